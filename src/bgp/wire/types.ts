@@ -1,0 +1,156 @@
+/** BGP messages as data (RFC 4271 §4). Nothing here does I/O; encoding and decoding live beside. */
+import type { Family } from './iana.ts';
+
+/** What the two sides negotiated that changes how octets are read and written. It enters the codec as an argument. */
+export interface CodecContext {
+  /** AS_PATH and AGGREGATOR carry 4-octet AS numbers (RFC 6793). */
+  readonly fourOctetAs: boolean;
+  /** Messages of up to 65535 octets instead of 4096 (RFC 8654); never for OPEN and KEEPALIVE. */
+  readonly extendedMessages: boolean;
+  /** The peer is in our own AS; LOCAL_PREF is for internal sessions only (RFC 4271 §5.1.5). */
+  readonly internal: boolean;
+}
+
+/** Before an OPEN was exchanged nothing is negotiated. */
+export const INITIAL_CONTEXT: CodecContext = { fourOctetAs: false, extendedMessages: false, internal: false };
+
+/** A capability (RFC 5492), in the order of appearance; those not known by name are kept as they came. */
+export type Capability =
+  /** RFC 4760 §8, code 1 */
+  | { readonly type: 'multiprotocol'; readonly family: Family }
+  /** RFC 2918 §2, code 2 */
+  | { readonly type: 'route-refresh' }
+  /** RFC 8654 §3, code 6 */
+  | { readonly type: 'extended-message' }
+  /** RFC 4724 §3, code 64; `restartTime` 0..4095 s; `notification` is the N bit of RFC 8538 §2. */
+  | {
+      readonly type: 'graceful-restart';
+      readonly restarting: boolean;
+      readonly notification: boolean;
+      readonly restartTime: number;
+      readonly families: readonly { readonly family: Family; readonly forwardingPreserved: boolean }[];
+    }
+  /** RFC 6793 §3, code 65 */
+  | { readonly type: 'four-octet-as'; readonly asn: number }
+  /** RFC 7313 §3.1, code 70 */
+  | { readonly type: 'enhanced-route-refresh' }
+  /** RFC 9494 §3.1, code 71; `staleTime` 0..16777215 s */
+  | {
+      readonly type: 'long-lived-graceful-restart';
+      readonly families: readonly {
+        readonly family: Family;
+        readonly forwardingPreserved: boolean;
+        readonly staleTime: number;
+      }[];
+    }
+  | { readonly type: 'unknown'; readonly code: number; readonly value: Uint8Array };
+
+/** RFC 4271 §4.2 */
+export interface OpenMessage {
+  readonly type: 'open';
+  /** 4 is the only one this speaker speaks; others are decoded so that they can be refused with the right NOTIFICATION. */
+  readonly version: number;
+  /** The 2-octet field: AS_TRANS when the AS number needs four. */
+  readonly myAs: number;
+  /** Seconds, 0..65535. */
+  readonly holdTime: number;
+  /** Four octets as a number; compared unsigned (RFC 4271 §6.8). */
+  readonly bgpIdentifier: number;
+  readonly capabilities: readonly Capability[];
+}
+
+/** RFC 4271 §4.4 */
+export interface KeepaliveMessage {
+  readonly type: 'keepalive';
+}
+
+/** RFC 4271 §4.5 */
+export interface NotificationMessage {
+  readonly type: 'notification';
+  readonly code: number;
+  readonly subcode: number;
+  readonly data: Uint8Array;
+}
+
+/** RFC 2918 §3; `subtype` 0 is a request, 1 and 2 mark begin and end of the answer (RFC 7313 §3.2). */
+export interface RouteRefreshMessage {
+  readonly type: 'route_refresh';
+  readonly family: Family;
+  readonly subtype: number;
+}
+
+/** One segment of an AS path (RFC 4271 §4.3, RFC 5065 §3). */
+export interface AsPathSegment {
+  readonly kind: 'set' | 'sequence' | 'confed-sequence' | 'confed-set';
+  readonly asns: readonly number[];
+}
+
+/** Attributes by name. Absent means absent; each appears once. Communities are the octets on the wire, concatenated. */
+export interface PathAttributes {
+  /** 0 IGP, 1 EGP, 2 INCOMPLETE */
+  readonly origin?: number;
+  readonly asPath?: readonly AsPathSegment[];
+  /** Four octets. */
+  readonly nextHop?: Uint8Array;
+  readonly multiExitDisc?: number;
+  readonly localPref?: number;
+  readonly atomicAggregate?: boolean;
+  readonly aggregator?: { readonly asn: number; readonly address: Uint8Array };
+  readonly communities?: Uint8Array;
+  readonly originatorId?: Uint8Array;
+  readonly clusterList?: Uint8Array;
+  readonly extendedCommunities?: Uint8Array;
+  readonly ipv6ExtendedCommunities?: Uint8Array;
+  readonly largeCommunities?: Uint8Array;
+  readonly mpReach?: MpReach;
+  readonly mpUnreach?: MpUnreach;
+  /** Attributes this speaker does not know, as they came, in order. */
+  readonly unknown?: readonly UnknownAttribute[];
+}
+
+/** MP_REACH_NLRI (RFC 4760 §3). `nlri` is the octets as they stand; the family's own decoder reads them. */
+export interface MpReach {
+  readonly family: Family;
+  readonly nextHop: Uint8Array;
+  readonly nlri: Uint8Array;
+}
+
+/** MP_UNREACH_NLRI (RFC 4760 §4). Empty `nlri` is End-of-RIB of the family (RFC 4724 §2). */
+export interface MpUnreach {
+  readonly family: Family;
+  readonly nlri: Uint8Array;
+}
+
+export interface UnknownAttribute {
+  /** The flags octet. */
+  readonly flags: number;
+  readonly type: number;
+  readonly value: Uint8Array;
+}
+
+/** What RFC 7606 asks for instead of resetting the session. */
+export interface AttributeProblem {
+  /** Attribute type code. */
+  readonly attribute: number;
+  readonly treatment: 'attribute-discard' | 'treat-as-withdraw';
+  readonly reason: string;
+}
+
+/** RFC 4271 §4.3 */
+export interface UpdateMessage {
+  readonly type: 'update';
+  /** WITHDRAWN ROUTES, IPv4 unicast NLRI as octets. */
+  readonly withdrawn: Uint8Array;
+  readonly attributes: PathAttributes;
+  /** NLRI, IPv4 unicast as octets. */
+  readonly nlri: Uint8Array;
+  /** What was wrong and how much of it survives (RFC 7606 §2); empty on a clean message and when encoding. */
+  readonly problems: readonly AttributeProblem[];
+}
+
+export type BgpMessage =
+  | OpenMessage
+  | UpdateMessage
+  | NotificationMessage
+  | KeepaliveMessage
+  | RouteRefreshMessage;

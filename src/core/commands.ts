@@ -1,0 +1,76 @@
+/** What can be asked of the decision core, and how it answers. */
+import type { Fact } from './facts.ts';
+import type { Policy } from './policy.ts';
+import type {
+  Actor,
+  Detection,
+  EventStatus,
+  Mitigation,
+  MitigationAction,
+  RefusalReason,
+  SafelistEntry,
+} from './types.ts';
+
+export type Command =
+  | { readonly type: 'event'; readonly detection: Detection; readonly actor: Actor }
+  | { readonly type: 'withdraw'; readonly id: string; readonly actor: Actor; readonly reason: string }
+  | { readonly type: 'withdraw-all'; readonly actor: Actor; readonly reason: string }
+  /** An operator's own mitigation, through the same guardrails. */
+  | {
+      readonly type: 'mitigate';
+      readonly actor: Actor;
+      /** Canonical address. */
+      readonly victim: string;
+      readonly protocol: number | null;
+      readonly ports: readonly number[];
+      readonly action: MitigationAction;
+      readonly ttlSeconds: number;
+      readonly reason: string;
+    }
+  /** `prefix` is canonical. */
+  | { readonly type: 'safelist-add'; readonly prefix: string; readonly actor: Actor; readonly reason: string }
+  | { readonly type: 'safelist-remove'; readonly prefix: string; readonly actor: Actor }
+  | { readonly type: 'pause' | 'resume'; readonly actor: Actor; readonly reason: string }
+  /** Time has passed: end what has expired by now. */
+  | { readonly type: 'expire' }
+  /** The reconciler saw that every established session was sent the withdrawal of these. */
+  | { readonly type: 'confirm-ended'; readonly ids: readonly string[] }
+  /** The policy was swapped; the new one is in the context. Ends what the new safelist covers. */
+  | { readonly type: 'policy-loaded'; readonly actor: Actor; readonly summary: string };
+
+export type Answer =
+  | {
+      readonly type: 'event';
+      readonly eventId: string;
+      readonly status: EventStatus;
+      readonly mitigation: Mitigation | null;
+      /** Set when status is `rejected`. */
+      readonly refusal: RefusalReason | null;
+      readonly why: readonly string[];
+    }
+  | { readonly type: 'mitigation'; readonly mitigation: Mitigation; readonly why: readonly string[] }
+  | {
+      readonly type: 'refused';
+      readonly reason: RefusalReason;
+      readonly detail: string;
+      readonly why: readonly string[];
+    }
+  | { readonly type: 'not-found'; readonly detail: string }
+  /** It exists, but not in a state in which this can be done (409). */
+  | { readonly type: 'conflict'; readonly detail: string }
+  | { readonly type: 'safelist'; readonly entry: SafelistEntry; readonly withdrawn: readonly string[] }
+  | { readonly type: 'done'; readonly affected: readonly string[] };
+
+/** What `decide` needs beside state and command. */
+export interface DecideContext {
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  readonly policy: Policy;
+  /** A new lower-case UUID at each call. */
+  readonly newId: () => string;
+}
+
+export interface Decision {
+  readonly facts: readonly Fact[];
+  readonly answer: Answer;
+}

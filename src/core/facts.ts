@@ -1,0 +1,56 @@
+/**
+ * Facts: everything that ever changes the state. `decide` makes them, the store keeps them, `evolve` folds them, and
+ * the audit log, alerts, feed and metrics read them. A fact is never changed after it was written; new kinds and new
+ * optional keys may be added, so old journals stay readable.
+ */
+import type {
+  Actor,
+  Ending,
+  EventRecord,
+  Match,
+  Mitigation,
+  MitigationAction,
+  SafelistEntry,
+} from './types.ts';
+
+/** What extending, widening or escalating leaves behind; keys that did not change are absent. */
+export interface MitigationChange {
+  readonly match?: Match;
+  readonly ports?: readonly number[];
+  readonly excludedPorts?: readonly number[];
+  readonly action?: MitigationAction;
+  readonly step?: number;
+  readonly stepSince?: number;
+  readonly expiresAt?: number;
+  readonly lastEventId?: string;
+  readonly why?: readonly string[];
+}
+
+export type Fact =
+  | { readonly type: 'event.received'; readonly event: EventRecord }
+  | { readonly type: 'mitigation.created'; readonly mitigation: Mitigation }
+  | { readonly type: 'mitigation.rejected'; readonly mitigation: Mitigation }
+  | {
+      readonly type: 'mitigation.extended' | 'mitigation.widened' | 'mitigation.escalated';
+      readonly id: string;
+      readonly change: MitigationChange;
+    }
+  /** It is leaving: `desired` no longer wants it. */
+  | { readonly type: 'mitigation.ending'; readonly id: string; readonly ending: Ending }
+  /** Every established session has been sent the withdrawal. */
+  | { readonly type: 'mitigation.withdrawn' | 'mitigation.expired'; readonly id: string }
+  | { readonly type: 'safelist.added'; readonly entry: SafelistEntry }
+  | { readonly type: 'safelist.removed'; readonly prefix: string; readonly actor: Actor }
+  | { readonly type: 'control.paused' | 'control.resumed'; readonly actor: Actor; readonly reason: string }
+  | { readonly type: 'policy.loaded'; readonly actor: Actor; readonly summary: string };
+
+export type FactType = Fact['type'];
+
+/** A fact with its place in history. */
+export interface RecordedFact {
+  /** 1, 2, 3, ... without gaps. */
+  readonly seq: number;
+  /** When it was decided (ms since the epoch). */
+  readonly at: number;
+  readonly fact: Fact;
+}

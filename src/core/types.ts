@@ -1,0 +1,174 @@
+/** The vocabulary of decisions. Plain data that survives JSON: addresses and prefixes are canonical text, times are ms since the epoch. */
+
+/** Who asked: a detector, an operator or the daemon itself. */
+export interface Actor {
+  readonly kind: 'detector' | 'operator' | 'system';
+  /** Name of the token, operator_id, or "prefixd". */
+  readonly name: string;
+  /** Remote address, when there is one. */
+  readonly address?: string;
+  readonly requestId?: string;
+}
+
+/** What a detector said, in one form whatever it spoke (see ingest/). */
+export interface Detection {
+  /** The detector's own id of the event; null when it gave none. */
+  readonly externalId: string | null;
+  readonly source: string;
+  readonly action: 'ban' | 'unban';
+  /** Canonical address. */
+  readonly victim: string;
+  /** `[a-z0-9_]{1,64}` */
+  readonly vector: string;
+  /** IP protocol number 0..255; null when neither said nor implied by the vector. */
+  readonly protocol: number | null;
+  /** Bits a second; null when not said. */
+  readonly bps: number | null;
+  /** Packets a second; null when not said. */
+  readonly pps: number | null;
+  /** 0..1; null when not said. */
+  readonly confidence: number | null;
+  /** Destination ports under attack, ascending, no duplicates, at most 64. */
+  readonly ports: readonly number[];
+  /** When the detector says it happened; null when it did not. Recorded, and judged only for being stale. */
+  readonly at: number | null;
+  /** Whatever else came with it; kept, never interpreted. */
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+/** What the router shall do. */
+export type ActionType = 'police' | 'discard';
+
+export interface MitigationAction {
+  readonly type: ActionType;
+  /** Bits a second; null for discard. */
+  readonly rateBps: number | null;
+}
+
+/** A range of numbers, both ends included. */
+export type Range = readonly [from: number, to: number];
+
+/**
+ * What to match, in terms of packets rather than of FlowSpec. A list that is empty or absent does not restrict. Kept
+ * in a normal form (ranges ascending, disjoint, not adjacent), so that equal matches have equal `matchKey`.
+ */
+export interface Match {
+  /** Canonical prefix; always there: a rule without a destination does not exist. */
+  readonly dstPrefix: string;
+  readonly srcPrefix?: string;
+  /** IP protocol number; null: any. */
+  readonly protocol: number | null;
+  readonly dstPorts: readonly Range[];
+  readonly srcPorts: readonly Range[];
+  readonly packetLengths?: readonly Range[];
+  /** TCP flags that must all be set, as the octet of the TCP header (SYN is 0x02). */
+  readonly tcpFlags?: number;
+  /** TCP flags that must not be set; only together with tcpFlags. */
+  readonly tcpFlagsClear?: number;
+  /** Only fragments (any but the first, or any first of several). */
+  readonly fragments?: boolean;
+}
+
+/** States of a mitigation that facts record. `pending` is only ever derived: decided, but standing in no router yet. */
+export type MitigationStatus = 'active' | 'escalated' | 'withdrawn' | 'expired' | 'rejected';
+
+/** Why a mitigation is on its way out; its status changes when every established session has been sent the withdrawal. */
+export interface Ending {
+  readonly to: 'withdrawn' | 'expired';
+  readonly at: number;
+  readonly actor: Actor;
+  readonly reason: string;
+}
+
+/** One decision to filter, from its first event to its end. */
+export interface Mitigation {
+  /** Lower-case UUID. */
+  readonly id: string;
+  readonly status: MitigationStatus;
+  readonly ending: Ending | null;
+  readonly customerId: string | null;
+  readonly serviceId: string | null;
+  readonly pop: string;
+  readonly victim: string;
+  readonly vector: string;
+  readonly match: Match;
+  /** Ports under attack that the rule names; empty when it covers the protocol except `excludedPorts`. Ascending. */
+  readonly ports: readonly number[];
+  /** The service's allowed ports that the rule leaves alone. Ascending. */
+  readonly excludedPorts: readonly number[];
+  readonly action: MitigationAction;
+  /** Name of the playbook; null for an operator's own mitigation. */
+  readonly playbook: string | null;
+  /** Index of the playbook's step in force, 0-based. */
+  readonly step: number;
+  /** When the step in force began (ms). */
+  readonly stepSince: number;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+  readonly expiresAt: number;
+  readonly endedAt: number | null;
+  /** Ids of events as this daemon gave them; null for an operator's own mitigation. */
+  readonly triggeringEventId: string | null;
+  readonly lastEventId: string | null;
+  readonly createdBy: Actor;
+  /** Decided in dry-run: goes through its whole life, and is never announced. */
+  readonly dryRun: boolean;
+  /** For a rejected one the refusal's code; else why it was created, in a few words. */
+  readonly reason: string;
+  /** The steps of the decision in words an operator understands. */
+  readonly why: readonly string[];
+}
+
+/** Stable codes of refusals (422). */
+export type RefusalReason =
+  | 'safelisted'
+  | 'not_in_inventory'
+  | 'prefix_length'
+  | 'ttl_out_of_bounds'
+  | 'too_many_ports'
+  | 'protected'
+  | 'quota_customer'
+  | 'quota_pop'
+  | 'quota_global'
+  | 'quota_rate'
+  | 'rule_too_broad';
+
+/** How an event was answered. */
+export type EventStatus =
+  | 'accepted'
+  | 'extended'
+  | 'widened'
+  | 'escalated'
+  | 'accepted_no_playbook'
+  | 'accepted_no_mitigation'
+  | 'dry_run'
+  | 'withdrawn'
+  | 'not_found'
+  | 'no_active_mitigation'
+  | 'rejected'
+  | 'duplicate';
+
+/** An event as it is remembered. */
+export interface EventRecord {
+  /** This daemon's id, lower-case UUID. */
+  readonly id: string;
+  readonly receivedAt: number;
+  readonly detection: Detection;
+  readonly actor: Actor;
+  readonly status: EventStatus;
+  /** Set when status is `rejected`. */
+  readonly refusal: RefusalReason | null;
+  readonly mitigationId: string | null;
+  readonly why: readonly string[];
+}
+
+/** A prefix that no rule may touch. */
+export interface SafelistEntry {
+  /** Canonical prefix. */
+  readonly prefix: string;
+  readonly reason: string;
+  readonly addedAt: number;
+  readonly addedBy: Actor;
+  /** From the configuration file: it cannot be removed over the API. */
+  readonly configured: boolean;
+}

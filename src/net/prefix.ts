@@ -1,0 +1,175 @@
+/**
+ * IP addresses and prefixes: text at the edges, octets inside. The only importer of ip-num, which costs some
+ * microseconds a call: parse where text enters, keep the result, compare octets afterwards.
+ */
+import { IPv4, IPv6 } from 'ip-num';
+
+/** An IPv4 or IPv6 prefix. `address` has 4 or 16 octets and no bit set behind `length` (0..32, 0..128). */
+export interface Prefix {
+  readonly family: 4 | 6;
+  readonly address: Uint8Array;
+  readonly length: number;
+}
+
+/** Width of an address of the family in bits. */
+export function familyBits(family: 4 | 6): 32 | 128 {
+  return family === 4 ? 32 : 128;
+}
+
+/**
+ * The octets of an address in text (4 or 16 of them), or undefined when the text is not one. IPv4 in dotted decimal
+ * without leading zeros; IPv6 in any form of RFC 4291 §2.2, an embedded IPv4 tail included; no zone, no brackets.
+ */
+export function parseAddress(text: string): Uint8Array | undefined {
+  if (text.includes(':')) return parseIPv6(text);
+  if (!/^(0|[1-9]\d{0,2})(\.(0|[1-9]\d{0,2})){3}$/.test(text)) return undefined;
+  try {
+    const value = Number(new IPv4(text).getValue());
+    return Uint8Array.of(value >>> 24, (value >>> 16) & 0xff, (value >>> 8) & 0xff, value & 0xff);
+  } catch {
+    return undefined;
+  }
+}
+
+function parseIPv6(text: string): Uint8Array | undefined {
+  if (!/^[0-9a-fA-F:]+(\d+\.\d+\.\d+\.\d+)?$/.test(text)) return undefined;
+  let plain = text;
+  if (text.includes('.')) {
+    const cut = text.lastIndexOf(':') + 1;
+    const tail = parseAddress(text.slice(cut));
+    if (tail === undefined) return undefined;
+    const [a, b, c, d] = tail as unknown as [number, number, number, number];
+    plain = `${text.slice(0, cut)}${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`;
+  }
+  if (!isWellFormedIPv6(plain)) return undefined;
+  try {
+    let value = new IPv6(plain).getValue();
+    const bytes = new Uint8Array(16);
+    for (let i = 15; i >= 0; i--) {
+      bytes[i] = Number(value & 0xffn);
+      value >>= 8n;
+    }
+    return bytes;
+  } catch {
+    return undefined;
+  }
+}
+
+/** RFC 4291 §2.2: eight groups of one to four digits, at most one `::`, which stands for at least one group. */
+function isWellFormedIPv6(text: string): boolean {
+  const halves = text.split('::');
+  if (halves.length > 2) return false;
+  const groups = halves.flatMap((half) => (half === '' ? [] : half.split(':')));
+  if (!groups.every((group) => /^[0-9a-fA-F]{1,4}$/.test(group))) return false;
+  return halves.length === 2 ? groups.length <= 7 : groups.length === 8;
+}
+
+/** Text of an address of 4 or 16 octets; IPv6 as RFC 5952 §4 recommends. */
+export function formatAddress(address: Uint8Array): string {
+  if (address.length === 4) return address.join('.');
+  if (address.length !== 16) throw new RangeError(`an address has 4 or 16 octets, not ${address.length}`);
+  const groups: number[] = [];
+  for (let i = 0; i < 16; i += 2) groups.push(((address[i] as number) << 8) | (address[i + 1] as number));
+  // RFC 5952 §5: addresses known to embed IPv4 are written with a dotted tail; ::ffff:0:0/96 is the one we know.
+  if (groups.slice(0, 5).every((g) => g === 0) && groups[5] === 0xffff) {
+    return `::ffff:${address.subarray(12).join('.')}`;
+  }
+  const [start, count] = longestZeroRun(groups);
+  const text = (part: readonly number[]): string => part.map((g) => g.toString(16)).join(':');
+  if (count < 2) return text(groups);
+  return `${text(groups.slice(0, start))}::${text(groups.slice(start + count))}`;
+}
+
+/** The first longest run of zero groups (RFC 5952 §4.2.3). */
+function longestZeroRun(groups: readonly number[]): readonly [start: number, count: number] {
+  let best: readonly [number, number] = [0, 0];
+  let start = 0;
+  for (let i = 0; i <= groups.length; i++) {
+    if (groups[i] === 0) continue;
+    if (i - start > best[1]) best = [start, i - start];
+    start = i + 1;
+  }
+  return best;
+}
+
+/** A prefix of these octets and length, with the bits behind the length cleared. RangeError when they do not fit. */
+export function makePrefix(address: Uint8Array, length: number): Prefix {
+  const family = address.length === 4 ? 4 : 6;
+  if (address.length !== 4 && address.length !== 16) {
+    throw new RangeError(`an address has 4 or 16 octets, not ${address.length}`);
+  }
+  if (!Number.isInteger(length) || length < 0 || length > familyBits(family)) {
+    throw new RangeError(`prefix length ${length} is not from 0 to ${familyBits(family)}`);
+  }
+  const masked = address.slice();
+  maskInPlace(masked, length);
+  return { family, address: masked, length };
+}
+
+function maskInPlace(address: Uint8Array, length: number): void {
+  const whole = length >>> 3;
+  if (whole >= address.length) return;
+  address[whole] = (address[whole] as number) & (0xff00 >> (length & 7));
+  address.fill(0, whole + 1);
+}
+
+/** A host prefix (/32 or /128) of an address of 4 or 16 octets. */
+export function hostPrefix(address: Uint8Array): Prefix {
+  return makePrefix(address, address.length * 8);
+}
+
+/**
+ * Parses `address/length`, or a bare address as a host prefix. Returns the reason in words when the text is not a
+ * prefix. Host bits behind the length are refused, because a typing error there would silently widen or move it.
+ */
+export function parsePrefix(text: string): Prefix | string {
+  const slash = text.indexOf('/');
+  const address = parseAddress(slash < 0 ? text : text.slice(0, slash));
+  if (address === undefined) return `"${text}" is not an IPv4 or IPv6 prefix`;
+  const bits = address.length * 8;
+  if (slash < 0) return hostPrefix(address);
+  const lengthText = text.slice(slash + 1);
+  if (!/^(0|[1-9]\d{0,2})$/.test(lengthText) || Number(lengthText) > bits) {
+    return `"${text}": the prefix length must be from 0 to ${bits}`;
+  }
+  const prefix = makePrefix(address, Number(lengthText));
+  if (prefix.address.some((byte, i) => byte !== address[i])) {
+    return `"${text}" has bits set behind its length; did you mean ${formatPrefix(prefix)}?`;
+  }
+  return prefix;
+}
+
+/** Canonical text `address/length`. */
+export function formatPrefix(prefix: Prefix): string {
+  return `${formatAddress(prefix.address)}/${prefix.length}`;
+}
+
+/** Canonical text of an address in any accepted form, or undefined when it is not one. */
+export function canonicalAddress(text: string): string | undefined {
+  const address = parseAddress(text);
+  return address === undefined ? undefined : formatAddress(address);
+}
+
+/** True when every address of `inner` is in `outer`. */
+export function covers(outer: Prefix, inner: Prefix): boolean {
+  if (outer.family !== inner.family || outer.length > inner.length) return false;
+  return sharesBits(outer.address, inner.address, outer.length);
+}
+
+/** True when the two have an address in common, that is, when one covers the other. */
+export function overlaps(a: Prefix, b: Prefix): boolean {
+  return a.family === b.family && sharesBits(a.address, b.address, Math.min(a.length, b.length));
+}
+
+/** True when both are the same prefix. */
+export function samePrefix(a: Prefix, b: Prefix): boolean {
+  return a.length === b.length && overlaps(a, b);
+}
+
+function sharesBits(a: Uint8Array, b: Uint8Array, bits: number): boolean {
+  const whole = bits >>> 3;
+  for (let i = 0; i < whole; i++) if (a[i] !== b[i]) return false;
+  const rest = bits & 7;
+  if (rest === 0) return true;
+  return (((a[whole] as number) ^ (b[whole] as number)) & (0xff00 >> rest) & 0xff) === 0;
+}

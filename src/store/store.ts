@@ -1,0 +1,28 @@
+/** What the engine needs of a memory. The JSON-lines journal is one, the in-memory store another; both pass the same tests. */
+import type { RecordedFact } from '../core/facts.ts';
+import type { StateSnapshot } from '../core/state.ts';
+
+/** What a store holds when it is opened: the newest snapshot, if any, and every fact after it, in order. */
+export interface Recovery {
+  readonly snapshot: StateSnapshot | null;
+  readonly facts: AsyncIterable<readonly RecordedFact[]>;
+  /** Things an operator should know, such as a torn last line that was dropped. */
+  readonly warnings: readonly string[];
+}
+
+/** A failed write. The facts of that call are not durable and must not take effect; later calls may succeed. */
+export class StoreError extends Error {
+  override readonly name = 'StoreError';
+}
+
+/** Appends facts and gives them back after a restart. One writer; calls to `append` may overlap and are kept in order. */
+export interface Store {
+  /** Takes ownership and reads what is there. Rejects with StoreError naming the file and line when it is damaged or owned. */
+  open(): Promise<Recovery>;
+  /** Resolves when the facts are durable; rejects with StoreError when they are not, and then none of them is kept. */
+  append(facts: readonly RecordedFact[]): Promise<void>;
+  /** Writes a snapshot of the state as of `snapshot.seq` and rotates. */
+  snapshot(snapshot: StateSnapshot): Promise<void>;
+  /** Flushes and gives up ownership. */
+  close(): Promise<void>;
+}
