@@ -1,0 +1,48 @@
+/** What control/ offers to the rooms above it (http, app). */
+import type { RouteKey } from '../bgp/rib/adj-rib-out.ts';
+import type { Answer, Command } from '../core/commands.ts';
+import type { RecordedFact } from '../core/facts.ts';
+import type { Policy } from '../core/policy.ts';
+import type { StateView } from '../core/state.ts';
+
+/** Called with facts once they are durable and folded, in order. Must not throw. */
+export type FactFollower = (facts: readonly RecordedFact[]) => void;
+
+/** The single writer. */
+export interface EngineView {
+  readonly state: StateView;
+  readonly policy: Policy;
+  /** Decides, writes down, folds; resolves when durable. Rejects with StoreError when the store cannot write: nothing took effect. */
+  submit(command: Command): Promise<Answer>;
+  /** Swaps the policy between two groups of commands and records it. */
+  adopt(policy: Policy, command: Extract<Command, { type: 'policy-loaded' }>): Promise<Answer>;
+  /** Facts as they become durable. Returns a function that ends the subscription. */
+  follow(follower: FactFollower): () => void;
+  /** The newest durable facts (at most the newest 10,000) with seq > `after`, oldest first; undefined when `after` is older than what is kept. */
+  recent(after: number): readonly RecordedFact[] | undefined;
+}
+
+/** One mitigation's rule on one neighbor. */
+export interface NeighborRule {
+  readonly neighbor: string;
+  readonly rule: string;
+  readonly nlriHex: string;
+  /** `sent` is written to the session, not known to be installed; `pending` waits for the session or its turn. */
+  readonly state: 'sent' | 'pending' | 'unsupported';
+  readonly why?: string;
+}
+
+/** What the reconciler lets others see. */
+export interface ReconcilerView {
+  rulesOf(mitigationId: string): readonly NeighborRule[];
+  /** The mitigation on whose behalf a route stands; undefined when it only waits to be withdrawn. */
+  ownerOf(peer: string, key: RouteKey): string | undefined;
+  readonly stats: {
+    readonly runs: number;
+    /** Routes that a full run found missing or too many, beyond what changes had asked for. */
+    readonly drift: number;
+    readonly lastRunAt: number | null;
+    readonly lastRunMs: number;
+    readonly egressRefusals: number;
+  };
+}
