@@ -3,6 +3,7 @@
  * microseconds a call: parse where text enters, keep the result, compare octets afterwards.
  */
 import { IPv4, IPv6 } from 'ip-num';
+import { toHex } from './bytes.ts';
 
 /** An IPv4 or IPv6 prefix. `address` has 4 or 16 octets and no bit set behind `length` (0..32, 0..128). */
 export interface Prefix {
@@ -38,8 +39,8 @@ function parseIPv6(text: string): Uint8Array | undefined {
     const cut = text.lastIndexOf(':') + 1;
     const tail = parseAddress(text.slice(cut));
     if (tail === undefined) return undefined;
-    const [a, b, c, d] = tail as unknown as [number, number, number, number];
-    plain = `${text.slice(0, cut)}${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`;
+    const hex = toHex(tail);
+    plain = `${text.slice(0, cut)}${hex.slice(0, 4)}:${hex.slice(4)}`;
   }
   if (!isWellFormedIPv6(plain)) return undefined;
   try {

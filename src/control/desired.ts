@@ -1,0 +1,162 @@
+/**
+ * The hinge: what the core decided, said as FlowSpec. PURE. Which mitigations deserve a rule at `now`, which of several
+ * with one match wins, and what the rule is, independent of any neighbor.
+ */
+import { ComponentType } from '../bgp/flowspec/types.ts';
+import type {
+  Action,
+  BitmaskOp,
+  Component,
+  FlowSpec,
+  NumericComponent,
+  NumericOp,
+} from '../bgp/flowspec/types.ts';
+import type { MatchKey, StateView } from '../core/state.ts';
+import type { Match, Mitigation, MitigationAction, Range } from '../core/types.ts';
+import { parsePrefix } from '../net/prefix.ts';
+
+/** One rule that should stand on every neighbor that can hold it. */
+export interface DesiredRule {
+  readonly matchKey: MatchKey;
+  /** The winner among those with this match. */
+  readonly mitigationId: string;
+  readonly spec: FlowSpec;
+  readonly actions: readonly Action[];
+  /** Bits a second; 0 is a discard. Smaller is stricter. */
+  readonly rateBps: number;
+  /** Older rules stay when a neighbor's budget is short. */
+  readonly createdAt: number;
+}
+
+/** What should stand for each of the keys: a rule, or null for none. */
+export function desired(
+  state: StateView,
+  keys: Iterable<MatchKey>,
+  now: number,
+): Map<MatchKey, DesiredRule | null> {
+  const wanted = new Map<MatchKey, DesiredRule | null>();
+  for (const key of keys) {
+    const winner = strictest(candidates(state, key, now));
+    wanted.set(key, winner === undefined ? null : toRule(key, winner));
+  }
+  return wanted;
+}
+
+/** True when the mitigation deserves a rule: live, not on its way out, not expired by itself, not a dry run. */
+export function deservesRule(mitigation: Mitigation, now: number): boolean {
+  return (
+    (mitigation.status === 'active' || mitigation.status === 'escalated') &&
+    mitigation.ending === null &&
+    mitigation.expiresAt > now &&
+    !mitigation.dryRun
+  );
+}
+
+function* candidates(state: StateView, key: MatchKey, now: number): Iterable<Mitigation> {
+  for (const id of state.withMatch(key)) {
+    const mitigation = state.mitigations.get(id);
+    if (mitigation !== undefined && deservesRule(mitigation, now)) yield mitigation;
+  }
+}
+
+/** The stricter action wins, then the older mitigation, then the smaller id: the same answer in every order. */
+function strictest(mitigations: Iterable<Mitigation>): Mitigation | undefined {
+  let best: Mitigation | undefined;
+  for (const one of mitigations) if (best === undefined || compareStrictness(one, best) < 0) best = one;
+  return best;
+}
+
+function compareStrictness(a: Mitigation, b: Mitigation): number {
+  const byRate = rateOf(a.action) - rateOf(b.action);
+  if (byRate !== 0) return byRate;
+  if (a.createdAt !== b.createdAt) return a.createdAt - b.createdAt;
+  return a.id < b.id ? -1 : 1;
+}
+
+/** Bits a second that the action lets through; 0 for discard. */
+function rateOf(action: MitigationAction): number {
+  return action.type === 'discard' ? 0 : (action.rateBps ?? 0);
+}
+
+function toRule(matchKey: MatchKey, mitigation: Mitigation): DesiredRule {
+  return {
+    matchKey,
+    mitigationId: mitigation.id,
+    spec: toFlowSpec(mitigation.match),
+    actions: toActions(mitigation.action),
+    rateBps: rateOf(mitigation.action),
+    createdAt: mitigation.createdAt,
+  };
+}
+
+/** The actions of a rule. The two id octets of traffic-rate are sent as zero (see PROTOCOL facts in docs). */
+export function toActions(action: MitigationAction): readonly Action[] {
+  return [{ type: 'traffic-rate', bitsPerSecond: rateOf(action), asn: 0 }];
+}
+
+/** A match as FlowSpec components, in ascending order of type (RFC 8955 §4.2). RangeError when its prefix is not one. */
+export function toFlowSpec(match: Match): FlowSpec {
+  const destination = prefixComponent(ComponentType.DestinationPrefix, match.dstPrefix);
+  const components: Component[] = [destination];
+  if (match.srcPrefix !== undefined) {
+    components.push(prefixComponent(ComponentType.SourcePrefix, match.srcPrefix));
+  }
+  if (match.protocol !== null) {
+    components.push({ type: ComponentType.IpProtocol, ops: [equals(match.protocol)] });
+  }
+  addRanges(components, ComponentType.DestinationPort, match.dstPorts, 0xffff);
+  addRanges(components, ComponentType.SourcePort, match.srcPorts, 0xffff);
+  const flags = tcpFlagOps(match);
+  if (flags.length > 0) components.push({ type: ComponentType.TcpFlags, ops: flags });
+  addRanges(components, ComponentType.PacketLength, match.packetLengths ?? [], 0xffff);
+  if (match.fragments === true) {
+    // IsF or FF, any bit set (RFC 8955 §4.2.2.12): later fragments and the first of several.
+    components.push({
+      type: ComponentType.Fragment,
+      ops: [{ and: false, not: false, match: false, value: 0x06 }],
+    });
+  }
+  return { afi: destination.prefix.family === 4 ? 1 : 2, safi: 133, components };
+}
+
+function prefixComponent(type: 1 | 2, text: string): Extract<Component, { type: 1 | 2 }> {
+  const prefix = parsePrefix(text);
+  if (typeof prefix === 'string') throw new RangeError(prefix);
+  return { type, prefix, offset: 0 };
+}
+
+function addRanges(
+  components: Component[],
+  type: NumericComponent['type'],
+  ranges: readonly Range[],
+  max: number,
+): void {
+  if (ranges.length > 0) components.push({ type, ops: ranges.flatMap((range) => rangeOps(range, max)) });
+}
+
+/**
+ * A range as strict comparisons, which every router at hand takes: `=53`, `<53`, `>123`, `>53&<123`. A range over
+ * everything says nothing and would be a mistake of the caller's, hence RangeError.
+ */
+function rangeOps([from, to]: Range, max: number): readonly NumericOp[] {
+  if (from === to) return [equals(from)];
+  if (from <= 0 && to >= max) throw new RangeError(`a range from ${from} to ${to} restricts nothing`);
+  const below: NumericOp = { and: from > 0, lt: true, gt: false, eq: false, value: to + 1 };
+  const above: NumericOp = { and: false, lt: false, gt: true, eq: false, value: from - 1 };
+  if (from <= 0) return [below];
+  return to >= max ? [above] : [above, below];
+}
+
+function equals(value: number): NumericOp {
+  return { and: false, lt: false, gt: false, eq: true, value };
+}
+
+/** "All of these set and none of those": match on the set ones, then AND NOT any of the clear ones. */
+function tcpFlagOps(match: Match): readonly BitmaskOp[] {
+  const ops: BitmaskOp[] = [];
+  if (match.tcpFlags !== undefined) ops.push({ and: false, not: false, match: true, value: match.tcpFlags });
+  if (match.tcpFlagsClear !== undefined) {
+    ops.push({ and: ops.length > 0, not: true, match: false, value: match.tcpFlagsClear });
+  }
+  return ops;
+}

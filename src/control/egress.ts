@@ -1,0 +1,73 @@
+/**
+ * The second, independent check. It reads the very octets about to be sent and knows nothing of how they came about:
+ * whatever a journal, an operator or a defect asked for, nothing leaves without a destination, wider than allowed, or
+ * touching what is protected. PURE.
+ */
+import { decodeActions } from '../bgp/flowspec/actions.ts';
+import { decodeFlowSpec } from '../bgp/flowspec/nlri.ts';
+import { findImpossible } from '../bgp/flowspec/sanity.ts';
+import type { Action, Component, FlowSpec, NumericOp } from '../bgp/flowspec/types.ts';
+import type { OutRoute } from '../bgp/rib/adj-rib-out.ts';
+import { formatPrefix } from '../net/prefix.ts';
+import type { PrefixSet } from '../net/prefix-set.ts';
+
+/** What no rule may do. Replaced as a whole when the safelist or the policy changes. */
+export interface EgressGuard {
+  readonly minLength: { readonly 4: number; readonly 6: number };
+  /** Protected prefixes, router ids, neighbors' and local addresses, the safelist: no rule's destination may touch them. */
+  readonly untouchable: PrefixSet;
+  readonly protectedPorts: ReadonlySet<number>;
+}
+
+/** Why the route must not leave, in words; null when it may. */
+export function judge(route: OutRoute, guard: EgressGuard): string | null {
+  const decoded = decodeFlowSpec(route.nlri, route.family.afi, route.family.safi);
+  if (!decoded.ok) return `its NLRI does not decode: ${decoded.reason}`;
+  if (decoded.tolerated.length > 0) return `its NLRI is not canonical: ${decoded.tolerated.join('; ')}`;
+  const { extendedCommunities, ipv6ExtendedCommunities, nextHop } = route.attributes;
+  const { actions, tolerated } = decodeActions(extendedCommunities, ipv6ExtendedCommunities, nextHop);
+  if (tolerated.length > 0) return `its actions are not canonical: ${tolerated.join('; ')}`;
+  return judgeDestination(decoded.spec, guard) ?? judgePorts(decoded.spec, guard) ?? judgeActions(actions);
+}
+
+function judgeDestination(spec: FlowSpec, guard: EgressGuard): string | null {
+  const destination = spec.components.find((component) => component.type === 1);
+  if (destination?.type !== 1) return 'it has no destination prefix';
+  const { prefix, offset } = destination;
+  if (offset !== 0) return 'its destination leaves out leading bits (offset)';
+  const least = guard.minLength[prefix.family];
+  if (prefix.length < least) return `its destination ${formatPrefix(prefix)} is wider than /${least}`;
+  const touched = guard.untouchable.overlapping(prefix);
+  if (touched !== undefined) {
+    return `its destination ${formatPrefix(prefix)} touches ${formatPrefix(touched)}, which is protected or safelisted`;
+  }
+  return findImpossible(spec) ?? null;
+}
+
+function judgePorts(spec: FlowSpec, guard: EgressGuard): string | null {
+  for (const component of spec.components) {
+    if (component.type !== 4 && component.type !== 5) continue;
+    const named = namedPort(component, guard.protectedPorts);
+    if (named !== undefined) return `it names port ${named}, which is protected`;
+  }
+  return null;
+}
+
+/** A protected port that an operator of the component names; ranges around others do not name what they contain. */
+function namedPort(
+  component: Component & { ops: readonly NumericOp[] },
+  ports: ReadonlySet<number>,
+): number | undefined {
+  for (const op of component.ops) {
+    const value = Number(op.value);
+    if (op.eq && !op.lt && !op.gt && ports.has(value)) return value;
+  }
+  return undefined;
+}
+
+function judgeActions(actions: readonly Action[]): string | null {
+  const rates = actions.filter((action) => action.type === 'traffic-rate');
+  if (rates.length !== 1) return `it carries ${rates.length} traffic rates instead of one`;
+  const unknown = actions.find((action) => action.type === 'unknown');
+  return unknown === undefined ? null : 'it carries an action that this speaker does not know';
+}

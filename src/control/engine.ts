@@ -1,0 +1,226 @@
+/**
+ * The single writer. Commands wait in one queue; each group of them is decided against the state that the ones before
+ * left, written down with one fsync, and only then answered and shown to the followers. What cannot be written down is
+ * taken back as if it had never been asked.
+ */
+import type { Answer, Command, Decision } from '../core/commands.ts';
+import { decide } from '../core/decide.ts';
+import type { RecordedFact } from '../core/facts.ts';
+import type { Policy } from '../core/policy.ts';
+import type { StateHandle, StateView } from '../core/state.ts';
+import { initialState, restoreState } from '../core/state.ts';
+import type { Store } from '../store/store.ts';
+import type { EngineView, FactFollower } from './types.ts';
+
+/** How long a group may decide before it is written, so that hold timers are served in between (ms). */
+const SLICE_MS = 8;
+/** Facts kept for readers that resume (`recent`). */
+const RECENT_FACTS = 10_000;
+
+export interface EngineOptions {
+  readonly store: Store;
+  readonly policy: Policy;
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number;
+  readonly newId: () => string;
+  /** A snapshot is written once this many facts have been appended since the last; 0 means never. */
+  readonly snapshotEvery: number;
+  /** Told when a snapshot could not be written: the journal still holds everything. */
+  readonly onSnapshotFailed?: (error: unknown) => void;
+  /** Told how long the store took to make a group durable (ms). */
+  readonly onAppended?: (facts: number, milliseconds: number) => void;
+}
+
+interface Job {
+  readonly command: Command;
+  /** Adopted before the command is decided. */
+  readonly policy?: Policy;
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Opens the store, folds what it holds, and returns the engine with the store's warnings. */
+export async function openEngine(
+  options: EngineOptions,
+): Promise<{ engine: Engine; warnings: readonly string[] }> {
+  const recovery = await options.store.open();
+  const state = recovery.snapshot === null ? initialState() : restoreState(recovery.snapshot);
+  const recent: RecordedFact[] = [];
+  for await (const facts of recovery.facts) {
+    for (const fact of facts) {
+      state.apply(fact);
+      recent.push(fact);
+    }
+    if (recent.length > 2 * RECENT_FACTS) recent.splice(0, recent.length - RECENT_FACTS);
+  }
+  return { engine: new Engine(options, state, recent), warnings: recovery.warnings };
+}
+
+export class Engine implements EngineView {
+  readonly #options: EngineOptions;
+  readonly #state: StateHandle;
+  readonly #recent: RecordedFact[];
+  readonly #followers = new Set<FactFollower>();
+  readonly #between: (() => void)[] = [];
+  #policy: Policy;
+  #queue: Job[] = [];
+  #pumping: Promise<void> | null = null;
+  /** True while facts are folded that are not durable yet. */
+  #unsettled = false;
+  #sinceSnapshot = 0;
+  #closed = false;
+
+  /** Use `openEngine`. */
+  constructor(options: EngineOptions, state: StateHandle, recent: RecordedFact[]) {
+    this.#options = options;
+    this.#state = state;
+    this.#recent = recent;
+    this.#policy = options.policy;
+  }
+
+  get state(): StateView {
+    return this.#state;
+  }
+
+  get policy(): Policy {
+    return this.#policy;
+  }
+
+  submit(command: Command): Promise<Answer> {
+    return this.#enqueue(command);
+  }
+
+  adopt(policy: Policy, command: Extract<Command, { type: 'policy-loaded' }>): Promise<Answer> {
+    return this.#enqueue(command, policy);
+  }
+
+  follow(follower: FactFollower): () => void {
+    this.#followers.add(follower);
+    return () => this.#followers.delete(follower);
+  }
+
+  recent(after: number): readonly RecordedFact[] | undefined {
+    const oldest = this.#recent[0]?.seq ?? this.#state.seq + 1;
+    if (after + 1 < oldest) return undefined;
+    return this.#recent.slice(Math.max(0, after + 1 - oldest));
+  }
+
+  /**
+   * Runs `read` at once when everything folded is durable, else as soon as it is. What acts on routers reads the state
+   * through here, so that nothing is announced which a failing disk takes back a moment later.
+   */
+  whenSettled(read: () => void): void {
+    if (this.#unsettled) this.#between.push(read);
+    else read();
+  }
+
+  /** Answers what waits, writes a snapshot when there is something new, and closes the store. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#pumping;
+    if (this.#sinceSnapshot > 0 && this.#options.snapshotEvery > 0) await this.#snapshot();
+    await this.#options.store.close();
+  }
+
+  #enqueue(command: Command, policy?: Policy): Promise<Answer> {
+    if (this.#closed) return Promise.reject(new Error('the daemon is stopping and takes no more commands'));
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ command, resolve, reject, ...(policy === undefined ? {} : { policy }) });
+      this.#pumping ??= this.#pump();
+    });
+  }
+
+  async #pump(): Promise<void> {
+    // One turn of the event loop later, requests that arrived together are in one group and share one fsync.
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    while (this.#queue.length > 0) {
+      await this.#group();
+      if (this.#options.snapshotEvery > 0 && this.#sinceSnapshot >= this.#options.snapshotEvery) {
+        await this.#snapshot();
+      }
+    }
+    this.#pumping = null;
+  }
+
+  /** Decides as many waiting commands as fit into a slice, makes them durable together, answers them. */
+  async #group(): Promise<void> {
+    const facts: RecordedFact[] = [];
+    const answered: { readonly job: Job; readonly answer: Answer }[] = [];
+    const policyBefore = this.#policy;
+    this.#unsettled = true;
+    this.#state.begin();
+    try {
+      this.#decideSlice(facts, answered);
+      if (facts.length > 0) {
+        const from = performance.now();
+        await this.#options.store.append(facts);
+        this.#options.onAppended?.(facts.length, performance.now() - from);
+      }
+      this.#state.commit();
+    } catch (error) {
+      this.#state.rollback();
+      this.#policy = policyBefore;
+      this.#settle();
+      for (const { job } of answered) job.reject(error);
+      return;
+    }
+    this.#sinceSnapshot += facts.length;
+    this.#remember(facts);
+    this.#settle();
+    if (facts.length > 0) for (const follower of this.#followers) follower(facts);
+    for (const { job, answer } of answered) job.resolve(answer);
+  }
+
+  #decideSlice(facts: RecordedFact[], answered: { readonly job: Job; readonly answer: Answer }[]): void {
+    const now = this.#options.clock();
+    const until = performance.now() + SLICE_MS;
+    let taken = 0;
+    for (const job of this.#queue) {
+      taken++;
+      const policyBefore = this.#policy;
+      if (job.policy !== undefined) this.#policy = job.policy;
+      let decision: Decision;
+      try {
+        decision = decide(this.#state, job.command, {
+          now,
+          policy: this.#policy,
+          newId: this.#options.newId,
+        });
+      } catch (error) {
+        // A defect of the core concerns the command that met it, not the ones that happened to wait beside it.
+        this.#policy = policyBefore;
+        job.reject(error);
+        continue;
+      }
+      answered.push({ job, answer: decision.answer });
+      for (const fact of decision.facts) {
+        const recorded: RecordedFact = { seq: this.#state.seq + 1, at: now, fact };
+        facts.push(recorded);
+        this.#state.apply(recorded);
+      }
+      if (performance.now() > until) break;
+    }
+    this.#queue.splice(0, taken);
+  }
+
+  #settle(): void {
+    this.#unsettled = false;
+    for (const read of this.#between.splice(0)) read();
+  }
+
+  #remember(facts: readonly RecordedFact[]): void {
+    this.#recent.push(...facts);
+    if (this.#recent.length > 2 * RECENT_FACTS) {
+      this.#recent.splice(0, this.#recent.length - RECENT_FACTS);
+    }
+  }
+
+  async #snapshot(): Promise<void> {
+    this.#sinceSnapshot = 0;
+    try {
+      await this.#options.store.snapshot(this.#state.snapshot());
+    } catch (error) {
+      this.#options.onSnapshotFailed?.(error);
+    }
+  }
+}

@@ -1,0 +1,62 @@
+/** Keeps the egress guard current and remembers its verdicts, so that a route shared by many neighbors is judged once. */
+import type { OutRoute } from '../bgp/rib/adj-rib-out.ts';
+import type { Policy } from '../core/policy.ts';
+import type { StateView } from '../core/state.ts';
+import type { Prefix } from '../net/prefix.ts';
+import { parsePrefix } from '../net/prefix.ts';
+import { PrefixSet } from '../net/prefix-set.ts';
+import type { EgressGuard } from './egress.ts';
+import { judge } from './egress.ts';
+
+export class EgressGate {
+  readonly #onRefused: (route: OutRoute, why: string) => void;
+  #guard: EgressGuard;
+  #verdicts = new WeakMap<OutRoute, { readonly why: string | null }>();
+  #refusals = 0;
+
+  /** `onRefused` hears of each refused route once for each guard. */
+  constructor(policy: Policy, state: StateView, onRefused: (route: OutRoute, why: string) => void) {
+    this.#guard = guardOf(policy, state);
+    this.#onRefused = onRefused;
+  }
+
+  /** Refusals since the process started. */
+  get refusals(): number {
+    return this.#refusals;
+  }
+
+  /** The safelist or the policy changed: everything is judged anew. */
+  refresh(policy: Policy, state: StateView): void {
+    this.#guard = guardOf(policy, state);
+    this.#verdicts = new WeakMap();
+  }
+
+  /** Why the route must not leave; null when it may. */
+  verdict(route: OutRoute): string | null {
+    const known = this.#verdicts.get(route);
+    if (known !== undefined) return known.why;
+    const why = judge(route, this.#guard);
+    this.#verdicts.set(route, { why });
+    if (why !== null) {
+      this.#refusals++;
+      this.#onRefused(route, why);
+    }
+    return why;
+  }
+}
+
+/** The guard that a policy and the safelist of the state add up to. */
+export function guardOf(policy: Policy, state: StateView): EgressGuard {
+  const { guardrails } = policy;
+  const added: Prefix[] = [];
+  for (const text of state.safelist.keys()) {
+    const prefix = parsePrefix(text);
+    if (typeof prefix === 'string') throw new RangeError(`safelist entry: ${prefix}`);
+    added.push(prefix);
+  }
+  return {
+    minLength: { 4: guardrails.dstPrefixMinLen, 6: guardrails.dstPrefixMinLenV6 },
+    untouchable: new PrefixSet([...guardrails.protectedPrefixes, ...policy.safelist, ...added]),
+    protectedPorts: new Set(guardrails.protectedPorts),
+  };
+}

@@ -1,0 +1,123 @@
+/**
+ * What one neighbor should hold, whether or not its session is up: the rules claimed for it, within its budget. Two
+ * claims may come to the same route (pieces of split rules do); then the stricter one speaks and the other takes over
+ * when it ends.
+ */
+import type { OutRoute, RouteKey } from '../bgp/rib/adj-rib-out.ts';
+import type { MatchKey } from '../core/state.ts';
+import type { DesiredRule } from './desired.ts';
+import type { Rendering } from './render.ts';
+
+/** A rule as claimed for this neighbor. */
+export interface Claim {
+  readonly rule: DesiredRule;
+  readonly rendering: Rendering;
+}
+
+export class NeighborTable {
+  readonly #maxRules: number;
+  readonly #claims = new Map<MatchKey, Claim>();
+  readonly #claimants = new Map<RouteKey, MatchKey[]>();
+  /** Claims that do not fit into the budget; empty as long as everything does. */
+  #excess: ReadonlySet<MatchKey> = new Set();
+
+  /** `maxRules`: how many routes the neighbor may hold at most. */
+  constructor(maxRules: number) {
+    this.#maxRules = maxRules;
+  }
+
+  /** Puts a claim in place of the one under its key; null takes it away. Returns the routes whose fate may have changed. */
+  set(key: MatchKey, claim: Claim | null): Set<RouteKey> {
+    const touched = new Set<RouteKey>();
+    for (const route of routesOf(this.#claims.get(key))) {
+      touched.add(route.key);
+      this.#release(route.key, key);
+    }
+    this.#claims.delete(key);
+    if (claim !== null) {
+      this.#claims.set(key, claim);
+      for (const route of routesOf(claim)) {
+        touched.add(route.key);
+        const claimants = this.#claimants.get(route.key);
+        if (claimants === undefined) this.#claimants.set(route.key, [key]);
+        else claimants.push(key);
+      }
+    }
+    this.#rebudget(touched);
+    return touched;
+  }
+
+  /** The route that should stand under the key; undefined for none. */
+  want(key: RouteKey): OutRoute | undefined {
+    let best: Claim | undefined;
+    for (const claimant of this.#claimants.get(key) ?? []) {
+      const claim = this.#claims.get(claimant);
+      if (claim === undefined || this.#excess.has(claimant)) continue;
+      if (best === undefined || compareClaims(claim, best) < 0) best = claim;
+    }
+    return routesOf(best).find((route) => route.key === key);
+  }
+
+  claim(key: MatchKey): Claim | undefined {
+    return this.#claims.get(key);
+  }
+
+  /** True when the claim is left out because the budget is spent on stricter or older ones. */
+  isExcess(key: MatchKey): boolean {
+    return this.#excess.has(key);
+  }
+
+  get maxRules(): number {
+    return this.#maxRules;
+  }
+
+  matchKeys(): Iterable<MatchKey> {
+    return this.#claims.keys();
+  }
+
+  routeKeys(): Iterable<RouteKey> {
+    return this.#claimants.keys();
+  }
+
+  #release(route: RouteKey, key: MatchKey): void {
+    const left = (this.#claimants.get(route) ?? []).filter((claimant) => claimant !== key);
+    if (left.length === 0) this.#claimants.delete(route);
+    else this.#claimants.set(route, left);
+  }
+
+  /** Only a neighbor over its budget pays for the sorting. Routes that fall in or out of it are added to `touched`. */
+  #rebudget(touched: Set<RouteKey>): void {
+    if (this.#claimants.size <= this.#maxRules && this.#excess.size === 0) return;
+    const excess = this.#overBudget();
+    for (const [key, claim] of this.#claims) {
+      if (excess.has(key) !== this.#excess.has(key))
+        for (const route of routesOf(claim)) touched.add(route.key);
+    }
+    this.#excess = excess;
+  }
+
+  #overBudget(): ReadonlySet<MatchKey> {
+    const excess = new Set<MatchKey>();
+    if (this.#claimants.size <= this.#maxRules) return excess;
+    const admitted = new Set<RouteKey>();
+    for (const claim of [...this.#claims.values()].sort(compareClaims)) {
+      const added = routesOf(claim).filter((route) => !admitted.has(route.key));
+      // A rule of several routes is admitted whole or not at all: half of it would be another rule.
+      if (admitted.size + added.length > this.#maxRules) excess.add(claim.rule.matchKey);
+      else for (const route of added) admitted.add(route.key);
+    }
+    return excess;
+  }
+}
+
+function routesOf(claim: Claim | undefined): readonly OutRoute[] {
+  return claim?.rendering.ok === true ? claim.rendering.routes : [];
+}
+
+/** Stricter first, then older, then by key so that the order is total. */
+function compareClaims(a: Claim, b: Claim): number {
+  if (a.rule.rateBps !== b.rule.rateBps) return a.rule.rateBps - b.rule.rateBps;
+  if (a.rule.createdAt !== b.rule.createdAt) return a.rule.createdAt - b.rule.createdAt;
+  if (a.rule.matchKey === b.rule.matchKey) return 0;
+  return a.rule.matchKey < b.rule.matchKey ? -1 : 1;
+}

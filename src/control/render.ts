@@ -1,0 +1,59 @@
+/** A rule as one neighbor wants it said: dialect, families, communities. PURE: rule in, final octets out. */
+import { encodeActions } from '../bgp/flowspec/actions.ts';
+import type { Dialect } from '../bgp/flowspec/dialect.ts';
+import { renderForDialect } from '../bgp/flowspec/dialect.ts';
+import { encodeFlowSpec } from '../bgp/flowspec/nlri.ts';
+import { formatRule } from '../bgp/flowspec/text.ts';
+import type { OutRoute } from '../bgp/rib/adj-rib-out.ts';
+import { routeAttributes, routeKey } from '../bgp/rib/adj-rib-out.ts';
+import type { Family } from '../bgp/wire/iana.ts';
+import { familyName, sameFamily } from '../bgp/wire/iana.ts';
+import { toHex } from '../net/bytes.ts';
+import type { DesiredRule } from './desired.ts';
+
+/** What control needs to know of a neighbor beside its session. */
+export interface NeighborPolicy {
+  readonly name: string;
+  readonly dialect: Dialect;
+  readonly families: readonly Family[];
+  /** How many routes it may hold at most. */
+  readonly maxRules: number;
+  /** COMMUNITIES attached to every rule, 4 octets each. */
+  readonly communities: Uint8Array;
+  /** LARGE_COMMUNITIES attached to every rule, 12 octets each. */
+  readonly largeCommunities: Uint8Array;
+}
+
+/** The routes that say a rule to a neighbor (a dialect may need several), or why it cannot be said. */
+export type Rendering =
+  | { readonly ok: true; readonly routes: readonly OutRoute[] }
+  | { readonly ok: false; readonly why: string };
+
+/** Neighbors with the same voice are told a rule in the same octets, so it is rendered and judged once for all of them. */
+export function voiceOf(neighbor: NeighborPolicy): string {
+  const families = neighbor.families.map(familyName).join(',');
+  return [neighbor.dialect, families, toHex(neighbor.communities), toHex(neighbor.largeCommunities)].join(
+    '|',
+  );
+}
+
+/** Renders a rule for a neighbor. `maxRules` is not looked at here; it depends on the other rules. */
+export function render(rule: DesiredRule, neighbor: NeighborPolicy): Rendering {
+  const family: Family = { afi: rule.spec.afi, safi: rule.spec.safi };
+  if (!neighbor.families.some((offered) => sameFamily(offered, family))) {
+    X;
+  }
+  const said = renderForDialect(neighbor.dialect, rule.spec, rule.actions);
+  if (!said.ok) return said;
+  const routes = said.rules.map(({ spec, actions }): OutRoute => {
+    const nlri = encodeFlowSpec(spec);
+    const attributes = routeAttributes({
+      ...encodeActions(actions),
+      communities: neighbor.communities,
+      largeCommunities: neighbor.largeCommunities,
+    });
+    const text = formatRule(spec, actions);
+    return { key: routeKey(family, nlri), family, nlri, attributes, label: rule.mitigationId, text };
+  });
+  return { ok: true, routes };
+}
