@@ -35,6 +35,8 @@ export interface NeighborRule {
 /** What the reconciler lets others see. */
 export interface ReconcilerView {
   rulesOf(mitigationId: string): readonly NeighborRule[];
+  /** The mitigation's rule in operator notation, in the generic dialect when no neighbor is configured; empty for an unknown id. */
+  ruleText(mitigationId: string): string;
   /** The mitigation on whose behalf a route stands; undefined when it only waits to be withdrawn. */
   ownerOf(peer: string, key: RouteKey): string | undefined;
   readonly stats: {

@@ -5,6 +5,8 @@ export interface Actor {
   readonly kind: 'detector' | 'operator' | 'system';
   /** Name of the token, operator_id, or "prefixd". */
   readonly name: string;
+  /** Name of the token or certificate that let the call in, where `name` is what the caller said. */
+  readonly via?: string;
   /** Remote address, when there is one. */
   readonly address?: string;
   readonly requestId?: string;
