@@ -15,13 +15,16 @@ import type { MatchKey, StateView } from '../core/state.ts';
 import type { Match, Mitigation, MitigationAction, Range } from '../core/types.ts';
 import { parsePrefix } from '../net/prefix.ts';
 
-/** One rule that should stand on every neighbor that can hold it. */
+/**
+ * One rule that should stand on every neighbor that can hold it. Its match is still the core's: `render` turns it into
+ * FlowSpec once, when the rule is new, not at each reconciliation.
+ */
 export interface DesiredRule {
   readonly matchKey: MatchKey;
   /** The winner among those with this match. */
   readonly mitigationId: string;
-  readonly spec: FlowSpec;
-  readonly actions: readonly Action[];
+  readonly match: Match;
+  readonly action: MitigationAction;
   /** Bits a second; 0 is a discard. Smaller is stricter. */
   readonly rateBps: number;
   /** Older rules stay when a neighbor's budget is short. */
@@ -82,14 +85,14 @@ function toRule(matchKey: MatchKey, mitigation: Mitigation): DesiredRule {
   return {
     matchKey,
     mitigationId: mitigation.id,
-    spec: toFlowSpec(mitigation.match),
-    actions: toActions(mitigation.action),
+    match: mitigation.match,
+    action: mitigation.action,
     rateBps: rateOf(mitigation.action),
     createdAt: mitigation.createdAt,
   };
 }
 
-/** The actions of a rule. The two id octets of traffic-rate are sent as zero (see PROTOCOL facts in docs). */
+/** The actions of a rule. The two id octets of traffic-rate are sent as zero (RFC 8955 §7.1). */
 export function toActions(action: MitigationAction): readonly Action[] {
   return [{ type: 'traffic-rate', bitsPerSecond: rateOf(action), asn: 0 }];
 }

@@ -10,6 +10,7 @@ import type { Family } from '../bgp/wire/iana.ts';
 import { familyName, sameFamily } from '../bgp/wire/iana.ts';
 import { toHex } from '../net/bytes.ts';
 import type { DesiredRule } from './desired.ts';
+import { toActions, toFlowSpec } from './desired.ts';
 
 /** What control needs to know of a neighbor beside its session. */
 export interface NeighborPolicy {
@@ -37,13 +38,14 @@ export function voiceOf(neighbor: NeighborPolicy): string {
   );
 }
 
-/** Renders a rule for a neighbor. `maxRules` is not looked at here; it depends on the other rules. */
+/** Renders a rule for a neighbor; RangeError for a match that no FlowSpec can say. `maxRules` is not looked at here; it depends on the other rules. */
 export function render(rule: DesiredRule, neighbor: NeighborPolicy): Rendering {
-  const family: Family = { afi: rule.spec.afi, safi: rule.spec.safi };
+  const match = toFlowSpec(rule.match);
+  const family: Family = { afi: match.afi, safi: match.safi };
   if (!neighbor.families.some((offered) => sameFamily(offered, family))) {
-    X;
+    return { ok: false, why: `${familyName(family)} is not among the neighbor's families` };
   }
-  const said = renderForDialect(neighbor.dialect, rule.spec, rule.actions);
+  const said = renderForDialect(neighbor.dialect, match, toActions(rule.action));
   if (!said.ok) return said;
   const routes = said.rules.map(({ spec, actions }): OutRoute => {
     const nlri = encodeFlowSpec(spec);

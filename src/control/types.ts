@@ -5,6 +5,21 @@ import type { RecordedFact } from '../core/facts.ts';
 import type { Policy } from '../core/policy.ts';
 import type { StateView } from '../core/state.ts';
 
+/** For an operator; must not throw. `fields` hold no secrets. */
+export type Log = (
+  level: 'info' | 'warn' | 'error',
+  text: string,
+  fields: Readonly<Record<string, unknown>>,
+) => void;
+
+/** Timers, injected so that tests own the time. */
+export interface Timers {
+  /** Calls back once after the delay (ms); returns what cancels it. */
+  readonly after: (milliseconds: number, callback: () => void) => () => void;
+  /** Resolves after other events have had their turn. */
+  readonly yield: () => Promise<void>;
+}
+
 /** Called with facts once they are durable and folded, in order. Must not throw. */
 export type FactFollower = (facts: readonly RecordedFact[]) => void;
 

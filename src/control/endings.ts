@@ -1,0 +1,59 @@
+/**
+ * Mitigations on their way out. One has ended when no established session holds a route of it any more; only then is
+ * that recorded, so that nobody reads "withdrawn" while a router may still drop.
+ */
+import type { Engine } from './engine.ts';
+import type { Standing } from './standing.ts';
+import type { Log, Timers } from './types.ts';
+
+export class Endings {
+  readonly #engine: Engine;
+  readonly #standing: Standing;
+  readonly #timers: Timers;
+  readonly #log: Log;
+  readonly #ids = new Set<string>();
+  #busy = false;
+  #stopped = false;
+
+  constructor(engine: Engine, standing: Standing, timers: Timers, log: Log) {
+    this.#engine = engine;
+    this.#standing = standing;
+    this.#timers = timers;
+    this.#log = log;
+  }
+
+  get size(): number {
+    return this.#ids.size;
+  }
+
+  add(id: string): void {
+    this.#ids.add(id);
+  }
+
+  delete(id: string): void {
+    this.#ids.delete(id);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /** Looks a turn of the event loop later which ones nobody holds any more, so that many are recorded together. */
+  checkSoon(): void {
+    if (this.#busy || this.#stopped || this.#ids.size === 0) return;
+    this.#busy = true;
+    void this.#timers.yield().then(() => this.#check());
+  }
+
+  async #check(): Promise<void> {
+    const ids = [...this.#ids].filter((id) => !this.#standing.standsAnywhere(id));
+    try {
+      if (ids.length > 0 && !this.#stopped) await this.#engine.submit({ type: 'confirm-ended', ids });
+    } catch (error) {
+      // Nothing is lost: they stay listed, and the next full run has them looked at again.
+      if (!this.#stopped) this.#log('warn', 'cannot record that mitigations ended; retrying', { err: error });
+    } finally {
+      this.#busy = false;
+    }
+  }
+}

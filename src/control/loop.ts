@@ -1,0 +1,405 @@
+/**
+ * The reconciler: makes every session hold exactly what was decided. The only place that tells a speaker to announce or
+ * withdraw. A change passes the keys it touched, a session that comes up passes all of its keys, the timer passes
+ * everything; all three go through the same `desired` and `plan`.
+ */
+import type { AdjRibOutView, OutRoute, RouteKey } from '../bgp/rib/adj-rib-out.ts';
+import { familyName } from '../bgp/wire/iana.ts';
+import type { RecordedFact } from '../core/facts.ts';
+import type { MatchKey } from '../core/state.ts';
+import { matchKey } from '../core/state.ts';
+import type { Announcer } from './announcer.ts';
+import type { DesiredRule } from './desired.ts';
+import { desired } from './desired.ts';
+import { Endings } from './endings.ts';
+import type { Engine } from './engine.ts';
+import { EgressGate } from './gate.ts';
+import type { Neighbor } from './neighbor.ts';
+import { carries, newNeighbor } from './neighbor.ts';
+import type { Claim, NeighborTable } from './neighbor-table.ts';
+import { plan } from './plan.ts';
+import type { NeighborPolicy, Rendering } from './render.ts';
+import { render, voiceOf } from './render.ts';
+import { Schedule } from './schedule.ts';
+import { Standing } from './standing.ts';
+import type { Log, Timers } from './types.ts';
+
+/** Keys handled in one turn of the event loop, so that hold timers are served between turns. */
+const SLICE = 500;
+
+export interface ReconcilerOptions {
+  readonly engine: Engine;
+  readonly announcer: Announcer;
+  readonly neighbors: readonly NeighborPolicy[];
+  readonly clock: () => number;
+  readonly timers: Timers;
+  /** Milliseconds between full runs. */
+  readonly intervalMs: number;
+  /** For an operator; never throws. */
+  readonly log: Log;
+}
+
+export class Reconciler {
+  readonly #options: ReconcilerOptions;
+  readonly #gate: EgressGate;
+  readonly #standing = new Standing();
+  #neighbors: ReadonlyMap<string, Neighbor>;
+  /** The match each live mitigation had when it was last looked at: after widening, the old rule must go. */
+  readonly #matchOf = new Map<string, MatchKey>();
+  readonly #endings: Endings;
+  readonly #schedule: Schedule;
+  readonly #cancel: (() => void)[] = [];
+  #running: Promise<void> | null = null;
+  #next: Promise<void> | null = null;
+  #stopped = false;
+  #runs = 0;
+  #drift = 0;
+  #lastRunAt: number | null = null;
+  #lastRunMs = 0;
+
+  constructor(options: ReconcilerOptions) {
+    this.#options = options;
+    const { engine, clock, timers, intervalMs, log } = options;
+    this.#endings = new Endings(engine, this.#standing, timers, log);
+    this.#schedule = new Schedule({
+      engine,
+      clock,
+      timers,
+      intervalMs,
+      log,
+      onInterval: () => this.full('check'),
+      onExpiryUnrecorded: () => this.full(),
+    });
+    this.#gate = new EgressGate(engine.policy, engine.state, (route, why) => this.#refused(route, why));
+    this.#neighbors = new Map(options.neighbors.map((policy) => [policy.name, newNeighbor(policy)]));
+  }
+
+  get stats() {
+    return {
+      runs: this.#runs,
+      drift: this.#drift,
+      lastRunAt: this.#lastRunAt,
+      lastRunMs: this.#lastRunMs,
+      egressRefusals: this.#gate.refusals,
+    };
+  }
+
+  /** Fills the tables from the state and follows it from now on. Start the announcer afterwards. */
+  async start(): Promise<void> {
+    const { engine, announcer } = this.#options;
+    this.#cancel.push(engine.follow((facts) => this.#onFacts(facts)));
+    this.#cancel.push(
+      announcer.subscribe({
+        onEstablished: (peer) => this.#onEstablished(peer),
+        onDown: (peer) => this.#onDown(peer),
+        onSent: (peer, announced, withdrawn) => this.#onSent(peer, announced, withdrawn),
+      }),
+    );
+    for (const id of engine.state.live) {
+      if (engine.state.mitigations.get(id)?.ending) this.#endings.add(id);
+    }
+    await this.full();
+    this.#endings.checkSoon();
+    this.#schedule.start();
+  }
+
+  /** Stops following; what stands is left standing. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    for (const cancel of this.#cancel.splice(0)) cancel();
+    this.#schedule.stop();
+    this.#endings.stop();
+    await this.#running;
+  }
+
+  /**
+   * Compares everything. A call during a run is served by one more run after it, because what the caller knows may have
+   * come too late for this one. `check`: nothing has changed, so whatever the run has to change is drift.
+   */
+  full(why: 'change' | 'check' = 'change'): Promise<void> {
+    if (this.#running === null) {
+      this.#running = this.#runFull(why).finally(() => {
+        this.#running = null;
+      });
+      return this.#running;
+    }
+    this.#next ??= this.#running.then(() => {
+      this.#next = null;
+      return this.full(why);
+    });
+    return this.#next;
+  }
+
+  /** Adopts another list of neighbors; those whose policy is the same keep their tables. */
+  async setNeighbors(policies: readonly NeighborPolicy[]): Promise<void> {
+    const next = new Map<string, Neighbor>();
+    for (const policy of policies) {
+      const before = this.#neighbors.get(policy.name);
+      const same =
+        before !== undefined &&
+        before.voice === voiceOf(policy) &&
+        before.policy.maxRules === policy.maxRules;
+      const neighbor = same ? before : newNeighbor(policy);
+      if (before !== undefined && !same) neighbor.families = before.families;
+      next.set(policy.name, neighbor);
+    }
+    for (const name of this.#neighbors.keys()) if (!next.has(name)) this.#standing.forget(name);
+    this.#neighbors = next;
+    await this.full();
+  }
+
+  /** The mitigation on whose behalf a route stands; undefined when it only waits to be withdrawn. */
+  ownerOf(peer: string, key: RouteKey): string | undefined {
+    return this.#neighbors.get(peer)?.table.want(key)?.label;
+  }
+
+  /** What each neighbor's table says of a match, for `RuleView`. */
+  tableOf(peer: string): NeighborTable | undefined {
+    return this.#neighbors.get(peer)?.table;
+  }
+
+  get neighborNames(): readonly string[] {
+    return [...this.#neighbors.keys()];
+  }
+
+  get standing(): Standing {
+    return this.#standing;
+  }
+
+  /** Why this route is not on this neighbor although its table wants it: the egress check or the session's families. */
+  whyHeldBack(peer: string, route: OutRoute): string | null {
+    const neighbor = this.#neighbors.get(peer);
+    if (neighbor === undefined) return null;
+    const why = this.#gate.verdict(route);
+    if (why !== null) return `held back by the egress check: ${why}`;
+    if (neighbor.families.length > 0 && !carries(neighbor, route)) {
+      return `the session did not negotiate ${familyName(route.family)}`;
+    }
+    return null;
+  }
+
+  #onFacts(facts: readonly RecordedFact[]): void {
+    const ids = new Set<string>();
+    let guardChanged = false;
+    for (const { fact } of facts) {
+      switch (fact.type) {
+        case 'mitigation.created':
+          ids.add(fact.mitigation.id);
+          break;
+        case 'mitigation.ending':
+          this.#endings.add(fact.id);
+          ids.add(fact.id);
+          break;
+        case 'mitigation.extended':
+        case 'mitigation.widened':
+        case 'mitigation.escalated':
+          ids.add(fact.id);
+          break;
+        case 'mitigation.withdrawn':
+        case 'mitigation.expired':
+          this.#endings.delete(fact.id);
+          ids.add(fact.id);
+          break;
+        case 'safelist.added':
+        case 'safelist.removed':
+        case 'policy.loaded':
+          guardChanged = true;
+          break;
+        default:
+          break;
+      }
+    }
+    if (guardChanged) {
+      this.#gate.refresh(this.#options.engine.policy, this.#options.engine.state);
+      void this.full();
+    }
+    if (ids.size > 0) this.#kick(ids);
+  }
+
+  /** Brings the rules of these mitigations up to date everywhere, at once. */
+  #kick(ids: Iterable<string>): void {
+    const { state } = this.#options.engine;
+    const keys = new Set<MatchKey>();
+    for (const id of ids) {
+      const before = this.#matchOf.get(id);
+      if (before !== undefined) keys.add(before);
+      const mitigation = state.mitigations.get(id);
+      if (mitigation !== undefined && state.live.has(id)) {
+        const key = matchKey(mitigation.match);
+        keys.add(key);
+        this.#matchOf.set(id, key);
+      } else {
+        this.#matchOf.delete(id);
+      }
+    }
+    this.#bring(keys);
+    this.#schedule.armExpiry();
+    this.#endings.checkSoon();
+  }
+
+  /** `desired` and `plan` for these keys on every neighbor. Returns how many routes had to change. */
+  #bring(keys: Iterable<MatchKey>): number {
+    let changes = 0;
+    for (const [key, rule] of desired(this.#options.engine.state, keys, this.#options.clock())) {
+      const voices = new Map<string, Claim>();
+      for (const [name, neighbor] of this.#neighbors) {
+        const touched = neighbor.table.set(key, rule === null ? null : this.#claim(rule, neighbor, voices));
+        const changed = this.#apply(name, neighbor, touched);
+        if (!neighbor.filling) changes += changed;
+      }
+    }
+    return changes;
+  }
+
+  /** Renders once for each voice. An unchanged claim is kept as it is, and with it the verdict on its routes. */
+  #claim(rule: DesiredRule, neighbor: Neighbor, voices: Map<string, Claim>): Claim {
+    const before = neighbor.table.claim(rule.matchKey);
+    if (before !== undefined && sameRule(before.rule, rule)) return before;
+    let claim = voices.get(neighbor.voice);
+    if (claim === undefined) {
+      claim = { rule, rendering: safeRender(rule, neighbor.policy) };
+      voices.set(neighbor.voice, claim);
+    }
+    return claim;
+  }
+
+  /** Tells the session what differs under these routes. Returns how many do. */
+  #apply(name: string, neighbor: Neighbor, keys: Iterable<RouteKey>): number {
+    const { announcer } = this.#options;
+    if (neighbor.families.length === 0 || !announcer.isEstablished(name)) return 0;
+    const out = announcer.ribOut(name);
+    const { announce, withdraw } = plan(keys, (key) => this.#allowed(neighbor, key), out);
+    if (announce.length + withdraw.length === 0) return 0;
+    this.#adoptRelabelled(name, announce, out);
+    announcer.apply(name, announce, withdraw);
+    return announce.length + withdraw.length;
+  }
+
+  /** A route that only changes hands is not written again, so `onSent` will not tell. */
+  #adoptRelabelled(name: string, announce: readonly OutRoute[], out: AdjRibOutView): void {
+    const moved = announce.filter(
+      (route) => out.sent.get(route.key)?.route.attributes.key === route.attributes.key,
+    );
+    if (moved.length > 0) this.#standing.announced(name, moved);
+  }
+
+  #allowed(neighbor: Neighbor, key: RouteKey): OutRoute | undefined {
+    const route = neighbor.table.want(key);
+    if (route === undefined || !carries(neighbor, route)) return undefined;
+    return this.#gate.verdict(route) === null ? route : undefined;
+  }
+
+  #onEstablished(peer: string): void {
+    const neighbor = this.#neighbors.get(peer);
+    if (neighbor === undefined) return;
+    const status = this.#options.announcer.peers().find((one) => one.name === peer);
+    neighbor.families = status?.negotiated?.families ?? [];
+    neighbor.generation++;
+    void this.#fill(peer, neighbor);
+  }
+
+  /** Gives a fresh session everything, in slices, then End-of-RIB. */
+  async #fill(peer: string, neighbor: Neighbor): Promise<void> {
+    const { generation } = neighbor;
+    neighbor.filling = true;
+    const keys = [...neighbor.table.routeKeys()];
+    for (let at = 0; at < keys.length; at += SLICE) {
+      if (at > 0) await this.#options.timers.yield();
+      if (neighbor.generation !== generation || this.#stopped) return;
+      await this.#settled(() => {
+        if (neighbor.generation === generation) this.#apply(peer, neighbor, keys.slice(at, at + SLICE));
+      });
+    }
+    if (neighbor.generation !== generation || this.#stopped) return;
+    neighbor.filling = false;
+    this.#options.announcer.endOfRib(peer);
+  }
+
+  #onDown(peer: string): void {
+    this.#standing.forget(peer);
+    const neighbor = this.#neighbors.get(peer);
+    if (neighbor !== undefined) {
+      neighbor.families = [];
+      neighbor.filling = false;
+      neighbor.generation++;
+    }
+    this.#endings.checkSoon();
+  }
+
+  #onSent(peer: string, announced: readonly OutRoute[], withdrawn: readonly OutRoute[]): void {
+    this.#standing.announced(peer, announced);
+    this.#standing.withdrawn(peer, withdrawn);
+    if (withdrawn.length > 0 || this.#endings.size > 0) this.#endings.checkSoon();
+  }
+
+  async #runFull(why: 'change' | 'check'): Promise<void> {
+    const { clock, timers, engine } = this.#options;
+    const from = performance.now();
+    const keys = new Set<MatchKey>();
+    for (const id of engine.state.live) {
+      const mitigation = engine.state.mitigations.get(id);
+      if (mitigation === undefined) continue;
+      const key = this.#matchOf.get(id) ?? matchKey(mitigation.match);
+      this.#matchOf.set(id, key);
+      keys.add(key);
+    }
+    for (const { table } of this.#neighbors.values()) for (const key of table.matchKeys()) keys.add(key);
+    const all = [...keys];
+    let changes = 0;
+    for (let at = 0; at < all.length && !this.#stopped; at += SLICE) {
+      if (at > 0) await timers.yield();
+      await this.#settled(() => {
+        changes += this.#bring(all.slice(at, at + SLICE));
+      });
+    }
+    for (const [name, neighbor] of this.#neighbors) changes += await this.#removeStrays(name, neighbor);
+    if (why === 'check') this.#drift += changes;
+    this.#runs++;
+    this.#lastRunAt = clock();
+    this.#lastRunMs = performance.now() - from;
+    this.#schedule.armExpiry();
+    this.#endings.checkSoon();
+  }
+
+  /** Withdraws what stands on a session although no table knows it. */
+  async #removeStrays(name: string, neighbor: Neighbor): Promise<number> {
+    if (neighbor.families.length === 0 || neighbor.filling || this.#stopped) return 0;
+    const out = this.#options.announcer.ribOut(name);
+    const strays = [...out.effectiveKeys()].filter((key) => neighbor.table.want(key) === undefined);
+    if (strays.length === 0) return 0;
+    let changed = 0;
+    await this.#settled(() => {
+      changed = this.#apply(name, neighbor, strays);
+    });
+    return changed;
+  }
+
+  #settled(act: () => void): Promise<void> {
+    return new Promise((resolve) => {
+      this.#options.engine.whenSettled(() => {
+        act();
+        resolve();
+      });
+    });
+  }
+
+  #refused(route: OutRoute, why: string): void {
+    this.#options.log('error', `egress check: the rule "${route.text}" is not announced: ${why}`, {
+      mitigation_id: route.label,
+      rule: route.text,
+    });
+  }
+}
+
+function sameRule(a: DesiredRule, b: DesiredRule): boolean {
+  return a.mitigationId === b.mitigationId && a.rateBps === b.rateBps;
+}
+
+/** A match that cannot be said must not take the reconciler down with it: it is shown as unsupported, with the reason. */
+function safeRender(rule: DesiredRule, policy: NeighborPolicy): Rendering {
+  try {
+    return render(rule, policy);
+  } catch (error) {
+    return { ok: false, why: error instanceof Error ? error.message : String(error) };
+  }
+}

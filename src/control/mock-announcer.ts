@@ -1,0 +1,174 @@
+/**
+ * An announcer without routers (`bgp.mode: mock`): every enabled neighbor counts as established with all of its
+ * families, and everything is written at once. For trying out policies, and for tests of what stands above.
+ */
+import type { OutRoute, RouteKey } from '../bgp/rib/adj-rib-out.ts';
+import { AdjRibOut } from '../bgp/rib/adj-rib-out.ts';
+import type { NeighborSettings, PeerStatus, SessionCounters, SpeakerListener } from '../bgp/speaker/types.ts';
+import type { Announcer, StopOptions } from './announcer.ts';
+
+interface MockPeer {
+  settings: NeighborSettings;
+  enabled: boolean;
+  establishedAt: number | null;
+  readonly rib: AdjRibOut;
+}
+
+export class MockAnnouncer implements Announcer {
+  readonly #peers = new Map<string, MockPeer>();
+  readonly #listeners = new Set<SpeakerListener>();
+  readonly #clock: () => number;
+  #started = false;
+
+  constructor(neighbors: readonly NeighborSettings[], clock: () => number) {
+    this.#clock = clock;
+    for (const settings of neighbors) this.#peers.set(settings.name, newPeer(settings));
+  }
+
+  start(): Promise<void> {
+    this.#started = true;
+    for (const [name, peer] of this.#peers) if (peer.enabled) this.#up(name, peer);
+    return Promise.resolve();
+  }
+
+  stop(options: StopOptions): Promise<void> {
+    for (const [name, peer] of this.#peers) {
+      if (!options.preserve) this.apply(name, [], [...peer.rib.effectiveKeys()]);
+      this.#down(name, peer, 'stopped');
+    }
+    this.#started = false;
+    return Promise.resolve();
+  }
+
+  subscribe(listener: SpeakerListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  peers(): readonly PeerStatus[] {
+    return [...this.#peers.values()].map(statusOf);
+  }
+
+  isEstablished(peer: string): boolean {
+    return this.#peer(peer).establishedAt !== null;
+  }
+
+  ribOut(peer: string): AdjRibOut {
+    return this.#peer(peer).rib;
+  }
+
+  apply(peer: string, announce: readonly OutRoute[], withdraw: readonly RouteKey[]): void {
+    const { rib, establishedAt } = this.#peer(peer);
+    if (establishedAt === null) return;
+    for (const route of announce) rib.announce(route);
+    for (const key of withdraw) rib.withdraw(key);
+    this.#flush(peer, rib);
+  }
+
+  endOfRib(peer: string): void {
+    this.#peer(peer);
+  }
+
+  setEnabled(peer: string, enabled: boolean): void {
+    const one = this.#peer(peer);
+    one.enabled = enabled;
+    if (!enabled) this.#down(peer, one, 'administratively down');
+    else if (this.#started && one.establishedAt === null) this.#up(peer, one);
+  }
+
+  clear(peer: string, how: 'soft' | 'hard'): void {
+    const one = this.#peer(peer);
+    if (one.establishedAt === null) return;
+    if (how === 'hard') {
+      this.#down(peer, one, 'cleared');
+      this.#up(peer, one);
+      return;
+    }
+    for (const family of one.settings.families) one.rib.resend(family);
+    this.#flush(peer, one.rib);
+  }
+
+  reconfigure(neighbors: readonly NeighborSettings[]): Promise<void> {
+    const names = new Set(neighbors.map((one) => one.name));
+    for (const [name, peer] of this.#peers) {
+      if (names.has(name)) continue;
+      this.#down(name, peer, 'removed from the configuration');
+      this.#peers.delete(name);
+    }
+    for (const settings of neighbors) {
+      const before = this.#peers.get(settings.name);
+      if (before !== undefined && JSON.stringify(before.settings) === JSON.stringify(settings)) continue;
+      if (before !== undefined) this.#down(settings.name, before, 'its configuration changed');
+      const peer = newPeer(settings);
+      this.#peers.set(settings.name, peer);
+      if (this.#started && peer.enabled) this.#up(settings.name, peer);
+    }
+    return Promise.resolve();
+  }
+
+  #up(name: string, peer: MockPeer): void {
+    peer.establishedAt = this.#clock();
+    for (const listener of this.#listeners) listener.onEstablished?.(name);
+  }
+
+  #down(name: string, peer: MockPeer, why: string): void {
+    if (peer.establishedAt === null) return;
+    peer.establishedAt = null;
+    peer.rib.clear();
+    for (const listener of this.#listeners) listener.onDown?.(name, why);
+  }
+
+  #flush(name: string, rib: AdjRibOut): void {
+    const { announce, withdraw } = rib.take(Number.MAX_SAFE_INTEGER, this.#clock());
+    if (announce.length + withdraw.length === 0) return;
+    for (const listener of this.#listeners) listener.onSent?.(name, announce, withdraw);
+  }
+
+  #peer(name: string): MockPeer {
+    const peer = this.#peers.get(name);
+    if (peer === undefined) throw new RangeError(`no neighbor is named ${name}`);
+    return peer;
+  }
+}
+
+function newPeer(settings: NeighborSettings): MockPeer {
+  return { settings, enabled: settings.enabled, establishedAt: null, rib: new AdjRibOut() };
+}
+
+function statusOf({ settings, enabled, establishedAt, rib }: MockPeer): PeerStatus {
+  const { address } = settings;
+  return {
+    name: settings.name,
+    address: address.kind === 'tcp' ? `${address.host}:${address.port}` : `unix:${address.path}`,
+    peerAsn: settings.peerAsn,
+    state: establishedAt === null ? 'idle' : 'established',
+    enabled,
+    establishedAt,
+    families: settings.families,
+    negotiated:
+      establishedAt === null
+        ? null
+        : {
+            holdTimeSeconds: settings.holdTimeSeconds,
+            families: settings.families,
+            fourOctetAs: true,
+            routeRefresh: true,
+            enhancedRouteRefresh: false,
+            extendedMessages: false,
+            gracefulRestart: false,
+            peerRouterId: '0.0.0.0',
+          },
+    rulesSent: rib.sent.size,
+    rulesPending: rib.pendingCount,
+    lastError: null,
+    lastNotificationSent: null,
+    lastNotificationReceived: null,
+    counters: noCounters(),
+  };
+}
+
+/** A mock exchanges no messages, so it counts none. */
+function noCounters(): SessionCounters {
+  const none = { open: 0, update: 0, notification: 0, keepalive: 0, route_refresh: 0 };
+  return { messagesIn: none, messagesOut: none, routesReceived: 0, established: 0, flaps: 0 };
+}

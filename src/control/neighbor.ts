@@ -1,0 +1,36 @@
+/** One neighbor as the reconciler sees it: its policy, what it should hold, and how its session stands. */
+import type { OutRoute } from '../bgp/rib/adj-rib-out.ts';
+import type { Family } from '../bgp/wire/iana.ts';
+import { sameFamily } from '../bgp/wire/iana.ts';
+import { NeighborTable } from './neighbor-table.ts';
+import type { NeighborPolicy } from './render.ts';
+import { voiceOf } from './render.ts';
+
+export interface Neighbor {
+  readonly policy: NeighborPolicy;
+  readonly voice: string;
+  readonly table: NeighborTable;
+  /** Families of the established session; empty while it is down. */
+  families: readonly Family[];
+  /** Counts sessions, so that a table being sent notices that its session is another one. */
+  generation: number;
+  /** True while a session that came up is being given everything. */
+  filling: boolean;
+}
+
+/** A neighbor whose session is down and whose table is empty. */
+export function newNeighbor(policy: NeighborPolicy): Neighbor {
+  return {
+    policy,
+    voice: voiceOf(policy),
+    table: new NeighborTable(policy.maxRules),
+    families: [],
+    generation: 0,
+    filling: false,
+  };
+}
+
+/** True when the session may carry the route; false while it is down. */
+export function carries(neighbor: Neighbor, route: OutRoute): boolean {
+  return neighbor.families.some((family) => sameFamily(family, route.family));
+}

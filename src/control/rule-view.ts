@@ -1,0 +1,84 @@
+/** What stands where on behalf of a mitigation, for people: read from the tables and the Adj-RIB-Outs, kept nowhere. */
+import { formatRule } from '../bgp/flowspec/text.ts';
+import type { OutRoute } from '../bgp/rib/adj-rib-out.ts';
+import { matchKey } from '../core/state.ts';
+import { toHex } from '../net/bytes.ts';
+import type { Announcer } from './announcer.ts';
+import { toActions, toFlowSpec } from './desired.ts';
+import type { EngineView, NeighborRule, ReconcilerView } from './types.ts';
+import type { Reconciler } from './loop.ts';
+
+/** The reconciler as the rooms above see it. */
+export function viewOf(reconciler: Reconciler, engine: EngineView, announcer: Announcer): ReconcilerView {
+  return {
+    get stats() {
+      return reconciler.stats;
+    },
+    ownerOf: (peer, key) => reconciler.ownerOf(peer, key),
+    rulesOf: (id) => {
+      const mitigation = engine.state.mitigations.get(id);
+      if (mitigation === undefined || !engine.state.live.has(id)) return [];
+      const key = matchKey(mitigation.match);
+      return reconciler.neighborNames.flatMap((peer) => rulesOn(reconciler, announcer, peer, id, key));
+    },
+    ruleText: (id) => {
+      const mitigation = engine.state.mitigations.get(id);
+      return mitigation === undefined
+        ? ''
+        : formatRule(toFlowSpec(mitigation.match), toActions(mitigation.action));
+    },
+  };
+}
+
+function rulesOn(
+  reconciler: Reconciler,
+  announcer: Announcer,
+  peer: string,
+  id: string,
+  key: string,
+): readonly NeighborRule[] {
+  const table = reconciler.tableOf(peer);
+  const claim = table?.claim(key);
+  if (table === undefined || claim === undefined || claim.rule.mitigationId !== id) {
+    return [...leaving(reconciler, announcer, peer, id), ...covered(peer, claim?.rule.mitigationId)];
+  }
+  if (!claim.rendering.ok) {
+    return [{ neighbor: peer, rule: '', nlriHex: '', state: 'unsupported', why: claim.rendering.why }];
+  }
+  const overBudget = table.isExcess(key)
+    ? `max_rules (${table.maxRules}) is spent on stricter or older rules`
+    : null;
+  return claim.rendering.routes.map((route) => {
+    const why = overBudget ?? reconciler.whyHeldBack(peer, route);
+    if (why !== null) return { ...shown(peer, route), state: 'unsupported', why };
+    const sent = announcer.ribOut(peer).sent.get(route.key)?.route.attributes.key === route.attributes.key;
+    return { ...shown(peer, route), state: sent ? 'sent' : 'pending' };
+  });
+}
+
+/** Routes that still stand although nothing wants them on this mitigation's behalf: their withdrawal is on its way. */
+function leaving(
+  reconciler: Reconciler,
+  announcer: Announcer,
+  peer: string,
+  id: string,
+): readonly NeighborRule[] {
+  const { sent } = announcer.ribOut(peer);
+  return reconciler.standing.routesOf(peer, id).flatMap((key) => {
+    const route = sent.get(key)?.route;
+    return route === undefined
+      ? []
+      : [{ ...shown(peer, route), state: 'sent' as const, why: 'being withdrawn' }];
+  });
+}
+
+/** Another mitigation with the same match speaks for both. */
+function covered(peer: string, winner: string | undefined): readonly NeighborRule[] {
+  if (winner === undefined) return [];
+  const why = `mitigation ${winner} has the same match and a stricter or older rule, which stands instead`;
+  return [{ neighbor: peer, rule: '', nlriHex: '', state: 'pending', why }];
+}
+
+function shown(peer: string, route: OutRoute): Pick<NeighborRule, 'neighbor' | 'rule' | 'nlriHex'> {
+  return { neighbor: peer, rule: route.text, nlriHex: toHex(route.nlri) };
+}

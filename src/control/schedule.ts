@@ -1,0 +1,69 @@
+/** When the reconciler acts by itself: at the next expiry, and every so often whatever happened. */
+import type { Engine } from './engine.ts';
+import type { Log, Timers } from './types.ts';
+
+/** A timer of Node's cannot be set further ahead (ms). */
+const MAX_DELAY_MS = 2 ** 31 - 1;
+/** Wait before asking again for what the store refused (ms). */
+const RETRY_MS = 1_000;
+
+export interface ScheduleOptions {
+  readonly engine: Engine;
+  readonly clock: () => number;
+  readonly timers: Timers;
+  /** Milliseconds between full runs. */
+  readonly intervalMs: number;
+  readonly log: Log;
+  /** A full run that is due by the interval. */
+  readonly onInterval: () => Promise<void>;
+  /** Expiries could not be recorded; their rules must go all the same. */
+  readonly onExpiryUnrecorded: () => Promise<void>;
+}
+
+export class Schedule {
+  readonly #options: ScheduleOptions;
+  #cancelExpiry: () => void = () => {};
+  #cancelInterval: () => void = () => {};
+  #stopped = false;
+
+  constructor(options: ScheduleOptions) {
+    this.#options = options;
+  }
+
+  /** Starts the interval. */
+  start(): void {
+    if (this.#stopped) return;
+    this.#cancelInterval = this.#options.timers.after(this.#options.intervalMs, () => {
+      void this.#options.onInterval().finally(() => this.start());
+    });
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#cancelExpiry();
+    this.#cancelInterval();
+  }
+
+  /** Sets the timer to the earliest expiry there is now, at least `minimumMs` from now. */
+  armExpiry(minimumMs = 0): void {
+    this.#cancelExpiry();
+    const next = this.#options.engine.state.earliestExpiry;
+    if (next === null || this.#stopped) return;
+    const delay = Math.min(Math.max(next - this.#options.clock(), minimumMs), MAX_DELAY_MS);
+    this.#cancelExpiry = this.#options.timers.after(delay, () => void this.#expire());
+  }
+
+  /** Ends what has expired. When that cannot be written down, the rules go all the same: `desired` drops them by itself. */
+  async #expire(): Promise<void> {
+    try {
+      await this.#options.engine.submit({ type: 'expire' });
+      this.armExpiry();
+    } catch (error) {
+      if (this.#stopped) return;
+      const text = 'cannot record expired mitigations; their rules are withdrawn all the same';
+      this.#options.log('error', text, { err: error });
+      await this.#options.onExpiryUnrecorded();
+      this.armExpiry(RETRY_MS);
+    }
+  }
+}
