@@ -1,0 +1,87 @@
+/**
+ * Capture files: the classic pcap format (draft-ietf-opsawg-pcap) and, through pcapng.ts, the pcapng format. A damaged
+ * or truncated file gives what could be read and a problem in words; nothing here throws.
+ */
+import { isPcapng, readPcapng } from './pcapng.ts';
+
+/** One captured frame. */
+export interface Packet {
+  /** 1 for the first packet of the file, as tcpdump and Wireshark count. */
+  readonly number: number;
+  /** Where `data` begins in the file, in octets. */
+  readonly offset: number;
+  /** Milliseconds since the epoch with a fraction (good to a microsecond); null when the file does not say. */
+  readonly time: number | null;
+  /** LINKTYPE_ value of the interface, such as 1 for Ethernet. */
+  readonly linkType: number;
+  /** What was kept of the frame: a view on the file. */
+  readonly data: Uint8Array;
+  /** Length of the frame on the wire; more than `data.length` when a snap length cut it. */
+  readonly originalLength: number;
+}
+
+/** What a file holds. `problems` name the packet number and the offset in the file. */
+export interface Capture {
+  readonly packets: readonly Packet[];
+  readonly problems: readonly string[];
+}
+
+const FILE_HEADER = 24;
+const RECORD_HEADER = 16;
+const MAGIC_MICROSECONDS = 0xa1b2c3d4;
+const MAGIC_NANOSECONDS = 0xa1b23c4d;
+
+/** Reads a pcap or pcapng file, of either byte order and with micro- or nanoseconds. */
+export function readCapture(file: Uint8Array): Capture {
+  if (isPcapng(file)) return readPcapng(file);
+  if (file.length < FILE_HEADER) {
+    return { packets: [], problems: [`the file has ${file.length} octets, too few for a capture`] };
+  }
+  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
+  for (const littleEndian of [true, false]) {
+    const magic = view.getUint32(0, littleEndian);
+    if (magic === MAGIC_MICROSECONDS) return readRecords(file, view, littleEndian, 1_000);
+    if (magic === MAGIC_NANOSECONDS) return readRecords(file, view, littleEndian, 1_000_000);
+  }
+  const magic = view.getUint32(0).toString(16).padStart(8, '0');
+  return { packets: [], problems: [`offset 0: not a pcap or pcapng file (it begins with ${magic})`] };
+}
+
+/** Packet records behind the file header. `ticksPerMs` is the unit of the fraction of a second. */
+function readRecords(
+  file: Uint8Array,
+  view: DataView,
+  littleEndian: boolean,
+  ticksPerMs: 1_000 | 1_000_000,
+): Capture {
+  const packets: Packet[] = [];
+  const problems: string[] = [];
+  // The upper bits of this field tell of a frame check sequence; the type is in the lower 16.
+  const linkType = view.getUint32(20, littleEndian) & 0xffff;
+  let at = FILE_HEADER;
+  while (at < file.length) {
+    const number = packets.length + 1;
+    if (file.length - at < RECORD_HEADER) {
+      problems.push(`packet ${number} at offset ${at}: the file ends within its record header`);
+      break;
+    }
+    const length = view.getUint32(at + 8, littleEndian);
+    const start = at + RECORD_HEADER;
+    if (length > file.length - start) {
+      problems.push(
+        `packet ${number} at offset ${start}: its record claims ${length} octets, the file has ${file.length - start} more`,
+      );
+      break;
+    }
+    packets.push({
+      number,
+      offset: start,
+      time: view.getUint32(at, littleEndian) * 1000 + view.getUint32(at + 4, littleEndian) / ticksPerMs,
+      linkType,
+      data: file.subarray(start, start + length),
+      originalLength: view.getUint32(at + 12, littleEndian),
+    });
+    at = start + length;
+  }
+  return { packets, problems };
+}

@@ -1,0 +1,157 @@
+/**
+ * The pcapng format (draft-ietf-opsawg-pcapng): a chain of blocks. Sections may differ in byte order; each packet
+ * names its interface, which says how the frames begin and in what unit times are counted.
+ */
+import type { Capture, Packet } from './capture.ts';
+
+const SECTION_HEADER = 0x0a0d0d0a;
+const INTERFACE_DESCRIPTION = 1;
+const OBSOLETE_PACKET = 2;
+const SIMPLE_PACKET = 3;
+const ENHANCED_PACKET = 6;
+const BYTE_ORDER_MAGIC = 0x1a2b3c4d;
+const OPTION_TSRESOL = 9;
+const OPTION_TSOFFSET = 14;
+
+interface Interface {
+  readonly linkType: number;
+  /** Octets kept of a packet; 0 is no limit. */
+  readonly snapLength: number;
+  readonly ticksPerSecond: bigint;
+  readonly offsetSeconds: number;
+}
+
+/** A block's body: `view` spans it alone, `offset` is where it begins in the file. */
+interface Body {
+  readonly view: DataView;
+  readonly littleEndian: boolean;
+  readonly offset: number;
+}
+
+/** True when the file begins with a section header block. The type reads the same in both byte orders. */
+export function isPcapng(file: Uint8Array): boolean {
+  return file.length >= 12 && file[0] === 0x0a && file[1] === 0x0d && file[2] === 0x0d && file[3] === 0x0a;
+}
+
+/** Reads all sections. After a damaged block the chain is lost, so reading ends there. */
+export function readPcapng(file: Uint8Array): Capture {
+  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
+  const packets: Packet[] = [];
+  const problems: string[] = [];
+  let interfaces: Interface[] = [];
+  let littleEndian = true;
+  let at = 0;
+  while (at < file.length) {
+    const where = `block at offset ${at}, after packet ${packets.length}`;
+    const left = file.length - at;
+    if (left < 12) {
+      problems.push(`${where}: the file ends within its header`);
+      break;
+    }
+    const isSection = view.getUint32(at) === SECTION_HEADER;
+    if (isSection) {
+      if (view.getUint32(at + 8, true) === BYTE_ORDER_MAGIC) littleEndian = true;
+      else if (view.getUint32(at + 8, false) === BYTE_ORDER_MAGIC) littleEndian = false;
+      else {
+        problems.push(`${where}: the byte-order magic of the section is damaged`);
+        break;
+      }
+      interfaces = [];
+    }
+    const length = view.getUint32(at + 4, littleEndian);
+    if (length < 12 || length % 4 !== 0 || length > left) {
+      problems.push(`${where}: it claims ${length} octets, the file has ${left} more`);
+      break;
+    }
+    if (view.getUint32(at + length - 4, littleEndian) !== length) {
+      problems.push(`${where}: its two length fields differ`);
+      break;
+    }
+    const body: Body = {
+      view: new DataView(file.buffer, file.byteOffset + at + 8, length - 12),
+      littleEndian,
+      offset: at + 8,
+    };
+    const type = view.getUint32(at, littleEndian);
+    if (type === INTERFACE_DESCRIPTION) {
+      const description = readInterface(body);
+      if (typeof description === 'string') {
+        problems.push(`${where}: ${description}`);
+        break;
+      }
+      interfaces.push(description);
+    } else if (type === ENHANCED_PACKET || type === OBSOLETE_PACKET || type === SIMPLE_PACKET) {
+      const packet = readPacket(file, type, body, interfaces, packets.length + 1);
+      if (typeof packet === 'string') problems.push(`${where}: ${packet}`);
+      else packets.push(packet);
+    }
+    at += length;
+  }
+  return { packets, problems };
+}
+
+function readInterface({ view, littleEndian }: Body): Interface | string {
+  if (view.byteLength < 8) return 'an interface description is too short';
+  let ticksPerSecond = 1_000_000n;
+  let offsetSeconds = 0;
+  for (let at = 8; at + 4 <= view.byteLength; ) {
+    const code = view.getUint16(at, littleEndian);
+    const length = view.getUint16(at + 2, littleEndian);
+    const value = at + 4;
+    if (code === 0) break;
+    if (value + length > view.byteLength) return 'an option of an interface description is cut off';
+    if (code === OPTION_TSRESOL && length >= 1) {
+      const resolution = view.getUint8(value);
+      const exponent = BigInt(resolution & 0x7f);
+      ticksPerSecond = (resolution & 0x80) === 0 ? 10n ** exponent : 2n ** exponent;
+    } else if (code === OPTION_TSOFFSET && length >= 8) {
+      offsetSeconds = Number(view.getBigInt64(value, littleEndian));
+    }
+    at = value + Math.ceil(length / 4) * 4;
+  }
+  return {
+    linkType: view.getUint16(0, littleEndian),
+    snapLength: view.getUint32(4, littleEndian),
+    ticksPerSecond,
+    offsetSeconds,
+  };
+}
+
+function readPacket(
+  file: Uint8Array,
+  type: number,
+  { view, littleEndian, offset }: Body,
+  interfaces: readonly Interface[],
+  number: number,
+): Packet | string {
+  const header = type === SIMPLE_PACKET ? 4 : 20;
+  if (view.byteLength < header) return `packet ${number} is too short`;
+  const u32 = (at: number): number => view.getUint32(at, littleEndian);
+  const id =
+    type === ENHANCED_PACKET ? u32(0) : type === OBSOLETE_PACKET ? view.getUint16(0, littleEndian) : 0;
+  const source = interfaces[id];
+  if (source === undefined) return `packet ${number} names interface ${id}, which was not described`;
+  const simple = type === SIMPLE_PACKET;
+  const originalLength = u32(simple ? 0 : 16);
+  const snapped = source.snapLength === 0 ? originalLength : Math.min(originalLength, source.snapLength);
+  const length = simple ? snapped : u32(12);
+  if (length > view.byteLength - header) {
+    return `packet ${number} claims ${length} octets, its block has ${view.byteLength - header}`;
+  }
+  const start = offset + header;
+  return {
+    number,
+    offset: start,
+    time: simple ? null : timeOf((BigInt(u32(4)) << 32n) | BigInt(u32(8)), source),
+    linkType: source.linkType,
+    data: file.subarray(start, start + length),
+    originalLength,
+  };
+}
+
+/** Milliseconds since the epoch; computed in whole seconds first, as nanoseconds since 1970 do not fit a double. */
+function timeOf(ticks: bigint, source: Interface): number {
+  const seconds = Number(ticks / source.ticksPerSecond) + source.offsetSeconds;
+  const rest = Number(ticks % source.ticksPerSecond) / Number(source.ticksPerSecond);
+  return seconds * 1000 + rest * 1000;
+}
