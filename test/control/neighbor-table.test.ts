@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { NeighborTable } from '../../src/control/neighbor-table.ts';
+import { claim, POLICE_1M, route } from './support.ts';
+
+const keys = (...hosts: number[]): Set<string> => new Set(hosts.map((host) => route(host).key));
+
+describe('NeighborTable', () => {
+  it('wants the routes of its claims and names the routes that a change touched', () => {
+    const table = new NeighborTable(10);
+    assert.deepEqual(table.set('a', claim('a', [route(1), route(2)])), keys(1, 2));
+    assert.equal(table.want(route(1).key)?.label, 'm1');
+    assert.deepEqual(table.set('a', claim('a', [route(2), route(3)])), keys(1, 2, 3));
+    assert.equal(table.want(route(1).key), undefined);
+    assert.equal(table.want(route(3).key)?.label, 'm3');
+  });
+
+  it('forgets a claim that is taken away', () => {
+    const table = new NeighborTable(10);
+    table.set('a', claim('a', [route(1)]));
+    assert.deepEqual(table.set('a', null), keys(1));
+    assert.deepEqual([...table.routeKeys()], []);
+    assert.deepEqual([...table.matchKeys()], []);
+  });
+
+  it('lets the stricter of two claims to one route speak, in either order, and the other take over', () => {
+    for (const order of [
+      ['police', 'discard'],
+      ['discard', 'police'],
+    ]) {
+      const table = new NeighborTable(10);
+      for (const name of order) {
+        const one = name === 'police' ? route(1, 'police', POLICE_1M) : route(1, 'discard');
+        table.set(name, claim(name, [one], name === 'police' ? 1_000_000 : 0));
+      }
+      assert.equal(table.want(route(1).key)?.label, 'discard');
+      table.set('discard', null);
+      assert.equal(table.want(route(1).key)?.label, 'police');
+    }
+  });
+
+  it('keeps the stricter, then the older rules when the budget is short', () => {
+    const table = new NeighborTable(2);
+    table.set('young', claim('young', [route(1)], 0, 30));
+    table.set('old', claim('old', [route(2)], 0, 10));
+    table.set('police', claim('police', [route(3, 'm3', POLICE_1M)], 1_000_000, 0));
+    assert.equal(table.isExcess('police'), true);
+    assert.equal(table.want(route(3).key), undefined);
+    const touched = table.set('older', claim('older', [route(4)], 0, 5));
+    assert.equal(table.isExcess('young'), true);
+    assert.ok(touched.has(route(1).key), 'the rule that falls out must be withdrawn');
+    assert.equal(table.want(route(4).key)?.label, 'm4');
+  });
+
+  it('gives a place that falls free to the next in line', () => {
+    const table = new NeighborTable(1);
+    table.set('a', claim('a', [route(1)], 0, 1));
+    table.set('b', claim('b', [route(2)], 0, 2));
+    assert.equal(table.want(route(2).key), undefined);
+    assert.deepEqual(table.set('a', null), keys(1, 2));
+    assert.equal(table.want(route(2).key)?.label, 'm2');
+    assert.equal(table.isExcess('b'), false);
+  });
+
+  it('admits a rule of several routes whole or not at all', () => {
+    const table = new NeighborTable(2);
+    table.set('one', claim('one', [route(1)], 0, 1));
+    table.set('split', claim('split', [route(2), route(3)], 0, 2));
+    assert.equal(table.want(route(2).key), undefined);
+    assert.equal(table.want(route(3).key), undefined);
+    assert.equal(table.want(route(1).key)?.label, 'm1');
+  });
+});

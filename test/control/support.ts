@@ -1,0 +1,107 @@
+/** Small builders for the tests of control/: routes, rules and mitigations with as little as each test cares about. */
+import type { OutRoute } from '../../src/bgp/rib/adj-rib-out.ts';
+import { routeAttributes, routeKey } from '../../src/bgp/rib/adj-rib-out.ts';
+import type { NeighborSettings } from '../../src/bgp/speaker/types.ts';
+import { FAMILIES } from '../../src/bgp/wire/iana.ts';
+import type { DesiredRule } from '../../src/control/desired.ts';
+import type { Claim } from '../../src/control/neighbor-table.ts';
+import type { NeighborPolicy } from '../../src/control/render.ts';
+import type { Actor, Mitigation } from '../../src/core/types.ts';
+
+/** traffic-rate-bytes 0 (RFC 8955 §7.1): discard. */
+export const DISCARD = Uint8Array.of(0x80, 0x06, 0, 0, 0, 0, 0, 0);
+/** traffic-rate-bytes 125,000.0, that is 1 Mbit/s; 125000.0 is 0x47f42400 in IEEE 754. */
+export const POLICE_1M = Uint8Array.of(0x80, 0x06, 0, 0, 0x47, 0xf4, 0x24, 0x00);
+
+export const OPERATOR: Actor = { kind: 'operator', name: 'noc' };
+
+/** `dst 203.0.113.N/32`, assembled by hand: length, type 1, /32, four octets. */
+export function hostNlri(host: number): Uint8Array {
+  return Uint8Array.of(6, 1, 32, 203, 0, 113, host);
+}
+
+/** A route to 203.0.113.N/32 on behalf of `label`. */
+export function route(host: number, label = `m${host}`, actions = DISCARD): OutRoute {
+  const family = FAMILIES['ipv4-flowspec'];
+  const nlri = hostNlri(host);
+  return {
+    key: routeKey(family, nlri),
+    family,
+    nlri,
+    attributes: routeAttributes({ extendedCommunities: actions }),
+    label,
+    text: `match dst 203.0.113.${host}/32 then discard`,
+  };
+}
+
+/** A claim under `matchKey` that renders to these routes. */
+export function claim(matchKey: string, routes: readonly OutRoute[], rateBps = 0, createdAt = 0): Claim {
+  const rule: DesiredRule = {
+    matchKey,
+    mitigationId: routes[0]?.label ?? 'none',
+    match: { dstPrefix: '203.0.113.1/32', protocol: null, dstPorts: [], srcPorts: [] },
+    action: rateBps === 0 ? { type: 'discard', rateBps: null } : { type: 'police', rateBps },
+    rateBps,
+    createdAt,
+  };
+  return { rule, rendering: { ok: true, routes } };
+}
+
+/** An active mitigation of all UDP to 203.0.113.10. */
+export function mitigation(changes: Partial<Mitigation> = {}): Mitigation {
+  return {
+    id: '00000000-0000-4000-8000-000000000001',
+    status: 'active',
+    ending: null,
+    customerId: 'acme',
+    serviceId: null,
+    pop: 'iad1',
+    victim: '203.0.113.10',
+    vector: 'udp_flood',
+    match: { dstPrefix: '203.0.113.10/32', protocol: 17, dstPorts: [], srcPorts: [] },
+    ports: [],
+    excludedPorts: [],
+    action: { type: 'discard', rateBps: null },
+    playbook: null,
+    step: 0,
+    stepSince: 0,
+    createdAt: 0,
+    updatedAt: 0,
+    expiresAt: 120_000,
+    endedAt: null,
+    triggeringEventId: null,
+    lastEventId: null,
+    createdBy: OPERATOR,
+    dryRun: false,
+    reason: 'test',
+    why: [],
+    ...changes,
+  };
+}
+
+/** A neighbor for both FlowSpec families. */
+export function neighborPolicy(name: string, changes: Partial<NeighborPolicy> = {}): NeighborPolicy {
+  return {
+    name,
+    dialect: 'generic',
+    families: [FAMILIES['ipv4-flowspec'], FAMILIES['ipv6-flowspec']],
+    maxRules: 1000,
+    communities: new Uint8Array(0),
+    largeCommunities: new Uint8Array(0),
+    ...changes,
+  };
+}
+
+/** The session settings of such a neighbor. */
+export function neighborSettings(name: string, changes: Partial<NeighborSettings> = {}): NeighborSettings {
+  return {
+    name,
+    address: { kind: 'tcp', host: '127.0.0.1', port: 1 },
+    peerAsn: 65001,
+    passive: false,
+    holdTimeSeconds: 90,
+    families: [FAMILIES['ipv4-flowspec'], FAMILIES['ipv6-flowspec']],
+    enabled: true,
+    ...changes,
+  };
+}
