@@ -14,6 +14,8 @@ export interface Guardrails {
   /** Configured ones, and on top of them router ids, neighbors' and local addresses. */
   readonly protectedPrefixes: readonly Prefix[];
   readonly protectedPorts: readonly number[];
+  /** Whether a playbook's step may match by source prefix; absent: false. */
+  readonly allowSrcPrefixMatch?: boolean;
 }
 
 /** Zero is a quota of none; Infinity is no quota. */

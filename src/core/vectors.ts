@@ -1,0 +1,73 @@
+/** What is known about kinds of attacks and about IP protocols. */
+
+export const Protocol = { Icmp: 1, Tcp: 6, Udp: 17, Gre: 47, Icmpv6: 58, Sctp: 132 } as const;
+
+const PROTOCOL_NAMES: ReadonlyMap<string, number> = new Map([
+  ['icmp', Protocol.Icmp],
+  ['tcp', Protocol.Tcp],
+  ['udp', Protocol.Udp],
+  ['gre', Protocol.Gre],
+  ['icmpv6', Protocol.Icmpv6],
+  ['sctp', Protocol.Sctp],
+]);
+
+/** A vector is a token like this. */
+export const VECTOR_PATTERN = /^[a-z0-9_]{1,64}$/;
+
+/** The UDP port from which the reflectors of an amplification attack answer. */
+const REFLECTOR_PORTS: ReadonlyMap<string, number> = new Map([
+  ['dns_amplification', 53],
+  ['ntp_amplification', 123],
+  ['memcached_amplification', 11211],
+  ['ssdp_amplification', 1900],
+  ['cldap_amplification', 389],
+  ['chargen_amplification', 19],
+]);
+
+const VECTOR_PROTOCOLS: ReadonlyMap<string, number> = new Map([
+  ['udp_flood', Protocol.Udp],
+  ['syn_flood', Protocol.Tcp],
+  ['ack_flood', Protocol.Tcp],
+  ['icmp_flood', Protocol.Icmp],
+]);
+
+/** Every vector this program knows something about. Others are accepted and imply nothing. */
+export const KNOWN_VECTORS: readonly string[] = [
+  ...VECTOR_PROTOCOLS.keys(),
+  ...REFLECTOR_PORTS.keys(),
+  'ip_fragmentation',
+  'unknown',
+];
+
+/** The protocol that a vector implies for a victim of this family, or null. ICMP of an IPv6 victim is ICMPv6. */
+export function impliedProtocol(vector: string, family: 4 | 6): number | null {
+  if (REFLECTOR_PORTS.has(vector)) return Protocol.Udp;
+  const protocol = VECTOR_PROTOCOLS.get(vector) ?? null;
+  return protocol === Protocol.Icmp && family === 6 ? Protocol.Icmpv6 : protocol;
+}
+
+/** The reflectors' source port of a known amplification vector, else undefined. */
+export function reflectorPort(vector: string): number | undefined {
+  return REFLECTOR_PORTS.get(vector);
+}
+
+/** The number of a protocol in digits or by name (`udp`, any case); undefined when it is none. */
+export function protocolNumber(text: string | number): number | undefined {
+  if (typeof text === 'string' && !/^\d{1,3}$/.test(text)) return PROTOCOL_NAMES.get(text.toLowerCase());
+  const value = Number(text);
+  return Number.isInteger(value) && value >= 0 && value <= 255 ? value : undefined;
+}
+
+/** A protocol in words: `UDP`, `protocol 89`, or `any protocol` for null. */
+export function protocolWords(protocol: number | null): string {
+  if (protocol === null) return 'any protocol';
+  for (const [name, number] of PROTOCOL_NAMES) {
+    if (number === protocol) return name === 'icmpv6' ? 'ICMPv6' : name.toUpperCase();
+  }
+  return `protocol ${protocol}`;
+}
+
+/** True when FlowSpec's port components can match the protocol: TCP and UDP (RFC 8955 §4.2.2.4), or any. */
+export function hasPorts(protocol: number | null): boolean {
+  return protocol === null || protocol === Protocol.Tcp || protocol === Protocol.Udp;
+}
