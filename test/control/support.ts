@@ -6,6 +6,7 @@ import { FAMILIES } from '../../src/bgp/wire/iana.ts';
 import type { DesiredRule } from '../../src/control/desired.ts';
 import type { Claim } from '../../src/control/neighbor-table.ts';
 import type { NeighborPolicy } from '../../src/control/render.ts';
+import type { StateView } from '../../src/core/state.ts';
 import type { Actor, Mitigation } from '../../src/core/types.ts';
 
 /** traffic-rate-bytes 0 (RFC 8955 §7.1): discard. */
@@ -103,5 +104,22 @@ export function neighborSettings(name: string, changes: Partial<NeighborSettings
     families: [FAMILIES['ipv4-flowspec'], FAMILIES['ipv6-flowspec']],
     enabled: true,
     ...changes,
+  };
+}
+
+/** A state that holds these mitigations, all of them live, with what readers of control/ look at. */
+export function stateOf(
+  mitigations: readonly Mitigation[],
+  keyOf: (mitigation: Mitigation) => string,
+): StateView {
+  return {
+    seq: mitigations.length,
+    paused: null,
+    mitigations: new Map(mitigations.map((one) => [one.id, one])),
+    live: new Set(mitigations.map((one) => one.id)),
+    withMatch: (key) => new Set(mitigations.filter((one) => keyOf(one) === key).map((one) => one.id)),
+    events: new Map(),
+    safelist: new Map(),
+    earliestExpiry: null,
   };
 }
