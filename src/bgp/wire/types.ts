@@ -1,4 +1,7 @@
-/** BGP messages as data (RFC 4271 §4). Nothing here does I/O; encoding and decoding live beside. */
+/**
+ * BGP messages as data (RFC 4271 §4). Nothing here does I/O; encoding and decoding live beside. Octet fields of decoded
+ * messages are views of the message: whoever keeps one for long copies it.
+ */
 import type { Family } from './iana.ts';
 
 /** What the two sides negotiated that changes how octets are read and written. It enters the codec as an argument. */
@@ -48,7 +51,7 @@ export type Capability =
 /** RFC 4271 §4.2 */
 export interface OpenMessage {
   readonly type: 'open';
-  /** 4 is the only one this speaker speaks; others are decoded so that they can be refused with the right NOTIFICATION. */
+  /** 4: decoding refuses others with the NOTIFICATION that tells them so (RFC 4271 §6.2). */
   readonly version: number;
   /** The 2-octet field: AS_TRANS when the AS number needs four. */
   readonly myAs: number;
@@ -130,7 +133,7 @@ export interface UnknownAttribute {
 
 /** What RFC 7606 asks for instead of resetting the session. */
 export interface AttributeProblem {
-  /** Attribute type code. */
+  /** Attribute type code; 0 where the attributes end before one is told. */
   readonly attribute: number;
   readonly treatment: 'attribute-discard' | 'treat-as-withdraw';
   readonly reason: string;

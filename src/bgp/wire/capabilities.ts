@@ -1,0 +1,193 @@
+/** Capabilities (RFC 5492 §4): what each side of a session can do, as the OPEN message carries it. */
+import { ByteReader, ByteWriter, type Underflow } from '../../net/bytes.ts';
+import type { Family } from './iana.ts';
+import { ErrorCode, NotificationError, OpenSubcode } from './notification.ts';
+import type { Capability } from './types.ts';
+
+/** Capability codes (IANA, Capability Codes). */
+export const CapabilityCode = {
+  Multiprotocol: 1,
+  RouteRefresh: 2,
+  ExtendedMessage: 6,
+  GracefulRestart: 64,
+  FourOctetAs: 65,
+  EnhancedRouteRefresh: 70,
+  LongLivedGracefulRestart: 71,
+} as const;
+
+/** The R and N bits of the restart flags (RFC 4724 §3, RFC 8538 §2), above the 12 bits of the restart time. */
+const RESTARTING = 0x8000;
+const NOTIFICATION = 0x4000;
+const RESTART_TIME = 0x0fff;
+
+/** The F bit of a family's flags (RFC 4724 §3, RFC 9494 §3.1). */
+const FORWARDING_PRESERVED = 0x80;
+
+/** RFC 4271 §6.2: an optional parameter that is recognized but malformed is error 2/0. */
+function malformed(reason: string): NotificationError {
+  return new NotificationError(ErrorCode.OpenMessage, OpenSubcode.Unspecific, reason);
+}
+
+const truncated: Underflow = (wanted, left) =>
+  malformed(`capabilities: ${wanted} octets are announced where ${left} are left`);
+
+/** Decodes the value of one Capabilities optional parameter. Unknown capabilities are kept as views. Throws error 2/0. */
+export function decodeCapabilities(octets: Uint8Array): Capability[] {
+  const reader = new ByteReader(octets, truncated);
+  const capabilities: Capability[] = [];
+  while (reader.remaining > 0) {
+    const code = reader.u8();
+    capabilities.push(decodeCapability(code, reader.view(reader.u8())));
+  }
+  return capabilities;
+}
+
+function decodeCapability(code: number, value: Uint8Array): Capability {
+  switch (code) {
+    case CapabilityCode.Multiprotocol:
+      return decodeMultiprotocol(value);
+    case CapabilityCode.RouteRefresh:
+      expectLength('route refresh', value, value.length === 0);
+      return { type: 'route-refresh' };
+    case CapabilityCode.ExtendedMessage:
+      expectLength('extended message', value, value.length === 0);
+      return { type: 'extended-message' };
+    case CapabilityCode.GracefulRestart:
+      return decodeGracefulRestart(value);
+    case CapabilityCode.FourOctetAs:
+      expectLength('4-octet AS number', value, value.length === 4);
+      return { type: 'four-octet-as', asn: new ByteReader(value).u32() };
+    case CapabilityCode.EnhancedRouteRefresh:
+      expectLength('enhanced route refresh', value, value.length === 0);
+      return { type: 'enhanced-route-refresh' };
+    case CapabilityCode.LongLivedGracefulRestart:
+      return decodeLongLivedGracefulRestart(value);
+    default:
+      return { type: 'unknown', code, value };
+  }
+}
+
+function expectLength(name: string, value: Uint8Array, right: boolean): void {
+  if (!right) throw malformed(`the ${name} capability has a value of ${value.length} octets`);
+}
+
+/** RFC 4760 §8: AFI, a reserved octet, SAFI. */
+function decodeMultiprotocol(value: Uint8Array): Capability {
+  expectLength('multiprotocol', value, value.length === 4);
+  const reader = new ByteReader(value);
+  const afi = reader.u16();
+  reader.u8();
+  return { type: 'multiprotocol', family: { afi, safi: reader.u8() } };
+}
+
+/** RFC 4724 §3: flags and time in two octets, then AFI, SAFI and flags for each family. */
+function decodeGracefulRestart(value: Uint8Array): Capability {
+  expectLength('graceful restart', value, value.length >= 2 && (value.length - 2) % 4 === 0);
+  const reader = new ByteReader(value);
+  const head = reader.u16();
+  const families: { family: Family; forwardingPreserved: boolean }[] = [];
+  while (reader.remaining > 0) {
+    const family = { afi: reader.u16(), safi: reader.u8() };
+    families.push({ family, forwardingPreserved: (reader.u8() & FORWARDING_PRESERVED) !== 0 });
+  }
+  return {
+    type: 'graceful-restart',
+    restarting: (head & RESTARTING) !== 0,
+    notification: (head & NOTIFICATION) !== 0,
+    restartTime: head & RESTART_TIME,
+    families,
+  };
+}
+
+/** RFC 9494 §3.1: AFI, SAFI, flags and a stale time of three octets for each family. */
+function decodeLongLivedGracefulRestart(value: Uint8Array): Capability {
+  expectLength('long-lived graceful restart', value, value.length % 7 === 0);
+  const reader = new ByteReader(value);
+  const families: { family: Family; forwardingPreserved: boolean; staleTime: number }[] = [];
+  while (reader.remaining > 0) {
+    const family = { afi: reader.u16(), safi: reader.u8() };
+    const forwardingPreserved = (reader.u8() & FORWARDING_PRESERVED) !== 0;
+    families.push({ family, forwardingPreserved, staleTime: (reader.u8() << 16) | reader.u16() });
+  }
+  return { type: 'long-lived-graceful-restart', families };
+}
+
+/**
+ * Capabilities one behind the other, each as code, length, value; also the data of error 2/7 (RFC 5492 §5).
+ * RangeError when a field does not fit.
+ */
+export function encodeCapabilities(capabilities: readonly Capability[]): Uint8Array {
+  const writer = new ByteWriter();
+  for (const capability of capabilities) {
+    writer.u8(capabilityCode(capability)).u8(0);
+    const valueAt = writer.length;
+    writeValue(writer, capability);
+    const length = writer.length - valueAt;
+    if (length > 255) throw new RangeError(`a capability holds 255 octets, not ${length}`);
+    // Code and length lie side by side, and two octets are what a writer patches.
+    writer.patchU16(valueAt - 2, (capabilityCode(capability) << 8) | length);
+  }
+  return writer.finish();
+}
+
+/** The code of a capability, 0..255. */
+export function capabilityCode(capability: Capability): number {
+  switch (capability.type) {
+    case 'multiprotocol':
+      return CapabilityCode.Multiprotocol;
+    case 'route-refresh':
+      return CapabilityCode.RouteRefresh;
+    case 'extended-message':
+      return CapabilityCode.ExtendedMessage;
+    case 'graceful-restart':
+      return CapabilityCode.GracefulRestart;
+    case 'four-octet-as':
+      return CapabilityCode.FourOctetAs;
+    case 'enhanced-route-refresh':
+      return CapabilityCode.EnhancedRouteRefresh;
+    case 'long-lived-graceful-restart':
+      return CapabilityCode.LongLivedGracefulRestart;
+    case 'unknown':
+      return capability.code;
+  }
+}
+
+function writeValue(writer: ByteWriter, capability: Capability): void {
+  switch (capability.type) {
+    case 'multiprotocol':
+      writer.u16(capability.family.afi).u8(0).u8(capability.family.safi);
+      return;
+    case 'route-refresh':
+    case 'extended-message':
+    case 'enhanced-route-refresh':
+      return;
+    case 'graceful-restart': {
+      if (capability.restartTime > RESTART_TIME) {
+        throw new RangeError(`restart time ${capability.restartTime} is not from 0 to ${RESTART_TIME}`);
+      }
+      const flags = (capability.restarting ? RESTARTING : 0) | (capability.notification ? NOTIFICATION : 0);
+      writer.u16(flags + capability.restartTime);
+      for (const { family, forwardingPreserved } of capability.families) {
+        writer
+          .u16(family.afi)
+          .u8(family.safi)
+          .u8(forwardingPreserved ? FORWARDING_PRESERVED : 0);
+      }
+      return;
+    }
+    case 'four-octet-as':
+      writer.u32(capability.asn);
+      return;
+    case 'long-lived-graceful-restart':
+      for (const { family, forwardingPreserved, staleTime } of capability.families) {
+        writer
+          .u16(family.afi)
+          .u8(family.safi)
+          .u8(forwardingPreserved ? FORWARDING_PRESERVED : 0);
+        writer.u8(Math.floor(staleTime / 0x10000)).u16(staleTime % 0x10000);
+      }
+      return;
+    case 'unknown':
+      writer.bytes(capability.value);
+  }
+}

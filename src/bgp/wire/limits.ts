@@ -1,0 +1,38 @@
+/** How long messages may be (RFC 4271 §4.1, RFC 8654 §4). */
+import { MessageType } from './iana.ts';
+
+/** Octets of the header: marker 16, length 2, type 1. */
+export const HEADER_LENGTH = 19;
+
+/** The longest message unless extended messages were negotiated (RFC 4271 §4.1). */
+export const MAX_MESSAGE_LENGTH = 4096;
+
+/** The longest message with extended messages (RFC 8654 §4). */
+export const MAX_EXTENDED_LENGTH = 65535;
+
+/** The longest message of a type in octets; OPEN and KEEPALIVE never grow (RFC 8654 §4). */
+export function maxMessageLength(type: number, extendedMessages: boolean): number {
+  if (!extendedMessages || type === MessageType.Open || type === MessageType.Keepalive)
+    return MAX_MESSAGE_LENGTH;
+  return MAX_EXTENDED_LENGTH;
+}
+
+/**
+ * The shortest message of a type (RFC 4271 §6.1), or undefined for a type that is not known. The length of a
+ * ROUTE-REFRESH is judged with its body, because it has an error of its own (RFC 7313 §5).
+ */
+export function minMessageLength(type: number): number | undefined {
+  switch (type) {
+    case MessageType.Open:
+      return 29;
+    case MessageType.Update:
+      return 23;
+    case MessageType.Notification:
+      return 21;
+    case MessageType.Keepalive:
+    case MessageType.RouteRefresh:
+      return HEADER_LENGTH;
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,47 @@
+/** The values of MP_REACH_NLRI and MP_UNREACH_NLRI (RFC 4760 §3, §4). */
+import { Afi, type Family, Safi } from './iana.ts';
+import type { MpReach, MpUnreach } from './types.ts';
+import { unicastNlriFault } from './unicast.ts';
+
+/**
+ * Decodes MP_REACH_NLRI: AFI, SAFI, next hop with its length, a reserved octet, NLRI. Returns what is incorrect about it
+ * in words otherwise (RFC 7606 §5.3, §7.11). The next hop is judged for unicast only: FlowSpec ignores it, whatever
+ * its length (RFC 8955 §4).
+ */
+export function decodeMpReach(value: Uint8Array): MpReach | string {
+  if (value.length < 5) return `${value.length} octets, fewer than 5`;
+  const family = readFamily(value);
+  const nextHopEnd = 4 + (value[3] as number);
+  if (nextHopEnd >= value.length) return 'the next hop leaves no room for the NLRI';
+  const nextHop = value.subarray(4, nextHopEnd);
+  const nlri = value.subarray(nextHopEnd + 1);
+  const bits = unicastBits(family);
+  if (bits !== undefined) {
+    const right = bits === 32 ? nextHop.length === 4 : nextHop.length === 16 || nextHop.length === 32;
+    if (!right) return `a next hop of ${nextHop.length} octets`;
+    const fault = unicastNlriFault(nlri, bits);
+    if (fault !== undefined) return fault;
+  }
+  return { family, nextHop, nlri };
+}
+
+/** Decodes MP_UNREACH_NLRI: AFI, SAFI, withdrawn NLRI. Returns what is incorrect about it in words otherwise. */
+export function decodeMpUnreach(value: Uint8Array): MpUnreach | string {
+  if (value.length < 3) return `${value.length} octets, fewer than 3`;
+  const family = readFamily(value);
+  const nlri = value.subarray(3);
+  const bits = unicastBits(family);
+  const fault = bits === undefined ? undefined : unicastNlriFault(nlri, bits);
+  return fault ?? { family, nlri };
+}
+
+function readFamily(value: Uint8Array): Family {
+  return { afi: ((value[0] as number) << 8) | (value[1] as number), safi: value[2] as number };
+}
+
+/** The width of a unicast family's addresses; undefined for families whose NLRI is opaque here. */
+function unicastBits({ afi, safi }: Family): 32 | 128 | undefined {
+  if (safi !== Safi.Unicast) return undefined;
+  if (afi === Afi.IPv4) return 32;
+  return afi === Afi.IPv6 ? 128 : undefined;
+}
