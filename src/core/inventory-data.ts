@@ -1,5 +1,5 @@
 /** `inventory.yaml` as plain data: the keys of the file, upstream prefixd's included, types checked and nothing else. */
-import type { ProfileName } from './policy.ts';
+import type { ProfileName } from './profile.ts';
 
 export interface InventoryData {
   readonly customers: readonly CustomerData[];

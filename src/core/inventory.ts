@@ -2,7 +2,7 @@
 import { formatPrefix, type Prefix, parsePrefix } from '../net/prefix.ts';
 import { assetPrefixes } from './asset-range.ts';
 import type { AssetData, CustomerData, InventoryData, ServiceData } from './inventory-data.ts';
-import type { ProfileName } from './policy.ts';
+import type { ProfileName } from './profile.ts';
 import { PrefixTrie } from './prefix-trie.ts';
 import type { Problem } from './problem.ts';
 

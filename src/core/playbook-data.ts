@@ -2,7 +2,7 @@
  * `playbooks.yaml` as plain data: the keys of the file, upstream prefixd's included, types checked and nothing else.
  * Where several files are read, the caller concatenates their `playbooks`; only one may have a `default_playbook`.
  */
-import type { ProfileName } from './policy.ts';
+import type { ProfileName } from './profile.ts';
 
 export interface PlaybooksData {
   readonly playbooks?: readonly PlaybookData[] | undefined;

@@ -1,6 +1,6 @@
 /** What to do about which attack: playbooks, their steps, and how they are read from `playbooks.yaml`. */
 import type { PlaybookData, PlaybooksData, StepData } from './playbook-data.ts';
-import type { ProfileName } from './policy.ts';
+import type { ProfileName } from './profile.ts';
 import type { Problem } from './problem.ts';
 import { NO_REFINEMENT, type Refinement, readRefinement } from './refinement.ts';
 import type { MitigationAction } from './types.ts';

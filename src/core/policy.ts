@@ -2,6 +2,9 @@
 import type { Prefix } from '../net/prefix.ts';
 import type { Inventory } from './inventory.ts';
 import type { PlaybookSet } from './playbook.ts';
+import type { Profile, ProfileName } from './profile.ts';
+
+export type { Profile, ProfileName } from './profile.ts';
 
 export interface Guardrails {
   readonly requireTtl: boolean;
@@ -39,15 +42,6 @@ export interface Escalation {
   readonly minPersistenceSeconds: number;
   /** 0..1 */
   readonly minConfidence: number;
-}
-
-export type ProfileName = 'strict' | 'normal' | 'relaxed';
-
-/** Factors on a step's figures; the scaled confidence is at most 0.95. */
-export interface Profile {
-  readonly confidence: number;
-  readonly persistence: number;
-  readonly ttl: number;
 }
 
 export interface Policy {

@@ -1,48 +1,339 @@
-/** Everything that facts add up to. Contract while the room is being built: names and meaning are fixed, the rest is not. */
-import type { RecordedFact } from './facts.ts';
-import type { Actor, EventRecord, Match, Mitigation, SafelistEntry } from './types.ts';
+/**
+ * Everything that facts add up to: maps, their indexes, and an undo log while a group is open. Every question that a
+ * decision asks has an index, so that an event costs the same whether ten or ten thousand mitigations stand.
+ */
+import { type Prefix, parsePrefix } from '../net/prefix.ts';
+import { ActiveCounts, isActive, isLive } from './active-counts.ts';
+import { evolveMitigation, type MitigationFact } from './evolve.ts';
+import { type ExpiryEntry, ExpiryHeap } from './expiry-heap.ts';
+import type { Fact, RecordedFact } from './facts.ts';
+import { type MatchKey, matchKey } from './match.ts';
+import { PrefixTrie } from './prefix-trie.ts';
+import { CREATION_MEMORY_MS, Creations, type RecentBan, RecentBans } from './recent.ts';
+import { readSnapshot, type SnapshotData } from './snapshot-data.ts';
+import type { StateHandle, StateSnapshot, StateView } from './state-view.ts';
+import type { EventRecord, Mitigation, SafelistEntry } from './types.ts';
 
-/** A state written down, as of `seq`. `data` is the state's own business; it survives JSON. */
-export interface StateSnapshot {
-  readonly schema: 1;
-  readonly seq: number;
-  readonly data: unknown;
+export { type MatchKey, matchKey } from './match.ts';
+export type { DecisionView, StateHandle, StateSnapshot, StateView } from './state-view.ts';
+
+/** How many events, and how many ended or rejected mitigations, are remembered. */
+export const HISTORY_SIZE = 10_000;
+
+const NONE: ReadonlySet<string> = new Set();
+
+/** The state before the first fact. */
+export function initialState(): StateHandle {
+  return new FoldedState();
 }
 
-/** Canonical text of a match: equal exactly when two matches mean one FlowSpec rule. */
-export type MatchKey = string;
-
-/** What readers (reconciler, HTTP, metrics) see. Live views: valid until control returns to the event loop. */
-export interface StateView {
-  /** The newest fact folded in. */
-  readonly seq: number;
-  readonly paused: { readonly actor: Actor; readonly at: number; readonly reason: string } | null;
-  /** All that are live, and the newest 10,000 ended or rejected ones, in order of creation. */
-  readonly mitigations: ReadonlyMap<string, Mitigation>;
-  /** Ids of those neither ended nor rejected; ending ones are still live. */
-  readonly live: ReadonlySet<string>;
-  /** Live mitigations with this match (ending ones included). */
-  withMatch(key: MatchKey): ReadonlySet<string>;
-  /** The newest 10,000, in order of arrival. */
-  readonly events: ReadonlyMap<string, EventRecord>;
-  /** Added over the API, by canonical prefix. */
-  readonly safelist: ReadonlyMap<string, SafelistEntry>;
-  /** The earliest expiresAt among live mitigations that are not ending yet; null when there is none. */
-  readonly earliestExpiry: number | null;
+/** The state that a snapshot wrote down. Throws TypeError when the snapshot is not of this schema. */
+export function restoreState(snapshot: StateSnapshot): StateHandle {
+  return FoldedState.restore(snapshot);
 }
 
-/** The engine's own handle: one writer. Facts are folded in place; a group of them can be taken back until committed. */
-export interface StateHandle extends StateView {
-  /** Folds one fact. Facts must come with seq = this.seq + 1 (RangeError otherwise). */
-  apply(recorded: RecordedFact): void;
-  /** Starts a group that `rollback` undoes exactly; groups do not nest. */
-  begin(): void;
-  commit(): void;
-  rollback(): void;
-  snapshot(): StateSnapshot;
+class FoldedState implements StateHandle {
+  readonly mitigations = new Map<string, Mitigation>();
+  readonly live = new Set<string>();
+  readonly events = new Map<string, EventRecord>();
+  readonly safelist = new Map<string, SafelistEntry>();
+  #seq = 0;
+  #lastAt = 0;
+  #paused: StateView['paused'] = null;
+
+  /** Ended and rejected ones, in the order of their end. */
+  readonly #ended = new Set<string>();
+  readonly #byMatch = new Map<MatchKey, Set<string>>();
+  readonly #byVictim = new Map<string, Set<string>>();
+  readonly #counts = new ActiveCounts();
+  readonly #expiries = new ExpiryHeap();
+  readonly #bans = new RecentBans();
+  readonly #creations = new Creations();
+  /** Built when it is asked for; undefined after a change of the safelist. */
+  #safelistTrie: PrefixTrie<SafelistEntry> | undefined;
+  /** How to take back what the open group did, last first; null when no group is open. */
+  #undo: (() => void)[] | null = null;
+
+  /** See restoreState. */
+  static restore(snapshot: StateSnapshot): FoldedState {
+    const data = readSnapshot(snapshot);
+    const state = new FoldedState();
+    for (const mitigation of data.mitigations) state.#replace(undefined, mitigation);
+    state.#ended.clear();
+    for (const id of data.ended) state.#ended.add(id);
+    for (const event of data.events) state.events.set(event.id, event);
+    for (const entry of data.safelist) state.safelist.set(entry.prefix, entry);
+    for (const ban of data.bans) state.#bans.add(ban);
+    for (const creation of data.creations) state.#creations.add(creation);
+    state.#paused = data.paused;
+    state.#lastAt = data.lastAt;
+    state.#seq = snapshot.seq;
+    return state;
+  }
+
+  get seq(): number {
+    return this.#seq;
+  }
+
+  get lastAt(): number {
+    return this.#lastAt;
+  }
+
+  get paused(): StateView['paused'] {
+    return this.#paused;
+  }
+
+  get earliestExpiry(): number | null {
+    return this.#expiries.earliest(this.#stillExpires)?.at ?? null;
+  }
+
+  withMatch(key: MatchKey): ReadonlySet<string> {
+    return this.#byMatch.get(key) ?? NONE;
+  }
+
+  liveOfVictim(victim: string): ReadonlySet<string> {
+    return this.#byVictim.get(victim) ?? NONE;
+  }
+
+  expiredBy(now: number): ReadonlySet<string> {
+    return this.#expiries.upTo(now, this.#stillExpires);
+  }
+
+  activeTotal(dryRun: boolean): number {
+    return this.#counts.total(dryRun);
+  }
+
+  activeOfPop(pop: string, dryRun: boolean): number {
+    return this.#counts.ofPop(pop, dryRun);
+  }
+
+  activeOfCustomer(customerId: string, dryRun: boolean): number {
+    return this.#counts.ofCustomer(customerId, dryRun);
+  }
+
+  createdInMinute(now: number, dryRun: boolean, limit: number): number {
+    return this.#creations.countSince(now - CREATION_MEMORY_MS, dryRun, limit);
+  }
+
+  recentBan(source: string, externalId: string): RecentBan | undefined {
+    return this.#bans.get(source, externalId);
+  }
+
+  safelisted(prefix: Prefix): SafelistEntry | undefined {
+    if (this.safelist.size === 0) return undefined;
+    this.#safelistTrie ??= safelistTrie(this.safelist.values());
+    return this.#safelistTrie.anyOverlapping(prefix);
+  }
+
+  apply(recorded: RecordedFact): void {
+    if (recorded.seq !== this.#seq + 1) {
+      throw new RangeError(`fact ${recorded.seq} does not follow fact ${this.#seq}`);
+    }
+    this.#fold(recorded.fact, recorded);
+    const { seq, lastAt } = { seq: this.#seq, lastAt: this.#lastAt };
+    this.#undo?.push(() => {
+      this.#seq = seq;
+      this.#lastAt = lastAt;
+    });
+    this.#seq = recorded.seq;
+    this.#lastAt = Math.max(lastAt, recorded.at);
+    if (this.#undo === null) this.#settle();
+  }
+
+  begin(): void {
+    if (this.#undo !== null) throw new Error('a group is open already; groups do not nest');
+    this.#undo = [];
+  }
+
+  commit(): void {
+    if (this.#undo === null) throw new Error('no group is open');
+    this.#undo = null;
+    this.#settle();
+  }
+
+  rollback(): void {
+    const undo = this.#undo;
+    if (undo === null) throw new Error('no group is open');
+    this.#undo = null;
+    for (let i = undo.length - 1; i >= 0; i--) undo[i]?.();
+    this.#restoreLiveOrder();
+  }
+
+  snapshot(): StateSnapshot {
+    const data: SnapshotData = {
+      lastAt: this.#lastAt,
+      paused: this.#paused,
+      mitigations: [...this.mitigations.values()],
+      ended: [...this.#ended],
+      events: [...this.events.values()],
+      safelist: [...this.safelist.values()],
+      bans: this.#bans.list(),
+      creations: this.#creations.list(this.#lastAt),
+    };
+    return { schema: 1, seq: this.#seq, data };
+  }
+
+  #fold(fact: Fact, recorded: RecordedFact): void {
+    switch (fact.type) {
+      case 'event.received':
+        return this.#addEvent(fact.event);
+      case 'mitigation.created':
+      case 'mitigation.rejected':
+        return this.#create(fact.mitigation, recorded);
+      case 'safelist.added':
+        return this.#changeSafelist(() => this.safelist.set(fact.entry.prefix, fact.entry));
+      case 'safelist.removed':
+        return this.#changeSafelist(() => this.safelist.delete(fact.prefix));
+      case 'control.paused':
+        return this.#setPaused({ actor: fact.actor, at: recorded.at, reason: fact.reason });
+      case 'control.resumed':
+        return this.#setPaused(null);
+      case 'policy.loaded':
+        return;
+      default:
+        return this.#evolve(fact, recorded);
+    }
+  }
+
+  #evolve(fact: MitigationFact, { seq, at }: RecordedFact): void {
+    const before = this.mitigations.get(fact.id);
+    if (before === undefined || !isLive(before)) {
+      throw new Error(
+        `fact ${seq} (${fact.type}) is about mitigation ${fact.id}, which is not live: facts before it are missing`,
+      );
+    }
+    const after = evolveMitigation(before, fact, at);
+    this.#replace(before, after);
+    this.#undo?.push(() => this.#replace(after, before));
+  }
+
+  #create(mitigation: Mitigation, { seq }: RecordedFact): void {
+    if (this.mitigations.has(mitigation.id)) {
+      throw new Error(`fact ${seq} creates mitigation ${mitigation.id} a second time`);
+    }
+    this.#replace(undefined, mitigation);
+    this.#undo?.push(() => this.#replace(mitigation, undefined));
+    if (!isLive(mitigation)) return;
+    this.#creations.add({ at: mitigation.createdAt, dryRun: mitigation.dryRun });
+    this.#undo?.push(() => this.#creations.takeBackLast());
+  }
+
+  #addEvent(event: EventRecord): void {
+    this.events.set(event.id, event);
+    this.#undo?.push(() => this.events.delete(event.id));
+    const { externalId, source, action } = event.detection;
+    if (externalId === null || action !== 'ban') return;
+    const { id: eventId, receivedAt: at, mitigationId } = event;
+    const takeBack = this.#bans.add({ source, externalId, at, eventId, mitigationId });
+    this.#undo?.push(takeBack);
+  }
+
+  #changeSafelist(change: () => void): void {
+    const before = this.#undo === null ? undefined : [...this.safelist];
+    change();
+    this.#safelistTrie = undefined;
+    if (before === undefined) return;
+    this.#undo?.push(() => {
+      this.safelist.clear();
+      for (const [prefix, entry] of before) this.safelist.set(prefix, entry);
+      this.#safelistTrie = undefined;
+    });
+  }
+
+  #setPaused(paused: StateView['paused']): void {
+    const before = this.#paused;
+    this.#paused = paused;
+    this.#undo?.push(() => {
+      this.#paused = before;
+    });
+  }
+
+  /** Puts one version of a mitigation in the place of another, in every index. Its own inverse with the arguments swapped. */
+  #replace(before: Mitigation | undefined, after: Mitigation | undefined): void {
+    const wasLive = before !== undefined && isLive(before);
+    const willLive = after !== undefined && isLive(after);
+    if (before !== undefined && wasLive) {
+      if (!willLive || after.match !== before.match) remove(this.#byMatch, matchKey(before.match), before.id);
+      if (!willLive) {
+        remove(this.#byVictim, before.victim, before.id);
+        this.live.delete(before.id);
+      }
+      if (isActive(before)) this.#counts.change(before, -1);
+    } else if (before !== undefined) {
+      this.#ended.delete(before.id);
+    }
+
+    if (after === undefined) {
+      if (before !== undefined) this.mitigations.delete(before.id);
+      return;
+    }
+    this.mitigations.set(after.id, after);
+    if (!willLive) {
+      this.#ended.add(after.id);
+      return;
+    }
+    if (!wasLive || after.match !== before.match) add(this.#byMatch, matchKey(after.match), after.id);
+    if (!wasLive) {
+      add(this.#byVictim, after.victim, after.id);
+      this.live.add(after.id);
+    }
+    if (isActive(after)) {
+      this.#counts.change(after, 1);
+      this.#expiries.push({ at: after.expiresAt, id: after.id });
+    }
+  }
+
+  readonly #stillExpires = ({ id, at }: ExpiryEntry): boolean => {
+    const mitigation = this.mitigations.get(id);
+    return mitigation !== undefined && mitigation.expiresAt === at && isActive(mitigation);
+  };
+
+  /** Keeps histories bounded. Not within a group: what a group forgets could not be taken back. */
+  #settle(): void {
+    while (this.#ended.size > HISTORY_SIZE) {
+      const [oldest] = this.#ended;
+      if (oldest === undefined) break;
+      this.#ended.delete(oldest);
+      this.mitigations.delete(oldest);
+    }
+    while (this.events.size > HISTORY_SIZE) {
+      const [oldest] = this.events.keys();
+      if (oldest === undefined) break;
+      this.events.delete(oldest);
+    }
+    this.#bans.forget(this.#lastAt);
+    this.#creations.forget(this.#lastAt);
+    if (this.#expiries.size > 1024 && this.#expiries.size > 8 * this.live.size) {
+      this.#expiries.compact(this.#stillExpires);
+    }
+  }
+
+  /** A mitigation whose end was taken back is live again, but at the end of the set; creation is the order promised. */
+  #restoreLiveOrder(): void {
+    this.live.clear();
+    for (const mitigation of this.mitigations.values()) if (isLive(mitigation)) this.live.add(mitigation.id);
+  }
 }
 
-/** `initialState()`, `restoreState(snapshot)` and `matchKey(match)` are exported from here. */
-export declare function initialState(): StateHandle;
-export declare function restoreState(snapshot: StateSnapshot): StateHandle;
-export declare function matchKey(match: Match): MatchKey;
+function add(index: Map<string, Set<string>>, key: string, id: string): void {
+  const ids = index.get(key);
+  if (ids === undefined) index.set(key, new Set([id]));
+  else ids.add(id);
+}
+
+function remove(index: Map<string, Set<string>>, key: string, id: string): void {
+  const ids = index.get(key);
+  if (ids === undefined) return;
+  ids.delete(id);
+  if (ids.size === 0) index.delete(key);
+}
+
+function safelistTrie(entries: Iterable<SafelistEntry>): PrefixTrie<SafelistEntry> {
+  const trie = new PrefixTrie<SafelistEntry>();
+  for (const entry of entries) {
+    const prefix = parsePrefix(entry.prefix);
+    if (typeof prefix === 'string') throw new Error(`the safelist holds what is no prefix: ${prefix}`);
+    trie.set(prefix, entry);
+  }
+  return trie;
+}

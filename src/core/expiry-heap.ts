@@ -1,0 +1,88 @@
+/**
+ * When mitigations expire, earliest first. Entries are never taken out when a mitigation changes: the owner says which
+ * are still true, and the others are dropped when they reach the top or outnumber the rest.
+ */
+export interface ExpiryEntry {
+  readonly at: number;
+  readonly id: string;
+}
+
+/** Says whether the mitigation of the entry still expires at that time. */
+export type StillTrue = (entry: ExpiryEntry) => boolean;
+
+/** A binary heap. */
+export class ExpiryHeap {
+  #entries: ExpiryEntry[] = [];
+
+  get size(): number {
+    return this.#entries.length;
+  }
+
+  push(entry: ExpiryEntry): void {
+    this.#entries.push(entry);
+    let i = this.#entries.length - 1;
+    while (i > 0) {
+      const parent = (i - 1) >> 1;
+      if (this.#at(parent) <= entry.at) break;
+      this.#swap(i, parent);
+      i = parent;
+    }
+  }
+
+  /** The earliest true entry. */
+  earliest(stillTrue: StillTrue): ExpiryEntry | undefined {
+    for (;;) {
+      const top = this.#entries[0];
+      if (top === undefined || stillTrue(top)) return top;
+      this.#pop();
+    }
+  }
+
+  /** Ids of true entries up to a time, in no order; nothing is removed. */
+  upTo(time: number, stillTrue: StillTrue): ReadonlySet<string> {
+    const ids = new Set<string>();
+    const open = [0];
+    for (let i = open.pop(); i !== undefined; i = open.pop()) {
+      const entry = this.#entries[i];
+      if (entry === undefined || entry.at > time) continue;
+      if (stillTrue(entry)) ids.add(entry.id);
+      open.push(2 * i + 1, 2 * i + 2);
+    }
+    return ids;
+  }
+
+  /** Drops what is no longer true. */
+  compact(stillTrue: StillTrue): void {
+    const kept = this.#entries.filter(stillTrue).sort((a, b) => a.at - b.at);
+    this.#entries = kept;
+  }
+
+  #pop(): void {
+    const last = this.#entries.pop();
+    if (last === undefined || this.#entries.length === 0) return;
+    this.#entries[0] = last;
+    let i = 0;
+    for (;;) {
+      const left = 2 * i + 1;
+      const right = left + 1;
+      let least = i;
+      if (this.#at(left) < this.#at(least)) least = left;
+      if (this.#at(right) < this.#at(least)) least = right;
+      if (least === i) return;
+      this.#swap(i, least);
+      i = least;
+    }
+  }
+
+  #at(index: number): number {
+    return this.#entries[index]?.at ?? Number.POSITIVE_INFINITY;
+  }
+
+  #swap(i: number, j: number): void {
+    const a = this.#entries[i];
+    const b = this.#entries[j];
+    if (a === undefined || b === undefined) return;
+    this.#entries[i] = b;
+    this.#entries[j] = a;
+  }
+}

@@ -1,0 +1,43 @@
+/** Comparing what rules match. */
+import { rangesCover } from './ports.ts';
+import type { Match, Range } from './types.ts';
+
+/** Canonical text of a match: equal exactly when two matches mean one FlowSpec rule. */
+export type MatchKey = string;
+
+/** The key of a match in normal form; an absent list and an empty one are the same. */
+export function matchKey(match: Match): MatchKey {
+  const flags =
+    (match.tcpFlags ?? 0) === 0 && (match.tcpFlagsClear ?? 0) === 0
+      ? ''
+      : `${match.tcpFlags ?? 0}/${match.tcpFlagsClear ?? 0}`;
+  return [
+    match.dstPrefix,
+    match.srcPrefix ?? '',
+    match.protocol ?? '',
+    rangesText(match.dstPorts),
+    rangesText(match.srcPorts),
+    rangesText(match.packetLengths ?? []),
+    flags,
+    match.fragments === true ? 'f' : '',
+  ].join('|');
+}
+
+/** True when two matches differ in nothing but their destination ports. */
+export function sameButDstPorts(a: Match, b: Match): boolean {
+  return matchKey({ ...a, dstPorts: [] }) === matchKey({ ...b, dstPorts: [] });
+}
+
+/** True when every packet that `inner` matches is matched by `outer`, as far as destination ports tell. */
+export function dstPortsCover(outer: Match, inner: Match): boolean {
+  return rangesCover(outer.dstPorts, inner.dstPorts);
+}
+
+function rangesText(ranges: readonly Range[]): string {
+  let text = '';
+  for (const [from, to] of ranges) {
+    if (text !== '') text += ',';
+    text += from === to ? from : `${from}-${to}`;
+  }
+  return text;
+}

@@ -1,0 +1,16 @@
+/** How careful the daemon is with a customer. */
+export type ProfileName = 'strict' | 'normal' | 'relaxed';
+
+/** Factors on a step's figures; the scaled confidence is at most 0.95. */
+export interface Profile {
+  readonly confidence: number;
+  readonly persistence: number;
+  readonly ttl: number;
+}
+
+/** INTERFACES "What an event leads to", 2; `profiles:` in prefixd.yaml changes them. */
+export const DEFAULT_PROFILES: Readonly<Record<ProfileName, Profile>> = {
+  strict: { confidence: 0.8, persistence: 0.5, ttl: 1.5 },
+  normal: { confidence: 1, persistence: 1, ttl: 1 },
+  relaxed: { confidence: 1.2, persistence: 2, ttl: 0.75 },
+};

@@ -1,0 +1,64 @@
+/** How the state is seen: by readers, by decisions, and by the engine that owns it. */
+import type { Prefix } from '../net/prefix.ts';
+import type { RecordedFact } from './facts.ts';
+import type { MatchKey } from './match.ts';
+import type { RecentBan } from './recent.ts';
+import type { Actor, EventRecord, Mitigation, SafelistEntry } from './types.ts';
+
+/** A state written down, as of `seq`. `data` is the state's own business; it survives JSON. */
+export interface StateSnapshot {
+  readonly schema: 1;
+  readonly seq: number;
+  /** An object whose long parts are arrays of small objects that never change, so it may be written in slices. */
+  readonly data: unknown;
+}
+
+/** What readers (reconciler, HTTP, metrics) see. Live views: valid until control returns to the event loop. */
+export interface StateView {
+  /** The newest fact folded in. */
+  readonly seq: number;
+  readonly paused: { readonly actor: Actor; readonly at: number; readonly reason: string } | null;
+  /** All that are live, and the newest 10,000 ended or rejected ones, in order of creation. */
+  readonly mitigations: ReadonlyMap<string, Mitigation>;
+  /** Ids of those neither ended nor rejected; ending ones are still live. */
+  readonly live: ReadonlySet<string>;
+  /** Live mitigations with this match (ending ones included). */
+  withMatch(key: MatchKey): ReadonlySet<string>;
+  /** The newest 10,000, in order of arrival. */
+  readonly events: ReadonlyMap<string, EventRecord>;
+  /** Added over the API, by canonical prefix. */
+  readonly safelist: ReadonlyMap<string, SafelistEntry>;
+  /** The earliest expiresAt among live mitigations that are not ending yet; null when there is none. */
+  readonly earliestExpiry: number | null;
+}
+
+/** What decisions ask beyond that. Mitigations are active when they are live and not ending. */
+export interface DecisionView extends StateView {
+  /** The latest time at which a fact was decided (ms); 0 before the first. */
+  readonly lastAt: number;
+  /** Live mitigations of this victim (ending ones included), in no order. */
+  liveOfVictim(victim: string): ReadonlySet<string>;
+  /** Ids of active mitigations whose time is up. */
+  expiredBy(now: number): ReadonlySet<string>;
+  /** Dry-run mitigations are counted apart from the others. */
+  activeTotal(dryRun: boolean): number;
+  activeOfPop(pop: string, dryRun: boolean): number;
+  activeOfCustomer(customerId: string, dryRun: boolean): number;
+  /** Mitigations created in the minute before `now`, counted up to `limit`. */
+  createdInMinute(now: number, dryRun: boolean, limit: number): number;
+  /** The newest ban with this id of its detector; it may be a little older than 24 hours. */
+  recentBan(source: string, externalId: string): RecentBan | undefined;
+  /** An entry added over the API that has an address in common with the prefix. */
+  safelisted(prefix: Prefix): SafelistEntry | undefined;
+}
+
+/** The engine's own handle: one writer. Facts are folded in place; a group of them can be taken back until committed. */
+export interface StateHandle extends DecisionView {
+  /** Folds one fact. Facts must come with seq = this.seq + 1 (RangeError otherwise). */
+  apply(recorded: RecordedFact): void;
+  /** Starts a group that `rollback` undoes exactly; groups do not nest. */
+  begin(): void;
+  commit(): void;
+  rollback(): void;
+  snapshot(): StateSnapshot;
+}
