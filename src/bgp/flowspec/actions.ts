@@ -1,0 +1,409 @@
+/**
+ * Traffic filtering actions (RFC 8955 §7, RFC 8956 §6, draft-ietf-idr-flowspec-redirect-ip): extended communities of 8
+ * octets, IPv6 address specific ones of 20, and the next hop of a redirect in the form of the draft's version 00.
+ */
+import { toHex } from '../../net/bytes.ts';
+import { FlowSpecError, type Refusal } from './errors.ts';
+import type { Action, RouteTarget } from './types.ts';
+
+/** Type and subtype of the extended communities, as the first two octets. */
+const Community = {
+  /** draft-ietf-idr-flowspec-redirect-ip §3 */
+  RedirectIp: 0x010c,
+  /** draft-simpson-idr-flowspec-redirect-00: the address is the next hop. */
+  RedirectNextHop: 0x0800,
+  /** RFC 8955 §7.1 */
+  TrafficRateBytes: 0x8006,
+  /** RFC 8955 §7.3 */
+  TrafficAction: 0x8007,
+  /** RFC 8955 §7.4 */
+  RedirectAs2: 0x8008,
+  /** RFC 8955 §7.5 */
+  TrafficMarking: 0x8009,
+  /** RFC 8955 §7.2 */
+  TrafficRatePackets: 0x800c,
+  RedirectIpv4: 0x8108,
+  RedirectAs4: 0x8208,
+} as const;
+
+/** Type and subtype of the IPv6 address specific extended communities (RFC 5701). */
+const Ipv6Community = {
+  RedirectIp: 0x000c,
+  /** RFC 8956 §6.1 */
+  RedirectVrf: 0x000d,
+  /** What GoBGP sends in its place. */
+  RedirectVrfGobgp: 0x800b,
+} as const;
+
+const SAMPLE_BIT = 0x02;
+const TERMINAL_BIT = 0x01;
+const COPY_BIT = 0x01;
+const MAX_U16 = 0xffff;
+const MAX_U32 = 0xffff_ffff;
+
+/** Values of the path attributes that carry the actions; empty where an attribute is not needed. */
+export interface ActionOctets {
+  /** EXTENDED_COMMUNITIES, 8 octets each. */
+  readonly extendedCommunities: Uint8Array;
+  /** IPv6 address specific extended communities, 20 octets each. */
+  readonly ipv6ExtendedCommunities: Uint8Array;
+  /** Next hop of MP_REACH_NLRI: 4 or 16 octets with a draft-00 redirect, else empty. */
+  readonly nextHop: Uint8Array;
+}
+
+/** Actions that were read, or why RFC 8955 §10 calls their communities malformed. */
+export type ActionsResult =
+  | {
+      readonly ok: true;
+      /** In the order of the communities, those of 8 octets first. */
+      readonly actions: readonly Action[];
+      /** What the standard would write otherwise, in words. */
+      readonly tolerated: readonly string[];
+    }
+  | Refusal;
+
+/**
+ * The octets of a rule's actions, in the order given. FlowSpecError for a value out of its range, for a rate that
+ * would turn into a discard on the wire, and for actions that contradict each other (RFC 8955 §7.7).
+ */
+export function encodeActions(actions: readonly Action[]): ActionOctets {
+  checkCombination(actions);
+  const short: number[] = [];
+  const long: number[] = [];
+  let nextHop = new Uint8Array(0);
+  for (const action of actions) {
+    switch (action.type) {
+      case 'traffic-rate':
+        push16(short, Community.TrafficRateBytes);
+        pushRate(short, action.asn, bytesPerSecond(action.bitsPerSecond), 'rate-limit');
+        break;
+      case 'traffic-rate-packets':
+        push16(short, Community.TrafficRatePackets);
+        pushRate(short, action.asn, float32(action.packetsPerSecond, 'packet rate'), 'packet rate');
+        break;
+      case 'traffic-action':
+        push16(short, Community.TrafficAction);
+        short.push(0, 0, 0, 0, 0, (action.sample ? SAMPLE_BIT : 0) | (action.terminal ? TERMINAL_BIT : 0));
+        break;
+      case 'marking':
+        checkRange(action.dscp, 63, 'mark: the DSCP');
+        push16(short, Community.TrafficMarking);
+        short.push(0, 0, 0, 0, 0, action.dscp);
+        break;
+      case 'redirect-vrf':
+        pushRouteTarget(short, action.target);
+        break;
+      case 'redirect-ip':
+        if (action.form === 'draft-00') {
+          nextHop = redirectAddress(action.address).slice();
+          push16(short, Community.RedirectNextHop);
+          short.push(0, 0, 0, 0, 0, action.copy ? COPY_BIT : 0);
+        } else {
+          pushRedirectIp(short, long, redirectAddress(action.address), action.copy);
+        }
+        break;
+      case 'redirect-vrf-ipv6':
+        checkAddress(action.address, [16], 'redirect vrf');
+        checkRange(action.value, MAX_U16, 'redirect vrf: the number');
+        push16(long, Ipv6Community.RedirectVrf);
+        long.push(...action.address);
+        push16(long, action.value);
+        break;
+      case 'unknown':
+        if (action.octets.length === 8) short.push(...action.octets);
+        else if (action.octets.length === 20) long.push(...action.octets);
+        else {
+          throw new FlowSpecError(
+            `a community has 8 octets, for IPv6 addresses 20, not ${action.octets.length}`,
+          );
+        }
+        break;
+    }
+  }
+  return {
+    extendedCommunities: Uint8Array.from(short),
+    ipv6ExtendedCommunities: Uint8Array.from(long),
+    nextHop,
+  };
+}
+
+/** What kinds of action interfere with each other: a rule has at most one of each (RFC 8955 §7.7). */
+function kindOf(action: Action): string | undefined {
+  switch (action.type) {
+    case 'traffic-rate':
+      return 'rate-limit or discard';
+    case 'traffic-rate-packets':
+      return 'packet rate';
+    case 'traffic-action':
+      return 'sample/terminal';
+    case 'marking':
+      return 'mark';
+    case 'redirect-vrf':
+    case 'redirect-vrf-ipv6':
+    case 'redirect-ip':
+      return 'redirect';
+    case 'unknown':
+      return undefined;
+  }
+}
+
+function checkCombination(actions: readonly Action[]): void {
+  const kind = repeatedKind(actions);
+  if (kind !== undefined) throw new FlowSpecError(`more than one ${kind} in one rule`);
+}
+
+function repeatedKind(actions: readonly Action[]): string | undefined {
+  const seen = new Set<string>();
+  for (const action of actions) {
+    const kind = kindOf(action);
+    if (kind === undefined) continue;
+    if (seen.has(kind)) return kind;
+    seen.add(kind);
+  }
+  return undefined;
+}
+
+/** Bits to bytes a second as the float32 that goes on the wire (RFC 8955 §7.1). */
+function bytesPerSecond(bitsPerSecond: number): number {
+  return float32(bitsPerSecond / 8, 'rate-limit');
+}
+
+function float32(rate: number, what: string): number {
+  if (!Number.isFinite(rate) || rate < 0) {
+    throw new FlowSpecError(`${what}: ${rate} is not a rate: a finite number from 0 is`);
+  }
+  const rounded = Math.fround(rate);
+  if (!Number.isFinite(rounded)) throw new FlowSpecError(`${what}: ${rate} is too large for a float32`);
+  if (rounded === 0 && rate !== 0) {
+    throw new FlowSpecError(
+      `${what}: ${rate} a second becomes 0 on the wire, which would discard everything`,
+    );
+  }
+  return rounded === 0 ? 0 : rounded; // never the float32 of -0
+}
+
+function pushRate(out: number[], asn: number, rate: number, what: string): void {
+  checkRange(asn, MAX_U16, `${what}: the AS number`);
+  push16(out, asn);
+  const octets = new Uint8Array(4);
+  new DataView(octets.buffer).setFloat32(0, rate);
+  out.push(...octets);
+}
+
+function pushRouteTarget(out: number[], target: RouteTarget): void {
+  const what = 'redirect vrf';
+  switch (target.form) {
+    case 'as2':
+      checkRange(target.asn, MAX_U16, `${what}: the AS number`);
+      checkRange(target.value, MAX_U32, `${what}: the number`);
+      push16(out, Community.RedirectAs2);
+      push16(out, target.asn);
+      push32(out, target.value);
+      break;
+    case 'ipv4':
+      checkAddress(target.address, [4], what);
+      checkRange(target.value, MAX_U16, `${what}: the number`);
+      push16(out, Community.RedirectIpv4);
+      out.push(...target.address);
+      push16(out, target.value);
+      break;
+    case 'as4':
+      checkRange(target.asn, MAX_U32, `${what}: the AS number`);
+      checkRange(target.value, MAX_U16, `${what}: the number`);
+      push16(out, Community.RedirectAs4);
+      push32(out, target.asn);
+      push16(out, target.value);
+      break;
+  }
+}
+
+function pushRedirectIp(short: number[], long: number[], address: Uint8Array, copy: boolean): void {
+  const out = address.length === 4 ? short : long;
+  push16(out, address.length === 4 ? Community.RedirectIp : Ipv6Community.RedirectIp);
+  out.push(...address);
+  push16(out, copy ? COPY_BIT : 0);
+}
+
+function redirectAddress(address: Uint8Array | undefined): Uint8Array {
+  if (address === undefined) throw new FlowSpecError('redirect ip: an address is needed');
+  checkAddress(address, [4, 16], 'redirect ip');
+  return address;
+}
+
+function checkAddress(address: Uint8Array, lengths: readonly number[], what: string): void {
+  if (!lengths.includes(address.length)) {
+    throw new FlowSpecError(
+      `${what}: an address of ${address.length} octets, must be ${lengths.join(' or ')}`,
+    );
+  }
+}
+
+function checkRange(value: number, max: number, what: string): void {
+  if (!Number.isInteger(value) || value < 0 || value > max) {
+    throw new FlowSpecError(`${what} is ${value}, must be from 0 to ${max}`);
+  }
+}
+
+function push16(out: number[], value: number): void {
+  out.push(value >>> 8, value & 0xff);
+}
+
+function push32(out: number[], value: number): void {
+  out.push(value >>> 24, (value >>> 16) & 0xff, (value >>> 8) & 0xff, value & 0xff);
+}
+
+/**
+ * The actions in path attributes; parts left out are absent attributes. Communities that are no action are kept as
+ * `unknown`. Never throws: a community that cannot be read refuses the whole (treat-as-withdraw, RFC 8955 §10).
+ */
+export function decodeActions(parts: Partial<ActionOctets>): ActionsResult {
+  const short = parts.extendedCommunities ?? new Uint8Array(0);
+  const long = parts.ipv6ExtendedCommunities ?? new Uint8Array(0);
+  if (short.length % 8 !== 0) return malformed(`extended communities of ${short.length} octets, 8 each`);
+  if (long.length % 20 !== 0) return malformed(`IPv6 extended communities of ${long.length} octets, 20 each`);
+  const tolerated: string[] = [];
+  const note = (text: string): void => {
+    if (!tolerated.includes(text)) tolerated.push(text);
+  };
+  const actions: Action[] = [];
+  for (let at = 0; at < short.length; at += 8) {
+    const action = decodeShort(short.subarray(at, at + 8), parts.nextHop, note);
+    if (typeof action === 'string') return malformed(action);
+    actions.push(action);
+  }
+  for (let at = 0; at < long.length; at += 20) actions.push(decodeLong(long.subarray(at, at + 20), note));
+  const repeated = repeatedKind(actions);
+  if (repeated !== undefined) note(`more than one ${repeated}: routers differ in which they apply`);
+  return { ok: true, actions, tolerated };
+}
+
+function decodeShort(
+  octets: Uint8Array,
+  nextHop: Uint8Array | undefined,
+  note: (text: string) => void,
+): Action | string {
+  const view = new DataView(octets.buffer, octets.byteOffset, octets.length);
+  switch (view.getUint16(0)) {
+    case Community.TrafficRateBytes: {
+      const rate = decodeRate(view, 'traffic-rate-bytes', note);
+      if (typeof rate === 'string') return rate;
+      return { type: 'traffic-rate', bitsPerSecond: rate * 8, asn: view.getUint16(2) };
+    }
+    case Community.TrafficRatePackets: {
+      const rate = decodeRate(view, 'traffic-rate-packets', note);
+      if (typeof rate === 'string') return rate;
+      return { type: 'traffic-rate-packets', packetsPerSecond: rate, asn: view.getUint16(2) };
+    }
+    case Community.TrafficAction: {
+      const bits = view.getUint8(7);
+      if (reserved(octets, 2, 7) || bits > (SAMPLE_BIT | TERMINAL_BIT)) {
+        note('traffic-action: reserved bits are set');
+      }
+      return {
+        type: 'traffic-action',
+        sample: (bits & SAMPLE_BIT) !== 0,
+        terminal: (bits & TERMINAL_BIT) !== 0,
+      };
+    }
+    case Community.TrafficMarking:
+      if (reserved(octets, 2, 7) || view.getUint8(7) > 63) note('traffic-marking: reserved bits are set');
+      return { type: 'marking', dscp: view.getUint8(7) & 0x3f };
+    case Community.RedirectAs2:
+      return {
+        type: 'redirect-vrf',
+        target: { form: 'as2', asn: view.getUint16(2), value: view.getUint32(4) },
+      };
+    case Community.RedirectIpv4:
+      return {
+        type: 'redirect-vrf',
+        target: { form: 'ipv4', address: octets.slice(2, 6), value: view.getUint16(6) },
+      };
+    case Community.RedirectAs4:
+      return {
+        type: 'redirect-vrf',
+        target: { form: 'as4', asn: view.getUint32(2), value: view.getUint16(6) },
+      };
+    case Community.RedirectIp:
+      if (view.getUint16(6) > COPY_BIT) note('redirect ip: reserved bits are set');
+      return {
+        type: 'redirect-ip',
+        form: 'ietf',
+        address: octets.slice(2, 6),
+        copy: (octets[7] as number) % 2 === COPY_BIT,
+      };
+    case Community.RedirectNextHop:
+      return decodeRedirectNextHop(octets, nextHop, note);
+    default:
+      return { type: 'unknown', octets: octets.slice() };
+  }
+}
+
+function decodeRedirectNextHop(
+  octets: Uint8Array,
+  nextHop: Uint8Array | undefined,
+  note: (text: string) => void,
+): Action {
+  if (reserved(octets, 2, 7) || (octets[7] as number) > COPY_BIT) {
+    note('redirect to next hop: reserved bits are set');
+  }
+  const redirect = {
+    type: 'redirect-ip',
+    form: 'draft-00',
+    copy: ((octets[7] as number) & COPY_BIT) !== 0,
+  } as const;
+  // A link-local address may follow a global one (RFC 2545 §3); the global one is where packets go.
+  const width = nextHop?.length === 32 ? 16 : nextHop?.length;
+  if (nextHop === undefined || (width !== 4 && width !== 16)) return redirect;
+  return { ...redirect, address: nextHop.slice(0, width) };
+}
+
+function decodeRate(view: DataView, what: string, note: (text: string) => void): number | string {
+  const rate = view.getFloat32(4);
+  if (!Number.isFinite(rate) && rate !== -Infinity) return `${what}: the rate is ${rate}`;
+  if (rate > 0 || Object.is(rate, 0)) return rate;
+  note(`${what}: a negative rate counts as 0`); // RFC 8955 §7.1, §7.2
+  return 0;
+}
+
+function decodeLong(octets: Uint8Array, note: (text: string) => void): Action {
+  const view = new DataView(octets.buffer, octets.byteOffset, octets.length);
+  const kind = view.getUint16(0);
+  const value = view.getUint16(18);
+  switch (kind) {
+    case Ipv6Community.RedirectIp:
+      if (value > COPY_BIT) note('redirect ip: reserved bits are set');
+      return {
+        type: 'redirect-ip',
+        form: 'ietf',
+        address: octets.slice(2, 18),
+        copy: (value & COPY_BIT) !== 0,
+      };
+    case Ipv6Community.RedirectVrf:
+    case Ipv6Community.RedirectVrfGobgp:
+      if (kind === Ipv6Community.RedirectVrfGobgp) note('redirect vrf: 0x800b in place of 0x000d');
+      return { type: 'redirect-vrf-ipv6', address: octets.slice(2, 18), value };
+    default:
+      return { type: 'unknown', octets: octets.slice() };
+  }
+}
+
+function reserved(octets: Uint8Array, from: number, to: number): boolean {
+  for (let i = from; i < to; i++) if (octets[i] !== 0) return true;
+  return false;
+}
+
+function malformed(reason: string): Refusal {
+  return { ok: false, reason, treatment: 'treat-as-withdraw' };
+}
+
+/** Hexadecimal text of each community, in order. */
+export function communityTexts(parts: ActionOctets): readonly string[] {
+  const texts: string[] = [];
+  for (let at = 0; at < parts.extendedCommunities.length; at += 8) {
+    texts.push(toHex(parts.extendedCommunities.subarray(at, at + 8)));
+  }
+  for (let at = 0; at < parts.ipv6ExtendedCommunities.length; at += 20) {
+    texts.push(toHex(parts.ipv6ExtendedCommunities.subarray(at, at + 20)));
+  }
+  return texts;
+}

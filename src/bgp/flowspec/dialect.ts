@@ -1,0 +1,272 @@
+/**
+ * What the routers of a platform can match and do, and how they want it said. A rule that a platform cannot enforce
+ * exactly is refused with the reason; nothing is left out or widened to make it fit. Where the vendors' documents are
+ * silent, the table says no. docs/notation.md shows the table to operators.
+ */
+import { encodeActions } from './actions.ts';
+import { componentName, findComponent } from './components.ts';
+import { FlowSpecError } from './errors.ts';
+import { encodeFlowSpec } from './nlri.ts';
+import { findImpossible } from './sanity.ts';
+import { fitOperators } from './split.ts';
+import { type Action, ComponentType, type FlowSpec } from './types.ts';
+
+/** Platforms by their name in the configuration. */
+export const DIALECTS = ['juniper', 'cisco-xr', 'arista', 'nokia', 'huawei', 'generic'] as const;
+
+export type Dialect = (typeof DIALECTS)[number];
+
+/** One row of the table. */
+export interface DialectTraits {
+  /** The highest component type; all up to it can be matched. */
+  readonly lastComponent: 12 | 13;
+  /** Operators that a component may have. FRR 8.4 resets the session beyond 5; Junos ignored a rule of 15 (exabgp#1348). */
+  readonly maxOperators: number;
+  /** `port` and a port of one direction may stand in one rule. */
+  readonly portBesideOthers: boolean;
+  /** Only `fragment is-fragment` can be matched. */
+  readonly isFragmentOnly: boolean;
+  /** Rates above 0 are applied, not only accepted. */
+  readonly police: boolean;
+  readonly packetRate: boolean;
+  readonly marking: boolean;
+  readonly sample: boolean;
+  readonly terminal: boolean;
+  readonly redirectVrf: boolean;
+  /** Redirect to VRF by an IPv6 address specific route target. */
+  readonly redirectVrfIpv6: boolean;
+  /** How a redirect to IP is encoded, by family of the address; undefined where there is none. */
+  readonly redirectIp: { readonly 4?: 'ietf' | 'draft-00'; readonly 6?: 'ietf' | 'draft-00' };
+  /** A redirect to IP works for rules of a VPN, too. */
+  readonly redirectIpInVpn: boolean;
+  readonly copy: boolean;
+}
+
+const STANDARD: DialectTraits = {
+  lastComponent: 13,
+  maxOperators: 5,
+  portBesideOthers: true,
+  isFragmentOnly: false,
+  police: true,
+  packetRate: false,
+  marking: true,
+  sample: true,
+  terminal: true,
+  redirectVrf: true,
+  redirectVrfIpv6: true,
+  redirectIp: { 4: 'ietf', 6: 'ietf' },
+  redirectIpInVpn: true,
+  copy: true,
+};
+
+/** What is known of each platform. */
+export const DIALECT_TRAITS: Readonly<Record<Dialect, DialectTraits>> = {
+  generic: STANDARD,
+  juniper: {
+    ...STANDARD,
+    lastComponent: 12,
+    portBesideOthers: false,
+    redirectVrfIpv6: false,
+    redirectIp: { 4: 'ietf' },
+    copy: false,
+  },
+  'cisco-xr': {
+    ...STANDARD,
+    lastComponent: 12,
+    isFragmentOnly: true,
+    sample: false,
+    terminal: false,
+    redirectVrfIpv6: false,
+    redirectIp: { 4: 'draft-00', 6: 'draft-00' },
+    redirectIpInVpn: false,
+    copy: false,
+  },
+  arista: {
+    ...STANDARD,
+    lastComponent: 12,
+    police: false,
+    marking: false,
+    sample: false,
+    terminal: false,
+    redirectVrfIpv6: false,
+    redirectIp: {},
+    copy: false,
+  },
+  nokia: {
+    ...STANDARD,
+    lastComponent: 12,
+    marking: false,
+    sample: false,
+    terminal: false,
+    redirectVrfIpv6: false,
+    copy: false,
+  },
+  huawei: {
+    ...STANDARD,
+    lastComponent: 12,
+    portBesideOthers: false,
+    terminal: false,
+    redirectVrfIpv6: false,
+    redirectIp: { 4: 'ietf' },
+    copy: false,
+  },
+};
+
+/** One rule to be encoded and sent. */
+export interface DialectRule {
+  readonly spec: FlowSpec;
+  readonly actions: readonly Action[];
+}
+
+/** The rules that say what was asked for, one or several; or why this platform cannot be told. */
+export type DialectRendering =
+  | { readonly ok: true; readonly rules: readonly DialectRule[] }
+  | { readonly ok: false; readonly why: string };
+
+/**
+ * Says a rule as a platform wants it. What comes out matches exactly what went in, encodes without error, and has no
+ * `!=` and no id in its rates. More operators than the platform takes are written shorter where that is possible, else
+ * split over several rules; a rule with a rate is never split, because each part would let the whole rate pass.
+ */
+export function renderForDialect(
+  dialect: Dialect,
+  spec: FlowSpec,
+  actions: readonly Action[],
+): DialectRendering {
+  const traits = DIALECT_TRAITS[dialect];
+  const why =
+    unencodable(spec, actions) ??
+    findImpossible(spec) ??
+    unmatchable(traits, spec) ??
+    undoable(traits, spec, actions);
+  if (why !== undefined) return { ok: false, why: `${dialect}: ${why}` };
+  const said = actions.map((action) => phrase(traits, action));
+  const fitted = fitOperators(spec, traits.maxOperators);
+  if (!fitted.ok) return { ok: false, why: `${dialect}: ${fitted.why}` };
+  if (fitted.specs.length > 1) {
+    const inseparable = actions.find((action) => !isSeparable(action));
+    if (inseparable !== undefined) {
+      const reason = `more than ${traits.maxOperators} operators in a component, and a rule with ${inseparable.type} cannot be split`;
+      return { ok: false, why: `${dialect}: ${reason}` };
+    }
+  }
+  return { ok: true, rules: fitted.specs.map((part) => ({ spec: part, actions: said })) };
+}
+
+function unencodable(spec: FlowSpec, actions: readonly Action[]): string | undefined {
+  try {
+    encodeFlowSpec(spec);
+    encodeActions(actions);
+    return undefined;
+  } catch (error) {
+    if (error instanceof FlowSpecError) return error.message;
+    throw error;
+  }
+}
+
+function unmatchable(traits: DialectTraits, spec: FlowSpec): string | undefined {
+  for (const component of spec.components) {
+    if (component.type > traits.lastComponent) return `${componentName(component.type)} cannot be matched`;
+    if ('offset' in component && component.offset > 0) {
+      // Two of three implementations send or read other bits than RFC 8956 §3.1, and then match other addresses.
+      return `${componentName(component.type)}: prefixes with an offset are read differently by different routers`;
+    }
+  }
+  if (!traits.portBesideOthers && findComponent(spec, 4) !== undefined) {
+    const other = findComponent(spec, 5) ?? findComponent(spec, 6);
+    if (other !== undefined) return `port and ${componentName(other.type)} cannot stand in one rule`;
+  }
+  const fragment = findComponent(spec, ComponentType.Fragment);
+  if (traits.isFragmentOnly && fragment !== undefined) {
+    const [op] = fragment.ops;
+    if (fragment.ops.length !== 1 || op?.value !== 0x02 || op.not) {
+      return 'of fragment only is-fragment can be matched';
+    }
+  }
+  return undefined;
+}
+
+function undoable(traits: DialectTraits, spec: FlowSpec, actions: readonly Action[]): string | undefined {
+  for (const action of actions) {
+    const why = undoableAction(traits, spec, action);
+    if (why !== undefined) return why;
+  }
+  return undefined;
+}
+
+function undoableAction(traits: DialectTraits, spec: FlowSpec, action: Action): string | undefined {
+  switch (action.type) {
+    case 'traffic-rate':
+      if (action.bitsPerSecond === 0) return undefined;
+      if (!traits.police) return 'a rate-limit is accepted but on some of its platforms not applied';
+      // Routers count whole bytes: a lower rate would be a discard.
+      return action.bitsPerSecond < 8
+        ? `a rate of ${action.bitsPerSecond} bits a second is below a byte`
+        : undefined;
+    case 'traffic-rate-packets':
+      return traits.packetRate ? undefined : 'a rate in packets a second (0x800c) is not known to it';
+    case 'traffic-action':
+      if (action.sample && !traits.sample) return 'sample is not supported';
+      return action.terminal && !traits.terminal ? 'terminal is not supported' : undefined;
+    case 'marking':
+      return traits.marking ? undefined : 'mark is not supported';
+    case 'redirect-vrf':
+      return traits.redirectVrf ? undefined : 'redirect vrf is not supported';
+    case 'redirect-vrf-ipv6':
+      return traits.redirectVrfIpv6 ? undefined : 'redirect vrf by an IPv6 address is not supported';
+    case 'redirect-ip':
+      return undoableRedirect(traits, spec, action.address, action.copy);
+    case 'unknown':
+      return 'an action that is not known here cannot be vouched for';
+  }
+}
+
+function undoableRedirect(
+  traits: DialectTraits,
+  spec: FlowSpec,
+  address: Uint8Array | undefined,
+  copy: boolean,
+): string | undefined {
+  const family = address?.length === 16 ? 6 : 4;
+  if (family !== (spec.afi === 1 ? 4 : 6))
+    return 'redirect ip: the address is of another family than the rule';
+  if (traits.redirectIp[family] === undefined)
+    return `redirect ip to an IPv${family} address is not supported`;
+  if (spec.safi === 134 && !traits.redirectIpInVpn) return 'redirect ip works in the default VRF only';
+  return copy && !traits.copy ? 'redirect ip: copy is not supported' : undefined;
+}
+
+/** An action in the form that the platform wants. The id in a rate says nothing to anyone and is sent as 0. */
+function phrase(traits: DialectTraits, action: Action): Action {
+  switch (action.type) {
+    case 'traffic-rate':
+    case 'traffic-rate-packets':
+      return action.asn === 0 ? action : { ...action, asn: 0 };
+    case 'redirect-ip': {
+      const form = traits.redirectIp[action.address?.length === 16 ? 6 : 4] ?? action.form;
+      return form === action.form ? action : { ...action, form };
+    }
+    default:
+      return action;
+  }
+}
+
+/** True when several rules with the action do together what one would: a packet is counted against none of them. */
+function isSeparable(action: Action): boolean {
+  switch (action.type) {
+    case 'traffic-rate':
+      return action.bitsPerSecond === 0;
+    case 'traffic-rate-packets':
+      return action.packetsPerSecond === 0;
+    case 'traffic-action':
+      // With terminal, a packet goes on to the other parts and would be sampled or copied by each that it matches.
+      return !action.terminal;
+    case 'marking':
+    case 'redirect-vrf':
+    case 'redirect-vrf-ipv6':
+    case 'redirect-ip':
+      return true;
+    case 'unknown':
+      return false;
+  }
+}

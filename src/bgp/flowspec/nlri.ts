@@ -1,0 +1,378 @@
+/**
+ * Flow Specification NLRI (RFC 8955 §4, §8; RFC 8956 §3): one rule as octets and back.
+ *
+ * Writing knows one form for each rule, so the octets are the rule's key. Reading is strict about structure and notes,
+ * in `tolerated`, what the standard lets pass but would write otherwise.
+ */
+import { makePrefix } from '../../net/prefix.ts';
+import { componentName } from './components.ts';
+import { FlowSpecError, type Refusal, type Treatment } from './errors.ts';
+import {
+  type Cursor,
+  decodeBitmaskOps,
+  decodeNumericOps,
+  encodeBitmaskOps,
+  encodeNumericOps,
+  tolerate,
+  tooLong,
+} from './operators.ts';
+import type { Component, FlowSpec, PrefixComponent } from './types.ts';
+
+/** The longest NLRI value, without its length octets (RFC 8955 §4.1: `0xfnnn`). */
+export const MAX_NLRI_LENGTH = 4095;
+
+/** From this many octets on the length takes two octets (RFC 8955 §4.1). */
+const TWO_OCTET_LENGTH = 240;
+
+/** Octets of a route distinguisher (RFC 4364 §4.2). */
+const RD_LENGTH = 8;
+
+/** Room in front of the value for either form of the length. */
+const HEAD = 2;
+const LIMIT = HEAD + MAX_NLRI_LENGTH;
+
+/** Encoding runs to its end without calling out, so one buffer serves all calls; results are copies. */
+const scratch = new Uint8Array(LIMIT);
+
+const NOTHING_TOLERATED: readonly string[] = [];
+
+/** A rule that was read. */
+export interface DecodedFlowSpec {
+  readonly ok: true;
+  readonly spec: FlowSpec;
+  /** The rule as this encoder writes it, length octets included: the octets that were read when nothing was tolerated. */
+  readonly canonical: Uint8Array;
+  /** How the octets read differ from `canonical`, in words; empty when they do not. */
+  readonly tolerated: readonly string[];
+  /** How many octets the rule took, length octets included. */
+  readonly consumed: number;
+}
+
+/** A rule, or why there is none. */
+export type FlowSpecResult = DecodedFlowSpec | Refusal;
+
+/** One NLRI of a field: its octets as they stand, and what they mean. */
+export interface ListedFlowSpec {
+  /** A view of the NLRI with its length octets; all that is left of the field when its end is unknown. */
+  readonly octets: Uint8Array;
+  readonly result: FlowSpecResult;
+}
+
+/**
+ * The canonical octets of a rule with their length octets (1 for a value below 240, else 2).
+ * FlowSpecError when the rule breaks its type's contract (see types.ts) or needs more than 4095 octets.
+ */
+export function encodeFlowSpec(spec: FlowSpec): Uint8Array {
+  checkFamily(spec);
+  let at = HEAD;
+  if (spec.rd !== undefined) {
+    scratch.set(spec.rd, at);
+    at += RD_LENGTH;
+  }
+  const components = spec.components;
+  if (components.length === 0) throw new FlowSpecError('a rule without components would match every packet');
+  let previous = 0;
+  for (let i = 0; i < components.length; i++) {
+    const component = components[i] as Component;
+    checkOrder(component.type, previous);
+    previous = component.type;
+    if (at + 1 > LIMIT) throw tooLong();
+    scratch[at++] = component.type;
+    at = encodeComponent(component, at, spec.afi);
+  }
+  const length = at - HEAD;
+  if (length < TWO_OCTET_LENGTH) {
+    scratch[1] = length;
+    return scratch.slice(1, at);
+  }
+  scratch[0] = 0xf0 | (length >>> 8);
+  scratch[1] = length & 0xff;
+  return scratch.slice(0, at);
+}
+
+function checkFamily(spec: FlowSpec): void {
+  if (spec.afi !== 1 && spec.afi !== 2) throw new FlowSpecError(`AFI ${spec.afi} is neither IPv4 nor IPv6`);
+  if (spec.safi === 133) {
+    if (spec.rd !== undefined) throw new FlowSpecError('a route distinguisher needs SAFI 134');
+  } else if (spec.safi === 134) {
+    if (spec.rd?.length !== RD_LENGTH) {
+      throw new FlowSpecError(`SAFI 134 needs a route distinguisher of ${RD_LENGTH} octets`);
+    }
+  } else {
+    throw new FlowSpecError(`SAFI ${String(spec.safi)} is no Flow Specification`);
+  }
+}
+
+function checkOrder(type: number, previous: number): void {
+  if (type > previous) return;
+  if (type === previous) throw new FlowSpecError(`${componentName(type)} appears twice in one rule`);
+  throw new FlowSpecError(`${componentName(type)} must stand before ${componentName(previous)}`);
+}
+
+function encodeComponent(component: Component, at: number, afi: 1 | 2): number {
+  switch (component.type) {
+    case 1:
+    case 2:
+      return encodePrefix(component, at, afi);
+    case 9:
+    case 12:
+      return encodeBitmaskOps(scratch, at, LIMIT, component, afi);
+    case 13:
+      if (afi === 1) throw new FlowSpecError('flow-label exists in IPv6 only');
+      return encodeNumericOps(scratch, at, LIMIT, component);
+    case 3:
+    case 4:
+    case 5:
+    case 6:
+    case 7:
+    case 8:
+    case 10:
+    case 11:
+      return encodeNumericOps(scratch, at, LIMIT, component);
+    default:
+      throw new FlowSpecError(`there is no component of type ${String((component as Component).type)}`);
+  }
+}
+
+/** RFC 8955 §4.2.2.1 for IPv4, RFC 8956 §3.1 for IPv6: of an IPv6 prefix only the bits from `offset` on are sent. */
+function encodePrefix(component: PrefixComponent, at: number, afi: 1 | 2): number {
+  const { prefix, offset } = component;
+  const { address, length } = prefix;
+  const name = componentName(component.type);
+  if (prefix.family !== (afi === 1 ? 4 : 6) || address.length !== (afi === 1 ? 4 : 16)) {
+    throw new FlowSpecError(`${name}: not an IPv${afi === 1 ? 4 : 6} prefix`);
+  }
+  if (!Number.isInteger(length) || length < 0 || length > address.length * 8) {
+    throw new FlowSpecError(`${name}: prefix length ${length} is not from 0 to ${address.length * 8}`);
+  }
+  checkOffset(name, afi, offset, length);
+  if (at + 2 + address.length > LIMIT) throw tooLong();
+  let next = at;
+  scratch[next++] = length;
+  if (afi === 2) scratch[next++] = offset;
+  const octets = (length - offset + 7) >>> 3;
+  if (offset === 0) for (let i = 0; i < octets; i++) scratch[next + i] = address[i] as number;
+  else shiftLeft(address, offset, scratch, next, octets);
+  const padding = octets * 8 - (length - offset);
+  if (padding > 0) {
+    const last = next + octets - 1;
+    scratch[last] = (scratch[last] as number) & (0xff << padding);
+  }
+  return next + octets;
+}
+
+function checkOffset(name: string, afi: 1 | 2, offset: number, length: number): void {
+  if (offset === 0) return;
+  if (afi === 1) throw new FlowSpecError(`${name}: an offset exists in IPv6 only`);
+  if (!Number.isInteger(offset) || offset < 0 || offset >= length) {
+    throw new FlowSpecError(`${name}: offset ${offset} is not below the prefix length ${length}`);
+  }
+}
+
+/** Copies the bits of `from` starting at bit `offset` to whole octets of `to`. */
+function shiftLeft(from: Uint8Array, offset: number, to: Uint8Array, at: number, octets: number): void {
+  const skip = offset >>> 3;
+  const shift = offset & 7;
+  for (let i = 0; i < octets; i++) {
+    const high = from[skip + i] ?? 0;
+    const low = from[skip + i + 1] ?? 0;
+    to[at + i] = ((high << shift) | (low >>> (8 - shift))) & 0xff;
+  }
+}
+
+/**
+ * Reads exactly one NLRI, length octets first. `afi` and `safi` as the attribute named them. Octets behind the NLRI are
+ * refused. Never throws.
+ */
+export function decodeFlowSpec(nlri: Uint8Array, afi: number, safi: number): FlowSpecResult {
+  const result = decodeAt(nlri, 0, afi, safi);
+  if (result.ok && result.consumed !== nlri.length) {
+    const trailing = nlri.length - result.consumed;
+    return refuse(`${trailing} octets follow behind the end of the NLRI`, 'afi-safi-disable');
+  }
+  return result;
+}
+
+/**
+ * Reads the NLRI field of an UPDATE: any number of NLRI, none included. A malformed NLRI is an entry with its refusal,
+ * and reading goes on behind it; when its end cannot be found, its entry is the last one. Never throws.
+ */
+export function decodeFlowSpecList(octets: Uint8Array, afi: number, safi: number): readonly ListedFlowSpec[] {
+  const list: ListedFlowSpec[] = [];
+  let at = 0;
+  while (at < octets.length) {
+    const result = decodeAt(octets, at, afi, safi);
+    const end = result.ok ? at + result.consumed : endOfNlri(octets, at, result.treatment);
+    list.push({ octets: octets.subarray(at, end), result });
+    at = end;
+  }
+  return list;
+}
+
+function endOfNlri(octets: Uint8Array, at: number, treatment: Treatment): number {
+  if (treatment !== 'treat-as-withdraw') return octets.length;
+  const first = octets[at] as number;
+  return first < TWO_OCTET_LENGTH ? at + 1 + first : at + 2 + twoOctetLength(octets, at);
+}
+
+function twoOctetLength(octets: Uint8Array, at: number): number {
+  return (((octets[at] as number) & 0x0f) << 8) | (octets[at + 1] as number);
+}
+
+/** Reads the NLRI that starts at `start` and may not reach behind the end of `octets`. */
+function decodeAt(octets: Uint8Array, start: number, afi: number, safi: number): FlowSpecResult {
+  if ((afi !== 1 && afi !== 2) || (safi !== 133 && safi !== 134)) {
+    return refuse(`AFI ${afi}, SAFI ${safi} is no Flow Specification family`, 'session-reset');
+  }
+  const left = octets.length - start;
+  if (left === 0) return refuse('no octets: not even a length', 'afi-safi-disable');
+  const first = octets[start] as number;
+  const head = first < TWO_OCTET_LENGTH ? 1 : 2;
+  if (left < head) return refuse('the second octet of the length is missing', 'afi-safi-disable');
+  const length = head === 1 ? first : twoOctetLength(octets, start);
+  if (length > left - head) {
+    return refuse(`the length says ${length} octets, ${left - head} are left`, 'afi-safi-disable');
+  }
+  const end = start + head + length;
+  const cursor: Cursor = {
+    bytes: octets,
+    at: start + head,
+    end,
+    afi,
+    failure: undefined,
+    tolerated: undefined,
+  };
+  if (head === 2 && length < TWO_OCTET_LENGTH) {
+    tolerate(cursor, `the length ${length} is in two octets, below ${TWO_OCTET_LENGTH} it takes one`);
+  }
+  const spec = decodeValue(cursor, afi, safi);
+  if (spec === undefined) return refuse(cursor.failure ?? 'malformed', 'treat-as-withdraw');
+  const consumed = end - start;
+  if (cursor.tolerated === undefined) {
+    const canonical = consumed === octets.length ? octets : octets.subarray(start, end);
+    return { ok: true, spec, canonical, tolerated: NOTHING_TOLERATED, consumed };
+  }
+  return withCanonical(spec, cursor.tolerated, consumed);
+}
+
+/** A tolerated form can be shorter than the canonical one (flow labels), so that the latter may not fit. */
+function withCanonical(spec: FlowSpec, tolerated: readonly string[], consumed: number): FlowSpecResult {
+  try {
+    return { ok: true, spec, canonical: encodeFlowSpec(spec), tolerated, consumed };
+  } catch (error) {
+    if (!(error instanceof FlowSpecError)) throw error;
+    return refuse(`has no canonical form: ${error.message}`, 'treat-as-withdraw');
+  }
+}
+
+function decodeValue(cursor: Cursor, afi: 1 | 2, safi: 133 | 134): FlowSpec | undefined {
+  let rd: Uint8Array | undefined;
+  if (safi === 134) {
+    if (cursor.end - cursor.at < RD_LENGTH) {
+      cursor.failure = `${cursor.end - cursor.at} octets cannot hold a route distinguisher of ${RD_LENGTH}`;
+      return undefined;
+    }
+    rd = cursor.bytes.slice(cursor.at, cursor.at + RD_LENGTH);
+    cursor.at += RD_LENGTH;
+  }
+  const components: Component[] = [];
+  let previous = 0;
+  while (cursor.at < cursor.end) {
+    const type = cursor.bytes[cursor.at++] as number;
+    if (type <= previous && type !== 0) {
+      cursor.failure =
+        type === previous
+          ? `${componentName(type)} appears twice`
+          : `${componentName(type)} stands behind ${componentName(previous)}, types must ascend`;
+      return undefined;
+    }
+    previous = type;
+    const component = decodeComponent(cursor, type, afi);
+    if (component === undefined) return undefined;
+    components.push(component);
+  }
+  if (components.length === 0) {
+    cursor.failure = 'the NLRI has no components';
+    return undefined;
+  }
+  return rd === undefined ? { afi, safi, components } : { afi, safi, rd, components };
+}
+
+function decodeComponent(cursor: Cursor, type: number, afi: 1 | 2): Component | undefined {
+  switch (type) {
+    case 1:
+    case 2:
+      return decodePrefix(cursor, type, afi);
+    case 9:
+    case 12:
+      return decodeBitmaskOps(cursor, type);
+    case 3:
+    case 4:
+    case 5:
+    case 6:
+    case 7:
+    case 8:
+    case 10:
+    case 11:
+      return decodeNumericOps(cursor, type);
+    case 13:
+      if (afi === 2) return decodeNumericOps(cursor, type);
+      break;
+  }
+  // RFC 8955 §4.2: an NLRI with an unknown component type is malformed.
+  cursor.failure = `component type ${type} is unknown for IPv${afi === 1 ? 4 : 6}`;
+  return undefined;
+}
+
+function decodePrefix(cursor: Cursor, type: 1 | 2, afi: 1 | 2): PrefixComponent | undefined {
+  const { bytes, end } = cursor;
+  const name = componentName(type);
+  const heading = afi === 1 ? 1 : 2;
+  if (cursor.at + heading > end) {
+    cursor.failure = `${name}: the NLRI ends before the prefix ${cursor.at === end ? 'length' : 'offset'}`;
+    return undefined;
+  }
+  const width = afi === 1 ? 4 : 16;
+  const length = bytes[cursor.at] as number;
+  const offset = afi === 1 ? 0 : (bytes[cursor.at + 1] as number);
+  cursor.at += heading;
+  if (length > width * 8) {
+    cursor.failure = `${name}: prefix length ${length} is above ${width * 8}`;
+    return undefined;
+  }
+  if (offset !== 0 && offset >= length) {
+    cursor.failure = `${name}: offset ${offset} is not below the prefix length ${length}`;
+    return undefined;
+  }
+  const octets = (length - offset + 7) >>> 3;
+  if (cursor.at + octets > end) {
+    cursor.failure = `${name}: ${octets} octets of prefix are announced, ${end - cursor.at} are left`;
+    return undefined;
+  }
+  const address = new Uint8Array(width);
+  if (offset === 0) for (let i = 0; i < octets; i++) address[i] = bytes[cursor.at + i] as number;
+  else shiftRight(bytes, cursor.at, octets, address, offset);
+  const padding = octets * 8 - (length - offset);
+  const lastOctet = padding === 0 ? 0 : (bytes[cursor.at + octets - 1] as number);
+  cursor.at += octets;
+  if ((lastOctet & ~(0xff << padding)) === 0) {
+    return { type, prefix: { family: afi === 1 ? 4 : 6, address, length }, offset };
+  }
+  tolerate(cursor, `${name}: bits behind the prefix length are set`);
+  return { type, prefix: makePrefix(address, length), offset };
+}
+
+/** Puts whole octets of `from` into `to` starting at bit `offset`; what falls behind the end of `to` is padding. */
+function shiftRight(from: Uint8Array, at: number, octets: number, to: Uint8Array, offset: number): void {
+  const skip = offset >>> 3;
+  const shift = offset & 7;
+  for (let i = 0; i < octets; i++) {
+    const octet = from[at + i] as number;
+    to[skip + i] = (to[skip + i] as number) | (octet >>> shift);
+    if (shift > 0 && skip + i + 1 < to.length) to[skip + i + 1] = (octet << (8 - shift)) & 0xff;
+  }
+}
+
+function refuse(reason: string, treatment: Treatment): Refusal {
+  return { ok: false, reason, treatment };
+}

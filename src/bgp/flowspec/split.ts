@@ -1,0 +1,84 @@
+/** Rules within a bound on operators: written shorter where their meaning allows, else as several rules. */
+import { componentName } from './components.ts';
+import { alternatives, fieldMaximum, matchedIntervals, operatorsFor } from './intervals.ts';
+import type { BitmaskComponent, Component, FlowSpec, NumericComponent, NumericOp } from './types.ts';
+
+/** A rule that falls apart into more parts than this would spend a router's table on one decision. */
+const MAX_PARTS = 64;
+
+/** Rules that together match exactly what the one did; one when nothing had to be split. */
+export type Fitted =
+  | { readonly ok: true; readonly specs: readonly FlowSpec[] }
+  | { readonly ok: false; readonly why: string };
+
+/**
+ * Brings every component of a rule to at most `maxOperators` operators, without `!=` and without operators that are
+ * always or never true. The rule must be one that `findImpossible` has nothing against.
+ */
+export function fitOperators(spec: FlowSpec, maxOperators: number): Fitted {
+  let lists: readonly (readonly Component[])[] = [[]];
+  for (const component of spec.components) {
+    const parts = fitComponent(component, maxOperators);
+    if (parts === undefined) {
+      const why = `${componentName(component.type)}: an alternative with more than ${maxOperators} operators`;
+      return { ok: false, why };
+    }
+    if (lists.length * parts.length > MAX_PARTS) {
+      return {
+        ok: false,
+        why: `would take more than ${MAX_PARTS} rules of ${maxOperators} operators a component`,
+      };
+    }
+    lists = lists.flatMap((before) => parts.map((part) => [...before, part]));
+  }
+  const [only] = lists;
+  if (lists.length === 1 && only?.every((component, i) => component === spec.components[i])) {
+    return { ok: true, specs: [spec] };
+  }
+  return { ok: true, specs: lists.map((components) => ({ ...spec, components })) };
+}
+
+function fitComponent(component: Component, maxOperators: number): readonly Component[] | undefined {
+  switch (component.type) {
+    case 1:
+    case 2:
+      return [component];
+    case 9:
+    case 12:
+      return fitBitmask(component, maxOperators);
+    default:
+      return fitNumeric(component, maxOperators);
+  }
+}
+
+function fitNumeric(component: NumericComponent, maxOperators: number): readonly Component[] | undefined {
+  if (component.ops.length <= maxOperators && component.ops.every(isPlain)) return [component];
+  const { type } = component;
+  const ops = operatorsFor(matchedIntervals(component), fieldMaximum(type));
+  return packed(ops, maxOperators)?.map((part) => ({ type, ops: part }));
+}
+
+/** Neither `!=`, on which FRR 8.4 resets the session, nor always true, nor always false. */
+function isPlain(op: NumericOp): boolean {
+  return op.lt !== op.gt || (op.eq && !op.lt);
+}
+
+function fitBitmask(component: BitmaskComponent, maxOperators: number): readonly Component[] | undefined {
+  if (component.ops.length <= maxOperators) return [component];
+  return packed(component.ops, maxOperators)?.map((ops) => ({ type: component.type, ops }));
+}
+
+/** Alternatives in as few lists of at most `most` operators as their order allows; undefined when one alone has more. */
+function packed<Op extends { readonly and: boolean }>(
+  ops: readonly Op[],
+  most: number,
+): readonly (readonly Op[])[] | undefined {
+  const lists: Op[][] = [];
+  for (const group of alternatives(ops)) {
+    if (group.length > most) return undefined;
+    const last = lists[lists.length - 1];
+    if (last !== undefined && last.length + group.length <= most) last.push(...group);
+    else lists.push([...group]);
+  }
+  return lists;
+}
