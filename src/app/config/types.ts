@@ -1,5 +1,6 @@
 /** The configuration as the daemon uses it: defaults filled in, texts parsed, secrets resolved, paths absolute. */
 import type { SpeakerSettings } from '../../bgp/speaker/types.ts';
+import type { Family } from '../../bgp/wire/iana.ts';
 import type { Policy } from '../../core/policy.ts';
 
 /** What a caller of the API may do. `detector`: events and signals; `viewer`: reads; `operator`: all but reload; `admin`: all. */
@@ -46,6 +47,7 @@ export type DialectName = 'juniper' | 'cisco-xr' | 'arista' | 'nokia' | 'huawei'
 export interface NeighborControl {
   readonly name: string;
   readonly dialect: DialectName;
+  readonly families: readonly Family[];
   /** How many rules the neighbor may be given, at least 1. */
   readonly maxRules: number;
   /** COMMUNITIES attached to every rule, 4 octets each (RFC 1997). */
@@ -147,7 +149,7 @@ export interface ConfigProblem {
   readonly path: string;
   /** What is wrong. */
   readonly message: string;
-  /** What to do about it. */
+  /** What to do about it; empty where the message says so already. */
   readonly fix: string;
 }
 

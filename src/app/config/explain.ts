@@ -1,0 +1,204 @@
+/** Turns what a zod schema says of bad data into problems that name the place, what is wrong and the fix. */
+import { z } from 'zod';
+import { looksLike, nearest } from './nearest.ts';
+import { dotted, quoted } from './problem.ts';
+import type { Path } from './problem.ts';
+import type { ConfigProblem } from './types.ts';
+import type { YamlSource } from './yaml.ts';
+
+/** What the functions here read of a schema's JSON Schema form, `expects` and `secret` being our own additions. */
+export interface SchemaNode {
+  readonly type?: string;
+  readonly description?: string;
+  readonly expects?: string;
+  readonly secret?: boolean;
+  readonly default?: unknown;
+  readonly const?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly properties?: Readonly<Record<string, SchemaNode>>;
+  readonly required?: readonly string[];
+  readonly additionalProperties?: SchemaNode | boolean;
+  readonly items?: SchemaNode;
+  readonly minItems?: number;
+  readonly anyOf?: readonly SchemaNode[];
+  readonly oneOf?: readonly SchemaNode[];
+}
+
+/** The schema as data: what may be written, not what comes out. */
+export function describeSchema(schema: z.ZodType): SchemaNode {
+  return z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as SchemaNode;
+}
+
+/** Advice for a key by its dotted path without indices, for keys that another program of this name has. */
+export type Advice = Readonly<Record<string, string>>;
+
+/** Problems for the issues of one file, in no order. */
+export function explain(
+  issues: readonly z.core.$ZodIssue[],
+  schema: SchemaNode,
+  source: YamlSource,
+  advice: Advice = {},
+): ConfigProblem[] {
+  return issues.flatMap((issue) => explainOne(issue, schema, source, advice));
+}
+
+function explainOne(
+  issue: z.core.$ZodIssue,
+  schema: SchemaNode,
+  source: YamlSource,
+  advice: Advice,
+): ConfigProblem[] {
+  const path = issue.path.map((part) => (typeof part === 'number' ? part : String(part)));
+  const problem = (at: Path, what: 'key' | 'value', message: string, fix: string): ConfigProblem => ({
+    file: source.file,
+    ...source.place(at, what),
+    path: dotted(at),
+    message,
+    fix,
+  });
+  if (issue.code === 'unrecognized_keys') {
+    const known = knownKeys(nodesAt(schema, path, source.value));
+    return issue.keys.map((key) => {
+      const at = [...path, key];
+      const fix = adviceOn(at, advice) ?? betterKey(key, known, schema);
+      return problem(at, 'key', `unknown key "${key}"`, fix);
+    });
+  }
+  const node = merged(nodesAt(schema, path, source.value));
+  const value = valueAt(source.value, path);
+  const wanted = expected(node);
+  if (value === undefined) {
+    const key = String(path.at(-1) ?? '');
+    return [problem(path, 'value', 'it is missing', `add ${key}: ${wanted}`)];
+  }
+  const shown = node.secret === true ? 'what is written here' : quoted(value);
+  const better = adviceOn([...path, String(value)], advice) ?? likelyWord(node, value);
+  if (better !== undefined) return [problem(path, 'value', `${shown} is not ${wanted}`, better)];
+  const otherwise = node.default === undefined ? '' : `, or leave it out for ${JSON.stringify(node.default)}`;
+  return [problem(path, 'value', `${shown} does not fit here`, `write ${wanted}${otherwise}`)];
+}
+
+/** One node for what several alternatives say of a place; words that each of them wants become a choice. */
+function merged(nodes: readonly SchemaNode[]): SchemaNode {
+  const [first = {}, ...others] = nodes;
+  if (others.length === 0 || nodes.some((node) => node.const === undefined)) return first;
+  const choice = nodes.map((node) => node.const);
+  return { enum: choice, expects: `one of ${choice.join(', ')}` };
+}
+
+/** What was most likely meant by a value; undefined when there is no telling. */
+function likelyWord(node: SchemaNode, value: unknown): string | undefined {
+  if (node.secret === true) return undefined;
+  if (typeof value === 'string' && node.enum !== undefined) {
+    const guess = nearest(value, node.enum.map(String));
+    if (guess !== undefined && looksLike(value, guess)) return `did you mean "${guess}"?`;
+  }
+  if (typeof value === 'string' && (node.type === 'integer' || node.type === 'number')) {
+    const plain = value.replaceAll('_', '');
+    if (/^\d+(\.\d+)?$/.test(plain)) return `write ${plain}, without quotes or separators`;
+  }
+  if (node.type === 'string' && (typeof value === 'number' || typeof value === 'boolean')) {
+    return `put quotes around it: "${value}"`;
+  }
+  return undefined;
+}
+
+/** What a place takes, in words that fit behind "write". */
+export function expected(node: SchemaNode): string {
+  if (node.expects !== undefined) return node.expects;
+  if (node.const !== undefined) return String(node.const);
+  const options = node.oneOf ?? node.anyOf;
+  if (options !== undefined) {
+    const kinds = options
+      .map((option) => option.properties?.type?.const)
+      .filter((kind) => kind !== undefined);
+    if (kinds.length > 0) return `a section with type: ${kinds.join(' | ')}`;
+    return options.map(expected).join(', or ');
+  }
+  if (node.type === 'array') {
+    const items = expected(node.items ?? {});
+    return node.minItems === undefined ? `a list: ${items}` : `a list of at least ${node.minItems}: ${items}`;
+  }
+  if (node.type === 'object') {
+    const keys = Object.keys(node.properties ?? {});
+    return keys.length === 0 ? 'a section of keys and values' : `a section with the keys ${keys.join(', ')}`;
+  }
+  return node.type === 'string' ? 'a text' : (node.type ?? 'something else');
+}
+
+/** The schema's nodes for a path; several where alternatives are open. */
+function nodesAt(schema: SchemaNode, path: Path, data: unknown): readonly SchemaNode[] {
+  let nodes = alternatives(schema, data);
+  let value = data;
+  for (const [depth, part] of path.entries()) {
+    value = valueAt(value, [part]);
+    const below = nodes.flatMap((node) => {
+      if (typeof part === 'number') return node.items ?? [];
+      const named = node.properties?.[part] ?? node.additionalProperties;
+      return typeof named === 'object' ? [named] : [];
+    });
+    // The place asked for keeps its alternatives together when nothing tells which one is meant.
+    nodes = depth === path.length - 1 ? below : below.flatMap((node) => alternatives(node, value));
+  }
+  return nodes.length === 1 && path.length > 0 ? nodes.flatMap((node) => chosen(node, value)) : nodes;
+}
+
+/** A node with alternatives is narrowed to the one that the data names by its `type`. */
+function chosen(node: SchemaNode, data: unknown): readonly SchemaNode[] {
+  const matching = (node.oneOf ?? []).filter((option) => isNamedBy(option, data));
+  return matching.length === 1 ? matching : [node];
+}
+
+function alternatives(node: SchemaNode, data: unknown): readonly SchemaNode[] {
+  const options = node.oneOf ?? node.anyOf;
+  if (options === undefined) return [node];
+  const matching = options.filter((option) => isNamedBy(option, data));
+  return matching.length > 0 ? matching : options;
+}
+
+function isNamedBy(option: SchemaNode, data: unknown): boolean {
+  const kind = option.properties?.type?.const;
+  return kind !== undefined && kind === valueAt(data, ['type']);
+}
+
+function knownKeys(nodes: readonly SchemaNode[]): readonly string[] {
+  return [...new Set(nodes.flatMap((node) => Object.keys(node.properties ?? {})))];
+}
+
+/** The nearest key, or the section to which the very same key belongs. */
+function betterKey(key: string, known: readonly string[], schema: SchemaNode): string {
+  const guess = nearest(key, known);
+  if (guess !== undefined && looksLike(key, guess)) return `did you mean "${guess}"?`;
+  const home = homesOf(key, schema, '')[0];
+  if (home !== undefined) return `it belongs to ${home === '' ? 'the top of the file' : home}; move it there`;
+  if (guess === undefined) return 'remove it';
+  return `remove it; the nearest known key is "${guess}", of ${known.join(', ')}`;
+}
+
+/** Dotted paths of sections that know the key. */
+function homesOf(key: string, node: SchemaNode, at: string): readonly string[] {
+  const found: string[] = [];
+  const properties = node.properties ?? {};
+  if (Object.hasOwn(properties, key)) found.push(at);
+  for (const [name, child] of Object.entries(properties)) {
+    const below = at === '' ? name : `${at}.${name}`;
+    for (const inner of [child, child.items ?? {}, ...(child.items?.oneOf ?? [])]) {
+      found.push(...homesOf(key, inner, below));
+    }
+  }
+  return found;
+}
+
+function adviceOn(path: Path, advice: Advice): string | undefined {
+  const plain = dotted(path.filter((part) => typeof part === 'string'));
+  return Object.hasOwn(advice, plain) ? advice[plain] : undefined;
+}
+
+function valueAt(data: unknown, path: Path): unknown {
+  let value = data;
+  for (const part of path) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, part)) return undefined;
+    value = Reflect.get(value, part);
+  }
+  return value;
+}

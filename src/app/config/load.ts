@@ -1,0 +1,107 @@
+/** Reads a folder of configuration. */
+import { readdir, readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { assemble } from './assemble.ts';
+import type { Environment } from './secrets.ts';
+import type { ConfigProblem, ConfigResult } from './types.ts';
+import { parseYaml } from './yaml.ts';
+import type { YamlSource } from './yaml.ts';
+
+/**
+ * Loads `prefixd.yaml`, `inventory.yaml`, and `playbooks.yaml` or `playbooks/*.yaml` (both, where both are there; those of
+ * the folder by name) from `directory`. Secrets are taken from `environment`. Never rejects: what cannot be read is a problem.
+ */
+export async function loadConfig(directory: string, environment: Environment): Promise<ConfigResult> {
+  const problems: ConfigProblem[] = [];
+  const settings = await read(join(directory, 'prefixd.yaml'), problems);
+  const inventory = await read(join(directory, 'inventory.yaml'), problems);
+  const playbooks = await readPlaybooks(directory, problems);
+
+  if (settings === null && problems.length === 0) {
+    const fix = 'name the folder that holds it with --config DIR';
+    problems.push(wholeFile(join(directory, 'prefixd.yaml'), 'there is no such file', fix));
+  }
+  if (settings === null) return { ok: false, problems, warnings: [] };
+  const owners = inventory === null ? missingInventory(settings, directory) : undefined;
+  if (playbooks.length === 0 && problems.length === 0) {
+    const fix = 'add it, or a folder playbooks with .yaml files; the shipped ones are in the package';
+    problems.push(wholeFile(join(directory, 'playbooks.yaml'), 'there is no such file', fix));
+  }
+  const sources = [settings, ...(inventory === null ? [] : [inventory]), ...playbooks];
+  const result = assemble(
+    {
+      settings,
+      inventory,
+      playbooks,
+      folder: resolve(directory),
+      directory: resolve(directory),
+      files: sources.map(({ file }) => resolve(file)),
+    },
+    environment,
+  );
+  if (owners !== undefined) problems.push(owners);
+  if (problems.length === 0) return result;
+  return {
+    ok: false,
+    problems: [...problems, ...(result.ok ? [] : result.problems)],
+    warnings: result.warnings,
+  };
+}
+
+/** Without an inventory nobody owns anything, so that every event would be refused unless that is allowed. */
+function missingInventory(settings: YamlSource, directory: string): ConfigProblem | undefined {
+  const guardrails = entry(settings.value, 'guardrails');
+  if (entry(guardrails, 'require_inventory') === false) return undefined;
+  const fix = 'add it, or set guardrails.require_inventory: false';
+  return wholeFile(join(directory, 'inventory.yaml'), 'there is no such file', fix);
+}
+
+function entry(data: unknown, key: string): unknown {
+  return typeof data === 'object' && data !== null ? Reflect.get(data, key) : undefined;
+}
+
+function wholeFile(file: string, message: string, fix: string): ConfigProblem {
+  return { file, line: null, column: null, path: '', message, fix };
+}
+
+async function readPlaybooks(directory: string, problems: ConfigProblem[]): Promise<readonly YamlSource[]> {
+  const files = [join(directory, 'playbooks.yaml')];
+  const folder = join(directory, 'playbooks');
+  try {
+    const names = await readdir(folder);
+    const yaml = names.filter((name) => /\.ya?ml$/.test(name) && !name.startsWith('.')).sort();
+    files.push(...yaml.map((name) => join(folder, name)));
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') problems.push(wholeFile(folder, why(error), 'make it a readable folder'));
+  }
+  const sources: YamlSource[] = [];
+  for (const file of files) {
+    const source = await read(file, problems);
+    if (source !== null) sources.push(source);
+  }
+  return sources;
+}
+
+/** Null when there is no such file; null with a problem when it cannot be read. */
+async function read(file: string, problems: ConfigProblem[]): Promise<YamlSource | null> {
+  try {
+    const octets = await readFile(file);
+    return parseYaml(file, new TextDecoder('utf-8', { fatal: true }).decode(octets));
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return null;
+    if (codeOf(error) === 'ERR_ENCODING_INVALID_ENCODED_DATA') {
+      problems.push(wholeFile(file, 'this is not UTF-8 text', 'save it as UTF-8'));
+    } else {
+      problems.push(wholeFile(file, why(error), 'make it readable for this user'));
+    }
+    return null;
+  }
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
+}
+
+function why(error: unknown): string {
+  return `it cannot be read: ${error instanceof Error ? error.message : String(error)}`;
+}

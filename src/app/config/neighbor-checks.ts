@@ -1,0 +1,157 @@
+/** What the keys of a neighbor must be to each other, to its fellows, and to the listener. */
+import { parseAddress } from '../../net/prefix.ts';
+import { parseListen } from './leaves.ts';
+import type { Findings, Path } from './problem.ts';
+import type { Loose } from './salvage.ts';
+import type { Settings } from './schema.ts';
+
+type Neighbor = Loose<Settings['bgp']['neighbors'][number]>;
+
+/** Judges `bgp.neighbors`. */
+export function neighborChecks(settings: Loose<Settings>, found: Findings): void {
+  const names = new Map<string, number>();
+  const places = new Map<string, number>();
+  for (const [i, neighbor] of (settings.bgp?.neighbors ?? []).entries()) {
+    if (neighbor === undefined) continue;
+    const at: Path = ['bgp', 'neighbors', i];
+    once(names, neighbor.name, i, (other) =>
+      found.problem(
+        [...at, 'name'],
+        `"${neighbor.name}" is also the name of ${other}`,
+        'give it another name',
+      ),
+    );
+    once(places, placeOf(neighbor), i, (other) =>
+      found.problem([...at, 'address'], `${other} is at the same address and port`, 'remove one of the two'),
+    );
+    addressChecks(neighbor, at, found);
+    passiveChecks(neighbor, at, settings.bgp?.listen, found);
+    familyChecks(neighbor, at, found);
+    const isInternal = neighbor.peer_asn !== undefined && neighbor.peer_asn === settings.bgp?.local_asn;
+    if (isInternal && neighbor.address === settings.bgp?.router_id) {
+      found.warning([...at, 'address'], 'this is the router id of this daemon', 'check that both ids differ');
+    }
+  }
+}
+
+function once(
+  seen: Map<string, number>,
+  value: string | undefined,
+  i: number,
+  again: (other: string) => void,
+): void {
+  if (value === undefined) return;
+  const other = seen.get(value);
+  if (other === undefined) seen.set(value, i);
+  else again(`bgp.neighbors[${other}]`);
+}
+
+/** What tells sessions apart: two neighbors with the same could not both be up. */
+function placeOf(neighbor: Neighbor): string | undefined {
+  const { address, port, local_address: local, passive } = neighbor;
+  if (address === undefined) return undefined;
+  if (isUnix(address)) return address;
+  // A passive neighbor is known by its address alone: it dials from any port.
+  return passive === true ? `${address} ${local ?? ''}` : `${address} ${port ?? ''} ${local ?? ''}`;
+}
+
+function isUnix(address: string): boolean {
+  return address.startsWith('unix:');
+}
+
+function octetsOf(address: string): Uint8Array | undefined {
+  return parseAddress(address.split('%')[0] ?? address);
+}
+
+function addressChecks(neighbor: Neighbor, at: Path, found: Findings): void {
+  const { address, local_address: local } = neighbor;
+  if (address === undefined) return;
+  if (isUnix(address)) {
+    for (const key of ['md5_password_env', 'ttl_security_hops', 'local_address'] as const) {
+      if (neighbor[key] === undefined) continue;
+      found.problem(
+        [...at, key],
+        'a UNIX socket has no such thing',
+        'remove it; the helper behind the socket owns TCP',
+      );
+    }
+    return;
+  }
+  const octets = octetsOf(address);
+  if (octets === undefined) return;
+  const unusable = whyUnusable(octets);
+  if (unusable !== undefined) {
+    found.problem([...at, 'address'], `${address} is ${unusable}`, 'write the address of the router');
+  }
+  if (isLinkLocal(octets) && !address.includes('%')) {
+    found.problem(
+      [...at, 'address'],
+      `${address} is link-local and needs a zone`,
+      `write ${address}%INTERFACE`,
+    );
+  }
+  const localOctets = local === undefined ? undefined : octetsOf(local);
+  if (localOctets !== undefined && localOctets.length !== octets.length) {
+    const family = octets.length === 4 ? 'IPv4' : 'IPv6';
+    found.problem(
+      [...at, 'local_address'],
+      `${local} is not ${family} as ${address} is`,
+      `write an ${family} address`,
+    );
+  }
+}
+
+function whyUnusable(octets: Uint8Array): string | undefined {
+  if (octets.every((octet) => octet === 0)) return 'no address of a host';
+  const first = octets[0] ?? 0;
+  if (octets.length === 4 ? first >= 224 : first === 0xff) return 'not unicast';
+  return undefined;
+}
+
+/** fe80::/10 (RFC 4291 §2.5.6) */
+function isLinkLocal(octets: Uint8Array): boolean {
+  return octets.length === 16 && octets[0] === 0xfe && ((octets[1] ?? 0) & 0xc0) === 0x80;
+}
+
+function passiveChecks(neighbor: Neighbor, at: Path, listen: string | undefined, found: Findings): void {
+  if (neighbor.passive !== true || neighbor.address === undefined) return;
+  const path = [...at, 'passive'];
+  if (isUnix(neighbor.address)) {
+    found.problem(path, 'a UNIX socket is dialled, never waited at', 'remove passive');
+    return;
+  }
+  if (listen === undefined) {
+    found.problem(
+      path,
+      'there is nothing to wait at: bgp.listen is not set',
+      'set bgp.listen, or remove passive',
+    );
+    return;
+  }
+  const host = octetsOf(parseListen(listen)?.host ?? '');
+  const octets = octetsOf(neighbor.address);
+  if (host === undefined || octets === undefined || host.length === octets.length) return;
+  // An IPv6 wildcard also takes IPv4.
+  if (host.length === 16 && host.every((octet) => octet === 0)) return;
+  found.problem(
+    path,
+    `${neighbor.address} cannot reach bgp.listen, which is ${listen}`,
+    'listen on [::] for both families',
+  );
+}
+
+function familyChecks(neighbor: Neighbor, at: Path, found: Findings): void {
+  const families = (neighbor.families ?? []).filter((family) => family !== undefined);
+  for (const [i, family] of families.entries()) {
+    if (families.indexOf(family) !== i)
+      found.problem([...at, 'families', i], `${family} is listed twice`, 'remove it');
+  }
+  const carriesRules = families.includes('ipv4-flowspec') || families.includes('ipv6-flowspec');
+  if (families.length > 0 && !carriesRules) {
+    found.problem(
+      [...at, 'families'],
+      'no rule could be sent in any of these families',
+      'add ipv4-flowspec or ipv6-flowspec',
+    );
+  }
+}

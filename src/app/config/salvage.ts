@@ -1,0 +1,35 @@
+/** Keeps what is right of data that is partly wrong, so that one run finds all problems and not just the first layer. */
+import { z } from 'zod';
+
+/** Data of which any part may be missing. List items keep their index. */
+export type Loose<T> = T extends readonly (infer Item)[]
+  ? readonly (Loose<Item> | undefined)[]
+  : T extends object
+    ? { readonly [Key in keyof T]?: Loose<T[Key]> | undefined }
+    : T;
+
+/** What of `value` fits the schema, with defaults where something is absent, and undefined where it does not fit. */
+export function salvage<Schema extends z.ZodType>(
+  schema: Schema,
+  value: unknown,
+): Loose<z.output<Schema>> | undefined {
+  return pick(schema, value) as Loose<z.output<Schema>> | undefined;
+}
+
+function pick(schema: z.core.$ZodType, value: unknown): unknown {
+  const parsed = z.safeParse(schema, value);
+  if (parsed.success) return parsed.data;
+  if (schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault || schema instanceof z.ZodOptional) {
+    return pick(schema.def.innerType, value);
+  }
+  if (schema instanceof z.ZodArray) {
+    return Array.isArray(value) ? value.map((item) => pick(schema.element, item)) : undefined;
+  }
+  if (schema instanceof z.ZodObject) {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+    return Object.fromEntries(
+      Object.entries(schema.shape).map(([key, inner]) => [key, pick(inner, Reflect.get(value, key))]),
+    );
+  }
+  return undefined;
+}

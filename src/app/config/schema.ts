@@ -1,0 +1,318 @@
+/** What may stand in prefixd.yaml: every key with its default, range, unit and meaning. */
+import { z } from 'zod';
+import { FAMILIES } from '../../bgp/wire/iana.ts';
+import type { FamilyName } from '../../bgp/wire/iana.ts';
+import {
+  address,
+  asn,
+  bgpListen,
+  community,
+  decimal,
+  environment,
+  flag,
+  holdTime,
+  integer,
+  ipv4Identifier,
+  listen,
+  name,
+  neighborAddress,
+  oneOf,
+  path,
+  prefix,
+  quota,
+  webUrl,
+  words,
+} from './leaves.ts';
+
+const role = oneOf(['detector', 'viewer', 'operator', 'admin']);
+
+/** The environment variable of the one admin token when no other is named. */
+export const DEFAULT_TOKEN_ENV = 'PREFIXD_API_TOKEN';
+
+const token = z.strictObject({
+  name: name.describe('Name of the caller, as the audit log shows it.'),
+  role: role.describe(
+    '`detector`: events and signals; `viewer`: reads; `operator`: everything but reload; `admin`: everything.',
+  ),
+  token_env: environment.describe('Environment variable that holds the token.'),
+});
+
+const auth = z.strictObject({
+  mode: oneOf(['none', 'bearer', 'mtls'])
+    .default('none')
+    .describe('How callers prove who they are. `mtls` needs `http.tls` with `ca_path`.'),
+  bearer_token_env: environment
+    .optional()
+    .describe(
+      `Environment variable that holds the token of an admin. With mode bearer and no \`tokens\`: ${DEFAULT_TOKEN_ENV}.`,
+    ),
+  tokens: z.array(token).default([]).describe('Further tokens, each with a name and a role.'),
+  roles: z
+    .record(words, role)
+    .optional()
+    .describe(
+      'mTLS: role by the CN of the client certificate. Without it everybody is admin; with it, a CN that is not in it is refused.',
+    ),
+  allow_insecure: flag
+    .default(false)
+    .describe(
+      'Lets mode none listen on an address that is not loopback. Anyone who reaches it can drop traffic.',
+    ),
+});
+
+const tls = z.strictObject({
+  cert_path: path.describe('PEM file with the certificate chain of the server.'),
+  key_path: path.describe('PEM file with its private key.'),
+  ca_path: path
+    .optional()
+    .describe('PEM file of a CA; clients must then present a certificate that it signed.'),
+});
+
+const http = z.strictObject({
+  listen: listen
+    .default('127.0.0.1:8080')
+    .describe('Where the API and the dashboard listen; port 0 takes any.'),
+  auth: auth.prefault({}).describe('Authentication of callers.'),
+  tls: tls.optional().describe('HTTPS. Absent: plain HTTP.'),
+  rate_limit: z
+    .strictObject({
+      events_per_second: integer(1, 1_000_000).default(100).describe('Events a client may send, on average.'),
+      burst: integer(1, 1_000_000).default(500).describe('Events a client may send at once.'),
+    })
+    .prefault({})
+    .describe('Limits for each client.'),
+});
+
+const familyNames = Object.keys(FAMILIES) as [FamilyName, ...FamilyName[]];
+
+const gracefulRestart = z.strictObject({
+  restart_time_seconds: integer(0, 4095, 'seconds')
+    .default(120)
+    .describe('How long the neighbor may keep the rules while this daemon is away (RFC 4724 §3).'),
+  long_lived_stale_seconds: integer(0, 16777215, 'seconds')
+    .default(0)
+    .describe('How much longer it may keep them as stale (RFC 9494); 0 turns that off.'),
+});
+
+const neighbor = z.strictObject({
+  name: name.describe('Name in the API, logs and metrics; unique.'),
+  address: neighborAddress.describe(
+    'Where the neighbor is: IPv4, IPv6 (link-local with a zone, `fe80::1%eth0`), or `unix:/path/to.sock`.',
+  ),
+  port: integer(1, 65535).default(179).describe('TCP port to dial.'),
+  local_address: address
+    .optional()
+    .describe('Address to dial from, and at which the neighbor must arrive when it dials.'),
+  peer_asn: asn.describe('AS number of the neighbor; equal to `local_asn` for iBGP.'),
+  passive: flag.default(false).describe('Never dial, wait for the neighbor on `bgp.listen`.'),
+  enabled: flag.default(true).describe('False keeps the neighbor administratively down.'),
+  md5_password_env: environment
+    .optional()
+    .describe('Environment variable that holds the key of TCP MD5 signatures (RFC 2385), 1 to 80 octets.'),
+  ttl_security_hops: integer(1, 254)
+    .optional()
+    .describe('GTSM (RFC 5082): how many hops away the neighbor may be; 1 is directly connected.'),
+  hold_time_seconds: holdTime.default(90).describe('Hold time to offer; the lower of both sides applies.'),
+  families: z
+    .array(oneOf(familyNames))
+    .min(1)
+    .default(['ipv4-flowspec', 'ipv6-flowspec'])
+    .describe('Exactly these address families are offered.'),
+  graceful_restart: gracefulRestart
+    .optional()
+    .describe('Lets the neighbor keep the rules while this daemon restarts. Absent: not offered.'),
+  dialect: oneOf(['juniper', 'cisco-xr', 'arista', 'nokia', 'huawei', 'generic'])
+    .default('generic')
+    .describe('What the router is, and so what it can match and how it wants actions said.'),
+  max_rules: integer(1, 1_000_000)
+    .default(1000)
+    .describe('Rules it may be given. Of more, the stricter and the older ones stay.'),
+  communities: z
+    .array(community)
+    .default([])
+    .describe('Communities attached to every rule for this neighbor, standard and large.'),
+});
+
+const bgp = z.strictObject({
+  mode: oneOf(['native', 'mock'])
+    .default('native')
+    .describe('`native` talks BGP; `mock` holds the rules in memory, to try a policy without a router.'),
+  local_asn: asn.describe('AS number of this daemon.'),
+  router_id: ipv4Identifier.describe('BGP identifier of this daemon; unique among its neighbors.'),
+  listen: bgpListen.optional().describe('Where passive sessions are accepted. Absent: nowhere.'),
+  neighbors: z.array(neighbor).default([]).describe('The routers.'),
+});
+
+const guardrails = z.strictObject({
+  require_ttl: flag.default(true).describe('Refuse what has no TTL.'),
+  dst_prefix_minlen: integer(1, 32).default(32).describe('Shortest IPv4 destination of a rule.'),
+  dst_prefix_maxlen: integer(1, 32).default(32).describe('Longest IPv4 destination of a rule.'),
+  dst_prefix_minlen_v6: integer(1, 128).default(128).describe('Shortest IPv6 destination of a rule.'),
+  dst_prefix_maxlen_v6: integer(1, 128).default(128).describe('Longest IPv6 destination of a rule.'),
+  max_ports: integer(1, 64).default(8).describe('Most ports in a rule.'),
+  allow_src_prefix_match: flag
+    .default(false)
+    .describe('Lets a playbook narrow a rule by source prefix. Sources are easily forged.'),
+  require_inventory: flag.default(true).describe('The victim must belong to a customer.'),
+  protected: z
+    .strictObject({
+      prefixes: z
+        .array(prefix)
+        .default([])
+        .describe('Never covered by a rule, on top of router id, neighbors and local addresses.'),
+      ports: z.array(integer(0, 65535)).default([179]).describe('Never named by a rule.'),
+    })
+    .prefault({})
+    .describe('What no rule may touch.'),
+});
+
+const quotas = z.strictObject({
+  max_active_per_customer: quota.default(5).describe('Active mitigations of one customer.'),
+  max_active_per_pop: quota.default(200).describe('Active mitigations of one POP.'),
+  max_active_global: quota.default(500).describe('Active mitigations altogether.'),
+  max_new_per_minute: quota.default(30).describe('New mitigations in any 60 seconds.'),
+});
+
+const seconds = (least: number): z.ZodInt => integer(least, 31_536_000, 'seconds');
+
+const timers = z.strictObject({
+  default_ttl_seconds: seconds(1).default(120).describe('TTL where a playbook gives none.'),
+  min_ttl_seconds: seconds(1).default(30).describe('Shortest TTL.'),
+  max_ttl_seconds: seconds(1).default(1800).describe('Longest TTL.'),
+  correlation_window_seconds: seconds(1)
+    .default(300)
+    .describe('How long events about the same victim belong together; an older event changes nothing.'),
+  reconciliation_interval_seconds: integer(1, 3600, 'seconds')
+    .default(30)
+    .describe('How often everything is compared with what each session was sent.'),
+});
+
+const escalation = z.strictObject({
+  enabled: flag.default(true).describe('Go on to further steps of a playbook.'),
+  min_persistence_seconds: seconds(0)
+    .default(120)
+    .describe('How long events must keep coming, where a step says nothing.'),
+  min_confidence: decimal(0, 1).default(0.7).describe('Confidence needed, where a step says nothing.'),
+});
+
+const factor = decimal(0.01, 100);
+
+function profile(confidence: number, persistence: number, ttl: number) {
+  const keys = z.strictObject({
+    confidence: factor
+      .default(confidence)
+      .describe('Factor on the confidence a step requires; the product is at most 0.95.'),
+    persistence: factor.default(persistence).describe('Factor on the persistence a step requires.'),
+    ttl: factor.default(ttl).describe('Factor on the TTL of a step.'),
+  });
+  return keys.prefault({});
+}
+
+const profiles = z.strictObject({
+  strict: profile(0.8, 0.5, 1.5).describe('Customers with `policy_profile: strict`.'),
+  normal: profile(1, 1, 1).describe('Customers with `policy_profile: normal`.'),
+  relaxed: profile(1.2, 2, 0.75).describe('Customers with `policy_profile: relaxed`.'),
+});
+
+const observability = z.strictObject({
+  log_format: oneOf(['json', 'text']).default('json').describe('`text` is one line for people.'),
+  log_level: oneOf(['trace', 'debug', 'info', 'warn', 'error']).default('info').describe('What is logged.'),
+  audit_log_path: path
+    .optional()
+    .describe('The audit log, JSON lines. Absent: `audit.jsonl` in the folder `storage.path`.'),
+  metrics_listen: listen
+    .optional()
+    .describe('A listener for /metrics alone, without authentication. Absent: only the one of the API.'),
+});
+
+const destination = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('slack').describe('A Slack incoming webhook.'),
+    webhook_url_env: environment.describe('Environment variable that holds the URL of the webhook.'),
+  }),
+  z.strictObject({
+    type: z.literal('pagerduty').describe('PagerDuty Events API v2.'),
+    routing_key_env: environment.describe('Environment variable that holds the routing key.'),
+  }),
+  z.strictObject({
+    type: z.literal('webhook').describe('A POST of JSON to a URL.'),
+    url: webUrl.describe('Where to post.'),
+    secret_env: environment
+      .optional()
+      .describe('Environment variable that holds the key of `X-Prefixd-Signature` (HMAC-SHA256).'),
+  }),
+]);
+
+/** Facts that can raise an alert. */
+export const ALERT_EVENTS = [
+  'mitigation.created',
+  'mitigation.rejected',
+  'mitigation.extended',
+  'mitigation.widened',
+  'mitigation.escalated',
+  'mitigation.withdrawn',
+  'mitigation.expired',
+  'safelist.added',
+  'safelist.removed',
+  'control.paused',
+  'control.resumed',
+  'policy.loaded',
+] as const;
+
+const alerting = z.strictObject({
+  destinations: z.array(destination).default([]).describe('Where alerts go.'),
+  events: z
+    .array(oneOf(ALERT_EVENTS))
+    .default(['mitigation.created', 'mitigation.escalated', 'mitigation.withdrawn', 'mitigation.expired'])
+    .describe('What raises an alert.'),
+  allow_private_addresses: flag
+    .default(false)
+    .describe('Lets alerts go to loopback, private and link-local addresses.'),
+});
+
+/** prefixd.yaml. Its output is the effective configuration in the words of the file. */
+export const settingsSchema = z.strictObject({
+  pop: name.default('default').describe('Point of presence this daemon decides for.'),
+  mode: oneOf(['enforced', 'dry-run'])
+    .default('enforced')
+    .describe('`dry-run` decides and records, and announces nothing.'),
+  http: http.prefault({}).describe('The HTTP API.'),
+  bgp: bgp.describe('The BGP speaker and its neighbors.'),
+  guardrails: guardrails.prefault({}).describe('What a rule may never be.'),
+  quotas: quotas.prefault({}).describe('How many mitigations there may be. 0 allows none.'),
+  timers: timers.prefault({}).describe('Times of decisions.'),
+  escalation: escalation.prefault({}).describe('When a mitigation goes on to the next step of its playbook.'),
+  profiles: profiles
+    .prefault({})
+    .describe('Factors on the figures of a playbook, by the profile of the customer.'),
+  storage: z
+    .strictObject({
+      driver: oneOf(['jsonl']).default('jsonl').describe('The journal: JSON lines.'),
+      path: path.default('./data').describe('Folder of the journal; one daemon owns it.'),
+    })
+    .prefault({})
+    .describe('Where decisions are remembered.'),
+  observability: observability.prefault({}).describe('Logs, audit and metrics.'),
+  safelist: z
+    .strictObject({
+      prefixes: z
+        .array(prefix)
+        .default([])
+        .describe('Never touched by a rule, in either direction of overlap.'),
+    })
+    .prefault({})
+    .describe('Prefixes that are never mitigated; more can be added over the API.'),
+  shutdown: z
+    .strictObject({
+      drain_timeout_seconds: integer(0, 3600, 'seconds').default(30).describe('Longest time to stop in.'),
+      preserve_announcements: flag
+        .default(true)
+        .describe('Close so that graceful-restart helpers keep the rules; false withdraws everything first.'),
+    })
+    .prefault({})
+    .describe('How to stop.'),
+  alerting: alerting.prefault({}).describe('Alerts to people and programs.'),
+});
+
+/** The effective configuration in the words of the file, before paths are resolved and secrets read. */
+export type Settings = z.output<typeof settingsSchema>;

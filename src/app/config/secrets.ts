@@ -1,0 +1,114 @@
+/** Reads secrets from the environment. The file only ever names a variable; its value is never shown. */
+import { isWebUrl } from './leaves.ts';
+import { dotted } from './problem.ts';
+import type { Path, Report } from './problem.ts';
+import type { Loose } from './salvage.ts';
+import { DEFAULT_TOKEN_ENV } from './schema.ts';
+import type { Settings } from './schema.ts';
+
+/** Variables as `process.env` has them. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Values by the dotted path of the key that names the variable. */
+export type Secrets = ReadonlyMap<string, string>;
+
+/** A secret that the configuration asks for. */
+interface Wanted {
+  readonly path: Path;
+  readonly variable: string;
+  /** What is wrong with the value, in words that do not show it; undefined when nothing is. */
+  readonly flaw: (value: string) => string | undefined;
+}
+
+/** Where the value of the one admin token is kept. */
+export const ADMIN_TOKEN_PATH = 'http.auth.bearer_token_env';
+
+/** Reads every secret that the settings name, and reports those that are missing or cannot be used. */
+export function readSecrets(settings: Loose<Settings>, environment: Environment, report: Report): Secrets {
+  const secrets = new Map<string, string>();
+  for (const { path, variable, flaw } of wantedSecrets(settings)) {
+    const value = environment[variable];
+    if (value === undefined || value === '') {
+      const state = value === undefined ? 'is not set' : 'is empty';
+      report(path, `the environment variable ${variable} ${state}`, 'set it where the daemon is started');
+      continue;
+    }
+    const wrong = flaw(value);
+    if (wrong !== undefined) {
+      report(
+        path,
+        `the value of the environment variable ${variable} ${wrong}`,
+        'correct it where the daemon is started',
+      );
+      continue;
+    }
+    secrets.set(dotted(path), value);
+  }
+  reportSameTokens(settings, secrets, report);
+  return secrets;
+}
+
+function* wantedSecrets(settings: Loose<Settings>): Iterable<Wanted> {
+  const auth = settings.http?.auth;
+  if (auth?.mode === 'bearer') {
+    const path = ['http', 'auth', 'bearer_token_env'];
+    const tokens = auth.tokens ?? [];
+    const variable = auth.bearer_token_env ?? (tokens.length === 0 ? DEFAULT_TOKEN_ENV : undefined);
+    if (variable !== undefined) yield { path, variable, flaw: tokenFlaw };
+    for (const [i, token] of tokens.entries()) {
+      if (token?.token_env === undefined) continue;
+      yield { path: ['http', 'auth', 'tokens', i, 'token_env'], variable: token.token_env, flaw: tokenFlaw };
+    }
+  }
+  for (const [i, neighbor] of (settings.bgp?.neighbors ?? []).entries()) {
+    const variable = neighbor?.md5_password_env;
+    if (variable === undefined) continue;
+    yield { path: ['bgp', 'neighbors', i, 'md5_password_env'], variable, flaw: md5Flaw };
+  }
+  for (const [i, destination] of (settings.alerting?.destinations ?? []).entries()) {
+    for (const key of ['webhook_url_env', 'routing_key_env', 'secret_env'] as const) {
+      const variable = (destination as Readonly<Record<string, string | undefined>> | undefined)?.[key];
+      if (variable === undefined) continue;
+      const flaw = key === 'webhook_url_env' ? urlFlaw : headerFlaw;
+      yield { path: ['alerting', 'destinations', i, key], variable, flaw };
+    }
+  }
+}
+
+/** RFC 6750 §2.1: what a bearer token may be made of, so that a client can send it in a header. */
+function tokenFlaw(value: string): string | undefined {
+  return /^[\x21-\x7e]+$/.test(value)
+    ? undefined
+    : 'cannot be a token: it has spaces or characters outside of ASCII';
+}
+
+/** RFC 2385 leaves the length to the implementation; Linux takes up to 80 octets (TCP_MD5SIG_MAXKEYLEN). */
+function md5Flaw(value: string): string | undefined {
+  const octets = new TextEncoder().encode(value).length;
+  return octets <= 80 ? undefined : `has ${octets} octets; TCP MD5 takes at most 80`;
+}
+
+function urlFlaw(value: string): string | undefined {
+  return isWebUrl(value) ? undefined : 'is not a URL';
+}
+
+function headerFlaw(value: string): string | undefined {
+  return value.trim() === value ? undefined : 'begins or ends with white space';
+}
+
+/** Two tokens with one value would make it a matter of chance which role a caller has. */
+function reportSameTokens(settings: Loose<Settings>, secrets: Secrets, report: Report): void {
+  const seen = new Map<string, string>();
+  const admin = secrets.get(ADMIN_TOKEN_PATH);
+  if (admin !== undefined) seen.set(admin, 'bearer_token_env');
+  for (const [i, token] of (settings.http?.auth?.tokens ?? []).entries()) {
+    const path = ['http', 'auth', 'tokens', i, 'token_env'];
+    const value = secrets.get(dotted(path));
+    if (value === undefined) continue;
+    const other = seen.get(value);
+    const owner = `"${token?.name ?? i}"`;
+    if (other === undefined) seen.set(value, owner);
+    else
+      report(path, `the token of ${owner} is the same as that of ${other}`, 'give each caller its own token');
+  }
+}
