@@ -24,10 +24,12 @@ export function judge(route: OutRoute, guard: EgressGuard): string | null {
   const decoded = decodeFlowSpec(route.nlri, route.family.afi, route.family.safi);
   if (!decoded.ok) return `its NLRI does not decode: ${decoded.reason}`;
   if (decoded.tolerated.length > 0) return `its NLRI is not canonical: ${decoded.tolerated.join('; ')}`;
-  const { extendedCommunities, ipv6ExtendedCommunities, nextHop } = route.attributes;
-  const { actions, tolerated } = decodeActions(extendedCommunities, ipv6ExtendedCommunities, nextHop);
-  if (tolerated.length > 0) return `its actions are not canonical: ${tolerated.join('; ')}`;
-  return judgeDestination(decoded.spec, guard) ?? judgePorts(decoded.spec, guard) ?? judgeActions(actions);
+  const actions = decodeActions(route.attributes);
+  if (!actions.ok) return `its actions do not decode: ${actions.reason}`;
+  if (actions.tolerated.length > 0) return `its actions are not canonical: ${actions.tolerated.join('; ')}`;
+  return (
+    judgeDestination(decoded.spec, guard) ?? judgePorts(decoded.spec, guard) ?? judgeActions(actions.actions)
+  );
 }
 
 function judgeDestination(spec: FlowSpec, guard: EgressGuard): string | null {

@@ -15,11 +15,11 @@ import { Endings } from './endings.ts';
 import type { Engine } from './engine.ts';
 import { EgressGate } from './gate.ts';
 import type { Neighbor } from './neighbor.ts';
-import { carries, newNeighbor } from './neighbor.ts';
+import { carries, newNeighbor, samePolicy } from './neighbor.ts';
 import type { Claim, NeighborTable } from './neighbor-table.ts';
 import { plan } from './plan.ts';
 import type { NeighborPolicy, Rendering } from './render.ts';
-import { render, voiceOf } from './render.ts';
+import { render } from './render.ts';
 import { Schedule } from './schedule.ts';
 import { Standing } from './standing.ts';
 import type { Log, Timers } from './types.ts';
@@ -130,27 +130,40 @@ export class Reconciler {
     return this.#next;
   }
 
-  /** Adopts another list of neighbors; those whose policy is the same keep their tables. */
+  /**
+   * Adopts another list of neighbors; those whose policy is the same keep their tables. Call it after the announcer has
+   * adopted the list, so that every session it knows of here exists there.
+   */
   async setNeighbors(policies: readonly NeighborPolicy[]): Promise<void> {
-    const next = new Map<string, Neighbor>();
-    for (const policy of policies) {
-      const before = this.#neighbors.get(policy.name);
-      const same =
-        before !== undefined &&
-        before.voice === voiceOf(policy) &&
-        before.policy.maxRules === policy.maxRules;
-      const neighbor = same ? before : newNeighbor(policy);
-      if (before !== undefined && !same) neighbor.families = before.families;
-      next.set(policy.name, neighbor);
-    }
-    for (const name of this.#neighbors.keys()) if (!next.has(name)) this.#standing.forget(name);
-    this.#neighbors = next;
+    const before = this.#neighbors;
+    this.#neighbors = new Map(
+      policies.map((policy) => {
+        const known = before.get(policy.name);
+        return [
+          policy.name,
+          known !== undefined && samePolicy(known.policy, policy) ? known : newNeighbor(policy),
+        ];
+      }),
+    );
+    for (const name of before.keys()) if (!this.#neighbors.has(name)) this.#standing.forget(name);
     await this.full();
+    for (const [name, neighbor] of this.#neighbors) {
+      // A neighbor that is new here may have come up before it was known, or kept its session.
+      const isNew = before.get(name) !== neighbor;
+      if (isNew && neighbor.families.length === 0 && this.#options.announcer.isEstablished(name)) {
+        this.#onEstablished(name);
+      }
+    }
   }
 
   /** The mitigation on whose behalf a route stands; undefined when it only waits to be withdrawn. */
   ownerOf(peer: string, key: RouteKey): string | undefined {
     return this.#neighbors.get(peer)?.table.want(key)?.label;
+  }
+
+  /** True while the neighbor's session is established. */
+  isUp(peer: string): boolean {
+    return (this.#neighbors.get(peer)?.families.length ?? 0) > 0;
   }
 
   /** What each neighbor's table says of a match, for `RuleView`. */

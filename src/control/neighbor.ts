@@ -34,3 +34,8 @@ export function newNeighbor(policy: NeighborPolicy): Neighbor {
 export function carries(neighbor: Neighbor, route: OutRoute): boolean {
   return neighbor.families.some((family) => sameFamily(family, route.family));
 }
+
+/** True when the two ask for the same rules in the same octets. */
+export function samePolicy(a: NeighborPolicy, b: NeighborPolicy): boolean {
+  return a.name === b.name && a.maxRules === b.maxRules && voiceOf(a) === voiceOf(b);
+}

@@ -51,7 +51,7 @@ function rulesOn(
   return claim.rendering.routes.map((route) => {
     const why = overBudget ?? reconciler.whyHeldBack(peer, route);
     if (why !== null) return { ...shown(peer, route), state: 'unsupported', why };
-    const sent = announcer.ribOut(peer).sent.get(route.key)?.route.attributes.key === route.attributes.key;
+    const sent = reconciler.isUp(peer) && holds(announcer, peer, route);
     return { ...shown(peer, route), state: sent ? 'sent' : 'pending' };
   });
 }
@@ -63,6 +63,7 @@ function leaving(
   peer: string,
   id: string,
 ): readonly NeighborRule[] {
+  if (!reconciler.isUp(peer)) return [];
   const { sent } = announcer.ribOut(peer);
   return reconciler.standing.routesOf(peer, id).flatMap((key) => {
     const route = sent.get(key)?.route;
@@ -77,6 +78,10 @@ function covered(peer: string, winner: string | undefined): readonly NeighborRul
   if (winner === undefined) return [];
   const why = `mitigation ${winner} has the same match and a stricter or older rule, which stands instead`;
   return [{ neighbor: peer, rule: '', nlriHex: '', state: 'pending', why }];
+}
+
+function holds(announcer: Announcer, peer: string, route: OutRoute): boolean {
+  return announcer.ribOut(peer).sent.get(route.key)?.route.attributes.key === route.attributes.key;
 }
 
 function shown(peer: string, route: OutRoute): Pick<NeighborRule, 'neighbor' | 'rule' | 'nlriHex'> {

@@ -6,8 +6,12 @@ import { FAMILIES } from '../../src/bgp/wire/iana.ts';
 import type { DesiredRule } from '../../src/control/desired.ts';
 import type { Claim } from '../../src/control/neighbor-table.ts';
 import type { NeighborPolicy } from '../../src/control/render.ts';
+import type { Command } from '../../src/core/commands.ts';
+import { buildInventory } from '../../src/core/inventory.ts';
+import { buildPlaybooks } from '../../src/core/playbook.ts';
+import type { Policy } from '../../src/core/policy.ts';
 import type { StateView } from '../../src/core/state.ts';
-import type { Actor, Mitigation } from '../../src/core/types.ts';
+import type { Actor, Detection, Mitigation } from '../../src/core/types.ts';
 
 /** traffic-rate-bytes 0 (RFC 8955 §7.1): discard. */
 export const DISCARD = Uint8Array.of(0x80, 0x06, 0, 0, 0, 0, 0, 0);
@@ -121,5 +125,69 @@ export function stateOf(
     events: new Map(),
     safelist: new Map(),
     earliestExpiry: null,
+  };
+}
+
+/** One customer (203.0.113.0/24 and 2001:db8:acd::/48); UDP floods are policed at 5 Mbit/s for two minutes, SYN floods discarded. */
+export const POLICY: Policy = {
+  pop: 'iad1',
+  mode: 'enforced',
+  guardrails: {
+    requireTtl: true,
+    dstPrefixMinLen: 32,
+    dstPrefixMaxLen: 32,
+    dstPrefixMinLenV6: 128,
+    dstPrefixMaxLenV6: 128,
+    maxPorts: 8,
+    requireInventory: true,
+    protectedPrefixes: [],
+    protectedPorts: [179],
+  },
+  quotas: { maxActivePerCustomer: 50, maxActivePerPop: 50, maxActiveGlobal: 50, maxNewPerMinute: 50 },
+  timers: { defaultTtlSeconds: 120, minTtlSeconds: 30, maxTtlSeconds: 1800, correlationWindowSeconds: 300 },
+  escalation: { enabled: true, minPersistenceSeconds: 120, minConfidence: 0.7 },
+  profiles: {
+    strict: { confidence: 0.8, persistence: 0.5, ttl: 1.5 },
+    normal: { confidence: 1, persistence: 1, ttl: 1 },
+    relaxed: { confidence: 1.2, persistence: 2, ttl: 0.75 },
+  },
+  inventory: buildInventory({
+    customers: [{ customer_id: 'acme', prefixes: ['203.0.113.0/24', '2001:db8:acd::/48'] }],
+  }).inventory,
+  playbooks: buildPlaybooks({
+    playbooks: [
+      {
+        name: 'udp',
+        match: { vector: 'udp_flood' },
+        steps: [{ action: 'police', rate_bps: 5_000_000, ttl_seconds: 120 }],
+      },
+      { name: 'syn', match: { vector: 'syn_flood' }, steps: [{ action: 'discard', ttl_seconds: 120 }] },
+    ],
+  }).playbooks,
+  safelist: [],
+};
+
+export const DETECTOR: Actor = { kind: 'detector', name: 'fnm' };
+
+/** A ban of `victim`, as the command the engine takes. */
+export function ban(victim: string, changes: Partial<Detection> = {}): Extract<Command, { type: 'event' }> {
+  return {
+    type: 'event',
+    actor: DETECTOR,
+    detection: {
+      externalId: null,
+      source: 'fnm',
+      action: 'ban',
+      victim,
+      vector: 'udp_flood',
+      protocol: 17,
+      bps: 1_000_000_000,
+      pps: 100_000,
+      confidence: 0.9,
+      ports: [],
+      at: null,
+      details: {},
+      ...changes,
+    },
   };
 }

@@ -1,0 +1,217 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Engine } from '../../src/control/engine.ts';
+import { openEngine } from '../../src/control/engine.ts';
+import type { Answer } from '../../src/core/commands.ts';
+import type { RecordedFact } from '../../src/core/facts.ts';
+import type { StateSnapshot } from '../../src/core/state.ts';
+import type { Recovery, Store } from '../../src/store/store.ts';
+import { StoreError } from '../../src/store/store.ts';
+import { ban, OPERATOR, POLICY } from './support.ts';
+
+/** A store whose disk obeys the test: it can be slow, and it can be full. */
+class TestStore implements Store {
+  readonly appends: (readonly RecordedFact[])[] = [];
+  readonly snapshots: StateSnapshot[] = [];
+  held: readonly RecordedFact[] = [];
+  full = false;
+  gate: Promise<void> = Promise.resolve();
+
+  open(): Promise<Recovery> {
+    const { held } = this;
+    return Promise.resolve({
+      snapshot: this.snapshots.at(-1) ?? null,
+      facts: (async function* () {
+        yield held;
+      })(),
+      warnings: ['a torn last line was dropped'],
+    });
+  }
+  async append(facts: readonly RecordedFact[]): Promise<void> {
+    await this.gate;
+    if (this.full) throw new StoreError('no space left on the disk');
+    this.appends.push(facts);
+    this.held = [...this.held, ...facts];
+  }
+  snapshot(snapshot: StateSnapshot): Promise<void> {
+    this.snapshots.push(snapshot);
+    this.held = [];
+    return Promise.resolve();
+  }
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+async function engineOn(store: TestStore, snapshotEvery = 0): Promise<Engine> {
+  let ids = 0;
+  const { engine } = await openEngine({
+    store,
+    policy: POLICY,
+    clock: () => 1_000_000,
+    newId: () => `00000000-0000-4000-8000-${String(++ids + store.held.length * 100).padStart(12, '0')}`,
+    snapshotEvery,
+  });
+  return engine;
+}
+
+function mitigationOf(answer: Answer): string {
+  assert.ok(answer.type === 'event' && answer.mitigation !== null, JSON.stringify(answer));
+  return answer.mitigation.id;
+}
+
+describe('Engine', () => {
+  it('answers when the facts are durable, and tells the followers before', async () => {
+    const store = new TestStore();
+    const engine = await engineOn(store);
+    let open = (): void => {};
+    store.gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    const seen: string[] = [];
+    engine.follow((facts) => seen.push(...facts.map(({ fact }) => fact.type)));
+    let answered = false;
+    const answer = engine.submit(ban('203.0.113.10')).then((value) => {
+      answered = true;
+      return value;
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(answered, false, 'not before the disk has it');
+    assert.deepEqual(seen, []);
+    open();
+    mitigationOf(await answer);
+    assert.deepEqual(seen, ['event.received', 'mitigation.created']);
+  });
+
+  it('writes commands that wait together in one append, each seeing what the ones before decided', async () => {
+    const store = new TestStore();
+    const engine = await engineOn(store);
+    const [first, second] = await Promise.all([
+      engine.submit(ban('203.0.113.10')),
+      engine.submit(ban('203.0.113.10')),
+    ]);
+    assert.equal(store.appends.length, 1);
+    assert.equal(first.type === 'event' && first.status, 'accepted');
+    assert.equal(second.type === 'event' && second.status, 'extended');
+    assert.equal(mitigationOf(first), mitigationOf(second));
+  });
+
+  it('numbers facts without gaps', async () => {
+    const store = new TestStore();
+    const engine = await engineOn(store);
+    await Promise.all([engine.submit(ban('203.0.113.10')), engine.submit(ban('203.0.113.11'))]);
+    await engine.submit(ban('203.0.113.12'));
+    assert.deepEqual(
+      store.held.map(({ seq }) => seq),
+      store.held.map((_, i) => i + 1),
+    );
+  });
+
+  it('takes back what the store could not write, and says so to everyone in the group', async () => {
+    const store = new TestStore();
+    const engine = await engineOn(store);
+    store.full = true;
+    const seen: unknown[] = [];
+    engine.follow((facts) => seen.push(...facts));
+    const results = await Promise.allSettled([
+      engine.submit(ban('203.0.113.10')),
+      engine.submit(ban('203.0.113.11')),
+    ]);
+    for (const result of results) {
+      assert.ok(result.status === 'rejected' && result.reason instanceof StoreError);
+    }
+    assert.equal(engine.state.live.size, 0);
+    assert.equal(engine.state.seq, 0);
+    assert.deepEqual(seen, []);
+    store.full = false;
+    const answer = await engine.submit(ban('203.0.113.10'));
+    assert.equal(answer.type === 'event' && answer.status, 'accepted');
+    assert.equal(store.held[0]?.seq, 1, 'the numbers that were taken back are used again');
+  });
+
+  it('keeps readers that act on routers waiting while something undurable is folded', async () => {
+    const store = new TestStore();
+    const engine = await engineOn(store);
+    let open = (): void => {};
+    store.gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    store.full = true;
+    const answer = engine.submit(ban('203.0.113.10'));
+    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setImmediate(resolve));
+    const lives: number[] = [];
+    engine.whenSettled(() => lives.push(engine.state.live.size));
+    assert.deepEqual(lives, []);
+    open();
+    await assert.rejects(answer);
+    assert.deepEqual(lives, [0], 'what was taken back was never seen');
+  });
+
+  it('finds everything again after a restart', async () => {
+    const store = new TestStore();
+    const before = await engineOn(store);
+    const id = mitigationOf(await before.submit(ban('203.0.113.10')));
+    const after = await engineOn(store);
+    assert.deepEqual(after.state.mitigations.get(id), before.state.mitigations.get(id));
+    assert.equal(after.state.seq, before.state.seq);
+  });
+
+  it('writes a snapshot when enough facts have come, and starts from it', async () => {
+    const store = new TestStore();
+    const before = await engineOn(store, 3);
+    const id = mitigationOf(await before.submit(ban('203.0.113.10')));
+    await before.submit(ban('203.0.113.11'));
+    await before.close();
+    assert.equal(store.snapshots[0]?.seq, 4);
+    const after = await engineOn(store, 3);
+    assert.ok(after.state.live.has(id));
+    assert.equal(after.state.seq, before.state.seq);
+  });
+
+  it('gives facts again to a reader that resumes, and says when it no longer can', async () => {
+    const store = new TestStore();
+    const engine = await engineOn(store);
+    await engine.submit(ban('203.0.113.10'));
+    assert.deepEqual(
+      engine.recent(1)?.map(({ seq }) => seq),
+      [2],
+    );
+    assert.deepEqual(engine.recent(2), []);
+    store.snapshots.push({ schema: 1, seq: 0, data: null });
+    store.snapshots.pop();
+    assert.equal(engine.recent(-1), undefined);
+  });
+
+  it('adopts a policy with its record, or not at all', async () => {
+    const store = new TestStore();
+    const engine = await engineOn(store);
+    const dry = { ...POLICY, mode: 'dry-run' } as const;
+    const command = { type: 'policy-loaded', actor: OPERATOR, summary: 'dry-run' } as const;
+    store.full = true;
+    await assert.rejects(engine.adopt(dry, command), StoreError);
+    assert.equal(engine.policy.mode, 'enforced');
+    store.full = false;
+    await engine.adopt(dry, command);
+    assert.equal(engine.policy.mode, 'dry-run');
+    assert.equal(store.held.at(-1)?.fact.type, 'policy.loaded');
+  });
+
+  it('takes no command once it is closing', async () => {
+    const engine = await engineOn(new TestStore());
+    await engine.close();
+    await assert.rejects(engine.submit(ban('203.0.113.10')), /stopping/);
+  });
+
+  it('passes on what the store had to say at start', async () => {
+    const { warnings } = await openEngine({
+      store: new TestStore(),
+      policy: POLICY,
+      clock: () => 0,
+      newId: () => 'x',
+      snapshotEvery: 0,
+    });
+    assert.deepEqual(warnings, ['a torn last line was dropped']);
+  });
+});

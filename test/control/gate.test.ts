@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { EgressGate } from '../../src/control/gate.ts';
+import type { SafelistEntry } from '../../src/core/types.ts';
+import { OPERATOR, POLICY, route, stateOf } from './support.ts';
+
+function safelisted(...prefixes: string[]): ReturnType<typeof stateOf> {
+  const entries = prefixes.map((prefix): [string, SafelistEntry] => [
+    prefix,
+    { prefix, reason: 'dns', addedAt: 0, addedBy: OPERATOR, configured: false },
+  ]);
+  return { ...stateOf([], () => ''), safelist: new Map(entries) };
+}
+
+describe('EgressGate', () => {
+  it('judges a route once for each guard and reports a refusal once', () => {
+    const refused: string[] = [];
+    const gate = new EgressGate(POLICY, safelisted('203.0.113.1/32'), (one, why) =>
+      refused.push(`${one.label}: ${why}`),
+    );
+    const one = route(1);
+    assert.notEqual(gate.verdict(one), null);
+    assert.notEqual(gate.verdict(one), null);
+    assert.equal(gate.verdict(route(2)), null);
+    assert.equal(refused.length, 1);
+    assert.equal(gate.refusals, 1);
+  });
+
+  it('judges anew when the safelist changes', () => {
+    const gate = new EgressGate(POLICY, safelisted(), () => {});
+    const one = route(1);
+    assert.equal(gate.verdict(one), null);
+    gate.refresh(POLICY, safelisted('203.0.113.0/24'));
+    assert.match(gate.verdict(one) ?? '', /touches 203\.0\.113\.0\/24/);
+    gate.refresh(POLICY, safelisted());
+    assert.equal(gate.verdict(one), null);
+  });
+});
