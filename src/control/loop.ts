@@ -315,7 +315,10 @@ export class Reconciler {
   async #fill(peer: string, neighbor: Neighbor): Promise<void> {
     const { generation } = neighbor;
     neighbor.filling = true;
-    const keys = [...neighbor.table.routeKeys()];
+    // A session that was up before its neighbor was adopted may hold what nobody wants any more.
+    const keys = [
+      ...new Set([...neighbor.table.routeKeys(), ...this.#options.announcer.ribOut(peer).effectiveKeys()]),
+    ];
     for (let at = 0; at < keys.length; at += SLICE) {
       if (at > 0) await this.#options.timers.yield();
       if (neighbor.generation !== generation || this.#stopped) return;
