@@ -64,7 +64,11 @@ function wholeFile(file: string, message: string, fix: string): ConfigProblem {
   return { file, line: null, column: null, path: '', message, fix };
 }
 
-async function readPlaybooks(directory: string, problems: ConfigProblem[]): Promise<readonly YamlSource[]> {
+/** The playbooks of a folder: `playbooks.yaml`, then `playbooks/*.yaml` by name. What cannot be read is a problem. */
+export async function readPlaybooks(
+  directory: string,
+  problems: ConfigProblem[],
+): Promise<readonly YamlSource[]> {
   const files = [join(directory, 'playbooks.yaml')];
   const folder = join(directory, 'playbooks');
   try {

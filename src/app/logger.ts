@@ -1,0 +1,121 @@
+/**
+ * Structured logs with pino: one line an operator can act on for each decision and each session change.
+ *
+ * Field names, the same everywhere: `event_id`, `mitigation_id`, `customer_id`, `victim_ip`, `vector`, `rule`, `status`, `reason`, `why`,
+ * `peer`, `actor`, `source`, `request_id`, `prefix`, `file`, `err`. Text from outside travels in fields, never in `msg`.
+ */
+import { destination as openFile, pino, stdSerializers } from 'pino';
+import type { Logger } from 'pino';
+import { redactText } from './config/redact.ts';
+import type { LogLevel } from './config/types.ts';
+
+/** Where finished lines go, each with its line feed. */
+export interface LogDestination {
+  write(line: string): void;
+}
+
+export interface LoggerOptions {
+  readonly format: 'json' | 'text';
+  readonly level: LogLevel;
+  /** Asked at every line: values that must not appear in it. */
+  readonly secrets?: () => readonly string[];
+  /** Absent: standard output, written without holding up the event loop. */
+  readonly destination?: LogDestination;
+}
+
+export interface LogSink {
+  readonly logger: Logger;
+  /** Writes out what waits, before the process ends. */
+  flush(): void;
+}
+
+/** Octets that may wait for a reader of standard output that does not read; more are dropped. */
+const MAX_WAITING = 16 * 1024 * 1024;
+
+/** Keys whose values are secrets wherever a line may carry them: a second line of defence, nothing logs them on purpose. */
+const SECRET_KEYS = [
+  'token',
+  'password',
+  'md5Password',
+  'secret',
+  'routingKey',
+  'webhookUrl',
+  'authorization',
+  'cookie',
+];
+
+/** Makes the daemon's logger. */
+export function createLogger(options: LoggerOptions): LogSink {
+  const standard = options.destination === undefined ? standardOutput() : undefined;
+  const into: LogDestination = options.destination ?? standard ?? { write: () => undefined };
+  const logger = pino(
+    {
+      level: options.level,
+      base: null,
+      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: stdSerializers.err },
+      redact: {
+        paths: SECRET_KEYS.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]),
+        censor: '***',
+      },
+    },
+    {
+      write(line: string) {
+        const clean = withoutSecrets(line, options.secrets?.() ?? []);
+        into.write(options.format === 'text' ? formatText(clean) : clean);
+      },
+    },
+  );
+  return { logger, flush: () => standard?.flush() };
+}
+
+/** Standard output; a reader that went away (EPIPE) ends the lines and not the daemon. */
+function standardOutput(): LogDestination & { flush(): void } {
+  const stream = openFile({ dest: 1, sync: false, maxLength: MAX_WAITING });
+  let isOpen = true;
+  stream.on('error', () => {
+    isOpen = false;
+  });
+  return {
+    write(line) {
+      if (isOpen) stream.write(line);
+    },
+    flush() {
+      try {
+        if (isOpen) stream.flushSync();
+      } catch {
+        // Not open yet, or the reader is gone: there is nobody to tell.
+        isOpen = false;
+      }
+    },
+  };
+}
+
+/** A secret is looked for as it is, and as JSON writes it. */
+function withoutSecrets(line: string, secrets: readonly string[]): string {
+  if (secrets.length === 0) return line;
+  return redactText(line, [...secrets, ...secrets.map((secret) => JSON.stringify(secret).slice(1, -1))]);
+}
+
+/** `2026-01-01T00:00:00.000Z WARN  session down peer=edge1 why="hold timer expired"` */
+function formatText(json: string): string {
+  const { time, level, msg, err, ...fields } = JSON.parse(json) as Record<string, unknown>;
+  const parts = [String(time), String(level).toUpperCase().padEnd(5), plain(String(msg ?? ''))];
+  for (const [key, value] of Object.entries(fields)) {
+    if (value !== null && value !== undefined) parts.push(`${key}=${shown(value)}`);
+  }
+  if (typeof err === 'object' && err !== null && 'message' in err) parts.push(`err=${shown(err.message)}`);
+  return `${parts.join(' ')}\n`;
+}
+
+/** Words stand as they are; everything else is quoted, so that a value can neither break the line nor look like a key. */
+function shown(value: unknown): string {
+  if (typeof value === 'string') return /^[\w.:/@%+-]+$/.test(value) ? value : JSON.stringify(plain(value));
+  return plain(JSON.stringify(value));
+}
+
+/** Control characters, the C1 ones and the line separators too, as spaces. */
+function plain(text: string): string {
+  return text.replaceAll(/[\p{Cc}\u2028\u2029]/gu, ' ');
+}
