@@ -1,0 +1,58 @@
+/** What the tests ask of a BGP daemon, whichever it is. */
+import type { FamilyName } from '../../../src/bgp/wire/iana.ts';
+import type { RuleJson } from '../rule-json.ts';
+
+/** The daemons that the tests know, and the Debian packages they are in. */
+export const PACKAGES = { gobgp: 'gobgpd', bird: 'bird2', frr: 'frr', exabgp: 'exabgp' } as const;
+export type DaemonKind = keyof typeof PACKAGES;
+
+/** The other side of a daemon's session. */
+export interface PeerConfig {
+  readonly address: string;
+  readonly asn: number;
+  /** The daemon dials this port; absent: it waits to be called. */
+  readonly dial?: number;
+  readonly md5Password?: string;
+  readonly families: readonly FamilyName[];
+  /** Keeps our routes while we restart (RFC 4724); frr 8.4 cannot for FlowSpec. */
+  readonly helper?: boolean;
+  /** Restarts gracefully itself; seconds. */
+  readonly restarting?: number;
+  /** Seconds; 30 unless said. */
+  readonly holdTime?: number;
+}
+
+export interface DaemonConfig {
+  readonly asn: number;
+  readonly routerId: string;
+  /** Where it listens and from where it dials. */
+  readonly address: string;
+  readonly port: number;
+  readonly peers: readonly PeerConfig[];
+  /** Rules to originate from the start, in the daemon's own configuration language (bird and exabgp only). */
+  readonly originate?: string;
+}
+
+/** A rule in a daemon's table. */
+export interface TableRule extends RuleJson {
+  /** As the daemon shows it, for messages and for keeping. */
+  readonly verbatim: string;
+}
+
+/** A daemon that runs. */
+export interface Daemon {
+  readonly kind: DaemonKind;
+  readonly config: DaemonConfig;
+  /** As it says itself. */
+  readonly version: string;
+  /** What it was configured with, in its own language. */
+  readonly configText: string;
+  established(peerAddress: string): Promise<boolean>;
+  /** The rules it holds of a family, whoever sent them. */
+  rules(family: FamilyName): Promise<readonly TableRule[]>;
+  /** The table's text as the daemon prints it. */
+  tableText(family: FamilyName): Promise<string>;
+  log(): string;
+  /** Ends it; `SIGKILL` for a crash. */
+  stop(signal?: NodeJS.Signals): Promise<void>;
+}
