@@ -1,0 +1,152 @@
+/** Communities in the forms operators write: standard (RFC 1997), extended (RFC 4360) and large (RFC 8092). */
+import { ByteReader, ByteWriter, fromHex, toHex } from '../../net/bytes.ts';
+import { formatAddress, parseAddress } from '../../net/prefix.ts';
+
+/** Octets of one community of each kind; IPv6 address specific ones (RFC 5701) have a list of their own. */
+export const COMMUNITY_WIDTH = { standard: 4, extended: 8, large: 12, ipv6Extended: 20 } as const;
+
+/** Well-known communities (IANA, BGP Well-known Communities). */
+const WELL_KNOWN: readonly (readonly [name: string, value: number])[] = [
+  ['graceful-shutdown', 0xffff0000], // RFC 8326 §5
+  ['accept-own', 0xffff0001], // RFC 7611 §6
+  ['llgr-stale', 0xffff0006], // RFC 9494 §6
+  ['no-llgr', 0xffff0007], // RFC 9494 §6
+  ['blackhole', 0xffff029a], // RFC 7999 §5
+  ['no-export', 0xffffff01], // RFC 1997
+  ['no-advertise', 0xffffff02], // RFC 1997
+  ['no-export-subconfed', 0xffffff03], // RFC 1997
+  ['no-peer', 0xffffff04], // RFC 3765 §2
+];
+
+/** Types of transitive extended communities with an administrator (RFC 4360 §3, RFC 5668 §2), and their sub-types. */
+const AS2_SPECIFIC = 0x00;
+const IPV4_SPECIFIC = 0x01;
+const AS4_SPECIFIC = 0x02;
+const SUBTYPES: Readonly<Record<string, number>> = { rt: 0x02, ro: 0x03 };
+
+/** A community of some kind: its octets as they go into the attribute of that kind. */
+export interface ParsedCommunity {
+  readonly kind: 'standard' | 'extended' | 'large';
+  readonly octets: Uint8Array;
+}
+
+/**
+ * Parses a community of any kind by its form: `65010:666` and well-known names are standard, `65010:1:2` is large, `rt:`,
+ * `ro:` and `0x` with 16 digits are extended. Returns the reason in words when it is none.
+ */
+export function parseAnyCommunity(text: string): ParsedCommunity | string {
+  const extended = /^(rt|ro):|^0x/i.test(text);
+  const kind = extended ? 'extended' : text.split(':').length === 3 ? 'large' : 'standard';
+  const parse = { standard: parseCommunity, extended: parseExtendedCommunity, large: parseLargeCommunity }[
+    kind
+  ];
+  const octets = parse(text);
+  return typeof octets === 'string' ? octets : { kind, octets };
+}
+
+/** Four octets of `asn:value` (both 0..65535) or a well-known name such as `blackhole`; otherwise the reason in words. */
+export function parseCommunity(text: string): Uint8Array | string {
+  const name = text.toLowerCase();
+  const wellKnown = WELL_KNOWN.find(([known]) => known === name);
+  if (wellKnown !== undefined) return new ByteWriter(4).u32(wellKnown[1]).finish();
+  const [asn, value, ...more] = text.split(':').map((part) => parseNumber(part, 0xffff));
+  if (asn === undefined || value === undefined || more.length > 0) {
+    return `"${text}" is not a community: asn:value with two numbers from 0 to 65535, or a well-known name`;
+  }
+  return new ByteWriter(4).u16(asn).u16(value).finish();
+}
+
+/** Text of a community of four octets: its well-known name, or `asn:value`. */
+export function formatCommunity(octets: Uint8Array): string {
+  const reader = sized(octets, COMMUNITY_WIDTH.standard);
+  const value = reader.u32();
+  const name = WELL_KNOWN.find(([, known]) => known === value)?.[0];
+  return name ?? `${Math.floor(value / 0x10000)}:${value % 0x10000}`;
+}
+
+/** Twelve octets of `global:local:local` (each 0..4294967295); otherwise the reason in words. */
+export function parseLargeCommunity(text: string): Uint8Array | string {
+  const parts = text.split(':').map((part) => parseNumber(part, 0xffffffff));
+  const [global, first, second, ...more] = parts;
+  if (global === undefined || first === undefined || second === undefined || more.length > 0) {
+    return `"${text}" is not a large community: three numbers from 0 to 4294967295 with colons between`;
+  }
+  return new ByteWriter(12).u32(global).u32(first).u32(second).finish();
+}
+
+/** Text of a large community of twelve octets (RFC 8092 §5). */
+export function formatLargeCommunity(octets: Uint8Array): string {
+  const reader = sized(octets, COMMUNITY_WIDTH.large);
+  return `${reader.u32()}:${reader.u32()}:${reader.u32()}`;
+}
+
+/**
+ * Eight octets of an extended community; otherwise the reason in words. `rt:` (route target) and `ro:` (route origin) take
+ * `asn:value` and `address:value`; an AS number above 65535, or one with the suffix `L`, makes the 4-octet form, where the
+ * value is at most 65535. Anything else is written as `0x` and 16 digits.
+ */
+export function parseExtendedCommunity(text: string): Uint8Array | string {
+  const hex = /^0x([0-9a-f]{16})$/i.exec(text)?.[1];
+  if (hex !== undefined) return fromHex(hex) ?? notExtended(text);
+  const parts = /^(rt|ro):([^:]+):([^:]+)$/i.exec(text);
+  const subtype = SUBTYPES[(parts?.[1] ?? '').toLowerCase()];
+  const administrator = parts?.[2] ?? '';
+  const valueText = parts?.[3] ?? '';
+  if (subtype === undefined) return notExtended(text);
+  const writer = new ByteWriter(8);
+  const address = parseAddress(administrator);
+  const asn = parseNumber(administrator.replace(/L$/i, ''), 0xffffffff);
+  if (address === undefined && asn !== undefined && asn <= 0xffff && !/L$/i.test(administrator)) {
+    const value = parseNumber(valueText, 0xffffffff);
+    return value === undefined
+      ? notExtended(text)
+      : writer.u8(AS2_SPECIFIC).u8(subtype).u16(asn).u32(value).finish();
+  }
+  const value = parseNumber(valueText, 0xffff);
+  if (value === undefined) return notExtended(text);
+  if (address?.length === 4) return writer.u8(IPV4_SPECIFIC).u8(subtype).bytes(address).u16(value).finish();
+  if (asn === undefined) return notExtended(text);
+  return writer.u8(AS4_SPECIFIC).u8(subtype).u32(asn).u16(value).finish();
+}
+
+function notExtended(text: string): string {
+  return `"${text}" is not an extended community: rt:asn:value, ro:address:value, or 0x and 16 digits`;
+}
+
+/** Text of an extended community of eight octets, which `parseExtendedCommunity` reads back to the same octets. */
+export function formatExtendedCommunity(octets: Uint8Array): string {
+  const reader = sized(octets, COMMUNITY_WIDTH.extended);
+  const type = reader.u8();
+  const subtype = reader.u8();
+  const name = Object.entries(SUBTYPES).find(([, known]) => known === subtype)?.[0];
+  if (name !== undefined) {
+    if (type === AS2_SPECIFIC) return `${name}:${reader.u16()}:${reader.u32()}`;
+    if (type === IPV4_SPECIFIC) return `${name}:${formatAddress(reader.view(4))}:${reader.u16()}`;
+    if (type === AS4_SPECIFIC) {
+      const asn = reader.u32();
+      return `${name}:${asn}${asn > 0xffff ? '' : 'L'}:${reader.u16()}`;
+    }
+  }
+  return `0x${toHex(octets)}`;
+}
+
+/** The communities of an attribute's value, each a view of `width` octets. RangeError when they do not come out even. */
+export function splitCommunities(octets: Uint8Array, width: number): readonly Uint8Array[] {
+  if (octets.length % width !== 0)
+    throw new RangeError(`${octets.length} octets are no list of elements of ${width}`);
+  const communities: Uint8Array[] = [];
+  for (let at = 0; at < octets.length; at += width) communities.push(octets.subarray(at, at + width));
+  return communities;
+}
+
+function sized(octets: Uint8Array, width: number): ByteReader {
+  if (octets.length !== width) throw new RangeError(`a community of ${width} octets, not ${octets.length}`);
+  return new ByteReader(octets);
+}
+
+/** A decimal number without sign or leading zeros, at most `max`. */
+function parseNumber(text: string, max: number): number | undefined {
+  if (!/^(0|[1-9]\d{0,9})$/.test(text)) return undefined;
+  const value = Number(text);
+  return value <= max ? value : undefined;
+}
