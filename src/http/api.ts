@@ -1,0 +1,206 @@
+/** The routes put together, and what holds for all of them: credentials, limits, errors, the OpenAPI document. */
+import swagger, { type FastifyDynamicSwaggerOptions as SwaggerOptions } from '@fastify/swagger';
+import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
+import { jsonSchemaTransform, validatorCompiler } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { allows, createAuthenticator, refuseForeignPages } from './auth.ts';
+import { MAX_BODY_BYTES, parseJsonBody, parseNdjsonBody } from './body.ts';
+import type { App } from './context.ts';
+import { addressOf } from './context.ts';
+import { registerControl } from './control.ts';
+import { registerDashboard } from './dashboard.ts';
+import type { HttpDependencies } from './dependencies.ts';
+import { registerEvents } from './events.ts';
+import { Feed, registerFeed } from './feed.ts';
+import { answerUnreadable, createListener, type TlsMaterial } from './listener.ts';
+import { registerMitigations } from './mitigations.ts';
+import type { Overload } from './overload.ts';
+import { registerPeers } from './peers.ts';
+import { HttpProblem, PROBLEM_TYPE, problemBody, toProblem } from './problem.ts';
+import { registerRateLimit, TokenBuckets } from './rate-limit.ts';
+import { registerSafelist } from './safelist.ts';
+import { registerStatus } from './status.ts';
+
+/** A request id that a client may choose; anything else gets one of ours. */
+const REQUEST_ID = /^[\w.:-]{1,64}$/;
+
+export interface Api {
+  readonly app: App;
+  readonly feed: Feed;
+}
+
+/** All routes on a server that does not listen yet. */
+export async function buildApi(
+  deps: HttpDependencies,
+  tls: TlsMaterial | null,
+  overload: Overload,
+): Promise<Api> {
+  const app: App = Fastify({
+    logger: false,
+    bodyLimit: MAX_BODY_BYTES,
+    genReqId: (request) => {
+      const given = request.headers['x-request-id'];
+      return typeof given === 'string' && REQUEST_ID.test(given) ? given : deps.newId();
+    },
+    requestIdHeader: false,
+    routerOptions: { maxParamLength: 256 },
+    serverFactory: (handler) => createListener(handler, tls),
+    clientErrorHandler: answerUnreadable,
+    frameworkErrors: (error, request, reply) => sendProblem(deps, error, request, reply),
+  });
+  app.setValidatorCompiler(validatorCompiler);
+  // Answers are typed by their schemas; the tests parse them with those. Checking each again would only cost time.
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  app.setErrorHandler((error, request, reply) => sendProblem(deps, error, request, reply));
+  addParsers(app);
+  addHooks(app, deps, overload);
+  answerUnknownPaths(app, deps);
+
+  const feed = new Feed(deps.engine);
+  const buckets = new TokenBuckets(deps.clock, deps.rateLimit);
+  await app.register(swagger, { openapi: openapiInfo(deps.version), transform: jsonSchemaTransform });
+  await registerRateLimit(app, deps, buckets);
+  registerEvents(app, deps, buckets);
+  registerMitigations(app, deps);
+  registerControl(app, deps);
+  registerSafelist(app, deps);
+  registerPeers(app, deps);
+  registerStatus(app, deps, () => feed.readers);
+  registerFeed(app, deps.engine, feed);
+  registerDocument(app);
+  await registerDashboard(app);
+  await app.ready();
+  return { app, feed };
+}
+
+function addParsers(app: App): void {
+  app.removeAllContentTypeParsers();
+  const parser =
+    (parse: (text: string) => unknown) =>
+    async (_request: FastifyRequest, body: string | Buffer): Promise<unknown> =>
+      parse(body.toString());
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, parser(parseJsonBody));
+  app.addContentTypeParser(
+    ['application/x-ndjson', 'application/ndjson', 'application/jsonl'],
+    { parseAs: 'string' },
+    parser(parseNdjsonBody),
+  );
+}
+
+function addHooks(app: App, deps: HttpDependencies, overload: Overload): void {
+  const authenticate = createAuthenticator(deps.auth);
+  app.decorateRequest('caller', null);
+
+  app.addHook('onRoute', ({ config, url }) => {
+    if (config?.access === undefined) throw new TypeError(`${url} does not say whom it serves`);
+  });
+
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers({
+      'x-request-id': request.id,
+      'x-content-type-options': 'nosniff',
+      'cache-control': 'no-store',
+    });
+    const { access } = request.routeOptions.config;
+    if (access === undefined || access === 'public') return;
+    refuseForeignPages(request.raw, deps.auth().mode);
+    const caller = authenticate(request.raw);
+    if (!allows(caller.role, access)) {
+      throw new HttpProblem(403, `The role ${caller.role} may not do this`);
+    }
+    request.caller = caller;
+    if (access === 'read' && overload.shedsReads()) {
+      throw new HttpProblem(503, 'Overloaded: reads are refused so that events get through', {
+        headers: { 'retry-after': '2' },
+      });
+    }
+  });
+
+  app.addHook('onResponse', async (request, reply) => {
+    deps.onRequest({
+      method: request.method,
+      route: request.routeOptions.url ?? '(none)',
+      status: reply.statusCode,
+      seconds: reply.elapsedTime / 1000,
+    });
+  });
+}
+
+/** Answers an error as a problem; what the caller could not know about goes to the log. */
+function sendProblem(
+  deps: HttpDependencies,
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply {
+  const { problem, unexpected } = toProblem(error);
+  const fields = {
+    request_id: request.id,
+    method: request.method,
+    path: request.url.slice(0, 256),
+    address: addressOf(request),
+    status: problem.status,
+  };
+  if (unexpected) deps.logger.error({ ...fields, err: error }, 'request failed');
+  else if (problem.status === 401 || problem.status === 403) {
+    deps.logger.warn({ ...fields, caller: request.caller?.name, why: problem.message }, 'request refused');
+  } else deps.logger.debug({ ...fields, why: problem.message }, 'request not answered as asked');
+  const extensions = { ...problem.extras.extensions, request_id: request.id };
+  const body = problemBody(problem.status, problem.message, { ...problem.extras, extensions });
+  return reply
+    .code(problem.status)
+    .headers({ ...problem.extras.headers })
+    .type(PROBLEM_TYPE)
+    .serializer((value: unknown) => JSON.stringify(value))
+    .send(body);
+}
+
+/** 405 where the path is known under other methods, else 404. */
+function answerUnknownPaths(app: App, deps: HttpDependencies): void {
+  const methods = new Map<string, { readonly pattern: RegExp; readonly allowed: Set<string> }>();
+  app.addHook('onRoute', ({ url, method }) => {
+    const pattern = new RegExp(`^${url.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replace(/:\w+/g, '[^/]+')}$`);
+    const known = methods.get(url) ?? { pattern, allowed: new Set<string>() };
+    for (const one of [method].flat()) known.allowed.add(one);
+    methods.set(url, known);
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split('?', 1)[0] ?? '';
+    for (const { pattern, allowed } of methods.values()) {
+      if (!pattern.test(path)) continue;
+      const allow = [...allowed].join(', ');
+      const problem = new HttpProblem(405, `This path answers ${allow}`, { headers: { allow } });
+      return sendProblem(deps, problem, request, reply);
+    }
+    return sendProblem(deps, new HttpProblem(404, 'There is nothing at this path'), request, reply);
+  });
+}
+
+function openapiInfo(version: string): NonNullable<SwaggerOptions['openapi']> {
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'prefixd',
+      version,
+      description:
+        'Attack reports in, BGP FlowSpec rules out. Errors are application/problem+json (RFC 9457).',
+    },
+    components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
+    security: [{ bearer: [] }],
+  };
+}
+
+function registerDocument(app: App): void {
+  app.get(
+    '/v1/openapi.json',
+    {
+      config: { access: 'any' },
+      schema: {
+        tags: ['status'],
+        summary: 'This document',
+        response: { 200: z.unknown().describe('OpenAPI 3.1') },
+      },
+    },
+    () => app.swagger(),
+  );
+}

@@ -1,0 +1,126 @@
+/** Who is calling, and what that caller may do. */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { TLSSocket } from 'node:tls';
+import type { AuthSettings, Role } from './dependencies.ts';
+import { HttpProblem } from './problem.ts';
+
+/**
+ * What a route asks of its caller. `public`: nothing; `any`: to be known; `report`: to hand in events and signals; `read`;
+ * `operate`: to change what routers hold; `admin`: to reload.
+ */
+export type Access = 'public' | 'any' | 'report' | 'read' | 'operate' | 'admin';
+
+/** A caller who proved to be who they are. */
+export interface Caller {
+  /** Name of the token, the certificate's CN, or `anonymous`. */
+  readonly name: string;
+  readonly role: Role;
+}
+
+const GRANTS: Readonly<Record<Role, ReadonlySet<Access>>> = {
+  detector: new Set<Access>(['public', 'any', 'report']),
+  viewer: new Set<Access>(['public', 'any', 'read']),
+  operator: new Set<Access>(['public', 'any', 'report', 'read', 'operate']),
+  admin: new Set<Access>(['public', 'any', 'report', 'read', 'operate', 'admin']),
+};
+
+/** True when a role may use a route. */
+export function allows(role: Role, access: Access): boolean {
+  return GRANTS[role].has(access);
+}
+
+/** Finds the caller of a request, or throws HttpProblem 401 (unknown) or 403 (known, but not welcome). */
+export type Authenticator = (request: IncomingMessage) => Caller;
+
+/** An authenticator for the settings of the moment: `settings` is asked at each call, so that tokens can be rotated. */
+export function createAuthenticator(settings: () => AuthSettings): Authenticator {
+  let known: AuthSettings | undefined;
+  let authenticate: Authenticator = () => ({ name: 'anonymous', role: 'admin' });
+  return (request) => {
+    const current = settings();
+    if (current !== known) {
+      authenticate = authenticatorFor(current);
+      known = current;
+    }
+    return authenticate(request);
+  };
+}
+
+function authenticatorFor(settings: AuthSettings): Authenticator {
+  switch (settings.mode) {
+    case 'none':
+      return () => ({ name: 'anonymous', role: 'admin' });
+    case 'bearer':
+      return bearer(settings.tokens.map(({ name, role, token }) => ({ name, role, digest: digest(token) })));
+    case 'mtls':
+      return (request) => byCertificate(request, settings.roles);
+  }
+}
+
+const digest = (token: string): Buffer => createHash('sha256').update(token, 'utf8').digest();
+
+interface KnownToken extends Caller {
+  readonly digest: Buffer;
+}
+
+/** Compares digests of equal length with every token, so that the time taken says nothing about any of them. */
+function bearer(tokens: readonly KnownToken[]): Authenticator {
+  return (request) => {
+    const header = request.headers.authorization;
+    if (header === undefined) throw unauthorized('A bearer token is required', 'Bearer realm="prefixd"');
+    const match = /^Bearer +([\x21-\x7e]+) *$/i.exec(header);
+    const presented = digest(match?.[1] ?? '');
+    let caller: Caller | undefined;
+    for (const token of tokens) {
+      if (timingSafeEqual(token.digest, presented)) caller = { name: token.name, role: token.role };
+    }
+    if (match === null || caller === undefined) {
+      throw unauthorized('The bearer token is not known', 'Bearer realm="prefixd", error="invalid_token"');
+    }
+    return caller;
+  };
+}
+
+function unauthorized(detail: string, challenge: string): HttpProblem {
+  return new HttpProblem(401, detail, { headers: { 'www-authenticate': challenge } });
+}
+
+/** The listener has verified the certificate against the CA before any request is read. */
+function byCertificate(request: IncomingMessage, roles: ReadonlyMap<string, Role> | null): Caller {
+  const socket = request.socket;
+  if (!(socket instanceof TLSSocket) || !socket.authorized) {
+    throw unauthorized('A client certificate is required', 'mTLS realm="prefixd"');
+  }
+  // Without any certificate Node answers an empty object, whatever its types say.
+  const subject: { readonly CN?: unknown } | undefined = socket.getPeerCertificate().subject;
+  const name = subject?.CN;
+  if (typeof name !== 'string' || name === '') {
+    throw new HttpProblem(403, 'The client certificate must name exactly one CN in its subject');
+  }
+  if (roles === null) return { name, role: 'admin' };
+  const role = roles.get(name);
+  if (role === undefined)
+    throw new HttpProblem(403, 'http.auth.roles gives no role to the CN of this certificate');
+  return { name, role };
+}
+
+/**
+ * Keeps other web pages away from an API without credentials. A page that the operator's browser visits could otherwise
+ * send commands to it (cross-site requests), or read it under a name of its own (DNS rebinding). Throws HttpProblem 403.
+ */
+export function refuseForeignPages(request: IncomingMessage, mode: AuthSettings['mode']): void {
+  const { origin, host } = request.headers;
+  if (origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`) {
+    throw new HttpProblem(403, 'Requests from pages of other origins are refused');
+  }
+  if (mode !== 'none' || host === undefined || !isLoopback(request.socket.localAddress)) return;
+  const name = host.replace(/:\d+$/, '');
+  if (name !== 'localhost' && !/^[\d.]+$|^\[[\da-fA-F:.]+\]$/.test(name)) {
+    throw new HttpProblem(403, 'Without authentication, call prefixd by its address or as localhost');
+  }
+}
+
+function isLoopback(address: string | undefined): boolean {
+  return address === '::1' || (address ?? '').replace(/^::ffff:/, '').startsWith('127.');
+}

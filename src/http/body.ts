@@ -1,0 +1,89 @@
+/** Reading JSON bodies: one value, or newline-delimited values, never nested so deep that later code cannot walk them. */
+import { HttpProblem } from './problem.ts';
+
+/** 1 MiB; more answers 413. */
+export const MAX_BODY_BYTES = 1024 * 1024;
+/** Objects and arrays inside each other; more answers 400. */
+export const MAX_NESTING = 32;
+
+/** A line of a newline-delimited body that is no JSON. */
+export class Unparsable {
+  readonly detail: string;
+
+  constructor(detail: string) {
+    this.detail = detail;
+  }
+}
+
+/** A forbidden key, or an escape that may spell one; the many texts without either are spared the walk. */
+const SUSPICIOUS = /"(?:__proto__|constructor|prototype)"|\\u00/;
+
+/** The value of a JSON text. An empty text is no body. Throws HttpProblem 400. */
+export function parseJsonBody(text: string): unknown {
+  return text === '' ? undefined : parseJson(text, 'the body');
+}
+
+/** One value or Unparsable a line; empty lines are skipped. */
+export function parseNdjsonBody(text: string): readonly unknown[] {
+  const values: unknown[] = [];
+  text.split('\n').forEach((line, index) => {
+    if (line.trim() === '') return;
+    try {
+      values.push(parseJson(line, `line ${index + 1}`));
+    } catch (error) {
+      if (!(error instanceof HttpProblem)) throw error;
+      values.push(new Unparsable(error.message));
+    }
+  });
+  return values;
+}
+
+function parseJson(text: string, where: string): unknown {
+  if (nestsDeeper(text, MAX_NESTING)) {
+    throw new HttpProblem(400, `${where} is nested deeper than ${MAX_NESTING} levels`);
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text.charCodeAt(0) === 0xfeff ? text.slice(1) : text);
+  } catch (error) {
+    const why = error instanceof Error ? error.message.replace(/[^\x20-\x7e]/g, '?').slice(0, 120) : '';
+    throw new HttpProblem(400, `${where} is not valid JSON: ${why}`);
+  }
+  if (SUSPICIOUS.test(text)) refusePrototypeKeys(value, where);
+  return value;
+}
+
+/** True when brackets are open more than `limit` deep at some place outside of strings. */
+function nestsDeeper(text: string, limit: number): boolean {
+  let depth = 0;
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charCodeAt(i);
+    if (c === 0x22) i = endOfString(text, i + 1);
+    else if (c === 0x7b || c === 0x5b) {
+      if (++depth > limit) return true;
+    } else if (c === 0x7d || c === 0x5d) depth--;
+  }
+  return false;
+}
+
+/** Index of the quote that ends the string which begins at `from`, or the text's length. */
+function endOfString(text: string, from: number): number {
+  let i = from;
+  while (i < text.length) {
+    const c = text.charCodeAt(i);
+    if (c === 0x22) return i;
+    i += c === 0x5c ? 2 : 1;
+  }
+  return text.length;
+}
+
+/** Keys that could reach an object's prototype when a value is copied key by key. Nesting is bounded by now. */
+function refusePrototypeKeys(value: unknown, where: string): void {
+  if (typeof value !== 'object' || value === null) return;
+  for (const [key, inner] of Object.entries(value)) {
+    if (key === '__proto__' || key === 'constructor' || key === 'prototype') {
+      throw new HttpProblem(400, `${where} has the key "${key}", which is not allowed`);
+    }
+    refusePrototypeKeys(inner, where);
+  }
+}

@@ -1,0 +1,71 @@
+/** Pages over things in order of creation, newest first, with opaque cursors that stay right while new things come. */
+import { invalidField } from './problem.ts';
+
+/** How to page over `T`. */
+export interface PageOf<T> {
+  readonly id: (item: T) => string;
+  /** When it was created (ms). */
+  readonly at: (item: T) => number;
+  readonly wanted: (item: T) => boolean;
+}
+
+export interface Page<T> {
+  readonly items: readonly T[];
+  readonly nextCursor: string | null;
+}
+
+/**
+ * Up to `limit` wanted items, newest first, beginning behind the one at which `cursor` points. `all` is in order of
+ * creation. Throws HttpProblem 400 for a text that is no cursor.
+ */
+export function page<T>(
+  all: ReadonlyMap<string, T>,
+  { id, at, wanted }: PageOf<T>,
+  limit: number,
+  cursor: string | undefined,
+): Page<T> {
+  const list = [...all.values()];
+  let index = cursor === undefined ? list.length : startBehind(list, decodeCursor(cursor), id, at, all);
+  const items: T[] = [];
+  while (index > 0) {
+    const item = list[--index];
+    if (item === undefined || !wanted(item)) continue;
+    // One more than asked for shows that there is another page.
+    if (items.length === limit) {
+      const last = items[limit - 1];
+      return { items, nextCursor: last === undefined ? null : encodeCursor({ at: at(last), id: id(last) }) };
+    }
+    items.push(item);
+  }
+  return { items, nextCursor: null };
+}
+
+interface Position {
+  readonly at: number;
+  readonly id: string;
+}
+
+/** Index of the item at the position; if that is forgotten by now, of the first one not older than it. */
+function startBehind<T>(
+  list: readonly T[],
+  position: Position,
+  id: (item: T) => string,
+  at: (item: T) => number,
+  all: ReadonlyMap<string, T>,
+): number {
+  if (all.has(position.id)) return list.findIndex((item) => id(item) === position.id);
+  const newer = list.findIndex((item) => at(item) >= position.at);
+  return newer < 0 ? list.length : newer;
+}
+
+function encodeCursor({ at, id }: Position): string {
+  return Buffer.from(`${at}/${id}`).toString('base64url');
+}
+
+function decodeCursor(text: string): Position {
+  const match = /^(\d{1,16})\/([0-9a-f-]{1,64})$/.exec(Buffer.from(text, 'base64url').toString());
+  if (match?.[1] === undefined || match[2] === undefined) {
+    throw invalidField('cursor', 'is not a cursor that this API gave out');
+  }
+  return { at: Number(match[1]), id: match[2] };
+}

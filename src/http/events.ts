@@ -1,0 +1,213 @@
+/** Where detectors report: one event, several, or a detector's own JSON. */
+import type { FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import type { Answer } from '../core/commands.ts';
+import type { Detection } from '../core/types.ts';
+import { Unparsable } from './body.ts';
+import { type App, detectorOf } from './context.ts';
+import { page } from './cursor.ts';
+import type { HttpDependencies } from './dependencies.ts';
+import { type DetectorReader, readAlertmanager, readEvent, readFastNetMon } from './detectors.ts';
+import { requireAddress } from './mitigations.ts';
+import { HttpProblem, invalidField, toProblem } from './problem.ts';
+import { clientOf, LIMITED, type TokenBuckets } from './rate-limit.ts';
+import {
+  BatchAnswerSchema,
+  commonProblems,
+  EventAnswerSchema,
+  EventBody,
+  EventQuery,
+  EventSchema,
+  SignalBody,
+} from './schemas.ts';
+import { eventView } from './views.ts';
+
+type EventAnswer = z.output<typeof EventAnswerSchema>;
+type BatchResult = z.output<typeof BatchAnswerSchema>['results'][number];
+
+/** Events read and submitted before the event loop gets a turn. */
+const EVENTS_PER_SLICE = 100;
+
+export function registerEvents(app: App, deps: HttpDependencies, buckets: TokenBuckets): void {
+  const { engine } = deps;
+  const limited = { access: 'report', rateLimit: LIMITED } as const;
+
+  const submit = async (detection: Detection, request: FastifyRequest): Promise<EventAnswer> => {
+    const answer = await engine.submit({ type: 'event', detection, actor: detectorOf(request) });
+    return eventAnswer(answer, detection);
+  };
+
+  app.post(
+    '/v1/events',
+    {
+      config: limited,
+      schema: {
+        tags: ['events'],
+        summary: 'Report an attack, or its end',
+        description: 'Answered when it is decided and durable. A refusal is a 422 with its `reason`.',
+        body: EventBody,
+        response: { 202: EventAnswerSchema, ...commonProblems },
+      },
+    },
+    async (request, reply) => {
+      const [detection] = readEvent(request.body);
+      if (detection === undefined) throw invalidField('', 'the body holds no event');
+      reply.code(202);
+      return submit(detection, request);
+    },
+  );
+
+  /** Submits in order, in slices; what goes wrong with one is that one's result. */
+  const submitAll = async (bodies: readonly unknown[], read: DetectorReader, request: FastifyRequest) => {
+    const results: Promise<BatchResult>[] = [];
+    for (const body of bodies) {
+      try {
+        if (body instanceof Unparsable) throw new HttpProblem(400, body.detail);
+        for (const detection of read(body)) {
+          results.push(submit(detection, request).then((answer) => ({ code: 202, ...answer }), failedResult));
+        }
+      } catch (error) {
+        results.push(Promise.resolve(failedResult(error)));
+      }
+      if (results.length % EVENTS_PER_SLICE === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    buckets.charge(clientOf(request), Math.max(0, results.length - 1));
+    const settled = await Promise.all(results);
+    if (settled.length > 0 && settled.every(({ code }) => code === 503)) {
+      throw new HttpProblem(503, settled[0]?.error ?? '', { headers: { 'retry-after': '5' } });
+    }
+    if (settled.some(({ code }) => code >= 500)) {
+      deps.logger.error({ request_id: request.id, results: settled.length }, 'some events of a batch failed');
+    }
+    return { results: settled };
+  };
+
+  app.post(
+    '/v1/events/batch',
+    {
+      config: limited,
+      schema: {
+        tags: ['events'],
+        summary: 'Report several: a JSON array, or one event a line (application/x-ndjson)',
+        description: 'Each counts against the rate limit. The results are in the order of the events.',
+        body: z.array(z.unknown()).min(1, 'must hold at least one event'),
+        response: { 207: BatchAnswerSchema, ...commonProblems },
+      },
+    },
+    async (request, reply) => {
+      const answer = await submitAll(request.body, readEventOfBatch, request);
+      reply.code(207);
+      return answer;
+    },
+  );
+
+  for (const [name, summary, read] of [
+    ['fastnetmon', "FastNetMon's notification, of the Community or the Advanced edition", readFastNetMon],
+    [
+      'alertmanager',
+      'A webhook of Alertmanager (version 4) or Grafana: one result an alert',
+      readAlertmanager,
+    ],
+  ] as const) {
+    app.post(
+      `/v1/signals/${name}`,
+      {
+        config: limited,
+        schema: {
+          tags: ['events'],
+          summary,
+          body: SignalBody,
+          response: { 207: BatchAnswerSchema, ...commonProblems },
+        },
+      },
+      async (request, reply) => {
+        const answer = await submitAll([request.body], read, request);
+        reply.code(207);
+        return answer;
+      },
+    );
+  }
+
+  app.get(
+    '/v1/events',
+    {
+      config: { access: 'read' },
+      schema: {
+        tags: ['events'],
+        summary: 'The newest 10,000 events, newest first',
+        querystring: EventQuery,
+        response: {
+          200: z.object({ events: z.array(EventSchema), next_cursor: z.string().nullable() }),
+          ...commonProblems,
+        },
+      },
+    },
+    (request) => {
+      const { source, vector, victim_ip, limit, cursor } = request.query;
+      const victim = victim_ip === undefined ? undefined : requireAddress('victim_ip', victim_ip);
+      const { items, nextCursor } = page(
+        engine.state.events,
+        {
+          id: (event) => event.id,
+          at: (event) => event.receivedAt,
+          wanted: ({ detection }) =>
+            (source === undefined || detection.source === source) &&
+            (vector === undefined || detection.vector === vector) &&
+            (victim === undefined || detection.victim === victim),
+        },
+        limit,
+        cursor,
+      );
+      return { events: items.map(eventView), next_cursor: nextCursor };
+    },
+  );
+}
+
+/** Items of a batch have passed no schema yet. */
+const readEventOfBatch: DetectorReader = (body) => {
+  const parsed = EventBody.safeParse(body);
+  if (parsed.success) return readEvent(parsed.data);
+  const [issue] = parsed.error.issues;
+  throw invalidField(issue?.path.join('.') ?? '', issue?.message ?? 'is not an event');
+};
+
+/** 202 as the body, or the problem: rejected 422, duplicate 409. */
+function eventAnswer(answer: Answer, detection: Detection): EventAnswer {
+  if (answer.type !== 'event') throw new TypeError(`the engine answered "${answer.type}" to an event`);
+  const { eventId, status, mitigation, refusal, why } = answer;
+  const body = {
+    event_id: eventId,
+    external_event_id: detection.externalId,
+    mitigation_id: mitigation?.id ?? null,
+    status,
+    why: [...why],
+  };
+  const { status: eventStatus, ...extensions } = body;
+  if (eventStatus === 'rejected') {
+    throw new HttpProblem(422, why.at(-1) ?? 'A guardrail refused this', {
+      reason: refusal ?? 'rejected',
+      extensions,
+    });
+  }
+  if (eventStatus === 'duplicate') {
+    throw new HttpProblem(409, why.at(-1) ?? 'This event was reported before', { extensions });
+  }
+  return body;
+}
+
+const FAILED_STATUS: Readonly<Record<number, BatchResult['status']>> = {
+  400: 'invalid',
+  409: 'duplicate',
+  422: 'rejected',
+};
+
+function failedResult(error: unknown): BatchResult {
+  const { problem } = toProblem(error);
+  return {
+    code: problem.status,
+    status: FAILED_STATUS[problem.status] ?? 'unavailable',
+    error: problem.message,
+    ...(problem.extras.reason === undefined ? {} : { reason: problem.extras.reason }),
+    ...problem.extras.extensions,
+  };
+}

@@ -1,0 +1,141 @@
+/** Mitigations: what was decided, ending one, and an operator's own. */
+import { z } from 'zod';
+import type { Mitigation } from '../core/types.ts';
+import { canonicalAddress } from '../net/prefix.ts';
+import { expectAnswer } from './answers.ts';
+import { type App, operatorOf } from './context.ts';
+import { page } from './cursor.ts';
+import type { HttpDependencies } from './dependencies.ts';
+import { HttpProblem, invalidField } from './problem.ts';
+import { parseProtocol } from './protocol.ts';
+import { commonProblems, MitigateBody, MitigationQuery, MitigationSchema, WithdrawBody } from './schemas.ts';
+import { mitigationView, shownStatus } from './views.ts';
+
+/** The canonical form of an address that a caller gave, or a 400 that names the field. */
+export function requireAddress(field: string, text: string): string {
+  const address = canonicalAddress(text);
+  if (address === undefined) throw invalidField(field, `"${text}" is not an IPv4 or IPv6 address`);
+  return address;
+}
+
+const IdParams = z.object({ id: z.string() });
+
+export function registerMitigations(app: App, deps: HttpDependencies): void {
+  const { engine, reconciler } = deps;
+
+  /** A malformed id is as unknown as any other. */
+  const find = (id: string): Mitigation => {
+    const mitigation = engine.state.mitigations.get(id.toLowerCase());
+    if (mitigation === undefined) throw new HttpProblem(404, 'There is no mitigation with this id');
+    return mitigation;
+  };
+
+  app.get(
+    '/v1/mitigations',
+    {
+      config: { access: 'read' },
+      schema: {
+        tags: ['mitigations'],
+        summary: 'Mitigations, newest first',
+        querystring: MitigationQuery,
+        response: {
+          200: z.object({ mitigations: z.array(MitigationSchema), next_cursor: z.string().nullable() }),
+          ...commonProblems,
+        },
+      },
+    },
+    (request) => {
+      const { status, customer_id, pop, limit, cursor, ...query } = request.query;
+      const victim = query.victim_ip === undefined ? undefined : requireAddress('victim_ip', query.victim_ip);
+      const statuses = status === undefined ? undefined : new Set(status);
+      const { items, nextCursor } = page(
+        engine.state.mitigations,
+        {
+          id: (mitigation) => mitigation.id,
+          at: (mitigation) => mitigation.createdAt,
+          wanted: (mitigation) =>
+            (victim === undefined || mitigation.victim === victim) &&
+            (customer_id === undefined || mitigation.customerId === customer_id) &&
+            (pop === undefined || pop === 'all' || mitigation.pop === pop) &&
+            (statuses === undefined || statuses.has(shownStatus(mitigation, reconciler))),
+        },
+        limit,
+        cursor,
+      );
+      return {
+        mitigations: items.map((mitigation) => mitigationView(mitigation, reconciler)),
+        next_cursor: nextCursor,
+      };
+    },
+  );
+
+  app.get(
+    '/v1/mitigations/:id',
+    {
+      config: { access: 'read' },
+      schema: {
+        tags: ['mitigations'],
+        summary: 'One mitigation',
+        params: IdParams,
+        response: { 200: MitigationSchema, ...commonProblems },
+      },
+    },
+    (request) => mitigationView(find(request.params.id), reconciler),
+  );
+
+  app.post(
+    '/v1/mitigations',
+    {
+      config: { access: 'operate' },
+      schema: {
+        tags: ['mitigations'],
+        summary: "An operator's own mitigation, through the same guardrails",
+        body: MitigateBody,
+        response: { 201: MitigationSchema, ...commonProblems },
+      },
+    },
+    async (request, reply) => {
+      const { body } = request;
+      const victim = requireAddress('victim_ip', body.victim_ip);
+      const protocol =
+        body.protocol === undefined || body.protocol === null ? null : parseProtocol(body.protocol);
+      if (protocol === undefined) throw invalidField('protocol', 'is not an IP protocol by name or number');
+      const ports = [...new Set(body.dst_ports ?? [])].sort((a, b) => a - b);
+      const answer = await engine.submit({
+        type: 'mitigate',
+        actor: operatorOf(request, body.operator_id),
+        victim,
+        protocol,
+        ports,
+        action: { type: body.action_type, rateBps: body.rate_bps ?? null },
+        ttlSeconds: body.ttl_seconds,
+        reason: body.reason,
+      });
+      const { mitigation } = expectAnswer(answer, 'mitigation');
+      reply.code(201).header('location', `/v1/mitigations/${mitigation.id}`);
+      return mitigationView(mitigation, reconciler);
+    },
+  );
+
+  app.post(
+    '/v1/mitigations/:id/withdraw',
+    {
+      config: { access: 'operate' },
+      schema: {
+        tags: ['mitigations'],
+        summary: 'End a mitigation',
+        description: 'The status changes when every established session has been sent the withdrawal.',
+        params: IdParams,
+        body: WithdrawBody,
+        response: { 200: MitigationSchema, ...commonProblems },
+      },
+    },
+    async (request) => {
+      const { id } = find(request.params.id);
+      const actor = operatorOf(request, request.body.operator_id);
+      const answer = await engine.submit({ type: 'withdraw', id, actor, reason: request.body.reason });
+      const { mitigation } = expectAnswer(answer, 'mitigation');
+      return mitigationView(engine.state.mitigations.get(id) ?? mitigation, reconciler);
+    },
+  );
+}

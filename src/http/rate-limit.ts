@@ -1,0 +1,104 @@
+/** How many events a client may hand in: a token bucket for each, behind @fastify/rate-limit, which writes the headers. */
+import rateLimit from '@fastify/rate-limit';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { addressOf, callerOf } from './context.ts';
+import type { HttpDependencies, RateLimitSettings } from './dependencies.ts';
+import { HttpProblem } from './problem.ts';
+
+/** Clients remembered; beyond, the one that was quiet longest is forgotten, and with it what it had used. */
+const MAX_CLIENTS = 10_000;
+
+interface Bucket {
+  /** May be negative: a batch is admitted whole and paid for afterwards. */
+  tokens: number;
+  /** When `tokens` was right (ms). */
+  at: number;
+}
+
+/** Token buckets by client: `burst` deep, filled by `eventsPerSecond`. */
+export class TokenBuckets {
+  readonly #clock: () => number;
+  readonly #settings: () => RateLimitSettings;
+  readonly #buckets = new Map<string, Bucket>();
+
+  constructor(clock: () => number, settings: () => RateLimitSettings) {
+    this.#clock = clock;
+    this.#settings = settings;
+  }
+
+  /** Takes one token if there is one. `waitMs`: until the next token when refused, else until the bucket is full. */
+  take(client: string): { readonly taken: boolean; readonly left: number; readonly waitMs: number } {
+    const { eventsPerSecond, burst } = this.#settings();
+    const bucket = this.#bucket(client);
+    const taken = bucket.tokens >= 1;
+    if (taken) bucket.tokens -= 1;
+    const missing = taken ? burst - bucket.tokens : 1 - bucket.tokens;
+    return {
+      taken,
+      left: Math.max(0, Math.floor(bucket.tokens)),
+      waitMs: (missing / eventsPerSecond) * 1000,
+    };
+  }
+
+  /** Takes tokens for what was admitted already. What is not there is owed, and holds up what comes next. */
+  charge(client: string, tokens: number): void {
+    this.#bucket(client).tokens -= tokens;
+  }
+
+  #bucket(client: string): Bucket {
+    const { eventsPerSecond, burst } = this.#settings();
+    const now = this.#clock();
+    const known = this.#buckets.get(client);
+    const gained = known === undefined ? burst : (Math.max(0, now - known.at) / 1000) * eventsPerSecond;
+    const bucket = { tokens: Math.min(burst, (known?.tokens ?? 0) + gained), at: now };
+    this.#buckets.delete(client);
+    this.#buckets.set(client, bucket);
+    if (this.#buckets.size > MAX_CLIENTS) {
+      const [quietest] = this.#buckets.keys();
+      if (quietest !== undefined) this.#buckets.delete(quietest);
+    }
+    return bucket;
+  }
+}
+
+/** A caller with credentials is one client wherever it calls from; one without is known by its address. */
+export function clientOf(request: FastifyRequest): string {
+  const { name } = callerOf(request);
+  return name === 'anonymous' ? `address ${addressOf(request)}` : `name ${name}`;
+}
+
+/** Marks a route as limited: `config: { rateLimit: LIMITED }`. */
+export const LIMITED = {} as const;
+
+/** Registers the limit for routes that are marked so. */
+export async function registerRateLimit(
+  app: FastifyInstance,
+  deps: HttpDependencies,
+  buckets: TokenBuckets,
+): Promise<void> {
+  class Store {
+    incr(
+      client: string,
+      callback: (error: Error | null, result?: { current: number; ttl: number }) => void,
+      _timeWindow?: number,
+      max = 0,
+    ): void {
+      const { taken, left, waitMs } = buckets.take(client);
+      callback(null, { current: taken ? max - left : max + 1, ttl: Math.ceil(waitMs) });
+    }
+
+    child(): Store {
+      return this;
+    }
+  }
+  await app.register(rateLimit, {
+    global: false,
+    store: Store,
+    max: () => deps.rateLimit().burst,
+    keyGenerator: clientOf,
+    errorResponseBuilder: (_request, { ttl }) => {
+      const seconds = Math.ceil(ttl / 1000);
+      return new HttpProblem(429, `Too many events from this client; try again in ${seconds} s`);
+    },
+  });
+}

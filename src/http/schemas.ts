@@ -1,0 +1,357 @@
+/** The shapes of requests and answers. The OpenAPI document is made of these very schemas. */
+import { z } from 'zod';
+
+const time = z.iso.datetime().describe('RFC 3339, UTC');
+const id = z.uuid();
+
+/** Text that people write and other people read in tables and logs: no control characters, nothing blank. */
+function humanText(max: number) {
+  return z
+    .string()
+    .trim()
+    .min(1, 'must not be empty')
+    .max(max, `must have at most ${max} characters`)
+    .regex(/^[^\p{Cc}\u2028\u2029]*$/u, 'must not contain control characters');
+}
+
+const operatorId = humanText(128).describe('Who does this; recorded beside the name of the token');
+const reason = humanText(500).describe('Why; recorded');
+
+/** `application/problem+json` (RFC 9457). */
+export const ProblemSchema = z
+  .looseObject({
+    type: z.literal('about:blank'),
+    status: z.int(),
+    title: z.string(),
+    detail: z.string(),
+    error: z.string().describe('The same text as `detail`'),
+    reason: z.string().optional().describe('For refusals: a stable snake_case code'),
+    errors: z.array(z.object({ field: z.string(), message: z.string() })).optional(),
+  })
+  .describe('A problem');
+
+/** Answers that any route may give beside its own. */
+export const commonProblems = {
+  '4xx': {
+    description: 'The request is at fault',
+    content: { 'application/problem+json': { schema: ProblemSchema } },
+  },
+  '5xx': {
+    description: 'prefixd is at fault',
+    content: { 'application/problem+json': { schema: ProblemSchema } },
+  },
+} as const;
+
+export const ProtocolSchema = z.string().describe('`tcp`, `udp`, `icmp`, ... or the number as text');
+
+export const ActorSchema = z.object({
+  kind: z.enum(['detector', 'operator', 'system']),
+  name: z.string(),
+  via: z.string().optional().describe('Name of the token or certificate'),
+  address: z.string().optional(),
+  request_id: z.string().optional(),
+});
+
+/** What a detector reports. Unknown keys are kept among the details; ingest/ judges the rest. */
+export const EventBody = z.looseObject({
+  event_id: z
+    .string()
+    .max(256)
+    .nullish()
+    .describe("The detector's own id; an `unban` may name its ban by it"),
+  timestamp: z.union([z.string(), z.number()]).nullish().describe('RFC 3339'),
+  source: z.string().min(1).max(256),
+  victim_ip: z.string().max(64),
+  vector: z.string().describe('`[a-z0-9_]{1,64}`'),
+  protocol: z.union([z.string(), z.int()]).nullish().describe('By name or number'),
+  bps: z.number().min(0).nullish().describe('Bits a second'),
+  pps: z.number().min(0).nullish().describe('Packets a second'),
+  confidence: z.number().min(0).max(1).nullish(),
+  top_dst_ports: z.array(z.int().min(0).max(65535)).nullish().describe('At most 64 are read'),
+  action: z.enum(['ban', 'unban']).nullish(),
+  raw_details: z.unknown().optional(),
+});
+
+/** A detector's own JSON; ingest/ knows its form. */
+export const SignalBody = z.looseObject({});
+
+export const EventStatusSchema = z.enum([
+  'accepted',
+  'extended',
+  'widened',
+  'escalated',
+  'accepted_no_playbook',
+  'accepted_no_mitigation',
+  'dry_run',
+  'withdrawn',
+  'not_found',
+  'no_active_mitigation',
+  'rejected',
+  'duplicate',
+]);
+
+/** 202 of an event. */
+export const EventAnswerSchema = z.object({
+  event_id: id,
+  external_event_id: z.string().nullable(),
+  mitigation_id: id.nullable(),
+  status: EventStatusSchema,
+  why: z.array(z.string()),
+});
+
+/** 207 of several events, in their order. */
+export const BatchAnswerSchema = z.object({
+  results: z.array(
+    z.looseObject({
+      code: z.int().describe('What the event alone would have been answered: 202, 400, 409, 422 or 503'),
+      status: z.union([EventStatusSchema, z.enum(['invalid', 'unavailable'])]),
+      event_id: id.optional(),
+      external_event_id: z.string().nullable().optional(),
+      mitigation_id: id.nullable().optional(),
+      why: z.array(z.string()).optional(),
+      error: z.string().optional(),
+      reason: z.string().optional(),
+    }),
+  ),
+});
+
+/** An event as it is remembered. */
+export const EventSchema = z.object({
+  event_id: id,
+  external_event_id: z.string().nullable(),
+  received_at: time,
+  timestamp: time.nullable().describe('When the detector says it happened'),
+  source: z.string(),
+  action: z.enum(['ban', 'unban']),
+  victim_ip: z.string(),
+  vector: z.string(),
+  protocol: ProtocolSchema.nullable(),
+  bps: z.number().nullable(),
+  pps: z.number().nullable(),
+  confidence: z.number().nullable(),
+  top_dst_ports: z.array(z.int()),
+  status: EventStatusSchema,
+  reason: z.string().nullable().describe('The refusal, for a rejected event'),
+  mitigation_id: id.nullable(),
+  why: z.array(z.string()),
+  raw_details: z.record(z.string(), z.unknown()),
+});
+
+export const MitigationStatusSchema = z.enum([
+  'pending',
+  'active',
+  'escalated',
+  'withdrawn',
+  'expired',
+  'rejected',
+]);
+
+/** A mitigation as decided; what is known without asking the routers' side. */
+export const DecidedMitigationSchema = z.object({
+  mitigation_id: id,
+  status: MitigationStatusSchema,
+  customer_id: z.string().nullable(),
+  service_id: z.string().nullable(),
+  pop: z.string(),
+  victim_ip: z.string(),
+  vector: z.string(),
+  protocol: ProtocolSchema.nullable(),
+  dst_ports: z.array(z.int()),
+  excluded_ports: z.array(z.int()),
+  action_type: z.enum(['police', 'discard']),
+  rate_bps: z.number().nullable(),
+  dst_prefix: z.string(),
+  created_at: time,
+  updated_at: time,
+  expires_at: time,
+  withdrawn_at: time.nullable(),
+  ended_at: time.nullable(),
+  triggering_event_id: id.nullable(),
+  last_event_id: id.nullable(),
+  playbook: z.string().nullable(),
+  step: z.int().describe('Index of the step in force, from 0'),
+  dry_run: z.boolean(),
+  created_by: ActorSchema,
+  reason: z.string(),
+  why: z.array(z.string()),
+  ending: z.boolean().describe('True while a withdrawal has not yet reached every established session'),
+});
+
+export const MitigationSchema = DecidedMitigationSchema.extend({
+  rule: z.string().describe('Operator notation'),
+  rules: z.array(
+    z.object({
+      neighbor: z.string(),
+      rule: z.string(),
+      nlri_hex: z.string(),
+      state: z
+        .enum(['sent', 'pending', 'unsupported'])
+        .describe('`sent` is written, not known to be installed'),
+      why: z.string().optional(),
+    }),
+  ),
+});
+
+export const WithdrawBody = z.strictObject({ operator_id: operatorId, reason });
+export const ControlBody = WithdrawBody;
+
+export const PeerCommandBody = z
+  .strictObject({ operator_id: operatorId.optional(), reason: reason.optional() })
+  .nullish();
+export const PeerClearBody = z
+  .strictObject({
+    operator_id: operatorId.optional(),
+    reason: reason.optional(),
+    mode: z.enum(['soft', 'hard']).optional(),
+  })
+  .nullish();
+
+export const MitigateBody = z
+  .strictObject({
+    operator_id: operatorId,
+    victim_ip: z.string().max(64),
+    protocol: z.union([z.string().max(32), z.int()]).nullish(),
+    dst_ports: z.array(z.int().min(0).max(65535)).max(64).optional(),
+    action_type: z.enum(['police', 'discard']),
+    rate_bps: z.number().positive().max(1e15).nullish().describe('Bits a second; for `police` only'),
+    ttl_seconds: z.int().positive().max(31_536_000),
+    reason,
+  })
+  .refine((body) => (body.action_type === 'police') === (typeof body.rate_bps === 'number'), {
+    path: ['rate_bps'],
+    error: '`police` needs a rate_bps, `discard` must not have one',
+  });
+
+export const SafelistBody = z.strictObject({
+  operator_id: operatorId.optional(),
+  prefix: z.string().max(64).describe('An address is taken as its host prefix'),
+  reason,
+});
+
+export const SafelistEntrySchema = z.object({
+  prefix: z.string(),
+  reason: z.string(),
+  added_at: time.nullable(),
+  added_by: z.string(),
+  configured: z.boolean().describe('From the configuration file: not removable over the API'),
+});
+
+export const ReloadBody = z.strictObject({ operator_id: operatorId.optional() }).nullish();
+
+/** Positive whole number in a query. */
+const limit = z.coerce.number().pipe(z.int().min(1).max(1000)).default(100);
+const cursor = z.string().max(256).optional().describe('`next_cursor` of the page before');
+
+export const MitigationQuery = z.strictObject({
+  status: z
+    .union([z.string(), z.array(z.string())])
+    .transform((value) => [value].flat().flatMap((text) => text.split(',')))
+    .pipe(z.array(MitigationStatusSchema))
+    .optional()
+    .describe('One or several, separated by commas'),
+  customer_id: z.string().max(256).optional(),
+  victim_ip: z.string().max(64).optional(),
+  pop: z.string().max(256).optional().describe('`all` is the same as none'),
+  limit,
+  cursor,
+});
+
+export const EventQuery = z.strictObject({
+  source: z.string().max(256).optional(),
+  victim_ip: z.string().max(64).optional(),
+  vector: z.string().max(64).optional(),
+  limit,
+  cursor,
+});
+
+export const LimitQuery = z.strictObject({ limit });
+
+export const NotificationSchema = z.object({ code: z.int(), subcode: z.int(), text: z.string(), at: time });
+const messageCounts = z.record(z.string(), z.int());
+
+export const PeerSchema = z.object({
+  name: z.string(),
+  address: z.string(),
+  peer_asn: z.int(),
+  state: z.enum(['idle', 'connect', 'active', 'opensent', 'openconfirm', 'established']),
+  enabled: z.boolean(),
+  established_at: time.nullable(),
+  uptime_seconds: z.number().nullable(),
+  families: z.array(z.string()).describe('As configured'),
+  negotiated: z
+    .object({
+      hold_time_seconds: z.int(),
+      families: z.array(z.string()),
+      four_octet_as: z.boolean(),
+      route_refresh: z.boolean(),
+      enhanced_route_refresh: z.boolean(),
+      extended_messages: z.boolean(),
+      graceful_restart: z.boolean(),
+      peer_router_id: z.string(),
+    })
+    .nullable(),
+  rules_sent: z.int(),
+  rules_pending: z.int(),
+  last_error: z.string().nullable(),
+  last_notification_sent: NotificationSchema.nullable(),
+  last_notification_received: NotificationSchema.nullable(),
+  counters: z.object({
+    messages_in: messageCounts,
+    messages_out: messageCounts,
+    routes_received: z.int(),
+    established: z.int(),
+    flaps: z.int(),
+  }),
+});
+
+export const RibRouteSchema = z.object({
+  family: z.string(),
+  nlri_hex: z.string().describe('With its length octets'),
+  rule: z.string(),
+  actions_hex: z
+    .string()
+    .describe('Extended communities, 8 octets each, then those of attribute 25, 20 octets each'),
+  mitigation_id: id.nullable(),
+  sent_at: time,
+});
+
+export const HealthSchema = z.object({
+  status: z.enum(['ok', 'degraded']),
+  version: z.string(),
+  uptime_seconds: z.number(),
+});
+
+export const HealthDetailSchema = HealthSchema.extend({
+  pop: z.string(),
+  mode: z.enum(['enforced', 'dry-run']),
+  started_at: time,
+  problems: z.array(z.string()),
+  paused: z.object({ at: time, by: z.string(), reason: z.string() }).nullable(),
+  journal: z.object({ seq: z.int() }),
+  peers: z.object({ configured: z.int(), established: z.int() }),
+  mitigations: z.object({ live: z.int() }),
+  reconciler: z.object({
+    runs: z.int(),
+    drift: z.int(),
+    last_run_at: time.nullable(),
+    last_run_ms: z.number(),
+    egress_refusals: z.int(),
+  }),
+  feed_readers: z.int(),
+});
+
+export const StatsSchema = z.object({
+  total_active: z.int().describe('Live mitigations, ending ones included'),
+  total_expired: z.int(),
+  total_withdrawn: z.int(),
+  total_rejected: z.int(),
+  by_status: z.record(z.string(), z.int()),
+  by_customer: z.record(z.string(), z.int()).describe('Live ones'),
+  by_pop: z.record(z.string(), z.int()).describe('Live ones'),
+  by_action: z.record(z.string(), z.int()).describe('Live ones'),
+  events_remembered: z.int(),
+});
+
+export const FeedText = z
+  .string()
+  .describe('`id: <seq>`, `event: <type of the fact>`, `data: <JSON>`, an empty line');

@@ -1,0 +1,47 @@
+/** The HTTP server: its life from binding to the last answer. */
+import { buildApi } from './api.ts';
+import type { BoundAddress, HttpDependencies, HttpServer, TlsSettings } from './dependencies.ts';
+import { loadTls, replaceTls } from './listener.ts';
+import { watchOverload } from './overload.ts';
+
+/** How long answers under way may take once the server closes (ms). */
+const DRAIN_MS = 10_000;
+
+/** Makes the server; it does not listen yet. Rejects when certificates cannot be read or used. */
+export async function createServer(deps: HttpDependencies): Promise<HttpServer> {
+  const overload = watchOverload();
+  const tls = deps.tls === null ? null : await loadTls(deps.tls);
+  const { app, feed } = await buildApi(deps, tls, overload);
+  let bound: BoundAddress | null = null;
+
+  return {
+    get address() {
+      return bound;
+    },
+    get feedReaders() {
+      return feed.readers;
+    },
+    async listen({ host, port }) {
+      await app.listen({ host, port });
+      const address = app.server.address();
+      if (address === null || typeof address === 'string')
+        throw new TypeError('the server is not on a TCP port');
+      bound = { host: address.address, port: address.port };
+      return bound;
+    },
+    async reloadTls(settings: TlsSettings) {
+      replaceTls(app.server, await loadTls(settings));
+    },
+    async close(drainMs = DRAIN_MS) {
+      overload.stop();
+      feed.close();
+      const cut = setTimeout(() => app.server.closeAllConnections(), drainMs);
+      try {
+        await app.close();
+      } finally {
+        clearTimeout(cut);
+        bound = null;
+      }
+    },
+  };
+}
