@@ -2,9 +2,9 @@
 import { formatPrefix, type Prefix, parsePrefix } from '../net/prefix.ts';
 import { assetPrefixes } from './asset-range.ts';
 import type { AssetData, CustomerData, InventoryData, ServiceData } from './inventory-data.ts';
-import type { ProfileName } from './profile.ts';
 import { PrefixTrie } from './prefix-trie.ts';
 import type { Problem } from './problem.ts';
+import type { ProfileName } from './profile.ts';
 
 /** Destination ports that are never discarded, ascending, no duplicates. */
 export interface AllowedPorts {

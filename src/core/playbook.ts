@@ -1,7 +1,7 @@
 /** What to do about which attack: playbooks, their steps, and how they are read from `playbooks.yaml`. */
 import type { PlaybookData, PlaybooksData, StepData } from './playbook-data.ts';
-import type { ProfileName } from './profile.ts';
 import type { Problem } from './problem.ts';
+import type { ProfileName } from './profile.ts';
 import { NO_REFINEMENT, type Refinement, readRefinement } from './refinement.ts';
 import type { MitigationAction } from './types.ts';
 import { hasPorts, impliedProtocol, Protocol, protocolNumber, VECTOR_PATTERN } from './vectors.ts';

@@ -93,6 +93,8 @@ export interface Mitigation {
   readonly pop: string;
   readonly victim: string;
   readonly vector: string;
+  /** The detector that reported it first; null or absent for an operator's own mitigation. */
+  readonly source?: string | null;
   readonly match: Match;
   /** Ports under attack that the rule names; empty when it covers the protocol except `excludedPorts`. Ascending. */
   readonly ports: readonly number[];

@@ -1,0 +1,72 @@
+/** How a rule that an event asks for relates to the rules that stand (INTERFACES "What an event leads to", 4). */
+import { dstPortsCover, matchKey, sameButDstPorts } from './match.ts';
+import { inRanges } from './ports.ts';
+import type { Rule } from './rule.ts';
+import type { Match, Mitigation } from './types.ts';
+
+export type Correlation =
+  /** Nothing in common: a mitigation of its own. */
+  | { readonly kind: 'new' }
+  /** The same ports or fewer, of one mitigation or of several together. */
+  | { readonly kind: 'covered'; readonly by: readonly Mitigation[] }
+  /** The same ports and more: this one is widened in place. */
+  | { readonly kind: 'wider'; readonly than: Mitigation }
+  /** These are extended, and what is new gets a mitigation of its own. `newPorts` is null when the rule names none. */
+  | {
+      readonly kind: 'partial';
+      readonly overlapping: readonly Mitigation[];
+      readonly newPorts: readonly number[] | null;
+    };
+
+/** A mitigation that stands, with the rule the event would ask for under that mitigation's own step. */
+export interface Standing {
+  readonly mitigation: Mitigation;
+  readonly rule: Rule;
+  /** Its last event is within the correlation window. */
+  readonly recent: boolean;
+  /** It may be widened: a detector's own, and not one whose action forbids the new ports. */
+  readonly widenable: boolean;
+}
+
+/**
+ * Relates an event to the standing mitigations of the same victim, protocol and refinement. Beyond the window only an
+ * equal rule counts, because one rule can stand only once in a router. Among several the oldest is taken.
+ */
+export function correlate(standing: readonly Standing[], fresh: Rule): Correlation {
+  const related = standing
+    .filter(({ mitigation, rule, recent }) => {
+      if (!sameButDstPorts(mitigation.match, rule.match)) return false;
+      return recent || matchKey(mitigation.match) === matchKey(rule.match);
+    })
+    .sort((a, b) => byAge(a.mitigation, b.mitigation));
+
+  const equal = related.find(({ mitigation, rule }) => matchKey(mitigation.match) === matchKey(rule.match));
+  if (equal !== undefined) return { kind: 'covered', by: [equal.mitigation] };
+  const covering = related.find(({ mitigation, rule }) => dstPortsCover(mitigation.match, rule.match));
+  if (covering !== undefined) return { kind: 'covered', by: [covering.mitigation] };
+  const within = related.find(
+    ({ mitigation, rule, widenable }) => widenable && dstPortsCover(rule.match, mitigation.match),
+  );
+  if (within !== undefined) return { kind: 'wider', than: within.mitigation };
+
+  const overlapping = related.filter(({ mitigation, rule }) => portsMeet(mitigation.match, rule.match));
+  if (overlapping.length === 0) return { kind: 'new' };
+  const mitigations = overlapping.map(({ mitigation }) => mitigation);
+  if (fresh.ports.length === 0) return { kind: 'partial', overlapping: mitigations, newPorts: null };
+  const newPorts = fresh.ports.filter(
+    (port) => !mitigations.some(({ match }) => inRanges(port, match.dstPorts)),
+  );
+  return newPorts.length === 0
+    ? { kind: 'covered', by: mitigations }
+    : { kind: 'partial', overlapping: mitigations, newPorts };
+}
+
+function byAge(a: Mitigation, b: Mitigation): number {
+  return a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1);
+}
+
+/** True when two lists of destination ports have one in common; an empty list holds every port. */
+function portsMeet(a: Match, b: Match): boolean {
+  if (a.dstPorts.length === 0 || b.dstPorts.length === 0) return true;
+  return a.dstPorts.some(([from, to]) => b.dstPorts.some((range) => range[0] <= to && from <= range[1]));
+}

@@ -1,0 +1,259 @@
+/** A detector reports an attack (INTERFACES "What an event leads to"). */
+import { type Attack, choosePlaybook } from './choose-playbook.ts';
+import type { DecideContext, Decision } from './commands.ts';
+import { type Correlation, correlate, type Standing } from './correlate.ts';
+import { type EventCommand, eventDecision, type Outcome, pausedWords, untimely } from './event-answer.ts';
+import type { Fact } from './facts.ts';
+import { judgeOwner, judgePorts, judgeQuotas, judgeTarget, type Refusal } from './guardrails.ts';
+import type { Ownership } from './inventory.ts';
+import { type Continuation, extensionOf, keepAlive } from './keep-alive.ts';
+import { stepTtl } from './lifecycle.ts';
+import { type MitigationDraft, newMitigation, rejectedMitigation } from './new-mitigation.ts';
+import type { Playbook, Step } from './playbook.ts';
+import { BAN_MEMORY_MS } from './recent.ts';
+import { draftRule, hitsAllowedPort, type Rule, type RuleDraft } from './rule.ts';
+import type { DecisionView } from './state-view.ts';
+import type { Detection, Mitigation } from './types.ts';
+import { NO_ALLOWED_PORTS, ownerOf, ownerWords } from './victim.ts';
+import { actionWords, portWords } from './words.ts';
+
+/** Everything known about one event while it is decided. */
+interface Case extends Continuation {
+  readonly command: EventCommand;
+  readonly playbook: Playbook;
+  /** The playbook's first. */
+  readonly step: Step;
+  readonly rule: Rule;
+  /** Words so far: owner, playbook, step, ports. */
+  readonly why: readonly string[];
+}
+
+export function decideBan(state: DecisionView, command: EventCommand, context: DecideContext): Decision {
+  const duplicate = duplicateOf(state, command, context.now);
+  if (duplicate !== null) return duplicate;
+  const eventId = context.newId();
+  const nothing = untimely(command, context) ?? pausedWords(state);
+  const outcome: Outcome =
+    nothing === null
+      ? judge(state, command, context, eventId)
+      : { status: 'accepted_no_mitigation', why: [nothing] };
+  return eventDecision(command, eventId, context.now, outcome);
+}
+
+/** The same ban again, by its detector's id, within 24 hours: answered with the first one's ids, and not written down. */
+function duplicateOf(state: DecisionView, { detection }: EventCommand, now: number): Decision | null {
+  const { source, externalId } = detection;
+  if (externalId === null) return null;
+  const before = state.recentBan(source, externalId);
+  if (before === undefined || now - before.at >= BAN_MEMORY_MS) return null;
+  const mitigation =
+    before.mitigationId === null ? null : (state.mitigations.get(before.mitigationId) ?? null);
+  const why = [`${source} has sent event ${externalId} before, as ${before.eventId}: nothing is done twice`];
+  return {
+    facts: [],
+    answer: { type: 'event', eventId: before.eventId, status: 'duplicate', mitigation, refusal: null, why },
+  };
+}
+
+/** From the victim to a drafted rule, then guardrails on its target, then correlation. */
+function judge(state: DecisionView, command: EventCommand, context: DecideContext, eventId: string): Outcome {
+  const { detection } = command;
+  const { policy } = context;
+  const owner = ownerOf(policy.inventory, detection.victim);
+  const profileName = owner?.profile ?? 'normal';
+  const attack: Attack = { ...detection, customerId: owner?.customerId ?? null, profile: profileName };
+  const choice = choosePlaybook(policy.playbooks, attack);
+  const why = [ownerWords(detection.victim, owner), ...choice.why];
+  const { playbook } = choice;
+  const step = playbook?.steps[0];
+  if (playbook === null || step === undefined) return { status: 'accepted_no_playbook', why };
+
+  why.push(`step 1 of ${playbook.steps.length}: ${actionWords(step.action)}`);
+  const draft = draftFor(detection, detection.ports, owner, step);
+  why.push(...draft.why);
+  if (draft.rule === null) return { status: 'accepted_no_mitigation', why };
+
+  const profile = policy.profiles[profileName];
+  const { rule } = draft;
+  const it: Case = { state, context, command, detection, eventId, owner, profile, playbook, step, rule, why };
+  const refusal =
+    judgeTarget(state, policy, rule.match) ??
+    judgeOwner(policy.guardrails, detection.victim, owner !== undefined);
+  if (refusal !== null) return refused(it, rule, refusal);
+  return follow(it, correlate(standingFor(it), rule));
+}
+
+function draftFor(
+  detection: Detection,
+  ports: readonly number[],
+  owner: Ownership | undefined,
+  step: Step,
+): RuleDraft {
+  return draftRule({
+    victim: detection.victim,
+    vector: detection.vector,
+    protocol: detection.protocol,
+    ports,
+    allowedPorts: owner?.allowedPorts ?? NO_ALLOWED_PORTS,
+    refinement: step.refinement,
+    action: step.action.type,
+  });
+}
+
+/** Mitigations of the victim that this event may be about. One whose time is up is not: it ends, even if nobody has noticed yet. */
+function standingFor(it: Case): readonly Standing[] {
+  const { state, context, detection, owner } = it;
+  const { now, policy } = context;
+  const dryRun = policy.mode === 'dry-run';
+  const windowMs = policy.timers.correlationWindowSeconds * 1000;
+  const allowed = owner?.allowedPorts ?? NO_ALLOWED_PORTS;
+  const standing: Standing[] = [];
+  for (const id of state.liveOfVictim(detection.victim)) {
+    const mitigation = state.mitigations.get(id);
+    if (mitigation === undefined || mitigation.ending !== null) continue;
+    if (mitigation.expiresAt <= now || mitigation.dryRun !== dryRun) continue;
+    const rule = ruleUnder(it, mitigation);
+    standing.push({
+      mitigation,
+      rule,
+      recent: now - mitigation.updatedAt <= windowMs,
+      widenable:
+        mitigation.playbook !== null &&
+        !(mitigation.action.type === 'discard' && hitsAllowedPort(rule.match, allowed)),
+    });
+  }
+  return standing;
+}
+
+/** The rule this event would have under the step that a mitigation is at, whose refinement may differ from the first step's. */
+function ruleUnder(it: Case, mitigation: Mitigation): Rule {
+  const step = mitigation.playbook === it.playbook.name ? it.playbook.steps[mitigation.step] : undefined;
+  if (step === undefined || step.refinement === it.step.refinement) return it.rule;
+  const { detection, owner } = it;
+  return draftFor(detection, detection.ports, owner, step).rule ?? it.rule;
+}
+
+function follow(it: Case, correlation: Correlation): Outcome {
+  switch (correlation.kind) {
+    case 'new':
+      return created(it, it.rule, [], []);
+    case 'covered':
+      return kept(it, correlation.by);
+    case 'wider':
+      return widened(it, correlation.than);
+    case 'partial': {
+      const keeping = correlation.overlapping.map((mitigation) => keepAlive(mitigation, it));
+      const why = keeping.flatMap((one) => one.why);
+      const facts = keeping.flatMap((one) => one.facts);
+      return created(it, newPart(it, correlation.newPorts), facts, why);
+    }
+  }
+}
+
+/** The rule for those of the event's ports that no standing rule names. */
+function newPart(it: Case, newPorts: readonly number[] | null): Rule {
+  if (newPorts === null) return it.rule;
+  const { detection, owner, step } = it;
+  return draftFor(detection, newPorts, owner, step).rule ?? it.rule;
+}
+
+/** A mitigation of its own, if guardrails and quotas allow. `before` and `beforeWhy` are what the event did to others. */
+function created(it: Case, rule: Rule, before: readonly Fact[], beforeWhy: readonly string[]): Outcome {
+  const { state, context, owner, step, profile } = it;
+  const { policy, now } = context;
+  const refusal =
+    judgePorts(policy.guardrails, rule) ?? judgeQuotas(state, policy, owner?.customerId ?? null, now);
+  if (refusal !== null) return refused(it, rule, refusal, before, beforeWhy);
+  const ttl = stepTtl(step, profile, policy.timers);
+  const named = rule === it.rule ? [] : [`the new ${portWords(rule.ports)} get a mitigation of their own`];
+  const why = [...it.why, ...beforeWhy, ...named, ...ttl.why, `guardrails passed; TTL ${ttl.seconds} s`];
+  const mitigation = newMitigation({ ...draftOf(it, rule), ttlSeconds: ttl.seconds, why }, context);
+  return {
+    status: policy.mode === 'dry-run' ? 'dry_run' : 'accepted',
+    mitigation,
+    facts: [...before, { type: 'mitigation.created', mitigation }],
+    why,
+  };
+}
+
+function refused(
+  it: Case,
+  rule: Rule,
+  refusal: Refusal,
+  before: readonly Fact[] = [],
+  beforeWhy: readonly string[] = [],
+): Outcome {
+  const why = [...it.why, ...beforeWhy, `refused (${refusal.reason}): ${refusal.detail}`];
+  const mitigation = rejectedMitigation({ ...draftOf(it, rule), why }, refusal.reason, it.context);
+  return {
+    status: 'rejected',
+    refusal: refusal.reason,
+    mitigation,
+    facts: [...before, { type: 'mitigation.rejected', mitigation }],
+    why,
+  };
+}
+
+function draftOf(it: Case, rule: Rule): MitigationDraft {
+  const { detection, command, owner, playbook, step, eventId } = it;
+  return {
+    victim: detection.victim,
+    vector: detection.vector,
+    source: detection.source,
+    owner,
+    rule,
+    action: step.action,
+    playbook: playbook.name,
+    eventId,
+    actor: command.actor,
+    reason: `${detection.vector} reported by ${detection.source}`,
+    why: it.why,
+  };
+}
+
+/** The same ports or fewer: the TTL is extended, and the next step may take over. */
+function kept(it: Case, mitigations: readonly Mitigation[]): Outcome {
+  const keeping = mitigations.map((mitigation) => keepAlive(mitigation, it));
+  const why = [...it.why, ...keeping.flatMap((one) => one.why)];
+  const main =
+    keeping.find((one) => one.change === 'escalated') ?? keeping.find((one) => one.change === 'extended');
+  if (main === undefined) return { status: 'accepted_no_mitigation', why };
+  return {
+    status:
+      it.context.policy.mode === 'dry-run'
+        ? 'dry_run'
+        : main.change === 'escalated'
+          ? 'escalated'
+          : 'extended',
+    mitigation: main.mitigation,
+    facts: keeping.flatMap((one) => one.facts),
+    why,
+  };
+}
+
+/** More ports: the same mitigation, a wider rule, at the step it is at. */
+function widened(it: Case, mitigation: Mitigation): Outcome {
+  const { context } = it;
+  const { policy } = context;
+  const rule = ruleUnder(it, mitigation);
+  const refusal = judgePorts(policy.guardrails, rule);
+  if (refusal !== null) return refused(it, rule, refusal);
+  const { expiresAt, why: keeping } = extensionOf(mitigation, it);
+  if (expiresAt === null) return { status: 'accepted_no_mitigation', why: [...it.why, ...keeping] };
+  const covers = rule.ports.length === 0 ? 'the whole protocol' : portWords(rule.ports);
+  const why = [...it.why, `mitigation ${mitigation.id} is widened to ${covers}; its id stays`];
+  const change = {
+    match: rule.match,
+    ports: rule.ports,
+    excludedPorts: rule.excludedPorts,
+    expiresAt,
+    lastEventId: it.eventId,
+    why,
+  };
+  return {
+    status: policy.mode === 'dry-run' ? 'dry_run' : 'widened',
+    mitigation: { ...mitigation, ...change, updatedAt: context.now },
+    facts: [{ type: 'mitigation.widened', id: mitigation.id, change }],
+    why,
+  };
+}

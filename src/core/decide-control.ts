@@ -1,0 +1,186 @@
+/** What operators and time ask for: withdrawing, safelist, pause, expiry, the end of endings, a new policy. */
+import { overlaps, type Prefix, parsePrefix } from '../net/prefix.ts';
+import { isActive, isLive } from './active-counts.ts';
+import type { Command, DecideContext, Decision } from './commands.ts';
+import type { Fact } from './facts.ts';
+import { judgeTarget } from './guardrails.ts';
+import { endedFact, endingFacts, SYSTEM } from './lifecycle.ts';
+import { hitsAllowedPort } from './rule.ts';
+import type { DecisionView } from './state-view.ts';
+import type { Actor, Ending, Mitigation } from './types.ts';
+import { ownerOf } from './victim.ts';
+
+type Of<T extends Command['type']> = Extract<Command, { type: T }>;
+
+export function decideWithdraw(
+  state: DecisionView,
+  { id, actor, reason }: Of<'withdraw'>,
+  { now }: DecideContext,
+): Decision {
+  const mitigation = state.mitigations.get(id);
+  if (mitigation === undefined) {
+    return { facts: [], answer: { type: 'not-found', detail: `there is no mitigation ${id}` } };
+  }
+  if (!isActive(mitigation)) {
+    const how = mitigation.ending === null ? mitigation.status : `${mitigation.ending.to} already`;
+    return { facts: [], answer: { type: 'conflict', detail: `mitigation ${id} has ended: ${how}` } };
+  }
+  const ending: Ending = { to: 'withdrawn', at: now, actor, reason };
+  return {
+    facts: endingFacts(mitigation, ending),
+    answer: {
+      type: 'mitigation',
+      mitigation: { ...mitigation, ending, updatedAt: now },
+      why: [`withdrawn by ${actor.name}: ${reason}`],
+    },
+  };
+}
+
+export function decideWithdrawAll(
+  state: DecisionView,
+  { actor, reason }: Of<'withdraw-all'>,
+  { now }: DecideContext,
+): Decision {
+  return endAll(activeOnes(state), () => reason, actor, now);
+}
+
+/** Adds a prefix, and ends every mitigation whose destination or source has an address in common with it. */
+export function decideSafelistAdd(
+  state: DecisionView,
+  { prefix: text, actor, reason }: Of<'safelist-add'>,
+  { now }: DecideContext,
+): Decision {
+  const prefix = parsePrefix(text);
+  if (typeof prefix === 'string') throw new RangeError(prefix);
+  const entry = { prefix: text, reason, addedAt: now, addedBy: actor, configured: false };
+  const touched = activeOnes(state).filter((mitigation) => touches(mitigation, prefix));
+  const ended = endAll(touched, () => `safelisted: ${text} (${reason})`, actor, now);
+  return {
+    facts: [{ type: 'safelist.added', entry }, ...ended.facts],
+    answer: { type: 'safelist', entry, withdrawn: touched.map(({ id }) => id) },
+  };
+}
+
+function touches({ match }: Mitigation, prefix: Prefix): boolean {
+  return [match.dstPrefix, match.srcPrefix].some((text) => {
+    if (text === undefined) return false;
+    const touched = parsePrefix(text);
+    // What cannot be read cannot be cleared of the suspicion.
+    return typeof touched === 'string' || overlaps(touched, prefix);
+  });
+}
+
+export function decideSafelistRemove(
+  state: DecisionView,
+  { prefix, actor }: Of<'safelist-remove'>,
+  { policy }: DecideContext,
+): Decision {
+  if (state.safelist.has(prefix)) {
+    return {
+      facts: [{ type: 'safelist.removed', prefix, actor }],
+      answer: { type: 'done', affected: [prefix] },
+    };
+  }
+  const parsed = parsePrefix(prefix);
+  const configured =
+    typeof parsed !== 'string' &&
+    policy.safelist.some((entry) => entry.length === parsed.length && overlaps(entry, parsed));
+  return {
+    facts: [],
+    answer: configured
+      ? { type: 'conflict', detail: `${prefix} is in the configuration file: remove it there and reload` }
+      : { type: 'not-found', detail: `${prefix} is not on the safelist` },
+  };
+}
+
+/** Pausing twice, or resuming what is not paused, changes nothing. */
+export function setPaused(state: DecisionView, { type, actor, reason }: Of<'pause' | 'resume'>): Decision {
+  const answer = { type: 'done', affected: [] } as const;
+  if ((state.paused !== null) === (type === 'pause')) return { facts: [], answer };
+  return {
+    facts: [{ type: type === 'pause' ? 'control.paused' : 'control.resumed', actor, reason }],
+    answer,
+  };
+}
+
+/**
+ * Ends what is past its TTL. When the clock is found behind the newest fact, it was set back: whatever would then stand
+ * longer than the longest TTL is cut to that, so that nothing is kept for ever.
+ */
+export function expire(state: DecisionView, { now, policy }: DecideContext): Decision {
+  const due = [...state.expiredBy(now)].flatMap((id) => state.mitigations.get(id) ?? []);
+  const ended = endAll(inOrder(due), () => 'its TTL has passed', SYSTEM, now, 'expired');
+  if (now >= state.lastAt) return ended;
+  const latest = now + policy.timers.maxTtlSeconds * 1000;
+  const cut = activeOnes(state).filter(({ expiresAt }) => expiresAt > latest);
+  const facts = cut.map(
+    ({ id }): Fact => ({
+      type: 'mitigation.extended',
+      id,
+      change: { expiresAt: latest },
+    }),
+  );
+  return { facts: [...ended.facts, ...facts], answer: ended.answer };
+}
+
+/** What is not live, or not on its way out, is passed over: the reconciler may say so twice. */
+export function confirmEnded(state: DecisionView, { ids }: Of<'confirm-ended'>): Decision {
+  const facts: Fact[] = [];
+  for (const id of new Set(ids)) {
+    const mitigation = state.mitigations.get(id);
+    if (mitigation === undefined || mitigation.ending === null || !isLive(mitigation)) continue;
+    facts.push(endedFact(id, mitigation.ending));
+  }
+  return {
+    facts,
+    answer: { type: 'done', affected: facts.flatMap((fact) => ('id' in fact ? [fact.id] : [])) },
+  };
+}
+
+/** Records the new policy and ends what it forbids: rules that touch its safelist or protected prefixes, and discards of ports it allows. */
+export function decidePolicyLoaded(
+  state: DecisionView,
+  { actor, summary }: Of<'policy-loaded'>,
+  context: DecideContext,
+): Decision {
+  const { policy, now } = context;
+  const reasons = new Map<string, string>();
+  for (const mitigation of activeOnes(state)) {
+    const refusal = judgeTarget(state, policy, mitigation.match);
+    if (refusal !== null) reasons.set(mitigation.id, `the new policy forbids it: ${refusal.detail}`);
+    else if (discardsAllowed(mitigation, context)) {
+      reasons.set(mitigation.id, 'the new policy forbids it: it discards a port that is allowed now');
+    }
+  }
+  const forbidden = activeOnes(state).filter(({ id }) => reasons.has(id));
+  const ended = endAll(forbidden, ({ id }) => reasons.get(id) ?? '', actor, now);
+  return { facts: [{ type: 'policy.loaded', actor, summary }, ...ended.facts], answer: ended.answer };
+}
+
+function discardsAllowed(mitigation: Mitigation, { policy }: DecideContext): boolean {
+  if (mitigation.action.type !== 'discard') return false;
+  const owner = ownerOf(policy.inventory, mitigation.victim);
+  return owner !== undefined && hitsAllowedPort(mitigation.match, owner.allowedPorts);
+}
+
+/** In order of creation. */
+function activeOnes(state: DecisionView): readonly Mitigation[] {
+  return inOrder([...state.live].flatMap((id) => state.mitigations.get(id) ?? []).filter(isActive));
+}
+
+function inOrder(mitigations: readonly Mitigation[]): readonly Mitigation[] {
+  return [...mitigations].sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
+}
+
+function endAll(
+  mitigations: readonly Mitigation[],
+  reasonOf: (mitigation: Mitigation) => string,
+  actor: Actor,
+  at: number,
+  to: Ending['to'] = 'withdrawn',
+): Decision {
+  const facts = mitigations.flatMap((mitigation) =>
+    endingFacts(mitigation, { to, at, actor, reason: reasonOf(mitigation) }),
+  );
+  return { facts, answer: { type: 'done', affected: mitigations.map(({ id }) => id) } };
+}

@@ -1,0 +1,100 @@
+/** An operator's own mitigation, through the same guardrails. */
+import type { Command, DecideContext, Decision } from './commands.ts';
+import { pausedWords } from './event-answer.ts';
+import { judgeOwner, judgePorts, judgeQuotas, judgeTarget, judgeTtl, type Refusal } from './guardrails.ts';
+import { type MitigationDraft, newMitigation, rejectedMitigation } from './new-mitigation.ts';
+import { portSet } from './ports.ts';
+import { NO_REFINEMENT } from './refinement.ts';
+import { draftRule, hostPrefixText, type Rule } from './rule.ts';
+import type { DecisionView } from './state-view.ts';
+import { hasPorts, protocolWords } from './vectors.ts';
+import { NO_ALLOWED_PORTS, ownerOf, ownerWords } from './victim.ts';
+import { actionWords } from './words.ts';
+
+type MitigateCommand = Extract<Command, { type: 'mitigate' }>;
+
+/** The vector of mitigations that no detector asked for. */
+export const MANUAL_VECTOR = 'manual';
+
+/**
+ * Ports that the service allows are taken out of a discard, as they are for a detector's event; a TTL out of bounds is
+ * refused rather than changed, because somebody asked for it.
+ */
+export function decideMitigate(
+  state: DecisionView,
+  command: MitigateCommand,
+  context: DecideContext,
+): Decision {
+  const paused = pausedWords(state);
+  if (paused !== null) return { facts: [], answer: { type: 'conflict', detail: paused } };
+  const { victim, protocol, action } = command;
+  const { policy, now } = context;
+  const owner = ownerOf(policy.inventory, victim);
+  const ports = portSet(command.ports);
+  const drafted = draftRule({
+    victim,
+    vector: null,
+    protocol,
+    ports,
+    allowedPorts: owner?.allowedPorts ?? NO_ALLOWED_PORTS,
+    refinement: NO_REFINEMENT,
+    action: action.type,
+  });
+  const why = [
+    `asked for by ${command.actor.name}: ${actionWords(action)} (${command.reason})`,
+    ownerWords(victim, owner),
+    ...drafted.why,
+  ];
+  const rule: Rule = drafted.rule ?? asAsked(victim, protocol, ports);
+  const draft: MitigationDraft = {
+    victim,
+    vector: MANUAL_VECTOR,
+    source: null,
+    owner,
+    rule,
+    action,
+    playbook: null,
+    eventId: null,
+    actor: command.actor,
+    reason: command.reason,
+    why,
+  };
+  const refusal =
+    judgeTarget(state, policy, rule.match) ??
+    judgeOwner(policy.guardrails, victim, owner !== undefined) ??
+    judgeTtl(policy.timers, command.ttlSeconds) ??
+    judgeAsked(command, drafted.rule === null ? (drafted.why.at(-1) ?? '') : null) ??
+    judgePorts(policy.guardrails, rule) ??
+    judgeQuotas(state, policy, owner?.customerId ?? null, now);
+  if (refusal !== null) return refuse(draft, refusal, context);
+
+  const passed = [...why, `guardrails passed; TTL ${command.ttlSeconds} s`];
+  const mitigation = newMitigation({ ...draft, ttlSeconds: command.ttlSeconds, why: passed }, context);
+  return {
+    facts: [{ type: 'mitigation.created', mitigation }],
+    answer: { type: 'mitigation', mitigation, why: passed },
+  };
+}
+
+/** What cannot be done as it was asked for. `spared` says why nothing is left of the rule, or is null. */
+function judgeAsked({ ports, protocol }: MitigateCommand, spared: string | null): Refusal | null {
+  if (spared !== null) return { reason: 'protected', detail: spared };
+  if (ports.length === 0 || hasPorts(protocol)) return null;
+  const detail = `${protocolWords(protocol)} has no ports: without them the rule would cover more than was asked for`;
+  return { reason: 'rule_too_broad', detail };
+}
+
+function asAsked(victim: string, protocol: number | null, ports: readonly number[]): Rule {
+  const match = { dstPrefix: hostPrefixText(victim), protocol, dstPorts: [], srcPorts: [] };
+  return { match, ports, excludedPorts: [] };
+}
+
+function refuse(draft: MitigationDraft, refusal: Refusal, context: DecideContext): Decision {
+  const { reason, detail } = refusal;
+  const why = [...draft.why, `refused (${reason}): ${detail}`];
+  const mitigation = rejectedMitigation({ ...draft, why }, reason, context);
+  return {
+    facts: [{ type: 'mitigation.rejected', mitigation }],
+    answer: { type: 'refused', reason, detail, why },
+  };
+}

@@ -1,0 +1,167 @@
+/** From an attack to the match of a rule: ports, allowed ports, reflectors, refinements (INTERFACES "What an event leads to", 3). */
+import { formatPrefix } from '../net/prefix.ts';
+import type { AllowedPorts } from './inventory.ts';
+import { inRanges, portRanges, portSet, rangesAround, shared, without } from './ports.ts';
+import { type Refinement, refinementWords } from './refinement.ts';
+import type { ActionType, Match, Range } from './types.ts';
+import { hasPorts, Protocol, protocolWords, reflectorPort } from './vectors.ts';
+import { portWords } from './words.ts';
+
+/** What a rule is drafted from. */
+export interface RuleWish {
+  /** Canonical address. */
+  readonly victim: string;
+  /** null for an operator's own rule. */
+  readonly vector: string | null;
+  readonly protocol: number | null;
+  /** Destination ports under attack, ascending; empty when they are not known. */
+  readonly ports: readonly number[];
+  readonly allowedPorts: AllowedPorts;
+  readonly refinement: Refinement;
+  readonly action: ActionType;
+}
+
+export interface Rule {
+  readonly match: Match;
+  /** As in Mitigation. */
+  readonly ports: readonly number[];
+  readonly excludedPorts: readonly number[];
+}
+
+/** `rule` is null when nothing may be done, and `why` ends in the reason. */
+export interface RuleDraft {
+  readonly rule: Rule | null;
+  readonly why: readonly string[];
+}
+
+/** The service's allowed ports as far as they concern a protocol; of TCP and UDP together when it is not known. */
+export function allowedFor(allowed: AllowedPorts, protocol: number | null): readonly number[] {
+  if (protocol === Protocol.Udp) return allowed.udp;
+  if (protocol === Protocol.Tcp) return allowed.tcp;
+  return protocol === null ? portSet([...allowed.udp, ...allowed.tcp]) : [];
+}
+
+/** True when a rule with this match would hit an allowed port; such a rule may police and must never discard. */
+export function hitsAllowedPort(match: Match, allowed: AllowedPorts): boolean {
+  const ports = allowedFor(allowed, match.protocol);
+  return match.dstPorts.length === 0
+    ? ports.length > 0
+    : ports.some((port) => inRanges(port, match.dstPorts));
+}
+
+/** Drafts the narrowest rule that answers the attack and spares the service's allowed ports. */
+export function draftRule(wish: RuleWish): RuleDraft {
+  const unfit = unfitRefinement(wish);
+  if (unfit !== null) return { rule: null, why: [unfit] };
+  const draft = draftPorts(wish);
+  const words = refinementWords(wish.refinement);
+  if (draft.rule === null || words === '') return draft;
+  return { rule: draft.rule, why: [...draft.why, `the step narrows the rule: ${words}`] };
+}
+
+function draftPorts(wish: RuleWish): RuleDraft {
+  const allowed = allowedFor(wish.allowedPorts, wish.protocol);
+  const reflector = wish.vector === null ? undefined : reflectorPort(wish.vector);
+  if (wish.refinement.fragments) return draftFragments(wish, allowed);
+  if (!hasPorts(wish.protocol)) {
+    const why =
+      wish.ports.length === 0
+        ? []
+        : [`${protocolWords(wish.protocol)} has no ports; those named are left aside`];
+    return { rule: ruleOf(wish, [], []), why };
+  }
+  if (reflector !== undefined) {
+    const why = [
+      `${wish.vector} comes from the reflectors' source port ${reflector}; destination ports do not tell`,
+    ];
+    return draftAround(wish, allowed, why);
+  }
+  return wish.ports.length === 0 ? draftAround(wish, allowed, []) : draftNamed(wish, allowed);
+}
+
+/** Ports are named: those of them that are not allowed. */
+function draftNamed(wish: RuleWish, allowed: readonly number[]): RuleDraft {
+  const named = without(wish.ports, allowed);
+  const spared = shared(wish.ports, allowed);
+  if (named.length > 0) {
+    const why = [`the rule names ${portWords(named)}`];
+    if (spared.length > 0) why.push(`${portWords(spared)} left alone: allowed for the service`);
+    return { rule: ruleOf(wish, portRanges(named), named, spared), why };
+  }
+  if (wish.action === 'discard') {
+    const why = `nothing but allowed ${portWords(spared)} is left, and allowed ports are never discarded`;
+    return { rule: null, why: [why] };
+  }
+  const why = `${portWords(spared)} allowed for the service: policed, never discarded, so the rule does not escalate`;
+  return { rule: ruleOf(wish, portRanges(spared), spared), why: [why] };
+}
+
+/** No ports are named: the protocol except the allowed ports, as ranges around them, because some routers reset on `!=`. */
+function draftAround(wish: RuleWish, allowed: readonly number[], before: readonly string[]): RuleDraft {
+  const what = protocolWords(wish.protocol);
+  if (allowed.length === 0) {
+    return { rule: ruleOf(wish, [], []), why: [...before, `the rule covers ${what}; no port is allowed`] };
+  }
+  const around = rangesAround(allowed);
+  if (around.length === 0) {
+    return { rule: null, why: [...before, 'every port is allowed for the service: nothing is left'] };
+  }
+  const why = [...before, `the rule covers ${what} except the allowed ${portWords(allowed)}`];
+  if (wish.protocol === null) why.push('only TCP and UDP have ports: other protocols pass this rule');
+  return { rule: ruleOf(wish, around, [], allowed), why };
+}
+
+/** Later fragments carry no ports, so allowed ports cannot be told apart. */
+function draftFragments(wish: RuleWish, allowed: readonly number[]): RuleDraft {
+  if (wish.action === 'discard' && allowed.length > 0) {
+    const why = `fragments carry no ports, so the allowed ${portWords(allowed)} cannot be spared; allowed ports are never discarded`;
+    return { rule: null, why: [why] };
+  }
+  return {
+    rule: ruleOf(wish, [], []),
+    why: [`the rule covers fragments of ${protocolWords(wish.protocol)}`],
+  };
+}
+
+function ruleOf(
+  wish: RuleWish,
+  dstPorts: readonly Range[],
+  ports: readonly number[],
+  excludedPorts: readonly number[] = [],
+): Rule {
+  const { refinement, victim, vector, protocol } = wish;
+  const reflector = vector === null ? undefined : reflectorPort(vector);
+  const ownSource: readonly Range[] = reflector === undefined ? [] : [[reflector, reflector]];
+  const match: Match = {
+    dstPrefix: hostPrefixText(victim),
+    protocol,
+    dstPorts,
+    srcPorts: refinement.srcPorts.length > 0 ? refinement.srcPorts : ownSource,
+    ...(refinement.srcPrefix === null ? {} : { srcPrefix: formatPrefix(refinement.srcPrefix) }),
+    ...(refinement.packetLengths.length === 0 ? {} : { packetLengths: refinement.packetLengths }),
+    ...(refinement.tcpFlags === 0 ? {} : { tcpFlags: refinement.tcpFlags }),
+    ...(refinement.tcpFlagsClear === 0 ? {} : { tcpFlagsClear: refinement.tcpFlagsClear }),
+    ...(refinement.fragments ? { fragments: true } : {}),
+  };
+  return { match, ports, excludedPorts };
+}
+
+/** The prefix that holds one canonical address. */
+export function hostPrefixText(address: string): string {
+  return `${address}/${address.includes(':') ? 128 : 32}`;
+}
+
+/** A refinement that no packet of this attack could meet. */
+function unfitRefinement({ refinement, protocol, victim }: RuleWish): string | null {
+  if (refinement.tcpFlags !== 0 && protocol !== null && protocol !== Protocol.Tcp) {
+    return `the step matches TCP flags, which ${protocolWords(protocol)} does not have: nothing to filter`;
+  }
+  if (refinement.srcPorts.length > 0 && !hasPorts(protocol)) {
+    return `the step matches source ports, which ${protocolWords(protocol)} does not have: nothing to filter`;
+  }
+  const family = victim.includes(':') ? 6 : 4;
+  if (refinement.srcPrefix !== null && refinement.srcPrefix.family !== family) {
+    return `the step matches an IPv${refinement.srcPrefix.family} source, the victim is IPv${family}: nothing to filter`;
+  }
+  return null;
+}
