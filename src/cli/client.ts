@@ -1,0 +1,208 @@
+/** Calls the API of a daemon, and turns what goes wrong into a message and an exit code. */
+import { readFile } from 'node:fs/promises';
+import type { Dispatcher } from 'undici';
+import { CliError, Exit } from './context.ts';
+import type { Context, ExitCode } from './context.ts';
+import { printable } from './render.ts';
+
+export const DEFAULT_API = 'http://127.0.0.1:8080';
+
+const CONNECT_TIMEOUT_MS = 5_000;
+const ANSWER_TIMEOUT_MS = 30_000;
+
+/** Limits of one call (ms). */
+export interface CallLimits {
+  readonly connectMs?: number;
+  readonly answerMs?: number;
+}
+
+/** A connection to one daemon. */
+export interface ApiClient {
+  get(path: string): Promise<unknown>;
+  post(path: string, body: unknown): Promise<unknown>;
+  remove(path: string): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+/** Where the daemon is: `--api`, else PREFIXD_API, else 127.0.0.1:8080. */
+export function apiBase(context: Context): string {
+  const said = context.options.api ?? context.io.env.PREFIXD_API ?? DEFAULT_API;
+  const text = said.includes('://') ? said : `http://${said}`;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
+    throw new CliError(
+      Exit.InvalidInput,
+      `"${said}" is not the URL of an API; write one such as ${DEFAULT_API}`,
+    );
+  }
+  return `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
+}
+
+/** A client for the daemon that the options name. Nothing is sent yet. */
+export async function openClient(context: Context, limits: CallLimits = {}): Promise<ApiClient> {
+  const base = apiBase(context);
+  const token = context.options.token ?? context.io.env.PREFIXD_API_TOKEN;
+  const { cacert, cert, key } = context.options;
+  if ((cert === undefined) !== (key === undefined)) {
+    throw new CliError(Exit.InvalidInput, '--cert and --key go together');
+  }
+  const { Agent, request } = await import('undici');
+  const agent = new Agent({
+    connect: {
+      timeout: limits.connectMs ?? CONNECT_TIMEOUT_MS,
+      ...(cacert === undefined ? {} : { ca: await pem(cacert) }),
+      ...(cert === undefined ? {} : { cert: await pem(cert) }),
+      ...(key === undefined ? {} : { key: await pem(key) }),
+    },
+    headersTimeout: limits.answerMs ?? ANSWER_TIMEOUT_MS,
+    bodyTimeout: limits.answerMs ?? ANSWER_TIMEOUT_MS,
+  });
+
+  const call = async (method: Dispatcher.HttpMethod, path: string, body?: unknown): Promise<unknown> => {
+    let answer: { readonly status: number; readonly text: string };
+    try {
+      const response = await request(base + path, {
+        dispatcher: agent,
+        method,
+        headers: {
+          accept: 'application/json',
+          ...(token === undefined || token === '' ? {} : { authorization: `Bearer ${token}` }),
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        signal: AbortSignal.timeout(
+          (limits.connectMs ?? CONNECT_TIMEOUT_MS) + (limits.answerMs ?? ANSWER_TIMEOUT_MS),
+        ),
+      });
+      answer = { status: response.statusCode, text: await response.body.text() };
+    } catch (error) {
+      throw connectionError(base, error);
+    }
+    return readAnswer(answer.status, answer.text);
+  };
+
+  return {
+    get: (path) => call('GET', path),
+    post: (path, body) => call('POST', path, body),
+    remove: (path) => call('DELETE', path),
+    close: () => agent.destroy(),
+  };
+}
+
+/** Runs `use` with a client and closes it whatever happens. */
+export async function withClient<T>(context: Context, use: (client: ApiClient) => Promise<T>): Promise<T> {
+  const client = await openClient(context);
+  try {
+    return await use(client);
+  } finally {
+    await client.close();
+  }
+}
+
+async function pem(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new CliError(Exit.InvalidInput, `${path} cannot be read: ${why}`);
+  }
+}
+
+function readAnswer(status: number, text: string): unknown {
+  const body = parseJson(text);
+  if (status >= 200 && status < 300) {
+    if (text !== '' && body === undefined)
+      throw new CliError(Exit.Other, 'the answer is not JSON; is this the API?');
+    return body;
+  }
+  throw new ApiError(status, body);
+}
+
+/** An answer that is an error. */
+export class ApiError extends CliError {
+  readonly status: number;
+
+  constructor(status: number, body: unknown) {
+    super(exitCodeOf(status), messageOf(status, body));
+    this.status = status;
+  }
+}
+
+function exitCodeOf(status: number): ExitCode {
+  switch (status) {
+    case 401:
+    case 403:
+      return Exit.NotAuthorised;
+    case 404:
+      return Exit.NotFound;
+    case 400:
+    case 413:
+    case 415:
+    case 422:
+      return Exit.InvalidInput;
+    default:
+      return Exit.Other;
+  }
+}
+
+function messageOf(status: number, body: unknown): string {
+  const problem = (typeof body === 'object' && body !== null ? body : {}) as Readonly<
+    Record<string, unknown>
+  >;
+  const detail = problem.detail ?? problem.error ?? problem.title;
+  const lines = [typeof detail === 'string' ? detail : `the daemon answered ${status}`];
+  if (typeof problem.reason === 'string') lines[0] = `${lines[0]} (${problem.reason})`;
+  for (const one of Array.isArray(problem.problems) ? problem.problems : []) lines.push(`  ${String(one)}`);
+  if (status === 401)
+    lines.push('give a token with --token or PREFIXD_API_TOKEN, or a certificate with --cert and --key');
+  return lines.map(printable).join('\n');
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Codes with which TLS says that this side must show a certificate, or another one. */
+const CERTIFICATE_WANTED = /ALERT_(CERTIFICATE_REQUIRED|BAD_CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE)/;
+
+function connectionError(base: string, error: unknown): CliError {
+  const cause = rootOf(error);
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+  const message = cause instanceof Error ? cause.message : String(cause);
+  if (CERTIFICATE_WANTED.test(code)) {
+    return new CliError(
+      Exit.NotAuthorised,
+      `${base} wants another client certificate: give --cert and --key (${code})`,
+    );
+  }
+  const known: Readonly<Record<string, string>> = {
+    ECONNREFUSED: 'nobody listens there; is the daemon running?',
+    ENOTFOUND: 'the host is not known',
+    EHOSTUNREACH: 'the host cannot be reached',
+    UND_ERR_CONNECT_TIMEOUT: 'it does not answer',
+    UND_ERR_HEADERS_TIMEOUT: 'it took the call and did not answer in time',
+    UND_ERR_BODY_TIMEOUT: 'it stopped in the middle of its answer',
+    SELF_SIGNED_CERT_IN_CHAIN: 'its certificate is not trusted: give the CA with --cacert',
+    DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is not trusted: give it with --cacert',
+    UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate is not trusted: give the CA with --cacert',
+    UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its certificate is not trusted: give the CA with --cacert',
+  };
+  const why =
+    known[code] ??
+    (cause instanceof Error && cause.name === 'TimeoutError' ? 'it does not answer in time' : message);
+  return new CliError(
+    Exit.CannotConnect,
+    `cannot connect to ${base}: ${why} (another address: --api or PREFIXD_API)`,
+  );
+}
+
+/** The error behind the error; of several addresses that failed, the first. */
+function rootOf(error: unknown): unknown {
+  if (error instanceof AggregateError && error.errors.length > 0) return rootOf(error.errors[0]);
+  if (error instanceof Error && error.cause instanceof Error) return rootOf(error.cause);
+  return error;
+}

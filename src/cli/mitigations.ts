@@ -1,0 +1,241 @@
+/** `mitigations list | get`, `withdraw`, `mitigate`. */
+import type { Command } from 'commander';
+import { list, number, record, records, text } from './answer.ts';
+import type { Fields } from './answer.ts';
+import { withClient } from './client.ts';
+import type { ApiClient } from './client.ts';
+import { confirm } from './confirm.ts';
+import type { Context } from './context.ts';
+import { CliError, Exit, operatorOf } from './context.ts';
+import { drawingFor } from './drawing.ts';
+import { duration, json, pairs, rate, table } from './render.ts';
+import type { Colour, Column } from './render.ts';
+import { readPorts, readProtocol, readRate } from './values.ts';
+
+const LIVE = 'pending,active,escalated';
+
+export function registerMitigations(program: Command, contextFor: (command: Command) => Context): void {
+  const mitigations = program.command('mitigations').description('what is and was mitigated');
+
+  mitigations
+    .command('list', { isDefault: true })
+    .description('list mitigations, the newest first')
+    .option('--status <status>', 'one or several of pending, active, escalated, withdrawn, expired, rejected')
+    .option('--active', `the same as --status ${LIVE}`)
+    .option('--customer <id>', 'of this customer')
+    .option('--victim <address>', 'of this victim')
+    .option('--pop <pop>', 'of this POP')
+    .option('--limit <number>', 'how many at most (default: 100)')
+    .option('--cursor <cursor>', 'go on where the page before ended')
+    .action(async (options: ListOptions, command: Command) => {
+      await listMitigations(contextFor(command), options);
+    });
+
+  mitigations
+    .command('get <id>')
+    .description('show one, with its rules on each neighbor and the steps of the decision')
+    .action(async (id: string, _options, command: Command) => {
+      const context = contextFor(command);
+      const answer = await withClient(context, (client) =>
+        client.get(`/v1/mitigations/${encodeURIComponent(id)}`),
+      );
+      context.io.stdout.write(
+        context.options.format === 'json' ? json(answer) : details(context, record(answer)),
+      );
+    });
+
+  program
+    .command('withdraw [id]')
+    .description('withdraw a mitigation, or all of them')
+    .requiredOption('--reason <text>', 'why, for the audit')
+    .option('--all', 'every mitigation')
+    .option('--operator <name>', 'who does this (default: the name of the user)')
+    .option('-y, --yes', 'do not ask')
+    .action(async (id: string | undefined, options: WithdrawOptions, command: Command) => {
+      await withdraw(contextFor(command), id, options);
+    });
+
+  program
+    .command('mitigate <victim>')
+    .description('mitigate by hand, through the same guardrails')
+    .requiredOption('--action <action>', 'police or discard')
+    .option('--rate <rate>', 'for police: 5mbps, 1.5gbps, or bits a second')
+    .requiredOption('--ttl <seconds>', 'how long')
+    .option('--protocol <protocol>', 'tcp, udp, icmp, ... or its number (default: any)')
+    .option('--port <ports>', 'destination ports, separated by commas')
+    .requiredOption('--reason <text>', 'why, for the audit')
+    .option('--operator <name>', 'who does this (default: the name of the user)')
+    .action(async (victim: string, options: MitigateOptions, command: Command) => {
+      await mitigate(contextFor(command), victim, options);
+    });
+}
+
+interface ListOptions {
+  readonly status?: string;
+  readonly active?: true;
+  readonly customer?: string;
+  readonly victim?: string;
+  readonly pop?: string;
+  readonly limit?: string;
+  readonly cursor?: string;
+}
+
+async function listMitigations(context: Context, options: ListOptions): Promise<void> {
+  const query = new URLSearchParams();
+  const status = options.status ?? (options.active === true ? LIVE : undefined);
+  for (const [key, value] of [
+    ['status', status],
+    ['customer_id', options.customer],
+    ['victim_ip', options.victim],
+    ['pop', options.pop],
+    ['limit', options.limit],
+    ['cursor', options.cursor],
+  ] as const) {
+    if (value !== undefined) query.set(key, value);
+  }
+  const search = query.size === 0 ? '' : `?${query.toString()}`;
+  const answer = await withClient(context, (client) => client.get(`/v1/mitigations${search}`));
+  if (context.options.format === 'json') return void context.io.stdout.write(json(answer));
+  const { mitigations, next_cursor: cursor } = record(answer);
+  if (list(mitigations).length === 0) return void context.io.stdout.write('There are no such mitigations.\n');
+  context.io.stdout.write(table(COLUMNS, records(mitigations), drawingFor(context)));
+  if (typeof cursor === 'string') context.io.stderr.write(`There are more: --cursor ${text(cursor)}\n`);
+}
+
+const COLUMNS: readonly Column<Fields>[] = [
+  { title: 'ID', value: (one) => text(one.mitigation_id) },
+  { title: 'STATUS', value: statusText, colour: (one) => colourOf(text(one.status)) },
+  { title: 'VICTIM', value: (one) => text(one.victim_ip) },
+  { title: 'ACTION', value: actionText },
+  { title: 'ENDS', value: endText, right: true },
+  { title: 'VECTOR', value: (one) => text(one.vector), least: 8, optional: true },
+  { title: 'CUSTOMER', value: (one) => text(one.customer_id), least: 6, optional: true },
+  { title: 'RULE', value: (one) => text(one.rule), least: 20, optional: true },
+];
+
+function statusText(one: Fields): string {
+  return one.ending === true ? 'ending' : text(one.status);
+}
+
+function colourOf(status: string): Colour | undefined {
+  switch (status) {
+    case 'active':
+      return 'green';
+    case 'escalated':
+    case 'rejected':
+      return 'red';
+    case 'pending':
+      return 'yellow';
+    default:
+      return 'dim';
+  }
+}
+
+function actionText(one: Fields): string {
+  const action = text(one.action_type);
+  return typeof one.rate_bps === 'number' ? `${action} ${rate(one.rate_bps)}` : action;
+}
+
+function endText(one: Fields): string {
+  const isLive = LIVE.split(',').includes(text(one.status));
+  const left = (Date.parse(text(one.expires_at)) - Date.now()) / 1000;
+  return isLive && Number.isFinite(left) ? duration(left) : '-';
+}
+
+function details(context: Context, one: Fields): string {
+  const head = pairs(
+    (
+      [
+        ['id', text(one.mitigation_id)],
+        ['status', statusText(one)],
+        ['victim', text(one.victim_ip)],
+        ['customer', [text(one.customer_id), text(one.service_id)].filter(Boolean).join(' / ')],
+        ['vector', text(one.vector)],
+        ['action', actionText(one)],
+        ['rule', text(one.rule)],
+        ['created', text(one.created_at)],
+        ['updated', text(one.updated_at)],
+        ['expires', text(one.expires_at)],
+        ['withdrawn', text(one.withdrawn_at)],
+        ['reason', text(one.reason)],
+      ] as const
+    ).filter(([, value]) => value !== ''),
+  );
+  const columns: readonly Column<Fields>[] = [
+    { title: 'NEIGHBOR', value: (rule) => text(rule.neighbor), least: 8 },
+    { title: 'STATE', value: (rule) => text(rule.state) },
+    { title: 'RULE', value: (rule) => text(rule.rule), least: 20 },
+    { title: 'WHY', value: (rule) => text(rule.why), least: 10, optional: true },
+  ];
+  const rules = records(one.rules);
+  const why = list(one.why).map((step) => `  - ${text(step)}\n`);
+  return [
+    head,
+    rules.length === 0 ? '' : `\n${table(columns, rules, drawingFor(context))}`,
+    why.length === 0 ? '' : `\nwhy\n${why.join('')}`,
+  ].join('');
+}
+
+interface WithdrawOptions {
+  readonly reason: string;
+  readonly all?: true;
+  readonly operator?: string;
+  readonly yes?: true;
+}
+
+async function withdraw(context: Context, id: string | undefined, options: WithdrawOptions): Promise<void> {
+  if ((id === undefined) === (options.all !== true)) {
+    throw new CliError(Exit.InvalidInput, 'name one mitigation, or say --all');
+  }
+  const body = { operator_id: operatorOf(context, options.operator), reason: options.reason };
+  await withClient(context, async (client) => {
+    if (id !== undefined) return await withdrawOne(context, client, id, body);
+    if (options.yes !== true) await confirmAll(context, client);
+    const answer = await client.post('/v1/control/withdraw-all', body);
+    if (context.options.format === 'json') return void context.io.stdout.write(json(answer));
+    context.io.stdout.write(`${list(record(answer).affected).length} mitigations are being withdrawn.\n`);
+  });
+}
+
+async function withdrawOne(context: Context, client: ApiClient, id: string, body: unknown): Promise<void> {
+  const answer = await client.post(`/v1/mitigations/${encodeURIComponent(id)}/withdraw`, body);
+  if (context.options.format === 'json') return void context.io.stdout.write(json(answer));
+  const { mitigation_id: withdrawn, ending } = record(answer);
+  const state = ending === true ? 'is being withdrawn' : 'is withdrawn';
+  context.io.stdout.write(`${text(withdrawn)} ${state}.\n`);
+}
+
+/** Somebody at a terminal is asked; a program that says `--all` means it. */
+async function confirmAll(context: Context, client: ApiClient): Promise<void> {
+  if (!context.io.inputIsTerminal) return;
+  const live = number(record(record(await client.get('/v1/health/detail')).mitigations).live);
+  await confirm(context.io, `Withdraw all ${live} mitigations?`);
+}
+
+interface MitigateOptions {
+  readonly action: string;
+  readonly rate?: string;
+  readonly ttl: string;
+  readonly protocol?: string;
+  readonly port?: string;
+  readonly reason: string;
+  readonly operator?: string;
+}
+
+async function mitigate(context: Context, victim: string, options: MitigateOptions): Promise<void> {
+  const answer = await withClient(context, (client) =>
+    client.post('/v1/mitigations', {
+      operator_id: operatorOf(context, options.operator),
+      victim_ip: victim,
+      ...(options.protocol === undefined ? {} : { protocol: readProtocol(options.protocol) }),
+      ...(options.port === undefined ? {} : { dst_ports: readPorts(options.port) }),
+      action_type: options.action,
+      ...(options.rate === undefined ? {} : { rate_bps: readRate(options.rate) }),
+      ttl_seconds: Number(options.ttl),
+      reason: options.reason,
+    }),
+  );
+  context.io.stdout.write(
+    context.options.format === 'json' ? json(answer) : details(context, record(answer)),
+  );
+}

@@ -1,0 +1,116 @@
+/** `peers [list]`, `peers enable | disable | clear`, `rib`. */
+import type { Command } from 'commander';
+import { list, number, record, records, text } from './answer.ts';
+import { withClient } from './client.ts';
+import type { Context } from './context.ts';
+import { operatorOf } from './context.ts';
+import { duration, json, table } from './render.ts';
+import type { Column } from './render.ts';
+import { drawingFor } from './drawing.ts';
+
+export function registerPeers(program: Command, contextFor: (command: Command) => Context): void {
+  const peers = program.command('peers').description('the neighbors and their sessions');
+
+  peers
+    .command('list', { isDefault: true })
+    .description('list the neighbors')
+    .action(async (_options, command: Command) => {
+      const context = contextFor(command);
+      const answer = await withClient(context, (client) => client.get('/v1/peers'));
+      context.io.stdout.write(
+        context.options.format === 'json' ? json(answer) : peerTable(context, list(answer)),
+      );
+    });
+
+  for (const [name, description] of [
+    ['enable', 'let the session come up'],
+    ['disable', 'end the session and keep it down; its rules are gone from the router'],
+    ['clear', 'send everything again, or reset the session with --hard'],
+  ] as const) {
+    const command = peers
+      .command(`${name} <name>`)
+      .description(description)
+      .option('--reason <text>', 'why, for the audit and for the neighbor')
+      .option('--operator <name>', 'who does this (default: the name of the user)');
+    if (name === 'clear') command.option('--hard', 'reset the session; its rules are gone until it is back');
+    command.action(async (peer: string, options: PeerOptions, self: Command) => {
+      await commandPeer(contextFor(self), name, peer, options);
+    });
+  }
+
+  program
+    .command('rib [neighbor]')
+    .description('what was written to the neighbors, rule for rule')
+    .action(async (neighbor: string | undefined, _options, command: Command) => {
+      const context = contextFor(command);
+      const query = neighbor === undefined ? '' : `?neighbor=${encodeURIComponent(neighbor)}`;
+      const answer = await withClient(context, (client) => client.get(`/v1/rib${query}`));
+      context.io.stdout.write(context.options.format === 'json' ? json(answer) : ribTable(context, answer));
+    });
+}
+
+interface PeerOptions {
+  readonly reason?: string;
+  readonly operator?: string;
+  readonly hard?: true;
+}
+
+async function commandPeer(
+  context: Context,
+  what: string,
+  peer: string,
+  options: PeerOptions,
+): Promise<void> {
+  const { reason, operator, hard } = options;
+  const answer = await withClient(context, (client) =>
+    client.post(`/v1/peers/${encodeURIComponent(peer)}/${what}`, {
+      operator_id: operatorOf(context, operator),
+      ...(reason === undefined ? {} : { reason }),
+      ...(what === 'clear' ? { mode: hard === true ? 'hard' : 'soft' } : {}),
+    }),
+  );
+  context.io.stdout.write(context.options.format === 'json' ? json(answer) : peerTable(context, [answer]));
+}
+
+type Row = ReturnType<typeof record>;
+
+const COLUMNS: readonly Column<Row>[] = [
+  { title: 'NAME', value: (peer) => text(peer.name), least: 8 },
+  { title: 'ADDRESS', value: (peer) => text(peer.address), least: 12, optional: true },
+  { title: 'AS', value: (peer) => text(peer.peer_asn), right: true, optional: true },
+  {
+    title: 'STATE',
+    value: (peer) => (peer.enabled === false ? 'disabled' : text(peer.state)),
+    colour: (peer) => {
+      if (peer.enabled === false) return 'dim';
+      return peer.state === 'established' ? 'green' : 'red';
+    },
+  },
+  {
+    title: 'UP',
+    value: (peer) => (peer.uptime_seconds === null ? '-' : duration(number(peer.uptime_seconds))),
+    right: true,
+  },
+  { title: 'RULES', value: (peer) => text(peer.rules_sent), right: true },
+  { title: 'LAST ERROR', value: (peer) => text(peer.last_error), least: 10 },
+];
+
+/** Neighbors as a table. */
+export function peerTable(context: Context, peers: readonly unknown[]): string {
+  if (peers.length === 0) return 'There are no neighbors.\n';
+  return table(COLUMNS, peers.map(record), drawingFor(context));
+}
+
+function ribTable(context: Context, answer: unknown): string {
+  const rows = Object.entries(record(answer)).flatMap(([neighbor, routes]) =>
+    records(routes).map((route) => ({ neighbor, route })),
+  );
+  if (rows.length === 0) return 'Nothing is written to any neighbor.\n';
+  const columns: readonly Column<(typeof rows)[number]>[] = [
+    { title: 'NEIGHBOR', value: ({ neighbor }) => neighbor, least: 8 },
+    { title: 'RULE', value: ({ route }) => text(route.rule), least: 20 },
+    { title: 'SENT', value: ({ route }) => text(route.sent_at), optional: true },
+    { title: 'MITIGATION', value: ({ route }) => text(route.mitigation_id), optional: true },
+  ];
+  return table(columns, rows, drawingFor(context));
+}

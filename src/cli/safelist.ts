@@ -1,0 +1,57 @@
+/** `safelist list | add | remove`. */
+import type { Command } from 'commander';
+import { list, record, records, text } from './answer.ts';
+import { withClient } from './client.ts';
+import type { Context } from './context.ts';
+import { operatorOf } from './context.ts';
+import { drawingFor } from './drawing.ts';
+import { json, printable, table } from './render.ts';
+import type { Column } from './render.ts';
+
+export function registerSafelist(program: Command, contextFor: (command: Command) => Context): void {
+  const safelist = program.command('safelist').description('prefixes that are never mitigated');
+
+  safelist
+    .command('list', { isDefault: true })
+    .description('list them')
+    .action(async (_options, command: Command) => {
+      const context = contextFor(command);
+      const answer = await withClient(context, (client) => client.get('/v1/safelist'));
+      if (context.options.format === 'json') context.io.stdout.write(json(answer));
+      else if (list(answer).length === 0) context.io.stdout.write('The safelist is empty.\n');
+      else context.io.stdout.write(table(COLUMNS, records(answer), drawingFor(context)));
+    });
+
+  safelist
+    .command('add <prefix>')
+    .description('add a prefix, and withdraw what it covers')
+    .requiredOption('--reason <text>', 'why, for the audit')
+    .option('--operator <name>', 'who does this (default: the name of the user)')
+    .action(async (prefix: string, options: { reason: string; operator?: string }, command: Command) => {
+      const context = contextFor(command);
+      const body = { operator_id: operatorOf(context, options.operator), prefix, reason: options.reason };
+      const answer = await withClient(context, (client) => client.post('/v1/safelist', body));
+      if (context.options.format === 'json') return void context.io.stdout.write(json(answer));
+      const { prefix: added, withdrawn } = record(answer);
+      context.io.stdout.write(
+        `${text(added)} is on the safelist; ${list(withdrawn).length} mitigations withdrawn.\n`,
+      );
+    });
+
+  safelist
+    .command('remove <prefix>')
+    .description('remove a prefix that was added over the API')
+    .action(async (prefix: string, _options, command: Command) => {
+      const context = contextFor(command);
+      await withClient(context, (client) => client.remove(`/v1/safelist/${encodeURIComponent(prefix)}`));
+      if (context.options.format === 'json') context.io.stdout.write(json({ prefix, removed: true }));
+      else context.io.stdout.write(`${printable(prefix)} is no longer on the safelist.\n`);
+    });
+}
+
+const COLUMNS: readonly Column<ReturnType<typeof record>>[] = [
+  { title: 'PREFIX', value: (entry) => text(entry.prefix) },
+  { title: 'ADDED BY', value: (entry) => text(entry.added_by), least: 8 },
+  { title: 'ADDED', value: (entry) => text(entry.added_at), optional: true },
+  { title: 'REASON', value: (entry) => text(entry.reason), least: 10 },
+];

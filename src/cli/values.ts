@@ -1,0 +1,33 @@
+/** Values as people type them at a prompt. */
+import { CliError, Exit } from './context.ts';
+
+const UNITS: Readonly<Record<string, number>> = { bps: 1, kbps: 1e3, mbps: 1e6, gbps: 1e9, tbps: 1e12 };
+
+/** Bits a second: `5mbps`, `1.5gbps`, `5000000`. */
+export function readRate(text: string): number {
+  const [, digits, unit = 'bps'] = /^(\d+(?:\.\d+)?)\s*([kmgt]?bps)?$/i.exec(text.trim()) ?? [];
+  const rate = Number(digits) * (UNITS[unit.toLowerCase()] ?? Number.NaN);
+  if (!Number.isFinite(rate)) {
+    throw new CliError(Exit.InvalidInput, `"${text}" is not a rate; write 5mbps, 1.5gbps, or bits a second`);
+  }
+  return Math.round(rate);
+}
+
+/** Ports separated by commas, 0..65535. */
+export function readPorts(text: string): readonly number[] {
+  return text.split(',').map((part) => {
+    const port = /^\d{1,5}$/.test(part.trim()) ? Number(part) : Number.NaN;
+    if (Number.isNaN(port) || port > 65535) {
+      throw new CliError(
+        Exit.InvalidInput,
+        `"${part}" is not a port; write numbers from 0 to 65535, such as 53,123`,
+      );
+    }
+    return port;
+  });
+}
+
+/** A protocol's number, or its name for the API to judge. */
+export function readProtocol(text: string): number | string {
+  return /^\d+$/.test(text) ? Number(text) : text.toLowerCase();
+}
