@@ -250,16 +250,22 @@ export class Reconciler {
     this.#endings.checkSoon();
   }
 
-  /** `desired` and `plan` for these keys on every neighbor. Returns how many routes had to change. */
+  /**
+   * `desired` and `plan` for these keys on every neighbor. Each neighbor is told of all of them at once, so that a rule
+   * which takes the place of another is announced before that one goes. Returns how many routes had to change.
+   */
   #bring(keys: Iterable<MatchKey>): number {
+    const wanted = desired(this.#options.engine.state, keys, this.#options.clock());
+    const voices = new Map<string, Claim>();
     let changes = 0;
-    for (const [key, rule] of desired(this.#options.engine.state, keys, this.#options.clock())) {
-      const voices = new Map<string, Claim>();
-      for (const [name, neighbor] of this.#neighbors) {
-        const touched = neighbor.table.set(key, rule === null ? null : this.#claim(rule, neighbor, voices));
-        const changed = this.#apply(name, neighbor, touched);
-        if (!neighbor.filling) changes += changed;
+    for (const [name, neighbor] of this.#neighbors) {
+      const touched = new Set<RouteKey>();
+      for (const [key, rule] of wanted) {
+        const claim = rule === null ? null : this.#claim(rule, neighbor, voices);
+        for (const route of neighbor.table.set(key, claim)) touched.add(route);
       }
+      const changed = this.#apply(name, neighbor, touched);
+      if (!neighbor.filling) changes += changed;
     }
     return changes;
   }
@@ -268,10 +274,11 @@ export class Reconciler {
   #claim(rule: DesiredRule, neighbor: Neighbor, voices: Map<string, Claim>): Claim {
     const before = neighbor.table.claim(rule.matchKey);
     if (before !== undefined && sameRule(before.rule, rule)) return before;
-    let claim = voices.get(neighbor.voice);
+    const voice = `${neighbor.voice}|${rule.matchKey}`;
+    let claim = voices.get(voice);
     if (claim === undefined) {
       claim = { rule, rendering: safeRender(rule, neighbor.policy) };
-      voices.set(neighbor.voice, claim);
+      voices.set(voice, claim);
     }
     return claim;
   }

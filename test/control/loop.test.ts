@@ -214,7 +214,7 @@ describe('Reconciler', () => {
       ['edge1 +', 'edge1 +', 'edge1 -'],
     );
     assert.deepEqual(at.rules('edge1'), [
-      'match dst 203.0.113.10/32 proto udp dst-port =80,=443 then rate-limit 5mbps',
+      'match dst 203.0.113.10/32 proto udp dst-port 80,443 then rate-limit 5mbps',
     ]);
   });
 
