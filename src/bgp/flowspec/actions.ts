@@ -110,13 +110,8 @@ export function encodeActions(actions: readonly Action[]): ActionOctets {
         push16(long, action.value);
         break;
       case 'unknown':
-        if (action.octets.length === 8) short.push(...action.octets);
-        else if (action.octets.length === 20) long.push(...action.octets);
-        else {
-          throw new FlowSpecError(
-            `a community has 8 octets, for IPv6 addresses 20, not ${action.octets.length}`,
-          );
-        }
+        checkUnknown(action.octets);
+        (action.octets.length === 8 ? short : long).push(...action.octets);
         break;
     }
   }
@@ -125,6 +120,21 @@ export function encodeActions(actions: readonly Action[]): ActionOctets {
     ipv6ExtendedCommunities: Uint8Array.from(long),
     nextHop,
   };
+}
+
+/** Octets of an action that is known here would get round the checks that it is subject to. */
+function checkUnknown(octets: Uint8Array): void {
+  if (octets.length !== 8 && octets.length !== 20) {
+    throw new FlowSpecError(`a community has 8 octets, for IPv6 addresses 20, not ${octets.length}`);
+  }
+  const meaning =
+    octets.length === 8 ? decodeShort(octets, undefined, () => {}) : decodeLong(octets, () => {});
+  if (typeof meaning === 'string') throw new FlowSpecError(`community 0x${toHex(octets)}: ${meaning}`);
+  if (meaning.type !== 'unknown') {
+    throw new FlowSpecError(
+      `community 0x${toHex(octets)} is the action ${meaning.type}, to be given as such`,
+    );
+  }
 }
 
 /** What kinds of action interfere with each other: a rule has at most one of each (RFC 8955 §7.7). */

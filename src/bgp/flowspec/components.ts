@@ -1,4 +1,5 @@
 /** Components by number and by the name that operators read and write. */
+import { makePrefix, type Prefix } from '../../net/prefix.ts';
 import {
   type BitmaskComponent,
   type Component,
@@ -38,4 +39,21 @@ export function findComponent(spec: FlowSpec, type: NumericComponent['type']): N
 export function findComponent(spec: FlowSpec, type: BitmaskComponent['type']): BitmaskComponent | undefined;
 export function findComponent(spec: FlowSpec, type: Component['type']): Component | undefined {
   return spec.components.find((component) => component.type === type);
+}
+
+/**
+ * A prefix component of the bits from `offset` to the prefix length. The bits in front are not part of the rule and not
+ * sent (RFC 8956 §3.1); they are cleared, so that one rule has one form.
+ */
+export function prefixComponent(
+  type: PrefixComponent['type'],
+  prefix: Prefix,
+  offset: number,
+): PrefixComponent {
+  if (offset === 0) return { type, prefix, offset };
+  const address = prefix.address.slice();
+  const whole = offset >>> 3;
+  address.fill(0, 0, whole);
+  if (whole < address.length) address[whole] = (address[whole] as number) & (0xff >>> (offset & 7));
+  return { type, prefix: makePrefix(address, prefix.length), offset };
 }

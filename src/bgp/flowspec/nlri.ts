@@ -4,19 +4,12 @@
  * Writing knows one form for each rule, so the octets are the rule's key. Reading is strict about structure and notes,
  * in `tolerated`, what the standard lets pass but would write otherwise.
  */
-import { makePrefix } from '../../net/prefix.ts';
 import { componentName } from './components.ts';
+import { type Cursor, fail, tolerate, tooLong } from './cursor.ts';
 import { FlowSpecError, type Refusal, type Treatment } from './errors.ts';
-import {
-  type Cursor,
-  decodeBitmaskOps,
-  decodeNumericOps,
-  encodeBitmaskOps,
-  encodeNumericOps,
-  tolerate,
-  tooLong,
-} from './operators.ts';
-import type { Component, FlowSpec, PrefixComponent } from './types.ts';
+import { decodeBitmaskOps, decodeNumericOps, encodeBitmaskOps, encodeNumericOps } from './operators.ts';
+import { decodePrefix, encodePrefix } from './prefix-octets.ts';
+import type { Component, FlowSpec } from './types.ts';
 
 /** The longest NLRI value, without its length octets (RFC 8955 §4.1: `0xfnnn`). */
 export const MAX_NLRI_LENGTH = 4095;
@@ -53,7 +46,7 @@ export type FlowSpecResult = DecodedFlowSpec | Refusal;
 
 /** One NLRI of a field: its octets as they stand, and what they mean. */
 export interface ListedFlowSpec {
-  /** A view of the NLRI with its length octets; all that is left of the field when its end is unknown. */
+  /** The NLRI with its length octets, as it stands; all that is left of the field when its end is unknown. */
   readonly octets: Uint8Array;
   readonly result: FlowSpecResult;
 }
@@ -113,7 +106,7 @@ function encodeComponent(component: Component, at: number, afi: 1 | 2): number {
   switch (component.type) {
     case 1:
     case 2:
-      return encodePrefix(component, at, afi);
+      return encodePrefix(scratch, at, LIMIT, component, afi);
     case 9:
     case 12:
       return encodeBitmaskOps(scratch, at, LIMIT, component, afi);
@@ -131,52 +124,6 @@ function encodeComponent(component: Component, at: number, afi: 1 | 2): number {
       return encodeNumericOps(scratch, at, LIMIT, component);
     default:
       throw new FlowSpecError(`there is no component of type ${String((component as Component).type)}`);
-  }
-}
-
-/** RFC 8955 §4.2.2.1 for IPv4, RFC 8956 §3.1 for IPv6: of an IPv6 prefix only the bits from `offset` on are sent. */
-function encodePrefix(component: PrefixComponent, at: number, afi: 1 | 2): number {
-  const { prefix, offset } = component;
-  const { address, length } = prefix;
-  const name = componentName(component.type);
-  if (prefix.family !== (afi === 1 ? 4 : 6) || address.length !== (afi === 1 ? 4 : 16)) {
-    throw new FlowSpecError(`${name}: not an IPv${afi === 1 ? 4 : 6} prefix`);
-  }
-  if (!Number.isInteger(length) || length < 0 || length > address.length * 8) {
-    throw new FlowSpecError(`${name}: prefix length ${length} is not from 0 to ${address.length * 8}`);
-  }
-  checkOffset(name, afi, offset, length);
-  if (at + 2 + address.length > LIMIT) throw tooLong();
-  let next = at;
-  scratch[next++] = length;
-  if (afi === 2) scratch[next++] = offset;
-  const octets = (length - offset + 7) >>> 3;
-  if (offset === 0) for (let i = 0; i < octets; i++) scratch[next + i] = address[i] as number;
-  else shiftLeft(address, offset, scratch, next, octets);
-  const padding = octets * 8 - (length - offset);
-  if (padding > 0) {
-    const last = next + octets - 1;
-    scratch[last] = (scratch[last] as number) & (0xff << padding);
-  }
-  return next + octets;
-}
-
-function checkOffset(name: string, afi: 1 | 2, offset: number, length: number): void {
-  if (offset === 0) return;
-  if (afi === 1) throw new FlowSpecError(`${name}: an offset exists in IPv6 only`);
-  if (!Number.isInteger(offset) || offset < 0 || offset >= length) {
-    throw new FlowSpecError(`${name}: offset ${offset} is not below the prefix length ${length}`);
-  }
-}
-
-/** Copies the bits of `from` starting at bit `offset` to whole octets of `to`. */
-function shiftLeft(from: Uint8Array, offset: number, to: Uint8Array, at: number, octets: number): void {
-  const skip = offset >>> 3;
-  const shift = offset & 7;
-  for (let i = 0; i < octets; i++) {
-    const high = from[skip + i] ?? 0;
-    const low = from[skip + i + 1] ?? 0;
-    to[at + i] = ((high << shift) | (low >>> (8 - shift))) & 0xff;
   }
 }
 
@@ -203,7 +150,8 @@ export function decodeFlowSpecList(octets: Uint8Array, afi: number, safi: number
   while (at < octets.length) {
     const result = decodeAt(octets, at, afi, safi);
     const end = result.ok ? at + result.consumed : endOfNlri(octets, at, result.treatment);
-    list.push({ octets: octets.subarray(at, end), result });
+    const clean = result.ok && result.tolerated.length === 0;
+    list.push({ octets: clean ? result.canonical : octets.slice(at, end), result });
     at = end;
   }
   return list;
@@ -249,7 +197,7 @@ function decodeAt(octets: Uint8Array, start: number, afi: number, safi: number):
   if (spec === undefined) return refuse(cursor.failure ?? 'malformed', 'treat-as-withdraw');
   const consumed = end - start;
   if (cursor.tolerated === undefined) {
-    const canonical = consumed === octets.length ? octets : octets.subarray(start, end);
+    const canonical = consumed === octets.length ? octets : octets.slice(start, end);
     return { ok: true, spec, canonical, tolerated: NOTHING_TOLERATED, consumed };
   }
   return withCanonical(spec, cursor.tolerated, consumed);
@@ -269,8 +217,10 @@ function decodeValue(cursor: Cursor, afi: 1 | 2, safi: 133 | 134): FlowSpec | un
   let rd: Uint8Array | undefined;
   if (safi === 134) {
     if (cursor.end - cursor.at < RD_LENGTH) {
-      cursor.failure = `${cursor.end - cursor.at} octets cannot hold a route distinguisher of ${RD_LENGTH}`;
-      return undefined;
+      return fail(
+        cursor,
+        `${cursor.end - cursor.at} octets cannot hold a route distinguisher of ${RD_LENGTH}`,
+      );
     }
     rd = cursor.bytes.slice(cursor.at, cursor.at + RD_LENGTH);
     cursor.at += RD_LENGTH;
@@ -292,8 +242,7 @@ function decodeValue(cursor: Cursor, afi: 1 | 2, safi: 133 | 134): FlowSpec | un
     components.push(component);
   }
   if (components.length === 0) {
-    cursor.failure = 'the NLRI has no components';
-    return undefined;
+    return fail(cursor, 'the NLRI has no components');
   }
   return rd === undefined ? { afi, safi, components } : { afi, safi, rd, components };
 }
@@ -320,57 +269,7 @@ function decodeComponent(cursor: Cursor, type: number, afi: 1 | 2): Component | 
       break;
   }
   // RFC 8955 §4.2: an NLRI with an unknown component type is malformed.
-  cursor.failure = `component type ${type} is unknown for IPv${afi === 1 ? 4 : 6}`;
-  return undefined;
-}
-
-function decodePrefix(cursor: Cursor, type: 1 | 2, afi: 1 | 2): PrefixComponent | undefined {
-  const { bytes, end } = cursor;
-  const name = componentName(type);
-  const heading = afi === 1 ? 1 : 2;
-  if (cursor.at + heading > end) {
-    cursor.failure = `${name}: the NLRI ends before the prefix ${cursor.at === end ? 'length' : 'offset'}`;
-    return undefined;
-  }
-  const width = afi === 1 ? 4 : 16;
-  const length = bytes[cursor.at] as number;
-  const offset = afi === 1 ? 0 : (bytes[cursor.at + 1] as number);
-  cursor.at += heading;
-  if (length > width * 8) {
-    cursor.failure = `${name}: prefix length ${length} is above ${width * 8}`;
-    return undefined;
-  }
-  if (offset !== 0 && offset >= length) {
-    cursor.failure = `${name}: offset ${offset} is not below the prefix length ${length}`;
-    return undefined;
-  }
-  const octets = (length - offset + 7) >>> 3;
-  if (cursor.at + octets > end) {
-    cursor.failure = `${name}: ${octets} octets of prefix are announced, ${end - cursor.at} are left`;
-    return undefined;
-  }
-  const address = new Uint8Array(width);
-  if (offset === 0) for (let i = 0; i < octets; i++) address[i] = bytes[cursor.at + i] as number;
-  else shiftRight(bytes, cursor.at, octets, address, offset);
-  const padding = octets * 8 - (length - offset);
-  const lastOctet = padding === 0 ? 0 : (bytes[cursor.at + octets - 1] as number);
-  cursor.at += octets;
-  if ((lastOctet & ~(0xff << padding)) === 0) {
-    return { type, prefix: { family: afi === 1 ? 4 : 6, address, length }, offset };
-  }
-  tolerate(cursor, `${name}: bits behind the prefix length are set`);
-  return { type, prefix: makePrefix(address, length), offset };
-}
-
-/** Puts whole octets of `from` into `to` starting at bit `offset`; what falls behind the end of `to` is padding. */
-function shiftRight(from: Uint8Array, at: number, octets: number, to: Uint8Array, offset: number): void {
-  const skip = offset >>> 3;
-  const shift = offset & 7;
-  for (let i = 0; i < octets; i++) {
-    const octet = from[at + i] as number;
-    to[skip + i] = (to[skip + i] as number) | (octet >>> shift);
-    if (shift > 0 && skip + i + 1 < to.length) to[skip + i + 1] = (octet << (8 - shift)) & 0xff;
-  }
+  return fail(cursor, `component type ${type} is unknown for IPv${afi === 1 ? 4 : 6}`);
 }
 
 function refuse(reason: string, treatment: Treatment): Refusal {

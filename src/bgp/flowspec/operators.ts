@@ -5,6 +5,7 @@
  * zero, no AND on the first pair, end-of-list on the last. Read more generously; what differs is noted on the cursor.
  */
 import { componentName } from './components.ts';
+import { type Cursor, fail, tolerate, tooLong } from './cursor.ts';
 import { FlowSpecError } from './errors.ts';
 import {
   type BitmaskComponent,
@@ -29,24 +30,6 @@ const BITMASK_RESERVED = 0x0c;
 const MAX_U32 = 0xffff_ffff;
 const MAX_U64 = 0xffff_ffff_ffff_ffffn;
 const TWO_32 = 0x1_0000_0000;
-
-/** Where decoding stands. Reading moves `at`; `failure` is set once and ends the reading. */
-export interface Cursor {
-  readonly bytes: Uint8Array;
-  at: number;
-  /** One past the last octet of this NLRI. */
-  readonly end: number;
-  readonly afi: 1 | 2;
-  failure: string | undefined;
-  /** Forms that the standard would write otherwise; undefined as long as there are none. */
-  tolerated: string[] | undefined;
-}
-
-/** Notes a tolerated form, once. */
-export function tolerate(cursor: Cursor, note: string): void {
-  if (cursor.tolerated === undefined) cursor.tolerated = [note];
-  else if (!cursor.tolerated.includes(note)) cursor.tolerated.push(note);
-}
 
 /** Width of a value as the power of two that the operator's length field holds: 0, 1, 2, 3 for 1, 2, 4, 8 octets. */
 function widthCode(type: number, value: number | bigint): 0 | 1 | 2 | 3 {
@@ -172,11 +155,6 @@ function checkFirst(type: number, index: number, and: boolean): void {
   }
 }
 
-/** The error for a rule that does not fit into the 4095 octets which its length can express (RFC 8955 §4.1). */
-export function tooLong(): FlowSpecError {
-  return new FlowSpecError('the rule is longer than the 4095 octets that an NLRI can have');
-}
-
 function writeU32(out: Uint8Array, at: number, value: number): number {
   out[at] = value >>> 24;
   out[at + 1] = (value >>> 16) & 0xff;
@@ -298,11 +276,6 @@ function noteOperator(
   if (first && (operator & AND) !== 0) {
     tolerate(cursor, `${componentName(type)}: the first operator has its AND bit set`);
   }
-}
-
-function fail(cursor: Cursor, reason: string): undefined {
-  cursor.failure = reason;
-  return undefined;
 }
 
 function missingEnd(type: number): string {
