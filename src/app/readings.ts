@@ -1,0 +1,126 @@
+/** Metrics that are read when they are scraped: what stands, what runs, how the process is. */
+import type { IntervalHistogram } from 'node:perf_hooks';
+import type { Announcer } from '../control/announcer.ts';
+import type { EngineView, ReconcilerView } from '../control/types.ts';
+import type { Meter } from './meter.ts';
+
+export interface MetricsSources {
+  readonly engine: EngineView;
+  readonly reconciler: ReconcilerView;
+  readonly announcer: Announcer;
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number;
+  readonly version: string;
+  readonly feedReaders?: () => number;
+}
+
+/** Sampling period of the event loop's delay (ms). */
+export const DELAY_RESOLUTION_MS = 10;
+
+/** Adds them all; `delay` samples every DELAY_RESOLUTION_MS. */
+export function addReadings(meter: Meter, sources: MetricsSources, delay: IntervalHistogram): void {
+  addMitigations(meter, sources);
+  addPeers(meter, sources);
+  addReconciler(meter, sources);
+  addProcess(meter, sources, delay);
+}
+
+function addMitigations(meter: Meter, { engine }: MetricsSources): void {
+  meter.gauge('prefixd_mitigations_active', 'Mitigations in force', ['action_type', 'pop'], () => {
+    const { pop } = engine.policy;
+    const counts = new Map<string, readonly [{ action_type: string; pop: string }, number]>();
+    for (const type of ['police', 'discard']) counts.set(`${type} ${pop}`, [{ action_type: type, pop }, 0]);
+    for (const id of engine.state.live) {
+      const mitigation = engine.state.mitigations.get(id);
+      if (mitigation === undefined) continue;
+      const labels = { action_type: mitigation.action.type, pop: mitigation.pop };
+      const key = `${labels.action_type} ${labels.pop}`;
+      counts.set(key, [labels, (counts.get(key)?.[1] ?? 0) + 1]);
+    }
+    return counts.values();
+  });
+  meter.gauge('prefixd_paused', '1 while nothing new is announced', [], () => [
+    [{}, engine.state.paused === null ? 0 : 1],
+  ]);
+  meter.gauge('prefixd_dry_run', '1 while nothing is announced because of mode: dry-run', [], () => [
+    [{}, engine.policy.mode === 'dry-run' ? 1 : 0],
+  ]);
+  meter.gauge('prefixd_journal_seq', 'Number of the newest fact', [], () => [[{}, engine.state.seq]]);
+}
+
+function addPeers(meter: Meter, { announcer }: MetricsSources): void {
+  const peers = () => announcer.peers();
+  meter.gauge('prefixd_bgp_session_up', '1 while the session is established', ['peer'], () =>
+    peers().map((peer) => [{ peer: peer.name }, peer.state === 'established' ? 1 : 0]),
+  );
+  meter.gauge('prefixd_bgp_rules', 'Rules of a neighbor: sent, or waiting to be', ['peer', 'state'], () =>
+    peers().flatMap(({ name, rulesSent, rulesPending }) => [
+      [{ peer: name, state: 'sent' }, rulesSent] as const,
+      [{ peer: name, state: 'pending' }, rulesPending] as const,
+    ]),
+  );
+  meter.total('prefixd_bgp_session_flaps_total', 'Times an established session was lost', ['peer'], () =>
+    peers().map((peer) => [{ peer: peer.name }, peer.counters.flaps]),
+  );
+  meter.total(
+    'prefixd_bgp_messages_total',
+    'BGP messages by type and direction',
+    ['peer', 'type', 'direction'],
+    () =>
+      peers().flatMap(({ name, counters }) => [
+        ...messageCounts(name, 'in', counters.messagesIn),
+        ...messageCounts(name, 'out', counters.messagesOut),
+      ]),
+  );
+}
+
+function addReconciler(meter: Meter, { reconciler }: MetricsSources): void {
+  const stats = () => reconciler.stats;
+  meter.total('prefixd_reconciliation_runs_total', 'Full comparisons of desired and sent', [], () => [
+    [{}, stats().runs],
+  ]);
+  meter.total(
+    'prefixd_reconciliation_drift_total',
+    'Routes that a full comparison found missing or too many',
+    [],
+    () => [[{}, stats().drift]],
+  );
+  meter.total('prefixd_egress_refusals_total', 'Routes that the check at the egress held back', [], () => [
+    [{}, stats().egressRefusals],
+  ]);
+  meter.gauge('prefixd_reconciliation_last_duration_seconds', 'How long the last one took', [], () => [
+    [{}, stats().lastRunMs / 1000],
+  ]);
+  meter.gauge('prefixd_reconciliation_last_run_timestamp_seconds', 'When the last one ran', [], () => [
+    [{}, (stats().lastRunAt ?? 0) / 1000],
+  ]);
+}
+
+function addProcess(meter: Meter, { version, feedReaders }: MetricsSources, delay: IntervalHistogram): void {
+  meter.gauge('prefixd_build_info', 'Always 1', ['version'], () => [[{ version }, 1]]);
+  meter.gauge('prefixd_feed_readers', 'Readers of /v1/feed', [], () => [[{}, feedReaders?.() ?? 0]]);
+  meter.gauge(
+    'prefixd_event_loop_delay_seconds',
+    'Delay of the event loop since the last scrape',
+    ['quantile'],
+    () => {
+      // The histogram holds the time between its ticks, the tick's own period included.
+      const seconds = (ns: number) => (ns > 0 ? Math.max(0, ns / 1e6 - DELAY_RESOLUTION_MS) / 1000 : 0);
+      const [median, high, max] = [delay.percentile(50), delay.percentile(99), delay.max];
+      delay.reset();
+      return [
+        [{ quantile: '0.5' }, seconds(median)],
+        [{ quantile: '0.99' }, seconds(high)],
+        [{ quantile: '1' }, seconds(max)],
+      ];
+    },
+  );
+}
+
+function messageCounts(
+  peer: string,
+  direction: 'in' | 'out',
+  counts: Readonly<Record<string, number>>,
+): (readonly [{ peer: string; type: string; direction: string }, number])[] {
+  return Object.entries(counts).map(([type, count]) => [{ peer, type, direction }, count]);
+}

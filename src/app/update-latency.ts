@@ -1,0 +1,49 @@
+/** How long decisions take to reach the routers. */
+import type { RecordedFact } from '../core/facts.ts';
+
+/** Decisions waiting to be sent that are remembered; beyond, the oldest is forgotten and not measured. */
+const MAX_WAITING = 10_000;
+
+/** Pairs each decision that changes a rule with the first UPDATE that carries it. */
+export class UpdateLatency {
+  /** When the newest change of a mitigation was decided (ms), until it is first sent. */
+  readonly #waiting = new Map<string, number>();
+  readonly #clock: () => number;
+  readonly #observe: (seconds: number) => void;
+
+  constructor(clock: () => number, observe: (seconds: number) => void) {
+    this.#clock = clock;
+    this.#observe = observe;
+  }
+
+  decided({ at, fact }: RecordedFact): void {
+    switch (fact.type) {
+      case 'mitigation.created':
+        if (!fact.mitigation.dryRun) this.#remember(fact.mitigation.id, at);
+        break;
+      case 'mitigation.widened':
+      case 'mitigation.escalated':
+        this.#remember(fact.id, at);
+        break;
+      case 'mitigation.ending':
+        this.#waiting.delete(fact.id);
+        break;
+    }
+  }
+
+  /** An announcement for this mitigation was handed to the transport. */
+  sent(mitigationId: string): void {
+    const at = this.#waiting.get(mitigationId);
+    if (at === undefined) return;
+    this.#waiting.delete(mitigationId);
+    this.#observe(Math.max(0, this.#clock() - at) / 1000);
+  }
+
+  #remember(id: string, at: number): void {
+    this.#waiting.delete(id);
+    this.#waiting.set(id, at);
+    if (this.#waiting.size <= MAX_WAITING) return;
+    const [oldest] = this.#waiting.keys();
+    if (oldest !== undefined) this.#waiting.delete(oldest);
+  }
+}
