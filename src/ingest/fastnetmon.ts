@@ -86,9 +86,27 @@ export function parseFastNetMonNotify(args: readonly string[], stdin: string): S
   return parseGenericEvent(event);
 }
 
-/** Reads a document of Advanced (notify script in JSON format, or web callback). */
+/**
+ * Reads what is posted as JSON: a document of Advanced (notify script in JSON format, or web callback), or a call of
+ * Community's script as `{ip, direction, pps, action, details}` with the standard input as `details`.
+ */
 export function parseFastNetMonJson(json: unknown): Signal {
   if (!isRecord(json)) return invalid('', 'must be a JSON object');
+  return 'direction' in json ? parseCall(json) : parseDocument(json);
+}
+
+function parseCall({ ip, direction, pps, action, details }: Readonly<Record<string, unknown>>): Signal {
+  const args = [ip, direction, pps, action];
+  const keys = ['ip', 'direction', 'pps', 'action'];
+  const missing = keys[args.findIndex((arg) => typeof arg !== 'string' && typeof arg !== 'number')];
+  if (missing !== undefined) return invalid(missing, 'is missing');
+  if (details !== undefined && details !== null && typeof details !== 'string') {
+    return invalid('details', 'must be the text that FastNetMon wrote to standard input');
+  }
+  return parseFastNetMonNotify(args.map(String), details ?? '');
+}
+
+function parseDocument(json: Readonly<Record<string, unknown>>): Signal {
   const scope = json.alert_scope ?? 'host';
   if (scope !== 'host') return { kind: 'ignored', why: `it is about a ${String(scope)}, not about a host` };
   const { action: word, ip } = json;
