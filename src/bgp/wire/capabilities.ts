@@ -162,7 +162,7 @@ function writeValue(writer: ByteWriter, capability: Capability): void {
     case 'enhanced-route-refresh':
       return;
     case 'graceful-restart': {
-      if (capability.restartTime > RESTART_TIME) {
+      if (capability.restartTime < 0 || capability.restartTime > RESTART_TIME) {
         throw new RangeError(`restart time ${capability.restartTime} is not from 0 to ${RESTART_TIME}`);
       }
       const flags = (capability.restarting ? RESTARTING : 0) | (capability.notification ? NOTIFICATION : 0);
