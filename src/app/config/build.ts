@@ -1,14 +1,15 @@
 /** Settings that passed every check, turned into what the rooms take. */
 import { resolve } from 'node:path';
 import type { NeighborSettings, SpeakerSettings } from '../../bgp/speaker/types.ts';
+import { parseAnyCommunity } from '../../bgp/wire/communities.ts';
 import { FAMILIES } from '../../bgp/wire/iana.ts';
 import type { Inventory } from '../../core/inventory.ts';
 import type { PlaybookSet } from '../../core/playbook.ts';
 import type { Policy } from '../../core/policy.ts';
-import { ByteWriter } from '../../net/bytes.ts';
+import { concatBytes } from '../../net/bytes.ts';
 import { hostPrefix, parseAddress, parsePrefix, samePrefix } from '../../net/prefix.ts';
 import type { Prefix } from '../../net/prefix.ts';
-import { parseCommunity, parseListen } from './leaves.ts';
+import { parseListen } from './leaves.ts';
 import { dotted } from './problem.ts';
 import type { Path } from './problem.ts';
 import { showSettings } from './redact.ts';
@@ -228,20 +229,18 @@ function buildNeighbor(entry: NeighborEntry, i: number, secrets: Secrets): Neigh
 }
 
 function buildControl(entry: NeighborEntry): NeighborControl {
-  const standard = new ByteWriter();
-  const large = new ByteWriter();
-  for (const text of entry.communities) {
-    const parts = parseCommunity(text) ?? [];
-    for (const part of parts) if (parts.length === 2) standard.u16(part);
-    for (const part of parts) if (parts.length === 3) large.u32(part);
-  }
+  const communities = entry.communities.map(parseAnyCommunity);
+  const octetsOf = (kind: 'standard' | 'large'): Uint8Array =>
+    concatBytes(
+      communities.flatMap((one) => (typeof one === 'object' && one.kind === kind ? [one.octets] : [])),
+    );
   return {
     name: entry.name,
     dialect: entry.dialect,
     families: entry.families.map((family) => FAMILIES[family]),
     maxRules: entry.max_rules,
-    communities: standard.finish(),
-    largeCommunities: large.finish(),
+    communities: octetsOf('standard'),
+    largeCommunities: octetsOf('large'),
   };
 }
 

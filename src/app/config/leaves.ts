@@ -3,6 +3,7 @@
  * messages and the configuration reference are made of it.
  */
 import { z } from 'zod';
+import { parseAnyCommunity } from '../../bgp/wire/communities.ts';
 import { parseAddress, parsePrefix } from '../../net/prefix.ts';
 
 /** A whole number from `min` to `max`. */
@@ -115,7 +116,10 @@ export const holdTime = z
 
 export const community = text(
   'a community such as "65010:666", a large one such as "65010:1:2", or no-export, no-advertise or blackhole',
-  (value) => parseCommunity(value) !== undefined,
+  (value) => {
+    const parsed = parseAnyCommunity(value);
+    return typeof parsed === 'object' && parsed.kind !== 'extended';
+  },
 );
 
 /** A number of mitigations, or no limit at all. */
@@ -149,24 +153,6 @@ export function parseListen(value: string): { readonly host: string; readonly po
   const fits =
     bracketed === undefined ? parseAddress(host)?.length === 4 || host === 'localhost' : isHostAddress(host);
   return fits && port <= 65535 ? { host, port } : undefined;
-}
-
-const WELL_KNOWN: Readonly<Record<string, readonly number[]>> = {
-  /** RFC 1997 */
-  'no-export': [0xffff, 0xff01],
-  'no-advertise': [0xffff, 0xff02],
-  /** RFC 7999 */
-  blackhole: [0xffff, 666],
-};
-
-/** The parts of a community: two of 16 bits (RFC 1997), or three of 32 bits (RFC 8092); undefined when it is neither. */
-export function parseCommunity(value: string): readonly number[] | undefined {
-  const known = WELL_KNOWN[value];
-  if (known !== undefined) return known;
-  if (!/^\d{1,10}(:\d{1,10}){1,2}$/.test(value)) return undefined;
-  const parts = value.split(':').map(Number);
-  const most = parts.length === 2 ? 0xffff : 0xffffffff;
-  return parts.every((part) => part <= most) ? parts : undefined;
 }
 
 /** True when only this machine can reach the host. */
