@@ -22,7 +22,11 @@ export function narrateFacts(
           break;
         case 'mitigation.rejected':
           log.warn(
-            { ...fieldsOf(fact.mitigation, ruleText), reason: fact.mitigation.reason, why: fact.mitigation.why },
+            {
+              ...fieldsOf(fact.mitigation, ruleText),
+              reason: fact.mitigation.reason,
+              why: fact.mitigation.why,
+            },
             'mitigation refused by a guardrail',
           );
           break;
@@ -32,7 +36,8 @@ export function narrateFacts(
         case 'mitigation.withdrawn':
         case 'mitigation.expired': {
           const mitigation = state.mitigations.get(fact.id);
-          const fields = mitigation === undefined ? { mitigation_id: fact.id } : fieldsOf(mitigation, ruleText);
+          const fields =
+            mitigation === undefined ? { mitigation_id: fact.id } : fieldsOf(mitigation, ruleText);
           const level = fact.type === 'mitigation.extended' ? 'debug' : 'info';
           log[level](fields, fact.type.replace('.', ' '));
           break;
@@ -96,11 +101,9 @@ function fieldsOf(mitigation: Mitigation, ruleText: (id: string) => string): Rec
   };
 }
 
-/** Writes a line for each session change and for whatever the speaker has to say. */
+/** Writes a line for what the announcer has to say, session changes among it. */
 export function narrateSessions(log: Logger): SpeakerListener {
   return {
-    onEstablished: (peer) => log.info({ peer }, 'session established'),
-    onDown: (peer, why) => log.warn({ peer, why }, 'session down; its rules are gone from the peer'),
     onSent: (peer, announced, withdrawn) => {
       log.debug({ peer, announced: announced.length, withdrawn: withdrawn.length }, 'rules written');
     },

@@ -30,9 +30,10 @@ export function registerDaemon(program: Command, contextFor: (command: Command) 
   program
     .command('demo')
     .description('run the daemon with a router of its own on loopback, and replay attacks')
-    .action(async () => {
-      const { runDemo } = await import('../app/main.ts');
-      const code = await runDemo({});
+    .action(async (_options: unknown, command: Command) => {
+      const { stdout } = contextFor(command).io;
+      const { runDemo } = await import('../app/demo.ts');
+      const code = await runDemo({ print: (line) => stdout.write(`${line}\n`) });
       if (code !== 0) throw new CliError(Exit.Other, '');
     });
 

@@ -29,6 +29,8 @@ export interface EngineOptions {
   readonly onSnapshotFailed?: (error: unknown) => void;
   /** Told how long the store took to make a group durable (ms). */
   readonly onAppended?: (facts: number, milliseconds: number) => void;
+  /** Told when the store could not write; whoever asked is told, too. */
+  readonly onAppendFailed?: (error: unknown) => void;
 }
 
 interface Job {
@@ -161,6 +163,7 @@ export class Engine implements EngineView {
       this.#state.rollback();
       this.#policy = policyBefore;
       this.#settle();
+      this.#options.onAppendFailed?.(error);
       for (const { job } of answered) job.reject(error);
       return;
     }

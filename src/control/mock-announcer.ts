@@ -108,14 +108,20 @@ export class MockAnnouncer implements Announcer {
 
   #up(name: string, peer: MockPeer): void {
     peer.establishedAt = this.#clock();
-    for (const listener of this.#listeners) listener.onEstablished?.(name);
+    for (const listener of this.#listeners) {
+      listener.onLog?.('info', name, 'session established (mock: no router is told)');
+      listener.onEstablished?.(name);
+    }
   }
 
   #down(name: string, peer: MockPeer, why: string): void {
     if (peer.establishedAt === null) return;
     peer.establishedAt = null;
     peer.rib.clear();
-    for (const listener of this.#listeners) listener.onDown?.(name, why);
+    for (const listener of this.#listeners) {
+      listener.onLog?.('info', name, `session down (mock): ${why}`);
+      listener.onDown?.(name, why);
+    }
   }
 
   #flush(name: string, rib: AdjRibOut): void {

@@ -1,0 +1,161 @@
+/** The composition root: makes the rooms, connects them, and takes them apart in the right order. */
+import { randomUUID } from 'node:crypto';
+import type { Logger } from 'pino';
+import { Speaker } from '../bgp/speaker/speaker.ts';
+import type { Announcer } from '../control/announcer.ts';
+import type { Engine } from '../control/engine.ts';
+import { openEngine } from '../control/engine.ts';
+import { Reconciler } from '../control/loop.ts';
+import { MockAnnouncer } from '../control/mock-announcer.ts';
+import { viewOf } from '../control/rule-view.ts';
+import type { Log } from '../control/types.ts';
+import type { BoundAddress, ReloadOutcome } from '../http/dependencies.ts';
+import type { Actor } from '../core/types.ts';
+import { AuditLog } from '../store/audit.ts';
+import { Journal } from '../store/journal.ts';
+import { realTimers, steadyClock } from './clock.ts';
+import type { ConfigResult, LoadedConfig } from './config/types.ts';
+import { Health } from './health.ts';
+import { Metrics } from './metrics.ts';
+import { narrateFacts, narrateSessions } from './narrate.ts';
+import { StartError } from './process.ts';
+import { Reloader } from './reload.ts';
+import { serveApi, serveScrapes } from './serve.ts';
+import { version } from './version.ts';
+
+/** Facts between two snapshots of the state. */
+const SNAPSHOT_EVERY = 100_000;
+
+export interface DaemonOptions {
+  readonly config: LoadedConfig;
+  readonly logger: Logger;
+  /** Reads the configuration anew; absent when there is no folder to read it from. */
+  readonly load?: () => Promise<ConfigResult>;
+}
+
+/** A running daemon. */
+export interface Daemon {
+  /** Where the API listens. */
+  readonly http: BoundAddress;
+  readonly announcer: Announcer;
+  readonly engine: Engine;
+  reload(actor: Actor): Promise<ReloadOutcome>;
+  /** Finishes requests, parts from the neighbors as configured, flushes the journal. */
+  stop(): Promise<void>;
+}
+
+/** Starts everything. Rejects, with everything taken apart again, when something is in the way (StartError for users). */
+export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  const undo: (() => Promise<unknown> | void)[] = [];
+  try {
+    return await compose(options, undo);
+  } catch (error) {
+    for (const step of undo.reverse()) await step();
+    throw error;
+  }
+}
+
+async function compose(options: DaemonOptions, undo: (() => Promise<unknown> | void)[]): Promise<Daemon> {
+  const { config, logger } = options;
+  const clock = steadyClock();
+  const startedAt = clock();
+  const announcer = makeAnnouncer(config, clock);
+  const health = new Health(announcer);
+  const counters: { metrics: Metrics | null } = { metrics: null };
+  const { engine, warnings } = await openEngine({
+    store: new Journal({ directory: config.storage.path }),
+    policy: config.policy,
+    clock,
+    newId: randomUUID,
+    snapshotEvery: SNAPSHOT_EVERY,
+    onSnapshotFailed: (error) => {
+      health.snapshotFails(error);
+      logger.error({ err: error }, 'snapshot failed; the journal still holds everything');
+    },
+    onAppended: (facts, milliseconds) => {
+      health.storeWorks();
+      counters.metrics?.onAppended(facts, milliseconds);
+    },
+    onAppendFailed: (error) => {
+      health.storeFails(error);
+      logger.error({ err: error }, 'the journal cannot be written; nothing of this group takes effect');
+    },
+  });
+  undo.push(() => engine.close());
+  for (const warning of warnings) logger.warn(warning);
+  const log: Log = (level, text, fields) => logger[level](fields, text);
+  const reconciler = new Reconciler({
+    engine,
+    announcer,
+    neighbors: config.bgp.control,
+    clock,
+    timers: realTimers,
+    intervalMs: config.reconciliationIntervalSeconds * 1000,
+    log,
+  });
+  const view = viewOf(reconciler, engine, announcer);
+  engine.follow(narrateFacts(logger, engine.state, view.ruleText));
+  announcer.subscribe(narrateSessions(logger));
+  const audit = new AuditLog({
+    path: config.observability.auditLogPath,
+    onError: (error) => logger.error({ err: error }, 'the audit log cannot be written'),
+  });
+  undo.push(() => audit.close());
+  engine.follow((facts) => audit.record(facts));
+  const metrics = new Metrics({ engine, reconciler: view, announcer, clock, version });
+  counters.metrics = metrics;
+  undo.push(() => metrics.stop());
+  const reloader = new Reloader({ config, engine, announcer, reconciler, logger, load: options.load });
+  await reconciler.start();
+  undo.push(() => reconciler.stop());
+  const http = await serveApi({
+    engine,
+    announcer,
+    reconciler: view,
+    reloader,
+    metrics,
+    health,
+    audit,
+    logger,
+    clock,
+    startedAt,
+  });
+  undo.push(() => http.server.close(0));
+  const scrapes = await serveScrapes(config, metrics);
+  undo.push(() => void scrapes?.close());
+  await announcer.start().catch((error: unknown) => {
+    const at = config.bgp.speaker.listen;
+    throw at === undefined ? error : StartError.binding('bgp.listen', `${at.host}:${at.port}`, error);
+  });
+  logger.info(
+    {
+      version,
+      pop: config.policy.pop,
+      mode: config.policy.mode,
+      http: `${http.bound.host}:${http.bound.port}`,
+    },
+    'prefixd is running',
+  );
+  return {
+    http: http.bound,
+    announcer,
+    engine,
+    reload: (actor) => reloader.reload(actor),
+    stop: async () => {
+      const { preserveAnnouncements, drainTimeoutSeconds } = reloader.config.shutdown;
+      await http.server.close((drainTimeoutSeconds * 1000) / 2);
+      scrapes?.close();
+      await reconciler.stop();
+      await announcer.stop({ preserve: preserveAnnouncements, communication: 'prefixd is stopping' });
+      await engine.close();
+      await audit.close();
+      metrics.stop();
+      logger.info({ preserved: preserveAnnouncements }, 'prefixd has stopped');
+    },
+  };
+}
+
+function makeAnnouncer(config: LoadedConfig, clock: () => number): Announcer {
+  const { mode, speaker } = config.bgp;
+  return mode === 'mock' ? new MockAnnouncer(speaker.neighbors, clock) : new Speaker(speaker);
+}

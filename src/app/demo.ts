@@ -1,0 +1,113 @@
+/** `npm start`: the whole daemon on built-in defaults, a router beside it in the same process, and attacks to see it work. */
+import { request } from 'undici';
+import { LabRouter } from '../lab/router.ts';
+import { defaultConfig } from './config/default.ts';
+import { formatProblem } from './config/problem.ts';
+import type { LoadedConfig } from './config/types.ts';
+import { startDaemon } from './daemon.ts';
+import type { Daemon } from './daemon.ts';
+import { DEMO_ATTACKS } from './demo-attacks.ts';
+import { createLogger } from './logger.ts';
+import { StartError, untilSignalled } from './process.ts';
+
+/** Pause between two attacks, so that a reader can follow (ms). */
+const PAUSE_MS = 2_000;
+
+export interface DemoOptions {
+  /** Where the story is told. */
+  readonly print: (line: string) => void;
+  /** Laid over the built-in settings; for tests, which need ports of their own. */
+  readonly settings?: Readonly<Record<string, unknown>>;
+  /** Where the lab router listens. Port 0 takes any free port. */
+  readonly router?: { readonly host: string; readonly port: number };
+  /** Ends the demo when it is aborted, beside the signals. */
+  readonly signal?: AbortSignal;
+}
+
+/** Runs until SIGINT or SIGTERM. Returns the exit code; StartError when something is in the way, such as a port in use. */
+export async function runDemo(options: DemoOptions): Promise<number> {
+  const { print } = options;
+  const at = options.router ?? { host: '127.0.0.1', port: 1790 };
+  const router = new LabRouter({
+    host: at.host,
+    port: at.port,
+    asn: 65001,
+    routerId: '192.0.2.1',
+    onChange: ({ kind, text }) => print(`  router  ${kind === 'withdrawn' ? '-' : '+'} ${text}`),
+  });
+  const bound = await router.start().catch((error: unknown) => {
+    throw StartError.binding('the lab router', `${at.host}:${at.port}`, error);
+  });
+  try {
+    const config = await builtIn(options, bound.port);
+    const sink = createLogger({
+      format: 'text',
+      level: config.observability.logLevel,
+      secrets: () => config.secrets,
+      destination: { write: (line) => print(`  daemon  ${line.trimEnd()}`) },
+    });
+    const daemon = await startDaemon({ config, logger: sink.logger });
+    try {
+      return await tell(daemon, options);
+    } finally {
+      print('Stopping: every session is closed and the journal is flushed.');
+      await daemon.stop();
+      sink.flush();
+    }
+  } finally {
+    await router.close();
+  }
+}
+
+async function builtIn(options: DemoOptions, routerPort: number): Promise<LoadedConfig> {
+  const neighbors = [{ name: 'lab', address: '127.0.0.1', port: routerPort, peer_asn: 65001 }];
+  const { bgp, ...settings } = options.settings ?? {};
+  const result = await defaultConfig({
+    settings: { ...settings, bgp: { ...(typeof bgp === 'object' ? bgp : {}), neighbors } },
+  });
+  if (!result.ok) throw new StartError(result.problems.map(formatProblem).join('\n'));
+  return result.config;
+}
+
+async function tell(daemon: Daemon, options: DemoOptions): Promise<number> {
+  const { print } = options;
+  const api = `http://${daemon.http.host}:${daemon.http.port}`;
+  print('');
+  print('prefixd is running with built-in defaults and a lab router in this process, peering over real BGP.');
+  print(`  dashboard  ${api}/`);
+  print(`  API        ${api}/v1/health`);
+  print('');
+  const stopped = untilSignalled(options.signal);
+  for (const { story, event } of DEMO_ATTACKS) {
+    if (await Promise.race([stopped.promise.then(() => true), pause(PAUSE_MS)])) return 0;
+    print(`A detector reports: ${story}`);
+    print(`  POST /v1/events ${JSON.stringify(event)}`);
+    print(`  answer  ${await report(api, event)}`);
+  }
+  if (!(await Promise.race([stopped.promise.then(() => true), pause(PAUSE_MS)]))) {
+    print('');
+    print('The rules above stand in the router until their TTL ends. In another terminal:');
+    print('  npx prefixd status');
+    print('  npx prefixd mitigations list');
+    print('  npx prefixd withdraw ID --reason "false positive"');
+    print('Then peer with your own router: see "Peering" in the README. Ctrl-C ends the demo.');
+    print('');
+  }
+  await stopped.promise;
+  return 0;
+}
+
+/** Posts an event the way any detector does; the answer in a few words. */
+async function report(api: string, event: Readonly<Record<string, unknown>>): Promise<string> {
+  const { statusCode, body } = await request(`${api}/v1/events`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ event_id: crypto.randomUUID(), ...event }),
+  });
+  const answer = (await body.json()) as { readonly status?: unknown; readonly detail?: unknown };
+  return `${statusCode} ${String(answer.detail ?? answer.status)}`;
+}
+
+function pause(milliseconds: number): Promise<false> {
+  return new Promise((resolve) => setTimeout(() => resolve(false), milliseconds).unref());
+}

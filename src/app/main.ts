@@ -1,0 +1,58 @@
+/** `prefixd run`: the daemon as a process, from reading its configuration to its last log line. */
+import { loadConfig } from './config/load.ts';
+import { formatProblem } from './config/problem.ts';
+import { startDaemon } from './daemon.ts';
+import type { Daemon } from './daemon.ts';
+import { createLogger } from './logger.ts';
+import { StartError, untilSignalled } from './process.ts';
+
+/** Exit codes of `run`. */
+const EXIT = { ok: 0, failed: 1, invalidConfiguration: 5 } as const;
+
+export interface RunOptions {
+  /** Folder of the configuration. */
+  readonly directory: string;
+  /** Where secrets are looked up. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+/** Runs until SIGINT or SIGTERM; SIGHUP reloads. Returns the exit code, having told the user on standard error why it is not 0. */
+export async function runDaemon({ directory, environment }: RunOptions): Promise<number> {
+  const load = () => loadConfig(directory, environment);
+  const result = await load();
+  if (!result.ok) {
+    for (const problem of result.problems) process.stderr.write(`error: ${formatProblem(problem)}\n`);
+    return EXIT.invalidConfiguration;
+  }
+  const { config } = result;
+  const { logFormat, logLevel } = config.observability;
+  const sink = createLogger({ format: logFormat, level: logLevel, secrets: () => config.secrets });
+  for (const warning of result.warnings) sink.logger.warn({}, formatProblem(warning));
+  try {
+    const daemon = await startDaemon({ config, logger: sink.logger, load });
+    await serveUntilSignalled(daemon, config.shutdown.drainTimeoutSeconds);
+    return EXIT.ok;
+  } catch (error) {
+    sink.logger.fatal({ err: error }, 'prefixd cannot go on');
+    process.stderr.write(`error: ${explain(error)}\n`);
+    return EXIT.failed;
+  } finally {
+    sink.flush();
+  }
+}
+
+async function serveUntilSignalled(daemon: Daemon, drainTimeoutSeconds: number): Promise<void> {
+  const reload = (): void => void daemon.reload({ kind: 'operator', name: 'SIGHUP' });
+  process.on('SIGHUP', reload);
+  await untilSignalled().promise;
+  process.off('SIGHUP', reload);
+  // What cannot be drained in time is left: the journal is the truth, and the next start brings everything back.
+  const overdue = setTimeout(() => process.exit(EXIT.failed), drainTimeoutSeconds * 1000);
+  await daemon.stop();
+  clearTimeout(overdue);
+}
+
+function explain(error: unknown): string {
+  if (error instanceof StartError) return error.message;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

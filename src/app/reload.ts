@@ -1,0 +1,126 @@
+/** Hot reload: all or nothing. A bad file changes nothing; what needs a restart is named, not half-applied. */
+import type { Logger } from 'pino';
+import type { Announcer } from '../control/announcer.ts';
+import type { Engine } from '../control/engine.ts';
+import type { Reconciler } from '../control/loop.ts';
+import type { Actor } from '../core/types.ts';
+import type { HttpServer, ReloadOutcome } from '../http/dependencies.ts';
+import { formatProblem } from './config/problem.ts';
+import type { ConfigResult, LoadedConfig } from './config/types.ts';
+
+export interface ReloaderOptions {
+  readonly config: LoadedConfig;
+  readonly engine: Engine;
+  readonly announcer: Announcer;
+  readonly reconciler: Reconciler;
+  readonly logger: Logger;
+  readonly load: (() => Promise<ConfigResult>) | undefined;
+}
+
+/** Holds the configuration in force. */
+export class Reloader {
+  readonly #options: ReloaderOptions;
+  readonly #adopted = new Set<(config: LoadedConfig) => Promise<void>>();
+  #config: LoadedConfig;
+  #running: Promise<ReloadOutcome> | null = null;
+
+  constructor(options: ReloaderOptions) {
+    this.#options = options;
+    this.#config = options.config;
+  }
+
+  /** The configuration in force. */
+  get config(): LoadedConfig {
+    return this.#config;
+  }
+
+  /** Called with each configuration that was adopted, for parts that keep settings of their own. */
+  onAdopted(adopt: (config: LoadedConfig) => Promise<void>): void {
+    this.#adopted.add(adopt);
+  }
+
+  /** Reads the files anew and adopts them. Calls that overlap share one reload. */
+  reload(actor: Actor): Promise<ReloadOutcome> {
+    this.#running ??= this.#reload(actor).finally(() => {
+      this.#running = null;
+    });
+    return this.#running;
+  }
+
+  async #reload(actor: Actor): Promise<ReloadOutcome> {
+    const { load, engine, announcer, reconciler, logger } = this.#options;
+    if (load === undefined) return { ok: false, problems: ['the built-in configuration cannot be reloaded'] };
+    const result = await load();
+    if (!result.ok) {
+      const problems = result.problems.map(formatProblem);
+      logger.error({ problems, actor: actor.name }, 'reload refused; nothing was changed');
+      return { ok: false, problems };
+    }
+    const next = withSettingsOfStart(result.config, this.#config);
+    const warnings = [...result.warnings.map(formatProblem), ...needRestart(this.#config, result.config)];
+    const summary = summarize(next);
+    await engine.adopt(next.policy, { type: 'policy-loaded', actor, summary });
+    this.#config = next;
+    // The announcer first: sessions that go take their routes along, and the reconciler finds every neighbor it is given.
+    await announcer.reconfigure(next.bgp.speaker.neighbors);
+    await reconciler.setNeighbors(next.bgp.control);
+    for (const adopt of this.#adopted) await adopt(next);
+    logger.info({ actor: actor.name, summary, warnings }, 'configuration reloaded');
+    return { ok: true, summary, warnings };
+  }
+}
+
+/** The reloaded configuration, with what only a restart can change as it was at start. */
+function withSettingsOfStart(next: LoadedConfig, running: LoadedConfig): LoadedConfig {
+  const { listen, localAsn, routerId } = running.bgp.speaker;
+  return {
+    ...next,
+    storage: running.storage,
+    observability: running.observability,
+    http: { ...next.http, listen: running.http.listen },
+    bgp: {
+      ...next.bgp,
+      mode: running.bgp.mode,
+      speaker: {
+        localAsn,
+        routerId,
+        neighbors: next.bgp.speaker.neighbors,
+        ...(listen === undefined ? {} : { listen }),
+      },
+    },
+  };
+}
+
+function needRestart(running: LoadedConfig, next: LoadedConfig): readonly string[] {
+  const parts: readonly [name: string, part: (config: LoadedConfig) => unknown][] = [
+    ['http.listen', (config) => config.http.listen],
+    ['http.tls', (config) => config.http.tls === null],
+    ['storage', (config) => config.storage],
+    ['observability', (config) => config.observability],
+    ['bgp.mode', (config) => config.bgp.mode],
+    ['bgp.local_asn', (config) => config.bgp.speaker.localAsn],
+    ['bgp.router_id', (config) => config.bgp.speaker.routerId],
+    ['bgp.listen', (config) => config.bgp.speaker.listen],
+  ];
+  return parts
+    .filter(([, part]) => JSON.stringify(part(running)) !== JSON.stringify(part(next)))
+    .map(([name]) => `${name} has changed and takes effect at the next start`);
+}
+
+function summarize(config: LoadedConfig): string {
+  const { policy, bgp } = config;
+  const counts = [
+    `mode ${policy.mode}`,
+    `${policy.playbooks.names.length} playbooks`,
+    `${policy.safelist.length} safelisted prefixes`,
+    `${bgp.control.length} neighbors`,
+  ];
+  return counts.join(', ');
+}
+
+/** Makes the server follow reloads of its certificates. */
+export function reloadCertificates(reloader: Reloader, server: HttpServer): void {
+  reloader.onAdopted(async ({ http }) => {
+    if (http.tls !== null) await server.reloadTls(http.tls);
+  });
+}

@@ -1,0 +1,76 @@
+/** The HTTP side of the composition: what the server is given, and where it listens. */
+import { randomUUID } from 'node:crypto';
+import type { Server } from 'node:http';
+import type { Logger } from 'pino';
+import type { Announcer } from '../control/announcer.ts';
+import type { EngineView, ReconcilerView } from '../control/types.ts';
+import type { BoundAddress, HttpServer } from '../http/dependencies.ts';
+import { createServer } from '../http/server.ts';
+import type { AuditLog } from '../store/audit.ts';
+import type { LoadedConfig } from './config/types.ts';
+import type { Health } from './health.ts';
+import type { Metrics } from './metrics.ts';
+import { listenForScrapes } from './metrics-listener.ts';
+import { StartError } from './process.ts';
+import type { Reloader } from './reload.ts';
+import { reloadCertificates } from './reload.ts';
+import { version } from './version.ts';
+
+export interface ServeOptions {
+  readonly engine: EngineView;
+  readonly announcer: Announcer;
+  readonly reconciler: ReconcilerView;
+  readonly reloader: Reloader;
+  readonly metrics: Metrics;
+  readonly health: Health;
+  readonly audit: AuditLog;
+  readonly logger: Logger;
+  readonly clock: () => number;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+}
+
+/** Starts the API. StartError when its address cannot be bound. */
+export async function serveApi(
+  options: ServeOptions,
+): Promise<{ readonly server: HttpServer; readonly bound: BoundAddress }> {
+  const { engine, announcer, reconciler, reloader, metrics, health, audit, logger, clock, startedAt } =
+    options;
+  const server = await createServer({
+    engine,
+    announcer,
+    reconciler,
+    clock,
+    newId: randomUUID,
+    version,
+    startedAt,
+    logger,
+    auth: () => reloader.config.http.auth,
+    tls: reloader.config.http.tls,
+    rateLimit: () => reloader.config.http.rateLimit,
+    metrics: () => metrics.scrape(),
+    onRequest: (observation) => metrics.onRequest(observation),
+    onOperatorAction: (action) => audit.recordAction(action),
+    problems: () => health.problems(),
+    settings: () => reloader.config.shown.settings,
+    inventory: () => reloader.config.shown.inventory,
+    playbooks: () => reloader.config.shown.playbooks,
+    reload: (actor) => reloader.reload(actor),
+    audit: (limit) => audit.newest(limit),
+  });
+  reloadCertificates(reloader, server);
+  const { host, port } = reloader.config.http.listen;
+  const bound = await server.listen({ host, port }).catch((error: unknown) => {
+    throw StartError.binding('http.listen', `${host}:${port}`, error);
+  });
+  return { server, bound };
+}
+
+/** Starts the listener for scrapes, if one is configured. StartError when its address cannot be bound. */
+export async function serveScrapes(config: LoadedConfig, metrics: Metrics): Promise<Server | null> {
+  const at = config.observability.metricsListen;
+  if (at === null) return null;
+  return listenForScrapes(at, () => metrics.scrape()).catch((error: unknown) => {
+    throw StartError.binding('observability.metrics_listen', `${at.host}:${at.port}`, error);
+  });
+}
