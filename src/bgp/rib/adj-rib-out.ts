@@ -110,16 +110,16 @@ export class AdjRibOut implements AdjRibOutView {
     for (const key of this.#announce.keys()) if (!this.#sent.has(key)) yield key;
   }
 
-  /** Queues a route; a change that waits for the same key is superseded. Announcing what is already out does nothing. */
+  /**
+   * Queues a route; a change that waits for the same key is superseded. Announcing what is already out does nothing, but
+   * where a change waits the route is written again, since that change may have taken the place of a `resend`.
+   */
   announce(route: OutRoute): void {
-    this.#withdraw.delete(route.key);
-    this.#announce.delete(route.key);
-    const sent = this.#sent.get(route.key);
-    if (sent?.route.attributes.key === route.attributes.key) {
-      if (sent.route.label !== route.label) this.#sent.set(route.key, { route, sentAt: sent.sentAt });
-      return;
-    }
-    this.#announce.set(route.key, route);
+    const { key } = route;
+    const waited = this.#withdraw.delete(key) || this.#announce.delete(key);
+    const sent = this.#sent.get(key);
+    if (waited || sent?.route.attributes.key !== route.attributes.key) this.#announce.set(key, route);
+    else if (sent.route.label !== route.label) this.#sent.set(key, { route, sentAt: sent.sentAt });
   }
 
   /** Queues the withdrawal of a key with the octets that were announced; a route never written is merely forgotten. */
@@ -157,6 +157,11 @@ export class AdjRibOut implements AdjRibOutView {
       this.#sent.delete(key);
     }
     return { announce, withdraw };
+  }
+
+  /** Forgets one route that turned out to fit into no message: nothing of it was written. */
+  forget(key: RouteKey): void {
+    this.#sent.delete(key);
   }
 
   /** Forgets everything: the session is gone, and with it what the peer held on its behalf. */

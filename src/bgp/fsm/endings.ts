@@ -1,0 +1,148 @@
+/** How the machine leaves a state for Idle or Active: what every such transition has in common (RFC 4271 §8.2.2). */
+import { ErrorCode, FsmSubcode, type NotificationError, notificationFor } from '../wire/notification.ts';
+import type { NotificationMessage } from '../wire/types.ts';
+import { ceaseNotification, endsForGood } from './cease.ts';
+import type { Cease, Damping, FsmAction, FsmConfig, FsmState, StateName } from './types.ts';
+
+/** A transition: the state afterwards and what to do, in order. */
+export type Step = readonly [FsmState, readonly FsmAction[]];
+
+/** The first wait after a failure, and the longest, in seconds. Each failure in a row doubles it. */
+export const FIRST_WAIT_SECONDS = 1;
+export const LONGEST_WAIT_SECONDS = 30;
+
+/** Nothing has failed yet. */
+export const UNDAMPED: Damping = { connectRetryCounter: 0, nextWaitSeconds: FIRST_WAIT_SECONDS };
+
+/** One failure more: the counter goes up, the next wait doubles. */
+export function dampen(damping: Damping): Damping {
+  return {
+    connectRetryCounter: damping.connectRetryCounter + 1,
+    nextWaitSeconds: Math.min(damping.nextWaitSeconds * 2, LONGEST_WAIT_SECONDS),
+  };
+}
+
+/** Why an attempt or session ends, and what the peer is told before. */
+export interface Ending {
+  readonly why: string;
+  /** False when someone asked for it. */
+  readonly fault: boolean;
+  readonly notification?: NotificationMessage;
+}
+
+/**
+ * To Idle, to come back by itself. RFC 4271 §8.2.2 says in each state: sends the NOTIFICATION if there is one, sets the
+ * ConnectRetryTimer to zero, releases all BGP resources, drops the TCP connection, increments the ConnectRetryCounter by
+ * 1, performs peer oscillation damping, changes its state to Idle.
+ */
+export function failToIdle(state: FsmState, ending: Ending): Step {
+  return [
+    { name: 'idle', held: true, damping: dampen(state.damping) },
+    [
+      ...release(state, ending),
+      { type: 'start-timer', timer: 'idle-hold', seconds: state.damping.nextWaitSeconds },
+    ],
+  ];
+}
+
+/** To Idle, to stay there until an operator's start (Event 2: "sets the ConnectRetryCounter to zero"). */
+export function stopToIdle(state: FsmState, ending: Ending): Step {
+  return [{ name: 'idle', held: false, damping: UNDAMPED }, release(state, ending)];
+}
+
+/** To Active: this attempt failed, the next dial comes when the ConnectRetryTimer expires; connections are welcome meanwhile. */
+export function failToActive(state: FsmState, config: FsmConfig, why: string): Step {
+  const retry: readonly FsmAction[] = config.passive
+    ? []
+    : [{ type: 'start-timer', timer: 'connect-retry', seconds: state.damping.nextWaitSeconds }];
+  return [
+    { name: 'active', damping: dampen(state.damping) },
+    [...release(state, { why, fault: true }), ...retry],
+  ];
+}
+
+function release(state: FsmState, ending: Ending): readonly FsmAction[] {
+  const actions: FsmAction[] = [{ type: 'stop-all-timers' }];
+  if (ending.notification !== undefined) actions.push({ type: 'send', message: ending.notification });
+  actions.push({ type: 'drop-connection' });
+  if (state.name === 'established') actions.push({ type: 'session-down', why: ending.why });
+  actions.push({ type: 'report', why: ending.why, fault: ending.fault });
+  return actions;
+}
+
+/** The ending of a session that broke a rule: the error carries the NOTIFICATION it deserves. */
+export function endingFor(error: NotificationError): Ending {
+  return { why: error.message, fault: true, notification: notificationFor(error) };
+}
+
+/** What the peer had sent when a message could not be read, by error code. */
+const MALFORMED: ReadonlyMap<number, string> = new Map([
+  [ErrorCode.MessageHeader, 'peer sent no BGP message'],
+  [ErrorCode.OpenMessage, 'peer sent an OPEN that is refused, correct it there'],
+  [ErrorCode.UpdateMessage, 'peer sent a malformed UPDATE'],
+  [ErrorCode.RouteRefreshMessage, 'peer sent a malformed ROUTE-REFRESH'],
+]);
+
+/** The same for a message that could not be read, where the error names octets and the operator asks whose they were. */
+export function endingForMalformed(error: NotificationError): Ending {
+  const what = MALFORMED.get(error.code);
+  return { ...endingFor(error), why: what === undefined ? error.message : `${what}: ${error.message}` };
+}
+
+/** The ending with a Cease, wrapped into a Hard Reset where the peer would otherwise keep the routes (RFC 8538 §4). */
+export function endingByCease(state: FsmState, cease: Cease, why: string, fault: boolean): Ending {
+  const agreement =
+    state.name === 'established' || state.name === 'openconfirm' ? state.agreement : undefined;
+  const hard = agreement?.notificationRestart === true && endsForGood(cease);
+  return { why, fault, notification: ceaseNotification(cease, hard) };
+}
+
+/** RFC 6608 §3: which state was surprised. */
+const UNEXPECTED_IN: Readonly<Partial<Record<StateName, number>>> = {
+  opensent: FsmSubcode.UnexpectedInOpenSent,
+  openconfirm: FsmSubcode.UnexpectedInOpenConfirm,
+  established: FsmSubcode.UnexpectedInEstablished,
+};
+
+/**
+ * RFC 4271 §6.6: "Any error detected by the BGP Finite State Machine (e.g., receipt of an unexpected event) is indicated
+ * by sending the NOTIFICATION message with the Error Code Finite State Machine Error." RFC 6608 §4 adds the subcode and,
+ * as data, the type of the message that surprised; `messageType` is absent when it was no message.
+ */
+export function fsmError(state: FsmState, what: string, messageType?: number): Step {
+  return failToIdle(state, {
+    why: `${what} in state ${state.name}`,
+    fault: true,
+    notification: {
+      type: 'notification',
+      code: ErrorCode.FiniteStateMachine,
+      subcode:
+        messageType === undefined
+          ? FsmSubcode.Unspecified
+          : (UNEXPECTED_IN[state.name] ?? FsmSubcode.Unspecified),
+      data: messageType === undefined ? new Uint8Array(0) : Uint8Array.of(messageType),
+    },
+  });
+}
+
+/** RFC 4271 §6.5, Hold Timer Expired Error. */
+export function holdTimeEnding(seconds: number): Ending {
+  return {
+    why: `nothing heard from the peer for ${seconds} s (hold time): check the path to it and whether it is overloaded`,
+    fault: true,
+    notification: bareNotification(ErrorCode.HoldTimerExpired),
+  };
+}
+
+/** RFC 9687 §4: the peer has not taken what we send. */
+export function sendHoldEnding(seconds: number): Ending {
+  return {
+    why: `peer has read nothing of what we sent for ${seconds} s (send hold time): it is stuck or overloaded`,
+    fault: true,
+    notification: bareNotification(ErrorCode.SendHoldTimerExpired),
+  };
+}
+
+function bareNotification(code: number): NotificationMessage {
+  return { type: 'notification', code, subcode: 0, data: new Uint8Array(0) };
+}

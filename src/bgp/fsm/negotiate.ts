@@ -1,0 +1,139 @@
+/** The OPEN this side sends, and what the peer's OPEN makes of it (RFC 4271 §4.2 and §6.2, RFC 5492). */
+import { encodeCapabilities } from '../wire/capabilities.ts';
+import { type Family, familyName, sameFamily } from '../wire/iana.ts';
+import { ErrorCode, NotificationError, OpenSubcode } from '../wire/notification.ts';
+import {
+  BGP_VERSION,
+  findCapability,
+  formatIdentifier,
+  myAsField,
+  offeredFamilies,
+  peerAsn,
+} from '../wire/open.ts';
+import type { Capability, OpenMessage } from '../wire/types.ts';
+import type { Agreement, FsmConfig } from './types.ts';
+
+/** The OPEN of this side. Capabilities beyond multiprotocol and 4-octet AS are always offered: the peer takes what it knows. */
+export function localOpen(config: FsmConfig): OpenMessage {
+  const capabilities: Capability[] = config.families.map((family) => ({ type: 'multiprotocol', family }));
+  capabilities.push({ type: 'route-refresh' }, { type: 'extended-message' });
+  const restart = config.gracefulRestart;
+  if (restart !== undefined) {
+    capabilities.push({
+      type: 'graceful-restart',
+      restarting: restart.restarting,
+      notification: true,
+      restartTime: restart.restartTimeSeconds,
+      // RFC 4724 §3, the F bit: what filters is the router, and it goes on filtering while we are away. That holds
+      // for a lost connection as for a restart, and §4.2 drops stale routes where the bit is clear.
+      families: config.families.map((family) => ({ family, forwardingPreserved: true })),
+    });
+  }
+  capabilities.push({ type: 'four-octet-as', asn: config.localAsn }, { type: 'enhanced-route-refresh' });
+  if (restart !== undefined && restart.longLivedStaleSeconds > 0) {
+    capabilities.push({
+      type: 'long-lived-graceful-restart',
+      families: config.families.map((family) => ({
+        family,
+        forwardingPreserved: true,
+        staleTime: restart.longLivedStaleSeconds,
+      })),
+    });
+  }
+  return {
+    type: 'open',
+    version: BGP_VERSION,
+    myAs: myAsField(config.localAsn),
+    holdTime: config.holdTimeSeconds,
+    bgpIdentifier: config.localIdentifier,
+    capabilities,
+  };
+}
+
+/**
+ * What a session with this peer will be, or the NOTIFICATION that its OPEN deserves. The error's message tells an
+ * operator what to change and on which side. What needs no configuration to be judged (version, hold time 1 and 2,
+ * identifier 0, AS 0) never gets here: decoding the OPEN has refused it.
+ */
+export function negotiate(open: OpenMessage, config: FsmConfig): Agreement | NotificationError {
+  return (
+    checkPeerAs(open, config) ??
+    checkIdentifier(open, config) ??
+    checkFamilies(open, config) ??
+    agree(open, config)
+  );
+}
+
+// RFC 4271 §6.2: "If the Autonomous System field of the OPEN message is unacceptable, then the Error Subcode MUST be set
+// to Bad Peer AS."
+function checkPeerAs(open: OpenMessage, config: FsmConfig): NotificationError | undefined {
+  const asn = peerAsn(open);
+  if (asn === config.peerAsn) return undefined;
+  return openError(
+    OpenSubcode.BadPeerAs,
+    `peer is AS ${asn} but peer_asn says ${config.peerAsn}: correct peer_asn here or the local AS there`,
+  );
+}
+
+// RFC 6286 §2.2: "If the BGP Identifier field of the OPEN message is zero, or if it is the same as the BGP Identifier of
+// the local BGP speaker and the message is from an internal peer, then the Error Subcode is set to Bad BGP Identifier."
+function checkIdentifier(open: OpenMessage, config: FsmConfig): NotificationError | undefined {
+  if (open.bgpIdentifier !== config.localIdentifier || config.localAsn !== config.peerAsn) return undefined;
+  return openError(
+    OpenSubcode.BadBgpIdentifier,
+    `peer has our own router id ${formatIdentifier(open.bgpIdentifier)}: inside one AS they must differ, change router_id here or there`,
+  );
+}
+
+// RFC 5492 §3: "if a BGP speaker that supports a certain capability determines that its peer doesn't support this
+// capability, the speaker MAY send a NOTIFICATION message [...] and terminate peering". §5: subcode 7; "the Data field
+// in the NOTIFICATION message MUST list the set of capabilities that causes the speaker to send the message".
+function checkFamilies(open: OpenMessage, config: FsmConfig): NotificationError | undefined {
+  if (sharedFamilies(open, config).length > 0) return undefined;
+  const required = config.families.map((family): Capability => ({ type: 'multiprotocol', family }));
+  const theirs = offeredFamilies(open).map(familyName).join(', ');
+  const ours = config.families.map(familyName).join(', ');
+  return openError(
+    OpenSubcode.UnsupportedCapability,
+    `no address family in common: this side offers ${ours}, peer offers ${theirs}: add the missing family there or correct families here`,
+    encodeCapabilities(required),
+  );
+}
+
+function agree(open: OpenMessage, config: FsmConfig): Agreement {
+  const families = sharedFamilies(open, config);
+  // RFC 4271 §4.2: "a BGP speaker MUST calculate the value of the Hold Timer by using the smaller of its configured Hold
+  // Time and the Hold Time received in the OPEN message."
+  const holdTimeSeconds = Math.min(open.holdTime, config.holdTimeSeconds);
+  const theirRestart = findCapability(open, 'graceful-restart');
+  const gracefulRestart = config.gracefulRestart !== undefined && theirRestart !== undefined;
+  const has = (type: Capability['type']): boolean => open.capabilities.some((c) => c.type === type);
+  return {
+    holdTimeSeconds,
+    // RFC 4271 §4.4: "A reasonable maximum time between KEEPALIVE messages would be one third of the Hold Time interval."
+    keepaliveSeconds: holdTimeSeconds / 3,
+    families,
+    familiesRefused: config.families.filter((family) => !families.includes(family)),
+    fourOctetAs: has('four-octet-as'),
+    routeRefresh: has('route-refresh'),
+    enhancedRouteRefresh: has('enhanced-route-refresh'),
+    extendedMessages: has('extended-message'),
+    // RFC 4724 §3: without families the sender cannot keep its own forwarding state, but it does help us keep ours.
+    gracefulRestart,
+    notificationRestart: gracefulRestart && theirRestart.notification,
+    peerRestartSeconds: theirRestart?.restartTime ?? 0,
+    peerAsn: peerAsn(open),
+    peerIdentifier: open.bgpIdentifier,
+    peerRouterId: formatIdentifier(open.bgpIdentifier),
+    internal: config.localAsn === config.peerAsn,
+  };
+}
+
+function sharedFamilies(open: OpenMessage, config: FsmConfig): readonly Family[] {
+  const theirs = offeredFamilies(open);
+  return config.families.filter((family) => theirs.some((other) => sameFamily(family, other)));
+}
+
+function openError(subcode: number, message: string, data?: Uint8Array): NotificationError {
+  return new NotificationError(ErrorCode.OpenMessage, subcode, message, data);
+}

@@ -1,0 +1,164 @@
+/**
+ * The vocabulary of the finite state machine (RFC 4271 §8): states, events and actions as data.
+ *
+ * One machine stands for one connection to a neighbor, as §8.2.1 has it; a second connection of the same neighbor is a
+ * second machine, and collision.ts says which of the two goes.
+ */
+import type { Family } from '../wire/iana.ts';
+import type { NotificationError } from '../wire/notification.ts';
+import type {
+  BgpMessage,
+  NotificationMessage,
+  OpenMessage,
+  RouteRefreshMessage,
+  UpdateMessage,
+} from '../wire/types.ts';
+
+/** What the machine must know of the configuration. */
+export interface FsmConfig {
+  /** 1..4294967295 */
+  readonly localAsn: number;
+  /** BGP Identifier, four octets as a number, not 0 (RFC 6286 §2.1). */
+  readonly localIdentifier: number;
+  /** 1..4294967295 */
+  readonly peerAsn: number;
+  /** 0, or 3..65535 seconds. */
+  readonly holdTimeSeconds: number;
+  /** What is offered, in this order; at least one. */
+  readonly families: readonly Family[];
+  /** True: never dials (PassiveTcpEstablishment, RFC 4271 §8.1.1). */
+  readonly passive: boolean;
+  /** How long a dial may take before the next is tried, in seconds. */
+  readonly connectRetrySeconds: number;
+  /** Absent: the capability is not offered (RFC 4724 §3). */
+  readonly gracefulRestart?: GracefulRestartOffer;
+}
+
+/** What this side says about its own restarts. */
+export interface GracefulRestartOffer {
+  /** 0..4095 seconds */
+  readonly restartTimeSeconds: number;
+  /** 0 leaves long-lived graceful restart out; up to 16777215 seconds (RFC 9494 §3). */
+  readonly longLivedStaleSeconds: number;
+  /** The R bit: this process came up and has not yet had a session with this neighbor (RFC 4724 §3). */
+  readonly restarting: boolean;
+}
+
+/** What both OPENs together mean for the session. */
+export interface Agreement {
+  /** The smaller of both sides' (RFC 4271 §4.2); 0 means neither keepalives nor a hold timer. */
+  readonly holdTimeSeconds: number;
+  /** A third of the hold time (RFC 4271 §4.4); 0 when that is 0. */
+  readonly keepaliveSeconds: number;
+  /** Offered by both sides, in our order; never empty. */
+  readonly families: readonly Family[];
+  /** Offered here and not by the peer. */
+  readonly familiesRefused: readonly Family[];
+  readonly fourOctetAs: boolean;
+  readonly routeRefresh: boolean;
+  readonly enhancedRouteRefresh: boolean;
+  readonly extendedMessages: boolean;
+  /** Both sides sent the capability: the peer keeps our routes while we restart. */
+  readonly gracefulRestart: boolean;
+  /** Both sides set the N bit: a NOTIFICATION other than a Hard Reset keeps routes too (RFC 8538 §2). */
+  readonly notificationRestart: boolean;
+  /** The peer's Restart Time in seconds; 0 without its capability. */
+  readonly peerRestartSeconds: number;
+  readonly peerAsn: number;
+  /** Four octets as a number. */
+  readonly peerIdentifier: number;
+  /** The same in dotted decimal. */
+  readonly peerRouterId: string;
+  /** Both sides are in one AS. */
+  readonly internal: boolean;
+}
+
+/**
+ * What survives from one attempt to the next. RFC 4271 §8.1.1 leaves damping (DampPeerOscillations) to the
+ * implementation: here each failure doubles the wait before the next attempt.
+ */
+export interface Damping {
+  /** ConnectRetryCounter (RFC 4271 §8): attempts that failed since the last start. */
+  readonly connectRetryCounter: number;
+  /** How long the next wait will be, in seconds. */
+  readonly nextWaitSeconds: number;
+}
+
+export type FsmState =
+  /** `held`: comes back by itself when IdleHoldTimer ends. Not held: waits for an operator's start. */
+  | { readonly name: 'idle'; readonly held: boolean; readonly damping: Damping }
+  | { readonly name: 'connect' | 'active' | 'opensent'; readonly damping: Damping }
+  | { readonly name: 'openconfirm'; readonly damping: Damping; readonly agreement: Agreement }
+  | { readonly name: 'established'; readonly damping: Damping; readonly agreement: Agreement };
+
+/** The six states of RFC 4271 §8.2.2. */
+export type StateName = FsmState['name'];
+
+/**
+ * ConnectRetryTimer, HoldTimer, KeepaliveTimer and IdleHoldTimer of RFC 4271 §8 and §10, SendHoldTimer of RFC 9687 §4,
+ * and `settle`, which ends when a session has lasted long enough to be forgiven its past.
+ * DelayOpenTimer is not among them: DelayOpen is an optional attribute (§8.1.1) that this speaker leaves off.
+ */
+export type TimerName = 'connect-retry' | 'hold' | 'keepalive' | 'idle-hold' | 'send-hold' | 'settle';
+
+/** Why the session is being ended on purpose: the Cease NOTIFICATION to send (RFC 4486 §3, RFC 9003 §2). */
+export interface Cease {
+  readonly subcode: number;
+  /** For Administrative Shutdown and Administrative Reset; at most 255 octets of UTF-8. */
+  readonly communication?: string;
+}
+
+/** Numbers are those of RFC 4271 §8.1. Events 6, 7, 12 and 20 belong to optional attributes that are off. */
+export type FsmEvent =
+  /** 1 (ManualStart), or 4 when the configuration says passive. */
+  | { readonly type: 'manual-start' }
+  /** 2. `cease` null: close without a NOTIFICATION, so that a graceful-restart helper keeps the routes (RFC 4724 §4.1). */
+  | { readonly type: 'manual-stop'; readonly cease: Cease | null }
+  /** 3, or 5 when the configuration says passive. */
+  | { readonly type: 'automatic-start' }
+  /** 8: the speaker itself ends the session and will try again. */
+  | { readonly type: 'automatic-stop'; readonly cease: Cease; readonly why: string }
+  /** 9 (connect-retry), 10 (hold), 11 (keepalive), 13 (idle-hold), RFC 9687 (send-hold). */
+  | { readonly type: 'timer-expires'; readonly timer: TimerName }
+  /** 16: the dial succeeded. */
+  | { readonly type: 'tcp-connected' }
+  /** 17: the neighbor's connection was accepted. */
+  | { readonly type: 'tcp-accepted' }
+  /** 18, for a dial that failed as for a connection that ended. */
+  | { readonly type: 'tcp-fails'; readonly why: string }
+  /** 19 */
+  | { readonly type: 'open'; readonly open: OpenMessage }
+  /** 21, 22, 28: what arrived is malformed; the error carries the NOTIFICATION it deserves. */
+  | { readonly type: 'message-error'; readonly error: NotificationError }
+  /** 23 */
+  | { readonly type: 'collision-dump' }
+  /** 24 (OPEN Message Error, Unsupported Version Number) and 25. */
+  | { readonly type: 'notification'; readonly notification: NotificationMessage }
+  /** 26 */
+  | { readonly type: 'keepalive' }
+  /** 27 */
+  | { readonly type: 'update'; readonly update: UpdateMessage }
+  /** RFC 2918: legal in Established alone, as an UPDATE is. */
+  | { readonly type: 'route-refresh'; readonly refresh: RouteRefreshMessage };
+
+export type FsmEventType = FsmEvent['type'];
+
+/** What the shell does, in order. */
+export type FsmAction =
+  /** Dial. Ends in tcp-connected or tcp-fails. */
+  | { readonly type: 'connect' }
+  | { readonly type: 'send'; readonly message: BgpMessage }
+  /** Close the connection, or give up the dial; what was sent before goes out first. */
+  | { readonly type: 'drop-connection' }
+  /** (Re)starts it. The shell adds jitter to connect-retry, keepalive and idle-hold (RFC 4271 §10). */
+  | { readonly type: 'start-timer'; readonly timer: TimerName; readonly seconds: number }
+  | { readonly type: 'stop-timer'; readonly timer: TimerName }
+  | { readonly type: 'stop-all-timers' }
+  /** The session is up: routes may flow. */
+  | { readonly type: 'session-up'; readonly agreement: Agreement }
+  /** The session left Established: what it had written is void. */
+  | { readonly type: 'session-down'; readonly why: string }
+  | { readonly type: 'deliver-update'; readonly update: UpdateMessage }
+  | { readonly type: 'deliver-refresh'; readonly refresh: RouteRefreshMessage }
+  /** An attempt or a session ended, and why, in words for an operator. `fault` is false when someone asked for it. */
+  | { readonly type: 'report'; readonly why: string; readonly fault: boolean };

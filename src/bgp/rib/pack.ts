@@ -1,0 +1,187 @@
+/**
+ * Routes into UPDATEs (RFC 4271 §4.3): as many NLRI in each as fit, routes with equal attributes together. The octets of
+ * attributes are written once for a group, the NLRI are copied as they are, and nothing else is done a route.
+ */
+import { ByteWriter } from '../../net/bytes.ts';
+import { writeAttributes } from '../wire/attributes-encode.ts';
+import { AttributeType, type Family, MessageType } from '../wire/iana.ts';
+import { HEADER_LENGTH, maxMessageLength } from '../wire/limits.ts';
+import type { CodecContext, PathAttributes } from '../wire/types.ts';
+import type { OutRoute, RouteAttributes, RouteChanges } from './adj-rib-out.ts';
+
+/** What the session says about the attributes that belong to it rather than to a route. */
+export interface PackContext extends CodecContext {
+  /** 1..4294967295 */
+  readonly localAsn: number;
+}
+
+/** Messages in the order in which they are to be sent. */
+export interface Packed {
+  /** Whole UPDATEs, header included. */
+  readonly messages: readonly Uint8Array[];
+  /** Routes whose NLRI fits into no message beside their attributes; nothing was written for them. */
+  readonly tooLong: readonly OutRoute[];
+}
+
+/** LOCAL_PREF of everything this speaker originates, towards internal peers (RFC 4271 §5.1.5). */
+const LOCAL_PREF = 100;
+const ORIGIN_IGP = 0;
+
+/** Optional, with a length of two octets: what is written for MP_REACH_NLRI and MP_UNREACH_NLRI. */
+const MP_FLAGS = 0x90;
+
+/** Octets around the attributes: withdrawn routes length and total path attribute length, two each. */
+const UPDATE_LENGTHS = 4;
+
+/** Packs announcements (MP_REACH_NLRI), then withdrawals (MP_UNREACH_NLRI), each in the order of first appearance. */
+export function packUpdates(changes: RouteChanges, context: PackContext): Packed {
+  const messages: Uint8Array[] = [];
+  const tooLong: OutRoute[] = [];
+  for (const routes of grouped(changes.announce, announceGroup)) {
+    const [{ family, attributes }] = routes;
+    fill(routes, reachEnvelope(family, attributes, context), context, messages, tooLong);
+  }
+  for (const routes of grouped(changes.withdraw, familyGroup)) {
+    fill(routes, unreachEnvelope(routes[0].family), context, messages, tooLong);
+  }
+  return { messages, tooLong };
+}
+
+/** Everything of an UPDATE but the NLRI: attribute octets in front of them, beginning with MP_(UN)REACH, and behind. */
+interface Envelope {
+  readonly front: Uint8Array;
+  readonly behind: Uint8Array;
+}
+
+type NonEmpty<T> = [T, ...T[]];
+
+function announceGroup(route: OutRoute): string {
+  return `${familyGroup(route)}/${route.attributes.key}`;
+}
+
+function familyGroup({ family }: OutRoute): string {
+  return `${family.afi}/${family.safi}`;
+}
+
+function grouped(
+  routes: readonly OutRoute[],
+  keyOf: (route: OutRoute) => string,
+): Iterable<NonEmpty<OutRoute>> {
+  const groups = new Map<string, NonEmpty<OutRoute>>();
+  let previous: OutRoute | undefined;
+  let group: NonEmpty<OutRoute> | undefined;
+  for (const route of routes) {
+    // Rules of one kind come in runs that share these very objects: no key is made for them.
+    if (
+      group === undefined ||
+      previous?.attributes !== route.attributes ||
+      previous.family !== route.family
+    ) {
+      const key = keyOf(route);
+      group = groups.get(key);
+      if (group === undefined) {
+        group = [route];
+        groups.set(key, group);
+        previous = route;
+        continue;
+      }
+    }
+    group.push(route);
+    previous = route;
+  }
+  return groups.values();
+}
+
+/** RFC 4760 §3, RFC 8955 §4.1. MP_REACH_NLRI goes first (RFC 7606 §5.1). */
+function reachEnvelope(family: Family, attributes: RouteAttributes, context: PackContext): Envelope {
+  const front = new ByteWriter(16 + attributes.nextHop.length);
+  front.u8(MP_FLAGS).u8(AttributeType.MpReachNlri).u16(0);
+  front.u16(family.afi).u8(family.safi).u8(attributes.nextHop.length).bytes(attributes.nextHop).u8(0);
+  const behind = new ByteWriter(128);
+  writeAttributes(behind, sessionAttributes(attributes, context), context);
+  return { front: front.finish(), behind: behind.finish() };
+}
+
+/** RFC 4760 §4: no other attribute is needed. */
+function unreachEnvelope(family: Family): Envelope {
+  const front = new ByteWriter(8);
+  front.u8(MP_FLAGS).u8(AttributeType.MpUnreachNlri).u16(0).u16(family.afi).u8(family.safi);
+  return { front: front.finish(), behind: new Uint8Array(0) };
+}
+
+/**
+ * RFC 4271 §5.1.2: an AS_PATH that is empty towards internal peers and holds the local AS towards external ones; §5.1.5:
+ * LOCAL_PREF towards internal peers (the encoder leaves it out towards external ones).
+ */
+function sessionAttributes(attributes: RouteAttributes, context: PackContext): PathAttributes {
+  return {
+    origin: ORIGIN_IGP,
+    asPath: context.internal ? [] : [{ kind: 'sequence', asns: [context.localAsn] }],
+    localPref: LOCAL_PREF,
+    communities: attributes.communities,
+    extendedCommunities: attributes.extendedCommunities,
+    ipv6ExtendedCommunities: attributes.ipv6ExtendedCommunities,
+    largeCommunities: attributes.largeCommunities,
+  };
+}
+
+function fill(
+  routes: readonly OutRoute[],
+  envelope: Envelope,
+  context: PackContext,
+  messages: Uint8Array[],
+  tooLong: OutRoute[],
+): void {
+  const { front, behind } = envelope;
+  const overhead = HEADER_LENGTH + UPDATE_LENGTHS + front.length + behind.length;
+  const room = maxMessageLength(MessageType.Update, context.extendedMessages) - overhead;
+  let first = 0;
+  while (first < routes.length) {
+    let end = first;
+    let nlriLength = 0;
+    for (let route = routes[end]; route !== undefined; route = routes[++end]) {
+      if (nlriLength + route.nlri.length > room) break;
+      nlriLength += route.nlri.length;
+    }
+    if (end === first) {
+      tooLong.push(...routes.slice(first, first + 1));
+      first++;
+      continue;
+    }
+    messages.push(assemble(routes, first, end, nlriLength, envelope, overhead));
+    first = end;
+  }
+}
+
+function assemble(
+  routes: readonly OutRoute[],
+  first: number,
+  end: number,
+  nlriLength: number,
+  { front, behind }: Envelope,
+  overhead: number,
+): Uint8Array {
+  const message = new Uint8Array(overhead + nlriLength);
+  message.fill(0xff, 0, 16);
+  putU16(message, 16, message.length);
+  message[18] = MessageType.Update;
+  putU16(message, 21, message.length - HEADER_LENGTH - UPDATE_LENGTHS);
+  const attributesAt = HEADER_LENGTH + UPDATE_LENGTHS;
+  message.set(front, attributesAt);
+  // The length of MP_(UN)REACH, which stands behind its flags and type.
+  putU16(message, attributesAt + 2, front.length - 4 + nlriLength);
+  let at = attributesAt + front.length;
+  for (let i = first; i < end; i++) {
+    const route = routes[i];
+    if (route === undefined) break;
+    message.set(route.nlri, at);
+    at += route.nlri.length;
+  }
+  message.set(behind, at);
+  return message;
+}
+
+function putU16(octets: Uint8Array, at: number, value: number): void {
+  octets[at] = value >>> 8;
+  octets[at + 1] = value & 0xff;
+}

@@ -1,0 +1,411 @@
+/**
+ * One configured neighbor: its sessions and its Adj-RIB-Out. RFC 4271 §8.2.1 gives each connection a machine of its own;
+ * here there is a primary, which dials, waits and comes back, and a second only until one of the two has won.
+ */
+import { collisionLoser } from '../fsm/collision.ts';
+import { negotiate } from '../fsm/negotiate.ts';
+import { INITIAL_STATE } from '../fsm/step.ts';
+import type { Agreement, Cease, FsmConfig, FsmState, StateName } from '../fsm/types.ts';
+import { AdjRibOut, type OutRoute, type RouteKey } from '../rib/adj-rib-out.ts';
+import { familyName } from '../wire/iana.ts';
+import { CeaseSubcode, NotificationError } from '../wire/notification.ts';
+import { RefreshSubtype } from '../wire/route-refresh.ts';
+import type { OpenMessage, RouteRefreshMessage, UpdateMessage } from '../wire/types.ts';
+import { Outbound } from './outbound.ts';
+import { PeerRecord } from './peer-record.ts';
+import { countRoutes } from './received.ts';
+import { refuse } from './refuse.ts';
+import type { Runtime } from './runtime.ts';
+import { Session, type SessionOwner } from './session.ts';
+import type { Connection, DialRequest } from './transport.ts';
+import type { NeighborSettings, PeerStatus, SpeakerListener } from './types.ts';
+
+/** How long withdrawals may take to leave before the session ends all the same. */
+const DRAIN_MS = 5000;
+
+/** A dial without an answer is given up after this time, and the next begins. */
+const CONNECT_RETRY_SECONDS = 30;
+
+/** This speaker's side of every session. */
+export interface LocalSide {
+  readonly localAsn: number;
+  /** Four octets as a number. */
+  readonly localIdentifier: number;
+}
+
+/** How to part from a neighbor. */
+export interface Parting {
+  /** Close without a NOTIFICATION where the peer keeps our routes while we restart. */
+  readonly preserve: boolean;
+  readonly cease: Cease;
+}
+
+/** How far a session has come. */
+const PROGRESS: Readonly<Record<StateName, number>> = {
+  idle: 0,
+  active: 1,
+  connect: 2,
+  opensent: 3,
+  openconfirm: 4,
+  established: 5,
+};
+
+export class Neighbor {
+  readonly settings: NeighborSettings;
+  readonly rib = new AdjRibOut();
+  readonly #local: LocalSide;
+  readonly #runtime: Runtime;
+  readonly #listener: Required<SpeakerListener>;
+  readonly #record = new PeerRecord();
+  readonly #owner: SessionOwner;
+  readonly #closings = new Set<Promise<void>>();
+  #primary: Session;
+  #second: Session | undefined;
+  /** The neighbor's connection that came while the primary waits after a failure; taken when the wait ends. */
+  #parked: Connection | undefined;
+  #outbound: Outbound | undefined;
+  #enabled: boolean;
+  #started = false;
+  /** RFC 4724 §3, the R bit: no session with this neighbor has come up since the process started. */
+  #restarting = true;
+  #warnedOfRoutes = false;
+
+  constructor(
+    settings: NeighborSettings,
+    local: LocalSide,
+    runtime: Runtime,
+    listener: Required<SpeakerListener>,
+  ) {
+    this.settings = settings;
+    this.#local = local;
+    this.#runtime = runtime;
+    this.#listener = listener;
+    this.#enabled = settings.enabled;
+    this.#owner = {
+      onState: (session, before) => this.#stateChanged(session, before),
+      allowOpen: (session, open) => this.#allowOpen(session, open),
+      onUp: (session, agreement) => this.#up(session, agreement),
+      onDown: (_session, why) => this.#down(why),
+      onUpdate: (_session, update) => this.#updateReceived(update),
+      onRefresh: (_session, refresh) => this.#refreshReceived(refresh),
+      onMessage: (direction, name) => this.#record.message(direction, name),
+      onNotification: (direction, notification, text) =>
+        this.#record.notification(direction, notification, text, this.#runtime.now()),
+      onReport: (session, why, fault) => this.#ended(session, why, fault),
+      onWritable: () => this.#outbound?.wake(),
+    };
+    this.#primary = this.#newSession(INITIAL_STATE);
+  }
+
+  get established(): boolean {
+    return this.#outbound !== undefined;
+  }
+
+  status(): PeerStatus {
+    const { settings } = this;
+    const second = this.#second;
+    const best =
+      second !== undefined && PROGRESS[second.state.name] > PROGRESS[this.#primary.state.name]
+        ? second
+        : this.#primary;
+    return {
+      name: settings.name,
+      address: addressText(settings),
+      peerAsn: settings.peerAsn,
+      state: best.state.name,
+      enabled: this.#enabled,
+      establishedAt: this.#record.establishedAt,
+      families: settings.families,
+      negotiated: best.state.name === 'established' ? best.state.agreement : null,
+      rulesSent: this.rib.sent.size,
+      rulesPending: this.rib.pendingCount,
+      lastError: this.#record.lastError,
+      lastNotificationSent: this.#record.notificationSent,
+      lastNotificationReceived: this.#record.notificationReceived,
+      counters: this.#record.counters(),
+    };
+  }
+
+  /** Begins to dial or to wait. */
+  start(): void {
+    this.#started = true;
+    if (this.#enabled) this.#primary.start();
+  }
+
+  /** Administrative up and down; down tells the peer why. */
+  setEnabled(enabled: boolean, communication: string | undefined): void {
+    if (enabled === this.#enabled) return;
+    this.#enabled = enabled;
+    this.#log('info', enabled ? 'enabled by the operator' : 'disabled by the operator');
+    if (!enabled) this.#endAll(shutdownCease(communication));
+    else if (this.#started) this.#primary.start();
+  }
+
+  /** Everything once more (soft), or a new session at once (hard). */
+  clear(how: 'soft' | 'hard'): void {
+    if (how === 'soft') {
+      for (const family of this.#primary.agreement?.families ?? []) this.#outbound?.refresh(family);
+      return;
+    }
+    if (!this.#enabled || !this.#started) return;
+    this.#log('info', 'session reset by the operator');
+    this.#endAll({ subcode: CeaseSubcode.AdministrativeReset });
+    this.#primary.start();
+  }
+
+  /** Queues changes; nothing happens unless established. */
+  apply(announce: readonly OutRoute[], withdraw: readonly RouteKey[]): void {
+    if (this.#outbound === undefined) return;
+    for (const route of announce) this.rib.announce(route);
+    for (const key of withdraw) this.rib.withdraw(key);
+    this.#outbound.wake();
+  }
+
+  endOfRib(): void {
+    this.#outbound?.markEndOfRib();
+  }
+
+  /**
+   * Ends everything for good; resolves when all connections are gone. What waits is written first, and without
+   * `preserve` the withdrawal of everything. A peer that keeps our routes while we restart is left without a word, since
+   * a NOTIFICATION makes it flush them (RFC 4724 §4). Any other flushes them whatever we do, and gets the Cease.
+   */
+  async part({ preserve, cease }: Parting): Promise<void> {
+    this.#started = false;
+    const outbound = this.#outbound;
+    if (outbound !== undefined) {
+      if (!preserve) for (const key of [...this.rib.effectiveKeys()]) this.rib.withdraw(key);
+      await this.#within(DRAIN_MS, outbound.drained());
+    }
+    const kept = preserve && this.#primary.agreement?.gracefulRestart === true;
+    this.#endAll(kept ? null : cease);
+    await Promise.all([this.#primary.closed, ...this.#closings]);
+  }
+
+  /** The neighbor's connection has arrived. */
+  accept(connection: Connection): void {
+    if (!this.#enabled || !this.#started) {
+      this.#log('info', 'connection refused: the neighbor is disabled here', { from: connection.remote });
+      this.#closing(refuse(connection));
+      return;
+    }
+    const state = this.#primary.state.name;
+    if (state === 'active') this.#primary.accept(connection);
+    else if (state === 'idle') this.#park(connection);
+    else this.#takeSecond(connection);
+  }
+
+  /**
+   * RFC 4271 §8.2.2 refuses connections in Idle. The neighbor would come back in its own time, which may be minutes:
+   * it waits for what is left of our own wait instead, which damps as well. One at a time.
+   */
+  #park(connection: Connection): void {
+    if (this.#parked !== undefined) this.#closing(refuse(this.#parked));
+    this.#parked = connection;
+  }
+
+  #unpark(): void {
+    const connection = this.#parked;
+    if (connection === undefined) return;
+    this.#parked = undefined;
+    this.accept(connection);
+  }
+
+  #takeSecond(connection: Connection): void {
+    // The neighbor has opened yet another connection: it has given up the one before.
+    if (this.#second !== undefined) this.#retire(this.#second);
+    this.#second = this.#newSession({ name: 'active', damping: this.#primary.state.damping });
+    this.#second.accept(connection);
+  }
+
+  #newSession(state: FsmState): Session {
+    return new Session(
+      this.#runtime,
+      state,
+      () => fsmConfig(this.settings, this.#local, this.#restarting),
+      dialRequest(this.settings),
+      this.#owner,
+    );
+  }
+
+  #stateChanged(session: Session, before: StateName): void {
+    const now = session.state.name;
+    this.#log('debug', `${before} -> ${now}`, session.ends === undefined ? {} : { connection: session.ends });
+    const over = now === 'idle' || now === 'active';
+    if (session === this.#second) {
+      if (over) this.#retire(session);
+      return;
+    }
+    if (session !== this.#primary) return;
+    if (over && this.#second !== undefined) this.#promote(this.#second);
+    else if (before === 'idle') this.#unpark();
+  }
+
+  /** The second connection is the one that goes on. */
+  #promote(second: Session): void {
+    const loser = this.#primary;
+    this.#primary = second;
+    this.#second = undefined;
+    this.#retire(loser);
+  }
+
+  /** Ends a session that is not the primary, for good. */
+  #retire(session: Session): void {
+    if (session === this.#second) this.#second = undefined;
+    session.dump();
+    session.stop(null);
+    this.#closing(session.closed);
+  }
+
+  /** RFC 4271 §6.8. An OPEN that will be refused anyway collides with nothing. */
+  #allowOpen(session: Session, open: OpenMessage): boolean {
+    const other = session === this.#primary ? this.#second : this.#primary;
+    if (other === undefined) return true;
+    const config = fsmConfig(this.settings, this.#local, this.#restarting);
+    const outcome = negotiate(open, config);
+    if (outcome instanceof NotificationError) return true;
+    const existing = {
+      initiator: other.initiator,
+      state: other.state.name,
+      gracefulRestart: other.agreement?.gracefulRestart ?? false,
+    };
+    const loser = collisionLoser({ ...outcome, ...this.#local }, existing, session.initiator);
+    if (loser === 'arriving') return false;
+    if (loser === 'existing') {
+      if (existing.state === 'established') {
+        other.abandon('the peer restarted: it opened a new connection while the old one stood');
+      } else {
+        other.dump();
+      }
+    }
+    return true;
+  }
+
+  #up(session: Session, agreement: Agreement): void {
+    if (session === this.#second) this.#promote(session);
+    else if (this.#second !== undefined) this.#retire(this.#second);
+    this.#restarting = false;
+    this.#warnedOfRoutes = false;
+    this.rib.clear();
+    this.#record.up(this.#runtime.now());
+    const { name } = this.settings;
+    this.#outbound = new Outbound(session, agreement, this.#local.localAsn, this.rib, this.#runtime, {
+      onSent: (announced, withdrawn) => this.#listener.onSent(name, announced, withdrawn),
+      onTooLong: (route) =>
+        this.#log('error', 'rule not sent: it fits into no message beside its attributes', {
+          rule: route.text,
+          octets: route.nlri.length,
+        }),
+    });
+    this.#logUp(session, agreement);
+    this.#listener.onEstablished(name);
+  }
+
+  #logUp(session: Session, agreement: Agreement): void {
+    this.#log('info', 'session established', {
+      connection: session.ends,
+      router_id: agreement.peerRouterId,
+      families: agreement.families.map(familyName),
+      hold_time: agreement.holdTimeSeconds,
+      graceful_restart: agreement.gracefulRestart,
+    });
+    if (agreement.familiesRefused.length === 0) return;
+    const refused = agreement.familiesRefused.map(familyName).join(', ');
+    this.#log('warn', `peer does not offer ${refused}: rules of these families are not sent; add them there`);
+  }
+
+  #down(why: string): void {
+    this.#outbound?.end();
+    this.#outbound = undefined;
+    this.rib.clear();
+    this.#record.down();
+    this.#listener.onDown(this.settings.name, why);
+  }
+
+  #ended(session: Session, why: string, fault: boolean): void {
+    if (session !== this.#primary && session !== this.#second) return;
+    const news = this.#record.ended(why, fault);
+    this.#log(news ? (fault ? 'warn' : 'info') : 'debug', why);
+  }
+
+  /** This speaker takes no routes: what comes is counted and dropped, having been decoded and judged (RFC 7606). */
+  #updateReceived(update: UpdateMessage): void {
+    this.#record.routes(countRoutes(update));
+    if (update.problems.length === 0 || this.#warnedOfRoutes) return;
+    this.#warnedOfRoutes = true;
+    this.#log('warn', 'peer sends malformed attributes; its routes are dropped as all are here', {
+      problems: update.problems.map((problem) => problem.reason),
+    });
+  }
+
+  #refreshReceived(refresh: RouteRefreshMessage): void {
+    // RFC 7313 §5: other subtypes than a request mark the peer's own routes, or are unknown and ignored.
+    if (refresh.subtype !== RefreshSubtype.Request) return;
+    this.#log('info', `peer asks for ${familyName(refresh.family)} again`);
+    this.#outbound?.refresh(refresh.family);
+  }
+
+  #endAll(cease: Cease | null): void {
+    if (this.#parked !== undefined) this.#closing(refuse(this.#parked));
+    this.#parked = undefined;
+    if (this.#second !== undefined) this.#retire(this.#second);
+    this.#primary.stop(cease);
+  }
+
+  #closing(closed: Promise<void>): void {
+    this.#closings.add(closed);
+    void closed.finally(() => this.#closings.delete(closed));
+  }
+
+  #within(milliseconds: number, promise: Promise<void>): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#runtime.after(milliseconds, resolve);
+      void promise.then(() => {
+        cancel();
+        resolve();
+      });
+    });
+  }
+
+  #log(
+    level: Parameters<Required<SpeakerListener>['onLog']>[0],
+    text: string,
+    fields?: Readonly<Record<string, unknown>>,
+  ): void {
+    this.#listener.onLog(level, this.settings.name, text, fields);
+  }
+}
+
+/** The Cease of an operator's shutdown (RFC 9003). */
+export function shutdownCease(communication: string | undefined): Cease {
+  const subcode = CeaseSubcode.AdministrativeShutdown;
+  return communication === undefined ? { subcode } : { subcode, communication };
+}
+
+/** A neighbor's address for people. */
+export function addressText({ address }: Pick<NeighborSettings, 'address'>): string {
+  if (address.kind === 'unix') return `unix:${address.path}`;
+  return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
+}
+
+function fsmConfig(settings: NeighborSettings, local: LocalSide, restarting: boolean): FsmConfig {
+  const { peerAsn, holdTimeSeconds, families, passive, gracefulRestart } = settings;
+  return {
+    ...local,
+    peerAsn,
+    holdTimeSeconds,
+    families,
+    passive,
+    connectRetrySeconds: CONNECT_RETRY_SECONDS,
+    ...(gracefulRestart === undefined ? {} : { gracefulRestart: { ...gracefulRestart, restarting } }),
+  };
+}
+
+function dialRequest({ address, localAddress, md5Password, ttlSecurityHops }: NeighborSettings): DialRequest {
+  return {
+    address,
+    ...(localAddress === undefined ? {} : { localAddress }),
+    ...(md5Password === undefined ? {} : { md5Password }),
+    ...(ttlSecurityHops === undefined ? {} : { ttlSecurityHops }),
+  };
+}

@@ -1,0 +1,149 @@
+/**
+ * Writes an Adj-RIB-Out to its session: in slices, so that other work gets its turn, and only while the transport takes
+ * octets, so that a peer that does not read costs one slice of memory and nothing more.
+ */
+import type { AdjRibOut, OutRoute } from '../rib/adj-rib-out.ts';
+import { packUpdates } from '../rib/pack.ts';
+import type { Agreement } from '../fsm/types.ts';
+import { type Family, sameFamily } from '../wire/iana.ts';
+import { RefreshSubtype } from '../wire/route-refresh.ts';
+import { endOfRib } from '../wire/update.ts';
+import type { Runtime } from './runtime.ts';
+import type { Session } from './session.ts';
+
+/** Routes a turn of the event loop; some 16 KB of ordinary rules. */
+const ROUTES_A_TURN = 500;
+
+/** What the owner is told. */
+export interface OutboundListener {
+  readonly onSent: (announced: readonly OutRoute[], withdrawn: readonly OutRoute[]) => void;
+  /** A route that fits into no message of this session. */
+  readonly onTooLong: (route: OutRoute) => void;
+}
+
+/** One for each established session; dies with it. */
+export class Outbound {
+  readonly #session: Session;
+  readonly #agreement: Agreement;
+  readonly #localAsn: number;
+  readonly #rib: AdjRibOut;
+  readonly #runtime: Runtime;
+  readonly #listener: OutboundListener;
+  /** Families that are to get End-of-RIB once nothing waits. */
+  readonly #endOfRib = new Set<Family>();
+  /** Families whose refresh is being answered: true when the end is to be marked. */
+  readonly #refreshing = new Map<Family, boolean>();
+  /** Families asked for once more while they were being answered. */
+  readonly #refreshAgain = new Set<Family>();
+  #idle: (() => void)[] = [];
+  #scheduled = false;
+  #over = false;
+
+  constructor(
+    session: Session,
+    agreement: Agreement,
+    localAsn: number,
+    rib: AdjRibOut,
+    runtime: Runtime,
+    listener: OutboundListener,
+  ) {
+    this.#session = session;
+    this.#agreement = agreement;
+    this.#localAsn = localAsn;
+    this.#rib = rib;
+    this.#runtime = runtime;
+    this.#listener = listener;
+  }
+
+  /** Something waits, or the transport takes octets again. What is queued in one turn is packed together. */
+  wake(): void {
+    if (this.#scheduled || this.#over) return;
+    this.#scheduled = true;
+    this.#runtime.soon(() => {
+      this.#scheduled = false;
+      this.#turn();
+    });
+  }
+
+  /** The session is gone. */
+  end(): void {
+    this.#over = true;
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  /** End-of-RIB for every family once what waits now has been written. */
+  markEndOfRib(): void {
+    for (const family of this.#agreement.families) this.#endOfRib.add(family);
+    this.wake();
+  }
+
+  /**
+   * Writes everything of a family again (RFC 2918 §4), between the marks of RFC 7313 §4 when both sides know them. A
+   * request that comes while another is being answered is answered once, afterwards, however often it comes.
+   */
+  refresh(requested: Family): void {
+    // RFC 2918 §4: a request for a family that was not negotiated is ignored.
+    const family = this.#agreement.families.find((one) => sameFamily(one, requested));
+    if (family === undefined) return;
+    if (this.#refreshing.has(family)) {
+      this.#refreshAgain.add(family);
+      return;
+    }
+    const marked = this.#agreement.enhancedRouteRefresh;
+    this.#refreshing.set(family, marked);
+    if (marked) {
+      this.#session.send({ type: 'route_refresh', family, subtype: RefreshSubtype.BeginOfRefresh });
+    }
+    this.#rib.resend(family);
+    this.wake();
+  }
+
+  /** Resolves when everything was written and the transport has room again, or the session has ended. */
+  drained(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#idle.push(resolve);
+      this.wake();
+    });
+  }
+
+  #turn(): void {
+    if (this.#over || this.#session.congested) return;
+    const changes = this.#rib.take(ROUTES_A_TURN, this.#runtime.now());
+    if (changes.announce.length + changes.withdraw.length > 0) this.#write(changes);
+    if (this.#over) return;
+    if (this.#rib.pendingCount === 0) this.#finish();
+    if (this.#rib.pendingCount > 0) this.wake();
+  }
+
+  #write(changes: { readonly announce: readonly OutRoute[]; readonly withdraw: readonly OutRoute[] }): void {
+    const { messages, tooLong } = packUpdates(changes, { ...this.#agreement, localAsn: this.#localAsn });
+    this.#session.writeUpdates(messages);
+    if (tooLong.length === 0) {
+      this.#listener.onSent(changes.announce, changes.withdraw);
+      return;
+    }
+    const unwritten = new Set(tooLong);
+    for (const route of tooLong) {
+      this.#rib.forget(route.key);
+      this.#listener.onTooLong(route);
+    }
+    const written = (route: OutRoute): boolean => !unwritten.has(route);
+    this.#listener.onSent(changes.announce.filter(written), changes.withdraw.filter(written));
+  }
+
+  /** Nothing waits in the Adj-RIB-Out: what was to follow it may. */
+  #finish(): void {
+    for (const [family, marked] of this.#refreshing) {
+      if (marked) this.#session.send({ type: 'route_refresh', family, subtype: RefreshSubtype.EndOfRefresh });
+    }
+    this.#refreshing.clear();
+    for (const family of this.#endOfRib) this.#session.send(endOfRib(family));
+    this.#endOfRib.clear();
+    for (const family of this.#refreshAgain) {
+      this.#refreshAgain.delete(family);
+      this.refresh(family);
+    }
+    if (this.#session.congested || this.#rib.pendingCount > 0) return;
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+}

@@ -1,0 +1,94 @@
+/** What is remembered of a neighbor for those who look: counters, the last error, the last NOTIFICATION each way. */
+import type { NotificationMessage } from '../wire/types.ts';
+import type { MessageName, NotificationSummary, SessionCounters } from './types.ts';
+
+type Tally = Record<MessageName, number>;
+
+function zero(): Tally {
+  return { open: 0, update: 0, notification: 0, keepalive: 0, route_refresh: 0 };
+}
+
+export class PeerRecord {
+  readonly #in = zero();
+  readonly #out = zero();
+  #routesReceived = 0;
+  #established = 0;
+  #flaps = 0;
+  #establishedAt: number | null = null;
+  #lastError: string | null = null;
+  /** The last error ended an established session, so that the next session does not make it old news. */
+  #lastErrorEndedSession = false;
+  #endedSession = false;
+  #notificationSent: NotificationSummary | null = null;
+  #notificationReceived: NotificationSummary | null = null;
+
+  get establishedAt(): number | null {
+    return this.#establishedAt;
+  }
+
+  /** Why the last established session ended, or why the present attempts fail; null when there is nothing to say. */
+  get lastError(): string | null {
+    return this.#lastError;
+  }
+
+  get notificationSent(): NotificationSummary | null {
+    return this.#notificationSent;
+  }
+
+  get notificationReceived(): NotificationSummary | null {
+    return this.#notificationReceived;
+  }
+
+  counters(): SessionCounters {
+    return {
+      messagesIn: { ...this.#in },
+      messagesOut: { ...this.#out },
+      routesReceived: this.#routesReceived,
+      established: this.#established,
+      flaps: this.#flaps,
+    };
+  }
+
+  message(direction: 'in' | 'out', name: MessageName): void {
+    (direction === 'in' ? this.#in : this.#out)[name]++;
+  }
+
+  routes(count: number): void {
+    this.#routesReceived += count;
+  }
+
+  up(now: number): void {
+    this.#establishedAt = now;
+    this.#established++;
+    if (!this.#lastErrorEndedSession) this.#lastError = null;
+  }
+
+  /** An established session ended. A flap is one that nobody here asked to end; `error` tells. */
+  down(): void {
+    this.#establishedAt = null;
+    this.#endedSession = true;
+  }
+
+  /** An attempt or a session ended. Returns true when this is news: a fault, and not the one before once more. */
+  ended(why: string, fault: boolean): boolean {
+    const endedSession = this.#endedSession;
+    this.#endedSession = false;
+    if (!fault) return endedSession;
+    if (endedSession) this.#flaps++;
+    const news = endedSession || this.#lastError !== why;
+    this.#lastError = why;
+    this.#lastErrorEndedSession = endedSession;
+    return news;
+  }
+
+  notification(
+    direction: 'in' | 'out',
+    { code, subcode }: NotificationMessage,
+    text: string,
+    at: number,
+  ): void {
+    const summary: NotificationSummary = { code, subcode, text, at };
+    if (direction === 'in') this.#notificationReceived = summary;
+    else this.#notificationSent = summary;
+  }
+}

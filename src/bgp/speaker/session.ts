@@ -1,0 +1,348 @@
+/** One state machine with its connection and its timers: the shell that turns octets into events and actions into octets. */
+import type { Agreement, Cease, FsmAction, FsmConfig, FsmEvent, FsmState, TimerName } from '../fsm/types.ts';
+import { sendHoldSeconds, step } from '../fsm/step.ts';
+import type { Initiator } from '../fsm/collision.ts';
+import { MessageFramer } from '../wire/framing.ts';
+import { decodeMessage, encodeMessage } from '../wire/message.ts';
+import { notificationText } from '../wire/notification-text.ts';
+import { ErrorCode, NotificationError } from '../wire/notification.ts';
+import {
+  type BgpMessage,
+  type CodecContext,
+  INITIAL_CONTEXT,
+  type NotificationMessage,
+  type OpenMessage,
+  type RouteRefreshMessage,
+  type UpdateMessage,
+} from '../wire/types.ts';
+import type { Runtime } from './runtime.ts';
+import { SessionTimers } from './session-timers.ts';
+import type { Connection, DialRequest } from './transport.ts';
+import type { MessageName } from './types.ts';
+
+/** Messages read in one turn of the event loop before the others get theirs. */
+const MESSAGES_A_TURN = 200;
+
+/** What a session tells whoever owns it. Called synchronously. */
+export interface SessionOwner {
+  readonly onState: (session: Session, before: FsmState['name']) => void;
+  /** A valid OPEN arrived: false when another connection of the neighbor stays and this one goes (RFC 4271 §6.8). */
+  readonly allowOpen: (session: Session, open: OpenMessage) => boolean;
+  readonly onUp: (session: Session, agreement: Agreement) => void;
+  readonly onDown: (session: Session, why: string) => void;
+  readonly onUpdate: (session: Session, update: UpdateMessage) => void;
+  readonly onRefresh: (session: Session, refresh: RouteRefreshMessage) => void;
+  readonly onMessage: (direction: 'in' | 'out', name: MessageName) => void;
+  readonly onNotification: (direction: 'in' | 'out', notification: NotificationMessage, text: string) => void;
+  readonly onReport: (session: Session, why: string, fault: boolean) => void;
+  /** The transport takes octets again. */
+  readonly onWritable: (session: Session) => void;
+}
+
+export class Session {
+  readonly #runtime: Runtime;
+  readonly #config: () => FsmConfig;
+  readonly #dialRequest: DialRequest | undefined;
+  readonly #owner: SessionOwner;
+  readonly #timers: SessionTimers;
+  readonly #events: FsmEvent[] = [];
+  #busy = false;
+  #state: FsmState;
+  #connection: Connection | undefined;
+  #cancelDial: (() => void) | undefined;
+  #framer = new MessageFramer();
+  #initiator: Initiator = 'local';
+  #congested = false;
+  #closing: Promise<void> = Promise.resolve();
+
+  /** `dialRequest` is absent for a session that only ever takes an accepted connection. */
+  constructor(
+    runtime: Runtime,
+    state: FsmState,
+    config: () => FsmConfig,
+    dialRequest: DialRequest | undefined,
+    owner: SessionOwner,
+  ) {
+    this.#runtime = runtime;
+    this.#state = state;
+    this.#config = config;
+    this.#dialRequest = dialRequest;
+    this.#owner = owner;
+    this.#timers = new SessionTimers(runtime, (timer) => this.#timerExpired(timer));
+  }
+
+  get state(): FsmState {
+    return this.#state;
+  }
+
+  /** Who opened the connection. */
+  get initiator(): Initiator {
+    return this.#initiator;
+  }
+
+  /** Both ends, for people; undefined without a connection. */
+  get ends(): string | undefined {
+    return this.#connection && `${this.#connection.local} - ${this.#connection.remote}`;
+  }
+
+  get agreement(): Agreement | undefined {
+    return this.#state.name === 'established' || this.#state.name === 'openconfirm'
+      ? this.#state.agreement
+      : undefined;
+  }
+
+  /** True when nothing should be written before `onWritable`. */
+  get congested(): boolean {
+    return this.#congested;
+  }
+
+  /** Octets that this process still holds. */
+  get unsent(): number {
+    return this.#connection?.unsent ?? 0;
+  }
+
+  /** Resolves when the connections that this session has closed are gone. */
+  get closed(): Promise<void> {
+    return this.#closing;
+  }
+
+  start(): void {
+    this.#handle({ type: 'manual-start' });
+  }
+
+  /** Ends it until the next start. `cease` null: without a NOTIFICATION. */
+  stop(cease: Cease | null): void {
+    this.#handle({ type: 'manual-stop', cease });
+  }
+
+  /** Ends it, to come back by itself. */
+  reset(cease: Cease, why: string): void {
+    this.#handle({ type: 'automatic-stop', cease, why });
+  }
+
+  /** Another connection of the neighbor stays (RFC 4271 §6.8). */
+  dump(): void {
+    this.#handle({ type: 'collision-dump' });
+  }
+
+  /** Ends it as if its connection had broken: the peer has let go of it already. */
+  abandon(why: string): void {
+    this.#handle({ type: 'tcp-fails', why });
+  }
+
+  /** Takes the neighbor's connection. The machine must be in Connect or Active. */
+  accept(connection: Connection): void {
+    this.#adopt(connection, 'peer');
+    this.#handle({ type: 'tcp-accepted' });
+  }
+
+  /** Hands octets of whole messages to the transport, counted as UPDATEs. */
+  writeUpdates(messages: readonly Uint8Array[]): void {
+    for (const message of messages) this.#write(message, 'update');
+  }
+
+  send(message: BgpMessage): void {
+    this.#write(encodeMessage(message, this.#context()), message.type);
+  }
+
+  #context(): CodecContext {
+    return this.agreement ?? INITIAL_CONTEXT;
+  }
+
+  #handle(event: FsmEvent): void {
+    this.#events.push(event);
+    if (this.#busy) return;
+    this.#busy = true;
+    try {
+      for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
+        const before = this.#state;
+        const [state, actions] = step(before, next, this.#config());
+        // An OPEN and a NOTIFICATION go out under what was agreed before; everything after an OPEN under the agreement.
+        this.#state = state;
+        const context =
+          before.name === 'established' || before.name === 'openconfirm' ? before.agreement : undefined;
+        for (const action of actions) this.#act(action, context ?? this.#context());
+        if (state.name !== before.name) this.#owner.onState(this, before.name);
+      }
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  #act(action: FsmAction, context: CodecContext): void {
+    switch (action.type) {
+      case 'connect':
+        this.#dial();
+        break;
+      case 'send':
+        // Octets that wait will restart the peer's HoldTimer as well as a KEEPALIVE behind them would.
+        if (action.message.type === 'keepalive' && this.#congested) break;
+        this.#write(encodeMessage(action.message, context), action.message.type);
+        if (action.message.type === 'notification') {
+          const { code, subcode, data } = action.message;
+          this.#owner.onNotification('out', action.message, notificationText(code, subcode, data));
+        }
+        break;
+      case 'drop-connection':
+        this.#drop();
+        break;
+      case 'start-timer':
+        this.#timers.start(action.timer, action.seconds);
+        break;
+      case 'stop-timer':
+        this.#timers.stop(action.timer);
+        break;
+      case 'stop-all-timers':
+        this.#timers.stopAll();
+        break;
+      case 'session-up':
+        this.#owner.onUp(this, action.agreement);
+        break;
+      case 'session-down':
+        this.#owner.onDown(this, action.why);
+        break;
+      case 'deliver-update':
+        this.#owner.onUpdate(this, action.update);
+        break;
+      case 'deliver-refresh':
+        this.#owner.onRefresh(this, action.refresh);
+        break;
+      case 'report':
+        this.#owner.onReport(this, action.why, action.fault);
+        break;
+    }
+  }
+
+  #timerExpired(timer: TimerName): void {
+    // RFC 9687 is about octets that the peer does not take. Where none wait, nothing is held up.
+    if (timer === 'send-hold' && this.unsent === 0 && this.agreement !== undefined) {
+      this.#timers.start('send-hold', sendHoldSeconds(this.agreement));
+      return;
+    }
+    this.#handle({ type: 'timer-expires', timer });
+  }
+
+  #dial(): void {
+    if (this.#dialRequest === undefined) return;
+    this.#cancelDial = this.#runtime.transport.dial(this.#dialRequest, (result) => {
+      this.#cancelDial = undefined;
+      if ('failed' in result) {
+        this.#handle({ type: 'tcp-fails', why: result.failed });
+        return;
+      }
+      this.#adopt(result, 'local');
+      this.#handle({ type: 'tcp-connected' });
+    });
+  }
+
+  #adopt(connection: Connection, initiator: Initiator): void {
+    this.#drop();
+    this.#connection = connection;
+    this.#initiator = initiator;
+    this.#framer = new MessageFramer();
+    this.#congested = false;
+    connection.use({
+      onData: (octets) => {
+        if (this.#connection !== connection) return;
+        this.#framer.push(octets);
+        this.#read(connection);
+      },
+      onDrain: () => {
+        if (this.#connection !== connection) return;
+        this.#congested = false;
+        this.#octetsTaken();
+        this.#owner.onWritable(this);
+      },
+      onClose: (why) => {
+        if (this.#connection !== connection) return;
+        this.#connection = undefined;
+        this.#handle({ type: 'tcp-fails', why });
+      },
+    });
+  }
+
+  #drop(): void {
+    this.#cancelDial?.();
+    this.#cancelDial = undefined;
+    const connection = this.#connection;
+    if (connection === undefined) return;
+    this.#connection = undefined;
+    this.#congested = false;
+    const earlier = this.#closing;
+    this.#closing = connection.close().then(() => earlier);
+  }
+
+  #write(octets: Uint8Array, name: MessageName): void {
+    if (this.#connection === undefined) return;
+    this.#owner.onMessage('out', name);
+    if (this.#connection.write(octets)) this.#octetsTaken();
+    else this.#congested = true;
+  }
+
+  /** RFC 9687 §4: the SendHoldTimer restarts when the peer's transport has taken what was sent. */
+  #octetsTaken(): void {
+    if (this.#state.name === 'established') {
+      this.#timers.start('send-hold', sendHoldSeconds(this.#state.agreement));
+    }
+  }
+
+  /** Reads messages that have arrived whole, a bounded number a turn, so that one peer never holds up the others. */
+  #read(connection: Connection): void {
+    for (let count = 0; this.#connection === connection; count++) {
+      if (count === MESSAGES_A_TURN) {
+        connection.pause();
+        this.#runtime.soon(() => {
+          if (this.#connection !== connection) return;
+          connection.resume();
+          this.#read(connection);
+        });
+        return;
+      }
+      const event = this.#nextEvent();
+      if (event === undefined) return;
+      if (event.type === 'open' && !this.#mayOpen(event.open)) this.#handle({ type: 'collision-dump' });
+      else this.#handle(event);
+    }
+  }
+
+  #mayOpen(open: OpenMessage): boolean {
+    return this.#state.name !== 'opensent' || this.#owner.allowOpen(this, open);
+  }
+
+  #nextEvent(): FsmEvent | undefined {
+    try {
+      const context = this.#context();
+      const octets = this.#framer.next(context.extendedMessages);
+      if (octets === undefined) return undefined;
+      const message = decodeMessage(octets, context);
+      this.#owner.onMessage('in', message.type);
+      return this.#eventOf(message);
+    } catch (error) {
+      if (error instanceof NotificationError) return { type: 'message-error', error };
+      // A fault of ours in reading: it costs this session, never the process.
+      const what = error instanceof Error ? error.message : String(error);
+      return {
+        type: 'message-error',
+        error: new NotificationError(ErrorCode.Cease, 0, `internal error while reading a message: ${what}`),
+      };
+    }
+  }
+
+  #eventOf(message: BgpMessage): FsmEvent {
+    switch (message.type) {
+      case 'open':
+        return { type: 'open', open: message };
+      case 'update':
+        return { type: 'update', update: message };
+      case 'keepalive':
+        return { type: 'keepalive' };
+      case 'route_refresh':
+        return { type: 'route-refresh', refresh: message };
+      case 'notification': {
+        const { code, subcode, data } = message;
+        this.#owner.onNotification('in', message, notificationText(code, subcode, data));
+        return { type: 'notification', notification: message };
+      }
+    }
+  }
+}

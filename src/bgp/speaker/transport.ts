@@ -1,0 +1,78 @@
+/** Connections as sessions see them, whatever carries them. The only implementation outside tests is net-transport.ts. */
+import type { NeighborAddress } from './types.ts';
+
+/** What a connection tells its user. After `onClose` nothing more comes. */
+export interface ConnectionUser {
+  /** The octets are the user's to keep. */
+  readonly onData: (octets: Uint8Array) => void;
+  /** What was written has left this process; after a `write` that returned false. */
+  readonly onDrain: () => void;
+  /** The other side closed, or the connection broke. Not called after `close`. */
+  readonly onClose: (why: string) => void;
+}
+
+/** A connection that stands. Nothing is read before `use`. */
+export interface Connection {
+  /** Both ends for people: `192.0.2.1:179`. */
+  readonly remote: string;
+  readonly local: string;
+  /** Address of the other end without port, canonical, with its zone if it has one; empty for a UNIX socket. */
+  readonly remoteAddress: string;
+  readonly localAddress: string;
+  /** Says who uses it, and begins to read. */
+  use(user: ConnectionUser): void;
+  /** Takes the octets; false when no more should be written before `onDrain`. */
+  write(octets: Uint8Array): boolean;
+  /** Octets taken and not yet accepted by the other side's transport, as far as this process knows. */
+  readonly unsent: number;
+  pause(): void;
+  resume(): void;
+  /** Sends what was written, then ends. Resolves when the connection is gone, at the latest after `CLOSE_WAIT_MS`. */
+  close(): Promise<void>;
+  /** Ends at once, whatever waits. Resolves when the connection is gone. */
+  abort(): Promise<void>;
+}
+
+/** How long an orderly close waits for the other side before it is forced. */
+export const CLOSE_WAIT_MS = 2000;
+
+/** Whom to dial, and how. */
+export interface DialRequest {
+  readonly address: NeighborAddress;
+  readonly localAddress?: string;
+  readonly md5Password?: string;
+  readonly ttlSecurityHops?: number;
+}
+
+/** A dial that failed, in words for an operator. */
+export interface DialFailure {
+  readonly failed: string;
+}
+
+/** A neighbor as the listener must know it before its connection arrives. */
+export interface ExpectedPeer {
+  readonly host: string;
+  readonly md5Password?: string;
+  readonly ttlSecurityHops?: number;
+}
+
+export interface Listener {
+  /** The bound address: the port is the real one when port 0 was asked for. */
+  readonly host: string;
+  readonly port: number;
+  /** Other keys and hops than before. */
+  expect(peers: readonly ExpectedPeer[]): Promise<void>;
+  /** Accepts no more; resolves when the port is free. */
+  close(): Promise<void>;
+}
+
+export interface Transport {
+  /** Calls `done` once, unless the dial is given up with what this returns. */
+  dial(request: DialRequest, done: (result: Connection | DialFailure) => void): () => void;
+  /** Rejects with an Error that says what to do when the address cannot be bound. */
+  listen(
+    at: { readonly host: string; readonly port: number },
+    peers: readonly ExpectedPeer[],
+    accepted: (connection: Connection) => void,
+  ): Promise<Listener>;
+}
