@@ -58,6 +58,12 @@ export function protocolNumber(text: string | number): number | undefined {
   return Number.isInteger(value) && value >= 0 && value <= 255 ? value : undefined;
 }
 
+/** A protocol by its name (`udp`), or its digits where it has none here. */
+export function protocolName(protocol: number): string {
+  for (const [name, number] of PROTOCOL_NAMES) if (number === protocol) return name;
+  return String(protocol);
+}
+
 /** A protocol in words: `UDP`, `protocol 89`, or `any protocol` for null. */
 export function protocolWords(protocol: number | null): string {
   if (protocol === null) return 'any protocol';

@@ -1,29 +1,36 @@
 /** Where detectors report: one event, several, or a detector's own JSON. */
-import type { FastifyRequest } from 'fastify';
+import type { FastifyRequest, FastifySchemaCompiler } from 'fastify';
 import { z } from 'zod';
 import type { Answer } from '../core/commands.ts';
 import type { Detection } from '../core/types.ts';
+import { genericEventSchema } from '../ingest/generic.ts';
+import type { Signal } from '../ingest/signal.ts';
 import { Unparsable } from './body.ts';
 import { type App, detectorOf } from './context.ts';
 import { page } from './cursor.ts';
 import type { HttpDependencies } from './dependencies.ts';
-import { type DetectorReader, readAlertmanager, readEvent, readFastNetMon } from './detectors.ts';
+import { readAlertmanager, readEvent, readFastNetMon, reportOf } from './detectors.ts';
 import { requireAddress } from './mitigations.ts';
-import { HttpProblem, invalidField, toProblem } from './problem.ts';
+import { HttpProblem, toProblem } from './problem.ts';
 import { clientOf, LIMITED, type TokenBuckets } from './rate-limit.ts';
 import {
+  AlertmanagerBody,
   BatchAnswerSchema,
   commonProblems,
-  EventAnswerSchema,
-  EventBody,
+  type EventAnswerSchema,
   EventQuery,
   EventSchema,
-  SignalBody,
+  FastNetMonBody,
+  SignalAnswerSchema,
 } from './schemas.ts';
 import { eventView } from './views.ts';
 
 type EventAnswer = z.output<typeof EventAnswerSchema>;
+type SignalAnswer = z.output<typeof SignalAnswerSchema>;
 type BatchResult = z.output<typeof BatchAnswerSchema>['results'][number];
+
+/** What ingest/ parses, and with the same schema, is not parsed before: it says better what is wrong. */
+const judgedByIngest: FastifySchemaCompiler<unknown> = () => (value: unknown) => ({ value });
 
 /** Events read and submitted before the event loop gets a turn. */
 const EVENTS_PER_SLICE = 100;
@@ -37,47 +44,76 @@ export function registerEvents(app: App, deps: HttpDependencies, buckets: TokenB
     return eventAnswer(answer, detection);
   };
 
+  const submitSignal = async (signal: Signal, request: FastifyRequest): Promise<SignalAnswer> => {
+    const report = reportOf(signal);
+    return 'detection' in report ? submit(report.detection, request) : ignoredAnswer(report.ignored);
+  };
+
   app.post(
     '/v1/events',
     {
       config: limited,
+      validatorCompiler: judgedByIngest,
       schema: {
         tags: ['events'],
         summary: 'Report an attack, or its end',
         description: 'Answered when it is decided and durable. A refusal is a 422 with its `reason`.',
-        body: EventBody,
-        response: { 202: EventAnswerSchema, ...commonProblems },
+        body: genericEventSchema,
+        response: { 202: SignalAnswerSchema, ...commonProblems },
       },
     },
     async (request, reply) => {
-      const [detection] = readEvent(request.body);
-      if (detection === undefined) throw invalidField('', 'the body holds no event');
+      const answer = await submitSignal(readEvent(request.body), request);
       reply.code(202);
-      return submit(detection, request);
+      return answer;
+    },
+  );
+
+  app.post(
+    '/v1/signals/fastnetmon',
+    {
+      config: limited,
+      validatorCompiler: judgedByIngest,
+      schema: {
+        tags: ['events'],
+        summary: "FastNetMon's notification, of the Community or the Advanced edition",
+        body: FastNetMonBody,
+        response: { 202: SignalAnswerSchema, ...commonProblems },
+      },
+    },
+    async (request, reply) => {
+      const answer = await submitSignal(readFastNetMon(request.body), request);
+      reply.code(202);
+      return answer;
     },
   );
 
   /** Submits in order, in slices; what goes wrong with one is that one's result. */
-  const submitAll = async (bodies: readonly unknown[], read: DetectorReader, request: FastifyRequest) => {
-    const results: Promise<BatchResult>[] = [];
-    for (const body of bodies) {
+  const submitAll = async <Item>(
+    items: readonly Item[],
+    read: (item: Item) => Signal,
+    request: FastifyRequest,
+  ): Promise<z.output<typeof BatchAnswerSchema>> => {
+    buckets.charge(clientOf(request), Math.max(0, items.length - 1));
+    const one = async (item: Item): Promise<BatchResult> => {
       try {
-        if (body instanceof Unparsable) throw new HttpProblem(400, body.detail);
-        for (const detection of read(body)) {
-          results.push(submit(detection, request).then((answer) => ({ code: 202, ...answer }), failedResult));
-        }
+        return { code: 202, ...(await submitSignal(read(item), request)) };
       } catch (error) {
-        results.push(Promise.resolve(failedResult(error)));
+        return failedResult(error);
       }
+    };
+    const results: Promise<BatchResult>[] = [];
+    for (const item of items) {
+      results.push(one(item));
       if (results.length % EVENTS_PER_SLICE === 0) await new Promise((resolve) => setImmediate(resolve));
     }
-    buckets.charge(clientOf(request), Math.max(0, results.length - 1));
     const settled = await Promise.all(results);
     if (settled.length > 0 && settled.every(({ code }) => code === 503)) {
       throw new HttpProblem(503, settled[0]?.error ?? '', { headers: { 'retry-after': '5' } });
     }
-    if (settled.some(({ code }) => code >= 500)) {
-      deps.logger.error({ request_id: request.id, results: settled.length }, 'some events of a batch failed');
+    const failed = settled.find(({ code }) => code >= 500);
+    if (failed !== undefined) {
+      deps.logger.error({ request_id: request.id, error: failed.error }, 'events of a batch failed');
     }
     return { results: settled };
   };
@@ -101,32 +137,27 @@ export function registerEvents(app: App, deps: HttpDependencies, buckets: TokenB
     },
   );
 
-  for (const [name, summary, read] of [
-    ['fastnetmon', "FastNetMon's notification, of the Community or the Advanced edition", readFastNetMon],
-    [
-      'alertmanager',
-      'A webhook of Alertmanager (version 4) or Grafana: one result an alert',
-      readAlertmanager,
-    ],
-  ] as const) {
-    app.post(
-      `/v1/signals/${name}`,
-      {
-        config: limited,
-        schema: {
-          tags: ['events'],
-          summary,
-          body: SignalBody,
-          response: { 207: BatchAnswerSchema, ...commonProblems },
-        },
+  app.post(
+    '/v1/signals/alertmanager',
+    {
+      config: limited,
+      validatorCompiler: judgedByIngest,
+      schema: {
+        tags: ['events'],
+        summary: 'A webhook of Alertmanager (version 4) or Grafana: one result an alert',
+        body: AlertmanagerBody,
+        response: { 207: BatchAnswerSchema, ...commonProblems },
       },
-      async (request, reply) => {
-        const answer = await submitAll([request.body], read, request);
-        reply.code(207);
-        return answer;
-      },
-    );
-  }
+    },
+    async (request, reply) => {
+      const signals = readAlertmanager(request.body);
+      const [first] = signals;
+      if (first !== undefined && signals.every(({ kind }) => kind === 'invalid')) reportOf(first);
+      const answer = await submitAll(signals, (signal) => signal, request);
+      reply.code(207);
+      return answer;
+    },
+  );
 
   app.get(
     '/v1/events',
@@ -163,13 +194,21 @@ export function registerEvents(app: App, deps: HttpDependencies, buckets: TokenB
   );
 }
 
-/** Items of a batch have passed no schema yet. */
-const readEventOfBatch: DetectorReader = (body) => {
-  const parsed = EventBody.safeParse(body);
-  if (parsed.success) return readEvent(parsed.data);
-  const [issue] = parsed.error.issues;
-  throw invalidField(issue?.path.join('.') ?? '', issue?.message ?? 'is not an event');
-};
+function readEventOfBatch(item: unknown): Signal {
+  if (item instanceof Unparsable) throw new HttpProblem(400, item.detail);
+  return readEvent(item);
+}
+
+/** A message that was understood and asks for nothing is no event, and is not remembered. */
+function ignoredAnswer(why: string): SignalAnswer {
+  return {
+    event_id: null,
+    external_event_id: null,
+    mitigation_id: null,
+    status: 'accepted_no_mitigation',
+    why: [why],
+  };
+}
 
 /** 202 as the body, or the problem: rejected 422, duplicate 409. */
 function eventAnswer(answer: Answer, detection: Detection): EventAnswer {

@@ -1,13 +1,13 @@
 /** Mitigations: what was decided, ending one, and an operator's own. */
 import { z } from 'zod';
 import type { Mitigation } from '../core/types.ts';
+import { protocolNumber } from '../core/vectors.ts';
 import { canonicalAddress } from '../net/prefix.ts';
 import { expectAnswer } from './answers.ts';
 import { type App, operatorOf } from './context.ts';
 import { page } from './cursor.ts';
 import type { HttpDependencies } from './dependencies.ts';
 import { HttpProblem, invalidField } from './problem.ts';
-import { parseProtocol } from './protocol.ts';
 import { commonProblems, MitigateBody, MitigationQuery, MitigationSchema, WithdrawBody } from './schemas.ts';
 import { mitigationView, shownStatus } from './views.ts';
 
@@ -98,7 +98,7 @@ export function registerMitigations(app: App, deps: HttpDependencies): void {
       const { body } = request;
       const victim = requireAddress('victim_ip', body.victim_ip);
       const protocol =
-        body.protocol === undefined || body.protocol === null ? null : parseProtocol(body.protocol);
+        body.protocol === undefined || body.protocol === null ? null : protocolNumber(body.protocol);
       if (protocol === undefined) throw invalidField('protocol', 'is not an IP protocol by name or number');
       const ports = [...new Set(body.dst_ports ?? [])].sort((a, b) => a - b);
       const answer = await engine.submit({

@@ -52,28 +52,19 @@ export const ActorSchema = z.object({
   request_id: z.string().optional(),
 });
 
-/** What a detector reports. Unknown keys are kept among the details; ingest/ judges the rest. */
-export const EventBody = z.looseObject({
-  event_id: z
-    .string()
-    .max(256)
-    .nullish()
-    .describe("The detector's own id; an `unban` may name its ban by it"),
-  timestamp: z.union([z.string(), z.number()]).nullish().describe('RFC 3339'),
-  source: z.string().min(1).max(256),
-  victim_ip: z.string().max(64),
-  vector: z.string().describe('`[a-z0-9_]{1,64}`'),
-  protocol: z.union([z.string(), z.int()]).nullish().describe('By name or number'),
-  bps: z.number().min(0).nullish().describe('Bits a second'),
-  pps: z.number().min(0).nullish().describe('Packets a second'),
-  confidence: z.number().min(0).max(1).nullish(),
-  top_dst_ports: z.array(z.int().min(0).max(65535)).nullish().describe('At most 64 are read'),
-  action: z.enum(['ban', 'unban']).nullish(),
-  raw_details: z.unknown().optional(),
-});
+/** A call of FastNetMon Community's notify script passed on, or a document of FastNetMon Advanced. */
+export const FastNetMonBody = z.union([
+  z.strictObject({
+    args: z.array(z.string().max(256)).max(16).describe('IP, direction, packets a second, action'),
+    stdin: z.string().optional().describe('What the script was given on standard input'),
+  }),
+  z.looseObject({ action: z.string() }).describe("FastNetMon Advanced's JSON"),
+]);
 
-/** A detector's own JSON; ingest/ knows its form. */
-export const SignalBody = z.looseObject({});
+/** A webhook message of Alertmanager, version 4, or of Grafana. */
+export const AlertmanagerBody = z.looseObject({
+  alerts: z.array(z.looseObject({ status: z.string(), labels: z.record(z.string(), z.string()) })),
+});
 
 export const EventStatusSchema = z.enum([
   'accepted',
@@ -99,13 +90,16 @@ export const EventAnswerSchema = z.object({
   why: z.array(z.string()),
 });
 
+/** 202 of a signal; one that is understood and calls for nothing is no event. */
+export const SignalAnswerSchema = EventAnswerSchema.extend({ event_id: id.nullable() });
+
 /** 207 of several events, in their order. */
 export const BatchAnswerSchema = z.object({
   results: z.array(
     z.looseObject({
       code: z.int().describe('What the event alone would have been answered: 202, 400, 409, 422 or 503'),
       status: z.union([EventStatusSchema, z.enum(['invalid', 'unavailable'])]),
-      event_id: id.optional(),
+      event_id: id.nullable().optional(),
       external_event_id: z.string().nullable().optional(),
       mitigation_id: id.nullable().optional(),
       why: z.array(z.string()).optional(),

@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import type { ReconcilerView } from '../control/types.ts';
 import type { RecordedFact } from '../core/facts.ts';
 import type { Actor, EventRecord, Mitigation, SafelistEntry } from '../core/types.ts';
-import { protocolName } from './protocol.ts';
+import { protocolName } from '../core/vectors.ts';
 import type {
   ActorSchema,
   DecidedMitigationSchema,

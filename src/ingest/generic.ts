@@ -52,7 +52,7 @@ export const genericEventSchema = z.looseObject({
     .nullish()
     .describe(`Destination ports under attack; the first ${MAX_PORTS_READ} are read`),
   action: z.enum(['ban', 'unban']).nullish().describe('ban unless said otherwise'),
-  raw_details: z.unknown().describe('Whatever else the detector says; kept, never interpreted'),
+  raw_details: z.unknown().optional().describe('Whatever else the detector says; kept, never interpreted'),
 });
 
 export type GenericEvent = z.infer<typeof genericEventSchema>;
