@@ -24,7 +24,7 @@ export function registerDaemon(program: Command, contextFor: (command: Command) 
         directory: folderOf(context, options.config),
         environment: context.io.env,
       });
-      if (code !== 0) throw new CliError(code === Exit.InvalidInput ? Exit.InvalidInput : Exit.Other, '');
+      if (code !== 0) throw new CliError(code === Exit.InvalidInput ? code : Exit.Other, '');
     });
 
   program

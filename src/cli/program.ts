@@ -7,6 +7,7 @@ import { registerControl } from './control.ts';
 import { registerDaemon } from './daemon.ts';
 import { registerEvents } from './events.ts';
 import { registerMitigations } from './mitigations.ts';
+import { registerNotify } from './notify.ts';
 import { registerPeers } from './peers.ts';
 import { printable } from './render.ts';
 import { registerSafelist } from './safelist.ts';
@@ -23,6 +24,7 @@ const GROUPS: readonly Register[] = [
   registerSafelist,
   registerEvents,
   registerControl,
+  registerNotify,
 ];
 
 const EXIT_CODES = `
