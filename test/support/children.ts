@@ -25,7 +25,7 @@ export function output(program: string, args: readonly string[], timeoutMs = 10_
   return new Promise((resolve, reject) => {
     execFile(program, args, { timeout: timeoutMs, maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
       if (error === null) resolve(stdout);
-      else reject(new Error(`${program} ${args.join(' ')}: ${error.message} ${stderr}`.trim()));
+      else reject(new Error(`${program} ${args.join(' ')}: ${error.message} ${stdout}${stderr}`.trim()));
     });
   });
 }

@@ -1,7 +1,7 @@
 /** Starts the real daemons for tests, or says which Debian package is missing. */
 import { findProgram } from './children.ts';
 import { type Bird, startBird } from './daemons/bird.ts';
-import { type Daemon, type DaemonConfig, type DaemonKind, PACKAGES } from './daemons/daemon.ts';
+import { type DaemonConfig, type DaemonKind, PACKAGES } from './daemons/daemon.ts';
 import { type ExaBgp, startExaBgp } from './daemons/exabgp.ts';
 import { type Frr, startFrr } from './daemons/frr.ts';
 import { type GoBgp, startGoBgp } from './daemons/gobgp.ts';
@@ -29,13 +29,16 @@ export function missingProgram(name: string, debianPackage: string): string | fa
   return `${name} is not installed; Debian package: ${debianPackage}`;
 }
 
+/** Any of them; `kind` tells which. */
+export type AnyDaemon = GoBgp | Bird | Frr | ExaBgp;
+
 /** Starts a daemon of a kind and waits until it can be asked. */
 export function startDaemon(kind: 'gobgp', config: DaemonConfig): Promise<GoBgp>;
 export function startDaemon(kind: 'bird', config: DaemonConfig): Promise<Bird>;
 export function startDaemon(kind: 'frr', config: DaemonConfig): Promise<Frr>;
 export function startDaemon(kind: 'exabgp', config: DaemonConfig): Promise<ExaBgp>;
-export function startDaemon(kind: DaemonKind, config: DaemonConfig): Promise<Daemon>;
-export function startDaemon(kind: DaemonKind, config: DaemonConfig): Promise<Daemon> {
+export function startDaemon(kind: DaemonKind, config: DaemonConfig): Promise<AnyDaemon>;
+export function startDaemon(kind: DaemonKind, config: DaemonConfig): Promise<AnyDaemon> {
   switch (kind) {
     case 'gobgp':
       return startGoBgp(config);

@@ -119,3 +119,16 @@ export function prefixJson(type: 1 | 2, text: string): ComponentJson {
   const offset = Number(parts[2] ?? 0);
   return { type, prefix: `${address}/${length}`, ...(offset === 0 ? {} : { offset }) };
 }
+
+/** The traffic-rate among extended communities in hex (RFC 8955 §7.1), in bytes a second; null when there is none. */
+export function rateIn(communities: readonly string[]): number | null {
+  const rate = communities.find((community) => community.startsWith('8006'));
+  return rate === undefined ? null : float32(Number.parseInt(rate.slice(8), 16));
+}
+
+/** The IEEE 754 single behind four octets. */
+export function float32(bits: number): number {
+  const view = new DataView(new ArrayBuffer(4));
+  view.setUint32(0, bits);
+  return view.getFloat32(0);
+}

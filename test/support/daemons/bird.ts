@@ -8,6 +8,7 @@ import {
   between,
   type ComponentJson,
   compare,
+  float32,
   type NumericOpJson,
   type NumericType,
   prefixJson,
@@ -125,9 +126,9 @@ export async function startBird(config: DaemonConfig, recover = false): Promise<
 export function parseBirdTable(text: string): readonly TableRule[] {
   const rules: TableRule[] = [];
   for (const block of text.split(/^(?=flow[46] \{)/m)) {
-    const body = /^flow[46] \{ (.*?) \}/.exec(block)?.[1];
+    const [, body, dots] = /^flow[46] \{ (.*?)( \.\.\.)?\s?\}/.exec(block) ?? [];
     if (body === undefined) continue;
-    const components = body
+    const components = (dots === undefined ? body : body.slice(0, body.lastIndexOf(',')))
       .split(';')
       .map((part) => part.trim())
       .filter((part) => part !== '')
@@ -137,16 +138,10 @@ export function parseBirdTable(text: string): readonly TableRule[] {
       components,
       rate: rate === undefined ? null : float32(Number.parseInt(rate, 16)),
       verbatim: block.trim(),
+      ...(dots === undefined ? {} : { cut: true }),
     });
   }
   return rules;
-}
-
-/** The IEEE 754 single behind four octets. */
-export function float32(bits: number): number {
-  const view = new DataView(new ArrayBuffer(4));
-  view.setUint32(0, bits);
-  return view.getFloat32(0);
 }
 
 const NUMERIC: Readonly<Record<string, NumericType>> = {

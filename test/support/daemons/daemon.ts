@@ -37,6 +37,8 @@ export interface DaemonConfig {
 export interface TableRule extends RuleJson {
   /** As the daemon shows it, for messages and for keeping. */
   readonly verbatim: string;
+  /** The daemon cut its text short (bird, after some 250 characters): the last component lacks values at its end. */
+  readonly cut?: true;
 }
 
 /** A daemon that runs. */

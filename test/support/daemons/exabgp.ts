@@ -103,7 +103,7 @@ export async function startExaBgp(config: DaemonConfig): Promise<ExaBgp> {
     kind: 'exabgp',
     config,
     version,
-    configText,
+    configText: configText.replaceAll(folder, '.'),
     command: (line) => appendFile(orders, `${line}\n`),
     received,
     async established(peerAddress) {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FamilyName } from '../../../src/bgp/wire/iana.ts';
 import { findProgram, output, start, until } from '../children.ts';
-import { freePort } from '../loopback.ts';
+import { freePort, ownAddress } from '../loopback.ts';
 import {
   bitmaskFromOctet,
   type ComponentJson,
@@ -23,18 +23,19 @@ export interface GoBgp extends Daemon {
   receivedNlri(peerAddress: string, family: FamilyName): Promise<readonly string[]>;
 }
 
-/** GoBGP's names for families. */
-const FAMILY_NAME: Readonly<Partial<Record<FamilyName, string>>> = {
-  'ipv4-flowspec': 'ipv4-flowspec',
-  'ipv6-flowspec': 'ipv6-flowspec',
-  'ipv4-flowspec-vpn': 'l3vpn-ipv4-flowspec',
-  'ipv6-flowspec-vpn': 'l3vpn-ipv6-flowspec',
-};
+/** GoBGP's names for families, in its configuration and on its command line. */
+const FAMILY_NAMES: Readonly<Partial<Record<FamilyName, { readonly config: string; readonly cli: string }>>> =
+  {
+    'ipv4-flowspec': { config: 'ipv4-flowspec', cli: 'ipv4-flowspec' },
+    'ipv6-flowspec': { config: 'ipv6-flowspec', cli: 'ipv6-flowspec' },
+    'ipv4-flowspec-vpn': { config: 'l3vpn-ipv4-flowspec', cli: 'ipv4-l3vpn-flowspec' },
+    'ipv6-flowspec-vpn': { config: 'l3vpn-ipv6-flowspec', cli: 'ipv6-l3vpn-flowspec' },
+  };
 
-function familyName(family: FamilyName): string {
-  const name = FAMILY_NAME[family];
-  if (name === undefined) throw new Error(`gobgp is not asked about ${family}`);
-  return name;
+function familyName(family: FamilyName, where: 'config' | 'cli'): string {
+  const names = FAMILY_NAMES[family];
+  if (names === undefined) throw new Error(`gobgp is not asked about ${family}`);
+  return names[where];
 }
 
 function neighborToml(config: DaemonConfig, peer: PeerConfig): string {
@@ -64,7 +65,7 @@ function neighborToml(config: DaemonConfig, peer: PeerConfig): string {
   ];
   for (const family of peer.families) {
     lines.push('  [[neighbors.afi-safis]]', '    [neighbors.afi-safis.config]');
-    lines.push(`      afi-safi-name = "${familyName(family)}"`);
+    lines.push(`      afi-safi-name = "${familyName(family, 'config')}"`);
     if (graceful) lines.push('    [neighbors.afi-safis.mp-graceful-restart.config]', '      enabled = true');
   }
   return lines.join('\n');
@@ -73,7 +74,8 @@ function neighborToml(config: DaemonConfig, peer: PeerConfig): string {
 /** Starts gobgpd and waits until it answers its command line. */
 export async function startGoBgp(config: DaemonConfig): Promise<GoBgp> {
   const folder = await mkdtemp(join(tmpdir(), 'gobgp-'));
-  const api = await freePort(config.address);
+  const apiHost = ownAddress();
+  const api = await freePort(apiHost);
   const configText = [
     '[global.config]',
     `  as = ${config.asn}`,
@@ -92,13 +94,13 @@ export async function startGoBgp(config: DaemonConfig): Promise<GoBgp> {
     '-f',
     file,
     '--api-hosts',
-    `${config.address}:${api}`,
+    `${apiHost}:${api}`,
     '--pprof-disable',
     '-l',
     'info',
   ]);
   const command = (...args: readonly string[]): Promise<string> =>
-    output(client, ['-u', config.address, '-p', String(api), ...args]);
+    output(client, ['-u', apiHost, '-p', String(api), ...args]);
   const stop = async (signal?: NodeJS.Signals): Promise<void> => {
     await running.stop(signal);
     await rm(folder, { recursive: true, force: true });
@@ -125,12 +127,14 @@ export async function startGoBgp(config: DaemonConfig): Promise<GoBgp> {
       return at(neighbor, 'state', 'session_state') === 6;
     },
     async rules(family) {
-      const table: unknown = JSON.parse(await command('global', 'rib', '-a', familyName(family), '-j'));
+      const table: unknown = JSON.parse(
+        await command('global', 'rib', '-a', familyName(family, 'cli'), '-j'),
+      );
       return paths(table).map(([name, path]) => ({ ...ruleOf(path), verbatim: name }));
     },
-    tableText: (family) => command('global', 'rib', '-a', familyName(family), '-j'),
+    tableText: (family) => command('global', 'rib', '-a', familyName(family, 'cli'), '-j'),
     async receivedNlri(peerAddress, family) {
-      const text = await command('neighbor', peerAddress, 'adj-in', '-a', familyName(family), '-j');
+      const text = await command('neighbor', peerAddress, 'adj-in', '-a', familyName(family, 'cli'), '-j');
       return paths(JSON.parse(text)).map(([, path]) => nlriHex(path));
     },
     log: running.log,
