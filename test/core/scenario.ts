@@ -1,0 +1,238 @@
+/** Given facts, when a command, then facts and an answer: a small world with a fake clock, fake ids and a readable policy. */
+import assert from 'node:assert/strict';
+import type { Answer, Command, Decision } from '../../src/core/commands.ts';
+import { decide } from '../../src/core/decide.ts';
+import type { Fact, FactType, RecordedFact } from '../../src/core/facts.ts';
+import { buildInventory } from '../../src/core/inventory.ts';
+import type { InventoryData } from '../../src/core/inventory-data.ts';
+import { buildPlaybooks } from '../../src/core/playbook.ts';
+import type { PlaybooksData } from '../../src/core/playbook-data.ts';
+import type { Policy } from '../../src/core/policy.ts';
+import { DEFAULT_PROFILES } from '../../src/core/profile.ts';
+import { initialState, type StateHandle } from '../../src/core/state.ts';
+import type { Actor, Detection, Mitigation } from '../../src/core/types.ts';
+import { impliedProtocol } from '../../src/core/vectors.ts';
+import { type Prefix, parsePrefix } from '../../src/net/prefix.ts';
+
+/** Noon of an ordinary day. */
+export const NOON = Date.UTC(2026, 0, 15, 12, 0, 0);
+
+export const FNM: Actor = { kind: 'detector', name: 'fnm' };
+export const ALICE: Actor = { kind: 'operator', name: 'alice' };
+
+/** acme's DNS server allows port 53, its web server 80 and 443; bob is careful, carol is not. */
+export const INVENTORY: InventoryData = {
+  customers: [
+    {
+      customer_id: 'acme',
+      prefixes: ['203.0.113.0/24', '2001:db8:acd::/48'],
+      services: [
+        { service_id: 'dns', assets: [{ ip: '203.0.113.10' }], allowed_ports: { udp: [53], tcp: [53] } },
+        { service_id: 'ntp', assets: [{ ip: '203.0.113.12' }], allowed_ports: { udp: [53, 123] } },
+        { service_id: 'web', assets: [{ ip: '203.0.113.20' }], allowed_ports: { tcp: [80, 443] } },
+      ],
+    },
+    { customer_id: 'bob', prefixes: ['198.51.100.0/25'], policy_profile: 'strict' },
+    { customer_id: 'carol', prefixes: ['198.51.100.128/25'], policy_profile: 'relaxed' },
+  ],
+};
+
+export const PLAYBOOKS: PlaybooksData = {
+  playbooks: [
+    {
+      name: 'udp_flood_police_first',
+      match: { vector: 'udp_flood' },
+      steps: [
+        { action: 'police', rate_bps: 5_000_000, ttl_seconds: 120 },
+        {
+          action: 'discard',
+          ttl_seconds: 300,
+          require_confidence_at_least: 0.7,
+          require_persistence_seconds: 120,
+        },
+      ],
+    },
+    {
+      name: 'syn_flood_police',
+      match: { vector: 'syn_flood' },
+      steps: [{ action: 'police', rate_bps: 10_000_000, ttl_seconds: 120 }, { action: 'discard' }],
+    },
+    {
+      name: 'icmp_flood_discard',
+      match: { vector: 'icmp_flood' },
+      steps: [{ action: 'discard', ttl_seconds: 300 }],
+    },
+    {
+      name: 'dns_amplification_discard',
+      match: { vector: 'dns_amplification' },
+      steps: [{ action: 'discard', ttl_seconds: 300 }],
+    },
+    {
+      name: 'ack_flood_discard',
+      match: { vector: 'ack_flood' },
+      steps: [{ action: 'discard', ttl_seconds: 300 }],
+    },
+  ],
+};
+
+export function prefix(text: string): Prefix {
+  const parsed = parsePrefix(text);
+  if (typeof parsed === 'string') throw new Error(parsed);
+  return parsed;
+}
+
+export interface PolicyOptions {
+  readonly inventory?: InventoryData;
+  readonly playbooks?: PlaybooksData;
+  readonly guardrails?: Partial<Policy['guardrails']>;
+  readonly quotas?: Partial<Policy['quotas']>;
+  readonly timers?: Partial<Policy['timers']>;
+  readonly escalation?: Partial<Policy['escalation']>;
+  readonly mode?: Policy['mode'];
+  readonly safelist?: readonly string[];
+}
+
+/** The defaults of INTERFACES, with the inventory and playbooks above. */
+export function policyOf(options: PolicyOptions = {}): Policy {
+  return {
+    pop: 'iad1',
+    mode: options.mode ?? 'enforced',
+    guardrails: {
+      requireTtl: true,
+      dstPrefixMinLen: 32,
+      dstPrefixMaxLen: 32,
+      dstPrefixMinLenV6: 128,
+      dstPrefixMaxLenV6: 128,
+      maxPorts: 8,
+      requireInventory: true,
+      protectedPrefixes: [prefix('192.0.2.0/24')],
+      protectedPorts: [179],
+      ...options.guardrails,
+    },
+    quotas: {
+      maxActivePerCustomer: 5,
+      maxActivePerPop: 200,
+      maxActiveGlobal: 500,
+      maxNewPerMinute: 30,
+      ...options.quotas,
+    },
+    timers: {
+      defaultTtlSeconds: 120,
+      minTtlSeconds: 30,
+      maxTtlSeconds: 1800,
+      correlationWindowSeconds: 300,
+      ...options.timers,
+    },
+    escalation: { enabled: true, minPersistenceSeconds: 120, minConfidence: 0.7, ...options.escalation },
+    profiles: DEFAULT_PROFILES,
+    inventory: buildInventory(options.inventory ?? INVENTORY).inventory,
+    playbooks: buildPlaybooks(options.playbooks ?? PLAYBOOKS).playbooks,
+    safelist: (options.safelist ?? []).map(prefix),
+  };
+}
+
+export interface EventOptions extends Partial<Omit<Detection, 'externalId'>> {
+  readonly id?: string;
+}
+
+/** A ban of acme's spare host by a UDP flood, unless said otherwise. */
+export function detection({ id, ...options }: EventOptions = {}): Detection {
+  const victim = options.victim ?? '203.0.113.50';
+  const vector = options.vector ?? 'udp_flood';
+  return {
+    externalId: id ?? null,
+    source: 'fnm',
+    action: 'ban',
+    victim,
+    vector,
+    protocol: impliedProtocol(vector, victim.includes(':') ? 6 : 4),
+    bps: null,
+    pps: null,
+    confidence: null,
+    ports: [],
+    at: null,
+    details: {},
+    ...options,
+  };
+}
+
+export type EventAnswer = Extract<Answer, { type: 'event' }>;
+
+/** One daemon's core: what it decides is folded at once. */
+export class World {
+  readonly state: StateHandle;
+  policy: Policy;
+  now = NOON;
+  /** Everything that was ever decided. */
+  readonly journal: RecordedFact[] = [];
+  /** What the last command led to. */
+  last: Decision = { facts: [], answer: { type: 'done', affected: [] } };
+  #ids = 0;
+
+  constructor(options: PolicyOptions = {}, state: StateHandle = initialState()) {
+    this.policy = policyOf(options);
+    this.state = state;
+  }
+
+  /** Lets seconds pass; nothing happens by itself. */
+  wait(seconds: number): this {
+    this.now += seconds * 1000;
+    return this;
+  }
+
+  do(command: Command): Decision {
+    this.last = decide(this.state, command, {
+      now: this.now,
+      policy: this.policy,
+      newId: () => `00000000-0000-4000-8000-${String(++this.#ids).padStart(12, '0')}`,
+    });
+    for (const fact of this.last.facts) this.record(fact);
+    return this.last;
+  }
+
+  record(fact: Fact): void {
+    const recorded = { seq: this.state.seq + 1, at: this.now, fact };
+    // What the journal gives back after a restart has been through JSON.
+    const kept: RecordedFact = JSON.parse(JSON.stringify(recorded));
+    assert.deepEqual(kept, recorded, 'facts survive JSON');
+    this.state.apply(recorded);
+    this.journal.push(kept);
+  }
+
+  event(options: EventOptions = {}): EventAnswer {
+    const { answer } = this.do({ type: 'event', detection: detection(options), actor: FNM });
+    assert.equal(answer.type, 'event');
+    return answer as EventAnswer;
+  }
+
+  /** An event that must lead to a mitigation; returns it as the state has it. */
+  attack(options: EventOptions = {}): Mitigation {
+    const answer = this.event(options);
+    assert.ok(answer.mitigation !== null, `${answer.status}: ${answer.why.join('; ')}`);
+    return this.get(answer.mitigation.id);
+  }
+
+  get(id: string): Mitigation {
+    const mitigation = this.state.mitigations.get(id);
+    assert.ok(mitigation !== undefined, `mitigation ${id} is remembered`);
+    return mitigation;
+  }
+
+  withdraw(id: string): Decision {
+    return this.do({ type: 'withdraw', id, actor: ALICE, reason: 'false alarm' });
+  }
+
+  safelist(text: string): Decision {
+    return this.do({ type: 'safelist-add', prefix: text, actor: ALICE, reason: 'ours' });
+  }
+
+  /** Kinds of the facts of the last command. */
+  get facts(): readonly FactType[] {
+    return this.last.facts.map((fact) => fact.type);
+  }
+
+  /** The last answer's words in one string. */
+  get why(): string {
+    return 'why' in this.last.answer ? this.last.answer.why.join('\n') : '';
+  }
+}
