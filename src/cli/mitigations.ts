@@ -105,9 +105,9 @@ async function listMitigations(context: Context, options: ListOptions): Promise<
 const COLUMNS: readonly Column<Fields>[] = [
   { title: 'ID', value: (one) => text(one.mitigation_id) },
   { title: 'STATUS', value: statusText, colour: (one) => colourOf(text(one.status)) },
-  { title: 'VICTIM', value: (one) => text(one.victim_ip) },
-  { title: 'ACTION', value: actionText },
-  { title: 'ENDS', value: endText, right: true },
+  { title: 'VICTIM', value: (one) => text(one.victim_ip), least: 15 },
+  { title: 'ACTION', value: actionText, least: 7 },
+  { title: 'ENDS', value: endText, right: true, optional: true },
   { title: 'VECTOR', value: (one) => text(one.vector), least: 8, optional: true },
   { title: 'CUSTOMER', value: (one) => text(one.customer_id), least: 6, optional: true },
   { title: 'RULE', value: (one) => text(one.rule), least: 20, optional: true },

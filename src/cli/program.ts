@@ -36,7 +36,7 @@ export async function runCli(argv: readonly string[], io: Io): Promise<number> {
   const program = buildProgram(io);
   try {
     await program.parseAsync([...argv], { from: 'user' });
-    return Number(process.exitCode ?? Exit.Ok);
+    return Exit.Ok;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? Exit.Ok : Exit.InvalidInput;
     if (!(error instanceof CliError)) throw error;

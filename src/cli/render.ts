@@ -4,7 +4,7 @@
 export interface Column<Row> {
   readonly title: string;
   readonly value: (row: Row) => string;
-  /** May be cut down to this many characters where the terminal is narrow; absent: never cut. */
+  /** May be cut down to this many characters where the terminal is narrow, the last column first; absent: never cut. */
   readonly least?: number;
   /** Left out altogether where even cutting does not help; the last one first. */
   readonly optional?: boolean;
@@ -72,7 +72,7 @@ function fit<Row>(
     return shown.reduce((sum, one) => sum + one, 0) + GAP.length * Math.max(0, shown.length - 1);
   };
   for (let dropped = columns.length; dropped >= 0; dropped--) {
-    for (const [i, column] of columns.entries()) {
+    for (const [i, column] of [...columns.entries()].reverse()) {
       const over = total() - width;
       const current = widths[i] ?? 0;
       if (over <= 0) return widths;

@@ -1,0 +1,289 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { cli, fakeApi } from './harness.ts';
+
+const ID = '0b1c2d3e-4f50-4617-8293-a4b5c6d7e8f9';
+
+const ESC = String.fromCharCode(27);
+
+const PEER = {
+  name: 'edge1',
+  address: '192.0.2.1:179',
+  peer_asn: 65001,
+  state: 'established',
+  enabled: true,
+  uptime_seconds: 125,
+  rules_sent: 3,
+  last_error: null,
+};
+
+const MITIGATION = {
+  mitigation_id: ID,
+  status: 'active',
+  customer_id: 'acme',
+  service_id: 'dns',
+  victim_ip: '203.0.113.10',
+  vector: 'udp_flood',
+  action_type: 'police',
+  rate_bps: 5_000_000,
+  rule: 'match dst 203.0.113.10/32 proto udp then rate-limit 5mbps',
+  rules: [{ neighbor: 'edge1', rule: 'match dst 203.0.113.10/32', nlri_hex: '0701', state: 'sent' }],
+  expires_at: '2099-01-01T00:00:00.000Z',
+  why: ['customer acme by prefix 203.0.113.0/24', 'playbook udp_flood_police_first'],
+  ending: false,
+};
+
+test('peers are a table, the same as peers list', async (t) => {
+  const api = await fakeApi(t, { 'GET /v1/peers': { status: 200, body: [PEER] } });
+  const short = await cli(['peers', '--api', api.url]);
+  assert.equal(
+    short.stdout,
+    'NAME   ADDRESS           AS  STATE           UP  RULES  LAST ERROR\nedge1  192.0.2.1:179  65001  established  2m05s      3\n',
+  );
+  assert.deepEqual(await cli(['peers', 'list', '--api', api.url]), short);
+});
+
+test('on a terminal the state has a colour, and NO_COLOR takes it away', async (t) => {
+  const api = await fakeApi(t, { 'GET /v1/peers': { status: 200, body: [PEER] } });
+  assert.ok(
+    (await cli(['peers', '--api', api.url], { columns: 100 })).stdout.includes(`${ESC}[32mestablished`),
+  );
+  const plain = await cli(['peers', '--api', api.url], { columns: 100, env: { NO_COLOR: '1' } });
+  assert.ok(!plain.stdout.includes(ESC));
+});
+
+test('a neighbor is enabled, disabled and cleared by name', async (t) => {
+  const api = await fakeApi(t, () => ({ status: 200, body: PEER }));
+  await cli(['peers', 'disable', 'edge/1', '--reason', 'maintenance', '--api', api.url]);
+  await cli(['peers', 'enable', 'edge1', '--operator', 'bo', '--api', api.url]);
+  await cli(['peers', 'clear', 'edge1', '--api', api.url]);
+  await cli(['peers', 'clear', 'edge1', '--hard', '--api', api.url]);
+  assert.deepEqual(
+    api.requests.map(({ method, path, body }) => [method, path, body]),
+    [
+      ['POST', '/v1/peers/edge%2F1/disable', { operator_id: 'ana', reason: 'maintenance' }],
+      ['POST', '/v1/peers/edge1/enable', { operator_id: 'bo' }],
+      ['POST', '/v1/peers/edge1/clear', { operator_id: 'ana', mode: 'soft' }],
+      ['POST', '/v1/peers/edge1/clear', { operator_id: 'ana', mode: 'hard' }],
+    ],
+  );
+});
+
+test('mitigations are filtered by the daemon, and a table fits 80 columns', async (t) => {
+  const path = '/v1/mitigations?status=active%2Cescalated&customer_id=acme&limit=5';
+  const inAMinute = new Date(Date.now() + 95_000).toISOString();
+  const mitigations = [
+    { ...MITIGATION, expires_at: inAMinute },
+    {
+      ...MITIGATION,
+      status: 'escalated',
+      victim_ip: '2001:db8:acd:1234:5678:9abc:def0:1234',
+      action_type: 'discard',
+    },
+  ];
+  const api = await fakeApi(t, {
+    [`GET ${path}`]: { status: 200, body: { mitigations, next_cursor: 'n1' } },
+  });
+  const argv = ['mitigations', 'list', '--status', 'active,escalated', '--customer', 'acme', '--limit', '5'];
+  const narrow = await cli([...argv, '--api', api.url], { columns: 80, env: { NO_COLOR: '1' } });
+  assert.equal(narrow.code, 0);
+  assert.match(narrow.stdout, new RegExp(`^${ID} {2}active {5}203\\.0\\.113\\.10 `, 'm'));
+  assert.ok(
+    narrow.stdout.split('\n').every((line) => line.length <= 80),
+    narrow.stdout,
+  );
+  assert.match(narrow.stderr, /There are more: --cursor n1/);
+  const wide = await cli([...argv, '--api', api.url]);
+  assert.match(wide.stdout, /active +203\.0\.113\.10 +police 5mbps +1m3\ds +udp_flood +acme +match dst/);
+});
+
+test('one mitigation is shown with its rules and its reasons', async (t) => {
+  const api = await fakeApi(t, { [`GET /v1/mitigations/${ID}`]: { status: 200, body: MITIGATION } });
+  const { stdout } = await cli(['mitigations', 'get', ID, '--api', api.url]);
+  assert.match(stdout, /^customer +acme \/ dns$/m);
+  assert.match(stdout, /^edge1 +sent +match dst 203\.0\.113\.10\/32$/m);
+  assert.match(stdout, /^ {2}- playbook udp_flood_police_first$/m);
+  const unknown = await cli(['mitigations', 'get', 'x/y', '--api', api.url]);
+  assert.equal(unknown.code, 4);
+  assert.equal(api.requests.at(-1)?.path, '/v1/mitigations/x%2Fy');
+});
+
+test('withdraw needs one mitigation or --all, and a reason', async (t) => {
+  const api = await fakeApi(t, {
+    [`POST /v1/mitigations/${ID}/withdraw`]: { status: 200, body: { ...MITIGATION, ending: true } },
+  });
+  assert.equal((await cli(['withdraw', ID, '--api', api.url])).code, 5);
+  assert.equal((await cli(['withdraw', '--reason', 'x', '--api', api.url])).code, 5);
+  assert.equal((await cli(['withdraw', ID, '--all', '--reason', 'x', '--api', api.url])).code, 5);
+  assert.equal(api.requests.length, 0, 'nothing is asked of the daemon before the command is complete');
+  const done = await cli(['withdraw', ID, '--reason', 'false positive', '--api', api.url]);
+  assert.equal(done.stdout, `${ID} is being withdrawn.\n`);
+  assert.deepEqual(api.requests[0]?.body, { operator_id: 'ana', reason: 'false positive' });
+});
+
+test('a program withdraws everything at once; somebody at a terminal is asked first', async (t) => {
+  const api = await fakeApi(t, {
+    'POST /v1/control/withdraw-all': { status: 200, body: { paused: false, affected: [ID] } },
+    'GET /v1/health/detail': { status: 200, body: { mitigations: { live: 7 } } },
+  });
+  const argv = ['withdraw', '--all', '--reason', 'panic', '--api', api.url];
+  assert.match((await cli(argv)).stdout, /^1 mitigations are being withdrawn/);
+  const refused = await cli(argv, { inputIsTerminal: true, stdin: 'n\n' });
+  assert.match(refused.stderr, /Withdraw all 7 mitigations\? \[y\/N\]/);
+  assert.equal(refused.code, 1);
+  assert.equal((await cli(argv, { inputIsTerminal: true, stdin: 'yes\n' })).code, 0);
+  assert.equal((await cli([...argv, '--yes'], { inputIsTerminal: true })).code, 0);
+  assert.equal(api.requests.filter(({ method }) => method === 'POST').length, 3);
+});
+
+test('the safelist is listed, added to and removed from', async (t) => {
+  const entry = {
+    prefix: '203.0.113.0/24',
+    reason: 'anycast',
+    added_by: 'ana',
+    added_at: null,
+    configured: false,
+  };
+  const api = await fakeApi(t, {
+    'GET /v1/safelist': { status: 200, body: [entry] },
+    'POST /v1/safelist': { status: 201, body: { ...entry, withdrawn: [ID, ID] } },
+    'DELETE /v1/safelist/203.0.113.0%2F24': { status: 204 },
+  });
+  assert.match((await cli(['safelist', '--api', api.url])).stdout, /^203\.0\.113\.0\/24 +ana +anycast$/m);
+  const added = await cli(['safelist', 'add', '203.0.113.0/24', '--reason', 'anycast', '--api', api.url]);
+  assert.equal(added.stdout, '203.0.113.0/24 is on the safelist; 2 mitigations withdrawn.\n');
+  assert.deepEqual(api.requests[1]?.body, {
+    operator_id: 'ana',
+    prefix: '203.0.113.0/24',
+    reason: 'anycast',
+  });
+  assert.equal((await cli(['safelist', 'remove', '203.0.113.0/24', '--api', api.url])).code, 0);
+  assert.equal((await cli(['safelist', 'remove', '192.0.2.0/24', '--api', api.url])).code, 4);
+});
+
+test('an event is sent by options', async (t) => {
+  const answer = {
+    event_id: ID,
+    external_event_id: null,
+    mitigation_id: ID,
+    status: 'accepted',
+    why: ['because'],
+  };
+  const api = await fakeApi(t, { 'POST /v1/events': { status: 202, body: answer } });
+  const argv = ['events', 'send', '--victim', '203.0.113.10', '--vector', 'udp_flood', '--bps', '1.5gbps'];
+  const { stdout } = await cli([...argv, '--port', '53,123', '--confidence', '0.9', '--api', api.url]);
+  assert.equal(stdout, `accepted ${ID}\n  - because\n`);
+  assert.deepEqual(api.requests[0]?.body, {
+    source: 'cli',
+    victim_ip: '203.0.113.10',
+    vector: 'udp_flood',
+    bps: 1_500_000_000,
+    confidence: 0.9,
+    top_dst_ports: [53, 123],
+    action: 'ban',
+  });
+});
+
+test('events are sent from lines on standard input, and a bad line is named', async (t) => {
+  const result = { code: 202, status: 'accepted', event_id: ID, mitigation_id: null, why: [] };
+  const api = await fakeApi(t, {
+    'POST /v1/events/batch': { status: 207, body: { results: [result, result] } },
+  });
+  const sent = await cli(['events', 'send', '-', '--api', api.url], { stdin: '{"a":1}\n\n{"a":2}\n' });
+  assert.equal(sent.code, 0);
+  assert.deepEqual(api.requests[0]?.body, [{ a: 1 }, { a: 2 }]);
+  const bad = await cli(['events', 'send', '-', '--api', api.url], { stdin: '{"a":1}\n{"a":\n' });
+  assert.equal(bad.code, 5);
+  assert.match(bad.stderr, /-:2: this line is not JSON/);
+});
+
+test('an event of a batch that was not taken makes the command fail', async (t) => {
+  const results = [
+    { code: 202, status: 'accepted' },
+    { code: 400, status: 'invalid', error: 'victim_ip: is missing' },
+  ];
+  const api = await fakeApi(t, { 'POST /v1/events/batch': { status: 207, body: { results } } });
+  const outcome = await cli(['events', 'send', '-', '--api', api.url], { stdin: '[{},{}]' });
+  assert.equal(outcome.code, 5);
+  assert.match(outcome.stdout, /refused: victim_ip: is missing/);
+});
+
+test('a mitigation by hand has its rate in bits a second', async (t) => {
+  const api = await fakeApi(t, { 'POST /v1/mitigations': { status: 201, body: MITIGATION } });
+  const argv = ['mitigate', '203.0.113.10', '--action', 'police', '--rate', '10mbps', '--ttl', '300'];
+  const done = await cli([
+    ...argv,
+    '--protocol',
+    'UDP',
+    '--port',
+    '53',
+    '--reason',
+    'by hand',
+    '--api',
+    api.url,
+  ]);
+  assert.equal(done.code, 0);
+  assert.deepEqual(api.requests[0]?.body, {
+    operator_id: 'ana',
+    victim_ip: '203.0.113.10',
+    protocol: 'udp',
+    dst_ports: [53],
+    action_type: 'police',
+    rate_bps: 10_000_000,
+    ttl_seconds: 300,
+    reason: 'by hand',
+  });
+  assert.equal(
+    (await cli(['mitigate', 'x', '--action', 'police', '--rate', 'fast', '--ttl', '1', '--reason', 'r']))
+      .code,
+    5,
+  );
+  assert.equal(
+    (await cli(['mitigate', 'x', '--action', 'discard', '--port', '70000', '--ttl', '1', '--reason', 'r']))
+      .code,
+    5,
+  );
+});
+
+test('pause, resume and reload', async (t) => {
+  const problems = ['prefixd.yaml:1:1: x: unknown key', 'prefixd.yaml:2:1: y: unknown key'];
+  const api = await fakeApi(t, {
+    'POST /v1/control/pause': { status: 200, body: { paused: true, affected: [] } },
+    'POST /v1/control/resume': { status: 200, body: { paused: false, affected: [] } },
+    'POST /v1/config/reload': {
+      status: 422,
+      body: { detail: 'Nothing was changed: x', reason: 'invalid_configuration', problems },
+    },
+  });
+  assert.equal((await cli(['pause', '--reason', 'r', '--api', api.url])).code, 0);
+  assert.equal((await cli(['resume', '--reason', 'r', '--api', api.url])).code, 0);
+  const reload = await cli(['reload', '--api', api.url]);
+  assert.equal(reload.code, 5);
+  for (const problem of problems) assert.ok(reload.stderr.includes(problem));
+});
+
+test('status shows health, peers and what is wrong', async (t) => {
+  const health = {
+    status: 'degraded',
+    version: '1.2.3',
+    uptime_seconds: 3700,
+    pop: 'iad1',
+    mode: 'enforced',
+    problems: ['the journal cannot be written'],
+    paused: { at: '2026-01-01T00:00:00Z', by: 'ana', reason: 'tests' },
+    journal: { seq: 42 },
+    mitigations: { live: 3 },
+  };
+  const api = await fakeApi(t, {
+    'GET /v1/health/detail': { status: 200, body: health },
+    'GET /v1/peers': { status: 200, body: [PEER] },
+  });
+  const { stdout } = await cli(['status', '--api', api.url]);
+  assert.match(stdout, /^status +degraded$/m);
+  assert.match(stdout, /^up +1h01m$/m);
+  assert.match(stdout, /^! the journal cannot be written$/m);
+  assert.match(stdout, /^! paused since .* by ana: tests/m);
+  assert.match(stdout, /^edge1 .* established/m);
+  const { stdout: text } = await cli(['status', '-f', 'json', '--api', api.url]);
+  assert.deepEqual(JSON.parse(text), { health, peers: [PEER] });
+});

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { duration, pairs, printable, rate, table } from '../../src/cli/render.ts';
+import type { Column } from '../../src/cli/render.ts';
+
+const ESC = String.fromCharCode(27);
+
+type Row = { readonly id: string; readonly state: string; readonly note: string };
+
+const COLUMNS: readonly Column<Row>[] = [
+  { title: 'ID', value: (row) => row.id },
+  { title: 'STATE', value: (row) => row.state, colour: () => 'green' },
+  { title: 'NOTE', value: (row) => row.note, least: 6, optional: true },
+];
+const ROWS: readonly Row[] = [
+  { id: 'a1', state: 'up', note: 'a note that is rather long' },
+  { id: 'b22', state: 'down', note: '' },
+];
+
+test('columns are aligned and lines have no trailing space', () => {
+  assert.equal(
+    table(COLUMNS, ROWS, { width: Number.POSITIVE_INFINITY, colour: false }),
+    'ID   STATE  NOTE\na1   up     a note that is rather long\nb22  down\n',
+  );
+});
+
+test('where the terminal is narrow, what may be cut is cut', () => {
+  const lines = table(COLUMNS, ROWS, { width: 24, colour: false }).split('\n');
+  assert.equal(lines[1], 'a1   up     a note that…');
+  assert.ok(lines.every((line) => line.length <= 24));
+});
+
+test('where cutting is not enough, an optional column is left out', () => {
+  assert.equal(table(COLUMNS, ROWS, { width: 15, colour: false }), 'ID   STATE\na1   up\nb22  down\n');
+});
+
+test('what must not be cut is never cut', () => {
+  assert.match(table(COLUMNS, ROWS, { width: 3, colour: false }), /^b22 {2}down$/m);
+});
+
+test('colours do not disturb the alignment', () => {
+  const painted = table(COLUMNS, ROWS, { width: 80, colour: true });
+  assert.ok(painted.includes(`${ESC}[32mup${ESC}[0m`));
+  assert.equal(
+    painted.replaceAll(new RegExp(`${ESC}\\[\\d+m`, 'g'), ''),
+    table(COLUMNS, ROWS, { width: 80, colour: false }),
+  );
+});
+
+test('cells cannot move the cursor', () => {
+  const rows = [{ id: 'x\n\u001b[31my', state: '\u202e', note: '' }];
+  const drawn = table(COLUMNS, rows, { width: 80, colour: false });
+  assert.equal(drawn.split('\n').length, 3);
+  assert.ok(!drawn.includes(ESC) && !drawn.includes('\u202e'));
+  assert.equal(printable('a\u0000b\u2028c'), 'a b c');
+});
+
+test('durations and rates are short', () => {
+  assert.deepEqual([0, 59, 125, 11_400, 1_051_200].map(duration), ['0s', '59s', '2m05s', '3h10m', '12d04h']);
+  assert.deepEqual([999, 5e6, 1.5e9, 1e12].map(rate), ['999bps', '5mbps', '1.5gbps', '1tbps']);
+});
+
+test('pairs are aligned', () => {
+  assert.equal(
+    pairs([
+      ['a', '1'],
+      ['long', '2'],
+    ]),
+    'a     1\nlong  2\n',
+  );
+});
