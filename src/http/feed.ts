@@ -16,6 +16,8 @@ import { factView } from './views.ts';
 export const MAX_FEED_READERS = 64;
 /** A comment goes out this often, so that both sides notice a dead connection (ms). */
 const HEARTBEAT_MS = 15_000;
+/** A reader that is so many facts behind could not resume either. */
+const MAX_LAG = 10_000;
 /** Facts turned into text at a time. */
 const FACTS_PER_SLICE = 200;
 
@@ -82,7 +84,11 @@ export class Feed {
 
   /** Gives a reader what is new, as much as one slice and its socket take. */
   #give(reader: Reader): void {
-    if (reader.waiting || !this.#readers.has(reader)) return;
+    if (!this.#readers.has(reader)) return;
+    if (reader.waiting) {
+      if (this.#durable - reader.position > MAX_LAG) this.#cut(reader);
+      return;
+    }
     if (reader.position >= this.#durable) return;
     const facts = this.#engine.recent(reader.position);
     if (facts === undefined) {

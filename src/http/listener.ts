@@ -7,18 +7,30 @@ import { createSecureContext } from 'node:tls';
 import type { TlsSettings } from './dependencies.ts';
 import { PROBLEM_TYPE, problemBody } from './problem.ts';
 
-/** All headers of a request together; more answers 431. */
-const MAX_HEADER_BYTES = 16 * 1024;
-/** For all headers of a request to arrive (ms). */
-const HEADERS_TIMEOUT_MS = 10_000;
-/** For a whole request to arrive (ms). */
-const REQUEST_TIMEOUT_MS = 30_000;
-/** How often the two are looked at (ms). */
-const CHECK_INTERVAL_MS = 2_000;
-/** How long an idle connection is kept (ms). */
-const KEEP_ALIVE_MS = 60_000;
-/** Connections at once; more are closed. */
-const MAX_CONNECTIONS = 4_096;
+/** What a client may draw out. Times in ms. */
+export interface ListenerLimits {
+  /** All headers of a request together; more answers 431. */
+  readonly headerBytes: number;
+  /** For all headers of a request to arrive; longer answers 408. */
+  readonly headersTimeout: number;
+  /** For a whole request to arrive; longer answers 408. */
+  readonly requestTimeout: number;
+  /** How often the two are looked at. */
+  readonly checkInterval: number;
+  /** How long an idle connection is kept. */
+  readonly keepAlive: number;
+  /** Connections at once; more are closed. */
+  readonly connections: number;
+}
+
+export const LIMITS: ListenerLimits = {
+  headerBytes: 16 * 1024,
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  checkInterval: 2_000,
+  keepAlive: 60_000,
+  connections: 4_096,
+};
 
 /** What a TLS server is made of, read from files. */
 export interface TlsMaterial {
@@ -55,17 +67,21 @@ export async function loadTls(settings: TlsSettings): Promise<TlsMaterial> {
 }
 
 /** A server with limits on everything that a client could draw out. */
-export function createListener(handler: RequestListener, tls: TlsMaterial | null): Server {
+export function createListener(
+  handler: RequestListener,
+  tls: TlsMaterial | null,
+  limits: ListenerLimits = LIMITS,
+): Server {
   const options = {
-    maxHeaderSize: MAX_HEADER_BYTES,
-    headersTimeout: HEADERS_TIMEOUT_MS,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    connectionsCheckingInterval: CHECK_INTERVAL_MS,
-    keepAliveTimeout: KEEP_ALIVE_MS,
+    maxHeaderSize: limits.headerBytes,
+    headersTimeout: limits.headersTimeout,
+    requestTimeout: limits.requestTimeout,
+    connectionsCheckingInterval: limits.checkInterval,
+    keepAliveTimeout: limits.keepAlive,
   };
   const server: Server =
     tls === null ? createServer(options, handler) : createTlsServer({ ...options, ...tls }, handler);
-  server.maxConnections = MAX_CONNECTIONS;
+  server.maxConnections = limits.connections;
   return server;
 }
 
@@ -97,7 +113,7 @@ export function answerUnreadable(error: Error & { readonly code?: string }, sock
 function unreadable(code: string | undefined): readonly [status: number, detail: string] {
   switch (code) {
     case 'HPE_HEADER_OVERFLOW':
-      return [431, `The headers are larger than ${MAX_HEADER_BYTES} bytes`];
+      return [431, 'The headers are too large'];
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return [408, 'The request did not arrive in time'];
     default:
