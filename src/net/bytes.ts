@@ -75,19 +75,21 @@ export class ByteReader {
 
   /** The next `count` octets as a view on the same memory. */
   view(count: number): Uint8Array {
+    checkCount(count);
     this.#need(count);
     const view = this.#bytes.subarray(this.#at, this.#at + count);
     this.#at += count;
     return view;
   }
 
-  /** The next `count` octets as a copy of their own. */
+  /** The next `count` octets as a copy of their own. (`slice` would not do: that of a Buffer is another view.) */
   copy(count: number): Uint8Array {
-    return this.view(count).slice();
+    return new Uint8Array(this.view(count));
   }
 
   /** A reader over the next `count` octets, which this reader skips. */
   sub(count: number, underflow: Underflow = this.#underflow): ByteReader {
+    checkCount(count);
     this.#need(count);
     const sub = new ByteReader(this.#bytes, underflow, this.#at, this.#at + count);
     this.#at += count;
@@ -102,6 +104,11 @@ export class ByteReader {
   #need(count: number): void {
     if (count > this.#end - this.#at) throw this.#underflow(count, this.remaining, this.offset);
   }
+}
+
+/** A count that steps back, or between octets, is a mistake of the caller: it would pass the check for the end. */
+function checkCount(count: number): void {
+  if (!Number.isInteger(count) || count < 0) throw new RangeError(`${count} is no number of octets`);
 }
 
 /** A growing buffer. Values are checked against their width: what does not fit is a programming error (RangeError). */

@@ -102,7 +102,7 @@ export function makePrefix(address: Uint8Array, length: number): Prefix {
   if (!Number.isInteger(length) || length < 0 || length > familyBits(family)) {
     throw new RangeError(`prefix length ${length} is not from 0 to ${familyBits(family)}`);
   }
-  const masked = address.slice();
+  const masked = new Uint8Array(address);
   maskInPlace(masked, length);
   return { family, address: masked, length };
 }
