@@ -115,7 +115,7 @@ function inConnect(state: FsmState, event: FsmEvent, config: FsmConfig): Step {
       // BGP peer, continues to listen for a connection that may be initiated by the remote BGP peer, and stays in the
       // Connect state."
       if (event.timer === 'connect-retry') {
-        const why = `no answer to the connection attempt for ${config.connectRetrySeconds} s: check the address, the path and filters on it`;
+        const why = `no answer to the connection attempt for ${config.connectRetrySeconds} s: check the address, the path, filters on it, and the MD5 password if there is one`;
         return [state, [{ type: 'drop-connection' }, { type: 'report', why, fault: true }, ...dial(config)]];
       }
       return failToIdle(state, { why: `${event.timer} timer expired in state connect`, fault: true });
