@@ -63,7 +63,7 @@ async function compose(options: DaemonOptions, undo: (() => Promise<unknown> | v
   const health = new Health(announcer);
   const counters: { metrics: Metrics | null } = { metrics: null };
   const { engine, warnings } = await openEngine({
-    store: new Journal({ directory: config.storage.path }),
+    store: new Journal({ folder: config.storage.path, clock }),
     policy: config.policy,
     clock,
     newId: randomUUID,

@@ -8,7 +8,7 @@ import { startDaemon } from './daemon.ts';
 import type { Daemon } from './daemon.ts';
 import { DEMO_ATTACKS } from './demo-attacks.ts';
 import { createLogger } from './logger.ts';
-import { StartError, untilSignalled } from './process.ts';
+import { explainStart, StartError, untilSignalled } from './process.ts';
 
 /** Pause between two attacks, so that a reader can follow (ms). */
 const PAUSE_MS = 2_000;
@@ -24,8 +24,17 @@ export interface DemoOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Runs until SIGINT or SIGTERM. Returns the exit code; StartError when something is in the way, such as a port in use. */
+/** Runs until SIGINT or SIGTERM. Returns the exit code, having printed what is in the way when it is not 0, such as a port in use. */
 export async function runDemo(options: DemoOptions): Promise<number> {
+  try {
+    return await runWithRouter(options);
+  } catch (error) {
+    options.print(`error: ${explainStart(error)}`);
+    return 1;
+  }
+}
+
+async function runWithRouter(options: DemoOptions): Promise<number> {
   const { print } = options;
   const at = options.router ?? { host: '127.0.0.1', port: 1790 };
   const router = new LabRouter({
@@ -33,21 +42,26 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     port: at.port,
     asn: 65001,
     routerId: '192.0.2.1',
-    onChange: ({ kind, text }) => print(`  router  ${kind === 'withdrawn' ? '-' : '+'} ${text}`),
+    onChange: ({ kind, text }) => print(`  router ${kind}: ${text}`),
   });
   const bound = await router.start().catch((error: unknown) => {
     throw StartError.binding('the lab router', `${at.host}:${at.port}`, error);
   });
   try {
     const config = await builtIn(options, bound.port);
+    // The story tells what happens; of the log only what went wrong belongs into it.
     const sink = createLogger({
       format: 'text',
-      level: config.observability.logLevel,
+      level: 'error',
       secrets: () => config.secrets,
       destination: { write: (line) => print(`  daemon  ${line.trimEnd()}`) },
     });
     const daemon = await startDaemon({ config, logger: sink.logger });
     try {
+      daemon.announcer.subscribe({
+        onEstablished: (peer) => print(`  session with ${peer} is established`),
+        onDown: (peer, why) => print(`  session with ${peer} is down: ${why}`),
+      });
       return await tell(daemon, options);
     } finally {
       print('Stopping: every session is closed and the journal is flushed.');
@@ -76,13 +90,13 @@ async function tell(daemon: Daemon, options: DemoOptions): Promise<number> {
   print('prefixd is running with built-in defaults and a lab router in this process, peering over real BGP.');
   print(`  dashboard  ${api}/`);
   print(`  API        ${api}/v1/health`);
-  print('');
   const stopped = untilSignalled(options.signal);
   for (const { story, event } of DEMO_ATTACKS) {
     if (await Promise.race([stopped.promise.then(() => true), pause(PAUSE_MS)])) return 0;
+    print('');
     print(`A detector reports: ${story}`);
     print(`  POST /v1/events ${JSON.stringify(event)}`);
-    print(`  answer  ${await report(api, event)}`);
+    for (const line of await report(api, event)) print(`  ${line}`);
   }
   if (!(await Promise.race([stopped.promise.then(() => true), pause(PAUSE_MS)]))) {
     print('');
@@ -97,15 +111,24 @@ async function tell(daemon: Daemon, options: DemoOptions): Promise<number> {
   return 0;
 }
 
-/** Posts an event the way any detector does; the answer in a few words. */
-async function report(api: string, event: Readonly<Record<string, unknown>>): Promise<string> {
+/** Posts an event the way any detector does. The answer, and under it why it is what it is. */
+async function report(api: string, event: Readonly<Record<string, unknown>>): Promise<readonly string[]> {
   const { statusCode, body } = await request(`${api}/v1/events`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ event_id: crypto.randomUUID(), ...event }),
   });
-  const answer = (await body.json()) as { readonly status?: unknown; readonly detail?: unknown };
-  return `${statusCode} ${String(answer.detail ?? answer.status)}`;
+  const answer = (await body.json()) as Answer;
+  const head = answer.reason === undefined ? `${answer.status}` : `${answer.title} (${answer.reason})`;
+  return [`${statusCode} ${head}`, ...(answer.why ?? []).map((step) => `  ${step}`)];
+}
+
+/** What the demo reads of an answer, be it an accepted event or a problem. */
+interface Answer {
+  readonly status?: string | number;
+  readonly title?: string;
+  readonly reason?: string;
+  readonly why?: readonly string[];
 }
 
 function pause(milliseconds: number): Promise<false> {

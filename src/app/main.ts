@@ -4,7 +4,7 @@ import { formatProblem } from './config/problem.ts';
 import { startDaemon } from './daemon.ts';
 import type { Daemon } from './daemon.ts';
 import { createLogger } from './logger.ts';
-import { StartError, untilSignalled } from './process.ts';
+import { explainStart, untilSignalled } from './process.ts';
 
 /** Exit codes of `run`. */
 const EXIT = { ok: 0, failed: 1, invalidConfiguration: 5 } as const;
@@ -33,8 +33,8 @@ export async function runDaemon({ directory, environment }: RunOptions): Promise
     await serveUntilSignalled(daemon, config.shutdown.drainTimeoutSeconds);
     return EXIT.ok;
   } catch (error) {
-    sink.logger.fatal({ err: error }, 'prefixd cannot go on');
-    process.stderr.write(`error: ${explain(error)}\n`);
+    sink.logger.fatal({}, `prefixd cannot go on: ${explainStart(error)}`);
+    process.stderr.write(`error: ${explainStart(error)}\n`);
     return EXIT.failed;
   } finally {
     sink.flush();
@@ -50,9 +50,4 @@ async function serveUntilSignalled(daemon: Daemon, drainTimeoutSeconds: number):
   const overdue = setTimeout(() => process.exit(EXIT.failed), drainTimeoutSeconds * 1000);
   await daemon.stop();
   clearTimeout(overdue);
-}
-
-function explain(error: unknown): string {
-  if (error instanceof StartError) return error.message;
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

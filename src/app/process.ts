@@ -1,0 +1,46 @@
+/** The daemon as a process: what keeps it from starting, and what makes it stop. */
+import { StoreError } from '../store/store.ts';
+
+/** Something is in the way of starting; its message is all that the user needs to see. */
+export class StartError extends Error {
+  override readonly name = 'StartError';
+
+  /** A socket that could not be bound, in one line that says what to do. Anything else is passed through. */
+  static binding(what: string, where: string, error: unknown): Error {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    switch (code) {
+      case 'EADDRINUSE':
+        return new StartError(`${where} is in use: stop what listens there, or give ${what} another address`);
+      case 'EACCES':
+        return new StartError(`${where} may not be bound by this user: give ${what} a port above 1023`);
+      case 'EADDRNOTAVAIL':
+        return new StartError(`${where} is no address of this machine: correct the address of ${what}`);
+      default:
+        return error instanceof Error ? error : new Error(String(error));
+    }
+  }
+}
+
+/** What a user needs to see of an error that keeps the daemon from starting: one line where the cause is known, else its stack. */
+export function explainStart(error: unknown): string {
+  if (error instanceof StartError || error instanceof StoreError) return error.message;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+/** Resolves at SIGINT, SIGTERM or an abort. From then on a second signal ends the process at once, with its exit code. */
+export function untilSignalled(signal?: AbortSignal): { readonly promise: Promise<void> } {
+  const promise = new Promise<void>((resolve) => {
+    const done = (): void => {
+      for (const name of ['SIGINT', 'SIGTERM'] as const) {
+        process.off(name, done);
+        process.once(name, () => process.exit(name === 'SIGINT' ? 130 : 143));
+      }
+      resolve();
+    };
+    process.on('SIGINT', done);
+    process.on('SIGTERM', done);
+    if (signal?.aborted) done();
+    signal?.addEventListener('abort', done, { once: true });
+  });
+  return { promise };
+}
