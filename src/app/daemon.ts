@@ -11,8 +11,8 @@ import { viewOf } from '../control/rule-view.ts';
 import type { Log } from '../control/types.ts';
 import type { BoundAddress, ReloadOutcome } from '../http/dependencies.ts';
 import type { Actor } from '../core/types.ts';
-import { AuditLog } from '../store/audit.ts';
 import { Journal } from '../store/journal.ts';
+import { memoryAudit } from './audit.ts';
 import { realTimers, steadyClock } from './clock.ts';
 import type { ConfigResult, LoadedConfig } from './config/types.ts';
 import { Health } from './health.ts';
@@ -96,10 +96,7 @@ async function compose(options: DaemonOptions, undo: (() => Promise<unknown> | v
   const view = viewOf(reconciler, engine, announcer);
   engine.follow(narrateFacts(logger, engine.state, view.ruleText));
   announcer.subscribe(narrateSessions(logger));
-  const audit = new AuditLog({
-    path: config.observability.auditLogPath,
-    onError: (error) => logger.error({ err: error }, 'the audit log cannot be written'),
-  });
+  const audit = memoryAudit();
   undo.push(() => audit.close());
   engine.follow((facts) => audit.record(facts));
   const metrics = new Metrics({ engine, reconciler: view, announcer, clock, version });
