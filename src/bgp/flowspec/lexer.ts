@@ -105,19 +105,20 @@ export function failureAt(
   return new NotationFailure(nearest === undefined ? place : { ...place, nearest });
 }
 
-/** The known word with the fewest edits, if that is at most a third of its length, or one that continues the other. */
+/** The known word with the fewest edits, at most a third of its length; failing that, one that continues the word or is its beginning. */
 function nearestWord(text: string, known: Iterable<string>): string | undefined {
   if (text.length > 32) return undefined;
   const word = text.toLowerCase();
   let best: string | undefined;
   let least = Number.POSITIVE_INFINITY;
   for (const candidate of known) {
+    const edits = editDistance(word, candidate);
     const continues = word.length > 2 && (candidate.startsWith(word) || word.startsWith(candidate));
-    const distance = continues ? 0.5 : editDistance(word, candidate);
-    if (distance < least && (continues || distance <= Math.max(1, candidate.length / 3))) {
-      best = candidate;
-      least = distance;
-    }
+    const isNear = edits <= Math.max(1, candidate.length / 3);
+    const distance = isNear ? edits : continues ? word.length + edits : Number.POSITIVE_INFINITY;
+    if (distance >= least) continue;
+    best = candidate;
+    least = distance;
   }
   return best;
 }

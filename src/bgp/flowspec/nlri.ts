@@ -5,7 +5,7 @@
  * in `tolerated`, what the standard lets pass but would write otherwise.
  */
 import { componentName } from './components.ts';
-import { type Cursor, fail, tolerate, tooLong } from './cursor.ts';
+import { type Cursor, fail, tolerate } from './cursor.ts';
 import { FlowSpecError, type Refusal, type Treatment } from './errors.ts';
 import { decodeBitmaskOps, decodeNumericOps, encodeBitmaskOps, encodeNumericOps } from './operators.ts';
 import { decodePrefix, encodePrefix } from './prefix-octets.ts';
@@ -24,8 +24,11 @@ const RD_LENGTH = 8;
 const HEAD = 2;
 const LIMIT = HEAD + MAX_NLRI_LENGTH;
 
+/** The longest that one step writes before it checks the limit: the type, length, offset and address of a prefix. */
+const SLACK = 19;
+
 /** Encoding runs to its end without calling out, so one buffer serves all calls; results are copies. */
-const scratch = new Uint8Array(LIMIT);
+const scratch = new Uint8Array(LIMIT + SLACK);
 
 const NOTHING_TOLERATED: readonly string[] = [];
 
@@ -69,7 +72,6 @@ export function encodeFlowSpec(spec: FlowSpec): Uint8Array {
     const component = components[i] as Component;
     checkOrder(component.type, previous);
     previous = component.type;
-    if (at + 1 > LIMIT) throw tooLong();
     scratch[at++] = component.type;
     at = encodeComponent(component, at, spec.afi);
   }

@@ -75,8 +75,8 @@ function meaningfulBits(type: number, afi: 1 | 2): number {
 }
 
 /**
- * Writes the pairs of a numeric component to `out` at `at`, of which `limit` octets may be filled, and returns the
- * position behind them. FlowSpecError for what cannot be written.
+ * Writes the pairs of a numeric component to `out` at `at` and returns the position behind them. FlowSpecError for what
+ * cannot be written and for passing `limit`, behind which `out` must have room for one more pair (9 octets).
  */
 export function encodeNumericOps(
   out: Uint8Array,
@@ -97,7 +97,6 @@ export function encodeNumericOps(
     if (value > 63 && value > largestValue(type)) {
       throw new FlowSpecError(`${componentName(type)}: ${value} is above ${largestValue(type)}`);
     }
-    if (next + 9 > limit) throw tooLong();
     const operator = numericOperator(component, i, op);
     out[next++] = operator;
     const width = (operator >>> LENGTH_SHIFT) & 3;
@@ -116,6 +115,7 @@ export function encodeNumericOps(
         out[next++] = small & 0xff;
       }
     }
+    if (next > limit) throw tooLong();
   }
   return next;
 }
@@ -140,10 +140,10 @@ export function encodeBitmaskOps(
         `${componentName(type)}: ${op.value} is not a mask of the bits 0x${allowed.toString(16)}`,
       );
     }
-    if (next + 9 > limit) throw tooLong();
     out[next++] = bitmaskOperator(component, i, op);
     if (op.value > 0xff) out[next++] = op.value >>> 8;
     out[next++] = op.value & 0xff;
+    if (next > limit) throw tooLong();
   }
   return next;
 }

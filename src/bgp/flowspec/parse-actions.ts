@@ -1,10 +1,9 @@
 /** Reads what stands behind `then` (docs/notation.md). */
 import { fromHex } from '../../net/bytes.ts';
 import { parseRouteTarget } from './administrators.ts';
-import { failure, failureAt, type TokenReader } from './lexer.ts';
+import { failure, failureAt, type NotationFailure, type Token, type TokenReader } from './lexer.ts';
 import { DSCP_NAMES } from './names.ts';
 import { parseAddress } from '../../net/prefix.ts';
-import { parseAddressToken } from './parse-match.ts';
 import type { Action } from './types.ts';
 
 const KEYWORDS = [
@@ -19,6 +18,15 @@ const KEYWORDS = [
   'redirect',
   'community',
 ] as const;
+
+/** Words of other notations, for the hint in an error. */
+const ELSEWHERE: ReadonlyMap<string, string> = new Map([
+  ['drop', 'discard'],
+  ['deny', 'discard'],
+  ['police', 'rate-limit'],
+  ['limit', 'rate-limit'],
+  ['permit', 'accept'],
+]);
 
 /** Powers of ten that units of a rate stand for. */
 const BIT_UNITS: ReadonlyMap<string, number> = new Map([
@@ -83,8 +91,14 @@ function parseAction(reader: TokenReader): Action {
     case 'community':
       return parseCommunity(reader);
     default:
-      throw failure(token, 'an action', KEYWORDS);
+      throw notAnAction(token);
   }
+}
+
+function notAnAction(token: Token): NotationFailure {
+  const hint = ELSEWHERE.get(token.text);
+  if (hint === undefined) return failure(token, 'an action', KEYWORDS);
+  return failureAt(token, `"${token.text}" is not an action; did you mean ${hint}?`, 'an action', hint);
 }
 
 /** The id in a rate: informational (RFC 8955 §7.1), 0 unless given. */
@@ -134,16 +148,23 @@ function parseRedirect(reader: TokenReader): Action {
     case 'vrf':
       return parseRedirectVrf(reader);
     case 'ip': {
-      const address = parseAddressToken(reader.word('an IPv4 or IPv6 address'));
+      const address = parseAddressWord(reader);
       return { type: 'redirect-ip', form: 'ietf', address, copy: reader.takeIf('copy') };
     }
     case 'next-hop': {
-      const address = parseAddressToken(reader.word('an IPv4 or IPv6 address'));
+      const address = parseAddressWord(reader);
       return { type: 'redirect-ip', form: 'draft-00', address, copy: reader.takeIf('copy') };
     }
     default:
       throw failure(token, 'vrf, ip or next-hop', ['vrf', 'ip', 'next-hop']);
   }
+}
+
+function parseAddressWord(reader: TokenReader): Uint8Array {
+  const token = reader.word('an IPv4 or IPv6 address');
+  const address = parseAddress(token.text);
+  if (address === undefined) throw failure(token, 'an IPv4 or IPv6 address');
+  return address;
 }
 
 function parseRedirectVrf(reader: TokenReader): Action {

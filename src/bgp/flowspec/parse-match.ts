@@ -1,8 +1,8 @@
 /** Reads what stands between `match` and `then` (docs/notation.md). */
-import { parseAddress, parsePrefix } from '../../net/prefix.ts';
+import { parsePrefix } from '../../net/prefix.ts';
 import { parseRouteDistinguisher } from './administrators.ts';
 import { COMPONENT_KEYWORDS, prefixComponent } from './components.ts';
-import { failure, failureAt, type Token, type TokenReader } from './lexer.ts';
+import { failure, failureAt, type NotationFailure, type Token, type TokenReader } from './lexer.ts';
 import { DSCP_NAMES, FRAGMENT_NAMES, type NameTable, PROTOCOL_NAMES, TCP_FLAG_NAMES } from './names.ts';
 import {
   type BitmaskOp,
@@ -73,7 +73,7 @@ export function parseMatch(reader: TokenReader): FlowSpec {
     : { afi, safi: 134, rd, components: sorted };
 }
 
-function notAComponent(token: Token) {
+function notAComponent(token: Token): NotationFailure {
   const known = [...KEYWORDS.keys(), 'rd', 'ipv4', 'ipv6', 'then'];
   const hint = ELSEWHERE.get(token.text);
   if (hint === undefined) return failure(token, 'a component or then', known);
@@ -233,11 +233,4 @@ function parseBitmaskOp(reader: TokenReader, and: boolean, names: NameTable, all
     value |= bits;
   }
   return { and, not, match: match || all, value };
-}
-
-/** The octets of an address, or a failure at its token. */
-export function parseAddressToken(token: Token): Uint8Array {
-  const address = parseAddress(token.text);
-  if (address === undefined) throw failure(token, 'an IPv4 or IPv6 address');
-  return address;
 }

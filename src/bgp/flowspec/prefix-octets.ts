@@ -5,7 +5,10 @@ import { type Cursor, fail, tolerate, tooLong } from './cursor.ts';
 import { FlowSpecError } from './errors.ts';
 import type { PrefixComponent } from './types.ts';
 
-/** RFC 8955 §4.2.2.1 for IPv4, RFC 8956 §3.1 for IPv6: of an IPv6 prefix only the bits from `offset` on are sent. */
+/**
+ * RFC 8955 §4.2.2.1 for IPv4, RFC 8956 §3.1 for IPv6: of an IPv6 prefix only the bits from `offset` on are sent.
+ * FlowSpecError for what cannot be written and for passing `limit`, behind which `out` must have room for 18 octets.
+ */
 export function encodePrefix(
   out: Uint8Array,
   at: number,
@@ -23,7 +26,6 @@ export function encodePrefix(
     throw new FlowSpecError(`${name}: prefix length ${length} is not from 0 to ${address.length * 8}`);
   }
   checkOffset(name, afi, offset, length);
-  if (at + 2 + address.length > limit) throw tooLong();
   let next = at;
   out[next++] = length;
   if (afi === 2) out[next++] = offset;
@@ -35,6 +37,7 @@ export function encodePrefix(
     const last = next + octets - 1;
     out[last] = (out[last] as number) & (0xff << padding);
   }
+  if (next + octets > limit) throw tooLong();
   return next + octets;
 }
 
