@@ -44,9 +44,12 @@ export interface Daemon {
   stop(): Promise<void>;
 }
 
+/** Takes one part apart again. */
+type Undo = () => Promise<void>;
+
 /** Starts everything. Rejects, with everything taken apart again, when something is in the way (StartError for users). */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
-  const undo: (() => Promise<unknown> | void)[] = [];
+  const undo: Undo[] = [];
   try {
     return await compose(options, undo);
   } catch (error) {
@@ -55,7 +58,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   }
 }
 
-async function compose(options: DaemonOptions, undo: (() => Promise<unknown> | void)[]): Promise<Daemon> {
+async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
   const { config, logger } = options;
   const clock = steadyClock();
   const startedAt = clock();
@@ -101,7 +104,7 @@ async function compose(options: DaemonOptions, undo: (() => Promise<unknown> | v
   engine.follow((facts) => audit.record(facts));
   const metrics = new Metrics({ engine, reconciler: view, announcer, clock, version });
   counters.metrics = metrics;
-  undo.push(() => metrics.stop());
+  undo.push(async () => metrics.stop());
   const reloader = new Reloader({ config, engine, announcer, reconciler, logger, load: options.load });
   await reconciler.start();
   undo.push(() => reconciler.stop());
@@ -119,7 +122,9 @@ async function compose(options: DaemonOptions, undo: (() => Promise<unknown> | v
   });
   undo.push(() => http.server.close(0));
   const scrapes = await serveScrapes(config, metrics);
-  undo.push(() => void scrapes?.close());
+  undo.push(async () => {
+    scrapes?.close();
+  });
   await announcer.start().catch((error: unknown) => {
     const at = config.bgp.speaker.listen;
     throw at === undefined ? error : StartError.binding('bgp.listen', `${at.host}:${at.port}`, error);

@@ -10,6 +10,7 @@ import type { Policy } from '../core/policy.ts';
 import type { StateHandle, StateView } from '../core/state.ts';
 import { initialState, restoreState } from '../core/state.ts';
 import type { Store } from '../store/store.ts';
+import { StoreError } from '../store/store.ts';
 import type { EngineView, FactFollower } from './types.ts';
 
 /** How long a group may decide before it is written, so that hold timers are served in between (ms). */
@@ -125,7 +126,9 @@ export class Engine implements EngineView {
   }
 
   #enqueue(command: Command, policy?: Policy): Promise<Answer> {
-    if (this.#closed) return Promise.reject(new Error('the daemon is stopping and takes no more commands'));
+    if (this.#closed) {
+      return Promise.reject(new StoreError('the daemon is stopping and takes no more commands'));
+    }
     return new Promise((resolve, reject) => {
       this.#queue.push({ command, resolve, reject, ...(policy === undefined ? {} : { policy }) });
       this.#pumping ??= this.#pump();
