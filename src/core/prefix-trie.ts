@@ -1,8 +1,15 @@
 /** A path-compressed binary trie over IPv4 and IPv6 prefixes: cost grows with the depth of nesting, not with their number. */
-import { familyBits, type Prefix } from '../net/prefix.ts';
+import type { Prefix } from '../net/prefix.ts';
 
-interface Node<T> {
-  readonly address: Uint8Array;
+/** An address as four words of 32 bits, most significant first; an IPv4 address is the first word alone. Words compare fast. */
+interface Words {
+  readonly w0: number;
+  readonly w1: number;
+  readonly w2: number;
+  readonly w3: number;
+}
+
+interface Node<T> extends Words {
   readonly length: number;
   value: T | undefined;
   zero: Node<T> | undefined;
@@ -16,35 +23,33 @@ export class PrefixTrie<T> {
 
   /** Adds a prefix, or replaces its value. Returns the value it had. */
   set(prefix: Prefix, value: T): T | undefined {
-    const root = prefix.family === 4 ? this.#v4 : this.#v6;
-    const result = insert(root, prefix, value);
-    if (prefix.family === 4) this.#v4 = result.node;
-    else this.#v6 = result.node;
+    const result = insert(this.#root(prefix.family), wordsOf(prefix.address), prefix.length, value);
+    if (prefix.family === 4) this.#v4 = result.root;
+    else this.#v6 = result.root;
     return result.before;
   }
 
   /** The value of the longest prefix that covers an address of 4 or 16 octets. */
   longestMatch(address: Uint8Array): T | undefined {
-    return walk(this.#root(address.length === 4 ? 4 : 6), address, address.length * 8);
+    const family = address.length === 4 ? 4 : 6;
+    return walk(this.#root(family), wordsOf(address), address.length * 8);
   }
 
   /** The value of the longest prefix that covers the given one and is shorter than it. */
   parentOf(prefix: Prefix): T | undefined {
-    return walk(this.#root(prefix.family), prefix.address, prefix.length - 1);
+    return walk(this.#root(prefix.family), wordsOf(prefix.address), prefix.length - 1);
   }
 
   /** The value of any prefix that covers the given one or lies within it. */
   anyOverlapping(prefix: Prefix): T | undefined {
+    const words = wordsOf(prefix.address);
     let node = this.#root(prefix.family);
-    let checked = 0;
     while (node !== undefined) {
-      const shared = Math.min(node.length, prefix.length);
-      if (!sameBits(node.address, prefix.address, checked, shared)) return undefined;
+      if (!sameBits(node, words, Math.min(node.length, prefix.length))) return undefined;
       if (node.value !== undefined) return node.value;
-      checked = shared;
       // Below the given prefix every way down ends in a value, because a leaf has one.
       if (node.length >= prefix.length) node = node.zero ?? node.one;
-      else node = bitAt(prefix.address, node.length) === 1 ? node.one : node.zero;
+      else node = bitAt(words, node.length) === 1 ? node.one : node.zero;
     }
     return undefined;
   }
@@ -55,89 +60,96 @@ export class PrefixTrie<T> {
 }
 
 /** Follows an address down and returns the last value seen on nodes no longer than `maxLength`. */
-function walk<T>(root: Node<T> | undefined, address: Uint8Array, maxLength: number): T | undefined {
+function walk<T>(root: Node<T> | undefined, words: Words, maxLength: number): T | undefined {
   let node = root;
   let best: T | undefined;
-  let checked = 0;
-  const bits = address.length * 8;
-  while (node !== undefined && node.length <= maxLength) {
-    if (!sameBits(node.address, address, checked, node.length)) break;
+  while (node !== undefined && node.length <= maxLength && sameBits(node, words, node.length)) {
     if (node.value !== undefined) best = node.value;
-    if (node.length === bits) break;
-    checked = node.length;
-    node = bitAt(address, checked) === 1 ? node.one : node.zero;
+    if (node.length === 128) break;
+    node = bitAt(words, node.length) === 1 ? node.one : node.zero;
   }
   return best;
 }
 
 function insert<T>(
   root: Node<T> | undefined,
-  prefix: Prefix,
+  words: Words,
+  length: number,
   value: T,
-): { readonly node: Node<T>; readonly before: T | undefined } {
-  const leaf: Node<T> = {
-    address: prefix.address,
-    length: prefix.length,
-    value,
-    zero: undefined,
-    one: undefined,
-  };
-  if (root === undefined) return { node: leaf, before: undefined };
-
+): { readonly root: Node<T>; readonly before: T | undefined } {
+  const leaf = nodeOf(words, length, value);
   let parent: Node<T> | undefined;
-  let node: Node<T> | undefined = root;
+  let node = root;
   while (node !== undefined) {
-    const shared = sharedBits(node.address, prefix.address, Math.min(node.length, prefix.length));
-    if (shared === node.length && shared === prefix.length) {
+    const shared = sharedBits(node, words, Math.min(node.length, length));
+    if (shared === node.length && shared === length) {
       const before = node.value;
       node.value = value;
-      return { node: root, before };
+      return { root: root ?? node, before };
     }
     if (shared < node.length) {
-      const above = shared === prefix.length ? leaf : fork(prefix, shared, leaf);
+      const above = shared === length ? leaf : fork(leaf, shared);
       attach(above, node);
-      if (parent === undefined) return { node: above, before: undefined };
-      attach(parent, above);
-      return { node: root, before: undefined };
+      return { root: hang(root, parent, above), before: undefined };
     }
     parent = node;
-    node = bitAt(prefix.address, node.length) === 1 ? node.one : node.zero;
+    node = bitAt(words, node.length) === 1 ? node.one : node.zero;
   }
-  if (parent !== undefined) attach(parent, leaf);
-  return { node: root, before: undefined };
+  return { root: hang(root, parent, leaf), before: undefined };
+}
+
+/** Puts a node under its parent, or makes it the root when it has none. Returns the root. */
+function hang<T>(root: Node<T> | undefined, parent: Node<T> | undefined, node: Node<T>): Node<T> {
+  if (root === undefined || parent === undefined) return node;
+  attach(parent, node);
+  return root;
 }
 
 /** A node without a value where two ways part, with one of them attached. */
-function fork<T>(prefix: Prefix, length: number, child: Node<T>): Node<T> {
-  const address = new Uint8Array(familyBits(prefix.family) / 8);
-  address.set(prefix.address.subarray(0, (length + 7) >>> 3));
-  const node: Node<T> = { address, length, value: undefined, zero: undefined, one: undefined };
+function fork<T>(child: Node<T>, length: number): Node<T> {
+  const node = nodeOf<T>(child, length, undefined);
   attach(node, child);
   return node;
 }
 
+/** Bits behind the length stay as they are: nothing looks at them. */
+function nodeOf<T>({ w0, w1, w2, w3 }: Words, length: number, value: T | undefined): Node<T> {
+  return { w0, w1, w2, w3, length, value, zero: undefined, one: undefined };
+}
+
 function attach<T>(parent: Node<T>, child: Node<T>): void {
-  if (bitAt(child.address, parent.length) === 1) parent.one = child;
+  if (bitAt(child, parent.length) === 1) parent.one = child;
   else parent.zero = child;
 }
 
-function bitAt(address: Uint8Array, index: number): number {
-  return ((address[index >>> 3] ?? 0) >>> (7 - (index & 7))) & 1;
+function wordsOf(address: Uint8Array): Words {
+  const w0 = wordAt(address, 0);
+  if (address.length === 4) return { w0, w1: 0, w2: 0, w3: 0 };
+  return { w0, w1: wordAt(address, 4), w2: wordAt(address, 8), w3: wordAt(address, 12) };
 }
 
-/** True when two addresses agree in the bits from `from` (rounded down to an octet) up to `to`. */
-function sameBits(a: Uint8Array, b: Uint8Array, from: number, to: number): boolean {
-  const whole = to >>> 3;
-  for (let i = from >>> 3; i < whole; i++) if (a[i] !== b[i]) return false;
-  const rest = to & 7;
-  if (rest === 0) return true;
-  return (((a[whole] ?? 0) ^ (b[whole] ?? 0)) & (0xff00 >>> rest) & 0xff) === 0;
+function wordAt(address: Uint8Array, i: number): number {
+  return (
+    ((address[i] ?? 0) << 24) |
+    ((address[i + 1] ?? 0) << 16) |
+    ((address[i + 2] ?? 0) << 8) |
+    (address[i + 3] ?? 0)
+  );
 }
 
-function sharedBits(a: Uint8Array, b: Uint8Array, max: number): number {
-  for (let i = 0; i << 3 < max; i++) {
-    const difference = (a[i] ?? 0) ^ (b[i] ?? 0);
-    if (difference !== 0) return Math.min(max, (i << 3) + Math.clz32(difference) - 24);
-  }
-  return max;
+function bitAt(words: Words, index: number): number {
+  const word = index < 32 ? words.w0 : index < 64 ? words.w1 : index < 96 ? words.w2 : words.w3;
+  return (word >>> (31 - (index & 31))) & 1;
+}
+
+function sameBits(a: Words, b: Words, bits: number): boolean {
+  if (bits <= 32) return bits === 0 || (a.w0 ^ b.w0) >>> (32 - bits) === 0;
+  return sharedBits(a, b, bits) === bits;
+}
+
+function sharedBits(a: Words, b: Words, max: number): number {
+  if (a.w0 !== b.w0) return Math.min(max, Math.clz32(a.w0 ^ b.w0));
+  if (a.w1 !== b.w1) return Math.min(max, 32 + Math.clz32(a.w1 ^ b.w1));
+  if (a.w2 !== b.w2) return Math.min(max, 64 + Math.clz32(a.w2 ^ b.w2));
+  return Math.min(max, 96 + Math.clz32(a.w3 ^ b.w3));
 }

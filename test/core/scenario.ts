@@ -174,6 +174,11 @@ export class World {
     this.state = state;
   }
 
+  /** Goes on giving out ids where another world stopped. */
+  skipIds(other: World): void {
+    this.#ids = other.#ids;
+  }
+
   /** Lets seconds pass; nothing happens by itself. */
   wait(seconds: number): this {
     this.now += seconds * 1000;

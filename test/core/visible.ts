@@ -1,0 +1,37 @@
+/** Everything about a state that anybody can see, as plain data, for comparing. */
+import { matchKey, type StateHandle } from '../../src/core/state.ts';
+
+const HOUR = 3_600_000;
+
+export function visible(state: StateHandle): unknown {
+  const mitigations = [...state.mitigations.values()];
+  const pick = (of: (key: string) => ReadonlySet<string>, keys: readonly string[]): unknown =>
+    [...new Set(keys)].sort().map((key) => [key, [...of(key)].sort()]);
+  const customers = [...new Set(mitigations.map(({ customerId }) => customerId ?? ''))].sort();
+  return {
+    seq: state.seq,
+    lastAt: state.lastAt,
+    paused: state.paused,
+    mitigations,
+    live: [...state.live],
+    events: [...state.events],
+    safelist: [...state.safelist],
+    earliestExpiry: state.earliestExpiry,
+    byMatch: pick(
+      (key) => state.withMatch(key),
+      mitigations.map(({ match }) => matchKey(match)),
+    ),
+    byVictim: pick(
+      (key) => state.liveOfVictim(key),
+      mitigations.map(({ victim }) => victim),
+    ),
+    due: [...state.expiredBy(state.lastAt + HOUR)].sort(),
+    counts: [false, true].map((dryRun) => [
+      state.activeTotal(dryRun),
+      state.activeOfPop('iad1', dryRun),
+      customers.map((id) => state.activeOfCustomer(id, dryRun)),
+      state.createdInMinute(state.lastAt, dryRun, 1e9),
+    ]),
+    snapshot: state.snapshot(),
+  };
+}
