@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { flowRoute, FLOW4, neighbor, speakerWith, until } from './support.ts';
+import { FLOW4, flowRoute, neighbor, speakerWith, until } from './support.ts';
 
 /** The test needs a kernel with TCP MD5 signatures, which Linux has unless it was built without. */
 const skip = process.platform === 'linux' ? false : 'TCP MD5 and GTSM need Linux';
@@ -73,20 +73,6 @@ describe('socket options', { skip }, () => {
     await new Promise((resolve) => setTimeout(resolve, 300));
     assert.equal(passive.speaker.peers()[0]?.counters.messagesIn.open, 0);
     await stop();
-  });
-
-  it('a dial that is refused says so in words, with options as without', async () => {
-    for (const options of [{}, { ttlSecurityHops: 1 }]) {
-      const { speaker } = speakerWith({ neighbors: [neighbor('127.0.0.1', 1, options)] });
-      await speaker.start();
-      await until('the dial failed', () => speaker.peers()[0]?.lastError !== null);
-      assert.equal(
-        speaker.peers()[0]?.lastError,
-        "127.0.0.1:1 refused the connection: is BGP running there and configured for this side's address?",
-      );
-      assert.equal(speaker.peers()[0]?.state, 'active');
-      await speaker.stop({ preserve: false });
-    }
   });
 
   it('a password that comes with a new configuration holds at the listener from then on', async () => {

@@ -57,4 +57,28 @@ describe('a speaker and a router over TCP', () => {
     assert.match(passive.speaker.peers()[0]?.lastError ?? '', /Administrative Shutdown \(6\/2\)/);
     await passive.speaker.stop({ preserve: false });
   });
+
+  it('says in words why a neighbor cannot be reached, and goes on trying', async () => {
+    const { speaker } = speakerWith({ neighbors: [neighbor('127.0.0.1', 1)] });
+    await speaker.start();
+    await until('the dial failed', () => speaker.peers()[0]?.lastError !== null);
+    assert.equal(
+      speaker.peers()[0]?.lastError,
+      "127.0.0.1:1 refused the connection: is BGP running there and configured for this side's address?",
+    );
+    assert.equal(speaker.peers()[0]?.state, 'active');
+    await speaker.stop({ preserve: false });
+  });
+
+  it('refuses to start where its address is in use, and says so', async () => {
+    const first = speakerWith({ listen: { host: '127.0.0.1', port: 0 } });
+    await first.speaker.start();
+    const port = first.speaker.listening?.port ?? 0;
+    const second = speakerWith({ listen: { host: '127.0.0.1', port } });
+    await assert.rejects(second.speaker.start(), {
+      code: 'EADDRINUSE',
+      message: `cannot listen on 127.0.0.1:${port}: it is in use; stop the BGP speaker that runs there, or choose another port`,
+    });
+    await first.speaker.stop({ preserve: false });
+  });
 });
