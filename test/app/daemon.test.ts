@@ -106,10 +106,10 @@ describe('the daemon', () => {
       await until('the rule in the router', () => rules().length === 1);
       assert.deepEqual(rules(), [RULE]);
 
-      const id = String(posted.body['mitigation_id']);
+      const id = String(posted.body.mitigation_id);
       const shown = await call(daemon, 'GET', `/v1/mitigations/${id}`);
-      assert.equal(shown.body['status'], 'active');
-      assert.equal(shown.body['rule'], RULE);
+      assert.equal(shown.body.status, 'active');
+      assert.equal(shown.body.rule, RULE);
 
       const withdrawn = await call(daemon, 'POST', `/v1/mitigations/${id}/withdraw`, {
         operator_id: 'noc',
@@ -156,9 +156,9 @@ describe('the daemon', () => {
       await until('the session', () => daemon.announcer.isEstablished('lab'));
       const { status, body } = await call(daemon, 'POST', '/v1/events', UDP_FLOOD);
       assert.equal(status, 202);
-      assert.equal(body['status'], 'dry_run');
-      const shown = await call(daemon, 'GET', `/v1/mitigations/${String(body['mitigation_id'])}`);
-      assert.equal(shown.body['rule'], RULE);
+      assert.equal(body.status, 'dry_run');
+      const shown = await call(daemon, 'GET', `/v1/mitigations/${String(body.mitigation_id)}`);
+      assert.equal(shown.body.rule, RULE);
       assert.deepEqual(daemon.announcer.ribOut('lab').sent.size, 0);
       assert.deepEqual(rules(), []);
     } finally {
@@ -177,7 +177,7 @@ describe('the daemon', () => {
     const { daemon } = await start({ folder: await newFolder(), more: { bgp } });
     try {
       const { body } = await call(daemon, 'POST', '/v1/events', UDP_FLOOD);
-      assert.equal(body['status'], 'accepted');
+      assert.equal(body.status, 'accepted');
       const sent = [...daemon.announcer.ribOut('edge1').sent.values()].map(({ route }) => route.text);
       assert.deepEqual(sent, [RULE]);
     } finally {
@@ -253,7 +253,7 @@ describe('the daemon', () => {
       await daemon.engine.close();
       const { status, body } = await call(daemon, 'POST', '/v1/events', UDP_FLOOD);
       assert.equal(status, 503);
-      assert.match(String(body['detail']), /nothing was changed/);
+      assert.match(String(body.detail), /nothing was changed/);
     } finally {
       await daemon.stop();
     }
