@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Detection } from '../../src/core/types.ts';
+import { MAX_DETAILS_LENGTH, parseGenericEvent, toGenericEvent } from '../../src/ingest/generic.ts';
+
+const EVENT = { source: 'fnm', victim_ip: '203.0.113.10', vector: 'udp_flood' };
+
+function read(change: Record<string, unknown> = {}): Detection {
+  const signal = parseGenericEvent({ ...EVENT, ...change });
+  assert.ok(signal.kind === 'detection', JSON.stringify(signal));
+  return signal.detection;
+}
+
+function problems(json: unknown): readonly string[] {
+  const signal = parseGenericEvent(json);
+  assert.ok(signal.kind === 'invalid', JSON.stringify(signal));
+  return signal.problems.map(({ path, message }) => `${path}: ${message}`);
+}
+
+describe('a generic event', () => {
+  test('needs no more than a source, a victim and a vector', () => {
+    assert.deepEqual(read(), {
+      externalId: null,
+      source: 'fnm',
+      action: 'ban',
+      victim: '203.0.113.10',
+      vector: 'udp_flood',
+      protocol: 17,
+      bps: null,
+      pps: null,
+      confidence: null,
+      ports: [],
+      at: null,
+      details: {},
+    });
+  });
+
+  test("of an upstream client is read as it was meant, its nulls as if they weren't there", () => {
+    const upstream = {
+      event_id: '5d1f0b1e',
+      timestamp: '2026-01-15T12:00:00.123456789Z',
+      source: 'fastnetmon',
+      victim_ip: '203.0.113.10',
+      vector: 'syn_flood',
+      bps: 1_200_000_000,
+      pps: null,
+      top_dst_ports: [443, 80, 443],
+      confidence: 0.95,
+      action: 'ban',
+      raw_details: { raw: 'text' },
+    };
+    const detection = read(upstream);
+    assert.equal(detection.externalId, '5d1f0b1e');
+    assert.equal(detection.at, Date.UTC(2026, 0, 15, 12, 0, 0, 123));
+    assert.deepEqual(detection.ports, [80, 443], 'ascending, no duplicates');
+    assert.equal(detection.protocol, 6);
+    assert.equal(detection.pps, null);
+    assert.deepEqual(detection.details, { raw: 'text' });
+  });
+
+  test('takes times with an offset', () => {
+    assert.equal(read({ timestamp: '2026-01-15T13:00:00+01:00' }).at, Date.UTC(2026, 0, 15, 12));
+  });
+
+  test('writes addresses in one way, and IPv4 within IPv6 as IPv4', () => {
+    assert.equal(read({ victim_ip: '2001:DB8:0::1' }).victim, '2001:db8::1');
+    assert.equal(read({ victim_ip: '::ffff:203.0.113.10' }).victim, '203.0.113.10');
+    assert.equal(read({ victim_ip: '::ffff:cb00:710a' }).victim, '203.0.113.10');
+  });
+
+  test('implies the protocol by its vector, and ICMPv6 for an IPv6 victim', () => {
+    assert.equal(read({ vector: 'dns_amplification' }).protocol, 17);
+    assert.equal(read({ vector: 'icmp_flood' }).protocol, 1);
+    assert.equal(read({ vector: 'icmp_flood', victim_ip: '2001:db8::1' }).protocol, 58);
+    assert.equal(read({ vector: 'icmp_flood', victim_ip: '2001:db8::1', protocol: 'icmp' }).protocol, 58);
+    assert.equal(read({ vector: 'unknown' }).protocol, null);
+    assert.equal(read({ vector: 'unknown', protocol: 'TCP' }).protocol, 6);
+    assert.equal(read({ vector: 'ip_fragmentation', protocol: 47 }).protocol, 47);
+  });
+
+  test('reads the first 64 ports', () => {
+    const ports = Array.from({ length: 100 }, (_, i) => 100 - i);
+    assert.deepEqual(read({ top_dst_ports: ports }).ports, ports.slice(0, 64).reverse());
+  });
+
+  test('keeps keys it does not know, and cuts details that are too long', () => {
+    assert.deepEqual(read({ colour: 'red', raw_details: 'text' }).details, { raw: 'text', colour: 'red' });
+    const { truncated } = read({ raw_details: { long: 'x'.repeat(100_000) } }).details;
+    assert.equal(typeof truncated === 'string' && truncated.length, MAX_DETAILS_LENGTH);
+  });
+
+  test('says which fields are wrong', () => {
+    assert.deepEqual(problems({}), ['source: is missing', 'victim_ip: is missing', 'vector: is missing']);
+    const wrong = {
+      ...EVENT,
+      victim_ip: '203.0.113.0/24',
+      vector: 'UDP flood',
+      timestamp: 'yesterday',
+      bps: -1,
+      confidence: 1.5,
+      top_dst_ports: [80, 70000],
+      action: 'nuke',
+      protocol: 'avian',
+    };
+    assert.deepEqual(
+      problems(wrong).map((text) => text.split(':')[0]),
+      ['timestamp', 'victim_ip', 'vector', 'protocol', 'bps', 'confidence', 'top_dst_ports[1]', 'action'],
+    );
+    for (const json of [null, 'text', [], 7]) assert.equal(problems(json).length, 1);
+  });
+
+  test('may not contradict itself', () => {
+    assert.deepEqual(problems({ ...EVENT, protocol: 'tcp' }), [
+      'protocol: tcp contradicts vector udp_flood; leave one of them out',
+    ]);
+  });
+
+  test('goes there and back', () => {
+    const detection = read({
+      event_id: 'x',
+      timestamp: '2026-01-15T12:00:00Z',
+      bps: 5,
+      top_dst_ports: [1],
+      colour: 1,
+    });
+    const again = parseGenericEvent(JSON.parse(JSON.stringify(toGenericEvent(detection))));
+    assert.deepEqual(again, { kind: 'detection', detection });
+  });
+});
