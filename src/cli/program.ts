@@ -6,8 +6,10 @@ import type { Context, GlobalOptions, Io } from './context.ts';
 import { registerControl } from './control.ts';
 import { registerDaemon } from './daemon.ts';
 import { registerEvents } from './events.ts';
+import { registerFlowspec } from './flowspec.ts';
 import { registerMitigations } from './mitigations.ts';
 import { registerNotify } from './notify.ts';
+import { registerPcap } from './pcap.ts';
 import { registerPeers } from './peers.ts';
 import { printable } from './render.ts';
 import { registerSafelist } from './safelist.ts';
@@ -25,6 +27,8 @@ const GROUPS: readonly Register[] = [
   registerEvents,
   registerControl,
   registerNotify,
+  registerFlowspec,
+  registerPcap,
 ];
 
 const EXIT_CODES = `
