@@ -3,7 +3,6 @@ import swagger, { type FastifyDynamicSwaggerOptions as SwaggerOptions } from '@f
 import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import { jsonSchemaTransform, validatorCompiler } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { allows, createAuthenticator, refuseForeignPages } from './auth.ts';
 import { MAX_BODY_BYTES, parseJsonBody, parseNdjsonBody } from './body.ts';
 import type { App } from './context.ts';
 import { addressOf } from './context.ts';
@@ -12,6 +11,7 @@ import { registerDashboard } from './dashboard.ts';
 import type { HttpDependencies } from './dependencies.ts';
 import { registerEvents } from './events.ts';
 import { Feed, registerFeed } from './feed.ts';
+import { addHooks, commonHeaders } from './hooks.ts';
 import { answerUnreadable, createListener, type TlsMaterial } from './listener.ts';
 import { registerMitigations } from './mitigations.ts';
 import type { Overload } from './overload.ts';
@@ -87,45 +87,6 @@ function addParsers(app: App): void {
   );
 }
 
-function addHooks(app: App, deps: HttpDependencies, overload: Overload): void {
-  const authenticate = createAuthenticator(deps.auth);
-  app.decorateRequest('caller', null);
-
-  app.addHook('onRoute', ({ config, url }) => {
-    if (config?.access === undefined) throw new TypeError(`${url} does not say whom it serves`);
-  });
-
-  app.addHook('onRequest', async (request, reply) => {
-    reply.headers({
-      'x-request-id': request.id,
-      'x-content-type-options': 'nosniff',
-      'cache-control': 'no-store',
-    });
-    const { access } = request.routeOptions.config;
-    if (access === undefined || access === 'public') return;
-    refuseForeignPages(request.raw, deps.auth().mode);
-    const caller = authenticate(request.raw);
-    if (!allows(caller.role, access)) {
-      throw new HttpProblem(403, `The role ${caller.role} may not do this`);
-    }
-    request.caller = caller;
-    if (access === 'read' && overload.shedsReads()) {
-      throw new HttpProblem(503, 'Overloaded: reads are refused so that events get through', {
-        headers: { 'retry-after': '2' },
-      });
-    }
-  });
-
-  app.addHook('onResponse', async (request, reply) => {
-    deps.onRequest({
-      method: request.method,
-      route: request.routeOptions.url ?? '(none)',
-      status: reply.statusCode,
-      seconds: reply.elapsedTime / 1000,
-    });
-  });
-}
-
 /** Answers an error as a problem; what the caller could not know about goes to the log. */
 function sendProblem(
   deps: HttpDependencies,
@@ -149,7 +110,7 @@ function sendProblem(
   const body = problemBody(problem.status, problem.message, { ...problem.extras, extensions });
   return reply
     .code(problem.status)
-    .headers({ ...problem.extras.headers })
+    .headers({ ...commonHeaders(request.id), ...problem.extras.headers })
     .type(PROBLEM_TYPE)
     .serializer((value: unknown) => JSON.stringify(value))
     .send(body);

@@ -1,0 +1,65 @@
+/** Talking to the daemon: one token, kept in this tab. */
+import { createFeedParser } from './feed-parser.js';
+
+const TOKEN_KEY = 'prefixd-token';
+
+/** How far the daemon's clock is ahead of this one (ms), as far as its answers tell. */
+let clockOffset = 0;
+
+/** Now, by the daemon's clock (ms). */
+export function serverNow() {
+  return Date.now() + clockOffset;
+}
+
+export function hasToken() {
+  return sessionStorage.getItem(TOKEN_KEY) !== null;
+}
+
+export function setToken(token) {
+  if (token === null) sessionStorage.removeItem(TOKEN_KEY);
+  else sessionStorage.setItem(TOKEN_KEY, token);
+}
+
+/** An answer that is not what was hoped for. */
+export class ApiError extends Error {
+  constructor(status, detail) {
+    super(detail);
+    this.name = 'ApiError';
+    this.status = status;
+  }
+}
+
+async function ask(path, options = {}) {
+  const token = sessionStorage.getItem(TOKEN_KEY);
+  const headers = { ...options.headers, ...(token === null ? {} : { authorization: `Bearer ${token}` }) };
+  const response = await fetch(path, { ...options, headers, cache: 'no-store' });
+  const date = Date.parse(response.headers.get('date') ?? '');
+  if (!Number.isNaN(date)) clockOffset = Math.abs(date - Date.now()) < 2000 ? 0 : date - Date.now();
+  if (response.ok) return response;
+  const problem = await response.json().catch(() => ({}));
+  throw new ApiError(response.status, problem.detail ?? `The daemon answered ${response.status}`);
+}
+
+export async function read(path) {
+  return (await ask(path)).json();
+}
+
+export async function command(path, body) {
+  const headers = { 'content-type': 'application/json' };
+  return (await ask(path, { method: 'POST', headers, body: JSON.stringify(body) })).json();
+}
+
+/** Reads the feed until the daemon ends it; rejects when it cannot be opened, breaks, or `signal` ends it. */
+export async function follow(lastEventId, onOpen, onMessage, signal) {
+  const headers = lastEventId === null ? {} : { 'last-event-id': lastEventId };
+  const response = await ask('/v1/feed', { headers, signal });
+  onOpen();
+  const parse = createFeedParser(onMessage);
+  const decoder = new TextDecoder();
+  const reader = response.body.getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    parse(decoder.decode(value, { stream: true }));
+  }
+}

@@ -1,0 +1,49 @@
+/** Figures and times as people read them. No document is touched here. */
+
+/** Milliseconds as `1 d 2 h`, `3 h 4 min`, `5 min 06 s` or `7 s`; what is over is `0 s`. */
+export function duration(ms) {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  const two = (value) => String(value).padStart(2, '0');
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${two(seconds % 60)} s`;
+  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
+  return `${Math.floor(seconds / 86_400)} d ${Math.floor((seconds % 86_400) / 3600)} h`;
+}
+
+const UNITS = ['', 'k', 'M', 'G', 'T'];
+
+/** A figure with its unit: `1.2 Gbit/s`; an empty text for null. */
+export function figure(value, unit) {
+  if (value === null || value === undefined) return '';
+  let [scaled, index] = [value, 0];
+  while (scaled >= 1000 && index < UNITS.length - 1) {
+    scaled /= 1000;
+    index++;
+  }
+  return `${Number(scaled.toPrecision(3))} ${UNITS[index]}${unit}`;
+}
+
+/** What an event said about the attack: `udp_flood, 1.2 Gbit/s, 800 kpps`. */
+export function attack(event) {
+  return [event.vector, figure(event.bps, 'bit/s'), figure(event.pps, 'pps')]
+    .filter((part) => part !== '')
+    .join(', ');
+}
+
+/** The status of a mitigation in words, and how it is to be coloured. */
+export function mitigationStatus(mitigation) {
+  if (mitigation.ending) return { text: 'ending', kind: 'warn' };
+  if (mitigation.dry_run) return { text: `${mitigation.status} (dry run)`, kind: 'quiet' };
+  const unsupported = mitigation.rules.filter((rule) => rule.state === 'unsupported').length;
+  const note = unsupported > 0 ? `, unsupported on ${unsupported}` : '';
+  return {
+    text: `${mitigation.status}${note}`,
+    kind: mitigation.status === 'pending' || note ? 'warn' : 'good',
+  };
+}
+
+/** How a session is to be coloured. */
+export function peerKind(peer) {
+  if (peer.state === 'established') return 'good';
+  return peer.enabled ? 'bad' : 'quiet';
+}

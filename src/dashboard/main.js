@@ -1,0 +1,203 @@
+/** The page: what is asked when, and where it is shown. */
+import { ApiError, command, follow, hasToken, read, setToken } from './api.js';
+import { element, setText } from './table.js';
+import { countDown, eventTable, mitigationTable, peerTable } from './views.js';
+
+/** Sessions change without facts, so what the feed does not tell is asked for this often (ms). */
+const POLL_MS = 5_000;
+/** Facts come in bursts; the lists are read again at most this often (ms). */
+const SETTLE_MS = 300;
+const RETRY_MS = 3_000;
+const OPERATOR_KEY = 'prefixd-operator';
+
+const byId = (id) => document.getElementById(id);
+const showPeers = peerTable(byId('peers'));
+const showMitigations = mitigationTable(byId('mitigations'), openWithdraw);
+const showEvents = eventTable(byId('events'));
+
+let live = false;
+let lastEventId = null;
+let refreshing = false;
+let refreshAgain = false;
+let settling = false;
+let feed = null;
+
+function show(id, visible) {
+  byId(id).hidden = !visible;
+}
+
+/** Reads everything that is shown. One reading at a time; what is asked for meanwhile is read once more afterwards. */
+async function refresh() {
+  if (refreshing) {
+    refreshAgain = true;
+    return;
+  }
+  refreshing = true;
+  try {
+    const [health, peers, mitigations, events] = await Promise.all([
+      read('/v1/health/detail'),
+      read('/v1/peers'),
+      read('/v1/mitigations?status=pending,active,escalated&limit=200'),
+      read('/v1/events?limit=20'),
+    ]);
+    showBoard(health, peers, mitigations, events);
+  } catch (error) {
+    failed(error);
+  } finally {
+    refreshing = false;
+    if (refreshAgain) {
+      refreshAgain = false;
+      settle();
+    }
+  }
+}
+
+function showBoard(health, peers, mitigations, events) {
+  show('sign-in', false);
+  show('board', true);
+  show('sign-out', hasToken());
+  setText(byId('pop'), health.pop);
+  showProblems(health);
+  const notes = [
+    health.status === 'ok' ? 'All is well' : 'Something is wrong',
+    `${health.peers.established} of ${health.peers.configured} sessions up`,
+    live ? 'live' : `read every ${POLL_MS / 1000} s`,
+  ];
+  setText(byId('status'), notes.join(', '));
+  byId('status').className = health.status === 'ok' ? '' : 'bad';
+  showPeers(peers);
+  showMitigations(mitigations.mitigations);
+  showEvents(events.events);
+  const more = mitigations.next_cursor === null ? '' : ' newest';
+  setText(byId('mitigation-count'), `${mitigations.mitigations.length}${more}`);
+  show('no-peers', peers.length === 0);
+  show('no-mitigations', mitigations.mitigations.length === 0);
+  show('no-events', events.events.length === 0);
+  countDown(byId('mitigations'));
+}
+
+function showProblems(health) {
+  const problems = [...health.problems];
+  if (health.mode === 'dry-run') problems.push('Dry run: nothing is announced');
+  if (health.paused !== null) {
+    problems.push(`Paused by ${health.paused.by} (${health.paused.reason}): nothing new is announced`);
+  }
+  byId('problems').replaceChildren(...problems.map((problem) => element('li', '', problem)));
+}
+
+function failed(error) {
+  if (error instanceof ApiError && error.status === 401) {
+    askForToken(hasToken() ? error.message : '');
+    return;
+  }
+  const why = error instanceof ApiError ? error.message : 'prefixd does not answer';
+  setText(byId('status'), `${why}; trying again`);
+  byId('status').className = 'bad';
+  if (error instanceof ApiError && error.status === 403) show('sign-out', hasToken());
+}
+
+function askForToken(why) {
+  feed?.abort();
+  setToken(null);
+  setText(byId('sign-in-error'), why);
+  setText(byId('status'), 'A token is needed');
+  byId('status').className = '';
+  show('board', false);
+  show('sign-out', false);
+  if (byId('sign-in').hidden) {
+    show('sign-in', true);
+    byId('token').focus();
+  }
+}
+
+/** Waits for the end of a burst, then reads everything. */
+function settle() {
+  if (settling) return;
+  settling = true;
+  setTimeout(() => {
+    settling = false;
+    refresh();
+  }, SETTLE_MS);
+}
+
+/** Keeps the feed open; while it is not, polling goes on alone. */
+async function followFeed() {
+  for (;;) {
+    if (byId('sign-in').hidden) {
+      feed = new AbortController();
+      try {
+        await follow(
+          lastEventId,
+          () => {
+            live = true;
+            settle();
+          },
+          (message) => {
+            if (message.id !== undefined) lastEventId = message.id;
+            settle();
+          },
+          feed.signal,
+        );
+      } catch {
+        // What is wrong shows at the next reading, which is at most POLL_MS away.
+      }
+      live = false;
+    }
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+  }
+}
+
+let withdrawing = null;
+
+function openWithdraw(mitigation) {
+  withdrawing = mitigation;
+  setText(byId('withdraw-title'), `Withdraw the rule for ${mitigation.victim_ip}`);
+  setText(byId('withdraw-rule'), mitigation.rule);
+  setText(byId('withdraw-error'), '');
+  byId('operator').value = sessionStorage.getItem(OPERATOR_KEY) ?? '';
+  byId('reason').value = '';
+  byId('withdraw').showModal();
+  byId(byId('operator').value === '' ? 'operator' : 'reason').focus();
+}
+
+byId('withdraw-cancel').addEventListener('click', () => byId('withdraw').close());
+
+byId('withdraw-form').addEventListener('submit', async (event) => {
+  event.preventDefault();
+  const operator = byId('operator').value.trim();
+  const body = { operator_id: operator, reason: byId('reason').value.trim() };
+  byId('withdraw-confirm').disabled = true;
+  try {
+    await command(`/v1/mitigations/${encodeURIComponent(withdrawing.mitigation_id)}/withdraw`, body);
+    sessionStorage.setItem(OPERATOR_KEY, operator);
+    byId('withdraw').close();
+    refresh();
+  } catch (error) {
+    setText(byId('withdraw-error'), error instanceof ApiError ? error.message : 'prefixd does not answer');
+  } finally {
+    byId('withdraw-confirm').disabled = false;
+  }
+});
+
+byId('sign-in').addEventListener('submit', (event) => {
+  event.preventDefault();
+  setToken(byId('token').value.trim());
+  byId('token').value = '';
+  setText(byId('sign-in-error'), '');
+  show('sign-in', false);
+  refresh();
+});
+
+byId('sign-out').addEventListener('click', () => {
+  askForToken('');
+});
+
+setInterval(() => countDown(byId('mitigations')), 1_000);
+setInterval(() => {
+  if (byId('sign-in').hidden && !document.hidden) refresh();
+}, POLL_MS);
+document.addEventListener('visibilitychange', () => {
+  if (!document.hidden && byId('sign-in').hidden) refresh();
+});
+refresh();
+followFeed();

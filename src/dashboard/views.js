@@ -1,0 +1,107 @@
+/** The tables: one row a neighbor, a mitigation, an event. */
+import { serverNow } from './api.js';
+import { attack, duration, mitigationStatus, peerKind } from './format.js';
+import { cell, element, keyedRows, setText } from './table.js';
+
+export function peerTable(body) {
+  return keyedRows(
+    body,
+    (peer) => peer.name,
+    () => {
+      const row = element('tr');
+      const [name, state] = [cell('Name'), cell('Session')];
+      const [up, rules, error] = [cell('Up', 'number'), cell('Rules', 'number'), cell('Last error')];
+      const [title, address] = [element('strong'), element('div', 'quiet address')];
+      name.append(title, address);
+      row.append(name, state, up, rules, error);
+      const show = (peer) => {
+        setText(title, peer.name);
+        setText(address, `${peer.address} AS ${peer.peer_asn}`);
+        setText(state, peer.enabled ? peer.state : `${peer.state} (disabled)`);
+        state.className = peerKind(peer);
+        setText(up, peer.uptime_seconds === null ? '' : duration(peer.uptime_seconds * 1000));
+        setText(
+          rules,
+          peer.rules_pending > 0
+            ? `${peer.rules_sent} (${peer.rules_pending} waiting)`
+            : `${peer.rules_sent}`,
+        );
+        setText(error, peer.state === 'established' ? '' : (peer.last_error ?? ''));
+      };
+      return { row, show };
+    },
+  );
+}
+
+/** `onWithdraw` is called with the mitigation whose button was pressed; null leaves the buttons out. */
+export function mitigationTable(body, onWithdraw) {
+  return keyedRows(
+    body,
+    (mitigation) => mitigation.mitigation_id,
+    () => {
+      const row = element('tr');
+      const [victim, rule] = [cell('Victim'), cell('Rule')];
+      const [status, ends, action] = [cell('Status'), cell('Ends in', 'number'), element('td')];
+      const [address, owner] = [element('div', 'address'), element('div', 'quiet')];
+      const [text, details] = [element('div', 'rule'), element('details')];
+      const why = element('ol');
+      const button = element('button', 'danger', 'Withdraw');
+      let shown;
+      victim.append(address, owner);
+      details.append(element('summary', '', 'Why'), why);
+      rule.append(text, details);
+      button.type = 'button';
+      button.addEventListener('click', () => onWithdraw(shown));
+      action.append(button);
+      row.append(victim, rule, status, ends, action);
+      const show = (mitigation) => {
+        shown = mitigation;
+        setText(address, mitigation.victim_ip);
+        const service = mitigation.service_id === null ? '' : ` / ${mitigation.service_id}`;
+        setText(owner, `${mitigation.customer_id ?? 'no customer'}${service}, ${mitigation.vector}`);
+        setText(text, mitigation.rule);
+        if (why.textContent !== mitigation.why.join('')) {
+          why.replaceChildren(...mitigation.why.map((line) => element('li', '', line)));
+        }
+        const { text: words, kind } = mitigationStatus(mitigation);
+        setText(status, words);
+        status.className = kind;
+        ends.dataset.expires = String(Date.parse(mitigation.expires_at));
+        button.disabled = mitigation.ending;
+        button.setAttribute('aria-label', `Withdraw the rule for ${mitigation.victim_ip}`);
+      };
+      return { row, show };
+    },
+  );
+}
+
+/** Shows in every cell that has one how long its time is still to come. */
+export function countDown(body) {
+  const now = serverNow();
+  for (const node of body.querySelectorAll('[data-expires]')) {
+    setText(node, duration(Number(node.dataset.expires) - now));
+  }
+}
+
+export function eventTable(body) {
+  return keyedRows(
+    body,
+    (event) => event.event_id,
+    () => {
+      const row = element('tr');
+      const [received, source] = [cell('Received', 'number'), cell('Source')];
+      const [victim, kind, answer] = [cell('Victim', 'address'), cell('Attack'), cell('Answer')];
+      row.append(received, source, victim, kind, answer);
+      const show = (event) => {
+        setText(received, new Date(event.received_at).toLocaleTimeString());
+        setText(source, event.source);
+        setText(victim, event.victim_ip);
+        setText(kind, event.action === 'unban' ? `end of ${event.vector}` : attack(event));
+        setText(answer, event.reason === null ? event.status : `${event.status}: ${event.reason}`);
+        answer.className = event.status === 'rejected' ? 'warn' : '';
+        row.title = event.why.join('\n');
+      };
+      return { row, show };
+    },
+  );
+}

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+
+/** The page's modules are plain JavaScript for browsers; these are the ones that touch no document. */
+interface Format {
+  duration(ms: number): string;
+  figure(value: number | null, unit: string): string;
+  attack(event: { vector: string; bps: number | null; pps: number | null }): string;
+  mitigationStatus(mitigation: object): { text: string; kind: string };
+  peerKind(peer: { state: string; enabled: boolean }): string;
+}
+interface FeedParser {
+  createFeedParser(onMessage: (message: Record<string, string>) => void): (text: string) => void;
+}
+const moduleAt = (name: string): string => new URL(`../../src/dashboard/${name}`, import.meta.url).href;
+const format: Format = await import(moduleAt('format.js'));
+const { createFeedParser }: FeedParser = await import(moduleAt('feed-parser.js'));
+
+describe('the figures of the dashboard', () => {
+  it('tells how long in the two largest units', () => {
+    for (const [ms, text] of [
+      [-5_000, '0 s'],
+      [59_999, '59 s'],
+      [60_000, '1 min 00 s'],
+      [125_000, '2 min 05 s'],
+      [3_600_000, '1 h 0 min'],
+      [90_000_000, '1 d 1 h'],
+    ] as const) {
+      assert.equal(format.duration(ms), text);
+    }
+  });
+
+  it('writes figures with three digits and the unit that fits', () => {
+    assert.equal(format.figure(1_234_567_890, 'bit/s'), '1.23 Gbit/s');
+    assert.equal(format.figure(999, 'pps'), '999 pps');
+    assert.equal(format.figure(null, 'pps'), '');
+    assert.equal(format.attack({ vector: 'udp_flood', bps: 1e9, pps: null }), 'udp_flood, 1 Gbit/s');
+  });
+
+  it('says that a rule is ending, not announced, or not taken by some neighbor', () => {
+    const active = { status: 'active', ending: false, dry_run: false, rules: [{ state: 'sent' }] };
+    assert.deepEqual(format.mitigationStatus(active), { text: 'active', kind: 'good' });
+    assert.equal(format.mitigationStatus({ ...active, ending: true }).text, 'ending');
+    assert.equal(format.mitigationStatus({ ...active, dry_run: true }).text, 'active (dry run)');
+    const refused = { ...active, rules: [{ state: 'sent' }, { state: 'unsupported' }] };
+    assert.deepEqual(format.mitigationStatus(refused), { text: 'active, unsupported on 1', kind: 'warn' });
+  });
+
+  it('does not alarm about a session that somebody has disabled', () => {
+    assert.equal(format.peerKind({ state: 'established', enabled: true }), 'good');
+    assert.equal(format.peerKind({ state: 'idle', enabled: true }), 'bad');
+    assert.equal(format.peerKind({ state: 'idle', enabled: false }), 'quiet');
+  });
+});
+
+describe('the feed as the dashboard reads it', () => {
+  it('puts messages together however the text is cut, and skips heartbeats', () => {
+    const stream =
+      'retry: 2000\n\n: heartbeat\n\nid: 7\nevent: policy.loaded\ndata: {"seq":7}\n\nid: 8\ndata: x\n\nid: 9\n';
+    for (const size of [1, 5, stream.length]) {
+      const messages: Record<string, string>[] = [];
+      const parse = createFeedParser((message) => messages.push(message));
+      for (let at = 0; at < stream.length; at += size) parse(stream.slice(at, at + size));
+      assert.deepEqual(messages, [
+        { id: '7', event: 'policy.loaded', data: '{"seq":7}' },
+        { id: '8', data: 'x' },
+      ]);
+    }
+  });
+});
