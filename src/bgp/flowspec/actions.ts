@@ -3,41 +3,18 @@
  * octets, IPv6 address specific ones of 20, and the next hop of a redirect in the form of the draft's version 00.
  */
 import { toHex } from '../../net/bytes.ts';
+import {
+  COPY_BIT,
+  Community,
+  Ipv6Community,
+  readCommunity,
+  readIpv6Community,
+  SAMPLE_BIT,
+  TERMINAL_BIT,
+} from './communities.ts';
 import { FlowSpecError, type Refusal } from './errors.ts';
 import type { Action, RouteTarget } from './types.ts';
 
-/** Type and subtype of the extended communities, as the first two octets. */
-const Community = {
-  /** draft-ietf-idr-flowspec-redirect-ip §3 */
-  RedirectIp: 0x010c,
-  /** draft-simpson-idr-flowspec-redirect-00: the address is the next hop. */
-  RedirectNextHop: 0x0800,
-  /** RFC 8955 §7.1 */
-  TrafficRateBytes: 0x8006,
-  /** RFC 8955 §7.3 */
-  TrafficAction: 0x8007,
-  /** RFC 8955 §7.4 */
-  RedirectAs2: 0x8008,
-  /** RFC 8955 §7.5 */
-  TrafficMarking: 0x8009,
-  /** RFC 8955 §7.2 */
-  TrafficRatePackets: 0x800c,
-  RedirectIpv4: 0x8108,
-  RedirectAs4: 0x8208,
-} as const;
-
-/** Type and subtype of the IPv6 address specific extended communities (RFC 5701). */
-const Ipv6Community = {
-  RedirectIp: 0x000c,
-  /** RFC 8956 §6.1 */
-  RedirectVrf: 0x000d,
-  /** What GoBGP sends in its place. */
-  RedirectVrfGobgp: 0x800b,
-} as const;
-
-const SAMPLE_BIT = 0x02;
-const TERMINAL_BIT = 0x01;
-const COPY_BIT = 0x01;
 const MAX_U16 = 0xffff;
 const MAX_U32 = 0xffff_ffff;
 
@@ -128,7 +105,7 @@ function checkUnknown(octets: Uint8Array): void {
     throw new FlowSpecError(`a community has 8 octets, for IPv6 addresses 20, not ${octets.length}`);
   }
   const meaning =
-    octets.length === 8 ? decodeShort(octets, undefined, () => {}) : decodeLong(octets, () => {});
+    octets.length === 8 ? readCommunity(octets, undefined, () => {}) : readIpv6Community(octets, () => {});
   if (typeof meaning === 'string') throw new FlowSpecError(`community 0x${toHex(octets)}: ${meaning}`);
   if (meaning.type !== 'unknown') {
     throw new FlowSpecError(
@@ -277,129 +254,15 @@ export function decodeActions(parts: Partial<ActionOctets>): ActionsResult {
   };
   const actions: Action[] = [];
   for (let at = 0; at < short.length; at += 8) {
-    const action = decodeShort(short.subarray(at, at + 8), parts.nextHop, note);
+    const action = readCommunity(short.subarray(at, at + 8), parts.nextHop, note);
     if (typeof action === 'string') return malformed(action);
     actions.push(action);
   }
-  for (let at = 0; at < long.length; at += 20) actions.push(decodeLong(long.subarray(at, at + 20), note));
+  for (let at = 0; at < long.length; at += 20)
+    actions.push(readIpv6Community(long.subarray(at, at + 20), note));
   const repeated = repeatedKind(actions);
   if (repeated !== undefined) note(`more than one ${repeated}: routers differ in which they apply`);
   return { ok: true, actions, tolerated };
-}
-
-function decodeShort(
-  octets: Uint8Array,
-  nextHop: Uint8Array | undefined,
-  note: (text: string) => void,
-): Action | string {
-  const view = new DataView(octets.buffer, octets.byteOffset, octets.length);
-  switch (view.getUint16(0)) {
-    case Community.TrafficRateBytes: {
-      const rate = decodeRate(view, 'traffic-rate-bytes', note);
-      if (typeof rate === 'string') return rate;
-      return { type: 'traffic-rate', bitsPerSecond: rate * 8, asn: view.getUint16(2) };
-    }
-    case Community.TrafficRatePackets: {
-      const rate = decodeRate(view, 'traffic-rate-packets', note);
-      if (typeof rate === 'string') return rate;
-      return { type: 'traffic-rate-packets', packetsPerSecond: rate, asn: view.getUint16(2) };
-    }
-    case Community.TrafficAction: {
-      const bits = view.getUint8(7);
-      if (reserved(octets, 2, 7) || bits > (SAMPLE_BIT | TERMINAL_BIT)) {
-        note('traffic-action: reserved bits are set');
-      }
-      return {
-        type: 'traffic-action',
-        sample: (bits & SAMPLE_BIT) !== 0,
-        terminal: (bits & TERMINAL_BIT) !== 0,
-      };
-    }
-    case Community.TrafficMarking:
-      if (reserved(octets, 2, 7) || view.getUint8(7) > 63) note('traffic-marking: reserved bits are set');
-      return { type: 'marking', dscp: view.getUint8(7) & 0x3f };
-    case Community.RedirectAs2:
-      return {
-        type: 'redirect-vrf',
-        target: { form: 'as2', asn: view.getUint16(2), value: view.getUint32(4) },
-      };
-    case Community.RedirectIpv4:
-      return {
-        type: 'redirect-vrf',
-        target: { form: 'ipv4', address: octets.slice(2, 6), value: view.getUint16(6) },
-      };
-    case Community.RedirectAs4:
-      return {
-        type: 'redirect-vrf',
-        target: { form: 'as4', asn: view.getUint32(2), value: view.getUint16(6) },
-      };
-    case Community.RedirectIp:
-      if (view.getUint16(6) > COPY_BIT) note('redirect ip: reserved bits are set');
-      return {
-        type: 'redirect-ip',
-        form: 'ietf',
-        address: octets.slice(2, 6),
-        copy: (octets[7] as number) % 2 === COPY_BIT,
-      };
-    case Community.RedirectNextHop:
-      return decodeRedirectNextHop(octets, nextHop, note);
-    default:
-      return { type: 'unknown', octets: octets.slice() };
-  }
-}
-
-function decodeRedirectNextHop(
-  octets: Uint8Array,
-  nextHop: Uint8Array | undefined,
-  note: (text: string) => void,
-): Action {
-  if (reserved(octets, 2, 7) || (octets[7] as number) > COPY_BIT) {
-    note('redirect to next hop: reserved bits are set');
-  }
-  const redirect = {
-    type: 'redirect-ip',
-    form: 'draft-00',
-    copy: ((octets[7] as number) & COPY_BIT) !== 0,
-  } as const;
-  // A link-local address may follow a global one (RFC 2545 §3); the global one is where packets go.
-  const width = nextHop?.length === 32 ? 16 : nextHop?.length;
-  if (nextHop === undefined || (width !== 4 && width !== 16)) return redirect;
-  return { ...redirect, address: nextHop.slice(0, width) };
-}
-
-function decodeRate(view: DataView, what: string, note: (text: string) => void): number | string {
-  const rate = view.getFloat32(4);
-  if (!Number.isFinite(rate) && rate !== -Infinity) return `${what}: the rate is ${rate}`;
-  if (rate > 0 || Object.is(rate, 0)) return rate;
-  note(`${what}: a negative rate counts as 0`); // RFC 8955 §7.1, §7.2
-  return 0;
-}
-
-function decodeLong(octets: Uint8Array, note: (text: string) => void): Action {
-  const view = new DataView(octets.buffer, octets.byteOffset, octets.length);
-  const kind = view.getUint16(0);
-  const value = view.getUint16(18);
-  switch (kind) {
-    case Ipv6Community.RedirectIp:
-      if (value > COPY_BIT) note('redirect ip: reserved bits are set');
-      return {
-        type: 'redirect-ip',
-        form: 'ietf',
-        address: octets.slice(2, 18),
-        copy: (value & COPY_BIT) !== 0,
-      };
-    case Ipv6Community.RedirectVrf:
-    case Ipv6Community.RedirectVrfGobgp:
-      if (kind === Ipv6Community.RedirectVrfGobgp) note('redirect vrf: 0x800b in place of 0x000d');
-      return { type: 'redirect-vrf-ipv6', address: octets.slice(2, 18), value };
-    default:
-      return { type: 'unknown', octets: octets.slice() };
-  }
-}
-
-function reserved(octets: Uint8Array, from: number, to: number): boolean {
-  for (let i = from; i < to; i++) if (octets[i] !== 0) return true;
-  return false;
 }
 
 function malformed(reason: string): Refusal {
