@@ -39,8 +39,9 @@ export function registerDaemon(program: Command, contextFor: (command: Command) 
 
   withConfig(program.command('check'))
     .description('check the configuration and print what is in effect, secrets redacted')
-    .action(async (options: { config?: string }, command: Command) => {
-      await check(contextFor(command), options.config);
+    .option('--no-secrets', 'do not look for secrets in the environment')
+    .action(async (options: { config?: string; secrets: boolean }, command: Command) => {
+      await check(contextFor(command), options.config, options.secrets);
     });
 }
 
@@ -48,10 +49,10 @@ function folderOf(context: Context, said: string | undefined): string {
   return said ?? context.io.env.PREFIXD_CONFIG ?? DEFAULT_FOLDER;
 }
 
-async function check(context: Context, said: string | undefined): Promise<void> {
+async function check(context: Context, said: string | undefined, secrets: boolean): Promise<void> {
   const { io, options } = context;
   const { loadConfig } = await import('../app/config/load.ts');
-  const result = await loadConfig(folderOf(context, said), io.env);
+  const result = await loadConfig(folderOf(context, said), secrets ? io.env : null);
   const problems = result.ok ? [] : result.problems;
   if (options.format === 'json') {
     const { ok, warnings } = result;

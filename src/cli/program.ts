@@ -7,12 +7,14 @@ import { registerControl } from './control.ts';
 import { registerDaemon } from './daemon.ts';
 import { registerEvents } from './events.ts';
 import { registerFlowspec } from './flowspec.ts';
+import { registerJournal } from './journal.ts';
 import { registerMitigations } from './mitigations.ts';
 import { registerNotify } from './notify.ts';
 import { registerPcap } from './pcap.ts';
 import { registerPeers } from './peers.ts';
 import { printable } from './render.ts';
 import { registerSafelist } from './safelist.ts';
+import { registerSimulate } from './simulate.ts';
 import { registerStatus } from './status.ts';
 
 /** Adds commands to the program. `contextFor` gives what a command works with once the options are known. */
@@ -27,8 +29,10 @@ const GROUPS: readonly Register[] = [
   registerEvents,
   registerControl,
   registerNotify,
+  registerSimulate,
   registerFlowspec,
   registerPcap,
+  registerJournal,
 ];
 
 const EXIT_CODES = `

@@ -41,7 +41,7 @@ interface Notes {
 }
 
 /** Judges everything and collects all problems; builds the configuration when there is none. */
-export function assemble(sources: Sources, environment: Environment): ConfigResult {
+export function assemble(sources: Sources, environment: Environment | null): ConfigResult {
   const notes: Notes = { problems: [], warnings: [] };
   const { settings: source } = sources;
   const found = findingsIn(source, notes);

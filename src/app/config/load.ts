@@ -9,9 +9,10 @@ import type { YamlSource } from './yaml.ts';
 
 /**
  * Loads `prefixd.yaml`, `inventory.yaml`, and `playbooks.yaml` or `playbooks/*.yaml` (both, where both are there; those of
- * the folder by name) from `directory`. Secrets are taken from `environment`. Never rejects: what cannot be read is a problem.
+ * the folder by name) from `directory`. Secrets are taken from `environment`; with null they are
+ * left empty and not asked for, so that the result may be looked at, not run. Never rejects: what cannot be read is a problem.
  */
-export async function loadConfig(directory: string, environment: Environment): Promise<ConfigResult> {
+export async function loadConfig(directory: string, environment: Environment | null): Promise<ConfigResult> {
   const problems: ConfigProblem[] = [];
   const settings = await read(join(directory, 'prefixd.yaml'), problems);
   const inventory = await read(join(directory, 'inventory.yaml'), problems);

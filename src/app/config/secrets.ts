@@ -23,9 +23,20 @@ interface Wanted {
 /** Where the value of the one admin token is kept. */
 export const ADMIN_TOKEN_PATH = 'http.auth.bearer_token_env';
 
-/** Reads every secret that the settings name, and reports those that are missing or cannot be used. */
-export function readSecrets(settings: Loose<Settings>, environment: Environment, report: Report): Secrets {
+/**
+ * Reads every secret that the settings name, and reports those that are missing or cannot be used. Without an environment all
+ * are empty and none is judged: for looking at a configuration where its secrets are not.
+ */
+export function readSecrets(
+  settings: Loose<Settings>,
+  environment: Environment | null,
+  report: Report,
+): Secrets {
   const secrets = new Map<string, string>();
+  if (environment === null) {
+    for (const { path } of wantedSecrets(settings)) secrets.set(dotted(path), '');
+    return secrets;
+  }
   for (const { path, variable, flaw } of wantedSecrets(settings)) {
     const value = environment[variable];
     if (value === undefined || value === '') {

@@ -1,0 +1,210 @@
+/**
+ * What would have happened: decisions of the core over recorded or invented input, with time taken from the input. Nothing is
+ * announced, nothing is written down, and the same input gives the same output.
+ */
+import { formatRule } from '../bgp/flowspec/text.ts';
+import { toActions, toFlowSpec } from '../control/desired.ts';
+import type { Answer, Command } from '../core/commands.ts';
+import { decide } from '../core/decide.ts';
+import type { Fact, RecordedFact } from '../core/facts.ts';
+import type { Policy } from '../core/policy.ts';
+import { initialState } from '../core/state.ts';
+import type { Actor, Detection, Mitigation } from '../core/types.ts';
+
+/** One thing that happens. */
+export interface SimulatedInput {
+  /** When (ms since the epoch). Time never runs backwards: an earlier one counts as that of the input before. */
+  readonly at: number;
+  readonly command: Command;
+}
+
+/** What came of one input. */
+export interface SimulatedStep {
+  readonly at: number;
+  readonly command: Command;
+  readonly answer: Answer;
+}
+
+export interface SimulationSummary {
+  readonly events: number;
+  /** Events by how they were answered. */
+  readonly byStatus: ReadonlyMap<string, number>;
+  /** Refusals by their reason. */
+  readonly refusals: ReadonlyMap<string, number>;
+  readonly mitigations: number;
+  /** Most mitigations that stood at one time. */
+  readonly mostAtOnce: number;
+  /** Mitigations by customer; those of nobody under `(none)`. */
+  readonly customers: ReadonlyMap<string, number>;
+  /** Still standing behind the last input. */
+  readonly standing: number;
+}
+
+/** Decides one input after the other, letting what expires in between expire. */
+export class Simulation {
+  readonly #policy: Policy;
+  readonly #state = initialState();
+  #now = 0;
+  #ids = 0;
+  #events = 0;
+  #mitigations = 0;
+  #mostAtOnce = 0;
+  readonly #byStatus = new Map<string, number>();
+  readonly #refusals = new Map<string, number>();
+  readonly #customers = new Map<string, number>();
+
+  constructor(policy: Policy) {
+    this.#policy = policy;
+  }
+
+  step({ at, command }: SimulatedInput): SimulatedStep {
+    this.#advance(Math.max(at, this.#now));
+    const answer = this.#decide(command);
+    if (answer.type === 'event') {
+      this.#events++;
+      count(this.#byStatus, answer.status);
+      if (answer.refusal !== null) count(this.#refusals, answer.refusal);
+    }
+    if (answer.type === 'refused') count(this.#refusals, answer.reason);
+    return { at: this.#now, command, answer };
+  }
+
+  summary(): SimulationSummary {
+    return {
+      events: this.#events,
+      byStatus: this.#byStatus,
+      refusals: this.#refusals,
+      mitigations: this.#mitigations,
+      mostAtOnce: this.#mostAtOnce,
+      customers: this.#customers,
+      standing: this.#state.live.size,
+    };
+  }
+
+  #advance(until: number): void {
+    for (;;) {
+      const due = this.#state.earliestExpiry;
+      if (due === null || due > until) break;
+      this.#now = Math.max(this.#now, due);
+      this.#decide({ type: 'expire' });
+      // What has not ended by its own expiry never will by being asked again.
+      if (this.#state.earliestExpiry === due) break;
+    }
+    this.#now = until;
+  }
+
+  #decide(command: Command): Answer {
+    const { facts, answer } = decide(this.#state, command, {
+      now: this.#now,
+      policy: this.#policy,
+      newId: () => simulatedId(++this.#ids),
+    });
+    const ending: string[] = [];
+    for (const fact of facts) {
+      this.#state.apply({ seq: this.#state.seq + 1, at: this.#now, fact });
+      if (fact.type === 'mitigation.ending') ending.push(fact.id);
+      if (fact.type === 'mitigation.created') this.#created(fact.mitigation);
+    }
+    this.#mostAtOnce = Math.max(this.#mostAtOnce, this.#state.live.size);
+    // Routers are taken to follow at once.
+    if (ending.length > 0) this.#decide({ type: 'confirm-ended', ids: ending });
+    return answer;
+  }
+
+  #created(mitigation: Mitigation): void {
+    this.#mitigations++;
+    count(this.#customers, mitigation.customerId ?? '(none)');
+  }
+}
+
+function count(counts: Map<string, number>, key: string): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
+}
+
+/** Ids that are told from real ones at a glance, and are the same in every run. */
+function simulatedId(number: number): string {
+  return `00000000-0000-4000-8000-${String(number).padStart(12, '0')}`;
+}
+
+/** The rule of a mitigation in operator notation. */
+export function ruleText({ match, action }: Pick<Mitigation, 'match' | 'action'>): string {
+  return formatRule(toFlowSpec(match), toActions(action));
+}
+
+/** A detector's report as input; one without a time happens at `otherwise`. */
+export function reported(detection: Detection, otherwise: number): SimulatedInput {
+  const actor: Actor = { kind: 'detector', name: detection.source };
+  return { at: detection.at ?? otherwise, command: { type: 'event', detection, actor } };
+}
+
+/**
+ * Turns recorded facts back into what led to them: reports, and what operators did. What the daemon decided is left out, for
+ * it is to be decided anew; ids of the record are followed to those of the simulation.
+ */
+export class Rehearsal {
+  readonly #simulation: Simulation;
+  readonly #simulatedIds = new Map<string, string>();
+
+  constructor(simulation: Simulation) {
+    this.#simulation = simulation;
+  }
+
+  /** Undefined for a fact that followed from others. */
+  step({ at, fact }: RecordedFact): SimulatedStep | undefined {
+    const command = this.#commandBehind(fact);
+    if (command === undefined) return undefined;
+    const step = this.#simulation.step({ at, command });
+    // Ended already, as a consequence of the command before: the record tells each of its consequences apart.
+    if (fact.type === 'mitigation.ending' && step.answer.type === 'conflict') return undefined;
+    const recorded = recordedId(fact);
+    const simulated = simulatedMitigation(step.answer);
+    if (recorded !== null && simulated !== null) this.#simulatedIds.set(recorded, simulated);
+    return step;
+  }
+
+  #commandBehind(fact: Fact): Command | undefined {
+    switch (fact.type) {
+      case 'event.received':
+        return { type: 'event', detection: fact.event.detection, actor: fact.event.actor };
+      case 'safelist.added': {
+        const { prefix, addedBy: actor, reason } = fact.entry;
+        return { type: 'safelist-add', prefix, actor, reason };
+      }
+      case 'safelist.removed':
+        return { type: 'safelist-remove', prefix: fact.prefix, actor: fact.actor };
+      case 'control.paused':
+        return { type: 'pause', actor: fact.actor, reason: fact.reason };
+      case 'control.resumed':
+        return { type: 'resume', actor: fact.actor, reason: fact.reason };
+      case 'mitigation.created':
+        return ownMitigation(fact.mitigation);
+      case 'mitigation.ending': {
+        const { actor, reason } = fact.ending;
+        const id = this.#simulatedIds.get(fact.id);
+        return actor.kind === 'operator' && id !== undefined
+          ? { type: 'withdraw', id, actor, reason }
+          : undefined;
+      }
+      default:
+        return undefined;
+    }
+  }
+}
+
+/** A mitigation that no event triggered is one that an operator asked for. */
+function ownMitigation(mitigation: Mitigation): Command | undefined {
+  const { createdBy: actor, victim, match, ports, action, reason } = mitigation;
+  if (mitigation.triggeringEventId !== null || actor.kind !== 'operator') return undefined;
+  const ttlSeconds = Math.round((mitigation.expiresAt - mitigation.createdAt) / 1000);
+  return { type: 'mitigate', actor, victim, protocol: match.protocol, ports, action, ttlSeconds, reason };
+}
+
+function recordedId(fact: Fact): string | null {
+  if (fact.type === 'event.received') return fact.event.mitigationId;
+  return fact.type === 'mitigation.created' ? fact.mitigation.id : null;
+}
+
+function simulatedMitigation(answer: Answer): string | null {
+  if (answer.type === 'event') return answer.mitigation?.id ?? null;
+  return answer.type === 'mitigation' ? answer.mitigation.id : null;
+}

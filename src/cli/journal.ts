@@ -1,0 +1,62 @@
+/** `journal verify`. */
+import type { Command } from 'commander';
+import type { JournalReport } from '../store/verify.ts';
+import type { Context } from './context.ts';
+import { CliError, Exit } from './context.ts';
+import { json, pairs, printable } from './render.ts';
+
+/** Between two lines of progress (ms). */
+const PROGRESS_MS = 500;
+
+export function registerJournal(program: Command, contextFor: (command: Command) => Context): void {
+  program
+    .command('journal')
+    .description('the journal on the disk')
+    .command('verify <path>')
+    .description('check every line and snapshot in a folder; the daemon may be running')
+    .action(async (path: string, _options, command: Command) => {
+      await verify(contextFor(command), path);
+    });
+}
+
+async function verify(context: Context, path: string): Promise<void> {
+  const [{ verifyJournal }, { StoreError }] = await Promise.all([
+    import('../store/verify.ts'),
+    import('../store/store.ts'),
+  ]);
+  const { io, options } = context;
+  let shownAt = performance.now();
+  const showProgress = io.outputIsTerminal && options.format === 'table';
+  let report: JournalReport;
+  try {
+    report = await verifyJournal(path, {
+      onProgress: ({ facts, octets, totalOctets }) => {
+        if (!showProgress || performance.now() - shownAt < PROGRESS_MS) return;
+        shownAt = performance.now();
+        const percent = totalOctets === 0 ? 100 : Math.floor((100 * octets) / totalOctets);
+        io.stderr.write(`\r${percent} %, ${facts} facts`);
+      },
+    });
+  } catch (error) {
+    if (error instanceof StoreError) throw new CliError(Exit.InvalidInput, printable(error.message));
+    throw error;
+  }
+  if (showProgress) io.stderr.write('\r\u001b[K');
+  io.stdout.write(options.format === 'json' ? json(report) : reportText(report));
+  for (const warning of report.warnings) io.stderr.write(`warning: ${printable(warning)}\n`);
+  if (report.damage !== null) {
+    const { file, line, detail } = report.damage;
+    const place = line === 0 ? file : `${file}:${line}`;
+    throw new CliError(Exit.Other, `the journal is damaged: ${printable(`${place}: ${detail}`)}`);
+  }
+}
+
+function reportText(report: JournalReport): string {
+  const range = report.facts === 0 ? '' : ` (${report.firstSeq} to ${report.lastSeq})`;
+  return pairs([
+    ['journal', report.damage === null ? 'whole' : 'damaged'],
+    ['facts', `${report.facts}${range}`],
+    ['segments', String(report.segments)],
+    ['snapshots', String(report.snapshots)],
+  ]);
+}

@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict';
+import { before, test } from 'node:test';
+import { defaultConfig } from '../../src/app/config/default.ts';
+import { Rehearsal, reported, ruleText, Simulation } from '../../src/app/simulate.ts';
+import type { SimulatedStep } from '../../src/app/simulate.ts';
+import type { RecordedFact } from '../../src/core/facts.ts';
+import type { Policy } from '../../src/core/policy.ts';
+import type { Detection } from '../../src/core/types.ts';
+import { sound } from './config/folder.ts';
+
+let policy: Policy;
+before(async () => {
+  policy = sound(
+    await defaultConfig({
+      settings: { quotas: { max_active_per_customer: 2 } },
+      inventory: { customers: [{ customer_id: 'acme', prefixes: ['203.0.113.0/24'] }] },
+    }),
+  ).policy;
+});
+
+const BEGIN = Date.UTC(2026, 0, 1);
+
+function detection(seconds: number, overrides: Partial<Detection> = {}): Detection {
+  return {
+    externalId: null,
+    source: 'fnm',
+    action: 'ban',
+    victim: '203.0.113.10',
+    vector: 'udp_flood',
+    protocol: 17,
+    bps: 5e9,
+    pps: null,
+    confidence: 0.9,
+    ports: [],
+    at: BEGIN + seconds * 1000,
+    details: {},
+    ...overrides,
+  };
+}
+
+function statuses(steps: readonly SimulatedStep[]): readonly string[] {
+  return steps.map(({ answer }) => (answer.type === 'event' ? answer.status : answer.type));
+}
+
+test('time comes from the events: what expired in between has expired', () => {
+  const simulation = new Simulation(policy);
+  const steps = [0, 60, 600].map((seconds) => simulation.step(reported(detection(seconds), 0)));
+  assert.deepEqual(statuses(steps), ['accepted', 'extended', 'accepted']);
+  const { mitigations, mostAtOnce, standing } = simulation.summary();
+  assert.deepEqual({ mitigations, mostAtOnce, standing }, { mitigations: 2, mostAtOnce: 1, standing: 1 });
+});
+
+test('time never runs backwards', () => {
+  const simulation = new Simulation(policy);
+  simulation.step(reported(detection(60), 0));
+  assert.equal(simulation.step(reported(detection(0), 0)).at, BEGIN + 60_000);
+});
+
+test('an event without a time happens at the time that is given', () => {
+  assert.equal(reported(detection(0, { at: null }), 42).at, 42);
+});
+
+test('the same input gives the same output, ids included', () => {
+  const run = () => {
+    const simulation = new Simulation(policy);
+    return [0, 10, 200].map((seconds) => simulation.step(reported(detection(seconds), 0)));
+  };
+  assert.deepEqual(run(), run());
+});
+
+test('the summary counts answers, customers and refusals by reason', () => {
+  const simulation = new Simulation(policy);
+  for (const victim of ['203.0.113.1', '203.0.113.2', '203.0.113.3', '192.0.2.77']) {
+    simulation.step(reported(detection(0, { victim }), 0));
+  }
+  const { byStatus, refusals, customers, mostAtOnce } = simulation.summary();
+  assert.deepEqual(Object.fromEntries(byStatus), { accepted: 2, rejected: 2 });
+  assert.deepEqual(Object.fromEntries(refusals), { quota_customer: 1, not_in_inventory: 1 });
+  assert.deepEqual(Object.fromEntries(customers), { acme: 2 });
+  assert.equal(mostAtOnce, 2);
+});
+
+/** A record of what a daemon with another policy did. */
+function record(): readonly RecordedFact[] {
+  const live = new Simulation(policy);
+  const { answer } = live.step(reported(detection(0), 0));
+  assert.ok(answer.type === 'event' && answer.mitigation !== null);
+  const mitigation = { ...answer.mitigation, id: 'aaaaaaaa-0000-4000-8000-000000000001' };
+  const actor = { kind: 'operator', name: 'ana' } as const;
+  const facts: readonly RecordedFact['fact'][] = [
+    {
+      type: 'event.received',
+      event: {
+        id: 'bbbbbbbb-0000-4000-8000-000000000001',
+        receivedAt: BEGIN,
+        detection: detection(0),
+        actor: { kind: 'detector', name: 'fnm' },
+        status: 'accepted',
+        refusal: null,
+        mitigationId: mitigation.id,
+        why: [],
+      },
+    },
+    { type: 'mitigation.created', mitigation },
+    {
+      type: 'mitigation.ending',
+      id: mitigation.id,
+      ending: { to: 'withdrawn', at: BEGIN + 1000, actor, reason: 'false positive' },
+    },
+    { type: 'mitigation.withdrawn', id: mitigation.id },
+    {
+      type: 'safelist.added',
+      entry: {
+        prefix: '203.0.113.0/24',
+        reason: 'x',
+        addedAt: BEGIN + 2000,
+        addedBy: actor,
+        configured: false,
+      },
+    },
+  ];
+  return facts.map((fact, i) => ({ seq: i + 1, at: BEGIN + i * 1000, fact }));
+}
+
+test('a record is decided anew: reports and operators speak, the daemon does not repeat itself', () => {
+  const simulation = new Simulation(policy);
+  const rehearsal = new Rehearsal(simulation);
+  const steps = record().flatMap((fact) => rehearsal.step(fact) ?? []);
+  assert.deepEqual(
+    steps.map(({ command }) => command.type),
+    ['event', 'withdraw', 'safelist-add'],
+  );
+  assert.equal(simulation.summary().standing, 0);
+});
+
+test('the rule is told in operator notation', () => {
+  const { answer } = new Simulation(policy).step(reported(detection(0, { ports: [53] }), 0));
+  assert.ok(answer.type === 'event' && answer.mitigation !== null);
+  assert.match(
+    ruleText(answer.mitigation),
+    /^match dst 203\.0\.113\.10\/32 proto udp dst-port 53 then rate-limit /,
+  );
+});
