@@ -70,6 +70,6 @@ describe('a list of operators as long as an NLRI can hold', () => {
     const masks = Array.from({ length: 1300 }, (_, i) => `!=0x${(0xf00 + (i % 256)).toString(16)}`).join('&');
     const started = process.hrtime.bigint();
     findImpossible(rule(`match tcp-flags ${masks}`));
-    assert.ok(Number(process.hrtime.bigint() - started) / 1e6 < 500);
+    assert.ok(Number(process.hrtime.bigint() - started) / 1e6 < 2000);
   });
 });
