@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { explainNotification } from '../../../src/bgp/fsm/explain.ts';
+
+function explain(code: number, subcode: number, data: readonly number[] = []): string {
+  return explainNotification({ type: 'notification', code, subcode, data: Uint8Array.from(data) });
+}
+
+describe('a NOTIFICATION of the peer tells an operator what to do', () => {
+  it('2/2: on which side the AS number is to be corrected', () => {
+    assert.equal(
+      explain(2, 2),
+      'peer sent OPEN Message Error/Bad Peer AS (2/2); the peer expects another AS here: correct local_asn here or the remote AS there',
+    );
+  });
+
+  it('2/7, as Junos answers when the families do not fit', () => {
+    assert.match(explain(2, 7), /configure the same ones in families here and there$/);
+  });
+
+  it('6/1: which limit was reached', () => {
+    assert.match(explain(6, 1), /raise its prefix limit there or lower max_rules here$/);
+  });
+
+  it('6/2 with the words of its operator (RFC 9003)', () => {
+    assert.equal(
+      explain(6, 2, [3, 0x62, 0x79, 0x65]),
+      'peer sent Cease/Administrative Shutdown (6/2): bye; its operator shut the session down: it has to be enabled there',
+    );
+  });
+
+  it('6/9: as the NOTIFICATION that the Hard Reset encloses (RFC 8538 §3.1)', () => {
+    assert.match(explain(6, 9, [6, 3]), /restore it there or remove the neighbor here$/);
+  });
+
+  it('says what came where there is nothing to advise', () => {
+    assert.equal(explain(99, 7), 'peer sent unknown error (99/7)');
+  });
+});
