@@ -45,7 +45,8 @@ export interface TlsMaterial {
 /** Reads the files and tries them together; rejects with an Error that names the path. */
 export async function loadTls(settings: TlsSettings): Promise<TlsMaterial> {
   const { certPath, keyPath, caPath } = settings;
-  const [cert, key] = await Promise.all([readFile(certPath), readFile(keyPath)]);
+  const cert = await readFile(certPath);
+  const key = await readFile(keyPath);
   const ca = caPath === null ? {} : { ca: await readFile(caPath) };
   const wantsClients = caPath !== null;
   const material: TlsMaterial = {
