@@ -141,7 +141,7 @@ export function judgeQuotas(
         )) ??
     full('quota_pop', state.activeOfPop(pop, dryRun), quotas.maxActivePerPop, `active at ${pop}`) ??
     full('quota_global', state.activeTotal(dryRun), quotas.maxActiveGlobal, 'active in all') ??
-    full('quota_rate', state.createdInMinute(now, dryRun, perMinute), perMinute, 'created within a minute')
+    full('quota_rate', state.createdInMinute(now, dryRun), perMinute, 'created within a minute')
   );
 }
 

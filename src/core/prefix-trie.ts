@@ -1,131 +1,158 @@
 /** A path-compressed binary trie over IPv4 and IPv6 prefixes: cost grows with the depth of nesting, not with their number. */
 import type { Prefix } from '../net/prefix.ts';
 
-/** An address as four words of 32 bits, most significant first; an IPv4 address is the first word alone. Words compare fast. */
-interface Words {
-  readonly w0: number;
-  readonly w1: number;
-  readonly w2: number;
-  readonly w3: number;
-}
+/** An address as four words of 32 bits, most significant first; an IPv4 address is the first word alone. */
+type Words = readonly [w0: number, w1: number, w2: number, w3: number];
 
-interface Node<T> extends Words {
-  readonly length: number;
-  value: T | undefined;
-  zero: Node<T> | undefined;
-  one: Node<T> | undefined;
+/**
+ * Nodes lie side by side in one array of 32-bit words, which spares the processor's cache. A node is eight of them: the
+ * address, the prefix length, the nodes where the next bit is 0 and 1, and the value. Node 0 and value 0 are none.
+ */
+const NODE = { size: 8, length: 4, children: 5, value: 7 } as const;
+
+/** Roots by family. */
+interface Roots {
+  4: number;
+  6: number;
 }
 
 /** Maps prefixes to values. `T` must not include undefined. */
 export class PrefixTrie<T> {
-  #v4: Node<T> | undefined;
-  #v6: Node<T> | undefined;
+  #nodes = new Int32Array(16 * NODE.size);
+  #count = 1;
+  readonly #values: (T | undefined)[] = [undefined];
+  readonly #roots: Roots = { 4: 0, 6: 0 };
 
   /** Adds a prefix, or replaces its value. Returns the value it had. */
   set(prefix: Prefix, value: T): T | undefined {
-    const result = insert(this.#root(prefix.family), wordsOf(prefix.address), prefix.length, value);
-    if (prefix.family === 4) this.#v4 = result.root;
-    else this.#v6 = result.root;
-    return result.before;
+    const words = wordsOf(prefix.address);
+    let parent = 0;
+    let node = this.#roots[prefix.family];
+    while (node !== 0) {
+      const length = this.#field(node, NODE.length);
+      const shared = this.#sharedBits(node, words, Math.min(length, prefix.length));
+      if (shared === length && shared === prefix.length) return this.#give(node, value);
+      if (shared < length) break;
+      parent = node;
+      node = this.#child(node, bitAt(words, length));
+    }
+    const leaf = this.#newNode(words, prefix.length);
+    this.#give(leaf, value);
+    this.#hang(prefix.family, parent, node === 0 ? leaf : this.#above(node, leaf, words, prefix.length));
+    return undefined;
   }
 
   /** The value of the longest prefix that covers an address of 4 or 16 octets. */
   longestMatch(address: Uint8Array): T | undefined {
-    const family = address.length === 4 ? 4 : 6;
-    return walk(this.#root(family), wordsOf(address), address.length * 8);
+    return this.#walk(address.length === 4 ? 4 : 6, wordsOf(address), address.length * 8);
   }
 
   /** The value of the longest prefix that covers the given one and is shorter than it. */
   parentOf(prefix: Prefix): T | undefined {
-    return walk(this.#root(prefix.family), wordsOf(prefix.address), prefix.length - 1);
+    return this.#walk(prefix.family, wordsOf(prefix.address), prefix.length - 1);
   }
 
   /** The value of any prefix that covers the given one or lies within it. */
   anyOverlapping(prefix: Prefix): T | undefined {
     const words = wordsOf(prefix.address);
-    let node = this.#root(prefix.family);
-    while (node !== undefined) {
-      if (!sameBits(node, words, Math.min(node.length, prefix.length))) return undefined;
-      if (node.value !== undefined) return node.value;
+    let node = this.#roots[prefix.family];
+    while (node !== 0) {
+      const length = this.#field(node, NODE.length);
+      const shared = Math.min(length, prefix.length);
+      if (this.#sharedBits(node, words, shared) < shared) return undefined;
+      const value = this.#values[this.#field(node, NODE.value)];
+      if (value !== undefined) return value;
       // Below the given prefix every way down ends in a value, because a leaf has one.
-      if (node.length >= prefix.length) node = node.zero ?? node.one;
-      else node = bitAt(words, node.length) === 1 ? node.one : node.zero;
+      if (length >= prefix.length) node = this.#child(node, 0) || this.#child(node, 1);
+      else node = this.#child(node, bitAt(words, length));
     }
     return undefined;
   }
 
-  #root(family: 4 | 6): Node<T> | undefined {
-    return family === 4 ? this.#v4 : this.#v6;
-  }
-}
-
-/** Follows an address down and returns the last value seen on nodes no longer than `maxLength`. */
-function walk<T>(root: Node<T> | undefined, words: Words, maxLength: number): T | undefined {
-  let node = root;
-  let best: T | undefined;
-  while (node !== undefined && node.length <= maxLength && sameBits(node, words, node.length)) {
-    if (node.value !== undefined) best = node.value;
-    if (node.length === 128) break;
-    node = bitAt(words, node.length) === 1 ? node.one : node.zero;
-  }
-  return best;
-}
-
-function insert<T>(
-  root: Node<T> | undefined,
-  words: Words,
-  length: number,
-  value: T,
-): { readonly root: Node<T>; readonly before: T | undefined } {
-  const leaf = nodeOf(words, length, value);
-  let parent: Node<T> | undefined;
-  let node = root;
-  while (node !== undefined) {
-    const shared = sharedBits(node, words, Math.min(node.length, length));
-    if (shared === node.length && shared === length) {
-      const before = node.value;
-      node.value = value;
-      return { root: root ?? node, before };
+  /** Follows an address down and returns the last value seen on nodes no longer than `maxLength`. */
+  #walk(family: 4 | 6, words: Words, maxLength: number): T | undefined {
+    const nodes = this.#nodes;
+    let node = this.#roots[family];
+    let best = 0;
+    while (node !== 0) {
+      const base = node * NODE.size;
+      const length = nodes[base + NODE.length] ?? 0;
+      if (length > maxLength || this.#sharedBits(node, words, length) < length) break;
+      best = nodes[base + NODE.value] || best;
+      if (length === 128) break;
+      node = nodes[base + NODE.children + bitAt(words, length)] ?? 0;
     }
-    if (shared < node.length) {
-      const above = shared === length ? leaf : fork(leaf, shared);
-      attach(above, node);
-      return { root: hang(root, parent, above), before: undefined };
-    }
-    parent = node;
-    node = bitAt(words, node.length) === 1 ? node.one : node.zero;
+    return this.#values[best];
   }
-  return { root: hang(root, parent, leaf), before: undefined };
-}
 
-/** Puts a node under its parent, or makes it the root when it has none. Returns the root. */
-function hang<T>(root: Node<T> | undefined, parent: Node<T> | undefined, node: Node<T>): Node<T> {
-  if (root === undefined || parent === undefined) return node;
-  attach(parent, node);
-  return root;
-}
+  /** A node over one that stands and a new leaf, which part below it; or the leaf itself when it covers the other. */
+  #above(node: number, leaf: number, words: Words, length: number): number {
+    const shared = this.#sharedBits(node, words, Math.min(this.#field(node, NODE.length), length));
+    const above = shared === length ? leaf : this.#newNode(words, shared);
+    if (above !== leaf) this.#attach(above, leaf);
+    this.#attach(above, node);
+    return above;
+  }
 
-/** A node without a value where two ways part, with one of them attached. */
-function fork<T>(child: Node<T>, length: number): Node<T> {
-  const node = nodeOf<T>(child, length, undefined);
-  attach(node, child);
-  return node;
-}
+  #hang(family: 4 | 6, parent: number, node: number): void {
+    if (parent === 0) this.#roots[family] = node;
+    else this.#attach(parent, node);
+  }
 
-/** Bits behind the length stay as they are: nothing looks at them. */
-function nodeOf<T>({ w0, w1, w2, w3 }: Words, length: number, value: T | undefined): Node<T> {
-  return { w0, w1, w2, w3, length, value, zero: undefined, one: undefined };
-}
+  #attach(parent: number, child: number): void {
+    const length = this.#field(parent, NODE.length);
+    const word = this.#field(child, length >>> 5);
+    const bit = (word >>> (31 - (length & 31))) & 1;
+    this.#nodes[parent * NODE.size + NODE.children + bit] = child;
+  }
 
-function attach<T>(parent: Node<T>, child: Node<T>): void {
-  if (bitAt(child, parent.length) === 1) parent.one = child;
-  else parent.zero = child;
+  /** Bits behind the length stay as they are: nothing looks at them. */
+  #newNode(words: Words, length: number): number {
+    const node = this.#count++;
+    const base = node * NODE.size;
+    if (base + NODE.size > this.#nodes.length) {
+      const larger = new Int32Array(this.#nodes.length * 2);
+      larger.set(this.#nodes);
+      this.#nodes = larger;
+    }
+    this.#nodes.set(words, base);
+    this.#nodes[base + NODE.length] = length;
+    return node;
+  }
+
+  /** Gives a node its value; returns the one it had. */
+  #give(node: number, value: T): T | undefined {
+    const index = this.#field(node, NODE.value);
+    const before = this.#values[index];
+    if (index === 0) this.#nodes[node * NODE.size + NODE.value] = this.#values.push(value) - 1;
+    else this.#values[index] = value;
+    return before;
+  }
+
+  #field(node: number, field: number): number {
+    return this.#nodes[node * NODE.size + field] ?? 0;
+  }
+
+  #child(node: number, bit: number): number {
+    return this.#field(node, NODE.children + bit);
+  }
+
+  /** How many bits a node and an address share, counted up to `max`. */
+  #sharedBits(node: number, words: Words, max: number): number {
+    const nodes = this.#nodes;
+    const base = node * NODE.size;
+    for (let i = 0; i << 5 < max; i++) {
+      const difference = (nodes[base + i] ?? 0) ^ (words[i] ?? 0);
+      if (difference !== 0) return Math.min(max, (i << 5) + Math.clz32(difference));
+    }
+    return max;
+  }
 }
 
 function wordsOf(address: Uint8Array): Words {
   const w0 = wordAt(address, 0);
-  if (address.length === 4) return { w0, w1: 0, w2: 0, w3: 0 };
-  return { w0, w1: wordAt(address, 4), w2: wordAt(address, 8), w3: wordAt(address, 12) };
+  if (address.length === 4) return [w0, 0, 0, 0];
+  return [w0, wordAt(address, 4), wordAt(address, 8), wordAt(address, 12)];
 }
 
 function wordAt(address: Uint8Array, i: number): number {
@@ -138,18 +165,5 @@ function wordAt(address: Uint8Array, i: number): number {
 }
 
 function bitAt(words: Words, index: number): number {
-  const word = index < 32 ? words.w0 : index < 64 ? words.w1 : index < 96 ? words.w2 : words.w3;
-  return (word >>> (31 - (index & 31))) & 1;
-}
-
-function sameBits(a: Words, b: Words, bits: number): boolean {
-  if (bits <= 32) return bits === 0 || (a.w0 ^ b.w0) >>> (32 - bits) === 0;
-  return sharedBits(a, b, bits) === bits;
-}
-
-function sharedBits(a: Words, b: Words, max: number): number {
-  if (a.w0 !== b.w0) return Math.min(max, Math.clz32(a.w0 ^ b.w0));
-  if (a.w1 !== b.w1) return Math.min(max, 32 + Math.clz32(a.w1 ^ b.w1));
-  if (a.w2 !== b.w2) return Math.min(max, 64 + Math.clz32(a.w2 ^ b.w2));
-  return Math.min(max, 96 + Math.clz32(a.w3 ^ b.w3));
+  return ((words[index >>> 5] ?? 0) >>> (31 - (index & 31))) & 1;
 }

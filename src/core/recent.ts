@@ -1,4 +1,5 @@
 /** What is remembered for a while: bans by their detector's id (24 hours), and creations (one minute). */
+import { Fifo } from './fifo.ts';
 
 /** How long a detector's id of a ban is remembered. */
 export const BAN_MEMORY_MS = 24 * 60 * 60 * 1000;
@@ -19,34 +20,42 @@ export interface RecentBan {
 /** Bans by source and id, in order of arrival. */
 export class RecentBans {
   readonly #bans = new Map<string, RecentBan>();
+  readonly #order = new Fifo<RecentBan>();
 
   get(source: string, externalId: string): RecentBan | undefined {
     return this.#bans.get(banKey(source, externalId));
   }
 
-  /** Remembers a ban as the newest; returns how to take it back. */
-  add(ban: RecentBan): () => void {
+  /** Remembers a ban as the newest; returns the one with the same id that it replaces. */
+  add(ban: RecentBan): RecentBan | undefined {
     const key = banKey(ban.source, ban.externalId);
     const before = this.#bans.get(key);
-    if (before !== undefined) this.#bans.delete(key);
     this.#bans.set(key, ban);
-    return () => {
-      this.#bans.delete(key);
-      if (before !== undefined) this.#bans.set(key, before);
-    };
+    this.#order.push(ban);
+    return before;
+  }
+
+  /** Takes back the newest, and puts the one it replaced in its place. */
+  takeBack(ban: RecentBan, before: RecentBan | undefined): void {
+    const key = banKey(ban.source, ban.externalId);
+    this.#order.pop();
+    if (before === undefined) this.#bans.delete(key);
+    else this.#bans.set(key, before);
   }
 
   /** Forgets what is too old or too much. */
   forget(now: number): void {
-    for (const [key, ban] of this.#bans) {
-      if (ban.at > now - BAN_MEMORY_MS && this.#bans.size <= BAN_MEMORY_SIZE) return;
-      this.#bans.delete(key);
+    for (let ban = this.#order.oldest; ban !== undefined; ban = this.#order.oldest) {
+      if (ban.at > now - BAN_MEMORY_MS && this.#order.size <= BAN_MEMORY_SIZE) return;
+      this.#order.shift();
+      const key = banKey(ban.source, ban.externalId);
+      if (this.#bans.get(key) === ban) this.#bans.delete(key);
     }
   }
 
   /** Oldest first. */
   list(): readonly RecentBan[] {
-    return [...this.#bans.values()].sort((a, b) => a.at - b.at);
+    return this.#order.list();
   }
 }
 
@@ -59,36 +68,55 @@ export interface Creation {
   readonly dryRun: boolean;
 }
 
-/** Creations of the last minute, oldest first. */
+/** Times of the creations of the last minute, oldest first; those in dry-run apart. */
 export class Creations {
-  #creations: Creation[] = [];
+  readonly #enforced: number[] = [];
+  readonly #dryRun: number[] = [];
 
-  add(creation: Creation): void {
-    this.#creations.push(creation);
+  add({ at, dryRun }: Creation): void {
+    this.#of(dryRun).push(at);
   }
 
-  takeBackLast(): void {
-    this.#creations.pop();
+  /** Takes back the newest. */
+  takeBack({ dryRun }: Creation): void {
+    this.#of(dryRun).pop();
   }
 
-  /** How many came after a time, counted up to `limit`. */
-  countSince(time: number, dryRun: boolean, limit: number): number {
-    let count = 0;
-    for (let i = this.#creations.length - 1; i >= 0 && count < limit; i--) {
-      const creation = this.#creations[i];
-      if (creation === undefined || creation.at <= time) break;
-      if (creation.dryRun === dryRun) count++;
-    }
-    return count;
+  /** How many came after a time. */
+  countSince(time: number, dryRun: boolean): number {
+    const times = this.#of(dryRun);
+    return times.length - firstAfter(times, time);
   }
 
   forget(now: number): void {
-    const oldest = this.#creations[0];
-    if (oldest === undefined || oldest.at > now - 2 * CREATION_MEMORY_MS) return;
-    this.#creations = this.#creations.filter((creation) => creation.at > now - CREATION_MEMORY_MS);
+    for (const times of [this.#enforced, this.#dryRun]) {
+      const oldest = times[0];
+      // A minute late, so that the list is not moved with every creation.
+      if (oldest === undefined || oldest > now - 2 * CREATION_MEMORY_MS) continue;
+      times.splice(0, firstAfter(times, now - CREATION_MEMORY_MS));
+    }
   }
 
   list(now: number): readonly Creation[] {
-    return this.#creations.filter((creation) => creation.at > now - CREATION_MEMORY_MS);
+    return [false, true].flatMap((dryRun) => {
+      const times = this.#of(dryRun);
+      return times.slice(firstAfter(times, now - CREATION_MEMORY_MS)).map((at) => ({ at, dryRun }));
+    });
   }
+
+  #of(dryRun: boolean): number[] {
+    return dryRun ? this.#dryRun : this.#enforced;
+  }
+}
+
+/** The index of the first time after the given one in an ascending list. */
+function firstAfter(times: readonly number[], time: number): number {
+  let low = 0;
+  let high = times.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((times[middle] ?? Number.POSITIVE_INFINITY) <= time) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

@@ -44,8 +44,8 @@ export interface DecisionView extends StateView {
   activeTotal(dryRun: boolean): number;
   activeOfPop(pop: string, dryRun: boolean): number;
   activeOfCustomer(customerId: string, dryRun: boolean): number;
-  /** Mitigations created in the minute before `now`, counted up to `limit`. */
-  createdInMinute(now: number, dryRun: boolean, limit: number): number;
+  /** Mitigations created in the minute before `now`. */
+  createdInMinute(now: number, dryRun: boolean): number;
   /** The newest ban with this id of its detector; it may be a little older than 24 hours. */
   recentBan(source: string, externalId: string): RecentBan | undefined;
   /** An entry added over the API that has an address in common with the prefix. */

@@ -7,6 +7,7 @@ import { ActiveCounts, isActive, isLive } from './active-counts.ts';
 import { evolveMitigation, type MitigationFact } from './evolve.ts';
 import { type ExpiryEntry, ExpiryHeap } from './expiry-heap.ts';
 import type { Fact, RecordedFact } from './facts.ts';
+import { Fifo } from './fifo.ts';
 import { type MatchKey, matchKey } from './match.ts';
 import { PrefixTrie } from './prefix-trie.ts';
 import { CREATION_MEMORY_MS, Creations, type RecentBan, RecentBans } from './recent.ts';
@@ -42,7 +43,9 @@ class FoldedState implements StateHandle {
   #paused: StateView['paused'] = null;
 
   /** Ended and rejected ones, in the order of their end. */
-  readonly #ended = new Set<string>();
+  readonly #ended = new Fifo<string>();
+  /** Ids of events in order of arrival. */
+  readonly #arrivals = new Fifo<string>();
   readonly #byMatch = new Map<MatchKey, Set<string>>();
   readonly #byVictim = new Map<string, Set<string>>();
   readonly #counts = new ActiveCounts();
@@ -58,10 +61,12 @@ class FoldedState implements StateHandle {
   static restore(snapshot: StateSnapshot): FoldedState {
     const data = readSnapshot(snapshot);
     const state = new FoldedState();
-    for (const mitigation of data.mitigations) state.#replace(undefined, mitigation);
-    state.#ended.clear();
-    for (const id of data.ended) state.#ended.add(id);
-    for (const event of data.events) state.events.set(event.id, event);
+    for (const mitigation of data.mitigations) {
+      if (isLive(mitigation)) state.#replace(undefined, mitigation);
+      else state.mitigations.set(mitigation.id, mitigation);
+    }
+    for (const id of data.ended) state.#ended.push(id);
+    for (const event of data.events) state.#remember(event);
     for (const entry of data.safelist) state.safelist.set(entry.prefix, entry);
     for (const ban of data.bans) state.#bans.add(ban);
     for (const creation of data.creations) state.#creations.add(creation);
@@ -111,8 +116,8 @@ class FoldedState implements StateHandle {
     return this.#counts.ofCustomer(customerId, dryRun);
   }
 
-  createdInMinute(now: number, dryRun: boolean, limit: number): number {
-    return this.#creations.countSince(now - CREATION_MEMORY_MS, dryRun, limit);
+  createdInMinute(now: number, dryRun: boolean): number {
+    return this.#creations.countSince(now - CREATION_MEMORY_MS, dryRun);
   }
 
   recentBan(source: string, externalId: string): RecentBan | undefined {
@@ -164,7 +169,7 @@ class FoldedState implements StateHandle {
       lastAt: this.#lastAt,
       paused: this.#paused,
       mitigations: [...this.mitigations.values()],
-      ended: [...this.#ended],
+      ended: this.#ended.list(),
       events: [...this.events.values()],
       safelist: [...this.safelist.values()],
       bans: this.#bans.list(),
@@ -214,18 +219,28 @@ class FoldedState implements StateHandle {
     this.#replace(undefined, mitigation);
     this.#undo?.push(() => this.#replace(mitigation, undefined));
     if (!isLive(mitigation)) return;
-    this.#creations.add({ at: mitigation.createdAt, dryRun: mitigation.dryRun });
-    this.#undo?.push(() => this.#creations.takeBackLast());
+    const creation = { at: mitigation.createdAt, dryRun: mitigation.dryRun };
+    this.#creations.add(creation);
+    this.#undo?.push(() => this.#creations.takeBack(creation));
   }
 
   #addEvent(event: EventRecord): void {
-    this.events.set(event.id, event);
-    this.#undo?.push(() => this.events.delete(event.id));
+    this.#remember(event);
+    this.#undo?.push(() => {
+      this.events.delete(event.id);
+      this.#arrivals.pop();
+    });
     const { externalId, source, action } = event.detection;
     if (externalId === null || action !== 'ban') return;
     const { id: eventId, receivedAt: at, mitigationId } = event;
-    const takeBack = this.#bans.add({ source, externalId, at, eventId, mitigationId });
-    this.#undo?.push(takeBack);
+    const ban = { source, externalId, at, eventId, mitigationId };
+    const before = this.#bans.add(ban);
+    this.#undo?.push(() => this.#bans.takeBack(ban, before));
+  }
+
+  #remember(event: EventRecord): void {
+    this.events.set(event.id, event);
+    this.#arrivals.push(event.id);
   }
 
   #changeSafelist(change: () => void): void {
@@ -260,7 +275,8 @@ class FoldedState implements StateHandle {
       }
       if (isActive(before)) this.#counts.change(before, -1);
     } else if (before !== undefined) {
-      this.#ended.delete(before.id);
+      // Only taking back does this, last first.
+      this.#ended.pop();
     }
 
     if (after === undefined) {
@@ -269,7 +285,7 @@ class FoldedState implements StateHandle {
     }
     this.mitigations.set(after.id, after);
     if (!willLive) {
-      this.#ended.add(after.id);
+      this.#ended.push(after.id);
       return;
     }
     if (!wasLive || after.match !== before.match) add(this.#byMatch, matchKey(after.match), after.id);
@@ -290,17 +306,8 @@ class FoldedState implements StateHandle {
 
   /** Keeps histories bounded. Not within a group: what a group forgets could not be taken back. */
   #settle(): void {
-    while (this.#ended.size > HISTORY_SIZE) {
-      const [oldest] = this.#ended;
-      if (oldest === undefined) break;
-      this.#ended.delete(oldest);
-      this.mitigations.delete(oldest);
-    }
-    while (this.events.size > HISTORY_SIZE) {
-      const [oldest] = this.events.keys();
-      if (oldest === undefined) break;
-      this.events.delete(oldest);
-    }
+    while (this.#ended.size > HISTORY_SIZE) this.mitigations.delete(this.#ended.shift() ?? '');
+    while (this.#arrivals.size > HISTORY_SIZE) this.events.delete(this.#arrivals.shift() ?? '');
     this.#bans.forget(this.#lastAt);
     this.#creations.forget(this.#lastAt);
     if (this.#expiries.size > 1024 && this.#expiries.size > 8 * this.live.size) {

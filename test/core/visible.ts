@@ -30,7 +30,7 @@ export function visible(state: StateHandle): unknown {
       state.activeTotal(dryRun),
       state.activeOfPop('iad1', dryRun),
       customers.map((id) => state.activeOfCustomer(id, dryRun)),
-      state.createdInMinute(state.lastAt, dryRun, 1e9),
+      state.createdInMinute(state.lastAt, dryRun),
     ]),
     snapshot: state.snapshot(),
   };
