@@ -2,7 +2,7 @@
  * The pcapng format (draft-ietf-opsawg-pcapng): a chain of blocks. Sections may differ in byte order; each packet
  * names its interface, which says how the frames begin and in what unit times are counted.
  */
-import type { Capture, Packet } from './capture.ts';
+import type { Capture, Packet } from './packet.ts';
 
 const SECTION_HEADER = 0x0a0d0d0a;
 const INTERFACE_DESCRIPTION = 1;

@@ -2,7 +2,8 @@
  * TCP streams out of captured packets. Everything is known beforehand, so nothing is guessed from timing: a hole is a
  * gap when no later packet of the stream fills it.
  */
-import { type Packet, readCapture } from './capture.ts';
+import { readCapture } from './capture.ts';
+import type { Packet } from './packet.ts';
 import { decodeSegment, type Endpoint, type TcpSegment } from './segment.ts';
 
 /** Octets of one packet, in stream order. Joined in order, the chunks up to a gap are the stream. */

@@ -1,6 +1,6 @@
 /** From a captured frame to a TCP segment: link layer, IPv4 (RFC 791) or IPv6 (RFC 8200), TCP (RFC 9293 §3.1). */
 import { formatAddress } from '../net/prefix.ts';
-import type { Packet } from './capture.ts';
+import type { Packet } from './packet.ts';
 
 /** One end of a connection; `address` is canonical text. */
 export interface Endpoint {

@@ -1,5 +1,5 @@
 /** Frames and files put together by hand, octet by octet as the formats say, for what no capture at hand shows. */
-import type { Packet } from '../../src/pcap/capture.ts';
+import type { Packet } from '../../src/pcap/packet.ts';
 
 export interface SegmentText {
   readonly from?: number;
