@@ -5,6 +5,10 @@ import type { StateSnapshot } from '../core/state.ts';
 /** What a store holds when it is opened: the newest snapshot, if any, and every fact after it, in order. */
 export interface Recovery {
   readonly snapshot: StateSnapshot | null;
+  /**
+   * In slices of some thousand; to be read once, to its end: only then can the store be written to. Rejects with
+   * StoreError naming file and line where a fact is not as it was written.
+   */
   readonly facts: AsyncIterable<readonly RecordedFact[]>;
   /** Things an operator should know, such as a torn last line that was dropped. */
   readonly warnings: readonly string[];
@@ -17,12 +21,12 @@ export class StoreError extends Error {
 
 /** Appends facts and gives them back after a restart. One writer; calls to `append` may overlap and are kept in order. */
 export interface Store {
-  /** Takes ownership and reads what is there. Rejects with StoreError naming the file and line when it is damaged or owned. */
+  /** Takes ownership and looks at what is there. Rejects with StoreError when another process owns it, or when it is damaged. */
   open(): Promise<Recovery>;
   /** Resolves when the facts are durable; rejects with StoreError when they are not, and then none of them is kept. */
   append(facts: readonly RecordedFact[]): Promise<void>;
-  /** Writes a snapshot of the state as of `snapshot.seq` and rotates. */
+  /** Writes a snapshot of the state as of `snapshot.seq`, a durable fact, and rotates. Appends may go on meanwhile. */
   snapshot(snapshot: StateSnapshot): Promise<void>;
-  /** Flushes and gives up ownership. */
+  /** Flushes and gives up ownership; also after a failed recovery. Doing it twice does no harm. */
   close(): Promise<void>;
 }

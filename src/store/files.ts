@@ -1,0 +1,169 @@
+/** The few operations on files that the store needs, so that tests can let each of them fail. */
+import { constants } from 'node:fs';
+import * as fs from 'node:fs/promises';
+import { join } from 'node:path';
+import { StoreError } from './store.ts';
+
+export interface OpenFile {
+  /** Reads into all of `into` if there is as much; returns the octets read, 0 at the end of the file. */
+  read(into: Uint8Array, position: number): Promise<number>;
+  /** Appends; returns the octets taken, which may be fewer (a full disk). */
+  write(bytes: Uint8Array): Promise<number>;
+  /** Resolves when content and length are durable. */
+  datasync(): Promise<void>;
+  truncate(length: number): Promise<void>;
+  size(): Promise<number>;
+  close(): Promise<void>;
+}
+
+export interface Files {
+  /** With the folders above it; those that are made are for the owner alone. */
+  makeFolder(path: string): Promise<void>;
+  /** Names in a folder, in no order. */
+  list(folder: string): Promise<string[]>;
+  /** `create` fails when the file exists; both writing modes append. New files are for the owner alone. */
+  open(path: string, how: 'read' | 'append' | 'create'): Promise<OpenFile>;
+  rename(from: string, to: string): Promise<void>;
+  /** Removes a file. */
+  remove(path: string): Promise<void>;
+  /** Makes the names in a folder durable. */
+  syncFolder(path: string): Promise<void>;
+  /** How long a file is, and when it was last written (ms since the epoch). */
+  status(path: string): Promise<{ readonly octets: number; readonly modifiedAt: number }>;
+}
+
+const FLAGS = {
+  read: constants.O_RDONLY,
+  append: constants.O_RDWR | constants.O_APPEND,
+  create: constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_EXCL,
+} as const;
+
+class RealFile implements OpenFile {
+  readonly #handle: fs.FileHandle;
+
+  constructor(handle: fs.FileHandle) {
+    this.#handle = handle;
+  }
+
+  async read(into: Uint8Array, position: number): Promise<number> {
+    return (await this.#handle.read(into, 0, into.length, position)).bytesRead;
+  }
+
+  async write(bytes: Uint8Array): Promise<number> {
+    return (await this.#handle.write(bytes, 0, bytes.length, null)).bytesWritten;
+  }
+
+  datasync(): Promise<void> {
+    return this.#handle.datasync();
+  }
+
+  truncate(length: number): Promise<void> {
+    return this.#handle.truncate(length);
+  }
+
+  async size(): Promise<number> {
+    return (await this.#handle.stat()).size;
+  }
+
+  close(): Promise<void> {
+    return this.#handle.close();
+  }
+}
+
+/** The file system itself. */
+export const realFiles: Files = {
+  async makeFolder(path) {
+    await fs.mkdir(path, { recursive: true, mode: 0o700 });
+  },
+  list: (folder) => fs.readdir(folder),
+  open: async (path, how) => new RealFile(await fs.open(path, FLAGS[how], 0o600)),
+  rename: (from, to) => fs.rename(from, to),
+  remove: (path) => fs.unlink(path),
+  async syncFolder(path) {
+    const folder = await fs.open(path, constants.O_RDONLY);
+    try {
+      await folder.sync();
+    } finally {
+      await folder.close();
+    }
+  },
+  async status(path) {
+    const { size, mtimeMs } = await fs.stat(path);
+    return { octets: size, modifiedAt: mtimeMs };
+  },
+};
+
+/** Writes all of `bytes`, in as many steps as it takes. */
+export async function writeAll(file: OpenFile, bytes: Uint8Array): Promise<void> {
+  let written = 0;
+  while (written < bytes.length) {
+    const count = await file.write(bytes.subarray(written));
+    if (count <= 0) throw new Error('the file system took none of the octets');
+    written += count;
+  }
+}
+
+/** Creates a file that is there whole or not at all, durable and under its name when this resolves. */
+export async function createWhole(
+  files: Files,
+  folder: string,
+  name: string,
+  pieces: AsyncIterable<Uint8Array>,
+): Promise<void> {
+  const temporary = join(folder, `${name}${TEMPORARY}`);
+  await removeIfThere(files, temporary);
+  const file = await files.open(temporary, 'create');
+  try {
+    try {
+      for await (const piece of pieces) await writeAll(file, piece);
+      await file.datasync();
+    } finally {
+      await file.close();
+    }
+    await files.rename(temporary, join(folder, name));
+  } catch (error) {
+    await removeIfThere(files, temporary);
+    throw error;
+  }
+  await files.syncFolder(folder);
+}
+
+/** Ends the names of files that are not whole yet. */
+export const TEMPORARY = '.tmp';
+
+/** Removes a file, unless it is gone already. */
+export async function removeIfThere(files: Files, path: string): Promise<void> {
+  try {
+    await files.remove(path);
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error;
+  }
+}
+
+/** `ENOSPC` and the like; undefined when the error is not one of the operating system. */
+export function errorCode(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}
+
+const ADVICE: Readonly<Record<string, string>> = {
+  ENOSPC: 'no space left on the device; free some, nothing needs to be restarted',
+  EDQUOT: 'the disk quota is used up; raise it or free some space, nothing needs to be restarted',
+  EROFS: 'the file system is read-only',
+  EACCES: 'permission denied; the folder and its files must belong to the user that runs prefixd',
+  EPERM: 'the operation is not permitted; the folder and its files must belong to the user that runs prefixd',
+  EIO: 'the device reports an input/output error; check the disk',
+  EMFILE: 'too many open files; raise the limit (ulimit -n, LimitNOFILE)',
+  ENOTDIR: 'a part of the path is a file, not a folder',
+};
+
+/** A StoreError that says what was attempted, on what, why it failed and what to do. */
+export function storeError(attempt: string, path: string, error: unknown): StoreError {
+  if (error instanceof StoreError) return error;
+  const code = errorCode(error);
+  const advice = code === undefined ? undefined : ADVICE[code];
+  const why = advice === undefined ? (error instanceof Error ? error.message : String(error)) : advice;
+  return new StoreError(`cannot ${attempt} ${path}: ${why}${advice === undefined ? '' : ` (${code})`}`, {
+    cause: error,
+  });
+}

@@ -1,0 +1,74 @@
+/** Reading files line by line, in slices small enough that nobody waits for them. */
+import type { OpenFile } from './files.ts';
+
+/** Octets read at a time: some milliseconds of parsing. */
+const CHUNK = 512 * 1024;
+/** Longer than any line that is ever written (requests are at most 1 MiB); what exceeds it is not a line of ours. */
+export const LONGEST_LINE = 16 * 1024 * 1024;
+const LINE_FEED = 0x0a;
+
+/** Lines of a file in slices. A line without its line feed at the end is not given out; `unterminated` counts its octets. */
+export class LineReader {
+  readonly #file: OpenFile;
+  #position = 0;
+  #carried: Buffer = Buffer.alloc(0);
+
+  constructor(file: OpenFile) {
+    this.#file = file;
+  }
+
+  /** Octets read that belong to no line yet; at the end of the file, those of an unterminated last line. */
+  get unterminated(): number {
+    return this.#carried.length;
+  }
+
+  /** Octets read so far. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /** The next lines, without their line feeds; null at the end of the file. May be empty. Rejects on a line that is too long. */
+  async next(): Promise<readonly Buffer[] | null> {
+    const carried = this.#carried;
+    if (carried.length > LONGEST_LINE) throw new LineTooLong();
+    // A line longer than a chunk is met with ever larger reads, so that its octets are not moved time and again.
+    const buffer = Buffer.allocUnsafe(Math.max(CHUNK, 2 * carried.length));
+    carried.copy(buffer);
+    const count = await this.#file.read(buffer.subarray(carried.length), this.#position);
+    if (count === 0) return null;
+    this.#position += count;
+    const filled = buffer.subarray(0, carried.length + count);
+    const lines: Buffer[] = [];
+    let start = 0;
+    let end = filled.indexOf(LINE_FEED, carried.length);
+    while (end >= 0) {
+      lines.push(filled.subarray(start, end));
+      start = end + 1;
+      end = filled.indexOf(LINE_FEED, start);
+    }
+    this.#carried = filled.subarray(start);
+    return lines;
+  }
+}
+
+export class LineTooLong extends Error {
+  constructor() {
+    super(`the line is longer than ${LONGEST_LINE} octets`);
+  }
+}
+
+/** Octets behind the last line feed of a file of `size` octets. */
+export async function unterminatedOctets(file: OpenFile, size: number): Promise<number> {
+  const buffer = Buffer.allocUnsafe(64 * 1024);
+  let end = size;
+  while (end > 0) {
+    const start = Math.max(0, end - buffer.length);
+    const part = buffer.subarray(0, end - start);
+    const count = await file.read(part, start);
+    if (count < part.length) throw new Error(`only ${start + count} of ${size} octets could be read`);
+    const at = part.lastIndexOf(LINE_FEED);
+    if (at >= 0) return size - (start + at + 1);
+    end = start;
+  }
+  return size;
+}

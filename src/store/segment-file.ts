@@ -1,0 +1,117 @@
+/**
+ * The segment that is being written. It ends, after every failure that allows it, with the last octet that is known to
+ * be durable: what was not acknowledged is cut off again, so that it cannot come back after a restart.
+ *
+ * A failed write (disk full, read-only) leaves the file sound once it is cut. A failed fsync does not: the kernel
+ * reports such an error once, may have dropped the pages, and calls the next fsync a success without having written
+ * them. What that fsync covered is therefore cut off, never tried again, and the segment is not written to any more
+ * (`retired`): the journal reads what it holds and goes on in a new file, whose own fsync counts from its first octet.
+ */
+import { type Files, type OpenFile, removeIfThere, storeError, writeAll } from './files.ts';
+import type { NumberedFile } from './segments.ts';
+
+export class SegmentFile {
+  readonly segment: NumberedFile;
+  readonly #file: OpenFile;
+  #length: number;
+  /** Octets may stand behind `#length`. */
+  #untidy = false;
+  #retired = false;
+
+  private constructor(segment: NumberedFile, file: OpenFile, length: number) {
+    this.segment = segment;
+    this.#file = file;
+    this.#length = length;
+  }
+
+  /** Opens a segment at its end, `unterminated` octets of which are cut off. */
+  static async open(files: Files, segment: NumberedFile, unterminated: number): Promise<SegmentFile> {
+    try {
+      const file = await files.open(segment.path, 'append');
+      const opened = new SegmentFile(segment, file, (await file.size()) - unterminated);
+      if (unterminated > 0) {
+        opened.#untidy = true;
+        await opened.tidy();
+      }
+      return opened;
+    } catch (error) {
+      throw storeError('write', segment.path, error);
+    }
+  }
+
+  /** Creates an empty segment, durable under its name. */
+  static async create(files: Files, folder: string, segment: NumberedFile): Promise<SegmentFile> {
+    try {
+      const file = await files.open(segment.path, 'create');
+      try {
+        await files.syncFolder(folder);
+      } catch (error) {
+        await file.close();
+        // Should it stay nevertheless, recovery knows an empty stray (chain.ts).
+        await removeIfThere(files, segment.path);
+        throw error;
+      }
+      return new SegmentFile(segment, file, 0);
+    } catch (error) {
+      throw storeError('create', segment.path, error);
+    }
+  }
+
+  /** Durable octets. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** True after a failed fsync: nothing more may be written here. */
+  get retired(): boolean {
+    return this.#retired;
+  }
+
+  /** Resolves when the octets are durable; otherwise none of them stays. Returns the milliseconds the fsync took. */
+  async append(bytes: Uint8Array): Promise<number> {
+    await this.tidy();
+    this.#untidy = true;
+    try {
+      await writeAll(this.#file, bytes);
+    } catch (error) {
+      await this.#tryTidy();
+      throw storeError('write', this.segment.path, error);
+    }
+    const before = performance.now();
+    try {
+      await this.#file.datasync();
+    } catch (error) {
+      this.#retired = true;
+      await this.#tryTidy();
+      throw storeError('make durable (fsync)', this.segment.path, error);
+    }
+    this.#length += bytes.length;
+    this.#untidy = false;
+    return performance.now() - before;
+  }
+
+  /** Cuts off what a failure left behind the durable octets, durably. */
+  async tidy(): Promise<void> {
+    if (!this.#untidy) return;
+    try {
+      await this.#file.truncate(this.#length);
+      await this.#file.datasync();
+    } catch (error) {
+      throw storeError('cut off the unfinished end of', this.segment.path, error);
+    }
+    this.#untidy = false;
+  }
+
+  /** The failure that led here is the one to report; when this one stays, the next append meets it again. */
+  async #tryTidy(): Promise<void> {
+    await this.tidy().catch(() => undefined);
+  }
+
+  async close(): Promise<void> {
+    try {
+      await this.#file.close();
+    } catch (error) {
+      throw storeError('close', this.segment.path, error);
+    }
+  }
+}

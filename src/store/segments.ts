@@ -1,0 +1,137 @@
+/**
+ * The files of a journal's folder: `journal-<first seq>.jsonl`, each going on where the one before ends, and
+ * `snapshot-<seq>.jsonl`. Names carry twelve digits so that they sort as they count.
+ */
+import { join } from 'node:path';
+import type { RecordedFact } from '../core/facts.ts';
+import { type Files, type OpenFile, storeError, TEMPORARY } from './files.ts';
+import { LineReader, LineTooLong } from './lines.ts';
+import { decodeRecord } from './record.ts';
+import { StoreError } from './store.ts';
+
+/** A file that is named after a sequence number: a segment's first fact, or a snapshot's last. */
+export interface NumberedFile {
+  readonly name: string;
+  readonly path: string;
+  readonly seq: number;
+}
+
+/** A segment as it was found. */
+export interface Segment extends NumberedFile {
+  readonly octets: number;
+}
+
+export interface Folder {
+  /** Both in ascending order. */
+  readonly segments: readonly Segment[];
+  readonly snapshots: readonly NumberedFile[];
+  /** Paths of files that a crash left half written. */
+  readonly leftovers: readonly string[];
+}
+
+const NAME = /^(journal|snapshot)-(\d{1,16})\.jsonl$/;
+
+export function segmentName(first: number): string {
+  return `journal-${digits(first)}.jsonl`;
+}
+
+export function snapshotName(seq: number): string {
+  return `snapshot-${digits(seq)}.jsonl`;
+}
+
+function digits(seq: number): string {
+  return String(seq).padStart(12, '0');
+}
+
+/** What lies in the folder; other files are none of the journal's business. */
+export async function readFolder(files: Files, folder: string): Promise<Folder> {
+  const segments: Segment[] = [];
+  const snapshots: NumberedFile[] = [];
+  const leftovers: string[] = [];
+  for (const name of await files.list(folder)) {
+    const path = join(folder, name);
+    if (name.endsWith(TEMPORARY) && NAME.test(name.slice(0, -TEMPORARY.length))) leftovers.push(path);
+    const [, kind, seq] = NAME.exec(name) ?? [];
+    if (kind === 'journal') {
+      segments.push({ name, path, seq: Number(seq), octets: (await files.status(path)).octets });
+    }
+    if (kind === 'snapshot') snapshots.push({ name, path, seq: Number(seq) });
+  }
+  const ascending = (a: NumberedFile, b: NumberedFile): number => a.seq - b.seq;
+  return { segments: segments.sort(ascending), snapshots: snapshots.sort(ascending), leftovers };
+}
+
+/** A file that is not as it was written. `line` counts from 1; 0 is the file as a whole. */
+export class DamageError extends StoreError {
+  readonly path: string;
+  readonly line: number;
+  readonly detail: string;
+
+  constructor(path: string, line: number, detail: string) {
+    super(`${line === 0 ? path : `${path}:${line}`}: ${detail}`);
+    this.path = path;
+    this.line = line;
+    this.detail = detail;
+  }
+}
+
+export interface SegmentEnd {
+  /** Of the last fact; one less than the segment's first when it is empty. */
+  readonly lastSeq: number;
+  /** Octets of an unterminated last line. */
+  readonly unterminated: number;
+}
+
+/**
+ * The facts of one segment in slices, each checked. Returns how it ends; throws DamageError at the first line that is
+ * not what was written there.
+ */
+export async function* readSegment(
+  files: Files,
+  segment: NumberedFile,
+): AsyncGenerator<readonly RecordedFact[], SegmentEnd> {
+  const { path } = segment;
+  let file: OpenFile;
+  try {
+    file = await files.open(path, 'read');
+  } catch (error) {
+    throw storeError('read', path, error);
+  }
+  try {
+    const reader = new LineReader(file);
+    let line = 0;
+    let expected = segment.seq;
+    for (;;) {
+      const lines = await nextLines(reader, path, line + 1);
+      if (lines === null) return { lastSeq: expected - 1, unterminated: reader.unterminated };
+      const facts: RecordedFact[] = [];
+      for (const text of lines) {
+        line++;
+        const record = decodeRecord(text);
+        if (typeof record === 'string') throw new DamageError(path, line, record);
+        if (record.seq !== expected) {
+          throw new DamageError(path, line, `fact ${record.seq} stands where ${expected} was due`);
+        }
+        expected++;
+        facts.push(record);
+      }
+      if (facts.length > 0) yield facts;
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+/** The reader's next lines, its errors told with the file's name. */
+export async function nextLines(
+  reader: LineReader,
+  path: string,
+  line: number,
+): Promise<readonly Buffer[] | null> {
+  try {
+    return await reader.next();
+  } catch (error) {
+    if (error instanceof LineTooLong) throw new DamageError(path, line, error.message);
+    throw storeError('read', path, error);
+  }
+}

@@ -1,0 +1,37 @@
+/** Appends to the journal in argv[2] under load and says on stdout which facts are durable. Made to be killed. */
+import { writeSync } from 'node:fs';
+import { Journal } from '../../src/store/journal.ts';
+import { fact, openAndRead } from './support.ts';
+
+async function main(): Promise<void> {
+  const journal = new Journal({ folder: process.argv[2] ?? '', retention: { segments: 1 } });
+  const { facts, recovery } = await openAndRead(journal);
+  let seq = facts.at(-1)?.seq ?? recovery.snapshot?.seq ?? 0;
+  writeSync(1, `recovered ${seq}\n`);
+  let acknowledged = seq;
+  let sinceSnapshot = 0;
+  for (;;) {
+    const appends = Array.from({ length: 1 + Math.floor(Math.random() * 8) }, () => {
+      const batch = Array.from({ length: 1 + Math.floor(Math.random() * 5) }, () =>
+        fact(++seq, 'x'.repeat(Math.floor(Math.random() * 2_000))),
+      );
+      sinceSnapshot += batch.length;
+      return journal.append(batch).then(() => {
+        acknowledged = Math.max(acknowledged, batch.at(-1)?.seq ?? 0);
+        // Synchronously, as a 202 would be out before the next turn.
+        writeSync(1, `durable ${acknowledged}\n`);
+      });
+    });
+    await Promise.all(appends);
+    if (sinceSnapshot > 300) {
+      sinceSnapshot = 0;
+      await journal.snapshot({
+        schema: 1,
+        seq,
+        data: { facts: Array.from({ length: 500 }, (_, i) => ({ i })) },
+      });
+    }
+  }
+}
+
+await main();

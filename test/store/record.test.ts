@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { Fact } from '../../src/core/facts.ts';
+import { decodeRecord, encodeRecord } from '../../src/store/record.ts';
+import { fact } from './support.ts';
+
+const decode = (line: string): ReturnType<typeof decodeRecord> => decodeRecord(Buffer.from(line));
+
+test('a line ends in a line feed and has no other', () => {
+  const line = encodeRecord(fact(1, 'a\nb\r\n'));
+  assert.equal(line.indexOf('\n'), line.length - 1);
+});
+
+test('any text in a fact survives, and no text can look like the end of a line', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), fc.nat(), (text, seq) => {
+      const record = fact(seq + 1, text);
+      assert.deepEqual(decode(encodeRecord(record).slice(0, -1)), record);
+    }),
+  );
+});
+
+test('a line written by hand with the checksum that gzip and PNG use is read', () => {
+  // python3: '%08x' % zlib.crc32(line.encode())
+  const body = '{"v":1,"seq":5,"at":1700000000000,"fact":{"type":"mitigation.withdrawn","id":"x"}';
+  assert.deepEqual(decode(`${body},"crc":"9d91fba2"}`), {
+    seq: 5,
+    at: 1_700_000_000_000,
+    fact: { type: 'mitigation.withdrawn', id: 'x' } satisfies Fact,
+  });
+});
+
+test('what is no record is said in words', () => {
+  for (const [line, words] of [
+    ['', /not a record/],
+    ['{}', /not a record/],
+    ['x'.repeat(100), /not a record/],
+    [
+      '{"v":1},"crc":"00000000"}',
+      /the checksum does not match: it says "00000000", the octets give [0-9a-f]{8}/,
+    ],
+    [encodeRecord(fact(1)).slice(0, -1).toUpperCase(), /not a record/],
+    [encodeRecord(fact(1)), /not a record/],
+  ] as const) {
+    const result = decode(line);
+    assert.equal(typeof result, 'string', line);
+    assert.match(String(result), words);
+  }
+});
+
+test('numbers that JSON cannot hold are refused before anything is written', () => {
+  for (const record of [
+    fact(0),
+    fact(1.5),
+    { ...fact(1), at: Number.NaN },
+    { ...fact(1), at: Number.POSITIVE_INFINITY },
+  ]) {
+    assert.throws(() => encodeRecord(record), RangeError);
+  }
+});

@@ -1,0 +1,116 @@
+/** Facts, folders and failing disks for the tests of the store. */
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import type { RecordedFact } from '../../src/core/facts.ts';
+import { type Files, type OpenFile, realFiles } from '../../src/store/files.ts';
+import type { Recovery, Store } from '../../src/store/store.ts';
+
+/** A fact that says its number; `text` makes it as long as one likes. */
+export function fact(seq: number, text = ''): RecordedFact {
+  const actor = { kind: 'operator', name: 'ada' } as const;
+  return {
+    seq,
+    at: 1_700_000_000_000 + seq,
+    fact: { type: 'control.paused', actor, reason: `n${seq}${text}` },
+  };
+}
+
+export function facts(from: number, to: number): RecordedFact[] {
+  return Array.from({ length: to - from + 1 }, (_, i) => fact(from + i));
+}
+
+/** All that a recovery gives. */
+export async function allFacts(recovery: Pick<Recovery, 'facts'>): Promise<RecordedFact[]> {
+  const all: RecordedFact[] = [];
+  for await (const slice of recovery.facts) all.push(...slice);
+  return all;
+}
+
+/** Opens a store and reads it to its end. */
+export async function openAndRead(
+  store: Store,
+): Promise<{ readonly facts: RecordedFact[]; readonly recovery: Recovery }> {
+  const recovery = await store.open();
+  return { facts: await allFacts(recovery), recovery };
+}
+
+/** A folder that goes away with the test. */
+export async function temporaryFolder(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'prefixd-store-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** Names in the folder, without the lock. */
+export async function names(folder: string): Promise<string[]> {
+  return (await readdir(folder)).filter((name) => name !== 'lock').sort();
+}
+
+export async function linesOf(path: string): Promise<string[]> {
+  return (await readFile(path, 'utf8')).split('\n').slice(0, -1);
+}
+
+/** An error of the operating system. */
+export function systemError(code: string): Error {
+  return Object.assign(new Error(`${code}: as the test wants it`), { code });
+}
+
+type FileStep = 'write' | 'datasync' | 'truncate';
+type FolderStep = 'open' | 'create' | 'rename' | 'remove' | 'syncFolder';
+
+/** The real file system, except where the test lets a step fail. */
+export class FailingFiles implements Files {
+  /** Called before each step; what it throws is the step's failure. A number for `write` is how many octets are taken. */
+  fault: (step: FileStep | FolderStep, path: string) => number | undefined = () => undefined;
+  readonly steps: string[] = [];
+
+  #step(step: FileStep | FolderStep, path: string): number | undefined {
+    this.steps.push(step);
+    return this.fault(step, path);
+  }
+
+  makeFolder(path: string): Promise<void> {
+    return realFiles.makeFolder(path);
+  }
+  list(folder: string): Promise<string[]> {
+    return realFiles.list(folder);
+  }
+  status(path: string): ReturnType<Files['status']> {
+    return realFiles.status(path);
+  }
+  async open(path: string, how: 'read' | 'append' | 'create'): Promise<OpenFile> {
+    if (how !== 'read') this.#step(how === 'create' ? 'create' : 'open', path);
+    const file = await realFiles.open(path, how);
+    return {
+      read: (into, position) => file.read(into, position),
+      size: () => file.size(),
+      close: () => file.close(),
+      write: async (bytes) => {
+        const count = this.#step('write', path);
+        return file.write(count === undefined ? bytes : bytes.subarray(0, count));
+      },
+      datasync: async () => {
+        this.#step('datasync', path);
+        await file.datasync();
+      },
+      truncate: async (length) => {
+        this.#step('truncate', path);
+        await file.truncate(length);
+      },
+    };
+  }
+  async rename(from: string, to: string): Promise<void> {
+    this.#step('rename', from);
+    await realFiles.rename(from, to);
+  }
+  async remove(path: string): Promise<void> {
+    this.#step('remove', path);
+    await realFiles.remove(path);
+  }
+  async syncFolder(path: string): Promise<void> {
+    this.#step('syncFolder', path);
+    await realFiles.syncFolder(path);
+  }
+}
