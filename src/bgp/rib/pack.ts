@@ -5,7 +5,7 @@
 import { ByteWriter } from '../../net/bytes.ts';
 import { writeAttributes } from '../wire/attributes-encode.ts';
 import { AttributeType, type Family, MessageType } from '../wire/iana.ts';
-import { HEADER_LENGTH, maxMessageLength } from '../wire/limits.ts';
+import { HEADER_LENGTH, MAX_MESSAGE_LENGTH, maxMessageLength } from '../wire/limits.ts';
 import type { CodecContext, PathAttributes } from '../wire/types.ts';
 import type { OutRoute, RouteAttributes, RouteChanges } from './adj-rib-out.ts';
 
@@ -135,12 +135,15 @@ function fill(
   const { front, behind } = envelope;
   const overhead = HEADER_LENGTH + UPDATE_LENGTHS + front.length + behind.length;
   const room = maxMessageLength(MessageType.Update, context.extendedMessages) - overhead;
+  // Several NLRI share at most the 4096 octets that everybody takes, extended messages or not: frr 8.4 negotiates them
+  // and resets (3/9) when the FlowSpec NLRI of an UPDATE pass 6500 octets (FRRouting/frr#18557).
+  const sharedRoom = Math.min(room, MAX_MESSAGE_LENGTH - overhead);
   let first = 0;
   while (first < routes.length) {
     let end = first;
     let nlriLength = 0;
     for (let route = routes[end]; route !== undefined; route = routes[++end]) {
-      if (nlriLength + route.nlri.length > room) break;
+      if (nlriLength + route.nlri.length > (end === first ? room : sharedRoom)) break;
       nlriLength += route.nlri.length;
     }
     if (end === first) {

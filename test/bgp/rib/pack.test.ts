@@ -93,20 +93,24 @@ describe('a withdrawal', () => {
 describe('packing', () => {
   it('puts as many NLRI into a message as fit, and loses none', () => {
     const routes = Array.from({ length: 1000 }, (_, n) => flowRoute(n));
-    for (const [extendedMessages, longest] of [
-      [false, 4096],
-      [true, 65535],
-    ] as const) {
-      const context = { ...EXTERNAL, extendedMessages };
-      const messages = announce(routes, context);
-      const nlri = messages.map((message) =>
-        toHex(decode(message, context).attributes.mpReach?.nlri ?? new Uint8Array()),
-      );
-      assert.equal(nlri.join(''), routes.map((route) => toHex(route.nlri)).join(''));
-      for (const message of messages) assert.ok(message.length <= longest);
-      // 10 octets each: none of the full messages had room for one more.
-      for (const message of messages.slice(0, -1)) assert.ok(message.length > longest - 10);
-    }
+    const messages = announce(routes);
+    const nlri = messages.map((message) =>
+      toHex(decode(message).attributes.mpReach?.nlri ?? new Uint8Array()),
+    );
+    assert.equal(nlri.join(''), routes.map((route) => toHex(route.nlri)).join(''));
+    for (const message of messages) assert.ok(message.length <= 4096);
+    // 10 octets each: none of the full messages had room for one more.
+    for (const message of messages.slice(0, -1)) assert.ok(message.length > 4096 - 10);
+  });
+
+  it('fills no longer messages where extended ones were negotiated (FRRouting/frr#18557), save for one long NLRI', () => {
+    const context = { ...EXTERNAL, extendedMessages: true };
+    const routes = Array.from({ length: 1000 }, (_, n) => flowRoute(n));
+    assert.deepEqual(announce(routes, context), announce(routes));
+    const long = { ...flowRoute(1), nlri: new Uint8Array(4070) };
+    const lengths = announce([flowRoute(2), long, flowRoute(3)], context).map((message) => message.length);
+    const [alone = 0] = announce([flowRoute(2)]).map((message) => message.length);
+    assert.deepEqual(lengths, [alone, alone - 10 + 4070, alone]);
   });
 
   it('keeps routes of equal attributes together, and others apart', () => {
