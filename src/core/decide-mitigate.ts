@@ -18,7 +18,7 @@ export const MANUAL_VECTOR = 'manual';
 
 /**
  * Ports that the service allows are taken out of a discard, as they are for a detector's event; a TTL out of bounds is
- * refused rather than changed, because somebody asked for it.
+ * refused rather than changed, because somebody asked for it. Police without a rate is a programming error (RangeError).
  */
 export function decideMitigate(
   state: DecisionView,
@@ -28,6 +28,9 @@ export function decideMitigate(
   const paused = pausedWords(state);
   if (paused !== null) return { facts: [], answer: { type: 'conflict', detail: paused } };
   const { victim, protocol, action } = command;
+  if (action.type === 'police' && !(action.rateBps !== null && action.rateBps > 0)) {
+    throw new RangeError('police needs a rate above 0');
+  }
   const { policy, now } = context;
   const owner = ownerOf(policy.inventory, victim);
   const ports = portSet(command.ports);

@@ -37,6 +37,6 @@ export class Fifo<T> {
 
   /** Oldest first. */
   list(): readonly T[] {
-    return this.#items.slice(this.#head).flatMap((item) => (item === undefined ? [] : [item]));
+    return this.#items.slice(this.#head).filter((item) => item !== undefined);
   }
 }

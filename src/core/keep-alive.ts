@@ -78,7 +78,8 @@ export function extensionOf(
   const step = playbook?.steps[mitigation.step] ?? event.step;
   const ttl = stepTtl(step, event.profile, policy.timers);
   const expiresAt = Math.max(mitigation.expiresAt, now + ttl.seconds * 1000);
-  const words = `mitigation ${mitigation.id} covers this already; it lasts until ${new Date(expiresAt).toISOString()}`;
+  const until = new Date(expiresAt).toISOString();
+  const words = `mitigation ${mitigation.id} (${actionWords(mitigation.action)}) stands already; it lasts until ${until}`;
   return { expiresAt, why: [...ttl.why, words] };
 }
 

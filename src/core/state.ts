@@ -52,7 +52,7 @@ class FoldedState implements StateHandle {
   readonly #expiries = new ExpiryHeap();
   readonly #bans = new RecentBans();
   readonly #creations = new Creations();
-  /** Built when it is asked for; undefined after a change of the safelist. */
+  /** Built when it is first asked for, so that replaying parses nothing; undefined when it has to be built anew. */
   #safelistTrie: PrefixTrie<SafelistEntry> | undefined;
   /** How to take back what the open group did, last first; null when no group is open. */
   #undo: (() => void)[] | null = null;
@@ -186,9 +186,15 @@ class FoldedState implements StateHandle {
       case 'mitigation.rejected':
         return this.#create(fact.mitigation, recorded);
       case 'safelist.added':
-        return this.#changeSafelist(() => this.safelist.set(fact.entry.prefix, fact.entry));
+        return this.#changeSafelist(() => {
+          this.safelist.set(fact.entry.prefix, fact.entry);
+          if (this.#safelistTrie !== undefined) index(this.#safelistTrie, fact.entry);
+        });
       case 'safelist.removed':
-        return this.#changeSafelist(() => this.safelist.delete(fact.prefix));
+        return this.#changeSafelist(() => {
+          this.safelist.delete(fact.prefix);
+          this.#safelistTrie = undefined;
+        });
       case 'control.paused':
         return this.#setPaused({ actor: fact.actor, at: recorded.at, reason: fact.reason });
       case 'control.resumed':
@@ -246,7 +252,6 @@ class FoldedState implements StateHandle {
   #changeSafelist(change: () => void): void {
     const before = this.#undo === null ? undefined : [...this.safelist];
     change();
-    this.#safelistTrie = undefined;
     if (before === undefined) return;
     this.#undo?.push(() => {
       this.safelist.clear();
@@ -337,10 +342,12 @@ function remove(index: Map<string, Set<string>>, key: string, id: string): void 
 
 function safelistTrie(entries: Iterable<SafelistEntry>): PrefixTrie<SafelistEntry> {
   const trie = new PrefixTrie<SafelistEntry>();
-  for (const entry of entries) {
-    const prefix = parsePrefix(entry.prefix);
-    if (typeof prefix === 'string') throw new Error(`the safelist holds what is no prefix: ${prefix}`);
-    trie.set(prefix, entry);
-  }
+  for (const entry of entries) index(trie, entry);
   return trie;
+}
+
+function index(trie: PrefixTrie<SafelistEntry>, entry: SafelistEntry): void {
+  const prefix = parsePrefix(entry.prefix);
+  if (typeof prefix === 'string') throw new Error(`the safelist holds what is no prefix: ${prefix}`);
+  trie.set(prefix, entry);
 }

@@ -231,6 +231,12 @@ describe("an operator's own mitigation", () => {
     ]);
   });
 
+  test('that polices needs a rate', () => {
+    for (const rateBps of [null, 0, Number.NaN]) {
+      assert.throws(() => new World().do(ask({ action: { type: 'police', rateBps } })), RangeError);
+    }
+  });
+
   test('counts against the quotas', () => {
     const world = new World({ quotas: { maxActivePerCustomer: 1 } });
     world.attack({});
