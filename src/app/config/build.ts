@@ -3,9 +3,11 @@ import { resolve } from 'node:path';
 import type { NeighborSettings, SpeakerSettings } from '../../bgp/speaker/types.ts';
 import { parseAnyCommunity } from '../../bgp/wire/communities.ts';
 import { FAMILIES } from '../../bgp/wire/iana.ts';
+import type { NeighborPolicy } from '../../control/render.ts';
 import type { Inventory } from '../../core/inventory.ts';
 import type { PlaybookSet } from '../../core/playbook.ts';
 import type { Policy } from '../../core/policy.ts';
+import type { ApiToken, AuthSettings } from '../../http/dependencies.ts';
 import { concatBytes } from '../../net/bytes.ts';
 import { hostPrefix, parseAddress, parsePrefix, samePrefix } from '../../net/prefix.ts';
 import type { Prefix } from '../../net/prefix.ts';
@@ -16,15 +18,7 @@ import { showSettings } from './redact.ts';
 import type { Settings } from './schema.ts';
 import { ADMIN_TOKEN_PATH } from './secrets.ts';
 import type { Secrets } from './secrets.ts';
-import type {
-  AlertDestination,
-  ApiToken,
-  AuthSettings,
-  HttpSettings,
-  ListenAddress,
-  LoadedConfig,
-  NeighborControl,
-} from './types.ts';
+import type { AlertDestination, HttpSettings, ListenAddress, LoadedConfig } from './types.ts';
 
 type NeighborEntry = Settings['bgp']['neighbors'][number];
 
@@ -72,6 +66,7 @@ export function buildConfig(ingredients: Ingredients): LoadedConfig {
       events: [...new Set(alerting.events)],
       allowPrivateAddresses: alerting.allow_private_addresses,
     },
+    alertmanagerLabels: settings.detectors.alertmanager.labels,
     reconciliationIntervalSeconds: timers.reconciliation_interval_seconds,
     shown: {
       settings: showSettings(settings),
@@ -128,6 +123,7 @@ function buildPolicy(settings: Placed, inventory: Inventory, playbooks: Playbook
       maxPorts: guardrails.max_ports,
       requireInventory: guardrails.require_inventory,
       protectedPrefixes: protectedPrefixes(settings),
+      allowSrcPrefixMatch: guardrails.allow_src_prefix_match,
       protectedPorts: [...new Set(guardrails.protected.ports)].sort((a, b) => a - b),
     },
     quotas: {
@@ -228,7 +224,7 @@ function buildNeighbor(entry: NeighborEntry, i: number, secrets: Secrets): Neigh
   };
 }
 
-function buildControl(entry: NeighborEntry): NeighborControl {
+function buildControl(entry: NeighborEntry): NeighborPolicy {
   const communities = entry.communities.map(parseAnyCommunity);
   const octetsOf = (kind: 'standard' | 'large'): Uint8Array =>
     concatBytes(

@@ -8,14 +8,13 @@ import { parseAddress, parsePrefix } from '../../net/prefix.ts';
 
 /** A whole number from `min` to `max`. */
 export function integer(min: number, max: number, unit = ''): z.ZodInt {
-  const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
+  const of = unit === '' ? '' : ` of ${unit}`;
+  const range = max === Number.MAX_SAFE_INTEGER ? `, at least ${min}` : ` from ${min} to ${max}`;
   return z
     .int()
     .min(min)
     .max(max)
-    .meta({
-      expects: `a whole number ${unit === '' ? range : `of ${unit} ${range.replace('of at', 'at')}`}`,
-    });
+    .meta({ expects: `a whole number${of}${range}` });
 }
 
 /** A number from `min` to `max`. */

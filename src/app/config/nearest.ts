@@ -25,15 +25,21 @@ export function editDistance(one: string, other: string): number {
   return back[b.length] ?? 0;
 }
 
+/** Leaving out the unit is the commonest slip (`hold_time` for `hold_time_seconds`) and counts as one edit. */
+function distance(word: string, known: string): number {
+  const isBeginning = word.length >= 3 && known.toLowerCase().startsWith(word.toLowerCase());
+  return isBeginning ? Math.min(1, editDistance(word, known)) : editDistance(word, known);
+}
+
 /** The known word nearest to `word`, the first of equals; undefined when nothing is known. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   let best: string | undefined;
-  let bestDistance = Number.POSITIVE_INFINITY;
+  let least = Number.POSITIVE_INFINITY;
   for (const candidate of known) {
-    const distance = editDistance(word, candidate);
-    if (distance < bestDistance) {
+    const edits = distance(word, candidate);
+    if (edits < least) {
       best = candidate;
-      bestDistance = distance;
+      least = edits;
     }
   }
   return best;
@@ -41,5 +47,5 @@ export function nearest(word: string, known: readonly string[]): string | undefi
 
 /** True when `word` is so close to `known` that it can only be a slip. */
 export function looksLike(word: string, known: string): boolean {
-  return editDistance(word, known) <= Math.max(1, Math.floor(Math.max(word.length, known.length) / 3));
+  return distance(word, known) <= Math.max(1, Math.floor(Math.max(word.length, known.length) / 3));
 }

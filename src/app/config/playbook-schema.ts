@@ -72,11 +72,16 @@ const playbook = z.strictObject({
 
 /** playbooks.yaml, and each file of playbooks/ */
 export const playbooksSchema = z.strictObject({
-  playbooks: z.array(playbook).optional().describe('Tried in order; the first that matches applies.'),
+  playbooks: z
+    .array(playbook)
+    .optional()
+    .describe(
+      'The first that matches applies; those for a customer are asked first, then those for a source, protocol or profile.',
+    ),
   default_playbook: z
     .strictObject({
       name: words.optional().describe('Absent: `default`.'),
-      steps,
+      steps: steps.describe('As those of a playbook. Required.'),
     })
     .optional()
     .describe('What to do when no playbook matches. Absent: nothing. In one file at most.'),

@@ -1,7 +1,10 @@
 /** What may stand in prefixd.yaml: every key with its default, range, unit and meaning. */
 import { z } from 'zod';
+import { DIALECTS } from '../../bgp/flowspec/dialect.ts';
 import { FAMILIES } from '../../bgp/wire/iana.ts';
 import type { FamilyName } from '../../bgp/wire/iana.ts';
+import { DEFAULT_LABELS } from '../../ingest/alertmanager.ts';
+import type { LabelMap } from '../../ingest/alertmanager.ts';
 import {
   address,
   asn,
@@ -121,7 +124,7 @@ const neighbor = z.strictObject({
   graceful_restart: gracefulRestart
     .optional()
     .describe('Lets the neighbor keep the rules while this daemon restarts. Absent: not offered.'),
-  dialect: oneOf(['juniper', 'cisco-xr', 'arista', 'nokia', 'huawei', 'generic'])
+  dialect: oneOf(DIALECTS)
     .default('generic')
     .describe('What the router is, and so what it can match and how it wants actions said.'),
   max_rules: integer(1, 1_000_000)
@@ -225,6 +228,36 @@ const observability = z.strictObject({
     .describe('A listener for /metrics alone, without authentication. Absent: only the one of the API.'),
 });
 
+/** The labels that are known without being named are the default. */
+function labels(meaning: keyof LabelMap) {
+  return z
+    .array(words)
+    .min(1)
+    .default([...DEFAULT_LABELS[meaning]]);
+}
+
+const labelMap = z.strictObject({
+  victim_ip: labels('victim_ip').describe('Address under attack.'),
+  vector: labels('vector').describe('Kind of attack.'),
+  protocol: labels('protocol').describe('IP protocol by name or number.'),
+  bps: labels('bps').describe('Bits a second.'),
+  pps: labels('pps').describe('Packets a second.'),
+  confidence: labels('confidence').describe('0 to 1.'),
+  top_dst_ports: labels('top_dst_ports').describe('Destination ports, separated by commas or spaces.'),
+  source: labels('source').describe('Name of the detector.'),
+});
+
+const detectors = z.strictObject({
+  alertmanager: z
+    .strictObject({
+      labels: labelMap
+        .prefault({})
+        .describe('Which labels (else annotations) of an alert say what; the first that it has counts.'),
+    })
+    .prefault({})
+    .describe('Alertmanager and Grafana.'),
+});
+
 const destination = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('slack').describe('A Slack incoming webhook.'),
@@ -311,6 +344,7 @@ export const settingsSchema = z.strictObject({
     })
     .prefault({})
     .describe('How to stop.'),
+  detectors: detectors.prefault({}).describe("How detectors' own messages are read."),
   alerting: alerting.prefault({}).describe('Alerts to people and programs.'),
 });
 

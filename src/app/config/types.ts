@@ -1,10 +1,9 @@
 /** The configuration as the daemon uses it: defaults filled in, texts parsed, secrets resolved, paths absolute. */
 import type { SpeakerSettings } from '../../bgp/speaker/types.ts';
-import type { Family } from '../../bgp/wire/iana.ts';
+import type { NeighborPolicy } from '../../control/render.ts';
 import type { Policy } from '../../core/policy.ts';
-
-/** What a caller of the API may do. `detector`: events and signals; `viewer`: reads; `operator`: all but reload; `admin`: all. */
-export type Role = 'detector' | 'viewer' | 'operator' | 'admin';
+import type { AuthSettings, RateLimitSettings, TlsSettings } from '../../http/dependencies.ts';
+import type { LabelMap } from '../../ingest/alertmanager.ts';
 
 /** A socket to listen on. `host` is an address or `localhost`; port 0 takes any free port. */
 export interface ListenAddress {
@@ -12,55 +11,19 @@ export interface ListenAddress {
   readonly port: number;
 }
 
-/** A bearer token. `token` is a secret: never logged, never shown. */
-export interface ApiToken {
-  readonly name: string;
-  readonly role: Role;
-  readonly token: string;
-}
-
-/** How callers of the API prove who they are. */
-export type AuthSettings =
-  | { readonly mode: 'none' }
-  /** At least one token. */
-  | { readonly mode: 'bearer'; readonly tokens: readonly ApiToken[] }
-  /** By the CN of the client's certificate. Without a map everybody is admin; with one, an unmapped CN is refused. */
-  | { readonly mode: 'mtls'; readonly roles: ReadonlyMap<string, Role> | null };
-
-/** Absolute paths of PEM files. With `caPath` a client must present a certificate which that CA signed. */
-export interface TlsSettings {
-  readonly certPath: string;
-  readonly keyPath: string;
-  readonly caPath: string | null;
-}
-
+/** Paths are absolute. */
 export interface HttpSettings {
   readonly listen: ListenAddress;
   readonly auth: AuthSettings;
   readonly tls: TlsSettings | null;
-  readonly rateLimit: { readonly eventsPerSecond: number; readonly burst: number };
-}
-
-export type DialectName = 'juniper' | 'cisco-xr' | 'arista' | 'nokia' | 'huawei' | 'generic';
-
-/** What the reconciler must know of a neighbor, beside its session. */
-export interface NeighborControl {
-  readonly name: string;
-  readonly dialect: DialectName;
-  readonly families: readonly Family[];
-  /** How many rules the neighbor may be given, at least 1. */
-  readonly maxRules: number;
-  /** COMMUNITIES attached to every rule, 4 octets each (RFC 1997). */
-  readonly communities: Uint8Array;
-  /** LARGE_COMMUNITIES attached to every rule, 12 octets each (RFC 8092). */
-  readonly largeCommunities: Uint8Array;
+  readonly rateLimit: RateLimitSettings;
 }
 
 export interface BgpSettings {
   readonly mode: 'native' | 'mock';
   /** Its neighbors are in the order of the file, as are those of `control`. */
   readonly speaker: SpeakerSettings;
-  readonly control: readonly NeighborControl[];
+  readonly control: readonly NeighborPolicy[];
 }
 
 export interface StorageSettings {
@@ -127,6 +90,8 @@ export interface LoadedConfig {
   readonly observability: ObservabilitySettings;
   readonly shutdown: ShutdownSettings;
   readonly alerting: AlertingSettings;
+  /** Which labels of Alertmanager and Grafana say what. */
+  readonly alertmanagerLabels: LabelMap;
   readonly reconciliationIntervalSeconds: number;
   /** For people and the API: in the words of the files, defaults filled in, secrets redacted. Survives JSON. */
   readonly shown: {

@@ -27,7 +27,7 @@ const TOP: Place = { line: 1, column: 1 };
 /** Parses one YAML document (YAML 1.2 core schema). Never throws: what is not YAML is a problem. */
 export function parseYaml(file: string, text: string): YamlSource {
   const lines = new LineCounter();
-  const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false });
+  const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' });
   const placeAt = (offset: number): Place => {
     const { line, col } = lines.linePos(offset);
     return { line: Math.max(1, line), column: Math.max(1, col) };
