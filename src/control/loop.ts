@@ -7,7 +7,6 @@ import type { AdjRibOutView, OutRoute, RouteKey } from '../bgp/rib/adj-rib-out.t
 import { familyName } from '../bgp/wire/iana.ts';
 import type { RecordedFact } from '../core/facts.ts';
 import type { MatchKey } from '../core/state.ts';
-import { matchKey } from '../core/state.ts';
 import type { Announcer } from './announcer.ts';
 import type { DesiredRule } from './desired.ts';
 import { desired } from './desired.ts';
@@ -20,8 +19,10 @@ import type { Claim, NeighborTable } from './neighbor-table.ts';
 import { plan } from './plan.ts';
 import type { NeighborPolicy, Rendering } from './render.ts';
 import { render } from './render.ts';
+import { type Occasion, Rounds } from './rounds.ts';
 import { Schedule } from './schedule.ts';
 import { Standing } from './standing.ts';
+import { TouchedMatches } from './touched.ts';
 import type { Log, Timers } from './types.ts';
 
 /** Keys handled in one turn of the event loop, so that hold timers are served between turns. */
@@ -44,22 +45,17 @@ export class Reconciler {
   readonly #gate: EgressGate;
   readonly #standing = new Standing();
   #neighbors: ReadonlyMap<string, Neighbor>;
-  /** The match each live mitigation had when it was last looked at: after widening, the old rule must go. */
-  readonly #matchOf = new Map<string, MatchKey>();
+  readonly #touched = new TouchedMatches();
+  readonly #rounds: Rounds;
   readonly #endings: Endings;
   readonly #schedule: Schedule;
   readonly #cancel: (() => void)[] = [];
-  #running: Promise<void> | null = null;
-  #next: Promise<void> | null = null;
   #stopped = false;
-  #runs = 0;
-  #drift = 0;
-  #lastRunAt: number | null = null;
-  #lastRunMs = 0;
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
     const { engine, clock, timers, intervalMs, log } = options;
+    this.#rounds = new Rounds(() => this.#runFull(), clock);
     this.#endings = new Endings(engine, this.#standing, timers, log);
     this.#schedule = new Schedule({
       engine,
@@ -75,13 +71,7 @@ export class Reconciler {
   }
 
   get stats() {
-    return {
-      runs: this.#runs,
-      drift: this.#drift,
-      lastRunAt: this.#lastRunAt,
-      lastRunMs: this.#lastRunMs,
-      egressRefusals: this.#gate.refusals,
-    };
+    return { ...this.#rounds.stats, egressRefusals: this.#gate.refusals };
   }
 
   /** Fills the tables from the state and follows it from now on. Start the announcer afterwards. */
@@ -109,25 +99,12 @@ export class Reconciler {
     for (const cancel of this.#cancel.splice(0)) cancel();
     this.#schedule.stop();
     this.#endings.stop();
-    await this.#running;
+    await this.#rounds.finished();
   }
 
-  /**
-   * Compares everything. A call during a run is served by one more run after it, because what the caller knows may have
-   * come too late for this one. `check`: nothing has changed, so whatever the run has to change is drift.
-   */
-  full(why: 'change' | 'check' = 'change'): Promise<void> {
-    if (this.#running === null) {
-      this.#running = this.#runFull(why).finally(() => {
-        this.#running = null;
-      });
-      return this.#running;
-    }
-    this.#next ??= this.#running.then(() => {
-      this.#next = null;
-      return this.full(why);
-    });
-    return this.#next;
+  /** Compares everything: see Rounds. */
+  full(occasion: Occasion = 'change'): Promise<void> {
+    return this.#rounds.start(occasion);
   }
 
   /**
@@ -192,59 +169,15 @@ export class Reconciler {
   }
 
   #onFacts(facts: readonly RecordedFact[]): void {
-    const ids = new Set<string>();
-    let guardChanged = false;
-    for (const { fact } of facts) {
-      switch (fact.type) {
-        case 'mitigation.created':
-          ids.add(fact.mitigation.id);
-          break;
-        case 'mitigation.ending':
-          this.#endings.add(fact.id);
-          ids.add(fact.id);
-          break;
-        case 'mitigation.extended':
-        case 'mitigation.widened':
-        case 'mitigation.escalated':
-          ids.add(fact.id);
-          break;
-        case 'mitigation.withdrawn':
-        case 'mitigation.expired':
-          this.#endings.delete(fact.id);
-          ids.add(fact.id);
-          break;
-        case 'safelist.added':
-        case 'safelist.removed':
-        case 'policy.loaded':
-          guardChanged = true;
-          break;
-        default:
-          break;
-      }
-    }
+    const { engine } = this.#options;
+    const { keys, ending, ended, guardChanged } = this.#touched.by(facts, engine.state);
+    for (const id of ending) this.#endings.add(id);
+    for (const id of ended) this.#endings.delete(id);
     if (guardChanged) {
-      this.#gate.refresh(this.#options.engine.policy, this.#options.engine.state);
+      this.#gate.refresh(engine.policy, engine.state);
       void this.full();
     }
-    if (ids.size > 0) this.#kick(ids);
-  }
-
-  /** Brings the rules of these mitigations up to date everywhere, at once. */
-  #kick(ids: Iterable<string>): void {
-    const { state } = this.#options.engine;
-    const keys = new Set<MatchKey>();
-    for (const id of ids) {
-      const before = this.#matchOf.get(id);
-      if (before !== undefined) keys.add(before);
-      const mitigation = state.mitigations.get(id);
-      if (mitigation !== undefined && state.live.has(id)) {
-        const key = matchKey(mitigation.match);
-        keys.add(key);
-        this.#matchOf.set(id, key);
-      } else {
-        this.#matchOf.delete(id);
-      }
-    }
+    if (keys.size === 0) return;
     this.#bring(keys);
     this.#schedule.armExpiry();
     this.#endings.checkSoon();
@@ -355,33 +288,21 @@ export class Reconciler {
     if (withdrawn.length > 0 || this.#endings.size > 0) this.#endings.checkSoon();
   }
 
-  async #runFull(why: 'change' | 'check'): Promise<void> {
-    const { clock, timers, engine } = this.#options;
-    const from = performance.now();
-    const keys = new Set<MatchKey>();
-    for (const id of engine.state.live) {
-      const mitigation = engine.state.mitigations.get(id);
-      if (mitigation === undefined) continue;
-      const key = this.#matchOf.get(id) ?? matchKey(mitigation.match);
-      this.#matchOf.set(id, key);
-      keys.add(key);
-    }
+  async #runFull(): Promise<number> {
+    const keys = this.#touched.all(this.#options.engine.state);
     for (const { table } of this.#neighbors.values()) for (const key of table.matchKeys()) keys.add(key);
     const all = [...keys];
     let changes = 0;
     for (let at = 0; at < all.length && !this.#stopped; at += SLICE) {
-      if (at > 0) await timers.yield();
+      if (at > 0) await this.#options.timers.yield();
       await this.#settled(() => {
         changes += this.#bring(all.slice(at, at + SLICE));
       });
     }
     for (const [name, neighbor] of this.#neighbors) changes += await this.#removeStrays(name, neighbor);
-    if (why === 'check') this.#drift += changes;
-    this.#runs++;
-    this.#lastRunAt = clock();
-    this.#lastRunMs = performance.now() - from;
     this.#schedule.armExpiry();
     this.#endings.checkSoon();
+    return changes;
   }
 
   /** Withdraws what stands on a session although no table knows it. */
