@@ -11,7 +11,7 @@ import { createLogger } from './logger.ts';
 import { explainStart, StartError, untilSignalled } from './process.ts';
 
 /** Pause between two attacks, so that a reader can follow (ms). */
-const PAUSE_MS = 2_000;
+const READING_MS = 2_000;
 
 export interface DemoOptions {
   /** Where the story is told. */
@@ -20,6 +20,8 @@ export interface DemoOptions {
   readonly settings?: Readonly<Record<string, unknown>>;
   /** Where the lab router listens. Port 0 takes any free port. */
   readonly router?: { readonly host: string; readonly port: number };
+  /** Pause between two attacks (ms); by default long enough to read. */
+  readonly pauseMs?: number;
   /** Ends the demo when it is aborted, beside the signals. */
   readonly signal?: AbortSignal;
 }
@@ -84,7 +86,7 @@ async function builtIn(options: DemoOptions, routerPort: number): Promise<Loaded
 }
 
 async function tell(daemon: Daemon, options: DemoOptions): Promise<number> {
-  const { print } = options;
+  const { print, pauseMs = READING_MS } = options;
   const api = `http://${daemon.http.host}:${daemon.http.port}`;
   print('');
   print('prefixd is running with built-in defaults and a lab router in this process, peering over real BGP.');
@@ -92,13 +94,13 @@ async function tell(daemon: Daemon, options: DemoOptions): Promise<number> {
   print(`  API        ${api}/v1/health`);
   const stopped = untilSignalled(options.signal);
   for (const { story, event } of DEMO_ATTACKS) {
-    if (await Promise.race([stopped.promise.then(() => true), pause(PAUSE_MS)])) return 0;
+    if (await Promise.race([stopped.promise.then(() => true), pause(pauseMs)])) return 0;
     print('');
     print(`A detector reports: ${story}`);
     print(`  POST /v1/events ${JSON.stringify(event)}`);
     for (const line of await report(api, event)) print(`  ${line}`);
   }
-  if (!(await Promise.race([stopped.promise.then(() => true), pause(PAUSE_MS)]))) {
+  if (!(await Promise.race([stopped.promise.then(() => true), pause(pauseMs)]))) {
     print('');
     print('The rules above stand in the router until their TTL ends. In another terminal:');
     print('  npx prefixd status');
