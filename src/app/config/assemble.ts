@@ -1,23 +1,24 @@
 /** From what the files say to a configuration, or to everything that is wrong with them. Reads nothing itself. */
+
+import type { z } from 'zod';
 import { buildInventory, EMPTY_INVENTORY } from '../../core/inventory.ts';
 import type { InventoryData } from '../../core/inventory-data.ts';
-import type { PlaybooksData, StepData } from '../../core/playbook-data.ts';
 import { buildPlaybooks, EMPTY_PLAYBOOKS } from '../../core/playbook.ts';
+import type { PlaybooksData, StepData } from '../../core/playbook-data.ts';
 import type { Problem } from '../../core/problem.ts';
-import type { z } from 'zod';
 import { buildConfig } from './build.ts';
 import { crossChecks } from './checks.ts';
-import { describeSchema, explain } from './explain.ts';
 import type { Advice } from './explain.ts';
+import { describeSchema, explain } from './explain.ts';
 import { inventorySchema } from './inventory-schema.ts';
 import { playbooksSchema } from './playbook-schema.ts';
-import { dotted, sortProblems } from './problem.ts';
 import type { Findings, Path, Report } from './problem.ts';
+import { dotted, sortProblems } from './problem.ts';
 import { salvage } from './salvage.ts';
-import { settingsSchema } from './schema.ts';
 import type { Settings } from './schema.ts';
-import { readSecrets } from './secrets.ts';
+import { settingsSchema } from './schema.ts';
 import type { Environment } from './secrets.ts';
+import { readSecrets } from './secrets.ts';
 import type { ConfigProblem, ConfigResult } from './types.ts';
 import { UPSTREAM_ADVICE } from './upstream.ts';
 import type { YamlSource } from './yaml.ts';

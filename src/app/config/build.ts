@@ -9,15 +9,15 @@ import type { PlaybookSet } from '../../core/playbook.ts';
 import type { Policy } from '../../core/policy.ts';
 import type { ApiToken, AuthSettings } from '../../http/dependencies.ts';
 import { concatBytes } from '../../net/bytes.ts';
-import { hostPrefix, parseAddress, parsePrefix, samePrefix } from '../../net/prefix.ts';
 import type { Prefix } from '../../net/prefix.ts';
+import { hostPrefix, parseAddress, parsePrefix, samePrefix } from '../../net/prefix.ts';
 import { parseListen } from './leaves.ts';
-import { dotted } from './problem.ts';
 import type { Path } from './problem.ts';
+import { dotted } from './problem.ts';
 import { showSettings } from './redact.ts';
 import type { Settings } from './schema.ts';
-import { ADMIN_TOKEN_PATH } from './secrets.ts';
 import type { Secrets } from './secrets.ts';
+import { ADMIN_TOKEN_PATH } from './secrets.ts';
 import type { AlertDestination, HttpSettings, ListenAddress, LoadedConfig } from './types.ts';
 
 type NeighborEntry = Settings['bgp']['neighbors'][number];

@@ -1,8 +1,8 @@
 /** Turns what a zod schema says of bad data into problems that name the place, what is wrong and the fix. */
 import { z } from 'zod';
 import { looksLike, nearest } from './nearest.ts';
-import { dotted, quoted } from './problem.ts';
 import type { Path } from './problem.ts';
+import { dotted, quoted } from './problem.ts';
 import type { ConfigProblem } from './types.ts';
 import type { YamlSource } from './yaml.ts';
 

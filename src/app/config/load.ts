@@ -4,8 +4,8 @@ import { join, resolve } from 'node:path';
 import { assemble } from './assemble.ts';
 import type { Environment } from './secrets.ts';
 import type { ConfigProblem, ConfigResult } from './types.ts';
-import { parseYaml } from './yaml.ts';
 import type { YamlSource } from './yaml.ts';
+import { parseYaml } from './yaml.ts';
 
 /**
  * Loads `prefixd.yaml`, `inventory.yaml`, and `playbooks.yaml` or `playbooks/*.yaml` (both, where both are there; those of

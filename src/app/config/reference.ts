@@ -1,7 +1,7 @@
 /** The configuration reference, written from the schemas that check the files. */
 import type { z } from 'zod';
-import { describeSchema, expected } from './explain.ts';
 import type { SchemaNode } from './explain.ts';
+import { describeSchema, expected } from './explain.ts';
 import { inventorySchema } from './inventory-schema.ts';
 import { playbooksSchema } from './playbook-schema.ts';
 import { settingsSchema } from './schema.ts';

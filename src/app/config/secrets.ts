@@ -1,10 +1,10 @@
 /** Reads secrets from the environment. The file only ever names a variable; its value is never shown. */
 import { isWebUrl } from './leaves.ts';
-import { dotted } from './problem.ts';
 import type { Path, Report } from './problem.ts';
+import { dotted } from './problem.ts';
 import type { Loose } from './salvage.ts';
-import { DEFAULT_TOKEN_ENV } from './schema.ts';
 import type { Settings } from './schema.ts';
+import { DEFAULT_TOKEN_ENV } from './schema.ts';
 
 /** Variables as `process.env` has them. */
 export type Environment = Readonly<Record<string, string | undefined>>;

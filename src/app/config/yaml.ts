@@ -1,8 +1,9 @@
 /** Reads YAML so that every value can be found again in the file. */
-import { Document, isAlias, isMap, isScalar, isSeq, LineCounter, parseAllDocuments, visit } from 'yaml';
+
 import type { Node, ParsedNode } from 'yaml';
-import { dotted } from './problem.ts';
+import { Document, isAlias, isMap, isScalar, isSeq, LineCounter, parseAllDocuments, visit } from 'yaml';
 import type { Path } from './problem.ts';
+import { dotted } from './problem.ts';
 import type { ConfigProblem } from './types.ts';
 
 /** A place in a file, both from 1. */
