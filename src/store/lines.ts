@@ -72,3 +72,28 @@ export async function unterminatedOctets(file: OpenFile, size: number): Promise<
   }
   return size;
 }
+
+/** The last lines of a file whose first `size` octets end in a line feed, last line first, at most `count`. */
+export async function lastLines(file: OpenFile, size: number, count: number): Promise<string[]> {
+  const lines: string[] = [];
+  let end = size;
+  let carried: Buffer = Buffer.alloc(0);
+  while (end > 0 && lines.length < count) {
+    const start = Math.max(0, end - 64 * 1024);
+    const part = Buffer.allocUnsafe(end - start);
+    const read = await file.read(part, start);
+    if (read < part.length) throw new Error(`only ${start + read} of ${size} octets could be read`);
+    const text = Buffer.concat([part, carried]);
+    let stop = text.length;
+    while (lines.length < count) {
+      const at = stop === 0 ? -1 : text.lastIndexOf(LINE_FEED, stop - 1);
+      if (at < 0) break;
+      if (at + 1 < stop) lines.push(text.toString('utf8', at + 1, stop));
+      stop = at;
+    }
+    carried = text.subarray(0, stop);
+    end = start;
+  }
+  if (end === 0 && carried.length > 0 && lines.length < count) lines.push(carried.toString('utf8'));
+  return lines;
+}

@@ -1,0 +1,288 @@
+/** From facts to lines of the audit log: who did what to what, when, why, and what it was before and after. */
+import type { Fact, MitigationChange, RecordedFact } from '../core/facts.ts';
+import type { Actor, EventRecord, Mitigation } from '../core/types.ts';
+
+/** One line of the audit log. Keys are as in the API; times are RFC 3339. */
+export interface AuditEntry {
+  readonly v: 1;
+  /** Number of the fact; null for what no fact records. */
+  readonly seq: number | null;
+  readonly time: string;
+  /** Type of the fact or of the operator's action, such as `mitigation.created`. */
+  readonly action: string;
+  readonly actor: {
+    readonly kind: Actor['kind'];
+    readonly name: string;
+    readonly address: string | null;
+    readonly request_id: string | null;
+  };
+  readonly target: { readonly type: string; readonly id: string };
+  readonly reason: string | null;
+  readonly why: readonly string[];
+  /** What changed, as it was; null when there was nothing, or when it is not known any more. */
+  readonly before: AuditValues | null;
+  readonly after: AuditValues | null;
+}
+
+export type AuditValues = Readonly<Record<string, unknown>>;
+
+/** Something done that no fact of the decision core records, such as disabling a peer. */
+export interface AuditAction {
+  /** `noun.verb` */
+  readonly type: string;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly actor: Actor;
+  readonly target: string;
+  readonly reason: string;
+}
+
+const SYSTEM: Actor = { kind: 'system', name: 'prefixd' };
+/** Events remembered for their actor; what an event leads to is decided together with it. */
+const EVENTS = 1_000;
+
+/** Follows the facts, so that an entry can say what a mitigation was before, and whose event changed it. */
+export class AuditTrail {
+  readonly #mitigations = new Map<string, Mitigation>();
+  readonly #actors = new Map<string, Actor>();
+
+  /** `live`: mitigations that are there already, as before the first fact to come. */
+  constructor(live: Iterable<Mitigation> = []) {
+    for (const mitigation of live) this.#mitigations.set(mitigation.id, mitigation);
+  }
+
+  entryOfAction({ type, at, actor, target, reason }: AuditAction): AuditEntry {
+    const [noun = type] = type.split('.');
+    return entry(null, at, type, actor, { type: noun, id: target }, { reason });
+  }
+
+  entryOf({ seq, at, fact }: RecordedFact): AuditEntry {
+    switch (fact.type) {
+      case 'event.received':
+        return this.#event(seq, at, fact.event);
+      case 'mitigation.created':
+      case 'mitigation.rejected': {
+        const { mitigation } = fact;
+        if (fact.type === 'mitigation.created') this.#mitigations.set(mitigation.id, mitigation);
+        const { reason, why } = mitigation;
+        return entry(seq, at, fact.type, mitigation.createdBy, target(mitigation.id), {
+          reason,
+          why,
+          after: mitigationValues(mitigation),
+        });
+      }
+      case 'mitigation.extended':
+      case 'mitigation.widened':
+      case 'mitigation.escalated':
+        return this.#change(seq, at, fact.type, fact.id, fact.change);
+      case 'mitigation.ending': {
+        const before = this.#mitigations.get(fact.id);
+        const { ending } = fact;
+        if (before !== undefined) this.#mitigations.set(fact.id, { ...before, ending });
+        return entry(seq, at, fact.type, ending.actor, target(fact.id), {
+          reason: ending.reason,
+          before: before === undefined ? null : { status: before.status, expires_at: time(before.expiresAt) },
+          after: { ending: true, to: ending.to },
+        });
+      }
+      case 'mitigation.withdrawn':
+      case 'mitigation.expired': {
+        const before = this.#mitigations.get(fact.id);
+        this.#mitigations.delete(fact.id);
+        return entry(seq, at, fact.type, before?.ending?.actor ?? SYSTEM, target(fact.id), {
+          reason: before?.ending?.reason ?? null,
+          before: before === undefined ? null : { status: before.status },
+          after: { status: fact.type === 'mitigation.withdrawn' ? 'withdrawn' : 'expired' },
+        });
+      }
+      default:
+        return operatorEntry(seq, at, fact);
+    }
+  }
+
+  #event(seq: number, at: number, event: EventRecord): AuditEntry {
+    this.#actors.set(event.id, event.actor);
+    for (const oldest of this.#actors.keys()) {
+      if (this.#actors.size <= EVENTS) break;
+      this.#actors.delete(oldest);
+    }
+    // The detector's own details are left to the journal: they may be long, and hold anything.
+    const { externalId, source, action, victim, vector, bps, pps, confidence, ports } = event.detection;
+    return entry(
+      seq,
+      at,
+      'event.received',
+      event.actor,
+      { type: 'event', id: event.id },
+      {
+        reason: event.refusal,
+        why: event.why,
+        after: {
+          status: event.status,
+          mitigation_id: event.mitigationId,
+          external_event_id: externalId,
+          source,
+          action,
+          victim_ip: victim,
+          vector,
+          bps,
+          pps,
+          confidence,
+          top_dst_ports: ports,
+        },
+      },
+    );
+  }
+
+  #change(seq: number, at: number, action: Fact['type'], id: string, change: MitigationChange): AuditEntry {
+    const before = this.#mitigations.get(id);
+    const isEscalated = action === 'mitigation.escalated';
+    const after = { ...(isEscalated ? { status: 'escalated' } : {}), ...changeValues(change) };
+    const old: AuditValues | null =
+      before === undefined ? null : { status: before.status, ...changeValues(before) };
+    if (before !== undefined) {
+      const status = isEscalated ? 'escalated' : before.status;
+      this.#mitigations.set(id, { ...before, ...change, status });
+    }
+    const event = change.lastEventId;
+    return entry(
+      seq,
+      at,
+      action,
+      (event === undefined ? undefined : this.#actors.get(event)) ?? SYSTEM,
+      target(id),
+      {
+        ...(change.why === undefined ? {} : { why: change.why }),
+        before:
+          old === null ? null : Object.fromEntries(Object.keys(after).map((key) => [key, old[key] ?? null])),
+        after,
+      },
+    );
+  }
+}
+
+type OperatorFact = Extract<Fact, { type: `safelist.${string}` | `control.${string}` | `policy.${string}` }>;
+
+function operatorEntry(seq: number, at: number, fact: OperatorFact): AuditEntry {
+  switch (fact.type) {
+    case 'safelist.added':
+      return entry(
+        seq,
+        at,
+        fact.type,
+        fact.entry.addedBy,
+        { type: 'safelist', id: fact.entry.prefix },
+        {
+          reason: fact.entry.reason,
+          after: { prefix: fact.entry.prefix },
+        },
+      );
+    case 'safelist.removed':
+      return entry(
+        seq,
+        at,
+        fact.type,
+        fact.actor,
+        { type: 'safelist', id: fact.prefix },
+        {
+          before: { prefix: fact.prefix },
+        },
+      );
+    case 'control.paused':
+    case 'control.resumed': {
+      const paused = fact.type === 'control.paused';
+      return entry(
+        seq,
+        at,
+        fact.type,
+        fact.actor,
+        { type: 'control', id: 'announcements' },
+        {
+          reason: fact.reason,
+          before: { paused: !paused },
+          after: { paused },
+        },
+      );
+    }
+    case 'policy.loaded':
+      return entry(
+        seq,
+        at,
+        fact.type,
+        fact.actor,
+        { type: 'policy', id: 'configuration' },
+        {
+          reason: fact.summary,
+        },
+      );
+  }
+}
+
+function entry(
+  seq: number | null,
+  at: number,
+  action: string,
+  actor: Actor,
+  of: AuditEntry['target'],
+  rest: Partial<Pick<AuditEntry, 'reason' | 'why' | 'before' | 'after'>>,
+): AuditEntry {
+  return {
+    v: 1,
+    seq,
+    time: time(at),
+    action,
+    actor: {
+      kind: actor.kind,
+      name: actor.name,
+      address: actor.address ?? null,
+      request_id: actor.requestId ?? null,
+    },
+    target: of,
+    reason: rest.reason ?? null,
+    why: rest.why ?? [],
+    before: rest.before ?? null,
+    after: rest.after ?? null,
+  };
+}
+
+function target(id: string): AuditEntry['target'] {
+  return { type: 'mitigation', id };
+}
+
+function time(at: number): string {
+  return new Date(at).toISOString();
+}
+
+function mitigationValues(mitigation: Mitigation): AuditValues {
+  const { status, customerId, serviceId, pop, victim, vector, playbook, dryRun, triggeringEventId } =
+    mitigation;
+  return {
+    status,
+    customer_id: customerId,
+    service_id: serviceId,
+    pop,
+    victim_ip: victim,
+    vector,
+    playbook,
+    dry_run: dryRun,
+    triggering_event_id: triggeringEventId,
+    ...changeValues(mitigation),
+  };
+}
+
+/** A change, or the mitigation that it changes. */
+type Changeable = Omit<MitigationChange, 'lastEventId'> & { readonly lastEventId?: string | null };
+
+/** The values that a change can carry, of those that are there. */
+function changeValues(change: Changeable): AuditValues {
+  const { match, ports, excludedPorts, action, step, expiresAt, lastEventId } = change;
+  return {
+    ...(match === undefined ? {} : { match }),
+    ...(ports === undefined ? {} : { dst_ports: ports }),
+    ...(excludedPorts === undefined ? {} : { excluded_ports: excludedPorts }),
+    ...(action === undefined ? {} : { action_type: action.type, rate_bps: action.rateBps }),
+    ...(step === undefined ? {} : { step }),
+    ...(expiresAt === undefined ? {} : { expires_at: time(expiresAt) }),
+    ...(lastEventId === undefined || lastEventId === null ? {} : { last_event_id: lastEventId }),
+  };
+}

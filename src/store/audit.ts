@@ -1,0 +1,266 @@
+/**
+ * The audit log: one JSON line for each decision and each operator's action, append-only, made durable group by group
+ * as the journal is, rotated by size. It follows the facts and never holds up nor fails whoever makes them: what cannot
+ * be written waits in a bounded queue and is reported.
+ */
+import { basename, dirname, join } from 'node:path';
+import type { RecordedFact } from '../core/facts.ts';
+import type { Mitigation } from '../core/types.ts';
+import { type AuditAction, type AuditEntry, AuditTrail } from './audit-entry.ts';
+import { errorCode, type Files, type OpenFile, realFiles, storeError } from './files.ts';
+import { lastLines, unterminatedOctets } from './lines.ts';
+import { SegmentFile } from './segment-file.ts';
+import type { StoreError } from './store.ts';
+
+export interface AuditLogOptions {
+  /** Of the file that is written. Rotated ones lie beside it, with the time of their end appended to the name. */
+  readonly path: string;
+  /** Milliseconds since the epoch; names rotated files. */
+  readonly clock: () => number;
+  /** Told of each failure to write; the entries are tried again with the next ones. Must not throw. */
+  readonly onError: (error: StoreError) => void;
+  /** Mitigations that are live when the log begins, for the `before` of their next change. */
+  readonly live?: Iterable<Mitigation>;
+  /** A file is rotated before it grows beyond this many octets. Default 64 MiB. */
+  readonly maxOctets?: number;
+  /** Rotated files that are kept. Default 20. */
+  readonly keep?: number;
+  /** Entries that may wait while the disk fails; beyond it the oldest are dropped, and an entry says how many. Default 10,000. */
+  readonly maxWaiting?: number;
+  readonly files?: Files;
+}
+
+const RETRIES_AT_CLOSE = 2;
+
+export class AuditLog {
+  readonly #options: Required<Omit<AuditLogOptions, 'live'>>;
+  readonly #folder: string;
+  readonly #name: string;
+  readonly #trail: AuditTrail;
+  #file: SegmentFile;
+  #waiting: AuditEntry[] = [];
+  #dropped = 0;
+  #writing: Promise<void> | undefined;
+  /** Work on the files, one after the other. */
+  #turn: Promise<unknown> = Promise.resolve();
+  #lastSeq: number;
+
+  private constructor(options: AuditLogOptions, file: SegmentFile, lastSeq: number) {
+    this.#options = { maxOctets: 64 << 20, keep: 20, maxWaiting: 10_000, files: realFiles, ...options };
+    this.#folder = dirname(options.path);
+    this.#name = basename(options.path);
+    this.#trail = new AuditTrail(options.live);
+    this.#file = file;
+    this.#lastSeq = lastSeq;
+  }
+
+  /** Opens or creates the file; a line that a crash cut off is removed. Rejects with StoreError when it cannot be written. */
+  static async open(options: AuditLogOptions): Promise<AuditLog> {
+    const files = options.files ?? realFiles;
+    const { path } = options;
+    try {
+      await files.makeFolder(dirname(path));
+      const found = await inspect(files, path);
+      const segment = { name: basename(path), path, seq: 0 };
+      const file =
+        found === undefined
+          ? await SegmentFile.create(files, dirname(path), segment)
+          : await SegmentFile.open(files, segment, found.unterminated);
+      return new AuditLog(options, file, found?.lastSeq ?? 0);
+    } catch (error) {
+      throw storeError('open the audit log', path, error);
+    }
+  }
+
+  /** Number of the last fact that was given to the log, over restarts; 0 when there is none in the newest file. */
+  get lastSeq(): number {
+    return this.#lastSeq;
+  }
+
+  /** Entries that wait to be written, and how many were dropped since the last that was. */
+  get backlog(): { readonly waiting: number; readonly dropped: number } {
+    return { waiting: this.#waiting.length, dropped: this.#dropped };
+  }
+
+  /** A fact is recorded once: those up to `lastSeq` are passed over. Never throws, never waits. */
+  record(facts: readonly RecordedFact[]): void {
+    for (const fact of facts) {
+      if (fact.seq <= this.#lastSeq) continue;
+      this.#lastSeq = fact.seq;
+      this.#enqueue(this.#trail.entryOf(fact));
+    }
+  }
+
+  /** Something an operator did that is no fact. */
+  recordAction(action: AuditAction): void {
+    this.#enqueue(this.#trail.entryOfAction(action));
+  }
+
+  /** The newest entries that are durable, newest first, from rotated files too. Rejects with StoreError. */
+  async newest(limit: number): Promise<readonly AuditEntry[]> {
+    await this.#writing;
+    try {
+      return await this.#inTurn(() => this.#read(limit));
+    } catch (error) {
+      throw storeError('read the audit log', this.#options.path, error);
+    }
+  }
+
+  async #read(limit: number): Promise<readonly AuditEntry[]> {
+    const entries: AuditEntry[] = [];
+    for (const name of [...(await this.#rotated()), this.#name].reverse()) {
+      if (entries.length >= limit) break;
+      const lines = await this.#lastLines(join(this.#folder, name), limit - entries.length);
+      for (const line of lines) entries.push(parseEntry(line) ?? this.#note('audit.damaged', name, line));
+    }
+    return entries;
+  }
+
+  /** Resolves when what waits is written, or could not be. Rejects with StoreError when the file cannot be closed. */
+  async close(): Promise<void> {
+    for (let attempt = 0; attempt < RETRIES_AT_CLOSE; attempt++) {
+      await this.#writing;
+      if (this.#waiting.length > 0) this.#start();
+    }
+    await this.#writing;
+    await this.#file.close();
+  }
+
+  #enqueue(entry: AuditEntry): void {
+    this.#waiting.push(entry);
+    const surplus = this.#waiting.length - this.#options.maxWaiting;
+    if (surplus > 0) {
+      this.#waiting.splice(0, surplus);
+      this.#dropped += surplus;
+    }
+    this.#start();
+  }
+
+  #start(): void {
+    this.#writing ??= Promise.resolve()
+      .then(() => this.#write())
+      .finally(() => {
+        this.#writing = undefined;
+      });
+  }
+
+  /** Writes until nothing waits or the disk fails; the next entry tries again. */
+  async #write(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const group = this.#waiting;
+      const dropped = this.#dropped;
+      this.#waiting = [];
+      this.#dropped = 0;
+      try {
+        const gap = `${dropped} entries before this one could not be written; the journal has their facts`;
+        const entries = dropped > 0 ? [this.#note('audit.gap', this.#name, gap), ...group] : group;
+        await this.#inTurn(() => this.#append(entries));
+      } catch (error) {
+        const all = [...group, ...this.#waiting];
+        const surplus = Math.max(0, all.length - this.#options.maxWaiting);
+        this.#waiting = all.slice(surplus);
+        this.#dropped += dropped + surplus;
+        this.#options.onError(storeError('write the audit log', this.#options.path, error));
+        return;
+      }
+    }
+  }
+
+  async #append(entries: readonly AuditEntry[]): Promise<void> {
+    const bytes = Buffer.from(entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''));
+    const isFull = this.#file.length > 0 && this.#file.length + bytes.length > this.#options.maxOctets;
+    if (isFull || this.#file.retired) await this.#rotate();
+    await this.#file.append(bytes);
+  }
+
+  /** An entry of the log about itself. */
+  #note(type: string, target: string, reason: string): AuditEntry {
+    const actor = { kind: 'system', name: 'prefixd' } as const;
+    return this.#trail.entryOfAction({ type, at: this.#options.clock(), actor, target, reason });
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work);
+    this.#turn = result.catch(() => undefined);
+    return result;
+  }
+
+  async #rotate(): Promise<void> {
+    const { files, path, clock, keep } = this.#options;
+    await this.#file.tidy();
+    // After a failure between these two steps there is no file under the name; it is made with the next attempt.
+    const ended = `${path}.${new Date(clock()).toISOString().replaceAll(':', '-')}`;
+    try {
+      await files.rename(path, ended);
+    } catch (error) {
+      if (errorCode(error) !== 'ENOENT') throw error;
+    }
+    const next = await SegmentFile.create(files, this.#folder, { name: this.#name, path, seq: 0 });
+    const previous = this.#file;
+    this.#file = next;
+    await previous.close();
+    const rotated = await this.#rotated();
+    for (const name of rotated.slice(0, Math.max(0, rotated.length - keep))) {
+      await files.remove(join(this.#folder, name));
+    }
+  }
+
+  /** Names of rotated files, oldest first. */
+  async #rotated(): Promise<string[]> {
+    const names = await this.#options.files.list(this.#folder);
+    const time = /^\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}Z$/;
+    return names
+      .filter((name) => name.startsWith(`${this.#name}.`) && time.test(name.slice(this.#name.length + 1)))
+      .sort();
+  }
+
+  async #lastLines(path: string, count: number): Promise<string[]> {
+    const file = await this.#options.files.open(path, 'read');
+    try {
+      const size = await file.size();
+      return await lastLines(file, size - (await unterminatedOctets(file, size)), count);
+    } finally {
+      await file.close();
+    }
+  }
+}
+
+/** Undefined when there is no file. */
+async function inspect(
+  files: Files,
+  path: string,
+): Promise<{ readonly unterminated: number; readonly lastSeq: number } | undefined> {
+  let file: OpenFile;
+  try {
+    file = await files.open(path, 'read');
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+  try {
+    const size = await file.size();
+    const unterminated = await unterminatedOctets(file, size);
+    // A few entries at the end may be operators' actions, which have no number.
+    for (const line of await lastLines(file, size - unterminated, 100)) {
+      const seq = parseEntry(line)?.seq ?? null;
+      if (seq !== null) return { unterminated, lastSeq: seq };
+    }
+    return { unterminated, lastSeq: 0 };
+  } finally {
+    await file.close();
+  }
+}
+
+/** Undefined when somebody has laid hands on the line. */
+function parseEntry(line: string): AuditEntry | undefined {
+  try {
+    const entry: unknown = JSON.parse(line);
+    return isEntry(entry) ? entry : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isEntry(value: unknown): value is AuditEntry {
+  return typeof value === 'object' && value !== null && 'seq' in value && 'action' in value;
+}

@@ -1,0 +1,374 @@
+import assert from 'node:assert/strict';
+import { appendFile, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, type TestContext, test } from 'node:test';
+import type { Fact, RecordedFact } from '../../src/core/facts.ts';
+import type { Actor, EventRecord, Mitigation } from '../../src/core/types.ts';
+import { AuditLog, type AuditLogOptions } from '../../src/store/audit.ts';
+import { AuditTrail } from '../../src/store/audit-entry.ts';
+import { FailingFiles, fact, facts, linesOf, names, systemError, temporaryFolder } from './support.ts';
+
+const DETECTOR: Actor = { kind: 'detector', name: 'fnm', address: '192.0.2.7', requestId: 'req-1' };
+const OPERATOR: Actor = { kind: 'operator', name: 'ada', address: '192.0.2.9', requestId: 'req-2' };
+const NOW = Date.UTC(2026, 0, 2, 3, 4, 5);
+
+const MITIGATION: Mitigation = {
+  id: 'm1',
+  status: 'active',
+  ending: null,
+  customerId: 'c1',
+  serviceId: null,
+  pop: 'iad1',
+  victim: '203.0.113.10',
+  vector: 'udp_flood',
+  match: { dstPrefix: '203.0.113.10/32', protocol: 17, dstPorts: [[53, 53]], srcPorts: [] },
+  ports: [53],
+  excludedPorts: [],
+  action: { type: 'police', rateBps: 10_000_000 },
+  playbook: 'udp',
+  step: 0,
+  stepSince: NOW,
+  createdAt: NOW,
+  updatedAt: NOW,
+  expiresAt: NOW + 120_000,
+  endedAt: null,
+  triggeringEventId: 'e1',
+  lastEventId: 'e1',
+  createdBy: DETECTOR,
+  dryRun: false,
+  reason: 'playbook udp',
+  why: ['customer c1'],
+};
+
+const EVENT: EventRecord = {
+  id: 'e2',
+  receivedAt: NOW,
+  detection: {
+    externalId: 'x',
+    source: 'fnm',
+    action: 'ban',
+    victim: '203.0.113.10',
+    vector: 'udp_flood',
+    protocol: 17,
+    bps: 1,
+    pps: 2,
+    confidence: 0.9,
+    ports: [53],
+    at: null,
+    details: { password: 'hunter2' },
+  },
+  actor: DETECTOR,
+  status: 'escalated',
+  refusal: null,
+  mitigationId: 'm1',
+  why: ['step 1'],
+};
+
+function record(seq: number, of: Fact): RecordedFact {
+  return { seq, at: NOW + seq, fact: of };
+}
+
+async function log(
+  t: TestContext,
+  options: Partial<AuditLogOptions> = {},
+): Promise<{ log: AuditLog; path: string; folder: string; errors: string[] }> {
+  const folder = await temporaryFolder(t);
+  const path = join(folder, 'audit.jsonl');
+  const errors: string[] = [];
+  const opened = await AuditLog.open({
+    path,
+    clock: () => NOW,
+    onError: (error) => errors.push(error.message),
+    ...options,
+  });
+  return { log: opened, path, folder, errors };
+}
+
+describe('Entries of the audit', () => {
+  test("a mitigation's life: who, what, why, before and after", () => {
+    const trail = new AuditTrail();
+    const created = trail.entryOf(record(1, { type: 'mitigation.created', mitigation: MITIGATION }));
+    assert.deepEqual(created.actor, {
+      kind: 'detector',
+      name: 'fnm',
+      address: '192.0.2.7',
+      request_id: 'req-1',
+    });
+    assert.deepEqual(
+      [created.seq, created.time, created.target],
+      [1, '2026-01-02T03:04:05.001Z', { type: 'mitigation', id: 'm1' }],
+    );
+    assert.equal(created.before, null);
+    assert.equal(created.after?.action_type, 'police');
+    trail.entryOf(record(2, { type: 'event.received', event: EVENT }));
+    const escalated = trail.entryOf(
+      record(3, {
+        type: 'mitigation.escalated',
+        id: 'm1',
+        change: {
+          action: { type: 'discard', rateBps: null },
+          step: 1,
+          lastEventId: 'e2',
+          why: ['longer than 60 s'],
+        },
+      }),
+    );
+    assert.equal(escalated.actor.request_id, 'req-1', 'the one whose event it was');
+    assert.deepEqual(escalated.why, ['longer than 60 s']);
+    assert.deepEqual(escalated.before, {
+      status: 'active',
+      action_type: 'police',
+      rate_bps: 10_000_000,
+      step: 0,
+      last_event_id: 'e1',
+    });
+    assert.deepEqual(escalated.after, {
+      status: 'escalated',
+      action_type: 'discard',
+      rate_bps: null,
+      step: 1,
+      last_event_id: 'e2',
+    });
+    const ending = trail.entryOf(
+      record(4, {
+        type: 'mitigation.ending',
+        id: 'm1',
+        ending: { to: 'withdrawn', at: NOW, actor: OPERATOR, reason: 'false alarm' },
+      }),
+    );
+    assert.deepEqual([ending.actor.name, ending.reason], ['ada', 'false alarm']);
+    assert.deepEqual(ending.before, { status: 'escalated', expires_at: '2026-01-02T03:06:05.000Z' });
+    const withdrawn = trail.entryOf(record(5, { type: 'mitigation.withdrawn', id: 'm1' }));
+    assert.deepEqual(
+      [withdrawn.actor.name, withdrawn.before, withdrawn.after],
+      ['ada', { status: 'escalated' }, { status: 'withdrawn' }],
+    );
+  });
+
+  test('what was live before the log began is known by its last values', () => {
+    const trail = new AuditTrail([MITIGATION]);
+    const entry = trail.entryOf(
+      record(9, { type: 'mitigation.extended', id: 'm1', change: { expiresAt: NOW + 240_000 } }),
+    );
+    assert.deepEqual(entry.before, { expires_at: '2026-01-02T03:06:05.000Z' });
+    assert.deepEqual(entry.after, { expires_at: '2026-01-02T03:08:05.000Z' });
+    const unknown = new AuditTrail().entryOf(
+      record(9, { type: 'mitigation.extended', id: 'm1', change: { expiresAt: NOW } }),
+    );
+    assert.equal(unknown.before, null);
+  });
+
+  test("an event is recorded with its decision, and without the detector's own details", () => {
+    const entry = new AuditTrail().entryOf(record(1, { type: 'event.received', event: EVENT }));
+    assert.equal(entry.after?.status, 'escalated');
+    assert.equal(entry.after?.mitigation_id, 'm1');
+    assert.ok(!JSON.stringify(entry).includes('hunter2'));
+    const refused = { ...EVENT, status: 'rejected', refusal: 'safelisted' } as const;
+    assert.equal(
+      new AuditTrail().entryOf(record(1, { type: 'event.received', event: refused })).reason,
+      'safelisted',
+    );
+  });
+
+  test("operators' actions name the operator", () => {
+    const trail = new AuditTrail();
+    const entry = {
+      prefix: '10.0.0.0/8',
+      reason: 'ours',
+      addedAt: NOW,
+      addedBy: OPERATOR,
+      configured: false,
+    };
+    for (const [of, target, reason] of [
+      [{ type: 'safelist.added', entry }, { type: 'safelist', id: '10.0.0.0/8' }, 'ours'],
+      [
+        { type: 'safelist.removed', prefix: '10.0.0.0/8', actor: OPERATOR },
+        { type: 'safelist', id: '10.0.0.0/8' },
+        null,
+      ],
+      [
+        { type: 'control.paused', actor: OPERATOR, reason: 'maintenance' },
+        { type: 'control', id: 'announcements' },
+        'maintenance',
+      ],
+      [
+        { type: 'policy.loaded', actor: OPERATOR, summary: '2 playbooks' },
+        { type: 'policy', id: 'configuration' },
+        '2 playbooks',
+      ],
+    ] as const) {
+      const made = trail.entryOf(record(1, of));
+      assert.deepEqual(
+        [made.action, made.actor.name, made.target, made.reason],
+        [of.type, 'ada', target, reason],
+      );
+    }
+    const action = trail.entryOfAction({
+      type: 'peer.disabled',
+      at: NOW,
+      actor: OPERATOR,
+      target: 'edge1',
+      reason: 'x',
+    });
+    assert.deepEqual(
+      [action.seq, action.target, action.time],
+      [null, { type: 'peer', id: 'edge1' }, '2026-01-02T03:04:05.000Z'],
+    );
+  });
+});
+
+describe('The audit log', () => {
+  test('is one JSON line an entry, for the owner alone, and gives the newest first', async (t) => {
+    const { log: audit, path, errors } = await log(t);
+    audit.record(facts(1, 3));
+    audit.recordAction({ type: 'peer.disabled', at: NOW, actor: OPERATOR, target: 'edge1', reason: 'a\nb' });
+    assert.deepEqual(
+      (await audit.newest(2)).map((e) => e.action),
+      ['peer.disabled', 'control.paused'],
+    );
+    assert.deepEqual(
+      (await audit.newest(9)).map((e) => e.seq),
+      [null, 3, 2, 1],
+    );
+    await audit.close();
+    assert.equal((await linesOf(path)).length, 4);
+    assert.equal((await stat(path)).mode & 0o777, 0o600);
+    assert.deepEqual(errors, []);
+  });
+
+  test('goes on after a restart without repeating a fact', async (t) => {
+    const { log: audit, path } = await log(t);
+    audit.record(facts(1, 3));
+    audit.recordAction({ type: 'peer.cleared', at: NOW, actor: OPERATOR, target: 'edge1', reason: '' });
+    await audit.close();
+    await appendFile(path, '{"v":1,"torn');
+    const again = await AuditLog.open({ path, clock: () => NOW, onError: () => undefined });
+    assert.equal(again.lastSeq, 3);
+    again.record(facts(1, 5));
+    assert.deepEqual(
+      (await again.newest(9)).map((e) => e.seq),
+      [5, 4, null, 3, 2, 1],
+    );
+    await again.close();
+  });
+
+  test('is rotated by size; old files are kept up to a number, and are read from', async (t) => {
+    let now = NOW;
+    const { log: audit, path, folder } = await log(t, { maxOctets: 1_000, keep: 2, clock: () => ++now });
+    for (const one of facts(1, 20)) {
+      audit.record([one]);
+      await audit.newest(1);
+    }
+    const files = await names(folder);
+    assert.equal(files.length, 3);
+    assert.match(files[1] ?? '', /^audit\.jsonl\.2026-01-02T03-04-05\.\d{3}Z$/);
+    for (const name of files) assert.ok((await stat(join(folder, name))).size <= 1_000);
+    const seqs = (await audit.newest(100)).map((e) => e.seq);
+    assert.deepEqual(
+      seqs,
+      Array.from({ length: seqs.length }, (_, i) => 20 - i),
+    );
+    assert.ok(seqs.length > (await linesOf(path)).length);
+    await audit.close();
+  });
+
+  test('a failing disk is reported, holds nobody up, and loses nothing once it works again', async (t) => {
+    const files = new FailingFiles();
+    const { log: audit, errors } = await log(t, { files });
+    files.fault = (step) => {
+      if (step === 'write') throw systemError('ENOSPC');
+      return undefined;
+    };
+    audit.record([fact(1)]);
+    await audit.newest(1);
+    audit.record([fact(2)]);
+    await audit.newest(1);
+    assert.equal(errors.length, 2);
+    assert.match(errors[0] ?? '', /no space left on the device/);
+    assert.deepEqual(audit.backlog, { waiting: 2, dropped: 0 });
+    files.fault = () => undefined;
+    audit.record([fact(3)]);
+    assert.deepEqual(
+      (await audit.newest(9)).map((e) => e.seq),
+      [3, 2, 1],
+    );
+    await audit.close();
+  });
+
+  test('while the disk fails it keeps a bounded number of entries, and says how many are missing', async (t) => {
+    const files = new FailingFiles();
+    const { log: audit } = await log(t, { files, maxWaiting: 5 });
+    files.fault = (step) => {
+      if (step === 'write') throw systemError('EIO');
+      return undefined;
+    };
+    for (const one of facts(1, 12)) {
+      audit.record([one]);
+      await audit.newest(1);
+    }
+    assert.deepEqual(audit.backlog, { waiting: 5, dropped: 7 });
+    files.fault = () => undefined;
+    audit.record([fact(13)]);
+    const entries = await audit.newest(20);
+    assert.deepEqual(
+      entries.map((e) => e.seq),
+      [13, 12, 11, 10, 9, null],
+    );
+    assert.match(entries.at(-1)?.reason ?? '', /^8 entries before this one could not be written/);
+    await audit.close();
+  });
+
+  test('after a failed fsync it goes on in a new file', async (t) => {
+    const files = new FailingFiles();
+    const { log: audit, folder } = await log(t, { files });
+    audit.record([fact(1)]);
+    await audit.newest(1);
+    let failures = 1;
+    files.fault = (step) => {
+      if (step === 'datasync' && failures-- > 0) throw systemError('EIO');
+      return undefined;
+    };
+    audit.record([fact(2)]);
+    await audit.newest(1);
+    audit.record([fact(3)]);
+    assert.deepEqual(
+      (await audit.newest(9)).map((e) => e.seq),
+      [3, 2, 1],
+    );
+    assert.equal((await names(folder)).length, 2);
+    await audit.close();
+  });
+
+  test('a line that somebody changed is shown as damaged, not hidden', async (t) => {
+    const { log: audit, path } = await log(t);
+    audit.record([fact(1)]);
+    await audit.newest(1);
+    await audit.close();
+    await appendFile(path, 'not json\n');
+    const again = await AuditLog.open({ path, clock: () => NOW, onError: () => undefined });
+    assert.deepEqual(
+      (await again.newest(9)).map((e) => [e.action, e.seq]),
+      [
+        ['audit.damaged', null],
+        ['control.paused', 1],
+      ],
+    );
+    await again.close();
+    assert.match(await readFile(path, 'utf8'), /not json\n$/);
+  });
+
+  test('a close writes what still waits', async (t) => {
+    const { log: audit, path } = await log(t);
+    audit.record(facts(1, 50));
+    await audit.close();
+    assert.equal((await linesOf(path)).length, 50);
+  });
+
+  test('a path that cannot be written is refused at the start', async (t) => {
+    const { path } = await log(t);
+    await assert.rejects(
+      AuditLog.open({ path: join(path, 'below'), clock: () => NOW, onError: () => undefined }),
+      /cannot open the audit log .*below/,
+    );
+  });
+});
