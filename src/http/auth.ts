@@ -1,5 +1,5 @@
 /** Who is calling, and what that caller may do. */
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { TLSSocket } from 'node:tls';
 import type { AuthSettings, Role } from './dependencies.ts';
@@ -58,7 +58,7 @@ function authenticatorFor(settings: AuthSettings): Authenticator {
   }
 }
 
-const digest = (token: string): Buffer => createHash('sha256').update(token, 'utf8').digest();
+const digest = (token: string): Buffer => hash('sha256', token, 'buffer');
 
 interface KnownToken extends Caller {
   readonly digest: Buffer;

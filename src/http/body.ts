@@ -55,6 +55,8 @@ function parseJson(text: string, where: string): unknown {
 
 /** True when brackets are open more than `limit` deep at some place outside of strings. */
 function nestsDeeper(text: string, limit: number): boolean {
+  // Most texts have too few brackets to nest deep, and finding those is much faster than reading every character.
+  if (countUpTo(limit, '{', text) + countUpTo(limit, '[', text) <= limit) return false;
   let depth = 0;
   for (let i = 0; i < text.length; i++) {
     const c = text.charCodeAt(i);
@@ -64,6 +66,14 @@ function nestsDeeper(text: string, limit: number): boolean {
     } else if (c === 0x7d || c === 0x5d) depth--;
   }
   return false;
+}
+
+/** How often a character occurs; more than `limit` is not counted any further. */
+function countUpTo(limit: number, character: string, text: string): number {
+  let count = 0;
+  for (let at = text.indexOf(character); at >= 0 && count <= limit; at = text.indexOf(character, at + 1))
+    count++;
+  return count;
 }
 
 /** Index of the quote that ends the string which begins at `from`, or the text's length. */

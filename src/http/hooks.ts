@@ -1,4 +1,5 @@
 /** What happens to every request before and after its handler: credentials, roles, overload, observation. */
+import type { FastifyRequest } from 'fastify';
 import { allows, createAuthenticator, refuseForeignPages } from './auth.ts';
 import type { App } from './context.ts';
 import type { HttpDependencies } from './dependencies.ts';
@@ -19,8 +20,7 @@ export function addHooks(app: App, deps: HttpDependencies, overload: Overload): 
     if (config?.access === undefined) throw new TypeError(`${url} does not say whom it serves`);
   });
 
-  app.addHook('onRequest', async (request, reply) => {
-    reply.headers(commonHeaders(request.id));
+  const admit = (request: FastifyRequest): void => {
     const { access } = request.routeOptions.config;
     if (access === undefined || access === 'public') return;
     refuseForeignPages(request.raw, deps.auth().mode);
@@ -34,14 +34,26 @@ export function addHooks(app: App, deps: HttpDependencies, overload: Overload): 
         headers: { 'retry-after': '2' },
       });
     }
+  };
+
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.headers(commonHeaders(request.id));
+    try {
+      admit(request);
+    } catch (error) {
+      done(error instanceof Error ? error : new Error(String(error)));
+      return;
+    }
+    done();
   });
 
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
     deps.onRequest({
       method: request.method,
       route: request.routeOptions.url ?? '(none)',
       status: reply.statusCode,
       seconds: reply.elapsedTime / 1000,
     });
+    done();
   });
 }
