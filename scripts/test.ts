@@ -6,7 +6,7 @@
  */
 import { readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join, relative, resolve } from 'node:path';
+import { join, relative } from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 
@@ -27,27 +27,30 @@ if (files.length === 0) {
 const totals = { passed: 0, failed: 0, skipped: 0, todo: 0 };
 const skips: string[] = [];
 const failures: string[] = [];
-const filesWithTests = new Set<string>();
+const empty: string[] = [];
 const started = performance.now();
 
 // Suites with real daemons mostly wait, so more files run at once than there are processors. The children inherit
 // this process's `--import tsx`.
+const path: string[] = [];
 const events = run({ files, concurrency: Math.max(4, 2 * availableParallelism()), timeout: FILE_TIMEOUT_MS });
+events.on('test:start', (event) => {
+  path.splice(event.nesting, path.length, event.name);
+});
 events.on('test:pass', (event) => {
+  if (isEmptyFile(event)) empty.push(event.name);
   if (isContainer(event)) return;
-  if (event.file !== undefined) filesWithTests.add(event.file);
   if (event.skip !== undefined) {
     totals.skipped++;
-    skips.push(`${place(event)}: ${event.name}${typeof event.skip === 'string' ? ` (${event.skip})` : ''}`);
+    skips.push(`${place(event)} > ${event.name}${typeof event.skip === 'string' ? ` (${event.skip})` : ''}`);
   } else if (event.todo !== undefined) totals.todo++;
   else totals.passed++;
 });
 events.on('test:fail', (event) => {
   if (event.todo !== undefined) totals.todo++;
   else {
-    if (!onlyHoldsFailures(event.details.error)) failures.push(`${place(event)}: ${event.name}`);
+    if (!onlyHoldsFailures(event.details.error)) failures.push(`${place(event)} > ${event.name}`);
     if (!isContainer(event)) totals.failed++;
-    if (event.file !== undefined) filesWithTests.add(event.file);
   }
 });
 events.on('end', conclude);
@@ -60,9 +63,14 @@ interface TestEvent {
   readonly details: { readonly type?: string | undefined };
 }
 
-/** Suites hold tests, and a file without tests of its own is reported as one named after itself: neither is a test. */
+/** A file that declares no test is reported as a test that is named after it. */
+function isEmptyFile(event: TestEvent): boolean {
+  return event.nesting === 0 && event.name.endsWith('.test.ts');
+}
+
+/** Suites hold tests; neither they nor files are tests themselves. */
 function isContainer(event: TestEvent): boolean {
-  return event.details.type === 'suite' || (event.nesting === 0 && event.name.endsWith('.test.ts'));
+  return event.details.type === 'suite' || isEmptyFile(event);
 }
 
 /** A suite is reported as failed when something in it is, which has been said by then. */
@@ -70,8 +78,10 @@ function onlyHoldsFailures(error: object): boolean {
   return 'failureType' in error && error.failureType === 'subtestsFailed';
 }
 
+/** Where a test stands: its file and the suites around it. Starts and ends are reported in the order of declaration. */
 function place(event: TestEvent): string {
-  return event.file === undefined ? 'unknown file' : relative(root, event.file);
+  const file = event.file === undefined ? 'unknown file' : relative(root, event.file);
+  return [file, ...path.slice(0, event.nesting)].join(' > ');
 }
 
 function conclude(): void {
@@ -86,7 +96,6 @@ function conclude(): void {
   if (asked.length === 0 && ran < FLOOR) {
     complaints.push(`only ${ran} tests were found, ${FLOOR} is the floor (scripts/test.ts)`);
   }
-  const empty = files.filter((file) => !filesWithTests.has(resolve(file)));
   if (empty.length > 0) complaints.push(`without a single test:\n  ${empty.join('\n  ')}`);
   // The spec reporter still writes its own summary when the events end.
   setImmediate(() => {

@@ -116,6 +116,7 @@ export async function startBird(config: DaemonConfig, recover = false): Promise<
       return /\bEstablished\s*$/m.test(await command('show', 'protocols', `peer${index}`));
     },
     rules: async (family) => parseBirdTable(await tableText(family)),
+    count: async (family) => parseBirdTable(await tableText(family)).length,
     tableText,
     log: running.log,
     stop,

@@ -42,7 +42,9 @@ function neighborText(config: DaemonConfig, peer: PeerConfig): string {
     ...(peer.md5Password === undefined ? [] : [`  md5-password '${peer.md5Password}';`]),
     ...(peer.restarting === undefined ? [] : [`  capability { graceful-restart ${peer.restarting}; }`]),
     `  family { ${peer.families.map((family) => `${FAMILY_WORDS[family]};`).join(' ')} }`,
-    '  api { processes [ dump, orders ]; neighbor-changes; receive { parsed; update; notification; open; refresh; } }',
+    // Apart: what is received must not go to the process that gives orders, which reads nothing and would block exabgp.
+    '  api listening { processes [ dump ]; neighbor-changes; receive { parsed; update; open; refresh; } }',
+    '  api speaking { processes [ orders ]; }',
     ...(config.originate === undefined ? [] : ['  flow {', config.originate, '  }']),
     '}',
   ].join('\n');
@@ -116,6 +118,9 @@ export async function startExaBgp(config: DaemonConfig): Promise<ExaBgp> {
     },
     async rules(family) {
       return [...tableOf(await received(), FAMILY_WORDS[family] ?? family).values()];
+    },
+    async count(family) {
+      return tableOf(await received(), FAMILY_WORDS[family] ?? family).size;
     },
     tableText: async () => readFile(lines, 'utf8'),
     log: running.log,

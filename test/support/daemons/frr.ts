@@ -116,6 +116,7 @@ export async function startFrr(config: DaemonConfig): Promise<Frr> {
       return (await command(`show bgp neighbors ${peerAddress} json`)).includes('"bgpState":"Established"');
     },
     rules: async (family) => parseFrrTable(await tableText(family)),
+    count: async (family) => parseFrrTable(await tableText(family)).length,
     tableText,
     log: running.log,
     stop,

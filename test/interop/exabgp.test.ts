@@ -1,0 +1,8 @@
+import { interopSuite } from '../support/interop-suite.ts';
+
+interopSuite({
+  kind: 'exabgp',
+  dials: 'daemon',
+  helps: false,
+  // No lastShutdown: 4.2.21 with an API process for parsed messages stumbles over every NOTIFICATION that it receives.
+});

@@ -1,0 +1,59 @@
+/** With PREFIXD_WRITE_DOCS=1 the interop suite writes down what it proved: docs/interop.md. */
+import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { DaemonKind } from './daemons/daemon.ts';
+
+/** What one daemon's suite proved. */
+export interface InteropReport {
+  readonly kind: DaemonKind;
+  /** Debian package. */
+  readonly package: string;
+  version: string;
+  /** Names of the tests that passed, in order. */
+  readonly proven: string[];
+}
+
+const root = join(import.meta.dirname, '..', '..');
+const parts = join(root, '.ci', 'out', 'interop');
+
+/**
+ * Keeps a report and writes the page from all reports there are. The suites run side by side; each writes its own part
+ * first, so whichever is last sees them all.
+ */
+export function writeInteropReport(report: InteropReport): void {
+  if (process.env.PREFIXD_WRITE_DOCS !== '1') return;
+  mkdirSync(parts, { recursive: true });
+  writeFileSync(join(parts, `${report.kind}.json`), JSON.stringify(report));
+  const reports = readdirSync(parts)
+    .filter((name) => name.endsWith('.json'))
+    .sort()
+    .map((name): InteropReport => JSON.parse(readFileSync(join(parts, name), 'utf8')));
+  const page = join(root, 'docs', 'interop.md');
+  mkdirSync(join(root, 'docs'), { recursive: true });
+  const draft = `${page}.${process.pid}`;
+  writeFileSync(draft, pageOf(reports));
+  renameSync(draft, page);
+}
+
+function pageOf(reports: readonly InteropReport[]): string {
+  const rows = [...new Set(reports.flatMap((report) => report.proven))];
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  return [
+    '# Interoperability',
+    '',
+    'Written by the suite in `test/interop/` (`PREFIXD_WRITE_DOCS=1 npm test -- test/interop/*.test.ts`). Each row was read from',
+    "the daemon's own table after this speaker announced, replaced or withdrew. A dash: not applicable or not proven.",
+    '',
+    'GoBGP tells the operators and widths it received, so there the NLRI is compared octet for octet as well. FRR 8.4 and',
+    'ExaBGP 4.2 do not keep FlowSpec rules while a peer restarts gracefully, and ExaBGP does not send ROUTE-REFRESH.',
+    '',
+    line(['', ...reports.map((report) => report.kind)]),
+    line(['---', ...reports.map(() => '---')]),
+    line(['version', ...reports.map((report) => report.version)]),
+    line(['Debian package', ...reports.map((report) => `\`${report.package}\``)]),
+    ...rows.map((row) =>
+      line([row, ...reports.map((report) => (report.proven.includes(row) ? 'yes' : '-'))]),
+    ),
+    '',
+  ].join('\n');
+}
