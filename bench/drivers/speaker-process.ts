@@ -1,0 +1,43 @@
+/** prefixd's speaker alone, in a process of its own: routes in, sessions out. */
+import type { OutRoute } from '../../src/bgp/rib/adj-rib-out.ts';
+import { Speaker } from '../../src/bgp/speaker/speaker.ts';
+import { RULE_FAMILY, routeOf } from '../rules.ts';
+import type { ChildOptions, ChildRequest } from './child-protocol.ts';
+import { ASN } from './driver.ts';
+
+const options: ChildOptions = JSON.parse(process.argv[2] ?? '{}');
+const names = Array.from({ length: options.sessions }, (_, i) => `sink${i}`);
+const speaker = new Speaker({
+  localAsn: ASN.driver,
+  routerId: '192.0.2.10',
+  neighbors: names.map((name) => ({
+    name,
+    address: { kind: 'tcp', ...options.sink },
+    localAddress: options.host,
+    peerAsn: ASN.sink,
+    passive: false,
+    holdTimeSeconds: 240,
+    families: [RULE_FAMILY],
+    enabled: true,
+  })),
+});
+const standing: OutRoute[] = [];
+let prepared: readonly OutRoute[] = [];
+
+speaker.subscribe({
+  onEstablished: (peer) => {
+    speaker.apply(peer, standing, []);
+    speaker.endOfRib(peer);
+  },
+});
+process.on('message', (request: ChildRequest) => {
+  if (request.type === 'go') {
+    for (const name of names) speaker.apply(name, prepared, []);
+    for (const route of prepared) standing.push(route);
+    return;
+  }
+  prepared = Array.from({ length: request.count }, (_, i) => routeOf(request.from + i));
+  process.send?.({ type: 'is-ready' });
+});
+process.on('disconnect', () => process.exit(0));
+await speaker.start();

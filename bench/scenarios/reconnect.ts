@@ -1,0 +1,58 @@
+/** 2: the same table again after the peer has reset the connection, from Established to the last NLRI. */
+import { CONTENDERS } from '../drivers/contenders.ts';
+import { type Contender, installed } from '../drivers/driver.ts';
+import { type Row, ratioOf, row, type Scenario } from '../report.ts';
+import { elapsedMs, type Sink } from '../sink-client.ts';
+
+export const reconnect: Scenario = {
+  name: 'reconnect',
+  title: 'Reconnect: the same table again, from Established to the last NLRI at the peer',
+  async run({ quick, progress }) {
+    const rules = quick ? 500 : 50_000;
+    const { present, missing } = installed(CONTENDERS);
+    const what = `${rules} rules again`;
+    const rows: Row[] = [];
+    for (const contender of present) {
+      progress(contender.name);
+      const rounds = quick ? 1 : contender.name === 'exabgp' ? 3 : 7;
+      rows.push(row(what, contender.name, 'ms', await reconnects(contender, rules, rounds)));
+    }
+    return {
+      rows,
+      ratios: [
+        ...ratioOf(rows, what, 'prefixd', 'floor', { atMost: 6 }),
+        // Bird is kept awake by commands, which is its best.
+        ...ratioOf(rows, what, 'prefixd', 'bird', { atMost: 0.5 }),
+        ...ratioOf(rows, what, 'prefixd', 'gobgp'),
+        ...ratioOf(rows, what, 'prefixd', 'exabgp'),
+      ],
+      missing,
+    };
+  },
+};
+
+async function reconnects(contender: Contender, rules: number, rounds: number): Promise<readonly number[]> {
+  const { driver, sink } = await contender.start();
+  const sleepAgain = driver.keepAwake?.();
+  try {
+    const command = await driver.ready(0, rules);
+    const { reached } = await sink.expect(rules);
+    command();
+    await reached;
+    const times: number[] = [];
+    for (let round = 0; round < rounds; round++) times.push(await reconnectOnce(sink, rules));
+    return times;
+  } finally {
+    sleepAgain?.();
+    await driver.end();
+    await sink.end();
+  }
+}
+
+async function reconnectOnce(sink: Sink, rules: number): Promise<number> {
+  const { reached } = await sink.expect(rules);
+  const established = sink.established();
+  sink.drop();
+  const from = await established;
+  return elapsedMs(from, (await reached).at);
+}

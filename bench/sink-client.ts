@@ -1,0 +1,59 @@
+/** The sink as its parent sees it. */
+import { join } from 'node:path';
+import { type Child, startChild } from './children.ts';
+import type { SinkOptions, SinkReport, SinkRequest } from './sink.ts';
+
+export type Reached = Extract<SinkReport, { readonly type: 'reached' }>;
+
+export class Sink {
+  readonly host: string;
+  /** Where it listens; 0 when it dials. */
+  readonly port: number;
+  readonly #child: Child<SinkReport, SinkRequest>;
+
+  private constructor(host: string, port: number, child: Child<SinkReport, SinkRequest>) {
+    this.host = host;
+    this.port = port;
+    this.#child = child;
+  }
+
+  static async start(options: SinkOptions): Promise<Sink> {
+    const child = startChild<SinkReport, SinkRequest>(join(import.meta.dirname, 'sink.ts'), options);
+    const port = options.dial === undefined ? (await child.next('listening')).port : 0;
+    return new Sink(options.host, port, child);
+  }
+
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  /** When the next session is up (ns). Call it before whatever makes it come up. */
+  async established(timeoutMs?: number): Promise<bigint> {
+    return BigInt((await this.#child.next('established', timeoutMs)).at);
+  }
+
+  /** Counts from zero; `reached` resolves with the NLRI that fulfils the count. */
+  async expect(nlri: number, timeoutMs?: number): Promise<{ readonly reached: Promise<Reached> }> {
+    const expecting = this.#child.next('expecting');
+    const reached = this.#child.next('reached', timeoutMs);
+    // Whoever fails before waiting for it has said why already.
+    reached.catch(() => undefined);
+    this.#child.tell({ type: 'expect', nlri });
+    await expecting;
+    return { reached };
+  }
+
+  /** Resets every connection. */
+  drop(): void {
+    this.#child.tell({ type: 'drop' });
+  }
+
+  end(): Promise<void> {
+    return this.#child.end();
+  }
+}
+
+/** Milliseconds between two times of the monotonic clock (ns). */
+export function elapsedMs(from: bigint, to: bigint | string): number {
+  return Number(BigInt(to) - from) / 1e6;
+}
