@@ -11,8 +11,8 @@ import { viewOf } from '../control/rule-view.ts';
 import type { Log } from '../control/types.ts';
 import type { BoundAddress, ReloadOutcome } from '../http/dependencies.ts';
 import type { Actor } from '../core/types.ts';
+import { AuditLog } from '../store/audit.ts';
 import { Journal } from '../store/journal.ts';
-import { memoryAudit } from './audit.ts';
 import { realTimers, steadyClock } from './clock.ts';
 import type { ConfigResult, LoadedConfig } from './config/types.ts';
 import { Health } from './health.ts';
@@ -99,7 +99,7 @@ async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
   const view = viewOf(reconciler, engine, announcer);
   engine.follow(narrateFacts(logger, engine.state, view.ruleText));
   announcer.subscribe(narrateSessions(logger));
-  const audit = memoryAudit();
+  const audit = await openAudit(config, engine, clock, logger);
   undo.push(() => audit.close());
   engine.follow((facts) => audit.record(facts));
   const metrics = new Metrics({ engine, reconciler: view, announcer, clock, version });
@@ -155,6 +155,30 @@ async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
       logger.info({ preserved: preserveAnnouncements }, 'prefixd has stopped');
     },
   };
+}
+
+/** Opens the audit log and gives it what a crash kept from it. */
+async function openAudit(
+  config: LoadedConfig,
+  engine: Engine,
+  clock: () => number,
+  logger: Logger,
+): Promise<AuditLog> {
+  const { state } = engine;
+  const audit = await AuditLog.open({
+    path: config.observability.auditLogPath,
+    clock,
+    newestSeq: state.seq,
+    live: [...state.live].flatMap((id) => state.mitigations.get(id) ?? []),
+    onError: (error) => logger.error({ err: error }, 'the audit log cannot be written; trying again'),
+  });
+  const missed = engine.recent(audit.lastSeq);
+  if (missed === undefined) {
+    logger.warn({ last_seq: audit.lastSeq }, 'the audit log misses facts that only the journal holds');
+  } else {
+    audit.record(missed);
+  }
+  return audit;
 }
 
 function makeAnnouncer(config: LoadedConfig, clock: () => number): Announcer {

@@ -6,7 +6,7 @@ import type { Announcer } from '../control/announcer.ts';
 import type { EngineView, ReconcilerView } from '../control/types.ts';
 import type { BoundAddress, HttpServer } from '../http/dependencies.ts';
 import { createServer } from '../http/server.ts';
-import type { Audit } from './audit.ts';
+import type { AuditLog } from '../store/audit.ts';
 import type { LoadedConfig } from './config/types.ts';
 import type { Health } from './health.ts';
 import type { Metrics } from './metrics.ts';
@@ -23,7 +23,7 @@ export interface ServeOptions {
   readonly reloader: Reloader;
   readonly metrics: Metrics;
   readonly health: Health;
-  readonly audit: Audit;
+  readonly audit: AuditLog;
   readonly logger: Logger;
   readonly clock: () => number;
   /** Milliseconds since the epoch. */

@@ -19,6 +19,11 @@ export interface AuditLogOptions {
   readonly clock: () => number;
   /** Told of each failure to write; the entries are tried again with the next ones. Must not throw. */
   readonly onError: (error: StoreError) => void;
+  /**
+   * The newest fact there is. A log that counts beyond it followed another journal, whose numbers say nothing here; then
+   * everything up to this fact passes for recorded.
+   */
+  readonly newestSeq?: number;
   /** Mitigations that are live when the log begins, for the `before` of their next change. */
   readonly live?: Iterable<Mitigation>;
   /** A file is rotated before it grows beyond this many octets. Default 64 MiB. */
@@ -33,7 +38,7 @@ export interface AuditLogOptions {
 const RETRIES_AT_CLOSE = 2;
 
 export class AuditLog {
-  readonly #options: Required<Omit<AuditLogOptions, 'live'>>;
+  readonly #options: Required<Omit<AuditLogOptions, 'live' | 'newestSeq'>>;
   readonly #folder: string;
   readonly #name: string;
   readonly #trail: AuditTrail;
@@ -66,7 +71,8 @@ export class AuditLog {
         found === undefined
           ? await SegmentFile.create(files, dirname(path), segment)
           : await SegmentFile.open(files, segment, found.unterminated);
-      return new AuditLog(options, file, found?.lastSeq ?? 0);
+      const lastSeq = Math.min(found?.lastSeq ?? 0, options.newestSeq ?? Number.POSITIVE_INFINITY);
+      return new AuditLog(options, file, lastSeq);
     } catch (error) {
       throw storeError('open the audit log', path, error);
     }

@@ -371,4 +371,15 @@ describe('The audit log', () => {
       /cannot open the audit log .*below/,
     );
   });
+
+  test('a log that counts beyond the newest fact followed another journal, and does not pass over this one', async (t) => {
+    const { log: before, path } = await log(t);
+    before.record(facts(1, 5));
+    await before.close();
+    const after = await AuditLog.open({ path, clock: () => NOW, onError: () => {}, newestSeq: 2 });
+    assert.equal(after.lastSeq, 2);
+    after.record(facts(3, 3));
+    assert.equal((await after.newest(10)).length, 6);
+    await after.close();
+  });
 });
