@@ -1,6 +1,9 @@
 /**
  * Routes into UPDATEs (RFC 4271 §4.3): as many NLRI in each as fit, routes with equal attributes together. The octets of
  * attributes are written once for a group, the NLRI are copied as they are, and nothing else is done a route.
+ *
+ * Messages are filled up to 4096 octets even where longer ones were negotiated: FRR 8.4 offers extended messages, and
+ * resets the session (3/9) when one holds 4095 octets of FlowSpec NLRI. Only a route that needs more by itself gets more.
  */
 import { ByteWriter } from '../../net/bytes.ts';
 import { writeAttributes } from '../wire/attributes-encode.ts';
@@ -134,7 +137,8 @@ function fill(
 ): void {
   const { front, behind } = envelope;
   const overhead = HEADER_LENGTH + UPDATE_LENGTHS + front.length + behind.length;
-  const room = maxMessageLength(MessageType.Update, context.extendedMessages) - overhead;
+  const room = MAX_MESSAGE_LENGTH - overhead;
+  const roomForOne = maxMessageLength(MessageType.Update, context.extendedMessages) - overhead;
   // Several NLRI share at most the 4096 octets that everybody takes, extended messages or not: frr 8.4 negotiates them
   // and resets (3/9) when the FlowSpec NLRI of an UPDATE pass 6500 octets (FRRouting/frr#18557).
   const sharedRoom = Math.min(room, MAX_MESSAGE_LENGTH - overhead);
@@ -146,10 +150,15 @@ function fill(
       if (nlriLength + route.nlri.length > (end === first ? room : sharedRoom)) break;
       nlriLength += route.nlri.length;
     }
-    if (end === first) {
-      tooLong.push(...routes.slice(first, first + 1));
-      first++;
-      continue;
+    const alone = routes[first];
+    if (end === first && alone !== undefined) {
+      if (alone.nlri.length > roomForOne) {
+        tooLong.push(alone);
+        first++;
+        continue;
+      }
+      nlriLength = alone.nlri.length;
+      end++;
     }
     messages.push(assemble(routes, first, end, nlriLength, envelope, overhead));
     first = end;
