@@ -23,6 +23,7 @@ import {
   FastNetMonBody,
   SignalAnswerSchema,
 } from './schemas.ts';
+import { mapInSlices, nextTurn } from './slices.ts';
 import { eventView } from './views.ts';
 
 type EventAnswer = z.output<typeof EventAnswerSchema>;
@@ -105,7 +106,7 @@ export function registerEvents(app: App, deps: HttpDependencies, buckets: TokenB
     const results: Promise<BatchResult>[] = [];
     for (const item of items) {
       results.push(one(item));
-      if (results.length % EVENTS_PER_SLICE === 0) await new Promise((resolve) => setImmediate(resolve));
+      if (results.length % EVENTS_PER_SLICE === 0) await nextTurn();
     }
     const settled = await Promise.all(results);
     if (settled.length > 0 && settled.every(({ code }) => code === 503)) {
@@ -173,7 +174,7 @@ export function registerEvents(app: App, deps: HttpDependencies, buckets: TokenB
         },
       },
     },
-    (request) => {
+    async (request) => {
       const { source, vector, victim_ip, limit, cursor } = request.query;
       const victim = victim_ip === undefined ? undefined : requireAddress('victim_ip', victim_ip);
       const { items, nextCursor } = page(
@@ -189,7 +190,7 @@ export function registerEvents(app: App, deps: HttpDependencies, buckets: TokenB
         limit,
         cursor,
       );
-      return { events: items.map(eventView), next_cursor: nextCursor };
+      return { events: await mapInSlices(items, eventView), next_cursor: nextCursor };
     },
   );
 }

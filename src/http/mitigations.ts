@@ -1,5 +1,6 @@
 /** Mitigations: what was decided, ending one, and an operator's own. */
 import { z } from 'zod';
+import type { ReconcilerView } from '../control/types.ts';
 import type { Mitigation } from '../core/types.ts';
 import { protocolNumber } from '../core/vectors.ts';
 import { canonicalAddress } from '../net/prefix.ts';
@@ -8,7 +9,15 @@ import { type App, operatorOf } from './context.ts';
 import { page } from './cursor.ts';
 import type { HttpDependencies } from './dependencies.ts';
 import { HttpProblem, invalidField } from './problem.ts';
-import { commonProblems, MitigateBody, MitigationQuery, MitigationSchema, WithdrawBody } from './schemas.ts';
+import {
+  commonProblems,
+  MitigateBody,
+  MitigationQuery,
+  MitigationSchema,
+  type MitigationStatusSchema,
+  WithdrawBody,
+} from './schemas.ts';
+import { mapInSlices } from './slices.ts';
 import { mitigationView, shownStatus } from './views.ts';
 
 /** The canonical form of an address that a caller gave, or a 400 that names the field. */
@@ -16,6 +25,16 @@ export function requireAddress(field: string, text: string): string {
   const address = canonicalAddress(text);
   if (address === undefined) throw invalidField(field, `"${text}" is not an IPv4 or IPv6 address`);
   return address;
+}
+
+/** Asks the reconciler, which costs time, only when it matters whether the mitigation is pending. */
+function hasStatus(
+  mitigation: Mitigation,
+  wanted: ReadonlySet<z.output<typeof MitigationStatusSchema>>,
+  reconciler: ReconcilerView,
+): boolean {
+  if (wanted.has('pending') === wanted.has(mitigation.status)) return wanted.has(mitigation.status);
+  return wanted.has(shownStatus(mitigation, reconciler));
 }
 
 const IdParams = z.object({ id: z.string() });
@@ -44,7 +63,7 @@ export function registerMitigations(app: App, deps: HttpDependencies): void {
         },
       },
     },
-    (request) => {
+    async (request) => {
       const { status, customer_id, pop, limit, cursor, ...query } = request.query;
       const victim = query.victim_ip === undefined ? undefined : requireAddress('victim_ip', query.victim_ip);
       const statuses = status === undefined ? undefined : new Set(status);
@@ -57,13 +76,16 @@ export function registerMitigations(app: App, deps: HttpDependencies): void {
             (victim === undefined || mitigation.victim === victim) &&
             (customer_id === undefined || mitigation.customerId === customer_id) &&
             (pop === undefined || pop === 'all' || mitigation.pop === pop) &&
-            (statuses === undefined || statuses.has(shownStatus(mitigation, reconciler))),
+            (statuses === undefined || hasStatus(mitigation, statuses, reconciler)),
         },
         limit,
         cursor,
       );
       return {
-        mitigations: items.map((mitigation) => mitigationView(mitigation, reconciler)),
+        mitigations: await mapInSlices(items, (mitigation) =>
+          // One that has changed between two slices is shown as it is now, as its rules are.
+          mitigationView(engine.state.mitigations.get(mitigation.id) ?? mitigation, reconciler),
+        ),
         next_cursor: nextCursor,
       };
     },

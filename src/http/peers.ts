@@ -7,6 +7,7 @@ import type { HttpDependencies, OperatorAction } from './dependencies.ts';
 import { type PeerStatus, peerView, routeView } from './peer-views.ts';
 import { HttpProblem } from './problem.ts';
 import { commonProblems, PeerClearBody, PeerCommandBody, PeerSchema, RibRouteSchema } from './schemas.ts';
+import { nextTurn } from './slices.ts';
 
 const NameParams = z.object({ name: z.string() });
 
@@ -125,7 +126,7 @@ export function registerPeers(app: App, deps: HttpDependencies): void {
         if (++count % ROUTES_PER_SLICE !== 0) continue;
         yield text;
         text = '';
-        await new Promise((resolve) => setImmediate(resolve));
+        await nextTurn();
       }
       text += ']';
     }
