@@ -1,0 +1,107 @@
+/** prefixd itself as a child process, as `prefixd run` starts it. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Running, start, until } from './children.ts';
+import { freePort, ownAddress } from './loopback.ts';
+
+const MAIN = join(import.meta.dirname, '..', '..', 'src', 'cli', 'main.ts');
+
+/** The words that run the command line from the sources, wherever the caller stands. */
+export const PREFIXD = [process.execPath, '--import', import.meta.resolve('tsx'), MAIN] as const;
+
+/** A POST or GET that came back. */
+export interface Answer {
+  readonly status: number;
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+/** One daemon with its folder; it can be killed and started again. */
+export class Prefixd {
+  readonly folder: string;
+  readonly base: string;
+  readonly #token = 'e2e-secret';
+  #running: Running | undefined;
+  /** What all runs so far have printed. */
+  #printed = '';
+
+  private constructor(folder: string, base: string) {
+    this.folder = folder;
+    this.base = base;
+  }
+
+  /**
+   * Writes the configuration folder and starts the daemon. `settings` is what follows the sections `http` and
+   * `storage` in prefixd.yaml; `files` are inventory and playbooks.
+   */
+  static async start(settings: string, files: Readonly<Record<string, string>>): Promise<Prefixd> {
+    const folder = await mkdtemp(join(tmpdir(), 'prefixd-'));
+    const address = ownAddress();
+    const listen = `${address}:${await freePort(address)}`;
+    const head = [
+      'http:',
+      `  listen: "${listen}"`,
+      '  auth: { mode: bearer, bearer_token_env: PREFIXD_E2E_TOKEN }',
+      'storage: { driver: jsonl, path: ./data }',
+      '',
+    ].join('\n');
+    await writeFile(join(folder, 'prefixd.yaml'), head + settings);
+    for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
+    const prefixd = new Prefixd(folder, `http://${listen}`);
+    try {
+      await prefixd.run();
+    } catch (error) {
+      await prefixd.end();
+      throw error;
+    }
+    return prefixd;
+  }
+
+  /** Environment for the command line to reach this daemon. */
+  get clientEnvironment(): Readonly<Record<string, string>> {
+    return { PREFIXD_API: this.base, PREFIXD_API_TOKEN: this.#token };
+  }
+
+  /** Starts the process and waits until it answers. */
+  async run(): Promise<void> {
+    const [program, ...words] = PREFIXD;
+    const running = start(program, [...words, 'run', '--config', this.folder], {
+      env: { PREFIXD_E2E_TOKEN: this.#token },
+    });
+    this.#running = running;
+    await until('prefixd answers', async () => {
+      if (running.ended) return true;
+      return (await fetch(`${this.base}/v1/health`)).ok;
+    });
+    if (running.ended) throw new Error(`prefixd ended: ${running.log()}`);
+  }
+
+  async kill(signal: NodeJS.Signals): Promise<void> {
+    this.#printed += this.#running?.log() ?? '';
+    await this.#running?.stop(signal);
+    this.#running = undefined;
+  }
+
+  log(): string {
+    return this.#printed + (this.#running?.log() ?? '');
+  }
+
+  async call(method: 'GET' | 'POST', path: string, body?: unknown): Promise<Answer> {
+    const response = await fetch(this.base + path, {
+      method,
+      headers: {
+        authorization: `Bearer ${this.#token}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const answer: unknown = await response.json();
+    if (typeof answer !== 'object' || answer === null) throw new Error(`${path}: ${JSON.stringify(answer)}`);
+    return { status: response.status, body: { ...answer } };
+  }
+
+  async end(): Promise<void> {
+    await this.kill('SIGKILL');
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
