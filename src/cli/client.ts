@@ -1,6 +1,7 @@
 /** Calls the API of a daemon, and turns what goes wrong into a message and an exit code. */
 import { readFile } from 'node:fs/promises';
 import type { Dispatcher } from 'undici';
+import { connectionError } from './connection-error.ts';
 import { CliError, Exit } from './context.ts';
 import type { Context, ExitCode } from './context.ts';
 import { printable } from './render.ts';
@@ -76,7 +77,7 @@ export async function openClient(context: Context, limits: CallLimits = {}): Pro
       });
       answer = { status: response.statusCode, text: await response.body.text() };
     } catch (error) {
-      throw connectionError(base, error);
+      throw await connectionError(base, error, cacert === undefined ? undefined : await pem(cacert));
     }
     return readAnswer(answer.status, answer.text);
   };
@@ -164,45 +165,4 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-/** Codes with which TLS says that this side must show a certificate, or another one. */
-const CERTIFICATE_WANTED = /ALERT_(CERTIFICATE_REQUIRED|BAD_CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE)/;
-
-function connectionError(base: string, error: unknown): CliError {
-  const cause = rootOf(error);
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
-  const message = cause instanceof Error ? cause.message : String(cause);
-  if (CERTIFICATE_WANTED.test(code)) {
-    return new CliError(
-      Exit.NotAuthorised,
-      `${base} wants another client certificate: give --cert and --key (${code})`,
-    );
-  }
-  const known: Readonly<Record<string, string>> = {
-    ECONNREFUSED: 'nobody listens there; is the daemon running?',
-    ENOTFOUND: 'the host is not known',
-    EHOSTUNREACH: 'the host cannot be reached',
-    UND_ERR_CONNECT_TIMEOUT: 'it does not answer',
-    UND_ERR_HEADERS_TIMEOUT: 'it took the call and did not answer in time',
-    UND_ERR_BODY_TIMEOUT: 'it stopped in the middle of its answer',
-    SELF_SIGNED_CERT_IN_CHAIN: 'its certificate is not trusted: give the CA with --cacert',
-    DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is not trusted: give it with --cacert',
-    UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate is not trusted: give the CA with --cacert',
-    UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its certificate is not trusted: give the CA with --cacert',
-  };
-  const why =
-    known[code] ??
-    (cause instanceof Error && cause.name === 'TimeoutError' ? 'it does not answer in time' : message);
-  return new CliError(
-    Exit.CannotConnect,
-    `cannot connect to ${base}: ${why} (another address: --api or PREFIXD_API)`,
-  );
-}
-
-/** The error behind the error; of several addresses that failed, the first. */
-function rootOf(error: unknown): unknown {
-  if (error instanceof AggregateError && error.errors.length > 0) return rootOf(error.errors[0]);
-  if (error instanceof Error && error.cause instanceof Error) return rootOf(error.cause);
-  return error;
 }

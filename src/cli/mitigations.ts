@@ -8,7 +8,7 @@ import { confirm } from './confirm.ts';
 import type { Context } from './context.ts';
 import { CliError, Exit, operatorOf } from './context.ts';
 import { drawingFor } from './drawing.ts';
-import { duration, json, pairs, rate, table } from './render.ts';
+import { duration, json, mitigationsAre, pairs, rate, table } from './render.ts';
 import type { Colour, Column } from './render.ts';
 import { readPorts, readProtocol, readRate } from './values.ts';
 
@@ -193,7 +193,7 @@ async function withdraw(context: Context, id: string | undefined, options: Withd
     if (options.yes !== true) await confirmAll(context, client);
     const answer = await client.post('/v1/control/withdraw-all', body);
     if (context.options.format === 'json') return void context.io.stdout.write(json(answer));
-    context.io.stdout.write(`${list(record(answer).affected).length} mitigations are being withdrawn.\n`);
+    context.io.stdout.write(`${mitigationsAre(list(record(answer).affected).length)} being withdrawn.\n`);
   });
 }
 

@@ -112,6 +112,11 @@ export function json(value: unknown): string {
   return `${JSON.stringify(value, null, 2)}\n`;
 }
 
+/** `1 mitigation is`, `2 mitigations are`. */
+export function mitigationsAre(count: number): string {
+  return count === 1 ? '1 mitigation is' : `${count} mitigations are`;
+}
+
 /** `45s`, `2m05s`, `3h10m`, `12d04h`. */
 export function duration(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));

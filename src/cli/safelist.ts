@@ -5,7 +5,7 @@ import { withClient } from './client.ts';
 import type { Context } from './context.ts';
 import { operatorOf } from './context.ts';
 import { drawingFor } from './drawing.ts';
-import { json, printable, table } from './render.ts';
+import { json, mitigationsAre, printable, table } from './render.ts';
 import type { Column } from './render.ts';
 
 export function registerSafelist(program: Command, contextFor: (command: Command) => Context): void {
@@ -34,7 +34,7 @@ export function registerSafelist(program: Command, contextFor: (command: Command
       if (context.options.format === 'json') return void context.io.stdout.write(json(answer));
       const { prefix: added, withdrawn } = record(answer);
       context.io.stdout.write(
-        `${text(added)} is on the safelist; ${list(withdrawn).length} mitigations withdrawn.\n`,
+        `${text(added)} is on the safelist; ${mitigationsAre(list(withdrawn).length)} being withdrawn.\n`,
       );
     });
 

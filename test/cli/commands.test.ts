@@ -127,7 +127,7 @@ test('a program withdraws everything at once; somebody at a terminal is asked fi
     'GET /v1/health/detail': { status: 200, body: { mitigations: { live: 7 } } },
   });
   const argv = ['withdraw', '--all', '--reason', 'panic', '--api', api.url];
-  assert.match((await cli(argv)).stdout, /^1 mitigations are being withdrawn/);
+  assert.match((await cli(argv)).stdout, /^1 mitigation is being withdrawn/);
   const refused = await cli(argv, { inputIsTerminal: true, stdin: 'n\n' });
   assert.match(refused.stderr, /Withdraw all 7 mitigations\? \[y\/N\]/);
   assert.equal(refused.code, 1);
@@ -151,7 +151,7 @@ test('the safelist is listed, added to and removed from', async (t) => {
   });
   assert.match((await cli(['safelist', '--api', api.url])).stdout, /^203\.0\.113\.0\/24 +ana +anycast$/m);
   const added = await cli(['safelist', 'add', '203.0.113.0/24', '--reason', 'anycast', '--api', api.url]);
-  assert.equal(added.stdout, '203.0.113.0/24 is on the safelist; 2 mitigations withdrawn.\n');
+  assert.equal(added.stdout, '203.0.113.0/24 is on the safelist; 2 mitigations are being withdrawn.\n');
   assert.deepEqual(api.requests[1]?.body, {
     operator_id: 'ana',
     prefix: '203.0.113.0/24',

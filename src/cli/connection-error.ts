@@ -1,0 +1,75 @@
+/** Why there is no answer, in words that say what to do. */
+import { CliError, Exit } from './context.ts';
+
+/** Codes with which TLS says that this side must show a certificate, or another one. */
+const CERTIFICATE_WANTED = /ALERT_(CERTIFICATE_|BAD_CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE)/;
+
+/** How long the API may take to say why it hangs up (ms). */
+const PROBE_MS = 1_000;
+
+const UNTRUSTED = 'its certificate is not trusted: give the CA with --cacert';
+
+const WHY: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nobody listens there; is the daemon running?',
+  ENOTFOUND: 'the host is not known',
+  EHOSTUNREACH: 'the host cannot be reached',
+  UND_ERR_CONNECT_TIMEOUT: 'it does not answer',
+  UND_ERR_HEADERS_TIMEOUT: 'it took the call and did not answer in time',
+  UND_ERR_BODY_TIMEOUT: 'it stopped in the middle of its answer',
+  SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
+  DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED,
+};
+
+/**
+ * The failure of a call to `base`. In TLS 1.3 the handshake ends before the server looks at the certificate, so that its
+ * refusal reaches a client of HTTP as a mere hang-up; it is asked for once more then.
+ */
+export async function connectionError(base: string, error: unknown, ca?: string): Promise<CliError> {
+  const cause = rootOf(error);
+  const code = codeOf(cause);
+  const hungUp = code === 'UND_ERR_SOCKET' || code === 'ECONNRESET';
+  const alert = hungUp && base.startsWith('https:') ? await tlsAlert(base, ca) : code;
+  if (CERTIFICATE_WANTED.test(alert)) {
+    const advice = 'give one that its CA signed with --cert and --key';
+    return new CliError(Exit.NotAuthorised, `${base} wants another client certificate: ${advice} (${alert})`);
+  }
+  const late = cause instanceof Error && cause.name === 'TimeoutError';
+  const message = cause instanceof Error ? cause.message : String(cause);
+  const why = WHY[code] ?? (late ? 'it does not answer in time' : message);
+  return new CliError(
+    Exit.CannotConnect,
+    `cannot connect to ${base}: ${why} (another address: --api or PREFIXD_API)`,
+  );
+}
+
+/** The code of the alert with which the server ends a TLS connection; empty when it does not. */
+async function tlsAlert(base: string, ca: string | undefined): Promise<string> {
+  const { connect } = await import('node:tls');
+  const { hostname, port } = new URL(base);
+  const host = hostname.replaceAll(/[[\]]/g, '');
+  return new Promise((resolve) => {
+    const socket = connect({ host, port: Number(port || 443), ...(ca === undefined ? {} : { ca }) });
+    const done = (code: string): void => {
+      socket.destroy();
+      resolve(code);
+    };
+    socket.setTimeout(PROBE_MS, () => done(''));
+    socket.once('error', (error) => done(codeOf(error)));
+    socket.once('close', () => done(''));
+    // Only a side that reads hears the alert.
+    socket.resume();
+  });
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
+}
+
+/** The error behind the error; of several addresses that failed, the first. */
+function rootOf(error: unknown): unknown {
+  if (error instanceof AggregateError && error.errors.length > 0) return rootOf(error.errors[0]);
+  if (error instanceof Error && error.cause instanceof Error) return rootOf(error.cause);
+  return error;
+}
