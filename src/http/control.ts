@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { expectAnswer } from './answers.ts';
 import { type App, operatorOf } from './context.ts';
 import type { HttpDependencies } from './dependencies.ts';
-import { ControlBody, commonProblems } from './schemas.ts';
+import { ControlBody } from './requests.ts';
+import { commonProblems } from './schemas.ts';
 
 const OPERATIONS = [
   ['pause', 'pause', 'Announce nothing new; TTLs go on'],

@@ -13,14 +13,12 @@ import { readAlertmanager, readEvent, readFastNetMon, reportOf } from './detecto
 import { requireAddress } from './mitigations.ts';
 import { HttpProblem, toProblem } from './problem.ts';
 import { clientOf, LIMITED, type TokenBuckets } from './rate-limit.ts';
+import { AlertmanagerBody, EventQuery, FastNetMonBody } from './requests.ts';
 import {
-  AlertmanagerBody,
   BatchAnswerSchema,
   commonProblems,
   type EventAnswerSchema,
-  EventQuery,
   EventSchema,
-  FastNetMonBody,
   SignalAnswerSchema,
 } from './schemas.ts';
 import { mapInSlices, nextTurn } from './slices.ts';

@@ -9,14 +9,8 @@ import { type App, operatorOf } from './context.ts';
 import { page } from './cursor.ts';
 import type { HttpDependencies } from './dependencies.ts';
 import { HttpProblem, invalidField } from './problem.ts';
-import {
-  commonProblems,
-  MitigateBody,
-  MitigationQuery,
-  MitigationSchema,
-  type MitigationStatusSchema,
-  WithdrawBody,
-} from './schemas.ts';
+import { MitigateBody, MitigationQuery, WithdrawBody } from './requests.ts';
+import { commonProblems, MitigationSchema, type MitigationStatusSchema } from './schemas.ts';
 import { mapInSlices } from './slices.ts';
 import { mitigationView, shownStatus } from './views.ts';
 

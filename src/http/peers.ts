@@ -6,7 +6,8 @@ import { type App, operatorOf } from './context.ts';
 import type { HttpDependencies, OperatorAction } from './dependencies.ts';
 import { type PeerStatus, peerView, routeView } from './peer-views.ts';
 import { HttpProblem } from './problem.ts';
-import { commonProblems, PeerClearBody, PeerCommandBody, PeerSchema, RibRouteSchema } from './schemas.ts';
+import { PeerClearBody, PeerCommandBody } from './requests.ts';
+import { commonProblems, PeerSchema, RibRouteSchema } from './schemas.ts';
 import { nextTurn } from './slices.ts';
 
 const NameParams = z.object({ name: z.string() });

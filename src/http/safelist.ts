@@ -5,7 +5,8 @@ import { expectAnswer } from './answers.ts';
 import { type App, operatorOf } from './context.ts';
 import type { HttpDependencies } from './dependencies.ts';
 import { invalidField } from './problem.ts';
-import { commonProblems, SafelistBody, SafelistEntrySchema } from './schemas.ts';
+import { SafelistBody } from './requests.ts';
+import { commonProblems, SafelistEntrySchema } from './schemas.ts';
 import { safelistEntryView } from './views.ts';
 
 function requirePrefix(text: string): string {

@@ -4,14 +4,8 @@ import type { Mitigation } from '../core/types.ts';
 import { type App, operatorOf } from './context.ts';
 import type { HttpDependencies } from './dependencies.ts';
 import { HttpProblem } from './problem.ts';
-import {
-  commonProblems,
-  HealthDetailSchema,
-  HealthSchema,
-  LimitQuery,
-  ReloadBody,
-  StatsSchema,
-} from './schemas.ts';
+import { LimitQuery, ReloadBody } from './requests.ts';
+import { commonProblems, HealthDetailSchema, HealthSchema, StatsSchema } from './schemas.ts';
 import { timeOrNull, timeText } from './views.ts';
 
 const READ = { access: 'read' } as const;

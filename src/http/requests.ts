@@ -1,0 +1,96 @@
+/** The shapes of requests: bodies and queries. The OpenAPI document is made of these very schemas. */
+import { z } from 'zod';
+import { MitigationStatusSchema } from './schemas.ts';
+
+/** Text that people write and other people read in tables and logs: no control characters, nothing blank. */
+function humanText(max: number) {
+  return z
+    .string()
+    .trim()
+    .min(1, 'must not be empty')
+    .max(max, `must have at most ${max} characters`)
+    .regex(/^[^\p{Cc}\u2028\u2029]*$/u, 'must not contain control characters');
+}
+
+const operatorId = humanText(128).describe('Who does this; recorded beside the name of the token');
+const reason = humanText(500).describe('Why; recorded');
+
+/** A call of FastNetMon Community's notify script passed on, or a document of FastNetMon Advanced. */
+export const FastNetMonBody = z.union([
+  z.strictObject({
+    args: z.array(z.string().max(256)).max(16).describe('IP, direction, packets a second, action'),
+    stdin: z.string().optional().describe('What the script was given on standard input'),
+  }),
+  z.looseObject({ action: z.string() }).describe("FastNetMon Advanced's JSON"),
+]);
+
+/** A webhook message of Alertmanager, version 4, or of Grafana. */
+export const AlertmanagerBody = z.looseObject({
+  alerts: z.array(z.looseObject({ status: z.string(), labels: z.record(z.string(), z.string()) })),
+});
+
+export const WithdrawBody = z.strictObject({ operator_id: operatorId, reason });
+export const ControlBody = WithdrawBody;
+
+export const PeerCommandBody = z
+  .strictObject({ operator_id: operatorId.optional(), reason: reason.optional() })
+  .nullish();
+export const PeerClearBody = z
+  .strictObject({
+    operator_id: operatorId.optional(),
+    reason: reason.optional(),
+    mode: z.enum(['soft', 'hard']).optional(),
+  })
+  .nullish();
+
+export const MitigateBody = z
+  .strictObject({
+    operator_id: operatorId,
+    victim_ip: z.string().max(64),
+    protocol: z.union([z.string().max(32), z.int()]).nullish(),
+    dst_ports: z.array(z.int().min(0).max(65535)).max(64).optional(),
+    action_type: z.enum(['police', 'discard']),
+    rate_bps: z.number().positive().max(1e15).nullish().describe('Bits a second; for `police` only'),
+    ttl_seconds: z.int().positive().max(31_536_000),
+    reason,
+  })
+  .refine((body) => (body.action_type === 'police') === (typeof body.rate_bps === 'number'), {
+    path: ['rate_bps'],
+    error: '`police` needs a rate_bps, `discard` must not have one',
+  });
+
+export const SafelistBody = z.strictObject({
+  operator_id: operatorId.optional(),
+  prefix: z.string().max(64).describe('An address is taken as its host prefix'),
+  reason,
+});
+
+export const ReloadBody = z.strictObject({ operator_id: operatorId.optional() }).nullish();
+
+/** Positive whole number in a query. */
+const limit = z.coerce.number().pipe(z.int().min(1).max(1000)).default(100);
+const cursor = z.string().max(256).optional().describe('`next_cursor` of the page before');
+
+export const MitigationQuery = z.strictObject({
+  status: z
+    .union([z.string(), z.array(z.string())])
+    .transform((value) => [value].flat().flatMap((text) => text.split(',')))
+    .pipe(z.array(MitigationStatusSchema))
+    .optional()
+    .describe('One or several, separated by commas'),
+  customer_id: z.string().max(256).optional(),
+  victim_ip: z.string().max(64).optional(),
+  pop: z.string().max(256).optional().describe('`all` is the same as none'),
+  limit,
+  cursor,
+});
+
+export const EventQuery = z.strictObject({
+  source: z.string().max(256).optional(),
+  victim_ip: z.string().max(64).optional(),
+  vector: z.string().max(64).optional(),
+  limit,
+  cursor,
+});
+
+export const LimitQuery = z.strictObject({ limit });
