@@ -1,0 +1,148 @@
+/** What is worth telling somebody: facts that the configuration names, with what they are about. */
+import type { Fact, RecordedFact } from '../core/facts.ts';
+import type { Actor, Mitigation } from '../core/types.ts';
+
+/** Facts that can raise an alert. */
+export type AlertEvent = Exclude<Fact['type'], 'event.received' | 'mitigation.ending'>;
+
+/** Where alerts go. `webhookUrl`, `routingKey` and `secret` are secrets. */
+export type AlertDestination =
+  | { readonly type: 'slack'; readonly webhookUrl: string }
+  | { readonly type: 'pagerduty'; readonly routingKey: string }
+  /** Unsigned when `secret` is null. */
+  | { readonly type: 'webhook'; readonly url: string; readonly secret: string | null };
+
+export interface Alert {
+  readonly event: AlertEvent;
+  /** Number of the fact. */
+  readonly seq: number;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly pop: string;
+  /** As it is after the fact; null when the fact is about none, or it is not remembered any more. */
+  readonly mitigation: Mitigation | null;
+  /** What the alert is about: a mitigation's id, a prefix, or what was done. */
+  readonly subject: string;
+  readonly actor: Actor | null;
+  /** One line for a person. */
+  readonly summary: string;
+}
+
+/** A request as a destination wants it. `body` is JSON. */
+export interface AlertRequest {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** The alert of a fact; null when it is none that was asked for. `find` gives a mitigation as it is after the fact. */
+export function alertOf(
+  { seq, at, fact }: RecordedFact,
+  wanted: ReadonlySet<AlertEvent>,
+  pop: string,
+  find: (id: string) => Mitigation | undefined,
+): Alert | null {
+  if (fact.type === 'event.received' || fact.type === 'mitigation.ending' || !wanted.has(fact.type))
+    return null;
+  const common = { event: fact.type, seq, at, pop };
+  switch (fact.type) {
+    case 'mitigation.created':
+    case 'mitigation.rejected':
+      return aboutMitigation(common, fact.mitigation, fact.mitigation.id);
+    case 'mitigation.extended':
+    case 'mitigation.widened':
+    case 'mitigation.escalated':
+    case 'mitigation.withdrawn':
+    case 'mitigation.expired':
+      return aboutMitigation(common, find(fact.id) ?? null, fact.id);
+    case 'safelist.added': {
+      const { prefix, reason, addedBy } = fact.entry;
+      return aboutAction(common, prefix, addedBy, `${prefix} added to the safelist`, reason);
+    }
+    case 'safelist.removed':
+      return aboutAction(common, fact.prefix, fact.actor, `${fact.prefix} removed from the safelist`, '');
+    case 'control.paused':
+      return aboutAction(common, 'announcements', fact.actor, 'Announcements paused', fact.reason);
+    case 'control.resumed':
+      return aboutAction(common, 'announcements', fact.actor, 'Announcements resumed', fact.reason);
+    case 'policy.loaded':
+      return aboutAction(common, 'configuration', fact.actor, 'Configuration loaded', fact.summary);
+  }
+}
+
+type Common = Pick<Alert, 'event' | 'seq' | 'at' | 'pop'>;
+
+const VERBS: Readonly<Partial<Record<AlertEvent, string>>> = {
+  'mitigation.created': 'Mitigation started',
+  'mitigation.rejected': 'Mitigation refused',
+  'mitigation.extended': 'Mitigation extended',
+  'mitigation.widened': 'Mitigation widened',
+  'mitigation.escalated': 'Mitigation escalated',
+  'mitigation.withdrawn': 'Mitigation withdrawn',
+  'mitigation.expired': 'Mitigation expired',
+};
+
+function aboutMitigation(common: Common, mitigation: Mitigation | null, id: string): Alert {
+  const verb = VERBS[common.event] ?? common.event;
+  if (mitigation === null) {
+    return { ...common, mitigation, subject: id, actor: null, summary: `${verb}: ${id} (pop ${common.pop})` };
+  }
+  const { victim, vector, action, customerId, dryRun, ending, createdBy, reason } = mitigation;
+  const what = action.rateBps === null ? action.type : `${action.type} to ${rateText(action.rateBps)}`;
+  const owner = customerId === null ? '' : `, customer ${customerId}`;
+  const why = ending?.reason ?? (common.event === 'mitigation.rejected' ? reason : '');
+  return {
+    ...common,
+    mitigation,
+    subject: id,
+    actor: ending?.actor ?? createdBy,
+    summary: `${dryRun ? '[dry run] ' : ''}${verb}: ${vector} on ${victim}, ${what}${owner} (pop ${common.pop})${why === '' ? '' : `: ${why}`}`,
+  };
+}
+
+function aboutAction(common: Common, subject: string, actor: Actor, what: string, reason: string): Alert {
+  const summary = `${what} by ${actor.name} (pop ${common.pop})${reason === '' ? '' : `: ${reason}`}`;
+  return { ...common, mitigation: null, subject, actor, summary };
+}
+
+/** Bits a second in the largest unit that needs at most two decimals. */
+function rateText(bps: number): string {
+  const units = [
+    [1e9, 'Gbit/s'],
+    [1e6, 'Mbit/s'],
+    [1e3, 'kbit/s'],
+  ] as const;
+  for (const [unit, name] of units) if (bps >= unit) return `${Number((bps / unit).toFixed(2))} ${name}`;
+  return `${bps} bit/s`;
+}
+
+/** What an alert says of its mitigation, in the words of the API. */
+export function mitigationFields(mitigation: Mitigation): Readonly<Record<string, unknown>> {
+  const time = (at: number | null): string | null => (at === null ? null : new Date(at).toISOString());
+  const { match, action } = mitigation;
+  return {
+    mitigation_id: mitigation.id,
+    status: mitigation.status,
+    customer_id: mitigation.customerId,
+    service_id: mitigation.serviceId,
+    pop: mitigation.pop,
+    victim_ip: mitigation.victim,
+    vector: mitigation.vector,
+    protocol: match.protocol,
+    dst_ports: mitigation.ports,
+    dst_prefix: match.dstPrefix,
+    action_type: action.type,
+    rate_bps: action.rateBps,
+    playbook: mitigation.playbook,
+    step: mitigation.step,
+    dry_run: mitigation.dryRun,
+    created_at: time(mitigation.createdAt),
+    updated_at: time(mitigation.updatedAt),
+    expires_at: time(mitigation.expiresAt),
+    withdrawn_at: time(mitigation.endedAt),
+    triggering_event_id: mitigation.triggeringEventId,
+    last_event_id: mitigation.lastEventId,
+    reason: mitigation.reason,
+    why: mitigation.why,
+  };
+}

@@ -1,0 +1,143 @@
+/** Follows the facts and tells each destination of those that the configuration names. Nothing here is waited for. */
+import type { RecordedFact } from '../core/facts.ts';
+import type { Mitigation } from '../core/types.ts';
+import { type Alert, type AlertDestination, type AlertEvent, type AlertRequest, alertOf } from './alert.ts';
+import {
+  type AlertTimers,
+  DEFAULT_LIMITS,
+  type Delivery,
+  type DeliveryLimits,
+  DeliveryQueue,
+} from './delivery-queue.ts';
+import { PAGERDUTY_URL, pagerdutyRequest } from './pagerduty.ts';
+import { makePoster, type Poster } from './post.ts';
+import { slackRequest } from './slack.ts';
+import { webhookRequest } from './webhook.ts';
+
+export interface AlertOptions {
+  readonly destinations: readonly AlertDestination[];
+  readonly events: readonly AlertEvent[];
+  readonly allowPrivateAddresses: boolean;
+  readonly pop: string;
+  /** A mitigation as it is now, ended ones included as far as they are remembered. */
+  readonly find: (id: string) => Mitigation | undefined;
+  readonly timers: AlertTimers;
+  /** From 0 to less than 1; spreads the attempts of many daemons. */
+  readonly random: () => number;
+  /** Told how each alert fared. Must not throw. */
+  readonly onDelivery: (delivery: Delivery) => void;
+  readonly limits?: Partial<DeliveryLimits>;
+  readonly poster?: Poster;
+  /** Where PagerDuty's API is. */
+  readonly pagerdutyUrl?: string;
+}
+
+/** Alerts in one message to Slack. */
+const SLACK_BATCH = 20;
+
+/** Lives from one configuration to the next: a reload closes it and makes another. */
+export class AlertDispatcher {
+  readonly #options: AlertOptions;
+  readonly #events: ReadonlySet<AlertEvent>;
+  readonly #queues: readonly DeliveryQueue[];
+  readonly #poster: Poster;
+
+  constructor(options: AlertOptions) {
+    const limits = { ...DEFAULT_LIMITS, ...options.limits };
+    const { allowPrivateAddresses, timers, random, onDelivery } = options;
+    const poster =
+      options.poster ?? makePoster({ allowPrivateAddresses, connectTimeoutMs: limits.timeoutMs });
+    this.#options = options;
+    this.#events = new Set(options.events);
+    this.#poster = poster;
+    const names = destinationNames(options.destinations);
+    this.#queues = options.destinations.map(
+      (destination, i) =>
+        new DeliveryQueue({
+          name: names[i] ?? destination.type,
+          ...carrierOf(destination, options.pagerdutyUrl ?? PAGERDUTY_URL),
+          poster,
+          timers,
+          random,
+          onDelivery,
+          limits,
+        }),
+    );
+  }
+
+  /** Alerts that wait, of all destinations. */
+  get waiting(): number {
+    return this.#queues.reduce((sum, queue) => sum + queue.waiting, 0);
+  }
+
+  /** For durable facts, right after they were folded. Never throws, never waits. */
+  record(facts: readonly RecordedFact[]): void {
+    if (this.#queues.length === 0) return;
+    const { pop, find } = this.#options;
+    for (const fact of facts) {
+      const alert = alertOf(fact, this.#events, pop, find);
+      if (alert !== null) for (const queue of this.#queues) queue.add(alert);
+    }
+  }
+
+  /** Tries for at most `graceMs` to deliver what waits; what is left is reported as dropped. */
+  async close(graceMs: number): Promise<void> {
+    await Promise.all(this.#queues.map((queue) => queue.close(graceMs)));
+    await this.#poster.close();
+  }
+}
+
+interface Carrier {
+  readonly requestOf: (alerts: readonly Alert[]) => AlertRequest;
+  readonly batch: number;
+  readonly secrets: readonly string[];
+}
+
+function carrierOf(destination: AlertDestination, pagerdutyUrl: string): Carrier {
+  switch (destination.type) {
+    case 'slack': {
+      const { webhookUrl } = destination;
+      return {
+        requestOf: (alerts) => slackRequest(alerts, webhookUrl),
+        batch: SLACK_BATCH,
+        secrets: urlSecrets(webhookUrl),
+      };
+    }
+    case 'pagerduty':
+      return {
+        requestOf: ([alert]) => pagerdutyRequest(only(alert), destination.routingKey, pagerdutyUrl),
+        batch: 1,
+        secrets: [destination.routingKey],
+      };
+    case 'webhook': {
+      const { url, secret } = destination;
+      return {
+        requestOf: ([alert]) => webhookRequest(only(alert), url, secret),
+        batch: 1,
+        secrets: [...urlSecrets(url), ...(secret === null ? [] : [secret])],
+      };
+    }
+  }
+}
+
+function only(alert: Alert | undefined): Alert {
+  if (alert === undefined) throw new RangeError('a request for no alert');
+  return alert;
+}
+
+/** The URL itself, and its path and query, which carry the token. */
+function urlSecrets(url: string): readonly string[] {
+  if (!URL.canParse(url)) return [url];
+  const { pathname, search } = new URL(url);
+  return [url, ...(pathname.length > 1 || search !== '' ? [`${pathname}${search}`] : [])];
+}
+
+/** `slack`, `webhook`, and `webhook-2` for the second of a type. */
+function destinationNames(destinations: readonly AlertDestination[]): readonly string[] {
+  const counts = new Map<string, number>();
+  return destinations.map(({ type }) => {
+    const count = (counts.get(type) ?? 0) + 1;
+    counts.set(type, count);
+    return count === 1 ? type : `${type}-${count}`;
+  });
+}

@@ -1,0 +1,44 @@
+/** Slack's incoming webhooks (https://api.slack.com/messaging/webhooks). */
+import type { Alert, AlertEvent, AlertRequest } from './alert.ts';
+
+const MARKS: Readonly<Partial<Record<AlertEvent, string>>> = {
+  'mitigation.created': ':shield:',
+  'mitigation.escalated': ':rotating_light:',
+  'mitigation.rejected': ':no_entry:',
+  'mitigation.withdrawn': ':white_check_mark:',
+  'mitigation.expired': ':white_check_mark:',
+  'control.paused': ':double_vertical_bar:',
+};
+
+/** Lines of a mitigation's reasons that are shown. */
+const WHY_LINES = 6;
+
+/** One message for several alerts: Slack takes about one a second. */
+export function slackRequest(alerts: readonly Alert[], url: string): AlertRequest {
+  const text = alerts.map(alertText).join('\n');
+  return { url, headers: { 'content-type': 'application/json' }, body: JSON.stringify({ text }) };
+}
+
+function alertText(alert: Alert): string {
+  const { event, mitigation } = alert;
+  const lines = [`${MARKS[event] ?? ':information_source:'} *${escapeText(alert.summary)}*`];
+  if (mitigation !== null) {
+    const ports = mitigation.ports.length === 0 ? 'any' : mitigation.ports.join(', ');
+    const until = new Date(mitigation.expiresAt).toISOString();
+    lines.push(`> \`${mitigation.id}\` · ${mitigation.match.dstPrefix} · ports ${ports} · until ${until}`);
+    const isNew = event === 'mitigation.created' || event === 'mitigation.rejected';
+    if (isNew || event === 'mitigation.escalated') {
+      for (const why of mitigation.why.slice(0, WHY_LINES)) lines.push(`> • ${escapeText(why)}`);
+    }
+  }
+  return lines.join('\n');
+}
+
+/** Slack reads only these three as control characters; a line feed would start a line of its own. */
+function escapeText(text: string): string {
+  return text
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll(/[\r\n]+/g, ' ');
+}
