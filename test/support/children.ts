@@ -88,6 +88,9 @@ process.on('exit', () => {
   for (const child of alive) child.kill('SIGKILL');
 });
 
+/** Long enough for a machine that does many other things; only a failing test waits for so long. */
+export const PATIENCE_MS = 60_000;
+
 /**
  * Asks again and again until there is an answer that is not undefined or false. A rejection counts as "not yet": a
  * daemon that is starting refuses connections. The error of the time-out tells the last of them.
@@ -95,7 +98,7 @@ process.on('exit', () => {
 export async function until<T>(
   what: string,
   ask: () => T | undefined | false | Promise<T | undefined | false>,
-  timeoutMs = 30_000,
+  timeoutMs = PATIENCE_MS,
 ): Promise<T> {
   const end = performance.now() + timeoutMs;
   let last = '';

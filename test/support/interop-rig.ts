@@ -7,7 +7,7 @@ import { type OutRoute, type RouteKey, routeAttributes, routeKey } from '../../s
 import { Speaker } from '../../src/bgp/speaker/speaker.ts';
 import type { NeighborSettings, PeerStatus } from '../../src/bgp/speaker/types.ts';
 import { FAMILIES, type FamilyName } from '../../src/bgp/wire/iana.ts';
-import { until } from './children.ts';
+import { PATIENCE_MS, until } from './children.ts';
 import type { DaemonConfig, DaemonKind, PeerConfig, TableRule } from './daemons/daemon.ts';
 import { type AnyDaemon, startDaemon } from './daemons.ts';
 import { freePort, ownAddress } from './loopback.ts';
@@ -180,7 +180,7 @@ export class Rig {
     this.#speaker = undefined;
   }
 
-  async established(timeoutMs = 30_000): Promise<void> {
+  async established(timeoutMs = PATIENCE_MS): Promise<void> {
     await until(
       `the session with ${this.kind} is established`,
       async () =>
@@ -222,7 +222,7 @@ export class Rig {
   }
 
   /** Waits until the daemon's own table holds this many rules of a family. */
-  async holds(family: FlowSpecFamily, count: number, timeoutMs = 30_000): Promise<void> {
+  async holds(family: FlowSpecFamily, count: number, timeoutMs = PATIENCE_MS): Promise<void> {
     let last = 0;
     await until(
       `${this.kind} holds ${count} rules of ${family}`,

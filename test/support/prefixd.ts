@@ -72,6 +72,8 @@ export class Prefixd {
     await until('prefixd answers', async () => {
       if (running.ended) return true;
       return (await fetch(`${this.base}/v1/health`)).ok;
+    }).catch((error: Error) => {
+      throw new Error(`${error.message}; it printed: ${running.log()}`);
     });
     if (running.ended) throw new Error(`prefixd ended: ${running.log()}`);
   }
