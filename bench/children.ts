@@ -94,3 +94,8 @@ export function cpuMs(pid: number): number {
   // utime and stime (proc(5)), in clock ticks of 10 ms.
   return (Number(fields[11]) + Number(fields[12])) * 10;
 }
+
+/** Processor time of this very thread so far, in ns: what a loop costs, whoever else is busy on the machine. */
+export function threadCpuNs(): number {
+  return Number(readFileSync('/proc/thread-self/schedstat', 'utf8').split(' ')[0]);
+}

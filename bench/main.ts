@@ -11,9 +11,11 @@ import { describeMachine, machineText } from './machine.ts';
 import { render, type Scenario, type Section, type Settings } from './report.ts';
 import { announce } from './scenarios/announce.ts';
 import { codec } from './scenarios/codec.ts';
+import { event } from './scenarios/event.ts';
 import { reconnect } from './scenarios/reconnect.ts';
+import { throughput } from './scenarios/throughput.ts';
 
-const SCENARIOS: readonly Scenario[] = [announce, reconnect, codec];
+const SCENARIOS: readonly Scenario[] = [announce, reconnect, event, throughput, codec];
 
 const { values } = parseArgs({
   options: {

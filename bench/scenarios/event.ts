@@ -1,0 +1,147 @@
+/** 3: one event, from the first octet of its POST until its rule is at the peer, beside one rule over GoBGP's gRPC. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { installed } from '../drivers/driver.ts';
+import { gobgp } from '../drivers/gobgp.ts';
+import { eventRequest, load } from '../load/events.ts';
+import { HttpConnection } from '../load/http-connection.ts';
+import { makeConfigFolder } from '../prefixd/config-folder.ts';
+import { build, listening, startPrefixd } from '../prefixd/daemon.ts';
+import { ASN } from '../drivers/driver.ts';
+import { type Ratio, type Row, row, type Scenario } from '../report.ts';
+import { elapsedMs, Sink } from '../sink-client.ts';
+import { percentile } from '../stats.ts';
+import { ownAddress } from '../../test/support/loopback.ts';
+
+/** Something that makes rule `n` go to its peer. */
+interface Announcer {
+  readonly name: string;
+  readonly sink: Sink;
+  /** Makes so many rules stand. */
+  fill(from: number, count: number): Promise<void>;
+  /** Announces one; resolves with the time it was asked to (ns). */
+  one(n: number): Promise<bigint>;
+  end(): Promise<void>;
+}
+
+/** Time between two events: each finds the daemon at rest. */
+const PAUSE_MS = 2;
+
+export const event: Scenario = {
+  name: 'event',
+  title: 'One event: POST, judged, durable, until the NLRI is at the peer',
+  async run({ quick, progress }) {
+    const samples = quick ? 10 : 200;
+    const turns = quick ? 1 : 5;
+    const standing = quick ? 100 : 10_000;
+    await build();
+    const { present, missing } = installed([gobgp]);
+    const announcers = [await prefixd(), ...(present.length > 0 ? [await grpc()] : [])];
+    const rows: Row[] = [];
+    const ratios: Ratio[] = [];
+    const times = new Map<string, number[]>();
+    let next = 0;
+    try {
+      for (const loaded of [0, standing]) {
+        for (const announcer of announcers) if (loaded > 0) await announcer.fill(1_000_000, loaded);
+        // Both take turns, so that both meet the same moods of the machine.
+        for (let turn = -1; turn < turns; turn++) {
+          for (const { name, sink, one } of announcers) {
+            progress(`${loaded} standing, turn ${turn + 1}, ${name}`);
+            const key = `${name} ${loaded}`;
+            const all = times.get(key) ?? [];
+            times.set(key, all);
+            for (let i = 0; i < samples; i++) {
+              const { reached } = await sink.expect(1);
+              const from = await one(next++);
+              const ms = elapsedMs(from, (await reached).at);
+              // The first turn warms up.
+              if (turn >= 0) all.push(ms);
+              await sleep(PAUSE_MS);
+            }
+          }
+        }
+      }
+    } finally {
+      for (const announcer of announcers) await announcer.end();
+    }
+    const of = (name: string, loaded: number): readonly number[] => times.get(`${name} ${loaded}`) ?? [];
+    for (const loaded of [0, standing]) {
+      for (const { name } of announcers) {
+        const what = loaded === 0 ? 'one rule' : `one rule, ${loaded} standing`;
+        rows.push(row(`${what}: p50`, name, 'ms', of(name, loaded)));
+        rows.push(row(`${what}: p99`, name, 'ms', [percentile(of(name, loaded), 0.99)]));
+      }
+    }
+    const [ours, gobgps] = [of('prefixd', 0), of('gobgp', 0)];
+    if (gobgps.length > 0) {
+      for (const [share, atMost] of [
+        [0.5, 1],
+        [0.99, 2],
+      ] as const) {
+        const what = `p${share * 100}: prefixd / gobgp`;
+        ratios.push({ what, value: percentile(ours, share) / percentile(gobgps, share), atMost });
+      }
+    }
+    for (const share of [0.5, 0.99]) {
+      const value = percentile(of('prefixd', standing), share) / percentile(ours, share);
+      ratios.push({ what: `p${share * 100}: prefixd with ${standing} standing / none`, value, atMost: 1.5 });
+    }
+    return { rows, ratios, missing };
+  },
+};
+
+async function prefixd(): Promise<Announcer> {
+  const sink = await Sink.start({ host: ownAddress(), asn: ASN.sink });
+  const folder = await makeConfigFolder(sink);
+  const established = sink.established();
+  const running = startPrefixd(folder);
+  await listening(running, folder);
+  await established;
+  const connection = await HttpConnection.open(folder.http.host, folder.http.port);
+  return {
+    name: 'prefixd',
+    sink,
+    async fill(from, count) {
+      const { reached } = await sink.expect(count);
+      await load(folder.http, from, count);
+      await reached;
+    },
+    async one(n) {
+      const request = eventRequest(n);
+      const from = process.hrtime.bigint();
+      const status = await connection.send(request);
+      if (status !== 202) throw new Error(`an event was answered with ${status}`);
+      return from;
+    },
+    async end() {
+      connection.close();
+      await running.stop('SIGKILL');
+      await sink.end();
+      await folder.remove();
+    },
+  };
+}
+
+async function grpc(): Promise<Announcer> {
+  const { driver, sink } = await gobgp.start();
+  return {
+    name: 'gobgp',
+    sink,
+    async fill(from, count) {
+      const command = await driver.ready(from, count);
+      const { reached } = await sink.expect(count);
+      command();
+      await reached;
+    },
+    async one(n) {
+      const command = await driver.ready(n, 1);
+      const from = process.hrtime.bigint();
+      command();
+      return from;
+    },
+    async end() {
+      await driver.end();
+      await sink.end();
+    },
+  };
+}
