@@ -9,7 +9,7 @@ import { Reconciler } from '../control/loop.ts';
 import { MockAnnouncer } from '../control/mock-announcer.ts';
 import { viewOf } from '../control/rule-view.ts';
 import type { Log } from '../control/types.ts';
-import type { BoundAddress, ReloadOutcome } from '../http/dependencies.ts';
+import type { BoundAddress, HttpServer, ReloadOutcome } from '../http/dependencies.ts';
 import type { Actor } from '../core/types.ts';
 import { AuditLog } from '../store/audit.ts';
 import { Journal } from '../store/journal.ts';
@@ -64,7 +64,9 @@ async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
   const startedAt = clock();
   const announcer = makeAnnouncer(config, clock);
   const health = new Health(announcer);
+  // Two parts need each other's counters; neither is there before the other is made.
   const counters: { metrics: Metrics | null } = { metrics: null };
+  const served: { server: HttpServer | null } = { server: null };
   const { engine, warnings } = await openEngine({
     store: new Journal({ folder: config.storage.path, clock }),
     policy: config.policy,
@@ -102,7 +104,14 @@ async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
   const audit = await openAudit(config, engine, clock, logger);
   undo.push(() => audit.close());
   engine.follow((facts) => audit.record(facts));
-  const metrics = new Metrics({ engine, reconciler: view, announcer, clock, version });
+  const metrics = new Metrics({
+    engine,
+    reconciler: view,
+    announcer,
+    clock,
+    version,
+    feedReaders: () => served.server?.feedReaders ?? 0,
+  });
   counters.metrics = metrics;
   undo.push(async () => metrics.stop());
   const reloader = new Reloader({ config, engine, announcer, reconciler, logger, load: options.load });
@@ -120,6 +129,7 @@ async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
     clock,
     startedAt,
   });
+  served.server = http.server;
   undo.push(() => http.server.close(0));
   const scrapes = await serveScrapes(config, metrics);
   undo.push(async () => {

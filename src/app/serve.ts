@@ -48,6 +48,7 @@ export async function serveApi(
     auth: () => reloader.config.http.auth,
     tls: reloader.config.http.tls,
     rateLimit: () => reloader.config.http.rateLimit,
+    alertmanagerLabels: () => reloader.config.alertmanagerLabels,
     metrics: () => metrics.scrape(),
     onRequest: (observation) => metrics.onRequest(observation),
     onOperatorAction: (action) => audit.recordAction(action),

@@ -2,6 +2,7 @@
 import type { Announcer } from '../control/announcer.ts';
 import type { EngineView, ReconcilerView } from '../control/types.ts';
 import type { Actor } from '../core/types.ts';
+import type { LabelMap } from '../ingest/alertmanager.ts';
 
 /** What a caller may do. `detector`: events and signals; `viewer`: reads; `operator`: all but reload; `admin`: all. */
 export type Role = 'detector' | 'viewer' | 'operator' | 'admin';
@@ -82,6 +83,8 @@ export interface HttpDependencies {
   readonly tls: TlsSettings | null;
   /** Asked at every event, so that a reload changes it. */
   readonly rateLimit: () => RateLimitSettings;
+  /** Which labels of Alertmanager and Grafana mean what; absent: the usual names. Asked at every message. */
+  readonly alertmanagerLabels?: () => LabelMap;
   readonly metrics: () => Promise<{ readonly contentType: string; readonly body: string }>;
   /** Called after each answer. Must not throw. */
   readonly onRequest: (observation: RequestObservation) => void;

@@ -1,5 +1,6 @@
 /** Detectors' messages, read by ingest/: what is wrong with one becomes a 400 that names the fields. */
 import type { Detection } from '../core/types.ts';
+import type { LabelMap } from '../ingest/alertmanager.ts';
 import { parseAlertmanager } from '../ingest/alertmanager.ts';
 import { parseFastNetMonJson, parseFastNetMonNotify } from '../ingest/fastnetmon.ts';
 import { isRecord, parseGenericEvent } from '../ingest/generic.ts';
@@ -32,6 +33,7 @@ export function readFastNetMon(body: unknown): Signal {
   return parseFastNetMonNotify(args.map(String), typeof stdin === 'string' ? stdin : '');
 }
 
-export function readAlertmanager(body: unknown): readonly Signal[] {
-  return parseAlertmanager(body);
+/** `labels` say which label of an alert means what; undefined takes the usual names. */
+export function readAlertmanager(body: unknown, labels: LabelMap | undefined): readonly Signal[] {
+  return parseAlertmanager(body, labels);
 }
