@@ -13,6 +13,7 @@ import type { BoundAddress, HttpServer, ReloadOutcome } from '../http/dependenci
 import type { Actor } from '../core/types.ts';
 import { AuditLog } from '../store/audit.ts';
 import { Journal } from '../store/journal.ts';
+import { AlertRelay } from './alerts.ts';
 import { realTimers, steadyClock } from './clock.ts';
 import type { ConfigResult, LoadedConfig } from './config/types.ts';
 import { Health } from './health.ts';
@@ -114,7 +115,17 @@ async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
   });
   counters.metrics = metrics;
   undo.push(async () => metrics.stop());
+  const alerts = new AlertRelay(config, {
+    state: engine.state,
+    logger,
+    count: (destination, outcome, count) => {
+      for (let i = 0; i < count; i++) metrics.onAlert(destination, outcome);
+    },
+  });
+  undo.push(() => alerts.close(0));
+  engine.follow((facts) => alerts.record(facts));
   const reloader = new Reloader({ config, engine, announcer, reconciler, logger, load: options.load });
+  reloader.onAdopted(async (adopted) => alerts.adopt(adopted));
   await reconciler.start();
   undo.push(() => reconciler.stop());
   const http = await serveApi({
@@ -161,6 +172,7 @@ async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
       await announcer.stop({ preserve: preserveAnnouncements, communication: 'prefixd is stopping' });
       await engine.close();
       await audit.close();
+      await alerts.close((drainTimeoutSeconds * 1000) / 4);
       metrics.stop();
       logger.info({ preserved: preserveAnnouncements }, 'prefixd has stopped');
     },

@@ -18,7 +18,13 @@ export interface RunOptions {
 
 /** Runs until SIGINT or SIGTERM; SIGHUP reloads. Returns the exit code, having told the user on standard error why it is not 0. */
 export async function runDaemon({ directory, environment }: RunOptions): Promise<number> {
-  const load = () => loadConfig(directory, environment);
+  // Secrets of configurations before a reload stay secret.
+  const secrets = new Set<string>();
+  const load = async () => {
+    const loaded = await loadConfig(directory, environment);
+    if (loaded.ok) for (const secret of loaded.config.secrets) secrets.add(secret);
+    return loaded;
+  };
   const result = await load();
   if (!result.ok) {
     for (const problem of result.problems) process.stderr.write(`error: ${formatProblem(problem)}\n`);
@@ -26,7 +32,7 @@ export async function runDaemon({ directory, environment }: RunOptions): Promise
   }
   const { config } = result;
   const { logFormat, logLevel } = config.observability;
-  const sink = createLogger({ format: logFormat, level: logLevel, secrets: () => config.secrets });
+  const sink = createLogger({ format: logFormat, level: logLevel, secrets: () => [...secrets] });
   for (const warning of result.warnings) sink.logger.warn({}, formatProblem(warning));
   try {
     const daemon = await startDaemon({ config, logger: sink.logger, load });

@@ -1,0 +1,63 @@
+/** Alerts as the daemon runs them: the dispatcher of the configuration in force, swapped by a reload. */
+import type { Logger } from 'pino';
+import type { Delivery } from '../alert/delivery-queue.ts';
+import { AlertDispatcher } from '../alert/dispatcher.ts';
+import type { RecordedFact } from '../core/facts.ts';
+import type { StateView } from '../core/state.ts';
+import { realTimers } from './clock.ts';
+import type { LoadedConfig } from './config/types.ts';
+import type { AlertOutcome } from './metrics.ts';
+
+/** How long a dispatcher that is replaced may go on delivering what waits (ms). */
+const SWAP_GRACE_MS = 10_000;
+
+export interface AlertRelayOptions {
+  readonly state: StateView;
+  readonly logger: Logger;
+  readonly count: (destination: string, outcome: AlertOutcome, alerts: number) => void;
+}
+
+export class AlertRelay {
+  readonly #options: AlertRelayOptions;
+  #dispatcher: AlertDispatcher;
+
+  constructor(config: LoadedConfig, options: AlertRelayOptions) {
+    this.#options = options;
+    this.#dispatcher = this.#make(config);
+  }
+
+  /** For durable facts, right after they were folded. */
+  record(facts: readonly RecordedFact[]): void {
+    this.#dispatcher.record(facts);
+  }
+
+  /** New facts go by the new configuration; what waits goes by the old one. */
+  adopt(config: LoadedConfig): void {
+    const before = this.#dispatcher;
+    this.#dispatcher = this.#make(config);
+    void before.close(SWAP_GRACE_MS);
+  }
+
+  close(graceMs: number): Promise<void> {
+    return this.#dispatcher.close(graceMs);
+  }
+
+  #make({ alerting, policy }: LoadedConfig): AlertDispatcher {
+    return new AlertDispatcher({
+      ...alerting,
+      pop: policy.pop,
+      find: (id) => this.#options.state.mitigations.get(id),
+      timers: realTimers,
+      random: Math.random,
+      onDelivery: (delivery) => this.#onDelivery(delivery),
+    });
+  }
+
+  #onDelivery({ destination, outcome, alerts, attempts, detail }: Delivery): void {
+    const { logger, count } = this.#options;
+    count(destination, outcome, alerts.length);
+    if (outcome === 'delivered') return;
+    const subjects = alerts.map(({ event, subject }) => `${event} ${subject}`);
+    logger.warn({ destination, outcome, attempts, detail, alerts: subjects }, 'an alert was not delivered');
+  }
+}
