@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { NOON, World } from './scenario.ts';
+import { NOON, policyOf, World } from './scenario.ts';
 
 for (const victim of ['203.0.113.50', '2001:db8:acd::50']) {
   describe(`events of one victim and protocol (${victim})`, () => {
@@ -156,5 +156,19 @@ describe('correlation', () => {
     assert.equal(world.event({ ports: [80] }).mitigation?.id, own);
     const wider = world.event({ ports: [80, 81] });
     assert.notEqual(wider.mitigation?.id, own);
+  });
+
+  test('never widens a discard over ports that are allowed', () => {
+    const world = new World();
+    const victim = '203.0.113.50';
+    const discard = world.attack({ vector: 'ack_flood', ports: [8443] });
+    const spare = { service_id: 'spare', assets: [{ ip: victim }], allowed_ports: { tcp: [8443, 8444] } };
+    world.policy = policyOf({
+      inventory: { customers: [{ customer_id: 'acme', prefixes: ['203.0.113.0/24'], services: [spare] }] },
+    });
+    const police = world.attack({ vector: 'syn_flood', ports: [8443, 8444] });
+    assert.deepEqual(world.get(discard.id).ports, [8443]);
+    assert.notEqual(police.id, discard.id);
+    assert.equal(police.action.type, 'police');
   });
 });

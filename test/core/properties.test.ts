@@ -226,7 +226,7 @@ function assertQuotas(world: World): void {
 describe('for any sequence of events, operators, reloads, clock steps and restarts', () => {
   test('no rule covers what is safe or protected, lacks a destination, discards an allowed port, exceeds a quota or outlives its TTL', () => {
     fc.assert(
-      fc.property(fc.array(deed, { maxLength: 60 }), (deeds) => {
+      fc.property(fc.array(deed, { maxLength: 60, size: 'max' }), (deeds) => {
         let world = new World({ quotas: QUOTAS });
         for (const what of deeds) {
           world = act(world, what);
@@ -241,22 +241,26 @@ describe('for any sequence of events, operators, reloads, clock steps and restar
 
   test('a group that is rolled back leaves no trace, and what follows is decided as if it had not been', () => {
     fc.assert(
-      fc.property(fc.array(deed, { maxLength: 25 }), fc.array(deed, { maxLength: 15 }), (before, undone) => {
-        const world = new World({ quotas: QUOTAS });
-        for (const what of before) if (what.do !== 'restart') act(world, what);
-        const seen = visible(world.state);
-        world.state.begin();
-        for (const what of undone) if (what.do !== 'restart') act(world, what);
-        world.state.rollback();
-        assert.deepEqual(visible(world.state), seen);
-      }),
+      fc.property(
+        fc.array(deed, { maxLength: 25, size: 'max' }),
+        fc.array(deed, { maxLength: 15, size: 'max' }),
+        (before, undone) => {
+          const world = new World({ quotas: QUOTAS });
+          for (const what of before) if (what.do !== 'restart') act(world, what);
+          const seen = visible(world.state);
+          world.state.begin();
+          for (const what of undone) if (what.do !== 'restart') act(world, what);
+          world.state.rollback();
+          assert.deepEqual(visible(world.state), seen);
+        },
+      ),
       { numRuns: 150 },
     );
   });
 
   test('the same commands at the same times give the same facts', () => {
     fc.assert(
-      fc.property(fc.array(deed, { maxLength: 40 }), (deeds) => {
+      fc.property(fc.array(deed, { maxLength: 40, size: 'max' }), (deeds) => {
         const runs = [new World({ quotas: QUOTAS }), new World({ quotas: QUOTAS })].map((world) => {
           for (const what of deeds) if (what.do !== 'restart') act(world, what);
           return world.journal;
