@@ -7,7 +7,7 @@ const CHUNK = 512 * 1024;
 export const LONGEST_LINE = 16 * 1024 * 1024;
 const LINE_FEED = 0x0a;
 
-/** Lines of a file in slices. A line without its line feed at the end is not given out; `unterminated` counts its octets. */
+/** Lines of a file, block by block. One without its line feed at the end is not given out; `unterminated` counts its octets. */
 export class LineReader {
   readonly #file: OpenFile;
   #position = 0;
@@ -27,8 +27,8 @@ export class LineReader {
     return this.#position;
   }
 
-  /** The next lines, without their line feeds; null at the end of the file. May be empty. Rejects on a line that is too long. */
-  async next(): Promise<readonly Buffer[] | null> {
+  /** The next whole lines with their line feeds, in one piece; null at the end of the file. May be empty. Rejects on a line that is too long. */
+  async next(): Promise<Buffer | null> {
     const carried = this.#carried;
     if (carried.length > LONGEST_LINE) throw new LineTooLong();
     // A line longer than a chunk is met with ever larger reads, so that its octets are not moved time and again.
@@ -38,16 +38,18 @@ export class LineReader {
     if (count === 0) return null;
     this.#position += count;
     const filled = buffer.subarray(0, carried.length + count);
-    const lines: Buffer[] = [];
-    let start = 0;
-    let end = filled.indexOf(LINE_FEED, carried.length);
-    while (end >= 0) {
-      lines.push(filled.subarray(start, end));
-      start = end + 1;
-      end = filled.indexOf(LINE_FEED, start);
-    }
-    this.#carried = filled.subarray(start);
-    return lines;
+    const whole = filled.lastIndexOf(LINE_FEED) + 1;
+    this.#carried = filled.subarray(whole);
+    return filled.subarray(0, whole);
+  }
+}
+
+/** The lines of a block, without their line feeds. */
+export function* linesIn(block: Buffer): Generator<Buffer> {
+  let start = 0;
+  for (let end = block.indexOf(LINE_FEED); end >= 0; end = block.indexOf(LINE_FEED, start)) {
+    yield block.subarray(start, end);
+    start = end + 1;
   }
 }
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { RecordedFact } from '../core/facts.ts';
 import { type Files, type OpenFile, storeError, TEMPORARY } from './files.ts';
 import { LineReader, LineTooLong } from './lines.ts';
-import { decodeRecord } from './record.ts';
+import { decodeRecords } from './record.ts';
 import { StoreError } from './store.ts';
 
 /** A file that is named after a sequence number: a segment's first fact, or a snapshot's last. */
@@ -102,18 +102,15 @@ export async function* readSegment(
     let line = 0;
     let expected = segment.seq;
     for (;;) {
-      const lines = await nextLines(reader, path, line + 1);
-      if (lines === null) return { lastSeq: expected - 1, unterminated: reader.unterminated };
-      const facts: RecordedFact[] = [];
-      for (const text of lines) {
+      const block = await nextBlock(reader, path, line + 1);
+      if (block === null) return { lastSeq: expected - 1, unterminated: reader.unterminated };
+      const facts = decodeRecords(block);
+      if ('detail' in facts) throw new DamageError(path, line + facts.line + 1, facts.detail);
+      for (const { seq } of facts) {
         line++;
-        const record = decodeRecord(text);
-        if (typeof record === 'string') throw new DamageError(path, line, record);
-        if (record.seq !== expected) {
-          throw new DamageError(path, line, `fact ${record.seq} stands where ${expected} was due`);
-        }
+        if (seq !== expected)
+          throw new DamageError(path, line, `fact ${seq} stands where ${expected} was due`);
         expected++;
-        facts.push(record);
       }
       if (facts.length > 0) yield facts;
     }
@@ -123,11 +120,7 @@ export async function* readSegment(
 }
 
 /** The reader's next lines, its errors told with the file's name. */
-export async function nextLines(
-  reader: LineReader,
-  path: string,
-  line: number,
-): Promise<readonly Buffer[] | null> {
+export async function nextBlock(reader: LineReader, path: string, line: number): Promise<Buffer | null> {
   try {
     return await reader.next();
   } catch (error) {

@@ -11,9 +11,9 @@
 import { crc32 } from 'node:zlib';
 import type { StateSnapshot } from '../core/state.ts';
 import { createWhole, type Files, storeError } from './files.ts';
-import { LineReader } from './lines.ts';
+import { LineReader, linesIn } from './lines.ts';
 import { crcText } from './record.ts';
-import { DamageError, type NumberedFile, nextLines, snapshotName } from './segments.ts';
+import { DamageError, type NumberedFile, nextBlock, snapshotName } from './segments.ts';
 
 const SNAPSHOT_VERSION = 1;
 /** Characters that are put together before they are written: some milliseconds of work. */
@@ -84,9 +84,9 @@ export async function readSnapshot(files: Files, snapshot: NumberedFile): Promis
     const builder = new SnapshotBuilder(path, snapshot.seq);
     const reader = new LineReader(file);
     for (;;) {
-      const slice = await nextLines(reader, path, builder.line + 1);
-      if (slice === null) break;
-      for (const text of slice) builder.add(text);
+      const block = await nextBlock(reader, path, builder.line + 1);
+      if (block === null) break;
+      for (const text of linesIn(block)) builder.add(text);
     }
     if (reader.unterminated > 0) throw new DamageError(path, builder.line + 1, 'the line is cut off');
     return builder.finish();

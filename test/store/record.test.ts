@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Fact } from '../../src/core/facts.ts';
-import { decodeRecord, encodeRecord } from '../../src/store/record.ts';
+import { decodeRecord, decodeRecords, encodeRecord } from '../../src/store/record.ts';
 import { fact } from './support.ts';
 
 const decode = (line: string): ReturnType<typeof decodeRecord> => decodeRecord(Buffer.from(line));
@@ -58,4 +58,27 @@ test('numbers that JSON cannot hold are refused before anything is written', () 
   ]) {
     assert.throws(() => encodeRecord(record), RangeError);
   }
+});
+
+test('a block of lines gives the same as its lines one by one, and names the first bad one', () => {
+  const lines = Array.from({ length: 20 }, (_, i) => encodeRecord(fact(i + 1, 'é,\n"')));
+  assert.deepEqual(
+    decodeRecords(Buffer.from(lines.join(''))),
+    lines.map((line) => decode(line.slice(0, -1))),
+  );
+  assert.deepEqual(decodeRecords(Buffer.alloc(0)), []);
+  fc.assert(
+    fc.property(fc.nat(lines.join('').length - 1), fc.integer({ min: 1, max: 255 }), (at, change) => {
+      const block = Buffer.from(lines.join(''));
+      block[at] = (block[at] ?? 0) ^ change;
+      // A line feed where none was makes two bad lines of one, and the last one's is the reader's business.
+      if (block.at(-1) !== 0x0a) return;
+      const found = decodeRecords(block);
+      assert.ok('detail' in found, `octet ${at}`);
+      const before = Buffer.from(lines.join(''))
+        .subarray(0, at)
+        .filter((octet) => octet === 0x0a).length;
+      assert.equal(found.line, before);
+    }),
+  );
 });
