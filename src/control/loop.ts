@@ -88,6 +88,7 @@ export class Reconciler {
     for (const id of engine.state.live) {
       if (engine.state.mitigations.get(id)?.ending) this.#endings.add(id);
     }
+    await this.#schedule.expire();
     await this.full();
     this.#endings.checkSoon();
     this.#schedule.start();

@@ -50,11 +50,15 @@ export class Schedule {
     const next = this.#options.engine.state.earliestExpiry;
     if (next === null || this.#stopped) return;
     const delay = Math.min(Math.max(next - this.#options.clock(), minimumMs), MAX_DELAY_MS);
-    this.#cancelExpiry = this.#options.timers.after(delay, () => void this.#expire());
+    this.#cancelExpiry = this.#options.timers.after(delay, () => void this.expire());
   }
 
-  /** Ends what has expired. When that cannot be written down, the rules go all the same: `desired` drops them by itself. */
-  async #expire(): Promise<void> {
+  /**
+   * Ends what has expired. Asked at start, too: the core then cuts expiries that a clock which has been set back since
+   * would put off. When it cannot be written down, the rules go all the same: `desired` drops them by
+   * itself.
+   */
+  async expire(): Promise<void> {
     try {
       await this.#options.engine.submit({ type: 'expire' });
       this.armExpiry();
