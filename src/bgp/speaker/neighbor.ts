@@ -5,7 +5,7 @@
 import { collisionLoser } from '../fsm/collision.ts';
 import { negotiate } from '../fsm/negotiate.ts';
 import { INITIAL_STATE } from '../fsm/step.ts';
-import type { Agreement, Cease, FsmConfig, FsmState, StateName } from '../fsm/types.ts';
+import type { Agreement, Cease, FsmState, StateName } from '../fsm/types.ts';
 import { AdjRibOut, type OutRoute, type RouteKey } from '../rib/adj-rib-out.ts';
 import { familyName } from '../wire/iana.ts';
 import { CeaseSubcode, NotificationError } from '../wire/notification.ts';
@@ -17,21 +17,19 @@ import { countRoutes } from './received.ts';
 import { refuse } from './refuse.ts';
 import type { Runtime } from './runtime.ts';
 import { Session, type SessionOwner } from './session.ts';
-import type { Connection, DialRequest } from './transport.ts';
+import {
+  addressText,
+  dialRequest,
+  fsmConfig,
+  type LocalSide,
+  negotiatedOf,
+  shutdownCease,
+} from './settings.ts';
+import type { Connection } from './transport.ts';
 import type { NeighborSettings, PeerStatus, SpeakerListener } from './types.ts';
 
 /** How long withdrawals may take to leave before the session ends all the same. */
 const DRAIN_MS = 5000;
-
-/** A dial without an answer is given up after this time, and the next begins. */
-const CONNECT_RETRY_SECONDS = 30;
-
-/** This speaker's side of every session. */
-export interface LocalSide {
-  readonly localAsn: number;
-  /** Four octets as a number. */
-  readonly localIdentifier: number;
-}
 
 /** How to part from a neighbor. */
 export interface Parting {
@@ -67,16 +65,19 @@ export class Neighbor {
   #enabled: boolean;
   #started = false;
   /** RFC 4724 §3, the R bit: no session with this neighbor has come up since the process started. */
-  #restarting = true;
+  #restarting: boolean;
   #warnedOfRoutes = false;
 
+  /** `restarting`: the process has just started, so that the neighbor may hold routes of the one before. */
   constructor(
     settings: NeighborSettings,
     local: LocalSide,
     runtime: Runtime,
     listener: Required<SpeakerListener>,
+    restarting: boolean,
   ) {
     this.settings = settings;
+    this.#restarting = restarting;
     this.#local = local;
     this.#runtime = runtime;
     this.#listener = listener;
@@ -95,6 +96,11 @@ export class Neighbor {
       onWritable: () => this.#outbound?.wake(),
     };
     this.#primary = this.#newSession(INITIAL_STATE);
+  }
+
+  /** No session has come up since the process started. */
+  get restarting(): boolean {
+    return this.#restarting;
   }
 
   get established(): boolean {
@@ -116,7 +122,7 @@ export class Neighbor {
       enabled: this.#enabled,
       establishedAt: this.#record.establishedAt,
       families: settings.families,
-      negotiated: best.state.name === 'established' ? best.state.agreement : null,
+      negotiated: best.state.name === 'established' ? negotiatedOf(best.state.agreement) : null,
       rulesSent: this.rib.sent.size,
       rulesPending: this.rib.pendingCount,
       lastError: this.#record.lastError,
@@ -374,38 +380,4 @@ export class Neighbor {
   ): void {
     this.#listener.onLog(level, this.settings.name, text, fields);
   }
-}
-
-/** The Cease of an operator's shutdown (RFC 9003). */
-export function shutdownCease(communication: string | undefined): Cease {
-  const subcode = CeaseSubcode.AdministrativeShutdown;
-  return communication === undefined ? { subcode } : { subcode, communication };
-}
-
-/** A neighbor's address for people. */
-export function addressText({ address }: Pick<NeighborSettings, 'address'>): string {
-  if (address.kind === 'unix') return `unix:${address.path}`;
-  return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
-}
-
-function fsmConfig(settings: NeighborSettings, local: LocalSide, restarting: boolean): FsmConfig {
-  const { peerAsn, holdTimeSeconds, families, passive, gracefulRestart } = settings;
-  return {
-    ...local,
-    peerAsn,
-    holdTimeSeconds,
-    families,
-    passive,
-    connectRetrySeconds: CONNECT_RETRY_SECONDS,
-    ...(gracefulRestart === undefined ? {} : { gracefulRestart: { ...gracefulRestart, restarting } }),
-  };
-}
-
-function dialRequest({ address, localAddress, md5Password, ttlSecurityHops }: NeighborSettings): DialRequest {
-  return {
-    address,
-    ...(localAddress === undefined ? {} : { localAddress }),
-    ...(md5Password === undefined ? {} : { md5Password }),
-    ...(ttlSecurityHops === undefined ? {} : { ttlSecurityHops }),
-  };
 }

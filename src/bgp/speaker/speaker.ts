@@ -6,7 +6,8 @@ import { isDeepStrictEqual } from 'node:util';
 import type { AdjRibOutView, OutRoute, RouteKey } from '../rib/adj-rib-out.ts';
 import { CeaseSubcode } from '../wire/notification.ts';
 import { parseIdentifier } from '../wire/open.ts';
-import { type LocalSide, Neighbor, shutdownCease } from './neighbor.ts';
+import { Neighbor } from './neighbor.ts';
+import { type LocalSide, shutdownCease } from './settings.ts';
 import { netTransport } from './net-transport.ts';
 import { Doorman } from './doorman.ts';
 import { type Runtime, systemRuntime } from './runtime.ts';
@@ -38,7 +39,9 @@ export class Speaker {
       onLog: (...args) => this.#tell((listener) => listener.onLog?.(...args)),
     };
     this.#doorman = new Doorman(runtime, this.#toAll);
-    this.#neighbors = this.#withNames(settings.neighbors, () => undefined);
+    this.#neighbors = this.#named(
+      settings.neighbors.map((one) => new Neighbor(one, this.#local, runtime, this.#toAll, true)),
+    );
   }
 
   /** Where passive sessions are accepted, with the real port; undefined when nowhere. */
@@ -112,10 +115,13 @@ export class Speaker {
   /** Adopts a new list of neighbors: removed ones are shut down, added ones started, changed ones alone reset. */
   async reconfigure(neighbors: readonly NeighborSettings[]): Promise<void> {
     const before = this.#neighbors;
-    this.#neighbors = this.#withNames(neighbors, (settings) => {
-      const old = before.get(settings.name);
-      return old !== undefined && isDeepStrictEqual(old.settings, settings) ? old : undefined;
-    });
+    this.#neighbors = this.#named(
+      neighbors.map((settings) => {
+        const old = before.get(settings.name);
+        if (old !== undefined && isDeepStrictEqual(old.settings, settings)) return old;
+        return new Neighbor(settings, this.#local, this.#runtime, this.#toAll, old?.restarting ?? false);
+      }),
+    );
     const parting: Promise<void>[] = [];
     for (const [name, old] of before) {
       const now = this.#neighbors.get(name);
@@ -162,16 +168,9 @@ export class Speaker {
     });
   }
 
-  #withNames(
-    neighbors: readonly NeighborSettings[],
-    keep: (settings: NeighborSettings) => Neighbor | undefined,
-  ): Map<string, Neighbor> {
-    const named = new Map<string, Neighbor>();
-    for (const settings of neighbors) {
-      if (named.has(settings.name)) throw new RangeError(`two neighbors are named ${settings.name}`);
-      const neighbor = keep(settings) ?? new Neighbor(settings, this.#local, this.#runtime, this.#toAll);
-      named.set(settings.name, neighbor);
-    }
+  #named(neighbors: readonly Neighbor[]): Map<string, Neighbor> {
+    const named = new Map(neighbors.map((neighbor) => [neighbor.settings.name, neighbor]));
+    if (named.size < neighbors.length) throw new RangeError('two neighbors have the same name');
     return named;
   }
 

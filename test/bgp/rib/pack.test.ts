@@ -85,7 +85,7 @@ describe('a withdrawal', () => {
     const { messages } = packUpdates({ announce: [], withdraw: [flowRoute(1)] }, EXTERNAL);
     assert.equal(
       toHex(messages[0] ?? new Uint8Array()),
-      `${MARKER}002802` + '0000' + '0011' + '900f000d' + '000185' + '090120c6120001038111',
+      `${MARKER}00280200000011900f000d000185090120c6120001038111`,
     );
   });
 });

@@ -9,7 +9,7 @@ import { encodeMessage } from '../../../src/bgp/wire/message.ts';
 import { INITIAL_CONTEXT, type OpenMessage } from '../../../src/bgp/wire/types.ts';
 import { LabRouter } from '../../../src/lab/router.ts';
 import { fromHex } from '../../../src/net/bytes.ts';
-import { dialFrom, SCRIPT_CONFIG, ScriptedConnection } from './scripted-peer.ts';
+import { dialFrom, SCRIPT_CONFIG, type ScriptedConnection } from './scripted-peer.ts';
 import { flowRoute, neighbor, speakerWith, until } from './support.ts';
 
 const HOSTILE = '127.0.0.31';
@@ -186,7 +186,7 @@ describe('from an established peer', () => {
     await peer.establish();
     // ORIGIN 7 with MP_REACH_NLRI of a FlowSpec rule: treat-as-withdraw (RFC 7606 §7.1).
     peer.sendOctets(
-      octets(`${MARKER}00370200000020900e000f0001850000090120c6120001038111400101074002060201000` + '0fde9'),
+      octets(`${MARKER}00370200000020900e000f0001850000090120c61200010381114001010740020602010000fde9`),
     );
     await until('counted', () => statusOf('hostile').counters.routesReceived === 1);
     assert.ok(speaker.isEstablished('hostile'));
@@ -199,7 +199,7 @@ describe('from an established peer', () => {
     await until('established', () => speaker.isEstablished('hostile'));
     const before = statusOf('hostile').counters.routesReceived;
     const update = octets(
-      `${MARKER}00370200000020900e000f0001850000090120c612000103811140010100400206020100` + '00fde9',
+      `${MARKER}00370200000020900e000f0001850000090120c61200010381114001010040020602010000fde9`,
     );
     for (let i = 0; i < 5000; i++) peer.sendOctets(update);
     await until('all counted', () => statusOf('hostile').counters.routesReceived === before + 5000);

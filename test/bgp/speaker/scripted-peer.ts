@@ -25,6 +25,8 @@ export class ScriptedConnection {
   readonly messages: BgpMessage[] = [];
   readonly socket: net.Socket;
   closed = false;
+  /** Reads as a peer inside the speaker's AS does. */
+  internal = false;
 
   constructor(socket: net.Socket) {
     this.socket = socket;
@@ -32,7 +34,9 @@ export class ScriptedConnection {
     socket.on('data', (chunk) => {
       framer.push(chunk);
       for (let octets = framer.next(true); octets !== undefined; octets = framer.next(true)) {
-        this.messages.push(decodeMessage(octets.slice(), { ...CONTEXT, extendedMessages: true }));
+        this.messages.push(
+          decodeMessage(octets.slice(), { ...CONTEXT, extendedMessages: true, internal: this.internal }),
+        );
       }
     });
     socket.on('error', () => undefined);

@@ -1,0 +1,72 @@
+/** A neighbor's settings in the words of those who need them: the state machine, the transport, people. */
+import type { Agreement, Cease, FsmConfig } from '../fsm/types.ts';
+import { CeaseSubcode } from '../wire/notification.ts';
+import type { DialRequest } from './transport.ts';
+import type { Negotiated, NeighborSettings } from './types.ts';
+
+/** A dial without an answer is given up after this time, and the next begins. */
+const CONNECT_RETRY_SECONDS = 30;
+
+/** This speaker's side of every session. */
+export interface LocalSide {
+  readonly localAsn: number;
+  /** Four octets as a number. */
+  readonly localIdentifier: number;
+}
+
+/** The Cease of an operator's shutdown (RFC 9003). */
+export function shutdownCease(communication: string | undefined): Cease {
+  const subcode = CeaseSubcode.AdministrativeShutdown;
+  return communication === undefined ? { subcode } : { subcode, communication };
+}
+
+/** A neighbor's address for people. */
+export function addressText({ address }: Pick<NeighborSettings, 'address'>): string {
+  if (address.kind === 'unix') return `unix:${address.path}`;
+  return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
+}
+
+/** `restarting` sets the R bit (RFC 4724 §3). */
+export function fsmConfig(settings: NeighborSettings, local: LocalSide, restarting: boolean): FsmConfig {
+  const { peerAsn, holdTimeSeconds, families, passive, gracefulRestart } = settings;
+  return {
+    ...local,
+    peerAsn,
+    holdTimeSeconds,
+    families,
+    passive,
+    connectRetrySeconds: CONNECT_RETRY_SECONDS,
+    ...(gracefulRestart === undefined ? {} : { gracefulRestart: { ...gracefulRestart, restarting } }),
+  };
+}
+
+/** Whom to dial, and how. */
+export function dialRequest({
+  address,
+  localAddress,
+  md5Password,
+  ttlSecurityHops,
+}: NeighborSettings): DialRequest {
+  return {
+    address,
+    ...(localAddress === undefined ? {} : { localAddress }),
+    ...(md5Password === undefined ? {} : { md5Password }),
+    ...(ttlSecurityHops === undefined ? {} : { ttlSecurityHops }),
+  };
+}
+
+/** What the API shows of an agreement. */
+export function negotiatedOf(agreement: Agreement): Negotiated {
+  const { holdTimeSeconds, families, fourOctetAs, routeRefresh, enhancedRouteRefresh } = agreement;
+  const { extendedMessages, gracefulRestart, peerRouterId } = agreement;
+  return {
+    holdTimeSeconds,
+    families,
+    fourOctetAs,
+    routeRefresh,
+    enhancedRouteRefresh,
+    extendedMessages,
+    gracefulRestart,
+    peerRouterId,
+  };
+}
