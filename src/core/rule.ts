@@ -100,7 +100,7 @@ function draftNamed(wish: RuleWish, allowed: readonly number[]): RuleDraft {
 function draftAround(wish: RuleWish, allowed: readonly number[], before: readonly string[]): RuleDraft {
   const what = protocolWords(wish.protocol);
   if (allowed.length === 0) {
-    return { rule: ruleOf(wish, [], []), why: [...before, `the rule covers ${what}; no port is allowed`] };
+    return { rule: ruleOf(wish, [], []), why: [...before, `the rule covers ${what}, every port`] };
   }
   const around = rangesAround(allowed);
   if (around.length === 0) {
