@@ -7,8 +7,14 @@ import { readFileSync } from 'node:fs';
 export interface Child<In extends { readonly type: string }, Out> {
   readonly pid: number;
   tell(message: Out): void;
-  /** The next message of a type that comes after this call. Rejects when the process ends or nothing comes in time. */
-  next<T extends In['type']>(type: T, timeoutMs?: number): Promise<Extract<In, { readonly type: T }>>;
+  /**
+   * The next message of a type that comes after this call, or the `count`-th. Rejects when the process ends or nothing
+   * comes in time. Messages may come several at once, so whoever wants several asks for them in one call.
+   */
+  next<T extends In['type']>(
+    type: T,
+    options?: { readonly timeoutMs?: number | undefined; readonly count?: number },
+  ): Promise<Extract<In, { readonly type: T }>>;
   /** Forcibly; it keeps nothing worth a farewell. */
   end(): Promise<void>;
 }
@@ -35,15 +41,16 @@ export function startChild<In extends { readonly type: string }, Out extends obj
   return {
     pid,
     tell: (message) => void child.send(message),
-    next: (type, timeoutMs = 120_000) =>
+    next: (type, { timeoutMs = 120_000, count = 1 } = {}) =>
       new Promise((resolve, reject) => {
+        let heard = 0;
         const settle = (): void => {
           clearTimeout(timer);
           child.off('message', hear);
           child.off('exit', ended);
         };
         const hear = (message: In): void => {
-          if (!isOfType(message, type)) return;
+          if (!isOfType(message, type) || ++heard < count) return;
           settle();
           resolve(message);
         };

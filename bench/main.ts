@@ -12,10 +12,13 @@ import { render, type Scenario, type Section, type Settings } from './report.ts'
 import { announce } from './scenarios/announce.ts';
 import { codec } from './scenarios/codec.ts';
 import { event } from './scenarios/event.ts';
+import { fanout } from './scenarios/fanout.ts';
+import { growth } from './scenarios/growth.ts';
 import { reconnect } from './scenarios/reconnect.ts';
+import { start } from './scenarios/start.ts';
 import { throughput } from './scenarios/throughput.ts';
 
-const SCENARIOS: readonly Scenario[] = [announce, reconnect, event, throughput, codec];
+const SCENARIOS: readonly Scenario[] = [announce, reconnect, event, throughput, growth, start, codec, fanout];
 
 const { values } = parseArgs({
   options: {

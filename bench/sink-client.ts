@@ -6,13 +6,14 @@ import type { SinkOptions, SinkReport, SinkRequest } from './sink.ts';
 export type Reached = Extract<SinkReport, { readonly type: 'reached' }>;
 
 export class Sink {
-  readonly host: string;
+  /** The addresses at which it listens. */
+  readonly hosts: readonly string[];
   /** Where it listens; 0 when it dials. */
   readonly port: number;
   readonly #child: Child<SinkReport, SinkRequest>;
 
-  private constructor(host: string, port: number, child: Child<SinkReport, SinkRequest>) {
-    this.host = host;
+  private constructor(hosts: readonly string[], port: number, child: Child<SinkReport, SinkRequest>) {
+    this.hosts = hosts;
     this.port = port;
     this.#child = child;
   }
@@ -20,7 +21,11 @@ export class Sink {
   static async start(options: SinkOptions): Promise<Sink> {
     const child = startChild<SinkReport, SinkRequest>(join(import.meta.dirname, 'sink.ts'), options);
     const port = options.dial === undefined ? (await child.next('listening')).port : 0;
-    return new Sink(options.host, port, child);
+    return new Sink([options.host, ...(options.also ?? [])], port, child);
+  }
+
+  get host(): string {
+    return this.hosts[0] ?? '';
   }
 
   get pid(): number {
@@ -29,13 +34,18 @@ export class Sink {
 
   /** When the next session is up (ns). Call it before whatever makes it come up. */
   async established(timeoutMs?: number): Promise<bigint> {
-    return BigInt((await this.#child.next('established', timeoutMs)).at);
+    return BigInt((await this.#child.next('established', { timeoutMs })).at);
+  }
+
+  /** Resolves when so many sessions have come up from now on. */
+  async allEstablished(sessions: number): Promise<void> {
+    await this.#child.next('established', { count: sessions });
   }
 
   /** Counts from zero; `reached` resolves with the NLRI that fulfils the count. */
   async expect(nlri: number, timeoutMs?: number): Promise<{ readonly reached: Promise<Reached> }> {
     const expecting = this.#child.next('expecting');
-    const reached = this.#child.next('reached', timeoutMs);
+    const reached = this.#child.next('reached', { timeoutMs });
     // Whoever fails before waiting for it has said why already.
     reached.catch(() => undefined);
     this.#child.tell({ type: 'expect', nlri });

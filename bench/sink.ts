@@ -13,6 +13,8 @@ export interface SinkOptions {
   /** Listens here, or dials from here. */
   readonly host: string;
   readonly asn: number;
+  /** Listens at these addresses, too, on the same port: neighbors are told apart by their address. */
+  readonly also?: readonly string[];
   /** A daemon that waits to be called. */
   readonly dial?: { readonly host: string; readonly port: number };
 }
@@ -29,6 +31,8 @@ export type SinkReport =
       readonly nlri: number;
       readonly updates: number;
       readonly octets: number;
+      /** When the first of them came. */
+      readonly firstAt: string;
       readonly at: string;
     }
   | { readonly type: 'closed' };
@@ -45,6 +49,7 @@ let target = Number.POSITIVE_INFINITY;
 let nlri = 0;
 let updates = 0;
 let octets = 0;
+let firstAt = '';
 
 function tell(report: SinkReport): void {
   process.send?.(report);
@@ -140,11 +145,12 @@ function count(message: Buffer): void {
     at = value + length;
   }
   if (nlri === before) return;
+  if (before === 0) firstAt = now();
   updates++;
   octets += message.length;
   if (nlri >= target) {
     target = Number.POSITIVE_INFINITY;
-    tell({ type: 'reached', nlri, updates, octets, at: now() });
+    tell({ type: 'reached', nlri, updates, octets, firstAt, at: now() });
   }
 }
 
@@ -161,12 +167,21 @@ function dial(): void {
   if (options.dial !== undefined) serve(connect({ ...options.dial, localAddress: options.host }));
 }
 
-if (options.dial === undefined) {
-  const server = createServer(serve);
-  server.listen(0, options.host, () => {
-    const address = server.address();
-    if (address !== null && typeof address === 'object') tell({ type: 'listening', port: address.port });
+function listen(host: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer(serve);
+    server.on('error', reject);
+    server.listen(port, host, () => {
+      const address = server.address();
+      if (address !== null && typeof address === 'object') resolve(address.port);
+    });
   });
+}
+
+if (options.dial === undefined) {
+  const port = await listen(options.host, 0);
+  for (const host of options.also ?? []) await listen(host, port);
+  tell({ type: 'listening', port });
 } else {
   dial();
 }

@@ -3,8 +3,6 @@ export interface ChildOptions {
   readonly host: string;
   /** Where the sink listens. */
   readonly sink: { readonly host: string; readonly port: number };
-  /** How many sessions it keeps with the sink. */
-  readonly sessions: number;
 }
 
 export type ChildRequest =

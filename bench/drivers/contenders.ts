@@ -5,4 +5,4 @@ import { exabgp } from './exabgp.ts';
 import { gobgp } from './gobgp.ts';
 import { floor, speaker } from './ours.ts';
 
-export const CONTENDERS: readonly Contender[] = [floor, speaker(), bird, gobgp, exabgp];
+export const CONTENDERS: readonly Contender[] = [floor, speaker, bird, gobgp, exabgp];

@@ -8,24 +8,21 @@ import { ASN, type Contender, type Driver } from './driver.ts';
 
 export const floor: Contender = { name: 'floor', needs: null, start: () => startOurs('floor-process.ts') };
 
-/** The speaker with so many sessions to one sink. */
-export function speaker(sessions = 1): Contender {
-  return { name: 'prefixd', needs: null, start: () => startOurs('speaker-process.ts', sessions) };
-}
+export const speaker: Contender = {
+  name: 'prefixd',
+  needs: null,
+  start: () => startOurs('speaker-process.ts'),
+};
 
-async function startOurs(file: string, sessions = 1): Promise<{ driver: Driver; sink: Sink }> {
+async function startOurs(file: string): Promise<{ driver: Driver; sink: Sink }> {
   const sink = await Sink.start({ host: ownAddress(), asn: ASN.sink });
-  let established = sink.established();
+  const established = sink.established();
   const options: ChildOptions = {
     host: ownAddress(),
     sink: { host: sink.host, port: sink.port },
-    sessions,
   };
   const child = startChild<ChildReport, ChildRequest>(join(import.meta.dirname, file), options);
-  for (let up = 1; up <= sessions; up++) {
-    await established;
-    if (up < sessions) established = sink.established();
-  }
+  await established;
   const driver: Driver = {
     pid: child.pid,
     async ready(from, count) {

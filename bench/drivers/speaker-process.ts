@@ -6,20 +6,22 @@ import type { ChildOptions, ChildRequest } from './child-protocol.ts';
 import { ASN } from './driver.ts';
 
 const options: ChildOptions = JSON.parse(process.argv[2] ?? '{}');
-const names = Array.from({ length: options.sessions }, (_, i) => `sink${i}`);
+const SINK = 'sink';
 const speaker = new Speaker({
   localAsn: ASN.driver,
   routerId: '192.0.2.10',
-  neighbors: names.map((name) => ({
-    name,
-    address: { kind: 'tcp', ...options.sink },
-    localAddress: options.host,
-    peerAsn: ASN.sink,
-    passive: false,
-    holdTimeSeconds: 240,
-    families: [RULE_FAMILY],
-    enabled: true,
-  })),
+  neighbors: [
+    {
+      name: SINK,
+      address: { kind: 'tcp', ...options.sink },
+      localAddress: options.host,
+      peerAsn: ASN.sink,
+      passive: false,
+      holdTimeSeconds: 240,
+      families: [RULE_FAMILY],
+      enabled: true,
+    },
+  ],
 });
 const standing: OutRoute[] = [];
 let prepared: readonly OutRoute[] = [];
@@ -32,8 +34,8 @@ speaker.subscribe({
 });
 process.on('message', (request: ChildRequest) => {
   if (request.type === 'go') {
-    for (const name of names) speaker.apply(name, prepared, []);
-    for (const route of prepared) standing.push(route);
+    speaker.apply(SINK, prepared, []);
+    standing.push(...prepared);
     return;
   }
   prepared = Array.from({ length: request.count }, (_, i) => routeOf(request.from + i));

@@ -12,15 +12,15 @@ export interface ConfigFolder {
   remove(): Promise<void>;
 }
 
-/** Writes it; `sessions` neighbors are told apart by name only, as they are one sink. */
-export async function makeConfigFolder(sink: Sink, sessions = 1): Promise<ConfigFolder> {
+/** Writes it, with a neighbor at each of the sink's addresses. */
+export async function makeConfigFolder(sink: Sink): Promise<ConfigFolder> {
   const path = await mkdtemp(join(tmpdir(), 'bench-prefixd-'));
   const host = ownAddress();
   const port = await freePort(host);
   const source = ownAddress();
-  const neighbors = Array.from({ length: sessions }, (_, i) => ({
+  const neighbors = sink.hosts.map((address, i) => ({
     name: `sink${i}`,
-    address: sink.host,
+    address,
     port: sink.port,
     local_address: source,
     peer_asn: ASN.sink,
