@@ -2,7 +2,7 @@
 import type { OpenFile } from './files.ts';
 
 /** Octets read at a time: some milliseconds of parsing. */
-const CHUNK = 512 * 1024;
+const CHUNK = 256 * 1024;
 /** Longer than any line that is ever written (requests are at most 1 MiB); what exceeds it is not a line of ours. */
 export const LONGEST_LINE = 16 * 1024 * 1024;
 const LINE_FEED = 0x0a;
