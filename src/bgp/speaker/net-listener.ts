@@ -1,6 +1,7 @@
 /** Accepting connections, with the keys and hops that neighbors ask for. */
 import net from 'node:net';
 import { SocketConnection, endText, plainAddress } from './socket-connection.ts';
+import { isHost } from './settings.ts';
 import type { Connection, ExpectedPeer, Listener } from './transport.ts';
 
 type Address = { readonly host: string; readonly port: number };
@@ -81,7 +82,7 @@ class NetListener implements Listener {
     const address = plainAddress(socket.remoteAddress);
     // One of several neighbors at an address is enough to demand the hops that it asks for.
     const hops = this.#peers.find(
-      (peer) => peer.host === address && peer.ttlSecurityHops !== undefined,
+      (peer) => isHost(peer.host, address) && peer.ttlSecurityHops !== undefined,
     )?.ttlSecurityHops;
     if (hops !== undefined) {
       const fd = descriptorOf(socket);

@@ -1,4 +1,5 @@
 /** A neighbor's settings in the words of those who need them: the state machine, the transport, people. */
+import { canonicalAddress } from '../../net/prefix.ts';
 import type { Agreement, Cease, FsmConfig } from '../fsm/types.ts';
 import { CeaseSubcode } from '../wire/notification.ts';
 import type { DialRequest } from './transport.ts';
@@ -69,4 +70,16 @@ export function negotiatedOf(agreement: Agreement): Negotiated {
     gracefulRestart,
     peerRouterId,
   };
+}
+
+/** An address in its canonical form, with its zone if it has one; other text stays as it is. */
+export function canonicalHost(host: string): string {
+  const [address = '', zone] = host.split('%');
+  const canonical = canonicalAddress(address) ?? address;
+  return zone === undefined ? canonical : `${canonical}%${zone}`;
+}
+
+/** True when a connection's end is the configured host. An end that comes without a zone matches any. */
+export function isHost(configured: string, end: string): boolean {
+  return configured === end || (!end.includes('%') && configured.split('%')[0] === end);
 }

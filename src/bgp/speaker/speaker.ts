@@ -7,7 +7,7 @@ import type { AdjRibOutView, OutRoute, RouteKey } from '../rib/adj-rib-out.ts';
 import { CeaseSubcode } from '../wire/notification.ts';
 import { parseIdentifier } from '../wire/open.ts';
 import { Neighbor } from './neighbor.ts';
-import { type LocalSide, shutdownCease } from './settings.ts';
+import { canonicalHost, isHost, type LocalSide, shutdownCease } from './settings.ts';
 import { netTransport } from './net-transport.ts';
 import { Doorman } from './doorman.ts';
 import { type Runtime, systemRuntime } from './runtime.ts';
@@ -112,7 +112,10 @@ export class Speaker {
     this.#neighbor(peer).clear(how);
   }
 
-  /** Adopts a new list of neighbors: removed ones are shut down, added ones started, changed ones alone reset. */
+  /**
+   * Adopts a new list of neighbors: removed ones are shut down, added ones started, changed ones alone reset. Rejects when
+   * new keys need another listening socket and it cannot be bound; sessions that are dialled go on all the same.
+   */
   async reconfigure(neighbors: readonly NeighborSettings[]): Promise<void> {
     const before = this.#neighbors;
     this.#neighbors = this.#named(
@@ -131,9 +134,13 @@ export class Speaker {
       parting.push(old.part({ preserve: false, cease: { subcode } }));
     }
     await Promise.all(parting);
-    await this.#listener?.expect(this.#expected());
-    if (!this.#started) return;
-    for (const [name, neighbor] of this.#neighbors) if (before.get(name) !== neighbor) neighbor.start();
+    try {
+      await this.#listener?.expect(this.#expected());
+    } finally {
+      for (const [name, neighbor] of this.#neighbors) {
+        if (this.#started && before.get(name) !== neighbor) neighbor.start();
+      }
+    }
   }
 
   #accepted(connection: Connection): void {
@@ -147,8 +154,8 @@ export class Speaker {
     const candidates = [...this.#neighbors.values()].filter(
       ({ settings }) =>
         settings.address.kind === 'tcp' &&
-        settings.address.host === remoteAddress &&
-        (settings.localAddress === undefined || settings.localAddress === localAddress),
+        isHost(canonicalHost(settings.address.host), remoteAddress) &&
+        (settings.localAddress === undefined || isHost(canonicalHost(settings.localAddress), localAddress)),
     );
     const waiting = candidates.filter((neighbor) => !neighbor.established);
     return waiting.find((neighbor) => neighbor.settings.passive) ?? waiting[0] ?? candidates[0];
@@ -160,7 +167,7 @@ export class Speaker {
       if (address.kind !== 'tcp') return [];
       return [
         {
-          host: address.host,
+          host: canonicalHost(address.host),
           ...(md5Password === undefined ? {} : { md5Password }),
           ...(ttlSecurityHops === undefined ? {} : { ttlSecurityHops }),
         },
