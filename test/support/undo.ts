@@ -1,0 +1,20 @@
+/** Taking apart what a test has put together, the last part first. `t.after` alone goes from the first to the last. */
+import type { TestContext } from 'node:test';
+
+const steps = new WeakMap<TestContext, (() => unknown)[]>();
+
+/** Adds a step; all run when the test ends, even when one fails. */
+export function undo(t: TestContext, step: () => unknown): void {
+  const known = steps.get(t);
+  if (known !== undefined) {
+    known.push(step);
+    return;
+  }
+  const mine = [step];
+  steps.set(t, mine);
+  t.after(async () => {
+    const results = [];
+    for (const one of mine.reverse()) results.push(await Promise.allSettled([(async () => one())()]));
+    for (const [result] of results) if (result?.status === 'rejected') throw result.reason;
+  });
+}
