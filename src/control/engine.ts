@@ -68,6 +68,7 @@ export class Engine implements EngineView {
   #policy: Policy;
   #queue: Job[] = [];
   #pumping: Promise<void> | null = null;
+  #snapshotting: Promise<void> | null = null;
   /** True while facts are folded that are not durable yet. */
   #unsettled = false;
   #sinceSnapshot = 0;
@@ -121,7 +122,9 @@ export class Engine implements EngineView {
   async close(): Promise<void> {
     this.#closed = true;
     await this.#pumping;
-    if (this.#sinceSnapshot > 0 && this.#options.snapshotEvery > 0) await this.#snapshot();
+    await this.#snapshotting;
+    if (this.#sinceSnapshot > 0 && this.#options.snapshotEvery > 0) this.#startSnapshot();
+    await this.#snapshotting;
     await this.#options.store.close();
   }
 
@@ -141,7 +144,7 @@ export class Engine implements EngineView {
     while (this.#queue.length > 0) {
       await this.#group();
       if (this.#options.snapshotEvery > 0 && this.#sinceSnapshot >= this.#options.snapshotEvery) {
-        await this.#snapshot();
+        this.#startSnapshot();
       }
     }
     this.#pumping = null;
@@ -221,12 +224,15 @@ export class Engine implements EngineView {
     }
   }
 
-  async #snapshot(): Promise<void> {
+  /** Events go on while a snapshot is written: it is taken at once, and the store keeps it apart from what is appended. */
+  #startSnapshot(): void {
+    if (this.#snapshotting !== null) return;
     this.#sinceSnapshot = 0;
-    try {
-      await this.#options.store.snapshot(this.#state.snapshot());
-    } catch (error) {
-      this.#options.onSnapshotFailed?.(error);
-    }
+    this.#snapshotting = this.#options.store
+      .snapshot(this.#state.snapshot())
+      .catch((error: unknown) => this.#options.onSnapshotFailed?.(error))
+      .finally(() => {
+        this.#snapshotting = null;
+      });
   }
 }
