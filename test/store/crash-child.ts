@@ -3,11 +3,24 @@ import { writeSync } from 'node:fs';
 import { Journal } from '../../src/store/journal.ts';
 import { fact, openAndRead } from './support.ts';
 
+/** Writes a line at once. A pipe whose reader is slow says EAGAIN, and nothing of a short line was written then. */
+function say(line: string): void {
+  for (;;) {
+    try {
+      writeSync(1, `${line}\n`);
+      return;
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    }
+  }
+}
+
 async function main(): Promise<void> {
   const journal = new Journal({ folder: process.argv[2] ?? '', retention: { segments: 1 } });
   const { facts, recovery } = await openAndRead(journal);
   let seq = facts.at(-1)?.seq ?? recovery.snapshot?.seq ?? 0;
-  writeSync(1, `recovered ${seq}\n`);
+  say(`recovered ${seq}`);
   let acknowledged = seq;
   let sinceSnapshot = 0;
   for (;;) {
@@ -19,7 +32,7 @@ async function main(): Promise<void> {
       return journal.append(batch).then(() => {
         acknowledged = Math.max(acknowledged, batch.at(-1)?.seq ?? 0);
         // Synchronously, as a 202 would be out before the next turn.
-        writeSync(1, `durable ${acknowledged}\n`);
+        say(`durable ${acknowledged}`);
       });
     });
     await Promise.all(appends);
