@@ -87,6 +87,10 @@ const alive = new Set<ChildProcess>();
 process.on('exit', () => {
   for (const child of alive) child.kill('SIGKILL');
 });
+// The test runner ends a file that takes too long with SIGTERM, which by itself would leave the daemons behind.
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+  process.once(signal, () => process.exit(1));
+}
 
 /** Long enough for a machine that does many other things; only a failing test waits for so long. */
 export const PATIENCE_MS = 60_000;
