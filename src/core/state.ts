@@ -181,28 +181,34 @@ class FoldedState implements StateHandle {
   #fold(fact: Fact, recorded: RecordedFact): void {
     switch (fact.type) {
       case 'event.received':
-        return this.#addEvent(fact.event);
+        this.#addEvent(fact.event);
+        return;
       case 'mitigation.created':
       case 'mitigation.rejected':
-        return this.#create(fact.mitigation, recorded);
+        this.#create(fact.mitigation, recorded);
+        return;
       case 'safelist.added':
-        return this.#changeSafelist(() => {
+        this.#changeSafelist(() => {
           this.safelist.set(fact.entry.prefix, fact.entry);
           if (this.#safelistTrie !== undefined) index(this.#safelistTrie, fact.entry);
         });
+        return;
       case 'safelist.removed':
-        return this.#changeSafelist(() => {
+        this.#changeSafelist(() => {
           this.safelist.delete(fact.prefix);
           this.#safelistTrie = undefined;
         });
+        return;
       case 'control.paused':
-        return this.#setPaused({ actor: fact.actor, at: recorded.at, reason: fact.reason });
+        this.#setPaused({ actor: fact.actor, at: recorded.at, reason: fact.reason });
+        return;
       case 'control.resumed':
-        return this.#setPaused(null);
+        this.#setPaused(null);
+        return;
       case 'policy.loaded':
         return;
       default:
-        return this.#evolve(fact, recorded);
+        this.#evolve(fact, recorded);
     }
   }
 
