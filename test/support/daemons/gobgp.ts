@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FamilyName } from '../../../src/bgp/wire/iana.ts';
-import { findProgram, output, start, until } from '../children.ts';
+import { findProgram, output, type Running, start, until } from '../children.ts';
 import { freePort, ownAddress } from '../loopback.ts';
 import {
   bitmaskFromOctet,
@@ -21,6 +21,8 @@ export interface GoBgp extends Daemon {
   command(...args: readonly string[]): Promise<string>;
   /** The NLRI octets, length included, of every rule received from this peer: operators as they came. */
   receivedNlri(peerAddress: string, family: FamilyName): Promise<readonly string[]>;
+  /** A process whose log has a line for each change of the table from now on: `[ROUTE]` or `[DELROUTE]`. */
+  monitor(family: FamilyName): Running;
 }
 
 /** GoBGP's names for families, in its configuration and on its command line. */
@@ -144,6 +146,11 @@ export async function startGoBgp(config: DaemonConfig): Promise<GoBgp> {
       const text = await command('neighbor', peerAddress, 'adj-in', '-a', familyName(family, 'cli'), '-j');
       return paths(JSON.parse(text)).map(([, path]) => nlriHex(path));
     },
+    monitor: (family) =>
+      start(client, [
+        ...['-u', apiHost, '-p', String(api)],
+        ...['monitor', 'global', 'rib', '-a', familyName(family, 'cli')],
+      ]),
     log: running.log,
     stop,
   };
