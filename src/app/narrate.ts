@@ -35,10 +35,12 @@ export function narrateFacts(
         case 'mitigation.escalated':
         case 'mitigation.withdrawn':
         case 'mitigation.expired': {
+          const level = fact.type === 'mitigation.extended' ? 'debug' : 'info';
+          // Extensions come by the second, and the text of a rule takes longer than a line that nobody writes.
+          if (!log.isLevelEnabled(level)) break;
           const mitigation = state.mitigations.get(fact.id);
           const fields =
             mitigation === undefined ? { mitigation_id: fact.id } : fieldsOf(mitigation, ruleText);
-          const level = fact.type === 'mitigation.extended' ? 'debug' : 'info';
           log[level](fields, fact.type.replace('.', ' '));
           break;
         }

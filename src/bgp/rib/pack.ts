@@ -24,6 +24,8 @@ export interface Packed {
   readonly messages: readonly Uint8Array[];
   /** Routes whose NLRI fits into no message beside their attributes; nothing was written for them. */
   readonly tooLong: readonly OutRoute[];
+  /** How many routes the last message of announcements holds when more would have fitted; 0 when it is full. */
+  readonly spilled: number;
 }
 
 /** LOCAL_PREF of everything this speaker originates, towards internal peers (RFC 4271 §5.1.5). */
@@ -40,14 +42,15 @@ const UPDATE_LENGTHS = 4;
 export function packUpdates(changes: RouteChanges, context: PackContext): Packed {
   const messages: Uint8Array[] = [];
   const tooLong: OutRoute[] = [];
+  let spilled = 0;
   for (const routes of grouped(changes.announce, announceGroup)) {
     const [{ family, attributes }] = routes;
-    fill(routes, reachEnvelope(family, attributes, context), context, messages, tooLong);
+    spilled = fill(routes, reachEnvelope(family, attributes, context), context, messages, tooLong);
   }
   for (const routes of grouped(changes.withdraw, familyGroup)) {
     fill(routes, unreachEnvelope(routes[0].family), context, messages, tooLong);
   }
-  return { messages, tooLong };
+  return { messages, tooLong, spilled };
 }
 
 /** Everything of an UPDATE but the NLRI: attribute octets in front of them, beginning with MP_(UN)REACH, and behind. */
@@ -128,13 +131,14 @@ function sessionAttributes(attributes: RouteAttributes, context: PackContext): P
   };
 }
 
+/** Returns how many routes the last message holds when one more like its last would have fitted, else 0. */
 function fill(
   routes: readonly OutRoute[],
   envelope: Envelope,
   context: PackContext,
   messages: Uint8Array[],
   tooLong: OutRoute[],
-): void {
+): number {
   const { front, behind } = envelope;
   const overhead = HEADER_LENGTH + UPDATE_LENGTHS + front.length + behind.length;
   const room = MAX_MESSAGE_LENGTH - overhead;
@@ -143,6 +147,7 @@ function fill(
   // and resets (3/9) when the FlowSpec NLRI of an UPDATE pass 6500 octets (FRRouting/frr#18557).
   const sharedRoom = Math.min(room, MAX_MESSAGE_LENGTH - overhead);
   let first = 0;
+  let spilled = 0;
   while (first < routes.length) {
     let end = first;
     let nlriLength = 0;
@@ -161,8 +166,11 @@ function fill(
       end++;
     }
     messages.push(assemble(routes, first, end, nlriLength, envelope, overhead));
+    const another = routes[end - 1]?.nlri.length ?? 0;
+    spilled = nlriLength + another > sharedRoom ? 0 : end - first;
     first = end;
   }
+  return spilled;
 }
 
 function assemble(

@@ -151,6 +151,19 @@ describe('packing', () => {
   });
 
   it('makes nothing of nothing', () => {
-    assert.deepEqual(packUpdates({ announce: [], withdraw: [] }, EXTERNAL), { messages: [], tooLong: [] });
+    assert.deepEqual(packUpdates({ announce: [], withdraw: [] }, EXTERNAL), {
+      messages: [],
+      tooLong: [],
+      spilled: 0,
+    });
+  });
+
+  it('tells how many routes spilled into a message that is not full', () => {
+    const spilled = (count: number): number => {
+      const routes = Array.from({ length: count }, (_, n) => flowRoute(n));
+      return packUpdates({ announce: routes, withdraw: [] }, EXTERNAL).spilled;
+    };
+    // 4096 octets less the 56 around them hold 404 NLRI of 10 octets.
+    assert.deepEqual([1, 404, 405, 1212].map(spilled), [1, 0, 1, 0]);
   });
 });
