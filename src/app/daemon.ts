@@ -86,6 +86,8 @@ async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
       health.storeFails(error);
       logger.error({ err: error }, 'the journal cannot be written; nothing of this group takes effect');
     },
+    onFollowerFailed: (error) =>
+      logger.error({ err: error }, 'internal error: a follower of the facts failed; please report it'),
   });
   undo.push(() => engine.close());
   for (const warning of warnings) logger.warn(warning);

@@ -1,4 +1,5 @@
 /** `prefixd run`: the daemon as a process, from reading its configuration to its last log line. */
+import type { Logger } from 'pino';
 import { loadConfig } from './config/load.ts';
 import { formatProblem } from './config/problem.ts';
 import { startDaemon } from './daemon.ts';
@@ -36,7 +37,7 @@ export async function runDaemon({ directory, environment }: RunOptions): Promise
   for (const warning of result.warnings) sink.logger.warn({}, formatProblem(warning));
   try {
     const daemon = await startDaemon({ config, logger: sink.logger, load });
-    await serveUntilSignalled(daemon, config.shutdown.drainTimeoutSeconds);
+    await serveUntilSignalled(daemon, config.shutdown.drainTimeoutSeconds, sink.logger);
     return EXIT.ok;
   } catch (error) {
     sink.logger.fatal({}, `prefixd cannot go on: ${explainStart(error)}`);
@@ -47,8 +48,17 @@ export async function runDaemon({ directory, environment }: RunOptions): Promise
   }
 }
 
-async function serveUntilSignalled(daemon: Daemon, drainTimeoutSeconds: number): Promise<void> {
-  const reload = (): void => void daemon.reload({ kind: 'operator', name: 'SIGHUP' });
+async function serveUntilSignalled(
+  daemon: Daemon,
+  drainTimeoutSeconds: number,
+  logger: Logger,
+): Promise<void> {
+  const reload = (): void => {
+    // Nobody waits for an answer: a full disk must not end the daemon.
+    daemon
+      .reload({ kind: 'operator', name: 'SIGHUP' })
+      .catch((error: unknown) => logger.error({ err: error }, 'reload failed; nothing was changed'));
+  };
   process.on('SIGHUP', reload);
   await untilSignalled().promise;
   process.off('SIGHUP', reload);

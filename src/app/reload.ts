@@ -5,6 +5,7 @@ import type { Engine } from '../control/engine.ts';
 import type { Reconciler } from '../control/loop.ts';
 import type { Actor } from '../core/types.ts';
 import type { HttpServer, ReloadOutcome } from '../http/dependencies.ts';
+import { loadTls } from '../http/listener.ts';
 import { formatProblem } from './config/problem.ts';
 import type { ConfigResult, LoadedConfig } from './config/types.ts';
 
@@ -23,6 +24,7 @@ export class Reloader {
   readonly #adopted = new Set<(config: LoadedConfig) => Promise<void>>();
   #config: LoadedConfig;
   #running: Promise<ReloadOutcome> | null = null;
+  #next: Promise<ReloadOutcome> | null = null;
 
   constructor(options: ReloaderOptions) {
     this.#options = options;
@@ -39,20 +41,33 @@ export class Reloader {
     this.#adopted.add(adopt);
   }
 
-  /** Reads the files anew and adopts them. Calls that overlap share one reload. */
+  /**
+   * Reads the files anew and adopts them. Calls during a reload share one more after it, because files may have changed
+   * since it read them. Rejects with StoreError when the journal cannot be written; nothing has changed then.
+   */
   reload(actor: Actor): Promise<ReloadOutcome> {
-    this.#running ??= this.#reload(actor).finally(() => {
-      this.#running = null;
-    });
-    return this.#running;
+    if (this.#running === null) {
+      this.#running = this.#reload(actor).finally(() => {
+        this.#running = null;
+      });
+      return this.#running;
+    }
+    const again = (): Promise<ReloadOutcome> => {
+      this.#next = null;
+      return this.reload(actor);
+    };
+    this.#next ??= this.#running.then(again, again);
+    return this.#next;
   }
 
   async #reload(actor: Actor): Promise<ReloadOutcome> {
-    const { load, engine, announcer, reconciler, logger } = this.#options;
+    const { load, engine, logger } = this.#options;
     if (load === undefined) return { ok: false, problems: ['the built-in configuration cannot be reloaded'] };
     const result = await load();
-    if (!result.ok) {
-      const problems = result.problems.map(formatProblem);
+    const problems = result.ok
+      ? await certificateProblems(result.config)
+      : result.problems.map(formatProblem);
+    if (!result.ok || problems.length > 0) {
       logger.error({ problems, actor: actor.name }, 'reload refused; nothing was changed');
       return { ok: false, problems };
     }
@@ -61,12 +76,45 @@ export class Reloader {
     const summary = summarize(next);
     await engine.adopt(next.policy, { type: 'policy-loaded', actor, summary });
     this.#config = next;
-    // The announcer first: sessions that go take their routes along, and the reconciler finds every neighbor it is given.
-    await announcer.reconfigure(next.bgp.speaker.neighbors);
-    await reconciler.setNeighbors(next.bgp.control);
-    for (const adopt of this.#adopted) await adopt(next);
+    for (const failure of await this.#follow(next)) {
+      logger.error({ err: failure }, 'configuration reloaded, but not all of it took effect');
+      warnings.push(
+        `not all of it took effect: ${failure instanceof Error ? failure.message : String(failure)}`,
+      );
+    }
     logger.info({ actor: actor.name, summary, warnings }, 'configuration reloaded');
     return { ok: true, summary, warnings };
+  }
+
+  /**
+   * Makes the parts follow a configuration that is in force. One that cannot does not keep the others from it: what is
+   * decided by the new policy must reach the routers all the same. Returns what failed.
+   */
+  async #follow(next: LoadedConfig): Promise<readonly unknown[]> {
+    const { announcer, reconciler } = this.#options;
+    const failures: unknown[] = [];
+    const attempt = async (step: () => Promise<void>): Promise<void> => {
+      await step().catch((error: unknown) => failures.push(error));
+    };
+    // The announcer before the reconciler: sessions that go take their routes along, and the reconciler finds every
+    // neighbor that it is given. Those that go are let alone while they do.
+    reconciler.keepOnly(next.bgp.control.map(({ name }) => name));
+    await attempt(() => announcer.reconfigure(next.bgp.speaker.neighbors));
+    const known = new Set(announcer.peers().map(({ name }) => name));
+    await attempt(() => reconciler.setNeighbors(next.bgp.control.filter(({ name }) => known.has(name))));
+    for (const adopt of this.#adopted) await attempt(() => adopt(next));
+    return failures;
+  }
+}
+
+/** What keeps the server from using its certificates, found out before anything is changed. */
+async function certificateProblems({ http }: LoadedConfig): Promise<readonly string[]> {
+  if (http.tls === null) return [];
+  try {
+    await loadTls(http.tls);
+    return [];
+  } catch (error) {
+    return [`http.tls: ${error instanceof Error ? error.message : String(error)}`];
   }
 }
 

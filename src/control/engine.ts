@@ -32,6 +32,11 @@ export interface EngineOptions {
   readonly onAppended?: (facts: number, milliseconds: number) => void;
   /** Told when the store could not write; whoever asked is told, too. */
   readonly onAppendFailed?: (error: unknown) => void;
+  /**
+   * Told when a follower threw, which none should: the facts stand, the other followers have them, and work goes on.
+   * Without it the error is raised as an uncaught one.
+   */
+  readonly onFollowerFailed?: (error: unknown) => void;
 }
 
 interface Job {
@@ -49,14 +54,16 @@ export async function openEngine(
   const recovery = await options.store.open();
   const state = recovery.snapshot === null ? initialState() : restoreState(recovery.snapshot);
   const recent: RecordedFact[] = [];
+  let replayed = 0;
   for await (const facts of recovery.facts) {
     for (const fact of facts) {
       state.apply(fact);
       recent.push(fact);
     }
+    replayed += facts.length;
     if (recent.length > 2 * RECENT_FACTS) recent.splice(0, recent.length - RECENT_FACTS);
   }
-  return { engine: new Engine(options, state, recent), warnings: recovery.warnings };
+  return { engine: new Engine(options, state, recent, replayed), warnings: recovery.warnings };
 }
 
 export class Engine implements EngineView {
@@ -71,12 +78,13 @@ export class Engine implements EngineView {
   #snapshotting: Promise<void> | null = null;
   /** True while facts are folded that are not durable yet. */
   #unsettled = false;
-  #sinceSnapshot = 0;
+  #sinceSnapshot: number;
   #closed = false;
 
-  /** Use `openEngine`. */
-  constructor(options: EngineOptions, state: StateHandle, recent: RecordedFact[]) {
+  /** Use `openEngine`. `replayed` counts the facts after the newest snapshot, so that crashes do not put the next off for ever. */
+  constructor(options: EngineOptions, state: StateHandle, recent: RecordedFact[], replayed: number) {
     this.#options = options;
+    this.#sinceSnapshot = replayed;
     this.#state = state;
     this.#recent = recent;
     this.#policy = options.policy;
@@ -176,8 +184,23 @@ export class Engine implements EngineView {
     this.#sinceSnapshot += facts.length;
     this.#remember(facts);
     this.#settle();
-    if (facts.length > 0) for (const follower of this.#followers) follower(facts);
+    if (facts.length > 0) this.#tell(facts);
     for (const { job, answer } of answered) job.resolve(answer);
+  }
+
+  #tell(facts: readonly RecordedFact[]): void {
+    for (const follower of this.#followers) {
+      try {
+        follower(facts);
+      } catch (error) {
+        const told = this.#options.onFollowerFailed;
+        if (told !== undefined) told(error);
+        else
+          queueMicrotask(() => {
+            throw error;
+          });
+      }
+    }
   }
 
   #decideSlice(facts: RecordedFact[], answered: { readonly job: Job; readonly answer: Answer }[]): void {

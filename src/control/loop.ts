@@ -109,6 +109,16 @@ export class Reconciler {
   }
 
   /**
+   * Takes leave of the neighbors that are not named. Call it before the announcer removes them: their sessions are parted
+   * from there, routes and all, and from its first step on it knows their names no more.
+   */
+  keepOnly(names: Iterable<string>): void {
+    const kept = new Set(names);
+    for (const [name, neighbor] of this.#neighbors) if (!kept.has(name)) leave(neighbor);
+    this.#neighbors = new Map([...this.#neighbors].filter(([name]) => kept.has(name)));
+  }
+
+  /**
    * Adopts another list of neighbors; those whose policy is the same keep their tables. Call it after the announcer has
    * adopted the list, so that every session it knows of here exists there.
    */
@@ -123,7 +133,10 @@ export class Reconciler {
         ];
       }),
     );
-    for (const name of before.keys()) if (!this.#neighbors.has(name)) this.#standing.forget(name);
+    for (const [name, neighbor] of before) {
+      if (this.#neighbors.get(name) !== neighbor) leave(neighbor);
+      if (!this.#neighbors.has(name)) this.#standing.forget(name);
+    }
     await this.full();
     for (const [name, neighbor] of this.#neighbors) {
       // A neighbor that is new here may have come up before it was known, or kept its session.
@@ -220,7 +233,7 @@ export class Reconciler {
   /** Tells the session what differs under these routes. Returns how many do. */
   #apply(name: string, neighbor: Neighbor, keys: Iterable<RouteKey>): number {
     const { announcer } = this.#options;
-    if (neighbor.families.length === 0 || !announcer.isEstablished(name)) return 0;
+    if (this.#stopped || neighbor.families.length === 0 || !announcer.isEstablished(name)) return 0;
     const out = announcer.ribOut(name);
     const { announce, withdraw } = plan(keys, (key) => this.#allowed(neighbor, key), out);
     if (announce.length + withdraw.length === 0) return 0;
@@ -275,11 +288,7 @@ export class Reconciler {
   #onDown(peer: string): void {
     this.#standing.forget(peer);
     const neighbor = this.#neighbors.get(peer);
-    if (neighbor !== undefined) {
-      neighbor.families = [];
-      neighbor.filling = false;
-      neighbor.generation++;
-    }
+    if (neighbor !== undefined) leave(neighbor);
     this.#endings.checkSoon();
   }
 
@@ -334,6 +343,13 @@ export class Reconciler {
       rule: route.text,
     });
   }
+}
+
+/** Nothing more is told to this session: it is down, or its neighbor has no place here any more. */
+function leave(neighbor: Neighbor): void {
+  neighbor.families = [];
+  neighbor.filling = false;
+  neighbor.generation++;
 }
 
 function sameRule(a: DesiredRule, b: DesiredRule): boolean {

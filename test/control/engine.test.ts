@@ -214,4 +214,40 @@ describe('Engine', () => {
     });
     assert.deepEqual(warnings, ['a torn last line was dropped']);
   });
+
+  it('goes on when a follower throws: the other followers hear of the facts, and the caller is answered', async () => {
+    const store = new TestStore();
+    const failures: unknown[] = [];
+    const { engine } = await openEngine({
+      store,
+      policy: POLICY,
+      clock: () => 1_000_000,
+      newId: () => `00000000-0000-4000-8000-${String(store.held.length).padStart(12, '0')}`,
+      snapshotEvery: 0,
+      onFollowerFailed: (error) => failures.push(error),
+    });
+    const seen: string[] = [];
+    engine.follow(() => {
+      throw new TypeError('a defect');
+    });
+    engine.follow((facts) => seen.push(...facts.map(({ fact }) => fact.type)));
+    mitigationOf(await engine.submit(ban('203.0.113.10')));
+    mitigationOf(await engine.submit(ban('203.0.113.10')));
+    assert.equal(failures.length, 2);
+    assert.equal(seen.length, 4);
+  });
+
+  it('counts facts that it replayed towards the next snapshot, so that crashes do not put it off for ever', async () => {
+    const store = new TestStore();
+    const first = await engineOn(store, 5);
+    await first.submit(ban('203.0.113.10'));
+    await first.submit(ban('203.0.113.11'));
+    const second = await engineOn(store, 5);
+    await second.submit(ban('203.0.113.12'));
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(
+      store.snapshots.map(({ seq }) => seq),
+      [6],
+    );
+  });
 });
