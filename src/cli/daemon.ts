@@ -1,9 +1,10 @@
 /** `run`, `demo`, `check`. */
 import type { Command } from 'commander';
 import { formatProblem } from '../app/config/problem.ts';
-import type { ConfigProblem } from '../app/config/types.ts';
+import type { ConfigProblem, LoadedConfig } from '../app/config/types.ts';
 import { CliError, Exit } from './context.ts';
 import type { Context } from './context.ts';
+import type { ReloadDiff } from './diff.ts';
 import { json, paint, printable } from './render.ts';
 
 const DEFAULT_FOLDER = '/etc/prefixd';
@@ -40,8 +41,9 @@ export function registerDaemon(program: Command, contextFor: (command: Command) 
   withConfig(program.command('check'))
     .description('check the configuration and print what is in effect, secrets redacted')
     .option('--no-secrets', 'do not look for secrets in the environment')
-    .action(async (options: { config?: string; secrets: boolean }, command: Command) => {
-      await check(contextFor(command), options.config, options.secrets);
+    .option('--diff', 'print what a reload would do to the running daemon instead; changes nothing')
+    .action(async (options: CheckOptions, command: Command) => {
+      await check(contextFor(command), options);
     });
 }
 
@@ -49,12 +51,21 @@ function folderOf(context: Context, said: string | undefined): string {
   return said ?? context.io.env.PREFIXD_CONFIG ?? DEFAULT_FOLDER;
 }
 
-async function check(context: Context, said: string | undefined, secrets: boolean): Promise<void> {
+interface CheckOptions {
+  readonly config?: string;
+  readonly secrets: boolean;
+  readonly diff?: true;
+}
+
+async function check(context: Context, { config: said, secrets, diff }: CheckOptions): Promise<void> {
   const { io, options } = context;
   const { loadConfig } = await import('../app/config/load.ts');
   const result = await loadConfig(folderOf(context, said), secrets ? io.env : null);
   const problems = result.ok ? [] : result.problems;
-  if (options.format === 'json') {
+  const after = diff === true && result.ok ? await compare(context, result.config) : undefined;
+  if (options.format === 'json' && after !== undefined) {
+    io.stdout.write(json({ ok: true, problems, warnings: result.warnings, diff: after }));
+  } else if (options.format === 'json') {
     const { ok, warnings } = result;
     io.stdout.write(json({ ok, problems, warnings, ...(result.ok ? { config: result.config.shown } : {}) }));
   } else {
@@ -63,12 +74,21 @@ async function check(context: Context, said: string | undefined, secrets: boolea
     };
     for (const problem of problems) say('error', 'red', problem);
     for (const warning of result.warnings) say('warning', 'yellow', warning);
-    if (result.ok) io.stdout.write(await effective(result.config.shown.settings));
+    if (after !== undefined) io.stdout.write((await import('./diff.ts')).diffText(context, after));
+    else if (result.ok) io.stdout.write(await effective(result.config.shown.settings));
   }
   if (problems.length > 0) {
     const count = problems.length === 1 ? 'there is 1 error' : `there are ${problems.length} errors`;
     throw new CliError(Exit.InvalidInput, `${count} in the configuration`);
   }
+}
+
+async function compare(context: Context, config: LoadedConfig): Promise<ReloadDiff> {
+  const [{ diffWithDaemon }, { withClient }] = await Promise.all([
+    import('./diff.ts'),
+    import('./client.ts'),
+  ]);
+  return withClient(context, (client) => diffWithDaemon(client, config));
 }
 
 /** YAML, because that is what the reader would change. */

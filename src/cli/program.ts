@@ -1,6 +1,7 @@
 /** The tree of commands. Each group of commands is a file of its own and loads what it needs when it runs. */
 import { Command, CommanderError, Option } from 'commander';
 import { version } from '../app/version.ts';
+import { registerCompletion } from './completion.ts';
 import { CliError, contextOf, Exit } from './context.ts';
 import type { Context, GlobalOptions, Io } from './context.ts';
 import { registerControl } from './control.ts';
@@ -8,6 +9,7 @@ import { registerDaemon } from './daemon.ts';
 import { registerEvents } from './events.ts';
 import { registerFlowspec } from './flowspec.ts';
 import { registerJournal } from './journal.ts';
+import { registerMigrate } from './migrate.ts';
 import { registerMitigations } from './mitigations.ts';
 import { registerNotify } from './notify.ts';
 import { registerPcap } from './pcap.ts';
@@ -33,6 +35,8 @@ const GROUPS: readonly Register[] = [
   registerFlowspec,
   registerPcap,
   registerJournal,
+  registerMigrate,
+  registerCompletion,
 ];
 
 const EXIT_CODES = `

@@ -5,6 +5,7 @@ import type { Command, DecideContext, Decision } from './commands.ts';
 import type { Fact } from './facts.ts';
 import { judgeTarget } from './guardrails.ts';
 import { endedFact, endingFacts, SYSTEM } from './lifecycle.ts';
+import type { Policy } from './policy.ts';
 import { hitsAllowedPort } from './rule.ts';
 import type { DecisionView } from './state-view.ts';
 import type { Actor, Ending, Mitigation } from './types.ts';
@@ -146,18 +147,29 @@ export function decidePolicyLoaded(
   const { policy, now } = context;
   const reasons = new Map<string, string>();
   for (const mitigation of activeOnes(state)) {
-    const refusal = judgeTarget(state, policy, mitigation.match);
-    if (refusal !== null) reasons.set(mitigation.id, `the new policy forbids it: ${refusal.detail}`);
-    else if (discardsAllowed(mitigation, context)) {
-      reasons.set(mitigation.id, 'the new policy forbids it: it discards a port that is allowed now');
-    }
+    const why = forbiddenBy(policy, mitigation, state);
+    if (why !== null) reasons.set(mitigation.id, `the new policy forbids it: ${why}`);
   }
   const forbidden = activeOnes(state).filter(({ id }) => reasons.has(id));
   const ended = endAll(forbidden, ({ id }) => reasons.get(id) ?? '', actor, now);
   return { facts: [{ type: 'policy.loaded', actor, summary }, ...ended.facts], answer: ended.answer };
 }
 
-function discardsAllowed(mitigation: Mitigation, { policy }: DecideContext): boolean {
+/** Why a mitigation may not stand under a policy that is loaded, in words; null when it may. */
+export function forbiddenBy(
+  policy: Policy,
+  mitigation: Pick<Mitigation, 'match' | 'action' | 'victim'>,
+  state: Pick<DecisionView, 'safelisted'>,
+): string | null {
+  const refusal = judgeTarget(state, policy, mitigation.match);
+  if (refusal !== null) return refusal.detail;
+  return discardsAllowed(policy, mitigation) ? 'it discards a port that is allowed now' : null;
+}
+
+function discardsAllowed(
+  policy: Policy,
+  mitigation: Pick<Mitigation, 'match' | 'action' | 'victim'>,
+): boolean {
   if (mitigation.action.type !== 'discard') return false;
   const owner = ownerOf(policy.inventory, mitigation.victim);
   return owner !== undefined && hitsAllowedPort(mitigation.match, owner.allowedPorts);

@@ -24,7 +24,11 @@ interface Touched {
 }
 
 /** Judges what a rule is aimed at: safelist, protected prefixes, prefix lengths, source matching. */
-export function judgeTarget(state: DecisionView, policy: Policy, match: Match): Refusal | null {
+export function judgeTarget(
+  state: Pick<DecisionView, 'safelisted'>,
+  policy: Policy,
+  match: Match,
+): Refusal | null {
   const touched = touchedBy(match);
   if ('reason' in touched) return touched;
   for (const { prefix, role } of touched) {
@@ -53,7 +57,7 @@ function touchedBy(match: Match): readonly Touched[] | Refusal {
 }
 
 function judgeSafelist(
-  state: DecisionView,
+  state: Pick<DecisionView, 'safelisted'>,
   policy: Policy,
   prefix: Prefix,
   role: Touched['role'],
