@@ -38,6 +38,14 @@ export interface Parting {
   readonly cease: Cease;
 }
 
+/** What a neighbor was before, in this process or in the one before. */
+export interface Past {
+  /** RFC 4724 §3: the process has started and had no session with it yet, so that it may hold routes of the one before. */
+  readonly restarting: boolean;
+  /** False while it is administratively down, by its settings or by an operator. */
+  readonly enabled: boolean;
+}
+
 /** How far a session has come. */
 const PROGRESS: Readonly<Record<StateName, number>> = {
   idle: 0,
@@ -68,20 +76,19 @@ export class Neighbor {
   #restarting: boolean;
   #warnedOfRoutes = false;
 
-  /** `restarting`: the process has just started, so that the neighbor may hold routes of the one before. */
   constructor(
     settings: NeighborSettings,
     local: LocalSide,
     runtime: Runtime,
     listener: Required<SpeakerListener>,
-    restarting: boolean,
+    past: Past,
   ) {
     this.settings = settings;
-    this.#restarting = restarting;
+    this.#restarting = past.restarting;
     this.#local = local;
     this.#runtime = runtime;
     this.#listener = listener;
-    this.#enabled = settings.enabled;
+    this.#enabled = past.enabled;
     this.#owner = {
       onState: (session, before) => this.#stateChanged(session, before),
       allowOpen: (session, open) => this.#allowOpen(session, open),
@@ -101,6 +108,11 @@ export class Neighbor {
   /** No session has come up since the process started. */
   get restarting(): boolean {
     return this.#restarting;
+  }
+
+  /** False while it is administratively down. */
+  get enabled(): boolean {
+    return this.#enabled;
   }
 
   get established(): boolean {
@@ -191,7 +203,8 @@ export class Neighbor {
   /** The neighbor's connection has arrived. */
   accept(connection: Connection): void {
     if (!this.#enabled || !this.#started) {
-      this.#log('info', 'connection refused: the neighbor is disabled here', { from: connection.remote });
+      const why = this.#enabled ? 'is about to be started or stopped' : 'is disabled';
+      this.#log('info', `connection refused: the neighbor ${why} here`, { from: connection.remote });
       this.#closing(refuse(connection));
       return;
     }

@@ -63,7 +63,7 @@ export class PeerRecord {
     if (!this.#lastErrorEndedSession) this.#lastError = null;
   }
 
-  /** An established session ended. A flap is one that nobody here asked to end; `error` tells. */
+  /** An established session ended; `ended` follows and says why. It is a flap when nobody here asked for it. */
   down(): void {
     this.#establishedAt = null;
     this.#endedSession = true;

@@ -24,6 +24,11 @@ export class Speaker {
   #neighbors: Map<string, Neighbor>;
   #listener: Listener | undefined;
   #started = false;
+  #stopped = false;
+  /** Settles when the reconfigurations asked for so far are through; never rejects. */
+  #reconfigured: Promise<void> = Promise.resolve();
+  /** How many of them are not. */
+  #reconfiguring = 0;
 
   /** RangeError when the router id is not a BGP Identifier or two neighbors share a name. */
   constructor(settings: SpeakerSettings, runtime: Runtime = systemRuntime(netTransport)) {
@@ -39,8 +44,12 @@ export class Speaker {
       onLog: (...args) => this.#tell((listener) => listener.onLog?.(...args)),
     };
     this.#doorman = new Doorman(runtime, this.#toAll);
-    this.#neighbors = this.#named(
-      settings.neighbors.map((one) => new Neighbor(one, this.#local, runtime, this.#toAll, true)),
+    assertDistinct(settings.neighbors);
+    this.#neighbors = byName(
+      settings.neighbors.map((one) => {
+        const past = { restarting: true, enabled: one.enabled };
+        return new Neighbor(one, this.#local, runtime, this.#toAll, past);
+      }),
     );
   }
 
@@ -51,6 +60,7 @@ export class Speaker {
 
   /** Binds the listener and starts dialling. Rejects when the listener cannot bind; a neighbor that is away is no error. */
   async start(): Promise<void> {
+    this.#stopped = false;
     const { listen } = this.#settings;
     if (listen !== undefined) {
       this.#listener = await this.#runtime.transport.listen(listen, this.#expected(), (connection) =>
@@ -61,13 +71,16 @@ export class Speaker {
     for (const neighbor of this.#neighbors.values()) neighbor.start();
   }
 
-  /** Parts from all neighbors; resolves when every socket is closed. */
+  /** Parts from all neighbors; resolves when every socket is closed. A reconfiguration that still waits is dropped. */
   async stop(options: { readonly preserve: boolean; readonly communication?: string }): Promise<void> {
     this.#started = false;
+    this.#stopped = true;
     const cease = shutdownCease(options.communication);
     const parted = [...this.#neighbors.values()].map((one) =>
       one.part({ preserve: options.preserve, cease }),
     );
+    // One that is under way may be about to bind the listener anew.
+    await this.#reconfigured;
     const listener = this.#listener;
     this.#listener = undefined;
     await Promise.all([...parted, listener?.close(), this.#doorman.close()]);
@@ -113,16 +126,34 @@ export class Speaker {
   }
 
   /**
-   * Adopts a new list of neighbors: removed ones are shut down, added ones started, changed ones alone reset. Rejects when
-   * new keys need another listening socket and it cannot be bound; sessions that are dialled go on all the same.
+   * Adopts a new list of neighbors: removed ones are shut down, added ones started, changed ones alone reset; what an
+   * operator disabled stays so unless `enabled` itself changed. Calls that overlap are served one after the other, so
+   * that the last list stands. Rejects when new keys need another listening socket and it cannot be bound; sessions that
+   * are dialled go on all the same. RangeError when two neighbors share a name; nothing is changed then.
    */
   async reconfigure(neighbors: readonly NeighborSettings[]): Promise<void> {
+    assertDistinct(neighbors);
+    const alone = this.#reconfiguring === 0;
+    this.#reconfiguring++;
+    const adopted = alone ? this.#adopt(neighbors) : this.#reconfigured.then(() => this.#adopt(neighbors));
+    const over = (): void => {
+      this.#reconfiguring--;
+    };
+    this.#reconfigured = adopted.then(over, over);
+    return adopted;
+  }
+
+  async #adopt(neighbors: readonly NeighborSettings[]): Promise<void> {
+    if (this.#stopped) return;
     const before = this.#neighbors;
-    this.#neighbors = this.#named(
+    this.#neighbors = byName(
       neighbors.map((settings) => {
         const old = before.get(settings.name);
         if (old !== undefined && isDeepStrictEqual(old.settings, settings)) return old;
-        return new Neighbor(settings, this.#local, this.#runtime, this.#toAll, old?.restarting ?? false);
+        const enabled =
+          old !== undefined && old.settings.enabled === settings.enabled ? old.enabled : settings.enabled;
+        const past = { restarting: old?.restarting ?? false, enabled };
+        return new Neighbor(settings, this.#local, this.#runtime, this.#toAll, past);
       }),
     );
     const parting: Promise<void>[] = [];
@@ -175,12 +206,6 @@ export class Speaker {
     });
   }
 
-  #named(neighbors: readonly Neighbor[]): Map<string, Neighbor> {
-    const named = new Map(neighbors.map((neighbor) => [neighbor.settings.name, neighbor]));
-    if (named.size < neighbors.length) throw new RangeError('two neighbors have the same name');
-    return named;
-  }
-
   #neighbor(name: string): Neighbor {
     const neighbor = this.#neighbors.get(name);
     if (neighbor === undefined) throw new RangeError(`no neighbor is named ${name}`);
@@ -190,4 +215,13 @@ export class Speaker {
   #tell(tell: (listener: SpeakerListener) => void): void {
     for (const listener of this.#listeners) tell(listener);
   }
+}
+
+function byName(neighbors: readonly Neighbor[]): Map<string, Neighbor> {
+  return new Map(neighbors.map((neighbor) => [neighbor.settings.name, neighbor]));
+}
+
+function assertDistinct(neighbors: readonly NeighborSettings[]): void {
+  const names = new Set(neighbors.map(({ name }) => name));
+  if (names.size < neighbors.length) throw new RangeError('two neighbors have the same name');
 }

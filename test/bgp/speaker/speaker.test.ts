@@ -82,3 +82,109 @@ describe('a speaker and a router over TCP', () => {
     await first.speaker.stop({ preserve: false });
   });
 });
+
+describe('a new list of neighbors', () => {
+  /** Routers that count how often they were reached, and a neighbor for each. */
+  async function routers(count: number) {
+    const labs = Array.from(
+      { length: count },
+      (_, i) => new LabRouter({ host: '127.0.0.1', port: 0, asn: 65001 + i, routerId: `192.0.2.${i + 1}` }),
+    );
+    const neighbors = [];
+    for (const [i, lab] of labs.entries()) {
+      const at = await lab.start();
+      neighbors.push(neighbor(at.host, at.port, { name: `edge${i + 1}`, peerAsn: 65001 + i }));
+    }
+    return { labs, neighbors, close: () => Promise.all(labs.map((lab) => lab.close())) };
+  }
+
+  it('that comes while another is being adopted waits for its turn: the last one stands', async () => {
+    const { labs, neighbors, close } = await routers(3);
+    const [one, two, three] = neighbors;
+    assert.ok(one !== undefined && two !== undefined && three !== undefined);
+    const { speaker, up, down } = speakerWith({ neighbors: [one] });
+    await speaker.start();
+    await until('established', () => up.length === 1);
+    const done: string[] = [];
+    await Promise.all([
+      speaker.reconfigure([two]).then(() => done.push('two')),
+      speaker.reconfigure([three]).then(() => done.push('three')),
+      speaker.reconfigure([three, { ...one, holdTimeSeconds: 30 }]).then(() => done.push('three, one')),
+    ]);
+    assert.deepEqual(done, ['two', 'three', 'three, one']);
+    await until('both established', () =>
+      ['edge3', 'edge1'].every((name) =>
+        speaker.peers().some((p) => p.name === name && speaker.isEstablished(name)),
+      ),
+    );
+    assert.deepEqual(
+      speaker.peers().map(({ name, negotiated }) => [name, negotiated?.holdTimeSeconds]),
+      [
+        ['edge3', 90],
+        ['edge1', 30],
+      ],
+    );
+    assert.equal(down.filter((name) => name === 'edge1').length, 1);
+    await until('nobody is left at the router in between', () => labs[1]?.established === 0);
+    await speaker.stop({ preserve: false });
+    await close();
+  });
+
+  it('with one name twice is refused, and nothing changes', async () => {
+    const { neighbors, close } = await routers(1);
+    const [one] = neighbors;
+    assert.ok(one !== undefined);
+    const { speaker, up } = speakerWith({ neighbors: [one] });
+    await speaker.start();
+    await until('established', () => up.length === 1);
+    await assert.rejects(speaker.reconfigure([one, one]), {
+      name: 'RangeError',
+      message: 'two neighbors have the same name',
+    });
+    assert.ok(speaker.isEstablished('edge1'));
+    await speaker.stop({ preserve: false });
+    await close();
+  });
+
+  it('that comes while the speaker stops starts nobody, and frees the port', async () => {
+    const { labs, neighbors, close } = await routers(2);
+    const [one, two] = neighbors;
+    assert.ok(one !== undefined && two !== undefined);
+    const { speaker, up } = speakerWith({ listen: { host: '127.0.0.1', port: 0 }, neighbors: [one] });
+    await speaker.start();
+    const port = speaker.listening?.port ?? 0;
+    await until('established', () => up.length === 1);
+    await Promise.all([
+      speaker.reconfigure([{ ...two, md5Password: 's3cret' }]),
+      speaker.reconfigure([one, two]),
+      speaker.stop({ preserve: false }),
+    ]);
+    assert.equal(speaker.listening, undefined);
+    assert.deepEqual(
+      labs.map((lab) => lab.established),
+      [0, 0],
+    );
+    const next = speakerWith({ listen: { host: '127.0.0.1', port } });
+    await next.speaker.start();
+    await next.speaker.stop({ preserve: false });
+    await close();
+  });
+
+  it('leaves down what an operator disabled, until `enabled` itself is changed', async () => {
+    const { neighbors, close } = await routers(1);
+    const [one] = neighbors;
+    assert.ok(one !== undefined);
+    const { speaker, up } = speakerWith({ neighbors: [one] });
+    await speaker.start();
+    await until('established', () => up.length === 1);
+    speaker.setEnabled('edge1', false);
+    await speaker.reconfigure([{ ...one, holdTimeSeconds: 30 }]);
+    assert.equal(speaker.peers()[0]?.enabled, false);
+    assert.equal(speaker.peers()[0]?.state, 'idle');
+    await speaker.reconfigure([{ ...one, enabled: false }]);
+    await speaker.reconfigure([one]);
+    await until('established again', () => up.length === 2);
+    await speaker.stop({ preserve: false });
+    await close();
+  });
+});

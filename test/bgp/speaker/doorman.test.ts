@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { Doorman } from '../../../src/bgp/speaker/doorman.ts';
+import { MemoryConnection } from './memory-connection.ts';
+
+function doorman() {
+  let time = 0;
+  const log: { readonly level: string; readonly fields: unknown }[] = [];
+  const nothing = (): void => undefined;
+  const listener = {
+    onEstablished: nothing,
+    onDown: nothing,
+    onSent: nothing,
+    onLog: (level: string, _peer: string | null, _text: string, fields?: unknown) =>
+      log.push({ level, fields }),
+  };
+  return {
+    doorman: new Doorman({ now: () => time }, listener),
+    log,
+    pass: (milliseconds: number) => {
+      time += milliseconds;
+    },
+  };
+}
+
+describe('connections from addresses that nobody configured', () => {
+  it('are told so with a Cease and closed', () => {
+    const { doorman: door } = doorman();
+    const connection = new MemoryConnection();
+    door.turnAway(connection);
+    assert.deepEqual(connection.history, ['write 030605', 'close']);
+  });
+
+  it('are cut without a word while 32 others are on their way out, and told again once those are gone', async () => {
+    const { doorman: door } = doorman();
+    const leaving = Array.from({ length: 32 }, () => new MemoryConnection());
+    for (const connection of leaving) door.turnAway(connection);
+    assert.ok(leaving.every(({ history }) => history.includes('close')));
+    const oneMore = new MemoryConnection();
+    door.turnAway(oneMore);
+    assert.deepEqual(oneMore.history, ['abort']);
+    for (const connection of [...leaving, oneMore]) connection.vanish();
+    await door.close();
+    const later = new MemoryConnection();
+    door.turnAway(later);
+    assert.deepEqual(later.history, ['write 030605', 'close']);
+  });
+
+  it('make one line in the log in ten seconds, with the number of those it stands for', () => {
+    const { doorman: door, log, pass } = doorman();
+    for (let i = 0; i < 5; i++) door.turnAway(new MemoryConnection());
+    pass(9_999);
+    door.turnAway(new MemoryConnection());
+    assert.equal(log.length, 1);
+    pass(1);
+    door.turnAway(new MemoryConnection());
+    const ends = { from: '192.0.2.1:179', to: '192.0.2.10:40000' };
+    assert.deepEqual(log, [
+      { level: 'warn', fields: { ...ends, count: 1 } },
+      { level: 'warn', fields: { ...ends, count: 6 } },
+    ]);
+  });
+
+  it('are waited for when the speaker stops', async () => {
+    const { doorman: door } = doorman();
+    const connection = new MemoryConnection();
+    door.turnAway(connection);
+    let closed = false;
+    const closing = door.close().then(() => {
+      closed = true;
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(closed, false);
+    connection.vanish();
+    await closing;
+  });
+});

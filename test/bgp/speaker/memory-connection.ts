@@ -1,0 +1,46 @@
+/** A connection without a socket: what is written is kept, and its ends are the test's to move. */
+import type { Connection, ConnectionUser } from '../../../src/bgp/speaker/transport.ts';
+
+export class MemoryConnection implements Connection {
+  readonly remote = '192.0.2.1:179';
+  readonly local = '192.0.2.10:40000';
+  readonly remoteAddress = '192.0.2.1';
+  readonly localAddress = '192.0.2.10';
+  /** What became of it, in order: `write <hex of the body>`, `pause`, `resume`, `close`, `abort`. */
+  readonly history: string[] = [];
+  unsent = 0;
+  user: ConnectionUser | undefined;
+  #gone: (() => void)[] = [];
+
+  use(user: ConnectionUser): void {
+    this.user = user;
+  }
+
+  write(octets: Uint8Array): boolean {
+    this.history.push(`write ${Buffer.from(octets.subarray(18)).toString('hex')}`);
+    return true;
+  }
+
+  pause(): void {
+    this.history.push('pause');
+  }
+
+  resume(): void {
+    this.history.push('resume');
+  }
+
+  close(): Promise<void> {
+    this.history.push('close');
+    return new Promise((resolve) => this.#gone.push(resolve));
+  }
+
+  abort(): Promise<void> {
+    this.history.push('abort');
+    return new Promise((resolve) => this.#gone.push(resolve));
+  }
+
+  /** The other side has let go: closes and aborts come true. */
+  vanish(): void {
+    for (const resolve of this.#gone.splice(0)) resolve();
+  }
+}

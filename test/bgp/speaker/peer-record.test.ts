@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { PeerRecord } from '../../../src/bgp/speaker/peer-record.ts';
+
+describe('what is remembered of a neighbor', () => {
+  it('messages by type and direction, routes, sessions', () => {
+    const record = new PeerRecord();
+    record.message('in', 'open');
+    record.message('in', 'keepalive');
+    record.message('in', 'keepalive');
+    record.message('out', 'update');
+    record.routes(3);
+    record.routes(4);
+    record.up(1000);
+    assert.deepEqual(record.counters(), {
+      messagesIn: { open: 1, update: 0, notification: 0, keepalive: 2, route_refresh: 0 },
+      messagesOut: { open: 0, update: 1, notification: 0, keepalive: 0, route_refresh: 0 },
+      routesReceived: 7,
+      established: 1,
+      flaps: 0,
+    });
+    assert.equal(record.establishedAt, 1000);
+  });
+
+  it('counters handed out do not change afterwards', () => {
+    const record = new PeerRecord();
+    const before = record.counters();
+    record.message('in', 'update');
+    assert.equal(before.messagesIn.update, 0);
+  });
+
+  it('the last NOTIFICATION each way, with its time', () => {
+    const record = new PeerRecord();
+    const cease = { type: 'notification', code: 6, subcode: 2, data: new Uint8Array(0) } as const;
+    record.notification('in', cease, 'Cease/Administrative Shutdown (6/2)', 5);
+    record.notification('out', { ...cease, subcode: 4 }, 'Cease/Administrative Reset (6/4)', 6);
+    record.notification('out', { ...cease, subcode: 3 }, 'Cease/Peer De-configured (6/3)', 7);
+    assert.deepEqual(
+      [record.notificationReceived, record.notificationSent],
+      [
+        { code: 6, subcode: 2, text: 'Cease/Administrative Shutdown (6/2)', at: 5 },
+        { code: 6, subcode: 3, text: 'Cease/Peer De-configured (6/3)', at: 7 },
+      ],
+    );
+  });
+});
+
+describe('the last error of a neighbor', () => {
+  it('is why attempts fail, and goes once a session is up', () => {
+    const record = new PeerRecord();
+    assert.equal(record.ended('refused the connection', true), true);
+    assert.equal(record.lastError, 'refused the connection');
+    record.up(0);
+    assert.equal(record.lastError, null);
+  });
+
+  it('stays when it ended a session, so that whoever looks after the next has come up still sees why', () => {
+    const record = new PeerRecord();
+    record.up(0);
+    record.down();
+    record.ended('peer reset the connection', true);
+    record.up(1);
+    assert.equal(record.lastError, 'peer reset the connection');
+  });
+
+  it('gives way to a newer one, and that goes with the next session if it ended none', () => {
+    const record = new PeerRecord();
+    record.up(0);
+    record.down();
+    record.ended('peer reset the connection', true);
+    record.ended('refused the connection', true);
+    assert.equal(record.lastError, 'refused the connection');
+    record.up(1);
+    assert.equal(record.lastError, null);
+  });
+
+  it('is news the first time and not while it repeats itself, save that it ends a session each time', () => {
+    const record = new PeerRecord();
+    const refused = () => record.ended('refused the connection', true);
+    assert.deepEqual([refused(), refused(), refused()], [true, false, false]);
+    record.up(0);
+    record.down();
+    assert.equal(refused(), true);
+  });
+
+  it('is not what someone here asked for', () => {
+    const record = new PeerRecord();
+    record.up(0);
+    record.down();
+    assert.equal(record.ended('stopped by the operator', false), true);
+    assert.equal(record.lastError, null);
+    assert.equal(record.establishedAt, null);
+    // Without a session there is nothing to tell.
+    assert.equal(record.ended('stopped by the operator', false), false);
+  });
+
+  it('counts as a flap only when it ended a session', () => {
+    const record = new PeerRecord();
+    record.ended('refused the connection', true);
+    record.up(0);
+    record.down();
+    record.ended('stopped by the operator', false);
+    assert.equal(record.counters().flaps, 0);
+    record.up(1);
+    record.down();
+    record.ended('hold time', true);
+    assert.equal(record.counters().flaps, 1);
+  });
+});
