@@ -115,7 +115,7 @@ function inConnect(state: FsmState, event: FsmEvent, config: FsmConfig): Step {
       // BGP peer, continues to listen for a connection that may be initiated by the remote BGP peer, and stays in the
       // Connect state."
       if (event.timer === 'connect-retry') {
-        const why = `no answer to the connection attempt for ${config.connectRetrySeconds} s: check the address, the path, filters on it, and the MD5 password if there is one`;
+        const why = unansweredDial(config);
         return [state, [{ type: 'drop-connection' }, { type: 'report', why, fault: true }, ...dial(config)]];
       }
       return failToIdle(state, { why: `${event.timer} timer expired in state connect`, fault: true });
@@ -131,6 +131,16 @@ function inConnect(state: FsmState, event: FsmEvent, config: FsmConfig): Step {
     default:
       return unexpectedBeforeOpen(state, event);
   }
+}
+
+function unansweredDial({ connectRetrySeconds, alikeOnBothSides }: FsmConfig): string {
+  const alike = alikeOnBothSides ?? 'whether the peer wants an MD5 password or GTSM';
+  return `no answer to the connection attempt for ${connectRetrySeconds} s: check the address, the path, filters on it, and ${alike}`;
+}
+
+function noOpen({ alikeOnBothSides }: FsmConfig): string {
+  const alike = alikeOnBothSides === undefined ? '' : ` Check ${alikeOnBothSides} as well.`;
+  return `connected, and no OPEN came for ${LARGE_HOLD_SECONDS} s: is the peer configured for this side's address?${alike}`;
 }
 
 function inActive(state: FsmState, event: FsmEvent, config: FsmConfig): Step {
@@ -220,10 +230,7 @@ function inOpenSent(state: FsmState, event: FsmEvent, config: FsmConfig): Step {
     // Event 10: "sends a NOTIFICATION message with the error code Hold Timer Expired, [...] and changes its state to Idle."
     case 'timer-expires':
       if (event.timer === 'hold') {
-        return failToIdle(state, {
-          ...holdTimeEnding(LARGE_HOLD_SECONDS),
-          why: `peer accepted the connection and sent no OPEN for ${LARGE_HOLD_SECONDS} s: is it configured for this side's address?`,
-        });
+        return failToIdle(state, { ...holdTimeEnding(LARGE_HOLD_SECONDS), why: noOpen(config) });
       }
       return fsmError(state, `${event.timer} timer expired`);
     default:

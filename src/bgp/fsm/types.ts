@@ -30,6 +30,8 @@ export interface FsmConfig {
   readonly passive: boolean;
   /** How long a dial may take before the next is tried, in seconds. */
   readonly connectRetrySeconds: number;
+  /** What must be alike on both sides for either to hear the other, in words: `the MD5 password on both sides`. */
+  readonly alikeOnBothSides?: string;
   /** Absent: the capability is not offered (RFC 4724 §3). */
   readonly gracefulRestart?: GracefulRestartOffer;
 }

@@ -1,6 +1,7 @@
 /** The transport over TCP and UNIX sockets of the operating system. */
 import net from 'node:net';
 import { listen } from './net-listener.ts';
+import { alikeOnBothSides } from './settings.ts';
 import { SocketConnection, endText } from './socket-connection.ts';
 import type { Connection, DialFailure, DialRequest, Transport } from './transport.ts';
 
@@ -67,7 +68,8 @@ function dialSecured(request: DialRequest, done: (result: Connection | DialFailu
   };
 }
 
-function explainDialError(error: NodeJS.ErrnoException, { address, localAddress }: DialRequest): string {
+function explainDialError(error: NodeJS.ErrnoException, request: DialRequest): string {
+  const { address, localAddress } = request;
   if (address.kind === 'unix') {
     if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED') {
       return `nobody listens on ${address.path}: start the helper that owns this socket`;
@@ -79,7 +81,7 @@ function explainDialError(error: NodeJS.ErrnoException, { address, localAddress 
     case 'ECONNREFUSED':
       return `${to} refused the connection: is BGP running there and configured for this side's address?`;
     case 'ETIMEDOUT':
-      return `${to} does not answer: check the address, the path and filters on it, and the MD5 password on both sides`;
+      return `${to} does not answer: check the address, the path, filters on it, and ${alikeOnBothSides(request) ?? 'whether the peer wants an MD5 password or GTSM'}`;
     case 'EHOSTUNREACH':
     case 'ENETUNREACH':
       return `no route to ${to}: check the address and the routing here`;

@@ -27,9 +27,25 @@ export function addressText({ address }: Pick<NeighborSettings, 'address'>): str
   return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
 }
 
+/**
+ * What both sides must have alike, or the kernel drops packets and neither side hears the other: TCP MD5 (RFC 2385) and
+ * GTSM (RFC 5082). Undefined where neither is configured.
+ */
+export function alikeOnBothSides({
+  md5Password,
+  ttlSecurityHops,
+}: Pick<NeighborSettings, 'md5Password' | 'ttlSecurityHops'>): string | undefined {
+  const parts = [
+    ...(md5Password === undefined ? [] : ['the MD5 password']),
+    ...(ttlSecurityHops === undefined ? [] : [`GTSM (ttl_security_hops is ${ttlSecurityHops} here)`]),
+  ];
+  return parts.length === 0 ? undefined : `${parts.join(' and ')} on both sides`;
+}
+
 /** `restarting` sets the R bit (RFC 4724 §3). */
 export function fsmConfig(settings: NeighborSettings, local: LocalSide, restarting: boolean): FsmConfig {
   const { peerAsn, holdTimeSeconds, families, passive, gracefulRestart } = settings;
+  const alike = alikeOnBothSides(settings);
   return {
     ...local,
     peerAsn,
@@ -37,6 +53,7 @@ export function fsmConfig(settings: NeighborSettings, local: LocalSide, restarti
     families,
     passive,
     connectRetrySeconds: CONNECT_RETRY_SECONDS,
+    ...(alike === undefined ? {} : { alikeOnBothSides: alike }),
     ...(gracefulRestart === undefined ? {} : { gracefulRestart: { ...gracefulRestart, restarting } }),
   };
 }

@@ -18,6 +18,37 @@ describe('a NOTIFICATION of the peer tells an operator what to do', () => {
     assert.match(explain(2, 7), /configure the same ones in families here and there$/);
   });
 
+  it('2/7 that names families: which ones (RFC 5492 §5)', () => {
+    // Multiprotocol, AFI 1 SAFI 1 and AFI 1 SAFI 133.
+    assert.match(
+      explain(2, 7, [1, 4, 0, 1, 0, 1, 1, 4, 0, 1, 0, 133]),
+      /do not fit \(it names ipv4-unicast, ipv4-flowspec\): configure the same ones in families/,
+    );
+  });
+
+  it('2/7 that names a capability which this side offers: what to turn off, or that the peer is at fault', () => {
+    assert.match(
+      explain(2, 7, [64, 2, 0x80, 0x78]),
+      /refuses the capability graceful-restart \(64\): remove graceful_restart from this neighbor here, or update the peer$/,
+    );
+    assert.match(
+      explain(2, 7, [6, 0, 70, 0]),
+      /extended-message \(6\), which is always offered .*; .*enhanced-route-refresh \(70\), .*: update the peer$/,
+    );
+  });
+
+  it('2/7 that names a capability which this side does not have: that the peer demands it', () => {
+    assert.match(explain(2, 7, [9, 1, 0]), /demands capability 9, .*: make it optional there$/);
+  });
+
+  it('2/7 with data that cannot be read: as without', () => {
+    assert.match(explain(2, 7, [1, 200, 0]), /families do not fit: configure/);
+  });
+
+  it('2/4: that FlowSpec needs what the peer does not take', () => {
+    assert.match(explain(2, 4), /no FlowSpec without them: turn them on there or update the peer$/);
+  });
+
   it('6/1: which limit was reached', () => {
     assert.match(explain(6, 1), /raise its prefix limit there or lower max_rules here$/);
   });

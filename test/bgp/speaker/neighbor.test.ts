@@ -245,6 +245,32 @@ describe('graceful restart (RFC 4724, RFC 8538)', () => {
   });
 });
 
+describe('a peer that refuses our OPEN', () => {
+  for (const [what, subcode, data, advice] of [
+    ['for its capabilities as a whole, 2/4', 4, [], /2\/4\); the peer takes no capabilities/],
+    ['for want of a family, 2/7', 7, [1, 4, 0, 1, 0, 1], /it names ipv4-unicast/],
+    ['for an optional capability, 2/7', 7, [6, 0], /refuses the capability extended-message \(6\)/],
+  ] as const) {
+    it(`${what}, is asked again with the same, later and later, and the operator reads what to change`, async () => {
+      const { speaker, up, peer, stop } = await meeting('127.0.0.41', '127.0.0.40');
+      const opens = [];
+      for (const index of [0, 1]) {
+        const connection = await peer.next(index);
+        await connection.got('open');
+        opens.push(connection.messages[0]);
+        connection.send({ type: 'notification', code: 2, subcode, data: Uint8Array.from(data) });
+        await until('closed', () => connection.closed);
+        assert.match(speaker.peers()[0]?.lastError ?? '', advice);
+      }
+      assert.deepEqual(opens[1], opens[0]);
+      const third = await peer.next(2);
+      await third.establish();
+      await until('established', () => up.length === 1);
+      await stop();
+    });
+  }
+});
+
 describe('what an established neighbor is sent', () => {
   it('End-of-RIB for every family, behind everything that was queued before', async () => {
     const { speaker, up, peer, stop } = await meeting('127.0.0.41', '127.0.0.40');
