@@ -34,6 +34,7 @@ export class Schedule {
   start(): void {
     if (this.#stopped) return;
     this.#cancelInterval = this.#options.timers.after(this.#options.intervalMs, () => {
+      void this.expire();
       void this.#options.onInterval().finally(() => this.start());
     });
   }
@@ -54,9 +55,9 @@ export class Schedule {
   }
 
   /**
-   * Ends what has expired. Asked at start, too: the core then cuts expiries that a clock which has been set back since
-   * would put off. When it cannot be written down, the rules go all the same: `desired` drops them by
-   * itself.
+   * Ends what has expired. Asked at start and with the interval, too: the core cuts expiries that lie further ahead than
+   * any TTL may, because the clock was set back or the policy was changed. When it cannot be written down, the rules go
+   * all the same: `desired` drops them by itself.
    */
   async expire(): Promise<void> {
     try {

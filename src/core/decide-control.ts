@@ -105,14 +105,14 @@ export function setPaused(state: DecisionView, { type, actor, reason }: Of<'paus
 }
 
 /**
- * Ends what is past its TTL. When the clock is found behind the newest fact, it was set back: whatever would then stand
- * longer than the longest TTL is cut to that, so that nothing is kept for ever.
+ * Ends what is past its TTL. What would stand longer than the longest TTL from now is cut to that: the clock was set back
+ * since, or the policy allows less now.
  */
 export function expire(state: DecisionView, { now, policy }: DecideContext): Decision {
   const due = [...state.expiredBy(now)].flatMap((id) => state.mitigations.get(id) ?? []);
   const ended = endAll(inOrder(due), () => 'its TTL has passed', SYSTEM, now, 'expired');
-  if (now >= state.lastAt) return ended;
   const latest = now + policy.timers.maxTtlSeconds * 1000;
+  if (state.expiryBound <= latest) return ended;
   const cut = activeOnes(state).filter(({ expiresAt }) => expiresAt > latest);
   const facts = cut.map(
     ({ id }): Fact => ({
@@ -138,7 +138,10 @@ export function confirmEnded(state: DecisionView, { ids }: Of<'confirm-ended'>):
   };
 }
 
-/** Records the new policy and ends what it forbids: rules that touch its safelist or protected prefixes, and discards of ports it allows. */
+/**
+ * Records the new policy, at a start and at a reload, and ends what it forbids: rules that touch its safelist or protected
+ * prefixes, discards of ports it allows, and, when it is a dry run, whatever stands in a router.
+ */
 export function decidePolicyLoaded(
   state: DecisionView,
   { actor, summary }: Of<'policy-loaded'>,
@@ -147,7 +150,10 @@ export function decidePolicyLoaded(
   const { policy, now } = context;
   const reasons = new Map<string, string>();
   for (const mitigation of activeOnes(state)) {
-    const why = forbiddenBy(policy, mitigation, state);
+    const why =
+      policy.mode === 'dry-run' && !mitigation.dryRun
+        ? 'it announces nothing (mode: dry-run)'
+        : forbiddenBy(policy, mitigation, state);
     if (why !== null) reasons.set(mitigation.id, `the new policy forbids it: ${why}`);
   }
   const forbidden = activeOnes(state).filter(({ id }) => reasons.has(id));

@@ -13,12 +13,19 @@ export type StillTrue = (entry: ExpiryEntry) => boolean;
 /** A binary heap. */
 export class ExpiryHeap {
   #entries: ExpiryEntry[] = [];
+  #bound = Number.NEGATIVE_INFINITY;
 
   get size(): number {
     return this.#entries.length;
   }
 
+  /** No entry is later than this. */
+  get bound(): number {
+    return this.#bound;
+  }
+
   push(entry: ExpiryEntry): void {
+    this.#bound = Math.max(this.#bound, entry.at);
     this.#entries.push(entry);
     let i = this.#entries.length - 1;
     while (i > 0) {
@@ -55,6 +62,7 @@ export class ExpiryHeap {
   compact(stillTrue: StillTrue): void {
     const kept = this.#entries.filter(stillTrue).sort((a, b) => a.at - b.at);
     this.#entries = kept;
+    this.#bound = kept.at(-1)?.at ?? Number.NEGATIVE_INFINITY;
   }
 
   #pop(): void {

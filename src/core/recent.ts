@@ -68,24 +68,26 @@ export interface Creation {
   readonly dryRun: boolean;
 }
 
-/** Times of the creations of the last minute, oldest first; those in dry-run apart. */
+/** Times of the creations of the last minute, ascending; those in dry-run apart. A clock that was set back leaves later ones. */
 export class Creations {
   readonly #enforced: number[] = [];
   readonly #dryRun: number[] = [];
 
   add({ at, dryRun }: Creation): void {
-    this.#of(dryRun).push(at);
-  }
-
-  /** Takes back the newest. */
-  takeBack({ dryRun }: Creation): void {
-    this.#of(dryRun).pop();
-  }
-
-  /** How many came after a time. */
-  countSince(time: number, dryRun: boolean): number {
     const times = this.#of(dryRun);
-    return times.length - firstAfter(times, time);
+    times.splice(firstAfter(times, at), 0, at);
+  }
+
+  /** Takes back one that was added. */
+  takeBack({ at, dryRun }: Creation): void {
+    const times = this.#of(dryRun);
+    times.splice(firstAfter(times, at) - 1, 1);
+  }
+
+  /** How many came after a time, and at `upTo` or before it. */
+  countBetween(after: number, upTo: number, dryRun: boolean): number {
+    const times = this.#of(dryRun);
+    return firstAfter(times, upTo) - firstAfter(times, after);
   }
 
   forget(now: number): void {

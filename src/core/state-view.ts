@@ -34,8 +34,10 @@ export interface StateView {
 
 /** What decisions ask beyond that. Mitigations are active when they are live and not ending. */
 export interface DecisionView extends StateView {
-  /** The latest time at which a fact was decided (ms); 0 before the first. */
+  /** When the newest fact was decided (ms); 0 before the first. */
   readonly lastAt: number;
+  /** No active mitigation expires later than this (ms); it may be later than the latest of them. */
+  readonly expiryBound: number;
   /** Live mitigations of this victim (ending ones included), in no order. */
   liveOfVictim(victim: string): ReadonlySet<string>;
   /** Ids of active mitigations whose time is up. */

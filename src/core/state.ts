@@ -92,6 +92,10 @@ class FoldedState implements StateHandle {
     return this.#expiries.earliest(this.#stillExpires)?.at ?? null;
   }
 
+  get expiryBound(): number {
+    return this.#expiries.bound;
+  }
+
   withMatch(key: MatchKey): ReadonlySet<string> {
     return this.#byMatch.get(key) ?? NONE;
   }
@@ -117,7 +121,7 @@ class FoldedState implements StateHandle {
   }
 
   createdInMinute(now: number, dryRun: boolean): number {
-    return this.#creations.countSince(now - CREATION_MEMORY_MS, dryRun);
+    return this.#creations.countBetween(now - CREATION_MEMORY_MS, now, dryRun);
   }
 
   recentBan(source: string, externalId: string): RecentBan | undefined {
@@ -141,7 +145,7 @@ class FoldedState implements StateHandle {
       this.#lastAt = lastAt;
     });
     this.#seq = recorded.seq;
-    this.#lastAt = Math.max(lastAt, recorded.at);
+    this.#lastAt = recorded.at;
     if (this.#undo === null) this.#settle();
   }
 

@@ -110,6 +110,25 @@ describe('expiry', () => {
     world.wait(1800).do({ type: 'expire' });
     assert.equal(world.get(id).ending?.to, 'expired');
   });
+
+  test('nor does it when something was decided since', () => {
+    const world = new World();
+    const { id } = world.attack({});
+    world.now = NOON - 24 * 3600 * 1000;
+    world.attack({ victim: '203.0.113.51' });
+    world.do({ type: 'expire' });
+    assert.equal(world.get(id).expiresAt, world.now + 1_800_000);
+    world.do({ type: 'expire' });
+    assert.deepEqual(world.facts, []);
+  });
+
+  test('a longest TTL that was lowered holds for what stands already', () => {
+    const world = new World();
+    const { id } = world.attack({});
+    world.policy = policyOf({ timers: { maxTtlSeconds: 60 } });
+    world.do({ type: 'expire' });
+    assert.equal(world.get(id).expiresAt, NOON + 60_000);
+  });
 });
 
 describe('the safelist', () => {
@@ -271,6 +290,21 @@ describe('a new policy', () => {
     world.policy = policyOf({ inventory: { customers } });
     world.do(load);
     assert.match(world.get(id).ending?.reason ?? '', /allowed now/);
+  });
+
+  test('that is a dry run ends what stands in routers, and nothing else', () => {
+    const world = new World();
+    const { id } = world.attack({});
+    world.policy = policyOf({ mode: 'dry-run' });
+    world.do(load);
+    assert.match(world.get(id).ending?.reason ?? '', /dry-run/);
+    const dry = world.attack({});
+    assert.ok(dry.dryRun);
+    world.do(load);
+    assert.deepEqual(world.facts, ['policy.loaded']);
+    world.policy = policyOf();
+    world.do(load);
+    assert.deepEqual(world.facts, ['policy.loaded']);
   });
 
   test('whose playbooks are others still extends what stands', () => {

@@ -102,6 +102,18 @@ describe('quotas', () => {
     assert.equal(world.event({ victim: '203.0.113.3' }).status, 'accepted', 'the first is a minute ago');
   });
 
+  test('a minute go by the clock of now, though it was set back: neither stuck nor lifted', () => {
+    const world = new World({ quotas: { maxNewPerMinute: 2 } });
+    world.attack({ victim: '203.0.113.1' });
+    world.attack({ victim: '203.0.113.2' });
+    world.now -= 3600 * 1000;
+    world.attack({ victim: '203.0.113.3' });
+    world.wait(10).attack({ victim: '203.0.113.4' });
+    assert.equal(world.event({ victim: '203.0.113.5' }).refusal, 'quota_rate');
+    world.wait(50);
+    assert.equal(world.event({ victim: '203.0.113.5' }).status, 'accepted');
+  });
+
   test('of zero allow none', () => {
     assert.equal(new World({ quotas: { maxActiveGlobal: 0 } }).event({}).refusal, 'quota_global');
   });
