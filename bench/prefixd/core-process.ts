@@ -22,7 +22,7 @@ export interface CoreOptions {
 export type CoreRequest =
   /** Makes victims `from` .. `from + count - 1` have a mitigation each. */
   | { readonly type: 'load'; readonly from: number; readonly count: number }
-  /** Reports victims one at a time, each new. */
+  /** Reports victims one at a time, each new, and takes each back: what stands stays as it was. */
   | { readonly type: 'events'; readonly from: number; readonly count: number }
   /** One reconciliation of everything, with nothing to change. */
   | { readonly type: 'full' }
@@ -77,11 +77,11 @@ engine.follow(() => {
   kickUs.push((performance.now() - kickFrom) * 1000);
 });
 
-function report(n: number): Promise<unknown> {
+function report(n: number, action: Detection['action'] = 'ban'): Promise<unknown> {
   const detection: Detection = {
     externalId: null,
     source: 'bench',
-    action: 'ban',
+    action,
     victim: victimOf(n),
     vector: 'udp_flood',
     protocol: 17,
@@ -106,13 +106,18 @@ async function serve(request: CoreRequest): Promise<void> {
       break;
     case 'events': {
       const eventUs: number[] = [];
-      kickUs = [];
-      for (let i = 0; i < request.count; i++) {
+      const kicks: number[] = [];
+      for (let n = request.from; n < request.from + request.count; n++) {
+        kickUs = [];
         const from = performance.now();
-        await report(request.from + i);
+        await report(n);
         eventUs.push((performance.now() - from) * 1000);
+        kicks.push(...kickUs.slice(0, 1));
+        await report(n, 'unban');
+        // The rule and its withdrawal are written in turns of their own.
+        await new Promise((resolve) => setTimeout(resolve, 1));
       }
-      tell({ type: 'measured', eventUs, kickUs });
+      tell({ type: 'measured', eventUs, kickUs: kicks });
       break;
     }
     case 'full':

@@ -21,7 +21,7 @@ export const growth: Scenario = {
     const core = await startCore(1);
     const all: Measured[] = [];
     try {
-      await core.ask({ type: 'events', from: SINGLE * 1.5, count: quick ? 10 : 2000 }, 'measured');
+      await core.ask({ type: 'events', from: SINGLE * 1.5, count: quick ? 10 : 1000 }, 'measured');
       let loaded = 0;
       for (const [i, standing] of sizes.entries()) {
         progress(`${standing} mitigations`);
@@ -47,7 +47,7 @@ export const growth: Scenario = {
 const KINDS = ['one event, submit to answer', 'its kick', 'full reconciliation'];
 
 async function measure(core: Core, standing: number, from: number, quick: boolean): Promise<Measured> {
-  const count = quick ? 10 : 1000;
+  const count = quick ? 10 : 500;
   const { eventUs, kickUs } = await core.ask({ type: 'events', from, count }, 'measured');
   const fullMs: number[] = [];
   for (let round = 0; round < (quick ? 2 : 7); round++) {

@@ -4,7 +4,7 @@ import type { Dialect } from '../bgp/flowspec/dialect.ts';
 import { renderForDialect } from '../bgp/flowspec/dialect.ts';
 import { encodeFlowSpec } from '../bgp/flowspec/nlri.ts';
 import { formatRule } from '../bgp/flowspec/text.ts';
-import type { OutRoute } from '../bgp/rib/adj-rib-out.ts';
+import type { OutRoute, RouteAttributes } from '../bgp/rib/adj-rib-out.ts';
 import { routeAttributes, routeKey } from '../bgp/rib/adj-rib-out.ts';
 import type { Family } from '../bgp/wire/iana.ts';
 import { familyName, sameFamily } from '../bgp/wire/iana.ts';
@@ -49,13 +49,28 @@ export function render(rule: DesiredRule, neighbor: NeighborPolicy): Rendering {
   if (!said.ok) return said;
   const routes = said.rules.map(({ spec, actions }): OutRoute => {
     const nlri = encodeFlowSpec(spec);
-    const attributes = routeAttributes({
-      ...encodeActions(actions),
-      communities: neighbor.communities,
-      largeCommunities: neighbor.largeCommunities,
-    });
+    const attributes = shared(
+      routeAttributes({
+        ...encodeActions(actions),
+        communities: neighbor.communities,
+        largeCommunities: neighbor.largeCommunities,
+      }),
+    );
     const text = formatRule(spec, actions);
     return { key: routeKey(family, nlri), family, nlri, attributes, label: rule.mitigationId, text };
   });
   return { ok: true, routes };
+}
+
+/** How many kinds of attributes are remembered; there are as many as actions in the playbooks, for each voice. */
+const MAX_KINDS = 1000;
+const kinds = new Map<string, RouteAttributes>();
+
+/** The attributes that were made first with these octets: a hundred thousand rules hold few, and packing knows them at sight. */
+function shared(attributes: RouteAttributes): RouteAttributes {
+  const known = kinds.get(attributes.key);
+  if (known !== undefined) return known;
+  if (kinds.size >= MAX_KINDS) kinds.clear();
+  kinds.set(attributes.key, attributes);
+  return attributes;
 }

@@ -169,12 +169,14 @@ function float32(rate: number, what: string): number {
   return rounded === 0 ? 0 : rounded; // never the float32 of -0
 }
 
+/** Made once: a view costs far more than the four octets that pass through it. */
+const scratch = new DataView(new ArrayBuffer(4));
+
 function pushRate(out: number[], asn: number, rate: number, what: string): void {
   checkRange(asn, MAX_U16, `${what}: the AS number`);
   push16(out, asn);
-  const octets = new Uint8Array(4);
-  new DataView(octets.buffer).setFloat32(0, rate);
-  out.push(...octets);
+  scratch.setFloat32(0, rate);
+  push32(out, scratch.getUint32(0));
 }
 
 function pushRouteTarget(out: number[], target: RouteTarget): void {
