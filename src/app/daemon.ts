@@ -10,6 +10,7 @@ import { MockAnnouncer } from '../control/mock-announcer.ts';
 import { viewOf } from '../control/rule-view.ts';
 import type { Log } from '../control/types.ts';
 import type { BoundAddress, HttpServer, ReloadOutcome } from '../http/dependencies.ts';
+import { SYSTEM } from '../core/lifecycle.ts';
 import type { Actor } from '../core/types.ts';
 import { AuditLog } from '../store/audit.ts';
 import { Journal } from '../store/journal.ts';
@@ -20,7 +21,7 @@ import { Health } from './health.ts';
 import { Metrics } from './metrics.ts';
 import { narrateFacts, narrateSessions } from './narrate.ts';
 import { StartError } from './process.ts';
-import { Reloader } from './reload.ts';
+import { Reloader, summarize } from './reload.ts';
 import { serveApi, serveScrapes } from './serve.ts';
 import { version } from './version.ts';
 
@@ -128,6 +129,7 @@ async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
   engine.follow((facts) => alerts.record(facts));
   const reloader = new Reloader({ config, engine, announcer, reconciler, logger, load: options.load });
   reloader.onAdopted(async (adopted) => alerts.adopt(adopted));
+  await recordPolicy(engine, config, logger);
   await reconciler.start();
   undo.push(() => reconciler.stop());
   const http = await serveApi({
@@ -179,6 +181,19 @@ async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
       logger.info({ preserved: preserveAnnouncements }, 'prefixd has stopped');
     },
   };
+}
+
+/**
+ * The files may have changed while the daemon was away: what they forbid now is ended before anything is announced, as at a
+ * reload. When that cannot be written down, the daemon starts all the same, since the egress check knows the policy, too.
+ */
+async function recordPolicy(engine: Engine, config: LoadedConfig, logger: Logger): Promise<void> {
+  const summary = summarize(config);
+  try {
+    await engine.adopt(config.policy, { type: 'policy-loaded', actor: SYSTEM, summary });
+  } catch (error) {
+    logger.error({ err: error }, 'the policy cannot be recorded; mitigations that it forbids are not ended');
+  }
 }
 
 /** Opens the audit log and gives it what a crash kept from it. */

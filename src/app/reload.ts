@@ -155,7 +155,8 @@ function needRestart(running: LoadedConfig, next: LoadedConfig): readonly string
     .map(([name]) => `${name} has changed and takes effect at the next start`);
 }
 
-function summarize(config: LoadedConfig): string {
+/** A configuration in a few words, for the record. */
+export function summarize(config: LoadedConfig): string {
   const { policy, bgp } = config;
   const counts = [
     `mode ${policy.mode}`,

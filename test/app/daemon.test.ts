@@ -146,6 +146,35 @@ describe('the daemon', () => {
     }
   });
 
+  it('does not bring back what its files have come to forbid while it was away', async () => {
+    const { router, port, rules } = await lab();
+    const folder = await newFolder();
+    const first = await start({ folder, routerPort: port });
+    const kept = { ...UDP_FLOOD, victim_ip: '203.0.113.9' };
+    const { body } = await call(first.daemon, 'POST', '/v1/events', UDP_FLOOD);
+    await call(first.daemon, 'POST', '/v1/events', kept);
+    await until('the rules in the router', () => rules().length === 2);
+    await first.daemon.stop();
+    const more = { safelist: { prefixes: ['203.0.113.64/27'] } };
+    const second = await start({ folder, routerPort: port, more });
+    try {
+      await until('the other rule to come back', () => rules().length === 1);
+      const { mitigations } = second.daemon.engine.state;
+      assert.equal(mitigations.get(String(body.mitigation_id))?.status, 'withdrawn');
+    } finally {
+      await second.daemon.stop();
+    }
+    const third = await start({ folder, routerPort: port, more: { mode: 'dry-run' } });
+    try {
+      await until('the session', () => third.daemon.announcer.isEstablished('lab'));
+      assert.equal(third.daemon.announcer.ribOut('lab').sent.size, 0);
+      assert.deepEqual(rules(), []);
+    } finally {
+      await third.daemon.stop();
+      await router.close();
+    }
+  });
+
   it('announces nothing in dry-run and says what it would have done', async () => {
     const { router, port, rules } = await lab();
     const { daemon } = await start({
