@@ -13,6 +13,8 @@ export class Endings {
   readonly #log: Log;
   readonly #ids = new Set<string>();
   #busy = false;
+  /** Something was sent or lost during a check, which may have come too late for it. */
+  #again = false;
   #stopped = false;
 
   constructor(engine: Engine, standing: Standing, timers: Timers, log: Log) {
@@ -40,20 +42,29 @@ export class Endings {
 
   /** Looks a turn of the event loop later which ones nobody holds any more, so that many are recorded together. */
   checkSoon(): void {
-    if (this.#busy || this.#stopped || this.#ids.size === 0) return;
+    if (this.#stopped || this.#ids.size === 0) return;
+    if (this.#busy) {
+      this.#again = true;
+      return;
+    }
     this.#busy = true;
+    this.#again = false;
     void this.#timers.yield().then(() => this.#check());
   }
 
   async #check(): Promise<void> {
+    this.#again = false;
     const ids = [...this.#ids].filter((id) => !this.#standing.standsAnywhere(id));
+    let failed = false;
     try {
       if (ids.length > 0 && !this.#stopped) await this.#engine.submit({ type: 'confirm-ended', ids });
     } catch (error) {
+      failed = true;
       // Nothing is lost: they stay listed, and the next full run has them looked at again.
       if (!this.#stopped) this.#log('warn', 'cannot record that mitigations ended; retrying', { err: error });
     } finally {
       this.#busy = false;
     }
+    if (this.#again && !failed) this.checkSoon();
   }
 }

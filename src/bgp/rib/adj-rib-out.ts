@@ -90,6 +90,8 @@ export class AdjRibOut implements AdjRibOutView {
   readonly #sent = new Map<RouteKey, SentRoute>();
   readonly #announce = new Map<RouteKey, OutRoute>();
   readonly #withdraw = new Map<RouteKey, OutRoute>();
+  /** What the routes of the last `take` took the place of. */
+  readonly #replaced = new Map<RouteKey, SentRoute>();
 
   get sent(): ReadonlyMap<RouteKey, SentRoute> {
     return this.#sent;
@@ -143,10 +145,13 @@ export class AdjRibOut implements AdjRibOutView {
    */
   take(max: number, now: number): RouteChanges {
     const announce: OutRoute[] = [];
+    this.#replaced.clear();
     for (const [key, route] of this.#announce) {
       if (announce.length >= max) break;
       announce.push(route);
       this.#announce.delete(key);
+      const before = this.#sent.get(key);
+      if (before !== undefined) this.#replaced.set(key, before);
       this.#sent.set(key, { route, sentAt: now });
     }
     const withdraw: OutRoute[] = [];
@@ -159,9 +164,16 @@ export class AdjRibOut implements AdjRibOutView {
     return { announce, withdraw };
   }
 
-  /** Forgets one route that turned out to fit into no message: nothing of it was written. */
-  forget(key: RouteKey): void {
+  /**
+   * One route of the last `take` turned out to fit into no message: nothing of it was written. What it was to replace
+   * still stands at the peer, and is withdrawn, since nobody wants it any more.
+   */
+  unwritten(key: RouteKey): void {
+    const before = this.#replaced.get(key);
     this.#sent.delete(key);
+    if (before === undefined) return;
+    this.#sent.set(key, before);
+    this.withdraw(key);
   }
 
   /** Forgets everything: the session is gone, and with it what the peer held on its behalf. */
@@ -169,5 +181,6 @@ export class AdjRibOut implements AdjRibOutView {
     this.#sent.clear();
     this.#announce.clear();
     this.#withdraw.clear();
+    this.#replaced.clear();
   }
 }

@@ -131,7 +131,7 @@ export class Outbound {
     }
     const unwritten = new Set(tooLong);
     for (const route of tooLong) {
-      this.#rib.forget(route.key);
+      this.#rib.unwritten(route.key);
       this.#listener.onTooLong(route);
     }
     const written = (route: OutRoute): boolean => !unwritten.has(route);

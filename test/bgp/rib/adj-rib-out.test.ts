@@ -125,6 +125,19 @@ describe('the Adj-RIB-Out of a session', () => {
     assert.equal(new Set(keys).size, keys.length);
   });
 
+  it('withdraws what a route that fits into no message was to replace, since the peer still has it', () => {
+    const rib = ribWith(flowRoute(1, POLICE));
+    rib.announce(flowRoute(1, DISCARD));
+    rib.announce(flowRoute(2));
+    rib.take(ALL, 2000);
+    rib.unwritten(flowRoute(1).key);
+    rib.unwritten(flowRoute(2).key);
+    assert.equal(rib.effective(flowRoute(1).key), undefined);
+    assert.deepEqual([...rib.sent.keys()], [flowRoute(1).key]);
+    assert.deepEqual(rib.take(ALL, 3000), { announce: [], withdraw: [flowRoute(1, POLICE)] });
+    assert.equal(rib.sent.size, 0);
+  });
+
   // A model of the peer applies what is taken; at rest its table is what was asked for, whatever the order of things.
   it('brings the peer to what was asked for, whatever is asked and however little is taken at a time', () => {
     const change = fc.record({
