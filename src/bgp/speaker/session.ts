@@ -2,10 +2,8 @@
 import type { Agreement, Cease, FsmAction, FsmConfig, FsmEvent, FsmState, TimerName } from '../fsm/types.ts';
 import { sendHoldSeconds, step } from '../fsm/step.ts';
 import type { Initiator } from '../fsm/collision.ts';
-import { MessageFramer } from '../wire/framing.ts';
-import { decodeMessage, encodeMessage } from '../wire/message.ts';
+import { encodeMessage } from '../wire/message.ts';
 import { notificationText } from '../wire/notification-text.ts';
-import { ErrorCode, NotificationError } from '../wire/notification.ts';
 import {
   type BgpMessage,
   type CodecContext,
@@ -15,13 +13,11 @@ import {
   type RouteRefreshMessage,
   type UpdateMessage,
 } from '../wire/types.ts';
+import { Inbound } from './inbound.ts';
 import type { Runtime } from './runtime.ts';
 import { SessionTimers } from './session-timers.ts';
 import type { Connection, DialRequest } from './transport.ts';
 import type { MessageName } from './types.ts';
-
-/** Messages read in one turn of the event loop before the others get theirs. */
-const MESSAGES_A_TURN = 200;
 
 /** What a session tells whoever owns it. Called synchronously. */
 export interface SessionOwner {
@@ -50,7 +46,7 @@ export class Session {
   #state: FsmState;
   #connection: Connection | undefined;
   #cancelDial: (() => void) | undefined;
-  #framer = new MessageFramer();
+  #inbound: Inbound | undefined;
   #initiator: Initiator = 'local';
   #congested = false;
   #closing: Promise<void> = Promise.resolve();
@@ -239,14 +235,15 @@ export class Session {
     this.#drop();
     this.#connection = connection;
     this.#initiator = initiator;
-    this.#framer = new MessageFramer();
     this.#congested = false;
+    const inbound = new Inbound(connection, this.#runtime, {
+      context: () => this.#context(),
+      onMessage: (message) => this.#received(message),
+      onMalformed: (error) => this.#handle({ type: 'message-error', error }),
+    });
+    this.#inbound = inbound;
     connection.use({
-      onData: (octets) => {
-        if (this.#connection !== connection) return;
-        this.#framer.push(octets);
-        this.#read(connection);
-      },
+      onData: (octets) => inbound.push(octets),
       onDrain: () => {
         if (this.#connection !== connection) return;
         this.#congested = false;
@@ -255,7 +252,7 @@ export class Session {
       },
       onClose: (why) => {
         if (this.#connection !== connection) return;
-        this.#connection = undefined;
+        this.#release();
         this.#handle({ type: 'tcp-fails', why });
       },
     });
@@ -266,10 +263,17 @@ export class Session {
     this.#cancelDial = undefined;
     const connection = this.#connection;
     if (connection === undefined) return;
-    this.#connection = undefined;
-    this.#congested = false;
+    this.#release();
     const earlier = this.#closing;
     this.#closing = connection.close().then(() => earlier);
+  }
+
+  /** Lets go of the connection: nothing that still comes from it counts. */
+  #release(): void {
+    this.#connection = undefined;
+    this.#congested = false;
+    this.#inbound?.end();
+    this.#inbound = undefined;
   }
 
   #write(octets: Uint8Array, name: MessageName): void {
@@ -286,46 +290,15 @@ export class Session {
     }
   }
 
-  /** Reads messages that have arrived whole, a bounded number a turn, so that one peer never holds up the others. */
-  #read(connection: Connection): void {
-    for (let count = 0; this.#connection === connection; count++) {
-      if (count === MESSAGES_A_TURN) {
-        connection.pause();
-        this.#runtime.soon(() => {
-          if (this.#connection !== connection) return;
-          connection.resume();
-          this.#read(connection);
-        });
-        return;
-      }
-      const event = this.#nextEvent();
-      if (event === undefined) return;
-      if (event.type === 'open' && !this.#mayOpen(event.open)) this.#handle({ type: 'collision-dump' });
-      else this.#handle(event);
-    }
+  #received(message: BgpMessage): void {
+    this.#owner.onMessage('in', message.type);
+    const event = this.#eventOf(message);
+    if (event.type === 'open' && !this.#mayOpen(event.open)) this.#handle({ type: 'collision-dump' });
+    else this.#handle(event);
   }
 
   #mayOpen(open: OpenMessage): boolean {
     return this.#state.name !== 'opensent' || this.#owner.allowOpen(this, open);
-  }
-
-  #nextEvent(): FsmEvent | undefined {
-    try {
-      const context = this.#context();
-      const octets = this.#framer.next(context.extendedMessages);
-      if (octets === undefined) return undefined;
-      const message = decodeMessage(octets, context);
-      this.#owner.onMessage('in', message.type);
-      return this.#eventOf(message);
-    } catch (error) {
-      if (error instanceof NotificationError) return { type: 'message-error', error };
-      // A fault of ours in reading: it costs this session, never the process.
-      const what = error instanceof Error ? error.message : String(error);
-      return {
-        type: 'message-error',
-        error: new NotificationError(ErrorCode.Cease, 0, `internal error while reading a message: ${what}`),
-      };
-    }
   }
 
   #eventOf(message: BgpMessage): FsmEvent {

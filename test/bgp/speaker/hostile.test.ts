@@ -9,6 +9,7 @@ import { encodeMessage } from '../../../src/bgp/wire/message.ts';
 import { INITIAL_CONTEXT, type OpenMessage } from '../../../src/bgp/wire/types.ts';
 import { LabRouter } from '../../../src/lab/router.ts';
 import { fromHex } from '../../../src/net/bytes.ts';
+import { start } from '../../support/children.ts';
 import { dialFrom, SCRIPT_CONFIG, type ScriptedConnection } from './scripted-peer.ts';
 import { flowRoute, neighbor, speakerWith, until } from './support.ts';
 
@@ -218,6 +219,92 @@ describe('from an established peer', () => {
     await peer.got('update', 2);
     await healthyUnharmed();
     peer.end();
+  });
+});
+
+/**
+ * A process of its own that connects, sends the OPEN and a KEEPALIVE, and then writes the UPDATE as often as the octets
+ * wanted take, as fast as it is read. Arguments: source and destination address, port, OPEN, UPDATE, octets.
+ */
+const FLOOD = `
+  const [from, to, port, open, update, octets] = process.argv.slice(1);
+  const socket = require('node:net').connect({ host: to, port: Number(port), localAddress: from });
+  const one = Buffer.from(update, 'hex');
+  const block = Buffer.concat(Array.from({ length: 256 }, () => one));
+  let left = Math.ceil(Number(octets) / block.length);
+  const more = () => {
+    while (left-- > 0) if (!socket.write(block)) return;
+  };
+  socket.once('connect', () => socket.write(Buffer.from(open, 'hex')));
+  socket.once('data', () => {
+    socket.write(Buffer.from('${MARKER}001304', 'hex'));
+    socket.on('drain', more);
+    more();
+  });
+  socket.resume();
+`;
+
+describe('a peer that sends 100 MB of UPDATEs without a pause', () => {
+  it('is read in turns: a session beside it with a hold time of 3 s goes on, and rules reach it meanwhile', async (t) => {
+    const [floodFrom, floodTo] = ['127.0.0.33', '127.0.0.34'];
+    const router = new LabRouter({
+      host: '127.0.0.1',
+      port: 0,
+      asn: 65002,
+      routerId: '192.0.2.2',
+      holdTimeSeconds: 3,
+    });
+    const at = await router.start();
+    const {
+      speaker: talker,
+      up,
+      down,
+    } = speakerWith({
+      listen: { host: floodTo, port: 0 },
+      neighbors: [
+        neighbor(floodFrom, 179, { name: 'flood', passive: true }),
+        neighbor(at.host, at.port, { name: 'healthy', peerAsn: 65002, holdTimeSeconds: 3 }),
+      ],
+    });
+    await talker.start();
+    await until('the healthy peer is up', () => up.includes('healthy'));
+    // 404 rules of 10 octets (RFC 8955 §4), ORIGIN and AS_PATH.
+    const nlri = '090120c6120001038111'.repeat(404);
+    const reach = `900e${(5 + 4040).toString(16).padStart(4, '0')}0001850000${nlri}`;
+    const attributes = `${reach}4001010040020602010000fde9`;
+    const length = attributes.length / 2;
+    const update = `${MARKER}${(23 + length).toString(16).padStart(4, '0')}020000${length.toString(16).padStart(4, '0')}${attributes}`;
+    const wanted = 100_000_000;
+    const open = Buffer.from(openOctets({})).toString('hex');
+    const port = talker.listening?.port ?? 0;
+    const child = start(process.execPath, [
+      '-e',
+      FLOOD,
+      floodFrom,
+      floodTo,
+      `${port}`,
+      open,
+      update,
+      `${wanted}`,
+    ]);
+    t.after(() => child.stop('SIGKILL'));
+    const counted = (): number =>
+      talker.peers().find(({ name }) => name === 'flood')?.counters.routesReceived ?? 0;
+    const all = Math.ceil(wanted / (256 * (update.length / 2))) * 256 * 404;
+    await until('the flood has begun', () => counted() > 0, 30_000);
+    let meanwhile = 0;
+    for (let round = 0; counted() < all; round++) {
+      talker.apply('healthy', [flowRoute(round)], []);
+      await until('the rule stands', () => router.rules().length === 1, 60_000);
+      talker.apply('healthy', [], [flowRoute(round).key]);
+      await until('and is withdrawn', () => router.rules().length === 0, 60_000);
+      if (counted() < all) meanwhile++;
+    }
+    assert.equal(counted(), all);
+    assert.ok(meanwhile >= 5, `${meanwhile} rules came and went during the flood`);
+    assert.deepEqual(down, []);
+    await talker.stop({ preserve: false });
+    await router.close();
   });
 });
 
