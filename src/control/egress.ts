@@ -14,7 +14,7 @@ import type { PrefixSet } from '../net/prefix-set.ts';
 /** What no rule may do. Replaced as a whole when the safelist or the policy changes. */
 export interface EgressGuard {
   readonly minLength: { readonly 4: number; readonly 6: number };
-  /** Protected prefixes, router ids, neighbors' and local addresses, the safelist: no rule's destination may touch them. */
+  /** Protected prefixes, router ids, neighbors' and local addresses, the safelist: no rule's destination or source may touch them. */
   readonly untouchable: PrefixSet;
   readonly protectedPorts: ReadonlySet<number>;
 }
@@ -39,11 +39,19 @@ function judgeDestination(spec: FlowSpec, guard: EgressGuard): string | null {
   if (offset !== 0) return 'its destination leaves out leading bits (offset)';
   const least = guard.minLength[prefix.family];
   if (prefix.length < least) return `its destination ${formatPrefix(prefix)} is wider than /${least}`;
-  const touched = guard.untouchable.overlapping(prefix);
-  if (touched !== undefined) {
-    return `its destination ${formatPrefix(prefix)} touches ${formatPrefix(touched)}, which is protected or safelisted`;
+  return judgePrefixes(spec, guard) ?? findImpossible(spec) ?? null;
+}
+
+/** Neither what goes to untouchable addresses may be filtered nor what comes from them. */
+function judgePrefixes(spec: FlowSpec, guard: EgressGuard): string | null {
+  for (const component of spec.components) {
+    if (component.type !== 1 && component.type !== 2) continue;
+    const touched = guard.untouchable.overlapping(component.prefix);
+    if (touched === undefined) continue;
+    const role = component.type === 1 ? 'destination' : 'source';
+    return `its ${role} ${formatPrefix(component.prefix)} touches ${formatPrefix(touched)}, which is protected or safelisted`;
   }
-  return findImpossible(spec) ?? null;
+  return null;
 }
 
 function judgePorts(spec: FlowSpec, guard: EgressGuard): string | null {

@@ -206,12 +206,10 @@ export class Reconciler {
     const voices = new Map<string, Claim>();
     let changes = 0;
     for (const [name, neighbor] of this.#neighbors) {
-      const touched = new Set<RouteKey>();
-      for (const [key, rule] of wanted) {
-        const claim = rule === null ? null : this.#claim(rule, neighbor, voices);
-        for (const route of neighbor.table.set(key, claim)) touched.add(route);
-      }
-      const changed = this.#apply(name, neighbor, touched);
+      const claims = [...wanted].map(
+        ([key, rule]) => [key, rule === null ? null : this.#claim(rule, neighbor, voices)] as const,
+      );
+      const changed = this.#apply(name, neighbor, neighbor.table.setAll(claims));
       if (!neighbor.filling) changes += changed;
     }
     return changes;

@@ -28,23 +28,39 @@ export class NeighborTable {
 
   /** Puts a claim in place of the one under its key; null takes it away. Returns the routes whose fate may have changed. */
   set(key: MatchKey, claim: Claim | null): Set<RouteKey> {
+    return this.setAll([[key, claim]]);
+  }
+
+  /** `set` for many at once; the budget is looked at once. */
+  setAll(claims: Iterable<readonly [MatchKey, Claim | null]>): Set<RouteKey> {
     const touched = new Set<RouteKey>();
+    let changed = false;
+    for (const [key, claim] of claims) {
+      const before = this.#claims.get(key);
+      if (before === (claim ?? undefined)) for (const route of routesOf(before)) touched.add(route.key);
+      else {
+        this.#put(key, claim, touched);
+        changed = true;
+      }
+    }
+    if (changed) this.#rebudget(touched);
+    return touched;
+  }
+
+  #put(key: MatchKey, claim: Claim | null, touched: Set<RouteKey>): void {
     for (const route of routesOf(this.#claims.get(key))) {
       touched.add(route.key);
       this.#release(route.key, key);
     }
     this.#claims.delete(key);
-    if (claim !== null) {
-      this.#claims.set(key, claim);
-      for (const route of routesOf(claim)) {
-        touched.add(route.key);
-        const claimants = this.#claimants.get(route.key);
-        if (claimants === undefined) this.#claimants.set(route.key, [key]);
-        else claimants.push(key);
-      }
+    if (claim === null) return;
+    this.#claims.set(key, claim);
+    for (const route of routesOf(claim)) {
+      touched.add(route.key);
+      const claimants = this.#claimants.get(route.key);
+      if (claimants === undefined) this.#claimants.set(route.key, [key]);
+      else claimants.push(key);
     }
-    this.#rebudget(touched);
-    return touched;
   }
 
   /** The route that should stand under the key; undefined for none. */

@@ -70,6 +70,8 @@ describe('the egress check holds back', () => {
       raw('13 01 80 00 20010db8005300000000000000000010', DISCARD, true),
       /2001:db8:53::/,
     ],
+    ['a safelisted source', raw('0c 01 20 cb00710a 02 20 cb007135'), /source 203\.0\.113\.53\/32 touches/],
+    ['a source that holds protected hosts', raw('0a 01 20 cb00710a 02 10 c000'), /touches 192\.0\.2\.0\/24/],
     ['a rule that names the BGP port as destination', raw('09 01 20 cb00710a 05 81 b3'), /port 179/],
     ['a rule that names the BGP port in either direction', raw('09 01 20 cb00710a 04 81 b3'), /port 179/],
     ['a packet length no packet has (2013-03-03)', raw('11 01 20 cb00710a 0a 23 00018683 e5 00018691'), /./],
