@@ -180,8 +180,14 @@ export class LabRouter {
     };
   }
 
+  /** A speaker has one session: a new one takes the place of an old one whose end this router has not noticed yet. */
   #up(session: Session, agreement: Agreement): void {
     const from = agreement.peerRouterId;
+    for (const [old, speaker] of this.#speakers) {
+      if (speaker.from !== from) continue;
+      this.#down(old, false);
+      old.stop({ subcode: CeaseSubcode.ConnectionCollisionResolution });
+    }
     this.#speakers.set(session, { session, from, agreement });
     this.#waits.get(from)?.();
   }
