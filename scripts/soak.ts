@@ -1,0 +1,45 @@
+/**
+ * `npm run soak -- [SECONDS] [--seed N] [--journal]`: eight routers, rules coming and going, sessions cut at random; see
+ * scripts/soak/soak.ts. Exits 1 with the seed, the step and the differences. The same seed gives the same steps; how they
+ * fall in time is up to the machine. `--journal` keeps the facts in a journal on disk instead of in memory.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { Journal } from '../src/store/journal.ts';
+import { MemoryStore } from '../src/store/memory.ts';
+import { randomNumbers } from './fuzzing.ts';
+import { soak } from './soak/soak.ts';
+
+const DEFAULT_SECONDS = 60;
+
+/** A whole number from the command line; exits 2 when it is none. */
+function wholeNumber(text: string, what: string): number {
+  if (/^\d{1,10}$/.test(text)) return Number(text);
+  console.error(`${what} must be a whole number, not "${text}"`);
+  process.exit(2);
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { seed: { type: 'string' }, journal: { type: 'boolean', default: false } },
+});
+const seconds = positionals[0] === undefined ? DEFAULT_SECONDS : wholeNumber(positionals[0], 'SECONDS');
+const seed = values.seed === undefined ? Date.now() % 2 ** 31 : wholeNumber(values.seed, '--seed');
+const folder = values.journal ? await mkdtemp(join(tmpdir(), 'prefixd-soak-')) : undefined;
+console.log(`soaking for ${seconds} s, seed ${seed}${values.journal ? ', with a journal on disk' : ''}`);
+try {
+  const store = folder === undefined ? new MemoryStore() : new Journal({ folder });
+  const report = await soak({ seconds, random: randomNumbers(seed), store });
+  const kinds = [...report.kinds].sort().map(([kind, count]) => `${kind} ${count}`);
+  console.log(`${report.steps} steps: ${kinds.join(', ')}`);
+  console.log(
+    `${report.restarts} restarts of prefixd; ${report.quietPoints} quiet points, ${report.rulesCompared} rules compared, none missing, none too many`,
+  );
+} catch (error) {
+  console.error(`seed ${seed}: ${error instanceof Error ? error.stack : String(error)}`);
+  process.exitCode = 1;
+} finally {
+  if (folder !== undefined) await rm(folder, { recursive: true, force: true });
+}

@@ -1,0 +1,23 @@
+/** A world in which time passes faster, so that hold times, restart times and TTLs of many seconds pass in one. */
+import type { Timers } from '../../src/control/types.ts';
+import { netTransport } from '../../src/bgp/speaker/net-transport.ts';
+import { type Runtime, systemRuntime } from '../../src/bgp/speaker/runtime.ts';
+
+/** How many seconds of the world pass in one of ours. A hold time of 45 s is over in 3. */
+export const SPEED = 15;
+
+const began = Date.now() - performance.now() * SPEED;
+
+/** Milliseconds since the epoch, in the world. */
+export const worldNow = (): number => Math.round(began + performance.now() * SPEED);
+
+const after = (milliseconds: number, callback: () => void): (() => void) => {
+  const timer = setTimeout(callback, milliseconds / SPEED);
+  return () => clearTimeout(timer);
+};
+
+/** For the speaker and the routers: real connections, the world's time. */
+export const worldRuntime: Runtime = { ...systemRuntime(netTransport), now: worldNow, after };
+
+/** For the reconciler. */
+export const worldTimers: Timers = { after, yield: () => new Promise((resolve) => setImmediate(resolve)) };
