@@ -28,18 +28,23 @@ export const PLAYBOOKS = `playbooks:
     steps: [{ action: police, rate_bps: 5000000, ttl_seconds: 120 }]
 `;
 
+type Files = Readonly<Record<string, string | Uint8Array>>;
+
 /** A folder with these files, removed when the test ends. */
-export async function folder(
-  t: TestContext,
-  files: Readonly<Record<string, string | Uint8Array>>,
-): Promise<string> {
+export async function folder(t: TestContext, files: Files): Promise<string> {
+  const { path, remove } = await temporaryFolder(files);
+  t.after(remove);
+  return path;
+}
+
+/** A folder with these files, for whoever removes it. */
+export async function temporaryFolder(files: Files): Promise<{ path: string; remove: () => Promise<void> }> {
   const path = await mkdtemp(join(tmpdir(), 'prefixd-config-'));
-  t.after(() => rm(path, { recursive: true, force: true }));
   for (const [name, content] of Object.entries(files)) {
     await mkdir(dirname(join(path, name)), { recursive: true });
     await writeFile(join(path, name), content);
   }
-  return path;
+  return { path, remove: () => rm(path, { recursive: true, force: true }) };
 }
 
 /** Loads a prefixd.yaml beside a sound inventory and playbooks; `files` replace or add. */
