@@ -2,6 +2,8 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DaemonKind } from './daemons/daemon.ts';
+import { ACTION_CASES, type ActionCase } from './interop-actions.ts';
+import { FLOWSPEC } from './interop-rig.ts';
 
 /** What one daemon's suite proved. */
 export interface InteropReport {
@@ -11,6 +13,8 @@ export interface InteropReport {
   version: string;
   /** Names of the tests that passed, in order. */
   readonly proven: string[];
+  /** Actions that were seen to be treated as `ACTION_CASES` says: `<family>: <name>`. */
+  readonly actions: string[];
 }
 
 const root = join(import.meta.dirname, '..', '..');
@@ -55,5 +59,45 @@ function pageOf(reports: readonly InteropReport[]): string {
       line([row, ...reports.map((report) => (report.proven.includes(row) ? 'yes' : '-'))]),
     ),
     '',
+    ...actionLines(reports, line),
   ].join('\n');
+}
+
+/** The table of actions, and below it in words what is not plain. */
+function actionLines(
+  reports: readonly InteropReport[],
+  line: (cells: readonly string[]) => string,
+): readonly string[] {
+  const notes: string[] = [];
+  const cell = (one: ActionCase, { kind, actions }: InteropReport): string => {
+    const families = FLOWSPEC.filter((family) => one.only === undefined || one.only === family);
+    if (!families.every((family) => actions.includes(`${family}: ${one.name}`))) return '-';
+    const otherwise = one.otherwise?.[kind];
+    if (otherwise === undefined) return 'yes';
+    if (otherwise.does === 'says') return 'in words';
+    const note = `${kind} ${otherwise.note}.`;
+    if (!notes.includes(note)) notes.push(note);
+    return `${otherwise.does === 'resets' ? '**reset**' : 'no'} (${notes.indexOf(note) + 1})`;
+  };
+  const rows = ACTION_CASES.map((one) =>
+    line([
+      `${one.name}${one.only === undefined ? '' : `, ${one.only}`}`,
+      `\`${one.octets}\`${one.nextHop === undefined ? '' : `, next hop \`${one.nextHop}\``}`,
+      ...reports.map((report) => cell(one, report)),
+    ]),
+  );
+  return [
+    '## Actions',
+    '',
+    'A rule with each action, in both families unless one is named. `yes`: the daemon shows the octets that were sent, or fields',
+    'that give back every one of them. `in words`: its text says the same. `no`: the rule stands, but what is shown is not what',
+    'was sent. `reset`: the daemon ends the session. Shown does not mean applied: none of these forwards packets.',
+    '',
+    line(['action', 'octets', ...reports.map((report) => report.kind)]),
+    line(['---', '---', ...reports.map(() => '---')]),
+    ...rows,
+    '',
+    ...notes.map((note, index) => `${index + 1}. ${note}`),
+    ...(notes.length === 0 ? [] : ['']),
+  ];
 }

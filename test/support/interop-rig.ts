@@ -50,6 +50,9 @@ export interface RigOptions {
   readonly daemonDials?: boolean;
   readonly ourPassword?: string;
   readonly theirPassword?: string;
+  /** GTSM (RFC 5082) with a directly connected neighbor, on either side. */
+  readonly ourTtlSecurity?: boolean;
+  readonly theirTtlSecurity?: boolean;
   readonly gracefulRestart?: boolean;
   /** IPv6 loopback instead of IPv4. */
   readonly overIPv6?: boolean;
@@ -116,7 +119,7 @@ export class Rig {
   }
 
   async startDaemon(): Promise<void> {
-    const { daemonDials, theirPassword, gracefulRestart } = this.#options;
+    const { daemonDials, theirPassword, theirTtlSecurity, gracefulRestart } = this.#options;
     const peer: PeerConfig = {
       address: this.ourAddress,
       asn: OUR_ASN,
@@ -124,6 +127,7 @@ export class Rig {
       helper: gracefulRestart === true,
       ...(daemonDials === true ? { dial: this.#ourPort } : {}),
       ...(theirPassword === undefined ? {} : { md5Password: theirPassword }),
+      ttlSecurity: theirTtlSecurity === true,
     };
     const config: DaemonConfig = {
       asn: ASNS[this.kind],
@@ -141,7 +145,7 @@ export class Rig {
   }
 
   async startSpeaker(): Promise<void> {
-    const { daemonDials, ourPassword, gracefulRestart } = this.#options;
+    const { daemonDials, ourPassword, ourTtlSecurity, gracefulRestart } = this.#options;
     const settings: NeighborSettings = {
       name: this.kind,
       address: { kind: 'tcp', host: this.theirAddress, port: this.#theirPort },
@@ -152,6 +156,7 @@ export class Rig {
       families: FLOWSPEC.map((family) => FAMILIES[family]),
       enabled: true,
       ...(ourPassword === undefined ? {} : { md5Password: ourPassword }),
+      ...(ourTtlSecurity === true ? { ttlSecurityHops: 1 } : {}),
       ...(gracefulRestart === true
         ? { gracefulRestart: { restartTimeSeconds: 60, longLivedStaleSeconds: 0 } }
         : {}),

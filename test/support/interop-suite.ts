@@ -10,9 +10,10 @@ import { toHex } from '../../src/net/bytes.ts';
 import { until } from './children.ts';
 import { type DaemonKind, PACKAGES } from './daemons/daemon.ts';
 import { missing } from './daemons.ts';
+import { actionCases, expected } from './interop-actions.ts';
 import { type InteropReport, writeInteropReport } from './interop-docs.ts';
 import { DISCARD, FLOWSPEC, type FlowSpecFamily, police, Rig, route } from './interop-rig.ts';
-import { between, type ComponentJson, compare, eq, type NumericOpJson } from './rule-json.ts';
+import { addressHex, between, type ComponentJson, compare, eq, type NumericOpJson } from './rule-json.ts';
 
 /** What daemons differ in. */
 export interface DaemonTraits {
@@ -70,7 +71,7 @@ const everything = (family: FlowSpecFamily): readonly ComponentJson[] => [
 export function interopSuite(traits: DaemonTraits): void {
   const { kind } = traits;
   const skip = missing(kind);
-  const report: InteropReport = { kind, package: PACKAGES[kind], version: '', proven: [] };
+  const report: InteropReport = { kind, package: PACKAGES[kind], version: '', proven: [], actions: [] };
   const proves = (what: string, prove: () => Promise<void>): void => {
     it(what, async () => {
       await prove();
@@ -179,6 +180,72 @@ export function interopSuite(traits: DaemonTraits): void {
     });
   });
 
+  describe(`${kind}: actions`, { skip }, () => {
+    let rig: Rig;
+    before(async () => {
+      rig = await Rig.start(kind, { daemonDials });
+    });
+    after(() => rig.end());
+
+    for (const family of FLOWSPEC) {
+      const cases = actionCases(family).map((one, n) => ({
+        one,
+        components: components(family, n + 1),
+        rule: route(family, components(family, n + 1), one.actions),
+        resets: one.otherwise?.[kind]?.does === 'resets',
+      }));
+      const standing = cases.filter(({ resets }) => !resets);
+
+      it(`${family}: rules with every action are shown as docs/interop.md says`, async () => {
+        for (const { one, rule } of cases) {
+          const { extendedCommunities, ipv6ExtendedCommunities, nextHop } = rule.attributes;
+          const sent = toHex(extendedCommunities) + toHex(ipv6ExtendedCommunities);
+          assert.equal(sent, one.octets.replaceAll(' ', ''), one.name);
+          assert.equal(toHex(nextHop), one.nextHop === undefined ? '' : addressHex(one.nextHop), one.name);
+        }
+        const rules = standing.map(({ rule }) => rule);
+        rig.announce(...rules);
+        const table = await rig.table(family, standing.length);
+        const shown = new Map(table.map((rule) => [JSON.stringify(rule.components), rule]));
+        const read = standing.map(({ one, components: match }) => {
+          const rule = shown.get(JSON.stringify(match));
+          return {
+            name: one.name,
+            shows: rule?.actions.join(' '),
+            ...(rule?.nextHop === undefined ? {} : { nextHop: rule.nextHop }),
+          };
+        });
+        assert.deepEqual(
+          read,
+          standing.map(({ one }) => ({ name: one.name, ...expected(one, kind) })),
+        );
+        rig.withdraw(...rules);
+        await rig.holds(family, 0);
+        assert.equal(rig.status.counters.flaps, 0, rig.log.join('\n'));
+        report.actions.push(...standing.map(({ one }) => `${family}: ${one.name}`));
+      });
+    }
+
+    for (const family of FLOWSPEC) {
+      for (const one of actionCases(family).filter((each) => each.otherwise?.[kind]?.does === 'resets')) {
+        it(`${family}: ${one.name} ends the session, which comes back when the rule is gone`, async () => {
+          const { flaps } = rig.status.counters;
+          const rule = route(family, components(family, 1), one.actions);
+          rig.announce(rule);
+          await until('the session ends', () => rig.status.counters.flaps > flaps);
+          rig.withdraw(rule);
+          const calm = route(family, components(family, 2), DISCARD);
+          rig.announce(calm);
+          await rig.established();
+          await rig.onlyRule(family, components(family, 2), 0);
+          rig.withdraw(calm);
+          await rig.holds(family, 0);
+          report.actions.push(`${family}: ${one.name}`);
+        });
+      }
+    }
+  });
+
   describe(`${kind}: restarts`, { skip }, () => {
     const rules = FLOWSPEC.map((family): OutRoute => route(family, components(family, 7), DISCARD));
     let rig: Rig;
@@ -268,6 +335,38 @@ export function interopSuite(traits: DaemonTraits): void {
         assert.equal(await rig.daemon.established(rig.ourAddress), false);
       } finally {
         await rig.end();
+      }
+    });
+  });
+
+  describe(`${kind}: GTSM`, { skip }, () => {
+    const rule = route('ipv4-flowspec', components('ipv4-flowspec', 1), DISCARD);
+
+    proves('GTSM on both sides: the session comes up and carries rules', async () => {
+      const rig = await Rig.start(kind, { daemonDials, ourTtlSecurity: true, theirTtlSecurity: true });
+      try {
+        rig.announce(rule);
+        await rig.onlyRule('ipv4-flowspec', components('ipv4-flowspec', 1), 0);
+      } finally {
+        await rig.end();
+      }
+    });
+
+    proves('GTSM on one side only, whichever: it does not', async () => {
+      const rigs = await Promise.all(
+        [{ ourTtlSecurity: true }, { theirTtlSecurity: true }].map((one) =>
+          Rig.start(kind, { daemonDials, ...one }, false),
+        ),
+      );
+      try {
+        // Segments that have come from too far are dropped in silence.
+        await sleep(4000);
+        for (const rig of rigs) {
+          assert.equal(rig.speaker.isEstablished(kind), false, rig.log.join('\n'));
+          assert.equal(await rig.daemon.established(rig.ourAddress), false);
+        }
+      } finally {
+        await Promise.all(rigs.map((rig) => rig.end()));
       }
     });
   });

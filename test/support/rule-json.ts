@@ -4,8 +4,8 @@
  * the codec must not be the one that reads it.
  */
 import type { Component, FlowSpec } from '../../src/bgp/flowspec/types.ts';
-import { fromHex } from '../../src/net/bytes.ts';
-import { canonicalAddress, formatPrefix, parsePrefix } from '../../src/net/prefix.ts';
+import { fromHex, toHex } from '../../src/net/bytes.ts';
+import { canonicalAddress, formatPrefix, parseAddress, parsePrefix } from '../../src/net/prefix.ts';
 
 export interface NumericOpJson {
   readonly and: boolean;
@@ -131,4 +131,22 @@ export function float32(bits: number): number {
   const view = new DataView(new ArrayBuffer(4));
   view.setUint32(0, bits);
   return view.getFloat32(0);
+}
+
+/** The four octets of an IEEE 754 single, in hex. */
+export function float32Hex(value: number): string {
+  const view = new DataView(new ArrayBuffer(4));
+  view.setFloat32(0, value);
+  return hexNumber(view.getUint32(0), 4);
+}
+
+/** A number in so many octets, in hex. */
+export const hexNumber = (value: number | bigint, octets: number): string =>
+  value.toString(16).padStart(octets * 2, '0');
+
+/** The octets of an address, in hex. */
+export function addressHex(text: string): string {
+  const octets = parseAddress(text);
+  if (octets === undefined) throw new Error(`"${text}" is not an address`);
+  return toHex(octets);
 }

@@ -4,11 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findProgram, output, start, until } from '../children.ts';
 import {
+  addressHex,
   type BitmaskOpJson,
   between,
   type ComponentJson,
   compare,
   float32,
+  hexNumber,
   type NumericOpJson,
   type NumericType,
   prefixJson,
@@ -30,7 +32,8 @@ function peerText(config: DaemonConfig, peer: PeerConfig, index: number): string
     `protocol bgp peer${index} {`,
     `  local ${config.address} port ${config.port} as ${config.asn};`,
     `  neighbor ${peer.address} ${peer.dial === undefined ? '' : `port ${peer.dial} `}as ${peer.asn};`,
-    `  multihop 2; strict bind yes; hold time ${peer.holdTime ?? 30};`,
+    `  multihop ${peer.ttlSecurity === true ? 1 : 2}; strict bind yes; hold time ${peer.holdTime ?? 30};`,
+    ...(peer.ttlSecurity === true ? ['  ttl security on;'] : []),
     `  ${peer.dial === undefined ? 'passive on;' : 'connect delay time 1; connect retry time 1;'}`,
     '  error wait time 1, 2; error forget time 1;',
     ...(peer.md5Password === undefined ? [] : [`  password "${peer.md5Password}";`]),
@@ -138,11 +141,27 @@ export function parseBirdTable(text: string): readonly TableRule[] {
     rules.push({
       components,
       rate: rate === undefined ? null : float32(Number.parseInt(rate, 16)),
+      actions: birdActions(block),
       verbatim: block.trim(),
       ...(dots === undefined ? {} : { cut: true }),
     });
   }
   return rules;
+}
+
+/**
+ * `(generic, 0x80060000, 0x49927c00)`, `(unknown 0x10c, 192.0.2.77, 0)`; IPv6 address specific ones are an attribute that
+ * it does not know and shows in octets: `BGP.19 [t]: 00 0c 20 01 ...`.
+ */
+function birdActions(block: string): readonly string[] {
+  const short = [...block.matchAll(/\((?:generic,|unknown) ([^)]*)\)/g)].map(([, words = '']) => {
+    const [first = '', second = '', third = ''] = words.split(', ');
+    return third === ''
+      ? hexNumber(Number(first), 4) + hexNumber(Number(second), 4)
+      : hexNumber(Number(first), 2) + addressHex(second) + hexNumber(Number(third), 2);
+  });
+  const long = /^\tBGP\.19 \[t\]: ([0-9a-f ]+)$/m.exec(block)?.[1]?.replaceAll(' ', '') ?? '';
+  return [...short, ...(long.match(/.{1,40}/g) ?? [])];
 }
 
 const NUMERIC: Readonly<Record<string, NumericType>> = {

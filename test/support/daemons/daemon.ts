@@ -13,6 +13,8 @@ export interface PeerConfig {
   /** The daemon dials this port; absent: it waits to be called. */
   readonly dial?: number;
   readonly md5Password?: string;
+  /** GTSM (RFC 5082): sends with TTL 255 and takes no less than the directly connected sends. */
+  readonly ttlSecurity?: boolean;
   readonly families: readonly FamilyName[];
   /** Keeps our routes while we restart (RFC 4724); frr 8.4 cannot for FlowSpec. */
   readonly helper?: boolean;
@@ -37,6 +39,10 @@ export interface DaemonConfig {
 export interface TableRule extends RuleJson {
   /** As the daemon shows it, for messages and for keeping. */
   readonly verbatim: string;
+  /** Extended communities in the order shown: in hex where the daemon shows all of them, else (frr) its own words. */
+  readonly actions: readonly string[];
+  /** Next hop of the rule where the daemon shows one: the address of a redirect in the draft's version 00. */
+  readonly nextHop?: string;
   /** The daemon cut its text short (bird, after some 250 characters): the last component lacks values at its end. */
   readonly cut?: true;
 }

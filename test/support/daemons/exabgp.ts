@@ -8,9 +8,11 @@ import { join } from 'node:path';
 import type { FamilyName } from '../../../src/bgp/wire/iana.ts';
 import { findProgram, output, start, until } from '../children.ts';
 import {
+  addressHex,
   type BitmaskOpJson,
   type ComponentJson,
   compare,
+  hexNumber,
   type NumericOpJson,
   type NumericType,
   prefixJson,
@@ -22,7 +24,7 @@ export interface ExaBgp extends Daemon {
   readonly kind: 'exabgp';
   /** Writes one line to its API, such as `announce flow route { ... }`. */
   command(line: string): Promise<void>;
-  /** Everything it has said so far, one JSON value a line. */
+  /** Everything it has said so far, one JSON value a line; the numbers of communities are text. */
   received(): Promise<readonly unknown[]>;
 }
 
@@ -40,6 +42,7 @@ function neighborText(config: DaemonConfig, peer: PeerConfig): string {
     `  local-as ${config.asn}; peer-as ${peer.asn}; hold-time ${peer.holdTime ?? 30};`,
     peer.dial === undefined ? `  passive; listen ${config.port};` : `  connect ${peer.dial};`,
     ...(peer.md5Password === undefined ? [] : [`  md5-password '${peer.md5Password}';`]),
+    ...(peer.ttlSecurity === true ? ['  outgoing-ttl 255; incoming-ttl 255;'] : []),
     ...(peer.restarting === undefined ? [] : [`  capability { graceful-restart ${peer.restarting}; }`]),
     `  family { ${peer.families.map((family) => `${FAMILY_WORDS[family]};`).join(' ')} }`,
     // Apart: what is received must not go to the process that gives orders, which reads nothing and would block exabgp.
@@ -89,7 +92,8 @@ export async function startExaBgp(config: DaemonConfig): Promise<ExaBgp> {
       .split('\n')
       .slice(0, -1)
       .filter((line) => line !== '')
-      .map((line): unknown => JSON.parse(line));
+      // A community of 8 octets is one number there, more than a number holds here.
+      .map((line): unknown => JSON.parse(line.replace(/("value": )(\d+)/g, '$1"$2"')));
   try {
     await until(
       'exabgp runs',
@@ -142,7 +146,9 @@ function tableOf(lines: readonly unknown[], family: string): ReadonlyMap<string,
         table.set(matchKey(flow), {
           components: componentsOf(flow),
           rate: rateOf(at(update, 'attribute', 'extended-community')),
+          actions: actionsOf(at(update, 'attribute')),
           verbatim: String(at(flow, 'string')),
+          ...(at(flow, 'next-hop') === undefined ? {} : { nextHop: String(at(flow, 'next-hop')) }),
         });
       }
     }
@@ -161,6 +167,22 @@ function rateOf(communities: unknown): number | null {
     if (at(community, 'string') === 'discard') return 0;
   }
   return null;
+}
+
+/** Communities in hex. Attribute 25 is text there: of a redirect to IPv6, or of octets without leading zeros. */
+function actionsOf(attributes: unknown): readonly string[] {
+  const short = at(attributes, 'extended-community');
+  const long = at(attributes, 'attribute-0x19-0xC0');
+  return [
+    ...(Array.isArray(short) ? short : []).map((one) => hexNumber(BigInt(String(at(one, 'value'))), 8)),
+    ...(long === undefined ? [] : [ipv6Action(String(long))]),
+  ];
+}
+
+function ipv6Action(text: string): string {
+  const [, word, address = ''] = /^(redirect|copy)-to-nexthop-ietf (\S+)/.exec(text) ?? [];
+  if (word !== undefined) return `000c${addressHex(address)}${word === 'copy' ? '0001' : '0000'}`;
+  return text.replace('0x', '').toLowerCase().padStart(40, '0');
 }
 
 const NUMERIC: Readonly<Record<string, NumericType>> = {
@@ -188,7 +210,9 @@ const WORDS: Readonly<Record<string, number>> = {
 
 /** Components from the text of the rule; the JSON beside it splits `syn+ack` in two. */
 function componentsOf(flow: unknown): readonly ComponentJson[] {
-  const text = String(at(flow, 'string')).replace(/^flow /, '');
+  const text = String(at(flow, 'string'))
+    .replace(/^flow /, '')
+    .replace(/ next-hop \S+$/, '');
   return [...text.matchAll(/([a-z0-9-]+) (?:\[ ([^\]]*) \]|(\S+))/g)].map(([, name = '', several, one]) => {
     const values = (several ?? one ?? '').split(' ');
     if (name.startsWith('destination-ipv')) return prefixJson(1, values[0] ?? '');

@@ -34,7 +34,7 @@ function neighborLines(config: DaemonConfig, peer: PeerConfig): readonly string[
   return [
     `${neighbor} remote-as ${peer.asn}`,
     peer.dial === undefined ? `${neighbor} passive` : `${neighbor} port ${peer.dial}`,
-    `${neighbor} ebgp-multihop 2`,
+    peer.ttlSecurity === true ? `${neighbor} ttl-security hops 1` : `${neighbor} ebgp-multihop 2`,
     `${neighbor} update-source ${config.address}`,
     `${neighbor} timers connect 1`,
     `${neighbor} timers ${Math.max(1, Math.floor(hold / 3))} ${hold}`,
@@ -143,6 +143,8 @@ export function parseFrrTable(text: string): readonly TableRule[] {
     .map((block) => {
       const components: ComponentJson[] = [];
       let rate: number | null = null;
+      let nextHop: string | undefined;
+      const actions: string[] = [];
       for (const line of block.split('\n').slice(1)) {
         const [, name = '', rest = ''] =
           /^\t(Destination Address|Source Address|IP Protocol|Port|Destination Port|Source Port|ICMP Type|ICMP Code|TCP Flags|Packet Length|DSCP field|Packet Fragment|Packet Flow Label) (.*)$/.exec(
@@ -158,8 +160,13 @@ export function parseFrrTable(text: string): readonly TableRule[] {
         }
         const shown = /^\tFS:rate ([\d.]+)/.exec(line)?.[1];
         if (shown !== undefined) rate = Number(shown);
+        // One line of actions, in words that hold blanks: `FS:rate 1200000.000000 FS:marking 46`.
+        const words = /^\t((?:FS|NH|UNK):.*)$/.exec(line)?.[1];
+        if (words !== undefined) actions.push(...words.trim().split(/ (?=(?:FS|NH|UNK):)/));
+        nextHop ??= /^\tNLRI NH (\S+)/.exec(line)?.[1];
       }
-      return { components, rate, verbatim: block.trim() };
+      const verbatim = block.trim();
+      return { components, rate, actions, verbatim, ...(nextHop === undefined ? {} : { nextHop }) };
     });
 }
 

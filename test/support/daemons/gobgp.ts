@@ -6,8 +6,11 @@ import type { FamilyName } from '../../../src/bgp/wire/iana.ts';
 import { findProgram, output, type Running, start, until } from '../children.ts';
 import { freePort, ownAddress } from '../loopback.ts';
 import {
+  addressHex,
   bitmaskFromOctet,
   type ComponentJson,
+  float32Hex,
+  hexNumber,
   numericFromOctet,
   numericType,
   prefixJson,
@@ -48,6 +51,9 @@ function neighborToml(config: DaemonConfig, peer: PeerConfig): string {
     `    neighbor-address = "${peer.address}"`,
     `    peer-as = ${peer.asn}`,
     ...(peer.md5Password === undefined ? [] : [`    auth-password = "${peer.md5Password}"`]),
+    ...(peer.ttlSecurity === true
+      ? ['  [neighbors.ttl-security.config]', '    enabled = true', '    ttl-min = 255']
+      : []),
     '  [neighbors.transport.config]',
     `    passive-mode = ${peer.dial === undefined}`,
     `    local-address = "${config.address}"`,
@@ -190,11 +196,41 @@ function ruleOf(path: unknown): Omit<TableRule, 'verbatim'> {
       return { type, ops: ops.map(([op, value]) => bitmaskFromOctet(op, value)) };
     return { type: numericType(type), ops: ops.map(([op, value]) => numericFromOctet(op, value)) };
   });
-  const communities = list(at(path, 'attrs'))
-    .filter((attribute) => at(attribute, 'type') === 16)
-    .flatMap((attribute) => list(at(attribute, 'value')));
+  const communitiesOf = (attributeType: number): readonly unknown[] =>
+    list(at(path, 'attrs'))
+      .filter((attribute) => at(attribute, 'type') === attributeType)
+      .flatMap((attribute) => list(at(attribute, 'value')));
+  const communities = communitiesOf(16);
   const rate = communities.find((one) => at(one, 'type') === 128 && at(one, 'subtype') === 6);
-  return { components, rate: rate === undefined ? null : Number(at(rate, 'rate')) };
+  return {
+    components,
+    rate: rate === undefined ? null : Number(at(rate, 'rate')),
+    actions: [...communities, ...communitiesOf(25)].map(communityHex),
+  };
+}
+
+/** A community of 8 or 20 octets, rebuilt from its fields; what gobgp does not know it shows as octets in base64. */
+function communityHex(community: unknown): string {
+  const type = Number(at(community, 'type'));
+  const subtype = Number(at(community, 'subtype'));
+  const value = at(community, 'value');
+  const head = hexNumber(type, 1) + hexNumber(subtype, 1);
+  if (type === 0x80 && subtype === 6) {
+    return head + hexNumber(Number(at(community, 'as')), 2) + float32Hex(Number(at(community, 'rate')));
+  }
+  if (type === 0x80 && subtype === 7) {
+    const bits = (at(community, 'sample') === true ? 2 : 0) + (at(community, 'terminal') === true ? 1 : 0);
+    return head + hexNumber(bits, 6);
+  }
+  if (type === 0x80 && subtype === 9) return head + hexNumber(Number(value), 6);
+  const [, administrator = '', number = ''] = /^(.+):(\d+)$/.exec(String(value)) ?? [];
+  // Its octets begin with the subtype.
+  if (administrator === '') return hexNumber(type, 1) + Buffer.from(String(value), 'base64').toString('hex');
+  if (type === 0x80) return head + hexNumber(Number(administrator), 2) + hexNumber(Number(number), 4);
+  const [high = '', low = ''] = administrator.split('.');
+  const four =
+    type === 0x82 ? hexNumber(Number(high), 2) + hexNumber(Number(low), 2) : addressHex(administrator);
+  return head + four + hexNumber(Number(number), 2);
 }
 
 /** The octets of a rule, rebuilt from gobgp's JSON: its operators carry the width that was received (RFC 8955 §4). */
