@@ -70,6 +70,8 @@ export class Engine implements EngineView {
   readonly #options: EngineOptions;
   readonly #state: StateHandle;
   readonly #recent: RecordedFact[];
+  /** Told before the others. */
+  readonly #actors = new Set<FactFollower>();
   readonly #followers = new Set<FactFollower>();
   readonly #between: (() => void)[] = [];
   #policy: Policy;
@@ -104,6 +106,12 @@ export class Engine implements EngineView {
 
   adopt(policy: Policy, command: Extract<Command, { type: 'policy-loaded' }>): Promise<Answer> {
     return this.#enqueue(command, policy);
+  }
+
+  /** Followers that act on routers: told before those that only write down what happened. */
+  followFirst(follower: FactFollower): () => void {
+    this.#actors.add(follower);
+    return () => this.#actors.delete(follower);
   }
 
   follow(follower: FactFollower): () => void {
@@ -189,7 +197,7 @@ export class Engine implements EngineView {
   }
 
   #tell(facts: readonly RecordedFact[]): void {
-    for (const follower of this.#followers) {
+    for (const follower of [...this.#actors, ...this.#followers]) {
       try {
         follower(facts);
       } catch (error) {

@@ -77,7 +77,7 @@ export class Reconciler {
   /** Fills the tables from the state and follows it from now on. Start the announcer afterwards. */
   async start(): Promise<void> {
     const { engine, announcer } = this.#options;
-    this.#cancel.push(engine.follow((facts) => this.#onFacts(facts)));
+    this.#cancel.push(engine.followFirst((facts) => this.#onFacts(facts)));
     this.#cancel.push(
       announcer.subscribe({
         onEstablished: (peer) => this.#onEstablished(peer),

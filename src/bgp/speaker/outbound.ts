@@ -11,8 +11,13 @@ import { endOfRib } from '../wire/update.ts';
 import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
 
-/** Routes a turn of the event loop: a few milliseconds, and some 50 KB of ordinary rules. */
-const ROUTES_A_TURN = 4000;
+/**
+ * What a turn of the event loop may cost: some 4000 ordinary rules, a few milliseconds. An octet costs 1, and what is done
+ * for each route and for each set of attributes, which begins a message of its own, as much as so many octets would.
+ */
+const COST_A_TURN = 300_000;
+const COST_OF_ROUTE = 64;
+const COST_OF_ATTRIBUTES = 200;
 
 /** What the owner is told. */
 export interface OutboundListener {
@@ -21,13 +26,16 @@ export interface OutboundListener {
   readonly onTooLong: (route: OutRoute) => void;
 }
 
+/** What is needed of the session. */
+export type OutboundSession = Pick<Session, 'congested' | 'send' | 'writeUpdates'>;
+
 /** One for each established session; dies with it. */
 export class Outbound {
-  readonly #session: Session;
+  readonly #session: OutboundSession;
   readonly #agreement: Agreement;
   readonly #localAsn: number;
   readonly #rib: AdjRibOut;
-  readonly #runtime: Runtime;
+  readonly #runtime: Pick<Runtime, 'now' | 'soon'>;
   readonly #listener: OutboundListener;
   /** Families that are to get End-of-RIB once nothing waits. */
   readonly #endOfRib = new Set<Family>();
@@ -36,17 +44,17 @@ export class Outbound {
   /** Families asked for once more while they were being answered. */
   readonly #refreshAgain = new Set<Family>();
   #idle: (() => void)[] = [];
-  /** What the next turn takes: so many that, if they are like the last ones, they fill their last message. */
-  #routesNextTurn = ROUTES_A_TURN;
+  /** What the next turn may cost: so much that, if they are like the last ones, they fill their last message. */
+  #costNextTurn = COST_A_TURN;
   #scheduled = false;
   #over = false;
 
   constructor(
-    session: Session,
+    session: OutboundSession,
     agreement: Agreement,
     localAsn: number,
     rib: AdjRibOut,
-    runtime: Runtime,
+    runtime: Pick<Runtime, 'now' | 'soon'>,
     listener: OutboundListener,
   ) {
     this.#session = session;
@@ -57,11 +65,18 @@ export class Outbound {
     this.#listener = listener;
   }
 
-  /** Something waits, or the transport takes octets again. What is queued in one turn is packed together. */
+  /**
+   * Something waits, or the transport takes octets again. What is queued by one caller is packed together, and written
+   * before anything else that waits for the event loop: a rule goes out before its decision is answered and narrated.
+   */
   wake(): void {
+    this.#schedule(queueMicrotask);
+  }
+
+  #schedule(when: (callback: () => void) => void): void {
     if (this.#scheduled || this.#over) return;
     this.#scheduled = true;
-    this.#runtime.soon(() => {
+    when(() => {
       this.#scheduled = false;
       this.#turn();
     });
@@ -110,11 +125,17 @@ export class Outbound {
 
   #turn(): void {
     if (this.#over || this.#session.congested) return;
-    const changes = this.#rib.take(this.#routesNextTurn, this.#runtime.now());
+    const sets = new Set<string>();
+    const changes = this.#rib.take(this.#costNextTurn, this.#runtime.now(), (route) => {
+      const { key } = route.attributes;
+      if (sets.has(key)) return costOf(route);
+      sets.add(key);
+      return costOf(route) + COST_OF_ATTRIBUTES;
+    });
     if (changes.announce.length + changes.withdraw.length > 0) this.#write(changes);
     if (this.#over) return;
     if (this.#rib.pendingCount === 0) this.#finish();
-    if (this.#rib.pendingCount > 0) this.wake();
+    if (this.#rib.pendingCount > 0) this.#schedule(this.#runtime.soon);
   }
 
   #write(changes: { readonly announce: readonly OutRoute[]; readonly withdraw: readonly OutRoute[] }): void {
@@ -122,8 +143,10 @@ export class Outbound {
       ...this.#agreement,
       localAsn: this.#localAsn,
     });
-    const more = changes.announce.length === this.#routesNextTurn;
-    this.#routesNextTurn = more ? Math.max(ROUTES_A_TURN / 2, this.#routesNextTurn - spilled) : ROUTES_A_TURN;
+    const { announce } = changes;
+    const over = announce.slice(announce.length - spilled).reduce((sum, route) => sum + costOf(route), 0);
+    this.#costNextTurn =
+      this.#rib.pendingCount > 0 ? Math.max(COST_A_TURN / 2, this.#costNextTurn - over) : COST_A_TURN;
     this.#session.writeUpdates(messages);
     if (tooLong.length === 0) {
       this.#listener.onSent(changes.announce, changes.withdraw);
@@ -153,4 +176,8 @@ export class Outbound {
     if (this.#session.congested || this.#rib.pendingCount > 0) return;
     for (const resolve of this.#idle.splice(0)) resolve();
   }
+}
+
+function costOf(route: OutRoute): number {
+  return COST_OF_ROUTE + route.nlri.length;
 }
