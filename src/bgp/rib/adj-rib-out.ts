@@ -140,14 +140,17 @@ export class AdjRibOut implements AdjRibOutView {
   }
 
   /**
-   * Takes up to `max` changes for writing and counts them as sent at `now` (ms). Announcements come first, so that a
-   * rule is never gone before the one that replaces it stands.
+   * Takes changes for writing until they have cost `max`, and counts them as sent at `now` (ms). `cost` is asked once for
+   * each, in order; left out, each costs 1. Announcements come first, so that a rule is never gone before the one that
+   * replaces it stands.
    */
-  take(max: number, now: number): RouteChanges {
+  take(max: number, now: number, cost: (route: OutRoute) => number = () => 1): RouteChanges {
+    let spent = 0;
     const announce: OutRoute[] = [];
     this.#replaced.clear();
     for (const [key, route] of this.#announce) {
-      if (announce.length >= max) break;
+      if (spent >= max) break;
+      spent += cost(route);
       announce.push(route);
       this.#announce.delete(key);
       const before = this.#sent.get(key);
@@ -156,7 +159,8 @@ export class AdjRibOut implements AdjRibOutView {
     }
     const withdraw: OutRoute[] = [];
     for (const [key, route] of this.#withdraw) {
-      if (announce.length + withdraw.length >= max) break;
+      if (spent >= max) break;
+      spent += cost(route);
       withdraw.push(route);
       this.#withdraw.delete(key);
       this.#sent.delete(key);

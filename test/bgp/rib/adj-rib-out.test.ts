@@ -34,6 +34,21 @@ describe('the Adj-RIB-Out of a session', () => {
     assert.deepEqual(rib.take(3, 0), { announce: [], withdraw: [flowRoute(2)] });
   });
 
+  it('takes until what was taken costs what it is asked for, if it is told what each costs', () => {
+    const rib = ribWith(flowRoute(1), flowRoute(2));
+    rib.withdraw(flowRoute(1).key);
+    rib.withdraw(flowRoute(2).key);
+    rib.announce(flowRoute(3));
+    const asked: string[] = [];
+    const cost = (route: OutRoute): number => {
+      asked.push(route.key);
+      return 5;
+    };
+    assert.deepEqual(rib.take(6, 0, cost), { announce: [flowRoute(3)], withdraw: [flowRoute(1)] });
+    assert.deepEqual(asked, [flowRoute(3).key, flowRoute(1).key]);
+    assert.deepEqual(rib.take(1, 0, cost), { announce: [], withdraw: [flowRoute(2)] });
+  });
+
   it('withdraws the octets that were announced', () => {
     const rib = ribWith(flowRoute(1));
     rib.withdraw(flowRoute(1).key);
