@@ -41,16 +41,16 @@ test('every command is in every script', async () => {
   }
 });
 
+// zsh and fish are not asked of a machine that runs the tests; where they are, they are asked.
 for (const [shell, check] of [
   ['bash', '-n'],
   ['zsh', '-n'],
   ['fish', '--no-execute'],
 ] as const) {
-  test(`${shell} reads its script without complaint`, {
-    skip: findProgram(shell) === undefined && `${shell} is not installed; Debian package: ${shell}`,
-  }, async () => {
+  const program = findProgram(shell);
+  if (program === undefined) continue;
+  test(`${shell} reads its script without complaint`, async () => {
     const { stdout: script } = await cli(['completion', shell]);
-    const program = findProgram(shell) ?? shell;
     assert.equal(await output(program, [check, '-c', script]), '');
   });
 }
