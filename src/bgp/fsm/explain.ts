@@ -50,7 +50,12 @@ function at(code: number, subcode: number): number {
   return code * 256 + subcode;
 }
 
+/** What routers answer to a component or an action that their release does not know (RFC 8955 §4.2, RFC 4271 §6.3). */
+const UPDATE_ADVICE =
+  'the peer cannot read a rule that it was sent: set dialect here to what the router is, and look for the rule in its log';
+
 function adviceFor(code: number, subcode: number, data: Uint8Array): string | undefined {
+  if (code === ErrorCode.UpdateMessage) return UPDATE_ADVICE;
   return code === ErrorCode.OpenMessage && subcode === OpenSubcode.UnsupportedCapability
     ? capabilityAdvice(namedCapabilities(data))
     : ADVICE.get(at(code, subcode));

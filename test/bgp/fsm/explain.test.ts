@@ -64,6 +64,10 @@ describe('a NOTIFICATION of the peer tells an operator what to do', () => {
     assert.match(explain(6, 9, [6, 3]), /restore it there or remove the neighbor here$/);
   });
 
+  it('3/9: that the peer does not know what a rule says, and where to say what kind of router it is', () => {
+    assert.match(explain(3, 9), /set dialect here to what the router is, and look for the rule in its log$/);
+  });
+
   it('says what came where there is nothing to advise', () => {
     assert.equal(explain(99, 7), 'peer sent unknown error (99/7)');
   });
