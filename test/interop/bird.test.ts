@@ -4,6 +4,7 @@ interopSuite({
   kind: 'bird',
   dials: 'we',
   helps: true,
+  checksTtl: true,
   async refresh(rig) {
     if (rig.daemon.kind === 'bird') await rig.daemon.command('reload', 'in', 'peer0');
   },

@@ -4,6 +4,8 @@ interopSuite({
   kind: 'frr',
   dials: 'we',
   helps: false,
+  checksTtl: true,
+  echoes: true,
   async refresh(rig) {
     if (rig.daemon.kind !== 'frr') return;
     for (const family of ['ipv4', 'ipv6']) {

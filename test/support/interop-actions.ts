@@ -42,13 +42,13 @@ const FRR_TRAFFIC_ACTION = deviates(
   'FS:action eval stops',
   'shows every traffic-action as `eval stops`, whichever bits are set',
 );
-const FRR_SHORT_TARGET = 'shows only the first digit of the route target’s number';
+const FRR_SHORT_TARGET = 'shows the first digit only of the number in the route target';
 const FRR_KEEPS = 'keeps the community and does not know it';
-const WITHOUT_NEXT_HOP = (kind: string): string =>
+const withoutNextHop = (kind: DaemonKind): string =>
   `keeps the community; ${kind} shows no next hop of a FlowSpec rule, which is where the address is`;
-const draft00 = (copy: boolean, octets: string, nextHop: string): ActionCase['otherwise'] => ({
-  gobgp: deviates(octets, WITHOUT_NEXT_HOP('gobgp')),
-  bird: deviates(octets, WITHOUT_NEXT_HOP('bird')),
+const draft00 = (copy: boolean, octets: string, nextHop: string): NonNullable<ActionCase['otherwise']> => ({
+  gobgp: deviates(octets, withoutNextHop('gobgp')),
+  bird: deviates(octets, withoutNextHop('bird')),
   frr: says(`FS:redirect IP 0x${copy ? 1 : 0}`, nextHop),
 });
 
@@ -162,7 +162,7 @@ export const ACTION_CASES: readonly ActionCase[] = [
   ...(['ipv4-flowspec', 'ipv6-flowspec'] as const).flatMap((family) =>
     [false, true].map((copy): ActionCase => {
       const nextHop = family === 'ipv4-flowspec' ? '192.0.2.77' : '2001:db8::77';
-      const octets = `080000000000000${copy ? 1 : 0}`; // draft-simpson-idr-flowspec-redirect-02, draft-ietf-…-00 §3
+      const octets = `080000000000000${copy ? 1 : 0}`; // draft-ietf-idr-flowspec-redirect-ip-00
       return {
         name: `redirect ${copy ? 'a copy ' : ''}to ${nextHop}, in the form of draft-00`,
         only: family,
