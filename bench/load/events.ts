@@ -6,9 +6,10 @@ import { HttpConnection, post } from './http-connection.ts';
 const BATCH = 1000;
 
 /** An event about victim `n`, as its JSON. What it leads to is rule `n` of rules.ts. */
-export function eventJson(n: number): string {
+export function eventJson(n: number, action: 'ban' | 'unban' = 'ban'): string {
   return JSON.stringify({
     source: 'bench',
+    action,
     victim_ip: victimOf(n),
     vector: 'udp_flood',
     bps: 4_200_000_000,
@@ -20,6 +21,10 @@ export function eventJson(n: number): string {
 
 export function eventRequest(n: number): Buffer {
   return post('/v1/events', eventJson(n));
+}
+
+export function unbanRequest(n: number): Buffer {
+  return post('/v1/events', eventJson(n, 'unban'));
 }
 
 export function batchRequest(from: number, count: number): Buffer {
@@ -39,4 +44,29 @@ export async function load(
     if (status !== 207) throw new Error(`a batch of events was answered with ${status}`);
   }
   connection.close();
+}
+
+/** Connections that warm a daemon up. */
+const WARMERS = 10;
+
+/**
+ * Reports `pairs` victims from `from` on and takes each back, so that a daemon that was started a moment ago runs as one
+ * does that was started yesterday: what runs often has been compiled. Nothing is left standing.
+ */
+export async function warmUp(
+  http: { readonly host: string; readonly port: number },
+  from: number,
+  pairs: number,
+): Promise<void> {
+  const each = Math.ceil(pairs / WARMERS);
+  await Promise.all(
+    Array.from({ length: WARMERS }, async (_, warmer) => {
+      const connection = await HttpConnection.open(http.host, http.port);
+      for (let n = from + warmer * each; n < from + (warmer + 1) * each; n++) {
+        await connection.send(eventRequest(n));
+        await connection.send(unbanRequest(n));
+      }
+      connection.close();
+    }),
+  );
 }
