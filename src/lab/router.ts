@@ -9,7 +9,7 @@ import type { Agreement, FsmConfig } from '../bgp/fsm/types.ts';
 import { netTransport } from '../bgp/speaker/net-transport.ts';
 import { type Runtime, systemRuntime } from '../bgp/speaker/runtime.ts';
 import { Session } from '../bgp/speaker/session.ts';
-import type { Connection, Listener } from '../bgp/speaker/transport.ts';
+import type { Connection, ExpectedPeer, Listener } from '../bgp/speaker/transport.ts';
 import { FAMILIES, type Family, sameFamily } from '../bgp/wire/iana.ts';
 import { CeaseSubcode } from '../bgp/wire/notification.ts';
 import { parseIdentifier, peerAsn } from '../bgp/wire/open.ts';
@@ -53,6 +53,8 @@ export interface LabRouterOptions {
   readonly holdTimeSeconds?: number;
   /** True: keeps the rules of a speaker that restarts gracefully. */
   readonly helper?: boolean;
+  /** Speakers whose packets must carry a TCP MD5 signature, or come from near enough (GTSM). */
+  readonly expect?: readonly ExpectedPeer[];
   readonly onChange?: (change: LabChange) => void;
 }
 
@@ -88,8 +90,8 @@ export class LabRouter {
 
   /** Listens; the port is the real one. Rejects when the address cannot be bound. */
   async start(): Promise<{ readonly host: string; readonly port: number }> {
-    const { host, port } = this.#options;
-    this.#listener = await this.#runtime.transport.listen({ host, port }, [], (connection) =>
+    const { host, port, expect } = this.#options;
+    this.#listener = await this.#runtime.transport.listen({ host, port }, expect ?? [], (connection) =>
       this.#accept(connection),
     );
     return { host: this.#listener.host, port: this.#listener.port };
