@@ -31,7 +31,10 @@ export function writeInteropReport(report: InteropReport): void {
   const reports = readdirSync(parts)
     .filter((name) => name.endsWith('.json'))
     .sort()
-    .map((name): InteropReport => JSON.parse(readFileSync(join(parts, name), 'utf8')));
+    .map((name): InteropReport => {
+      // A part that an earlier version left behind has no actions.
+      return { actions: [], ...JSON.parse(readFileSync(join(parts, name), 'utf8')) };
+    });
   const page = join(root, 'docs', 'interop.md');
   mkdirSync(join(root, 'docs'), { recursive: true });
   const draft = `${page}.${process.pid}`;
@@ -49,7 +52,8 @@ function pageOf(reports: readonly InteropReport[]): string {
     "the daemon's own table after this speaker announced, replaced or withdrew. A dash: not applicable or not proven.",
     '',
     'GoBGP tells the operators and widths it received, so there the NLRI is compared octet for octet as well. FRR 8.4 and',
-    'ExaBGP 4.2 do not keep FlowSpec rules while a peer restarts gracefully, and ExaBGP does not send ROUTE-REFRESH.',
+    'ExaBGP 4.2 do not keep FlowSpec rules while a peer restarts gracefully; ExaBGP sends no ROUTE-REFRESH, and checks the TTL',
+    'only of connections that it accepts, while it dials here.',
     '',
     line(['', ...reports.map((report) => report.kind)]),
     line(['---', ...reports.map(() => '---')]),
