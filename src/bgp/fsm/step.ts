@@ -8,6 +8,8 @@
  * - A NOTIFICATION received in OpenSent ends the attempt silently. §8.2.2 counts Event 25 among "any other event", which
  *   would answer a NOTIFICATION with a NOTIFICATION.
  * - A malformed message in Established is answered with its own error code (§6.1, §6.3), which §8.2.2 leaves out.
+ * - SendHoldTimer (RFC 9687) runs also where the hold time is 0: a peer that takes nothing gets no withdrawals either, and
+ *   the end of the session is what takes our rules away from it.
  */
 import { MessageType } from '../wire/iana.ts';
 import { CeaseSubcode, ErrorCode, NotificationError } from '../wire/notification.ts';

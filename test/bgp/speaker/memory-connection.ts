@@ -9,6 +9,8 @@ export class MemoryConnection implements Connection {
   /** What became of it, in order: `write <hex of the body>`, `pause`, `resume`, `close`, `abort`. */
   readonly history: string[] = [];
   unsent = 0;
+  /** The other side takes nothing: writes are kept here, and no more are wanted. */
+  full = false;
   user: ConnectionUser | undefined;
   #gone: (() => void)[] = [];
 
@@ -18,7 +20,8 @@ export class MemoryConnection implements Connection {
 
   write(octets: Uint8Array): boolean {
     this.history.push(`write ${Buffer.from(octets.subarray(18)).toString('hex')}`);
-    return true;
+    if (this.full) this.unsent += octets.length;
+    return !this.full;
   }
 
   pause(): void {
