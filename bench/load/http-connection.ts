@@ -28,6 +28,7 @@ export class HttpConnection {
   /** Resolves with the status when the whole answer is there. */
   send(request: Buffer): Promise<number> {
     return new Promise((resolve, reject) => {
+      if (this.#socket.destroyed) reject(new Error('the server has closed the connection'));
       this.#waiting = { resolve, reject };
       this.#socket.write(request);
     });
