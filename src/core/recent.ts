@@ -99,11 +99,9 @@ export class Creations {
     }
   }
 
-  list(now: number): readonly Creation[] {
-    return [false, true].flatMap((dryRun) => {
-      const times = this.#of(dryRun);
-      return times.slice(firstAfter(times, now - CREATION_MEMORY_MS)).map((at) => ({ at, dryRun }));
-    });
+  /** All that are remembered, so that a state restored from them forgets what this one does. */
+  list(): readonly Creation[] {
+    return [false, true].flatMap((dryRun) => this.#of(dryRun).map((at) => ({ at, dryRun })));
   }
 
   #of(dryRun: boolean): number[] {

@@ -177,7 +177,7 @@ class FoldedState implements StateHandle {
       events: [...this.events.values()],
       safelist: [...this.safelist.values()],
       bans: this.#bans.list(),
-      creations: this.#creations.list(this.#lastAt),
+      creations: this.#creations.list(),
     };
     return { schema: 1, seq: this.#seq, data };
   }

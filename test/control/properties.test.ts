@@ -1,0 +1,588 @@
+/**
+ * Whatever detectors and operators ask for, sessions do, disks refuse and clocks show: every router ends up holding exactly
+ * what was decided, and never anything that must not leave.
+ */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { AdjRibOut, type OutRoute, type RouteKey } from '../../src/bgp/rib/adj-rib-out.ts';
+import { decodeFlowSpec } from '../../src/bgp/flowspec/nlri.ts';
+import type { NeighborSettings, PeerStatus, SpeakerListener } from '../../src/bgp/speaker/types.ts';
+import { FAMILIES, type Family, sameFamily } from '../../src/bgp/wire/iana.ts';
+import type { Announcer } from '../../src/control/announcer.ts';
+import { desired } from '../../src/control/desired.ts';
+import { judge } from '../../src/control/egress.ts';
+import { type Engine, openEngine } from '../../src/control/engine.ts';
+import { guardOf } from '../../src/control/gate.ts';
+import { Reconciler } from '../../src/control/loop.ts';
+import { MockAnnouncer } from '../../src/control/mock-announcer.ts';
+import { NeighborTable } from '../../src/control/neighbor-table.ts';
+import { type NeighborPolicy, render } from '../../src/control/render.ts';
+import type { Command } from '../../src/core/commands.ts';
+import type { RecordedFact } from '../../src/core/facts.ts';
+import type { Policy } from '../../src/core/policy.ts';
+import { initialState, matchKey, restoreState, type StateHandle } from '../../src/core/state.ts';
+import { overlaps, parsePrefix } from '../../src/net/prefix.ts';
+import { MemoryStore } from '../../src/store/memory.ts';
+import { StoreError } from '../../src/store/store.ts';
+import { ALICE, detection, FNM, policyOf, prefix } from '../core/scenario.ts';
+import { visible } from '../core/visible.ts';
+import { FakeTime, idle } from './fake-time.ts';
+import { neighborPolicy, neighborSettings } from './support.ts';
+
+const INTERVAL_MS = 30_000;
+const QUOTAS = { maxActivePerCustomer: 6, maxActivePerPop: 8, maxActiveGlobal: 8, maxNewPerMinute: 20 };
+const POLICIES: readonly Policy[] = [
+  policyOf({ quotas: QUOTAS }),
+  policyOf({ quotas: QUOTAS, mode: 'dry-run' }),
+  policyOf({ quotas: QUOTAS, safelist: ['203.0.113.20/32'] }),
+  policyOf({ quotas: QUOTAS, guardrails: { protectedPrefixes: [prefix('203.0.113.50/31')] } }),
+  policyOf({ quotas: QUOTAS, timers: { maxTtlSeconds: 60 } }),
+];
+
+const V4 = [FAMILIES['ipv4-flowspec']];
+const BOTH = [FAMILIES['ipv4-flowspec'], FAMILIES['ipv6-flowspec']];
+/** Lists of neighbors that a reload may bring. */
+const NEIGHBORS: readonly (readonly NeighborPolicy[])[] = [
+  [
+    neighborPolicy('edge1'),
+    neighborPolicy('edge2', { maxRules: 3 }),
+    neighborPolicy('edge3', { families: V4 }),
+  ],
+  [
+    neighborPolicy('edge1', { communities: Uint8Array.of(0xfd, 0xf2, 2, 0x9a) }),
+    neighborPolicy('edge3', { families: V4 }),
+  ],
+  [neighborPolicy('edge1', { dialect: 'juniper' }), neighborPolicy('edge2', { maxRules: 2 })],
+];
+
+/**
+ * Sessions that write when the test says so, a few routes at a time. `routers` is what each router holds: what was written
+ * to it on the session that stands.
+ */
+class SlowAnnouncer implements Announcer {
+  readonly routers = new Map<string, Map<RouteKey, OutRoute>>();
+  readonly onWritten: (peer: string, announced: readonly OutRoute[]) => void;
+  readonly #ribs = new Map<string, AdjRibOut>();
+  readonly #families = new Map<string, readonly Family[]>();
+  readonly #listeners = new Set<SpeakerListener>();
+  #settings: readonly NeighborSettings[];
+
+  constructor(settings: readonly NeighborSettings[], onWritten: SlowAnnouncer['onWritten']) {
+    this.#settings = settings;
+    this.onWritten = onWritten;
+  }
+
+  up(peer: string, families: readonly Family[]): void {
+    const settings = this.#settings.find(({ name }) => name === peer);
+    const shared = settings?.families.filter((one) => families.some((other) => sameFamily(one, other))) ?? [];
+    if (settings === undefined || this.#families.has(peer) || shared.length === 0) return;
+    this.#families.set(peer, shared);
+    this.#ribs.set(peer, new AdjRibOut());
+    this.routers.set(peer, new Map());
+    for (const listener of this.#listeners) listener.onEstablished?.(peer);
+  }
+
+  down(peer: string): void {
+    if (!this.#families.delete(peer)) return;
+    this.#ribs.get(peer)?.clear();
+    this.routers.delete(peer);
+    for (const listener of this.#listeners) listener.onDown?.(peer, 'the test says so');
+  }
+
+  /** Writes up to `max` changes. */
+  write(peer: string, max: number): void {
+    const rib = this.#ribs.get(peer);
+    const router = this.routers.get(peer);
+    if (rib === undefined || router === undefined) return;
+    const { announce, withdraw } = rib.take(max, 0);
+    for (const route of announce) router.set(route.key, route);
+    for (const route of withdraw) router.delete(route.key);
+    this.onWritten(peer, announce);
+    for (const listener of this.#listeners) listener.onSent?.(peer, announce, withdraw);
+  }
+
+  start(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  stop(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  subscribe(listener: SpeakerListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** As the mock would show them; of the families only those of the session. */
+  peers(): readonly PeerStatus[] {
+    const shown = new MockAnnouncer(this.#settings, () => 0);
+    void shown.start();
+    return shown.peers().map((peer) => {
+      const families = this.#families.get(peer.name);
+      if (families === undefined || peer.negotiated === null)
+        return { ...peer, state: 'idle', negotiated: null };
+      return { ...peer, negotiated: { ...peer.negotiated, families } };
+    });
+  }
+
+  isEstablished(peer: string): boolean {
+    this.#check(peer);
+    return this.#families.has(peer);
+  }
+
+  ribOut(peer: string): AdjRibOut {
+    this.#check(peer);
+    return this.#ribs.get(peer) ?? new AdjRibOut();
+  }
+
+  apply(peer: string, announce: readonly OutRoute[], withdraw: readonly RouteKey[]): void {
+    this.#check(peer);
+    if (!this.#families.has(peer)) return;
+    const rib = this.#ribs.get(peer);
+    for (const route of announce) rib?.announce(route);
+    for (const key of withdraw) rib?.withdraw(key);
+  }
+
+  endOfRib(peer: string): void {
+    this.#check(peer);
+  }
+
+  setEnabled(peer: string, enabled: boolean): void {
+    if (!enabled) this.down(peer);
+  }
+
+  clear(peer: string): void {
+    for (const family of BOTH) this.ribOut(peer).resend(family);
+  }
+
+  /** Removed ones go, changed ones go down; the others keep their sessions. Names are forgotten at once, sessions later. */
+  async reconfigure(settings: readonly NeighborSettings[]): Promise<void> {
+    const before = this.#settings;
+    this.#settings = settings;
+    await idle();
+    for (const old of before) {
+      const now = settings.find(({ name }) => name === old.name);
+      if (now === undefined || JSON.stringify(now) !== JSON.stringify(old)) this.down(old.name);
+    }
+  }
+
+  #check(peer: string): void {
+    if (!this.#settings.some(({ name }) => name === peer))
+      throw new RangeError(`no neighbor is named ${peer}`);
+  }
+}
+
+/** A disk that the test fills and empties. */
+class Disk extends MemoryStore {
+  full = false;
+  readonly durable: RecordedFact[] = [];
+
+  override async append(facts: readonly RecordedFact[]): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    if (this.full) throw new StoreError('no space left on the disk');
+    await super.append(facts);
+    this.durable.push(...facts);
+  }
+}
+
+function settingsOf(policies: readonly NeighborPolicy[]): readonly NeighborSettings[] {
+  return policies.map(({ name, families }) => neighborSettings(name, { families }));
+}
+
+interface Running {
+  readonly engine: Engine;
+  readonly announcer: SlowAnnouncer;
+  readonly reconciler: Reconciler;
+}
+
+/** A daemon without its shell, on a disk that outlives it. */
+class House {
+  readonly time = new FakeTime();
+  readonly disk = new Disk();
+  policy = POLICIES[0] ?? policyOf();
+  neighbors = NEIGHBORS[0] ?? [];
+  #ids = 0;
+  #running: Running | undefined;
+  readonly failures: unknown[] = [];
+
+  get engine(): Engine {
+    return this.#parts.engine;
+  }
+
+  get announcer(): SlowAnnouncer {
+    return this.#parts.announcer;
+  }
+
+  get reconciler(): Reconciler {
+    return this.#parts.reconciler;
+  }
+
+  get #parts(): Running {
+    assert.ok(this.#running !== undefined, 'the house is open');
+    return this.#running;
+  }
+
+  async open(): Promise<void> {
+    const clock = (): number => this.time.now;
+    const { engine } = await openEngine({
+      store: this.disk,
+      policy: this.policy,
+      clock,
+      newId: () => `00000000-0000-4000-8000-${String(++this.#ids).padStart(12, '0')}`,
+      snapshotEvery: 40,
+      onFollowerFailed: (error) => this.failures.push(error),
+      onSnapshotFailed: (error) => this.failures.push(error),
+    });
+    const announcer = new SlowAnnouncer(settingsOf(this.neighbors), (_peer, routes) => this.#written(routes));
+    const reconciler = new Reconciler({
+      engine,
+      announcer,
+      neighbors: this.neighbors,
+      clock,
+      timers: this.time,
+      intervalMs: INTERVAL_MS,
+      log: () => undefined,
+    });
+    this.#running = { engine, announcer, reconciler };
+    engine.follow((facts) => this.#recorded(facts));
+    const summary = 'start';
+    await engine.adopt(this.policy, { type: 'policy-loaded', actor: ALICE, summary }).catch(() => undefined);
+    await reconciler.start();
+  }
+
+  /** As after `kill -9` when not clean: the engine and its sessions are gone, only the disk is left. */
+  async restart(clockStepMs: number): Promise<void> {
+    const { engine, reconciler, announcer } = this.#parts;
+    await reconciler.stop();
+    for (const peer of [...announcer.routers.keys()]) announcer.down(peer);
+    await idle();
+    const full = this.disk.full;
+    this.disk.full = false;
+    const seen = visible(engine.state as StateHandle);
+    const replayed = initialState();
+    for (const fact of this.disk.durable) replayed.apply(fact);
+    assert.deepEqual(visible(replayed), seen, 'every durable fact, and no other, is in the state');
+    await this.disk.close();
+    const recovery = await this.disk.open();
+    const recovered = recovery.snapshot === null ? initialState() : restoreState(recovery.snapshot);
+    for await (const facts of recovery.facts) for (const fact of facts) recovered.apply(fact);
+    assert.deepEqual(visible(recovered), seen, 'snapshot and facts give the state before');
+    await this.disk.close();
+    this.disk.full = full;
+    this.time.forget();
+    this.time.now += clockStepMs;
+    await this.open();
+  }
+
+  async reload(policy: Policy, neighbors: readonly NeighborPolicy[]): Promise<void> {
+    const { engine, announcer, reconciler } = this.#parts;
+    try {
+      await engine.adopt(policy, { type: 'policy-loaded', actor: ALICE, summary: 'reload' });
+    } catch (error) {
+      assert.ok(error instanceof StoreError);
+      return;
+    }
+    this.policy = policy;
+    this.neighbors = neighbors;
+    reconciler.keepOnly(neighbors.map(({ name }) => name));
+    await announcer.reconfigure(settingsOf(neighbors));
+    await reconciler.setNeighbors(neighbors);
+  }
+
+  /** Lets everything that was set off come to rest, slow peers included. */
+  async settle(): Promise<void> {
+    await this.time.advance(0);
+    for (let i = 0; i < 8; i++) {
+      for (const peer of this.announcer.routers.keys()) this.announcer.write(peer, 1_000);
+      await idle();
+    }
+  }
+
+  /** Nothing is announced that is not durable. */
+  #written(routes: readonly OutRoute[]): void {
+    for (const { label } of routes) {
+      const created = this.disk.durable.some(
+        ({ fact }) => fact.type === 'mitigation.created' && fact.mitigation.id === label,
+      );
+      assert.ok(created, `${label} was announced before it was durable`);
+    }
+  }
+
+  /** Nothing is recorded as ended while a router still holds it. */
+  #recorded(facts: readonly RecordedFact[]): void {
+    for (const { fact } of facts) {
+      if (fact.type !== 'mitigation.withdrawn' && fact.type !== 'mitigation.expired') continue;
+      for (const [peer, router] of this.#parts.announcer.routers) {
+        for (const { label, key } of router.values()) {
+          const owner = this.#parts.reconciler.standing.ownerOf(peer, key);
+          if (label === fact.id && owner === fact.id) {
+            this.failures.push(new Error(`${fact.id} is recorded as ended while ${peer} holds it`));
+          }
+        }
+      }
+    }
+  }
+}
+
+/** Made from scratch: what a neighbor should hold, by what was decided and what the egress allows. */
+function expected(house: House, policy: NeighborPolicy, families: readonly Family[]): Map<RouteKey, string> {
+  const { state, policy: rules } = house.engine;
+  const guard = guardOf(rules, state);
+  const keys = [...state.live].map((id) => matchKey(state.mitigations.get(id)?.match ?? assert.fail(id)));
+  const table = new NeighborTable(policy.maxRules);
+  for (const [key, rule] of desired(state, keys, house.time.now)) {
+    table.set(key, rule === null ? null : { rule, rendering: render(rule, policy) });
+  }
+  const routes = new Map<RouteKey, string>();
+  for (const key of table.routeKeys()) {
+    const route = table.want(key);
+    if (route === undefined || judge(route, guard) !== null) continue;
+    if (families.some((one) => sameFamily(one, route.family))) routes.set(key, route.attributes.key);
+  }
+  return routes;
+}
+
+function assertConverged(house: House): void {
+  const status = new Map(house.announcer.peers().map((peer) => [peer.name, peer]));
+  for (const policy of house.neighbors) {
+    const router = house.announcer.routers.get(policy.name);
+    if (router === undefined) continue;
+    const families = status.get(policy.name)?.negotiated?.families ?? [];
+    const held = new Map([...router].map(([key, { attributes }]) => [key, attributes.key]));
+    const wanted = expected(house, policy, families);
+    assert.deepEqual([...held].sort(), [...wanted].sort(), `${policy.name} holds exactly what was decided`);
+  }
+  for (const name of house.announcer.routers.keys()) {
+    assert.ok(
+      house.neighbors.some((policy) => policy.name === name),
+      `${name} was removed`,
+    );
+  }
+}
+
+function assertEnded(house: House): void {
+  for (const id of house.engine.state.live) {
+    const mitigation = house.engine.state.mitigations.get(id);
+    assert.equal(mitigation?.ending ?? null, null, 'what was ended has ended');
+  }
+}
+
+/** What must hold for every router at rest, said without the code that is under test. */
+function assertSafe(house: House): void {
+  const { state, policy } = house.engine;
+  const forbidden = [
+    ...policy.safelist,
+    ...policy.guardrails.protectedPrefixes,
+    ...[...state.safelist.keys()].map(prefix),
+  ];
+  for (const [peer, router] of house.announcer.routers) {
+    const owners = new Set<string>();
+    for (const { nlri, family, label, text } of router.values()) {
+      const decoded = decodeFlowSpec(nlri, family.afi, family.safi);
+      assert.ok(decoded.ok);
+      const destination = decoded.spec.components.find(({ type }) => type === 1);
+      assert.ok(destination?.type === 1, `${text} has a destination`);
+      assert.ok(
+        !forbidden.some((one) => overlaps(one, destination.prefix)),
+        `${text} on ${peer} is forbidden`,
+      );
+      const mitigation = state.mitigations.get(label);
+      assert.ok(mitigation !== undefined && !mitigation.dryRun);
+      assert.ok(mitigation.expiresAt > house.time.now - INTERVAL_MS, `${text} outlived its TTL`);
+      assert.equal(mitigation.ending, null, `${text} was ended`);
+      owners.add(label);
+    }
+    assert.ok(owners.size <= QUOTAS.maxActiveGlobal);
+    assert.notEqual(policy.mode === 'dry-run' && owners.size > 0, true, 'a dry run announces nothing');
+  }
+  for (const id of state.live) {
+    const mitigation = state.mitigations.get(id);
+    assert.ok(typeof parsePrefix(mitigation?.match.dstPrefix ?? '') !== 'string');
+  }
+}
+
+type Deed =
+  | { readonly do: 'ask'; readonly command: Command }
+  | { readonly do: 'withdraw'; readonly which: number }
+  | { readonly do: 'wait'; readonly seconds: number }
+  | { readonly do: 'up'; readonly peer: string; readonly families: readonly Family[] }
+  | { readonly do: 'down' | 'refresh'; readonly peer: string }
+  | { readonly do: 'write'; readonly peer: string; readonly max: number }
+  | { readonly do: 'disk'; readonly full: boolean }
+  | { readonly do: 'reload'; readonly policy: number; readonly neighbors: number }
+  | { readonly do: 'restart'; readonly clockStepMs: number }
+  | { readonly do: 'settle' };
+
+const victim = fc.constantFrom(
+  '203.0.113.10',
+  '203.0.113.20',
+  '203.0.113.50',
+  '203.0.113.51',
+  '2001:db8:acd::1',
+);
+const peer = fc.constantFrom('edge1', 'edge2', 'edge3');
+const ports = fc
+  .uniqueArray(fc.constantFrom(53, 80, 443, 8080), { maxLength: 3 })
+  .map((list) => list.sort((a, b) => a - b));
+const by = { actor: ALICE, reason: 'because' } as const;
+
+const command: fc.Arbitrary<Command> = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: fc
+      .record({
+        victim,
+        vector: fc.constantFrom('udp_flood', 'syn_flood', 'ack_flood', 'icmp_flood', 'dns_amplification'),
+        ports,
+        confidence: fc.constantFrom(null, 0.95),
+        action: fc.constantFrom('ban' as const, 'ban' as const, 'ban' as const, 'unban' as const),
+      })
+      .map((options): Command => ({ type: 'event', detection: detection(options), actor: FNM })),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ victim, ports, police: fc.boolean(), ttl: fc.constantFrom(30, 60, 600) }).map(
+      (ask): Command => ({
+        type: 'mitigate',
+        victim: ask.victim,
+        protocol: 17,
+        ports: ask.ports,
+        action: ask.police ? { type: 'police', rateBps: 1e6 } : { type: 'discard', rateBps: null },
+        ttlSeconds: ask.ttl,
+        ...by,
+      }),
+    ),
+  },
+  {
+    weight: 2,
+    arbitrary: fc
+      .record({
+        type: fc.constantFrom('safelist-add' as const, 'safelist-remove' as const),
+        prefix: fc.constantFrom('203.0.113.0/27', '203.0.113.50/32', '2001:db8::/32'),
+      })
+      .map((change): Command => ({ ...change, ...by })),
+  },
+  {
+    weight: 1,
+    arbitrary: fc
+      .constantFrom('pause' as const, 'resume' as const, 'resume' as const, 'withdraw-all' as const)
+      .map((type): Command => ({ type, ...by })),
+  },
+);
+
+const deed: fc.Arbitrary<Deed> = fc.oneof(
+  { weight: 20, arbitrary: command.map((asked): Deed => ({ do: 'ask', command: asked })) },
+  { weight: 3, arbitrary: fc.nat(20).map((which): Deed => ({ do: 'withdraw', which })) },
+  {
+    weight: 5,
+    arbitrary: fc.constantFrom(1, 29, 31, 60, 125).map((seconds): Deed => ({ do: 'wait', seconds })),
+  },
+  {
+    weight: 5,
+    arbitrary: fc
+      .record({ peer, families: fc.constantFrom(BOTH, BOTH, V4) })
+      .map((session): Deed => ({ do: 'up', ...session })),
+  },
+  {
+    weight: 3,
+    arbitrary: fc
+      .record({ do: fc.constantFrom('down' as const, 'refresh' as const), peer })
+      .map((one): Deed => one),
+  },
+  {
+    weight: 8,
+    arbitrary: fc
+      .record({ peer, max: fc.constantFrom(1, 2, 50) })
+      .map((one): Deed => ({ do: 'write', ...one })),
+  },
+  { weight: 2, arbitrary: fc.constantFrom(true, false, false).map((full): Deed => ({ do: 'disk', full })) },
+  {
+    weight: 2,
+    arbitrary: fc
+      .record({ policy: fc.nat(POLICIES.length - 1), neighbors: fc.nat(NEIGHBORS.length - 1) })
+      .map((one): Deed => ({ do: 'reload', ...one })),
+  },
+  {
+    weight: 1,
+    arbitrary: fc
+      .constantFrom(0, 5_000, -3_600_000)
+      .map((clockStepMs): Deed => ({ do: 'restart', clockStepMs })),
+  },
+  { weight: 3, arbitrary: fc.constant<Deed>({ do: 'settle' }) },
+);
+
+async function act(house: House, what: Deed, pending: Promise<unknown>[]): Promise<void> {
+  const ask = (asked: Command): void => {
+    const answer = house.engine
+      .submit(asked)
+      .catch((error: unknown) => assert.ok(error instanceof StoreError));
+    pending.push(answer);
+  };
+  switch (what.do) {
+    case 'ask':
+      return ask(what.command);
+    case 'withdraw': {
+      const ids = [...house.engine.state.mitigations.keys()];
+      const id = ids[what.which % Math.max(1, ids.length)];
+      if (id !== undefined) ask({ type: 'withdraw', id, ...by });
+      return;
+    }
+    case 'wait':
+      return house.time.advance(what.seconds * 1000);
+    case 'up':
+      return house.announcer.up(what.peer, what.families);
+    case 'down':
+      return house.announcer.down(what.peer);
+    case 'refresh':
+      if (house.announcer.routers.has(what.peer)) house.announcer.clear(what.peer);
+      return;
+    case 'write':
+      return house.announcer.write(what.peer, what.max);
+    case 'disk':
+      house.disk.full = what.full;
+      return;
+    case 'reload': {
+      const policy = POLICIES[what.policy] ?? house.policy;
+      await house.reload(policy, NEIGHBORS[what.neighbors] ?? house.neighbors);
+      return;
+    }
+    case 'restart':
+      await Promise.all(pending.splice(0));
+      return house.restart(what.clockStepMs);
+    case 'settle':
+      await Promise.all(pending.splice(0));
+      await house.settle();
+      assertConverged(house);
+      assertSafe(house);
+  }
+}
+
+describe('for any sequence of reports, commands, reloads, sessions, full disks, restarts and clock steps', () => {
+  test('every router comes to hold exactly what was decided and may leave, and ends are recorded when they are reached', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(deed, { maxLength: 60, size: 'max' }), async (deeds) => {
+        const house = new House();
+        await house.open();
+        const pending: Promise<unknown>[] = [];
+        for (const what of deeds) {
+          await act(house, what, pending);
+          assert.deepEqual(house.failures, []);
+        }
+        house.disk.full = false;
+        await Promise.all(pending);
+        // A store that works again, sessions that stay up, and one reconciliation.
+        for (const name of ['edge1', 'edge2', 'edge3']) house.announcer.up(name, BOTH);
+        await house.time.advance(INTERVAL_MS + 2_000);
+        await house.settle();
+        assertConverged(house);
+        assertSafe(house);
+        assertEnded(house);
+        await house.restart(0);
+        assert.deepEqual(house.failures, []);
+      }),
+      { numRuns: 100, includeErrorInReport: true },
+    );
+  });
+});
