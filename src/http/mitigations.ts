@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { ReconcilerView } from '../control/types.ts';
 import type { Mitigation } from '../core/types.ts';
 import { protocolNumber } from '../core/vectors.ts';
-import { canonicalAddress } from '../net/prefix.ts';
+import { formatAddress, hostPrefix, parseAddress, unmapped } from '../net/prefix.ts';
 import { expectAnswer } from './answers.ts';
 import { type App, operatorOf } from './context.ts';
 import { page } from './cursor.ts';
@@ -14,11 +14,11 @@ import { commonProblems, MitigationSchema, type MitigationStatusSchema } from '.
 import { mapInSlices } from './slices.ts';
 import { mitigationView, shownStatus } from './views.ts';
 
-/** The canonical form of an address that a caller gave, or a 400 that names the field. */
+/** The canonical form of an address that a caller gave, IPv4 written as IPv6 as IPv4; or a 400 that names the field. */
 export function requireAddress(field: string, text: string): string {
-  const address = canonicalAddress(text);
+  const address = parseAddress(text);
   if (address === undefined) throw invalidField(field, `"${text}" is not an IPv4 or IPv6 address`);
-  return address;
+  return formatAddress(unmapped(hostPrefix(address)).address);
 }
 
 /** Asks the reconciler, which costs time, only when it matters whether the mitigation is pending. */

@@ -1,6 +1,6 @@
 /** Prefixes that no rule may touch. */
 import { z } from 'zod';
-import { formatPrefix, parsePrefix } from '../net/prefix.ts';
+import { formatPrefix, parsePrefix, unmapped } from '../net/prefix.ts';
 import { expectAnswer } from './answers.ts';
 import { type App, operatorOf } from './context.ts';
 import type { HttpDependencies } from './dependencies.ts';
@@ -12,7 +12,7 @@ import { safelistEntryView } from './views.ts';
 function requirePrefix(text: string): string {
   const prefix = parsePrefix(text);
   if (typeof prefix === 'string') throw invalidField('prefix', prefix);
-  return formatPrefix(prefix);
+  return formatPrefix(unmapped(prefix));
 }
 
 export function registerSafelist(app: App, { engine }: HttpDependencies): void {

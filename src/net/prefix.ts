@@ -163,6 +163,17 @@ export function canonicalAddress(text: string): string | undefined {
   return address === undefined ? undefined : formatAddress(address);
 }
 
+/**
+ * IPv4 written as IPv6 (`::ffff:203.0.113.10`, RFC 4291 §2.5.5.2) as the IPv4 prefix that packets carry; any other prefix as
+ * it is. A rule or a safelist entry for the mapped form would concern no packet at all.
+ */
+export function unmapped(prefix: Prefix): Prefix {
+  const { family, address, length } = prefix;
+  const isMapped = family === 6 && length >= 96 && address[10] === 0xff && address[11] === 0xff;
+  if (!isMapped || address.subarray(0, 10).some((octet) => octet !== 0)) return prefix;
+  return makePrefix(address.subarray(12), length - 96);
+}
+
 /** True when every address of `inner` is in `outer`. */
 export function covers(outer: Prefix, inner: Prefix): boolean {
   if (outer.family !== inner.family || outer.length > inner.length) return false;

@@ -250,6 +250,7 @@ class House {
     const summary = 'start';
     await engine.adopt(this.policy, { type: 'policy-loaded', actor: ALICE, summary }).catch(() => undefined);
     await reconciler.start();
+    for (const { name } of this.neighbors) announcer.up(name, BOTH);
   }
 
   /** As after `kill -9` when not clean: the engine and its sessions are gone, only the disk is left. */
@@ -419,7 +420,7 @@ const victim = fc.constantFrom(
   '203.0.113.10',
   '203.0.113.20',
   '203.0.113.50',
-  '203.0.113.51',
+  '203.0.113.50',
   '2001:db8:acd::1',
 );
 const peer = fc.constantFrom('edge1', 'edge2', 'edge3');
@@ -434,7 +435,14 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     arbitrary: fc
       .record({
         victim,
-        vector: fc.constantFrom('udp_flood', 'syn_flood', 'ack_flood', 'icmp_flood', 'dns_amplification'),
+        vector: fc.constantFrom(
+          'udp_flood',
+          'udp_flood',
+          'udp_flood',
+          'syn_flood',
+          'icmp_flood',
+          'dns_amplification',
+        ),
         ports,
         confidence: fc.constantFrom(null, 0.95),
         action: fc.constantFrom('ban' as const, 'ban' as const, 'ban' as const, 'unban' as const),

@@ -50,6 +50,20 @@ describe('the safelist', () => {
     assert.equal(command?.type === 'safelist-add' && command.actor.name, 'the-operator');
   });
 
+  it('takes IPv4 written as IPv6 for the IPv4 that packets carry', async () => {
+    const { app, engine } = await api();
+    engine.answer = () => ({ type: 'safelist', entry: ENTRY, withdrawn: [] });
+    for (const prefix of ['::ffff:203.0.113.10', '::ffff:203.0.113.0/120', '::ffff:0:0/95']) {
+      const payload = { prefix, reason: 'r' };
+      await app.inject({ method: 'POST', url: '/v1/safelist', headers: bearer('operator'), payload });
+    }
+    assert.deepEqual(
+      engine.commands.map((command) => (command.type === 'safelist-add' ? command.prefix : '')),
+      ['203.0.113.10/32', '203.0.113.0/24'],
+      'and nothing that would hold more than IPv4',
+    );
+  });
+
   it('answers 409 to what is there already', async () => {
     const { app, engine } = await api();
     engine.answer = () => ({ type: 'conflict', detail: 'it is there' });

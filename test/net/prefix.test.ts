@@ -15,6 +15,7 @@ import {
   parseAddress,
   parsePrefix,
   samePrefix,
+  unmapped,
 } from '../../src/net/prefix.ts';
 
 /** A prefix that must parse. */
@@ -249,5 +250,18 @@ describe('prefixes compared', () => {
     assert.equal(familyBits(4), 32);
     assert.equal(familyBits(6), 128);
     assert.equal(formatPrefix(hostPrefix(new Uint8Array(16))), '::/128');
+  });
+
+  it('know IPv4 written as IPv6 for what it is (RFC 4291 §2.5.5.2)', () => {
+    const plain = (text: string): string => {
+      const prefix = parsePrefix(text);
+      assert.ok(typeof prefix !== 'string', String(prefix));
+      return formatPrefix(unmapped(prefix));
+    };
+    assert.equal(plain('::ffff:203.0.113.10'), '203.0.113.10/32');
+    assert.equal(plain('::ffff:203.0.113.0/120'), '203.0.113.0/24');
+    assert.equal(plain('::ffff:0:0/96'), '0.0.0.0/0');
+    assert.equal(plain('2001:db8::ffff:0:0/112'), '2001:db8::ffff:0:0/112');
+    assert.equal(plain('192.0.2.0/24'), '192.0.2.0/24');
   });
 });
