@@ -7,6 +7,9 @@ import { elapsedMs, type Sink } from '../sink-client.ts';
 /** Drops a process is put through; a peer that flaps is kept waiting ever longer, which is not what is measured. */
 const DROPS = 3;
 
+/** They take some ten seconds each time to come back. */
+const SLOW: ReadonlySet<string> = new Set(['gobgp', 'exabgp']);
+
 export const reconnect: Scenario = {
   name: 'reconnect',
   title: 'Reconnect: the same table again, from Established to the last NLRI at the peer',
@@ -18,7 +21,7 @@ export const reconnect: Scenario = {
     for (const contender of present) {
       progress(contender.name);
       const times: number[] = [];
-      for (let start = 0; start < (quick || contender.name === 'exabgp' ? 1 : 3); start++) {
+      for (let start = 0; start < (quick || SLOW.has(contender.name) ? 1 : 3); start++) {
         times.push(...(await reconnects(contender, rules, quick ? 1 : DROPS)));
       }
       rows.push(row(what, contender.name, 'ms', times));
