@@ -380,7 +380,9 @@ function assertSafe(house: House): void {
   ];
   for (const [peer, router] of house.announcer.routers) {
     const owners = new Set<string>();
-    for (const { nlri, family, label, text } of router.values()) {
+    for (const { key, nlri, family, text } of router.values()) {
+      // A route that has changed hands was not written again: its label tells who it was written for.
+      const label = house.announcer.ribOut(peer).sent.get(key)?.route.label ?? '';
       const decoded = decodeFlowSpec(nlri, family.afi, family.safi);
       assert.ok(decoded.ok);
       const destination = decoded.spec.components.find(({ type }) => type === 1);
