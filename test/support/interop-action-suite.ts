@@ -62,7 +62,11 @@ export function actionSuite(context: InteropContext): void {
         rig.withdraw(...rules);
         await rig.holds(family, 0);
         assert.equal(rig.status.counters.flaps, 0, rig.log.join('\n'));
-        report.actions.push(...standing.map(({ one }) => `${family}: ${one.name}`));
+        for (const { one, components: match } of standing) {
+          report.actions.push(`${family}: ${one.name}`);
+          const isOpaque = shown.get(JSON.stringify(match))?.opaque === true;
+          if (isOpaque && !report.opaque.includes(one.name)) report.opaque.push(one.name);
+        }
       });
     }
 

@@ -15,6 +15,8 @@ export interface InteropReport {
   readonly proven: string[];
   /** Actions that were seen to be treated as `ACTION_CASES` says: `<family>: <name>`. */
   readonly actions: string[];
+  /** Names of actions that the daemon shows as mere octets. */
+  readonly opaque: string[];
 }
 
 const root = join(import.meta.dirname, '..', '..');
@@ -33,7 +35,7 @@ export function writeInteropReport(report: InteropReport): void {
     .sort()
     .map((name): InteropReport => {
       // A part that an earlier version left behind has no actions.
-      return { actions: [], ...JSON.parse(readFileSync(join(parts, name), 'utf8')) };
+      return { actions: [], opaque: [], ...JSON.parse(readFileSync(join(parts, name), 'utf8')) };
     });
   const page = join(root, 'docs', 'interop.md');
   mkdirSync(join(root, 'docs'), { recursive: true });
@@ -73,11 +75,11 @@ function actionLines(
   line: (cells: readonly string[]) => string,
 ): readonly string[] {
   const notes: string[] = [];
-  const cell = (one: ActionCase, { kind, actions }: InteropReport): string => {
+  const cell = (one: ActionCase, { kind, actions, opaque }: InteropReport): string => {
     const families = FLOWSPEC.filter((family) => one.only === undefined || one.only === family);
     if (!families.every((family) => actions.includes(`${family}: ${one.name}`))) return '-';
     const otherwise = one.otherwise?.[kind];
-    if (otherwise === undefined) return 'yes';
+    if (otherwise === undefined) return opaque.includes(one.name) ? 'octets' : 'yes';
     if (otherwise.does === 'says') return 'in words';
     const note = `${kind} ${otherwise.note}.`;
     if (!notes.includes(note)) notes.push(note);
@@ -93,9 +95,10 @@ function actionLines(
   return [
     '## Actions',
     '',
-    'A rule with each action, in both families unless one is named. `yes`: the daemon shows the octets that were sent, or fields',
-    'that give back every one of them. `in words`: its text says the same. `no`: the rule stands, but what is shown is not what',
-    'was sent. `reset`: the daemon ends the session. Shown does not mean applied: none of these forwards packets.',
+    'A rule with each action, in both families unless one is named. `yes`: the daemon knows the action and shows every octet that',
+    'was sent, or fields that give back every one. `octets`: the same octets are kept and shown, but as a community that it has',
+    'no name for (BIRD has none for any action). `in words`: its text says what was sent. `no`: the rule stands, but what is',
+    'shown is not what was sent. `reset`: the daemon ends the session. Known does not mean applied: none forwards packets here.',
     '',
     line(['action', 'octets', ...reports.map((report) => report.kind)]),
     line(['---', '---', ...reports.map(() => '---')]),

@@ -20,7 +20,14 @@ import { transportSuite } from './interop-transport-suite.ts';
 export function interopSuite(traits: DaemonTraits): void {
   const { kind } = traits;
   const skip = missing(kind);
-  const report: InteropReport = { kind, package: PACKAGES[kind], version: '', proven: [], actions: [] };
+  const report: InteropReport = {
+    kind,
+    package: PACKAGES[kind],
+    version: '',
+    proven: [],
+    actions: [],
+    opaque: [],
+  };
   const proves = (what: string, prove: () => Promise<void>): void => {
     it(what, async () => {
       await prove();

@@ -142,6 +142,8 @@ export function parseBirdTable(text: string): readonly TableRule[] {
       components,
       rate: rate === undefined ? null : float32(Number.parseInt(rate, 16)),
       actions: birdActions(block),
+      // It names no community of FlowSpec.
+      opaque: true,
       verbatim: block.trim(),
       ...(dots === undefined ? {} : { cut: true }),
     });

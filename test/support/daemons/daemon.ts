@@ -41,6 +41,8 @@ export interface TableRule extends RuleJson {
   readonly verbatim: string;
   /** Extended communities in the order shown: in hex where the daemon shows all of them, else (frr) its own words. */
   readonly actions: readonly string[];
+  /** True when it shows one of them as mere octets, that is, does not know what it means. */
+  readonly opaque: boolean;
   /** Next hop of the rule where the daemon shows one: the address of a redirect in the draft's version 00. */
   readonly nextHop?: string;
   /** The daemon cut its text short (bird, after some 250 characters): the last component lacks values at its end. */

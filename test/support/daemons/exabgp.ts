@@ -147,6 +147,7 @@ function tableOf(lines: readonly unknown[], family: string): ReadonlyMap<string,
           components: componentsOf(flow),
           rate: rateOf(at(update, 'attribute', 'extended-community')),
           actions: actionsOf(at(update, 'attribute')),
+          opaque: isOpaque(at(update, 'attribute')),
           verbatim: String(at(flow, 'string')),
           ...(at(flow, 'next-hop') === undefined ? {} : { nextHop: String(at(flow, 'next-hop')) }),
         });
@@ -177,6 +178,15 @@ function actionsOf(attributes: unknown): readonly string[] {
     ...(Array.isArray(short) ? short : []).map((one) => hexNumber(BigInt(String(at(one, 'value'))), 8)),
     ...(long === undefined ? [] : [ipv6Action(String(long))]),
   ];
+}
+
+/** A community that it knows has a text of its own. */
+function isOpaque(attributes: unknown): boolean {
+  const short = at(attributes, 'extended-community');
+  return (
+    (Array.isArray(short) && short.some((one) => at(one, 'string') === '')) ||
+    /^0x/.test(String(at(attributes, 'attribute-0x19-0xC0') ?? ''))
+  );
 }
 
 function ipv6Action(text: string): string {

@@ -166,7 +166,8 @@ export function parseFrrTable(text: string): readonly TableRule[] {
         nextHop ??= /^\tNLRI NH (\S+)/.exec(line)?.[1];
       }
       const verbatim = block.trim();
-      return { components, rate, actions, verbatim, ...(nextHop === undefined ? {} : { nextHop }) };
+      const opaque = actions.some((words) => words.startsWith('UNK:'));
+      return { components, rate, actions, opaque, verbatim, ...(nextHop === undefined ? {} : { nextHop }) };
     });
 }
 

@@ -206,7 +206,15 @@ function ruleOf(path: unknown): Omit<TableRule, 'verbatim'> {
     components,
     rate: rate === undefined ? null : Number(at(rate, 'rate')),
     actions: [...communities, ...communitiesOf(25)].map(communityHex),
+    opaque: [...communities, ...communitiesOf(25)].some(isOpaque),
   };
+}
+
+/** It shows an unknown type in base64, and an unknown subtype with an address like any community with one. */
+function isOpaque(community: unknown): boolean {
+  const value = at(community, 'value');
+  const known = [0x80, 0x81, 0x82].includes(Number(at(community, 'type')));
+  return !known || (typeof value === 'string' && !value.includes(':'));
 }
 
 /** A community of 8 or 20 octets, rebuilt from its fields; what gobgp does not know it shows as octets in base64. */
