@@ -1,20 +1,14 @@
-/**
- * One configured neighbor: its sessions and its Adj-RIB-Out. RFC 4271 §8.2.1 gives each connection a machine of its own;
- * here there is a primary, which dials, waits and comes back, and a second only until one of the two has won.
- */
-import { collisionLoser } from '../fsm/collision.ts';
-import { negotiate } from '../fsm/negotiate.ts';
-import { INITIAL_STATE } from '../fsm/step.ts';
-import type { Agreement, Cease, FsmState, StateName } from '../fsm/types.ts';
+/** One configured neighbor: its session, its Adj-RIB-Out, and what is remembered of it. */
+import type { Agreement, Cease, FsmConfig, FsmState, StateName } from '../fsm/types.ts';
 import { AdjRibOut, type OutRoute, type RouteKey } from '../rib/adj-rib-out.ts';
 import { familyName } from '../wire/iana.ts';
-import { CeaseSubcode, NotificationError } from '../wire/notification.ts';
+import { CeaseSubcode } from '../wire/notification.ts';
 import { RefreshSubtype } from '../wire/route-refresh.ts';
-import type { OpenMessage, RouteRefreshMessage, UpdateMessage } from '../wire/types.ts';
+import type { RouteRefreshMessage, UpdateMessage } from '../wire/types.ts';
+import { Connections } from './connections.ts';
 import { Outbound } from './outbound.ts';
 import { PeerRecord } from './peer-record.ts';
 import { countRoutes } from './received.ts';
-import { refuse } from './refuse.ts';
 import type { Runtime } from './runtime.ts';
 import { Session, type SessionOwner } from './session.ts';
 import {
@@ -46,16 +40,6 @@ export interface Past {
   readonly enabled: boolean;
 }
 
-/** How far a session has come. */
-const PROGRESS: Readonly<Record<StateName, number>> = {
-  idle: 0,
-  active: 1,
-  connect: 2,
-  opensent: 3,
-  openconfirm: 4,
-  established: 5,
-};
-
 export class Neighbor {
   readonly settings: NeighborSettings;
   readonly rib = new AdjRibOut();
@@ -64,11 +48,7 @@ export class Neighbor {
   readonly #listener: Required<SpeakerListener>;
   readonly #record = new PeerRecord();
   readonly #owner: SessionOwner;
-  readonly #closings = new Set<Promise<void>>();
-  #primary: Session;
-  #second: Session | undefined;
-  /** The neighbor's connection that came while the primary waits after a failure; taken when the wait ends. */
-  #parked: Connection | undefined;
+  readonly #connections: Connections;
   #outbound: Outbound | undefined;
   #enabled: boolean;
   #started = false;
@@ -91,7 +71,7 @@ export class Neighbor {
     this.#enabled = past.enabled;
     this.#owner = {
       onState: (session, before) => this.#stateChanged(session, before),
-      allowOpen: (session, open) => this.#allowOpen(session, open),
+      allowOpen: (session, open) => this.#connections.allowOpen(session, open),
       onUp: (session, agreement) => this.#up(session, agreement),
       onDown: (_session, why) => this.#down(why),
       onUpdate: (_session, update) => this.#updateReceived(update),
@@ -102,7 +82,10 @@ export class Neighbor {
       onReport: (session, why, fault) => this.#ended(session, why, fault),
       onWritable: () => this.#outbound?.wake(),
     };
-    this.#primary = this.#newSession(INITIAL_STATE);
+    this.#connections = new Connections(
+      (state) => this.#newSession(state),
+      () => this.#fsmConfig(),
+    );
   }
 
   /** No session has come up since the process started. */
@@ -121,20 +104,16 @@ export class Neighbor {
 
   status(): PeerStatus {
     const { settings } = this;
-    const second = this.#second;
-    const best =
-      second !== undefined && PROGRESS[second.state.name] > PROGRESS[this.#primary.state.name]
-        ? second
-        : this.#primary;
+    const { state } = this.#connections.foremost;
     return {
       name: settings.name,
       address: addressText(settings),
       peerAsn: settings.peerAsn,
-      state: best.state.name,
+      state: state.name,
       enabled: this.#enabled,
       establishedAt: this.#record.establishedAt,
       families: settings.families,
-      negotiated: best.state.name === 'established' ? negotiatedOf(best.state.agreement) : null,
+      negotiated: state.name === 'established' ? negotiatedOf(state.agreement) : null,
       rulesSent: this.rib.sent.size,
       rulesPending: this.rib.pendingCount,
       lastError: this.#record.lastError,
@@ -147,7 +126,7 @@ export class Neighbor {
   /** Begins to dial or to wait. */
   start(): void {
     this.#started = true;
-    if (this.#enabled) this.#primary.start();
+    if (this.#enabled) this.#connections.primary.start();
   }
 
   /** Administrative up and down; down tells the peer why. */
@@ -155,20 +134,21 @@ export class Neighbor {
     if (enabled === this.#enabled) return;
     this.#enabled = enabled;
     this.#log('info', enabled ? 'enabled by the operator' : 'disabled by the operator');
-    if (!enabled) this.#endAll(shutdownCease(communication));
-    else if (this.#started) this.#primary.start();
+    if (!enabled) this.#connections.stop(shutdownCease(communication));
+    else if (this.#started) this.#connections.primary.start();
   }
 
   /** Everything once more (soft), or a new session at once (hard). */
   clear(how: 'soft' | 'hard'): void {
     if (how === 'soft') {
-      for (const family of this.#primary.agreement?.families ?? []) this.#outbound?.refresh(family);
+      for (const family of this.#connections.primary.agreement?.families ?? [])
+        this.#outbound?.refresh(family);
       return;
     }
     if (!this.#enabled || !this.#started) return;
     this.#log('info', 'session reset by the operator');
-    this.#endAll({ subcode: CeaseSubcode.AdministrativeReset });
-    this.#primary.start();
+    this.#connections.stop({ subcode: CeaseSubcode.AdministrativeReset });
+    this.#connections.primary.start();
   }
 
   /** Queues changes; nothing happens unless established. */
@@ -195,9 +175,9 @@ export class Neighbor {
       if (!preserve) for (const key of [...this.rib.effectiveKeys()]) this.rib.withdraw(key);
       await this.#within(DRAIN_MS, outbound.drained());
     }
-    const kept = preserve && this.#primary.agreement?.gracefulRestart === true;
-    this.#endAll(kept ? null : cease);
-    await Promise.all([this.#primary.closed, ...this.#closings]);
+    const kept = preserve && this.#connections.primary.agreement?.gracefulRestart === true;
+    this.#connections.stop(kept ? null : cease);
+    await this.#connections.closed();
   }
 
   /** The neighbor's connection has arrived. */
@@ -205,104 +185,34 @@ export class Neighbor {
     if (!this.#enabled || !this.#started) {
       const why = this.#enabled ? 'is about to be started or stopped' : 'is disabled';
       this.#log('info', `connection refused: the neighbor ${why} here`, { from: connection.remote });
-      this.#closing(refuse(connection));
+      this.#connections.refuse(connection);
       return;
     }
-    const state = this.#primary.state.name;
-    if (state === 'active') this.#primary.accept(connection);
-    else if (state === 'idle') this.#park(connection);
-    else this.#takeSecond(connection);
-  }
-
-  /**
-   * RFC 4271 §8.2.2 refuses connections in Idle. The neighbor would come back in its own time, which may be minutes:
-   * it waits for what is left of our own wait instead, which damps as well. One at a time.
-   */
-  #park(connection: Connection): void {
-    if (this.#parked !== undefined) this.#closing(refuse(this.#parked));
-    this.#parked = connection;
-  }
-
-  #unpark(): void {
-    const connection = this.#parked;
-    if (connection === undefined) return;
-    this.#parked = undefined;
-    this.accept(connection);
-  }
-
-  #takeSecond(connection: Connection): void {
-    // The neighbor has opened yet another connection: it has given up the one before.
-    if (this.#second !== undefined) this.#retire(this.#second);
-    this.#second = this.#newSession({ name: 'active', damping: this.#primary.state.damping });
-    this.#second.accept(connection);
+    this.#connections.accept(connection);
   }
 
   #newSession(state: FsmState): Session {
     return new Session(
       this.#runtime,
       state,
-      () => fsmConfig(this.settings, this.#local, this.#restarting),
+      () => this.#fsmConfig(),
       dialRequest(this.settings),
       this.#owner,
     );
   }
 
+  #fsmConfig(): FsmConfig {
+    return fsmConfig(this.settings, this.#local, this.#restarting);
+  }
+
   #stateChanged(session: Session, before: StateName): void {
     const now = session.state.name;
     this.#log('debug', `${before} -> ${now}`, session.ends === undefined ? {} : { connection: session.ends });
-    const over = now === 'idle' || now === 'active';
-    if (session === this.#second) {
-      if (over) this.#retire(session);
-      return;
-    }
-    if (session !== this.#primary) return;
-    if (over && this.#second !== undefined) this.#promote(this.#second);
-    else if (before === 'idle') this.#unpark();
-  }
-
-  /** The second connection is the one that goes on. */
-  #promote(second: Session): void {
-    const loser = this.#primary;
-    this.#primary = second;
-    this.#second = undefined;
-    this.#retire(loser);
-  }
-
-  /** Ends a session that is not the primary, for good. */
-  #retire(session: Session): void {
-    if (session === this.#second) this.#second = undefined;
-    session.dump();
-    session.stop(null);
-    this.#closing(session.closed);
-  }
-
-  /** RFC 4271 §6.8. An OPEN that will be refused anyway collides with nothing. */
-  #allowOpen(session: Session, open: OpenMessage): boolean {
-    const other = session === this.#primary ? this.#second : this.#primary;
-    if (other === undefined) return true;
-    const config = fsmConfig(this.settings, this.#local, this.#restarting);
-    const outcome = negotiate(open, config);
-    if (outcome instanceof NotificationError) return true;
-    const existing = {
-      initiator: other.initiator,
-      state: other.state.name,
-      gracefulRestart: other.agreement?.gracefulRestart ?? false,
-    };
-    const loser = collisionLoser({ ...outcome, ...this.#local }, existing, session.initiator);
-    if (loser === 'arriving') return false;
-    if (loser === 'existing') {
-      if (existing.state === 'established') {
-        other.abandon('the peer restarted: it opened a new connection while the old one stood');
-      } else {
-        other.dump();
-      }
-    }
-    return true;
+    this.#connections.stateChanged(session, before);
   }
 
   #up(session: Session, agreement: Agreement): void {
-    if (session === this.#second) this.#promote(session);
-    else if (this.#second !== undefined) this.#retire(this.#second);
+    this.#connections.up(session);
     this.#restarting = false;
     this.#warnedOfRoutes = false;
     this.rib.clear();
@@ -342,7 +252,7 @@ export class Neighbor {
   }
 
   #ended(session: Session, why: string, fault: boolean): void {
-    if (session !== this.#primary && session !== this.#second) return;
+    if (!this.#connections.includes(session)) return;
     const news = this.#record.ended(why, fault);
     this.#log(news ? (fault ? 'warn' : 'info') : 'debug', why);
   }
@@ -362,18 +272,6 @@ export class Neighbor {
     if (refresh.subtype !== RefreshSubtype.Request) return;
     this.#log('info', `peer asks for ${familyName(refresh.family)} again`);
     this.#outbound?.refresh(refresh.family);
-  }
-
-  #endAll(cease: Cease | null): void {
-    if (this.#parked !== undefined) this.#closing(refuse(this.#parked));
-    this.#parked = undefined;
-    if (this.#second !== undefined) this.#retire(this.#second);
-    this.#primary.stop(cease);
-  }
-
-  #closing(closed: Promise<void>): void {
-    this.#closings.add(closed);
-    void closed.finally(() => this.#closings.delete(closed));
   }
 
   #within(milliseconds: number, promise: Promise<void>): Promise<void> {
