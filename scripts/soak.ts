@@ -21,6 +21,13 @@ function wholeNumber(text: string, what: string): number {
   process.exit(2);
 }
 
+function counted(counts: ReadonlyMap<string, number>): string {
+  return [...counts]
+    .sort()
+    .map(([what, count]) => `${what} ${count}`)
+    .join(', ');
+}
+
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { seed: { type: 'string' }, journal: { type: 'boolean', default: false } },
@@ -32,8 +39,8 @@ console.log(`soaking for ${seconds} s, seed ${seed}${values.journal ? ', with a 
 try {
   const store = folder === undefined ? new MemoryStore() : new Journal({ folder });
   const report = await soak({ seconds, random: randomNumbers(seed), store });
-  const kinds = [...report.kinds].sort().map(([kind, count]) => `${kind} ${count}`);
-  console.log(`${report.steps} steps: ${kinds.join(', ')}`);
+  console.log(`${report.steps} steps: ${counted(report.kinds)}`);
+  console.log(`facts: ${counted(report.facts)}`);
   console.log(
     `${report.restarts} restarts of prefixd; ${report.quietPoints} quiet points, ${report.rulesCompared} rules compared, none missing, none too many`,
   );

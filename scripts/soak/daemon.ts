@@ -27,6 +27,7 @@ export async function startDaemon(
   edges: readonly Edge[],
   newId: () => string,
   log: (line: string) => void,
+  onFact: (type: string) => void,
 ): Promise<Daemon> {
   const { engine, warnings } = await openEngine({
     store,
@@ -36,6 +37,9 @@ export async function startDaemon(
     snapshotEvery: SNAPSHOT_EVERY,
   });
   for (const warning of warnings) log(`store: ${warning}`);
+  engine.follow((facts) => {
+    for (const { fact } of facts) onFact(fact.type);
+  });
   const speaker = new Speaker(
     {
       localAsn: LOCAL_ASN,

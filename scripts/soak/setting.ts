@@ -44,7 +44,7 @@ export const EDGES: readonly EdgeSettings[] = [
 ];
 
 /** Victims: `203.0.113.<n>` and `2001:db8:acd::<n>`, n from 1 up to and including this. */
-export const VICTIMS = 24;
+export const VICTIMS = 14;
 export const VECTORS = [
   'udp_flood',
   'syn_flood',
@@ -97,27 +97,27 @@ export const POLICY: Policy = {
         name: 'udp',
         match: { vector: 'udp_flood' },
         steps: [
-          { action: 'police', rate_bps: 8_000_000, ttl_seconds: 60 },
-          { action: 'discard', ttl_seconds: 30, require_persistence_seconds: 3 },
+          { action: 'police', rate_bps: 8_000_000, ttl_seconds: 150 },
+          { action: 'discard', ttl_seconds: 100, require_persistence_seconds: 3 },
         ],
       },
       {
         name: 'syn',
         match: { vector: 'syn_flood' },
-        steps: [{ action: 'discard', ttl_seconds: 40, match: { tcp_flags: 'syn,!ack' } }],
+        steps: [{ action: 'discard', ttl_seconds: 120, match: { tcp_flags: 'syn,!ack' } }],
       },
       { name: 'icmp', match: { vector: 'icmp_flood' }, steps: [{ action: 'discard', ttl_seconds: 5 }] },
       {
         name: 'ntp',
         match: { vector: 'ntp_amplification' },
         steps: [
-          { action: 'police', rate_bps: 1_000_000, ttl_seconds: 90, match: { packet_length: '400-1500' } },
+          { action: 'police', rate_bps: 1_000_000, ttl_seconds: 200, match: { packet_length: '400-1500' } },
         ],
       },
       {
         name: 'fragments',
         match: { vector: 'ip_fragmentation' },
-        steps: [{ action: 'discard', ttl_seconds: 20, match: { fragments: true } }],
+        steps: [{ action: 'discard', ttl_seconds: 60, match: { fragments: true } }],
       },
     ],
   }).playbooks,

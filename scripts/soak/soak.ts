@@ -11,8 +11,15 @@ import { differences, expectedTable, heldTable, writtenTable } from './expected.
 import { EDGES } from './setting.ts';
 import { nextStep, type Random } from './steps.ts';
 
-/** How long everything may take to come to rest (ms): hold times run out, waits after failures are served. */
-const SETTLE_MS = 30_000;
+/** Between two looks (ms). */
+const LOOK_MS = 10;
+/**
+ * At how many looks in a row something may be wrong before it is a failure. Looks and not seconds, so that a machine that
+ * stands still for a while is none. A session has hold times and waits after failures to serve;
+ * a router keeps rules for the restart time of a neighbor that it has lost; what we write follows the state at once.
+ * Longer would not do: most rules end by themselves sooner or later, and what was wrong about them with them.
+ */
+const PATIENCE = { session: 3000, router: 800, written: 150 } as const;
 /** The last log lines and steps kept for the report of a failure. */
 const KEPT = 60;
 /** Of the world: a rule that ends sooner would end in the middle of the comparison. */
@@ -29,6 +36,8 @@ export interface SoakReport {
   readonly quietPoints: number;
   /** How often each kind of step was taken. */
   readonly kinds: ReadonlyMap<string, number>;
+  /** Facts that were recorded, by type. */
+  readonly facts: ReadonlyMap<string, number>;
   /** Rules compared at quiet points, over all routers. */
   readonly rulesCompared: number;
   readonly restarts: number;
@@ -49,12 +58,19 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
   }
 }
 
+/** Something that is not as it should be, in words that stay the same while it lasts. */
+interface Wrong {
+  readonly what: keyof typeof PATIENCE;
+  readonly line: string;
+}
+
 const SPEAKER = '127.77.0.1';
 
 class Run {
   readonly #options: SoakOptions;
   readonly #edges: Edge[] = [];
   readonly #kinds = new Map<string, number>();
+  readonly #facts = new Map<string, number>();
   readonly #trail: string[] = [];
   readonly #pending = new Set<Promise<unknown>>();
   #daemon: Daemon | undefined;
@@ -89,6 +105,7 @@ class Run {
       steps: this.#steps,
       quietPoints: this.#quietPoints,
       kinds: this.#kinds,
+      facts: this.#facts,
       rulesCompared: this.#rulesCompared,
       restarts: this.#restarts,
     };
@@ -112,6 +129,7 @@ class Run {
       this.#edges,
       () => this.#newId(),
       (line) => this.#note(line),
+      (type) => add(this.#facts, type),
     );
   }
 
@@ -128,7 +146,7 @@ class Run {
     const step = nextStep(this.#running, this.#edges, this.#options.random);
     this.#steps++;
     const kind = step.name.split(' ')[0] ?? step.name;
-    this.#kinds.set(kind, (this.#kinds.get(kind) ?? 0) + 1);
+    add(this.#kinds, kind);
     this.#note(`step ${this.#steps}: ${step.name}`);
     const done = step.run().catch((error: unknown) => {
       this.#broken ??= error;
@@ -150,19 +168,26 @@ class Run {
     await this.#start();
   }
 
-  /** Waits until nothing is wrong any more; what still is when the time is over is a failure. */
+  /** Waits until nothing is wrong any more; what is wrong for too long is a failure. */
   async #quiet(): Promise<void> {
     await Promise.all(this.#pending);
     if (this.#broken !== undefined) throw this.#broken;
-    const end = performance.now() + SETTLE_MS;
+    let looks = new Map<string, number>();
     for (;;) {
       const wrong = this.#wrong();
-      if (wrong.length === 0 && (await this.#nothingToDo())) break;
-      if (performance.now() > end) this.#fail(wrong);
-      await pause(10);
+      looks = new Map(wrong.map(({ line }) => [line, (looks.get(line) ?? 0) + 1]));
+      const overdue = wrong.filter(({ line, what }) => (looks.get(line) ?? 0) > PATIENCE[what]);
+      if (overdue.length > 0) this.#fail(overdue.map(({ line }) => line));
+      if (wrong.length === 0 && !this.#endsSoon() && (await this.#nothingToDo())) break;
+      await pause(LOOK_MS);
     }
     this.#quietPoints++;
     this.#note(`quiet point ${this.#quietPoints}`);
+  }
+
+  #endsSoon(): boolean {
+    const { earliestExpiry } = this.#running.engine.state;
+    return earliestExpiry !== null && earliestExpiry < worldNow() + QUIET_AHEAD_MS;
   }
 
   /**
@@ -191,35 +216,41 @@ class Run {
     );
   }
 
-  /** What is not as it should be, one line each; none at a quiet point. */
-  #wrong(): readonly string[] {
+  /** What is not as it should be; nothing at a quiet point. */
+  #wrong(): readonly Wrong[] {
     const { engine, speaker } = this.#running;
-    const now = worldNow();
     const { state } = engine;
-    if ((state.earliestExpiry ?? Number.POSITIVE_INFINITY) < now + QUIET_AHEAD_MS) {
-      return ['a rule is about to end'];
+    const now = worldNow();
+    const wrong: Wrong[] = [];
+    const add = (what: Wrong['what'], ...lines: readonly string[]): void => {
+      for (const line of lines) wrong.push({ what, line });
+    };
+    for (const id of state.live) {
+      const ending = state.mitigations.get(id)?.ending !== null;
+      if (ending) add('written', `mitigation ${id} is still on its way out`);
     }
-    const wrong = [...state.live]
-      .filter((id) => state.mitigations.get(id)?.ending !== null)
-      .map((id) => `mitigation ${id} is still on its way out`);
     let compared = 0;
     for (const edge of this.#edges) {
       const { name, offered } = edge.settings;
       const peer = speaker.peers().find((one) => one.name === name);
       if (peer === undefined) throw new Error(`the speaker does not know ${name}`);
       if (peer.enabled && peer.state !== 'established') {
-        wrong.push(`${name} is ${peer.state}: ${peer.lastError}`);
+        add('session', `${name} is not established`);
         continue;
       }
       const should = peer.enabled ? expectedTable(state, edge.policy(), offered, now) : new Map();
-      wrong.push(...differences(`${name}, router`, should, heldTable(edge.rules())));
-      wrong.push(...differences(`${name}, Adj-RIB-Out`, should, writtenTable(speaker.ribOut(name))));
-      if (peer.rulesPending > 0) wrong.push(`${name}: ${peer.rulesPending} changes wait`);
+      add('written', ...differences(`${name}, Adj-RIB-Out`, should, writtenTable(speaker.ribOut(name))));
+      add('router', ...differences(`${name}, router`, should, heldTable(edge.rules())));
+      if (peer.rulesPending > 0) add('written', `${name}: changes wait`);
       compared += should.size;
     }
     if (wrong.length === 0) this.#rulesCompared += compared;
     return wrong;
   }
+}
+
+function add(counts: Map<string, number>, key: string): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
 }
 
 const pause = (milliseconds: number): Promise<void> =>

@@ -22,15 +22,15 @@ const PORTS = [22, 53, 80, 123, 443, 1900, 4444, 8080] as const;
 /** The draws do not depend on the time, so that a seed gives the same steps. */
 export function nextStep(daemon: Daemon, edges: readonly Edge[], random: Random): Step {
   const draw = random(100);
-  if (draw < 60) return command('event', daemon, eventOf(random, random(8) === 0 ? 'unban' : 'ban'));
-  if (draw < 68) return withdrawal(daemon, random);
-  if (draw < 74) return command('mitigate', daemon, mitigation(random));
-  if (draw < 79) return safelist(daemon, random);
-  if (draw < 81) {
+  if (draw < 60) return command('event', daemon, eventOf(random, random(16) === 0 ? 'unban' : 'ban'));
+  if (draw < 65) return withdrawal(daemon, random);
+  if (draw < 72) return command('mitigate', daemon, mitigation(random));
+  if (draw < 77) return safelist(daemon, random);
+  if (draw < 79) {
     const type = random(8) === 0 ? 'pause' : 'resume';
     return command(type, daemon, { type, actor: OPERATOR, reason: 'soak' });
   }
-  if (draw < 82 && random(3) === 0)
+  if (draw < 80 && random(3) === 0)
     return command('withdraw-all', daemon, { type: 'withdraw-all', actor: OPERATOR, reason: 'soak' });
   const edge = edges[random(edges.length)];
   if (edge === undefined) throw new Error('there is no edge');
@@ -104,7 +104,7 @@ function eventOf(random: Random, action: Detection['action']): Command {
       bps: 1e9,
       pps: 1e5,
       confidence: 0.9,
-      ports: random(2) === 0 ? [] : somePorts(random, 3),
+      ports: random(3) > 0 ? [] : somePorts(random, 3),
       at: null,
       details: {},
     },
@@ -124,9 +124,9 @@ function mitigation(random: Random): Command {
     actor: OPERATOR,
     victim: victim(random),
     protocol: random(2) === 0 ? 6 : 17,
-    ports: somePorts(random, 2),
+    ports: random(2) === 0 ? [] : somePorts(random, 2),
     action: random(2) === 0 ? { type: 'discard', rateBps: null } : { type: 'police', rateBps: 5_000_000 },
-    ttlSeconds: 3 + random(60),
+    ttlSeconds: 3 + random(200),
     reason: 'soak',
   };
 }
