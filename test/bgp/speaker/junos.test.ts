@@ -120,7 +120,7 @@ describe('Junos: prefix limit (6/1)', () => {
       [6, 1],
     );
     assert.match(status.lastError ?? '', /raise its prefix limit there or lower max_rules here/);
-    assert.deepEqual(junos.rules, [], 'Junos holds nothing of a session that it tore down');
+    await until('Junos holds nothing of a session that it tore down', () => junos.rules.length === 0);
     assert.equal(speaker.ribOut('edge1').sent.size, 0, 'nothing counts as written');
 
     wanted.pop();
