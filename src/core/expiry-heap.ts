@@ -45,11 +45,11 @@ export class ExpiryHeap {
     }
   }
 
-  /** Ids of true entries up to a time, in no order; nothing is removed. */
-  upTo(time: number, stillTrue: StillTrue): ReadonlySet<string> {
+  /** Ids of true entries up to a time, in no order and at most so many; nothing is removed. */
+  upTo(time: number, stillTrue: StillTrue, most: number): ReadonlySet<string> {
     const ids = new Set<string>();
     const open = [0];
-    for (let i = open.pop(); i !== undefined; i = open.pop()) {
+    for (let i = open.pop(); i !== undefined && ids.size < most; i = open.pop()) {
       const entry = this.#entries[i];
       if (entry === undefined || entry.at > time) continue;
       if (stillTrue(entry)) ids.add(entry.id);

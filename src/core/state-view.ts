@@ -40,8 +40,8 @@ export interface DecisionView extends StateView {
   readonly expiryBound: number;
   /** Live mitigations of this victim (ending ones included), in no order. */
   liveOfVictim(victim: string): ReadonlySet<string>;
-  /** Ids of active mitigations whose time is up. */
-  expiredBy(now: number): ReadonlySet<string>;
+  /** Ids of active mitigations whose time is up, at most so many; all of them when not said. */
+  expiredBy(now: number, most?: number): ReadonlySet<string>;
   /** Dry-run mitigations are counted apart from the others. */
   activeTotal(dryRun: boolean): number;
   activeOfPop(pop: string, dryRun: boolean): number;

@@ -104,8 +104,8 @@ class FoldedState implements StateHandle {
     return this.#byVictim.get(victim) ?? NONE;
   }
 
-  expiredBy(now: number): ReadonlySet<string> {
-    return this.#expiries.upTo(now, this.#stillExpires);
+  expiredBy(now: number, most = Number.POSITIVE_INFINITY): ReadonlySet<string> {
+    return this.#expiries.upTo(now, this.#stillExpires, most);
   }
 
   activeTotal(dryRun: boolean): number {

@@ -419,16 +419,15 @@ type Deed =
   | { readonly do: 'settle' };
 
 const victim = fc.constantFrom(
+  '203.0.113.50',
+  '203.0.113.50',
   '203.0.113.10',
-  '203.0.113.20',
-  '203.0.113.50',
-  '203.0.113.50',
+  '203.0.113.51',
   '2001:db8:acd::1',
 );
 const peer = fc.constantFrom('edge1', 'edge2', 'edge3');
-const ports = fc
-  .uniqueArray(fc.constantFrom(53, 80, 443, 8080), { maxLength: 3 })
-  .map((list) => list.sort((a, b) => a - b));
+/** Subsets and supersets of one another, so that rules are widened and shared. */
+const ports = fc.constantFrom<readonly number[]>([], [53], [80], [80, 443], [80, 443, 8080], [443]);
 const by = { actor: ALICE, reason: 'because' } as const;
 
 const command: fc.Arbitrary<Command> = fc.oneof(
@@ -520,7 +519,7 @@ const deed: fc.Arbitrary<Deed> = fc.oneof(
       .constantFrom(0, 5_000, -3_600_000)
       .map((clockStepMs): Deed => ({ do: 'restart', clockStepMs })),
   },
-  { weight: 3, arbitrary: fc.constant<Deed>({ do: 'settle' }) },
+  { weight: 6, arbitrary: fc.constant<Deed>({ do: 'settle' }) },
 );
 
 async function act(house: House, what: Deed, pending: Promise<unknown>[]): Promise<void> {
@@ -592,7 +591,7 @@ describe('for any sequence of reports, commands, reloads, sessions, full disks, 
         await house.restart(0);
         assert.deepEqual(house.failures, []);
       }),
-      { numRuns: 100, includeErrorInReport: true },
+      { numRuns: 150, includeErrorInReport: true },
     );
   });
 });

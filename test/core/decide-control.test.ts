@@ -101,6 +101,18 @@ describe('expiry', () => {
     assert.equal(world.get(id).ending?.to, 'expired');
   });
 
+  test('thousands that expire at once are ended in slices', () => {
+    const unbounded = { maxActivePerCustomer: 1000, maxActivePerPop: 1000, maxActiveGlobal: 1000 };
+    const world = new World({ quotas: { ...unbounded, maxNewPerMinute: 1000 } });
+    for (let host = 0; host < 250; host++) world.attack({ victim: `203.0.113.${host}` });
+    world.wait(121).do({ type: 'expire' });
+    assert.equal(world.facts.length, 200);
+    assert.ok((world.state.earliestExpiry ?? Number.POSITIVE_INFINITY) <= world.now, 'the others are due');
+    world.do({ type: 'expire' });
+    assert.equal(world.facts.length, 50);
+    assert.equal(world.state.earliestExpiry, null);
+  });
+
   test('a clock set back keeps nothing longer than the longest TTL', () => {
     const world = new World();
     const { id } = world.attack({});
