@@ -8,6 +8,8 @@ const MAX_WAITING = 10_000;
 export class UpdateLatency {
   /** When the newest change of a mitigation was decided (ms), until it is first sent. */
   readonly #waiting = new Map<string, number>();
+  /** Sent in this very turn: what acts on routers hears of a decision before those who count do. */
+  readonly #justSent = new Map<string, number>();
   readonly #clock: () => number;
   readonly #observe: (seconds: number) => void;
 
@@ -33,13 +35,28 @@ export class UpdateLatency {
 
   /** An announcement for this mitigation was handed to the transport. */
   sent(mitigationId: string): void {
+    const now = this.#clock();
     const at = this.#waiting.get(mitigationId);
-    if (at === undefined) return;
-    this.#waiting.delete(mitigationId);
-    this.#observe(Math.max(0, this.#clock() - at) / 1000);
+    if (at !== undefined) {
+      this.#waiting.delete(mitigationId);
+      this.#measured(at, now);
+      return;
+    }
+    if (this.#justSent.size === 0) queueMicrotask(() => this.#justSent.clear());
+    if (!this.#justSent.has(mitigationId)) this.#justSent.set(mitigationId, now);
+  }
+
+  #measured(decidedAt: number, sentAt: number): void {
+    this.#observe(Math.max(0, sentAt - decidedAt) / 1000);
   }
 
   #remember(id: string, at: number): void {
+    const sent = this.#justSent.get(id);
+    if (sent !== undefined) {
+      this.#justSent.delete(id);
+      this.#measured(at, sent);
+      return;
+    }
     this.#waiting.delete(id);
     this.#waiting.set(id, at);
     if (this.#waiting.size <= MAX_WAITING) return;
