@@ -1,5 +1,5 @@
 /** Who owns an address: customers, their prefixes, services and assets (INTERFACES "What an event leads to", 1). */
-import { type Prefix, parsePrefix } from '../net/prefix.ts';
+import { type Prefix, parsePrefix, unmapped } from '../net/prefix.ts';
 import { assetPrefixes } from './asset-range.ts';
 import type { AssetData, CustomerData, InventoryData, ServiceData } from './inventory-data.ts';
 import { PrefixTrie } from './prefix-trie.ts';
@@ -104,7 +104,7 @@ function addCustomer(draft: Draft, customer: CustomerData, path: Path): void {
     }
     const entry = `prefix ${text}`;
     const owner = { ...base, serviceId: null, serviceName: null, allowedPorts: NO_PORTS, entry };
-    const before = draft.prefixes.set(prefix, owner);
+    const before = draft.prefixes.set(unmapped(prefix), owner);
     draft.size++;
     if (before === undefined) continue;
     if (before.customerId === customer.customer_id) warn(draft, at, `${entry} is listed twice`);

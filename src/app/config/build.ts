@@ -10,7 +10,7 @@ import type { Policy } from '../../core/policy.ts';
 import type { ApiToken, AuthSettings } from '../../http/dependencies.ts';
 import { concatBytes } from '../../net/bytes.ts';
 import type { Prefix } from '../../net/prefix.ts';
-import { hostPrefix, parseAddress, parsePrefix, samePrefix } from '../../net/prefix.ts';
+import { hostPrefix, parseAddress, parsePrefix, samePrefix, unmapped } from '../../net/prefix.ts';
 import { parseListen } from './leaves.ts';
 import type { Path } from './problem.ts';
 import { dotted } from './problem.ts';
@@ -168,10 +168,11 @@ function protectedPrefixes(settings: Placed): readonly Prefix[] {
   return all.filter((prefix, i) => all.findIndex((other) => samePrefix(prefix, other)) === i);
 }
 
+/** IPv4 written as IPv6 is taken as the IPv4 that packets carry: a safelist entry must protect what it names. */
 function prefixOf(text: string): Prefix {
   const prefix = parsePrefix(text);
   if (typeof prefix === 'string') throw new RangeError(prefix);
-  return prefix;
+  return unmapped(prefix);
 }
 
 function listenAddress(text: string): ListenAddress {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { defaultConfig } from '../../../src/app/config/default.ts';
+import { formatPrefix } from '../../../src/net/prefix.ts';
 import { problemsOf, sound, warningsOf } from './folder.ts';
 
 test('what is built in passes its own checks, with the shipped playbooks', async () => {
@@ -32,4 +33,11 @@ test('overrides are laid over section by section, lists replace', async () => {
 test('overrides are checked like a file', async () => {
   const result = await defaultConfig({ settings: { http: { listen: '0.0.0.0:80' } } });
   assert.match(problemsOf(result).join('\n'), /built-in prefixd\.yaml.*mode none is refused/);
+});
+
+test('IPv4 that is written as IPv6 is the IPv4 it names, so that a safelist protects it', async () => {
+  const config = sound(
+    await defaultConfig({ settings: { safelist: { prefixes: ['::ffff:203.0.113.53/128'] } } }),
+  );
+  assert.deepEqual(config.policy.safelist.map(formatPrefix), ['203.0.113.53/32']);
 });
