@@ -39,7 +39,8 @@ events.on('test:start', (event) => {
 });
 events.on('test:pass', (event) => {
   if (isEmptyFile(event)) empty.push(event.name);
-  if (isContainer(event)) return;
+  // A suite that is skipped as a whole reports none of its tests: it counts as one.
+  if (isContainer(event) && event.skip === undefined) return;
   if (event.skip !== undefined) {
     totals.skipped++;
     skips.push(`${place(event)} > ${event.name}${typeof event.skip === 'string' ? ` (${event.skip})` : ''}`);
