@@ -50,3 +50,5 @@ try {
 } finally {
   if (folder !== undefined) await rm(folder, { recursive: true, force: true });
 }
+// A daemon that was killed inside this process leaves sockets behind that its kernel would have taken away.
+process.exit();

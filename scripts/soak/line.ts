@@ -95,9 +95,10 @@ export class Line {
       one.setNoDelay(true);
       one.pipe(other);
       one.on('close', () => {
+        // The other end of a stalled line hears nothing of it, and stays known until the line itself is closed.
+        if (pair.stalled && !other.destroyed) return;
         this.#pairs.delete(pair);
-        // The other end of a stalled line hears nothing of it.
-        if (!pair.stalled) other.destroySoon();
+        other.destroySoon();
       });
     }
   }
