@@ -6,47 +6,10 @@ import { Reconciler } from '../../src/control/loop.ts';
 import { MockAnnouncer } from '../../src/control/mock-announcer.ts';
 import type { NeighborPolicy } from '../../src/control/render.ts';
 import { viewOf } from '../../src/control/rule-view.ts';
-import type { ReconcilerView, Timers } from '../../src/control/types.ts';
+import type { ReconcilerView } from '../../src/control/types.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
+import { FakeTime, idle } from './fake-time.ts';
 import { ban, neighborPolicy, neighborSettings, OPERATOR, POLICY } from './support.ts';
-
-/** Time that moves when the test says so. */
-class FakeTime implements Timers {
-  now = 1_000_000;
-  readonly #due: { at: number; callback: () => void }[] = [];
-
-  after(milliseconds: number, callback: () => void): () => void {
-    const entry = { at: this.now + milliseconds, callback };
-    this.#due.push(entry);
-    return () => {
-      const index = this.#due.indexOf(entry);
-      if (index >= 0) this.#due.splice(index, 1);
-    };
-  }
-
-  yield(): Promise<void> {
-    return new Promise((resolve) => setImmediate(resolve));
-  }
-
-  async advance(milliseconds: number): Promise<void> {
-    const until = this.now + milliseconds;
-    for (;;) {
-      const next = this.#due.filter((one) => one.at <= until).sort((a, b) => a.at - b.at)[0];
-      if (next === undefined) break;
-      this.#due.splice(this.#due.indexOf(next), 1);
-      this.now = Math.max(this.now, next.at);
-      next.callback();
-      await idle();
-    }
-    this.now = until;
-    await idle();
-  }
-}
-
-/** Lets everything that is ready run: the engine's groups and what follows from them. */
-async function idle(): Promise<void> {
-  for (let i = 0; i < 10; i++) await new Promise((resolve) => setImmediate(resolve));
-}
 
 interface House {
   readonly time: FakeTime;
