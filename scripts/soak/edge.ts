@@ -36,6 +36,8 @@ export class Edge {
   readonly #line: Line;
   #router: LabRouter;
   #at: { readonly host: string; readonly port: number } | undefined;
+  /** Restarts happen one after the other: of two at once, one router would listen and the other be looked at. */
+  #restarted: Promise<void> = Promise.resolve();
 
   private constructor(settings: EdgeSettings, host: string, line: Line) {
     this.settings = settings;
@@ -103,7 +105,12 @@ export class Edge {
   }
 
   /** The router goes away and comes back with an empty table: by order, or by a crash, after which nobody says goodbye. */
-  async restartRouter(crash: boolean): Promise<void> {
+  restartRouter(crash: boolean): Promise<void> {
+    this.#restarted = this.#restarted.then(() => this.#restart(crash));
+    return this.#restarted;
+  }
+
+  async #restart(crash: boolean): Promise<void> {
     if (crash) this.#line.cut('reset');
     this.#at = undefined;
     await this.#router.close();
@@ -112,6 +119,7 @@ export class Edge {
   }
 
   async close(): Promise<void> {
+    await this.#restarted;
     this.#at = undefined;
     await this.#router.close();
     this.#line.close();

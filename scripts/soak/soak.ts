@@ -20,8 +20,8 @@ const LOOK_MS = 10;
  * Longer would not do: most rules end by themselves sooner or later, and what was wrong about them with them.
  */
 const PATIENCE = { session: 3000, router: 800, written: 150 } as const;
-/** The last log lines and steps kept for the report of a failure. */
-const KEPT = 60;
+/** The last log lines and steps kept for the report of a failure: a failure shows seconds after what caused it. */
+const KEPT = 400;
 /** Of the world: a rule that ends sooner would end in the middle of the comparison. */
 const QUIET_AHEAD_MS = 1000;
 
