@@ -27,6 +27,8 @@ import { version } from './version.ts';
 
 /** Facts between two snapshots of the state. */
 const SNAPSHOT_EVERY = 100_000;
+/** How long entries of the audit log gather before they are written (ms). */
+const AUDIT_GATHERS_MS = 100;
 
 export interface DaemonOptions {
   readonly config: LoadedConfig;
@@ -209,6 +211,7 @@ async function openAudit(
     clock,
     newestSeq: state.seq,
     live: [...state.live].flatMap((id) => state.mitigations.get(id) ?? []),
+    gather: (write) => realTimers.after(AUDIT_GATHERS_MS, write),
     onError: (error) => logger.error({ err: error }, 'the audit log cannot be written; trying again'),
   });
   const missed = engine.recent(audit.lastSeq);

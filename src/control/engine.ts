@@ -108,7 +108,10 @@ export class Engine implements EngineView {
     return this.#enqueue(command, policy);
   }
 
-  /** Followers that act on routers: told before those that only write down what happened. */
+  /**
+   * Followers that act on routers: told before those that only write down what happened, and what they put off to a
+   * microtask is done before, too.
+   */
   followFirst(follower: FactFollower): () => void {
     this.#actors.add(follower);
     return () => this.#actors.delete(follower);
@@ -192,12 +195,17 @@ export class Engine implements EngineView {
     this.#sinceSnapshot += facts.length;
     this.#remember(facts);
     this.#settle();
-    if (facts.length > 0) this.#tell(facts);
+    if (facts.length > 0) {
+      this.#tell(this.#actors, facts);
+      // Speakers write what they were told in a microtask: the rules are on their way before anything is narrated.
+      await Promise.resolve();
+      this.#tell(this.#followers, facts);
+    }
     for (const { job, answer } of answered) job.resolve(answer);
   }
 
-  #tell(facts: readonly RecordedFact[]): void {
-    for (const follower of [...this.#actors, ...this.#followers]) {
+  #tell(followers: Iterable<FactFollower>, facts: readonly RecordedFact[]): void {
+    for (const follower of [...followers]) {
       try {
         follower(facts);
       } catch (error) {

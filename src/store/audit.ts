@@ -1,7 +1,8 @@
 /**
- * The audit log: one JSON line for each decision and each operator's action, append-only, made durable group by group
- * as the journal is, rotated by size. It follows the facts and never holds up nor fails whoever makes them: what cannot
- * be written waits in a bounded queue and is reported.
+ * The audit log: one JSON line for each decision and each operator's action, append-only, made durable group by group,
+ * rotated by size. It follows the facts and never holds up nor fails whoever makes them: what cannot be written waits in
+ * a bounded queue and is reported. Facts are in the journal already, from where a restart fills in what a crash kept from
+ * the log, so their entries may gather for a while; an operator's action is nowhere else and is written at once.
  */
 import { basename, dirname, join } from 'node:path';
 import type { RecordedFact } from '../core/facts.ts';
@@ -32,10 +33,17 @@ export interface AuditLogOptions {
   readonly keep?: number;
   /** Entries that may wait while the disk fails; beyond it the oldest are dropped, and an entry says how many. Default 10,000. */
   readonly maxWaiting?: number;
+  /**
+   * Calls `write` later, when entries of facts have gathered for long enough, and returns what cancels that. By default
+   * they do not gather. So that the disk is left to the journal: each fsync here is one that an event may wait behind.
+   */
+  readonly gather?: (write: () => void) => () => void;
   readonly files?: Files;
 }
 
 const RETRIES_AT_CLOSE = 2;
+/** So many entries wait for no more. */
+const ENOUGH = 1_000;
 
 export class AuditLog {
   readonly #options: Required<Omit<AuditLogOptions, 'live' | 'newestSeq'>>;
@@ -46,12 +54,22 @@ export class AuditLog {
   #waiting: AuditEntry[] = [];
   #dropped = 0;
   #writing: Promise<void> | undefined;
+  /** What is waiting must not gather any longer. */
+  #hurry = false;
+  #cancelGathering: (() => void) | undefined;
   /** Work on the files, one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
   #lastSeq: number;
 
   private constructor(options: AuditLogOptions, file: SegmentFile, lastSeq: number) {
-    this.#options = { maxOctets: 64 << 20, keep: 20, maxWaiting: 10_000, files: realFiles, ...options };
+    this.#options = {
+      maxOctets: 64 << 20,
+      keep: 20,
+      maxWaiting: 10_000,
+      gather: atOnce,
+      files: realFiles,
+      ...options,
+    };
     this.#folder = dirname(options.path);
     this.#name = basename(options.path);
     this.#trail = new AuditTrail(options.live);
@@ -100,10 +118,12 @@ export class AuditLog {
   /** Something an operator did that is no fact. */
   recordAction(action: AuditAction): void {
     this.#enqueue(this.#trail.entryOfAction(action));
+    this.#start();
   }
 
-  /** The newest entries that are durable, newest first, from rotated files too. Rejects with StoreError. */
+  /** The newest entries, durable, newest first, from rotated files too. Rejects with StoreError. */
   async newest(limit: number): Promise<readonly AuditEntry[]> {
+    if (this.#waiting.length > 0) this.#start();
     await this.#writing;
     try {
       return await this.#inTurn(() => this.#read(limit));
@@ -129,6 +149,7 @@ export class AuditLog {
       if (this.#waiting.length > 0) this.#start();
     }
     await this.#writing;
+    this.#endGathering();
     await this.#file.close();
   }
 
@@ -139,36 +160,61 @@ export class AuditLog {
       this.#waiting.splice(0, surplus);
       this.#dropped += surplus;
     }
-    this.#start();
+    if (this.#waiting.length >= ENOUGH) this.#start();
+    else this.#gather();
   }
 
+  #gather(): void {
+    if (this.#writing !== undefined || this.#cancelGathering !== undefined) return;
+    this.#cancelGathering = this.#options.gather(() => {
+      this.#cancelGathering = undefined;
+      this.#start();
+    });
+  }
+
+  #endGathering(): void {
+    this.#cancelGathering?.();
+    this.#cancelGathering = undefined;
+  }
+
+  /** Writes everything that waits now. */
   #start(): void {
+    this.#hurry = true;
+    this.#endGathering();
     this.#writing ??= Promise.resolve()
       .then(() => this.#write())
-      .finally(() => {
+      .then((works) => {
         this.#writing = undefined;
+        if (works && this.#waiting.length > 0) this.#gather();
       });
   }
 
-  /** Writes until nothing waits or the disk fails; the next entry tries again. */
-  async #write(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const group = this.#waiting;
-      const dropped = this.#dropped;
-      this.#waiting = [];
-      this.#dropped = 0;
-      try {
-        const gap = `${dropped} entries before this one could not be written; the journal has their facts`;
-        const entries = dropped > 0 ? [this.#note('audit.gap', this.#name, gap), ...group] : group;
-        await this.#inTurn(() => this.#append(entries));
-      } catch (error) {
-        const all = [...group, ...this.#waiting];
-        const surplus = Math.max(0, all.length - this.#options.maxWaiting);
-        this.#waiting = all.slice(surplus);
-        this.#dropped += dropped + surplus;
-        this.#options.onError(storeError('write the audit log', this.#options.path, error));
-        return;
-      }
+  /** False when the disk failed; the next entry tries again. */
+  async #write(): Promise<boolean> {
+    while (this.#hurry && this.#waiting.length > 0) {
+      this.#hurry = false;
+      if (!(await this.#writeGroup())) return false;
+    }
+    return true;
+  }
+
+  async #writeGroup(): Promise<boolean> {
+    const group = this.#waiting;
+    const dropped = this.#dropped;
+    this.#waiting = [];
+    this.#dropped = 0;
+    try {
+      const gap = `${dropped} entries before this one could not be written; the journal has their facts`;
+      const entries = dropped > 0 ? [this.#note('audit.gap', this.#name, gap), ...group] : group;
+      await this.#inTurn(() => this.#append(entries));
+      return true;
+    } catch (error) {
+      const all = [...group, ...this.#waiting];
+      const surplus = Math.max(0, all.length - this.#options.maxWaiting);
+      this.#waiting = all.slice(surplus);
+      this.#dropped += dropped + surplus;
+      this.#options.onError(storeError('write the audit log', this.#options.path, error));
+      return false;
     }
   }
 
@@ -229,6 +275,16 @@ export class AuditLog {
       await file.close();
     }
   }
+}
+
+function atOnce(write: () => void): () => void {
+  let cancelled = false;
+  queueMicrotask(() => {
+    if (!cancelled) write();
+  });
+  return () => {
+    cancelled = true;
+  };
 }
 
 /** Undefined when there is no file. */

@@ -84,6 +84,18 @@ describe('Engine', () => {
     assert.deepEqual(seen, ['event.received', 'mitigation.created']);
   });
 
+  it('tells those who act on routers first, and lets them write before anything is narrated', async () => {
+    const engine = await engineOn(new TestStore());
+    const order: string[] = [];
+    engine.follow(() => order.push('narrated'));
+    engine.followFirst(() => {
+      order.push('acted');
+      queueMicrotask(() => order.push('written'));
+    });
+    await engine.submit(ban('203.0.113.1')).then(() => order.push('answered'));
+    assert.deepEqual(order, ['acted', 'written', 'narrated', 'answered']);
+  });
+
   it('writes commands that wait together in one append, each seeing what the ones before decided', async () => {
     const store = new TestStore();
     const engine = await engineOn(store);

@@ -357,6 +357,54 @@ describe('The audit log', () => {
     assert.match(await readFile(path, 'utf8'), /not json\n$/);
   });
 
+  test('entries of facts gather, an action does not wait and takes along what has gathered', async (t) => {
+    let gathered: (() => void)[] = [];
+    const gather = (write: () => void): (() => void) => {
+      gathered.push(write);
+      return () => {
+        gathered = gathered.filter((one) => one !== write);
+      };
+    };
+    const { log: audit, path } = await log(t, { gather });
+    audit.record(facts(1, 2));
+    audit.record(facts(3, 3));
+    assert.equal(gathered.length, 1);
+    assert.equal(audit.backlog.waiting, 3);
+    gathered.pop()?.();
+    assert.equal((await audit.newest(9)).length, 3);
+    audit.record(facts(4, 4));
+    audit.recordAction({ type: 'peer.cleared', at: NOW, actor: OPERATOR, target: 'edge1', reason: '' });
+    assert.equal(gathered.length, 0, 'nothing waits any longer');
+    assert.deepEqual(
+      (await audit.newest(2)).map((e) => e.seq),
+      [null, 4],
+    );
+    audit.record(facts(5, 5));
+    assert.equal((await audit.newest(1))[0]?.seq, 5, 'a reader sees what has gathered');
+    audit.record(facts(6, 6));
+    await audit.close();
+    assert.deepEqual([(await linesOf(path)).length, gathered.length], [7, 0]);
+  });
+
+  test('what comes while a group is written gathers again, unless it is much', async (t) => {
+    const gathered: (() => void)[] = [];
+    const { log: audit } = await log(t, {
+      gather: (write) => {
+        gathered.push(write);
+        return () => undefined;
+      },
+    });
+    audit.record(facts(1, 1));
+    gathered.pop()?.();
+    while (audit.backlog.waiting > 0) await Promise.resolve();
+    audit.record(facts(2, 2));
+    while (audit.backlog.waiting > 0 && gathered.length === 0) await new Promise((r) => setImmediate(r));
+    assert.deepEqual([audit.backlog.waiting, gathered.length], [1, 1]);
+    audit.record(facts(3, 1002));
+    while (audit.backlog.waiting > 0) await new Promise((r) => setImmediate(r));
+    await audit.close();
+  });
+
   test('a close writes what still waits', async (t) => {
     const { log: audit, path } = await log(t);
     audit.record(facts(1, 50));

@@ -132,9 +132,10 @@ export class Session {
     this.#handle({ type: 'tcp-accepted' });
   }
 
-  /** Hands octets of whole messages to the transport, counted as UPDATEs. */
+  /** Hands octets of whole messages to the transport, counted as UPDATEs. They leave at once: a rule does not wait. */
   writeUpdates(messages: readonly Uint8Array[]): void {
     for (const message of messages) this.#write(message, 'update');
+    this.#connection?.flush();
   }
 
   send(message: BgpMessage): void {

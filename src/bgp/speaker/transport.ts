@@ -21,8 +21,10 @@ export interface Connection {
   readonly localAddress: string;
   /** Says who uses it, and begins to read. */
   use(user: ConnectionUser): void;
-  /** Takes the octets; false when no more should be written before `onDrain`. */
+  /** Takes the octets, which leave at the end of this turn; false when no more should be written before `onDrain`. */
   write(octets: Uint8Array): boolean;
+  /** What was written leaves now. */
+  flush(): void;
   /** Octets taken and not yet accepted by the other side's transport, as far as this process knows. */
   readonly unsent: number;
   pause(): void;

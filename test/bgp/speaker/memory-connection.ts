@@ -6,7 +6,7 @@ export class MemoryConnection implements Connection {
   readonly local = '192.0.2.10:40000';
   readonly remoteAddress = '192.0.2.1';
   readonly localAddress = '192.0.2.10';
-  /** What became of it, in order: `write <hex of the body>`, `pause`, `resume`, `close`, `abort`. */
+  /** What became of it, in order: `write <hex of the body>`, `flush`, `pause`, `resume`, `close`, `abort`. */
   readonly history: string[] = [];
   unsent = 0;
   /** The other side takes nothing: writes are kept here, and no more are wanted. */
@@ -22,6 +22,10 @@ export class MemoryConnection implements Connection {
     this.history.push(`write ${Buffer.from(octets.subarray(18)).toString('hex')}`);
     if (this.full) this.unsent += octets.length;
     return !this.full;
+  }
+
+  flush(): void {
+    this.history.push('flush');
   }
 
   pause(): void {

@@ -119,6 +119,17 @@ describe('HoldTimer and KeepaliveTimer of a session', () => {
   });
 });
 
+describe('UPDATEs of a session', () => {
+  it('leave when they are written, in one piece, not when this turn of the event loop ends', () => {
+    const { session, connection } = established(0);
+    session.writeUpdates([new Uint8Array(19), new Uint8Array(20)]);
+    assert.deepEqual(
+      connection.history.map((what) => what.split(' ')[0]),
+      ['write', 'write', 'flush'],
+    );
+  });
+});
+
 describe('SendHoldTimer of a session (RFC 9687)', () => {
   it('ends it when the peer has taken nothing for 8 minutes although it talks', () => {
     const { session, connection, live, written, reports } = established(90);
