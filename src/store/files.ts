@@ -4,6 +4,9 @@ import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { StoreError } from './store.ts';
 
+/** All but `read` append; those that create fail when the file exists. `durably`: a write resolves when its octets are durable. */
+export type OpenMode = 'read' | 'create' | 'append-durably' | 'create-durably';
+
 export interface OpenFile {
   /** Reads into all of `into` if there is as much; returns the octets read, 0 at the end of the file. */
   read(into: Uint8Array, position: number): Promise<number>;
@@ -21,8 +24,8 @@ export interface Files {
   makeFolder(path: string): Promise<void>;
   /** Names in a folder, in no order. */
   list(folder: string): Promise<string[]>;
-  /** `create` fails when the file exists; both writing modes append. New files are for the owner alone. */
-  open(path: string, how: 'read' | 'append' | 'create'): Promise<OpenFile>;
+  /** New files are for the owner alone. */
+  open(path: string, how: OpenMode): Promise<OpenFile>;
   rename(from: string, to: string): Promise<void>;
   /** Removes a file. */
   remove(path: string): Promise<void>;
@@ -34,9 +37,11 @@ export interface Files {
 
 const FLAGS = {
   read: constants.O_RDONLY,
-  append: constants.O_RDWR | constants.O_APPEND,
   create: constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_EXCL,
-} as const;
+  'append-durably': constants.O_RDWR | constants.O_APPEND | constants.O_DSYNC,
+  'create-durably':
+    constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_EXCL | constants.O_DSYNC,
+} as const satisfies Readonly<Record<OpenMode, number>>;
 
 class RealFile implements OpenFile {
   readonly #handle: fs.FileHandle;

@@ -1,6 +1,6 @@
 /**
- * The journal: facts as JSON lines in a folder that one process owns. Appends that overlap share one write and one
- * fsync. File formats: record.ts, snapshot.ts; names: segments.ts; what a failing disk leads to: segment-file.ts.
+ * The journal: facts as JSON lines in a folder that one process owns. Appends that overlap share one write, which is
+ * durable when it returns. File formats: record.ts, snapshot.ts; names: segments.ts; what a failing disk leads to: segment-file.ts.
  */
 import { join } from 'node:path';
 import type { RecordedFact } from '../core/facts.ts';
@@ -35,7 +35,7 @@ const DEFAULT_RETENTION: Retention = { segments: 100, ageMs: 30 * 24 * 3_600_000
 export interface Sync {
   readonly facts: number;
   readonly octets: number;
-  /** What its fsync took. */
+  /** What writing it durably took. */
   readonly milliseconds: number;
 }
 
@@ -226,7 +226,7 @@ export class Journal implements Store {
     while (step.done !== true) step = await facts.next();
     if (step.value.lastSeq !== this.#durableSeq || step.value.unterminated > 0) {
       throw new StoreError(
-        `${current.segment.path}: after a failed fsync it ends with fact ${step.value.lastSeq}, not ${this.#durableSeq}; check the disk and restart prefixd`,
+        `${current.segment.path}: after a failed write it ends with fact ${step.value.lastSeq}, not ${this.#durableSeq}; check the disk and restart prefixd`,
       );
     }
     await this.#rotate();

@@ -2,13 +2,17 @@
  * The segment that is being written. It ends, after every failure that allows it, with the last octet that is known to
  * be durable: what was not acknowledged is cut off again, so that it cannot come back after a restart.
  *
- * A failed write (disk full, read-only) leaves the file sound once it is cut. A failed fsync does not: the kernel
- * reports such an error once, may have dropped the pages, and calls the next fsync a success without having written
- * them. What that fsync covered is therefore cut off, never tried again, and the segment is not written to any more
- * (`retired`): the journal reads what it holds and goes on in a new file, whose own fsync counts from its first octet.
+ * It is open so that a write returns when its octets are durable: one call to the disk, and one wait, for each group. A
+ * write that the file system refuses (full, read-only) leaves the file sound once it is cut. One that fails otherwise
+ * does not: the kernel reports such an error once, may have dropped the pages, and calls the next attempt a success
+ * without having written them. What that write held is therefore cut off, never tried again, and the segment is not
+ * written to any more (`retired`): the journal reads what it holds and goes on in a new file.
  */
-import { type Files, type OpenFile, removeIfThere, storeError, writeAll } from './files.ts';
+import { errorCode, type Files, type OpenFile, removeIfThere, storeError, writeAll } from './files.ts';
 import type { NumberedFile } from './segments.ts';
+
+/** A write was refused for want of room or permission, before anything reached the device. */
+const REFUSALS: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG', 'EROFS']);
 
 export class SegmentFile {
   readonly segment: NumberedFile;
@@ -27,7 +31,7 @@ export class SegmentFile {
   /** Opens a segment at its end, `unterminated` octets of which are cut off. */
   static async open(files: Files, segment: NumberedFile, unterminated: number): Promise<SegmentFile> {
     try {
-      const file = await files.open(segment.path, 'append');
+      const file = await files.open(segment.path, 'append-durably');
       const opened = new SegmentFile(segment, file, (await file.size()) - unterminated);
       if (unterminated > 0) {
         opened.#untidy = true;
@@ -42,7 +46,7 @@ export class SegmentFile {
   /** Creates an empty segment, durable under its name. */
   static async create(files: Files, folder: string, segment: NumberedFile): Promise<SegmentFile> {
     try {
-      const file = await files.open(segment.path, 'create');
+      const file = await files.open(segment.path, 'create-durably');
       try {
         await files.syncFolder(folder);
       } catch (error) {
@@ -62,28 +66,23 @@ export class SegmentFile {
     return this.#length;
   }
 
-  /** True after a failed fsync: nothing more may be written here. */
+  /** True after a write that failed on its way to the device: nothing more may be written here. */
   get retired(): boolean {
     return this.#retired;
   }
 
-  /** Resolves when the octets are durable; otherwise none of them stays. Returns the milliseconds the fsync took. */
+  /** Resolves when the octets are durable; otherwise none of them stays. Returns the milliseconds it took. */
   async append(bytes: Uint8Array): Promise<number> {
     await this.tidy();
     this.#untidy = true;
+    const before = performance.now();
     try {
       await writeAll(this.#file, bytes);
     } catch (error) {
+      const code = errorCode(error);
+      this.#retired = code !== undefined && !REFUSALS.has(code);
       await this.#tryTidy();
-      throw storeError('write', this.segment.path, error);
-    }
-    const before = performance.now();
-    try {
-      await this.#file.datasync();
-    } catch (error) {
-      this.#retired = true;
-      await this.#tryTidy();
-      throw storeError('make durable (fsync)', this.segment.path, error);
+      throw storeError(this.#retired ? 'durably write' : 'write', this.segment.path, error);
     }
     this.#length += bytes.length;
     this.#untidy = false;

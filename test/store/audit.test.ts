@@ -318,14 +318,14 @@ describe('The audit log', () => {
     await audit.close();
   });
 
-  test('after a failed fsync it goes on in a new file', async (t) => {
+  test('after a write that failed on the device it goes on in a new file', async (t) => {
     const files = new FailingFiles();
     const { log: audit, folder } = await log(t, { files });
     audit.record([fact(1)]);
     await audit.newest(1);
     let failures = 1;
     files.fault = (step) => {
-      if (step === 'datasync' && failures-- > 0) throw systemError('EIO');
+      if (step === 'write' && failures-- > 0) throw systemError('EIO');
       return undefined;
     };
     audit.record([fact(2)]);

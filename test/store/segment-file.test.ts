@@ -60,9 +60,9 @@ describe('A disk that fails', () => {
   for (const [code, words] of [
     ['ENOSPC', 'no space left on the device'],
     ['EROFS', 'the file system is read-only'],
-    ['EIO', 'input/output error'],
+    ['EDQUOT', 'the disk quota is used up'],
   ] as const) {
-    test(`a write that fails with ${code} rejects the append, keeps the file as it was, and the next append works`, async (t) => {
+    test(`a write that is refused with ${code} rejects the append, keeps the file as it was, and the next append works`, async (t) => {
       const { folder, journal, fail, restart } = await bench(t);
       await journal.append(facts(1, 2));
       const before = await readFile(join(folder, FIRST));
@@ -134,24 +134,28 @@ describe('A disk that fails', () => {
     assert.deepEqual(await restart(), [1, 2]);
   });
 
-  test('after a failed fsync its facts are gone, and the journal goes on in a new file', async (t) => {
-    const { folder, journal, fail, restart } = await bench(t);
+  test('after a write that failed on the device its facts are gone, and the journal goes on in a new file', async (t) => {
+    const { folder, files, journal, fail, restart } = await bench(t);
     await journal.append(facts(1, 2));
-    fail('datasync');
-    await assert.rejects(
-      journal.append([fact(3)]),
-      /cannot make durable \(fsync\) .*input\/output error.*\(EIO\)/,
-    );
+    const before = await readFile(join(folder, FIRST));
+    let writes = 0;
+    files.fault = (step) => {
+      if (step !== 'write') return undefined;
+      if (++writes > 1) throw systemError('EIO');
+      return 30;
+    };
+    await assert.rejects(journal.append([fact(3)]), /cannot durably write .*input\/output error.*\(EIO\)/);
+    assert.deepEqual(await readFile(join(folder, FIRST)), before, 'what it took is cut off');
     fail(null);
     await journal.append(facts(3, 4));
     assert.deepEqual(await names(folder), [FIRST, 'journal-000000000003.jsonl']);
-    assert.equal((await linesOf(join(folder, FIRST))).length, 2);
+    assert.deepEqual(await readFile(join(folder, FIRST)), before, 'and nothing more is written there');
     assert.deepEqual(await restart(), [1, 2, 3, 4]);
   });
 
-  test('a failed fsync of the very first facts leaves an empty journal that works', async (t) => {
+  test('a failed write of the very first facts leaves an empty journal that works', async (t) => {
     const { folder, journal, fail, restart } = await bench(t);
-    fail('datasync');
+    fail('write');
     await assert.rejects(journal.append([fact(1)]), StoreError);
     fail('create', 'ENOSPC');
     await assert.rejects(journal.append([fact(1)]), /cannot create .*ENOSPC/);
@@ -164,7 +168,7 @@ describe('A disk that fails', () => {
   test('when the new file cannot be made, appends are refused until it can, and no stray is left', async (t) => {
     const { folder, journal, fail, restart } = await bench(t);
     await journal.append([fact(1)]);
-    fail('datasync');
+    fail('write');
     await assert.rejects(journal.append([fact(2)]), StoreError);
     fail('syncFolder', 'ENOSPC');
     await assert.rejects(journal.append([fact(2)]), /cannot create .*journal-000000000002.*no space/);
@@ -177,7 +181,7 @@ describe('A disk that fails', () => {
   test('a segment that is no longer what was acknowledged stops the journal for good', async (t) => {
     const { folder, journal, fail } = await bench(t);
     await journal.append(facts(1, 3));
-    fail('datasync');
+    fail('write');
     await assert.rejects(journal.append([fact(4)]), StoreError);
     fail(null);
     const handle = await open(join(folder, FIRST), 'r+');
@@ -231,7 +235,7 @@ describe('A disk that fails', () => {
     let full = false;
     files.open = async (path, how) => {
       const file = await real(path, how);
-      if (how !== 'create') return file;
+      if (how !== 'create-durably') return file;
       const device = await open('/dev/full', 'a');
       t.after(() => device.close());
       return {

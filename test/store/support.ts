@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { RecordedFact } from '../../src/core/facts.ts';
-import { type Files, type OpenFile, realFiles } from '../../src/store/files.ts';
+import { type Files, type OpenFile, type OpenMode, realFiles } from '../../src/store/files.ts';
 import type { Recovery, Store } from '../../src/store/store.ts';
 
 /** A fact that says its number; `text` makes it as long as one likes. */
@@ -80,8 +80,8 @@ export class FailingFiles implements Files {
   status(path: string): ReturnType<Files['status']> {
     return realFiles.status(path);
   }
-  async open(path: string, how: 'read' | 'append' | 'create'): Promise<OpenFile> {
-    if (how !== 'read') this.#step(how === 'create' ? 'create' : 'open', path);
+  async open(path: string, how: OpenMode): Promise<OpenFile> {
+    if (how !== 'read') this.#step(how.startsWith('create') ? 'create' : 'open', path);
     const file = await realFiles.open(path, how);
     return {
       read: (into, position) => file.read(into, position),
