@@ -67,7 +67,9 @@ export function heldTable(rules: readonly LabRule[]): Table {
 
 /** What the speaker believes it has written. */
 export function writtenTable(rib: AdjRibOutView): Table {
-  return new Map([...rib.sent].map(([key, { route }]) => [key, toHex(route.attributes.extendedCommunities)]));
+  return new Map(
+    [...rib.sentRoutes()].map(({ route }) => [route.key, toHex(route.attributes.extendedCommunities)]),
+  );
 }
 
 /** One line for each route that is not the same in both; none when the tables are equal. */

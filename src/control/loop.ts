@@ -243,7 +243,7 @@ export class Reconciler {
   /** A route that only changes hands is not written again, so `onSent` will not tell. */
   #adoptRelabelled(name: string, announce: readonly OutRoute[], out: AdjRibOutView): void {
     const moved = announce.filter(
-      (route) => out.sent.get(route.key)?.route.attributes.key === route.attributes.key,
+      (route) => out.sent(route.key)?.route.attributes.key === route.attributes.key,
     );
     if (moved.length > 0) this.#standing.announced(name, moved);
   }

@@ -164,7 +164,7 @@ function statusOf({ settings, enabled, establishedAt, rib }: MockPeer): PeerStat
             gracefulRestart: false,
             peerRouterId: '0.0.0.0',
           },
-    rulesSent: rib.sent.size,
+    rulesSent: rib.sentCount,
     rulesPending: rib.pendingCount,
     lastError: null,
     lastNotificationSent: null,

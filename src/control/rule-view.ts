@@ -64,9 +64,9 @@ function leaving(
   id: string,
 ): readonly NeighborRule[] {
   if (!reconciler.isUp(peer)) return [];
-  const { sent } = announcer.ribOut(peer);
+  const out = announcer.ribOut(peer);
   return reconciler.standing.routesOf(peer, id).flatMap((key) => {
-    const route = sent.get(key)?.route;
+    const route = out.sent(key)?.route;
     return route === undefined
       ? []
       : [{ ...shown(peer, route), state: 'sent' as const, why: 'being withdrawn' }];
@@ -81,7 +81,7 @@ function covered(peer: string, winner: string | undefined): readonly NeighborRul
 }
 
 function holds(announcer: Announcer, peer: string, route: OutRoute): boolean {
-  return announcer.ribOut(peer).sent.get(route.key)?.route.attributes.key === route.attributes.key;
+  return announcer.ribOut(peer).sent(route.key)?.route.attributes.key === route.attributes.key;
 }
 
 function shown(peer: string, route: OutRoute): Pick<NeighborRule, 'neighbor' | 'rule' | 'nlriHex'> {

@@ -9,8 +9,7 @@ import { timeOrNull, timeText } from './views.ts';
 export type PeerStatus = ReturnType<Announcer['peers']>[number];
 type Notification = NonNullable<PeerStatus['lastNotificationSent']>;
 type Family = PeerStatus['families'][number];
-type SentRoute =
-  ReturnType<Announcer['ribOut']>['sent'] extends ReadonlyMap<string, infer Route> ? Route : never;
+type SentRoute = NonNullable<ReturnType<ReturnType<Announcer['ribOut']>['sent']>>;
 
 const AFI_NAMES: Readonly<Record<number, string>> = { 1: 'ipv4', 2: 'ipv6' };
 const SAFI_NAMES: Readonly<Record<number, string>> = { 1: 'unicast', 133: 'flowspec', 134: 'flowspec-vpn' };

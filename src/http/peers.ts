@@ -122,7 +122,7 @@ export function registerPeers(app: App, deps: HttpDependencies): void {
     for (const [index, name] of names.entries()) {
       text += `${index === 0 ? '' : ','}${JSON.stringify(name)}:[`;
       let count = 0;
-      for (const sent of announcer.ribOut(name).sent.values()) {
+      for (const sent of announcer.ribOut(name).sentRoutes()) {
         text += (count === 0 ? '' : ',') + JSON.stringify(routeView(name, sent, reconciler));
         if (++count % ROUTES_PER_SLICE !== 0) continue;
         yield text;

@@ -167,7 +167,7 @@ describe('the daemon', () => {
     const third = await start({ folder, routerPort: port, more: { mode: 'dry-run' } });
     try {
       await until('the session', () => third.daemon.announcer.isEstablished('lab'));
-      assert.equal(third.daemon.announcer.ribOut('lab').sent.size, 0);
+      assert.equal(third.daemon.announcer.ribOut('lab').sentCount, 0);
       assert.deepEqual(rules(), []);
     } finally {
       await third.daemon.stop();
@@ -189,7 +189,7 @@ describe('the daemon', () => {
       assert.equal(body.status, 'dry_run');
       const shown = await call(daemon, 'GET', `/v1/mitigations/${String(body.mitigation_id)}`);
       assert.equal(shown.body.rule, RULE);
-      assert.deepEqual(daemon.announcer.ribOut('lab').sent.size, 0);
+      assert.deepEqual(daemon.announcer.ribOut('lab').sentCount, 0);
       assert.deepEqual(rules(), []);
     } finally {
       await daemon.stop();
@@ -208,7 +208,7 @@ describe('the daemon', () => {
     try {
       const { body } = await call(daemon, 'POST', '/v1/events', UDP_FLOOD);
       assert.equal(body.status, 'accepted');
-      const sent = [...daemon.announcer.ribOut('edge1').sent.values()].map(({ route }) => route.text);
+      const sent = [...daemon.announcer.ribOut('edge1').sentRoutes()].map(({ route }) => route.text);
       assert.deepEqual(sent, [RULE]);
     } finally {
       await daemon.stop();

@@ -113,7 +113,7 @@ async function running(names: readonly string[]): Promise<Running> {
       return { ok: true, config: read, warnings: [] };
     },
   });
-  const rules = (peer: string): number => announcer.ribOut(peer).sent.size;
+  const rules = (peer: string): number => announcer.ribOut(peer).sentCount;
   return { engine, store, announcer, reloader, followerFailures, files, rules };
 }
 

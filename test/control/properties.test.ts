@@ -382,7 +382,7 @@ function assertSafe(house: House): void {
     const owners = new Set<string>();
     for (const { key, nlri, family, text } of router.values()) {
       // A route that has changed hands was not written again: its label tells who it was written for.
-      const label = house.announcer.ribOut(peer).sent.get(key)?.route.label ?? '';
+      const label = house.announcer.ribOut(peer).sent(key)?.route.label ?? '';
       const decoded = decodeFlowSpec(nlri, family.afi, family.safi);
       assert.ok(decoded.ok);
       const destination = decoded.spec.components.find(({ type }) => type === 1);

@@ -151,7 +151,7 @@ export function interopSuite(traits: DaemonTraits): void {
       await rig.stopDaemon('SIGKILL');
       await until('we notice', () => !rig.speaker.isEstablished(kind));
       assert.equal(
-        rig.speaker.ribOut(kind).sent.size,
+        rig.speaker.ribOut(kind).sentCount,
         0,
         'nothing counts as written to a session that is gone',
       );

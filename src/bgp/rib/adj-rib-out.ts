@@ -75,8 +75,12 @@ export function routeAttributes(parts: Partial<Omit<RouteAttributes, 'key'>>): R
 
 /** What others may see of an Adj-RIB-Out. */
 export interface AdjRibOutView {
-  /** What was written and not withdrawn since. */
-  readonly sent: ReadonlyMap<RouteKey, SentRoute>;
+  /** How many routes were written and not withdrawn since. */
+  readonly sentCount: number;
+  /** The route that was written under the key and not withdrawn since. */
+  sent(key: RouteKey): SentRoute | undefined;
+  /** All that was written and not withdrawn since. */
+  sentRoutes(): Iterable<SentRoute>;
   /** How many changes wait to be written. */
   readonly pendingCount: number;
   /** The route as the peer will hold it once everything that waits is written; undefined when it will hold none. */
@@ -85,31 +89,60 @@ export interface AdjRibOutView {
   effectiveKeys(): Iterable<RouteKey>;
 }
 
-/** The Adj-RIB-Out of one session. It dies with the session: `clear` on loss, nothing is persisted. */
+const WITHDRAW = 'withdraw';
+
+/** One key: what was written, what waits, and in which queues the entry is already. */
+interface Entry {
+  readonly key: RouteKey;
+  sent: OutRoute | undefined;
+  sentAt: number;
+  pending: OutRoute | typeof WITHDRAW | undefined;
+  queuedToAnnounce: boolean;
+  queuedToWithdraw: boolean;
+}
+
+/**
+ * The Adj-RIB-Out of one session. It dies with the session: `clear` on loss, nothing is persisted.
+ *
+ * A table of many thousand routes passes through here whenever a session comes up, so a route costs one look-up when it is
+ * queued and none when it is taken. An entry stays in its queue when its change is superseded, and is passed over then.
+ */
 export class AdjRibOut implements AdjRibOutView {
-  readonly #sent = new Map<RouteKey, SentRoute>();
-  readonly #announce = new Map<RouteKey, OutRoute>();
-  readonly #withdraw = new Map<RouteKey, OutRoute>();
+  readonly #entries = new Map<RouteKey, Entry>();
+  #toAnnounce: Entry[] = [];
+  #toWithdraw: Entry[] = [];
+  #sentCount = 0;
+  #pendingCount = 0;
   /** What the routes of the last `take` took the place of. */
   readonly #replaced = new Map<RouteKey, SentRoute>();
 
-  get sent(): ReadonlyMap<RouteKey, SentRoute> {
-    return this.#sent;
+  get sentCount(): number {
+    return this.#sentCount;
   }
 
   get pendingCount(): number {
-    return this.#announce.size + this.#withdraw.size;
+    return this.#pendingCount;
+  }
+
+  sent(key: RouteKey): SentRoute | undefined {
+    const entry = this.#entries.get(key);
+    return entry && sentOf(entry);
+  }
+
+  *sentRoutes(): Iterable<SentRoute> {
+    for (const entry of this.#entries.values()) {
+      const sent = sentOf(entry);
+      if (sent !== undefined) yield sent;
+    }
   }
 
   effective(key: RouteKey): OutRoute | undefined {
-    const waiting = this.#announce.get(key);
-    if (waiting !== undefined) return waiting;
-    return this.#withdraw.has(key) ? undefined : this.#sent.get(key)?.route;
+    const entry = this.#entries.get(key);
+    return entry && effectiveOf(entry);
   }
 
   *effectiveKeys(): Iterable<RouteKey> {
-    for (const key of this.#sent.keys()) if (!this.#withdraw.has(key)) yield key;
-    for (const key of this.#announce.keys()) if (!this.#sent.has(key)) yield key;
+    for (const entry of this.#entries.values()) if (effectiveOf(entry) !== undefined) yield entry.key;
   }
 
   /**
@@ -118,24 +151,42 @@ export class AdjRibOut implements AdjRibOutView {
    */
   announce(route: OutRoute): void {
     const { key } = route;
-    const waited = this.#withdraw.delete(key) || this.#announce.delete(key);
-    const sent = this.#sent.get(key);
-    if (waited || sent?.route.attributes.key !== route.attributes.key) this.#announce.set(key, route);
-    else if (sent.route.label !== route.label) this.#sent.set(key, { route, sentAt: sent.sentAt });
+    let entry = this.#entries.get(key);
+    if (entry === undefined) {
+      entry = {
+        key,
+        sent: undefined,
+        // Not 0: an integer that becomes a time would change the shape of the object, for each route of a table.
+        sentAt: Number.NaN,
+        pending: undefined,
+        queuedToAnnounce: false,
+        queuedToWithdraw: false,
+      };
+      this.#entries.set(key, entry);
+    }
+    const isNews = entry.pending !== undefined || entry.sent?.attributes.key !== route.attributes.key;
+    if (isNews) this.#queue(entry, route);
+    else if (entry.sent?.label !== route.label) entry.sent = route;
   }
 
   /** Queues the withdrawal of a key with the octets that were announced; a route never written is merely forgotten. */
   withdraw(key: RouteKey): void {
-    this.#announce.delete(key);
-    const sent = this.#sent.get(key);
-    if (sent !== undefined) this.#withdraw.set(key, sent.route);
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return;
+    if (entry.sent !== undefined) {
+      this.#queue(entry, WITHDRAW);
+      return;
+    }
+    this.#done(entry);
+    this.#entries.delete(key);
   }
 
   /** Queues everything of a family that stands as sent once more (ROUTE-REFRESH, RFC 2918 §4). */
   resend(family: Family): void {
-    for (const [key, { route }] of this.#sent) {
-      if (route.family.afi !== family.afi || route.family.safi !== family.safi) continue;
-      if (!this.#withdraw.has(key) && !this.#announce.has(key)) this.#announce.set(key, route);
+    for (const entry of this.#entries.values()) {
+      const { sent, pending } = entry;
+      if (sent === undefined || pending !== undefined) continue;
+      if (sent.family.afi === family.afi && sent.family.safi === family.safi) this.#queue(entry, sent);
     }
   }
 
@@ -148,23 +199,39 @@ export class AdjRibOut implements AdjRibOutView {
     let spent = 0;
     const announce: OutRoute[] = [];
     this.#replaced.clear();
-    for (const [key, route] of this.#announce) {
+    let taken = 0;
+    let fresh = 0;
+    for (const entry of this.#toAnnounce) {
       if (spent >= max) break;
-      spent += cost(route);
-      announce.push(route);
-      this.#announce.delete(key);
-      const before = this.#sent.get(key);
-      if (before !== undefined) this.#replaced.set(key, before);
-      this.#sent.set(key, { route, sentAt: now });
+      taken++;
+      entry.queuedToAnnounce = false;
+      const { pending, sent } = entry;
+      if (pending === undefined || pending === WITHDRAW) continue;
+      spent += cost(pending);
+      announce.push(pending);
+      if (sent === undefined) fresh++;
+      else this.#replaced.set(entry.key, { route: sent, sentAt: entry.sentAt });
+      entry.sent = pending;
+      entry.sentAt = now;
+      entry.pending = undefined;
     }
+    this.#sentCount += fresh;
+    this.#pendingCount -= announce.length;
+    this.#toAnnounce = rest(this.#toAnnounce, taken);
     const withdraw: OutRoute[] = [];
-    for (const [key, route] of this.#withdraw) {
+    taken = 0;
+    for (const entry of this.#toWithdraw) {
       if (spent >= max) break;
-      spent += cost(route);
-      withdraw.push(route);
-      this.#withdraw.delete(key);
-      this.#sent.delete(key);
+      taken++;
+      entry.queuedToWithdraw = false;
+      const { sent } = entry;
+      if (entry.pending !== WITHDRAW || sent === undefined) continue;
+      spent += cost(sent);
+      withdraw.push(sent);
+      this.#done(entry);
+      this.#forget(entry);
     }
+    this.#toWithdraw = rest(this.#toWithdraw, taken);
     return { announce, withdraw };
   }
 
@@ -173,18 +240,76 @@ export class AdjRibOut implements AdjRibOutView {
    * still stands at the peer, and is withdrawn, since nobody wants it any more.
    */
   unwritten(key: RouteKey): void {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return;
     const before = this.#replaced.get(key);
-    this.#sent.delete(key);
-    if (before === undefined) return;
-    this.#sent.set(key, before);
-    this.withdraw(key);
+    if (before !== undefined) {
+      entry.sent = before.route;
+      entry.sentAt = before.sentAt;
+      this.#queue(entry, WITHDRAW);
+    } else if (entry.pending === undefined) {
+      this.#forget(entry);
+    } else {
+      entry.sent = undefined;
+      this.#sentCount--;
+    }
   }
 
-  /** Forgets everything: the session is gone, and with it what the peer held on its behalf. */
+  /**
+   * Forgets everything: the session is gone, and with it what the peer held on its behalf. Entries that were in use stay,
+   * empty, for the next session, which will mostly get the same routes; those that this session had no use for go.
+   */
   clear(): void {
-    this.#sent.clear();
-    this.#announce.clear();
-    this.#withdraw.clear();
+    this.#toAnnounce = [];
+    this.#toWithdraw = [];
     this.#replaced.clear();
+    if (this.#sentCount === 0 && this.#pendingCount === 0) return;
+    for (const [key, entry] of this.#entries) {
+      if (entry.sent === undefined && entry.pending === undefined) this.#entries.delete(key);
+      entry.sent = undefined;
+      entry.pending = undefined;
+      entry.queuedToAnnounce = false;
+      entry.queuedToWithdraw = false;
+    }
+    this.#sentCount = 0;
+    this.#pendingCount = 0;
   }
+
+  #queue(entry: Entry, change: OutRoute | typeof WITHDRAW): void {
+    if (entry.pending === undefined) this.#pendingCount++;
+    entry.pending = change;
+    if (change === WITHDRAW) {
+      if (!entry.queuedToWithdraw) this.#toWithdraw.push(entry);
+      entry.queuedToWithdraw = true;
+    } else {
+      if (!entry.queuedToAnnounce) this.#toAnnounce.push(entry);
+      entry.queuedToAnnounce = true;
+    }
+  }
+
+  /** Nothing waits for the key any more. */
+  #done(entry: Entry): void {
+    if (entry.pending !== undefined) this.#pendingCount--;
+    entry.pending = undefined;
+  }
+
+  /** Nothing stands under the key, and nothing waits. */
+  #forget(entry: Entry): void {
+    entry.sent = undefined;
+    this.#sentCount--;
+    this.#entries.delete(entry.key);
+  }
+}
+
+function sentOf({ sent, sentAt }: Entry): SentRoute | undefined {
+  return sent && { route: sent, sentAt };
+}
+
+function effectiveOf({ sent, pending }: Entry): OutRoute | undefined {
+  if (pending === undefined) return sent;
+  return pending === WITHDRAW ? undefined : pending;
+}
+
+function rest<T>(queue: T[], taken: number): T[] {
+  return taken === queue.length ? [] : queue.slice(taken);
 }

@@ -192,10 +192,10 @@ function assemble(
   putU16(message, attributesAt + 2, front.length - 4 + nlriLength);
   let at = attributesAt + front.length;
   for (let i = first; i < end; i++) {
-    const route = routes[i];
-    if (route === undefined) break;
-    message.set(route.nlri, at);
-    at += route.nlri.length;
+    const nlri = routes[i]?.nlri;
+    if (nlri === undefined) break;
+    // An NLRI has some ten octets: calling `set` for it takes longer than copying.
+    for (let octet = 0; octet < nlri.length; octet++) message[at++] = nlri[octet] ?? 0;
   }
   message.set(behind, at);
   return message;

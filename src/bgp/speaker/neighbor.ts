@@ -114,7 +114,7 @@ export class Neighbor {
       establishedAt: this.#record.establishedAt,
       families: settings.families,
       negotiated: state.name === 'established' ? negotiatedOf(state.agreement) : null,
-      rulesSent: this.rib.sent.size,
+      rulesSent: this.rib.sentCount,
       rulesPending: this.rib.pendingCount,
       lastError: this.#record.lastError,
       lastNotificationSent: this.#record.notificationSent,

@@ -2,7 +2,7 @@
  * Writes an Adj-RIB-Out to its session: in slices, so that other work gets its turn, and only while the transport takes
  * octets, so that a peer that does not read costs one slice of memory and nothing more.
  */
-import type { AdjRibOut, OutRoute } from '../rib/adj-rib-out.ts';
+import type { AdjRibOut, OutRoute, RouteAttributes } from '../rib/adj-rib-out.ts';
 import { packUpdates } from '../rib/pack.ts';
 import type { Agreement } from '../fsm/types.ts';
 import { type Family, sameFamily } from '../wire/iana.ts';
@@ -126,10 +126,13 @@ export class Outbound {
   #turn(): void {
     if (this.#over || this.#session.congested) return;
     const sets = new Set<string>();
+    let last: RouteAttributes | undefined;
     const changes = this.#rib.take(this.#costNextTurn, this.#runtime.now(), (route) => {
-      const { key } = route.attributes;
-      if (sets.has(key)) return costOf(route);
-      sets.add(key);
+      const { attributes } = route;
+      // Rules of one kind come in runs that share this very object.
+      if (attributes === last || sets.has(attributes.key)) return costOf(route);
+      last = attributes;
+      sets.add(attributes.key);
       return costOf(route) + COST_OF_ATTRIBUTES;
     });
     if (changes.announce.length + changes.withdraw.length > 0) this.#write(changes);

@@ -121,7 +121,7 @@ describe('Junos: prefix limit (6/1)', () => {
     );
     assert.match(status.lastError ?? '', /raise its prefix limit there or lower max_rules here/);
     await until('Junos holds nothing of a session that it tore down', () => junos.rules.length === 0);
-    assert.equal(speaker.ribOut('edge1').sent.size, 0, 'nothing counts as written');
+    assert.equal(speaker.ribOut('edge1').sentCount, 0, 'nothing counts as written');
 
     wanted.pop();
     await until('rejected while it idles', () => statusOf(speaker).lastNotificationReceived?.subcode === 5);

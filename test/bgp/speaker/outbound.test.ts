@@ -48,7 +48,7 @@ async function turnsOf(
   // The first turn comes as soon as the caller is through, the others one by one.
   await Promise.resolve();
   for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) next();
-  assert.equal(rib.sent.size, routes.length);
+  assert.equal(rib.sentCount, routes.length);
   return turns;
 }
 

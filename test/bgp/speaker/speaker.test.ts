@@ -23,7 +23,7 @@ describe('a speaker and a router over TCP', () => {
     assert.equal(lab.rules()[0]?.text, 'match dst 198.18.0.1/32 proto udp then discard');
     speaker.apply('edge1', [flowRoute(1, POLICE)], []);
     await until('replaced', () => changes.some((change) => change.startsWith('replaced')));
-    assert.equal(speaker.ribOut('edge1').sent.size, 2);
+    assert.equal(speaker.ribOut('edge1').sentCount, 2);
     speaker.apply('edge1', [], [flowRoute(1).key]);
     await until('withdrawn', () => lab.rules().length === 1);
     await speaker.stop({ preserve: false, communication: 'maintenance' });
