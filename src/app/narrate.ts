@@ -76,7 +76,9 @@ export function narrateFacts(
 /** Routine answers are debug lines: an attack sends events by the second, and each decision has a line of its own. */
 function narrateEvent(log: Logger, event: EventRecord): void {
   const quiet = event.status === 'extended' || event.status === 'duplicate';
-  log[quiet ? 'debug' : 'info'](
+  const level = quiet ? 'debug' : 'info';
+  if (!log.isLevelEnabled(level)) return;
+  log[level](
     {
       event_id: event.id,
       source: event.detection.source,

@@ -184,17 +184,32 @@ export class Reconciler {
 
   #onFacts(facts: readonly RecordedFact[]): void {
     const { engine } = this.#options;
-    const { keys, ending, ended, guardChanged } = this.#touched.by(facts, engine.state);
+    const { keys, extended, ending, ended, guardChanged } = this.#touched.by(facts, engine.state);
     for (const id of ending) this.#endings.add(id);
     for (const id of ended) this.#endings.delete(id);
     if (guardChanged) {
       this.#gate.refresh(engine.policy, engine.state);
       void this.full();
     }
-    if (keys.size === 0) return;
-    this.#bring(keys);
+    for (const id of extended) {
+      const key = this.#touched.matchOf(id, engine.state);
+      if (key !== undefined && !this.#isClaimedEverywhere(key, id)) keys.add(key);
+    }
+    if (keys.size > 0) this.#bring(keys);
+    else if (extended.size === 0) return;
     this.#schedule.armExpiry();
     this.#endings.checkSoon();
+  }
+
+  /**
+   * Every table has the mitigation's rule, so that a longer life changes nothing. It may lack it: another mitigation may
+   * speak for the match, or this one had expired and was withdrawn before its end was written down.
+   */
+  #isClaimedEverywhere(key: MatchKey, id: string): boolean {
+    for (const { table } of this.#neighbors.values()) {
+      if (table.claim(key)?.rule.mitigationId !== id) return false;
+    }
+    return true;
   }
 
   /**

@@ -23,6 +23,8 @@ export interface ScheduleOptions {
 export class Schedule {
   readonly #options: ScheduleOptions;
   #cancelExpiry: () => void = () => {};
+  /** What the timer is set to; null when it is not set. */
+  #armedFor: number | null = null;
   #cancelInterval: () => void = () => {};
   #stopped = false;
 
@@ -47,11 +49,17 @@ export class Schedule {
 
   /** Sets the timer to the earliest expiry there is now, at least `minimumMs` from now. */
   armExpiry(minimumMs = 0): void {
-    this.#cancelExpiry();
     const next = this.#options.engine.state.earliestExpiry;
+    if (next !== null && next === this.#armedFor && minimumMs === 0) return;
+    this.#cancelExpiry();
+    this.#armedFor = null;
     if (next === null || this.#stopped) return;
     const delay = Math.min(Math.max(next - this.#options.clock(), minimumMs), MAX_DELAY_MS);
-    this.#cancelExpiry = this.#options.timers.after(delay, () => void this.expire());
+    this.#armedFor = next;
+    this.#cancelExpiry = this.#options.timers.after(delay, () => {
+      this.#armedFor = null;
+      void this.expire();
+    });
   }
 
   /**

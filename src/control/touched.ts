@@ -5,7 +5,9 @@ import { matchKey } from '../core/state.ts';
 
 /** What a group of facts means for the routers. */
 export interface Touch {
-  readonly keys: ReadonlySet<MatchKey>;
+  readonly keys: Set<MatchKey>;
+  /** Mitigations that last longer, and nothing else: their matches are not among the keys. */
+  readonly extended: ReadonlySet<string>;
   /** Mitigations that are on their way out now. */
   readonly ending: readonly string[];
   /** Mitigations that have ended. */
@@ -21,14 +23,20 @@ export class TouchedMatches {
   /** Every match that a live mitigation has. */
   all(state: StateView): Set<MatchKey> {
     const keys = new Set<MatchKey>();
-    for (const id of state.live) keys.add(this.#matchOf.get(id) ?? this.#look(id, state) ?? '');
+    for (const id of state.live) keys.add(this.matchOf(id, state) ?? '');
     keys.delete('');
     return keys;
+  }
+
+  /** The match of a mitigation when it was last looked at; looked at now when it never was. Undefined when it is not live. */
+  matchOf(id: string, state: StateView): MatchKey | undefined {
+    return this.#matchOf.get(id) ?? this.#look(id, state);
   }
 
   /** What the facts touched; `state` has them folded in. */
   by(facts: readonly RecordedFact[], state: StateView): Touch {
     const ids = new Set<string>();
+    const extended = new Set<string>();
     const ending: string[] = [];
     const ended: string[] = [];
     let guardChanged = false;
@@ -47,6 +55,8 @@ export class TouchedMatches {
           ended.push(fact.id);
           break;
         case 'mitigation.extended':
+          extended.add(fact.id);
+          break;
         case 'mitigation.widened':
         case 'mitigation.escalated':
           ids.add(fact.id);
@@ -60,7 +70,7 @@ export class TouchedMatches {
           break;
       }
     }
-    return { keys: this.#keysOf(ids, state), ending, ended, guardChanged };
+    return { keys: this.#keysOf(ids, state), extended, ending, ended, guardChanged };
   }
 
   #keysOf(ids: Iterable<string>, state: StateView): Set<MatchKey> {

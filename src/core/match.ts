@@ -25,7 +25,16 @@ export function matchKey(match: Match): MatchKey {
 
 /** True when two matches differ in nothing but their destination ports. */
 export function sameButDstPorts(a: Match, b: Match): boolean {
-  return matchKey({ ...a, dstPorts: [] }) === matchKey({ ...b, dstPorts: [] });
+  return (
+    a.dstPrefix === b.dstPrefix &&
+    a.protocol === b.protocol &&
+    (a.srcPrefix ?? '') === (b.srcPrefix ?? '') &&
+    (a.tcpFlags ?? 0) === (b.tcpFlags ?? 0) &&
+    (a.tcpFlagsClear ?? 0) === (b.tcpFlagsClear ?? 0) &&
+    (a.fragments ?? false) === (b.fragments ?? false) &&
+    rangesText(a.srcPorts) === rangesText(b.srcPorts) &&
+    rangesText(a.packetLengths ?? []) === rangesText(b.packetLengths ?? [])
+  );
 }
 
 /** True when every packet that `inner` matches is matched by `outer`, as far as destination ports tell. */

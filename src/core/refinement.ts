@@ -124,8 +124,20 @@ function readPrefix(text: string, complain: Complain): Prefix | null {
   return null;
 }
 
+/** Steps are few and events many: their words are made once. */
+const WORDS = new WeakMap<Refinement, string>();
+
 /** The refinement in words, or an empty string when it restricts nothing. */
 export function refinementWords(refinement: Refinement): string {
+  let words = WORDS.get(refinement);
+  if (words === undefined) {
+    words = inWords(refinement);
+    WORDS.set(refinement, words);
+  }
+  return words;
+}
+
+function inWords(refinement: Refinement): string {
   const ranges = (list: readonly Range[]): string =>
     list.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(', ');
   const flags = [...TCP_FLAGS].flatMap(([name, bit]) => {

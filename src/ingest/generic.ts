@@ -111,6 +111,7 @@ function detailsOf(event: GenericEvent): Readonly<Record<string, unknown>> {
   if (isRecord(raw)) Object.assign(details, raw);
   else if (raw !== undefined && raw !== null) details.raw = raw;
   for (const [key, value] of Object.entries(event)) if (!KNOWN_KEYS.has(key)) details[key] = value;
+  if (Object.keys(details).length === 0) return details;
   const text = JSON.stringify(details);
   return text.length <= MAX_DETAILS_LENGTH ? details : { truncated: text.slice(0, MAX_DETAILS_LENGTH) };
 }
