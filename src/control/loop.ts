@@ -27,6 +27,8 @@ import type { Log, Timers } from './types.ts';
 
 /** Keys handled in one turn of the event loop, so that hold timers are served between turns. */
 const SLICE = 500;
+/** Routes given to a fresh session in one turn: about what the session writes in one, so that most messages are full. */
+const FILL_SLICE = 4000;
 
 export interface ReconcilerOptions {
   readonly engine: Engine;
@@ -282,15 +284,15 @@ export class Reconciler {
   async #fill(peer: string, neighbor: Neighbor): Promise<void> {
     const { generation } = neighbor;
     neighbor.filling = true;
+    const out = this.#options.announcer.ribOut(peer);
+    const keys = [...neighbor.table.routeKeys()];
     // A session that was up before its neighbor was adopted may hold what nobody wants any more.
-    const keys = [
-      ...new Set([...neighbor.table.routeKeys(), ...this.#options.announcer.ribOut(peer).effectiveKeys()]),
-    ];
-    for (let at = 0; at < keys.length; at += SLICE) {
+    for (const key of [...out.effectiveKeys()]) if (neighbor.table.want(key) === undefined) keys.push(key);
+    for (let at = 0; at < keys.length; at += FILL_SLICE) {
       if (at > 0) await this.#options.timers.yield();
       if (neighbor.generation !== generation || this.#stopped) return;
       await this.#settled(() => {
-        if (neighbor.generation === generation) this.#apply(peer, neighbor, keys.slice(at, at + SLICE));
+        if (neighbor.generation === generation) this.#apply(peer, neighbor, keys.slice(at, at + FILL_SLICE));
       });
     }
     if (neighbor.generation !== generation || this.#stopped) return;

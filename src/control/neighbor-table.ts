@@ -17,7 +17,7 @@ export interface Claim {
 export class NeighborTable {
   readonly #maxRules: number;
   readonly #claims = new Map<MatchKey, Claim>();
-  readonly #claimants = new Map<RouteKey, MatchKey[]>();
+  readonly #claimants = new Map<RouteKey, readonly Claim[]>();
   /** Claims that do not fit into the budget; empty as long as everything does. */
   #excess: ReadonlySet<MatchKey> = new Set();
 
@@ -48,30 +48,32 @@ export class NeighborTable {
   }
 
   #put(key: MatchKey, claim: Claim | null, touched: Set<RouteKey>): void {
-    for (const route of routesOf(this.#claims.get(key))) {
+    const before = this.#claims.get(key);
+    for (const route of routesOf(before)) {
       touched.add(route.key);
-      this.#release(route.key, key);
+      this.#release(route.key, before);
     }
     this.#claims.delete(key);
     if (claim === null) return;
     this.#claims.set(key, claim);
     for (const route of routesOf(claim)) {
       touched.add(route.key);
-      const claimants = this.#claimants.get(route.key);
-      if (claimants === undefined) this.#claimants.set(route.key, [key]);
-      else claimants.push(key);
+      this.#claimants.set(route.key, [...(this.#claimants.get(route.key) ?? []), claim]);
     }
   }
 
   /** The route that should stand under the key; undefined for none. */
   want(key: RouteKey): OutRoute | undefined {
+    const claimants = this.#claimants.get(key);
+    if (claimants === undefined) return undefined;
     let best: Claim | undefined;
-    for (const claimant of this.#claimants.get(key) ?? []) {
-      const claim = this.#claims.get(claimant);
-      if (claim === undefined || this.#excess.has(claimant)) continue;
+    for (const claim of claimants) {
+      if (this.#excess.size > 0 && this.#excess.has(claim.rule.matchKey)) continue;
       if (best === undefined || compareClaims(claim, best) < 0) best = claim;
     }
-    return routesOf(best).find((route) => route.key === key);
+    const routes = routesOf(best);
+    const [first] = routes;
+    return first?.key === key ? first : routes.find((route) => route.key === key);
   }
 
   claim(key: MatchKey): Claim | undefined {
@@ -95,8 +97,8 @@ export class NeighborTable {
     return this.#claimants.keys();
   }
 
-  #release(route: RouteKey, key: MatchKey): void {
-    const left = (this.#claimants.get(route) ?? []).filter((claimant) => claimant !== key);
+  #release(route: RouteKey, claim: Claim | undefined): void {
+    const left = (this.#claimants.get(route) ?? []).filter((claimant) => claimant !== claim);
     if (left.length === 0) this.#claimants.delete(route);
     else this.#claimants.set(route, left);
   }
