@@ -132,7 +132,9 @@ async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
   const reloader = new Reloader({ config, engine, announcer, reconciler, logger, load: options.load });
   reloader.onAdopted(async (adopted) => alerts.adopt(adopted));
   await recordPolicy(engine, config, logger);
-  await reconciler.start();
+  // With many mitigations this takes seconds; events are taken meanwhile. Awaited before any session may come up.
+  const tablesFilled = reconciler.start();
+  tablesFilled.catch(() => undefined);
   undo.push(() => reconciler.stop());
   const http = await serveApi({
     engine,
@@ -152,6 +154,7 @@ async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
   undo.push(async () => {
     scrapes?.close();
   });
+  await tablesFilled;
   await announcer.start().catch((error: unknown) => {
     const at = config.bgp.speaker.listen;
     throw at === undefined ? error : StartError.binding('bgp.listen', `${at.host}:${at.port}`, error);
