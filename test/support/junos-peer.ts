@@ -97,7 +97,10 @@ export class JunosPeer {
   close(): void {
     clearTimeout(this.#restartTimer);
     this.#server.close();
-    this.#session?.drop();
+    const session = this.#session;
+    // It is gone for good, not down: nothing waits for the speaker to come back.
+    this.#session = undefined;
+    session?.drop();
   }
 
   #accept(socket: net.Socket): void {

@@ -55,6 +55,7 @@ export class Neighbor {
   /** RFC 4724 §3, the R bit: no session with this neighbor has come up since the process started. */
   #restarting: boolean;
   #warnedOfRoutes = false;
+  #toldOfRefusal = false;
 
   constructor(
     settings: NeighborSettings,
@@ -133,6 +134,7 @@ export class Neighbor {
   setEnabled(enabled: boolean, communication: string | undefined): void {
     if (enabled === this.#enabled) return;
     this.#enabled = enabled;
+    this.#toldOfRefusal = false;
     this.#log('info', enabled ? 'enabled by the operator' : 'disabled by the operator');
     if (!enabled) this.#connections.stop(shutdownCease(communication));
     else if (this.#started) this.#connections.primary.start();
@@ -184,7 +186,11 @@ export class Neighbor {
   accept(connection: Connection): void {
     if (!this.#enabled || !this.#started) {
       const why = this.#enabled ? 'is about to be started or stopped' : 'is disabled';
-      this.#log('info', `connection refused: the neighbor ${why} here`, { from: connection.remote });
+      // It comes back as long as nobody stops it there: one line is news, the others are not.
+      this.#log(this.#toldOfRefusal ? 'debug' : 'info', `connection refused: the neighbor ${why} here`, {
+        from: connection.remote,
+      });
+      this.#toldOfRefusal = true;
       this.#connections.refuse(connection);
       return;
     }

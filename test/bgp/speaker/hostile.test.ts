@@ -383,10 +383,16 @@ describe('a connection that nobody expects', () => {
     assert.equal(lines(), 1);
   });
 
-  it('of a neighbor that is disabled gets 6/5', async () => {
+  it('of a neighbor that is disabled gets 6/5, and one line in the log each time it is disabled', async () => {
+    const lines = (): number =>
+      log.filter(({ level, text }) => level === 'info' && text.includes('is disabled here')).length;
+    const before = lines();
     speaker.setEnabled('hostile', false);
-    const peer = await dialFrom(HOSTILE, SPEAKER, port);
-    assert.equal(await peer.notification(), '6/5');
+    for (let i = 0; i < 3; i++) {
+      const peer = await dialFrom(HOSTILE, SPEAKER, port);
+      assert.equal(await peer.notification(), '6/5');
+    }
+    assert.equal(lines() - before, 1);
     assert.equal(statusOf('hostile').state, 'idle');
     speaker.setEnabled('hostile', true);
     await healthyUnharmed();
