@@ -8,7 +8,7 @@ const MAX_WAITING = 10_000;
 export class UpdateLatency {
   /** When the newest change of a mitigation was decided (ms), until it is first sent. */
   readonly #waiting = new Map<string, number>();
-  /** Sent in this very turn: what acts on routers hears of a decision before those who count do. */
+  /** Sent in this very turn of the event loop: what acts on routers hears of a decision before those who count do. */
   readonly #justSent = new Map<string, number>();
   readonly #clock: () => number;
   readonly #observe: (seconds: number) => void;
@@ -42,7 +42,7 @@ export class UpdateLatency {
       this.#measured(at, now);
       return;
     }
-    if (this.#justSent.size === 0) queueMicrotask(() => this.#justSent.clear());
+    if (this.#justSent.size === 0) setImmediate(() => this.#justSent.clear());
     if (!this.#justSent.has(mitigationId)) this.#justSent.set(mitigationId, now);
   }
 
