@@ -12,10 +12,11 @@ import type { DesiredRule } from './desired.ts';
 import { desired } from './desired.ts';
 import { Endings } from './endings.ts';
 import type { Engine } from './engine.ts';
+import { Fleet } from './fleet.ts';
 import { EgressGate } from './gate.ts';
 import type { Neighbor } from './neighbor.ts';
-import { carries, newNeighbor, samePolicy } from './neighbor.ts';
-import type { Claim, NeighborTable } from './neighbor-table.ts';
+import { carries, leave } from './neighbor.ts';
+import type { Claim } from './neighbor-table.ts';
 import { plan } from './plan.ts';
 import type { NeighborPolicy, Rendering } from './render.ts';
 import { render } from './render.ts';
@@ -46,7 +47,7 @@ export class Reconciler {
   readonly #options: ReconcilerOptions;
   readonly #gate: EgressGate;
   readonly #standing = new Standing();
-  #neighbors: ReadonlyMap<string, Neighbor>;
+  readonly #fleet: Fleet;
   readonly #touched = new TouchedMatches();
   readonly #rounds: Rounds;
   readonly #endings: Endings;
@@ -69,7 +70,7 @@ export class Reconciler {
       onExpiryUnrecorded: () => this.full(),
     });
     this.#gate = new EgressGate(engine.policy, engine.state, (route, why) => this.#refused(route, why));
-    this.#neighbors = new Map(options.neighbors.map((policy) => [policy.name, newNeighbor(policy)]));
+    this.#fleet = new Fleet(options.neighbors);
   }
 
   get stats() {
@@ -115,9 +116,7 @@ export class Reconciler {
    * from there, routes and all, and from its first step on it knows their names no more.
    */
   keepOnly(names: Iterable<string>): void {
-    const kept = new Set(names);
-    for (const [name, neighbor] of this.#neighbors) if (!kept.has(name)) leave(neighbor);
-    this.#neighbors = new Map([...this.#neighbors].filter(([name]) => kept.has(name)));
+    this.#fleet.keepOnly(names);
   }
 
   /**
@@ -125,47 +124,20 @@ export class Reconciler {
    * adopted the list, so that every session it knows of here exists there.
    */
   async setNeighbors(policies: readonly NeighborPolicy[]): Promise<void> {
-    const before = this.#neighbors;
-    this.#neighbors = new Map(
-      policies.map((policy) => {
-        const known = before.get(policy.name);
-        return [
-          policy.name,
-          known !== undefined && samePolicy(known.policy, policy) ? known : newNeighbor(policy),
-        ];
-      }),
-    );
-    for (const [name, neighbor] of before) {
-      if (this.#neighbors.get(name) !== neighbor) leave(neighbor);
-      if (!this.#neighbors.has(name)) this.#standing.forget(name);
-    }
+    const { fresh, gone } = this.#fleet.adopt(policies);
+    for (const name of gone) this.#standing.forget(name);
     await this.full();
-    for (const [name, neighbor] of this.#neighbors) {
-      // A neighbor that is new here may have come up before it was known, or kept its session.
-      const isNew = before.get(name) !== neighbor;
-      if (isNew && neighbor.families.length === 0 && this.#options.announcer.isEstablished(name)) {
-        this.#onEstablished(name);
-      }
+    for (const neighbor of fresh) {
+      const { name } = neighbor.policy;
+      if (this.#fleet.get(name) !== neighbor || neighbor.families.length > 0) continue;
+      // It may have come up before it was known here, or kept its session.
+      if (this.#options.announcer.isEstablished(name)) this.#onEstablished(name);
     }
   }
 
-  /** The mitigation on whose behalf a route stands; undefined when it only waits to be withdrawn. */
-  ownerOf(peer: string, key: RouteKey): string | undefined {
-    return this.#neighbors.get(peer)?.table.want(key)?.label;
-  }
-
-  /** True while the neighbor's session is established. */
-  isUp(peer: string): boolean {
-    return (this.#neighbors.get(peer)?.families.length ?? 0) > 0;
-  }
-
-  /** What each neighbor's table says of a match, for `RuleView`. */
-  tableOf(peer: string): NeighborTable | undefined {
-    return this.#neighbors.get(peer)?.table;
-  }
-
-  get neighborNames(): readonly string[] {
-    return [...this.#neighbors.keys()];
+  /** The neighbors and their tables, for those who show them. */
+  get fleet(): Fleet {
+    return this.#fleet;
   }
 
   get standing(): Standing {
@@ -174,7 +146,7 @@ export class Reconciler {
 
   /** Why this route is not on this neighbor although its table wants it: the egress check or the session's families. */
   whyHeldBack(peer: string, route: OutRoute): string | null {
-    const neighbor = this.#neighbors.get(peer);
+    const neighbor = this.#fleet.get(peer);
     if (neighbor === undefined) return null;
     const why = this.#gate.verdict(route);
     if (why !== null) return `held back by the egress check: ${why}`;
@@ -195,23 +167,12 @@ export class Reconciler {
     }
     for (const id of extended) {
       const key = this.#touched.matchOf(id, engine.state);
-      if (key !== undefined && !this.#isClaimedEverywhere(key, id)) keys.add(key);
+      if (key !== undefined && !this.#fleet.isClaimedEverywhere(key, id)) keys.add(key);
     }
     if (keys.size > 0) this.#bring(keys);
     else if (extended.size === 0) return;
     this.#schedule.armExpiry();
     this.#endings.checkSoon();
-  }
-
-  /**
-   * Every table has the mitigation's rule, so that a longer life changes nothing. It may lack it: another mitigation may
-   * speak for the match, or this one had expired and was withdrawn before its end was written down.
-   */
-  #isClaimedEverywhere(key: MatchKey, id: string): boolean {
-    for (const { table } of this.#neighbors.values()) {
-      if (table.claim(key)?.rule.mitigationId !== id) return false;
-    }
-    return true;
   }
 
   /**
@@ -222,11 +183,11 @@ export class Reconciler {
     const wanted = desired(this.#options.engine.state, keys, this.#options.clock());
     const voices = new Map<string, Claim>();
     let changes = 0;
-    for (const [name, neighbor] of this.#neighbors) {
+    for (const neighbor of this.#fleet) {
       const claims = [...wanted].map(
         ([key, rule]) => [key, rule === null ? null : this.#claim(rule, neighbor, voices)] as const,
       );
-      const changed = this.#apply(name, neighbor, neighbor.table.setAll(claims));
+      const changed = this.#apply(neighbor, neighbor.table.setAll(claims));
       if (!neighbor.filling) changes += changed;
     }
     return changes;
@@ -246,8 +207,9 @@ export class Reconciler {
   }
 
   /** Tells the session what differs under these routes. Returns how many do. */
-  #apply(name: string, neighbor: Neighbor, keys: Iterable<RouteKey>): number {
+  #apply(neighbor: Neighbor, keys: Iterable<RouteKey>): number {
     const { announcer } = this.#options;
+    const { name } = neighbor.policy;
     if (this.#stopped || neighbor.families.length === 0 || !announcer.isEstablished(name)) return 0;
     const out = announcer.ribOut(name);
     const { announce, withdraw } = plan(keys, (key) => this.#allowed(neighbor, key), out);
@@ -272,37 +234,38 @@ export class Reconciler {
   }
 
   #onEstablished(peer: string): void {
-    const neighbor = this.#neighbors.get(peer);
+    const neighbor = this.#fleet.get(peer);
     if (neighbor === undefined) return;
     const status = this.#options.announcer.peers().find((one) => one.name === peer);
     neighbor.families = status?.negotiated?.families ?? [];
     neighbor.generation++;
-    void this.#fill(peer, neighbor);
+    void this.#fill(neighbor);
   }
 
   /** Gives a fresh session everything, in slices, then End-of-RIB. */
-  async #fill(peer: string, neighbor: Neighbor): Promise<void> {
-    const { generation } = neighbor;
+  async #fill(neighbor: Neighbor): Promise<void> {
+    const { generation, table } = neighbor;
+    const { name } = neighbor.policy;
     neighbor.filling = true;
-    const out = this.#options.announcer.ribOut(peer);
-    const keys = [...neighbor.table.routeKeys()];
+    const out = this.#options.announcer.ribOut(name);
+    const keys = [...table.routeKeys()];
     // A session that was up before its neighbor was adopted may hold what nobody wants any more.
-    for (const key of [...out.effectiveKeys()]) if (neighbor.table.want(key) === undefined) keys.push(key);
+    for (const key of [...out.effectiveKeys()]) if (table.want(key) === undefined) keys.push(key);
     for (let at = 0; at < keys.length; at += FILL_SLICE) {
       if (at > 0) await this.#options.timers.yield();
       if (neighbor.generation !== generation || this.#stopped) return;
       await this.#settled(() => {
-        if (neighbor.generation === generation) this.#apply(peer, neighbor, keys.slice(at, at + FILL_SLICE));
+        if (neighbor.generation === generation) this.#apply(neighbor, keys.slice(at, at + FILL_SLICE));
       });
     }
     if (neighbor.generation !== generation || this.#stopped) return;
     neighbor.filling = false;
-    this.#options.announcer.endOfRib(peer);
+    this.#options.announcer.endOfRib(name);
   }
 
   #onDown(peer: string): void {
     this.#standing.forget(peer);
-    const neighbor = this.#neighbors.get(peer);
+    const neighbor = this.#fleet.get(peer);
     if (neighbor !== undefined) leave(neighbor);
     this.#endings.checkSoon();
   }
@@ -315,7 +278,7 @@ export class Reconciler {
 
   async #runFull(): Promise<number> {
     const keys = this.#touched.all(this.#options.engine.state);
-    for (const { table } of this.#neighbors.values()) for (const key of table.matchKeys()) keys.add(key);
+    for (const key of this.#fleet.matchKeys()) keys.add(key);
     const all = [...keys];
     let changes = 0;
     for (let at = 0; at < all.length && !this.#stopped; at += SLICE) {
@@ -324,21 +287,21 @@ export class Reconciler {
         changes += this.#bring(all.slice(at, at + SLICE));
       });
     }
-    for (const [name, neighbor] of this.#neighbors) changes += await this.#removeStrays(name, neighbor);
+    for (const neighbor of this.#fleet) changes += await this.#removeStrays(neighbor);
     this.#schedule.armExpiry();
     this.#endings.checkSoon();
     return changes;
   }
 
   /** Withdraws what stands on a session although no table knows it. */
-  async #removeStrays(name: string, neighbor: Neighbor): Promise<number> {
+  async #removeStrays(neighbor: Neighbor): Promise<number> {
     if (neighbor.families.length === 0 || neighbor.filling || this.#stopped) return 0;
-    const out = this.#options.announcer.ribOut(name);
+    const out = this.#options.announcer.ribOut(neighbor.policy.name);
     const strays = [...out.effectiveKeys()].filter((key) => neighbor.table.want(key) === undefined);
     if (strays.length === 0) return 0;
     let changed = 0;
     await this.#settled(() => {
-      changed = this.#apply(name, neighbor, strays);
+      changed = this.#apply(neighbor, strays);
     });
     return changed;
   }
@@ -358,13 +321,6 @@ export class Reconciler {
       rule: route.text,
     });
   }
-}
-
-/** Nothing more is told to this session: it is down, or its neighbor has no place here any more. */
-function leave(neighbor: Neighbor): void {
-  neighbor.families = [];
-  neighbor.filling = false;
-  neighbor.generation++;
 }
 
 function sameRule(a: DesiredRule, b: DesiredRule): boolean {

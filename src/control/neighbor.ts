@@ -39,3 +39,10 @@ export function carries(neighbor: Neighbor, route: OutRoute): boolean {
 export function samePolicy(a: NeighborPolicy, b: NeighborPolicy): boolean {
   return a.name === b.name && a.maxRules === b.maxRules && voiceOf(a) === voiceOf(b);
 }
+
+/** Nothing more is told to this session: it is down, or its neighbor has no place here any more. */
+export function leave(neighbor: Neighbor): void {
+  neighbor.families = [];
+  neighbor.filling = false;
+  neighbor.generation++;
+}

@@ -14,12 +14,12 @@ export function viewOf(reconciler: Reconciler, engine: EngineView, announcer: An
     get stats() {
       return reconciler.stats;
     },
-    ownerOf: (peer, key) => reconciler.ownerOf(peer, key),
+    ownerOf: (peer, key) => reconciler.fleet.ownerOf(peer, key),
     rulesOf: (id) => {
       const mitigation = engine.state.mitigations.get(id);
       if (mitigation === undefined || !engine.state.live.has(id)) return [];
       const key = matchKey(mitigation.match);
-      return reconciler.neighborNames.flatMap((peer) => rulesOn(reconciler, announcer, peer, id, key));
+      return reconciler.fleet.names.flatMap((peer) => rulesOn(reconciler, announcer, peer, id, key));
     },
     ruleText: (id) => {
       const mitigation = engine.state.mitigations.get(id);
@@ -37,7 +37,7 @@ function rulesOn(
   id: string,
   key: string,
 ): readonly NeighborRule[] {
-  const table = reconciler.tableOf(peer);
+  const table = reconciler.fleet.tableOf(peer);
   const claim = table?.claim(key);
   if (table === undefined || claim === undefined || claim.rule.mitigationId !== id) {
     return [...leaving(reconciler, announcer, peer, id), ...covered(peer, claim?.rule.mitigationId)];
@@ -51,7 +51,7 @@ function rulesOn(
   return claim.rendering.routes.map((route) => {
     const why = overBudget ?? reconciler.whyHeldBack(peer, route);
     if (why !== null) return { ...shown(peer, route), state: 'unsupported', why };
-    const sent = reconciler.isUp(peer) && holds(announcer, peer, route);
+    const sent = reconciler.fleet.isUp(peer) && holds(announcer, peer, route);
     return { ...shown(peer, route), state: sent ? 'sent' : 'pending' };
   });
 }
@@ -63,7 +63,7 @@ function leaving(
   peer: string,
   id: string,
 ): readonly NeighborRule[] {
-  if (!reconciler.isUp(peer)) return [];
+  if (!reconciler.fleet.isUp(peer)) return [];
   const out = announcer.ribOut(peer);
   return reconciler.standing.routesOf(peer, id).flatMap((key) => {
     const route = out.sent(key)?.route;

@@ -153,7 +153,9 @@ const observability = z.strictObject({
   log_level: oneOf(['trace', 'debug', 'info', 'warn', 'error']).default('info').describe('What is logged.'),
   audit_log_path: path
     .optional()
-    .describe('The audit log, JSON lines. Absent: `audit.jsonl` in the folder `storage.path`.'),
+    .describe(
+      'The audit log, JSON lines; decisions are in it within 100 ms. Absent: `audit.jsonl` in the folder `storage.path`.',
+    ),
   metrics_listen: listen
     .optional()
     .describe('A listener for /metrics alone, without authentication. Absent: only the one of the API.'),

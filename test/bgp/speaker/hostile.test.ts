@@ -17,7 +17,7 @@ const HOSTILE = '127.0.0.31';
 const SPEAKER = '127.0.0.30';
 
 let speaker: Speaker;
-let log: readonly { readonly text: string }[];
+let log: readonly { readonly level: string; readonly text: string }[];
 let downs: readonly string[];
 let lab: LabRouter;
 let port = 0;

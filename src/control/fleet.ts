@@ -1,0 +1,87 @@
+/** The neighbors as the reconciler knows them: which there are, what each should hold, and whose table outlives a reload. */
+import type { RouteKey } from '../bgp/rib/adj-rib-out.ts';
+import type { MatchKey } from '../core/state.ts';
+import { leave, type Neighbor, newNeighbor, samePolicy } from './neighbor.ts';
+import type { NeighborTable } from './neighbor-table.ts';
+import type { NeighborPolicy } from './render.ts';
+
+/** What another list of neighbors came to. */
+export interface Adoption {
+  /** Those that are new, or have another policy and with it an empty table. */
+  readonly fresh: readonly Neighbor[];
+  /** Names that are not there any more. */
+  readonly gone: readonly string[];
+}
+
+export class Fleet implements Iterable<Neighbor> {
+  #neighbors: ReadonlyMap<string, Neighbor>;
+
+  constructor(policies: readonly NeighborPolicy[]) {
+    this.#neighbors = new Map(policies.map((policy) => [policy.name, newNeighbor(policy)]));
+  }
+
+  [Symbol.iterator](): Iterator<Neighbor> {
+    return this.#neighbors.values();
+  }
+
+  /** In the order of the configuration. */
+  get names(): readonly string[] {
+    return [...this.#neighbors.keys()];
+  }
+
+  get(name: string): Neighbor | undefined {
+    return this.#neighbors.get(name);
+  }
+
+  /** True while the neighbor's session is established. */
+  isUp(name: string): boolean {
+    return (this.get(name)?.families.length ?? 0) > 0;
+  }
+
+  tableOf(name: string): NeighborTable | undefined {
+    return this.get(name)?.table;
+  }
+
+  /** The mitigation on whose behalf a route should stand; undefined when none wants it. */
+  ownerOf(name: string, key: RouteKey): string | undefined {
+    return this.get(name)?.table.want(key)?.label;
+  }
+
+  /** Every match for which some table has a claim. */
+  *matchKeys(): Iterable<MatchKey> {
+    for (const { table } of this) yield* table.matchKeys();
+  }
+
+  /**
+   * Every table has the mitigation's rule, so that a longer life changes nothing. It may lack it: another mitigation may
+   * speak for the match, or this one had expired and was withdrawn before its end was written down.
+   */
+  isClaimedEverywhere(key: MatchKey, mitigationId: string): boolean {
+    for (const { table } of this) if (table.claim(key)?.rule.mitigationId !== mitigationId) return false;
+    return true;
+  }
+
+  /** Takes leave of the neighbors that are not named. */
+  keepOnly(names: Iterable<string>): void {
+    const kept = new Set(names);
+    for (const neighbor of this) if (!kept.has(neighbor.policy.name)) leave(neighbor);
+    this.#neighbors = new Map([...this.#neighbors].filter(([name]) => kept.has(name)));
+  }
+
+  /** Takes another list; those whose policy is the same keep their tables. */
+  adopt(policies: readonly NeighborPolicy[]): Adoption {
+    const before = this.#neighbors;
+    this.#neighbors = new Map(
+      policies.map((policy) => {
+        const known = before.get(policy.name);
+        const isSame = known !== undefined && samePolicy(known.policy, policy);
+        return [policy.name, isSame ? known : newNeighbor(policy)];
+      }),
+    );
+    for (const [name, neighbor] of before) if (this.get(name) !== neighbor) leave(neighbor);
+    return {
+      fresh: [...this].filter((neighbor) => before.get(neighbor.policy.name) !== neighbor),
+      gone: [...before.keys()].filter((name) => !this.#neighbors.has(name)),
+    };
+  }
+}
