@@ -28,8 +28,12 @@ import type { Log, Timers } from './types.ts';
 
 /** Keys handled in one turn of the event loop, so that hold timers are served between turns. */
 const SLICE = 500;
-/** Routes given to a fresh session in one turn: about what the session writes in one, so that most messages are full. */
+/**
+ * Routes given to a fresh session in one turn, at most: about what the session writes in one, so that most messages are
+ * full. Fewer when the time is over: routes that no session has had yet are judged by the egress check, which takes longer.
+ */
 const FILL_SLICE = 4000;
+const FILL_MS = 8;
 
 export interface ReconcilerOptions {
   readonly engine: Engine;
@@ -251,11 +255,17 @@ export class Reconciler {
     const keys = [...table.routeKeys()];
     // A session that was up before its neighbor was adopted may hold what nobody wants any more.
     for (const key of [...out.effectiveKeys()]) if (table.want(key) === undefined) keys.push(key);
-    for (let at = 0; at < keys.length; at += FILL_SLICE) {
+    let at = 0;
+    while (at < keys.length) {
       if (at > 0) await this.#options.timers.yield();
       if (neighbor.generation !== generation || this.#stopped) return;
       await this.#settled(() => {
-        if (neighbor.generation === generation) this.#apply(neighbor, keys.slice(at, at + FILL_SLICE));
+        const end = at + FILL_SLICE;
+        const until = this.#options.clock() + FILL_MS;
+        do {
+          if (neighbor.generation === generation) this.#apply(neighbor, keys.slice(at, at + SLICE));
+          at += SLICE;
+        } while (at < end && this.#options.clock() < until);
       });
     }
     if (neighbor.generation !== generation || this.#stopped) return;

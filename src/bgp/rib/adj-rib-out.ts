@@ -173,12 +173,11 @@ export class AdjRibOut implements AdjRibOutView {
   withdraw(key: RouteKey): void {
     const entry = this.#entries.get(key);
     if (entry === undefined) return;
-    if (entry.sent !== undefined) {
-      this.#queue(entry, WITHDRAW);
-      return;
+    if (entry.sent !== undefined) this.#queue(entry, WITHDRAW);
+    else {
+      this.#done(entry);
+      this.#dropIfEmpty(entry);
     }
-    this.#done(entry);
-    this.#entries.delete(key);
   }
 
   /** Queues everything of a family that stands as sent once more (ROUTE-REFRESH, RFC 2918 §4). */
@@ -206,7 +205,10 @@ export class AdjRibOut implements AdjRibOutView {
       taken++;
       entry.queuedToAnnounce = false;
       const { pending, sent } = entry;
-      if (pending === undefined || pending === WITHDRAW) continue;
+      if (pending === undefined || pending === WITHDRAW) {
+        this.#dropIfEmpty(entry);
+        continue;
+      }
       spent += cost(pending);
       announce.push(pending);
       if (sent === undefined) fresh++;
@@ -225,11 +227,14 @@ export class AdjRibOut implements AdjRibOutView {
       taken++;
       entry.queuedToWithdraw = false;
       const { sent } = entry;
-      if (entry.pending !== WITHDRAW || sent === undefined) continue;
+      if (entry.pending !== WITHDRAW || sent === undefined) {
+        this.#dropIfEmpty(entry);
+        continue;
+      }
       spent += cost(sent);
       withdraw.push(sent);
       this.#done(entry);
-      this.#forget(entry);
+      this.#unsend(entry);
     }
     this.#toWithdraw = rest(this.#toWithdraw, taken);
     return { announce, withdraw };
@@ -241,18 +246,16 @@ export class AdjRibOut implements AdjRibOutView {
    */
   unwritten(key: RouteKey): void {
     const entry = this.#entries.get(key);
-    if (entry === undefined) return;
+    if (entry?.sent === undefined) return;
     const before = this.#replaced.get(key);
-    if (before !== undefined) {
-      entry.sent = before.route;
-      entry.sentAt = before.sentAt;
-      this.#queue(entry, WITHDRAW);
-    } else if (entry.pending === undefined) {
-      this.#forget(entry);
-    } else {
-      entry.sent = undefined;
-      this.#sentCount--;
+    if (before === undefined) {
+      if (entry.pending === WITHDRAW) this.#done(entry);
+      this.#unsend(entry);
+      return;
     }
+    entry.sent = before.route;
+    entry.sentAt = before.sentAt;
+    this.#queue(entry, WITHDRAW);
   }
 
   /**
@@ -260,6 +263,8 @@ export class AdjRibOut implements AdjRibOutView {
    * empty, for the next session, which will mostly get the same routes; those that this session had no use for go.
    */
   clear(): void {
+    for (const entry of this.#toAnnounce) entry.queuedToAnnounce = false;
+    for (const entry of this.#toWithdraw) entry.queuedToWithdraw = false;
     this.#toAnnounce = [];
     this.#toWithdraw = [];
     this.#replaced.clear();
@@ -268,8 +273,6 @@ export class AdjRibOut implements AdjRibOutView {
       if (entry.sent === undefined && entry.pending === undefined) this.#entries.delete(key);
       entry.sent = undefined;
       entry.pending = undefined;
-      entry.queuedToAnnounce = false;
-      entry.queuedToWithdraw = false;
     }
     this.#sentCount = 0;
     this.#pendingCount = 0;
@@ -293,11 +296,19 @@ export class AdjRibOut implements AdjRibOutView {
     entry.pending = undefined;
   }
 
-  /** Nothing stands under the key, and nothing waits. */
-  #forget(entry: Entry): void {
+  /** Nothing stands under the key any more. */
+  #unsend(entry: Entry): void {
     entry.sent = undefined;
     this.#sentCount--;
-    this.#entries.delete(entry.key);
+    this.#dropIfEmpty(entry);
+  }
+
+  /** An entry that a queue still holds stays, so that the key does not come to be queued a second time. */
+  #dropIfEmpty(entry: Entry): void {
+    const { sent, pending, queuedToAnnounce, queuedToWithdraw } = entry;
+    if (sent === undefined && pending === undefined && !queuedToAnnounce && !queuedToWithdraw) {
+      this.#entries.delete(entry.key);
+    }
   }
 }
 

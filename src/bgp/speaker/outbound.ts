@@ -151,6 +151,7 @@ export class Outbound {
     this.#costNextTurn =
       this.#rib.pendingCount > 0 ? Math.max(COST_A_TURN / 2, this.#costNextTurn - over) : COST_A_TURN;
     this.#session.writeUpdates(messages);
+    if (this.#over) return;
     if (tooLong.length === 0) {
       this.#listener.onSent(changes.announce, changes.withdraw);
       return;

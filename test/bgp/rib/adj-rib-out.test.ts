@@ -156,11 +156,37 @@ describe('the Adj-RIB-Out of a session', () => {
     assert.equal(rib.sentCount, 0);
   });
 
+  it('a route that was announced and withdrawn again and again before the peer reads waits once', () => {
+    const rib = new AdjRibOut();
+    let asked = 0;
+    const count = (): number => {
+      asked++;
+      return 1;
+    };
+    for (let i = 0; i < 1000; i++) {
+      rib.announce(flowRoute(1));
+      rib.withdraw(flowRoute(1).key);
+    }
+    rib.announce(flowRoute(1));
+    assert.equal(rib.pendingCount, 1);
+    assert.equal(rib.take(ALL, 0, count).announce.length, 1);
+    assert.equal(asked, 1);
+  });
+
+  it('what was queued and taken back before a session ended does not keep the next from being given it', () => {
+    const rib = new AdjRibOut();
+    rib.announce(flowRoute(1));
+    rib.withdraw(flowRoute(1).key);
+    rib.clear();
+    rib.announce(flowRoute(1));
+    assert.deepEqual(rib.take(ALL, 0).announce, [flowRoute(1)]);
+  });
+
   // A model of the peer applies what is taken; at rest its table is what was asked for, whatever the order of things.
   it('brings the peer to what was asked for, whatever is asked and however little is taken at a time', () => {
     const change = fc.record({
       n: fc.nat(5),
-      what: fc.constantFrom('discard', 'police', 'withdraw', 'resend', 'take'),
+      what: fc.constantFrom('discard', 'police', 'withdraw', 'resend', 'take', 'take', 'unwritten', 'clear'),
       max: fc.integer({ min: 1, max: 3 }),
     });
     fc.assert(
@@ -168,15 +194,25 @@ describe('the Adj-RIB-Out of a session', () => {
         const rib = new AdjRibOut();
         const asked = new Map<string, string>();
         const peer = new Map<string, string>();
-        const take = (max: number): void => {
+        /** Takes, and writes all but the first announcement if that one fits into no message. */
+        const take = (max: number, tooLong: boolean): void => {
           const { announce, withdraw } = rib.take(max, 0);
-          for (const route of announce) peer.set(route.key, route.attributes.key);
+          const [first] = announce;
+          for (const route of tooLong ? announce.slice(1) : announce)
+            peer.set(route.key, route.attributes.key);
           for (const route of withdraw) peer.delete(route.key);
+          if (!tooLong || first === undefined) return;
+          rib.unwritten(first.key);
+          asked.delete(first.key);
         };
         for (const { n, what, max } of changes) {
           const { key } = flowRoute(n);
-          if (what === 'take') take(max);
-          else if (what === 'resend') rib.resend(FLOW4);
+          if (what === 'take' || what === 'unwritten') take(max, what === 'unwritten');
+          else if (what === 'clear') {
+            rib.clear();
+            asked.clear();
+            peer.clear();
+          } else if (what === 'resend') rib.resend(FLOW4);
           else if (what === 'withdraw') {
             rib.withdraw(key);
             asked.delete(key);
@@ -190,8 +226,10 @@ describe('the Adj-RIB-Out of a session', () => {
             new Set([...rib.sentRoutes()].map(({ route }) => route.key)),
             new Set(peer.keys()),
           );
+          assert.equal(rib.sentCount, peer.size);
         }
-        while (rib.pendingCount > 0) take(1);
+        for (let left = 200; rib.pendingCount > 0 && left > 0; left--) take(1, false);
+        assert.equal(rib.pendingCount, 0);
         assert.deepEqual(new Map([...peer].sort()), new Map([...asked].sort()));
       }),
     );
