@@ -68,22 +68,33 @@ async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
   const startedAt = clock();
   const announcer = makeAnnouncer(config, clock);
   const health = new Health(announcer);
-  // Two parts need each other's counters; neither is there before the other is made.
-  const counters: { metrics: Metrics | null } = { metrics: null };
-  const served: { server: HttpServer | null } = { server: null };
+  // What parts that are made before them need nevertheless, once it is there.
+  const later: { audit: AuditLog | null; metrics: Metrics | null; server: HttpServer | null } = {
+    audit: null,
+    metrics: null,
+    server: null,
+  };
   const { engine, warnings } = await openEngine({
     store: new Journal({ folder: config.storage.path, clock }),
     policy: config.policy,
     clock,
     newId: randomUUID,
     snapshotEvery: SNAPSHOT_EVERY,
+    onReplay: async (restored) => {
+      // Not before the journal is ours: the log lies beside it, and its unfinished end is cut off.
+      const log = await openAudit(config, clock, logger);
+      later.audit = log;
+      undo.push(() => log.close());
+      return (fact) => log.catchUp(restored, fact);
+    },
+    beforeSnapshot: async () => later.audit?.flush(),
     onSnapshotFailed: (error) => {
       health.snapshotFails(error);
       logger.error({ err: error }, 'snapshot failed; the journal still holds everything');
     },
     onAppended: (facts, milliseconds) => {
       health.storeWorks();
-      counters.metrics?.onAppended(facts, milliseconds);
+      later.metrics?.onAppended(facts, milliseconds);
     },
     onAppendFailed: (error) => {
       health.storeFails(error);
@@ -107,19 +118,18 @@ async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
   const view = viewOf(reconciler, engine, announcer);
   engine.follow(narrateFacts(logger, engine.state, view.ruleText));
   announcer.subscribe(narrateSessions(logger));
-  const audit = await openAudit(config, engine, clock, logger);
-  undo.push(() => audit.close());
-  engine.follow((facts) => audit.record(facts));
+  const audit = followed(later.audit, engine, logger);
   const metrics = new Metrics({
     engine,
     reconciler: view,
     announcer,
     clock,
     version,
-    feedReaders: () => served.server?.feedReaders ?? 0,
+    feedReaders: () => later.server?.feedReaders ?? 0,
   });
-  counters.metrics = metrics;
-  undo.push(async () => metrics.stop());
+  later.metrics = metrics;
+  // Whatever follows the facts is there until the engine has told its last: it is taken apart after it.
+  undo.unshift(async () => metrics.stop());
   const alerts = new AlertRelay(config, {
     state: engine.state,
     logger,
@@ -127,7 +137,7 @@ async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
       for (let i = 0; i < count; i++) metrics.onAlert(destination, outcome);
     },
   });
-  undo.push(() => alerts.close(0));
+  undo.unshift(() => alerts.close(0));
   engine.follow((facts) => alerts.record(facts));
   const reloader = new Reloader({ config, engine, announcer, reconciler, logger, load: options.load });
   reloader.onAdopted(async (adopted) => alerts.adopt(adopted));
@@ -148,7 +158,7 @@ async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
     clock,
     startedAt,
   });
-  served.server = http.server;
+  later.server = http.server;
   undo.push(() => http.server.close(0));
   const scrapes = await serveScrapes(config, metrics);
   undo.push(async () => {
@@ -201,28 +211,23 @@ async function recordPolicy(engine: Engine, config: LoadedConfig, logger: Logger
   }
 }
 
-/** Opens the audit log and gives it what a crash kept from it. */
-async function openAudit(
-  config: LoadedConfig,
-  engine: Engine,
-  clock: () => number,
-  logger: Logger,
-): Promise<AuditLog> {
-  const { state } = engine;
-  const audit = await AuditLog.open({
+async function openAudit(config: LoadedConfig, clock: () => number, logger: Logger): Promise<AuditLog> {
+  return AuditLog.open({
     path: config.observability.auditLogPath,
     clock,
-    newestSeq: state.seq,
-    live: [...state.live].flatMap((id) => state.mitigations.get(id) ?? []),
     gather: (write) => realTimers.after(AUDIT_GATHERS_MS, write),
     onError: (error) => logger.error({ err: error }, 'the audit log cannot be written; trying again'),
   });
-  const missed = engine.recent(audit.lastSeq);
-  if (missed === undefined) {
-    logger.warn({ last_seq: audit.lastSeq }, 'the audit log misses facts that only the journal holds');
-  } else {
-    audit.record(missed);
+}
+
+/** The audit log, which has seen the replay and follows the engine from now on. */
+function followed(audit: AuditLog | null, engine: Engine, logger: Logger): AuditLog {
+  if (audit === null) throw new TypeError('the engine was opened without the audit log');
+  const missing = audit.begin(engine.state);
+  if (missing > 0) {
+    logger.warn({ facts: missing }, 'the audit log lacks facts that only the journal holds');
   }
+  engine.follow((facts) => audit.record(facts));
   return audit;
 }
 

@@ -43,7 +43,7 @@ export class UpdateLatency {
       return;
     }
     if (this.#justSent.size === 0) setImmediate(() => this.#justSent.clear());
-    if (!this.#justSent.has(mitigationId)) this.#justSent.set(mitigationId, now);
+    this.#justSent.set(mitigationId, now);
   }
 
   #measured(decidedAt: number, sentAt: number): void {

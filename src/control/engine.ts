@@ -9,7 +9,7 @@ import type { RecordedFact } from '../core/facts.ts';
 import type { Policy } from '../core/policy.ts';
 import type { StateHandle, StateView } from '../core/state.ts';
 import { initialState, restoreState } from '../core/state.ts';
-import type { Store } from '../store/store.ts';
+import type { Recovery, Store } from '../store/store.ts';
 import { StoreError } from '../store/store.ts';
 import type { EngineView, FactFollower } from './types.ts';
 
@@ -26,6 +26,13 @@ export interface EngineOptions {
   readonly newId: () => string;
   /** A snapshot is written once this many facts have been appended since the last; 0 means never. */
   readonly snapshotEvery: number;
+  /**
+   * Called when the store is open and its snapshot restored. What it resolves with is told of each fact that follows,
+   * before that is folded.
+   */
+  readonly onReplay?: (restored: StateView) => Promise<(fact: RecordedFact) => void>;
+  /** Awaited before a snapshot is written, by whoever needs the facts up to it to be replayed until then. Must not reject. */
+  readonly beforeSnapshot?: () => Promise<void>;
   /** Told when a snapshot could not be written: the journal still holds everything. */
   readonly onSnapshotFailed?: (error: unknown) => void;
   /** Told how long the store took to make a group durable (ms). */
@@ -47,23 +54,34 @@ interface Job {
   readonly reject: (error: unknown) => void;
 }
 
-/** Opens the store, folds what it holds, and returns the engine with the store's warnings. */
+/** Opens the store, folds what it holds, and returns the engine with the store's warnings. When it rejects, the store is closed again. */
 export async function openEngine(
   options: EngineOptions,
 ): Promise<{ engine: Engine; warnings: readonly string[] }> {
   const recovery = await options.store.open();
+  try {
+    return { engine: await replay(options, recovery), warnings: recovery.warnings };
+  } catch (error) {
+    await options.store.close();
+    throw error;
+  }
+}
+
+async function replay(options: EngineOptions, recovery: Recovery): Promise<Engine> {
   const state = recovery.snapshot === null ? initialState() : restoreState(recovery.snapshot);
+  const observe = await options.onReplay?.(state);
   const recent: RecordedFact[] = [];
   let replayed = 0;
   for await (const facts of recovery.facts) {
     for (const fact of facts) {
+      observe?.(fact);
       state.apply(fact);
       recent.push(fact);
     }
     replayed += facts.length;
     if (recent.length > 2 * RECENT_FACTS) recent.splice(0, recent.length - RECENT_FACTS);
   }
-  return { engine: new Engine(options, state, recent, replayed), warnings: recovery.warnings };
+  return new Engine(options, state, recent, replayed);
 }
 
 export class Engine implements EngineView {
@@ -267,8 +285,9 @@ export class Engine implements EngineView {
   #startSnapshot(): void {
     if (this.#snapshotting !== null) return;
     this.#sinceSnapshot = 0;
-    this.#snapshotting = this.#options.store
-      .snapshot(this.#state.snapshot())
+    const snapshot = this.#state.snapshot();
+    this.#snapshotting = Promise.resolve(this.#options.beforeSnapshot?.())
+      .then(() => this.#options.store.snapshot(snapshot))
       .catch((error: unknown) => this.#options.onSnapshotFailed?.(error))
       .finally(() => {
         this.#snapshotting = null;

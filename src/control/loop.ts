@@ -243,14 +243,14 @@ export class Reconciler {
     const status = this.#options.announcer.peers().find((one) => one.name === peer);
     neighbor.families = status?.negotiated?.families ?? [];
     neighbor.generation++;
-    void this.#fill(neighbor);
+    neighbor.filling = true;
+    if (neighbor.whole) void this.#fill(neighbor);
   }
 
   /** Gives a fresh session everything, in slices, then End-of-RIB. */
   async #fill(neighbor: Neighbor): Promise<void> {
     const { generation, table } = neighbor;
     const { name } = neighbor.policy;
-    neighbor.filling = true;
     const out = this.#options.announcer.ribOut(name);
     const keys = [...table.routeKeys()];
     // A session that was up before its neighbor was adopted may hold what nobody wants any more.
@@ -287,6 +287,7 @@ export class Reconciler {
   }
 
   async #runFull(): Promise<number> {
+    const fresh = [...this.#fleet].filter(({ whole }) => !whole);
     const keys = this.#touched.all(this.#options.engine.state);
     for (const key of this.#fleet.matchKeys()) keys.add(key);
     const all = [...keys];
@@ -297,10 +298,17 @@ export class Reconciler {
         changes += this.#bring(all.slice(at, at + SLICE));
       });
     }
+    if (!this.#stopped) for (const neighbor of fresh) this.#tableIsWhole(neighbor);
     for (const neighbor of this.#fleet) changes += await this.#removeStrays(neighbor);
     this.#schedule.armExpiry();
     this.#endings.checkSoon();
     return changes;
+  }
+
+  /** A session that has come up meanwhile is given what it lacks, and its End-of-RIB. */
+  #tableIsWhole(neighbor: Neighbor): void {
+    neighbor.whole = true;
+    if (neighbor.families.length > 0) void this.#fill(neighbor);
   }
 
   /** Withdraws what stands on a session although no table knows it. */

@@ -16,6 +16,8 @@ export interface Neighbor {
   generation: number;
   /** True while a session that came up is being given everything. */
   filling: boolean;
+  /** A full run has filled the table. Before, a session gets no End-of-RIB: its router would flush what is still to come. */
+  whole: boolean;
 }
 
 /** A neighbor whose session is down and whose table is empty. */
@@ -27,6 +29,7 @@ export function newNeighbor(policy: NeighborPolicy): Neighbor {
     families: [],
     generation: 0,
     filling: false,
+    whole: false,
   };
 }
 

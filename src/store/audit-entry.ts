@@ -46,14 +46,10 @@ export class AuditTrail {
   readonly #mitigations = new Map<string, Mitigation>();
   readonly #actors = new Map<string, Actor>();
 
-  /** `live`: mitigations that are there already, as before the first fact to come. */
-  constructor(live: Iterable<Mitigation> = []) {
+  /** `live`: mitigations that are there already, as before the first fact to come; `events`: those that came before, oldest first. */
+  constructor(live: Iterable<Mitigation> = [], events: Iterable<EventRecord> = []) {
     for (const mitigation of live) this.#mitigations.set(mitigation.id, mitigation);
-  }
-
-  entryOfAction({ type, at, actor, target, reason }: AuditAction): AuditEntry {
-    const [noun = type] = type.split('.');
-    return entry(null, at, type, actor, { type: noun, id: target }, { reason });
+    for (const event of events) this.#remember(event);
   }
 
   entryOf({ seq, at, fact }: RecordedFact): AuditEntry {
@@ -100,12 +96,16 @@ export class AuditTrail {
     }
   }
 
-  #event(seq: number, at: number, event: EventRecord): AuditEntry {
-    this.#actors.set(event.id, event.actor);
+  #remember({ id, actor }: EventRecord): void {
+    this.#actors.set(id, actor);
     for (const oldest of this.#actors.keys()) {
       if (this.#actors.size <= EVENTS) break;
       this.#actors.delete(oldest);
     }
+  }
+
+  #event(seq: number, at: number, event: EventRecord): AuditEntry {
+    this.#remember(event);
     // The detector's own details are left to the journal: they may be long, and hold anything.
     const { externalId, source, action, victim, vector, bps, pps, confidence, ports } = event.detection;
     return entry(
@@ -158,6 +158,12 @@ export class AuditTrail {
       },
     );
   }
+}
+
+/** The entry of something that no fact records. */
+export function entryOfAction({ type, at, actor, target, reason }: AuditAction): AuditEntry {
+  const [noun = type] = type.split('.');
+  return entry(null, at, type, actor, { type: noun, id: target }, { reason });
 }
 
 type OperatorFact = Extract<Fact, { type: `safelist.${string}` | `control.${string}` | `policy.${string}` }>;

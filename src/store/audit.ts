@@ -1,13 +1,13 @@
 /**
  * The audit log: one JSON line for each decision and each operator's action, append-only, made durable group by group,
  * rotated by size. It follows the facts and never holds up nor fails whoever makes them: what cannot be written waits in
- * a bounded queue and is reported. Facts are in the journal already, from where a restart fills in what a crash kept from
- * the log, so their entries may gather for a while; an operator's action is nowhere else and is written at once.
+ * a bounded queue and is reported. Facts are in the journal already, whose replay at the next start fills in what a crash
+ * kept from the log, so their entries may gather for a while; an operator's action is nowhere else and is written at once.
  */
 import { basename, dirname, join } from 'node:path';
 import type { RecordedFact } from '../core/facts.ts';
-import type { Mitigation } from '../core/types.ts';
-import { type AuditAction, type AuditEntry, AuditTrail } from './audit-entry.ts';
+import type { StateView } from '../core/state.ts';
+import { type AuditAction, type AuditEntry, AuditTrail, entryOfAction } from './audit-entry.ts';
 import { errorCode, type Files, type OpenFile, realFiles, storeError } from './files.ts';
 import { lastLines, unterminatedOctets } from './lines.ts';
 import { SegmentFile } from './segment-file.ts';
@@ -20,13 +20,6 @@ export interface AuditLogOptions {
   readonly clock: () => number;
   /** Told of each failure to write; the entries are tried again with the next ones. Must not throw. */
   readonly onError: (error: StoreError) => void;
-  /**
-   * The newest fact there is. A log that counts beyond it followed another journal, whose numbers say nothing here; then
-   * everything up to this fact passes for recorded.
-   */
-  readonly newestSeq?: number;
-  /** Mitigations that are live when the log begins, for the `before` of their next change. */
-  readonly live?: Iterable<Mitigation>;
   /** A file is rotated before it grows beyond this many octets. Default 64 MiB. */
   readonly maxOctets?: number;
   /** Rotated files that are kept. Default 20. */
@@ -46,10 +39,11 @@ const RETRIES_AT_CLOSE = 2;
 const ENOUGH = 1_000;
 
 export class AuditLog {
-  readonly #options: Required<Omit<AuditLogOptions, 'live' | 'newestSeq'>>;
+  readonly #options: Required<AuditLogOptions>;
   readonly #folder: string;
   readonly #name: string;
-  readonly #trail: AuditTrail;
+  /** Made when it is known what went before. */
+  #trail: AuditTrail | undefined;
   #file: SegmentFile;
   #waiting: AuditEntry[] = [];
   #dropped = 0;
@@ -60,6 +54,8 @@ export class AuditLog {
   /** Work on the files, one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
   #lastSeq: number;
+  /** Facts that the log lacks and the replay did not hold. */
+  #missing = 0;
 
   private constructor(options: AuditLogOptions, file: SegmentFile, lastSeq: number) {
     this.#options = {
@@ -72,7 +68,6 @@ export class AuditLog {
     };
     this.#folder = dirname(options.path);
     this.#name = basename(options.path);
-    this.#trail = new AuditTrail(options.live);
     this.#file = file;
     this.#lastSeq = lastSeq;
   }
@@ -89,8 +84,7 @@ export class AuditLog {
         found === undefined
           ? await SegmentFile.create(files, dirname(path), segment)
           : await SegmentFile.open(files, segment, found.unterminated);
-      const lastSeq = Math.min(found?.lastSeq ?? 0, options.newestSeq ?? Number.POSITIVE_INFINITY);
-      return new AuditLog(options, file, lastSeq);
+      return new AuditLog(options, file, found?.lastSeq ?? 0);
     } catch (error) {
       throw storeError('open the audit log', path, error);
     }
@@ -106,8 +100,28 @@ export class AuditLog {
     return { waiting: this.#waiting.length, dropped: this.#dropped };
   }
 
+  /** The journal is being replayed: the fact, which `state` does not have yet, is recorded if the log lacks it. */
+  catchUp(state: StateView, fact: RecordedFact): void {
+    if (fact.seq <= this.#lastSeq) return;
+    this.#trail ??= trailFrom(state);
+    this.#missing += fact.seq - this.#lastSeq - 1;
+    this.record([fact]);
+  }
+
+  /**
+   * The replay is over, and `state` has every fact. Returns how many facts the log lacks. One that counts beyond the newest
+   * fact has followed another journal, whose numbers say nothing here: everything there is passes for recorded.
+   */
+  begin(state: StateView): number {
+    this.#trail ??= trailFrom(state);
+    this.#missing += Math.max(0, state.seq - this.#lastSeq);
+    this.#lastSeq = state.seq;
+    return this.#missing;
+  }
+
   /** A fact is recorded once: those up to `lastSeq` are passed over. Never throws, never waits. */
   record(facts: readonly RecordedFact[]): void {
+    this.#trail ??= new AuditTrail();
     for (const fact of facts) {
       if (fact.seq <= this.#lastSeq) continue;
       this.#lastSeq = fact.seq;
@@ -117,14 +131,19 @@ export class AuditLog {
 
   /** Something an operator did that is no fact. */
   recordAction(action: AuditAction): void {
-    this.#enqueue(this.#trail.entryOfAction(action));
+    this.#enqueue(entryOfAction(action));
     this.#start();
+  }
+
+  /** Resolves when what waits now is written, or could not be. */
+  async flush(): Promise<void> {
+    if (this.#waiting.length > 0) this.#start();
+    await this.#writing;
   }
 
   /** The newest entries, durable, newest first, from rotated files too. Rejects with StoreError. */
   async newest(limit: number): Promise<readonly AuditEntry[]> {
-    if (this.#waiting.length > 0) this.#start();
-    await this.#writing;
+    await this.flush();
     try {
       return await this.#inTurn(() => this.#read(limit));
     } catch (error) {
@@ -228,7 +247,7 @@ export class AuditLog {
   /** An entry of the log about itself. */
   #note(type: string, target: string, reason: string): AuditEntry {
     const actor = { kind: 'system', name: 'prefixd' } as const;
-    return this.#trail.entryOfAction({ type, at: this.#options.clock(), actor, target, reason });
+    return entryOfAction({ type, at: this.#options.clock(), actor, target, reason });
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -275,6 +294,12 @@ export class AuditLog {
       await file.close();
     }
   }
+}
+
+/** A trail that knows what is live in `state`, and the events that led there. */
+function trailFrom(state: StateView): AuditTrail {
+  const live = [...state.live].flatMap((id) => state.mitigations.get(id) ?? []);
+  return new AuditTrail(live, state.events.values());
 }
 
 function atOnce(write: () => void): () => void {

@@ -33,10 +33,10 @@ export class SegmentFile {
     try {
       const file = await files.open(segment.path, 'append-durably');
       const opened = new SegmentFile(segment, file, (await file.size()) - unterminated);
-      if (unterminated > 0) {
-        opened.#untidy = true;
-        await opened.tidy();
-      }
+      opened.#untidy = unterminated > 0;
+      await opened.tidy();
+      // What another process wrote may be nowhere but in the page cache, and later writes answer for their own octets only.
+      await file.datasync();
       return opened;
     } catch (error) {
       throw storeError('write', segment.path, error);

@@ -249,6 +249,64 @@ describe('Engine', () => {
     assert.equal(seen.length, 4);
   });
 
+  it('shows each replayed fact before it is folded, and the state that the snapshot held before that', async () => {
+    const store = new TestStore();
+    const before = await engineOn(store, 4);
+    for (const victim of ['203.0.113.10', '203.0.113.11', '203.0.113.12']) await before.submit(ban(victim));
+    const seen: string[] = [];
+    await openEngine({
+      store,
+      policy: POLICY,
+      clock: () => 1_000_000,
+      newId: () => 'unused',
+      snapshotEvery: 0,
+      onReplay: async (state) => {
+        seen.push(`restored: ${state.seq}, ${state.live.size} live`);
+        return ({ seq, fact }) => seen.push(`${seq} ${fact.type} at ${state.seq}`);
+      },
+    });
+    assert.deepEqual(seen, ['restored: 4, 2 live', '5 event.received at 4', '6 mitigation.created at 5']);
+  });
+
+  it('waits with a snapshot until it may replace the facts', async () => {
+    const store = new TestStore();
+    let may = (): void => {};
+    const { engine } = await openEngine({
+      store,
+      policy: POLICY,
+      clock: () => 1_000_000,
+      newId: () => '00000000-0000-4000-8000-000000000001',
+      snapshotEvery: 1,
+      beforeSnapshot: () =>
+        new Promise((resolve) => {
+          may = resolve;
+        }),
+    });
+    await engine.submit(ban('203.0.113.10'));
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(store.snapshots.length, 0);
+    may();
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(store.snapshots.length, 1);
+  });
+
+  it('closes the store when what it holds cannot be folded', async () => {
+    const store = new TestStore();
+    store.held = [
+      {
+        seq: 7,
+        at: 1,
+        fact: { type: 'control.resumed', actor: OPERATOR, reason: 'the first six are missing' },
+      },
+    ];
+    let closed = false;
+    store.close = async () => {
+      closed = true;
+    };
+    await assert.rejects(engineOn(store), /fact 7 does not follow fact 0/);
+    assert.equal(closed, true);
+  });
+
   it('counts facts that it replayed towards the next snapshot, so that crashes do not put it off for ever', async () => {
     const store = new TestStore();
     const first = await engineOn(store, 5);

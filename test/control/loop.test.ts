@@ -247,6 +247,36 @@ describe('Reconciler', () => {
     assert.deepEqual(at.written, []);
   });
 
+  it('gives a session that comes up before its table is whole no End-of-RIB, and everything once it is', async () => {
+    const at = await house();
+    await banned(at, '203.0.113.10');
+    const ended: string[] = [];
+    at.announcer.endOfRib = (peer) => {
+      ended.push(`${peer}: ${at.rules(peer).length}`);
+    };
+    let open = (): void => {};
+    const gate = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    const append = at.store.append.bind(at.store);
+    at.store.append = async (facts) => {
+      await gate;
+      await append(facts);
+    };
+    // While a group is not durable no table is filled.
+    const slow = at.engine.submit(ban('203.0.113.11'));
+    await idle();
+    await at.announcer.reconfigure([neighborSettings('edge1'), neighborSettings('edge2')]);
+    const adopted = at.reconciler.setNeighbors([neighborPolicy('edge1'), neighborPolicy('edge2')]);
+    at.announcer.clear('edge2', 'hard');
+    await idle();
+    assert.deepEqual(ended, []);
+    open();
+    await Promise.all([slow, adopted]);
+    await idle();
+    assert.deepEqual(ended, ['edge2: 2']);
+  });
+
   it('adopts neighbors that are added and forgets those that are removed', async () => {
     const at = await house();
     await banned(at, '203.0.113.10');

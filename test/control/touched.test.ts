@@ -72,7 +72,13 @@ describe('What facts touch', () => {
 
   it('a safelist entry has every rule judged anew', () => {
     const { fold } = follower();
-    const entry = { prefix: '203.0.113.0/24', reason: 'ours', addedBy: OPERATOR, addedAt: 1_000_000, configured: false };
+    const entry = {
+      prefix: '203.0.113.0/24',
+      reason: 'ours',
+      addedBy: OPERATOR,
+      addedAt: 1_000_000,
+      configured: false,
+    };
     assert.equal(fold([{ type: 'safelist.added', entry }]).guardChanged, true);
     assert.equal(
       fold([{ type: 'safelist.removed', prefix: entry.prefix, actor: OPERATOR }]).guardChanged,

@@ -3,9 +3,10 @@ import { appendFile, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import type { Fact, RecordedFact } from '../../src/core/facts.ts';
+import { initialState } from '../../src/core/state.ts';
 import type { Actor, EventRecord, Mitigation } from '../../src/core/types.ts';
 import { AuditLog, type AuditLogOptions } from '../../src/store/audit.ts';
-import { AuditTrail } from '../../src/store/audit-entry.ts';
+import { AuditTrail, entryOfAction } from '../../src/store/audit-entry.ts';
 import { FailingFiles, fact, facts, linesOf, names, systemError, temporaryFolder } from './support.ts';
 
 const DETECTOR: Actor = { kind: 'detector', name: 'fnm', address: '192.0.2.7', requestId: 'req-1' };
@@ -203,7 +204,7 @@ describe('Entries of the audit', () => {
         [of.type, 'ada', target, reason],
       );
     }
-    const action = trail.entryOfAction({
+    const action = entryOfAction({
       type: 'peer.disabled',
       at: NOW,
       actor: OPERATOR,
@@ -420,12 +421,73 @@ describe('The audit log', () => {
     );
   });
 
+  test('what a crash kept from it is filled in by the replay, as it would have been written', async (t) => {
+    const life: readonly RecordedFact[] = [
+      record(1, { type: 'mitigation.created', mitigation: MITIGATION }),
+      record(2, { type: 'event.received', event: EVENT }),
+      record(3, { type: 'mitigation.extended', id: 'm1', change: { expiresAt: NOW + 1, lastEventId: 'e2' } }),
+      record(4, {
+        type: 'mitigation.ending',
+        id: 'm1',
+        ending: { to: 'withdrawn', actor: OPERATOR, at: NOW, reason: 'false positive' },
+      }),
+      record(5, { type: 'mitigation.withdrawn', id: 'm1' }),
+    ];
+    const { log: whole } = await log(t);
+    whole.record(life);
+    const { log: cut, path } = await log(t);
+    cut.record(life.slice(0, 2));
+    await cut.close();
+    const again = await AuditLog.open({ path, clock: () => NOW, onError: () => {} });
+    const state = initialState();
+    for (const one of life) {
+      again.catchUp(state, one);
+      state.apply(one);
+    }
+    assert.equal(again.begin(state), 0);
+    assert.deepEqual(await again.newest(9), await whole.newest(9));
+    await Promise.all([whole.close(), again.close()]);
+  });
+
+  test('it says how many facts it lacks that the replay did not hold', async (t) => {
+    const { log: before, path } = await log(t);
+    before.record(facts(1, 3));
+    await before.close();
+    const again = await AuditLog.open({ path, clock: () => NOW, onError: () => {} });
+    const state = initialState();
+    for (const one of facts(1, 6)) {
+      // A snapshot has 4 and 5: the replay begins behind it.
+      if (one.seq > 5) again.catchUp(state, one);
+      state.apply(one);
+    }
+    assert.equal(again.begin(state), 2);
+    assert.deepEqual(
+      (await again.newest(9)).map((e) => e.seq),
+      [6, 3, 2, 1],
+    );
+    await again.close();
+  });
+
+  test('a flush writes what has gathered', async (t) => {
+    const { log: audit, path } = await log(t, { gather: () => () => undefined });
+    audit.record(facts(1, 2));
+    await audit.flush();
+    assert.equal((await linesOf(path)).length, 2);
+    await audit.flush();
+    await audit.close();
+  });
+
   test('a log that counts beyond the newest fact followed another journal, and does not pass over this one', async (t) => {
     const { log: before, path } = await log(t);
     before.record(facts(1, 5));
     await before.close();
-    const after = await AuditLog.open({ path, clock: () => NOW, onError: () => {}, newestSeq: 2 });
-    assert.equal(after.lastSeq, 2);
+    const after = await AuditLog.open({ path, clock: () => NOW, onError: () => {} });
+    const state = initialState();
+    for (const one of facts(1, 2)) {
+      after.catchUp(state, one);
+      state.apply(one);
+    }
+    assert.deepEqual([after.begin(state), after.lastSeq], [0, 2]);
     after.record(facts(3, 3));
     assert.equal((await after.newest(10)).length, 6);
     await after.close();
