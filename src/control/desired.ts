@@ -39,7 +39,7 @@ export function desired(
 ): Map<MatchKey, DesiredRule | null> {
   const wanted = new Map<MatchKey, DesiredRule | null>();
   for (const key of keys) {
-    const winner = strictest(candidates(state, key, now));
+    const winner = strictest(state, key, now);
     wanted.set(key, winner === undefined ? null : toRule(key, winner));
   }
   return wanted;
@@ -55,17 +55,14 @@ export function deservesRule(mitigation: Mitigation, now: number): boolean {
   );
 }
 
-function* candidates(state: StateView, key: MatchKey, now: number): Iterable<Mitigation> {
-  for (const id of state.withMatch(key)) {
-    const mitigation = state.mitigations.get(id);
-    if (mitigation !== undefined && deservesRule(mitigation, now)) yield mitigation;
-  }
-}
-
 /** The stricter action wins, then the older mitigation, then the smaller id: the same answer in every order. */
-function strictest(mitigations: Iterable<Mitigation>): Mitigation | undefined {
+function strictest(state: StateView, key: MatchKey, now: number): Mitigation | undefined {
   let best: Mitigation | undefined;
-  for (const one of mitigations) if (best === undefined || compareStrictness(one, best) < 0) best = one;
+  for (const id of state.withMatch(key)) {
+    const one = state.mitigations.get(id);
+    if (one === undefined || !deservesRule(one, now)) continue;
+    if (best === undefined || compareStrictness(one, best) < 0) best = one;
+  }
   return best;
 }
 

@@ -47,11 +47,6 @@ export class Fleet implements Iterable<Neighbor> {
     return this.get(name)?.table.want(key)?.label;
   }
 
-  /** Every match for which some table has a claim. */
-  *matchKeys(): Iterable<MatchKey> {
-    for (const { table } of this) yield* table.matchKeys();
-  }
-
   /**
    * Every table has the mitigation's rule, so that a longer life changes nothing. It may lack it: another mitigation may
    * speak for the match, or this one had expired and was withdrawn before its end was written down.

@@ -28,6 +28,8 @@ import type { Log, Timers } from './types.ts';
 
 /** Keys handled in one turn of the event loop, so that hold timers are served between turns. */
 const SLICE = 500;
+/** The same where a key is merely looked up. */
+const LOOK_SLICE = 5000;
 /**
  * Routes given to a fresh session in one turn, at most: about what the session writes in one, so that most messages are
  * full. Fewer when the time is over: routes that no session has had yet are judged by the egress check, which takes longer.
@@ -288,14 +290,15 @@ export class Reconciler {
 
   async #runFull(): Promise<number> {
     const fresh = [...this.#fleet].filter(({ whole }) => !whole);
-    const keys = this.#touched.all(this.#options.engine.state);
-    for (const key of this.#fleet.matchKeys()) keys.add(key);
-    const all = [...keys];
+    const { state } = this.#options.engine;
     let changes = 0;
-    for (let at = 0; at < all.length && !this.#stopped; at += SLICE) {
-      if (at > 0) await this.#options.timers.yield();
-      await this.#settled(() => {
-        changes += this.#bring(all.slice(at, at + SLICE));
+    await this.#inSlices([...state.live], SLICE, (ids) => {
+      changes += this.#bring(new Set(ids.flatMap((id) => this.#touched.matchOf(id, state) ?? [])));
+    });
+    for (const { table } of this.#fleet) {
+      await this.#inSlices([...table.matchKeys()], LOOK_SLICE, (keys) => {
+        const unasked = keys.filter((key) => state.withMatch(key).size === 0);
+        if (unasked.length > 0) changes += this.#bring(unasked);
       });
     }
     if (!this.#stopped) for (const neighbor of fresh) this.#tableIsWhole(neighbor);
@@ -314,14 +317,23 @@ export class Reconciler {
   /** Withdraws what stands on a session although no table knows it. */
   async #removeStrays(neighbor: Neighbor): Promise<number> {
     if (neighbor.families.length === 0 || neighbor.filling || this.#stopped) return 0;
+    const { generation, table } = neighbor;
     const out = this.#options.announcer.ribOut(neighbor.policy.name);
-    const strays = [...out.effectiveKeys()].filter((key) => neighbor.table.want(key) === undefined);
-    if (strays.length === 0) return 0;
     let changed = 0;
-    await this.#settled(() => {
-      changed = this.#apply(neighbor, strays);
+    await this.#inSlices([...out.effectiveKeys()], LOOK_SLICE, (keys) => {
+      if (neighbor.generation !== generation) return;
+      const strays = keys.filter((key) => table.want(key) === undefined);
+      if (strays.length > 0) changed += this.#apply(neighbor, strays);
     });
     return changed;
+  }
+
+  /** Does something with every item, in slices with turns for others between them, each when everything folded is durable. */
+  async #inSlices<T>(items: readonly T[], size: number, act: (slice: readonly T[]) => void): Promise<void> {
+    for (let at = 0; at < items.length && !this.#stopped; at += size) {
+      if (at > 0) await this.#options.timers.yield();
+      await this.#settled(() => act(items.slice(at, at + size)));
+    }
   }
 
   #settled(act: () => void): Promise<void> {

@@ -20,14 +20,6 @@ export interface Touch {
 export class TouchedMatches {
   readonly #matchOf = new Map<string, MatchKey>();
 
-  /** Every match that a live mitigation has. */
-  all(state: StateView): Set<MatchKey> {
-    const keys = new Set<MatchKey>();
-    for (const id of state.live) keys.add(this.matchOf(id, state) ?? '');
-    keys.delete('');
-    return keys;
-  }
-
   /** The match of a mitigation when it was last looked at; looked at now when it never was. Undefined when it is not live. */
   matchOf(id: string, state: StateView): MatchKey | undefined {
     return this.#matchOf.get(id) ?? this.#look(id, state);

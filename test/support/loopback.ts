@@ -5,11 +5,11 @@ let used = 0;
 
 /**
  * An IPv4 loopback address of this process alone (all of 127/8 is local on Linux), so that daemons in tests that run
- * side by side can be told apart by their address, as BGP neighbors are.
+ * side by side can be told apart by their address, as BGP neighbors are. After 254 of them they come again.
  */
 export function ownAddress(): string {
-  used++;
-  return `127.${20 + (process.pid % 200)}.${Math.floor(process.pid / 200) % 256}.${used}`;
+  const last = (used++ % 254) + 1;
+  return `127.${20 + (process.pid % 200)}.${Math.floor(process.pid / 200) % 256}.${last}`;
 }
 
 /** A TCP port that is free at this address now. */
