@@ -8,6 +8,7 @@ import { destination as openFile, pino, stdSerializers } from 'pino';
 import type { Logger } from 'pino';
 import { redactText } from './config/redact.ts';
 import type { LogLevel } from './config/types.ts';
+import { withoutSecretKeys } from './log-redaction.ts';
 
 /** Where finished lines go, each with its line feed. */
 export interface LogDestination {
@@ -32,18 +33,6 @@ export interface LogSink {
 /** Octets that may wait for a reader of standard output that does not read; more are dropped. */
 const MAX_WAITING = 16 * 1024 * 1024;
 
-/** Keys whose values are secrets wherever a line may carry them: a second line of defence, nothing logs them on purpose. */
-const SECRET_KEYS = [
-  'token',
-  'password',
-  'md5Password',
-  'secret',
-  'routingKey',
-  'webhookUrl',
-  'authorization',
-  'cookie',
-];
-
 /** Makes the daemon's logger. */
 export function createLogger(options: LoggerOptions): LogSink {
   const standard = options.destination === undefined ? standardOutput() : undefined;
@@ -53,12 +42,8 @@ export function createLogger(options: LoggerOptions): LogSink {
       level: options.level,
       base: null,
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
-      formatters: { level: (label) => ({ level: label }) },
-      serializers: { err: stdSerializers.err },
-      redact: {
-        paths: SECRET_KEYS.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]),
-        censor: '***',
-      },
+      formatters: { level: (label) => ({ level: label }), log: withoutSecretKeys },
+      serializers: { err: (error: Error) => withoutSecretKeys(stdSerializers.err(error)) },
     },
     {
       write(line: string) {
