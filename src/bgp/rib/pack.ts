@@ -141,18 +141,17 @@ function fill(
 ): number {
   const { front, behind } = envelope;
   const overhead = HEADER_LENGTH + UPDATE_LENGTHS + front.length + behind.length;
-  const room = MAX_MESSAGE_LENGTH - overhead;
-  const roomForOne = maxMessageLength(MessageType.Update, context.extendedMessages) - overhead;
   // Several NLRI share at most the 4096 octets that everybody takes, extended messages or not: frr 8.4 negotiates them
   // and resets (3/9) when the FlowSpec NLRI of an UPDATE pass 6500 octets (FRRouting/frr#18557).
-  const sharedRoom = Math.min(room, MAX_MESSAGE_LENGTH - overhead);
+  const room = MAX_MESSAGE_LENGTH - overhead;
+  const roomForOne = maxMessageLength(MessageType.Update, context.extendedMessages) - overhead;
   let first = 0;
   let spilled = 0;
   while (first < routes.length) {
     let end = first;
     let nlriLength = 0;
     for (let route = routes[end]; route !== undefined; route = routes[++end]) {
-      if (nlriLength + route.nlri.length > (end === first ? room : sharedRoom)) break;
+      if (nlriLength + route.nlri.length > room) break;
       nlriLength += route.nlri.length;
     }
     const alone = routes[first];
@@ -167,7 +166,7 @@ function fill(
     }
     messages.push(assemble(routes, first, end, nlriLength, envelope, overhead));
     const another = routes[end - 1]?.nlri.length ?? 0;
-    spilled = nlriLength + another > sharedRoom ? 0 : end - first;
+    spilled = nlriLength + another > room ? 0 : end - first;
     first = end;
   }
   return spilled;
