@@ -200,23 +200,21 @@ export class AuditLog {
   #start(): void {
     this.#hurry = true;
     this.#endGathering();
-    this.#writing ??= Promise.resolve()
-      .then(() => this.#write())
-      .then((works) => {
-        this.#writing = undefined;
-        if (works && this.#waiting.length > 0) this.#gather();
-      });
+    this.#writing ??= Promise.resolve().then(() => this.#write());
+  }
+
+  /** Ends in the very step in which nothing is in a hurry any more, so that whoever is from then on begins anew. */
+  async #write(): Promise<void> {
+    let works = true;
+    while (works && this.#hurry && this.#waiting.length > 0) {
+      this.#hurry = false;
+      works = await this.#writeGroup();
+    }
+    this.#writing = undefined;
+    if (works && this.#waiting.length > 0) this.#gather();
   }
 
   /** False when the disk failed; the next entry tries again. */
-  async #write(): Promise<boolean> {
-    while (this.#hurry && this.#waiting.length > 0) {
-      this.#hurry = false;
-      if (!(await this.#writeGroup())) return false;
-    }
-    return true;
-  }
-
   async #writeGroup(): Promise<boolean> {
     const group = this.#waiting;
     const dropped = this.#dropped;
