@@ -4,15 +4,12 @@ import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { pino } from 'pino';
-import { request } from 'undici';
 import { parse } from 'yaml';
-import { defaultConfig } from '../../src/app/config/default.ts';
-import { startDaemon } from '../../src/app/daemon.ts';
 import { findProgram, output, type Running, start, until } from '../support/children.ts';
 import { type DaemonKind, PACKAGES } from '../support/daemons/daemon.ts';
 import { missing } from '../support/daemons.ts';
 import { freePort, ownAddress } from '../support/loopback.ts';
+import { reportToDaemon } from '../support/daemon-report.ts';
 import { undo } from '../support/undo.ts';
 
 /** How the router of a chapter is started with the chapter's configuration, and asked what it holds. */
@@ -98,23 +95,7 @@ async function blocksOf(title: string): Promise<readonly string[]> {
 async function report(t: TestContext, folder: string, yaml: string): Promise<void> {
   const data: { bgp?: object; neighbors?: unknown } = parse(yaml);
   const bgp = data.bgp ?? { neighbors: data.neighbors };
-  const result = await defaultConfig({
-    folder,
-    settings: {
-      http: { listen: '127.0.0.1:0' },
-      bgp: { local_asn: 65010, router_id: '192.0.2.10', ...bgp },
-      storage: { path: 'data' },
-    },
-  });
-  assert.ok(result.ok, JSON.stringify(result));
-  const daemon = await startDaemon({ config: result.config, logger: pino({ level: 'silent' }) });
-  undo(t, () => daemon.stop());
-  const { statusCode } = await request(`http://127.0.0.1:${daemon.http.port}/v1/events`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ source: 'test', victim_ip: '203.0.113.77', vector: 'udp_flood', confidence: 0.9 }),
-  });
-  assert.equal(statusCode, 202);
+  await reportToDaemon(t, folder, bgp);
 }
 
 for (const [title, chapter] of Object.entries(CHAPTERS)) {

@@ -1,20 +1,14 @@
-import assert from 'node:assert/strict';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { pino } from 'pino';
-import { request } from 'undici';
-import { defaultConfig } from '../../src/app/config/default.ts';
-import { startDaemon } from '../../src/app/daemon.ts';
 import { findProgram, start, until } from '../support/children.ts';
 import { missing, missingProgram, startDaemon as startRouter } from '../support/daemons.ts';
 import { freePort, ownAddress } from '../support/loopback.ts';
+import { reportToDaemon } from '../support/daemon-report.ts';
 import { undo } from '../support/undo.ts';
 
 const skip = missing('bird') || missingProgram('socat', 'socat');
-
-const REPORT = { source: 'test', victim_ip: '203.0.113.77', vector: 'udp_flood', confidence: 0.9 };
 
 describe('a helper that owns the TCP side (docs/routers.md)', { skip }, () => {
   it('joins the UNIX socket that prefixd dials to the port of the router, and may be replaced', async (t) => {
@@ -43,27 +37,9 @@ describe('a helper that owns the TCP side (docs/routers.md)', { skip }, () => {
     };
     const first = await startHelper();
 
-    const result = await defaultConfig({
-      folder,
-      settings: {
-        http: { listen: '127.0.0.1:0' },
-        bgp: {
-          local_asn: 65010,
-          router_id: '192.0.2.10',
-          neighbors: [{ name: 'bird', address: `unix:${path}`, peer_asn: 65002 }],
-        },
-        storage: { path: 'data' },
-      },
+    const daemon = await reportToDaemon(t, folder, {
+      neighbors: [{ name: 'bird', address: `unix:${path}`, peer_asn: 65002 }],
     });
-    assert.ok(result.ok, JSON.stringify(result));
-    const daemon = await startDaemon({ config: result.config, logger: pino({ level: 'silent' }) });
-    undo(t, () => daemon.stop());
-    const { statusCode } = await request(`http://127.0.0.1:${daemon.http.port}/v1/events`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(REPORT),
-    });
-    assert.equal(statusCode, 202);
     const ruleStands = async (): Promise<boolean> => {
       const [rule, ...more] = await bird.rules('ipv4-flowspec');
       return more.length === 0 && rule?.verbatim.includes('203.0.113.77/32') === true;

@@ -1,0 +1,33 @@
+/** The daemon in this process, on one configuration, and one report to it. */
+import assert from 'node:assert/strict';
+import type { TestContext } from 'node:test';
+import { pino } from 'pino';
+import { request } from 'undici';
+import { defaultConfig } from '../../src/app/config/default.ts';
+import { type Daemon, startDaemon } from '../../src/app/daemon.ts';
+import { undo } from './undo.ts';
+
+/** What is reported: a UDP flood against 203.0.113.77, which the default configuration polices at 5 Mbit/s. */
+const REPORT = { source: 'test', victim_ip: '203.0.113.77', vector: 'udp_flood', confidence: 0.9 };
+
+/** Starts it with its data in `folder` until the test ends; `bgp` goes beside AS 65010 and its router id. The report must be taken. */
+export async function reportToDaemon(t: TestContext, folder: string, bgp: object): Promise<Daemon> {
+  const result = await defaultConfig({
+    folder,
+    settings: {
+      http: { listen: '127.0.0.1:0' },
+      bgp: { local_asn: 65010, router_id: '192.0.2.10', ...bgp },
+      storage: { path: 'data' },
+    },
+  });
+  assert.ok(result.ok, JSON.stringify(result));
+  const daemon = await startDaemon({ config: result.config, logger: pino({ level: 'silent' }) });
+  undo(t, () => daemon.stop());
+  const { statusCode } = await request(`http://127.0.0.1:${daemon.http.port}/v1/events`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(REPORT),
+  });
+  assert.equal(statusCode, 202);
+  return daemon;
+}
