@@ -1,6 +1,7 @@
 /** What is worth telling somebody: facts that the configuration names, with what they are about. */
 import type { Fact, RecordedFact } from '../core/facts.ts';
 import type { Actor, Mitigation } from '../core/types.ts';
+import { timeText } from '../net/time.ts';
 
 /** Facts that can raise an alert. */
 export type AlertEvent = Exclude<Fact['type'], 'event.received' | 'mitigation.ending'>;
@@ -118,7 +119,7 @@ function rateText(bps: number): string {
 
 /** What an alert says of its mitigation, in the words of the API. */
 export function mitigationFields(mitigation: Mitigation): Readonly<Record<string, unknown>> {
-  const time = (at: number | null): string | null => (at === null ? null : new Date(at).toISOString());
+  const time = (at: number | null): string | null => (at === null ? null : timeText(at));
   const { match, action } = mitigation;
   return {
     mitigation_id: mitigation.id,

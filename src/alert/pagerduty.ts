@@ -3,6 +3,7 @@
  * that its beginning triggers, its changes update and its end resolves, all under one dedup key. So is a pause. What
  * only changes the configuration is a change event.
  */
+import { timeText } from '../net/time.ts';
 import { type Alert, type AlertEvent, type AlertRequest, mitigationFields } from './alert.ts';
 
 export const PAGERDUTY_URL = 'https://events.pagerduty.com';
@@ -20,7 +21,7 @@ const ENDS: ReadonlySet<AlertEvent> = new Set([
 export function pagerdutyRequest(alert: Alert, routingKey: string, base = PAGERDUTY_URL): AlertRequest {
   const headers = { 'content-type': 'application/json' };
   const summary = alert.summary.slice(0, SUMMARY_LENGTH);
-  const timestamp = new Date(alert.at).toISOString();
+  const timestamp = timeText(alert.at);
   const source = `prefixd ${alert.pop}`;
   const details = alert.mitigation === null ? { subject: alert.subject } : mitigationFields(alert.mitigation);
   if (CHANGES.has(alert.event)) {

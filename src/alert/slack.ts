@@ -1,4 +1,5 @@
 /** Slack's incoming webhooks (https://api.slack.com/messaging/webhooks). */
+import { timeText } from '../net/time.ts';
 import type { Alert, AlertEvent, AlertRequest } from './alert.ts';
 
 const MARKS: Readonly<Partial<Record<AlertEvent, string>>> = {
@@ -24,7 +25,7 @@ function alertText(alert: Alert): string {
   const lines = [`${MARKS[event] ?? ':information_source:'} *${escapeText(alert.summary)}*`];
   if (mitigation !== null) {
     const ports = mitigation.ports.length === 0 ? 'any' : mitigation.ports.join(', ');
-    const until = new Date(mitigation.expiresAt).toISOString();
+    const until = timeText(mitigation.expiresAt);
     lines.push(`> \`${mitigation.id}\` · ${mitigation.match.dstPrefix} · ports ${ports} · until ${until}`);
     const isNew = event === 'mitigation.created' || event === 'mitigation.rejected';
     if (isNew || event === 'mitigation.escalated') {

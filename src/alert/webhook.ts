@@ -1,5 +1,6 @@
 /** A webhook of the operator's own: JSON, signed with an HMAC of the body. */
 import { createHmac } from 'node:crypto';
+import { timeText } from '../net/time.ts';
 import { type Alert, type AlertRequest, mitigationFields } from './alert.ts';
 
 /**
@@ -11,7 +12,7 @@ export function webhookRequest(alert: Alert, url: string, secret: string | null)
     version: 1,
     event: alert.event,
     seq: alert.seq,
-    time: new Date(alert.at).toISOString(),
+    time: timeText(alert.at),
     pop: alert.pop,
     subject: alert.subject,
     summary: alert.summary,

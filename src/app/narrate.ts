@@ -4,6 +4,7 @@ import type { SpeakerListener } from '../bgp/speaker/types.ts';
 import type { RecordedFact } from '../core/facts.ts';
 import type { StateView } from '../core/state.ts';
 import type { EventRecord, Mitigation } from '../core/types.ts';
+import { timeText } from '../net/time.ts';
 
 /** Writes a line for each decision. `ruleText` gives a mitigation's rule in operator notation. */
 export function narrateFacts(
@@ -100,7 +101,7 @@ function fieldsOf(mitigation: Mitigation, ruleText: (id: string) => string): Rec
     vector: mitigation.vector,
     rule: ruleText(mitigation.id),
     status: mitigation.status,
-    expires_at: new Date(mitigation.expiresAt).toISOString(),
+    expires_at: timeText(mitigation.expiresAt),
     ...(mitigation.dryRun ? { dry_run: true } : {}),
   };
 }

@@ -1,4 +1,5 @@
 /** An attack goes on: its mitigation lasts longer, and may take its next step (INTERFACES "What an event leads to", 4 and 5). */
+import { timeText } from '../net/time.ts';
 import type { DecideContext } from './commands.ts';
 import type { Fact, MitigationChange } from './facts.ts';
 import { judgeTarget } from './guardrails.ts';
@@ -78,7 +79,7 @@ export function extensionOf(
   const step = playbook?.steps[mitigation.step] ?? event.step;
   const ttl = stepTtl(step, event.profile, policy.timers);
   const expiresAt = Math.max(mitigation.expiresAt, now + ttl.seconds * 1000);
-  const until = new Date(expiresAt).toISOString();
+  const until = timeText(expiresAt);
   const words = `mitigation ${mitigation.id} (${actionWords(mitigation.action)}) stands already; it lasts until ${until}`;
   return { expiresAt, why: [...ttl.why, words] };
 }

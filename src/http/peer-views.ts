@@ -3,8 +3,9 @@ import type { z } from 'zod';
 import type { Announcer } from '../control/announcer.ts';
 import type { ReconcilerView } from '../control/types.ts';
 import { toHex } from '../net/bytes.ts';
+import { timeText } from '../net/time.ts';
 import type { NotificationSchema, PeerSchema, RibRouteSchema } from './schemas.ts';
-import { timeOrNull, timeText } from './views.ts';
+import { timeOrNull } from './views.ts';
 
 export type PeerStatus = ReturnType<Announcer['peers']>[number];
 type Notification = NonNullable<PeerStatus['lastNotificationSent']>;

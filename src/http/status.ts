@@ -1,12 +1,13 @@
 /** How the daemon is: health, statistics, configuration, audit, metrics. */
 import { z } from 'zod';
 import type { Mitigation } from '../core/types.ts';
+import { timeText } from '../net/time.ts';
 import { type App, operatorOf } from './context.ts';
 import type { HttpDependencies } from './dependencies.ts';
 import { HttpProblem } from './problem.ts';
 import { LimitQuery, ReloadBody } from './requests.ts';
 import { commonProblems, HealthDetailSchema, HealthSchema, StatsSchema } from './schemas.ts';
-import { timeOrNull, timeText } from './views.ts';
+import { timeOrNull } from './views.ts';
 
 const READ = { access: 'read' } as const;
 const Anything = z.unknown().describe('As in the configuration files, defaults filled in, secrets redacted');

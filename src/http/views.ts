@@ -4,6 +4,7 @@ import type { ReconcilerView } from '../control/types.ts';
 import type { RecordedFact } from '../core/facts.ts';
 import type { Actor, EventRecord, Mitigation, SafelistEntry } from '../core/types.ts';
 import { protocolName } from '../core/vectors.ts';
+import { timeText } from '../net/time.ts';
 import type {
   ActorSchema,
   DecidedMitigationSchema,
@@ -13,12 +14,7 @@ import type {
   SafelistEntrySchema,
 } from './schemas.ts';
 
-/** RFC 3339 in UTC with milliseconds. */
-export function timeText(ms: number): string {
-  return new Date(ms).toISOString();
-}
-
-/** The same, null for null. */
+/** As timeText, null for null. */
 export function timeOrNull(ms: number | null): string | null {
   return ms === null ? null : timeText(ms);
 }

@@ -4,6 +4,7 @@ import { portSet } from '../core/ports.ts';
 import type { Detection } from '../core/types.ts';
 import { impliedProtocol, Protocol, protocolNumber, VECTOR_PATTERN } from '../core/vectors.ts';
 import { canonicalAddress } from '../net/prefix.ts';
+import { timeText } from '../net/time.ts';
 import { type FieldProblem, invalid, type Signal } from './signal.ts';
 
 /** So many of an event's ports are read. */
@@ -138,7 +139,7 @@ function lowerFirst(text: string): string {
 export function toGenericEvent(detection: Detection): GenericEvent {
   return {
     ...(detection.externalId === null ? {} : { event_id: detection.externalId }),
-    ...(detection.at === null ? {} : { timestamp: new Date(detection.at).toISOString() }),
+    ...(detection.at === null ? {} : { timestamp: timeText(detection.at) }),
     source: detection.source,
     victim_ip: detection.victim,
     vector: detection.vector,
