@@ -61,7 +61,19 @@ function judge(state: DecisionView, command: EventCommand, context: DecideContex
   const { policy } = context;
   const owner = ownerOf(policy.inventory, detection.victim);
   const profileName = owner?.profile ?? 'normal';
-  const attack: Attack = { ...detection, customerId: owner?.customerId ?? null, profile: profileName };
+  const { vector, source, protocol, bps, pps, confidence, ports } = detection;
+  const customerId = owner?.customerId ?? null;
+  const attack: Attack = {
+    vector,
+    source,
+    protocol,
+    bps,
+    pps,
+    confidence,
+    ports,
+    customerId,
+    profile: profileName,
+  };
   const choice = choosePlaybook(policy.playbooks, attack);
   const why = [ownerWords(detection.victim, owner), ...choice.why];
   const { playbook } = choice;
@@ -214,7 +226,12 @@ function draftOf(it: Case, rule: Rule): MitigationDraft {
 /** The same ports or fewer: the TTL is extended, and the next step may take over. */
 function kept(it: Case, mitigations: readonly Mitigation[]): Outcome {
   const keeping = mitigations.map((mitigation) => keepAlive(mitigation, it));
-  const why = [...it.why, ...keeping.flatMap((one) => one.why)];
+  const why = [...it.why];
+  const facts: Fact[] = [];
+  for (const one of keeping) {
+    why.push(...one.why);
+    facts.push(...one.facts);
+  }
   const main =
     keeping.find((one) => one.change === 'escalated') ?? keeping.find((one) => one.change === 'extended');
   if (main === undefined) return { status: 'accepted_no_mitigation', why };
@@ -226,7 +243,7 @@ function kept(it: Case, mitigations: readonly Mitigation[]): Outcome {
           ? 'escalated'
           : 'extended',
     mitigation: main.mitigation,
-    facts: keeping.flatMap((one) => one.facts),
+    facts,
     why,
   };
 }

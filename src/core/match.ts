@@ -11,16 +11,10 @@ export function matchKey(match: Match): MatchKey {
     (match.tcpFlags ?? 0) === 0 && (match.tcpFlagsClear ?? 0) === 0
       ? ''
       : `${match.tcpFlags ?? 0}/${match.tcpFlagsClear ?? 0}`;
-  return [
-    match.dstPrefix,
-    match.srcPrefix ?? '',
-    match.protocol ?? '',
-    rangesText(match.dstPorts),
-    rangesText(match.srcPorts),
-    rangesText(match.packetLengths ?? []),
-    flags,
-    match.fragments === true ? 'f' : '',
-  ].join('|');
+  const prefixes = `${match.dstPrefix}|${match.srcPrefix ?? ''}`;
+  const ports = `${rangesText(match.dstPorts)}|${rangesText(match.srcPorts)}`;
+  const lengths = match.packetLengths === undefined ? '' : rangesText(match.packetLengths);
+  return `${prefixes}|${match.protocol ?? ''}|${ports}|${lengths}|${flags}|${match.fragments === true ? 'f' : ''}`;
 }
 
 /** True when two matches differ in nothing but their destination ports. */

@@ -79,7 +79,7 @@ function isWellFormedIPv6(text: string): boolean {
 
 /** Text of an address of 4 or 16 octets; IPv6 as RFC 5952 §4 recommends. */
 export function formatAddress(address: Uint8Array): string {
-  if (address.length === 4) return address.join('.');
+  if (address.length === 4) return `${address[0]}.${address[1]}.${address[2]}.${address[3]}`;
   if (address.length !== 16) throw new RangeError(`an address has 4 or 16 octets, not ${address.length}`);
   const groups: number[] = [];
   for (let i = 0; i < 16; i += 2) groups.push(((address[i] as number) << 8) | (address[i + 1] as number));

@@ -1,6 +1,7 @@
 /** From facts to lines of the audit log: who did what to what, when, why, and what it was before and after. */
 import type { Fact, MitigationChange, RecordedFact } from '../core/facts.ts';
 import type { Actor, EventRecord, Mitigation } from '../core/types.ts';
+import { timeText } from '../net/time.ts';
 
 /** One line of the audit log. Keys are as in the API; times are RFC 3339. */
 export interface AuditEntry {
@@ -41,14 +42,20 @@ const SYSTEM: Actor = { kind: 'system', name: 'prefixd' };
 /** Events remembered for their actor; what an event leads to is decided together with it. */
 const EVENTS = 1_000;
 
+/** What a later entry may have to say a mitigation was before. */
+type Known = Pick<
+  Mitigation,
+  'status' | 'ending' | 'match' | 'ports' | 'excludedPorts' | 'action' | 'step' | 'expiresAt' | 'lastEventId'
+>;
+
 /** Follows the facts, so that an entry can say what a mitigation was before, and whose event changed it. */
 export class AuditTrail {
-  readonly #mitigations = new Map<string, Mitigation>();
+  readonly #mitigations = new Map<string, Known>();
   readonly #actors = new Map<string, Actor>();
 
   /** `live`: mitigations that are there already, as before the first fact to come; `events`: those that came before, oldest first. */
   constructor(live: Iterable<Mitigation> = [], events: Iterable<EventRecord> = []) {
-    for (const mitigation of live) this.#mitigations.set(mitigation.id, mitigation);
+    for (const mitigation of live) this.#mitigations.set(mitigation.id, known(mitigation));
     for (const event of events) this.#remember(event);
   }
 
@@ -59,7 +66,7 @@ export class AuditTrail {
       case 'mitigation.created':
       case 'mitigation.rejected': {
         const { mitigation } = fact;
-        if (fact.type === 'mitigation.created') this.#mitigations.set(mitigation.id, mitigation);
+        if (fact.type === 'mitigation.created') this.#mitigations.set(mitigation.id, known(mitigation));
         const { reason, why } = mitigation;
         return entry(seq, at, fact.type, mitigation.createdBy, target(mitigation.id), {
           reason,
@@ -77,7 +84,8 @@ export class AuditTrail {
         if (before !== undefined) this.#mitigations.set(fact.id, { ...before, ending });
         return entry(seq, at, fact.type, ending.actor, target(fact.id), {
           reason: ending.reason,
-          before: before === undefined ? null : { status: before.status, expires_at: time(before.expiresAt) },
+          before:
+            before === undefined ? null : { status: before.status, expires_at: timeText(before.expiresAt) },
           after: { ending: true, to: ending.to },
         });
       }
@@ -142,7 +150,7 @@ export class AuditTrail {
     const old = before === undefined ? null : valuesBefore(before, after);
     if (before !== undefined) {
       const status = isEscalated ? 'escalated' : before.status;
-      this.#mitigations.set(id, { ...before, ...change, status });
+      this.#mitigations.set(id, knownAfter(before, change, status));
     }
     const event = change.lastEventId;
     return entry(
@@ -234,7 +242,7 @@ function entry(
   return {
     v: 1,
     seq,
-    time: time(at),
+    time: timeText(at),
     action,
     actor: {
       kind: actor.kind,
@@ -254,14 +262,6 @@ function target(id: string): AuditEntry['target'] {
   return { type: 'mitigation', id };
 }
 
-/** The text of the time asked for last: the facts of a group share theirs. */
-let lastTime = { at: 0, text: new Date(0).toISOString() };
-
-function time(at: number): string {
-  if (lastTime.at !== at) lastTime = { at, text: new Date(at).toISOString() };
-  return lastTime.text;
-}
-
 function mitigationValues(mitigation: Mitigation): AuditValues {
   const { status, customerId, serviceId, pop, victim, vector, playbook, dryRun, triggeringEventId } =
     mitigation;
@@ -279,8 +279,27 @@ function mitigationValues(mitigation: Mitigation): AuditValues {
   };
 }
 
+function known(mitigation: Known): Known {
+  const { status, ending, match, ports, excludedPorts, action, step, expiresAt, lastEventId } = mitigation;
+  return { status, ending, match, ports, excludedPorts, action, step, expiresAt, lastEventId };
+}
+
+function knownAfter(before: Known, change: MitigationChange, status: Mitigation['status']): Known {
+  const {
+    match = before.match,
+    ports = before.ports,
+    excludedPorts = before.excludedPorts,
+    action = before.action,
+    step = before.step,
+    expiresAt = before.expiresAt,
+    lastEventId = before.lastEventId,
+  } = change;
+  const { ending } = before;
+  return { status, ending, match, ports, excludedPorts, action, step, expiresAt, lastEventId };
+}
+
 /** The values that `after` has, as they were. */
-function valuesBefore(before: Mitigation, after: AuditValues): AuditValues {
+function valuesBefore(before: Known, after: AuditValues): AuditValues {
   const all = changeValues(before);
   const values: Record<string, unknown> = {};
   for (const key of Object.keys(after)) values[key] = key === 'status' ? before.status : (all[key] ?? null);
@@ -303,7 +322,7 @@ function changeValues(change: Changeable): AuditValues {
     values.rate_bps = action.rateBps;
   }
   if (step !== undefined) values.step = step;
-  if (expiresAt !== undefined) values.expires_at = time(expiresAt);
+  if (expiresAt !== undefined) values.expires_at = timeText(expiresAt);
   if (lastEventId !== undefined && lastEventId !== null) values.last_event_id = lastEventId;
   return values;
 }
