@@ -1,10 +1,5 @@
 /** The rules that everybody is given: one destination address, UDP, one port, discard. 13 octets of NLRI each. */
-import {
-  type OutRoute,
-  type RouteAttributes,
-  routeAttributes,
-  routeKey,
-} from '../src/bgp/rib/adj-rib-out.ts';
+import { type OutRoute, type RouteAttributes, routeAttributes, routeKey } from '../src/bgp/rib/route.ts';
 import { FAMILIES } from '../src/bgp/wire/iana.ts';
 
 export const RULE_FAMILY = FAMILIES['ipv4-flowspec'];

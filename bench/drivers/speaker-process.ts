@@ -1,5 +1,5 @@
 /** prefixd's speaker alone, in a process of its own: routes in, sessions out. */
-import type { OutRoute } from '../../src/bgp/rib/adj-rib-out.ts';
+import type { OutRoute } from '../../src/bgp/rib/route.ts';
 import { Speaker } from '../../src/bgp/speaker/speaker.ts';
 import { RULE_FAMILY, routeOf } from '../rules.ts';
 import type { ChildOptions, ChildRequest } from './child-protocol.ts';

@@ -1,5 +1,6 @@
 /** What the reconciler needs of a speaker. The BGP speaker is one; MockAnnouncer is another. */
-import type { AdjRibOutView, OutRoute, RouteKey } from '../bgp/rib/adj-rib-out.ts';
+import type { AdjRibOutView } from '../bgp/rib/adj-rib-out.ts';
+import type { OutRoute, RouteKey } from '../bgp/rib/route.ts';
 import type { NeighborSettings, PeerStatus, SpeakerListener } from '../bgp/speaker/types.ts';
 
 /** How to part from the neighbors. */

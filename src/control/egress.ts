@@ -7,7 +7,7 @@ import { decodeActions } from '../bgp/flowspec/actions.ts';
 import { decodeFlowSpec } from '../bgp/flowspec/nlri.ts';
 import { findImpossible } from '../bgp/flowspec/sanity.ts';
 import type { Action, Component, FlowSpec, NumericOp } from '../bgp/flowspec/types.ts';
-import type { OutRoute } from '../bgp/rib/adj-rib-out.ts';
+import type { OutRoute } from '../bgp/rib/route.ts';
 import { formatPrefix } from '../net/prefix.ts';
 import type { PrefixSet } from '../net/prefix-set.ts';
 

@@ -1,5 +1,5 @@
 /** The neighbors as the reconciler knows them: which there are, what each should hold, and whose table outlives a reload. */
-import type { RouteKey } from '../bgp/rib/adj-rib-out.ts';
+import type { RouteKey } from '../bgp/rib/route.ts';
 import type { MatchKey } from '../core/state.ts';
 import { leave, type Neighbor, newNeighbor, samePolicy } from './neighbor.ts';
 import type { NeighborTable } from './neighbor-table.ts';

@@ -1,5 +1,5 @@
 /** Keeps the egress guard current and remembers its verdicts, so that a route shared by many neighbors is judged once. */
-import type { OutRoute } from '../bgp/rib/adj-rib-out.ts';
+import type { OutRoute } from '../bgp/rib/route.ts';
 import type { Policy } from '../core/policy.ts';
 import type { StateView } from '../core/state.ts';
 import type { Prefix } from '../net/prefix.ts';

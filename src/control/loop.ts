@@ -3,7 +3,8 @@
  * withdraw. A change passes the keys it touched, a session that comes up passes all of its keys, the timer passes
  * everything; all three go through the same `desired` and `plan`.
  */
-import type { AdjRibOutView, OutRoute, RouteKey } from '../bgp/rib/adj-rib-out.ts';
+import type { AdjRibOutView } from '../bgp/rib/adj-rib-out.ts';
+import type { OutRoute, RouteKey } from '../bgp/rib/route.ts';
 import { familyName } from '../bgp/wire/iana.ts';
 import type { RecordedFact } from '../core/facts.ts';
 import type { MatchKey } from '../core/state.ts';

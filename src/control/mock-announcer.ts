@@ -2,7 +2,7 @@
  * An announcer without routers (`bgp.mode: mock`): every enabled neighbor counts as established with all of its
  * families, and everything is written at once. For trying out policies, and for tests of what stands above.
  */
-import type { OutRoute, RouteKey } from '../bgp/rib/adj-rib-out.ts';
+import type { OutRoute, RouteKey } from '../bgp/rib/route.ts';
 import { AdjRibOut } from '../bgp/rib/adj-rib-out.ts';
 import type { NeighborSettings, PeerStatus, SessionCounters, SpeakerListener } from '../bgp/speaker/types.ts';
 import type { Announcer, StopOptions } from './announcer.ts';

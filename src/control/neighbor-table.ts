@@ -3,7 +3,7 @@
  * claims may come to the same route (pieces of split rules do); then the stricter one speaks and the other takes over
  * when it ends.
  */
-import type { OutRoute, RouteKey } from '../bgp/rib/adj-rib-out.ts';
+import type { OutRoute, RouteKey } from '../bgp/rib/route.ts';
 import type { MatchKey } from '../core/state.ts';
 import type { DesiredRule } from './desired.ts';
 import type { Rendering } from './render.ts';

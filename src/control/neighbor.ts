@@ -1,5 +1,5 @@
 /** One neighbor as the reconciler sees it: its policy, what it should hold, and how its session stands. */
-import type { OutRoute } from '../bgp/rib/adj-rib-out.ts';
+import type { OutRoute } from '../bgp/rib/route.ts';
 import type { Family } from '../bgp/wire/iana.ts';
 import { sameFamily } from '../bgp/wire/iana.ts';
 import { NeighborTable } from './neighbor-table.ts';

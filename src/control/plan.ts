@@ -1,5 +1,6 @@
 /** What to change so that a session holds what it should. PURE; the same for one key and for a whole table. */
-import type { AdjRibOutView, OutRoute, RouteKey } from '../bgp/rib/adj-rib-out.ts';
+import type { AdjRibOutView } from '../bgp/rib/adj-rib-out.ts';
+import type { OutRoute, RouteKey } from '../bgp/rib/route.ts';
 
 /** Changes for one session, in no order: the session writes announcements first. */
 export interface Plan {

@@ -1,6 +1,6 @@
 /** What stands where on behalf of a mitigation, for people: read from the tables and the Adj-RIB-Outs, kept nowhere. */
 import { formatRule } from '../bgp/flowspec/text.ts';
-import type { OutRoute } from '../bgp/rib/adj-rib-out.ts';
+import type { OutRoute } from '../bgp/rib/route.ts';
 import { matchKey } from '../core/state.ts';
 import { toHex } from '../net/bytes.ts';
 import type { Announcer } from './announcer.ts';

@@ -1,5 +1,5 @@
 /** On whose behalf which routes stand on each established session: answers "has the withdrawal reached everyone?". */
-import type { OutRoute, RouteKey } from '../bgp/rib/adj-rib-out.ts';
+import type { OutRoute, RouteKey } from '../bgp/rib/route.ts';
 
 interface PeerStanding {
   /** Mitigation by route. */

@@ -1,5 +1,5 @@
 /** What control/ offers to the rooms above it (http, app). */
-import type { RouteKey } from '../bgp/rib/adj-rib-out.ts';
+import type { RouteKey } from '../bgp/rib/route.ts';
 import type { Answer, Command } from '../core/commands.ts';
 import type { RecordedFact } from '../core/facts.ts';
 import type { Policy } from '../core/policy.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { LabelBudget } from '../../src/app/label-budget.ts';
 import { Metrics } from '../../src/app/metrics.ts';
-import { routeAttributes, routeKey } from '../../src/bgp/rib/adj-rib-out.ts';
+import { routeAttributes, routeKey } from '../../src/bgp/rib/route.ts';
 import { eventRecord, MITIGATION_ID, mitigation, NOON, type World, world } from '../http/support.ts';
 
 /** Everything that is named in the contract, and what a dashboard may rely on. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { OutRoute } from '../../src/bgp/rib/adj-rib-out.ts';
-import { routeAttributes, routeKey } from '../../src/bgp/rib/adj-rib-out.ts';
+import type { OutRoute } from '../../src/bgp/rib/route.ts';
+import { routeAttributes, routeKey } from '../../src/bgp/rib/route.ts';
 import { FAMILIES } from '../../src/bgp/wire/iana.ts';
 import type { EgressGuard } from '../../src/control/egress.ts';
 import { judge } from '../../src/control/egress.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { OutRoute } from '../../src/bgp/rib/adj-rib-out.ts';
+import type { OutRoute } from '../../src/bgp/rib/route.ts';
 import { NeighborTable } from '../../src/control/neighbor-table.ts';
 import { claim, POLICE_1M, route } from './support.ts';
 

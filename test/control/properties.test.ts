@@ -5,7 +5,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { AdjRibOut, type OutRoute, type RouteKey } from '../../src/bgp/rib/adj-rib-out.ts';
+import { AdjRibOut } from '../../src/bgp/rib/adj-rib-out.ts';
+import type { OutRoute, RouteKey } from '../../src/bgp/rib/route.ts';
 import { decodeFlowSpec } from '../../src/bgp/flowspec/nlri.ts';
 import type { NeighborSettings, PeerStatus, SpeakerListener } from '../../src/bgp/speaker/types.ts';
 import { FAMILIES, type Family, sameFamily } from '../../src/bgp/wire/iana.ts';

@@ -1,6 +1,6 @@
 /** Small builders for the tests of control/: routes, rules and mitigations with as little as each test cares about. */
-import type { OutRoute } from '../../src/bgp/rib/adj-rib-out.ts';
-import { routeAttributes, routeKey } from '../../src/bgp/rib/adj-rib-out.ts';
+import type { OutRoute } from '../../src/bgp/rib/route.ts';
+import { routeAttributes, routeKey } from '../../src/bgp/rib/route.ts';
 import type { NeighborSettings } from '../../src/bgp/speaker/types.ts';
 import { FAMILIES } from '../../src/bgp/wire/iana.ts';
 import type { DesiredRule } from '../../src/control/desired.ts';

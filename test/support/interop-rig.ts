@@ -3,7 +3,7 @@ import { encodeActions } from '../../src/bgp/flowspec/actions.ts';
 import { encodeFlowSpec } from '../../src/bgp/flowspec/nlri.ts';
 import { formatRule } from '../../src/bgp/flowspec/text.ts';
 import type { Action } from '../../src/bgp/flowspec/types.ts';
-import { type OutRoute, type RouteKey, routeAttributes, routeKey } from '../../src/bgp/rib/adj-rib-out.ts';
+import { type OutRoute, type RouteKey, routeAttributes, routeKey } from '../../src/bgp/rib/route.ts';
 import { Speaker } from '../../src/bgp/speaker/speaker.ts';
 import type { NeighborSettings, PeerStatus } from '../../src/bgp/speaker/types.ts';
 import { FAMILIES, type FamilyName } from '../../src/bgp/wire/iana.ts';

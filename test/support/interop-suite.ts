@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { OutRoute } from '../../src/bgp/rib/adj-rib-out.ts';
+import type { OutRoute } from '../../src/bgp/rib/route.ts';
 import { toHex } from '../../src/net/bytes.ts';
 import { until } from './children.ts';
 import { PACKAGES } from './daemons/daemon.ts';

@@ -2,7 +2,7 @@
  * A speaker as a process of its own, for tests that run it elsewhere than on this host's loopback. Its argument is its
  * settings as JSON. It announces one rule to whoever comes up, and prints a line for what happens.
  */
-import { routeAttributes, routeKey } from '../../src/bgp/rib/adj-rib-out.ts';
+import { routeAttributes, routeKey } from '../../src/bgp/rib/route.ts';
 import { Speaker } from '../../src/bgp/speaker/speaker.ts';
 import type { SpeakerSettings } from '../../src/bgp/speaker/types.ts';
 import { FAMILIES } from '../../src/bgp/wire/iana.ts';

@@ -10,7 +10,8 @@ import { writeAttributes } from '../wire/attributes-encode.ts';
 import { AttributeType, type Family, MessageType } from '../wire/iana.ts';
 import { HEADER_LENGTH, MAX_MESSAGE_LENGTH, maxMessageLength } from '../wire/limits.ts';
 import type { CodecContext, PathAttributes } from '../wire/types.ts';
-import type { OutRoute, RouteAttributes, RouteChanges } from './adj-rib-out.ts';
+import type { RouteChanges } from './adj-rib-out.ts';
+import type { OutRoute, RouteAttributes } from './route.ts';
 
 /** What the session says about the attributes that belong to it rather than to a route. */
 export interface PackContext extends CodecContext {

@@ -1,6 +1,7 @@
 /** One configured neighbor: its session, its Adj-RIB-Out, and what is remembered of it. */
 import type { Agreement, Cease, FsmConfig, FsmState, StateName } from '../fsm/types.ts';
-import { AdjRibOut, type OutRoute, type RouteKey } from '../rib/adj-rib-out.ts';
+import { AdjRibOut } from '../rib/adj-rib-out.ts';
+import type { OutRoute, RouteKey } from '../rib/route.ts';
 import { familyName } from '../wire/iana.ts';
 import { CeaseSubcode } from '../wire/notification.ts';
 import { RefreshSubtype } from '../wire/route-refresh.ts';

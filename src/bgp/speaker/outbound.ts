@@ -2,7 +2,8 @@
  * Writes an Adj-RIB-Out to its session: in slices, so that other work gets its turn, and only while the transport takes
  * octets, so that a peer that does not read costs one slice of memory and nothing more.
  */
-import type { AdjRibOut, OutRoute, RouteAttributes } from '../rib/adj-rib-out.ts';
+import type { AdjRibOut } from '../rib/adj-rib-out.ts';
+import type { OutRoute, RouteAttributes } from '../rib/route.ts';
 import { packUpdates } from '../rib/pack.ts';
 import type { Agreement } from '../fsm/types.ts';
 import { type Family, sameFamily } from '../wire/iana.ts';

@@ -3,7 +3,8 @@
  * sessions and their Adj-RIB-Outs and decides nothing.
  */
 import { isDeepStrictEqual } from 'node:util';
-import type { AdjRibOutView, OutRoute, RouteKey } from '../rib/adj-rib-out.ts';
+import type { AdjRibOutView } from '../rib/adj-rib-out.ts';
+import type { OutRoute, RouteKey } from '../rib/route.ts';
 import { CeaseSubcode } from '../wire/notification.ts';
 import { parseIdentifier } from '../wire/open.ts';
 import { Neighbor } from './neighbor.ts';

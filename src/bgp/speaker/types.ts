@@ -1,6 +1,6 @@
 /** What a speaker is told about its neighbors and what it tells about them. Data only. */
 import type { Family } from '../wire/iana.ts';
-import type { OutRoute } from '../rib/adj-rib-out.ts';
+import type { OutRoute } from '../rib/route.ts';
 
 /** Where a neighbor is reached. */
 export type NeighborAddress =

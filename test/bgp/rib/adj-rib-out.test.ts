@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { AdjRibOut, type OutRoute, routeAttributes, routeKey } from '../../../src/bgp/rib/adj-rib-out.ts';
+import { AdjRibOut } from '../../../src/bgp/rib/adj-rib-out.ts';
+import { type OutRoute, routeAttributes, routeKey } from '../../../src/bgp/rib/route.ts';
 import { DISCARD, FLOW4, FLOW6, flowRoute, POLICE } from '../speaker/support.ts';
 
 const ALL = Number.MAX_SAFE_INTEGER;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type OutRoute, routeAttributes } from '../../../src/bgp/rib/adj-rib-out.ts';
+import { type OutRoute, routeAttributes } from '../../../src/bgp/rib/route.ts';
 import { type PackContext, packUpdates } from '../../../src/bgp/rib/pack.ts';
 import { decodeMessage } from '../../../src/bgp/wire/message.ts';
 import type { UpdateMessage } from '../../../src/bgp/wire/types.ts';

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { renderForDialect } from '../../../src/bgp/flowspec/dialect.ts';
 import { encodeFlowSpec } from '../../../src/bgp/flowspec/nlri.ts';
 import type { FlowSpec } from '../../../src/bgp/flowspec/types.ts';
-import { type OutRoute, routeKey } from '../../../src/bgp/rib/adj-rib-out.ts';
+import { type OutRoute, routeKey } from '../../../src/bgp/rib/route.ts';
 import type { Speaker } from '../../../src/bgp/speaker/speaker.ts';
 import type { NeighborSettings, PeerStatus } from '../../../src/bgp/speaker/types.ts';
 import { toHex } from '../../../src/net/bytes.ts';

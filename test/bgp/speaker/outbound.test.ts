@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { AdjRibOut, type OutRoute, routeAttributes, routeKey } from '../../../src/bgp/rib/adj-rib-out.ts';
+import { AdjRibOut } from '../../../src/bgp/rib/adj-rib-out.ts';
+import { type OutRoute, routeAttributes, routeKey } from '../../../src/bgp/rib/route.ts';
 import { Outbound } from '../../../src/bgp/speaker/outbound.ts';
 import { LabRouter } from '../../../src/lab/router.ts';
 import { agreementWith } from '../fsm/support.ts';

@@ -1,5 +1,5 @@
 /** What the speaker's tests share: settings, routes, a speaker that remembers what it said, and waiting for a condition. */
-import { routeAttributes, routeKey, type OutRoute } from '../../../src/bgp/rib/adj-rib-out.ts';
+import { routeAttributes, routeKey, type OutRoute } from '../../../src/bgp/rib/route.ts';
 import { Speaker } from '../../../src/bgp/speaker/speaker.ts';
 import type { NeighborSettings, SpeakerSettings } from '../../../src/bgp/speaker/types.ts';
 import { FAMILIES, type Family } from '../../../src/bgp/wire/iana.ts';

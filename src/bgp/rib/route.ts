@@ -1,0 +1,56 @@
+/** A route as a session writes it: octets that are final, with what people call it. */
+import { toHex } from '../../net/bytes.ts';
+import type { Family } from '../wire/iana.ts';
+
+/**
+ * What rides with the NLRI and decides what the router does. Values of the attributes as they go on the wire, without
+ * attribute headers; empty when the attribute is absent. Two routes with equal `key` share one UPDATE.
+ */
+export interface RouteAttributes {
+  /** Equal exactly when all octets below are equal. */
+  readonly key: string;
+  /** COMMUNITIES, 4 octets each (RFC 1997). */
+  readonly communities: Uint8Array;
+  /** EXTENDED_COMMUNITIES, 8 octets each (RFC 4360): the FlowSpec actions. */
+  readonly extendedCommunities: Uint8Array;
+  /** IPv6 address specific extended communities, 20 octets each (RFC 5701). */
+  readonly ipv6ExtendedCommunities: Uint8Array;
+  /** LARGE_COMMUNITIES, 12 octets each (RFC 8092). */
+  readonly largeCommunities: Uint8Array;
+  /** Next hop of MP_REACH_NLRI: empty for FlowSpec, save for a redirect that carries its address there. */
+  readonly nextHop: Uint8Array;
+}
+
+/** Identity of a route on a session: family and the NLRI's octets. */
+export type RouteKey = string;
+
+/** One route for one neighbor. The octets are final; `nlri` includes its length octets. */
+export interface OutRoute {
+  readonly key: RouteKey;
+  readonly family: Family;
+  readonly nlri: Uint8Array;
+  readonly attributes: RouteAttributes;
+  /** Whoever asked for the route; opaque here, shown beside the route. */
+  readonly label: string;
+  /** Operator notation, for people. */
+  readonly text: string;
+}
+
+/** The key of a route: the family and the NLRI as it is announced, so that a withdrawal repeats the same octets. */
+export function routeKey(family: Family, nlri: Uint8Array): RouteKey {
+  return `${family.afi}/${family.safi}/${toHex(nlri)}`;
+}
+
+/** Attributes with their key. Parts left out are empty. */
+export function routeAttributes(parts: Partial<Omit<RouteAttributes, 'key'>>): RouteAttributes {
+  const empty = new Uint8Array(0);
+  const communities = parts.communities ?? empty;
+  const extendedCommunities = parts.extendedCommunities ?? empty;
+  const ipv6ExtendedCommunities = parts.ipv6ExtendedCommunities ?? empty;
+  const largeCommunities = parts.largeCommunities ?? empty;
+  const nextHop = parts.nextHop ?? empty;
+  const key = [communities, extendedCommunities, ipv6ExtendedCommunities, largeCommunities, nextHop]
+    .map(toHex)
+    .join('.');
+  return { key, communities, extendedCommunities, ipv6ExtendedCommunities, largeCommunities, nextHop };
+}
