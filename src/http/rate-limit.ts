@@ -5,14 +5,18 @@ import { addressOf, callerOf } from './context.ts';
 import type { HttpDependencies, RateLimitSettings } from './dependencies.ts';
 import { HttpProblem } from './problem.ts';
 
-/** Clients remembered; beyond, the one that was quiet longest is forgotten, and with it what it had used. */
+/** Clients remembered; beyond, one that was quiet longest is forgotten, and with it what it had used. */
 const MAX_CLIENTS = 10_000;
+/** Who was quiet longest is known to so many milliseconds. */
+const ORDER_MS = 1_000;
 
 interface Bucket {
   /** May be negative: a batch is admitted whole and paid for afterwards. */
   tokens: number;
   /** When `tokens` was right (ms). */
   at: number;
+  /** When it was last put at the end of the row, where the busy ones are (ms). */
+  movedAt: number;
 }
 
 /** Token buckets by client: `burst` deep, filled by `eventsPerSecond`. */
@@ -49,8 +53,12 @@ export class TokenBuckets {
     const { eventsPerSecond, burst } = this.#settings();
     const now = this.#clock();
     const known = this.#buckets.get(client);
-    const gained = known === undefined ? burst : (Math.max(0, now - known.at) / 1000) * eventsPerSecond;
-    const bucket = { tokens: Math.min(burst, (known?.tokens ?? 0) + gained), at: now };
+    const bucket = known ?? { tokens: burst, at: now, movedAt: Number.NEGATIVE_INFINITY };
+    const gained = (Math.max(0, now - bucket.at) / 1000) * eventsPerSecond;
+    bucket.tokens = Math.min(burst, bucket.tokens + gained);
+    bucket.at = now;
+    if (Math.abs(now - bucket.movedAt) < ORDER_MS) return bucket;
+    bucket.movedAt = now;
     this.#buckets.delete(client);
     this.#buckets.set(client, bucket);
     if (this.#buckets.size > MAX_CLIENTS) {

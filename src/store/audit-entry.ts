@@ -145,12 +145,11 @@ export class AuditTrail {
   #change(seq: number, at: number, action: Fact['type'], id: string, change: MitigationChange): AuditEntry {
     const before = this.#mitigations.get(id);
     const isEscalated = action === 'mitigation.escalated';
-    const changed = changeValues(change);
-    const after = isEscalated ? { status: 'escalated', ...changed } : changed;
-    const old = before === undefined ? null : valuesBefore(before, after);
+    const after = valuesOf(change, change, isEscalated ? 'escalated' : null);
+    let old: AuditValues | null = null;
     if (before !== undefined) {
-      const status = isEscalated ? 'escalated' : before.status;
-      this.#mitigations.set(id, knownAfter(before, change, status));
+      old = valuesOf(before, change, isEscalated ? before.status : null);
+      this.#mitigations.set(id, knownAfter(before, change, isEscalated ? 'escalated' : before.status));
     }
     const event = change.lastEventId;
     return entry(
@@ -275,7 +274,7 @@ function mitigationValues(mitigation: Mitigation): AuditValues {
     playbook,
     dry_run: dryRun,
     triggering_event_id: triggeringEventId,
-    ...changeValues(mitigation),
+    ...valuesOf(mitigation, mitigation, null),
   };
 }
 
@@ -298,31 +297,28 @@ function knownAfter(before: Known, change: MitigationChange, status: Mitigation[
   return { status, ending, match, ports, excludedPorts, action, step, expiresAt, lastEventId };
 }
 
-/** The values that `after` has, as they were. */
-function valuesBefore(before: Known, after: AuditValues): AuditValues {
-  const all = changeValues(before);
-  const values: Record<string, unknown> = {};
-  for (const key of Object.keys(after)) values[key] = key === 'status' ? before.status : (all[key] ?? null);
-  return values;
-}
-
 /** A change, or the mitigation that it changes. */
 type Changeable = Omit<MitigationChange, 'lastEventId'> & { readonly lastEventId?: string | null };
 
-/** The values that a change can carry, of those that are there. */
-function changeValues(change: Changeable): AuditValues {
-  const { match, ports, excludedPorts, action, step, expiresAt, lastEventId } = change;
-  // Spreading what may be there would be shorter, and costs several times as much for every event of an attack.
-  const values: Record<string, unknown> = {};
-  if (match !== undefined) values.match = match;
-  if (ports !== undefined) values.dst_ports = ports;
-  if (excludedPorts !== undefined) values.excluded_ports = excludedPorts;
-  if (action !== undefined) {
-    values.action_type = action.type;
-    values.rate_bps = action.rateBps;
+/**
+ * The values that a change carries, as `source` has them: the change itself, or the mitigation before it. Written out,
+ * because copying what may be there key by key costs several times as much for every event of an attack.
+ */
+function valuesOf(source: Changeable, change: Changeable, status: Known['status'] | null): AuditValues {
+  const values: Record<string, unknown> = status === null ? {} : { status };
+  if (change.match !== undefined) values.match = source.match;
+  if (change.ports !== undefined) values.dst_ports = source.ports;
+  if (change.excludedPorts !== undefined) values.excluded_ports = source.excludedPorts;
+  if (change.action !== undefined) {
+    values.action_type = source.action?.type;
+    values.rate_bps = source.action?.rateBps;
   }
-  if (step !== undefined) values.step = step;
-  if (expiresAt !== undefined) values.expires_at = timeText(expiresAt);
-  if (lastEventId !== undefined && lastEventId !== null) values.last_event_id = lastEventId;
+  if (change.step !== undefined) values.step = source.step;
+  if (change.expiresAt !== undefined) {
+    values.expires_at = source.expiresAt === undefined ? null : timeText(source.expiresAt);
+  }
+  if (change.lastEventId !== undefined && change.lastEventId !== null) {
+    values.last_event_id = source.lastEventId ?? null;
+  }
   return values;
 }

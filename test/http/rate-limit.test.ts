@@ -101,6 +101,21 @@ describe('token buckets', () => {
     assert.equal(buckets.take('client 9999').taken, false);
   });
 
+  it('keep a client that comes again and again, however many others come once', () => {
+    let now = 0;
+    const buckets = new TokenBuckets(
+      () => now,
+      () => ({ eventsPerSecond: 0.001, burst: 1 }),
+    );
+    buckets.take('busy');
+    for (let n = 0; n < 20_000; n++) {
+      now += 1;
+      buckets.take(`client ${n}`);
+      if (n % 1000 === 0) assert.equal(buckets.take('busy').taken, false);
+    }
+    assert.equal(buckets.take('client 0').taken, true);
+  });
+
   it('are not filled by a clock that goes back', () => {
     let now = 10_000;
     const buckets = new TokenBuckets(
