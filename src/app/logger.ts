@@ -6,6 +6,7 @@
  */
 import { destination as openFile, pino, stdSerializers } from 'pino';
 import type { Logger } from 'pino';
+import { timeText } from '../net/time.ts';
 import { redactText } from './config/redact.ts';
 import type { LogLevel } from './config/types.ts';
 import { withoutSecretKeys } from './log-redaction.ts';
@@ -41,7 +42,7 @@ export function createLogger(options: LoggerOptions): LogSink {
     {
       level: options.level,
       base: null,
-      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      timestamp: () => `,"time":"${timeText(Date.now())}"`,
       formatters: { level: (label) => ({ level: label }), log: withoutSecretKeys },
       serializers: { err: (error: Error) => withoutSecretKeys(stdSerializers.err(error)) },
     },

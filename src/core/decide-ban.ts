@@ -179,7 +179,7 @@ function created(it: Case, rule: Rule, before: readonly Fact[], beforeWhy: reado
   const ttl = stepTtl(step, profile, policy.timers);
   const named = rule === it.rule ? [] : [`the new ${portWords(rule.ports)} get a mitigation of their own`];
   const why = [...it.why, ...beforeWhy, ...named, ...ttl.why, `guardrails passed; TTL ${ttl.seconds} s`];
-  const mitigation = newMitigation({ ...draftOf(it, rule), ttlSeconds: ttl.seconds, why }, context);
+  const mitigation = newMitigation(draftOf(it, rule, why), ttl.seconds, context);
   return {
     status: policy.mode === 'dry-run' ? 'dry_run' : 'accepted',
     mitigation,
@@ -196,7 +196,7 @@ function refused(
   beforeWhy: readonly string[] = [],
 ): Outcome {
   const why = [...it.why, ...beforeWhy, `refused (${refusal.reason}): ${refusal.detail}`];
-  const mitigation = rejectedMitigation({ ...draftOf(it, rule), why }, refusal.reason, it.context);
+  const mitigation = rejectedMitigation(draftOf(it, rule, why), refusal.reason, it.context);
   return {
     status: 'rejected',
     refusal: refusal.reason,
@@ -206,7 +206,7 @@ function refused(
   };
 }
 
-function draftOf(it: Case, rule: Rule): MitigationDraft {
+function draftOf(it: Case, rule: Rule, why: readonly string[]): MitigationDraft {
   const { detection, command, owner, playbook, step, eventId } = it;
   return {
     victim: detection.victim,
@@ -219,7 +219,7 @@ function draftOf(it: Case, rule: Rule): MitigationDraft {
     eventId,
     actor: command.actor,
     reason: `${detection.vector} reported by ${detection.source}`,
-    why: it.why,
+    why,
   };
 }
 

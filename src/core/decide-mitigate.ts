@@ -72,7 +72,7 @@ export function decideMitigate(
   if (refusal !== null) return refuse(draft, refusal, context);
 
   const passed = [...why, `guardrails passed; TTL ${command.ttlSeconds} s`];
-  const mitigation = newMitigation({ ...draft, ttlSeconds: command.ttlSeconds, why: passed }, context);
+  const mitigation = newMitigation({ ...draft, why: passed }, command.ttlSeconds, context);
   return {
     facts: [{ type: 'mitigation.created', mitigation }],
     answer: { type: 'mitigation', mitigation, why: passed },

@@ -21,7 +21,8 @@ export interface MitigationDraft {
 
 /** An active mitigation that begins now. */
 export function newMitigation(
-  draft: MitigationDraft & { readonly ttlSeconds: number },
+  draft: MitigationDraft,
+  ttlSeconds: number,
   { now, newId, policy }: DecideContext,
 ): Mitigation {
   const { owner, rule } = draft;
@@ -44,7 +45,7 @@ export function newMitigation(
     stepSince: now,
     createdAt: now,
     updatedAt: now,
-    expiresAt: now + draft.ttlSeconds * 1000,
+    expiresAt: now + ttlSeconds * 1000,
     endedAt: null,
     triggeringEventId: draft.eventId,
     lastEventId: draft.eventId,
@@ -61,6 +62,6 @@ export function rejectedMitigation(
   reason: RefusalReason,
   context: DecideContext,
 ): Mitigation {
-  const would = newMitigation({ ...draft, ttlSeconds: 0 }, context);
+  const would = newMitigation(draft, 0, context);
   return { ...would, status: 'rejected', endedAt: context.now, reason };
 }
