@@ -3,8 +3,8 @@ import { decodeFlowSpec, encodeFlowSpec } from '../../src/bgp/flowspec/nlri.ts';
 import type { FlowSpec } from '../../src/bgp/flowspec/types.ts';
 import { packUpdates } from '../../src/bgp/rib/pack.ts';
 import { decodeMessage } from '../../src/bgp/wire/message.ts';
-import { threadCpuNs } from '../children.ts';
 import { ASN } from '../drivers/driver.ts';
+import { perSecond } from '../per-second.ts';
 import { type Ratio, type Row, row, type Scenario } from '../report.ts';
 import { RULE_FAMILY, routesUpTo } from '../rules.ts';
 import { median } from '../stats.ts';
@@ -26,16 +26,16 @@ export const codec: Scenario = {
     // What is computed is added up, so that no compiler can leave it out.
     let checksum = 0;
     const rates = {
-      encode: measure(rounds, specs.length, () => {
+      encode: perSecond(rounds, specs.length, () => {
         for (const spec of specs) checksum += encodeFlowSpec(spec).length;
       }),
-      decode: measure(rounds, octets.length, () => {
+      decode: perSecond(rounds, octets.length, () => {
         for (const nlri of octets) checksum += specOf(nlri).components.length;
       }),
-      pack: measure(rounds, routes.length, () => {
+      pack: perSecond(rounds, routes.length, () => {
         checksum += packUpdates({ announce: routes, withdraw: [] }, CONTEXT).messages.length;
       }),
-      read: measure(rounds, messages.length, () => {
+      read: perSecond(rounds, messages.length, () => {
         for (const message of messages) checksum += decodeMessage(message, CONTEXT).type.length;
       }),
     };
@@ -58,23 +58,4 @@ function specOf(nlri: Uint8Array): FlowSpec {
   const decoded = decodeFlowSpec(nlri, RULE_FAMILY.afi, RULE_FAMILY.safi);
   if (!decoded.ok) throw new Error(decoded.reason);
   return decoded.spec;
-}
-
-/** Long enough that the kernel's ticks, in which it counts processor time, do not matter. */
-const ROUND_NS = 60e6;
-
-/** Things a second of processor time, for each round after two that warm up. */
-function measure(rounds: number, things: number, work: () => void): readonly number[] {
-  work();
-  work();
-  return Array.from({ length: rounds }, () => {
-    const from = threadCpuNs();
-    let taken = 0;
-    let times = 0;
-    for (; taken < ROUND_NS; taken = threadCpuNs() - from) {
-      work();
-      times++;
-    }
-    return (times * things * 1e9) / taken;
-  });
 }

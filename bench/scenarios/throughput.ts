@@ -1,5 +1,4 @@
 /** 4: durable events a second over 50 connections, beside a bare handler that writes as much; and batches. */
-import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { ownAddress } from '../../test/support/loopback.ts';
 import { type Child, startChild } from '../children.ts';
@@ -7,8 +6,10 @@ import { ASN } from '../drivers/driver.ts';
 import type { BareOptions, BareReport } from '../load/bare-process.ts';
 import { batchRequest, eventRequest } from '../load/events.ts';
 import { hammer } from '../load/hammer.ts';
+import { writtenDown } from '../load/written-down.ts';
 import { type ConfigFolder, makeConfigFolder } from '../prefixd/config-folder.ts';
 import { build, listening, startPrefixd } from '../prefixd/daemon.ts';
+import { appendedOctets } from '../prefixd/disk.ts';
 import { type Ratio, type Row, row, type Scenario } from '../report.ts';
 import { Sink } from '../sink-client.ts';
 import { median } from '../stats.ts';
@@ -60,9 +61,9 @@ export const throughput: Scenario = {
       for (const { name, supply } of kinds) {
         // The first round warms up, the second tells how many octets the journal gets for an event.
         await single(folder.http, supply);
-        const before = journalOctets(folder);
+        const before = appendedOctets(folder);
         const { requests } = await hammer(folder.http, CONNECTIONS, roundMs, 202, supply);
-        const octets = Math.max(1, Math.round((journalOctets(folder) - before) / requests));
+        const octets = Math.max(1, Math.round((appendedOctets(folder) - before) / requests));
         const bare = startChild<BareReport, never>(
           join(import.meta.dirname, '..', 'load', 'bare-process.ts'),
           {
@@ -101,12 +102,15 @@ export const throughput: Scenario = {
         const { requests, seconds } = await hammer(folder.http, 2, roundMs, 207, supply);
         if (round >= 0) batches.push((requests * BATCH) / seconds);
       }
-      rows.push(row(`events in batches of ${BATCH}`, 'prefixd', '/s', batches));
-      ratios.push({
-        what: 'batch / single, known victims',
-        value: median(batches) / rates.known,
-        atLeast: 10,
-      });
+      const words = writtenDown(folder, rounds);
+      rows.push(
+        row(`events in batches of ${BATCH}`, 'prefixd', '/s', batches),
+        row('their facts, only put into words', 'floor', '/s', words),
+      );
+      ratios.push(
+        { what: 'batch / single, known victims', value: median(batches) / rates.known, atLeast: 10 },
+        { what: 'only put into words / single, known victims', value: median(words) / rates.known },
+      );
     } finally {
       for (const bare of bares) await bare.end();
       await running.stop('SIGKILL');
@@ -116,11 +120,3 @@ export const throughput: Scenario = {
     return { rows, ratios, missing: [] };
   },
 };
-
-/** What the journal has on the disk. */
-function journalOctets(folder: ConfigFolder): number {
-  const data = join(folder.path, 'data');
-  return readdirSync(data)
-    .filter((name) => name.includes('journal') || name.endsWith('.jsonl'))
-    .reduce((sum, name) => sum + statSync(join(data, name)).size, 0);
-}
