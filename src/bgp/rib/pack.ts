@@ -44,12 +44,12 @@ export function packUpdates(changes: RouteChanges, context: PackContext): Packed
   const messages: Uint8Array[] = [];
   const tooLong: OutRoute[] = [];
   let spilled = 0;
-  for (const routes of grouped(changes.announce, announceGroup)) {
-    const [{ family, attributes }] = routes;
-    spilled = fill(routes, reachEnvelope(family, attributes, context), context, messages, tooLong);
+  for (const { first, routes } of grouped(changes.announce, announceGroup)) {
+    const envelope = reachEnvelope(first.family, first.attributes, context);
+    spilled = fill(routes, envelope, context, messages, tooLong);
   }
-  for (const routes of grouped(changes.withdraw, familyGroup)) {
-    fill(routes, unreachEnvelope(routes[0].family), context, messages, tooLong);
+  for (const { first, routes } of grouped(changes.withdraw, familyGroup)) {
+    fill(routes, unreachEnvelope(first.family), context, messages, tooLong);
   }
   return { messages, tooLong, spilled };
 }
@@ -60,7 +60,11 @@ interface Envelope {
   readonly behind: Uint8Array;
 }
 
-type NonEmpty<T> = [T, ...T[]];
+/** Routes that share an envelope. */
+interface Group {
+  readonly first: OutRoute;
+  readonly routes: readonly OutRoute[];
+}
 
 function announceGroup(route: OutRoute): string {
   return `${familyGroup(route)}/${route.attributes.key}`;
@@ -70,33 +74,30 @@ function familyGroup({ family }: OutRoute): string {
   return `${family.afi}/${family.safi}`;
 }
 
-function grouped(
-  routes: readonly OutRoute[],
-  keyOf: (route: OutRoute) => string,
-): Iterable<NonEmpty<OutRoute>> {
-  const groups = new Map<string, NonEmpty<OutRoute>>();
-  let previous: OutRoute | undefined;
-  let group: NonEmpty<OutRoute> | undefined;
+function grouped(routes: readonly OutRoute[], keyOf: (route: OutRoute) => string): Iterable<Group> {
+  const [first] = routes;
+  if (first === undefined) return [];
+  // A table is mostly of one kind: nothing is copied then.
+  if (routes.every((route) => alike(route, first))) return [{ first, routes }];
+  const groups = new Map<string, { first: OutRoute; routes: OutRoute[] }>();
+  let group = { first, routes: [] as OutRoute[] };
+  groups.set(keyOf(first), group);
+  let previous = first;
   for (const route of routes) {
-    // Rules of one kind come in runs that share these very objects: no key is made for them.
-    if (
-      group === undefined ||
-      previous?.attributes !== route.attributes ||
-      previous.family !== route.family
-    ) {
+    if (!alike(route, previous)) {
       const key = keyOf(route);
-      group = groups.get(key);
-      if (group === undefined) {
-        group = [route];
-        groups.set(key, group);
-        previous = route;
-        continue;
-      }
+      group = groups.get(key) ?? { first: route, routes: [] };
+      groups.set(key, group);
     }
-    group.push(route);
+    group.routes.push(route);
     previous = route;
   }
   return groups.values();
+}
+
+/** Rules of one kind come in runs that share these very objects: no key is made for them. */
+function alike(a: OutRoute, b: OutRoute): boolean {
+  return a.attributes === b.attributes && a.family === b.family;
 }
 
 /** RFC 4760 §3, RFC 8955 §4.1. MP_REACH_NLRI goes first (RFC 7606 §5.1). */
@@ -194,8 +195,8 @@ function assemble(
   for (let i = first; i < end; i++) {
     const nlri = routes[i]?.nlri;
     if (nlri === undefined) break;
-    // An NLRI has some ten octets: calling `set` for it takes longer than copying.
-    for (let octet = 0; octet < nlri.length; octet++) message[at++] = nlri[octet] ?? 0;
+    message.set(nlri, at);
+    at += nlri.length;
   }
   message.set(behind, at);
   return message;
