@@ -4,8 +4,10 @@
  * Changes are coalesced by route: however long a peer does not read, at most one change waits for each route, so a slow
  * peer costs memory in proportion to the rules that are decided, never to the time it is slow.
  */
-import type { Family } from '../wire/iana.ts';
+import { type Family, sameFamily } from '../wire/iana.ts';
+import { Fifo } from './fifo.ts';
 import type { OutRoute, RouteKey } from './route.ts';
+import { type Slot, Slots } from './slots.ts';
 
 /** A route as it stands in the peer's table, as far as this side can know: written, not necessarily installed. */
 export interface SentRoute {
@@ -36,28 +38,27 @@ export interface AdjRibOutView {
   effectiveKeys(): Iterable<RouteKey>;
 }
 
-const WITHDRAW = 'withdraw';
-
-/** One key: what was written, what waits, and in which queues the entry is already. */
-interface Entry {
-  readonly key: RouteKey;
-  sent: OutRoute | undefined;
-  sentAt: number;
-  pending: OutRoute | typeof WITHDRAW | undefined;
-  queuedToAnnounce: boolean;
-  queuedToWithdraw: boolean;
-}
+/** Marks of a slot. The latest route waits to be announced. */
+const ANNOUNCE = 1;
+/** What was sent waits to be withdrawn. */
+const WITHDRAW = 2;
+/** A change waits; only one of the two does. */
+const PENDING = ANNOUNCE | WITHDRAW;
+/** The slot is in the queue, whether or not it still has reason to be. */
+const QUEUED_TO_ANNOUNCE = 4;
+const QUEUED_TO_WITHDRAW = 8;
 
 /**
  * The Adj-RIB-Out of one session. It dies with the session: `clear` on loss, nothing is persisted.
  *
- * A table of many thousand routes passes through here whenever a session comes up, so a route costs one look-up when it is
- * queued and none when it is taken. An entry stays in its queue when its change is superseded, and is passed over then.
+ * A table of many thousand routes passes through here whenever a session comes up, so a route costs one look-up at most
+ * when it is queued and none when it is taken. A slot stays in its queue when its change is superseded, and is passed over
+ * then.
  */
 export class AdjRibOut implements AdjRibOutView {
-  readonly #entries = new Map<RouteKey, Entry>();
-  #toAnnounce: Entry[] = [];
-  #toWithdraw: Entry[] = [];
+  readonly #slots = new Slots();
+  readonly #toAnnounce = new Fifo<Slot>();
+  readonly #toWithdraw = new Fifo<Slot>();
   #sentCount = 0;
   #pendingCount = 0;
   /** What the routes of the last `take` took the place of. */
@@ -72,24 +73,24 @@ export class AdjRibOut implements AdjRibOutView {
   }
 
   sent(key: RouteKey): SentRoute | undefined {
-    const entry = this.#entries.get(key);
-    return entry && sentOf(entry);
+    const slot = this.#slots.get(key);
+    return slot === undefined ? undefined : this.#sentAt(slot);
   }
 
   *sentRoutes(): Iterable<SentRoute> {
-    for (const entry of this.#entries.values()) {
-      const sent = sentOf(entry);
+    for (const [, slot] of this.#slots.entries()) {
+      const sent = this.#sentAt(slot);
       if (sent !== undefined) yield sent;
     }
   }
 
   effective(key: RouteKey): OutRoute | undefined {
-    const entry = this.#entries.get(key);
-    return entry && effectiveOf(entry);
+    const slot = this.#slots.get(key);
+    return slot === undefined ? undefined : this.#effectiveAt(slot);
   }
 
   *effectiveKeys(): Iterable<RouteKey> {
-    for (const entry of this.#entries.values()) if (effectiveOf(entry) !== undefined) yield entry.key;
+    for (const [key, slot] of this.#slots.entries()) if (this.#effectiveAt(slot) !== undefined) yield key;
   }
 
   /**
@@ -97,42 +98,33 @@ export class AdjRibOut implements AdjRibOutView {
    * where a change waits the route is written again, since that change may have taken the place of a `resend`.
    */
   announce(route: OutRoute): void {
-    const { key } = route;
-    let entry = this.#entries.get(key);
-    if (entry === undefined) {
-      entry = {
-        key,
-        sent: undefined,
-        // Not 0: an integer that becomes a time would change the shape of the object, for each route of a table.
-        sentAt: Number.NaN,
-        pending: undefined,
-        queuedToAnnounce: false,
-        queuedToWithdraw: false,
-      };
-      this.#entries.set(key, entry);
+    const slot = this.#slots.obtain(route);
+    const sent = this.#slots.sent[slot];
+    if (sent === undefined || this.#isPending(slot) || sent.attributes.key !== route.attributes.key) {
+      this.#queueAnnouncement(slot, route);
+    } else if (sent.label !== route.label) {
+      this.#slots.latest[slot] = route;
+      this.#slots.sent[slot] = route;
     }
-    const isNews = entry.pending !== undefined || entry.sent?.attributes.key !== route.attributes.key;
-    if (isNews) this.#queue(entry, route);
-    else if (entry.sent?.label !== route.label) entry.sent = route;
   }
 
   /** Queues the withdrawal of a key with the octets that were announced; a route never written is merely forgotten. */
   withdraw(key: RouteKey): void {
-    const entry = this.#entries.get(key);
-    if (entry === undefined) return;
-    if (entry.sent !== undefined) this.#queue(entry, WITHDRAW);
+    const slot = this.#slots.get(key);
+    if (slot === undefined) return;
+    if (this.#slots.sent[slot] !== undefined) this.#queueWithdrawal(slot);
     else {
-      this.#done(entry);
-      this.#dropIfEmpty(entry);
+      this.#done(slot);
+      this.#freeIfEmpty(slot);
     }
   }
 
   /** Queues everything of a family that stands as sent once more (ROUTE-REFRESH, RFC 2918 §4). */
   resend(family: Family): void {
-    for (const entry of this.#entries.values()) {
-      const { sent, pending } = entry;
-      if (sent === undefined || pending !== undefined) continue;
-      if (sent.family.afi === family.afi && sent.family.safi === family.safi) this.#queue(entry, sent);
+    for (const [, slot] of this.#slots.entries()) {
+      const sent = this.#slots.sent[slot];
+      if (sent === undefined || this.#isPending(slot)) continue;
+      if (sameFamily(sent.family, family)) this.#queueAnnouncement(slot, sent);
     }
   }
 
@@ -142,48 +134,47 @@ export class AdjRibOut implements AdjRibOutView {
    * replaces it stands.
    */
   take(max: number, now: number, cost: (route: OutRoute) => number = () => 1): RouteChanges {
+    const { latest, sent, sentAt, marks } = this.#slots;
     let spent = 0;
     const announce: OutRoute[] = [];
     this.#replaced.clear();
-    let taken = 0;
     let fresh = 0;
-    for (const entry of this.#toAnnounce) {
-      if (spent >= max) break;
-      taken++;
-      entry.queuedToAnnounce = false;
-      const { pending, sent } = entry;
-      if (pending === undefined || pending === WITHDRAW) {
-        this.#dropIfEmpty(entry);
+    while (spent < max) {
+      const slot = this.#toAnnounce.shift();
+      if (slot === undefined) break;
+      const left = this.#marksAt(slot) & ~QUEUED_TO_ANNOUNCE;
+      marks[slot] = left & ~ANNOUNCE;
+      const route = latest[slot];
+      if ((left & ANNOUNCE) === 0 || route === undefined) {
+        this.#freeIfEmpty(slot);
         continue;
       }
-      spent += cost(pending);
-      announce.push(pending);
-      if (sent === undefined) fresh++;
-      else this.#replaced.set(entry.key, { route: sent, sentAt: entry.sentAt });
-      entry.sent = pending;
-      entry.sentAt = now;
-      entry.pending = undefined;
+      spent += cost(route);
+      announce.push(route);
+      const before = this.#sentAt(slot);
+      if (before === undefined) fresh++;
+      else this.#replaced.set(route.key, before);
+      sent[slot] = route;
+      sentAt[slot] = now;
     }
     this.#sentCount += fresh;
     this.#pendingCount -= announce.length;
-    this.#toAnnounce = rest(this.#toAnnounce, taken);
     const withdraw: OutRoute[] = [];
-    taken = 0;
-    for (const entry of this.#toWithdraw) {
-      if (spent >= max) break;
-      taken++;
-      entry.queuedToWithdraw = false;
-      const { sent } = entry;
-      if (entry.pending !== WITHDRAW || sent === undefined) {
-        this.#dropIfEmpty(entry);
+    while (spent < max) {
+      const slot = this.#toWithdraw.shift();
+      if (slot === undefined) break;
+      const left = this.#marksAt(slot) & ~QUEUED_TO_WITHDRAW;
+      marks[slot] = left;
+      const route = sent[slot];
+      if ((left & WITHDRAW) === 0 || route === undefined) {
+        this.#freeIfEmpty(slot);
         continue;
       }
-      spent += cost(sent);
-      withdraw.push(sent);
-      this.#done(entry);
-      this.#unsend(entry);
+      spent += cost(route);
+      withdraw.push(route);
+      this.#done(slot);
+      this.#unsend(slot);
     }
-    this.#toWithdraw = rest(this.#toWithdraw, taken);
     return { announce, withdraw };
   }
 
@@ -192,82 +183,83 @@ export class AdjRibOut implements AdjRibOutView {
    * still stands at the peer, and is withdrawn, since nobody wants it any more.
    */
   unwritten(key: RouteKey): void {
-    const entry = this.#entries.get(key);
-    if (entry?.sent === undefined) return;
+    const slot = this.#slots.get(key);
+    if (slot === undefined || this.#slots.sent[slot] === undefined) return;
     const before = this.#replaced.get(key);
     if (before === undefined) {
-      if (entry.pending === WITHDRAW) this.#done(entry);
-      this.#unsend(entry);
+      if (this.#marksAt(slot) & WITHDRAW) this.#done(slot);
+      this.#unsend(slot);
       return;
     }
-    entry.sent = before.route;
-    entry.sentAt = before.sentAt;
-    this.#queue(entry, WITHDRAW);
+    this.#slots.sent[slot] = before.route;
+    this.#slots.sentAt[slot] = before.sentAt;
+    this.#queueWithdrawal(slot);
   }
 
   /**
-   * Forgets everything: the session is gone, and with it what the peer held on its behalf. Entries that were in use stay,
-   * empty, for the next session, which will mostly get the same routes; those that this session had no use for go.
+   * Forgets everything: the session is gone, and with it what the peer held on its behalf. Keys that were in use keep
+   * their slots for the next session, which will mostly get the same routes.
    */
   clear(): void {
-    for (const entry of this.#toAnnounce) entry.queuedToAnnounce = false;
-    for (const entry of this.#toWithdraw) entry.queuedToWithdraw = false;
-    this.#toAnnounce = [];
-    this.#toWithdraw = [];
+    const isUntouched = this.#sentCount === 0 && this.#toAnnounce.isEmpty && this.#toWithdraw.isEmpty;
+    // A session that was told of nothing says nothing about the next.
+    if (isUntouched) return;
+    this.#toAnnounce.clear();
+    this.#toWithdraw.clear();
     this.#replaced.clear();
-    if (this.#sentCount === 0 && this.#pendingCount === 0) return;
-    for (const [key, entry] of this.#entries) {
-      if (entry.sent === undefined && entry.pending === undefined) this.#entries.delete(key);
-      entry.sent = undefined;
-      entry.pending = undefined;
-    }
+    this.#slots.renew((slot) => this.#slots.sent[slot] !== undefined || this.#isPending(slot));
     this.#sentCount = 0;
     this.#pendingCount = 0;
   }
 
-  #queue(entry: Entry, change: OutRoute | typeof WITHDRAW): void {
-    if (entry.pending === undefined) this.#pendingCount++;
-    entry.pending = change;
-    if (change === WITHDRAW) {
-      if (!entry.queuedToWithdraw) this.#toWithdraw.push(entry);
-      entry.queuedToWithdraw = true;
-    } else {
-      if (!entry.queuedToAnnounce) this.#toAnnounce.push(entry);
-      entry.queuedToAnnounce = true;
-    }
+  #queueAnnouncement(slot: Slot, route: OutRoute): void {
+    const marks = this.#marksAt(slot);
+    if ((marks & PENDING) === 0) this.#pendingCount++;
+    if ((marks & QUEUED_TO_ANNOUNCE) === 0) this.#toAnnounce.push(slot);
+    this.#slots.latest[slot] = route;
+    this.#slots.marks[slot] = (marks & ~PENDING) | ANNOUNCE | QUEUED_TO_ANNOUNCE;
+  }
+
+  #queueWithdrawal(slot: Slot): void {
+    const marks = this.#marksAt(slot);
+    if ((marks & PENDING) === 0) this.#pendingCount++;
+    if ((marks & QUEUED_TO_WITHDRAW) === 0) this.#toWithdraw.push(slot);
+    this.#slots.marks[slot] = (marks & ~PENDING) | WITHDRAW | QUEUED_TO_WITHDRAW;
   }
 
   /** Nothing waits for the key any more. */
-  #done(entry: Entry): void {
-    if (entry.pending !== undefined) this.#pendingCount--;
-    entry.pending = undefined;
+  #done(slot: Slot): void {
+    if (this.#isPending(slot)) this.#pendingCount--;
+    this.#slots.marks[slot] = this.#marksAt(slot) & ~PENDING;
   }
 
   /** Nothing stands under the key any more. */
-  #unsend(entry: Entry): void {
-    entry.sent = undefined;
+  #unsend(slot: Slot): void {
+    this.#slots.sent[slot] = undefined;
     this.#sentCount--;
-    this.#dropIfEmpty(entry);
+    this.#freeIfEmpty(slot);
   }
 
-  /** An entry that a queue still holds stays, so that the key does not come to be queued a second time. */
-  #dropIfEmpty(entry: Entry): void {
-    const { sent, pending, queuedToAnnounce, queuedToWithdraw } = entry;
-    if (sent === undefined && pending === undefined && !queuedToAnnounce && !queuedToWithdraw) {
-      this.#entries.delete(entry.key);
-    }
+  /** A slot that a queue still holds stays, so that it does not come to be another key's while it is there. */
+  #freeIfEmpty(slot: Slot): void {
+    if (this.#slots.sent[slot] === undefined && this.#marksAt(slot) === 0) this.#slots.free(slot);
   }
-}
 
-function sentOf({ sent, sentAt }: Entry): SentRoute | undefined {
-  return sent && { route: sent, sentAt };
-}
+  #marksAt(slot: Slot): number {
+    return this.#slots.marks[slot] ?? 0;
+  }
 
-function effectiveOf({ sent, pending }: Entry): OutRoute | undefined {
-  if (pending === undefined) return sent;
-  return pending === WITHDRAW ? undefined : pending;
-}
+  #isPending(slot: Slot): boolean {
+    return (this.#marksAt(slot) & PENDING) !== 0;
+  }
 
-function rest<T>(queue: T[], taken: number): T[] {
-  return taken === queue.length ? [] : queue.slice(taken);
+  #sentAt(slot: Slot): SentRoute | undefined {
+    const route = this.#slots.sent[slot];
+    return route && { route, sentAt: this.#slots.sentAt[slot] ?? 0 };
+  }
+
+  #effectiveAt(slot: Slot): OutRoute | undefined {
+    if ((this.#marksAt(slot) & ANNOUNCE) !== 0) return this.#slots.latest[slot];
+    return this.#isPending(slot) ? undefined : this.#slots.sent[slot];
+  }
 }

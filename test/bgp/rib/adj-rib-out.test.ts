@@ -6,6 +6,7 @@ import { type OutRoute, routeAttributes, routeKey } from '../../../src/bgp/rib/r
 import { DISCARD, FLOW4, FLOW6, flowRoute, POLICE } from '../speaker/support.ts';
 
 const ALL = Number.MAX_SAFE_INTEGER;
+const TABLE: readonly OutRoute[] = Array.from({ length: 6 }, (_, n) => flowRoute(n));
 
 function ribWith(...routes: readonly OutRoute[]): AdjRibOut {
   const rib = new AdjRibOut();
@@ -187,7 +188,17 @@ describe('the Adj-RIB-Out of a session', () => {
   it('brings the peer to what was asked for, whatever is asked and however little is taken at a time', () => {
     const change = fc.record({
       n: fc.nat(5),
-      what: fc.constantFrom('discard', 'police', 'withdraw', 'resend', 'take', 'take', 'unwritten', 'clear'),
+      what: fc.constantFrom(
+        'discard',
+        'police',
+        'withdraw',
+        'resend',
+        'take',
+        'take',
+        'unwritten',
+        'clear',
+        'again',
+      ),
       max: fc.integer({ min: 1, max: 3 }),
     });
     fc.assert(
@@ -207,7 +218,7 @@ describe('the Adj-RIB-Out of a session', () => {
           asked.delete(first.key);
         };
         for (const { n, what, max } of changes) {
-          const { key } = flowRoute(n);
+          const { key } = TABLE[n] ?? assert.fail();
           if (what === 'take' || what === 'unwritten') take(max, what === 'unwritten');
           else if (what === 'clear') {
             rib.clear();
@@ -217,6 +228,12 @@ describe('the Adj-RIB-Out of a session', () => {
           else if (what === 'withdraw') {
             rib.withdraw(key);
             asked.delete(key);
+          } else if (what === 'again') {
+            // A session that comes back: the same objects in the same order, from one of them on.
+            for (const route of TABLE.slice(n)) {
+              rib.announce(route);
+              asked.set(route.key, route.attributes.key);
+            }
           } else {
             const attributes = what === 'discard' ? DISCARD : POLICE;
             rib.announce(flowRoute(n, attributes));
@@ -234,5 +251,129 @@ describe('the Adj-RIB-Out of a session', () => {
         assert.deepEqual(new Map([...peer].sort()), new Map([...asked].sort()));
       }),
     );
+  });
+});
+
+describe('a session that comes back', () => {
+  const table = [1, 2, 3, 4, 5].map((n) => flowRoute(n));
+
+  /** After a session that was told of the table, one that has been told of the first three and has written two. */
+  function inTheMiddle(): AdjRibOut {
+    const rib = ribWith(...table);
+    rib.clear();
+    // The speaker clears when a session ends and when the next one begins.
+    rib.clear();
+    for (const route of table.slice(0, 3)) rib.announce(route);
+    rib.take(2, 2000);
+    return rib;
+  }
+
+  function finish(rib: AdjRibOut): ReturnType<AdjRibOut['take']> {
+    for (const route of table.slice(3)) rib.announce(route);
+    return rib.take(ALL, 3000);
+  }
+
+  it('is told of everything again, and has nothing before it is written', () => {
+    const rib = ribWith(...table);
+    rib.clear();
+    assert.deepEqual([[...rib.sentRoutes()], [...rib.effectiveKeys()]], [[], []]);
+    for (const route of table) rib.announce(route);
+    assert.deepEqual([rib.sentCount, rib.pendingCount], [0, 5]);
+    assert.deepEqual(rib.take(ALL, 2000), { announce: table, withdraw: [] });
+    assert.deepEqual([rib.sentCount, rib.pendingCount], [5, 0]);
+    assert.equal(rib.sent(flowRoute(5).key)?.sentAt, 2000);
+  });
+
+  it('knows in the middle what is written, what waits and what it has not been told of', () => {
+    const rib = inTheMiddle();
+    assert.deepEqual(
+      table.map(({ key }) => [rib.sent(key)?.sentAt, rib.effective(key) !== undefined]),
+      [
+        [2000, true],
+        [2000, true],
+        [undefined, true],
+        [undefined, false],
+        [undefined, false],
+      ],
+    );
+    assert.deepEqual([rib.sentCount, rib.pendingCount], [2, 1]);
+  });
+
+  it('gets another action for a route that is written, waits, or is still to come', () => {
+    for (const n of [1, 3, 5]) {
+      const rib = inTheMiddle();
+      rib.announce(flowRoute(n, POLICE));
+      const { announce } = finish(rib);
+      const last = announce.findLast(({ key }) => key === flowRoute(n).key);
+      // The table still has the old one for the last: that is what was asked for last.
+      assert.equal(last?.attributes.key, (n === 5 ? DISCARD : POLICE).key);
+      assert.equal(rib.sent(flowRoute(n).key)?.route, last);
+      assert.deepEqual([rib.sentCount, rib.pendingCount], [5, 0]);
+    }
+  });
+
+  it('withdraws only what it has written', () => {
+    const rib = inTheMiddle();
+    for (const n of [1, 3, 5]) rib.withdraw(flowRoute(n).key);
+    assert.equal(rib.pendingCount, 1);
+    assert.deepEqual(rib.take(ALL, 0), { announce: [], withdraw: [flowRoute(1)] });
+    assert.deepEqual([...rib.effectiveKeys()], [flowRoute(2).key]);
+    // Whoever asks again gets it again, in its place or out of it.
+    assert.deepEqual(finish(rib).announce, [flowRoute(4), flowRoute(5)]);
+  });
+
+  it('takes routes that it has never had between those that it had', () => {
+    const rib = inTheMiddle();
+    rib.announce(flowRoute(6));
+    assert.deepEqual(
+      finish(rib).announce,
+      [3, 6, 4, 5].map((n) => flowRoute(n)),
+    );
+  });
+
+  it('answers a route refresh in the middle with what is written', () => {
+    const rib = inTheMiddle();
+    rib.resend(FLOW4);
+    assert.deepEqual(
+      finish(rib).announce,
+      [3, 1, 2, 4, 5].map((n) => flowRoute(n)),
+    );
+    assert.equal(rib.sentCount, 5);
+  });
+
+  it('that is lost in the middle leaves nothing waiting, and the next gets all of it', () => {
+    const rib = inTheMiddle();
+    rib.clear();
+    assert.deepEqual([rib.sentCount, rib.pendingCount], [0, 0]);
+    assert.deepEqual(rib.take(ALL, 0), { announce: [], withdraw: [] });
+    for (const route of table) rib.announce(route);
+    assert.deepEqual(rib.take(ALL, 0).announce, table);
+  });
+
+  it('does not mistake a route for the one whose slot it has got', () => {
+    const rib = ribWith(...table);
+    rib.withdraw(flowRoute(2).key);
+    rib.take(ALL, 0);
+    rib.announce(flowRoute(6));
+    rib.clear();
+    for (const n of [1, 2, 3, 4, 5, 6]) rib.announce(flowRoute(n));
+    const { announce } = rib.take(ALL, 0);
+    assert.deepEqual(
+      announce,
+      [1, 2, 3, 4, 5, 6].map((n) => flowRoute(n)),
+    );
+    assert.deepEqual(new Set(rib.effectiveKeys()), new Set(announce.map(({ key }) => key)));
+  });
+
+  it('does not keep the keys of rules that are gone', () => {
+    const rib = new AdjRibOut();
+    for (let session = 0; session < 3; session++) {
+      rib.announce(flowRoute(session));
+      rib.take(ALL, 0);
+      rib.clear();
+    }
+    // Only the key of the last session is known, so the first comes as one that was never there.
+    for (const n of [0, 2]) rib.announce(flowRoute(n));
+    assert.deepEqual([...rib.effectiveKeys()], [flowRoute(2).key, flowRoute(0).key]);
   });
 });

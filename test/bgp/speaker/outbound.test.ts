@@ -25,8 +25,9 @@ it('a table that takes several turns goes out in full messages, but for two', as
 /** What each turn writes of these routes to a session that takes everything. */
 async function turnsOf(
   routes: readonly OutRoute[],
+  rib = new AdjRibOut(),
+  written: Uint8Array[] = [],
 ): Promise<{ readonly messages: number; readonly octets: number }[]> {
-  const rib = new AdjRibOut();
   for (const route of routes) rib.announce(route);
   const waiting: (() => void)[] = [];
   const turns: { messages: number; octets: number }[] = [];
@@ -35,6 +36,7 @@ async function turnsOf(
       congested: false,
       send: () => undefined,
       writeUpdates: (messages) => {
+        written.push(...messages);
         const octets = messages.reduce((sum, message) => sum + message.length, 0);
         turns.push({ messages: messages.length, octets });
       },
@@ -78,4 +80,14 @@ describe('a turn of the event loop', () => {
     const turns = await turnsOf(own);
     for (const { messages } of turns) assert.ok(messages <= 1200, `${messages} messages`);
   });
+});
+
+it('a session that comes back is written the same octets as the one before', async () => {
+  const routes = Array.from({ length: 12_000 }, (_, n) => flowRoute(n));
+  const rib = new AdjRibOut();
+  const [first, second]: [Uint8Array[], Uint8Array[]] = [[], []];
+  await turnsOf(routes, rib, first);
+  rib.clear();
+  await turnsOf(routes, rib, second);
+  assert.deepEqual(second, first);
 });
