@@ -284,6 +284,17 @@ describe('a session that comes back', () => {
     assert.equal(rib.sent(flowRoute(5).key)?.sentAt, 2000);
   });
 
+  it('remembers the order of its routes, though it is cleared once more when the next session begins', () => {
+    const rib = ribWith(...table);
+    rib.clear();
+    rib.clear();
+    for (const route of table.toReversed()) rib.announce(route);
+    assert.deepEqual(
+      [...rib.effectiveKeys()],
+      table.map(({ key }) => key),
+    );
+  });
+
   it('knows in the middle what is written, what waits and what it has not been told of', () => {
     const rib = inTheMiddle();
     assert.deepEqual(

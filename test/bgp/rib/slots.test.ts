@@ -87,7 +87,12 @@ describe('the slots of an Adj-RIB-Out', () => {
       slots.latest,
       [3, 4, 5, 6].map((n) => flowRoute(n)),
     );
-    // And no slot counts as free that is not.
-    assert.equal(slots.obtain(flowRoute(7)), 4);
+  });
+
+  it('counts no slot as free that a key has got in the new order', () => {
+    const { slots } = slotsOf(1, 2, 3);
+    slots.free(0);
+    slots.renew(() => true);
+    assert.equal(slots.obtain(flowRoute(4)), 2);
   });
 });
