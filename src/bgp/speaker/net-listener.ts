@@ -57,9 +57,12 @@ class NetListener implements Listener {
     }
   }
 
-  /** Keys belong to the listening socket: where they change, another takes its place at the same port. */
+  /**
+   * Keys belong to the listening socket: where they change, another takes its place at the same port; so it does after one
+   * that could not be bound.
+   */
   async expect(peers: readonly ExpectedPeer[]): Promise<void> {
-    if (keysOf(peers) === keysOf(this.#peers)) {
+    if (this.#server !== undefined && keysOf(peers) === keysOf(this.#peers)) {
       this.#peers = peers;
       return;
     }
@@ -91,7 +94,8 @@ class NetListener implements Listener {
         socket.destroy();
         return;
       }
-      this.#secured.demandHops(fd, socket.remoteAddress ?? address, hops);
+      // The address without its mapping: the packets of an IPv4 neighbor are IPv4 on an IPv6 socket, too.
+      this.#secured.demandHops(fd, address, hops);
     }
     this.#accepted(new SocketConnection(socket));
   }

@@ -75,6 +75,40 @@ describe('socket options', { skip }, () => {
     await stop();
   });
 
+  it('GTSM: holds for an IPv4 neighbor at a listener for both families', async (t) => {
+    const gtsm = { passive: true, ttlSecurityHops: 1 };
+    const { speaker, up } = speakerWith({
+      listen: { host: '::', port: 0 },
+      neighbors: [
+        neighbor('127.0.0.44', 179, { ...gtsm, name: 'far' }),
+        neighbor('127.0.0.45', 179, { ...gtsm, name: 'near' }),
+      ],
+    });
+    await speaker.start();
+    const port = speaker.listening?.port ?? 0;
+    const dialling = (['127.0.0.44', '127.0.0.45'] as const).map((localAddress, i) => {
+      const hops = i === 0 ? {} : { ttlSecurityHops: 1 };
+      const settings = neighbor('127.0.0.1', port, { peerAsn: 65010, localAddress, ...hops });
+      return speakerWith({ localAsn: 65001, routerId: '192.0.2.1', neighbors: [settings] }).speaker;
+    });
+    t.after(() => Promise.all([speaker, ...dialling].map((one) => one.stop({ preserve: false }))));
+    await Promise.all(dialling.map((one) => one.start()));
+    await until('the near one is up', () => up.includes('near'));
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    // Its OPEN may have come before the connection was accepted; nothing behind it is heard.
+    assert.equal(speaker.peers()[0]?.counters.messagesIn.keepalive, 0);
+    assert.deepEqual(up, ['near']);
+  });
+
+  it('a listener that could not be bound anew is tried again with the same configuration', async (t) => {
+    const { speaker } = speakerWith({ listen: { host: '::1', port: 0 } });
+    t.after(() => speaker.stop({ preserve: false }));
+    await speaker.start();
+    const wrong = [neighbor('fe80::1%nowhere', 179, { passive: true, md5Password: 's3cret' })];
+    await assert.rejects(speaker.reconfigure(wrong), /"nowhere" is not an interface/);
+    await assert.rejects(speaker.reconfigure(wrong), /"nowhere" is not an interface/);
+  });
+
   it('a password that comes with a new configuration holds at the listener from then on', async () => {
     const plain = { peerAsn: 65001, passive: true, families: [FLOW4] };
     const { speaker } = speakerWith({
