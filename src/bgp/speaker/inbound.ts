@@ -38,6 +38,7 @@ export class Inbound {
   #counting = false;
   #paused = false;
   #over = false;
+  #whenRead: (() => void) | undefined;
 
   constructor(
     connection: Pick<Connection, 'pause' | 'resume'>,
@@ -54,6 +55,15 @@ export class Inbound {
     if (this.#over) return;
     this.#framer.push(octets);
     if (!this.#paused) this.#read();
+  }
+
+  /**
+   * The other side has closed: `done` is called once what came before is read, at once where nothing waits. A peer says
+   * why it goes in its last message (RFC 4271 §4.5), behind whatever else it had sent.
+   */
+  finish(done: () => void): void {
+    if (this.#paused) this.#whenRead = done;
+    else if (!this.#over) done();
   }
 
   /** Reads nothing more. */
@@ -104,7 +114,9 @@ export class Inbound {
       if (this.#over || !this.#paused) return;
       this.#paused = false;
       this.#read();
-      if (!this.#paused && !this.#over) this.#connection.resume();
+      if (this.#paused || this.#over) return;
+      this.#connection.resume();
+      this.#whenRead?.();
     });
   }
 }

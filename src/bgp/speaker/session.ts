@@ -252,9 +252,11 @@ export class Session {
         this.#owner.onWritable(this);
       },
       onClose: (why) => {
-        if (this.#connection !== connection) return;
-        this.#release();
-        this.#handle({ type: 'tcp-fails', why });
+        inbound.finish(() => {
+          if (this.#connection !== connection) return;
+          this.#release();
+          this.#handle({ type: 'tcp-fails', why });
+        });
       },
     });
   }

@@ -208,6 +208,23 @@ describe('from an established peer', () => {
     peer.end();
   });
 
+  it('a NOTIFICATION behind a thousand messages is read although the connection closes right behind it', async () => {
+    const peer = await hostile();
+    await peer.establish();
+    await until('established', () => speaker.isEstablished('hostile'));
+    // RFC 4271 §4.4, §4.5: KEEPALIVEs, then Cease, Maximum Number of Prefixes Reached (RFC 4486 §4).
+    peer.socket.end(octets(`${`${MARKER}001304`.repeat(1000)}${MARKER}0015030601`));
+    await until('down', () => !speaker.isEstablished('hostile'));
+    assert.deepEqual(
+      [
+        statusOf('hostile').lastNotificationReceived?.code,
+        statusOf('hostile').lastNotificationReceived?.subcode,
+      ],
+      [6, 1],
+    );
+    assert.match(statusOf('hostile').lastError ?? '', /prefix limit/);
+  });
+
   it('requests for everything again, a hundred at once, are answered and do no harm', async () => {
     const peer = await hostile();
     await peer.establish();

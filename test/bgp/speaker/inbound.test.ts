@@ -118,6 +118,30 @@ describe('what a peer sends', () => {
     assert.deepEqual(connection.history, ['pause']);
   });
 
+  it('is read to its end before the close behind it counts', () => {
+    const { reader, read, turn } = inbound();
+    reader.push(repeated(KEEPALIVE, 500));
+    let closedAfter = -1;
+    reader.finish(() => {
+      closedAfter = read.length;
+    });
+    turn();
+    assert.equal(closedAfter, -1);
+    turn();
+    assert.equal(closedAfter, 500);
+  });
+
+  it('is over with the close where nothing of it waits, and a close after the end is no news', () => {
+    const { reader } = inbound();
+    reader.push(KEEPALIVE);
+    let closes = 0;
+    reader.finish(() => closes++);
+    assert.equal(closes, 1);
+    reader.end();
+    reader.finish(() => closes++);
+    assert.equal(closes, 1);
+  });
+
   it('malformed is reported once, and nothing behind it is read', () => {
     const { reader, read, errors } = inbound();
     reader.push(octets(`${MARKER}001304${'00'.repeat(19)}`));
