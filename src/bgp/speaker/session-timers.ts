@@ -44,6 +44,11 @@ export class SessionTimers {
     this.#arm(name, fresh);
   }
 
+  /** True from its start until it is stopped or has expired. */
+  runs(name: TimerName): boolean {
+    return this.#timers.has(name);
+  }
+
   stop(name: TimerName): void {
     this.#timers.get(name)?.cancel();
     this.#timers.delete(name);

@@ -49,6 +49,9 @@ export class Session {
   #inbound: Inbound | undefined;
   #initiator: Initiator = 'local';
   #congested = false;
+  /** Octets written to the connection, and how many of them its transport had taken when that was last looked at. */
+  #written = 0;
+  #taken = 0;
   #closing: Promise<void> = Promise.resolve();
 
   /** `dialRequest` is absent for a session that only ever takes an accepted connection. */
@@ -211,10 +214,11 @@ export class Session {
   }
 
   #timerExpired(timer: TimerName): void {
-    // RFC 9687 is about octets that the peer does not take. Where none wait, nothing is held up.
-    if (timer === 'send-hold' && this.unsent === 0 && this.agreement !== undefined) {
-      this.#timers.start('send-hold', sendHoldSeconds(this.agreement));
-      return;
+    if (timer === 'send-hold') {
+      this.#lookWhatIsTaken();
+      // RFC 9687 is about octets that the peer does not take. Where none wait, nothing is held up.
+      if (this.unsent === 0) this.#restartSendHold();
+      if (this.#timers.runs('send-hold')) return;
     }
     this.#handle({ type: 'timer-expires', timer });
   }
@@ -237,6 +241,8 @@ export class Session {
     this.#connection = connection;
     this.#initiator = initiator;
     this.#congested = false;
+    this.#written = 0;
+    this.#taken = 0;
     const inbound = new Inbound(connection, this.#runtime, {
       context: () => this.#context(),
       onMessage: (message) => this.#received(message),
@@ -248,7 +254,7 @@ export class Session {
       onDrain: () => {
         if (this.#connection !== connection) return;
         this.#congested = false;
-        this.#octetsTaken();
+        this.#lookWhatIsTaken();
         this.#owner.onWritable(this);
       },
       onClose: (why) => {
@@ -282,12 +288,23 @@ export class Session {
   #write(octets: Uint8Array, name: MessageName): void {
     if (this.#connection === undefined) return;
     this.#owner.onMessage('out', name);
-    if (this.#connection.write(octets)) this.#octetsTaken();
-    else this.#congested = true;
+    this.#lookWhatIsTaken();
+    this.#written += octets.length;
+    if (!this.#connection.write(octets)) this.#congested = true;
   }
 
-  /** RFC 9687 §4: the SendHoldTimer restarts when the peer's transport has taken what was sent. */
-  #octetsTaken(): void {
+  /**
+   * RFC 9687 §4: the SendHoldTimer restarts when the peer's transport has taken what was sent. That this process has room
+   * for more octets says nothing of it: KEEPALIVEs alone would fill that room for hours.
+   */
+  #lookWhatIsTaken(): void {
+    const taken = this.#written - this.unsent;
+    if (taken === this.#taken) return;
+    this.#taken = taken;
+    this.#restartSendHold();
+  }
+
+  #restartSendHold(): void {
     if (this.#state.name === 'established') {
       this.#timers.start('send-hold', sendHoldSeconds(this.#state.agreement));
     }

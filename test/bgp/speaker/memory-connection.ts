@@ -9,8 +9,9 @@ export class MemoryConnection implements Connection {
   /** What became of it, in order: `write <hex of the body>`, `flush`, `pause`, `resume`, `close`, `abort`. */
   readonly history: string[] = [];
   unsent = 0;
-  /** The other side takes nothing: writes are kept here, and no more are wanted. */
+  /** The other side takes nothing: writes are kept here, and no more are wanted once they pass `room`. */
   full = false;
+  room = 0;
   user: ConnectionUser | undefined;
   #gone: (() => void)[] = [];
 
@@ -21,7 +22,7 @@ export class MemoryConnection implements Connection {
   write(octets: Uint8Array): boolean {
     this.history.push(`write ${Buffer.from(octets.subarray(18)).toString('hex')}`);
     if (this.full) this.unsent += octets.length;
-    return !this.full;
+    return !this.full || this.unsent < this.room;
   }
 
   flush(): void {

@@ -143,6 +143,34 @@ describe('SendHoldTimer of a session (RFC 9687)', () => {
     assert.match(reports.at(-1) ?? '', /read nothing of what we sent for 480 s/);
   });
 
+  it('ends it as well while this process has room for more, as a socket of Node has for 16 KiB', () => {
+    const { session, connection, live, written } = established(90);
+    connection.full = true;
+    connection.room = 16_384;
+    session.writeUpdates([new Uint8Array(1000)]);
+    live(400);
+    // A KEEPALIVE every 22.5 s, the jitter of RFC 4271 §10 at its largest.
+    assert.equal(written('04'), 17);
+    session.writeUpdates([new Uint8Array(1000)]);
+    live(81);
+    assert.notEqual(session.state.name, 'established');
+    assert.equal(written('030800'), 1);
+  });
+
+  it('does not end it while the peer takes what was sent, slowly and never all of it', () => {
+    const { session, connection, live } = established(90);
+    connection.full = true;
+    connection.room = 16_384;
+    for (let i = 0; i < 10; i++) {
+      session.writeUpdates([new Uint8Array(1000)]);
+      live(400);
+      connection.unsent -= 500;
+    }
+    assert.equal(session.state.name, 'established');
+    live(900);
+    assert.notEqual(session.state.name, 'established');
+  });
+
   it('begins anew whenever the peer takes what was sent', () => {
     const { session, connection, live } = established(90);
     connection.full = true;
