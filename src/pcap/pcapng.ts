@@ -13,6 +13,9 @@ const BYTE_ORDER_MAGIC = 0x1a2b3c4d;
 const OPTION_TSRESOL = 9;
 const OPTION_TSOFFSET = 14;
 
+/** The farthest from the epoch, in milliseconds, for which there is a date (ECMA-262 §21.4.1.1). */
+const LAST_TIME = 8.64e15;
+
 interface Interface {
   readonly linkType: number;
   /** Octets kept of a packet; 0 is no limit. */
@@ -149,9 +152,13 @@ function readPacket(
   };
 }
 
-/** Milliseconds since the epoch; computed in whole seconds first, as nanoseconds since 1970 do not fit a double. */
-function timeOf(ticks: bigint, source: Interface): number {
+/**
+ * Milliseconds since the epoch; computed in whole seconds first, as nanoseconds since 1970 do not fit a double. Null for
+ * what is no time of any calendar: a damaged field shall not cost the packet.
+ */
+function timeOf(ticks: bigint, source: Interface): number | null {
   const seconds = Number(ticks / source.ticksPerSecond) + source.offsetSeconds;
   const rest = Number(ticks % source.ticksPerSecond) / Number(source.ticksPerSecond);
-  return seconds * 1000 + rest * 1000;
+  const time = seconds * 1000 + rest * 1000;
+  return Math.abs(time) <= LAST_TIME ? time : null;
 }

@@ -173,6 +173,37 @@ for (const littleEndian of [true, false]) {
   });
 }
 
+test('a pcapng time beyond every calendar is none, and the packet is kept', () => {
+  const interfaceBlock = [
+    [2, 1],
+    [2, 0],
+    [4, 0],
+  ] as const;
+  const at = (high: number, low: number) =>
+    block(true, 6, [
+      [4, 0],
+      [4, high],
+      [4, low],
+      [4, 0],
+      [4, 0],
+    ]);
+  const { packets, problems } = readCapture(
+    Uint8Array.from([
+      ...section(true),
+      ...block(true, 1, interfaceBlock),
+      ...at(0xffffffff, 0xffffffff),
+      // 8.64e18 microseconds are the last moment of ECMA-262 §21.4.1.1.
+      ...at(0x77e77239, 0x2b600000),
+      ...at(0x77e77239, 0x2b6003e8),
+    ]),
+  );
+  assert.deepEqual(problems, []);
+  assert.deepEqual(
+    packets.map((packet) => packet.time),
+    [null, 8.64e15, null],
+  );
+});
+
 test('a new section forgets the interfaces of the one before and may change the byte order', () => {
   const packet = [
     [4, 0],
