@@ -3,7 +3,7 @@
  * Pure. A stream that is out of step finds the next marker again, so that one bad message does not hide the rest.
  */
 import { checkHeader, messageType } from '../bgp/wire/framing.ts';
-import { MessageType } from '../bgp/wire/iana.ts';
+import { AttributeType, MessageType } from '../bgp/wire/iana.ts';
 import { HEADER_LENGTH } from '../bgp/wire/limits.ts';
 import { decodeMessage } from '../bgp/wire/message.ts';
 import { NotificationError } from '../bgp/wire/notification.ts';
@@ -48,9 +48,9 @@ export function readConversation(streams: readonly TcpStream[]): Conversation {
       if (stretches.some((list) => list.length > 0)) remarks.push(`${endpoints(directions[0])} is not BGP`);
       continue;
     }
-    const context = negotiated(stretches);
+    const agreed = negotiated(stretches);
     for (const [i, stream] of directions.entries()) {
-      for (const stretch of stretches[i] ?? []) readStretch(stream, stretch, context, messages, remarks);
+      for (const stretch of stretches[i] ?? []) readStretch(stream, stretch, agreed, messages, remarks);
     }
   }
   messages.sort((a, b) => a.packet - b.packet);
@@ -81,26 +81,41 @@ function speaksBgp(directions: readonly TcpStream[], stretches: readonly (readon
   return stretches.flat().some(({ octets }) => findMarker(octets, 0) !== undefined);
 }
 
+/** How messages are to be read; `internal` says nothing where `sidesKnown` is false. */
+interface Agreed extends CodecContext {
+  /** Both OPENs were captured, so that the AS of each side is known. */
+  readonly sidesKnown: boolean;
+}
+
 /**
  * What holds once both OPENs were exchanged. Where the capture has only one of them, the other side is taken to agree; where
  * it has none, 4-octet AS numbers and long messages are, because that is what sessions of today negotiate.
  */
-function negotiated(stretches: readonly (readonly Stretch[])[]): CodecContext {
+function negotiated(stretches: readonly (readonly Stretch[])[]): Agreed {
   const opens = stretches.flatMap((list) => firstOpen(list) ?? []);
   const all = (type: 'four-octet-as' | 'extended-message'): boolean =>
     opens.every((open) => findCapability(open, type) !== undefined);
   const [one, other] = opens;
-  const internal = one !== undefined && other !== undefined && peerAsn(one) === peerAsn(other);
-  return { fourOctetAs: all('four-octet-as'), extendedMessages: all('extended-message'), internal };
+  const sidesKnown = one !== undefined && other !== undefined;
+  return {
+    fourOctetAs: all('four-octet-as'),
+    extendedMessages: all('extended-message'),
+    internal: sidesKnown && peerAsn(one) === peerAsn(other),
+    sidesKnown,
+  };
 }
 
+/** The OPEN with which a direction begins, or which is the first whole message where the capture began in the middle. */
 function firstOpen(stretches: readonly Stretch[]): OpenMessage | undefined {
   const [stretch] = stretches;
-  if (stretch?.inStep !== true || stretch.octets.length < HEADER_LENGTH) return undefined;
+  if (stretch === undefined) return undefined;
+  const at = beginOf(stretch);
+  const octets = stretch.octets.subarray(at);
+  if (octets.length < HEADER_LENGTH) return undefined;
   try {
-    const length = checkHeader(stretch.octets, 0, false);
-    if (messageType(stretch.octets) !== MessageType.Open || length > stretch.octets.length) return undefined;
-    const message = decodeMessage(stretch.octets.subarray(0, length), PLAIN);
+    const length = checkHeader(octets, 0, false);
+    if (messageType(octets) !== MessageType.Open || length > octets.length) return undefined;
+    const message = decodeMessage(octets.subarray(0, length), PLAIN);
     return message.type === 'open' ? message : undefined;
   } catch (error) {
     if (error instanceof NotificationError) return undefined;
@@ -108,18 +123,23 @@ function firstOpen(stretches: readonly Stretch[]): OpenMessage | undefined {
   }
 }
 
+/** Where the first message of a stretch begins that can be read from its beginning. */
+function beginOf({ octets, inStep }: Stretch): number {
+  return inStep ? 0 : (findMarker(octets, 0) ?? octets.length);
+}
+
 const PLAIN: CodecContext = { fourOctetAs: false, extendedMessages: false, internal: false };
 
 function readStretch(
   stream: TcpStream,
   stretch: Stretch,
-  context: CodecContext,
+  agreed: Agreed,
   messages: CapturedMessage[],
   remarks: string[],
 ): void {
-  const { octets, inStep } = stretch;
+  const { octets } = stretch;
   const packetAt = packetFinder(stretch);
-  let at = inStep ? 0 : (findMarker(octets, 0) ?? octets.length);
+  let at = beginOf(stretch);
   if (at > 0) remarks.push(`${endpoints(stream)}: ${at} octets before the first whole message are left out`);
   const add = (end: number, result: CapturedMessage['result']): void => {
     const { packet, time } = packetAt(end - 1);
@@ -129,26 +149,37 @@ function readStretch(
   while (octets.length - at >= HEADER_LENGTH) {
     let length: number;
     try {
-      length = checkHeader(octets, at, context.extendedMessages);
+      length = checkHeader(octets, at, agreed.extendedMessages);
     } catch (error) {
       if (!(error instanceof NotificationError)) throw error;
       add(findMarker(octets, at + 1) ?? octets.length, error);
       continue;
     }
     if (length > octets.length - at) break;
-    add(at + length, decode(octets.subarray(at, at + length), context));
+    add(at + length, decode(octets.subarray(at, at + length), agreed));
   }
   const left = octets.length - at;
   if (left > 0) remarks.push(`${endpoints(stream)}: the last ${left} octets are not a whole message`);
 }
 
-function decode(octets: Uint8Array, context: CodecContext): BgpMessage | NotificationError {
+function decode(octets: Uint8Array, agreed: Agreed): BgpMessage | NotificationError {
   try {
-    return decodeMessage(octets, context);
+    const message = decodeMessage(octets, agreed);
+    return !agreed.sidesKnown && isInternal(message)
+      ? decodeMessage(octets, { ...agreed, internal: true })
+      : message;
   } catch (error) {
     if (error instanceof NotificationError) return error;
     throw error;
   }
+}
+
+/** LOCAL_PREF goes to internal peers alone (RFC 4271 §5.1.5): whoever was sent it is one, where no OPEN tells. */
+function isInternal(message: BgpMessage): boolean {
+  return (
+    message.type === 'update' &&
+    message.problems.some(({ attribute }) => attribute === AttributeType.LocalPref)
+  );
 }
 
 /** The next place, from `from` on, at which a plausible header begins. */

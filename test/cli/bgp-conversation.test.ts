@@ -78,6 +78,36 @@ test('AS numbers have four octets only where both OPENs say so', () => {
   assert.equal(two[0]?.asn, 4200000001, 'the AS of an OPEN is the one of its capability');
 });
 
+test('an OPEN counts where the capture has missed the packets before it', () => {
+  const side = (...parts: Uint8Array[]): Side => ({ parts, fromStart: false });
+  const { lines: read } = lines(connection(side(OPEN_4, UPDATE_2), side(OPEN_2)));
+  assert.deepEqual(read.at(-1)?.attributes, {
+    origin: 'igp',
+    as_path: [{ kind: 'sequence', asns: [65001] }],
+    next_hop: ['192.0.2.1'],
+  });
+  assert.equal(read.at(-1)?.error, undefined);
+});
+
+test('LOCAL_PREF belongs where an OPEN says that the session is internal, and where none was captured', () => {
+  // ORIGIN IGP, an empty AS_PATH, NEXT_HOP 192.0.2.1, LOCAL_PREF 100; 198.51.100.0/24 (RFC 4271 §5.1.5).
+  const internal = hex(
+    `${MARKER} 0030 02 0000 0015 400101 00 400200 400304 c0000201 400504 00000064 18 c63364`,
+  );
+  const unknown = lines(connection({ parts: [internal, UPDATE_4], fromStart: false })).lines;
+  assert.deepEqual(
+    unknown.map((line) => [line.error, Reflect.get(Object(line.attributes), 'local_pref')]),
+    [
+      [undefined, 100],
+      [undefined, undefined],
+    ],
+  );
+  const oneSide = lines(connection({ parts: [OPEN_4, internal] })).lines;
+  assert.equal(oneSide[1]?.error, undefined);
+  const external = lines(connection({ parts: [OPEN_4, internal] }, { parts: [OPEN_2] })).lines;
+  assert.match(String(external.at(-1)?.error), /LOCAL_PREF/);
+});
+
 test('a unicast route is shown with its octets and as a prefix', () => {
   const { lines: read } = lines(connection({ parts: [OPEN_2, UPDATE_2] }, { parts: [OPEN_2] }));
   assert.deepEqual(read.at(-1)?.announced, [
