@@ -40,6 +40,8 @@ export class Outbound {
   readonly #listener: OutboundListener;
   /** Families that are to get End-of-RIB once nothing waits. */
   readonly #endOfRib = new Set<Family>();
+  /** Families whose End-of-RIB was sent. */
+  readonly #whole = new Set<Family>();
   /** Families whose refresh is being answered: true when the end is to be marked. */
   readonly #refreshing = new Map<Family, boolean>();
   /** Families asked for once more while they were being answered. */
@@ -97,13 +99,14 @@ export class Outbound {
 
   /**
    * Writes everything of a family again (RFC 2918 §4), between the marks of RFC 7313 §4 when both sides know them. A
-   * request that comes while another is being answered is answered once, afterwards, however often it comes.
+   * request that comes while another is being answered is answered once, afterwards, however often it comes; so is one that
+   * comes before the marks may be sent.
    */
   refresh(requested: Family): void {
     // RFC 2918 §4: a request for a family that was not negotiated is ignored.
     const family = this.#agreement.families.find((one) => sameFamily(one, requested));
     if (family === undefined) return;
-    if (this.#refreshing.has(family)) {
+    if (this.#refreshing.has(family) || this.#isFilling(family)) {
       this.#refreshAgain.add(family);
       return;
     }
@@ -114,6 +117,15 @@ export class Outbound {
     }
     this.#rib.resend(family);
     this.wake();
+  }
+
+  /**
+   * RFC 7313 §4: "For a BGP speaker that supports the BGP Graceful Restart, it MUST NOT send a BoRR for an <AFI, SAFI> to a
+   * neighbor before it sends the EoR": the routes that the neighbor kept for us would go with the mark at the end.
+   */
+  #isFilling(family: Family): boolean {
+    const { gracefulRestart, enhancedRouteRefresh } = this.#agreement;
+    return gracefulRestart && enhancedRouteRefresh && !this.#whole.has(family);
   }
 
   /** Resolves when everything was written and the transport has room again, or the session has ended. */
@@ -172,9 +184,13 @@ export class Outbound {
       if (marked) this.#session.send({ type: 'route_refresh', family, subtype: RefreshSubtype.EndOfRefresh });
     }
     this.#refreshing.clear();
-    for (const family of this.#endOfRib) this.#session.send(endOfRib(family));
+    for (const family of this.#endOfRib) {
+      this.#session.send(endOfRib(family));
+      this.#whole.add(family);
+    }
     this.#endOfRib.clear();
     for (const family of this.#refreshAgain) {
+      if (this.#isFilling(family)) continue;
       this.#refreshAgain.delete(family);
       this.refresh(family);
     }

@@ -314,6 +314,49 @@ describe('what an established neighbor is sent', () => {
     await stop();
   });
 
+  for (const [what, restart, words] of [
+    // RFC 7313 §4: "For a BGP speaker that supports the BGP Graceful Restart, it MUST NOT send a BoRR for an <AFI, SAFI>
+    // to a neighbor before it sends the EoR for the <AFI, SAFI> to the neighbor."
+    [
+      'behind End-of-RIB when the peer may hold stale routes',
+      { restartTimeSeconds: 120, longLivedStaleSeconds: 0 },
+      ['update', 'end of rib', 'end of rib', 'begin', 'update', 'end'],
+    ],
+    ['at once when it holds none', undefined, ['begin', 'end', 'update', 'end of rib', 'end of rib']],
+  ] as const) {
+    it(`everything again for a request that comes before the table: ${what}`, async (t) => {
+      const peer = await listenAt('127.0.0.41');
+      const gracefulRestart = restart === undefined ? {} : { gracefulRestart: restart };
+      const { speaker, up } = speakerWith({
+        neighbors: [neighbor('127.0.0.41', peer.port, gracefulRestart)],
+      });
+      t.after(async () => {
+        peer.close();
+        await speaker.stop({ preserve: true });
+      });
+      await speaker.start();
+      const connection = await peer.next(0);
+      await connection.establish(
+        restart === undefined ? {} : { gracefulRestart: { ...restart, restarting: false } },
+      );
+      await until('established', () => up.length === 1);
+      const before = speaker.peers()[0]?.counters.messagesIn.route_refresh ?? 0;
+      connection.send({ type: 'route_refresh', family: FLOW4, subtype: 0 });
+      await until('asked', () => speaker.peers()[0]?.counters.messagesIn.route_refresh === before + 1);
+      speaker.apply('edge1', [flowRoute(1)], []);
+      await connection.got('update', 1);
+      speaker.endOfRib('edge1');
+      await connection.got('update', 3);
+      await connection.got('route_refresh', 2);
+      const said = connection.messages.flatMap((message) => {
+        if (message.type === 'route_refresh') return [message.subtype === 1 ? 'begin' : 'end'];
+        if (message.type !== 'update') return [];
+        return [isEndOfRib(message) === undefined ? 'update' : 'end of rib'];
+      });
+      assert.deepEqual(said, words);
+    });
+  }
+
   it('nothing for a family that was not negotiated', async () => {
     const { speaker, up, peer, stop } = await meeting('127.0.0.41', '127.0.0.40');
     const connection = await peer.next(0);
