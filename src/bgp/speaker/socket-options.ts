@@ -148,6 +148,8 @@ export function listenSecured(
     // The answer to a neighbor's SYN must pass its GTSM too; towards the others the larger TTL changes nothing.
     if (peers.some((peer) => peer.ttlSecurityHops !== undefined)) setTtl(fd, family);
     for (const { host, md5Password } of peers) {
+      // An IPv6 neighbor never comes to an IPv4 socket, which takes no key for it either (EINVAL): it is dialled.
+      if (family === AF_INET && host.includes(':')) continue;
       if (md5Password !== undefined) setMd5Key(fd, family, host, md5Password);
     }
     check('listen', libc.listen(fd, LISTEN_BACKLOG));

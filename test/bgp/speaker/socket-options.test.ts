@@ -100,6 +100,25 @@ describe('socket options', { skip }, () => {
     assert.deepEqual(up, ['near']);
   });
 
+  it('TCP MD5: a neighbor of another family than the listener is dialled with its password', async (t) => {
+    const key = { md5Password: 's3cret' };
+    const passive = speakerWith({
+      listen: { host: '::1', port: 0 },
+      neighbors: [neighbor('::1', 179, { passive: true, ...key })],
+    });
+    await passive.speaker.start();
+    const port = passive.speaker.listening?.port ?? 0;
+    const dialling = speakerWith({
+      localAsn: 65001,
+      routerId: '192.0.2.1',
+      listen: { host: '127.0.0.1', port: 0 },
+      neighbors: [neighbor('::1', port, { peerAsn: 65010, ...key })],
+    });
+    t.after(() => Promise.all([passive, dialling].map(({ speaker }) => speaker.stop({ preserve: false }))));
+    await dialling.speaker.start();
+    await until('established', () => dialling.up.length === 1);
+  });
+
   it('a listener that could not be bound anew is tried again with the same configuration', async (t) => {
     const { speaker } = speakerWith({ listen: { host: '::1', port: 0 } });
     t.after(() => speaker.stop({ preserve: false }));
