@@ -260,7 +260,8 @@ export class Session {
       onClose: (why) => {
         inbound.finish(() => {
           if (this.#connection !== connection) return;
-          this.#release();
+          // The other side may have closed its half alone: ours would wait for as long as it reads nothing.
+          this.#drop();
           this.#handle({ type: 'tcp-fails', why });
         });
       },

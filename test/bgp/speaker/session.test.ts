@@ -130,6 +130,24 @@ describe('UPDATEs of a session', () => {
   });
 });
 
+describe('a connection that the other side closes', () => {
+  it('is closed here too, for it may be one half alone that the other side has closed', async () => {
+    const { session, connection, reports } = established(90);
+    connection.user?.onClose('peer closed the connection');
+    assert.notEqual(session.state.name, 'established');
+    assert.deepEqual(connection.history, ['close']);
+    assert.deepEqual(reports, ['peer closed the connection']);
+    let gone = false;
+    void session.closed.then(() => {
+      gone = true;
+    });
+    await Promise.resolve();
+    assert.equal(gone, false, 'it is waited for when the speaker stops');
+    connection.vanish();
+    await session.closed;
+  });
+});
+
 describe('SendHoldTimer of a session (RFC 9687)', () => {
   it('ends it when the peer has taken nothing for 8 minutes although it talks', () => {
     const { session, connection, live, written, reports } = established(90);
