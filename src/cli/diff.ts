@@ -15,8 +15,6 @@ export interface ReloadDiff {
   /** Live mitigations, and those of them that the folder's policy forbids: a reload withdraws them. */
   readonly live: number;
   readonly withdrawn: readonly Forbidden[];
-  /** Those whose rules the check at the egress would hold back, because they name a port that is protected now. */
-  readonly heldBack: readonly Forbidden[];
   readonly neighbors: readonly NeighborChange[];
   /** Sections of prefixd.yaml that differ and take effect at once. */
   readonly settings: readonly string[];
@@ -60,15 +58,9 @@ export async function diffWithDaemon(client: ApiClient, config: LoadedConfig): P
   const next = config.shown.settings;
   const { policy } = config;
   const withdrawn: Forbidden[] = [];
-  const heldBack: Forbidden[] = [];
   for (const shown of mitigations) {
     const why = forbiddenBy(policy, readMitigation(shown), { safelisted: () => undefined });
-    const ports = list(shown.dst_ports).filter((port) =>
-      policy.guardrails.protectedPorts.includes(Number(port)),
-    );
     if (why !== null) withdrawn.push(forbidden(shown, why));
-    else if (ports.length > 0)
-      heldBack.push(forbidden(shown, `it names port ${ports.join(', ')}, which is protected`));
   }
   const restart = AT_START.filter((path) => differs(at(running, path), at(next, path)));
   const sections = new Set([...Object.keys(record(running)), ...Object.keys(next)]);
@@ -80,7 +72,6 @@ export async function diffWithDaemon(client: ApiClient, config: LoadedConfig): P
   return {
     live: mitigations.length,
     withdrawn,
-    heldBack,
     neighbors: neighborChanges(at(running, 'bgp.neighbors'), at(next, 'bgp.neighbors'), records(peers)),
     settings: settings.sort(),
     restart,
@@ -101,17 +92,19 @@ async function liveMitigations(client: ApiClient): Promise<readonly Fields[]> {
 }
 
 /** A mitigation of the API in the words of the core, as far as a policy judges it. */
-function readMitigation(shown: Fields): Pick<Mitigation, 'match' | 'action' | 'victim'> {
+function readMitigation(shown: Fields): Pick<Mitigation, 'match' | 'ports' | 'action' | 'victim'> {
   const ports = list(shown.dst_ports).map(Number);
   const excluded = list(shown.excluded_ports).map(Number);
   const srcPrefix = / src (\S+)/.exec(text(shown.rule))?.[1];
+  const srcPorts = / src-port ([=\d,]+)(?: |$)/.exec(text(shown.rule))?.[1]?.match(/\d+/g) ?? [];
   return {
     victim: text(shown.victim_ip),
+    ports,
     match: {
       dstPrefix: text(shown.dst_prefix),
       protocol: shown.protocol === null ? null : (protocolNumber(text(shown.protocol)) ?? null),
       dstPorts: ports.length > 0 ? portRanges(ports) : excluded.length > 0 ? rangesAround(excluded) : [],
-      srcPorts: [],
+      srcPorts: portRanges(srcPorts.map(Number)),
       ...(srcPrefix === undefined ? {} : { srcPrefix }),
     },
     action:
@@ -153,18 +146,16 @@ const WITHOUT_RESET = new Set(['dialect', 'max_rules', 'communities']);
 /** What the diff says, for people. */
 export function diffText(context: Context, diff: ReloadDiff): string {
   const lines: string[] = [];
-  const ends = (title: string, colour: 'red' | 'yellow', mitigations: readonly Forbidden[]): void => {
-    if (mitigations.length === 0) return;
-    lines.push(paint(`${title} (${mitigations.length} of ${diff.live}):`, colour, context));
+  if (diff.withdrawn.length > 0) {
+    const count = `(${diff.withdrawn.length} of ${diff.live})`;
+    lines.push(paint(`Mitigations that a reload would withdraw ${count}:`, 'red', context));
     const columns = [
       { title: 'ID', value: (one: Forbidden) => one.mitigation_id },
       { title: 'VICTIM', value: (one: Forbidden) => one.victim_ip },
       { title: 'WHY', value: (one: Forbidden) => one.why, least: 20 },
     ];
-    lines.push(table(columns, mitigations, drawingFor(context)).trimEnd());
-  };
-  ends('Mitigations that a reload would withdraw', 'red', diff.withdrawn);
-  ends('Mitigations whose rules would be held back at the egress', 'yellow', diff.heldBack);
+    lines.push(table(columns, diff.withdrawn, drawingFor(context)).trimEnd());
+  }
   for (const { name, change, keys, rulesSent } of diff.neighbors) {
     lines.push(`neighbor ${name}: ${neighborWords(change, keys, rulesSent)}`);
   }

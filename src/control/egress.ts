@@ -56,7 +56,7 @@ function judgePrefixes(spec: FlowSpec, guard: EgressGuard): string | null {
 
 function judgePorts(spec: FlowSpec, guard: EgressGuard): string | null {
   for (const component of spec.components) {
-    if (component.type !== 4 && component.type !== 5) continue;
+    if (component.type !== 4 && component.type !== 5 && component.type !== 6) continue;
     const named = namedPort(component, guard.protectedPorts);
     if (named !== undefined) return `it names port ${named}, which is protected`;
   }

@@ -3,7 +3,7 @@ import { overlaps, type Prefix, parsePrefix } from '../net/prefix.ts';
 import { isActive, isLive } from './active-counts.ts';
 import type { Command, DecideContext, Decision } from './commands.ts';
 import type { Fact } from './facts.ts';
-import { judgeTarget } from './guardrails.ts';
+import { judgeProtectedPorts, judgeTarget } from './guardrails.ts';
 import { endedFact, endingFacts, SYSTEM } from './lifecycle.ts';
 import type { Policy } from './policy.ts';
 import { hitsAllowedPort } from './rule.ts';
@@ -143,7 +143,7 @@ export function confirmEnded(state: DecisionView, { ids }: Of<'confirm-ended'>):
 
 /**
  * Records the new policy, at a start and at a reload, and ends what it forbids: rules that touch its safelist or protected
- * prefixes, discards of ports it allows, and, when it is a dry run, whatever stands in a router.
+ * prefixes or name its protected ports, discards of ports it allows, and, when it is a dry run, whatever stands in a router.
  */
 export function decidePolicyLoaded(
   state: DecisionView,
@@ -167,10 +167,11 @@ export function decidePolicyLoaded(
 /** Why a mitigation may not stand under a policy that is loaded, in words; null when it may. */
 export function forbiddenBy(
   policy: Policy,
-  mitigation: Pick<Mitigation, 'match' | 'action' | 'victim'>,
+  mitigation: Pick<Mitigation, 'match' | 'ports' | 'action' | 'victim'>,
   state: Pick<DecisionView, 'safelisted'>,
 ): string | null {
-  const refusal = judgeTarget(state, policy, mitigation.match);
+  const refusal =
+    judgeTarget(state, policy, mitigation.match) ?? judgeProtectedPorts(policy.guardrails, mitigation);
   if (refusal !== null) return refusal.detail;
   return discardsAllowed(policy, mitigation) ? 'it discards a port that is allowed now' : null;
 }

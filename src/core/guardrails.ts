@@ -99,17 +99,25 @@ export function judgeOwner(guardrails: Guardrails, victim: string, owned: boolea
 
 /** Judges the ports a rule names. One that names none is judged by its destination alone. */
 export function judgePorts(guardrails: Guardrails, rule: Rule): Refusal | null {
-  const named = guardrails.protectedPorts.filter(
-    (port) => rule.ports.includes(port) || inRanges(port, rule.match.srcPorts),
-  );
-  if (named.length > 0) {
-    return { reason: 'protected', detail: `the rule names protected ${portWords(named)}` };
-  }
+  const refusal = judgeProtectedPorts(guardrails, rule);
+  if (refusal !== null) return refusal;
   if (rule.ports.length <= guardrails.maxPorts) return null;
   return {
     reason: 'too_many_ports',
     detail: `the rule names ${rule.ports.length} ports, more than the allowed ${guardrails.maxPorts}`,
   };
+}
+
+/** Judges whether a rule names a protected port, as the destination's or as the source's; holds for rules that stand, too. */
+export function judgeProtectedPorts(
+  guardrails: Guardrails,
+  { match, ports }: Pick<Rule, 'match' | 'ports'>,
+): Refusal | null {
+  const named = guardrails.protectedPorts.filter(
+    (port) => ports.includes(port) || inRanges(port, match.srcPorts),
+  );
+  if (named.length === 0) return null;
+  return { reason: 'protected', detail: `the rule names protected ${portWords(named)}` };
 }
 
 /** Judges a TTL that somebody asked for. */

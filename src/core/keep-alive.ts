@@ -2,7 +2,7 @@
 import { timeText } from '../net/time.ts';
 import type { DecideContext } from './commands.ts';
 import type { Fact, MitigationChange } from './facts.ts';
-import { judgeTarget } from './guardrails.ts';
+import { judgeProtectedPorts, judgeTarget } from './guardrails.ts';
 import type { Ownership } from './inventory.ts';
 import { meetsRequirement, requirementOf, stepTtl } from './lifecycle.ts';
 import { matchKey } from './match.ts';
@@ -175,6 +175,8 @@ function ruleOfStep(
     action: step.action.type,
   });
   if (draft.rule === null) return { why: draft.why.at(-1) ?? 'nothing is left to filter' };
-  const refusal = judgeTarget(event.state, event.context.policy, draft.rule.match);
+  const { policy } = event.context;
+  const refusal =
+    judgeTarget(event.state, policy, draft.rule.match) ?? judgeProtectedPorts(policy.guardrails, draft.rule);
   return refusal === null ? draft.rule : { why: refusal.detail };
 }

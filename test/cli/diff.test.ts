@@ -96,19 +96,18 @@ test('what check --diff says would be withdrawn is what the reload withdraws', a
   );
 });
 
-test('a protected prefix withdraws, and a protected port holds back', async (t) => {
+test('a protected prefix withdraws, and so does a protected port', async (t) => {
   const { write, diff } = await running(t);
   await write(
     (text) => `${text}guardrails: { protected: { prefixes: ["203.0.113.77/32"], ports: [179, 4444] } }\n`,
   );
-  const { withdrawn, heldBack } = await diff();
+  const { withdrawn } = await diff();
   assert.deepEqual(
-    withdrawn.map((one: { victim_ip: string }) => one.victim_ip),
-    ['203.0.113.77'],
-  );
-  assert.deepEqual(
-    heldBack.map((one: { victim_ip: string }) => one.victim_ip),
-    ['203.0.113.78'],
+    withdrawn.map((one: { victim_ip: string; why: string }) => [one.victim_ip, one.why]),
+    [
+      ['203.0.113.78', 'the rule names protected port 4444'],
+      ['203.0.113.77', 'destination 203.0.113.77/32 touches 203.0.113.77/32, which is protected'],
+    ],
   );
 });
 

@@ -74,6 +74,7 @@ describe('the egress check holds back', () => {
     ['a source that holds protected hosts', raw('0a 01 20 cb00710a 02 10 c000'), /touches 192\.0\.2\.0\/24/],
     ['a rule that names the BGP port as destination', raw('09 01 20 cb00710a 05 81 b3'), /port 179/],
     ['a rule that names the BGP port in either direction', raw('09 01 20 cb00710a 04 81 b3'), /port 179/],
+    ['a rule that names the BGP port as source', raw('09 01 20 cb00710a 06 81 b3'), /port 179/],
     ['a packet length no packet has (2013-03-03)', raw('11 01 20 cb00710a 0a 23 00018683 e5 00018691'), /./],
     ['octets that do not decode', raw('06 01 20 cb0071'), /does not decode/],
     ['octets behind the rule', raw('06 01 20 cb00710a ff'), /does not decode|not canonical/],

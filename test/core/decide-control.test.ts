@@ -304,6 +304,18 @@ describe('a new policy', () => {
     assert.match(world.get(id).ending?.reason ?? '', /allowed now/);
   });
 
+  test('ends a rule that names a port which it protects, in either direction', () => {
+    const world = new World({ guardrails: { protectedPorts: [] } });
+    const named = world.attack({ vector: 'syn_flood', ports: [178, 179, 180] });
+    const replies = world.attack({ vector: 'dns_amplification' });
+    const other = world.attack({ vector: 'syn_flood', ports: [8080] });
+    world.policy = policyOf({ guardrails: { protectedPorts: [53, 179] } });
+    world.do(load);
+    for (const { id } of [named, replies])
+      assert.match(world.get(id).ending?.reason ?? '', /names protected port/);
+    assert.equal(world.get(other.id).ending, null);
+  });
+
   test('that is a dry run ends what stands in routers, and nothing else', () => {
     const world = new World();
     const { id } = world.attack({});

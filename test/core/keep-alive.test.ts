@@ -157,6 +157,17 @@ describe('escalation', () => {
       'later events find the narrowed rule',
     );
   });
+
+  test('is not taken to a step whose rule would name a protected port', () => {
+    const steps = [
+      { action: 'police' as const, rate_bps: 1e6 },
+      { action: 'discard' as const, match: { src_ports: [179] } },
+    ];
+    const playbooks = { playbooks: [{ name: 'p', match: { vector: 'udp_flood' }, steps }] };
+    const world = sustained(2, 1, '203.0.113.50', { playbooks });
+    assert.equal(statusOf(world), 'extended');
+    assert.match(world.why, /step 2 of 2 \(discard\) is not taken: .*names protected port 179/);
+  });
 });
 
 describe('stepping down', () => {
