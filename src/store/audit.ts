@@ -4,12 +4,19 @@
  * a bounded queue and is reported. Facts are in the journal already, whose replay at the next start fills in what a crash
  * kept from the log, so their entries may gather for a while; an operator's action is nowhere else and is written at once.
  */
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname } from 'node:path';
 import type { RecordedFact } from '../core/facts.ts';
 import type { StateView } from '../core/state.ts';
 import { type AuditAction, type AuditEntry, AuditTrail, entryOfAction } from './audit-entry.ts';
-import { errorCode, type Files, type OpenFile, realFiles, storeError } from './files.ts';
-import { lastLines, unterminatedOctets } from './lines.ts';
+import {
+  lastFactIn,
+  linesBackwards,
+  parseEntry,
+  rotatedFiles,
+  rotatedPath,
+  unfinishedOctets,
+} from './audit-files.ts';
+import { errorCode, type Files, realFiles, storeError } from './files.ts';
 import { SegmentFile } from './segment-file.ts';
 import type { StoreError } from './store.ts';
 
@@ -78,19 +85,20 @@ export class AuditLog {
     const { path } = options;
     try {
       await files.makeFolder(dirname(path));
-      const found = await inspect(files, path);
+      const unfinished = await unfinishedOctets(files, path);
+      const lastSeq = await lastFactIn(files, path);
       const segment = { name: basename(path), path, seq: 0 };
       const file =
-        found === undefined
+        unfinished === undefined
           ? await SegmentFile.create(files, dirname(path), segment)
-          : await SegmentFile.open(files, segment, found.unterminated);
-      return new AuditLog(options, file, found?.lastSeq ?? 0);
+          : await SegmentFile.open(files, segment, unfinished);
+      return new AuditLog(options, file, lastSeq);
     } catch (error) {
       throw storeError('open the audit log', path, error);
     }
   }
 
-  /** Number of the last fact that was given to the log, over restarts; 0 when there is none in the newest file. */
+  /** Number of the last fact that was given to the log, over restarts; 0 when there is none. */
   get lastSeq(): number {
     return this.#lastSeq;
   }
@@ -153,10 +161,13 @@ export class AuditLog {
 
   async #read(limit: number): Promise<readonly AuditEntry[]> {
     const entries: AuditEntry[] = [];
-    for (const name of [...(await this.#rotated()), this.#name].reverse()) {
+    const { files, path } = this.#options;
+    for (const one of [...(await rotatedFiles(files, path)), path].reverse()) {
       if (entries.length >= limit) break;
-      const lines = await this.#lastLines(join(this.#folder, name), limit - entries.length);
-      for (const line of lines) entries.push(parseEntry(line) ?? this.#note('audit.damaged', name, line));
+      for await (const line of linesBackwards(files, one)) {
+        entries.push(parseEntry(line) ?? this.#note('audit.damaged', basename(one), line));
+        if (entries.length >= limit) break;
+      }
     }
     return entries;
   }
@@ -258,9 +269,8 @@ export class AuditLog {
     const { files, path, clock, keep } = this.#options;
     await this.#file.tidy();
     // After a failure between these two steps there is no file under the name; it is made with the next attempt.
-    const ended = `${path}.${new Date(clock()).toISOString().replaceAll(':', '-')}`;
     try {
-      await files.rename(path, ended);
+      await files.rename(path, rotatedPath(path, await rotatedFiles(files, path), clock()));
     } catch (error) {
       if (errorCode(error) !== 'ENOENT') throw error;
     }
@@ -268,29 +278,8 @@ export class AuditLog {
     const previous = this.#file;
     this.#file = next;
     await previous.close();
-    const rotated = await this.#rotated();
-    for (const name of rotated.slice(0, Math.max(0, rotated.length - keep))) {
-      await files.remove(join(this.#folder, name));
-    }
-  }
-
-  /** Names of rotated files, oldest first. */
-  async #rotated(): Promise<string[]> {
-    const names = await this.#options.files.list(this.#folder);
-    const time = /^\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}Z$/;
-    return names
-      .filter((name) => name.startsWith(`${this.#name}.`) && time.test(name.slice(this.#name.length + 1)))
-      .sort();
-  }
-
-  async #lastLines(path: string, count: number): Promise<string[]> {
-    const file = await this.#options.files.open(path, 'read');
-    try {
-      const size = await file.size();
-      return await lastLines(file, size - (await unterminatedOctets(file, size)), count);
-    } finally {
-      await file.close();
-    }
+    const rotated = await rotatedFiles(files, path);
+    for (const old of rotated.slice(0, Math.max(0, rotated.length - keep))) await files.remove(old);
   }
 }
 
@@ -308,44 +297,4 @@ function atOnce(write: () => void): () => void {
   return () => {
     cancelled = true;
   };
-}
-
-/** Undefined when there is no file. */
-async function inspect(
-  files: Files,
-  path: string,
-): Promise<{ readonly unterminated: number; readonly lastSeq: number } | undefined> {
-  let file: OpenFile;
-  try {
-    file = await files.open(path, 'read');
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return undefined;
-    throw error;
-  }
-  try {
-    const size = await file.size();
-    const unterminated = await unterminatedOctets(file, size);
-    // A few entries at the end may be operators' actions, which have no number.
-    for (const line of await lastLines(file, size - unterminated, 100)) {
-      const seq = parseEntry(line)?.seq ?? null;
-      if (seq !== null) return { unterminated, lastSeq: seq };
-    }
-    return { unterminated, lastSeq: 0 };
-  } finally {
-    await file.close();
-  }
-}
-
-/** Undefined when somebody has laid hands on the line. */
-function parseEntry(line: string): AuditEntry | undefined {
-  try {
-    const entry: unknown = JSON.parse(line);
-    return isEntry(entry) ? entry : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function isEntry(value: unknown): value is AuditEntry {
-  return typeof value === 'object' && value !== null && 'seq' in value && 'action' in value;
 }

@@ -75,27 +75,27 @@ export async function unterminatedOctets(file: OpenFile, size: number): Promise<
   return size;
 }
 
-/** The last lines of a file whose first `size` octets end in a line feed, last line first, at most `count`. */
-export async function lastLines(file: OpenFile, size: number, count: number): Promise<string[]> {
-  const lines: string[] = [];
+/** The lines of a file whose first `size` octets end in a line feed, last line first. Empty ones are passed over. */
+export async function* linesFromEnd(file: OpenFile, size: number): AsyncGenerator<string> {
   let end = size;
   let carried: Buffer = Buffer.alloc(0);
-  while (end > 0 && lines.length < count) {
+  while (end > 0) {
     const start = Math.max(0, end - 64 * 1024);
     const part = Buffer.allocUnsafe(end - start);
     const read = await file.read(part, start);
     if (read < part.length) throw new Error(`only ${start + read} of ${size} octets could be read`);
     const text = Buffer.concat([part, carried]);
     let stop = text.length;
-    while (lines.length < count) {
-      const at = stop === 0 ? -1 : text.lastIndexOf(LINE_FEED, stop - 1);
-      if (at < 0) break;
-      if (at + 1 < stop) lines.push(text.toString('utf8', at + 1, stop));
+    for (let at = lineFeedBefore(text, stop); at >= 0; at = lineFeedBefore(text, stop)) {
+      if (at + 1 < stop) yield text.toString('utf8', at + 1, stop);
       stop = at;
     }
     carried = text.subarray(0, stop);
     end = start;
   }
-  if (end === 0 && carried.length > 0 && lines.length < count) lines.push(carried.toString('utf8'));
-  return lines;
+  if (carried.length > 0) yield carried.toString('utf8');
+}
+
+function lineFeedBefore(text: Buffer, stop: number): number {
+  return stop === 0 ? -1 : text.lastIndexOf(LINE_FEED, stop - 1);
 }

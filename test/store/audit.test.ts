@@ -253,6 +253,22 @@ describe('The audit log', () => {
     await again.close();
   });
 
+  test('after a restart it knows its last fact behind any number of actions, in whichever file', async (t) => {
+    const clear = { type: 'peer.cleared', at: NOW, actor: OPERATOR, target: 'edge1', reason: '' } as const;
+    for (const maxOctets of [1 << 20, 20_000]) {
+      const { log: audit, path } = await log(t, { maxOctets });
+      audit.record(facts(1, 3));
+      for (let i = 0; i < 150; i++) {
+        audit.recordAction(clear);
+        await audit.flush();
+      }
+      await audit.close();
+      const again = await AuditLog.open({ path, clock: () => NOW, onError: () => undefined });
+      assert.equal(again.lastSeq, 3);
+      await again.close();
+    }
+  });
+
   test('is rotated by size; old files are kept up to a number, and are read from', async (t) => {
     let now = NOW;
     const { log: audit, path, folder } = await log(t, { maxOctets: 1_000, keep: 2, clock: () => ++now });
@@ -271,6 +287,29 @@ describe('The audit log', () => {
     );
     assert.ok(seqs.length > (await linesOf(path)).length);
     await audit.close();
+  });
+
+  test('keeps its files in their order when the clock was set back before a start', async (t) => {
+    const { log: first, path, folder } = await log(t, { maxOctets: 1_000, keep: 2 });
+    const fill = async (audit: AuditLog, from: number, to: number): Promise<void> => {
+      for (const one of facts(from, to)) {
+        audit.record([one]);
+        await audit.flush();
+      }
+      await audit.close();
+    };
+    await fill(first, 1, 20);
+    const options = { path, maxOctets: 1_000, keep: 2, onError: () => undefined };
+    await fill(await AuditLog.open({ ...options, clock: () => NOW - 86_400_000 }), 21, 40);
+    const again = await AuditLog.open({ ...options, clock: () => NOW });
+    const seqs = (await again.newest(100)).map((e) => e.seq);
+    assert.ok(seqs.length > (await linesOf(path)).length);
+    assert.deepEqual(
+      seqs,
+      Array.from({ length: seqs.length }, (_, i) => 40 - i),
+    );
+    assert.equal((await names(folder)).length, 3);
+    await again.close();
   });
 
   test('a failing disk is reported, holds nobody up, and loses nothing once it works again', async (t) => {
