@@ -86,9 +86,9 @@ export class Simulation {
       const due = this.#state.earliestExpiry;
       if (due === null || due > until) break;
       this.#now = Math.max(this.#now, due);
-      this.#decide({ type: 'expire' });
-      // What has not ended by its own expiry never will by being asked again.
-      if (this.#state.earliestExpiry === due) break;
+      const answer = this.#decide({ type: 'expire' });
+      // Only so many end at once. When none does, none will by being asked again.
+      if (answer.type !== 'done' || answer.affected.length === 0) break;
     }
     this.#now = until;
   }

@@ -50,6 +50,17 @@ test('time comes from the events: what expired in between has expired', () => {
   assert.deepEqual({ mitigations, mostAtOnce, standing }, { mitigations: 2, mostAtOnce: 1, standing: 1 });
 });
 
+test('however many expire at one time, all of them have expired', () => {
+  const roomy = {
+    ...policy,
+    quotas: { ...policy.quotas, maxNewPerMinute: 1000, maxActivePerCustomer: 1000 },
+  };
+  const simulation = new Simulation({ ...roomy, quotas: { ...roomy.quotas, maxActivePerPop: 1000 } });
+  for (let i = 0; i < 250; i++) simulation.step(reported(detection(0, { victim: `203.0.113.${i}` }), 0));
+  simulation.step(reported(detection(3600), 0));
+  assert.equal(simulation.summary().standing, 1);
+});
+
 test('time never runs backwards', () => {
   const simulation = new Simulation(policy);
   simulation.step(reported(detection(60), 0));
