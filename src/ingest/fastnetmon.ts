@@ -148,7 +148,7 @@ function outgoing(ip: string): Signal {
 function readText(text: string): ReadonlyMap<string, string> {
   const facts = new Map<string, string>();
   for (const line of text.split('\n')) {
-    const match = /^([A-Za-z][A-Za-z ]*): (.*?)\s*$/.exec(line);
+    const match = /^([A-Za-z][A-Za-z ]*): (.*)$/.exec(line.trimEnd());
     if (match?.[1] !== undefined && match[2] !== undefined) facts.set(match[1].toLowerCase(), match[2]);
   }
   return facts;

@@ -21,6 +21,13 @@ function detected(signal: Signal): Detection {
 }
 
 describe("Community's notify script", () => {
+  test('is read in time that grows with its length, whatever stands in it', () => {
+    const before = performance.now();
+    const text = `Attack type: syn_flood${' '.repeat(100_000)}x\nAttack protocol: tcp \r\n`;
+    assert.equal(detected(parseFastNetMonNotify(ARGS, text)).protocol, 6);
+    assert.ok(performance.now() - before < 1_000, 'nobody else is served meanwhile');
+  });
+
   test('says vector, rate and the port under attack', () => {
     const detection = detected(parseFastNetMonNotify(ARGS, STDIN));
     assert.equal(detection.victim, '203.0.113.10');
