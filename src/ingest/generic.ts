@@ -9,8 +9,14 @@ import { type FieldProblem, invalid, type Signal } from './signal.ts';
 
 /** So many of an event's ports are read. */
 export const MAX_PORTS_READ = 64;
+/** So many ports there are; a longer list is a mistake. */
+const ALL_PORTS = 65_536;
+/** Problems that are told of one event: enough to see what is wrong. */
+const MAX_PROBLEMS = 20;
 /** Details longer than this (characters of JSON) are cut, because 10,000 events stay in memory. */
 export const MAX_DETAILS_LENGTH = 16_384;
+
+const NO_PROTOCOL = 'must be 0 to 255, or tcp, udp, icmp, icmpv6, gre, sctp';
 
 const figure = z.number().nonnegative().nullish();
 
@@ -37,11 +43,8 @@ export const genericEventSchema = z.looseObject({
     .regex(VECTOR_PATTERN, 'must be 1 to 64 of a-z, 0-9 and underscore, such as udp_flood')
     .describe('Kind of attack'),
   protocol: z
-    .union([z.number().int(), z.string().max(16)])
-    .refine(
-      (value) => protocolNumber(value) !== undefined,
-      'must be 0 to 255, or tcp, udp, icmp, icmpv6, gre, sctp',
-    )
+    .union([z.number().int(), z.string().max(16)], NO_PROTOCOL)
+    .refine((value) => protocolNumber(value) !== undefined, NO_PROTOCOL)
     .nullish()
     .describe('IP protocol by number or name; known vectors imply it'),
   bps: figure.describe('Bits a second'),
@@ -49,7 +52,7 @@ export const genericEventSchema = z.looseObject({
   confidence: z.number().min(0).max(1).nullish().describe('0 to 1'),
   top_dst_ports: z
     .array(z.number().int().min(0).max(65535))
-    .max(65_536)
+    .max(ALL_PORTS)
     .nullish()
     .describe(`Destination ports under attack; the first ${MAX_PORTS_READ} are read`),
   action: z.enum(['ban', 'unban']).nullish().describe('ban unless said otherwise'),
@@ -60,9 +63,19 @@ export type GenericEvent = z.infer<typeof genericEventSchema>;
 
 /** Reads one event; never throws. The signal is a detection or says which fields are wrong. */
 export function parseGenericEvent(json: unknown): Signal {
-  const parsed = genericEventSchema.safeParse(json);
-  if (!parsed.success) return { kind: 'invalid', problems: parsed.error.issues.map(fieldProblem) };
-  return toDetection(parsed.data);
+  const ports = isRecord(json) && Array.isArray(json.top_dst_ports) ? json.top_dst_ports.length : 0;
+  if (ports > ALL_PORTS) {
+    return invalid('top_dst_ports', `has ${ports} ports, and there are only ${ALL_PORTS}`);
+  }
+  const parsed = genericEventSchema.safeParse(ports > MAX_PORTS_READ ? withFirstPorts(json) : json);
+  if (parsed.success) return toDetection(parsed.data);
+  return { kind: 'invalid', problems: parsed.error.issues.slice(0, MAX_PROBLEMS).map(fieldProblem) };
+}
+
+/** Without the ports that are not read: judging tens of thousands of them would hold up everything else. */
+function withFirstPorts(json: unknown): unknown {
+  if (!isRecord(json) || !Array.isArray(json.top_dst_ports)) return json;
+  return { ...json, top_dst_ports: json.top_dst_ports.slice(0, MAX_PORTS_READ) };
 }
 
 function toDetection(event: GenericEvent): Signal {
@@ -83,7 +96,7 @@ function toDetection(event: GenericEvent): Signal {
     bps: event.bps ?? null,
     pps: event.pps ?? null,
     confidence: event.confidence ?? null,
-    ports: portSet((event.top_dst_ports ?? []).slice(0, MAX_PORTS_READ)),
+    ports: portSet(event.top_dst_ports ?? []),
     at: event.timestamp === undefined || event.timestamp === null ? null : Date.parse(event.timestamp),
     details: detailsOf(event),
   };
@@ -127,7 +140,8 @@ function fieldProblem(issue: z.core.$ZodIssue): FieldProblem {
     if (typeof key === 'number') return `${text}[${key}]`;
     return text === '' ? String(key) : `${text}.${String(key)}`;
   }, '');
-  const missing = issue.code === 'invalid_type' && issue.input === undefined;
+  // The input itself is not among what an issue tells.
+  const missing = issue.code === 'invalid_type' && issue.message.endsWith('received undefined');
   return { path, message: missing ? 'is missing' : lowerFirst(issue.message) };
 }
 

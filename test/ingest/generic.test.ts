@@ -109,6 +109,27 @@ describe('a generic event', () => {
     for (const json of [null, 'text', [], 7]) assert.equal(problems(json).length, 1);
   });
 
+  test('says what is wrong with a value of the wrong kind, and calls missing only what is', () => {
+    assert.deepEqual(
+      problems({ ...EVENT, bps: '1 Gbit/s', victim_ip: 7, protocol: {}, confidence: Number.NaN }),
+      [
+        'victim_ip: invalid input: expected string, received number',
+        'protocol: must be 0 to 255, or tcp, udp, icmp, icmpv6, gre, sctp',
+        'bps: invalid input: expected number, received string',
+        'confidence: invalid input: expected number, received NaN',
+      ],
+    );
+    assert.deepEqual(problems({ ...EVENT, source: undefined }), ['source: is missing']);
+  });
+
+  test('ports beyond those that are read are not judged, and only a few problems are told', () => {
+    assert.equal(read({ top_dst_ports: [...Array(64).keys(), 'none', -1] }).ports.length, 64);
+    assert.equal(problems({ ...EVENT, top_dst_ports: Array(60_000).fill('http') }).length, 20);
+    assert.deepEqual(problems({ ...EVENT, top_dst_ports: Array(65_537).fill(80) }), [
+      'top_dst_ports: has 65537 ports, and there are only 65536',
+    ]);
+  });
+
   test('may not contradict itself', () => {
     assert.deepEqual(problems({ ...EVENT, protocol: 'tcp' }), [
       'protocol: tcp contradicts vector udp_flood; leave one of them out',
