@@ -70,6 +70,8 @@ export async function buildApi(
   registerDocument(app);
   await registerDashboard(app);
   await app.ready();
+  // Made once, and kept: the first who asks should not hold up everything else for a tenth of a second.
+  app.swagger();
   return { app, feed };
 }
 

@@ -21,7 +21,7 @@ import {
   EventSchema,
   SignalAnswerSchema,
 } from './schemas.ts';
-import { mapInSlices, nextTurn } from './slices.ts';
+import { inSlices, mapInSlices, nextTurn } from './slices.ts';
 import { eventView } from './views.ts';
 
 type EventAnswer = z.output<typeof EventAnswerSchema>;
@@ -131,8 +131,7 @@ export function registerEvents(app: App, deps: HttpDependencies, buckets: TokenB
     },
     async (request, reply) => {
       const answer = await submitAll(request.body, readEventOfBatch, request);
-      reply.code(207);
-      return answer;
+      return inSlices(reply.code(207), answer);
     },
   );
 
@@ -153,8 +152,7 @@ export function registerEvents(app: App, deps: HttpDependencies, buckets: TokenB
       const [first] = signals;
       if (first !== undefined && signals.every(({ kind }) => kind === 'invalid')) reportOf(first);
       const answer = await submitAll(signals, (signal) => signal, request);
-      reply.code(207);
-      return answer;
+      return inSlices(reply.code(207), answer);
     },
   );
 
@@ -172,7 +170,7 @@ export function registerEvents(app: App, deps: HttpDependencies, buckets: TokenB
         },
       },
     },
-    async (request) => {
+    async (request, reply) => {
       const { source, vector, victim_ip, limit, cursor } = request.query;
       const victim = victim_ip === undefined ? undefined : requireAddress('victim_ip', victim_ip);
       const { items, nextCursor } = page(
@@ -188,7 +186,7 @@ export function registerEvents(app: App, deps: HttpDependencies, buckets: TokenB
         limit,
         cursor,
       );
-      return { events: await mapInSlices(items, eventView), next_cursor: nextCursor };
+      return inSlices(reply, { events: await mapInSlices(items, eventView), next_cursor: nextCursor });
     },
   );
 }

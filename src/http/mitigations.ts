@@ -11,7 +11,7 @@ import type { HttpDependencies } from './dependencies.ts';
 import { HttpProblem, invalidField } from './problem.ts';
 import { MitigateBody, MitigationQuery, WithdrawBody } from './requests.ts';
 import { commonProblems, MitigationSchema, type MitigationStatusSchema } from './schemas.ts';
-import { mapInSlices } from './slices.ts';
+import { inSlices, mapInSlices } from './slices.ts';
 import { mitigationView, shownStatus } from './views.ts';
 
 /** The canonical form of an address that a caller gave, IPv4 written as IPv6 as IPv4; or a 400 that names the field. */
@@ -57,7 +57,7 @@ export function registerMitigations(app: App, deps: HttpDependencies): void {
         },
       },
     },
-    async (request) => {
+    async (request, reply) => {
       const { status, customer_id, pop, limit, cursor, ...query } = request.query;
       const victim = query.victim_ip === undefined ? undefined : requireAddress('victim_ip', query.victim_ip);
       const statuses = status === undefined ? undefined : new Set(status);
@@ -75,13 +75,11 @@ export function registerMitigations(app: App, deps: HttpDependencies): void {
         limit,
         cursor,
       );
-      return {
-        mitigations: await mapInSlices(items, (mitigation) =>
-          // One that has changed between two slices is shown as it is now, as its rules are.
-          mitigationView(engine.state.mitigations.get(mitigation.id) ?? mitigation, reconciler),
-        ),
-        next_cursor: nextCursor,
-      };
+      const mitigations = await mapInSlices(items, (mitigation) =>
+        // One that has changed between two slices is shown as it is now, as its rules are.
+        mitigationView(engine.state.mitigations.get(mitigation.id) ?? mitigation, reconciler),
+      );
+      return inSlices(reply, { mitigations, next_cursor: nextCursor });
     },
   );
 
