@@ -3,8 +3,8 @@ import type { Timers } from '../control/types.ts';
 
 /**
  * A wall clock that goes on steadily: anchored once to the system's time and advanced by the monotonic clock. When the
- * system's time is set while the daemon runs, nothing expires at once and nothing lives for ever; times shown may be off by
- * the step until the next start.
+ * system's time is set while the daemon runs, or the machine is suspended, nothing expires at once and nothing lives for
+ * ever; times shown may be off by the step until the next start. Detectors' timestamps are judged by the system's time.
  */
 export function steadyClock(): () => number {
   const offset = Date.now() - performance.now();

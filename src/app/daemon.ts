@@ -78,6 +78,7 @@ async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
     store: new Journal({ folder: config.storage.path, clock }),
     policy: config.policy,
     clock,
+    systemTime: Date.now,
     newId: randomUUID,
     snapshotEvery: SNAPSHOT_EVERY,
     onReplay: async (restored) => {

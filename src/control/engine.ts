@@ -23,6 +23,8 @@ export interface EngineOptions {
   readonly policy: Policy;
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
+  /** The time as detectors know it, where `clock` does not follow when it is set; by default the same. */
+  readonly systemTime?: () => number;
   readonly newId: () => string;
   /** A snapshot is written once this many facts have been appended since the last; 0 means never. */
   readonly snapshotEvery: number;
@@ -238,7 +240,8 @@ export class Engine implements EngineView {
   }
 
   #decideSlice(facts: RecordedFact[], answered: { readonly job: Job; readonly answer: Answer }[]): void {
-    const now = this.#options.clock();
+    const { clock, systemTime = clock, newId } = this.#options;
+    const now = clock();
     const until = performance.now() + SLICE_MS;
     let taken = 0;
     for (const job of this.#queue) {
@@ -249,8 +252,9 @@ export class Engine implements EngineView {
       try {
         decision = decide(this.#state, job.command, {
           now,
+          systemTime: systemTime(),
           policy: this.#policy,
-          newId: this.#options.newId,
+          newId,
         });
       } catch (error) {
         // A defect of the core concerns the command that met it, not the ones that happened to wait beside it.

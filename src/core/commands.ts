@@ -65,6 +65,11 @@ export type Answer =
 export interface DecideContext {
   /** Milliseconds since the epoch. */
   readonly now: number;
+  /**
+   * What others take the time to be (ms since the epoch), where `now` does not follow a clock that is set; absent: `now`.
+   * Timestamps that come from outside are judged by it.
+   */
+  readonly systemTime?: number;
   readonly policy: Policy;
   /** A new lower-case UUID at each call. */
   readonly newId: () => string;

@@ -48,10 +48,11 @@ export function eventDecision(
 }
 
 /** Why an event changes nothing: its timestamp is older than the correlation window, or ahead of the clock. Null when it is neither. */
-export function untimely({ detection }: EventCommand, { now, policy }: DecideContext): string | null {
+export function untimely({ detection }: EventCommand, context: DecideContext): string | null {
   if (detection.at === null) return null;
+  const { policy, systemTime = context.now } = context;
   const windowSeconds = policy.timers.correlationWindowSeconds;
-  const ageMs = now - detection.at;
+  const ageMs = systemTime - detection.at;
   if (ageMs > windowSeconds * 1000) {
     return `the event is ${secondsWords(ageMs / 1000)} old, older than the correlation window of ${windowSeconds} s: recorded only`;
   }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { describe, it } from 'node:test';
 import type { Engine } from '../../src/control/engine.ts';
 import { openEngine } from '../../src/control/engine.ts';
@@ -94,6 +95,23 @@ describe('Engine', () => {
     });
     await engine.submit(ban('203.0.113.1')).then(() => order.push('answered'));
     assert.deepEqual(order, ['acted', 'written', 'narrated', 'answered']);
+  });
+
+  it("judges a detector's timestamp by the system's clock, and what lasts by its own", async () => {
+    const clock = () => 1_000_000;
+    // The machine was suspended for an hour, or its clock was set right: the steady clock does not follow.
+    const systemTime = () => 4_600_000;
+    const options = { store: new TestStore(), policy: POLICY, clock, newId: randomUUID, snapshotEvery: 0 };
+    const { engine } = await openEngine({ ...options, systemTime });
+    const status = async (at: number): Promise<string> => {
+      const answer = await engine.submit(ban('203.0.113.10', { at }));
+      return answer.type === 'event' ? answer.status : answer.type;
+    };
+    assert.equal(await status(systemTime() - 5_000), 'accepted');
+    assert.equal(await status(clock()), 'accepted_no_mitigation');
+    assert.equal(await status(systemTime() + 61_000), 'accepted_no_mitigation');
+    const [mitigation] = engine.state.mitigations.values();
+    assert.ok(mitigation !== undefined && mitigation.createdAt === clock());
   });
 
   it('writes commands that wait together in one append, each seeing what the ones before decided', async () => {
