@@ -55,7 +55,7 @@ export function keepAlive(mitigation: Mitigation, event: Continuation): Keeping 
   const change: MitigationChange = {
     expiresAt: extension.expiresAt,
     lastEventId: event.eventId,
-    ...(hasPaused(mitigation, event.context) ? { stepSince: now } : {}),
+    ...(interruption(mitigation, event.context) === null ? {} : { stepSince: now }),
   };
   return {
     change: 'extended',
@@ -116,9 +116,10 @@ function below(value: number | null, least: number | null): boolean {
   return value !== null && least !== null && value < least;
 }
 
-/** True when the events have not kept coming: the last one is further back than the correlation window. */
-function hasPaused(mitigation: Mitigation, { now, policy }: DecideContext): boolean {
-  return now - mitigation.updatedAt > policy.timers.correlationWindowSeconds * 1000;
+/** Why it cannot be said that events have kept coming since the step began, in words; null when they have. */
+function interruption({ updatedAt, stepSince }: Mitigation, { now, policy }: DecideContext): string | null {
+  if (now - updatedAt > policy.timers.correlationWindowSeconds * 1000) return 'events had stopped';
+  return stepSince > now ? 'the clock was set back' : null;
 }
 
 /** The step to the next action, when there is one and its thresholds are met. Which were met or missed is in `why`. */
@@ -134,8 +135,9 @@ function escalationOf(
   if (playbook === undefined || next === undefined) return { change: null, why: [] };
   const name = `step ${index + 1} of ${playbook.steps.length} (${actionWords(next.action)})`;
   if (!policy.escalation.enabled) return { change: null, why: [`${name} waits: escalation is off`] };
-  if (hasPaused(mitigation, context)) {
-    return { change: null, why: [`${name} waits: events had stopped, persistence starts anew`] };
+  const interrupted = interruption(mitigation, context);
+  if (interrupted !== null) {
+    return { change: null, why: [`${name} waits: ${interrupted}, persistence starts anew`] };
   }
   const requirement = requirementOf(next, profile, policy.escalation);
   const persisted = (now - mitigation.stepSince) / 1000;

@@ -83,6 +83,18 @@ describe('escalation', () => {
     assert.equal(world.event({ confidence: 1 }).status, 'escalated');
   });
 
+  test('starts persistence anew when the clock was set back to before the step', () => {
+    const world = new World();
+    world.attack({ confidence: 1 });
+    world.wait(-3600).do({ type: 'expire' });
+    world.event({ confidence: 1 });
+    assert.equal(statusOf(world), 'extended');
+    world.wait(60).event({ confidence: 1 });
+    assert.equal(statusOf(world), 'extended');
+    world.wait(60).event({ confidence: 1 });
+    assert.equal(statusOf(world), 'escalated');
+  });
+
   test('takes what a step leaves out from the escalation section', () => {
     const world = new World({ escalation: { minPersistenceSeconds: 10, minConfidence: 0.3 } });
     world.attack({ vector: 'syn_flood', confidence: 0.3 });
