@@ -244,33 +244,37 @@ export class Engine implements EngineView {
     const now = clock();
     const until = performance.now() + SLICE_MS;
     let taken = 0;
-    for (const job of this.#queue) {
-      taken++;
-      const policyBefore = this.#policy;
-      if (job.policy !== undefined) this.#policy = job.policy;
-      let decision: Decision;
-      try {
-        decision = decide(this.#state, job.command, {
-          now,
-          systemTime: systemTime(),
-          policy: this.#policy,
-          newId,
-        });
-      } catch (error) {
-        // A defect of the core concerns the command that met it, not the ones that happened to wait beside it.
-        this.#policy = policyBefore;
-        job.reject(error);
-        continue;
+    try {
+      for (const job of this.#queue) {
+        taken++;
+        const policyBefore = this.#policy;
+        if (job.policy !== undefined) this.#policy = job.policy;
+        let decision: Decision;
+        try {
+          decision = decide(this.#state, job.command, {
+            now,
+            systemTime: systemTime(),
+            policy: this.#policy,
+            newId,
+          });
+        } catch (error) {
+          // A defect of the core concerns the command that met it, not the ones that happened to wait beside it.
+          this.#policy = policyBefore;
+          job.reject(error);
+          continue;
+        }
+        answered.push({ job, answer: decision.answer });
+        for (const fact of decision.facts) {
+          const recorded: RecordedFact = { seq: this.#state.seq + 1, at: now, fact };
+          facts.push(recorded);
+          this.#state.apply(recorded);
+        }
+        if (performance.now() > until) break;
       }
-      answered.push({ job, answer: decision.answer });
-      for (const fact of decision.facts) {
-        const recorded: RecordedFact = { seq: this.#state.seq + 1, at: now, fact };
-        facts.push(recorded);
-        this.#state.apply(recorded);
-      }
-      if (performance.now() > until) break;
+    } finally {
+      // Also when a fact cannot be folded: asked again, it would fail again, and nobody would get another turn.
+      this.#queue.splice(0, taken);
     }
-    this.#queue.splice(0, taken);
   }
 
   #settle(): void {

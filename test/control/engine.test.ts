@@ -114,6 +114,20 @@ describe('Engine', () => {
     assert.ok(mitigation !== undefined && mitigation.createdAt === clock());
   });
 
+  it('a fact that cannot be folded is refused to whoever asked, and work goes on', async () => {
+    const ids = ['e1', 'm1', 'e2', 'm1', 'e3', 'm3'].values();
+    const { engine } = await openEngine({
+      store: new TestStore(),
+      policy: POLICY,
+      clock: () => 1_000_000,
+      newId: () => ids.next().value ?? 'one too many',
+      snapshotEvery: 0,
+    });
+    assert.equal(mitigationOf(await engine.submit(ban('203.0.113.1'))), 'm1');
+    await assert.rejects(engine.submit(ban('203.0.113.2')), /creates mitigation m1 a second time/);
+    assert.equal(mitigationOf(await engine.submit(ban('203.0.113.3'))), 'm3');
+  });
+
   it('writes commands that wait together in one append, each seeing what the ones before decided', async () => {
     const store = new TestStore();
     const engine = await engineOn(store);
