@@ -254,7 +254,11 @@ function widened(it: Case, mitigation: Mitigation): Outcome {
   const { policy } = context;
   const rule = ruleUnder(it, mitigation);
   const refusal = judgePorts(policy.guardrails, rule);
-  if (refusal !== null) return refused(it, rule, refusal);
+  if (refusal !== null) {
+    // What the standing rule names is attacked still, and would be let through once its time is up.
+    const { facts, why } = keepAlive(mitigation, it);
+    return refused(it, rule, refusal, facts, why);
+  }
   const { expiresAt, why: keeping } = extensionOf(mitigation, it);
   if (expiresAt === null) return { status: 'accepted_no_mitigation', why: [...it.why, ...keeping] };
   const covers = rule.ports.length === 0 ? 'the whole protocol' : portWords(rule.ports);

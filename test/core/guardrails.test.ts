@@ -61,12 +61,14 @@ describe('an event is refused', () => {
     assert.equal(world.event({ ports: [1, 2, 3, 4, 5, 6, 7, 8] }).status, 'accepted');
   });
 
-  test('when widening would name too many ports, and the standing rule stays as it was', () => {
+  test('when widening would name too many ports, and the standing rule goes on as it was', () => {
     const world = new World({ guardrails: { maxPorts: 2 } });
     const first = world.attack({ ports: [1, 2] });
-    const answer = world.event({ ports: [1, 2, 3] });
+    const answer = world.wait(100).event({ ports: [1, 2, 3] });
     assert.equal(answer.refusal, 'too_many_ports');
     assert.deepEqual(world.get(first.id).ports, [1, 2]);
+    assert.equal(world.get(first.id).expiresAt, world.now + 120_000, 'its ports are attacked still');
+    assert.match(world.why, /stands already; it lasts until .*\n.*refused \(too_many_ports\)/s);
   });
 });
 
