@@ -14,6 +14,8 @@ export interface AuditEntry {
   readonly actor: {
     readonly kind: Actor['kind'];
     readonly name: string;
+    /** Name of the token or certificate, where `name` is what the caller said; null where they are the same. */
+    readonly via: string | null;
     readonly address: string | null;
     readonly request_id: string | null;
   };
@@ -246,6 +248,7 @@ function entry(
     actor: {
       kind: actor.kind,
       name: actor.name,
+      via: actor.via ?? null,
       address: actor.address ?? null,
       request_id: actor.requestId ?? null,
     },

@@ -94,6 +94,7 @@ describe('Entries of the audit', () => {
       name: 'fnm',
       address: '192.0.2.7',
       request_id: 'req-1',
+      via: null,
     });
     assert.deepEqual(
       [created.seq, created.time, created.target],
@@ -169,6 +170,21 @@ describe('Entries of the audit', () => {
       new AuditTrail().entryOf(record(1, { type: 'event.received', event: refused })).reason,
       'safelisted',
     );
+  });
+
+  test('beside the name that an operator gave stands that of the token', () => {
+    const actor: Actor = { kind: 'operator', name: 'ada', via: 'night-shift' };
+    const paused = new AuditTrail().entryOf(record(1, { type: 'control.paused', actor, reason: 'ours' }));
+    const cleared = entryOfAction({ type: 'peer.cleared', at: NOW, actor, target: 'edge1', reason: 'ours' });
+    for (const entry of [paused, cleared]) {
+      assert.deepEqual(entry.actor, {
+        kind: 'operator',
+        name: 'ada',
+        via: 'night-shift',
+        address: null,
+        request_id: null,
+      });
+    }
   });
 
   test("operators' actions name the operator", () => {
