@@ -59,8 +59,9 @@ export class RecentBans {
   }
 }
 
+/** With the length of the source, so that no two pairs of texts have one key. */
 function banKey(source: string, externalId: string): string {
-  return `${source}\n${externalId}`;
+  return `${source.length} ${source}${externalId}`;
 }
 
 export interface Creation {

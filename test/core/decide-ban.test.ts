@@ -190,6 +190,13 @@ describe('what is recorded and changes nothing', () => {
     assert.equal(world.get(mitigation.id).ending, null);
   });
 
+  test('the ids of one source say nothing of those of another, whatever their names hold', () => {
+    const world = new World();
+    world.event({ source: 'a\nb', id: 'c' });
+    assert.equal(world.event({ source: 'a', id: 'b\nc' }).status, 'extended');
+    assert.equal(world.event({ source: 'a', id: 'b\nc' }).status, 'duplicate');
+  });
+
   test('the same ban of the same source again within 24 hours', () => {
     const world = new World();
     const first = world.event({ id: 'a1' });
