@@ -7,6 +7,7 @@ import type { HttpDependencies } from './dependencies.ts';
 import { HttpProblem } from './problem.ts';
 import { LimitQuery, ReloadBody } from './requests.ts';
 import { commonProblems, HealthDetailSchema, HealthSchema, StatsSchema } from './schemas.ts';
+import { inSlices } from './slices.ts';
 import { timeOrNull } from './views.ts';
 
 const READ = { access: 'read' } as const;
@@ -101,7 +102,7 @@ export function registerStatus(app: App, deps: HttpDependencies, feedReaders: ()
         response: { 200: z.object({ entries: z.array(z.unknown()) }), ...commonProblems },
       },
     },
-    async (request) => ({ entries: [...(await deps.audit(request.query.limit))] }),
+    async (request, reply) => inSlices(reply, { entries: [...(await deps.audit(request.query.limit))] }),
   );
 
   for (const [path, what, read] of [
@@ -115,7 +116,11 @@ export function registerStatus(app: App, deps: HttpDependencies, feedReaders: ()
         config: READ,
         schema: { tags: ['configuration'], summary: what, response: { 200: Anything, ...commonProblems } },
       },
-      () => read(),
+      (_request, reply) => {
+        const shown = read();
+        // An inventory may have tens of thousands of customers.
+        return typeof shown === 'object' && shown !== null ? inSlices(reply, shown) : shown;
+      },
     );
   }
 
