@@ -2,16 +2,20 @@
 import { buildApi } from './api.ts';
 import type { BoundAddress, HttpDependencies, HttpServer, TlsSettings } from './dependencies.ts';
 import { loadTls, replaceTls } from './listener.ts';
-import { watchOverload } from './overload.ts';
+import { type Overload, watchOverload } from './overload.ts';
 
 /** How long answers under way may take once the server closes (ms). */
 const DRAIN_MS = 10_000;
 
 /** Makes the server; it does not listen yet. Rejects when certificates cannot be read or used. */
 export async function createServer(deps: HttpDependencies): Promise<HttpServer> {
-  const overload = watchOverload();
   const tls = deps.tls === null ? null : await loadTls(deps.tls);
-  const { app, feed } = await buildApi(deps, tls, overload);
+  // From the moment it listens: what it costs to put the routes together is no overload.
+  let overload: Overload | null = null;
+  const { app, feed } = await buildApi(deps, tls, {
+    shedsReads: () => overload?.shedsReads() ?? false,
+    stop: () => overload?.stop(),
+  });
   let bound: BoundAddress | null = null;
 
   return {
@@ -23,6 +27,7 @@ export async function createServer(deps: HttpDependencies): Promise<HttpServer> 
     },
     async listen({ host, port }) {
       await app.listen({ host, port });
+      overload ??= watchOverload();
       const address = app.server.address();
       if (address === null || typeof address === 'string')
         throw new TypeError('the server is not on a TCP port');
@@ -33,7 +38,7 @@ export async function createServer(deps: HttpDependencies): Promise<HttpServer> 
       replaceTls(app.server, await loadTls(settings));
     },
     async close(drainMs = DRAIN_MS) {
-      overload.stop();
+      overload?.stop();
       feed.close();
       const cut = setTimeout(() => app.server.closeAllConnections(), drainMs);
       try {
