@@ -5,7 +5,7 @@ import type { Answer } from '../core/commands.ts';
 import type { Detection } from '../core/types.ts';
 import { genericEventSchema } from '../ingest/generic.ts';
 import type { Signal } from '../ingest/signal.ts';
-import { Unparsable } from './body.ts';
+import { Line } from './body.ts';
 import { type App, detectorOf } from './context.ts';
 import { page } from './cursor.ts';
 import type { HttpDependencies } from './dependencies.ts';
@@ -192,8 +192,7 @@ export function registerEvents(app: App, deps: HttpDependencies, buckets: TokenB
 }
 
 function readEventOfBatch(item: unknown): Signal {
-  if (item instanceof Unparsable) throw new HttpProblem(400, item.detail);
-  return readEvent(item);
+  return readEvent(item instanceof Line ? item.value() : item);
 }
 
 /** A message that was understood and asks for nothing is no event, and is not remembered. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { MAX_NESTING, parseJsonBody, parseNdjsonBody, Unparsable } from '../../src/http/body.ts';
+import { MAX_NESTING, parseJsonBody, parseNdjsonBody } from '../../src/http/body.ts';
 import { api, bearer } from './support.ts';
 
 const nested = (depth: number): string => '['.repeat(depth) + ']'.repeat(depth);
@@ -45,10 +45,16 @@ describe('a JSON body', () => {
 
 describe('an NDJSON body', () => {
   it('is one value a line, and a line that is broken is one broken value', () => {
-    const values = parseNdjsonBody('{"a":1}\r\n\n  \n[2]\nnope');
-    assert.deepEqual(values.slice(0, 2), [{ a: 1 }, [2]]);
-    assert.ok(values[2] instanceof Unparsable);
-    assert.match(values[2].detail, /line 5/);
+    const [first, second, third, ...more] = parseNdjsonBody('{"a":1}\r\n\n  \n[2]\nnope');
+    assert.deepEqual([first?.value(), second?.value()], [{ a: 1 }, [2]]);
+    assert.throws(() => third?.value(), /line 5 is not valid JSON/);
+    assert.equal(more.length, 0);
+  });
+
+  it('is taken apart at once, and read line by line when its turn comes', () => {
+    const before = performance.now();
+    assert.equal(parseNdjsonBody('nope\n'.repeat(100_000)).length, 100_000);
+    assert.ok(performance.now() - before < 1_000, 'nobody else is served meanwhile');
   });
 });
 
