@@ -1,11 +1,12 @@
 /** Detectors' messages, read by ingest/: what is wrong with one becomes a 400 that names the fields. */
 import type { Detection } from '../core/types.ts';
 import type { LabelMap } from '../ingest/alertmanager.ts';
-import { parseAlertmanager } from '../ingest/alertmanager.ts';
+import { alertReaders } from '../ingest/alertmanager.ts';
 import { parseFastNetMonJson, parseFastNetMonNotify } from '../ingest/fastnetmon.ts';
 import { isRecord, parseGenericEvent } from '../ingest/generic.ts';
 import type { Signal } from '../ingest/signal.ts';
 import { invalidFields } from './problem.ts';
+import { mapInSlices } from './slices.ts';
 
 /** What a message asks for: a decision, or nothing. */
 export type Report = { readonly detection: Detection } | { readonly ignored: string };
@@ -34,6 +35,6 @@ export function readFastNetMon(body: unknown): Signal {
 }
 
 /** `labels` say which label of an alert means what; undefined takes the usual names. */
-export function readAlertmanager(body: unknown, labels: LabelMap | undefined): readonly Signal[] {
-  return parseAlertmanager(body, labels);
+export function readAlertmanager(body: unknown, labels: LabelMap | undefined): Promise<readonly Signal[]> {
+  return mapInSlices(alertReaders(body, labels), (read) => read());
 }

@@ -148,7 +148,7 @@ export function registerEvents(app: App, deps: HttpDependencies, buckets: TokenB
       },
     },
     async (request, reply) => {
-      const signals = readAlertmanager(request.body, deps.alertmanagerLabels?.());
+      const signals = await readAlertmanager(request.body, deps.alertmanagerLabels?.());
       const [first] = signals;
       if (first !== undefined && signals.every(({ kind }) => kind === 'invalid')) reportOf(first);
       const answer = await submitAll(signals, (signal) => signal, request);

@@ -33,15 +33,18 @@ export const DEFAULT_LABELS: LabelMap = {
 /** So many alerts of one message are read. */
 const MAX_ALERTS = 1000;
 
-/** One signal an alert, in order; a message that is none is one invalid signal. */
-export function parseAlertmanager(json: unknown, labels: LabelMap = DEFAULT_LABELS): readonly Signal[] {
-  if (!isRecord(json)) return [invalid('', 'must be a JSON object')];
+/**
+ * What reads one signal an alert, in order; a message that is none is one invalid signal. To be called a few at a time: all
+ * alerts of a long message together take some tens of milliseconds.
+ */
+export function alertReaders(json: unknown, labels: LabelMap = DEFAULT_LABELS): readonly (() => Signal)[] {
+  if (!isRecord(json)) return [() => invalid('', 'must be a JSON object')];
   const { alerts } = json;
-  if (!Array.isArray(alerts)) return [invalid('alerts', 'must be a list of alerts')];
+  if (!Array.isArray(alerts)) return [() => invalid('alerts', 'must be a list of alerts')];
   if (alerts.length > MAX_ALERTS)
-    return [invalid('alerts', `has ${alerts.length} alerts, more than ${MAX_ALERTS}`)];
+    return [() => invalid('alerts', `has ${alerts.length} alerts, more than ${MAX_ALERTS}`)];
   const source = 'orgId' in json ? 'grafana' : 'alertmanager';
-  return alerts.map((alert: unknown, i) => within(`alerts[${i}]`, parseAlert(alert, source, labels)));
+  return alerts.map((alert: unknown, i) => () => within(`alerts[${i}]`, parseAlert(alert, source, labels)));
 }
 
 function parseAlert(alert: unknown, source: string, map: LabelMap): Signal {

@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { DEFAULT_LABELS, parseAlertmanager } from '../../src/ingest/alertmanager.ts';
+import type { Signal } from '../../src/ingest/signal.ts';
+import { alertReaders, DEFAULT_LABELS, type LabelMap } from '../../src/ingest/alertmanager.ts';
+
+function parseAlertmanager(json: unknown, labels?: LabelMap): readonly Signal[] {
+  return alertReaders(json, labels).map((read) => read());
+}
 
 const ALERT = {
   status: 'firing',
