@@ -1,5 +1,5 @@
 /** What is remembered for a while: bans by their detector's id (24 hours), and creations (one minute). */
-import { Fifo } from './fifo.ts';
+import { Fifo } from '../net/fifo.ts';
 
 /** How long a detector's id of a ban is remembered. */
 export const BAN_MEMORY_MS = 24 * 60 * 60 * 1000;

@@ -2,12 +2,12 @@
  * Everything that facts add up to: maps, their indexes, and an undo log while a group is open. Every question that a
  * decision asks has an index, so that an event costs the same whether ten or ten thousand mitigations stand.
  */
+import { Fifo } from '../net/fifo.ts';
 import { type Prefix, parsePrefix } from '../net/prefix.ts';
 import { ActiveCounts, isActive, isLive } from './active-counts.ts';
 import { evolveMitigation, type MitigationFact } from './evolve.ts';
 import { type ExpiryEntry, ExpiryHeap } from './expiry-heap.ts';
 import type { Fact, RecordedFact } from './facts.ts';
-import { Fifo } from './fifo.ts';
 import { type MatchKey, matchKey } from './match.ts';
 import { PrefixTrie } from './prefix-trie.ts';
 import { CREATION_MEMORY_MS, Creations, type RecentBan, RecentBans } from './recent.ts';
@@ -44,7 +44,7 @@ class FoldedState implements StateHandle {
 
   /** Ended and rejected ones, in the order of their end. */
   readonly #ended = new Fifo<string>();
-  /** Ids of events in order of arrival. */
+  /** Ids of events in order of arrival: the first key of a Map that is emptied from the front is found ever more slowly. */
   readonly #arrivals = new Fifo<string>();
   readonly #byMatch = new Map<MatchKey, Set<string>>();
   readonly #byVictim = new Map<string, Set<string>>();

@@ -4,8 +4,8 @@
  * Changes are coalesced by route: however long a peer does not read, at most one change waits for each route, so a slow
  * peer costs memory in proportion to the rules that are decided, never to the time it is slow.
  */
+import { Fifo } from '../../net/fifo.ts';
 import { type Family, sameFamily } from '../wire/iana.ts';
-import { Fifo } from './fifo.ts';
 import type { OutRoute, RouteKey } from './route.ts';
 import { type Slot, Slots } from './slots.ts';
 
@@ -201,7 +201,7 @@ export class AdjRibOut implements AdjRibOutView {
    * their slots for the next session, which will mostly get the same routes.
    */
   clear(): void {
-    const isUntouched = this.#sentCount === 0 && this.#toAnnounce.isEmpty && this.#toWithdraw.isEmpty;
+    const isUntouched = this.#sentCount === 0 && this.#toAnnounce.size + this.#toWithdraw.size === 0;
     // A session that was told of nothing says nothing about the next.
     if (isUntouched) return;
     this.#toAnnounce.clear();
