@@ -5,7 +5,6 @@ import type { Engine } from '../control/engine.ts';
 import type { Reconciler } from '../control/loop.ts';
 import type { Actor } from '../core/types.ts';
 import type { HttpServer, ReloadOutcome } from '../http/dependencies.ts';
-import { loadTls } from '../http/listener.ts';
 import { formatProblem } from './config/problem.ts';
 import type { ConfigResult, LoadedConfig } from './config/types.ts';
 
@@ -64,10 +63,8 @@ export class Reloader {
     const { load, engine, logger } = this.#options;
     if (load === undefined) return { ok: false, problems: ['the built-in configuration cannot be reloaded'] };
     const result = await load();
-    const problems = result.ok
-      ? await certificateProblems(result.config)
-      : result.problems.map(formatProblem);
-    if (!result.ok || problems.length > 0) {
+    if (!result.ok) {
+      const problems = result.problems.map(formatProblem);
       logger.error({ problems, actor: actor.name }, 'reload refused; nothing was changed');
       return { ok: false, problems };
     }
@@ -104,17 +101,6 @@ export class Reloader {
     await attempt(() => reconciler.setNeighbors(next.bgp.control.filter(({ name }) => known.has(name))));
     for (const adopt of this.#adopted) await attempt(() => adopt(next));
     return failures;
-  }
-}
-
-/** What keeps the server from using its certificates, found out before anything is changed. */
-async function certificateProblems({ http }: LoadedConfig): Promise<readonly string[]> {
-  if (http.tls === null) return [];
-  try {
-    await loadTls(http.tls);
-    return [];
-  } catch (error) {
-    return [`http.tls: ${error instanceof Error ? error.message : String(error)}`];
   }
 }
 

@@ -40,7 +40,10 @@ export function registerDaemon(program: Command, contextFor: (command: Command) 
 
   withConfig(program.command('check'))
     .description('check the configuration and print what is in effect, secrets redacted')
-    .option('--no-secrets', 'do not look for secrets in the environment')
+    .option(
+      '--no-secrets',
+      'do not look for secrets: neither in the environment nor at the files of http.tls',
+    )
     .option('--diff', 'print what a reload would do to the running daemon instead; changes nothing')
     .action(async (options: CheckOptions, command: Command) => {
       await check(contextFor(command), options);

@@ -56,10 +56,10 @@ class SlowlyParting extends MockAnnouncer {
 const folder = await mkdtemp(join(tmpdir(), 'prefixd-reload-'));
 after(() => rm(folder, { recursive: true, force: true }));
 
-async function configOf(names: readonly string[], more: Record<string, unknown> = {}): Promise<LoadedConfig> {
+async function configOf(names: readonly string[]): Promise<LoadedConfig> {
   const neighbors = names.map((name, i) => ({ name, address: `192.0.2.${i + 1}`, peer_asn: 65001 }));
   const bgp = { mode: 'mock', local_asn: 65010, router_id: '192.0.2.100', neighbors };
-  const result = await defaultConfig({ folder, settings: { bgp, ...more } });
+  const result = await defaultConfig({ folder, settings: { bgp } });
   assert.ok(result.ok, JSON.stringify(result));
   return result.config;
 }
@@ -147,18 +147,6 @@ describe('Reloader', () => {
     assert.match(outcome.warnings?.join('\n') ?? '', /not all of it took effect: cannot listen on/);
     await idle();
     assert.equal(at.rules('edge2'), 1);
-  });
-
-  it('changes nothing when the certificates cannot be read', async () => {
-    const at = await running(['edge1']);
-    const before = at.engine.policy;
-    const tls = { cert_path: 'missing.pem', key_path: 'missing.key' };
-    at.files.config = await configOf(['edge1', 'edge2'], { http: { tls } });
-    const outcome = await at.reloader.reload(NOC);
-    assert.ok(!outcome.ok);
-    assert.match(outcome.problems.join('\n'), /^http\.tls: .*missing\.pem/);
-    assert.equal(at.engine.policy, before);
-    assert.equal(at.announcer.peers().length, 1);
   });
 
   it('changes nothing when the journal cannot be written', async () => {

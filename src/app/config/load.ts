@@ -2,6 +2,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { assemble } from './assemble.ts';
+import { certificateProblems } from './certificate-checks.ts';
 import type { Environment } from './secrets.ts';
 import type { ConfigProblem, ConfigResult } from './types.ts';
 import type { YamlSource } from './yaml.ts';
@@ -9,8 +10,9 @@ import { parseYaml } from './yaml.ts';
 
 /**
  * Loads `prefixd.yaml`, `inventory.yaml`, and `playbooks.yaml` or `playbooks/*.yaml` (both, where both are there; those of
- * the folder by name) from `directory`. Secrets are taken from `environment`; with null they are
- * left empty and not asked for, so that the result may be looked at, not run. Never rejects: what cannot be read is a problem.
+ * the folder by name) from `directory`. Secrets are taken from `environment` and certificates from their files; with null
+ * they are left empty and not asked for, so that the result may be looked at, not run. Never rejects: what cannot be read
+ * is a problem.
  */
 export async function loadConfig(directory: string, environment: Environment | null): Promise<ConfigResult> {
   const problems: ConfigProblem[] = [];
@@ -41,10 +43,11 @@ export async function loadConfig(directory: string, environment: Environment | n
     environment,
   );
   if (owners !== undefined) problems.push(owners);
-  if (problems.length === 0) return result;
+  const certificates = environment === null ? [] : await certificateProblems(settings, resolve(directory));
+  if (problems.length === 0 && certificates.length === 0) return result;
   return {
     ok: false,
-    problems: [...problems, ...(result.ok ? [] : result.problems)],
+    problems: [...problems, ...(result.ok ? [] : result.problems), ...certificates],
     warnings: result.warnings,
   };
 }

@@ -436,10 +436,10 @@ test('tokens over plain HTTP to other machines are a warning', async (t) => {
 test('roles of client certificates become a map, and none means none', async (t) => {
   const tls = 'tls: { cert_path: a, key_path: b, ca_path: c }';
   const mapped = sound(
-    await load(t, `${SHORTEST}http: { auth: { mode: mtls, roles: { "noc 1": operator } }, ${tls} }\n`),
+    await load(t, `${SHORTEST}http: { auth: { mode: mtls, roles: { "noc 1": operator } }, ${tls} }\n`, null),
   );
   assert.deepEqual(mapped.http.auth, { mode: 'mtls', roles: new Map([['noc 1', 'operator']]) });
-  const open = sound(await load(t, `${SHORTEST}http: { auth: { mode: mtls }, ${tls} }\n`));
+  const open = sound(await load(t, `${SHORTEST}http: { auth: { mode: mtls }, ${tls} }\n`, null));
   assert.deepEqual(open.http.auth, { mode: 'mtls', roles: null });
 });
 

@@ -51,7 +51,7 @@ export async function temporaryFolder(files: Files): Promise<{ path: string; rem
 export async function load(
   t: TestContext,
   settings: string,
-  environment: Environment = {},
+  environment: Environment | null = {},
   files: Readonly<Record<string, string>> = {},
 ): Promise<ConfigResult> {
   const all = {

@@ -85,7 +85,13 @@ test('the example of the public contract loads, secrets read from the environmen
     new URL('../../../fixtures/config/example/prefixd.yaml', import.meta.url),
     'utf8',
   );
-  const config = sound(await load(t, text, environment));
+  const pem = (name: string) => readFile(new URL(`../../http/certs/${name}.pem`, import.meta.url), 'utf8');
+  const tls = {
+    'tls/cert.pem': await pem('server'),
+    'tls/key.pem': await pem('server.key'),
+    'tls/ca.pem': await pem('ca'),
+  };
+  const config = sound(await load(t, text, environment, tls));
   assert.deepEqual(config.http.auth, {
     mode: 'bearer',
     tokens: [{ name: 'admin', role: 'admin', token: 'admin-token' }],
@@ -178,7 +184,7 @@ test('relative paths start at the folder of the file', async (t) => {
   const text = `${SHORTEST}storage: { path: ../journal }
 http: { tls: { cert_path: tls/cert.pem, key_path: /etc/key.pem } }
 `;
-  const config = sound(await load(t, text));
+  const config = sound(await load(t, text, null));
   const directory = config.directory ?? '';
   assert.equal(config.storage.path, join(directory, '../journal'));
   assert.equal(config.observability.auditLogPath, join(directory, '../journal/audit.jsonl'));

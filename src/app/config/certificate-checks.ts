@@ -1,0 +1,31 @@
+/** Whether the server can use the certificates that prefixd.yaml names. Reads them. */
+import { resolve } from 'node:path';
+import { loadTls } from '../../http/listener.ts';
+import { salvage } from './salvage.ts';
+import { settingsSchema } from './schema.ts';
+import type { ConfigProblem } from './types.ts';
+import type { YamlSource } from './yaml.ts';
+
+/** What is wrong with the files of `http.tls`, which are relative to `folder`; nothing where no TLS is configured. */
+export async function certificateProblems(
+  settings: YamlSource,
+  folder: string,
+): Promise<readonly ConfigProblem[]> {
+  const tls = salvage(settingsSchema, settings.value)?.http?.tls;
+  // Without either path the schema has said so.
+  if (tls?.cert_path === undefined || tls.key_path === undefined) return [];
+  try {
+    await loadTls({
+      certPath: resolve(folder, tls.cert_path),
+      keyPath: resolve(folder, tls.key_path),
+      caPath: tls.ca_path === undefined ? null : resolve(folder, tls.ca_path),
+    });
+    return [];
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    const fix = 'name PEM files that this user may read and that belong together';
+    return [
+      { file: settings.file, ...settings.place(['http', 'tls'], 'value'), path: 'http.tls', message, fix },
+    ];
+  }
+}
