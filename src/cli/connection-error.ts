@@ -7,7 +7,16 @@ const CERTIFICATE_WANTED = /ALERT_(CERTIFICATE_|BAD_CERTIFICATE|UNKNOWN_CA|HANDS
 /** How long the API may take to say why it hangs up (ms). */
 const PROBE_MS = 1_000;
 
-const UNTRUSTED = 'its certificate is not trusted: give the CA with --cacert';
+/** Codes with which OpenSSL refuses what `--cert` and `--key` hold. */
+const OWN_CERTIFICATE = /^ERR_OSSL_(PEM|X509|EVP|ASN1)_/;
+
+/** Codes of a certificate that no known CA signed. */
+const UNTRUSTED = new Set([
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+]);
 
 const WHY: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nobody listens there; is the daemon running?',
@@ -16,10 +25,7 @@ const WHY: Readonly<Record<string, string>> = {
   UND_ERR_CONNECT_TIMEOUT: 'it does not answer',
   UND_ERR_HEADERS_TIMEOUT: 'it took the call and did not answer in time',
   UND_ERR_BODY_TIMEOUT: 'it stopped in the middle of its answer',
-  SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
-  DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED,
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED,
+  ERR_SSL_WRONG_VERSION_NUMBER: 'it does not speak TLS; write http:// if that is meant',
 };
 
 /**
@@ -35,9 +41,18 @@ export async function connectionError(base: string, error: unknown, ca?: string)
     const advice = 'give one that its CA signed with --cert and --key';
     return new CliError(Exit.NotAuthorised, `${base} wants another client certificate: ${advice} (${alert})`);
   }
-  const late = cause instanceof Error && cause.name === 'TimeoutError';
   const message = cause instanceof Error ? cause.message : String(cause);
-  const why = WHY[code] ?? (late ? 'it does not answer in time' : message);
+  if (OWN_CERTIFICATE.test(code)) {
+    const advice = 'they take PEM files that belong together';
+    return new CliError(Exit.InvalidInput, `--cert and --key cannot be used: ${advice} (${message})`);
+  }
+  const late = cause instanceof Error && cause.name === 'TimeoutError';
+  let why = WHY[code] ?? (late ? 'it does not answer in time' : message);
+  if (UNTRUSTED.has(code)) {
+    why = `its certificate is not trusted: ${ca === undefined ? 'give the CA with --cacert' : '--cacert is not the CA that signed it'}`;
+  } else if (hungUp && base.startsWith('http:')) {
+    why = 'it hung up without an answer; write https:// if it speaks TLS';
+  }
   return new CliError(
     Exit.CannotConnect,
     `cannot connect to ${base}: ${why} (another address: --api or PREFIXD_API)`,

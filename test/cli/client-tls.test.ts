@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { createServer as createPlainServer } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
@@ -51,4 +52,38 @@ test('a certificate that nobody vouches for is no connection', async (t) => {
   const { code, stderr } = await cli(['peers', '--api', await secureApi(t)]);
   assert.equal(code, 2);
   assert.match(stderr, /not trusted: give the CA with --cacert/);
+});
+
+test('a CA that is another is named as such', async (t) => {
+  const { code, stderr } = await cli([
+    'peers',
+    '--api',
+    await secureApi(t),
+    '--cacert',
+    certificate('client-foreign'),
+  ]);
+  assert.equal(code, 2);
+  assert.match(stderr, /not trusted: --cacert is not the CA that signed it/);
+});
+
+test('a certificate and a key that do not belong together are invalid input', async (t) => {
+  const own = ['--cert', certificate('client-fnm'), '--key', certificate('client-foreign.key')];
+  const { code, stderr } = await cli(['peers', '--api', await secureApi(t), '--cacert', CA, ...own]);
+  assert.equal(code, 5);
+  assert.match(stderr, /^prefixd: --cert and --key cannot be used: they take PEM files that belong together/);
+});
+
+test('http:// where TLS is spoken, and https:// where it is not, say what to write', async (t) => {
+  const secure = (await secureApi(t)).replace('https:', 'http:');
+  const hungUp = await cli(['peers', '--api', secure]);
+  assert.equal(hungUp.code, 2);
+  assert.match(hungUp.stderr, /it hung up without an answer; write https:\/\/ if it speaks TLS/);
+
+  const plain = createPlainServer((_request, response) => response.end('[]'));
+  await new Promise<void>((resolve) => plain.listen(0, '127.0.0.1', resolve));
+  t.after(() => plain.close());
+  const port = (plain.address() as AddressInfo).port;
+  const noTls = await cli(['peers', '--api', `https://127.0.0.1:${port}`]);
+  assert.equal(noTls.code, 2);
+  assert.match(noTls.stderr, /: it does not speak TLS; write http:\/\/ if that is meant \(/);
 });
