@@ -50,7 +50,7 @@ const CHAPTERS: Readonly<Record<string, Chapter>> = {
   BIRD: {
     kind: 'bird',
     address: '127.0.0.3',
-    preamble: 'router id 10.0.0.2; log stderr all; protocol device { }\n',
+    preamble: 'log stderr all;\n',
     run: ({ folder, file }) =>
       start(program('bird'), ['-f', '-c', file, '-s', join(folder, 'ctl'), '-P', join(folder, 'pid')]),
     table: ({ folder }) =>
