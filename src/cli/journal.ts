@@ -42,6 +42,10 @@ async function verify(context: Context, path: string): Promise<void> {
     throw error;
   }
   if (showProgress) io.stderr.write('\r\u001b[K');
+  // An empty backup, or a wrong path, must not pass for a whole journal.
+  if (report.segments === 0 && report.snapshots === 0) {
+    throw new CliError(Exit.NotFound, `there is no journal in ${printable(path)}`);
+  }
   io.stdout.write(options.format === 'json' ? json(report) : reportText(report));
   for (const warning of report.warnings) io.stderr.write(`warning: ${printable(warning)}\n`);
   if (report.damage !== null) {

@@ -47,6 +47,19 @@ test('a folder that is not there is invalid input', async () => {
   assert.equal((await cli(['journal', 'verify', '/nonexistent'])).code, 5);
 });
 
+test('a folder without a journal is not called whole', async (t) => {
+  const path = await folder(t, { 'prefixd.yaml': 'mode: dry-run' });
+  const { code, stdout, stderr } = await cli(['journal', 'verify', path]);
+  assert.deepEqual(
+    { code, stdout, stderr },
+    {
+      code: 4,
+      stdout: '',
+      stderr: `prefixd: there is no journal in ${path}\n`,
+    },
+  );
+});
+
 test('a journal can be simulated', async (t) => {
   const { code, stdout } = await cli(['simulate', await journal(t)]);
   assert.equal(code, 0);
