@@ -25,7 +25,7 @@ export function registerEvents(program: Command, contextFor: (command: Command) 
     )
     .option('--victim <address>', 'who is attacked')
     .option('--vector <vector>', 'udp_flood, syn_flood, dns_amplification, ...')
-    .option('--source <name>', 'who saw it', 'cli')
+    .option('--source <name>', 'who saw it (default: cli)')
     .option('--protocol <protocol>', 'tcp, udp, icmp, ... or its number')
     .option('--bps <rate>', 'bits a second; 5mbps, 1.5gbps')
     .option('--pps <number>', 'packets a second')
@@ -61,7 +61,7 @@ export function registerEvents(program: Command, contextFor: (command: Command) 
 interface SendOptions {
   readonly victim?: string;
   readonly vector?: string;
-  readonly source: string;
+  readonly source?: string;
   readonly protocol?: string;
   readonly bps?: string;
   readonly pps?: string;
@@ -79,6 +79,9 @@ async function send(context: Context, file: string | undefined, options: SendOpt
       'say --victim and --vector, or name a file with events ("-": standard input)',
     );
   }
+  if (file !== undefined && Object.keys(options).length > 0) {
+    throw new CliError(Exit.InvalidInput, 'events are in the file, or one is in the options; not both');
+  }
   const events = file === undefined ? [eventOf(options)] : readEvents(await read(context, file), file);
   const results = await withClient(context, (client) => post(client, events));
   if (context.options.format === 'json') {
@@ -94,7 +97,7 @@ async function send(context: Context, file: string | undefined, options: SendOpt
 function eventOf(options: SendOptions): Fields {
   const { victim, vector, source, protocol, bps, pps, confidence, port, eventId, unban } = options;
   return {
-    source,
+    source: source ?? 'cli',
     victim_ip: victim,
     vector,
     ...(eventId === undefined ? {} : { event_id: eventId }),

@@ -197,6 +197,14 @@ test('events are sent from lines on standard input, and a bad line is named', as
   assert.match(bad.stderr, /-:2: this line is not JSON/);
 });
 
+test('options beside a file of events are refused instead of being ignored', async () => {
+  const { code, stderr } = await cli(['events', 'send', '-', '--unban', '--api', 'http://127.0.0.1:1'], {
+    stdin: '{"source":"a","victim_ip":"203.0.113.10","vector":"udp_flood"}',
+  });
+  assert.equal(code, 5);
+  assert.equal(stderr, 'prefixd: events are in the file, or one is in the options; not both\n');
+});
+
 test('an event of a batch that was not taken makes the command fail', async (t) => {
   const results = [
     { code: 202, status: 'accepted' },
