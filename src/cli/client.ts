@@ -27,7 +27,8 @@ export interface ApiClient {
 
 /** Where the daemon is: `--api`, else PREFIXD_API, else 127.0.0.1:8080. */
 export function apiBase(context: Context): string {
-  const said = context.options.api ?? context.io.env.PREFIXD_API ?? DEFAULT_API;
+  // An empty variable is one that nobody set, as with the token.
+  const said = context.options.api ?? (context.io.env.PREFIXD_API || DEFAULT_API);
   const text = said.includes('://') ? said : `http://${said}`;
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
@@ -151,9 +152,12 @@ function messageOf(status: number, body: unknown): string {
     Record<string, unknown>
   >;
   const detail = problem.detail ?? problem.error ?? problem.title;
-  const lines = [typeof detail === 'string' ? detail : `the daemon answered ${status}`];
-  if (typeof problem.reason === 'string') lines[0] = `${lines[0]} (${problem.reason})`;
-  for (const one of Array.isArray(problem.problems) ? problem.problems : []) lines.push(`  ${String(one)}`);
+  const said = typeof detail === 'string' ? detail : `the daemon answered ${status}`;
+  const { reason, problems } = problem;
+  const lines = [typeof reason === 'string' && !said.includes(`(${reason})`) ? `${said} (${reason})` : said];
+  for (const one of Array.isArray(problems) ? problems.map(String) : []) {
+    if (!said.includes(one)) lines.push(`  ${one}`);
+  }
   if (status === 401)
     lines.push('give a token with --token or PREFIXD_API_TOKEN, or a certificate with --cert and --key');
   return lines.map(printable).join('\n');

@@ -74,6 +74,23 @@ test('address and token come from the options, else from the environment', async
   );
 });
 
+test('an empty PREFIXD_API is none', async () => {
+  const { stderr } = await cli(['peers', '--cert', 'x.pem'], { env: { PREFIXD_API: '' } });
+  assert.equal(stderr, 'prefixd: --cert and --key go together\n');
+});
+
+test('what the detail of an answer says already is not said again', async (t) => {
+  const problems = ['a.yaml:1:1: one', 'a.yaml:2:1: two'];
+  const detail = `Nothing was changed: ${problems[0]} (and 1 more)`;
+  const bad = await fakeApi(t, { 'POST /v1/config/reload': { status: 422, body: { detail, problems } } });
+  const reload = await cli(['reload', '--api', bad.url]);
+  assert.equal(reload.stderr, `prefixd: ${detail}\n  a.yaml:2:1: two\n`);
+
+  const refusal = { detail: 'refused (safelisted): the victim is', reason: 'safelisted' };
+  const api = await fakeApi(t, { 'GET /v1/peers': { status: 422, body: refusal } });
+  assert.equal((await cli(['peers', '--api', api.url])).stderr, `prefixd: ${refusal.detail}\n`);
+});
+
 test('an address without a scheme, with a path and a trailing slash, is understood', async (t) => {
   const api = await fakeApi(t, { 'GET /prefixd/v1/peers': { status: 200, body: [] } });
   assert.equal((await cli(['peers', '--api', `${api.url.slice('http://'.length)}/prefixd/`])).code, 0);
