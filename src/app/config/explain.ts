@@ -12,6 +12,8 @@ export interface SchemaNode {
   readonly description?: string;
   readonly expects?: string;
   readonly secret?: boolean;
+  /** False: a number in quotes would not do either. */
+  readonly quotable?: boolean;
   readonly default?: unknown;
   readonly const?: unknown;
   readonly enum?: readonly unknown[];
@@ -97,7 +99,8 @@ function likelyWord(node: SchemaNode, value: unknown): string | undefined {
     const plain = value.replaceAll('_', '');
     if (/^\d+(\.\d+)?$/.test(plain)) return `write ${plain}, without quotes or separators`;
   }
-  if (node.type === 'string' && (typeof value === 'number' || typeof value === 'boolean')) {
+  const scalar = typeof value === 'number' || typeof value === 'boolean';
+  if (node.type === 'string' && node.quotable !== false && scalar) {
     return `put quotes around it: "${value}"`;
   }
   return undefined;

@@ -45,9 +45,12 @@ export function oneOf<const Words extends readonly [string, ...string[]]>(
   return z.enum(words).meta({ expects: words.length === 1 ? words[0] : `one of ${words.join(', ')}` });
 }
 
-/** Text that passes `test`; `secret` keeps what was written out of messages. */
+/** Text that passes `test`; `secret` keeps what was written out of messages. `quotable`: a number in quotes would pass. */
 function text(expects: string, test: (value: string) => boolean, secret = false): z.ZodString {
-  return z.string().refine(test).meta({ expects, secret });
+  return z
+    .string()
+    .refine(test)
+    .meta({ expects, secret, quotable: test('17') });
 }
 
 /** A name as labels, logs and paths of the API carry it. */

@@ -59,6 +59,11 @@ const refused: readonly (readonly [
     /name: 17 is not .*; put quotes around it: "17"/,
   ],
   [
+    'quotes do not make an address of a number',
+    `${SHORTEST}http: { listen: 8080 }\n`,
+    /8:17 http\.listen: 8080 does not fit here; write an address and a port, such as "127\.0\.0\.1:8080"/,
+  ],
+  [
     'a hold time of 2 is refused',
     neighbor('hold_time_seconds: 2'),
     /8:26 bgp\.neighbors\[0\]\.hold_time_seconds: 2 does not fit here; write 0 .* 3 to 65535/,
