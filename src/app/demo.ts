@@ -31,9 +31,16 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   try {
     return await runWithRouter(options);
   } catch (error) {
-    options.print(`error: ${explainStart(error)}`);
+    options.print(`error: ${inTheWay(error)}`);
     return 1;
   }
+}
+
+/** The demo reads no configuration, so that it must not advise to change one. */
+function inTheWay(error: unknown): string {
+  const taken = error instanceof StartError ? error.taken : undefined;
+  if (taken === undefined) return explainStart(error);
+  return `${taken} is in use: stop what listens there, or run a configuration of your own: prefixd run --config DIR`;
 }
 
 async function runWithRouter(options: DemoOptions): Promise<number> {

@@ -4,13 +4,23 @@ import { StoreError } from '../store/store.ts';
 /** Something is in the way of starting; its message is all that the user needs to see. */
 export class StartError extends Error {
   override readonly name = 'StartError';
+  /** The address that something else listens at, if that is what is in the way. */
+  readonly taken: string | undefined;
+
+  constructor(message: string, taken?: string) {
+    super(message);
+    this.taken = taken;
+  }
 
   /** A socket that could not be bound, in one line that says what to do. Anything else is passed through. */
   static binding(what: string, where: string, error: unknown): Error {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     switch (code) {
       case 'EADDRINUSE':
-        return new StartError(`${where} is in use: stop what listens there, or give ${what} another address`);
+        return new StartError(
+          `${where} is in use: stop what listens there, or give ${what} another address`,
+          where,
+        );
       case 'EACCES':
         return new StartError(`${where} may not be bound by this user: give ${what} a port above 1023`);
       case 'EADDRNOTAVAIL':

@@ -53,7 +53,7 @@ describe('the demo', () => {
     });
   });
 
-  it('says in one line that its port is in use', async () => {
+  it('says in one line that its port is in use, and advises nothing that it cannot be told', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => taken.once('listening', resolve));
     const address = taken.address();
@@ -67,7 +67,7 @@ describe('the demo', () => {
       });
       assert.equal(code, 1);
       assert.deepEqual(lines, [
-        `error: 127.0.0.1:${address.port} is in use: stop what listens there, or give http.listen another address`,
+        `error: 127.0.0.1:${address.port} is in use: stop what listens there, or run a configuration of your own: prefixd run --config DIR`,
       ]);
     });
     taken.close();
