@@ -1,5 +1,6 @@
 /** Errors as `application/problem+json` (RFC 9457), and what each kind of failure answers. */
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
+import { issueWords } from '../ingest/issue-words.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
 
@@ -138,7 +139,7 @@ function fieldErrors(issue: Issue): readonly FieldError[] {
   if (message.endsWith('received undefined')) {
     return [{ field, message: field === '' ? 'a JSON body is required' : 'is required' }];
   }
-  return [{ field, message }];
+  return [{ field, message: issueWords(issue.params, message) }];
 }
 
 function fieldName(path: readonly string[]): string {

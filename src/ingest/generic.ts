@@ -5,6 +5,7 @@ import type { Detection } from '../core/types.ts';
 import { impliedProtocol, Protocol, protocolNumber, VECTOR_PATTERN } from '../core/vectors.ts';
 import { canonicalAddress } from '../net/prefix.ts';
 import { timeText } from '../net/time.ts';
+import { issueWords } from './issue-words.ts';
 import { type FieldProblem, invalid, type Signal } from './signal.ts';
 
 /** So many of an event's ports are read. */
@@ -142,7 +143,7 @@ function fieldProblem(issue: z.core.$ZodIssue): FieldProblem {
   }, '');
   // The input itself is not among what an issue tells.
   const missing = issue.code === 'invalid_type' && issue.message.endsWith('received undefined');
-  return { path, message: missing ? 'is missing' : lowerFirst(issue.message) };
+  return { path, message: missing ? 'is missing' : lowerFirst(issueWords({ ...issue }, issue.message)) };
 }
 
 function lowerFirst(text: string): string {
