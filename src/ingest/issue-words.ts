@@ -1,15 +1,18 @@
-/** What a schema says of a value that does not fit, in words for people. Bounds and choices; the rest reads well already. */
+/** What a schema says of a value that does not fit, in words for people: types, bounds and choices. */
 
 /** The library's own message, which is replaced; a schema's own stands. */
-const GENERIC = /^(too (small|big)|invalid option|invalid input: expected ")/i;
+const GENERIC = /^(too (small|big)|invalid option|invalid input: expected )/i;
 
 /** `details` are the fields of the issue beside its message. */
 export function issueWords(details: Readonly<Record<string, unknown>>, message: string): string {
   if (!GENERIC.test(message)) return message;
-  const { origin, minimum, maximum, inclusive, values } = details;
+  const { expected, origin, minimum, maximum, inclusive, values } = details;
+  const type = TYPES[String(expected)];
+  if (type !== undefined) return `must be ${type}`;
   if (Array.isArray(values)) return `must be ${values.length === 1 ? '' : 'one of '}${values.join(', ')}`;
   const unit = UNITS[String(origin)];
   if (unit !== undefined) {
+    if (minimum === 1) return 'must not be empty';
     return minimum === undefined
       ? `must have at most ${maximum} ${unit}`
       : `must have at least ${minimum} ${unit}`;
@@ -18,6 +21,16 @@ export function issueWords(details: Readonly<Record<string, unknown>>, message: 
   if (maximum !== undefined) return `must be ${inclusive === false ? 'below' : 'at most'} ${maximum}`;
   return message;
 }
+
+const TYPES: Readonly<Record<string, string>> = {
+  int: 'a whole number',
+  number: 'a number',
+  string: 'a text',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'an object',
+  record: 'an object',
+};
 
 /** What is counted in values that have a length. */
 const UNITS: Readonly<Record<string, string>> = { string: 'characters', array: 'entries' };

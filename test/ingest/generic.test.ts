@@ -148,3 +148,13 @@ describe('a generic event', () => {
     assert.deepEqual(again, { kind: 'detection', detection });
   });
 });
+
+test('a field of another type is told apart from one that is missing', () => {
+  const signal = parseGenericEvent({ source: 'a', victim_ip: 5, confidence: 'high' });
+  assert.ok(signal.kind === 'invalid');
+  assert.deepEqual(signal.problems, [
+    { path: 'victim_ip', message: 'must be a text' },
+    { path: 'vector', message: 'is missing' },
+    { path: 'confidence', message: 'must be a number' },
+  ]);
+});
