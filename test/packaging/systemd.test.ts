@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { exec } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { promisify } from 'node:util';
 import { findProgram, output, start } from '../support/children.ts';
 import { missingProgram } from '../support/daemons.ts';
 import { packaged, textOf } from './files.ts';
@@ -32,6 +34,16 @@ describe('the systemd units', () => {
     const program = findProgram('systemd-analyze') ?? 'systemd-analyze';
     const units = UNITS.map((unit) => join(path, unit));
     assert.equal(await output(program, ['verify', ...units], 30_000), '');
+  });
+
+  it('start the program itself, which the build therefore makes executable', async (t) => {
+    const path = await folder(t);
+    for (const part of ['src/dashboard', 'dist/cli']) await mkdir(join(path, part), { recursive: true });
+    await writeFile(join(path, 'dist/cli/main.js'), '', { mode: 0o644 });
+    const { scripts }: { scripts: { build: string } } = JSON.parse(await readFile('package.json', 'utf8'));
+    const afterCompiling = scripts.build.slice(scripts.build.indexOf('node -e'));
+    await promisify(exec)(afterCompiling, { cwd: path });
+    assert.equal((await stat(join(path, 'dist/cli/main.js'))).mode & 0o777, 0o755);
   });
 
   it('give the daemon longer to stop than it takes by default', () => {
