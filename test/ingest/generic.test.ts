@@ -113,10 +113,10 @@ describe('a generic event', () => {
     assert.deepEqual(
       problems({ ...EVENT, bps: '1 Gbit/s', victim_ip: 7, protocol: {}, confidence: Number.NaN }),
       [
-        'victim_ip: invalid input: expected string, received number',
+        'victim_ip: must be a text',
         'protocol: must be 0 to 255, or tcp, udp, icmp, icmpv6, gre, sctp',
-        'bps: invalid input: expected number, received string',
-        'confidence: invalid input: expected number, received NaN',
+        'bps: must be a number',
+        'confidence: must be a number',
       ],
     );
     assert.deepEqual(problems({ ...EVENT, source: undefined }), ['source: is missing']);
@@ -147,14 +147,4 @@ describe('a generic event', () => {
     const again = parseGenericEvent(JSON.parse(JSON.stringify(toGenericEvent(detection))));
     assert.deepEqual(again, { kind: 'detection', detection });
   });
-});
-
-test('a field of another type is told apart from one that is missing', () => {
-  const signal = parseGenericEvent({ source: 'a', victim_ip: 5, confidence: 'high' });
-  assert.ok(signal.kind === 'invalid');
-  assert.deepEqual(signal.problems, [
-    { path: 'victim_ip', message: 'must be a text' },
-    { path: 'vector', message: 'is missing' },
-    { path: 'confidence', message: 'must be a number' },
-  ]);
 });
