@@ -8,9 +8,9 @@ export function journalOctets(folder: ConfigFolder): number {
   return octetsOf(folder, (name) => name.startsWith('journal-'));
 }
 
-/** Octets of everything that it appends to: the journal and the audit log. */
+/** Octets of everything that it appends to: the journal and the audit log, with the files that were rotated. */
 export function appendedOctets(folder: ConfigFolder): number {
-  return octetsOf(folder, (name) => name.endsWith('.jsonl') && !name.startsWith('snapshot-'));
+  return octetsOf(folder, (name) => name.startsWith('journal-') || name.startsWith('audit.jsonl'));
 }
 
 function octetsOf(folder: ConfigFolder, counts: (name: string) => boolean): number {

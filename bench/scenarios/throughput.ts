@@ -63,7 +63,7 @@ export const throughput: Scenario = {
         await single(folder.http, supply);
         const before = appendedOctets(folder);
         const { requests } = await hammer(folder.http, CONNECTIONS, roundMs, 202, supply);
-        const octets = Math.max(1, Math.round((appendedOctets(folder) - before) / requests));
+        const octets = Math.round((appendedOctets(folder) - before) / requests);
         const bare = startChild<BareReport, never>(
           join(import.meta.dirname, '..', 'load', 'bare-process.ts'),
           {
