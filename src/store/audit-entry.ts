@@ -2,6 +2,14 @@
 import type { Fact, MitigationChange, RecordedFact } from '../core/facts.ts';
 import type { Actor, EventRecord, Mitigation } from '../core/types.ts';
 import { timeText } from '../net/time.ts';
+import {
+  type AuditValues,
+  type Known,
+  known,
+  knownAfter,
+  mitigationValues,
+  valuesOf,
+} from './audit-values.ts';
 
 /** One line of the audit log. Keys are as in the API; times are RFC 3339. */
 export interface AuditEntry {
@@ -27,8 +35,6 @@ export interface AuditEntry {
   readonly after: AuditValues | null;
 }
 
-export type AuditValues = Readonly<Record<string, unknown>>;
-
 /** Something done that no fact of the decision core records, such as disabling a peer. */
 export interface AuditAction {
   /** `noun.verb` */
@@ -43,12 +49,6 @@ export interface AuditAction {
 const SYSTEM: Actor = { kind: 'system', name: 'prefixd' };
 /** Events remembered for their actor; what an event leads to is decided together with it. */
 const EVENTS = 1_000;
-
-/** What a later entry may have to say a mitigation was before. */
-type Known = Pick<
-  Mitigation,
-  'status' | 'ending' | 'match' | 'ports' | 'excludedPorts' | 'action' | 'step' | 'expiresAt' | 'lastEventId'
->;
 
 /** Follows the facts, so that an entry can say what a mitigation was before, and whose event changed it. */
 export class AuditTrail {
@@ -262,66 +262,4 @@ function entry(
 
 function target(id: string): AuditEntry['target'] {
   return { type: 'mitigation', id };
-}
-
-function mitigationValues(mitigation: Mitigation): AuditValues {
-  const { status, customerId, serviceId, pop, victim, vector, playbook, dryRun, triggeringEventId } =
-    mitigation;
-  return {
-    status,
-    customer_id: customerId,
-    service_id: serviceId,
-    pop,
-    victim_ip: victim,
-    vector,
-    playbook,
-    dry_run: dryRun,
-    triggering_event_id: triggeringEventId,
-    ...valuesOf(mitigation, mitigation, null),
-  };
-}
-
-function known(mitigation: Known): Known {
-  const { status, ending, match, ports, excludedPorts, action, step, expiresAt, lastEventId } = mitigation;
-  return { status, ending, match, ports, excludedPorts, action, step, expiresAt, lastEventId };
-}
-
-function knownAfter(before: Known, change: MitigationChange, status: Mitigation['status']): Known {
-  const {
-    match = before.match,
-    ports = before.ports,
-    excludedPorts = before.excludedPorts,
-    action = before.action,
-    step = before.step,
-    expiresAt = before.expiresAt,
-    lastEventId = before.lastEventId,
-  } = change;
-  const { ending } = before;
-  return { status, ending, match, ports, excludedPorts, action, step, expiresAt, lastEventId };
-}
-
-/** A change, or the mitigation that it changes. */
-type Changeable = Omit<MitigationChange, 'lastEventId'> & { readonly lastEventId?: string | null };
-
-/**
- * The values that a change carries, as `source` has them: the change itself, or the mitigation before it. Written out,
- * because copying what may be there key by key costs several times as much for every event of an attack.
- */
-function valuesOf(source: Changeable, change: Changeable, status: Known['status'] | null): AuditValues {
-  const values: Record<string, unknown> = status === null ? {} : { status };
-  if (change.match !== undefined) values.match = source.match;
-  if (change.ports !== undefined) values.dst_ports = source.ports;
-  if (change.excludedPorts !== undefined) values.excluded_ports = source.excludedPorts;
-  if (change.action !== undefined) {
-    values.action_type = source.action?.type;
-    values.rate_bps = source.action?.rateBps;
-  }
-  if (change.step !== undefined) values.step = source.step;
-  if (change.expiresAt !== undefined) {
-    values.expires_at = source.expiresAt === undefined ? null : timeText(source.expiresAt);
-  }
-  if (change.lastEventId !== undefined && change.lastEventId !== null) {
-    values.last_event_id = source.lastEventId ?? null;
-  }
-  return values;
 }

@@ -4,37 +4,25 @@ import { mapInSlices, textInSlices } from '../../src/http/slices.ts';
 
 describe('work in slices', () => {
   it('gives everything, in order, and other events their turn in between', async () => {
-    let turns = 0;
-    let done = false;
-    const count = () => {
-      turns++;
-      if (!done) setImmediate(count);
-    };
-    setImmediate(count);
+    const turns = countTurns();
     const items = Array.from({ length: 250 }, (_, n) => n);
     const made = await mapInSlices(items, (n) => 2 * n, 50);
-    done = true;
+    turns.stop();
     assert.deepEqual(
       made,
       items.map((n) => 2 * n),
     );
-    assert.ok(turns >= 4, `${turns} turns`);
+    assert.ok(turns.count >= 4, `${turns.count} turns`);
   });
 
   it('puts a long answer into words as JSON does', async () => {
-    let turns = 0;
-    let done = false;
-    const count = () => {
-      turns++;
-      if (!done) setImmediate(count);
-    };
-    setImmediate(count);
+    const turns = countTurns();
     const results = Array.from({ length: 250 }, (_, n) => ({ n, text: '"\u2028\n', none: undefined }));
     const answer = { results, empty: [], next_cursor: null, none: undefined };
     const text = await textInSlices(answer, 50);
-    done = true;
+    turns.stop();
     assert.equal(text, JSON.stringify(answer));
-    assert.ok(turns >= 4, `${turns} turns`);
+    assert.ok(turns.count >= 4, `${turns.count} turns`);
   });
 
   it('rejects with what is thrown on the way', async () => {
@@ -44,3 +32,14 @@ describe('work in slices', () => {
     await assert.rejects(failing, /^Error: no$/);
   });
 });
+
+/** Counts the turns of the event loop from now until it is stopped. */
+function countTurns(): { count: number; stop(): void } {
+  const turns = { count: 0, stop: () => clearImmediate(next) };
+  const count = (): void => {
+    turns.count++;
+    next = setImmediate(count);
+  };
+  let next = setImmediate(count);
+  return turns;
+}
