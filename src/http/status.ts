@@ -102,7 +102,13 @@ export function registerStatus(app: App, deps: HttpDependencies, feedReaders: ()
         response: { 200: z.object({ entries: z.array(z.unknown()) }), ...commonProblems },
       },
     },
-    async (request, reply) => inSlices(reply, { entries: [...(await deps.audit(request.query.limit))] }),
+    async (request, reply) => {
+      const entries = await deps.audit(request.query.limit).catch((error: unknown) => {
+        deps.logger.error({ request_id: request.id, err: error }, 'the audit log cannot be read');
+        throw new HttpProblem(503, "The audit log cannot be read; prefixd's log says why");
+      });
+      return inSlices(reply, { entries: [...entries] });
+    },
   );
 
   for (const [path, what, read] of [

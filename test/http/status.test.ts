@@ -63,6 +63,19 @@ describe('statistics, configuration, audit and metrics', () => {
     assert.deepEqual(response.json(), { entries: [{ type: 'mitigation.created' }] });
   });
 
+  it('says that the audit log cannot be read, and not that the journal cannot be written', async () => {
+    const broken = new Error('EIO');
+    broken.name = 'StoreError';
+    const { app, log } = await api({ audit: () => Promise.reject(broken) });
+    const response = await app.inject({ url: '/v1/audit', headers: bearer('viewer') });
+    assert.equal(response.statusCode, 503);
+    assert.match(response.json().detail, /^The audit log cannot be read/);
+    assert.deepEqual(
+      log.lines.filter(({ level }) => level === 'error').map(({ fields }) => fields.err),
+      [broken],
+    );
+  });
+
   it('passes metrics on as they are', async () => {
     const { app } = await api();
     const response = await app.inject({ url: '/metrics', headers: bearer('detector') });
