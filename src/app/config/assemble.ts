@@ -4,13 +4,14 @@ import type { z } from 'zod';
 import { buildInventory, EMPTY_INVENTORY } from '../../core/inventory.ts';
 import type { InventoryData } from '../../core/inventory-data.ts';
 import { buildPlaybooks, EMPTY_PLAYBOOKS } from '../../core/playbook.ts';
-import type { PlaybooksData, StepData } from '../../core/playbook-data.ts';
+import type { PlaybooksData } from '../../core/playbook-data.ts';
 import type { Problem } from '../../core/problem.ts';
 import { buildConfig } from './build.ts';
 import { crossChecks } from './checks.ts';
 import type { Advice } from './explain.ts';
 import { describeSchema, explain } from './explain.ts';
 import { inventorySchema } from './inventory-schema.ts';
+import { playbookChecks, stepsOf } from './playbook-checks.ts';
 import { playbooksSchema } from './playbook-schema.ts';
 import type { Findings, Path, Report } from './problem.ts';
 import { dotted, sortProblems } from './problem.ts';
@@ -54,8 +55,7 @@ export function assemble(sources: Sources, environment: Environment | null): Con
 
   const inventory = readInventory(sources.inventory, notes);
   const playbooks = readPlaybooks(sources.playbooks, notes);
-  const allowsSource = loose.guardrails?.allow_src_prefix_match ?? false;
-  for (const file of playbooks.files) playbookChecks(file, allowsSource, loose.timers, notes);
+  for (const file of playbooks.files) playbookChecks(file.data, loose, findingsIn(file.source, notes));
   if (settings !== undefined) restartChecks(settings, playbooks.files, found);
 
   const order = [source, ...(sources.inventory === null ? [] : [sources.inventory]), ...sources.playbooks];
@@ -171,46 +171,6 @@ function placeInFiles(
     left -= count;
   }
   return files[0] === undefined ? undefined : { source: files[0].source, path: [] };
-}
-
-function* stepsOf(data: PlaybooksData): Iterable<{ readonly step: StepData; readonly path: Path }> {
-  for (const [i, playbook] of (data.playbooks ?? []).entries()) {
-    for (const [j, step] of playbook.steps.entries()) yield { step, path: ['playbooks', i, 'steps', j] };
-  }
-  for (const [j, step] of (data.default_playbook?.steps ?? []).entries()) {
-    yield { step, path: ['default_playbook', 'steps', j] };
-  }
-}
-
-/** What playbooks ask for that the settings do not grant. */
-function playbookChecks(
-  { source, data }: PlaybookFile,
-  allowsSource: boolean,
-  timers: {
-    readonly min_ttl_seconds?: number | undefined;
-    readonly max_ttl_seconds?: number | undefined;
-  } = {},
-  notes: Notes,
-): void {
-  const found = findingsIn(source, notes);
-  const { min_ttl_seconds: min, max_ttl_seconds: max } = timers;
-  for (const { step, path } of stepsOf(data)) {
-    const { ttl_seconds: ttl } = step;
-    const at = [...path, 'ttl_seconds'];
-    if (ttl !== undefined && min !== undefined && ttl < min) {
-      found.warning(at, `${ttl} is below timers.min_ttl_seconds, which is ${min}`, `write at least ${min}`);
-    }
-    if (ttl !== undefined && max !== undefined && ttl > max) {
-      found.warning(at, `${ttl} is above timers.max_ttl_seconds, which is ${max}`, `write at most ${max}`);
-    }
-    if (step.match?.src_prefix !== undefined && !allowsSource) {
-      found.problem(
-        [...path, 'match', 'src_prefix'],
-        'rules may not be narrowed by source',
-        'remove it, or set guardrails.allow_src_prefix_match: true',
-      );
-    }
-  }
 }
 
 /** A daemon that dies is outlived by its rules for the restart time; a TTL below that is no longer kept. */

@@ -432,6 +432,29 @@ test('a TTL of a playbook that no guardrail would pass is a warning', async (t) 
   );
 });
 
+test('a playbook whose rules a protected port would always refuse is a warning', async (t) => {
+  const playbooks = `playbooks:
+  - name: reflected
+    match: { vector: [dns_amplification, ntp_amplification] }
+    steps: [{ action: discard }]
+  - name: own
+    match: { vector: udp_flood }
+    steps: [{ action: discard, match: { src_ports: ["100-130"] } }]
+  - name: neither
+    match: { vector: ntp_amplification }
+    steps: [{ action: discard, match: { src_ports: [124] } }]
+`;
+  const settings = `${SHORTEST}guardrails: { protected: { ports: [123, 179] } }\n`;
+  const result = await load(t, settings, {}, { 'playbooks.yaml': playbooks });
+  assert.deepEqual(
+    warningsOf(result).map((line) => line.replace(/^.*playbooks\.yaml:/, '').slice(0, 70)),
+    [
+      '3:22 playbooks[0].match.vector: its rules name source port 123, which ',
+      '7:52 playbooks[1].steps[0].match.src_ports: its rules name source port',
+    ],
+  );
+});
+
 test('tokens over plain HTTP to other machines are a warning', async (t) => {
   const text = `${SHORTEST}http: { listen: "192.0.2.10:8080", auth: { mode: bearer } }\n`;
   const result = await load(t, text, { PREFIXD_API_TOKEN: 'token' });

@@ -1,0 +1,70 @@
+/** What playbooks ask for that the settings do not grant. */
+import type { PlaybooksData, StepData } from '../../core/playbook-data.ts';
+import { inRanges } from '../../core/ports.ts';
+import { readRefinement } from '../../core/refinement.ts';
+import { reflectorPort } from '../../core/vectors.ts';
+import type { Findings, Path } from './problem.ts';
+import type { Loose } from './salvage.ts';
+import type { Settings } from './schema.ts';
+
+/** Judges one file of playbooks by settings of which parts may be missing. */
+export function playbookChecks(data: PlaybooksData, settings: Loose<Settings>, found: Findings): void {
+  const allowsSource = settings.guardrails?.allow_src_prefix_match ?? false;
+  const protectedPorts = (settings.guardrails?.protected?.ports ?? []).filter((port) => port !== undefined);
+  for (const { step, path } of stepsOf(data)) {
+    ttlChecks(step, [...path, 'ttl_seconds'], settings, found);
+    if (step.match === undefined) continue;
+    if (step.match.src_prefix !== undefined && !allowsSource) {
+      found.problem(
+        [...path, 'match', 'src_prefix'],
+        'rules may not be narrowed by source',
+        'remove it, or set guardrails.allow_src_prefix_match: true',
+      );
+    }
+    // What is wrong with it otherwise has been said.
+    const { srcPorts } = readRefinement(step.match, () => undefined);
+    const named = protectedPorts.filter((port) => inRanges(port, srcPorts));
+    if (named.length > 0) refusedFor(named, [...path, 'match', 'src_ports'], found);
+  }
+  for (const [i, { match, steps }] of (data.playbooks ?? []).entries()) {
+    if (steps[0]?.match?.src_ports !== undefined) continue;
+    // An attack by reflectors is matched by the port that they answer from.
+    const reflectors = [match.vector].flat().map(reflectorPort);
+    const named = protectedPorts.filter((port) => reflectors.includes(port));
+    if (named.length > 0) refusedFor(named, ['playbooks', i, 'match', 'vector'], found);
+  }
+}
+
+/** The steps of a file, those of its default playbook last, each with its place. */
+export function* stepsOf(data: PlaybooksData): Iterable<{ readonly step: StepData; readonly path: Path }> {
+  for (const [i, playbook] of (data.playbooks ?? []).entries()) {
+    for (const [j, step] of playbook.steps.entries()) yield { step, path: ['playbooks', i, 'steps', j] };
+  }
+  for (const [j, step] of (data.default_playbook?.steps ?? []).entries()) {
+    yield { step, path: ['default_playbook', 'steps', j] };
+  }
+}
+
+function ttlChecks(
+  { ttl_seconds: ttl }: StepData,
+  at: Path,
+  settings: Loose<Settings>,
+  found: Findings,
+): void {
+  const { min_ttl_seconds: min, max_ttl_seconds: max } = settings.timers ?? {};
+  if (ttl !== undefined && min !== undefined && ttl < min) {
+    found.warning(at, `${ttl} is below timers.min_ttl_seconds, which is ${min}`, `write at least ${min}`);
+  }
+  if (ttl !== undefined && max !== undefined && ttl > max) {
+    found.warning(at, `${ttl} is above timers.max_ttl_seconds, which is ${max}`, `write at most ${max}`);
+  }
+}
+
+/** Rules that name these ports as the source's pass no guardrail. */
+function refusedFor(ports: readonly number[], at: Path, found: Findings): void {
+  found.warning(
+    at,
+    `its rules name source port ${ports.join(', ')}, which is protected: each of them will be refused`,
+    'take it out of guardrails.protected.ports, or do without this match',
+  );
+}
