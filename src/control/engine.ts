@@ -9,6 +9,7 @@ import type { RecordedFact } from '../core/facts.ts';
 import type { Policy } from '../core/policy.ts';
 import type { StateHandle, StateView } from '../core/state.ts';
 import { initialState, restoreState } from '../core/state.ts';
+import { Fifo } from '../net/fifo.ts';
 import type { Recovery, Store } from '../store/store.ts';
 import { StoreError } from '../store/store.ts';
 import type { EngineView, FactFollower } from './types.ts';
@@ -95,7 +96,7 @@ export class Engine implements EngineView {
   readonly #followers = new Set<FactFollower>();
   readonly #between: (() => void)[] = [];
   #policy: Policy;
-  #queue: Job[] = [];
+  readonly #queue = new Fifo<Job>();
   #pumping: Promise<void> | null = null;
   #snapshotting: Promise<void> | null = null;
   /** True while facts are folded that are not durable yet. */
@@ -180,7 +181,7 @@ export class Engine implements EngineView {
   async #pump(): Promise<void> {
     // One turn of the event loop later, requests that arrived together are in one group and share one fsync.
     await new Promise<void>((resolve) => setImmediate(resolve));
-    while (this.#queue.length > 0) {
+    while (this.#queue.size > 0) {
       await this.#group();
       if (this.#options.snapshotEvery > 0 && this.#sinceSnapshot >= this.#options.snapshotEvery) {
         this.#startSnapshot();
@@ -242,39 +243,30 @@ export class Engine implements EngineView {
   #decideSlice(facts: RecordedFact[], answered: { readonly job: Job; readonly answer: Answer }[]): void {
     const { clock, systemTime = clock, newId } = this.#options;
     const now = clock();
+    const context = { now, systemTime: systemTime(), newId };
     const until = performance.now() + SLICE_MS;
-    let taken = 0;
-    try {
-      for (const job of this.#queue) {
-        taken++;
-        const policyBefore = this.#policy;
-        if (job.policy !== undefined) this.#policy = job.policy;
-        let decision: Decision;
-        try {
-          decision = decide(this.#state, job.command, {
-            now,
-            systemTime: systemTime(),
-            policy: this.#policy,
-            newId,
-          });
-        } catch (error) {
-          // A defect of the core concerns the command that met it, not the ones that happened to wait beside it.
-          this.#policy = policyBefore;
-          job.reject(error);
-          continue;
-        }
-        answered.push({ job, answer: decision.answer });
-        for (const fact of decision.facts) {
-          const recorded: RecordedFact = { seq: this.#state.seq + 1, at: now, fact };
-          facts.push(recorded);
-          this.#state.apply(recorded);
-        }
-        if (performance.now() > until) break;
+    do {
+      // It leaves the queue whatever comes of it: asked again, what failed would fail again, and nobody would get another turn.
+      const job = this.#queue.shift();
+      if (job === undefined) break;
+      const policyBefore = this.#policy;
+      if (job.policy !== undefined) this.#policy = job.policy;
+      let decision: Decision;
+      try {
+        decision = decide(this.#state, job.command, { ...context, policy: this.#policy });
+      } catch (error) {
+        // A defect of the core concerns the command that met it, not the ones that happened to wait beside it.
+        this.#policy = policyBefore;
+        job.reject(error);
+        continue;
       }
-    } finally {
-      // Also when a fact cannot be folded: asked again, it would fail again, and nobody would get another turn.
-      this.#queue.splice(0, taken);
-    }
+      answered.push({ job, answer: decision.answer });
+      for (const fact of decision.facts) {
+        const recorded: RecordedFact = { seq: this.#state.seq + 1, at: now, fact };
+        facts.push(recorded);
+        this.#state.apply(recorded);
+      }
+    } while (performance.now() <= until);
   }
 
   #settle(): void {
