@@ -1,6 +1,6 @@
 /** Errors as `application/problem+json` (RFC 9457), and what each kind of failure answers. */
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
-import { issueWords } from '../ingest/issue-words.ts';
+import { issueWords, saysMissing } from '../ingest/issue-words.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
 
@@ -136,7 +136,7 @@ function fieldErrors(issue: Issue): readonly FieldError[] {
       .map((key) => ({ field: join(field, shorten(String(key))), message: 'is not a known field' }));
   }
   const message = issue.message ?? 'is not valid';
-  if (message.endsWith('received undefined')) {
+  if (saysMissing(message)) {
     return [{ field, message: field === '' ? 'a JSON body is required' : 'is required' }];
   }
   return [{ field, message: issueWords(issue.params, message) }];

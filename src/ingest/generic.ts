@@ -5,7 +5,7 @@ import type { Detection } from '../core/types.ts';
 import { impliedProtocol, Protocol, protocolNumber, VECTOR_PATTERN } from '../core/vectors.ts';
 import { canonicalAddress } from '../net/prefix.ts';
 import { timeText } from '../net/time.ts';
-import { issueWords } from './issue-words.ts';
+import { issueWords, saysMissing } from './issue-words.ts';
 import { type FieldProblem, invalid, type Signal } from './signal.ts';
 
 /** So many of an event's ports are read. */
@@ -64,19 +64,19 @@ export type GenericEvent = z.infer<typeof genericEventSchema>;
 
 /** Reads one event; never throws. The signal is a detection or says which fields are wrong. */
 export function parseGenericEvent(json: unknown): Signal {
-  const ports = isRecord(json) && Array.isArray(json.top_dst_ports) ? json.top_dst_ports.length : 0;
-  if (ports > ALL_PORTS) {
-    return invalid('top_dst_ports', `has ${ports} ports, and there are only ${ALL_PORTS}`);
+  const ports: readonly unknown[] =
+    isRecord(json) && Array.isArray(json.top_dst_ports) ? json.top_dst_ports : [];
+  if (ports.length > ALL_PORTS) {
+    return invalid('top_dst_ports', `has ${ports.length} ports, and there are only ${ALL_PORTS}`);
   }
-  const parsed = genericEventSchema.safeParse(ports > MAX_PORTS_READ ? withFirstPorts(json) : json);
+  // Only those that are read are judged: tens of thousands of them would hold up everything else.
+  const event =
+    isRecord(json) && ports.length > MAX_PORTS_READ
+      ? { ...json, top_dst_ports: ports.slice(0, MAX_PORTS_READ) }
+      : json;
+  const parsed = genericEventSchema.safeParse(event);
   if (parsed.success) return toDetection(parsed.data);
   return { kind: 'invalid', problems: parsed.error.issues.slice(0, MAX_PROBLEMS).map(fieldProblem) };
-}
-
-/** Without the ports that are not read: judging tens of thousands of them would hold up everything else. */
-function withFirstPorts(json: unknown): unknown {
-  if (!isRecord(json) || !Array.isArray(json.top_dst_ports)) return json;
-  return { ...json, top_dst_ports: json.top_dst_ports.slice(0, MAX_PORTS_READ) };
 }
 
 function toDetection(event: GenericEvent): Signal {
@@ -141,9 +141,8 @@ function fieldProblem(issue: z.core.$ZodIssue): FieldProblem {
     if (typeof key === 'number') return `${text}[${key}]`;
     return text === '' ? String(key) : `${text}.${String(key)}`;
   }, '');
-  // The input itself is not among what an issue tells.
-  const missing = issue.code === 'invalid_type' && issue.message.endsWith('received undefined');
-  return { path, message: missing ? 'is missing' : lowerFirst(issueWords({ ...issue }, issue.message)) };
+  const message = saysMissing(issue.message) ? 'is missing' : issueWords({ ...issue }, issue.message);
+  return { path, message: lowerFirst(message) };
 }
 
 function lowerFirst(text: string): string {

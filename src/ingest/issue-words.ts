@@ -22,6 +22,11 @@ export function issueWords(details: Readonly<Record<string, unknown>>, message: 
   return message;
 }
 
+/** True when the library's message is about a value that is not there: what was sent is not among what an issue tells. */
+export function saysMissing(message: string): boolean {
+  return message.endsWith('received undefined');
+}
+
 const TYPES: Readonly<Record<string, string>> = {
   int: 'a whole number',
   number: 'a number',
