@@ -3,6 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { Rehearsal, SimulatedStep, Simulation, SimulationSummary } from '../app/simulate.ts';
 import type { Policy } from '../core/policy.ts';
+import { timeText } from '../net/time.ts';
 import type { Context } from './context.ts';
 import { CliError, Exit, readInput } from './context.ts';
 import { pairs, printable } from './render.ts';
@@ -179,7 +180,7 @@ function subjectOf({ command }: SimulatedStep): string {
 function stepText(step: SimulatedStep, ruleText: RuleText, withWhy: boolean): string {
   const mitigation = mitigationOf(step);
   const refusal = refusalOf(step);
-  const parts = [new Date(step.at).toISOString(), subjectOf(step), '->', statusOf(step)];
+  const parts = [timeText(step.at), subjectOf(step), '->', statusOf(step)];
   if (refusal !== null) parts.push(`(${refusal})`);
   if (mitigation !== null && refusal === null) parts.push(ruleText(mitigation));
   const why = withWhy ? whyOf(step).map((one) => `  - ${printable(one)}\n`) : [];
@@ -190,7 +191,7 @@ function stepJson(step: SimulatedStep, ruleText: RuleText): Readonly<Record<stri
   const { command } = step;
   const mitigation = mitigationOf(step);
   return {
-    at: new Date(step.at).toISOString(),
+    at: timeText(step.at),
     command: command.type,
     ...(command.type === 'event'
       ? {
@@ -205,7 +206,7 @@ function stepJson(step: SimulatedStep, ruleText: RuleText): Readonly<Record<stri
     mitigation_id: mitigation?.id ?? null,
     customer_id: mitigation?.customerId ?? null,
     rule: mitigation === null ? null : ruleText(mitigation),
-    expires_at: mitigation === null ? null : new Date(mitigation.expiresAt).toISOString(),
+    expires_at: mitigation === null ? null : timeText(mitigation.expiresAt),
     why: whyOf(step),
   };
 }

@@ -1,5 +1,6 @@
 /** The files of the audit log: one that is written, and rotated ones beside it with the time of their end in their names. */
 import { basename, dirname, join } from 'node:path';
+import { timeText } from '../net/time.ts';
 import type { AuditEntry } from './audit-entry.ts';
 import { errorCode, type Files, type OpenFile } from './files.ts';
 import { linesFromEnd, unterminatedOctets } from './lines.ts';
@@ -25,7 +26,7 @@ export function rotatedPath(path: string, rotated: readonly string[], now: numbe
   const [, hour, minute, second] = TIME.exec(rotated.at(-1)?.slice(path.length + 1) ?? '') ?? [];
   const newest = hour === undefined ? Number.NEGATIVE_INFINITY : Date.parse(`${hour}:${minute}:${second}`);
   const at = Math.max(now, newest + 1);
-  return `${path}.${new Date(at).toISOString().replaceAll(':', '-')}`;
+  return `${path}.${timeText(at).replaceAll(':', '-')}`;
 }
 
 /** Whole lines of a file, last line first. */
