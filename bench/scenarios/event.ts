@@ -155,6 +155,7 @@ async function prefixd(): Promise<Prefixd> {
     async octetsOfOne(n) {
       const before = journalOctets(folder);
       await one(n);
+      rested();
       return journalOctets(folder) - before;
     },
     async warmUp() {
