@@ -73,7 +73,16 @@ export const POLICY: Policy = {
     maxActiveGlobal: 500,
     maxNewPerMinute: Number.POSITIVE_INFINITY,
   },
-  timers: { defaultTtlSeconds: 60, minTtlSeconds: 1, maxTtlSeconds: 600, correlationWindowSeconds: 60 },
+  timers: {
+    defaultTtlSeconds: 60,
+    minTtlSeconds: 1,
+    maxTtlSeconds: 600,
+    correlationWindowSeconds: 60,
+    maxHoldSeconds: 7200,
+    holdDownSeconds: 0,
+  },
+  aggregation: { hosts: 24, windowSeconds: 60, toV4: 24, toV6: 56 },
+  detectors: new Map(),
   escalation: { enabled: true, minPersistenceSeconds: 2, minConfidence: 0.5 },
   profiles: DEFAULT_PROFILES,
   inventory: buildInventory({

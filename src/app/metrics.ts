@@ -19,6 +19,7 @@ const MAX_OTHER_VECTORS = 16;
 
 const REASONS: Readonly<Record<RefusalReason, true>> = {
   safelisted: true,
+  not_unicast: true,
   not_in_inventory: true,
   prefix_length: true,
   ttl_out_of_bounds: true,
@@ -29,6 +30,7 @@ const REASONS: Readonly<Record<RefusalReason, true>> = {
   quota_global: true,
   quota_rate: true,
   rule_too_broad: true,
+  not_enforceable: true,
 };
 
 const FAST = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];

@@ -5,6 +5,7 @@ import type {
   Actor,
   Detection,
   EventStatus,
+  HoldMode,
   Mitigation,
   MitigationAction,
   RefusalReason,
@@ -12,7 +13,13 @@ import type {
 } from './types.ts';
 
 export type Command =
-  | { readonly type: 'event'; readonly detection: Detection; readonly actor: Actor }
+  | {
+      readonly type: 'event';
+      readonly detection: Detection;
+      readonly actor: Actor;
+      /** How the token that reports it holds mitigations; absent: see Detection. */
+      readonly hold?: HoldMode;
+    }
   | { readonly type: 'withdraw'; readonly id: string; readonly actor: Actor; readonly reason: string }
   | { readonly type: 'withdraw-all'; readonly actor: Actor; readonly reason: string }
   /** An operator's own mitigation, through the same guardrails. */

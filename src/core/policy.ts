@@ -3,6 +3,7 @@ import type { Prefix } from '../net/prefix.ts';
 import type { Inventory } from './inventory.ts';
 import type { PlaybookSet } from './playbook.ts';
 import type { Profile, ProfileName } from './profile.ts';
+import type { HoldMode } from './types.ts';
 
 export type { Profile, ProfileName } from './profile.ts';
 
@@ -35,6 +36,28 @@ export interface Timers {
   readonly minTtlSeconds: number;
   readonly maxTtlSeconds: number;
   readonly correlationWindowSeconds: number;
+  /** How long a hold renews its mitigation without another report. */
+  readonly maxHoldSeconds: number;
+  /** How long a rule stays when its last hold was released, so that an attack that comes and goes does not flap it. */
+  readonly holdDownSeconds: number;
+}
+
+/** What is known of a detector beforehand, by the name it reports under. */
+export interface DetectorPolicy {
+  /** Absent: as its kind of detector does. */
+  readonly hold?: HoldMode;
+  /** Taken for the confidence of a report that gives none; 0..1. */
+  readonly confidence?: number;
+}
+
+/** When many hosts of one inventory prefix are attacked, one rule for the prefix takes the place of one for each. */
+export interface Aggregation {
+  /** So many hosts within the window. */
+  readonly hosts: number;
+  readonly windowSeconds: number;
+  /** Lengths of the prefixes; without effect where guardrails do not allow them. */
+  readonly toV4: number;
+  readonly toV6: number;
 }
 
 export interface Escalation {
@@ -51,6 +74,9 @@ export interface Policy {
   readonly quotas: Quotas;
   readonly timers: Timers;
   readonly escalation: Escalation;
+  readonly aggregation: Aggregation;
+  /** By source. */
+  readonly detectors: ReadonlyMap<string, DetectorPolicy>;
   readonly profiles: Readonly<Record<ProfileName, Profile>>;
   readonly inventory: Inventory;
   readonly playbooks: PlaybookSet;

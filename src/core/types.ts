@@ -12,13 +12,36 @@ export interface Actor {
   readonly requestId?: string;
 }
 
+/**
+ * How a reporter keeps a mitigation alive. `until_ttl`: it repeats while the attack lasts, so each report extends the TTL.
+ * `until_released`: it reports the end, so the daemon renews the TTL until then, for at most `timers.max_hold_seconds`.
+ */
+export type HoldMode = 'until_released' | 'until_ttl';
+
+/** What else the packets of an attack have in common, as the detector saw it. Absent keys do not restrict. */
+export interface TrafficTraits {
+  /** Ascending, no duplicates, at most 64. */
+  readonly srcPorts?: readonly number[];
+  /** TCP flags that are all set, as the octet of the TCP header (SYN is 0x02). */
+  readonly tcpFlags?: number;
+  /** Total lengths of the IP packets in octets, in normal form. */
+  readonly packetLengths?: readonly Range[];
+  /** Only fragments. */
+  readonly fragments?: boolean;
+}
+
 /** What a detector said, in one form whatever it spoke (see ingest/). */
 export interface Detection {
-  /** The detector's own id of the event; null when it gave none. */
+  /** The detector's own id of the event; null when it gave none. The same ban with the same id is a duplicate. */
   readonly externalId: string | null;
+  /**
+   * The detector's id of the alert that the event is about, under which its hold is kept; absent or null: `externalId`,
+   * and without that the source and the vector. It differs from `externalId` where a detector repeats an alert.
+   */
+  readonly alertId?: string | null;
   readonly source: string;
   readonly action: 'ban' | 'unban';
-  /** Canonical address. */
+  /** Canonical address, or the canonical prefix (`203.0.113.0/24`) of a report about more than one. */
   readonly victim: string;
   /** `[a-z0-9_]{1,64}` */
   readonly vector: string;
@@ -32,8 +55,17 @@ export interface Detection {
   readonly confidence: number | null;
   /** Destination ports under attack, ascending, no duplicates, at most 64. */
   readonly ports: readonly number[];
+  readonly traits?: TrafficTraits;
   /** When the detector says it happened; null when it did not. Recorded, and judged only for being stale. */
   readonly at: number | null;
+  /** When the alert began, as the detector says (ms); absent: `at`, and without that its arrival. Never judged for being stale. */
+  readonly beganAt?: number;
+  /** Of an unban: when the attack ended, as the detector says (ms); absent: `at`. It ends nothing that began later. */
+  readonly endedAt?: number;
+  /** How this kind of detector holds what it reports; absent: until_ttl. A token or `detectors.*.hold` may say otherwise. */
+  readonly hold?: HoldMode;
+  /** Of an unban: its detector never names the vector, so every vector that this source reported is meant. */
+  readonly anyVector?: boolean;
   /** Whatever else came with it; kept, never interpreted. */
   readonly details: Readonly<Record<string, unknown>>;
 }
@@ -126,6 +158,7 @@ export interface Mitigation {
 /** Stable codes of refusals (422). */
 export type RefusalReason =
   | 'safelisted'
+  | 'not_unicast'
   | 'not_in_inventory'
   | 'prefix_length'
   | 'ttl_out_of_bounds'
@@ -135,7 +168,8 @@ export type RefusalReason =
   | 'quota_pop'
   | 'quota_global'
   | 'quota_rate'
-  | 'rule_too_broad';
+  | 'rule_too_broad'
+  | 'not_enforceable';
 
 /** How an event was answered. */
 export type EventStatus =

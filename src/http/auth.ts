@@ -2,6 +2,7 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { TLSSocket } from 'node:tls';
+import type { HoldMode } from '../core/types.ts';
 import type { AuthSettings, Role } from './dependencies.ts';
 import { HttpProblem } from './problem.ts';
 
@@ -16,6 +17,8 @@ export interface Caller {
   /** Name of the token, the certificate's CN, or `anonymous`. */
   readonly name: string;
   readonly role: Role;
+  /** How mitigations that it reports are held, where its token says so. */
+  readonly hold?: HoldMode;
 }
 
 const GRANTS: Readonly<Record<Role, ReadonlySet<Access>>> = {
@@ -52,7 +55,7 @@ function authenticatorFor(settings: AuthSettings): Authenticator {
     case 'none':
       return () => ({ name: 'anonymous', role: 'admin' });
     case 'bearer':
-      return bearer(settings.tokens.map(({ name, role, token }) => ({ name, role, digest: digest(token) })));
+      return bearer(settings.tokens.map(({ token, ...caller }) => ({ caller, digest: digest(token) })));
     case 'mtls':
       return (request) => byCertificate(request, settings.roles);
   }
@@ -60,7 +63,8 @@ function authenticatorFor(settings: AuthSettings): Authenticator {
 
 const digest = (token: string): Buffer => hash('sha256', token, 'buffer');
 
-interface KnownToken extends Caller {
+interface KnownToken {
+  readonly caller: Caller;
   readonly digest: Buffer;
 }
 
@@ -73,7 +77,7 @@ function bearer(tokens: readonly KnownToken[]): Authenticator {
     const presented = digest(match?.[1] ?? '');
     let caller: Caller | undefined;
     for (const token of tokens) {
-      if (timingSafeEqual(token.digest, presented)) caller = { name: token.name, role: token.role };
+      if (timingSafeEqual(token.digest, presented)) caller = token.caller;
     }
     if (match === null || caller === undefined) {
       throw unauthorized('The bearer token is not known', 'Bearer realm="prefixd", error="invalid_token"');

@@ -1,7 +1,7 @@
 /** What the HTTP room is given by the composition root. It decides nothing and owns no state but its connections. */
 import type { Announcer } from '../control/announcer.ts';
 import type { EngineView, ReconcilerView } from '../control/types.ts';
-import type { Actor } from '../core/types.ts';
+import type { Actor, HoldMode } from '../core/types.ts';
 import type { LabelMap } from '../ingest/alertmanager.ts';
 
 /** What a caller may do. `detector`: events and signals; `viewer`: reads; `operator`: all but reload; `admin`: all. */
@@ -12,6 +12,8 @@ export interface ApiToken {
   readonly name: string;
   readonly role: Role;
   readonly token: string;
+  /** How it holds what it reports; absent: as its detector does. */
+  readonly hold?: HoldMode;
 }
 
 /** How callers prove who they are. */

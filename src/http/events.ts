@@ -6,7 +6,7 @@ import type { Detection } from '../core/types.ts';
 import { genericEventSchema } from '../ingest/generic.ts';
 import type { Signal } from '../ingest/signal.ts';
 import { Line } from './body.ts';
-import { type App, detectorOf } from './context.ts';
+import { type App, callerOf, detectorOf } from './context.ts';
 import { page } from './cursor.ts';
 import type { HttpDependencies } from './dependencies.ts';
 import { readAlertmanager, readEvent, readFastNetMon, reportOf } from './detectors.ts';
@@ -39,7 +39,13 @@ export function registerEvents(app: App, deps: HttpDependencies, buckets: TokenB
   const limited = { access: 'report', rateLimit: LIMITED } as const;
 
   const submit = async (detection: Detection, request: FastifyRequest): Promise<EventAnswer> => {
-    const answer = await engine.submit({ type: 'event', detection, actor: detectorOf(request) });
+    const { hold } = callerOf(request);
+    const answer = await engine.submit({
+      type: 'event',
+      detection,
+      actor: detectorOf(request),
+      ...(hold === undefined ? {} : { hold }),
+    });
     return eventAnswer(answer, detection);
   };
 

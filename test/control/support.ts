@@ -144,7 +144,16 @@ export const POLICY: Policy = {
     protectedPorts: [179],
   },
   quotas: { maxActivePerCustomer: 50, maxActivePerPop: 50, maxActiveGlobal: 50, maxNewPerMinute: 50 },
-  timers: { defaultTtlSeconds: 120, minTtlSeconds: 30, maxTtlSeconds: 1800, correlationWindowSeconds: 300 },
+  timers: {
+    defaultTtlSeconds: 120,
+    minTtlSeconds: 30,
+    maxTtlSeconds: 1800,
+    correlationWindowSeconds: 300,
+    maxHoldSeconds: 7200,
+    holdDownSeconds: 0,
+  },
+  aggregation: { hosts: 24, windowSeconds: 60, toV4: 24, toV6: 56 },
+  detectors: new Map(),
   escalation: { enabled: true, minPersistenceSeconds: 120, minConfidence: 0.7 },
   profiles: {
     strict: { confidence: 0.8, persistence: 0.5, ttl: 1.5 },

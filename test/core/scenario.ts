@@ -88,6 +88,8 @@ export interface PolicyOptions {
   readonly quotas?: Partial<Policy['quotas']>;
   readonly timers?: Partial<Policy['timers']>;
   readonly escalation?: Partial<Policy['escalation']>;
+  readonly aggregation?: Partial<Policy['aggregation']>;
+  readonly detectors?: Policy['detectors'];
   readonly mode?: Policy['mode'];
   readonly safelist?: readonly string[];
 }
@@ -121,8 +123,12 @@ export function policyOf(options: PolicyOptions = {}): Policy {
       minTtlSeconds: 30,
       maxTtlSeconds: 1800,
       correlationWindowSeconds: 300,
+      maxHoldSeconds: 7200,
+      holdDownSeconds: 0,
       ...options.timers,
     },
+    aggregation: { hosts: 24, windowSeconds: 60, toV4: 24, toV6: 56, ...options.aggregation },
+    detectors: options.detectors ?? new Map(),
     escalation: { enabled: true, minPersistenceSeconds: 120, minConfidence: 0.7, ...options.escalation },
     profiles: DEFAULT_PROFILES,
     inventory: buildInventory(options.inventory ?? INVENTORY).inventory,

@@ -6,7 +6,7 @@ import { FAMILIES } from '../../bgp/wire/iana.ts';
 import type { NeighborPolicy } from '../../control/render.ts';
 import type { Inventory } from '../../core/inventory.ts';
 import type { PlaybookSet } from '../../core/playbook.ts';
-import type { Policy } from '../../core/policy.ts';
+import type { DetectorPolicy, Policy } from '../../core/policy.ts';
 import type { ApiToken, AuthSettings } from '../../http/dependencies.ts';
 import { concatBytes } from '../../net/bytes.ts';
 import type { Prefix } from '../../net/prefix.ts';
@@ -67,6 +67,7 @@ export function buildConfig(ingredients: Ingredients): LoadedConfig {
       allowPrivateAddresses: alerting.allow_private_addresses,
     },
     alertmanagerLabels: settings.detectors.alertmanager.labels,
+    vectorMaps: vectorMaps(settings),
     reconciliationIntervalSeconds: timers.reconciliation_interval_seconds,
     shown: {
       settings: showSettings(settings),
@@ -110,7 +111,7 @@ function withPaths(settings: Settings, folder: string) {
 }
 
 function buildPolicy(settings: Placed, inventory: Inventory, playbooks: PlaybookSet): Policy {
-  const { guardrails, quotas, timers, escalation } = settings;
+  const { guardrails, quotas, timers, escalation, aggregation } = settings;
   return {
     pop: settings.pop,
     mode: settings.mode,
@@ -137,7 +138,16 @@ function buildPolicy(settings: Placed, inventory: Inventory, playbooks: Playbook
       minTtlSeconds: timers.min_ttl_seconds,
       maxTtlSeconds: timers.max_ttl_seconds,
       correlationWindowSeconds: timers.correlation_window_seconds,
+      maxHoldSeconds: timers.max_hold_seconds,
+      holdDownSeconds: timers.hold_down_seconds,
     },
+    aggregation: {
+      hosts: aggregation.hosts,
+      windowSeconds: aggregation.window_seconds,
+      toV4: aggregation.to_v4,
+      toV6: aggregation.to_v6,
+    },
+    detectors: detectorPolicies(settings),
     escalation: {
       enabled: escalation.enabled,
       minPersistenceSeconds: escalation.min_persistence_seconds,
@@ -148,6 +158,25 @@ function buildPolicy(settings: Placed, inventory: Inventory, playbooks: Playbook
     playbooks,
     safelist: settings.safelist.prefixes.map(prefixOf),
   };
+}
+
+function detectorPolicies(settings: Placed): ReadonlyMap<string, DetectorPolicy> {
+  return new Map(
+    Object.entries(settings.detectors).map(([source, { hold, confidence }]) => [
+      source,
+      { ...(hold === undefined ? {} : { hold }), ...(confidence === undefined ? {} : { confidence }) },
+    ]),
+  );
+}
+
+/** What a detector calls its attacks, by source and then by the name it gives. */
+function vectorMaps(settings: Placed): LoadedConfig['vectorMaps'] {
+  return new Map(
+    Object.entries(settings.detectors).map(([source, entry]) => [
+      source,
+      new Map(Object.entries(entry.vector_map)),
+    ]),
+  );
 }
 
 function limit(quota: number | 'unlimited'): number {
@@ -266,6 +295,7 @@ function buildAuth(auth: Placed['http']['auth'], secrets: Secrets): AuthSettings
           name: entry.name,
           role: entry.role,
           token: secretAt(secrets, ['http', 'auth', 'tokens', i, 'token_env']),
+          ...(entry.hold === undefined ? {} : { hold: entry.hold }),
         }),
       );
       const admin = secrets.get(ADMIN_TOKEN_PATH);

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { parseAnyCommunity } from '../../bgp/wire/communities.ts';
+import { VECTOR_PATTERN } from '../../core/vectors.ts';
 import { parseAddress, parsePrefix } from '../../net/prefix.ts';
 
 /** A whole number from `min` to `max`. */
@@ -56,6 +57,10 @@ function text(expects: string, test: (value: string) => boolean, secret = false)
 /** A name as labels, logs and paths of the API carry it. */
 export const name = text('a name of 1 to 64 letters, digits, ".", "_" or "-"', (value) =>
   /^[A-Za-z0-9._-]{1,64}$/.test(value),
+);
+
+export const vector = text('a vector: 1 to 64 of a-z, 0-9 and underscore, such as udp_flood', (value) =>
+  VECTOR_PATTERN.test(value),
 );
 
 export const words = text('a text that is not empty', (value) => value.trim() !== '');

@@ -14,9 +14,12 @@ import {
   path,
   prefix,
   quota,
+  vector,
   webUrl,
   words,
 } from './leaves.ts';
+
+const hold = oneOf(['until_released', 'until_ttl']);
 
 const role = oneOf(['detector', 'viewer', 'operator', 'admin']);
 
@@ -29,6 +32,9 @@ const token = z.strictObject({
     '`detector`: events and signals; `viewer`: reads; `operator`: everything but reload; `admin`: everything.',
   ),
   token_env: environment.describe('Environment variable that holds the token.'),
+  hold: hold
+    .optional()
+    .describe('How mitigations that are reported with this token are held; it goes before `detectors`.'),
 });
 
 const auth = z.strictObject({
@@ -116,6 +122,16 @@ const timers = z.strictObject({
   correlation_window_seconds: seconds(1)
     .default(300)
     .describe('How long events about the same victim belong together; an older event changes nothing.'),
+  max_hold_seconds: seconds(1)
+    .default(7200)
+    .describe(
+      'How long the TTL of a mitigation is renewed for a detector that reports the end of an attack, counted from its last report.',
+    ),
+  hold_down_seconds: seconds(0)
+    .default(0)
+    .describe(
+      'How long a rule stays after the last detector reported the end; a new report in that time keeps it.',
+    ),
   reconciliation_interval_seconds: integer(1, 3600, 'seconds')
     .default(30)
     .describe('How often everything is compared with what each session was sent.'),
@@ -180,15 +196,53 @@ const labelMap = z.strictObject({
   source: labels('source').describe('Name of the detector.'),
 });
 
-const detectors = z.strictObject({
-  alertmanager: z
-    .strictObject({
-      labels: labelMap
-        .prefault({})
-        .describe('Which labels (else annotations) of an alert say what; the first that it has counts.'),
-    })
-    .prefault({})
-    .describe('Alertmanager and Grafana.'),
+/** What can be said of every detector. */
+const detectorKeys = {
+  hold: hold
+    .optional()
+    .describe(
+      '`until_released`: it reports the end of an attack, and the TTL is renewed until then; `until_ttl`: it repeats its report. Default: `until_released` for FastNetMon, Alertmanager and Grafana, else `until_ttl`.',
+    ),
+  confidence: decimal(0, 1)
+    .optional()
+    .describe('Confidence of a report that gives none. Default: none, so that no further step is reached.'),
+  vector_map: z
+    .record(words, vector)
+    .default({})
+    .describe('Vectors by the names that the detector gives them, on top of the built-in aliases.'),
+};
+
+const detector = z.strictObject(detectorKeys);
+
+const detectors = z
+  .object({
+    alertmanager: z
+      .strictObject({
+        ...detectorKeys,
+        labels: labelMap
+          .prefault({})
+          .describe('Which labels (else annotations) of an alert say what; the first that it has counts.'),
+      })
+      .prefault({})
+      .describe('Alertmanager. The labels are those of Grafana, too.'),
+    fastnetmon: detector.prefault({}).describe('FastNetMon, both editions.'),
+    grafana: detector.prefault({}).describe('Grafana.'),
+  })
+  .catchall(detector);
+
+const aggregation = z.strictObject({
+  hosts: integer(2, 65_536)
+    .default(24)
+    .describe(
+      'Hosts of one inventory prefix under the same attack from which on one rule covers the prefix.',
+    ),
+  window_seconds: seconds(1).default(60).describe('Time within which they must be reported.'),
+  to_v4: integer(1, 32)
+    .default(24)
+    .describe('Length of the IPv4 prefix; `guardrails.dst_prefix_minlen` must allow it.'),
+  to_v6: integer(1, 128)
+    .default(56)
+    .describe('Length of the IPv6 prefix; `guardrails.dst_prefix_minlen_v6` must allow it.'),
 });
 
 const destination = z.discriminatedUnion('type', [
@@ -277,6 +331,11 @@ export const settingsSchema = z.strictObject({
     })
     .prefault({})
     .describe('How to stop.'),
+  aggregation: aggregation
+    .prefault({})
+    .describe(
+      'When an attack hits many hosts, one rule for their prefix takes the place of one for each. Off unless the guardrails allow that length.',
+    ),
   detectors: detectors.prefault({}).describe("How detectors' own messages are read."),
   alerting: alerting.prefault({}).describe('Alerts to people and programs.'),
 });

@@ -92,6 +92,8 @@ export interface LoadedConfig {
   readonly alerting: AlertingSettings;
   /** Which labels of Alertmanager and Grafana say what. */
   readonly alertmanagerLabels: LabelMap;
+  /** Vectors by what a detector calls them, by source. */
+  readonly vectorMaps: ReadonlyMap<string, ReadonlyMap<string, string>>;
   readonly reconciliationIntervalSeconds: number;
   /** For people and the API: in the words of the files, defaults filled in, secrets redacted. Survives JSON. */
   readonly shown: {

@@ -38,6 +38,8 @@ test('every section left out has the defaults of the public contract', async (t)
     minTtlSeconds: 30,
     maxTtlSeconds: 1800,
     correlationWindowSeconds: 300,
+    maxHoldSeconds: 7200,
+    holdDownSeconds: 0,
   });
   assert.deepEqual(policy.quotas, {
     maxActivePerCustomer: 5,
