@@ -186,8 +186,8 @@ class Run {
   }
 
   #endsSoon(): boolean {
-    const { earliestExpiry } = this.#running.engine.state;
-    return earliestExpiry !== null && earliestExpiry < worldNow() + QUIET_AHEAD_MS;
+    const { earliestDue } = this.#running.engine.state;
+    return earliestDue !== null && earliestDue < worldNow() + QUIET_AHEAD_MS;
   }
 
   /**
@@ -196,7 +196,7 @@ class Run {
    */
   async #nothingToDo(): Promise<boolean> {
     const { engine, reconciler } = this.#running;
-    const nextEnd = engine.state.earliestExpiry ?? Number.POSITIVE_INFINITY;
+    const nextEnd = engine.state.earliestDue ?? Number.POSITIVE_INFINITY;
     const before = reconciler.stats.drift;
     await reconciler.full('check');
     const drift = reconciler.stats.drift - before;

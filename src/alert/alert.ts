@@ -4,7 +4,10 @@ import type { Actor, Mitigation } from '../core/types.ts';
 import { timeText } from '../net/time.ts';
 
 /** Facts that can raise an alert. */
-export type AlertEvent = Exclude<Fact['type'], 'event.received' | 'mitigation.ending'>;
+export type AlertEvent = Exclude<Fact['type'], QuietFact['type']>;
+
+/** Facts that tell nobody anything yet. */
+type QuietFact = Extract<Fact, { type: 'event.received' | 'mitigation.ending' | 'mitigation.released' }>;
 
 /** Where alerts go. `webhookUrl`, `routingKey` and `secret` are secrets. */
 export type AlertDestination =
@@ -43,8 +46,7 @@ export function alertOf(
   pop: string,
   find: (id: string) => Mitigation | undefined,
 ): Alert | null {
-  if (fact.type === 'event.received' || fact.type === 'mitigation.ending' || !wanted.has(fact.type))
-    return null;
+  if (isQuiet(fact) || !wanted.has(fact.type)) return null;
   const common = { event: fact.type, seq, at, pop };
   switch (fact.type) {
     case 'mitigation.created':
@@ -69,6 +71,12 @@ export function alertOf(
     case 'policy.loaded':
       return aboutAction(common, 'configuration', fact.actor, 'Configuration loaded', fact.summary);
   }
+}
+
+function isQuiet(fact: Fact): fact is QuietFact {
+  return (
+    fact.type === 'event.received' || fact.type === 'mitigation.ending' || fact.type === 'mitigation.released'
+  );
 }
 
 type Common = Pick<Alert, 'event' | 'seq' | 'at' | 'pop'>;

@@ -45,6 +45,11 @@ export function narrateFacts(
           log[level](fields, fact.type.replace('.', ' '));
           break;
         }
+        case 'mitigation.released': {
+          const { actor, reason } = fact.release;
+          log.info({ mitigation_id: fact.id, actor: actor.name, reason }, 'a detector released its hold');
+          break;
+        }
         case 'mitigation.ending': {
           const { to, actor, reason } = fact.ending;
           log.info(

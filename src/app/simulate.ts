@@ -83,7 +83,7 @@ export class Simulation {
 
   #advance(until: number): void {
     for (;;) {
-      const due = this.#state.earliestExpiry;
+      const due = this.#state.earliestDue;
       if (due === null || due > until) break;
       this.#now = Math.max(this.#now, due);
       const answer = this.#decide({ type: 'expire' });

@@ -49,7 +49,7 @@ export class Schedule {
 
   /** Sets the timer to the earliest expiry there is now, at least `minimumMs` from now. */
   armExpiry(minimumMs = 0): void {
-    const next = this.#options.engine.state.earliestExpiry;
+    const next = this.#options.engine.state.earliestDue;
     if (next !== null && next === this.#armedFor && minimumMs === 0) return;
     this.#cancelExpiry();
     this.#armedFor = null;

@@ -6,7 +6,7 @@ import { matchKey } from '../core/state.ts';
 /** What a group of facts means for the routers. */
 export interface Touch {
   readonly keys: Set<MatchKey>;
-  /** Mitigations that last longer, and nothing else: their matches are not among the keys. */
+  /** Mitigations whose time or holds changed, and nothing else: their matches are not among the keys. */
   readonly extended: ReadonlySet<string>;
   /** Mitigations that are on their way out now. */
   readonly ending: readonly string[];
@@ -47,6 +47,7 @@ export class TouchedMatches {
           ended.push(fact.id);
           break;
         case 'mitigation.extended':
+        case 'mitigation.released':
           extended.add(fact.id);
           break;
         case 'mitigation.widened':

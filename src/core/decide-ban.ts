@@ -1,12 +1,22 @@
 /** A detector reports an attack (INTERFACES "What an event leads to"). */
+import { isActive } from './active-counts.ts';
 import { type Attack, choosePlaybook } from './choose-playbook.ts';
 import type { DecideContext, Decision } from './commands.ts';
 import { type Correlation, correlate, type Standing } from './correlate.ts';
 import { type EventCommand, eventDecision, type Outcome, pausedWords, untimely } from './event-answer.ts';
+import { changed } from './evolve.ts';
 import type { Fact } from './facts.ts';
 import { judgeOwner, judgePorts, judgeQuotas, judgeTarget, type Refusal } from './guardrails.ts';
+import { alertOf, confidenceOf, heldUntil, holdFor, holdKey, holdModeOf, renewalTime } from './holds.ts';
 import type { Ownership } from './inventory.ts';
-import { type Continuation, extensionOf, keepAlive } from './keep-alive.ts';
+import {
+  type Continuation,
+  extensionOf,
+  keepAlive,
+  nextStepTime,
+  runOutFacts,
+  withHoldOf,
+} from './keep-alive.ts';
 import { stepTtl } from './lifecycle.ts';
 import { type MitigationDraft, newMitigation, rejectedMitigation } from './new-mitigation.ts';
 import type { Playbook, Step } from './playbook.ts';
@@ -19,6 +29,8 @@ import { actionWords, portWords } from './words.ts';
 
 /** Everything known about one event while it is decided. */
 interface Case extends Continuation {
+  readonly event: NonNullable<Continuation['event']>;
+  readonly detection: Detection;
   readonly command: EventCommand;
   readonly playbook: Playbook;
   /** The playbook's first. */
@@ -61,7 +73,8 @@ function judge(state: DecisionView, command: EventCommand, context: DecideContex
   const { policy } = context;
   const owner = ownerOf(policy.inventory, detection.victim);
   const profileName = owner?.profile ?? 'normal';
-  const { vector, source, protocol, bps, pps, confidence, ports } = detection;
+  const { vector, source, protocol, bps, pps, ports } = detection;
+  const confidence = confidenceOf(detection, policy);
   const customerId = owner?.customerId ?? null;
   const attack: Attack = {
     vector,
@@ -78,7 +91,9 @@ function judge(state: DecisionView, command: EventCommand, context: DecideContex
   const why = [ownerWords(detection.victim, owner), ...choice.why];
   const { playbook } = choice;
   const step = playbook?.steps[0];
-  if (playbook === null || step === undefined) return { status: 'accepted_no_playbook', why };
+  if (playbook === null || step === undefined) {
+    return { status: 'accepted_no_playbook', facts: runOut(state, detection, context.now), why };
+  }
 
   why.push(`step 1 of ${playbook.steps.length}: ${actionWords(step.action)}`);
   const draft = draftFor(detection, detection.ports, owner, step);
@@ -87,12 +102,33 @@ function judge(state: DecisionView, command: EventCommand, context: DecideContex
 
   const profile = policy.profiles[profileName];
   const { rule } = draft;
-  const it: Case = { state, context, command, detection, eventId, owner, profile, playbook, step, rule, why };
+  const it: Case = {
+    state,
+    context,
+    command,
+    detection,
+    report: { vector, bps, pps, confidence },
+    event: { id: eventId, detection, mode: holdModeOf(detection, policy, command.hold) },
+    owner,
+    profile,
+    playbook,
+    step,
+    rule,
+    why,
+  };
   const refusal =
     judgeTarget(state, policy, rule.match) ??
     judgeOwner(policy.guardrails, detection.victim, owner !== undefined);
   if (refusal !== null) return refused(it, rule, refusal);
   return follow(it, correlate(standingFor(it), rule));
+}
+
+/** What the alert holds runs out: by what it says now, no playbook answers it any more. */
+function runOut(state: DecisionView, detection: Detection, now: number): readonly Fact[] {
+  return [...state.heldBy(holdKey(alertOf(detection)))]
+    .flatMap((id) => state.mitigations.get(id) ?? [])
+    .filter(isActive)
+    .flatMap((mitigation) => runOutFacts(mitigation, detection, now));
 }
 
 function draftFor(
@@ -128,7 +164,7 @@ function standingFor(it: Case): readonly Standing[] {
     standing.push({
       mitigation,
       rule,
-      recent: now - mitigation.updatedAt <= windowMs,
+      recent: now - mitigation.updatedAt <= windowMs || heldUntil(mitigation, now) !== null,
       widenable:
         mitigation.playbook !== null &&
         !(mitigation.action.type === 'discard' && hitsAllowedPort(rule.match, allowed)),
@@ -179,7 +215,10 @@ function created(it: Case, rule: Rule, before: readonly Fact[], beforeWhy: reado
   const ttl = stepTtl(step, profile, policy.timers);
   const named = rule === it.rule ? [] : [`the new ${portWords(rule.ports)} get a mitigation of their own`];
   const why = [...it.why, ...beforeWhy, ...named, ...ttl.why, `guardrails passed; TTL ${ttl.seconds} s`];
-  const mitigation = newMitigation(draftOf(it, rule, why), ttl.seconds, context);
+  const begun = newMitigation(draftOf(it, rule, why), ttl.seconds, context);
+  const hold = holdFor(it.detection, it.event.mode, policy, now, begun.expiresAt, undefined);
+  const held = { ...begun, holds: [hold] };
+  const mitigation = { ...held, renewAt: renewalTime(held, now, nextStepTime(held, it)) };
   return {
     status: policy.mode === 'dry-run' ? 'dry_run' : 'accepted',
     mitigation,
@@ -207,7 +246,7 @@ function refused(
 }
 
 function draftOf(it: Case, rule: Rule, why: readonly string[]): MitigationDraft {
-  const { detection, command, owner, playbook, step, eventId } = it;
+  const { detection, command, owner, playbook, step, event } = it;
   return {
     victim: detection.victim,
     vector: detection.vector,
@@ -216,7 +255,7 @@ function draftOf(it: Case, rule: Rule, why: readonly string[]): MitigationDraft 
     rule,
     action: step.action,
     playbook: playbook.name,
-    eventId,
+    eventId: event.id,
     actor: command.actor,
     reason: `${detection.vector} reported by ${detection.source}`,
     why,
@@ -263,17 +302,16 @@ function widened(it: Case, mitigation: Mitigation): Outcome {
   if (expiresAt === null) return { status: 'accepted_no_mitigation', why: [...it.why, ...keeping] };
   const covers = rule.ports.length === 0 ? 'the whole protocol' : portWords(rule.ports);
   const why = [...it.why, `mitigation ${mitigation.id} is widened to ${covers}; its id stays`];
-  const change = {
+  const change = withHoldOf(mitigation, it, {
     match: rule.match,
     ports: rule.ports,
     excludedPorts: rule.excludedPorts,
     expiresAt,
-    lastEventId: it.eventId,
     why,
-  };
+  });
   return {
     status: policy.mode === 'dry-run' ? 'dry_run' : 'widened',
-    mitigation: { ...mitigation, ...change, updatedAt: context.now },
+    mitigation: changed(mitigation, change, context.now),
     facts: [{ type: 'mitigation.widened', id: mitigation.id, change }],
     why,
   };

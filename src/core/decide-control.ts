@@ -1,10 +1,10 @@
-/** What operators and time ask for: withdrawing, safelist, pause, expiry, the end of endings, a new policy. */
+/** What operators ask for, and what follows from a new policy: withdrawing, safelist, pause, the end of endings. */
 import { overlaps, type Prefix, parsePrefix } from '../net/prefix.ts';
 import { isActive, isLive } from './active-counts.ts';
 import type { Command, DecideContext, Decision } from './commands.ts';
 import type { Fact } from './facts.ts';
 import { judgeProtectedPorts, judgeTarget } from './guardrails.ts';
-import { endedFact, endingFacts, SYSTEM } from './lifecycle.ts';
+import { endedFact, endingFacts } from './lifecycle.ts';
 import type { Policy } from './policy.ts';
 import { hitsAllowedPort } from './rule.ts';
 import type { DecisionView } from './state-view.ts';
@@ -104,29 +104,6 @@ export function setPaused(state: DecisionView, { type, actor, reason }: Of<'paus
   };
 }
 
-/** So many expiries are decided at once: some milliseconds of work for everything that follows the facts. */
-const EXPIRED_AT_ONCE = 200;
-
-/**
- * Ends what is past its TTL, at most EXPIRED_AT_ONCE of them: the others are due still, and asked for next. What would stand longer than the longest TTL from now is cut to that: the clock was set back
- * since, or the policy allows less now.
- */
-export function expire(state: DecisionView, { now, policy }: DecideContext): Decision {
-  const due = [...state.expiredBy(now, EXPIRED_AT_ONCE)].flatMap((id) => state.mitigations.get(id) ?? []);
-  const ended = endAll(inOrder(due), () => 'its TTL has passed', SYSTEM, now, 'expired');
-  const latest = now + policy.timers.maxTtlSeconds * 1000;
-  if (state.expiryBound <= latest) return ended;
-  const cut = activeOnes(state).filter(({ expiresAt }) => expiresAt > latest);
-  const facts = cut.map(
-    ({ id }): Fact => ({
-      type: 'mitigation.extended',
-      id,
-      change: { expiresAt: latest },
-    }),
-  );
-  return { facts: [...ended.facts, ...facts], answer: ended.answer };
-}
-
 /** What is not live, or not on its way out, is passed over: the reconciler may say so twice. */
 export function confirmEnded(state: DecisionView, { ids }: Of<'confirm-ended'>): Decision {
   const facts: Fact[] = [];
@@ -185,8 +162,8 @@ function discardsAllowed(
   return owner !== undefined && hitsAllowedPort(mitigation.match, owner.allowedPorts);
 }
 
-/** In order of creation. */
-function activeOnes(state: DecisionView): readonly Mitigation[] {
+/** Active mitigations in order of creation. */
+export function activeOnes(state: DecisionView): readonly Mitigation[] {
   return inOrder([...state.live].flatMap((id) => state.mitigations.get(id) ?? []).filter(isActive));
 }
 

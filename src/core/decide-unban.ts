@@ -1,81 +1,210 @@
-/** A detector says an attack is over. It names its ban by source and event id, else by victim and vector. */
+/**
+ * A detector says that an attack is over. It releases the hold of the alert that it names by source and id, else those of
+ * its source for the victim and vector; a mitigation ends with its last hold (INTERFACES "What an event leads to", 7).
+ */
+import { timeText } from '../net/time.ts';
+import { isActive } from './active-counts.ts';
 import type { DecideContext, Decision } from './commands.ts';
 import { type EventCommand, eventDecision, type Outcome, untimely } from './event-answer.ts';
+import { evolveMitigation } from './evolve.ts';
+import type { Fact } from './facts.ts';
+import { alertOf, holderWords, holdKey, renewalTime, standingHolds } from './holds.ts';
 import { endingFacts } from './lifecycle.ts';
-import { BAN_MEMORY_MS } from './recent.ts';
+import { BAN_MEMORY_MS, type RecentBan } from './recent.ts';
 import type { DecisionView } from './state-view.ts';
-import type { Detection, Mitigation } from './types.ts';
+import type { Detection, Hold, Mitigation, Release } from './types.ts';
+import { mitigationsCovering } from './victim.ts';
+import { secondsWords } from './words.ts';
 
 /** Works while paused, too: it takes rules away. */
 export function decideUnban(state: DecisionView, command: EventCommand, context: DecideContext): Decision {
   const eventId = context.newId();
   const late = untimely(command, context);
   const outcome: Outcome =
-    late === null ? judge(state, command, context) : { status: 'accepted_no_mitigation', why: [late] };
+    late === null ? release(state, command, context) : { status: 'accepted_no_mitigation', why: [late] };
   return eventDecision(command, eventId, context.now, outcome);
 }
 
-function judge(state: DecisionView, command: EventCommand, context: DecideContext): Outcome {
-  const { detection } = command;
-  return detection.externalId === null
-    ? withdraw(mitigationsMeant(state, detection), command, context, [])
-    : judgeNamed(state, command, detection.externalId, context);
+/** A mitigation and those of its holds that the unban may release. */
+interface Meant {
+  readonly mitigation: Mitigation;
+  readonly holds: readonly Hold[];
 }
 
-function judgeNamed(
+function release(state: DecisionView, command: EventCommand, context: DecideContext): Outcome {
+  const { detection } = command;
+  const ban = recentBanOf(state, detection, context.now);
+  const named = alertOf(detection).alertId;
+  const before = ban === undefined ? [] : [`the unban names event ${ban.eventId}`];
+  const meant =
+    named === null
+      ? byVictim(state, detection, context.now)
+      : [...byAlert(state, detection, context.now), ...ofOldJournal(state, ban, context.now)];
+  if (meant.length === 0) return nothingHeld(state, detection, ban, before, context.now);
+
+  const [timely, early] = parted(meant, detection);
+  const why = [...before, ...early];
+  if (timely.length === 0) return { status: 'no_active_mitigation', why };
+  const results = timely.map((one) => releaseOne(one, command, context));
+  const main = results.find(({ ends }) => ends) ?? results[0];
+  return {
+    status: results.some(({ ends }) => ends) ? 'withdrawn' : 'released',
+    ...(main === undefined ? {} : { mitigation: main.mitigation }),
+    facts: results.flatMap(({ facts }) => facts),
+    why: [...why, ...results.flatMap((result) => result.why)],
+  };
+}
+
+function recentBanOf(
   state: DecisionView,
-  command: EventCommand,
-  externalId: string,
-  context: DecideContext,
-): Outcome {
-  const { source } = command.detection;
+  { source, externalId }: Detection,
+  now: number,
+): RecentBan | undefined {
+  if (externalId === null) return undefined;
   const ban = state.recentBan(source, externalId);
-  if (ban === undefined || context.now - ban.at >= BAN_MEMORY_MS) {
+  return ban === undefined || now - ban.at >= BAN_MEMORY_MS ? undefined : ban;
+}
+
+function byAlert(state: DecisionView, detection: Detection, now: number): readonly Meant[] {
+  const key = holdKey(alertOf(detection));
+  return activeOf(state, state.heldBy(key)).flatMap((mitigation) =>
+    meantOf(mitigation, now, (hold) => holdKey(hold) === key),
+  );
+}
+
+/** A mitigation of a journal of 0.1 does not say which alert holds it, but the ban is remembered. */
+function ofOldJournal(state: DecisionView, ban: RecentBan | undefined, now: number): readonly Meant[] {
+  if (ban === undefined || ban.mitigationId === null) return [];
+  return activeOf(state, [ban.mitigationId]).flatMap((mitigation) =>
+    mitigation.holds === undefined ? meantOf(mitigation, now, ({ source }) => source === ban.source) : [],
+  );
+}
+
+/** Holds of the source for this victim and vector, whatever ids its alerts had. `unknown` is a vector like any other. */
+function byVictim(state: DecisionView, detection: Detection, now: number): readonly Meant[] {
+  const { victim, vector, source, anyVector = false } = detection;
+  return mitigationsCovering(state, victim).flatMap((mitigation) =>
+    meantOf(
+      mitigation,
+      now,
+      (hold) => hold.source === source && hold.victim === victim && (anyVector || hold.vector === vector),
+    ),
+  );
+}
+
+function meantOf(mitigation: Mitigation, now: number, isMeant: (hold: Hold) => boolean): readonly Meant[] {
+  const holds = standingHolds(mitigation, now).filter(isMeant);
+  return holds.length === 0 ? [] : [{ mitigation, holds }];
+}
+
+function activeOf(state: DecisionView, ids: Iterable<string>): readonly Mitigation[] {
+  return [...ids]
+    .flatMap((id) => state.mitigations.get(id) ?? [])
+    .filter(isActive)
+    .sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
+}
+
+/** What ended before an alert began is about an attack before it: those holds stay, with the reason in words. */
+function parted(
+  meant: readonly Meant[],
+  detection: Detection,
+): readonly [timely: readonly Meant[], why: readonly string[]] {
+  const endedAt = detection.endedAt ?? detection.at;
+  if (endedAt === null) return [meant, []];
+  const timely: Meant[] = [];
+  const why: string[] = [];
+  for (const { mitigation, holds } of meant) {
+    const over = holds.filter(({ beganAt }) => beganAt <= endedAt);
+    if (over.length > 0) timely.push({ mitigation, holds: over });
+    else {
+      const began = timeText(Math.max(...holds.map(({ beganAt }) => beganAt)));
+      why.push(
+        `mitigation ${mitigation.id} stays: what ended at ${timeText(endedAt)} is an attack before the one that began at ${began}`,
+      );
+    }
+  }
+  return [timely, why];
+}
+
+interface Released {
+  readonly ends: boolean;
+  readonly mitigation: Mitigation;
+  readonly facts: readonly Fact[];
+  readonly why: readonly string[];
+}
+
+function releaseOne(
+  { mitigation, holds }: Meant,
+  { detection, actor }: EventCommand,
+  context: DecideContext,
+): Released {
+  const { now, policy } = context;
+  const { id } = mitigation;
+  const reason = `${detection.source} says it is over`;
+  const fact = releasedFact(mitigation, holds, { at: now, actor, reason }, now);
+  const after = evolveMitigation(mitigation, fact, now);
+  if (standingHolds(after, now).length > 0) {
+    const why = `${detection.source} no longer holds mitigation ${id}; it stays, held by ${holderWords(after, now)}`;
+    return { ends: false, mitigation: after, facts: [fact], why: [why] };
+  }
+  if (mitigation.playbook === null) {
+    const why = `mitigation ${id} is an operator's own: it stays until its TTL ends or an operator withdraws it`;
+    return { ends: false, mitigation: after, facts: [fact], why: [why] };
+  }
+  const holdDown = policy.timers.holdDownSeconds;
+  if (holdDown > 0) {
+    const expiresAt = now + holdDown * 1000;
+    const held: Fact = { ...fact, expiresAt, renewAt: null };
+    const why = `mitigation ${id} stays for ${secondsWords(holdDown)} in case the attack comes back (timers.hold_down_seconds)`;
+    return { ends: false, mitigation: { ...after, expiresAt, renewAt: null }, facts: [held], why: [why] };
+  }
+  const ending = { to: 'withdrawn', at: now, actor, reason } as const;
+  return {
+    ends: true,
+    mitigation: { ...mitigation, ending, updatedAt: now },
+    facts: endingFacts(mitigation, ending),
+    why: [`mitigation ${id} is withdrawn: nobody holds it any longer`],
+  };
+}
+
+type ReleasedFact = Extract<Fact, { type: 'mitigation.released' }>;
+
+/** The fact that these holds are gone. Those that stay may have to be looked at another time than the gone ones. */
+function releasedFact(
+  mitigation: Mitigation,
+  holds: readonly Hold[],
+  release: Release,
+  now: number,
+): ReleasedFact {
+  const fact: ReleasedFact = {
+    type: 'mitigation.released',
+    id: mitigation.id,
+    holds: holds.map(holdKey),
+    release,
+  };
+  const renewAt = renewalTime(evolveMitigation(mitigation, fact, now), now, null);
+  return renewAt === (mitigation.renewAt ?? null) ? fact : { ...fact, renewAt };
+}
+
+/** The unban ends nothing: its ban is not known, or led to nothing that is active, or somebody else holds what there is. */
+function nothingHeld(
+  state: DecisionView,
+  detection: Detection,
+  ban: RecentBan | undefined,
+  before: readonly string[],
+  now: number,
+): Outcome {
+  const { source, externalId, victim, vector } = detection;
+  if (externalId !== null && ban === undefined) {
     return {
       status: 'not_found',
       why: [`no ban ${externalId} of ${source} is known from the last 24 hours`],
     };
   }
-  const mitigation = ban.mitigationId === null ? undefined : state.mitigations.get(ban.mitigationId);
-  const standing = mitigation !== undefined && stands(mitigation) ? [mitigation] : [];
-  return withdraw(standing, command, context, [`the unban names event ${ban.eventId}`]);
-}
-
-function withdraw(
-  mitigations: readonly Mitigation[],
-  { detection, actor }: EventCommand,
-  { now }: DecideContext,
-  before: readonly string[],
-): Outcome {
-  const [first] = mitigations;
-  if (first === undefined) {
-    const why = `no mitigation that stands is meant by it (${detection.victim}, ${detection.vector})`;
-    return { status: 'no_active_mitigation', why: [...before, why] };
-  }
-  const ending = { to: 'withdrawn', at: now, actor, reason: `${detection.source} says it is over` } as const;
-  return {
-    status: 'withdrawn',
-    mitigation: { ...first, ending, updatedAt: now },
-    facts: mitigations.flatMap((mitigation) => endingFacts(mitigation, ending)),
-    why: [...before, ...mitigations.map(({ id }) => `mitigation ${id} is withdrawn`)],
-  };
-}
-
-/**
- * Detectors' mitigations of this victim and vector: those that this source reported, else those of any. Vector `unknown`
- * (FastNetMon's unban says none) means all that this source reported. An operator's own is never meant.
- */
-function mitigationsMeant(state: DecisionView, { victim, vector, source }: Detection): readonly Mitigation[] {
-  const standing = [...state.liveOfVictim(victim)]
-    .flatMap((id) => state.mitigations.get(id) ?? [])
-    .filter((mitigation) => stands(mitigation) && mitigation.playbook !== null)
-    .sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
-  const ofSource = standing.filter((mitigation) => mitigation.source === source);
-  if (vector === 'unknown') return ofSource;
-  const own = ofSource.filter((mitigation) => mitigation.vector === vector);
-  return own.length > 0 ? own : standing.filter((mitigation) => mitigation.vector === vector);
-}
-
-function stands({ status, ending }: Mitigation): boolean {
-  return ending === null && (status === 'active' || status === 'escalated');
+  const others = mitigationsCovering(state, victim).map((mitigation) => {
+    const holders = holderWords(mitigation, now);
+    return `mitigation ${mitigation.id} stays: ${source} does not hold it${holders === '' ? '' : `, but ${holders}`}`;
+  });
+  const none = `${source} holds no active mitigation of ${victim} for ${vector}`;
+  return { status: 'no_active_mitigation', why: [...before, none, ...others] };
 }

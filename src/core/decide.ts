@@ -8,9 +8,9 @@ import {
   decideSafelistRemove,
   decideWithdraw,
   decideWithdrawAll,
-  expire,
   setPaused,
 } from './decide-control.ts';
+import { expire } from './decide-expire.ts';
 import { decideMitigate } from './decide-mitigate.ts';
 import { decideUnban } from './decide-unban.ts';
 import type { DecisionView } from './state-view.ts';

@@ -7,9 +7,11 @@ import type {
   Actor,
   Ending,
   EventRecord,
+  Hold,
   Match,
   Mitigation,
   MitigationAction,
+  Release,
   SafelistEntry,
 } from './types.ts';
 
@@ -22,6 +24,9 @@ export interface MitigationChange {
   readonly step?: number;
   readonly stepSince?: number;
   readonly expiresAt?: number;
+  readonly renewAt?: number | null;
+  /** Taken, or renewed in the place of the one with the same key (see holdKey). Ends a release. */
+  readonly hold?: Hold;
   readonly lastEventId?: string;
   readonly why?: readonly string[];
 }
@@ -34,6 +39,17 @@ export type Fact =
       readonly type: 'mitigation.extended' | 'mitigation.widened' | 'mitigation.escalated';
       readonly id: string;
       readonly change: MitigationChange;
+    }
+  /** Reporters said that their alerts are over; others may hold the mitigation still. */
+  | {
+      readonly type: 'mitigation.released';
+      readonly id: string;
+      /** Keys of the holds that are gone (see holdKey). */
+      readonly holds: readonly string[];
+      readonly release: Release;
+      /** When it ends unless it is held again (ms); absent: others hold it, or it is ending. */
+      readonly expiresAt?: number;
+      readonly renewAt?: number | null;
     }
   /** It is leaving: `desired` no longer wants it. */
   | { readonly type: 'mitigation.ending'; readonly id: string; readonly ending: Ending }

@@ -1,25 +1,30 @@
 /** An attack goes on: its mitigation lasts longer, and may take its next step (INTERFACES "What an event leads to", 4 and 5). */
 import { timeText } from '../net/time.ts';
 import type { DecideContext } from './commands.ts';
+import { changed } from './evolve.ts';
 import type { Fact, MitigationChange } from './facts.ts';
 import { judgeProtectedPorts, judgeTarget } from './guardrails.ts';
+import { alertOf, findHold, heldUntil, holdFor, holdKey, renewalTime } from './holds.ts';
 import type { Ownership } from './inventory.ts';
 import { meetsRequirement, requirementOf, stepTtl } from './lifecycle.ts';
 import { matchKey } from './match.ts';
 import type { Playbook, Step } from './playbook.ts';
+import type { Policy } from './policy.ts';
 import type { Profile } from './profile.ts';
 import { draftRule, type Rule } from './rule.ts';
 import type { DecisionView } from './state-view.ts';
-import type { Detection, Mitigation } from './types.ts';
+import type { Detection, HoldMode, Mitigation } from './types.ts';
 import { NO_ALLOWED_PORTS } from './victim.ts';
 import { actionWords, rateWords } from './words.ts';
 
-/** The event that says the attack goes on. */
+/** Why an attack is taken to continue: an event that says so, or a hold that stands. */
 export interface Continuation {
   readonly state: DecisionView;
   readonly context: DecideContext;
-  readonly detection: Detection;
-  readonly eventId: string;
+  /** What is known of the attack now. A hold knows no rates. */
+  readonly report: Pick<Detection, 'vector' | 'bps' | 'pps' | 'confidence'>;
+  /** The event, and how it holds what it is about; null when nothing was reported anew. */
+  readonly event: { readonly id: string; readonly detection: Detection; readonly mode: HoldMode } | null;
   readonly owner: Ownership | undefined;
   readonly profile: Profile;
   /** What applies when the mitigation's own playbook is gone, or it has none. */
@@ -38,31 +43,86 @@ export interface Keeping {
 export function keepAlive(mitigation: Mitigation, event: Continuation): Keeping {
   const extension = extensionOf(mitigation, event);
   if (extension.expiresAt === null) {
-    return { change: 'fallen', mitigation, facts: [], why: extension.why };
+    const facts =
+      event.event === null ? [] : runOutFacts(mitigation, event.event.detection, event.context.now);
+    return { change: 'fallen', mitigation, facts, why: extension.why };
   }
   const escalation = escalationOf(mitigation, event);
   const why = [...extension.why, ...escalation.why];
   const { now } = event.context;
   if (escalation.change !== null) {
-    const change = { ...escalation.change, why };
+    const { expiresAt = extension.expiresAt } = escalation.change;
+    const change = withHoldOf(mitigation, event, { ...escalation.change, expiresAt, why });
     return {
       change: 'escalated',
-      mitigation: { ...mitigation, ...change, status: 'escalated', updatedAt: now },
+      mitigation: { ...changed(mitigation, change, now), status: 'escalated' },
       facts: [{ type: 'mitigation.escalated', id: mitigation.id, change }],
       why,
     };
   }
-  const change: MitigationChange = {
-    expiresAt: extension.expiresAt,
-    lastEventId: event.eventId,
-    ...(interruption(mitigation, event.context) === null ? {} : { stepSince: now }),
-  };
+  const { expiresAt } = extension;
+  const interrupted = interruption(mitigation, event.context) !== null;
+  const change = withHoldOf(mitigation, event, { expiresAt, ...(interrupted ? { stepSince: now } : {}) });
   return {
     change: 'extended',
-    mitigation: { ...mitigation, ...change, updatedAt: now },
+    mitigation: changed(mitigation, change, now),
     facts: [{ type: 'mitigation.extended', id: mitigation.id, change }],
     why,
   };
+}
+
+/**
+ * The facts that let a mitigation run out because its reporter says that the attack has fallen: its hold lapses with the
+ * TTL instead of renewing it. None when it has no hold that would last longer.
+ */
+export function runOutFacts(mitigation: Mitigation, detection: Detection, now: number): readonly Fact[] {
+  const { id, expiresAt } = mitigation;
+  const held = findHold(mitigation, holdKey(alertOf(detection)), now);
+  if (held === undefined || held.until <= expiresAt) return [];
+  const hold = { ...held, reportedAt: now, until: expiresAt };
+  const renewAt = renewalTime(changed(mitigation, { hold }, now), now, null);
+  return [{ type: 'mitigation.extended', id, change: { hold, renewAt } }];
+}
+
+/**
+ * A change together with what follows from it for the holds: the event's own is taken or renewed, and the time is set at
+ * which the daemon looks at the mitigation without being told to.
+ */
+export function withHoldOf(
+  mitigation: Mitigation,
+  continuation: Continuation,
+  change: MitigationChange & { readonly expiresAt: number },
+): MitigationChange {
+  const { context, event } = continuation;
+  const { now, policy } = context;
+  const taken: MitigationChange =
+    event === null
+      ? change
+      : {
+          ...change,
+          lastEventId: event.id,
+          hold: holdFor(
+            event.detection,
+            event.mode,
+            policy,
+            now,
+            change.expiresAt,
+            findHold(mitigation, holdKey(alertOf(event.detection)), now),
+          ),
+        };
+  const after = changed(mitigation, taken, now);
+  const renewAt = renewalTime(after, now, nextStepTime(after, continuation));
+  return renewAt === (mitigation.renewAt ?? null) ? taken : { ...taken, renewAt };
+}
+
+/** When the next step may be taken at the earliest (ms); null when there is none, or escalation is off. */
+export function nextStepTime(mitigation: Mitigation, continuation: Continuation): number | null {
+  const { profile, context } = continuation;
+  const { escalation } = context.policy;
+  const next = playbookOf(mitigation, context.policy)?.steps[mitigation.step + 1];
+  if (next === undefined || !escalation.enabled) return null;
+  const { persistenceSeconds } = requirementOf(next, profile, escalation);
+  return mitigation.stepSince + persistenceSeconds * 1000;
 }
 
 /** Until when the event keeps a mitigation; null when the attack has fallen so far that it shall run out. Never earlier than it was. */
@@ -71,21 +131,24 @@ export function extensionOf(
   event: Continuation,
 ): { readonly expiresAt: number | null; readonly why: readonly string[] } {
   const { now, policy } = event.context;
-  const playbook = playbookOf(mitigation, event);
-  const fallen = playbook === undefined ? null : fallenWords(mitigation, playbook, event);
+  const playbook = playbookOf(mitigation, policy);
+  const fallen =
+    playbook === undefined || event.event === null ? null : fallenWords(mitigation, playbook, event);
   if (fallen !== null) {
     return { expiresAt: null, why: [`mitigation ${mitigation.id} is not extended: ${fallen}`] };
   }
   const step = playbook?.steps[mitigation.step] ?? event.step;
   const ttl = stepTtl(step, event.profile, policy.timers);
-  const expiresAt = Math.max(mitigation.expiresAt, now + ttl.seconds * 1000);
+  // A hold is not renewed beyond its own end, so that the mitigation ends then and not a TTL later.
+  const latest = event.event === null ? (heldUntil(mitigation, now) ?? now) : Number.POSITIVE_INFINITY;
+  const expiresAt = Math.max(mitigation.expiresAt, Math.min(now + ttl.seconds * 1000, latest));
   const until = timeText(expiresAt);
-  const words = `mitigation ${mitigation.id} (${actionWords(mitigation.action)}) stands already; it lasts until ${until}`;
+  const words = `mitigation ${mitigation.id} (${actionWords(mitigation.action)}) is already active; extended to ${until}`;
   return { expiresAt, why: [...ttl.why, words] };
 }
 
-function playbookOf(mitigation: Mitigation, { context }: Continuation): Playbook | undefined {
-  return mitigation.playbook === null ? undefined : context.policy.playbooks.byName.get(mitigation.playbook);
+function playbookOf(mitigation: Mitigation, policy: Policy): Playbook | undefined {
+  return mitigation.playbook === null ? undefined : policy.playbooks.byName.get(mitigation.playbook);
 }
 
 /**
@@ -93,7 +156,7 @@ function playbookOf(mitigation: Mitigation, { context }: Continuation): Playbook
  * escalated to, a confidence below its threshold together with a rate that the step before would have let through.
  */
 function fallenWords(mitigation: Mitigation, playbook: Playbook, event: Continuation): string | null {
-  const { bps, pps, confidence, vector } = event.detection;
+  const { bps, pps, confidence, vector } = event.report;
   const { match } = playbook;
   if (match.vectors.includes(vector)) {
     if (below(bps, match.minBps)) return `${rateWords(bps ?? 0)} is below ${rateWords(match.minBps ?? 0)}`;
@@ -117,8 +180,11 @@ function below(value: number | null, least: number | null): boolean {
 }
 
 /** Why it cannot be said that events have kept coming since the step began, in words; null when they have. */
-function interruption({ updatedAt, stepSince }: Mitigation, { now, policy }: DecideContext): string | null {
-  if (now - updatedAt > policy.timers.correlationWindowSeconds * 1000) return 'events had stopped';
+function interruption(mitigation: Mitigation, { now, policy }: DecideContext): string | null {
+  const { updatedAt, stepSince } = mitigation;
+  // A detector that reports the end says nothing while the attack lasts.
+  const silent = heldUntil(mitigation, now) === null;
+  if (silent && now - updatedAt > policy.timers.correlationWindowSeconds * 1000) return 'events had stopped';
   return stepSince > now ? 'the clock was set back' : null;
 }
 
@@ -127,21 +193,22 @@ function escalationOf(
   mitigation: Mitigation,
   event: Continuation,
 ): { readonly change: MitigationChange | null; readonly why: readonly string[] } {
-  const { context, detection, profile } = event;
+  const { context, report, profile } = event;
   const { now, policy } = context;
-  const playbook = playbookOf(mitigation, event);
+  const playbook = playbookOf(mitigation, policy);
   const index = mitigation.step + 1;
   const next = playbook?.steps[index];
   if (playbook === undefined || next === undefined) return { change: null, why: [] };
   const name = `step ${index + 1} of ${playbook.steps.length} (${actionWords(next.action)})`;
   if (!policy.escalation.enabled) return { change: null, why: [`${name} waits: escalation is off`] };
+  if (event.state.paused !== null) return { change: null, why: [`${name} waits: announcements are paused`] };
   const interrupted = interruption(mitigation, context);
   if (interrupted !== null) {
     return { change: null, why: [`${name} waits: ${interrupted}, persistence starts anew`] };
   }
   const requirement = requirementOf(next, profile, policy.escalation);
   const persisted = (now - mitigation.stepSince) / 1000;
-  const verdict = meetsRequirement(requirement, detection.confidence, persisted);
+  const verdict = meetsRequirement(requirement, report.confidence, persisted);
   if (!verdict.met) return { change: null, why: [`${name} waits: ${verdict.why}`] };
 
   const rule = ruleOfStep(mitigation, next, event);
@@ -154,7 +221,6 @@ function escalationOf(
       step: index,
       stepSince: now,
       expiresAt: Math.max(mitigation.expiresAt, now + ttl.seconds * 1000),
-      lastEventId: event.eventId,
       ...(moved ? { match: rule.match, ports: rule.ports, excludedPorts: rule.excludedPorts } : {}),
     },
     why: [...ttl.why, `${name} takes over: ${verdict.why}`],

@@ -46,6 +46,7 @@ export function newMitigation(
     createdAt: now,
     updatedAt: now,
     expiresAt: now + ttlSeconds * 1000,
+    holds: [],
     endedAt: null,
     triggeringEventId: draft.eventId,
     lastEventId: draft.eventId,

@@ -28,8 +28,11 @@ export interface StateView {
   readonly events: ReadonlyMap<string, EventRecord>;
   /** Added over the API, by canonical prefix. */
   readonly safelist: ReadonlyMap<string, SafelistEntry>;
-  /** The earliest expiresAt among live mitigations that are not ending yet; null when there is none. */
-  readonly earliestExpiry: number | null;
+  /**
+   * The earliest time at which a live mitigation that is not ending yet expires or wants to be looked at (ms); null when
+   * there is none.
+   */
+  readonly earliestDue: number | null;
 }
 
 /** What decisions ask beyond that. Mitigations are active when they are live and not ending. */
@@ -40,8 +43,12 @@ export interface DecisionView extends StateView {
   readonly expiryBound: number;
   /** Live mitigations of this victim (ending ones included), in no order. */
   liveOfVictim(victim: string): ReadonlySet<string>;
-  /** Ids of active mitigations whose time is up, at most so many; all of them when not said. */
-  expiredBy(now: number, most?: number): ReadonlySet<string>;
+  /** Live mitigations on which an alert has a hold, by its key (see holdKey); ending ones and lapsed holds included. */
+  heldBy(key: string): ReadonlySet<string>;
+  /** Live mitigations whose victim is a prefix (ending ones included). */
+  readonly livePrefixes: ReadonlySet<string>;
+  /** Ids of active mitigations that expire or want to be looked at by `now`, at most so many; all of them when not said. */
+  dueBy(now: number, most?: number): ReadonlySet<string>;
   /** Dry-run mitigations are counted apart from the others. */
   activeTotal(dryRun: boolean): number;
   activeOfPop(pop: string, dryRun: boolean): number;

@@ -8,12 +8,13 @@ import { ActiveCounts, isActive, isLive } from './active-counts.ts';
 import { evolveMitigation, type MitigationFact } from './evolve.ts';
 import { type ExpiryEntry, ExpiryHeap } from './expiry-heap.ts';
 import type { Fact, RecordedFact } from './facts.ts';
+import { holdKey } from './holds.ts';
 import { type MatchKey, matchKey } from './match.ts';
 import { PrefixTrie } from './prefix-trie.ts';
 import { CREATION_MEMORY_MS, Creations, type RecentBan, RecentBans } from './recent.ts';
 import { readSnapshot, type SnapshotData } from './snapshot-data.ts';
 import type { StateHandle, StateSnapshot, StateView } from './state-view.ts';
-import type { EventRecord, Mitigation, SafelistEntry } from './types.ts';
+import type { EventRecord, Hold, Mitigation, SafelistEntry } from './types.ts';
 
 export { type MatchKey, matchKey } from './match.ts';
 export type { DecisionView, StateHandle, StateSnapshot, StateView } from './state-view.ts';
@@ -48,6 +49,10 @@ class FoldedState implements StateHandle {
   readonly #arrivals = new Fifo<string>();
   readonly #byMatch = new Map<MatchKey, Set<string>>();
   readonly #byVictim = new Map<string, Set<string>>();
+  /** By the keys of holds, lapsed ones included. */
+  readonly #byHold = new Map<string, Set<string>>();
+  /** Live mitigations whose victim is a prefix: few, however many hosts they cover. */
+  readonly #ofPrefixes = new Set<string>();
   readonly #counts = new ActiveCounts();
   readonly #expiries = new ExpiryHeap();
   readonly #bans = new RecentBans();
@@ -88,8 +93,8 @@ class FoldedState implements StateHandle {
     return this.#paused;
   }
 
-  get earliestExpiry(): number | null {
-    return this.#expiries.earliest(this.#stillExpires)?.at ?? null;
+  get earliestDue(): number | null {
+    return this.#expiries.earliest(this.#stillDue)?.at ?? null;
   }
 
   get expiryBound(): number {
@@ -104,8 +109,16 @@ class FoldedState implements StateHandle {
     return this.#byVictim.get(victim) ?? NONE;
   }
 
-  expiredBy(now: number, most = Number.POSITIVE_INFINITY): ReadonlySet<string> {
-    return this.#expiries.upTo(now, this.#stillExpires, most);
+  heldBy(key: string): ReadonlySet<string> {
+    return this.#byHold.get(key) ?? NONE;
+  }
+
+  get livePrefixes(): ReadonlySet<string> {
+    return this.#ofPrefixes;
+  }
+
+  dueBy(now: number, most = Number.POSITIVE_INFINITY): ReadonlySet<string> {
+    return this.#expiries.upTo(now, this.#stillDue, most);
   }
 
   activeTotal(dryRun: boolean): number {
@@ -286,7 +299,11 @@ class FoldedState implements StateHandle {
       if (!willLive || after.match !== before.match) remove(this.#byMatch, matchKey(before.match), before.id);
       if (!willLive) {
         remove(this.#byVictim, before.victim, before.id);
+        this.#ofPrefixes.delete(before.id);
         this.live.delete(before.id);
+      }
+      for (const hold of without(before.holds, willLive ? after.holds : [])) {
+        remove(this.#byHold, holdKey(hold), before.id);
       }
       if (isActive(before)) this.#counts.change(before, -1);
     } else if (before !== undefined) {
@@ -306,17 +323,23 @@ class FoldedState implements StateHandle {
     if (!wasLive || after.match !== before.match) add(this.#byMatch, matchKey(after.match), after.id);
     if (!wasLive) {
       add(this.#byVictim, after.victim, after.id);
+      if (after.victim.includes('/')) this.#ofPrefixes.add(after.id);
       this.live.add(after.id);
+    }
+    for (const hold of without(after.holds, wasLive ? before.holds : [])) {
+      add(this.#byHold, holdKey(hold), after.id);
     }
     if (isActive(after)) {
       this.#counts.change(after, 1);
       this.#expiries.push({ at: after.expiresAt, id: after.id });
+      if (isRenewed(after)) this.#expiries.push({ at: after.renewAt, id: after.id });
     }
   }
 
-  readonly #stillExpires = ({ id, at }: ExpiryEntry): boolean => {
+  readonly #stillDue = ({ id, at }: ExpiryEntry): boolean => {
     const mitigation = this.mitigations.get(id);
-    return mitigation !== undefined && mitigation.expiresAt === at && isActive(mitigation);
+    if (mitigation === undefined || !isActive(mitigation)) return false;
+    return mitigation.expiresAt === at || mitigation.renewAt === at;
   };
 
   /** Keeps histories bounded. Not within a group: what a group forgets could not be taken back. */
@@ -325,8 +348,8 @@ class FoldedState implements StateHandle {
     while (this.#arrivals.size > HISTORY_SIZE) this.events.delete(this.#arrivals.shift() ?? '');
     this.#bans.forget(this.#lastAt);
     this.#creations.forget(this.#lastAt);
-    if (this.#expiries.size > 1024 && this.#expiries.size > 8 * this.live.size) {
-      this.#expiries.compact(this.#stillExpires);
+    if (this.#expiries.size > 1024 && this.#expiries.size > 16 * this.live.size) {
+      this.#expiries.compact(this.#stillDue);
     }
   }
 
@@ -335,6 +358,17 @@ class FoldedState implements StateHandle {
     this.live.clear();
     for (const mitigation of this.mitigations.values()) if (isLive(mitigation)) this.live.add(mitigation.id);
   }
+}
+
+/** Holds of one version of a mitigation that the other has not: a report changes one of what may be hundreds. */
+function without(holds: Mitigation['holds'] = [], others: Mitigation['holds'] = []): readonly Hold[] {
+  if (holds === others) return [];
+  const known = new Set(others);
+  return holds.filter((hold) => !known.has(hold));
+}
+
+function isRenewed(mitigation: Mitigation): mitigation is Mitigation & { readonly renewAt: number } {
+  return typeof mitigation.renewAt === 'number' && mitigation.renewAt < mitigation.expiresAt;
 }
 
 function add(index: Map<string, Set<string>>, key: string, id: string): void {

@@ -114,6 +114,35 @@ export interface Ending {
   readonly reason: string;
 }
 
+/**
+ * A reporter's alert that keeps a mitigation alive. The mitigation ends with its last hold, and a hold that lapses is
+ * one that its reporter gave up by saying nothing more.
+ */
+export interface Hold {
+  readonly source: string;
+  /** The detector's id of the alert; null: the alert is known by its source, victim and vector. */
+  readonly alertId: string | null;
+  readonly vector: string;
+  /** What was reported: the mitigation's victim, or a host within its prefix. */
+  readonly victim: string;
+  readonly mode: HoldMode;
+  /** 0..1; null when neither the report nor the policy gives one. */
+  readonly confidence: number | null;
+  /** When the alert began (ms). An end that lies before it is about another attack. */
+  readonly beganAt: number;
+  /** When it was last reported (ms). */
+  readonly reportedAt: number;
+  /** When it lapses without another report (ms). */
+  readonly until: number;
+}
+
+/** The last hold was released; the mitigation stays until it expires (`timers.hold_down_seconds`) or is held again. */
+export interface Release {
+  readonly at: number;
+  readonly actor: Actor;
+  readonly reason: string;
+}
+
 /** One decision to filter, from its first event to its end. */
 export interface Mitigation {
   /** Lower-case UUID. */
@@ -142,6 +171,14 @@ export interface Mitigation {
   readonly createdAt: number;
   readonly updatedAt: number;
   readonly expiresAt: number;
+  /**
+   * When the daemon looks at it before it expires, to renew it on behalf of its holds or to take its next step (ms);
+   * null or absent: only an event does.
+   */
+  readonly renewAt?: number | null;
+  /** Who keeps it alive; empty for an operator's own, absent in journals of 0.1. At most MAX_HOLDS of one source. */
+  readonly holds?: readonly Hold[];
+  readonly release?: Release | null;
   readonly endedAt: number | null;
   /** Ids of events as this daemon gave them; null for an operator's own mitigation. */
   readonly triggeringEventId: string | null;
@@ -181,6 +218,8 @@ export type EventStatus =
   | 'accepted_no_mitigation'
   | 'dry_run'
   | 'withdrawn'
+  /** An unban released its hold, and the mitigation stays: it is held by others, or for the hold-down time. */
+  | 'released'
   | 'not_found'
   | 'no_active_mitigation'
   | 'rejected'

@@ -1,6 +1,9 @@
-/** Whom an attack hits. */
-import { parseAddress } from '../net/prefix.ts';
+/** Whom an attack hits: an address, or a prefix. */
+import { covers, type Prefix, parseAddress, parsePrefix } from '../net/prefix.ts';
+import { isActive } from './active-counts.ts';
 import type { AllowedPorts, Inventory, Ownership } from './inventory.ts';
+import type { DecisionView } from './state-view.ts';
+import type { Mitigation } from './types.ts';
 
 export const NO_ALLOWED_PORTS: AllowedPorts = { udp: [], tcp: [] };
 
@@ -15,4 +18,32 @@ export function ownerWords(victim: string, owner: Ownership | undefined): string
   if (owner === undefined) return `${victim} is in no entry of the inventory`;
   const service = owner.serviceId === null ? '' : `, service ${owner.serviceId}`;
   return `${victim} belongs to customer ${owner.customerId}${service} (${owner.entry}, profile ${owner.profile})`;
+}
+
+/** True for a victim that is a prefix rather than an address. */
+export function isPrefixVictim(victim: string): boolean {
+  return victim.includes('/');
+}
+
+/** A victim as a prefix; an address is the prefix that holds it alone. RangeError when it is neither. */
+export function victimPrefix(victim: string): Prefix {
+  const prefix = parsePrefix(victim);
+  if (typeof prefix === 'string') throw new RangeError(prefix);
+  return prefix;
+}
+
+/** Active mitigations of this very victim, and of prefixes that cover it, in order of creation. */
+export function mitigationsCovering(state: DecisionView, victim: string): readonly Mitigation[] {
+  const ids = new Set(state.liveOfVictim(victim));
+  if (state.livePrefixes.size > 0) {
+    const prefix = victimPrefix(victim);
+    for (const id of state.livePrefixes) {
+      const mitigation = state.mitigations.get(id);
+      if (mitigation !== undefined && covers(victimPrefix(mitigation.victim), prefix)) ids.add(id);
+    }
+  }
+  return [...ids]
+    .flatMap((id) => state.mitigations.get(id) ?? [])
+    .filter(isActive)
+    .sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
 }

@@ -48,6 +48,7 @@ export const EventStatusSchema = z.enum([
   'accepted_no_mitigation',
   'dry_run',
   'withdrawn',
+  'released',
   'not_found',
   'no_active_mitigation',
   'rejected',
@@ -113,6 +114,21 @@ export const MitigationStatusSchema = z.enum([
   'rejected',
 ]);
 
+/** An alert of a detector that keeps a mitigation alive. */
+export const HoldSchema = z.object({
+  source: z.string(),
+  alert_id: z.string().nullable().describe('null: the alert is known by its source, victim and vector'),
+  vector: z.string(),
+  victim_ip: z.string(),
+  hold: z
+    .enum(['until_released', 'until_ttl'])
+    .describe('`until_released`: the TTL is renewed until the detector reports the end'),
+  confidence: z.number().nullable(),
+  began_at: time,
+  reported_at: time,
+  until: time.describe('When it lapses without another report'),
+});
+
 /** A mitigation as decided; what is known without asking the routers' side. */
 export const DecidedMitigationSchema = z.object({
   mitigation_id: id,
@@ -141,10 +157,16 @@ export const DecidedMitigationSchema = z.object({
   created_by: ActorSchema,
   reason: z.string(),
   why: z.array(z.string()),
+  held_by: z.array(z.string()).describe('Detectors whose alerts keep it alive'),
   ending: z.boolean().describe('True while a withdrawal has not yet reached every established session'),
 });
 
 export const MitigationSchema = DecidedMitigationSchema.extend({
+  holds: z
+    .array(HoldSchema)
+    .describe(
+      'Alerts that keep it alive: it ends with the last of them, by its TTL, or when an operator says so',
+    ),
   rule: z.string().describe('Operator notation'),
   rules: z.array(
     z.object({

@@ -2,13 +2,15 @@
 import type { z } from 'zod';
 import type { ReconcilerView } from '../control/types.ts';
 import type { RecordedFact } from '../core/facts.ts';
-import type { Actor, EventRecord, Mitigation, SafelistEntry } from '../core/types.ts';
+import { holdsOf } from '../core/holds.ts';
+import type { Actor, EventRecord, Hold, Mitigation, SafelistEntry } from '../core/types.ts';
 import { protocolName } from '../core/vectors.ts';
 import { timeText } from '../net/time.ts';
 import type {
   ActorSchema,
   DecidedMitigationSchema,
   EventSchema,
+  HoldSchema,
   MitigationSchema,
   MitigationStatusSchema,
   SafelistEntrySchema,
@@ -56,6 +58,20 @@ export function eventView(event: EventRecord): z.output<typeof EventSchema> {
   };
 }
 
+function holdView(hold: Hold): z.output<typeof HoldSchema> {
+  return {
+    source: hold.source,
+    alert_id: hold.alertId,
+    vector: hold.vector,
+    victim_ip: hold.victim,
+    hold: hold.mode,
+    confidence: hold.confidence,
+    began_at: timeText(hold.beganAt),
+    reported_at: timeText(hold.reportedAt),
+    until: timeText(hold.until),
+  };
+}
+
 /** A mitigation as decided, under the status that is given. */
 export function decidedMitigationView(
   mitigation: Mitigation,
@@ -88,6 +104,7 @@ export function decidedMitigationView(
     created_by: actorView(mitigation.createdBy),
     reason: mitigation.reason,
     why: [...mitigation.why],
+    held_by: [...new Set(holdsOf(mitigation).map(({ source }) => source))],
     ending: mitigation.ending !== null && mitigation.endedAt === null,
   };
 }
@@ -113,6 +130,7 @@ export function mitigationView(
 ): z.output<typeof MitigationSchema> {
   return {
     ...decidedMitigationView(mitigation, shownStatus(mitigation, reconciler)),
+    holds: holdsOf(mitigation).map(holdView),
     rule: reconciler.ruleText(mitigation.id),
     rules: reconciler.rulesOf(mitigation.id).map(({ neighbor, rule, nlriHex, state, why }) => ({
       neighbor,
@@ -150,6 +168,14 @@ function factBody(fact: RecordedFact['fact']): Readonly<Record<string, unknown>>
     case 'mitigation.widened':
     case 'mitigation.escalated':
       return { mitigation_id: fact.id, change: changeView(fact.change) };
+    case 'mitigation.released': {
+      const { at, actor, reason } = fact.release;
+      return {
+        mitigation_id: fact.id,
+        released: { holds: fact.holds.length, at: timeText(at), actor: actorView(actor), reason },
+        ...(fact.expiresAt === undefined ? {} : { change: { expires_at: timeText(fact.expiresAt) } }),
+      };
+    }
     case 'mitigation.ending': {
       const { to, at, actor, reason } = fact.ending;
       return { mitigation_id: fact.id, ending: { to, at: timeText(at), actor: actorView(actor), reason } };
@@ -181,6 +207,7 @@ function changeView(change: Change): Readonly<Record<string, unknown>> {
       : { action_type: change.action.type, rate_bps: change.action.rateBps }),
     ...(change.step === undefined ? {} : { step: change.step }),
     ...(change.expiresAt === undefined ? {} : { expires_at: timeText(change.expiresAt) }),
+    ...(change.hold === undefined ? {} : { hold: holdView(change.hold) }),
     ...(change.lastEventId === undefined ? {} : { last_event_id: change.lastEventId }),
     ...(change.why === undefined ? {} : { why: change.why }),
   };

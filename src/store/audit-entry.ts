@@ -80,6 +80,20 @@ export class AuditTrail {
       case 'mitigation.widened':
       case 'mitigation.escalated':
         return this.#change(seq, at, fact.type, fact.id, fact.change);
+      case 'mitigation.released': {
+        const { actor, reason } = fact.release;
+        const { expiresAt } = fact;
+        const before = this.#mitigations.get(fact.id);
+        if (before !== undefined && expiresAt !== undefined) {
+          this.#mitigations.set(fact.id, { ...before, expiresAt });
+        }
+        const times = (at: number | undefined) => (at === undefined ? {} : { expires_at: timeText(at) });
+        return entry(seq, at, fact.type, actor, target(fact.id), {
+          reason,
+          before: expiresAt === undefined ? null : times(before?.expiresAt),
+          after: { released: fact.holds.length, ...times(expiresAt) },
+        });
+      }
       case 'mitigation.ending': {
         const before = this.#mitigations.get(fact.id);
         const { ending } = fact;

@@ -124,7 +124,7 @@ export function stateOf(
     withMatch: (key) => new Set(mitigations.filter((one) => keyOf(one) === key).map((one) => one.id)),
     events: new Map(),
     safelist: new Map(),
-    earliestExpiry: null,
+    earliestDue: null,
   };
 }
 

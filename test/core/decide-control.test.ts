@@ -56,7 +56,7 @@ describe('withdrawing', () => {
     const ids = ['203.0.113.1', '203.0.113.2'].map((victim) => world.attack({ victim }).id);
     world.do({ type: 'withdraw-all', actor: ALICE, reason: 'panic' });
     assert.deepEqual(world.last.answer, { type: 'done', affected: ids });
-    assert.equal(world.state.earliestExpiry, null);
+    assert.equal(world.state.earliestDue, null);
     world.do({ type: 'withdraw-all', actor: ALICE, reason: 'panic' });
     assert.deepEqual(world.facts, [], 'nothing is left to withdraw');
   });
@@ -80,13 +80,13 @@ describe('expiry', () => {
     const early = world.attack({ victim: '203.0.113.1' });
     world.wait(60);
     const late = world.attack({ victim: '203.0.113.2' });
-    assert.equal(world.state.earliestExpiry, NOON + 120_000);
+    assert.equal(world.state.earliestDue, NOON + 120_000);
     world.wait(59).do({ type: 'expire' });
     assert.deepEqual(world.facts, []);
     world.wait(1).do({ type: 'expire' });
     assert.deepEqual(world.facts, ['mitigation.ending']);
     assert.equal(world.get(early.id).ending?.to, 'expired');
-    assert.equal(world.state.earliestExpiry, late.expiresAt);
+    assert.equal(world.state.earliestDue, late.expiresAt);
     world.do({ type: 'confirm-ended', ids: [early.id] });
     assert.equal(world.get(early.id).status, 'expired');
   });
@@ -107,10 +107,10 @@ describe('expiry', () => {
     for (let host = 0; host < 250; host++) world.attack({ victim: `203.0.113.${host}` });
     world.wait(121).do({ type: 'expire' });
     assert.equal(world.facts.length, 200);
-    assert.ok((world.state.earliestExpiry ?? Number.POSITIVE_INFINITY) <= world.now, 'the others are due');
+    assert.ok((world.state.earliestDue ?? Number.POSITIVE_INFINITY) <= world.now, 'the others are due');
     world.do({ type: 'expire' });
     assert.equal(world.facts.length, 50);
-    assert.equal(world.state.earliestExpiry, null);
+    assert.equal(world.state.earliestDue, null);
   });
 
   test('a clock set back keeps nothing longer than the longest TTL', () => {

@@ -47,13 +47,24 @@ describe('an unban', () => {
     assert.equal(world.event({ action: 'unban', victim: '203.0.113.51' }).status, 'no_active_mitigation');
   });
 
-  test('that names no vector means all that its source reported for the victim, and no more', () => {
+  test('of a detector that never names the vector means all that it reported for the victim, and no more', () => {
     const world = new World();
     const ours = world.attack({ source: 'fastnetmon', ports: [80] });
     const theirs = world.attack({ source: 'grafana', vector: 'syn_flood' });
-    const answer = world.event({ source: 'fastnetmon', action: 'unban', vector: 'unknown' });
+    const unban = { source: 'fastnetmon', action: 'unban', vector: 'unknown' } as const;
+    const answer = world.event({ ...unban, anyVector: true });
     assert.equal(answer.mitigation?.id, ours.id);
     assert.equal(world.get(theirs.id).ending, null);
+  });
+
+  test('of vector unknown is about that vector, and about no other', () => {
+    const world = new World();
+    const udp = world.attack({ source: 'script' });
+    assert.equal(
+      world.event({ source: 'script', action: 'unban', vector: 'unknown' }).status,
+      'no_active_mitigation',
+    );
+    assert.equal(world.get(udp.id).ending, null);
   });
 
   test('goes for the mitigation of its own source where two stand', () => {

@@ -68,7 +68,7 @@ describe('an event is refused', () => {
     assert.equal(answer.refusal, 'too_many_ports');
     assert.deepEqual(world.get(first.id).ports, [1, 2]);
     assert.equal(world.get(first.id).expiresAt, world.now + 120_000, 'its ports are attacked still');
-    assert.match(world.why, /stands already; it lasts until .*\n.*refused \(too_many_ports\)/s);
+    assert.match(world.why, /is already active; extended to .*\n.*refused \(too_many_ports\)/s);
   });
 });
 

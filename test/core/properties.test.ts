@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import type { Command } from '../../src/core/commands.ts';
 import { isActive } from '../../src/core/active-counts.ts';
+import type { Command } from '../../src/core/commands.ts';
 import { initialState, restoreState } from '../../src/core/state.ts';
 import type { Mitigation } from '../../src/core/types.ts';
 import { overlaps, parsePrefix } from '../../src/net/prefix.ts';
@@ -49,6 +49,7 @@ const event = fc
     ports: fc.uniqueArray(port, { maxLength: 4 }).map((ports) => ports.sort((a, b) => a - b)),
     confidence: fc.constantFrom(null, 0.5, 0.95),
     source: fc.constantFrom('a', 'b'),
+    hold: fc.constantFrom('until_ttl' as const, 'until_released' as const),
     id: fc.option(fc.constantFrom('1', '2', '3'), { nil: undefined }),
     action: fc.constantFrom('ban' as const, 'ban' as const, 'ban' as const, 'unban' as const),
   })
@@ -220,7 +221,7 @@ function assertQuotas(world: World): void {
     assert.equal(world.state.activeTotal(dryRun), mitigations.length, 'the count is the truth');
   }
   const expiries = active(world).map(({ expiresAt }) => expiresAt);
-  assert.equal(world.state.earliestExpiry, expiries.length === 0 ? null : Math.min(...expiries));
+  assert.equal(world.state.earliestDue, expiries.length === 0 ? null : Math.min(...expiries));
 }
 
 describe('for any sequence of events, operators, reloads, clock steps and restarts', () => {

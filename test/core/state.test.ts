@@ -74,15 +74,15 @@ describe('the state', () => {
 
   test('knows the earliest expiry through creations, extensions and endings', () => {
     const world = new World();
-    assert.equal(world.state.earliestExpiry, null);
+    assert.equal(world.state.earliestDue, null);
     const a = world.attack({ victim: '203.0.113.1' });
     world.wait(10);
     const b = world.attack({ victim: '203.0.113.2' });
-    assert.equal(world.state.earliestExpiry, a.expiresAt);
+    assert.equal(world.state.earliestDue, a.expiresAt);
     world.wait(20).event({ victim: '203.0.113.1' });
-    assert.equal(world.state.earliestExpiry, b.expiresAt);
+    assert.equal(world.state.earliestDue, b.expiresAt);
     world.withdraw(b.id);
-    assert.equal(world.state.earliestExpiry, world.get(a.id).expiresAt);
+    assert.equal(world.state.earliestDue, world.get(a.id).expiresAt);
   });
 
   test('remembers all that are live and the newest 10,000 ended ones, in order of creation', () => {
@@ -195,7 +195,7 @@ describe('a snapshot', () => {
     later.do({ type: 'resume', actor: ALICE, reason: '' });
     assert.equal(later.event({ id: 'a' }).status, 'duplicate');
     assert.equal(later.event({ victim: '203.0.113.9' }).refusal, 'quota_customer');
-    assert.equal(later.state.earliestExpiry, NOON + 120_000);
+    assert.equal(later.state.earliestDue, NOON + 120_000);
   });
 });
 

@@ -1,4 +1,5 @@
 /** Everything about a state that anybody can see, as plain data, for comparing. */
+import { holdKey, holdsOf } from '../../src/core/holds.ts';
 import { matchKey, type StateHandle } from '../../src/core/state.ts';
 
 const HOUR = 3_600_000;
@@ -16,7 +17,7 @@ export function visible(state: StateHandle): unknown {
     live: [...state.live],
     events: [...state.events],
     safelist: [...state.safelist],
-    earliestExpiry: state.earliestExpiry,
+    earliestDue: state.earliestDue,
     byMatch: pick(
       (key) => state.withMatch(key),
       mitigations.map(({ match }) => matchKey(match)),
@@ -25,7 +26,12 @@ export function visible(state: StateHandle): unknown {
       (key) => state.liveOfVictim(key),
       mitigations.map(({ victim }) => victim),
     ),
-    due: [...state.expiredBy(state.lastAt + HOUR)].sort(),
+    byHold: pick(
+      (key) => state.heldBy(key),
+      mitigations.flatMap((mitigation) => holdsOf(mitigation).map(holdKey)),
+    ),
+    prefixes: [...state.livePrefixes].sort(),
+    due: [...state.dueBy(state.lastAt + HOUR)].sort(),
     counts: [false, true].map((dryRun) => [
       state.activeTotal(dryRun),
       state.activeOfPop('iad1', dryRun),

@@ -52,6 +52,8 @@ describe('GET /v1/mitigations/{id}', () => {
       created_by: { kind: 'detector', name: 'fnm' },
       reason: 'udp_flood from fnm',
       why: ['203.0.113.10 belongs to acme', 'playbook udp, step 1'],
+      held_by: [],
+      holds: [],
       ending: false,
       rule: RULE,
       rules: [
