@@ -220,8 +220,12 @@ function assertQuotas(world: World): void {
     for (const count of perCustomer.values()) assert.ok(count <= QUOTAS.maxActivePerCustomer);
     assert.equal(world.state.activeTotal(dryRun), mitigations.length, 'the count is the truth');
   }
-  const expiries = active(world).map(({ expiresAt }) => expiresAt);
-  assert.equal(world.state.earliestDue, expiries.length === 0 ? null : Math.min(...expiries));
+  const due = active(world).map(({ expiresAt, renewAt }) => Math.min(expiresAt, renewAt ?? expiresAt));
+  assert.equal(world.state.earliestDue, due.length === 0 ? null : Math.min(...due));
+  assert.ok(
+    (world.state.earliestDue ?? Number.POSITIVE_INFINITY) > world.now,
+    'whatever is due gets somewhere',
+  );
 }
 
 describe('for any sequence of events, operators, reloads, clock steps and restarts', () => {
