@@ -1,15 +1,15 @@
 /** Assets of an inventory may be ranges of addresses; a range is the fewest prefixes that make it up. */
-import { familyBits, makePrefix, type Prefix, parseAddress, parsePrefix } from '../net/prefix.ts';
+import { familyBits, makePrefix, type Prefix, parseAddress, parsePrefix, unmapped } from '../net/prefix.ts';
 
 export type AssetPrefixes =
   | { readonly prefixes: readonly Prefix[] }
   | { readonly problem: string; readonly key: 'ip' | 'range_end' };
 
-/** The prefixes of an asset: an address, a prefix, or with `rangeEnd` a range with both ends included. */
+/** The prefixes of an asset: an address, a prefix, or with `rangeEnd` a range with both ends included. IPv4 written as IPv6 becomes IPv4. */
 export function assetPrefixes(ip: string, rangeEnd: string | undefined): AssetPrefixes {
   if (rangeEnd === undefined) {
     const prefix = parsePrefix(ip);
-    return typeof prefix === 'string' ? { problem: prefix, key: 'ip' } : { prefixes: [prefix] };
+    return typeof prefix === 'string' ? { problem: prefix, key: 'ip' } : { prefixes: [unmapped(prefix)] };
   }
   const first = parseAddress(ip);
   if (first === undefined) return { problem: `"${ip}" is not an IPv4 or IPv6 address`, key: 'ip' };
@@ -23,7 +23,7 @@ export function assetPrefixes(ip: string, rangeEnd: string | undefined): AssetPr
   if (toBigInt(first) > toBigInt(last)) {
     return { problem: `the range ends at ${rangeEnd}, before it begins at ${ip}`, key: 'range_end' };
   }
-  return { prefixes: rangePrefixes(first, last) };
+  return { prefixes: rangePrefixes(first, last).map(unmapped) };
 }
 
 /** The fewest prefixes that cover exactly the addresses from `first` to `last`; at most 2 x the width in bits. */

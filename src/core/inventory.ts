@@ -2,28 +2,11 @@
 import { type Prefix, parsePrefix, unmapped } from '../net/prefix.ts';
 import { assetPrefixes } from './asset-range.ts';
 import type { AssetData, CustomerData, InventoryData, ServiceData } from './inventory-data.ts';
-import { PrefixTrie } from './prefix-trie.ts';
+import { OwnerIndex } from './owner-index.ts';
+import { NO_ALLOWED_PORTS, type Ownership, type PrefixOwnership } from './ownership.ts';
 import type { Problem } from './problem.ts';
-import type { ProfileName } from './profile.ts';
 
-/** Destination ports that are never discarded, ascending, no duplicates. */
-export interface AllowedPorts {
-  readonly udp: readonly number[];
-  readonly tcp: readonly number[];
-}
-
-/** What the inventory knows about an address. */
-export interface Ownership {
-  readonly customerId: string;
-  readonly customerName: string;
-  readonly profile: ProfileName;
-  /** null when only a prefix of the customer covers the address. */
-  readonly serviceId: string | null;
-  readonly serviceName: string | null;
-  readonly allowedPorts: AllowedPorts;
-  /** The entry that decided, in words: `prefix 203.0.113.0/24`, `asset 203.0.113.100-203.0.113.110`. */
-  readonly entry: string;
-}
+export type { AllowedPorts, Ownership, PrefixOwnership } from './ownership.ts';
 
 /** Read-only once built; a reload builds another. */
 export interface Inventory {
@@ -33,19 +16,26 @@ export interface Inventory {
   readonly data: InventoryData;
   /** The owner of an address of 4 or 16 octets: an asset first, else the longest prefix; undefined when nobody owns it. */
   lookup(address: Uint8Array): Ownership | undefined;
+  /**
+   * The owner of a prefix when one customer owns every address of it; undefined when nobody does, or when a narrower
+   * entry gives a part of it to another customer.
+   */
+  lookupPrefix(prefix: Prefix): PrefixOwnership | undefined;
 }
 
 /** An inventory that owns nothing. */
-export const EMPTY_INVENTORY: Inventory = { size: 0, data: { customers: [] }, lookup: () => undefined };
-
-const NO_PORTS: AllowedPorts = { udp: [], tcp: [] };
+export const EMPTY_INVENTORY: Inventory = {
+  size: 0,
+  data: { customers: [] },
+  lookup: () => undefined,
+  lookupPrefix: () => undefined,
+};
 
 type Path = readonly (string | number)[];
 
 /** What is gathered while building. */
 interface Draft {
-  readonly prefixes: PrefixTrie<Ownership>;
-  readonly assets: PrefixTrie<Ownership>;
+  readonly index: OwnerIndex;
   readonly problems: Problem[];
   /** Looked at again once everything is known. */
   readonly placed: { readonly path: Path; readonly owner: Ownership; readonly prefixes: readonly Prefix[] }[];
@@ -61,8 +51,7 @@ export function buildInventory(data: InventoryData): {
   readonly problems: readonly Problem[];
 } {
   const draft: Draft = {
-    prefixes: new PrefixTrie(),
-    assets: new PrefixTrie(),
+    index: new OwnerIndex(),
     problems: [],
     placed: [],
     size: 0,
@@ -80,11 +69,13 @@ export function buildInventory(data: InventoryData): {
   });
   for (const placed of draft.placed) checkPlace(draft, placed);
 
-  const { prefixes, assets, size } = draft;
+  const { index, size } = draft;
+  index.seal();
   const inventory: Inventory = {
     size,
     data,
-    lookup: (address) => assets.longestMatch(address) ?? prefixes.longestMatch(address),
+    lookup: (address) => index.ofAddress(address),
+    lookupPrefix: (prefix) => index.ofPrefix(prefix),
   };
   return { inventory, problems: draft.problems };
 }
@@ -103,8 +94,15 @@ function addCustomer(draft: Draft, customer: CustomerData, path: Path): void {
       continue;
     }
     const entry = `prefix ${text}`;
-    const owner = { ...base, serviceId: null, serviceName: null, allowedPorts: NO_PORTS, entry };
-    const before = draft.prefixes.set(unmapped(prefix), owner);
+    const owner = {
+      ...base,
+      serviceId: null,
+      serviceName: null,
+      serviceIds: [],
+      allowedPorts: NO_ALLOWED_PORTS,
+      entry,
+    };
+    const before = draft.index.addPrefix(unmapped(prefix), owner);
     draft.size++;
     if (before === undefined) continue;
     if (before.customerId === customer.customer_id) warn(draft, at, `${entry} is listed twice`);
@@ -147,6 +145,7 @@ function addService(
       ...base,
       serviceId: service.service_id,
       serviceName: service.name ?? service.service_id,
+      serviceIds: [service.service_id],
       allowedPorts,
       entry: assetEntry(asset),
     };
@@ -155,38 +154,41 @@ function addService(
   }
 }
 
+/** Several services of a customer may have one address: their allowed ports add up. Two customers may not. */
 function addAsset(draft: Draft, prefixes: readonly Prefix[], owner: Ownership, path: Path): void {
+  let complained = false;
   for (const prefix of prefixes) {
-    const before = draft.assets.set(prefix, owner);
-    if (before === undefined) continue;
-    if (sameService(before, owner)) {
+    const before = draft.index.addAsset(prefix, owner);
+    if (complained) continue;
+    const stranger = before.find(({ customerId }) => customerId !== owner.customerId);
+    if (stranger !== undefined) {
+      complain(draft, path, `${owner.entry} overlaps ${inWords(stranger)}; an address has one customer`);
+    } else if (before.some((other) => sameService(other, owner))) {
       warn(draft, path, `${owner.entry} is listed twice in service "${owner.serviceId}"`);
-    } else {
-      complain(draft, path, `${owner.entry} overlaps ${inWords(before)}; an address has one service`);
-    }
-    break;
+    } else continue;
+    complained = true;
   }
   draft.placed.push({ path, owner, prefixes });
 }
 
-/** Overlaps of different length, and assets outside of their customer: allowed, but worth saying. */
+/** Overlaps with other customers, and assets outside of their own: allowed, but worth saying. */
 function checkPlace(draft: Draft, placed: Draft['placed'][number]): void {
   const { owner, prefixes, path } = placed;
   for (const prefix of prefixes) {
-    const wider = draft.assets.parentOf(prefix);
-    if (wider !== undefined && !sameService(wider, owner)) {
+    const wider = draft.index.assetAround(prefix);
+    if (wider !== undefined && wider.customerId !== owner.customerId) {
       warn(draft, path, `${owner.entry} lies within ${inWords(wider)}; the narrower entry wins`);
       break;
     }
   }
   const first = prefixes[0];
   if (first === undefined) return;
-  const around = draft.prefixes.longestMatch(first.address);
+  const around = draft.index.prefixAround(first);
   if (around === undefined) {
     warn(
       draft,
       path,
-      `${owner.entry} lies in no prefix of a customer; it counts as "${owner.customerId}" all the same`,
+      `${owner.entry} is outside all customer prefixes; it is still assigned to "${owner.customerId}"`,
     );
   } else if (around.customerId !== owner.customerId) {
     warn(

@@ -42,6 +42,43 @@ export class PrefixTrie<T> {
     return undefined;
   }
 
+  /** The value of exactly this prefix. */
+  get(prefix: Prefix): T | undefined {
+    const node = this.#path(prefix).at(-1) ?? 0;
+    if (this.#field(node, NODE.length) !== prefix.length) return undefined;
+    return this.#values[this.#field(node, NODE.value)];
+  }
+
+  /** The values of all prefixes that cover the given one, itself included, longest first. */
+  covering(prefix: Prefix): readonly T[] {
+    const values: T[] = [];
+    for (const node of this.#path(prefix).reverse()) {
+      const value = this.#values[this.#field(node, NODE.value)];
+      if (value !== undefined) values.push(value);
+    }
+    return values;
+  }
+
+  /** The values of all prefixes that lie within the given one, itself included, in the order of their addresses. */
+  *within(prefix: Prefix): Generator<T> {
+    const words = wordsOf(prefix.address);
+    let node = this.#roots[prefix.family];
+    while (node !== 0) {
+      const length = this.#field(node, NODE.length);
+      const shared = Math.min(length, prefix.length);
+      if (this.#sharedBits(node, words, shared) < shared) return;
+      if (length >= prefix.length) break;
+      node = this.#child(node, bitAt(words, length));
+    }
+    yield* this.#below(node);
+  }
+
+  /** All values, IPv4 first, in the order of their addresses. */
+  *values(): Generator<T> {
+    yield* this.#below(this.#roots[4]);
+    yield* this.#below(this.#roots[6]);
+  }
+
   /** The value of the longest prefix that covers an address of 4 or 16 octets. */
   longestMatch(address: Uint8Array): T | undefined {
     return this.#walk(address.length === 4 ? 4 : 6, wordsOf(address), address.length * 8);
@@ -67,6 +104,31 @@ export class PrefixTrie<T> {
       else node = this.#child(node, bitAt(words, length));
     }
     return undefined;
+  }
+
+  /** The nodes that cover a prefix, from the root down. */
+  #path(prefix: Prefix): number[] {
+    const words = wordsOf(prefix.address);
+    const path: number[] = [];
+    let node = this.#roots[prefix.family];
+    while (node !== 0) {
+      const length = this.#field(node, NODE.length);
+      if (length > prefix.length || this.#sharedBits(node, words, length) < length) break;
+      path.push(node);
+      if (length === prefix.length) break;
+      node = this.#child(node, bitAt(words, length));
+    }
+    return path;
+  }
+
+  *#below(top: number): Generator<T> {
+    const open = [top];
+    for (let node = open.pop(); node !== undefined; node = open.pop()) {
+      if (node === 0) continue;
+      const value = this.#values[this.#field(node, NODE.value)];
+      if (value !== undefined) yield value;
+      open.push(this.#child(node, 1), this.#child(node, 0));
+    }
   }
 
   /** Follows an address down and returns the last value seen on nodes no longer than `maxLength`. */

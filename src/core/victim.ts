@@ -1,11 +1,12 @@
 /** Whom an attack hits: an address, or a prefix. */
 import { covers, type Prefix, parseAddress, parsePrefix } from '../net/prefix.ts';
 import { isActive } from './active-counts.ts';
-import type { AllowedPorts, Inventory, Ownership } from './inventory.ts';
+import type { Inventory } from './inventory.ts';
+import type { Ownership } from './ownership.ts';
 import type { DecisionView } from './state-view.ts';
 import type { Mitigation } from './types.ts';
 
-export const NO_ALLOWED_PORTS: AllowedPorts = { udp: [], tcp: [] };
+export { NO_ALLOWED_PORTS } from './ownership.ts';
 
 /** The owner of an address in text; undefined when nobody owns it. */
 export function ownerOf(inventory: Inventory, victim: string): Ownership | undefined {
@@ -16,8 +17,13 @@ export function ownerOf(inventory: Inventory, victim: string): Ownership | undef
 /** The inventory's entry in words. */
 export function ownerWords(victim: string, owner: Ownership | undefined): string {
   if (owner === undefined) return `${victim} is in no entry of the inventory`;
-  const service = owner.serviceId === null ? '' : `, service ${owner.serviceId}`;
-  return `${victim} belongs to customer ${owner.customerId}${service} (${owner.entry}, profile ${owner.profile})`;
+  return `${victim} belongs to customer ${owner.customerId}${serviceWords(owner)} (${owner.entry}, profile ${owner.profile})`;
+}
+
+function serviceWords({ serviceIds }: Ownership): string {
+  if (serviceIds.length === 0) return '';
+  if (serviceIds.length === 1) return `, service ${serviceIds[0]}`;
+  return `, services ${serviceIds.join(', ')}, whose allowed ports add up`;
 }
 
 /** True for a victim that is a prefix rather than an address. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { buildInventory, type Ownership } from '../../src/core/inventory.ts';
 import type { CustomerData, InventoryData } from '../../src/core/inventory-data.ts';
+import { ownerWords } from '../../src/core/victim.ts';
 import { parseAddress } from '../../src/net/prefix.ts';
 
 /** The sample of upstream's format. */
@@ -88,7 +89,56 @@ describe('the inventory', () => {
     ]);
   });
 
-  test('refuses one prefix of two customers, ids used twice, and an address with two services', () => {
+  test('gives an address with several services the ports that each of them allows, and names them all', () => {
+    const customers: CustomerData[] = [
+      {
+        customer_id: 'a',
+        prefixes: ['10.0.0.0/8'],
+        services: [
+          { service_id: 'game', assets: [{ ip: '10.0.0.0/24' }], allowed_ports: { udp: [27015] } },
+          { service_id: 'web', assets: [{ ip: '10.0.0.1' }], allowed_ports: { tcp: [443, 80] } },
+          { service_id: 'dns', assets: [{ ip: '10.0.0.1' }], allowed_ports: { udp: [53], tcp: [53] } },
+        ],
+      },
+    ];
+    assert.deepEqual(problemsOf(...customers), []);
+    const owner = lookup({ customers }, '10.0.0.1');
+    assert.equal(owner?.serviceId, 'web', 'the first of the narrowest');
+    assert.deepEqual(owner?.serviceIds, ['web', 'dns', 'game']);
+    assert.deepEqual(owner?.allowedPorts, { udp: [53, 27015], tcp: [53, 80, 443] });
+    assert.match(
+      ownerWords('10.0.0.1', owner),
+      /customer a, services web, dns, game, whose allowed ports add up \(asset 10\.0\.0\.1/,
+    );
+    assert.deepEqual(lookup({ customers }, '10.0.0.2')?.serviceIds, ['game']);
+    assert.deepEqual(lookup({ customers }, '10.0.1.1')?.serviceIds, []);
+  });
+
+  test('does not mix the services of two customers whose assets nest: the narrower has the address', () => {
+    const service = (service_id: string, ip: string, udp: number[]) => ({
+      services: [{ service_id, assets: [{ ip }], allowed_ports: { udp } }],
+    });
+    const customers: CustomerData[] = [
+      { customer_id: 'a', prefixes: ['10.0.0.0/8'], ...service('wide', '10.0.0.0/24', [1]) },
+      { customer_id: 'b', prefixes: ['11.0.0.0/8'], ...service('narrow', '10.0.0.1', [2]) },
+    ];
+    const owner = lookup({ customers }, '10.0.0.1');
+    assert.equal(owner?.customerId, 'b');
+    assert.deepEqual(owner?.allowedPorts.udp, [2]);
+    assert.match(
+      problemsOf(...customers).join(),
+      /lies within asset 10\.0\.0\.0\/24 .* the narrower entry wins/,
+    );
+  });
+
+  test('takes an asset written as IPv4 in IPv6 as the IPv4 address that packets carry', () => {
+    const customers = [
+      { customer_id: 'a', services: [{ service_id: 's', assets: [{ ip: '::ffff:10.0.0.1' }] }] },
+    ];
+    assert.equal(lookup({ customers }, '10.0.0.1')?.serviceId, 's');
+  });
+
+  test('refuses one prefix of two customers, ids used twice, and an asset of two customers', () => {
     const asset = { assets: [{ ip: '10.0.0.1' }] };
     assert.deepEqual(
       problemsOf(
@@ -98,14 +148,15 @@ describe('the inventory', () => {
           prefixes: ['10.0.0.0/8', '11.0.0.0/8'],
           services: [{ service_id: 's', ...asset }, { service_id: 's' }, { service_id: 't', ...asset }],
         },
-        { customer_id: 'b', prefixes: ['11.0.0.0/8'] },
+        { customer_id: 'b', prefixes: ['11.0.0.0/8'], services: [{ service_id: 's', ...asset }] },
       ),
       [
         'error customers.1.customer_id: customer_id "a" is used twice',
         'warning customers.1.prefixes.0: prefix 10.0.0.0/8 is listed twice',
         'error customers.1.services.1.service_id: service_id "s" is used twice in this customer',
-        'error customers.1.services.2.assets.0: asset 10.0.0.1 overlaps asset 10.0.0.1 of service "s" (customer "a"); an address has one service',
         'error customers.2.prefixes.0: prefix 11.0.0.0/8 already belongs to customer "a"',
+        'error customers.2.services.0.assets.0: asset 10.0.0.1 overlaps asset 10.0.0.1 of service "s" (customer "a"); an address has one customer',
+        'warning customers.2.services.0.assets.0: asset 10.0.0.1 of "b" lies in prefix 10.0.0.0/8 of "a"',
       ],
     );
   });

@@ -2,13 +2,26 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { PrefixTrie } from '../../src/core/prefix-trie.ts';
-import { covers, hostPrefix, makePrefix, overlaps, type Prefix, samePrefix } from '../../src/net/prefix.ts';
+import {
+  covers,
+  formatPrefix,
+  hostPrefix,
+  makePrefix,
+  overlaps,
+  type Prefix,
+  samePrefix,
+} from '../../src/net/prefix.ts';
 import { prefix } from './scenario.ts';
 
 function trieOf(...texts: string[]): PrefixTrie<string> {
   const trie = new PrefixTrie<string>();
   for (const text of texts) trie.set(prefix(text), text);
   return trie;
+}
+
+/** Different ones, in no order. */
+function textsOf(list: Iterable<Prefix>): readonly string[] {
+  return [...new Set([...list].map(formatPrefix))].sort();
 }
 
 /** Prefixes that share many bits, so that they nest and part at every length. */
@@ -54,11 +67,22 @@ describe('a prefix trie', () => {
             const above = stored.filter((entry) => covers(entry, question) && !samePrefix(entry, question));
             const parent = Math.max(-1, ...above.map(({ length }) => length));
             assert.equal(trie.parentOf(question)?.length ?? -1, parent);
+            assert.deepEqual(
+              trie.covering(question).map(({ length }) => length),
+              [
+                ...new Set(stored.filter((entry) => covers(entry, question)).map(({ length }) => length)),
+              ].sort((a, b) => b - a),
+            );
+            const inside = stored.filter((entry) => covers(question, entry));
+            assert.deepEqual(textsOf(trie.within(question)), textsOf(inside));
+            const same = stored.some((entry) => samePrefix(entry, question));
+            assert.equal(trie.get(question) !== undefined, same);
             const meets = stored.some((entry) => overlaps(entry, question));
             const found = trie.anyOverlapping(question);
             assert.equal(found !== undefined, meets);
             assert.ok(found === undefined || overlaps(found, question));
           }
+          assert.deepEqual(textsOf(trie.values()), textsOf(stored));
         },
       ),
       { numRuns: 300 },
