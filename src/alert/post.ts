@@ -1,9 +1,9 @@
 /** One HTTP POST through undici: no redirects, a limit on time and on what is read, and no way into private networks. */
 import { lookup as dnsLookup, type LookupAddress } from 'node:dns';
-import { isIP, type LookupFunction } from 'node:net';
+import type { LookupFunction } from 'node:net';
 import { Agent, buildConnector, request } from 'undici';
 import type { AlertRequest } from './alert.ts';
-import { isPrivateAddress } from './private-address.ts';
+import { isPrivateAddress, isPrivateHost } from './private-address.ts';
 
 export interface PostAnswer {
   readonly status: number;
@@ -76,9 +76,8 @@ function guardedConnector({
   };
   const connect = buildConnector({ timeout: connectTimeoutMs, lookup });
   return (target, callback) => {
-    const host = target.hostname.replace(/^\[(.*)\]$/, '$1');
-    if (!allowPrivateAddresses && isIP(host) !== 0 && isPrivateAddress(host)) {
-      callback(refusal(host), null);
+    if (!allowPrivateAddresses && isPrivateHost(target.hostname)) {
+      callback(refusal(target.hostname), null);
       return;
     }
     connect(target, callback);

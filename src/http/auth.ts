@@ -3,6 +3,8 @@ import { hash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { TLSSocket } from 'node:tls';
 import type { HoldMode } from '../core/types.ts';
+import { parseAddress } from '../net/prefix.ts';
+import { isLoopbackAddress } from '../net/special-addresses.ts';
 import type { AuthSettings, Role } from './dependencies.ts';
 import { HttpProblem } from './problem.ts';
 
@@ -126,5 +128,6 @@ export function refuseForeignPages(request: IncomingMessage, mode: AuthSettings[
 }
 
 function isLoopback(address: string | undefined): boolean {
-  return address === '::1' || (address ?? '').replace(/^::ffff:/, '').startsWith('127.');
+  const octets = parseAddress(address ?? '');
+  return octets !== undefined && isLoopbackAddress(octets);
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isPrivateAddress } from '../../src/alert/private-address.ts';
+import { isPrivateAddress, isPrivateHost } from '../../src/alert/private-address.ts';
 
 test("addresses of the operator's own networks are private, in any disguise", () => {
   for (const address of [
@@ -55,5 +55,22 @@ test('addresses of the public Internet are not', () => {
     'fbff::1',
   ]) {
     assert.equal(isPrivateAddress(address), false, address);
+  }
+});
+
+test('a host of a URL is private as an address or as a name of this machine, and a name is left to be resolved', () => {
+  for (const host of [
+    '127.0.0.1',
+    '[::1]',
+    '[64:ff9b::a00:1]',
+    '198.18.0.1',
+    'localhost',
+    'LOCALHOST.',
+    'a.localhost',
+  ]) {
+    assert.equal(isPrivateHost(host), true, host);
+  }
+  for (const host of ['hooks.example', '8.8.8.8', '[2606:4700::1111]', 'localhost.example', 'notlocalhost']) {
+    assert.equal(isPrivateHost(host), false, host);
   }
 });

@@ -1,5 +1,6 @@
 /** What keys of prefixd.yaml must be to each other. Works on settings of which parts may be missing. */
-import { familyBits, parseAddress, parsePrefix } from '../../net/prefix.ts';
+import { isPrivateHost } from '../../alert/private-address.ts';
+import { familyBits, parsePrefix } from '../../net/prefix.ts';
 import { isLoopback, parseListen } from './leaves.ts';
 import { neighborChecks } from './neighbor-checks.ts';
 import type { Findings } from './problem.ts';
@@ -166,7 +167,7 @@ function alertingChecks(settings: Loose<Settings>, found: Findings): void {
     if (text === undefined) continue;
     const path = ['alerting', 'destinations', i, 'url'];
     const url = new URL(text);
-    if (!allowed && isPrivate(url.hostname)) {
+    if (!allowed && isPrivateHost(url.hostname)) {
       found.problem(
         path,
         `${url.hostname} is a private address`,
@@ -176,30 +177,4 @@ function alertingChecks(settings: Loose<Settings>, found: Findings): void {
       found.warning(path, 'alerts travel unencrypted', 'use https://');
     }
   }
-}
-
-/** Loopback, private, link-local and shared address space (RFC 1122, 1918, 3927, 4193, 4291, 6598), as literals. */
-function isPrivate(hostname: string): boolean {
-  if (hostname === 'localhost' || hostname.endsWith('.localhost')) return true;
-  const octets = parseAddress(hostname.replaceAll(/[[\]]/g, ''));
-  if (octets === undefined) return false;
-  const [a = 0, b = 0] = octets;
-  if (octets.length === 16) {
-    const mapped = octets.slice(0, 12).every((octet, i) => octet === (i < 10 ? 0 : 0xff));
-    if (mapped) return isPrivate(octets.slice(12).join('.'));
-    return (
-      octets.slice(0, 15).every((octet) => octet === 0) ||
-      (a & 0xfe) === 0xfc ||
-      (a === 0xfe && (b & 0xc0) === 0x80)
-    );
-  }
-  return (
-    a === 0 ||
-    a === 10 ||
-    a === 127 ||
-    (a === 100 && (b & 0xc0) === 64) ||
-    (a === 169 && b === 254) ||
-    (a === 172 && (b & 0xf0) === 16) ||
-    (a === 192 && b === 168)
-  );
 }

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { parseAnyCommunity } from '../../bgp/wire/communities.ts';
 import { VECTOR_PATTERN } from '../../core/vectors.ts';
 import { parseAddress, parsePrefix } from '../../net/prefix.ts';
+import { isLoopbackAddress } from '../../net/special-addresses.ts';
 
 /** A whole number from `min` to `max`. */
 export function integer(min: number, max: number, unit = ''): z.ZodInt {
@@ -166,6 +167,5 @@ export function parseListen(value: string): { readonly host: string; readonly po
 export function isLoopback(host: string): boolean {
   if (host === 'localhost') return true;
   const octets = parseAddress(host.split('%')[0] ?? host);
-  if (octets === undefined) return false;
-  return octets.length === 4 ? octets[0] === 127 : octets.every((octet, i) => octet === (i === 15 ? 1 : 0));
+  return octets !== undefined && isLoopbackAddress(octets);
 }

@@ -1,5 +1,6 @@
 /** What the keys of a neighbor must be to each other, to its fellows, and to the listener. */
 import { parseAddress } from '../../net/prefix.ts';
+import { notUnicast, specialRangeOf } from '../../net/special-addresses.ts';
 import { parseListen } from './leaves.ts';
 import type { Findings, Path } from './problem.ts';
 import type { Loose } from './salvage.ts';
@@ -101,16 +102,15 @@ function addressChecks(neighbor: Neighbor, at: Path, found: Findings): void {
   }
 }
 
+/** Loopback and link-local addresses are those of a neighbor on this machine or this link. */
 function whyUnusable(octets: Uint8Array): string | undefined {
-  if (octets.every((octet) => octet === 0)) return 'no address of a host';
-  const first = octets[0] ?? 0;
-  if (octets.length === 4 ? first >= 224 : first === 0xff) return 'not unicast';
-  return undefined;
+  const special = notUnicast(octets);
+  if (special === undefined || special.name === 'loopback' || special.name === 'link-local') return undefined;
+  return `not unicast: it is ${special.name} (${special.source})`;
 }
 
-/** fe80::/10 (RFC 4291 §2.5.6) */
 function isLinkLocal(octets: Uint8Array): boolean {
-  return octets.length === 16 && octets[0] === 0xfe && ((octets[1] ?? 0) & 0xc0) === 0x80;
+  return octets.length === 16 && specialRangeOf(octets)?.name === 'link-local';
 }
 
 function passiveChecks(neighbor: Neighbor, at: Path, listen: string | undefined, found: Findings): void {

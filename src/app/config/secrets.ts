@@ -1,4 +1,5 @@
 /** Reads secrets from the environment. The file only ever names a variable; its value is never shown. */
+import { isPrivateHost } from '../../alert/private-address.ts';
 import { isWebUrl } from './leaves.ts';
 import type { Path, Report } from './problem.ts';
 import { dotted } from './problem.ts';
@@ -80,7 +81,8 @@ function* wantedSecrets(settings: Loose<Settings>): Iterable<Wanted> {
     for (const key of ['webhook_url_env', 'routing_key_env', 'secret_env'] as const) {
       const variable = (destination as Readonly<Record<string, string | undefined>> | undefined)?.[key];
       if (variable === undefined) continue;
-      const flaw = key === 'webhook_url_env' ? urlFlaw : headerFlaw;
+      const allowed = settings.alerting?.allow_private_addresses ?? false;
+      const flaw = key === 'webhook_url_env' ? urlFlaw(allowed) : headerFlaw;
       yield { path: ['alerting', 'destinations', i, key], variable, flaw };
     }
   }
@@ -99,8 +101,13 @@ function md5Flaw(value: string): string | undefined {
   return octets <= 80 ? undefined : `has ${octets} octets; TCP MD5 takes at most 80`;
 }
 
-function urlFlaw(value: string): string | undefined {
-  return isWebUrl(value) ? undefined : 'is not a URL';
+/** Delivery refuses what is private by its name, so this does, too. */
+function urlFlaw(allowsPrivate: boolean): Wanted['flaw'] {
+  return (value) => {
+    if (!isWebUrl(value)) return 'is not a URL';
+    if (allowsPrivate || !isPrivateHost(new URL(value).hostname)) return undefined;
+    return 'leads to a private address, where alerts go only with alerting.allow_private_addresses: true';
+  };
 }
 
 function headerFlaw(value: string): string | undefined {

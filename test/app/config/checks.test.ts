@@ -283,6 +283,25 @@ const refused: readonly (readonly [
     `${SHORTEST}alerting: { destinations: [{ type: webhook, url: "https://[::ffff:10.0.0.1]/x" }] }\n`,
     /is a private address/,
   ],
+  ...[
+    '[64:ff9b::a00:1]',
+    '198.18.0.1',
+    '[2002:a00:1::]',
+    '[ff02::1]',
+    '192.0.0.1',
+    '240.0.0.1',
+    'LOCALHOST',
+  ].map((host): (typeof refused)[number] => [
+    `a webhook to ${host}, which delivery would refuse`,
+    `${SHORTEST}alerting: { destinations: [{ type: webhook, url: "https://${host}/x" }] }\n`,
+    /destinations\[0\]\.url: .* is a private address/,
+  ]),
+  [
+    'a Slack webhook to a private address, which delivery would refuse, without showing it',
+    `${SHORTEST}alerting: { destinations: [{ type: slack, webhook_url_env: SLACK }] }\n`,
+    /webhook_url_env: the value of the environment variable SLACK leads to a private address, [^/]*$/,
+    { SLACK: 'https://10.0.0.1/T/B' },
+  ],
   [
     'a destination of no known type is refused',
     `${SHORTEST}alerting: { destinations: [{ type: slak }] }\n`,
