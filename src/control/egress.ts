@@ -9,6 +9,7 @@ import { findImpossible } from '../bgp/flowspec/sanity.ts';
 import type { Action, Component, FlowSpec, NumericOp } from '../bgp/flowspec/types.ts';
 import type { OutRoute } from '../bgp/rib/route.ts';
 import { formatPrefix } from '../net/prefix.ts';
+import { notUnicast } from '../net/special-addresses.ts';
 import type { PrefixSet } from '../net/prefix-set.ts';
 
 /** What no rule may do. Replaced as a whole when the safelist or the policy changes. */
@@ -39,6 +40,10 @@ function judgeDestination(spec: FlowSpec, guard: EgressGuard): string | null {
   if (offset !== 0) return 'its destination leaves out leading bits (offset)';
   const least = guard.minLength[prefix.family];
   if (prefix.length < least) return `its destination ${formatPrefix(prefix)} is wider than /${least}`;
+  const special = notUnicast(prefix);
+  if (special !== undefined) {
+    return `its destination ${formatPrefix(prefix)} is no unicast address of a customer: ${special.name}`;
+  }
   return judgePrefixes(spec, guard) ?? findImpossible(spec) ?? null;
 }
 

@@ -22,6 +22,8 @@ export type Correlation =
 export interface Standing {
   readonly mitigation: Mitigation;
   readonly rule: Rule;
+  /** It covers a prefix around the event's victim, so that it may keep the victim's rule but not follow its ports. */
+  readonly isAround: boolean;
   /** Its last event is within the correlation window. */
   readonly recent: boolean;
   /** It may be widened: a detector's own, and not one whose action forbids the new ports. */
@@ -38,18 +40,21 @@ export function correlate(standing: readonly Standing[], fresh: Rule): Correlati
       if (!sameButDstPorts(mitigation.match, rule.match)) return false;
       return recent || matchKey(mitigation.match) === matchKey(rule.match);
     })
-    .sort((a, b) => byAge(a.mitigation, b.mitigation));
+    .sort((a, b) => Number(a.isAround) - Number(b.isAround) || byAge(a.mitigation, b.mitigation));
 
   const equal = related.find(({ mitigation, rule }) => matchKey(mitigation.match) === matchKey(rule.match));
   if (equal !== undefined) return { kind: 'covered', by: [equal.mitigation] };
   const covering = related.find(({ mitigation, rule }) => dstPortsCover(mitigation.match, rule.match));
   if (covering !== undefined) return { kind: 'covered', by: [covering.mitigation] };
   const within = related.find(
-    ({ mitigation, rule, widenable }) => widenable && dstPortsCover(rule.match, mitigation.match),
+    ({ mitigation, rule, widenable, isAround }) =>
+      widenable && !isAround && dstPortsCover(rule.match, mitigation.match),
   );
   if (within !== undefined) return { kind: 'wider', than: within.mitigation };
 
-  const overlapping = related.filter(({ mitigation, rule }) => portsMeet(mitigation.match, rule.match));
+  const overlapping = related.filter(
+    ({ mitigation, rule, isAround }) => !isAround && portsMeet(mitigation.match, rule.match),
+  );
   if (overlapping.length === 0) return { kind: 'new' };
   const mitigations = overlapping.map(({ mitigation }) => mitigation);
   if (fresh.ports.length === 0) return { kind: 'partial', overlapping: mitigations, newPorts: null };

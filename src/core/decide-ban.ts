@@ -24,7 +24,7 @@ import { BAN_MEMORY_MS } from './recent.ts';
 import { draftRule, hitsAllowedPort, type Rule, type RuleDraft } from './rule.ts';
 import type { DecisionView } from './state-view.ts';
 import type { Detection, Mitigation } from './types.ts';
-import { NO_ALLOWED_PORTS, ownerOf, ownerWords } from './victim.ts';
+import { mitigationsCovering, NO_ALLOWED_PORTS, ownerOf, ownerWords } from './victim.ts';
 import { actionWords, portWords } from './words.ts';
 
 /** Everything known about one event while it is decided. */
@@ -117,8 +117,7 @@ function judge(state: DecisionView, command: EventCommand, context: DecideContex
     why,
   };
   const refusal =
-    judgeTarget(state, policy, rule.match) ??
-    judgeOwner(policy.guardrails, detection.victim, owner !== undefined);
+    judgeTarget(state, policy, rule.match) ?? judgeOwner(policy, detection.victim, owner !== undefined);
   if (refusal !== null) return refused(it, rule, refusal);
   return follow(it, correlate(standingFor(it), rule));
 }
@@ -156,14 +155,14 @@ function standingFor(it: Case): readonly Standing[] {
   const windowMs = policy.timers.correlationWindowSeconds * 1000;
   const allowed = owner?.allowedPorts ?? NO_ALLOWED_PORTS;
   const standing: Standing[] = [];
-  for (const id of state.liveOfVictim(detection.victim)) {
-    const mitigation = state.mitigations.get(id);
-    if (mitigation === undefined || mitigation.ending !== null) continue;
+  for (const mitigation of mitigationsCovering(state, detection.victim)) {
     if (mitigation.expiresAt <= now || mitigation.dryRun !== dryRun) continue;
+    const isAround = mitigation.victim !== detection.victim;
     const rule = ruleUnder(it, mitigation);
     standing.push({
       mitigation,
       rule,
+      isAround,
       recent: now - mitigation.updatedAt <= windowMs || heldUntil(mitigation, now) !== null,
       widenable:
         mitigation.playbook !== null &&
@@ -173,12 +172,21 @@ function standingFor(it: Case): readonly Standing[] {
   return standing;
 }
 
-/** The rule this event would have under the step that a mitigation is at, whose refinement may differ from the first step's. */
+/**
+ * The rule this event would have under a mitigation: at the step that it is at, whose refinement may differ from the first
+ * step's, and for the prefix that it covers.
+ */
 function ruleUnder(it: Case, mitigation: Mitigation): Rule {
-  const step = mitigation.playbook === it.playbook.name ? it.playbook.steps[mitigation.step] : undefined;
-  if (step === undefined || step.refinement === it.step.refinement) return it.rule;
-  const { detection, owner } = it;
-  return draftFor(detection, detection.ports, owner, step).rule ?? it.rule;
+  const { detection, owner, context } = it;
+  const own = mitigation.playbook === it.playbook.name ? it.playbook.steps[mitigation.step] : undefined;
+  const step = own ?? it.step;
+  if (mitigation.victim === detection.victim) {
+    if (step.refinement === it.step.refinement) return it.rule;
+    return draftFor(detection, detection.ports, owner, step).rule ?? it.rule;
+  }
+  const around = { ...detection, victim: mitigation.victim };
+  const ownerAround = ownerOf(context.policy.inventory, mitigation.victim);
+  return draftFor(around, detection.ports, ownerAround, step).rule ?? it.rule;
 }
 
 function follow(it: Case, correlation: Correlation): Outcome {

@@ -5,7 +5,7 @@ import { judgeOwner, judgePorts, judgeQuotas, judgeTarget, judgeTtl, type Refusa
 import { type MitigationDraft, newMitigation, rejectedMitigation } from './new-mitigation.ts';
 import { portSet } from './ports.ts';
 import { NO_REFINEMENT } from './refinement.ts';
-import { draftRule, hostPrefixText, type Rule } from './rule.ts';
+import { draftRule, destinationOf, type Rule } from './rule.ts';
 import type { DecisionView } from './state-view.ts';
 import { hasPorts, protocolWords } from './vectors.ts';
 import { NO_ALLOWED_PORTS, ownerOf, ownerWords } from './victim.ts';
@@ -64,7 +64,7 @@ export function decideMitigate(
   };
   const refusal =
     judgeTarget(state, policy, rule.match) ??
-    judgeOwner(policy.guardrails, victim, owner !== undefined) ??
+    judgeOwner(policy, victim, owner !== undefined) ??
     judgeTtl(policy.timers, command.ttlSeconds) ??
     judgeAsked(command, drafted.rule === null ? (drafted.why.at(-1) ?? '') : null) ??
     judgePorts(policy.guardrails, rule) ??
@@ -88,7 +88,7 @@ function judgeAsked({ ports, protocol }: MitigateCommand, spared: string | null)
 }
 
 function asAsked(victim: string, protocol: number | null, ports: readonly number[]): Rule {
-  const match = { dstPrefix: hostPrefixText(victim), protocol, dstPorts: [], srcPorts: [] };
+  const match = { dstPrefix: destinationOf(victim), protocol, dstPorts: [], srcPorts: [] };
   return { match, ports, excludedPorts: [] };
 }
 

@@ -3,12 +3,14 @@
  * independent check stands at the egress (control/egress.ts).
  */
 import { formatPrefix, type Prefix, parsePrefix } from '../net/prefix.ts';
+import { notUnicast } from '../net/special-addresses.ts';
 import type { Guardrails, Policy, Timers } from './policy.ts';
 import { inRanges } from './ports.ts';
 import { overlappingPrefix } from './prefix-list.ts';
 import type { Rule } from './rule.ts';
 import type { DecisionView } from './state-view.ts';
 import type { Match, RefusalReason } from './types.ts';
+import { isPrefixVictim } from './victim.ts';
 import { portWords } from './words.ts';
 
 export interface Refusal {
@@ -23,7 +25,10 @@ interface Touched {
   readonly role: 'destination' | 'source';
 }
 
-/** Judges what a rule is aimed at: safelist, protected prefixes, prefix lengths, source matching. */
+/**
+ * Judges what a rule is aimed at: unicast addresses of hosts only, safelist, protected prefixes, prefix lengths, source
+ * matching. No setting lifts the first of these.
+ */
 export function judgeTarget(
   state: Pick<DecisionView, 'safelisted'>,
   policy: Policy,
@@ -41,7 +46,14 @@ export function judgeTarget(
   if (match.srcPrefix !== undefined && policy.guardrails.allowSrcPrefixMatch !== true) {
     return tooBroad('matching by source prefix is not allowed (guardrails.allow_src_prefix_match)');
   }
-  return judgeLength(policy.guardrails, destination);
+  return judgeLength(policy.guardrails, destination) ?? judgeUnicast(destination);
+}
+
+function judgeUnicast(destination: Prefix): Refusal | null {
+  const special = notUnicast(destination);
+  if (special === undefined) return null;
+  const detail = `destination ${formatPrefix(destination)} is no unicast address of a customer: ${special.name} (${special.source})`;
+  return { reason: 'not_unicast', detail };
 }
 
 function touchedBy(match: Match): readonly Touched[] | Refusal {
@@ -91,9 +103,16 @@ function judgeLength(guardrails: Guardrails, { family, length }: Prefix): Refusa
   };
 }
 
-/** Judges whether the victim belongs to somebody. */
-export function judgeOwner(guardrails: Guardrails, victim: string, owned: boolean): Refusal | null {
-  if (owned || !guardrails.requireInventory) return null;
+/**
+ * Judges whether the victim belongs to somebody. A prefix has to belong to one customer even where the inventory is not
+ * required, because otherwise nobody knows which ports inside it are allowed.
+ */
+export function judgeOwner(policy: Policy, victim: string, owned: boolean): Refusal | null {
+  if (owned) return null;
+  if (isPrefixVictim(victim) && policy.inventory.size > 0) {
+    return { reason: 'not_in_inventory', detail: `no customer of the inventory owns all of ${victim}` };
+  }
+  if (!policy.guardrails.requireInventory) return null;
   return { reason: 'not_in_inventory', detail: `${victim} belongs to no customer of the inventory` };
 }
 

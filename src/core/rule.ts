@@ -9,7 +9,7 @@ import { portWords } from './words.ts';
 
 /** What a rule is drafted from. */
 export interface RuleWish {
-  /** Canonical address. */
+  /** Canonical address or prefix. */
   readonly victim: string;
   /** null for an operator's own rule. */
   readonly vector: string | null;
@@ -133,7 +133,7 @@ function ruleOf(
   const reflector = vector === null ? undefined : reflectorPort(vector);
   const ownSource: readonly Range[] = reflector === undefined ? [] : [[reflector, reflector]];
   const match: Match = {
-    dstPrefix: hostPrefixText(victim),
+    dstPrefix: destinationOf(victim),
     protocol,
     dstPorts,
     srcPorts: refinement.srcPorts.length > 0 ? refinement.srcPorts : ownSource,
@@ -146,9 +146,10 @@ function ruleOf(
   return { match, ports, excludedPorts };
 }
 
-/** The prefix that holds one canonical address. */
-export function hostPrefixText(address: string): string {
-  return `${address}/${address.includes(':') ? 128 : 32}`;
+/** A victim as a rule's destination: a prefix as it is, an address as the prefix that holds it alone. */
+export function destinationOf(victim: string): string {
+  if (victim.includes('/')) return victim;
+  return `${victim}/${victim.includes(':') ? 128 : 32}`;
 }
 
 /** A refinement that no packet of this attack could meet. */

@@ -8,8 +8,12 @@ import type { Mitigation } from './types.ts';
 
 export { NO_ALLOWED_PORTS } from './ownership.ts';
 
-/** The owner of an address in text; undefined when nobody owns it. */
+/**
+ * The owner of an address or a prefix in text; undefined when nobody owns it. A prefix is owned when one customer owns
+ * all of it, and has the allowed ports of every asset inside.
+ */
 export function ownerOf(inventory: Inventory, victim: string): Ownership | undefined {
+  if (isPrefixVictim(victim)) return inventory.lookupPrefix(victimPrefix(victim));
   const address = parseAddress(victim);
   return address === undefined ? undefined : inventory.lookup(address);
 }
