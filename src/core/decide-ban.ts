@@ -1,5 +1,6 @@
 /** A detector reports an attack (INTERFACES "What an event leads to"). */
 import { isActive } from './active-counts.ts';
+import { type Block, blockOf, type Gathering, gather, narrowingFacts } from './aggregate.ts';
 import { type Attack, choosePlaybook } from './choose-playbook.ts';
 import type { DecideContext, Decision } from './commands.ts';
 import { type Correlation, correlate, type Standing } from './correlate.ts';
@@ -7,7 +8,16 @@ import { type EventCommand, eventDecision, type Outcome, pausedWords, untimely }
 import { changed } from './evolve.ts';
 import type { Fact } from './facts.ts';
 import { judgeOwner, judgePorts, judgeQuotas, judgeTarget, type Refusal } from './guardrails.ts';
-import { alertOf, confidenceOf, heldUntil, holdFor, holdKey, holdModeOf, renewalTime } from './holds.ts';
+import {
+  alertOf,
+  confidenceOf,
+  heldUntil,
+  holdFor,
+  holdKey,
+  holdModeOf,
+  renewalTime,
+  withHold,
+} from './holds.ts';
 import type { Ownership } from './inventory.ts';
 import {
   type Continuation,
@@ -17,7 +27,7 @@ import {
   runOutFacts,
   withHoldOf,
 } from './keep-alive.ts';
-import { stepTtl } from './lifecycle.ts';
+import { endingFacts, stepTtl } from './lifecycle.ts';
 import { type MitigationDraft, newMitigation, rejectedMitigation } from './new-mitigation.ts';
 import type { Playbook, Step } from './playbook.ts';
 import { BAN_MEMORY_MS } from './recent.ts';
@@ -25,7 +35,7 @@ import { draftRule, hitsAllowedPort, type Rule, type RuleDraft } from './rule.ts
 import type { DecisionView } from './state-view.ts';
 import type { Detection, Mitigation } from './types.ts';
 import { mitigationsCovering, NO_ALLOWED_PORTS, ownerOf, ownerWords } from './victim.ts';
-import { actionWords, portWords } from './words.ts';
+import { actionWords, countWords, portWords } from './words.ts';
 
 /** Everything known about one event while it is decided. */
 interface Case extends Continuation {
@@ -36,6 +46,10 @@ interface Case extends Continuation {
   /** The playbook's first. */
   readonly step: Step;
   readonly rule: Rule;
+  /** Where the hosts of its prefix may be covered by one rule. */
+  readonly block: Block | undefined;
+  /** Words about the playbook and its step. */
+  readonly grounds: readonly string[];
   /** Words so far: owner, playbook, step, ports. */
   readonly why: readonly string[];
 }
@@ -45,11 +59,13 @@ export function decideBan(state: DecisionView, command: EventCommand, context: D
   if (duplicate !== null) return duplicate;
   const eventId = context.newId();
   const nothing = untimely(command, context) ?? pausedWords(state);
+  const block = blockOf(context.policy, command.detection.victim);
   const outcome: Outcome =
     nothing === null
-      ? judge(state, command, context, eventId)
+      ? judge(state, command, context, eventId, block)
       : { status: 'accepted_no_mitigation', why: [nothing] };
-  return eventDecision(command, eventId, context.now, outcome);
+  const counted = block === undefined ? outcome : { ...outcome, block: block.prefix };
+  return eventDecision(command, eventId, context.now, counted);
 }
 
 /** The same ban again, by its detector's id, within 24 hours: answered with the first one's ids, and not written down. */
@@ -68,7 +84,13 @@ function duplicateOf(state: DecisionView, { detection }: EventCommand, now: numb
 }
 
 /** From the victim to a drafted rule, then guardrails on its target, then correlation. */
-function judge(state: DecisionView, command: EventCommand, context: DecideContext, eventId: string): Outcome {
+function judge(
+  state: DecisionView,
+  command: EventCommand,
+  context: DecideContext,
+  eventId: string,
+  block: Block | undefined,
+): Outcome {
   const { detection } = command;
   const { policy } = context;
   const owner = ownerOf(policy.inventory, detection.victim);
@@ -95,9 +117,9 @@ function judge(state: DecisionView, command: EventCommand, context: DecideContex
     return { status: 'accepted_no_playbook', facts: runOut(state, detection, context.now), why };
   }
 
-  why.push(`step 1 of ${playbook.steps.length}: ${actionWords(step.action)}`);
+  const grounds = [...choice.why, `step 1 of ${playbook.steps.length}: ${actionWords(step.action)}`];
   const draft = draftFor(detection, detection.ports, owner, step);
-  why.push(...draft.why);
+  why.push(...grounds.slice(choice.why.length), ...draft.why);
   if (draft.rule === null) return { status: 'accepted_no_mitigation', why };
 
   const profile = policy.profiles[profileName];
@@ -114,6 +136,8 @@ function judge(state: DecisionView, command: EventCommand, context: DecideContex
     playbook,
     step,
     rule,
+    block,
+    grounds,
     why,
   };
   const refusal =
@@ -192,7 +216,7 @@ function ruleUnder(it: Case, mitigation: Mitigation): Rule {
 function follow(it: Case, correlation: Correlation): Outcome {
   switch (correlation.kind) {
     case 'new':
-      return created(it, it.rule, [], []);
+      return aggregated(it) ?? created(it, it.rule, [], []);
     case 'covered':
       return kept(it, correlation.by);
     case 'wider':
@@ -213,19 +237,63 @@ function newPart(it: Case, newPorts: readonly number[] | null): Rule {
   return draftFor(detection, newPorts, owner, step).rule ?? it.rule;
 }
 
+/** One rule for the prefix in the place of its hosts' own, when this event makes them many enough and guardrails allow it. */
+function aggregated(it: Case): Outcome | null {
+  const { state, context, command, block, detection, step, playbook } = it;
+  const gathering = block === undefined ? undefined : gather(state, context, detection, block, playbook.name);
+  if (block === undefined || gathering === undefined) return null;
+  const { hosts, ports, replaced } = gathering;
+  const ofPrefix = { ...detection, victim: block.prefix, ports };
+  const draft = draftFor(ofPrefix, ports, block.owner, step);
+  if (draft.rule === null) return null;
+  const why = [
+    ...it.grounds,
+    `${hosts} hosts of ${block.prefix} are under the same attack: one rule covers the prefix (aggregation.hosts)`,
+    ownerWords(block.prefix, block.owner),
+    ...draft.why,
+    ...(replaced.length === 0 ? [] : [`it takes the place of ${countWords(replaced.length, 'mitigation')}`]),
+  ];
+  const wide: Case = {
+    ...it,
+    detection: ofPrefix,
+    owner: block.owner,
+    rule: draft.rule,
+    block: undefined,
+    why,
+  };
+  if (judgeTarget(state, context.policy, draft.rule.match) !== null) return null;
+  const outcome = created(wide, draft.rule, [], [], gathering);
+  if (outcome.status === 'rejected' || outcome.mitigation === undefined) return null;
+  const { id } = outcome.mitigation;
+  const reason = `covered by mitigation ${id} for ${block.prefix}`;
+  const ending = { to: 'withdrawn', at: context.now, actor: command.actor, reason } as const;
+  const ends = replaced.flatMap((mitigation) => endingFacts(mitigation, ending));
+  return { ...outcome, facts: [...(outcome.facts ?? []), ...ends] };
+}
+
 /** A mitigation of its own, if guardrails and quotas allow. `before` and `beforeWhy` are what the event did to others. */
-function created(it: Case, rule: Rule, before: readonly Fact[], beforeWhy: readonly string[]): Outcome {
+function created(
+  it: Case,
+  rule: Rule,
+  before: readonly Fact[],
+  beforeWhy: readonly string[],
+  gathering?: Gathering,
+): Outcome {
   const { state, context, owner, step, profile } = it;
   const { policy, now } = context;
   const refusal =
-    judgePorts(policy.guardrails, rule) ?? judgeQuotas(state, policy, owner?.customerId ?? null, now);
+    judgePorts(policy.guardrails, rule) ??
+    judgeQuotas(state, policy, owner?.customerId ?? null, now, gathering?.replaced.length);
   if (refusal !== null) return refused(it, rule, refusal, before, beforeWhy);
   const ttl = stepTtl(step, profile, policy.timers);
   const named = rule === it.rule ? [] : [`the new ${portWords(rule.ports)} get a mitigation of their own`];
   const why = [...it.why, ...beforeWhy, ...named, ...ttl.why, `guardrails passed; TTL ${ttl.seconds} s`];
   const begun = newMitigation(draftOf(it, rule, why), ttl.seconds, context);
-  const hold = holdFor(it.detection, it.event.mode, policy, now, begun.expiresAt, undefined);
-  const held = { ...begun, holds: [hold] };
+  const hold = holdFor(it.event.detection, it.event.mode, policy, now, begun.expiresAt, undefined);
+  const held: Mitigation =
+    gathering === undefined
+      ? { ...begun, holds: [hold] }
+      : { ...begun, holds: withHold(gathering.holds, hold, now), aggregated: true };
   const mitigation = { ...held, renewAt: renewalTime(held, now, nextStepTime(held, it)) };
   return {
     status: policy.mode === 'dry-run' ? 'dry_run' : 'accepted',
@@ -277,7 +345,7 @@ function kept(it: Case, mitigations: readonly Mitigation[]): Outcome {
   const facts: Fact[] = [];
   for (const one of keeping) {
     why.push(...one.why);
-    facts.push(...one.facts);
+    facts.push(...one.facts, ...narrowingFacts(one.mitigation, it.state, it.context));
   }
   const main =
     keeping.find((one) => one.change === 'escalated') ?? keeping.find((one) => one.change === 'extended');

@@ -1,4 +1,5 @@
 /** Time has passed: mitigations that are held are renewed, and the others end with their TTL. */
+import { narrowingFacts } from './aggregate.ts';
 import type { DecideContext, Decision } from './commands.ts';
 import { activeOnes } from './decide-control.ts';
 import type { Fact } from './facts.ts';
@@ -38,6 +39,8 @@ export function expire(state: DecisionView, context: DecideContext): Decision {
 
 function whenDue(mitigation: Mitigation, state: DecisionView, context: DecideContext): readonly Fact[] {
   const { now } = context;
+  const narrowing = narrowingFacts(mitigation, state, context);
+  if (narrowing.length > 0) return narrowing;
   if (heldUntil(mitigation, now) !== null) return renewed(mitigation, state, context);
   if (mitigation.expiresAt <= now) return endingFacts(mitigation, endingOf(mitigation, context));
   return [{ type: 'mitigation.extended', id: mitigation.id, change: { renewAt: null } }];

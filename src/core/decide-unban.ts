@@ -4,6 +4,7 @@
  */
 import { timeText } from '../net/time.ts';
 import { isActive } from './active-counts.ts';
+import { blockOf, narrowingFacts } from './aggregate.ts';
 import type { DecideContext, Decision } from './commands.ts';
 import { type EventCommand, eventDecision, type Outcome, untimely } from './event-answer.ts';
 import { evolveMitigation } from './evolve.ts';
@@ -22,7 +23,9 @@ export function decideUnban(state: DecisionView, command: EventCommand, context:
   const late = untimely(command, context);
   const outcome: Outcome =
     late === null ? release(state, command, context) : { status: 'accepted_no_mitigation', why: [late] };
-  return eventDecision(command, eventId, context.now, outcome);
+  const block = blockOf(context.policy, command.detection.victim);
+  const counted = block === undefined ? outcome : { ...outcome, block: block.prefix };
+  return eventDecision(command, eventId, context.now, counted);
 }
 
 /** A mitigation and those of its holds that the unban may release. */
@@ -45,7 +48,7 @@ function release(state: DecisionView, command: EventCommand, context: DecideCont
   const [timely, early] = parted(meant, detection);
   const why = [...before, ...early];
   if (timely.length === 0) return { status: 'no_active_mitigation', why };
-  const results = timely.map((one) => releaseOne(one, command, context));
+  const results = timely.map((one) => releaseOne(one, state, command, context));
   const main = results.find(({ ends }) => ends) ?? results[0];
   return {
     status: results.some(({ ends }) => ends) ? 'withdrawn' : 'released',
@@ -135,6 +138,7 @@ interface Released {
 
 function releaseOne(
   { mitigation, holds }: Meant,
+  state: DecisionView,
   { detection, actor }: EventCommand,
   context: DecideContext,
 ): Released {
@@ -145,7 +149,11 @@ function releaseOne(
   const after = evolveMitigation(mitigation, fact, now);
   if (standingHolds(after, now).length > 0) {
     const why = `${detection.source} no longer holds mitigation ${id}; it stays, held by ${holderWords(after, now)}`;
-    return { ends: false, mitigation: after, facts: [fact], why: [why] };
+    const narrowing = narrowingFacts(after, state, context);
+    const narrowed = narrowing.flatMap((one) =>
+      one.type === 'mitigation.ending' ? [`mitigation ${id} ends: ${one.ending.reason}`] : [],
+    );
+    return { ends: false, mitigation: after, facts: [fact, ...narrowing], why: [why, ...narrowed] };
   }
   if (mitigation.playbook === null) {
     const why = `mitigation ${id} is an operator's own: it stays until its TTL ends or an operator withdraws it`;

@@ -16,6 +16,8 @@ export interface Outcome {
   readonly refusal?: RefusalReason;
   /** As it will be once the facts are folded. */
   readonly mitigation?: Mitigation;
+  /** As in EventRecord. */
+  readonly block?: string;
   /** Facts that follow the event's own. */
   readonly facts?: readonly Fact[];
   readonly why: readonly string[];
@@ -39,6 +41,7 @@ export function eventDecision(
     status,
     refusal,
     mitigationId: mitigation?.id ?? null,
+    ...(outcome.block === undefined ? {} : { block: outcome.block }),
     why,
   };
   return {

@@ -148,17 +148,21 @@ export function judgeTtl(timers: Timers, seconds: number): Refusal | null {
   };
 }
 
-/** Judges whether there is room for one more mitigation. Dry-run ones have room of their own, of the same size. */
+/**
+ * Judges whether there is room for one more mitigation, in whose place `freed` others go. Dry-run ones have room of their
+ * own, of the same size.
+ */
 export function judgeQuotas(
   state: DecisionView,
   policy: Policy,
   customerId: string | null,
   now: number,
+  freed = 0,
 ): Refusal | null {
   const { quotas, pop } = policy;
   const dryRun = policy.mode === 'dry-run';
   const full = (reason: RefusalReason, count: number, most: number, of: string): Refusal | null =>
-    count < most ? null : { reason, detail: `${of}: ${count} of at most ${most}` };
+    count - freed < most ? null : { reason, detail: `${of}: ${count} of at most ${most}` };
   const ofCustomer = customerId === null ? 0 : state.activeOfCustomer(customerId, dryRun);
   const perMinute = quotas.maxNewPerMinute;
   return (

@@ -1,5 +1,6 @@
-/** What is remembered for a while: bans by their detector's id (24 hours), and creations (one minute). */
+/** What is remembered for a while: bans by their detector's id (24 hours), creations (one minute), attacked hosts by prefix. */
 import { Fifo } from '../net/fifo.ts';
+import type { Detection, EventRecord } from './types.ts';
 
 /** How long a detector's id of a ban is remembered. */
 export const BAN_MEMORY_MS = 24 * 60 * 60 * 1000;
@@ -120,4 +121,75 @@ function firstAfter(times: readonly number[], time: number): number {
     else high = middle;
   }
   return low;
+}
+
+/** So many hosts of one block and vector are remembered; the oldest are forgotten first. */
+export const BLOCK_MEMORY_SIZE = 1024;
+
+/** The newest event about each attacked host, by block and vector. Entries go with the events they are about. */
+export class AttackedHosts {
+  readonly #blocks = new Map<string, Map<string, EventRecord>>();
+
+  /** Remembers a ban that is counted for a block. Returns how to take that back, or undefined when it is not counted. */
+  add(event: EventRecord): (() => void) | undefined {
+    if (event.block === undefined || event.detection.action !== 'ban') return undefined;
+    const key = blockKey(event.block, event.detection.vector);
+    const before = this.#blocks.get(key);
+    const hosts = new Map(before);
+    hosts.delete(event.detection.victim);
+    hosts.set(event.detection.victim, event);
+    for (const oldest of hosts.keys()) {
+      if (hosts.size <= BLOCK_MEMORY_SIZE) break;
+      hosts.delete(oldest);
+    }
+    this.#blocks.set(key, hosts);
+    return () => {
+      if (before === undefined) this.#blocks.delete(key);
+      else this.#blocks.set(key, before);
+    };
+  }
+
+  /** An unban says that an attack on a host is over. Returns how to take that back, or undefined when it was not counted. */
+  release({ block, detection }: EventRecord): (() => void) | undefined {
+    if (block === undefined || detection.action !== 'unban') return undefined;
+    const undo: (() => void)[] = [];
+    for (const [key, before] of this.#blocks) {
+      const event = before.get(detection.victim);
+      if (event?.block !== block || !isOver(event.detection, detection)) continue;
+      const hosts = new Map(before);
+      hosts.delete(detection.victim);
+      this.#blocks.set(key, hosts);
+      undo.push(() => this.#blocks.set(key, before));
+    }
+    if (undo.length === 0) return undefined;
+    return () => {
+      for (const one of undo) one();
+    };
+  }
+
+  /** Forgets an event, unless a newer one about the same host took its place. */
+  forget(event: EventRecord): void {
+    if (event.block === undefined) return;
+    const key = blockKey(event.block, event.detection.vector);
+    const hosts = this.#blocks.get(key);
+    if (hosts?.get(event.detection.victim) !== event) return;
+    hosts.delete(event.detection.victim);
+    if (hosts.size === 0) this.#blocks.delete(key);
+  }
+
+  of(block: string, vector: string): Iterable<EventRecord> {
+    return this.#blocks.get(blockKey(block, vector))?.values() ?? [];
+  }
+}
+
+/** True when the unban is about the alert of the ban. */
+function isOver(ban: Detection, unban: Detection): boolean {
+  if (ban.source !== unban.source) return false;
+  if (unban.anyVector !== true && ban.vector !== unban.vector) return false;
+  const [of, over] = [ban.alertId ?? ban.externalId, unban.alertId ?? unban.externalId];
+  return over === null || of === over;
+}
+
+function blockKey(block: string, vector: string): string {
+  return `${block} ${vector}`;
 }

@@ -57,6 +57,8 @@ export interface DecisionView extends StateView {
   createdInMinute(now: number, dryRun: boolean): number;
   /** The newest ban with this id of its detector; it may be a little older than 24 hours. */
   recentBan(source: string, externalId: string): RecentBan | undefined;
+  /** The newest bans of this vector that were counted for a block (see EventRecord), one a victim, oldest first. */
+  reportedIn(block: string, vector: string): Iterable<EventRecord>;
   /** An entry added over the API that has an address in common with the prefix. */
   safelisted(prefix: Prefix): SafelistEntry | undefined;
 }

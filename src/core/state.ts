@@ -11,7 +11,7 @@ import type { Fact, RecordedFact } from './facts.ts';
 import { holdKey } from './holds.ts';
 import { type MatchKey, matchKey } from './match.ts';
 import { PrefixTrie } from './prefix-trie.ts';
-import { CREATION_MEMORY_MS, Creations, type RecentBan, RecentBans } from './recent.ts';
+import { AttackedHosts, CREATION_MEMORY_MS, Creations, type RecentBan, RecentBans } from './recent.ts';
 import { readSnapshot, type SnapshotData } from './snapshot-data.ts';
 import type { StateHandle, StateSnapshot, StateView } from './state-view.ts';
 import type { EventRecord, Hold, Mitigation, SafelistEntry } from './types.ts';
@@ -57,6 +57,7 @@ class FoldedState implements StateHandle {
   readonly #expiries = new ExpiryHeap();
   readonly #bans = new RecentBans();
   readonly #creations = new Creations();
+  readonly #attacked = new AttackedHosts();
   /** Built when it is first asked for, so that replaying parses nothing; undefined when it has to be built anew. */
   #safelistTrie: PrefixTrie<SafelistEntry> | undefined;
   /** How to take back what the open group did, last first; null when no group is open. */
@@ -139,6 +140,10 @@ class FoldedState implements StateHandle {
 
   recentBan(source: string, externalId: string): RecentBan | undefined {
     return this.#bans.get(source, externalId);
+  }
+
+  reportedIn(block: string, vector: string): Iterable<EventRecord> {
+    return this.#attacked.of(block, vector);
   }
 
   safelisted(prefix: Prefix): SafelistEntry | undefined {
@@ -254,8 +259,9 @@ class FoldedState implements StateHandle {
   }
 
   #addEvent(event: EventRecord): void {
-    this.#remember(event);
+    const attacked = this.#remember(event);
     this.#undo?.push(() => {
+      attacked?.();
       this.events.delete(event.id);
       this.#arrivals.pop();
     });
@@ -267,9 +273,17 @@ class FoldedState implements StateHandle {
     this.#undo?.push(() => this.#bans.takeBack(ban, before));
   }
 
-  #remember(event: EventRecord): void {
+  /** Returns how to take back what it did to the attacked hosts, if it did anything. */
+  #remember(event: EventRecord): (() => void) | undefined {
     this.events.set(event.id, event);
     this.#arrivals.push(event.id);
+    return this.#attacked.add(event) ?? this.#attacked.release(event);
+  }
+
+  #forgetEvent(id: string): void {
+    const event = this.events.get(id);
+    if (event !== undefined) this.#attacked.forget(event);
+    this.events.delete(id);
   }
 
   #changeSafelist(change: () => void): void {
@@ -345,7 +359,7 @@ class FoldedState implements StateHandle {
   /** Keeps histories bounded. Not within a group: what a group forgets could not be taken back. */
   #settle(): void {
     while (this.#ended.size > HISTORY_SIZE) this.mitigations.delete(this.#ended.shift() ?? '');
-    while (this.#arrivals.size > HISTORY_SIZE) this.events.delete(this.#arrivals.shift() ?? '');
+    while (this.#arrivals.size > HISTORY_SIZE) this.#forgetEvent(this.#arrivals.shift() ?? '');
     this.#bans.forget(this.#lastAt);
     this.#creations.forget(this.#lastAt);
     if (this.#expiries.size > 1024 && this.#expiries.size > 16 * this.live.size) {

@@ -179,6 +179,8 @@ export interface Mitigation {
   /** Who keeps it alive; empty for an operator's own, absent in journals of 0.1. At most MAX_HOLDS of one source. */
   readonly holds?: readonly Hold[];
   readonly release?: Release | null;
+  /** It took the place of rules for many hosts of its prefix, and gives way to such rules when few are left. */
+  readonly aggregated?: boolean;
   readonly endedAt: number | null;
   /** Ids of events as this daemon gave them; null for an operator's own mitigation. */
   readonly triggeringEventId: string | null;
@@ -236,6 +238,8 @@ export interface EventRecord {
   /** Set when status is `rejected`. */
   readonly refusal: RefusalReason | null;
   readonly mitigationId: string | null;
+  /** The prefix whose attacked hosts are counted, where one rule may take the place of many (`aggregation`). */
+  readonly block?: string;
   readonly why: readonly string[];
 }
 

@@ -32,6 +32,11 @@ export function portWords(ports: readonly (number | Range)[]): string {
   return parts.length === 1 && !parts[0]?.includes('-') ? `port ${parts[0]}` : `ports ${parts.join(', ')}`;
 }
 
+/** `1 mitigation`, `3 mitigations`. */
+export function countWords(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
 /** Seconds rounded to at most one decimal: `120 s`. */
 export function secondsWords(seconds: number): string {
   return `${Number(seconds.toFixed(1))} s`;

@@ -24,7 +24,9 @@ const PREFIXES = ['203.0.113.0/24', '203.0.113.50/32', '2001:db8::/32', '198.51.
 const VECTORS = ['udp_flood', 'syn_flood', 'ack_flood', 'icmp_flood', 'dns_amplification', 'unknown'];
 
 const QUOTAS = { maxActivePerCustomer: 3, maxActivePerPop: 4, maxActiveGlobal: 4, maxNewPerMinute: 4 };
+const WIDE = { dstPrefixMinLen: 24, dstPrefixMinLenV6: 56 };
 const POLICIES = [
+  policyOf({ quotas: QUOTAS, guardrails: WIDE, aggregation: { hosts: 2 } }),
   policyOf({ quotas: QUOTAS }),
   policyOf({ quotas: QUOTAS, mode: 'dry-run' }),
   policyOf({ quotas: QUOTAS, safelist: ['203.0.113.20/32'] }),
@@ -176,7 +178,9 @@ function assertSafe(world: World): void {
   for (const { match, victim, ports, action, expiresAt, dryRun } of active(world)) {
     const destination = parsePrefix(match.dstPrefix);
     assert.ok(typeof destination !== 'string', 'there is a destination');
-    assert.ok(destination.length === (destination.family === 4 ? 32 : 128), 'it is a host');
+    const { dstPrefixMinLen, dstPrefixMinLenV6 } = policy.guardrails;
+    const least = destination.family === 4 ? dstPrefixMinLen : dstPrefixMinLenV6;
+    assert.ok(destination.length >= least, 'it is a host, or a prefix that the guardrails allow');
     assert.ok(!forbidden.some((entry) => overlaps(entry, destination)), `${victim} is safe or protected`);
     assert.ok(!ports.includes(179), 'no rule names BGP');
     assert.ok(ports.length <= policy.guardrails.maxPorts);
@@ -202,7 +206,8 @@ function assertSparesAllowed(match: Mitigation['match'], victim: string): void {
       [6, 443],
     ],
   };
-  for (const [protocol, spared] of allowed[victim] ?? []) {
+  const covered = Object.entries(allowed).filter(([host]) => overlaps(prefix(match.dstPrefix), prefix(host)));
+  for (const [protocol, spared] of covered.flatMap(([, ports]) => ports)) {
     if (match.protocol !== null && match.protocol !== protocol) continue;
     const hit =
       match.dstPorts.length === 0 || match.dstPorts.some(([from, to]) => from <= spared && spared <= to);

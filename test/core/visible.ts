@@ -31,6 +31,10 @@ export function visible(state: StateHandle): unknown {
       mitigations.flatMap((mitigation) => holdsOf(mitigation).map(holdKey)),
     ),
     prefixes: [...state.livePrefixes].sort(),
+    attacked: pick(
+      (key) => new Set([...state.reportedIn(key, 'udp_flood')].map(({ id }) => id)),
+      [...state.events.values()].map(({ block = '' }) => block),
+    ),
     due: [...state.dueBy(state.lastAt + HOUR)].sort(),
     counts: [false, true].map((dryRun) => [
       state.activeTotal(dryRun),

@@ -1,0 +1,231 @@
+/**
+ * Carpet bombing: when many hosts of one inventory prefix are attacked alike, one rule for the prefix takes the place of
+ * one for each host, and gives way to rules for hosts when few are left (`aggregation` in prefixd.yaml).
+ */
+import { formatPrefix, hostPrefix, makePrefix, type Prefix, parseAddress } from '../net/prefix.ts';
+import { isActive } from './active-counts.ts';
+import type { DecideContext } from './commands.ts';
+import type { Fact } from './facts.ts';
+import { alertOf, confidenceOf, holdModeOf, standingHolds } from './holds.ts';
+import type { Inventory } from './inventory.ts';
+import { endingFacts, SYSTEM } from './lifecycle.ts';
+import type { PrefixOwnership } from './ownership.ts';
+import type { Policy } from './policy.ts';
+import { portSet } from './ports.ts';
+import { NO_REFINEMENT } from './refinement.ts';
+import { draftRule } from './rule.ts';
+import type { DecisionView } from './state-view.ts';
+import type { Detection, EventRecord, Hold, Mitigation } from './types.ts';
+import { NO_ALLOWED_PORTS, ownerOf } from './victim.ts';
+
+/** A prefix whose hosts may be covered by one rule. */
+export interface Block {
+  /** Canonical text. */
+  readonly prefix: string;
+  readonly owner: PrefixOwnership;
+}
+
+/** Blocks are few and events many. */
+const KNOWN = new WeakMap<Inventory, Map<string, Block | undefined>>();
+const MAX_KNOWN = 4096;
+
+/**
+ * The block of a host: the prefix of the configured length around it, or the customer's own prefix where that is longer.
+ * Undefined when guardrails allow no rule of that length, when no one customer owns all of it, or for a victim that is
+ * a prefix already.
+ */
+export function blockOf({ guardrails, aggregation, inventory }: Policy, victim: string): Block | undefined {
+  const address = parseAddress(victim);
+  if (address === undefined) return undefined;
+  const isV4 = address.length === 4;
+  const length = isV4 ? aggregation.toV4 : aggregation.toV6;
+  const least = isV4 ? guardrails.dstPrefixMinLen : guardrails.dstPrefixMinLenV6;
+  if (least > length) return undefined;
+  const around = makePrefix(address, length);
+  const most = isV4 ? guardrails.dstPrefixMaxLen : guardrails.dstPrefixMaxLenV6;
+  return known(inventory, formatPrefix(around), () => ownedBlock(inventory, around, address, most));
+}
+
+function known(inventory: Inventory, key: string, find: () => Block | undefined): Block | undefined {
+  let blocks = KNOWN.get(inventory);
+  if (blocks === undefined) {
+    blocks = new Map();
+    KNOWN.set(inventory, blocks);
+  }
+  if (blocks.has(key)) return blocks.get(key);
+  const block = find();
+  if (block !== undefined && block.prefix !== key) return block;
+  if (blocks.size >= MAX_KNOWN) blocks.clear();
+  if (block !== undefined) blocks.set(key, block);
+  return block;
+}
+
+function ownedBlock(
+  inventory: Inventory,
+  around: Prefix,
+  address: Uint8Array,
+  most: number,
+): Block | undefined {
+  const owner = inventory.lookupPrefix(around);
+  if (owner !== undefined && around.length <= most) return { prefix: formatPrefix(around), owner };
+  const own = inventory.lookupPrefix(hostPrefix(address))?.prefix;
+  if (own === undefined || own.length <= around.length || own.length > most) return undefined;
+  const narrower = inventory.lookupPrefix(own);
+  return narrower === undefined || own.length === hostPrefix(address).length
+    ? undefined
+    : { prefix: formatPrefix(own), owner: narrower };
+}
+
+/** The hosts of a block under one attack, and what becomes of the mitigations that they have. */
+export interface Gathering {
+  /** How many hosts, the newest among them. */
+  readonly hosts: number;
+  /** Ports of them all; empty when one of the reports names none. */
+  readonly ports: readonly number[];
+  /** Mitigations that the rule for the prefix replaces. */
+  readonly replaced: readonly Mitigation[];
+  /** Of those mitigations, and of reports that quotas refused. */
+  readonly holds: readonly Hold[];
+}
+
+/**
+ * Whether a report makes enough hosts of its block under the same vector and protocol within the window; undefined when
+ * it does not. Hosts that quotas refused count: they are attacked all the same. Host rules that have gone on to a
+ * further step stay, because the rule for the prefix begins with the first.
+ */
+export function gather(
+  state: DecisionView,
+  { now, policy }: DecideContext,
+  detection: Detection,
+  block: Block,
+  playbook: string,
+): Gathering | undefined {
+  const { aggregation } = policy;
+  const hosts = new Set([detection.victim]);
+  const detections = [detection];
+  const replaced: Mitigation[] = [];
+  const holds: Hold[] = [];
+  for (const event of state.reportedIn(block.prefix, detection.vector)) {
+    if (event.detection.protocol !== detection.protocol || event.detection.victim === detection.victim)
+      continue;
+    const mitigation = activeHostRule(state, event);
+    if (mitigation === undefined && event.refusal?.startsWith('quota_') !== true) continue;
+    if (event.receivedAt >= now - aggregation.windowSeconds * 1000) hosts.add(event.detection.victim);
+    else if (mitigation === undefined) continue;
+    detections.push(event.detection);
+    if (mitigation === undefined) holds.push(refusedHold(event, policy, now));
+    else if (isReplaceable(mitigation, playbook)) {
+      replaced.push(mitigation);
+      holds.push(...standingHolds(mitigation, now));
+    }
+  }
+  if (hosts.size < aggregation.hosts) return undefined;
+  const named = detections.every(({ ports }) => ports.length > 0);
+  const ports = named ? portSet(detections.flatMap((one) => [...one.ports])) : [];
+  const isNameable = ports.length <= policy.guardrails.maxPorts;
+  return { hosts: hosts.size, ports: isNameable ? ports : [], replaced, holds };
+}
+
+function activeHostRule(state: DecisionView, { mitigationId }: EventRecord): Mitigation | undefined {
+  const mitigation = mitigationId === null ? undefined : state.mitigations.get(mitigationId);
+  return mitigation !== undefined && isActive(mitigation) && mitigation.victim.includes('/') === false
+    ? mitigation
+    : undefined;
+}
+
+function isReplaceable({ playbook, step }: Mitigation, ofPlaybook: string): boolean {
+  return playbook === ofPlaybook && step === 0;
+}
+
+/** The hold that a refused report would have taken; one that repeats has a TTL to do so. */
+function refusedHold({ detection, receivedAt }: EventRecord, policy: Policy, now: number): Hold {
+  const mode = holdModeOf(detection, policy, undefined);
+  const { maxHoldSeconds, defaultTtlSeconds } = policy.timers;
+  return {
+    ...alertOf(detection),
+    mode,
+    confidence: confidenceOf(detection, policy),
+    beganAt: Math.min(detection.beganAt ?? detection.at ?? receivedAt, now),
+    reportedAt: receivedAt,
+    until: receivedAt + (mode === 'until_released' ? maxHoldSeconds : defaultTtlSeconds) * 1000,
+  };
+}
+
+/**
+ * The facts that give the hosts of a prefix rules of their own again, when fewer than half of the configured number are
+ * left and quotas have room for them; none otherwise. The rules come in the same group as the end of the prefix's.
+ */
+export function narrowingFacts(
+  mitigation: Mitigation,
+  state: DecisionView,
+  context: DecideContext,
+): readonly Fact[] {
+  const { now, policy } = context;
+  if (mitigation.aggregated !== true) return [];
+  const byHost = new Map<string, Hold[]>();
+  for (const hold of standingHolds(mitigation, now)) {
+    if (hold.victim.includes('/')) return [];
+    const holds = byHost.get(hold.victim);
+    if (holds === undefined) byHost.set(hold.victim, [hold]);
+    else holds.push(hold);
+  }
+  if (byHost.size === 0 || byHost.size >= policy.aggregation.hosts / 2) return [];
+  if (byHost.size > roomFor(mitigation, state, policy)) return [];
+  const created = [...byHost].flatMap(([victim, holds]): readonly Fact[] => {
+    const own = hostMitigation(mitigation, victim, holds, context);
+    return own === undefined ? [] : [{ type: 'mitigation.created', mitigation: own }];
+  });
+  const words = byHost.size === 1 ? '1 host is' : `${byHost.size} hosts are`;
+  const reason = `${words} left under attack in ${mitigation.victim}, each with a rule of its own`;
+  return [...created, ...endingFacts(mitigation, { to: 'withdrawn', at: now, actor: SYSTEM, reason })];
+}
+
+/** How many mitigations fit in the place of this one. */
+function roomFor({ customerId, pop, dryRun }: Mitigation, state: DecisionView, { quotas }: Policy): number {
+  const ofCustomer = customerId === null ? 0 : state.activeOfCustomer(customerId, dryRun);
+  return (
+    1 +
+    Math.min(
+      quotas.maxActivePerCustomer - ofCustomer,
+      quotas.maxActivePerPop - state.activeOfPop(pop, dryRun),
+      quotas.maxActiveGlobal - state.activeTotal(dryRun),
+    )
+  );
+}
+
+/** One host's share of a prefix rule: the same action and time, and the ports that the host itself allows spared. */
+function hostMitigation(
+  mitigation: Mitigation,
+  victim: string,
+  holds: readonly Hold[],
+  { now, newId, policy }: DecideContext,
+): Mitigation | undefined {
+  const owner = ownerOf(policy.inventory, victim);
+  const step = policy.playbooks.byName.get(mitigation.playbook ?? '')?.steps[mitigation.step];
+  const draft = draftRule({
+    victim,
+    vector: mitigation.vector,
+    protocol: mitigation.match.protocol,
+    ports: mitigation.ports,
+    allowedPorts: owner?.allowedPorts ?? NO_ALLOWED_PORTS,
+    refinement: step?.refinement ?? NO_REFINEMENT,
+    action: mitigation.action.type,
+  });
+  if (draft.rule === null) return undefined;
+  const { match, ports, excludedPorts } = draft.rule;
+  const { aggregated: _, ...rest } = mitigation;
+  return {
+    ...rest,
+    id: newId(),
+    victim,
+    customerId: owner?.customerId ?? null,
+    serviceId: owner?.serviceId ?? null,
+    match,
+    ports,
+    excludedPorts,
+    holds,
+    createdAt: now,
+    updatedAt: now,
+    why: [`takes the place of mitigation ${mitigation.id} for ${mitigation.victim}`, ...draft.why],
+  };
+}

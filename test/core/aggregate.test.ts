@@ -1,0 +1,268 @@
+/** Carpet bombing: many hosts of one inventory prefix become one rule for the prefix, and hosts again when it narrows. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { isActive } from '../../src/core/active-counts.ts';
+import { restoreState } from '../../src/core/state.ts';
+import type { Mitigation } from '../../src/core/types.ts';
+import { type EventOptions, type PolicyOptions, World } from './scenario.ts';
+import { visible } from './visible.ts';
+
+const ALLOWED: PolicyOptions = { guardrails: { dstPrefixMinLen: 24, dstPrefixMinLenV6: 56 } };
+const BANS_ONCE = { source: 'fastnetmon', hold: 'until_released' } as const;
+
+/** Reports hosts first, first + 1, ... of 203.0.113.0/24, one a tenth of a second. Returns the statuses. */
+function bomb(world: World, hosts: number, options: EventOptions = {}, first = 30): readonly string[] {
+  return Array.from({ length: hosts }, (_, i) => {
+    world.now += 100;
+    return world.event({ ...options, victim: `203.0.113.${first + i}` }).status;
+  });
+}
+
+function active(world: World): readonly Mitigation[] {
+  return [...world.state.mitigations.values()].filter(isActive);
+}
+
+function only(world: World): Mitigation {
+  const [one, ...others] = active(world);
+  assert.ok(one !== undefined && others.length === 0, `1 active mitigation, not ${others.length + 1}`);
+  return one;
+}
+
+function end(world: World, host: number): string {
+  return world.event({ ...BANS_ONCE, victim: `203.0.113.${host}`, action: 'unban' }).status;
+}
+
+describe('200 hosts of one customer in one batch with default quotas', () => {
+  test('become one rule for their prefix', () => {
+    const world = new World(ALLOWED);
+    const statuses = bomb(world, 200);
+    assert.deepEqual(statuses.slice(0, 5), Array(5).fill('accepted'));
+    assert.deepEqual(statuses.slice(5, 23), Array(18).fill('rejected'), 'the quota is 5 for a customer');
+    assert.equal(statuses[23], 'accepted', 'the 24th host makes it one rule');
+    assert.deepEqual(new Set(statuses.slice(24)), new Set(['extended']));
+    const mitigation = only(world);
+    assert.equal(mitigation.victim, '203.0.113.0/24');
+    assert.equal(mitigation.match.dstPrefix, '203.0.113.0/24');
+    assert.equal(mitigation.customerId, 'acme');
+    assert.equal(mitigation.holds?.length, 200);
+  });
+
+  test('in one replace: the rule for the prefix comes with the end of the others', () => {
+    const world = new World(ALLOWED);
+    bomb(world, 24);
+    assert.deepEqual(world.facts, [
+      'event.received',
+      'mitigation.created',
+      ...Array(5).fill('mitigation.ending'),
+    ]);
+  });
+
+  test('explained: how many hosts, whose prefix, what it replaces, and which ports are spared', () => {
+    const world = new World(ALLOWED);
+    bomb(world, 24);
+    assert.match(
+      world.why,
+      /24 hosts of 203\.0\.113\.0\/24 are under the same attack: one rule covers the prefix/,
+    );
+    assert.match(world.why, /203\.0\.113\.0\/24 belongs to customer acme/);
+    assert.match(world.why, /takes the place of 5 mitigations/);
+    assert.match(world.why, /except the allowed ports 53, 123/);
+  });
+
+  test('with the allowed ports of every asset inside it spared', () => {
+    const world = new World(ALLOWED);
+    bomb(world, 24);
+    assert.deepEqual(only(world).excludedPorts, [53, 123], 'dns allows 53, ntp 53 and 123');
+    assert.deepEqual(only(world).match.dstPorts, [
+      [0, 52],
+      [54, 122],
+      [124, 65535],
+    ]);
+  });
+
+  test('stay rules for hosts unless the guardrails allow that length', () => {
+    const world = new World();
+    const statuses = bomb(world, 30);
+    assert.equal(statuses.filter((status) => status === 'accepted').length, 5);
+    assert.ok(active(world).every(({ match }) => match.dstPrefix.endsWith('/32')));
+  });
+});
+
+describe('hosts count together', () => {
+  test('within the window, and not beyond it', () => {
+    const world = new World({ ...ALLOWED, quotas: { maxActivePerCustomer: 100, maxNewPerMinute: 100 } });
+    bomb(world, 20);
+    world.wait(61);
+    bomb(world, 4, {}, 60);
+    assert.equal(active(world).length, 24);
+    assert.ok(active(world).every(({ victim }) => !victim.includes('/')));
+  });
+
+  test('when they are attacked alike: by vector and protocol', () => {
+    const world = new World({ ...ALLOWED, quotas: { maxActivePerCustomer: 100, maxNewPerMinute: 100 } });
+    bomb(world, 20);
+    bomb(world, 20, { vector: 'syn_flood' }, 60);
+    assert.ok(active(world).every(({ victim }) => !victim.includes('/')));
+  });
+
+  test('when they are different hosts: one that is reported often is one', () => {
+    const world = new World(ALLOWED);
+    for (let i = 0; i < 50; i++) world.event({});
+    assert.equal(only(world).victim, '203.0.113.50');
+  });
+
+  test('in IPv6 by its own length', () => {
+    const world = new World(ALLOWED);
+    for (let i = 1; i <= 24; i++) world.event({ victim: `2001:db8:acd::${i}` });
+    assert.equal(only(world).victim, '2001:db8:acd::/56');
+  });
+
+  test("within the customer's own prefix where that is narrower", () => {
+    const world = new World(ALLOWED);
+    for (let i = 1; i <= 24; i++) world.event({ victim: `198.51.100.${i}` });
+    assert.equal(only(world).victim, '198.51.100.0/25', 'the other half is of another customer');
+  });
+
+  test('but not those whose attack is over', () => {
+    const world = new World({ ...ALLOWED, quotas: { maxActivePerCustomer: 3 } });
+    bomb(world, 23, BANS_ONCE);
+    for (let i = 0; i < 10; i++) end(world, 30 + i);
+    bomb(world, 1, BANS_ONCE, 90);
+    assert.ok(active(world).every(({ victim }) => !victim.includes('/')));
+  });
+});
+
+describe('a rule for a prefix', () => {
+  test('never covers what is safelisted inside it: the hosts keep their own', () => {
+    const world = new World({ ...ALLOWED, safelist: ['203.0.113.250/32'] });
+    bomb(world, 40);
+    assert.ok(active(world).every(({ victim }) => !victim.includes('/')));
+  });
+
+  test('keeps what has been discarded discarded', () => {
+    const world = new World({ ...ALLOWED, quotas: { maxActivePerCustomer: 3 } });
+    const { id } = world.attack({ victim: '203.0.113.200', confidence: 1 });
+    world.wait(60).event({ victim: '203.0.113.200', confidence: 1 });
+    world.wait(60).event({ victim: '203.0.113.200', confidence: 1 });
+    assert.equal(world.get(id).action.type, 'discard');
+    bomb(world, 24);
+    assert.equal(world.get(id).ending, null, 'its rule is stricter than the one for the prefix');
+    assert.equal(active(world).length, 2);
+  });
+
+  test('names the ports of all hosts when every report names some, and none otherwise', () => {
+    const named = new World(ALLOWED);
+    for (let i = 0; i < 24; i++)
+      named.event({ victim: `203.0.113.${30 + i}`, ports: [i % 2 === 0 ? 80 : 8080] });
+    assert.deepEqual(only(named).ports, [80, 8080]);
+    const some = new World(ALLOWED);
+    for (let i = 0; i < 24; i++) some.event({ victim: `203.0.113.${30 + i}`, ports: i === 3 ? [] : [80] });
+    assert.deepEqual(only(some).ports, []);
+  });
+
+  test('is held by every report, the refused ones too', () => {
+    const world = new World(ALLOWED);
+    bomb(world, 24, BANS_ONCE);
+    assert.equal(new Set(only(world).holds?.map(({ victim }) => victim)).size, 24);
+  });
+
+  test('gives way to rules for hosts when it narrows, in one replace', () => {
+    const world = new World({ ...ALLOWED, quotas: { maxActivePerCustomer: 20 } });
+    bomb(world, 24, BANS_ONCE);
+    const { id } = only(world);
+    for (let i = 0; i < 12; i++) assert.equal(end(world, 30 + i), 'released');
+    assert.equal(only(world).id, id, 'twelve are left, half of what it takes');
+    end(world, 42);
+    assert.deepEqual(world.facts, [
+      'event.received',
+      'mitigation.released',
+      ...Array(11).fill('mitigation.created'),
+      'mitigation.ending',
+    ]);
+    assert.match(world.get(id).ending?.reason ?? '', /11 hosts are left under attack/);
+    const hosts = active(world);
+    assert.equal(hosts.length, 11);
+    assert.ok(hosts.every(({ victim, holds }) => holds?.length === 1 && holds[0]?.victim === victim));
+    assert.equal(end(world, 50), 'withdrawn');
+  });
+
+  test('stays while quotas have no room for the hosts that are left', () => {
+    const world = new World(ALLOWED);
+    bomb(world, 24, BANS_ONCE);
+    for (let i = 0; i < 18; i++) end(world, 30 + i);
+    assert.equal(only(world).victim, '203.0.113.0/24', 'six are left, and the quota is 5');
+    end(world, 48);
+    assert.equal(active(world).length, 5);
+  });
+
+  test('ends with the last of its holds', () => {
+    const world = new World({ ...ALLOWED, quotas: { maxActivePerCustomer: 1 } });
+    bomb(world, 24, BANS_ONCE);
+    for (let i = 0; i < 23; i++) end(world, 30 + i);
+    assert.equal(end(world, 53), 'withdrawn');
+    assert.equal(active(world).length, 0);
+  });
+
+  test('is the same after a restart, from the journal and from a snapshot', () => {
+    const world = new World(ALLOWED);
+    bomb(world, 20, BANS_ONCE);
+    const restored = restoreState(JSON.parse(JSON.stringify(world.state.snapshot())));
+    assert.deepEqual(visible(restored), visible(world.state));
+    const after = new World(ALLOWED, restored);
+    after.skipIds(world);
+    after.now = world.now;
+    bomb(after, 4, BANS_ONCE, 60);
+    assert.equal(only(after).victim, '203.0.113.0/24');
+  });
+});
+
+describe('a report that names a prefix', () => {
+  test('is mitigated as the guardrails allow', () => {
+    const world = new World(ALLOWED);
+    const { match, customerId, excludedPorts } = world.attack({ victim: '203.0.113.0/25' });
+    assert.equal(match.dstPrefix, '203.0.113.0/25');
+    assert.equal(customerId, 'acme');
+    assert.deepEqual(excludedPorts, [53, 123]);
+  });
+
+  test('is refused with a reason where they do not', () => {
+    const answer = new World().event({ victim: '203.0.113.0/24' });
+    assert.equal(answer.status, 'rejected');
+    assert.equal(answer.refusal, 'rule_too_broad');
+  });
+
+  test('is refused when several customers own parts of it, inventory required or not', () => {
+    for (const requireInventory of [true, false]) {
+      const world = new World({ guardrails: { ...ALLOWED.guardrails, requireInventory } });
+      const answer = world.event({ victim: '198.51.100.0/24' });
+      assert.equal(answer.refusal, 'not_in_inventory');
+      assert.match(world.why, /no customer of the inventory owns all of 198\.51\.100\.0\/24/);
+    }
+  });
+
+  test('keeps hosts inside it from getting rules of their own', () => {
+    const world = new World(ALLOWED);
+    const { id } = world.attack({ victim: '203.0.113.0/24' });
+    assert.equal(world.event({ victim: '203.0.113.77' }).mitigation?.id, id);
+    assert.equal(world.event({ victim: '203.0.113.77', action: 'unban' }).status, 'released');
+    assert.equal(world.event({ victim: '203.0.113.0/24', action: 'unban' }).status, 'withdrawn');
+  });
+});
+
+test('no rule has a destination that is no unicast address of a customer, whatever require_inventory says', () => {
+  const victims = [
+    '0.0.0.0',
+    '127.0.0.1',
+    '169.254.1.1',
+    '224.0.0.1',
+    '255.255.255.255',
+    '240.0.0.1',
+    '0.1.2.3',
+  ];
+  const v6 = ['::', '::1', 'fe80::1', 'ff02::1'];
+  for (const victim of [...victims, ...v6]) {
+    const world = new World({ guardrails: { requireInventory: false } });
+    const answer = world.event({ victim });
+    assert.equal(answer.refusal, 'not_unicast', victim);
+  }
+});
