@@ -7,7 +7,9 @@ import { timeText } from '../net/time.ts';
 export type AlertEvent = Exclude<Fact['type'], QuietFact['type']>;
 
 /** Facts that tell nobody anything yet. */
-type QuietFact = Extract<Fact, { type: 'event.received' | 'mitigation.ending' | 'mitigation.released' }>;
+const QUIET = ['event.received', 'mitigation.ending', 'mitigation.released', 'mitigation.moved'] as const;
+
+type QuietFact = Extract<Fact, { type: (typeof QUIET)[number] }>;
 
 /** Where alerts go. `webhookUrl`, `routingKey` and `secret` are secrets. */
 export type AlertDestination =
@@ -74,9 +76,7 @@ export function alertOf(
 }
 
 function isQuiet(fact: Fact): fact is QuietFact {
-  return (
-    fact.type === 'event.received' || fact.type === 'mitigation.ending' || fact.type === 'mitigation.released'
-  );
+  return QUIET.some((type) => type === fact.type);
 }
 
 type Common = Pick<Alert, 'event' | 'seq' | 'at' | 'pop'>;

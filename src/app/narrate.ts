@@ -50,6 +50,12 @@ export function narrateFacts(
           log.info({ mitigation_id: fact.id, actor: actor.name, reason }, 'a detector released its hold');
           break;
         }
+        case 'mitigation.moved': {
+          const { id, customerId, serviceId } = fact;
+          const fields = { mitigation_id: id, customer_id: customerId, service_id: serviceId };
+          log.info(fields, 'mitigation moved to another customer or service');
+          break;
+        }
         case 'mitigation.ending': {
           const { to, actor, reason } = fact.ending;
           log.info(

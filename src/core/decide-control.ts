@@ -121,6 +121,7 @@ export function confirmEnded(state: DecisionView, { ids }: Of<'confirm-ended'>):
 /**
  * Records the new policy, at a start and at a reload, and ends what it forbids: rules that touch its safelist or protected
  * prefixes or name its protected ports, discards of ports it allows, and, when it is a dry run, whatever stands in a router.
+ * What stays goes by the customer and service that its victim has now.
  */
 export function decidePolicyLoaded(
   state: DecisionView,
@@ -138,7 +139,22 @@ export function decidePolicyLoaded(
   }
   const forbidden = activeOnes(state).filter(({ id }) => reasons.has(id));
   const ended = endAll(forbidden, ({ id }) => reasons.get(id) ?? '', actor, now);
-  return { facts: [{ type: 'policy.loaded', actor, summary }, ...ended.facts], answer: ended.answer };
+  const moved = activeOnes(state).flatMap((mitigation) =>
+    reasons.has(mitigation.id) ? [] : movedFacts(mitigation, policy, actor),
+  );
+  return {
+    facts: [{ type: 'policy.loaded', actor, summary }, ...ended.facts, ...moved],
+    answer: ended.answer,
+  };
+}
+
+/** A victim that moved to another customer takes its mitigation along: quotas, alerts and lists go by the new owner. */
+function movedFacts(mitigation: Mitigation, policy: Policy, actor: Actor): readonly Fact[] {
+  const owner = ownerOf(policy.inventory, mitigation.victim);
+  const customerId = owner?.customerId ?? null;
+  const serviceId = owner?.serviceId ?? null;
+  if (customerId === mitigation.customerId && serviceId === mitigation.serviceId) return [];
+  return [{ type: 'mitigation.moved', id: mitigation.id, customerId, serviceId, actor }];
 }
 
 /** Why a mitigation may not stand under a policy that is loaded, in words; null when it may. */

@@ -18,6 +18,8 @@ export function evolveMitigation(mitigation: Mitigation, fact: MitigationFact, a
       return { ...changed(mitigation, fact.change, at), status: 'escalated' };
     case 'mitigation.released':
       return released(mitigation, fact, at);
+    case 'mitigation.moved':
+      return { ...mitigation, customerId: fact.customerId, serviceId: fact.serviceId };
     case 'mitigation.ending':
       return leaving(mitigation, fact.ending, at);
     case 'mitigation.withdrawn':

@@ -51,6 +51,14 @@ export type Fact =
       readonly expiresAt?: number;
       readonly renewAt?: number | null;
     }
+  /** A new policy gives its victim to another customer or service. */
+  | {
+      readonly type: 'mitigation.moved';
+      readonly id: string;
+      readonly customerId: string | null;
+      readonly serviceId: string | null;
+      readonly actor: Actor;
+    }
   /** It is leaving: `desired` no longer wants it. */
   | { readonly type: 'mitigation.ending'; readonly id: string; readonly ending: Ending }
   /** Every established session has been sent the withdrawal. */

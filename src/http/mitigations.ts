@@ -3,7 +3,8 @@ import { z } from 'zod';
 import type { ReconcilerView } from '../control/types.ts';
 import type { Mitigation } from '../core/types.ts';
 import { protocolNumber } from '../core/vectors.ts';
-import { formatAddress, hostPrefix, parseAddress, unmapped } from '../net/prefix.ts';
+import { isPrefixVictim, victimPrefix } from '../core/victim.ts';
+import { covers, formatAddress, hostPrefix, parseAddress, unmapped } from '../net/prefix.ts';
 import { expectAnswer } from './answers.ts';
 import { type App, operatorOf } from './context.ts';
 import { page } from './cursor.ts';
@@ -19,6 +20,12 @@ export function requireAddress(field: string, text: string): string {
   const address = parseAddress(text);
   if (address === undefined) throw invalidField(field, `"${text}" is not an IPv4 or IPv6 address`);
   return formatAddress(unmapped(hostPrefix(address)).address);
+}
+
+/** True for a mitigation of this address, or of a prefix that covers it. */
+function isAbout(mitigation: Mitigation, victim: string): boolean {
+  if (mitigation.victim === victim) return true;
+  return isPrefixVictim(mitigation.victim) && covers(victimPrefix(mitigation.victim), victimPrefix(victim));
 }
 
 /** Asks the reconciler, which costs time, only when it matters whether the mitigation is pending. */
@@ -67,7 +74,7 @@ export function registerMitigations(app: App, deps: HttpDependencies): void {
           id: (mitigation) => mitigation.id,
           at: (mitigation) => mitigation.createdAt,
           wanted: (mitigation) =>
-            (victim === undefined || mitigation.victim === victim) &&
+            (victim === undefined || isAbout(mitigation, victim)) &&
             (customer_id === undefined || mitigation.customerId === customer_id) &&
             (pop === undefined || pop === 'all' || mitigation.pop === pop) &&
             (statuses === undefined || hasStatus(mitigation, statuses, reconciler)),

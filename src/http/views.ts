@@ -176,6 +176,11 @@ function factBody(fact: RecordedFact['fact']): Readonly<Record<string, unknown>>
         ...(fact.expiresAt === undefined ? {} : { change: { expires_at: timeText(fact.expiresAt) } }),
       };
     }
+    case 'mitigation.moved': {
+      const { id, customerId, serviceId, actor } = fact;
+      const change = { customer_id: customerId, service_id: serviceId };
+      return { mitigation_id: id, change, actor: actorView(actor) };
+    }
     case 'mitigation.ending': {
       const { to, at, actor, reason } = fact.ending;
       return { mitigation_id: fact.id, ending: { to, at: timeText(at), actor: actorView(actor), reason } };

@@ -94,6 +94,13 @@ export class AuditTrail {
           after: { released: fact.holds.length, ...times(expiresAt) },
         });
       }
+      case 'mitigation.moved': {
+        const { id, actor, customerId, serviceId } = fact;
+        return entry(seq, at, fact.type, actor, target(id), {
+          reason: 'the inventory gives its victim to another customer or service',
+          after: { customer_id: customerId, service_id: serviceId },
+        });
+      }
       case 'mitigation.ending': {
         const before = this.#mitigations.get(fact.id);
         const { ending } = fact;

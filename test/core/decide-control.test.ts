@@ -316,6 +316,28 @@ describe('a new policy', () => {
     assert.equal(world.get(other.id).ending, null);
   });
 
+  test('takes a mitigation along with a victim that moves to another customer: quotas, alerts and lists', () => {
+    const world = new World();
+    const { id } = world.attack({ victim: '203.0.113.50' });
+    const customers = [
+      { customer_id: 'acme', prefixes: ['203.0.113.0/25'] },
+      {
+        customer_id: 'dora',
+        prefixes: ['203.0.113.128/25'],
+        services: [{ service_id: 'shop', assets: [{ ip: '203.0.113.50' }] }],
+      },
+    ];
+    world.policy = policyOf({ inventory: { customers } });
+    world.do(load);
+    assert.deepEqual(world.facts, ['policy.loaded', 'mitigation.moved']);
+    assert.equal(world.get(id).customerId, 'dora');
+    assert.equal(world.get(id).serviceId, 'shop');
+    assert.equal(world.state.activeOfCustomer('acme', false), 0);
+    assert.equal(world.state.activeOfCustomer('dora', false), 1);
+    world.do(load);
+    assert.deepEqual(world.facts, ['policy.loaded'], 'once');
+  });
+
   test('that is a dry run ends what stands in routers, and nothing else', () => {
     const world = new World();
     const { id } = world.attack({});
