@@ -156,6 +156,7 @@ function details(context: Context, one: Fields): string {
         ['created', text(one.created_at)],
         ['updated', text(one.updated_at)],
         ['expires', text(one.expires_at)],
+        ['held by', list(one.held_by).map(text).join(', ')],
         ['withdrawn', text(one.withdrawn_at)],
         ['reason', text(one.reason)],
       ] as const
@@ -168,13 +169,31 @@ function details(context: Context, one: Fields): string {
     { title: 'WHY', value: (rule) => text(rule.why), least: 10, optional: true },
   ];
   const rules = records(one.rules);
+  const holds = records(one.holds);
   const why = list(one.why).map((step) => `  - ${text(step)}\n`);
   return [
     head,
     rules.length === 0 ? '' : `\n${table(columns, rules, drawingFor(context))}`,
+    holds.length === 0 ? '' : `\n${table(HOLD_COLUMNS, holds.slice(0, HOLDS_SHOWN), drawingFor(context))}`,
+    holds.length > HOLDS_SHOWN ? `and ${holds.length - HOLDS_SHOWN} more (-f json shows all)\n` : '',
     why.length === 0 ? '' : `\nwhy\n${why.join('')}`,
   ].join('');
 }
+
+/** A rule for a prefix may be held by hundreds of alerts. */
+const HOLDS_SHOWN = 20;
+
+const HOLD_COLUMNS: readonly Column<Fields>[] = [
+  { title: 'HELD BY', value: (hold) => text(hold.source), least: 8 },
+  { title: 'ALERT', value: (hold) => text(hold.alert_id), least: 8, optional: true },
+  { title: 'VECTOR', value: (hold) => text(hold.vector), least: 8 },
+  { title: 'VICTIM', value: (hold) => text(hold.victim_ip), least: 15, optional: true },
+  { title: 'REPORTED', value: (hold) => text(hold.reported_at) },
+  {
+    title: 'UNTIL',
+    value: (hold) => (hold.hold === 'until_released' ? 'the end is reported' : text(hold.until)),
+  },
+];
 
 interface WithdrawOptions {
   readonly reason: string;
