@@ -114,6 +114,48 @@ describe('Reconciler', () => {
     assert.equal(at.engine.state.mitigations.get(id)?.status, 'expired');
   });
 
+  it('keeps the rule while a detector that reports the end has not reported it, with no word to the neighbor', async () => {
+    const at = await house();
+    const id = await banned(at, '203.0.113.10', { hold: 'until_released' });
+    await at.time.advance(1_900_000);
+    assert.deepEqual(at.written, [`edge1 + ${UDP_10}`], 'announced once, and never again in half an hour');
+    assert.ok((at.engine.state.mitigations.get(id)?.expiresAt ?? 0) <= at.time.now + 120_000);
+    await at.engine.submit(ban('203.0.113.10', { action: 'unban' }));
+    await idle();
+    assert.deepEqual(at.rules('edge1'), []);
+  });
+
+  it('lets a held rule end with its TTL when the disk is full: nothing is renewed that is not on disk', async () => {
+    const at = await house();
+    await banned(at, '203.0.113.10', { hold: 'until_released' });
+    const append = at.store.append.bind(at.store);
+    at.store.append = () => Promise.reject(new Error('no space left on the disk'));
+    await at.time.advance(119_999);
+    assert.deepEqual(at.rules('edge1'), [UDP_10]);
+    await at.time.advance(1_001);
+    assert.deepEqual(at.rules('edge1'), []);
+    at.store.append = append;
+    await at.time.advance(1_000);
+    assert.deepEqual(at.rules('edge1'), [UDP_10], 'it is held still');
+  });
+
+  it('brings the rule for a prefix before it takes away those of its hosts', async () => {
+    const at = await house();
+    await at.engine.adopt(
+      {
+        ...POLICY,
+        guardrails: { ...POLICY.guardrails, dstPrefixMinLen: 24 },
+        aggregation: { ...POLICY.aggregation, hosts: 3 },
+      },
+      { type: 'policy-loaded', actor: OPERATOR, summary: 'reload' },
+    );
+    for (const host of [11, 12, 13]) await banned(at, `203.0.113.${host}`);
+    assert.deepEqual(at.rules('edge1'), ['match dst 203.0.113.0/24 proto udp then rate-limit 5mbps']);
+    const added = at.written.findIndex((line) => line.includes('+ match dst 203.0.113.0/24'));
+    const removed = at.written.findIndex((line) => line.includes('- match'));
+    assert.ok(added >= 0 && added < removed, at.written.join('\n'));
+  });
+
   it('keeps the rule when events extend the TTL', async () => {
     const at = await house();
     await banned(at, '203.0.113.10');
