@@ -21,11 +21,11 @@ export interface ServiceData {
   /** Defaults to service_id. */
   readonly name?: string | undefined;
   readonly assets?: readonly AssetData[] | undefined;
-  /** Destination ports that are never discarded, by protocol. */
+  /** Destination ports that are never discarded, by protocol: numbers, and ranges such as `27015-27030`. */
   readonly allowed_ports?:
     | {
-        readonly udp?: readonly number[] | undefined;
-        readonly tcp?: readonly number[] | undefined;
+        readonly udp?: readonly (number | string)[] | undefined;
+        readonly tcp?: readonly (number | string)[] | undefined;
       }
     | undefined;
 }

@@ -4,7 +4,9 @@ import { assetPrefixes } from './asset-range.ts';
 import type { AssetData, CustomerData, InventoryData, ServiceData } from './inventory-data.ts';
 import { OwnerIndex } from './owner-index.ts';
 import { NO_ALLOWED_PORTS, type Ownership, type PrefixOwnership } from './ownership.ts';
+import { MAX_PORT, normalRanges, readRange } from './ports.ts';
 import type { Problem } from './problem.ts';
+import type { Range } from './types.ts';
 
 export type { AllowedPorts, Ownership, PrefixOwnership } from './ownership.ts';
 
@@ -131,8 +133,8 @@ function addService(
   path: Path,
 ): void {
   const allowedPorts = {
-    udp: portList(draft, service.allowed_ports?.udp ?? [], [...path, 'allowed_ports', 'udp']),
-    tcp: portList(draft, service.allowed_ports?.tcp ?? [], [...path, 'allowed_ports', 'tcp']),
+    udp: portRangesOf(draft, service.allowed_ports?.udp ?? [], [...path, 'allowed_ports', 'udp']),
+    tcp: portRangesOf(draft, service.allowed_ports?.tcp ?? [], [...path, 'allowed_ports', 'tcp']),
   };
   for (const [i, asset] of (service.assets ?? []).entries()) {
     const at = [...path, 'assets', i];
@@ -199,14 +201,20 @@ function checkPlace(draft: Draft, placed: Draft['placed'][number]): void {
   }
 }
 
-function portList(draft: Draft, ports: readonly number[], path: Path): readonly number[] {
-  ports.forEach((port, i) => {
-    if (!Number.isInteger(port) || port < 0 || port > 65535) {
-      complain(draft, [...path, i], `${port} is not a port (0 to 65535)`);
-    }
-  });
-  const valid = ports.filter((port) => Number.isInteger(port) && port >= 0 && port <= 65535);
-  return [...new Set(valid)].sort((a, b) => a - b);
+function portRangesOf(draft: Draft, items: readonly (number | string)[], path: Path): readonly Range[] {
+  const ranges: Range[] = [];
+  for (const [i, item] of items.entries()) {
+    const range = readRange(item);
+    const [from, to] = range ?? [0, 0];
+    if (range === undefined) {
+      complain(draft, [...path, i], `"${item}" is neither a port nor a range such as "27015-27030"`);
+    } else if (from > to) complain(draft, [...path, i], `the range ${item} ends before it begins`);
+    else if (from < 0 || to > MAX_PORT) {
+      const what = from === to ? 'a port' : 'a range of ports';
+      complain(draft, [...path, i], `${item} is not ${what} (0 to ${MAX_PORT})`);
+    } else ranges.push(range);
+  }
+  return normalRanges(ranges);
 }
 
 function assetEntry(asset: AssetData): string {

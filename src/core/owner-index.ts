@@ -3,12 +3,6 @@ import { type Prefix, unmapped } from '../net/prefix.ts';
 import { type Ownership, ownerTogether, type PrefixOwnership } from './ownership.ts';
 import { PrefixTrie } from './prefix-trie.ts';
 
-/** A prefix of a customer. */
-interface Owned {
-  readonly prefix: Prefix;
-  readonly owner: Ownership;
-}
-
 /** The assets that have one prefix in common, in the order of the file. */
 interface Assets {
   readonly prefix: Prefix;
@@ -19,12 +13,13 @@ interface Assets {
 
 /** Filled first, then sealed, then asked. */
 export class OwnerIndex {
-  readonly #prefixes = new PrefixTrie<Owned>();
+  /** Each owner beside its prefix, so that a look-up ends at it. */
+  readonly #prefixes = new PrefixTrie<PrefixOwnership>();
   readonly #assets = new PrefixTrie<Assets>();
 
   /** Adds a prefix of a customer. Returns the owner it had, who loses it. */
   addPrefix(prefix: Prefix, owner: Ownership): Ownership | undefined {
-    return this.#prefixes.set(prefix, { prefix, owner })?.owner;
+    return this.#prefixes.set(prefix, { ...owner, prefix });
   }
 
   /** Adds a prefix of an asset. Returns the owners that the same prefix had already, who keep it. */
@@ -41,7 +36,7 @@ export class OwnerIndex {
 
   /** The narrowest prefix of a customer that covers this one. */
   prefixAround(prefix: Prefix): Ownership | undefined {
-    return this.#prefixes.covering(prefix)[0]?.owner;
+    return this.#prefixes.covering(prefix)[0];
   }
 
   /** The narrowest asset that covers this prefix and is wider. */
@@ -56,7 +51,7 @@ export class OwnerIndex {
 
   /** The owner of an address of 4 or 16 octets; undefined when nobody owns it. */
   ofAddress(address: Uint8Array): Ownership | undefined {
-    return this.#assets.longestMatch(address)?.together ?? this.#prefixes.longestMatch(address)?.owner;
+    return this.#assets.longestMatch(address)?.together ?? this.#prefixes.longestMatch(address);
   }
 
   /**
@@ -67,20 +62,20 @@ export class OwnerIndex {
     const prefix = unmapped(asked);
     const around = this.#around(prefix);
     const above = this.#prefixes.covering(prefix);
-    const customerId = around[0]?.customerId ?? above[0]?.owner.customerId;
+    const customerId = around[0]?.customerId ?? above[0]?.customerId;
     if (customerId === undefined) return undefined;
     const inside = [...this.#assets.within(prefix)].flatMap(({ owners }) => owners);
-    const others = around.length > 0 ? [] : [...this.#prefixes.within(prefix)].map(({ owner }) => owner);
+    const others = around.length > 0 ? [] : [...this.#prefixes.within(prefix)];
     if ([...inside, ...others].some((owner) => owner.customerId !== customerId)) return undefined;
 
-    const entry = above.find(({ owner }) => owner.customerId === customerId);
+    const entry = above.find((owner) => owner.customerId === customerId);
     const covering = entry?.prefix ?? this.#assets.covering(prefix)[0]?.prefix;
     if (covering === undefined) return undefined;
     // An asset with the very same prefix is both around it and inside.
     const assets = [...new Set([...around, ...inside])];
-    const owner = assets.length === 0 ? entry?.owner : ownerTogether(assets);
+    const owner = assets.length === 0 ? entry : ownerTogether(assets);
     if (owner === undefined) return undefined;
-    return { ...owner, entry: (around[0] ?? entry?.owner ?? owner).entry, prefix: covering };
+    return { ...owner, entry: (around[0] ?? entry ?? owner).entry, prefix: covering };
   }
 
   /** The assets that cover a prefix, narrowest first, as far as they are of the customer who has the narrowest. */

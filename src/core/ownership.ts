@@ -1,12 +1,13 @@
 /** Who owns an address or a prefix, and which of its ports are spared. */
 import type { Prefix } from '../net/prefix.ts';
-import { portSet } from './ports.ts';
+import { normalRanges } from './ports.ts';
 import type { ProfileName } from './profile.ts';
+import type { Range } from './types.ts';
 
-/** Destination ports that are never discarded, ascending, no duplicates. */
+/** Destination ports that are never discarded, as ranges in normal form: ascending, disjoint, not adjacent. */
 export interface AllowedPorts {
-  readonly udp: readonly number[];
-  readonly tcp: readonly number[];
+  readonly udp: readonly Range[];
+  readonly tcp: readonly Range[];
 }
 
 export const NO_ALLOWED_PORTS: AllowedPorts = { udp: [], tcp: [] };
@@ -42,8 +43,8 @@ export function allowedTogether(all: readonly AllowedPorts[]): AllowedPorts {
   const [first = NO_ALLOWED_PORTS, ...others] = new Set(all);
   if (others.length === 0) return first;
   return {
-    udp: portSet([first, ...others].flatMap(({ udp }) => udp)),
-    tcp: portSet([first, ...others].flatMap(({ tcp }) => tcp)),
+    udp: normalRanges([first, ...others].flatMap(({ udp }) => udp)),
+    tcp: normalRanges([first, ...others].flatMap(({ tcp }) => tcp)),
   };
 }
 

@@ -1,8 +1,9 @@
 /** What a playbook's step adds to the match of its rule, from text to numbers. */
 import { formatPrefix, type Prefix, parsePrefix } from '../net/prefix.ts';
 import type { RefinementData } from './playbook-data.ts';
-import { MAX_PORT, normalRanges } from './ports.ts';
+import { MAX_PORT, normalRanges, readRange } from './ports.ts';
 import type { Range } from './types.ts';
+import { rangeText } from './words.ts';
 
 /** Empty lists, zeros, false and null do not restrict. */
 export interface Refinement {
@@ -88,14 +89,6 @@ function readRanges(
   return normalRanges(ranges);
 }
 
-function readRange(item: number | string): Range | undefined {
-  if (typeof item === 'number') return Number.isInteger(item) ? [item, item] : undefined;
-  const match = /^\s*(\d{1,9})\s*(?:-\s*(\d{1,9})\s*)?$/.exec(item);
-  if (match === null) return undefined;
-  const from = Number(match[1]);
-  return [from, match[2] === undefined ? from : Number(match[2])];
-}
-
 function readFlags(
   value: string | readonly string[] | undefined,
   complain: Complain,
@@ -138,8 +131,7 @@ export function refinementWords(refinement: Refinement): string {
 }
 
 function inWords(refinement: Refinement): string {
-  const ranges = (list: readonly Range[]): string =>
-    list.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(', ');
+  const ranges = (list: readonly Range[]): string => list.map(rangeText).join(', ');
   const flags = [...TCP_FLAGS].flatMap(([name, bit]) => {
     if ((refinement.tcpFlags & bit) !== 0) return [name];
     return (refinement.tcpFlagsClear & bit) !== 0 ? [`not ${name}`] : [];

@@ -1,7 +1,7 @@
 /** From an attack to the match of a rule: ports, allowed ports, reflectors, refinements (INTERFACES "What an event leads to", 3). */
 import { formatPrefix } from '../net/prefix.ts';
 import type { AllowedPorts } from './inventory.ts';
-import { inRanges, portRanges, portSet, rangesAround, shared, without } from './ports.ts';
+import { narrowPorts, normalRanges, portRanges, rangesAround, rangesMeet, shared, without } from './ports.ts';
 import { type Refinement, refinementWords } from './refinement.ts';
 import type { ActionType, Match, Range } from './types.ts';
 import { hasPorts, Protocol, protocolWords, reflectorPort } from './vectors.ts';
@@ -28,6 +28,9 @@ export interface Rule {
   readonly excludedPorts: readonly number[];
 }
 
+/** A wider range of allowed ports is not written out port by port; the match says it. */
+const MOST_LISTED = 64;
+
 /** `rule` is null when nothing may be done, and `why` ends in the reason. */
 export interface RuleDraft {
   readonly rule: Rule | null;
@@ -35,18 +38,25 @@ export interface RuleDraft {
 }
 
 /** The service's allowed ports as far as they concern a protocol; of TCP and UDP together when it is not known. */
-export function allowedFor(allowed: AllowedPorts, protocol: number | null): readonly number[] {
+export function allowedFor(allowed: AllowedPorts, protocol: number | null): readonly Range[] {
   if (protocol === Protocol.Udp) return allowed.udp;
   if (protocol === Protocol.Tcp) return allowed.tcp;
-  return protocol === null ? portSet([...allowed.udp, ...allowed.tcp]) : [];
+  return protocol === null ? normalRanges([...allowed.udp, ...allowed.tcp]) : [];
 }
 
 /** True when a rule with this match would hit an allowed port; such a rule may police and must never discard. */
 export function hitsAllowedPort(match: Match, allowed: AllowedPorts): boolean {
   const ports = allowedFor(allowed, match.protocol);
-  return match.dstPorts.length === 0
-    ? ports.length > 0
-    : ports.some((port) => inRanges(port, match.dstPorts));
+  return match.dstPorts.length === 0 ? ports.length > 0 : rangesMeet(ports, match.dstPorts);
+}
+
+/**
+ * The ports that a rule leaves alone as ranges: those that were named and are allowed, or where it names none, every port
+ * that its match goes around.
+ */
+export function sparedRanges({ match, ports, excludedPorts }: Rule): readonly Range[] {
+  if (ports.length > 0 || match.dstPorts.length === 0) return portRanges(excludedPorts);
+  return rangesAround(match.dstPorts);
 }
 
 /** Drafts the narrowest rule that answers the attack and spares the service's allowed ports. */
@@ -80,7 +90,7 @@ function draftPorts(wish: RuleWish): RuleDraft {
 }
 
 /** Ports are named: those of them that are not allowed. */
-function draftNamed(wish: RuleWish, allowed: readonly number[]): RuleDraft {
+function draftNamed(wish: RuleWish, allowed: readonly Range[]): RuleDraft {
   const named = without(wish.ports, allowed);
   const spared = shared(wish.ports, allowed);
   if (named.length > 0) {
@@ -97,7 +107,7 @@ function draftNamed(wish: RuleWish, allowed: readonly number[]): RuleDraft {
 }
 
 /** No ports are named: the protocol except the allowed ports, as ranges around them, because some routers reset on `!=`. */
-function draftAround(wish: RuleWish, allowed: readonly number[], before: readonly string[]): RuleDraft {
+function draftAround(wish: RuleWish, allowed: readonly Range[], before: readonly string[]): RuleDraft {
   const what = protocolWords(wish.protocol);
   if (allowed.length === 0) {
     return { rule: ruleOf(wish, [], []), why: [...before, `the rule covers ${what}, every port`] };
@@ -108,11 +118,11 @@ function draftAround(wish: RuleWish, allowed: readonly number[], before: readonl
   }
   const why = [...before, `the rule covers ${what} except the allowed ${portWords(allowed)}`];
   if (wish.protocol === null) why.push('only TCP and UDP have ports: other protocols pass this rule');
-  return { rule: ruleOf(wish, around, [], allowed), why };
+  return { rule: ruleOf(wish, around, [], narrowPorts(allowed, MOST_LISTED)), why };
 }
 
 /** Later fragments carry no ports, so allowed ports cannot be told apart. */
-function draftFragments(wish: RuleWish, allowed: readonly number[]): RuleDraft {
+function draftFragments(wish: RuleWish, allowed: readonly Range[]): RuleDraft {
   if (wish.action === 'discard' && allowed.length > 0) {
     const why = `fragments carry no ports, so the allowed ${portWords(allowed)} cannot be spared; allowed ports are never discarded`;
     return { rule: null, why: [why] };

@@ -159,7 +159,7 @@ export interface Mitigation {
   readonly match: Match;
   /** Ports under attack that the rule names; empty when it covers the protocol except `excludedPorts`. Ascending. */
   readonly ports: readonly number[];
-  /** The service's allowed ports that the rule leaves alone. Ascending. */
+  /** The service's allowed ports that the rule leaves alone, ascending, less those of ranges of more than 64 ports. */
   readonly excludedPorts: readonly number[];
   readonly action: MitigationAction;
   /** Name of the playbook; null for an operator's own mitigation. */

@@ -23,12 +23,14 @@ export function actionWords(action: MitigationAction): string {
     : action.type;
 }
 
+/** `53`, `1000-2000`. */
+export function rangeText([from, to]: Range): string {
+  return from === to ? `${from}` : `${from}-${to}`;
+}
+
 /** `port 53`, `ports 53, 123, 1000-2000`. */
 export function portWords(ports: readonly (number | Range)[]): string {
-  const parts = ports.map((port) => {
-    if (typeof port === 'number') return `${port}`;
-    return port[0] === port[1] ? `${port[0]}` : `${port[0]}-${port[1]}`;
-  });
+  const parts = ports.map((port) => (typeof port === 'number' ? `${port}` : rangeText(port)));
   return parts.length === 1 && !parts[0]?.includes('-') ? `port ${parts[0]}` : `ports ${parts.join(', ')}`;
 }
 

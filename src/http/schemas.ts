@@ -1,5 +1,6 @@
 /** The shapes of answers. The OpenAPI document is made of these very schemas. */
 import { z } from 'zod';
+import { MatchSchema } from './match-view.ts';
 
 const time = z.iso.datetime().describe('RFC 3339, UTC');
 const id = z.uuid();
@@ -140,10 +141,16 @@ export const DecidedMitigationSchema = z.object({
   vector: z.string(),
   protocol: ProtocolSchema.nullable(),
   dst_ports: z.array(z.int()),
-  excluded_ports: z.array(z.int()),
+  excluded_ports: z
+    .array(z.int())
+    .describe('Allowed ports that the rule leaves alone, one by one, less those of ranges of more than 64'),
+  excluded_port_ranges: z
+    .array(z.string())
+    .describe('All allowed ports that the rule leaves alone, such as `53` and `27015-27030`'),
   action_type: z.enum(['police', 'discard']),
   rate_bps: z.number().nullable(),
   dst_prefix: z.string(),
+  match: MatchSchema,
   created_at: time,
   updated_at: time,
   expires_at: time,

@@ -3,9 +3,12 @@ import type { z } from 'zod';
 import type { ReconcilerView } from '../control/types.ts';
 import type { RecordedFact } from '../core/facts.ts';
 import { holdsOf } from '../core/holds.ts';
+import { sparedRanges } from '../core/rule.ts';
 import type { Actor, EventRecord, Hold, Mitigation, SafelistEntry } from '../core/types.ts';
 import { protocolName } from '../core/vectors.ts';
+import { rangeText } from '../core/words.ts';
 import { timeText } from '../net/time.ts';
+import { matchView } from './match-view.ts';
 import type {
   ActorSchema,
   DecidedMitigationSchema,
@@ -88,9 +91,11 @@ export function decidedMitigationView(
     protocol: protocolOrNull(mitigation.match.protocol),
     dst_ports: [...mitigation.ports],
     excluded_ports: [...mitigation.excludedPorts],
+    excluded_port_ranges: sparedRanges(mitigation).map(rangeText),
     action_type: mitigation.action.type,
     rate_bps: mitigation.action.rateBps,
     dst_prefix: mitigation.match.dstPrefix,
+    match: matchView(mitigation.match),
     created_at: timeText(mitigation.createdAt),
     updated_at: timeText(mitigation.updatedAt),
     expires_at: timeText(mitigation.expiresAt),
@@ -204,7 +209,9 @@ type Change = Extract<RecordedFact['fact'], { change: unknown }>['change'];
 
 function changeView(change: Change): Readonly<Record<string, unknown>> {
   return {
-    ...(change.match === undefined ? {} : { dst_prefix: change.match.dstPrefix }),
+    ...(change.match === undefined
+      ? {}
+      : { dst_prefix: change.match.dstPrefix, match: matchView(change.match) }),
     ...(change.ports === undefined ? {} : { dst_ports: change.ports }),
     ...(change.excludedPorts === undefined ? {} : { excluded_ports: change.excludedPorts }),
     ...(change.action === undefined

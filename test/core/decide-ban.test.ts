@@ -1,6 +1,29 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { InventoryData } from '../../src/core/inventory-data.ts';
+import { sparedRanges } from '../../src/core/rule.ts';
 import { NOON, World } from './scenario.ts';
+
+const GAMES: InventoryData = {
+  customers: [
+    {
+      customer_id: 'acme',
+      prefixes: ['203.0.113.0/24'],
+      services: [
+        {
+          service_id: 'game',
+          assets: [{ ip: '203.0.113.21' }],
+          allowed_ports: { udp: [53, '27015-27030'], tcp: [27015] },
+        },
+        {
+          service_id: 'media',
+          assets: [{ ip: '203.0.113.22' }],
+          allowed_ports: { udp: [53, '1024-65535'] },
+        },
+      ],
+    },
+  ],
+};
 
 describe('an event of an attack', () => {
   test('leads to a mitigation by the first step of its playbook', () => {
@@ -78,6 +101,74 @@ describe('ports', () => {
       [54, 122],
       [124, 65535],
     ]);
+  });
+
+  test('allowed as a range are spared as a range, whether named or not, and said as one', () => {
+    const world = new World({ inventory: GAMES });
+    const around = world.attack({ victim: '203.0.113.21' });
+    assert.deepEqual(around.match.dstPorts, [
+      [0, 52],
+      [54, 27014],
+      [27031, 65535],
+    ]);
+    assert.match(world.why, /except the allowed ports 53, 27015-27030/);
+    assert.deepEqual(around.excludedPorts, [53, ...Array.from({ length: 16 }, (_, i) => 27015 + i)]);
+    assert.deepEqual(sparedRanges(around), [
+      [53, 53],
+      [27015, 27030],
+    ]);
+    const named = new World({ inventory: GAMES }).attack({
+      victim: '203.0.113.21',
+      ports: [80, 27016, 27031],
+    });
+    assert.deepEqual(named.ports, [80, 27031]);
+    assert.deepEqual(named.excludedPorts, [27016]);
+    assert.deepEqual(sparedRanges(named), [[27016, 27016]]);
+  });
+
+  test('allowed as a wide range are not listed one by one, and known from the match all the same', () => {
+    const world = new World({ inventory: GAMES });
+    const mitigation = world.attack({ victim: '203.0.113.22' });
+    assert.deepEqual(mitigation.excludedPorts, [53]);
+    assert.deepEqual(sparedRanges(mitigation), [
+      [53, 53],
+      [1024, 65535],
+    ]);
+  });
+
+  test('allowed as a range are never discarded', () => {
+    const world = new World({ inventory: GAMES });
+    const answer = world.event({ victim: '203.0.113.21', vector: 'udp_flood', ports: [27016] });
+    assert.equal(answer.mitigation?.action.type, 'police');
+    world.wait(100).event({ victim: '203.0.113.21', ports: [27016], confidence: 1 });
+    world.wait(100);
+    const again = world.event({ victim: '203.0.113.21', ports: [27016], confidence: 1 });
+    assert.equal(again.status, 'extended', 'it does not escalate to discard');
+  });
+
+  test('allowed by several services of one address add up, and all services are named', () => {
+    const world = new World({
+      inventory: {
+        customers: [
+          {
+            customer_id: 'acme',
+            prefixes: ['203.0.113.0/24'],
+            services: [
+              { service_id: 'dns', assets: [{ ip: '203.0.113.21' }], allowed_ports: { udp: [53] } },
+              {
+                service_id: 'game',
+                assets: [{ ip: '203.0.113.21' }],
+                allowed_ports: { udp: ['27015-27016'] },
+              },
+            ],
+          },
+        ],
+      },
+    });
+    const mitigation = world.attack({ victim: '203.0.113.21' });
+    assert.equal(mitigation.serviceId, 'dns');
+    assert.deepEqual(mitigation.excludedPorts, [53, 27015, 27016]);
+    assert.match(world.why, /services dns, game, whose allowed ports add up/);
   });
 
   test('allowed for another protocol do not matter', () => {

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { buildInventory, type Ownership } from '../../src/core/inventory.ts';
 import type { CustomerData, InventoryData } from '../../src/core/inventory-data.ts';
+import type { Range } from '../../src/core/types.ts';
 import { ownerWords } from '../../src/core/victim.ts';
+import { rangeText } from '../../src/core/words.ts';
 import { parseAddress } from '../../src/net/prefix.ts';
 
 /** The sample of upstream's format. */
@@ -40,6 +42,21 @@ function problemsOf(...customers: CustomerData[]): readonly string[] {
   );
 }
 
+function rangesOf(owner: Ownership | undefined) {
+  const text = (ranges: readonly Range[]) => ranges.map(rangeText).join(', ');
+  return owner === undefined
+    ? undefined
+    : { udp: text(owner.allowedPorts.udp), tcp: text(owner.allowedPorts.tcp) };
+}
+
+function withPorts(...ports: (number | string)[]): CustomerData {
+  return {
+    customer_id: 'a',
+    prefixes: ['10.0.0.0/8'],
+    services: [{ service_id: 's', assets: [{ ip: '10.0.0.1' }], allowed_ports: { udp: ports } }],
+  };
+}
+
 describe('the inventory', () => {
   test('knows the customer of an address by the longest prefix, in both families', () => {
     assert.equal(lookup(SAMPLE, '203.0.113.1')?.customerId, 'acme');
@@ -63,7 +80,7 @@ describe('the inventory', () => {
     for (const address of ['203.0.113.11', '203.0.113.99', '203.0.113.111']) {
       assert.equal(lookup(SAMPLE, address)?.serviceId, null, address);
     }
-    assert.deepEqual(lookup(SAMPLE, '203.0.113.10')?.allowedPorts, { udp: [53], tcp: [53] });
+    assert.deepEqual(lookup(SAMPLE, '203.0.113.10')?.allowedPorts, { udp: [[53, 53]], tcp: [[53, 53]] });
     assert.equal(lookup(SAMPLE, '203.0.113.105')?.entry, 'asset 203.0.113.100-203.0.113.110');
   });
 
@@ -105,7 +122,7 @@ describe('the inventory', () => {
     const owner = lookup({ customers }, '10.0.0.1');
     assert.equal(owner?.serviceId, 'web', 'the first of the narrowest');
     assert.deepEqual(owner?.serviceIds, ['web', 'dns', 'game']);
-    assert.deepEqual(owner?.allowedPorts, { udp: [53, 27015], tcp: [53, 80, 443] });
+    assert.deepEqual(rangesOf(owner), { udp: '53, 27015', tcp: '53, 80, 443' });
     assert.match(
       ownerWords('10.0.0.1', owner),
       /customer a, services web, dns, game, whose allowed ports add up \(asset 10\.0\.0\.1/,
@@ -124,7 +141,7 @@ describe('the inventory', () => {
     ];
     const owner = lookup({ customers }, '10.0.0.1');
     assert.equal(owner?.customerId, 'b');
-    assert.deepEqual(owner?.allowedPorts.udp, [2]);
+    assert.deepEqual(rangesOf(owner), { udp: '2', tcp: '' });
     assert.match(
       problemsOf(...customers).join(),
       /lies within asset 10\.0\.0\.0\/24 .* the narrower entry wins/,
@@ -157,6 +174,30 @@ describe('the inventory', () => {
         'error customers.2.prefixes.0: prefix 11.0.0.0/8 already belongs to customer "a"',
         'error customers.2.services.0.assets.0: asset 10.0.0.1 overlaps asset 10.0.0.1 of service "s" (customer "a"); an address has one customer',
         'warning customers.2.services.0.assets.0: asset 10.0.0.1 of "b" lies in prefix 10.0.0.0/8 of "a"',
+      ],
+    );
+  });
+
+  test('takes allowed ports as numbers and as ranges, in any order, overlapping or not', () => {
+    const customer = withPorts('27020-27030', 53, '27015-27022', '443', '80 - 81');
+    assert.deepEqual(problemsOf(customer), []);
+    assert.equal(rangesOf(lookup({ customers: [customer] }, '10.0.0.1'))?.udp, '53, 80-81, 443, 27015-27030');
+  });
+
+  test('refuses a range that is none, and never guesses what a number with a leading zero means', () => {
+    assert.deepEqual(
+      problemsOf(withPorts('27030-27015', '1-70000', 'http', '010', '1e3', '53-', '-1', '')).map((text) =>
+        text.replace('error customers.0.services.0.allowed_ports.udp.', ''),
+      ),
+      [
+        '0: the range 27030-27015 ends before it begins',
+        '1: 1-70000 is not a range of ports (0 to 65535)',
+        '2: "http" is neither a port nor a range such as "27015-27030"',
+        '3: "010" is neither a port nor a range such as "27015-27030"',
+        '4: "1e3" is neither a port nor a range such as "27015-27030"',
+        '5: "53-" is neither a port nor a range such as "27015-27030"',
+        '6: "-1" is neither a port nor a range such as "27015-27030"',
+        '7: "" is neither a port nor a range such as "27015-27030"',
       ],
     );
   });

@@ -3,6 +3,8 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { buildInventory, type Inventory, type PrefixOwnership } from '../../src/core/inventory.ts';
 import type { CustomerData } from '../../src/core/inventory-data.ts';
+import { inRanges } from '../../src/core/ports.ts';
+import { rangeText } from '../../src/core/words.ts';
 import { formatPrefix, hostPrefix, makePrefix } from '../../src/net/prefix.ts';
 import { prefix } from './scenario.ts';
 
@@ -13,10 +15,10 @@ function inventoryOf(...customers: CustomerData[]): Inventory {
 function brief(owner: PrefixOwnership | undefined) {
   if (owner === undefined) return undefined;
   const { customerId, serviceIds, allowedPorts, entry } = owner;
-  return { customerId, serviceIds, allowedPorts, entry, prefix: formatPrefix(owner.prefix) };
+  const udp = allowedPorts.udp.map(rangeText).join(', ');
+  const tcp = allowedPorts.tcp.map(rangeText).join(', ');
+  return { customerId, serviceIds, udp, tcp, entry, prefix: formatPrefix(owner.prefix) };
 }
-
-const NONE = { udp: [], tcp: [] };
 
 const ACME: CustomerData = {
   customer_id: 'acme',
@@ -40,7 +42,8 @@ describe('the owner of a prefix', () => {
     assert.deepEqual(brief(owner), {
       customerId: 'acme',
       serviceIds: ['dns', 'web'],
-      allowedPorts: { udp: [53], tcp: [53, 80, 443] },
+      udp: '53',
+      tcp: '53, 80, 443',
       entry: 'prefix 203.0.113.0/24',
       prefix: '203.0.113.0/24',
     });
@@ -61,7 +64,8 @@ describe('the owner of a prefix', () => {
     assert.deepEqual(brief(inventory.lookupPrefix(prefix('203.0.113.0/27'))), {
       customerId: 'acme',
       serviceIds: ['all', 'dns', 'web'],
-      allowedPorts: { udp: [53, 123], tcp: [53, 80, 443] },
+      udp: '53, 123',
+      tcp: '53, 80, 443',
       entry: 'asset 203.0.113.0/24',
       prefix: '203.0.113.0/24',
     });
@@ -73,7 +77,7 @@ describe('the owner of a prefix', () => {
     const owner = inventory.lookupPrefix(prefix('203.0.113.10'));
     assert.equal(owner?.serviceId, 'dns');
     assert.deepEqual(owner?.allowedPorts, inventory.lookup(prefix('203.0.113.10').address)?.allowedPorts);
-    assert.deepEqual(brief(inventory.lookupPrefix(prefix('203.0.113.77')))?.allowedPorts, NONE);
+    assert.equal(brief(inventory.lookupPrefix(prefix('203.0.113.77')))?.udp, '');
     assert.equal(inventory.lookupPrefix(prefix('2001:db8:1::/48'))?.customerId, 'acme');
   });
 
@@ -104,7 +108,8 @@ describe('the owner of a prefix', () => {
     assert.deepEqual(brief(inventoryOf(bob).lookupPrefix(prefix('10.0.0.0/25'))), {
       customerId: 'bob',
       serviceIds: ['s'],
-      allowedPorts: NONE,
+      udp: '',
+      tcp: '',
       entry: 'asset 10.0.0.0/24',
       prefix: '10.0.0.0/24',
     });
@@ -121,7 +126,9 @@ describe('the owner of a prefix', () => {
     const service = fc.record({
       service_id: fc.constantFrom('s', 't', 'u'),
       assets: fc.array(fc.record({ ip: fc.oneof(address, entry) }), { maxLength: 3 }),
-      allowed_ports: fc.record({ udp: fc.array(fc.nat(9), { maxLength: 3 }) }),
+      allowed_ports: fc.record({
+        udp: fc.array(fc.oneof(fc.nat(9), fc.constantFrom('2-5', '7-12')), { maxLength: 3 }),
+      }),
     });
     const customer = (customer_id: string) =>
       fc.record({
@@ -140,10 +147,10 @@ describe('the owner of a prefix', () => {
           const host = hostPrefix(Uint8Array.of(10, 0, 0, (first[3] ?? 0) + i));
           const one = inventory.lookup(host.address);
           assert.equal(one?.customerId, owner.customerId);
-          assert.deepEqual(
-            one?.allowedPorts.udp.filter((port) => !owner.allowedPorts.udp.includes(port)),
-            [],
-          );
+          for (let port = 0; port < 20; port++) {
+            if (inRanges(port, one?.allowedPorts.udp ?? []))
+              assert.ok(inRanges(port, owner.allowedPorts.udp));
+          }
           assert.deepEqual(
             one?.serviceIds.filter((id) => !owner.serviceIds.includes(id)),
             [],

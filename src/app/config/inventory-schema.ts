@@ -3,9 +3,7 @@
  * together is judged by the core (`buildInventory`).
  */
 import { z } from 'zod';
-import { integer, oneOf, words } from './leaves.ts';
-
-const port = integer(0, 65535);
+import { oneOf, portOrRange, words } from './leaves.ts';
 
 const asset = z.strictObject({
   ip: words.describe('An address or a prefix; the first address of a range when `range_end` is given.'),
@@ -17,11 +15,16 @@ const asset = z.strictObject({
 const service = z.strictObject({
   service_id: words.describe('Unique within the customer.'),
   name: z.string().optional().describe('Name for people. Absent: `service_id`.'),
-  assets: z.array(asset).optional().describe('The addresses of the service. An asset wins over prefixes.'),
+  assets: z
+    .array(asset)
+    .optional()
+    .describe(
+      'The addresses of the service. An asset wins over prefixes. Where several services of a customer have one address, their allowed ports add up.',
+    ),
   allowed_ports: z
     .strictObject({
-      udp: z.array(port).optional().describe('UDP ports.'),
-      tcp: z.array(port).optional().describe('TCP ports.'),
+      udp: z.array(portOrRange).optional().describe('UDP ports.'),
+      tcp: z.array(portOrRange).optional().describe('TCP ports.'),
     })
     .optional()
     .describe('Destination ports that rules leave alone, or at most police.'),

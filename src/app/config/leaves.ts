@@ -38,6 +38,11 @@ export const range = z
   .union([z.int(), z.string()])
   .meta({ expects: 'a whole number, or a range such as "1000-1500"' });
 
+/** A port, or a range of ports as text; whether the text is one is judged where it is read. */
+export const portOrRange = z
+  .union([z.int().min(0).max(65535), z.string()])
+  .meta({ expects: 'a port from 0 to 65535, or a range such as "27015-27030"' });
+
 export const flag = z.boolean().meta({ expects: 'true or false' });
 
 /** One of a few words. */
