@@ -57,7 +57,6 @@ export const POLICY: Policy = {
   pop: 'soak',
   mode: 'enforced',
   guardrails: {
-    requireTtl: true,
     dstPrefixMinLen: 32,
     dstPrefixMaxLen: 32,
     dstPrefixMinLenV6: 128,

@@ -8,7 +8,6 @@ import type { HoldMode } from './types.ts';
 export type { Profile, ProfileName } from './profile.ts';
 
 export interface Guardrails {
-  readonly requireTtl: boolean;
   readonly dstPrefixMinLen: number;
   readonly dstPrefixMaxLen: number;
   readonly dstPrefixMinLenV6: number;

@@ -100,7 +100,6 @@ export function policyOf(options: PolicyOptions = {}): Policy {
     pop: 'iad1',
     mode: options.mode ?? 'enforced',
     guardrails: {
-      requireTtl: true,
       dstPrefixMinLen: 32,
       dstPrefixMaxLen: 32,
       dstPrefixMinLenV6: 128,

@@ -31,7 +31,6 @@ export const POLICY: Policy = {
   pop: 'iad1',
   mode: 'enforced',
   guardrails: {
-    requireTtl: true,
     dstPrefixMinLen: 32,
     dstPrefixMaxLen: 32,
     dstPrefixMinLenV6: 128,

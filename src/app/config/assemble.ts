@@ -10,9 +10,10 @@ import { buildConfig } from './build.ts';
 import { crossChecks } from './checks.ts';
 import type { Advice } from './explain.ts';
 import { describeSchema, explain } from './explain.ts';
-import { inventorySchema } from './inventory-schema.ts';
+import { withoutExtensions } from './extensions.ts';
+import { customerSchema, inventorySchema } from './inventory-schema.ts';
 import { playbookChecks, stepsOf } from './playbook-checks.ts';
-import { playbooksSchema } from './playbook-schema.ts';
+import { playbookSchema, playbooksSchema } from './playbook-schema.ts';
 import type { Findings, Path, Report } from './problem.ts';
 import { dotted, sortProblems } from './problem.ts';
 import { salvage } from './salvage.ts';
@@ -43,8 +44,9 @@ interface Notes {
 }
 
 /** Judges everything and collects all problems; builds the configuration when there is none. */
-export function assemble(sources: Sources, environment: Environment | null): ConfigResult {
+export function assemble(given: Sources, environment: Environment | null): ConfigResult {
   const notes: Notes = { problems: [], warnings: [] };
+  const sources = plainSources(given);
   const { settings: source } = sources;
   const found = findingsIn(source, notes);
 
@@ -55,7 +57,9 @@ export function assemble(sources: Sources, environment: Environment | null): Con
 
   const inventory = readInventory(sources.inventory, notes);
   const playbooks = readPlaybooks(sources.playbooks, notes);
-  for (const file of playbooks.files) playbookChecks(file.data, loose, findingsIn(file.source, notes));
+  for (const { source: file, data, places } of playbooks.files) {
+    playbookChecks(data, loose, amongAll(findingsIn(file, notes), places));
+  }
   if (settings !== undefined) restartChecks(settings, playbooks.files, found);
 
   const order = [source, ...(sources.inventory === null ? [] : [sources.inventory]), ...sources.playbooks];
@@ -77,6 +81,16 @@ export function assemble(sources: Sources, environment: Environment | null): Con
   return { ok: true, config, warnings };
 }
 
+function plainSources(given: Sources): Sources {
+  const { settings, inventory, playbooks } = given;
+  return {
+    ...given,
+    settings: withoutExtensions(settings, settingsSchema),
+    inventory: inventory === null ? null : withoutExtensions(inventory, inventorySchema),
+    playbooks: playbooks.map((source) => withoutExtensions(source, playbooksSchema)),
+  };
+}
+
 function findingsIn(source: YamlSource, notes: Notes): Findings {
   const into =
     (list: ConfigProblem[]): Report =>
@@ -94,13 +108,11 @@ function check<Schema extends z.ZodType>(
   advice: Advice = {},
 ): z.output<Schema> | undefined {
   notes.problems.push(...source.problems);
-  const parsed = schema.safeParse(source.value ?? {}, { reportInput: false });
-  if (parsed.success) return source.problems.length === 0 ? parsed.data : undefined;
   // What is missing after a slip of the YAML itself is most likely behind the slip.
-  const issues = parsed.error.issues;
-  if (source.problems.length === 0) {
-    notes.problems.push(...explain(issues, describeSchema(schema), source, advice));
-  }
+  if (!source.readable) return undefined;
+  const parsed = schema.safeParse(source.value ?? {}, { reportInput: false });
+  if (parsed.success) return parsed.data;
+  notes.problems.push(...explain(parsed.error.issues, describeSchema(schema), source, advice));
   return undefined;
 }
 
@@ -114,24 +126,73 @@ function note(source: YamlSource, problems: readonly Problem[], notes: Notes): v
 function readInventory(source: YamlSource | null, notes: Notes) {
   if (source === null) return EMPTY_INVENTORY;
   const data = check(inventorySchema, source, notes);
-  if (data === undefined) return EMPTY_INVENTORY;
-  const { inventory, problems } = buildInventory(data satisfies InventoryData);
-  note(source, problems, notes);
-  return inventory;
+  if (data !== undefined) {
+    const { inventory, problems } = buildInventory(data satisfies InventoryData);
+    note(source, problems, notes);
+    return inventory;
+  }
+  // Customers who are written as they should be are judged all the same, so that one run finds all errors. Warnings are
+  // left for the next one: those who are left out may explain them.
+  const { items, places } = soundItems(customerSchema, source, 'customers');
+  const { problems } = buildInventory({ customers: items });
+  const errors = problems.filter(({ severity }) => severity === 'error');
+  note(
+    source,
+    errors.map((problem) => ({ ...problem, path: placed(problem.path, places) })),
+    notes,
+  );
+  return EMPTY_INVENTORY;
+}
+
+/** The items of a file's list that fit their schema, and where in the list each of them is. */
+function soundItems<Schema extends z.ZodType>(
+  schema: Schema,
+  { value: data, readable }: YamlSource,
+  key: string,
+): { readonly items: readonly z.output<Schema>[]; readonly places: readonly number[] } {
+  const list: unknown =
+    readable && typeof data === 'object' && data !== null ? Reflect.get(data, key) : undefined;
+  const items: z.output<Schema>[] = [];
+  const places: number[] = [];
+  for (const [place, item] of (Array.isArray(list) ? list : []).entries()) {
+    const parsed = schema.safeParse(item);
+    if (!parsed.success) continue;
+    items.push(parsed.data);
+    places.push(place);
+  }
+  return { items, places };
+}
+
+/** A path among the items that fit, as a path among all. */
+function placed(path: Path, places: readonly number[]): Path {
+  const [list = '', index, ...rest] = path;
+  return typeof index === 'number' ? [list, places[index] ?? index, ...rest] : path;
+}
+
+/** Findings about the items that fit, reported where they are among all. */
+function amongAll({ problem, warning }: Findings, places: readonly number[]): Findings {
+  return {
+    problem: (path, ...words) => problem(placed(path, places), ...words),
+    warning: (path, ...words) => warning(placed(path, places), ...words),
+  };
 }
 
 /** One file of playbooks and what it says. */
 interface PlaybookFile {
   readonly source: YamlSource;
+  /** Of a file with problems, what of it fits the schema. */
   readonly data: PlaybooksData;
+  /** Where in the file's list each playbook is. */
+  readonly places: readonly number[];
 }
 
 function readPlaybooks(sources: readonly YamlSource[], notes: Notes) {
-  const files: PlaybookFile[] = [];
-  for (const source of sources) {
+  const files = sources.map((source): PlaybookFile => {
     const data = check(playbooksSchema, source, notes);
-    if (data !== undefined) files.push({ source, data });
-  }
+    if (data !== undefined) return { source, data, places: (data.playbooks ?? []).map((_, i) => i) };
+    const { items, places } = soundItems(playbookSchema, source, 'playbooks');
+    return { source, data: { playbooks: items }, places };
+  });
   if (files.length === 0) return { set: EMPTY_PLAYBOOKS, files };
 
   const withDefault = files.filter(({ data }) => data.default_playbook !== undefined);
@@ -149,8 +210,8 @@ function readPlaybooks(sources: readonly YamlSource[], notes: Notes) {
     ...(fallback === undefined ? {} : { default_playbook: fallback }),
   });
   for (const problem of problems) {
-    const placed = placeInFiles(problem.path, files, withDefault[0]);
-    if (placed !== undefined) note(placed.source, [{ ...problem, path: placed.path }], notes);
+    const found = placeInFiles(problem.path, files, withDefault[0]);
+    if (found !== undefined) note(found.source, [{ ...problem, path: found.path }], notes);
   }
   return { set, files };
 }
@@ -164,11 +225,11 @@ function placeInFiles(
   const [top, index, ...rest] = path;
   if (top === 'default_playbook' && withDefault !== undefined) return { source: withDefault.source, path };
   let left = typeof index === 'number' ? index : 0;
-  for (const { source, data } of files) {
-    const count = data.playbooks?.length ?? 0;
-    if (left < count && typeof index === 'number') return { source, path: ['playbooks', left, ...rest] };
+  for (const { source, places } of files) {
     if (typeof index !== 'number') return { source, path };
-    left -= count;
+    const place = places[left];
+    if (place !== undefined) return { source, path: ['playbooks', place, ...rest] };
+    left -= places.length;
   }
   return files[0] === undefined ? undefined : { source: files[0].source, path: [] };
 }

@@ -116,7 +116,6 @@ function buildPolicy(settings: Placed, inventory: Inventory, playbooks: Playbook
     pop: settings.pop,
     mode: settings.mode,
     guardrails: {
-      requireTtl: guardrails.require_ttl,
       dstPrefixMinLen: guardrails.dst_prefix_minlen,
       dstPrefixMaxLen: guardrails.dst_prefix_maxlen,
       dstPrefixMinLenV6: guardrails.dst_prefix_minlen_v6,

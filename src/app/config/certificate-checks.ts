@@ -1,6 +1,7 @@
 /** Whether the server can use the certificates that prefixd.yaml names. Reads them. */
 import { resolve } from 'node:path';
 import { loadTls } from '../../http/listener.ts';
+import { withoutExtensions } from './extensions.ts';
 import { salvage } from './salvage.ts';
 import { settingsSchema } from './schema.ts';
 import type { ConfigProblem } from './types.ts';
@@ -11,7 +12,7 @@ export async function certificateProblems(
   settings: YamlSource,
   folder: string,
 ): Promise<readonly ConfigProblem[]> {
-  const tls = salvage(settingsSchema, settings.value)?.http?.tls;
+  const tls = salvage(settingsSchema, withoutExtensions(settings, settingsSchema).value)?.http?.tls;
   // Without either path the schema has said so.
   if (tls?.cert_path === undefined || tls.key_path === undefined) return [];
   try {

@@ -3,6 +3,7 @@ import { isPrivateHost } from '../../alert/private-address.ts';
 import { familyBits, parsePrefix } from '../../net/prefix.ts';
 import { isLoopback, parseListen } from './leaves.ts';
 import { neighborChecks } from './neighbor-checks.ts';
+import { looksLike, nearest } from './nearest.ts';
 import type { Findings } from './problem.ts';
 import type { Loose } from './salvage.ts';
 import type { Settings } from './schema.ts';
@@ -15,6 +16,7 @@ export function crossChecks(settings: Loose<Settings>, found: Findings): void {
   guardrailChecks(settings, found);
   timerChecks(settings, found);
   alertingChecks(settings, found);
+  detectorChecks(settings, found);
 }
 
 function httpChecks(settings: Loose<Settings>, found: Findings): void {
@@ -121,6 +123,9 @@ function guardrailChecks(settings: Loose<Settings>, found: Findings): void {
       );
     }
   }
+  if (rails.require_ttl === false) {
+    found.warning(['guardrails', 'require_ttl'], 'every rule has a TTL, so false has no effect', 'remove it');
+  }
   const ports = rails.protected?.ports;
   if (ports !== undefined && !ports.includes(179)) {
     found.warning(['guardrails', 'protected', 'ports'], 'BGP (port 179) is not protected', 'add 179');
@@ -176,5 +181,23 @@ function alertingChecks(settings: Loose<Settings>, found: Findings): void {
     } else if (url.protocol === 'http:') {
       found.warning(path, 'alerts travel unencrypted', 'use https://');
     }
+  }
+}
+
+/** Detectors whose messages are read in their own form, by the source that they report under. */
+const KNOWN_DETECTORS = ['alertmanager', 'fastnetmon', 'grafana'];
+
+/** Any name may be a source; one that differs from a known detector by a slip most likely is none. */
+function detectorChecks(settings: Loose<Settings>, found: Findings): void {
+  for (const name of Object.keys(settings.detectors ?? {})) {
+    if (KNOWN_DETECTORS.includes(name)) continue;
+    const guess = nearest(name, KNOWN_DETECTORS);
+    // `fastnetmon-dc2` is a second one, not a slip.
+    if (guess === undefined || name.startsWith(guess) || !looksLike(name, guess)) continue;
+    found.warning(
+      ['detectors', name],
+      `"${name}" is taken as the name of another source, and looks like ${guess}`,
+      `write ${guess}, unless events are sent with source: ${name}`,
+    );
   }
 }

@@ -93,7 +93,14 @@ export async function defaultConfig(overrides: DefaultOverrides = {}): Promise<C
 
 /** Data that stands in no file. */
 function builtIn(name: string, value: unknown): YamlSource {
-  return { file: `built-in ${name}`, value, problems: [], place: () => ({ line: 1, column: 1 }) };
+  return {
+    file: `built-in ${name}`,
+    value,
+    problems: [],
+    readable: true,
+    place: () => ({ line: 1, column: 1 }),
+    written: () => undefined,
+  };
 }
 
 function overlay(below: Section, above: Section): Section {

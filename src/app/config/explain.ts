@@ -74,7 +74,7 @@ function explainOne(
     return [problem(path, 'value', 'it is missing', `add ${key}: ${wanted}`)];
   }
   const shown = node.secret === true ? 'what is written here' : quoted(value);
-  const better = adviceOn([...path, String(value)], advice) ?? likelyWord(node, value);
+  const better = adviceOn([...path, String(value)], advice) ?? likelyWord(node, value, source.written(path));
   if (better !== undefined) return [problem(path, 'value', `${shown} is not ${wanted}`, better)];
   const otherwise = node.default === undefined ? '' : `, or leave it out for ${JSON.stringify(node.default)}`;
   return [problem(path, 'value', `${shown} does not fit here`, `write ${wanted}${otherwise}`)];
@@ -88,20 +88,22 @@ function merged(nodes: readonly SchemaNode[]): SchemaNode {
   return { enum: choice, expects: `one of ${choice.join(', ')}` };
 }
 
-/** What was most likely meant by a value; undefined when there is no telling. */
-function likelyWord(node: SchemaNode, value: unknown): string | undefined {
+/**
+ * What was most likely meant by a value, `written` being its text in the file; undefined when there is no telling. Advice
+ * never changes a value: `010` in quotes may be meant as ten or as eight, and quotes around `1e3` must not make it 1000.
+ */
+function likelyWord(node: SchemaNode, value: unknown, written: string | undefined): string | undefined {
   if (node.secret === true) return undefined;
   if (typeof value === 'string' && node.enum !== undefined) {
     const guess = nearest(value, node.enum.map(String));
     if (guess !== undefined && looksLike(value, guess)) return `did you mean "${guess}"?`;
   }
   if (typeof value === 'string' && (node.type === 'integer' || node.type === 'number')) {
-    const plain = value.replaceAll('_', '');
-    if (/^\d+(\.\d+)?$/.test(plain)) return `write ${plain}, without quotes or separators`;
+    if (String(Number(value)) === value && /^\d/.test(value)) return `write ${value}, without quotes`;
   }
   const scalar = typeof value === 'number' || typeof value === 'boolean';
   if (node.type === 'string' && node.quotable !== false && scalar) {
-    return `put quotes around it: "${value}"`;
+    return `put quotes around it: "${written ?? value}"`;
   }
   return undefined;
 }

@@ -30,7 +30,8 @@ const service = z.strictObject({
     .describe('Destination ports that rules leave alone, or at most police.'),
 });
 
-const customer = z.strictObject({
+/** One customer. */
+export const customerSchema = z.strictObject({
   customer_id: words.describe('Unique.'),
   name: z.string().optional().describe('Name for people. Absent: `customer_id`.'),
   prefixes: z.array(words).optional().describe('IPv4 and IPv6 prefixes; the longest match decides.'),
@@ -42,5 +43,5 @@ const customer = z.strictObject({
 
 /** inventory.yaml */
 export const inventorySchema = z.strictObject({
-  customers: z.array(customer).describe('Who may be protected.'),
+  customers: z.array(customerSchema).describe('Who may be protected.'),
 });

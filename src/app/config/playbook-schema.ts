@@ -63,7 +63,8 @@ const criteria = z.strictObject({
 
 const steps = z.array(step).min(1).describe('What to do first, and what next while the attack goes on.');
 
-const playbook = z.strictObject({
+/** One playbook. */
+export const playbookSchema = z.strictObject({
   name: words.describe('Unique among all playbooks.'),
   match: criteria.describe('When the playbook applies; all that is given must hold.'),
   steps,
@@ -73,7 +74,7 @@ const playbook = z.strictObject({
 /** playbooks.yaml, and each file of playbooks/ */
 export const playbooksSchema = z.strictObject({
   playbooks: z
-    .array(playbook)
+    .array(playbookSchema)
     .optional()
     .describe(
       'The first that matches applies; those for a customer are asked first, then those for a source, protocol or profile.',

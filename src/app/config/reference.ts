@@ -14,6 +14,9 @@ A folder holds \`prefixd.yaml\`, \`inventory.yaml\`, and \`playbooks.yaml\` or \
 \`prefixd check --config DIR\` checks all of it, lists every problem with file, line and column, and prints what is in effect.
 
 - A key that is not listed here is an error. A key without a value means its default, and so does a section that is left out.
+- Anchors (\`&web\`), aliases (\`*web\`) and merge keys (\`<<: *web\`, or \`<<: [*web, *dns]\`, of which the first that has a key
+  counts) work in every file. Keys that begin with \`x-\` are yours, at the top of a file and inside of sections: they are left
+  out, and their anchors can be used below.
 - Relative paths start at the folder of the file.
 - Secrets are never in the files: a key that ends in \`_env\` names an environment variable that holds one.
 - \`inventory.yaml\` and \`playbooks.yaml\` of upstream prefixd load unchanged.
@@ -42,6 +45,9 @@ export function configurationReference(): string {
   ].join('\n');
 }
 
+/** In place of a name that the reader chooses. */
+const OTHER = '<name>';
+
 /** A table of the plain keys of one section. */
 interface Section {
   readonly path: string;
@@ -66,7 +72,11 @@ function sectionText({ path, description, rows }: Section): string {
 /** A section, then those inside of it, in the order of the schema. */
 function* sectionsOf(path: string, node: SchemaNode): Iterable<Section> {
   const required = new Set(node.required);
-  const entries = Object.entries(node.properties ?? {});
+  const further = node.additionalProperties;
+  const entries = [
+    ...Object.entries(node.properties ?? {}),
+    ...(typeof further === 'object' ? [[OTHER, further] as const] : []),
+  ];
   const rows: string[] = [];
   for (const [key, child] of entries) {
     if (inside(child).length === 0) rows.push(row(key, child, required.has(key)));

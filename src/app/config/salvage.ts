@@ -27,9 +27,28 @@ function pick(schema: z.core.$ZodType, value: unknown): unknown {
   }
   if (schema instanceof z.ZodObject) {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
-    return Object.fromEntries(
-      Object.entries(schema.shape).map(([key, inner]) => [key, pick(inner, Reflect.get(value, key))]),
-    );
+    const known = Object.entries(schema.shape).map(([key, inner]) => [
+      key,
+      pick(inner, ownValue(value, key)),
+    ]);
+    const { catchall } = schema.def;
+    const further =
+      catchall === undefined || catchall instanceof z.ZodNever ? [] : unknownKeys(schema, value);
+    return Object.fromEntries([
+      ...known,
+      ...further.map((key) => [
+        key,
+        catchall === undefined ? undefined : pick(catchall, ownValue(value, key)),
+      ]),
+    ]);
   }
   return undefined;
+}
+
+function unknownKeys(schema: z.ZodObject, value: object): readonly string[] {
+  return Object.keys(value).filter((key) => !Object.hasOwn(schema.shape, key));
+}
+
+function ownValue(value: object, key: string): unknown {
+  return Object.hasOwn(value, key) ? Reflect.get(value, key) : undefined;
 }

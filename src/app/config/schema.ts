@@ -84,7 +84,9 @@ const http = z.strictObject({
 });
 
 const guardrails = z.strictObject({
-  require_ttl: flag.default(true).describe('Refuse what has no TTL.'),
+  require_ttl: flag
+    .default(true)
+    .describe('Known from upstream prefixd; read and not used: every rule has a TTL.'),
   dst_prefix_minlen: integer(1, 32).default(32).describe('Shortest IPv4 destination of a rule.'),
   dst_prefix_maxlen: integer(1, 32).default(32).describe('Longest IPv4 destination of a rule.'),
   dst_prefix_minlen_v6: integer(1, 128).default(128).describe('Shortest IPv6 destination of a rule.'),
@@ -228,7 +230,11 @@ const detectors = z
     fastnetmon: detector.prefault({}).describe('FastNetMon, both editions.'),
     grafana: detector.prefault({}).describe('Grafana.'),
   })
-  .catchall(detector);
+  .catchall(
+    detector.describe(
+      'Any other detector, by the `source` of its events. Names that begin with `x-` are left out.',
+    ),
+  );
 
 const aggregation = z.strictObject({
   hosts: integer(2, 65_536)

@@ -1,10 +1,11 @@
 /** Reads YAML so that every value can be found again in the file. */
-
-import type { Node, ParsedNode } from 'yaml';
-import { Document, isAlias, isMap, isScalar, isSeq, LineCounter, parseAllDocuments, visit } from 'yaml';
+import type { Node } from 'yaml';
+import { Document, isMap, isSeq, LineCounter, parseAllDocuments } from 'yaml';
 import type { Path } from './problem.ts';
 import { dotted } from './problem.ts';
 import type { ConfigProblem } from './types.ts';
+import { plainOf } from './yaml-plain.ts';
+import { writtenOf, YamlTree } from './yaml-tree.ts';
 
 /** A place in a file, both from 1. */
 export interface Place {
@@ -16,129 +17,121 @@ export interface Place {
 export interface YamlSource {
   /** The file as the reader knows it. */
   readonly file: string;
-  /** Plain data. A key without a value is left out: it means its default. */
+  /** Plain data, with aliases and merge keys (`<<`) in effect. A key without a value is left out: it means its default. */
   readonly value: unknown;
   readonly problems: readonly ConfigProblem[];
-  /** Where the value at `path` stands, or its key; where there is none, the nearest thing above it. */
+  /** False when the problems leave open what was meant, so that more findings would only mislead. */
+  readonly readable: boolean;
+  /** Where the value at `path` is written, or its key; where there is none, the nearest thing above it. */
   place(path: Path, what: 'key' | 'value'): Place;
+  /** A value without quotes exactly as it is written (`010`, `1e3`); undefined for anything else. */
+  written(path: Path): string | undefined;
 }
 
 const TOP: Place = { line: 1, column: 1 };
 
-/** Parses one YAML document (YAML 1.2 core schema). Never throws: what is not YAML is a problem. */
+/** Parses one YAML document (YAML 1.2 core schema, and merge keys). Never throws: what is not YAML is a problem. */
 export function parseYaml(file: string, text: string): YamlSource {
+  try {
+    return parse(file, text);
+  } catch (error) {
+    const message = `this cannot be read: ${sentence(error instanceof Error ? error.message : String(error))}`;
+    const problem = { file, ...TOP, path: '', message, fix: 'write it in a simpler form' };
+    return {
+      file,
+      value: undefined,
+      problems: [problem],
+      readable: false,
+      place: () => TOP,
+      written: () => undefined,
+    };
+  }
+}
+
+function parse(file: string, text: string): YamlSource {
   const lines = new LineCounter();
-  const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' });
+  const documents = parseAllDocuments(text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    logLevel: 'error',
+    uniqueKeys: false,
+  });
   const placeAt = (offset: number): Place => {
     const { line, col } = lines.linePos(offset);
     return { line: Math.max(1, line), column: Math.max(1, col) };
   };
-  const first = Array.isArray(documents) ? documents[0] : undefined;
+  const [first, second] = Array.isArray(documents) ? documents : [];
   const document = first ?? new Document({});
+  const tree = new YamlTree(document);
   const problems: ConfigProblem[] = [];
-  const problem = (offset: number, path: string, message: string, fix: string): void => {
-    problems.push({ file, ...placeAt(offset), path, message, fix });
+  const problem = (offset: number, path: Path, message: string, fix: string): void => {
+    problems.push({ file, ...placeAt(offset), path: dotted(path), message, fix });
   };
 
   for (const error of document.errors) {
-    const at = error.pos[0];
-    if (error.code === 'DUPLICATE_KEY') {
-      const path = pathOfKey(document.contents, document, at);
-      problem(at, dotted(path), 'this key is there twice', 'keep one of the two');
-    } else {
-      problem(at, '', `this is not YAML: ${sentence(error.message)}`, adviceFor(error.code));
-    }
+    problem(error.pos[0], [], `this is not YAML: ${sentence(error.message)}`, adviceFor(error.code));
   }
-  const second = Array.isArray(documents) ? documents[1] : undefined;
+  for (const { offset, path, message, fix } of tree.problems) problem(offset, path, message, fix);
   if (second !== undefined) {
     problem(
       second.range[0],
-      '',
+      [],
       'a second document begins here',
       'remove the line "---" and what follows it',
     );
   }
-
-  let value: unknown;
-  try {
-    value = withoutNulls(document.toJS());
-  } catch (error) {
-    value = undefined;
-    const why = error instanceof Error ? error.message : String(error);
-    problem(0, '', `this cannot be read: ${sentence(why)}`, 'write the values out in place of aliases');
+  const { value, tooLarge } = plainOf(tree);
+  if (tooLarge !== undefined) {
+    problem(
+      tooLarge,
+      [],
+      'this alias stands for too much: aliases within aliases multiply each other',
+      'write the values out in place of aliases',
+    );
   }
-
+  const unclear =
+    document.errors.length > 0 || tooLarge !== undefined || tree.problems.some(({ fatal }) => fatal);
   return {
     file,
     value,
     problems,
+    readable: !unclear,
     place(path, what) {
-      const node = find(document, path, what);
-      const offset = node?.range?.[0];
+      const offset = find(tree, path, what)?.range?.[0];
       return offset === undefined ? TOP : placeAt(offset);
     },
+    written: (path) => writtenOf(tree.resolve(find(tree, path, 'value'))),
   };
 }
 
-/** The deepest node along the path that exists; the last step may ask for the key in place of the value. */
-function find(document: Document, path: Path, what: 'key' | 'value'): Node | undefined {
-  let node: Node | undefined = resolve(document, document.contents);
+/**
+ * The deepest node along the path that exists; the last step may ask for the key in place of the value. What merge keys
+ * bring is found where it is written. Of a key that is there twice, the last that has what is asked for counts.
+ */
+function find(tree: YamlTree, path: Path, what: 'key' | 'value'): Node | undefined {
+  let nodes: readonly Node[] = tree.root === undefined ? [] : [tree.resolve(tree.root) ?? tree.root];
   for (const [depth, part] of path.entries()) {
     const last = depth === path.length - 1;
-    if (isMap(node)) {
-      const pair = node.items.find((item) => isScalar(item.key) && String(item.key.value) === String(part));
-      if (pair === undefined) return node;
-      const key = isScalar(pair.key) ? pair.key : undefined;
-      if (last && what === 'key') return key;
-      // An alias stands where it is written, its content elsewhere; what is asked for last is the former.
-      const value = pair.value as Node | null;
-      node = (last ? value : resolve(document, value)) ?? key;
-    } else if (isSeq(node) && typeof part === 'number') {
-      const item = node.items[part] as Node | undefined;
-      if (item === undefined) return node;
-      node = last ? item : resolve(document, item);
-    } else {
-      return node;
-    }
+    const below = nodes.flatMap((node) => stepInto(tree, node, part));
+    const found = below.at(-1);
+    if (found === undefined) return nodes.at(-1);
+    if (last) return what === 'key' ? (found.key ?? found.value ?? undefined) : (found.value ?? found.key);
+    // An alias stands where it is written, its content elsewhere; what is asked for last is the former.
+    nodes = below.flatMap(({ key, value }) => tree.resolve(value) ?? key ?? []);
   }
-  return node;
+  return nodes.at(-1);
 }
 
-function resolve(document: Document, node: Node | null | undefined): Node | undefined {
-  if (isAlias(node)) return node.resolve(document) ?? node;
-  return node ?? undefined;
+interface Step {
+  readonly key?: Node;
+  readonly value: Node | null;
 }
 
-/** The path of the key that is written at `offset`. */
-function pathOfKey(contents: ParsedNode | Node | null, document: Document, offset: number): Path {
-  let found: (string | number)[] = [];
-  visit(contents === null ? document : contents, {
-    Pair(_, pair, ancestors) {
-      if (!isScalar(pair.key) || pair.key.range?.[0] !== offset) return undefined;
-      found = [];
-      for (const [i, above] of ancestors.entries()) {
-        const below = ancestors[i + 1] ?? pair;
-        if (isSeq(above)) found.push(above.items.indexOf(below));
-        if (isMap(above)) {
-          const step = above.items.find((item) => item === below);
-          if (step !== undefined && isScalar(step.key)) found.push(String(step.key.value));
-        }
-      }
-      return visit.BREAK;
-    },
-  });
-  return found;
-}
-
-/** The same data without keys whose value is null: `http:` with nothing behind it is a section left at its defaults. */
-function withoutNulls(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withoutNulls);
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value)
-      .filter(([, inner]) => inner !== null)
-      .map(([key, inner]) => [key, withoutNulls(inner)]),
-  );
+function stepInto(tree: YamlTree, node: Node, part: string | number): readonly Step[] {
+  if (isMap(node)) return tree.entries(node).get(String(part)) ?? [];
+  if (!isSeq(node) || typeof part !== 'number') return [];
+  const item = node.items[part] as Node | null | undefined;
+  return item === undefined ? [] : [{ value: item }];
 }
 
 function sentence(text: string): string {

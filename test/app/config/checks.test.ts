@@ -22,6 +22,7 @@ const refused: readonly (readonly [
   text: string,
   said: RegExp,
   environment?: Record<string, string>,
+  files?: Record<string, string>,
 ])[] = [
   [
     'an unknown key is named with the nearest known one',
@@ -52,6 +53,70 @@ const refused: readonly (readonly [
     'a number in quotes is told apart from a number',
     neighbor('hold_time_seconds: "30"'),
     /8:26 .*"30" is not .*; write 30, without quotes/,
+  ],
+  ...[
+    ['pop: 010', 'put quotes around it: "010"'],
+    ['pop: 1e3', 'put quotes around it: "1e3"'],
+    ['pop: 0x10', 'put quotes around it: "0x10"'],
+    ['pop: 1.0', 'put quotes around it: "1.0"'],
+    ['pop: True', 'put quotes around it: "True"'],
+    ['pop: +7', 'put quotes around it: "+7"'],
+    ['guardrails: { max_ports: "010" }', 'write a whole number from 1 to 64, or leave it out for 8'],
+    ['guardrails: { max_ports: "1e3" }', 'write a whole number from 1 to 64, or leave it out for 8'],
+    ['guardrails: { max_ports: "0x10" }', 'write a whole number from 1 to 64, or leave it out for 8'],
+    ['guardrails: { max_ports: 1_0 }', 'write a whole number from 1 to 64, or leave it out for 8'],
+    ['guardrails: { max_ports: "10" }', 'write 10, without quotes'],
+    ['guardrails: { require_inventory: yes }', 'write true or false, or leave it out for true'],
+  ].map(([text = '', advice = '']): (typeof refused)[number] => [
+    `advice on ${text} does not change the value`,
+    `${SHORTEST}${text}\n`,
+    new RegExp(`; ${advice.replaceAll('+', '\\+')}$`),
+  ]),
+  [
+    'what is said of any other detector is checked as for a known one',
+    `${SHORTEST}detectors: { probe: { holds: until_ttl } }\n`,
+    /8:23 detectors\.probe\.holds: unknown key "holds"; did you mean "hold"\?/,
+  ],
+  [
+    'labels belong to Alertmanager, and are sent there',
+    `${SHORTEST}detectors: { probe: { labels: {} } }\n`,
+    /detectors\.probe\.labels: unknown key .*it belongs to detectors\.alertmanager/,
+  ],
+  [
+    'a detector is a section',
+    `${SHORTEST}detectors: { probe: until_ttl }\n`,
+    /8:21 detectors\.probe: "until_ttl" does not fit here; write a section with the keys hold, confidence, vector_map/,
+  ],
+  [
+    'a value of any other detector is guessed',
+    `${SHORTEST}detectors: { probe: { hold: until_release } }\n`,
+    /detectors\.probe\.hold: .*did you mean "until_released"\?/,
+  ],
+  [
+    'a range of ports that is none is found where it stands',
+    SHORTEST,
+    /inventory\.yaml:6:36 customers\[0\]\.services\[0\]\.allowed_ports\.udp\[1\]: the range 30-20 ends before it begins/,
+    {},
+    {
+      'inventory.yaml': `customers:
+  - customer_id: acme
+    services:
+      - service_id: s
+        assets: [{ ip: "203.0.113.10" }]
+        allowed_ports: { udp: [53, "30-20"] }
+`,
+    },
+  ],
+  [
+    'a port beyond the last is refused with what may be written',
+    SHORTEST,
+    /allowed_ports\.udp\[0\]: 70000 does not fit here; write a port from 0 to 65535, or a range such as "27015-27030"/,
+    {},
+    {
+      'inventory.yaml': `customers:
+  - { customer_id: acme, services: [{ service_id: s, allowed_ports: { udp: [70000] } }] }
+`,
+    },
   ],
   [
     'a name that YAML reads as a number wants quotes',
@@ -340,9 +405,9 @@ const refused: readonly (readonly [
   ['a second document is refused', `${SHORTEST}---\nmode: dry-run\n`, /: a second document begins here/],
 ];
 
-for (const [what, text, said, environment] of refused) {
+for (const [what, text, said, environment, files] of refused) {
   test(what, async (t) => {
-    const result = await load(t, text, environment ?? {});
+    const result = await load(t, text, environment ?? {}, files);
     assert.equal(result.ok, false);
     const problems = problemsOf(result);
     assert.ok(
@@ -498,5 +563,37 @@ test('no quota is Infinity, large communities have their own attribute', async (
   assert.deepEqual(
     config.bgp.control[0]?.largeCommunities,
     Uint8Array.of(0, 0, 0xfd, 0xf2, 0, 0, 0, 1, 0, 0, 0, 2),
+  );
+});
+
+test('a detector whose name looks like a slip is a warning, and one more of a kind is not', async (t) => {
+  const warned = async (name: string) =>
+    warningsOf(await load(t, `${SHORTEST}detectors: { ${name}: { confidence: 0.5 } }\n`));
+  for (const [name, known] of [
+    ['fastnetmn', 'fastnetmon'],
+    ['FastNetMon', 'fastnetmon'],
+    ['fast-netmon', 'fastnetmon'],
+    ['alertmanger', 'alertmanager'],
+    ['alert_manager', 'alertmanager'],
+    ['grafanna', 'grafana'],
+  ]) {
+    const [warning = ''] = await warned(name ?? '');
+    assert.match(
+      warning,
+      new RegExp(`detectors\\.${name}: "${name}" is taken .* looks like ${known}; write ${known}`),
+    );
+  }
+  for (const name of ['fastnetmon-dc2', 'grafana_eu', 'probe', 'kentik', 'wanguard', 'flowtriq']) {
+    assert.deepEqual(await warned(name), [], name);
+  }
+});
+
+test('require_ttl loads, and false is said to have no effect', async (t) => {
+  assert.deepEqual(warningsOf(await load(t, `${SHORTEST}guardrails: { require_ttl: true }\n`)), []);
+  const result = await load(t, `${SHORTEST}guardrails: { require_ttl: false }\n`);
+  assert.ok(result.ok);
+  assert.match(
+    warningsOf(result).join(),
+    /guardrails\.require_ttl: every rule has a TTL, so false has no effect/,
   );
 });

@@ -56,7 +56,7 @@ test('every section left out has the defaults of the public contract', async (t)
   const { protectedPrefixes, protectedPorts, ...rails } = policy.guardrails;
   assert.deepEqual(protectedPorts, [179]);
   assert.deepEqual(protectedPrefixes.map(formatPrefix), ['192.0.2.10/32', '192.0.2.1/32']);
-  assert.equal(rails.requireInventory && rails.requireTtl, true);
+  assert.equal(rails.requireInventory, true);
   assert.equal(rails.maxPorts, 8);
   assert.deepEqual(
     [rails.dstPrefixMinLen, rails.dstPrefixMaxLen, rails.dstPrefixMinLenV6, rails.dstPrefixMaxLenV6],

@@ -66,3 +66,118 @@ test('a key named __proto__ is data', () => {
   assert.deepEqual(Object.keys(Object(value)), ['__proto__']);
   assert.equal(Reflect.get({}, 'polluted'), undefined);
 });
+
+const MERGED = `x-web: &web
+  tcp: [80, 443]
+x-dns: &dns
+  udp: [53]
+  tcp: [53]
+one: { <<: *web, udp: [443] }
+list:
+  <<: [*web, *dns]
+own:
+  tcp: [22]
+  <<: *web
+inline: { <<: { a: 1 }, b: 2 }
+nested: { <<: { <<: *dns, c: 3 } }
+quoted: { "<<": 1 }
+`;
+
+test('a merge key brings the keys of a section, of a list of them, and never replaces a key', () => {
+  const { value, problems } = parseYaml('f.yaml', MERGED);
+  assert.deepEqual(problems, []);
+  const get = (key: string): unknown => Reflect.get(Object(value), key);
+  assert.deepEqual(get('one'), { udp: [443], tcp: [80, 443] });
+  assert.deepEqual(get('list'), { tcp: [80, 443], udp: [53] }, 'the first of a list that has a key counts');
+  assert.deepEqual(get('own'), { tcp: [22] });
+  assert.deepEqual(get('inline'), { b: 2, a: 1 });
+  assert.deepEqual(get('nested'), { c: 3, udp: [53], tcp: [53] });
+  assert.deepEqual(get('quoted'), { '<<': 1 }, 'in quotes it is a key like any other');
+});
+
+test('what a merge key brings is found where it is written', () => {
+  const { place } = parseYaml('f.yaml', MERGED);
+  assert.deepEqual(place(['one', 'tcp', 1], 'value'), { line: 2, column: 13 });
+  assert.deepEqual(place(['one', 'tcp'], 'key'), { line: 2, column: 3 });
+  assert.deepEqual(place(['one', 'udp', 0], 'value'), { line: 6, column: 24 });
+  assert.deepEqual(place(['list', 'udp'], 'key'), { line: 4, column: 3 });
+  assert.deepEqual(place(['nested', 'udp', 0], 'value'), { line: 4, column: 9 });
+});
+
+test('a merge key of anything but a section, and an alias without an anchor, are said where they are', () => {
+  const said = (text: string) =>
+    parseYaml('f.yaml', text).problems.map(({ line, column, message }) => `${line}:${column} ${message}`);
+  assert.deepEqual(said('a: &a 5\nb:\n  <<: *a\n'), [
+    '3:7 a merge key takes a section of keys, or a list of such sections',
+  ]);
+  assert.deepEqual(said('b:\n  <<: [{ a: 1 }, 2]\n'), [
+    '2:7 a merge key takes a section of keys, or a list of such sections',
+  ]);
+  assert.deepEqual(said('b:\n  c: 1\n  <<:\n'), [], 'a key without a value says nothing');
+  assert.deepEqual(said('a: 1\nb: *later\nc: &later 2\n'), [
+    '2:4 no anchor &later comes before the alias *later',
+  ]);
+  assert.deepEqual(said('a: &a\n  b: [*a]\n'), ['2:7 the alias *a is inside of what it stands for']);
+  assert.deepEqual(said('a: &a\n  <<: *a\n  b: 1\n'), ['2:7 the alias *a is inside of what it stands for']);
+});
+
+test('an anchor may be used as often as there are customers', () => {
+  const lines = Array.from({ length: 500 }, (_, i) => `  - { id: c${i}, ports: *web, <<: *base }`);
+  const text = `x-web: &web { tcp: [80, 443] }\nx-base: &base { profile: strict }\nlist:\n${lines.join('\n')}\n`;
+  const { problems, value, readable } = parseYaml('f.yaml', text);
+  assert.deepEqual(problems, []);
+  assert.ok(readable);
+  const list: unknown = Reflect.get(Object(value), 'list');
+  assert.ok(Array.isArray(list) && list.length === 500);
+  assert.deepEqual(list[499], { id: 'c499', ports: { tcp: [80, 443] }, profile: 'strict' });
+});
+
+test('merge keys within merge keys that would grow without bound cost nothing', () => {
+  const layers = ['a0: &a0 { k: [x, x] }'];
+  for (let i = 1; i < 40; i++)
+    layers.push(`a${i}: &a${i} { <<: [*a${i - 1}, *a${i - 1}], k${i}: [*a${i - 1}, *a${i - 1}] }`);
+  const { problems, value } = parseYaml('f.yaml', layers.join('\n'));
+  assert.match(problems[0]?.message ?? '', /alias/i);
+  assert.equal(value, undefined);
+});
+
+test('a key that is there twice is said with its path, also in a list and for a merge key, and leaves the rest readable', () => {
+  const { problems, readable, value, place } = parseYaml(
+    'f.yaml',
+    'a:\n  - b: { c: 1 }\n    b: { d: 2 }\n    e: 1\nz: &z {}\ny: { <<: *z, <<: *z }\n',
+  );
+  assert.deepEqual(
+    problems.map(({ line, column, path, message, fix }) => [line, column, path, message, fix]),
+    [
+      [3, 5, 'a[0].b', 'this key is there twice', 'keep one of the two'],
+      [6, 14, 'y["<<"]', 'this key is there twice', 'write one with a list: <<: [*one, *other]'],
+    ],
+  );
+  assert.ok(readable);
+  assert.deepEqual(
+    Reflect.get(Object(value), 'a'),
+    [{ b: { c: 1, d: 2 }, e: 1 }],
+    'both sections are looked at',
+  );
+  assert.deepEqual(place(['a', 0, 'b', 'c'], 'value'), { line: 2, column: 13 });
+  assert.deepEqual(place(['a', 0, 'b', 'd'], 'value'), { line: 3, column: 13 });
+});
+
+test('a value without quotes is known as it is written, also behind an alias', () => {
+  const { written } = parseYaml('f.yaml', 'a: 010\nb: &b 1e3\nc: *b\nd: "1e3"\ne: { f: 0x10 }\ng: True\n');
+  assert.equal(written(['a']), '010');
+  assert.equal(written(['b']), '1e3');
+  assert.equal(written(['c']), '1e3');
+  assert.equal(written(['d']), undefined);
+  assert.equal(written(['e', 'f']), '0x10');
+  assert.equal(written(['g']), 'True');
+});
+
+test('a name that YAML reads as a number stays the name that is written', () => {
+  assert.deepEqual(Object.keys(Object(parseYaml('f.yaml', '010: a\n1e3: b\n').value)).sort(), ['010', '1e3']);
+});
+
+test('nesting beyond all measure is a problem, not the end of the process', () => {
+  const { problems } = parseYaml('f.yaml', '['.repeat(200_000));
+  assert.ok(problems.length > 0);
+});
