@@ -2,11 +2,11 @@
  * FlowSpec, mutated: NLRI, actions and operator notation end in a value whatever arrives, and what was read is written
  * back canonically. An input for NLRI is one octet that picks the family and the octets of an NLRI field.
  */
-import { decodeActions, encodeActions } from '../src/bgp/flowspec/actions.ts';
+import { decodeActions, encodeActions, encodeReceivedActions } from '../src/bgp/flowspec/actions.ts';
 import { FlowSpecError } from '../src/bgp/flowspec/errors.ts';
 import { decodeLine, encodeLine } from '../src/bgp/flowspec/json.ts';
 import { decodeFlowSpecList, encodeFlowSpec } from '../src/bgp/flowspec/nlri.ts';
-import { compareFlowSpecs } from '../src/bgp/flowspec/order.ts';
+import { compareFlowSpecs, sentFlowSpec } from '../src/bgp/flowspec/order.ts';
 import { parseRule } from '../src/bgp/flowspec/parse.ts';
 import { findImpossible } from '../src/bgp/flowspec/sanity.ts';
 import { formatActions, formatRule } from '../src/bgp/flowspec/text.ts';
@@ -90,13 +90,15 @@ function runField(input: Uint8Array): void {
     const { spec, canonical, tolerated } = result;
     require(sameBytes(encodeFlowSpec(spec), canonical), 'canonical octets differ');
     require((tolerated.length === 0) === sameBytes(canonical, each), 'tolerated and octets disagree');
-    require(compareFlowSpecs(spec, spec) === 0, 'a rule does not equal itself');
+    const sent = sentFlowSpec(each, spec);
+    require(compareFlowSpecs(sent, sent) === 0, 'a rule does not equal itself');
     findImpossible(spec);
     const parsed = parseRule(formatRule(spec, []));
     require(parsed.ok && sameBytes(encodeFlowSpec(parsed.spec), canonical), 'the text is another rule');
     const line = decodeLine({ afi, safi, nlri: toHex(each) });
     const again = encodeLine({ afi, safi, rd: line.rd, components: line.components });
     require(again.nlri === toHex(canonical), 'the JSON is another rule');
+    require(encodeLine(line).nlri === toHex(canonical), 'the line of decode is another rule');
   }
 }
 
@@ -105,6 +107,9 @@ function runActions(input: Uint8Array): void {
     const result = decodeActions(parts);
     if (!result.ok) continue;
     formatActions(result.actions);
+    const octets = encodeReceivedActions(result.actions);
+    const again = decodeActions(octets);
+    require(again.ok && formatActions(again.actions) === formatActions(result.actions), 'other actions');
     try {
       encodeActions(result.actions);
     } catch (error) {

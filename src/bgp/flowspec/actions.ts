@@ -45,6 +45,15 @@ export type ActionsResult =
  */
 export function encodeActions(actions: readonly Action[]): ActionOctets {
   checkCombination(actions);
+  for (const action of actions) if (action.type === 'redirect-ip') redirectAddress(action.address);
+  return encodeReceivedActions(actions);
+}
+
+/**
+ * The octets of actions as a router may have sent them: all that `decodeActions` gives, which includes several actions of
+ * one kind and a redirect to the next hop whose address is not known. FlowSpecError for a value out of its range.
+ */
+export function encodeReceivedActions(actions: readonly Action[]): ActionOctets {
   const short: number[] = [];
   const long: number[] = [];
   let nextHop = new Uint8Array(0);
@@ -72,7 +81,7 @@ export function encodeActions(actions: readonly Action[]): ActionOctets {
         break;
       case 'redirect-ip':
         if (action.form === 'draft-00') {
-          nextHop = redirectAddress(action.address).slice();
+          if (action.address !== undefined) nextHop = onlyNextHop(nextHop, redirectAddress(action.address));
           push16(short, Community.RedirectNextHop);
           short.push(0, 0, 0, 0, 0, action.copy ? COPY_BIT : 0);
         } else {
@@ -217,6 +226,14 @@ function redirectAddress(address: Uint8Array | undefined): Uint8Array {
   if (address === undefined) throw new FlowSpecError('redirect ip: an address is needed');
   checkAddress(address, [4, 16], 'redirect ip');
   return address;
+}
+
+/** A route has one next hop, so all redirects to it must name the same address. */
+function onlyNextHop(before: Uint8Array, address: Uint8Array): Uint8Array<ArrayBuffer> {
+  if (before.length > 0 && toHex(before) !== toHex(address)) {
+    throw new FlowSpecError('redirect next-hop: two different addresses, but a route has one next hop');
+  }
+  return address.slice();
 }
 
 function checkAddress(address: Uint8Array, lengths: readonly number[], what: string): void {

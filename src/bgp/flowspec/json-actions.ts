@@ -70,7 +70,10 @@ export function actionFromJson(json: unknown, path: string): Action {
       if (form !== 'ietf' && form !== 'draft-00') {
         throw new JsonShapeError(`${path}.form: "ietf" or "draft-00" is expected`);
       }
-      return { type, form, address: address(object, path), copy: flagAt(object, 'copy', path) };
+      // Without its next hop a redirect of draft-00 was decoded without an address.
+      const where =
+        form === 'draft-00' && object.address === undefined ? {} : { address: address(object, path) };
+      return { type, form, ...where, copy: flagAt(object, 'copy', path) };
     }
     case 'unknown': {
       const octets = fromHex(text('octets'));

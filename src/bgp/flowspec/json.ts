@@ -3,28 +3,17 @@
  * objects out; nothing here throws, a line that is not understood is answered by `{ok: false, error}`.
  */
 import { concatBytes, fromHex, toHex } from '../../net/bytes.ts';
-import { formatPrefix, parsePrefix } from '../../net/prefix.ts';
-import { type ActionOctets, communityTexts, decodeActions, encodeActions } from './actions.ts';
+import { type ActionOctets, communityTexts, decodeActions, encodeReceivedActions } from './actions.ts';
 import { formatRouteDistinguisher, parseRouteDistinguisher } from './administrators.ts';
-import { prefixComponent } from './components.ts';
 import { FlowSpecError } from './errors.ts';
 import { actionFromJson, actionToJson } from './json-actions.ts';
-import {
-  arrayAt,
-  flagAt,
-  type JsonObject,
-  JsonShapeError,
-  numberAt,
-  objectAt,
-  stringAt,
-  wholeAt,
-  wholeToJson,
-} from './json-fields.ts';
+import { componentFromJson, componentToJson, oversizeValues } from './json-components.ts';
+import { arrayAt, type JsonObject, JsonShapeError, numberAt, objectAt, stringAt } from './json-fields.ts';
 import { decodeFlowSpec, encodeFlowSpec } from './nlri.ts';
-import { compareFlowSpecs } from './order.ts';
+import { compareFlowSpecs, type SentFlowSpec, sentFlowSpec } from './order.ts';
 import { parseRule } from './parse.ts';
 import { formatMatch, formatRule } from './text.ts';
-import type { Action, BitmaskOp, Component, FlowSpec, NumericOp } from './types.ts';
+import type { Action, FlowSpec } from './types.ts';
 
 const DECODE_KEYS = ['afi', 'safi', 'nlri', 'actions', 'next_hop'];
 const ENCODE_KEYS = ['afi', 'safi', 'rd', 'components', 'actions'];
@@ -43,7 +32,7 @@ export function decodeLine(json: unknown): JsonObject {
     const { spec, canonical } = decoded;
     const read = readActions(line);
     if (!read.ok) return { ok: false, error: read.reason, treatment: read.treatment };
-    const tolerated = [...decoded.tolerated, ...read.tolerated];
+    const tolerated = [...decoded.tolerated, ...oversizeValues(spec), ...read.tolerated];
     return {
       ok: true,
       rule: line.actions === undefined ? formatMatch(spec) : formatRule(spec, read.actions),
@@ -57,17 +46,20 @@ export function decodeLine(json: unknown): JsonObject {
 }
 
 /**
- * `{afi, safi?, rd?, components, actions?}` or `{rule}` in operator notation -> `{ok: true, nlri, actions?, next_hop?}` with
- * hexadecimal octets. SAFI is 133, or 134 where there is a route distinguisher. Components may come in any order.
+ * `{afi, safi?, rd?, components, actions?}`, `{rule}` in operator notation, or a line that `decodeLine` printed ->
+ * `{ok: true, nlri, actions?, next_hop?}` with hexadecimal octets. SAFI is 133, or 134 where there is a route distinguisher.
+ * Components may come in any order. Whatever `decodeLine` printed comes back as its canonical octets.
  */
 export function encodeLine(json: unknown): JsonObject {
   return answering(() => {
     const { spec, actions } = ruleFromJson(json);
     const nlri = toHex(encodeFlowSpec(spec));
     if (actions === undefined) return { ok: true, nlri };
-    const octets = encodeActions(actions);
+    const octets = encodeReceivedActions(actions);
     const nextHop = octets.nextHop.length === 0 ? {} : { next_hop: toHex(octets.nextHop) };
-    return { ok: true, nlri, actions: communityTexts(octets), ...nextHop };
+    const read = decodeActions(octets);
+    const tolerated = read.ok && read.tolerated.length > 0 ? { tolerated: read.tolerated } : {};
+    return { ok: true, nlri, actions: communityTexts(octets), ...nextHop, ...tolerated };
   });
 }
 
@@ -78,34 +70,37 @@ export interface LineOrder {
 }
 
 /**
- * Puts lines into the precedence order of RFC 8955 §5.1: lines as `decodeLine` or `encodeLine` read them, or with the `rule`
- * that `decodeLine` wrote. Equal rules keep their order.
+ * Puts lines into the precedence order of RFC 8955 §5.1: lines as `decodeLine` or `encodeLine` read them, or as `decodeLine`
+ * printed them. Octets are compared as they were received, not in their canonical form. Equal rules keep their order.
  */
 export function orderLines(lines: readonly unknown[]): LineOrder {
-  const rules: { readonly index: number; readonly spec: FlowSpec }[] = [];
+  const rules: { readonly index: number; readonly sent: SentFlowSpec }[] = [];
   const errors: { readonly index: number; readonly error: string }[] = [];
   for (const [index, json] of lines.entries()) {
     try {
-      const spec = specOfLine(json);
-      encodeFlowSpec(spec);
-      rules.push({ index, spec });
+      rules.push({ index, sent: sentRule(json) });
     } catch (error) {
       errors.push({ index, error: explain(error) });
     }
   }
-  const sorted = rules.toSorted((a, b) => compareFlowSpecs(a.spec, b.spec));
+  const sorted = rules.toSorted((a, b) => compareFlowSpecs(a.sent, b.sent));
   return { order: sorted.map((rule) => rule.index), errors };
 }
 
-function specOfLine(json: unknown): FlowSpec {
-  if (typeof json !== 'object' || json === null || 'rule' in json || !('nlri' in json)) {
-    return ruleFromJson(json).spec;
+function sentRule(json: unknown): SentFlowSpec {
+  if (!isObject(json) || 'rule' in json || !('nlri' in json)) {
+    const spec = 'rule' in Object(json) ? readRule(json, 'received').spec : ruleFromJson(json).spec;
+    return sentFlowSpec(encodeFlowSpec(spec), spec);
   }
   const line = objectAt(json, 'line', DECODE_KEYS);
-  const afi = numberAt(line.afi, 'afi');
-  const decoded = decodeFlowSpec(hexAt(line.nlri, 'nlri'), afi, numberAt(line.safi ?? 133, 'safi'));
+  const nlri = hexAt(line.nlri, 'nlri');
+  const decoded = decodeFlowSpec(nlri, numberAt(line.afi, 'afi'), numberAt(line.safi ?? 133, 'safi'));
   if (!decoded.ok) throw new JsonShapeError(`nlri: ${decoded.reason}`);
-  return decoded.spec;
+  return sentFlowSpec(nlri, decoded.spec);
+}
+
+function isObject(json: unknown): json is JsonObject {
+  return typeof json === 'object' && json !== null && !Array.isArray(json);
 }
 
 function answering(answer: () => JsonObject): JsonObject {
@@ -122,12 +117,35 @@ function explain(error: unknown): string {
   throw error;
 }
 
-function ruleFromJson(json: unknown): {
+interface JsonRule {
   readonly spec: FlowSpec;
   readonly actions: readonly Action[] | undefined;
-} {
-  if (typeof json === 'object' && json !== null && 'rule' in json) return ruleFromText(json.rule);
-  const line = objectAt(json, 'line', ENCODE_KEYS);
+}
+
+function ruleFromJson(json: unknown): JsonRule {
+  if (!isObject(json)) return ruleFromFields(objectAt(json, 'line', ENCODE_KEYS));
+  if (json.ok === false) {
+    throw new JsonShapeError(`the line is an error of decode, not a rule: ${String(json.error)}`);
+  }
+  if (!('rule' in json)) return ruleFromFields(objectAt(json, 'line', ENCODE_KEYS));
+  if ('components' in json) return ruleFromDecoded(json);
+  const rule = readRule(json, 'ours');
+  const [oversize] = oversizeValues(rule.spec);
+  if (oversize !== undefined) throw new JsonShapeError(`rule: ${oversize}`);
+  return rule;
+}
+
+/** A line that decode printed: its rule says the family, which the fields do not, and the fields say everything exactly. */
+function ruleFromDecoded(line: JsonObject): JsonRule {
+  const { spec: told } = readRule(line, 'received');
+  const found = ruleFromFields({ ...line, afi: line.afi ?? told.afi });
+  if (toHex(encodeFlowSpec(found.spec)) !== toHex(encodeFlowSpec(told))) {
+    throw new JsonShapeError('rule and components are different rules; leave out one of them');
+  }
+  return found;
+}
+
+function ruleFromFields(line: JsonObject): JsonRule {
   const afi = line.afi;
   if (afi !== 1 && afi !== 2) throw new JsonShapeError('afi: 1 or 2 is expected');
   const rd = line.rd === undefined ? undefined : rdAt(line.rd);
@@ -143,12 +161,10 @@ function ruleFromJson(json: unknown): {
   return { spec: rd === undefined ? { afi, safi, components } : { afi, safi, rd, components }, actions };
 }
 
-function ruleFromText(rule: unknown): {
-  readonly spec: FlowSpec;
-  readonly actions: readonly Action[] | undefined;
-} {
-  const text = stringAt(rule, 'rule');
-  const parsed = parseRule(text);
+/** The rule in operator notation under the key `rule`. */
+function readRule(line: unknown, origin: 'ours' | 'received'): JsonRule {
+  const text = stringAt(Object(line).rule, 'rule');
+  const parsed = parseRule(text, origin);
   if (!parsed.ok) throw new JsonShapeError(`rule: at offset ${parsed.error.offset}: ${parsed.error.message}`);
   const { spec, actions } = parsed;
   return { spec, actions: actions.length === 0 ? undefined : actions };
@@ -179,79 +195,4 @@ function readActions(line: JsonObject) {
     nextHop: line.next_hop === undefined ? new Uint8Array(0) : hexAt(line.next_hop, 'next_hop'),
   };
   return decodeActions(parts);
-}
-
-function componentToJson(component: Component): JsonObject {
-  switch (component.type) {
-    case 1:
-    case 2: {
-      const { type, prefix, offset } = component;
-      const text = formatPrefix(prefix);
-      return prefix.family === 4 ? { type, prefix: text } : { type, prefix: text, offset };
-    }
-    case 9:
-    case 12:
-      return { type: component.type, ops: component.ops.map((op) => ({ ...op })) };
-    default:
-      return {
-        type: component.type,
-        ops: component.ops.map((op) => ({ ...op, value: wholeToJson(op.value) })),
-      };
-  }
-}
-
-function componentFromJson(json: unknown, path: string): Component {
-  const type = objectAt(json, path, ['type', 'prefix', 'offset', 'ops']).type;
-  switch (type) {
-    case 1:
-    case 2: {
-      const object = objectAt(json, path, ['type', 'prefix', 'offset']);
-      const prefix = parsePrefix(stringAt(object.prefix, `${path}.prefix`));
-      if (typeof prefix === 'string') throw new JsonShapeError(`${path}.prefix: ${prefix}`);
-      const offset = numberAt(object.offset ?? 0, `${path}.offset`);
-      return prefixComponent(type, prefix, offset);
-    }
-    case 9:
-    case 12:
-      return { type, ops: opsOf(json, path).map(([op, at]) => bitmaskOp(op, at)) };
-    case 3:
-    case 4:
-    case 5:
-    case 6:
-    case 7:
-    case 8:
-    case 10:
-    case 11:
-    case 13:
-      return { type, ops: opsOf(json, path).map(([op, at]) => numericOp(op, at)) };
-    default:
-      throw new JsonShapeError(`${path}.type: a component type from 1 to 13 is expected`);
-  }
-}
-
-/** The operators of a component, each with its path. */
-function opsOf(json: unknown, path: string): readonly (readonly [op: unknown, path: string])[] {
-  const ops = objectAt(json, path, ['type', 'ops']).ops;
-  return arrayAt(ops, `${path}.ops`).map((op, i) => [op, `${path}.ops[${i}]`] as const);
-}
-
-function numericOp(json: unknown, path: string): NumericOp {
-  const op = objectAt(json, path, ['and', 'lt', 'gt', 'eq', 'value']);
-  return {
-    and: flagAt(op, 'and', path),
-    lt: flagAt(op, 'lt', path),
-    gt: flagAt(op, 'gt', path),
-    eq: flagAt(op, 'eq', path),
-    value: wholeAt(op.value, `${path}.value`),
-  };
-}
-
-function bitmaskOp(json: unknown, path: string): BitmaskOp {
-  const op = objectAt(json, path, ['and', 'not', 'match', 'value']);
-  return {
-    and: flagAt(op, 'and', path),
-    not: flagAt(op, 'not', path),
-    match: flagAt(op, 'match', path),
-    value: numberAt(op.value, `${path}.value`),
-  };
 }

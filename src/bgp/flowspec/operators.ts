@@ -40,7 +40,7 @@ function widthCode(type: number, value: number | bigint): 0 | 1 | 2 | 3 {
 }
 
 /** The operator octet of the pair at `index`, complete with end-of-list and width. */
-export function numericOperator(component: NumericComponent, index: number, op: NumericOp): number {
+function numericOperator(component: NumericComponent, index: number, op: NumericOp): number {
   return (
     (index === component.ops.length - 1 ? END_OF_LIST : 0) |
     (op.and ? AND : 0) |
@@ -52,7 +52,7 @@ export function numericOperator(component: NumericComponent, index: number, op: 
 }
 
 /** The operator octet of the pair at `index`, complete with end-of-list and width. */
-export function bitmaskOperator(component: BitmaskComponent, index: number, op: BitmaskOp): number {
+function bitmaskOperator(component: BitmaskComponent, index: number, op: BitmaskOp): number {
   return (
     (index === component.ops.length - 1 ? END_OF_LIST : 0) |
     (op.and ? AND : 0) |

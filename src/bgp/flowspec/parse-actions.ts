@@ -152,12 +152,20 @@ function parseRedirect(reader: TokenReader): Action {
       return { type: 'redirect-ip', form: 'ietf', address, copy: reader.takeIf('copy') };
     }
     case 'next-hop': {
-      const address = parseAddressWord(reader);
-      return { type: 'redirect-ip', form: 'draft-00', address, copy: reader.takeIf('copy') };
+      const address = parseNextHop(reader);
+      const where = address === undefined ? {} : { address };
+      return { type: 'redirect-ip', form: 'draft-00', ...where, copy: reader.takeIf('copy') };
     }
     default:
       throw failure(token, 'vrf, ip or next-hop', ['vrf', 'ip', 'next-hop']);
   }
+}
+
+/** The address may be left out, as it is where a community was read without the next hop that carries the address. */
+function parseNextHop(reader: TokenReader): Uint8Array | undefined {
+  const { kind, text } = reader.peek();
+  const isNextWord = kind === 'end' || text === 'copy' || KEYWORDS.some((word) => word === text);
+  return isNextWord ? undefined : parseAddressWord(reader);
 }
 
 function parseAddressWord(reader: TokenReader): Uint8Array {

@@ -2,7 +2,7 @@
  * Reads rules in operator notation (docs/notation.md), the inverse of text.ts. What is read can be encoded; whether it
  * makes sense on the network is for `findImpossible` and the guardrails to say.
  */
-import { encodeActions } from './actions.ts';
+import { encodeActions, encodeReceivedActions } from './actions.ts';
 import { FlowSpecError } from './errors.ts';
 import { failure, type NotationError, NotationFailure, TokenReader } from './lexer.ts';
 import { encodeFlowSpec } from './nlri.ts';
@@ -18,8 +18,11 @@ export type ParsedRule =
 /** Texts longer than the longest rule would be are not read. */
 const MAX_TEXT = 100_000;
 
-/** Reads `match ... then ...`; `then` and what follows may be left out. Never throws. */
-export function parseRule(text: string): ParsedRule {
+/**
+ * Reads `match ... then ...`; `then` and what follows may be left out. `ours` is a rule to announce. `received` is one
+ * that a router may have sent: its actions may contradict each other, and a redirect to the next hop needs no address. Never throws.
+ */
+export function parseRule(text: string, origin: 'ours' | 'received' = 'ours'): ParsedRule {
   if (text.length > MAX_TEXT) {
     const expected = `at most ${MAX_TEXT} characters`;
     return {
@@ -33,7 +36,8 @@ export function parseRule(text: string): ParsedRule {
     const spec = parseMatch(reader);
     const actions = reader.takeIf('then') ? parseActions(reader) : [];
     encodeFlowSpec(spec);
-    encodeActions(actions);
+    if (origin === 'ours') encodeActions(actions);
+    else encodeReceivedActions(actions);
     return { ok: true, spec, actions };
   } catch (error) {
     if (error instanceof NotationFailure) return { ok: false, error: error.error };

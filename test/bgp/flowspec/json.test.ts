@@ -85,7 +85,9 @@ describe('decodeLine', () => {
 
   it('writes values above 2^53 - 1 as decimal strings', () => {
     const answer = decodeLine({ afi: 1, safi: 133, nlri: '0a0ab10020000000000000' });
-    assert.deepEqual(answer.components, [{ type: 10, ops: [{ ...eq, value: '9007199254740992' }] }]);
+    assert.deepEqual(answer.components, [
+      { type: 10, ops: [{ ...eq, value: '9007199254740992', oversize: true }] },
+    ]);
   });
 
   for (const [what, json, error] of [
@@ -161,9 +163,77 @@ describe('encodeLine', () => {
   });
 
   it('takes values above 2^53 - 1 as decimal strings, and refuses them as numbers, which have lost digits', () => {
-    const line = (value: unknown) => ({ afi: 1, components: [{ type: 10, ops: [{ eq: true, value }] }] });
+    const line = (value: unknown) => ({
+      afi: 1,
+      components: [{ type: 10, ops: [{ eq: true, value, oversize: true }] }],
+    });
     assert.equal(encodeLine(line('18446744073709551615')).nlri, '0a0ab1ffffffffffffffff');
     assert.match(String(encodeLine(line(2 ** 53)).error), /decimal string/);
+  });
+
+  for (const [type, name, most] of [
+    [3, 'proto', 255],
+    [4, 'port', 65535],
+    [5, 'dst-port', 65535],
+    [6, 'src-port', 65535],
+    [7, 'icmp-type', 255],
+    [8, 'icmp-code', 255],
+    [10, 'length', 65535],
+    [11, 'dscp', 63],
+    [13, 'flow-label', 1_048_575],
+  ] as const) {
+    it(`refuses a ${name} above ${most} and says so, however it is written`, () => {
+      const line = (value: number | string) => ({
+        afi: 2,
+        components: [
+          { type: 1, prefix: '2001:db8::10/128' },
+          { type, ops: [{ eq: true, value }] },
+        ],
+      });
+      assert.equal(encodeLine(line(most)).ok, true);
+      for (const value of [most + 1, String(most + 1), '18446744073709551615']) {
+        const answer = encodeLine(line(value));
+        assert.equal(answer.ok, false);
+        assert.equal(
+          answer.error,
+          `components[1].ops[0].value: ${name} ${value} is above ${most}, the largest possible value`,
+        );
+      }
+      const text = (value: number) => ({ rule: `match dst 2001:db8::10/128 ${name} ${value}` });
+      assert.equal(encodeLine(text(most)).ok, true);
+      assert.match(String(encodeLine(text(most + 1)).error), new RegExp(`${most + 1} is above ${most}`));
+    });
+  }
+
+  it('takes the very line of decode, redirects to the next hop without one included', () => {
+    const line = decodeLine({ afi: 1, safi: 133, nlri: '03038111', actions: ['0800000000000001'] });
+    assert.equal(line.rule, 'match proto udp then redirect next-hop copy');
+    const back = { ok: true, nlri: '03038111', actions: ['0800000000000001'] };
+    assert.deepEqual(encodeLine(line), back);
+    assert.deepEqual(encodeLine({ afi: 1, components: line.components, actions: line.actions }), back);
+    assert.deepEqual(encodeLine({ afi: 1, safi: 133, ...line }), back);
+  });
+
+  it('takes actions of one kind that a router sent twice, and says that they contradict each other', () => {
+    const actions = ['8006000000000000', '8006000049989680'];
+    const line = decodeLine({ afi: 1, safi: 133, nlri: '03038111', actions });
+    const note = ['more than one rate-limit or discard: routers differ in which they apply'];
+    assert.deepEqual(line.tolerated, note);
+    assert.deepEqual(encodeLine(line), { ok: true, nlri: '03038111', actions, tolerated: note });
+  });
+
+  it('takes values that no packet can have from decode, which marks them', () => {
+    const line = decodeLine({ afi: 1, safi: 133, nlri: '0605a100011170' });
+    assert.deepEqual(line.tolerated, ['dst-port 70000 is above 65535, the largest possible value']);
+    assert.equal(encodeLine(line).nlri, '0605a100011170');
+    assert.equal(encodeLine({ afi: 1, components: line.components }).nlri, '0605a100011170');
+  });
+
+  it('refuses an error of decode as what it is, and a line whose rule and components differ', () => {
+    const malformed = decodeLine({ afi: 1, safi: 133, nlri: '0101' });
+    assert.match(String(encodeLine(malformed).error), /an error of decode/);
+    const line = { ...decodeLine({ afi: 1, safi: 133, nlri: '03038111' }), rule: 'match proto tcp' };
+    assert.match(String(encodeLine(line).error), /different rules/);
   });
 
   const dst = { type: 1, prefix: '203.0.113.10/32' };
@@ -245,7 +315,74 @@ describe('orderLines', () => {
   });
 });
 
+/** Octets of rules with a few octets changed, with their length set right again. */
+const mutatedNlri = fc
+  .tuple(anyFlowSpec, fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 3 }))
+  .map(([spec, changes]) => {
+    const nlri = encodeFlowSpec(spec);
+    for (const [at, octet] of changes) if (at % nlri.length > 1) nlri[at % nlri.length] = octet;
+    return { afi: spec.afi, safi: spec.safi, nlri: toHex(nlri) };
+  });
+
+/** Communities of types that are actions, and of others, with any octets behind the type. */
+const anyCommunity = fc.oneof(
+  fc
+    .tuple(
+      fc.constantFrom(0x8006, 0x800c, 0x8007, 0x8009, 0x8008, 0x8108, 0x8208, 0x010c, 0x0800, 0x0002, 0x000c),
+      fc.uint8Array({ minLength: 6, maxLength: 6 }),
+    )
+    .map(([type, rest]) => toHex(Uint8Array.of(type >>> 8, type & 0xff, ...rest))),
+  fc
+    .tuple(fc.constantFrom(0x000c, 0x000d, 0x800b, 0x0002), fc.uint8Array({ minLength: 18, maxLength: 18 }))
+    .map(([type, rest]) => toHex(Uint8Array.of(type >>> 8, type & 0xff, ...rest))),
+);
+const anyNextHop = fc.oneof(
+  fc.constant(undefined),
+  fc.constantFrom(0, 4, 7, 16, 32).chain((length) => fc.uint8Array({ minLength: length, maxLength: length })),
+  fc
+    .uint8Array({ minLength: 4, maxLength: 4 })
+    .map((v4) => Uint8Array.of(...Array(10).fill(0), 255, 255, ...v4)),
+);
+
 describe('properties of the lines', () => {
+  it('encode takes whatever decode prints, and decode reads the same rule and actions from it', () => {
+    let rules = 0;
+    fc.assert(
+      fc.property(
+        mutatedNlri,
+        fc.option(fc.array(anyCommunity, { maxLength: 4 }), { nil: undefined }),
+        anyNextHop,
+        (line, actions, nextHop) => {
+          const hop = nextHop === undefined ? {} : { next_hop: toHex(nextHop) };
+          const input = { ...line, ...(actions === undefined ? {} : { actions }), ...hop };
+          const printed = JSON.parse(JSON.stringify(decodeLine(input)));
+          if (printed.ok !== true) return;
+          rules++;
+          const { afi, safi } = line;
+          const { rd, components, actions: read } = printed;
+          for (const form of [printed, { afi, safi, rd, components, actions: read }]) {
+            const encoded = JSON.parse(JSON.stringify(encodeLine(form)));
+            assert.equal(encoded.ok, true, encoded.error);
+            assert.equal(encoded.nlri, printed.nlri);
+            const { nlri, actions: octets, next_hop } = encoded;
+            const again = decodeLine({
+              afi,
+              safi,
+              nlri,
+              ...(octets === undefined ? {} : { actions: octets }),
+              ...(next_hop === undefined ? {} : { next_hop }),
+            });
+            assert.deepEqual(again.actions, printed.actions);
+            assert.deepEqual(again.components, printed.components);
+            assert.equal(again.rule, printed.rule);
+          }
+        },
+      ),
+      { numRuns: 1000 },
+    );
+    assert.ok(rules > 100);
+  });
+
   it('encodeLine(decodeLine(octets)) are the octets, through JSON', () => {
     fc.assert(
       fc.property(anyFlowSpec, anyActions, (spec, actions) => {

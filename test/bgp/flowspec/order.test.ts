@@ -1,12 +1,27 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { encodeFlowSpec } from '../../../src/bgp/flowspec/nlri.ts';
-import { compareFlowSpecs } from '../../../src/bgp/flowspec/order.ts';
+import { decodeFlowSpec, encodeFlowSpec } from '../../../src/bgp/flowspec/nlri.ts';
+import {
+  compareFlowSpecs as compareSent,
+  type SentFlowSpec,
+  sentFlowSpec,
+} from '../../../src/bgp/flowspec/order.ts';
 import type { FlowSpec } from '../../../src/bgp/flowspec/types.ts';
 import { toHex } from '../../../src/net/bytes.ts';
 import { anyFlowSpec } from './arbitraries.ts';
-import { rule } from './octets.ts';
+import { decoded, octets, rule } from './octets.ts';
+
+/** Rules as this encoder sends them. */
+function compareFlowSpecs(a: FlowSpec, b: FlowSpec): number {
+  return compareSent(sentFlowSpec(encodeFlowSpec(a), a), sentFlowSpec(encodeFlowSpec(b), b));
+}
+
+/** A rule as a router sent it. */
+function sent(hex: string, afi: 1 | 2 = 1): SentFlowSpec {
+  const nlri = octets(hex);
+  return sentFlowSpec(nlri, decoded(decodeFlowSpec(nlri, afi, 133)).spec);
+}
 
 /** The first rule of each pair is tried before the second. */
 const BEFORE: readonly (readonly [why: string, first: string, second: string])[] = [
@@ -109,6 +124,40 @@ describe('the order of rules', () => {
         const expected = memcmp(encodeFlowSpec(a).subarray(2), encodeFlowSpec(b).subarray(2));
         assert.ok(sameSide(compareFlowSpecs(a, b), expected));
       }),
+    );
+  });
+});
+
+describe('octets that are not canonical', () => {
+  it('sort by the octets that were sent: port 53 in two octets (91 0035) after port 64 in one (81 40)', () => {
+    const wide = sent('04 05 91 0035');
+    const narrow = sent('03 05 81 40');
+    assert.ok(compareSent(narrow, wide) < 0);
+    assert.ok(compareSent(wide, narrow) > 0);
+    assert.ok(compareSent(sent('03 05 81 35'), narrow) < 0);
+  });
+
+  it('sort by reserved bits of an operator, which memcmp() sees too', () => {
+    assert.ok(compareSent(sent('03 05 81 40'), sent('03 05 89 35')) < 0);
+  });
+
+  it('sort prefixes by the bits within both lengths: bits behind a length do not count', () => {
+    const clean = sent('04 01 10 0a00');
+    assert.equal(compareSent(sent('04 01 0f 0a01'), sent('04 01 0f 0a00')), 0);
+    assert.ok(compareSent(clean, sent('04 01 0f 0a01')) < 0);
+    assert.ok(compareSent(sent('04 01 0f 0a01 '), sent('04 01 10 0a02')) < 0);
+  });
+
+  it('are found whatever the length octets, the offset and the components before them', () => {
+    const short = sent('0b 01 30 08 0db8000000 05 81 35', 2);
+    assert.deepEqual(
+      short.data.map((data) => toHex(data)),
+      ['30080db8000000', '8135'],
+    );
+    const long = sent('f003 05 81 35');
+    assert.deepEqual(
+      long.data.map((data) => toHex(data)),
+      ['8135'],
     );
   });
 });
