@@ -3,7 +3,7 @@
  * rooms do not know it. Labels from outside have a budget, so that no sender can make the number of series grow.
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { type Counter, collectDefaultMetrics, type Histogram } from 'prom-client';
+import type { Counter, Histogram } from 'prom-client';
 import type { RecordedFact } from '../core/facts.ts';
 import type { RefusalReason } from '../core/types.ts';
 import { KNOWN_VECTORS } from '../core/vectors.ts';
@@ -104,7 +104,7 @@ export class Metrics {
     this.#latency = new UpdateLatency(sources.clock, (seconds) => updateSeconds.observe(seconds));
     addReadings(this.#meter, sources, this.#delay);
     this.#delay.enable();
-    collectDefaultMetrics({ register: this.#meter.registry });
+    this.#meter.addProcessMetrics();
     this.#subscriptions = [
       sources.engine.follow((facts) => {
         for (const fact of facts) this.#count(fact);

@@ -99,20 +99,22 @@ function addReconciler(meter: Meter, { reconciler }: MetricsSources): void {
 function addProcess(meter: Meter, { version, feedReaders }: MetricsSources, delay: IntervalHistogram): void {
   meter.gauge('prefixd_build_info', 'Always 1', ['version'], () => [[{ version }, 1]]);
   meter.gauge('prefixd_feed_readers', 'Readers of /v1/feed', [], () => [[{}, feedReaders?.() ?? 0]]);
-  meter.gauge(
+  const loop = { sum: 0, count: 0 };
+  meter.summary(
     'prefixd_event_loop_delay_seconds',
-    'Delay of the event loop since the last scrape',
-    ['quantile'],
+    'Delay of the event loop: quantiles since the last scrape, sum and count since the start',
     () => {
       // The histogram holds the time between its ticks, the tick's own period included.
       const seconds = (ns: number) => (ns > 0 ? Math.max(0, ns / 1e6 - DELAY_RESOLUTION_MS) / 1000 : 0);
-      const [median, high, max] = [delay.percentile(50), delay.percentile(99), delay.max];
+      const quantiles = [
+        [0.5, seconds(delay.percentile(50))],
+        [0.99, seconds(delay.percentile(99))],
+        [1, seconds(delay.max)],
+      ] as const;
+      if (delay.count > 0) loop.sum += seconds(delay.mean) * delay.count;
+      loop.count += delay.count;
       delay.reset();
-      return [
-        [{ quantile: '0.5' }, seconds(median)],
-        [{ quantile: '0.99' }, seconds(high)],
-        [{ quantile: '1' }, seconds(max)],
-      ];
+      return { quantiles, ...loop };
     },
   );
 }
