@@ -131,10 +131,10 @@ export function ruleText({ match, action }: Pick<Mitigation, 'match' | 'action'>
   return formatRule(toFlowSpec(match), toActions(action));
 }
 
-/** A detector's report as input; one without a time happens at `otherwise`. */
-export function reported(detection: Detection, otherwise: number): SimulatedInput {
+/** A detector's report as input that happens at `at` (ms since the epoch; see simulate-times.ts). */
+export function reported(detection: Detection, at: number): SimulatedInput {
   const actor: Actor = { kind: 'detector', name: detection.source };
-  return { at: detection.at ?? otherwise, command: { type: 'event', detection, actor } };
+  return { at, command: { type: 'event', detection, actor } };
 }
 
 /**

@@ -1,14 +1,19 @@
 /** `simulate FILE`: events in, decisions out, nothing announced. */
 import { readFile, stat } from 'node:fs/promises';
 import type { Command } from 'commander';
-import type { Rehearsal, SimulatedStep, Simulation, SimulationSummary } from '../app/simulate.ts';
+import type { SimulatedStep, SimulationSummary } from '../app/simulate.ts';
+import type { Placement } from '../app/simulate-times.ts';
+import type { RecordedFact } from '../core/facts.ts';
 import type { Policy } from '../core/policy.ts';
+import type { Detection } from '../core/types.ts';
 import { timeText } from '../net/time.ts';
 import type { Context } from './context.ts';
 import { CliError, Exit, readInput } from './context.ts';
 import { pairs, printable } from './render.ts';
 
 interface SimulateOptions {
+  readonly start?: string;
+  readonly spacing: string;
   readonly config?: string;
   readonly why?: true;
 }
@@ -22,6 +27,12 @@ export function registerSimulate(program: Command, contextFor: (command: Command
     .option(
       '-c, --config <dir>',
       'folder of the configuration to try (default: PREFIXD_CONFIG, or what is built in)',
+    )
+    .option('--start <time>', 'when a first event without a timestamp happens (RFC 3339; default: now)')
+    .option(
+      '--spacing <seconds>',
+      'time from one line to a next one without a timestamp; less where the timestamp after it comes sooner',
+      '1',
     )
     .option('--why', 'with the steps of every decision')
     .action(async (file: string, options: SimulateOptions, command: Command) => {
@@ -49,7 +60,14 @@ async function simulate(context: Context, file: string, options: SimulateOptions
       }
     }
   } else {
-    await simulateLines(file, await contentOf(context, file), simulation, new app.Rehearsal(simulation), say);
+    const placement = { start: startOf(options.start), spacing: spacingOf(options.spacing), now: Date.now() };
+    const lines = await linesOf(file, await contentOf(context, file));
+    const rehearsal = new app.Rehearsal(simulation);
+    for (const { at, line } of await placed(lines, placement)) {
+      const step =
+        line.kind === 'event' ? simulation.step(app.reported(line.detection, at)) : rehearsal.step(line.fact);
+      if (step !== undefined) say(step);
+    }
   }
   const summary = simulation.summary();
   context.io.stdout.write(
@@ -92,43 +110,73 @@ function unreadable(file: string, error: unknown): CliError {
   return new CliError(Exit.InvalidInput, `${file} cannot be read: ${why}`);
 }
 
+type Line =
+  | { readonly kind: 'event'; readonly detection: Detection }
+  | { readonly kind: 'fact'; readonly fact: RecordedFact };
+
 /** Lines of events and lines of a journal, told apart line by line. */
-async function simulateLines(
-  file: string,
-  content: string,
-  simulation: Simulation,
-  rehearsal: Rehearsal,
-  say: (step: SimulatedStep) => void,
-): Promise<void> {
-  const [{ parseGenericEvent }, { reported }, { decodeRecord }] = await Promise.all([
+async function linesOf(file: string, content: string): Promise<readonly Line[]> {
+  const [{ parseGenericEvent }, { decodeRecord }] = await Promise.all([
     import('../ingest/generic.ts'),
-    import('../app/simulate.ts'),
     import('../store/record.ts'),
   ]);
   const fail = (line: number, why: string): CliError =>
     new CliError(Exit.InvalidInput, `${file}:${line}: ${printable(why)}`);
-  let at = 0;
+  const lines: Line[] = [];
   for (const [i, line] of content.split('\n').entries()) {
     if (line.trim() === '') continue;
     const value = parseLine(line);
     if (value === undefined) throw fail(i + 1, 'this line is not JSON');
     if (isRecordLine(value)) {
-      const record = decodeRecord(Buffer.from(line.trimEnd()));
-      if (typeof record === 'string') throw fail(i + 1, record);
-      const step = rehearsal.step(record);
-      at = record.at;
-      if (step !== undefined) say(step);
+      const fact = decodeRecord(Buffer.from(line.trimEnd()));
+      if (typeof fact === 'string') throw fail(i + 1, fact);
+      lines.push({ kind: 'fact', fact });
       continue;
     }
     const signal = parseGenericEvent(value);
     if (signal.kind === 'invalid') {
       throw fail(i + 1, signal.problems.map(({ path, message }) => `${path} ${message}`.trim()).join('; '));
     }
-    if (signal.kind === 'ignored') continue;
-    const input = reported(signal.detection, at);
-    at = Math.max(at, input.at);
-    say(simulation.step(input));
+    if (signal.kind === 'detection') lines.push({ kind: 'event', detection: signal.detection });
   }
+  return lines;
+}
+
+/** Every line with the time at which it happens (ms since the epoch). */
+async function placed(
+  lines: readonly Line[],
+  placement: Placement,
+): Promise<readonly { readonly at: number; readonly line: Line }[]> {
+  const { placeInTime } = await import('../app/simulate-times.ts');
+  const times = placeInTime(
+    lines.map((line) => (line.kind === 'event' ? line.detection.at : line.fact.at)),
+    placement,
+  );
+  if (times === undefined) {
+    throw new CliError(Exit.InvalidInput, '--start is later than the first timestamp of the file');
+  }
+  return lines.map((line, i) => ({ line, at: times[i] ?? placement.now }));
+}
+
+function startOf(text: string | undefined): number | null {
+  if (text === undefined) return null;
+  const time = /^\d{4}-\d\d-\d\d[Tt]/.test(text) ? Date.parse(text.toUpperCase()) : Number.NaN;
+  if (Number.isNaN(time)) {
+    throw new CliError(
+      Exit.InvalidInput,
+      `--start: "${text}" is not a time; write it as in RFC 3339, such as 2026-01-31T12:00:00Z`,
+    );
+  }
+  return time;
+}
+
+/** Seconds as an option, in milliseconds. */
+function spacingOf(text: string): number {
+  const seconds = /^\d{1,6}(\.\d{1,3})?$/.test(text) ? Number(text) : Number.NaN;
+  if (Number.isNaN(seconds)) {
+    throw new CliError(Exit.InvalidInput, `--spacing: "${text}" is not a number of seconds from 0 to 999999`);
+  }
+  return seconds * 1000;
 }
 
 function parseLine(line: string): unknown {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { defaultConfig } from '../../src/app/config/default.ts';
-import { Rehearsal, reported, ruleText, Simulation } from '../../src/app/simulate.ts';
+import { Rehearsal, reported as reportedAt, ruleText, Simulation } from '../../src/app/simulate.ts';
+import { placeInTime } from '../../src/app/simulate-times.ts';
 import type { SimulatedStep } from '../../src/app/simulate.ts';
 import type { RecordedFact } from '../../src/core/facts.ts';
 import type { Policy } from '../../src/core/policy.ts';
@@ -38,6 +39,11 @@ function detection(seconds: number, overrides: Partial<Detection> = {}): Detecti
   };
 }
 
+/** A report that happens when it says. */
+function reported(detection: Detection, otherwise: number) {
+  return reportedAt(detection, detection.at ?? otherwise);
+}
+
 function statuses(steps: readonly SimulatedStep[]): readonly string[] {
   return steps.map(({ answer }) => (answer.type === 'event' ? answer.status : answer.type));
 }
@@ -69,6 +75,41 @@ test('time never runs backwards', () => {
 
 test('an event without a time happens at the time that is given', () => {
   assert.equal(reported(detection(0, { at: null }), 42).at, 42);
+});
+
+/** Seconds in, seconds out; undefined where they contradict the start. */
+function placed(
+  times: readonly (number | null)[],
+  options: { readonly spacing?: number; readonly start?: number } = {},
+): readonly number[] | undefined {
+  const { spacing = 1, start = null } = options;
+  return placeInTime(
+    times.map((time) => time && time * 1000),
+    { spacing: spacing * 1000, start: start && start * 1000, now: 5_000_000 },
+  )?.map((ms) => ms / 1000);
+}
+
+test('lines without a time follow the line before by the spacing', () => {
+  assert.deepEqual(placed([100, null, null, 200, null]), [100, 101, 102, 200, 201]);
+  assert.deepEqual(placed([100, null, 200], { spacing: 30 }), [100, 130, 200]);
+});
+
+test('lines without a time never pass the next time in the file: they lie evenly before it', () => {
+  assert.deepEqual(placed([100, null, null, null, 102]), [100, 100.5, 101, 101.5, 102]);
+  assert.deepEqual(placed([100, null, 100, null, 90]), [100, 100, 100, 100, 100]);
+});
+
+test('lines without a time in front happen before the first time, or from the start on', () => {
+  assert.deepEqual(placed([null, null, 100]), [98, 99, 100]);
+  assert.deepEqual(placed([null, null, 100], { start: 60 }), [60, 61, 100]);
+  assert.deepEqual(placed([null, null, 100], { start: 99 }), [99, 99.5, 100]);
+  assert.equal(placed([null, 100], { start: 101 }), undefined);
+});
+
+test('without any time in the file the first line happens at the start, or now', () => {
+  assert.deepEqual(placed([null, null, null]), [5000, 5001, 5002]);
+  assert.deepEqual(placed([null, null], { start: 60, spacing: 0 }), [60, 60]);
+  assert.deepEqual(placed([]), []);
 });
 
 test('the same input gives the same output, ids included', () => {

@@ -54,6 +54,64 @@ test('without a folder what is built in decides', async () => {
   assert.match(stdout, /^ {2}- .*customer acme/m);
 });
 
+const UNDATED = JSON.stringify({
+  source: 'fnm',
+  victim_ip: '203.0.113.10',
+  vector: 'udp_flood',
+  confidence: 0.95,
+});
+
+/** The decisions of a simulation as JSON, its summary left out. */
+async function decisions(argv: readonly string[], stdin: string) {
+  const { code, stdout, stderr } = await cli(['simulate', '-', '-f', 'json', ...argv], { stdin });
+  assert.equal(code, 0, stderr);
+  return stdout
+    .trimEnd()
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line));
+}
+
+test('events without a timestamp happen by their place in the file, not in 1970', async (t) => {
+  const path = await folder(t, CONFIG);
+  const stdin = [UNDATED, EVENTS.split('\n')[1], UNDATED, UNDATED].join('\n');
+  const times = (await decisions(['--config', path], stdin)).map(({ at }) => at);
+  assert.deepEqual(times, [
+    '2026-01-01T00:00:59.000Z',
+    '2026-01-01T00:01:00.000Z',
+    '2026-01-01T00:01:01.000Z',
+    '2026-01-01T00:01:02.000Z',
+  ]);
+  const before = Date.now();
+  const [now] = await decisions(['--config', path], UNDATED);
+  assert.ok(Date.parse(now.at) >= before && Date.parse(now.at) <= Date.now());
+});
+
+test('events without a timestamp escalate and expire: --spacing says how far apart they are', async () => {
+  const start = ['--start', '2026-01-01T00:00:00Z'];
+  const reports = Array(6).fill(UNDATED).join('\n');
+  const attack = await decisions([...start, '--spacing', '60'], reports);
+  assert.equal(attack[5].at, '2026-01-01T00:05:00.000Z');
+  assert.ok(attack.some(({ status }) => status === 'escalated'));
+  const apart = await decisions([...start, '--spacing', '7200'], `${UNDATED}\n${UNDATED}\n`);
+  assert.deepEqual(
+    apart.map(({ status }) => status),
+    ['accepted', 'accepted'],
+  );
+});
+
+test('a start or a spacing that is none is refused, and so is a start behind the first timestamp', async () => {
+  for (const [argv, error] of [
+    [['--start', 'noon'], /--start: "noon" is not a time/],
+    [['--spacing', '-1'], /--spacing: "-1" is not a number of seconds/],
+    [['--start', '2026-02-01T00:00:00Z'], /--start is later than the first timestamp/],
+  ] as const) {
+    const { code, stderr } = await cli(['simulate', '-', ...argv], { stdin: `${UNDATED}\n${EVENTS}` });
+    assert.equal(code, 5);
+    assert.match(stderr, error);
+  }
+});
+
 test('a line that is no event is named', async () => {
   const bad = await cli(['simulate', '-'], { stdin: `${EVENTS}\n{"source":"fnm"}\n` });
   assert.equal(bad.code, 5);
