@@ -2,9 +2,7 @@
 import type { Fact, RecordedFact } from '../core/facts.ts';
 import type { Actor, Mitigation } from '../core/types.ts';
 import { timeText } from '../net/time.ts';
-
-/** Facts that can raise an alert. */
-export type AlertEvent = Exclude<Fact['type'], QuietFact['type']>;
+import type { AlertEvent } from './events.ts';
 
 /** Facts that tell nobody anything yet. */
 const QUIET = ['event.received', 'mitigation.ending', 'mitigation.released', 'mitigation.moved'] as const;
@@ -70,6 +68,10 @@ export function alertOf(
       return aboutAction(common, 'announcements', fact.actor, 'Announcements paused', fact.reason);
     case 'control.resumed':
       return aboutAction(common, 'announcements', fact.actor, 'Announcements resumed', fact.reason);
+    case 'peer.disabled':
+      return aboutAction(common, fact.peer, fact.actor, `Neighbor ${fact.peer} disabled`, fact.reason);
+    case 'peer.enabled':
+      return aboutAction(common, fact.peer, fact.actor, `Neighbor ${fact.peer} enabled`, fact.reason);
     case 'policy.loaded':
       return aboutAction(common, 'configuration', fact.actor, 'Configuration loaded', fact.summary);
   }

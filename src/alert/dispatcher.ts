@@ -1,7 +1,8 @@
 /** Follows the facts and tells each destination of those that the configuration names. Nothing here is waited for. */
 import type { RecordedFact } from '../core/facts.ts';
 import type { Mitigation } from '../core/types.ts';
-import { type Alert, type AlertDestination, type AlertEvent, type AlertRequest, alertOf } from './alert.ts';
+import { type Alert, type AlertDestination, type AlertRequest, alertOf } from './alert.ts';
+import type { AlertEvent } from './events.ts';
 import {
   type AlertTimers,
   DEFAULT_LIMITS,

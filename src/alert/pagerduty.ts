@@ -4,7 +4,8 @@
  * only changes the configuration is a change event.
  */
 import { timeText } from '../net/time.ts';
-import { type Alert, type AlertEvent, type AlertRequest, mitigationFields } from './alert.ts';
+import { type Alert, type AlertRequest, mitigationFields } from './alert.ts';
+import type { AlertEvent } from './events.ts';
 
 export const PAGERDUTY_URL = 'https://events.pagerduty.com';
 

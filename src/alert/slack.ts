@@ -1,6 +1,7 @@
 /** Slack's incoming webhooks (https://api.slack.com/messaging/webhooks). */
 import { timeText } from '../net/time.ts';
-import type { Alert, AlertEvent, AlertRequest } from './alert.ts';
+import type { Alert, AlertRequest } from './alert.ts';
+import type { AlertEvent } from './events.ts';
 
 const MARKS: Readonly<Partial<Record<AlertEvent, string>>> = {
   'mitigation.created': ':shield:',

@@ -17,6 +17,7 @@ import { Journal } from '../store/journal.ts';
 import { AlertRelay } from './alerts.ts';
 import { realTimers, steadyClock } from './clock.ts';
 import type { ConfigResult, LoadedConfig } from './config/types.ts';
+import { keepDisabled } from './disabled-peers.ts';
 import { Health } from './health.ts';
 import { Metrics } from './metrics.ts';
 import { narrateFacts, narrateSessions } from './narrate.ts';
@@ -165,6 +166,7 @@ async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
   undo.push(async () => {
     scrapes?.close();
   });
+  await keepDisabled(engine, announcer, config.bgp.speaker.neighbors, logger);
   await tablesFilled;
   await announcer.start().catch((error: unknown) => {
     const at = config.bgp.speaker.listen;

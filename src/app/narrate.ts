@@ -77,6 +77,13 @@ export function narrateFacts(
         case 'control.resumed':
           log.warn({ actor: fact.actor.name, reason: fact.reason }, fact.type.replace('.', ' '));
           break;
+        case 'peer.disabled':
+        case 'peer.enabled':
+          log.warn(
+            { peer: fact.peer, actor: fact.actor.name, reason: fact.reason },
+            fact.type === 'peer.disabled' ? 'neighbor disabled' : 'neighbor enabled',
+          );
+          break;
         case 'policy.loaded':
           log.info({ actor: fact.actor.name, summary: fact.summary }, 'policy loaded');
           break;

@@ -7,6 +7,7 @@ import type { Actor } from '../core/types.ts';
 import type { HttpServer, ReloadOutcome } from '../http/dependencies.ts';
 import { formatProblem } from './config/problem.ts';
 import type { ConfigResult, LoadedConfig } from './config/types.ts';
+import { forgetDisabled } from './disabled-peers.ts';
 
 export interface ReloaderOptions {
   readonly config: LoadedConfig;
@@ -72,8 +73,9 @@ export class Reloader {
     const warnings = [...result.warnings.map(formatProblem), ...needRestart(this.#config, result.config)];
     const summary = summarize(next);
     await engine.adopt(next.policy, { type: 'policy-loaded', actor, summary });
+    const neighborsBefore = this.#config.bgp.speaker.neighbors;
     this.#config = next;
-    for (const failure of await this.#follow(next)) {
+    for (const failure of await this.#follow(next, neighborsBefore, actor)) {
       logger.error({ err: failure }, 'configuration reloaded, but not all of it took effect');
       warnings.push(
         `not all of it took effect: ${failure instanceof Error ? failure.message : String(failure)}`,
@@ -87,8 +89,12 @@ export class Reloader {
    * Makes the parts follow a configuration that is in force. One that cannot does not keep the others from it: what is
    * decided by the new policy must reach the routers all the same. Returns what failed.
    */
-  async #follow(next: LoadedConfig): Promise<readonly unknown[]> {
-    const { announcer, reconciler } = this.#options;
+  async #follow(
+    next: LoadedConfig,
+    neighborsBefore: LoadedConfig['bgp']['speaker']['neighbors'],
+    actor: Actor,
+  ): Promise<readonly unknown[]> {
+    const { engine, announcer, reconciler } = this.#options;
     const failures: unknown[] = [];
     const attempt = async (step: () => Promise<void>): Promise<void> => {
       await step().catch((error: unknown) => failures.push(error));
@@ -97,6 +103,7 @@ export class Reloader {
     // neighbor that it is given. Those that go are let alone while they do.
     reconciler.keepOnly(next.bgp.control.map(({ name }) => name));
     await attempt(() => announcer.reconfigure(next.bgp.speaker.neighbors));
+    await attempt(() => forgetDisabled(engine, neighborsBefore, next.bgp.speaker.neighbors, actor));
     const known = new Set(announcer.peers().map(({ name }) => name));
     await attempt(() => reconciler.setNeighbors(next.bgp.control.filter(({ name }) => known.has(name))));
     for (const adopt of this.#adopted) await attempt(() => adopt(next));

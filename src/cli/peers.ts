@@ -24,7 +24,7 @@ export function registerPeers(program: Command, contextFor: (command: Command) =
 
   for (const [name, description] of [
     ['enable', 'let the session come up'],
-    ['disable', 'end the session and keep it down; its rules are gone from the router'],
+    ['disable', 'end the session and keep it down, also after a restart; its rules leave the router'],
     ['clear', 'send everything again, or reset the session with --hard'],
   ] as const) {
     const command = peers
@@ -92,8 +92,18 @@ const COLUMNS: readonly Column<Row>[] = [
     right: true,
   },
   { title: 'RULES', value: (peer) => text(peer.rules_sent), right: true },
-  { title: 'LAST ERROR', value: (peer) => text(peer.last_error), least: 10 },
+  { title: 'LAST ERROR', value: lastErrorOf, least: 10 },
 ];
+
+/** What keeps it down: an operator, the configuration, or the last error of its session. */
+function lastErrorOf(peer: Row): string {
+  if (typeof peer.disabled === 'object' && peer.disabled !== null) {
+    const { by, at, reason } = record(peer.disabled);
+    const why = text(reason) === '' ? '' : `: ${text(reason)}`;
+    return `disabled by ${text(by)} at ${text(at)}${why}`;
+  }
+  return peer.enabled === false ? 'disabled in the configuration' : text(peer.last_error);
+}
 
 /** Neighbors as a table. */
 export function peerTable(context: Context, peers: readonly unknown[]): string {

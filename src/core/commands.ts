@@ -38,6 +38,13 @@ export type Command =
   | { readonly type: 'safelist-add'; readonly prefix: string; readonly actor: Actor; readonly reason: string }
   | { readonly type: 'safelist-remove'; readonly prefix: string; readonly actor: Actor }
   | { readonly type: 'pause' | 'resume'; readonly actor: Actor; readonly reason: string }
+  /** Keeps a neighbor's session down, or lets it come up; `peer` is the name of a neighbor. */
+  | {
+      readonly type: 'peer-disable' | 'peer-enable';
+      readonly peer: string;
+      readonly actor: Actor;
+      readonly reason: string;
+    }
   /** Time has passed: end what has expired by now. */
   | { readonly type: 'expire' }
   /** The reconciler saw that every established session was sent the withdrawal of these. */

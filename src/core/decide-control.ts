@@ -104,6 +104,12 @@ export function setPaused(state: DecisionView, { type, actor, reason }: Of<'paus
   };
 }
 
+/** Recorded each time it is asked: the newest reason is the one that is shown. */
+export function setPeerEnabled({ type, peer, actor, reason }: Of<'peer-disable' | 'peer-enable'>): Decision {
+  const fact = type === 'peer-disable' ? 'peer.disabled' : 'peer.enabled';
+  return { facts: [{ type: fact, peer, actor, reason }], answer: { type: 'done', affected: [peer] } };
+}
+
 /** What is not live, or not on its way out, is passed over: the reconciler may say so twice. */
 export function confirmEnded(state: DecisionView, { ids }: Of<'confirm-ended'>): Decision {
   const facts: Fact[] = [];

@@ -9,6 +9,7 @@ import {
   decideWithdraw,
   decideWithdrawAll,
   setPaused,
+  setPeerEnabled,
 } from './decide-control.ts';
 import { expire } from './decide-expire.ts';
 import { decideMitigate } from './decide-mitigate.ts';
@@ -38,6 +39,9 @@ export function decide(state: DecisionView, command: Command, context: DecideCon
     case 'pause':
     case 'resume':
       return setPaused(state, command);
+    case 'peer-disable':
+    case 'peer-enable':
+      return setPeerEnabled(command);
     case 'expire':
       return expire(state, context);
     case 'confirm-ended':

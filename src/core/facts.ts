@@ -66,6 +66,14 @@ export type Fact =
   | { readonly type: 'safelist.added'; readonly entry: SafelistEntry }
   | { readonly type: 'safelist.removed'; readonly prefix: string; readonly actor: Actor }
   | { readonly type: 'control.paused' | 'control.resumed'; readonly actor: Actor; readonly reason: string }
+  /** An operator keeps a neighbor's session down, across restarts, until it is enabled again or leaves the configuration. */
+  | {
+      readonly type: 'peer.disabled' | 'peer.enabled';
+      /** Name of the neighbor. */
+      readonly peer: string;
+      readonly actor: Actor;
+      readonly reason: string;
+    }
   | { readonly type: 'policy.loaded'; readonly actor: Actor; readonly summary: string };
 
 export type FactType = Fact['type'];

@@ -1,11 +1,13 @@
 /** The state as plain data. */
 import type { Creation, RecentBan } from './recent.ts';
-import type { StateSnapshot, StateView } from './state-view.ts';
+import type { Said, StateSnapshot } from './state-view.ts';
 import type { EventRecord, Mitigation, SafelistEntry } from './types.ts';
 
 export interface SnapshotData {
   readonly lastAt: number;
-  readonly paused: StateView['paused'];
+  readonly paused: Said | null;
+  /** By name; absent in snapshots of versions that did not keep it. */
+  readonly disabledPeers?: readonly (readonly [name: string, said: Said])[];
   /** In order of creation. */
   readonly mitigations: readonly Mitigation[];
   /** Ids of ended and rejected ones, in the order of their end. */

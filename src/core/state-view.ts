@@ -13,11 +13,20 @@ export interface StateSnapshot {
   readonly data: unknown;
 }
 
+/** What an operator said, and when (ms since the epoch). */
+export interface Said {
+  readonly actor: Actor;
+  readonly at: number;
+  readonly reason: string;
+}
+
 /** What readers (reconciler, HTTP, metrics) see. Live views: valid until control returns to the event loop. */
 export interface StateView {
   /** The newest fact folded in. */
   readonly seq: number;
-  readonly paused: { readonly actor: Actor; readonly at: number; readonly reason: string } | null;
+  readonly paused: Said | null;
+  /** Neighbors that an operator keeps down, by name. */
+  readonly disabledPeers: ReadonlyMap<string, Said>;
   /** All that are live, and the newest 10,000 ended or rejected ones, in order of creation. */
   readonly mitigations: ReadonlyMap<string, Mitigation>;
   /** Ids of those neither ended nor rejected; ending ones are still live. */

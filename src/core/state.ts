@@ -13,11 +13,11 @@ import { type MatchKey, matchKey } from './match.ts';
 import { PrefixTrie } from './prefix-trie.ts';
 import { AttackedHosts, CREATION_MEMORY_MS, Creations, type RecentBan, RecentBans } from './recent.ts';
 import { readSnapshot, type SnapshotData } from './snapshot-data.ts';
-import type { StateHandle, StateSnapshot, StateView } from './state-view.ts';
+import type { Said, StateHandle, StateSnapshot, StateView } from './state-view.ts';
 import type { EventRecord, Hold, Mitigation, SafelistEntry } from './types.ts';
 
 export { type MatchKey, matchKey } from './match.ts';
-export type { DecisionView, StateHandle, StateSnapshot, StateView } from './state-view.ts';
+export type { DecisionView, Said, StateHandle, StateSnapshot, StateView } from './state-view.ts';
 
 /** How many events, and how many ended or rejected mitigations, are remembered. */
 export const HISTORY_SIZE = 10_000;
@@ -39,6 +39,7 @@ class FoldedState implements StateHandle {
   readonly live = new Set<string>();
   readonly events = new Map<string, EventRecord>();
   readonly safelist = new Map<string, SafelistEntry>();
+  readonly disabledPeers = new Map<string, Said>();
   #seq = 0;
   #lastAt = 0;
   #paused: StateView['paused'] = null;
@@ -77,6 +78,7 @@ class FoldedState implements StateHandle {
     for (const ban of data.bans) state.#bans.add(ban);
     for (const creation of data.creations) state.#creations.add(creation);
     state.#paused = data.paused;
+    for (const [name, said] of data.disabledPeers ?? []) state.disabledPeers.set(name, said);
     state.#lastAt = data.lastAt;
     state.#seq = snapshot.seq;
     return state;
@@ -190,6 +192,7 @@ class FoldedState implements StateHandle {
     const data: SnapshotData = {
       lastAt: this.#lastAt,
       paused: this.#paused,
+      disabledPeers: [...this.disabledPeers],
       mitigations: [...this.mitigations.values()],
       ended: this.#ended.list(),
       events: [...this.events.values()],
@@ -226,6 +229,12 @@ class FoldedState implements StateHandle {
         return;
       case 'control.resumed':
         this.#setPaused(null);
+        return;
+      case 'peer.disabled':
+        this.#setDisabled(fact.peer, { actor: fact.actor, at: recorded.at, reason: fact.reason });
+        return;
+      case 'peer.enabled':
+        this.#setDisabled(fact.peer, undefined);
         return;
       case 'policy.loaded':
         return;
@@ -295,6 +304,16 @@ class FoldedState implements StateHandle {
       for (const [prefix, entry] of before) this.safelist.set(prefix, entry);
       this.#safelistTrie = undefined;
     });
+  }
+
+  #setDisabled(peer: string, said: Said | undefined): void {
+    const before = this.disabledPeers.get(peer);
+    const put = (value: Said | undefined): void => {
+      if (value === undefined) this.disabledPeers.delete(peer);
+      else this.disabledPeers.set(peer, value);
+    };
+    put(said);
+    this.#undo?.push(() => put(before));
   }
 
   #setPaused(paused: StateView['paused']): void {

@@ -47,3 +47,10 @@ export function peerKind(peer) {
   if (peer.state === 'established') return 'good';
   return peer.enabled ? 'bad' : 'quiet';
 }
+
+/** Who keeps a session down that is not enabled: an operator, or the configuration. */
+export function disabledText(peer) {
+  if (!peer.disabled) return 'disabled in the configuration';
+  const { by, reason } = peer.disabled;
+  return `disabled by ${by}${reason ? `: ${reason}` : ''}`;
+}

@@ -1,6 +1,6 @@
 /** The tables: one row a neighbor, a mitigation, an event. */
 import { serverNow } from './api.js';
-import { attack, duration, mitigationStatus, peerKind } from './format.js';
+import { attack, disabledText, duration, mitigationStatus, peerKind } from './format.js';
 import { cell, element, keyedRows, setText } from './table.js';
 
 export function peerTable(body) {
@@ -17,7 +17,7 @@ export function peerTable(body) {
       const show = (peer) => {
         setText(title, peer.name);
         setText(address, `${peer.address} AS ${peer.peer_asn}`);
-        setText(state, peer.enabled ? peer.state : `${peer.state} (disabled)`);
+        setText(state, peer.enabled ? peer.state : `${peer.state} (${disabledText(peer)})`);
         state.className = peerKind(peer);
         setText(up, peer.uptime_seconds === null ? '' : duration(peer.uptime_seconds * 1000));
         setText(

@@ -51,7 +51,7 @@ export type ReloadOutcome =
 
 /** Something an operator did that is no fact of the decision core, for the audit log. */
 export interface OperatorAction {
-  readonly type: 'peer.enabled' | 'peer.disabled' | 'peer.cleared' | 'config.reload_failed';
+  readonly type: 'peer.cleared' | 'config.reload_failed';
   readonly at: number;
   readonly actor: Actor;
   /** The peer's name, or the file that was wrong. */

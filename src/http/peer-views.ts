@@ -2,6 +2,7 @@
 import type { z } from 'zod';
 import type { Announcer } from '../control/announcer.ts';
 import type { ReconcilerView } from '../control/types.ts';
+import type { Said } from '../core/state.ts';
 import { toHex } from '../net/bytes.ts';
 import { timeText } from '../net/time.ts';
 import type { NotificationSchema, PeerSchema, RibRouteSchema } from './schemas.ts';
@@ -27,7 +28,8 @@ function notificationView(notification: Notification | null): z.output<typeof No
   return { code, subcode, text, at: timeText(at) };
 }
 
-export function peerView(peer: PeerStatus, now: number): z.output<typeof PeerSchema> {
+/** `disabled`: who keeps it down, null when nobody does. */
+export function peerView(peer: PeerStatus, disabled: Said | null, now: number): z.output<typeof PeerSchema> {
   const { negotiated, counters, establishedAt } = peer;
   return {
     name: peer.name,
@@ -35,6 +37,11 @@ export function peerView(peer: PeerStatus, now: number): z.output<typeof PeerSch
     peer_asn: peer.peerAsn,
     state: peer.state,
     enabled: peer.enabled,
+    disabled: disabled && {
+      by: disabled.actor.name,
+      at: timeText(disabled.at),
+      reason: disabled.reason,
+    },
     established_at: timeOrNull(establishedAt),
     uptime_seconds: establishedAt === null ? null : Math.max(0, Math.floor((now - establishedAt) / 1000)),
     families: peer.families.map(familyText),

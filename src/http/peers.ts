@@ -2,6 +2,7 @@
 import { Readable } from 'node:stream';
 import type { FastifyTypeProviderDefault } from 'fastify';
 import { z } from 'zod';
+import { expectAnswer } from './answers.ts';
 import { type App, operatorOf } from './context.ts';
 import type { HttpDependencies, OperatorAction } from './dependencies.ts';
 import { type PeerStatus, peerView, routeView } from './peer-views.ts';
@@ -16,7 +17,7 @@ const NameParams = z.object({ name: z.string() });
 const ROUTES_PER_SLICE = 500;
 
 export function registerPeers(app: App, deps: HttpDependencies): void {
-  const { announcer, reconciler, clock } = deps;
+  const { engine, announcer, reconciler, clock } = deps;
 
   const find = (name: string): PeerStatus => {
     const peer = announcer.peers().find((candidate) => candidate.name === name);
@@ -24,7 +25,10 @@ export function registerPeers(app: App, deps: HttpDependencies): void {
     return peer;
   };
 
-  const view = (name: string) => peerView(find(name), clock());
+  const viewOf = (peer: PeerStatus) =>
+    peerView(peer, engine.state.disabledPeers.get(peer.name) ?? null, clock());
+
+  const view = (name: string) => viewOf(find(name));
 
   app.get(
     '/v1/peers',
@@ -36,7 +40,7 @@ export function registerPeers(app: App, deps: HttpDependencies): void {
         response: { 200: z.array(PeerSchema), ...commonProblems },
       },
     },
-    () => announcer.peers().map((peer) => peerView(peer, clock())),
+    () => announcer.peers().map(viewOf),
   );
 
   const record = (
@@ -48,7 +52,11 @@ export function registerPeers(app: App, deps: HttpDependencies): void {
 
   for (const [path, enabled, summary] of [
     ['enable', true, 'Let the session come up'],
-    ['disable', false, 'End the session (Cease, Administrative Shutdown) and keep it down'],
+    [
+      'disable',
+      false,
+      'End the session (Cease, Administrative Shutdown) and keep it down, also across restarts',
+    ],
   ] as const) {
     app.post(
       `/v1/peers/:name/${path}`,
@@ -62,12 +70,15 @@ export function registerPeers(app: App, deps: HttpDependencies): void {
           response: { 200: PeerSchema, ...commonProblems },
         },
       },
-      (request) => {
+      async (request) => {
         const { name } = find(request.params.name);
         const reason = request.body?.reason ?? '';
-        announcer.setEnabled(name, enabled, shutdownCommunication(reason));
         const actor = operatorOf(request, request.body?.operator_id);
-        record(enabled ? 'peer.enabled' : 'peer.disabled', actor, name, reason);
+        const type = enabled ? 'peer-enable' : 'peer-disable';
+        expectAnswer(await engine.submit({ type, peer: name, actor, reason }), 'done');
+        // A reload may have removed it while the fact was written down.
+        find(name);
+        announcer.setEnabled(name, enabled, shutdownCommunication(reason));
         return view(name);
       },
     );

@@ -205,6 +205,10 @@ export const PeerSchema = z.object({
   peer_asn: z.int(),
   state: z.enum(['idle', 'connect', 'active', 'opensent', 'openconfirm', 'established']),
   enabled: z.boolean(),
+  disabled: z
+    .object({ by: z.string(), at: time, reason: z.string() })
+    .nullable()
+    .describe('Who keeps the session down, since when and why; null when no operator does'),
   established_at: time.nullable(),
   uptime_seconds: z.number().nullable(),
   families: z.array(z.string()).describe('As configured'),

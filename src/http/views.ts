@@ -200,6 +200,9 @@ function factBody(fact: RecordedFact['fact']): Readonly<Record<string, unknown>>
     case 'control.paused':
     case 'control.resumed':
       return { actor: actorView(fact.actor), reason: fact.reason };
+    case 'peer.disabled':
+    case 'peer.enabled':
+      return { peer: fact.peer, actor: actorView(fact.actor), reason: fact.reason };
     case 'policy.loaded':
       return { actor: actorView(fact.actor), summary: fact.summary };
   }

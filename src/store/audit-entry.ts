@@ -35,7 +35,7 @@ export interface AuditEntry {
   readonly after: AuditValues | null;
 }
 
-/** Something done that no fact of the decision core records, such as disabling a peer. */
+/** Something done that no fact of the decision core records, such as clearing a peer. */
 export interface AuditAction {
   /** `noun.verb` */
   readonly type: string;
@@ -196,7 +196,12 @@ export function entryOfAction({ type, at, actor, target, reason }: AuditAction):
   return entry(null, at, type, actor, { type: noun, id: target }, { reason });
 }
 
-type OperatorFact = Extract<Fact, { type: `safelist.${string}` | `control.${string}` | `policy.${string}` }>;
+type OperatorFact = Extract<
+  Fact,
+  {
+    type: `safelist.${string}` | `control.${string}` | `peer.${string}` | `policy.${string}`;
+  }
+>;
 
 function operatorEntry(seq: number, at: number, fact: OperatorFact): AuditEntry {
   switch (fact.type) {
@@ -236,6 +241,21 @@ function operatorEntry(seq: number, at: number, fact: OperatorFact): AuditEntry 
           reason: fact.reason,
           before: { paused: !paused },
           after: { paused },
+        },
+      );
+    }
+    case 'peer.disabled':
+    case 'peer.enabled': {
+      const enabled = fact.type === 'peer.enabled';
+      return entry(
+        seq,
+        at,
+        fact.type,
+        fact.actor,
+        { type: 'peer', id: fact.peer },
+        {
+          reason: fact.reason,
+          after: { enabled },
         },
       );
     }

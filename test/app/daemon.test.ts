@@ -197,6 +197,39 @@ describe('the daemon', () => {
     }
   });
 
+  it('keeps a neighbor that an operator disabled down after a restart, and says who did it and why', async () => {
+    const { router, port, rules } = await lab();
+    const folder = await newFolder();
+    const first = await start({ folder, routerPort: port });
+    await until('the session', () => first.daemon.announcer.isEstablished('lab'));
+    const down = await call(first.daemon, 'POST', '/v1/peers/lab/disable', {
+      operator_id: 'kim',
+      reason: 'line card',
+    });
+    assert.equal(down.body.enabled, false);
+    await first.daemon.stop();
+
+    const second = await start({ folder, routerPort: port });
+    await call(second.daemon, 'POST', '/v1/events', UDP_FLOOD);
+    const [peer] = second.daemon.announcer.peers();
+    assert.deepEqual([peer?.enabled, peer?.state], [false, 'idle']);
+    const answer = await request(`http://${second.daemon.http.host}:${second.daemon.http.port}/v1/peers`);
+    const [shown] = (await answer.body.json()) as { disabled: Record<string, unknown> }[];
+    assert.deepEqual([shown?.disabled.by, shown?.disabled.reason], ['kim', 'line card']);
+    const up = await call(second.daemon, 'POST', '/v1/peers/lab/enable', { operator_id: 'kim' });
+    assert.deepEqual([up.body.enabled, up.body.disabled], [true, null]);
+    await until('the rule', () => rules().length === 1);
+    await second.daemon.stop();
+
+    const third = await start({ folder, routerPort: port });
+    try {
+      await until('the session', () => third.daemon.announcer.isEstablished('lab'));
+    } finally {
+      await third.daemon.stop();
+      await router.close();
+    }
+  });
+
   it('decides without any router in mock mode', async () => {
     const bgp = {
       mode: 'mock',

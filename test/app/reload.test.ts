@@ -160,6 +160,24 @@ describe('Reloader', () => {
     assert.equal(at.reloader.config.bgp.control.length, 1);
   });
 
+  it('keeps a neighbor that an operator disabled down, and forgets it when the configuration no longer has it', async () => {
+    const at = await running(['edge1', 'edge2']);
+    await at.engine.submit({ type: 'peer-disable', peer: 'edge2', actor: NOC, reason: 'line card' });
+    at.announcer.setEnabled('edge2', false);
+    at.files.config = await configOf(['edge1', 'edge2', 'edge3']);
+    assert.ok((await at.reloader.reload(NOC)).ok);
+    assert.equal(at.announcer.isEstablished('edge2'), false);
+    assert.deepEqual([...at.engine.state.disabledPeers.keys()], ['edge2']);
+
+    at.files.config = await configOf(['edge1']);
+    const reloading = at.reloader.reload(NOC);
+    await idle();
+    await idle();
+    at.announcer.part();
+    assert.ok((await reloading).ok);
+    assert.equal(at.engine.state.disabledPeers.size, 0);
+  });
+
   it('reads the files once more for whoever asks during a reload, since they may have changed', async () => {
     const at = await running(['edge1']);
     const changed = await configOf(['edge1', 'edge2']);

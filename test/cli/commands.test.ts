@@ -33,6 +33,23 @@ const MITIGATION = {
   ending: false,
 };
 
+test('peers say who disabled a neighbor and why', async (t) => {
+  const disabled = { by: 'kim', at: '2026-01-02T03:04:05.000Z', reason: 'line card' };
+  const down = { ...PEER, state: 'idle', enabled: false, last_error: 'x' };
+  const api = await fakeApi(t, {
+    'GET /v1/peers': {
+      status: 200,
+      body: [
+        { ...down, disabled },
+        { ...down, disabled: null },
+      ],
+    },
+  });
+  const { stdout } = await cli(['peers', '--api', api.url], { columns: 160 });
+  assert.match(stdout, /disabled by kim at 2026-01-02T03:04:05\.000Z: line card/);
+  assert.match(stdout, /disabled in the configuration/);
+});
+
 test('peers are a table, the same as peers list', async (t) => {
   const api = await fakeApi(t, { 'GET /v1/peers': { status: 200, body: [PEER] } });
   const short = await cli(['peers', '--api', api.url]);

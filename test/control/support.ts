@@ -119,6 +119,7 @@ export function stateOf(
   return {
     seq: mitigations.length,
     paused: null,
+    disabledPeers: new Map(),
     mitigations: new Map(mitigations.map((one) => [one.id, one])),
     live: new Set(mitigations.map((one) => one.id)),
     withMatch: (key) => new Set(mitigations.filter((one) => keyOf(one) === key).map((one) => one.id)),

@@ -33,6 +33,7 @@ function busyWorld(): World {
   world.event({ action: 'unban', id: 'b' });
   world.safelist('198.51.100.0/24');
   world.do({ type: 'pause', actor: ALICE, reason: 'test' });
+  world.do({ type: 'peer-disable', peer: 'edge1', actor: ALICE, reason: 'line card' });
   return world;
 }
 
@@ -118,6 +119,24 @@ describe('the state', () => {
   });
 });
 
+describe('disabled neighbors', () => {
+  test('are remembered with who, when and why, through a snapshot, until they are enabled', () => {
+    const world = busyWorld();
+    const said = { actor: ALICE, at: world.state.lastAt, reason: 'line card' };
+    assert.deepEqual([...world.state.disabledPeers], [['edge1', said]]);
+    const restored = restoreState(JSON.parse(JSON.stringify(world.state.snapshot())));
+    assert.deepEqual([...restored.disabledPeers], [['edge1', said]]);
+    world.do({ type: 'peer-enable', peer: 'edge1', actor: ALICE, reason: '' });
+    assert.equal(world.state.disabledPeers.size, 0);
+  });
+
+  test('are none in a snapshot of a version that did not keep them', () => {
+    const { schema, seq, data } = busyWorld().state.snapshot();
+    const old = Object.fromEntries(Object.entries(Object(data)).filter(([key]) => key !== 'disabledPeers'));
+    assert.equal(restoreState({ schema, seq, data: old }).disabledPeers.size, 0);
+  });
+});
+
 describe('a group of facts', () => {
   test('that is rolled back leaves everything as it was', () => {
     const world = busyWorld();
@@ -128,6 +147,8 @@ describe('a group of facts', () => {
     world.attack({ ports: [80, 81, 82] });
     world.do({ type: 'withdraw-all', actor: ALICE, reason: '' });
     world.do({ type: 'confirm-ended', ids: [...world.state.live] });
+    world.do({ type: 'peer-enable', peer: 'edge1', actor: ALICE, reason: '' });
+    world.do({ type: 'peer-disable', peer: 'edge2', actor: ALICE, reason: '' });
     world.safelist('203.0.113.0/24');
     world.do({ type: 'safelist-remove', prefix: '198.51.100.0/24', actor: ALICE });
     world.event({ victim: '8.8.4.4' });

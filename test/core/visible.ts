@@ -13,6 +13,7 @@ export function visible(state: StateHandle): unknown {
     seq: state.seq,
     lastAt: state.lastAt,
     paused: state.paused,
+    disabledPeers: [...state.disabledPeers],
     mitigations,
     live: [...state.live],
     events: [...state.events],

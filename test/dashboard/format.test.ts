@@ -8,6 +8,7 @@ interface Format {
   attack(event: { vector: string; bps: number | null; pps: number | null }): string;
   mitigationStatus(mitigation: object): { text: string; kind: string };
   peerKind(peer: { state: string; enabled: boolean }): string;
+  disabledText(peer: { disabled: { by: string; reason: string } | null }): string;
 }
 interface FeedParser {
   createFeedParser(onMessage: (message: Record<string, string>) => void): (text: string) => void;
@@ -17,6 +18,13 @@ const format: Format = await import(moduleAt('format.js'));
 const { createFeedParser }: FeedParser = await import(moduleAt('feed-parser.js'));
 
 describe('the figures of the dashboard', () => {
+  it('tells who keeps a session down', () => {
+    const kim = { by: 'kim', reason: 'line card' };
+    assert.equal(format.disabledText({ disabled: kim }), 'disabled by kim: line card');
+    assert.equal(format.disabledText({ disabled: { ...kim, reason: '' } }), 'disabled by kim');
+    assert.equal(format.disabledText({ disabled: null }), 'disabled in the configuration');
+  });
+
   it('tells how long in the two largest units', () => {
     for (const [ms, text] of [
       [-5_000, '0 s'],

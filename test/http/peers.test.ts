@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { z } from 'zod';
 import { routeAttributes, routeKey } from '../../src/bgp/rib/route.ts';
 import { PeerSchema, RibRouteSchema } from '../../src/http/schemas.ts';
+import { StoreError } from '../../src/store/store.ts';
 import { api, bearer, MITIGATION_ID } from './support.ts';
 
 const FAMILY = { afi: 1, safi: 133 };
@@ -35,8 +36,9 @@ describe('GET /v1/peers', () => {
 });
 
 describe('POST /v1/peers/{name}', () => {
-  it('disables, enables and clears, and leaves each to the audit', async () => {
-    const { app, actions } = await api();
+  it('disables and enables as facts that the engine records, and leaves a clearing to the audit', async () => {
+    const { app, actions, engine } = await api();
+    engine.answer = () => ({ type: 'done', affected: ['edge1'] });
     const command = (path: string, payload?: object) =>
       app.inject({
         method: 'POST',
@@ -52,12 +54,43 @@ describe('POST /v1/peers/{name}', () => {
     assert.equal((await command('clear', { mode: 'brutal' })).statusCode, 400);
     assert.deepEqual(
       actions.map(({ type, target, reason, actor }) => [type, target, reason, actor.name]),
+      [['peer.cleared', 'edge1', 'hard', 'the-operator']],
+    );
+    assert.deepEqual(
+      engine.commands.map((one) =>
+        one.type === 'peer-disable' || one.type === 'peer-enable'
+          ? [one.type, one.peer, one.reason, one.actor.name]
+          : one,
+      ),
       [
-        ['peer.disabled', 'edge1', 'maintenance', 'kim'],
-        ['peer.enabled', 'edge1', '', 'the-operator'],
-        ['peer.cleared', 'edge1', 'hard', 'the-operator'],
+        ['peer-disable', 'edge1', 'maintenance', 'kim'],
+        ['peer-enable', 'edge1', '', 'the-operator'],
       ],
     );
+  });
+
+  it('shows who keeps a session down, since when and why', async () => {
+    const { app, engine } = await api();
+    const actor = { kind: 'operator', name: 'kim' } as const;
+    engine.record({ type: 'peer.disabled', peer: 'edge1', actor, reason: 'line card' });
+    const response = await app.inject({ url: '/v1/peers', headers: bearer('viewer') });
+    const [edge1, edge2] = z.array(PeerSchema).parse(response.json());
+    assert.deepEqual(edge1?.disabled, { by: 'kim', at: '2026-11-23T12:00:00.000Z', reason: 'line card' });
+    assert.equal(edge2?.disabled, null);
+  });
+
+  it('touches no session when the fact cannot be written down', async () => {
+    const { app, engine, announcer } = await api();
+    engine.answer = () => {
+      throw new StoreError('no space left');
+    };
+    const response = await app.inject({
+      method: 'POST',
+      url: '/v1/peers/edge1/disable',
+      headers: bearer('operator'),
+    });
+    assert.equal(response.statusCode, 503);
+    assert.equal(announcer.isEstablished('edge1'), true);
   });
 
   it('answers 404 to a neighbor that is not configured', async () => {

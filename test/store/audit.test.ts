@@ -209,6 +209,16 @@ describe('Entries of the audit', () => {
         'maintenance',
       ],
       [
+        { type: 'peer.disabled', peer: 'edge1', actor: OPERATOR, reason: 'line card' },
+        { type: 'peer', id: 'edge1' },
+        'line card',
+      ],
+      [
+        { type: 'peer.enabled', peer: 'edge1', actor: OPERATOR, reason: '' },
+        { type: 'peer', id: 'edge1' },
+        '',
+      ],
+      [
         { type: 'policy.loaded', actor: OPERATOR, summary: '2 playbooks' },
         { type: 'policy', id: 'configuration' },
         '2 playbooks',
@@ -221,7 +231,7 @@ describe('Entries of the audit', () => {
       );
     }
     const action = entryOfAction({
-      type: 'peer.disabled',
+      type: 'peer.cleared',
       at: NOW,
       actor: OPERATOR,
       target: 'edge1',
@@ -238,10 +248,10 @@ describe('The audit log', () => {
   test('is one JSON line an entry, for the owner alone, and gives the newest first', async (t) => {
     const { log: audit, path, errors } = await log(t);
     audit.record(facts(1, 3));
-    audit.recordAction({ type: 'peer.disabled', at: NOW, actor: OPERATOR, target: 'edge1', reason: 'a\nb' });
+    audit.recordAction({ type: 'peer.cleared', at: NOW, actor: OPERATOR, target: 'edge1', reason: 'a\nb' });
     assert.deepEqual(
       (await audit.newest(2)).map((e) => e.action),
-      ['peer.disabled', 'control.paused'],
+      ['peer.cleared', 'control.paused'],
     );
     assert.deepEqual(
       (await audit.newest(9)).map((e) => e.seq),

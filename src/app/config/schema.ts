@@ -1,5 +1,6 @@
 /** What may stand in prefixd.yaml: every key with its default, range, unit and meaning. */
 import { z } from 'zod';
+import { ALERT_EVENTS } from '../../alert/events.ts';
 import type { LabelMap } from '../../ingest/alertmanager.ts';
 import { DEFAULT_LABELS } from '../../ingest/alertmanager.ts';
 import { bgp } from './bgp-schema.ts';
@@ -268,22 +269,6 @@ const destination = z.discriminatedUnion('type', [
       .describe('Environment variable that holds the key of `X-Prefixd-Signature` (HMAC-SHA256).'),
   }),
 ]);
-
-/** Facts that can raise an alert. */
-export const ALERT_EVENTS = [
-  'mitigation.created',
-  'mitigation.rejected',
-  'mitigation.extended',
-  'mitigation.widened',
-  'mitigation.escalated',
-  'mitigation.withdrawn',
-  'mitigation.expired',
-  'safelist.added',
-  'safelist.removed',
-  'control.paused',
-  'control.resumed',
-  'policy.loaded',
-] as const;
 
 const alerting = z.strictObject({
   destinations: z.array(destination).default([]).describe('Where alerts go.'),

@@ -1,4 +1,5 @@
 /** The configuration as the daemon uses it: defaults filled in, texts parsed, secrets resolved, paths absolute. */
+import type { AlertEvent } from '../../alert/events.ts';
 import type { SpeakerSettings } from '../../bgp/speaker/types.ts';
 import type { NeighborPolicy } from '../../control/render.ts';
 import type { Policy } from '../../core/policy.ts';
@@ -54,21 +55,6 @@ export type AlertDestination =
   | { readonly type: 'slack'; readonly webhookUrl: string }
   | { readonly type: 'pagerduty'; readonly routingKey: string }
   | { readonly type: 'webhook'; readonly url: string; readonly secret: string | null };
-
-/** Facts that can raise an alert. */
-export type AlertEvent =
-  | 'mitigation.created'
-  | 'mitigation.rejected'
-  | 'mitigation.extended'
-  | 'mitigation.widened'
-  | 'mitigation.escalated'
-  | 'mitigation.withdrawn'
-  | 'mitigation.expired'
-  | 'safelist.added'
-  | 'safelist.removed'
-  | 'control.paused'
-  | 'control.resumed'
-  | 'policy.loaded';
 
 export interface AlertingSettings {
   readonly destinations: readonly AlertDestination[];
