@@ -44,7 +44,8 @@ export interface Daemon {
   readonly http: BoundAddress;
   readonly announcer: Announcer;
   readonly engine: Engine;
-  reload(actor: Actor): Promise<ReloadOutcome>;
+  /** `confirmed`: go ahead although many mitigations end by it. */
+  reload(actor: Actor, confirmed?: boolean): Promise<ReloadOutcome>;
   /** Finishes requests, parts from the neighbors as configured, flushes the journal. */
   stop(): Promise<void>;
 }
@@ -185,7 +186,7 @@ async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
     http: http.bound,
     announcer,
     engine,
-    reload: (actor) => reloader.reload(actor),
+    reload: (actor, confirmed) => reloader.reload(actor, confirmed),
     stop: async () => {
       const { preserveAnnouncements, drainTimeoutSeconds } = reloader.config.shutdown;
       await http.server.close((drainTimeoutSeconds * 1000) / 2);

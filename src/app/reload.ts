@@ -24,7 +24,8 @@ export class Reloader {
   readonly #adopted = new Set<(config: LoadedConfig) => Promise<void>>();
   #config: LoadedConfig;
   #running: Promise<ReloadOutcome> | null = null;
-  #next: Promise<ReloadOutcome> | null = null;
+  /** By whether it is confirmed: what one caller confirmed is not confirmed by another. */
+  readonly #next = new Map<boolean, Promise<ReloadOutcome>>();
 
   constructor(options: ReloaderOptions) {
     this.#options = options;
@@ -43,24 +44,25 @@ export class Reloader {
 
   /**
    * Reads the files anew and adopts them. Calls during a reload share one more after it, because files may have changed
-   * since it read them. Rejects with StoreError when the journal cannot be written; nothing has changed then.
+   * since it read them. Without `confirmed`, a configuration that would end many mitigations is refused. Rejects with StoreError when the journal cannot be written; nothing has changed then.
    */
-  reload(actor: Actor): Promise<ReloadOutcome> {
+  reload(actor: Actor, confirmed = false): Promise<ReloadOutcome> {
     if (this.#running === null) {
-      this.#running = this.#reload(actor).finally(() => {
+      this.#running = this.#reload(actor, confirmed).finally(() => {
         this.#running = null;
       });
       return this.#running;
     }
     const again = (): Promise<ReloadOutcome> => {
-      this.#next = null;
-      return this.reload(actor);
+      this.#next.delete(confirmed);
+      return this.reload(actor, confirmed);
     };
-    this.#next ??= this.#running.then(again, again);
-    return this.#next;
+    const next = this.#next.get(confirmed) ?? this.#running.then(again, again);
+    this.#next.set(confirmed, next);
+    return next;
   }
 
-  async #reload(actor: Actor): Promise<ReloadOutcome> {
+  async #reload(actor: Actor, confirmed: boolean): Promise<ReloadOutcome> {
     const { load, engine, logger } = this.#options;
     if (load === undefined) return { ok: false, problems: ['the built-in configuration cannot be reloaded'] };
     const result = await load();
@@ -72,7 +74,19 @@ export class Reloader {
     const next = withSettingsOfStart(result.config, this.#config);
     const warnings = [...result.warnings.map(formatProblem), ...needRestart(this.#config, result.config)];
     const summary = summarize(next);
-    await engine.adopt(next.policy, { type: 'policy-loaded', actor, summary });
+    const answer = await engine.adopt(next.policy, {
+      type: 'policy-loaded',
+      actor,
+      summary,
+      ask: !confirmed,
+    });
+    if (answer.type === 'needs-confirmation') {
+      logger.error(
+        { actor: actor.name, effect: answer.detail },
+        'reload refused; nothing was changed: confirm it with prefixd reload --yes',
+      );
+      return { ok: false, effect: answer.detail, wouldWithdraw: answer.ends, active: answer.active };
+    }
     const neighborsBefore = this.#config.bgp.speaker.neighbors;
     this.#config = next;
     for (const failure of await this.#follow(next, neighborsBefore, actor)) {

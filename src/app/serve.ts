@@ -56,7 +56,7 @@ export async function serveApi(
     settings: () => reloader.config.shown.settings,
     inventory: () => reloader.config.shown.inventory,
     playbooks: () => reloader.config.shown.playbooks,
-    reload: (actor) => reloader.reload(actor),
+    reload: (actor, confirmed) => reloader.reload(actor, confirmed),
     audit: (limit) => audit.newest(limit),
   });
   reloadCertificates(reloader, server);

@@ -123,10 +123,14 @@ function readAnswer(status: number, text: string): unknown {
 /** An answer that is an error. */
 export class ApiError extends CliError {
   readonly status: number;
+  /** What would happen, when the daemon wants it confirmed. */
+  readonly unconfirmed: string | undefined;
 
   constructor(status: number, body: unknown) {
     super(exitCodeOf(status), messageOf(status, body));
     this.status = status;
+    const { reason, effect, detail } = Object(body);
+    this.unconfirmed = reason === 'needs_confirmation' ? String(effect ?? detail) : undefined;
   }
 }
 

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { list, record, text } from './answer.ts';
 import { withClient } from './client.ts';
+import { callConfirmed } from './confirm.ts';
 import type { Context } from './context.ts';
 import { operatorOf } from './context.ts';
 import { json } from './render.ts';
@@ -34,10 +35,15 @@ export function registerControl(program: Command, contextFor: (command: Command)
       'let the daemon read its configuration again: all of it, or, when anything is wrong, nothing',
     )
     .option('--operator <name>', 'who does this (default: the name of the user)')
-    .action(async (options: { operator?: string }, command: Command) => {
+    .option('-y, --yes', 'do not ask, however many mitigations it withdraws')
+    .action(async (options: { operator?: string; yes?: true }, command: Command) => {
       const context = contextFor(command);
       const body = { operator_id: operatorOf(context, options.operator) };
-      const answer = await withClient(context, (client) => client.post('/v1/config/reload', body));
+      const answer = await withClient(context, (client) =>
+        callConfirmed(context, options.yes === true, (confirm) =>
+          client.post('/v1/config/reload', { ...body, ...confirm }),
+        ),
+      );
       if (context.options.format === 'json') return void context.io.stdout.write(json(answer));
       const { summary, warnings } = record(answer);
       context.io.stdout.write(`Reloaded: ${text(summary)}\n`);

@@ -224,9 +224,14 @@ async function withdrawOne(context: Context, client: ApiClient, id: string, body
   context.io.stdout.write(`${text(withdrawn)} ${state}.\n`);
 }
 
-/** Somebody at a terminal is asked; a program that says `--all` means it. */
+/** Somebody at a terminal is asked; a program has to say `--yes`. */
 async function confirmAll(context: Context, client: ApiClient): Promise<void> {
-  if (!context.io.inputIsTerminal) return;
+  if (!context.io.inputIsTerminal) {
+    throw new CliError(
+      Exit.InvalidInput,
+      'nothing was changed: this withdraws every mitigation; repeat it with --yes to go ahead',
+    );
+  }
   const live = number(record(record(await client.get('/v1/health/detail')).mitigations).live);
   await confirm(context.io, `Withdraw all ${live} mitigations?`);
 }

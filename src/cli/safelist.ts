@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { list, record, records, text } from './answer.ts';
 import { withClient } from './client.ts';
+import { callConfirmed } from './confirm.ts';
 import type { Context } from './context.ts';
 import { operatorOf } from './context.ts';
 import { drawingFor } from './drawing.ts';
@@ -27,10 +28,15 @@ export function registerSafelist(program: Command, contextFor: (command: Command
     .description('add a prefix, and withdraw what it covers')
     .requiredOption('--reason <text>', 'why, for the audit')
     .option('--operator <name>', 'who does this (default: the name of the user)')
-    .action(async (prefix: string, options: { reason: string; operator?: string }, command: Command) => {
+    .option('-y, --yes', 'do not ask, however many mitigations it withdraws')
+    .action(async (prefix: string, options: AddOptions, command: Command) => {
       const context = contextFor(command);
       const body = { operator_id: operatorOf(context, options.operator), prefix, reason: options.reason };
-      const answer = await withClient(context, (client) => client.post('/v1/safelist', body));
+      const answer = await withClient(context, (client) =>
+        callConfirmed(context, options.yes === true, (confirm) =>
+          client.post('/v1/safelist', { ...body, ...confirm }),
+        ),
+      );
       if (context.options.format === 'json') return void context.io.stdout.write(json(answer));
       const { prefix: added, withdrawn } = record(answer);
       context.io.stdout.write(
@@ -47,6 +53,12 @@ export function registerSafelist(program: Command, contextFor: (command: Command
       if (context.options.format === 'json') context.io.stdout.write(json({ prefix, removed: true }));
       else context.io.stdout.write(`${printable(prefix)} is no longer on the safelist.\n`);
     });
+}
+
+interface AddOptions {
+  readonly reason: string;
+  readonly operator?: string;
+  readonly yes?: true;
 }
 
 const COLUMNS: readonly Column<ReturnType<typeof record>>[] = [

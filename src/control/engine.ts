@@ -260,6 +260,8 @@ export class Engine implements EngineView {
         job.reject(error);
         continue;
       }
+      // A policy that was only asked about is not adopted.
+      if (decision.answer.type === 'needs-confirmation') this.#policy = policyBefore;
       answered.push({ job, answer: decision.answer });
       for (const fact of decision.facts) {
         const recorded: RecordedFact = { seq: this.#state.seq + 1, at: now, fact };

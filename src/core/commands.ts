@@ -34,8 +34,15 @@ export type Command =
       readonly ttlSeconds: number;
       readonly reason: string;
     }
-  /** `prefix` is canonical. */
-  | { readonly type: 'safelist-add'; readonly prefix: string; readonly actor: Actor; readonly reason: string }
+  | {
+      readonly type: 'safelist-add';
+      /** Canonical. */
+      readonly prefix: string;
+      readonly actor: Actor;
+      readonly reason: string;
+      /** Answer `needs-confirmation` and change nothing when it would take down much (see confirm.ts). */
+      readonly ask?: boolean;
+    }
   | { readonly type: 'safelist-remove'; readonly prefix: string; readonly actor: Actor }
   | { readonly type: 'pause' | 'resume'; readonly actor: Actor; readonly reason: string }
   /** Keeps a neighbor's session down, or lets it come up; `peer` is the name of a neighbor. */
@@ -50,7 +57,13 @@ export type Command =
   /** The reconciler saw that every established session was sent the withdrawal of these. */
   | { readonly type: 'confirm-ended'; readonly ids: readonly string[] }
   /** The policy was swapped; the new one is in the context. Ends what the new safelist covers. */
-  | { readonly type: 'policy-loaded'; readonly actor: Actor; readonly summary: string };
+  | {
+      readonly type: 'policy-loaded';
+      readonly actor: Actor;
+      readonly summary: string;
+      /** As for `safelist-add`; the policy is not adopted then. */
+      readonly ask?: boolean;
+    };
 
 export type Answer =
   | {
@@ -72,6 +85,14 @@ export type Answer =
   | { readonly type: 'not-found'; readonly detail: string }
   /** It exists, but not in a state in which this can be done (409). */
   | { readonly type: 'conflict'; readonly detail: string }
+  /** It would end many mitigations at once, and nobody has confirmed that; nothing was changed. */
+  | {
+      readonly type: 'needs-confirmation';
+      /** What would happen: "adding 0.0.0.0/0 to the safelist would withdraw 7 of 7 active mitigations". */
+      readonly detail: string;
+      readonly ends: number;
+      readonly active: number;
+    }
   | { readonly type: 'safelist'; readonly entry: SafelistEntry; readonly withdrawn: readonly string[] }
   | { readonly type: 'done'; readonly affected: readonly string[] };
 

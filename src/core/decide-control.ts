@@ -2,6 +2,7 @@
 import { overlaps, type Prefix, parsePrefix } from '../net/prefix.ts';
 import { isActive, isLive } from './active-counts.ts';
 import type { Command, DecideContext, Decision } from './commands.ts';
+import { askBeforeEnding, askBeforeSafelisting } from './confirm.ts';
 import type { Fact } from './facts.ts';
 import { judgeProtectedPorts, judgeTarget } from './guardrails.ts';
 import { endedFact, endingFacts } from './lifecycle.ts';
@@ -48,13 +49,16 @@ export function decideWithdrawAll(
 /** Adds a prefix, and ends every mitigation whose destination or source has an address in common with it. */
 export function decideSafelistAdd(
   state: DecisionView,
-  { prefix: text, actor, reason }: Of<'safelist-add'>,
+  { prefix: text, actor, reason, ask }: Of<'safelist-add'>,
   { now }: DecideContext,
 ): Decision {
   const prefix = parsePrefix(text);
   if (typeof prefix === 'string') throw new RangeError(prefix);
   const entry = { prefix: text, reason, addedAt: now, addedBy: actor, configured: false };
-  const touched = activeOnes(state).filter((mitigation) => touches(mitigation, prefix));
+  const active = activeOnes(state);
+  const touched = active.filter((mitigation) => touches(mitigation, prefix));
+  const question = ask === true ? askBeforeSafelisting(prefix, touched, active.length) : null;
+  if (question !== null) return { facts: [], answer: question };
   const ended = endAll(touched, () => `safelisted: ${text} (${reason})`, actor, now);
   return {
     facts: [{ type: 'safelist.added', entry }, ...ended.facts],
@@ -131,7 +135,7 @@ export function confirmEnded(state: DecisionView, { ids }: Of<'confirm-ended'>):
  */
 export function decidePolicyLoaded(
   state: DecisionView,
-  { actor, summary }: Of<'policy-loaded'>,
+  { actor, summary, ask }: Of<'policy-loaded'>,
   context: DecideContext,
 ): Decision {
   const { policy, now } = context;
@@ -143,7 +147,10 @@ export function decidePolicyLoaded(
         : forbiddenBy(policy, mitigation, state);
     if (why !== null) reasons.set(mitigation.id, `the new policy forbids it: ${why}`);
   }
-  const forbidden = activeOnes(state).filter(({ id }) => reasons.has(id));
+  const active = activeOnes(state);
+  const forbidden = active.filter(({ id }) => reasons.has(id));
+  const question = ask === true ? askBeforeEnding('the new configuration', forbidden, active.length) : null;
+  if (question !== null) return { facts: [], answer: question };
   const ended = endAll(forbidden, ({ id }) => reasons.get(id) ?? '', actor, now);
   const moved = activeOnes(state).flatMap((mitigation) =>
     reasons.has(mitigation.id) ? [] : movedFacts(mitigation, policy, actor),

@@ -2,7 +2,7 @@
 import type { Answer } from '../core/commands.ts';
 import { HttpProblem } from './problem.ts';
 
-/** The answer as wanted, or the problem that it is: refused 422, not found 404, conflict 409. */
+/** The answer as wanted, or the problem that it is: refused 422, not found 404, conflict and unconfirmed 409. */
 export function expectAnswer<Type extends Answer['type']>(
   answer: Answer,
   type: Type,
@@ -13,11 +13,21 @@ export function expectAnswer<Type extends Answer['type']>(
       throw new HttpProblem(422, answer.detail, { reason: answer.reason, extensions: { why: answer.why } });
     case 'not-found':
       throw new HttpProblem(404, answer.detail);
+    case 'needs-confirmation':
+      throw unconfirmed(answer.detail, answer.ends, answer.active);
     case 'conflict':
       throw new HttpProblem(409, answer.detail);
     default:
       throw new TypeError(`the engine answered "${answer.type}" where "${type}" was expected`);
   }
+}
+
+/** 409 for what would end many mitigations at once. `effect` says what would happen, for whoever asks somebody. */
+export function unconfirmed(effect: string, wouldWithdraw: number, active: number): HttpProblem {
+  return new HttpProblem(409, `Nothing was changed: ${effect}; repeat it with "confirm": true to go ahead`, {
+    reason: 'needs_confirmation',
+    extensions: { effect, would_withdraw: wouldWithdraw, active },
+  });
 }
 
 function isAnswer<Type extends Answer['type']>(

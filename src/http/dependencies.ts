@@ -47,7 +47,9 @@ export interface HttpLogger {
 /** How a reload went. A failed one changed nothing; each problem names its place and what to do. */
 export type ReloadOutcome =
   | { readonly ok: true; readonly summary: string; readonly warnings?: readonly string[] }
-  | { readonly ok: false; readonly problems: readonly string[] };
+  | { readonly ok: false; readonly problems: readonly string[] }
+  /** Nobody has confirmed that it may withdraw so many. */
+  | { readonly ok: false; readonly effect: string; readonly wouldWithdraw: number; readonly active: number };
 
 /** Something an operator did that is no fact of the decision core, for the audit log. */
 export interface OperatorAction {
@@ -98,7 +100,8 @@ export interface HttpDependencies {
   readonly settings: () => unknown;
   readonly inventory: () => unknown;
   readonly playbooks: () => unknown;
-  readonly reload: (actor: Actor) => Promise<ReloadOutcome>;
+  /** `confirmed`: go ahead although many mitigations end. */
+  readonly reload: (actor: Actor, confirmed: boolean) => Promise<ReloadOutcome>;
   /** The newest entries of the audit log, newest first, at most `limit`. */
   readonly audit: (limit: number) => Promise<readonly unknown[]>;
 }

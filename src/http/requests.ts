@@ -15,6 +15,13 @@ function humanText(max: number) {
 const operatorId = humanText(128).describe('Who does this; recorded beside the name of the token');
 const reason = humanText(500).describe('Why; recorded');
 
+const confirmed = z
+  .boolean()
+  .optional()
+  .describe(
+    'Go ahead although it withdraws more than a tenth of the active mitigations (and more than one victim’s); otherwise 409 `needs_confirmation`',
+  );
+
 /** A call of FastNetMon Community's notify script passed on, or a document of FastNetMon Advanced. */
 export const FastNetMonBody = z.union([
   z.strictObject({
@@ -63,9 +70,12 @@ export const SafelistBody = z.strictObject({
   operator_id: operatorId.optional(),
   prefix: z.string().max(64).describe('An address is taken as its host prefix'),
   reason,
+  confirm: confirmed,
 });
 
-export const ReloadBody = z.strictObject({ operator_id: operatorId.optional() }).nullish();
+export const ReloadBody = z
+  .strictObject({ operator_id: operatorId.optional(), confirm: confirmed })
+  .nullish();
 
 /** Positive whole number in a query. */
 const limit = z.coerce.number().pipe(z.int().min(1).max(1000)).default(100);

@@ -44,7 +44,8 @@ export function registerSafelist(app: App, { engine }: HttpDependencies): void {
       config: { access: 'operate' },
       schema: {
         tags: ['safelist'],
-        summary: 'Add a prefix; mitigations that it covers are withdrawn',
+        summary:
+          'Add a prefix; mitigations that it covers are withdrawn. 409 `needs_confirmation` when these are many, or the prefix covers more than a /8 (IPv6: /16)',
         body: SafelistBody,
         response: {
           201: SafelistEntrySchema.extend({
@@ -62,6 +63,7 @@ export function registerSafelist(app: App, { engine }: HttpDependencies): void {
         prefix,
         actor,
         reason: request.body.reason,
+        ask: request.body.confirm !== true,
       });
       const { entry, withdrawn } = expectAnswer(answer, 'safelist');
       reply.code(201).header('location', `/v1/safelist/${encodeURIComponent(entry.prefix)}`);

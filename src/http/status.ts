@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { Mitigation } from '../core/types.ts';
 import { timeText } from '../net/time.ts';
+import { unconfirmed } from './answers.ts';
 import { type App, operatorOf } from './context.ts';
 import type { HttpDependencies } from './dependencies.ts';
 import { HttpProblem } from './problem.ts';
@@ -146,8 +147,9 @@ export function registerStatus(app: App, deps: HttpDependencies, feedReaders: ()
     },
     async (request) => {
       const actor = operatorOf(request, request.body?.operator_id);
-      const outcome = await deps.reload(actor);
+      const outcome = await deps.reload(actor, request.body?.confirm === true);
       if (outcome.ok) return { summary: outcome.summary, warnings: [...(outcome.warnings ?? [])] };
+      if ('effect' in outcome) throw unconfirmed(outcome.effect, outcome.wouldWithdraw, outcome.active);
       const [first = 'the configuration is not valid'] = outcome.problems;
       const more = outcome.problems.length > 1 ? ` (and ${outcome.problems.length - 1} more)` : '';
       deps.onOperatorAction({ type: 'config.reload_failed', at: clock(), actor, target: '', reason: first });

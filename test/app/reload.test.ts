@@ -56,10 +56,10 @@ class SlowlyParting extends MockAnnouncer {
 const folder = await mkdtemp(join(tmpdir(), 'prefixd-reload-'));
 after(() => rm(folder, { recursive: true, force: true }));
 
-async function configOf(names: readonly string[]): Promise<LoadedConfig> {
+async function configOf(names: readonly string[], more: object = {}): Promise<LoadedConfig> {
   const neighbors = names.map((name, i) => ({ name, address: `192.0.2.${i + 1}`, peer_asn: 65001 }));
   const bgp = { mode: 'mock', local_asn: 65010, router_id: '192.0.2.100', neighbors };
-  const result = await defaultConfig({ folder, settings: { bgp } });
+  const result = await defaultConfig({ folder, settings: { bgp, ...more } });
   assert.ok(result.ok, JSON.stringify(result));
   return result.config;
 }
@@ -158,6 +158,44 @@ describe('Reloader', () => {
     assert.equal(at.engine.policy, before);
     assert.equal(at.announcer.peers().length, 1);
     assert.equal(at.reloader.config.bgp.control.length, 1);
+  });
+
+  it('changes nothing when it would end more than a tenth of the mitigations, until that is confirmed', async () => {
+    const at = await running(['edge1']);
+    for (const victim of ['203.0.113.77', '203.0.113.78']) await at.engine.submit(ban(victim));
+    const before = at.engine.policy;
+    at.files.config = await configOf(['edge1', 'edge2'], { safelist: { prefixes: ['203.0.113.64/26'] } });
+    assert.deepEqual(await at.reloader.reload(NOC), {
+      ok: false,
+      effect: 'the new configuration would withdraw 2 of 2 active mitigations',
+      wouldWithdraw: 2,
+      active: 2,
+    });
+    assert.equal(at.engine.policy, before);
+    assert.equal(at.announcer.peers().length, 1);
+    assert.equal(at.reloader.config.bgp.control.length, 1);
+    await idle();
+    assert.equal(at.rules('edge1'), 2);
+
+    assert.ok((await at.reloader.reload(NOC, true)).ok);
+    await idle();
+    assert.equal(at.rules('edge1'), 0);
+    assert.equal(at.announcer.peers().length, 2);
+  });
+
+  it('takes the confirmation of one caller for that caller alone', async () => {
+    const at = await running(['edge1']);
+    for (const victim of ['203.0.113.77', '203.0.113.78']) await at.engine.submit(ban(victim));
+    at.files.config = await configOf(['edge1'], { safelist: { prefixes: ['203.0.113.64/26'] } });
+    const outcomes = await Promise.all([
+      at.reloader.reload(NOC),
+      at.reloader.reload(NOC),
+      at.reloader.reload(NOC, true),
+    ]);
+    assert.deepEqual(
+      outcomes.map(({ ok }) => ok),
+      [false, false, true],
+    );
   });
 
   it('keeps a neighbor that an operator disabled down, and forgets it when the configuration no longer has it', async () => {

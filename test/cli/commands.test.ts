@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { cli, fakeApi } from './harness.ts';
+import { cli, fakeApi, type Recorded, type Reply } from './harness.ts';
 
 const ID = '0b1c2d3e-4f50-4617-8293-a4b5c6d7e8f9';
 
@@ -138,13 +138,16 @@ test('withdraw needs one mitigation or --all, and a reason', async (t) => {
   assert.deepEqual(api.requests[0]?.body, { operator_id: 'ana', reason: 'false positive' });
 });
 
-test('a program withdraws everything at once; somebody at a terminal is asked first', async (t) => {
+test('a program withdraws everything with --yes; somebody at a terminal is asked first', async (t) => {
   const api = await fakeApi(t, {
     'POST /v1/control/withdraw-all': { status: 200, body: { paused: false, affected: [ID] } },
     'GET /v1/health/detail': { status: 200, body: { mitigations: { live: 7 } } },
   });
   const argv = ['withdraw', '--all', '--reason', 'panic', '--api', api.url];
-  assert.match((await cli(argv)).stdout, /^1 mitigation is being withdrawn/);
+  const unasked = await cli(argv);
+  assert.equal(unasked.code, 5);
+  assert.match(unasked.stderr, /nothing was changed: .* repeat it with --yes/);
+  assert.match((await cli([...argv, '--yes'])).stdout, /^1 mitigation is being withdrawn/);
   const refused = await cli(argv, { inputIsTerminal: true, stdin: 'n\n' });
   assert.match(refused.stderr, /Withdraw all 7 mitigations\? \[y\/N\]/);
   assert.equal(refused.code, 1);
@@ -269,6 +272,41 @@ test('a mitigation by hand has its rate in bits a second', async (t) => {
     5,
   );
 });
+
+/** Wants a confirmation for everything that is posted. */
+const cautious = ({ method, body }: Recorded): Reply | undefined => {
+  if (method !== 'POST') return undefined;
+  const { confirm } = Object(body);
+  if (confirm === true) {
+    return { status: 201, body: { prefix: '0.0.0.0/0', withdrawn: [ID], summary: 's', warnings: [] } };
+  }
+  const effect = 'it would withdraw 7 of 7 active mitigations';
+  return {
+    status: 409,
+    body: { detail: `Nothing was changed: ${effect}`, reason: 'needs_confirmation', effect },
+  };
+};
+
+for (const command of [['safelist', 'add', '0.0.0.0/0', '--reason', 'r'], ['reload']]) {
+  test(`${command[0]} asks before it takes much down, or takes --yes`, async (t) => {
+    const api = await fakeApi(t, cautious);
+    const argv = [...command, '--api', api.url];
+    const program = await cli(argv);
+    assert.equal(program.code, 5);
+    assert.match(program.stderr, /nothing was changed: it would withdraw 7 of 7 .*repeat it with --yes/);
+    assert.equal((await cli([...argv, '--yes'])).code, 0);
+    assert.equal((await cli([...argv, '-y'])).code, 0);
+    const refused = await cli(argv, { inputIsTerminal: true, stdin: 'n\n' });
+    assert.match(refused.stderr, /it would withdraw 7 of 7 active mitigations\. Go ahead\? \[y\/N\]/);
+    assert.equal(refused.code, 1);
+    const before = api.requests.length;
+    assert.equal((await cli(argv, { inputIsTerminal: true, stdin: 'y\n' })).code, 0);
+    assert.deepEqual(
+      api.requests.slice(before).map(({ body }) => Object(body).confirm),
+      [undefined, true],
+    );
+  });
+}
 
 test('pause, resume and reload', async (t) => {
   const problems = ['prefixd.yaml:1:1: x: unknown key', 'prefixd.yaml:2:1: y: unknown key'];

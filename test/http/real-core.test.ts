@@ -141,6 +141,27 @@ describe('the API over the real core', () => {
     assert.equal((await ask('DELETE', '/v1/safelist/203.0.113.0%2F28')).status, 404);
   });
 
+  it('asks before a safelist entry withdraws more than a tenth of what is active, and does it when that is confirmed', async (t) => {
+    const { ask } = await running(t);
+    for (const victim of ['203.0.113.10', '203.0.113.11']) {
+      await ask('POST', '/v1/events', { ...BAN, event_id: victim, victim_ip: victim });
+    }
+    const everything = { prefix: '0.0.0.0/0', reason: 'panic' };
+    const refused = await ask('POST', '/v1/safelist', everything);
+    assert.equal(refused.status, 409);
+    assert.equal(refused.body.reason, 'needs_confirmation');
+    assert.deepEqual([refused.body.would_withdraw, refused.body.active], [2, 2]);
+    assert.match(
+      refused.body.detail,
+      /^Nothing was changed: .*; repeat it with "confirm": true to go ahead$/,
+    );
+    const network = { prefix: '203.0.113.0/24', reason: 'ours' };
+    assert.equal((await ask('POST', '/v1/safelist', network)).status, 409);
+    const added = await ask('POST', '/v1/safelist', { ...network, confirm: true });
+    assert.equal(added.status, 201);
+    assert.equal(added.body.withdrawn.length, 2);
+  });
+
   it("makes an operator's own mitigation, pauses and withdraws all", async (t) => {
     const { ask, until } = await running(t);
     const own = {

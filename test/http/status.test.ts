@@ -115,6 +115,29 @@ describe('POST /v1/config/reload', () => {
     assert.deepEqual(response.json().problems, problems);
     assert.equal(actions[0]?.type, 'config.reload_failed');
   });
+
+  it('answers 409 to a reload that would withdraw many mitigations, until it is confirmed', async () => {
+    const effect = 'the new configuration would withdraw 3 of 4 active mitigations';
+    const { app } = await api({
+      reload: async (_actor, confirmed) =>
+        confirmed
+          ? { ok: true, summary: 'mode enforced' }
+          : { ok: false, effect, wouldWithdraw: 3, active: 4 },
+    });
+    const reload = (payload?: object) =>
+      app.inject({
+        method: 'POST',
+        url: '/v1/config/reload',
+        headers: bearer('admin'),
+        ...(payload === undefined ? {} : { payload }),
+      });
+    const refused = await reload();
+    assert.equal(refused.statusCode, 409);
+    const { reason, effect: told, would_withdraw, active } = refused.json();
+    assert.deepEqual([reason, told, would_withdraw, active], ['needs_confirmation', effect, 3, 4]);
+    assert.equal((await reload({ confirm: false })).statusCode, 409);
+    assert.equal((await reload({ confirm: true })).statusCode, 200);
+  });
 });
 
 describe('POST /v1/control', () => {
