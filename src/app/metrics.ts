@@ -31,6 +31,7 @@ const REASONS: Readonly<Record<RefusalReason, true>> = {
   quota_rate: true,
   rule_too_broad: true,
   not_enforceable: true,
+  invalid_report: true,
 };
 
 const FAST = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
@@ -71,7 +72,7 @@ export class Metrics {
     );
     this.#rejections = this.#meter.counter(
       'prefixd_guardrail_rejections_total',
-      'Mitigations that a guardrail refused',
+      'Reports and mitigations that were refused, by reason',
       ['reason'],
     );
     for (const reason of Object.keys(REASONS)) this.#rejections.inc({ reason }, 0);

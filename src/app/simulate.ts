@@ -165,7 +165,12 @@ export class Rehearsal {
   #commandBehind(fact: Fact): Command | undefined {
     switch (fact.type) {
       case 'event.received':
-        return { type: 'event', detection: fact.event.detection, actor: fact.event.actor };
+        return {
+          type: 'event',
+          detection: fact.event.detection,
+          actor: fact.event.actor,
+          ...(fact.event.refusal === 'invalid_report' ? { invalid: fact.event.why.slice(1) } : {}),
+        };
       case 'safelist.added': {
         const { prefix, addedBy: actor, reason } = fact.entry;
         return { type: 'safelist-add', prefix, actor, reason };

@@ -19,6 +19,8 @@ export type Command =
       readonly actor: Actor;
       /** How the token that reports it holds mitigations; absent: see Detection. */
       readonly hold?: HoldMode;
+      /** What could not be read in the report, in words: it is recorded as refused, and `detection` holds what could be read. */
+      readonly invalid?: readonly string[];
     }
   | { readonly type: 'withdraw'; readonly id: string; readonly actor: Actor; readonly reason: string }
   | { readonly type: 'withdraw-all'; readonly actor: Actor; readonly reason: string }

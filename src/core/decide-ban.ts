@@ -167,6 +167,7 @@ function draftFor(
     ports,
     allowedPorts: owner?.allowedPorts ?? NO_ALLOWED_PORTS,
     refinement: step.refinement,
+    ...(detection.traits === undefined ? {} : { traits: detection.traits }),
     action: step.action.type,
   });
 }

@@ -14,6 +14,7 @@ import {
 import { expire } from './decide-expire.ts';
 import { decideMitigate } from './decide-mitigate.ts';
 import { decideUnban } from './decide-unban.ts';
+import { asOfArrival, unreadable } from './event-answer.ts';
 import type { DecisionView } from './state-view.ts';
 
 /**
@@ -22,10 +23,13 @@ import type { DecisionView } from './state-view.ts';
  */
 export function decide(state: DecisionView, command: Command, context: DecideContext): Decision {
   switch (command.type) {
-    case 'event':
-      return command.detection.action === 'ban'
-        ? decideBan(state, command, context)
-        : decideUnban(state, command, context);
+    case 'event': {
+      if (command.invalid !== undefined) return unreadable(command, command.invalid, context);
+      const believed = asOfArrival(command, context);
+      return believed.detection.action === 'ban'
+        ? decideBan(state, believed, context)
+        : decideUnban(state, believed, context);
+    }
     case 'withdraw':
       return decideWithdraw(state, command, context);
     case 'withdraw-all':

@@ -2,12 +2,12 @@
 import type { Command, DecideContext, Decision } from './commands.ts';
 import type { Fact } from './facts.ts';
 import type { DecisionView } from './state-view.ts';
-import type { EventRecord, EventStatus, Mitigation, RefusalReason } from './types.ts';
+import type { Detection, EventRecord, EventStatus, Mitigation, RefusalReason } from './types.ts';
 import { secondsWords } from './words.ts';
 
 export type EventCommand = Extract<Command, { type: 'event' }>;
 
-/** How far ahead of this daemon's clock a detector's may be. */
+/** How far ahead of this daemon's clock a detector's may be before it is told. */
 const MAX_AHEAD_MS = 60_000;
 
 /** What came out of an event, before it is written down. */
@@ -30,7 +30,8 @@ export function eventDecision(
   now: number,
   outcome: Outcome,
 ): Decision {
-  const { status, why } = outcome;
+  const { status } = outcome;
+  const why = [...(detection.notes ?? []), ...outcome.why];
   const refusal = outcome.refusal ?? null;
   const mitigation = outcome.mitigation ?? null;
   const event: EventRecord = {
@@ -50,7 +51,40 @@ export function eventDecision(
   };
 }
 
-/** Why an event changes nothing: its timestamp is older than the correlation window, or ahead of the clock. Null when it is neither. */
+/** A report that could not be read, written down so that somebody finds out. */
+export function unreadable(
+  command: EventCommand,
+  problems: readonly string[],
+  { newId, now }: DecideContext,
+): Decision {
+  return eventDecision(command, newId(), now, {
+    status: 'rejected',
+    refusal: 'invalid_report',
+    why: ['the report could not be read, and nothing was decided', ...problems],
+  });
+}
+
+/**
+ * The same event with no time that lies ahead of the system's clock: a detector whose clock is fast is believed at arrival.
+ * `at` stays what it said. A minute is what clocks may differ by without anybody being told.
+ */
+export function asOfArrival(command: EventCommand, context: DecideContext): EventCommand {
+  const { detection } = command;
+  const now = context.systemTime ?? context.now;
+  const { at, beganAt = at ?? undefined, endedAt = at ?? undefined } = detection;
+  const ahead = Math.max(at ?? now, beganAt ?? now, endedAt ?? now) - now;
+  if (ahead <= 0) return command;
+  const fast = `the detector's clock is ${secondsWords(ahead / 1000)} ahead of ours: the event counts as of its arrival; check that clock`;
+  const believed: Detection = {
+    ...detection,
+    ...(beganAt === undefined ? {} : { beganAt: Math.min(beganAt, now) }),
+    ...(endedAt === undefined || detection.action === 'ban' ? {} : { endedAt: Math.min(endedAt, now) }),
+    ...(ahead > MAX_AHEAD_MS ? { notes: [...(detection.notes ?? []), fast] } : {}),
+  };
+  return { ...command, detection: believed };
+}
+
+/** Why an event changes nothing: its timestamp is older than the correlation window. Null when it is not. */
 export function untimely({ detection }: EventCommand, context: DecideContext): string | null {
   if (detection.at === null) return null;
   const { policy, systemTime = context.now } = context;
@@ -58,9 +92,6 @@ export function untimely({ detection }: EventCommand, context: DecideContext): s
   const ageMs = systemTime - detection.at;
   if (ageMs > windowSeconds * 1000) {
     return `the event is ${secondsWords(ageMs / 1000)} old, older than the correlation window of ${windowSeconds} s: recorded only`;
-  }
-  if (ageMs < -MAX_AHEAD_MS) {
-    return `the event's timestamp is ${secondsWords(-ageMs / 1000)} in the future: recorded only; check the detector's clock`;
   }
   return null;
 }

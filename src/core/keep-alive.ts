@@ -13,6 +13,7 @@ import type { Policy } from './policy.ts';
 import type { Profile } from './profile.ts';
 import { draftRule, type Rule } from './rule.ts';
 import type { DecisionView } from './state-view.ts';
+import { traitsBehind } from './traits.ts';
 import type { Detection, HoldMode, Mitigation } from './types.ts';
 import { NO_ALLOWED_PORTS } from './victim.ts';
 import { actionWords, rateWords } from './words.ts';
@@ -240,6 +241,7 @@ function ruleOfStep(
     ports: mitigation.ports,
     allowedPorts: event.owner?.allowedPorts ?? NO_ALLOWED_PORTS,
     refinement: step.refinement,
+    traits: traitsBehind(mitigation.match, playbookOf(mitigation, event)?.steps[mitigation.step]?.refinement),
     action: step.action.type,
   });
   if (draft.rule === null) return { why: draft.why.at(-1) ?? 'nothing is left to filter' };

@@ -4,6 +4,7 @@ import type { Problem } from './problem.ts';
 import type { ProfileName } from './profile.ts';
 import { NO_REFINEMENT, type Refinement, readRefinement } from './refinement.ts';
 import type { MitigationAction } from './types.ts';
+import { canonicalVector } from './vector-aliases.ts';
 import { hasPorts, impliedProtocol, Protocol, protocolNumber, VECTOR_PATTERN } from './vectors.ts';
 
 /** Conditions, all of which must hold. Null and empty do not restrict. */
@@ -157,7 +158,8 @@ function readMatch({ match }: PlaybookData, path: Path, problems: Problem[]): Pl
   }
   checkShare(match.min_confidence, [...at, 'min_confidence'], problems);
   return {
-    vectors,
+    // Reports are read by the same table, so a playbook may use any name of a vector.
+    vectors: [...new Set(vectors.map(canonicalVector))],
     requirePorts: match.require_top_ports ?? false,
     sources: listOf(match.source),
     protocol: protocol ?? null,

@@ -132,10 +132,7 @@ export function refinementWords(refinement: Refinement): string {
 
 function inWords(refinement: Refinement): string {
   const ranges = (list: readonly Range[]): string => list.map(rangeText).join(', ');
-  const flags = [...TCP_FLAGS].flatMap(([name, bit]) => {
-    if ((refinement.tcpFlags & bit) !== 0) return [name];
-    return (refinement.tcpFlagsClear & bit) !== 0 ? [`not ${name}`] : [];
-  });
+  const flags = tcpFlagWords(refinement).map((word) => word.replace('!', 'not '));
   return [
     refinement.srcPrefix === null ? '' : `from ${formatPrefix(refinement.srcPrefix)}`,
     refinement.srcPorts.length === 0 ? '' : `source ports ${ranges(refinement.srcPorts)}`,
@@ -145,4 +142,18 @@ function inWords(refinement: Refinement): string {
   ]
     .filter((part) => part !== '')
     .join('; ');
+}
+
+/** The names of flags that are set, and with `!` of those that are not: `syn`, `!ack`. */
+export function tcpFlagWords({
+  tcpFlags = 0,
+  tcpFlagsClear = 0,
+}: {
+  readonly tcpFlags?: number;
+  readonly tcpFlagsClear?: number;
+}): string[] {
+  return [...TCP_FLAGS].flatMap(([name, bit]) => {
+    if ((tcpFlags & bit) !== 0) return [name];
+    return (tcpFlagsClear & bit) !== 0 ? [`!${name}`] : [];
+  });
 }

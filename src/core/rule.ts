@@ -3,7 +3,8 @@ import { formatPrefix } from '../net/prefix.ts';
 import type { AllowedPorts } from './inventory.ts';
 import { narrowPorts, normalRanges, portRanges, rangesAround, rangesMeet, shared, without } from './ports.ts';
 import { type Refinement, refinementWords } from './refinement.ts';
-import type { ActionType, Match, Range } from './types.ts';
+import { narrowByTraits } from './traits.ts';
+import type { ActionType, Match, Range, TrafficTraits } from './types.ts';
 import { hasPorts, Protocol, protocolWords, reflectorPort } from './vectors.ts';
 import { portWords } from './words.ts';
 
@@ -18,6 +19,8 @@ export interface RuleWish {
   readonly ports: readonly number[];
   readonly allowedPorts: AllowedPorts;
   readonly refinement: Refinement;
+  /** What the report says of the packets beside their ports. */
+  readonly traits?: TrafficTraits;
   readonly action: ActionType;
 }
 
@@ -63,10 +66,12 @@ export function sparedRanges({ match, ports, excludedPorts }: Rule): readonly Ra
 export function draftRule(wish: RuleWish): RuleDraft {
   const unfit = unfitRefinement(wish);
   if (unfit !== null) return { rule: null, why: [unfit] };
-  const draft = draftPorts(wish);
+  const narrowed = narrowByTraits(wish);
+  const draft = draftPorts({ ...wish, refinement: narrowed.refinement });
+  if (draft.rule === null) return draft;
   const words = refinementWords(wish.refinement);
-  if (draft.rule === null || words === '') return draft;
-  return { rule: draft.rule, why: [...draft.why, `the step narrows the rule: ${words}`] };
+  const step = words === '' ? [] : [`the step narrows the rule: ${words}`];
+  return { rule: draft.rule, why: [...draft.why, ...step, ...narrowed.why] };
 }
 
 function draftPorts(wish: RuleWish): RuleDraft {

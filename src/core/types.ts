@@ -24,6 +24,8 @@ export interface TrafficTraits {
   readonly srcPorts?: readonly number[];
   /** TCP flags that are all set, as the octet of the TCP header (SYN is 0x02). */
   readonly tcpFlags?: number;
+  /** TCP flags of which none is set; only together with tcpFlags. */
+  readonly tcpFlagsClear?: number;
   /** Total lengths of the IP packets in octets, in normal form. */
   readonly packetLengths?: readonly Range[];
   /** Only fragments. */
@@ -41,7 +43,10 @@ export interface Detection {
   readonly alertId?: string | null;
   readonly source: string;
   readonly action: 'ban' | 'unban';
-  /** Canonical address, or the canonical prefix (`203.0.113.0/24`) of a report about more than one. */
+  /**
+   * Canonical address, or the canonical prefix (`203.0.113.0/24`) of a report about more than one. In the record of a
+   * report that was refused as `invalid_report`: what it said, cut, or empty.
+   */
   readonly victim: string;
   /** `[a-z0-9_]{1,64}` */
   readonly vector: string;
@@ -66,6 +71,8 @@ export interface Detection {
   readonly hold?: HoldMode;
   /** Of an unban: its detector never names the vector, so every vector that this source reported is meant. */
   readonly anyVector?: boolean;
+  /** What was left out or assumed when the report was read, in words; absent: nothing. */
+  readonly notes?: readonly string[];
   /** Whatever else came with it; kept, never interpreted. */
   readonly details: Readonly<Record<string, unknown>>;
 }
@@ -208,7 +215,9 @@ export type RefusalReason =
   | 'quota_global'
   | 'quota_rate'
   | 'rule_too_broad'
-  | 'not_enforceable';
+  | 'not_enforceable'
+  /** The report could not be read: its record holds what could, and its victim may be no address at all. */
+  | 'invalid_report';
 
 /** How an event was answered. */
 export type EventStatus =

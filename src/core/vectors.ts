@@ -9,6 +9,8 @@ const PROTOCOL_NAMES: ReadonlyMap<string, number> = new Map([
   ['gre', Protocol.Gre],
   ['icmpv6', Protocol.Icmpv6],
   ['sctp', Protocol.Sctp],
+  ['ipv6-icmp', Protocol.Icmpv6],
+  ['icmp6', Protocol.Icmpv6],
 ]);
 
 /** A vector is a token like this. */
@@ -22,16 +24,55 @@ const REFLECTOR_PORTS: ReadonlyMap<string, number> = new Map([
   ['ssdp_amplification', 1900],
   ['cldap_amplification', 389],
   ['chargen_amplification', 19],
+  ['snmp_amplification', 161],
+  ['netbios_amplification', 137],
+  ['portmap_amplification', 111],
+  ['wsd_amplification', 3702],
+  ['mdns_amplification', 5353],
+  ['coap_amplification', 5683],
+  ['ard_amplification', 3283],
+  ['qotd_amplification', 17],
+  ['rip_amplification', 520],
+  ['mssql_amplification', 1434],
 ]);
 
 const VECTOR_PROTOCOLS: ReadonlyMap<string, number> = new Map([
   ['udp_flood', Protocol.Udp],
   ['syn_flood', Protocol.Tcp],
   ['ack_flood', Protocol.Tcp],
+  ['syn_ack_flood', Protocol.Tcp],
+  ['rst_flood', Protocol.Tcp],
+  ['fin_flood', Protocol.Tcp],
+  ['tcp_flood', Protocol.Tcp],
   ['icmp_flood', Protocol.Icmp],
+  ['gre_flood', Protocol.Gre],
 ]);
 
-/** Every vector this program knows something about. Others are accepted and imply nothing. */
+/**
+ * What a word in the name of any other vector says about its protocol. HTTP, DNS and the like are left out: they run over
+ * UDP as well as TCP.
+ */
+const WORD_PROTOCOLS: ReadonlyMap<string, number> = new Map([
+  ['udp', Protocol.Udp],
+  ['tcp', Protocol.Tcp],
+  ['syn', Protocol.Tcp],
+  ['synack', Protocol.Tcp],
+  ['ack', Protocol.Tcp],
+  ['rst', Protocol.Tcp],
+  ['fin', Protocol.Tcp],
+  ['psh', Protocol.Tcp],
+  ['xmas', Protocol.Tcp],
+  ['icmp', Protocol.Icmp],
+  ['icmpv6', Protocol.Icmpv6],
+  ['ping', Protocol.Icmp],
+  ['gre', Protocol.Gre],
+  ['sctp', Protocol.Sctp],
+]);
+
+/** Words of attacks that use reflectors: UDP unless another word of the name says otherwise. */
+const REFLECTION_WORDS: ReadonlySet<string> = new Set(['amplification', 'reflection']);
+
+/** Every vector this program knows something about. Others are accepted and imply what the words of their names say. */
 export const KNOWN_VECTORS: readonly string[] = [
   ...VECTOR_PROTOCOLS.keys(),
   ...REFLECTOR_PORTS.keys(),
@@ -39,11 +80,37 @@ export const KNOWN_VECTORS: readonly string[] = [
   'unknown',
 ];
 
-/** The protocol that a vector implies for a victim of this family, or null. ICMP of an IPv6 victim is ICMPv6. */
+/**
+ * The protocol that a vector implies for a victim of this family, or null. A vector that is not known implies the protocol
+ * that the words of its name agree on. ICMP of an IPv6 victim is ICMPv6.
+ */
 export function impliedProtocol(vector: string, family: 4 | 6): number | null {
   if (REFLECTOR_PORTS.has(vector)) return Protocol.Udp;
-  const protocol = VECTOR_PROTOCOLS.get(vector) ?? null;
+  const protocol = VECTOR_PROTOCOLS.get(vector) ?? protocolOfWords(vector);
   return protocol === Protocol.Icmp && family === 6 ? Protocol.Icmpv6 : protocol;
+}
+
+function protocolOfWords(vector: string): number | null {
+  const words = vector.split('_');
+  const named = new Set(words.flatMap((word) => WORD_PROTOCOLS.get(word) ?? []));
+  const [only] = named;
+  if (only !== undefined) return named.size === 1 ? only : null;
+  return words.some((word) => REFLECTION_WORDS.has(word)) ? Protocol.Udp : null;
+}
+
+/** True for an attack by UDP reflectors, whose packets all come from the port of the abused service. */
+export function isAmplification(vector: string): boolean {
+  if (REFLECTOR_PORTS.has(vector)) return true;
+  return (
+    vector.split('_').some((word) => REFLECTION_WORDS.has(word)) &&
+    impliedProtocol(vector, 4) === Protocol.Udp
+  );
+}
+
+/** True for a UDP port from which reflectors of a known amplification attack answer. */
+export function isReflectorPort(port: number): boolean {
+  for (const known of REFLECTOR_PORTS.values()) if (known === port) return true;
+  return false;
 }
 
 /** The reflectors' source port of a known amplification vector, else undefined. */

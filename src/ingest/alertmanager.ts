@@ -1,10 +1,19 @@
 /**
  * Prometheus Alertmanager's webhook (version 4), which Grafana speaks too: each alert of the group is an event of its own,
- * firing a ban and resolved an unban. Alertmanager repeats what fires, which is what keeps a mitigation alive, so an alert's
- * fingerprint is not taken for an event's id; nor is `startsAt` its time, which stays hours behind.
+ * firing a ban and resolved an unban. Alertmanager repeats what fires, so an alert's fingerprint names its hold and is not
+ * taken for an event's id; nor is `startsAt` its time, which stays hours behind.
  */
-import { isRecord, parseGenericEvent } from './generic.ts';
+import { impliedProtocol } from '../core/vectors.ts';
+import { copyText, cutText } from '../net/text.ts';
+import { isZeroTime, readTime } from '../net/time-reading.ts';
+import { isRecord, shortened } from './details.ts';
+import { addNote, type Notes, portsOf, protocolFor, protocolOf } from './fields.ts';
+import { MAX_PORTS_READ, parseGenericEvent } from './generic.ts';
+import { type AlertTexts, isGrafanaTest, isTestName, notAnAttack, saysNoData } from './grafana.ts';
+import { remainsOf } from './remains.ts';
 import { invalid, type Signal, within } from './signal.ts';
+import { readVector, type VectorMaps } from './vector-names.ts';
+import { readVictim } from './victim.ts';
 
 /** Which labels (else annotations) say what; the first that an alert has counts. */
 export interface LabelMap {
@@ -16,74 +25,212 @@ export interface LabelMap {
   readonly confidence: readonly string[];
   /** Numbers separated by commas or spaces. */
   readonly top_dst_ports: readonly string[];
+  /** Numbers separated by commas or spaces. */
+  readonly top_src_ports: readonly string[];
+  /** `syn,!ack` */
+  readonly tcp_flags: readonly string[];
   readonly source: readonly string[];
 }
 
 export const DEFAULT_LABELS: LabelMap = {
-  victim_ip: ['victim_ip', 'victim', 'dst_ip'],
+  victim_ip: ['victim_ip', 'victim', 'dst_ip', 'victim_prefix'],
   vector: ['vector', 'attack_vector', 'attack_type'],
   protocol: ['protocol'],
   bps: ['bps'],
   pps: ['pps'],
   confidence: ['confidence'],
   top_dst_ports: ['top_dst_ports', 'dst_ports', 'dst_port'],
+  top_src_ports: ['top_src_ports', 'src_ports', 'src_port'],
+  tcp_flags: ['tcp_flags'],
   source: ['source'],
 };
 
 /** So many alerts of one message are read. */
-const MAX_ALERTS = 1000;
+export const MAX_ALERTS = 1000;
+const MAX_SOURCE = 128;
+const MAX_ID = 255;
+
+type Kind = 'grafana' | 'alertmanager';
+
+/** One alert with all that reading it needs. */
+interface Context extends AlertTexts {
+  readonly alert: Readonly<Record<string, unknown>>;
+  readonly kind: Kind;
+  readonly map: LabelMap;
+  readonly vectorMaps: VectorMaps | undefined;
+}
 
 /**
- * What reads one signal an alert, in order; a message that is none is one invalid signal. To be called a few at a time: all
- * alerts of a long message together take some tens of milliseconds.
+ * What reads one signal an alert, in order, of the first 1,000 (see `unreadAlerts`); a message that is none is one invalid
+ * signal. To be called a few at a time: all alerts of a long message together take some tens of milliseconds.
  */
-export function alertReaders(json: unknown, labels: LabelMap = DEFAULT_LABELS): readonly (() => Signal)[] {
+export function alertReaders(
+  json: unknown,
+  labels: LabelMap = DEFAULT_LABELS,
+  vectorMaps?: VectorMaps,
+): readonly (() => Signal)[] {
   if (!isRecord(json)) return [() => invalid('', 'must be a JSON object')];
   const { alerts } = json;
   if (!Array.isArray(alerts)) return [() => invalid('alerts', 'must be a list of alerts')];
-  if (alerts.length > MAX_ALERTS)
-    return [() => invalid('alerts', `has ${alerts.length} alerts, more than ${MAX_ALERTS}`)];
-  const source = 'orgId' in json ? 'grafana' : 'alertmanager';
-  return alerts.map((alert: unknown, i) => () => within(`alerts[${i}]`, parseAlert(alert, source, labels)));
-}
-
-function parseAlert(alert: unknown, source: string, map: LabelMap): Signal {
-  if (!isRecord(alert)) return invalid('', 'must be an object');
-  const { status, labels } = alert;
-  if (status !== 'firing' && status !== 'resolved') return invalid('status', 'must be firing or resolved');
-  if (!isRecord(labels)) return invalid('labels', 'must be an object');
-  const annotations = isRecord(alert.annotations) ? alert.annotations : {};
-  const find = (key: keyof LabelMap): string | undefined => {
-    for (const place of [labels, annotations]) {
-      for (const name of map[key]) {
-        const value = place[name];
-        if (typeof value === 'string' && value !== '') return value;
-      }
-    }
-    return undefined;
-  };
-  const victim = find('victim_ip');
-  if (victim === undefined) {
-    return invalid('labels', `none of ${map.victim_ip.join(', ')} names the address under attack`);
-  }
-  const ports = find('top_dst_ports')
-    ?.split(/[,\s]+/)
-    .filter((part) => part !== '');
-  return parseGenericEvent({
-    source: find('source') ?? source,
-    victim_ip: victim,
-    vector: find('vector') ?? 'unknown',
-    protocol: find('protocol'),
-    bps: numeric(find('bps')),
-    pps: numeric(find('pps')),
-    confidence: numeric(find('confidence')),
-    top_dst_ports: ports?.map(Number),
-    action: status === 'firing' ? 'ban' : 'unban',
-    raw_details: alert,
+  const kind = kindOf(json);
+  const noData = saysNoData(json);
+  return alerts.slice(0, MAX_ALERTS).map((alert: unknown, i) => () => {
+    if (noData) return { kind: 'ignored', why: 'no attack: the rule has no data; nothing is decided' };
+    return within(`alerts[${i}]`, parseAlert(alert, json.status, kind, labels, vectorMaps));
   });
 }
 
-/** NaN, which the event's schema refuses, for text that is no number. */
-function numeric(text: string | undefined): number | undefined {
-  return text === undefined ? undefined : Number(text);
+/** What says that a message holds more alerts than are read, or that its sender left some out; null when neither is so. */
+export function unreadAlerts(json: unknown): Signal | null {
+  if (!isRecord(json) || !Array.isArray(json.alerts)) return null;
+  const { alerts, truncatedAlerts } = json;
+  const kind = kindOf(json);
+  const words: string[] = [];
+  if (alerts.length > MAX_ALERTS) {
+    words.push(
+      `has ${alerts.length} alerts; the first ${MAX_ALERTS} were read and ${alerts.length - MAX_ALERTS} were not: set max_alerts of the receiver to ${MAX_ALERTS}, or group by victim`,
+    );
+  }
+  if (typeof truncatedAlerts === 'number' && truncatedAlerts > 0) {
+    words.push(`${truncatedAlerts} more were left out by ${kind}: raise max_alerts of its receiver`);
+  }
+  if (words.length === 0) return null;
+  const { groupKey, receiver, externalURL } = json;
+  const remains = remainsOf(
+    { groupKey, receiver, externalURL, alerts: alerts.length, truncatedAlerts },
+    kind,
+  );
+  return invalid('alerts', words.join('; '), remains);
+}
+
+function kindOf(message: Readonly<Record<string, unknown>>): Kind {
+  return 'orgId' in message ? 'grafana' : 'alertmanager';
+}
+
+function parseAlert(
+  alert: unknown,
+  groupStatus: unknown,
+  kind: Kind,
+  map: LabelMap,
+  vectorMaps: VectorMaps | undefined,
+): Signal {
+  const unreadable = (path: string, message: string): Signal =>
+    invalid(path, message, remainsOf(alert, kind));
+  if (!isRecord(alert)) return unreadable('', 'must be an object');
+  const status = String(alert.status ?? groupStatus).toLowerCase();
+  if (status !== 'firing' && status !== 'resolved') return unreadable('status', 'must be firing or resolved');
+  const { labels, valueString } = alert;
+  if (!isRecord(labels)) return unreadable('labels', 'must be an object');
+  const annotations = isRecord(alert.annotations) ? alert.annotations : {};
+  const context: Context = { alert, status, labels, annotations, valueString, kind, map, vectorMaps };
+  if (isGrafanaTest(context)) return { kind: 'ignored', why: GREETING };
+  const ignored = notAnAttack(context);
+  if (ignored !== null) return { kind: 'ignored', why: ignored };
+  return parseReport(context);
+}
+
+const GREETING =
+  "this is Grafana's test alert: it arrived, so the address and the token are right; nothing is decided";
+
+/** Whatever else than the victim cannot be read is left out. */
+function parseReport(context: Context): Signal {
+  const { alert, kind, map, status, labels } = context;
+  const victim = find(context, 'victim_ip');
+  if (victim === undefined) {
+    if (isTestName(labels.alertname)) {
+      return {
+        kind: 'ignored',
+        why: `${String(labels.alertname)} is a test: it arrived; nothing is decided`,
+      };
+    }
+    const message = `none of ${map.victim_ip.join(', ')} names the address under attack`;
+    return invalid('labels', message, remainsOf({ vector: find(context, 'vector'), ...alert }, kind));
+  }
+  const notes: Notes = [];
+  const source = cutText(find(context, 'source') ?? kind, MAX_SOURCE);
+  const vector = vectorOf(context, source, notes);
+  const reading = readVictim(victim);
+  const event = {
+    source,
+    victim_ip: victim,
+    vector,
+    protocol: 'victim' in reading ? fittingProtocol(context, vector, reading.victim, notes) : null,
+    bps: find(context, 'bps'),
+    pps: find(context, 'pps'),
+    confidence: find(context, 'confidence'),
+    top_dst_ports: portsOf(find(context, 'top_dst_ports'), 'top_dst_ports', MAX_PORTS_READ, notes),
+    top_src_ports: find(context, 'top_src_ports'),
+    tcp_flags: find(context, 'tcp_flags'),
+    action: status === 'firing' ? 'ban' : 'unban',
+    raw_details: shortened(alert),
+  };
+  const signal = parseGenericEvent(event, { notes });
+  if (signal.kind !== 'detection') return signal;
+  return { kind: 'detection', detection: { ...signal.detection, ...lifeOf(context) } };
+}
+
+/** Under which id, how and since when the alert holds a mitigation. */
+function lifeOf({ alert, labels, status }: Context) {
+  const beganAt = momentOf(alert.startsAt);
+  const endedAt = status === 'resolved' ? momentOf(alert.endsAt) : undefined;
+  return {
+    alertId: idOf(alert, labels),
+    hold: 'until_released',
+    ...(beganAt === undefined ? {} : { beganAt }),
+    ...(endedAt === undefined ? {} : { endedAt }),
+  } as const;
+}
+
+function momentOf(value: unknown): number | undefined {
+  const at = typeof value === 'string' || typeof value === 'number' ? readTime(value) : undefined;
+  return at === undefined || isZeroTime(at) ? undefined : at;
+}
+
+/** The fingerprint, else the labels: both stay the same from the first time an alert fires until it is resolved. */
+function idOf({ fingerprint }: Readonly<Record<string, unknown>>, labels: Context['labels']): string {
+  if (typeof fingerprint === 'string' && fingerprint !== '') return copyText(cutText(fingerprint, MAX_ID));
+  const pairs = Object.entries(labels).map(([name, value]) => `${name}=${String(value)}`);
+  return identifier(pairs.sort().join(','));
+}
+
+/** A text short enough for an id; of a longer one its beginning and a checksum of all of it. */
+function identifier(text: string): string {
+  if (text.length <= MAX_ID) return text;
+  let sum = 0;
+  for (let i = 0; i < text.length; i++) sum = (Math.imul(sum, 31) + text.charCodeAt(i)) >>> 0;
+  return copyText(`${text.slice(0, MAX_ID - 30)}#${text.length}#${sum.toString(16)}`);
+}
+
+function vectorOf(context: Context, source: string, notes: Notes): string {
+  const name = find(context, 'vector');
+  if (name === undefined) return 'unknown';
+  const vector = readVector(name, [source, context.kind], context.vectorMaps);
+  if (vector !== undefined) return vector;
+  addNote(notes, `vector "${cutText(name, 64)}" is left out: it cannot be written as a vector`);
+  return 'unknown';
+}
+
+/** The protocol that the alert names, unless its vector says otherwise. */
+function fittingProtocol(context: Context, vector: string, victim: string, notes: Notes): number | null {
+  const family = victim.includes(':') ? 6 : 4;
+  const said = protocolFor(protocolOf(find(context, 'protocol'), notes), family);
+  const implied = impliedProtocol(vector, family);
+  if (said === null || implied === null || said === implied) return said;
+  addNote(
+    notes,
+    `protocol ${String(find(context, 'protocol'))} is left out: it contradicts vector ${vector}`,
+  );
+  return null;
+}
+
+/** The first value that is not empty among the labels, then the annotations, that may say it. */
+function find({ labels, annotations, map }: Context, key: keyof LabelMap): string | undefined {
+  for (const place of [labels, annotations]) {
+    for (const name of map[key]) {
+      const value = place[name];
+      if (typeof value === 'string' && value.trim() !== '') return value;
+      if (typeof value === 'number') return String(value);
+    }
+  }
+  return undefined;
 }

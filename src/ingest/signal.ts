@@ -11,7 +11,12 @@ export type Signal =
   | { readonly kind: 'detection'; readonly detection: Detection }
   /** Understood, and nothing to act on. */
   | { readonly kind: 'ignored'; readonly why: string }
-  | { readonly kind: 'invalid'; readonly problems: readonly FieldProblem[] };
+  | {
+      readonly kind: 'invalid';
+      readonly problems: readonly FieldProblem[];
+      /** What could be read of it, for the record (see remains.ts); absent: it is not recorded. */
+      readonly remains?: Detection;
+    };
 
 /** The same signal with the places of its problems named from further out. */
 export function within(prefix: string, signal: Signal): Signal {
@@ -20,9 +25,9 @@ export function within(prefix: string, signal: Signal): Signal {
     path: path === '' ? prefix : `${prefix}.${path}`,
     message,
   }));
-  return { kind: 'invalid', problems };
+  return { ...signal, problems };
 }
 
-export function invalid(path: string, message: string): Signal {
-  return { kind: 'invalid', problems: [{ path, message }] };
+export function invalid(path: string, message: string, remains?: Detection): Signal {
+  return { kind: 'invalid', problems: [{ path, message }], ...(remains === undefined ? {} : { remains }) };
 }

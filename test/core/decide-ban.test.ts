@@ -267,13 +267,6 @@ describe('what is recorded and changes nothing', () => {
     assert.equal(world.event({ at: NOON - 300_000 }).status, 'accepted', 'the window itself is in time');
   });
 
-  test('an event more than a minute in the future', () => {
-    const world = new World();
-    assert.equal(world.event({ at: NOON + 61_000 }).status, 'accepted_no_mitigation');
-    assert.match(world.why, /in the future/);
-    assert.equal(world.event({ at: NOON + 60_000 }).status, 'accepted');
-  });
-
   test('a stale unban does not withdraw what stands', () => {
     const world = new World();
     const mitigation = world.attack({});

@@ -93,8 +93,8 @@ describe('a generic event', () => {
     assert.deepEqual(problems({}), ['source: is missing', 'victim_ip: is missing', 'vector: is missing']);
     const wrong = {
       ...EVENT,
-      victim_ip: '203.0.113.0/24',
-      vector: 'UDP flood',
+      victim_ip: '203.0.113.1/24',
+      vector: '!',
       timestamp: 'yesterday',
       bps: -1,
       confidence: 1.5,
@@ -111,7 +111,7 @@ describe('a generic event', () => {
 
   test('says what is wrong with a value of the wrong kind, and calls missing only what is', () => {
     assert.deepEqual(
-      problems({ ...EVENT, bps: '1 Gbit/s', victim_ip: 7, protocol: {}, confidence: Number.NaN }),
+      problems({ ...EVENT, bps: ['1 Gbit/s'], victim_ip: 7, protocol: {}, confidence: Number.NaN }),
       [
         'victim_ip: must be a text',
         'protocol: must be 0 to 255, or tcp, udp, icmp, icmpv6, gre, sctp',
@@ -136,12 +136,114 @@ describe('a generic event', () => {
     ]);
   });
 
+  test('gives its figures as text, which are read where that is certain and else left out with a word', () => {
+    const detection = read({
+      bps: '4.2 Gbps',
+      pps: '1,200,000',
+      confidence: '90%',
+      top_dst_ports: ['80', '443/tcp'],
+    });
+    assert.deepEqual([detection.bps, detection.pps, detection.confidence], [4.2e9, 1.2e6, 0.9]);
+    assert.deepEqual(detection.ports, [80, 443]);
+    const useless = read({ bps: 'NaN', pps: '+Inf', confidence: 'high' });
+    assert.deepEqual([useless.bps, useless.pps, useless.confidence], [null, null, null]);
+    assert.deepEqual(useless.notes, [
+      'bps is left out: "NaN" is not a number',
+      'pps is left out: "+Inf" is not a number',
+      'confidence is left out: "high" is not a number',
+    ]);
+  });
+
+  test('names its vector as people do, or by the vector map of its source', () => {
+    assert.equal(read({ vector: 'UDP Flood' }).vector, 'udp_flood');
+    assert.equal(read({ vector: 'dns_reflection' }).protocol, 17);
+    assert.equal(read({ vector: 'My Own Kind' }).vector, 'my_own_kind');
+    const vectorMaps = new Map([['fnm', new Map([['Angriff 7', 'syn_flood']])]]);
+    for (const [source, vector] of [
+      ['fnm', 'syn_flood'],
+      ['other', 'angriff_7'],
+    ]) {
+      const signal = parseGenericEvent({ ...EVENT, source, vector: 'angriff-7' }, { vectorMaps });
+      assert.equal(signal.kind === 'detection' && signal.detection.vector, vector);
+    }
+  });
+
+  test('is about an address, with or without its length, or about a prefix', () => {
+    assert.equal(read({ victim_ip: '203.0.113.10/32' }).victim, '203.0.113.10');
+    assert.equal(read({ victim_ip: '2001:db8::1/128' }).victim, '2001:db8::1');
+    assert.equal(read({ victim_ip: '203.0.113.0/24' }).victim, '203.0.113.0/24');
+    assert.equal(read({ victim_ip: null, victim_prefix: '203.0.113.0/24' }).victim, '203.0.113.0/24');
+    assert.equal(read({ victim_ip: undefined, victim_prefix: '2001:db8::/56' }).protocol, 17);
+    assert.deepEqual(problems({ ...EVENT, victim_ip: undefined, victim_prefix: '203.0.113.1/24' }), [
+      'victim_prefix: "203.0.113.1/24" has bits set behind its length; did you mean 203.0.113.0/24?',
+    ]);
+  });
+
+  test('may name both an address and its prefix, and means the address; others contradict each other', () => {
+    const both = read({ victim_prefix: '203.0.113.0/24' });
+    assert.equal(both.victim, '203.0.113.10');
+    assert.match(both.notes?.[0] ?? '', /victim_prefix 203\.0\.113\.0\/24 is left out/);
+    assert.deepEqual(problems({ ...EVENT, victim_prefix: '198.51.100.0/24' }), [
+      'victim_prefix: 198.51.100.0/24 contradicts victim_ip 203.0.113.10; give one of them',
+    ]);
+  });
+
+  test('has a time in any usual form, of which a zero is none', () => {
+    const noon = Date.UTC(2026, 0, 15, 12);
+    for (const timestamp of [
+      '2026-01-15T13:00:00+0100',
+      '2026-01-15t12:00:00z',
+      noon,
+      noon / 1000,
+      String(noon / 1000),
+    ]) {
+      assert.equal(read({ timestamp }).at, noon, String(timestamp));
+    }
+    assert.equal(read({ timestamp: '0001-01-01T00:00:00Z' }).at, null);
+    assert.match(read({ timestamp: 0 }).notes?.[0] ?? '', /timestamp is left out/);
+    assert.match(
+      problems({ ...EVENT, timestamp: '2026-01-15T12:00:00' })[0] ?? '',
+      /^timestamp: must be a time/,
+    );
+  });
+
+  test('may report source ports and TCP flags', () => {
+    assert.deepEqual(read({ top_src_ports: [123, '53', 53] }).traits, { srcPorts: [53, 123] });
+    for (const tcp_flags of ['syn,!ack', ['SYN', '!ACK'], 'syn|!ack']) {
+      const { traits } = read({ vector: 'syn_flood', tcp_flags });
+      assert.deepEqual(traits, { tcpFlags: 0x02, tcpFlagsClear: 0x10 });
+    }
+    const odd = read({ tcp_flags: 'shiny', top_src_ports: 'ntp' });
+    assert.equal(odd.traits, undefined);
+    assert.equal(odd.notes?.length, 2);
+  });
+
+  test('that cannot be read leaves a record of itself, cut, which is no event of that id', () => {
+    const signal = parseGenericEvent({
+      event_id: 'x',
+      source: 's'.repeat(500),
+      victim_ip: 'v'.repeat(500),
+      vector: 'UDP Flood',
+      action: 'unban',
+      note: 'n'.repeat(100_000),
+    });
+    assert.ok(signal.kind === 'invalid');
+    const { remains } = signal;
+    assert.equal(remains?.externalId, null);
+    assert.equal(remains?.source.length, 128);
+    assert.equal(remains?.victim.length, 64);
+    assert.deepEqual([remains?.vector, remains?.action], ['udp_flood', 'unban']);
+    assert.ok(JSON.stringify(remains).length < 2_000);
+  });
+
   test('goes there and back', () => {
     const detection = read({
       event_id: 'x',
       timestamp: '2026-01-15T12:00:00Z',
       bps: 5,
       top_dst_ports: [1],
+      top_src_ports: [53],
+      tcp_flags: 'syn,!ack',
       colour: 1,
     });
     const again = parseGenericEvent(JSON.parse(JSON.stringify(toGenericEvent(detection))));

@@ -196,6 +196,8 @@ const labelMap = z.strictObject({
   pps: labels('pps').describe('Packets a second.'),
   confidence: labels('confidence').describe('0 to 1.'),
   top_dst_ports: labels('top_dst_ports').describe('Destination ports, separated by commas or spaces.'),
+  top_src_ports: labels('top_src_ports').describe('Source ports, separated by commas or spaces.'),
+  tcp_flags: labels('tcp_flags').describe('TCP flags of all packets, such as `syn,!ack`.'),
   source: labels('source').describe('Name of the detector.'),
 });
 

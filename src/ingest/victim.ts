@@ -1,0 +1,83 @@
+/** Whom a report is about: an address as exporters write it, or a prefix. */
+import {
+  covers,
+  formatAddress,
+  formatPrefix,
+  hostPrefix,
+  parseAddress,
+  parsePrefix,
+  unmapped,
+} from '../net/prefix.ts';
+import { copyText, cutText } from '../net/text.ts';
+
+/** The canonical address or prefix, or why a text is neither. */
+export type VictimReading = { readonly victim: string } | { readonly why: string };
+
+/** Longer texts are no address, with a scheme, a port and a path to spare. */
+const MAX_LENGTH = 256;
+
+/** `http://` and the like. */
+const SCHEME = /^[a-z][a-z0-9+.-]{0,15}:\/\//i;
+/** An address in brackets, as in URLs, perhaps with a port behind. */
+const BRACKETED = /^\[([^\]]*)\](?::(\d{1,5}))?$/;
+const IPV4_WITH_PORT = /^([\d.]+):(\d{1,5})$/;
+
+/**
+ * Reads a victim: an IPv4 or IPv6 address, with blanks around it, in brackets, with a port (`203.0.113.14:9100`,
+ * `[2001:db8::1]:443`) or as a URL, all of which name the address alone; or a prefix, of which /32 and /128 are an address.
+ * IPv4 within IPv6 (RFC 4291 §2.5.5.2) is the IPv4 that packets carry. Host bits behind a length are refused: whether the
+ * host or its network is meant cannot be known.
+ */
+export function readVictim(written: string): VictimReading {
+  const text = written.trim();
+  if (text === '') return { why: 'must not be empty' };
+  if (text.length > MAX_LENGTH) return { why: 'must be an IPv4 or IPv6 address or prefix' };
+  if (text.includes('/') && !SCHEME.test(text)) return readPrefix(text);
+  const host = hostOf(text);
+  const address = host === undefined ? undefined : parseAddress(host);
+  if (address !== undefined) return { victim: formatAddress(unmapped(hostPrefix(address)).address) };
+  if (/[,;\s]/.test(text)) {
+    return { why: `must be one IPv4 or IPv6 address or prefix, not ${quote(text)}` };
+  }
+  return { why: `must be an IPv4 or IPv6 address or prefix, not ${quote(text)}` };
+}
+
+function quote(text: string): string {
+  return `"${cutText(text, 64)}"`;
+}
+
+function readPrefix(text: string): VictimReading {
+  const slash = text.indexOf('/');
+  const head = text.slice(0, slash).trim();
+  const bracketed = BRACKETED.exec(head);
+  const plain = `${bracketed?.[2] === undefined ? (bracketed?.[1] ?? head) : head}/${text.slice(slash + 1).trim()}`;
+  const prefix = parsePrefix(plain);
+  if (typeof prefix === 'string') return { why: cutText(prefix, 200) };
+  const { family, address, length } = unmapped(prefix);
+  const isHost = length === address.length * 8;
+  return { victim: isHost ? formatAddress(address) : formatPrefix({ family, address, length }) };
+}
+
+/** What remains without scheme, path, brackets and port; undefined when a port is out of range. */
+function hostOf(text: string): string | undefined {
+  const scheme = SCHEME.exec(text)?.[0] ?? '';
+  const host = scheme === '' ? text : (text.slice(scheme.length).split(/[/?#]/, 1)[0] ?? '');
+  const parts = BRACKETED.exec(host) ?? IPV4_WITH_PORT.exec(host);
+  if (parts === null) return host;
+  if (parts[2] !== undefined && Number(parts[2]) > 65535) return undefined;
+  return (parts[1] ?? '').trim();
+}
+
+/** So much of a victim that cannot be read is kept. */
+const MAX_UNREADABLE = 64;
+
+/** A victim that cannot be read, as it is shown with the report that was refused. */
+export function unreadableVictim(value: unknown): string {
+  return typeof value === 'string' ? copyText(cutText(value.trim(), MAX_UNREADABLE)) : '';
+}
+
+/** True when every address of a canonical victim is in another. */
+export function isWithin(inner: string, outer: string): boolean {
+  const [one, other] = [parsePrefix(inner), parsePrefix(outer)];
+  return typeof one !== 'string' && typeof other !== 'string' && covers(other, one);
+}

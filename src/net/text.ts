@@ -1,0 +1,16 @@
+/** Keeping a bounded part of a stranger's text. */
+
+/**
+ * The first `max` characters of a text, with `…` in place of the last one where something is missing. What is cut is
+ * copied: V8 keeps the whole of a long string alive as long as a slice of it is.
+ */
+export function cutText(text: string, max: number): string {
+  if (text.length <= max) return text;
+  return copyText(`${text.slice(0, Math.max(0, max - 1))}…`);
+}
+
+/** The same text in memory of its own. */
+export function copyText(text: string): string {
+  const copy: unknown = JSON.parse(JSON.stringify(text));
+  return typeof copy === 'string' ? copy : text;
+}
