@@ -95,7 +95,7 @@ export function narrateFacts(
 /** Routine answers are debug lines: an attack sends events by the second, and each decision has a line of its own. */
 function narrateEvent(log: Logger, event: EventRecord): void {
   const quiet = event.status === 'extended' || event.status === 'duplicate';
-  const level = quiet ? 'debug' : 'info';
+  const level = event.refusal === 'invalid_report' ? 'warn' : quiet ? 'debug' : 'info';
   if (!log.isLevelEnabled(level)) return;
   log[level](
     {

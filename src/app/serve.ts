@@ -49,6 +49,7 @@ export async function serveApi(
     tls: reloader.config.http.tls,
     rateLimit: () => reloader.config.http.rateLimit,
     alertmanagerLabels: () => reloader.config.alertmanagerLabels,
+    vectorMaps: () => reloader.config.vectorMaps,
     metrics: () => metrics.scrape(),
     onRequest: (observation) => metrics.onRequest(observation),
     onOperatorAction: (action) => audit.recordAction(action),

@@ -174,5 +174,6 @@ const LISTED: readonly Column<Fields>[] = [
   { title: 'VICTIM', value: (event) => text(event.victim_ip) },
   { title: 'VECTOR', value: (event) => text(event.vector), least: 10 },
   { title: 'STATUS', value: (event) => text(event.status), least: 12 },
+  { title: 'REASON', value: (event) => text(event.reason), optional: true },
   { title: 'MITIGATION', value: (event) => text(event.mitigation_id), optional: true },
 ];

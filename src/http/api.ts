@@ -4,6 +4,7 @@ import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import { jsonSchemaTransform, validatorCompiler } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { MAX_BODY_BYTES, parseJsonBody, parseNdjsonBody } from './body.ts';
+import { bodyText } from './content.ts';
 import type { App } from './context.ts';
 import { addressOf } from './context.ts';
 import { registerControl } from './control.ts';
@@ -28,6 +29,9 @@ export interface Api {
   readonly app: App;
   readonly feed: Feed;
 }
+
+/** JSON, and formats made of it (RFC 6839 §3.1), with any parameters. */
+const JSON_TYPES = /^application\/(?:json|[^\s;/+]+\+json)\s*(?:;|$)/i;
 
 /** All routes on a server that does not listen yet. */
 export async function buildApi(
@@ -79,12 +83,12 @@ function addParsers(app: App): void {
   app.removeAllContentTypeParsers();
   const parser =
     (parse: (text: string) => unknown) =>
-    async (_request: FastifyRequest, body: string | Buffer): Promise<unknown> =>
-      parse(body.toString());
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, parser(parseJsonBody));
+    async (request: FastifyRequest, body: Buffer): Promise<unknown> =>
+      parse(await bodyText(request, body));
+  app.addContentTypeParser(JSON_TYPES, { parseAs: 'buffer' }, parser(parseJsonBody));
   app.addContentTypeParser(
     ['application/x-ndjson', 'application/ndjson', 'application/jsonl'],
-    { parseAs: 'string' },
+    { parseAs: 'buffer' },
     parser(parseNdjsonBody),
   );
 }

@@ -19,6 +19,10 @@ export class Line {
     this.#number = number;
   }
 
+  get text(): string {
+    return this.#text;
+  }
+
   /** The value in the line. Throws HttpProblem 400. */
   value(): unknown {
     return parseJson(this.#text, `line ${this.#number}`);

@@ -3,6 +3,7 @@ import type { Announcer } from '../control/announcer.ts';
 import type { EngineView, ReconcilerView } from '../control/types.ts';
 import type { Actor, HoldMode } from '../core/types.ts';
 import type { LabelMap } from '../ingest/alertmanager.ts';
+import type { VectorMaps } from '../ingest/vector-names.ts';
 
 /** What a caller may do. `detector`: events and signals; `viewer`: reads; `operator`: all but reload; `admin`: all. */
 export type Role = 'detector' | 'viewer' | 'operator' | 'admin';
@@ -89,6 +90,8 @@ export interface HttpDependencies {
   readonly rateLimit: () => RateLimitSettings;
   /** Which labels of Alertmanager and Grafana mean what; absent: the usual names. Asked at every message. */
   readonly alertmanagerLabels?: () => LabelMap;
+  /** Vectors by the names that detectors give them, by source; absent: the built-in aliases alone. Asked at every message. */
+  readonly vectorMaps?: () => VectorMaps;
   readonly metrics: () => Promise<{ readonly contentType: string; readonly body: string }>;
   /** Called after each answer. Must not throw. */
   readonly onRequest: (observation: RequestObservation) => void;

@@ -4,8 +4,12 @@ import type { LabelMap } from '../ingest/alertmanager.ts';
 import { alertReaders } from '../ingest/alertmanager.ts';
 import { parseFastNetMonJson, parseFastNetMonNotify } from '../ingest/fastnetmon.ts';
 import { isRecord, parseGenericEvent } from '../ingest/generic.ts';
-import type { Signal } from '../ingest/signal.ts';
-import { invalidFields } from './problem.ts';
+import { remainsOf } from '../ingest/remains.ts';
+import { type FieldProblem, invalid, type Signal } from '../ingest/signal.ts';
+import type { VectorMaps } from '../ingest/vector-names.ts';
+import { copyText, cutText } from '../net/text.ts';
+import { Line } from './body.ts';
+import { HttpProblem, invalidFields } from './problem.ts';
 import { mapInSlices } from './slices.ts';
 
 /** What a message asks for: a decision, or nothing. */
@@ -23,8 +27,32 @@ export function reportOf(signal: Signal): Report {
   }
 }
 
-export function readEvent(body: unknown): Signal {
-  return parseGenericEvent(body);
+export function readEvent(body: unknown, vectorMaps: VectorMaps | undefined): Signal {
+  return parseGenericEvent(body, { vectorMaps });
+}
+
+/** An event of a batch. A line that is no JSON is an event that cannot be read, as others are. */
+export function readBatched(item: unknown, vectorMaps: VectorMaps | undefined): Signal {
+  if (!(item instanceof Line)) return readEvent(item, vectorMaps);
+  try {
+    return readEvent(item.value(), vectorMaps);
+  } catch (error) {
+    if (!(error instanceof HttpProblem)) throw error;
+    return invalid('', error.message, remainsOf(item.text));
+  }
+}
+
+/** So many problems of one report are recorded, each so long. */
+const MAX_RECORDED = 5;
+const MAX_RECORDED_LENGTH = 300;
+
+/** Problems as they are recorded with a report that was refused: short, and in memory of their own. */
+export function recordedProblems(problems: readonly FieldProblem[]): readonly string[] {
+  return problems
+    .slice(0, MAX_RECORDED)
+    .map(({ path, message }) =>
+      copyText(cutText(path === '' ? message : `${path}: ${message}`, MAX_RECORDED_LENGTH)),
+    );
 }
 
 /** Both editions: `{args, stdin}` is a call of Community's notify script, anything else a document of Advanced. */
@@ -35,6 +63,10 @@ export function readFastNetMon(body: unknown): Signal {
 }
 
 /** `labels` say which label of an alert means what; undefined takes the usual names. */
-export function readAlertmanager(body: unknown, labels: LabelMap | undefined): Promise<readonly Signal[]> {
-  return mapInSlices(alertReaders(body, labels), (read) => read());
+export function readAlertmanager(
+  body: unknown,
+  labels: LabelMap | undefined,
+  vectorMaps: VectorMaps | undefined,
+): Promise<readonly Signal[]> {
+  return mapInSlices(alertReaders(body, labels, vectorMaps), (read) => read());
 }

@@ -3,15 +3,22 @@ import type { FastifyRequest, FastifySchemaCompiler } from 'fastify';
 import { z } from 'zod';
 import type { Answer } from '../core/commands.ts';
 import type { Detection } from '../core/types.ts';
+import { unreadAlerts } from '../ingest/alertmanager.ts';
 import { genericEventSchema } from '../ingest/generic.ts';
 import type { Signal } from '../ingest/signal.ts';
-import { Line } from './body.ts';
 import { type App, callerOf, detectorOf } from './context.ts';
 import { page } from './cursor.ts';
 import type { HttpDependencies } from './dependencies.ts';
-import { readAlertmanager, readEvent, readFastNetMon, reportOf } from './detectors.ts';
-import { requireAddress } from './mitigations.ts';
-import { HttpProblem, toProblem } from './problem.ts';
+import {
+  readAlertmanager,
+  readBatched,
+  readEvent,
+  readFastNetMon,
+  recordedProblems,
+  reportOf,
+} from './detectors.ts';
+import { requireVictim } from './mitigations.ts';
+import { HttpProblem, invalidFields, toProblem } from './problem.ts';
 import { clientOf, LIMITED, type TokenBuckets } from './rate-limit.ts';
 import { AlertmanagerBody, EventQuery, FastNetMonBody } from './requests.ts';
 import {
@@ -26,7 +33,9 @@ import { eventView } from './views.ts';
 
 type EventAnswer = z.output<typeof EventAnswerSchema>;
 type SignalAnswer = z.output<typeof SignalAnswerSchema>;
-type BatchResult = z.output<typeof BatchAnswerSchema>['results'][number];
+type BatchAnswer = z.output<typeof BatchAnswerSchema>;
+type BatchResult = BatchAnswer['results'][number];
+type Unreadable = Extract<Signal, { kind: 'invalid' }>;
 
 /** What ingest/ parses, and with the same schema, is not parsed before: it says better what is wrong. */
 const judgedByIngest: FastifySchemaCompiler<unknown> = () => (value: unknown) => ({ value });
@@ -68,7 +77,7 @@ export function registerEvents(app: App, deps: HttpDependencies, buckets: TokenB
       },
     },
     async (request, reply) => {
-      const answer = await submitSignal(readEvent(request.body), request);
+      const answer = await submitSignal(readEvent(request.body, deps.vectorMaps?.()), request);
       reply.code(202);
       return answer;
     },
@@ -93,16 +102,36 @@ export function registerEvents(app: App, deps: HttpDependencies, buckets: TokenB
     },
   );
 
+  /**
+   * Writes down one of several reports that could not be read: nobody may read the answer, so it is shown with the events,
+   * counted and logged.
+   */
+  const refuse = async ({ problems, remains }: Unreadable, request: FastifyRequest): Promise<BatchResult> => {
+    const error = invalidFields(problems.map(({ path, message }) => ({ field: path, message }))).message;
+    const result = { code: 400, status: 'invalid', error, reason: 'invalid_report' } as const;
+    if (remains === undefined) return result;
+    const answer = await engine.submit({
+      type: 'event',
+      detection: remains,
+      actor: detectorOf(request),
+      invalid: recordedProblems(problems),
+    });
+    if (answer.type !== 'event') throw new TypeError(`the engine answered "${answer.type}" to an event`);
+    return { ...result, event_id: answer.eventId, external_event_id: null, mitigation_id: null };
+  };
+
   /** Submits in order, in slices; what goes wrong with one is that one's result. */
   const submitAll = async <Item>(
     items: readonly Item[],
     read: (item: Item) => Signal,
     request: FastifyRequest,
-  ): Promise<z.output<typeof BatchAnswerSchema>> => {
+  ): Promise<BatchAnswer> => {
     buckets.charge(clientOf(request), Math.max(0, items.length - 1));
     const one = async (item: Item): Promise<BatchResult> => {
       try {
-        return { code: 202, ...(await submitSignal(read(item), request)) };
+        const signal = read(item);
+        if (signal.kind === 'invalid') return await refuse(signal, request);
+        return { code: 202, ...(await submitSignal(signal, request)) };
       } catch (error) {
         return failedResult(error);
       }
@@ -130,13 +159,15 @@ export function registerEvents(app: App, deps: HttpDependencies, buckets: TokenB
       schema: {
         tags: ['events'],
         summary: 'Report several: a JSON array, or one event a line (application/x-ndjson)',
-        description: 'Each counts against the rate limit. The results are in the order of the events.',
+        description:
+          'Each counts against the rate limit. The results are in the order of the events. One that cannot be read is recorded as an event that was refused, with the reason `invalid_report`.',
         body: z.array(z.unknown()).min(1, 'must hold at least one event'),
         response: { 207: BatchAnswerSchema, ...commonProblems },
       },
     },
     async (request, reply) => {
-      const answer = await submitAll(request.body, readEventOfBatch, request);
+      const maps = deps.vectorMaps?.();
+      const answer = await submitAll(request.body, (item) => readBatched(item, maps), request);
       return inSlices(reply.code(207), answer);
     },
   );
@@ -149,16 +180,30 @@ export function registerEvents(app: App, deps: HttpDependencies, buckets: TokenB
       schema: {
         tags: ['events'],
         summary: 'A webhook of Alertmanager (version 4) or Grafana: one result an alert',
+        description:
+          'Whatever is such a message is answered 2xx, because Alertmanager does not repeat what was answered 4xx. 200: nothing in it calls for a decision, as with a test. An alert that cannot be read is recorded as an event that was refused, with the reason `invalid_report`. Of more than 1,000 alerts the first are read, and `notes` says so.',
         body: AlertmanagerBody,
-        response: { 207: BatchAnswerSchema, ...commonProblems },
+        response: { 200: BatchAnswerSchema, 207: BatchAnswerSchema, ...commonProblems },
       },
     },
     async (request, reply) => {
-      const signals = await readAlertmanager(request.body, deps.alertmanagerLabels?.());
+      const { body } = request;
+      const signals = await readAlertmanager(body, deps.alertmanagerLabels?.(), deps.vectorMaps?.());
       const [first] = signals;
-      if (first !== undefined && signals.every(({ kind }) => kind === 'invalid')) reportOf(first);
-      const answer = await submitAll(signals, (signal) => signal, request);
-      return inSlices(reply.code(207), answer);
+      // Not an alert that cannot be read: the message is none of Alertmanager's.
+      if (first?.kind === 'invalid' && first.remains === undefined) reportOf(first);
+      const unread = unreadAlerts(body);
+      const [answer, missing] = await Promise.all([
+        submitAll(signals, (signal) => signal, request),
+        unread?.kind === 'invalid' ? refuse(unread, request) : null,
+      ]);
+      const ignored = signals.filter((signal) => signal.kind === 'ignored');
+      if (ignored[0] !== undefined) {
+        const fields = { request_id: request.id, ignored: ignored.length, why: ignored[0].why };
+        deps.logger.info(fields, 'alerts ignored');
+      }
+      reply.code(ignored.length === signals.length && missing === null ? 200 : 207);
+      return inSlices(reply, missing === null ? answer : { ...answer, notes: [missing.error ?? ''] });
     },
   );
 
@@ -178,7 +223,7 @@ export function registerEvents(app: App, deps: HttpDependencies, buckets: TokenB
     },
     async (request, reply) => {
       const { source, vector, victim_ip, limit, cursor } = request.query;
-      const victim = victim_ip === undefined ? undefined : requireAddress('victim_ip', victim_ip);
+      const victim = victim_ip === undefined ? undefined : requireVictim('victim_ip', victim_ip);
       const { items, nextCursor } = page(
         engine.state.events,
         {
@@ -195,10 +240,6 @@ export function registerEvents(app: App, deps: HttpDependencies, buckets: TokenB
       return inSlices(reply, { events: await mapInSlices(items, eventView), next_cursor: nextCursor });
     },
   );
-}
-
-function readEventOfBatch(item: unknown): Signal {
-  return readEvent(item instanceof Line ? item.value() : item);
 }
 
 /** A message that was understood and asks for nothing is no event, and is not remembered. */

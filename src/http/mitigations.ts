@@ -4,7 +4,8 @@ import type { ReconcilerView } from '../control/types.ts';
 import type { Mitigation } from '../core/types.ts';
 import { protocolNumber } from '../core/vectors.ts';
 import { isPrefixVictim, victimPrefix } from '../core/victim.ts';
-import { covers, formatAddress, hostPrefix, parseAddress, unmapped } from '../net/prefix.ts';
+import { readVictim } from '../ingest/victim.ts';
+import { covers } from '../net/prefix.ts';
 import { expectAnswer } from './answers.ts';
 import { type App, operatorOf } from './context.ts';
 import { page } from './cursor.ts';
@@ -15,11 +16,25 @@ import { commonProblems, MitigationSchema, type MitigationStatusSchema } from '.
 import { inSlices, mapInSlices } from './slices.ts';
 import { mitigationView, shownStatus } from './views.ts';
 
-/** The canonical form of an address that a caller gave, IPv4 written as IPv6 as IPv4; or a 400 that names the field. */
-export function requireAddress(field: string, text: string): string {
-  const address = parseAddress(text);
-  if (address === undefined) throw invalidField(field, `"${text}" is not an IPv4 or IPv6 address`);
-  return formatAddress(unmapped(hostPrefix(address)).address);
+/** The canonical address or prefix that a caller named, IPv4 written as IPv6 as IPv4; or a 400 that names the field. */
+export function requireVictim(field: string, text: string): string {
+  const reading = readVictim(text);
+  if ('why' in reading) throw invalidField(field, reading.why);
+  return reading.victim;
+}
+
+/** An operator names the victim once: by address, by address with a length, or by prefix. */
+function victimOf({ victim_ip: address, victim_prefix: prefix }: z.output<typeof MitigateBody>): string {
+  const [one, other] = [
+    address === undefined ? undefined : requireVictim('victim_ip', address),
+    prefix === undefined ? undefined : requireVictim('victim_prefix', prefix),
+  ];
+  if (one !== undefined && other !== undefined && one !== other) {
+    throw invalidField('victim_prefix', `${other} is not what victim_ip names (${one}); give one of them`);
+  }
+  const victim = one ?? other;
+  if (victim === undefined) throw invalidField('victim_ip', 'is required, or victim_prefix');
+  return victim;
 }
 
 /** True for a mitigation of this address, or of a prefix that covers it. */
@@ -66,7 +81,7 @@ export function registerMitigations(app: App, deps: HttpDependencies): void {
     },
     async (request, reply) => {
       const { status, customer_id, pop, limit, cursor, ...query } = request.query;
-      const victim = query.victim_ip === undefined ? undefined : requireAddress('victim_ip', query.victim_ip);
+      const victim = query.victim_ip === undefined ? undefined : requireVictim('victim_ip', query.victim_ip);
       const statuses = status === undefined ? undefined : new Set(status);
       const { items, nextCursor } = page(
         engine.state.mitigations,
@@ -117,7 +132,7 @@ export function registerMitigations(app: App, deps: HttpDependencies): void {
     },
     async (request, reply) => {
       const { body } = request;
-      const victim = requireAddress('victim_ip', body.victim_ip);
+      const victim = victimOf(body);
       const protocol =
         body.protocol === undefined || body.protocol === null ? null : protocolNumber(body.protocol);
       if (protocol === undefined) throw invalidField('protocol', 'is not an IP protocol by name or number');

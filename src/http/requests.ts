@@ -53,7 +53,12 @@ export const PeerClearBody = z
 export const MitigateBody = z
   .strictObject({
     operator_id: operatorId,
-    victim_ip: z.string().max(64),
+    victim_ip: z
+      .string()
+      .max(64)
+      .optional()
+      .describe('Address, or with a length the prefix; required unless victim_prefix is given'),
+    victim_prefix: z.string().max(64).optional().describe('Prefix, in place of victim_ip'),
     protocol: z.union([z.string().max(32), z.int()]).nullish(),
     dst_ports: z.array(z.int().min(0).max(65535)).max(64).optional(),
     action_type: z.enum(['police', 'discard']),

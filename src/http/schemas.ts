@@ -82,6 +82,7 @@ export const BatchAnswerSchema = z.object({
       reason: z.string().optional(),
     }),
   ),
+  notes: z.array(z.string()).optional().describe('What was not read of the message as a whole'),
 });
 
 /** An event as it is remembered. */
@@ -92,13 +93,17 @@ export const EventSchema = z.object({
   timestamp: time.nullable().describe('When the detector says it happened'),
   source: z.string(),
   action: z.enum(['ban', 'unban']),
-  victim_ip: z.string(),
+  victim_ip: z
+    .string()
+    .describe('Address or prefix; with the reason `invalid_report` what the report said, cut, or empty'),
   vector: z.string(),
   protocol: ProtocolSchema.nullable(),
   bps: z.number().nullable(),
   pps: z.number().nullable(),
   confidence: z.number().nullable(),
   top_dst_ports: z.array(z.int()),
+  top_src_ports: z.array(z.int()),
+  tcp_flags: z.array(z.string()).describe('Set, and with `!` not set'),
   status: EventStatusSchema,
   reason: z.string().nullable().describe('The refusal, for a rejected event'),
   mitigation_id: id.nullable(),

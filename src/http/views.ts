@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import type { ReconcilerView } from '../control/types.ts';
 import type { RecordedFact } from '../core/facts.ts';
 import { holdsOf } from '../core/holds.ts';
+import { tcpFlagWords } from '../core/refinement.ts';
 import { sparedRanges } from '../core/rule.ts';
 import type { Actor, EventRecord, Hold, Mitigation, SafelistEntry } from '../core/types.ts';
 import { protocolName } from '../core/vectors.ts';
@@ -53,6 +54,8 @@ export function eventView(event: EventRecord): z.output<typeof EventSchema> {
     pps: detection.pps,
     confidence: detection.confidence,
     top_dst_ports: [...detection.ports],
+    top_src_ports: [...(detection.traits?.srcPorts ?? [])],
+    tcp_flags: tcpFlagWords(detection.traits ?? {}),
     status: event.status,
     reason: event.refusal,
     mitigation_id: event.mitigationId,

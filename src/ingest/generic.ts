@@ -81,10 +81,8 @@ export const genericEventSchema = z.looseObject({
       'When the detector saw it, in RFC 3339 or since the epoch in seconds or milliseconds; recorded, and judged only for being stale',
     ),
   source: z.string().min(1).max(128).describe('Name of the detector'),
-  victim_ip: victim
-    .nullish()
-    .describe('Address under attack, or with a length the prefix; required unless victim_prefix is given'),
-  victim_prefix: z.unknown().optional().describe('Prefix under attack, in place of victim_ip'),
+  victim_ip: victim.describe('Address under attack, or with a length the prefix'),
+  victim_prefix: z.unknown().optional().describe('Prefix under attack; may take the place of victim_ip'),
   vector: z
     .string()
     .regex(VECTOR_PATTERN, 'must be 1 to 64 of a-z, 0-9 and underscore, such as udp_flood')
@@ -114,10 +112,7 @@ export const genericEventSchema = z.looseObject({
   raw_details: z.unknown().optional().describe('Whatever else the detector says; kept, never interpreted'),
 });
 
-/** With its victim in one place. */
-const readableEvent = genericEventSchema.extend({ victim_ip: victim });
-
-export type GenericEvent = z.infer<typeof readableEvent>;
+export type GenericEvent = z.infer<typeof genericEventSchema>;
 
 /** What is known of an event beside its text. */
 export interface ReadOptions {
@@ -144,7 +139,7 @@ function read(json: unknown, notes: Notes, options: ReadOptions): Signal {
   }
   const named = victimField(raw, notes);
   if ('kind' in named) return named;
-  const parsed = readableEvent.safeParse(isRecord(json) ? prepared(json, ports, named, options) : json);
+  const parsed = genericEventSchema.safeParse(isRecord(json) ? prepared(json, ports, named, options) : json);
   if (parsed.success) return toDetection(parsed.data, notes);
   const problems = parsed.error.issues.slice(0, MAX_PROBLEMS).map(fieldProblem);
   return { kind: 'invalid', problems: problems.map((problem) => renamed(problem, named.field)) };

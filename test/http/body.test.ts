@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { MAX_NESTING, parseJsonBody, parseNdjsonBody } from '../../src/http/body.ts';
 import { api, bearer } from './support.ts';
 
@@ -81,5 +82,67 @@ describe('bodies that are meant to hurt', () => {
       assert.equal(response.statusCode, 400, payload.slice(0, 40));
     }
     assert.equal(engine.commands.length, 0);
+  });
+});
+
+describe('a body that is compressed', () => {
+  const event = JSON.stringify({ source: 'fnm', victim_ip: '203.0.113.10', vector: 'udp_flood' });
+  const post = async (headers: object, payload: Buffer | string, url = '/v1/events') => {
+    const { app, engine } = await api();
+    const response = await app.inject({
+      method: 'POST',
+      url,
+      headers: { ...bearer('detector'), 'content-type': 'application/json', ...headers },
+      payload,
+    });
+    return { response, engine };
+  };
+
+  it('with gzip is read, one event or a line each', async () => {
+    for (const encoding of ['gzip', 'x-gzip', 'GZIP']) {
+      const { response, engine } = await post({ 'content-encoding': encoding }, gzipSync(event));
+      assert.equal(response.statusCode, 202, response.body);
+      assert.equal(engine.commands.length, 1);
+    }
+    const lines = gzipSync(`${event}\n${event}\n`);
+    const headers = { 'content-encoding': 'gzip', 'content-type': 'application/x-ndjson' };
+    const { response, engine } = await post(headers, lines, '/v1/events/batch');
+    assert.equal(response.statusCode, 207);
+    assert.equal(engine.commands.length, 2);
+    assert.equal((await post({ 'content-encoding': 'identity' }, event)).response.statusCode, 202);
+  });
+
+  it('otherwise is answered 415, in words', async () => {
+    for (const encoding of ['br', 'deflate', 'zstd', 'gzip, gzip']) {
+      const { response } = await post({ 'content-encoding': encoding }, brotliCompressSync(event));
+      assert.equal(response.statusCode, 415, encoding);
+      assert.match(response.json().detail, /Content-Encoding: gzip/);
+      assert.equal(response.headers['accept-encoding'], 'gzip');
+    }
+  });
+
+  it('is bounded by what it inflates to, and 400 when it is not what it says', async () => {
+    const bomb = gzipSync(Buffer.alloc(200 * 1024 * 1024, ' '));
+    const { response } = await post({ 'content-encoding': 'gzip' }, bomb);
+    assert.equal(response.statusCode, 413);
+    assert.match(response.json().detail, /inflates to more than 1 MiB/);
+    for (const broken of [Buffer.from(event), gzipSync(event).subarray(0, 20)]) {
+      assert.equal((await post({ 'content-encoding': 'gzip' }, broken)).response.statusCode, 400);
+    }
+  });
+
+  it('may be any kind of JSON, with any parameters', async () => {
+    for (const type of [
+      'application/json; charset=utf-8',
+      'application/json;charset="UTF-8"',
+      'Application/JSON',
+      'application/cloudevents+json',
+      'application/vnd.example.v1+json; charset=utf-8',
+    ]) {
+      assert.equal((await post({ 'content-type': type }, event)).response.statusCode, 202, type);
+    }
+    for (const type of ['text/plain', 'application/jsonp', 'application/xml+jsonx', 'application/+json']) {
+      assert.equal((await post({ 'content-type': type }, event)).response.statusCode, 415, type);
+    }
   });
 });

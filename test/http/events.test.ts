@@ -50,7 +50,7 @@ describe('POST /v1/events', () => {
     for (const [change, field] of [
       [{ victim_ip: '203.0.113.300' }, 'victim_ip'],
       [{ victim_ip: undefined }, 'victim_ip'],
-      [{ vector: 'UDP flood' }, 'vector'],
+      [{ vector: '!' }, 'vector'],
       [{ source: '' }, 'source'],
       [{ bps: -1 }, 'bps'],
       [{ confidence: 2 }, 'confidence'],
@@ -206,7 +206,9 @@ describe('POST /v1/events/batch', () => {
     const codes = response.json().results.map((result: { code: number }) => result.code);
     assert.deepEqual(codes, [202, 400, 202]);
     assert.match(response.json().results[1].error, /line 2/);
-    assert.equal(engine.commands.length, 2);
+    const recorded = engine.commands.map((command) => command.type === 'event' && command.invalid);
+    assert.deepEqual([recorded[0], recorded[2]], [undefined, undefined]);
+    assert.match(String(recorded[1]), /line 2 is not valid JSON/);
   });
 
   it('answers 503 as a whole when nothing could be written, so that the sender tries again', async () => {

@@ -305,6 +305,28 @@ describe('POST /v1/mitigations', () => {
     assert.equal(command.ttlSeconds, 300);
   });
 
+  it('takes a prefix for the victim, under either key', async () => {
+    const { app, engine } = await api();
+    engine.answer = () => ({ type: 'mitigation', mitigation: mitigation(), why: [] });
+    const prefix = '203.0.113.0/24';
+    for (const [change, victim] of [
+      [{ victim_ip: prefix }, prefix],
+      [{ victim_ip: undefined, victim_prefix: prefix }, prefix],
+      [{ victim_ip: prefix, victim_prefix: prefix }, prefix],
+      [{ victim_ip: '203.0.113.14/32' }, '203.0.113.14'],
+    ] as const) {
+      const response = await app.inject({
+        method: 'POST',
+        url: '/v1/mitigations',
+        headers: bearer('operator'),
+        payload: { ...OWN, ...change },
+      });
+      assert.equal(response.statusCode, 201, response.body);
+      const command = engine.commands.at(-1);
+      assert.equal(command?.type === 'mitigate' && command.victim, victim);
+    }
+  });
+
   it('answers 422 with the reason of the guardrail that refuses', async () => {
     const { app, engine } = await api();
     engine.answer = () => ({
@@ -326,7 +348,9 @@ describe('POST /v1/mitigations', () => {
   it('answers 400 that names the field which is wrong', async () => {
     const { app, engine } = await api();
     for (const [change, field] of [
-      [{ victim_ip: '203.0.113.0/24' }, 'victim_ip'],
+      [{ victim_ip: '203.0.113.1/24' }, 'victim_ip'],
+      [{ victim_ip: undefined }, 'victim_ip'],
+      [{ victim_prefix: '198.51.100.0/24' }, 'victim_prefix'],
       [{ protocol: 'smoke' }, 'protocol'],
       [{ protocol: 256 }, 'protocol'],
       [{ dst_ports: [65_536] }, 'dst_ports[0]'],
