@@ -33,7 +33,8 @@ import type { Playbook, Step } from './playbook.ts';
 import { BAN_MEMORY_MS } from './recent.ts';
 import { draftRule, hitsAllowedPort, type Rule, type RuleDraft } from './rule.ts';
 import type { DecisionView } from './state-view.ts';
-import type { Detection, Mitigation } from './types.ts';
+import { traitsUnder } from './traits.ts';
+import type { Detection, Mitigation, TrafficTraits } from './types.ts';
 import { mitigationsCovering, NO_ALLOWED_PORTS, ownerOf, ownerWords } from './victim.ts';
 import { actionWords, countWords, portWords } from './words.ts';
 
@@ -172,6 +173,10 @@ function draftFor(
   });
 }
 
+function withTraits({ traits: _, ...rest }: Detection, traits: TrafficTraits | undefined): Detection {
+  return traits === undefined ? rest : { ...rest, traits };
+}
+
 /** Mitigations of the victim that this event may be about. One whose time is up is not: it ends, even if nobody has noticed yet. */
 function standingFor(it: Case): readonly Standing[] {
   const { state, context, detection, owner } = it;
@@ -205,11 +210,12 @@ function ruleUnder(it: Case, mitigation: Mitigation): Rule {
   const { detection, owner, context } = it;
   const own = mitigation.playbook === it.playbook.name ? it.playbook.steps[mitigation.step] : undefined;
   const step = own ?? it.step;
+  const traits = traitsUnder(detection.traits, mitigation.match, step.refinement);
   if (mitigation.victim === detection.victim) {
-    if (step.refinement === it.step.refinement) return it.rule;
-    return draftFor(detection, detection.ports, owner, step).rule ?? it.rule;
+    if (step.refinement === it.step.refinement && traits === detection.traits) return it.rule;
+    return draftFor(withTraits(detection, traits), detection.ports, owner, step).rule ?? it.rule;
   }
-  const around = { ...detection, victim: mitigation.victim };
+  const around = withTraits({ ...detection, victim: mitigation.victim }, traits);
   const ownerAround = ownerOf(context.policy.inventory, mitigation.victim);
   return draftFor(around, detection.ports, ownerAround, step).rule ?? it.rule;
 }
@@ -244,7 +250,8 @@ function aggregated(it: Case): Outcome | null {
   const gathering = block === undefined ? undefined : gather(state, context, detection, block, playbook.name);
   if (block === undefined || gathering === undefined) return null;
   const { hosts, ports, replaced } = gathering;
-  const ofPrefix = { ...detection, victim: block.prefix, ports };
+  // What the packets to one host have in common, those to the others may not have.
+  const ofPrefix = withTraits({ ...detection, victim: block.prefix, ports }, undefined);
   const draft = draftFor(ofPrefix, ports, block.owner, step);
   if (draft.rule === null) return null;
   const why = [

@@ -228,6 +228,10 @@ function escalationOf(
   };
 }
 
+function stepOf(mitigation: Mitigation, policy: Policy): Step | undefined {
+  return playbookOf(mitigation, policy)?.steps[mitigation.step];
+}
+
 /** The mitigation's rule under another step: drafted anew, so that what is allowed by now is spared by it. */
 function ruleOfStep(
   mitigation: Mitigation,
@@ -241,7 +245,7 @@ function ruleOfStep(
     ports: mitigation.ports,
     allowedPorts: event.owner?.allowedPorts ?? NO_ALLOWED_PORTS,
     refinement: step.refinement,
-    traits: traitsBehind(mitigation.match, playbookOf(mitigation, event)?.steps[mitigation.step]?.refinement),
+    traits: traitsBehind(mitigation.match, stepOf(mitigation, event.context.policy)?.refinement),
     action: step.action.type,
   });
   if (draft.rule === null) return { why: draft.why.at(-1) ?? 'nothing is left to filter' };

@@ -86,3 +86,23 @@ export function traitsBehind(match: Match, step: Refinement | undefined): Traffi
     ...(flags.tcpFlagsClear === undefined ? {} : { tcpFlagsClear: flags.tcpFlagsClear }),
   };
 }
+
+/** A report's traits as far as a rule is narrowed by any such: what a wider rule covers need not be told apart. */
+export function traitsUnder(
+  traits: TrafficTraits | undefined,
+  match: Match,
+  step: Refinement | undefined,
+): TrafficTraits | undefined {
+  if (traits === undefined) return undefined;
+  const behind = traitsBehind(match, step);
+  const keepsPorts = traits.srcPorts === undefined || behind.srcPorts !== undefined;
+  const keepsFlags = traits.tcpFlags === undefined || behind.tcpFlags !== undefined;
+  if (keepsPorts && keepsFlags) return traits;
+  const { srcPorts, tcpFlags, tcpFlagsClear, ...rest } = traits;
+  return {
+    ...rest,
+    ...(keepsPorts && srcPorts !== undefined ? { srcPorts } : {}),
+    ...(keepsFlags && tcpFlags !== undefined ? { tcpFlags } : {}),
+    ...(keepsFlags && tcpFlagsClear !== undefined ? { tcpFlagsClear } : {}),
+  };
+}

@@ -121,6 +121,21 @@ describe('TCP flags of a report', () => {
     assert.deepEqual([escalated.match.tcpFlags, escalated.match.tcpFlagsClear], [0x02, 0x10]);
   });
 
+  test('of a later report open no second rule beside a wider one that stands', () => {
+    const world = new World();
+    const wide = world.attack({ vector: 'syn_flood' });
+    assert.equal(world.event({ vector: 'syn_flood', traits: { tcpFlags: 0x02 } }).mitigation?.id, wide.id);
+    assert.equal(world.get(wide.id).match.tcpFlags, undefined);
+  });
+
+  test('that a later report does not confirm do not keep the rule from covering what it says', () => {
+    const world = new World();
+    const narrow = world.attack({ vector: 'syn_flood', traits: { tcpFlags: 0x02 } });
+    const wide = world.attack({ vector: 'syn_flood' });
+    assert.notEqual(wide.id, narrow.id);
+    assert.equal(wide.match.tcpFlags, undefined);
+  });
+
   test('do nothing to a rule for another protocol', () => {
     const mitigation = new World().attack({ traits: { tcpFlags: 0x02 } });
     assert.equal(mitigation.match.tcpFlags, undefined);
