@@ -1,10 +1,10 @@
 /** `simulate FILE`: events in, decisions out, nothing announced. */
 import { readFile, stat } from 'node:fs/promises';
 import type { Command } from 'commander';
+import type { LoadedConfig } from '../app/config/types.ts';
 import type { SimulatedStep, SimulationSummary } from '../app/simulate.ts';
 import type { Placement } from '../app/simulate-times.ts';
 import type { RecordedFact } from '../core/facts.ts';
-import type { Policy } from '../core/policy.ts';
 import type { Detection } from '../core/types.ts';
 import { timeText } from '../net/time.ts';
 import type { Context } from './context.ts';
@@ -42,7 +42,8 @@ export function registerSimulate(program: Command, contextFor: (command: Command
 
 async function simulate(context: Context, file: string, options: SimulateOptions): Promise<void> {
   const app = await import('../app/simulate.ts');
-  const simulation = new app.Simulation(await policyOf(context, options.config));
+  const { policy, vectorMaps } = await configOf(context, options.config);
+  const simulation = new app.Simulation(policy);
   const say = (step: SimulatedStep): void => {
     context.io.stdout.write(
       context.options.format === 'json'
@@ -61,7 +62,7 @@ async function simulate(context: Context, file: string, options: SimulateOptions
     }
   } else {
     const placement = { start: startOf(options.start), spacing: spacingOf(options.spacing), now: Date.now() };
-    const lines = await linesOf(file, await contentOf(context, file));
+    const lines = await linesOf(file, await contentOf(context, file), vectorMaps);
     const rehearsal = new app.Rehearsal(simulation);
     for (const { at, line } of await placed(lines, placement)) {
       const step =
@@ -77,14 +78,14 @@ async function simulate(context: Context, file: string, options: SimulateOptions
   );
 }
 
-async function policyOf(context: Context, said: string | undefined): Promise<Policy> {
+async function configOf(context: Context, said: string | undefined): Promise<LoadedConfig> {
   const { formatProblem } = await import('../app/config/problem.ts');
   const folder = said ?? context.io.env.PREFIXD_CONFIG;
   const result =
     folder === undefined
       ? await (await import('../app/config/default.ts')).defaultConfig()
       : await (await import('../app/config/load.ts')).loadConfig(folder, null);
-  if (result.ok) return result.config.policy;
+  if (result.ok) return result.config;
   throw new CliError(Exit.InvalidInput, result.problems.map(formatProblem).map(printable).join('\n'));
 }
 
@@ -115,7 +116,11 @@ type Line =
   | { readonly kind: 'fact'; readonly fact: RecordedFact };
 
 /** Lines of events and lines of a journal, told apart line by line. */
-async function linesOf(file: string, content: string): Promise<readonly Line[]> {
+async function linesOf(
+  file: string,
+  content: string,
+  vectorMaps: LoadedConfig['vectorMaps'],
+): Promise<readonly Line[]> {
   const [{ parseGenericEvent }, { decodeRecord }] = await Promise.all([
     import('../ingest/generic.ts'),
     import('../store/record.ts'),
@@ -133,7 +138,7 @@ async function linesOf(file: string, content: string): Promise<readonly Line[]> 
       lines.push({ kind: 'fact', fact });
       continue;
     }
-    const signal = parseGenericEvent(value);
+    const signal = parseGenericEvent(value, { vectorMaps });
     if (signal.kind === 'invalid') {
       throw fail(i + 1, signal.problems.map(({ path, message }) => `${path} ${message}`.trim()).join('; '));
     }

@@ -63,7 +63,7 @@ const SERVICE_NAMES: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** What follows the name of the service. */
-const AMPLIFICATION_WORDS: readonly string[] = [
+export const AMPLIFICATION_WORDS: readonly string[] = [
   'amplification',
   'amp',
   'reflection',
@@ -97,11 +97,21 @@ const BY_SQUEEZED: ReadonlyMap<string, string> = new Map(
 );
 
 function aliasesOf(vector: string): readonly string[] {
-  if (!vector.endsWith(AMPLIFICATION)) return FLOOD_ALIASES[vector] ?? [];
+  const services = servicesOf(vector);
+  const made = services.flatMap((name) => AMPLIFICATION_WORDS.map((word) => `${name}_${word}`));
+  return [...made.filter((name) => name !== vector), ...singleAliases(vector)];
+}
+
+/** What the service that a vector abuses is called; empty for a vector that is no amplification. */
+export function servicesOf(vector: string): readonly string[] {
+  if (!vector.endsWith(AMPLIFICATION)) return [];
   const service = vector.slice(0, -AMPLIFICATION.length);
-  const names = [service, ...(SERVICE_NAMES[service] ?? [])];
-  const made = names.flatMap((name) => AMPLIFICATION_WORDS.map((word) => `${name}_${word}`));
-  return [...made.filter((name) => name !== vector), ...(ABUSES[vector] ?? [])];
+  return [service, ...(SERVICE_NAMES[service] ?? [])];
+}
+
+/** The aliases of a vector that are not made of the name of a service. */
+export function singleAliases(vector: string): readonly string[] {
+  return FLOOD_ALIASES[vector] ?? ABUSES[vector] ?? [];
 }
 
 /**

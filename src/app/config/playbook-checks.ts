@@ -2,7 +2,9 @@
 import type { PlaybooksData, StepData } from '../../core/playbook-data.ts';
 import { inRanges } from '../../core/ports.ts';
 import { readRefinement } from '../../core/refinement.ts';
-import { reflectorPort } from '../../core/vectors.ts';
+import { canonicalVector } from '../../core/vector-aliases.ts';
+import { KNOWN_VECTORS, reflectorPort, VECTOR_PATTERN } from '../../core/vectors.ts';
+import { looksLike, nearest } from './nearest.ts';
 import type { Findings, Path } from './problem.ts';
 import type { Loose } from './salvage.ts';
 import type { Settings } from './schema.ts';
@@ -29,9 +31,32 @@ export function playbookChecks(data: PlaybooksData, settings: Loose<Settings>, f
   for (const [i, { match, steps }] of (data.playbooks ?? []).entries()) {
     if (steps[0]?.match?.src_ports !== undefined) continue;
     // An attack by reflectors is matched by the port that they answer from.
-    const reflectors = [match.vector].flat().map(reflectorPort);
+    const reflectors = [match.vector].flat().map((vector) => reflectorPort(canonicalVector(vector)));
     const named = protectedPorts.filter((port) => reflectors.includes(port));
     if (named.length > 0) refusedFor(named, ['playbooks', i, 'match', 'vector'], found);
+  }
+  vectorChecks(data, settings, found);
+}
+
+/** Vectors that nothing sends: neither built in nor in a vector map. A script of one's own may send them all the same. */
+function vectorChecks(data: PlaybooksData, settings: Loose<Settings>, found: Findings): void {
+  const mapped = Object.values(settings.detectors ?? {}).flatMap((detector) =>
+    Object.values(detector?.vector_map ?? {}),
+  );
+  const sent = [...KNOWN_VECTORS, ...mapped.flatMap((vector) => (vector === undefined ? [] : [vector]))];
+  const names = new Set(sent.map(canonicalVector));
+  for (const [i, { match }] of (data.playbooks ?? []).entries()) {
+    for (const [j, vector] of [match.vector].flat().entries()) {
+      // What is no vector at all has been said.
+      if (!VECTOR_PATTERN.test(vector) || names.has(canonicalVector(vector))) continue;
+      const guess = nearest(vector, [...names]);
+      const likely = guess !== undefined && looksLike(vector, guess);
+      found.warning(
+        ['playbooks', i, 'match', 'vector', ...(typeof match.vector === 'string' ? [] : [j])],
+        `no detector sends the vector "${vector}" by itself, and no detectors.*.vector_map leads to it`,
+        `${likely ? `did you mean "${guess}"?` : `the nearest known vector is "${guess}";`} keep it if a script of yours sends it`,
+      );
+    }
   }
 }
 

@@ -539,6 +539,30 @@ test('a playbook whose rules a protected port would always refuse is a warning',
   );
 });
 
+test('a playbook for a vector that nothing sends is a warning with the nearest known one', async (t) => {
+  const playbooks = `playbooks:
+  - name: slip
+    match: { vector: [udp_flood, udp_flodo, dns_amp] }
+    steps: [{ action: discard }]
+  - name: own
+    match: { vector: our_own_kind }
+    steps: [{ action: discard }]
+  - name: mapped
+    match: { vector: storm }
+    steps: [{ action: discard }]
+`;
+  const settings = `${SHORTEST}detectors: { fastnetmon: { vector_map: { Sturm: storm } } }\n`;
+  const result = await load(t, settings, {}, { 'playbooks.yaml': playbooks });
+  assert.ok(result.ok, 'custom vectors are no error');
+  assert.deepEqual(
+    warningsOf(result).map((line) => line.replace(/by itself.*; /, '... ')),
+    [
+      'playbooks.yaml:3:34 playbooks[0].match.vector[1]: no detector sends the vector "udp_flodo" ... did you mean "udp_flood"? keep it if a script of yours sends it',
+      'playbooks.yaml:6:22 playbooks[1].match.vector: no detector sends the vector "our_own_kind" ... keep it if a script of yours sends it',
+    ],
+  );
+});
+
 test('tokens over plain HTTP to other machines are a warning', async (t) => {
   const text = `${SHORTEST}http: { listen: "192.0.2.10:8080", auth: { mode: bearer } }\n`;
   const result = await load(t, text, { PREFIXD_API_TOKEN: 'token' });
