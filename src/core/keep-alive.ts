@@ -238,6 +238,7 @@ function ruleOfStep(
   step: Step,
   event: Continuation,
 ): Rule | { readonly why: string } {
+  const traits = traitsBehind(mitigation.match, stepOf(mitigation, event.context.policy)?.refinement);
   const draft = draftRule({
     victim: mitigation.victim,
     vector: mitigation.vector,
@@ -245,10 +246,13 @@ function ruleOfStep(
     ports: mitigation.ports,
     allowedPorts: event.owner?.allowedPorts ?? NO_ALLOWED_PORTS,
     refinement: step.refinement,
-    traits: traitsBehind(mitigation.match, stepOf(mitigation, event.context.policy)?.refinement),
+    traits,
     action: step.action.type,
   });
   if (draft.rule === null) return { why: draft.why.at(-1) ?? 'nothing is left to filter' };
+  if (traits.fragments === true && draft.rule.match.fragments !== true) {
+    return { why: 'it would filter more than the fragments that were reported' };
+  }
   const { policy } = event.context;
   const refusal =
     judgeTarget(event.state, policy, draft.rule.match) ?? judgeProtectedPorts(policy.guardrails, draft.rule);

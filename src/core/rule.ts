@@ -66,7 +66,8 @@ export function sparedRanges({ match, ports, excludedPorts }: Rule): readonly Ra
 export function draftRule(wish: RuleWish): RuleDraft {
   const unfit = unfitRefinement(wish);
   if (unfit !== null) return { rule: null, why: [unfit] };
-  const narrowed = narrowByTraits(wish);
+  const mustSpare = wish.action === 'discard' && allowedFor(wish.allowedPorts, wish.protocol).length > 0;
+  const narrowed = narrowByTraits({ ...wish, mustSpare });
   const draft = draftPorts({ ...wish, refinement: narrowed.refinement });
   if (draft.rule === null) return draft;
   const words = refinementWords(wish.refinement);

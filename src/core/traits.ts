@@ -6,7 +6,7 @@ import { normalRanges, portRanges, portSet } from './ports.ts';
 import { type Refinement, tcpFlagWords } from './refinement.ts';
 import type { Match, TrafficTraits } from './types.ts';
 import { isAmplification, isReflectorPort, Protocol, reflectorPort } from './vectors.ts';
-import { portWords } from './words.ts';
+import { portWords, rangeText } from './words.ts';
 
 /** More source ports than this are no ports of reflectors. */
 const MOST_SOURCE_PORTS = 8;
@@ -23,15 +23,45 @@ export interface TraitCase {
   readonly protocol: number | null;
   readonly refinement: Refinement;
   readonly traits?: TrafficTraits;
+  /** The rule must spare ports, by which fragments cannot be told apart. */
+  readonly mustSpare: boolean;
 }
 
-/** Adds the report's source ports and TCP flags to a step's refinement, where they are safe to match. */
+/** Adds what the report says of the packets to a step's refinement, where it is safe to match. */
 export function narrowByTraits(wish: TraitCase): Narrowing {
-  const { traits, refinement } = wish;
+  const { traits } = wish;
+  if (traits === undefined) return { refinement: wish.refinement, why: [] };
+  const lengths = narrowByLengths(wish.refinement, traits);
+  const fragments = narrowByFragments({ ...wish, refinement: lengths.refinement }, traits);
+  const before = [...lengths.why, ...fragments.why];
   // Later fragments carry neither ports nor flags.
-  if (traits === undefined || refinement.fragments) return { refinement, why: [] };
-  const flags = narrowByFlags(wish, traits);
-  return narrowBySourcePorts({ ...wish, refinement: flags.refinement }, traits, flags.why);
+  if (fragments.refinement.fragments) return { refinement: fragments.refinement, why: before };
+  const flags = narrowByFlags({ ...wish, refinement: fragments.refinement }, traits);
+  return narrowBySourcePorts({ ...wish, refinement: flags.refinement }, traits, [...before, ...flags.why]);
+}
+
+function narrowByLengths(refinement: Refinement, { packetLengths = [] }: TrafficTraits): Narrowing {
+  if (packetLengths.length === 0 || refinement.packetLengths.length > 0) return { refinement, why: [] };
+  const words = packetLengths.map(rangeText).join(', ');
+  return {
+    refinement: { ...refinement, packetLengths: normalRanges(packetLengths) },
+    why: [`the report narrows the rule to packet lengths ${words}`],
+  };
+}
+
+function narrowByFragments({ vector, refinement, mustSpare }: TraitCase, traits: TrafficTraits): Narrowing {
+  const saysOtherwise = refinement.fragments || refinement.srcPorts.length > 0 || refinement.tcpFlags !== 0;
+  const isReflected = vector !== null && reflectorPort(vector) !== undefined;
+  if (traits.fragments !== true || saysOtherwise || isReflected) return { refinement, why: [] };
+  if (mustSpare) {
+    const why =
+      'the rule is not narrowed to fragments: they carry no ports, so the allowed ones could not be spared';
+    return { refinement, why: [why] };
+  }
+  return {
+    refinement: { ...refinement, fragments: true },
+    why: ['the report narrows the rule to fragments'],
+  };
 }
 
 function narrowByFlags({ protocol, refinement }: TraitCase, traits: TrafficTraits): Narrowing {
@@ -80,7 +110,10 @@ export function traitsBehind(match: Match, step: Refinement | undefined): Traffi
     Array.from({ length: Math.min(to - from, MOST_SOURCE_PORTS) + 1 }, (_, i) => from + i),
   );
   const flags: Pick<Match, 'tcpFlags' | 'tcpFlagsClear'> = (step?.tcpFlags ?? 0) === 0 ? match : {};
+  const lengths = (step?.packetLengths ?? []).length > 0 ? [] : (match.packetLengths ?? []);
   return {
+    ...(lengths.length === 0 ? {} : { packetLengths: lengths }),
+    ...(match.fragments === true && step?.fragments !== true ? { fragments: true } : {}),
     ...(srcPorts.length === 0 ? {} : { srcPorts }),
     ...(flags.tcpFlags === undefined ? {} : { tcpFlags: flags.tcpFlags }),
     ...(flags.tcpFlagsClear === undefined ? {} : { tcpFlagsClear: flags.tcpFlagsClear }),
@@ -95,14 +128,12 @@ export function traitsUnder(
 ): TrafficTraits | undefined {
   if (traits === undefined) return undefined;
   const behind = traitsBehind(match, step);
-  const keepsPorts = traits.srcPorts === undefined || behind.srcPorts !== undefined;
-  const keepsFlags = traits.tcpFlags === undefined || behind.tcpFlags !== undefined;
-  if (keepsPorts && keepsFlags) return traits;
-  const { srcPorts, tcpFlags, tcpFlagsClear, ...rest } = traits;
-  return {
-    ...rest,
-    ...(keepsPorts && srcPorts !== undefined ? { srcPorts } : {}),
-    ...(keepsFlags && tcpFlags !== undefined ? { tcpFlags } : {}),
-    ...(keepsFlags && tcpFlagsClear !== undefined ? { tcpFlagsClear } : {}),
-  };
+  const lost = (['srcPorts', 'tcpFlags', 'packetLengths', 'fragments'] as const).filter(
+    (key) => traits[key] !== undefined && behind[key] === undefined,
+  );
+  if (lost.length === 0) return traits;
+  const kept = { ...traits };
+  for (const key of lost) delete kept[key];
+  if (kept.tcpFlags === undefined) delete kept.tcpFlagsClear;
+  return kept;
 }

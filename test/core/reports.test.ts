@@ -150,3 +150,36 @@ test('a playbook may use any name of a vector', () => {
   });
   assert.deepEqual([...playbooks.byVector.keys()], ['dns_amplification']);
 });
+
+describe('packet lengths and fragments of a report', () => {
+  test('narrow the rule', () => {
+    const lengths = new World().attack({ traits: { packetLengths: [[1400, 1500]] } });
+    assert.deepEqual(lengths.match.packetLengths, [[1400, 1500]]);
+    const fragments = new World().attack({ traits: { fragments: true, srcPorts: [123] }, ports: [80] });
+    assert.deepEqual(
+      [fragments.match.fragments, fragments.match.dstPorts, fragments.match.srcPorts],
+      [true, [], []],
+      'later fragments carry no ports',
+    );
+  });
+
+  test('never widen a rule as it escalates, nor cost the allowed ports', () => {
+    const world = new World();
+    const { id } = world.attack({ victim: '203.0.113.10', confidence: 1, traits: { fragments: true } });
+    assert.equal(world.get(id).match.fragments, true);
+    for (let i = 0; i < 3; i++) {
+      world.wait(60).event({ victim: '203.0.113.10', confidence: 1, traits: { fragments: true } });
+    }
+    assert.deepEqual([world.get(id).action.type, world.get(id).match.fragments], ['police', true]);
+    assert.match(world.why, /more than the fragments/);
+  });
+
+  test('leave a discard as wide as it was where fragments could not be told apart', () => {
+    const victim = '203.0.113.12';
+    const steps = [{ action: 'discard' as const }];
+    const playbooks = { playbooks: [{ name: 'drop', match: { vector: 'udp_flood' }, steps }] };
+    const { match } = new World({ playbooks }).attack({ victim, traits: { fragments: true } });
+    assert.equal(match.fragments, undefined);
+    assert.ok(match.dstPorts.length > 1, 'around the allowed ports');
+  });
+});
