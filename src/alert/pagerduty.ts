@@ -4,7 +4,8 @@
  * only changes the configuration is a change event.
  */
 import { timeText } from '../net/time.ts';
-import { type Alert, type AlertRequest, mitigationFields } from './alert.ts';
+import { decidedMitigationView } from '../view/mitigation.ts';
+import type { Alert, AlertRequest } from './alert.ts';
 import type { AlertEvent } from './events.ts';
 
 export const PAGERDUTY_URL = 'https://events.pagerduty.com';
@@ -24,7 +25,8 @@ export function pagerdutyRequest(alert: Alert, routingKey: string, base = PAGERD
   const summary = alert.summary.slice(0, SUMMARY_LENGTH);
   const timestamp = timeText(alert.at);
   const source = `prefixd ${alert.pop}`;
-  const details = alert.mitigation === null ? { subject: alert.subject } : mitigationFields(alert.mitigation);
+  const details =
+    alert.mitigation === null ? { subject: alert.subject } : decidedMitigationView(alert.mitigation);
   if (CHANGES.has(alert.event)) {
     const payload = { summary, timestamp, source, custom_details: details };
     return {
