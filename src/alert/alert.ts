@@ -30,6 +30,12 @@ export interface Alert {
   readonly actor: Actor | null;
   /** One line for a person. */
   readonly summary: string;
+  /** What an incident is known by where it is not the subject; see refusals.ts. */
+  readonly incident?: string;
+  /** The incident is over. For destinations that keep incidents; the others are not told. */
+  readonly resolves?: true;
+  /** Of refusals by a quota: how many this alert is about. */
+  readonly refused?: { readonly reports: number; readonly victims: number };
 }
 
 /** A request as a destination wants it. `body` is JSON. */

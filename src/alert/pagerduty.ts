@@ -1,7 +1,7 @@
 /**
  * PagerDuty Events API v2 (https://developer.pagerduty.com/docs/events-api-v2-overview): a mitigation is an incident
- * that its beginning triggers, its changes update and its end resolves, all under one dedup key. So is a pause. What
- * only changes the configuration is a change event.
+ * that its beginning triggers, its changes update and its end resolves, all under one dedup key. So is a pause, and so
+ * are the refusals of one victim (see refusals.ts). What only changes the configuration is a change event.
  */
 import { timeText } from '../net/time.ts';
 import { decidedMitigationView } from '../view/mitigation.ts';
@@ -37,11 +37,11 @@ export function pagerdutyRequest(alert: Alert, routingKey: string, base = PAGERD
   }
   const event = {
     routing_key: routingKey,
-    dedup_key: `prefixd:${alert.pop}:${alert.subject}`,
+    dedup_key: `prefixd:${alert.pop}:${alert.incident ?? alert.subject}`,
     client: 'prefixd',
   };
   const url = `${base}/v2/enqueue`;
-  if (ENDS.has(alert.event)) {
+  if (ENDS.has(alert.event) || alert.resolves === true) {
     return { url, headers, body: JSON.stringify({ ...event, event_action: 'resolve' }) };
   }
   const payload = {
@@ -60,6 +60,12 @@ export function pagerdutyRequest(alert: Alert, routingKey: string, base = PAGERD
 /** Dropping traffic is an error to look at; limiting it is a warning; what touches no router is information. */
 function severityOf({ event, mitigation }: Alert): 'error' | 'warning' | 'info' {
   if (mitigation === null) return 'warning';
-  if (mitigation.dryRun || event === 'mitigation.rejected') return 'info';
+  if (mitigation.dryRun) return 'info';
+  if (event === 'mitigation.rejected') return isUnprotected(mitigation.reason) ? 'warning' : 'info';
   return mitigation.action.type === 'discard' ? 'error' : 'warning';
+}
+
+/** Refused although it should have been mitigated: nobody has decided that this victim is to be left alone. */
+function isUnprotected(reason: string): boolean {
+  return reason.startsWith('quota_') || reason === 'not_enforceable';
 }

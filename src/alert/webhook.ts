@@ -17,6 +17,7 @@ export function webhookRequest(alert: Alert, url: string, secret: string | null)
     pop: alert.pop,
     subject: alert.subject,
     summary: alert.summary,
+    ...(alert.refused === undefined ? {} : { refused: alert.refused }),
     actor: alert.actor === null ? null : { kind: alert.actor.kind, name: alert.actor.name },
     mitigation: alert.mitigation === null ? null : decidedMitigationView(alert.mitigation),
   });
