@@ -1,7 +1,7 @@
 /** What is worth telling somebody: facts that the configuration names, with what they are about. */
 import type { Fact, RecordedFact } from '../core/facts.ts';
 import type { Actor, Mitigation } from '../core/types.ts';
-import { timeText } from '../net/time.ts';
+import { actionWords } from '../core/words.ts';
 import type { AlertEvent } from './events.ts';
 
 /** Facts that tell nobody anything yet. */
@@ -30,6 +30,12 @@ export interface Alert {
   readonly actor: Actor | null;
   /** One line for a person. */
   readonly summary: string;
+  /** What an incident is known by where it is not the subject; see refusals.ts. */
+  readonly incident?: string;
+  /** The incident is over. For destinations that keep incidents; the others are not told. */
+  readonly resolves?: true;
+  /** Of refusals by a quota: how many this alert is about. */
+  readonly refused?: { readonly reports: number; readonly victims: number };
 }
 
 /** A request as a destination wants it. `body` is JSON. */
@@ -99,7 +105,6 @@ function aboutMitigation(common: Common, mitigation: Mitigation | null, id: stri
     return { ...common, mitigation, subject: id, actor: null, summary: `${verb}: ${id} (pop ${common.pop})` };
   }
   const { victim, vector, action, customerId, dryRun, ending, createdBy, reason } = mitigation;
-  const what = action.rateBps === null ? action.type : `${action.type} to ${rateText(action.rateBps)}`;
   const owner = customerId === null ? '' : `, customer ${customerId}`;
   const why = ending?.reason ?? (common.event === 'mitigation.rejected' ? reason : '');
   return {
@@ -107,53 +112,11 @@ function aboutMitigation(common: Common, mitigation: Mitigation | null, id: stri
     mitigation,
     subject: id,
     actor: ending?.actor ?? createdBy,
-    summary: `${dryRun ? '[dry run] ' : ''}${verb}: ${vector} on ${victim}, ${what}${owner} (pop ${common.pop})${why === '' ? '' : `: ${why}`}`,
+    summary: `${dryRun ? '[dry run] ' : ''}${verb}: ${vector} on ${victim}, ${actionWords(action)}${owner} (pop ${common.pop})${why === '' ? '' : `: ${why}`}`,
   };
 }
 
 function aboutAction(common: Common, subject: string, actor: Actor, what: string, reason: string): Alert {
   const summary = `${what} by ${actor.name} (pop ${common.pop})${reason === '' ? '' : `: ${reason}`}`;
   return { ...common, mitigation: null, subject, actor, summary };
-}
-
-/** Bits a second in the largest unit that needs at most two decimals. */
-function rateText(bps: number): string {
-  const units = [
-    [1e9, 'Gbit/s'],
-    [1e6, 'Mbit/s'],
-    [1e3, 'kbit/s'],
-  ] as const;
-  for (const [unit, name] of units) if (bps >= unit) return `${Number((bps / unit).toFixed(2))} ${name}`;
-  return `${bps} bit/s`;
-}
-
-/** What an alert says of its mitigation, in the words of the API. */
-export function mitigationFields(mitigation: Mitigation): Readonly<Record<string, unknown>> {
-  const time = (at: number | null): string | null => (at === null ? null : timeText(at));
-  const { match, action } = mitigation;
-  return {
-    mitigation_id: mitigation.id,
-    status: mitigation.status,
-    customer_id: mitigation.customerId,
-    service_id: mitigation.serviceId,
-    pop: mitigation.pop,
-    victim_ip: mitigation.victim,
-    vector: mitigation.vector,
-    protocol: match.protocol,
-    dst_ports: mitigation.ports,
-    dst_prefix: match.dstPrefix,
-    action_type: action.type,
-    rate_bps: action.rateBps,
-    playbook: mitigation.playbook,
-    step: mitigation.step,
-    dry_run: mitigation.dryRun,
-    created_at: time(mitigation.createdAt),
-    updated_at: time(mitigation.updatedAt),
-    expires_at: time(mitigation.expiresAt),
-    withdrawn_at: time(mitigation.endedAt),
-    triggering_event_id: mitigation.triggeringEventId,
-    last_event_id: mitigation.lastEventId,
-    reason: mitigation.reason,
-    why: mitigation.why,
-  };
 }

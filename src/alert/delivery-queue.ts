@@ -26,6 +26,8 @@ export interface DeliveryOptions {
   readonly requestOf: (alerts: readonly Alert[]) => AlertRequest;
   /** Alerts that one request can carry. */
   readonly batch: number;
+  /** From one request to the next at least (ms); absent: none. What comes meanwhile goes with the next one. */
+  readonly intervalMs?: number;
   /** Texts that must not appear in a `detail`. */
   readonly secrets: readonly string[];
   readonly poster: Poster;
@@ -68,7 +70,10 @@ export class DeliveryQueue {
   #waiting: Alert[] = [];
   #running: Promise<void> | undefined;
   #closing = false;
-  /** Ends the present pause; ends the present attempt. */
+  /** Resolves when the interval since the last request is over. */
+  #rested: Promise<void> = Promise.resolve();
+  /** Ends the present interval, the present pause, the present attempt. */
+  #rouse: () => void = () => undefined;
   #wake: () => void = () => undefined;
   #abort: () => void = () => undefined;
 
@@ -96,6 +101,7 @@ export class DeliveryQueue {
   /** Tries once more what waits, for at most `graceMs`; what is left then is reported as dropped. */
   async close(graceMs: number): Promise<void> {
     this.#closing = true;
+    this.#rouse();
     this.#wake();
     const cancel = this.#options.timers.after(graceMs, () => {
       const left = this.#waiting.splice(0);
@@ -110,9 +116,25 @@ export class DeliveryQueue {
     // Facts of one group come together; one turn later they are all here.
     await Promise.resolve();
     while (this.#waiting.length > 0) {
-      await this.#deliver(this.#waiting.splice(0, this.#options.batch));
+      await this.#rested;
+      const alerts = this.#waiting.splice(0, this.#options.batch);
+      if (alerts.length === 0) break; // dropped meanwhile
+      this.#rested = this.#rest();
+      await this.#deliver(alerts);
     }
     this.#running = undefined;
+  }
+
+  #rest(): Promise<void> {
+    const { intervalMs = 0, timers } = this.#options;
+    if (intervalMs === 0 || this.#closing) return Promise.resolve();
+    return new Promise((resolve) => {
+      const cancel = timers.after(intervalMs, resolve);
+      this.#rouse = () => {
+        cancel();
+        resolve();
+      };
+    });
   }
 
   async #deliver(alerts: readonly Alert[]): Promise<void> {

@@ -1,5 +1,5 @@
 /** Follows the facts and tells each destination of those that the configuration names. Nothing here is waited for. */
-import type { RecordedFact } from '../core/facts.ts';
+import type { Fact, RecordedFact } from '../core/facts.ts';
 import type { Mitigation } from '../core/types.ts';
 import { type Alert, type AlertDestination, type AlertRequest, alertOf } from './alert.ts';
 import type { AlertEvent } from './events.ts';
@@ -12,6 +12,7 @@ import {
 } from './delivery-queue.ts';
 import { PAGERDUTY_URL, pagerdutyRequest } from './pagerduty.ts';
 import { makePoster, type Poster } from './post.ts';
+import { Refusals } from './refusals.ts';
 import { slackRequest } from './slack.ts';
 import { webhookRequest } from './webhook.ts';
 
@@ -28,13 +29,15 @@ export interface AlertOptions {
   /** Told how each alert fared. Must not throw. */
   readonly onDelivery: (delivery: Delivery) => void;
   readonly limits?: Partial<DeliveryLimits>;
+  /** Refusals that are open; handed from one dispatcher to the next, so that a reload forgets none. */
+  readonly refusals?: Refusals;
   readonly poster?: Poster;
   /** Where PagerDuty's API is. */
   readonly pagerdutyUrl?: string;
 }
 
-/** Alerts in one message to Slack. */
-const SLACK_BATCH = 20;
+/** Slack takes about one message a second (https://api.slack.com/apis/rate-limits); all that waits is in the next. */
+const SLACK_INTERVAL_MS = 1_000;
 
 /** Lives from one configuration to the next: a reload closes it and makes another. */
 export class AlertDispatcher {
@@ -42,6 +45,7 @@ export class AlertDispatcher {
   readonly #events: ReadonlySet<AlertEvent>;
   readonly #queues: readonly DeliveryQueue[];
   readonly #poster: Poster;
+  readonly #refusals: Refusals;
 
   constructor(options: AlertOptions) {
     const limits = { ...DEFAULT_LIMITS, ...options.limits };
@@ -51,6 +55,8 @@ export class AlertDispatcher {
     this.#options = options;
     this.#events = new Set(options.events);
     this.#poster = poster;
+    this.#refusals = options.refusals ?? new Refusals(timers);
+    this.#refusals.tellTo((alert) => this.#tell(alert));
     const names = destinationNames(options.destinations);
     this.#queues = options.destinations.map(
       (destination, i) =>
@@ -76,13 +82,25 @@ export class AlertDispatcher {
     if (this.#queues.length === 0) return;
     const { pop, find } = this.#options;
     for (const fact of facts) {
+      const protectedNow = victimProtectedBy(fact.fact, find);
+      if (protectedNow !== undefined) this.#refusals.mitigated(protectedNow, fact.at);
       const alert = alertOf(fact, this.#events, pop, find);
-      if (alert !== null) for (const queue of this.#queues) queue.add(alert);
+      if (alert?.event === 'mitigation.rejected') this.#refusals.refused(alert);
+      else if (alert !== null) this.#tell(alert);
+    }
+  }
+
+  #tell(alert: Alert): void {
+    for (const [i, queue] of this.#queues.entries()) {
+      if (alert.resolves === true && this.#options.destinations[i]?.type !== 'pagerduty') continue;
+      queue.add(alert);
     }
   }
 
   /** Tries for at most `graceMs` to deliver what waits; what is left is reported as dropped. */
   async close(graceMs: number): Promise<void> {
+    // Handed-over refusals are told by the next dispatcher.
+    if (this.#options.refusals === undefined) this.#refusals.close();
     await Promise.all(this.#queues.map((queue) => queue.close(graceMs)));
     await this.#poster.close();
   }
@@ -91,6 +109,7 @@ export class AlertDispatcher {
 interface Carrier {
   readonly requestOf: (alerts: readonly Alert[]) => AlertRequest;
   readonly batch: number;
+  readonly intervalMs?: number;
   readonly secrets: readonly string[];
 }
 
@@ -100,7 +119,8 @@ function carrierOf(destination: AlertDestination, pagerdutyUrl: string): Carrier
       const { webhookUrl } = destination;
       return {
         requestOf: (alerts) => slackRequest(alerts, webhookUrl),
-        batch: SLACK_BATCH,
+        batch: Number.POSITIVE_INFINITY,
+        intervalMs: SLACK_INTERVAL_MS,
         secrets: urlSecrets(webhookUrl),
       };
     }
@@ -141,4 +161,10 @@ function destinationNames(destinations: readonly AlertDestination[]): readonly s
     counts.set(type, count);
     return count === 1 ? type : `${type}-${count}`;
   });
+}
+
+/** The victim (an address or a prefix) that a rule protects from this fact on; undefined when the fact is no beginning of one. */
+function victimProtectedBy(fact: Fact, find: AlertOptions['find']): string | undefined {
+  if (fact.type === 'mitigation.created') return fact.mitigation.victim;
+  return fact.type === 'mitigation.widened' ? find(fact.id)?.victim : undefined;
 }

@@ -1,10 +1,11 @@
 /**
  * PagerDuty Events API v2 (https://developer.pagerduty.com/docs/events-api-v2-overview): a mitigation is an incident
- * that its beginning triggers, its changes update and its end resolves, all under one dedup key. So is a pause. What
- * only changes the configuration is a change event.
+ * that its beginning triggers, its changes update and its end resolves, all under one dedup key. So is a pause, and so
+ * are the refusals of one victim (see refusals.ts). What only changes the configuration is a change event.
  */
 import { timeText } from '../net/time.ts';
-import { type Alert, type AlertRequest, mitigationFields } from './alert.ts';
+import { decidedMitigationView } from '../view/mitigation.ts';
+import type { Alert, AlertRequest } from './alert.ts';
 import type { AlertEvent } from './events.ts';
 
 export const PAGERDUTY_URL = 'https://events.pagerduty.com';
@@ -24,7 +25,8 @@ export function pagerdutyRequest(alert: Alert, routingKey: string, base = PAGERD
   const summary = alert.summary.slice(0, SUMMARY_LENGTH);
   const timestamp = timeText(alert.at);
   const source = `prefixd ${alert.pop}`;
-  const details = alert.mitigation === null ? { subject: alert.subject } : mitigationFields(alert.mitigation);
+  const details =
+    alert.mitigation === null ? { subject: alert.subject } : decidedMitigationView(alert.mitigation);
   if (CHANGES.has(alert.event)) {
     const payload = { summary, timestamp, source, custom_details: details };
     return {
@@ -35,11 +37,11 @@ export function pagerdutyRequest(alert: Alert, routingKey: string, base = PAGERD
   }
   const event = {
     routing_key: routingKey,
-    dedup_key: `prefixd:${alert.pop}:${alert.subject}`,
+    dedup_key: `prefixd:${alert.pop}:${alert.incident ?? alert.subject}`,
     client: 'prefixd',
   };
   const url = `${base}/v2/enqueue`;
-  if (ENDS.has(alert.event)) {
+  if (ENDS.has(alert.event) || alert.resolves === true) {
     return { url, headers, body: JSON.stringify({ ...event, event_action: 'resolve' }) };
   }
   const payload = {
@@ -58,6 +60,12 @@ export function pagerdutyRequest(alert: Alert, routingKey: string, base = PAGERD
 /** Dropping traffic is an error to look at; limiting it is a warning; what touches no router is information. */
 function severityOf({ event, mitigation }: Alert): 'error' | 'warning' | 'info' {
   if (mitigation === null) return 'warning';
-  if (mitigation.dryRun || event === 'mitigation.rejected') return 'info';
+  if (mitigation.dryRun) return 'info';
+  if (event === 'mitigation.rejected') return isUnprotected(mitigation.reason) ? 'warning' : 'info';
   return mitigation.action.type === 'discard' ? 'error' : 'warning';
+}
+
+/** Refused although it should have been mitigated: nobody has decided that this victim is to be left alone. */
+function isUnprotected(reason: string): boolean {
+  return reason.startsWith('quota_') || reason === 'not_enforceable';
 }

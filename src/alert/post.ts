@@ -33,6 +33,8 @@ export type Resolve = (
 export interface PosterOptions {
   readonly allowPrivateAddresses: boolean;
   readonly connectTimeoutMs: number;
+  /** Milliseconds since the epoch; the system's clock unless a test brings its own. */
+  readonly now?: () => number;
   /** The system's resolver unless a test brings its own. */
   readonly resolve?: Resolve;
 }
@@ -43,13 +45,15 @@ const ANSWER_OCTETS = 4096;
 const systemResolve: Resolve = (host, callback) => dnsLookup(host, { all: true, verbatim: true }, callback);
 
 export function makePoster(options: PosterOptions): Poster {
+  const { now = Date.now } = options;
   const agent = new Agent({ connect: guardedConnector(options), connections: 1, pipelining: 1 });
   return {
     async post({ url, headers, body }, signal) {
       // request() follows no redirect; a 3xx is an answer like any other.
       const answer = await request(url, { method: 'POST', headers, body, signal, dispatcher: agent });
       const text = await firstOctets(answer.body);
-      return { status: answer.statusCode, retryAfterMs: retryAfter(answer.headers['retry-after']), text };
+      const retryAfterMs = retryAfter(answer.headers, now);
+      return { status: answer.statusCode, retryAfterMs, text };
     },
     close: () => agent.destroy(),
   };
@@ -102,7 +106,22 @@ async function firstOctets(body: AsyncIterable<Uint8Array> & { destroy(): unknow
   return Buffer.concat(parts).toString('utf8', 0, ANSWER_OCTETS);
 }
 
-/** Seconds (RFC 9110 §10.2.3); the form with a date is taken for silence. */
-function retryAfter(header: string | readonly string[] | undefined): number | null {
-  return typeof header === 'string' && /^\d{1,6}$/.test(header) ? Number(header) * 1000 : null;
+/**
+ * How long to wait (ms) by Retry-After: seconds or a date (RFC 9110 §10.2.3), which counts from the answer's own Date so that a clock
+ * that is wrong here does not matter. Null when it says neither.
+ */
+function retryAfter(headers: Readonly<Record<string, unknown>>, now: () => number): number | null {
+  const wanted = headers['retry-after'];
+  if (typeof wanted !== 'string') return null;
+  if (/^\d{1,9}$/.test(wanted)) return Number(wanted) * 1000;
+  const until = httpDate(wanted);
+  return until === undefined ? null : Math.max(0, until - (httpDate(headers.date) ?? now()));
+}
+
+/** A date in any of the forms of RFC 9110 §5.6.7 (ms since the epoch). */
+function httpDate(value: unknown): number | undefined {
+  if (typeof value !== 'string' || !/^[A-Z][a-z]{2,8},? .*\d\d:\d\d:\d\d/.test(value)) return undefined;
+  // The form of asctime() names no zone and means GMT.
+  const time = Date.parse(value.endsWith(' GMT') ? value : `${value} GMT`);
+  return Number.isNaN(time) ? undefined : time;
 }

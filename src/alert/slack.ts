@@ -15,10 +15,28 @@ const MARKS: Readonly<Partial<Record<AlertEvent, string>>> = {
 /** Lines of a mitigation's reasons that are shown. */
 const WHY_LINES = 6;
 
-/** One message for several alerts: Slack takes about one a second. */
+/** More alerts than these are a digest. */
+const IN_FULL = 5;
+/** Summaries that a digest shows. */
+const IN_DIGEST = 10;
+
+/** One message for several alerts, in full while they are few: Slack takes about one a second. */
 export function slackRequest(alerts: readonly Alert[], url: string): AlertRequest {
-  const text = alerts.map(alertText).join('\n');
+  const text = alerts.length > IN_FULL ? digest(alerts) : alerts.map(alertText).join('\n');
   return { url, headers: { 'content-type': 'application/json' }, body: JSON.stringify({ text }) };
+}
+
+/** How many alerts of which kind, and the first of them in a line each. */
+function digest(alerts: readonly Alert[]): string {
+  const counts = new Map<string, number>();
+  for (const { event } of alerts) counts.set(event, (counts.get(event) ?? 0) + 1);
+  const kinds = [...counts].map(([event, count]) => `${count} ${event}`).join(', ');
+  const lines = alerts
+    .slice(0, IN_DIGEST)
+    .map(({ event, summary }) => `> ${MARKS[event] ?? ':information_source:'} ${escapeText(summary)}`);
+  const more = alerts.length - lines.length;
+  const rest = more > 0 ? [`> and ${more} more: see \`prefixd mitigations list\``] : [];
+  return [`:bell: *${alerts.length} alerts*: ${kinds}`, ...lines, ...rest].join('\n');
 }
 
 function alertText(alert: Alert): string {

@@ -1,7 +1,8 @@
 /** A webhook of the operator's own: JSON, signed with an HMAC of the body. */
 import { createHmac } from 'node:crypto';
 import { timeText } from '../net/time.ts';
-import { type Alert, type AlertRequest, mitigationFields } from './alert.ts';
+import { decidedMitigationView } from '../view/mitigation.ts';
+import type { Alert, AlertRequest } from './alert.ts';
 
 /**
  * `X-Prefixd-Signature: sha256=<HMAC-SHA-256 of the body's octets, hex>` when there is a secret. `seq` is the same in
@@ -16,8 +17,9 @@ export function webhookRequest(alert: Alert, url: string, secret: string | null)
     pop: alert.pop,
     subject: alert.subject,
     summary: alert.summary,
+    ...(alert.refused === undefined ? {} : { refused: alert.refused }),
     actor: alert.actor === null ? null : { kind: alert.actor.kind, name: alert.actor.name },
-    mitigation: alert.mitigation === null ? null : mitigationFields(alert.mitigation),
+    mitigation: alert.mitigation === null ? null : decidedMitigationView(alert.mitigation),
   });
   const headers = { 'content-type': 'application/json', 'x-prefixd-event': alert.event };
   if (secret === null) return { url, headers, body };

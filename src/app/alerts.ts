@@ -2,6 +2,7 @@
 import type { Logger } from 'pino';
 import type { Delivery } from '../alert/delivery-queue.ts';
 import { AlertDispatcher } from '../alert/dispatcher.ts';
+import { Refusals } from '../alert/refusals.ts';
 import type { RecordedFact } from '../core/facts.ts';
 import type { StateView } from '../core/state.ts';
 import { realTimers } from './clock.ts';
@@ -19,6 +20,7 @@ export interface AlertRelayOptions {
 
 export class AlertRelay {
   readonly #options: AlertRelayOptions;
+  readonly #refusals = new Refusals(realTimers);
   #dispatcher: AlertDispatcher;
 
   constructor(config: LoadedConfig, options: AlertRelayOptions) {
@@ -39,6 +41,7 @@ export class AlertRelay {
   }
 
   close(graceMs: number): Promise<void> {
+    this.#refusals.close();
     return this.#dispatcher.close(graceMs);
   }
 
@@ -48,6 +51,7 @@ export class AlertRelay {
       pop: policy.pop,
       find: (id) => this.#options.state.mitigations.get(id),
       timers: realTimers,
+      refusals: this.#refusals,
       random: Math.random,
       onDelivery: (delivery) => this.#onDelivery(delivery),
     });

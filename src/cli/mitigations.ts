@@ -1,5 +1,6 @@
 /** `mitigations list | get`, `withdraw`, `mitigate`. */
 import type { Command } from 'commander';
+import { rateWords } from '../core/words.ts';
 import { list, number, record, records, text } from './answer.ts';
 import type { Fields } from './answer.ts';
 import { withClient } from './client.ts';
@@ -8,7 +9,7 @@ import { confirm } from './confirm.ts';
 import type { Context } from './context.ts';
 import { CliError, Exit, operatorOf } from './context.ts';
 import { drawingFor } from './drawing.ts';
-import { duration, json, mitigationsAre, pairs, rate, table } from './render.ts';
+import { duration, json, mitigationsAre, pairs, table } from './render.ts';
 import type { Colour, Column } from './render.ts';
 import { readPorts, readProtocol, readRate } from './values.ts';
 
@@ -133,7 +134,7 @@ function colourOf(status: string): Colour | undefined {
 
 function actionText(one: Fields): string {
   const action = text(one.action_type);
-  return typeof one.rate_bps === 'number' ? `${action} ${rate(one.rate_bps)}` : action;
+  return typeof one.rate_bps === 'number' ? `${action} at ${rateWords(one.rate_bps)}` : action;
 }
 
 function endText(one: Fields): string {

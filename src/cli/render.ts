@@ -126,16 +126,3 @@ export function duration(seconds: number): string {
   if (whole < 86_400) return `${Math.floor(whole / 3600)}h${two(Math.floor((whole % 3600) / 60))}m`;
   return `${Math.floor(whole / 86_400)}d${two(Math.floor((whole % 86_400) / 3600))}h`;
 }
-
-/** Bits a second: `5mbps`, `1.5gbps`. */
-export function rate(bitsPerSecond: number): string {
-  for (const [unit, size] of [
-    ['tbps', 1e12],
-    ['gbps', 1e9],
-    ['mbps', 1e6],
-    ['kbps', 1e3],
-  ] as const) {
-    if (bitsPerSecond >= size) return `${Number((bitsPerSecond / size).toFixed(2))}${unit}`;
-  }
-  return `${bitsPerSecond}bps`;
-}

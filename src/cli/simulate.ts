@@ -7,6 +7,7 @@ import type { Placement } from '../app/simulate-times.ts';
 import type { RecordedFact } from '../core/facts.ts';
 import type { Detection } from '../core/types.ts';
 import { timeText } from '../net/time.ts';
+import { decidedMitigationView } from '../view/mitigation.ts';
 import type { Context } from './context.ts';
 import { CliError, Exit, readInput } from './context.ts';
 import { pairs, printable } from './render.ts';
@@ -260,6 +261,7 @@ function stepJson(step: SimulatedStep, ruleText: RuleText): Readonly<Record<stri
     customer_id: mitigation?.customerId ?? null,
     rule: mitigation === null ? null : ruleText(mitigation),
     expires_at: mitigation === null ? null : timeText(mitigation.expiresAt),
+    mitigation: mitigation === null ? null : decidedMitigationView(mitigation),
     why: whyOf(step),
   };
 }

@@ -21,15 +21,10 @@ import { requireVictim } from './mitigations.ts';
 import { HttpProblem, invalidFields, toProblem } from './problem.ts';
 import { clientOf, LIMITED, type TokenBuckets } from './rate-limit.ts';
 import { AlertmanagerBody, EventQuery, FastNetMonBody } from './requests.ts';
-import {
-  BatchAnswerSchema,
-  commonProblems,
-  type EventAnswerSchema,
-  EventSchema,
-  SignalAnswerSchema,
-} from './schemas.ts';
+import { BatchAnswerSchema, commonProblems, type EventAnswerSchema, SignalAnswerSchema } from './schemas.ts';
 import { inSlices, mapInSlices, nextTurn } from './slices.ts';
-import { eventView } from './views.ts';
+import { eventView } from '../view/event.ts';
+import { EventSchema } from '../view/schemas.ts';
 
 type EventAnswer = z.output<typeof EventAnswerSchema>;
 type SignalAnswer = z.output<typeof SignalAnswerSchema>;

@@ -10,7 +10,7 @@ import type { RecordedFact } from '../core/facts.ts';
 import type { App } from './context.ts';
 import { HttpProblem, invalidField } from './problem.ts';
 import { commonProblems, FeedText } from './schemas.ts';
-import { factView } from './views.ts';
+import { factView } from '../view/fact.ts';
 
 /** Readers at once; more are answered 503. */
 export const MAX_FEED_READERS = 64;

@@ -12,7 +12,8 @@ import { page } from './cursor.ts';
 import type { HttpDependencies } from './dependencies.ts';
 import { HttpProblem, invalidField } from './problem.ts';
 import { MitigateBody, MitigationQuery, WithdrawBody } from './requests.ts';
-import { commonProblems, MitigationSchema, type MitigationStatusSchema } from './schemas.ts';
+import type { MitigationStatusSchema } from '../view/schemas.ts';
+import { commonProblems, MitigationSchema } from './schemas.ts';
 import { inSlices, mapInSlices } from './slices.ts';
 import { mitigationView, shownStatus } from './views.ts';
 

@@ -6,7 +6,7 @@ import type { Said } from '../core/state.ts';
 import { toHex } from '../net/bytes.ts';
 import { timeText } from '../net/time.ts';
 import type { NotificationSchema, PeerSchema, RibRouteSchema } from './schemas.ts';
-import { timeOrNull } from './views.ts';
+import { timeOrNull } from '../view/values.ts';
 
 export type PeerStatus = ReturnType<Announcer['peers']>[number];
 type Notification = NonNullable<PeerStatus['lastNotificationSent']>;

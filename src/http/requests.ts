@@ -1,6 +1,6 @@
 /** The shapes of requests: bodies and queries. The OpenAPI document is made of these very schemas. */
 import { z } from 'zod';
-import { MitigationStatusSchema } from './schemas.ts';
+import { MitigationStatusSchema } from '../view/schemas.ts';
 
 /** Text that people write and other people read in tables and logs: no control characters, nothing blank. */
 function humanText(max: number) {

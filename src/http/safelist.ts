@@ -6,8 +6,9 @@ import { type App, operatorOf } from './context.ts';
 import type { HttpDependencies } from './dependencies.ts';
 import { invalidField } from './problem.ts';
 import { SafelistBody } from './requests.ts';
-import { commonProblems, SafelistEntrySchema } from './schemas.ts';
-import { safelistEntryView } from './views.ts';
+import { safelistEntryView } from '../view/fact.ts';
+import { SafelistEntrySchema } from '../view/schemas.ts';
+import { commonProblems } from './schemas.ts';
 
 function requirePrefix(text: string): string {
   const prefix = parsePrefix(text);

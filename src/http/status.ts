@@ -9,7 +9,7 @@ import { HttpProblem } from './problem.ts';
 import { LimitQuery, ReloadBody } from './requests.ts';
 import { commonProblems, HealthDetailSchema, HealthSchema, StatsSchema } from './schemas.ts';
 import { inSlices } from './slices.ts';
-import { timeOrNull } from './views.ts';
+import { timeOrNull } from '../view/values.ts';
 
 const READ = { access: 'read' } as const;
 const Anything = z.unknown().describe('As in the configuration files, defaults filled in, secrets redacted');

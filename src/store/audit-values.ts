@@ -1,7 +1,7 @@
 /** What the audit log says of a mitigation and its changes, and what has to be remembered to say how it was before. */
 import type { MitigationChange } from '../core/facts.ts';
 import type { Mitigation } from '../core/types.ts';
-import { timeText } from '../net/time.ts';
+import { type Changeable, changedValues, decidedMitigationView } from '../view/mitigation.ts';
 
 /** Values by their names in the API. */
 export type AuditValues = Readonly<Record<string, unknown>>;
@@ -12,22 +12,10 @@ export type Known = Pick<
   'status' | 'ending' | 'match' | 'ports' | 'excludedPorts' | 'action' | 'step' | 'expiresAt' | 'lastEventId'
 >;
 
-/** What the log says of a mitigation at its beginning. */
+/** What the log says of a mitigation at its beginning: all that the API says, but what the entry itself tells. */
 export function mitigationValues(mitigation: Mitigation): AuditValues {
-  const { status, customerId, serviceId, pop, victim, vector, playbook, dryRun, triggeringEventId } =
-    mitigation;
-  return {
-    status,
-    customer_id: customerId,
-    service_id: serviceId,
-    pop,
-    victim_ip: victim,
-    vector,
-    playbook,
-    dry_run: dryRun,
-    triggering_event_id: triggeringEventId,
-    ...valuesOf(mitigation, mitigation, null),
-  };
+  const { mitigation_id, created_by, reason, why, ...values } = decidedMitigationView(mitigation);
+  return values;
 }
 
 /** What is remembered of a mitigation. */
@@ -51,32 +39,12 @@ export function knownAfter(before: Known, change: MitigationChange, status: Miti
   return { status, ending, match, ports, excludedPorts, action, step, expiresAt, lastEventId };
 }
 
-/** A change, or the mitigation that it changes. */
-type Changeable = Omit<MitigationChange, 'lastEventId'> & { readonly lastEventId?: string | null };
-
-/**
- * The values that a change carries, as `source` has them: the change itself, or the mitigation before it. Written out,
- * because copying what may be there key by key costs several times as much for every event of an attack.
- */
+/** The values that a change carries, as `source` has them, under the status that is given. */
 export function valuesOf(
   source: Changeable,
   change: Changeable,
   status: Known['status'] | null,
 ): AuditValues {
-  const values: Record<string, unknown> = status === null ? {} : { status };
-  if (change.match !== undefined) values.match = source.match;
-  if (change.ports !== undefined) values.dst_ports = source.ports;
-  if (change.excludedPorts !== undefined) values.excluded_ports = source.excludedPorts;
-  if (change.action !== undefined) {
-    values.action_type = source.action?.type;
-    values.rate_bps = source.action?.rateBps;
-  }
-  if (change.step !== undefined) values.step = source.step;
-  if (change.expiresAt !== undefined) {
-    values.expires_at = source.expiresAt === undefined ? null : timeText(source.expiresAt);
-  }
-  if (change.lastEventId !== undefined && change.lastEventId !== null) {
-    values.last_event_id = source.lastEventId ?? null;
-  }
-  return values;
+  const values = changedValues(source, change);
+  return status === null ? values : { status, ...values };
 }

@@ -31,7 +31,7 @@ test('the summary says what, on whom, how, whose and where', () => {
   const created = of({ type: 'mitigation.created', mitigation: MITIGATION });
   assert.equal(
     created?.summary,
-    'Mitigation started: udp_flood on 203.0.113.10, police to 10.5 Mbit/s, customer acme (pop iad1)',
+    'Mitigation started: udp_flood on 203.0.113.10, police at 10.5 Mbit/s, customer acme (pop iad1)',
   );
   assert.equal(created?.subject, MITIGATION.id);
 });

@@ -228,3 +228,22 @@ test('closing does not wait longer than it may', async () => {
   await closed;
   assert.deepEqual(outcomes, ['2 dropped 0', '1 dropped 1']);
 });
+
+test('a destination that takes one request a second gets one, with all that came meanwhile', async () => {
+  const { queue, timers, posted } = bench(() => Promise.resolve({}), { batch: 1_000, intervalMs: 1_000 });
+  queue.add(alert(1));
+  await turns();
+  for (let seq = 2; seq <= 40; seq++) queue.add(alert(seq));
+  await turns();
+  assert.deepEqual(posted, ['1'], 'the second is not over');
+  timers.fire();
+  await turns();
+  assert.equal(posted.length, 2);
+  assert.equal(posted[1]?.split(',').length, 39);
+  queue.add(alert(41));
+  await turns();
+  assert.equal(posted.length, 2, 'nor is the next one, although nothing waited');
+  const closed = queue.close(1_000);
+  await closed;
+  assert.equal(posted[2], '41', 'closing does not wait for it');
+});

@@ -182,6 +182,38 @@ test('what nobody asked for is told to nobody', { timeout: 10_000 }, async (t) =
   assert.equal(received.length, 0);
 });
 
+test('the refusals of an attack on 200 hosts are one alert to each destination', {
+  timeout: 20_000,
+}, async (t) => {
+  const { url, received } = await server(t, (response) => response.writeHead(202).end());
+  const { dispatcher, settled } = bench(
+    t,
+    [
+      { type: 'slack', webhookUrl: `${url}/slack` },
+      { type: 'pagerduty', routingKey: 'key' },
+      { type: 'webhook', url: `${url}/hook`, secret: null },
+    ],
+    { pagerdutyUrl: url, events: ['mitigation.rejected'] },
+  );
+  const rejected = (host: number): Fact => ({
+    type: 'mitigation.rejected',
+    mitigation: { ...MITIGATION, id: `m${host}`, victim: `203.0.113.${host}`, reason: 'quota_customer' },
+  });
+  record(dispatcher, ...Array.from({ length: 195 }, (_, host) => rejected(host)));
+  await settled(3);
+  const paths = received.map(({ path }) => path).sort();
+  assert.deepEqual(paths, ['/hook', '/slack', '/v2/enqueue']);
+  const hook = JSON.parse(received.find(({ path }) => path === '/hook')?.body ?? '');
+  assert.deepEqual([hook.event, hook.refused], ['mitigation.rejected', { reports: 195, victims: 195 }]);
+  await dispatcher.close(5_000);
+  const pagerduty = received.filter(({ path }) => path === '/v2/enqueue').map(({ body }) => JSON.parse(body));
+  assert.deepEqual(
+    pagerduty.map(({ event_action }) => event_action),
+    ['trigger', 'resolve'],
+  );
+  assert.equal(new Set(pagerduty.map(({ dedup_key }) => dedup_key)).size, 1);
+});
+
 test('closing delivers what waits when there is time', { timeout: 10_000 }, async (t) => {
   const { url, received } = await server(t, (response) => response.end());
   const { dispatcher } = bench(t, [{ type: 'webhook', url, secret: null }]);

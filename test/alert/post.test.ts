@@ -104,3 +104,22 @@ test('a name that does not resolve, and a port where nobody listens, reject', as
   await assert.rejects(lost.post(to('http://nowhere.example/'), NEVER), /ENOTFOUND nowhere\.example/);
   await assert.rejects(poster(t).post(to('http://127.0.0.1:1/'), NEVER), /ECONNREFUSED/);
 });
+
+test('Retry-After may be a date, which counts from the date of the answer', async (t) => {
+  for (const [header, date, expected] of [
+    ['Sun, 06 Nov 1994 08:49:37 GMT', 'Sun, 06 Nov 1994 08:49:07 GMT', 30_000],
+    ['Sunday, 06-Nov-94 08:49:37 GMT', 'Sun, 06 Nov 1994 08:49:07 GMT', 30_000],
+    ['Sun Nov  6 08:49:37 1994', 'Sun, 06 Nov 1994 08:49:07 GMT', 30_000],
+    ['Sun, 06 Nov 1994 08:49:37 GMT', 'Sun, 06 Nov 1994 09:00:00 GMT', 0],
+    ['Sun, 06 Nov 1994 08:49:37 GMT', '', 7_000],
+    ['soon', 'Sun, 06 Nov 1994 08:49:07 GMT', null],
+    ['2030', 'Sun, 06 Nov 1994 08:49:07 GMT', 2_030_000],
+  ] as const) {
+    const { url } = await server(t, (response) => {
+      response.sendDate = false;
+      response.writeHead(503, { 'retry-after': header, ...(date === '' ? {} : { date }) }).end();
+    });
+    const now = () => Date.UTC(1994, 10, 6, 8, 49, 30);
+    assert.equal((await poster(t, { now }).post(to(url), NEVER)).retryAfterMs, expected, header);
+  }
+});

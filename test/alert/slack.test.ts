@@ -29,3 +29,17 @@ test('several alerts are one message', () => {
     ':shield: *alert 1*\n:white_check_mark: *alert 2*',
   );
 });
+
+test('many alerts are a digest: how many of which kind, the first of them, and how many more', () => {
+  const list = [
+    ...Array.from({ length: 12 }, (_, i) => alert(i + 1)),
+    alert(13, { event: 'mitigation.expired', summary: 'a <b> & c' }),
+  ];
+  const lines = JSON.parse(slackRequest(list, 'https://x.example/').body).text.split('\n');
+  assert.equal(lines[0], ':bell: *13 alerts*: 12 mitigation.created, 1 mitigation.expired');
+  assert.equal(lines[1], '> :shield: alert 1');
+  assert.equal(lines.length, 12);
+  assert.equal(lines.at(-1), '> and 3 more: see `prefixd mitigations list`');
+  const few = slackRequest(list.slice(7), 'https://x.example/');
+  assert.match(JSON.parse(few.body).text, /> :white_check_mark: a &lt;b&gt; &amp; c$/);
+});

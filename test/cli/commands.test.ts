@@ -111,7 +111,10 @@ test('mitigations are filtered by the daemon, and a table fits 80 columns', asyn
   );
   assert.match(narrow.stderr, /There are more: --cursor n1/);
   const wide = await cli([...argv, '--api', api.url]);
-  assert.match(wide.stdout, /active +203\.0\.113\.10 +police 5mbps +1m3\ds +udp_flood +acme +match dst/);
+  assert.match(
+    wide.stdout,
+    /active +203\.0\.113\.10 +police at 5 Mbit\/s +1m3\ds +udp_flood +acme +match dst/,
+  );
 });
 
 test('one mitigation is shown with its rules and its reasons', async (t) => {

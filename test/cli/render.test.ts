@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { duration, pairs, printable, rate, table } from '../../src/cli/render.ts';
+import { duration, pairs, printable, table } from '../../src/cli/render.ts';
 import type { Column } from '../../src/cli/render.ts';
 
 const ESC = String.fromCharCode(27);
@@ -55,9 +55,8 @@ test('cells cannot move the cursor', () => {
   assert.equal(printable('a\u0000b\u2028c'), 'a b c');
 });
 
-test('durations and rates are short', () => {
+test('durations are short', () => {
   assert.deepEqual([0, 59, 125, 11_400, 1_051_200].map(duration), ['0s', '59s', '2m05s', '3h10m', '12d04h']);
-  assert.deepEqual([999, 5e6, 1.5e9, 1e12].map(rate), ['999bps', '5mbps', '1.5gbps', '1tbps']);
 });
 
 test('pairs are aligned', () => {

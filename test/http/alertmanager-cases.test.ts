@@ -6,8 +6,8 @@ import { describe, it, type TestContext } from 'node:test';
 import { Metrics } from '../../src/app/metrics.ts';
 import { openEngine } from '../../src/control/engine.ts';
 import { buildApi } from '../../src/http/api.ts';
-import { EventSchema } from '../../src/http/schemas.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
+import { EventSchema } from '../../src/view/schemas.ts';
 import { policyOf } from '../core/scenario.ts';
 import { bearer, world } from './support.ts';
 

@@ -28,15 +28,16 @@ const LAW: Readonly<Record<string, readonly string[]>> = {
   'bgp/rib': ['bgp/wire', 'bgp/flowspec'],
   'bgp/speaker': ['bgp/*'],
   core: [],
+  view: ['core'],
   ingest: ['core'],
-  store: ['core'],
+  store: ['core', 'view'],
   control: ['core', 'store', 'bgp/*'],
-  alert: ['core'],
-  http: ['core', 'ingest', 'control'],
+  alert: ['core', 'view'],
+  http: ['core', 'ingest', 'control', 'view'],
   lab: ['bgp/*'],
   pcap: [],
-  app: ['core', 'ingest', 'store', 'control', 'alert', 'http', 'lab', 'pcap', 'bgp/*'],
-  cli: ['app', 'core', 'ingest', 'store', 'pcap', 'bgp/*'],
+  app: ['core', 'ingest', 'store', 'control', 'alert', 'http', 'lab', 'pcap', 'view', 'bgp/*'],
+  cli: ['app', 'core', 'ingest', 'store', 'pcap', 'view', 'bgp/*'],
 };
 
 const PURE_ROOMS = new Set([
@@ -46,6 +47,7 @@ const PURE_ROOMS = new Set([
   'bgp/fsm',
   'bgp/rib',
   'core',
+  'view',
   'ingest',
   'pcap',
 ]);

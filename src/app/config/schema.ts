@@ -256,11 +256,17 @@ const aggregation = z.strictObject({
 
 const destination = z.discriminatedUnion('type', [
   z.strictObject({
-    type: z.literal('slack').describe('A Slack incoming webhook.'),
+    type: z
+      .literal('slack')
+      .describe('A Slack incoming webhook: about one message a second, a digest when more alerts wait.'),
     webhook_url_env: environment.describe('Environment variable that holds the URL of the webhook.'),
   }),
   z.strictObject({
-    type: z.literal('pagerduty').describe('PagerDuty Events API v2.'),
+    type: z
+      .literal('pagerduty')
+      .describe(
+        'PagerDuty Events API v2. A mitigation, a pause and the refusals of one victim are each one incident that resolves.',
+      ),
     routing_key_env: environment.describe('Environment variable that holds the routing key.'),
   }),
   z.strictObject({
@@ -277,7 +283,9 @@ const alerting = z.strictObject({
   events: z
     .array(oneOf(ALERT_EVENTS))
     .default(['mitigation.created', 'mitigation.escalated', 'mitigation.withdrawn', 'mitigation.expired'])
-    .describe('What raises an alert.'),
+    .describe(
+      'What raises an alert. With `mitigation.rejected`, the refusals of one victim for one reason are one alert, and those by a quota are one alert for each customer.',
+    ),
   allow_private_addresses: flag
     .default(false)
     .describe('Lets alerts go to loopback, private and link-local addresses.'),

@@ -1,0 +1,70 @@
+/** Facts as everybody outside sees them. */
+import type { z } from 'zod';
+import type { RecordedFact } from '../core/facts.ts';
+import type { SafelistEntry } from '../core/types.ts';
+import { timeText } from '../net/time.ts';
+import { eventView } from './event.ts';
+import { changeView, decidedMitigationView } from './mitigation.ts';
+import type { SafelistEntrySchema } from './schemas.ts';
+import { actorView } from './values.ts';
+
+export function safelistEntryView(entry: SafelistEntry): z.output<typeof SafelistEntrySchema> {
+  return {
+    prefix: entry.prefix,
+    reason: entry.reason,
+    added_at: timeText(entry.addedAt),
+    added_by: entry.addedBy.name,
+    configured: entry.configured,
+  };
+}
+
+/** A fact as the feed tells it: what happened, without asking what has become of it since. */
+export function factView({ seq, at, fact }: RecordedFact): Readonly<Record<string, unknown>> {
+  return { seq, at: timeText(at), type: fact.type, ...factBody(fact) };
+}
+
+function factBody(fact: RecordedFact['fact']): Readonly<Record<string, unknown>> {
+  switch (fact.type) {
+    case 'event.received':
+      return { event: eventView(fact.event) };
+    case 'mitigation.created':
+    case 'mitigation.rejected':
+      return { mitigation_id: fact.mitigation.id, mitigation: decidedMitigationView(fact.mitigation) };
+    case 'mitigation.extended':
+    case 'mitigation.widened':
+    case 'mitigation.escalated':
+      return { mitigation_id: fact.id, change: changeView(fact.change) };
+    case 'mitigation.released': {
+      const { at, actor, reason } = fact.release;
+      return {
+        mitigation_id: fact.id,
+        released: { holds: fact.holds.length, at: timeText(at), actor: actorView(actor), reason },
+        ...(fact.expiresAt === undefined ? {} : { change: { expires_at: timeText(fact.expiresAt) } }),
+      };
+    }
+    case 'mitigation.moved': {
+      const { id, customerId, serviceId, actor } = fact;
+      const change = { customer_id: customerId, service_id: serviceId };
+      return { mitigation_id: id, change, actor: actorView(actor) };
+    }
+    case 'mitigation.ending': {
+      const { to, at, actor, reason } = fact.ending;
+      return { mitigation_id: fact.id, ending: { to, at: timeText(at), actor: actorView(actor), reason } };
+    }
+    case 'mitigation.withdrawn':
+    case 'mitigation.expired':
+      return { mitigation_id: fact.id };
+    case 'safelist.added':
+      return { entry: safelistEntryView(fact.entry) };
+    case 'safelist.removed':
+      return { prefix: fact.prefix, actor: actorView(fact.actor) };
+    case 'control.paused':
+    case 'control.resumed':
+      return { actor: actorView(fact.actor), reason: fact.reason };
+    case 'peer.disabled':
+    case 'peer.enabled':
+      return { peer: fact.peer, actor: actorView(fact.actor), reason: fact.reason };
+    case 'policy.loaded':
+      return { actor: actorView(fact.actor), summary: fact.summary };
+  }
+}

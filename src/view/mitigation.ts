@@ -1,0 +1,102 @@
+/** A mitigation as everybody outside sees it: what was decided, without asking the routers' side. */
+import type { z } from 'zod';
+import type { MitigationChange } from '../core/facts.ts';
+import { holdsOf } from '../core/holds.ts';
+import { sparedRanges } from '../core/rule.ts';
+import type { Hold, Mitigation } from '../core/types.ts';
+import { rangeText } from '../core/words.ts';
+import { timeText } from '../net/time.ts';
+import { matchView } from './match.ts';
+import type { DecidedMitigationSchema, HoldSchema, MitigationStatusSchema } from './schemas.ts';
+import { actorView, protocolOrNull, timeOrNull } from './values.ts';
+
+export function holdView(hold: Hold): z.output<typeof HoldSchema> {
+  return {
+    source: hold.source,
+    alert_id: hold.alertId,
+    vector: hold.vector,
+    victim_ip: hold.victim,
+    hold: hold.mode,
+    confidence: hold.confidence,
+    began_at: timeText(hold.beganAt),
+    reported_at: timeText(hold.reportedAt),
+    until: timeText(hold.until),
+  };
+}
+
+/** A mitigation as decided, under the status that is given. */
+export function decidedMitigationView(
+  mitigation: Mitigation,
+  status: z.output<typeof MitigationStatusSchema> = mitigation.status,
+): z.output<typeof DecidedMitigationSchema> {
+  return {
+    mitigation_id: mitigation.id,
+    status,
+    customer_id: mitigation.customerId,
+    service_id: mitigation.serviceId,
+    pop: mitigation.pop,
+    victim_ip: mitigation.victim,
+    vector: mitigation.vector,
+    protocol: protocolOrNull(mitigation.match.protocol),
+    dst_ports: [...mitigation.ports],
+    excluded_ports: [...mitigation.excludedPorts],
+    excluded_port_ranges: sparedRanges(mitigation).map(rangeText),
+    action_type: mitigation.action.type,
+    rate_bps: mitigation.action.rateBps,
+    dst_prefix: mitigation.match.dstPrefix,
+    match: matchView(mitigation.match),
+    created_at: timeText(mitigation.createdAt),
+    updated_at: timeText(mitigation.updatedAt),
+    expires_at: timeText(mitigation.expiresAt),
+    withdrawn_at: mitigation.status === 'withdrawn' ? timeOrNull(mitigation.endedAt) : null,
+    ended_at: timeOrNull(mitigation.endedAt),
+    triggering_event_id: mitigation.triggeringEventId,
+    last_event_id: mitigation.lastEventId,
+    playbook: mitigation.playbook,
+    step: mitigation.step,
+    dry_run: mitigation.dryRun,
+    created_by: actorView(mitigation.createdBy),
+    reason: mitigation.reason,
+    why: [...mitigation.why],
+    held_by: [...new Set(holdsOf(mitigation).map(({ source }) => source))],
+    ending: mitigation.ending !== null && mitigation.endedAt === null,
+  };
+}
+
+/** A change, or the mitigation that it changes. */
+export type Changeable = Omit<MitigationChange, 'lastEventId' | 'renewAt' | 'hold' | 'why'> & {
+  readonly lastEventId?: string | null;
+};
+
+/**
+ * The values that a change carries, as `source` has them: the change itself, or the mitigation before it. Written out,
+ * because copying what may be there key by key costs several times as much for every event of an attack.
+ */
+export function changedValues(source: Changeable, change: Changeable): Record<string, unknown> {
+  const values: Record<string, unknown> = {};
+  if (change.match !== undefined) {
+    values.protocol = protocolOrNull(source.match?.protocol ?? null);
+    values.dst_prefix = source.match?.dstPrefix;
+    values.match = source.match && matchView(source.match);
+  }
+  if (change.ports !== undefined) values.dst_ports = source.ports;
+  if (change.excludedPorts !== undefined) values.excluded_ports = source.excludedPorts;
+  if (change.action !== undefined) {
+    values.action_type = source.action?.type;
+    values.rate_bps = source.action?.rateBps;
+  }
+  if (change.step !== undefined) values.step = source.step;
+  if (change.expiresAt !== undefined) values.expires_at = timeOrNull(source.expiresAt ?? null);
+  if (change.lastEventId !== undefined && change.lastEventId !== null) {
+    values.last_event_id = source.lastEventId ?? null;
+  }
+  return values;
+}
+
+/** What extending, widening or escalating changed. */
+export function changeView(change: MitigationChange): Readonly<Record<string, unknown>> {
+  const values = changedValues(change, change);
+  if (change.hold !== undefined) values.hold = holdView(change.hold);
+  if (change.why !== undefined) values.why = change.why;
+  return values;
+}

@@ -1,0 +1,131 @@
+/**
+ * The shapes of what was decided, as everybody outside sees it: the API, the feed, alerts and simulations. The OpenAPI
+ * document is made of these very schemas.
+ */
+import { z } from 'zod';
+import { MatchSchema } from './match.ts';
+
+const time = z.iso.datetime().describe('RFC 3339, UTC');
+const id = z.uuid();
+
+export const ProtocolSchema = z.string().describe('`tcp`, `udp`, `icmp`, ... or the number as text');
+
+export const ActorSchema = z.object({
+  kind: z.enum(['detector', 'operator', 'system']),
+  name: z.string(),
+  via: z.string().optional().describe('Name of the token or certificate'),
+  address: z.string().optional(),
+  request_id: z.string().optional(),
+});
+
+export const EventStatusSchema = z.enum([
+  'accepted',
+  'extended',
+  'widened',
+  'escalated',
+  'accepted_no_playbook',
+  'accepted_no_mitigation',
+  'dry_run',
+  'withdrawn',
+  'released',
+  'not_found',
+  'no_active_mitigation',
+  'rejected',
+  'duplicate',
+]);
+
+/** An event as it is remembered. */
+export const EventSchema = z.object({
+  event_id: id,
+  external_event_id: z.string().nullable(),
+  received_at: time,
+  timestamp: time.nullable().describe('When the detector says it happened'),
+  source: z.string(),
+  action: z.enum(['ban', 'unban']),
+  victim_ip: z
+    .string()
+    .describe('Address or prefix; with the reason `invalid_report` what the report said, cut, or empty'),
+  vector: z.string(),
+  protocol: ProtocolSchema.nullable(),
+  bps: z.number().nullable(),
+  pps: z.number().nullable(),
+  confidence: z.number().nullable(),
+  top_dst_ports: z.array(z.int()),
+  top_src_ports: z.array(z.int()),
+  tcp_flags: z.array(z.string()).describe('Set, and with `!` not set'),
+  status: EventStatusSchema,
+  reason: z.string().nullable().describe('The refusal, for a rejected event'),
+  mitigation_id: id.nullable(),
+  why: z.array(z.string()),
+  raw_details: z.record(z.string(), z.unknown()),
+});
+
+export const MitigationStatusSchema = z.enum([
+  'pending',
+  'active',
+  'escalated',
+  'withdrawn',
+  'expired',
+  'rejected',
+]);
+
+/** An alert of a detector that keeps a mitigation alive. */
+export const HoldSchema = z.object({
+  source: z.string(),
+  alert_id: z.string().nullable().describe('null: the alert is known by its source, victim and vector'),
+  vector: z.string(),
+  victim_ip: z.string(),
+  hold: z
+    .enum(['until_released', 'until_ttl'])
+    .describe('`until_released`: the TTL is renewed until the detector reports the end'),
+  confidence: z.number().nullable(),
+  began_at: time,
+  reported_at: time,
+  until: time.describe('When it lapses without another report'),
+});
+
+/** A mitigation as decided; what is known without asking the routers' side. */
+export const DecidedMitigationSchema = z.object({
+  mitigation_id: id,
+  status: MitigationStatusSchema,
+  customer_id: z.string().nullable(),
+  service_id: z.string().nullable(),
+  pop: z.string(),
+  victim_ip: z.string(),
+  vector: z.string(),
+  protocol: ProtocolSchema.nullable(),
+  dst_ports: z.array(z.int()),
+  excluded_ports: z
+    .array(z.int())
+    .describe('Allowed ports that the rule leaves alone, one by one, less those of ranges of more than 64'),
+  excluded_port_ranges: z
+    .array(z.string())
+    .describe('All allowed ports that the rule leaves alone, such as `53` and `27015-27030`'),
+  action_type: z.enum(['police', 'discard']),
+  rate_bps: z.number().nullable(),
+  dst_prefix: z.string(),
+  match: MatchSchema,
+  created_at: time,
+  updated_at: time,
+  expires_at: time,
+  withdrawn_at: time.nullable(),
+  ended_at: time.nullable(),
+  triggering_event_id: id.nullable(),
+  last_event_id: id.nullable(),
+  playbook: z.string().nullable(),
+  step: z.int().describe('Index of the step in force, from 0'),
+  dry_run: z.boolean(),
+  created_by: ActorSchema,
+  reason: z.string(),
+  why: z.array(z.string()),
+  held_by: z.array(z.string()).describe('Detectors whose alerts keep it alive'),
+  ending: z.boolean().describe('True while a withdrawal has not yet reached every established session'),
+});
+
+export const SafelistEntrySchema = z.object({
+  prefix: z.string(),
+  reason: z.string(),
+  added_at: time.nullable(),
+  added_by: z.string(),
+  configured: z.boolean().describe('From the configuration file: not removable over the API'),
+});

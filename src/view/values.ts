@@ -1,0 +1,26 @@
+/** Values as everybody outside sees them: times RFC 3339 in UTC, protocols by name. */
+import type { z } from 'zod';
+import type { Actor } from '../core/types.ts';
+import { protocolName } from '../core/vectors.ts';
+import { timeText } from '../net/time.ts';
+import type { ActorSchema } from './schemas.ts';
+
+/** As timeText, null for null. */
+export function timeOrNull(ms: number | null): string | null {
+  return ms === null ? null : timeText(ms);
+}
+
+/** A protocol by name, null for any. */
+export function protocolOrNull(protocol: number | null): string | null {
+  return protocol === null ? null : protocolName(protocol);
+}
+
+export function actorView(actor: Actor): z.output<typeof ActorSchema> {
+  return {
+    kind: actor.kind,
+    name: actor.name,
+    ...(actor.via === undefined ? {} : { via: actor.via }),
+    ...(actor.address === undefined ? {} : { address: actor.address }),
+    ...(actor.requestId === undefined ? {} : { request_id: actor.requestId }),
+  };
+}

@@ -1,0 +1,81 @@
+/** The API, alerts, the audit log and simulations say the same thing the same way. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { alertOf } from '../../src/alert/alert.ts';
+import { pagerdutyRequest } from '../../src/alert/pagerduty.ts';
+import { webhookRequest } from '../../src/alert/webhook.ts';
+import type { Fact } from '../../src/core/facts.ts';
+import type { Mitigation } from '../../src/core/types.ts';
+import { AuditTrail } from '../../src/store/audit-entry.ts';
+import { factView } from '../../src/view/fact.ts';
+import { changeView, decidedMitigationView } from '../../src/view/mitigation.ts';
+import { DecidedMitigationSchema } from '../../src/view/schemas.ts';
+import { cli } from '../cli/harness.ts';
+import { mitigation, NOON } from '../http/support.ts';
+
+const EXPIRED: Mitigation = mitigation({ status: 'expired', endedAt: NOON + 120_000 });
+
+/** A mitigation as a webhook and as PagerDuty is told of it. */
+function alerted(of: Mitigation, fact: Fact): readonly Record<string, unknown>[] {
+  const alert = alertOf({ seq: 1, at: NOON, fact }, new Set(['mitigation.created']), 'iad1', () => of);
+  assert.ok(alert !== null);
+  const webhook = JSON.parse(webhookRequest(alert, 'https://hook.example/', null).body);
+  const pagerduty = JSON.parse(pagerdutyRequest(alert, 'key').body);
+  return [webhook.mitigation, pagerduty.payload.custom_details];
+}
+
+describe('a mitigation', () => {
+  it('is the same in the API, in alerts and in the feed: protocols by name, withdrawn_at of withdrawn ones alone', () => {
+    const fact: Fact = { type: 'mitigation.created', mitigation: EXPIRED };
+    const view = JSON.parse(JSON.stringify(decidedMitigationView(EXPIRED)));
+    assert.equal(view.protocol, 'udp');
+    assert.deepEqual([view.withdrawn_at, view.ended_at], [null, '2026-11-23T12:02:00.000Z']);
+    DecidedMitigationSchema.parse(view);
+    for (const told of alerted(EXPIRED, fact)) assert.deepEqual(told, view);
+    assert.deepEqual(JSON.parse(JSON.stringify(factView({ seq: 1, at: NOON, fact }).mitigation)), view);
+  });
+
+  it('is in the audit log under the names of the API', () => {
+    const made = mitigation();
+    const { after } = new AuditTrail().entryOf({
+      seq: 1,
+      at: NOON,
+      fact: { type: 'mitigation.created', mitigation: made },
+    });
+    const view: Record<string, unknown> = decidedMitigationView(made);
+    const keys = Object.keys(after ?? {});
+    assert.ok(keys.length > 15);
+    for (const key of keys) assert.deepEqual(after?.[key], view[key], key);
+  });
+
+  it('changes under the names of the API, in the feed and in the audit log', () => {
+    const before = mitigation();
+    const change = {
+      match: { ...before.match, dstPorts: [] },
+      ports: [],
+      action: { type: 'discard', rateBps: null },
+      step: 1,
+      expiresAt: NOON + 600_000,
+    } as const;
+    const names = new Set(Object.keys(DecidedMitigationSchema.shape));
+    for (const key of Object.keys(changeView(change))) assert.ok(names.has(key), key);
+    const entry = new AuditTrail([before]).entryOf({
+      seq: 1,
+      at: NOON,
+      fact: { type: 'mitigation.escalated', id: before.id, change },
+    });
+    assert.deepEqual(entry.after, { status: 'escalated', ...changeView(change) });
+    const was: Record<string, unknown> = decidedMitigationView(before);
+    for (const [key, value] of Object.entries(entry.before ?? {})) assert.deepEqual(value, was[key], key);
+  });
+
+  it('is printed by simulate in the same shape', async () => {
+    const { stdout } = await cli(['simulate', '-', '-f', 'json', '--start', '2026-01-01T00:00:00Z'], {
+      stdin: '{"source":"fnm","victim_ip":"203.0.113.10","vector":"udp_flood","confidence":0.9}\n',
+    });
+    const [first = ''] = stdout.split('\n');
+    const { mitigation: shown, mitigation_id } = JSON.parse(first);
+    const read = DecidedMitigationSchema.parse(shown);
+    assert.deepEqual([read.mitigation_id, read.protocol], [mitigation_id, 'udp']);
+  });
+});
