@@ -71,6 +71,8 @@ export interface Detection {
   readonly hold?: HoldMode;
   /** Of an unban: its detector never names the vector, so every vector that this source reported is meant. */
   readonly anyVector?: boolean;
+  /** Of an unban: the alerts of this source whose ids begin with `alertId` and a slash are over, too. */
+  readonly withParts?: boolean;
   /** What was left out or assumed when the report was read, in words; absent: nothing. */
   readonly notes?: readonly string[];
   /** Whatever else came with it; kept, never interpreted. */

@@ -118,6 +118,12 @@ export function reflectorPort(vector: string): number | undefined {
   return REFLECTOR_PORTS.get(vector);
 }
 
+/** The amplification vector whose reflectors answer from this UDP port, else undefined. */
+export function reflectorVector(port: number | undefined): string | undefined {
+  for (const [vector, source] of REFLECTOR_PORTS) if (source === port) return vector;
+  return undefined;
+}
+
 /** The number of a protocol in digits or by name (`udp`, any case); undefined when it is none. */
 export function protocolNumber(text: string | number): number | undefined {
   if (typeof text === 'string' && !/^\d{1,3}$/.test(text)) return PROTOCOL_NAMES.get(text.toLowerCase());

@@ -64,7 +64,7 @@ export async function buildApi(
   const buckets = new TokenBuckets(deps.clock, deps.rateLimit);
   await app.register(swagger, { openapi: openapiInfo(deps.version), transform: jsonSchemaTransform });
   await registerRateLimit(app, deps, buckets);
-  registerEvents(app, deps, buckets);
+  await registerEvents(app, deps, buckets);
   registerMitigations(app, deps);
   registerControl(app, deps);
   registerSafelist(app, deps);
@@ -100,7 +100,7 @@ function sendProblem(
   request: FastifyRequest,
   reply: FastifyReply,
 ): FastifyReply {
-  const { problem, unexpected } = toProblem(error);
+  const { problem, unexpected } = toProblem(error, request.routeOptions.bodyLimit);
   const fields = {
     request_id: request.id,
     method: request.method,

@@ -3,6 +3,8 @@ import { HttpProblem } from './problem.ts';
 
 /** 1 MiB; more answers 413. */
 export const MAX_BODY_BYTES = 1024 * 1024;
+/** 8 MiB for a detector's own message, which may carry a packet dump or the annotations of a thousand alerts. */
+export const MAX_SIGNAL_BYTES = 8 * 1024 * 1024;
 /** Objects and arrays inside each other; more answers 400. */
 export const MAX_NESTING = 32;
 

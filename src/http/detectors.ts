@@ -2,13 +2,14 @@
 import type { Detection } from '../core/types.ts';
 import type { LabelMap } from '../ingest/alertmanager.ts';
 import { alertReaders } from '../ingest/alertmanager.ts';
-import { parseFastNetMonJson, parseFastNetMonNotify } from '../ingest/fastnetmon.ts';
+import { advancedCall, parseFastNetMonJson, parseFastNetMonNotify } from '../ingest/fastnetmon.ts';
+import { type NotifyFields, parseFastNetMonCall } from '../ingest/fastnetmon-raw.ts';
 import { isRecord, parseGenericEvent } from '../ingest/generic.ts';
 import { remainsOf } from '../ingest/remains.ts';
 import { type FieldProblem, invalid, type Signal } from '../ingest/signal.ts';
 import type { VectorMaps } from '../ingest/vector-names.ts';
 import { copyText, cutText } from '../net/text.ts';
-import { Line } from './body.ts';
+import { Line, parseJsonBody } from './body.ts';
 import { HttpProblem, invalidFields } from './problem.ts';
 import { mapInSlices } from './slices.ts';
 
@@ -55,11 +56,44 @@ export function recordedProblems(problems: readonly FieldProblem[]): readonly st
     );
 }
 
-/** Both editions: `{args, stdin}` is a call of Community's notify script, anything else a document of Advanced. */
-export function readFastNetMon(body: unknown): Signal {
+/** Both editions: `{args, stdin}` is a call of the notify script, anything else a document or a call by name. */
+export function readFastNetMon(body: unknown): readonly Signal[] {
   if (!isRecord(body) || !Array.isArray(body.args)) return parseFastNetMonJson(body);
-  const { args, stdin } = body;
-  return parseFastNetMonNotify(args.map(String), typeof stdin === 'string' ? stdin : '');
+  const args = body.args.map(String);
+  const stdin = typeof body.stdin === 'string' ? body.stdin : '';
+  const fields = namedArguments(args);
+  return fields === undefined
+    ? parseFastNetMonNotify(args, stdin)
+    : parseFastNetMonCall(fields, stdin, parseJsonBody);
+}
+
+/** The arguments as a query or a form, and standard input as the body of the one or the field `details` of the other. */
+export function readFastNetMonText(query: unknown, body: string, isForm: boolean): readonly Signal[] {
+  const fields = fieldsOf(isRecord(query) ? query : {});
+  // curl calls whatever it posts a form unless told otherwise.
+  const form = isForm && !/^\s*[{[]/.test(body) ? new URLSearchParams(body) : undefined;
+  if (fields.ip !== undefined || form === undefined || !form.has('ip')) {
+    return parseFastNetMonCall(fields, body, parseJsonBody);
+  }
+  const { details = '', ...named } = Object.fromEntries(form);
+  return parseFastNetMonCall({ ...fields, ...fieldsOf(named) }, details, parseJsonBody);
+}
+
+function fieldsOf(values: Readonly<Record<string, unknown>>): NotifyFields {
+  const field = (key: string): string | undefined => {
+    const value: unknown = Array.isArray(values[key]) ? values[key][0] : values[key];
+    return typeof value === 'string' && value !== '' ? value : undefined;
+  };
+  return { ip: field('ip'), direction: field('direction'), pps: field('pps'), action: field('action') };
+}
+
+/** Four arguments are Community's, two Advanced's, and none those of its script for host groups. */
+function namedArguments(args: readonly string[]): NotifyFields | undefined {
+  if (args.length === 0) return {};
+  if (args.length === 2) return advancedCall(args);
+  if (args.length < 4) return undefined;
+  const [ip, direction, pps, action] = args;
+  return { ip, direction, pps, action };
 }
 
 /** `labels` say which label of an alert means what; undefined takes the usual names. */

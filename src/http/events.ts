@@ -6,21 +6,16 @@ import type { Detection } from '../core/types.ts';
 import { unreadAlerts } from '../ingest/alertmanager.ts';
 import { genericEventSchema } from '../ingest/generic.ts';
 import type { Signal } from '../ingest/signal.ts';
+import { MAX_SIGNAL_BYTES } from './body.ts';
 import { type App, callerOf, detectorOf } from './context.ts';
 import { page } from './cursor.ts';
 import type { HttpDependencies } from './dependencies.ts';
-import {
-  readAlertmanager,
-  readBatched,
-  readEvent,
-  readFastNetMon,
-  recordedProblems,
-  reportOf,
-} from './detectors.ts';
+import { readAlertmanager, readBatched, readEvent, recordedProblems, reportOf } from './detectors.ts';
+import { registerFastNetMon } from './fastnetmon.ts';
 import { requireVictim } from './mitigations.ts';
 import { HttpProblem, invalidFields, toProblem } from './problem.ts';
 import { clientOf, LIMITED, type TokenBuckets } from './rate-limit.ts';
-import { AlertmanagerBody, EventQuery, FastNetMonBody } from './requests.ts';
+import { AlertmanagerBody, EventQuery } from './requests.ts';
 import { BatchAnswerSchema, commonProblems, type EventAnswerSchema, SignalAnswerSchema } from './schemas.ts';
 import { inSlices, mapInSlices, nextTurn } from './slices.ts';
 import { eventView } from '../view/event.ts';
@@ -38,7 +33,7 @@ const judgedByIngest: FastifySchemaCompiler<unknown> = () => (value: unknown) =>
 /** Events read and submitted before the event loop gets a turn. */
 const EVENTS_PER_SLICE = 100;
 
-export function registerEvents(app: App, deps: HttpDependencies, buckets: TokenBuckets): void {
+export async function registerEvents(app: App, deps: HttpDependencies, buckets: TokenBuckets): Promise<void> {
   const { engine } = deps;
   const limited = { access: 'report', rateLimit: LIMITED } as const;
 
@@ -73,25 +68,6 @@ export function registerEvents(app: App, deps: HttpDependencies, buckets: TokenB
     },
     async (request, reply) => {
       const answer = await submitSignal(readEvent(request.body, deps.vectorMaps?.()), request);
-      reply.code(202);
-      return answer;
-    },
-  );
-
-  app.post(
-    '/v1/signals/fastnetmon',
-    {
-      config: limited,
-      validatorCompiler: judgedByIngest,
-      schema: {
-        tags: ['events'],
-        summary: "FastNetMon's notification, of the Community or the Advanced edition",
-        body: FastNetMonBody,
-        response: { 202: SignalAnswerSchema, ...commonProblems },
-      },
-    },
-    async (request, reply) => {
-      const answer = await submitSignal(readFastNetMon(request.body), request);
       reply.code(202);
       return answer;
     },
@@ -171,6 +147,7 @@ export function registerEvents(app: App, deps: HttpDependencies, buckets: TokenB
     '/v1/signals/alertmanager',
     {
       config: limited,
+      bodyLimit: MAX_SIGNAL_BYTES,
       validatorCompiler: judgedByIngest,
       schema: {
         tags: ['events'],
@@ -201,6 +178,11 @@ export function registerEvents(app: App, deps: HttpDependencies, buckets: TokenB
       return inSlices(reply, missing === null ? answer : { ...answer, notes: [missing.error ?? ''] });
     },
   );
+
+  await registerFastNetMon(app, {
+    one: submitSignal,
+    all: (signals, request) => submitAll(signals, (signal) => signal, request),
+  });
 
   app.get(
     '/v1/events',

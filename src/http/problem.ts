@@ -100,8 +100,12 @@ const MAX_FIELD_ERRORS = 20;
 
 /**
  * What an error answers. `unexpected` is true for failures of ours, which the log must show; their text stays inside.
+ * `bodyLimit` (bytes) is that of the route, for the words of a 413.
  */
-export function toProblem(error: unknown): { readonly problem: HttpProblem; readonly unexpected: boolean } {
+export function toProblem(
+  error: unknown,
+  bodyLimit?: number,
+): { readonly problem: HttpProblem; readonly unexpected: boolean } {
   if (error instanceof HttpProblem) return { problem: error, unexpected: false };
   if (isStoreError(error)) {
     const problem = new HttpProblem(503, 'The journal cannot be written, so nothing was changed; try again', {
@@ -113,7 +117,7 @@ export function toProblem(error: unknown): { readonly problem: HttpProblem; read
     const errors = error.validation.slice(0, MAX_FIELD_ERRORS).flatMap((issue) => fieldErrors(issue));
     return { problem: invalidFields(errors), unexpected: false };
   }
-  const known = fastifyError(error);
+  const known = fastifyError(error, bodyLimit);
   if (known !== undefined) return { problem: known, unexpected: false };
   const detail = 'Something went wrong inside prefixd; its log has the details under the request id';
   return { problem: new HttpProblem(500, detail), unexpected: true };
@@ -153,13 +157,16 @@ const join = (outer: string, inner: string): string => (outer === '' ? inner : `
 const shorten = (text: string): string => (text.length > 64 ? `${text.slice(0, 64)}...` : text);
 
 /** Failures that Fastify itself found in a request, by its codes. */
-function fastifyError(error: unknown): HttpProblem | undefined {
+function fastifyError(error: unknown, bodyLimit: number | undefined): HttpProblem | undefined {
   if (!(error instanceof Error) || !('statusCode' in error) || typeof error.statusCode !== 'number') {
     return undefined;
   }
   const status = error.statusCode;
   const code = 'code' in error ? error.code : undefined;
-  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new HttpProblem(413, 'The body is larger than 1 MiB');
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
+    const limit = bodyLimit === undefined ? 'this call takes' : `${bodyLimit / (1024 * 1024)} MiB`;
+    return new HttpProblem(413, `The body is larger than ${limit}`);
+  }
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
     return new HttpProblem(415, 'The body must be JSON, with "Content-Type: application/json"');
   }

@@ -22,14 +22,25 @@ const confirmed = z
     'Go ahead although it withdraws more than a tenth of the active mitigations (and more than one victim’s); otherwise 409 `needs_confirmation`',
   );
 
-/** A call of FastNetMon Community's notify script passed on, or a document of FastNetMon Advanced. */
+/** A call of FastNetMon's notify script passed on, or a document of FastNetMon Advanced. */
 export const FastNetMonBody = z.union([
   z.strictObject({
-    args: z.array(z.string().max(256)).max(16).describe('IP, direction, packets a second, action'),
+    args: z
+      .array(z.string().max(256))
+      .max(16)
+      .describe('IP, direction, packets a second, action; or action, IP'),
     stdin: z.string().optional().describe('What the script was given on standard input'),
   }),
   z.looseObject({ action: z.string() }).describe("FastNetMon Advanced's JSON"),
 ]);
+
+/** The arguments of FastNetMon's notify script, where the body is its standard input. */
+export const FastNetMonQuery = z.looseObject({
+  ip: z.string().optional(),
+  direction: z.string().optional().describe('`incoming` or `outgoing`'),
+  pps: z.string().optional().describe('Packets a second'),
+  action: z.string().optional().describe('`ban`, `unban`, ...'),
+});
 
 /** A webhook message of Alertmanager, version 4, or of Grafana. */
 export const AlertmanagerBody = z.looseObject({

@@ -59,6 +59,13 @@ export const BatchAnswerSchema = z.object({
   notes: z.array(z.string()).optional().describe('What was not read of the message as a whole'),
 });
 
+/** 202 of a message that may be about several: the most telling answer. */
+export const SignalsAnswerSchema = SignalAnswerSchema.extend({
+  results: BatchAnswerSchema.shape.results
+    .optional()
+    .describe('One for each part of a message that has several: codes and statuses as in a batch'),
+});
+
 export const MitigationSchema = DecidedMitigationSchema.extend({
   holds: z
     .array(HoldSchema)

@@ -1,42 +1,21 @@
 /**
- * FastNetMon. Community calls a script with `IP direction pps action` and writes text to its standard input; Advanced
- * writes JSON, whose traffic is in octets a second. Only incoming attacks count: an outgoing one would be a rule against
- * our own host.
+ * FastNetMon's notify script as Community calls it: `IP direction pps action`, and text on standard input. Advanced calls it
+ * with `action IP` and a JSON document on standard input. Only incoming attacks count: an outgoing one would be a rule
+ * against our own host.
  */
-import { protocolNumber } from '../core/vectors.ts';
+import { excerpt } from './evidence.ts';
+import { parseDocument } from './fastnetmon-advanced.ts';
+import { type Classification, classify, figure, unnamedKind } from './fastnetmon-counters.ts';
 import { topPorts } from './fastnetmon-flows.ts';
-import { isRecord, parseGenericEvent } from './generic.ts';
-import { invalid, type Signal, within } from './signal.ts';
+import { flowProtocol, namedProtocol, outgoing, signalOf, vectorOf } from './fastnetmon-signal.ts';
+import { readTarget } from './fastnetmon-target.ts';
+import { isRecord } from './details.ts';
+import { invalid, type Signal } from './signal.ts';
 
-export const FASTNETMON = 'fastnetmon';
-
-/** FastNetMon's names of attacks, where they are not the vectors' own. */
-const VECTORS: ReadonlyMap<string, string> = new Map([
-  ['udp_flood', 'udp_flood'],
-  ['syn_flood', 'syn_flood'],
-  ['icmp_flood', 'icmp_flood'],
-  ['ip_fragmentation', 'ip_fragmentation'],
-  ['ip_fragmentation_flood', 'ip_fragmentation'],
-  ['dns_amplification', 'dns_amplification'],
-  ['ntp_amplification', 'ntp_amplification'],
-  ['ssdp_amplification', 'ssdp_amplification'],
-  ['chargen_amplification', 'chargen_amplification'],
-  ['memcached_amplification', 'memcached_amplification'],
-  ['cldap_amplification', 'cldap_amplification'],
-]);
-
-/** What a call or a document says to do: `go-on` is an attack that has been reported already. */
-const ACTIONS: ReadonlyMap<string, 'ban' | 'unban' | 'go-on'> = new Map([
-  ['ban', 'ban'],
-  ['partial_block', 'ban'],
-  ['unban', 'unban'],
-  ['partial_unblock', 'unban'],
-  ['ongoing', 'go-on'],
-  ['attack_status', 'go-on'],
-]);
-
-/** So much of the text is kept with the event. */
+/** Characters of the text that are kept with the event. */
 const KEPT_TEXT = 4096;
+/** Characters of the text that are read: counters and the first thousands of flows. */
+const READ_TEXT = 256 * 1024;
 
 /** Bits in a unit of Community's traffic figures. */
 const UNITS: ReadonlyMap<string, number> = new Map([
@@ -46,102 +25,109 @@ const UNITS: ReadonlyMap<string, number> = new Map([
   ['gbps', 1e9],
 ]);
 
-/**
- * Reads a call of Community's `notify_script_path`: its four arguments and its standard input (empty for an unban). The
- * second call about an attack, `attack_details`, carries the same text again and decides nothing.
- */
-export function parseFastNetMonNotify(args: readonly string[], stdin: string): Signal {
+/** Reads a call of the notify script: its arguments, and what it got on standard input, which is empty for an unban. */
+export function parseFastNetMonNotify(args: readonly string[], stdin: string): readonly Signal[] {
+  const call = advancedCall(args);
+  if (call !== undefined) return parseDocument(call);
   const [ip, direction, pps, action] = args;
   if (ip === undefined || direction === undefined || pps === undefined || action === undefined) {
-    return invalid('', `FastNetMon passes four arguments (IP direction pps action), not ${args.length}`);
+    const why = `FastNetMon passes four arguments (IP direction pps action) or two (action IP), not ${args.length}`;
+    return [invalid('', why)];
   }
-  if (action === 'attack_details') {
-    return { kind: 'ignored', why: 'attack_details repeats what the ban said' };
-  }
-  if (action !== 'ban' && action !== 'unban') {
-    return invalid('action', `"${action}" is none of ban, unban, attack_details`);
-  }
-  const facts = readText(stdin);
-  const said = facts.get('attack direction') ?? direction;
-  if (direction === 'outgoing' || said === 'outgoing') return outgoing(ip);
-  if (!/^\d+$/.test(pps)) return invalid('pps', `"${pps}" is not a number of packets a second`);
+  return [parseCommunity(ip, direction, pps, action, stdin)];
+}
 
-  const vector = VECTORS.get(facts.get('attack type') ?? '') ?? 'unknown';
-  const protocol = attackProtocol(vector, facts.get('attack protocol'));
-  const event = {
-    source: FASTNETMON,
-    victim_ip: ip,
-    vector,
-    protocol,
-    action,
-    ...(action === 'ban'
-      ? {
-          pps: numberOf(facts.get('total incoming pps')) ?? Number(pps),
-          bps: trafficOf(facts.get('total incoming traffic')),
-          top_dst_ports: topPorts(stdin, ip, protocol ?? protocolOf(vector)),
-        }
-      : {}),
-    raw_details: { direction, action, ...(stdin === '' ? {} : { text: stdin.slice(0, KEPT_TEXT) }) },
-  };
-  return parseGenericEvent(event);
+/** The arguments of Advanced's script as a document without details; undefined for any others. */
+export function advancedCall(
+  args: readonly string[],
+): { readonly action: string; readonly ip: string } | undefined {
+  const [first, second] = args;
+  if (args.length !== 2 || first === undefined || second === undefined) return undefined;
+  return readTarget(first, true) === undefined
+    ? { action: first, ip: second }
+    : { action: second, ip: first };
 }
 
 /**
  * Reads what is posted as JSON: a document of Advanced (notify script in JSON format, or web callback), or a call of
  * Community's script as `{ip, direction, pps, action, details}` with the standard input as `details`.
  */
-export function parseFastNetMonJson(json: unknown): Signal {
-  if (!isRecord(json)) return invalid('', 'must be a JSON object');
+export function parseFastNetMonJson(json: unknown): readonly Signal[] {
+  if (!isRecord(json)) return [invalid('', 'must be a JSON object')];
   return 'direction' in json ? parseCall(json) : parseDocument(json);
 }
 
-function parseCall({ ip, direction, pps, action, details }: Readonly<Record<string, unknown>>): Signal {
+function parseCall({
+  ip,
+  direction,
+  pps,
+  action,
+  details,
+}: Readonly<Record<string, unknown>>): readonly Signal[] {
   const args = [ip, direction, pps, action];
   const keys = ['ip', 'direction', 'pps', 'action'];
   const missing = keys[args.findIndex((arg) => typeof arg !== 'string' && typeof arg !== 'number')];
-  if (missing !== undefined) return invalid(missing, 'is missing');
+  if (missing !== undefined) return [invalid(missing, 'is missing')];
   if (details !== undefined && details !== null && typeof details !== 'string') {
-    return invalid('details', 'must be the text that FastNetMon wrote to standard input');
+    return [invalid('details', 'must be the text that FastNetMon wrote to standard input')];
   }
   return parseFastNetMonNotify(args.map(String), details ?? '');
 }
 
-function parseDocument(json: Readonly<Record<string, unknown>>): Signal {
-  const scope = json.alert_scope ?? 'host';
-  if (scope !== 'host') return { kind: 'ignored', why: `it is about a ${String(scope)}, not about a host` };
-  const { action: word, ip } = json;
-  if (typeof word !== 'string') return invalid('action', 'is missing');
-  if (typeof ip !== 'string') return invalid('ip', 'is missing');
-  const action = ACTIONS.get(word);
-  if (action === undefined) return { kind: 'ignored', why: `action ${word} decides nothing` };
-  const details = json.attack_details ?? {};
-  if (!isRecord(details)) return invalid('attack_details', 'must be an object');
-  if (details.attack_direction === 'outgoing') return outgoing(ip);
+/** The second call about an attack, `attack_details`, carries the same text again and decides nothing. */
+function parseCommunity(ip: string, direction: string, pps: string, action: string, stdin: string): Signal {
+  if (action === 'attack_details') {
+    return { kind: 'ignored', why: 'attack_details repeats what the ban said' };
+  }
+  if (action !== 'ban' && action !== 'unban') {
+    return invalid('action', `"${action}" is none of ban, unban, attack_details`);
+  }
+  const text = stdin.length <= READ_TEXT ? stdin : stdin.slice(0, READ_TEXT);
+  const facts = readText(text);
+  const said = facts.get('attack direction') ?? direction;
+  if (direction === 'outgoing' || said === 'outgoing') return outgoing(ip);
+  const packets = figure(pps);
+  if (packets === undefined) return invalid('pps', `"${pps}" is not a number of packets a second`);
+  const target = readTarget(ip, true);
+  if (target === undefined) return invalid('ip', 'must be an IPv4 or IPv6 address');
 
-  const vector = VECTORS.get(textOf(details.attack_type) ?? '') ?? 'unknown';
-  const uuid = textOf(details.attack_uuid);
-  const octets = details.total_incoming_traffic;
-  const signal = parseGenericEvent({
-    // An attack that goes on must extend its mitigation, so it is not named as the event that is known already.
-    ...(uuid === undefined || action === 'go-on' ? {} : { event_id: uuid }),
-    source: FASTNETMON,
-    victim_ip: ip,
+  const details = {
+    direction,
+    action,
+    ...(stdin === '' ? {} : { text: excerpt(stdin, KEPT_TEXT) }),
+  };
+  if (action === 'unban') {
+    // It never says what kind of attack is over.
+    return signalOf({ target, action, vector: 'unknown', details }, { anyVector: true });
+  }
+  const { vector, protocol } = kindOf(facts);
+  return signalOf({
+    target,
+    action,
     vector,
-    protocol: attackProtocol(vector, textOf(details.attack_protocol)),
-    action: action === 'unban' ? 'unban' : 'ban',
-    ...(action === 'unban'
-      ? {}
-      : { bps: typeof octets === 'number' ? octets * 8 : undefined, pps: details.total_incoming_pps }),
-    raw_details: json,
+    protocol: protocol ?? undefined,
+    pps: packetsOf(facts.get('total incoming pps')) ?? packets,
+    bps: trafficOf(facts.get('total incoming traffic')),
+    ports: topPorts(text, target.address, protocol ?? flowProtocol(vector)),
+    details,
   });
-  return within('attack_details', signal);
 }
 
-function outgoing(ip: string): Signal {
-  return {
-    kind: 'ignored',
-    why: `${ip} sends the attack: a rule towards it would not stop it; no rule is made against our own host`,
-  };
+/** FastNetMon's own word for the attack; without one, its protocol; without that, what the counters show. */
+function kindOf(facts: ReadonlyMap<string, string>): Classification {
+  const named = vectorOf(facts.get('attack type'));
+  if (named !== undefined) return { vector: named, protocol: null };
+  const protocol = namedProtocol(facts.get('attack protocol'));
+  const counter = (name: string): number | undefined => packetsOf(facts.get(`${name} pps`));
+  const shown = classify({
+    total: counter('total incoming'),
+    udp: counter('incoming udp'),
+    tcp: counter('incoming tcp'),
+    syn: counter('incoming syn tcp'),
+    icmp: counter('incoming icmp'),
+    fragments: counter('incoming ip fragmented'),
+  });
+  return unnamedKind(protocol, shown);
 }
 
 /** `Key: value` lines, keys in lower case; the flows that follow have no such form. */
@@ -154,16 +140,6 @@ function readText(text: string): ReadonlyMap<string, string> {
   return facts;
 }
 
-/** The protocol FastNetMon names, unless the vector says it already. */
-function attackProtocol(vector: string, name: string | undefined): number | undefined {
-  return vector === 'unknown' && name !== undefined ? protocolNumber(name) : undefined;
-}
-
-function protocolOf(vector: string): number | undefined {
-  if (vector === 'syn_flood') return protocolNumber('tcp');
-  return vector === 'udp_flood' || vector.endsWith('_amplification') ? protocolNumber('udp') : undefined;
-}
-
 /** `472 mbps` in bits a second. */
 function trafficOf(text: string | undefined): number | undefined {
   const match = /^(\d+(?:\.\d+)?) ([kmg]?bps)$/.exec(text ?? '');
@@ -172,11 +148,7 @@ function trafficOf(text: string | undefined): number | undefined {
 }
 
 /** `118040 packets per second` */
-function numberOf(text: string | undefined): number | undefined {
+function packetsOf(text: string | undefined): number | undefined {
   const match = /^(\d+) /.exec(text ?? '');
   return match?.[1] === undefined ? undefined : Number(match[1]);
-}
-
-function textOf(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined;
 }

@@ -211,14 +211,15 @@ describe('the daemon, attacked over HTTP', () => {
   });
 
   describe('bodies', () => {
-    it('refuses what is larger than 1 MiB, said or not said beforehand, and goes on', async () => {
-      const large = JSON.stringify({ ...REPORT, note: 'x'.repeat(1024 * 1024) });
-      for (const path of [
-        '/v1/events',
-        '/v1/events/batch',
-        '/v1/signals/alertmanager',
-        '/v1/signals/fastnetmon',
-      ]) {
+    it('refuses what is larger than 1 MiB, or 8 MiB of a signal, said or not said beforehand, and goes on', async () => {
+      const limits = [
+        ['/v1/events', 1],
+        ['/v1/events/batch', 1],
+        ['/v1/signals/alertmanager', 8],
+        ['/v1/signals/fastnetmon', 8],
+      ] as const;
+      for (const [path, mebibytes] of limits) {
+        const large = JSON.stringify({ ...REPORT, note: 'x'.repeat(mebibytes * 1024 * 1024) });
         const reply = await ask('POST', path, 'detector', large).catch((error: Error) => error);
         // The daemon may hang up while the rest is still being sent.
         if (!(reply instanceof Error)) assert.equal(reply.status, 413, path);
