@@ -32,9 +32,13 @@ export class Prefixd {
 
   /**
    * Writes the configuration folder and starts the daemon. `settings` is what follows the sections `http` and
-   * `storage` in prefixd.yaml; `files` are inventory and playbooks.
+   * `storage` in prefixd.yaml; `files` are inventory and playbooks; `http` are more lines of that section.
    */
-  static async start(settings: string, files: Readonly<Record<string, string>>): Promise<Prefixd> {
+  static async start(
+    settings: string,
+    files: Readonly<Record<string, string>>,
+    http: readonly string[] = [],
+  ): Promise<Prefixd> {
     const folder = await mkdtemp(join(tmpdir(), 'prefixd-'));
     const address = ownAddress();
     const listen = `${address}:${await freePort(address)}`;
@@ -42,6 +46,7 @@ export class Prefixd {
       'http:',
       `  listen: "${listen}"`,
       '  auth: { mode: bearer, bearer_token_env: PREFIXD_E2E_TOKEN }',
+      ...http,
       'storage: { driver: jsonl, path: ./data }',
       '',
     ].join('\n');
