@@ -1,6 +1,7 @@
 /**
- * `notify fastnetmon`: FastNetMon's notify script. It calls `IP direction pps action` with details on standard input and waits
- * for the end, so everything here is bounded: reading, calling, and trying again.
+ * `notify fastnetmon`: FastNetMon's notify script. Community calls it with `IP direction pps action` and text on standard
+ * input, Advanced with `action IP` and a JSON document. It waits for the end, so everything here is bounded: reading, calling,
+ * and trying again. For many calls at once there is packaging/fastnetmon/prefixd-notify.sh, which starts no Node process.
  */
 import type { Command } from 'commander';
 import { list, record, text } from './answer.ts';
@@ -30,41 +31,78 @@ export const PACE: Pace = {
   pauses: [250, 500, 1_000, 2_000],
 };
 
-/** Characters of details that are passed on; the flows that follow are a sample anyway. */
-const MAX_DETAILS = 256 * 1024;
+/** Characters of text that are passed on; the flows that follow are a sample anyway. */
+const MAX_TEXT = 256 * 1024;
+/** Characters of standard input that are kept: a document is of use only as a whole. */
+const MAX_INPUT = 8 * 1000 * 1000;
 
 export function registerNotify(program: Command, contextFor: (command: Command) => Context): void {
   const notify = program.command('notify').description('report an attack in the words of a detector');
   notify
-    .command('fastnetmon <ip> <direction> <pps> <action>')
-    .description("FastNetMon's notify_script_path: these arguments, details on standard input")
-    .allowExcessArguments()
-    .action(
-      async (ip: string, direction: string, pps: string, action: string, _options, command: Command) => {
-        await notifyFastNetMon(contextFor(command), { ip, direction, pps, action });
-      },
-    );
+    .command('fastnetmon [args...]')
+    .description(
+      "FastNetMon's notify_script_path: IP DIRECTION PPS ACTION, or ACTION IP; details on standard input",
+    )
+    .action(async (args: readonly string[], _options: unknown, command: Command) => {
+      await notifyFastNetMon(contextFor(command), callOf(args));
+    });
 }
 
-/** A call of the script. */
+/** A call of the script by name; Advanced gives `ip` and `action` alone, and neither for host groups. */
 export interface Call {
-  readonly ip: string;
-  readonly direction: string;
-  readonly pps: string;
-  readonly action: string;
+  readonly ip?: string;
+  readonly direction?: string;
+  readonly pps?: string;
+  readonly action?: string;
+}
+
+/** The arguments by name. CliError 5 when they are not FastNetMon's. */
+export function callOf(args: readonly string[]): Call {
+  const [first, second] = args;
+  if (first === undefined) return {};
+  if (second !== undefined && args.length === 2) {
+    // An address has dots or colons; no action has.
+    return /[.:]/.test(first) ? { ip: first, action: second } : { action: first, ip: second };
+  }
+  const [ip, direction, pps, action] = args;
+  if (ip === undefined || direction === undefined || pps === undefined || action === undefined) {
+    const why = 'FastNetMon passes four arguments (IP direction pps action), two (action IP) or none';
+    throw new CliError(Exit.InvalidInput, `${why}, not ${args.length}`);
+  }
+  return { ip, direction, pps, action };
 }
 
 /** Passes the call on and prints the answer; a daemon that is away is tried again while time is left. */
 export async function notifyFastNetMon(context: Context, call: Call, pace: Pace = PACE): Promise<void> {
   const deadline = performance.now() + pace.total;
-  // An unban comes without details, and standard input may be anything that FastNetMon itself was started with.
-  const details = call.action === 'unban' ? '' : await readDetails(context.io, pace);
+  // Community's unban comes without details, and standard input may be anything that FastNetMon itself was started with.
+  const silent = call.action === 'unban' && call.direction !== undefined;
+  const body = bodyOf(call, silent ? '' : await readDetails(context.io, pace));
   const client = await openClient(context, { connectMs: pace.connect, answerMs: pace.answer });
   try {
-    const answer = await withDeadline(attempts(client, { ...call, details }, deadline, pace), deadline);
+    const answer = await withDeadline(attempts(client, body, deadline, pace), deadline);
     say(context, answer);
   } finally {
     await client.close();
+  }
+}
+
+/** The call with its text, or Advanced's document. A document that cannot be read does not keep the call back. */
+function bodyOf(call: Call, details: string): unknown {
+  const document = details.trimStart().startsWith('{') ? jsonOf(details) : undefined;
+  if (typeof document === 'object') return { ...call, ...document };
+  if (call.action !== undefined) return { ...call, details: details.slice(0, MAX_TEXT) };
+  throw new CliError(
+    Exit.InvalidInput,
+    'without arguments, standard input must be a JSON document of FastNetMon Advanced',
+  );
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }
 
@@ -88,7 +126,7 @@ export async function readDetails(io: Io, pace: Pick<Pace, 'silence' | 'total'>)
       silence = setTimeout(done, pace.silence);
       const piece = typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true });
       // Read to the end even so: the writer must not find a closed pipe.
-      if (details.length < MAX_DETAILS) details += piece;
+      if (details.length < MAX_INPUT) details += piece;
     });
     stdin.once('end', done);
     stdin.once('close', done);
@@ -98,7 +136,7 @@ export async function readDetails(io: Io, pace: Pick<Pace, 'silence' | 'total'>)
   stdin.removeAllListeners('data');
   // An open pipe would keep the process alive.
   stdin.destroy();
-  return details.slice(0, MAX_DETAILS);
+  return details;
 }
 
 async function attempts(client: ApiClient, body: unknown, deadline: number, pace: Pace): Promise<unknown> {

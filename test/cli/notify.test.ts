@@ -35,6 +35,35 @@ test("FastNetMon's own call reaches the daemon, arguments and details", async (t
   assert.equal(request?.headers.authorization, 'Bearer tok');
 });
 
+test("Advanced's call is its document, which a call without arguments is, too", async (t) => {
+  const api = await fakeApi(t, { 'POST /v1/signals/fastnetmon': { status: 202, body: ANSWER } });
+  const document = { action: 'unban', ip: '203.0.113.31', attack_details: { attack_uuid: 'u' } };
+  const surroundings = { stdin: JSON.stringify(document), env: { PREFIXD_API: api.url } };
+  for (const args of [['unban', '203.0.113.31'], ['203.0.113.31', 'unban'], []]) {
+    const outcome = await cli(['notify', 'fastnetmon', ...args], surroundings);
+    assert.equal(outcome.code, 0, outcome.stderr);
+  }
+  assert.deepEqual(
+    api.requests.map(({ body }) => body),
+    [document, document, document],
+  );
+});
+
+test("Advanced's call without a document that can be read still names its victim", async (t) => {
+  const api = await fakeApi(t, { 'POST /v1/signals/fastnetmon': { status: 202, body: ANSWER } });
+  for (const stdin of ['', '{"action":"ban","packet_dump":["cut']) {
+    await cli(['notify', 'fastnetmon', 'ban', '203.0.113.31'], { stdin, env: { PREFIXD_API: api.url } });
+    const { ip, action } = Object(api.requests.at(-1)?.body);
+    assert.deepEqual([ip, action], ['203.0.113.31', 'ban']);
+  }
+});
+
+test('a call that is not one of FastNetMon is invalid input', async () => {
+  for (const args of [['203.0.113.31'], ['203.0.113.31', 'incoming', '1'], []]) {
+    assert.equal((await cli(['notify', 'fastnetmon', ...args], { inputIsTerminal: true })).code, 5);
+  }
+});
+
 for (const stdin of ['closed', 'open'] as const) {
   test(`it ends by itself when standard input is ${stdin}`, { timeout: 20_000 }, async (t) => {
     const api = await fakeApi(t, { 'POST /v1/signals/fastnetmon': { status: 202, body: ANSWER } });
