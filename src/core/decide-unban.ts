@@ -68,10 +68,17 @@ function recentBanOf(
   return ban === undefined || now - ban.at >= BAN_MEMORY_MS ? undefined : ban;
 }
 
+/** The hold of the alert; with its parts, those of the victim's mitigations that are held by parts of it, too. */
 function byAlert(state: DecisionView, detection: Detection, now: number): readonly Meant[] {
-  const key = holdKey(alertOf(detection));
-  return activeOf(state, state.heldBy(key)).flatMap((mitigation) =>
-    meantOf(mitigation, now, (hold) => holdKey(hold) === key),
+  const { source, victim, withParts = false } = detection;
+  const alert = alertOf(detection);
+  const key = holdKey(alert);
+  const isPart = (hold: Hold): boolean =>
+    withParts && hold.source === source && hold.alertId?.startsWith(`${alert.alertId}/`) === true;
+  const ids = new Set(state.heldBy(key));
+  if (withParts) for (const { id } of mitigationsCovering(state, victim)) ids.add(id);
+  return activeOf(state, ids).flatMap((mitigation) =>
+    meantOf(mitigation, now, (hold) => holdKey(hold) === key || isPart(hold)),
   );
 }
 

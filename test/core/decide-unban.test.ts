@@ -57,6 +57,16 @@ describe('an unban', () => {
     assert.equal(world.get(theirs.id).ending, null);
   });
 
+  test('of an alert with its parts releases those, and not what has another id', () => {
+    const world = new World();
+    const part = world.attack({ alertId: 'a1/udp', ports: [80] });
+    const whole = world.attack({ alertId: 'a1', vector: 'icmp_flood' });
+    const other = world.attack({ alertId: 'a10/syn', vector: 'syn_flood' });
+    world.event({ alertId: 'a1', action: 'unban', withParts: true });
+    assert.ok(world.get(part.id).ending !== null && world.get(whole.id).ending !== null);
+    assert.equal(world.get(other.id).ending, null);
+  });
+
   test('of vector unknown is about that vector, and about no other', () => {
     const world = new World();
     const udp = world.attack({ source: 'script' });
