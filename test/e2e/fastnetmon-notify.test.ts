@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { packaged } from '../packaging/files.ts';
 import { output, until } from '../support/children.ts';
 import { missingProgram } from '../support/daemons.ts';
 import { Prefixd } from '../support/prefixd.ts';
-import { packaged } from '../packaging/files.ts';
 
 const skip = missingProgram('curl', 'curl');
 const SCRIPT = packaged('fastnetmon/prefixd-notify.sh');

@@ -1,10 +1,10 @@
 /** What FastNetMon's messages lead to, and which of them end what. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { World } from '../core/scenario.ts';
 import type { Answer } from '../../src/core/commands.ts';
 import { parseFastNetMonJson, parseFastNetMonNotify } from '../../src/ingest/fastnetmon.ts';
 import type { Signal } from '../../src/ingest/signal.ts';
+import { World } from '../core/scenario.ts';
 
 type EventAnswer = Extract<Answer, { type: 'event' }>;
 

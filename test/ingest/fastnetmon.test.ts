@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { parse } from 'yaml';
-import { policyOf, World } from '../core/scenario.ts';
 import type { Detection } from '../../src/core/types.ts';
 import { parseFastNetMonJson, parseFastNetMonNotify } from '../../src/ingest/fastnetmon.ts';
 import type { Signal } from '../../src/ingest/signal.ts';
+import { policyOf, World } from '../core/scenario.ts';
 
 /** What FastNetMon Community 1.2.4 wrote when it was fed NetFlow. */
 function sample(name: string): string {

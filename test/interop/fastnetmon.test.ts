@@ -1,21 +1,22 @@
 /**
- * The real detector: FastNetMon Community (Debian: fastnetmon) is fed NetFlow v5, calls `prefixd notify fastnetmon` as its
- * notify script, and the rule stands in a real router.
+ * The real detector: FastNetMon Community (Debian: fastnetmon) is fed NetFlow v5, calls the shipped notify script, and the
+ * rule is in a real router.
  */
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { packaged } from '../packaging/files.ts';
 import { findProgram, type Running, start, until } from '../support/children.ts';
 import { type AnyDaemon, missing, missingProgram, startDaemon } from '../support/daemons.ts';
 import { freePort, ownAddress } from '../support/loopback.ts';
 import { netflowV5 } from '../support/netflow.ts';
-import { PREFIXD, Prefixd } from '../support/prefixd.ts';
+import { Prefixd } from '../support/prefixd.ts';
 import { eq } from '../support/rule-json.ts';
 
 const VICTIM = '203.0.113.10';
-const skip = missingProgram('fastnetmon', 'fastnetmon') || missing('bird');
+const skip = missingProgram('fastnetmon', 'fastnetmon') || missingProgram('curl', 'curl') || missing('bird');
 
 const INVENTORY = `
 customers:
@@ -108,17 +109,19 @@ describe('FastNetMon sees an attack and a rule stands in a router', { skip }, ()
     netflow.port = await freePort(netflow.host);
     await writeFile(join(folder, 'networks'), '203.0.113.0/24\n');
     await writeFile(join(folder, 'whitelist'), '');
-    const environment = Object.entries(prefixd.clientEnvironment).map(
-      ([name, value]) => `${name}='${value}'`,
-    );
-    const words = PREFIXD.map((word) => `'${word}'`).join(' ');
+    const settings = {
+      ...prefixd.clientEnvironment,
+      PREFIXD_NOTIFY_SPOOL: join(folder, 'spool'),
+      PREFIXD_NOTIFY_CONF: '/nonexistent',
+    };
+    const environment = Object.entries(settings).map(([name, value]) => `${name}='${value}'`);
     const calls = join(folder, 'calls');
     await writeFile(
       join(folder, 'notify'),
       [
         '#!/bin/sh',
         `echo "$@" >>'${calls}'`,
-        `exec env ${environment.join(' ')} ${words} notify fastnetmon "$@" >>'${calls}' 2>&1`,
+        `exec env ${environment.join(' ')} '${packaged('fastnetmon/prefixd-notify.sh')}' "$@" >>'${calls}' 2>&1`,
         '',
       ].join('\n'),
     );

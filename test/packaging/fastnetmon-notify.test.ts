@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { loadConfig } from '../../src/app/config/load.ts';
+import { formatProblem } from '../../src/app/config/problem.ts';
 import { output, until } from '../support/children.ts';
 import { missingProgram } from '../support/daemons.ts';
 import { undo } from '../support/undo.ts';
-import { textOf } from './files.ts';
+import { packaged, textOf } from './files.ts';
 import { Detector, Listener, SCRIPT } from './notify-script.ts';
 
 const skip = missingProgram('curl', 'curl');
@@ -339,6 +342,23 @@ describe('calls at the same time', { skip }, () => {
   });
 });
 
+describe("prefixd's side of it", () => {
+  it('loads, keeps rules through a pause of the attack, and holds them for longer than FastNetMon bans', async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), 'prefixd-fastnetmon-'));
+    undo(t, () => rm(folder, { recursive: true }));
+    await copyFile(packaged('fastnetmon/prefixd.yaml'), join(folder, 'prefixd.yaml'));
+    await writeFile(join(folder, 'inventory.yaml'), 'customers: []\n');
+    await writeFile(join(folder, 'playbooks.yaml'), 'playbooks: []\n');
+    const tokens = { PREFIXD_API_TOKEN: 'a'.repeat(32), PREFIXD_FASTNETMON_TOKEN: 'b'.repeat(32) };
+    const result = await loadConfig(folder, tokens);
+    assert.ok(result.ok, result.ok ? '' : result.problems.map(formatProblem).join('\n'));
+    const { timers, detectors } = result.config.policy;
+    assert.equal(timers.holdDownSeconds, 60);
+    assert.ok(timers.maxHoldSeconds > 1900);
+    assert.equal(detectors.get('fastnetmon')?.confidence, 0.8);
+  });
+});
+
 describe('the notify script itself', () => {
   it('is executable, and plain sh', { skip: missingProgram('dash', 'dash') }, async () => {
     assert.ok(((await stat(SCRIPT)).mode & 0o111) === 0o111);
@@ -349,9 +369,20 @@ describe('the notify script itself', () => {
     );
   });
 
-  it('explains itself', async () => {
+  it('explains itself, and every setting that it reads', async () => {
     const help = await output('/bin/sh', [SCRIPT, '--help']);
     assert.match(help, /IP DIRECTION PPS ACTION/);
     assert.match(help, /Exit codes/);
+    const read = textOf('fastnetmon/prefixd-notify.sh').match(/(?<=\$\{)PREFIXD_[A-Z_]+/g) ?? [];
+    assert.ok(read.length > 5);
+    for (const name of read) assert.ok(help.includes(name), name);
+    for (const [name] of textOf('fastnetmon/notify.conf').matchAll(/PREFIXD_[A-Z_]+(?==)/g)) {
+      assert.ok(help.includes(name), name);
+    }
+  });
+
+  it('is in the package, with the files that go with it', async () => {
+    const manifest = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'));
+    assert.ok(manifest.files.includes('packaging/fastnetmon'));
   });
 });
