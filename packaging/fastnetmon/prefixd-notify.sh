@@ -315,7 +315,12 @@ split() { # MESSAGE: sets $params to its query, $victim to the address in it, an
 settle() { # MESSAGE CODE RETRY-AFTER
   split "$1"
   case $2 in
-    2?? | 409) finish "$1" "$2" ;;
+    2?? | 409)
+      case $body in
+        *'"code":4'*) log "prefixd refused a part of $params: $body" ;;
+      esac
+      finish "$1" "$2"
+      ;;
     400 | 422)
       log "prefixd refused $params ($2): $body"
       finish "$1" "$2"

@@ -41,6 +41,7 @@ const TELLING: readonly string[] = [
   'extended',
   'dry_run',
   'withdrawn',
+  'released',
   'accepted_no_playbook',
   'accepted_no_mitigation',
   'no_active_mitigation',
