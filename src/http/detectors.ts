@@ -57,26 +57,31 @@ export function recordedProblems(problems: readonly FieldProblem[]): readonly st
 }
 
 /** Both editions: `{args, stdin}` is a call of the notify script, anything else a document or a call by name. */
-export function readFastNetMon(body: unknown): readonly Signal[] {
-  if (!isRecord(body) || !Array.isArray(body.args)) return parseFastNetMonJson(body);
+export function readFastNetMon(body: unknown, maps: VectorMaps | undefined): readonly Signal[] {
+  if (!isRecord(body) || !Array.isArray(body.args)) return parseFastNetMonJson(body, maps);
   const args = body.args.map(String);
   const stdin = typeof body.stdin === 'string' ? body.stdin : '';
   const fields = namedArguments(args);
   return fields === undefined
-    ? parseFastNetMonNotify(args, stdin)
-    : parseFastNetMonCall(fields, stdin, parseJsonBody);
+    ? parseFastNetMonNotify(args, stdin, maps)
+    : parseFastNetMonCall(fields, stdin, parseJsonBody, maps);
 }
 
 /** The arguments as a query or a form, and standard input as the body of the one or the field `details` of the other. */
-export function readFastNetMonText(query: unknown, body: string, isForm: boolean): readonly Signal[] {
+export function readFastNetMonText(
+  query: unknown,
+  body: string,
+  isForm: boolean,
+  maps: VectorMaps | undefined,
+): readonly Signal[] {
   const fields = fieldsOf(isRecord(query) ? query : {});
   // curl calls whatever it posts a form unless told otherwise.
   const form = isForm && !/^\s*[{[]/.test(body) ? new URLSearchParams(body) : undefined;
   if (fields.ip !== undefined || form === undefined || !form.has('ip')) {
-    return parseFastNetMonCall(fields, body, parseJsonBody);
+    return parseFastNetMonCall(fields, body, parseJsonBody, maps);
   }
   const { details = '', ...named } = Object.fromEntries(form);
-  return parseFastNetMonCall({ ...fields, ...fieldsOf(named) }, details, parseJsonBody);
+  return parseFastNetMonCall({ ...fields, ...fieldsOf(named) }, details, parseJsonBody, maps);
 }
 
 function fieldsOf(values: Readonly<Record<string, unknown>>): NotifyFields {

@@ -179,10 +179,14 @@ export async function registerEvents(app: App, deps: HttpDependencies, buckets: 
     },
   );
 
-  await registerFastNetMon(app, {
-    one: submitSignal,
-    all: (signals, request) => submitAll(signals, (signal) => signal, request),
-  });
+  await registerFastNetMon(
+    app,
+    {
+      one: submitSignal,
+      all: (signals, request) => submitAll(signals, (signal) => signal, request),
+    },
+    () => deps.vectorMaps?.(),
+  );
 
   app.get(
     '/v1/events',

@@ -3,7 +3,9 @@ import type { FastifyRequest } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { z } from 'zod';
 import type { Signal } from '../ingest/signal.ts';
+import type { VectorMaps } from '../ingest/vector-names.ts';
 import { MAX_SIGNAL_BYTES } from './body.ts';
+import { bodyText } from './content.ts';
 import type { App } from './context.ts';
 import { readFastNetMon, readFastNetMonText } from './detectors.ts';
 import { HttpProblem } from './problem.ts';
@@ -49,13 +51,17 @@ const TELLING: readonly string[] = [
 ];
 
 /** Registered with parsers of its own: no other route reads plain text. */
-export async function registerFastNetMon(parent: App, submission: Submission): Promise<void> {
+export async function registerFastNetMon(
+  parent: App,
+  submission: Submission,
+  vectorMaps: () => VectorMaps | undefined,
+): Promise<void> {
   await parent.register(async (instance) => {
     const app: App = instance.withTypeProvider<ZodTypeProvider>();
     app.addContentTypeParser(
       ['text/plain', FORM],
-      { parseAs: 'string' },
-      async (_request: FastifyRequest, body: string | Buffer) => body.toString(),
+      { parseAs: 'buffer' },
+      (request: FastifyRequest, body: Buffer) => bodyText(request, body),
     );
     app.post(
       '/v1/signals/fastnetmon',
@@ -75,11 +81,11 @@ export async function registerFastNetMon(parent: App, submission: Submission): P
         },
       },
       async (request, reply) => {
-        const signals = signalsOf(request);
+        const signals = signalsOf(request, vectorMaps());
         const [first] = signals;
         if (first === undefined) throw new TypeError('a message of FastNetMon made no signal');
         const answer =
-          signals.length === 1
+          signals.length === 1 && !isRecorded(first)
             ? await submission.one(first, request)
             : summary(await submission.all(signals, request));
         reply.code(202);
@@ -89,12 +95,17 @@ export async function registerFastNetMon(parent: App, submission: Submission): P
   });
 }
 
-function signalsOf(request: FastifyRequest): readonly Signal[] {
+/** True for what cannot be used and is recorded as such, as a part of several is. */
+function isRecorded(signal: Signal): boolean {
+  return signal.kind === 'invalid' && signal.remains !== undefined;
+}
+
+function signalsOf(request: FastifyRequest, maps: VectorMaps | undefined): readonly Signal[] {
   const { body, query } = request;
-  if (typeof body !== 'string' && body !== undefined && body !== null) return readFastNetMon(body);
+  if (typeof body !== 'string' && body !== undefined && body !== null) return readFastNetMon(body, maps);
   const text = typeof body === 'string' ? body : '';
   const isForm = request.headers['content-type']?.startsWith(FORM) === true;
-  return readFastNetMonText(query, text, isForm);
+  return readFastNetMonText(query, text, isForm, maps);
 }
 
 /** 202 with the most telling result, or the problem where nothing was accepted. Trying again must be worth it for a 503. */

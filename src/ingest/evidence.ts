@@ -1,4 +1,5 @@
 /** Cuts what a detector sent down to what is worth keeping with the event: a packet dump may be megabytes long. */
+import { copyText } from '../net/text.ts';
 
 /** Bounds of what is kept. */
 interface Bounds {
@@ -22,8 +23,7 @@ const BOUNDS: readonly Bounds[] = [
 
 /** The first characters of a text, as a text of their own. */
 export function excerpt(text: string, length: number): string {
-  // V8 keeps the whole text alive as long as a slice of it: what stays for days has to be copied.
-  return text.length <= length ? text : decoder.decode(encoder.encode(text.slice(0, length)));
+  return text.length <= length ? text : copyText(text.slice(0, length));
 }
 
 /** JSON data with long texts and long lists cut. What was left out is said in its place. */
@@ -59,6 +59,3 @@ function cutObject(
   if (keys.length > MAX_MEMBERS) kept['...'] = `${keys.length} members`;
   return kept;
 }
-
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();

@@ -3,14 +3,25 @@
  * (fastnetmon.com/docs-fnm-advanced/fastnetmon-json-formats). Their traffic is in bytes a second. A document is about a
  * host, about the networks of a host group, or about parts of a host's traffic (`flow_spec_rules`).
  */
+
 import { impliedProtocol, Protocol, reflectorVector } from '../core/vectors.ts';
+import { cutText } from '../net/text.ts';
+import { isRecord } from './details.ts';
 import { evidence } from './evidence.ts';
 import { type Classification, classify, figure, unnamedKind } from './fastnetmon-counters.ts';
 import { type RuleTraffic, readRule } from './fastnetmon-rules.ts';
-import { type Finding, namedProtocol, outgoing, signalOf, vectorOf } from './fastnetmon-signal.ts';
+import {
+  FASTNETMON,
+  type Finding,
+  namedProtocol,
+  outgoing,
+  signalOf,
+  vectorOf,
+} from './fastnetmon-signal.ts';
 import { readTarget, type Target } from './fastnetmon-target.ts';
-import { isRecord } from './details.ts';
+import { remainsOf } from './remains.ts';
 import { invalid, type Signal, within } from './signal.ts';
+import type { VectorMaps } from './vector-names.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -31,8 +42,23 @@ const MAX_PARTS = 256;
 const NIL_UUID = /^[0-]+$/;
 const MAX_UUID = 128;
 
-const FLAG_SYN = 0x02;
-const FLAG_ACK = 0x10;
+/** Vectors by the flags that a rule asks for; the first of which all are asked for counts. */
+const FLAG_VECTORS: readonly (readonly [flags: number, vector: string])[] = [
+  [0x12, 'syn_ack_flood'],
+  [0x10, 'ack_flood'],
+  [0x02, 'syn_flood'],
+  [0x04, 'rst_flood'],
+  [0x01, 'fin_flood'],
+];
+
+/** Vectors of rules that say no more than a protocol. */
+const PROTOCOL_VECTORS: ReadonlyMap<number | null, string> = new Map([
+  [Protocol.Udp, 'udp_flood'],
+  [Protocol.Tcp, 'tcp_flood'],
+  [Protocol.Icmp, 'icmp_flood'],
+  [Protocol.Icmpv6, 'icmp_flood'],
+  [Protocol.Gre, 'gre_flood'],
+]);
 
 /** One document, read as far as all its victims and rules have it in common. */
 interface Document {
@@ -44,11 +70,12 @@ interface Document {
   readonly kind: Classification;
   readonly bps: number | undefined;
   readonly pps: number | undefined;
+  readonly notes: readonly string[];
   readonly evidence: Json;
 }
 
 /** Reads a document: a signal for each victim or rule; at least one. */
-export function parseDocument(json: Json): readonly Signal[] {
+export function parseDocument(json: Json, maps?: VectorMaps): readonly Signal[] {
   const { action: word } = json;
   if (typeof word !== 'string') return [invalid('action', 'is missing')];
   const details = json.attack_details ?? {};
@@ -60,9 +87,10 @@ export function parseDocument(json: Json): readonly Signal[] {
     details,
     action,
     uuid: uuidOf(details.attack_uuid),
-    kind: kindOf(details),
+    kind: kindOf(details, maps),
     bps: bitsOf(details),
     pps: figure(details.total_incoming_pps),
+    notes: ['total_incoming_pps', 'total_incoming_traffic'].flatMap((key) => noteOf(key, details[key])),
     evidence: evidence(json),
   };
   if (isOutgoing(details)) return [outgoing(subjectOf(json))];
@@ -95,12 +123,12 @@ function groupSignals(document: Document): readonly Signal[] {
   const named = groupNetworks(json);
   if (named.networks.length === 0) {
     const why = `names no network of ${subjectOf(json)}: a group is mitigated by its networks`;
-    return [invalid('hostgroup_networks', why)];
+    return [unreadable(document, 'hostgroup_networks', why)];
   }
   const signals = named.networks.slice(0, MAX_PARTS).map((text, i): Signal => {
     const target = typeof text === 'string' ? readTarget(text, false) : undefined;
     const path = named.isList ? `${named.key}[${i}]` : named.key;
-    if (target === undefined) return invalid(path, 'must be an IPv4 or IPv6 prefix');
+    if (target === undefined) return unreadable(document, path, 'must be an IPv4 or IPv6 prefix', text);
     const alertId = uuid === undefined ? undefined : `${uuid}/${target.victim}`;
     const externalId = action === 'go-on' ? undefined : alertId;
     return signalOf(
@@ -108,20 +136,22 @@ function groupSignals(document: Document): readonly Signal[] {
       { ...(alertId === undefined ? {} : { alertId }), ...endOf(document) },
     );
   });
-  return withRest(signals, named.key, named.networks.length);
+  return withRest(document, signals, named.key, named.networks.length);
 }
 
 function ruleSignals(document: Document, rules: readonly unknown[]): readonly Signal[] {
-  const { ip } = document.json;
-  const host = typeof ip === 'string' ? readTarget(ip, true) : undefined;
+  const { json } = document;
+  const host = typeof json.ip === 'string' ? readTarget(json.ip, true) : undefined;
   const signals = rules.slice(0, MAX_PARTS).flatMap((rule, i): readonly Signal[] => {
     const at = `flow_spec_rules[${i}]`;
     const reading = readRule(rule);
     if (reading.kind === 'ignored') return [reading];
-    if (reading.kind === 'invalid') return [within(at, invalid(reading.path, reading.message))];
+    if (reading.kind === 'invalid') {
+      return [within(at, unreadable(document, reading.path, reading.message, json.ip))];
+    }
     return reading.parts.map((part) => ruleSignal(document, host, rule, part, at));
   });
-  return withRest(signals, 'flow_spec_rules', rules.length);
+  return withRest(document, signals, 'flow_spec_rules', rules.length);
 }
 
 function ruleSignal(
@@ -132,15 +162,13 @@ function ruleSignal(
   at: string,
 ): Signal {
   const target = part.destination === null ? host : readTarget(part.destination, false);
-  if (target === undefined) return invalid(`${at}.destination_prefix`, 'is missing, and so is the ip');
+  if (target === undefined) {
+    return unreadable(document, `${at}.destination_prefix`, 'is missing, and so is the ip');
+  }
   const { uuid } = document;
   const { flow_spec_rules: _rules, ...rest } = document.evidence;
-  const leftOut = part.leftOut.length === 0 ? {} : { left_out: part.leftOut };
-  const details = {
-    flow_spec_rule: isRecord(rule) ? evidence(rule) : rule,
-    ...leftOut,
-    ...rest,
-  };
+  const details = { flow_spec_rule: isRecord(rule) ? evidence(rule) : rule, ...rest };
+  const leftOut = part.leftOut.map((key) => `${key} is left out: a report has no place for it`);
   const signal = signalOf(
     {
       target,
@@ -150,6 +178,7 @@ function ruleSignal(
       ports: part.ports,
       bps: document.bps,
       pps: document.pps,
+      notes: [...document.notes, ...leftOut],
       // Without an event's id: the same rule again extends what it led to.
       details,
     },
@@ -162,14 +191,15 @@ function ruleSignal(
 }
 
 /** What all victims of a document have in common; an end has no figures. */
-function findingOf({ action, kind, bps, pps, evidence: details }: Document, target: Target): Finding {
+function findingOf(document: Document, target: Target): Finding {
+  const { action, kind, bps, pps, notes, evidence: details } = document;
   const end = action === 'unban';
   return {
     target,
     action: end ? 'unban' : 'ban',
     vector: kind.vector,
     protocol: kind.protocol ?? undefined,
-    ...(end ? {} : { bps, pps }),
+    ...(end ? {} : { bps, pps, notes }),
     details,
   };
 }
@@ -181,14 +211,38 @@ function endOf({ action, uuid }: Document, withParts = false): { anyVector?: tru
   return withParts ? { withParts: true } : {};
 }
 
-function withRest(signals: readonly Signal[], key: string, count: number): readonly Signal[] {
+function withRest(
+  document: Document,
+  signals: readonly Signal[],
+  key: string,
+  count: number,
+): readonly Signal[] {
   if (count <= MAX_PARTS) return signals;
-  return [...signals, invalid(key, `has ${count} entries; only the first ${MAX_PARTS} are read`)];
+  const why = `has ${count} entries; only the first ${MAX_PARTS} are read`;
+  return [...signals, unreadable(document, key, why)];
+}
+
+/** A part that cannot be used, which is recorded: FastNetMon reads no answer. */
+function unreadable(document: Document, path: string, message: string, victim?: unknown): Signal {
+  const { kind, action } = document;
+  const report = {
+    action: action === 'unban' ? 'unban' : 'ban',
+    victim_ip: victim,
+    vector: kind.vector,
+    document: document.evidence,
+  };
+  return invalid(path, message, remainsOf(report, FASTNETMON));
+}
+
+/** That a figure is left out, in words; nothing for one that can be read, or that is not there. */
+function noteOf(key: string, value: unknown): readonly string[] {
+  if (value === undefined || value === null || figure(value) !== undefined) return [];
+  return [`${key} is left out: "${cutText(String(value), 40)}" is not a number`];
 }
 
 /** FastNetMon's own word for the attack; without one, what its counters show, unless its protocol says otherwise. */
-function kindOf(details: Json): Classification {
-  const named = vectorOf(textOf(details.attack_type));
+function kindOf(details: Json, maps: VectorMaps | undefined): Classification {
+  const named = vectorOf(textOf(details.attack_type), maps);
   if (named !== undefined) return { vector: named, protocol: null };
   const protocol = namedProtocol(textOf(details.attack_protocol));
   const shown = classify(countersOf(details, 'pps')) ?? classify(countersOf(details, 'traffic'));
@@ -209,17 +263,16 @@ function countersOf(details: Json, unit: 'pps' | 'traffic'): Parameters<typeof c
 
 function vectorOfRule({ protocol, traits }: RuleTraffic, kind: Classification): string {
   if (traits.fragments === true) return 'ip_fragmentation';
-  const flags = traits.tcpFlags ?? 0;
-  if ((flags & FLAG_ACK) !== 0) return (flags & FLAG_SYN) === 0 ? 'ack_flood' : 'unknown';
-  if ((flags & FLAG_SYN) !== 0) return 'syn_flood';
+  const asked = traits.tcpFlags ?? 0;
+  const byFlags = FLAG_VECTORS.find(([flags]) => (asked & flags) === flags);
+  if (byFlags !== undefined) return byFlags[1];
   const sources = traits.srcPorts ?? [];
   if (protocol === Protocol.Udp && sources.length === 1) {
     const vector = reflectorVector(sources[0]);
     if (vector !== undefined) return vector;
   }
-  if (kind.vector !== 'ip_fragmentation' && impliedProtocol(kind.vector, 4) === protocol) return kind.vector;
-  if (protocol === Protocol.Udp) return 'udp_flood';
-  return protocol === Protocol.Icmp || protocol === Protocol.Icmpv6 ? 'icmp_flood' : 'unknown';
+  if (protocol !== null && impliedProtocol(kind.vector, 4) === protocol) return kind.vector;
+  return PROTOCOL_VECTORS.get(protocol) ?? 'unknown';
 }
 
 /**

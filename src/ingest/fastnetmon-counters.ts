@@ -26,7 +26,7 @@ const MOST = 0.9;
 /**
  * The protocol that carries nine tenths of the traffic, and the vector that goes with it; undefined when there are no
  * counters, or none of them stands out. TCP is a SYN flood when most of it is SYN, else an ACK flood; where the SYN
- * counter is missing, it is not known which.
+ * counter is missing, it is a TCP flood of some kind.
  */
 export function classify(counters: Counters): Classification | undefined {
   const { udp = 0, tcp = 0, syn, icmp = 0, fragments = 0 } = counters;
@@ -37,7 +37,7 @@ export function classify(counters: Counters): Classification | undefined {
   if (isMost(udp)) return { vector: 'udp_flood', protocol: Protocol.Udp };
   if (isMost(icmp)) return { vector: 'icmp_flood', protocol: Protocol.Icmp };
   if (!isMost(tcp)) return undefined;
-  const vector = syn === undefined ? 'unknown' : syn * 2 > tcp ? 'syn_flood' : 'ack_flood';
+  const vector = syn === undefined ? 'tcp_flood' : syn * 2 > tcp ? 'syn_flood' : 'ack_flood';
   return { vector, protocol: Protocol.Tcp };
 }
 

@@ -5,8 +5,8 @@
 import { MAX_PORT, normalRanges, portSet } from '../core/ports.ts';
 import type { Range, TrafficTraits } from '../core/types.ts';
 import { hasPorts, Protocol, protocolNumber } from '../core/vectors.ts';
-import { readTarget } from './fastnetmon-target.ts';
 import { isRecord } from './details.ts';
+import { readTarget } from './fastnetmon-target.ts';
 
 /** One rule, as far as a detection can say it. */
 export interface RuleTraffic {

@@ -1,41 +1,28 @@
 /** What every report of FastNetMon has in common, whichever edition wrote it. */
 import type { Detection } from '../core/types.ts';
-import { Protocol, protocolNumber } from '../core/vectors.ts';
+import { vectorToken } from '../core/vector-aliases.ts';
+import { KNOWN_VECTORS, protocolNumber } from '../core/vectors.ts';
 import type { Target } from './fastnetmon-target.ts';
 import { parseGenericEvent } from './generic.ts';
 import type { Signal } from './signal.ts';
+import { readVector, type VectorMaps } from './vector-names.ts';
 
 export const FASTNETMON = 'fastnetmon';
 
-/** FastNetMon's names of attacks, where they are not the vectors' own. */
-const VECTORS: ReadonlyMap<string, string> = new Map([
-  ['udp_flood', 'udp_flood'],
-  ['syn_flood', 'syn_flood'],
-  ['icmp_flood', 'icmp_flood'],
-  ['ip_fragmentation', 'ip_fragmentation'],
-  ['ip_fragmentation_flood', 'ip_fragmentation'],
-  ['dns_amplification', 'dns_amplification'],
-  ['ntp_amplification', 'ntp_amplification'],
-  ['ssdp_amplification', 'ssdp_amplification'],
-  ['chargen_amplification', 'chargen_amplification'],
-  ['memcached_amplification', 'memcached_amplification'],
-  ['cldap_amplification', 'cldap_amplification'],
-]);
-
-/** The vector of a name that FastNetMon gives an attack; undefined when it names none that is known. */
-export function vectorOf(attackType: string | undefined): string | undefined {
-  return VECTORS.get(attackType ?? '');
+/**
+ * The vector of a name that FastNetMon gives an attack, by its aliases and `detectors.fastnetmon.vector_map`; undefined when
+ * it says nothing that is known.
+ */
+export function vectorOf(attackType: string | undefined, maps: VectorMaps | undefined): string | undefined {
+  const vector = attackType === undefined ? undefined : readVector(attackType, [FASTNETMON], maps);
+  if (vector === undefined || vector === 'unknown') return undefined;
+  const isMapped = vector !== vectorToken(attackType ?? '');
+  return isMapped || KNOWN_VECTORS.includes(vector) ? vector : undefined;
 }
 
 /** The protocol of FastNetMon's name, which also says `unknown`. */
 export function namedProtocol(name: string | undefined): number | undefined {
   return name === undefined ? undefined : protocolNumber(name);
-}
-
-/** The protocol whose flows show the ports that an attack of this vector is aimed at. */
-export function flowProtocol(vector: string): number | undefined {
-  if (vector === 'syn_flood' || vector === 'ack_flood') return Protocol.Tcp;
-  return vector === 'udp_flood' || vector.endsWith('_amplification') ? Protocol.Udp : undefined;
 }
 
 /** What one report says about one victim. Absent: not said. */
@@ -49,6 +36,8 @@ export interface Finding {
   readonly pps?: number | undefined;
   readonly ports?: readonly number[];
   readonly externalId?: string | undefined;
+  /** What was left out. */
+  readonly notes?: readonly string[];
   readonly details: Readonly<Record<string, unknown>>;
 }
 
@@ -57,8 +46,8 @@ export interface Finding {
  * until it is released.
  */
 export function signalOf(finding: Finding, more: Partial<Detection> = {}): Signal {
-  const { target, action, vector, protocol, bps, pps, ports = [], externalId, details } = finding;
-  const signal = parseGenericEvent({
+  const { target, action, vector, protocol, bps, pps, ports = [], externalId, notes = [], details } = finding;
+  const event = {
     event_id: externalId,
     source: FASTNETMON,
     victim_ip: target.address,
@@ -69,7 +58,8 @@ export function signalOf(finding: Finding, more: Partial<Detection> = {}): Signa
     pps,
     top_dst_ports: ports,
     raw_details: details,
-  });
+  };
+  const signal = parseGenericEvent(event, { notes });
   if (signal.kind !== 'detection') return signal;
   return {
     kind: 'detection',

@@ -3,14 +3,17 @@
  * with `action IP` and a JSON document on standard input. Only incoming attacks count: an outgoing one would be a rule
  * against our own host.
  */
+
+import { impliedProtocol } from '../core/vectors.ts';
+import { isRecord } from './details.ts';
 import { excerpt } from './evidence.ts';
 import { parseDocument } from './fastnetmon-advanced.ts';
 import { type Classification, classify, figure, unnamedKind } from './fastnetmon-counters.ts';
 import { topPorts } from './fastnetmon-flows.ts';
-import { flowProtocol, namedProtocol, outgoing, signalOf, vectorOf } from './fastnetmon-signal.ts';
+import { namedProtocol, outgoing, signalOf, vectorOf } from './fastnetmon-signal.ts';
 import { readTarget } from './fastnetmon-target.ts';
-import { isRecord } from './details.ts';
 import { invalid, type Signal } from './signal.ts';
+import type { VectorMaps } from './vector-names.ts';
 
 /** Characters of the text that are kept with the event. */
 const KEPT_TEXT = 4096;
@@ -26,15 +29,19 @@ const UNITS: ReadonlyMap<string, number> = new Map([
 ]);
 
 /** Reads a call of the notify script: its arguments, and what it got on standard input, which is empty for an unban. */
-export function parseFastNetMonNotify(args: readonly string[], stdin: string): readonly Signal[] {
+export function parseFastNetMonNotify(
+  args: readonly string[],
+  stdin: string,
+  maps?: VectorMaps,
+): readonly Signal[] {
   const call = advancedCall(args);
-  if (call !== undefined) return parseDocument(call);
+  if (call !== undefined) return parseDocument(call, maps);
   const [ip, direction, pps, action] = args;
   if (ip === undefined || direction === undefined || pps === undefined || action === undefined) {
     const why = `FastNetMon passes four arguments (IP direction pps action) or two (action IP), not ${args.length}`;
     return [invalid('', why)];
   }
-  return [parseCommunity(ip, direction, pps, action, stdin)];
+  return [parseCommunity({ ip, direction, pps, action }, stdin, maps)];
 }
 
 /** The arguments of Advanced's script as a document without details; undefined for any others. */
@@ -52,18 +59,15 @@ export function advancedCall(
  * Reads what is posted as JSON: a document of Advanced (notify script in JSON format, or web callback), or a call of
  * Community's script as `{ip, direction, pps, action, details}` with the standard input as `details`.
  */
-export function parseFastNetMonJson(json: unknown): readonly Signal[] {
+export function parseFastNetMonJson(json: unknown, maps?: VectorMaps): readonly Signal[] {
   if (!isRecord(json)) return [invalid('', 'must be a JSON object')];
-  return 'direction' in json ? parseCall(json) : parseDocument(json);
+  return 'direction' in json ? parseCall(json, maps) : parseDocument(json, maps);
 }
 
-function parseCall({
-  ip,
-  direction,
-  pps,
-  action,
-  details,
-}: Readonly<Record<string, unknown>>): readonly Signal[] {
+function parseCall(
+  { ip, direction, pps, action, details }: Readonly<Record<string, unknown>>,
+  maps: VectorMaps | undefined,
+): readonly Signal[] {
   const args = [ip, direction, pps, action];
   const keys = ['ip', 'direction', 'pps', 'action'];
   const missing = keys[args.findIndex((arg) => typeof arg !== 'string' && typeof arg !== 'number')];
@@ -71,11 +75,15 @@ function parseCall({
   if (details !== undefined && details !== null && typeof details !== 'string') {
     return [invalid('details', 'must be the text that FastNetMon wrote to standard input')];
   }
-  return parseFastNetMonNotify(args.map(String), details ?? '');
+  return parseFastNetMonNotify(args.map(String), details ?? '', maps);
 }
 
 /** The second call about an attack, `attack_details`, carries the same text again and decides nothing. */
-function parseCommunity(ip: string, direction: string, pps: string, action: string, stdin: string): Signal {
+function parseCommunity(
+  { ip, direction, pps, action }: Readonly<Record<'ip' | 'direction' | 'pps' | 'action', string>>,
+  stdin: string,
+  maps: VectorMaps | undefined,
+): Signal {
   if (action === 'attack_details') {
     return { kind: 'ignored', why: 'attack_details repeats what the ban said' };
   }
@@ -100,7 +108,7 @@ function parseCommunity(ip: string, direction: string, pps: string, action: stri
     // It never says what kind of attack is over.
     return signalOf({ target, action, vector: 'unknown', details }, { anyVector: true });
   }
-  const { vector, protocol } = kindOf(facts);
+  const { vector, protocol } = kindOf(facts, maps);
   return signalOf({
     target,
     action,
@@ -108,14 +116,14 @@ function parseCommunity(ip: string, direction: string, pps: string, action: stri
     protocol: protocol ?? undefined,
     pps: packetsOf(facts.get('total incoming pps')) ?? packets,
     bps: trafficOf(facts.get('total incoming traffic')),
-    ports: topPorts(text, target.address, protocol ?? flowProtocol(vector)),
+    ports: topPorts(text, target.address, protocol ?? impliedProtocol(vector, 4) ?? undefined),
     details,
   });
 }
 
 /** FastNetMon's own word for the attack; without one, its protocol; without that, what the counters show. */
-function kindOf(facts: ReadonlyMap<string, string>): Classification {
-  const named = vectorOf(facts.get('attack type'));
+function kindOf(facts: ReadonlyMap<string, string>, maps: VectorMaps | undefined): Classification {
+  const named = vectorOf(facts.get('attack type'), maps);
   if (named !== undefined) return { vector: named, protocol: null };
   const protocol = namedProtocol(facts.get('attack protocol'));
   const counter = (name: string): number | undefined => packetsOf(facts.get(`${name} pps`));

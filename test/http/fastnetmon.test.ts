@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import type { Answer, Command } from '../../src/core/commands.ts';
 import type { Detection } from '../../src/core/types.ts';
 import { SignalsAnswerSchema } from '../../src/http/schemas.ts';
@@ -193,6 +194,40 @@ describe('a message about several', () => {
     const { reason, results } = response.json();
     assert.equal(reason, 'prefix_length');
     assert.equal(results.length, 2);
+  });
+
+  it('records what of it cannot be used, even where that is all of it', async () => {
+    const unusable = ({ engine }: Made) =>
+      engine.commands.flatMap((command) =>
+        command.type === 'event' && command.invalid !== undefined ? [command] : [],
+      );
+    const made = await answering(() => ({}));
+    await post(made, networks('203.0.113.0/24', 'nowhere'));
+    const [part] = unusable(made);
+    assert.equal(part?.detection.source, 'fastnetmon');
+    assert.equal(part?.detection.victim, 'nowhere');
+    assert.deepEqual(part?.invalid, ['hostgroup_networks[1]: must be an IPv4 or IPv6 prefix']);
+
+    const none = await answering(() => ({}));
+    const response = await post(none, networks());
+    assert.equal(response.statusCode, 400);
+    assert.equal(response.json().reason, 'invalid_report');
+    assert.equal(unusable(none).length, 1);
+  });
+
+  it('is read by the vector map of the configuration, and compressed', async () => {
+    const made = await api({
+      vectorMaps: () => new Map([['fastnetmon', new Map([['Type 7', 'syn_flood']])]]),
+    });
+    const text = TEXT.replace('udp_flood', 'Type 7').replace('protocol: udp', 'protocol: tcp');
+    const response = await made.app.inject({
+      method: 'POST',
+      url: `${URL_PATH}?${ARGUMENTS}`,
+      headers: { ...bearer('detector'), 'content-type': 'text/plain', 'content-encoding': 'gzip' },
+      payload: gzipSync(text),
+    });
+    assert.equal(response.statusCode, 202, response.body);
+    assert.equal(detections(made)[0]?.vector, 'syn_flood');
   });
 
   it('is to be sent again when not all of it could be written', async () => {

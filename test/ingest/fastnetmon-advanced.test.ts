@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import type { Detection } from '../../src/core/types.ts';
 import { parseFastNetMonJson } from '../../src/ingest/fastnetmon.ts';
 import type { Signal } from '../../src/ingest/signal.ts';
+import type { VectorMaps } from '../../src/ingest/vector-names.ts';
 
 const UUID = '5b0e1d5e-0000-4000-8000-000000000001';
 
@@ -101,7 +102,7 @@ describe('an attack without a name is classified by its counters', () => {
     const tcp = { total_incoming_pps: 100_000, incoming_tcp_pps: 99_000 };
     assert.deepEqual(kind({ ...tcp, incoming_syn_tcp_pps: 98_000 }), ['syn_flood', 6]);
     assert.deepEqual(kind({ ...tcp, incoming_syn_tcp_pps: 100 }), ['ack_flood', 6]);
-    assert.deepEqual(kind(tcp), ['unknown', 6], 'without the SYN counter only the protocol is known');
+    assert.deepEqual(kind(tcp), ['tcp_flood', 6], 'without the SYN counter only the protocol is known');
   });
 
   test('fragments before their protocol, because later fragments have no ports', () => {
@@ -124,6 +125,7 @@ describe('an attack without a name is classified by its counters', () => {
   test('a figure that is none is left out, and the victim is protected', () => {
     const detection = detected(document({ total_incoming_pps: 'NaN', incoming_udp_pps: 7 }));
     assert.equal(detection.pps, null);
+    assert.deepEqual(detection.notes, ['total_incoming_pps is left out: "NaN" is not a number']);
     assert.equal(detection.vector, 'udp_flood');
   });
 
@@ -133,6 +135,28 @@ describe('an attack without a name is classified by its counters', () => {
     const unknown = { ...counters, attack_type: 'unknown' };
     assert.deepEqual(kind({ ...unknown, attack_protocol: 'tcp' }), ['unknown', 6]);
     assert.deepEqual(kind({ ...unknown, attack_protocol: 'udp' }), ['udp_flood', 17]);
+  });
+});
+
+describe('the name of an attack', () => {
+  const kind = (attack_type: string, maps?: VectorMaps): string => {
+    const [signal] = parseFastNetMonJson(
+      document({ attack_type, total_incoming_pps: 10, incoming_udp_pps: 10 }),
+      maps,
+    );
+    assert.ok(signal?.kind === 'detection');
+    return signal.detection.vector;
+  };
+
+  test('is read by the aliases of vectors and by the vector map', () => {
+    assert.equal(kind('DNS Amplification'), 'dns_amplification');
+    assert.equal(kind('ip_fragmentation_flood'), 'ip_fragmentation');
+    const maps = new Map([['fastnetmon', new Map([['Type 7', 'my_flood']])]]);
+    assert.equal(kind('Type 7', maps), 'my_flood');
+  });
+
+  test('that says nothing leaves it to the counters', () => {
+    for (const name of ['unknown', 'none', 'something_new']) assert.equal(kind(name), 'udp_flood', name);
   });
 });
 
@@ -281,7 +305,7 @@ describe('the rules of a partial block', () => {
         { vector: 'ip_fragmentation', protocol: 17, ports: [], traits: { fragments: true } },
         { vector: 'icmp_flood', protocol: 1, ports: [], traits: undefined },
         { vector: 'ntp_amplification', protocol: 17, ports: [], traits: { srcPorts: [123] } },
-        { vector: 'unknown', protocol: 47, ports: [], traits: undefined, victim: '203.0.113.0/24' },
+        { vector: 'gre_flood', protocol: 47, ports: [], traits: undefined, victim: '203.0.113.0/24' },
       ].map((one) => ({ victim: '203.0.113.31', ...one })),
     );
   });
@@ -360,7 +384,7 @@ describe('the rules of a partial block', () => {
   test('say what of them is left out, and differ by it', () => {
     const from = (source_prefix: string): object => ({ protocols: ['udp'], source_prefix });
     const [first, second] = detections(block([from('198.51.100.1/32'), from('198.51.100.2/32')]));
-    assert.deepEqual(first?.details.left_out, ['source_prefix']);
+    assert.deepEqual(first?.notes, ['source_prefix is left out: a report has no place for it']);
     assert.notEqual(first?.alertId, second?.alertId, 'each has a hold of its own');
   });
 

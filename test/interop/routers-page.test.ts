@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { parse } from 'yaml';
 import { findProgram, output, type Running, start, until } from '../support/children.ts';
-import { reportToDaemon } from '../support/daemon-report.ts';
 import { type DaemonKind, PACKAGES } from '../support/daemons/daemon.ts';
 import { missing } from '../support/daemons.ts';
 import { freePort, ownAddress } from '../support/loopback.ts';
+import { reportToDaemon } from '../support/daemon-report.ts';
 import { undo } from '../support/undo.ts';
 
 /** How the router of a chapter is started with the chapter's configuration, and asked what it holds. */

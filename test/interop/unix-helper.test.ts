@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { findProgram, start, until } from '../support/children.ts';
-import { reportToDaemon } from '../support/daemon-report.ts';
 import { missing, missingProgram, startDaemon as startRouter } from '../support/daemons.ts';
 import { freePort, ownAddress } from '../support/loopback.ts';
+import { reportToDaemon } from '../support/daemon-report.ts';
 import { undo } from '../support/undo.ts';
 
 const skip = missing('bird') || missingProgram('socat', 'socat');
