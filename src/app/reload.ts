@@ -8,6 +8,7 @@ import type { HttpServer, ReloadOutcome } from '../http/dependencies.ts';
 import { formatProblem } from './config/problem.ts';
 import type { ConfigResult, LoadedConfig } from './config/types.ts';
 import { forgetDisabled } from './disabled-peers.ts';
+import { needRestart, withSettingsOfStart } from './start-settings.ts';
 
 export interface ReloaderOptions {
   readonly config: LoadedConfig;
@@ -123,43 +124,6 @@ export class Reloader {
     for (const adopt of this.#adopted) await attempt(() => adopt(next));
     return failures;
   }
-}
-
-/** The reloaded configuration, with what only a restart can change as it was at start. */
-function withSettingsOfStart(next: LoadedConfig, running: LoadedConfig): LoadedConfig {
-  const { listen, localAsn, routerId } = running.bgp.speaker;
-  return {
-    ...next,
-    storage: running.storage,
-    observability: running.observability,
-    http: { ...next.http, listen: running.http.listen },
-    bgp: {
-      ...next.bgp,
-      mode: running.bgp.mode,
-      speaker: {
-        localAsn,
-        routerId,
-        neighbors: next.bgp.speaker.neighbors,
-        ...(listen === undefined ? {} : { listen }),
-      },
-    },
-  };
-}
-
-function needRestart(running: LoadedConfig, next: LoadedConfig): readonly string[] {
-  const parts: readonly [name: string, part: (config: LoadedConfig) => unknown][] = [
-    ['http.listen', (config) => config.http.listen],
-    ['http.tls', (config) => config.http.tls === null],
-    ['storage', (config) => config.storage],
-    ['observability', (config) => config.observability],
-    ['bgp.mode', (config) => config.bgp.mode],
-    ['bgp.local_asn', (config) => config.bgp.speaker.localAsn],
-    ['bgp.router_id', (config) => config.bgp.speaker.routerId],
-    ['bgp.listen', (config) => config.bgp.speaker.listen],
-  ];
-  return parts
-    .filter(([, part]) => JSON.stringify(part(running)) !== JSON.stringify(part(next)))
-    .map(([name]) => `${name} has changed and takes effect at the next start`);
 }
 
 /** A configuration in a few words, for the record. */

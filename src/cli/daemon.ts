@@ -77,7 +77,7 @@ async function check(context: Context, { config: said, secrets, diff }: CheckOpt
     };
     for (const problem of problems) say('error', 'red', problem);
     for (const warning of result.warnings) say('warning', 'yellow', warning);
-    if (after !== undefined) io.stdout.write((await import('./diff.ts')).diffText(context, after));
+    if (after !== undefined) io.stdout.write((await import('./diff-text.ts')).diffText(context, after));
     else if (result.ok) io.stdout.write(await effective(result.config.shown.settings));
   }
   if (problems.length > 0) {

@@ -141,10 +141,7 @@ export function decidePolicyLoaded(
   const { policy, now } = context;
   const reasons = new Map<string, string>();
   for (const mitigation of activeOnes(state)) {
-    const why =
-      policy.mode === 'dry-run' && !mitigation.dryRun
-        ? 'it announces nothing (mode: dry-run)'
-        : forbiddenBy(policy, mitigation, state);
+    const why = endedByPolicy(policy, mitigation, state);
     if (why !== null) reasons.set(mitigation.id, `the new policy forbids it: ${why}`);
   }
   const active = activeOnes(state);
@@ -170,8 +167,18 @@ function movedFacts(mitigation: Mitigation, policy: Policy, actor: Actor): reado
   return [{ type: 'mitigation.moved', id: mitigation.id, customerId, serviceId, actor }];
 }
 
+/** Why a policy that is loaded ends a mitigation, in words; null when it may stay. */
+export function endedByPolicy(
+  policy: Policy,
+  mitigation: Pick<Mitigation, 'match' | 'ports' | 'action' | 'victim' | 'dryRun'>,
+  state: Pick<DecisionView, 'safelisted'>,
+): string | null {
+  if (policy.mode === 'dry-run' && !mitigation.dryRun) return 'it announces nothing (mode: dry-run)';
+  return forbiddenBy(policy, mitigation, state);
+}
+
 /** Why a mitigation may not stand under a policy that is loaded, in words; null when it may. */
-export function forbiddenBy(
+function forbiddenBy(
   policy: Policy,
   mitigation: Pick<Mitigation, 'match' | 'ports' | 'action' | 'victim'>,
   state: Pick<DecisionView, 'safelisted'>,

@@ -61,6 +61,15 @@ export function rangesMeet(a: readonly Range[], b: readonly Range[]): boolean {
   return a.some(([from, to]) => b.some((range) => range[0] <= to && from <= range[1]));
 }
 
+/** The numbers of `a` that are not in `b`, in normal form. */
+export function rangesLess(a: readonly Range[], b: readonly Range[]): readonly Range[] {
+  const rest = rangesAround(b);
+  const parts = a.flatMap(([from, to]) =>
+    rest.map((range): Range => [Math.max(from, range[0]), Math.min(to, range[1])]),
+  );
+  return normalRanges(parts);
+}
+
 /** Numbers of `a` that no range of `b` holds. */
 export function without(a: readonly number[], b: readonly Range[]): readonly number[] {
   return a.filter((value) => !inRanges(value, b));

@@ -45,10 +45,13 @@ async function running(t: TestContext) {
     });
     assert.equal(statusCode, 202);
   }
-  const file = join(path, 'prefixd.yaml');
+  const change = async (name: string, by: (text: string) => string) =>
+    writeFile(join(path, name), by(await readFile(join(path, name), 'utf8')));
   return {
     daemon,
-    write: async (change: (text: string) => string) => writeFile(file, change(await readFile(file, 'utf8'))),
+    write: (by: (text: string) => string) => change('prefixd.yaml', by),
+    writeInventory: (text: string) => change('inventory.yaml', () => text),
+    writePlaybooks: (by: (text: string) => string) => change('playbooks.yaml', by),
     diff: async () => {
       const { code, stdout, stderr } = await cli([
         '-f',
@@ -71,7 +74,7 @@ test('an unchanged folder would change nothing', async (t) => {
   const { text } = await running(t);
   assert.equal(
     await text(),
-    'A reload would change nothing in prefixd.yaml.\nNo mitigation of 2 would be withdrawn.\n',
+    'A reload would change nothing.\nNone of the 2 active mitigations would be withdrawn.\n',
   );
 });
 
@@ -133,6 +136,149 @@ test('neighbors that come, go or change are told, and what only a start can chan
   const shown = await text();
   assert.match(shown, /^neighbor edge2: removed, its session ends and 2 rules go with it$/m);
   assert.match(shown, /^bgp\.local_asn: changes at the next start only$/m);
+});
+
+test('a dry run withdraws what is announced, and is said to', async (t) => {
+  const { daemon, write, diff } = await running(t);
+  await write((settings) => `${settings}mode: dry-run\n`);
+  const { withdrawn } = await diff();
+  assert.equal(withdrawn.length, 2);
+  assert.match(withdrawn[0].why, /mode: dry-run/);
+  await daemon.reload({ kind: 'operator', name: 'noc' });
+  assert.ok([...daemon.engine.state.mitigations.values()].every(({ ending, endedAt }) => ending ?? endedAt));
+});
+
+test('what of the inventory comes, goes or moves is said, and what that means for active mitigations', async (t) => {
+  const { daemon, writeInventory, diff, text } = await running(t);
+  await writeInventory(`customers:
+  - customer_id: acme
+    policy_profile: strict
+    prefixes: ["203.0.113.0/26"]
+  - customer_id: bob
+    prefixes: ["203.0.113.64/26", "2001:db8::/32"]
+    services:
+      - service_id: game
+        assets: [{ ip: "203.0.113.77" }]
+        allowed_ports: { udp: ["4440-4449", 53] }
+`);
+  const { inventory, withdrawn, changed } = await diff();
+  assert.deepEqual(inventory, {
+    customers: [
+      { customer_id: 'acme', change: 'changed', keys: ['policy_profile'] },
+      { customer_id: 'bob', change: 'added', keys: [] },
+    ],
+    prefixes: [
+      { entry: '203.0.113.0/24', from: 'acme', to: null },
+      { entry: '203.0.113.0/26', from: null, to: 'acme' },
+      { entry: '203.0.113.64/26', from: null, to: 'bob' },
+      { entry: '2001:db8::/32', from: null, to: 'bob' },
+    ],
+    assets: [{ entry: '203.0.113.77', from: null, to: 'bob/game' }],
+    allowed_ports: [
+      { customer_id: 'bob', service_id: 'game', protocol: 'udp', added: ['53', '4440-4449'], removed: [] },
+    ],
+  });
+  assert.deepEqual(withdrawn, []);
+  assert.deepEqual(
+    changed.map((one: { victim_ip: string; why: string }) => [one.victim_ip, one.why]),
+    [
+      ['203.0.113.78', 'moves from acme to bob'],
+      ['203.0.113.77', 'moves from acme to bob; polices port 4444, allowed from then on'],
+    ],
+  );
+  const shown = await text();
+  assert.match(shown, /^Mitigations that stay and change \(2 of 2\):$/m);
+  assert.match(shown, /^prefix 203\.0\.113\.64\/26: added to bob$/m);
+  assert.match(shown, /^asset 203\.0\.113\.77: added to bob\/game$/m);
+  assert.match(shown, /^allowed udp ports of bob\/game: 53, 4440-4449 added$/m);
+  assert.match(shown, /^customer acme: policy_profile changed$/m);
+
+  await daemon.reload({ kind: 'operator', name: 'noc' });
+  assert.deepEqual(
+    [...daemon.engine.state.mitigations.values()].map(({ customerId }) => customerId),
+    ['bob', 'bob'],
+    'the reload does what was said',
+  );
+});
+
+test('a victim who leaves the inventory, and a prefix that moves, are said', async (t) => {
+  const { writeInventory, diff } = await running(t);
+  await writeInventory('customers:\n  - { customer_id: acme, prefixes: ["203.0.113.77/32"] }\n');
+  const { changed } = await diff();
+  assert.deepEqual(
+    changed.map((one: { victim_ip: string; why: string }) => [one.victim_ip, one.why]),
+    [
+      [
+        '203.0.113.78',
+        'belongs to no customer any more (acme until now); stays until it ends, and new reports are refused (guardrails.require_inventory)',
+      ],
+    ],
+  );
+  await writeInventory('customers:\n  - { customer_id: bob, prefixes: ["203.0.113.0/24"] }\n');
+  assert.deepEqual((await diff()).inventory.prefixes, [{ entry: '203.0.113.0/24', from: 'acme', to: 'bob' }]);
+});
+
+test('playbooks that come, go or change are said', async (t) => {
+  const { writePlaybooks, diff } = await running(t);
+  await writePlaybooks(
+    (playbooks) =>
+      `${playbooks.replace('5000000', '6000000')}  - { name: more, match: { vector: syn_flood }, steps: [{ action: discard }] }\n`,
+  );
+  assert.deepEqual((await diff()).playbooks, [
+    { name: 'udp', change: 'changed' },
+    { name: 'more', change: 'added' },
+  ]);
+});
+
+test('a reload names what waits for a restart as check --diff does, and goes on doing so', async (t) => {
+  const { daemon, write, diff } = await running(t);
+  await write((settings) =>
+    settings
+      .replace('http: { listen: "127.0.0.1:0" }', 'http: { listen: "127.0.0.1:1" }')
+      .replace('local_asn: 65010', 'local_asn: 65011')
+      .concat('timers: { reconciliation_interval_seconds: 60, min_ttl_seconds: 20 }\n'),
+  );
+  const before = await diff();
+  const waiting = ['http.listen', 'timers.reconciliation_interval_seconds', 'bgp.local_asn'];
+  assert.deepEqual(before.restart, waiting);
+  assert.deepEqual(before.settings, ['timers']);
+  const outcome = await daemon.reload({ kind: 'operator', name: 'noc' });
+  assert.ok(outcome.ok);
+  assert.deepEqual(
+    outcome.warnings?.map((warning) => warning.split(' ')[0]),
+    waiting,
+  );
+  const after = await diff();
+  assert.deepEqual(after.restart, waiting, 'it still waits');
+  assert.deepEqual(after.settings, [], 'the rest is in force');
+});
+
+test('a rule narrowed by its source is judged by what it matches, not by how it is written', async (t) => {
+  const { daemon, write, writePlaybooks, diff } = await running(t);
+  await write((text) => `${text}guardrails: { allow_src_prefix_match: true }\n`);
+  await writePlaybooks(
+    (text) =>
+      `${text}  - { name: narrow, match: { vector: dns_amplification }, steps: [{ action: discard, match: { src_prefix: "198.51.100.0/24" } }] }\n`,
+  );
+  await daemon.reload({ kind: 'operator', name: 'noc' });
+  const { statusCode } = await request(`http://127.0.0.1:${daemon.http.port}/v1/events`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ source: 'test', victim_ip: '203.0.113.79', vector: 'dns_amplification' }),
+  });
+  assert.equal(statusCode, 202);
+  await write((text) =>
+    text.replace(
+      'guardrails: {',
+      'guardrails: { protected: { prefixes: ["198.51.100.7/32"], ports: [53, 179] },',
+    ),
+  );
+  const { withdrawn } = await diff();
+  assert.deepEqual(
+    withdrawn.map(({ victim_ip }: { victim_ip: string }) => victim_ip),
+    ['203.0.113.79'],
+  );
+  assert.match(withdrawn[0].why, /source 198\.51\.100\.0\/24 touches/);
 });
 
 test('without a daemon it cannot be compared, and a bad folder is refused first', async (t) => {

@@ -9,6 +9,7 @@ import {
   portSet,
   rangesAround,
   rangesCover,
+  rangesLess,
   rangesMeet,
   readRange,
 } from '../../src/core/ports.ts';
@@ -99,4 +100,22 @@ test('the ports of narrow ranges are listed one by one, and no wide range is', (
   ] as const;
   assert.deepEqual(narrowPorts(ranges, 3), [53, 80, 81, 82]);
   assert.deepEqual(narrowPorts(ranges, 2), [53]);
+});
+
+test('ranges less others hold what is in the one and not in the other', () => {
+  assert.deepEqual(
+    rangesLess(
+      [[10, 20]],
+      [
+        [12, 13],
+        [20, 30],
+      ],
+    ),
+    [
+      [10, 11],
+      [14, 19],
+    ],
+  );
+  assert.deepEqual(rangesLess([[10, 20]], []), [[10, 20]]);
+  assert.deepEqual(rangesLess([], [[1, 2]]), []);
 });

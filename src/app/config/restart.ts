@@ -1,0 +1,94 @@
+/** What only a start can change: one list, for a reload and for whoever asks beforehand what a reload would do. Pure. */
+
+/** Settings as `LoadedConfig.shown` has them: in the words of prefixd.yaml, defaults filled in. */
+export type ShownSettings = Readonly<Record<string, unknown>>;
+
+interface StartSetting {
+  /** Dotted path in prefixd.yaml; the whole of it stays as it is until the next start. */
+  readonly path: string;
+  /** Absent: any difference. */
+  readonly needsStart?: (running: ShownSettings, next: ShownSettings) => boolean;
+}
+
+/** An open socket asks clients for certificates, or it does not. */
+const asksForCertificates = (settings: ShownSettings): boolean =>
+  settingAt(settings, 'http.tls.ca_path') !== undefined;
+const hasTls = (settings: ShownSettings): boolean => settingAt(settings, 'http.tls') !== undefined;
+
+const AT_START: readonly StartSetting[] = [
+  {
+    path: 'http.auth',
+    // Who may call belongs to where the API listens: what is right for loopback would open another address to everybody,
+    // and nobody could prove to be anybody where certificates are not asked for.
+    needsStart: (running, next) => {
+      if (!differs(settingAt(running, 'http.auth'), settingAt(next, 'http.auth'))) return false;
+      const mode = settingAt(next, 'http.auth.mode');
+      if (mode === 'none') return differs(settingAt(running, 'http.listen'), settingAt(next, 'http.listen'));
+      return mode === 'mtls' && !asksForCertificates(running);
+    },
+  },
+  { path: 'http.listen' },
+  {
+    path: 'http.tls',
+    // Other certificates are for new connections; TLS itself is not.
+    needsStart: (running, next) =>
+      hasTls(running) !== hasTls(next) || asksForCertificates(running) !== asksForCertificates(next),
+  },
+  { path: 'storage' },
+  { path: 'observability' },
+  { path: 'timers.reconciliation_interval_seconds' },
+  { path: 'bgp.mode' },
+  { path: 'bgp.local_asn' },
+  { path: 'bgp.router_id' },
+  { path: 'bgp.listen' },
+];
+
+/** Paths of settings that differ and take effect at the next start only. */
+export function pathsForRestart(running: ShownSettings, next: ShownSettings): readonly string[] {
+  return AT_START.filter(
+    ({ path, needsStart }) =>
+      needsStart?.(running, next) ?? differs(settingAt(running, path), settingAt(next, path)),
+  ).map(({ path }) => path);
+}
+
+/** The settings with those of another at these paths; what is absent there is absent then. */
+export function withSettingsOf(
+  settings: ShownSettings,
+  other: ShownSettings,
+  paths: readonly string[],
+): ShownSettings {
+  return paths.reduce((all, path) => replaced(all, path.split('.'), settingAt(other, path)), settings);
+}
+
+/** The value at a dotted path; undefined where there is none. */
+export function settingAt(settings: unknown, path: string): unknown {
+  return path.split('.').reduce<unknown>((here, key) => {
+    if (typeof here !== 'object' || here === null || !Object.hasOwn(here, key)) return undefined;
+    return Reflect.get(here, key);
+  }, settings);
+}
+
+/** Compares values of which either may have been through JSON. The order of keys is no difference. */
+export function differs(a: unknown, b: unknown): boolean {
+  return canonical(a) !== canonical(b);
+}
+
+function replaced(
+  settings: ShownSettings,
+  [key = '', ...rest]: readonly string[],
+  value: unknown,
+): ShownSettings {
+  const { [key]: below, ...others } = settings;
+  if (rest.length === 0) return value === undefined ? others : { ...others, [key]: value };
+  const section =
+    typeof below === 'object' && below !== null ? Object.fromEntries(Object.entries(below)) : {};
+  return { ...others, [key]: replaced(section, rest, value) };
+}
+
+function canonical(value: unknown): string {
+  return JSON.stringify(value ?? null, (_key, inner: unknown) =>
+    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  );
+}
