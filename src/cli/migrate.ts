@@ -2,7 +2,8 @@
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import type { Change, GobgpNeighbor, Migration } from '../app/config/migrate.ts';
+import type { Migration } from '../app/config/migrate.ts';
+import type { Change, Section } from '../app/config/migrate-notes.ts';
 import type { ConfigProblem } from '../app/config/types.ts';
 import type { Context } from './context.ts';
 import { CliError, Exit } from './context.ts';
@@ -12,7 +13,7 @@ export function registerMigrate(program: Command, contextFor: (command: Command)
   program
     .command('migrate <dir>')
     .description(
-      "say what of an upstream prefixd's configuration (Rust) carries over; writes nothing by itself",
+      "say what of an upstream prefixd's configuration (Rust) carries over; exit 1 while work is left to be done by hand",
     )
     .option('-o, --output <dir>', 'write the migrated files into this folder, which must not hold any yet')
     .action(async (dir: string, options: { output?: string }, command: Command) => {
@@ -20,49 +21,110 @@ export function registerMigrate(program: Command, contextFor: (command: Command)
     });
 }
 
-/** Beside prefixd.yaml, in order of preference. */
+/** In order of preference. */
 const SETTINGS_FILES = ['prefixd.yaml', 'prefixd-postgres.yaml'];
-const UNCHANGED = ['inventory.yaml', 'playbooks.yaml'];
+/** Copied as they are: both programs read them. */
+const COPIED = ['inventory.yaml', 'playbooks.yaml'];
+/** Files of upstream that nothing is made of, or not all. */
+const UNUSED = ['correlation.yaml', 'nginx.conf', 'gobgp.conf'];
 
 /** What is carried over and what is left to do. */
 interface Report {
   readonly from: string;
+  /** Whether nothing is left for a person to do. */
+  readonly complete: boolean;
   readonly changes: readonly Change[];
+  /** What a person has to do, in words. */
+  readonly todo: readonly string[];
   /** Files that load unchanged. */
   readonly unchanged: readonly string[];
-  /** Files of upstream that nothing is made of. */
   readonly unused: readonly string[];
   readonly problems: readonly ConfigProblem[];
   readonly warnings: readonly ConfigProblem[];
 }
 
 async function migrate(context: Context, dir: string, output: string | undefined): Promise<void> {
-  const { parseYaml } = await import('../app/config/yaml.ts');
-  const { migrateSettings, gobgpNeighbors } = await import('../app/config/migrate.ts');
+  const { migrateSettings } = await import('../app/config/migrate.ts');
+  const { gobgpNeighbors } = await import('../app/config/gobgp.ts');
   const { name, text } = await firstOf(dir, SETTINGS_FILES);
-  const source = parseYaml(join(dir, name), text);
-  const { problems, value } = source;
-  if (problems.length > 0 || typeof value !== 'object' || value === null || Array.isArray(value)) {
-    const { formatProblem } = await import('../app/config/problem.ts');
-    const why = problems.map(formatProblem).join('\n') || `${join(dir, name)} is no mapping of settings`;
-    throw new CliError(Exit.InvalidInput, printable(why));
-  }
   const gobgp = await readOptional(join(dir, 'gobgp.conf'));
-  const neighbors: readonly GobgpNeighbor[] = gobgp === undefined ? [] : gobgpNeighbors(gobgp);
-  const migration = migrateSettings(Object.fromEntries(Object.entries(value)), neighbors);
+  const migration = migrateSettings(
+    await readMapping(join(dir, name), text),
+    gobgp === undefined ? [] : gobgpNeighbors(gobgp),
+    {
+      alerting: await readMappingOf(join(dir, 'alerting.yaml')),
+      correlation: await readMappingOf(join(dir, 'correlation.yaml')),
+    },
+  );
   const files = await migratedFiles(dir, name, migration);
   const checked = await check(files);
   if (output !== undefined) await write(output, files);
+  const problems = [...unknownKeys(name, migration.changes), ...checked.problems];
+  const todo = whatIsLeft(migration.changes, context.io.env);
   const report: Report = {
     from: join(dir, name),
-    changes: migration.changes,
-    unchanged: UNCHANGED.filter((file) => files.has(file)),
-    unused: await present(dir, ['correlation.yaml', 'alerting.yaml', 'nginx.conf', 'gobgp.conf']),
-    ...checked,
+    complete: problems.length === 0 && todo.length === 0,
+    changes: migration.changes.filter(({ kind }) => kind !== 'unknown' && kind !== 'todo'),
+    todo,
+    unchanged: COPIED.filter((file) => files.has(file) && !problems.some((problem) => problem.file === file)),
+    unused: await present(dir, UNUSED),
+    problems,
+    warnings: checked.warnings,
   };
   context.io.stdout.write(
     context.options.format === 'json' ? json(report) : reportText(context, report, output),
   );
+  if (!report.complete) {
+    const left = problems.length + todo.length;
+    throw new CliError(
+      Exit.Other,
+      `${left} ${left === 1 ? 'thing is' : 'things are'} left to be done by hand`,
+    );
+  }
+}
+
+/** A file of YAML as a section of keys. CliError when it is none. */
+async function readMapping(file: string, text: string): Promise<Section> {
+  const { parseYaml } = await import('../app/config/yaml.ts');
+  const { withoutExtensions } = await import('../app/config/extensions.ts');
+  const { settingsSchema } = await import('../app/config/schema.ts');
+  const { problems, value } = withoutExtensions(parseYaml(file, text), settingsSchema);
+  if (problems.length > 0 || typeof value !== 'object' || value === null || Array.isArray(value)) {
+    const { formatProblem } = await import('../app/config/problem.ts');
+    const why = problems.map(formatProblem).join('\n') || `${file} is no mapping of settings`;
+    throw new CliError(Exit.InvalidInput, printable(why));
+  }
+  return Object.fromEntries(Object.entries(value));
+}
+
+/** Undefined when there is no such file. */
+async function readMappingOf(file: string): Promise<Section | undefined> {
+  const text = await readOptional(file);
+  return text === undefined || text.trim() === '' ? undefined : readMapping(file, text);
+}
+
+/** Keys that neither program has are problems of the file they are in; their values are never shown. */
+function unknownKeys(file: string, changes: readonly Change[]): readonly ConfigProblem[] {
+  return changes
+    .filter(({ kind }) => kind === 'unknown')
+    .map(({ path }) => ({
+      file,
+      line: null,
+      column: null,
+      path,
+      message: 'neither upstream nor this prefixd has this key; it is not carried over',
+      fix: 'remove it, or see the configuration reference for what was meant',
+    }));
+}
+
+function whatIsLeft(changes: readonly Change[], environment: Context['io']['env']): readonly string[] {
+  const variables = changes.flatMap(({ path, variable }) =>
+    variable === undefined || environment[variable]
+      ? []
+      : [`set the environment variable ${variable} (for ${path})`],
+  );
+  const others = changes.filter(({ kind }) => kind === 'todo').map(({ path, what }) => `${path}: ${what}`);
+  return [...others, ...new Set(variables)];
 }
 
 async function migratedFiles(
@@ -71,10 +133,14 @@ async function migratedFiles(
   { settings, changes }: Migration,
 ): Promise<ReadonlyMap<string, string>> {
   const { stringify } = await import('yaml');
-  const notes = changes.map(({ kind, path, what }) => `# ${kind} ${path}: ${printable(what)}\n`).join('');
+  const notes = changes
+    .map(
+      ({ kind, path, what }) => `# ${kind} ${printable(path)}${what === '' ? '' : `: ${printable(what)}`}\n`,
+    )
+    .join('');
   const head = `# Made by "prefixd migrate" of upstream's ${name}.\n${notes}`;
   const files = new Map([['prefixd.yaml', `${head}\n${stringify(settings, { lineWidth: 0 })}`]]);
-  for (const file of UNCHANGED) {
+  for (const file of COPIED) {
     const text = await readOptional(join(dir, file));
     if (text !== undefined) files.set(file, text);
   }
@@ -85,23 +151,23 @@ async function migratedFiles(
 async function check(
   files: ReadonlyMap<string, string>,
 ): Promise<{ readonly problems: readonly ConfigProblem[]; readonly warnings: readonly ConfigProblem[] }> {
-  const [{ assemble }, { parseYaml }] = await Promise.all([
+  const [{ assemble }, { missingFiles }, { parseYaml }] = await Promise.all([
     import('../app/config/assemble.ts'),
+    import('../app/config/load.ts'),
     import('../app/config/yaml.ts'),
   ]);
   const read = (name: string) => parseYaml(name, files.get(name) ?? '');
-  const result = assemble(
-    {
-      settings: read('prefixd.yaml'),
-      inventory: files.has('inventory.yaml') ? read('inventory.yaml') : null,
-      playbooks: files.has('playbooks.yaml') ? [read('playbooks.yaml')] : [],
-      folder: '/',
-      directory: null,
-      files: [],
-    },
-    null,
-  );
-  return { problems: result.ok ? [] : result.problems, warnings: result.warnings };
+  const sources = {
+    settings: read('prefixd.yaml'),
+    inventory: files.has('inventory.yaml') ? read('inventory.yaml') : null,
+    playbooks: files.has('playbooks.yaml') ? [read('playbooks.yaml')] : [],
+  };
+  const result = assemble({ ...sources, folder: '/', directory: null, files: [] }, null);
+  const missing = missingFiles(sources, '');
+  return {
+    problems: [...(result.ok ? [] : result.problems), ...missing.inventory, ...missing.playbooks],
+    warnings: result.warnings,
+  };
 }
 
 function reportText(context: Context, report: Report, output: string | undefined): string {
@@ -114,20 +180,26 @@ function reportText(context: Context, report: Report, output: string | undefined
   for (const file of report.unused) {
     lines.push(`${file}: not used${file === 'gobgp.conf' ? ', but for its neighbors' : ''}.`);
   }
-  const listed = (title: string, problems: readonly ConfigProblem[]): void => {
-    if (problems.length > 0) lines.push(title);
-    for (const { file, path, message, fix } of problems) {
-      lines.push(`  ${printable(`${file} ${path}: ${message}${fix === '' ? '' : `; ${fix}`}`)}`);
-    }
-  };
-  listed('To be done by hand:', report.problems);
-  listed('Worth knowing:', report.warnings);
+  const problems = report.problems.map(({ file, path, message, fix }) => {
+    const place = path === '' ? file : `${file} ${path}`;
+    return printable(`${place}: ${message}${fix === '' ? '' : `; ${fix}`}`);
+  });
+  const left = [...report.todo.map(printable), ...problems];
+  if (left.length > 0) lines.push(paint('To be done by hand:', 'red', context), ...left.map(indented));
+  if (report.warnings.length > 0) lines.push('Worth knowing:');
+  for (const { file, path, message, fix } of report.warnings) {
+    lines.push(indented(printable(`${file} ${path}: ${message}${fix === '' ? '' : `; ${fix}`}`)));
+  }
   lines.push(
     output === undefined
       ? 'Nothing was written; --output DIR writes the migrated files.'
       : `Written to ${output}; then: prefixd check --config ${output}`,
   );
   return `${lines.join('\n')}\n`;
+}
+
+function indented(line: string): string {
+  return `  ${line}`;
 }
 
 async function write(output: string, files: ReadonlyMap<string, string>): Promise<void> {

@@ -315,7 +315,7 @@ function buildDestination(settings: Placed, i: number, secrets: Secrets): AlertD
     case 'webhook':
       return {
         type: 'webhook',
-        url: entry.url,
+        url: entry.url ?? secret('url_env'),
         secret: entry.secret_env === undefined ? null : secret('secret_env'),
       };
     case undefined:

@@ -168,9 +168,16 @@ function timerChecks(settings: Loose<Settings>, found: Findings): void {
 function alertingChecks(settings: Loose<Settings>, found: Findings): void {
   const allowed = settings.alerting?.allow_private_addresses ?? false;
   for (const [i, destination] of (settings.alerting?.destinations ?? []).entries()) {
-    const text = destination !== undefined && 'url' in destination ? destination.url : undefined;
-    if (text === undefined) continue;
+    if (destination?.type !== 'webhook') continue;
+    const { url: text, url_env: variable } = destination;
     const path = ['alerting', 'destinations', i, 'url'];
+    if (text !== undefined && variable !== undefined) {
+      found.problem(path, 'url and url_env say the same', 'keep one of the two');
+    }
+    if (text === undefined && variable === undefined) {
+      found.problem(path, 'it is missing', 'add url: a URL that begins with https://, or url_env');
+    }
+    if (text === undefined) continue;
     const url = new URL(text);
     if (!allowed && isPrivateHost(url.hostname)) {
       found.problem(

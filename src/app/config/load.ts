@@ -1,7 +1,7 @@
 /** Reads a folder of configuration. */
 import { readdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { assemble } from './assemble.ts';
+import { assemble, type Sources } from './assemble.ts';
 import { certificateProblems } from './certificate-checks.ts';
 import type { Environment } from './secrets.ts';
 import type { ConfigProblem, ConfigResult } from './types.ts';
@@ -25,11 +25,9 @@ export async function loadConfig(directory: string, environment: Environment | n
     problems.push(wholeFile(join(directory, 'prefixd.yaml'), 'there is no such file', fix));
   }
   if (settings === null) return { ok: false, problems, warnings: [] };
-  const owners = inventory === null ? missingInventory(settings, directory) : undefined;
-  if (playbooks.length === 0 && problems.length === 0) {
-    const fix = 'add it, or a folder playbooks with .yaml files; the shipped ones are in the package';
-    problems.push(wholeFile(join(directory, 'playbooks.yaml'), 'there is no such file', fix));
-  }
+  const missing = missingFiles({ settings, inventory, playbooks }, directory);
+  // A folder of playbooks that cannot be read has been reported.
+  if (problems.length === 0) problems.push(...missing.playbooks);
   const sources = [settings, ...(inventory === null ? [] : [inventory]), ...playbooks];
   const result = assemble(
     {
@@ -42,7 +40,7 @@ export async function loadConfig(directory: string, environment: Environment | n
     },
     environment,
   );
-  if (owners !== undefined) problems.push(owners);
+  problems.push(...missing.inventory);
   const certificates = environment === null ? [] : await certificateProblems(settings, resolve(directory));
   if (problems.length === 0 && certificates.length === 0) return result;
   return {
@@ -52,12 +50,31 @@ export async function loadConfig(directory: string, environment: Environment | n
   };
 }
 
-/** Without an inventory nobody owns anything, so that every event would be refused unless that is allowed. */
-function missingInventory(settings: YamlSource, directory: string): ConfigProblem | undefined {
-  const guardrails = entry(settings.value, 'guardrails');
-  if (entry(guardrails, 'require_inventory') === false) return undefined;
-  const fix = 'add it, or set guardrails.require_inventory: false';
-  return wholeFile(join(directory, 'inventory.yaml'), 'there is no such file', fix);
+/**
+ * Problems for the files of `directory` that have to be there and are not. Without an inventory nobody owns anything, so that
+ * every event would be refused unless that is allowed.
+ */
+export function missingFiles(
+  { settings, inventory, playbooks }: Pick<Sources, 'settings' | 'inventory' | 'playbooks'>,
+  directory: string,
+): Readonly<Record<'inventory' | 'playbooks', readonly ConfigProblem[]>> {
+  const needsInventory = entry(entry(settings.value, 'guardrails'), 'require_inventory') !== false;
+  const missing = (name: string, fix: string): readonly ConfigProblem[] => [
+    wholeFile(join(directory, name), 'there is no such file', fix),
+  ];
+  return {
+    inventory:
+      inventory === null && needsInventory
+        ? missing('inventory.yaml', 'add it, or set guardrails.require_inventory: false')
+        : [],
+    playbooks:
+      playbooks.length === 0
+        ? missing(
+            'playbooks.yaml',
+            'add it, or a folder playbooks with .yaml files; the shipped ones are in the package',
+          )
+        : [],
+  };
 }
 
 function entry(data: unknown, key: string): unknown {

@@ -3,27 +3,23 @@
  * does not stay as it is what became of it. Pure. Values of secrets are neither carried over nor told.
  */
 
-/** Data in the words of a file. */
-type Section = Readonly<Record<string, unknown>>;
-
-/** What became of a key. */
-export interface Change {
-  /** Dotted path in upstream's file; for what is new, in ours. */
-  readonly path: string;
-  readonly kind: 'changed' | 'dropped' | 'added';
-  readonly what: string;
-}
+import type { GobgpNeighbor } from './gobgp.ts';
+import { migrateAlerting } from './migrate-alerting.ts';
+import type { Change, Note, Section } from './migrate-notes.ts';
+import { isSection, section } from './migrate-notes.ts';
+import { withoutStrangers } from './migrate-strangers.ts';
 
 export interface Migration {
   readonly settings: Section;
   readonly changes: readonly Change[];
 }
 
-/** Neighbors of a GoBGP configuration, which upstream keeps beside its own. */
-export interface GobgpNeighbor {
-  readonly address: string;
-  readonly asn: number | null;
-  readonly hasPassword: boolean;
+/** What upstream keeps in files of their own. */
+export interface Beside {
+  /** alerting.yaml, which goes before the section of prefixd.yaml. */
+  readonly alerting?: Section | undefined;
+  /** correlation.yaml, likewise. */
+  readonly correlation?: Section | undefined;
 }
 
 /** Keys that this prefixd has no use for, and why nothing is lost. */
@@ -45,13 +41,21 @@ const DROPPED: readonly (readonly [path: string, why: string])[] = [
   ['correlation', 'one detector is enough; several are correlated by victim and protocol'],
 ];
 
-/** The settings, migrated. `gobgp` are the neighbors found beside them. */
-export function migrateSettings(upstream: Section, gobgp: readonly GobgpNeighbor[]): Migration {
+/**
+ * The settings, migrated. `gobgp` are the neighbors found beside them. What neither side knows, and whatever may hold a secret, is
+ * left out and named.
+ */
+export function migrateSettings(
+  upstream: Section,
+  gobgp: readonly GobgpNeighbor[],
+  { alerting, correlation }: Beside = {},
+): Migration {
   const settings = structuredClone(upstream) as Record<string, unknown>;
   const changes: Change[] = [];
-  const note = (kind: Change['kind'], path: string, what: string): void => {
-    changes.push({ path, kind, what });
+  const note: Note = (kind, path, what, variable) => {
+    changes.push({ path, kind, what, ...(variable === undefined ? {} : { variable }) });
   };
+  noteCorrelation(correlation ?? section(settings, 'correlation'), note);
   for (const [path, why] of DROPPED) if (remove(settings, path)) note('dropped', path, why);
 
   if (settings.mode === undefined) {
@@ -75,10 +79,33 @@ export function migrateSettings(upstream: Section, gobgp: readonly GobgpNeighbor
     observability.log_format = 'text';
     note('changed', 'observability.log_format', 'text');
   }
-  return { settings, changes };
+  const alerts = alerting ?? section(settings, 'alerting');
+  if (alerting !== undefined && settings.alerting !== undefined) {
+    note('dropped', 'alerting', 'alerting.yaml takes its place, as it does for upstream');
+  }
+  if (alerts !== undefined) settings.alerting = migrateAlerting(alerts, note);
+  return { settings: withoutStrangers(settings, note), changes };
 }
 
-type Note = (kind: Change['kind'], path: string, what: string) => void;
+/** What of upstream's correlation has no like here and changes what happens. */
+function noteCorrelation(correlation: Section | undefined, note: Note): void {
+  const adapters = Array.isArray(correlation?.webhook_adapters) ? correlation.webhook_adapters : [];
+  if (adapters.length > 0) {
+    note(
+      'todo',
+      'correlation.webhook_adapters',
+      'there are no adapters: their senders must post events to /v1/events in its own form',
+    );
+  }
+  const least = correlation?.min_sources;
+  if (correlation?.enabled === true && typeof least === 'number' && least > 1) {
+    note(
+      'todo',
+      'correlation.min_sources',
+      `upstream waits for ${least} sources, and here one is enough: see min_confidence of playbooks`,
+    );
+  }
+}
 
 function migrateAuth(settings: Section, note: Note): void {
   const auth = section(section(settings, 'http'), 'auth');
@@ -89,6 +116,7 @@ function migrateAuth(settings: Section, note: Note): void {
     'changed',
     'http.auth.mode',
     'bearer: operators get tokens, named under http.auth.tokens, in place of passwords',
+    'PREFIXD_API_TOKEN',
   );
 }
 
@@ -107,7 +135,7 @@ function migrateTtlBounds(settings: Record<string, unknown>, note: Note): void {
 function migrateBgp(settings: Section, gobgp: readonly GobgpNeighbor[], note: Note): void {
   const bgp = section(settings, 'bgp');
   if (bgp === undefined) return;
-  if (bgp.mode === 'sidecar' || bgp.mode === undefined) {
+  if (bgp.mode !== 'mock' && bgp.mode !== 'native') {
     bgp.mode = 'native';
     note('changed', 'bgp.mode', 'native: this daemon speaks BGP itself');
   }
@@ -120,14 +148,17 @@ function migrateBgp(settings: Section, gobgp: readonly GobgpNeighbor[], note: No
   for (const { address, asn, hasPassword } of gobgp) {
     if (known.has(address)) continue;
     const name = `router${neighbors.length + 1}`;
+    const variable = hasPassword ? `${name.toUpperCase()}_MD5` : undefined;
     neighbors.push({
       name,
       address,
-      peer_asn: asn ?? 0,
-      ...(hasPassword ? { md5_password_env: `${name.toUpperCase()}_MD5` } : {}),
+      ...(asn === null ? {} : { peer_asn: asn }),
+      ...(variable === undefined ? {} : { md5_password_env: variable }),
     });
-    const password = hasPassword ? `; put its password into ${name.toUpperCase()}_MD5` : '';
-    note('added', `bgp.neighbors[${neighbors.length - 1}]`, `${address}, a neighbor of GoBGP${password}`);
+    const path = `bgp.neighbors[${neighbors.length - 1}]`;
+    const password = variable === undefined ? '' : `; put its password into ${variable}`;
+    note('added', path, `${address}, a neighbor of GoBGP${password}`, variable);
+    if (asn === null) note('todo', `${path}.peer_asn`, 'GoBGP does not say the AS number of this neighbor');
   }
   const quotas = section(settings, 'quotas');
   const most = quotas?.max_announcements_per_peer;
@@ -138,7 +169,8 @@ function migrateBgp(settings: Section, gobgp: readonly GobgpNeighbor[], note: No
   }
   bgp.neighbors = neighbors;
   if (neighbors.length === 0) {
-    note('added', 'bgp.neighbors', 'none yet: name each router with name, address, peer_asn and dialect');
+    const kind = bgp.mode === 'mock' ? 'added' : 'todo';
+    note(kind, 'bgp.neighbors', 'none yet: name each router with name, address, peer_asn and dialect');
   } else if (neighbors.some(({ dialect }) => dialect === undefined)) {
     note(
       'added',
@@ -161,29 +193,6 @@ function renamed(
   // An empty list of families means "whatever": that is what an absent key means here.
   if (!Array.isArray(value) || value.length > 0) neighbor[to] = value;
   note('changed', `${where}.${from}`, to);
-}
-
-/** Reads the `[[neighbors]]` of a GoBGP configuration in TOML, as far as upstream's users need it. */
-export function gobgpNeighbors(toml: string): readonly GobgpNeighbor[] {
-  const blocks = toml.split(/^\s*\[\[neighbors\]\]\s*$/m).slice(1);
-  return blocks.flatMap((block) => {
-    const text = block.replaceAll(/^\s*#.*$/gm, '').split(/^\s*\[\[(?!neighbors\.)/m)[0] ?? '';
-    const address = /neighbor-address\s*=\s*"([^"]+)"/.exec(text)?.[1];
-    const asn = /peer-as\s*=\s*(\d+)/.exec(text)?.[1];
-    if (address === undefined) return [];
-    const hasPassword = /auth-password\s*=\s*"[^"]+"/.test(text);
-    return [{ address, asn: asn === undefined ? null : Number(asn), hasPassword }];
-  });
-}
-
-function isSection(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** A section below, to be changed in place. */
-function section(above: Section | undefined, key: string): Record<string, unknown> | undefined {
-  const value = above?.[key];
-  return isSection(value) ? value : undefined;
 }
 
 /** Removes what stands at a dotted path; true when there was something. */

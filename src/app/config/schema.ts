@@ -271,7 +271,10 @@ const destination = z.discriminatedUnion('type', [
   }),
   z.strictObject({
     type: z.literal('webhook').describe('A POST of JSON to a URL.'),
-    url: webUrl.describe('Where to post.'),
+    url: webUrl.optional().describe('Where to post. Required, or `url_env`.'),
+    url_env: environment
+      .optional()
+      .describe('Environment variable that holds the URL, for one whose path is a secret.'),
     secret_env: environment
       .optional()
       .describe('Environment variable that holds the key of `X-Prefixd-Signature` (HMAC-SHA256).'),

@@ -78,11 +78,11 @@ function* wantedSecrets(settings: Loose<Settings>): Iterable<Wanted> {
     yield { path: ['bgp', 'neighbors', i, 'md5_password_env'], variable, flaw: md5Flaw };
   }
   for (const [i, destination] of (settings.alerting?.destinations ?? []).entries()) {
-    for (const key of ['webhook_url_env', 'routing_key_env', 'secret_env'] as const) {
+    for (const key of ['webhook_url_env', 'routing_key_env', 'url_env', 'secret_env'] as const) {
       const variable = (destination as Readonly<Record<string, string | undefined>> | undefined)?.[key];
       if (variable === undefined) continue;
       const allowed = settings.alerting?.allow_private_addresses ?? false;
-      const flaw = key === 'webhook_url_env' ? urlFlaw(allowed) : headerFlaw;
+      const flaw = key.endsWith('url_env') ? urlFlaw(allowed) : headerFlaw;
       yield { path: ['alerting', 'destinations', i, key], variable, flaw };
     }
   }

@@ -25,5 +25,13 @@ export const UPSTREAM_ADVICE: Advice = {
   'quotas.max_announcements_per_peer': 'write max_rules with each of bgp.neighbors',
   'timers.quiet_period_after_withdraw_seconds': 'remove it: a withdrawn rule comes back with the next event',
   'escalation.max_escalated_duration_seconds': 'remove it: the TTL of the step limits it',
+  'alerting.destinations.webhook_url': 'write webhook_url_env: the name of a variable that holds it',
+  'alerting.destinations.routing_key': 'write routing_key_env: the name of a variable that holds it',
+  'alerting.destinations.secret': 'write secret_env: the name of a variable that holds it',
+  'alerting.destinations.headers': 'remove it: the receiver can check X-Prefixd-Signature (secret_env)',
+  'alerting.destinations.channel': 'remove it: a Slack webhook has a channel of its own',
+  'alerting.destinations.type.generic': 'write webhook',
+  'alerting.events["config.reloaded"]': 'write policy.loaded',
+  'alerting.events["guardrail.rejected"]': 'write mitigation.rejected',
   correlation: 'remove it: several detectors are correlated by victim and protocol; see timers',
 };

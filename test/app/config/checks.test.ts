@@ -362,6 +362,24 @@ const refused: readonly (readonly [
     /destinations\[0\]\.url: .* is a private address/,
   ]),
   [
+    'a webhook without an address is refused',
+    `${SHORTEST}alerting: { destinations: [{ type: webhook, secret_env: HOOK }] }\n`,
+    /destinations\[0\]\.url: it is missing; add url: .*, or url_env/,
+    { HOOK: 'secret' },
+  ],
+  [
+    'a webhook with two addresses is refused',
+    `${SHORTEST}alerting: { destinations: [{ type: webhook, url: "https://a.example/", url_env: HOOK }] }\n`,
+    /destinations\[0\]\.url: url and url_env say the same; keep one/,
+    { HOOK: 'https://b.example/' },
+  ],
+  [
+    'a webhook whose variable holds a private address is refused',
+    `${SHORTEST}alerting: { destinations: [{ type: webhook, url_env: HOOK }] }\n`,
+    /destinations\[0\]\.url_env: the value of the environment variable HOOK leads to a private address/,
+    { HOOK: 'https://[64:ff9b::a00:1]/x' },
+  ],
+  [
     'a Slack webhook to a private address, which delivery would refuse, without showing it',
     `${SHORTEST}alerting: { destinations: [{ type: slack, webhook_url_env: SLACK }] }\n`,
     /webhook_url_env: the value of the environment variable SLACK leads to a private address, [^/]*$/,
@@ -620,4 +638,14 @@ test('require_ttl loads, and false is said to have no effect', async (t) => {
     warningsOf(result).join(),
     /guardrails\.require_ttl: every rule has a TTL, so false has no effect/,
   );
+});
+
+test('the address of a webhook may be a secret of the environment', async (t) => {
+  const text = `${SHORTEST}alerting: { destinations: [{ type: webhook, url_env: HOOK }] }\n`;
+  const config = sound(await load(t, text, { HOOK: 'https://alerts.example/hook/token' }));
+  assert.deepEqual(config.alerting.destinations, [
+    { type: 'webhook', url: 'https://alerts.example/hook/token', secret: null },
+  ]);
+  assert.ok(config.secrets.includes('https://alerts.example/hook/token'));
+  assert.doesNotMatch(JSON.stringify(config.shown), /token"/);
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { gobgpNeighbors, migrateSettings } from '../../../src/app/config/migrate.ts';
+import { gobgpNeighbors } from '../../../src/app/config/gobgp.ts';
+import { migrateSettings } from '../../../src/app/config/migrate.ts';
 
 const paths = (settings: Record<string, unknown>): readonly string[] =>
   migrateSettings(settings, []).changes.map(({ kind, path }) => `${kind} ${path}`);
@@ -108,6 +109,39 @@ describe("upstream's settings", () => {
     );
     assert.doesNotMatch(JSON.stringify(migrated), /s3cret/);
     assert.deepEqual(migrated.settings.storage, { driver: 'jsonl', path: './data' });
+  });
+
+  it('name what needs another source to agree, and adapters, as work that is left', () => {
+    const todo = (correlation: Record<string, unknown>) =>
+      migrateSettings({ mode: 'enforced' }, [], { correlation }).changes.map(
+        ({ kind, path }) => `${kind} ${path}`,
+      );
+    assert.deepEqual(todo({ enabled: true, min_sources: 2 }), ['todo correlation.min_sources']);
+    assert.deepEqual(todo({ enabled: true, min_sources: 1 }), []);
+    assert.deepEqual(todo({ enabled: false, min_sources: 3 }), []);
+    assert.deepEqual(todo({ webhook_adapters: [{ name: 'x' }] }), ['todo correlation.webhook_adapters']);
+  });
+
+  it('lose what neither side knows, and what may be a secret where the name of a variable belongs', () => {
+    const { settings, changes } = migrateSettings(
+      {
+        mode: 'enforced',
+        http: { auth: { mode: 'bearer', bearer_token_env: 'xk29-fjq' } },
+        bgp: { mode: 'mock', neighbors: [{ name: 'edge1', password_env: 'EDGE1', password: 'p' }] },
+        stranger: { token: 't' },
+      },
+      [],
+    );
+    assert.deepEqual(settings, {
+      mode: 'enforced',
+      http: { auth: { mode: 'bearer', bearer_token_env: 'PREFIXD_HTTP_AUTH_BEARER_TOKEN' } },
+      bgp: { mode: 'mock', neighbors: [{ name: 'edge1', md5_password_env: 'EDGE1' }] },
+    });
+    assert.deepEqual(
+      changes.filter(({ kind }) => kind === 'unknown').map(({ path }) => path),
+      ['bgp.neighbors[0].password', 'stranger'],
+    );
+    assert.doesNotMatch(JSON.stringify(changes), /xk29/);
   });
 
   it('are not changed in place', () => {
