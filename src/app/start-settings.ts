@@ -1,16 +1,16 @@
-/** What of a reloaded configuration must wait for the next start. It is named, and nothing of it is half-applied. Pure. */
+/** Keeps settings that need a restart as they are when the configuration is reloaded, and names them. Pure. */
 import type { Policy } from '../core/policy.ts';
 import { hostPrefix, parseAddress, samePrefix } from '../net/prefix.ts';
 import { pathsForRestart, withSettingsOf } from './config/restart.ts';
 import type { LoadedConfig } from './config/types.ts';
 
-/** What has changed and waits, a sentence for each. */
+/** Names the changed settings that wait for the next start, one sentence each. */
 export function needRestart(running: LoadedConfig, next: LoadedConfig): readonly string[] {
   const paths = pathsForRestart(running.shown.settings, next.shown.settings);
   return paths.map((path) => `${path} has changed and takes effect at the next start`);
 }
 
-/** The reloaded configuration, with what only a restart can change as it was at start, also where it is shown. */
+/** Returns the reloaded configuration with the running values of settings that need a restart, in `shown` as well. */
 export function withSettingsOfStart(next: LoadedConfig, running: LoadedConfig): LoadedConfig {
   const paths = pathsForRestart(running.shown.settings, next.shown.settings);
   const waits = new Set(paths);
@@ -45,7 +45,7 @@ export function withSettingsOfStart(next: LoadedConfig, running: LoadedConfig): 
   };
 }
 
-/** The addresses that this daemon goes on using stay protected, although the files name others. */
+/** Protects the addresses that this daemon still uses, even if the files name others. */
 function protectingOwn(policy: Policy, hosts: readonly string[]): Policy {
   const { protectedPrefixes } = policy.guardrails;
   const missing = hosts.flatMap((host) => {

@@ -1,11 +1,11 @@
-/** What `check --diff` found, for people. Pure. */
+/** Formats the result of `check --diff` for people. Pure. */
 import type { Context } from './context.ts';
 import type { Affected, NeighborChange, ReloadDiff } from './diff.ts';
 import { drawingFor } from './drawing.ts';
 import type { CustomerChange, EntryChange, InventoryDiff, PortsChange } from './inventory-diff.ts';
 import { paint, printable, table } from './render.ts';
 
-/** Lines about entries of one kind; of more, the rest is counted. */
+/** Most lines about one kind of entry; the others are only counted. */
 const MOST_LINES = 20;
 
 export function diffText(context: Context, diff: ReloadDiff): string {

@@ -13,10 +13,10 @@ import { consequences, type InventoryDiff, inventoryDiff } from './inventory-dif
 import { readMitigation } from './read-mitigation.ts';
 
 export interface ReloadDiff {
-  /** Live mitigations, and those of them that the folder's policy forbids: a reload withdraws them. */
+  /** Number of active mitigations, and those of them that a reload would withdraw. */
   readonly live: number;
   readonly withdrawn: readonly Affected[];
-  /** Live mitigations that stay and are changed by the inventory, each with what becomes of it. */
+  /** Active mitigations that stay and are affected by the new inventory. */
   readonly changed: readonly Affected[];
   readonly neighbors: readonly NeighborChange[];
   readonly inventory: InventoryDiff;
@@ -27,7 +27,7 @@ export interface ReloadDiff {
   readonly restart: readonly string[];
 }
 
-/** A mitigation that a reload would not leave as it is. */
+/** A mitigation that a reload would change. */
 export interface Affected {
   readonly mitigation_id: string;
   readonly victim_ip: string;

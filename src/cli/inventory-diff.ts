@@ -1,4 +1,4 @@
-/** What two inventories differ in, entry by entry, and what that means for mitigations that are active. Pure. */
+/** Compares two inventories entry by entry, and describes the effect on active mitigations. Pure. */
 import type { Inventory } from '../core/inventory.ts';
 import type { AssetData, CustomerData, InventoryData, ServiceData } from '../core/inventory-data.ts';
 import { normalRanges, rangesLess, readRange } from '../core/ports.ts';
@@ -8,7 +8,7 @@ import { ownerOf } from '../core/victim.ts';
 import { portWords, rangeText } from '../core/words.ts';
 import { canonicalAddress, formatPrefix, parsePrefix, unmapped } from '../net/prefix.ts';
 
-/** A prefix, or an asset with `customer/service`, that has another owner; null: none. */
+/** A prefix (owned by a customer) or an asset (owned by `customer/service`) with another owner; null: no owner. */
 export interface EntryChange {
   readonly entry: string;
   readonly from: string | null;
@@ -93,7 +93,7 @@ function note(owners: Map<string, Set<string>>, entry: string, owner: string): v
   else known.add(owner);
 }
 
-/** An owner who goes and one who comes are a move from one to the other. */
+/** Pairs a removed owner with an added one: the entry moves. */
 function entryChanges(before: Owners, after: Owners): readonly EntryChange[] {
   const none: ReadonlySet<string> = new Set();
   return [...new Set([...before.keys(), ...after.keys()])].flatMap((entry) => {
@@ -155,7 +155,7 @@ function* servicesOf({ customers }: InventoryData): Iterable<{ customerId: strin
   }
 }
 
-/** One text for one prefix, however it is written. */
+/** Canonical text, so that one prefix written in two ways compares equal. */
 function prefixText(text: string): string {
   const prefix = parsePrefix(text);
   return typeof prefix === 'string' ? text : formatPrefix(unmapped(prefix));
@@ -167,15 +167,15 @@ function assetText({ ip, range_end: end }: AssetData): string {
   return prefix.replace(/^([^:]+)\/32$|^(.*)\/128$/, '$1$2');
 }
 
-/** What of an active mitigation the inventory decides. */
+/** The parts of an active mitigation that depend on the inventory. */
 export type Owned = Pick<
   Mitigation,
   'victim' | 'customerId' | 'serviceId' | 'match' | 'ports' | 'excludedPorts' | 'action'
 >;
 
 /**
- * What becomes of an active mitigation that a reload does not withdraw, in words; empty when nothing does. `required`: whoever
- * is in no inventory is not protected.
+ * Describes how a reload changes an active mitigation that it does not withdraw; empty when nothing changes. `required`:
+ * victims outside the inventory are not protected.
  */
 export function consequences(
   mitigation: Owned,
@@ -190,10 +190,10 @@ export function consequences(
     owner === undefined ? [] : allowedFor(owner.allowedPorts, match.protocol),
   );
   const come = within(rangesLess(wanted ?? [], old ?? []), match.dstPorts);
-  if (come.length > 0) words.push(`polices ${portWords(come)}, allowed from then on`);
+  if (come.length > 0) words.push(`its rule polices ${portWords(come)}, which the inventory now allows`);
   const gone = within(rangesLess(old ?? [], wanted ?? []), sparedRanges(mitigation));
   if (gone.length > 0 && sparedRanges(mitigation).length > 0) {
-    words.push(`leaves ${portWords(gone)} alone, no longer allowed`);
+    words.push(`its rule excludes ${portWords(gone)}, which the inventory no longer allows`);
   }
   return words;
 }
@@ -206,8 +206,9 @@ function* moveWords(
 ): Iterable<string> {
   if (customerId !== customer) {
     if (customer === null) {
-      yield `belongs to no customer any more (${customerId} until now)`;
-      if (required) yield 'stays until it ends, and new reports are refused (guardrails.require_inventory)';
+      yield `no longer belongs to a customer (was ${customerId})`;
+      if (required)
+        yield 'its rule stays until it expires; new reports are refused (guardrails.require_inventory)';
     } else {
       yield `moves from ${customerId ?? 'no customer'} to ${customer}`;
     }
@@ -218,7 +219,7 @@ function* moveWords(
   }
 }
 
-/** Those of the ranges that a list of ranges holds; an empty list restricts nothing. */
+/** Intersects ranges with a list of ranges; an empty list restricts nothing. */
 function within(ranges: readonly Range[], list: readonly Range[]): readonly Range[] {
   return list.length === 0 ? ranges : rangesLess(ranges, rangesLess([[0, 65535]], list));
 }

@@ -1,4 +1,4 @@
-/** A mitigation of the API in the words of the core, as far as a policy judges it. */
+/** Reads a mitigation from an API answer, as far as a policy judges it. */
 import type { Match, Mitigation, Range } from '../core/types.ts';
 import { list, number, record, text } from './answer.ts';
 import type { Fields } from './answer.ts';
@@ -9,7 +9,7 @@ export type JudgedMitigation = Pick<
   'victim' | 'customerId' | 'serviceId' | 'match' | 'ports' | 'excludedPorts' | 'action' | 'dryRun'
 >;
 
-/** CliError when the daemon does not say what the rule matches: nothing could be foretold then. */
+/** Throws CliError when the daemon does not report the match of the rule, which is needed for a preview. */
 export function readMitigation(shown: Fields): JudgedMitigation {
   return {
     victim: text(shown.victim_ip),
@@ -35,7 +35,7 @@ function readMatch(value: unknown): Match {
   if (typeof shown.dst_prefix !== 'string') {
     throw new CliError(
       Exit.Other,
-      'the daemon does not say what its rules match: its version is older than this command; upgrade and restart it',
+      'the daemon does not report the match of its rules: it is older than this command; upgrade and restart it',
     );
   }
   const tcpFlags = number(shown.tcp_flags);

@@ -13,7 +13,7 @@ interface Assets {
 
 /** Filled first, then sealed, then asked. */
 export class OwnerIndex {
-  /** Each owner beside its prefix, so that a look-up ends at it. */
+  /** The values are the owners themselves, which saves look-ups a step. */
   readonly #prefixes = new PrefixTrie<PrefixOwnership>();
   readonly #assets = new PrefixTrie<Assets>();
 

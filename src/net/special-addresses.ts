@@ -1,4 +1,4 @@
-/** The addresses that are not ordinary unicast addresses of the Internet, in one list for everybody who must tell. Pure. */
+/** The one list of special-purpose addresses: everything except ordinary unicast addresses of the Internet. Pure. */
 import { covers, hostPrefix, makePrefix, overlaps, type Prefix, parsePrefix } from './prefix.ts';
 
 /** A range of the IANA special-purpose registries (RFC 6890 and its updates), or one that RFC 4291 or 5771 sets apart. */

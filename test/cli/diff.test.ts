@@ -183,7 +183,7 @@ test('what of the inventory comes, goes or moves is said, and what that means fo
     changed.map((one: { victim_ip: string; why: string }) => [one.victim_ip, one.why]),
     [
       ['203.0.113.78', 'moves from acme to bob'],
-      ['203.0.113.77', 'moves from acme to bob; polices port 4444, allowed from then on'],
+      ['203.0.113.77', 'moves from acme to bob; its rule polices port 4444, which the inventory now allows'],
     ],
   );
   const shown = await text();
@@ -210,7 +210,7 @@ test('a victim who leaves the inventory, and a prefix that moves, are said', asy
     [
       [
         '203.0.113.78',
-        'belongs to no customer any more (acme until now); stays until it ends, and new reports are refused (guardrails.require_inventory)',
+        'no longer belongs to a customer (was acme); its rule stays until it expires; new reports are refused (guardrails.require_inventory)',
       ],
     ],
   );

@@ -108,8 +108,8 @@ describe('an active mitigation', () => {
 
   test('polices a port that becomes allowed, and leaves alone one that no longer is', () => {
     assert.deepEqual(after(acme(service(53)), acme(service('443-444'))), [
-      'polices ports 443-444, allowed from then on',
-      'leaves port 53 alone, no longer allowed',
+      'its rule polices ports 443-444, which the inventory now allows',
+      'its rule excludes port 53, which the inventory no longer allows',
     ]);
   });
 

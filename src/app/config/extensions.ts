@@ -1,10 +1,10 @@
-/** Keys that begin with `x-`: the reader's own, as Compose files have them, often the home of an anchor. They are left out. */
+/** Removes keys that begin with `x-`. As in Compose files, they belong to the user and often hold anchors. */
 import type { z } from 'zod';
 import type { SchemaNode } from './explain.ts';
 import { describeSchema } from './explain.ts';
 import type { YamlSource } from './yaml.ts';
 
-/** The file without its `x-` keys, at the top and inside of sections. Names that somebody else chose (`http.auth.roles`) stay. */
+/** Returns the file without `x-` keys, at the top and inside sections. User-chosen names (`http.auth.roles`) stay. */
 export function withoutExtensions(source: YamlSource, schema: z.ZodType): YamlSource {
   return { ...source, value: strip(source.value, [describeSchema(schema)]) };
 }

@@ -1,6 +1,6 @@
 /** The neighbors of a GoBGP configuration in TOML, as far as users of upstream prefixd need it. Pure. */
 
-/** Whether there is a password is told; the password never is. */
+/** The password itself is never read out. */
 export interface GobgpNeighbor {
   readonly address: string;
   readonly asn: number | null;
@@ -22,7 +22,7 @@ export function gobgpNeighbors(toml: string): readonly GobgpNeighbor[] {
   });
 }
 
-/** Without what is behind a `#`, except in quotes. */
+/** Removes comments (`#` outside quotes). */
 function withoutComments(toml: string): string {
   return toml.replaceAll(/("[^"\n]*"|'[^'\n]*')|#.*$/gm, (_, text: string | undefined) => text ?? '');
 }

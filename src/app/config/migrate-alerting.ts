@@ -1,6 +1,6 @@
 /**
- * Turns the alerting of upstream prefixd (Rust, lance0/prefixd: `alerting.yaml`, or a section of prefixd.yaml) into ours. Pure.
- * Upstream keeps addresses, keys and headers in the file; here a file only names variables, so none of them is carried over.
+ * Converts the alerting of upstream prefixd (Rust, lance0/prefixd: `alerting.yaml`, or a section of prefixd.yaml). Pure.
+ * Upstream keeps URLs, keys and headers in the file. Here the file names environment variables, so no value is copied.
  */
 import type { Note, Section } from './migrate-notes.ts';
 import { isSection } from './migrate-notes.ts';
@@ -17,7 +17,7 @@ const EVENTS: ReadonlyMap<string, string> = new Map([
 
 const PAGERDUTY_EVENTS = 'https://events.pagerduty.com/v2/enqueue';
 
-/** What a destination is made of: keys of upstream that hold a secret, and the key of ours that names its variable. */
+/** Supported types: the upstream keys that hold a secret, and our keys that name a variable instead. */
 const KINDS: Readonly<Record<string, readonly (readonly [secret: string, key: string, word: string])[]>> = {
   slack: [['webhook_url', 'webhook_url_env', 'URL']],
   pagerduty: [['routing_key', 'routing_key_env', 'KEY']],
@@ -27,7 +27,7 @@ const KINDS: Readonly<Record<string, readonly (readonly [secret: string, key: st
   ],
 };
 
-/** Keys that a destination of ours has anyway. */
+/** Keys of our own destinations, kept as they are. */
 const OURS = new Set(['type', 'webhook_url_env', 'routing_key_env', 'url_env', 'secret_env']);
 
 export function migrateAlerting(upstream: Section, note: Note): Section {
@@ -110,7 +110,7 @@ function migrateDestination(
   return [destination];
 }
 
-/** Upstream takes no events for all of them; here some are chosen by default. */
+/** An empty list means all events to upstream; here it would mean the default ones. */
 function migrateEvents(value: unknown, needed: boolean, note: Note): readonly string[] | undefined {
   const given = Array.isArray(value) ? value.map(String) : [];
   if (given.length === 0) {

@@ -1,11 +1,11 @@
-/** What a migration says of the keys that do not stay as they are. */
+/** The report of a migration: one change for each key that does not stay as it is. */
 
 /** Data in the words of a file. */
 export type Section = Readonly<Record<string, unknown>>;
 
 /**
- * What became of a key. `todo`: nothing could be made of it, or not all, so that a person has to; `unknown`: neither upstream nor
- * this prefixd has it, and it is not carried over.
+ * A change of one key. `todo`: a person has to complete it; `unknown`: neither upstream nor this prefixd has the key, and it
+ * is not carried over.
  */
 export interface Change {
   /** Dotted path in upstream's file; for what is new, in ours. */

@@ -1,4 +1,4 @@
-/** Keeps out of migrated settings what is not known to be harmless: unknown keys, and values that may be secrets. Pure. */
+/** Removes unknown keys and possible secrets from migrated settings. Pure. */
 import type { SchemaNode } from './explain.ts';
 import { describeSchema } from './explain.ts';
 import type { Note, Section } from './migrate-notes.ts';
@@ -7,7 +7,7 @@ import type { Path } from './problem.ts';
 import { dotted } from './problem.ts';
 import { settingsSchema } from './schema.ts';
 
-/** A name as variables mostly have it: anything else where one belongs may be the secret itself. */
+/** The usual form of a variable's name. Any other text in its place may be the secret itself. */
 const VARIABLE = /^[A-Z][A-Z0-9_]*$/;
 
 /** `https://user:password@host` */

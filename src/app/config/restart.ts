@@ -1,16 +1,16 @@
-/** What only a start can change: one list, for a reload and for whoever asks beforehand what a reload would do. Pure. */
+/** Lists the settings that take effect at the next start only; used by reload and by `check --diff`. Pure. */
 
-/** Settings as `LoadedConfig.shown` has them: in the words of prefixd.yaml, defaults filled in. */
+/** Settings in the form of `LoadedConfig.shown`: keys of prefixd.yaml, defaults filled in. */
 export type ShownSettings = Readonly<Record<string, unknown>>;
 
 interface StartSetting {
-  /** Dotted path in prefixd.yaml; the whole of it stays as it is until the next start. */
+  /** Dotted path in prefixd.yaml; everything below it keeps its value until the next start. */
   readonly path: string;
   /** Absent: any difference. */
   readonly needsStart?: (running: ShownSettings, next: ShownSettings) => boolean;
 }
 
-/** An open socket asks clients for certificates, or it does not. */
+/** Whether a listener asks clients for certificates is decided when it is opened. */
 const asksForCertificates = (settings: ShownSettings): boolean =>
   settingAt(settings, 'http.tls.ca_path') !== undefined;
 const hasTls = (settings: ShownSettings): boolean => settingAt(settings, 'http.tls') !== undefined;
@@ -18,8 +18,8 @@ const hasTls = (settings: ShownSettings): boolean => settingAt(settings, 'http.t
 const AT_START: readonly StartSetting[] = [
   {
     path: 'http.auth',
-    // Who may call belongs to where the API listens: what is right for loopback would open another address to everybody,
-    // and nobody could prove to be anybody where certificates are not asked for.
+    // Authentication belongs to the listener: mode none is safe on loopback only, and mode mtls locks everybody out of a
+    // listener that does not ask for certificates.
     needsStart: (running, next) => {
       if (!differs(settingAt(running, 'http.auth'), settingAt(next, 'http.auth'))) return false;
       const mode = settingAt(next, 'http.auth.mode');
@@ -30,7 +30,7 @@ const AT_START: readonly StartSetting[] = [
   { path: 'http.listen' },
   {
     path: 'http.tls',
-    // Other certificates are for new connections; TLS itself is not.
+    // Replaced certificates apply to new connections; turning TLS on or off does not.
     needsStart: (running, next) =>
       hasTls(running) !== hasTls(next) || asksForCertificates(running) !== asksForCertificates(next),
   },
@@ -43,7 +43,7 @@ const AT_START: readonly StartSetting[] = [
   { path: 'bgp.listen' },
 ];
 
-/** Paths of settings that differ and take effect at the next start only. */
+/** Returns the paths of settings that differ and take effect at the next start only. */
 export function pathsForRestart(running: ShownSettings, next: ShownSettings): readonly string[] {
   return AT_START.filter(
     ({ path, needsStart }) =>
@@ -51,7 +51,7 @@ export function pathsForRestart(running: ShownSettings, next: ShownSettings): re
   ).map(({ path }) => path);
 }
 
-/** The settings with those of another at these paths; what is absent there is absent then. */
+/** Replaces the settings at these paths with those of another; a setting that is absent there is removed. */
 export function withSettingsOf(
   settings: ShownSettings,
   other: ShownSettings,

@@ -12,13 +12,13 @@ interface Plain {
 /** Text that says nothing. */
 const NOTHING: Plain = { value: undefined, size: 1 };
 
-/** How many values aliases may add: as many as these for each that is written, and some to begin with. */
+/** Limits how many values aliases may add: a fixed number, and some for each value that is written. */
 const ADDED = { atFirst: 250_000, each: 20 } as const;
 
 /**
- * The data of a document; a key without a value is left out. Where a section is written twice, both count, so that whatever
- * is wrong in either is found. `tooLarge` is the place of aliases that multiply each other beyond all measure
- * ("billion laughs"); there is no value then.
+ * Converts a document to plain data; a key without a value is left out. Of a duplicate section both are read, so that the
+ * problems of both are found. `tooLarge` is the offset of nested aliases that multiply each other ("billion laughs");
+ * then there is no value.
  */
 export function plainOf(tree: YamlTree): { readonly value: unknown; readonly tooLarge: number | undefined } {
   const reader = new PlainReader(tree, tree.size * (1 + ADDED.each) + ADDED.atFirst);
@@ -28,7 +28,7 @@ export function plainOf(tree: YamlTree): { readonly value: unknown; readonly too
     : { value: undefined, tooLarge: reader.tooLarge };
 }
 
-/** What aliases share is converted once and shared by the data as well, so that size is only ever counted. */
+/** Converts each anchored node once and shares the result, so that expansion is counted and never carried out. */
 class PlainReader {
   readonly #tree: YamlTree;
   readonly #most: number;

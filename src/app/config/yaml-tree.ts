@@ -1,15 +1,15 @@
-/** A parsed YAML document as its reader means it: aliases resolved, merge keys applied, and what is wrong with either. */
+/** A parsed YAML document with aliases resolved and merge keys applied, and the problems found on the way. */
 import type { Document, Node, Pair, Scalar, YAMLMap } from 'yaml';
 import { isAlias, isMap, isScalar, isSeq } from 'yaml';
 import type { Path } from './problem.ts';
 
-/** A key of a section and what is written for it; null: nothing is. */
+/** A key of a section and its value; null: no value is written. */
 export interface Entry {
   readonly key: Scalar;
   readonly value: Node | null;
 }
 
-/** Something wrong with the text itself. `fatal`: what was meant can only be guessed, so that nothing else should be said of it. */
+/** A problem of the text itself. `fatal`: the content can only be guessed, so it must not be judged any further. */
 export interface TreeProblem {
   readonly offset: number;
   readonly path: Path;
@@ -22,7 +22,7 @@ export interface TreeProblem {
 export class YamlTree {
   readonly root: Node | undefined;
   readonly problems: readonly TreeProblem[];
-  /** Nodes as they are written, aliases not followed. */
+  /** Number of nodes in the text, aliases not followed. */
   readonly size: number;
   readonly #targets: ReadonlyMap<Node, Node>;
   readonly #entries = new Map<YAMLMap, ReadonlyMap<string, readonly Entry[]>>();
@@ -36,7 +36,7 @@ export class YamlTree {
     this.size = walk.size;
   }
 
-  /** What an alias stands for; any other node itself. */
+  /** Follows an alias to its content; returns any other node as it is. */
   resolve(node: Node | null | undefined): Node | undefined {
     let here = node ?? undefined;
     // An alias cannot have an anchor, so that one step would do; nobody promises it of the parser.
@@ -79,7 +79,7 @@ export class YamlTree {
   }
 }
 
-/** Goes through a document once, in its order, which decides what an alias stands for. */
+/** Walks a document once, in order: an alias refers to the last anchor of its name before it. */
 class Walk {
   readonly targets = new Map<Node, Node>();
   readonly problems: TreeProblem[] = [];
@@ -163,7 +163,7 @@ class Walk {
       this.#report(
         node,
         path,
-        `the alias *${name} is inside of what it stands for`,
+        `the alias *${name} refers to a section that contains it`,
         'write out what was meant',
         true,
       );
@@ -195,7 +195,7 @@ function identity(key: Scalar): string {
   return isMergeKey(key) ? 'merge' : `key ${keyText(key)}`;
 }
 
-/** A key as it is written: YAML reads `010` as a number, and nobody means a number by a name. */
+/** The text of a key: YAML reads a plain `010` as a number, but a name is text. */
 export function keyText(key: Scalar): string {
   return writtenOf(key) ?? String(key.value);
 }

@@ -20,7 +20,7 @@ export interface YamlSource {
   /** Plain data, with aliases and merge keys (`<<`) in effect. A key without a value is left out: it means its default. */
   readonly value: unknown;
   readonly problems: readonly ConfigProblem[];
-  /** False when the problems leave open what was meant, so that more findings would only mislead. */
+  /** False when the problems make the content uncertain, so that further findings would mislead. */
   readonly readable: boolean;
   /** Where the value at `path` is written, or its key; where there is none, the nearest thing above it. */
   place(path: Path, what: 'key' | 'value'): Place;
@@ -85,7 +85,7 @@ function parse(file: string, text: string): YamlSource {
     problem(
       tooLarge,
       [],
-      'this alias stands for too much: aliases within aliases multiply each other',
+      'this alias expands too far: nested aliases multiply each other',
       'write the values out in place of aliases',
     );
   }
@@ -105,8 +105,8 @@ function parse(file: string, text: string): YamlSource {
 }
 
 /**
- * The deepest node along the path that exists; the last step may ask for the key in place of the value. What merge keys
- * bring is found where it is written. Of a key that is there twice, the last that has what is asked for counts.
+ * Finds the deepest node along the path; the last step may ask for the key instead of the value. Merged content is found
+ * where it is written. Of a duplicate key, the last one that contains the rest of the path counts.
  */
 function find(tree: YamlTree, path: Path, what: 'key' | 'value'): Node | undefined {
   let nodes: readonly Node[] = tree.root === undefined ? [] : [tree.resolve(tree.root) ?? tree.root];
@@ -116,7 +116,7 @@ function find(tree: YamlTree, path: Path, what: 'key' | 'value'): Node | undefin
     const found = below.at(-1);
     if (found === undefined) return nodes.at(-1);
     if (last) return what === 'key' ? (found.key ?? found.value ?? undefined) : (found.value ?? found.key);
-    // An alias stands where it is written, its content elsewhere; what is asked for last is the former.
+    // The last step is the alias where it is written; steps before it follow the alias to its content.
     nodes = below.flatMap(({ key, value }) => tree.resolve(value) ?? key ?? []);
   }
   return nodes.at(-1);

@@ -117,8 +117,10 @@ test('a merge key of anything but a section, and an alias without an anchor, are
   assert.deepEqual(said('a: 1\nb: *later\nc: &later 2\n'), [
     '2:4 no anchor &later comes before the alias *later',
   ]);
-  assert.deepEqual(said('a: &a\n  b: [*a]\n'), ['2:7 the alias *a is inside of what it stands for']);
-  assert.deepEqual(said('a: &a\n  <<: *a\n  b: 1\n'), ['2:7 the alias *a is inside of what it stands for']);
+  assert.deepEqual(said('a: &a\n  b: [*a]\n'), ['2:7 the alias *a refers to a section that contains it']);
+  assert.deepEqual(said('a: &a\n  <<: *a\n  b: 1\n'), [
+    '2:7 the alias *a refers to a section that contains it',
+  ]);
 });
 
 test('an anchor may be used as often as there are customers', () => {
