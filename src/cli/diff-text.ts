@@ -9,11 +9,12 @@ import { paint, printable, table } from './render.ts';
 const MOST_LINES = 20;
 
 export function diffText(context: Context, diff: ReloadDiff): string {
-  const { live, withdrawn, changed } = diff;
+  const { live, withdrawn, asks, changed } = diff;
   const lines: string[] = [];
   if (withdrawn.length > 0) {
     const head = `Mitigations that a reload would withdraw (${withdrawn.length} of ${live}):`;
     lines.push(paint(head, 'red', context), affectedTable(withdrawn, context));
+    if (asks) lines.push('These are so many that prefixd reload asks first, unless it is called with --yes.');
   }
   if (changed.length > 0) {
     const head = `Mitigations that stay and change (${changed.length} of ${live}):`;

@@ -2,6 +2,7 @@
 import { inventorySchema } from '../app/config/inventory-schema.ts';
 import { differs, pathsForRestart, settingAt, withSettingsOf } from '../app/config/restart.ts';
 import type { LoadedConfig } from '../app/config/types.ts';
+import { askBeforeEnding } from '../core/confirm.ts';
 import { endedByPolicy } from '../core/decide-control.ts';
 import { buildInventory } from '../core/inventory.ts';
 import type { InventoryData } from '../core/inventory-data.ts';
@@ -16,6 +17,8 @@ export interface ReloadDiff {
   /** Number of active mitigations, and those of them that a reload would withdraw. */
   readonly live: number;
   readonly withdrawn: readonly Affected[];
+  /** True when these are so many that a reload asks first (core/confirm.ts). */
+  readonly asks: boolean;
   /** Active mitigations that stay and are affected by the new inventory. */
   readonly changed: readonly Affected[];
   readonly neighbors: readonly NeighborChange[];
@@ -103,7 +106,7 @@ function affected(
   mitigations: readonly Fields[],
   inventoryNow: InventoryData,
   { policy }: LoadedConfig,
-): Pick<ReloadDiff, 'withdrawn' | 'changed'> {
+): Pick<ReloadDiff, 'withdrawn' | 'asks' | 'changed'> {
   const { inventory: before } = buildInventory(inventoryNow);
   const withdrawn: Affected[] = [];
   const changed: Affected[] = [];
@@ -117,7 +120,9 @@ function affected(
     const words = consequences(mitigation, before, policy.inventory, policy.guardrails.requireInventory);
     if (words.length > 0) changed.push(affectedBy(shown, words.join('; ')));
   }
-  return { withdrawn, changed };
+  const victims = withdrawn.map(({ victim_ip: victim }) => ({ victim }));
+  const asks = askBeforeEnding('the reload', victims, mitigations.length) !== null;
+  return { withdrawn, asks, changed };
 }
 
 function affectedBy({ mitigation_id, victim_ip, rule }: Fields, why: string): Affected {

@@ -139,12 +139,15 @@ test('neighbors that come, go or change are told, and what only a start can chan
 });
 
 test('a dry run withdraws what is announced, and is said to', async (t) => {
-  const { daemon, write, diff } = await running(t);
+  const { daemon, write, diff, text } = await running(t);
   await write((settings) => `${settings}mode: dry-run\n`);
-  const { withdrawn } = await diff();
+  const { withdrawn, asks } = await diff();
   assert.equal(withdrawn.length, 2);
   assert.match(withdrawn[0].why, /mode: dry-run/);
-  await daemon.reload({ kind: 'operator', name: 'noc' });
+  assert.equal(asks, true);
+  assert.match(await text(), /^These are so many that prefixd reload asks first/m);
+  assert.equal((await daemon.reload({ kind: 'operator', name: 'noc' })).ok, false, 'it does ask');
+  await daemon.reload({ kind: 'operator', name: 'noc' }, true);
   assert.ok([...daemon.engine.state.mitigations.values()].every(({ ending, endedAt }) => ending ?? endedAt));
 });
 
