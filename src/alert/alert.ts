@@ -9,6 +9,14 @@ const QUIET = ['event.received', 'mitigation.ending', 'mitigation.released', 'mi
 
 type QuietFact = Extract<Fact, { type: (typeof QUIET)[number] }>;
 
+/** A neighbor that does not enforce a mitigation: it cannot, or it has no room. */
+export interface UnenforcedNeighbor {
+  readonly neighbor: string;
+  readonly state: 'unsupported' | 'over_budget';
+  /** In words. */
+  readonly why: string;
+}
+
 /** Where alerts go. `webhookUrl`, `routingKey` and `secret` are secrets. */
 export type AlertDestination =
   | { readonly type: 'slack'; readonly webhookUrl: string }
@@ -18,8 +26,8 @@ export type AlertDestination =
 
 export interface Alert {
   readonly event: AlertEvent;
-  /** Number of the fact. */
-  readonly seq: number;
+  /** Number of the fact; null for `mitigation.unenforced`, which is none. */
+  readonly seq: number | null;
   /** Milliseconds since the epoch. */
   readonly at: number;
   readonly pop: string;
@@ -36,6 +44,8 @@ export interface Alert {
   readonly resolves?: true;
   /** Of refusals by a quota: how many this alert is about. */
   readonly refused?: { readonly reports: number; readonly victims: number };
+  /** Of `mitigation.unenforced`. */
+  readonly neighbors?: readonly UnenforcedNeighbor[];
 }
 
 /** A request as a destination wants it. `body` is JSON. */
@@ -87,6 +97,23 @@ function isQuiet(fact: Fact): fact is QuietFact {
   return QUIET.some((type) => type === fact.type);
 }
 
+/** How many neighbors the summary names. */
+const NAMED = 4;
+
+/** The alert of a mitigation that is not enforced on these neighbors, at least one. */
+export function unenforcedAlert(
+  id: string,
+  mitigation: Mitigation | null,
+  neighbors: readonly UnenforcedNeighbor[],
+  at: number,
+  pop: string,
+): Alert {
+  const alert = aboutMitigation({ event: 'mitigation.unenforced', seq: null, at, pop }, mitigation, id);
+  const named = neighbors.slice(0, NAMED).map(({ neighbor, why }) => `${neighbor}: ${why}`);
+  const more = neighbors.length > NAMED ? ` and ${neighbors.length - NAMED} more neighbors` : '';
+  return { ...alert, summary: `${alert.summary}: ${named.join('; ')}${more}`, neighbors };
+}
+
 type Common = Pick<Alert, 'event' | 'seq' | 'at' | 'pop'>;
 
 const VERBS: Readonly<Partial<Record<AlertEvent, string>>> = {
@@ -97,6 +124,7 @@ const VERBS: Readonly<Partial<Record<AlertEvent, string>>> = {
   'mitigation.escalated': 'Mitigation escalated',
   'mitigation.withdrawn': 'Mitigation withdrawn',
   'mitigation.expired': 'Mitigation expired',
+  'mitigation.unenforced': 'Mitigation not enforced everywhere',
 };
 
 function aboutMitigation(common: Common, mitigation: Mitigation | null, id: string): Alert {

@@ -1,7 +1,14 @@
 /** Follows the facts and tells each destination of those that the configuration names. Nothing here is waited for. */
 import type { Fact, RecordedFact } from '../core/facts.ts';
 import type { Mitigation } from '../core/types.ts';
-import { type Alert, type AlertDestination, type AlertRequest, alertOf } from './alert.ts';
+import {
+  type Alert,
+  type AlertDestination,
+  type AlertRequest,
+  alertOf,
+  type UnenforcedNeighbor,
+  unenforcedAlert,
+} from './alert.ts';
 import type { AlertEvent } from './events.ts';
 import {
   type AlertTimers,
@@ -95,6 +102,14 @@ export class AlertDispatcher {
       if (alert.resolves === true && this.#options.destinations[i]?.type !== 'pagerduty') continue;
       queue.add(alert);
     }
+  }
+
+  /** For a mitigation that is not enforced on these neighbors, seen at `at` (ms). Never throws, never waits. */
+  unenforced(id: string, neighbors: readonly UnenforcedNeighbor[], at: number): void {
+    if (!this.#events.has('mitigation.unenforced')) return;
+    const { pop, find } = this.#options;
+    const alert = unenforcedAlert(id, find(id) ?? null, neighbors, at, pop);
+    this.#tell(alert);
   }
 
   /** Tries for at most `graceMs` to deliver what waits; what is left is reported as dropped. */

@@ -9,6 +9,7 @@ export const ALERT_EVENTS = [
   'mitigation.escalated',
   'mitigation.withdrawn',
   'mitigation.expired',
+  'mitigation.unenforced',
   'safelist.added',
   'safelist.removed',
   'control.paused',

@@ -25,8 +25,10 @@ export function pagerdutyRequest(alert: Alert, routingKey: string, base = PAGERD
   const summary = alert.summary.slice(0, SUMMARY_LENGTH);
   const timestamp = timeText(alert.at);
   const source = `prefixd ${alert.pop}`;
-  const details =
-    alert.mitigation === null ? { subject: alert.subject } : decidedMitigationView(alert.mitigation);
+  const details = {
+    ...(alert.mitigation === null ? { subject: alert.subject } : decidedMitigationView(alert.mitigation)),
+    ...(alert.neighbors === undefined ? {} : { neighbors: alert.neighbors }),
+  };
   if (CHANGES.has(alert.event)) {
     const payload = { summary, timestamp, source, custom_details: details };
     return {
@@ -57,8 +59,9 @@ export function pagerdutyRequest(alert: Alert, routingKey: string, base = PAGERD
   return { url, headers, body: JSON.stringify({ ...event, event_action: 'trigger', payload }) };
 }
 
-/** Dropping traffic is an error to look at; limiting it is a warning; what touches no router is information. */
+/** An attack that gets through and dropped traffic are errors to look at; limiting it is a warning; what touches no router is information. */
 function severityOf({ event, mitigation }: Alert): 'error' | 'warning' | 'info' {
+  if (event === 'mitigation.unenforced') return 'error';
   if (mitigation === null) return 'warning';
   if (mitigation.dryRun) return 'info';
   if (event === 'mitigation.rejected') return isUnprotected(mitigation.reason) ? 'warning' : 'info';

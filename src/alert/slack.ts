@@ -7,6 +7,7 @@ const MARKS: Readonly<Partial<Record<AlertEvent, string>>> = {
   'mitigation.created': ':shield:',
   'mitigation.escalated': ':rotating_light:',
   'mitigation.rejected': ':no_entry:',
+  'mitigation.unenforced': ':warning:',
   'mitigation.withdrawn': ':white_check_mark:',
   'mitigation.expired': ':white_check_mark:',
   'control.paused': ':double_vertical_bar:',

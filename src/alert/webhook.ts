@@ -6,7 +6,8 @@ import type { Alert, AlertRequest } from './alert.ts';
 
 /**
  * `X-Prefixd-Signature: sha256=<HMAC-SHA-256 of the body's octets, hex>` when there is a secret. `seq` is the same in
- * every attempt, so a receiver can tell a repetition; `time` lets it refuse what is too old.
+ * every attempt, so a receiver can tell a repetition (null where no fact is behind it: then `event`, `subject` and `time`
+ * do); `time` lets it refuse what is too old.
  */
 export function webhookRequest(alert: Alert, url: string, secret: string | null): AlertRequest {
   const body = JSON.stringify({
@@ -18,6 +19,7 @@ export function webhookRequest(alert: Alert, url: string, secret: string | null)
     subject: alert.subject,
     summary: alert.summary,
     ...(alert.refused === undefined ? {} : { refused: alert.refused }),
+    ...(alert.neighbors === undefined ? {} : { neighbors: alert.neighbors }),
     actor: alert.actor === null ? null : { kind: alert.actor.kind, name: alert.actor.name },
     mitigation: alert.mitigation === null ? null : decidedMitigationView(alert.mitigation),
   });

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Delivery } from '../alert/delivery-queue.ts';
 import { AlertDispatcher } from '../alert/dispatcher.ts';
 import { Refusals } from '../alert/refusals.ts';
+import type { Unenforced } from '../control/types.ts';
 import type { RecordedFact } from '../core/facts.ts';
 import type { StateView } from '../core/state.ts';
 import { realTimers } from './clock.ts';
@@ -31,6 +32,13 @@ export class AlertRelay {
   /** For durable facts, right after they were folded. */
   record(facts: readonly RecordedFact[]): void {
     this.#dispatcher.record(facts);
+  }
+
+  /** For mitigations that are not enforced on some neighbor, as seen at `at` (ms). */
+  unenforced(mitigations: readonly Unenforced[], at: number): void {
+    for (const { mitigationId, neighbors } of mitigations) {
+      this.#dispatcher.unenforced(mitigationId, neighbors, at);
+    }
   }
 
   /** New facts go by the new configuration; what waits goes by the old one. */

@@ -8,7 +8,8 @@ import { openEngine } from '../control/engine.ts';
 import { Reconciler } from '../control/loop.ts';
 import { MockAnnouncer } from '../control/mock-announcer.ts';
 import { viewOf } from '../control/rule-view.ts';
-import type { Log } from '../control/types.ts';
+import type { Log, ReconcilerView } from '../control/types.ts';
+import { UnenforcedWatch } from '../control/unenforced.ts';
 import type { BoundAddress, HttpServer, ReloadOutcome } from '../http/dependencies.ts';
 import { SYSTEM } from '../core/lifecycle.ts';
 import type { Actor } from '../core/types.ts';
@@ -20,7 +21,7 @@ import type { ConfigResult, LoadedConfig } from './config/types.ts';
 import { keepDisabled } from './disabled-peers.ts';
 import { Health } from './health.ts';
 import { Metrics } from './metrics.ts';
-import { narrateFacts, narrateSessions } from './narrate.ts';
+import { narrateFacts, narrateSessions, narrateUnenforced } from './narrate.ts';
 import { StartError } from './process.ts';
 import { Reloader, summarize } from './reload.ts';
 import { serveApi, serveScrapes } from './serve.ts';
@@ -69,19 +70,24 @@ async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
   const clock = steadyClock();
   const startedAt = clock();
   const announcer = makeAnnouncer(config, clock);
-  const health = new Health(announcer);
+  const health = new Health(announcer, () => later.view?.shortfalls() ?? []);
   // What parts that are made before them need nevertheless, once it is there.
-  const later: { audit: AuditLog | null; metrics: Metrics | null; server: HttpServer | null } = {
-    audit: null,
-    metrics: null,
-    server: null,
-  };
+  const later: {
+    audit: AuditLog | null;
+    metrics: Metrics | null;
+    server: HttpServer | null;
+    reconciler: Reconciler | null;
+    view: ReconcilerView | null;
+    watch: UnenforcedWatch | null;
+  } = { audit: null, metrics: null, server: null, reconciler: null, view: null, watch: null };
   const { engine, warnings } = await openEngine({
     store: new Journal({ folder: config.storage.path, clock }),
     policy: config.policy,
     clock,
     systemTime: Date.now,
     newId: randomUUID,
+    room: (neighbor, rateBps) =>
+      later.reconciler?.fleet.roomOn(neighbor, rateBps) ?? Number.POSITIVE_INFINITY,
     snapshotEvery: SNAPSHOT_EVERY,
     onReplay: async (restored) => {
       // Not before the journal is ours: the log lies beside it, and its unfinished end is cut off.
@@ -117,8 +123,11 @@ async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
     timers: realTimers,
     intervalMs: config.reconciliationIntervalSeconds * 1000,
     log,
+    onCompared: () => later.watch?.soon(),
   });
+  later.reconciler = reconciler;
   const view = viewOf(reconciler, engine, announcer);
+  later.view = view;
   engine.follow(narrateFacts(logger, engine.state, view.ruleText));
   announcer.subscribe(narrateSessions(logger));
   const audit = followed(later.audit, engine, logger);
@@ -142,6 +151,18 @@ async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
   });
   undo.unshift(() => alerts.close(0));
   engine.follow((facts) => alerts.record(facts));
+  const watch = new UnenforcedWatch({
+    lacking: () => reconciler.lacking(),
+    timers: realTimers,
+    onUnenforced: (mitigations) => {
+      narrateUnenforced(logger, mitigations);
+      alerts.unenforced(mitigations, clock());
+    },
+  });
+  later.watch = watch;
+  undo.unshift(async () => watch.stop());
+  engine.follow(() => watch.soon());
+  announcer.subscribe({ onEstablished: () => watch.soon() });
   const reloader = new Reloader({ config, engine, announcer, reconciler, logger, load: options.load });
   reloader.onAdopted(async (adopted) => alerts.adopt(adopted));
   await recordPolicy(engine, config, logger);
@@ -191,6 +212,7 @@ async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
       const { preserveAnnouncements, drainTimeoutSeconds } = reloader.config.shutdown;
       await http.server.close((drainTimeoutSeconds * 1000) / 2);
       scrapes?.close();
+      watch.stop();
       await reconciler.stop();
       await announcer.stop({ preserve: preserveAnnouncements, communication: 'prefixd is stopping' });
       await engine.close();

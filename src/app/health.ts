@@ -1,13 +1,20 @@
 /** What is wrong right now, in words for whoever is on call. Asked, not pushed: nothing here keeps state but the store's last word. */
 import type { Announcer } from '../control/announcer.ts';
+import type { Shortfall } from '../control/types.ts';
+
+/** Lines about rules that neighbors lack; one for each neighbor and reason. */
+const MAX_LINES = 10;
 
 export class Health {
   readonly #announcer: Announcer;
+  readonly #shortfalls: () => readonly Shortfall[];
   #store: string | null = null;
   #snapshot: string | null = null;
 
-  constructor(announcer: Announcer) {
+  /** `shortfalls`: what is not enforced where; asked at each question. */
+  constructor(announcer: Announcer, shortfalls: () => readonly Shortfall[]) {
     this.#announcer = announcer;
+    this.#shortfalls = shortfalls;
   }
 
   /** The store wrote again. */
@@ -31,8 +38,24 @@ export class Health {
       .peers()
       .filter((peer) => peer.enabled && peer.state !== 'established')
       .map((peer) => `${peer.name} is ${peer.state}${peer.lastError === null ? '' : `: ${peer.lastError}`}`);
-    return [this.#store, this.#snapshot].filter((one) => one !== null).concat(sessions);
+    return [
+      ...[this.#store, this.#snapshot].filter((one) => one !== null),
+      ...sessions,
+      ...shortfallLines(this.#shortfalls()),
+    ];
   }
+}
+
+function shortfallLines(shortfalls: readonly Shortfall[]): readonly string[] {
+  const lines = shortfalls.slice(0, MAX_LINES).map(({ neighbor, state, why, count }) => {
+    const mitigations = count === 1 ? '1 active mitigation' : `${count} active mitigations`;
+    const lack = state === 'over_budget' ? 'has no room for' : 'cannot enforce';
+    return `${neighbor} ${lack} ${mitigations}: ${why}`;
+  });
+  const more = shortfalls.length - lines.length;
+  if (more > 0)
+    lines.push(`and ${more} more neighbors or reasons; prefixd mitigations get shows them for one`);
+  return lines;
 }
 
 function words(error: unknown): string {

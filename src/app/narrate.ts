@@ -1,6 +1,7 @@
 /** Facts and session changes as log lines: one for each, with what an operator needs to act. */
 import type { Logger } from 'pino';
 import type { SpeakerListener } from '../bgp/speaker/types.ts';
+import type { Unenforced } from '../control/types.ts';
 import type { RecordedFact } from '../core/facts.ts';
 import type { StateView } from '../core/state.ts';
 import type { EventRecord, Mitigation } from '../core/types.ts';
@@ -122,6 +123,13 @@ function fieldsOf(mitigation: Mitigation, ruleText: (id: string) => string): Rec
     expires_at: timeText(mitigation.expiresAt),
     ...(mitigation.dryRun ? { dry_run: true } : {}),
   };
+}
+
+/** Writes a line for each mitigation that is not enforced on some neighbor. */
+export function narrateUnenforced(log: Logger, mitigations: readonly Unenforced[]): void {
+  for (const { mitigationId, neighbors } of mitigations) {
+    log.warn({ mitigation_id: mitigationId, neighbors }, 'mitigation is not enforced on every neighbor');
+  }
 }
 
 /** Writes a line for what the announcer has to say, session changes among it. */

@@ -48,16 +48,24 @@ function addMitigations(meter: Meter, { engine }: MetricsSources): void {
   meter.gauge('prefixd_journal_seq', 'Number of the newest fact', [], () => [[{}, engine.state.seq]]);
 }
 
-function addPeers(meter: Meter, { announcer }: MetricsSources): void {
+function addPeers(meter: Meter, { announcer, reconciler }: MetricsSources): void {
   const peers = () => announcer.peers();
   meter.gauge('prefixd_bgp_session_up', '1 while the session is established', ['peer'], () =>
     peers().map((peer) => [{ peer: peer.name }, peer.state === 'established' ? 1 : 0]),
   );
-  meter.gauge('prefixd_bgp_rules', 'Rules of a neighbor: sent, or waiting to be', ['peer', 'state'], () =>
-    peers().flatMap(({ name, rulesSent, rulesPending }) => [
-      [{ peer: name, state: 'sent' }, rulesSent] as const,
-      [{ peer: name, state: 'pending' }, rulesPending] as const,
-    ]),
+  meter.gauge(
+    'prefixd_bgp_rules',
+    'Rules of a neighbor: routes sent or pending, and mitigations that it cannot enforce or has no room for',
+    ['neighbor', 'state'],
+    () =>
+      reconciler
+        .ruleCounts()
+        .flatMap(({ neighbor, sent, pending, unsupported, overBudget }) => [
+          [{ neighbor, state: 'sent' }, sent] as const,
+          [{ neighbor, state: 'pending' }, pending] as const,
+          [{ neighbor, state: 'unsupported' }, unsupported] as const,
+          [{ neighbor, state: 'over_budget' }, overBudget] as const,
+        ]),
   );
   meter.total('prefixd_bgp_session_flaps_total', 'Times an established session was lost', ['peer'], () =>
     peers().map((peer) => [{ peer: peer.name }, peer.counters.flaps]),

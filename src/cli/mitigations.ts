@@ -61,6 +61,7 @@ export function registerMitigations(program: Command, contextFor: (command: Comm
     .description('mitigate by hand, through the same guardrails')
     .requiredOption('--action <action>', 'police or discard')
     .option('--rate <rate>', 'for police: 5mbps, 1.5gbps, or bits a second')
+    .option('--share-rate', 'for police: several rules may share the rate where one cannot say it all')
     .requiredOption('--ttl <seconds>', 'how long')
     .option('--protocol <protocol>', 'tcp, udp, icmp, ... or its number (default: any)')
     .option('--port <ports>', 'destination ports, separated by commas')
@@ -240,6 +241,7 @@ async function confirmAll(context: Context, client: ApiClient): Promise<void> {
 interface MitigateOptions {
   readonly action: string;
   readonly rate?: string;
+  readonly shareRate?: true;
   readonly ttl: string;
   readonly protocol?: string;
   readonly port?: string;
@@ -256,6 +258,7 @@ async function mitigate(context: Context, victim: string, options: MitigateOptio
       ...(options.port === undefined ? {} : { dst_ports: readPorts(options.port) }),
       action_type: options.action,
       ...(options.rate === undefined ? {} : { rate_bps: readRate(options.rate) }),
+      ...(options.shareRate === true ? { share_rate: true } : {}),
       ttl_seconds: Number(options.ttl),
       reason: options.reason,
     }),

@@ -55,7 +55,10 @@ export function deservesRule(mitigation: Mitigation, now: number): boolean {
   );
 }
 
-/** The stricter action wins, then the older mitigation, then the smaller id: the same answer in every order. */
+/**
+ * The stricter action wins, then the one whose rate may be shared, which more neighbors can enforce, then the older
+ * mitigation, then the smaller id: the same answer in every order.
+ */
 function strictest(state: StateView, key: MatchKey, now: number): Mitigation | undefined {
   let best: Mitigation | undefined;
   for (const id of state.withMatch(key)) {
@@ -69,6 +72,7 @@ function strictest(state: StateView, key: MatchKey, now: number): Mitigation | u
 function compareStrictness(a: Mitigation, b: Mitigation): number {
   const byRate = rateOf(a.action) - rateOf(b.action);
   if (byRate !== 0) return byRate;
+  if (a.action.shared !== b.action.shared) return a.action.shared === true ? -1 : 1;
   if (a.createdAt !== b.createdAt) return a.createdAt - b.createdAt;
   return a.id < b.id ? -1 : 1;
 }

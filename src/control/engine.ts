@@ -6,12 +6,14 @@
 import type { Answer, Command, Decision } from '../core/commands.ts';
 import { decide } from '../core/decide.ts';
 import type { RecordedFact } from '../core/facts.ts';
+import type { Room } from '../core/forecast.ts';
 import type { Policy } from '../core/policy.ts';
 import type { StateHandle, StateView } from '../core/state.ts';
 import { initialState, restoreState } from '../core/state.ts';
 import { Fifo } from '../net/fifo.ts';
 import type { Recovery, Store } from '../store/store.ts';
 import { StoreError } from '../store/store.ts';
+import { GroupRoom } from './group-room.ts';
 import type { EngineView, FactFollower } from './types.ts';
 
 /** How long a group may decide before it is written, so that hold timers are served in between (ms). */
@@ -27,6 +29,8 @@ export interface EngineOptions {
   /** The time as detectors know it, where `clock` does not follow when it is set; by default the same. */
   readonly systemTime?: () => number;
   readonly newId: () => string;
+  /** What the neighbors have room for; absent: not known. */
+  readonly room?: Room;
   /** A snapshot is written once this many facts have been appended since the last; 0 means never. */
   readonly snapshotEvery: number;
   /**
@@ -241,9 +245,17 @@ export class Engine implements EngineView {
   }
 
   #decideSlice(facts: RecordedFact[], answered: { readonly job: Job; readonly answer: Answer }[]): void {
-    const { clock, systemTime = clock, newId } = this.#options;
+    const { clock, systemTime = clock, newId, room: base } = this.#options;
     const now = clock();
-    const context = { now, systemTime: systemTime(), newId };
+    // In dry-run nothing takes room on a neighbor.
+    const known = base !== undefined && this.#policy.mode === 'enforced';
+    const room = known ? new GroupRoom(base) : undefined;
+    const context = {
+      now,
+      systemTime: systemTime(),
+      newId,
+      ...(room === undefined ? {} : { room: room.room }),
+    };
     const until = performance.now() + SLICE_MS;
     do {
       // It leaves the queue whatever comes of it: asked again, what failed would fail again, and nobody would get another turn.
@@ -267,6 +279,7 @@ export class Engine implements EngineView {
         const recorded: RecordedFact = { seq: this.#state.seq + 1, at: now, fact };
         facts.push(recorded);
         this.#state.apply(recorded);
+        room?.note(fact, this.#policy);
       }
     } while (performance.now() <= until);
   }

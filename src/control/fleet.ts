@@ -42,6 +42,11 @@ export class Fleet implements Iterable<Neighbor> {
     return this.get(name)?.table;
   }
 
+  /** How many routes a neighbor has left for a new rule with this rate (bits a second); Infinity for one that is not known. */
+  roomOn(name: string, rateBps: number): number {
+    return this.tableOf(name)?.roomFor(rateBps) ?? Number.POSITIVE_INFINITY;
+  }
+
   /** The mitigation on whose behalf a route should stand; undefined when none wants it. */
   ownerOf(name: string, key: RouteKey): string | undefined {
     return this.get(name)?.table.want(key)?.label;

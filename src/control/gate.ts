@@ -12,6 +12,8 @@ export class EgressGate {
   readonly #onRefused: (route: OutRoute, why: string) => void;
   #guard: EgressGuard;
   #verdicts = new WeakMap<OutRoute, { readonly why: string | null }>();
+  /** Routes that this guard refused; some may not be wanted any more. */
+  #held = new Map<OutRoute, string>();
   #refusals = 0;
 
   /** `onRefused` hears of each refused route once for each guard. */
@@ -29,6 +31,13 @@ export class EgressGate {
   refresh(policy: Policy, state: StateView): void {
     this.#guard = guardOf(policy, state);
     this.#verdicts = new WeakMap();
+    this.#held = new Map();
+  }
+
+  /** Routes that must not leave, each with the reason; those that `isWanted` denies are forgotten. */
+  held(isWanted: (route: OutRoute) => boolean): ReadonlyMap<OutRoute, string> {
+    for (const route of this.#held.keys()) if (!isWanted(route)) this.#held.delete(route);
+    return this.#held;
   }
 
   /** Why the route must not leave; null when it may. */
@@ -39,6 +48,7 @@ export class EgressGate {
     this.#verdicts.set(route, { why });
     if (why !== null) {
       this.#refusals++;
+      this.#held.set(route, why);
       this.#onRefused(route, why);
     }
     return why;

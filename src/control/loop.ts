@@ -5,7 +5,6 @@
  */
 import type { AdjRibOutView } from '../bgp/rib/adj-rib-out.ts';
 import type { OutRoute, RouteKey } from '../bgp/rib/route.ts';
-import { familyName } from '../bgp/wire/iana.ts';
 import type { RecordedFact } from '../core/facts.ts';
 import type { MatchKey } from '../core/state.ts';
 import type { Announcer } from './announcer.ts';
@@ -19,10 +18,11 @@ import type { Neighbor } from './neighbor.ts';
 import { carries, leave } from './neighbor.ts';
 import type { Claim } from './neighbor-table.ts';
 import { plan } from './plan.ts';
-import type { NeighborPolicy, Rendering } from './render.ts';
-import { render } from './render.ts';
+import type { NeighborPolicy } from './render.ts';
+import { safeRender } from './render.ts';
 import { type Occasion, Rounds } from './rounds.ts';
 import { Schedule } from './schedule.ts';
+import { heldBackWords, type Lack, lackingIn, unnegotiatedWords } from './shortfall.ts';
 import { Standing } from './standing.ts';
 import { TouchedMatches } from './touched.ts';
 import type { Log, Timers } from './types.ts';
@@ -48,6 +48,8 @@ export interface ReconcilerOptions {
   readonly intervalMs: number;
   /** For an operator; never throws. */
   readonly log: Log;
+  /** Called after each full run. Must not throw. */
+  readonly onCompared?: () => void;
 }
 
 export class Reconciler {
@@ -151,16 +153,18 @@ export class Reconciler {
     return this.#standing;
   }
 
+  /** What active mitigations lack on which neighbors. Costs as much as there is of it. */
+  lacking(): Iterable<Lack> {
+    return lackingIn(this.#fleet, this.#gate);
+  }
+
   /** Why this route is not on this neighbor although its table wants it: the egress check or the session's families. */
   whyHeldBack(peer: string, route: OutRoute): string | null {
     const neighbor = this.#fleet.get(peer);
     if (neighbor === undefined) return null;
     const why = this.#gate.verdict(route);
-    if (why !== null) return `held back by the egress check: ${why}`;
-    if (neighbor.families.length > 0 && !carries(neighbor, route)) {
-      return `the session did not negotiate ${familyName(route.family)}`;
-    }
-    return null;
+    if (why !== null) return heldBackWords(why);
+    return neighbor.families.length > 0 && !carries(neighbor, route) ? unnegotiatedWords(route) : null;
   }
 
   #onFacts(facts: readonly RecordedFact[]): void {
@@ -306,6 +310,7 @@ export class Reconciler {
     for (const neighbor of this.#fleet) changes += await this.#removeStrays(neighbor);
     this.#schedule.armExpiry();
     this.#endings.checkSoon();
+    this.#options.onCompared?.();
     return changes;
   }
 
@@ -355,14 +360,5 @@ export class Reconciler {
 }
 
 function sameRule(a: DesiredRule, b: DesiredRule): boolean {
-  return a.mitigationId === b.mitigationId && a.rateBps === b.rateBps;
-}
-
-/** A match that cannot be said must not take the reconciler down with it: it is shown as unsupported, with the reason. */
-function safeRender(rule: DesiredRule, policy: NeighborPolicy): Rendering {
-  try {
-    return render(rule, policy);
-  } catch (error) {
-    return { ok: false, why: error instanceof Error ? error.message : String(error) };
-  }
+  return a.mitigationId === b.mitigationId && a.rateBps === b.rateBps && a.action.shared === b.action.shared;
 }

@@ -14,12 +14,19 @@ export interface Claim {
   readonly rendering: Rendering;
 }
 
+/** With so much room nobody has to count: a rule that is split takes 64 routes at most (bgp/flowspec/split.ts). */
+const MOST_ROUTES_OF_A_RULE = 64;
+
 export class NeighborTable {
   readonly #maxRules: number;
   readonly #claims = new Map<MatchKey, Claim>();
   readonly #claimants = new Map<RouteKey, readonly Claim[]>();
+  /** Claims that the neighbor cannot be told, few as long as the core knows the neighbor. */
+  readonly #unsupported = new Set<MatchKey>();
   /** Claims that do not fit into the budget; empty as long as everything does. */
   #excess: ReadonlySet<MatchKey> = new Set();
+  /** Routes that the claims within the budget take; as many as there are while nothing is in excess. */
+  #admitted: number | null = null;
 
   /** `maxRules`: how many routes the neighbor may hold at most. */
   constructor(maxRules: number) {
@@ -54,8 +61,10 @@ export class NeighborTable {
       this.#release(route.key, before);
     }
     this.#claims.delete(key);
+    this.#unsupported.delete(key);
     if (claim === null) return;
     this.#claims.set(key, claim);
+    if (!claim.rendering.ok) this.#unsupported.add(key);
     for (const route of routesOf(claim)) {
       touched.add(route.key);
       this.#claimants.set(route.key, [...(this.#claimants.get(route.key) ?? []), claim]);
@@ -89,6 +98,32 @@ export class NeighborTable {
     return this.#maxRules;
   }
 
+  /** Keys of claims that the neighbor cannot be told. */
+  get unsupported(): ReadonlySet<MatchKey> {
+    return this.#unsupported;
+  }
+
+  /** Keys of claims that are left out because of the budget. */
+  get excess(): ReadonlySet<MatchKey> {
+    return this.#excess;
+  }
+
+  /** How many routes the neighbor should hold. */
+  get size(): number {
+    return this.#admitted ?? this.#claimants.size;
+  }
+
+  /** How many routes are left for a new rule with this rate (bits a second, 0: discard): only stricter or older ones are before it. */
+  roomFor(rateBps: number): number {
+    const left = this.#maxRules - this.#claimants.size;
+    if (left >= MOST_ROUTES_OF_A_RULE) return left;
+    let taken = 0;
+    for (const claim of this.#claims.values()) {
+      if (claim.rule.rateBps <= rateBps) taken += routesOf(claim).length;
+    }
+    return this.#maxRules - taken;
+  }
+
   matchKeys(): Iterable<MatchKey> {
     return this.#claims.keys();
   }
@@ -116,6 +151,7 @@ export class NeighborTable {
 
   #overBudget(): ReadonlySet<MatchKey> {
     const excess = new Set<MatchKey>();
+    this.#admitted = null;
     if (this.#claimants.size <= this.#maxRules) return excess;
     const admitted = new Set<RouteKey>();
     for (const claim of [...this.#claims.values()].sort(compareClaims)) {
@@ -124,6 +160,7 @@ export class NeighborTable {
       if (admitted.size + added.length > this.#maxRules) excess.add(claim.rule.matchKey);
       else for (const route of added) admitted.add(route.key);
     }
+    this.#admitted = admitted.size;
     return excess;
   }
 }

@@ -39,13 +39,18 @@ export function voiceOf(neighbor: NeighborPolicy): string {
 }
 
 /** Renders a rule for a neighbor; RangeError for a match that no FlowSpec can say. `maxRules` is not looked at here; it depends on the other rules. */
-export function render(rule: DesiredRule, neighbor: NeighborPolicy): Rendering {
+export function render(
+  rule: Pick<DesiredRule, 'match' | 'action' | 'mitigationId'>,
+  neighbor: NeighborPolicy,
+): Rendering {
   const match = toFlowSpec(rule.match);
   const family: Family = { afi: match.afi, safi: match.safi };
   if (!neighbor.families.some((offered) => sameFamily(offered, family))) {
     return { ok: false, why: `${familyName(family)} is not among the neighbor's families` };
   }
-  const said = renderForDialect(neighbor.dialect, match, toActions(rule.action));
+  const said = renderForDialect(neighbor.dialect, match, toActions(rule.action), {
+    shareRate: rule.action.shared === true,
+  });
   if (!said.ok) return said;
   const routes = said.rules.map(({ spec, actions }): OutRoute => {
     const nlri = encodeFlowSpec(spec);
@@ -60,6 +65,15 @@ export function render(rule: DesiredRule, neighbor: NeighborPolicy): Rendering {
     return { key: routeKey(family, nlri), family, nlri, attributes, label: rule.mitigationId, text };
   });
   return { ok: true, routes };
+}
+
+/** `render`, where a match that no FlowSpec can say is a reason like any other. */
+export function safeRender(...args: Parameters<typeof render>): Rendering {
+  try {
+    return render(...args);
+  } catch (error) {
+    return { ok: false, why: error instanceof Error ? error.message : String(error) };
+  }
 }
 
 /** How many kinds of attributes are remembered; there are as many as actions in the playbooks, for each voice. */

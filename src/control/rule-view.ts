@@ -5,8 +5,9 @@ import { matchKey } from '../core/state.ts';
 import { toHex } from '../net/bytes.ts';
 import type { Announcer } from './announcer.ts';
 import { toActions, toFlowSpec } from './desired.ts';
-import type { EngineView, NeighborRule, ReconcilerView } from './types.ts';
 import type { Reconciler } from './loop.ts';
+import { countRules, overBudgetWords, shortfallsOf } from './shortfall.ts';
+import type { EngineView, NeighborRule, ReconcilerView } from './types.ts';
 
 /** The reconciler as the rooms above see it. */
 export function viewOf(reconciler: Reconciler, engine: EngineView, announcer: Announcer): ReconcilerView {
@@ -14,6 +15,11 @@ export function viewOf(reconciler: Reconciler, engine: EngineView, announcer: An
     get stats() {
       return reconciler.stats;
     },
+    shortfalls: () => {
+      const enabled = new Set(announcer.peers().flatMap((peer) => (peer.enabled ? [peer.name] : [])));
+      return shortfallsOf(reconciler.lacking()).filter(({ neighbor }) => enabled.has(neighbor));
+    },
+    ruleCounts: () => countRules(announcer.peers(), reconciler.fleet, shortfallsOf(reconciler.lacking())),
     ownerOf: (peer, key) => reconciler.fleet.ownerOf(peer, key),
     rulesOf: (id) => {
       const mitigation = engine.state.mitigations.get(id);
@@ -45,11 +51,11 @@ function rulesOn(
   if (!claim.rendering.ok) {
     return [{ neighbor: peer, rule: '', nlriHex: '', state: 'unsupported', why: claim.rendering.why }];
   }
-  const overBudget = table.isExcess(key)
-    ? `max_rules (${table.maxRules}) is spent on stricter or older rules`
-    : null;
+  const isExcess = table.isExcess(key);
   return claim.rendering.routes.map((route) => {
-    const why = overBudget ?? reconciler.whyHeldBack(peer, route);
+    if (isExcess)
+      return { ...shown(peer, route), state: 'over_budget', why: overBudgetWords(table.maxRules) };
+    const why = reconciler.whyHeldBack(peer, route);
     if (why !== null) return { ...shown(peer, route), state: 'unsupported', why };
     const sent = reconciler.fleet.isUp(peer) && holds(announcer, peer, route);
     return { ...shown(peer, route), state: sent ? 'sent' : 'pending' };

@@ -42,9 +42,37 @@ export interface NeighborRule {
   readonly neighbor: string;
   readonly rule: string;
   readonly nlriHex: string;
-  /** `sent` is written to the session, not known to be installed; `pending` waits for the session or its turn. */
-  readonly state: 'sent' | 'pending' | 'unsupported';
+  /**
+   * `sent` is written to the session, not known to be installed; `pending` waits for the session or its turn;
+   * `over_budget` waits for room in the neighbor's max_rules.
+   */
+  readonly state: 'sent' | 'pending' | 'unsupported' | 'over_budget';
   readonly why?: string;
+}
+
+/** Why active mitigations are not enforced on a neighbor: one entry for each reason. */
+export interface Shortfall {
+  readonly neighbor: string;
+  readonly state: 'unsupported' | 'over_budget';
+  /** In words. */
+  readonly why: string;
+  /** How many mitigations. */
+  readonly count: number;
+}
+
+/** A neighbor's rules: routes that are sent or pending, and mitigations' rules that it does not get. */
+export interface RuleCounts {
+  readonly neighbor: string;
+  readonly sent: number;
+  readonly pending: number;
+  readonly unsupported: number;
+  readonly overBudget: number;
+}
+
+/** An active mitigation that is not enforced on some neighbors. */
+export interface Unenforced {
+  readonly mitigationId: string;
+  readonly neighbors: readonly Omit<Shortfall, 'count'>[];
 }
 
 /** What the reconciler lets others see. */
@@ -52,6 +80,10 @@ export interface ReconcilerView {
   rulesOf(mitigationId: string): readonly NeighborRule[];
   /** The mitigation's rule in operator notation, in the generic dialect when no neighbor is configured; empty for an unknown id. */
   ruleText(mitigationId: string): string;
+  /** What is not enforced where, and why; empty when every neighbor gets every rule. Costs as much as there is of it. */
+  shortfalls(): readonly Shortfall[];
+  /** Counts for each neighbor, at any number of rules cheap. */
+  ruleCounts(): readonly RuleCounts[];
   /** The mitigation on whose behalf a route stands; undefined when it only waits to be withdrawn. */
   ownerOf(peer: string, key: RouteKey): string | undefined;
   readonly stats: {

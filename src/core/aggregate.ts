@@ -11,12 +11,13 @@ import type { Inventory } from './inventory.ts';
 import { endingFacts, SYSTEM } from './lifecycle.ts';
 import type { PrefixOwnership } from './ownership.ts';
 import type { Policy } from './policy.ts';
+import { WAYS } from './playbook-data.ts';
 import { portSet } from './ports.ts';
 import { NO_REFINEMENT } from './refinement.ts';
-import { draftRule } from './rule.ts';
 import type { DecisionView } from './state-view.ts';
 import type { Detection, EventRecord, Hold, Mitigation } from './types.ts';
 import { NO_ALLOWED_PORTS, ownerOf } from './victim.ts';
+import { planWithin } from './ways.ts';
 
 /** A prefix whose hosts may be covered by one rule. */
 export interface Block {
@@ -171,10 +172,13 @@ export function narrowingFacts(
   }
   if (byHost.size === 0 || byHost.size >= policy.aggregation.hosts / 2) return [];
   if (byHost.size > roomFor(mitigation, state, policy)) return [];
-  const created = [...byHost].flatMap(([victim, holds]): readonly Fact[] => {
-    const own = hostMitigation(mitigation, victim, holds, context);
-    return own === undefined ? [] : [{ type: 'mitigation.created', mitigation: own }];
-  });
+  const created: Fact[] = [];
+  for (const [victim, holds] of byHost) {
+    const own = hostMitigation(mitigation, victim, holds, state, context);
+    // The rule for the prefix stays where a host would be left without one.
+    if (own === 'unenforceable') return [];
+    if (own !== undefined) created.push({ type: 'mitigation.created', mitigation: own });
+  }
   const words = byHost.size === 1 ? '1 host is' : `${byHost.size} hosts are`;
   const reason = `${words} left under attack in ${mitigation.victim}, each with a rule of its own`;
   return [...created, ...endingFacts(mitigation, { to: 'withdrawn', at: now, actor: SYSTEM, reason })];
@@ -193,26 +197,35 @@ function roomFor({ customerId, pop, dryRun }: Mitigation, state: DecisionView, {
   );
 }
 
-/** One host's share of a prefix rule: the same action and time, and the ports that the host itself allows spared. */
+/**
+ * One host's share of a prefix rule: the same action and time, and the ports that the host itself allows spared. Undefined
+ * when nothing of it may be filtered.
+ */
 function hostMitigation(
   mitigation: Mitigation,
   victim: string,
   holds: readonly Hold[],
+  state: DecisionView,
   { now, newId, policy }: DecideContext,
-): Mitigation | undefined {
+): Mitigation | 'unenforceable' | undefined {
   const owner = ownerOf(policy.inventory, victim);
-  const step = policy.playbooks.byName.get(mitigation.playbook ?? '')?.steps[mitigation.step];
-  const draft = draftRule({
+  const playbook = policy.playbooks.byName.get(mitigation.playbook ?? '');
+  const target = {
     victim,
     vector: mitigation.vector,
     protocol: mitigation.match.protocol,
     ports: mitigation.ports,
     allowedPorts: owner?.allowedPorts ?? NO_ALLOWED_PORTS,
-    refinement: step?.refinement ?? NO_REFINEMENT,
-    action: mitigation.action.type,
+  };
+  const { type, rateBps } = mitigation.action;
+  const refinement = playbook?.steps[mitigation.step]?.refinement ?? NO_REFINEMENT;
+  const plan = planWithin(target, { action: { type, rateBps }, refinement }, playbook?.ways ?? WAYS, {
+    policy,
+    state,
   });
-  if (draft.rule === null) return undefined;
-  const { match, ports, excludedPorts } = draft.rule;
+  if (plan.rule === null) return undefined;
+  if (plan.refusal !== null) return 'unenforceable';
+  const { match, ports, excludedPorts } = plan.rule;
   const { aggregated: _, ...rest } = mitigation;
   return {
     ...rest,
@@ -223,9 +236,10 @@ function hostMitigation(
     match,
     ports,
     excludedPorts,
+    action: plan.action,
     holds,
     createdAt: now,
     updatedAt: now,
-    why: [`takes the place of mitigation ${mitigation.id} for ${mitigation.victim}`, ...draft.why],
+    why: [`takes the place of mitigation ${mitigation.id} for ${mitigation.victim}`, ...plan.why],
   };
 }

@@ -1,5 +1,6 @@
 /** What can be asked of the decision core, and how it answers. */
 import type { Fact } from './facts.ts';
+import type { Room } from './forecast.ts';
 import type { Policy } from './policy.ts';
 import type {
   Actor,
@@ -108,6 +109,8 @@ export interface DecideContext {
    */
   readonly systemTime?: number;
   readonly policy: Policy;
+  /** What the neighbors have room for right now; absent: not known. Only what is said depends on it. */
+  readonly room?: Room;
   /** A new lower-case UUID at each call. */
   readonly newId: () => string;
 }

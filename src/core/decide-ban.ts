@@ -7,6 +7,7 @@ import { type Correlation, correlate, type Standing } from './correlate.ts';
 import { type EventCommand, eventDecision, type Outcome, pausedWords, untimely } from './event-answer.ts';
 import { changed } from './evolve.ts';
 import type { Fact } from './facts.ts';
+import { isEnforceable, predict, shortfallWords } from './forecast.ts';
 import { judgeOwner, judgePorts, judgeQuotas, judgeTarget, type Refusal } from './guardrails.ts';
 import {
   alertOf,
@@ -31,11 +32,12 @@ import { endingFacts, stepTtl } from './lifecycle.ts';
 import { type MitigationDraft, newMitigation, rejectedMitigation } from './new-mitigation.ts';
 import type { Playbook, Step } from './playbook.ts';
 import { BAN_MEMORY_MS } from './recent.ts';
-import { draftRule, hitsAllowedPort, type Rule, type RuleDraft } from './rule.ts';
+import { hitsAllowedPort, type Rule } from './rule.ts';
 import type { DecisionView } from './state-view.ts';
 import { traitsUnder } from './traits.ts';
-import type { Detection, Mitigation, TrafficTraits } from './types.ts';
+import type { Detection, Mitigation, MitigationAction, TrafficTraits } from './types.ts';
 import { mitigationsCovering, NO_ALLOWED_PORTS, ownerOf, ownerWords } from './victim.ts';
+import { type Plan, type PlanTarget, planRule, planWithin } from './ways.ts';
 import { actionWords, countWords, portWords } from './words.ts';
 
 /** Everything known about one event while it is decided. */
@@ -44,8 +46,9 @@ interface Case extends Continuation {
   readonly detection: Detection;
   readonly command: EventCommand;
   readonly playbook: Playbook;
-  /** The playbook's first. */
+  /** The playbook's first, or the first that some neighbor can enforce. */
   readonly step: Step;
+  readonly plan: Plan;
   readonly rule: Rule;
   /** Where the hosts of its prefix may be covered by one rule. */
   readonly block: Block | undefined;
@@ -119,12 +122,12 @@ function judge(
   }
 
   const grounds = [...choice.why, `step 1 of ${playbook.steps.length}: ${actionWords(step.action)}`];
-  const draft = draftFor(detection, detection.ports, owner, step);
-  why.push(...grounds.slice(choice.why.length), ...draft.why);
-  if (draft.rule === null) return { status: 'accepted_no_mitigation', why };
+  const plan = planRule(targetOf(detection, detection.ports, owner), playbook, 0, { policy, state });
+  const { rule } = plan;
+  why.push(...grounds.slice(choice.why.length), ...plan.why);
+  if (rule === null) return { status: 'accepted_no_mitigation', why };
 
   const profile = policy.profiles[profileName];
-  const { rule } = draft;
   const it: Case = {
     state,
     context,
@@ -135,7 +138,8 @@ function judge(
     owner,
     profile,
     playbook,
-    step,
+    step: playbook.steps[plan.index] ?? step,
+    plan,
     rule,
     block,
     grounds,
@@ -143,7 +147,7 @@ function judge(
   };
   const refusal =
     judgeTarget(state, policy, rule.match) ?? judgeOwner(policy, detection.victim, owner !== undefined);
-  if (refusal !== null) return refused(it, rule, refusal);
+  if (refusal !== null) return refused(it, plan, rule, refusal);
   return follow(it, correlate(standingFor(it), rule));
 }
 
@@ -155,22 +159,15 @@ function runOut(state: DecisionView, detection: Detection, now: number): readonl
     .flatMap((mitigation) => runOutFacts(mitigation, detection, now));
 }
 
-function draftFor(
-  detection: Detection,
-  ports: readonly number[],
-  owner: Ownership | undefined,
-  step: Step,
-): RuleDraft {
-  return draftRule({
+function targetOf(detection: Detection, ports: readonly number[], owner: Ownership | undefined): PlanTarget {
+  return {
     victim: detection.victim,
     vector: detection.vector,
     protocol: detection.protocol,
     ports,
     allowedPorts: owner?.allowedPorts ?? NO_ALLOWED_PORTS,
-    refinement: step.refinement,
     ...(detection.traits === undefined ? {} : { traits: detection.traits }),
-    action: step.action.type,
-  });
+  };
 }
 
 function withTraits({ traits: _, ...rest }: Detection, traits: TrafficTraits | undefined): Detection {
@@ -188,7 +185,7 @@ function standingFor(it: Case): readonly Standing[] {
   for (const mitigation of mitigationsCovering(state, detection.victim)) {
     if (mitigation.expiresAt <= now || mitigation.dryRun !== dryRun) continue;
     const isAround = mitigation.victim !== detection.victim;
-    const rule = ruleUnder(it, mitigation);
+    const { rule } = planUnder(it, mitigation);
     standing.push({
       mitigation,
       rule,
@@ -202,75 +199,110 @@ function standingFor(it: Case): readonly Standing[] {
   return standing;
 }
 
+/** A plan that has a rule. */
+type RulePlan = Plan & { readonly rule: Rule };
+
 /**
- * The rule this event would have under a mitigation: at the step that it is at, whose refinement may differ from the first
- * step's, and for the prefix that it covers.
+ * What this event would lead to under a mitigation: at the step that it is at, which may differ from the case's own, and
+ * for the prefix that it covers.
  */
-function ruleUnder(it: Case, mitigation: Mitigation): Rule {
-  const { detection, owner, context } = it;
-  const own = mitigation.playbook === it.playbook.name ? it.playbook.steps[mitigation.step] : undefined;
-  const step = own ?? it.step;
-  const traits = traitsUnder(detection.traits, mitigation.match, step.refinement);
-  if (mitigation.victim === detection.victim) {
-    if (step.refinement === it.step.refinement && traits === detection.traits) return it.rule;
-    return draftFor(withTraits(detection, traits), detection.ports, owner, step).rule ?? it.rule;
-  }
-  const around = withTraits({ ...detection, victim: mitigation.victim }, traits);
-  const ownerAround = ownerOf(context.policy.inventory, mitigation.victim);
-  return draftFor(around, detection.ports, ownerAround, step).rule ?? it.rule;
+function planUnder(it: Case, mitigation: Mitigation): RulePlan {
+  const { detection, owner, playbook, context, state } = it;
+  const own = { ...it.plan, rule: it.rule };
+  const isAround = mitigation.victim !== detection.victim;
+  const step = mitigation.playbook === playbook.name ? playbook.steps[mitigation.step] : undefined;
+  const refinement = (step ?? it.step).refinement;
+  const traits = traitsUnder(detection.traits, mitigation.match, refinement);
+  const sameStep = step === it.step || (step === undefined && sameForm(mitigation.action, own.action));
+  if (sameStep && !isAround && traits === detection.traits) return own;
+  const { type, rateBps } = mitigation.action;
+  const around = isAround ? ownerOf(context.policy.inventory, mitigation.victim) : owner;
+  const planned = planWithin(
+    targetOf(withTraits({ ...detection, victim: mitigation.victim }, traits), detection.ports, around),
+    step ?? { action: { type, rateBps }, refinement },
+    playbook.ways,
+    { policy: context.policy, state },
+  );
+  return planned.rule === null ? own : { ...planned, rule: planned.rule };
+}
+
+function sameForm(a: MitigationAction, b: MitigationAction): boolean {
+  return a.type === b.type && a.rateBps === b.rateBps && a.shared === b.shared;
 }
 
 function follow(it: Case, correlation: Correlation): Outcome {
   switch (correlation.kind) {
     case 'new':
-      return aggregated(it) ?? created(it, it.rule, [], []);
-    case 'covered':
-      return kept(it, correlation.by);
+      return aggregated(it) ?? created(it, it.plan, it.rule, [], []);
+    case 'covered': {
+      const mute = correlation.by.find((mitigation) => isMute(it, mitigation));
+      return mute === undefined ? kept(it, correlation.by) : widened(it, mute);
+    }
     case 'wider':
       return widened(it, correlation.than);
     case 'partial': {
       const keeping = correlation.overlapping.map((mitigation) => keepAlive(mitigation, it));
       const why = keeping.flatMap((one) => one.why);
       const facts = keeping.flatMap((one) => one.facts);
-      return created(it, newPart(it, correlation.newPorts), facts, why);
+      const part = newPart(it, correlation.newPorts);
+      return created(it, part, part.rule, facts, why);
     }
   }
 }
 
+/** True for a mitigation that no neighbor can enforce (any more), where this event's plan is one that some neighbor can. */
+function isMute(it: Case, mitigation: Mitigation): boolean {
+  const { policy } = it.context;
+  if (mitigation.playbook === null || mitigation.victim !== it.detection.victim) return false;
+  if (it.plan.refusal !== null) return false;
+  if (isEnforceable(predict(policy, mitigation.match, mitigation.action))) return false;
+  const { rule, action } = planUnder(it, mitigation);
+  return isEnforceable(predict(policy, rule.match, action));
+}
+
 /** The rule for those of the event's ports that no standing rule names. */
-function newPart(it: Case, newPorts: readonly number[] | null): Rule {
-  if (newPorts === null) return it.rule;
-  const { detection, owner, step } = it;
-  return draftFor(detection, newPorts, owner, step).rule ?? it.rule;
+function newPart(it: Case, newPorts: readonly number[] | null): RulePlan {
+  const own = { ...it.plan, rule: it.rule };
+  if (newPorts === null) return own;
+  const { detection, owner, playbook, context, state, plan } = it;
+  const target = targetOf(detection, newPorts, owner);
+  const planned = planRule(target, playbook, plan.index, { policy: context.policy, state });
+  return planned.rule === null ? own : { ...planned, rule: planned.rule };
 }
 
 /** One rule for the prefix in the place of its hosts' own, when this event makes them many enough and guardrails allow it. */
 function aggregated(it: Case): Outcome | null {
-  const { state, context, command, block, detection, step, playbook } = it;
+  const { state, context, command, block, detection, playbook } = it;
   const gathering = block === undefined ? undefined : gather(state, context, detection, block, playbook.name);
   if (block === undefined || gathering === undefined) return null;
   const { hosts, ports, replaced } = gathering;
   // What the packets to one host have in common, those to the others may not have.
   const ofPrefix = withTraits({ ...detection, victim: block.prefix, ports }, undefined);
-  const draft = draftFor(ofPrefix, ports, block.owner, step);
-  if (draft.rule === null) return null;
+  const plan = planRule(targetOf(ofPrefix, ports, block.owner), playbook, 0, {
+    policy: context.policy,
+    state,
+  });
+  const { rule } = plan;
+  if (rule === null || plan.refusal !== null) return null;
   const why = [
     ...it.grounds,
     `${hosts} hosts of ${block.prefix} are under the same attack: one rule covers the prefix (aggregation.hosts)`,
     ownerWords(block.prefix, block.owner),
-    ...draft.why,
+    ...plan.why,
     ...(replaced.length === 0 ? [] : [`it takes the place of ${countWords(replaced.length, 'mitigation')}`]),
   ];
   const wide: Case = {
     ...it,
     detection: ofPrefix,
     owner: block.owner,
-    rule: draft.rule,
+    step: playbook.steps[plan.index] ?? it.step,
+    plan,
+    rule,
     block: undefined,
     why,
   };
-  if (judgeTarget(state, context.policy, draft.rule.match) !== null) return null;
-  const outcome = created(wide, draft.rule, [], [], gathering);
+  if (judgeTarget(state, context.policy, rule.match) !== null) return null;
+  const outcome = created(wide, plan, rule, [], [], gathering);
   if (outcome.status === 'rejected' || outcome.mitigation === undefined) return null;
   const { id } = outcome.mitigation;
   const reason = `covered by mitigation ${id} for ${block.prefix}`;
@@ -282,21 +314,26 @@ function aggregated(it: Case): Outcome | null {
 /** A mitigation of its own, if guardrails and quotas allow. `before` and `beforeWhy` are what the event did to others. */
 function created(
   it: Case,
+  plan: Plan,
   rule: Rule,
   before: readonly Fact[],
   beforeWhy: readonly string[],
   gathering?: Gathering,
 ): Outcome {
-  const { state, context, owner, step, profile } = it;
-  const { policy, now } = context;
+  const { state, context, owner, profile, playbook } = it;
+  const { policy, now, room } = context;
   const refusal =
     judgePorts(policy.guardrails, rule) ??
+    plan.refusal ??
     judgeQuotas(state, policy, owner?.customerId ?? null, now, gathering?.replaced.length);
-  if (refusal !== null) return refused(it, rule, refusal, before, beforeWhy);
-  const ttl = stepTtl(step, profile, policy.timers);
-  const named = rule === it.rule ? [] : [`the new ${portWords(rule.ports)} get a mitigation of their own`];
-  const why = [...it.why, ...beforeWhy, ...named, ...ttl.why, `guardrails passed; TTL ${ttl.seconds} s`];
-  const begun = newMitigation(draftOf(it, rule, why), ttl.seconds, context);
+  if (refusal !== null) return refused(it, plan, rule, refusal, before, beforeWhy);
+  const ttl = stepTtl(playbook.steps[plan.index] ?? it.step, profile, policy.timers);
+  const named =
+    rule === it.rule ? [] : [`the new ${portWords(rule.ports)} get a mitigation of their own`, ...plan.why];
+  const lacking = shortfallWords(predict(policy, rule.match, plan.action), plan.action, room);
+  const passed = `guardrails passed; TTL ${ttl.seconds} s`;
+  const why = [...it.why, ...beforeWhy, ...named, ...ttl.why, ...lacking, passed];
+  const begun = newMitigation(draftOf(it, plan, rule, why), ttl.seconds, context);
   const hold = holdFor(it.event.detection, it.event.mode, policy, now, begun.expiresAt, undefined);
   const held: Mitigation =
     gathering === undefined
@@ -313,13 +350,14 @@ function created(
 
 function refused(
   it: Case,
+  plan: Plan,
   rule: Rule,
   refusal: Refusal,
   before: readonly Fact[] = [],
   beforeWhy: readonly string[] = [],
 ): Outcome {
   const why = [...it.why, ...beforeWhy, `refused (${refusal.reason}): ${refusal.detail}`];
-  const mitigation = rejectedMitigation(draftOf(it, rule, why), refusal.reason, it.context);
+  const mitigation = rejectedMitigation(draftOf(it, plan, rule, why), refusal.reason, it.context);
   return {
     status: 'rejected',
     refusal: refusal.reason,
@@ -329,16 +367,17 @@ function refused(
   };
 }
 
-function draftOf(it: Case, rule: Rule, why: readonly string[]): MitigationDraft {
-  const { detection, command, owner, playbook, step, event } = it;
+function draftOf(it: Case, plan: Plan, rule: Rule, why: readonly string[]): MitigationDraft {
+  const { detection, command, owner, playbook, event } = it;
   return {
     victim: detection.victim,
     vector: detection.vector,
     source: detection.source,
     owner,
     rule,
-    action: step.action,
+    action: plan.action,
     playbook: playbook.name,
+    step: plan.index,
     eventId: event.id,
     actor: command.actor,
     reason: `${detection.vector} reported by ${detection.source}`,
@@ -358,6 +397,10 @@ function kept(it: Case, mitigations: readonly Mitigation[]): Outcome {
   const main =
     keeping.find((one) => one.change === 'escalated') ?? keeping.find((one) => one.change === 'extended');
   if (main === undefined) return { status: 'accepted_no_mitigation', why };
+  if (main.change === 'extended') {
+    const { match, action } = main.mitigation;
+    why.push(...shortfallWords(predict(it.context.policy, match, action), action, undefined));
+  }
   return {
     status:
       it.context.policy.mode === 'dry-run'
@@ -371,25 +414,37 @@ function kept(it: Case, mitigations: readonly Mitigation[]): Outcome {
   };
 }
 
-/** More ports: the same mitigation, a wider rule, at the step it is at. */
+/**
+ * More ports: the same mitigation, a wider rule, at the step it is at. So is one that no neighbor could enforce brought
+ * into a form that some neighbor can.
+ */
 function widened(it: Case, mitigation: Mitigation): Outcome {
   const { context } = it;
   const { policy } = context;
-  const rule = ruleUnder(it, mitigation);
-  const refusal = judgePorts(policy.guardrails, rule);
+  const plan = planUnder(it, mitigation);
+  const { rule, action } = plan;
+  const refusal = judgePorts(policy.guardrails, rule) ?? plan.refusal;
   if (refusal !== null) {
     // What the standing rule names is attacked still, and would be let through once its time is up.
     const { facts, why } = keepAlive(mitigation, it);
-    return refused(it, rule, refusal, facts, why);
+    return refused(it, plan, rule, refusal, facts, why);
   }
   const { expiresAt, why: keeping } = extensionOf(mitigation, it);
   if (expiresAt === null) return { status: 'accepted_no_mitigation', why: [...it.why, ...keeping] };
   const covers = rule.ports.length === 0 ? 'the whole protocol' : portWords(rule.ports);
-  const why = [...it.why, `mitigation ${mitigation.id} is widened to ${covers}; its id stays`];
+  const why = [
+    ...it.why,
+    ...(plan.why === it.plan.why ? [] : plan.why),
+    isEnforceable(predict(policy, mitigation.match, mitigation.action))
+      ? `mitigation ${mitigation.id} is widened to ${covers}; its id stays`
+      : `no neighbor can enforce mitigation ${mitigation.id} as it is: its rule now covers ${covers}; its id stays`,
+    ...shortfallWords(predict(policy, rule.match, action), action, context.room),
+  ];
   const change = withHoldOf(mitigation, it, {
     match: rule.match,
     ports: rule.ports,
     excludedPorts: rule.excludedPorts,
+    ...(sameForm(action, mitigation.action) ? {} : { action }),
     expiresAt,
     why,
   });

@@ -1,6 +1,7 @@
 /** An operator's own mitigation, through the same guardrails. */
 import type { Command, DecideContext, Decision } from './commands.ts';
 import { pausedWords } from './event-answer.ts';
+import { isEnforceable, predict, shortfallWords, unenforceableWords } from './forecast.ts';
 import { judgeOwner, judgePorts, judgeQuotas, judgeTarget, judgeTtl, type Refusal } from './guardrails.ts';
 import { type MitigationDraft, newMitigation, rejectedMitigation } from './new-mitigation.ts';
 import { portSet } from './ports.ts';
@@ -9,6 +10,7 @@ import { draftRule, destinationOf, type Rule } from './rule.ts';
 import type { DecisionView } from './state-view.ts';
 import { hasPorts, protocolWords } from './vectors.ts';
 import { NO_ALLOWED_PORTS, ownerOf, ownerWords } from './victim.ts';
+import { alternativesTo, type PlanTarget } from './ways.ts';
 import { actionWords } from './words.ts';
 
 type MitigateCommand = Extract<Command, { type: 'mitigate' }>;
@@ -34,15 +36,14 @@ export function decideMitigate(
   const { policy, now } = context;
   const owner = ownerOf(policy.inventory, victim);
   const ports = portSet(command.ports);
-  const drafted = draftRule({
+  const target: PlanTarget = {
     victim,
     vector: null,
     protocol,
     ports,
     allowedPorts: owner?.allowedPorts ?? NO_ALLOWED_PORTS,
-    refinement: NO_REFINEMENT,
-    action: action.type,
-  });
+  };
+  const drafted = draftRule({ ...target, refinement: NO_REFINEMENT, action: action.type });
   const why = [
     `asked for by ${command.actor.name}: ${actionWords(action)} (${command.reason})`,
     ownerWords(victim, owner),
@@ -68,10 +69,12 @@ export function decideMitigate(
     judgeTtl(policy.timers, command.ttlSeconds) ??
     judgeAsked(command, drafted.rule === null ? (drafted.why.at(-1) ?? '') : null) ??
     judgePorts(policy.guardrails, rule) ??
+    judgeEnforceable(state, target, rule, command, context) ??
     judgeQuotas(state, policy, owner?.customerId ?? null, now);
   if (refusal !== null) return refuse(draft, refusal, context);
 
-  const passed = [...why, `guardrails passed; TTL ${command.ttlSeconds} s`];
+  const lacking = shortfallWords(predict(policy, rule.match, action), action, context.room);
+  const passed = [...why, ...lacking, `guardrails passed; TTL ${command.ttlSeconds} s`];
   const mitigation = newMitigation({ ...draft, why: passed }, command.ttlSeconds, context);
   return {
     facts: [{ type: 'mitigation.created', mitigation }],
@@ -85,6 +88,24 @@ function judgeAsked({ ports, protocol }: MitigateCommand, spared: string | null)
   if (ports.length === 0 || hasPorts(protocol)) return null;
   const detail = `${protocolWords(protocol)} has no ports: without them the rule would cover more than was asked for`;
   return { reason: 'rule_too_broad', detail };
+}
+
+/** Somebody asked for exactly this, so it is not changed behind their back: the refusal says what would work. */
+function judgeEnforceable(
+  state: DecisionView,
+  target: PlanTarget,
+  rule: Rule,
+  { action }: MitigateCommand,
+  { policy }: DecideContext,
+): Refusal | null {
+  const prediction = predict(policy, rule.match, action);
+  if (isEnforceable(prediction)) return null;
+  const others = alternativesTo(target, { action, refinement: NO_REFINEMENT }, { policy, state });
+  const advice = others.length === 0 ? '' : `. Would work: ${others.join('; ')}`;
+  return {
+    reason: 'not_enforceable',
+    detail: `no neighbor can enforce this rule: ${unenforceableWords(prediction)}${advice}`,
+  };
 }
 
 function asAsked(victim: string, protocol: number | null, ports: readonly number[]): Rule {

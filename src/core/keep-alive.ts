@@ -3,6 +3,7 @@ import { timeText } from '../net/time.ts';
 import type { DecideContext } from './commands.ts';
 import { changed } from './evolve.ts';
 import type { Fact, MitigationChange } from './facts.ts';
+import { predict, shortfallWords } from './forecast.ts';
 import { judgeProtectedPorts, judgeTarget } from './guardrails.ts';
 import { alertOf, findHold, heldUntil, holdFor, holdKey, renewalTime } from './holds.ts';
 import type { Ownership } from './inventory.ts';
@@ -11,11 +12,12 @@ import { matchKey } from './match.ts';
 import type { Playbook, Step } from './playbook.ts';
 import type { Policy } from './policy.ts';
 import type { Profile } from './profile.ts';
-import { draftRule, type Rule } from './rule.ts';
+import type { Rule } from './rule.ts';
 import type { DecisionView } from './state-view.ts';
 import { traitsBehind } from './traits.ts';
-import type { Detection, HoldMode, Mitigation } from './types.ts';
+import type { Detection, HoldMode, Mitigation, MitigationAction } from './types.ts';
 import { NO_ALLOWED_PORTS } from './victim.ts';
+import { planWithin } from './ways.ts';
 import { actionWords, rateWords } from './words.ts';
 
 /** Why an attack is taken to continue: an event that says so, or a hold that stands. */
@@ -167,7 +169,7 @@ function fallenWords(mitigation: Mitigation, playbook: Playbook, event: Continua
     }
   }
   const step = playbook.steps[mitigation.step];
-  if (mitigation.step === 0 || step === undefined) return null;
+  if (mitigation.step <= (mitigation.firstStep ?? 0) || step === undefined) return null;
   const least = requirementOf(step, event.profile, event.context.policy.escalation).confidence;
   if (!below(confidence, least)) return null;
   const passed = playbook.steps[mitigation.step - 1]?.action.rateBps ?? null;
@@ -212,49 +214,59 @@ function escalationOf(
   const verdict = meetsRequirement(requirement, report.confidence, persisted);
   if (!verdict.met) return { change: null, why: [`${name} waits: ${verdict.why}`] };
 
-  const rule = ruleOfStep(mitigation, next, event);
-  if ('why' in rule) return { change: null, why: [`${name} is not taken: ${rule.why}`] };
+  const rule = ruleOfStep(mitigation, playbook, next, event);
+  if ('refused' in rule) return { change: null, why: [`${name} is not taken: ${rule.refused}`] };
+  const { action } = rule;
   const ttl = stepTtl(next, profile, policy.timers);
   const moved = matchKey(rule.match) !== matchKey(mitigation.match);
   return {
     change: {
-      action: next.action,
+      action,
       step: index,
       stepSince: now,
       expiresAt: Math.max(mitigation.expiresAt, now + ttl.seconds * 1000),
       ...(moved ? { match: rule.match, ports: rule.ports, excludedPorts: rule.excludedPorts } : {}),
     },
-    why: [...ttl.why, `${name} takes over: ${verdict.why}`],
+    why: [
+      ...ttl.why,
+      `${name} takes over: ${verdict.why}`,
+      ...rule.ways,
+      ...shortfallWords(predict(policy, rule.match, action), action, context.room),
+    ],
   };
 }
 
 function stepOf(mitigation: Mitigation, policy: Policy): Step | undefined {
   return playbookOf(mitigation, policy)?.steps[mitigation.step];
 }
+/** A step's rule for a mitigation that stands. `ways`: how it differs from what the step says, in words. */
+type StepRule = Rule & { readonly action: MitigationAction; readonly ways: readonly string[] };
 
 /** The mitigation's rule under another step: drafted anew, so that what is allowed by now is spared by it. */
 function ruleOfStep(
   mitigation: Mitigation,
+  playbook: Playbook,
   step: Step,
   event: Continuation,
-): Rule | { readonly why: string } {
-  const traits = traitsBehind(mitigation.match, stepOf(mitigation, event.context.policy)?.refinement);
-  const draft = draftRule({
+): StepRule | { readonly refused: string } {
+  const { state } = event;
+  const { policy } = event.context;
+  const traits = traitsBehind(mitigation.match, stepOf(mitigation, policy)?.refinement);
+  const target = {
     victim: mitigation.victim,
     vector: mitigation.vector,
     protocol: mitigation.match.protocol,
     ports: mitigation.ports,
     allowedPorts: event.owner?.allowedPorts ?? NO_ALLOWED_PORTS,
-    refinement: step.refinement,
     traits,
-    action: step.action.type,
-  });
-  if (draft.rule === null) return { why: draft.why.at(-1) ?? 'nothing is left to filter' };
-  if (traits.fragments === true && draft.rule.match.fragments !== true) {
-    return { why: 'it would filter more than the fragments that were reported' };
+  };
+  const { rule, action, refusal, why } = planWithin(target, step, playbook.ways, { policy, state });
+  if (rule === null) return { refused: why.at(-1) ?? 'nothing is left to filter' };
+  if (traits.fragments === true && rule.match.fragments !== true) {
+    return { refused: 'it would filter more than the fragments that were reported' };
   }
-  const { policy } = event.context;
-  const refusal =
-    judgeTarget(event.state, policy, draft.rule.match) ?? judgeProtectedPorts(policy.guardrails, draft.rule);
-  return refusal === null ? draft.rule : { why: refusal.detail };
+  const forbidden =
+    judgeTarget(state, policy, rule.match) ?? judgeProtectedPorts(policy.guardrails, rule) ?? refusal;
+  if (forbidden !== null) return { refused: forbidden.detail };
+  return { ...rule, action, ways: why.filter((line) => line.startsWith('instead (')) };
 }

@@ -13,6 +13,8 @@ export interface MitigationDraft {
   readonly rule: Rule;
   readonly action: MitigationAction;
   readonly playbook: string | null;
+  /** Index of the playbook's step; absent: 0. */
+  readonly step?: number;
   readonly eventId: string | null;
   readonly actor: Actor;
   readonly reason: string;
@@ -25,7 +27,7 @@ export function newMitigation(
   ttlSeconds: number,
   { now, newId, policy }: DecideContext,
 ): Mitigation {
-  const { owner, rule } = draft;
+  const { owner, rule, step = 0 } = draft;
   return {
     id: newId(),
     status: 'active',
@@ -41,7 +43,8 @@ export function newMitigation(
     excludedPorts: rule.excludedPorts,
     action: draft.action,
     playbook: draft.playbook,
-    step: 0,
+    step,
+    ...(step === 0 ? {} : { firstStep: step }),
     stepSince: now,
     createdAt: now,
     updatedAt: now,

@@ -4,6 +4,24 @@
  */
 import type { ProfileName } from './profile.ts';
 
+/**
+ * What to do, in this order, about a rule that no neighbor can enforce as drafted:
+ * - `share_rate`: a police in several rules that share its rate;
+ * - `police_allowed_ports`: a police that covers the allowed ports, too;
+ * - `fewer_ports`: as many of the ports as a rule can name;
+ * - `whole_protocol`: the whole protocol; a discard leaves out the allowed ports;
+ * - `next_step`: the next step of the playbook.
+ */
+export const WAYS = [
+  'share_rate',
+  'police_allowed_ports',
+  'fewer_ports',
+  'whole_protocol',
+  'next_step',
+] as const;
+
+export type Way = (typeof WAYS)[number];
+
 export interface PlaybooksData {
   readonly playbooks?: readonly PlaybookData[] | undefined;
   /** What is done when no playbook matches; without it nothing is. */
@@ -12,6 +30,7 @@ export interface PlaybooksData {
         /** Defaults to `default`. */
         readonly name?: string | undefined;
         readonly steps: readonly StepData[];
+        readonly when_unenforceable?: readonly Way[] | undefined;
       }
     | undefined;
 }
@@ -20,6 +39,8 @@ export interface PlaybookData {
   readonly name: string;
   readonly match: PlaybookMatchData;
   readonly steps: readonly StepData[];
+  /** All of WAYS in their order when left out; an empty list refuses what no neighbor can enforce. */
+  readonly when_unenforceable?: readonly Way[] | undefined;
   /** Upstream's overrides of its correlation engine; read and not used (a warning says so). */
   readonly correlation?: unknown;
 }

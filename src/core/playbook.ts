@@ -1,5 +1,5 @@
 /** What to do about which attack: playbooks, their steps, and how they are read from `playbooks.yaml`. */
-import type { PlaybookData, PlaybooksData, StepData } from './playbook-data.ts';
+import { type PlaybookData, type PlaybooksData, type StepData, WAYS, type Way } from './playbook-data.ts';
 import type { Problem } from './problem.ts';
 import type { ProfileName } from './profile.ts';
 import { NO_REFINEMENT, type Refinement, readRefinement } from './refinement.ts';
@@ -36,6 +36,8 @@ export interface Playbook {
   readonly match: PlaybookMatch;
   /** At least one. */
   readonly steps: readonly Step[];
+  /** What to try, in this order, for a rule that no neighbor can enforce. */
+  readonly ways: readonly Way[];
 }
 
 /** Read-only once built; a reload builds another. */
@@ -90,6 +92,7 @@ export function buildPlaybooks(data: PlaybooksData): {
       name: entry.name,
       match: readMatch(entry, path, problems),
       steps: readSteps(entry.steps, [...path, 'steps'], problems),
+      ways: entry.when_unenforceable ?? WAYS,
     };
     checkName(entry.name, byName, [...path, 'name'], problems);
     checkFit(playbook, path, problems);
@@ -120,7 +123,12 @@ function readFallback(
   if (entry === undefined) return null;
   const name = entry.name ?? DEFAULT_NAME;
   checkName(name, byName, ['default_playbook', 'name'], problems);
-  return { name, match: ANYTHING, steps: readSteps(entry.steps, ['default_playbook', 'steps'], problems) };
+  return {
+    name,
+    match: ANYTHING,
+    steps: readSteps(entry.steps, ['default_playbook', 'steps'], problems),
+    ways: entry.when_unenforceable ?? WAYS,
+  };
 }
 
 function checkName(

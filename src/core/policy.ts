@@ -1,5 +1,6 @@
 /** What the operator decided beforehand: limits, times, and who owns what. Read-only; a reload swaps the whole. */
 import type { Prefix } from '../net/prefix.ts';
+import type { Forecast } from './forecast.ts';
 import type { Inventory } from './inventory.ts';
 import type { PlaybookSet } from './playbook.ts';
 import type { Profile, ProfileName } from './profile.ts';
@@ -81,4 +82,6 @@ export interface Policy {
   readonly playbooks: PlaybookSet;
   /** From the configuration file; those added over the API are in the state. */
   readonly safelist: readonly Prefix[];
+  /** Which neighbors could enforce a rule; absent: every rule is taken to be enforceable. */
+  readonly forecast?: Forecast;
 }

@@ -86,6 +86,8 @@ export interface MitigationAction {
   readonly type: ActionType;
   /** Bits a second; null for discard. */
   readonly rateBps: number | null;
+  /** Only for police: where a neighbor needs several rules for the match, they share the rate. Absent: one rule has all of it. */
+  readonly shared?: true;
 }
 
 /** A range of numbers, both ends included. */
@@ -175,6 +177,8 @@ export interface Mitigation {
   readonly playbook: string | null;
   /** Index of the playbook's step in force, 0-based. */
   readonly step: number;
+  /** The step it began at, where no neighbor could enforce those before; absent: the first. */
+  readonly firstStep?: number;
   /** When the step in force began (ms). */
   readonly stepSince: number;
   readonly createdAt: number;

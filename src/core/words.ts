@@ -16,11 +16,10 @@ export function rateWords(bitsPerSecond: number): string {
   return `${bitsPerSecond} bit/s`;
 }
 
-/** `discard`, `police at 5 Mbit/s`. */
+/** `discard`, `police at 5 Mbit/s`, `police at 5 Mbit/s, shared by its rules`. */
 export function actionWords(action: MitigationAction): string {
-  return action.type === 'police' && action.rateBps !== null
-    ? `police at ${rateWords(action.rateBps)}`
-    : action.type;
+  if (action.type !== 'police' || action.rateBps === null) return action.type;
+  return `police at ${rateWords(action.rateBps)}${action.shared === true ? ', shared by its rules' : ''}`;
 }
 
 /** `53`, `1000-2000`. */

@@ -144,7 +144,11 @@ export function registerMitigations(app: App, deps: HttpDependencies): void {
         victim,
         protocol,
         ports,
-        action: { type: body.action_type, rateBps: body.rate_bps ?? null },
+        action: {
+          type: body.action_type,
+          rateBps: body.rate_bps ?? null,
+          ...(body.share_rate === true ? { shared: true } : {}),
+        },
         ttlSeconds: body.ttl_seconds,
         reason: body.reason,
       });

@@ -74,12 +74,20 @@ export const MitigateBody = z
     dst_ports: z.array(z.int().min(0).max(65535)).max(64).optional(),
     action_type: z.enum(['police', 'discard']),
     rate_bps: z.number().positive().max(1e15).nullish().describe('Bits a second; for `police` only'),
+    share_rate: z
+      .boolean()
+      .optional()
+      .describe('A `police` may be sent as several rules that share the rate. Default: false'),
     ttl_seconds: z.int().positive().max(31_536_000),
     reason,
   })
   .refine((body) => (body.action_type === 'police') === (typeof body.rate_bps === 'number'), {
     path: ['rate_bps'],
     error: '`police` needs a rate_bps, `discard` must not have one',
+  })
+  .refine((body) => body.share_rate !== true || body.action_type === 'police', {
+    path: ['share_rate'],
+    error: 'only `police` has a rate to share',
   });
 
 export const SafelistBody = z.strictObject({

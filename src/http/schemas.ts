@@ -79,11 +79,14 @@ export const MitigationSchema = DecidedMitigationSchema.extend({
       rule: z.string(),
       nlri_hex: z.string(),
       state: z
-        .enum(['sent', 'pending', 'unsupported'])
-        .describe('`sent` is written, not known to be installed'),
+        .enum(['sent', 'pending', 'unsupported', 'over_budget'])
+        .describe('`sent` is written, not known to be installed; `over_budget` waits for room in max_rules'),
       why: z.string().optional(),
     }),
   ),
+  enforcement: z
+    .object({ sent: z.int(), pending: z.int(), unsupported: z.int(), over_budget: z.int() })
+    .describe('Neighbors, by the state of the rule there'),
 });
 
 export const NotificationSchema = z.object({ code: z.int(), subcode: z.int(), text: z.string(), at: time });

@@ -1,5 +1,6 @@
 /** A mitigation with what the routers' side knows of it. */
 import type { z } from 'zod';
+import { countNeighbors } from '../control/enforcement.ts';
 import type { ReconcilerView } from '../control/types.ts';
 import { holdsOf } from '../core/holds.ts';
 import type { Mitigation } from '../core/types.ts';
@@ -26,11 +27,14 @@ export function mitigationView(
   mitigation: Mitigation,
   reconciler: ReconcilerView,
 ): z.output<typeof MitigationSchema> {
+  const rules = reconciler.rulesOf(mitigation.id);
+  const { sent, pending, unsupported, overBudget } = countNeighbors(rules);
   return {
     ...decidedMitigationView(mitigation, shownStatus(mitigation, reconciler)),
     holds: holdsOf(mitigation).map(holdView),
     rule: reconciler.ruleText(mitigation.id),
-    rules: reconciler.rulesOf(mitigation.id).map(({ neighbor, rule, nlriHex, state, why }) => ({
+    enforcement: { sent, pending, unsupported, over_budget: overBudget },
+    rules: rules.map(({ neighbor, rule, nlriHex, state, why }) => ({
       neighbor,
       rule,
       nlri_hex: nlriHex,

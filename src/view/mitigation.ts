@@ -43,6 +43,7 @@ export function decidedMitigationView(
     excluded_port_ranges: sparedRanges(mitigation).map(rangeText),
     action_type: mitigation.action.type,
     rate_bps: mitigation.action.rateBps,
+    rate_shared: mitigation.action.shared === true,
     dst_prefix: mitigation.match.dstPrefix,
     match: matchView(mitigation.match),
     created_at: timeText(mitigation.createdAt),
@@ -84,6 +85,7 @@ export function changedValues(source: Changeable, change: Changeable): Record<st
   if (change.action !== undefined) {
     values.action_type = source.action?.type;
     values.rate_bps = source.action?.rateBps;
+    values.rate_shared = source.action?.shared === true;
   }
   if (change.step !== undefined) values.step = source.step;
   if (change.expiresAt !== undefined) values.expires_at = timeOrNull(source.expiresAt ?? null);

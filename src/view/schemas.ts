@@ -103,6 +103,7 @@ export const DecidedMitigationSchema = z.object({
     .describe('All allowed ports that the rule leaves alone, such as `53` and `27015-27030`'),
   action_type: z.enum(['police', 'discard']),
   rate_bps: z.number().nullable(),
+  rate_shared: z.boolean().describe('Several rules on one neighbor share the rate'),
   dst_prefix: z.string(),
   match: MatchSchema,
   created_at: time,

@@ -54,21 +54,41 @@ describe('an event is refused', () => {
     const world = new World({ guardrails: { dstPrefixMinLen: 24, dstPrefixMaxLen: 24 } });
     assertRefused(world, world.event({}), 'prefix_length');
   });
+});
 
-  test('when it names too many ports', () => {
+describe('an attack on more ports than a rule may name', () => {
+  const NINE = [1, 2, 3, 4, 5, 6, 7, 8, 9];
+
+  test('is one on no particular port: the rule covers the protocol', () => {
     const world = new World();
-    assertRefused(world, world.event({ ports: [1, 2, 3, 4, 5, 6, 7, 8, 9] }), 'too_many_ports');
-    assert.equal(world.event({ ports: [1, 2, 3, 4, 5, 6, 7, 8] }).status, 'accepted');
+    const mitigation = world.attack({ ports: NINE });
+    assert.deepEqual([mitigation.ports, mitigation.match.dstPorts], [[], []]);
+    assert.match(world.why, /9 ports are more than a rule may name \(guardrails.max_ports: 8\)/);
   });
 
-  test('when widening would name too many ports, and the standing rule goes on as it was', () => {
+  test('spares the allowed ports, which do not count', () => {
+    const world = new World();
+    const mitigation = world.attack({ victim: '203.0.113.10', ports: [...NINE, 53] });
+    assert.deepEqual(mitigation.excludedPorts, [53]);
+    assert.deepEqual(mitigation.match.dstPorts, [
+      [0, 52],
+      [54, 65535],
+    ]);
+    const eight = new World().attack({ victim: '203.0.113.10', ports: [...NINE.slice(1), 53] });
+    assert.deepEqual(eight.ports, NINE.slice(1));
+  });
+
+  test('polices every port where those that are attacked are allowed ones', () => {
+    const world = new World({ guardrails: { maxPorts: 1 } });
+    const mitigation = world.attack({ victim: '203.0.113.12', ports: [53, 123] });
+    assert.deepEqual([mitigation.action.type, mitigation.match.dstPorts], ['police', []]);
+  });
+
+  test('widens the rule that stands to the protocol; its id stays', () => {
     const world = new World({ guardrails: { maxPorts: 2 } });
     const first = world.attack({ ports: [1, 2] });
-    const answer = world.wait(100).event({ ports: [1, 2, 3] });
-    assert.equal(answer.refusal, 'too_many_ports');
-    assert.deepEqual(world.get(first.id).ports, [1, 2]);
-    assert.equal(world.get(first.id).expiresAt, world.now + 120_000, 'its ports are attacked still');
-    assert.match(world.why, /is already active; extended to .*\n.*refused \(too_many_ports\)/s);
+    assert.equal(world.wait(100).event({ ports: [1, 2, 3] }).status, 'widened');
+    assert.deepEqual(world.get(first.id).match.dstPorts, []);
   });
 });
 

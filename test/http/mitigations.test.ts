@@ -39,6 +39,7 @@ describe('GET /v1/mitigations/{id}', () => {
       excluded_port_ranges: [],
       action_type: 'police',
       rate_bps: 5_000_000,
+      rate_shared: false,
       dst_prefix: '203.0.113.10/32',
       match: {
         dst_prefix: '203.0.113.10/32',
@@ -68,6 +69,7 @@ describe('GET /v1/mitigations/{id}', () => {
       holds: [],
       ending: false,
       rule: RULE,
+      enforcement: { sent: 1, pending: 0, unsupported: 1, over_budget: 0 },
       rules: [
         { neighbor: 'edge1', rule: RULE, nlri_hex: '0a', state: 'sent' },
         {

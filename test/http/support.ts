@@ -2,7 +2,14 @@
 import { randomUUID } from 'node:crypto';
 import type { Announcer } from '../../src/control/announcer.ts';
 import { MockAnnouncer } from '../../src/control/mock-announcer.ts';
-import type { EngineView, FactFollower, NeighborRule, ReconcilerView } from '../../src/control/types.ts';
+import type {
+  EngineView,
+  FactFollower,
+  NeighborRule,
+  ReconcilerView,
+  RuleCounts,
+  Shortfall,
+} from '../../src/control/types.ts';
 import type { Answer, Command } from '../../src/core/commands.ts';
 import type { Fact, RecordedFact } from '../../src/core/facts.ts';
 import { EMPTY_INVENTORY } from '../../src/core/inventory.ts';
@@ -184,6 +191,14 @@ export class FakeReconciler implements ReconcilerView {
 
   ruleText(id: string): string {
     return this.rules.get(id)?.[0]?.rule ?? 'match dst 203.0.113.10/32 proto udp then rate-limit 5mbps';
+  }
+
+  shortfalls(): readonly Shortfall[] {
+    return [];
+  }
+
+  ruleCounts(): readonly RuleCounts[] {
+    return [{ neighbor: 'edge1', sent: 1, pending: 2, unsupported: 3, overBudget: 4 }];
   }
 
   ownerOf(_peer: string, key: string): string | undefined {

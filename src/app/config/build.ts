@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import type { NeighborSettings, SpeakerSettings } from '../../bgp/speaker/types.ts';
 import { parseAnyCommunity } from '../../bgp/wire/communities.ts';
 import { FAMILIES } from '../../bgp/wire/iana.ts';
+import { forecastFor } from '../../control/forecast.ts';
 import type { NeighborPolicy } from '../../control/render.ts';
 import type { Inventory } from '../../core/inventory.ts';
 import type { PlaybookSet } from '../../core/playbook.ts';
@@ -39,14 +40,15 @@ export function buildConfig(ingredients: Ingredients): LoadedConfig {
   const { secrets, folder, inventory, playbooks } = ingredients;
   const settings = withPaths(ingredients.settings, folder);
   const { observability, shutdown, alerting, storage, timers } = settings;
+  const control = settings.bgp.neighbors.map(buildControl);
   return {
     directory: ingredients.directory,
     files: ingredients.files,
-    policy: buildPolicy(settings, inventory, playbooks),
+    policy: buildPolicy(settings, inventory, playbooks, control),
     bgp: {
       mode: settings.bgp.mode,
       speaker: buildSpeaker(settings, secrets),
-      control: settings.bgp.neighbors.map(buildControl),
+      control,
     },
     http: buildHttp(settings, secrets),
     storage,
@@ -110,7 +112,12 @@ function withPaths(settings: Settings, folder: string) {
   };
 }
 
-function buildPolicy(settings: Placed, inventory: Inventory, playbooks: PlaybookSet): Policy {
+function buildPolicy(
+  settings: Placed,
+  inventory: Inventory,
+  playbooks: PlaybookSet,
+  neighbors: readonly NeighborPolicy[],
+): Policy {
   const { guardrails, quotas, timers, escalation, aggregation } = settings;
   return {
     pop: settings.pop,
@@ -156,6 +163,7 @@ function buildPolicy(settings: Placed, inventory: Inventory, playbooks: Playbook
     inventory,
     playbooks,
     safelist: settings.safelist.prefixes.map(prefixOf),
+    forecast: forecastFor(neighbors, guardrails.protected.ports),
   };
 }
 

@@ -3,6 +3,7 @@
  * What the values mean together is judged by the core (`buildPlaybooks`).
  */
 import { z } from 'zod';
+import { WAYS } from '../../core/playbook-data.ts';
 import { decimal, flag, integer, oneOf, prefix, protocol, range, words } from './leaves.ts';
 
 const profile = oneOf(['strict', 'normal', 'relaxed']);
@@ -63,11 +64,19 @@ const criteria = z.strictObject({
 
 const steps = z.array(step).min(1).describe('What to do first, and what next while the attack goes on.');
 
+const ways = z
+  .array(oneOf(WAYS))
+  .optional()
+  .describe(
+    'What to try, in this order, when no neighbor can enforce a rule: `share_rate` (a police as several rules that share its rate), `police_allowed_ports` (a police that covers the allowed ports, too), `fewer_ports` (as many ports as a rule can name), `whole_protocol` (the whole protocol; a discard leaves out the allowed ports), `next_step` (the next step of the playbook). Default: all of them in this order. With `[]` such a rule is refused (`not_enforceable`).',
+  );
+
 /** One playbook. */
 export const playbookSchema = z.strictObject({
   name: words.describe('Unique among all playbooks.'),
   match: criteria.describe('When the playbook applies; all that is given must hold.'),
   steps,
+  when_unenforceable: ways,
   correlation: z.unknown().optional().describe('Known from upstream prefixd; read and not used.'),
 });
 
@@ -83,6 +92,7 @@ export const playbooksSchema = z.strictObject({
     .strictObject({
       name: words.optional().describe('Absent: `default`.'),
       steps: steps.describe('As those of a playbook. Required.'),
+      when_unenforceable: ways,
     })
     .optional()
     .describe('What to do when no playbook matches. Absent: nothing. In one file at most.'),

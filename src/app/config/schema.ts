@@ -285,9 +285,15 @@ const alerting = z.strictObject({
   destinations: z.array(destination).default([]).describe('Where alerts go.'),
   events: z
     .array(oneOf(ALERT_EVENTS))
-    .default(['mitigation.created', 'mitigation.escalated', 'mitigation.withdrawn', 'mitigation.expired'])
+    .default([
+      'mitigation.created',
+      'mitigation.escalated',
+      'mitigation.withdrawn',
+      'mitigation.expired',
+      'mitigation.unenforced',
+    ])
     .describe(
-      'What raises an alert. With `mitigation.rejected`, the refusals of one victim for one reason are one alert, and those by a quota are one alert for each customer.',
+      'What raises an alert. With `mitigation.rejected`, the refusals of one victim for one reason are one alert, and those by a quota are one alert for each customer. `mitigation.unenforced`: some neighbor cannot enforce an active mitigation or has no room for it.',
     ),
   allow_private_addresses: flag
     .default(false)

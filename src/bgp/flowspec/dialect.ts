@@ -123,15 +123,23 @@ export type DialectRendering =
   | { readonly ok: true; readonly rules: readonly DialectRule[] }
   | { readonly ok: false; readonly why: string };
 
+/** How a rule may be changed to fit a platform. */
+export interface RenderOptions {
+  /** A rule with a rate may be split: its parts share the rate, each gets an equal share in whole bytes a second. */
+  readonly shareRate?: boolean;
+}
+
 /**
  * Says a rule as a platform wants it. What comes out matches exactly what went in, encodes without error, and has no
  * `!=` and no id in its rates. More operators than the platform takes are written shorter where that is possible, else
- * split over several rules; a rule with a rate is never split, because each part would let the whole rate pass.
+ * split over several rules; a rule with a rate is split only with `shareRate`, because each part would let the whole
+ * rate pass.
  */
 export function renderForDialect(
   dialect: Dialect,
   spec: FlowSpec,
   actions: readonly Action[],
+  options: RenderOptions = {},
 ): DialectRendering {
   const traits = DIALECT_TRAITS[dialect];
   const why =
@@ -143,14 +151,33 @@ export function renderForDialect(
   const said = actions.map((action) => phrase(traits, action));
   const fitted = fitOperators(spec, traits.maxOperators);
   if (!fitted.ok) return { ok: false, why: `${dialect}: ${fitted.why}` };
-  if (fitted.specs.length > 1) {
-    const inseparable = actions.find((action) => !isSeparable(action));
+  const parts = fitted.specs.length;
+  if (parts > 1) {
+    const mayShare = (action: Action): boolean =>
+      options.shareRate === true && action.type === 'traffic-rate';
+    const inseparable = actions.find((action) => !isSeparable(action) && !mayShare(action));
     if (inseparable !== undefined) {
       const reason = `more than ${traits.maxOperators} operators in a component, and a rule with ${inseparable.type} cannot be split`;
       return { ok: false, why: `${dialect}: ${reason}` };
     }
+    const shares = said.map((action) => shareOf(action, parts));
+    if (shares.includes(undefined)) {
+      return {
+        ok: false,
+        why: `${dialect}: the rate shared by ${parts} rules is below a byte a second each`,
+      };
+    }
+    const shared = shares.filter((action) => action !== undefined);
+    return { ok: true, rules: fitted.specs.map((part) => ({ spec: part, actions: shared })) };
   }
   return { ok: true, rules: fitted.specs.map((part) => ({ spec: part, actions: said })) };
+}
+
+/** An action for each of several parts of one rule: a rate is divided, rounded down to whole bytes; undefined below one byte. */
+function shareOf(action: Action, parts: number): Action | undefined {
+  if (action.type !== 'traffic-rate' || action.bitsPerSecond === 0) return action;
+  const bytes = Math.floor(action.bitsPerSecond / 8 / parts);
+  return bytes < 1 ? undefined : { ...action, bitsPerSecond: bytes * 8 };
 }
 
 function unencodable(spec: FlowSpec, actions: readonly Action[]): string | undefined {

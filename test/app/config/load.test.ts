@@ -72,6 +72,7 @@ test('every section left out has the defaults of the public contract', async (t)
     'mitigation.escalated',
     'mitigation.withdrawn',
     'mitigation.expired',
+    'mitigation.unenforced',
   ]);
 });
 

@@ -1,0 +1,106 @@
+/** What active mitigations lack on which neighbors: read from the tables, where nothing of it is rendered again. */
+import type { OutRoute } from '../bgp/rib/route.ts';
+import type { PeerStatus } from '../bgp/speaker/types.ts';
+import { familyName } from '../bgp/wire/iana.ts';
+import type { Fleet } from './fleet.ts';
+import type { EgressGate } from './gate.ts';
+import { carries, type Neighbor } from './neighbor.ts';
+import type { RuleCounts, Shortfall } from './types.ts';
+
+/** One mitigation's rule that one neighbor does not get. */
+export interface Lack extends Omit<Shortfall, 'count'> {
+  readonly mitigationId: string;
+}
+
+/** In the order of the neighbors. A mitigation may be named twice for a neighbor where two of its routes are held back. */
+export function* lackingIn(fleet: Fleet, gate: EgressGate): Iterable<Lack> {
+  const held = gate.held((route) => [...fleet].some(({ table }) => table.want(route.key) === route));
+  for (const neighbor of fleet) {
+    yield* unsupportedOn(neighbor);
+    yield* overBudgetOn(neighbor);
+    for (const [route, why] of held) {
+      if (neighbor.table.want(route.key) !== route) continue;
+      yield lackOf(neighbor, route.label, 'unsupported', heldBackWords(why));
+    }
+    yield* unnegotiatedOn(neighbor);
+  }
+}
+
+function* unsupportedOn(neighbor: Neighbor): Iterable<Lack> {
+  for (const key of neighbor.table.unsupported) {
+    const claim = neighbor.table.claim(key);
+    if (claim === undefined || claim.rendering.ok) continue;
+    yield lackOf(neighbor, claim.rule.mitigationId, 'unsupported', claim.rendering.why);
+  }
+}
+
+function* overBudgetOn(neighbor: Neighbor): Iterable<Lack> {
+  const { table } = neighbor;
+  for (const key of table.excess) {
+    const claim = table.claim(key);
+    if (claim === undefined) continue;
+    yield lackOf(neighbor, claim.rule.mitigationId, 'over_budget', overBudgetWords(table.maxRules));
+  }
+}
+
+/** Only a session that lacks a family which its neighbor was configured with pays for looking at every rule. */
+function* unnegotiatedOn(neighbor: Neighbor): Iterable<Lack> {
+  const { families, policy, table } = neighbor;
+  if (families.length === 0 || families.length >= policy.families.length) return;
+  for (const key of table.matchKeys()) {
+    const claim = table.claim(key);
+    const route = claim?.rendering.ok === true ? claim.rendering.routes[0] : undefined;
+    if (route === undefined || carries(neighbor, route) || table.isExcess(key)) continue;
+    yield lackOf(neighbor, route.label, 'unsupported', unnegotiatedWords(route));
+  }
+}
+
+function lackOf(neighbor: Neighbor, mitigationId: string, state: Lack['state'], why: string): Lack {
+  return { neighbor: neighbor.policy.name, mitigationId, state, why };
+}
+
+export function overBudgetWords(maxRules: number): string {
+  return `max_rules (${maxRules}) is used up by stricter or older rules`;
+}
+
+export function heldBackWords(why: string): string {
+  return `held back by the egress check: ${why}`;
+}
+
+export function unnegotiatedWords(route: OutRoute): string {
+  return `the session did not negotiate ${familyName(route.family)}`;
+}
+
+/** One entry for each neighbor and reason. */
+export function shortfallsOf(lacking: Iterable<Lack>): readonly Shortfall[] {
+  const groups = new Map<string, Omit<Shortfall, 'count'> & { readonly ids: Set<string> }>();
+  for (const { neighbor, mitigationId, state, why } of lacking) {
+    const key = `${neighbor}\n${state}\n${why}`;
+    const group = groups.get(key) ?? { neighbor, state, why, ids: new Set<string>() };
+    group.ids.add(mitigationId);
+    groups.set(key, group);
+  }
+  return [...groups.values()].map(({ ids, ...group }) => ({ ...group, count: ids.size }));
+}
+
+/** Counts for each peer. While its session is down, everything that it should hold is pending. */
+export function countRules(
+  peers: readonly PeerStatus[],
+  fleet: Fleet,
+  shortfalls: readonly Shortfall[],
+): readonly RuleCounts[] {
+  return peers.map(({ name, state, rulesSent, rulesPending }) => {
+    const lack = (wanted: Shortfall['state']): number =>
+      shortfalls.reduce(
+        (sum, one) => sum + (one.neighbor === name && one.state === wanted ? one.count : 0),
+        0,
+      );
+    return {
+      neighbor: name,
+      sent: rulesSent,
+      pending: state === 'established' ? rulesPending : (fleet.tableOf(name)?.size ?? 0),
+      unsupported: lack('unsupported'),
+      overBudget: lack('over_budget'),
+    };
+  });
+}
