@@ -109,6 +109,7 @@ const COLUMNS: readonly Column<Fields>[] = [
   { title: 'STATUS', value: statusText, colour: (one) => colourOf(text(one.status)) },
   { title: 'VICTIM', value: (one) => text(one.victim_ip), least: 15 },
   { title: 'ACTION', value: actionText, least: 7 },
+  { title: 'NEIGHBORS', value: enforcementText, least: 9, optional: true, colour: enforcementColour },
   { title: 'ENDS', value: endText, right: true, optional: true },
   { title: 'VECTOR', value: (one) => text(one.vector), least: 8, optional: true },
   { title: 'CUSTOMER', value: (one) => text(one.customer_id), least: 6, optional: true },
@@ -138,6 +139,22 @@ function actionText(one: Fields): string {
   return typeof one.rate_bps === 'number' ? `${action} at ${rateWords(one.rate_bps)}` : action;
 }
 
+const STATES = ['sent', 'pending', 'unsupported', 'over_budget'] as const;
+
+/** On how many neighbors the rule is in which state: `2 sent, 1 unsupported`. */
+function enforcementText(one: Fields): string {
+  const counts = record(one.enforcement);
+  const parts = STATES.filter((state) => number(counts[state]) > 0).map(
+    (state) => `${number(counts[state])} ${state}`,
+  );
+  return parts.length === 0 ? '-' : parts.join(', ');
+}
+
+function enforcementColour(one: Fields): Colour | undefined {
+  const counts = record(one.enforcement);
+  return number(counts.unsupported) + number(counts.over_budget) > 0 ? 'red' : undefined;
+}
+
 function endText(one: Fields): string {
   const isLive = LIVE.split(',').includes(text(one.status));
   const left = (Date.parse(text(one.expires_at)) - Date.now()) / 1000;
@@ -155,6 +172,7 @@ function details(context: Context, one: Fields): string {
         ['vector', text(one.vector)],
         ['action', actionText(one)],
         ['rule', text(one.rule)],
+        ['neighbors', enforcementText(one)],
         ['created', text(one.created_at)],
         ['updated', text(one.updated_at)],
         ['expires', text(one.expires_at)],

@@ -34,8 +34,10 @@ export function attack(event) {
 export function mitigationStatus(mitigation) {
   if (mitigation.ending) return { text: 'ending', kind: 'warn' };
   if (mitigation.dry_run) return { text: `${mitigation.status} (dry run)`, kind: 'quiet' };
-  const unsupported = mitigation.rules.filter((rule) => rule.state === 'unsupported').length;
-  const note = unsupported > 0 ? `, unsupported on ${unsupported}` : '';
+  const count = (state) => mitigation.rules.filter((rule) => rule.state === state).length;
+  const unsupported = count('unsupported') > 0 ? `, unsupported on ${count('unsupported')}` : '';
+  const overBudget = count('over_budget') > 0 ? `, over budget on ${count('over_budget')}` : '';
+  const note = unsupported + overBudget;
   return {
     text: `${mitigation.status}${note}`,
     kind: mitigation.status === 'pending' || note ? 'warn' : 'good',

@@ -52,6 +52,8 @@ describe('the figures of the dashboard', () => {
     assert.equal(format.mitigationStatus({ ...active, dry_run: true }).text, 'active (dry run)');
     const refused = { ...active, rules: [{ state: 'sent' }, { state: 'unsupported' }] };
     assert.deepEqual(format.mitigationStatus(refused), { text: 'active, unsupported on 1', kind: 'warn' });
+    const full = { ...active, rules: [{ state: 'over_budget' }] };
+    assert.deepEqual(format.mitigationStatus(full), { text: 'active, over budget on 1', kind: 'warn' });
   });
 
   it('does not alarm about a session that somebody has disabled', () => {

@@ -9,6 +9,7 @@ import type { Problem } from '../../core/problem.ts';
 import { buildConfig } from './build.ts';
 import { crossChecks } from './checks.ts';
 import type { Advice } from './explain.ts';
+import { enforcementChecks } from './enforcement-checks.ts';
 import { describeSchema, explain } from './explain.ts';
 import { withoutExtensions } from './extensions.ts';
 import { customerSchema, inventorySchema } from './inventory-schema.ts';
@@ -64,8 +65,8 @@ export function assemble(given: Sources, environment: Environment | null): Confi
 
   const order = [source, ...(sources.inventory === null ? [] : [sources.inventory]), ...sources.playbooks];
   const names = order.map(({ file }) => file);
-  const warnings = sortProblems(notes.warnings, names);
   if (settings === undefined || notes.problems.length > 0) {
+    const warnings = sortProblems(notes.warnings, names);
     return { ok: false, problems: sortProblems(notes.problems, names), warnings };
   }
   const { folder, directory, files } = sources;
@@ -78,7 +79,11 @@ export function assemble(given: Sources, environment: Environment | null): Confi
     directory,
     files,
   });
-  return { ok: true, config, warnings };
+  for (const { path, message, fix } of enforcementChecks(config.policy)) {
+    const placed = placeInFiles(path, playbooks.files, playbooks.withDefault);
+    if (placed !== undefined) findingsIn(placed.source, notes).warning(placed.path, message, fix);
+  }
+  return { ok: true, config, warnings: sortProblems(notes.warnings, names) };
 }
 
 function plainSources(given: Sources): Sources {
@@ -193,7 +198,7 @@ function readPlaybooks(sources: readonly YamlSource[], notes: Notes) {
     const { items, places } = soundItems(playbookSchema, source, 'playbooks');
     return { source, data: { playbooks: items }, places };
   });
-  if (files.length === 0) return { set: EMPTY_PLAYBOOKS, files };
+  if (files.length === 0) return { set: EMPTY_PLAYBOOKS, files, withDefault: undefined };
 
   const withDefault = files.filter(({ data }) => data.default_playbook !== undefined);
   for (const { source } of withDefault.slice(1)) {
@@ -213,7 +218,7 @@ function readPlaybooks(sources: readonly YamlSource[], notes: Notes) {
     const found = placeInFiles(problem.path, files, withDefault[0]);
     if (found !== undefined) note(found.source, [{ ...problem, path: found.path }], notes);
   }
-  return { set, files };
+  return { set, files, withDefault: withDefault[0] };
 }
 
 /** Undoes the concatenation: which file an index of all playbooks is in, and where there. */
