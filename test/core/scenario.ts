@@ -1,6 +1,6 @@
 /** Given facts, when a command, then facts and an answer: a small world with a fake clock, fake ids and a readable policy. */
 import assert from 'node:assert/strict';
-import type { Answer, Command, Decision } from '../../src/core/commands.ts';
+import type { Answer, Command, DecideContext, Decision } from '../../src/core/commands.ts';
 import { decide } from '../../src/core/decide.ts';
 import type { Fact, FactType, RecordedFact } from '../../src/core/facts.ts';
 import { buildInventory } from '../../src/core/inventory.ts';
@@ -91,6 +91,7 @@ export interface PolicyOptions {
   readonly aggregation?: Partial<Policy['aggregation']>;
   readonly detectors?: Policy['detectors'];
   readonly mode?: Policy['mode'];
+  readonly forecast?: Policy['forecast'];
   readonly safelist?: readonly string[];
 }
 
@@ -133,6 +134,7 @@ export function policyOf(options: PolicyOptions = {}): Policy {
     inventory: buildInventory(options.inventory ?? INVENTORY).inventory,
     playbooks: buildPlaybooks(options.playbooks ?? PLAYBOOKS).playbooks,
     safelist: (options.safelist ?? []).map(prefix),
+    ...(options.forecast === undefined ? {} : { forecast: options.forecast }),
   };
 }
 
@@ -168,6 +170,8 @@ export class World {
   readonly state: StateHandle;
   policy: Policy;
   now = NOON;
+  /** What the neighbors have room for. */
+  room: DecideContext['room'];
   /** Everything that was ever decided. */
   readonly journal: RecordedFact[] = [];
   /** What the last command led to. */
@@ -194,6 +198,7 @@ export class World {
     this.last = decide(this.state, command, {
       now: this.now,
       policy: this.policy,
+      ...(this.room === undefined ? {} : { room: this.room }),
       newId: () => `00000000-0000-4000-8000-${String(++this.#ids).padStart(12, '0')}`,
     });
     for (const fact of this.last.facts) this.record(fact);

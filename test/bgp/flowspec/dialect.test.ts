@@ -204,6 +204,55 @@ function destinationPorts(spec: FlowSpec): readonly NumericOp[] {
   return component?.type === 5 ? component.ops : [];
 }
 
+describe('a rate that parts of a rule may share', () => {
+  const share = (text: string): readonly string[] | string => {
+    const rule = parseRule(text);
+    assert.ok(rule.ok, text);
+    const rendering = renderForDialect('generic', rule.spec, rule.actions, { shareRate: true });
+    return rendering.ok
+      ? rendering.rules.map(({ spec, actions }) => formatRule(spec, actions))
+      : rendering.why;
+  };
+
+  it('is divided among them', () => {
+    assert.deepEqual(
+      share('match dst 203.0.113.20/32 proto tcp dst-port <22,>22&<80,>80&<443,>443 then rate-limit 10mbps'),
+      [
+        'match dst 203.0.113.20/32 proto tcp dst-port <22,>22&<80,>80&<443 then rate-limit 5mbps',
+        'match dst 203.0.113.20/32 proto tcp dst-port >443 then rate-limit 5mbps',
+      ],
+    );
+  });
+
+  it('stays whole where one rule is enough', () => {
+    const text = 'match dst 203.0.113.20/32 proto tcp dst-port <22,>22 then rate-limit 10mbps';
+    assert.deepEqual(share(text), [text]);
+  });
+
+  it('is rounded down to whole bytes, so that the parts never let more pass than the whole', () => {
+    const ports = '=1,=3,=5,=7,=9,=11,=13,=15,=17,=19,=21';
+    const rates = share(`match dst 203.0.113.20/32 dst-port ${ports} then rate-limit 1000bps`);
+    assert.ok(typeof rates !== 'string');
+    // 125 bytes a second among three: 41 each.
+    assert.deepEqual(
+      rates.map((text) => text.replace(/.*then /, '')),
+      ['rate-limit 328bps', 'rate-limit 328bps', 'rate-limit 328bps'],
+    );
+  });
+
+  it('is refused below a byte a second for each', () => {
+    const why = share('match dst 203.0.113.20/32 dst-port =1,=3,=5,=7,=9,=11 then rate-limit 8bps');
+    assert.equal(why, 'generic: the rate shared by 2 rules is below a byte a second each');
+  });
+
+  it('shares nothing but the rate: what else cannot be split still cannot', () => {
+    const why = share(
+      'match dst 203.0.113.20/32 dst-port =1,=3,=5,=7,=9,=11 then rate-limit 10mbps sample terminal',
+    );
+    assert.match(String(why), /a rule with traffic-action cannot be split/);
+  });
+});
+
 describe('properties of every rendering', () => {
   const anyDialect = fc.constantFrom(...DIALECTS);
 
