@@ -101,20 +101,32 @@ async function listMitigations(context: Context, options: ListOptions): Promise<
   const { mitigations, next_cursor: cursor } = record(answer);
   if (list(mitigations).length === 0) return void context.io.stdout.write('There are no such mitigations.\n');
   context.io.stdout.write(table(COLUMNS, records(mitigations), drawingFor(context)));
+  if (records(mitigations).some((one) => enforcementColour(one) !== undefined)) {
+    context.io.stderr.write('!: some neighbor does not enforce it; prefixd mitigations get ID says why\n');
+  }
   if (typeof cursor === 'string') context.io.stderr.write(`There are more: --cursor ${text(cursor)}\n`);
 }
 
 const COLUMNS: readonly Column<Fields>[] = [
   { title: 'ID', value: (one) => text(one.mitigation_id) },
-  { title: 'STATUS', value: statusText, colour: (one) => colourOf(text(one.status)) },
+  {
+    title: 'STATUS',
+    value: listStatus,
+    colour: (one) => enforcementColour(one) ?? colourOf(text(one.status)),
+  },
   { title: 'VICTIM', value: (one) => text(one.victim_ip), least: 15 },
   { title: 'ACTION', value: actionText, least: 7 },
-  { title: 'NEIGHBORS', value: enforcementText, least: 9, optional: true, colour: enforcementColour },
   { title: 'ENDS', value: endText, right: true, optional: true },
   { title: 'VECTOR', value: (one) => text(one.vector), least: 8, optional: true },
   { title: 'CUSTOMER', value: (one) => text(one.customer_id), least: 6, optional: true },
   { title: 'RULE', value: (one) => text(one.rule), least: 20, optional: true },
+  { title: 'NEIGHBORS', value: enforcementText, least: 9, optional: true, colour: enforcementColour },
 ];
+
+/** Marked where some neighbor does not enforce it: that must be seen in the narrowest terminal. */
+function listStatus(one: Fields): string {
+  return enforcementColour(one) === undefined ? statusText(one) : `${statusText(one)} !`;
+}
 
 function statusText(one: Fields): string {
   return one.ending === true ? 'ending' : text(one.status);

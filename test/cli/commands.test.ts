@@ -117,6 +117,22 @@ test('mitigations are filtered by the daemon, and a table fits 80 columns', asyn
   );
 });
 
+test('a mitigation that some neighbor does not enforce is marked, even in a narrow terminal', async (t) => {
+  const enforcement = { sent: 1, pending: 0, unsupported: 0, over_budget: 2 };
+  const mitigations = [
+    { ...MITIGATION, enforcement },
+    { ...MITIGATION, status: 'escalated', enforcement: { ...enforcement, over_budget: 0 } },
+  ];
+  const body = { mitigations, next_cursor: null };
+  const api = await fakeApi(t, { 'GET /v1/mitigations': { status: 200, body } });
+  const narrow = await cli(['mitigations', '--api', api.url], { columns: 80, env: { NO_COLOR: '1' } });
+  assert.match(narrow.stdout, new RegExp(`^${ID} {2}active ! `, 'm'));
+  assert.match(narrow.stdout, new RegExp(`^${ID} {2}escalated {2}`, 'm'));
+  assert.match(narrow.stderr, /^!: some neighbor does not enforce it; prefixd mitigations get ID says why$/m);
+  const wide = await cli(['mitigations', '--api', api.url]);
+  assert.match(wide.stdout, /1 sent, 2 over_budget$/m);
+});
+
 test('one mitigation is shown with its rules and its reasons', async (t) => {
   const api = await fakeApi(t, { [`GET /v1/mitigations/${ID}`]: { status: 200, body: MITIGATION } });
   const { stdout } = await cli(['mitigations', 'get', ID, '--api', api.url]);
