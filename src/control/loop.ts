@@ -153,9 +153,11 @@ export class Reconciler {
     return this.#standing;
   }
 
-  /** What active mitigations lack on which neighbors. Costs as much as there is of it. */
-  lacking(): Iterable<Lack> {
-    return lackingIn(this.#fleet, this.#gate);
+  /** What active mitigations lack on which neighbors, disabled ones left out. Costs as much as there is of it. */
+  lacking(): readonly Lack[] {
+    const peers = this.#options.announcer.peers();
+    const enabled = new Set(peers.flatMap((peer) => (peer.enabled ? [peer.name] : [])));
+    return [...lackingIn(this.#fleet, this.#gate)].filter(({ neighbor }) => enabled.has(neighbor));
   }
 
   /** Why this route is not on this neighbor although its table wants it: the egress check or the session's families. */

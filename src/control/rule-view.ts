@@ -15,10 +15,7 @@ export function viewOf(reconciler: Reconciler, engine: EngineView, announcer: An
     get stats() {
       return reconciler.stats;
     },
-    shortfalls: () => {
-      const enabled = new Set(announcer.peers().flatMap((peer) => (peer.enabled ? [peer.name] : [])));
-      return shortfallsOf(reconciler.lacking()).filter(({ neighbor }) => enabled.has(neighbor));
-    },
+    shortfalls: () => shortfallsOf(reconciler.lacking()),
     ruleCounts: () => countRules(announcer.peers(), reconciler.fleet, shortfallsOf(reconciler.lacking())),
     ownerOf: (peer, key) => reconciler.fleet.ownerOf(peer, key),
     rulesOf: (id) => {

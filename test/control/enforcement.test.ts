@@ -147,6 +147,8 @@ describe('a mitigation that some neighbors do not enforce', () => {
     await at.attack('203.0.113.10');
     at.announcer.setEnabled('old', false);
     assert.deepEqual(at.view.shortfalls(), []);
+    await at.time.advance(1_000);
+    assert.equal(at.told.length, 0, 'and raises no alert');
   });
 
   it('counts what waits for a session as pending', async (t) => {

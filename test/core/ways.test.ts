@@ -292,3 +292,39 @@ describe("an operator's own mitigation that no neighbor can enforce", () => {
     assert.equal(answer.mitigation.action.shared, true);
   });
 });
+
+describe('a rule for a prefix', () => {
+  const hosts = 4;
+  const carpet = (forecast: Forecast): World =>
+    world(forecast, undefined, {
+      guardrails: { dstPrefixMinLen: 24 },
+      aggregation: { hosts },
+      quotas: { maxActivePerCustomer: 50 },
+    });
+  const bomb = (at: World): void => {
+    for (let host = 1; host <= hosts; host++) at.event({ ...SYN, victim: `203.0.113.${host}` });
+  };
+  const live = (at: World): readonly string[] =>
+    [...at.state.live]
+      .map((id) => at.get(id))
+      .flatMap((one) => (one.ending === null ? [one.match.dstPrefix] : []));
+
+  test('spares the allowed ports of every asset inside, in rules that share the rate', () => {
+    const at = carpet(routers({ ranges: 2 }));
+    bomb(at);
+    assert.deepEqual(live(at), ['203.0.113.0/24']);
+    const [mitigation] = [...at.state.live].map((id) => at.get(id)).filter(({ ending }) => ending === null);
+    assert.deepEqual([mitigation?.action.shared, mitigation?.match.dstPorts], [true, AROUND]);
+  });
+
+  test('that no neighbor could enforce leaves the hosts their own', () => {
+    const wide: Forecast = (match) =>
+      match.dstPrefix.endsWith('/24')
+        ? [{ neighbor: 'edge1', ok: false, why: 'too wide' }]
+        : [{ neighbor: 'edge1', ok: true, routes: 1 }];
+    const at = carpet(wide);
+    bomb(at);
+    assert.equal(live(at).length, hosts);
+    assert.ok(live(at).every((prefix) => prefix.endsWith('/32')));
+  });
+});
