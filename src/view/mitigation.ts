@@ -85,7 +85,9 @@ export function changedValues(source: Changeable, change: Changeable): Record<st
   if (change.action !== undefined) {
     values.action_type = source.action?.type;
     values.rate_bps = source.action?.rateBps;
-    values.rate_shared = source.action?.shared === true;
+    if (change.action.shared === true || source.action?.shared === true) {
+      values.rate_shared = source.action?.shared === true;
+    }
   }
   if (change.step !== undefined) values.step = source.step;
   if (change.expiresAt !== undefined) values.expires_at = timeOrNull(source.expiresAt ?? null);
