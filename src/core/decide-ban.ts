@@ -19,7 +19,6 @@ import {
   renewalTime,
   withHold,
 } from './holds.ts';
-import type { Ownership } from './inventory.ts';
 import {
   type Continuation,
   extensionOf,
@@ -30,14 +29,14 @@ import {
 } from './keep-alive.ts';
 import { endingFacts, stepTtl } from './lifecycle.ts';
 import { type MitigationDraft, newMitigation, rejectedMitigation } from './new-mitigation.ts';
+import { isMute, newPart, planUnder, sameForm, targetOf, withTraits } from './plan-event.ts';
 import type { Playbook, Step } from './playbook.ts';
 import { BAN_MEMORY_MS } from './recent.ts';
 import { hitsAllowedPort, type Rule } from './rule.ts';
 import type { DecisionView } from './state-view.ts';
-import { traitsUnder } from './traits.ts';
-import type { Detection, Mitigation, MitigationAction, TrafficTraits } from './types.ts';
+import type { Detection, Mitigation } from './types.ts';
 import { mitigationsCovering, NO_ALLOWED_PORTS, ownerOf, ownerWords } from './victim.ts';
-import { type Plan, type PlanTarget, planRule, planWithin } from './ways.ts';
+import { type Plan, planRule } from './ways.ts';
 import { actionWords, countWords, portWords } from './words.ts';
 
 /** Everything known about one event while it is decided. */
@@ -159,21 +158,6 @@ function runOut(state: DecisionView, detection: Detection, now: number): readonl
     .flatMap((mitigation) => runOutFacts(mitigation, detection, now));
 }
 
-function targetOf(detection: Detection, ports: readonly number[], owner: Ownership | undefined): PlanTarget {
-  return {
-    victim: detection.victim,
-    vector: detection.vector,
-    protocol: detection.protocol,
-    ports,
-    allowedPorts: owner?.allowedPorts ?? NO_ALLOWED_PORTS,
-    ...(detection.traits === undefined ? {} : { traits: detection.traits }),
-  };
-}
-
-function withTraits({ traits: _, ...rest }: Detection, traits: TrafficTraits | undefined): Detection {
-  return traits === undefined ? rest : { ...rest, traits };
-}
-
 /** Mitigations of the victim that this event may be about. One whose time is up is not: it ends, even if nobody has noticed yet. */
 function standingFor(it: Case): readonly Standing[] {
   const { state, context, detection, owner } = it;
@@ -199,37 +183,6 @@ function standingFor(it: Case): readonly Standing[] {
   return standing;
 }
 
-/** A plan that has a rule. */
-type RulePlan = Plan & { readonly rule: Rule };
-
-/**
- * What this event would lead to under a mitigation: at the step that it is at, which may differ from the case's own, and
- * for the prefix that it covers.
- */
-function planUnder(it: Case, mitigation: Mitigation): RulePlan {
-  const { detection, owner, playbook, context, state } = it;
-  const own = { ...it.plan, rule: it.rule };
-  const isAround = mitigation.victim !== detection.victim;
-  const step = mitigation.playbook === playbook.name ? playbook.steps[mitigation.step] : undefined;
-  const refinement = (step ?? it.step).refinement;
-  const traits = traitsUnder(detection.traits, mitigation.match, refinement);
-  const sameStep = step === it.step || (step === undefined && sameForm(mitigation.action, own.action));
-  if (sameStep && !isAround && traits === detection.traits) return own;
-  const { type, rateBps } = mitigation.action;
-  const around = isAround ? ownerOf(context.policy.inventory, mitigation.victim) : owner;
-  const planned = planWithin(
-    targetOf(withTraits({ ...detection, victim: mitigation.victim }, traits), detection.ports, around),
-    step ?? { action: { type, rateBps }, refinement },
-    playbook.ways,
-    { policy: context.policy, state },
-  );
-  return planned.rule === null ? own : { ...planned, rule: planned.rule };
-}
-
-function sameForm(a: MitigationAction, b: MitigationAction): boolean {
-  return a.type === b.type && a.rateBps === b.rateBps && a.shared === b.shared;
-}
-
 function follow(it: Case, correlation: Correlation): Outcome {
   switch (correlation.kind) {
     case 'new':
@@ -248,26 +201,6 @@ function follow(it: Case, correlation: Correlation): Outcome {
       return created(it, part, part.rule, facts, why);
     }
   }
-}
-
-/** True for a mitigation that no neighbor can enforce (any more), where this event's plan is one that some neighbor can. */
-function isMute(it: Case, mitigation: Mitigation): boolean {
-  const { policy } = it.context;
-  if (mitigation.playbook === null || mitigation.victim !== it.detection.victim) return false;
-  if (it.plan.refusal !== null) return false;
-  if (isEnforceable(predict(policy, mitigation.match, mitigation.action))) return false;
-  const { rule, action } = planUnder(it, mitigation);
-  return isEnforceable(predict(policy, rule.match, action));
-}
-
-/** The rule for those of the event's ports that no standing rule names. */
-function newPart(it: Case, newPorts: readonly number[] | null): RulePlan {
-  const own = { ...it.plan, rule: it.rule };
-  if (newPorts === null) return own;
-  const { detection, owner, playbook, context, state, plan } = it;
-  const target = targetOf(detection, newPorts, owner);
-  const planned = planRule(target, playbook, plan.index, { policy: context.policy, state });
-  return planned.rule === null ? own : { ...planned, rule: planned.rule };
 }
 
 /** One rule for the prefix in the place of its hosts' own, when this event makes them many enough and guardrails allow it. */
