@@ -51,6 +51,8 @@ export class AlertDispatcher {
   readonly #options: AlertOptions;
   readonly #events: ReadonlySet<AlertEvent>;
   readonly #queues: readonly DeliveryQueue[];
+  /** With the refusals that whoever wants to hear of unenforced mitigations is told of. */
+  readonly #orRefusals: ReadonlySet<AlertEvent>;
   readonly #poster: Poster;
   readonly #refusals: Refusals;
 
@@ -61,6 +63,9 @@ export class AlertDispatcher {
       options.poster ?? makePoster({ allowPrivateAddresses, connectTimeoutMs: limits.timeoutMs });
     this.#options = options;
     this.#events = new Set(options.events);
+    this.#orRefusals = this.#events.has('mitigation.unenforced')
+      ? new Set([...options.events, 'mitigation.rejected' as const])
+      : this.#events;
     this.#poster = poster;
     this.#refusals = options.refusals ?? new Refusals(timers);
     this.#refusals.tellTo((alert) => this.#tell(alert));
@@ -91,7 +96,7 @@ export class AlertDispatcher {
     for (const fact of facts) {
       const protectedNow = victimProtectedBy(fact.fact, find);
       if (protectedNow !== undefined) this.#refusals.mitigated(protectedNow, fact.at);
-      const alert = alertOf(fact, this.#events, pop, find);
+      const alert = alertOf(fact, leavesUnprotected(fact.fact) ? this.#orRefusals : this.#events, pop, find);
       if (alert?.event === 'mitigation.rejected') this.#refusals.refused(alert);
       else if (alert !== null) this.#tell(alert);
     }
@@ -182,4 +187,11 @@ function destinationNames(destinations: readonly AlertDestination[]): readonly s
 function victimProtectedBy(fact: Fact, find: AlertOptions['find']): string | undefined {
   if (fact.type === 'mitigation.created') return fact.mitigation.victim;
   return fact.type === 'mitigation.widened' ? find(fact.id)?.victim : undefined;
+}
+
+/** True for a refusal that leaves a victim under attack although nothing forbids to protect it: no room, or no neighbor that can. */
+function leavesUnprotected(fact: Fact): boolean {
+  if (fact.type !== 'mitigation.rejected') return false;
+  const { reason } = fact.mitigation;
+  return reason.startsWith('quota_') || reason === 'not_enforceable';
 }

@@ -8,7 +8,7 @@ import { openEngine } from '../control/engine.ts';
 import { Reconciler } from '../control/loop.ts';
 import { MockAnnouncer } from '../control/mock-announcer.ts';
 import { viewOf } from '../control/rule-view.ts';
-import type { Log, ReconcilerView } from '../control/types.ts';
+import type { EngineView, Log, ReconcilerView } from '../control/types.ts';
 import { UnenforcedWatch } from '../control/unenforced.ts';
 import type { BoundAddress, HttpServer, ReloadOutcome } from '../http/dependencies.ts';
 import { SYSTEM } from '../core/lifecycle.ts';
@@ -20,6 +20,7 @@ import { realTimers, steadyClock } from './clock.ts';
 import type { ConfigResult, LoadedConfig } from './config/types.ts';
 import { keepDisabled } from './disabled-peers.ts';
 import { Health } from './health.ts';
+import { quotaLines } from './quota-lines.ts';
 import { Metrics } from './metrics.ts';
 import { narrateFacts, narrateSessions, narrateUnenforced } from './narrate.ts';
 import { StartError } from './process.ts';
@@ -70,7 +71,11 @@ async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
   const clock = steadyClock();
   const startedAt = clock();
   const announcer = makeAnnouncer(config, clock);
-  const health = new Health(announcer, () => later.view?.shortfalls() ?? []);
+  const health = new Health(
+    announcer,
+    () => later.view?.shortfalls() ?? [],
+    () => (later.engine === null ? [] : quotaLines(later.engine.state, later.engine.policy)),
+  );
   // What parts that are made before them need nevertheless, once it is there.
   const later: {
     audit: AuditLog | null;
@@ -79,7 +84,8 @@ async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
     reconciler: Reconciler | null;
     view: ReconcilerView | null;
     watch: UnenforcedWatch | null;
-  } = { audit: null, metrics: null, server: null, reconciler: null, view: null, watch: null };
+    engine: EngineView | null;
+  } = { audit: null, metrics: null, server: null, reconciler: null, view: null, watch: null, engine: null };
   const { engine, warnings } = await openEngine({
     store: new Journal({ folder: config.storage.path, clock }),
     policy: config.policy,
@@ -112,6 +118,7 @@ async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
     onFollowerFailed: (error) =>
       logger.error({ err: error }, 'internal error: a follower of the facts failed; please report it'),
   });
+  later.engine = engine;
   undo.push(() => engine.close());
   for (const warning of warnings) logger.warn(warning);
   const log: Log = (level, text, fields) => logger[level](fields, text);

@@ -8,13 +8,15 @@ const MAX_LINES = 10;
 export class Health {
   readonly #announcer: Announcer;
   readonly #shortfalls: () => readonly Shortfall[];
+  readonly #quotas: () => readonly string[];
   #store: string | null = null;
   #snapshot: string | null = null;
 
-  /** `shortfalls`: what is not enforced where; asked at each question. */
-  constructor(announcer: Announcer, shortfalls: () => readonly Shortfall[]) {
+  /** `shortfalls`: what is not enforced where; `quotas`: which are used up, in words. Both are asked at each question. */
+  constructor(announcer: Announcer, shortfalls: () => readonly Shortfall[], quotas: () => readonly string[]) {
     this.#announcer = announcer;
     this.#shortfalls = shortfalls;
+    this.#quotas = quotas;
   }
 
   /** The store wrote again. */
@@ -42,6 +44,7 @@ export class Health {
       ...[this.#store, this.#snapshot].filter((one) => one !== null),
       ...sessions,
       ...shortfallLines(this.#shortfalls()),
+      ...this.#quotas(),
     ];
   }
 }

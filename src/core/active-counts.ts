@@ -37,6 +37,11 @@ export class ActiveCounts {
     return this.#of(dryRun).customers.get(customerId) ?? 0;
   }
 
+  /** Of each customer that has any. */
+  byCustomer(dryRun: boolean): ReadonlyMap<string, number> {
+    return this.#of(dryRun).customers;
+  }
+
   ofPop(pop: string, dryRun: boolean): number {
     return this.#of(dryRun).pops.get(pop) ?? 0;
   }

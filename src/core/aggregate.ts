@@ -91,15 +91,15 @@ export interface Gathering {
 
 /**
  * Whether a report makes enough hosts of its block under the same vector and protocol within the window; undefined when
- * it does not. Hosts that quotas refused count: they are attacked all the same. Host rules that have gone on to a
- * further step stay, because the rule for the prefix begins with the first.
+ * it does not. Hosts that quotas refused count: they are attacked as well. Host rules at a further step than `of`,
+ * where the rule for the prefix begins, stay: they are stricter.
  */
 export function gather(
   state: DecisionView,
   { now, policy }: DecideContext,
   detection: Detection,
   block: Block,
-  playbook: string,
+  of: Pick<Mitigation, 'playbook' | 'step'>,
 ): Gathering | undefined {
   const { aggregation } = policy;
   const hosts = new Set([detection.victim]);
@@ -115,7 +115,7 @@ export function gather(
     else if (mitigation === undefined) continue;
     detections.push(event.detection);
     if (mitigation === undefined) holds.push(refusedHold(event, policy, now));
-    else if (isReplaceable(mitigation, playbook)) {
+    else if (isReplaceable(mitigation, of)) {
       replaced.push(mitigation);
       holds.push(...standingHolds(mitigation, now));
     }
@@ -134,8 +134,8 @@ function activeHostRule(state: DecisionView, { mitigationId }: EventRecord): Mit
     : undefined;
 }
 
-function isReplaceable({ playbook, step }: Mitigation, ofPlaybook: string): boolean {
-  return playbook === ofPlaybook && step === 0;
+function isReplaceable(mitigation: Mitigation, of: Pick<Mitigation, 'playbook' | 'step'>): boolean {
+  return mitigation.playbook === of.playbook && mitigation.step <= of.step;
 }
 
 /** The hold that a refused report would have taken; one that repeats has a TTL to do so. */

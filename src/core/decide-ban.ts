@@ -206,7 +206,10 @@ function follow(it: Case, correlation: Correlation): Outcome {
 /** One rule for the prefix in the place of its hosts' own, when this event makes them many enough and guardrails allow it. */
 function aggregated(it: Case): Outcome | null {
   const { state, context, command, block, detection, playbook } = it;
-  const gathering = block === undefined ? undefined : gather(state, context, detection, block, playbook.name);
+  const gathering =
+    block === undefined
+      ? undefined
+      : gather(state, context, detection, block, { playbook: playbook.name, step: it.plan.index });
   if (block === undefined || gathering === undefined) return null;
   const { hosts, ports, replaced } = gathering;
   // What the packets to one host have in common, those to the others may not have.
@@ -267,7 +270,7 @@ function created(
   const passed = `guardrails passed; TTL ${ttl.seconds} s`;
   const why = [...it.why, ...beforeWhy, ...named, ...ttl.why, ...lacking, passed];
   const begun = newMitigation(draftOf(it, plan, rule, why), ttl.seconds, context);
-  const hold = holdFor(it.event.detection, it.event.mode, policy, now, begun.expiresAt, undefined);
+  const hold = holdFor(it.event.detection, it.event.mode, context, begun.expiresAt, undefined);
   const held: Mitigation =
     gathering === undefined
       ? { ...begun, holds: [hold] }

@@ -2,6 +2,7 @@
  * Who keeps a mitigation alive (INTERFACES "What an event leads to", 7). A hold belongs to one alert of one reporter. It is
  * taken by a report, renewed by the next, and gone when the reporter says that the alert is over or says nothing for too long.
  */
+import type { DecideContext } from './commands.ts';
 import type { Policy } from './policy.ts';
 import type { Detection, Hold, HoldMode, Mitigation } from './types.ts';
 
@@ -43,8 +44,7 @@ export function confidenceOf(detection: Detection, policy: Policy): number | nul
 export function holdFor(
   detection: Detection,
   mode: HoldMode,
-  policy: Policy,
-  now: number,
+  { now, systemTime = now, policy }: Pick<DecideContext, 'now' | 'systemTime' | 'policy'>,
   expiresAt: number,
   before: Hold | undefined,
 ): Hold {
@@ -53,8 +53,8 @@ export function holdFor(
     ...alertOf(detection),
     mode,
     confidence: confidenceOf(detection, policy),
-    // A detector's clock may be ahead; an alert that is reported has begun.
-    beganAt: Math.min(said ?? before?.beganAt ?? now, now),
+    // Compared with what detectors say, so by the system's time. Their clock may be ahead: what is reported has begun.
+    beganAt: Math.min(said ?? before?.beganAt ?? systemTime, systemTime),
     reportedAt: now,
     until: mode === 'until_released' ? now + policy.timers.maxHoldSeconds * 1000 : expiresAt,
   };

@@ -97,7 +97,7 @@ export function withHoldOf(
   change: MitigationChange & { readonly expiresAt: number },
 ): MitigationChange {
   const { context, event } = continuation;
-  const { now, policy } = context;
+  const { now } = context;
   const taken: MitigationChange =
     event === null
       ? change
@@ -107,8 +107,7 @@ export function withHoldOf(
           hold: holdFor(
             event.detection,
             event.mode,
-            policy,
-            now,
+            context,
             change.expiresAt,
             findHold(mitigation, holdKey(alertOf(event.detection)), now),
           ),

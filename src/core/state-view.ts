@@ -33,6 +33,11 @@ export interface StateView {
   readonly live: ReadonlySet<string>;
   /** Live mitigations with this match (ending ones included). */
   withMatch(key: MatchKey): ReadonlySet<string>;
+  /** Dry-run mitigations are counted apart from the others. */
+  activeTotal(dryRun: boolean): number;
+  activeOfPop(pop: string, dryRun: boolean): number;
+  /** Active mitigations of each customer that has any. */
+  activeByCustomer(dryRun: boolean): ReadonlyMap<string, number>;
   /** The newest 10,000, in order of arrival. */
   readonly events: ReadonlyMap<string, EventRecord>;
   /** Added over the API, by canonical prefix. */
@@ -58,9 +63,7 @@ export interface DecisionView extends StateView {
   readonly livePrefixes: ReadonlySet<string>;
   /** Ids of active mitigations that expire or want to be looked at by `now`, at most so many; all of them when not said. */
   dueBy(now: number, most?: number): ReadonlySet<string>;
-  /** Dry-run mitigations are counted apart from the others. */
-  activeTotal(dryRun: boolean): number;
-  activeOfPop(pop: string, dryRun: boolean): number;
+  /** As activeTotal counts. */
   activeOfCustomer(customerId: string, dryRun: boolean): number;
   /** Mitigations created in the minute before `now`. */
   createdInMinute(now: number, dryRun: boolean): number;

@@ -136,6 +136,10 @@ class FoldedState implements StateHandle {
     return this.#counts.ofCustomer(customerId, dryRun);
   }
 
+  activeByCustomer(dryRun: boolean): ReadonlyMap<string, number> {
+    return this.#counts.byCustomer(dryRun);
+  }
+
   createdInMinute(now: number, dryRun: boolean): number {
     return this.#creations.countBetween(now - CREATION_MEMORY_MS, now, dryRun);
   }

@@ -214,6 +214,28 @@ test('the refusals of an attack on 200 hosts are one alert to each destination',
   assert.equal(new Set(pagerduty.map(({ dedup_key }) => dedup_key)).size, 1);
 });
 
+test('who asked for unenforced mitigations is told of victims that no quota or neighbor has room for, and of no other refusal', {
+  timeout: 20_000,
+}, async (t) => {
+  const { url, received } = await server(t, (response) => response.writeHead(202).end());
+  const destination = { type: 'webhook', url: `${url}/hook`, secret: null } as const;
+  const { dispatcher, settled } = bench(t, [destination], { events: ['mitigation.unenforced'] });
+  const rejected = (reason: string, victim: string): Fact => ({
+    type: 'mitigation.rejected',
+    mitigation: { ...MITIGATION, id: reason, victim, reason },
+  });
+  record(
+    dispatcher,
+    rejected('not_in_inventory', '203.0.113.1'),
+    rejected('safelisted', '203.0.113.2'),
+    rejected('quota_customer', '203.0.113.3'),
+    rejected('not_enforceable', '203.0.113.4'),
+  );
+  await settled(2);
+  const reasons = received.map(({ body }) => JSON.parse(body).mitigation.reason);
+  assert.deepEqual(reasons.sort(), ['not_enforceable', 'quota_customer']);
+});
+
 test('closing delivers what waits when there is time', { timeout: 10_000 }, async (t) => {
   const { url, received } = await server(t, (response) => response.end());
   const { dispatcher } = bench(t, [{ type: 'webhook', url, secret: null }]);

@@ -5,7 +5,11 @@ import { MockAnnouncer } from '../../src/control/mock-announcer.ts';
 import type { Shortfall } from '../../src/control/types.ts';
 
 function problems(shortfalls: readonly Shortfall[]): readonly string[] {
-  return new Health(new MockAnnouncer([], () => 0), () => shortfalls).problems();
+  return new Health(
+    new MockAnnouncer([], () => 0),
+    () => shortfalls,
+    () => [],
+  ).problems();
 }
 
 test('mitigations that a neighbor does not enforce are one line for each reason', () => {

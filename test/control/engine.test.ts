@@ -109,7 +109,7 @@ describe('Engine', () => {
     };
     assert.equal(await status(systemTime() - 5_000), 'accepted');
     assert.equal(await status(clock()), 'accepted_no_mitigation');
-    assert.equal(await status(systemTime() + 61_000), 'accepted_no_mitigation');
+    assert.equal(await status(systemTime() + 61_000), 'extended', 'one ahead of us counts as of its arrival');
     const [mitigation] = engine.state.mitigations.values();
     assert.ok(mitigation !== undefined && mitigation.createdAt === clock());
   });

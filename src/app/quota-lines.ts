@@ -1,0 +1,36 @@
+/** Which quotas are used up right now, in words: the next attack on these is refused a mitigation. */
+import type { Policy } from '../core/policy.ts';
+import type { StateView } from '../core/state.ts';
+import { countWords } from '../core/words.ts';
+
+/** Customers that are named; the others are counted. */
+const NAMED = 5;
+
+/** A line for each quota that is used up; customers share one beyond NAMED. Empty when there is room everywhere. */
+export function quotaLines(
+  state: Pick<StateView, 'activeTotal' | 'activeOfPop' | 'activeByCustomer'>,
+  { quotas, pop, mode }: Pick<Policy, 'quotas' | 'pop' | 'mode'>,
+): readonly string[] {
+  const dryRun = mode === 'dry-run';
+  const lines: string[] = [];
+  const total = state.activeTotal(dryRun);
+  if (total >= quotas.maxActiveGlobal) {
+    lines.push(
+      `the quota of all mitigations is used up: ${total} of ${quotas.maxActiveGlobal} (quotas.max_active_global)`,
+    );
+  }
+  const ofPop = state.activeOfPop(pop, dryRun);
+  if (ofPop >= quotas.maxActivePerPop) {
+    lines.push(
+      `the quota of POP ${pop} is used up: ${ofPop} of ${quotas.maxActivePerPop} (quotas.max_active_per_pop)`,
+    );
+  }
+  const most = quotas.maxActivePerCustomer;
+  const full = [...state.activeByCustomer(dryRun)].filter(([, count]) => count >= most);
+  for (const [customer, count] of full.slice(0, NAMED)) {
+    lines.push(`customer ${customer} is at its quota: ${count} of ${most} (quotas.max_active_per_customer)`);
+  }
+  if (full.length > NAMED)
+    lines.push(`and ${countWords(full.length - NAMED, 'more customer')} at their quota`);
+  return lines;
+}
