@@ -58,7 +58,7 @@ export function registerMitigations(program: Command, contextFor: (command: Comm
 
   program
     .command('mitigate <victim>')
-    .description('mitigate by hand, through the same guardrails')
+    .description('mitigate an address or a prefix by hand, through the same guardrails')
     .requiredOption('--action <action>', 'police or discard')
     .option('--rate <rate>', 'for police: 5mbps, 1.5gbps, or bits a second')
     .option('--share-rate', 'for police: several rules may share the rate where one cannot say it all')
