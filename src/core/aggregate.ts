@@ -2,21 +2,23 @@
  * Carpet bombing: when many hosts of one inventory prefix are attacked alike, one rule for the prefix takes the place of
  * one for each host, and gives way to rules for hosts when few are left (`aggregation` in prefixd.yaml).
  */
-import { formatPrefix, hostPrefix, makePrefix, type Prefix, parseAddress } from '../net/prefix.ts';
+import { covers, formatPrefix, hostPrefix, makePrefix, type Prefix, parseAddress } from '../net/prefix.ts';
 import { isActive } from './active-counts.ts';
 import type { DecideContext } from './commands.ts';
 import type { Fact } from './facts.ts';
 import { alertOf, confidenceOf, holdModeOf, standingHolds } from './holds.ts';
 import type { Inventory } from './inventory.ts';
 import { endingFacts, SYSTEM } from './lifecycle.ts';
+import { dstPortsCover, sameButDstPorts } from './match.ts';
 import type { PrefixOwnership } from './ownership.ts';
 import type { Policy } from './policy.ts';
 import { WAYS } from './playbook-data.ts';
 import { portSet } from './ports.ts';
 import { NO_REFINEMENT } from './refinement.ts';
+import type { Rule } from './rule.ts';
 import type { DecisionView } from './state-view.ts';
 import type { Detection, EventRecord, Hold, Mitigation } from './types.ts';
-import { NO_ALLOWED_PORTS, ownerOf } from './victim.ts';
+import { isPrefixVictim, NO_ALLOWED_PORTS, ownerOf, victimPrefix } from './victim.ts';
 import { planWithin } from './ways.ts';
 
 /** A prefix whose hosts may be covered by one rule. */
@@ -127,9 +129,39 @@ export function gather(
   return { hosts: hosts.size, ports: isNameable ? ports : [], replaced, holds };
 }
 
+/**
+ * The mitigations of hosts whose place the rule of a reported prefix takes, with their holds: those of the same vector that
+ * match nothing which it does not, allowed ports aside. Undefined when there are none.
+ */
+export function gatherInside(
+  state: DecisionView,
+  now: number,
+  { victim, vector, ports }: Detection,
+  { match }: Pick<Rule, 'match'>,
+  of: Pick<Mitigation, 'playbook' | 'step'>,
+): Gathering | undefined {
+  if (!isPrefixVictim(victim)) return undefined;
+  const prefix = victimPrefix(victim);
+  const replaced = [...state.live]
+    .flatMap((id) => state.mitigations.get(id) ?? [])
+    .filter(
+      (one) =>
+        isActive(one) &&
+        !isPrefixVictim(one.victim) &&
+        one.vector === vector &&
+        sameButDstPorts({ ...match, dstPrefix: one.match.dstPrefix }, one.match) &&
+        (ports.length === 0 || dstPortsCover(match, one.match)) &&
+        isReplaceable(one, of) &&
+        covers(prefix, victimPrefix(one.victim)),
+    );
+  if (replaced.length === 0) return undefined;
+  const holds = replaced.flatMap((one) => standingHolds(one, now));
+  return { hosts: replaced.length, ports, replaced, holds };
+}
+
 function activeHostRule(state: DecisionView, { mitigationId }: EventRecord): Mitigation | undefined {
   const mitigation = mitigationId === null ? undefined : state.mitigations.get(mitigationId);
-  return mitigation !== undefined && isActive(mitigation) && mitigation.victim.includes('/') === false
+  return mitigation !== undefined && isActive(mitigation) && !isPrefixVictim(mitigation.victim)
     ? mitigation
     : undefined;
 }
@@ -165,7 +197,7 @@ export function narrowingFacts(
   if (mitigation.aggregated !== true) return [];
   const byHost = new Map<string, Hold[]>();
   for (const hold of standingHolds(mitigation, now)) {
-    if (hold.victim.includes('/')) return [];
+    if (isPrefixVictim(hold.victim)) return [];
     const holds = byHost.get(hold.victim);
     if (holds === undefined) byHost.set(hold.victim, [hold]);
     else holds.push(hold);

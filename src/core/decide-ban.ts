@@ -1,6 +1,5 @@
 /** A detector reports an attack (INTERFACES "What an event leads to"). */
-import { isActive } from './active-counts.ts';
-import { type Block, blockOf, type Gathering, gather, narrowingFacts } from './aggregate.ts';
+import { type Block, blockOf, type Gathering, gather, gatherInside, narrowingFacts } from './aggregate.ts';
 import { type Attack, choosePlaybook } from './choose-playbook.ts';
 import type { DecideContext, Decision } from './commands.ts';
 import { type Correlation, correlate, type Standing } from './correlate.ts';
@@ -9,22 +8,13 @@ import { changed } from './evolve.ts';
 import type { Fact } from './facts.ts';
 import { isEnforceable, predict, shortfallWords } from './forecast.ts';
 import { judgeOwner, judgePorts, judgeQuotas, judgeTarget, type Refusal } from './guardrails.ts';
-import {
-  alertOf,
-  confidenceOf,
-  heldUntil,
-  holdFor,
-  holdKey,
-  holdModeOf,
-  renewalTime,
-  withHold,
-} from './holds.ts';
+import { confidenceOf, heldUntil, holdFor, holdModeOf, renewalTime, withHold } from './holds.ts';
 import {
   type Continuation,
   extensionOf,
   keepAlive,
   nextStepTime,
-  runOutFacts,
+  runOutAll,
   withHoldOf,
 } from './keep-alive.ts';
 import { endingFacts, stepTtl } from './lifecycle.ts';
@@ -117,7 +107,7 @@ function judge(
   const { playbook } = choice;
   const step = playbook?.steps[0];
   if (playbook === null || step === undefined) {
-    return { status: 'accepted_no_playbook', facts: runOut(state, detection, context.now), why };
+    return { status: 'accepted_no_playbook', facts: runOutAll(state, detection, context.now), why };
   }
 
   const grounds = [...choice.why, `step 1 of ${playbook.steps.length}: ${actionWords(step.action)}`];
@@ -150,14 +140,6 @@ function judge(
   return follow(it, correlate(standingFor(it), rule));
 }
 
-/** What the alert holds runs out: by what it says now, no playbook answers it any more. */
-function runOut(state: DecisionView, detection: Detection, now: number): readonly Fact[] {
-  return [...state.heldBy(holdKey(alertOf(detection)))]
-    .flatMap((id) => state.mitigations.get(id) ?? [])
-    .filter(isActive)
-    .flatMap((mitigation) => runOutFacts(mitigation, detection, now));
-}
-
 /** Mitigations of the victim that this event may be about. One whose time is up is not: it ends, even if nobody has noticed yet. */
 function standingFor(it: Case): readonly Standing[] {
   const { state, context, detection, owner } = it;
@@ -186,7 +168,7 @@ function standingFor(it: Case): readonly Standing[] {
 function follow(it: Case, correlation: Correlation): Outcome {
   switch (correlation.kind) {
     case 'new':
-      return aggregated(it) ?? created(it, it.plan, it.rule, [], []);
+      return aggregated(it) ?? takingAlong(it) ?? created(it, it.plan, it.rule, [], []);
     case 'covered': {
       const mute = correlation.by.find((mitigation) => isMute(it, mitigation));
       return mute === undefined ? kept(it, correlation.by) : widened(it, mute);
@@ -205,13 +187,13 @@ function follow(it: Case, correlation: Correlation): Outcome {
 
 /** One rule for the prefix in the place of its hosts' own, when this event makes them many enough and guardrails allow it. */
 function aggregated(it: Case): Outcome | null {
-  const { state, context, command, block, detection, playbook } = it;
+  const { state, context, block, detection, playbook } = it;
   const gathering =
     block === undefined
       ? undefined
       : gather(state, context, detection, block, { playbook: playbook.name, step: it.plan.index });
   if (block === undefined || gathering === undefined) return null;
-  const { hosts, ports, replaced } = gathering;
+  const { hosts, ports } = gathering;
   // What the packets to one host have in common, those to the others may not have.
   const ofPrefix = withTraits({ ...detection, victim: block.prefix, ports }, undefined);
   const plan = planRule(targetOf(ofPrefix, ports, block.owner), playbook, 0, {
@@ -225,7 +207,6 @@ function aggregated(it: Case): Outcome | null {
     `${hosts} hosts of ${block.prefix} are under the same attack: one rule covers the prefix (aggregation.hosts)`,
     ownerWords(block.prefix, block.owner),
     ...plan.why,
-    ...(replaced.length === 0 ? [] : [`it takes the place of ${countWords(replaced.length, 'mitigation')}`]),
   ];
   const wide: Case = {
     ...it,
@@ -238,10 +219,27 @@ function aggregated(it: Case): Outcome | null {
     why,
   };
   if (judgeTarget(state, context.policy, rule.match) !== null) return null;
-  const outcome = created(wide, plan, rule, [], [], gathering);
-  if (outcome.status === 'rejected' || outcome.mitigation === undefined) return null;
-  const { id } = outcome.mitigation;
-  const reason = `covered by mitigation ${id} for ${block.prefix}`;
+  const outcome = replacing(wide, gathering);
+  return outcome.status === 'rejected' ? null : outcome;
+}
+
+/** A reported prefix takes the place of the rules for hosts inside it; null when there are none. */
+function takingAlong(it: Case): Outcome | null {
+  const { state, context, detection, rule, plan, playbook } = it;
+  const of = { playbook: playbook.name, step: plan.index };
+  const gathering = gatherInside(state, context.now, detection, rule, of);
+  return gathering === undefined ? null : replacing(it, gathering);
+}
+
+/** A mitigation in the place of others, which end in the same group of facts. */
+function replacing(it: Case, gathering: Gathering): Outcome {
+  const { command, context, plan, rule, detection } = it;
+  const { replaced } = gathering;
+  const words =
+    replaced.length === 0 ? [] : [`it takes the place of ${countWords(replaced.length, 'mitigation')}`];
+  const outcome = created(it, plan, rule, [], words, gathering);
+  if (outcome.status === 'rejected' || outcome.mitigation === undefined) return outcome;
+  const reason = `covered by mitigation ${outcome.mitigation.id} for ${detection.victim}`;
   const ending = { to: 'withdrawn', at: context.now, actor: command.actor, reason } as const;
   const ends = replaced.flatMap((mitigation) => endingFacts(mitigation, ending));
   return { ...outcome, facts: [...(outcome.facts ?? []), ...ends] };

@@ -218,7 +218,8 @@ function nothingHeld(
   }
   const others = mitigationsCovering(state, victim).map((mitigation) => {
     const holders = holderWords(mitigation, now);
-    return `mitigation ${mitigation.id} stays: ${source} does not hold it${holders === '' ? '' : `, but ${holders}`}`;
+    const held = holders === '' ? '' : `; it is held by ${holders}`;
+    return `mitigation ${mitigation.id} stays: this alert of ${source} has no hold on it${held}`;
   });
   const none = `${source} holds no active mitigation of ${victim} for ${vector}`;
   return { status: 'no_active_mitigation', why: [...before, none, ...others] };

@@ -1,6 +1,7 @@
 /** An attack goes on: its mitigation lasts longer, and may take its next step (INTERFACES "What an event leads to", 4 and 5). */
 import { timeText } from '../net/time.ts';
 import type { DecideContext } from './commands.ts';
+import { isActive } from './active-counts.ts';
 import { changed } from './evolve.ts';
 import type { Fact, MitigationChange } from './facts.ts';
 import { predict, shortfallWords } from './forecast.ts';
@@ -85,6 +86,14 @@ export function runOutFacts(mitigation: Mitigation, detection: Detection, now: n
   const hold = { ...held, reportedAt: now, until: expiresAt };
   const renewAt = renewalTime(changed(mitigation, { hold }, now), now, null);
   return [{ type: 'mitigation.extended', id, change: { hold, renewAt } }];
+}
+
+/** What the alert holds runs out: by what it says now, no playbook answers it any more. */
+export function runOutAll(state: DecisionView, detection: Detection, now: number): readonly Fact[] {
+  return [...state.heldBy(holdKey(alertOf(detection)))]
+    .flatMap((id) => state.mitigations.get(id) ?? [])
+    .filter(isActive)
+    .flatMap((mitigation) => runOutFacts(mitigation, detection, now));
 }
 
 /**

@@ -240,6 +240,31 @@ describe('a report that names a prefix', () => {
     }
   });
 
+  test('takes the place of the rules for hosts inside it, so that it needs no room of its own', () => {
+    const world = new World(ALLOWED);
+    const hosts = [1, 2, 3, 4, 5].map((host) =>
+      world.attack({ ...BANS_ONCE, victim: `203.0.113.${30 + host}` }),
+    );
+    const answer = world.event({ source: 'groups', hold: 'until_released', victim: '203.0.113.0/24' });
+    assert.equal(answer.status, 'accepted');
+    assert.match(world.why, /takes the place of 5 mitigations/);
+    assert.ok(hosts.every(({ id }) => world.get(id).ending !== null));
+    assert.equal(only(world).holds?.length, 6);
+    world.event({ source: 'groups', victim: '203.0.113.0/24', action: 'unban' });
+    assert.deepEqual(
+      active(world).map(({ victim }) => victim),
+      ['203.0.113.31', '203.0.113.32', '203.0.113.33', '203.0.113.34', '203.0.113.35'],
+      'the group is no longer under attack, the hosts are',
+    );
+  });
+
+  test('leaves a host rule that matches more than its own', () => {
+    const world = new World(ALLOWED);
+    const { id } = world.attack({ victim: '203.0.113.40' });
+    world.event({ victim: '203.0.113.0/24', ports: [80] });
+    assert.equal(world.get(id).ending, null);
+  });
+
   test('keeps hosts inside it from getting rules of their own', () => {
     const world = new World(ALLOWED);
     const { id } = world.attack({ victim: '203.0.113.0/24' });

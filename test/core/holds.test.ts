@@ -60,7 +60,7 @@ describe('an end that one reporter reports', () => {
       'no_active_mitigation',
       'it holds nothing now',
     );
-    assert.match(world.why, /b does not hold it, but a/);
+    assert.match(world.why, /this alert of b has no hold on it; it is held by a/);
     assert.ok(!isGone(world, id));
     assert.equal(world.event({ source: 'a', action: 'unban' }).status, 'withdrawn');
     assert.ok(isGone(world, id));
