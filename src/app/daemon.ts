@@ -20,7 +20,6 @@ import { realTimers, steadyClock } from './clock.ts';
 import type { ConfigResult, LoadedConfig } from './config/types.ts';
 import { keepDisabled } from './disabled-peers.ts';
 import { Health } from './health.ts';
-import { quotaLines } from './quota-lines.ts';
 import { Metrics } from './metrics.ts';
 import { narrateFacts, narrateSessions, narrateUnenforced } from './narrate.ts';
 import { StartError } from './process.ts';
@@ -71,11 +70,14 @@ async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
   const clock = steadyClock();
   const startedAt = clock();
   const announcer = makeAnnouncer(config, clock);
-  const health = new Health(
+  const health = new Health({
     announcer,
-    () => later.view?.shortfalls() ?? [],
-    () => (later.engine === null ? [] : quotaLines(later.engine.state, later.engine.policy)),
-  );
+    clock,
+    startedAt,
+    isMock: config.bgp.mode === 'mock',
+    engine: () => later.engine,
+    shortfalls: () => later.view?.shortfalls() ?? [],
+  });
   // What parts that are made before them need nevertheless, once it is there.
   const later: {
     audit: AuditLog | null;
@@ -145,6 +147,7 @@ async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
     clock,
     version,
     feedReaders: () => later.server?.feedReaders ?? 0,
+    assess: () => health.assess(),
   });
   later.metrics = metrics;
   // Whatever follows the facts is there until the engine has told its last: it is taken apart after it.
@@ -191,6 +194,8 @@ async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
   });
   later.server = http.server;
   undo.push(() => http.server.close(0));
+  const stopWatching = watchHealth(health);
+  undo.push(async () => stopWatching());
   const scrapes = await serveScrapes(config, metrics);
   undo.push(async () => {
     scrapes?.close();
@@ -219,6 +224,7 @@ async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
       const { preserveAnnouncements, drainTimeoutSeconds } = reloader.config.shutdown;
       await http.server.close((drainTimeoutSeconds * 1000) / 2);
       scrapes?.close();
+      stopWatching();
       watch.stop();
       await reconciler.stop();
       await announcer.stop({ preserve: preserveAnnouncements, communication: 'prefixd is stopping' });
@@ -267,4 +273,18 @@ function followed(audit: AuditLog | null, engine: Engine, logger: Logger): Audit
 function makeAnnouncer(config: LoadedConfig, clock: () => number): Announcer {
   const { mode, speaker } = config.bgp;
   return mode === 'mock' ? new MockAnnouncer(speaker.neighbors, clock) : new Speaker(speaker);
+}
+
+/** How often the whole is assessed although nobody asks, so that reasons have the time at which they began (ms). */
+const ASSESS_EVERY_MS = 5_000;
+
+/** Returns what ends it. */
+function watchHealth(health: Health): () => void {
+  let cancel = (): void => undefined;
+  const again = (): void => {
+    health.assess();
+    cancel = realTimers.after(ASSESS_EVERY_MS, again);
+  };
+  again();
+  return () => cancel();
 }

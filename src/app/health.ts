@@ -1,22 +1,49 @@
-/** What is wrong right now, in words for whoever is on call. Asked, not pushed: nothing here keeps state but the store's last word. */
+/**
+ * The one assessment of the whole: healthy, degraded, or not enforcing, with its reasons and since when. The API, the CLI,
+ * the dashboard and a metric show it; nobody else judges. Asked, not pushed.
+ */
 import type { Announcer } from '../control/announcer.ts';
-import type { Shortfall } from '../control/types.ts';
+import type { EngineView, Shortfall } from '../control/types.ts';
+import { errorText } from '../net/text.ts';
+import type { Assessment, HealthCode, HealthReason } from '../view/health.ts';
+import { quotaLines } from './quota-lines.ts';
+
+/** A reason before it is known since when. `key` tells it from others of its code. */
+interface Finding {
+  readonly code: HealthCode;
+  readonly key: string;
+  readonly text: string;
+  /** Known from elsewhere; absent: when it was first found. */
+  readonly since?: number;
+}
+
+export interface HealthSources {
+  readonly announcer: Announcer;
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number;
+  readonly isMock: boolean;
+  /** When the process started (ms since the epoch). */
+  readonly startedAt: number;
+  /** Null until the journal is read. */
+  readonly engine: () => EngineView | null;
+  /** What is not enforced where. */
+  readonly shortfalls: () => readonly Shortfall[];
+}
 
 /** Lines about rules that neighbors lack; one for each neighbor and reason. */
-const MAX_LINES = 10;
+const MAX_SHORTFALLS = 10;
+
+const NOT_ENFORCING: ReadonlySet<HealthCode> = new Set<HealthCode>(['mock', 'dry_run', 'paused']);
 
 export class Health {
-  readonly #announcer: Announcer;
-  readonly #shortfalls: () => readonly Shortfall[];
-  readonly #quotas: () => readonly string[];
+  readonly #sources: HealthSources;
   #store: string | null = null;
   #snapshot: string | null = null;
+  /** When each reason was first found, by its code and key. */
+  #since: ReadonlyMap<string, number> = new Map();
 
-  /** `shortfalls`: what is not enforced where; `quotas`: which are used up, in words. Both are asked at each question. */
-  constructor(announcer: Announcer, shortfalls: () => readonly Shortfall[], quotas: () => readonly string[]) {
-    this.#announcer = announcer;
-    this.#shortfalls = shortfalls;
-    this.#quotas = quotas;
+  constructor(sources: HealthSources) {
+    this.#sources = sources;
   }
 
   /** The store wrote again. */
@@ -26,41 +53,94 @@ export class Health {
 
   /** The store could not write: events are answered 503 until it can. */
   storeFails(error: unknown): void {
-    this.#store = `the journal cannot be written, events are refused: ${words(error)}`;
+    this.#store = `the journal cannot be written, events are refused: ${errorText(error)}`;
   }
 
   /** A snapshot could not be written: the journal holds everything, and the next start takes longer. */
   snapshotFails(error: unknown): void {
-    this.#snapshot = `the last snapshot could not be written, the journal goes on: ${words(error)}`;
+    this.#snapshot = `the last snapshot could not be written; the journal is complete: ${errorText(error)}`;
   }
 
-  /** Empty when all is well. */
-  problems(): readonly string[] {
-    const sessions = this.#announcer
-      .peers()
-      .filter((peer) => peer.enabled && peer.state !== 'established')
-      .map((peer) => `${peer.name} is ${peer.state}${peer.lastError === null ? '' : `: ${peer.lastError}`}`);
+  /** What is the matter right now. Call it now and then, so that reasons are noticed soon after they begin. */
+  assess(): Assessment {
+    const now = this.#sources.clock();
+    const since = new Map<string, number>();
+    const reasons = this.#findings().map(({ code, key, text, since: known }): HealthReason => {
+      const id = `${code} ${key}`;
+      const first = known ?? this.#since.get(id) ?? now;
+      since.set(id, first);
+      return { code, text, since: first };
+    });
+    this.#since = since;
+    const enforcing = !reasons.some(({ code }) => NOT_ENFORCING.has(code));
+    return { status: !enforcing ? 'not_enforcing' : reasons.length > 0 ? 'degraded' : 'ok', reasons };
+  }
+
+  #findings(): readonly Finding[] {
+    const engine = this.#sources.engine();
     return [
-      ...[this.#store, this.#snapshot].filter((one) => one !== null),
-      ...sessions,
-      ...shortfallLines(this.#shortfalls()),
-      ...this.#quotas(),
+      ...this.#mode(engine),
+      ...(this.#store === null ? [] : [{ code: 'journal', key: '', text: this.#store } as const]),
+      ...(this.#snapshot === null ? [] : [{ code: 'snapshot', key: '', text: this.#snapshot } as const]),
+      ...this.#sessions(),
+      ...shortfallFindings(this.#sources.shortfalls()),
+      ...(engine === null ? [] : quotaLines(engine.state, engine.policy)).map(
+        ({ key, text }): Finding => ({ code: 'quota', key, text }),
+      ),
     ];
   }
+
+  #mode(engine: EngineView | null): readonly Finding[] {
+    const findings: Finding[] = [];
+    if (this.#sources.isMock) {
+      const text = 'bgp.mode is mock: no router is told anything';
+      findings.push({ code: 'mock', key: '', text, since: this.#sources.startedAt });
+    }
+    if (engine?.policy.mode === 'dry-run') {
+      const text = 'mode is dry-run: decisions are recorded, and nothing is announced';
+      findings.push({ code: 'dry_run', key: '', text });
+    }
+    const paused = engine?.state.paused ?? null;
+    if (paused !== null) {
+      const { actor, reason, at } = paused;
+      const text = `paused by ${actor.name}: ${reason}; nothing new is announced`;
+      findings.push({ code: 'paused', key: '', text, since: at });
+    }
+    return findings;
+  }
+
+  #sessions(): readonly Finding[] {
+    const peers = this.#sources.announcer.peers();
+    if (peers.length === 0) {
+      const text = 'no neighbor is configured (bgp.neighbors): no router is told anything';
+      return [{ code: 'no_neighbors', key: '', text }];
+    }
+    const disabled = this.#sources.engine()?.state.disabledPeers;
+    return peers.flatMap(({ name, state, enabled, lastError }): readonly Finding[] => {
+      if (enabled && state === 'established') return [];
+      if (enabled) {
+        const text = `${name} is ${state}${lastError === null ? '' : `: ${lastError}`}`;
+        return [{ code: 'session_down', key: name, text }];
+      }
+      const by = disabled?.get(name);
+      if (by === undefined) {
+        return [{ code: 'session_disabled', key: name, text: `${name} is disabled in the configuration` }];
+      }
+      const text = `${name} is disabled by ${by.actor.name}: ${by.reason}`;
+      return [{ code: 'session_disabled', key: name, text, since: by.at }];
+    });
+  }
 }
 
-function shortfallLines(shortfalls: readonly Shortfall[]): readonly string[] {
-  const lines = shortfalls.slice(0, MAX_LINES).map(({ neighbor, state, why, count }) => {
+function shortfallFindings(shortfalls: readonly Shortfall[]): readonly Finding[] {
+  const findings = shortfalls.slice(0, MAX_SHORTFALLS).map(({ neighbor, state, why, count }): Finding => {
     const mitigations = count === 1 ? '1 active mitigation' : `${count} active mitigations`;
     const lack = state === 'over_budget' ? 'has no room for' : 'cannot enforce';
-    return `${neighbor} ${lack} ${mitigations}: ${why}`;
+    const text = `${neighbor} ${lack} ${mitigations}: ${why}`;
+    return { code: state, key: `${neighbor} ${why}`, text };
   });
-  const more = shortfalls.length - lines.length;
-  if (more > 0)
-    lines.push(`and ${more} more neighbors or reasons; prefixd mitigations get shows them for one`);
-  return lines;
-}
-
-function words(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  const more = shortfalls.length - findings.length;
+  if (more === 0) return findings;
+  const text = `and ${more} more neighbors or reasons; prefixd mitigations get shows them for one`;
+  return [...findings, { code: 'unsupported', key: '', text }];
 }

@@ -2,6 +2,7 @@
 import type { IntervalHistogram } from 'node:perf_hooks';
 import type { Announcer } from '../control/announcer.ts';
 import type { EngineView, ReconcilerView } from '../control/types.ts';
+import { type Assessment, HEALTH_CODES, HEALTH_STATUSES } from '../view/health.ts';
 import type { Meter } from './meter.ts';
 
 export interface MetricsSources {
@@ -12,6 +13,7 @@ export interface MetricsSources {
   readonly clock: () => number;
   readonly version: string;
   readonly feedReaders?: () => number;
+  readonly assess: () => Assessment;
 }
 
 /** Sampling period of the event loop's delay (ms). */
@@ -22,7 +24,19 @@ export function addReadings(meter: Meter, sources: MetricsSources, delay: Interv
   addMitigations(meter, sources);
   addPeers(meter, sources);
   addReconciler(meter, sources);
+  addHealth(meter, sources);
   addProcess(meter, sources, delay);
+}
+
+function addHealth(meter: Meter, { assess }: MetricsSources): void {
+  meter.gauge('prefixd_health', '1 for the status that the daemon has, else 0', ['status'], () => {
+    const { status } = assess();
+    return HEALTH_STATUSES.map((one) => [{ status: one }, one === status ? 1 : 0]);
+  });
+  meter.gauge('prefixd_health_reasons', 'Why the status is not ok: reasons by their code', ['code'], () => {
+    const { reasons } = assess();
+    return HEALTH_CODES.map((code) => [{ code }, reasons.filter((one) => one.code === code).length]);
+  });
 }
 
 function addMitigations(meter: Meter, { engine }: MetricsSources): void {

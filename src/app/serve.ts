@@ -53,7 +53,7 @@ export async function serveApi(
     metrics: () => metrics.scrape(),
     onRequest: (observation) => metrics.onRequest(observation),
     onOperatorAction: (action) => audit.recordAction(action),
-    problems: () => health.problems(),
+    assess: () => health.assess(),
     settings: () => reloader.config.shown.settings,
     inventory: () => reloader.config.shown.inventory,
     playbooks: () => reloader.config.shown.playbooks,

@@ -1,6 +1,7 @@
 /** `status`. */
 import type { Command } from 'commander';
-import { list, number, record, text } from './answer.ts';
+import type { Fields } from './answer.ts';
+import { list, number, record, records, text } from './answer.ts';
 import { withClient } from './client.ts';
 import type { ApiClient } from './client.ts';
 import type { Context } from './context.ts';
@@ -22,6 +23,9 @@ export function registerStatus(program: Command, contextFor: (command: Command) 
     });
 }
 
+/** The status in the words of the people on call. */
+const MOODS: Readonly<Record<string, string>> = { ok: 'healthy', not_enforcing: 'not enforcing' };
+
 async function watch(context: Context, client: ApiClient, seconds: number): Promise<void> {
   if (!Number.isFinite(seconds) || seconds <= 0) {
     throw new CliError(Exit.InvalidInput, '--watch takes a number of seconds above 0');
@@ -39,9 +43,8 @@ async function status(context: Context, client: ApiClient): Promise<string> {
   if (context.options.format === 'json') return json({ health, peers });
   const all = record(health);
   const mood = text(all.status);
-  const paused = all.paused;
   const head = pairs([
-    ['status', paint(mood, mood === 'ok' ? 'green' : 'red', context)],
+    ['status', paint(MOODS[mood] ?? mood, mood === 'ok' ? 'green' : 'red', context)],
     ['version', text(all.version)],
     ['up', duration(number(all.uptime_seconds))],
     ['pop', text(all.pop)],
@@ -49,11 +52,23 @@ async function status(context: Context, client: ApiClient): Promise<string> {
     ['mitigations', `${number(record(all.mitigations).live)} live`],
     ['journal', `${number(record(all.journal).seq)} facts`],
   ]);
-  const notes = list(all.problems).map((one) => paint(`! ${text(one)}\n`, 'red', context));
-  if (typeof paused === 'object' && paused !== null) {
-    const { at, by, reason } = record(paused);
-    const said = `! paused since ${text(at)} by ${text(by)}: ${text(reason)}; nothing new is announced\n`;
-    notes.push(paint(said, 'yellow', context));
-  }
+  const notes = noteLines(all).map((line) => paint(`! ${line}\n`, 'red', context));
   return `${head}${notes.join('')}\n${peerTable(context, list(peers))}`;
+}
+
+/** Why the daemon is not healthy, and for how long; a daemon before 0.2 gives no reasons but problems. */
+function noteLines(health: Fields): readonly string[] {
+  if (health.reasons !== undefined) {
+    return records(health.reasons).map((reason) => {
+      const since = Date.parse(text(reason.since));
+      return Number.isNaN(since)
+        ? text(reason.text)
+        : `${text(reason.text)} (for ${duration((Date.now() - since) / 1000)})`;
+    });
+  }
+  const lines = list(health.problems).map(text);
+  const { paused } = health;
+  if (typeof paused !== 'object' || paused === null) return lines;
+  const { at, by, reason } = record(paused);
+  return [...lines, `paused since ${text(at)} by ${text(by)}: ${text(reason)}; nothing new is announced`];
 }

@@ -44,6 +44,18 @@ export function mitigationStatus(mitigation) {
   };
 }
 
+/** The daemon's own assessment of itself, in words. */
+export function statusText(status) {
+  if (status === 'ok') return 'Healthy';
+  return status === 'not_enforcing' ? 'Not enforcing' : 'Degraded';
+}
+
+/** Why the status is not healthy, and for how long: `edge1 is active, for 5 min 06 s`. */
+export function reasonText(reason, now) {
+  const since = Date.parse(reason.since);
+  return Number.isNaN(since) ? reason.text : `${reason.text}, for ${duration(now - since)}`;
+}
+
 /** How a session is to be coloured. */
 export function peerKind(peer) {
   if (peer.state === 'established') return 'good';

@@ -1,5 +1,6 @@
 /** The page: what is asked when, and where it is shown. */
-import { ApiError, command, follow, hasToken, read, setToken } from './api.js';
+import { ApiError, command, follow, hasToken, read, serverNow, setToken } from './api.js';
+import { reasonText, statusText } from './format.js';
 import { element, setText } from './table.js';
 import { countDown, eventTable, mitigationTable, peerTable } from './views.js';
 
@@ -15,6 +16,8 @@ const showPeers = peerTable(byId('peers'));
 const showMitigations = mitigationTable(byId('mitigations'), openWithdraw);
 const showEvents = eventTable(byId('events'));
 
+/** When the daemon answered last (ms); null before the first answer. */
+let lastReadAt = null;
 let live = false;
 let lastEventId = null;
 let refreshing = false;
@@ -53,13 +56,15 @@ async function refresh() {
 }
 
 function showBoard(health, peers, mitigations, events) {
+  setStale(false);
   show('sign-in', false);
   show('board', true);
   show('sign-out', hasToken());
+  lastReadAt = Date.now();
   setText(byId('pop'), health.pop);
   showProblems(health);
   const notes = [
-    health.status === 'ok' ? 'All is well' : 'Something is wrong',
+    statusText(health.status),
     `${health.peers.established} of ${health.peers.configured} sessions up`,
     live ? 'live' : `read every ${POLL_MS / 1000} s`,
   ];
@@ -77,12 +82,13 @@ function showBoard(health, peers, mitigations, events) {
 }
 
 function showProblems(health) {
-  const problems = [...health.problems];
-  if (health.mode === 'dry-run') problems.push('Dry run: nothing is announced');
-  if (health.paused !== null) {
-    problems.push(`Paused by ${health.paused.by} (${health.paused.reason}): nothing new is announced`);
-  }
-  byId('problems').replaceChildren(...problems.map((problem) => element('li', '', problem)));
+  const lines = health.reasons.map((reason) => reasonText(reason, serverNow()));
+  byId('problems').replaceChildren(...lines.map((line) => element('li', '', line)));
+}
+
+/** What is shown is not how things are any more: it is greyed, and nothing counts on. */
+function setStale(stale) {
+  document.body.classList.toggle('stale', stale);
 }
 
 function failed(error) {
@@ -91,7 +97,9 @@ function failed(error) {
     return;
   }
   const why = error instanceof ApiError ? error.message : 'prefixd does not answer';
-  setText(byId('status'), `${why}; trying again`);
+  setStale(true);
+  const last = lastReadAt === null ? '' : `; this is from ${new Date(lastReadAt).toLocaleTimeString()}`;
+  setText(byId('status'), `${why}${last}; trying again`);
   byId('status').className = 'bad';
   if (error instanceof ApiError && error.status === 403) show('sign-out', hasToken());
 }
@@ -192,7 +200,9 @@ byId('sign-out').addEventListener('click', () => {
   askForToken('');
 });
 
-setInterval(() => countDown(byId('mitigations')), 1_000);
+setInterval(() => {
+  if (!document.body.classList.contains('stale')) countDown(byId('mitigations'));
+}, 1_000);
 setInterval(() => {
   if (byId('sign-in').hidden && !document.hidden) refresh();
 }, POLL_MS);

@@ -4,6 +4,7 @@ import type { EngineView, ReconcilerView } from '../control/types.ts';
 import type { Actor, HoldMode } from '../core/types.ts';
 import type { LabelMap } from '../ingest/alertmanager.ts';
 import type { VectorMaps } from '../ingest/vector-names.ts';
+import type { Assessment } from '../view/health.ts';
 
 /** What a caller may do. `detector`: events and signals; `viewer`: reads; `operator`: all but reload; `admin`: all. */
 export type Role = 'detector' | 'viewer' | 'operator' | 'admin';
@@ -97,8 +98,8 @@ export interface HttpDependencies {
   readonly onRequest: (observation: RequestObservation) => void;
   /** Called for operator actions that no fact records. Must not throw. */
   readonly onOperatorAction: (action: OperatorAction) => void;
-  /** What is wrong right now, in words for an operator; empty when all is well. The health becomes `degraded` by it. */
-  readonly problems: () => readonly string[];
+  /** How the daemon is right now. */
+  readonly assess: () => Assessment;
   /** Secrets redacted, in the words of the files. */
   readonly settings: () => unknown;
   readonly inventory: () => unknown;

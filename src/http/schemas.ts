@@ -1,5 +1,6 @@
 /** The shapes of answers. The OpenAPI document is made of these very schemas. */
 import { z } from 'zod';
+import { HealthReasonSchema, HealthStatusSchema } from '../view/health.ts';
 import { DecidedMitigationSchema, EventStatusSchema, HoldSchema } from '../view/schemas.ts';
 
 const time = z.iso.datetime().describe('RFC 3339, UTC');
@@ -143,7 +144,7 @@ export const RibRouteSchema = z.object({
 });
 
 export const HealthSchema = z.object({
-  status: z.enum(['ok', 'degraded']),
+  status: HealthStatusSchema,
   version: z.string(),
   uptime_seconds: z.number(),
 });
@@ -152,7 +153,8 @@ export const HealthDetailSchema = HealthSchema.extend({
   pop: z.string(),
   mode: z.enum(['enforced', 'dry-run']),
   started_at: time,
-  problems: z.array(z.string()),
+  problems: z.array(z.string()).describe('The texts of `reasons`'),
+  reasons: z.array(HealthReasonSchema).describe('Why the status is not ok'),
   paused: z.object({ at: time, by: z.string(), reason: z.string() }).nullable(),
   journal: z.object({ seq: z.int() }),
   peers: z.object({ configured: z.int(), established: z.int() }),

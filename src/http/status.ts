@@ -9,6 +9,7 @@ import { HttpProblem } from './problem.ts';
 import { LimitQuery, ReloadBody } from './requests.ts';
 import { commonProblems, HealthDetailSchema, HealthSchema, StatsSchema } from './schemas.ts';
 import { inSlices } from './slices.ts';
+import { reasonView } from '../view/health.ts';
 import { timeOrNull } from '../view/values.ts';
 
 const READ = { access: 'read' } as const;
@@ -18,7 +19,7 @@ export function registerStatus(app: App, deps: HttpDependencies, feedReaders: ()
   const { engine, reconciler, announcer, clock } = deps;
 
   const health = (): z.output<typeof HealthSchema> => ({
-    status: deps.problems().length === 0 ? 'ok' : 'degraded',
+    status: deps.assess().status,
     version: deps.version,
     uptime_seconds: Math.max(0, Math.floor((clock() - deps.startedAt) / 1000)),
   });
@@ -48,6 +49,7 @@ export function registerStatus(app: App, deps: HttpDependencies, feedReaders: ()
     },
     () => {
       const { state, policy } = engine;
+      const { reasons } = deps.assess();
       const peers = announcer.peers();
       const { runs, drift, lastRunAt, lastRunMs, egressRefusals } = reconciler.stats;
       return {
@@ -55,7 +57,8 @@ export function registerStatus(app: App, deps: HttpDependencies, feedReaders: ()
         pop: policy.pop,
         mode: policy.mode,
         started_at: timeText(deps.startedAt),
-        problems: [...deps.problems()],
+        problems: reasons.map(({ text }) => text),
+        reasons: reasons.map(reasonView),
         paused: state.paused && {
           at: timeText(state.paused.at),
           by: state.paused.actor.name,

@@ -1,4 +1,4 @@
-/** Keeping a bounded part of a stranger's text. */
+/** Texts from elsewhere: a bounded part of a stranger's, and an error's. */
 
 /**
  * The first `max` characters of a text, with `…` in place of the last one where something is missing. What is cut is
@@ -13,4 +13,9 @@ export function cutText(text: string, max: number): string {
 export function copyText(text: string): string {
   const copy: unknown = JSON.parse(JSON.stringify(text));
   return typeof copy === 'string' ? copy : text;
+}
+
+/** What an error says; for what was thrown without being one, the thing itself as text. */
+export function errorText(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -105,7 +105,14 @@ async function daemonMetrics(folder: string): Promise<string> {
 /** /metrics with the series of everything that is only counted when it happens. */
 async function everySeries(): Promise<string> {
   const { engine, reconciler, announcer, deps } = await world();
-  const metrics = new Metrics({ engine, reconciler, announcer, clock: deps.clock, version: '1.2.3' });
+  const metrics = new Metrics({
+    engine,
+    reconciler,
+    announcer,
+    clock: deps.clock,
+    version: '1.2.3',
+    assess: () => ({ status: 'ok', reasons: [] }),
+  });
   metrics.onAlert('slack', 'delivered');
   metrics.onAppended(1, 2);
   metrics.onRequest({ method: 'GET', route: '/v1/health', status: 200, seconds: 0.001 });

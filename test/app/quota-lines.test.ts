@@ -10,7 +10,7 @@ function lines(customers: Readonly<Record<string, number>>, quotas = QUOTAS): re
   return quotaLines(
     { activeTotal: () => total, activeOfPop: () => total, activeByCustomer: () => counts },
     { quotas, pop: 'iad1', mode: 'enforced' },
-  );
+  ).map(({ text }) => text);
 }
 
 describe('health says', () => {

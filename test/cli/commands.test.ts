@@ -344,6 +344,23 @@ test('pause, resume and reload', async (t) => {
   for (const problem of problems) assert.ok(reload.stderr.includes(problem));
 });
 
+test('status says why the daemon is not enforcing, and for how long', async (t) => {
+  const since = new Date(Date.now() - 3 * 3_600_000 - 5_000).toISOString();
+  const health = {
+    status: 'not_enforcing',
+    reasons: [{ code: 'mock', text: 'bgp.mode is mock: no router is told anything', since }],
+    problems: ['bgp.mode is mock: no router is told anything'],
+    paused: null,
+  };
+  const api = await fakeApi(t, {
+    'GET /v1/health/detail': { status: 200, body: health },
+    'GET /v1/peers': { status: 200, body: [PEER] },
+  });
+  const { stdout } = await cli(['status', '--api', api.url]);
+  assert.match(stdout, /^status +not enforcing$/m);
+  assert.match(stdout, /^! bgp.mode is mock: no router is told anything \(for 3h00m\)$/m);
+});
+
 test('status shows health, peers and what is wrong', async (t) => {
   const health = {
     status: 'degraded',

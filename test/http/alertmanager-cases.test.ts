@@ -33,7 +33,14 @@ async function running(t: TestContext) {
     newId: randomUUID,
     snapshotEvery: 0,
   });
-  const metrics = new Metrics({ engine, reconciler, announcer, clock, version: '0' });
+  const metrics = new Metrics({
+    engine,
+    reconciler,
+    announcer,
+    clock,
+    version: '0',
+    assess: () => ({ status: 'ok', reasons: [] }),
+  });
   const deps = { ...faked, engine, clock };
   const { app, feed } = await buildApi(deps, null, { shedsReads: () => false, stop: () => undefined });
   t.after(async () => {

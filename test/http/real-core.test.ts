@@ -42,7 +42,14 @@ async function running(t: TestContext) {
     log: () => undefined,
   });
   const view = viewOf(reconciler, engine, announcer);
-  const metrics = new Metrics({ engine, reconciler: view, announcer, clock, version: '0' });
+  const metrics = new Metrics({
+    engine,
+    reconciler: view,
+    announcer,
+    clock,
+    version: '0',
+    assess: () => ({ status: 'ok', reasons: [] }),
+  });
   await announcer.stop({ preserve: true });
   await reconciler.start();
   await announcer.start();

@@ -11,10 +11,16 @@ describe('the health', () => {
   });
 
   it('is degraded while something is wrong, and says what to those who may know', async () => {
-    const { app } = await api({ problems: () => ['the journal cannot be written: disk full'] });
+    const reason = {
+      code: 'journal',
+      text: 'the journal cannot be written: disk full',
+      since: NOON,
+    } as const;
+    const { app } = await api({ assess: () => ({ status: 'degraded', reasons: [reason] }) });
     assert.equal((await app.inject({ url: '/v1/health' })).json().status, 'degraded');
     const detail = await app.inject({ url: '/v1/health/detail', headers: bearer('viewer') });
     assert.deepEqual(detail.json().problems, ['the journal cannot be written: disk full']);
+    assert.deepEqual(detail.json().reasons, [{ ...reason, since: new Date(NOON).toISOString() }]);
   });
 
   it('tells in detail what runs', async () => {

@@ -287,7 +287,7 @@ export async function world(changes: Partial<HttpDependencies> = {}): Promise<Wo
     metrics: async () => ({ contentType: 'text/plain; version=0.0.4', body: 'prefixd_build_info 1\n' }),
     onRequest: (observation) => requests.push(observation),
     onOperatorAction: (action) => actions.push(action),
-    problems: () => [],
+    assess: () => ({ status: 'ok', reasons: [] }),
     settings: () => ({ pop: 'iad1' }),
     inventory: () => ({ customers: [] }),
     playbooks: () => ({ playbooks: [] }),

@@ -1,0 +1,53 @@
+/** How the daemon is, as everybody outside sees it: one assessment with its reasons. */
+import { z } from 'zod';
+import { timeText } from '../net/time.ts';
+
+/** `not_enforcing`: decisions reach no router, on purpose (mock, dry run, paused). */
+export const HEALTH_STATUSES = ['ok', 'degraded', 'not_enforcing'] as const;
+
+export type HealthStatus = (typeof HEALTH_STATUSES)[number];
+
+/** Stable codes of reasons. */
+export const HEALTH_CODES = [
+  'mock',
+  'dry_run',
+  'paused',
+  'journal',
+  'snapshot',
+  'no_neighbors',
+  'session_down',
+  'session_disabled',
+  'unsupported',
+  'over_budget',
+  'quota',
+] as const;
+
+export type HealthCode = (typeof HEALTH_CODES)[number];
+
+export interface HealthReason {
+  readonly code: HealthCode;
+  /** For an operator; one line. */
+  readonly text: string;
+  /** Since when, as far as it was noticed (ms since the epoch). */
+  readonly since: number;
+}
+
+export interface Assessment {
+  readonly status: HealthStatus;
+  /** What keeps decisions from routers comes first; empty when all is well. */
+  readonly reasons: readonly HealthReason[];
+}
+
+export const HealthStatusSchema = z
+  .enum(HEALTH_STATUSES)
+  .describe('`not_enforcing`: decisions reach no router (mock, dry run, paused)');
+
+export const HealthReasonSchema = z.object({
+  code: z.enum(HEALTH_CODES),
+  text: z.string(),
+  since: z.iso.datetime().describe('When it was first noticed; RFC 3339, UTC'),
+});
+
+export function reasonView({ code, text, since }: HealthReason): z.output<typeof HealthReasonSchema> {
+  return { code, text, since: timeText(since) };
+}
