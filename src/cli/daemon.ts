@@ -4,6 +4,7 @@ import { formatProblem } from '../app/config/problem.ts';
 import type { ConfigProblem, LoadedConfig } from '../app/config/types.ts';
 import { CliError, Exit } from './context.ts';
 import type { Context } from './context.ts';
+import { countWords } from '../core/words.ts';
 import type { ReloadDiff } from './diff.ts';
 import { json, paint, printable } from './render.ts';
 
@@ -39,7 +40,8 @@ export function registerDaemon(program: Command, contextFor: (command: Command) 
     });
 
   withConfig(program.command('check'))
-    .description('check the configuration and print what is in effect, secrets redacted')
+    .description('check the configuration')
+    .option('--print', 'print the effective configuration, secrets redacted')
     .option(
       '--no-secrets',
       'do not look for secrets: neither in the environment nor at the files of http.tls',
@@ -56,11 +58,12 @@ function folderOf(context: Context, said: string | undefined): string {
 
 interface CheckOptions {
   readonly config?: string;
+  readonly print?: true;
   readonly secrets: boolean;
   readonly diff?: true;
 }
 
-async function check(context: Context, { config: said, secrets, diff }: CheckOptions): Promise<void> {
+async function check(context: Context, { config: said, secrets, diff, print }: CheckOptions): Promise<void> {
   const { io, options } = context;
   const { loadConfig } = await import('../app/config/load.ts');
   const result = await loadConfig(folderOf(context, said), secrets ? io.env : null);
@@ -78,12 +81,25 @@ async function check(context: Context, { config: said, secrets, diff }: CheckOpt
     for (const problem of problems) say('error', 'red', problem);
     for (const warning of result.warnings) say('warning', 'yellow', warning);
     if (after !== undefined) io.stdout.write((await import('./diff-text.ts')).diffText(context, after));
-    else if (result.ok) io.stdout.write(await effective(result.config.shown.settings));
+    else if (result.ok) {
+      if (print === true) io.stdout.write(await effective(result.config.shown.settings));
+      else io.stdout.write(`${summaryOf(result.config, result.warnings.length)}\n`);
+    }
   }
   if (problems.length > 0) {
     const count = problems.length === 1 ? 'there is 1 error' : `there are ${problems.length} errors`;
     throw new CliError(Exit.InvalidInput, `${count} in the configuration`);
   }
+}
+
+/** `OK: 1 customer, 13 playbooks, 3 neighbors`, and how many warnings there were. */
+function summaryOf({ policy, bgp }: LoadedConfig, warnings: number): string {
+  const parts = [
+    countWords(policy.inventory.data.customers.length, 'customer'),
+    countWords(policy.playbooks.names.length, 'playbook'),
+    countWords(bgp.control.length, 'neighbor'),
+  ];
+  return `OK: ${parts.join(', ')}${warnings === 0 ? '' : `; ${countWords(warnings, 'warning')}`}`;
 }
 
 async function compare(context: Context, config: LoadedConfig): Promise<ReloadDiff> {

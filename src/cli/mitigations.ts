@@ -5,12 +5,13 @@ import { list, number, record, records, text } from './answer.ts';
 import type { Fields } from './answer.ts';
 import { withClient } from './client.ts';
 import type { ApiClient } from './client.ts';
-import { confirm } from './confirm.ts';
+import { confirm, confirmOrYes } from './confirm.ts';
 import type { Context } from './context.ts';
 import { CliError, Exit, operatorOf } from './context.ts';
 import { drawingFor } from './drawing.ts';
 import { duration, json, mitigationsAre, pairs, table } from './render.ts';
 import type { Colour, Column } from './render.ts';
+import { showOrWatch } from './watch.ts';
 import { readPorts, readProtocol, readRate } from './values.ts';
 
 const LIVE = 'pending,active,escalated';
@@ -27,9 +28,11 @@ export function registerMitigations(program: Command, contextFor: (command: Comm
     .option('--victim <address>', 'of this victim')
     .option('--pop <pop>', 'of this POP')
     .option('--limit <number>', 'how many at most (default: 100)')
-    .option('--cursor <cursor>', 'go on where the page before ended')
+    .option('--cursor <cursor>', 'continue from the previous page')
+    .option('--wide', 'show whole ids, and each rule on a line of its own')
+    .option('-w, --watch [seconds]', 'refresh every N seconds (default 2)')
     .action(async (options: ListOptions, command: Command) => {
-      await listMitigations(contextFor(command), options);
+      await showOrWatch(contextFor(command), options.watch, (context) => listMitigations(context, options));
     });
 
   mitigations
@@ -47,9 +50,11 @@ export function registerMitigations(program: Command, contextFor: (command: Comm
 
   program
     .command('withdraw [id]')
-    .description('withdraw a mitigation, or all of them')
+    .description('withdraw a mitigation, those of a victim or a customer, or all of them')
     .requiredOption('--reason <text>', 'why, for the audit')
     .option('--all', 'every mitigation')
+    .option('--victim <address>', 'those of this address or prefix, and of prefixes that cover it')
+    .option('--customer <id>', 'those of this customer')
     .option('--operator <name>', 'who does this (default: the name of the user)')
     .option('-y, --yes', 'do not ask')
     .action(async (id: string | undefined, options: WithdrawOptions, command: Command) => {
@@ -80,9 +85,11 @@ interface ListOptions {
   readonly pop?: string;
   readonly limit?: string;
   readonly cursor?: string;
+  readonly wide?: true;
+  readonly watch?: string | true;
 }
 
-async function listMitigations(context: Context, options: ListOptions): Promise<void> {
+async function listMitigations(context: Context, options: ListOptions): Promise<string> {
   const query = new URLSearchParams();
   const status = options.status ?? (options.active === true ? LIVE : undefined);
   for (const [key, value] of [
@@ -97,16 +104,39 @@ async function listMitigations(context: Context, options: ListOptions): Promise<
   }
   const search = query.size === 0 ? '' : `?${query.toString()}`;
   const answer = await withClient(context, (client) => client.get(`/v1/mitigations${search}`));
-  if (context.options.format === 'json') return void context.io.stdout.write(json(answer));
+  if (context.options.format === 'json') return json(answer);
   const { mitigations, next_cursor: cursor } = record(answer);
-  if (list(mitigations).length === 0) return void context.io.stdout.write('There are no such mitigations.\n');
-  context.io.stdout.write(table(COLUMNS, records(mitigations), drawingFor(context)));
-  if (records(mitigations).some((one) => enforcementColour(one) !== undefined)) {
+  const rows = records(mitigations);
+  if (rows.length === 0) return 'There are no such mitigations.\n';
+  if (rows.some((one) => enforcementColour(one) !== undefined)) {
     context.io.stderr.write('!: some neighbor does not enforce it; prefixd mitigations get ID says why\n');
   }
   if (typeof cursor === 'string') context.io.stderr.write(`There are more: --cursor ${text(cursor)}\n`);
+  const drawing = drawingFor(context);
+  if (options.wide !== true) return table(columnsFor(context, rows), rows, drawing);
+  const lines = table(WIDE_COLUMNS, rows, drawing).split('\n');
+  return lines
+    .map((line, i) => (i === 0 || line === '' ? line : `${line}\n    ${text(rows[i - 1]?.rule)}`))
+    .join('\n');
 }
 
+/** At a terminal ids are as short as they can be among those shown; a unique beginning is taken everywhere. */
+function columnsFor(context: Context, rows: readonly Fields[]): readonly Column<Fields>[] {
+  if (!context.io.outputIsTerminal) return COLUMNS;
+  const length = uniqueLength(rows.map((one) => text(one.mitigation_id)));
+  const [, ...others] = COLUMNS;
+  return [{ title: 'ID', value: (one) => text(one.mitigation_id).slice(0, length) }, ...others];
+}
+
+/** How many characters tell these ids apart, at least 8. */
+function uniqueLength(ids: readonly string[]): number {
+  for (let length = 8; length < 36; length++) {
+    if (new Set(ids.map((id) => id.slice(0, length))).size === new Set(ids).size) return length;
+  }
+  return 36;
+}
+
+/** The victim and the rate are never cut; where the terminal is narrow, columns are left out from the last on. */
 const COLUMNS: readonly Column<Fields>[] = [
   { title: 'ID', value: (one) => text(one.mitigation_id) },
   {
@@ -114,14 +144,16 @@ const COLUMNS: readonly Column<Fields>[] = [
     value: listStatus,
     colour: (one) => enforcementColour(one) ?? colourOf(text(one.status)),
   },
-  { title: 'VICTIM', value: (one) => text(one.victim_ip), least: 15 },
-  { title: 'ACTION', value: actionText, least: 7 },
-  { title: 'ENDS', value: endText, right: true, optional: true },
-  { title: 'VECTOR', value: (one) => text(one.vector), least: 8, optional: true },
-  { title: 'CUSTOMER', value: (one) => text(one.customer_id), least: 6, optional: true },
-  { title: 'RULE', value: (one) => text(one.rule), least: 20, optional: true },
-  { title: 'NEIGHBORS', value: enforcementText, least: 9, optional: true, colour: enforcementColour },
+  { title: 'VICTIM', value: (one) => text(one.victim_ip) },
+  { title: 'ACTION', value: actionText },
+  { title: 'EXPIRES', value: endText, right: true, optional: true },
+  { title: 'VECTOR', value: (one) => text(one.vector), optional: true },
+  { title: 'CUSTOMER', value: (one) => text(one.customer_id), least: 8, optional: true },
+  { title: 'RULE', value: (one) => text(one.rule), optional: 'first' },
+  { title: 'NEIGHBORS', value: enforcementText, optional: true, colour: enforcementColour },
 ];
+
+const WIDE_COLUMNS = COLUMNS.filter(({ title }) => title !== 'RULE');
 
 /** Marked where some neighbor does not enforce it: that must be seen in the narrowest terminal. */
 function listStatus(one: Fields): string {
@@ -230,22 +262,47 @@ const HOLD_COLUMNS: readonly Column<Fields>[] = [
 interface WithdrawOptions {
   readonly reason: string;
   readonly all?: true;
+  readonly victim?: string;
+  readonly customer?: string;
   readonly operator?: string;
   readonly yes?: true;
 }
 
 async function withdraw(context: Context, id: string | undefined, options: WithdrawOptions): Promise<void> {
-  if ((id === undefined) === (options.all !== true)) {
-    throw new CliError(Exit.InvalidInput, 'name one mitigation, or say --all');
+  const said = [id, options.all, options.victim, options.customer].filter((one) => one !== undefined);
+  if (said.length !== 1) {
+    throw new CliError(Exit.InvalidInput, 'name one mitigation, or give one of --victim, --customer, --all');
   }
   const body = { operator_id: operatorOf(context, options.operator), reason: options.reason };
   await withClient(context, async (client) => {
     if (id !== undefined) return await withdrawOne(context, client, id, body);
+    if (options.all !== true) return await withdrawSome(context, client, options, body);
     if (options.yes !== true) await confirmAll(context, client);
     const answer = await client.post('/v1/control/withdraw-all', body);
     if (context.options.format === 'json') return void context.io.stdout.write(json(answer));
     context.io.stdout.write(`${mitigationsAre(list(record(answer).affected).length)} being withdrawn.\n`);
   });
+}
+
+/** Those of a victim or a customer; more than one need a yes. */
+async function withdrawSome(
+  context: Context,
+  client: ApiClient,
+  { victim, customer, yes }: WithdrawOptions,
+  body: unknown,
+): Promise<void> {
+  const query = new URLSearchParams({ status: LIVE, limit: '1000' });
+  if (victim !== undefined) query.set('victim_ip', victim);
+  if (customer !== undefined) query.set('customer_id', customer);
+  const found = records(record(await client.get(`/v1/mitigations?${query.toString()}`)).mitigations);
+  const ids = found.filter((one) => one.ending !== true).map((one) => text(one.mitigation_id));
+  if (ids.length === 0) {
+    throw new CliError(Exit.NotFound, `no active mitigation of ${victim ?? `customer ${customer}`}`);
+  }
+  if (ids.length > 1 && yes !== true) {
+    await confirmOrYes(context, `${mitigationsAre(ids.length)} withdrawn`);
+  }
+  for (const id of ids) await withdrawOne(context, client, id, body);
 }
 
 async function withdrawOne(context: Context, client: ApiClient, id: string, body: unknown): Promise<void> {

@@ -5,6 +5,7 @@ import { withClient } from './client.ts';
 import type { Context } from './context.ts';
 import { operatorOf } from './context.ts';
 import { duration, json, table } from './render.ts';
+import { showOrWatch } from './watch.ts';
 import type { Column } from './render.ts';
 import { drawingFor } from './drawing.ts';
 
@@ -14,11 +15,14 @@ export function registerPeers(program: Command, contextFor: (command: Command) =
   peers
     .command('list', { isDefault: true })
     .description('list the neighbors')
-    .action(async (_options, command: Command) => {
+    .option('-w, --watch [seconds]', 'refresh every N seconds (default 2)')
+    .action(async (options: { watch?: string | true }, command: Command) => {
       const context = contextFor(command);
-      const answer = await withClient(context, (client) => client.get('/v1/peers'));
-      context.io.stdout.write(
-        context.options.format === 'json' ? json(answer) : peerTable(context, list(answer)),
+      await withClient(context, (client) =>
+        showOrWatch(context, options.watch, async () => {
+          const answer = await client.get('/v1/peers');
+          return context.options.format === 'json' ? json(answer) : peerTable(context, list(answer));
+        }),
       );
     });
 

@@ -6,8 +6,8 @@ export interface Column<Row> {
   readonly value: (row: Row) => string;
   /** May be cut down to this many characters where the terminal is narrow, the last column first; absent: never cut. */
   readonly least?: number;
-  /** Left out altogether where even cutting does not help; the last one first. */
-  readonly optional?: boolean;
+  /** Left out altogether where even cutting does not help: those marked `first`, then the last one first. */
+  readonly optional?: boolean | 'first';
   readonly right?: boolean;
   readonly colour?: (row: Row) => Colour | undefined;
 }
@@ -79,7 +79,9 @@ function fit<Row>(
       if (column.least !== undefined && current > column.least)
         widths[i] = Math.max(column.least, current - over);
     }
-    const last = columns.findLastIndex((column, i) => column.optional === true && (widths[i] ?? 0) > 0);
+    const lastOf = (optional: true | 'first'): number =>
+      columns.findLastIndex((column, i) => column.optional === optional && (widths[i] ?? 0) > 0);
+    const last = lastOf('first') >= 0 ? lastOf('first') : lastOf(true);
     if (total() <= width || last < 0) return widths;
     widths[last] = 0;
     // There is room again for those that were cut before.
@@ -101,10 +103,18 @@ export function printable(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, ' ');
 }
 
+/** A key, its value, and the color of the value. */
+export type Pair = readonly [key: string, value: string, colour?: Colour];
+
 /** `key  value` lines, the values aligned. */
-export function pairs(entries: readonly (readonly [key: string, value: string])[]): string {
+export function pairs(
+  entries: readonly Pair[],
+  drawing: Pick<Drawing, 'colour'> = { colour: false },
+): string {
   const width = Math.max(0, ...entries.map(([key]) => lengthOf(key)));
-  return entries.map(([key, value]) => `${key.padEnd(width)}  ${printable(value)}\n`).join('');
+  return entries
+    .map(([key, value, colour]) => `${key.padEnd(width)}  ${paint(printable(value), colour, drawing)}\n`)
+    .join('');
 }
 
 /** JSON for programs and people alike. */

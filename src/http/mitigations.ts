@@ -38,6 +38,26 @@ function victimOf({ victim_ip: address, victim_prefix: prefix }: z.output<typeof
   return victim;
 }
 
+/** The beginning of an id that people may give instead of the whole. */
+const SHORT_ID = /^[0-9a-f][0-9a-f-]{3,34}$/;
+
+/**
+ * The mitigation with this id, or the only one whose id begins so (at least 4 characters). Throws HttpProblem 404 for an
+ * unknown or malformed one, and 409 where several begin so.
+ */
+function findMitigation(mitigations: ReadonlyMap<string, Mitigation>, id: string): Mitigation {
+  const known = mitigations.get(id);
+  if (known !== undefined) return known;
+  const alike: Mitigation[] = [];
+  if (SHORT_ID.test(id)) {
+    for (const mitigation of mitigations.values()) if (mitigation.id.startsWith(id)) alike.push(mitigation);
+  }
+  const [only, ...others] = alike;
+  if (only === undefined) throw new HttpProblem(404, 'There is no mitigation with this id');
+  if (others.length === 0) return only;
+  throw new HttpProblem(409, `${alike.length} mitigations have ids that begin with ${id}: give more of it`);
+}
+
 /** True for a mitigation of this address, or of a prefix that covers it. */
 function isAbout(mitigation: Mitigation, victim: string): boolean {
   if (mitigation.victim === victim) return true;
@@ -59,12 +79,7 @@ const IdParams = z.object({ id: z.string() });
 export function registerMitigations(app: App, deps: HttpDependencies): void {
   const { engine, reconciler } = deps;
 
-  /** A malformed id is as unknown as any other. */
-  const find = (id: string): Mitigation => {
-    const mitigation = engine.state.mitigations.get(id.toLowerCase());
-    if (mitigation === undefined) throw new HttpProblem(404, 'There is no mitigation with this id');
-    return mitigation;
-  };
+  const find = (id: string): Mitigation => findMitigation(engine.state.mitigations, id.toLowerCase());
 
   app.get(
     '/v1/mitigations',

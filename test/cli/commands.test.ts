@@ -104,7 +104,7 @@ test('mitigations are filtered by the daemon, and a table fits 80 columns', asyn
   const argv = ['mitigations', 'list', '--status', 'active,escalated', '--customer', 'acme', '--limit', '5'];
   const narrow = await cli([...argv, '--api', api.url], { columns: 80, env: { NO_COLOR: '1' } });
   assert.equal(narrow.code, 0);
-  assert.match(narrow.stdout, new RegExp(`^${ID} {2}active {5}203\\.0\\.113\\.10 `, 'm'));
+  assert.match(narrow.stdout, new RegExp(`^${ID.slice(0, 8)} {2}active {5}203\\.0\\.113\\.10 `, 'm'));
   assert.ok(
     narrow.stdout.split('\n').every((line) => line.length <= 80),
     narrow.stdout,
@@ -126,8 +126,8 @@ test('a mitigation that some neighbor does not enforce is marked, even in a narr
   const body = { mitigations, next_cursor: null };
   const api = await fakeApi(t, { 'GET /v1/mitigations': { status: 200, body } });
   const narrow = await cli(['mitigations', '--api', api.url], { columns: 80, env: { NO_COLOR: '1' } });
-  assert.match(narrow.stdout, new RegExp(`^${ID} {2}active ! `, 'm'));
-  assert.match(narrow.stdout, new RegExp(`^${ID} {2}escalated {2}`, 'm'));
+  assert.match(narrow.stdout, new RegExp(`^${ID.slice(0, 8)} {2}active ! `, 'm'));
+  assert.match(narrow.stdout, new RegExp(`^${ID.slice(0, 8)} {2}escalated {2}`, 'm'));
   assert.match(narrow.stderr, /^!: some neighbor does not enforce it; prefixd mitigations get ID says why$/m);
   const wide = await cli(['mitigations', '--api', api.url]);
   assert.match(wide.stdout, /1 sent, 2 over_budget$/m);
@@ -385,4 +385,85 @@ test('status shows health, peers and what is wrong', async (t) => {
   assert.match(stdout, /^edge1 .* established/m);
   const { stdout: text } = await cli(['status', '-f', 'json', '--api', api.url]);
   assert.deepEqual(JSON.parse(text), { health, peers: [PEER] });
+});
+
+const IDS = [
+  '5d2f0c1e-0000-4000-8000-000000000001',
+  '5d2f0c1e-0000-4000-8000-000000000002',
+  'a0000000-0000-4000-8000-000000000003',
+];
+
+function listed(ids: readonly string[]): unknown {
+  const mitigations = ids.map((id, i) => ({
+    mitigation_id: id,
+    status: 'active',
+    victim_ip: `2001:db8:acd:1234:5678:9abc:def0:${i}`,
+    vector: 'udp_flood',
+    customer_id: 'acme',
+    action_type: 'police',
+    rate_bps: 5_000_000,
+    expires_at: new Date(Date.now() + 60_000).toISOString(),
+    rule: `match dst 2001:db8:acd:1234:5678:9abc:def0:${i}/128 proto udp then rate-limit 5mbps`,
+    rules: [],
+    enforcement: { sent: 1, pending: 0, unsupported: 0, over_budget: 0 },
+  }));
+  return { mitigations, next_cursor: null };
+}
+
+for (const columns of [80, 120]) {
+  test(`a list of mitigations fits ${columns} columns, and cuts neither the victim nor the rate`, async (t) => {
+    const api = await fakeApi(t, { 'GET /v1/mitigations': { status: 200, body: listed(IDS.slice(1)) } });
+    const { stdout } = await cli(['mitigations', '--api', api.url], { columns, env: { NO_COLOR: '1' } });
+    for (const line of stdout.split('\n')) assert.ok([...line].length <= columns, line);
+    assert.match(stdout, /^5d2f0c1e +active +2001:db8:acd:1234:5678:9abc:def0:0 +police at 5 Mbit\/s/m);
+  });
+}
+
+test('short ids are as long as it takes to tell them apart', async (t) => {
+  const api = await fakeApi(t, { 'GET /v1/mitigations': { status: 200, body: listed(IDS) } });
+  const { stdout } = await cli(['mitigations', '--api', api.url], { columns: 200, env: { NO_COLOR: '1' } });
+  assert.match(stdout, /^5d2f0c1e-0000-4000-8000-000000000001 /m);
+  const file = await cli(['mitigations', '--api', api.url]);
+  assert.match(file.stdout, /^a0000000-0000-4000-8000-000000000003 /m, 'a program is given the whole');
+});
+
+test('mitigations --wide gives each rule a line of its own', async (t) => {
+  const api = await fakeApi(t, { 'GET /v1/mitigations': { status: 200, body: listed(IDS.slice(1)) } });
+  const { stdout } = await cli(['mitigations', '--wide', '--api', api.url], {
+    columns: 120,
+    env: { NO_COLOR: '1' },
+  });
+  const lines = stdout.trimEnd().split('\n');
+  assert.equal(lines.length, 5);
+  assert.match(lines[2] ?? '', /^ {4}match dst .* then rate-limit 5mbps$/);
+});
+
+test('status at a terminal paints with whole escape sequences', async (t) => {
+  const health = { status: 'ok', reasons: [], problems: [], paused: null };
+  const api = await fakeApi(t, {
+    'GET /v1/health/detail': { status: 200, body: health },
+    'GET /v1/peers': { status: 200, body: [] },
+  });
+  const { stdout } = await cli(['status', '--api', api.url], { columns: 80 });
+  assert.ok(stdout.includes('\u001b[32mhealthy\u001b[0m'), JSON.stringify(stdout));
+});
+
+test('withdraw --victim and --customer end what is active, and ask before they end more than one', async (t) => {
+  const [first = '', second = ''] = IDS;
+  const api = await fakeApi(t, ({ method, path }) => {
+    if (method === 'GET' && path.includes('victim_ip=203.0.113.9')) return { status: 200, body: listed([]) };
+    if (method === 'GET' && path.includes('victim_ip=')) return { status: 200, body: listed([first]) };
+    if (method === 'GET') return { status: 200, body: listed([first, second]) };
+    return { status: 200, body: { mitigation_id: path.split('/')[3], ending: true } };
+  });
+  const options = ['--reason', 'false positive', '--api', api.url];
+  const one = await cli(['withdraw', '--victim', '203.0.113.10', ...options]);
+  assert.equal(one.stdout, `${first} is being withdrawn.\n`);
+  const many = await cli(['withdraw', '--customer', 'acme', ...options]);
+  assert.equal(many.code, 5);
+  assert.match(many.stderr, /2 mitigations are withdrawn; repeat it with --yes/);
+  assert.equal((await cli(['withdraw', '--customer', 'acme', '--yes', ...options])).code, 0);
+  assert.equal((await cli(['withdraw', '--victim', '203.0.113.9', ...options])).code, 4);
+  assert.equal((await cli(['withdraw', '--all', '--victim', '203.0.113.9', ...options])).code, 5);
+  assert.equal(api.requests.filter(({ method }) => method === 'POST').length, 3);
 });

@@ -47,7 +47,7 @@ for (const argv of [
   });
 }
 
-test('check prints what is in effect, with names of variables in place of secrets', async (t) => {
+test('check --print prints what is in effect, with names of variables in place of secrets', async (t) => {
   const text = `${SHORTEST}http: { auth: { mode: bearer, bearer_token_env: TOK } }
 alerting: { destinations: [{ type: webhook, url: "https://hooks.example/s3cret?k=s3cret" }] }
 `;
@@ -56,7 +56,7 @@ alerting: { destinations: [{ type: webhook, url: "https://hooks.example/s3cret?k
     'inventory.yaml': INVENTORY,
     'playbooks.yaml': PLAYBOOKS,
   });
-  const { code, stdout, stderr } = await program(t, ['check', '--config', path], {
+  const { code, stdout, stderr } = await program(t, ['check', '--print', '--config', path], {
     env: { TOK: 'hunter22' },
   });
   assert.equal(code, 0, stderr);
@@ -64,6 +64,17 @@ alerting: { destinations: [{ type: webhook, url: "https://hooks.example/s3cret?k
   assert.match(stdout, /hold_time_seconds: 90/);
   assert.match(stdout, /url: https:\/\/hooks\.example\/\*\*\*/);
   assert.doesNotMatch(stdout + stderr, /hunter22|s3cret/);
+});
+
+test('check ends in one line that counts what it found', async (t) => {
+  const path = await folder(t, {
+    'prefixd.yaml': SHORTEST,
+    'inventory.yaml': INVENTORY,
+    'playbooks.yaml': PLAYBOOKS,
+  });
+  const { code, stdout, stderr } = await program(t, ['check', '--config', path]);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /^OK: 1 customer, \d+ playbooks?, 1 neighbor(; \d+ warnings?)?\n$/);
 });
 
 test('check lists every problem and ends with 5', async (t) => {

@@ -84,6 +84,24 @@ describe('GET /v1/mitigations/{id}', () => {
     MitigationSchema.parse(response.json());
   });
 
+  it('is found by the beginning of its id, as long as that is the only one', async () => {
+    const { app, engine } = await api();
+    engine.record({
+      type: 'mitigation.created',
+      mitigation: mitigation({ id: 'abcd1234-0000-4000-8000-000000000001' }),
+    });
+    engine.record({
+      type: 'mitigation.created',
+      mitigation: mitigation({ id: 'abcd5678-0000-4000-8000-000000000002' }),
+    });
+    const get = async (id: string) => app.inject({ url: `/v1/mitigations/${id}`, headers: bearer('viewer') });
+    assert.equal((await get('ABCD1234')).json().mitigation_id, 'abcd1234-0000-4000-8000-000000000001');
+    const several = await get('abcd');
+    assert.equal(several.statusCode, 409);
+    assert.match(several.json().detail, /2 mitigations have ids that begin with abcd/);
+    for (const id of ['abc', 'abce', 'zzzz', '%25']) assert.equal((await get(id)).statusCode, 404, id);
+  });
+
   it('is pending until some neighbor was sent a rule, unless it is never to be sent', async () => {
     const { app, engine, reconciler } = await api();
     engine.record({ type: 'mitigation.created', mitigation: mitigation() });

@@ -11,7 +11,7 @@ const HEAD = `# Configuration
 This page is written from the schemas in \`src/app/config/\` by \`npm run docs\`; a test fails when it is not up to date.
 
 A folder holds \`prefixd.yaml\`, \`inventory.yaml\`, and \`playbooks.yaml\` or \`playbooks/*.yaml\` (or both).
-\`prefixd check --config DIR\` checks all of it, lists every problem with file, line and column, and prints what is in effect.
+\`prefixd check --config DIR\` checks all of it, lists every problem with file, line and column; \`--print\` shows the effective configuration.
 
 - A key that is not listed here is an error. A key without a value means its default, and so does a section that is left out.
 - Anchors (\`&web\`), aliases (\`*web\`) and merge keys (\`<<: *web\`, or \`<<: [*web, *dns]\`, of which the first that has a key
