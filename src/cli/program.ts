@@ -1,6 +1,7 @@
 /** The tree of commands. Each group of commands is a file of its own and loads what it needs when it runs. */
 import { Command, CommanderError, Option } from 'commander';
 import { version } from '../app/version.ts';
+import { registerAudit } from './audit.ts';
 import { registerCompletion } from './completion.ts';
 import { CliError, contextOf, Exit } from './context.ts';
 import type { Context, GlobalOptions, Io } from './context.ts';
@@ -29,6 +30,7 @@ const GROUPS: readonly Register[] = [
   registerMitigations,
   registerSafelist,
   registerEvents,
+  registerAudit,
   registerControl,
   registerNotify,
   registerSimulate,

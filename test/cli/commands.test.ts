@@ -467,3 +467,43 @@ test('withdraw --victim and --customer end what is active, and ask before they e
   assert.equal((await cli(['withdraw', '--all', '--victim', '203.0.113.9', ...options])).code, 5);
   assert.equal(api.requests.filter(({ method }) => method === 'POST').length, 3);
 });
+
+test('audit shows who did what, oldest first, and filters by action, actor and target', async (t) => {
+  const entry = (seq: number, action: string, name: string, id: string) => ({
+    seq,
+    time: `2026-11-27T21:00:0${seq}.000Z`,
+    action,
+    actor: { kind: 'operator', name, via: null },
+    target: { type: 'mitigation', id },
+    reason: 'because',
+  });
+  const entries = [
+    entry(3, 'mitigation.withdrawn', 'alice', 'abcd1234'),
+    entry(2, 'safelist.added', 'bob', '203.0.113.0/24'),
+    entry(1, 'mitigation.created', 'fnm', 'abcd1234'),
+  ];
+  const api = await fakeApi(t, { 'GET /v1/audit?limit=100': { status: 200, body: { entries } } });
+  const all = await cli(['audit', '--api', api.url]);
+  assert.deepEqual(
+    all.stdout
+      .trimEnd()
+      .split('\n')
+      .slice(1)
+      .map((line) => line.split(/ +/)[1]),
+    ['mitigation.created', 'safelist.added', 'mitigation.withdrawn'],
+  );
+  const one = await cli([
+    'audit',
+    '--action',
+    'mitigation',
+    '--actor',
+    'alice',
+    '-f',
+    'json',
+    '--api',
+    api.url,
+  ]);
+  assert.deepEqual(JSON.parse(one.stdout), entries[0]);
+  const none = await cli(['audit', '--target', 'ffff', '--api', api.url]);
+  assert.match(none.stderr, /There are no such entries/);
+});
