@@ -324,8 +324,14 @@ function inAnySession(state: FsmState, event: FsmEvent): Step {
     case 'tcp-fails':
       return failToIdle(state, { why: event.why, fault: true });
     // Events 21, 22, 28: "sends a NOTIFICATION message with the appropriate error code, [...] changes its state to Idle."
-    case 'message-error':
-      return failToIdle(state, endingForMalformed(event.error));
+    // §8.2.2 names these for the states in which the message itself is in order, malformed or not. Where it is not, it is
+    // "any other event": OpenSent lists Event 28, OpenConfirm 28, Established 22.
+    case 'message-error': {
+      const type = messageTypeOf(event.error);
+      return type === undefined || isInOrder(state.name, type)
+        ? failToIdle(state, endingForMalformed(event.error))
+        : fsmError(state, `unexpected and malformed ${MESSAGE_NAMES[type]}`, type);
+    }
     // Event 23: "sends a NOTIFICATION with a Cease, [...] changes its state to Idle." RFC 4486 §4: subcode 7.
     case 'collision-dump':
       return failToIdle(
@@ -355,6 +361,24 @@ function inAnySession(state: FsmState, event: FsmEvent): Step {
     case 'timer-expires':
       return fsmError(state, `${event.timer} timer expired`);
   }
+}
+
+const MESSAGE_NAMES = {
+  [MessageType.Open]: 'OPEN',
+  [MessageType.Update]: 'UPDATE',
+  [MessageType.RouteRefresh]: 'ROUTE-REFRESH',
+} as const;
+
+/** The type of the message that could not be read, where the error code is for one type alone. */
+function messageTypeOf({ code }: NotificationError): keyof typeof MESSAGE_NAMES | undefined {
+  if (code === ErrorCode.OpenMessage) return MessageType.Open;
+  if (code === ErrorCode.UpdateMessage) return MessageType.Update;
+  return code === ErrorCode.RouteRefreshMessage ? MessageType.RouteRefresh : undefined;
+}
+
+/** OPENs come before the session is established, UPDATEs and ROUTE-REFRESHes afterwards. */
+function isInOrder(state: FsmState['name'], type: number): boolean {
+  return (type === MessageType.Open) === (state !== 'established');
 }
 
 function isCollision(event: Extract<FsmEvent, { type: 'notification' }>): boolean {

@@ -59,6 +59,7 @@ export interface Agreement {
   readonly fourOctetAs: boolean;
   readonly routeRefresh: boolean;
   readonly enhancedRouteRefresh: boolean;
+  /** The peer advertised them, so that it may be sent them; it may send them in any case (RFC 8654 §4). */
   readonly extendedMessages: boolean;
   /** Both sides sent the capability: the peer keeps our routes while we restart. */
   readonly gracefulRestart: boolean;

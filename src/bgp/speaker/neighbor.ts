@@ -275,8 +275,10 @@ export class Neighbor {
   }
 
   #refreshReceived(refresh: RouteRefreshMessage): void {
-    // RFC 7313 §5: other subtypes than a request mark the peer's own routes, or are unknown and ignored.
-    if (refresh.subtype !== RefreshSubtype.Request) return;
+    // RFC 7313 §5: other subtypes than a request mark the peer's own routes, or are unknown and ignored. Without the
+    // capability the octet is reserved: "ignored by the receiver" (RFC 2918 §3), so that every message is a request.
+    const enhanced = this.#connections.primary.agreement?.enhancedRouteRefresh === true;
+    if (enhanced && refresh.subtype !== RefreshSubtype.Request) return;
     this.#log('info', `peer asks for ${familyName(refresh.family)} again`);
     this.#outbound?.refresh(refresh.family);
   }

@@ -47,6 +47,8 @@ export class Session {
   #connection: Connection | undefined;
   #cancelDial: (() => void) | undefined;
   #inbound: Inbound | undefined;
+  /** The context of the agreement that it was made for: it is asked for with every message. */
+  #reading: { readonly agreement: Agreement; readonly context: CodecContext } | undefined;
   #initiator: Initiator = 'local';
   #congested = false;
   /** Octets written to the connection, and how many of them its transport had taken when that was last looked at. */
@@ -145,8 +147,23 @@ export class Session {
     this.#write(encodeMessage(message, this.#context()), message.type);
   }
 
+  /** How messages are written. */
   #context(): CodecContext {
     return this.agreement ?? INITIAL_CONTEXT;
+  }
+
+  /**
+   * How messages are read. RFC 8654 §4: a speaker that advertises extended messages, as `localOpen` always does, "MUST be
+   * capable of receiving" them, whatever the peer advertised; what is sent follows the peer's capability. Before the OPENs
+   * are exchanged nothing that long is in order.
+   */
+  #readingContext(): CodecContext {
+    const agreement = this.agreement;
+    if (agreement === undefined) return INITIAL_CONTEXT;
+    if (this.#reading?.agreement !== agreement) {
+      this.#reading = { agreement, context: { ...agreement, extendedMessages: true } };
+    }
+    return this.#reading.context;
   }
 
   #handle(event: FsmEvent): void {
@@ -244,7 +261,7 @@ export class Session {
     this.#written = 0;
     this.#taken = 0;
     const inbound = new Inbound(connection, this.#runtime, {
-      context: () => this.#context(),
+      context: () => this.#readingContext(),
       onMessage: (message) => this.#received(message),
       onMalformed: (error) => this.#handle({ type: 'message-error', error }),
     });

@@ -289,7 +289,16 @@ class AttributeWalk implements DecodedAttributes {
   #asPath(raw: RawAttribute): void {
     const path = decodeAsPath(raw.value, this.#context.fourOctetAs ? 4 : 2);
     if (typeof path === 'string') this.#withdrawFor(raw, UpdateSubcode.MalformedAsPath, path);
-    else this.attributes.asPath = path;
+    else if (!this.#mayConfederate() && withoutConfederations(path) !== path) {
+      // RFC 5065 §5: "It is an error for a BGP speaker to receive an UPDATE message with an AS_PATH attribute that contains
+      // AS_CONFED_SEQUENCE or AS_CONFED_SET segments from a neighbor that is not located in the same confederation."
+      const why = 'a confederation segment from outside of the confederation';
+      this.#withdrawFor(raw, UpdateSubcode.MalformedAsPath, why);
+    } else this.attributes.asPath = path;
+  }
+
+  #mayConfederate(): boolean {
+    return this.#context.internal || this.#context.confederation === true;
   }
 
   /** AGGREGATOR (RFC 7606 §7.7) and AS4_AGGREGATOR (RFC 6793 §6): an AS number and an IPv4 address. */

@@ -19,7 +19,7 @@ export function maxMessageLength(type: number, extendedMessages: boolean): numbe
 
 /**
  * The shortest message of a type (RFC 4271 §6.1), or undefined for a type that is not known. The length of a
- * ROUTE-REFRESH is judged with its body, because it has an error of its own (RFC 7313 §5).
+ * ROUTE-REFRESH is judged with its body, because RFC 7313 §5 may have an error of its own for it.
  */
 export function minMessageLength(type: number): number | undefined {
   switch (type) {

@@ -32,7 +32,7 @@ export function decodeMessage(octets: Uint8Array, context: CodecContext): BgpMes
   if (type === MessageType.Keepalive) return { type: 'keepalive' };
   if (type === MessageType.Open) return decodeOpen(octets.subarray(HEADER_LENGTH));
   if (type === MessageType.Notification) return decodeNotification(octets.subarray(HEADER_LENGTH));
-  return decodeRouteRefresh(octets);
+  return decodeRouteRefresh(octets, context);
 }
 
 /**

@@ -127,14 +127,19 @@ export function peerAsn(open: OpenMessage): number {
   return findCapability(open, 'four-octet-as')?.asn ?? open.myAs;
 }
 
-/** The first capability of a type. */
+/**
+ * The capability of a type that counts where it appears more than once (RFC 5492 §4 leaves that to each): the last.
+ * RFC 4724 §3 says so of graceful restart. The documents of 4-octet AS and of long-lived graceful restart name no order,
+ * and the last is what other speakers take. Those without a value cannot differ. Multiprotocol capabilities add up
+ * (`offeredFamilies`).
+ */
 export function findCapability<T extends Capability['type']>(
   open: OpenMessage,
   type: T,
 ): Extract<Capability, { readonly type: T }> | undefined {
   const is = (capability: Capability): capability is Extract<Capability, { readonly type: T }> =>
     capability.type === type;
-  return open.capabilities.find(is);
+  return open.capabilities.findLast(is);
 }
 
 /**

@@ -12,6 +12,16 @@ export interface CodecContext {
   readonly extendedMessages: boolean;
   /** The peer is in our own AS; LOCAL_PREF is for internal sessions only (RFC 4271 §5.1.5). */
   readonly internal: boolean;
+  /**
+   * The sender advertised enhanced route refresh: the third octet of a ROUTE-REFRESH is a subtype, and RFC 7313 §5 says how
+   * errors are handled. Absent or false: the octet is reserved (RFC 2918 §3).
+   */
+  readonly enhancedRouteRefresh?: boolean;
+  /**
+   * The peer may belong to our confederation, so that AS_PATH may hold its segments (RFC 5065 §5). Absent: only an internal
+   * peer may send them.
+   */
+  readonly confederation?: boolean;
 }
 
 /** Before an OPEN was exchanged nothing is negotiated. */
@@ -75,7 +85,10 @@ export interface NotificationMessage {
   readonly data: Uint8Array;
 }
 
-/** RFC 2918 §3; `subtype` 0 is a request, 1 and 2 mark begin and end of the answer (RFC 7313 §3.2). */
+/**
+ * RFC 2918 §3; `subtype` is the third octet as received. With enhanced route refresh 0 is a request, 1 and 2 mark begin
+ * and end of the answer (RFC 7313 §3.2); without it the octet is reserved and every message is a request.
+ */
 export interface RouteRefreshMessage {
   readonly type: 'route_refresh';
   readonly family: Family;

@@ -109,6 +109,24 @@ describe('what a session with the peer will be', () => {
     assert.equal(agreementWith(helper, ours).gracefulRestart, false);
   });
 
+  it('goes by the last of two graceful restart capabilities (RFC 4724 §3)', () => {
+    const first = {
+      type: 'graceful-restart',
+      restarting: false,
+      notification: true,
+      restartTime: 120,
+      families: [],
+    } as const;
+    const last = { ...first, notification: false, restartTime: 7 } as const;
+    const helper = peerOpen();
+    const agreement = agreementWith(
+      { ...helper, capabilities: [first, ...helper.capabilities, last] },
+      { ...CONFIG, gracefulRestart: RESTART },
+    );
+    assert.equal(agreement.peerRestartSeconds, 7);
+    assert.equal(agreement.notificationRestart, false);
+  });
+
   it('is internal when both sides are in one AS', () => {
     const open = peerOpen({}, { localAsn: 65010 });
     assert.equal(agreementWith(open, { ...CONFIG, peerAsn: 65010 }).internal, true);

@@ -183,7 +183,7 @@ const TABLE: Readonly<Record<StateName, Readonly<Record<EventName, Row>>>> = {
     // RFC 6608 §3: subcode 1, Receive Unexpected Message in OpenSent State.
     '26 KeepAliveMsg': NOTIFIED('5/1'),
     '27 UpdateMsg': NOTIFIED('5/1'),
-    '28 UpdateMsgErr': NOTIFIED('3/1'),
+    '28 UpdateMsgErr': NOTIFIED('5/1'),
     'RFC 2918 ROUTE-REFRESH': NOTIFIED('5/1'),
     'RFC 9687 SendHoldTimer_Expires': NOTIFIED('5/0'),
     'settled (damping)': NOTIFIED('5/0'),
@@ -210,7 +210,7 @@ const TABLE: Readonly<Record<StateName, Readonly<Record<EventName, Row>>>> = {
     '25 NotifMsg': FAILED,
     '26 KeepAliveMsg': ['established', 'start hold 90, start send-hold 480, start settle 30, session-up'],
     '27 UpdateMsg': NOTIFIED('5/2'),
-    '28 UpdateMsgErr': NOTIFIED('3/1'),
+    '28 UpdateMsgErr': NOTIFIED('5/2'),
     'RFC 2918 ROUTE-REFRESH': NOTIFIED('5/2'),
     'RFC 9687 SendHoldTimer_Expires': NOTIFIED('5/0'),
     'settled (damping)': NOTIFIED('5/0'),
@@ -235,7 +235,7 @@ const TABLE: Readonly<Record<StateName, Readonly<Record<EventName, Row>>>> = {
     // RFC 6608 §3: subcode 3, Receive Unexpected Message in Established State.
     '19 BGPOpen': NOTIFIED('5/3', DOWN),
     '21 BGPHeaderErr': NOTIFIED('1/1', DOWN),
-    '22 BGPOpenMsgErr': NOTIFIED('2/6', DOWN),
+    '22 BGPOpenMsgErr': NOTIFIED('5/3', DOWN),
     '23 OpenCollisionDump': CEASED('6/7', DOWN),
     '24 NotifMsgVerErr': [
       'idle',
@@ -385,6 +385,8 @@ describe('NOTIFICATIONs', () => {
     assert.deepEqual(dataOf(STATES.opensent, EVENTS['26 KeepAliveMsg']), [4]);
     assert.deepEqual(dataOf(STATES.openconfirm, EVENTS['27 UpdateMsg']), [2]);
     assert.deepEqual(dataOf(STATES.established, EVENTS['19 BGPOpen']), [1]);
+    assert.deepEqual(dataOf(STATES.established, EVENTS['22 BGPOpenMsgErr']), [1]);
+    assert.deepEqual(dataOf(STATES.openconfirm, EVENTS['28 UpdateMsgErr']), [2]);
     assert.deepEqual(dataOf(STATES.opensent, EVENTS['RFC 2918 ROUTE-REFRESH']), [5]);
   });
 

@@ -6,7 +6,7 @@ import type { FsmConfig } from '../../../src/bgp/fsm/types.ts';
 import type { Speaker } from '../../../src/bgp/speaker/speaker.ts';
 import { FAMILIES } from '../../../src/bgp/wire/iana.ts';
 import { encodeMessage } from '../../../src/bgp/wire/message.ts';
-import { INITIAL_CONTEXT, type OpenMessage } from '../../../src/bgp/wire/types.ts';
+import { type Capability, INITIAL_CONTEXT, type OpenMessage } from '../../../src/bgp/wire/types.ts';
 import { LabRouter } from '../../../src/lab/router.ts';
 import { fromHex } from '../../../src/net/bytes.ts';
 import { start } from '../../support/children.ts';
@@ -153,10 +153,16 @@ describe('in place of an OPEN', () => {
   });
 });
 
-/** What is sent by an established peer, and the NOTIFICATION it gets. */
-const WHEN_ESTABLISHED: readonly (readonly [what: string, octets: () => Uint8Array, answer: string])[] = [
+/** What is sent by an established peer, the NOTIFICATION it gets, and a capability that the peer did not offer. */
+const WHEN_ESTABLISHED: readonly (readonly [
+  what: string,
+  octets: () => Uint8Array,
+  answer: string,
+  without?: Capability['type'],
+])[] = [
   ['garbage', () => octets('00'.repeat(64)), '1/1'],
   ['another OPEN', () => openOctets({}), '5/3'],
+  ['a malformed OPEN', () => openOctets({ holdTime: 1 }), '5/3'],
   // RFC 7606 §3.a: attributes longer than the message.
   ['an UPDATE whose attributes are cut off', () => octets(`${MARKER}00170200000005`), '3/1'],
   ['withdrawn routes longer than the message', () => octets(`${MARKER}00170200ff0000`), '3/1'],
@@ -164,18 +170,28 @@ const WHEN_ESTABLISHED: readonly (readonly [what: string, octets: () => Uint8Arr
   ['NLRI of 33 bits', () => octets(`${MARKER}001c02000000002101020304`), '3/10'],
   // RFC 7313 §5: the length of a ROUTE-REFRESH is wrong.
   ['a ROUTE-REFRESH of 5 octets', () => octets(`${MARKER}0018050001008500`), '7/1'],
-  ['a message longer than was agreed', () => octets(`${MARKER}100102`), '1/2'],
+  ['a ROUTE-REFRESH of 5 octets', () => octets(`${MARKER}0018050001008500`), '1/2', 'enhanced-route-refresh'],
+  ['a ROUTE-REFRESH of 3 octets', () => octets(`${MARKER}001605000101`), '1/2', 'enhanced-route-refresh'],
+  ['a KEEPALIVE as long as no KEEPALIVE is (RFC 8654 §4)', () => octets(`${MARKER}100104`), '1/2'],
 ];
 
+/** An established hostile peer that did not offer these capabilities. */
+async function establishedWithout(
+  ...types: readonly (Capability['type'] | undefined)[]
+): Promise<ScriptedConnection> {
+  const peer = await hostile();
+  const open = localOpen(SCRIPT_CONFIG);
+  peer.send({ ...open, capabilities: open.capabilities.filter((c) => !types.includes(c.type)) });
+  await peer.got('open');
+  peer.send({ type: 'keepalive' });
+  await until('established', () => speaker.isEstablished('hostile'));
+  return peer;
+}
+
 describe('from an established peer', () => {
-  for (const [what, sent, answer] of WHEN_ESTABLISHED) {
-    it(`${what} is answered with ${answer}`, async () => {
-      const peer = await hostile();
-      const open = localOpen(SCRIPT_CONFIG);
-      peer.send({ ...open, capabilities: open.capabilities.filter((c) => c.type !== 'extended-message') });
-      await peer.got('open');
-      peer.send({ type: 'keepalive' });
-      await until('established', () => speaker.isEstablished('hostile'));
+  for (const [what, sent, answer, without] of WHEN_ESTABLISHED) {
+    it(`${what} is answered with ${answer}${without === undefined ? '' : `, without ${without}`}`, async () => {
+      const peer = await establishedWithout('extended-message', without);
       peer.sendOctets(sent());
       assert.equal(await peer.notification(), answer);
       await healthyUnharmed();
@@ -205,6 +221,46 @@ describe('from an established peer', () => {
     for (let i = 0; i < 5000; i++) peer.sendOctets(update);
     await until('all counted', () => statusOf('hostile').counters.routesReceived === before + 5000);
     await healthyUnharmed();
+    peer.end();
+  });
+
+  for (const length of [5096, 65_535]) {
+    it(`an UPDATE of ${length} octets is read although it did not offer extended messages (RFC 8654 §4)`, async () => {
+      const peer = await establishedWithout('extended-message');
+      const before = statusOf('hostile').counters.routesReceived;
+      // ORIGIN, AS_PATH, MP_REACH_NLRI of one rule, and an attribute of an unknown type that makes up the rest.
+      const fixed = '4001010040020602010000fde9' + '900e000f0001850000090120c6120001038111';
+      const filler = length - 23 - fixed.length / 2 - 4;
+      const unknown = `d063${filler.toString(16).padStart(4, '0')}${'00'.repeat(filler)}`;
+      const total = (fixed.length + unknown.length) / 2;
+      const u16 = (n: number): string => n.toString(16).padStart(4, '0');
+      peer.sendOctets(octets(`${MARKER}${u16(23 + total)}020000${u16(total)}${fixed}${unknown}`));
+      await until('counted', () => statusOf('hostile').counters.routesReceived === before + 1);
+      assert.ok(speaker.isEstablished('hostile'));
+      peer.end();
+    });
+  }
+
+  it('a ROUTE-REFRESH with the reserved octet set is a request where it is reserved (RFC 2918 §3)', async () => {
+    const peer = await establishedWithout('enhanced-route-refresh');
+    speaker.apply('hostile', [flowRoute(1)], []);
+    await peer.got('update', 1);
+    peer.send({ type: 'route_refresh', family: { afi: 1, safi: 133 }, subtype: 1 });
+    await peer.got('update', 2);
+    assert.ok(!peer.messages.some((message) => message.type === 'route_refresh'), 'no marks');
+    peer.end();
+  });
+
+  it('a ROUTE-REFRESH with a subtype that is no request is not answered where it is one (RFC 7313 §5)', async () => {
+    const peer = await establishedWithout();
+    speaker.apply('hostile', [flowRoute(1)], []);
+    await peer.got('update', 1);
+    for (const subtype of [1, 2, 3, 255]) {
+      peer.send({ type: 'route_refresh', family: { afi: 1, safi: 133 }, subtype });
+    }
+    peer.send({ type: 'route_refresh', family: { afi: 1, safi: 133 }, subtype: 0 });
+    await peer.got('route_refresh', 2);
+    assert.equal(peer.messages.filter((message) => message.type === 'update').length, 2);
     peer.end();
   });
 

@@ -33,6 +33,8 @@ export const codecContext: fc.Arbitrary<CodecContext> = record({
   fourOctetAs: fc.boolean(),
   extendedMessages: fc.boolean(),
   internal: fc.boolean(),
+  // Paths with the segments of a confederation are read back as they were written.
+  confederation: fc.constant(true),
 });
 
 const known = new Set([1, 2, 6, 64, 65, 70, 71]);

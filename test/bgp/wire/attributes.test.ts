@@ -244,12 +244,33 @@ describe('an attribute that is malformed (RFC 7606)', () => {
     assert.deepEqual(attributes.communities, octets('fdf2029a'));
   });
 
-  it('takes AS4 segments of a confederation in AS_PATH as they are', () => {
-    const path = decode(`${ORIGIN} 40 02 0c 03 01 0000fdea 02 01 0000fde9 ${NEXT_HOP}`, EXTERNAL);
-    assert.deepEqual(path.attributes.asPath, [
-      { kind: 'confed-sequence', asns: [65002] },
-      { kind: 'sequence', asns: [65001] },
-    ]);
+  describe('AS_PATH with segments of a confederation (RFC 5065 §5)', () => {
+    const withPath = (segmentsHex: string): string => `${ORIGIN} 40 02 0c ${segmentsHex} ${NEXT_HOP}`;
+    const leading = withPath('03 01 0000fdea 02 01 0000fde9');
+
+    it('is taken as it is from an internal peer, and from one that may be in our confederation', () => {
+      for (const context of [INTERNAL, { ...EXTERNAL, confederation: true }]) {
+        assert.deepEqual(decode(leading, context).attributes.asPath, [
+          { kind: 'confed-sequence', asns: [65002] },
+          { kind: 'sequence', asns: [65001] },
+        ]);
+      }
+    });
+
+    for (const [what, hex] of [
+      ['AS_CONFED_SEQUENCE in front', leading],
+      ['AS_CONFED_SET in front', withPath('04 01 0000fdea 02 01 0000fde9')],
+      ['AS_CONFED_SEQUENCE at the end', withPath('02 01 0000fde9 03 01 0000fdea')],
+    ] as const) {
+      it(`is malformed from an external peer: ${what}`, () => {
+        const { attributes, problems } = decode(hex, EXTERNAL);
+        assert.equal(attributes.asPath, undefined);
+        assert.deepEqual(
+          problems.map(({ attribute, treatment }) => [attribute, treatment]),
+          [[2, 'treat-as-withdraw']],
+        );
+      });
+    }
   });
 
   it('says in words what is wrong, and where', () => {

@@ -139,8 +139,9 @@ describe('what an OPEN says', () => {
     assert.deepEqual(offeredFamilies(open([REFRESH])), [{ afi: 1, safi: 1 }]);
   });
 
-  it('the first capability of a type', () => {
-    assert.deepEqual(findCapability(open([REFRESH, AS4]), 'four-octet-as'), AS4);
+  it('the last capability of a type, which is the one that counts (RFC 4724 §3)', () => {
+    const other = { ...AS4, asn: 65099 } as const;
+    assert.deepEqual(findCapability(open([other, REFRESH, AS4]), 'four-octet-as'), AS4);
     assert.equal(findCapability(open([REFRESH]), 'four-octet-as'), undefined);
   });
 

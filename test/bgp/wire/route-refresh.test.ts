@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { decodeMessage, encodeMessage } from '../../../src/bgp/wire/message.ts';
-import type { RouteRefreshMessage } from '../../../src/bgp/wire/types.ts';
+import type { CodecContext, RouteRefreshMessage } from '../../../src/bgp/wire/types.ts';
 import { toHex } from '../../../src/net/bytes.ts';
 import { EXTERNAL, message, notificationOf } from './support.ts';
 
@@ -25,16 +25,28 @@ describe('ROUTE-REFRESH', () => {
     });
   }
 
-  it('of an unknown subtype may be longer', () => {
-    assert.deepEqual(decodeMessage(message(5, '0001 03 01 0000'), EXTERNAL), refresh(1, 1, 3));
+  const ENHANCED: CodecContext = { ...EXTERNAL, enhancedRouteRefresh: true };
+
+  it('of an unknown subtype may be longer, where the octet is a subtype', () => {
+    assert.deepEqual(decodeMessage(message(5, '0001 03 01 0000'), ENHANCED), refresh(1, 1, 3));
   });
 
-  for (const bodyHex of ['', '0001', '000100', '0001 01 85 00', '0001 02 85 0000', '0001 00 85 00']) {
-    it(`of ${bodyHex.replaceAll(' ', '').length / 2} octets (${bodyHex}) is 7/1 with the whole message (RFC 7313 §5)`, () => {
+  for (const bodyHex of ['', '0001', '0001 00', '0001 01 85 00', '0001 02 85 0000', '0001 00 85 00']) {
+    it(`"${bodyHex}" with enhanced route refresh is 7/1 with the whole message (RFC 7313 §5)`, () => {
+      const octets = message(5, bodyHex);
+      assert.equal(
+        notificationOf(() => decodeMessage(octets, ENHANCED)),
+        `7/1 ${toHex(octets)}`,
+      );
+    });
+  }
+
+  for (const bodyHex of ['', '0001', '0001 01', '0001 00 85 00', '0001 02 85 0000', '0001 03 85 00']) {
+    it(`"${bodyHex}" without it is 1/2 with the length (RFC 4271 §6.1)`, () => {
       const octets = message(5, bodyHex);
       assert.equal(
         notificationOf(() => decodeMessage(octets, EXTERNAL)),
-        `7/1 ${toHex(octets)}`,
+        `1/2 ${toHex(octets.subarray(16, 18))}`,
       );
     });
   }
