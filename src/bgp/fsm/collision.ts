@@ -1,4 +1,17 @@
-/** Connection collision (RFC 4271 §6.8, RFC 6286 §2.3): of two connections with one neighbor, which one goes. */
+/**
+ * Connection collision (RFC 4271 §6.8, RFC 6286 §2.3): of two connections with one neighbor, which one is closed, and when
+ * that may be said.
+ *
+ * §6.8 gives each side the same rule, and both apply it to what they have read so far. That is not the same on both sides:
+ * a side that has had our OPEN and KEEPALIVE on one connection is Established there and closes the other one, whatever the
+ * identifiers say, while we have not read its KEEPALIVE and go by the identifiers. Then both connections are closed, one by
+ * each side. So this side never closes a connection that the peer may have chosen:
+ * - It sends no OPEN while another connection is in OpenConfirm or Established (`mayOpen`): the peer cannot choose a
+ *   connection on which it has no OPEN.
+ * - It sends no KEEPALIVE on the connection that loses by the identifiers while the peer's OPEN is expected on the other
+ *   one: the peer cannot be Established without it, and goes by the identifiers too.
+ * - If it has sent both, because the peer was silent on the winner for too long, it gives the peer time to decide first.
+ */
 import type { StateName } from './types.ts';
 
 /** Who opened a connection. */
@@ -20,10 +33,58 @@ export interface ExistingConnection {
   readonly gracefulRestart: boolean;
 }
 
+/** The connection on which an OPEN arrived. */
+export interface ArrivingConnection {
+  readonly initiator: Initiator;
+  /** Our OPEN was sent on it, so that the peer may choose it. */
+  readonly opened: boolean;
+  /** The peer's answer on either connection is overdue: it gets no more time. */
+  readonly overdue: boolean;
+}
+
 /**
- * Which connection is closed when a valid OPEN arrives on `arriving` while `existing` is there too; 'neither' when the
- * other one has not got far enough to collide.
+ * - `proceed`: the OPEN is answered with a KEEPALIVE, and the other connection goes on as it is.
+ * - `close-arriving`, `close-existing`: this connection is closed with 6/7; in the latter case the OPEN is answered.
+ * - `wait`: nothing is sent on the arriving connection until the existing one has changed its state or is overdue.
  */
+export type CollisionVerdict = 'proceed' | 'close-arriving' | 'close-existing' | 'wait';
+
+/**
+ * True where this side may send its OPEN on a connection beside one in `state`. §8.2.2 (OpenConfirm, Established; Events 16,
+ * 17): "the second connection SHALL be tracked until it sends an OPEN message."
+ */
+export function mayOpen(state: StateName): boolean {
+  return state !== 'openconfirm' && state !== 'established';
+}
+
+/** What becomes of a valid OPEN that arrives on `arriving` while `existing` is there too. */
+export function collisionVerdict(
+  parties: CollisionParties,
+  existing: ExistingConnection,
+  arriving: ArrivingConnection,
+): CollisionVerdict {
+  const { initiator, overdue } = arriving;
+  // A connection with our OPEN on it is not new: it was there before the other one was Established.
+  if (existing.state === 'established' && arriving.opened) {
+    return mayLoseTo(parties, existing.initiator, initiator) && !overdue ? 'wait' : 'close-arriving';
+  }
+  switch (collisionLoser(parties, existing, initiator)) {
+    case 'arriving':
+      return 'close-arriving';
+    case 'existing':
+      // The peer had our KEEPALIVE on it and may be Established there, unless it has given it up itself.
+      return existing.state === 'openconfirm' && existing.initiator !== initiator && !overdue
+        ? 'wait'
+        : 'close-existing';
+    case 'neither':
+      // It will win as soon as the peer's OPEN arrives on it.
+      return existing.state === 'opensent' && mayLoseTo(parties, initiator, existing.initiator) && !overdue
+        ? 'wait'
+        : 'proceed';
+  }
+}
+
+/** The rule of §6.8 alone: which connection goes, or `neither` when the existing one has not got far enough to collide. */
 export function collisionLoser(
   parties: CollisionParties,
   existing: ExistingConnection,
@@ -41,11 +102,23 @@ export function collisionLoser(
   // Both opened by the same side: that side has given up the older one.
   if (existing.initiator === arriving) return 'existing';
 
-  // §6.8 1.-3.: the connection opened by the side with the higher BGP Identifier stays. RFC 6286 §2.3: with equal
-  // identifiers the one opened by the side with the larger AS number.
-  const { localIdentifier, peerIdentifier, localAsn, peerAsn } = parties;
+  // §6.8 1.-3.: the connection opened by the side with the higher BGP Identifier stays.
+  return existing.initiator === winner(parties) ? 'arriving' : 'existing';
+}
+
+/**
+ * Whether the peer may close a connection in favor of another one on which it has our OPEN, going by the identifiers. While
+ * it may, the other one must not be closed here.
+ */
+export function mayLoseTo(parties: CollisionParties, connection: Initiator, other: Initiator): boolean {
+  return connection !== other && other === winner(parties);
+}
+
+/**
+ * Who opens the connection that stays. RFC 6286 §2.3: with equal identifiers the side with the larger AS number.
+ */
+function winner({ localIdentifier, peerIdentifier, localAsn, peerAsn }: CollisionParties): Initiator {
   const localWins =
     localIdentifier === peerIdentifier ? localAsn > peerAsn : localIdentifier > peerIdentifier;
-  const winner: Initiator = localWins ? 'local' : 'peer';
-  return existing.initiator === winner ? 'arriving' : 'existing';
+  return localWins ? 'local' : 'peer';
 }

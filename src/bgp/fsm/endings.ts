@@ -11,14 +11,46 @@ export type Step = readonly [FsmState, readonly FsmAction[]];
 export const FIRST_WAIT_SECONDS = 1;
 export const LONGEST_WAIT_SECONDS = 30;
 
+/**
+ * The longest wait for a peer that has only gone away, in seconds. It may be back at any time, and a dial that is refused
+ * costs next to nothing.
+ */
+export const LONGEST_ABSENCE_SECONDS = 4;
+
 /** Nothing has failed yet. */
 export const UNDAMPED: Damping = { connectRetryCounter: 0, nextWaitSeconds: FIRST_WAIT_SECONDS };
 
-/** One failure more: the counter goes up, the next wait doubles. */
-export function dampen(damping: Damping): Damping {
+/**
+ * What an ending says about the next attempt:
+ * - `refusal`: one side broke a rule or refuses the other. The next attempt will probably end alike, and later ones wait
+ *   longer and longer.
+ * - `absence`: the peer is not there (any more), as while it restarts. Waits stay short.
+ * - `collision`: another connection was chosen, or should have been. It says nothing about the peer.
+ */
+export type Meaning = 'refusal' | 'absence' | 'collision';
+
+/** How long to wait after this ending, in seconds, and the damping afterwards. */
+export function dampen(
+  damping: Damping,
+  meaning: Meaning,
+): { readonly waitSeconds: number; readonly damping: Damping } {
+  const connectRetryCounter = damping.connectRetryCounter + 1;
+  const { nextWaitSeconds } = damping;
+  const waitSeconds =
+    meaning === 'refusal' ? nextWaitSeconds : Math.min(nextWaitSeconds, LONGEST_ABSENCE_SECONDS);
+  if (meaning === 'collision') return { waitSeconds, damping: { connectRetryCounter, nextWaitSeconds } };
+  const doubled = Math.min(nextWaitSeconds * 2, LONGEST_WAIT_SECONDS);
+  return { waitSeconds, damping: { connectRetryCounter, nextWaitSeconds: doubled } };
+}
+
+/**
+ * The damping after a dial to which nobody answered as a BGP speaker. The peer is away, so that what it refused
+ * before is history: a session that ended long ago does not damp the next.
+ */
+export function dampenByAbsence(damping: Damping): Damping {
   return {
     connectRetryCounter: damping.connectRetryCounter + 1,
-    nextWaitSeconds: Math.min(damping.nextWaitSeconds * 2, LONGEST_WAIT_SECONDS),
+    nextWaitSeconds: Math.min(damping.nextWaitSeconds * 2, LONGEST_ABSENCE_SECONDS),
   };
 }
 
@@ -28,6 +60,8 @@ export interface Ending {
   /** False when someone asked for it. */
   readonly fault: boolean;
   readonly notification?: NotificationMessage;
+  /** `refusal` when absent. */
+  readonly meaning?: Meaning;
 }
 
 /**
@@ -36,12 +70,10 @@ export interface Ending {
  * 1, performs peer oscillation damping, changes its state to Idle.
  */
 export function failToIdle(state: FsmState, ending: Ending): Step {
+  const { waitSeconds, damping } = dampen(state.damping, ending.meaning ?? 'refusal');
   return [
-    { name: 'idle', held: true, damping: dampen(state.damping) },
-    [
-      ...release(state, ending),
-      { type: 'start-timer', timer: 'idle-hold', seconds: state.damping.nextWaitSeconds },
-    ],
+    { name: 'idle', held: true, damping },
+    [...release(state, ending), { type: 'start-timer', timer: 'idle-hold', seconds: waitSeconds }],
   ];
 }
 
@@ -52,11 +84,12 @@ export function stopToIdle(state: FsmState, ending: Ending): Step {
 
 /** To Active: this attempt failed, the next dial comes when the ConnectRetryTimer expires; connections are welcome meanwhile. */
 export function failToActive(state: FsmState, config: FsmConfig, why: string): Step {
+  const { waitSeconds } = dampen(state.damping, 'absence');
   const retry: readonly FsmAction[] = config.passive
     ? []
-    : [{ type: 'start-timer', timer: 'connect-retry', seconds: state.damping.nextWaitSeconds }];
+    : [{ type: 'start-timer', timer: 'connect-retry', seconds: waitSeconds }];
   return [
-    { name: 'active', damping: dampen(state.damping) },
+    { name: 'active', damping: dampenByAbsence(state.damping) },
     [...release(state, { why, fault: true }), ...retry],
   ];
 }
@@ -130,6 +163,7 @@ export function holdTimeEnding(seconds: number): Ending {
   return {
     why: `nothing heard from the peer for ${seconds} s (hold time): check the path to it and whether it is overloaded`,
     fault: true,
+    meaning: 'absence',
     notification: bareNotification(ErrorCode.HoldTimerExpired),
   };
 }

@@ -15,7 +15,9 @@ import { MessageType } from '../wire/iana.ts';
 import { CeaseSubcode, ErrorCode, NotificationError } from '../wire/notification.ts';
 import {
   UNDAMPED,
+  type Meaning,
   type Step,
+  dampenByAbsence,
   endingByCease,
   endingFor,
   endingForMalformed,
@@ -118,7 +120,10 @@ function inConnect(state: FsmState, event: FsmEvent, config: FsmConfig): Step {
       // Connect state."
       if (event.timer === 'connect-retry') {
         const why = unansweredDial(config);
-        return [state, [{ type: 'drop-connection' }, { type: 'report', why, fault: true }, ...dial(config)]];
+        return [
+          { ...state, damping: dampenByAbsence(state.damping) },
+          [{ type: 'drop-connection' }, { type: 'report', why, fault: true }, ...dial(config)],
+        ];
       }
       return failToIdle(state, { why: `${event.timer} timer expired in state connect`, fault: true });
     // Events 16, 17: "stops the ConnectRetryTimer (if running) and sets the ConnectRetryTimer to zero, completes BGP
@@ -178,7 +183,7 @@ function unexpectedBeforeOpen(state: FsmState, event: FsmEvent): Step {
   switch (event.type) {
     // Event 23, when another connection of this neighbor has won: nobody's fault.
     case 'collision-dump':
-      return failToIdle(state, { why: 'another connection with this neighbor stays', fault: false });
+      return failToIdle(state, { why: ANOTHER_STAYS, fault: false, meaning: 'collision' });
     case 'notification':
       return failToIdle(state, { why: explainNotification(event.notification), fault: true });
     case 'message-error':
@@ -322,7 +327,7 @@ function inAnySession(state: FsmState, event: FsmEvent): Step {
     // Event 18 (OpenConfirm, Established): "sets the ConnectRetryTimer to zero, releases all BGP resources, drops the TCP
     // connection, increments the ConnectRetryCounter by 1, [...] and changes its state to Idle."
     case 'tcp-fails':
-      return failToIdle(state, { why: event.why, fault: true });
+      return failToIdle(state, { why: event.why, fault: true, meaning: 'absence' });
     // Events 21, 22, 28: "sends a NOTIFICATION message with the appropriate error code, [...] changes its state to Idle."
     // §8.2.2 names these for the states in which the message itself is in order, malformed or not. Where it is not, it is
     // "any other event": OpenSent lists Event 28, OpenConfirm 28, Established 22.
@@ -334,19 +339,23 @@ function inAnySession(state: FsmState, event: FsmEvent): Step {
     }
     // Event 23: "sends a NOTIFICATION with a Cease, [...] changes its state to Idle." RFC 4486 §4: subcode 7.
     case 'collision-dump':
-      return failToIdle(
-        state,
-        endingByCease(
+      return failToIdle(state, {
+        ...endingByCease(
           state,
           { subcode: CeaseSubcode.ConnectionCollisionResolution },
-          'another connection with this neighbor stays',
+          ANOTHER_STAYS,
           false,
         ),
-      );
+        meaning: 'collision',
+      });
     // Events 24, 25: "sets the ConnectRetryTimer to zero, releases all BGP resources, drops the TCP connection, [...] and
     // changes its state to Idle": a NOTIFICATION is never answered.
     case 'notification':
-      return failToIdle(state, { why: explainNotification(event.notification), fault: !isCollision(event) });
+      return failToIdle(state, {
+        why: explainNotification(event.notification),
+        fault: !isCollision(event),
+        meaning: meaningOf(state, event),
+      });
     // "In response to any other event [...], the local system: sends the NOTIFICATION with the Error Code Finite State
     // Machine Error". An OPEN comes here in OpenConfirm and Established: a second one on the same connection collides
     // with nothing.
@@ -380,6 +389,18 @@ function messageTypeOf({ code }: NotificationError): keyof typeof MESSAGE_NAMES 
 function isInOrder(state: FsmState['name'], type: number): boolean {
   return (type === MessageType.Open) === (state !== 'established');
 }
+
+/** A Cease that ends a session is how a peer restarts, unless it says that it got too many routes. */
+function meaningOf(state: FsmState, event: Extract<FsmEvent, { type: 'notification' }>): Meaning {
+  if (isCollision(event)) return 'collision';
+  const { code, subcode, data } = event.notification;
+  // RFC 8538 §3.1: a Hard Reset begins its data with the code and the subcode that it stands for.
+  const reason = subcode === CeaseSubcode.HardReset ? data[1] : subcode;
+  const leaves = code === ErrorCode.Cease && reason !== CeaseSubcode.MaximumNumberOfPrefixesReached;
+  return state.name === 'established' && leaves ? 'absence' : 'refusal';
+}
+
+const ANOTHER_STAYS = 'another connection with this neighbor stays';
 
 function isCollision(event: Extract<FsmEvent, { type: 'notification' }>): boolean {
   const { code, subcode } = event.notification;

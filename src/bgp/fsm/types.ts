@@ -78,7 +78,7 @@ export interface Agreement {
 
 /**
  * What survives from one attempt to the next. RFC 4271 §8.1.1 leaves damping (DampPeerOscillations) to the
- * implementation: here each failure doubles the wait before the next attempt.
+ * implementation: here each failure doubles the wait before the next attempt, as endings.ts says.
  */
 export interface Damping {
   /** ConnectRetryCounter (RFC 4271 §8): attempts that failed since the last start. */

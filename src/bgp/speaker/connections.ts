@@ -1,14 +1,18 @@
 /**
  * The connections with one neighbor. RFC 4271 §8.2.1 gives each a machine of its own; here there is a primary, which
- * dials, waits and comes back, and a second only until one of the two has won (§6.8).
+ * dials, waits and comes back, and a second only until one of the two has won (§6.8). fsm/collision.ts says which.
+ *
+ * Who holds a connection that the neighbor opened has no need to dial: the primary takes it where it would dial next. But
+ * when nothing arrives on it for a while, it becomes the second connection and the primary dials (§8.2.1).
  */
-import { collisionLoser } from '../fsm/collision.ts';
+import { type CollisionParties, collisionVerdict, mayLoseTo, mayOpen } from '../fsm/collision.ts';
 import { negotiate } from '../fsm/negotiate.ts';
 import { INITIAL_STATE } from '../fsm/step.ts';
 import type { Cease, FsmConfig, FsmState, StateName } from '../fsm/types.ts';
 import { NotificationError } from '../wire/notification.ts';
 import type { OpenMessage } from '../wire/types.ts';
 import { refuse } from './refuse.ts';
+import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
 import type { Connection } from './transport.ts';
 
@@ -22,19 +26,47 @@ const PROGRESS: Readonly<Record<StateName, number>> = {
   established: 5,
 };
 
+/**
+ * After the end of a connection this one waits before it takes the neighbor's next. It is what damps a neighbor that dials:
+ * the longer waits of the state machine are for our own dials. Less than any of them, so that it ends first.
+ */
+export const REST_MS = 500;
+
+/** How long the neighbor may take for its OPEN on one connection before the other one goes on without it. */
+export const HEAR_MS = 1000;
+
+/** How long a connection that the neighbor opened may be silent before this side dials. */
+export const SILENCE_MS = 2000;
+
+/** How long the neighbor may take to close one of two connections before this side does. */
+export const VERDICT_MS = 2000;
+
 export class Connections {
   readonly #newSession: (state: FsmState) => Session;
   readonly #config: () => FsmConfig;
+  readonly #runtime: Pick<Runtime, 'now' | 'after' | 'soon'>;
   readonly #closings = new Set<Promise<void>>();
+  /** What takes the waits back that run. */
+  readonly #waits = new Set<() => void>();
+  /** When an OPEN arrived that collided with another connection, in milliseconds since the epoch. */
+  readonly #arrivals = new WeakMap<OpenMessage, number>();
+  /** Sessions on whose connection nothing had arrived for `SILENCE_MS`. */
+  readonly #silent = new WeakSet<Session>();
   #primary: Session;
   #second: Session | undefined;
-  /** The neighbor's connection that came while the primary waits after a failure; taken when the wait ends. */
+  /** The neighbor's connection that came while the primary rests; taken when it has. */
   #parked: Connection | undefined;
+  #restsSince = Number.NEGATIVE_INFINITY;
 
-  /** `newSession` makes sessions whose owner tells `stateChanged`, `allowOpen` and `up`. */
-  constructor(newSession: (state: FsmState) => Session, config: () => FsmConfig) {
+  /** `newSession` makes sessions whose owner asks `mayOpen` and `allowOpen`, and tells `stateChanged` and `up`. */
+  constructor(
+    newSession: (state: FsmState) => Session,
+    config: () => FsmConfig,
+    runtime: Pick<Runtime, 'now' | 'after' | 'soon'>,
+  ) {
     this.#newSession = newSession;
     this.#config = config;
+    this.#runtime = runtime;
     this.#primary = newSession(INITIAL_STATE);
   }
 
@@ -58,9 +90,10 @@ export class Connections {
   /** The neighbor's connection has arrived, and is wanted. */
   accept(connection: Connection): void {
     const state = this.#primary.state.name;
-    if (state === 'active') this.#primary.accept(connection);
+    if (state === 'active' && !this.#primary.isTracked) this.#take(this.#primary, connection);
     else if (state === 'idle') this.#park(connection);
-    else this.#takeSecond(connection);
+    else if (this.#makeRoom()) this.#takeSecond(connection);
+    else this.refuse(connection);
   }
 
   /** Turns a connection away. */
@@ -70,6 +103,8 @@ export class Connections {
 
   /** Ends all until the next start of the primary; `cease` null: without a NOTIFICATION. */
   stop(cease: Cease | null): void {
+    for (const end of this.#waits) end();
+    this.#waits.clear();
     if (this.#parked !== undefined) this.refuse(this.#parked);
     this.#parked = undefined;
     if (this.#second !== undefined) this.#retire(this.#second);
@@ -83,68 +118,181 @@ export class Connections {
 
   /** A session has left the state `before`. */
   stateChanged(session: Session, before: StateName): void {
+    if (!this.includes(session)) return;
     const now = session.state.name;
     const over = now === 'idle' || now === 'active';
     if (session === this.#second) {
       if (over) this.#retire(session);
-      return;
+    } else {
+      if (now === 'idle') this.#restsSince = this.#runtime.now();
+      if (over && this.#second !== undefined && !this.#isSilent(this.#second)) this.#promote(this.#second);
+      else if (before === 'idle') this.#unpark();
     }
-    if (session !== this.#primary) return;
-    if (over && this.#second !== undefined) this.#promote(this.#second);
-    else if (before === 'idle') this.#unpark();
+    this.#review();
   }
 
-  /** RFC 4271 §6.8: false when `session` has to go. An OPEN that will be refused anyway collides with nothing. */
-  allowOpen(session: Session, open: OpenMessage): boolean {
-    const other = session === this.#primary ? this.#second : this.#primary;
+  /** False while the neighbor has our KEEPALIVE on another connection: it must not be able to choose this one. */
+  mayOpen(session: Session): boolean {
+    const other = this.#other(session);
+    return other === undefined || mayOpen(other.state.name);
+  }
+
+  /** RFC 4271 §6.8: false when `session` has to go, `wait` when that is for a later call of `review` to say. */
+  allowOpen(session: Session, open: OpenMessage): boolean | 'wait' {
+    const other = this.#other(session);
     if (other === undefined) return true;
-    const { localAsn, localIdentifier } = this.#config();
-    const outcome = negotiate(open, this.#config());
-    if (outcome instanceof NotificationError) return true;
-    const existing = {
-      initiator: other.initiator,
-      state: other.state.name,
-      gracefulRestart: other.agreement?.gracefulRestart ?? false,
-    };
-    const loser = collisionLoser({ ...outcome, localAsn, localIdentifier }, existing, session.initiator);
-    if (loser === 'arriving') return false;
-    if (loser === 'existing') {
-      if (existing.state === 'established') {
-        other.abandon('the peer restarted: it opened a new connection while the old one stood');
-      } else {
-        other.dump();
-      }
-    }
-    return true;
+    const parties = this.#parties(open);
+    // An OPEN that will be refused anyway collides with nothing.
+    if (parties === undefined) return true;
+    const arrivedAt = this.#arrivals.get(open);
+    if (arrivedAt !== undefined) return this.#verdict(session, other, parties, arrivedAt);
+    const now = this.#runtime.now();
+    this.#arrivals.set(open, now);
+    if (PROGRESS[other.state.name] < PROGRESS.opensent) return this.#verdict(session, other, parties, now);
+    // What lies in the other socket is read before anything is decided: a KEEPALIVE, or its end.
+    this.#runtime.soon(() => this.#review());
+    return 'wait';
   }
 
   /** A session is established: it is the one that stays. */
   up(session: Session): void {
-    if (session === this.#second) this.#promote(session);
-    else if (this.#second !== undefined) this.#retire(this.#second);
+    const other = this.#other(session);
+    if (session === this.#second) this.#swap();
+    if (other === undefined) return;
+    const { localAsn, localIdentifier } = this.#config();
+    const parties = session.agreement && { ...session.agreement, localAsn, localIdentifier };
+    const mayLose = parties !== undefined && mayLoseTo(parties, session.initiator, other.initiator);
+    // It ends with the neighbor's decision, or when that is overdue.
+    if (other.openedAt !== undefined && mayLose) this.#later(VERDICT_MS, () => this.#giveUp(other));
+    else this.#retire(other);
+  }
+
+  #verdict(session: Session, other: Session, parties: CollisionParties, arrivedAt: number): boolean | 'wait' {
+    const { initiator, state, openedAt } = other;
+    // One that has sent nothing for so long is not waited for.
+    const deadline =
+      state.name === 'opensent' && openedAt !== undefined ? openedAt + HEAR_MS : arrivedAt + VERDICT_MS;
+    const now = this.#runtime.now();
+    if (other.isReading && now < arrivedAt + VERDICT_MS) {
+      this.#runtime.soon(() => this.#review());
+      return 'wait';
+    }
+    const left = deadline - now;
+    const arriving = {
+      initiator: session.initiator,
+      opened: session.openedAt !== undefined,
+      overdue: left <= 0,
+    };
+    const gracefulRestart = other.agreement?.gracefulRestart ?? false;
+    switch (collisionVerdict(parties, { initiator, state: state.name, gracefulRestart }, arriving)) {
+      case 'proceed':
+        return true;
+      case 'close-arriving':
+        return false;
+      case 'wait':
+        this.#later(left, () => this.#review());
+        return 'wait';
+      case 'close-existing':
+        if (state.name !== 'established') other.dump();
+        else other.abandon('the peer restarted: it opened a new connection while the old one stood');
+        return true;
+    }
+  }
+
+  /** Something has changed: connections that wait for each other may go on. */
+  #review(): void {
+    for (const session of [this.#primary, this.#second]) {
+      if (session === undefined || !this.includes(session)) continue;
+      const open = session.heldOpen;
+      if (open === undefined) {
+        if (session.isTracked && this.mayOpen(session)) session.proceed();
+        continue;
+      }
+      const verdict = this.allowOpen(session, open);
+      if (verdict === true) session.proceed();
+      else if (verdict === false) session.dump();
+    }
+  }
+
+  /** Who the two sides are, or undefined when the OPEN is refused. */
+  #parties(open: OpenMessage): CollisionParties | undefined {
+    const config = this.#config();
+    const outcome = negotiate(open, config);
+    if (outcome instanceof NotificationError) return undefined;
+    const { localAsn, localIdentifier } = config;
+    return { ...outcome, localAsn, localIdentifier };
+  }
+
+  #other(session: Session): Session | undefined {
+    return session === this.#primary ? this.#second : this.#primary;
+  }
+
+  #take(session: Session, connection: Connection): void {
+    session.accept(connection);
+    const { openedAt } = session;
+    if (openedAt === undefined) return;
+    this.#later(SILENCE_MS, () => {
+      if (session.openedAt === openedAt) this.#silence(session);
+    });
+  }
+
+  /** RFC 4271 §8.2.1: a connection on which nothing arrives does not keep this side from dialing. */
+  #silence(session: Session): void {
+    const { state } = session;
+    this.#silent.add(session);
+    if (!this.#isSilent(session)) return;
+    if (session !== this.#primary || this.#config().passive) return;
+    if (this.#second !== undefined) this.#retire(this.#second);
+    this.#second = session;
+    this.#primary = this.#newSession({ name: 'active', damping: state.damping });
+    this.#primary.dial();
   }
 
   /**
-   * RFC 4271 §8.2.2 refuses connections in Idle. The neighbor would come back in its own time, which may be minutes:
-   * it waits for what is left of our own wait instead, which damps as well. One at a time.
+   * RFC 4271 §8.2.2 refuses connections in Idle. The neighbor would come back in its own time, which may be minutes: it
+   * waits for what is left of the rest instead. One at a time.
    */
   #park(connection: Connection): void {
     if (this.#parked !== undefined) this.refuse(this.#parked);
     this.#parked = connection;
+    const left = this.#restsSince + REST_MS - this.#runtime.now();
+    if (left > 0) this.#later(left, () => this.#unpark());
+    else this.#unpark();
   }
 
+  /** Takes the connection that waits in place of the dial that would come next, or that has just begun. */
   #unpark(): void {
     const connection = this.#parked;
-    if (connection === undefined) return;
+    const { state } = this.#primary;
+    if (connection === undefined || (state.name === 'idle' && !state.held)) return;
     this.#parked = undefined;
+    if (state.name === 'idle' || state.name === 'connect') {
+      const instead = this.#newSession({ name: 'active', damping: state.damping });
+      const before = this.#primary;
+      this.#primary = instead;
+      before.stop(null);
+      this.#closing(before.closed);
+    }
     this.accept(connection);
   }
 
+  #isSilent(session: Session): boolean {
+    return this.#silent.has(session) && session.state.name === 'opensent' && session.heldOpen === undefined;
+  }
+
+  /** The neighbor has opened yet another connection: it has given up the one before. False when both have got on. */
+  #makeRoom(): boolean {
+    const second = this.#second;
+    if (second === undefined) return true;
+    if (PROGRESS[second.state.name] < PROGRESS.openconfirm) this.#retire(second);
+    else if (PROGRESS[this.#primary.state.name] < PROGRESS.openconfirm) this.#promote(second);
+    else return false;
+    return true;
+  }
+
   #takeSecond(connection: Connection): void {
-    // The neighbor has opened yet another connection: it has given up the one before.
-    if (this.#second !== undefined) this.#retire(this.#second);
     this.#second = this.#newSession({ name: 'active', damping: this.#primary.state.damping });
-    this.#second.accept(connection);
+    this.#take(this.#second, connection);
   }
 
   /** The second connection is the one that goes on. */
@@ -155,12 +303,32 @@ export class Connections {
     this.#retire(loser);
   }
 
+  #swap(): void {
+    const second = this.#second;
+    if (second === undefined) return;
+    this.#second = this.#primary;
+    this.#primary = second;
+  }
+
+  /** The neighbor has not decided in time: the session that is established stays. */
+  #giveUp(session: Session): void {
+    if (session === this.#second && this.#primary.state.name === 'established') this.#retire(session);
+  }
+
   /** Ends a session that is not the primary, for good. */
   #retire(session: Session): void {
     if (session === this.#second) this.#second = undefined;
     session.dump();
     session.stop(null);
     this.#closing(session.closed);
+  }
+
+  #later(milliseconds: number, callback: () => void): void {
+    const end = this.#runtime.after(milliseconds, () => {
+      this.#waits.delete(end);
+      callback();
+    });
+    this.#waits.add(end);
   }
 
   #closing(closed: Promise<void>): void {

@@ -50,6 +50,11 @@ export class Inbound {
     this.#user = user;
   }
 
+  /** True while messages wait that this turn had no room for. */
+  get busy(): boolean {
+    return this.#paused && !this.#over;
+  }
+
   /** Takes the octets that arrived, and reads as many messages as this turn has room for. */
   push(octets: Uint8Array): void {
     if (this.#over) return;

@@ -73,6 +73,7 @@ export class Neighbor {
     this.#enabled = past.enabled;
     this.#owner = {
       onState: (session, before) => this.#stateChanged(session, before),
+      mayOpen: (session) => this.#connections.mayOpen(session),
       allowOpen: (session, open) => this.#connections.allowOpen(session, open),
       onUp: (session, agreement) => this.#up(session, agreement),
       onDown: (_session, why) => this.#down(why),
@@ -87,6 +88,7 @@ export class Neighbor {
     this.#connections = new Connections(
       (state) => this.#newSession(state),
       () => this.#fsmConfig(),
+      runtime,
     );
   }
 

@@ -1,8 +1,11 @@
 /** One state machine with its connection and its timers: the shell that turns octets into events and actions into octets. */
 import type { Agreement, Cease, FsmAction, FsmConfig, FsmEvent, FsmState, TimerName } from '../fsm/types.ts';
+import { eventOf, unanswered } from '../fsm/events.ts';
 import { sendHoldSeconds, step } from '../fsm/step.ts';
+import { ceaseNotification } from '../fsm/cease.ts';
 import type { Initiator } from '../fsm/collision.ts';
 import { encodeMessage } from '../wire/message.ts';
+import { CeaseSubcode, type NotificationError, notificationFor } from '../wire/notification.ts';
 import { notificationText } from '../wire/notification-text.ts';
 import {
   type BgpMessage,
@@ -13,7 +16,7 @@ import {
   type RouteRefreshMessage,
   type UpdateMessage,
 } from '../wire/types.ts';
-import { Inbound } from './inbound.ts';
+import { Link } from './link.ts';
 import type { Runtime } from './runtime.ts';
 import { SessionTimers } from './session-timers.ts';
 import type { Connection, DialRequest } from './transport.ts';
@@ -22,8 +25,13 @@ import type { MessageName } from './types.ts';
 /** What a session tells whoever owns it. Called synchronously. */
 export interface SessionOwner {
   readonly onState: (session: Session, before: FsmState['name']) => void;
-  /** A valid OPEN arrived: false when another connection of the neighbor stays and this one goes (RFC 4271 §6.8). */
-  readonly allowOpen: (session: Session, open: OpenMessage) => boolean;
+  /** Whether to send our OPEN on a connection that now stands; false until `proceed`. Absent: always. */
+  readonly mayOpen?: (session: Session) => boolean;
+  /**
+   * An OPEN arrived: false when another connection of the neighbor stays and this one goes (RFC 4271 §6.8), `wait` when
+   * the owner cannot tell yet and will call `proceed` or `dump`.
+   */
+  readonly allowOpen: (session: Session, open: OpenMessage) => boolean | 'wait';
   readonly onUp: (session: Session, agreement: Agreement) => void;
   readonly onDown: (session: Session, why: string) => void;
   readonly onUpdate: (session: Session, update: UpdateMessage) => void;
@@ -35,6 +43,9 @@ export interface SessionOwner {
   readonly onWritable: (session: Session) => void;
 }
 
+/** RFC 4486 §4 */
+const COLLISION: Cease = { subcode: CeaseSubcode.ConnectionCollisionResolution };
+
 export class Session {
   readonly #runtime: Runtime;
   readonly #config: () => FsmConfig;
@@ -44,16 +55,12 @@ export class Session {
   readonly #events: FsmEvent[] = [];
   #busy = false;
   #state: FsmState;
-  #connection: Connection | undefined;
+  #link: Link | undefined;
   #cancelDial: (() => void) | undefined;
-  #inbound: Inbound | undefined;
   /** The context of the agreement that it was made for: it is asked for with every message. */
   #reading: { readonly agreement: Agreement; readonly context: CodecContext } | undefined;
+  /** Of the last connection. */
   #initiator: Initiator = 'local';
-  #congested = false;
-  /** Octets written to the connection, and how many of them its transport had taken when that was last looked at. */
-  #written = 0;
-  #taken = 0;
   #closing: Promise<void> = Promise.resolve();
 
   /** `dialRequest` is absent for a session that only ever takes an accepted connection. */
@@ -83,7 +90,27 @@ export class Session {
 
   /** Both ends, for people; undefined without a connection. */
   get ends(): string | undefined {
-    return this.#connection && `${this.#connection.local} - ${this.#connection.remote}`;
+    return this.#link?.ends;
+  }
+
+  /** When our OPEN was sent on this connection, in milliseconds since the epoch; undefined when it was not. */
+  get openedAt(): number | undefined {
+    return this.#link?.openedAt;
+  }
+
+  /** The peer's OPEN, while it waits for `proceed`. */
+  get heldOpen(): OpenMessage | undefined {
+    return this.#link?.held.open;
+  }
+
+  /** The connection stands, and waits for `proceed` before our OPEN is sent. */
+  get isTracked(): boolean {
+    return this.#link?.held.tracksConnection === true;
+  }
+
+  /** Messages wait to be read that have arrived already. */
+  get isReading(): boolean {
+    return this.#link?.isReading === true;
   }
 
   get agreement(): Agreement | undefined {
@@ -94,12 +121,12 @@ export class Session {
 
   /** True when nothing should be written before `onWritable`. */
   get congested(): boolean {
-    return this.#congested;
+    return this.#link?.congested === true;
   }
 
   /** Octets that this process still holds. */
   get unsent(): number {
-    return this.#connection?.unsent ?? 0;
+    return this.#link?.unsent ?? 0;
   }
 
   /** Resolves when the connections that this session has closed are gone. */
@@ -116,13 +143,26 @@ export class Session {
     this.#handle({ type: 'manual-stop', cease });
   }
 
-  /** Ends it, to come back by itself. */
-  reset(cease: Cease, why: string): void {
-    this.#handle({ type: 'automatic-stop', cease, why });
+  /** Ends it because of what the peer sent, with the NOTIFICATION that the error deserves; it comes back by itself. */
+  fail(error: NotificationError): void {
+    this.#malformed(error);
+  }
+
+  /** Dials now instead of later; the machine must be in Active. */
+  dial(): void {
+    this.#handle({ type: 'timer-expires', timer: 'connect-retry' });
+  }
+
+  /** Goes on with what `mayOpen` or `allowOpen` had put off. */
+  proceed(): void {
+    const link = this.#link;
+    for (const event of link?.held.take() ?? []) if (this.#link === link) this.#tell(event);
   }
 
   /** Another connection of the neighbor stays (RFC 4271 §6.8). */
   dump(): void {
+    // The machine knows of no connection on which it could send this.
+    if (this.isTracked) this.#writeNotification(ceaseNotification(COLLISION, false), INITIAL_CONTEXT);
     this.#handle({ type: 'collision-dump' });
   }
 
@@ -134,13 +174,13 @@ export class Session {
   /** Takes the neighbor's connection. The machine must be in Connect or Active. */
   accept(connection: Connection): void {
     this.#adopt(connection, 'peer');
-    this.#handle({ type: 'tcp-accepted' });
+    this.#stands({ type: 'tcp-accepted' });
   }
 
   /** Hands octets of whole messages to the transport, counted as UPDATEs. They leave at once: a rule does not wait. */
   writeUpdates(messages: readonly Uint8Array[]): void {
     for (const message of messages) this.#write(message, 'update');
-    this.#connection?.flush();
+    this.#link?.flush();
   }
 
   send(message: BgpMessage): void {
@@ -193,12 +233,9 @@ export class Session {
         break;
       case 'send':
         // Octets that wait will restart the peer's HoldTimer as well as a KEEPALIVE behind them would.
-        if (action.message.type === 'keepalive' && this.#congested) break;
-        this.#write(encodeMessage(action.message, context), action.message.type);
-        if (action.message.type === 'notification') {
-          const { code, subcode, data } = action.message;
-          this.#owner.onNotification('out', action.message, notificationText(code, subcode, data));
-        }
+        if (action.message.type === 'keepalive' && this.congested) break;
+        if (action.message.type === 'notification') this.#writeNotification(action.message, context);
+        else this.#write(encodeMessage(action.message, context), action.message.type);
         break;
       case 'drop-connection':
         this.#drop();
@@ -237,7 +274,16 @@ export class Session {
       if (this.unsent === 0) this.#restartSendHold();
       if (this.#timers.runs('send-hold')) return;
     }
-    this.#handle({ type: 'timer-expires', timer });
+    if (timer !== 'connect-retry' && timer !== 'idle-hold') {
+      this.#handle({ type: 'timer-expires', timer });
+      return;
+    }
+    // It leads to a dial. When this process was busy, the neighbor's connection may be waiting to be accepted: that one
+    // comes first, for whoever has a connection has no need to dial.
+    const before = this.#state;
+    this.#runtime.soon(() => {
+      if (this.#state === before) this.#handle({ type: 'timer-expires', timer });
+    });
   }
 
   #dial(): void {
@@ -249,38 +295,25 @@ export class Session {
         return;
       }
       this.#adopt(result, 'local');
-      this.#handle({ type: 'tcp-connected' });
+      this.#stands({ type: 'tcp-connected' });
     });
   }
 
   #adopt(connection: Connection, initiator: Initiator): void {
     this.#drop();
-    this.#connection = connection;
     this.#initiator = initiator;
-    this.#congested = false;
-    this.#written = 0;
-    this.#taken = 0;
-    const inbound = new Inbound(connection, this.#runtime, {
+    this.#link = new Link(connection, initiator, this.#runtime, {
       context: () => this.#readingContext(),
       onMessage: (message) => this.#received(message),
-      onMalformed: (error) => this.#handle({ type: 'message-error', error }),
-    });
-    this.#inbound = inbound;
-    connection.use({
-      onData: (octets) => inbound.push(octets),
+      onMalformed: (error) => this.#malformed(error),
       onDrain: () => {
-        if (this.#connection !== connection) return;
-        this.#congested = false;
         this.#lookWhatIsTaken();
         this.#owner.onWritable(this);
       },
       onClose: (why) => {
-        inbound.finish(() => {
-          if (this.#connection !== connection) return;
-          // The other side may have closed its half alone: ours would wait for as long as it reads nothing.
-          this.#drop();
-          this.#handle({ type: 'tcp-fails', why });
-        });
+        // The other side may have closed its half alone: ours would wait for as long as it reads nothing.
+        this.#drop();
+        this.#handle({ type: 'tcp-fails', why });
       },
     });
   }
@@ -288,38 +321,29 @@ export class Session {
   #drop(): void {
     this.#cancelDial?.();
     this.#cancelDial = undefined;
-    const connection = this.#connection;
-    if (connection === undefined) return;
-    this.#release();
+    const link = this.#link;
+    if (link === undefined) return;
+    this.#link = undefined;
     const earlier = this.#closing;
-    this.#closing = connection.close().then(() => earlier);
+    this.#closing = link.close().then(() => earlier);
   }
 
-  /** Lets go of the connection: nothing that still comes from it counts. */
-  #release(): void {
-    this.#connection = undefined;
-    this.#congested = false;
-    this.#inbound?.end();
-    this.#inbound = undefined;
+  #writeNotification(notification: NotificationMessage, context: CodecContext): void {
+    const { code, subcode, data } = notification;
+    this.#write(encodeMessage(notification, context), 'notification');
+    this.#owner.onNotification('out', notification, notificationText(code, subcode, data));
   }
 
   #write(octets: Uint8Array, name: MessageName): void {
-    if (this.#connection === undefined) return;
+    if (this.#link === undefined) return;
     this.#owner.onMessage('out', name);
     this.#lookWhatIsTaken();
-    this.#written += octets.length;
-    if (!this.#connection.write(octets)) this.#congested = true;
+    this.#link.write(octets);
   }
 
-  /**
-   * RFC 9687 §4: the SendHoldTimer restarts when the peer's transport has taken what was sent. That this process has room
-   * for more octets says nothing of it: KEEPALIVEs alone would fill that room for hours.
-   */
+  /** RFC 9687 §4: the SendHoldTimer restarts when the peer's transport has taken what was sent. */
   #lookWhatIsTaken(): void {
-    const taken = this.#written - this.unsent;
-    if (taken === this.#taken) return;
-    this.#taken = taken;
-    this.#restartSendHold();
+    if (this.#link?.hasTaken() === true) this.#restartSendHold();
   }
 
   #restartSendHold(): void {
@@ -328,32 +352,43 @@ export class Session {
     }
   }
 
+  /** The connection stands. */
+  #stands(event: FsmEvent): void {
+    if (this.#owner.mayOpen?.(this) === false) this.#link?.held.add(event);
+    else this.#tell(event);
+  }
+
   #received(message: BgpMessage): void {
     this.#owner.onMessage('in', message.type);
-    const event = this.#eventOf(message);
-    if (event.type === 'open' && !this.#mayOpen(event.open)) this.#handle({ type: 'collision-dump' });
-    else this.#handle(event);
-  }
-
-  #mayOpen(open: OpenMessage): boolean {
-    return this.#state.name !== 'opensent' || this.#owner.allowOpen(this, open);
-  }
-
-  #eventOf(message: BgpMessage): FsmEvent {
-    switch (message.type) {
-      case 'open':
-        return { type: 'open', open: message };
-      case 'update':
-        return { type: 'update', update: message };
-      case 'keepalive':
-        return { type: 'keepalive' };
-      case 'route_refresh':
-        return { type: 'route-refresh', refresh: message };
-      case 'notification': {
-        const { code, subcode, data } = message;
-        this.#owner.onNotification('in', message, notificationText(code, subcode, data));
-        return { type: 'notification', notification: message };
-      }
+    if (message.type === 'notification') {
+      const { code, subcode, data } = message;
+      this.#owner.onNotification('in', message, notificationText(code, subcode, data));
     }
+    const event = eventOf(message);
+    const held = this.#link?.held;
+    const awaitsOpen = (this.#state.name === 'opensent' || this.isTracked) && held?.open === undefined;
+    if (event.type === 'open' && awaitsOpen) this.#decide(event);
+    else if (held?.any !== true || event.type === 'notification') this.#handle(event);
+    else if (!held.add(event)) this.#malformed(unanswered());
+  }
+
+  #decide(event: Extract<FsmEvent, { type: 'open' }>): void {
+    this.#link?.held.add(event);
+    const verdict = this.#owner.allowOpen(this, event.open);
+    if (verdict === 'wait') return;
+    if (verdict) this.proceed();
+    else this.dump();
+  }
+
+  #malformed(error: NotificationError): void {
+    // The machine knows of no connection on which it could send this.
+    if (this.isTracked) this.#writeNotification(notificationFor(error), INITIAL_CONTEXT);
+    this.#handle({ type: 'message-error', error });
+  }
+
+  #tell(event: FsmEvent): void {
+    const opens = event.type === 'tcp-connected' || event.type === 'tcp-accepted';
+    if (opens && this.#link !== undefined) this.#link.openedAt = this.#runtime.now();
+    this.#handle(event);
   }
 }

@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { collisionLoser } from '../../../src/bgp/fsm/collision.ts';
+import {
+  type Initiator,
+  collisionLoser,
+  collisionVerdict,
+  mayLoseTo,
+  mayOpen,
+} from '../../../src/bgp/fsm/collision.ts';
+import type { StateName } from '../../../src/bgp/fsm/types.ts';
 
 const LOW = 0x0a000001;
 const HIGH = 0xc0000201;
@@ -61,5 +68,54 @@ describe('connection collision (RFC 4271 §6.8)', () => {
   it('takes the new connection of a peer that restarts gracefully (RFC 4724 §5)', () => {
     const standing = { initiator: 'peer', state: 'established', gracefulRestart: true } as const;
     assert.equal(collisionLoser(parties(HIGH, LOW), standing, 'peer'), 'existing');
+  });
+});
+
+describe('what this side does about a collision, so that the peer never decides otherwise', () => {
+  const ours = parties(HIGH, LOW);
+  const existing = (state: StateName, initiator: Initiator, gracefulRestart = false) =>
+    ({ state, initiator, gracefulRestart }) as const;
+  const arriving = (initiator: Initiator, opened = true, overdue = false) => ({ initiator, opened, overdue });
+
+  it('no OPEN beside a connection that has had our KEEPALIVE', () => {
+    const states = ['idle', 'connect', 'active', 'opensent', 'openconfirm', 'established'] as const;
+    assert.deepEqual(states.filter(mayOpen), ['idle', 'connect', 'active', 'opensent']);
+  });
+
+  it('no KEEPALIVE on the loser while the winner may get its OPEN, unless that is overdue', () => {
+    assert.equal(collisionVerdict(ours, existing('opensent', 'local'), arriving('peer')), 'wait');
+    assert.equal(
+      collisionVerdict(ours, existing('opensent', 'local'), arriving('peer', true, true)),
+      'proceed',
+    );
+    assert.equal(collisionVerdict(ours, existing('opensent', 'peer'), arriving('local')), 'proceed');
+    assert.equal(collisionVerdict(ours, existing('connect', 'local'), arriving('peer')), 'proceed');
+  });
+
+  it('no end of the loser that has had our KEEPALIVE before the peer has had time to decide', () => {
+    assert.equal(collisionVerdict(ours, existing('openconfirm', 'peer'), arriving('local')), 'wait');
+    const overdue = arriving('local', true, true);
+    assert.equal(collisionVerdict(ours, existing('openconfirm', 'peer'), overdue), 'close-existing');
+    assert.equal(
+      collisionVerdict(ours, existing('openconfirm', 'local'), arriving('peer')),
+      'close-arriving',
+    );
+  });
+
+  it('no end of the winner beside a session either, if our OPEN was sent on it', () => {
+    assert.equal(collisionVerdict(ours, existing('established', 'peer'), arriving('local')), 'wait');
+    const overdue = arriving('local', true, true);
+    assert.equal(collisionVerdict(ours, existing('established', 'peer'), overdue), 'close-arriving');
+    assert.equal(
+      collisionVerdict(ours, existing('established', 'local'), arriving('peer')),
+      'close-arriving',
+    );
+    assert.ok(mayLoseTo(ours, 'peer', 'local') && !mayLoseTo(ours, 'local', 'peer'));
+  });
+
+  it('a connection is no sign of a restart if it was there before the session (RFC 4724 §5)', () => {
+    const session = existing('established', 'local', true);
+    assert.equal(collisionVerdict(ours, session, arriving('peer', false)), 'close-existing');
+    assert.equal(collisionVerdict(ours, session, arriving('peer', true)), 'close-arriving');
   });
 });

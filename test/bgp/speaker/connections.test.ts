@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Connections } from '../../../src/bgp/speaker/connections.ts';
+import { Connections, HEAR_MS, SILENCE_MS, VERDICT_MS } from '../../../src/bgp/speaker/connections.ts';
+import type { Runtime } from '../../../src/bgp/speaker/runtime.ts';
 import { Session } from '../../../src/bgp/speaker/session.ts';
 import { encodeMessage } from '../../../src/bgp/wire/message.ts';
 import { INITIAL_CONTEXT } from '../../../src/bgp/wire/types.ts';
@@ -12,33 +13,58 @@ const KEEPALIVE = encodeMessage({ type: 'keepalive' }, INITIAL_CONTEXT);
 /** NOTIFICATION, Cease: connection rejected, and connection collision resolution (RFC 4486 §3). */
 const REJECTED = 'write 030605';
 const COLLISION = 'write 030607';
+const DUMPED = encodeMessage(
+  { type: 'notification', code: 6, subcode: 7, data: new Uint8Array(0) },
+  INITIAL_CONTEXT,
+);
 
 /** The connections with a neighbor that is dialled once; `dialled` is what that dial comes to when the test says so. */
 function connections() {
   const dialled = new MemoryConnection();
   let through: (() => void) | undefined;
   const nothing = (): void => undefined;
+  let time = 0;
+  let waiting: { readonly at: number; readonly callback: () => void }[] = [];
+  const runtime: Runtime = {
+    now: () => time,
+    after: (milliseconds, callback) => {
+      const entry = { at: time + milliseconds, callback };
+      waiting.push(entry);
+      return () => {
+        waiting = waiting.filter((one) => one !== entry);
+      };
+    },
+    soon: (callback) => runtime.after(0, callback),
+    random: () => 0,
+    transport: {
+      dial: (_request, done) => {
+        through = () => done(dialled);
+        return nothing;
+      },
+      listen: () => Promise.reject(new Error('nobody listens here')),
+    },
+  };
+  const pass = (milliseconds: number): void => {
+    const end = time + milliseconds;
+    for (;;) {
+      const next = waiting.filter((one) => one.at <= end).sort((a, b) => a.at - b.at)[0];
+      if (next === undefined) break;
+      waiting = waiting.filter((one) => one !== next);
+      time = next.at;
+      next.callback();
+    }
+    time = end;
+  };
   const all: Connections = new Connections(
     (state) =>
       new Session(
-        {
-          now: () => 0,
-          after: () => nothing,
-          soon: nothing,
-          random: () => 0,
-          transport: {
-            dial: (_request, done) => {
-              through = () => done(dialled);
-              return nothing;
-            },
-            listen: () => Promise.reject(new Error('nobody listens here')),
-          },
-        },
+        runtime,
         state,
         () => CONFIG,
         { address: { kind: 'tcp', host: '192.0.2.1', port: 179 } },
         {
           onState: (session, before) => all.stateChanged(session, before),
+          mayOpen: (session) => all.mayOpen(session),
           allowOpen: (session, open) => all.allowOpen(session, open),
           onUp: (session) => all.up(session),
           onDown: nothing,
@@ -51,8 +77,9 @@ function connections() {
         },
       ),
     () => CONFIG,
+    runtime,
   );
-  return { all, dialled, dialThrough: () => through?.() };
+  return { all, dialled, dialThrough: () => through?.(), pass };
 }
 
 describe('the connections with a neighbor', () => {
@@ -79,18 +106,95 @@ describe('the connections with a neighbor', () => {
   });
 
   it('are one again once one of them is established: the other gets a Cease', () => {
-    const { all, dialled, dialThrough } = connections();
+    const { all, dialled, dialThrough, pass } = connections();
     all.primary.start();
-    dialThrough();
-    const before = all.primary;
     const accepted = new MemoryConnection();
     all.accept(accepted);
     accepted.user?.onData(OPEN);
+    // It comes too late for our OPEN to be sent on it.
+    dialThrough();
+    const before = all.primary;
     accepted.user?.onData(KEEPALIVE);
+    pass(0);
     assert.equal(all.primary.state.name, 'established');
     assert.ok(!all.includes(before));
-    assert.ok(dialled.history.includes(COLLISION));
-    assert.ok(dialled.history.includes('close'));
+    assert.deepEqual(dialled.history, [COLLISION, 'close']);
+  });
+
+  describe('of which ours wins by its identifier, and the neighbor answers on the other one first', () => {
+    function crossed() {
+      const world = connections();
+      world.all.primary.start();
+      world.dialThrough();
+      const ours = world.all.primary;
+      const accepted = new MemoryConnection();
+      world.all.accept(accepted);
+      accepted.user?.onData(OPEN);
+      accepted.user?.onData(KEEPALIVE);
+      world.pass(HEAR_MS / 2);
+      return { ...world, ours, accepted };
+    }
+
+    it('stay two: no KEEPALIVE of ours lets it choose the loser, until its OPEN on ours decides', () => {
+      const { all, dialled, ours, accepted, pass } = crossed();
+      assert.equal(all.foremost.state.name, 'opensent');
+      assert.ok(!accepted.history.includes('write 04'));
+      dialled.user?.onData(OPEN);
+      pass(0);
+      assert.equal(ours.state.name, 'openconfirm');
+      assert.ok(dialled.history.includes('write 04'));
+      assert.ok(accepted.history.includes(COLLISION));
+    });
+
+    it('are one when the neighbor goes on and on without an answer to its OPEN', () => {
+      const { all, ours, accepted } = crossed();
+      for (let i = 0; i < 20; i++) accepted.user?.onData(KEEPALIVE);
+      assert.ok(accepted.history.includes('write 030501'));
+      assert.equal(all.foremost, ours);
+    });
+
+    it('are one when it closes ours', () => {
+      const { all, dialled, accepted, pass } = crossed();
+      dialled.user?.onClose('peer closed the connection');
+      pass(0);
+      assert.equal(all.primary.state.name, 'established');
+      assert.ok(accepted.history.includes('write 04'));
+    });
+
+    it('go on with what it answered on when nothing arrives on ours; ours is closed last of all', () => {
+      const { all, dialled, ours, pass } = crossed();
+      pass(HEAR_MS);
+      assert.equal(all.primary.state.name, 'established');
+      assert.notEqual(all.primary, ours);
+      assert.ok(!dialled.history.includes(COLLISION), 'the neighbor may still choose it');
+      pass(VERDICT_MS);
+      assert.ok(dialled.history.includes(COLLISION));
+    });
+
+    it('come back to ours when the neighbor chooses it after all', () => {
+      const { all, dialled, ours, accepted, pass } = crossed();
+      pass(HEAR_MS);
+      dialled.user?.onData(OPEN);
+      pass(0);
+      assert.ok(!dialled.history.includes(COLLISION));
+      accepted.user?.onData(DUMPED);
+      pass(0);
+      assert.equal(all.primary, ours);
+      assert.equal(ours.state.name, 'openconfirm');
+    });
+  });
+
+  it('of which one has had our KEEPALIVE: no OPEN of ours lets the neighbor choose the other', () => {
+    const { all, dialled, dialThrough, pass } = connections();
+    all.primary.start();
+    dialThrough();
+    dialled.user?.onData(OPEN);
+    const accepted = new MemoryConnection();
+    all.accept(accepted);
+    pass(SILENCE_MS);
+    assert.deepEqual(accepted.history, []);
+    dialled.user?.onClose('peer closed the connection');
+    assert.match(accepted.history.join(), /^write 01/);
   });
 
   it('of which the neighbor has opened two: the older one goes', () => {
