@@ -8,7 +8,7 @@ import { type NeighborPolicy, render } from '../../src/control/render.ts';
 import type { StateView } from '../../src/core/state.ts';
 import { matchKey } from '../../src/core/state.ts';
 import type { Mitigation } from '../../src/core/types.ts';
-import type { LabRule } from '../../src/lab/router.ts';
+import type { LabRule } from '../../src/lab/rule-table.ts';
 import { toHex } from '../../src/net/bytes.ts';
 
 /** EXTENDED_COMMUNITIES in hexadecimal, by family and NLRI: `1/133/0901...`. */

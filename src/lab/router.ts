@@ -3,6 +3,7 @@
  * It filters nothing. For the demo and for tests.
  */
 import { decodeActions } from '../bgp/flowspec/actions.ts';
+import type { Refusal } from '../bgp/flowspec/errors.ts';
 import { decodeFlowSpecList } from '../bgp/flowspec/nlri.ts';
 import { formatRule } from '../bgp/flowspec/text.ts';
 import type { Agreement, FsmConfig } from '../bgp/fsm/types.ts';
@@ -10,34 +11,20 @@ import { netTransport } from '../bgp/speaker/net-transport.ts';
 import { type Runtime, systemRuntime } from '../bgp/speaker/runtime.ts';
 import { Session } from '../bgp/speaker/session.ts';
 import type { Connection, ExpectedPeer, Listener } from '../bgp/speaker/transport.ts';
-import { FAMILIES, type Family, sameFamily } from '../bgp/wire/iana.ts';
-import { CeaseSubcode } from '../bgp/wire/notification.ts';
+import { FAMILIES, type Family, familyName, sameFamily } from '../bgp/wire/iana.ts';
+import { CeaseSubcode, ErrorCode, NotificationError, UpdateSubcode } from '../bgp/wire/notification.ts';
 import { parseIdentifier, peerAsn } from '../bgp/wire/open.ts';
-import type { PathAttributes, UpdateMessage } from '../bgp/wire/types.ts';
-import { isEndOfRib } from '../bgp/wire/update.ts';
+import { RefreshSubtype } from '../bgp/wire/route-refresh.ts';
+import type {
+  NotificationMessage,
+  PathAttributes,
+  RouteRefreshMessage,
+  UpdateMessage,
+} from '../bgp/wire/types.ts';
+import { endOfRib, isEndOfRib, isTreatAsWithdraw } from '../bgp/wire/update.ts';
 import { UNDAMPED } from '../bgp/fsm/endings.ts';
 import { toHex } from '../net/bytes.ts';
-
-/** A rule as the router holds it. */
-export interface LabRule {
-  readonly family: Family;
-  /** NLRI as received, length octets included. */
-  readonly nlriHex: string;
-  /** EXTENDED_COMMUNITIES as received. */
-  readonly actionsHex: string;
-  /** Operator notation, match and actions. */
-  readonly text: string;
-  /** Router id of the speaker that announced it. */
-  readonly from: string;
-  /** Kept for a speaker that restarts, and gone unless it is announced again (RFC 4724 §4.2). */
-  readonly stale: boolean;
-}
-
-/** What happened in the table, or what could not be put there. */
-export interface LabChange {
-  readonly kind: 'announced' | 'replaced' | 'withdrawn' | 'refused';
-  readonly text: string;
-}
+import { type LabChange, type LabRule, RuleTable } from './rule-table.ts';
 
 export interface LabRouterOptions {
   readonly host: string;
@@ -67,13 +54,16 @@ interface Speaker {
 
 const DEFAULT_HOLD_SECONDS = 90;
 
+/** RFC 4724 §4.2: how long stale rules are kept for a speaker that is back and does not send End-of-RIB. */
+const STALE_SECONDS = 360;
+
 export class LabRouter {
   readonly #options: LabRouterOptions;
   readonly #identifier: number;
   readonly #runtime: Runtime;
   readonly #sessions = new Set<Session>();
   readonly #speakers = new Map<Session, Speaker>();
-  readonly #rules = new Map<string, LabRule>();
+  readonly #table: RuleTable;
   /** What ends the wait for a speaker that restarts, by router id. */
   readonly #waits = new Map<string, () => void>();
   #listener: Listener | undefined;
@@ -86,6 +76,7 @@ export class LabRouter {
     this.#options = options;
     this.#identifier = identifier;
     this.#runtime = runtime;
+    this.#table = new RuleTable((change) => options.onChange?.(change));
   }
 
   /** Listens; the port is the real one. Rejects when the address cannot be bound. */
@@ -97,9 +88,9 @@ export class LabRouter {
     return { host: this.#listener.host, port: this.#listener.port };
   }
 
-  /** The table, in the order of arrival. */
+  /** The table, in the order of arrival. A rule that two speakers announce is in it twice. */
   rules(): readonly LabRule[] {
-    return [...this.#rules.values()];
+    return this.#table.list();
   }
 
   /** UPDATEs received since the start, End-of-RIB included. */
@@ -115,7 +106,10 @@ export class LabRouter {
   /** Asks every speaker for everything again (RFC 2918). */
   refresh(): void {
     for (const { session, agreement } of this.#speakers.values()) {
-      for (const family of agreement.families) session.send({ type: 'route_refresh', family, subtype: 0 });
+      if (!agreement.routeRefresh) continue;
+      for (const family of agreement.families) {
+        session.send({ type: 'route_refresh', family, subtype: RefreshSubtype.Request });
+      }
     }
   }
 
@@ -133,7 +127,7 @@ export class LabRouter {
 
   #accept(connection: Connection): void {
     let openedBy = this.#options.peerAsn ?? 0;
-    let ceased = false;
+    let notification: NotificationMessage | undefined;
     const session = new Session(
       this.#runtime,
       { name: 'active', damping: UNDAMPED },
@@ -151,12 +145,12 @@ export class LabRouter {
           return true;
         },
         onUp: (one, agreement) => this.#up(one, agreement),
-        onDown: (one) => this.#down(one, ceased),
+        onDown: (one) => this.#down(one, notification),
         onUpdate: (one, update) => this.#update(one, update),
-        onRefresh: () => undefined,
+        onRefresh: (one, refresh) => this.#refreshed(one, refresh),
         onMessage: () => undefined,
-        onNotification: () => {
-          ceased = true;
+        onNotification: (_direction, message) => {
+          notification = message;
         },
         onReport: () => undefined,
         onWritable: () => undefined,
@@ -177,7 +171,15 @@ export class LabRouter {
       passive: true,
       connectRetrySeconds: 0,
       ...(helper === true
-        ? { gracefulRestart: { restartTimeSeconds: 0, longLivedStaleSeconds: 0, restarting: false } }
+        ? {
+            // It keeps nothing over a restart of its own (RFC 4724 §3).
+            gracefulRestart: {
+              restartTimeSeconds: 0,
+              longLivedStaleSeconds: 0,
+              restarting: false,
+              families: [],
+            },
+          }
         : {}),
     };
   }
@@ -187,34 +189,79 @@ export class LabRouter {
     const from = agreement.peerRouterId;
     for (const [old, speaker] of this.#speakers) {
       if (speaker.from !== from) continue;
-      this.#down(old, false);
+      this.#down(old, undefined);
       old.stop({ subcode: CeaseSubcode.ConnectionCollisionResolution });
     }
     this.#speakers.set(session, { session, from, agreement });
     this.#waits.get(from)?.();
+    const { gracefulRestart, peerRestartFamilies } = agreement;
+    // RFC 4724 §4.2: "if the Forwarding State bit for a specific address family is not set in the newly received Graceful
+    // Restart Capability, or if a specific address family is not included in the newly received Graceful Restart Capability,
+    // or if the Graceful Restart Capability is not received in the re-established session at all, then the Receiving Speaker
+    // MUST immediately remove all the stale routes from the peer that it is retaining for that address family."
+    const preserved = peerRestartFamilies.filter((one) => one.forwardingPreserved).map((one) => one.family);
+    this.#table.sweepStale(from, gracefulRestart ? preserved : []);
+    if (!gracefulRestart) return;
+    this.#sweepAfter(from, STALE_SECONDS);
+    // §2, §4.1: End-of-RIB also where there is nothing to announce.
+    for (const family of agreement.families) session.send(endOfRib(family));
   }
 
-  /** RFC 4724 §4.2: the rules of a speaker that restarts are kept as stale; without the capability, or after a NOTIFICATION, they go. */
-  #down(session: Session, ceased: boolean): void {
+  /**
+   * RFC 4724 §4.2: what a speaker that restarts has announced is kept as stale. It goes without the capability, and after a
+   * NOTIFICATION, unless both sides set the N bit and it was no Hard Reset (RFC 8538 §4).
+   */
+  #down(session: Session, notification: NotificationMessage | undefined): void {
     const speaker = this.#speakers.get(session);
     this.#speakers.delete(session);
     if (speaker === undefined) return;
     const { from, agreement } = speaker;
-    if (!agreement.gracefulRestart || ceased) {
-      this.#flush((rule) => rule.from === from);
+    this.#waits.get(from)?.();
+    for (const family of agreement.families) this.#table.forgetRefresh(from, family);
+    const kept = notification === undefined || (agreement.notificationRestart && !isHardReset(notification));
+    if (!agreement.gracefulRestart || !kept) {
+      this.#table.withdrawAll(from);
       return;
     }
-    for (const [key, rule] of this.#rules) {
-      if (rule.from === from) this.#rules.set(key, { ...rule, stale: true });
-    }
-    const cancel = this.#runtime.after(agreement.peerRestartSeconds * 1000, () => {
+    this.#table.markStale(
+      from,
+      agreement.peerRestartFamilies.map((one) => one.family),
+    );
+    this.#sweepAfter(from, agreement.peerRestartSeconds);
+  }
+
+  #sweepAfter(from: string, seconds: number): void {
+    const cancel = this.#runtime.after(seconds * 1000, () => {
       this.#waits.delete(from);
-      this.#flush((rule) => rule.from === from && rule.stale);
+      this.#table.sweepStale(from);
     });
     this.#waits.set(from, () => {
       this.#waits.delete(from);
       cancel();
     });
+  }
+
+  /** RFC 2918 §4, RFC 7313 §4. */
+  #refreshed(session: Session, { family, subtype }: RouteRefreshMessage): void {
+    const speaker = this.#speakers.get(session);
+    if (speaker === undefined || !isAgreed(speaker, family) || !speaker.agreement.enhancedRouteRefresh)
+      return;
+    const { from } = speaker;
+    switch (subtype) {
+      // It has nothing to announce, which is said in two marks.
+      case RefreshSubtype.Request:
+        session.send({ type: 'route_refresh', family, subtype: RefreshSubtype.BeginOfRefresh });
+        session.send({ type: 'route_refresh', family, subtype: RefreshSubtype.EndOfRefresh });
+        return;
+      case RefreshSubtype.BeginOfRefresh:
+        this.#table.beginRefresh(from, family);
+        return;
+      case RefreshSubtype.EndOfRefresh:
+        this.#table.endRefresh(from, family);
+        return;
+      // §5: other subtypes are ignored.
+      default:
+    }
   }
 
   #update(session: Session, update: UpdateMessage): void {
@@ -223,21 +270,26 @@ export class LabRouter {
     this.#messages++;
     const ended = isEndOfRib(update);
     if (ended !== undefined) {
-      this.#flush((rule) => rule.stale && rule.from === speaker.from && sameFamily(rule.family, ended));
+      this.#table.sweepStaleOf(speaker.from, ended);
       return;
     }
     const { mpReach, mpUnreach } = update.attributes;
-    if (mpUnreach !== undefined) this.#withdraw(mpUnreach.family, mpUnreach.nlri);
-    if (mpReach === undefined) return;
-    if (update.problems.some((problem) => problem.treatment === 'treat-as-withdraw')) {
-      this.#tell('refused', update.problems.map((problem) => problem.reason).join('; '));
-      this.#withdraw(mpReach.family, mpReach.nlri);
-      return;
+    if (mpUnreach !== undefined && isAgreed(speaker, mpUnreach.family)) {
+      this.#withdraw(speaker, mpUnreach.family, mpUnreach.nlri);
     }
-    this.#announce(speaker.from, mpReach.family, mpReach.nlri, update.attributes);
+    if (mpReach === undefined) return;
+    if (!isAgreed(speaker, mpReach.family)) {
+      this.#refuse(`routes of ${familyName(mpReach.family)}, which was not negotiated`);
+    } else if (isTreatAsWithdraw(update)) {
+      // RFC 7606 §2: the rules are handled "as though all contained routes had been withdrawn".
+      this.#refuse(update.problems.map((problem) => problem.reason).join('; '));
+      this.#withdraw(speaker, mpReach.family, mpReach.nlri);
+    } else {
+      this.#announce(speaker, mpReach.family, mpReach.nlri, update.attributes);
+    }
   }
 
-  #announce(from: string, family: Family, nlri: Uint8Array, attributes: PathAttributes): void {
+  #announce(speaker: Speaker, family: Family, nlri: Uint8Array, attributes: PathAttributes): void {
     const { extendedCommunities, ipv6ExtendedCommunities, mpReach } = attributes;
     const actions = decodeActions({
       ...(extendedCommunities === undefined ? {} : { extendedCommunities }),
@@ -245,44 +297,49 @@ export class LabRouter {
       ...(mpReach === undefined ? {} : { nextHop: mpReach.nextHop }),
     });
     for (const { octets, result } of decodeFlowSpecList(nlri, family.afi, family.safi)) {
-      const nlriHex = toHex(octets);
+      const rule = { from: speaker.from, family, nlriHex: toHex(octets) };
       if (!result.ok || !actions.ok) {
         const why = [result, actions].flatMap((one) => (one.ok ? [] : [one.reason])).join('; ');
-        this.#tell('refused', `${nlriHex}: ${why}`);
+        this.#refuse(`${rule.nlriHex}: ${why}`);
+        // RFC 8955 §10: actions that cannot be decoded are malformed in the sense of RFC 7606 §7.14, which is
+        // treat-as-withdraw: the rule as it was announced before goes, too.
+        this.#table.withdraw(rule);
+        if (!result.ok && this.#isUnreadable(speaker, result)) return;
         continue;
       }
       const text = formatRule(result.spec, actions.actions);
-      const key = ruleKey(family, nlriHex);
-      const known = this.#rules.get(key);
-      const actionsHex = toHex(extendedCommunities ?? new Uint8Array(0));
-      this.#rules.set(key, { family, nlriHex, actionsHex, text, from, stale: false });
-      if (known?.text !== text) this.#tell(known === undefined ? 'announced' : 'replaced', text);
+      this.#table.announce({ ...rule, actionsHex: toHex(extendedCommunities ?? new Uint8Array(0)), text });
     }
   }
 
-  #withdraw(family: Family, nlri: Uint8Array): void {
-    for (const { octets } of decodeFlowSpecList(nlri, family.afi, family.safi)) {
-      const key = ruleKey(family, toHex(octets));
-      const rule = this.#rules.get(key);
-      if (rule === undefined) continue;
-      this.#rules.delete(key);
-      this.#tell('withdrawn', rule.text);
+  #withdraw(speaker: Speaker, family: Family, nlri: Uint8Array): void {
+    for (const { octets, result } of decodeFlowSpecList(nlri, family.afi, family.safi)) {
+      this.#table.withdraw({ from: speaker.from, family, nlriHex: toHex(octets) });
+      if (!result.ok && this.#isUnreadable(speaker, result)) return;
     }
   }
 
-  #flush(which: (rule: LabRule) => boolean): void {
-    for (const [key, rule] of this.#rules) {
-      if (!which(rule)) continue;
-      this.#rules.delete(key);
-      this.#tell('withdrawn', rule.text);
-    }
+  /**
+   * RFC 7606 §3.j: where the end of a rule cannot be found, the rules behind it cannot be told, and the session is reset. The
+   * error is that of RFC 4760 §7.
+   */
+  #isUnreadable({ session }: Speaker, { treatment, reason }: Refusal): boolean {
+    if (treatment === 'treat-as-withdraw') return false;
+    session.fail(
+      new NotificationError(ErrorCode.UpdateMessage, UpdateSubcode.OptionalAttributeError, reason),
+    );
+    return true;
   }
 
-  #tell(kind: LabChange['kind'], text: string): void {
-    this.#options.onChange?.({ kind, text });
+  #refuse(text: string): void {
+    this.#options.onChange?.({ kind: 'refused', text });
   }
 }
 
-function ruleKey(family: Family, nlriHex: string): string {
-  return `${family.afi}/${family.safi}/${nlriHex}`;
+function isAgreed({ agreement }: Speaker, family: Family): boolean {
+  return agreement.families.some((one) => sameFamily(one, family));
+}
+
+function isHardReset({ code, subcode }: NotificationMessage): boolean {
+  return code === ErrorCode.Cease && subcode === CeaseSubcode.HardReset;
 }

@@ -4,7 +4,7 @@ import { randomNumbers } from '../../scripts/fuzzing.ts';
 import { differences, heldTable } from '../../scripts/soak/expected.ts';
 import { soak } from '../../scripts/soak/soak.ts';
 import { FAMILIES } from '../../src/bgp/wire/iana.ts';
-import type { LabRule } from '../../src/lab/router.ts';
+import type { LabRule } from '../../src/lab/rule-table.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 
 const rule = (nlriHex: string, actionsHex: string, stale = false): LabRule => ({

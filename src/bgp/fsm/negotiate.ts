@@ -11,7 +11,7 @@ import {
   peerAsn,
 } from '../wire/open.ts';
 import type { Capability, OpenMessage } from '../wire/types.ts';
-import type { Agreement, FsmConfig } from './types.ts';
+import type { Agreement, FsmConfig, RestartFamily } from './types.ts';
 
 /** The OPEN of this side. Capabilities beyond multiprotocol and 4-octet AS are always offered: the peer takes what it knows. */
 export function localOpen(config: FsmConfig): OpenMessage {
@@ -26,7 +26,10 @@ export function localOpen(config: FsmConfig): OpenMessage {
       restartTime: restart.restartTimeSeconds,
       // RFC 4724 §3, the F bit: what filters is the router, and it goes on filtering while we are away. That holds
       // for a lost connection as for a restart, and §4.2 drops stale routes where the bit is clear.
-      families: config.families.map((family) => ({ family, forwardingPreserved: true })),
+      families: (restart.families ?? config.families).map((family) => ({
+        family,
+        forwardingPreserved: true,
+      })),
     });
   }
   capabilities.push({ type: 'four-octet-as', asn: config.localAsn }, { type: 'enhanced-route-refresh' });
@@ -122,11 +125,19 @@ function agree(open: OpenMessage, config: FsmConfig): Agreement {
     gracefulRestart,
     notificationRestart: gracefulRestart && theirRestart.notification,
     peerRestartSeconds: theirRestart?.restartTime ?? 0,
+    peerRestartFamilies: eachOnce(theirRestart?.families ?? []),
     peerAsn: peerAsn(open),
     peerIdentifier: open.bgpIdentifier,
     peerRouterId: formatIdentifier(open.bgpIdentifier),
     internal: config.localAsn === config.peerAsn,
   };
+}
+
+/** A family that is listed again is taken as it is listed last. */
+function eachOnce(listed: readonly RestartFamily[]): readonly RestartFamily[] {
+  return listed.filter(
+    (one, at) => listed.findLastIndex(({ family }) => sameFamily(family, one.family)) === at,
+  );
 }
 
 function sharedFamilies(open: OpenMessage, config: FsmConfig): readonly Family[] {

@@ -44,6 +44,15 @@ export interface GracefulRestartOffer {
   readonly longLivedStaleSeconds: number;
   /** The R bit: this process came up and has not yet had a session with this neighbor (RFC 4724 §3). */
   readonly restarting: boolean;
+  /** What this side keeps while it restarts; absent: every family. Empty for one that only helps the peer (RFC 4724 §3). */
+  readonly families?: readonly Family[];
+}
+
+/** A family in the graceful restart capability (RFC 4724 §3). */
+export interface RestartFamily {
+  readonly family: Family;
+  /** The F bit: what was received before the restart is still in use. */
+  readonly forwardingPreserved: boolean;
 }
 
 /** What both OPENs together mean for the session. */
@@ -67,6 +76,8 @@ export interface Agreement {
   readonly notificationRestart: boolean;
   /** The peer's Restart Time in seconds; 0 without its capability. */
   readonly peerRestartSeconds: number;
+  /** The families that the peer's capability lists, each once; none without it. */
+  readonly peerRestartFamilies: readonly RestartFamily[];
   readonly peerAsn: number;
   /** Four octets as a number. */
   readonly peerIdentifier: number;
