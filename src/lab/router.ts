@@ -248,7 +248,7 @@ export class LabRouter {
       return;
     const { from } = speaker;
     switch (subtype) {
-      // It has nothing to announce, which is said in two marks.
+      // It has nothing to announce: two marks and nothing between them.
       case RefreshSubtype.Request:
         session.send({ type: 'route_refresh', family, subtype: RefreshSubtype.BeginOfRefresh });
         session.send({ type: 'route_refresh', family, subtype: RefreshSubtype.EndOfRefresh });

@@ -28,7 +28,7 @@ export interface Restarts {
 }
 
 /**
- * Restarts the daemon, by turns as if it crashed and politely. Meanwhile this process stands still now and then, for up to
+ * Restarts the daemon, by turns as if it crashed and politely. Meanwhile this process is paused now and then, for up to
  * 40 ms, as it would on a busy machine.
  */
 export async function restarts(
@@ -95,7 +95,7 @@ export async function restarts(
   }
 }
 
-/** This process stands still every now and then. */
+/** Pauses this process every now and then. */
 function pauses(): { readonly stop: () => void } {
   const cell = new Int32Array(new SharedArrayBuffer(4));
   const timer = setInterval(() => Atomics.wait(cell, 0, 0, Math.random() * 40), 150);

@@ -1,6 +1,6 @@
 /**
  * Connection collision (RFC 4271 §6.8, RFC 6286 §2.3): of two connections with one neighbor, which one is closed, and when
- * that may be said.
+ * this side may decide so.
  *
  * §6.8 gives each side the same rule, and both apply it to what they have read so far. That is not the same on both sides:
  * a side that has had our OPEN and KEEPALIVE on one connection is Established there and closes the other one, whatever the
@@ -43,7 +43,7 @@ export interface ArrivingConnection {
 }
 
 /**
- * - `proceed`: the OPEN is answered with a KEEPALIVE, and the other connection goes on as it is.
+ * - `proceed`: the OPEN is answered with a KEEPALIVE, and the other connection is left as it is.
  * - `close-arriving`, `close-existing`: this connection is closed with 6/7; in the latter case the OPEN is answered.
  * - `wait`: nothing is sent on the arriving connection until the existing one has changed its state or is overdue.
  */

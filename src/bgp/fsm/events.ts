@@ -24,6 +24,6 @@ export function unanswered(): NotificationError {
   return new NotificationError(
     ErrorCode.FiniteStateMachine,
     FsmSubcode.UnexpectedInOpenSent,
-    'peer goes on although its OPEN was not answered',
+    'peer sends message after message without an answer to its OPEN',
   );
 }

@@ -2,8 +2,8 @@
  * The connections with one neighbor. RFC 4271 §8.2.1 gives each a machine of its own; here there is a primary, which
  * dials, waits and comes back, and a second only until one of the two has won (§6.8). fsm/collision.ts says which.
  *
- * Who holds a connection that the neighbor opened has no need to dial: the primary takes it where it would dial next. But
- * when nothing arrives on it for a while, it becomes the second connection and the primary dials (§8.2.1).
+ * With a connection from the neighbor there is no need to dial: the primary takes it in place of its next dial. If nothing
+ * arrives on it for a while, it becomes the second connection and a new primary dials (§8.2.1).
  */
 import { type CollisionParties, collisionVerdict, mayLoseTo, mayOpen } from '../fsm/collision.ts';
 import { negotiate } from '../fsm/negotiate.ts';
@@ -27,12 +27,12 @@ const PROGRESS: Readonly<Record<StateName, number>> = {
 };
 
 /**
- * After the end of a connection this one waits before it takes the neighbor's next. It is what damps a neighbor that dials:
- * the longer waits of the state machine are for our own dials. Less than any of them, so that it ends first.
+ * The wait between the end of a connection and the neighbor's next one. It damps a neighbor that dials; the longer waits of the
+ * state machine are for our own dials. It is shorter than any of them, so that it ends first.
  */
 export const REST_MS = 500;
 
-/** How long the neighbor may take for its OPEN on one connection before the other one goes on without it. */
+/** How long one connection waits for the OPEN of the neighbor on the other. */
 export const HEAR_MS = 1000;
 
 /** How long a connection that the neighbor opened may be silent before this side dials. */
@@ -149,7 +149,7 @@ export class Connections {
     const now = this.#runtime.now();
     this.#arrivals.set(open, now);
     if (PROGRESS[other.state.name] < PROGRESS.opensent) return this.#verdict(session, other, parties, now);
-    // What lies in the other socket is read before anything is decided: a KEEPALIVE, or its end.
+    // First read what has arrived on the other connection: a KEEPALIVE, or its end.
     this.#runtime.soon(() => this.#review());
     return 'wait';
   }
@@ -295,7 +295,7 @@ export class Connections {
     this.#take(this.#second, connection);
   }
 
-  /** The second connection is the one that goes on. */
+  /** Makes the second connection the primary, and ends the primary. */
   #promote(second: Session): void {
     const loser = this.#primary;
     this.#primary = second;

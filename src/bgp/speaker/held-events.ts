@@ -1,6 +1,6 @@
 /**
- * What one connection has told and the state machine must not know yet: another connection of the neighbor comes first
- * (RFC 4271 §6.8). Held are that the connection stands, the peer's OPEN, and what arrived behind it.
+ * Events of one connection that the state machine must not get yet: another connection of the neighbor comes first
+ * (RFC 4271 §6.8). These are the connection itself, the OPEN of the peer, and whatever arrived after it.
  */
 import type { FsmEvent } from '../fsm/types.ts';
 import type { OpenMessage } from '../wire/types.ts';
@@ -11,12 +11,12 @@ const MOST_HELD = 16;
 export class HeldEvents {
   #events: FsmEvent[] = [];
 
-  /** True while something is held, so that whatever follows has to be held as well. */
+  /** True while events are held: later ones have to be held as well. */
   get any(): boolean {
     return this.#events.length > 0;
   }
 
-  /** The connection stands, and the machine was not told: it has not sent its OPEN. */
+  /** The connection is up, but the machine was not told and has not sent its OPEN. */
   get tracksConnection(): boolean {
     const type = this.#events[0]?.type;
     return type === 'tcp-connected' || type === 'tcp-accepted';

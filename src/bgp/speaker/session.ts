@@ -25,7 +25,7 @@ import type { MessageName } from './types.ts';
 /** What a session tells whoever owns it. Called synchronously. */
 export interface SessionOwner {
   readonly onState: (session: Session, before: FsmState['name']) => void;
-  /** Whether to send our OPEN on a connection that now stands; false until `proceed`. Absent: always. */
+  /** Whether to send our OPEN on a connection that is up now; if false, the session waits for `proceed`. Absent: always. */
   readonly mayOpen?: (session: Session) => boolean;
   /**
    * An OPEN arrived: false when another connection of the neighbor stays and this one goes (RFC 4271 §6.8), `wait` when
@@ -103,7 +103,7 @@ export class Session {
     return this.#link?.held.open;
   }
 
-  /** The connection stands, and waits for `proceed` before our OPEN is sent. */
+  /** The connection is up, and our OPEN waits for `proceed`. */
   get isTracked(): boolean {
     return this.#link?.held.tracksConnection === true;
   }
@@ -174,7 +174,7 @@ export class Session {
   /** Takes the neighbor's connection. The machine must be in Connect or Active. */
   accept(connection: Connection): void {
     this.#adopt(connection, 'peer');
-    this.#stands({ type: 'tcp-accepted' });
+    this.#connected({ type: 'tcp-accepted' });
   }
 
   /** Hands octets of whole messages to the transport, counted as UPDATEs. They leave at once: a rule does not wait. */
@@ -295,7 +295,7 @@ export class Session {
         return;
       }
       this.#adopt(result, 'local');
-      this.#stands({ type: 'tcp-connected' });
+      this.#connected({ type: 'tcp-connected' });
     });
   }
 
@@ -352,8 +352,8 @@ export class Session {
     }
   }
 
-  /** The connection stands. */
-  #stands(event: FsmEvent): void {
+  /** The connection is up: the machine is told, unless the owner says to wait. */
+  #connected(event: FsmEvent): void {
     if (this.#owner.mayOpen?.(this) === false) this.#link?.held.add(event);
     else this.#tell(event);
   }

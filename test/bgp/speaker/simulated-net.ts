@@ -1,6 +1,6 @@
 /**
  * Hosts, processes and TCP connections in virtual time, all of it decided by a seed: packets take their time, in order on
- * each connection and in any order between two, and a process may stand still for a while, as on a busy machine.
+ * each connection and in any order between two, and a process may be paused for a while, as on a busy machine.
  *
  * A process runs as Node does: timers that are due, then what has arrived, then what was put off with `soon`.
  */
@@ -131,7 +131,7 @@ export class SimulatedProcess {
     this.address = address;
   }
 
-  /** The process stands still for a while from now on. */
+  /** Pauses the process from now on. */
   pause(milliseconds: number): void {
     this.#stopsUntil = Math.max(this.#stopsUntil, this.#net.now + milliseconds);
   }
