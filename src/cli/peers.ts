@@ -106,7 +106,18 @@ function lastErrorOf(peer: Row): string {
     const why = text(reason) === '' ? '' : `: ${text(reason)}`;
     return `disabled by ${text(by)} at ${text(at)}${why}`;
   }
-  return peer.enabled === false ? 'disabled in the configuration' : text(peer.last_error);
+  if (peer.enabled === false) return 'disabled in the configuration';
+  return typeof peer.last_cause === 'object' && peer.last_cause !== null && peer.state !== 'established'
+    ? causeText(record(peer.last_cause))
+    : text(peer.last_error);
+}
+
+/** `peer is AS 65002 but ... (12 times since 21:03:10Z; now: peer reset the connection)`. */
+function causeText(cause: Row): string {
+  const times = number(cause.count);
+  const since = times > 1 ? `${times} times since ${text(cause.first_at)}` : text(cause.last_at);
+  const now = text(cause.symptom) === '' ? '' : `; now: ${text(cause.symptom)}`;
+  return `${text(cause.text)} (${since}${now})`;
 }
 
 /** Neighbors as a table. */

@@ -167,6 +167,7 @@ function statusOf({ settings, enabled, establishedAt, rib }: MockPeer): PeerStat
     rulesSent: rib.sentCount,
     rulesPending: rib.pendingCount,
     lastError: null,
+    lastCause: null,
     lastNotificationSent: null,
     lastNotificationReceived: null,
     counters: noCounters(),

@@ -28,6 +28,12 @@ function notificationView(notification: Notification | null): z.output<typeof No
   return { code, subcode, text, at: timeText(at) };
 }
 
+function causeView(cause: PeerStatus['lastCause']): z.output<typeof PeerSchema>['last_cause'] {
+  if (cause === null) return null;
+  const { text, firstAt, lastAt, count, symptom } = cause;
+  return { text, first_at: timeText(firstAt), last_at: timeText(lastAt), count, symptom };
+}
+
 /** `disabled`: who keeps it down, null when nobody does. */
 export function peerView(peer: PeerStatus, disabled: Said | null, now: number): z.output<typeof PeerSchema> {
   const { negotiated, counters, establishedAt } = peer;
@@ -58,6 +64,7 @@ export function peerView(peer: PeerStatus, disabled: Said | null, now: number): 
     rules_sent: peer.rulesSent,
     rules_pending: peer.rulesPending,
     last_error: peer.lastError,
+    last_cause: causeView(peer.lastCause),
     last_notification_sent: notificationView(peer.lastNotificationSent),
     last_notification_received: notificationView(peer.lastNotificationReceived),
     counters: {

@@ -121,6 +121,16 @@ export const PeerSchema = z.object({
   rules_sent: z.int(),
   rules_pending: z.int(),
   last_error: z.string().nullable(),
+  last_cause: z
+    .object({
+      text: z.string(),
+      first_at: time,
+      last_at: time,
+      count: z.int(),
+      symptom: z.string().nullable().describe('What has become of the connections since'),
+    })
+    .nullable()
+    .describe('What a NOTIFICATION said of why the session does not come up; kept until it is established'),
   last_notification_sent: NotificationSchema.nullable(),
   last_notification_received: NotificationSchema.nullable(),
   counters: z.object({

@@ -507,3 +507,20 @@ test('audit shows who did what, oldest first, and filters by action, actor and t
   const none = await cli(['audit', '--target', 'ffff', '--api', api.url]);
   assert.match(none.stderr, /There are no such entries/);
 });
+
+test('peers shows why a session does not come up, how often, and what has become of its connections', async (t) => {
+  const cause = {
+    text: 'peer is AS 65002 but peer_asn says 65012',
+    first_at: '2026-11-27T21:00:00.000Z',
+    last_at: '2026-11-27T21:05:00.000Z',
+    count: 12,
+    symptom: 'peer reset the connection',
+  };
+  const peer = { ...PEER, state: 'active', last_error: cause.text, last_cause: cause };
+  const api = await fakeApi(t, { 'GET /v1/peers': { status: 200, body: [peer] } });
+  const { stdout } = await cli(['peers', '--api', api.url]);
+  assert.match(
+    stdout,
+    /peer is AS 65002 but peer_asn says 65012 \(12 times since 2026-11-27T21:00:00\.000Z; now: peer reset the connection\)$/m,
+  );
+});

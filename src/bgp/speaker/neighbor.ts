@@ -121,6 +121,7 @@ export class Neighbor {
       rulesSent: this.rib.sentCount,
       rulesPending: this.rib.pendingCount,
       lastError: this.#record.lastError,
+      lastCause: this.#record.lastCause,
       lastNotificationSent: this.#record.notificationSent,
       lastNotificationReceived: this.#record.notificationReceived,
       counters: this.#record.counters(),
@@ -262,7 +263,7 @@ export class Neighbor {
 
   #ended(session: Session, why: string, fault: boolean): void {
     if (!this.#connections.includes(session)) return;
-    const news = this.#record.ended(why, fault);
+    const news = this.#record.ended(why, fault, this.#runtime.now());
     this.#log(news ? (fault ? 'warn' : 'info') : 'debug', why);
   }
 

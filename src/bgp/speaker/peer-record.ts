@@ -1,6 +1,6 @@
 /** What is remembered of a neighbor for those who look: counters, the last error, the last NOTIFICATION each way. */
 import type { NotificationMessage } from '../wire/types.ts';
-import type { MessageName, NotificationSummary, SessionCounters } from './types.ts';
+import type { MessageName, NotificationSummary, SessionCause, SessionCounters } from './types.ts';
 
 type Tally = Record<MessageName, number>;
 
@@ -15,8 +15,13 @@ export class PeerRecord {
   #established = 0;
   #flaps = 0;
   #establishedAt: number | null = null;
-  #lastError: string | null = null;
-  /** The last error ended an established session, so that the next session does not make it old news. */
+  /** What happened last beside or since the cause: mostly what became of a connection. */
+  #symptom: string | null = null;
+  /** What a NOTIFICATION said; it outlives the refused and reset connections that follow from it. */
+  #cause: Omit<SessionCause, 'symptom'> | null = null;
+  /** A NOTIFICATION was sent or received since the last ending. */
+  #notified = false;
+  /** What is known ended an established session, so that the next session does not make it old news. */
   #lastErrorEndedSession = false;
   #endedSession = false;
   #notificationSent: NotificationSummary | null = null;
@@ -28,7 +33,11 @@ export class PeerRecord {
 
   /** Why the last established session ended, or why the present attempts fail; null when there is nothing to say. */
   get lastError(): string | null {
-    return this.#lastError;
+    return this.#cause?.text ?? this.#symptom;
+  }
+
+  get lastCause(): SessionCause | null {
+    return this.#cause === null ? null : { ...this.#cause, symptom: this.#symptom };
   }
 
   get notificationSent(): NotificationSummary | null {
@@ -60,7 +69,9 @@ export class PeerRecord {
   up(now: number): void {
     this.#establishedAt = now;
     this.#established++;
-    if (!this.#lastErrorEndedSession) this.#lastError = null;
+    if (this.#lastErrorEndedSession) return;
+    this.#symptom = null;
+    this.#cause = null;
   }
 
   /** An established session ended; `ended` follows and says why. It is a flap when nobody here asked for it. */
@@ -69,14 +80,32 @@ export class PeerRecord {
     this.#endedSession = true;
   }
 
-  /** An attempt or a session ended. Returns true when this is news: a fault, and not the one before once more. */
-  ended(why: string, fault: boolean): boolean {
+  /**
+   * An attempt or a session ended at `at` (ms). Returns true when this is news: a fault, and not the one before once more.
+   * What a NOTIFICATION said stays the cause, whatever becomes of the connections after it.
+   */
+  ended(why: string, fault: boolean, at: number): boolean {
     const endedSession = this.#endedSession;
+    const notified = this.#notified;
     this.#endedSession = false;
+    this.#notified = false;
     if (!fault) return endedSession;
-    if (endedSession) this.#flaps++;
-    const news = endedSession || this.#lastError !== why;
-    this.#lastError = why;
+    if (endedSession) {
+      this.#flaps++;
+      this.#cause = null;
+    }
+    const before = this.#cause;
+    const news = endedSession || (notified ? before?.text !== why : this.#symptom !== why);
+    if (notified) {
+      const again = before !== null && before.text === why;
+      this.#cause = {
+        text: why,
+        firstAt: again ? before.firstAt : at,
+        lastAt: at,
+        count: again ? before.count + 1 : 1,
+      };
+      this.#symptom = null;
+    } else this.#symptom = why;
     this.#lastErrorEndedSession = endedSession;
     return news;
   }
@@ -88,6 +117,7 @@ export class PeerRecord {
     at: number,
   ): void {
     const summary: NotificationSummary = { code, subcode, text, at };
+    this.#notified = true;
     if (direction === 'in') this.#notificationReceived = summary;
     else this.#notificationSent = summary;
   }

@@ -88,6 +88,18 @@ export interface NotificationSummary {
   readonly at: number;
 }
 
+/** Why a session does not come up, as BGP says it: a NOTIFICATION that one side sent. */
+export interface SessionCause {
+  /** What went wrong, and what to change on which side. */
+  readonly text: string;
+  /** When it first came in a row, and how often (ms since the epoch). */
+  readonly firstAt: number;
+  readonly lastAt: number;
+  readonly count: number;
+  /** What has happened since on the connections themselves, such as refused or reset ones; null when nothing has. */
+  readonly symptom: string | null;
+}
+
 /** The state of one neighbor, a snapshot. */
 export interface PeerStatus {
   readonly name: string;
@@ -104,6 +116,8 @@ export interface PeerStatus {
   readonly rulesPending: number;
   /** What went wrong last, and what to change on which side. */
   readonly lastError: string | null;
+  /** Kept until the session is established; null when no NOTIFICATION explains why it is not. */
+  readonly lastCause: SessionCause | null;
   readonly lastNotificationSent: NotificationSummary | null;
   readonly lastNotificationReceived: NotificationSummary | null;
   readonly counters: SessionCounters;

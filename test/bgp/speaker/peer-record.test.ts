@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { PeerRecord } from '../../../src/bgp/speaker/peer-record.ts';
 
+const NOW = 1_000_000;
+
 describe('what is remembered of a neighbor', () => {
   it('messages by type and direction, routes, sessions', () => {
     const record = new PeerRecord();
@@ -48,7 +50,7 @@ describe('what is remembered of a neighbor', () => {
 describe('the last error of a neighbor', () => {
   it('is why attempts fail, and goes once a session is up', () => {
     const record = new PeerRecord();
-    assert.equal(record.ended('refused the connection', true), true);
+    assert.equal(record.ended('refused the connection', true, NOW), true);
     assert.equal(record.lastError, 'refused the connection');
     record.up(0);
     assert.equal(record.lastError, null);
@@ -58,7 +60,7 @@ describe('the last error of a neighbor', () => {
     const record = new PeerRecord();
     record.up(0);
     record.down();
-    record.ended('peer reset the connection', true);
+    record.ended('peer reset the connection', true, NOW);
     record.up(1);
     assert.equal(record.lastError, 'peer reset the connection');
   });
@@ -67,8 +69,8 @@ describe('the last error of a neighbor', () => {
     const record = new PeerRecord();
     record.up(0);
     record.down();
-    record.ended('peer reset the connection', true);
-    record.ended('refused the connection', true);
+    record.ended('peer reset the connection', true, NOW);
+    record.ended('refused the connection', true, NOW);
     assert.equal(record.lastError, 'refused the connection');
     record.up(1);
     assert.equal(record.lastError, null);
@@ -76,7 +78,7 @@ describe('the last error of a neighbor', () => {
 
   it('is news the first time and not while it repeats itself, save that it ends a session each time', () => {
     const record = new PeerRecord();
-    const refused = () => record.ended('refused the connection', true);
+    const refused = () => record.ended('refused the connection', true, NOW);
     assert.deepEqual([refused(), refused(), refused()], [true, false, false]);
     record.up(0);
     record.down();
@@ -87,23 +89,77 @@ describe('the last error of a neighbor', () => {
     const record = new PeerRecord();
     record.up(0);
     record.down();
-    assert.equal(record.ended('stopped by the operator', false), true);
+    assert.equal(record.ended('stopped by the operator', false, NOW), true);
     assert.equal(record.lastError, null);
     assert.equal(record.establishedAt, null);
     // Without a session there is nothing to tell.
-    assert.equal(record.ended('stopped by the operator', false), false);
+    assert.equal(record.ended('stopped by the operator', false, NOW), false);
   });
 
   it('counts as a flap only when it ended a session', () => {
     const record = new PeerRecord();
-    record.ended('refused the connection', true);
+    record.ended('refused the connection', true, NOW);
     record.up(0);
     record.down();
-    record.ended('stopped by the operator', false);
+    record.ended('stopped by the operator', false, NOW);
     assert.equal(record.counters().flaps, 0);
     record.up(1);
     record.down();
-    record.ended('hold time', true);
+    record.ended('hold time', true, NOW);
     assert.equal(record.counters().flaps, 1);
+  });
+});
+
+describe('the cause at BGP level', () => {
+  const BAD_PEER_AS = { type: 'notification', code: 2, subcode: 2, data: new Uint8Array(0) } as const;
+  const WRONG_AS = 'peer is AS 65002 but peer_asn says 65012';
+
+  function refusedOpen(record: PeerRecord, at: number): boolean {
+    record.notification('out', BAD_PEER_AS, 'OPEN/Bad Peer AS (2/2)', at);
+    return record.ended(WRONG_AS, true, at);
+  }
+
+  it('is kept while the router refuses the retries, with what has become of the connections beside it', () => {
+    const record = new PeerRecord();
+    refusedOpen(record, NOW);
+    record.ended('peer reset the connection', true, NOW + 1_000);
+    record.ended('refused the connection', true, NOW + 2_000);
+    assert.equal(record.lastError, WRONG_AS);
+    assert.deepEqual(record.lastCause, {
+      text: WRONG_AS,
+      firstAt: NOW,
+      lastAt: NOW,
+      count: 1,
+      symptom: 'refused the connection',
+    });
+  });
+
+  it('counts how often it came, and since when; the log has it once', () => {
+    const record = new PeerRecord();
+    const news = [0, 1, 2].map((i) => {
+      const first = refusedOpen(record, NOW + i * 30_000);
+      record.ended('peer reset the connection', true, NOW + i * 30_000 + 1);
+      return first;
+    });
+    assert.deepEqual(news, [true, false, false]);
+    const { firstAt, lastAt, count } = record.lastCause ?? {};
+    assert.deepEqual({ firstAt, lastAt, count }, { firstAt: NOW, lastAt: NOW + 60_000, count: 3 });
+  });
+
+  it('gives way to another cause, and goes when the session is established', () => {
+    const record = new PeerRecord();
+    refusedOpen(record, NOW);
+    record.notification(
+      'in',
+      { ...BAD_PEER_AS, code: 6, subcode: 5 },
+      'Cease/Connection Rejected (6/5)',
+      NOW + 1,
+    );
+    record.ended('peer sent Cease/Connection Rejected (6/5)', true, NOW + 1);
+    assert.equal(record.lastCause?.text, 'peer sent Cease/Connection Rejected (6/5)');
+    assert.equal(record.lastCause?.count, 1);
+    record.up(NOW + 2);
+    assert.equal(record.lastCause, null);
+    assert.equal(record.lastError, null);
   });
 });
