@@ -51,7 +51,8 @@ export class ActiveCounts {
   }
 }
 
-function bump(counts: Map<string, number>, key: string, by: number): void {
+/** Counts up or down; what comes to zero is forgotten. */
+export function bump<Key>(counts: Map<Key, number>, key: Key, by: number): void {
   const value = (counts.get(key) ?? 0) + by;
   if (value === 0) counts.delete(key);
   else counts.set(key, value);

@@ -6,6 +6,7 @@ import { covers, formatPrefix, hostPrefix, makePrefix, type Prefix, parseAddress
 import { isActive } from './active-counts.ts';
 import type { DecideContext } from './commands.ts';
 import type { Fact } from './facts.ts';
+import { judgeOwner, judgeTarget } from './guardrails.ts';
 import { alertOf, confidenceOf, holdModeOf, standingHolds } from './holds.ts';
 import type { Inventory } from './inventory.ts';
 import { endingFacts, SYSTEM } from './lifecycle.ts';
@@ -85,10 +86,10 @@ export interface Gathering {
   readonly hosts: number;
   /** Ports of them all; empty when one of the reports names none. */
   readonly ports: readonly number[];
-  /** Mitigations that the rule for the prefix replaces. */
-  readonly replaced: readonly Mitigation[];
-  /** Of those mitigations, and of reports that quotas refused. */
-  readonly holds: readonly Hold[];
+  /** Mitigations whose place the rule for the prefix may take. */
+  readonly replaceable: readonly Mitigation[];
+  /** The holds of reports that quotas refused. */
+  readonly refused: readonly Hold[];
 }
 
 /**
@@ -106,8 +107,8 @@ export function gather(
   const { aggregation } = policy;
   const hosts = new Set([detection.victim]);
   const detections = [detection];
-  const replaced: Mitigation[] = [];
-  const holds: Hold[] = [];
+  const replaceable: Mitigation[] = [];
+  const refused: Hold[] = [];
   for (const event of state.reportedIn(block.prefix, detection.vector)) {
     if (event.detection.protocol !== detection.protocol || event.detection.victim === detection.victim)
       continue;
@@ -116,33 +117,34 @@ export function gather(
     if (event.receivedAt >= now - aggregation.windowSeconds * 1000) hosts.add(event.detection.victim);
     else if (mitigation === undefined) continue;
     detections.push(event.detection);
-    if (mitigation === undefined) holds.push(refusedHold(event, policy, now));
-    else if (isReplaceable(mitigation, of)) {
-      replaced.push(mitigation);
-      holds.push(...standingHolds(mitigation, now));
-    }
+    if (mitigation === undefined) refused.push(refusedHold(event, policy, now));
+    else if (isReplaceable(mitigation, of)) replaceable.push(mitigation);
   }
   if (hosts.size < aggregation.hosts) return undefined;
   const named = detections.every(({ ports }) => ports.length > 0);
   const ports = named ? portSet(detections.flatMap((one) => [...one.ports])) : [];
   const isNameable = ports.length <= policy.guardrails.maxPorts;
-  return { hosts: hosts.size, ports: isNameable ? ports : [], replaced, holds };
+  return { hosts: hosts.size, ports: isNameable ? ports : [], replaceable, refused };
+}
+
+/** True when a rule for a prefix matches what the rule of a host inside it does, but for allowed ports that neither names. */
+export function coversHostRule(rule: Rule, host: Rule): boolean {
+  return dstPortsCover(rule.match, host.match) || (rule.ports.length === 0 && host.ports.length === 0);
 }
 
 /**
- * The mitigations of hosts whose place the rule of a reported prefix takes, with their holds: those of the same vector that
- * match nothing which it does not, allowed ports aside. Undefined when there are none.
+ * The mitigations of hosts whose place the rule of a reported prefix may take: those of the same vector that match nothing
+ * which it does not, allowed ports aside. Undefined when there are none.
  */
 export function gatherInside(
   state: DecisionView,
-  now: number,
   { victim, vector, ports }: Detection,
   { match }: Pick<Rule, 'match'>,
   of: Pick<Mitigation, 'playbook' | 'step'>,
 ): Gathering | undefined {
   if (!isPrefixVictim(victim)) return undefined;
   const prefix = victimPrefix(victim);
-  const replaced = [...state.live]
+  const replaceable = [...state.live]
     .flatMap((id) => state.mitigations.get(id) ?? [])
     .filter(
       (one) =>
@@ -154,9 +156,9 @@ export function gatherInside(
         isReplaceable(one, of) &&
         covers(prefix, victimPrefix(one.victim)),
     );
-  if (replaced.length === 0) return undefined;
-  const holds = replaced.flatMap((one) => standingHolds(one, now));
-  return { hosts: replaced.length, ports, replaced, holds };
+  return replaceable.length === 0
+    ? undefined
+    : { hosts: replaceable.length, ports, replaceable, refused: [] };
 }
 
 function activeHostRule(state: DecisionView, { mitigationId }: EventRecord): Mitigation | undefined {
@@ -185,8 +187,9 @@ function refusedHold({ detection, receivedAt }: EventRecord, policy: Policy, now
 }
 
 /**
- * The facts that give the hosts of a prefix rules of their own again, when fewer than half of the configured number are
- * left and quotas have room for them; none otherwise. The rules come in the same group as the end of the prefix's.
+ * The facts that give the hosts of a prefix rules of their own (again), when nobody holds the prefix itself, fewer than half
+ * of the configured number of hosts are left, and quotas have room for them; none otherwise. The rules come in the same
+ * group as the end of the prefix's.
  */
 export function narrowingFacts(
   mitigation: Mitigation,
@@ -194,26 +197,72 @@ export function narrowingFacts(
   context: DecideContext,
 ): readonly Fact[] {
   const { now, policy } = context;
-  if (mitigation.aggregated !== true) return [];
-  const byHost = new Map<string, Hold[]>();
-  for (const hold of standingHolds(mitigation, now)) {
-    if (isPrefixVictim(hold.victim)) return [];
-    const holds = byHost.get(hold.victim);
-    if (holds === undefined) byHost.set(hold.victim, [hold]);
-    else holds.push(hold);
-  }
-  if (byHost.size === 0 || byHost.size >= policy.aggregation.hosts / 2) return [];
-  if (byHost.size > roomFor(mitigation, state, policy)) return [];
-  const created: Fact[] = [];
-  for (const [victim, holds] of byHost) {
-    const own = hostMitigation(mitigation, victim, holds, state, context);
-    // The rule for the prefix stays where a host would be left without one.
-    if (own === 'unenforceable') return [];
-    if (own !== undefined) created.push({ type: 'mitigation.created', mitigation: own });
-  }
-  const words = byHost.size === 1 ? '1 host is' : `${byHost.size} hosts are`;
+  if (mitigation.playbook === null || !isPrefixVictim(mitigation.victim)) return [];
+  const inside = holdsInside(mitigation, now);
+  if (inside.has(mitigation.victim) || inside.size === 0) return [];
+  if (inside.size >= policy.aggregation.hosts / 2) return [];
+  if (inside.size > roomFor(mitigation, state, policy)) return [];
+  const created = ownRules(mitigation, inside, state, context);
+  // The rule for the prefix stays where a host would be left without one.
+  if (created === 'refused') return [];
+  const words = inside.size === 1 ? '1 host is' : `${inside.size} hosts are`;
   const reason = `${words} left under attack in ${mitigation.victim}, each with a rule of its own`;
   return [...created, ...endingFacts(mitigation, { to: 'withdrawn', at: now, actor: SYSTEM, reason })];
+}
+
+/** What narrowing does to the rule for the prefix, in words; empty when it does nothing. */
+export function narrowingWords(narrowing: readonly Fact[]): readonly string[] {
+  return narrowing.flatMap((fact) =>
+    fact.type === 'mitigation.ending' ? [`mitigation ${fact.id} ends: ${fact.ending.reason}`] : [],
+  );
+}
+
+/** Standing holds by what was reported. */
+function holdsInside(mitigation: Mitigation, now: number): ReadonlyMap<string, readonly Hold[]> {
+  const inside = new Map<string, Hold[]>();
+  for (const hold of standingHolds(mitigation, now)) {
+    const holds = inside.get(hold.victim);
+    if (holds === undefined) inside.set(hold.victim, [hold]);
+    else holds.push(hold);
+  }
+  return inside;
+}
+
+/**
+ * Rules of their own for the hosts of a prefix whose rule a new policy ends, as many as quotas have room for: they are
+ * attacked still, and their detectors may not say so again.
+ */
+export function partingFacts(
+  mitigation: Mitigation,
+  state: DecisionView,
+  context: DecideContext,
+): readonly Fact[] {
+  const { now, policy } = context;
+  if (mitigation.playbook === null || !isPrefixVictim(mitigation.victim)) return [];
+  if (mitigation.dryRun !== (policy.mode === 'dry-run')) return [];
+  const room = roomFor(mitigation, state, policy);
+  const created: Fact[] = [];
+  for (const [victim, holds] of holdsInside(mitigation, now)) {
+    if (victim === mitigation.victim || created.length >= room) continue;
+    const own = hostMitigation(mitigation, victim, holds, state, context);
+    if (typeof own === 'object') created.push({ type: 'mitigation.created', mitigation: own });
+  }
+  return created;
+}
+
+function ownRules(
+  mitigation: Mitigation,
+  inside: ReadonlyMap<string, readonly Hold[]>,
+  state: DecisionView,
+  context: DecideContext,
+): readonly Fact[] | 'refused' {
+  const created: Fact[] = [];
+  for (const [victim, holds] of inside) {
+    const own = hostMitigation(mitigation, victim, holds, state, context);
+    if (own === 'refused') return own;
+    if (own !== undefined) created.push({ type: 'mitigation.created', mitigation: own });
+  }
+  return created;
 }
 
 /** How many mitigations fit in the place of this one. */
@@ -239,7 +288,7 @@ function hostMitigation(
   holds: readonly Hold[],
   state: DecisionView,
   { now, newId, policy }: DecideContext,
-): Mitigation | 'unenforceable' | undefined {
+): Mitigation | 'refused' | undefined {
   const owner = ownerOf(policy.inventory, victim);
   const playbook = policy.playbooks.byName.get(mitigation.playbook ?? '');
   const target = {
@@ -256,11 +305,14 @@ function hostMitigation(
     state,
   });
   if (plan.rule === null) return undefined;
-  if (plan.refusal !== null) return 'unenforceable';
+  const refusal =
+    plan.refusal ??
+    judgeTarget(state, policy, plan.rule.match) ??
+    judgeOwner(policy, victim, owner !== undefined);
+  if (refusal !== null) return 'refused';
   const { match, ports, excludedPorts } = plan.rule;
-  const { aggregated: _, ...rest } = mitigation;
   return {
-    ...rest,
+    ...mitigation,
     id: newId(),
     victim,
     customerId: owner?.customerId ?? null,

@@ -1,5 +1,6 @@
 /** A detector reports an attack (INTERFACES "What an event leads to"). */
-import { type Block, blockOf, type Gathering, gather, gatherInside, narrowingFacts } from './aggregate.ts';
+import { blockOf, type Block, narrowingFacts, narrowingWords } from './aggregate.ts';
+import { aggregated, type Case, created, refused, takingAlong } from './begin-mitigation.ts';
 import { type Attack, choosePlaybook } from './choose-playbook.ts';
 import type { DecideContext, Decision } from './commands.ts';
 import { type Correlation, correlate, type Standing } from './correlate.ts';
@@ -7,45 +8,17 @@ import { type EventCommand, eventDecision, type Outcome, pausedWords, untimely }
 import { changed } from './evolve.ts';
 import type { Fact } from './facts.ts';
 import { isEnforceable, predict, shortfallWords } from './forecast.ts';
-import { judgeOwner, judgePorts, judgeQuotas, judgeTarget, type Refusal } from './guardrails.ts';
-import { confidenceOf, heldUntil, holdFor, holdModeOf, renewalTime, withHold } from './holds.ts';
-import {
-  type Continuation,
-  extensionOf,
-  keepAlive,
-  nextStepTime,
-  runOutAll,
-  withHoldOf,
-} from './keep-alive.ts';
-import { endingFacts, stepTtl } from './lifecycle.ts';
-import { type MitigationDraft, newMitigation, rejectedMitigation } from './new-mitigation.ts';
-import { isMute, newPart, planUnder, sameForm, targetOf, withTraits } from './plan-event.ts';
-import type { Playbook, Step } from './playbook.ts';
+import { judgeOwner, judgePorts, judgeTarget } from './guardrails.ts';
+import { confidenceOf, heldUntil, holdModeOf } from './holds.ts';
+import { extensionOf, keepAlive, runOutAll, runOutFacts, withHoldOf } from './keep-alive.ts';
+import { isMute, newPart, planUnder, sameForm, targetOf } from './plan-event.ts';
 import { BAN_MEMORY_MS } from './recent.ts';
-import { hitsAllowedPort, type Rule } from './rule.ts';
+import { hitsAllowedPort } from './rule.ts';
 import type { DecisionView } from './state-view.ts';
-import type { Detection, Mitigation } from './types.ts';
+import type { Mitigation } from './types.ts';
 import { mitigationsCovering, NO_ALLOWED_PORTS, ownerOf, ownerWords } from './victim.ts';
-import { type Plan, planRule } from './ways.ts';
-import { actionWords, countWords, portWords } from './words.ts';
-
-/** Everything known about one event while it is decided. */
-interface Case extends Continuation {
-  readonly event: NonNullable<Continuation['event']>;
-  readonly detection: Detection;
-  readonly command: EventCommand;
-  readonly playbook: Playbook;
-  /** The playbook's first, or the first that some neighbor can enforce. */
-  readonly step: Step;
-  readonly plan: Plan;
-  readonly rule: Rule;
-  /** Where the hosts of its prefix may be covered by one rule. */
-  readonly block: Block | undefined;
-  /** Words about the playbook and its step. */
-  readonly grounds: readonly string[];
-  /** Words so far: owner, playbook, step, ports. */
-  readonly why: readonly string[];
-}
+import { planRule } from './ways.ts';
+import { actionWords, portWords } from './words.ts';
 
 export function decideBan(state: DecisionView, command: EventCommand, context: DecideContext): Decision {
   const duplicate = duplicateOf(state, command, context.now);
@@ -185,140 +158,6 @@ function follow(it: Case, correlation: Correlation): Outcome {
   }
 }
 
-/** One rule for the prefix in the place of its hosts' own, when this event makes them many enough and guardrails allow it. */
-function aggregated(it: Case): Outcome | null {
-  const { state, context, block, detection, playbook } = it;
-  const gathering =
-    block === undefined
-      ? undefined
-      : gather(state, context, detection, block, { playbook: playbook.name, step: it.plan.index });
-  if (block === undefined || gathering === undefined) return null;
-  const { hosts, ports } = gathering;
-  // What the packets to one host have in common, those to the others may not have.
-  const ofPrefix = withTraits({ ...detection, victim: block.prefix, ports }, undefined);
-  const plan = planRule(targetOf(ofPrefix, ports, block.owner), playbook, 0, {
-    policy: context.policy,
-    state,
-  });
-  const { rule } = plan;
-  if (rule === null || plan.refusal !== null) return null;
-  const why = [
-    ...it.grounds,
-    `${hosts} hosts of ${block.prefix} are under the same attack: one rule covers the prefix (aggregation.hosts)`,
-    ownerWords(block.prefix, block.owner),
-    ...plan.why,
-  ];
-  const wide: Case = {
-    ...it,
-    detection: ofPrefix,
-    owner: block.owner,
-    step: playbook.steps[plan.index] ?? it.step,
-    plan,
-    rule,
-    block: undefined,
-    why,
-  };
-  if (judgeTarget(state, context.policy, rule.match) !== null) return null;
-  const outcome = replacing(wide, gathering);
-  return outcome.status === 'rejected' ? null : outcome;
-}
-
-/** A reported prefix takes the place of the rules for hosts inside it; null when there are none. */
-function takingAlong(it: Case): Outcome | null {
-  const { state, context, detection, rule, plan, playbook } = it;
-  const of = { playbook: playbook.name, step: plan.index };
-  const gathering = gatherInside(state, context.now, detection, rule, of);
-  return gathering === undefined ? null : replacing(it, gathering);
-}
-
-/** A mitigation in the place of others, which end in the same group of facts. */
-function replacing(it: Case, gathering: Gathering): Outcome {
-  const { command, context, plan, rule, detection } = it;
-  const { replaced } = gathering;
-  const words =
-    replaced.length === 0 ? [] : [`it takes the place of ${countWords(replaced.length, 'mitigation')}`];
-  const outcome = created(it, plan, rule, [], words, gathering);
-  if (outcome.status === 'rejected' || outcome.mitigation === undefined) return outcome;
-  const reason = `covered by mitigation ${outcome.mitigation.id} for ${detection.victim}`;
-  const ending = { to: 'withdrawn', at: context.now, actor: command.actor, reason } as const;
-  const ends = replaced.flatMap((mitigation) => endingFacts(mitigation, ending));
-  return { ...outcome, facts: [...(outcome.facts ?? []), ...ends] };
-}
-
-/** A mitigation of its own, if guardrails and quotas allow. `before` and `beforeWhy` are what the event did to others. */
-function created(
-  it: Case,
-  plan: Plan,
-  rule: Rule,
-  before: readonly Fact[],
-  beforeWhy: readonly string[],
-  gathering?: Gathering,
-): Outcome {
-  const { state, context, owner, profile, playbook } = it;
-  const { policy, now, room } = context;
-  const refusal =
-    judgePorts(policy.guardrails, rule) ??
-    plan.refusal ??
-    judgeQuotas(state, policy, owner?.customerId ?? null, now, gathering?.replaced.length);
-  if (refusal !== null) return refused(it, plan, rule, refusal, before, beforeWhy);
-  const ttl = stepTtl(playbook.steps[plan.index] ?? it.step, profile, policy.timers);
-  const named =
-    rule === it.rule ? [] : [`the new ${portWords(rule.ports)} get a mitigation of their own`, ...plan.why];
-  const lacking = shortfallWords(predict(policy, rule.match, plan.action), plan.action, room);
-  const passed = `guardrails passed; TTL ${ttl.seconds} s`;
-  const why = [...it.why, ...beforeWhy, ...named, ...ttl.why, ...lacking, passed];
-  const begun = newMitigation(draftOf(it, plan, rule, why), ttl.seconds, context);
-  const hold = holdFor(it.event.detection, it.event.mode, context, begun.expiresAt, undefined);
-  const held: Mitigation =
-    gathering === undefined
-      ? { ...begun, holds: [hold] }
-      : { ...begun, holds: withHold(gathering.holds, hold, now), aggregated: true };
-  const mitigation = { ...held, renewAt: renewalTime(held, now, nextStepTime(held, it)) };
-  return {
-    status: policy.mode === 'dry-run' ? 'dry_run' : 'accepted',
-    mitigation,
-    facts: [...before, { type: 'mitigation.created', mitigation }],
-    why,
-  };
-}
-
-function refused(
-  it: Case,
-  plan: Plan,
-  rule: Rule,
-  refusal: Refusal,
-  before: readonly Fact[] = [],
-  beforeWhy: readonly string[] = [],
-): Outcome {
-  const why = [...it.why, ...beforeWhy, `refused (${refusal.reason}): ${refusal.detail}`];
-  const mitigation = rejectedMitigation(draftOf(it, plan, rule, why), refusal.reason, it.context);
-  return {
-    status: 'rejected',
-    refusal: refusal.reason,
-    mitigation,
-    facts: [...before, { type: 'mitigation.rejected', mitigation }],
-    why,
-  };
-}
-
-function draftOf(it: Case, plan: Plan, rule: Rule, why: readonly string[]): MitigationDraft {
-  const { detection, command, owner, playbook, event } = it;
-  return {
-    victim: detection.victim,
-    vector: detection.vector,
-    source: detection.source,
-    owner,
-    rule,
-    action: plan.action,
-    playbook: playbook.name,
-    step: plan.index,
-    eventId: event.id,
-    actor: command.actor,
-    reason: `${detection.vector} reported by ${detection.source}`,
-    why,
-  };
-}
-
 /** The same ports or fewer: the TTL is extended, and the next step may take over. */
 function kept(it: Case, mitigations: readonly Mitigation[]): Outcome {
   const keeping = mitigations.map((mitigation) => keepAlive(mitigation, it));
@@ -326,11 +165,18 @@ function kept(it: Case, mitigations: readonly Mitigation[]): Outcome {
   const facts: Fact[] = [];
   for (const one of keeping) {
     why.push(...one.why);
-    facts.push(...one.facts, ...narrowingFacts(one.mitigation, it.state, it.context));
+    facts.push(...one.facts);
   }
   const main =
     keeping.find((one) => one.change === 'escalated') ?? keeping.find((one) => one.change === 'extended');
-  if (main === undefined) return { status: 'accepted_no_mitigation', why };
+  if (main === undefined) return { status: 'accepted_no_mitigation', facts, why };
+  const { victim } = it.detection;
+  const narrowing = narrowingFacts(main.mitigation, it.state, it.context);
+  const own = narrowing.find(
+    (fact) => fact.type === 'mitigation.created' && fact.mitigation.victim === victim,
+  );
+  facts.push(...narrowing);
+  why.push(...narrowingWords(narrowing));
   if (main.change === 'extended') {
     const { match, action } = main.mitigation;
     why.push(...shortfallWords(predict(it.context.policy, match, action), action, undefined));
@@ -342,7 +188,7 @@ function kept(it: Case, mitigations: readonly Mitigation[]): Outcome {
         : main.change === 'escalated'
           ? 'escalated'
           : 'extended',
-    mitigation: main.mitigation,
+    mitigation: own?.type === 'mitigation.created' ? own.mitigation : main.mitigation,
     facts,
     why,
   };
@@ -364,7 +210,10 @@ function widened(it: Case, mitigation: Mitigation): Outcome {
     return refused(it, plan, rule, refusal, facts, why);
   }
   const { expiresAt, why: keeping } = extensionOf(mitigation, it);
-  if (expiresAt === null) return { status: 'accepted_no_mitigation', why: [...it.why, ...keeping] };
+  if (expiresAt === null) {
+    const facts = runOutFacts(mitigation, it.detection, context.now);
+    return { status: 'accepted_no_mitigation', facts, why: [...it.why, ...keeping] };
+  }
   const covers = rule.ports.length === 0 ? 'the whole protocol' : portWords(rule.ports);
   const why = [
     ...it.why,

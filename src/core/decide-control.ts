@@ -1,16 +1,17 @@
 /** What operators ask for, and what follows from a new policy: withdrawing, safelist, pause, the end of endings. */
 import { overlaps, type Prefix, parsePrefix } from '../net/prefix.ts';
 import { isActive, isLive } from './active-counts.ts';
+import { partingFacts } from './aggregate.ts';
 import type { Command, DecideContext, Decision } from './commands.ts';
 import { askBeforeEnding, askBeforeSafelisting } from './confirm.ts';
 import type { Fact } from './facts.ts';
-import { judgeProtectedPorts, judgeTarget } from './guardrails.ts';
+import { judgeOwner, judgeProtectedPorts, judgeTarget } from './guardrails.ts';
 import { endedFact, endingFacts } from './lifecycle.ts';
 import type { Policy } from './policy.ts';
 import { hitsAllowedPort } from './rule.ts';
 import type { DecisionView } from './state-view.ts';
 import type { Actor, Ending, Mitigation } from './types.ts';
-import { ownerOf } from './victim.ts';
+import { isPrefixVictim, ownerOf } from './victim.ts';
 
 type Of<T extends Command['type']> = Extract<Command, { type: T }>;
 
@@ -130,7 +131,8 @@ export function confirmEnded(state: DecisionView, { ids }: Of<'confirm-ended'>):
 
 /**
  * Records the new policy, at a start and at a reload, and ends what it forbids: rules that touch its safelist or protected
- * prefixes or name its protected ports, discards of ports it allows, and, when it is a dry run, whatever stands in a router.
+ * prefixes or name its protected ports, discards of ports it allows, a prefix that no one customer owns any more, and, when it
+ * is a dry run, whatever stands in a router. Attacked hosts of a prefix whose rule ends get rules of their own.
  * What stays goes by the customer and service that its victim has now.
  */
 export function decidePolicyLoaded(
@@ -149,11 +151,12 @@ export function decidePolicyLoaded(
   const question = ask === true ? askBeforeEnding('the new configuration', forbidden, active.length) : null;
   if (question !== null) return { facts: [], answer: question };
   const ended = endAll(forbidden, ({ id }) => reasons.get(id) ?? '', actor, now);
+  const hosts = forbidden.flatMap((mitigation) => partingFacts(mitigation, state, context));
   const moved = activeOnes(state).flatMap((mitigation) =>
     reasons.has(mitigation.id) ? [] : movedFacts(mitigation, policy, actor),
   );
   return {
-    facts: [{ type: 'policy.loaded', actor, summary }, ...ended.facts, ...moved],
+    facts: [{ type: 'policy.loaded', actor, summary }, ...hosts, ...ended.facts, ...moved],
     answer: ended.answer,
   };
 }
@@ -183,8 +186,13 @@ function forbiddenBy(
   mitigation: Pick<Mitigation, 'match' | 'ports' | 'action' | 'victim'>,
   state: Pick<DecisionView, 'safelisted'>,
 ): string | null {
+  const { victim, match } = mitigation;
   const refusal =
-    judgeTarget(state, policy, mitigation.match) ?? judgeProtectedPorts(policy.guardrails, mitigation);
+    judgeTarget(state, policy, match) ??
+    (isPrefixVictim(victim)
+      ? judgeOwner(policy, victim, ownerOf(policy.inventory, victim) !== undefined)
+      : null) ??
+    judgeProtectedPorts(policy.guardrails, mitigation);
   if (refusal !== null) return refusal.detail;
   return discardsAllowed(policy, mitigation) ? 'it discards a port that is allowed now' : null;
 }

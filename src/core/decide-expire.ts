@@ -59,7 +59,6 @@ function renewed(mitigation: Mitigation, state: DecisionView, context: DecideCon
     context,
     report: { vector: mitigation.vector, bps: null, pps: null, confidence: heldConfidence(mitigation, now) },
     event: null,
-    owner,
     profile: policy.profiles[owner?.profile ?? 'normal'],
     step,
   };

@@ -4,12 +4,12 @@
  */
 import { timeText } from '../net/time.ts';
 import { isActive } from './active-counts.ts';
-import { blockOf, narrowingFacts } from './aggregate.ts';
+import { blockOf, narrowingFacts, narrowingWords } from './aggregate.ts';
 import type { DecideContext, Decision } from './commands.ts';
 import { type EventCommand, eventDecision, type Outcome, untimely } from './event-answer.ts';
 import { evolveMitigation } from './evolve.ts';
 import type { Fact } from './facts.ts';
-import { alertOf, holderWords, holdKey, renewalTime, standingHolds } from './holds.ts';
+import { alertOf, holderWords, holdKey, isOfOldJournal, renewalTime, standingHolds } from './holds.ts';
 import { endingFacts } from './lifecycle.ts';
 import { BAN_MEMORY_MS, type RecentBan } from './recent.ts';
 import type { DecisionView } from './state-view.ts';
@@ -82,11 +82,11 @@ function byAlert(state: DecisionView, detection: Detection, now: number): readon
   );
 }
 
-/** A mitigation of a journal of 0.1 does not say which alert holds it, but the ban is remembered. */
+/** A mitigation of a journal of 0.1 does not say which alert opened it, but the ban is remembered. */
 function ofOldJournal(state: DecisionView, ban: RecentBan | undefined, now: number): readonly Meant[] {
   if (ban === undefined || ban.mitigationId === null) return [];
   return activeOf(state, [ban.mitigationId]).flatMap((mitigation) =>
-    mitigation.holds === undefined ? meantOf(mitigation, now, ({ source }) => source === ban.source) : [],
+    meantOf(mitigation, now, (hold) => isOfOldJournal(hold, mitigation) && hold.source === ban.source),
   );
 }
 
@@ -157,10 +157,8 @@ function releaseOne(
   if (standingHolds(after, now).length > 0) {
     const why = `${detection.source} no longer holds mitigation ${id}; it stays, held by ${holderWords(after, now)}`;
     const narrowing = narrowingFacts(after, state, context);
-    const narrowed = narrowing.flatMap((one) =>
-      one.type === 'mitigation.ending' ? [`mitigation ${id} ends: ${one.ending.reason}`] : [],
-    );
-    return { ends: false, mitigation: after, facts: [fact, ...narrowing], why: [why, ...narrowed] };
+    const facts = [fact, ...narrowing];
+    return { ends: false, mitigation: after, facts, why: [why, ...narrowingWords(narrowing)] };
   }
   if (mitigation.playbook === null) {
     const why = `mitigation ${id} is an operator's own: it stays until its TTL ends or an operator withdraws it`;

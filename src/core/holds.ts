@@ -49,14 +49,16 @@ export function holdFor(
   before: Hold | undefined,
 ): Hold {
   const said = detection.beganAt ?? detection.at;
+  const began = Math.max(said ?? before?.beganAt ?? systemTime, before?.beganAt ?? 0);
   return {
     ...alertOf(detection),
     mode,
     confidence: confidenceOf(detection, policy),
     // Compared with what detectors say, so by the system's time. Their clock may be ahead: what is reported has begun.
-    beganAt: Math.min(said ?? before?.beganAt ?? systemTime, systemTime),
+    beganAt: Math.min(began, systemTime),
     reportedAt: now,
-    until: mode === 'until_released' ? now + policy.timers.maxHoldSeconds * 1000 : expiresAt,
+    // While the rule stands by its TTL, its reporter can end it.
+    until: mode === 'until_ttl' ? expiresAt : Math.max(expiresAt, now + policy.timers.maxHoldSeconds * 1000),
   };
 }
 
@@ -78,6 +80,11 @@ export function holdsOf(mitigation: Mitigation): readonly Hold[] {
   const identity: HoldIdentity = { source, alertId: null, vector, victim };
   const times = { beganAt: createdAt, reportedAt: updatedAt, until: expiresAt };
   return [{ ...identity, mode: 'until_ttl', confidence: null, ...times }];
+}
+
+/** True for the hold of whoever opened a mitigation of a journal of 0.1, whatever holds were taken since. */
+export function isOfOldJournal({ alertId, beganAt }: Hold, { createdAt }: Mitigation): boolean {
+  return alertId === null && beganAt === createdAt;
 }
 
 /** The holds after one was taken or renewed at `now`. */

@@ -7,7 +7,6 @@ import type { Fact, MitigationChange } from './facts.ts';
 import { predict, shortfallWords } from './forecast.ts';
 import { judgeProtectedPorts, judgeTarget } from './guardrails.ts';
 import { alertOf, findHold, heldUntil, holdFor, holdKey, renewalTime } from './holds.ts';
-import type { Ownership } from './inventory.ts';
 import { meetsRequirement, requirementOf, stepTtl } from './lifecycle.ts';
 import { matchKey } from './match.ts';
 import type { Playbook, Step } from './playbook.ts';
@@ -17,7 +16,7 @@ import type { Rule } from './rule.ts';
 import type { DecisionView } from './state-view.ts';
 import { traitsBehind } from './traits.ts';
 import type { Detection, HoldMode, Mitigation, MitigationAction } from './types.ts';
-import { NO_ALLOWED_PORTS } from './victim.ts';
+import { NO_ALLOWED_PORTS, ownerOf } from './victim.ts';
 import { planWithin } from './ways.ts';
 import { actionWords, rateWords } from './words.ts';
 
@@ -29,7 +28,6 @@ export interface Continuation {
   readonly report: Pick<Detection, 'vector' | 'bps' | 'pps' | 'confidence'>;
   /** The event, and how it holds what it is about; null when nothing was reported anew. */
   readonly event: { readonly id: string; readonly detection: Detection; readonly mode: HoldMode } | null;
-  readonly owner: Ownership | undefined;
   readonly profile: Profile;
   /** What applies when the mitigation's own playbook is gone, or it has none. */
   readonly step: Step;
@@ -260,12 +258,14 @@ function ruleOfStep(
   const { state } = event;
   const { policy } = event.context;
   const traits = traitsBehind(mitigation.match, stepOf(mitigation, policy)?.refinement);
+  // The event may be about one host of a prefix, and the rule is for all of it.
+  const owner = ownerOf(policy.inventory, mitigation.victim);
   const target = {
     victim: mitigation.victim,
     vector: mitigation.vector,
     protocol: mitigation.match.protocol,
     ports: mitigation.ports,
-    allowedPorts: event.owner?.allowedPorts ?? NO_ALLOWED_PORTS,
+    allowedPorts: owner?.allowedPorts ?? NO_ALLOWED_PORTS,
     traits,
   };
   const { rule, action, refusal, why } = planWithin(target, step, playbook.ways, { policy, state });

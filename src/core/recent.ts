@@ -126,40 +126,40 @@ function firstAfter(times: readonly number[], time: number): number {
 /** So many hosts of one block and vector are remembered; the oldest are forgotten first. */
 export const BLOCK_MEMORY_SIZE = 1024;
 
+/** By vector, then by victim. A map of hosts is replaced, never changed, so that taking back is putting the old one in place. */
+type Attacked = Map<string, ReadonlyMap<string, EventRecord>>;
+
+const NO_HOSTS: ReadonlyMap<string, EventRecord> = new Map();
+
 /** The newest event about each attacked host, by block and vector. Entries go with the events they are about. */
 export class AttackedHosts {
-  readonly #blocks = new Map<string, Map<string, EventRecord>>();
+  readonly #blocks = new Map<string, Attacked>();
 
   /** Remembers a ban that is counted for a block. Returns how to take that back, or undefined when it is not counted. */
   add(event: EventRecord): (() => void) | undefined {
-    if (event.block === undefined || event.detection.action !== 'ban') return undefined;
-    const key = blockKey(event.block, event.detection.vector);
-    const before = this.#blocks.get(key);
+    const { block, detection } = event;
+    if (block === undefined || detection.action !== 'ban') return undefined;
+    const before = this.#hosts(block, detection.vector);
     const hosts = new Map(before);
-    hosts.delete(event.detection.victim);
-    hosts.set(event.detection.victim, event);
+    hosts.delete(detection.victim);
+    hosts.set(detection.victim, event);
     for (const oldest of hosts.keys()) {
       if (hosts.size <= BLOCK_MEMORY_SIZE) break;
       hosts.delete(oldest);
     }
-    this.#blocks.set(key, hosts);
-    return () => {
-      if (before === undefined) this.#blocks.delete(key);
-      else this.#blocks.set(key, before);
-    };
+    this.#put(block, detection.vector, hosts);
+    return () => this.#put(block, detection.vector, before);
   }
 
   /** An unban says that an attack on a host is over. Returns how to take that back, or undefined when it was not counted. */
   release({ block, detection }: EventRecord): (() => void) | undefined {
     if (block === undefined || detection.action !== 'unban') return undefined;
     const undo: (() => void)[] = [];
-    for (const [key, before] of this.#blocks) {
+    for (const [vector, before] of [...(this.#blocks.get(block) ?? [])]) {
       const event = before.get(detection.victim);
-      if (event?.block !== block || !isOver(event.detection, detection)) continue;
-      const hosts = new Map(before);
-      hosts.delete(detection.victim);
-      this.#blocks.set(key, hosts);
-      undo.push(() => this.#blocks.set(key, before));
+      if (event === undefined || !isOver(event.detection, detection)) continue;
+      this.#put(block, vector, hostsWithout(before, detection.victim));
+      undo.push(() => this.#put(block, vector, before));
     }
     if (undo.length === 0) return undefined;
     return () => {
@@ -168,18 +168,37 @@ export class AttackedHosts {
   }
 
   /** Forgets an event, unless a newer one about the same host took its place. */
-  forget(event: EventRecord): void {
-    if (event.block === undefined) return;
-    const key = blockKey(event.block, event.detection.vector);
-    const hosts = this.#blocks.get(key);
-    if (hosts?.get(event.detection.victim) !== event) return;
-    hosts.delete(event.detection.victim);
-    if (hosts.size === 0) this.#blocks.delete(key);
+  forget({ id, block, detection }: EventRecord): void {
+    if (block === undefined) return;
+    const hosts = this.#hosts(block, detection.vector);
+    if (hosts.get(detection.victim)?.id !== id) return;
+    this.#put(block, detection.vector, hostsWithout(hosts, detection.victim));
   }
 
   of(block: string, vector: string): Iterable<EventRecord> {
-    return this.#blocks.get(blockKey(block, vector))?.values() ?? [];
+    return this.#hosts(block, vector).values();
   }
+
+  #hosts(block: string, vector: string): ReadonlyMap<string, EventRecord> {
+    return this.#blocks.get(block)?.get(vector) ?? NO_HOSTS;
+  }
+
+  #put(block: string, vector: string, hosts: ReadonlyMap<string, EventRecord>): void {
+    const vectors: Attacked = this.#blocks.get(block) ?? new Map();
+    if (hosts.size > 0) vectors.set(vector, hosts);
+    else vectors.delete(vector);
+    if (vectors.size > 0) this.#blocks.set(block, vectors);
+    else this.#blocks.delete(block);
+  }
+}
+
+function hostsWithout(
+  hosts: ReadonlyMap<string, EventRecord>,
+  victim: string,
+): ReadonlyMap<string, EventRecord> {
+  const others = new Map(hosts);
+  others.delete(victim);
+  return others;
 }
 
 /** True when the unban is about the alert of the ban. */
@@ -188,8 +207,4 @@ function isOver(ban: Detection, unban: Detection): boolean {
   if (unban.anyVector !== true && ban.vector !== unban.vector) return false;
   const [of, over] = [ban.alertId ?? ban.externalId, unban.alertId ?? unban.externalId];
   return over === null || of === over;
-}
-
-function blockKey(block: string, vector: string): string {
-  return `${block} ${vector}`;
 }

@@ -59,8 +59,8 @@ export interface DecisionView extends StateView {
   liveOfVictim(victim: string): ReadonlySet<string>;
   /** Live mitigations on which an alert has a hold, by its key (see holdKey); ending ones and lapsed holds included. */
   heldBy(key: string): ReadonlySet<string>;
-  /** Live mitigations whose victim is a prefix (ending ones included). */
-  readonly livePrefixes: ReadonlySet<string>;
+  /** The lengths of the prefixes of a family that are victims of live mitigations (ending ones included). */
+  prefixLengths(family: 4 | 6): Iterable<number>;
   /** Ids of active mitigations that expire or want to be looked at by `now`, at most so many; all of them when not said. */
   dueBy(now: number, most?: number): ReadonlySet<string>;
   /** As activeTotal counts. */

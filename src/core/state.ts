@@ -4,7 +4,7 @@
  */
 import { Fifo } from '../net/fifo.ts';
 import { type Prefix, parsePrefix } from '../net/prefix.ts';
-import { ActiveCounts, isActive, isLive } from './active-counts.ts';
+import { ActiveCounts, bump, isActive, isLive } from './active-counts.ts';
 import { evolveMitigation, type MitigationFact } from './evolve.ts';
 import { type ExpiryEntry, ExpiryHeap } from './expiry-heap.ts';
 import type { Fact, RecordedFact } from './facts.ts';
@@ -52,8 +52,8 @@ class FoldedState implements StateHandle {
   readonly #byVictim = new Map<string, Set<string>>();
   /** By the keys of holds, lapsed ones included. */
   readonly #byHold = new Map<string, Set<string>>();
-  /** Live mitigations whose victim is a prefix: few, however many hosts they cover. */
-  readonly #ofPrefixes = new Set<string>();
+  /** How many live mitigations have a prefix of some length as their victim, by family. */
+  readonly #prefixLengths = { 4: new Map<number, number>(), 6: new Map<number, number>() };
   readonly #counts = new ActiveCounts();
   readonly #expiries = new ExpiryHeap();
   readonly #bans = new RecentBans();
@@ -116,8 +116,8 @@ class FoldedState implements StateHandle {
     return this.#byHold.get(key) ?? NONE;
   }
 
-  get livePrefixes(): ReadonlySet<string> {
-    return this.#ofPrefixes;
+  prefixLengths(family: 4 | 6): Iterable<number> {
+    return this.#prefixLengths[family].keys();
   }
 
   dueBy(now: number, most = Number.POSITIVE_INFINITY): ReadonlySet<string> {
@@ -336,7 +336,7 @@ class FoldedState implements StateHandle {
       if (!willLive || after.match !== before.match) remove(this.#byMatch, matchKey(before.match), before.id);
       if (!willLive) {
         remove(this.#byVictim, before.victim, before.id);
-        this.#ofPrefixes.delete(before.id);
+        this.#countPrefix(before.victim, -1);
         this.live.delete(before.id);
       }
       for (const hold of without(before.holds, willLive ? after.holds : [])) {
@@ -360,7 +360,7 @@ class FoldedState implements StateHandle {
     if (!wasLive || after.match !== before.match) add(this.#byMatch, matchKey(after.match), after.id);
     if (!wasLive) {
       add(this.#byVictim, after.victim, after.id);
-      if (after.victim.includes('/')) this.#ofPrefixes.add(after.id);
+      this.#countPrefix(after.victim, 1);
       this.live.add(after.id);
     }
     for (const hold of without(after.holds, wasLive ? before.holds : [])) {
@@ -371,6 +371,11 @@ class FoldedState implements StateHandle {
       this.#expiries.push({ at: after.expiresAt, id: after.id });
       if (isRenewed(after)) this.#expiries.push({ at: after.renewAt, id: after.id });
     }
+  }
+
+  #countPrefix(victim: string, by: 1 | -1): void {
+    const [address = '', length] = victim.split('/');
+    if (length !== undefined) bump(this.#prefixLengths[address.includes(':') ? 6 : 4], Number(length), by);
   }
 
   readonly #stillDue = ({ id, at }: ExpiryEntry): boolean => {

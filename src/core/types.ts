@@ -192,8 +192,6 @@ export interface Mitigation {
   /** Who keeps it alive; empty for an operator's own, absent in journals of 0.1. At most MAX_HOLDS of one source. */
   readonly holds?: readonly Hold[];
   readonly release?: Release | null;
-  /** It took the place of rules for many hosts of its prefix, and gives way to such rules when few are left. */
-  readonly aggregated?: boolean;
   readonly endedAt: number | null;
   /** Ids of events as this daemon gave them; null for an operator's own mitigation. */
   readonly triggeringEventId: string | null;

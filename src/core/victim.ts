@@ -1,5 +1,5 @@
 /** Whom an attack hits: an address, or a prefix. */
-import { covers, type Prefix, parseAddress, parsePrefix } from '../net/prefix.ts';
+import { formatPrefix, makePrefix, type Prefix, parseAddress, parsePrefix } from '../net/prefix.ts';
 import { isActive } from './active-counts.ts';
 import type { Inventory } from './inventory.ts';
 import type { Ownership } from './ownership.ts';
@@ -45,12 +45,11 @@ export function victimPrefix(victim: string): Prefix {
 /** Active mitigations of this very victim, and of prefixes that cover it, in order of creation. */
 export function mitigationsCovering(state: DecisionView, victim: string): readonly Mitigation[] {
   const ids = new Set(state.liveOfVictim(victim));
-  if (state.livePrefixes.size > 0) {
+  for (const length of state.prefixLengths(victim.includes(':') ? 6 : 4)) {
     const prefix = victimPrefix(victim);
-    for (const id of state.livePrefixes) {
-      const mitigation = state.mitigations.get(id);
-      if (mitigation !== undefined && covers(victimPrefix(mitigation.victim), prefix)) ids.add(id);
-    }
+    if (length >= prefix.length) continue;
+    const around = formatPrefix(makePrefix(prefix.address, length));
+    for (const id of state.liveOfVictim(around)) ids.add(id);
   }
   return [...ids]
     .flatMap((id) => state.mitigations.get(id) ?? [])

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import { isActive } from '../../src/core/active-counts.ts';
 import { restoreState } from '../../src/core/state.ts';
 import type { Mitigation } from '../../src/core/types.ts';
-import { type EventOptions, type PolicyOptions, World } from './scenario.ts';
+import { ALICE, type EventOptions, type PolicyOptions, policyOf, World } from './scenario.ts';
 import { visible } from './visible.ts';
 
 const ALLOWED: PolicyOptions = { guardrails: { dstPrefixMinLen: 24, dstPrefixMinLenV6: 56 } };
@@ -186,6 +186,75 @@ describe('a rule for a prefix', () => {
     assert.equal(end(world, 50), 'withdrawn');
   });
 
+  test('answers the report of a host that narrows it with the rule that the host has then', () => {
+    const world = new World(ALLOWED);
+    bomb(world, 24);
+    world.wait(100).event({ victim: '203.0.113.40' });
+    world.wait(30);
+    const answer = world.event({ victim: '203.0.113.40' });
+    assert.equal(answer.mitigation?.victim, '203.0.113.40', 'the others have fallen silent');
+    assert.match(world.why, /1 host is left under attack in 203\.0\.113\.0\/24/);
+    assert.equal(only(world).id, answer.mitigation?.id);
+  });
+
+  test('goes on to a discard that spares the allowed ports of every asset, whichever host is reported', () => {
+    const world = new World(ALLOWED);
+    bomb(world, 24, { ...BANS_ONCE, confidence: 0.1 });
+    world.wait(115).do({ type: 'expire' });
+    world.wait(6).event({ ...BANS_ONCE, victim: '203.0.113.40', confidence: 1 });
+    assert.equal(only(world).action.type, 'discard');
+    assert.deepEqual(only(world).excludedPorts, [53, 123]);
+  });
+
+  test('leaves the rules for ports that it spares, where quotas have room for both', () => {
+    const roomy = new World({ ...ALLOWED, quotas: { maxActivePerCustomer: 100, maxNewPerMinute: 100 } });
+    bomb(roomy, 12, { ports: [53] });
+    bomb(roomy, 12, { ports: [8080] }, 60);
+    const left = active(roomy);
+    assert.deepEqual(left.find(({ victim }) => victim === '203.0.113.0/24')?.ports, [8080]);
+    assert.equal(left.filter(({ ports }) => ports.includes(53)).length, 12, 'port 53 is allowed for others');
+
+    const full = new World(ALLOWED);
+    bomb(full, 12, { ports: [53] });
+    bomb(full, 12, { ports: [8080] }, 60);
+    assert.deepEqual(only(full).ports, [8080], 'twelve hosts protected rather than five');
+  });
+
+  test('comes once, however many hosts are attacked at ports that it spares', () => {
+    const world = new World({ ...ALLOWED, quotas: { maxActivePerCustomer: 100, maxNewPerMinute: 100 } });
+    for (let i = 0; i < 40; i++) world.event({ victim: `203.0.113.${30 + i}`, ports: [53, 1000 + i] });
+    const ofPrefix = active(world).filter(({ victim }) => victim.includes('/'));
+    assert.equal(ofPrefix.length, 1);
+  });
+
+  test('that a new policy forbids gives way to rules for the hosts, as many as quotas have room for', () => {
+    const world = new World(ALLOWED);
+    bomb(world, 24, BANS_ONCE);
+    const { id } = only(world);
+    world.policy = policyOf();
+    world.do({ type: 'policy-loaded', actor: ALICE, summary: 'no prefixes any more' });
+    assert.match(world.get(id).ending?.reason ?? '', /the new policy forbids it/);
+    assert.equal(active(world).length, 5);
+    assert.ok(active(world).every(({ victim, holds }) => holds?.[0]?.victim === victim));
+  });
+
+  test('ends when a new inventory gives a part of the prefix to another customer', () => {
+    const world = new World({ ...ALLOWED, quotas: { maxActivePerCustomer: 100 } });
+    bomb(world, 24, BANS_ONCE, 115);
+    const inventory = {
+      customers: [
+        { customer_id: 'acme', prefixes: ['203.0.113.0/25'] },
+        { customer_id: 'zed', prefixes: ['203.0.113.128/25'] },
+      ],
+    };
+    world.policy = policyOf({ ...ALLOWED, inventory, quotas: { maxActivePerCustomer: 100 } });
+    world.do({ type: 'policy-loaded', actor: ALICE, summary: 'zed moved in' });
+    assert.equal(active(world).length, 24);
+    for (const { victim, customerId } of active(world)) {
+      assert.equal(customerId, Number(victim.split('.')[3]) < 128 ? 'acme' : 'zed');
+    }
+  });
+
   test('stays while quotas have no room for the hosts that are left', () => {
     const world = new World(ALLOWED);
     bomb(world, 24, BANS_ONCE);
@@ -271,6 +340,16 @@ describe('a report that names a prefix', () => {
     assert.equal(world.event({ victim: '203.0.113.77' }).mitigation?.id, id);
     assert.equal(world.event({ victim: '203.0.113.77', action: 'unban' }).status, 'released');
     assert.equal(world.event({ victim: '203.0.113.0/24', action: 'unban' }).status, 'withdrawn');
+  });
+
+  test('gives way to rules for the hosts that are attacked still when it is over, whichever came first', () => {
+    const world = new World(ALLOWED);
+    const { id } = world.attack({ ...BANS_ONCE, victim: '203.0.113.0/24' });
+    world.event({ ...BANS_ONCE, victim: '203.0.113.77' });
+    world.event({ ...BANS_ONCE, victim: '203.0.113.0/24', action: 'unban' });
+    assert.notEqual(world.get(id).ending, null);
+    assert.equal(only(world).match.dstPrefix, '203.0.113.77/32');
+    assert.equal(end(world, 77), 'withdrawn');
   });
 });
 

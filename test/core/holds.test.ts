@@ -101,6 +101,18 @@ describe('an end that one reporter reports', () => {
     assert.equal(world.event({ ...alert, action: 'unban', endedAt: NOON - 60_000 }).status, 'withdrawn');
   });
 
+  test('a report that comes late does not make the attack begin earlier', () => {
+    const world = new World();
+    const alert = { source: 'alertmanager', alertId: 'f1' };
+    const { id } = world.attack({ ...alert, beganAt: NOON - 10_000 });
+    world.event({ ...alert, beganAt: NOON - 100_000 });
+    assert.equal(
+      world.event({ ...alert, action: 'unban', endedAt: NOON - 50_000 }).status,
+      'no_active_mitigation',
+    );
+    assert.ok(!isGone(world, id));
+  });
+
   test('an end is believed however late it is told, when it is about this attack', () => {
     const world = new World();
     const alert = { source: 'alertmanager', alertId: 'f1', hold: 'until_released' } as const;
@@ -153,6 +165,14 @@ describe('a detector that reports the end', () => {
       world.get(id).ending?.reason ?? '',
       /fastnetmon reported no end.* 600 s \(timers.max_hold_seconds\)/,
     );
+  });
+
+  test('ends its mitigation for as long as the TTL keeps it, however short max_hold_seconds is', () => {
+    const world = new World({ timers: { maxHoldSeconds: 30 } });
+    const { id } = world.attack(BANS_ONCE);
+    passes(world, 60);
+    assert.ok(!isGone(world, id), 'its TTL is 120 s');
+    assert.equal(world.event({ ...BANS_ONCE, action: 'unban' }).status, 'withdrawn');
   });
 
   test('max_hold_seconds counts from its last report', () => {
@@ -228,6 +248,16 @@ describe('a detector that reports the end', () => {
     const { id } = world.attack(BANS_ONCE);
     passes(world, 1000);
     assert.equal(world.get(id).step, 0);
+  });
+
+  test('a report that the attack has fallen lets a further step run out', () => {
+    const world = new World();
+    const { id } = world.attack({ ...BANS_ONCE, confidence: 0.9 });
+    passes(world, 120);
+    assert.equal(world.get(id).step, 1);
+    assert.equal(world.event({ ...BANS_ONCE, confidence: 0.1 }).status, 'accepted_no_mitigation');
+    passes(world, 300);
+    assert.ok(isGone(world, id));
   });
 
   test('a report that the attack has fallen lets it run out', () => {
@@ -324,4 +354,13 @@ test('a mitigation of a journal of 0.1 is held by whoever reported it', () => {
   before.event({ source: 'b' });
   assert.equal(before.event({ source: 'b', action: 'unban' }).status, 'released');
   assert.equal(before.event({ source: 'a', action: 'unban' }).status, 'withdrawn');
+
+  const named = new World();
+  for (const { fact } of world.journal) {
+    named.record(fact.type === 'mitigation.created' ? { ...fact, mitigation: old } : fact);
+  }
+  named.skipIds(world);
+  named.event({ source: 'b' });
+  named.event({ source: 'b', action: 'unban' });
+  assert.equal(named.event({ id: 'e1', source: 'a', action: 'unban' }).status, 'withdrawn', 'by its id');
 });

@@ -31,7 +31,7 @@ export function visible(state: StateHandle): unknown {
       (key) => state.heldBy(key),
       mitigations.flatMap((mitigation) => holdsOf(mitigation).map(holdKey)),
     ),
-    prefixes: [...state.livePrefixes].sort(),
+    prefixes: [...state.prefixLengths(4), ...state.prefixLengths(6)].sort(),
     attacked: pick(
       (key) => new Set([...state.reportedIn(key, 'udp_flood')].map(({ id }) => id)),
       [...state.events.values()].map(({ block = '' }) => block),
