@@ -7,11 +7,11 @@ import { type Correlation, correlate, type Standing } from './correlate.ts';
 import { type EventCommand, eventDecision, type Outcome, pausedWords, untimely } from './event-answer.ts';
 import { changed } from './evolve.ts';
 import type { Fact } from './facts.ts';
-import { isEnforceable, predict, shortfallWords } from './forecast.ts';
+import { predict, shortfallWords } from './forecast.ts';
 import { judgeOwner, judgePorts, judgeTarget } from './guardrails.ts';
 import { confidenceOf, heldUntil, holdModeOf } from './holds.ts';
 import { extensionOf, keepAlive, runOutAll, runOutFacts, withHoldOf } from './keep-alive.ts';
-import { isMute, newPart, planUnder, sameForm, targetOf } from './plan-event.ts';
+import { newPart, planUnder, sameForm, targetOf } from './plan-event.ts';
 import { BAN_MEMORY_MS } from './recent.ts';
 import { hitsAllowedPort } from './rule.ts';
 import type { DecisionView } from './state-view.ts';
@@ -142,10 +142,8 @@ function follow(it: Case, correlation: Correlation): Outcome {
   switch (correlation.kind) {
     case 'new':
       return aggregated(it) ?? takingAlong(it) ?? created(it, it.plan, it.rule, [], []);
-    case 'covered': {
-      const mute = correlation.by.find((mitigation) => isMute(it, mitigation));
-      return mute === undefined ? kept(it, correlation.by) : widened(it, mute);
-    }
+    case 'covered':
+      return kept(it, correlation.by);
     case 'wider':
       return widened(it, correlation.than);
     case 'partial': {
@@ -167,9 +165,11 @@ function kept(it: Case, mitigations: readonly Mitigation[]): Outcome {
     why.push(...one.why);
     facts.push(...one.facts);
   }
-  const main =
-    keeping.find((one) => one.change === 'escalated') ?? keeping.find((one) => one.change === 'extended');
-  if (main === undefined) return { status: 'accepted_no_mitigation', facts, why };
+  const status = (['escalated', 'widened', 'extended'] as const).find((change) =>
+    keeping.some((one) => one.change === change),
+  );
+  const main = keeping.find((one) => one.change === status);
+  if (status === undefined || main === undefined) return { status: 'accepted_no_mitigation', facts, why };
   const { victim } = it.detection;
   const narrowing = narrowingFacts(main.mitigation, it.state, it.context);
   const own = narrowing.find(
@@ -177,27 +177,19 @@ function kept(it: Case, mitigations: readonly Mitigation[]): Outcome {
   );
   facts.push(...narrowing);
   why.push(...narrowingWords(narrowing));
-  if (main.change === 'extended') {
+  if (status === 'extended') {
     const { match, action } = main.mitigation;
     why.push(...shortfallWords(predict(it.context.policy, match, action), action, undefined));
   }
   return {
-    status:
-      it.context.policy.mode === 'dry-run'
-        ? 'dry_run'
-        : main.change === 'escalated'
-          ? 'escalated'
-          : 'extended',
+    status: it.context.policy.mode === 'dry-run' ? 'dry_run' : status,
     mitigation: own?.type === 'mitigation.created' ? own.mitigation : main.mitigation,
     facts,
     why,
   };
 }
 
-/**
- * More ports: the same mitigation, a wider rule, at the step it is at. So is one that no neighbor could enforce brought
- * into a form that some neighbor can.
- */
+/** More ports: the same mitigation, a wider rule, at the step it is at. */
 function widened(it: Case, mitigation: Mitigation): Outcome {
   const { context } = it;
   const { policy } = context;
@@ -218,9 +210,7 @@ function widened(it: Case, mitigation: Mitigation): Outcome {
   const why = [
     ...it.why,
     ...(plan.why === it.plan.why ? [] : plan.why),
-    isEnforceable(predict(policy, mitigation.match, mitigation.action))
-      ? `mitigation ${mitigation.id} is widened to ${covers}; its id stays`
-      : `no neighbor can enforce mitigation ${mitigation.id} as it is: its rule now covers ${covers}; its id stays`,
+    `mitigation ${mitigation.id} is widened to ${covers}; its id stays`,
     ...shortfallWords(predict(policy, rule.match, action), action, context.room),
   ];
   const change = withHoldOf(mitigation, it, {

@@ -22,6 +22,8 @@ export interface MitigationChange {
   readonly excludedPorts?: readonly number[];
   readonly action?: MitigationAction;
   readonly step?: number;
+  /** As in Mitigation. */
+  readonly firstStep?: number;
   readonly stepSince?: number;
   readonly expiresAt?: number;
   readonly renewAt?: number | null;

@@ -2,9 +2,9 @@
 import { timeText } from '../net/time.ts';
 import type { DecideContext } from './commands.ts';
 import { isActive } from './active-counts.ts';
-import { changed } from './evolve.ts';
+import { changed, evolveMitigation } from './evolve.ts';
 import type { Fact, MitigationChange } from './facts.ts';
-import { predict, shortfallWords } from './forecast.ts';
+import { isEnforceable, predict, shortfallWords } from './forecast.ts';
 import { judgeProtectedPorts, judgeTarget } from './guardrails.ts';
 import { alertOf, findHold, heldUntil, holdFor, holdKey, renewalTime } from './holds.ts';
 import { meetsRequirement, requirementOf, stepTtl } from './lifecycle.ts';
@@ -35,13 +35,16 @@ export interface Continuation {
 
 /** What the event does to one mitigation; `fallen` leaves it as it is, to expire. */
 export interface Keeping {
-  readonly change: 'extended' | 'escalated' | 'fallen';
+  readonly change: 'extended' | 'widened' | 'escalated' | 'fallen';
   readonly mitigation: Mitigation;
   readonly facts: readonly Fact[];
   readonly why: readonly string[];
 }
 
-/** Extends a mitigation, or escalates it when its next step's thresholds are met. */
+/**
+ * Extends a mitigation, escalates it when its next step's thresholds are met, or brings one that no neighbor can enforce
+ * into a form that some neighbor can.
+ */
 export function keepAlive(mitigation: Mitigation, event: Continuation): Keeping {
   const extension = extensionOf(mitigation, event);
   if (extension.expiresAt === null) {
@@ -63,6 +66,22 @@ export function keepAlive(mitigation: Mitigation, event: Continuation): Keeping 
     };
   }
   const { expiresAt } = extension;
+  const reform = reformOf(mitigation, event);
+  if (reform !== null) {
+    const kind = reform.change.step === undefined ? 'widened' : 'escalated';
+    const change = withHoldOf(mitigation, event, {
+      ...reform.change,
+      expiresAt,
+      why: [...why, ...reform.why],
+    });
+    const fact: Fact = { type: `mitigation.${kind}`, id: mitigation.id, change };
+    return {
+      change: kind,
+      mitigation: evolveMitigation(mitigation, fact, now),
+      facts: [fact],
+      why: [...why, ...reform.why],
+    };
+  }
   const interrupted = interruption(mitigation, event.context) !== null;
   const change = withHoldOf(mitigation, event, { expiresAt, ...(interrupted ? { stepSince: now } : {}) });
   return {
@@ -240,6 +259,34 @@ function escalationOf(
       ...shortfallWords(predict(policy, rule.match, action), action, context.room),
     ],
   };
+}
+
+/**
+ * Another form of a mitigation that no neighbor can enforce since a reload: another way of its step, or where the playbook
+ * goes on like that, a further step. Null when it is enforced, or nothing helps.
+ */
+function reformOf(
+  mitigation: Mitigation,
+  event: Continuation,
+): { readonly change: MitigationChange; readonly why: readonly string[] } | null {
+  const { now, policy } = event.context;
+  const { id, match, action, step } = mitigation;
+  const playbook = playbookOf(mitigation, policy);
+  if (playbook === undefined || event.state.paused !== null) return null;
+  if (isEnforceable(predict(policy, match, action))) return null;
+  const last = playbook.ways.includes('next_step') ? playbook.steps.length : step + 1;
+  for (const [index, next] of playbook.steps.slice(0, last).entries()) {
+    const rule = index < step ? null : ruleOfStep(mitigation, playbook, next, event);
+    if (rule === null || 'refused' in rule) continue;
+    const further = index === step ? {} : { step: index, firstStep: index, stepSince: now };
+    const { ports, excludedPorts } = rule;
+    const words = `no neighbor can enforce mitigation ${id} as it is: it is now step ${index + 1} of ${playbook.steps.length}, ${actionWords(rule.action)}; its id stays`;
+    return {
+      change: { match: rule.match, ports, excludedPorts, action: rule.action, ...further },
+      why: [...rule.ways, words],
+    };
+  }
+  return null;
 }
 
 function stepOf(mitigation: Mitigation, policy: Policy): Step | undefined {

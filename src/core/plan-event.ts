@@ -1,6 +1,5 @@
 /** What an event's rule would be under each of the things it may be about: a step, a mitigation that is active, new ports. */
 import type { DecideContext } from './commands.ts';
-import { isEnforceable, predict } from './forecast.ts';
 import type { Ownership } from './inventory.ts';
 import type { Playbook, Step } from './playbook.ts';
 import type { Rule } from './rule.ts';
@@ -71,16 +70,6 @@ export function planUnder(it: Planned, mitigation: Mitigation): RulePlan {
 
 export function sameForm(a: MitigationAction, b: MitigationAction): boolean {
   return a.type === b.type && a.rateBps === b.rateBps && a.shared === b.shared;
-}
-
-/** True for a mitigation that no neighbor can enforce (any more), where this event's plan is one that some neighbor can. */
-export function isMute(it: Planned, mitigation: Mitigation): boolean {
-  const { policy } = it.context;
-  if (mitigation.playbook === null || mitigation.victim !== it.detection.victim) return false;
-  if (it.plan.refusal !== null) return false;
-  if (isEnforceable(predict(policy, mitigation.match, mitigation.action))) return false;
-  const { rule, action } = planUnder(it, mitigation);
-  return isEnforceable(predict(policy, rule.match, action));
 }
 
 /** The rule for those of the event's ports that no standing rule names. */

@@ -249,6 +249,35 @@ describe('while a mitigation is active', () => {
     assert.equal(at.wait(10).event(SYN).status, 'extended');
   });
 
+  test('so is one that its detector holds without a word, when its TTL is renewed', () => {
+    const at = world(routers({ ranges: 4 }));
+    const { id } = at.attack({ ...SYN, hold: 'until_released' });
+    at.policy = { ...at.policy, forecast: routers({ ranges: 2 }) };
+    at.wait(115).do({ type: 'expire' });
+    assert.deepEqual(at.facts, ['mitigation.widened']);
+    assert.equal(at.get(id).action.shared, true);
+  });
+
+  test('into a further step where the playbook goes on like that, and it stays there', () => {
+    const at = world(routers({ ranges: 4 }));
+    const { id } = at.attack(SYN);
+    at.policy = { ...at.policy, forecast: routers({ police: false }) };
+    assert.equal(at.wait(10).event(SYN).status, 'escalated');
+    assert.equal(at.get(id).action.type, 'discard');
+    assert.deepEqual(at.get(id).excludedPorts, [22, 80, 443]);
+    assert.equal(
+      at.wait(10).event({ ...SYN, confidence: 0.1 }).status,
+      'extended',
+      'however low its confidence',
+    );
+    const without = world(routers({ ranges: 4 }), ['share_rate']);
+    const first = without.attack(SYN);
+    without.policy = { ...without.policy, forecast: routers({ police: false }) };
+    assert.equal(without.wait(10).event(SYN).status, 'extended');
+    assert.match(without.why, /not enforced by 1 of 1 neighbor: .*does not police/);
+    assert.equal(without.get(first.id).step, 0);
+  });
+
   test('says that a neighbor has no room for the rule, which is accepted and waits', () => {
     const at = world(routers({ ranges: 4 }));
     at.room = () => 0;
