@@ -80,6 +80,9 @@ function ownedBlock(
     : { prefix: formatPrefix(own), owner: narrower };
 }
 
+/** A mitigation begins. */
+type Creation = Extract<Fact, { type: 'mitigation.created' }>;
+
 /** The hosts of a block under one attack, and what becomes of the mitigations that they have. */
 export interface Gathering {
   /** How many hosts, the newest among them. */
@@ -229,19 +232,19 @@ function holdsInside(mitigation: Mitigation, now: number): ReadonlyMap<string, r
 }
 
 /**
- * Rules of their own for the hosts of a prefix whose rule a new policy ends, as many as quotas have room for: they are
- * attacked still, and their detectors may not say so again.
+ * Rules of their own for the hosts of a prefix whose rule a new policy or the safelist ends, as many as quotas have room
+ * for: they are attacked still, and their detectors may not say so again.
  */
 export function partingFacts(
   mitigation: Mitigation,
   state: DecisionView,
   context: DecideContext,
-): readonly Fact[] {
+): readonly Creation[] {
   const { now, policy } = context;
   if (mitigation.playbook === null || !isPrefixVictim(mitigation.victim)) return [];
   if (mitigation.dryRun !== (policy.mode === 'dry-run')) return [];
   const room = roomFor(mitigation, state, policy);
-  const created: Fact[] = [];
+  const created: Creation[] = [];
   for (const [victim, holds] of holdsInside(mitigation, now)) {
     if (victim === mitigation.victim || created.length >= room) continue;
     const own = hostMitigation(mitigation, victim, holds, state, context);

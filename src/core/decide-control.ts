@@ -47,12 +47,16 @@ export function decideWithdrawAll(
   return endAll(activeOnes(state), () => reason, actor, now);
 }
 
-/** Adds a prefix, and ends every mitigation whose destination or source has an address in common with it. */
+/**
+ * Adds a prefix, and ends every mitigation whose destination or source has an address in common with it. Attacked hosts of
+ * a prefix whose rule ends get rules of their own, unless they are what was added.
+ */
 export function decideSafelistAdd(
   state: DecisionView,
   { prefix: text, actor, reason, ask }: Of<'safelist-add'>,
-  { now }: DecideContext,
+  context: DecideContext,
 ): Decision {
+  const { now } = context;
   const prefix = parsePrefix(text);
   if (typeof prefix === 'string') throw new RangeError(prefix);
   const entry = { prefix: text, reason, addedAt: now, addedBy: actor, configured: false };
@@ -61,8 +65,11 @@ export function decideSafelistAdd(
   const question = ask === true ? askBeforeSafelisting(prefix, touched, active.length) : null;
   if (question !== null) return { facts: [], answer: question };
   const ended = endAll(touched, () => `safelisted: ${text} (${reason})`, actor, now);
+  const hosts = touched
+    .flatMap((mitigation) => partingFacts(mitigation, state, context))
+    .filter((fact) => !touches(fact.mitigation, prefix));
   return {
-    facts: [{ type: 'safelist.added', entry }, ...ended.facts],
+    facts: [{ type: 'safelist.added', entry }, ...hosts, ...ended.facts],
     answer: { type: 'safelist', entry, withdrawn: touched.map(({ id }) => id) },
   };
 }

@@ -238,6 +238,16 @@ describe('a rule for a prefix', () => {
     assert.ok(active(world).every(({ victim, holds }) => holds?.[0]?.victim === victim));
   });
 
+  test('that touches what is added to the safelist gives way to rules for the other hosts', () => {
+    const world = new World({ ...ALLOWED, quotas: { maxActivePerCustomer: 100 } });
+    bomb(world, 24, BANS_ONCE);
+    world.safelist('203.0.113.30/32');
+    assert.deepEqual(
+      active(world).map(({ victim }) => victim),
+      Array.from({ length: 23 }, (_, i) => `203.0.113.${31 + i}`),
+    );
+  });
+
   test('ends when a new inventory gives a part of the prefix to another customer', () => {
     const world = new World({ ...ALLOWED, quotas: { maxActivePerCustomer: 100 } });
     bomb(world, 24, BANS_ONCE, 115);
