@@ -121,10 +121,13 @@ function parted(
 ): readonly [timely: readonly Meant[], why: readonly string[]] {
   const endedAt = detection.endedAt ?? detection.at;
   if (endedAt === null) return [meant, []];
+  // Many detectors tell whole seconds, and an attack may begin and end within one.
+  const unit = endedAt % 1000 === 0 ? 1000 : 1;
+  const latest = endedAt + unit - 1;
   const timely: Meant[] = [];
   const why: string[] = [];
   for (const { mitigation, holds } of meant) {
-    const over = holds.filter(({ beganAt }) => beganAt <= endedAt);
+    const over = holds.filter(({ beganAt }) => beganAt <= latest);
     if (over.length > 0) timely.push({ mitigation, holds: over });
     else {
       const began = timeText(Math.max(...holds.map(({ beganAt }) => beganAt)));

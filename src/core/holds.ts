@@ -9,6 +9,9 @@ import type { Detection, Hold, HoldMode, Mitigation } from './types.ts';
 /** So many holds of one source are kept on one mitigation; beyond that its oldest lapse, so that no sender fills memory. */
 export const MAX_HOLDS = 512;
 
+/** So many of all sources; a detector may report under ever new names. */
+export const MAX_HOLDS_OF_ALL = 2048;
+
 /** The TTL is renewed this long before it ends (ms), or a quarter of the TTL before, whichever is less. */
 const RENEWAL_MARGIN_MS = 10_000;
 
@@ -92,8 +95,11 @@ export function withHold(holds: readonly Hold[], hold: Hold, now: number): reado
   const key = holdKey(hold);
   const others = holds.filter((one) => one.until > now && holdKey(one) !== key);
   const ofSource = others.filter(({ source }) => source === hold.source);
-  if (ofSource.length < MAX_HOLDS) return [...others, hold];
-  const oldest = ofSource.reduce((a, b) => (b.reportedAt < a.reportedAt ? b : a));
+  const isFull = others.length >= MAX_HOLDS_OF_ALL;
+  if (ofSource.length < MAX_HOLDS && !isFull) return [...others, hold];
+  const oldest = (ofSource.length < MAX_HOLDS ? others : ofSource).reduce((a, b) =>
+    b.reportedAt < a.reportedAt ? b : a,
+  );
   return [...others.filter((one) => one !== oldest), hold];
 }
 

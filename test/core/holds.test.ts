@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Hold } from '../../src/core/types.ts';
-import { MAX_HOLDS } from '../../src/core/holds.ts';
+import { MAX_HOLDS, MAX_HOLDS_OF_ALL, withHold } from '../../src/core/holds.ts';
 import { restoreState } from '../../src/core/state.ts';
 import { ALICE, type EventOptions, NOON, type PolicyOptions, World } from './scenario.ts';
 
@@ -99,6 +99,12 @@ describe('an end that one reporter reports', () => {
     assert.match(world.why, /is an attack before the one that began at 2026-01-15T11:59:00/);
     assert.ok(!isGone(world, id));
     assert.equal(world.event({ ...alert, action: 'unban', endedAt: NOON - 60_000 }).status, 'withdrawn');
+  });
+
+  test('an attack that began and ended within a second has ended, for a detector that tells whole seconds', () => {
+    const world = new World();
+    world.wait(0.7).attack({ source: 'script' });
+    assert.equal(world.event({ source: 'script', action: 'unban', at: NOON }).status, 'withdrawn');
   });
 
   test('a report that comes late does not make the attack begin earlier', () => {
@@ -344,6 +350,16 @@ test('a sender of ever new ids does not grow a mitigation without bound, and end
   const holds = world.get(id).holds ?? [];
   assert.equal(holds.filter(({ source }) => source === 'flood').length, MAX_HOLDS);
   assert.equal(holds.filter(({ source }) => source === 'honest').length, 1);
+});
+
+test('nor does a sender under ever new names', () => {
+  const [own] = new World().attack().holds ?? [];
+  assert.ok(own !== undefined);
+  const named = (i: number): Hold => ({ ...own, source: `flood${i}`, reportedAt: NOON + i });
+  const full = Array.from({ length: MAX_HOLDS_OF_ALL }, (_, i) => named(i));
+  const after = withHold(full, named(MAX_HOLDS_OF_ALL), NOON);
+  assert.equal(after.length, MAX_HOLDS_OF_ALL);
+  assert.equal(after[0]?.source, 'flood1', 'the oldest lapsed');
 });
 
 test('a mitigation of a journal of 0.1 is held by whoever reported it', () => {
