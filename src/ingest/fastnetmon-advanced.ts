@@ -35,7 +35,7 @@ const ACTIONS: ReadonlyMap<string, 'ban' | 'unban' | 'go-on'> = new Map([
   ['attack_status', 'go-on'],
 ]);
 
-/** Networks of a group, or rules of a document, that are read. */
+/** Networks of a group, or rules of a document and their parts, that are read. */
 const MAX_PARTS = 256;
 
 /** An id of zeros is that of an attack which has none. */
@@ -136,22 +136,38 @@ function groupSignals(document: Document): readonly Signal[] {
       { ...(alertId === undefined ? {} : { alertId }), ...endOf(document) },
     );
   });
-  return withRest(document, signals, named.key, named.networks.length);
+  return withRest(document, signals, named.key, named.networks.length, signals.length);
 }
 
 function ruleSignals(document: Document, rules: readonly unknown[]): readonly Signal[] {
   const { json } = document;
   const host = typeof json.ip === 'string' ? readTarget(json.ip, true) : undefined;
-  const signals = rules.slice(0, MAX_PARTS).flatMap((rule, i): readonly Signal[] => {
-    const at = `flow_spec_rules[${i}]`;
-    const reading = readRule(rule);
-    if (reading.kind === 'ignored') return [reading];
-    if (reading.kind === 'invalid') {
-      return [within(at, unreadable(document, reading.path, reading.message, json.ip))];
-    }
-    return reading.parts.map((part) => ruleSignal(document, host, rule, part, at));
-  });
-  return withRest(document, signals, 'flow_spec_rules', rules.length);
+  const signals: Signal[] = [];
+  let read = 0;
+  for (const [i, rule] of rules.entries()) {
+    if (signals.length >= MAX_PARTS) break;
+    signals.push(...signalsOfRule(document, host, rule, `flow_spec_rules[${i}]`));
+    read++;
+  }
+  return withRest(document, signals, 'flow_spec_rules', rules.length, read);
+}
+
+function signalsOfRule(
+  document: Document,
+  host: Target | undefined,
+  rule: unknown,
+  at: string,
+): readonly Signal[] {
+  const reading = readRule(rule);
+  if (reading.kind === 'ignored') return [reading];
+  if (reading.kind === 'invalid') {
+    return [within(at, unreadable(document, reading.path, reading.message, document.json.ip))];
+  }
+  const { parts, more } = reading;
+  const signals = parts.map((part) => ruleSignal(document, host, rule, part, at));
+  if (more === 0) return signals;
+  const why = `is about ${parts.length + more} combinations of protocols and flags; only the first ${parts.length} are read`;
+  return [...signals, within(at, unreadable(document, '', why, document.json.ip))];
 }
 
 function ruleSignal(
@@ -216,9 +232,10 @@ function withRest(
   signals: readonly Signal[],
   key: string,
   count: number,
+  read: number,
 ): readonly Signal[] {
-  if (count <= MAX_PARTS) return signals;
-  const why = `has ${count} entries; only the first ${MAX_PARTS} are read`;
+  if (count <= read) return signals;
+  const why = `has ${count} entries; only the first ${read} are read`;
   return [...signals, unreadable(document, key, why)];
 }
 

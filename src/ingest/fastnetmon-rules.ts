@@ -24,13 +24,18 @@ export interface RuleTraffic {
 }
 
 export type RuleReading =
-  | { readonly kind: 'traffic'; readonly parts: readonly RuleTraffic[] }
+  /** `more`: parts that were not read, because there are too many. */
+  | { readonly kind: 'traffic'; readonly parts: readonly RuleTraffic[]; readonly more: number }
   /** It blocks nothing. */
   | { readonly kind: 'ignored'; readonly why: string }
   | { readonly kind: 'invalid'; readonly path: string; readonly message: string };
 
 /** A detection has room for so many ports; a rule with more is about no particular port. */
 const MAX_PORTS = 64;
+/** And for so many ranges of packet lengths: with all that there may be, a rule is longer than any message of BGP. */
+const MAX_LENGTHS = 64;
+/** Parts of one rule that are read: every protocol may be named, and each with many flags. */
+const MAX_RULE_PARTS = 64;
 const MAX_PACKET_LENGTH = 65_535;
 
 /** FastNetMon's names; RFC 9293 §3.1 for the bits. */
@@ -102,10 +107,12 @@ function read(rule: unknown): RuleReading {
   const protocols = listOf(rule, 'protocols').map(readProtocol);
   const ports = readPorts(rule, 'destination_ports');
   const srcPorts = readPorts(rule, 'source_ports');
-  const packetLengths = readLengths(rule);
+  const allLengths = readLengths(rule);
+  const packetLengths = allLengths.length > MAX_LENGTHS ? [] : allLengths;
   const flags = readFlags(rule);
   const { fragments, words } = readFragments(rule);
-  const leftOut = [...words, ...UNSAID.filter((key) => isPresent(rule[key]))];
+  const tooMany = allLengths.length > MAX_LENGTHS ? ['packet_lengths'] : [];
+  const leftOut = [...words, ...tooMany, ...UNSAID.filter((key) => isPresent(rule[key]))];
   // Later fragments carry neither ports nor flags, so a rule about fragments cannot ask for them.
   if (fragments && ports.length + srcPorts.length + flags.length > 0)
     leftOut.push('ports and flags of fragments');
@@ -116,6 +123,9 @@ function read(rule: unknown): RuleReading {
     throw new Unreadable('', `matches only by ${leftOut.join(', ')}, which cannot be used`);
   }
   const parts: RuleTraffic[] = [];
+  let count = 0;
+  // Hashed once for all parts: it may be megabytes long.
+  const unsaid = keyOf([...UNSAID.map((key) => rule[key]), ...(tooMany.length === 0 ? [] : [allLengths])]);
   for (const protocol of protocols.length === 0 ? [null] : [...new Set(protocols)]) {
     const bare = fragments || !hasPorts(protocol);
     if (!hasPorts(protocol) && !fragments && ports.length + srcPorts.length > 0) {
@@ -125,6 +135,7 @@ function read(rule: unknown): RuleReading {
       throw new Unreadable('tcp_flags', 'belongs to a protocol other than TCP');
     }
     for (const tcpFlags of flags.length === 0 || fragments ? [undefined] : flags) {
+      if (++count > MAX_RULE_PARTS) continue;
       const traits: TrafficTraits = {
         ...(bare || srcPorts.length === 0 ? {} : { srcPorts }),
         ...(tcpFlags === undefined ? {} : { tcpFlags }),
@@ -138,10 +149,10 @@ function read(rule: unknown): RuleReading {
         ports: bare ? [] : ports,
         traits,
       };
-      parts.push({ ...traffic, leftOut, key: keyOf({ ...traffic, unsaid: UNSAID.map((key) => rule[key]) }) });
+      parts.push({ ...traffic, leftOut, key: keyOf({ ...traffic, unsaid }) });
     }
   }
-  return { kind: 'traffic', parts };
+  return { kind: 'traffic', parts, more: count - parts.length };
 }
 
 function readDestination(value: unknown): string | null {

@@ -388,6 +388,30 @@ describe('the rules of a partial block', () => {
     assert.notEqual(first?.alertId, second?.alertId, 'each has a hold of its own');
   });
 
+  test('with a list of packet lengths that no rule could hold are read without it, and say so', () => {
+    const lengths = Array.from({ length: 30_000 }, (_, i) => 2 * i + 1);
+    const rules = [{ protocols: ['udp'], packet_lengths: lengths }, { packet_lengths: lengths }];
+    const [udp, lengthsOnly] = parseFastNetMonJson(
+      document({}, { action: 'partial_block', flow_spec_rules: rules }),
+    );
+    assert.ok(udp?.kind === 'detection' && lengthsOnly !== undefined);
+    assert.equal(udp.detection.traits?.packetLengths, undefined);
+    assert.match(udp.detection.notes?.join() ?? '', /packet_lengths is left out/);
+    assert.match(problems([lengthsOnly]).join(), /flow_spec_rules\[1\].*packet_lengths/);
+  });
+
+  test('that name every protocol are bounded in number, one by one and all together', () => {
+    const rule = { protocols: Array.from({ length: 256 }, (_, i) => i) };
+    const signalsOf = (rules: readonly unknown[]) =>
+      parseFastNetMonJson(document({}, { action: 'partial_block', flow_spec_rules: rules }));
+    const one = signalsOf([rule]);
+    assert.equal(one.length, 65);
+    assert.match(problems(one).join(), /flow_spec_rules\[0\]: is about 256 combinations/);
+    const many = signalsOf(Array.from({ length: 256 }, () => rule));
+    assert.ok(many.length < 400, `${many.length} signals`);
+    assert.match(problems(many).join(), /flow_spec_rules: has 256 entries; only the first 4 are read/);
+  });
+
   test('with more ports than a detection has room for are about no particular port', () => {
     const ports = Array.from({ length: 65 }, (_, i) => i + 1);
     const { ports: named, traits } = detected(
