@@ -139,8 +139,9 @@ option() { # NAME VALUE: one more line of curl's configuration, which other user
   curl_common="${curl_common}$1 = \"$2\"${nl}"
 }
 
-# --- Spool: an empty file for each message, named NUMBER.PID.QUERY, and FastNetMon's input, if any, in in.NUMBER.PID. The
-# --- script works in this folder, so that no name in it needs quoting.
+# --- Spool: a file for each message, named NUMBER.PID.QUERY, and FastNetMon's input, if any, in in.NUMBER.PID. The script
+# --- works in this folder, so that no name in it needs quoting. What the first file holds does not matter; that something
+# --- could be written to it says that the disk is not full.
 
 usable() { # FOLDER
   [ -d "$1" ] || mkdir -p "$1" 2>/dev/null
@@ -164,7 +165,7 @@ open_spool() {
   cd "$spool" && make_lock lock
 }
 
-# Puts the message into the spool: its input first, and then the name by which it is found.
+# Puts the message into the spool: its input first, and then the name by which it is found. False when the disk is full.
 store() {
   set -- [0-9]*
   [ -e "$1" ] || shift
@@ -181,9 +182,23 @@ store() {
     *[!0-9]*) last=1000000000 ;;
   esac
   own=$((last + 1)).$$
-  if [ "$reads_input" = yes ]; then read_input >"in.$own"; fi
+  if [ "$reads_input" = yes ]; then
+    # Found out before the input is read: it can be read only once.
+    write_line "in.$own" || return 1
+    read_input >"in.$own"
+    reads_input=no
+  fi
+  if ! write_line "$own.$query"; then
+    rm -f "in.$own"
+    return 1
+  fi
   own=$own.$query
-  : >"$own"
+}
+
+write_line() { # FILE: one line, or no file
+  { printf '\n' >"$1"; } 2>/dev/null && return 0
+  rm -f "$1"
+  return 1
 }
 
 # FastNetMon must be able to write all of it. It writes to a pipe and closes it; anything else may stay open for ever.
@@ -338,6 +353,7 @@ settle() { # MESSAGE CODE RETRY-AFTER
     401 | 403 | 404 | 405 | 415) blocked="$2: $body" ;;
     *)
       waiting="$waiting$victim "
+      [ "$2" = 000 ] || problem="answered $2${body:+: $body}"
       case $3 in
         '' | *[!0-9]*) ;;
         *) [ "$3" -le "$after" ] || after=$3 ;;
@@ -382,7 +398,10 @@ wait_until() { # SECONDS
   left=$((moment - $(now)))
   # More than an hour is no answer of a daemon but a clock that was set.
   if [ "$left" -gt 0 ] && [ "$left" -le 3600 ]; then
-    [ "$left" -le "$1" ] || return 1
+    if [ "$left" -gt "$1" ]; then
+      problem="answered to wait; $left s are left"
+      return 1
+    fi
     sleep "$left"
   fi
   rm -f .not-before
@@ -506,7 +525,7 @@ clean_up() {
   if [ -e ".$$.results" ]; then rm -f ".$$.results"; fi
 }
 
-spool= locked= retrying= blocked= own= own_code= own_body= body=
+spool= locked= retrying= blocked= problem= own= own_code= own_body= body=
 absolute "$0"
 self=$value
 trap clean_up EXIT
@@ -546,14 +565,16 @@ read_call "$@"
 command -v curl >/dev/null 2>&1 || log "curl is missing: messages are kept in the spool"
 if ! open_spool; then send_directly; fi
 if ! store; then
-  # What was read is gone, but the arguments say whom it is about.
-  reads_input=no
+  # What was read, if anything, is gone, but the arguments say whom it is about.
   send_directly
 fi
 if ! deliver_all "$patience"; then
   start_retry
   [ -z "$blocked" ] || exit 3
-  log "prefixd cannot be reached at $url${problem:+ ($problem)}; kept in $spool: $query"
+  case $problem in
+    answered*) log "$url $problem; kept in $spool: $query" ;;
+    *) log "prefixd cannot be reached at $url${problem:+ ($problem)}; kept in $spool: $query" ;;
+  esac
   exit 0
 fi
 [ -z "$own_body" ] || printf '%s\n' "$own_body"

@@ -224,7 +224,27 @@ describe('while the daemon is away, the notify script', { skip }, () => {
   });
 });
 
+describe('a disk that is full', { skip }, () => {
+  it('loses nothing of a message: it is sent from memory, with its details', async (t) => {
+    const { listener, detector } = await listening(t);
+    const outcome = await detector.call(t, BAN, TEXT, 'trap "" XFSZ; ulimit -f 0;');
+    assert.equal(outcome.code, 0, outcome.stderr);
+    assert.deepEqual([listener.calls, listener.arrived[0]?.body], [['203.0.113.10 ban'], TEXT]);
+    assert.match(outcome.stderr, /cannot be written/);
+    assert.deepEqual(await detector.kept(), [], 'and is not there to be sent again');
+  });
+});
+
 describe('what the daemon answers', { skip }, () => {
+  it('is said when the message is kept: it was reached', async (t) => {
+    const { listener, detector } = await listening(t);
+    detector.settings.PREFIXD_NOTIFY_WAIT = '0';
+    listener.answer = () => ({ status: 503, retryAfter: '60' });
+    assert.match((await detector.call(t, BAN, TEXT)).stderr, /answered 503.*; kept in /);
+    const second = await detector.call(t, victim(2), TEXT);
+    assert.match(second.stderr, /answered to wait; \d+ s are left; kept in /);
+  });
+
   it('429 is tried again after the time it names, and holds back only its own victim', async (t) => {
     const { listener, detector } = await listening(t);
     await listener.stop();

@@ -118,9 +118,9 @@ export class Detector {
     return new Detector(folder, api);
   }
 
-  /** Starts the script with nothing in its environment but a path and the settings. */
-  begin(t: TestContext, args: readonly string[], input: Input = null): Running {
-    const child = spawn('/bin/sh', [SCRIPT, ...args], {
+  /** Starts the script with nothing in its environment but a path and the settings; `first`: shell commands before it. */
+  begin(t: TestContext, args: readonly string[], input: Input = null, first = ''): Running {
+    const child = spawn('/bin/sh', ['-c', `${first} exec /bin/sh "$0" "$@"`, SCRIPT, ...args], {
       cwd: '/',
       env: { PATH: process.env.PATH, ...this.settings },
       stdio: [input === null ? 'ignore' : 'pipe', 'pipe', 'pipe'],
@@ -140,8 +140,8 @@ export class Detector {
     return { pid: child.pid ?? 0, outcome };
   }
 
-  call(t: TestContext, args: readonly string[], input: Input = null): Promise<Outcome> {
-    return this.begin(t, args, input).outcome;
+  call(t: TestContext, args: readonly string[], input: Input = null, first = ''): Promise<Outcome> {
+    return this.begin(t, args, input, first).outcome;
   }
 
   /** Names of the messages in the spool, in order. */
