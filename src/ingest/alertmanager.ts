@@ -118,10 +118,15 @@ function parseAlert(
     invalid(path, message, remainsOf(alert, kind));
   if (!isRecord(alert)) return unreadable('', 'must be an object');
   const status = String(alert.status ?? groupStatus).toLowerCase();
-  if (status !== 'firing' && status !== 'resolved') return unreadable('status', 'must be firing or resolved');
   const { labels, valueString } = alert;
   if (!isRecord(labels)) return unreadable('labels', 'must be an object');
   const annotations = isRecord(alert.annotations) ? alert.annotations : {};
+  if (status !== 'firing' && status !== 'resolved') {
+    // Shown with its victim: somebody may have to look after it.
+    const named = { labels, annotations, map };
+    const report = { victim_ip: find(named, 'victim_ip'), vector: find(named, 'vector'), ...alert };
+    return invalid('status', 'must be firing or resolved', remainsOf(report, kind));
+  }
   const context: Context = { alert, status, labels, annotations, valueString, kind, map, vectorMaps };
   if (isGrafanaTest(context)) return { kind: 'ignored', why: GREETING };
   const ignored = notAnAttack(context);
@@ -224,7 +229,10 @@ function fittingProtocol(context: Context, vector: string, victim: string, notes
 }
 
 /** The first value that is not empty among the labels, then the annotations, that may say it. */
-function find({ labels, annotations, map }: Context, key: keyof LabelMap): string | undefined {
+function find(
+  { labels, annotations, map }: Pick<Context, 'labels' | 'annotations' | 'map'>,
+  key: keyof LabelMap,
+): string | undefined {
   for (const place of [labels, annotations]) {
     for (const name of map[key]) {
       const value = place[name];

@@ -15,6 +15,7 @@ import {
   type Finding,
   namedProtocol,
   outgoing,
+  saysOutgoing,
   signalOf,
   vectorOf,
 } from './fastnetmon-signal.ts';
@@ -22,6 +23,7 @@ import { readTarget, type Target } from './fastnetmon-target.ts';
 import { remainsOf } from './remains.ts';
 import { invalid, type Signal, within } from './signal.ts';
 import type { VectorMaps } from './vector-names.ts';
+import { isWithin } from './victim.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -80,7 +82,7 @@ export function parseDocument(json: Json, maps?: VectorMaps): readonly Signal[] 
   if (typeof word !== 'string') return [invalid('action', 'is missing')];
   const details = json.attack_details ?? {};
   if (!isRecord(details)) return [invalid('attack_details', 'must be an object')];
-  const action = ACTIONS.get(word);
+  const action = ACTIONS.get(word.trim().toLowerCase());
   if (action === undefined) return [{ kind: 'ignored', why: `action ${word} decides nothing` }];
   const document: Document = {
     json,
@@ -95,14 +97,15 @@ export function parseDocument(json: Json, maps?: VectorMaps): readonly Signal[] 
   };
   if (isOutgoing(details)) return [outgoing(subjectOf(json))];
   if (isAboutGroup(json)) return groupSignals(document);
-  const rules = json.flow_spec_rules;
-  if (word.startsWith('partial_') && Array.isArray(rules) && rules.length > 0) {
-    return ruleSignals(document, rules);
-  }
+  const isPartial = /^\s*partial_/i.test(word);
+  const rules = rulesOf(json);
+  if (isPartial && rules.length > 0) return ruleSignals(document, rules);
   if (typeof json.ip !== 'string') return [invalid('ip', 'is missing')];
   const target = readTarget(json.ip, true);
-  if (target === undefined) return [invalid('ip', 'must be an IPv4 or IPv6 address')];
-  return [hostSignal(document, target, word === 'partial_unblock')];
+  if (target === undefined) {
+    return [unreadable(document, 'ip', 'must be an IPv4 or IPv6 address', json.ip)];
+  }
+  return [hostSignal(document, target, isPartial && action === 'unban')];
 }
 
 function hostSignal(document: Document, target: Target, withParts: boolean): Signal {
@@ -122,7 +125,7 @@ function groupSignals(document: Document): readonly Signal[] {
   const { json, uuid, action } = document;
   const named = groupNetworks(json);
   if (named.networks.length === 0) {
-    const why = `names no network of ${subjectOf(json)}: a group is mitigated by its networks`;
+    const why = `names no network of ${subjectOf(json)}: what is more than a host is mitigated by its networks`;
     return [unreadable(document, 'hostgroup_networks', why)];
   }
   const signals = named.networks.slice(0, MAX_PARTS).map((text, i): Signal => {
@@ -137,6 +140,11 @@ function groupSignals(document: Document): readonly Signal[] {
     );
   });
   return withRest(document, signals, named.key, named.networks.length, signals.length);
+}
+
+/** A rule alone is a list of one. */
+function rulesOf({ flow_spec_rules: rules }: Json): readonly unknown[] {
+  return isRecord(rules) ? [rules] : Array.isArray(rules) ? rules : [];
 }
 
 function ruleSignals(document: Document, rules: readonly unknown[]): readonly Signal[] {
@@ -163,11 +171,20 @@ function signalsOfRule(
   if (reading.kind === 'invalid') {
     return [within(at, unreadable(document, reading.path, reading.message, document.json.ip))];
   }
+  if (host !== undefined && isFromHost(rule, host)) return [outgoing(host.address)];
   const { parts, more } = reading;
   const signals = parts.map((part) => ruleSignal(document, host, rule, part, at));
   if (more === 0) return signals;
   const why = `is about ${parts.length + more} combinations of protocols and flags; only the first ${parts.length} are read`;
   return [...signals, within(at, unreadable(document, '', why, document.json.ip))];
+}
+
+/** True for a rule about what the host sends: it names no destination, and the host as the source. */
+function isFromHost(rule: unknown, host: Target): boolean {
+  if (!isRecord(rule) || isNamed(rule.destination_prefix) || typeof rule.source_prefix !== 'string')
+    return false;
+  const source = readTarget(rule.source_prefix, false);
+  return source !== undefined && isWithin(host.victim, source.victim);
 }
 
 function ruleSignal(
@@ -298,9 +315,9 @@ function vectorOfRule({ protocol, traits }: RuleTraffic, kind: Classification): 
  */
 function isOutgoing(details: Json): boolean {
   for (const key of ['attack_detection_threshold_direction', 'attack_direction']) {
-    const direction = textOf(details[key])?.toLowerCase();
-    if (direction === 'outgoing') return true;
-    if (direction === 'incoming') return false;
+    const direction = textOf(details[key]) ?? '';
+    if (saysOutgoing(direction)) return true;
+    if (/^\s*incoming\s*$/i.test(direction)) return false;
   }
   const flexible = details.attack_detection_flexible_thresholds_detailed;
   if (!isRecord(flexible)) return false;
@@ -344,7 +361,7 @@ function isNamed(value: unknown): boolean {
 /** Who a document is about, in words. */
 function subjectOf(json: Json): string {
   const name = isNamed(json.ip) ? json.ip : isNamed(json.hostgroup_name) ? json.hostgroup_name : undefined;
-  if (name === undefined) return 'the host group';
+  if (name === undefined) return json.alert_scope === 'total' ? 'the whole network' : 'the host group';
   return isNamed(json.ip) ? String(name) : `host group ${String(name).slice(0, 64)}`;
 }
 

@@ -67,6 +67,11 @@ export function signalOf(finding: Finding, more: Partial<Detection> = {}): Signa
   };
 }
 
+/** True for the words that say that our own host is the source, whoever wrote them into a script or a template. */
+export function saysOutgoing(direction: string): boolean {
+  return /^\s*(out(going|bound)?|egress)\s*$/i.test(direction);
+}
+
 /** The answer to an attack that our own host is the source of. */
 export function outgoing(ip: string): Signal {
   return {

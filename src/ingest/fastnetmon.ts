@@ -10,7 +10,7 @@ import { excerpt } from './evidence.ts';
 import { parseDocument } from './fastnetmon-advanced.ts';
 import { type Classification, classify, figure, unnamedKind } from './fastnetmon-counters.ts';
 import { topPorts } from './fastnetmon-flows.ts';
-import { namedProtocol, outgoing, signalOf, vectorOf } from './fastnetmon-signal.ts';
+import { namedProtocol, outgoing, saysOutgoing, signalOf, vectorOf } from './fastnetmon-signal.ts';
 import { readTarget } from './fastnetmon-target.ts';
 import { invalid, type Signal } from './signal.ts';
 import type { VectorMaps } from './vector-names.ts';
@@ -93,7 +93,7 @@ function parseCommunity(
   const text = stdin.length <= READ_TEXT ? stdin : stdin.slice(0, READ_TEXT);
   const facts = readText(text);
   const said = facts.get('attack direction') ?? direction;
-  if (direction === 'outgoing' || said === 'outgoing') return outgoing(ip);
+  if (saysOutgoing(direction) || saysOutgoing(said)) return outgoing(ip);
   const packets = figure(pps);
   if (packets === undefined) return invalid('pps', `"${pps}" is not a number of packets a second`);
   const target = readTarget(ip, true);

@@ -50,7 +50,7 @@ function figure(most = Number.POSITIVE_INFINITY) {
     .nullish();
 }
 
-const portText = z.string().refine((text) => portOf(text) !== undefined);
+const portText = z.string().refine((text) => portOf(text) !== undefined, 'must be a port number');
 
 const port = z.union([z.number().int().min(0).max(65535), portText], {
   error: ({ input }) => {

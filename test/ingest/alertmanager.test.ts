@@ -272,3 +272,12 @@ describe('a message that is too long', () => {
     assert.match(JSON.stringify(details.annotations), /2000000 characters.*short/);
   });
 });
+
+describe('an alert that cannot be read', () => {
+  test('is recorded with its victim where it names one', () => {
+    const [signal] = parseAlertmanager({ ...WEBHOOK, alerts: [{ ...ALERT, status: 'pending' }] });
+    assert.ok(signal?.kind === 'invalid');
+    assert.equal(signal.remains?.victim, '203.0.113.10');
+    assert.equal(signal.remains?.vector, 'udp_flood');
+  });
+});

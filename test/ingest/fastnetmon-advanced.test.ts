@@ -47,7 +47,9 @@ describe('the direction of an attack', () => {
 
   test('is in attack_detection_threshold_direction: what our host sends is no attack on it', () => {
     assert.ok(ignored({ attack_detection_threshold_direction: 'outgoing' }));
-    assert.ok(ignored({ attack_detection_threshold_direction: 'Outgoing' }));
+    for (const word of ['Outgoing', ' outgoing ', 'out', 'outbound', 'egress']) {
+      assert.ok(ignored({ attack_detection_threshold_direction: word }), word);
+    }
   });
 
   test('is in the older attack_direction where the newer field says nothing, and only there', () => {
@@ -410,6 +412,27 @@ describe('the rules of a partial block', () => {
     const many = signalsOf(Array.from({ length: 256 }, () => rule));
     assert.ok(many.length < 400, `${many.length} signals`);
     assert.match(problems(many).join(), /flow_spec_rules: has 256 entries; only the first 4 are read/);
+  });
+
+  test('about what the host sends are no rule towards it', () => {
+    const signals = (rule: object) =>
+      parseFastNetMonJson(document({}, { action: 'partial_block', flow_spec_rules: [rule] }));
+    const sent = { source_prefix: '203.0.113.31/32', destination_prefix: '', protocols: ['udp'] };
+    assert.deepEqual(
+      signals(sent).map(({ kind }) => kind),
+      ['ignored'],
+    );
+    const received = { ...sent, source_prefix: '198.51.100.0/24' };
+    assert.deepEqual(
+      signals(received).map(({ kind }) => kind),
+      ['detection'],
+    );
+  });
+
+  test('alone are a list of one', () => {
+    const rule = { protocols: ['tcp'], destination_ports: [443] };
+    const { protocol, ports } = detected(document({}, { action: 'partial_block', flow_spec_rules: rule }));
+    assert.deepEqual([protocol, ports], [6, [443]]);
   });
 
   test('with more ports than a detection has room for are about no particular port', () => {

@@ -163,6 +163,10 @@ describe("Advanced's JSON", () => {
     assert.equal(detection.externalId, null);
   });
 
+  test('may be written in capitals', () => {
+    assert.equal(detected(parseFastNetMonJson({ ...DOCUMENT, action: 'Unban' })).action, 'unban');
+  });
+
   test('about an outgoing attack or something else decides nothing', () => {
     const outgoing = { ...DOCUMENT.attack_details, attack_direction: 'outgoing' };
     assert.equal(only(parseFastNetMonJson({ ...DOCUMENT, attack_details: outgoing })).kind, 'ignored');
@@ -174,6 +178,9 @@ describe("Advanced's JSON", () => {
       kind: 'invalid',
       problems: [{ path: 'ip', message: 'is missing' }],
     });
+    const unreadable = only(parseFastNetMonJson({ action: 'ban', ip: '203.0.113.' }));
+    assert.ok(unreadable.kind === 'invalid');
+    assert.equal(unreadable.remains?.victim, '203.0.113.', 'recorded: a script reads no answer');
     assert.equal(only(parseFastNetMonJson([])).kind, 'invalid');
   });
 });

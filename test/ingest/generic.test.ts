@@ -78,6 +78,12 @@ describe('a generic event', () => {
     assert.equal(read({ vector: 'ip_fragmentation', protocol: 47 }).protocol, 47);
   });
 
+  test('says of a text that is no port what it must be', () => {
+    const signal = parseGenericEvent({ ...EVENT, top_dst_ports: ['1000-2000'] });
+    assert.ok(signal.kind === 'invalid');
+    assert.deepEqual(signal.problems, [{ path: 'top_dst_ports[0]', message: 'must be a port number' }]);
+  });
+
   test('reads the first 64 ports', () => {
     const ports = Array.from({ length: 100 }, (_, i) => 100 - i);
     assert.deepEqual(read({ top_dst_ports: ports }).ports, ports.slice(0, 64).reverse());
