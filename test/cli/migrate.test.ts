@@ -178,3 +178,12 @@ test('files that are missing are left to be done', async (t) => {
   assert.match(stdout, /^ {2}inventory\.yaml: there is no such file/m);
   assert.match(stdout, /^ {2}playbooks\.yaml: there is no such file/m);
 });
+
+test('a secret that upstream took from the environment, too, is named, and no work that is left', async (t) => {
+  const settings = UPSTREAM.replace('mode: none', 'mode: bearer, bearer_token_env: PREFIXD_API_TOKEN');
+  const path = await folder(t, { ...FILES, 'prefixd.yaml': settings });
+  const { stdout } = await cli(['-f', 'json', 'migrate', path]);
+  const { todo, warnings } = JSON.parse(stdout);
+  assert.match(JSON.stringify(warnings), /http\.auth\.bearer_token_env.*PREFIXD_API_TOKEN is not set/);
+  assert.doesNotMatch(JSON.stringify(todo), /PREFIXD_API_TOKEN/);
+});
