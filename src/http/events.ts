@@ -14,7 +14,7 @@ import { readAlertmanager, readBatched, readEvent, recordedProblems, reportOf } 
 import { registerFastNetMon } from './fastnetmon.ts';
 import { requireVictim } from './mitigations.ts';
 import { HttpProblem, invalidFields, toProblem } from './problem.ts';
-import { clientOf, LIMITED, type TokenBuckets } from './rate-limit.ts';
+import { clientOf, LIMITED, LIMITED_WITH_503, type TokenBuckets } from './rate-limit.ts';
 import { AlertmanagerBody, EventQuery } from './requests.ts';
 import { BatchAnswerSchema, commonProblems, type EventAnswerSchema, SignalAnswerSchema } from './schemas.ts';
 import { inSlices, mapInSlices, nextTurn } from './slices.ts';
@@ -146,14 +146,14 @@ export async function registerEvents(app: App, deps: HttpDependencies, buckets: 
   app.post(
     '/v1/signals/alertmanager',
     {
-      config: limited,
+      config: { ...limited, rateLimit: LIMITED_WITH_503 },
       bodyLimit: MAX_SIGNAL_BYTES,
       validatorCompiler: judgedByIngest,
       schema: {
         tags: ['events'],
         summary: 'A webhook of Alertmanager (version 4) or Grafana: one result an alert',
         description:
-          'Whatever is such a message is answered 2xx, because Alertmanager does not repeat what was answered 4xx. 200: nothing in it calls for a decision, as with a test. An alert that cannot be read is recorded as an event that was refused, with the reason `invalid_report`. Of more than 1,000 alerts the first are read, and `notes` says so.',
+          'Whatever is such a message is answered 2xx, because Alertmanager does not repeat what was answered 4xx. 200: nothing in it calls for a decision, as with a test. An alert that cannot be read is recorded as an event that was refused, with the reason `invalid_report`. Of more than 1,000 alerts the first are read, and `notes` says so. Beyond the rate limit the answer is 503, which Alertmanager tries again, unlike 429.',
         body: AlertmanagerBody,
         response: { 200: BatchAnswerSchema, 207: BatchAnswerSchema, ...commonProblems },
       },

@@ -78,6 +78,16 @@ export function clientOf(request: FastifyRequest): string {
 /** Marks a route as limited: `config: { rateLimit: LIMITED }`. */
 export const LIMITED = {} as const;
 
+/** The same for a sender that tries again after a 503 and not after a 429, as Alertmanager does (its webhook integration). */
+export const LIMITED_WITH_503 = {
+  errorResponseBuilder: (_request: unknown, { ttl }: { readonly ttl: number }) => refusal(503, ttl),
+};
+
+function refusal(status: 429 | 503, waitMs: number): HttpProblem {
+  const seconds = Math.ceil(waitMs / 1000);
+  return new HttpProblem(status, `Too many events from this client; try again in ${seconds} s`);
+}
+
 /** Registers the limit for routes that are marked so. */
 export async function registerRateLimit(
   app: FastifyInstance,
@@ -104,9 +114,6 @@ export async function registerRateLimit(
     store: Store,
     max: () => deps.rateLimit().burst,
     keyGenerator: clientOf,
-    errorResponseBuilder: (_request, { ttl }) => {
-      const seconds = Math.ceil(ttl / 1000);
-      return new HttpProblem(429, `Too many events from this client; try again in ${seconds} s`);
-    },
+    errorResponseBuilder: (_request, { ttl }) => refusal(429, ttl),
   });
 }

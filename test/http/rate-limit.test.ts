@@ -69,6 +69,24 @@ describe('the limit on events', () => {
     assert.equal((await next()).statusCode, 202);
   });
 
+  it('answers Alertmanager 503, which it tries again: a 429 ends its attempts for that message', async () => {
+    const made = await api(LIMIT);
+    const alert = { status: 'firing', labels: { victim_ip: '203.0.113.10' } };
+    const notify = () =>
+      made.app.inject({
+        method: 'POST',
+        url: '/v1/signals/alertmanager',
+        headers: bearer('detector'),
+        payload: { alerts: Array.from({ length: 5 }, () => alert) },
+      });
+    assert.equal((await notify()).statusCode, 207);
+    const refused = await notify();
+    assert.deepEqual([refused.statusCode, refused.headers['retry-after']], [503, '2']);
+    assert.match(refused.json().detail, /Too many events/);
+    made.now += 1_500;
+    assert.equal((await notify()).statusCode, 207);
+  });
+
   it('does not let an unknown caller use up anything', async () => {
     const made = await api(LIMIT);
     for (let n = 0; n < 10; n++) {
