@@ -140,7 +140,9 @@ export function created(
   const ttl = stepTtl(playbook.steps[plan.index] ?? it.step, profile, policy.timers);
   const named =
     rule === it.rule ? [] : [`the new ${portWords(rule.ports)} get a mitigation of their own`, ...plan.why];
-  const lacking = shortfallWords(predict(policy, rule.match, plan.action), plan.action, room);
+  // What it replaces makes room for it.
+  const known = taken.freed > 0 ? undefined : room;
+  const lacking = shortfallWords(predict(policy, rule.match, plan.action), plan.action, known);
   const passed = `guardrails passed; TTL ${ttl.seconds} s`;
   const why = [...it.why, ...beforeWhy, ...named, ...ttl.why, ...lacking, passed];
   const begun = newMitigation(draftOf(it, plan, rule, why), ttl.seconds, context);

@@ -20,7 +20,11 @@ export function ownerOf(inventory: Inventory, victim: string): Ownership | undef
 
 /** The inventory's entry in words. */
 export function ownerWords(victim: string, owner: Ownership | undefined): string {
-  if (owner === undefined) return `${victim} is in no entry of the inventory`;
+  if (owner === undefined) {
+    return isPrefixVictim(victim)
+      ? `no customer of the inventory owns all of ${victim}`
+      : `${victim} is in no entry of the inventory`;
+  }
   return `${victim} belongs to customer ${owner.customerId}${serviceWords(owner)} (${owner.entry}, profile ${owner.profile})`;
 }
 

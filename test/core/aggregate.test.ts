@@ -57,6 +57,13 @@ describe('200 hosts of one customer in one batch with default quotas', () => {
     ]);
   });
 
+  test('which free room for it on every neighbor', () => {
+    const world = new World({ ...ALLOWED, forecast: () => [{ neighbor: 'edge1', ok: true, routes: 1 }] });
+    world.room = () => 0;
+    bomb(world, 24);
+    assert.doesNotMatch(world.why, /no room on edge1/);
+  });
+
   test('explained: how many hosts, whose prefix, what it replaces, and which ports are spared', () => {
     const world = new World(ALLOWED);
     bomb(world, 24);
