@@ -9,6 +9,17 @@ const FILE_HEADER = 24;
 const RECORD_HEADER = 16;
 const MAGIC_MICROSECONDS = 0xa1b2c3d4;
 const MAGIC_NANOSECONDS = 0xa1b23c4d;
+/** Kuznetzov's format: eight octets more in each record header, for the interface and the protocol. */
+const MAGIC_MODIFIED = 0xa1b2cd34;
+const MODIFIED_RECORD_HEADER = 24;
+/** What other files begin with that hold captures inside of them, by their first octets. */
+const WRAPPINGS: readonly (readonly [magic: RegExp, advice: string])[] = [
+  [/^1f8b/, 'gzip; unpack it with gunzip first'],
+  [/^28b52ffd/, 'zstd; unpack it with unzstd first'],
+  [/^fd377a58/, 'xz; unpack it with unxz first'],
+  [/^425a68/, 'bzip2; unpack it with bunzip2 first'],
+  [/^736e6f6f/, 'snoop; convert it with editcap first'],
+];
 
 /** Reads a pcap or pcapng file, of either byte order and with micro- or nanoseconds. */
 export function readCapture(file: Uint8Array): Capture {
@@ -19,11 +30,16 @@ export function readCapture(file: Uint8Array): Capture {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   for (const littleEndian of [true, false]) {
     const magic = view.getUint32(0, littleEndian);
-    if (magic === MAGIC_MICROSECONDS) return readRecords(file, view, littleEndian, 1_000);
-    if (magic === MAGIC_NANOSECONDS) return readRecords(file, view, littleEndian, 1_000_000);
+    if (magic === MAGIC_MICROSECONDS) return readRecords(file, view, littleEndian, 1_000, RECORD_HEADER);
+    if (magic === MAGIC_NANOSECONDS) return readRecords(file, view, littleEndian, 1_000_000, RECORD_HEADER);
+    if (magic === MAGIC_MODIFIED) {
+      return readRecords(file, view, littleEndian, 1_000, MODIFIED_RECORD_HEADER);
+    }
   }
   const magic = view.getUint32(0).toString(16).padStart(8, '0');
-  return { packets: [], problems: [`offset 0: not a pcap or pcapng file (it begins with ${magic})`] };
+  const wrapping = WRAPPINGS.find(([pattern]) => pattern.test(magic));
+  const hint = wrapping === undefined ? '' : `: ${wrapping[1]}`;
+  return { packets: [], problems: [`offset 0: not a pcap or pcapng file (it begins with ${magic}${hint})`] };
 }
 
 /** Packet records behind the file header. `ticksPerMs` is the unit of the fraction of a second. */
@@ -32,6 +48,7 @@ function readRecords(
   view: DataView,
   littleEndian: boolean,
   ticksPerMs: 1_000 | 1_000_000,
+  recordHeader: number,
 ): Capture {
   const packets: Packet[] = [];
   const problems: string[] = [];
@@ -40,12 +57,12 @@ function readRecords(
   let at = FILE_HEADER;
   while (at < file.length) {
     const number = packets.length + 1;
-    if (file.length - at < RECORD_HEADER) {
+    if (file.length - at < recordHeader) {
       problems.push(`packet ${number} at offset ${at}: the file ends within its record header`);
       break;
     }
     const length = view.getUint32(at + 8, littleEndian);
-    const start = at + RECORD_HEADER;
+    const start = at + recordHeader;
     if (length > file.length - start) {
       problems.push(
         `packet ${number} at offset ${start}: its record claims ${length} octets, the file has ${file.length - start} more`,

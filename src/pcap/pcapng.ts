@@ -36,12 +36,15 @@ export function isPcapng(file: Uint8Array): boolean {
   return file.length >= 12 && file[0] === 0x0a && file[1] === 0x0d && file[2] === 0x0d && file[3] === 0x0a;
 }
 
-/** Reads all sections. After a damaged block the chain is lost, so reading ends there. */
+/**
+ * Reads all sections. A damaged block whose length still leads to another block costs that block alone; otherwise the
+ * chain is lost, and reading ends there.
+ */
 export function readPcapng(file: Uint8Array): Capture {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   const packets: Packet[] = [];
   const problems: string[] = [];
-  let interfaces: Interface[] = [];
+  let interfaces: (Interface | undefined)[] = [];
   let littleEndian = true;
   let at = 0;
   while (at < file.length) {
@@ -68,7 +71,7 @@ export function readPcapng(file: Uint8Array): Capture {
     }
     if (view.getUint32(at + length - 4, littleEndian) !== length) {
       problems.push(`${where}: its two length fields differ`);
-      break;
+      if (!isBlock(view, at + length, littleEndian)) break;
     }
     const body: Body = {
       view: new DataView(file.buffer, file.byteOffset + at + 8, length - 12),
@@ -77,12 +80,10 @@ export function readPcapng(file: Uint8Array): Capture {
     };
     const type = view.getUint32(at, littleEndian);
     if (type === INTERFACE_DESCRIPTION) {
-      const description = readInterface(body);
-      if (typeof description === 'string') {
-        problems.push(`${where}: ${description}`);
-        break;
-      }
-      interfaces.push(description);
+      const { described, faults } = readInterface(body);
+      for (const fault of faults) problems.push(`${where}: ${fault}`);
+      // One that is damaged keeps its number, so that packets of the others find theirs.
+      interfaces.push(described);
     } else if (type === ENHANCED_PACKET || type === OBSOLETE_PACKET || type === SIMPLE_PACKET) {
       const packet = readPacket(file, type, body, interfaces, packets.length + 1);
       if (typeof packet === 'string') problems.push(`${where}: ${packet}`);
@@ -93,38 +94,118 @@ export function readPcapng(file: Uint8Array): Capture {
   return { packets, problems };
 }
 
-function readInterface({ view, littleEndian }: Body): Interface | string {
-  if (view.byteLength < 8) return 'an interface description is too short';
+/** True when the end of the file or a block with lengths that agree is at `at`. */
+function isBlock(view: DataView, at: number, littleEndian: boolean): boolean {
+  const left = view.byteLength - at;
+  if (left < 12) return left === 0;
+  const length = view.getUint32(at + 4, littleEndian);
+  if (length < 12 || length % 4 !== 0 || length > left) return false;
+  return view.getUint32(at + length - 4, littleEndian) === length;
+}
+
+/** An interface, as far as its description can be read, and what was wrong with it. */
+interface Description {
+  readonly described: Interface | undefined;
+  readonly faults: readonly string[];
+}
+
+const OPTIONS_OFFSET = 8;
+
+function readInterface({ view, littleEndian }: Body): Description {
+  if (view.byteLength < OPTIONS_OFFSET) {
+    return { described: undefined, faults: ['an interface description is too short'] };
+  }
+  const { options, faults } = readOptions(view, littleEndian);
   let ticksPerSecond = 1_000_000n;
   let offsetSeconds = 0;
-  for (let at = 8; at + 4 <= view.byteLength; ) {
-    const code = view.getUint16(at, littleEndian);
-    const length = view.getUint16(at + 2, littleEndian);
-    const value = at + 4;
-    if (code === 0) break;
-    if (value + length > view.byteLength) return 'an option of an interface description is cut off';
+  for (const { code, at, length } of options) {
     if (code === OPTION_TSRESOL && length >= 1) {
-      const resolution = view.getUint8(value);
+      const resolution = view.getUint8(at);
       const exponent = BigInt(resolution & 0x7f);
       ticksPerSecond = (resolution & 0x80) === 0 ? 10n ** exponent : 2n ** exponent;
     } else if (code === OPTION_TSOFFSET && length >= 8) {
-      offsetSeconds = Number(view.getBigInt64(value, littleEndian));
+      offsetSeconds = Number(view.getBigInt64(at, littleEndian));
     }
-    at = value + Math.ceil(length / 4) * 4;
   }
-  return {
+  const described: Interface = {
     linkType: view.getUint16(0, littleEndian),
     snapLength: view.getUint32(4, littleEndian),
     ticksPerSecond,
     offsetSeconds,
   };
+  return { described, faults };
+}
+
+/** One option: its value is at `at`. */
+interface Option {
+  readonly code: number;
+  readonly at: number;
+  readonly length: number;
+}
+
+/**
+ * The options of an interface. One whose length leads out of the block is left out, and so is what cannot be told apart
+ * from it: reading resumes where the rest of the block is a list of options again.
+ */
+function readOptions(
+  view: DataView,
+  littleEndian: boolean,
+): { readonly options: readonly Option[]; readonly faults: readonly string[] } {
+  const options: Option[] = [];
+  const faults: string[] = [];
+  let at = OPTIONS_OFFSET;
+  while (at + 4 <= view.byteLength) {
+    const option = optionAt(view, at, littleEndian);
+    if (option.code === 0) break;
+    if (option.at + option.length <= view.byteLength) {
+      options.push(option);
+      at = behind(option);
+      continue;
+    }
+    faults.push(
+      `option ${option.code} of an interface description claims ${option.length} octets, the block has ` +
+        `${view.byteLength - option.at} more; the option is left out`,
+    );
+    do at += 4;
+    while (at + 4 <= view.byteLength && !isOptionList(view, at, littleEndian));
+  }
+  return { options, faults };
+}
+
+function optionAt(view: DataView, at: number, littleEndian: boolean): Option {
+  return {
+    code: view.getUint16(at, littleEndian),
+    length: view.getUint16(at + 2, littleEndian),
+    at: at + 4,
+  };
+}
+
+/** Values are padded to four octets. */
+function behind({ at, length }: Option): number {
+  return at + Math.ceil(length / 4) * 4;
+}
+
+/** The largest option code of an interface that is assigned, and the custom ones (draft-ietf-opsawg-pcapng §3.5, §4.2). */
+const LAST_OPTION = 18;
+const CUSTOM_OPTIONS: ReadonlySet<number> = new Set([2988, 2989, 19372, 19373]);
+
+/** True when known options, one behind the other, lead to their end mark. */
+function isOptionList(view: DataView, from: number, littleEndian: boolean): boolean {
+  let at = from;
+  while (at + 4 <= view.byteLength) {
+    const option = optionAt(view, at, littleEndian);
+    if (option.code === 0) return option.length === 0 && option.at === view.byteLength;
+    if (option.code > LAST_OPTION && !CUSTOM_OPTIONS.has(option.code)) return false;
+    at = behind(option);
+  }
+  return at === view.byteLength;
 }
 
 function readPacket(
   file: Uint8Array,
   type: number,
   { view, littleEndian, offset }: Body,
-  interfaces: readonly Interface[],
+  interfaces: readonly (Interface | undefined)[],
   number: number,
 ): Packet | string {
   const header = type === SIMPLE_PACKET ? 4 : 20;
@@ -133,7 +214,11 @@ function readPacket(
   const id =
     type === ENHANCED_PACKET ? u32(0) : type === OBSOLETE_PACKET ? view.getUint16(0, littleEndian) : 0;
   const source = interfaces[id];
-  if (source === undefined) return `packet ${number} names interface ${id}, which was not described`;
+  if (source === undefined) {
+    return id < interfaces.length
+      ? `packet ${number} names interface ${id}, whose description is damaged`
+      : `packet ${number} names interface ${id}, which was not described`;
+  }
   const simple = type === SIMPLE_PACKET;
   const originalLength = u32(simple ? 0 : 16);
   const snapped = source.snapLength === 0 ? originalLength : Math.min(originalLength, source.snapLength);

@@ -4,7 +4,12 @@
  */
 import { readCapture } from './capture.ts';
 import type { Packet } from './packet.ts';
-import { decodeSegment, type Endpoint, type TcpSegment } from './segment.ts';
+import { Fragments } from './fragments.ts';
+import { FRAGMENTS } from './ip.ts';
+import type { PassedOver } from './layer.ts';
+import { unread } from './layer.ts';
+import { linkName } from './link.ts';
+import { decodeFrame, type Endpoint, type TcpSegment } from './segment.ts';
 
 /** Octets of one packet, in stream order. Joined in order, the chunks up to a gap are the stream. */
 export interface Chunk {
@@ -38,11 +43,23 @@ export interface TcpStream {
   readonly gaps: readonly Gap[];
 }
 
+/** Packets of one kind that gave no TCP segment. */
+export interface PassedOverCount extends PassedOver {
+  /** How many there are; at least 1. */
+  readonly packets: number;
+  /** Number of the first of them in the file. */
+  readonly first: number;
+}
+
 /** `problems` say, with packet number and offset in the file, what could not be read and why. */
 export interface Streams {
   /** In order of their first packets. A stream that carried nothing is listed when its SYN was seen. */
   readonly streams: readonly TcpStream[];
   readonly problems: readonly string[];
+  /** Packets without a TCP segment that could be read, by what they carry, the most frequent first. */
+  readonly passedOver: readonly PassedOverCount[];
+  /** Packets that the file has in all. */
+  readonly packets: number;
 }
 
 /** A receive window is at most 2^30 octets (RFC 7323 §2.3); what is farther off belongs to no stream we know. */
@@ -82,8 +99,8 @@ interface Connection {
 /** Reads a capture file and puts its TCP streams together. Never throws. */
 export function readStreams(file: Uint8Array): Streams {
   const capture = readCapture(file);
-  const { streams, problems } = reassembleTcp(capture.packets);
-  return { streams, problems: [...capture.problems, ...problems] };
+  const read = reassembleTcp(capture.packets);
+  return { ...read, problems: [...capture.problems, ...read.problems] };
 }
 
 /**
@@ -95,7 +112,19 @@ export function reassembleTcp(packets: readonly Packet[]): Streams {
   const all: Direction[] = [];
   const problems: string[] = [];
   const reported = new Set<string>();
+  const fragments = new Fragments();
+  const passedOver = new Map<string, PassedOverCount>();
   let count = 0;
+
+  const pass = ({ other, unread: hidden }: PassedOver, first: number, number = 1): void => {
+    const known = passedOver.get(other);
+    passedOver.set(other, {
+      other,
+      unread: hidden,
+      packets: (known?.packets ?? 0) + number,
+      first: known?.first ?? first,
+    });
+  };
 
   const open = (connection: Connection, from: string, segment: TcpSegment): Direction => {
     const direction = startDirection(connection.number, segment);
@@ -120,10 +149,14 @@ export function reassembleTcp(packets: readonly Packet[]): Streams {
   };
 
   for (const packet of packets) {
-    const segment = decodeSegment(packet);
-    if (segment === undefined) continue;
+    const segment = decodeFrame(packet, fragments);
+    if ('other' in segment) {
+      pass(segment, packet.number);
+      continue;
+    }
     const where = `packet ${packet.number} at offset ${packet.offset}`;
     if ('problem' in segment) {
+      if (segment.once === true) pass(unread(linkName(packet.linkType)), packet.number);
       if (segment.once === true && reported.has(segment.problem)) continue;
       reported.add(segment.problem);
       problems.push(`${where}: ${segment.problem}`);
@@ -138,8 +171,19 @@ export function reassembleTcp(packets: readonly Packet[]): Streams {
     if (problem !== undefined) problems.push(`${where}: ${problem}`);
   }
   for (const direction of all) finish(direction);
-  return { streams: all.map(asStream), problems };
+  const whole = passedOver.get(FRAGMENTS);
+  passedOver.delete(FRAGMENTS);
+  // Fragments whose packets were put together hide nothing.
+  if (whole !== undefined && fragments.left > 0) pass(unread(LONE_FRAGMENTS), whole.first, fragments.left);
+  return {
+    streams: all.map(asStream),
+    problems,
+    passedOver: [...passedOver.values()].sort((a, b) => b.packets - a.packets),
+    packets: packets.length,
+  };
 }
+
+const LONE_FRAGMENTS = 'fragments of IP packets of which the rest was not captured';
 
 function endpointKey({ address, port }: Endpoint): string {
   return `${address}|${port}`;

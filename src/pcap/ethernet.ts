@@ -1,0 +1,145 @@
+/** Ethernet and what its EtherTypes announce (IEEE 802 Numbers of IANA): tags, LLC and SNAP, and the layers behind. */
+import type { Layer, LayerKind, Outcome } from './layer.ts';
+import { endsWithin, hexNumber, unread, viewOf, without } from './layer.ts';
+
+/** EtherTypes whose payload begins right behind them. Both IP types lead to the version that the packet states. */
+const LAYERS: ReadonlyMap<number, LayerKind> = new Map([
+  [0x0800, 'ip'],
+  [0x86dd, 'ip'],
+  [0x8847, 'mpls'], // RFC 3032 §5
+  [0x8848, 'mpls'],
+  [0x8864, 'pppoe'], // RFC 2516 §4
+  [0x880b, 'ppp'],
+  [0x6558, 'ethernet'], // Transparent Ethernet Bridging
+  [0x894f, 'nsh'], // RFC 8300
+]);
+
+/** Tags: how many octets lie between the EtherType that announces one and the next EtherType. */
+const TAGS: ReadonlyMap<number, readonly [octets: number, name: string]> = new Map([
+  [0x8100, [2, 'a VLAN tag']], // IEEE 802.1Q
+  [0x88a8, [2, 'a VLAN tag']], // IEEE 802.1ad (QinQ)
+  [0x9100, [2, 'a VLAN tag']], // older QinQ values
+  [0x9200, [2, 'a VLAN tag']],
+  [0x9300, [2, 'a VLAN tag']],
+  [0x893f, [6, 'an E-TAG']], // IEEE 802.1BR
+  [0x8926, [4, 'a VN-Tag']],
+  [0x8909, [6, 'a Cisco metadata tag']],
+]);
+
+/** Protocols that have their own use of the link and carry no IP. */
+const WITHOUT_IP: ReadonlyMap<number, string> = new Map([
+  [0x0806, 'ARP'],
+  [0x8035, 'RARP'],
+  [0x8808, 'Ethernet flow control'],
+  [0x8809, 'LACP and other slow protocols'],
+  [0x8863, 'PPPoE discovery'],
+  [0x888e, 'EAPOL'],
+  [0x88cc, 'LLDP'],
+  [0x88f7, 'PTP'],
+  [0x8902, 'CFM'],
+  [0x9000, 'Ethernet loopback'],
+]);
+
+const MAC_IN_MAC = 0x88e7;
+const MACSEC = 0x88e5;
+/** Below this the field is a length, and LLC follows (IEEE 802.3 §3.2.6). */
+const FIRST_ETHERTYPE = 0x0600;
+const TYPE_OFFSET = 12;
+
+/** An Ethernet frame, from the destination address on. */
+export function readEthernet(data: Uint8Array): Outcome {
+  return readEtherType(data, TYPE_OFFSET);
+}
+
+/** `at` is where the EtherType is; the payload begins behind it, or at `payload`. */
+export function readEtherType(data: Uint8Array, at: number, payload = at + 2): Outcome {
+  if (data.length < payload) return { problem: `a frame of ${data.length} octets is too short for its link` };
+  const view = viewOf(data);
+  let type = view.getUint16(at);
+  let start = payload;
+  for (let tag = TAGS.get(type); tag !== undefined; tag = TAGS.get(type)) {
+    const [octets, name] = tag;
+    if (data.length < start + octets + 2) return endsWithin(name);
+    type = view.getUint16(start + octets);
+    start += octets + 2;
+  }
+  return behindEtherType(type, data.subarray(start));
+}
+
+/** What an EtherType says of the octets that follow it; GRE and others name protocols by it as well. */
+export function behindEtherType(type: number, data: Uint8Array): Outcome {
+  const kind = LAYERS.get(type);
+  if (kind !== undefined) return { kind, data };
+  if (type < FIRST_ETHERTYPE) return { kind: 'llc', data };
+  if (type === MACSEC) return readMacsec(data);
+  // IEEE 802.1ah: a service tag of four octets, then the customer's frame.
+  if (type === MAC_IN_MAC) return { kind: 'ethernet', data: data.subarray(4) };
+  const other = WITHOUT_IP.get(type);
+  return other === undefined ? unread(`EtherType ${hexNumber(type)}`) : without(other);
+}
+
+/** IEEE 802.1AE §9: encrypted frames stay closed; those that are only signed go on with an EtherType. */
+function readMacsec(data: Uint8Array): Outcome {
+  const flags = data[0];
+  if (flags === undefined) return endsWithin('a MACsec tag');
+  const encrypted = (flags & 0x0c) !== 0;
+  if (encrypted) return unread('MACsec (encrypted)');
+  const hasChannel = (flags & 0x20) !== 0;
+  return readEtherType(data, hasChannel ? 14 : 6);
+}
+
+const SNAP_ETHERNET: ReadonlySet<number> = new Set([0x000000, 0x0000f8]);
+/** RFC 2684 §5.2: bridged Ethernet, with and without its frame check sequence. */
+const SNAP_BRIDGED = 0x0080c2;
+const BRIDGED_ETHERNET: ReadonlySet<number> = new Set([0x0001, 0x0007]);
+
+/** LLC (IEEE 802.2), with SNAP and the NLPID form of RFC 2684. */
+export function readLlc(data: Uint8Array): Outcome {
+  if (data.length < 3) return endsWithin('an LLC header');
+  const view = viewOf(data);
+  const points = view.getUint16(0);
+  if (points === 0xaaaa) {
+    if (data.length < 8) return endsWithin('a SNAP header');
+    const organization = (view.getUint8(3) << 16) | view.getUint16(4);
+    const protocol = view.getUint16(6);
+    if (SNAP_ETHERNET.has(organization)) return behindEtherType(protocol, data.subarray(8));
+    if (organization === SNAP_BRIDGED && BRIDGED_ETHERNET.has(protocol)) {
+      return { kind: 'ethernet', data: data.subarray(10) };
+    }
+    return without('SNAP protocols of vendors');
+  }
+  if (points === 0xfefe) return readNlpid(data.subarray(3));
+  if (points === 0x0606) return { kind: 'ip', data: data.subarray(3) };
+  if (points === 0x4242) return without('spanning tree');
+  return without('LLC without IP');
+}
+
+const NLPIDS: ReadonlyMap<number, LayerKind> = new Map([
+  [0xcc, 'ip'],
+  [0x8e, 'ip'],
+  [0xcf, 'ppp'],
+]);
+const NLPID_SNAP = 0x80;
+
+/** A network layer protocol by its NLPID (RFC 2427 §4, RFC 2684 §4). */
+export function readNlpid(data: Uint8Array): Outcome {
+  const id = data[0];
+  if (id === undefined) return endsWithin('an NLPID');
+  const kind = NLPIDS.get(id);
+  if (kind !== undefined) return { kind, data: data.subarray(1) };
+  // RFC 2427 §4.1: organization in three octets, protocol in two.
+  return id === NLPID_SNAP ? readEtherType(data, 4) : without('OSI protocols such as IS-IS');
+}
+
+/** True when the octets may be an Ethernet frame: its EtherType is one that carries IP, or a tag. */
+export function looksLikeEthernet(data: Uint8Array): boolean {
+  if (data.length < TYPE_OFFSET + 2) return false;
+  const type = viewOf(data).getUint16(TYPE_OFFSET);
+  return LAYERS.has(type) || TAGS.has(type) || WITHOUT_IP.has(type);
+}
+
+/** A layer of octets whose protocol no header names: IP where they look like it, else Ethernet where they do. */
+export function guessed(data: Uint8Array, looksLikeIp: (data: Uint8Array) => boolean): Layer | undefined {
+  if (looksLikeIp(data)) return { kind: 'ip', data };
+  return looksLikeEthernet(data) ? { kind: 'ethernet', data } : undefined;
+}
