@@ -1,26 +1,40 @@
 /**
- * BGP out of captured TCP streams: where messages begin and end, and what both sides had negotiated when each was sent.
- * Pure. A stream that is out of step finds the next marker again, so that one bad message does not hide the rest.
+ * BGP out of captured TCP streams: the messages of both directions, each read by what the two sides had agreed on. Pure. A
+ * message between others is judged by their agreement, not by what prefixd itself would have agreed to.
  */
-import { checkHeader, messageType } from '../bgp/wire/framing.ts';
 import { AttributeType, MessageType } from '../bgp/wire/iana.ts';
 import { HEADER_LENGTH } from '../bgp/wire/limits.ts';
 import { decodeMessage } from '../bgp/wire/message.ts';
 import { NotificationError } from '../bgp/wire/notification.ts';
-import { findCapability, peerAsn } from '../bgp/wire/open.ts';
-import type { BgpMessage, CodecContext, OpenMessage } from '../bgp/wire/types.ts';
-import { concatBytes } from '../net/bytes.ts';
-import type { Chunk, TcpStream } from '../pcap/reassemble.ts';
+import type { AsPathSegment, BgpMessage, UpdateMessage } from '../bgp/wire/types.ts';
+import type { Family } from '../bgp/wire/iana.ts';
+import type { TcpStream } from '../pcap/reassemble.ts';
+import type { Agreement } from './bgp-agreement.ts';
+import { agreementOf, conclusions, firstOpen, takesLongMessages, widthOf } from './bgp-agreement.ts';
+import { narrowPath, partsOf } from './bgp-evidence.ts';
+import {
+  endpoints,
+  looksLikeBgp,
+  type RawMessage,
+  readStretch,
+  type Stretch,
+  stretchesOf,
+} from './bgp-framing.ts';
+
+/** A message of a type that is not read here: whether it is right is between the two sides. */
+export interface UnknownMessage {
+  readonly type: 'unknown';
+  /** The type octet of the header. */
+  readonly messageType: number;
+}
 
 /** A message as captured, or why there is none. */
-export interface CapturedMessage {
-  readonly stream: TcpStream;
-  /** Number of the packet that completed it, and its time (ms since the epoch; null when the capture has none). */
-  readonly packet: number;
-  readonly time: number | null;
-  /** The octets, header included; of a broken header those up to the next marker. */
-  readonly octets: Uint8Array;
-  readonly result: BgpMessage | NotificationError;
+export interface CapturedMessage extends RawMessage {
+  readonly result: BgpMessage | UnknownMessage | NotificationError;
+  /** The families whose routes have Path Identifiers in front (RFC 7911 §3). */
+  readonly pathIdentifiers: readonly Family[];
+  /** What cannot be told for certain, in sentences. */
+  readonly notes: readonly string[];
 }
 
 /** The messages of all BGP connections in the order in which they were completed, and remarks on what is no message. */
@@ -29,10 +43,12 @@ export interface Conversation {
   readonly remarks: readonly string[];
 }
 
-const MARKER_LENGTH = 16;
 const BGP_PORT = 179;
 
-/** Reads every connection that speaks BGP: on port 179, or on any port where a header of BGP is seen. */
+/** Connections of other protocols that are named one by one; the rest are counted. */
+const NAMED = 10;
+
+/** Reads every connection that speaks BGP, on any port. */
 export function readConversation(streams: readonly TcpStream[]): Conversation {
   const connections = new Map<number, TcpStream[]>();
   for (const stream of streams) {
@@ -42,131 +58,94 @@ export function readConversation(streams: readonly TcpStream[]): Conversation {
   }
   const messages: CapturedMessage[] = [];
   const remarks: string[] = [];
+  let others = 0;
   for (const directions of connections.values()) {
     const stretches = directions.map((stream) => stretchesOf(stream));
-    if (!speaksBgp(directions, stretches)) {
-      if (stretches.some((list) => list.length > 0)) remarks.push(`${endpoints(directions[0])} is not BGP`);
-      continue;
-    }
-    const agreed = negotiated(stretches);
-    for (const [i, stream] of directions.entries()) {
-      for (const stretch of stretches[i] ?? []) readStretch(stream, stretch, agreed, messages, remarks);
+    if (stretches.flat().some(looksLikeBgp)) {
+      const read = readConnection(directions, stretches);
+      for (const message of read.messages) messages.push(message);
+      remarks.push(...read.remarks);
+    } else if (directions.some(({ src, dst }) => src.port === BGP_PORT || dst.port === BGP_PORT)) {
+      remarks.push(...directions.flatMap((stream, i) => notBgp(stream, stretches[i] ?? [])));
+    } else if (stretches.some((list) => list.length > 0) && ++others <= NAMED) {
+      remarks.push(...directions.slice(0, 1).map((stream) => `${endpoints(stream)} is not BGP`));
     }
   }
+  if (others > NAMED) remarks.push(`${others - NAMED} more connections are not BGP`);
   messages.sort((a, b) => a.packet - b.packet);
   return { messages, remarks };
 }
 
-/** Octets without a hole between them. */
-interface Stretch {
-  readonly octets: Uint8Array;
-  readonly chunks: readonly Chunk[];
-  /** False when a message may have begun before. */
-  readonly inStep: boolean;
+/** What is said of a connection on the BGP port in which no header of BGP was found. */
+function notBgp(stream: TcpStream, stretches: readonly Stretch[]): readonly string[] {
+  const [first] = stretches;
+  if (first === undefined) return [];
+  const count = stretches.reduce((sum, { octets }) => sum + octets.length, 0);
+  const who = `${endpoints(stream)}: the ${count} octets on port ${BGP_PORT}`;
+  if (!first.inStep) {
+    return [`${who} are not BGP, or the middle of a message: the capture has no beginning of the connection`];
+  }
+  return [`${who} are not BGP; they begin with ${shown(first.octets.subarray(0, 32))}`];
 }
 
-function stretchesOf(stream: TcpStream): readonly Stretch[] {
-  const cuts = stream.gaps.map((gap) => gap.beforeChunk);
-  const edges = [0, ...cuts, stream.chunks.length];
-  return edges.slice(1).flatMap((end, i) => {
-    const chunks = stream.chunks.slice(edges[i], end);
-    if (chunks.length === 0) return [];
-    const octets = concatBytes(chunks.map((chunk) => chunk.bytes));
-    return [{ octets, chunks, inStep: stream.fromStart && edges[i] === 0 && !cuts.includes(0) }];
+/** Octets as text where they are text, else as hexadecimal. */
+function shown(octets: Uint8Array): string {
+  const isText = octets.every((octet) => (octet >= 0x20 && octet < 0x7f) || octet === 0x0d || octet === 0x0a);
+  if (isText) return JSON.stringify(String.fromCharCode(...octets));
+  return `0x${[...octets.subarray(0, 16)].map((octet) => octet.toString(16).padStart(2, '0')).join('')}`;
+}
+
+function readConnection(
+  directions: readonly TcpStream[],
+  stretches: readonly (readonly Stretch[])[],
+): Conversation {
+  const opens = directions.map((_, i) => firstOpen(stretches[i] ?? []));
+  const opensOf = (i: number) => ({ sender: opens[i], receiver: opens[1 - i] });
+  const remarks: string[] = [];
+  const raw = directions.map((stream, i) =>
+    (stretches[i] ?? []).flatMap((stretch) => {
+      const read = readStretch(stream, stretch, takesLongMessages(opensOf(i)));
+      remarks.push(...read.remarks.map((remark) => `${endpoints(stream)}: ${remark}`));
+      return read.messages;
+    }),
+  );
+  const parts = raw.map((list) => list.flatMap(({ octets }) => partsOf(octets) ?? []));
+  const width = widthOf(opensOf(0), parts.flat());
+  const agreements = directions.map((_, i) => agreementOf(opensOf(i), width, parts[i] ?? []));
+  for (const said of conclusions(opensOf(0), width, agreements)) {
+    remarks.push(...directions.slice(0, 1).map((stream) => `${endpoints(stream)}: ${said}`));
+  }
+  const messages = raw.flatMap((list, i) => {
+    const agreement = agreements[i];
+    return agreement === undefined ? [] : list.map((message) => readMessage(message, agreement));
   });
+  return { messages, remarks };
 }
 
-function speaksBgp(directions: readonly TcpStream[], stretches: readonly (readonly Stretch[])[]): boolean {
-  if (directions.some(({ src, dst }) => src.port === BGP_PORT || dst.port === BGP_PORT)) return true;
-  return stretches.flat().some(({ octets }) => findMarker(octets, 0) !== undefined);
-}
-
-/** How messages are to be read; `internal` says nothing where `sidesKnown` is false. */
-interface Agreed extends CodecContext {
-  /** Both OPENs were captured, so that the AS of each side is known. */
-  readonly sidesKnown: boolean;
-}
-
-/**
- * What holds once both OPENs were exchanged. Where the capture has only one of them, the other side is taken to agree; where
- * it has none, 4-octet AS numbers and long messages are, because that is what sessions of today negotiate.
- */
-function negotiated(stretches: readonly (readonly Stretch[])[]): Agreed {
-  const opens = stretches.flatMap((list) => firstOpen(list) ?? []);
-  const all = (type: 'four-octet-as' | 'extended-message'): boolean =>
-    opens.every((open) => findCapability(open, type) !== undefined);
-  const [one, other] = opens;
-  const sidesKnown = one !== undefined && other !== undefined;
-  return {
-    fourOctetAs: all('four-octet-as'),
-    extendedMessages: all('extended-message'),
-    internal: sidesKnown && peerAsn(one) === peerAsn(other),
-    sidesKnown,
-  };
-}
-
-/** The OPEN with which a direction begins, or which is the first whole message where the capture began in the middle. */
-function firstOpen(stretches: readonly Stretch[]): OpenMessage | undefined {
-  const [stretch] = stretches;
-  if (stretch === undefined) return undefined;
-  const at = beginOf(stretch);
-  const octets = stretch.octets.subarray(at);
-  if (octets.length < HEADER_LENGTH) return undefined;
-  try {
-    const length = checkHeader(octets, 0, false);
-    if (messageType(octets) !== MessageType.Open || length > octets.length) return undefined;
-    const message = decodeMessage(octets.subarray(0, length), PLAIN);
-    return message.type === 'open' ? message : undefined;
-  } catch (error) {
-    if (error instanceof NotificationError) return undefined;
-    throw error;
+function readMessage(raw: RawMessage, agreement: Agreement): CapturedMessage {
+  const pathIdentifiers = agreement.context.pathIdentifiers ?? [];
+  if (raw.broken !== undefined) return { ...raw, result: raw.broken, pathIdentifiers, notes: [] };
+  if (raw.unknownType !== undefined) {
+    const notes = [
+      `message type ${raw.unknownType} is not read here; a speaker that did not agree on it answers Bad Message Type (1/3)`,
+    ];
+    return { ...raw, result: { type: 'unknown', messageType: raw.unknownType }, pathIdentifiers, notes };
   }
+  const result = decode(raw.octets, agreement);
+  const notes = result instanceof NotificationError ? [] : notesOn(raw.octets, result, agreement);
+  return { ...raw, result, pathIdentifiers, notes };
 }
 
-/** Where the first message of a stretch begins that can be read from its beginning. */
-function beginOf({ octets, inStep }: Stretch): number {
-  return inStep ? 0 : (findMarker(octets, 0) ?? octets.length);
-}
-
-const PLAIN: CodecContext = { fourOctetAs: false, extendedMessages: false, internal: false };
-
-function readStretch(
-  stream: TcpStream,
-  stretch: Stretch,
-  agreed: Agreed,
-  messages: CapturedMessage[],
-  remarks: string[],
-): void {
-  const { octets } = stretch;
-  const packetAt = packetFinder(stretch);
-  let at = beginOf(stretch);
-  if (at > 0) remarks.push(`${endpoints(stream)}: ${at} octets before the first whole message are left out`);
-  const add = (end: number, result: CapturedMessage['result']): void => {
-    const { packet, time } = packetAt(end - 1);
-    messages.push({ stream, packet, time, octets: octets.subarray(at, end), result });
-    at = end;
-  };
-  while (octets.length - at >= HEADER_LENGTH) {
-    let length: number;
-    try {
-      length = checkHeader(octets, at, agreed.extendedMessages);
-    } catch (error) {
-      if (!(error instanceof NotificationError)) throw error;
-      add(findMarker(octets, at + 1) ?? octets.length, error);
-      continue;
-    }
-    if (length > octets.length - at) break;
-    add(at + length, decode(octets.subarray(at, at + length), agreed));
-  }
-  const left = octets.length - at;
-  if (left > 0) remarks.push(`${endpoints(stream)}: the last ${left} octets are not a whole message`);
-}
-
-function decode(octets: Uint8Array, agreed: Agreed): BgpMessage | NotificationError {
+function decode(octets: Uint8Array, agreement: Agreement): BgpMessage | NotificationError {
+  const { context, internal, routeFilters } = agreement;
+  // RFC 5291 §5: filters follow the four octets of a request.
+  const filtered = octets[HEADER_LENGTH - 1] === MessageType.RouteRefresh && routeFilters;
+  const read = filtered ? withoutFilters(octets) : octets;
   try {
-    const message = decodeMessage(octets, agreed);
-    return !agreed.sidesKnown && isInternal(message)
-      ? decodeMessage(octets, { ...agreed, internal: true })
+    const message = decodeMessage(read, context);
+    const looksInternal = internal === undefined && isInternal(message);
+    return looksInternal || isConfederate(message)
+      ? decodeMessage(read, { ...context, internal: true })
       : message;
   } catch (error) {
     if (error instanceof NotificationError) return error;
@@ -174,48 +153,69 @@ function decode(octets: Uint8Array, agreed: Agreed): BgpMessage | NotificationEr
   }
 }
 
-/** LOCAL_PREF goes to internal peers alone (RFC 4271 §5.1.5): whoever was sent it is one, where no OPEN tells. */
+const REFRESH_LENGTH = HEADER_LENGTH + 4;
+
+/** The message as a plain request: the four octets in front of the filters, and the length that they have. */
+function withoutFilters(octets: Uint8Array): Uint8Array {
+  if (octets.length <= REFRESH_LENGTH) return octets;
+  const request = octets.slice(0, REFRESH_LENGTH);
+  request[HEADER_LENGTH - 3] = 0;
+  request[HEADER_LENGTH - 2] = REFRESH_LENGTH;
+  return request;
+}
+
+/** The outbound route filters of a ROUTE-REFRESH (RFC 5291 §5); undefined where there are none. */
+export function filtersOf({ octets }: RawMessage): Uint8Array | undefined {
+  return octets.length > REFRESH_LENGTH ? octets.subarray(REFRESH_LENGTH) : undefined;
+}
+
+/** Attributes that internal peers alone are sent (RFC 4271 §5.1.5, RFC 4456 §8). */
+const INTERNAL_ATTRIBUTES: ReadonlySet<number> = new Set([
+  AttributeType.LocalPref,
+  AttributeType.OriginatorId,
+  AttributeType.ClusterList,
+]);
+
+/** Whoever was sent an attribute of internal sessions is an internal peer, where no OPEN tells. */
 function isInternal(message: BgpMessage): boolean {
   return (
-    message.type === 'update' &&
-    message.problems.some(({ attribute }) => attribute === AttributeType.LocalPref)
+    message.type === 'update' && message.problems.some(({ attribute }) => INTERNAL_ATTRIBUTES.has(attribute))
   );
 }
 
-/** The next place, from `from` on, at which a plausible header begins. */
-function findMarker(octets: Uint8Array, from: number): number | undefined {
-  let run = 0;
-  for (let i = from; i < octets.length; i++) {
-    run = octets[i] === 0xff ? run + 1 : 0;
-    if (run < MARKER_LENGTH || i + 3 >= octets.length) continue;
-    const start = i - MARKER_LENGTH + 1;
-    const length = ((octets[i + 1] ?? 0) << 8) | (octets[i + 2] ?? 0);
-    const type = octets[i + 3] ?? 0;
-    if (length >= HEADER_LENGTH && type >= 1 && type <= 5) return start;
+/** Members of a confederation send LOCAL_PREF to each other though their AS numbers differ (RFC 5065 §5). */
+function isConfederate(message: BgpMessage): boolean {
+  if (message.type !== 'update' || !hasConfederation(message)) return false;
+  return message.problems.some(({ attribute }) => attribute === AttributeType.LocalPref);
+}
+
+function hasConfederation({ attributes }: UpdateMessage): boolean {
+  return (attributes.asPath ?? []).some(({ kind }) => kind === 'confed-sequence' || kind === 'confed-set');
+}
+
+function notesOn(octets: Uint8Array, message: BgpMessage, agreement: Agreement): readonly string[] {
+  if (message.type !== 'update') return [];
+  const notes: string[] = [];
+  if (agreement.internal === false && hasConfederation(message)) {
+    notes.push(
+      'AS_PATH has segments of a confederation: malformed (3/11) unless both neighbors belong to it (RFC 5065 §5), ' +
+        'which a capture does not show',
+    );
   }
-  return undefined;
+  const parts = agreement.ambiguous ? partsOf(octets) : undefined;
+  const narrow = parts === undefined ? undefined : narrowPath(parts);
+  if (narrow !== undefined) {
+    notes.push(
+      `AS_PATH is ambiguous: it reads as ${pathText(message.attributes.asPath ?? [])} with AS numbers of 4 octets and as ` +
+        `${pathText(narrow)} with 2, and no OPEN tells which`,
+    );
+  }
+  return notes;
 }
 
-/** Tells which packet brought the octet at an offset; offsets must not go back. */
-function packetFinder(stretch: Stretch): (offset: number) => Chunk {
-  let index = 0;
-  let end = stretch.chunks[0]?.bytes.length ?? 0;
-  return (offset) => {
-    while (offset >= end && index < stretch.chunks.length - 1) {
-      index++;
-      end += stretch.chunks[index]?.bytes.length ?? 0;
-    }
-    const chunk = stretch.chunks[index];
-    if (chunk === undefined) throw new RangeError(`no packet holds the octet ${offset}`);
-    return chunk;
-  };
-}
-
-/** `192.0.2.1:179`, an IPv6 address in brackets. */
-export function endpointText({ address, port }: TcpStream['src']): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
-}
-
-function endpoints(stream: TcpStream | undefined): string {
-  return stream === undefined ? '' : `${endpointText(stream.src)} -> ${endpointText(stream.dst)}`;
+/** `65001 65002`; other segments than sequences in brackets, with their kind. */
+function pathText(path: readonly AsPathSegment[]): string {
+  return path
+    .map(({ kind, asns }) => (kind === 'sequence' ? asns.join(' ') : `(${kind} ${asns.join(' ')})`))
+    .join(' ');
 }

@@ -1,20 +1,17 @@
 /** BGP messages as JSON, for `prefixd pcap`. Pure. */
-import { formatActions, formatMatch } from '../bgp/flowspec/text.ts';
-import { decodeActions } from '../bgp/flowspec/actions.ts';
-import { decodeFlowSpecList } from '../bgp/flowspec/nlri.ts';
-import type { ListedFlowSpec } from '../bgp/flowspec/nlri.ts';
-import type { Treatment } from '../bgp/flowspec/errors.ts';
 import {
   COMMUNITY_WIDTH,
   formatCommunity,
+  formatExtendedCommunity,
   formatLargeCommunity,
   splitCommunities,
 } from '../bgp/wire/communities.ts';
-import { familyName } from '../bgp/wire/iana.ts';
+import { FAMILIES, familyName } from '../bgp/wire/iana.ts';
 import type { Family } from '../bgp/wire/iana.ts';
 import { ErrorCode, NotificationError, UpdateSubcode } from '../bgp/wire/notification.ts';
 import { notificationText } from '../bgp/wire/notification-text.ts';
 import { formatIdentifier, peerAsn } from '../bgp/wire/open.ts';
+import { decodeAddPath, decodeExtendedNextHop, PathCapabilityCode } from '../bgp/wire/path-capabilities.ts';
 import type {
   BgpMessage,
   Capability,
@@ -22,14 +19,13 @@ import type {
   PathAttributes,
   UpdateMessage,
 } from '../bgp/wire/types.ts';
-import { decodeUnicastNlri, encodeUnicastNlri } from '../bgp/wire/unicast.ts';
 import { isEndOfRib } from '../bgp/wire/update.ts';
 import { toHex } from '../net/bytes.ts';
-import { formatAddress, formatPrefix } from '../net/prefix.ts';
-import type { CapturedMessage } from './bgp-conversation.ts';
-import { endpointText } from './bgp-conversation.ts';
-
-type Json = Readonly<Record<string, unknown>>;
+import { formatAddress } from '../net/prefix.ts';
+import type { CapturedMessage, UnknownMessage } from './bgp-conversation.ts';
+import { filtersOf } from './bgp-conversation.ts';
+import { endpointText } from './bgp-framing.ts';
+import { actionsJson, type Flaw, isFlowSpec, type Json, routesOf } from './bgp-routes.ts';
 
 const TYPES: Readonly<Record<number, string>> = {
   1: 'open',
@@ -42,17 +38,23 @@ const TYPE_OFFSET = 18;
 
 /** One line for a message. */
 export function messageJson(captured: CapturedMessage): Json {
-  const { stream, time, octets, result } = captured;
+  const { stream, time, octets, result, notes } = captured;
   const head = {
     time: time === null ? null : new Date(time).toISOString(),
     src: endpointText(stream.src),
     dst: endpointText(stream.dst),
   };
+  const remarks = notes.length === 0 ? {} : { notes };
   if (result instanceof NotificationError) {
     const type = TYPES[octets[TYPE_OFFSET] ?? 0] ?? null;
-    return { ...head, type, ...failure(result.message, result), octets: toHex(octets.subarray(0, 64)) };
+    return { ...head, type, ...failure(result.message, result), octets: beginning(octets), ...remarks };
   }
-  return { ...head, type: result.type, ...bodyOf(result) };
+  return { ...head, type: result.type, ...bodyOf(result, captured), ...remarks };
+}
+
+/** The first 64 octets of a message: its header and what is most likely wrong. */
+function beginning(octets: Uint8Array): string {
+  return toHex(octets.subarray(0, 64));
 }
 
 /** What was wrong, and the NOTIFICATION by which a speaker would answer it. */
@@ -61,18 +63,23 @@ function failure(error: string, notification: { readonly code: number; readonly 
   return { error, notification: { code, subcode, text: notificationText(code, subcode) } };
 }
 
-function bodyOf(message: BgpMessage): Json {
+function bodyOf(message: BgpMessage | UnknownMessage, captured: CapturedMessage): Json {
   switch (message.type) {
     case 'open':
       return openJson(message);
     case 'update':
-      return updateJson(message);
+      return updateJson(message, captured.pathIdentifiers);
     case 'notification': {
       const { code, subcode, data } = message;
       return { code, subcode, text: notificationText(code, subcode, data), data: toHex(data) };
     }
-    case 'route_refresh':
-      return { afi: message.family.afi, safi: message.family.safi, subtype: message.subtype };
+    case 'route_refresh': {
+      const { family, subtype } = message;
+      const filters = filtersOf(captured);
+      return { ...family, subtype, ...(filters === undefined ? {} : { filters: toHex(filters) }) };
+    }
+    case 'unknown':
+      return { message_type: message.messageType, octets: beginning(captured.octets) };
     case 'keepalive':
       return {};
   }
@@ -113,33 +120,48 @@ function capabilityJson(capability: Capability): Json {
         })),
       };
     case 'unknown':
-      return { type: capability.type, code: capability.code, value: toHex(capability.value) };
+      return unknownCapabilityJson(capability.code, capability.value);
     default:
       return { ...capability };
   }
 }
 
-/** One route of an UPDATE, and what is wrong with it. */
-interface Route {
-  readonly json: Json;
-  readonly flaw?: { readonly reason: string; readonly treatment: Treatment };
+/** A capability that the speaker does not know; two of them say how routes are to be read. */
+function unknownCapabilityJson(code: number, value: Uint8Array): Json {
+  const paths = code === PathCapabilityCode.AddPath ? decodeAddPath(value) : undefined;
+  if (paths !== undefined) {
+    return {
+      type: 'add-path',
+      families: paths.map(({ family, receive, send }) => ({ ...family, receive, send })),
+    };
+  }
+  const hops = code === PathCapabilityCode.ExtendedNextHop ? decodeExtendedNextHop(value) : undefined;
+  if (hops !== undefined) {
+    return {
+      type: 'extended-next-hop',
+      families: hops.map(({ family, nextHopAfi }) => ({ ...family, next_hop_afi: nextHopAfi })),
+    };
+  }
+  return { type: 'unknown', code, value: toHex(value) };
 }
 
-function updateJson(update: UpdateMessage): Json {
+function updateJson(update: UpdateMessage, identified: readonly Family[]): Json {
   const { mpReach, mpUnreach } = update.attributes;
-  const unicast: Family = { afi: 1, safi: 1 };
+  const unicast = FAMILIES['ipv4-unicast'];
   const announced = [
-    ...routesOf(unicast, update.nlri),
-    ...(mpReach === undefined ? [] : routesOf(mpReach.family, mpReach.nlri)),
+    ...routesOf(unicast, update.nlri, identified),
+    ...(mpReach === undefined ? [] : routesOf(mpReach.family, mpReach.nlri, identified)),
   ];
   const withdrawn = [
-    ...routesOf(unicast, update.withdrawn),
-    ...(mpUnreach === undefined ? [] : routesOf(mpUnreach.family, mpUnreach.nlri)),
+    ...routesOf(unicast, update.withdrawn, identified),
+    ...(mpUnreach === undefined ? [] : routesOf(mpUnreach.family, mpUnreach.nlri, identified)),
   ];
   const end = isEndOfRib(update);
-  const actions = actionsJson(update.attributes, announced.length > 0 && mpReach?.family.safi !== 1);
+  // Communities say what to do with the packets of a rule; of any other route they say something about the route.
+  const isRule = mpReach !== undefined && mpReach.nlri.length > 0 && isFlowSpec(mpReach.family);
+  const actions = isRule ? actionsJson(update.attributes) : { json: {}, flaws: [] };
   const flaws = [
-    ...update.problems.map(({ reason, treatment }) => ({ reason, treatment })),
+    ...update.problems,
     ...[...announced, ...withdrawn].flatMap(({ flaw }) => flaw ?? []),
     ...actions.flaws,
   ];
@@ -148,85 +170,42 @@ function updateJson(update: UpdateMessage): Json {
     announced: announced.map(({ json }) => json),
     withdrawn: withdrawn.map(({ json }) => json),
     ...actions.json,
-    ...(Object.keys(update.attributes).length === 0 ? {} : { attributes: attributesJson(update.attributes) }),
+    ...(Object.keys(update.attributes).length === 0
+      ? {}
+      : { attributes: attributesJson(update.attributes, isRule) }),
     ...flawsJson(flaws),
   };
 }
 
 /**
- * RFC 7606 spares the session where it can; `treatment` says how. The NOTIFICATION is the one that a speaker sends which
- * resets all the same (RFC 4271 §6.3, RFC 4760 §7).
+ * RFC 7606 spares the session where it can; `treatment` says how. The NOTIFICATION is the one of RFC 4271 §6.3, which a
+ * speaker without RFC 7606 sends. An attribute that is to be discarded is no error: it is told in `discarded`.
  */
-function flawsJson(flaws: readonly { readonly reason: string; readonly treatment: string }[]): Json {
-  const [first] = flaws;
-  if (first === undefined) return {};
-  const notification = { code: ErrorCode.UpdateMessage, subcode: UpdateSubcode.OptionalAttributeError };
-  const error = flaws.map(({ reason }) => reason).join('; ');
-  return { ...failure(error, notification), treatment: strictest(flaws.map(({ treatment }) => treatment)) };
-}
-
-function strictest(treatments: readonly string[]): string {
-  const order = ['session-reset', 'afi-safi-disable', 'treat-as-withdraw', 'attribute-discard'];
-  return order.find((treatment) => treatments.includes(treatment)) ?? 'attribute-discard';
-}
-
-function routesOf(family: Family, nlri: Uint8Array): readonly Route[] {
-  const { afi, safi } = family;
-  if (nlri.length === 0) return [];
-  if ((afi === 1 || afi === 2) && (safi === 133 || safi === 134)) {
-    return decodeFlowSpecList(nlri, afi, safi).map((listed) => flowSpecRoute(family, listed));
-  }
-  if ((afi === 1 || afi === 2) && safi === 1) return unicastRoutes(afi, nlri);
-  return [{ json: { afi, safi, nlri_hex: toHex(nlri) } }];
-}
-
-function flowSpecRoute({ afi, safi }: Family, { octets, result }: ListedFlowSpec): Route {
-  const json = { afi, safi, nlri_hex: toHex(octets) };
-  if (!result.ok) {
-    const { reason, treatment } = result;
-    return { json: { ...json, error: reason, treatment }, flaw: { reason, treatment } };
-  }
-  const { spec, tolerated } = result;
-  return { json: { ...json, rule: formatMatch(spec), ...(tolerated.length === 0 ? {} : { tolerated }) } };
-}
-
-function unicastRoutes(afi: 1 | 2, nlri: Uint8Array): readonly Route[] {
-  try {
-    return decodeUnicastNlri(nlri, afi).map((prefix) => ({
-      json: { afi, safi: 1, nlri_hex: toHex(encodeUnicastNlri([prefix])), prefix: formatPrefix(prefix) },
-    }));
-  } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    const flaw = { reason: error.message, treatment: 'session-reset' as const };
-    return [{ json: { afi, safi: 1, nlri_hex: toHex(nlri), error: error.message }, flaw }];
-  }
-}
-
-/** What routers are told to do: the octets, and in operator notation. */
-function actionsJson(attributes: PathAttributes, wanted: boolean) {
-  const { extendedCommunities, ipv6ExtendedCommunities, mpReach } = attributes;
-  if (!wanted || (extendedCommunities === undefined && ipv6ExtendedCommunities === undefined)) {
-    return { json: {}, flaws: [] };
-  }
-  const octets = [
-    ...splitCommunities(extendedCommunities ?? new Uint8Array(0), COMMUNITY_WIDTH.extended),
-    ...splitCommunities(ipv6ExtendedCommunities ?? new Uint8Array(0), COMMUNITY_WIDTH.ipv6Extended),
-  ];
-  const decoded = decodeActions({
-    ...(extendedCommunities === undefined ? {} : { extendedCommunities }),
-    ...(ipv6ExtendedCommunities === undefined ? {} : { ipv6ExtendedCommunities }),
-    ...(mpReach === undefined ? {} : { nextHop: mpReach.nextHop }),
-  });
-  const json = {
-    actions: octets.map(toHex),
-    ...(decoded.ok ? { action_text: formatActions(decoded.actions) } : {}),
+function flawsJson(flaws: readonly Flaw[]): Json {
+  const errors = flaws.filter(({ treatment }) => treatment !== 'attribute-discard');
+  const discarded = flaws.flatMap(({ treatment, reason }) =>
+    treatment === 'attribute-discard' ? [reason] : [],
+  );
+  const treatment = STRICTNESS.find((one) => flaws.some((flaw) => flaw.treatment === one));
+  const worst = errors.find((flaw) => flaw.treatment === treatment);
+  const subcode = worst?.subcode ?? UpdateSubcode.OptionalAttributeError;
+  const error = errors.map(({ reason }) => reason).join('; ');
+  return {
+    ...(worst === undefined ? {} : failure(error, { code: ErrorCode.UpdateMessage, subcode })),
+    ...(discarded.length === 0 ? {} : { discarded }),
+    ...(treatment === undefined ? {} : { treatment }),
   };
-  return { json, flaws: decoded.ok ? [] : [{ reason: decoded.reason, treatment: decoded.treatment }] };
 }
 
-function attributesJson(attributes: PathAttributes): Json {
+/** What is done about a flaw, the strictest first (RFC 7606 §3.h). */
+const STRICTNESS = ['session-reset', 'afi-safi-disable', 'treat-as-withdraw', 'attribute-discard'] as const;
+
+/** Extended communities are told here unless they were told as the actions of a rule. */
+function attributesJson(attributes: PathAttributes, isRule: boolean): Json {
   const { origin, asPath, nextHop, multiExitDisc, localPref, communities, largeCommunities } = attributes;
   const { mpReach, aggregator, originatorId, clusterList, unknown } = attributes;
+  const extended = isRule ? undefined : attributes.extendedCommunities;
+  const ipv6Extended = isRule ? undefined : attributes.ipv6ExtendedCommunities;
   const hops = [nextHop, mpReach?.nextHop].filter((hop) => hop !== undefined && hop.length > 0);
   return {
     ...(origin === undefined ? {} : { origin: ['igp', 'egp', 'incomplete'][origin] ?? origin }),
@@ -241,6 +220,20 @@ function attributesJson(attributes: PathAttributes): Json {
     ...(communities === undefined
       ? {}
       : { communities: splitCommunities(communities, COMMUNITY_WIDTH.standard).map(formatCommunity) }),
+    ...(extended === undefined
+      ? {}
+      : {
+          extended_communities: splitCommunities(extended, COMMUNITY_WIDTH.extended).map(
+            formatExtendedCommunity,
+          ),
+        }),
+    ...(ipv6Extended === undefined
+      ? {}
+      : {
+          ipv6_extended_communities: splitCommunities(ipv6Extended, COMMUNITY_WIDTH.ipv6Extended).map(
+            (octets) => `0x${toHex(octets)}`,
+          ),
+        }),
     ...(largeCommunities === undefined
       ? {}
       : {
@@ -256,9 +249,30 @@ function attributesJson(attributes: PathAttributes): Json {
   };
 }
 
-/** An IPv6 next hop may bring a link-local address along (RFC 2545 §3). */
+/** Octets of the route distinguisher in front of the next hop of a VPN route (RFC 4364 §4.3.2, RFC 4659 §3.2.1). */
+const RD_LENGTH = 8;
+
+/** An IPv6 next hop may bring a link-local address along (RFC 2545 §3); in VPNs each has a route distinguisher. */
 function hopText(hop: Uint8Array): string {
-  if (hop.length === 4 || hop.length === 16) return formatAddress(hop);
-  if (hop.length === 32) return [hop.subarray(0, 16), hop.subarray(16)].map(formatAddress).join(' ');
-  return toHex(hop);
+  switch (hop.length) {
+    case 4:
+    case 16:
+      return formatAddress(hop);
+    case 32:
+      return [hop.subarray(0, 16), hop.subarray(16)].map(formatAddress).join(' ');
+    case 12:
+    case 24:
+      return vpnHopText(hop);
+    case 48:
+      return [hop.subarray(0, 24), hop.subarray(24)].map(vpnHopText).join(' ');
+    default:
+      return toHex(hop);
+  }
+}
+
+/** The distinguisher is zero, as the standards want it, and is left out then. */
+function vpnHopText(hop: Uint8Array): string {
+  const address = formatAddress(hop.subarray(RD_LENGTH));
+  const distinguisher = hop.subarray(0, RD_LENGTH);
+  return distinguisher.every((octet) => octet === 0) ? address : `rd 0x${toHex(distinguisher)} ${address}`;
 }

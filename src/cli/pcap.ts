@@ -1,13 +1,16 @@
 /** `pcap FILE`: the BGP in a capture, a line of JSON a message. */
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
+import type { PassedOverCount, Streams } from '../pcap/reassemble.ts';
 import type { Context } from './context.ts';
 import { CliError, Exit } from './context.ts';
 
 export function registerPcap(program: Command, contextFor: (command: Command) => Context): void {
   program
     .command('pcap <file>')
-    .description('read the BGP messages in a capture (pcap or pcapng): a line of JSON each')
+    .description(
+      'read the BGP messages in a capture (pcap or pcapng): a line of JSON each (see docs/captures.md)',
+    )
     .action(async (file: string, _options, command: Command) => {
       await printCapture(contextFor(command), file);
     });
@@ -19,11 +22,37 @@ async function printCapture(context: Context, file: string): Promise<void> {
     import('./bgp-conversation.ts'),
     import('./bgp-json.ts'),
   ]);
-  const { streams, problems } = readStreams(await octetsOf(file));
-  const { messages, remarks } = readConversation(streams);
+  const read = readStreams(await octetsOf(file));
+  const { messages, remarks } = readConversation(read.streams);
   for (const message of messages) context.io.stdout.write(`${JSON.stringify(messageJson(message))}\n`);
-  for (const remark of [...problems, ...remarks]) context.io.stderr.write(`prefixd: ${file}: ${remark}\n`);
-  if (messages.length === 0) throw new CliError(Exit.InvalidInput, `${file} holds no BGP message`);
+  for (const remark of [...read.problems, ...unreadRemarks(read.passedOver), ...remarks]) {
+    context.io.stderr.write(`prefixd: ${file}: ${remark}\n`);
+  }
+  if (messages.length === 0)
+    throw new CliError(Exit.InvalidInput, `${file} holds no BGP message: ${contents(read)}`);
+}
+
+/** Packets that may hide BGP: what they are, how many, and where the first is. */
+function unreadRemarks(passedOver: readonly PassedOverCount[]): readonly string[] {
+  return passedOver.flatMap(({ other, unread, packets, first }) =>
+    unread ? [`${counted(packets, 'packet')} cannot be read: ${other} (first: packet ${first})`] : [],
+  );
+}
+
+/** What is in a file that holds no BGP message. */
+function contents({ packets, streams, passedOver }: Streams): string {
+  if (packets === 0) return 'it has no packets that can be read';
+  const others = passedOver.map(({ other, packets: count }) => `${count} of ${other}`);
+  const passed = passedOver.reduce((sum, one) => sum + one.packets, 0);
+  const rest = packets - passed;
+  const octets = streams.flatMap(({ chunks }) => chunks).reduce((sum, { bytes }) => sum + bytes.length, 0);
+  const tcp = `${rest} of TCP in ${counted(streams.length, 'direction')} with ${counted(octets, 'byte')} of data`;
+  return `${counted(packets, 'packet')}: ${[...others, ...(rest > 0 ? [tcp] : [])].join(', ')}`;
+}
+
+/** `1 packet`, `2 packets`. */
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 async function octetsOf(file: string): Promise<Uint8Array> {

@@ -113,8 +113,8 @@ class AttributeWalk implements DecodedAttributes {
     this.#withdraw(type, UpdateSubcode.MalformedAttributeList, reason, whole);
   }
 
-  #withdraw(attribute: number, subcode: number, reason: string, data: Uint8Array): void {
-    this.problems.push({ attribute, treatment: 'treat-as-withdraw', reason });
+  #withdraw(attribute: number, subcode: number, reason: string, data: Uint8Array, spared = subcode): void {
+    this.problems.push({ attribute, treatment: 'treat-as-withdraw', reason, subcode: spared });
     this.#firstWithdraw ??= { subcode, reason, data };
   }
 
@@ -238,10 +238,10 @@ class AttributeWalk implements DecodedAttributes {
         if (this.#isListOf(raw, 4)) to.clusterList = value;
         break;
       case AttributeType.MpReachNlri:
-        to.mpReach = routes(raw, decodeMpReach(raw.value));
+        to.mpReach = routes(raw, decodeMpReach(raw.value, this.#context));
         break;
       case AttributeType.MpUnreachNlri:
-        to.mpUnreach = routes(raw, decodeMpUnreach(raw.value));
+        to.mpUnreach = routes(raw, decodeMpUnreach(raw.value, this.#context));
         break;
       case AttributeType.ExtendedCommunities: // RFC 7606 §7.14
         if (this.#isListOf(raw, 8)) to.extendedCommunities = value;
@@ -269,10 +269,14 @@ class AttributeWalk implements DecodedAttributes {
   /** A list of at least one element of `width` octets. */
   #isListOf(raw: RawAttribute, width: number): boolean {
     if (raw.value.length > 0 && raw.value.length % width === 0) return true;
-    this.#withdrawFor(
-      raw,
+    // RFC 4271 §6.3 knows an Attribute Length Error where the type implies one length. A list has none: the value of an
+    // optional attribute is wrong then.
+    this.#withdraw(
+      raw.type,
       UpdateSubcode.AttributeLengthError,
-      `${raw.value.length} octets are no list of elements of ${width}`,
+      `${attributeName(raw.type)}: ${raw.value.length} octets are no list of elements of ${width}`,
+      raw.whole,
+      UpdateSubcode.OptionalAttributeError,
     );
     return false;
   }

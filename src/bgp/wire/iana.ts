@@ -40,6 +40,11 @@ export function sameFamily(a: Family, b: Family): boolean {
   return a.afi === b.afi && a.safi === b.safi;
 }
 
+/** True when a list, if there is one, names the family. */
+export function includesFamily(families: readonly Family[] | undefined, family: Family): boolean {
+  return families?.some((known) => sameFamily(known, family)) ?? false;
+}
+
 /** Message types (RFC 4271 §4.1, RFC 2918 §3). */
 export const MessageType = { Open: 1, Update: 2, Notification: 3, Keepalive: 4, RouteRefresh: 5 } as const;
 

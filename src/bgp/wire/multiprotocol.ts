@@ -1,14 +1,17 @@
 /** The values of MP_REACH_NLRI and MP_UNREACH_NLRI (RFC 4760 §3, §4). */
-import { Afi, type Family, Safi } from './iana.ts';
-import type { MpReach, MpUnreach } from './types.ts';
+import { Afi, type Family, includesFamily, Safi } from './iana.ts';
+import type { CodecContext, MpReach, MpUnreach } from './types.ts';
 import { unicastNlriFault } from './unicast.ts';
+
+/** What was agreed about routes. */
+type NlriContext = Pick<CodecContext, 'pathIdentifiers' | 'ipv6NextHops'>;
 
 /**
  * Decodes MP_REACH_NLRI: AFI, SAFI, next hop with its length, a reserved octet, NLRI. Returns what is incorrect about it
  * in words otherwise (RFC 7606 §5.3, §7.11). The next hop is judged for unicast only: FlowSpec ignores it, whatever
  * its length (RFC 8955 §4).
  */
-export function decodeMpReach(value: Uint8Array): MpReach | string {
+export function decodeMpReach(value: Uint8Array, context: NlriContext = {}): MpReach | string {
   if (value.length < 5) return `${value.length} octets, fewer than 5`;
   const family = readFamily(value);
   const nextHopEnd = 4 + (value[3] as number);
@@ -17,21 +20,25 @@ export function decodeMpReach(value: Uint8Array): MpReach | string {
   const nlri = value.subarray(nextHopEnd + 1);
   const bits = unicastBits(family);
   if (bits !== undefined) {
-    const right = bits === 32 ? nextHop.length === 4 : nextHop.length === 16 || nextHop.length === 32;
+    const ipv6 = nextHop.length === 16 || nextHop.length === 32;
+    // RFC 8950 §3: one or two IPv6 addresses, as for IPv6 routes.
+    const right =
+      bits === 128 ? ipv6 : nextHop.length === 4 || (ipv6 && includesFamily(context.ipv6NextHops, family));
     if (!right) return `a next hop of ${nextHop.length} octets`;
-    const fault = unicastNlriFault(nlri, bits);
+    const fault = unicastNlriFault(nlri, bits, includesFamily(context.pathIdentifiers, family));
     if (fault !== undefined) return fault;
   }
   return { family, nextHop, nlri };
 }
 
 /** Decodes MP_UNREACH_NLRI: AFI, SAFI, withdrawn NLRI. Returns what is incorrect about it in words otherwise. */
-export function decodeMpUnreach(value: Uint8Array): MpUnreach | string {
+export function decodeMpUnreach(value: Uint8Array, context: NlriContext = {}): MpUnreach | string {
   if (value.length < 3) return `${value.length} octets, fewer than 3`;
   const family = readFamily(value);
   const nlri = value.subarray(3);
   const bits = unicastBits(family);
-  const fault = bits === undefined ? undefined : unicastNlriFault(nlri, bits);
+  const identified = includesFamily(context.pathIdentifiers, family);
+  const fault = bits === undefined ? undefined : unicastNlriFault(nlri, bits, identified);
   return fault ?? { family, nlri };
 }
 

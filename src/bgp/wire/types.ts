@@ -22,6 +22,10 @@ export interface CodecContext {
    * peer may send them.
    */
   readonly confederation?: boolean;
+  /** Families whose NLRI the sender prefixes with a Path Identifier (RFC 7911 §3, §4). Absent: none. */
+  readonly pathIdentifiers?: readonly Family[];
+  /** IPv4 families whose next hop the sender may give as an IPv6 address (RFC 8950 §4). Absent: none. */
+  readonly ipv6NextHops?: readonly Family[];
 }
 
 /** Before an OPEN was exchanged nothing is negotiated. */
@@ -150,6 +154,11 @@ export interface AttributeProblem {
   readonly attribute: number;
   readonly treatment: 'attribute-discard' | 'treat-as-withdraw';
   readonly reason: string;
+  /**
+   * The UPDATE Message Error subcode by which RFC 4271 §6.3 would end the session instead; absent for a discarded attribute,
+   * which is no error of the message.
+   */
+  readonly subcode?: number;
 }
 
 /** RFC 4271 §4.3 */

@@ -3,13 +3,19 @@ import { ByteWriter } from '../../net/bytes.ts';
 import { makePrefix, type Prefix } from '../../net/prefix.ts';
 import { ErrorCode, NotificationError, UpdateSubcode } from './notification.ts';
 
+/** Octets of the Path Identifier in front of each route of a family with ADD-PATH (RFC 7911 §3). */
+export const PATH_IDENTIFIER_LENGTH = 4;
+
 /**
  * What makes a field of unicast NLRI syntactically incorrect (RFC 7606 §5.3), or undefined when nothing does.
- * `bits` is the width of the family's addresses.
+ * `bits` is the width of the family's addresses; `identified` routes have a Path Identifier in front (RFC 7911 §3).
  */
-export function unicastNlriFault(octets: Uint8Array, bits: 32 | 128): string | undefined {
+export function unicastNlriFault(octets: Uint8Array, bits: 32 | 128, identified = false): string | undefined {
+  const skipped = identified ? PATH_IDENTIFIER_LENGTH : 0;
   let at = 0;
   while (at < octets.length) {
+    at += skipped;
+    if (at >= octets.length) return 'the last Path Identifier has no prefix';
     const length = octets[at] as number;
     if (length > bits) return `prefix length ${length} is over ${bits}`;
     at += 1 + ((length + 7) >>> 3);

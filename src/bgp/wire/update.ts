@@ -3,7 +3,7 @@ import type { ByteWriter } from '../../net/bytes.ts';
 import { type DecodedAttributes, decodeAttributes } from './attributes.ts';
 import { writeAttributes } from './attributes-encode.ts';
 import { attributeName } from './attribute-table.ts';
-import { Afi, AttributeType, type Family, Safi } from './iana.ts';
+import { Afi, AttributeType, FAMILIES, type Family, includesFamily, Safi } from './iana.ts';
 import { ErrorCode, NotificationError, UpdateSubcode } from './notification.ts';
 import type { AttributeProblem, CodecContext, PathAttributes, UpdateMessage } from './types.ts';
 import { unicastNlriFault } from './unicast.ts';
@@ -25,8 +25,9 @@ export function decodeUpdate(body: Uint8Array, context: CodecContext): UpdateMes
   const withdrawn = body.subarray(2, 2 + withdrawnLength);
   const nlri = body.subarray(nlriAt);
   // RFC 7606 §3.i, §3.j, §5.3: routes that cannot be told cannot be withdrawn either.
-  checkIpv4('Withdrawn Routes', withdrawn);
-  checkIpv4('NLRI', nlri);
+  const identified = includesFamily(context.pathIdentifiers, FAMILIES['ipv4-unicast']);
+  checkIpv4('Withdrawn Routes', withdrawn, identified);
+  checkIpv4('NLRI', nlri, identified);
   const decoded = decodeAttributes(body.subarray(attributesAt, nlriAt), context);
   const { attributes } = decoded;
   const reachable = nlri.length > 0 || (attributes.mpReach?.nlri.length ?? 0) > 0;
@@ -48,8 +49,8 @@ function tooLong(what: string): NotificationError {
   );
 }
 
-function checkIpv4(field: string, octets: Uint8Array): void {
-  const fault = unicastNlriFault(octets, 32);
+function checkIpv4(field: string, octets: Uint8Array, identified: boolean): void {
+  const fault = unicastNlriFault(octets, 32, identified);
   if (fault === undefined) return;
   throw new NotificationError(
     ErrorCode.UpdateMessage,
@@ -74,7 +75,8 @@ function missingAttributes(
   for (const attribute of wanted) {
     if (decoded.present(attribute)) continue;
     const reason = `${attributeName(attribute)} is mandatory, but missing`;
-    missing.push({ attribute, treatment: 'treat-as-withdraw', reason });
+    const subcode = UpdateSubcode.MissingWellKnownAttribute;
+    missing.push({ attribute, treatment: 'treat-as-withdraw', reason, subcode });
   }
   return missing;
 }

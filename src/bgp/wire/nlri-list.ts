@@ -1,0 +1,101 @@
+/** A field of NLRI cut into its routes, for families whose contents nobody here reads, and with Path Identifiers. */
+import type { Family } from './iana.ts';
+import { PATH_IDENTIFIER_LENGTH } from './unicast.ts';
+
+/** One route of a field. */
+export interface ListedNlri {
+  /** RFC 7911 §3: 0..4294967295; absent without ADD-PATH. */
+  readonly pathIdentifier?: number;
+  /** The route with its own length octets, without the Path Identifier: a view. */
+  readonly octets: Uint8Array;
+}
+
+/** The routes of a field; where its end does not come out even, what is left of it and why. */
+export interface NlriList {
+  readonly routes: readonly ListedNlri[];
+  readonly rest?: { readonly octets: Uint8Array; readonly reason: string };
+}
+
+/** Octets of the route that begins at `at`; undefined where its length is not inside. */
+type Measure = (octets: Uint8Array, at: number) => number | undefined;
+
+/** A length in bits, and as many octets as hold them (RFC 4760 §5). */
+const inBits: Measure = (octets, at) => {
+  const bits = octets[at];
+  return bits === undefined ? undefined : 1 + ((bits + 7) >>> 3);
+};
+
+/** A type, a length in octets, and a value; each field of as many octets as said. */
+function typed(typeOctets: number, lengthOctets: 1 | 2): Measure {
+  return (octets, at) => {
+    let length = 0;
+    for (let i = 0; i < lengthOctets; i++) {
+      const octet = octets[at + typeOctets + i];
+      if (octet === undefined) return undefined;
+      length = length * 256 + octet;
+    }
+    return typeOctets + lengthOctets + length;
+  };
+}
+
+/** RFC 8955 §4.1: one octet below 240, else twelve bits of two. */
+const flowSpec: Measure = (octets, at) => {
+  const first = octets[at];
+  if (first === undefined || first < 0xf0) return first === undefined ? undefined : 1 + first;
+  const second = octets[at + 1];
+  return second === undefined ? undefined : 2 + ((first & 0x0f) << 8) + second;
+};
+
+/** How the routes of a SAFI tell their length (IANA, SAFI Values). */
+const MEASURES: ReadonlyMap<number, Measure> = new Map([
+  [1, inBits], // unicast
+  [2, inBits], // multicast
+  [4, inBits], // labels: RFC 8277 §2.2
+  [5, typed(1, 1)], // multicast VPN: RFC 6514 §4
+  [65, typed(0, 2)], // VPLS: RFC 4761 §3.2.2
+  [66, inBits], // MDT: RFC 6037 §4.1
+  [70, typed(1, 1)], // EVPN: RFC 7432 §7
+  [71, typed(2, 2)], // link state: RFC 9552 §5.2
+  [72, typed(2, 2)],
+  [73, inBits], // segment routing policies: RFC 9830 §2.1
+  [85, typed(3, 1)], // mobile user plane
+  [128, inBits], // VPN: RFC 4364 §4.3.4
+  [129, inBits], // multicast in VPNs: RFC 6514 §7
+  [132, inBits], // route target constraints: RFC 4684 §4
+  [133, flowSpec],
+  [134, flowSpec],
+]);
+
+/** True when the routes of a family can be told apart. */
+export function isListed({ safi }: Family): boolean {
+  return MEASURES.has(safi);
+}
+
+/** Cuts a field. A family that is not known is one route, whatever its length. */
+export function listNlri(field: Uint8Array, family: Family, identified: boolean): NlriList {
+  const measure = MEASURES.get(family.safi);
+  const routes: ListedNlri[] = [];
+  let at = 0;
+  while (at < field.length) {
+    const start = identified ? at + PATH_IDENTIFIER_LENGTH : at;
+    const length = measure === undefined ? field.length - start : measure(field, start);
+    const end = length === undefined ? Number.POSITIVE_INFINITY : start + length;
+    if (start >= field.length || end > field.length) {
+      return { routes, rest: { octets: field.subarray(at), reason: faultOf(field, start, end) } };
+    }
+    const octets = field.subarray(start, end);
+    routes.push(identified ? { pathIdentifier: readIdentifier(field, at), octets } : { octets });
+    at = end;
+  }
+  return { routes };
+}
+
+function faultOf(field: Uint8Array, start: number, end: number): string {
+  if (start >= field.length) return 'the last Path Identifier has no route';
+  const claimed = Number.isFinite(end) ? `${end - start} octets` : 'more octets';
+  return `the last route claims ${claimed}, ${field.length - start} are left`;
+}
+
+function readIdentifier(field: Uint8Array, at: number): number {
+  return new DataView(field.buffer, field.byteOffset + at, PATH_IDENTIFIER_LENGTH).getUint32(0);
+}
