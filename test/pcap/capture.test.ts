@@ -290,3 +290,122 @@ test('damage anywhere never throws, and never yields more than the file has', ()
     { numRuns: 500 },
   );
 });
+
+/** A pcapng file of one packet at 5,000 ms on an interface with these options, if_tsresol (milliseconds) behind them. */
+function withOptions(littleEndian: boolean, options: readonly (readonly [1 | 2 | 4, number])[]): Uint8Array {
+  return Uint8Array.from([
+    ...section(littleEndian),
+    ...block(littleEndian, 1, [
+      [2, 101],
+      [2, 0],
+      [4, 0],
+      ...options,
+      [2, 9],
+      [2, 1],
+      [1, 3],
+      [1, 0],
+      [2, 0],
+      [2, 0],
+      [2, 0],
+    ]),
+    ...block(littleEndian, 6, [
+      [4, 0],
+      [4, 0],
+      [4, 5000],
+      [4, 2],
+      [4, 2],
+      [1, 0xaa],
+      [1, 0xbb],
+      [2, 0],
+    ]),
+  ]);
+}
+
+for (const littleEndian of [true, false]) {
+  const order = littleEndian ? 'little' : 'big';
+  test(`a damaged pcapng option costs that option, not the file (${order}-endian)`, () => {
+    // if_name of four octets whose length says 65,535.
+    const { packets, problems } = readCapture(
+      withOptions(littleEndian, [
+        [2, 2],
+        [2, 0xffff],
+        [4, 0x6c6f3000],
+      ]),
+    );
+    assert.deepEqual(
+      packets.map(({ time, linkType, data }) => [time, linkType, [...data]]),
+      [[5000, 101, [0xaa, 0xbb]]],
+    );
+    assert.equal(problems.length, 1);
+    assert.match(problems[0] ?? '', /option 2 of an interface description claims 65535 octets/);
+  });
+}
+
+test('an interface description that is cut off keeps its number, and costs the packets that name it', () => {
+  const packet = (id: number) =>
+    block(true, 6, [
+      [4, id],
+      [4, 0],
+      [4, 1],
+      [4, 0],
+      [4, 0],
+    ]);
+  const { packets, problems } = readCapture(
+    Uint8Array.from([
+      ...section(true),
+      ...block(true, 1, [[4, 1]]),
+      ...block(true, 1, [
+        [2, 101],
+        [2, 0],
+        [4, 0],
+      ]),
+      ...packet(0),
+      ...packet(1),
+    ]),
+  );
+  assert.deepEqual(
+    packets.map(({ linkType }) => linkType),
+    [101],
+  );
+  assert.match(problems.join(), /an interface description is too short/);
+  assert.match(problems.join(), /names interface 0, whose description is damaged/);
+});
+
+test('a pcapng block whose lengths differ costs itself where another block follows', () => {
+  const file = Uint8Array.from([
+    ...withOptions(true, []),
+    ...block(true, 0x0bad, [[4, 1]]),
+    ...withOptions(true, []),
+  ]);
+  const damaged = file.slice();
+  // The second length of the unknown block, which lies in front of the second section.
+  const end = withOptions(true, []).length + 16;
+  damaged[end - 4] = 99;
+  const { packets, problems } = readCapture(damaged);
+  assert.equal(packets.length, 2);
+  assert.match(problems.join(), /its two length fields differ/);
+});
+
+test('the modified pcap format has eight octets more in each record', () => {
+  const file = load('ethernet-ipv4.pcap');
+  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
+  const octets: number[] = [...file.subarray(0, 24)];
+  for (let at = 24; at < file.length; ) {
+    const end = at + 16 + view.getUint32(at + 8, true);
+    octets.push(
+      ...file.subarray(at, at + 16),
+      ...new Array<number>(8).fill(0),
+      ...file.subarray(at + 16, end),
+    );
+    at = end;
+  }
+  octets.splice(0, 4, 0x34, 0xcd, 0xb2, 0xa1);
+  const contents = (one: Uint8Array): unknown[] =>
+    readCapture(one).packets.map(({ time, data }) => [time, data]);
+  assert.deepEqual(contents(Uint8Array.from(octets)), contents(file));
+});
+
+test('a compressed capture is named with the program that unpacks it', () => {
+  const file = Uint8Array.from([0x1f, 0x8b, 8, ...new Array<number>(40).fill(0)]);
+  assert.match(readCapture(file).problems.join(), /gunzip/);
+});

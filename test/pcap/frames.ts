@@ -8,6 +8,8 @@ export interface SegmentText {
   /** Any of S, F, R, A. */
   readonly flags?: string;
   readonly text?: string;
+  /** The payload as octets, in place of `text`. */
+  readonly octets?: Uint8Array;
   /** TCP options; a multiple of 4 octets. */
   readonly options?: readonly number[];
 }
@@ -22,6 +24,7 @@ export function tcp({
   seq,
   flags = 'A',
   text = '',
+  octets = new TextEncoder().encode(text),
   options = [],
 }: SegmentText): number[] {
   const bits = { F: 1, S: 2, R: 4, A: 16 } as const;
@@ -38,7 +41,7 @@ export function tcp({
     ...u16(0),
     ...u16(0),
     ...options,
-    ...new TextEncoder().encode(text),
+    ...octets,
   ];
 }
 
@@ -93,6 +96,57 @@ export function packetsOf(frames: readonly (readonly number[])[], linkType = 1):
     data: Uint8Array.from(frame),
     originalLength: frame.length,
   }));
+}
+
+/** A pcap file (draft-ietf-opsawg-pcap) of frames, one a second from 2023-11-14 on. */
+export function pcapFile(frames: readonly (readonly number[])[], linkType = 1): Uint8Array {
+  const le32 = (value: number): number[] => [...u32(value)].reverse();
+  const octets = [
+    ...le32(0xa1b2c3d4),
+    2,
+    0,
+    4,
+    0,
+    ...le32(0),
+    ...le32(0),
+    ...le32(65_535),
+    ...le32(linkType),
+  ];
+  for (const [i, frame] of frames.entries()) {
+    octets.push(
+      ...le32(1_700_000_000 + i),
+      ...le32(0),
+      ...le32(frame.length),
+      ...le32(frame.length),
+      ...frame,
+    );
+  }
+  return Uint8Array.from(octets);
+}
+
+/** What one side of a connection sends. */
+export interface Said {
+  /** From the server to the client instead. */
+  readonly back?: boolean;
+  readonly octets: Uint8Array;
+}
+
+/** The IP packets of a TCP connection in which these octets are sent, a segment each. */
+export function connectionOf(
+  said: readonly Said[],
+  { port = 179, handshake = true }: { readonly port?: number; readonly handshake?: boolean } = {},
+): number[][] {
+  const next = { client: 1000, server: 5000 };
+  const packet = (back: boolean, flags: string, octets: Uint8Array): number[] => {
+    const side = back ? 'server' : 'client';
+    const [from, to] = back ? [port, 50_000] : [50_000, port];
+    const segment = tcp({ from, to, seq: next[side], flags, octets });
+    next[side] += flags.includes('S') ? 1 : octets.length;
+    return ipv4(segment, { back });
+  };
+  const none = new Uint8Array(0);
+  const start = handshake ? [packet(false, 'S', none), packet(true, 'SA', none)] : [];
+  return [...start, ...said.map(({ back = false, octets }) => packet(back, 'A', octets))];
 }
 
 /** Segments on Ethernet and IPv4; those from port 179 go the other way. */
