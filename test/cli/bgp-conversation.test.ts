@@ -105,7 +105,8 @@ test('LOCAL_PREF belongs where an OPEN says that the session is internal, and wh
   const oneSide = lines(connection({ parts: [OPEN_4, internal] })).lines;
   assert.equal(oneSide[1]?.error, undefined);
   const external = lines(connection({ parts: [OPEN_4, internal] }, { parts: [OPEN_2] })).lines;
-  assert.match(String(external.at(-1)?.error), /LOCAL_PREF/);
+  assert.equal(external.at(-1)?.error, undefined, 'a discarded attribute is no error (RFC 7606 §2)');
+  assert.match(String(external.at(-1)?.discarded), /LOCAL_PREF/);
 });
 
 test('a unicast route is shown with its octets and as a prefix', () => {
