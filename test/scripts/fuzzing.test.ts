@@ -9,6 +9,7 @@ import {
   randomNumbers,
   shrink,
 } from '../../scripts/fuzzing.ts';
+import { targets as captureTargets } from '../../scripts/fuzz-captures.ts';
 import { targets } from '../../scripts/fuzz-messages.ts';
 import { toHex } from '../../src/net/bytes.ts';
 
@@ -60,6 +61,18 @@ describe('the fuzzer', () => {
       const seeds = target.seeds();
       assert.ok(seeds.length > captureMessages().length);
       for (const seed of seeds) assert.equal(findFault(target, seed), undefined);
+    }
+  });
+
+  it('reads captures, frames and streams of BGP that nothing was done to', () => {
+    assert.deepEqual(
+      captureTargets.map(({ name }) => name),
+      ['capture-files', 'capture-frames', 'capture-streams'],
+    );
+    for (const target of captureTargets) {
+      const seeds = target.seeds();
+      assert.ok(seeds.length > 10, target.name);
+      for (const seed of seeds) assert.equal(findFault(target, seed), undefined, target.name);
     }
   });
 });
