@@ -11,7 +11,7 @@ import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 
 /** A whole run with fewer tests than this has lost some. Raise it as tests are added. */
-const FLOOR = 2200;
+const FLOOR = 3100;
 
 /** A file that takes longer hangs. */
 const FILE_TIMEOUT_MS = 300_000;

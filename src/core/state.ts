@@ -3,18 +3,19 @@
  * decision asks has an index, so that an event costs the same whether ten or ten thousand mitigations stand.
  */
 import { Fifo } from '../net/fifo.ts';
-import { type Prefix, parsePrefix } from '../net/prefix.ts';
+import type { Prefix } from '../net/prefix.ts';
 import { ActiveCounts, bump, isActive, isLive } from './active-counts.ts';
 import { evolveMitigation, type MitigationFact } from './evolve.ts';
 import { type ExpiryEntry, ExpiryHeap } from './expiry-heap.ts';
 import type { Fact, RecordedFact } from './facts.ts';
 import { holdKey } from './holds.ts';
 import { type MatchKey, matchKey } from './match.ts';
-import { PrefixTrie } from './prefix-trie.ts';
+import type { PrefixTrie } from './prefix-trie.ts';
 import { AttackedHosts, CREATION_MEMORY_MS, Creations, type RecentBan, RecentBans } from './recent.ts';
 import { readSnapshot, type SnapshotData } from './snapshot-data.ts';
+import { addTo, addToSafelist, holdsWithout, isRenewed, removeFrom, safelistTrie } from './state-index.ts';
 import type { Said, StateHandle, StateSnapshot, StateView } from './state-view.ts';
-import type { EventRecord, Hold, Mitigation, SafelistEntry } from './types.ts';
+import type { EventRecord, Mitigation, SafelistEntry } from './types.ts';
 
 export { type MatchKey, matchKey } from './match.ts';
 export type { DecisionView, Said, StateHandle, StateSnapshot, StateView } from './state-view.ts';
@@ -219,7 +220,7 @@ class FoldedState implements StateHandle {
       case 'safelist.added':
         this.#changeSafelist(() => {
           this.safelist.set(fact.entry.prefix, fact.entry);
-          if (this.#safelistTrie !== undefined) index(this.#safelistTrie, fact.entry);
+          if (this.#safelistTrie !== undefined) addToSafelist(this.#safelistTrie, fact.entry);
         });
         return;
       case 'safelist.removed':
@@ -333,14 +334,15 @@ class FoldedState implements StateHandle {
     const wasLive = before !== undefined && isLive(before);
     const willLive = after !== undefined && isLive(after);
     if (before !== undefined && wasLive) {
-      if (!willLive || after.match !== before.match) remove(this.#byMatch, matchKey(before.match), before.id);
+      if (!willLive || after.match !== before.match)
+        removeFrom(this.#byMatch, matchKey(before.match), before.id);
       if (!willLive) {
-        remove(this.#byVictim, before.victim, before.id);
+        removeFrom(this.#byVictim, before.victim, before.id);
         this.#countPrefix(before.victim, -1);
         this.live.delete(before.id);
       }
-      for (const hold of without(before.holds, willLive ? after.holds : [])) {
-        remove(this.#byHold, holdKey(hold), before.id);
+      for (const hold of holdsWithout(before.holds, willLive ? after.holds : [])) {
+        removeFrom(this.#byHold, holdKey(hold), before.id);
       }
       if (isActive(before)) this.#counts.change(before, -1);
     } else if (before !== undefined) {
@@ -357,14 +359,14 @@ class FoldedState implements StateHandle {
       this.#ended.push(after.id);
       return;
     }
-    if (!wasLive || after.match !== before.match) add(this.#byMatch, matchKey(after.match), after.id);
+    if (!wasLive || after.match !== before.match) addTo(this.#byMatch, matchKey(after.match), after.id);
     if (!wasLive) {
-      add(this.#byVictim, after.victim, after.id);
+      addTo(this.#byVictim, after.victim, after.id);
       this.#countPrefix(after.victim, 1);
       this.live.add(after.id);
     }
-    for (const hold of without(after.holds, wasLive ? before.holds : [])) {
-      add(this.#byHold, holdKey(hold), after.id);
+    for (const hold of holdsWithout(after.holds, wasLive ? before.holds : [])) {
+      addTo(this.#byHold, holdKey(hold), after.id);
     }
     if (isActive(after)) {
       this.#counts.change(after, 1);
@@ -400,40 +402,4 @@ class FoldedState implements StateHandle {
     this.live.clear();
     for (const mitigation of this.mitigations.values()) if (isLive(mitigation)) this.live.add(mitigation.id);
   }
-}
-
-/** Holds of one version of a mitigation that the other has not: a report changes one of what may be hundreds. */
-function without(holds: Mitigation['holds'] = [], others: Mitigation['holds'] = []): readonly Hold[] {
-  if (holds === others) return [];
-  const known = new Set(others);
-  return holds.filter((hold) => !known.has(hold));
-}
-
-function isRenewed(mitigation: Mitigation): mitigation is Mitigation & { readonly renewAt: number } {
-  return typeof mitigation.renewAt === 'number' && mitigation.renewAt < mitigation.expiresAt;
-}
-
-function add(index: Map<string, Set<string>>, key: string, id: string): void {
-  const ids = index.get(key);
-  if (ids === undefined) index.set(key, new Set([id]));
-  else ids.add(id);
-}
-
-function remove(index: Map<string, Set<string>>, key: string, id: string): void {
-  const ids = index.get(key);
-  if (ids === undefined) return;
-  ids.delete(id);
-  if (ids.size === 0) index.delete(key);
-}
-
-function safelistTrie(entries: Iterable<SafelistEntry>): PrefixTrie<SafelistEntry> {
-  const trie = new PrefixTrie<SafelistEntry>();
-  for (const entry of entries) index(trie, entry);
-  return trie;
-}
-
-function index(trie: PrefixTrie<SafelistEntry>, entry: SafelistEntry): void {
-  const prefix = parsePrefix(entry.prefix);
-  if (typeof prefix === 'string') throw new Error(`the safelist holds what is no prefix: ${prefix}`);
-  trie.set(prefix, entry);
 }
