@@ -416,7 +416,7 @@ describe('the daemon, attacked over HTTP', () => {
       `GET /v1/peers HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Basic ${SECRETS.ADMIN_TOKEN}\r\n\r\n`,
     );
     const checks = await Promise.all([
-      cli(['check', '--config', folder.path], { env: SECRETS }),
+      cli(['check', '--print', '--config', folder.path], { env: SECRETS }),
       cli(['-f', 'json', 'check', '--config', folder.path], { env: SECRETS }),
     ]);
     for (const { code, stdout } of checks) {
@@ -459,9 +459,12 @@ describe('the daemon, attacked over HTTP', () => {
     });
     try {
       for (const format of ['table', 'json']) {
-        const { code, stdout, stderr } = await cli(['-f', format, 'check', '--config', misplaced.path], {
-          env: SECRETS,
-        });
+        const { code, stdout, stderr } = await cli(
+          ['-f', format, 'check', '--print', '--config', misplaced.path],
+          {
+            env: SECRETS,
+          },
+        );
         assert.equal(code, 5);
         for (const secret of NEVER_SEEN)
           assert.ok(!(stdout + stderr).includes(secret), `${secret}: ${stdout}${stderr}`);
