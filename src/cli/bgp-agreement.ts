@@ -26,7 +26,7 @@ export interface Agreement {
   readonly context: CodecContext;
   /** Whether both sides are in one AS; undefined where an OPEN is missing. */
   readonly internal: boolean | undefined;
-  /** True where a ROUTE-REFRESH may carry filters (RFC 5291), or nobody knows. */
+  /** True where a ROUTE-REFRESH may carry filters (RFC 5291): both sides agreed on them, or an OPEN is missing. */
   readonly routeFilters: boolean;
   /** True where AS numbers read with both widths and no OPEN tells which is right. */
   readonly ambiguous: boolean;
@@ -49,7 +49,7 @@ export function firstOpen(stretches: readonly Stretch[]): OpenMessage | undefine
   }
 }
 
-/** RFC 8654 §4: long messages go to a peer that advertised them, whatever the sender did. Where nobody knows, they may. */
+/** RFC 8654 §4: long messages go to a peer that advertised them, whatever the sender did. Without its OPEN they may. */
 export function takesLongMessages({ receiver }: Opens): boolean {
   return receiver === undefined || findCapability(receiver, 'extended-message') !== undefined;
 }

@@ -176,7 +176,7 @@ const INTERNAL_ATTRIBUTES: ReadonlySet<number> = new Set([
   AttributeType.ClusterList,
 ]);
 
-/** Whoever was sent an attribute of internal sessions is an internal peer, where no OPEN tells. */
+/** Without OPENs, an attribute of internal sessions shows that the session is internal. */
 function isInternal(message: BgpMessage): boolean {
   return (
     message.type === 'update' && message.problems.some(({ attribute }) => INTERNAL_ATTRIBUTES.has(attribute))

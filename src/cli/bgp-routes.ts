@@ -46,7 +46,7 @@ export function routesOf(family: Family, nlri: Uint8Array, identified: readonly 
   );
   if (rest === undefined) return read;
   const json = { ...family, nlri_hex: toHex(rest.octets) };
-  // Of a family that nobody here reads nothing is said to be wrong.
+  // The contents of other families are not read, so nothing is said to be wrong with them.
   if (!isFlowSpec(family)) return [...read, { json }];
   const flaw: Flaw = { reason: rest.reason, treatment: 'afi-safi-disable' };
   return [...read, { json: { ...json, error: rest.reason, treatment: flaw.treatment }, flaw }];

@@ -1,4 +1,4 @@
-/** A field of NLRI cut into its routes, for families whose contents nobody here reads, and with Path Identifiers. */
+/** A field of NLRI cut into its routes, with or without Path Identifiers. The routes themselves are not read. */
 import type { Family } from './iana.ts';
 import { PATH_IDENTIFIER_LENGTH } from './unicast.ts';
 
