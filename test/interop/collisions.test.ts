@@ -6,6 +6,12 @@ import { BOTH_ACTIVE, ROUTER_IDS, restarts } from '../support/interop-restarts.t
 
 const ROUNDS = 3;
 
+/**
+ * Two connections that both close cost a damped wait of 30 s (see fsm/endings.ts), which is what this looks for. The
+ * 5 s of the long run are for a machine at rest; here other suites with daemons of their own run beside.
+ */
+const BELOW_THE_DAMPED_WAIT_MS = 20_000;
+
 describe('a daemon that restarts while both sides dial', { concurrency: true }, () => {
   for (const kind of BOTH_ACTIVE) {
     for (const higher of Object.keys(ROUTER_IDS) as readonly (keyof typeof ROUTER_IDS)[]) {
@@ -15,7 +21,8 @@ describe('a daemon that restarts while both sides dial', { concurrency: true }, 
         const { milliseconds, extraSessions, stories } = await restarts(kind, higher, ROUNDS);
         assert.equal(milliseconds.length, ROUNDS);
         assert.equal(extraSessions, 0, stories.join('\n\n'));
-        assert.deepEqual(stories, [], `longer than 5 s: ${milliseconds.join(', ')} ms`);
+        const late = milliseconds.filter((one) => one >= BELOW_THE_DAMPED_WAIT_MS);
+        assert.deepEqual(late, [], stories.join('\n\n'));
       });
     }
   }
