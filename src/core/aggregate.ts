@@ -176,8 +176,8 @@ function isReplaceable(mitigation: Mitigation, of: Pick<Mitigation, 'playbook' |
 }
 
 /** The hold that a refused report would have taken; one that repeats has a TTL to do so. */
-function refusedHold({ detection, receivedAt }: EventRecord, policy: Policy, now: number): Hold {
-  const mode = holdModeOf(detection, policy, undefined);
+function refusedHold({ detection, receivedAt, hold }: EventRecord, policy: Policy, now: number): Hold {
+  const mode = holdModeOf(detection, policy, hold);
   const { maxHoldSeconds, defaultTtlSeconds } = policy.timers;
   return {
     ...alertOf(detection),

@@ -25,7 +25,7 @@ export interface Outcome {
 
 /** The event's record and what it led to, as one decision. */
 export function eventDecision(
-  { detection, actor }: EventCommand,
+  { detection, actor, hold }: EventCommand,
   eventId: string,
   now: number,
   outcome: Outcome,
@@ -42,6 +42,7 @@ export function eventDecision(
     status,
     refusal,
     mitigationId: mitigation?.id ?? null,
+    ...(hold === undefined ? {} : { hold }),
     ...(outcome.block === undefined ? {} : { block: outcome.block }),
     why,
   };

@@ -251,6 +251,8 @@ export interface EventRecord {
   /** Set when status is `rejected`. */
   readonly refusal: RefusalReason | null;
   readonly mitigationId: string | null;
+  /** How the token that reported it holds mitigations, where it says so. */
+  readonly hold?: HoldMode;
   /** The prefix whose attacked hosts are counted, where one rule may take the place of many (`aggregation`). */
   readonly block?: string;
   readonly why: readonly string[];

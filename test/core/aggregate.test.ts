@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import { isActive } from '../../src/core/active-counts.ts';
 import { restoreState } from '../../src/core/state.ts';
 import type { Mitigation } from '../../src/core/types.ts';
-import { ALICE, type EventOptions, type PolicyOptions, policyOf, World } from './scenario.ts';
+import { ALICE, detection, type EventOptions, FNM, policyOf, type PolicyOptions, World } from './scenario.ts';
 import { visible } from './visible.ts';
 
 const ALLOWED: PolicyOptions = { guardrails: { dstPrefixMinLen: 24, dstPrefixMinLenV6: 56 } };
@@ -171,6 +171,15 @@ describe('a rule for a prefix', () => {
     const world = new World(ALLOWED);
     bomb(world, 24, BANS_ONCE);
     assert.equal(new Set(only(world).holds?.map(({ victim }) => victim)).size, 24);
+  });
+
+  test('is held by refused reports as their token says', () => {
+    const world = new World(ALLOWED);
+    for (let i = 0; i < 24; i++) {
+      const victim = `203.0.113.${30 + i}`;
+      world.do({ type: 'event', detection: detection({ victim }), actor: FNM, hold: 'until_released' });
+    }
+    assert.ok(only(world).holds?.every(({ mode }) => mode === 'until_released'));
   });
 
   test('gives way to rules for hosts when it narrows, in one replace', () => {
