@@ -4,13 +4,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { pino } from 'pino';
-import { request } from 'undici';
-import { defaultConfig } from '../../src/app/config/default.ts';
-import { startDaemon } from '../../src/app/daemon.ts';
-import { Metrics } from '../../src/app/metrics.ts';
-import { world } from '../http/support.ts';
 import { at, dataOf, list, textOf } from './files.ts';
+import { daemonMetrics, everySeries } from '../support/metrics-sample.ts';
 
 /** Names of metrics with the labels that their series have; those that Prometheus itself adds are in every series. */
 type Exposed = ReadonlyMap<string, ReadonlySet<string>>;
@@ -40,57 +35,11 @@ function exposed(text: string): Map<string, Set<string>> {
 
 /** A daemon after some attacks, scraped, and what of the metrics its configuration leaves without series. */
 async function scraped(folder: string): Promise<Exposed> {
-  const result = await defaultConfig({
-    folder,
-    settings: {
-      http: { listen: '127.0.0.1:0' },
-      bgp: {
-        mode: 'mock',
-        local_asn: 65010,
-        router_id: '192.0.2.10',
-        neighbors: [{ name: 'edge1', address: '192.0.2.1', peer_asn: 65001 }],
-      },
-      storage: { path: 'data' },
-      observability: { audit_log_path: 'data/audit.jsonl' },
-    },
-  });
-  assert.ok(result.ok);
-  const daemon = await startDaemon({ config: result.config, logger: pino({ level: 'silent' }) });
-  try {
-    const base = `http://127.0.0.1:${daemon.http.port}`;
-    for (const victim of ['203.0.113.77', '192.0.2.200']) {
-      const { body } = await request(`${base}/v1/events`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ source: 'test', victim_ip: victim, vector: 'udp_flood', confidence: 0.9 }),
-      });
-      await body.dump();
-    }
-    const names = exposed(await (await request(`${base}/metrics`)).body.text());
-    for (const [name, labels] of exposed(await withAlerts())) {
-      for (const label of labels) names.get(name)?.add(label);
-    }
-    return names;
-  } finally {
-    await daemon.stop();
+  const names = exposed(await daemonMetrics(folder));
+  for (const [name, labels] of exposed(await everySeries())) {
+    for (const label of labels) names.get(name)?.add(label);
   }
-}
-
-/** A scrape of a registry that has seen an alert. */
-async function withAlerts(): Promise<string> {
-  const { engine, reconciler, announcer, deps } = await world();
-  const metrics = new Metrics({
-    engine,
-    reconciler,
-    announcer,
-    clock: deps.clock,
-    version: '1.2.3',
-    assess: () => ({ status: 'ok', reasons: [] }),
-  });
-  metrics.onAlert('slack', 'delivered');
-  const { body } = await metrics.scrape();
-  metrics.stop();
-  return body;
+  return names;
 }
 
 const OF_PROMETHEUS = new Set(['up']);
