@@ -28,6 +28,8 @@ export interface EngineOptions {
   readonly clock: () => number;
   /** The time as detectors know it, where `clock` does not follow when it is set; by default the same. */
   readonly systemTime?: () => number;
+  /** Milliseconds from any beginning, by which the length of a slice is measured; by default the process's own. */
+  readonly stopwatch?: () => number;
   readonly newId: () => string;
   /** What the neighbors have room for; absent: not known. */
   readonly room?: Room;
@@ -256,7 +258,8 @@ export class Engine implements EngineView {
       newId,
       ...(room === undefined ? {} : { room: room.room }),
     };
-    const until = performance.now() + SLICE_MS;
+    const { stopwatch = () => performance.now() } = this.#options;
+    const until = stopwatch() + SLICE_MS;
     do {
       // It leaves the queue whatever comes of it: asked again, what failed would fail again, and nobody would get another turn.
       const job = this.#queue.shift();
@@ -281,7 +284,7 @@ export class Engine implements EngineView {
         this.#state.apply(recorded);
         room?.note(fact, this.#policy);
       }
-    } while (performance.now() <= until);
+    } while (stopwatch() <= until);
   }
 
   #settle(): void {

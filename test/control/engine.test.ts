@@ -44,12 +44,14 @@ class TestStore implements Store {
   }
 }
 
-async function engineOn(store: TestStore, snapshotEvery = 0): Promise<Engine> {
+/** `stopwatch`: see EngineOptions; it stands still, so that a busy machine does not end a slice. */
+async function engineOn(store: TestStore, snapshotEvery = 0, stopwatch = () => 0): Promise<Engine> {
   let ids = 0;
   const { engine } = await openEngine({
     store,
     policy: POLICY,
     clock: () => 1_000_000,
+    stopwatch,
     newId: () => `00000000-0000-4000-8000-${String(++ids + store.held.length * 100).padStart(12, '0')}`,
     snapshotEvery,
   });
@@ -126,6 +128,17 @@ describe('Engine', () => {
     assert.equal(mitigationOf(await engine.submit(ban('203.0.113.1'))), 'm1');
     await assert.rejects(engine.submit(ban('203.0.113.2')), /creates mitigation m1 a second time/);
     assert.equal(mitigationOf(await engine.submit(ban('203.0.113.3'))), 'm3');
+  });
+
+  it('writes what waits in several appends when deciding takes longer than a slice', async () => {
+    const store = new TestStore();
+    let elapsed = 0;
+    const engine = await engineOn(store, 0, () => {
+      elapsed += 5;
+      return elapsed;
+    });
+    await Promise.all([1, 2, 3, 4].map((host) => engine.submit(ban(`203.0.113.${host}`))));
+    assert.equal(store.appends.length, 2, 'two decisions of 5 ms fill a slice of 8 ms');
   });
 
   it('writes commands that wait together in one append, each seeing what the ones before decided', async () => {
