@@ -9,7 +9,7 @@ import { HttpProblem } from './problem.ts';
 import { LimitQuery, ReloadBody } from './requests.ts';
 import { commonProblems, HealthDetailSchema, HealthSchema, StatsSchema } from './schemas.ts';
 import { inSlices } from './slices.ts';
-import { reasonView } from '../view/health.ts';
+import { type Assessment, reasonView } from '../view/health.ts';
 import { timeOrNull } from '../view/values.ts';
 
 const READ = { access: 'read' } as const;
@@ -18,8 +18,8 @@ const Anything = z.unknown().describe('As in the configuration files, defaults f
 export function registerStatus(app: App, deps: HttpDependencies, feedReaders: () => number): void {
   const { engine, reconciler, announcer, clock } = deps;
 
-  const health = (): z.output<typeof HealthSchema> => ({
-    status: deps.assess().status,
+  const health = ({ status }: Pick<Assessment, 'status'>): z.output<typeof HealthSchema> => ({
+    status,
     version: deps.version,
     uptime_seconds: Math.max(0, Math.floor((clock() - deps.startedAt) / 1000)),
   });
@@ -34,7 +34,7 @@ export function registerStatus(app: App, deps: HttpDependencies, feedReaders: ()
         response: { 200: HealthSchema, ...commonProblems },
       },
     },
-    health,
+    () => health(deps.assess()),
   );
 
   app.get(
@@ -49,11 +49,12 @@ export function registerStatus(app: App, deps: HttpDependencies, feedReaders: ()
     },
     () => {
       const { state, policy } = engine;
-      const { reasons } = deps.assess();
+      const assessment = deps.assess();
+      const { reasons } = assessment;
       const peers = announcer.peers();
       const { runs, drift, lastRunAt, lastRunMs, egressRefusals } = reconciler.stats;
       return {
-        ...health(),
+        ...health(assessment),
         pop: policy.pop,
         mode: policy.mode,
         started_at: timeText(deps.startedAt),
