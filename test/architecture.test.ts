@@ -128,6 +128,7 @@ describe('the law notices', () => {
     oneBreach({ 'control/a.ts': "import { Counter } from 'prom-client';" }, /only app\/ may import/);
     assert.deepEqual(of({ 'net/prefix.ts': "import { IPv4 } from 'ip-num';" }), []);
     assert.deepEqual(of({ 'bgp/speaker/socket-options.ts': "const k = await import('koffi');" }), []);
+    assert.deepEqual(of({ 'store/kernel-lock.ts': "const k = await import('koffi');" }), []);
   });
 
   it('a pure room that imports Node or a package with effects', () => {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { RecordedFact } from '../core/facts.ts';
 import type { StateSnapshot } from '../core/state.ts';
 import { type Files, realFiles, removeIfThere, storeError } from './files.ts';
-import { acquireLock, type Lock, type ProcessTable } from './lock.ts';
+import { acquireLock, type Lock, type LockMeans } from './lock.ts';
 import { encodeRecord } from './record.ts';
 import { planRecovery, type RecoveryPlan, readFactsAfter } from './recovery.ts';
 import { type Retention, removeOld } from './retention.ts';
@@ -24,7 +24,7 @@ export interface JournalOptions {
   /** Told of each group once it is durable. Must not throw. */
   readonly onSync?: (sync: Sync) => void;
   readonly files?: Files;
-  readonly processes?: ProcessTable;
+  readonly lock?: LockMeans;
 }
 
 /** Ten million octets a group at most, so that one huge group does not hold up everything behind it. */
@@ -75,11 +75,16 @@ export class Journal implements Store {
     this.#state = 'recovering';
     try {
       await this.#files.makeFolder(this.#folder);
-      this.#lock = await acquireLock(this.#folder, this.#options.processes);
+      const lock = await acquireLock(this.#folder, this.#options.lock);
+      this.#lock = lock;
       const found = await readFolder(this.#files, this.#folder);
       for (const path of found.leftovers) await this.#files.remove(path);
       const plan = await planRecovery(this.#files, this.#folder, found);
-      return { snapshot: plan.snapshot, facts: this.#recover(plan), warnings: plan.warnings };
+      return {
+        snapshot: plan.snapshot,
+        facts: this.#recover(plan),
+        warnings: [...lock.warnings, ...plan.warnings],
+      };
     } catch (error) {
       await this.#giveUp();
       throw storeError('open the journal in', this.#folder, error);

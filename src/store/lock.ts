@@ -9,12 +9,14 @@
  * mine" in which a second one can slip in, and a process killed anywhere in here leaves a state that the next one
  * understands. Nothing has to be cleaned up by hand.
  *
- * Owners are looked up in /proc. Two limits follow: the folder must not be shared between machines or between
- * containers that cannot see each other's processes. Where there is no /proc, the process id alone decides.
+ * Owners are looked up in /proc, which shows neither other machines nor the processes of other containers; where there
+ * is no /proc, the process id alone decides. Therefore the kernel's lock (kernel-lock.ts) is taken first: it holds between
+ * containers, and what follows here names the owner and keeps out a daemon that cannot take the kernel's lock.
  */
 import { mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode, storeError } from './files.ts';
+import { type TakeKernelLock, takeKernelLock } from './kernel-lock.ts';
 import { StoreError } from './store.ts';
 
 /** How a process is told apart from an earlier or later one with the same id. */
@@ -28,7 +30,15 @@ export interface ProcessTable {
 
 /** Held until released. */
 export interface Lock {
+  /** What an operator should know about how far the lock reaches. */
+  readonly warnings: readonly string[];
   release(): Promise<void>;
+}
+
+/** What a lock is made of; by default this machine's processes and kernel. */
+export interface LockMeans {
+  readonly processes?: ProcessTable | undefined;
+  readonly takeKernelLock?: TakeKernelLock | undefined;
 }
 
 const LOCK = 'lock';
@@ -72,15 +82,48 @@ function startBySignal(pid: number): Promise<string | undefined> {
 }
 
 /** Takes the lock of a folder, which must exist. Rejects with StoreError naming the process that holds it. */
-export async function acquireLock(folder: string, processes?: ProcessTable): Promise<Lock> {
+export async function acquireLock(folder: string, means: LockMeans = {}): Promise<Lock> {
   try {
-    return await take(folder, processes ?? (await thisMachine()));
+    const kernel = await (means.takeKernelLock ?? takeKernelLock)(folder);
+    if (kernel.kind === 'held') {
+      throw new StoreError(
+        `${folder} is in use by ${kernel.holder}; stop it first, or give each daemon a folder of its own`,
+      );
+    }
+    const warnings = kernel.warning === undefined ? [] : [kernel.warning];
+    if (kernel.kind === 'unavailable') {
+      return { warnings, release: await takeFolder(folder, means.processes) };
+    }
+    return { warnings, release: await takeBoth(folder, means.processes, () => kernel.release()) };
   } catch (error) {
     throw storeError('lock', folder, error);
   }
 }
 
-async function take(folder: string, processes: ProcessTable): Promise<Lock> {
+/** The kernel's lock is given back last, so that nobody sees it free while the folder's state still names this process. */
+async function takeBoth(
+  folder: string,
+  processes: ProcessTable | undefined,
+  releaseKernel: () => Promise<void>,
+): Promise<() => Promise<void>> {
+  try {
+    const releaseFolder = await takeFolder(folder, processes);
+    return async () => {
+      try {
+        await releaseFolder();
+      } finally {
+        await releaseKernel();
+      }
+    };
+  } catch (error) {
+    await releaseKernel();
+    throw error;
+  }
+}
+
+/** Makes this process the owner in the folder's own state; resolves to what gives it back. */
+async function takeFolder(folder: string, table: ProcessTable | undefined): Promise<() => Promise<void>> {
+  const processes = table ?? (await thisMachine());
   const lock = join(folder, LOCK);
   const start = await processes.startOf(processes.pid);
   if (start === undefined) throw new Error(`the process ${processes.pid} does not find itself`);
@@ -95,7 +138,7 @@ async function take(folder: string, processes: ProcessTable): Promise<Lock> {
         `${folder} is in use by the process ${owner}${self}; stop it first, or give each daemon a folder of its own`,
       );
     }
-    if (await change(lock, state, mine)) return { release: () => release(folder, lock, mine) };
+    if (await change(lock, state, mine)) return () => release(folder, lock, mine);
   }
   throw new StoreError(`${lock} should hold one file and does not; look what is in there`);
 }

@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { acquireLock, type ProcessTable, thisMachine } from '../../src/store/lock.ts';
+import type { KernelLock } from '../../src/store/kernel-lock.ts';
+import { acquireLock, type Lock, type ProcessTable, thisMachine } from '../../src/store/lock.ts';
 import { StoreError } from '../../src/store/store.ts';
 import { temporaryFolder } from './support.ts';
 
@@ -13,15 +14,21 @@ function machine(pid: number, living: ReadonlyMap<number, string>, boot = 'b1'):
   return { pid, boot, startOf: (other) => Promise.resolve(living.get(other)) };
 }
 
+/** The folder's own lock, as a daemon takes it where the kernel's is not to be had. */
+function acquire(folder: string, processes: ProcessTable): Promise<Lock> {
+  const none: KernelLock = { kind: 'unavailable', warning: 'no kernel lock in this test' };
+  return acquireLock(folder, { processes, takeKernelLock: () => Promise.resolve(none) });
+}
+
 describe('The lock of a folder', () => {
   test('names its owner, and is free again after the release', async (t) => {
     const folder = await temporaryFolder(t);
     const living = new Map([[10, '500']]);
-    const lock = await acquireLock(folder, machine(10, living));
+    const lock = await acquire(folder, machine(10, living));
     assert.deepEqual(await readdir(join(folder, 'lock')), ['owned-by-10-start-500-boot-b1']);
     await lock.release();
     assert.deepEqual(await readdir(join(folder, 'lock')), ['free']);
-    await (await acquireLock(folder, machine(10, living))).release();
+    await (await acquire(folder, machine(10, living))).release();
   });
 
   test('refuses while the owner lives, and says which process it is', async (t) => {
@@ -30,16 +37,13 @@ describe('The lock of a folder', () => {
       [10, '500'],
       [11, '600'],
     ]);
-    await acquireLock(folder, machine(10, living));
-    await assert.rejects(acquireLock(folder, machine(11, living)), (error) => {
+    await acquire(folder, machine(10, living));
+    await assert.rejects(acquire(folder, machine(11, living)), (error) => {
       assert.ok(error instanceof StoreError);
       assert.match(error.message, /is in use by the process 10; stop it first/);
       return true;
     });
-    await assert.rejects(
-      acquireLock(folder, machine(10, living)),
-      /in use by the process 10, this very process/,
-    );
+    await assert.rejects(acquire(folder, machine(10, living)), /in use by the process 10, this very process/);
   });
 
   test('is taken over from a dead owner, from one whose id another process has now, and from before the last boot', async (t) => {
@@ -61,8 +65,8 @@ describe('The lock of a folder', () => {
       ],
     ] as const) {
       const folder = await temporaryFolder(t);
-      await acquireLock(folder, machine(10, new Map([[10, '500']])));
-      await acquireLock(folder, machine(11, living, boot));
+      await acquire(folder, machine(10, new Map([[10, '500']])));
+      await acquire(folder, machine(11, living, boot));
       assert.deepEqual(await readdir(join(folder, 'lock')), [`owned-by-11-start-600-boot-${boot}`]);
     }
   });
@@ -71,9 +75,9 @@ describe('The lock of a folder', () => {
     const living = new Map(Array.from({ length: 30 }, (_, i) => [100 + i, String(i)] as const));
     for (let round = 0; round < 10; round++) {
       const folder = await temporaryFolder(t);
-      if (round % 2 === 1) await acquireLock(folder, machine(7, new Map([[7, '1']])));
+      if (round % 2 === 1) await acquire(folder, machine(7, new Map([[7, '1']])));
       const results = await Promise.allSettled(
-        [...living.keys()].map((pid) => acquireLock(folder, machine(pid, living))),
+        [...living.keys()].map((pid) => acquire(folder, machine(pid, living))),
       );
       assert.equal(results.filter(({ status }) => status === 'fulfilled').length, 1);
       assert.equal((await readdir(join(folder, 'lock'))).length, 1);
@@ -85,16 +89,16 @@ describe('The lock of a folder', () => {
     const folder = await temporaryFolder(t);
     await mkdir(join(folder, 'lock'));
     const living = new Map([[10, '500']]);
-    await (await acquireLock(folder, machine(10, living))).release();
+    await (await acquire(folder, machine(10, living))).release();
     await writeFile(join(folder, 'lock', 'other'), '');
-    await assert.rejects(acquireLock(folder, machine(10, living)), /lock should hold one file and does not/);
+    await assert.rejects(acquire(folder, machine(10, living)), /lock should hold one file and does not/);
   });
 
   test('a release that finds the lock taken away says so', async (t) => {
     const folder = await temporaryFolder(t);
     const living = new Map([[10, '500']]);
-    const lock = await acquireLock(folder, machine(10, living));
-    await acquireLock(folder, machine(11, new Map([[11, '600']])));
+    const lock = await acquire(folder, machine(10, living));
+    await acquire(folder, machine(11, new Map([[11, '600']])));
     await assert.rejects(lock.release(), /was taken away while this process owned/);
   });
 

@@ -45,7 +45,7 @@ export async function temporaryFolder(t: TestContext): Promise<string> {
 
 /** Names in the folder, without the lock. */
 export async function names(folder: string): Promise<string[]> {
-  return (await readdir(folder)).filter((name) => name !== 'lock').sort();
+  return (await readdir(folder)).filter((name) => !name.startsWith('lock')).sort();
 }
 
 export async function linesOf(path: string): Promise<string[]> {

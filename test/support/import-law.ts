@@ -53,13 +53,13 @@ const PURE_ROOMS = new Set([
 ]);
 const PURE_FILES = new Set(['control/desired.ts', 'control/plan.ts', 'control/egress.ts']);
 
-/** Packages that only the named file or room may import. */
-const RESERVED: Readonly<Record<string, string>> = {
-  'ip-num': 'net/prefix.ts',
-  koffi: 'bgp/speaker/socket-options.ts',
-  'prom-client': 'app/',
-  fastify: 'http/',
-  commander: 'cli/',
+/** Packages that only the named files or rooms may import. */
+const RESERVED: Readonly<Record<string, readonly string[]>> = {
+  'ip-num': ['net/prefix.ts'],
+  koffi: ['bgp/speaker/socket-options.ts', 'store/kernel-lock.ts'],
+  'prom-client': ['app/'],
+  fastify: ['http/'],
+  commander: ['cli/'],
 };
 
 /** Packages without effects: the only ones that a pure room may import. */
@@ -164,9 +164,9 @@ function packageBreach(
   }
   const name = site.specifier.split('/', site.specifier.startsWith('@') ? 2 : 1).join('/');
   if (!declared.has(name)) return `"${name}" is not a dependency in package.json (or lacks "node:")`;
-  const owner = RESERVED[name];
-  if (owner !== undefined && from !== owner && !(owner.endsWith('/') && from.startsWith(owner))) {
-    return `only ${owner} may import ${name}`;
+  const owners = RESERVED[name];
+  if (owners?.every((owner) => from !== owner && !(owner.endsWith('/') && from.startsWith(owner)))) {
+    return `only ${owners.join(' and ')} may import ${name}`;
   }
   if (pure && !PURE_PACKAGES.has(name)) return `a pure room may not import "${name}"`;
   return undefined;
