@@ -10,13 +10,15 @@ import { MockAnnouncer } from '../control/mock-announcer.ts';
 import { viewOf } from '../control/rule-view.ts';
 import type { EngineView, Log, ReconcilerView } from '../control/types.ts';
 import { UnenforcedWatch } from '../control/unenforced.ts';
+import { secondsWords } from '../core/words.ts';
 import type { BoundAddress, HttpServer, ReloadOutcome } from '../http/dependencies.ts';
 import { SYSTEM } from '../core/lifecycle.ts';
 import type { Actor } from '../core/types.ts';
 import { AuditLog } from '../store/audit.ts';
 import { Journal } from '../store/journal.ts';
 import { AlertRelay } from './alerts.ts';
-import { realTimers, steadyClock } from './clock.ts';
+import { realTimers, type SteadyClock, steadyClock } from './clock.ts';
+import { bootTime, earliestByMark, writeMark } from './clock-mark.ts';
 import type { ConfigResult, LoadedConfig } from './config/types.ts';
 import { keepDisabled } from './disabled-peers.ts';
 import { Health } from './health.ts';
@@ -67,13 +69,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 
 async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
   const { config, logger } = options;
-  const clock = steadyClock();
-  const startedAt = clock();
+  const steady = steadyClock();
+  const clock = steady.now;
   const announcer = makeAnnouncer(config, clock);
   const health = new Health({
     announcer,
     clock,
-    startedAt,
+    clockAhead: steady.ahead,
     isMock: config.bgp.mode === 'mock',
     engine: () => later.engine,
     shortfalls: () => later.view?.shortfalls() ?? [],
@@ -123,6 +125,8 @@ async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
   later.engine = engine;
   undo.push(() => engine.close());
   for (const warning of warnings) logger.warn(warning);
+  await continueTime(steady, engine, config.storage.path, logger);
+  const startedAt = clock();
   const log: Log = (level, text, fields) => logger[level](fields, text);
   const reconciler = new Reconciler({
     engine,
@@ -235,6 +239,36 @@ async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
       logger.info({ preserved: preserveAnnouncements }, 'prefixd has stopped');
     },
   };
+}
+
+/**
+ * Lets no active mitigation live longer because the system's clock was set back while the daemon was down: its time goes
+ * on from the newest fact, or from the mark of the last start and what has passed since by the time since boot. Without
+ * active mitigations nothing depends on it, and the system's clock is believed again.
+ */
+async function continueTime(
+  steady: SteadyClock,
+  { state }: Engine,
+  folder: string,
+  logger: Logger,
+): Promise<void> {
+  const boot = await bootTime();
+  if (state.activeTotal(false) + state.activeTotal(true) > 0) {
+    steady.notBefore(Math.max(state.lastAt, await earliestByMark(folder, boot)));
+    const seconds = Math.round(steady.ahead() / 1000);
+    if (seconds > 0) {
+      logger.warn(
+        { ahead_seconds: seconds },
+        `the system's clock is ${secondsWords(seconds)} behind the journal: TTLs count from the journal's time`,
+      );
+    }
+  }
+  if (boot === null) return;
+  try {
+    await writeMark(folder, boot, steady.now());
+  } catch (error) {
+    logger.warn({ err: error }, `cannot write the time of this start to ${folder}`);
+  }
 }
 
 /**

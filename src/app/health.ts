@@ -4,6 +4,7 @@
  */
 import type { Announcer } from '../control/announcer.ts';
 import type { EngineView, Shortfall } from '../control/types.ts';
+import { secondsWords } from '../core/words.ts';
 import { errorText } from '../net/text.ts';
 import type { Assessment, HealthCode, HealthReason } from '../view/health.ts';
 import { quotaLines } from './quota-lines.ts';
@@ -22,8 +23,8 @@ export interface HealthSources {
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
   readonly isMock: boolean;
-  /** When the process started (ms since the epoch). */
-  readonly startedAt: number;
+  /** How far `clock` is ahead of the system's clock at the moment (ms); negative when it is behind. */
+  readonly clockAhead: () => number;
   /** Null until the journal is read. */
   readonly engine: () => EngineView | null;
   /** What is not enforced where. */
@@ -32,6 +33,9 @@ export interface HealthSources {
 
 /** Lines about rules that neighbors lack; one for each neighbor and reason. */
 const MAX_SHORTFALLS = 10;
+
+/** A difference between the clocks that shows in what people read (ms). */
+const CLOCK_TOLERANCE_MS = 60_000;
 
 const NOT_ENFORCING: ReadonlySet<HealthCode> = new Set<HealthCode>(['mock', 'dry_run', 'paused']);
 
@@ -82,6 +86,7 @@ export class Health {
       ...this.#mode(engine),
       ...(this.#store === null ? [] : [{ code: 'journal', key: '', text: this.#store } as const]),
       ...(this.#snapshot === null ? [] : [{ code: 'snapshot', key: '', text: this.#snapshot } as const]),
+      ...clockFindings(this.#sources.clockAhead()),
       ...this.#sessions(),
       ...shortfallFindings(this.#sources.shortfalls()),
       ...(engine === null ? [] : quotaLines(engine.state, engine.policy)).map(
@@ -94,7 +99,7 @@ export class Health {
     const findings: Finding[] = [];
     if (this.#sources.isMock) {
       const text = 'bgp.mode is mock: no router is told anything';
-      findings.push({ code: 'mock', key: '', text, since: this.#sources.startedAt });
+      findings.push({ code: 'mock', key: '', text });
     }
     if (engine?.policy.mode === 'dry-run') {
       const text = 'mode is dry-run: decisions are recorded, and nothing is announced';
@@ -130,6 +135,15 @@ export class Health {
       return [{ code: 'session_disabled', key: name, text, since: by.at }];
     });
   }
+}
+
+/** The clock was set while the daemon ran, or set back while it was down: its own time goes on, so that TTLs stay true. */
+function clockFindings(aheadMs: number): readonly Finding[] {
+  if (Math.abs(aheadMs) < CLOCK_TOLERANCE_MS) return [];
+  const distance = secondsWords(Math.round(Math.abs(aheadMs) / 1000));
+  const where = aheadMs > 0 ? 'behind' : 'ahead of';
+  const text = `the system's clock is ${distance} ${where} prefixd's, which TTLs and the times shown follow; set it right, then restart prefixd when no mitigation is active`;
+  return [{ code: 'clock', key: '', text }];
 }
 
 function shortfallFindings(shortfalls: readonly Shortfall[]): readonly Finding[] {

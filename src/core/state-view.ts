@@ -24,6 +24,8 @@ export interface Said {
 export interface StateView {
   /** The newest fact folded in. */
   readonly seq: number;
+  /** When the newest fact was decided (ms); 0 before the first. */
+  readonly lastAt: number;
   readonly paused: Said | null;
   /** Neighbors that an operator keeps down, by name. */
   readonly disabledPeers: ReadonlyMap<string, Said>;
@@ -51,8 +53,6 @@ export interface StateView {
 
 /** What decisions ask beyond that. Mitigations are active when they are live and not ending. */
 export interface DecisionView extends StateView {
-  /** When the newest fact was decided (ms); 0 before the first. */
-  readonly lastAt: number;
   /** No active mitigation expires later than this (ms); it may be later than the latest of them. */
   readonly expiryBound: number;
   /** Live mitigations of this victim (ending ones included), in no order. */

@@ -14,6 +14,7 @@ export const HEALTH_CODES = [
   'paused',
   'journal',
   'snapshot',
+  'clock',
   'no_neighbors',
   'session_down',
   'session_disabled',

@@ -14,6 +14,7 @@ const KIM = { kind: 'operator', name: 'kim' } as const;
 /** A daemon with one established neighbor, in which nothing is wrong unless said so. */
 class House {
   now = STARTED + 60_000;
+  ahead = 0;
   readonly state = initialState();
   readonly announcer = new MockAnnouncer([neighborSettings('edge1')], () => this.now);
   policy = POLICY;
@@ -35,7 +36,7 @@ class House {
     this.health = new Health({
       announcer: this.announcer,
       clock: () => this.now,
-      startedAt: STARTED,
+      clockAhead: () => this.ahead,
       isMock: false,
       engine: () => ({ ...engine, policy: policyNow() }),
       shortfalls: () => this.shortfalls,
@@ -68,7 +69,7 @@ describe('the daemon is', () => {
     const house = await House.started({ isMock: true });
     assert.equal(house.assessment.status, 'not_enforcing');
     assert.deepEqual(house.assessment.reasons, [
-      { code: 'mock', text: 'bgp.mode is mock: no router is told anything', since: STARTED },
+      { code: 'mock', text: 'bgp.mode is mock: no router is told anything', since: STARTED + 60_000 },
     ]);
   });
 
@@ -148,4 +149,16 @@ test('a thousand neighbors in trouble do not make a thousand lines', async () =>
   });
   assert.equal(house.texts.length, 11);
   assert.match(house.texts[10] ?? '', /990 more/);
+});
+
+test('a clock that was set is a reason from a minute on, in either direction', async () => {
+  const house = await House.started();
+  house.ahead = 59_999;
+  assert.equal(house.assessment.status, 'ok');
+  house.ahead = 1_780_000;
+  assert.equal(house.assessment.status, 'degraded');
+  assert.match(house.texts.join(), /^the system's clock is 1780 s behind prefixd's, .* set it right/);
+  assert.equal(house.assessment.reasons[0]?.code, 'clock');
+  house.ahead = -60_000;
+  assert.match(house.texts.join(), /^the system's clock is 60 s ahead of prefixd's/);
 });

@@ -118,6 +118,7 @@ export function stateOf(
 ): StateView {
   return {
     seq: mitigations.length,
+    lastAt: 0,
     paused: null,
     disabledPeers: new Map(),
     mitigations: new Map(mitigations.map((one) => [one.id, one])),
