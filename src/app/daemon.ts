@@ -125,6 +125,7 @@ async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
   later.engine = engine;
   undo.push(() => engine.close());
   for (const warning of warnings) logger.warn(warning);
+  await refuseLostFacts(later.audit, engine, config);
   await continueTime(steady, engine, config.storage.path, logger);
   const startedAt = clock();
   const log: Log = (level, text, fields) => logger[level](fields, text);
@@ -239,6 +240,21 @@ async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
       logger.info({ preserved: preserveAnnouncements }, 'prefixd has stopped');
     },
   };
+}
+
+/**
+ * Refuses to start when the audit log goes on where the journal has ended: the journal's newest file was lost, and with it
+ * withdrawals and expiries that somebody was told of. A log that followed another journal says nothing about this one.
+ */
+async function refuseLostFacts(
+  audit: AuditLog | null,
+  { state }: Engine,
+  config: LoadedConfig,
+): Promise<void> {
+  if (audit === null || !(await audit.outlived(state.seq, state.lastAt))) return;
+  throw new StartError(
+    `${config.storage.path}: the journal ends with fact ${state.seq}, but the audit log has facts up to ${audit.lastSeq}: its newest journal-*.jsonl is missing or was cut; restore it, or move the audit log away to go on without these facts`,
+  );
 }
 
 /**

@@ -42,18 +42,35 @@ export async function* linesBackwards(files: Files, path: string): AsyncGenerato
 
 /** The number of the newest fact in the log; 0 when there is none. Behind it there may be any number of operators' actions. */
 export async function lastFactIn(files: Files, path: string): Promise<number> {
+  for await (const { seq } of factsBackwards(files, path)) return seq;
+  return 0;
+}
+
+/** When a fact was decided, as the log has it (RFC 3339); undefined when it does not hold it. */
+export async function timeOfFactIn(files: Files, path: string, wanted: number): Promise<string | undefined> {
+  for await (const { seq, time } of factsBackwards(files, path)) {
+    if (seq === wanted) return time;
+    if (seq < wanted) return undefined;
+  }
+  return undefined;
+}
+
+/** Number and time of each fact in the log and its rotated files, newest first. */
+async function* factsBackwards(
+  files: Files,
+  path: string,
+): AsyncGenerator<{ readonly seq: number; readonly time: string }> {
   for (const one of [...(await rotatedFiles(files, path)), path].reverse()) {
     try {
       for await (const line of linesBackwards(files, one)) {
-        const seq = parseEntry(line)?.seq;
-        if (typeof seq === 'number') return seq;
+        const entry = parseEntry(line);
+        if (typeof entry?.seq === 'number') yield { seq: entry.seq, time: entry.time };
       }
     } catch (error) {
       // A crash in the middle of a rotation leaves none under the log's own name.
       if (errorCode(error) !== 'ENOENT') throw error;
     }
   }
-  return 0;
 }
 
 /** Octets of a line that a crash cut off at the end of the file; undefined when there is no file. */

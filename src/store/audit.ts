@@ -14,8 +14,10 @@ import {
   parseEntry,
   rotatedFiles,
   rotatedPath,
+  timeOfFactIn,
   unfinishedOctets,
 } from './audit-files.ts';
+import { timeText } from '../net/time.ts';
 import { errorCode, type Files, realFiles, storeError } from './files.ts';
 import { SegmentFile } from './segment-file.ts';
 import type { StoreError } from './store.ts';
@@ -114,6 +116,21 @@ export class AuditLog {
     this.#trail ??= trailFrom(state);
     this.#missing += fact.seq - this.#lastSeq - 1;
     this.record([fact]);
+  }
+
+  /**
+   * Compares the log with a journal whose newest fact is `seq`, decided at `at` (ms since the epoch), when the log counts
+   * beyond it: true when the log holds that very fact, so that the journal has lost the facts after it; false when the log
+   * followed another journal, or no longer holds the place. Rejects with StoreError.
+   */
+  async outlived(seq: number, at: number): Promise<boolean> {
+    const { files, path } = this.#options;
+    if (seq === 0 || seq >= this.#lastSeq) return false;
+    try {
+      return (await timeOfFactIn(files, path, seq)) === timeText(at);
+    } catch (error) {
+      throw storeError('read the audit log', path, error);
+    }
   }
 
   /**

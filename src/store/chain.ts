@@ -8,8 +8,10 @@ export interface ChainEnd {
   readonly lastSeq: number;
   /** The segment to go on in; null when there is none at all. */
   readonly current: Segment | null;
-  /** Octets of an unterminated line at the end of `current`. */
+  /** Octets at the end of `current` that are no whole lines. */
   readonly unterminated: number;
+  /** Set when these are the remains of a write that a power failure tore; for an operator. */
+  readonly torn: string | null;
   /** Empty segments that a failed rotation left: the one before was written on. They mean nothing. */
   readonly strays: readonly Segment[];
 }
@@ -27,6 +29,7 @@ export async function* readChain(
   let current: Segment | null = null;
   let lastSeq = 0;
   let unterminated = 0;
+  let torn: string | null = null;
   for (const segment of segments) {
     // A rotation leaves no empty segment behind. An empty one that another follows is a stray, and so is one that was
     // to follow a segment which was then written on: facts, or a part of one, stand there already.
@@ -41,10 +44,10 @@ export async function* readChain(
     }
     if (current !== null) checkLink(current, lastSeq, unterminated, segment);
     onSegment?.(segment);
-    ({ lastSeq, unterminated } = yield* readSegment(files, segment));
+    ({ lastSeq, unterminated, torn } = yield* readSegment(files, segment, isNewest));
     current = segment;
   }
-  return { lastSeq, current, unterminated, strays };
+  return { lastSeq, current, unterminated, strays, torn };
 }
 
 function checkLink(before: Segment, lastSeq: number, unterminated: number, segment: Segment): void {

@@ -26,6 +26,8 @@ export interface Files {
   list(folder: string): Promise<string[]>;
   /** New files are for the owner alone. */
   open(path: string, how: OpenMode): Promise<OpenFile>;
+  /** Puts bytes in the place of others within a file; resolves when they are durable. */
+  overwrite(path: string, position: number, bytes: Uint8Array): Promise<void>;
   rename(from: string, to: string): Promise<void>;
   /** Removes a file. */
   remove(path: string): Promise<void>;
@@ -82,6 +84,14 @@ export const realFiles: Files = {
   },
   list: (folder) => fs.readdir(folder),
   open: async (path, how) => new RealFile(await fs.open(path, FLAGS[how], 0o600)),
+  async overwrite(path, position, bytes) {
+    const file = await fs.open(path, constants.O_WRONLY | constants.O_DSYNC);
+    try {
+      await file.write(bytes, 0, bytes.length, position);
+    } finally {
+      await file.close();
+    }
+  },
   rename: (from, to) => fs.rename(from, to),
   remove: (path) => fs.unlink(path),
   async syncFolder(path) {

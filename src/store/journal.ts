@@ -8,7 +8,7 @@ import type { StateSnapshot } from '../core/state.ts';
 import { type Files, realFiles, removeIfThere, storeError } from './files.ts';
 import { acquireLock, type Lock, type LockMeans } from './lock.ts';
 import { encodeRecord } from './record.ts';
-import { planRecovery, type RecoveryPlan, readFactsAfter } from './recovery.ts';
+import { mendLineFeed, planRecovery, type RecoveryPlan, readFactsAfter } from './recovery.ts';
 import { type Retention, removeOld } from './retention.ts';
 import { SegmentFile } from './segment-file.ts';
 import { type NumberedFile, readFolder, readSegment, segmentName } from './segments.ts';
@@ -80,10 +80,12 @@ export class Journal implements Store {
       const found = await readFolder(this.#files, this.#folder);
       for (const path of found.leftovers) await this.#files.remove(path);
       const plan = await planRecovery(this.#files, this.#folder, found);
+      plan.warnings.unshift(...lock.warnings);
+      if (plan.lostLineFeed !== null) await mendLineFeed(this.#files, plan.lostLineFeed);
       return {
         snapshot: plan.snapshot,
         facts: this.#recover(plan),
-        warnings: [...lock.warnings, ...plan.warnings],
+        warnings: plan.warnings,
       };
     } catch (error) {
       await this.#giveUp();
@@ -137,8 +139,9 @@ export class Journal implements Store {
     }
     this.#snapshotting = true;
     try {
-      await writeSnapshot(this.#files, this.#folder, snapshot);
+      // The segment comes first, so that its loss shows: every snapshot has one that begins after it.
       await this.#inTurn(() => this.#rotate());
+      await writeSnapshot(this.#files, this.#folder, snapshot);
       await removeOld(
         this.#files,
         this.#folder,

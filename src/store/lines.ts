@@ -5,7 +5,7 @@ import type { OpenFile } from './files.ts';
 const CHUNK = 256 * 1024;
 /** Longer than any line that is ever written (requests are at most 1 MiB); what exceeds it is not a line of ours. */
 export const LONGEST_LINE = 16 * 1024 * 1024;
-const LINE_FEED = 0x0a;
+export const LINE_FEED = 0x0a;
 
 /** Lines of a file, block by block. One without its line feed at the end is not given out; `unterminated` counts its octets. */
 export class LineReader {

@@ -2,10 +2,11 @@
 import type { RecordedFact } from '../core/facts.ts';
 import type { StateSnapshot } from '../core/state.ts';
 import { type Files, type OpenFile, storeError } from './files.ts';
-import { unterminatedOctets } from './lines.ts';
+import { LONGEST_LINE, unterminatedOctets } from './lines.ts';
+import { decodeRecord } from './record.ts';
 import { type ChainEnd, readChain } from './chain.ts';
 import { DamageError, type Folder, type NumberedFile, type Segment } from './segments.ts';
-import { readSnapshot } from './snapshot.ts';
+import { readSnapshot, type SnapshotFile } from './snapshot.ts';
 import { StoreError } from './store.ts';
 
 export interface RecoveryPlan {
@@ -14,7 +15,10 @@ export interface RecoveryPlan {
   readonly segments: readonly Segment[];
   /** Facts up to here were durable once, so the segments must reach it. */
   readonly reach: number;
-  readonly warnings: readonly string[];
+  /** The last octet of the newest segment where it should be a line feed: the line before it is intact. */
+  readonly lostLineFeed: { readonly path: string; readonly position: number } | null;
+  /** Grows while the facts are read. */
+  readonly warnings: string[];
 }
 
 /**
@@ -28,10 +32,10 @@ export async function planRecovery(
 ): Promise<RecoveryPlan> {
   const warnings: string[] = [];
   const damages: string[] = [];
-  let snapshot: StateSnapshot | null = null;
+  let newestSnapshot: SnapshotFile | null = null;
   for (const candidate of snapshots.toReversed()) {
     try {
-      snapshot = await readSnapshot(files, candidate);
+      newestSnapshot = await readSnapshot(files, candidate);
       break;
     } catch (error) {
       if (!(error instanceof DamageError)) throw error;
@@ -39,6 +43,7 @@ export async function planRecovery(
       warnings.push(`${error.message}; the snapshot is left out and older facts are read instead`);
     }
   }
+  const snapshot = newestSnapshot?.snapshot ?? null;
   const from = (snapshot?.seq ?? 0) + 1;
   const start = segments.findLastIndex(
     ({ seq, octets }, i) => seq <= from && (octets > 0 || i === segments.length - 1),
@@ -53,24 +58,45 @@ export async function planRecovery(
       `${folder}: the journal's facts ${missing} are missing${why}; restore the folder from a backup`,
     );
   }
+  if (newestSnapshot?.followed === true && !segments.some(({ seq }) => seq >= from)) {
+    throw new StoreError(
+      `${folder}: the journal ends with ${newest?.name ?? 'no segment'}, but a newer segment was there when the snapshot of fact ${from - 1} was written: facts after it are missing; restore the newest journal-*.jsonl from a backup`,
+    );
+  }
   const written = segments.findLast(({ octets }) => octets > 0);
-  if (written !== undefined) {
-    const octets = await tailOf(files, written);
-    if (octets > 0) {
-      warnings.push(
-        `${written.path}: an unterminated last line of ${octets} octets is dropped; it was never acknowledged`,
-      );
-    }
+  const tail = written === undefined ? NO_TAIL : await tailOf(files, written);
+  const lostLineFeed =
+    written !== undefined && tail.isIntactRecord
+      ? { path: written.path, position: written.octets - 1 }
+      : null;
+  if (lostLineFeed !== null) {
+    warnings.push(
+      `${lostLineFeed.path}: the line feed after the last fact is damaged; the fact is intact and kept; check the disk`,
+    );
+  } else if (tail.octets > 0) {
+    warnings.push(
+      `${written?.path}: an unterminated last line of ${tail.octets} octets is dropped; it was never acknowledged`,
+    );
   }
   return {
     snapshot,
     segments: segments.slice(Math.max(0, start)),
     reach: snapshots.at(-1)?.seq ?? 0,
+    lostLineFeed,
     warnings,
   };
 }
 
-async function tailOf(files: Files, segment: NumberedFile): Promise<number> {
+/** What lies behind the last line feed of a segment. */
+interface Tail {
+  readonly octets: number;
+  /** A whole record and one octet more: the line was written to its end, and its line feed is damaged. */
+  readonly isIntactRecord: boolean;
+}
+
+const NO_TAIL: Tail = { octets: 0, isIntactRecord: false };
+
+async function tailOf(files: Files, segment: NumberedFile): Promise<Tail> {
   let file: OpenFile;
   try {
     file = await files.open(segment.path, 'read');
@@ -78,7 +104,12 @@ async function tailOf(files: Files, segment: NumberedFile): Promise<number> {
     throw storeError('read', segment.path, error);
   }
   try {
-    return await unterminatedOctets(file, await file.size());
+    const size = await file.size();
+    const octets = await unterminatedOctets(file, size);
+    if (octets < 2 || octets > LONGEST_LINE) return { octets, isIntactRecord: false };
+    const line = Buffer.alloc(octets - 1);
+    const count = await file.read(line, size - octets);
+    return { octets, isIntactRecord: count === line.length && typeof decodeRecord(line) !== 'string' };
   } catch (error) {
     throw storeError('read', segment.path, error);
   } finally {
@@ -86,7 +117,19 @@ async function tailOf(files: Files, segment: NumberedFile): Promise<number> {
   }
 }
 
-const NOWHERE: ChainEnd = { lastSeq: 0, current: null, unterminated: 0, strays: [] };
+/** Puts the line feed back, durably. The journal must be owned. Rejects with StoreError. */
+export async function mendLineFeed(
+  files: Files,
+  { path, position }: { readonly path: string; readonly position: number },
+): Promise<void> {
+  try {
+    await files.overwrite(path, position, Buffer.from('\n'));
+  } catch (error) {
+    throw storeError('mend the last line of', path, error);
+  }
+}
+
+const NOWHERE: ChainEnd = { lastSeq: 0, current: null, unterminated: 0, strays: [], torn: null };
 
 /** The facts that follow the snapshot, in slices. Throws DamageError at the first place that is not as it was written. */
 export async function* readFactsAfter(
@@ -108,6 +151,7 @@ export async function* readFactsAfter(
     if (step.done !== true) await chain.return(NOWHERE);
   }
   const end = step.value;
+  if (end.torn !== null) plan.warnings.push(end.torn);
   const newest = end.current;
   if (newest !== null && end.lastSeq < plan.reach) {
     throw new StoreError(

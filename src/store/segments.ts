@@ -5,8 +5,8 @@
 import { join } from 'node:path';
 import type { RecordedFact } from '../core/facts.ts';
 import { type Files, type OpenFile, storeError, TEMPORARY } from './files.ts';
-import { LineReader, LineTooLong } from './lines.ts';
-import { decodeRecords } from './record.ts';
+import { LINE_FEED, LineReader, LineTooLong, linesIn } from './lines.ts';
+import { decodeRecord, decodeRecords } from './record.ts';
 import { StoreError } from './store.ts';
 
 /** A file that is named after a sequence number: a segment's first fact, or a snapshot's last. */
@@ -78,17 +78,23 @@ export class DamageError extends StoreError {
 export interface SegmentEnd {
   /** Of the last fact; one less than the segment's first when it is empty. */
   readonly lastSeq: number;
-  /** Octets of an unterminated last line. */
+  /** Octets of an unterminated last line, or of what a torn write left. */
   readonly unterminated: number;
+  /** Set in the latter case; for an operator. */
+  readonly torn: string | null;
 }
+
+/** More than any group that is written at once, with room to spare. */
+const LONGEST_REMAINS = 64 * 1024 * 1024;
 
 /**
  * The facts of one segment in slices, each checked. Returns how it ends; throws DamageError at the first line that is
- * not what was written there.
+ * not what was written there. The newest segment may end in the remains of a write that a power failure tore.
  */
 export async function* readSegment(
   files: Files,
   segment: NumberedFile,
+  isNewest = false,
 ): AsyncGenerator<readonly RecordedFact[], SegmentEnd> {
   const { path } = segment;
   let file: OpenFile;
@@ -101,11 +107,22 @@ export async function* readSegment(
     const reader = new LineReader(file);
     let line = 0;
     let expected = segment.seq;
-    for (;;) {
+    let start = 0;
+    let torn: Pick<SegmentEnd, 'unterminated' | 'torn'> | undefined;
+    while (torn === undefined) {
       const block = await nextBlock(reader, path, line + 1);
-      if (block === null) return { lastSeq: expected - 1, unterminated: reader.unterminated };
-      const facts = decodeRecords(block);
-      if ('detail' in facts) throw new DamageError(path, line + facts.line + 1, facts.detail);
+      if (block === null) return { lastSeq: expected - 1, unterminated: reader.unterminated, torn: null };
+      let facts = decodeRecords(block);
+      if ('detail' in facts) {
+        const intact = octetsOfLines(block, facts.line);
+        const remains = isNewest ? await tornOctets(file, start + intact) : 0;
+        if (remains === 0) throw new DamageError(path, line + facts.line + 1, facts.detail);
+        const text = `${path}: the last ${remains} octets are the remains of a write that was torn before it was acknowledged; they are dropped`;
+        torn = { unterminated: remains, torn: text };
+        facts = decodeRecords(block.subarray(0, intact));
+        if ('detail' in facts) throw new DamageError(path, line + facts.line + 1, facts.detail);
+      }
+      start += block.length;
       for (const { seq } of facts) {
         line++;
         if (seq !== expected)
@@ -114,9 +131,33 @@ export async function* readSegment(
       }
       if (facts.length > 0) yield facts;
     }
+    return { lastSeq: expected - 1, ...torn };
   } finally {
     await file.close();
   }
+}
+
+/** Octets of the first `count` lines of a block. */
+function octetsOfLines(block: Buffer, count: number): number {
+  let octets = 0;
+  for (let i = 0; i < count; i++) octets = block.indexOf(LINE_FEED, octets) + 1;
+  return octets;
+}
+
+/**
+ * Octets from `from` to the end of the file when a torn write left them, else 0. Blocks of the disk that were never
+ * written read as zeros, which no record contains; behind them no record is intact. Anything else is damage.
+ */
+async function tornOctets(file: OpenFile, from: number): Promise<number> {
+  const octets = (await file.size()) - from;
+  if (octets <= 0 || octets > LONGEST_REMAINS) return 0;
+  const remains = Buffer.alloc(octets);
+  if ((await file.read(remains, from)) < octets) return 0;
+  const firstZero = remains.indexOf(0);
+  const firstEnd = remains.indexOf(LINE_FEED);
+  if (firstZero < 0 || (firstEnd >= 0 && firstEnd < firstZero)) return 0;
+  for (const line of linesIn(remains)) if (typeof decodeRecord(line) !== 'string') return 0;
+  return octets;
 }
 
 /** The reader's next lines, its errors told with the file's name. */

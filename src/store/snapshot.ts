@@ -1,11 +1,12 @@
 /**
  * A snapshot as a file of JSON lines, written and read in slices:
  *
- *     {"v":1,"seq":4711,"schema":1}
+ *     {"v":1,"seq":4711,"schema":1,"followed":true}
  *     {"key":"mitigations","item":{...}}        one line for each item of a list in the data
  *     {"key":"paused","value":null}             one for everything else
  *     {"lines":3,"crc":"9f3c01ab"}
  *
+ * `followed` says that a segment for the facts after it was durable before the snapshot was; snapshots of 0.1 lack it.
  * `crc` is the CRC-32 of all octets before the last line. Data that is no object stands in one line `{"value":...}`.
  */
 import { crc32 } from 'node:zlib';
@@ -47,7 +48,7 @@ async function* slices(snapshot: StateSnapshot): AsyncGenerator<Uint8Array> {
 }
 
 function* lines({ seq, schema, data }: StateSnapshot): Generator<string> {
-  yield JSON.stringify({ v: SNAPSHOT_VERSION, seq, schema });
+  yield JSON.stringify({ v: SNAPSHOT_VERSION, seq, schema, followed: true });
   if (typeof data !== 'object' || data === null || Array.isArray(data)) {
     yield JSON.stringify({ value: data });
     return;
@@ -67,6 +68,7 @@ interface SnapshotLine {
   readonly v?: unknown;
   readonly seq?: unknown;
   readonly schema?: unknown;
+  readonly followed?: unknown;
   readonly key?: unknown;
   readonly item?: unknown;
   readonly value?: unknown;
@@ -74,8 +76,14 @@ interface SnapshotLine {
   readonly crc?: unknown;
 }
 
+export interface SnapshotFile {
+  readonly snapshot: StateSnapshot;
+  /** A segment that begins after it was there when it was written. */
+  readonly followed: boolean;
+}
+
 /** Reads a snapshot back. Throws DamageError naming the line when it is not whole and as it was written. */
-export async function readSnapshot(files: Files, snapshot: NumberedFile): Promise<StateSnapshot> {
+export async function readSnapshot(files: Files, snapshot: NumberedFile): Promise<SnapshotFile> {
   const { path } = snapshot;
   const file = await files.open(path, 'read').catch((error: unknown) => {
     throw storeError('read the snapshot', path, error);
@@ -101,6 +109,7 @@ class SnapshotBuilder {
   readonly #entries = new Map<string, unknown>();
   readonly #lists = new Map<string, unknown[]>();
   #whole: { readonly value: unknown } | undefined;
+  #followed = false;
   #crc = 0;
   #ended = false;
   line = 0;
@@ -119,6 +128,7 @@ class SnapshotBuilder {
         throw this.#damage('not a snapshot of version 1, schema 1; was it written by a newer prefixd?');
       }
       if (line.seq !== this.#seq) throw this.#damage(`it is of fact ${JSON.stringify(line.seq)}`);
+      this.#followed = line.followed === true;
     } else if (typeof line.crc === 'string') {
       const found = crcText(this.#crc);
       if (line.crc !== found || line.lines !== this.line - 1) {
@@ -147,13 +157,10 @@ class SnapshotBuilder {
     this.#entries.set(key, started);
   }
 
-  finish(): StateSnapshot {
+  finish(): SnapshotFile {
     if (!this.#ended) throw new DamageError(this.#path, this.line, 'the snapshot ends before its last line');
-    return {
-      schema: 1,
-      seq: this.#seq,
-      data: this.#whole === undefined ? Object.fromEntries(this.#entries) : this.#whole.value,
-    };
+    const data = this.#whole === undefined ? Object.fromEntries(this.#entries) : this.#whole.value;
+    return { snapshot: { schema: 1, seq: this.#seq, data }, followed: this.#followed };
   }
 
   #parse(text: Buffer): SnapshotLine {

@@ -10,7 +10,7 @@ export interface Recovery {
    * StoreError naming file and line where a fact is not as it was written.
    */
   readonly facts: AsyncIterable<readonly RecordedFact[]>;
-  /** Things an operator should know, such as a torn last line that was dropped. */
+  /** Things an operator should know, such as a torn last line that was dropped; complete once the facts have been read. */
   readonly warnings: readonly string[];
 }
 

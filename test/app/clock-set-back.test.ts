@@ -62,7 +62,7 @@ async function aJournalFromLater(t: TestContext): Promise<{ config: LoadedConfig
 
 async function withDaemon(
   config: LoadedConfig,
-  use: (daemon: Daemon, lines: readonly string[]) => void | Promise<unknown>,
+  use: (daemon: Daemon, lines: readonly string[]) => unknown,
 ): Promise<void> {
   const lines: string[] = [];
   const logger = pino({ level: 'debug' }, { write: (line: string) => lines.push(line) });

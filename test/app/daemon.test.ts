@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rename, rm, stat, truncate } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -97,6 +97,36 @@ const UDP_FLOOD = { source: 'test', victim_ip: '203.0.113.77', vector: 'udp_floo
 const RULE = 'match dst 203.0.113.77/32 proto udp then rate-limit 5mbps';
 
 describe('the daemon', () => {
+  it('refuses to start when the journal ends before the audit log, and says how to go on', async () => {
+    const folder = await newFolder();
+    const settings = { folder };
+    const { daemon } = await start(settings);
+    const segment = join(folder, 'data', 'journal-000000000001.jsonl');
+    const before = await stat(segment);
+    await call(daemon, 'POST', '/v1/safelist', {
+      prefix: '203.0.113.53/32',
+      operator_id: 'kim',
+      reason: 'resolver',
+    });
+    await daemon.stop();
+    // The daemon wrote a snapshot as it ended; the disk loses it together with the end of the segment.
+    for (const name of await readdir(join(folder, 'data'))) {
+      const isLater = /^(snapshot|journal)-/.test(name) && !name.endsWith('000000000001.jsonl');
+      if (isLater || name.startsWith('snapshot-')) await rm(join(folder, 'data', name));
+    }
+    await truncate(segment, before.size);
+    await assert.rejects(start(settings), (error) => {
+      assert.ok(error instanceof StartError);
+      assert.match(
+        error.message,
+        /the journal ends with fact 1, but the audit log has facts up to 2: its newest/,
+      );
+      return true;
+    });
+    await rename(join(folder, 'data', 'audit.jsonl'), join(folder, 'audit-kept.jsonl'));
+    await (await start(settings)).daemon.stop();
+  });
+
   it('turns a report over HTTP into a rule on a router, and withdraws it when an operator says so', async () => {
     const { router, port, rules } = await lab();
     const { daemon, lines } = await start({ folder: await newFolder(), routerPort: port });

@@ -557,4 +557,17 @@ describe('The audit log', () => {
     assert.equal((await after.newest(10)).length, 6);
     await after.close();
   });
+
+  test('a log that holds the newest fact of the journal and later ones has outlived it; one of another journal has not', async (t) => {
+    const { log: before, path } = await log(t);
+    before.record(facts(1, 5));
+    await before.close();
+    const after = await AuditLog.open({ path, clock: () => NOW, onError: () => {} });
+    assert.equal(await after.outlived(3, fact(3).at), true);
+    assert.equal(await after.outlived(3, fact(3).at + 1), false, 'the third fact of another journal');
+    assert.equal(await after.outlived(5, fact(5).at), false, 'both end here');
+    assert.equal(await after.outlived(9, fact(9).at), false, 'the journal has more');
+    assert.equal(await after.outlived(0, 0), false, 'a new journal');
+    await after.close();
+  });
 });

@@ -222,6 +222,55 @@ describe('Recovery of a damaged journal', () => {
     assert.equal(await refusal(folder), 'not refused');
   });
 
+  test('a damaged line feed after the last fact costs nothing: the fact is kept and the line mended', async (t) => {
+    const folder = await written(t, 3);
+    const path = join(folder, FIRST);
+    const sound = await readFile(path);
+    for (const octet of [0x0b, 0x4a, 0x00]) {
+      const damaged = Buffer.from(sound);
+      damaged[damaged.length - 1] = octet;
+      await writeFile(path, damaged);
+      const { facts: found, recovery } = await readBack(folder);
+      assert.deepEqual(found, facts(1, 3));
+      assert.match(
+        recovery.warnings.join(),
+        /the line feed after the last fact is damaged; the fact is intact/,
+      );
+      assert.deepEqual(await readFile(path), sound);
+    }
+  });
+
+  test('the zeros of a write that a power failure tore are dropped with a warning, and writing goes on', async (t) => {
+    for (const remains of [
+      '\0'.repeat(4096),
+      `${'\0'.repeat(512)}"}\n{"v":1,`,
+      `{"v":1,"seq":4${'\0'.repeat(90)}\n`,
+    ]) {
+      const folder = await written(t, 3);
+      const path = join(folder, FIRST);
+      await appendFile(path, remains);
+      const journal = new Journal({ folder });
+      const { facts: found, recovery } = await openAndRead(journal);
+      assert.deepEqual(found, facts(1, 3));
+      assert.match(recovery.warnings.join(), new RegExp(`${remains.length} octets .*dropped`));
+      await journal.append([fact(4)]);
+      await journal.close();
+      assert.deepEqual((await readBack(folder)).facts, facts(1, 4));
+    }
+  });
+
+  test('zeros with an intact fact behind them, or in a segment that others follow, are damage', async (t) => {
+    const folder = await written(t, 3);
+    const path = join(folder, FIRST);
+    const lines = await linesOf(path);
+    await writeFile(path, `${lines[0]}\n${'\0'.repeat(lines[1]?.length ?? 0)}\n${lines[2]}\n`);
+    assert.match(await refusal(folder), /:2: not a record of the journal/);
+    const other = await rotated(t);
+    await unlink(join(other, 'snapshot-000000000004.jsonl'));
+    await appendFile(join(other, 'journal-000000000003.jsonl'), '\0\0\0\n');
+    assert.match(await refusal(other), /journal-000000000003\.jsonl:3: not a record of the journal/);
+  });
+
   test('a line that is missing, doubled, or moved is named', async (t) => {
     const folder = await written(t, 4);
     const path = join(folder, FIRST);
@@ -270,7 +319,13 @@ describe('Recovery of a damaged journal', () => {
   test('a segment that is missing is named by its facts', async (t) => {
     const folder = await rotated(t);
     await unlink(join(folder, 'journal-000000000005.jsonl'));
-    // What follows the snapshot is gone; nothing tells whether there was anything, so this journal ends with it.
+    assert.match(
+      await refusal(folder),
+      /ends with journal-000000000003\.jsonl, but a newer segment was there when the snapshot of fact 4 was written/,
+    );
+    // Snapshots of 0.1 do not say so: nothing tells whether there was anything, so this journal ends with it.
+    const snapshot = join(folder, 'snapshot-000000000004.jsonl');
+    await writeFile(snapshot, asOfOldVersion(await readFile(snapshot, 'utf8')));
     assert.equal(await refusal(folder), 'not refused');
     await unlink(join(folder, 'journal-000000000003.jsonl'));
     assert.match(
@@ -300,7 +355,7 @@ describe('Recovery of a damaged journal', () => {
 
   test('with all snapshots damaged the journal starts from its first fact, and refuses when that is gone', async (t) => {
     const folder = await rotated(t);
-    for (const seq of [2, 4]) await truncate(join(folder, `snapshot-00000000000${seq}.jsonl`), 40);
+    for (const seq of [2, 4]) await truncate(join(folder, `snapshot-00000000000${seq}.jsonl`), 60);
     const journal = new Journal({ folder });
     const { facts: found, recovery } = await openAndRead(journal);
     assert.equal(recovery.snapshot, null);
@@ -323,7 +378,18 @@ describe('Recovery of a damaged journal', () => {
     await journal.close();
   });
 
-  test('a crash between the snapshot and the new segment loses nothing', async (t) => {
+  test('a crash between the new segment and its snapshot loses nothing', async (t) => {
+    const folder = await written(t, 3);
+    await writeFile(join(folder, 'journal-000000000004.jsonl'), '');
+    await writeFile(join(folder, 'snapshot-000000000003.jsonl.tmp'), '{"v":1');
+    const journal = new Journal({ folder });
+    assert.deepEqual((await openAndRead(journal)).facts, facts(1, 3));
+    await journal.append([fact(4)]);
+    await journal.close();
+    assert.deepEqual((await readBack(folder)).facts, facts(1, 4));
+  });
+
+  test('a crash of 0.1 between its snapshot and the new segment loses nothing', async (t) => {
     const folder = await temporaryFolder(t);
     const journal = new Journal({ folder });
     await openAndRead(journal);
@@ -331,6 +397,8 @@ describe('Recovery of a damaged journal', () => {
     await journal.snapshot({ schema: 1, seq: 2, data: {} });
     await journal.close();
     await unlink(join(folder, 'journal-000000000004.jsonl'));
+    const snapshot = join(folder, 'snapshot-000000000002.jsonl');
+    await writeFile(snapshot, asOfOldVersion(await readFile(snapshot, 'utf8')));
     const again = new Journal({ folder });
     assert.deepEqual((await openAndRead(again)).facts, [fact(3)]);
     await again.append([fact(4)]);
@@ -380,3 +448,11 @@ describe('Recovery of a damaged journal', () => {
     assert.equal(await refusal(folder), 'not refused');
   });
 });
+
+/** The snapshot as 0.1 wrote it: without what it says about the segment after it. */
+function asOfOldVersion(text: string): string {
+  const [header = '', ...rest] = text.split('\n');
+  const body = [header.replace(',"followed":true', ''), ...rest.slice(0, -2), ''].join('\n');
+  const crc = crc32(body).toString(16).padStart(8, '0');
+  return `${body}{"lines":${rest.length - 1},"crc":"${crc}"}\n`;
+}

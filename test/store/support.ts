@@ -57,7 +57,7 @@ export function systemError(code: string): Error {
   return Object.assign(new Error(`${code}: as the test wants it`), { code });
 }
 
-type FileStep = 'write' | 'datasync' | 'truncate';
+type FileStep = 'write' | 'overwrite' | 'datasync' | 'truncate';
 type FolderStep = 'open' | 'create' | 'rename' | 'remove' | 'syncFolder';
 
 /** The real file system, except where the test lets a step fail. */
@@ -100,6 +100,10 @@ export class FailingFiles implements Files {
         await file.truncate(length);
       },
     };
+  }
+  async overwrite(path: string, position: number, bytes: Uint8Array): Promise<void> {
+    this.#step('overwrite', path);
+    await realFiles.overwrite(path, position, bytes);
   }
   async rename(from: string, to: string): Promise<void> {
     this.#step('rename', from);
