@@ -1,5 +1,5 @@
 /** `migrate DIR`: what of an upstream prefixd's configuration (Rust, lance0/prefixd) carries over. */
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { Migration } from '../app/config/migrate.ts';
@@ -7,6 +7,7 @@ import type { Change, Section } from '../app/config/migrate-notes.ts';
 import type { ConfigProblem } from '../app/config/types.ts';
 import type { Context } from './context.ts';
 import { CliError, Exit } from './context.ts';
+import { presentIn, writeNewFolder } from './new-folder.ts';
 import { json, paint, printable } from './render.ts';
 
 export function registerMigrate(program: Command, contextFor: (command: Command) => Context): void {
@@ -69,7 +70,7 @@ async function migrate(context: Context, dir: string, output: string | undefined
     changes: migration.changes.filter(({ kind }) => kind !== 'unknown' && kind !== 'todo'),
     todo,
     unchanged: COPIED.filter((file) => files.has(file) && !problems.some((problem) => problem.file === file)),
-    unused: await present(dir, UNUSED),
+    unused: await presentIn(dir, UNUSED),
     problems,
     // Upstream had them, too: nothing is left to do, and check asks for them.
     warnings: [...unset, ...checked.warnings],
@@ -217,24 +218,10 @@ function indented(line: string): string {
 }
 
 async function write(output: string, files: ReadonlyMap<string, string>): Promise<void> {
-  const there = await present(output, [...files.keys()]);
-  if (there.length > 0) {
-    throw new CliError(Exit.InvalidInput, `${output} holds ${there.join(', ')} already; name a new folder`);
-  }
-  await mkdir(output, { recursive: true });
-  for (const [name, text] of files) await writeFile(join(output, name), text, { flag: 'wx', mode: 0o640 });
-}
-
-async function present(dir: string, names: readonly string[]): Promise<readonly string[]> {
-  const found: string[] = [];
-  for (const name of names) {
-    const there = await stat(join(dir, name)).then(
-      () => true,
-      () => false,
-    );
-    if (there) found.push(name);
-  }
-  return found;
+  await writeNewFolder(
+    output,
+    [...files].map(([name, text]) => ({ name, text, mode: 0o640 })),
+  );
 }
 
 async function firstOf(dir: string, names: readonly string[]): Promise<{ name: string; text: string }> {

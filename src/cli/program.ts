@@ -9,6 +9,7 @@ import { registerControl } from './control.ts';
 import { registerDaemon } from './daemon.ts';
 import { registerEvents } from './events.ts';
 import { registerFlowspec } from './flowspec.ts';
+import { registerInit } from './init.ts';
 import { registerJournal } from './journal.ts';
 import { registerMigrate } from './migrate.ts';
 import { registerMitigations } from './mitigations.ts';
@@ -25,6 +26,7 @@ export type Register = (program: Command, contextFor: (command: Command) => Cont
 
 const GROUPS: readonly Register[] = [
   registerDaemon,
+  registerInit,
   registerStatus,
   registerPeers,
   registerMitigations,

@@ -23,7 +23,7 @@ export interface DefaultOverrides {
 }
 
 /** The package: two levels above this room, in the sources as in what is built of them. */
-const PACKAGE = resolve(import.meta.dirname, '../../..');
+export const PACKAGE = resolve(import.meta.dirname, '../../..');
 
 const SETTINGS: Section = {
   pop: 'lab',
