@@ -45,8 +45,8 @@ export async function initFolder(context: Context, dir: string, options: InitOpt
   }
 }
 
-/** A service may write below /var/lib and not in /etc. */
-function storageFor(dir: string): string {
+/** Where the journal of a configuration in `dir` is kept: a service may write below /var/lib and not in /etc. */
+export function storageFor(dir: string): string {
   return resolve(dir).startsWith('/etc/') ? '/var/lib/prefixd' : './data';
 }
 
