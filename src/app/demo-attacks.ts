@@ -39,7 +39,7 @@ export const DEMO_ATTACKS: readonly DemoAttack[] = [
     },
   },
   {
-    story: 'UDP flood against somebody who is no customer',
+    story: 'UDP flood against an address outside the inventory',
     event: {
       source: 'demo',
       victim_ip: '192.0.2.99',

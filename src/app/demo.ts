@@ -1,63 +1,123 @@
 /** `npm start`: the whole daemon on built-in defaults, a router beside it in the same process, and attacks to see it work. */
 import { request } from 'undici';
+import type { LabChange } from '../lab/rule-table.ts';
 import { LabRouter } from '../lab/router.ts';
 import { defaultConfig } from './config/default.ts';
+import { isLoopback, parseListen } from './config/leaves.ts';
 import { formatProblem } from './config/problem.ts';
-import type { LoadedConfig } from './config/types.ts';
+import type { ListenAddress, LoadedConfig } from './config/types.ts';
 import { startDaemon } from './daemon.ts';
 import type { Daemon } from './daemon.ts';
 import { DEMO_ATTACKS } from './demo-attacks.ts';
+import type { DemoData } from './demo-data.ts';
+import { endLeftovers, openDemoData } from './demo-data.ts';
 import { createLogger } from './logger.ts';
 import { explainStart, StartError, untilSignalled } from './process.ts';
 
 /** Pause between two attacks, so that a reader can follow (ms). */
 const READING_MS = 2_000;
+/** How long the story waits for the lab router before it goes on without it (ms). */
+const ROUTER_MS = 10_000;
+
+const LISTEN = '127.0.0.1:8080';
+const ROUTER = '127.0.0.1:1790';
 
 export interface DemoOptions {
   /** Where the story is told. */
   readonly print: (line: string) => void;
-  /** Laid over the built-in settings; for tests, which need ports of their own. */
-  readonly settings?: Readonly<Record<string, unknown>>;
-  /** Where the lab router listens. Port 0 takes any free port. */
-  readonly router?: { readonly host: string; readonly port: number };
+  /** `address:port` of the API, on loopback; port 0 takes any free port. Default: 127.0.0.1:8080. */
+  readonly listen?: string | undefined;
+  /** `address:port` of the lab router, on loopback. Default: 127.0.0.1:1790. */
+  readonly router?: string | undefined;
+  /** Folder for the journal, kept at the end. Default: a temporary one. */
+  readonly data?: string | undefined;
+  /** How the reader runs this program in another terminal. */
+  readonly program?: string | undefined;
   /** Pause between two attacks (ms); by default long enough to read. */
   readonly pauseMs?: number;
   /** Ends the demo when it is aborted, beside the signals. */
   readonly signal?: AbortSignal;
 }
 
-/** Runs until SIGINT or SIGTERM. Returns the exit code, having printed what is in the way when it is not 0, such as a port in use. */
+/** Runs until SIGINT, SIGTERM or SIGHUP. Returns the exit code, having printed what is in the way when it is not 0, such as a port in use. */
 export async function runDemo(options: DemoOptions): Promise<number> {
+  const ended = new AbortController();
+  const end = (): void => ended.abort();
+  // A terminal that is closed must not leave the temporary folder behind, and neither must a signal during the start.
+  process.once('SIGHUP', end);
+  options.signal?.addEventListener('abort', end, { once: true });
+  if (options.signal?.aborted === true) end();
+  const stopping = untilSignalled(ended.signal);
+  const stopped = stopping.promise.then((): true => true);
   try {
-    return await runWithRouter(options);
+    return await runWithData(options, stopped);
   } catch (error) {
-    options.print(`error: ${inTheWay(error)}`);
+    options.print(`error: ${explainStart(error)}`);
     return 1;
+  } finally {
+    process.off('SIGHUP', end);
+    stopping.release();
   }
 }
 
-/** The demo reads no configuration, so that it must not advise to change one. */
-function inTheWay(error: unknown): string {
-  const taken = error instanceof StartError ? error.taken : undefined;
-  if (taken === undefined) return explainStart(error);
-  return `${taken} is in use: stop what listens there, or run a configuration of your own: prefixd run --config DIR`;
+async function runWithData(options: DemoOptions, stopped: Promise<true>): Promise<number> {
+  const listen = loopback('--listen', options.listen ?? LISTEN);
+  const router = loopback('--router', options.router ?? ROUTER);
+  const data = await openDemoData(options.data);
+  try {
+    return await runWithRouter(options, { listen, router, data, stopped });
+  } finally {
+    data.remove();
+  }
 }
 
-async function runWithRouter(options: DemoOptions): Promise<number> {
+/** What the demo runs with. */
+interface Stage {
+  readonly listen: ListenAddress;
+  readonly router: ListenAddress;
+  readonly data: DemoData;
+  /** Resolves when the demo is to end. */
+  readonly stopped: Promise<true>;
+}
+
+/** StartError when the text is no address on loopback: neither the API nor the router of the demo asks who calls. */
+function loopback(option: string, text: string): ListenAddress {
+  const at = parseListen(text);
+  if (at === undefined) {
+    throw new StartError(`${option} ${JSON.stringify(text)} is not an address and a port, such as ${LISTEN}`);
+  }
+  if (!isLoopback(at.host)) {
+    throw new StartError(
+      `${option} ${text} is not on loopback: the demo lets everybody in, so choose 127.0.0.1:PORT`,
+    );
+  }
+  return at;
+}
+
+/** The demo reads no configuration, so it must not advise to change one. */
+function inTheWay(error: unknown, option: string, elsewhere: string): unknown {
+  const taken = error instanceof StartError ? error.taken : undefined;
+  if (taken === undefined) return error;
+  return new StartError(`${taken} is in use: stop what listens there, or add ${option} ${elsewhere}`);
+}
+
+async function runWithRouter(options: DemoOptions, stage: Stage): Promise<number> {
   const { print } = options;
-  const at = options.router ?? { host: '127.0.0.1', port: 1790 };
+  const told = new RouterLines(print);
+  const { host, port } = stage.router;
   const router = new LabRouter({
-    host: at.host,
-    port: at.port,
+    host,
+    port,
     asn: 65001,
     routerId: '192.0.2.1',
-    onChange: ({ kind, text }) => print(`  router ${kind}: ${text}`),
+    onChange: (change) => told.add(change),
   });
   const bound = await router.start().catch((error: unknown) => {
-    throw StartError.binding('the lab router', `${at.host}:${at.port}`, error);
+    const failed = StartError.binding('the lab router', `${host}:${port}`, error);
+    throw inTheWay(failed, '--router', '127.0.0.1:1791');
   });
   try {
-    const config = await builtIn(options, bound.port);
+    const config = await builtIn(stage, bound.port);
     // The story tells what happens; of the log only what went wrong belongs into it.
     const sink = createLogger({
       format: 'text',
@@ -65,13 +125,12 @@ async function runWithRouter(options: DemoOptions): Promise<number> {
       secrets: () => config.secrets,
       destination: { write: (line) => print(`  daemon  ${line.trimEnd()}`) },
     });
-    const daemon = await startDaemon({ config, logger: sink.logger });
+    const daemon = await startDaemon({ config, logger: sink.logger }).catch((error: unknown) => {
+      throw inTheWay(error, '--listen', '127.0.0.1:8081');
+    });
     try {
-      daemon.announcer.subscribe({
-        onEstablished: (peer) => print(`  session with ${peer} is established`),
-        onDown: (peer, why) => print(`  session with ${peer} is down: ${why}`),
-      });
-      return await tell(daemon, options);
+      if (stage.data.used) await endLeftovers(daemon);
+      return await tell(daemon, told, options, stage);
     } finally {
       print('Stopping: every session is closed and the journal is flushed.');
       await daemon.stop();
@@ -82,46 +141,155 @@ async function runWithRouter(options: DemoOptions): Promise<number> {
   }
 }
 
-async function builtIn(options: DemoOptions, routerPort: number): Promise<LoadedConfig> {
-  const neighbors = [{ name: 'lab', address: '127.0.0.1', port: routerPort, peer_asn: 65001 }];
-  const { bgp, ...settings } = options.settings ?? {};
+async function builtIn({ listen, router, data }: Stage, routerPort: number): Promise<LoadedConfig> {
+  const host = listen.host.includes(':') ? `[${listen.host}]` : listen.host;
+  const neighbor = { name: 'lab', address: addressOf(router.host), port: routerPort, peer_asn: 65001 };
   const result = await defaultConfig({
-    settings: { ...settings, bgp: { ...(typeof bgp === 'object' ? bgp : {}), neighbors } },
+    settings: {
+      http: { listen: `${host}:${listen.port}` },
+      bgp: { neighbors: [neighbor] },
+      storage: { path: data.folder },
+    },
   });
   if (!result.ok) throw new StartError(result.problems.map(formatProblem).join('\n'));
   return result.config;
 }
 
-async function tell(daemon: Daemon, options: DemoOptions): Promise<number> {
+function addressOf(host: string): string {
+  return host === 'localhost' ? '127.0.0.1' : host;
+}
+
+/** What the lab router does, as its reader is told. */
+const HEARD: Readonly<Record<LabChange['kind'], string>> = {
+  announced: 'received',
+  replaced: 'replaced',
+  withdrawn: 'removed',
+  refused: 'refused',
+};
+
+/** What the lab router says. It is held back while an answer is awaited, so that the story has the same order each time. */
+class RouterLines {
+  readonly #print: (line: string) => void;
+  readonly #held: string[] = [];
+  #holds = true;
+  #heard: (() => void) | undefined;
+
+  constructor(print: (line: string) => void) {
+    this.#print = print;
+  }
+
+  add({ kind, text }: LabChange): void {
+    const line = `  lab router ${HEARD[kind]}: ${text}`;
+    if (this.#holds) this.#held.push(line);
+    else this.#print(line);
+    this.#heard?.();
+  }
+
+  hold(): void {
+    this.#holds = true;
+  }
+
+  /** Waits for the router's next line unless there is one, for at most ROUTER_MS. */
+  async next(): Promise<void> {
+    if (this.#held.length > 0) return;
+    await Promise.race([
+      new Promise<void>((resolve) => {
+        this.#heard = resolve;
+      }),
+      pause(ROUTER_MS),
+    ]);
+    this.#heard = undefined;
+  }
+
+  /** Prints what was held back and holds back no more. */
+  release(): void {
+    this.#holds = false;
+    for (const line of this.#held.splice(0)) this.#print(line);
+  }
+
+  /** Drops what was held back: what happened before the story. */
+  drop(): void {
+    this.#held.length = 0;
+  }
+}
+
+async function tell(
+  daemon: Daemon,
+  told: RouterLines,
+  options: DemoOptions,
+  { data, stopped }: Stage,
+): Promise<number> {
   const { print, pauseMs = READING_MS } = options;
-  const api = `http://${daemon.http.host}:${daemon.http.port}`;
+  const host = daemon.http.host.includes(':') ? `[${daemon.http.host}]` : daemon.http.host;
+  const api = `http://${host}:${daemon.http.port}`;
   print('');
   print('prefixd is running with built-in defaults and a lab router in this process, peering over real BGP.');
   print(`  dashboard  ${api}/`);
   print(`  API        ${api}/v1/health`);
-  const stopped = untilSignalled(options.signal);
+  if (options.data !== undefined) print(`  journal    ${data.folder}`);
+  if (await Promise.race([stopped, established(daemon)])) return 0;
+  print('  session with lab is established');
+  daemon.announcer.subscribe({
+    onEstablished: (peer) => print(`  session with ${peer} is established`),
+    onDown: (peer, why) => print(`  session with ${peer} is down: ${why}`),
+  });
+  told.drop();
   for (const { story, event } of DEMO_ATTACKS) {
-    if (await Promise.race([stopped.promise.then(() => true), pause(pauseMs)])) return 0;
+    if (await Promise.race([stopped, pause(pauseMs)])) return 0;
     print('');
     print(`A detector reports: ${story}`);
     print(`  POST /v1/events ${JSON.stringify(event)}`);
-    for (const line of await report(api, event)) print(`  ${line}`);
+    told.hold();
+    const { lines, announces } = await report(api, event);
+    for (const line of lines) print(`  ${line}`);
+    if (announces) await told.next();
+    told.release();
   }
-  if (!(await Promise.race([stopped.promise.then(() => true), pause(pauseMs)]))) {
-    print('');
-    print('The rules above stand in the router until their TTL ends. In another terminal:');
-    print('  npx prefixd status');
-    print('  npx prefixd mitigations list');
-    print('  npx prefixd withdraw ID --reason "false positive"');
-    print('Then peer with your own router: see "Peering" in the README. Ctrl-C ends the demo.');
-    print('');
-  }
-  await stopped.promise;
+  if (!(await Promise.race([stopped, pause(pauseMs)])))
+    for (const line of whatNext(daemon, api, options)) print(line);
+  await stopped;
   return 0;
 }
 
-/** Posts an event the way any detector does. The answer, and under it why it is what it is. */
-async function report(api: string, event: Readonly<Record<string, unknown>>): Promise<readonly string[]> {
+/** Resolves to false when the first session is up. */
+async function established({ announcer }: Daemon): Promise<false> {
+  if (announcer.isEstablished('lab')) return false;
+  await new Promise<void>((resolve) => {
+    const end = announcer.subscribe({
+      onEstablished: () => {
+        end();
+        resolve();
+      },
+    });
+  });
+  return false;
+}
+
+/** Commands that work as they are printed, about the mitigation that lasts longest. */
+function whatNext({ engine }: Daemon, api: string, { program = 'prefixd' }: DemoOptions): readonly string[] {
+  const at = api === `http://${LISTEN}` ? program : `${program} --api ${api}`;
+  const [longest] = [...engine.state.mitigations.values()]
+    .filter(({ status }) => status === 'active' || status === 'escalated')
+    .sort((a, b) => b.expiresAt - a.expiresAt);
+  const about =
+    longest === undefined
+      ? []
+      : [`  ${at} mitigations get ${longest.id}`, `  ${at} withdraw ${longest.id} --reason "false positive"`];
+  return [
+    '',
+    'The rules stay on the lab router until their TTL expires. Try next, in another terminal:',
+    `  ${at} status`,
+    ...about,
+    `For a router of your own: ${program} init DIR. Ctrl-C ends the demo.`,
+    '',
+  ];
+}
+
+/** Posts an event the way any detector does: the answer and under it why it is what it is, and whether a rule follows. */
+async function report(
+  api: string,
+  event: Readonly<Record<string, unknown>>,
+): Promise<{ readonly lines: readonly string[]; readonly announces: boolean }> {
   const { statusCode, body } = await request(`${api}/v1/events`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
@@ -129,7 +297,10 @@ async function report(api: string, event: Readonly<Record<string, unknown>>): Pr
   });
   const answer = (await body.json()) as Answer;
   const head = answer.reason === undefined ? `${answer.status}` : `${answer.title} (${answer.reason})`;
-  return [`${statusCode} ${head}`, ...(answer.why ?? []).map((step) => `  ${step}`)];
+  return {
+    lines: [`${statusCode} ${head}`, ...(answer.why ?? []).map((step) => `  ${step}`)],
+    announces: answer.status === 'accepted',
+  };
 }
 
 /** What the demo reads of an answer, be it an accepted event or a problem. */

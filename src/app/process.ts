@@ -37,20 +37,34 @@ export function explainStart(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
+/** Waits for the end of the process. */
+export interface Stopping {
+  /** Resolves at SIGINT, SIGTERM or an abort. */
+  readonly promise: Promise<void>;
+  /** Leaves the signals to others again. */
+  release(): void;
+}
+
 /** Resolves at SIGINT, SIGTERM or an abort. From then on a second signal ends the process at once, with its exit code. */
-export function untilSignalled(signal?: AbortSignal): { readonly promise: Promise<void> } {
+export function untilSignalled(signal?: AbortSignal): Stopping {
+  const stopping = new AbortController();
+  const signals = ['SIGINT', 'SIGTERM'] as const;
+  const onSignal = (name: NodeJS.Signals): void => {
+    if (stopping.signal.aborted) process.exit(name === 'SIGINT' ? 130 : 143);
+    stopping.abort();
+  };
   const promise = new Promise<void>((resolve) => {
-    const done = (): void => {
-      for (const name of ['SIGINT', 'SIGTERM'] as const) {
-        process.off(name, done);
-        process.once(name, () => process.exit(name === 'SIGINT' ? 130 : 143));
-      }
-      resolve();
-    };
-    process.on('SIGINT', done);
-    process.on('SIGTERM', done);
-    if (signal?.aborted) done();
-    signal?.addEventListener('abort', done, { once: true });
+    stopping.signal.addEventListener('abort', () => resolve(), { once: true });
   });
-  return { promise };
+  for (const name of signals) process.on(name, onSignal);
+  const onAbort = (): void => stopping.abort();
+  if (signal?.aborted) onAbort();
+  signal?.addEventListener('abort', onAbort, { once: true });
+  return {
+    promise,
+    release: () => {
+      for (const name of signals) process.off(name, onSignal);
+      signal?.removeEventListener('abort', onAbort);
+    },
+  };
 }

@@ -31,11 +31,18 @@ export function registerDaemon(program: Command, contextFor: (command: Command) 
 
   program
     .command('demo')
-    .description('run the daemon with a router of its own on loopback, and replay attacks')
-    .action(async (_options: unknown, command: Command) => {
-      const { stdout } = contextFor(command).io;
-      const { runDemo } = await import('../app/demo.ts');
-      const code = await runDemo({ print: (line) => stdout.write(`${line}\n`) });
+    .description('run the daemon with a lab router on loopback, and replay attacks')
+    .option('--listen <address:port>', 'where the API listens, on loopback (default: 127.0.0.1:8080)')
+    .option('--router <address:port>', 'where the lab router listens, on loopback (default: 127.0.0.1:1790)')
+    .option('--data <dir>', 'keep the journal in this folder (default: a temporary one, removed at the end)')
+    .action(async (options: DemoPlaces, command: Command) => {
+      const { stdout, env } = contextFor(command).io;
+      const [{ runDemo }, { invocation }] = await Promise.all([
+        import('../app/demo.ts'),
+        import('./invocation.ts'),
+      ]);
+      const print = (line: string): unknown => stdout.write(`${line}\n`);
+      const code = await runDemo({ ...options, print, program: invocation(env) });
       if (code !== 0) throw new CliError(Exit.Other, '');
     });
 
@@ -50,6 +57,12 @@ export function registerDaemon(program: Command, contextFor: (command: Command) 
     .action(async (options: CheckOptions, command: Command) => {
       await check(contextFor(command), options);
     });
+}
+
+interface DemoPlaces {
+  readonly listen?: string;
+  readonly router?: string;
+  readonly data?: string;
 }
 
 function folderOf(context: Context, said: string | undefined): string {
