@@ -1,5 +1,18 @@
 import assert from 'node:assert/strict';
-import { copyFile, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  chmod,
+  chown,
+  copyFile,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
@@ -15,6 +28,9 @@ const skip = missingProgram('curl', 'curl');
 const BAN = ['203.0.113.10', 'incoming', '118040', 'ban'];
 const UNBAN = [...BAN.slice(0, 3), 'unban'];
 const TEXT = 'IP: 203.0.113.10\nAttack type: udp_flood\nnot ascii: \u00e9 100% "quoted" \\ $HOME\n';
+
+/** A user id that no machine gives to anybody. */
+const NOBODYS_ID = 61_234;
 
 const victim = (n: number, action = 'ban'): readonly string[] => [`203.0.113.${n}`, 'incoming', '1', action];
 
@@ -404,5 +420,55 @@ describe('the notify script itself', () => {
   it('is in the package, with the files that go with it', async () => {
     const manifest = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'));
     assert.ok(manifest.files.includes('packaging/fastnetmon'));
+  });
+});
+
+describe('the notify script works for a user', { skip }, () => {
+  it('without a home: no variable, or one that names no folder', async (t) => {
+    const { listener, detector } = await listening(t);
+    for (const [index, before] of [
+      'unset HOME;',
+      'HOME=; export HOME;',
+      'HOME=/nonexistent; export HOME;',
+    ].entries()) {
+      const outcome = await detector.call(t, victim(index + 1), TEXT, before);
+      assert.deepEqual([outcome.code, outcome.stderr], [0, ''], before);
+    }
+    assert.equal(listener.arrived.length, 3);
+  });
+
+  it('whose home has a .curlrc for other purposes', async (t) => {
+    const { listener, detector } = await listening(t);
+    const home = await mkdtemp(join(tmpdir(), 'prefixd-home-'));
+    undo(t, () => rm(home, { recursive: true, force: true }));
+    await writeFile(
+      join(home, '.curlrc'),
+      'proxy = "http://127.0.0.1:1"\nurl = "http://127.0.0.1:1/"\nfail\n',
+    );
+    const outcome = await detector.call(t, BAN, TEXT, `HOME='${home}'; export HOME;`);
+    assert.equal(outcome.code, 0, outcome.stderr);
+    assert.deepEqual(listener.calls, ['203.0.113.10 ban']);
+  });
+
+  const isRoot = process.getuid?.() === 0;
+  const needsRoot = isRoot ? false : 'another user needs root';
+  it('that has no entry in passwd', { skip: needsRoot }, async (t) => {
+    const { listener, detector } = await listening(t);
+    const place = await mkdtemp(join(tmpdir(), 'prefixd-nobody-'));
+    undo(t, () => rm(place, { recursive: true, force: true }));
+    await copyFile(SCRIPT, join(place, 'notify.sh'));
+    await chmod(place, 0o755);
+    await mkdir(join(place, 'spool'));
+    await chown(join(place, 'spool'), NOBODYS_ID, NOBODYS_ID);
+    const child = spawn('/bin/sh', [join(place, 'notify.sh'), ...UNBAN], {
+      cwd: '/',
+      env: { PATH: process.env.PATH, ...detector.settings, PREFIXD_NOTIFY_SPOOL: join(place, 'spool') },
+      uid: NOBODYS_ID,
+      gid: NOBODYS_ID,
+      stdio: 'ignore',
+    });
+    const [code] = await once(child, 'close');
+    assert.equal(code, 0);
+    assert.deepEqual(listener.calls, ['203.0.113.10 unban']);
   });
 });
