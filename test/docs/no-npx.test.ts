@@ -13,9 +13,7 @@ test('no example and no text of the program runs npx prefixd', () => {
       .map((entry) => join(entry.parentPath, entry.name)),
   );
   assert.ok(files.length > 200);
-  const found = files.filter((file) =>
-    /^(?!.*outside).*\bnpx (?:-\S+ )*prefixd/m.test(readFileSync(file, 'utf8')),
-  );
+  const found = files.filter((file) => /\bnpx (?:-\S+ )*prefixd\b/.test(readFileSync(file, 'utf8')));
   assert.deepEqual(found, []);
 });
 

@@ -32,7 +32,7 @@ describe('docs/routers.md', () => {
       const chapter = chapterOf(title);
       const router = ON_LOOPBACK[platform];
       const peering = router === undefined ? HARDWARE : { ...HARDWARE, prefixd: OURS, router };
-      const [, block] = /^```\w*\n([\s\S]*?)^```$/m.exec(chapter) ?? [];
+      const [, block] = /^```[\w-]*\n([\s\S]*?)^```$/m.exec(chapter) ?? [];
       assert.equal(block, configuration(peering));
       assert.equal(chapter.includes('Tried here'), tried, 'and says the same of whether it was tried');
     });
