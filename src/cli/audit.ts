@@ -1,28 +1,29 @@
 /** `audit`: who did what to what, when and why. */
 import type { Command } from 'commander';
+import type { CliCommand } from './command.ts';
 import type { Fields } from './answer.ts';
 import { record, records, text } from './answer.ts';
 import type { ApiClient } from './client.ts';
 import { withClient } from './client.ts';
 import type { Context } from './context.ts';
-import { drawingFor } from './drawing.ts';
+import { idCell, timeCell } from './drawing.ts';
 import type { Column } from './render.ts';
-import { table } from './render.ts';
+import { repeat, rowWriter } from './watch.ts';
 
 const FOLLOW_EVERY_MS = 2_000;
 /** Entries that are looked at when following; more between two looks are said to be missing. */
 const FOLLOWED = 1000;
 
-export function registerAudit(program: Command, contextFor: (command: Command) => Context): void {
+export function registerAudit(program: CliCommand, contextFor: (command: Command) => Context): void {
   program
     .command('audit')
     .description('show the newest entries of the audit log: who did what, when and why')
-    .option('--limit <number>', 'how many at most, before filtering (default: 100)')
-    .option('--action <text>', 'actions that begin with this, such as mitigation or safelist.added')
-    .option('--actor <name>', 'by this operator, detector or token')
-    .option('--target <text>', 'about ids or names that begin with this')
+    .option('--limit <number>', 'read at most so many, before filtering (default: 100)')
+    .option('--action <text>', 'only actions that begin with this, such as mitigation or safelist.added')
+    .option('--actor <name>', 'only by this operator, detector or token')
+    .option('--target <text>', 'only about ids or names that begin with this')
     .option('--follow', 'continue with new entries as they are written')
-    .addHelpText('after', '\nExample: prefixd audit --action mitigation.withdrawn --actor alice')
+    .examples('prefixd audit --action mitigation.withdrawn --actor alice', 'prefixd audit --follow')
     .action(async (options: AuditOptions, command: Command) => {
       await audit(contextFor(command), options);
     });
@@ -39,8 +40,16 @@ interface AuditOptions {
 async function audit(context: Context, options: AuditOptions): Promise<void> {
   await withClient(context, async (client) => {
     const first = await newest(client, options.limit ?? '100');
-    show(context, first, options, true);
-    if (options.follow === true) await follow(context, client, options, first);
+    const write = rowWriter(context, columnsFor(context));
+    const show = (entries: readonly Fields[]): number => {
+      const wanted = entries.filter((entry) => isWanted(entry, options));
+      write(wanted);
+      return wanted.length;
+    };
+    if (show(first) === 0 && context.options.format === 'table') {
+      context.io.stderr.write('There are no such entries.\n');
+    }
+    if (options.follow === true) await follow(context, client, first, show);
   });
 }
 
@@ -50,44 +59,30 @@ async function newest(client: ApiClient, limit: string): Promise<readonly Fields
   return records(record(answer).entries).toReversed();
 }
 
+/** Writes what is new every 2 seconds; a daemon that goes away is waited for. */
 async function follow(
   context: Context,
   client: ApiClient,
-  options: AuditOptions,
   first: readonly Fields[],
-): Promise<void> {
+  show: (entries: readonly Fields[]) => void,
+): Promise<never> {
   let seen = new Set(first.map(keyOf));
-  for (;;) {
-    await new Promise((resolve) => setTimeout(resolve, FOLLOW_EVERY_MS));
+  return repeat(context, FOLLOW_EVERY_MS, async () => {
     const entries = await newest(client, String(FOLLOWED));
     const fresh = entries.filter((entry) => !seen.has(keyOf(entry)));
-    if (fresh.length === entries.length && seen.size > 0 && fresh.length === FOLLOWED) {
+    if (fresh.length === FOLLOWED && seen.size > 0) {
       context.io.stderr.write(
-        'Some entries may be missing here: more were written than can be read at once.\n',
+        'prefixd: some entries may be missing here: more were written than can be read at once\n',
       );
     }
-    show(context, fresh, options, false);
     seen = new Set(entries.map(keyOf));
-  }
+    show(fresh);
+  });
 }
 
 /** Entries without a number are told apart by what they say. */
 function keyOf(entry: Fields): string {
   return JSON.stringify([entry.seq, entry.time, entry.action, entry.target]);
-}
-
-function show(context: Context, entries: readonly Fields[], options: AuditOptions, isFirst: boolean): void {
-  const wanted = entries.filter((entry) => isWanted(entry, options));
-  if (context.options.format === 'json') {
-    for (const entry of wanted) context.io.stdout.write(`${JSON.stringify(entry)}\n`);
-    return;
-  }
-  if (wanted.length === 0) {
-    if (isFirst) context.io.stderr.write('There are no such entries.\n');
-    return;
-  }
-  const lines = table(COLUMNS, wanted, drawingFor(context));
-  context.io.stdout.write(isFirst ? lines : lines.slice(lines.indexOf('\n') + 1));
 }
 
 function isWanted(entry: Fields, { action, actor, target }: AuditOptions): boolean {
@@ -99,10 +94,16 @@ function isWanted(entry: Fields, { action, actor, target }: AuditOptions): boole
   );
 }
 
-const COLUMNS: readonly Column<Fields>[] = [
-  { title: 'TIME', value: (entry) => text(entry.time) },
-  { title: 'ACTION', value: (entry) => text(entry.action) },
-  { title: 'BY', value: (entry) => text(record(entry.actor).name), least: 8 },
-  { title: 'TARGET', value: (entry) => text(record(entry.target).id), least: 12 },
-  { title: 'REASON', value: (entry) => text(entry.reason), least: 20, optional: true },
-];
+function columnsFor(context: Context): readonly Column<Fields>[] {
+  return [
+    { title: 'TIME', value: (entry) => timeCell(context, entry.time) },
+    { title: 'ACTION', value: (entry) => text(entry.action) },
+    { title: 'BY', value: (entry) => text(record(entry.actor).name), least: 8 },
+    { title: 'TARGET', value: (entry) => targetOf(context, record(entry.target)), least: 12 },
+    { title: 'REASON', value: (entry) => text(entry.reason), least: 20, optional: true },
+  ];
+}
+
+function targetOf(context: Context, { type, id }: Fields): string {
+  return type === 'mitigation' ? idCell(context, id) : text(id);
+}

@@ -134,6 +134,12 @@ export class ApiError extends CliError {
   }
 }
 
+/** True for what another attempt may cure: the daemon is away, restarting, overloaded, or its disk is full. */
+export function mayPass(error: unknown): error is CliError {
+  if (error instanceof ApiError) return error.status === 429 || error.status >= 500;
+  return error instanceof CliError && error.exitCode === Exit.CannotConnect;
+}
+
 function exitCodeOf(status: number): ExitCode {
   switch (status) {
     case 401:

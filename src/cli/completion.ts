@@ -1,133 +1,80 @@
-/** `completion SHELL`: a script that completes commands and options. It is made from the commands themselves. */
-import type { Command } from 'commander';
+/**
+ * `completion SHELL`: a script that completes commands, options and their values. It is made from the commands themselves;
+ * values that only the daemon knows are asked for with `complete KIND` when they are wanted.
+ */
+import { Argument, type Command, type Option } from 'commander';
+import type { CliCommand } from './command.ts';
+import { KINDS } from './complete.ts';
 import type { Context } from './context.ts';
-import { CliError, Exit } from './context.ts';
+import { bashScript, fishScript, zshScript } from './completion-scripts.ts';
+import type { Completions, Values } from './completion-scripts.ts';
 
-/** Commands and options that may follow a path of commands such as `peers enable`; '' is the program itself. */
-export interface Completions {
-  readonly path: string;
-  readonly words: readonly Word[];
-}
+/** What a group of commands does when it is given no command. */
+const DEFAULT_COMMAND = 'list';
 
-interface Word {
-  readonly text: string;
-  readonly description: string;
-}
+const FIXED: ReadonlyMap<string, readonly string[]> = new Map([
+  ['status', ['pending', 'active', 'escalated', 'withdrawn', 'expired', 'rejected']],
+  ['protocol', ['tcp', 'udp', 'icmp', 'icmpv6', 'gre', 'sctp']],
+]);
 
-export function registerCompletion(program: Command, contextFor: (command: Command) => Context): void {
+const SCRIPTS: Readonly<Record<string, (completions: readonly Completions[]) => string>> = {
+  bash: bashScript,
+  zsh: zshScript,
+  fish: fishScript,
+};
+
+export function registerCompletion(program: CliCommand, contextFor: (command: Command) => Context): void {
   program
-    .command('completion <shell>')
+    .command('completion')
     .description('print a completion script for bash, zsh or fish')
+    .addArgument(new Argument('<shell>').choices(Object.keys(SCRIPTS)))
+    .examples(
+      'prefixd completion bash > /etc/bash_completion.d/prefixd',
+      'prefixd completion fish > ~/.config/fish/completions/prefixd.fish',
+    )
     .action((shell: string, _options: unknown, command: Command) => {
-      const write = SHELLS[shell];
-      if (write === undefined) {
-        throw new CliError(
-          Exit.InvalidInput,
-          `"${shell}" is not a shell that is known; write bash, zsh or fish`,
-        );
-      }
-      contextFor(command).io.stdout.write(write(completionsOf(program)));
+      contextFor(command).io.stdout.write(SCRIPTS[shell]?.(completionsOf(program)) ?? '');
     });
 }
 
 /** Everything that may be typed, command by command. */
-export function completionsOf(program: Command): readonly Completions[] {
+export function completionsOf(program: CliCommand): readonly Completions[] {
   const found: Completions[] = [];
   const visit = (command: Command, path: string): void => {
     const help = command.createHelp();
-    const words = help
-      .visibleCommands(command)
-      .filter((below) => below.name() !== 'help')
-      .map((below) => ({ text: below.name(), description: below.description() }));
-    const own = [...help.visibleOptions(command), ...(path === '' ? [] : help.visibleOptions(program))];
-    const options = own.flatMap(({ long, description }) =>
-      long == null ? [] : [{ text: long, description }],
-    );
-    const unique = new Map([...words, ...options].map((word) => [word.text, word]));
-    found.push({ path, words: [...unique.values()] });
-    for (const below of command.commands) {
-      if (below.name() !== 'help') visit(below, `${path} ${below.name()}`.trim());
-    }
+    const below = help.visibleCommands(command).filter((one) => one.name() !== 'help');
+    const whenNone = below.find((one) => one.name() === DEFAULT_COMMAND);
+    const options = [
+      ...help.visibleOptions(command),
+      ...(whenNone === undefined ? [] : help.visibleOptions(whenNone)),
+      ...(path === '' ? [] : help.visibleGlobalOptions(command)),
+    ];
+    const words = [
+      ...below.map((one) => ({ text: one.name(), description: one.description() })),
+      ...options.flatMap(({ long, description }) => (long == null ? [] : [{ text: long, description }])),
+    ];
+    found.push({
+      path,
+      words: [...new Map(words.map((word) => [word.text, word])).values()],
+      options: new Map(options.flatMap(valuesOfOption)),
+      operands: command.registeredArguments.map((one) => valuesOf(one.argChoices, one.name())),
+    });
+    for (const one of below) visit(one, `${path} ${one.name()}`.trim());
   };
   visit(program, '');
   return found;
 }
 
-const SHELLS: Readonly<Record<string, (completions: readonly Completions[]) => string>> = { bash, zsh, fish };
-
-/** Understood by bash and zsh alike: what may follow, and whether there is such a command. */
-function sharedFunctions(completions: readonly Completions[]): string {
-  const cases = completions.map(
-    ({ path, words }) => `    '${path}') echo '${words.map(({ text }) => text).join(' ')}' ;;`,
-  );
-  const known = completions.filter(({ path }) => path !== '').map(({ path }) => `'${path}'`);
-  return `_prefixd_words() {
-  case "$1" in
-${cases.join('\n')}
-  esac
-}
-_prefixd_is_command() {
-  case "$1" in
-    ${known.join('|')}) return 0 ;;
-  esac
-  return 1
-}
-`;
+/** Both spellings of an option with what may follow it; none for one that takes no value, or need not. */
+function valuesOfOption(option: Option): readonly (readonly [flag: string, values: Values])[] {
+  if (!option.required) return [];
+  const placeholder = /<([a-z]+)/.exec(option.flags)?.[1] ?? '';
+  const values = valuesOf(option.argChoices, placeholder);
+  return [option.short, option.long].flatMap((flag) => (flag == null ? [] : [[flag, values] as const]));
 }
 
-function bash(completions: readonly Completions[]): string {
-  return `# prefixd completion bash > /etc/bash_completion.d/prefixd
-${sharedFunctions(completions)}_prefixd() {
-  local at='' word i
-  for ((i = 1; i < COMP_CWORD; i++)); do
-    word="$at\${at:+ }\${COMP_WORDS[i]}"
-    if _prefixd_is_command "$word"; then at=$word; fi
-  done
-  COMPREPLY=($(compgen -W "$(_prefixd_words "$at")" -- "\${COMP_WORDS[COMP_CWORD]}"))
-}
-complete -o default -F _prefixd prefixd
-`;
-}
-
-function zsh(completions: readonly Completions[]): string {
-  return `#compdef prefixd
-# prefixd completion zsh > "\${fpath[1]}/_prefixd"
-${sharedFunctions(completions)}_prefixd() {
-  local at='' word i
-  for ((i = 2; i < CURRENT; i++)); do
-    word="$at\${at:+ }\${words[i]}"
-    if _prefixd_is_command "$word"; then at=$word; fi
-  done
-  compadd -- \${=$(_prefixd_words "$at")}
-  _files
-}
-if [ "$funcstack[1]" = "_prefixd" ]; then _prefixd "$@"; else compdef _prefixd prefixd; fi
-`;
-}
-
-function fish(completions: readonly Completions[]): string {
-  const known = completions.filter(({ path }) => path !== '').map(({ path }) => `'${path}'`);
-  const lines = completions.flatMap(({ path, words }) =>
-    words.map(({ text, description }) => {
-      const what = text.startsWith('--') ? `-l ${text.slice(2)}` : `-a ${text}`;
-      return `complete -c prefixd -n "string match -q -- '${path}' (__prefixd_at)" ${what} -d '${quoted(description)}'`;
-    }),
-  );
-  return `# prefixd completion fish > ~/.config/fish/completions/prefixd.fish
-function __prefixd_at
-  set -l at ''
-  for word in (commandline -opc)[2..-1]
-    set -l next (string trim -- "$at $word")
-    if contains -- $next ${known.join(' ')}
-      set at $next
-    end
-  end
-  echo "$at"
-end
-${lines.join('\n')}
-`;
-}
-
-function quoted(text: string): string {
-  return text.replaceAll('\\', '\\\\').replaceAll("'", "\\'");
+function valuesOf(choices: readonly string[] | undefined, placeholder: string): Values {
+  const words = choices ?? FIXED.get(placeholder);
+  if (words !== undefined) return { type: 'words', words };
+  return KINDS.has(placeholder) ? { type: 'asked', kind: placeholder } : { type: 'free' };
 }

@@ -24,6 +24,17 @@ export class CliError extends Error {
   }
 }
 
+/** A command line that cannot be run as it is written. Its message is followed by a pointer to the command's help. */
+export class UsageError extends CliError {
+  /** The command in words, such as `prefixd peers enable`; absent: the one that runs. */
+  readonly command: string | undefined;
+
+  constructor(message: string, command?: string) {
+    super(Exit.InvalidInput, message);
+    this.command = command;
+  }
+}
+
 /** Where text goes. */
 export interface TextSink {
   write(text: string): unknown;
@@ -40,6 +51,10 @@ export interface Io {
   readonly outputIsTerminal: boolean;
   /** Width of the terminal in characters. */
   readonly columns: number;
+  /** Whether standard error is a terminal. */
+  readonly errorIsTerminal: boolean;
+  /** Waits so many milliseconds. */
+  wait(ms: number): Promise<void>;
 }
 
 /** Options that every command takes. */
@@ -65,10 +80,18 @@ export function contextOf(io: Io, options: GlobalOptions): Context {
   return { io, options, colour };
 }
 
-/** Who acts, for the audit: as said, else the name of the user. */
+/** Characters in a line of standard error; Infinity where it is no terminal. */
+export function errorWidth(io: Io): number {
+  return io.errorIsTerminal ? io.columns : Number.POSITIVE_INFINITY;
+}
+
+/** Who acts, for the audit: `--operator`, else $SUDO_USER, else $USER. UsageError when none of them names anybody. */
 export function operatorOf(context: Context, said: string | undefined): string {
-  const { env } = context.io;
-  return said ?? env.SUDO_USER ?? env.USER ?? env.LOGNAME ?? 'cli';
+  const { SUDO_USER, USER } = context.io.env;
+  const operator = said ?? (SUDO_USER || USER || '');
+  if (operator.trim() !== '') return operator;
+  const why = said === undefined ? 'neither $SUDO_USER nor $USER is set' : '--operator is empty';
+  throw new UsageError(`the audit log needs an operator name, and ${why}: give --operator NAME`);
 }
 
 /** Everything on standard input, at most `limit` octets (CliError 5 beyond). */

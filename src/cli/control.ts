@@ -1,26 +1,29 @@
 /** `pause`, `resume`, `reload`. */
 import type { Command } from 'commander';
+import type { CliCommand } from './command.ts';
 import { list, record, text } from './answer.ts';
 import { withClient } from './client.ts';
 import { callConfirmed } from './confirm.ts';
 import type { Context } from './context.ts';
 import { operatorOf } from './context.ts';
+import { operatorOption, reasonOption, yesOption } from './options.ts';
 import { json } from './render.ts';
 
-export function registerControl(program: Command, contextFor: (command: Command) => Context): void {
+export function registerControl(program: CliCommand, contextFor: (command: Command) => Context): void {
   for (const [name, description, done] of [
     [
       'pause',
-      'announce nothing new; running TTLs go on',
-      'Paused: nothing new is announced until prefixd resume.',
+      'stop announcing new rules; active mitigations still expire',
+      'Paused: no new rules are announced until prefixd resume.',
     ],
     ['resume', 'end a pause', 'Resumed.'],
   ] as const) {
     program
       .command(name)
       .description(description)
-      .requiredOption('--reason <text>', 'why, for the audit')
-      .option('--operator <name>', 'who does this (default: the name of the user)')
+      .addOption(reasonOption())
+      .addOption(operatorOption())
+      .examples(`prefixd ${name} --reason "maintenance of edge1"`)
       .action(async (options: { reason: string; operator?: string }, command: Command) => {
         const context = contextFor(command);
         const body = { operator_id: operatorOf(context, options.operator), reason: options.reason };
@@ -31,11 +34,10 @@ export function registerControl(program: Command, contextFor: (command: Command)
 
   program
     .command('reload')
-    .description(
-      'let the daemon read its configuration again: all of it, or, when anything is wrong, nothing',
-    )
-    .option('--operator <name>', 'who does this (default: the name of the user)')
-    .option('-y, --yes', 'do not ask, however many mitigations it withdraws')
+    .description('reload the configuration (all or nothing)')
+    .addOption(operatorOption())
+    .addOption(yesOption('do not ask, however many mitigations it withdraws'))
+    .examples('prefixd reload', 'prefixd check --diff')
     .action(async (options: { operator?: string; yes?: true }, command: Command) => {
       const context = contextFor(command);
       const body = { operator_id: operatorOf(context, options.operator) };

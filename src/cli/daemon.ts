@@ -1,24 +1,26 @@
 /** `run`, `demo`, `check`. */
 import type { Command } from 'commander';
+import type { CliCommand } from './command.ts';
 import { formatProblem } from '../app/config/problem.ts';
 import type { ConfigProblem, LoadedConfig } from '../app/config/types.ts';
-import { CliError, Exit } from './context.ts';
+import { CliError, errorWidth, Exit } from './context.ts';
 import type { Context } from './context.ts';
 import { countWords } from '../core/words.ts';
 import type { ReloadDiff } from './diff.ts';
-import { json, paint, printable } from './render.ts';
+import { json, paint, printable, wrapped } from './render.ts';
 
 const DEFAULT_FOLDER = '/etc/prefixd';
 
-export function registerDaemon(program: Command, contextFor: (command: Command) => Context): void {
-  const withConfig = (command: Command): Command =>
+export function registerDaemon(program: CliCommand, contextFor: (command: Command) => Context): void {
+  const withConfig = (command: CliCommand): CliCommand =>
     command.option(
       '-c, --config <dir>',
-      `folder of the configuration (default: PREFIXD_CONFIG, or ${DEFAULT_FOLDER})`,
+      `configuration folder (default: PREFIXD_CONFIG, or ${DEFAULT_FOLDER})`,
     );
 
   withConfig(program.command('run'))
     .description('run the daemon')
+    .examples('prefixd run --config /etc/prefixd')
     .action(async (options: { config?: string }, command: Command) => {
       const context = contextFor(command);
       const { runDaemon } = await import('../app/main.ts');
@@ -35,6 +37,7 @@ export function registerDaemon(program: Command, contextFor: (command: Command) 
     .option('--listen <address:port>', 'where the API listens, on loopback (default: 127.0.0.1:8080)')
     .option('--router <address:port>', 'where the lab router listens, on loopback (default: 127.0.0.1:1790)')
     .option('--data <dir>', 'keep the journal in this folder (default: a temporary one, removed at the end)')
+    .examples('prefixd demo', 'prefixd demo --listen 127.0.0.1:8090')
     .action(async (options: DemoPlaces, command: Command) => {
       const { stdout, env } = contextFor(command).io;
       const [{ runDemo }, { invocation }] = await Promise.all([
@@ -47,13 +50,15 @@ export function registerDaemon(program: Command, contextFor: (command: Command) 
     });
 
   withConfig(program.command('check'))
-    .description('check the configuration')
+    .description('check the configuration, or preview the effect of a reload')
     .option('--print', 'print the effective configuration, secrets redacted')
-    .option(
-      '--no-secrets',
-      'do not look for secrets: neither in the environment nor at the files of http.tls',
+    .option('--no-secrets', 'do not read secrets: neither environment variables nor the files of http.tls')
+    .option('--diff', 'preview the effect of a reload on the running daemon; changes nothing')
+    .examples(
+      'prefixd check --config /etc/prefixd',
+      'prefixd check --config /etc/prefixd --diff',
+      'prefixd check --print --no-secrets',
     )
-    .option('--diff', 'print what a reload would do to the running daemon instead; changes nothing')
     .action(async (options: CheckOptions, command: Command) => {
       await check(contextFor(command), options);
     });
@@ -89,7 +94,8 @@ async function check(context: Context, { config: said, secrets, diff, print }: C
     io.stdout.write(json({ ok, problems, warnings, ...(result.ok ? { config: result.config.shown } : {}) }));
   } else {
     const say = (kind: string, colour: 'red' | 'yellow', one: ConfigProblem): void => {
-      io.stderr.write(`${paint(kind, colour, context)}: ${printable(formatProblem(one))}\n`);
+      const line = wrapped(`${kind}: ${printable(formatProblem(one))}`, errorWidth(io));
+      io.stderr.write(`${paint(kind, colour, context)}${line.slice(kind.length)}\n`);
     };
     for (const problem of problems) say('error', 'red', problem);
     for (const warning of result.warnings) say('warning', 'yellow', warning);
@@ -100,8 +106,9 @@ async function check(context: Context, { config: said, secrets, diff, print }: C
     }
   }
   if (problems.length > 0) {
-    const count = problems.length === 1 ? 'there is 1 error' : `there are ${problems.length} errors`;
-    throw new CliError(Exit.InvalidInput, `${count} in the configuration`);
+    const are = problems.length === 1 ? 'is' : 'are';
+    const count = countWords(problems.length, 'error');
+    throw new CliError(Exit.InvalidInput, `there ${are} ${count} in the configuration`);
   }
 }
 

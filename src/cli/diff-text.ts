@@ -1,4 +1,5 @@
 /** Formats the result of `check --diff` for people. Pure. */
+import { countWords } from '../core/words.ts';
 import type { Context } from './context.ts';
 import type { Affected, NeighborChange, ReloadDiff } from './diff.ts';
 import { drawingFor } from './drawing.ts';
@@ -88,12 +89,12 @@ function portsWords({ customer_id, service_id, protocol, added, removed }: Ports
 const WITHOUT_RESET = new Set(['dialect', 'max_rules', 'communities']);
 
 function neighborWords(change: NeighborChange['change'], keys: readonly string[], rules: number): string {
-  const count = rules === 1 ? '1 rule' : `${rules} rules`;
+  const count = countWords(rules, 'rule');
   switch (change) {
     case 'added':
       return 'added, its session starts';
     case 'removed':
-      return `removed, its session ends and ${count} ${rules === 1 ? 'goes' : 'go'} with it`;
+      return `removed, its session ends and ${countWords(rules, 'rule goes', 'rules go')} with it`;
     case 'changed':
       return keys.every((key) => WITHOUT_RESET.has(key))
         ? `${keys.join(', ')} changed, its ${count} will be announced again where they differ`

@@ -1,4 +1,5 @@
 /** How wide and how colourful the output may be. */
+import { text } from './answer.ts';
 import type { Context } from './context.ts';
 import type { Drawing } from './render.ts';
 
@@ -6,4 +7,14 @@ import type { Drawing } from './render.ts';
 export function drawingFor(context: Context): Drawing {
   const { io, colour } = context;
   return { width: io.outputIsTerminal ? io.columns : Number.POSITIVE_INFINITY, colour };
+}
+
+/** A time of the API: whole for programs, without its milliseconds at a terminal. */
+export function timeCell(context: Context, time: unknown): string {
+  return context.io.outputIsTerminal ? text(time).replace(/\.\d+Z$/, 'Z') : text(time);
+}
+
+/** An id: whole for programs, its beginning at a terminal. A unique beginning is taken everywhere. */
+export function idCell(context: Context, id: unknown): string {
+  return context.io.outputIsTerminal ? text(id).slice(0, 8) : text(id);
 }

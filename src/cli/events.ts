@@ -1,61 +1,99 @@
-/** `events send | list`. */
+/** `events send | list`: reports of attacks. */
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
+import type { CliCommand } from './command.ts';
+import { countWords, rateWords } from '../core/words.ts';
 import { list, record, records, text } from './answer.ts';
 import type { Fields } from './answer.ts';
 import { withClient } from './client.ts';
 import type { ApiClient } from './client.ts';
 import type { Context } from './context.ts';
-import { CliError, Exit, readInput } from './context.ts';
-import { drawingFor } from './drawing.ts';
+import { CliError, Exit, readInput, UsageError } from './context.ts';
+import { drawingFor, idCell, timeCell } from './drawing.ts';
 import { json, table } from './render.ts';
 import type { Column } from './render.ts';
-import { readPorts, readProtocol, readRate } from './values.ts';
+import { repeat, rowWriter } from './watch.ts';
+import { readNumber, readPorts, readProtocol, readRate } from './values.ts';
 
 /** Events in one call; the API takes at most 1 MiB. */
 const BATCH = 500;
 
-export function registerEvents(program: Command, contextFor: (command: Command) => Context): void {
-  const events = program.command('events').description('reports of attacks');
+export function registerEvents(program: CliCommand, contextFor: (command: Command) => Context): void {
+  const events = program
+    .command('events')
+    .description('report attacks, and list or follow the reports')
+    .examples('prefixd events', 'prefixd events --follow', 'prefixd events send attacks.jsonl');
 
   events
     .command('send [file]')
     .description(
-      'report an attack: by the options, or events in JSON (one, a list, or a line each) from a file or "-"',
+      'report one attack by options, or events in JSON (one, a list, or one per line) from a file or "-"',
     )
-    .option('--victim <address>', 'who is attacked')
+    .option('--victim <address>', 'attacked address or prefix')
     .option('--vector <vector>', 'udp_flood, syn_flood, dns_amplification, ...')
-    .option('--source <name>', 'who saw it (default: cli)')
+    .option('--source <name>', 'who reports it (default: cli)')
     .option('--protocol <protocol>', 'tcp, udp, icmp, ... or its number')
-    .option('--bps <rate>', 'bits a second; 5mbps, 1.5gbps')
-    .option('--pps <number>', 'packets a second')
-    .option('--confidence <number>', 'from 0 to 1')
-    .option('--port <ports>', 'destination ports under attack, separated by commas')
-    .option('--event-id <id>', 'an id of your own')
-    .option('--unban', 'the attack is over')
+    .option('--bps <rate>', 'bits per second: 5mbps, 1.5gbps')
+    .option('--pps <number>', 'packets per second')
+    .option('--confidence <number>', 'confidence from 0 to 1')
+    .option('--port <ports>', 'attacked destination ports, comma-separated')
+    .option('--event-id <text>', 'your own id of this attack')
+    .option('--unban', 'report that the attack is over')
+    .requires(([file], { victim, vector }) => {
+      if (file !== undefined || (victim !== undefined && vector !== undefined)) return '';
+      const missing = [victim === undefined ? '--victim' : '', vector === undefined ? '--vector' : ''];
+      return `${missing.filter(Boolean).join(' and ')}, or a file of events ("-" for standard input)`;
+    })
+    .examples(
+      'prefixd events send --victim 203.0.113.10 --vector udp_flood --bps 1.5gbps --confidence 0.9',
+      'prefixd events send --victim 203.0.113.10 --vector udp_flood --unban',
+      'prefixd events send - < attacks.jsonl',
+    )
     .action(async (file: string | undefined, options: SendOptions, command: Command) => {
       await send(contextFor(command), file, options);
     });
 
   events
     .command('list', { isDefault: true })
-    .description('list reports, the newest first')
-    .option('--victim <address>', 'of this victim')
-    .option('--source <name>', 'of this detector')
-    .option('--limit <number>', 'how many at most (default: 100)')
-    .action(async (options: { victim?: string; source?: string; limit?: string }, command: Command) => {
-      const context = contextFor(command);
-      const query = new URLSearchParams();
-      if (options.victim !== undefined) query.set('victim_ip', options.victim);
-      if (options.source !== undefined) query.set('source', options.source);
-      if (options.limit !== undefined) query.set('limit', options.limit);
-      const search = query.size === 0 ? '' : `?${query.toString()}`;
-      const answer = await withClient(context, (client) => client.get(`/v1/events${search}`));
-      if (context.options.format === 'json') return void context.io.stdout.write(json(answer));
-      const rows = records(record(answer).events);
-      if (rows.length === 0) return void context.io.stdout.write('There are no such events.\n');
-      context.io.stdout.write(table(LISTED, rows, drawingFor(context)));
+    .description('list reports, newest first (default)')
+    .option('--victim <address>', 'only reports of this victim')
+    .option('--source <name>', 'only reports of this detector')
+    .option('--vector <vector>', 'only reports of this vector')
+    .option('--limit <number>', 'show at most so many (default: 100)')
+    .option('--follow', 'oldest first, and continue with new reports as they arrive')
+    .examples(
+      'prefixd events list --victim 203.0.113.10',
+      'prefixd events list --follow --source fastnetmon',
+      'prefixd events list --follow -f json',
+    )
+    .action(async (options: ListOptions, command: Command) => {
+      await listEvents(contextFor(command), options);
     });
+}
+
+interface ListOptions {
+  readonly victim?: string;
+  readonly source?: string;
+  readonly vector?: string;
+  readonly limit?: string;
+  readonly follow?: true;
+}
+
+async function listEvents(context: Context, options: ListOptions): Promise<void> {
+  const query = new URLSearchParams();
+  if (options.victim !== undefined) query.set('victim_ip', options.victim);
+  if (options.source !== undefined) query.set('source', options.source);
+  if (options.vector !== undefined) query.set('vector', options.vector);
+  await withClient(context, async (client) => {
+    const limited = new URLSearchParams(query);
+    if (options.limit !== undefined) limited.set('limit', options.limit);
+    const answer = await client.get(`/v1/events${limited.size === 0 ? '' : `?${limited.toString()}`}`);
+    const rows = records(record(answer).events);
+    if (options.follow === true) return followEvents(context, client, query, rows.toReversed());
+    if (context.options.format === 'json') return void context.io.stdout.write(json(answer));
+    if (rows.length === 0) return void context.io.stdout.write('There are no such events.\n');
+    context.io.stdout.write(table(columnsFor(context), rows, drawingFor(context)));
+  });
 }
 
 interface SendOptions {
@@ -72,15 +110,8 @@ interface SendOptions {
 }
 
 async function send(context: Context, file: string | undefined, options: SendOptions): Promise<void> {
-  const { victim, vector } = options;
-  if (file === undefined && (victim === undefined || vector === undefined)) {
-    throw new CliError(
-      Exit.InvalidInput,
-      'say --victim and --vector, or name a file with events ("-": standard input)',
-    );
-  }
   if (file !== undefined && Object.keys(options).length > 0) {
-    throw new CliError(Exit.InvalidInput, 'events are in the file, or one is in the options; not both');
+    throw new UsageError('give events in a file or one event by options, not both');
   }
   const events = file === undefined ? [eventOf(options)] : readEvents(await read(context, file), file);
   const results = await withClient(context, (client) => post(client, events));
@@ -91,7 +122,7 @@ async function send(context: Context, file: string | undefined, options: SendOpt
   }
   const failed = results.filter((result) => text(result.error) !== '').length;
   if (failed > 0)
-    throw new CliError(Exit.InvalidInput, `${failed} of ${results.length} events were not taken`);
+    throw new CliError(Exit.InvalidInput, `${failed} of ${countWords(results.length, 'event')} refused`);
 }
 
 function eventOf(options: SendOptions): Fields {
@@ -108,13 +139,6 @@ function eventOf(options: SendOptions): Fields {
     ...(port === undefined ? {} : { top_dst_ports: readPorts(port) }),
     action: unban === true ? 'unban' : 'ban',
   };
-}
-
-function readNumber(option: string, value: string): number {
-  const number = value.trim() === '' ? Number.NaN : Number(value);
-  if (!Number.isFinite(number))
-    throw new CliError(Exit.InvalidInput, `${option}: "${value}" is not a number`);
-  return number;
 }
 
 /** A file, or standard input for "-". */
@@ -167,13 +191,68 @@ function answerText(result: Fields): string {
   return `${text(result.status)}${mitigation === '' ? '' : ` ${mitigation}`}\n${why.join('')}`;
 }
 
-const LISTED: readonly Column<Fields>[] = [
-  { title: 'RECEIVED', value: (event) => text(event.received_at) },
-  { title: 'SOURCE', value: (event) => text(event.source), least: 8 },
-  { title: 'ACTION', value: (event) => text(event.action), optional: true },
-  { title: 'VICTIM', value: (event) => text(event.victim_ip) },
-  { title: 'VECTOR', value: (event) => text(event.vector), least: 10 },
-  { title: 'STATUS', value: (event) => text(event.status), least: 12 },
-  { title: 'REASON', value: (event) => text(event.reason), optional: true },
-  { title: 'MITIGATION', value: (event) => text(event.mitigation_id), optional: true },
-];
+/** The victim is never cut; where the terminal is narrow, columns are left out from the last on. */
+function columnsFor(context: Context): readonly Column<Fields>[] {
+  return [
+    { title: 'RECEIVED', value: (event) => timeCell(context, event.received_at) },
+    { title: 'VICTIM', value: (event) => text(event.victim_ip) },
+    { title: 'STATUS', value: (event) => text(event.status), least: 12 },
+    { title: 'VECTOR', value: (event) => text(event.vector), optional: true },
+    { title: 'SOURCE', value: (event) => text(event.source), least: 8, optional: true },
+    { title: 'RATE', value: (event) => rateText(event.bps), right: true, optional: true },
+    { title: 'ACTION', value: (event) => text(event.action), optional: true },
+    { title: 'MITIGATION', value: (event) => idCell(context, event.mitigation_id), optional: true },
+    { title: 'REASON', value: (event) => text(event.reason), optional: true },
+  ];
+}
+
+function rateText(bps: unknown): string {
+  return typeof bps === 'number' ? rateWords(bps) : '-';
+}
+
+const FOLLOW_EVERY_MS = 2_000;
+const FOLLOWED_PAGE = 200;
+
+/** Writes `first`, and every 2 seconds what has arrived since; a daemon that goes away is waited for. */
+async function followEvents(
+  context: Context,
+  client: ApiClient,
+  query: URLSearchParams,
+  first: readonly Fields[],
+): Promise<never> {
+  const write = rowWriter(context, columnsFor(context));
+  write(first);
+  let last = text(first.at(-1)?.event_id);
+  return repeat(context, FOLLOW_EVERY_MS, async () => {
+    const { events, complete } = await eventsSince(client, query, last);
+    if (!complete) {
+      context.io.stderr.write(
+        'prefixd: some reports may be missing here: more arrived than the daemon remembers\n',
+      );
+    }
+    last = text(events.at(-1)?.event_id) || last;
+    write(events);
+  });
+}
+
+/** Reports after that one, oldest first; not complete when that one is not remembered any more. */
+async function eventsSince(
+  client: ApiClient,
+  query: URLSearchParams,
+  last: string,
+): Promise<{ readonly events: readonly Fields[]; readonly complete: boolean }> {
+  const found: Fields[] = [];
+  let cursor: unknown;
+  do {
+    const asked = new URLSearchParams(query);
+    asked.set('limit', String(FOLLOWED_PAGE));
+    if (typeof cursor === 'string') asked.set('cursor', cursor);
+    const page = record(await client.get(`/v1/events?${asked.toString()}`));
+    for (const event of records(page.events)) {
+      if (text(event.event_id) === last) return { events: found.toReversed(), complete: true };
+      found.push(event);
+    }
+    cursor = page.next_cursor;
+  } while (typeof cursor === 'string');
+  return { events: found.toReversed(), complete: last === '' };
+}

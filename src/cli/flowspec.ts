@@ -1,20 +1,27 @@
 /** `flowspec decode | encode | order`: rules as lines of JSON, from standard input to standard output. */
 import type { Command } from 'commander';
+import type { CliCommand } from './command.ts';
 import type { Context } from './context.ts';
+import { countWords } from '../core/words.ts';
 import { CliError, Exit, inputLines } from './context.ts';
 
-export function registerFlowspec(program: Command, contextFor: (command: Command) => Context): void {
+export function registerFlowspec(program: CliCommand, contextFor: (command: Command) => Context): void {
   const flowspec = program
     .command('flowspec')
-    .description('encode, decode and order rules: lines of JSON from standard input (see docs/notation.md)');
+    .description('encode, decode and order FlowSpec rules: JSON lines from standard input (docs/notation.md)')
+    .examples(
+      'prefixd flowspec encode < rules.jsonl',
+      'prefixd flowspec encode < rules.jsonl | prefixd flowspec decode',
+    );
 
   for (const [name, description] of [
-    ['decode', '{"afi","safi","nlri","actions"?} -> {"ok","rule","components","nlri"}, line for line'],
-    ['encode', '{"afi","components","actions"?} or {"rule"} -> {"ok","nlri"}, line for line'],
+    ['decode', 'decode {"afi","safi","nlri","actions"?} to {"ok","rule","components","nlri"}, line by line'],
+    ['encode', 'encode {"afi","components","actions"?} or {"rule"} to {"ok","nlri"}, line by line'],
   ] as const) {
     flowspec
       .command(name)
       .description(description)
+      .examples(`prefixd flowspec ${name} < rules.jsonl`)
       .action(async (_options, command: Command) => {
         const { decodeLine, encodeLine } = await import('../bgp/flowspec/json.ts');
         await answerLines(contextFor(command), name === 'decode' ? decodeLine : encodeLine);
@@ -23,7 +30,8 @@ export function registerFlowspec(program: Command, contextFor: (command: Command
 
   flowspec
     .command('order')
-    .description('write the lines in the precedence order of RFC 8955 §5.1')
+    .description('sort the lines by the precedence of RFC 8955 §5.1')
+    .examples('prefixd flowspec order < rules.jsonl')
     .action(async (_options, command: Command) => {
       await order(contextFor(command));
     });
@@ -63,7 +71,7 @@ async function order(context: Context): Promise<void> {
   if (errors.length > 0) {
     throw new CliError(
       Exit.InvalidInput,
-      `${errors.length} of ${lines.length} lines hold no rule and were left out`,
+      `${errors.length} of ${countWords(lines.length, 'line')} left out: not a rule`,
     );
   }
 }

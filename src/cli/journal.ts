@@ -1,5 +1,7 @@
 /** `journal verify`. */
 import type { Command } from 'commander';
+import type { CliCommand } from './command.ts';
+import { countWords } from '../core/words.ts';
 import type { JournalReport } from '../store/verify.ts';
 import type { Context } from './context.ts';
 import { CliError, Exit } from './context.ts';
@@ -8,12 +10,14 @@ import { json, pairs, printable } from './render.ts';
 /** Between two lines of progress (ms). */
 const PROGRESS_MS = 500;
 
-export function registerJournal(program: Command, contextFor: (command: Command) => Context): void {
+export function registerJournal(program: CliCommand, contextFor: (command: Command) => Context): void {
   program
     .command('journal')
-    .description('the journal on the disk')
+    .description('check the journal on disk')
+    .examples('prefixd journal verify /var/lib/prefixd')
     .command('verify <path>')
-    .description('check every line and snapshot in a folder; the daemon may be running')
+    .description('check every record and snapshot in a folder; safe while the daemon runs')
+    .examples('prefixd journal verify /var/lib/prefixd')
     .action(async (path: string, _options, command: Command) => {
       await verify(contextFor(command), path);
     });
@@ -34,7 +38,7 @@ async function verify(context: Context, path: string): Promise<void> {
         if (!showProgress || performance.now() - shownAt < PROGRESS_MS) return;
         shownAt = performance.now();
         const percent = totalOctets === 0 ? 100 : Math.floor((100 * octets) / totalOctets);
-        io.stderr.write(`\r${percent} %, ${facts} facts`);
+        io.stderr.write(`\r${percent} %, ${countWords(facts, 'fact')}`);
       },
     });
   } catch (error) {

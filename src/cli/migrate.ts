@@ -2,21 +2,24 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import type { CliCommand } from './command.ts';
 import type { Migration } from '../app/config/migrate.ts';
 import type { Change, Section } from '../app/config/migrate-notes.ts';
 import type { ConfigProblem } from '../app/config/types.ts';
+import { countWords } from '../core/words.ts';
 import type { Context } from './context.ts';
 import { CliError, Exit } from './context.ts';
 import { presentIn, writeNewFolder } from './new-folder.ts';
 import { json, paint, printable } from './render.ts';
 
-export function registerMigrate(program: Command, contextFor: (command: Command) => Context): void {
+export function registerMigrate(program: CliCommand, contextFor: (command: Command) => Context): void {
   program
     .command('migrate <dir>')
     .description(
-      "say what of an upstream prefixd's configuration (Rust) carries over; exit 1 while work is left to be done by hand",
+      'show what carries over from an upstream (Rust) prefixd configuration; exits 1 while manual work remains',
     )
-    .option('-o, --output <dir>', 'write the migrated files into this folder, which must not hold any yet')
+    .examples('prefixd migrate /etc/upstream', 'prefixd migrate /etc/upstream --output /etc/prefixd')
+    .option('-o, --output <dir>', 'write the migrated files to this folder, which must not hold any yet')
     .action(async (dir: string, options: { output?: string }, command: Command) => {
       await migrate(contextFor(command), dir, options.output);
     });
@@ -80,10 +83,7 @@ async function migrate(context: Context, dir: string, output: string | undefined
   );
   if (!report.complete) {
     const left = problems.length + todo.length;
-    throw new CliError(
-      Exit.Other,
-      `${left} ${left === 1 ? 'thing is' : 'things are'} left to be done by hand`,
-    );
+    throw new CliError(Exit.Other, `${countWords(left, 'thing is', 'things are')} left to be done by hand`);
   }
 }
 

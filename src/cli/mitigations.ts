@@ -1,43 +1,58 @@
 /** `mitigations list | get`, `withdraw`, `mitigate`. */
+import { Option } from 'commander';
 import type { Command } from 'commander';
-import { rateWords } from '../core/words.ts';
+import type { CliCommand } from './command.ts';
+import { countWords, rateWords } from '../core/words.ts';
 import { list, number, record, records, text } from './answer.ts';
 import type { Fields } from './answer.ts';
 import { withClient } from './client.ts';
 import type { ApiClient } from './client.ts';
 import { confirm, confirmOrYes } from './confirm.ts';
 import type { Context } from './context.ts';
-import { CliError, Exit, operatorOf } from './context.ts';
+import { CliError, Exit, operatorOf, UsageError } from './context.ts';
 import { drawingFor } from './drawing.ts';
-import { duration, json, mitigationsAre, pairs, table } from './render.ts';
+import { duration, json, pairs, table, wrapped } from './render.ts';
 import type { Colour, Column } from './render.ts';
+import { operatorOption, reasonOption, watchOption, yesOption } from './options.ts';
 import { showOrWatch } from './watch.ts';
-import { readPorts, readProtocol, readRate } from './values.ts';
+import { readNumber, readPorts, readProtocol, readRate } from './values.ts';
 
 const LIVE = 'pending,active,escalated';
 
-export function registerMitigations(program: Command, contextFor: (command: Command) => Context): void {
-  const mitigations = program.command('mitigations').description('what is and was mitigated');
+export function registerMitigations(program: CliCommand, contextFor: (command: Command) => Context): void {
+  const mitigations = program
+    .command('mitigations')
+    .description('list and show mitigations')
+    .examples('prefixd mitigations --active', 'prefixd mitigations get 3f2a9c1b');
 
   mitigations
     .command('list', { isDefault: true })
-    .description('list mitigations, the newest first')
-    .option('--status <status>', 'one or several of pending, active, escalated, withdrawn, expired, rejected')
-    .option('--active', `the same as --status ${LIVE}`)
-    .option('--customer <id>', 'of this customer')
-    .option('--victim <address>', 'of this victim')
-    .option('--pop <pop>', 'of this POP')
-    .option('--limit <number>', 'how many at most (default: 100)')
+    .description('list mitigations, newest first (default)')
+    .option(
+      '--status <status>',
+      'only these: pending, active, escalated, withdrawn, expired, rejected (comma-separated)',
+    )
+    .option('--active', `same as --status ${LIVE}`)
+    .option('--customer <customer>', 'only those of this customer')
+    .option('--victim <address>', 'only those of this victim')
+    .option('--pop <pop>', 'only those of this POP')
+    .option('--limit <number>', 'show at most so many (default: 100)')
     .option('--cursor <cursor>', 'continue from the previous page')
-    .option('--wide', 'show whole ids, and each rule on a line of its own')
-    .option('-w, --watch [seconds]', 'refresh every N seconds (default 2)')
+    .option('--wide', 'show full ids, and each rule on its own line')
+    .addOption(watchOption())
+    .examples(
+      'prefixd mitigations list --active --watch',
+      'prefixd mitigations list --customer acme --wide',
+      'prefixd mitigations list --status withdrawn,expired --limit 20',
+    )
     .action(async (options: ListOptions, command: Command) => {
       await showOrWatch(contextFor(command), options.watch, (context) => listMitigations(context, options));
     });
 
   mitigations
     .command('get <id>')
-    .description('show one, with its rules on each neighbor and the steps of the decision')
+    .description('show one mitigation, with its rules on each neighbor and the reasons for it')
+    .examples('prefixd mitigations get 3f2a9c1b')
     .action(async (id: string, _options, command: Command) => {
       const context = contextFor(command);
       const answer = await withClient(context, (client) =>
@@ -50,28 +65,44 @@ export function registerMitigations(program: Command, contextFor: (command: Comm
 
   program
     .command('withdraw [id]')
-    .description('withdraw a mitigation, those of a victim or a customer, or all of them')
-    .requiredOption('--reason <text>', 'why, for the audit')
-    .option('--all', 'every mitigation')
-    .option('--victim <address>', 'those of this address or prefix, and of prefixes that cover it')
-    .option('--customer <id>', 'those of this customer')
-    .option('--operator <name>', 'who does this (default: the name of the user)')
-    .option('-y, --yes', 'do not ask')
+    .description('withdraw one mitigation, those of a victim or a customer, or all')
+    .addOption(reasonOption())
+    .option('--all', 'withdraw every mitigation')
+    .option('--victim <address>', 'withdraw those of this address or prefix, and of prefixes that cover it')
+    .option('--customer <customer>', 'withdraw those of this customer')
+    .addOption(operatorOption())
+    .addOption(yesOption('do not ask'))
+    .requires(([id], options) => {
+      const said = [id, options.all, options.victim, options.customer].filter((one) => one !== undefined);
+      return said.length === 0 ? 'one of <id>, --victim, --customer, --all' : '';
+    })
+    .examples(
+      'prefixd withdraw 3f2a9c1b --reason "false positive"',
+      'prefixd withdraw --victim 203.0.113.10 --reason "attack is over"',
+      'prefixd withdraw --customer acme --reason "customer request" --yes',
+      'prefixd withdraw --all --reason "wrong playbook deployed"',
+    )
     .action(async (id: string | undefined, options: WithdrawOptions, command: Command) => {
       await withdraw(contextFor(command), id, options);
     });
 
   program
     .command('mitigate <victim>')
-    .description('mitigate an address or a prefix by hand, through the same guardrails')
-    .requiredOption('--action <action>', 'police or discard')
-    .option('--rate <rate>', 'for police: 5mbps, 1.5gbps, or bits a second')
-    .option('--share-rate', 'for police: several rules may share the rate where one cannot say it all')
-    .requiredOption('--ttl <seconds>', 'how long')
+    .description('mitigate an address or a prefix by hand, within the same guardrails')
+    .addOption(
+      new Option('--action <action>', 'what to do').choices(['police', 'discard']).makeOptionMandatory(),
+    )
+    .option('--rate <rate>', 'rate for police: 5mbps, 1.5gbps, or bits per second')
+    .option('--share-rate', 'let several rules share the rate where one rule cannot express the match')
+    .requiredOption('--ttl <seconds>', 'seconds until it expires')
     .option('--protocol <protocol>', 'tcp, udp, icmp, ... or its number (default: any)')
-    .option('--port <ports>', 'destination ports, separated by commas')
-    .requiredOption('--reason <text>', 'why, for the audit')
-    .option('--operator <name>', 'who does this (default: the name of the user)')
+    .option('--port <ports>', 'destination ports, comma-separated')
+    .examples(
+      'prefixd mitigate 203.0.113.10 --action police --rate 50mbps --ttl 600 --reason "ticket 4711"',
+      'prefixd mitigate 203.0.113.10 --action discard --protocol udp --port 53,123 --ttl 600 --reason "ticket 4711"',
+    )
+    .addOption(reasonOption())
+    .addOption(operatorOption())
     .action(async (victim: string, options: MitigateOptions, command: Command) => {
       await mitigate(contextFor(command), victim, options);
     });
@@ -108,15 +139,27 @@ async function listMitigations(context: Context, options: ListOptions): Promise<
   const { mitigations, next_cursor: cursor } = record(answer);
   const rows = records(mitigations);
   if (rows.length === 0) return 'There are no such mitigations.\n';
-  if (rows.some((one) => enforcementColour(one) !== undefined)) {
-    context.io.stderr.write('!: some neighbor does not enforce it; prefixd mitigations get ID says why\n');
-  }
-  if (typeof cursor === 'string') context.io.stderr.write(`There are more: --cursor ${text(cursor)}\n`);
+  const notes = [
+    ...(rows.some((one) => enforcementColour(one) !== undefined)
+      ? ['!: some neighbor does not enforce it; prefixd mitigations get ID says why\n']
+      : []),
+    ...(typeof cursor === 'string' ? [`There are more: --cursor ${text(cursor)}\n`] : []),
+  ].join('');
+  // A terminal that is cleared for each picture would lose what was written before it.
+  if (options.watch !== undefined) return `${listText(context, rows, options)}${notes}`;
+  context.io.stderr.write(notes);
+  return listText(context, rows, options);
+}
+
+function listText(context: Context, rows: readonly Fields[], { wide }: ListOptions): string {
   const drawing = drawingFor(context);
-  if (options.wide !== true) return table(columnsFor(context, rows), rows, drawing);
+  if (wide !== true) return table(columnsFor(context, rows), rows, drawing);
   const lines = table(WIDE_COLUMNS, rows, drawing).split('\n');
   return lines
-    .map((line, i) => (i === 0 || line === '' ? line : `${line}\n    ${text(rows[i - 1]?.rule)}`))
+    .map((line, i) => {
+      if (i === 0 || line === '') return line;
+      return `${line}\n${wrapped(`    ${text(rows[i - 1]?.rule)}`, drawing.width)}`;
+    })
     .join('\n');
 }
 
@@ -270,9 +313,7 @@ interface WithdrawOptions {
 
 async function withdraw(context: Context, id: string | undefined, options: WithdrawOptions): Promise<void> {
   const said = [id, options.all, options.victim, options.customer].filter((one) => one !== undefined);
-  if (said.length !== 1) {
-    throw new CliError(Exit.InvalidInput, 'name one mitigation, or give one of --victim, --customer, --all');
-  }
+  if (said.length !== 1) throw new UsageError('give only one of <id>, --victim, --customer, --all');
   const body = { operator_id: operatorOf(context, options.operator), reason: options.reason };
   await withClient(context, async (client) => {
     if (id !== undefined) return await withdrawOne(context, client, id, body);
@@ -280,7 +321,9 @@ async function withdraw(context: Context, id: string | undefined, options: Withd
     if (options.yes !== true) await confirmAll(context, client);
     const answer = await client.post('/v1/control/withdraw-all', body);
     if (context.options.format === 'json') return void context.io.stdout.write(json(answer));
-    context.io.stdout.write(`${mitigationsAre(list(record(answer).affected).length)} being withdrawn.\n`);
+    context.io.stdout.write(
+      `${countWords(list(record(answer).affected).length, 'mitigation is', 'mitigations are')} being withdrawn.\n`,
+    );
   });
 }
 
@@ -300,7 +343,7 @@ async function withdrawSome(
     throw new CliError(Exit.NotFound, `no active mitigation of ${victim ?? `customer ${customer}`}`);
   }
   if (ids.length > 1 && yes !== true) {
-    await confirmOrYes(context, `${mitigationsAre(ids.length)} withdrawn`);
+    await confirmOrYes(context, `${countWords(ids.length, 'mitigation is', 'mitigations are')} withdrawn`);
   }
   for (const id of ids) await withdrawOne(context, client, id, body);
 }
@@ -322,7 +365,10 @@ async function confirmAll(context: Context, client: ApiClient): Promise<void> {
     );
   }
   const live = number(record(record(await client.get('/v1/health/detail')).mitigations).live);
-  await confirm(context.io, `Withdraw all ${live} mitigations?`);
+  await confirm(
+    context.io,
+    live === 1 ? 'Withdraw the only mitigation?' : `Withdraw all ${live} mitigations?`,
+  );
 }
 
 interface MitigateOptions {
@@ -346,7 +392,7 @@ async function mitigate(context: Context, victim: string, options: MitigateOptio
       action_type: options.action,
       ...(options.rate === undefined ? {} : { rate_bps: readRate(options.rate) }),
       ...(options.shareRate === true ? { share_rate: true } : {}),
-      ttl_seconds: Number(options.ttl),
+      ttl_seconds: readNumber('--ttl', options.ttl),
       reason: options.reason,
     }),
   );

@@ -4,8 +4,9 @@
  * and trying again. For many calls at once there is packaging/fastnetmon/prefixd-notify.sh, which starts no Node process.
  */
 import type { Command } from 'commander';
+import type { CliCommand } from './command.ts';
 import { list, record, text } from './answer.ts';
-import { ApiError, openClient } from './client.ts';
+import { mayPass, openClient } from './client.ts';
 import type { ApiClient } from './client.ts';
 import { CliError, Exit } from './context.ts';
 import type { Context, Io } from './context.ts';
@@ -36,12 +37,19 @@ const MAX_TEXT = 256 * 1024;
 /** Characters of standard input that are kept: a document is of use only as a whole. */
 const MAX_INPUT = 8 * 1000 * 1000;
 
-export function registerNotify(program: Command, contextFor: (command: Command) => Context): void {
-  const notify = program.command('notify').description('report an attack in the words of a detector');
+export function registerNotify(program: CliCommand, contextFor: (command: Command) => Context): void {
+  const notify = program
+    .command('notify')
+    .description("report an attack from a detector's notify script")
+    .examples('prefixd notify fastnetmon 203.0.113.10 incoming 120000 ban < details.txt');
   notify
     .command('fastnetmon [args...]')
     .description(
-      "FastNetMon's notify_script_path: IP DIRECTION PPS ACTION, or ACTION IP; details on standard input",
+      "be FastNetMon's notify_script_path: IP DIRECTION PPS ACTION, or ACTION IP; details on standard input",
+    )
+    .examples(
+      'prefixd notify fastnetmon 203.0.113.10 incoming 120000 ban < details.txt',
+      'prefixd notify fastnetmon ban 203.0.113.10 < details.json',
     )
     .action(async (args: readonly string[], _options: unknown, command: Command) => {
       await notifyFastNetMon(contextFor(command), callOf(args));
@@ -149,12 +157,6 @@ async function attempts(client: ApiClient, body: unknown, deadline: number, pace
       await new Promise((resolve) => setTimeout(resolve, pause));
     }
   }
-}
-
-/** True for what another attempt may cure: the daemon is away, restarting, overloaded, or its disk is full. */
-function mayPass(error: unknown): boolean {
-  if (error instanceof ApiError) return error.status === 429 || error.status >= 500;
-  return error instanceof CliError && error.exitCode === Exit.CannotConnect;
 }
 
 async function withDeadline<T>(work: Promise<T>, deadline: number): Promise<T> {

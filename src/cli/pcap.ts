@@ -1,16 +1,19 @@
 /** `pcap FILE`: the BGP in a capture, a line of JSON a message. */
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
+import type { CliCommand } from './command.ts';
+import { countWords } from '../core/words.ts';
 import type { PassedOverCount, Streams } from '../pcap/reassemble.ts';
 import type { Context } from './context.ts';
 import { CliError, Exit } from './context.ts';
 
-export function registerPcap(program: Command, contextFor: (command: Command) => Context): void {
+export function registerPcap(program: CliCommand, contextFor: (command: Command) => Context): void {
   program
     .command('pcap <file>')
     .description(
-      'read the BGP messages in a capture (pcap or pcapng): a line of JSON each (see docs/captures.md)',
+      'print the BGP messages in a capture (pcap or pcapng), one JSON line each (docs/captures.md)',
     )
+    .examples('prefixd pcap session.pcapng')
     .action(async (file: string, _options, command: Command) => {
       await printCapture(contextFor(command), file);
     });
@@ -35,7 +38,7 @@ async function printCapture(context: Context, file: string): Promise<void> {
 /** Packets that may hide BGP: what they are, how many, and where the first is. */
 function unreadRemarks(passedOver: readonly PassedOverCount[]): readonly string[] {
   return passedOver.flatMap(({ other, unread, packets, first }) =>
-    unread ? [`${counted(packets, 'packet')} cannot be read: ${other} (first: packet ${first})`] : [],
+    unread ? [`${countWords(packets, 'packet')} cannot be read: ${other} (first: packet ${first})`] : [],
   );
 }
 
@@ -46,13 +49,8 @@ function contents({ packets, streams, passedOver }: Streams): string {
   const passed = passedOver.reduce((sum, one) => sum + one.packets, 0);
   const rest = packets - passed;
   const octets = streams.flatMap(({ chunks }) => chunks).reduce((sum, { bytes }) => sum + bytes.length, 0);
-  const tcp = `${rest} of TCP in ${counted(streams.length, 'direction')} with ${counted(octets, 'byte')} of data`;
-  return `${counted(packets, 'packet')}: ${[...others, ...(rest > 0 ? [tcp] : [])].join(', ')}`;
-}
-
-/** `1 packet`, `2 packets`. */
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+  const tcp = `${rest} of TCP in ${countWords(streams.length, 'direction')} with ${countWords(octets, 'byte')} of data`;
+  return `${countWords(packets, 'packet')}: ${[...others, ...(rest > 0 ? [tcp] : [])].join(', ')}`;
 }
 
 async function octetsOf(file: string): Promise<Uint8Array> {

@@ -1,21 +1,27 @@
 /** `peers [list]`, `peers enable | disable | clear`, `rib`. */
 import type { Command } from 'commander';
+import type { CliCommand } from './command.ts';
 import { list, number, record, records, text } from './answer.ts';
 import { withClient } from './client.ts';
 import type { Context } from './context.ts';
 import { operatorOf } from './context.ts';
 import { duration, json, table } from './render.ts';
+import { operatorOption, watchOption } from './options.ts';
 import { showOrWatch } from './watch.ts';
 import type { Column } from './render.ts';
 import { drawingFor } from './drawing.ts';
 
-export function registerPeers(program: Command, contextFor: (command: Command) => Context): void {
-  const peers = program.command('peers').description('the neighbors and their sessions');
+export function registerPeers(program: CliCommand, contextFor: (command: Command) => Context): void {
+  const peers = program
+    .command('peers')
+    .description('show and control BGP neighbors')
+    .examples('prefixd peers', 'prefixd peers --watch', 'prefixd peers clear edge1');
 
   peers
     .command('list', { isDefault: true })
-    .description('list the neighbors')
-    .option('-w, --watch [seconds]', 'refresh every N seconds (default 2)')
+    .description('list neighbors and their sessions (default)')
+    .addOption(watchOption())
+    .examples('prefixd peers list', 'prefixd peers list --watch 5')
     .action(async (options: { watch?: string | true }, command: Command) => {
       const context = contextFor(command);
       await withClient(context, (client) =>
@@ -26,17 +32,23 @@ export function registerPeers(program: Command, contextFor: (command: Command) =
       );
     });
 
-  for (const [name, description] of [
-    ['enable', 'let the session come up'],
-    ['disable', 'end the session and keep it down, also after a restart; its rules leave the router'],
-    ['clear', 'send everything again, or reset the session with --hard'],
+  for (const [name, description, example] of [
+    ['enable', 'allow the session to be established', 'prefixd peers enable edge1'],
+    [
+      'disable',
+      'close the session and keep it down, also after a restart; its rules are withdrawn',
+      'prefixd peers disable edge1 --reason "line card replacement"',
+    ],
+    ['clear', 'send every rule again, or reset the session with --hard', 'prefixd peers clear edge1 --hard'],
   ] as const) {
     const command = peers
-      .command(`${name} <name>`)
+      .command(`${name} <neighbor>`)
       .description(description)
-      .option('--reason <text>', 'why, for the audit and for the neighbor')
-      .option('--operator <name>', 'who does this (default: the name of the user)');
-    if (name === 'clear') command.option('--hard', 'reset the session; its rules are gone until it is back');
+      .option('--reason <text>', 'reason for the audit log and the neighbor')
+      .addOption(operatorOption())
+      .examples(example);
+    if (name === 'clear')
+      command.option('--hard', 'reset the session; its rules are gone until it is established again');
     command.action(async (peer: string, options: PeerOptions, self: Command) => {
       await commandPeer(contextFor(self), name, peer, options);
     });
@@ -44,7 +56,8 @@ export function registerPeers(program: Command, contextFor: (command: Command) =
 
   program
     .command('rib [neighbor]')
-    .description('what was written to the neighbors, rule for rule')
+    .description('show the rules sent to each neighbor (Adj-RIB-Out)')
+    .examples('prefixd rib', 'prefixd rib edge1')
     .action(async (neighbor: string | undefined, _options, command: Command) => {
       const context = contextFor(command);
       const query = neighbor === undefined ? '' : `?neighbor=${encodeURIComponent(neighbor)}`;

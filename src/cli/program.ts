@@ -1,103 +1,121 @@
-/** The tree of commands. Each group of commands is a file of its own and loads what it needs when it runs. */
-import { Command, CommanderError, Option } from 'commander';
+/**
+ * The tree of commands. Each group of commands is a file of its own, loaded when one of its commands runs; what is heavier
+ * is loaded by the command itself.
+ */
+import { CommanderError, Option } from 'commander';
+import type { Command } from 'commander';
 import { version } from '../app/version.ts';
-import { registerAudit } from './audit.ts';
-import { registerCompletion } from './completion.ts';
-import { CliError, contextOf, Exit } from './context.ts';
+import { CliCommand } from './command.ts';
+import { CliError, contextOf, errorWidth, Exit, UsageError } from './context.ts';
 import type { Context, GlobalOptions, Io } from './context.ts';
-import { registerControl } from './control.ts';
-import { registerDaemon } from './daemon.ts';
-import { registerEvents } from './events.ts';
-import { registerFlowspec } from './flowspec.ts';
-import { registerInit } from './init.ts';
-import { registerJournal } from './journal.ts';
-import { registerMigrate } from './migrate.ts';
-import { registerMitigations } from './mitigations.ts';
-import { registerNotify } from './notify.ts';
-import { registerPcap } from './pcap.ts';
-import { registerPeers } from './peers.ts';
-import { printable } from './render.ts';
-import { registerSafelist } from './safelist.ts';
-import { registerSimulate } from './simulate.ts';
-import { registerStatus } from './status.ts';
+import { printable, wrapped } from './render.ts';
 
 /** Adds commands to the program. `contextFor` gives what a command works with once the options are known. */
-export type Register = (program: Command, contextFor: (command: Command) => Context) => void;
+export type Register = (program: CliCommand, contextFor: (command: Command) => Context) => void;
 
-const GROUPS: readonly Register[] = [
-  registerDaemon,
-  registerInit,
-  registerStatus,
-  registerPeers,
-  registerMitigations,
-  registerSafelist,
-  registerEvents,
-  registerAudit,
-  registerControl,
-  registerNotify,
-  registerSimulate,
-  registerFlowspec,
-  registerPcap,
-  registerJournal,
-  registerMigrate,
-  registerCompletion,
+/** Commands that one file registers, in the order of the help. */
+interface Group {
+  readonly names: readonly string[];
+  load(): Promise<Register>;
+}
+
+const GROUPS: readonly Group[] = [
+  { names: ['run', 'demo', 'check'], load: async () => (await import('./daemon.ts')).registerDaemon },
+  { names: ['init'], load: async () => (await import('./init.ts')).registerInit },
+  { names: ['status'], load: async () => (await import('./status.ts')).registerStatus },
+  { names: ['peers', 'rib'], load: async () => (await import('./peers.ts')).registerPeers },
+  {
+    names: ['mitigations', 'withdraw', 'mitigate'],
+    load: async () => (await import('./mitigations.ts')).registerMitigations,
+  },
+  { names: ['safelist'], load: async () => (await import('./safelist.ts')).registerSafelist },
+  { names: ['events'], load: async () => (await import('./events.ts')).registerEvents },
+  { names: ['audit'], load: async () => (await import('./audit.ts')).registerAudit },
+  { names: ['pause', 'resume', 'reload'], load: async () => (await import('./control.ts')).registerControl },
+  { names: ['notify'], load: async () => (await import('./notify.ts')).registerNotify },
+  { names: ['simulate'], load: async () => (await import('./simulate.ts')).registerSimulate },
+  { names: ['flowspec'], load: async () => (await import('./flowspec.ts')).registerFlowspec },
+  { names: ['pcap'], load: async () => (await import('./pcap.ts')).registerPcap },
+  { names: ['journal'], load: async () => (await import('./journal.ts')).registerJournal },
+  { names: ['migrate'], load: async () => (await import('./migrate.ts')).registerMigrate },
+  { names: ['complete'], load: async () => (await import('./complete.ts')).registerComplete },
+  // Its script names every command: with it, all of them are loaded.
+  { names: [], load: async () => (await import('./completion.ts')).registerCompletion },
 ];
 
-const EXIT_CODES = `
-Exit codes: 0 done, 1 other failure, 2 cannot connect, 3 not authorised, 4 not found, 5 invalid input.
-Environment: PREFIXD_API (address of the API), PREFIXD_API_TOKEN (bearer token), PREFIXD_CONFIG (folder of the configuration).`;
+const EXIT_CODES =
+  'Exit codes: 0 done, 1 other failure, 2 cannot connect, 3 not authorized, 4 not found, 5 invalid input.';
+const ENVIRONMENT =
+  'Environment: PREFIXD_API (address of the API), PREFIXD_API_TOKEN (bearer token), PREFIXD_CONFIG (folder of the configuration).';
 
 /** Runs one command line (without the program's own name). Resolves to the exit code; what is known to fail never throws. */
 export async function runCli(argv: readonly string[], io: Io): Promise<number> {
-  const program = buildProgram(io);
+  let running = 'prefixd';
   try {
+    const program = await loadProgram(io, argv);
+    program.hook('preAction', (_program, command) => {
+      if (!(command instanceof CliCommand)) return;
+      running = command.path;
+      command.checkRequired();
+    });
     await program.parseAsync([...argv], { from: 'user' });
     return Exit.Ok;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? Exit.Ok : Exit.InvalidInput;
     if (!(error instanceof CliError)) throw error;
-    if (error.message !== '') io.stderr.write(`prefixd: ${error.message}\n`);
+    const hint = error instanceof UsageError ? `\n(see ${error.command ?? running} --help)` : '';
+    if (error.message !== '') {
+      io.stderr.write(`${wrapped(`prefixd: ${printableLines(error.message)}${hint}`, errorWidth(io))}\n`);
+    }
     return error.exitCode;
   }
 }
 
-function buildProgram(io: Io): Command {
-  const program = new Command('prefixd')
+/** The program with the commands that `argv` may mean; with all of them when it is absent. */
+export async function loadProgram(io: Io, argv: readonly string[] = []): Promise<CliCommand> {
+  const program = newProgram(io);
+  const contextFor = (command: Command): Context =>
+    contextOf(io, command.optsWithGlobals<GlobalOptions & Record<string, unknown>>());
+  for (const { load } of groupsFor(program, argv)) (await load())(program, contextFor);
+  return program;
+}
+
+/** The group of the first word that is no option; none for `--version`, and all for help and for what is no command. */
+function groupsFor(program: CliCommand, argv: readonly string[]): readonly Group[] {
+  if (argv[0] === '--version' || argv[0] === '-V') return [];
+  const takesValue = new Set(
+    program.options.flatMap(({ required, short, long }) => (required ? [short, long] : [])),
+  );
+  let at = 0;
+  while (argv[at]?.startsWith('-') === true) at += takesValue.has(argv[at]) ? 2 : 1;
+  const group = GROUPS.find(({ names }) => names.includes(argv[at] ?? ''));
+  return group === undefined ? GROUPS : [group];
+}
+
+function newProgram(io: Io): CliCommand {
+  return new CliCommand('prefixd')
     .description('Turns attack reports into BGP FlowSpec rules.')
     .version(version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
-    .addHelpText('after', EXIT_CODES)
     .addOption(
-      new Option('-f, --format <format>', 'of what is printed').choices(['table', 'json']).default('table'),
+      new Option('-f, --format <format>', 'output format').choices(['table', 'json']).default('table'),
     )
     .option('--api <url>', 'address of the API (default: PREFIXD_API, or http://127.0.0.1:8080)')
     .option('--token <token>', 'bearer token (default: PREFIXD_API_TOKEN)')
-    .option('--cacert <file>', 'PEM file of the CA that signed the certificate of the API')
+    .option('--cacert <file>', "PEM file of the CA that signed the API's certificate")
     .option('--cert <file>', 'PEM file of a client certificate')
-    .option('--key <file>', 'PEM file of its private key')
-    .showHelpAfterError('(prefixd --help lists the commands)');
-  const contextFor = (command: Command): Context =>
-    contextOf(io, command.optsWithGlobals<GlobalOptions & Record<string, unknown>>());
-  for (const register of GROUPS) register(program, contextFor);
-  for (const command of everyCommand(program)) {
-    command.exitOverride();
-    command.configureOutput({
+    .option('--key <file>', "PEM file of the client certificate's private key")
+    .examples('prefixd status', 'prefixd mitigations --active', 'prefixd withdraw --help')
+    .addHelpText('after', () => `\n${wrapped(`${EXIT_CODES}\n${ENVIRONMENT}`, io.columns)}`)
+    .exitOverride()
+    .configureOutput({
       writeOut: (text) => void io.stdout.write(text),
       writeErr: (text) => void io.stderr.write(text),
-      outputError: (text, write) =>
-        write(text.startsWith('error: ') ? `prefixd: ${printableLines(text.slice(7))}` : text),
       getOutHelpWidth: () => io.columns,
       getErrHelpWidth: () => io.columns,
     });
-  }
-  return program;
 }
 
 function printableLines(text: string): string {
   return text.split('\n').map(printable).join('\n');
-}
-
-function* everyCommand(command: Command): Iterable<Command> {
-  yield command;
-  for (const below of command.commands) yield* everyCommand(below);
 }

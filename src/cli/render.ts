@@ -98,6 +98,36 @@ function lengthOf(text: string): number {
   return [...text].length;
 }
 
+/**
+ * The text in lines of at most `width` characters, broken between words; lines of their own keep theirs. What is continued
+ * is indented by two more than the line began with. A word that is longer than the width stays whole.
+ */
+export function wrapped(text: string, width: number): string {
+  return text
+    .split('\n')
+    .flatMap((line) => wrappedLine(line, width))
+    .join('\n');
+}
+
+function wrappedLine(line: string, width: number): readonly string[] {
+  if (lengthOf(line) <= width) return [line];
+  const lead = /^ *(- )?/.exec(line)?.[0] ?? '';
+  const indent = ' '.repeat(lead.length + (lead.endsWith('- ') ? 0 : 2));
+  const lines: string[] = [];
+  let current = lead;
+  let isEmpty = true;
+  for (const word of line.slice(lead.length).split(' ')) {
+    if (!isEmpty && lengthOf(current) + 1 + lengthOf(word) > width) {
+      lines.push(current);
+      current = indent;
+      isEmpty = true;
+    }
+    current += isEmpty ? word : ` ${word}`;
+    isEmpty = false;
+  }
+  return [...lines, current];
+}
+
 /** The text without what could move the cursor or speak to the terminal. */
 export function printable(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, ' ');
@@ -120,11 +150,6 @@ export function pairs(
 /** JSON for programs and people alike. */
 export function json(value: unknown): string {
   return `${JSON.stringify(value, null, 2)}\n`;
-}
-
-/** `1 mitigation is`, `2 mitigations are`. */
-export function mitigationsAre(count: number): string {
-  return count === 1 ? '1 mitigation is' : `${count} mitigations are`;
 }
 
 /** `45s`, `2m05s`, `3h10m`, `12d04h`. */

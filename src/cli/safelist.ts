@@ -1,20 +1,27 @@
 /** `safelist list | add | remove`. */
 import type { Command } from 'commander';
+import type { CliCommand } from './command.ts';
+import { countWords } from '../core/words.ts';
 import { list, record, records, text } from './answer.ts';
 import { withClient } from './client.ts';
 import { callConfirmed } from './confirm.ts';
 import type { Context } from './context.ts';
 import { operatorOf } from './context.ts';
 import { drawingFor } from './drawing.ts';
-import { json, mitigationsAre, printable, table } from './render.ts';
+import { operatorOption, reasonOption, yesOption } from './options.ts';
+import { json, printable, table } from './render.ts';
 import type { Column } from './render.ts';
 
-export function registerSafelist(program: Command, contextFor: (command: Command) => Context): void {
-  const safelist = program.command('safelist').description('prefixes that are never mitigated');
+export function registerSafelist(program: CliCommand, contextFor: (command: Command) => Context): void {
+  const safelist = program
+    .command('safelist')
+    .description('show and change the prefixes that are never mitigated')
+    .examples('prefixd safelist', 'prefixd safelist add 192.0.2.53/32 --reason "resolver"');
 
   safelist
     .command('list', { isDefault: true })
-    .description('list them')
+    .description('list the safelist (default)')
+    .examples('prefixd safelist list')
     .action(async (_options, command: Command) => {
       const context = contextFor(command);
       const answer = await withClient(context, (client) => client.get('/v1/safelist'));
@@ -25,10 +32,11 @@ export function registerSafelist(program: Command, contextFor: (command: Command
 
   safelist
     .command('add <prefix>')
-    .description('add a prefix, and withdraw what it covers')
-    .requiredOption('--reason <text>', 'why, for the audit')
-    .option('--operator <name>', 'who does this (default: the name of the user)')
-    .option('-y, --yes', 'do not ask, however many mitigations it withdraws')
+    .description('add a prefix, and withdraw the mitigations that it covers')
+    .addOption(reasonOption())
+    .addOption(operatorOption())
+    .addOption(yesOption('do not ask, however many mitigations it withdraws'))
+    .examples('prefixd safelist add 192.0.2.53/32 --reason "resolver"')
     .action(async (prefix: string, options: AddOptions, command: Command) => {
       const context = contextFor(command);
       const body = { operator_id: operatorOf(context, options.operator), prefix, reason: options.reason };
@@ -40,13 +48,14 @@ export function registerSafelist(program: Command, contextFor: (command: Command
       if (context.options.format === 'json') return void context.io.stdout.write(json(answer));
       const { prefix: added, withdrawn } = record(answer);
       context.io.stdout.write(
-        `${text(added)} is on the safelist; ${mitigationsAre(list(withdrawn).length)} being withdrawn.\n`,
+        `${text(added)} is on the safelist; ${countWords(list(withdrawn).length, 'mitigation is', 'mitigations are')} being withdrawn.\n`,
       );
     });
 
   safelist
-    .command('remove <prefix>')
-    .description('remove a prefix that was added over the API')
+    .command('remove <entry>')
+    .description('remove a prefix that was added with safelist add or over the API')
+    .examples('prefixd safelist remove 192.0.2.53/32')
     .action(async (prefix: string, _options, command: Command) => {
       const context = contextFor(command);
       await withClient(context, (client) => client.remove(`/v1/safelist/${encodeURIComponent(prefix)}`));

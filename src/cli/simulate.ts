@@ -1,13 +1,13 @@
 /** `simulate FILE`: events in, decisions out, nothing announced. */
 import { readFile, stat } from 'node:fs/promises';
 import type { Command } from 'commander';
+import type { CliCommand } from './command.ts';
 import type { LoadedConfig } from '../app/config/types.ts';
 import type { SimulatedStep, SimulationSummary } from '../app/simulate.ts';
 import type { Placement } from '../app/simulate-times.ts';
 import type { RecordedFact } from '../core/facts.ts';
-import type { Detection } from '../core/types.ts';
+import type { Detection, Mitigation } from '../core/types.ts';
 import { timeText } from '../net/time.ts';
-import { decidedMitigationView } from '../view/mitigation.ts';
 import type { Context } from './context.ts';
 import { CliError, Exit, readInput } from './context.ts';
 import { pairs, printable } from './render.ts';
@@ -19,36 +19,44 @@ interface SimulateOptions {
   readonly why?: true;
 }
 
-export function registerSimulate(program: Command, contextFor: (command: Command) => Context): void {
+export function registerSimulate(program: CliCommand, contextFor: (command: Command) => Context): void {
   program
     .command('simulate <file>')
     .description(
-      'decide over events (JSON, a line each; "-": standard input) or a recorded journal; announces nothing',
+      'replay events (JSON lines; "-" for standard input) or a journal through the decisions; announces nothing',
     )
     .option(
       '-c, --config <dir>',
-      'folder of the configuration to try (default: PREFIXD_CONFIG, or what is built in)',
+      'configuration folder to try (default: PREFIXD_CONFIG, or the built-in one)',
     )
-    .option('--start <time>', 'when a first event without a timestamp happens (RFC 3339; default: now)')
+    .option('--start <time>', 'time of the first event, if it has no timestamp (RFC 3339; default: now)')
     .option(
       '--spacing <seconds>',
-      'time from one line to a next one without a timestamp; less where the timestamp after it comes sooner',
+      'seconds from one line to the next one without a timestamp; fewer if a later timestamp requires it',
       '1',
     )
-    .option('--why', 'with the steps of every decision')
+    .option('--why', 'show the reasons for every decision')
+    .examples(
+      'prefixd simulate attacks.jsonl --config /etc/prefixd --why',
+      'prefixd simulate /var/lib/prefixd --config ./new-config',
+      'prefixd simulate - --start 2026-01-31T12:00:00Z --spacing 5 < attacks.jsonl',
+    )
     .action(async (file: string, options: SimulateOptions, command: Command) => {
       await simulate(contextFor(command), file, options);
     });
 }
 
 async function simulate(context: Context, file: string, options: SimulateOptions): Promise<void> {
-  const app = await import('../app/simulate.ts');
+  const [app, { decidedMitigationView }] = await Promise.all([
+    import('../app/simulate.ts'),
+    import('../view/mitigation.ts'),
+  ]);
   const { policy, vectorMaps } = await configOf(context, options.config);
   const simulation = new app.Simulation(policy);
   const say = (step: SimulatedStep): void => {
     context.io.stdout.write(
       context.options.format === 'json'
-        ? `${JSON.stringify(stepJson(step, app.ruleText))}\n`
+        ? `${JSON.stringify(stepJson(step, app.ruleText, decidedMitigationView))}\n`
         : stepText(step, app.ruleText, options.why === true),
     );
   };
@@ -241,7 +249,11 @@ function stepText(step: SimulatedStep, ruleText: RuleText, withWhy: boolean): st
   return `${printable(parts.join(' '))}\n${why.join('')}`;
 }
 
-function stepJson(step: SimulatedStep, ruleText: RuleText): Readonly<Record<string, unknown>> {
+function stepJson(
+  step: SimulatedStep,
+  ruleText: RuleText,
+  viewOf: (mitigation: Mitigation) => unknown,
+): Readonly<Record<string, unknown>> {
   const { command } = step;
   const mitigation = mitigationOf(step);
   return {
@@ -261,7 +273,7 @@ function stepJson(step: SimulatedStep, ruleText: RuleText): Readonly<Record<stri
     customer_id: mitigation?.customerId ?? null,
     rule: mitigation === null ? null : ruleText(mitigation),
     expires_at: mitigation === null ? null : timeText(mitigation.expiresAt),
-    mitigation: mitigation === null ? null : decidedMitigationView(mitigation),
+    mitigation: mitigation === null ? null : viewOf(mitigation),
     why: whyOf(step),
   };
 }

@@ -1,20 +1,24 @@
 /** `status`. */
 import type { Command } from 'commander';
+import type { CliCommand } from './command.ts';
 import type { Fields } from './answer.ts';
 import { list, number, record, records, text } from './answer.ts';
 import { withClient } from './client.ts';
 import type { ApiClient } from './client.ts';
 import type { Context } from './context.ts';
+import { watchOption } from './options.ts';
+import { countWords } from '../core/words.ts';
 import { showOrWatch } from './watch.ts';
 import { peerTable } from './peers.ts';
 import { drawingFor } from './drawing.ts';
 import { duration, json, paint, pairs, printable } from './render.ts';
 
-export function registerStatus(program: Command, contextFor: (command: Command) => Context): void {
+export function registerStatus(program: CliCommand, contextFor: (command: Command) => Context): void {
   program
     .command('status')
     .description('show daemon health, BGP sessions and active mitigations')
-    .option('-w, --watch [seconds]', 'refresh every N seconds (default 2)')
+    .addOption(watchOption())
+    .examples('prefixd status', 'prefixd status --watch 5', 'prefixd status -f json')
     .action(async (options: { watch?: string | true }, command: Command) => {
       const context = contextFor(command);
       await withClient(context, (client) =>
@@ -38,8 +42,8 @@ async function status(context: Context, client: ApiClient): Promise<string> {
       ['up', duration(number(all.uptime_seconds))],
       ['pop', text(all.pop)],
       ['mode', text(all.mode)],
-      ['mitigations', `${number(record(all.mitigations).live)} live`],
-      ['journal', `${number(record(all.journal).seq)} facts`],
+      ['mitigations', `${number(record(all.mitigations).live)} active`],
+      ['journal', countWords(number(record(all.journal).seq), 'fact')],
     ],
     drawingFor(context),
   );
@@ -63,5 +67,5 @@ function noteLines(health: Fields): readonly string[] {
   const { paused } = health;
   if (typeof paused !== 'object' || paused === null) return lines;
   const { at, by, reason } = record(paused);
-  return [...lines, `paused since ${text(at)} by ${text(by)}: ${text(reason)}; nothing new is announced`];
+  return [...lines, `paused since ${text(at)} by ${text(by)}: ${text(reason)}; no new rules are announced`];
 }

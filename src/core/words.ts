@@ -33,9 +33,9 @@ export function portWords(ports: readonly (number | Range)[]): string {
   return parts.length === 1 && !parts[0]?.includes('-') ? `port ${parts[0]}` : `ports ${parts.join(', ')}`;
 }
 
-/** `1 mitigation`, `3 mitigations`. */
-export function countWords(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+/** `1 mitigation`, `3 mitigations`; with a plural of its own `1 reply is`, `3 replies are`. */
+export function countWords(count: number, noun: string, plural = `${noun}s`): string {
+  return `${count} ${count === 1 ? noun : plural}`;
 }
 
 /** Seconds rounded to at most one decimal: `120 s`. */

@@ -2,16 +2,20 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { findProgram, output } from '../support/children.ts';
 import { missingProgram } from '../support/daemons.ts';
-import { cli } from './harness.ts';
+import { cli, fakeApi } from './harness.ts';
 
-/** What bash offers for a line whose last word is being typed. */
+/** What bash offers for a line whose last word is being typed; `prefixd` is this program. */
 async function offered(...words: readonly string[]): Promise<readonly string[]> {
   const { stdout: script } = await cli(['completion', 'bash']);
-  const line = ['prefixd', ...words].map((word) => `'${word}'`).join(' ');
+  // Bash cuts words at colons, too; the script must not depend on how.
+  const line = ['prefixd', ...words].join(' ');
   const text = await output('/bin/bash', [
     '--norc',
     '-c',
-    `${script}\nCOMP_WORDS=(${line}); COMP_CWORD=${words.length}; _prefixd; printf '%s\\n' "\${COMPREPLY[@]}"`,
+    `prefixd() { '${process.execPath}' --import tsx src/cli/main.ts "$@"; }
+${script}
+COMP_WORDBREAKS=$' \\t\\n"\\'><=;|&(:'; COMP_LINE='${line}'; COMP_POINT=\${#COMP_LINE}; _prefixd
+printf '%s\\n' "\${COMPREPLY[@]}"`,
   ]);
   return text.split('\n').filter((word) => word !== '');
 }
@@ -28,8 +32,61 @@ test('bash completes commands, the commands below them, and options', { skip }, 
   assert.deepEqual(await offered('withdraw', '--rea'), ['--reason']);
 });
 
+test('bash completes fixed values of options and operands', { skip }, async () => {
+  assert.deepEqual(await offered('-f', 'j'), ['json']);
+  assert.deepEqual(await offered('mitigate', '203.0.113.10', '--action', ''), ['police', 'discard']);
+  assert.deepEqual(await offered('completion', 'z'), ['zsh']);
+  assert.deepEqual(await offered('mitigations', '--status', 'w'), ['withdrawn']);
+  // A value that nothing is known of offers no commands either.
+  assert.deepEqual(await offered('withdraw', '--reason', ''), []);
+});
+
+const ANSWERS = {
+  'GET /v1/peers': { status: 200, body: [{ name: 'edge1', address: '192.0.2.1' }, { name: '$(touch x) y' }] },
+  'GET /v1/mitigations?status=pending,active,escalated&limit=200': {
+    status: 200,
+    body: {
+      mitigations: [{ mitigation_id: '3f2a9c1b-0000-4000-8000-000000000001', victim_ip: '203.0.113.10' }],
+    },
+  },
+  'GET /v1/config/inventory': {
+    status: 200,
+    body: { customers: [{ customer_id: 'acme', name: 'Acme Ltd' }] },
+  },
+  'GET /v1/config/playbooks': {
+    status: 200,
+    body: { playbooks: [{ name: 'ours', match: { vector: ['udp_flood', 'our_vector'] } }] },
+  },
+  'GET /v1/safelist': { status: 200, body: [{ prefix: '2001:db8::/32', reason: 'r' }] },
+};
+
+test('bash completes values that the daemon knows, and quotes them', { skip }, async (t) => {
+  const { url, requests } = await fakeApi(t, ANSWERS);
+  const api = ['--api', url, '--token', 's3cret'];
+  const only = async (...words: readonly string[]) =>
+    (await offered(...words)).filter((word) => !word.startsWith('--'));
+  assert.deepEqual(await only(...api, 'peers', 'disable', ''), ['edge1', '\\$\\(touch\\ x\\)\\ y']);
+  assert.deepEqual(await only(...api, 'withdraw', '3f'), ['3f2a9c1b-0000-4000-8000-000000000001']);
+  assert.deepEqual(await only('withdraw', ...api, '--customer', ''), ['acme']);
+  assert.deepEqual(await only(...api, 'events', '--vector', 'our'), ['our_vector']);
+  // What stands before the last colon is there already.
+  assert.deepEqual(await only(...api, 'safelist', 'remove', '2001:d'), ['db8::/32']);
+  assert.equal(requests[0]?.headers.authorization, 'Bearer s3cret');
+});
+
+test('values are silent when the daemon is away, and the known vectors need none', { skip }, async () => {
+  const away = ['--api', 'http://127.0.0.1:1'];
+  for (const kind of ['neighbor', 'id', 'customer', 'entry']) {
+    assert.deepEqual(await cli(['complete', kind, ...away]), { code: 0, stdout: '', stderr: '' });
+  }
+  const { code, stdout, stderr } = await cli(['complete', 'vector', ...away]);
+  assert.deepEqual({ code, stderr }, { code: 0, stderr: '' });
+  assert.match(stdout, /^udp_flood$/m);
+});
+
 test('every command is in every script', async () => {
-  const { stdout: help } = await cli(['--help']);
+  const { stdout } = await cli(['--help']);
+  const help = stdout.slice(stdout.indexOf('Commands:'), stdout.indexOf('Examples:'));
   const commands = [...help.matchAll(/^ {2}([a-z]+)\b/gm)]
     .map(([, name = '']) => name)
     .filter((n) => n !== 'help');
@@ -58,5 +115,5 @@ for (const [shell, check] of [
 test('a shell that is not known is invalid input', async () => {
   const { code, stderr } = await cli(['completion', 'tcsh']);
   assert.equal(code, 5);
-  assert.match(stderr, /bash, zsh or fish/);
+  assert.match(stderr, /Allowed choices are bash, zsh, fish/);
 });

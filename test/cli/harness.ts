@@ -73,6 +73,10 @@ export interface Surroundings {
   readonly columns?: number;
   /** Makes standard input a terminal. */
   readonly inputIsTerminal?: boolean;
+  /** How commands that repeat themselves wait; rejects to end them. */
+  readonly wait?: Io['wait'];
+  /** Given what is written as it is written, for commands that never end by themselves. */
+  readonly sink?: { out(text: string): unknown; err(text: string): unknown };
 }
 
 /** Runs a command line in this process. */
@@ -81,12 +85,24 @@ export async function cli(argv: readonly string[], surroundings: Surroundings = 
   let stderr = '';
   const io: Io = {
     stdin: Readable.from(surroundings.stdin === undefined ? [] : [Buffer.from(surroundings.stdin)]),
-    stdout: { write: (text) => (stdout += text) },
-    stderr: { write: (text) => (stderr += text) },
+    stdout: {
+      write(text) {
+        stdout += text;
+        surroundings.sink?.out(text);
+      },
+    },
+    stderr: {
+      write(text) {
+        stderr += text;
+        surroundings.sink?.err(text);
+      },
+    },
     env: { USER: 'ana', ...surroundings.env },
     inputIsTerminal: surroundings.inputIsTerminal ?? false,
     outputIsTerminal: surroundings.columns !== undefined,
     columns: surroundings.columns ?? 80,
+    errorIsTerminal: false,
+    wait: surroundings.wait ?? (() => Promise.reject(new Error('this command does not wait'))),
   };
   const code = await runCli(argv, io);
   return { code, stdout, stderr };

@@ -105,6 +105,8 @@ function context(api: string): Context {
     inputIsTerminal: true,
     outputIsTerminal: false,
     columns: 80,
+    errorIsTerminal: false,
+    wait: () => Promise.resolve(),
   };
   return { io, options: { format: 'table', api }, colour: false };
 }

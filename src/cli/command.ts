@@ -1,0 +1,134 @@
+/** A command: its help with examples, and failures that name everything that is missing and what was probably meant. */
+import { Command, type ErrorOptions, Help, type Option } from 'commander';
+import { looksLike, nearest } from '../app/config/nearest.ts';
+import { UsageError } from './context.ts';
+
+/** Says what is missing besides required options and arguments, such as one of several; empty when nothing is. */
+export type Requirement = (args: readonly string[], options: Readonly<Record<string, unknown>>) => string;
+
+/** Commander's command with what every command of prefixd has. Commands below one are made by `command(name)`. */
+export class CliCommand extends Command {
+  #requirement: Requirement = () => '';
+
+  override createCommand(name?: string): CliCommand {
+    return new CliCommand(name);
+  }
+
+  override createHelp(): Help {
+    return Object.assign(new CliHelp(), this.configureHelp());
+  }
+
+  /** `prefixd peers enable`. */
+  get path(): string {
+    return this.parent instanceof CliCommand ? `${this.parent.path} ${this.name()}` : this.name();
+  }
+
+  /** Command lines that are shown below the help; each must run as it is written. */
+  examples(...lines: readonly string[]): this {
+    const text = lines.map((line) => `  ${line}\n`).join('');
+    return this.addHelpText('after', `\nExamples:\n${text.trimEnd()}`);
+  }
+
+  /** Adds to what is required before the command runs. */
+  requires(requirement: Requirement): this {
+    this.#requirement = requirement;
+    return this;
+  }
+
+  /** UsageError when something is missing that only `requires` knows of. */
+  checkRequired(): void {
+    const missing = this.#missing();
+    if (missing !== '') throw new UsageError(`missing ${missing}`, this.path);
+  }
+
+  /** Every failure of parsing comes through here. */
+  override error(message: string, options: ErrorOptions = {}): never {
+    throw this.#explain(message.replace(/^error: /, ''), options.code);
+  }
+
+  #explain(message: string, code: string | undefined): UsageError {
+    switch (code) {
+      case 'commander.missingArgument':
+      case 'commander.missingMandatoryOptionValue':
+        // A misspelled option is why the right one seems to be missing.
+        return new UsageError(this.#unknownOption() ?? `missing ${this.#missing()}`, this.path);
+      case 'commander.unknownOption':
+        return new UsageError(this.#unknownOption() ?? message, this.path);
+      case 'commander.unknownCommand':
+        return this.#unknownCommand(this.args[0] ?? '');
+      case 'commander.excessArguments': {
+        const { parent } = this;
+        const [word = ''] = parent?.args ?? [];
+        // `peers enabel edge1` reaches the default command `list`.
+        const isDefault = parent instanceof CliCommand && parent.parent !== null && word !== this.name();
+        return isDefault ? parent.#unknownCommand(word) : new UsageError(message, this.path);
+      }
+      default:
+        return new UsageError(message, this.path);
+    }
+  }
+
+  #missing(): string {
+    const missing: string[] = [];
+    for (const [i, argument] of this.registeredArguments.entries()) {
+      if (argument.required && this.args[i] === undefined) missing.push(`<${argument.name()}>`);
+    }
+    for (const option of this.options) {
+      if (option.mandatory && this.getOptionValue(option.attributeName()) === undefined)
+        missing.push(withoutShort(option));
+    }
+    const other = this.#requirement(this.args, this.opts());
+    if (other === '') return missing.join(', ');
+    return missing.length === 0 ? other : `${missing.join(', ')}, and ${other}`;
+  }
+
+  #unknownOption(): string | undefined {
+    const known = new Set(['--help']);
+    for (let command: Command | null = this; command !== null; command = command.parent) {
+      for (const { long, short } of command.options)
+        for (const flag of [long, short]) if (flag) known.add(flag);
+    }
+    const flag = this.args
+      .map((one) => one.split('=')[0] ?? '')
+      .find((one) => /^-./.test(one) && !known.has(one));
+    return flag === undefined ? undefined : `unknown option ${flag}${guess(flag, [...known])}`;
+  }
+
+  #unknownCommand(word: string): UsageError {
+    const known = this.createHelp()
+      .visibleCommands(this)
+      .map((one) => one.name())
+      .filter((name) => name !== 'help');
+    const meant = guess(word, known);
+    const all = meant === '' ? `; expected one of ${known.join(', ')}` : meant;
+    return new UsageError(`unknown command "${word}"${all}`, this.path);
+  }
+}
+
+function withoutShort({ long, flags }: Option): string {
+  return long == null ? flags : flags.slice(flags.indexOf(long));
+}
+
+/** `; did you mean --watch?`, or nothing when no word is near. */
+function guess(word: string, known: readonly string[]): string {
+  const best = nearest(word, known);
+  return best !== undefined && looksLike(word, best) ? `; did you mean ${best}?` : '';
+}
+
+/** Help that marks what is required and ends in the options of every command. */
+class CliHelp extends Help {
+  override showGlobalOptions = true;
+
+  override optionDescription(option: Option): string {
+    const description = super.optionDescription(option);
+    return option.mandatory ? `${description} (required)` : description;
+  }
+
+  override visibleGlobalOptions(command: Command): Option[] {
+    return super.visibleGlobalOptions(command).filter(({ long }) => long !== '--version');
+  }
+
+  override subcommandDescription(command: Command): string {
+    return command.name() === 'help' ? 'show the help of a command' : super.subcommandDescription(command);
+  }
+}
