@@ -1,28 +1,23 @@
 /** Calls the API of a daemon, and turns what goes wrong into a message and an exit code. */
 import { readFile } from 'node:fs/promises';
-import type { Dispatcher } from 'undici';
 import { connectionError } from './connection-error.ts';
 import { CliError, Exit } from './context.ts';
 import type { Context, ExitCode } from './context.ts';
 import { printable } from './render.ts';
+import { openTransport } from './transport.ts';
+import type { Call, CallLimits } from './transport.ts';
 
 export const DEFAULT_API = 'http://127.0.0.1:8080';
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const ANSWER_TIMEOUT_MS = 30_000;
 
-/** Limits of one call (ms). */
-export interface CallLimits {
-  readonly connectMs?: number;
-  readonly answerMs?: number;
-}
-
 /** A connection to one daemon. */
 export interface ApiClient {
   get(path: string): Promise<unknown>;
   post(path: string, body: unknown): Promise<unknown>;
   remove(path: string): Promise<unknown>;
-  close(): Promise<void>;
+  close(): void;
 }
 
 /** Where the daemon is: `--api`, else PREFIXD_API, else 127.0.0.1:8080. */
@@ -41,53 +36,44 @@ export function apiBase(context: Context): string {
 }
 
 /** A client for the daemon that the options name. Nothing is sent yet. */
-export async function openClient(context: Context, limits: CallLimits = {}): Promise<ApiClient> {
+export async function openClient(context: Context, limits: Partial<CallLimits> = {}): Promise<ApiClient> {
   const base = apiBase(context);
   const token = context.options.token ?? context.io.env.PREFIXD_API_TOKEN;
   const { cacert, cert, key } = context.options;
   if ((cert === undefined) !== (key === undefined)) {
     throw new CliError(Exit.InvalidInput, '--cert and --key go together');
   }
-  const { Agent, request } = await import('undici');
-  const agent = new Agent({
-    connect: {
-      timeout: limits.connectMs ?? CONNECT_TIMEOUT_MS,
-      ...(cacert === undefined ? {} : { ca: await pem(cacert) }),
-      ...(cert === undefined ? {} : { cert: await pem(cert) }),
-      ...(key === undefined ? {} : { key: await pem(key) }),
-    },
-    headersTimeout: limits.answerMs ?? ANSWER_TIMEOUT_MS,
-    bodyTimeout: limits.answerMs ?? ANSWER_TIMEOUT_MS,
+  const ca = cacert === undefined ? undefined : await pem(cacert);
+  const certificates = {
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert: await pem(cert) }),
+    ...(key === undefined ? {} : { key: await pem(key) }),
+  };
+  const transport = await openTransport(base, certificates, {
+    connectMs: limits.connectMs ?? CONNECT_TIMEOUT_MS,
+    answerMs: limits.answerMs ?? ANSWER_TIMEOUT_MS,
   });
 
-  const call = async (method: Dispatcher.HttpMethod, path: string, body?: unknown): Promise<unknown> => {
-    let answer: { readonly status: number; readonly text: string };
+  const call = async (method: Call['method'], path: string, body?: unknown): Promise<unknown> => {
+    const headers = {
+      accept: 'application/json',
+      ...(token === undefined || token === '' ? {} : { authorization: `Bearer ${token}` }),
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    };
+    const sent = body === undefined ? {} : { body: JSON.stringify(body) };
     try {
-      const response = await request(base + path, {
-        dispatcher: agent,
-        method,
-        headers: {
-          accept: 'application/json',
-          ...(token === undefined || token === '' ? {} : { authorization: `Bearer ${token}` }),
-          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-        signal: AbortSignal.timeout(
-          (limits.connectMs ?? CONNECT_TIMEOUT_MS) + (limits.answerMs ?? ANSWER_TIMEOUT_MS),
-        ),
-      });
-      answer = { status: response.statusCode, text: await response.body.text() };
+      const { status, text } = await transport.send(base + path, { method, headers, ...sent });
+      return readAnswer(status, text);
     } catch (error) {
-      throw await connectionError(base, error, cacert === undefined ? undefined : await pem(cacert));
+      throw error instanceof CliError ? error : await connectionError(base, error, ca);
     }
-    return readAnswer(answer.status, answer.text);
   };
 
   return {
     get: (path) => call('GET', path),
     post: (path, body) => call('POST', path, body),
     remove: (path) => call('DELETE', path),
-    close: () => agent.destroy(),
+    close: () => transport.close(),
   };
 }
 
@@ -97,7 +83,7 @@ export async function withClient<T>(context: Context, use: (client: ApiClient) =
   try {
     return await use(client);
   } finally {
-    await client.close();
+    client.close();
   }
 }
 

@@ -60,7 +60,7 @@ async function found(context: Context, look: Look): Promise<readonly Value[]> {
     try {
       return await look(client);
     } finally {
-      await client.close();
+      client.close();
     }
   } catch (error) {
     if (error instanceof CliError) return [];

@@ -1,5 +1,6 @@
 /** Why there is no answer, in words that say what to do. */
 import { CliError, Exit } from './context.ts';
+import { Late } from './transport.ts';
 
 /** Codes with which TLS says that this side must show a certificate, or another one. */
 const CERTIFICATE_WANTED = /ALERT_(CERTIFICATE_|BAD_CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE)/;
@@ -19,12 +20,12 @@ const UNTRUSTED = new Set([
 ]);
 
 const WHY: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'nobody listens there; is the daemon running?',
-  ENOTFOUND: 'the host is not known',
-  EHOSTUNREACH: 'the host cannot be reached',
-  UND_ERR_CONNECT_TIMEOUT: 'it does not answer',
-  UND_ERR_HEADERS_TIMEOUT: 'it took the call and did not answer in time',
-  UND_ERR_BODY_TIMEOUT: 'it stopped in the middle of its answer',
+  ECONNREFUSED: 'connection refused; is the daemon running?',
+  ENOTFOUND: 'unknown host',
+  EHOSTUNREACH: 'host unreachable',
+  [Late.Connect]: 'no response before the timeout',
+  [Late.Headers]: 'it accepted the call, but did not answer before the timeout',
+  [Late.Body]: 'it stopped in the middle of its answer',
   ERR_SSL_WRONG_VERSION_NUMBER: 'it does not speak TLS; write http:// if that is meant',
 };
 
@@ -35,7 +36,8 @@ const WHY: Readonly<Record<string, string>> = {
 export async function connectionError(base: string, error: unknown, ca?: string): Promise<CliError> {
   const cause = rootOf(error);
   const code = codeOf(cause);
-  const hungUp = code === 'UND_ERR_SOCKET' || code === 'ECONNRESET';
+  // A server of TLS that is spoken to without answers octets that are no HTTP.
+  const hungUp = code === 'ECONNRESET' || code.startsWith('HPE_');
   const alert = hungUp && base.startsWith('https:') ? await tlsAlert(base, ca) : code;
   if (CERTIFICATE_WANTED.test(alert)) {
     const advice = 'give one that its CA signed with --cert and --key';
@@ -47,7 +49,7 @@ export async function connectionError(base: string, error: unknown, ca?: string)
     return new CliError(Exit.InvalidInput, `--cert and --key cannot be used: ${advice} (${message})`);
   }
   const late = cause instanceof Error && cause.name === 'TimeoutError';
-  let why = WHY[code] ?? (late ? 'it does not answer in time' : message);
+  let why = WHY[code] ?? (late ? 'no response before the timeout' : message);
   if (UNTRUSTED.has(code)) {
     why = `its certificate is not trusted: ${ca === undefined ? 'give the CA with --cacert' : '--cacert is not the CA that signed it'}`;
   } else if (hungUp && base.startsWith('http:')) {
@@ -78,8 +80,12 @@ async function tlsAlert(base: string, ca: string | undefined): Promise<string> {
   });
 }
 
+/** A failed handshake that a write meets first is EPROTO; OpenSSL's reason is in the message then. */
 function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
+  if (!(error instanceof Error && 'code' in error)) return '';
+  const reason = /:SSL routines:[^:]*:([^:]+)/.exec(error.message)?.[1];
+  if (error.code !== 'EPROTO' || reason === undefined) return String(error.code);
+  return `ERR_SSL_${reason.replaceAll(' ', '_').toUpperCase()}`;
 }
 
 /** The error behind the error; of several addresses that failed, the first. */

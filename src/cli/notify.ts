@@ -91,7 +91,7 @@ export async function notifyFastNetMon(context: Context, call: Call, pace: Pace 
     const answer = await withDeadline(attempts(client, body, deadline, pace), deadline);
     say(context, answer);
   } finally {
-    await client.close();
+    client.close();
   }
 }
 

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { createServer, type AddressInfo } from 'node:net';
 import { test } from 'node:test';
+import { connectionError } from '../../src/cli/connection-error.ts';
+import { openTransport } from '../../src/cli/transport.ts';
 import { cli, fakeApi } from './harness.ts';
 
 const codes: readonly (readonly [status: number, code: number])[] = [
@@ -55,7 +58,46 @@ test('an error page of a proxy still gives a clear error', async (t) => {
 test('nobody listening is exit code 2 and names the address', async () => {
   const outcome = await cli(['peers', '--api', 'http://127.0.0.1:1']);
   assert.equal(outcome.code, 2);
-  assert.match(outcome.stderr, /cannot connect to http:\/\/127\.0\.0\.1:1: nobody listens there/);
+  assert.match(
+    outcome.stderr,
+    /cannot connect to http:\/\/127\.0\.0\.1:1: connection refused; is the daemon running\?/,
+  );
+});
+
+test('an API that never answers, or stops in the middle, is told apart by its name', async (t) => {
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.once('data', (request) => {
+      if (request.includes('/half')) socket.write('HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n[');
+    });
+    t.after(() => socket.destroy());
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  for (const [path, says] of [
+    ['/never', /it accepted the call, but did not answer before the timeout/],
+    ['/half', /it stopped in the middle of its answer/],
+  ] as const) {
+    const transport = await openTransport('http://', {}, { connectMs: 30_000, answerMs: 20 });
+    const sent = transport.send(`http://127.0.0.1:${port}${path}`, { method: 'GET', headers: {} });
+    const error: unknown = await sent.then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    transport.close();
+    assert.match((await connectionError('http://127.0.0.1', error)).message, says);
+  }
+});
+
+test('an API that closes the connection without an answer is no success', async (t) => {
+  const server = createServer((socket) => void socket.once('data', () => socket.destroy()));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const outcome = await cli(['peers', '--api', `http://127.0.0.1:${port}`]);
+  assert.equal(outcome.code, 2);
+  assert.match(outcome.stderr, /it hung up without an answer/);
 });
 
 test('an address that is none is invalid input', async () => {
