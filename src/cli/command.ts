@@ -25,8 +25,7 @@ export class CliCommand extends Command {
 
   /** Command lines that are shown below the help; each must run as it is written. */
   examples(...lines: readonly string[]): this {
-    const text = lines.map((line) => `  ${line}\n`).join('');
-    return this.addHelpText('after', `\nExamples:\n${text.trimEnd()}`);
+    return this.addHelpText('after', `\nExamples:\n${lines.map(broken).join('\n')}`);
   }
 
   /** Adds to what is required before the command runs. */
@@ -104,6 +103,23 @@ export class CliCommand extends Command {
     return new UsageError(`unknown command "${word}"${all}`, this.path);
   }
 }
+
+/** An example, broken before an option where it is too long, so that it can still be pasted. */
+function broken(line: string): string {
+  const lines: string[] = [];
+  let current = ' ';
+  for (const part of line.split(/ (?=--)/)) {
+    if (current.length + 1 + part.length > LONGEST_EXAMPLE) {
+      lines.push(`${current} \\`);
+      current = '     ';
+    }
+    current += ` ${part}`;
+  }
+  return [...lines, current].join('\n');
+}
+
+/** Characters, so that two more fit into 80 columns. */
+const LONGEST_EXAMPLE = 78;
 
 function withoutShort({ long, flags }: Option): string {
   return long == null ? flags : flags.slice(flags.indexOf(long));

@@ -5,9 +5,10 @@ import { list, record, text } from './answer.ts';
 import { withClient } from './client.ts';
 import { callConfirmed } from './confirm.ts';
 import type { Context } from './context.ts';
-import { operatorOf } from './context.ts';
+import { errorWidth, operatorOf } from './context.ts';
+import { fitted } from './drawing.ts';
 import { operatorOption, reasonOption, yesOption } from './options.ts';
-import { json } from './render.ts';
+import { json, wrapped } from './render.ts';
 
 export function registerControl(program: CliCommand, contextFor: (command: Command) => Context): void {
   for (const [name, description, done] of [
@@ -48,7 +49,8 @@ export function registerControl(program: CliCommand, contextFor: (command: Comma
       );
       if (context.options.format === 'json') return void context.io.stdout.write(json(answer));
       const { summary, warnings } = record(answer);
-      context.io.stdout.write(`Reloaded: ${text(summary)}\n`);
-      for (const warning of list(warnings)) context.io.stderr.write(`warning: ${text(warning)}\n`);
+      context.io.stdout.write(`${fitted(context, `Reloaded: ${text(summary)}`)}\n`);
+      for (const warning of list(warnings))
+        context.io.stderr.write(`${wrapped(`warning: ${text(warning)}`, errorWidth(context.io))}\n`);
     });
 }

@@ -2,11 +2,17 @@
 import { text } from './answer.ts';
 import type { Context } from './context.ts';
 import type { Drawing } from './render.ts';
+import { wrapped } from './render.ts';
 
 /** A terminal's width; where the output goes to a file or a program nothing is cut. */
 export function drawingFor(context: Context): Drawing {
   const { io, colour } = context;
   return { width: io.outputIsTerminal ? io.columns : Number.POSITIVE_INFINITY, colour };
+}
+
+/** Text for people, broken between words where a terminal is too narrow. */
+export function fitted(context: Context, text: string): string {
+  return wrapped(text, drawingFor(context).width);
 }
 
 /** A time of the API: whole for programs, without its milliseconds at a terminal. */

@@ -9,7 +9,7 @@ import { withClient } from './client.ts';
 import type { ApiClient } from './client.ts';
 import type { Context } from './context.ts';
 import { CliError, Exit, readInput, UsageError } from './context.ts';
-import { drawingFor, idCell, timeCell } from './drawing.ts';
+import { drawingFor, fitted, idCell, timeCell } from './drawing.ts';
 import { json, table } from './render.ts';
 import type { Column } from './render.ts';
 import { repeat, rowWriter } from './watch.ts';
@@ -118,7 +118,7 @@ async function send(context: Context, file: string | undefined, options: SendOpt
   if (context.options.format === 'json') {
     context.io.stdout.write(json(results.length === 1 ? results[0] : results));
   } else {
-    context.io.stdout.write(results.map(answerText).join(''));
+    context.io.stdout.write(fitted(context, results.map(answerText).join('')));
   }
   const failed = results.filter((result) => text(result.error) !== '').length;
   if (failed > 0)

@@ -10,8 +10,8 @@ import type { ApiClient } from './client.ts';
 import { confirm, confirmOrYes } from './confirm.ts';
 import type { Context } from './context.ts';
 import { CliError, Exit, operatorOf, UsageError } from './context.ts';
-import { drawingFor } from './drawing.ts';
-import { duration, json, pairs, table, wrapped } from './render.ts';
+import { drawingFor, fitted } from './drawing.ts';
+import { duration, json, linesBelow, pairs, table, widthOf } from './render.ts';
 import type { Colour, Column } from './render.ts';
 import { operatorOption, reasonOption, watchOption, yesOption } from './options.ts';
 import { showOrWatch } from './watch.ts';
@@ -151,16 +151,26 @@ async function listMitigations(context: Context, options: ListOptions): Promise<
   return listText(context, rows, options);
 }
 
+/** Columns that go below their row, the first of them first, where a terminal is too narrow: they are never cut. */
+const BELOW = ['ACTION', 'VICTIM'];
+
 function listText(context: Context, rows: readonly Fields[], { wide }: ListOptions): string {
   const drawing = drawingFor(context);
-  if (wide !== true) return table(columnsFor(context, rows), rows, drawing);
-  const lines = table(WIDE_COLUMNS, rows, drawing).split('\n');
-  return lines
-    .map((line, i) => {
-      if (i === 0 || line === '') return line;
-      return `${line}\n${wrapped(`    ${text(rows[i - 1]?.rule)}`, drawing.width)}`;
-    })
-    .join('\n');
+  let columns = wide === true ? WIDE_COLUMNS : columnsFor(context, rows);
+  let lines = table(columns, rows, drawing);
+  const below: Column<Fields>[] = [];
+  for (const title of BELOW) {
+    const column = columns.find((one) => one.title === title);
+    if (widthOf(lines) <= drawing.width || column === undefined) break;
+    below.unshift(column);
+    columns = columns.filter((one) => one !== column);
+    lines = table(columns, rows, drawing);
+  }
+  const linesOf = (row: Fields): readonly string[] => [
+    ...(below.length === 0 ? [] : [below.map(({ value }) => value(row)).join('  ')]),
+    ...(wide === true ? [text(row.rule)] : []),
+  ];
+  return linesBelow(lines, rows.map(linesOf), drawing.width);
 }
 
 /** At a terminal ids are as short as they can be among those shown; a unique beginning is taken everywhere. */
@@ -268,6 +278,7 @@ function details(context: Context, one: Fields): string {
         ['reason', text(one.reason)],
       ] as const
     ).filter(([, value]) => value !== ''),
+    drawingFor(context),
   );
   const columns: readonly Column<Fields>[] = [
     { title: 'NEIGHBOR', value: (rule) => text(rule.neighbor), least: 8 },
@@ -277,7 +288,7 @@ function details(context: Context, one: Fields): string {
   ];
   const rules = records(one.rules);
   const holds = records(one.holds);
-  const why = list(one.why).map((step) => `  - ${text(step)}\n`);
+  const why = list(one.why).map((step) => `${fitted(context, `  - ${text(step)}`)}\n`);
   return [
     head,
     rules.length === 0 ? '' : `\n${table(columns, rules, drawingFor(context))}`,
@@ -353,7 +364,7 @@ async function withdrawOne(context: Context, client: ApiClient, id: string, body
   if (context.options.format === 'json') return void context.io.stdout.write(json(answer));
   const { mitigation_id: withdrawn, ending } = record(answer);
   const state = ending === true ? 'is being withdrawn' : 'is withdrawn';
-  context.io.stdout.write(`${text(withdrawn)} ${state}.\n`);
+  context.io.stdout.write(`${fitted(context, `${text(withdrawn)} ${state}.`)}\n`);
 }
 
 /** Somebody at a terminal is asked; a program has to say `--yes`. */

@@ -10,6 +10,7 @@ import { mayPass, openClient } from './client.ts';
 import type { ApiClient } from './client.ts';
 import { CliError, Exit } from './context.ts';
 import type { Context, Io } from './context.ts';
+import { fitted } from './drawing.ts';
 import { json } from './render.ts';
 
 /** Limits of a notification (ms). */
@@ -182,5 +183,5 @@ function say(context: Context, answer: unknown): void {
   const { status, mitigation_id: mitigation, why } = record(answer);
   const id = text(mitigation) === '' ? '' : ` ${text(mitigation)}`;
   const steps = list(why).map((step) => `  - ${text(step)}\n`);
-  context.io.stdout.write(`${text(status)}${id}\n${steps.join('')}`);
+  context.io.stdout.write(fitted(context, `${text(status)}${id}\n${steps.join('')}`));
 }

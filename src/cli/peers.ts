@@ -5,7 +5,7 @@ import { list, number, record, records, text } from './answer.ts';
 import { withClient } from './client.ts';
 import type { Context } from './context.ts';
 import { operatorOf } from './context.ts';
-import { duration, json, table } from './render.ts';
+import { duration, json, linesBelow, table, widthOf } from './render.ts';
 import { operatorOption, watchOption } from './options.ts';
 import { showOrWatch } from './watch.ts';
 import type { Column } from './render.ts';
@@ -92,8 +92,8 @@ async function commandPeer(
 type Row = ReturnType<typeof record>;
 
 const COLUMNS: readonly Column<Row>[] = [
-  { title: 'NAME', value: (peer) => text(peer.name), least: 8 },
-  { title: 'ADDRESS', value: (peer) => text(peer.address), least: 12, optional: true },
+  { title: 'NAME', value: (peer) => text(peer.name) },
+  { title: 'ADDRESS', value: (peer) => text(peer.address), optional: 'first' },
   { title: 'AS', value: (peer) => text(peer.peer_asn), right: true, optional: true },
   {
     title: 'STATE',
@@ -109,8 +109,9 @@ const COLUMNS: readonly Column<Row>[] = [
     right: true,
   },
   { title: 'RULES', value: (peer) => text(peer.rules_sent), right: true },
-  { title: 'LAST ERROR', value: lastErrorOf, least: 10 },
 ];
+
+const WITH_ERROR: readonly Column<Row>[] = [...COLUMNS, { title: 'LAST ERROR', value: lastErrorOf }];
 
 /** What keeps it down: an operator, the configuration, or the last error of its session. */
 function lastErrorOf(peer: Row): string {
@@ -133,10 +134,15 @@ function causeText(cause: Row): string {
   return `${text(cause.text)} (${since}${now})`;
 }
 
-/** Neighbors as a table. */
+/** Neighbors as a table; where the terminal is too narrow for it, the last error is below its neighbor. */
 export function peerTable(context: Context, peers: readonly unknown[]): string {
   if (peers.length === 0) return 'There are no neighbors.\n';
-  return table(COLUMNS, peers.map(record), drawingFor(context));
+  const rows = peers.map(record);
+  const drawing = drawingFor(context);
+  const whole = table(WITH_ERROR, rows, { ...drawing, width: Number.POSITIVE_INFINITY });
+  if (widthOf(whole) <= drawing.width) return whole;
+  const below = rows.map((row) => [lastErrorOf(row)].filter(Boolean));
+  return linesBelow(table(COLUMNS, rows, drawing), below, drawing.width);
 }
 
 function ribTable(context: Context, answer: unknown): string {

@@ -22,6 +22,8 @@ export interface Drawing {
 }
 
 const GAP = '  ';
+/** What `paint` adds. */
+const COLOURS = new RegExp(`${String.fromCharCode(27)}\\[\\d+m`, 'g');
 const CODES: Readonly<Record<Colour, number>> = { red: 31, green: 32, yellow: 33, dim: 2 };
 
 /** The text in a colour, or as it is. */
@@ -58,6 +60,14 @@ export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]
     ),
   );
   return head + body.join('');
+}
+
+/** A table with lines below each of its rows, indented and broken between words. */
+export function linesBelow(table: string, below: readonly (readonly string[])[], width: number): string {
+  return table
+    .split('\n')
+    .map((line, i) => [line, ...(below[i - 1] ?? []).map((one) => wrapped(`    ${one}`, width))].join('\n'))
+    .join('\n');
 }
 
 /** Widths of the columns; 0 for one that is left out. */
@@ -136,15 +146,25 @@ export function printable(text: string): string {
 /** A key, its value, and the color of the value. */
 export type Pair = readonly [key: string, value: string, colour?: Colour];
 
-/** `key  value` lines, the values aligned. */
+/** `key  value` lines, the values aligned, also where one takes several lines. */
 export function pairs(
   entries: readonly Pair[],
-  drawing: Pick<Drawing, 'colour'> = { colour: false },
+  drawing: Drawing = { colour: false, width: Number.POSITIVE_INFINITY },
 ): string {
   const width = Math.max(0, ...entries.map(([key]) => lengthOf(key)));
+  const indent = `\n${' '.repeat(width + GAP.length)}`;
   return entries
-    .map(([key, value, colour]) => `${key.padEnd(width)}  ${paint(printable(value), colour, drawing)}\n`)
+    .map(([key, value, colour]) => {
+      // Continued lines are indented by two more, for which there must be room.
+      const lines = wrapped(printable(value), Math.max(20, drawing.width - width - GAP.length)).split('\n');
+      return `${key.padEnd(width)}${GAP}${lines.map((line) => paint(line, colour, drawing)).join(indent)}\n`;
+    })
     .join('');
+}
+
+/** Length of the longest line. */
+export function widthOf(text: string): number {
+  return Math.max(0, ...text.split('\n').map((line) => lengthOf(line.replaceAll(COLOURS, ''))));
 }
 
 /** JSON for programs and people alike. */

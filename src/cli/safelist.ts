@@ -7,7 +7,7 @@ import { withClient } from './client.ts';
 import { callConfirmed } from './confirm.ts';
 import type { Context } from './context.ts';
 import { operatorOf } from './context.ts';
-import { drawingFor } from './drawing.ts';
+import { drawingFor, fitted } from './drawing.ts';
 import { operatorOption, reasonOption, yesOption } from './options.ts';
 import { json, printable, table } from './render.ts';
 import type { Column } from './render.ts';
@@ -47,9 +47,8 @@ export function registerSafelist(program: CliCommand, contextFor: (command: Comm
       );
       if (context.options.format === 'json') return void context.io.stdout.write(json(answer));
       const { prefix: added, withdrawn } = record(answer);
-      context.io.stdout.write(
-        `${text(added)} is on the safelist; ${countWords(list(withdrawn).length, 'mitigation is', 'mitigations are')} being withdrawn.\n`,
-      );
+      const said = `${text(added)} is on the safelist; ${countWords(list(withdrawn).length, 'mitigation is', 'mitigations are')} being withdrawn.`;
+      context.io.stdout.write(`${fitted(context, said)}\n`);
     });
 
   safelist

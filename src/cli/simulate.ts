@@ -10,6 +10,7 @@ import type { Detection, Mitigation } from '../core/types.ts';
 import { timeText } from '../net/time.ts';
 import type { Context } from './context.ts';
 import { CliError, Exit, readInput } from './context.ts';
+import { fitted } from './drawing.ts';
 import { pairs, printable } from './render.ts';
 
 interface SimulateOptions {
@@ -57,7 +58,7 @@ async function simulate(context: Context, file: string, options: SimulateOptions
     context.io.stdout.write(
       context.options.format === 'json'
         ? `${JSON.stringify(stepJson(step, app.ruleText, decidedMitigationView))}\n`
-        : stepText(step, app.ruleText, options.why === true),
+        : fitted(context, stepText(step, app.ruleText, options.why === true)),
     );
   };
   if (file !== '-' && (await isFolder(file))) {

@@ -10,7 +10,7 @@ import { watchOption } from './options.ts';
 import { countWords } from '../core/words.ts';
 import { showOrWatch } from './watch.ts';
 import { peerTable } from './peers.ts';
-import { drawingFor } from './drawing.ts';
+import { drawingFor, fitted } from './drawing.ts';
 import { duration, json, paint, pairs, printable } from './render.ts';
 
 export function registerStatus(program: CliCommand, contextFor: (command: Command) => Context): void {
@@ -47,9 +47,9 @@ async function status(context: Context, client: ApiClient): Promise<string> {
     ],
     drawingFor(context),
   );
-  const notes = noteLines(all).map(
-    (line) => `${paint(`! ${printable(line)}`, 'red', drawingFor(context))}\n`,
-  );
+  const notes = noteLines(all)
+    .flatMap((line) => fitted(context, `! ${printable(line)}`).split('\n'))
+    .map((line) => `${paint(line, 'red', drawingFor(context))}\n`);
   return `${head}${notes.join('')}\n${peerTable(context, list(peers))}`;
 }
 
