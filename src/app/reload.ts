@@ -4,6 +4,7 @@ import type { Announcer } from '../control/announcer.ts';
 import type { Engine } from '../control/engine.ts';
 import type { Reconciler } from '../control/loop.ts';
 import type { Actor } from '../core/types.ts';
+import { countWords } from '../core/words.ts';
 import type { HttpServer, ReloadOutcome } from '../http/dependencies.ts';
 import { formatProblem } from './config/problem.ts';
 import type { ConfigResult, LoadedConfig } from './config/types.ts';
@@ -131,9 +132,9 @@ export function summarize(config: LoadedConfig): string {
   const { policy, bgp } = config;
   const counts = [
     `mode ${policy.mode}`,
-    `${policy.playbooks.names.length} playbooks`,
-    `${policy.safelist.length} safelisted prefixes`,
-    `${bgp.control.length} neighbors`,
+    countWords(policy.playbooks.names.length, 'playbook'),
+    countWords(policy.safelist.length, 'safelisted prefix', 'safelisted prefixes'),
+    countWords(bgp.control.length, 'neighbor'),
   ];
   return counts.join(', ');
 }

@@ -5,6 +5,7 @@
 import { checkHeader } from '../bgp/wire/framing.ts';
 import { HEADER_LENGTH } from '../bgp/wire/limits.ts';
 import { ErrorCode, HeaderSubcode, NotificationError } from '../bgp/wire/notification.ts';
+import { countWords } from '../core/words.ts';
 import { concatBytes } from '../net/bytes.ts';
 import type { Chunk, TcpStream } from '../pcap/reassemble.ts';
 
@@ -78,7 +79,10 @@ export function readStretch(
   const remarks: string[] = [];
   const packetAt = packetFinder(stretch);
   let at = beginOf(stretch);
-  if (at > 0) remarks.push(`${at} octets before the first whole message are left out`);
+  if (at > 0)
+    remarks.push(
+      `${countWords(at, 'octet')} before the first whole message ${at === 1 ? 'is' : 'are'} left out`,
+    );
   const add = (end: number, what: Pick<RawMessage, 'broken' | 'unknownType'>): void => {
     const { packet, time } = packetAt(end - 1);
     messages.push({ stream, packet, time, octets: octets.subarray(at, end), ...what });
@@ -95,7 +99,12 @@ export function readStretch(
     add(at + length, unknownType === undefined ? {} : { unknownType });
   }
   const left = octets.length - at;
-  if (left > 0) remarks.push(`the last ${left} octets are not a whole message`);
+  if (left > 0)
+    remarks.push(
+      left === 1
+        ? 'the last octet is not a whole message'
+        : `the last ${left} octets are not a whole message`,
+    );
   return { messages, remarks };
 }
 

@@ -21,6 +21,7 @@ import type { DecisionView } from './state-view.ts';
 import type { Detection, EventRecord, Hold, Mitigation } from './types.ts';
 import { isPrefixVictim, NO_ALLOWED_PORTS, ownerOf, victimPrefix } from './victim.ts';
 import { planWithin } from './ways.ts';
+import { countWords } from './words.ts';
 
 /** A prefix whose hosts may be covered by one rule. */
 export interface Block {
@@ -208,7 +209,7 @@ export function narrowingFacts(
   const created = ownRules(mitigation, inside, state, context);
   // The rule for the prefix stays where a host would be left without one.
   if (created === 'refused') return [];
-  const words = inside.size === 1 ? '1 host is' : `${inside.size} hosts are`;
+  const words = countWords(inside.size, 'host is', 'hosts are');
   const reason = `${words} left under attack in ${mitigation.victim}, each with a rule of its own`;
   return [...created, ...endingFacts(mitigation, { to: 'withdrawn', at: now, actor: SYSTEM, reason })];
 }

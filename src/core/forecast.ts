@@ -3,6 +3,7 @@
  * (control/forecast.ts makes it of the neighbors' configuration), so that the core knows nothing of BGP.
  */
 import type { Match, MitigationAction } from './types.ts';
+import { countWords } from './words.ts';
 
 /** One neighbor's part: how many routes the rule takes there, at least one; or why the neighbor cannot enforce it. */
 export type NeighborForecast =
@@ -67,7 +68,7 @@ export function shortfallWords(
   const lines: string[] = [];
   if (unable.length > 0) {
     lines.push(
-      `not enforced by ${unable.length} of ${neighborsText(prediction.length)}: ${unenforceableWords(unable)}`,
+      `not enforced by ${unable.length} of ${countWords(prediction.length, 'neighbor')}: ${unenforceableWords(unable)}`,
     );
   }
   if (full.length > 0) {
@@ -75,10 +76,6 @@ export function shortfallWords(
     lines.push(`no room on ${names}: max_rules is used up by stricter or older rules; the rule waits there`);
   }
   return lines;
-}
-
-function neighborsText(count: number): string {
-  return count === 1 ? '1 neighbor' : `${count} neighbors`;
 }
 
 /** `edge1, edge2 and 3 more neighbors`. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { duration, pairs, printable, table } from '../../src/cli/render.ts';
+import { duration, linesBelow, pairs, printable, table, wrapped } from '../../src/cli/render.ts';
 import type { Column } from '../../src/cli/render.ts';
 
 const ESC = String.fromCharCode(27);
@@ -67,4 +67,25 @@ test('pairs are aligned', () => {
     ]),
     'a     1\nlong  2\n',
   );
+});
+
+test('prose is broken between words, and what is continued is indented', () => {
+  assert.equal(wrapped('one two three four', 9), 'one two\n  three\n  four');
+  assert.equal(wrapped('  - one two three', 10), '  - one\n    two\n    three');
+  assert.equal(wrapped('short\nlines stay', 40), 'short\nlines stay');
+  assert.equal(
+    wrapped('a word-that-is-longer-than-the-width stays', 10),
+    'a\n  word-that-is-longer-than-the-width\n  stays',
+  );
+});
+
+test('the value of a pair is broken at its own column', () => {
+  assert.equal(
+    pairs([['rule', 'match dst 203.0.113.10/32 then discard']], { colour: false, width: 30 }),
+    'rule  match dst\n        203.0.113.10/32 then\n        discard\n',
+  );
+});
+
+test('lines below a row are indented', () => {
+  assert.equal(linesBelow('ID\na\nb\n', [['one two'], []], 80), 'ID\na\n    one two\nb\n');
 });
