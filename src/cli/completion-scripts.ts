@@ -13,6 +13,8 @@ export interface Completions {
 
 export interface Word {
   readonly text: string;
+  /** The short spelling of an option, such as `-f`. */
+  readonly short?: string;
   readonly description: string;
 }
 
@@ -164,11 +166,12 @@ export function fishScript(completions: readonly Completions[]): string {
   const known = completions.filter(({ path }) => path !== '').map(({ path }) => `'${path}'`);
   const lines = completions.flatMap(({ path, words, options, operands }) => {
     const here = `complete -c prefixd -n "string match -q -- '${path}' (__prefixd_at)"`;
-    const offered = words.map(({ text, description }) => {
+    const offered = words.map(({ text, short, description }) => {
       if (!text.startsWith('--')) return `${here} -a ${text} -d '${quoted(description)}'`;
       const values = options.get(text);
       const value = values === undefined ? '' : ` -r${fishValues(values)}`;
-      return `${here} -l ${text.slice(2)}${value} -d '${quoted(description)}'`;
+      const letter = short === undefined ? '' : ` -s ${short.slice(1)}`;
+      return `${here} -l ${text.slice(2)}${letter}${value} -d '${quoted(description)}'`;
     });
     const values = operands.map(fishValues).filter((one) => one !== '');
     return [...offered, ...values.map((one) => `${here}${one}`)];

@@ -51,7 +51,9 @@ export function completionsOf(program: CliCommand): readonly Completions[] {
     ];
     const words = [
       ...below.map((one) => ({ text: one.name(), description: one.description() })),
-      ...options.flatMap(({ long, description }) => (long == null ? [] : [{ text: long, description }])),
+      ...options.flatMap(({ long, short, description }) =>
+        long == null ? [] : [{ text: long, description, ...(short == null ? {} : { short }) }],
+      ),
     ];
     found.push({
       path,

@@ -98,6 +98,24 @@ test('every command is in every script', async () => {
   }
 });
 
+const fish = findProgram('fish');
+
+test('fish completes values, with what they are', { skip: missingProgram('fish', 'fish') }, async (t) => {
+  const { url } = await fakeApi(t, ANSWERS);
+  const { stdout: script } = await cli(['completion', 'fish']);
+  const offers = (line: string): Promise<string> =>
+    output(fish ?? '', [
+      '--no-config',
+      '-c',
+      `function prefixd; '${process.execPath}' --import tsx src/cli/main.ts $argv; end
+${script}
+complete -C '${line}'`,
+    ]);
+  assert.match(await offers(`prefixd --api ${url} peers disable e`), /^edge1\t192\.0\.2\.1$/m);
+  assert.match(await offers(`prefixd withdraw --api ${url} --customer a`), /^acme\tAcme Ltd$/m);
+  assert.match(await offers('prefixd -f '), /^json\t/m);
+});
+
 // zsh and fish are not asked of a machine that runs the tests; where they are, they are asked.
 for (const [shell, check] of [
   ['bash', '-n'],
