@@ -32,7 +32,8 @@ export function forecastFor(
   };
   const voices = neighbors.map((neighbor) => ({ neighbor, voice: voiceOf(neighbor) }));
   const predictions = new Map<string, readonly NeighborForecast[]>();
-  return (match, action) => {
+  return (asked, action) => {
+    const match = { ...asked, dstPrefix: typicalOf(asked.dstPrefix) };
     const shape = shapeOf(match, action);
     const known = predictions.get(shape);
     if (known !== undefined) return known;
@@ -51,11 +52,18 @@ export function forecastFor(
   };
 }
 
-/** Rules of one shape differ in their destination only, which no dialect looks at beyond its family. */
+/**
+ * A host of the same family. No dialect looks at a destination beyond that, and what the egress check says of one (multicast
+ * is no host) must not be remembered for every rule of the shape.
+ */
+function typicalOf(dstPrefix: string): string {
+  return dstPrefix.includes(':') ? '2001:db8::1/128' : '192.0.2.1/32';
+}
+
+/** Rules of one shape differ in their destination only. */
 function shapeOf(match: Match, action: MitigationAction): string {
-  const dstPrefix = match.dstPrefix.includes(':') ? '::/0' : '0.0.0.0/0';
   const shared = action.shared === true ? ' shared' : '';
-  return `${matchKey({ ...match, dstPrefix })} ${action.type} ${action.rateBps ?? 0}${shared}`;
+  return `${matchKey(match)} ${action.type} ${action.rateBps ?? 0}${shared}`;
 }
 
 function verdictOf(

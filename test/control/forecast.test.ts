@@ -54,6 +54,19 @@ describe('a forecast', () => {
     ]);
   });
 
+  it('holds no destination against the next rule of the same shape', () => {
+    for (const [special, ordinary] of [
+      ['224.0.0.1/32', '203.0.113.20/32'],
+      ['ff02::1/128', '2001:db8::20/128'],
+    ]) {
+      const forecast = forecastFor([neighborPolicy('edge1')], []);
+      forecast(tcp([[80, 80]], special), DISCARD);
+      assert.deepEqual(forecast(tcp([[80, 80]], ordinary), DISCARD), [
+        { neighbor: 'edge1', ok: true, routes: 1 },
+      ]);
+    }
+  });
+
   it('knows the families of each neighbor', () => {
     const v4 = neighborPolicy('v4', { families: [FAMILIES['ipv4-flowspec']] });
     const forecast = forecastFor([v4, neighborPolicy('both')], []);
