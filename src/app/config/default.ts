@@ -100,6 +100,7 @@ function builtIn(name: string, value: unknown): YamlSource {
     readable: true,
     place: () => ({ line: 1, column: 1 }),
     written: () => undefined,
+    keys: () => [],
   };
 }
 

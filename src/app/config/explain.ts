@@ -1,6 +1,7 @@
 /** Turns what a zod schema says of bad data into problems that name the place, what is wrong and the fix. */
 import { z } from 'zod';
 import { looksLike, nearest } from './nearest.ts';
+import { placementAdvice } from './placement.ts';
 import type { Path } from './problem.ts';
 import { dotted, quoted } from './problem.ts';
 import type { ConfigProblem } from './types.ts';
@@ -62,7 +63,7 @@ function explainOne(
     const known = knownKeys(nodesAt(schema, path, source.value));
     return issue.keys.map((key) => {
       const at = [...path, key];
-      const fix = adviceOn(at, advice) ?? betterKey(key, known, schema);
+      const fix = adviceOn(at, advice) ?? betterKey(key, known, schema, source, path);
       return problem(at, 'key', `unknown key "${key}"`, fix);
     });
   }
@@ -71,11 +72,19 @@ function explainOne(
   const wanted = expected(node);
   if (value === undefined) {
     const key = String(path.at(-1) ?? '');
-    return [problem(path, 'value', 'it is missing', `add ${key}: ${wanted}`)];
+    const nested = node.type === 'object' || node.type === 'array';
+    if (source.keys(path.slice(0, -1)).includes(key)) {
+      const fix = nested ? `indent below it what belongs to it: ${wanted}` : `write ${wanted}`;
+      return [problem(path, 'value', 'it has no value', fix)];
+    }
+    const fix = splitEntry(source, path) ?? `add ${key}: ${wanted}`;
+    return [problem(path, 'value', 'it is missing', fix)];
   }
   const shown = node.secret === true ? 'what is written here' : quoted(value);
   const better = adviceOn([...path, String(value)], advice) ?? likelyWord(node, value, source.written(path));
   if (better !== undefined) return [problem(path, 'value', `${shown} is not ${wanted}`, better)];
+  const listing = listAdvice(node, value);
+  if (listing !== undefined) return [problem(path, 'value', `${shown} does not fit here`, listing)];
   const otherwise = node.default === undefined ? '' : `, or leave it out for ${JSON.stringify(node.default)}`;
   return [problem(path, 'value', `${shown} does not fit here`, `write ${wanted}${otherwise}`)];
 }
@@ -170,12 +179,46 @@ function knownKeys(nodes: readonly SchemaNode[]): readonly string[] {
   return [...new Set(nodes.flatMap((node) => Object.keys(node.properties ?? {})))];
 }
 
+/** A list without dashes, or a section with one. */
+function listAdvice(node: SchemaNode, value: unknown): string | undefined {
+  const isSection = typeof value === 'object' && value !== null && !Array.isArray(value);
+  if (node.type === 'array' && isSection && node.items?.properties !== undefined) {
+    return 'write a list: begin each entry with "- " and indent its other keys like the first';
+  }
+  if (node.type === 'object' && node.properties !== undefined && Array.isArray(value) && value.length > 0) {
+    return `write ${expected(node)}, without "-" before them`;
+  }
+  return undefined;
+}
+
+/** A key that is missing in one entry of a list and is all that the next one has: a dash too many made two of one. */
+function splitEntry(source: YamlSource, path: Path): string | undefined {
+  const key = path.at(-1);
+  const index = path.at(-2);
+  if (typeof index !== 'number' || typeof key !== 'string') return undefined;
+  const list = path.slice(0, -2);
+  const own = source.keys([...list, index]);
+  for (const other of [index + 1, index + 2, index - 1, index - 2]) {
+    const keys = other < 0 ? [] : source.keys([...list, other]);
+    if (!keys.includes(key) || keys.some((one) => own.includes(one))) continue;
+    const line = source.place([...list, Math.max(other, index)], 'value').line;
+    return `every "-" begins another entry: if ${key} belongs to this one, remove the "-" in line ${line} and indent that line like the one above`;
+  }
+  return undefined;
+}
+
 /** The nearest key, or the section to which the very same key belongs. */
-function betterKey(key: string, known: readonly string[], schema: SchemaNode): string {
+function betterKey(
+  key: string,
+  known: readonly string[],
+  schema: SchemaNode,
+  source: YamlSource,
+  section: Path,
+): string {
   const guess = nearest(key, known);
   if (guess !== undefined && looksLike(key, guess)) return `did you mean "${guess}"?`;
-  const home = homesOf(key, schema, '')[0];
-  if (home !== undefined) return `it belongs to ${home === '' ? 'the top of the file' : home}; move it there`;
+  const placement = placementAdvice(source, section, key, homesOf(key, schema, ''));
+  if (placement !== undefined) return placement;
   if (guess === undefined) return 'remove it';
   return `remove it; the nearest known key is "${guess}", of ${known.join(', ')}`;
 }

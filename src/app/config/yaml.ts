@@ -4,6 +4,7 @@ import { Document, isMap, isSeq, LineCounter, parseAllDocuments } from 'yaml';
 import type { Path } from './problem.ts';
 import { dotted } from './problem.ts';
 import type { ConfigProblem } from './types.ts';
+import { sentence, syntaxFaults } from './yaml-advice.ts';
 import { plainOf } from './yaml-plain.ts';
 import { writtenOf, YamlTree } from './yaml-tree.ts';
 
@@ -26,6 +27,8 @@ export interface YamlSource {
   place(path: Path, what: 'key' | 'value'): Place;
   /** A value without quotes exactly as it is written (`010`, `1e3`); undefined for anything else. */
   written(path: Path): string | undefined;
+  /** The keys of the section at `path` in the order of the file, those without a value included; empty for anything else. */
+  keys(path: Path): readonly string[];
 }
 
 const TOP: Place = { line: 1, column: 1 };
@@ -36,16 +39,21 @@ export function parseYaml(file: string, text: string): YamlSource {
     return parse(file, text);
   } catch (error) {
     const message = `this cannot be read: ${sentence(error instanceof Error ? error.message : String(error))}`;
-    const problem = { file, ...TOP, path: '', message, fix: 'write it in a simpler form' };
-    return {
-      file,
-      value: undefined,
-      problems: [problem],
-      readable: false,
-      place: () => TOP,
-      written: () => undefined,
-    };
+    return unreadable(file, [{ file, ...TOP, path: '', message, fix: 'write it in a simpler form' }]);
   }
+}
+
+/** A file of whose content nothing is known. */
+export function unreadable(file: string, problems: readonly ConfigProblem[]): YamlSource {
+  return {
+    file,
+    value: undefined,
+    problems,
+    readable: false,
+    place: () => TOP,
+    written: () => undefined,
+    keys: () => [],
+  };
 }
 
 function parse(file: string, text: string): YamlSource {
@@ -68,8 +76,8 @@ function parse(file: string, text: string): YamlSource {
     problems.push({ file, ...placeAt(offset), path: dotted(path), message, fix });
   };
 
-  for (const error of document.errors) {
-    problem(error.pos[0], [], `this is not YAML: ${sentence(error.message)}`, adviceFor(error.code));
+  for (const { place, message, fix } of syntaxFaults(document.errors, text, placeAt)) {
+    problems.push({ file, ...place, path: '', message: `this is not YAML: ${message}`, fix });
   }
   for (const { offset, path, message, fix } of tree.problems) problem(offset, path, message, fix);
   if (second !== undefined) {
@@ -101,7 +109,22 @@ function parse(file: string, text: string): YamlSource {
       return offset === undefined ? TOP : placeAt(offset);
     },
     written: (path) => writtenOf(tree.resolve(find(tree, path, 'value'))),
+    keys(path) {
+      const sections = follow(tree, path).filter(isMap);
+      return [...new Set(sections.flatMap((section) => [...tree.entries(section).keys()]))];
+    },
   };
+}
+
+/** The nodes at exactly this path; several where a key is written more than once, none where it does not lead anywhere. */
+function follow(tree: YamlTree, path: Path): readonly Node[] {
+  let nodes: readonly Node[] = tree.root === undefined ? [] : [tree.resolve(tree.root) ?? tree.root];
+  for (const part of path) {
+    nodes = nodes
+      .flatMap((node) => stepInto(tree, node, part))
+      .flatMap(({ value }) => tree.resolve(value) ?? []);
+  }
+  return nodes;
 }
 
 /**
@@ -132,24 +155,4 @@ function stepInto(tree: YamlTree, node: Node, part: string | number): readonly S
   if (!isSeq(node) || typeof part !== 'number') return [];
   const item = node.items[part] as Node | null | undefined;
   return item === undefined ? [] : [{ value: item }];
-}
-
-function sentence(text: string): string {
-  const line = text.split('\n', 1)[0] ?? text;
-  return line.charAt(0).toLowerCase() + line.slice(1);
-}
-
-function adviceFor(code: string): string {
-  switch (code) {
-    case 'TAB_AS_INDENT':
-      return 'indent with spaces';
-    case 'BAD_INDENT':
-      return 'align it with the lines it belongs to';
-    case 'MISSING_CHAR':
-      return 'close the quote or bracket that was opened before';
-    case 'TAG_RESOLVE_FAILED':
-      return 'remove the tag';
-    default:
-      return 'check indentation, quotes and colons in this line and the one before';
-  }
 }

@@ -1,0 +1,175 @@
+/** Says what is wrong with a text that is not YAML, and what to do: most of the time a line is indented wrongly. */
+import type { ErrorCode } from 'yaml';
+
+/** An error of the YAML parser. */
+interface ParserError {
+  readonly code: ErrorCode;
+  readonly message: string;
+  /** Offsets of its begin and end. */
+  readonly pos: readonly [number, number];
+}
+
+interface Place {
+  readonly line: number;
+  readonly column: number;
+}
+
+/** What is wrong at a place. */
+export interface SyntaxFault {
+  readonly place: Place;
+  readonly message: string;
+  readonly fix: string;
+}
+
+/** A line with something on it. `number` counts from 1, `column` from 0. */
+interface Line {
+  readonly number: number;
+  /** Where it begins, a dash of a list included. */
+  readonly indent: number;
+  /** Where its key begins behind the dashes. */
+  readonly column: number;
+  /** Undefined where the line begins with something else than a plain key. */
+  readonly key: string | undefined;
+  /** What follows the key, without comment. */
+  readonly rest: string;
+}
+
+/** The faults of a text, one a line: the parser repeats itself, and stumbles again over what follows the first fault. */
+export function syntaxFaults(
+  errors: readonly ParserError[],
+  text: string,
+  placeAt: (offset: number) => Place,
+): readonly SyntaxFault[] {
+  const lines = linesOf(text);
+  const faults: SyntaxFault[] = [];
+  const seen = new Set<number>();
+  for (const error of errors) {
+    const place = placeAt(error.pos[0]);
+    if (seen.has(place.line) || (error.code === 'UNEXPECTED_TOKEN' && faults.length > 0)) continue;
+    seen.add(place.line);
+    // A line that is indented wrongly is no model for the next one.
+    const sound = lines.filter(({ number }) => !faults.some((fault) => fault.place.line === number));
+    const fault = faultOf(error, sound, place);
+    seen.add(fault.place.line);
+    faults.push(fault);
+  }
+  return faults;
+}
+
+/** The parser's own words as part of a sentence. */
+export function sentence(text: string): string {
+  const line = text.split('\n', 1)[0] ?? text;
+  return line.charAt(0).toLowerCase() + line.slice(1);
+}
+
+function faultOf(error: ParserError, lines: readonly Line[], place: Place): SyntaxFault {
+  const said = { place, message: sentence(error.message) };
+  const index = lines.findIndex(({ number }) => number === place.line);
+  const line = lines[index];
+  switch (error.code) {
+    case 'TAB_AS_INDENT':
+      return { ...said, fix: 'indent with spaces' };
+    case 'BAD_INDENT':
+      if (/^flow/i.test(error.message)) return { ...said, fix: 'close the bracket that was opened before' };
+      return badIndent(said, lines, index);
+    case 'BLOCK_AS_IMPLICIT_KEY':
+    case 'MULTILINE_IMPLICIT_KEY':
+      return (
+        tooDeep(line, lines[index + 1]) ?? {
+          ...said,
+          fix: colonAdvice(line) ?? 'check quotes and colons in this line',
+        }
+      );
+    case 'MISSING_CHAR':
+      return { ...said, fix: 'close the quote or bracket that was opened before' };
+    case 'TAG_RESOLVE_FAILED':
+      return { ...said, fix: 'remove the tag' };
+    default: {
+      const first = lines[0];
+      const isOutside = first !== undefined && line !== undefined && line.indent < first.indent;
+      if (isOutside) return badIndent(said, lines, index);
+      return { ...said, fix: 'check indentation, quotes and colons in this line and the one before' };
+    }
+  }
+}
+
+/** A line that is indented below one that has a value already. */
+function tooDeep(line: Line | undefined, next: Line | undefined): SyntaxFault | undefined {
+  if (line?.key === undefined || next === undefined || next.indent <= line.column || line.rest === '')
+    return undefined;
+  if (/^[|>&!]/.test(line.rest)) return undefined;
+  return {
+    place: { line: next.number, column: next.indent + 1 },
+    message: `this line is indented by ${spaces(next.indent)}, deeper than "${line.key}" in line ${line.number}, which has a value already`,
+    fix: `indent it by ${spaces(line.column)} like "${line.key}"`,
+  };
+}
+
+/** `key:value`, and a value with a colon of its own. */
+function colonAdvice(line: Line | undefined): string | undefined {
+  if (line === undefined) return undefined;
+  const squeezed = line.key === undefined ? /^([A-Za-z_][\w-]*):\S/.exec(line.rest) : null;
+  if (squeezed !== null) return `write a space after the colon: "${squeezed[1]}: ..."`;
+  return /:(\s|$)/.test(line.rest) ? 'put quotes around a value that contains a colon' : undefined;
+}
+
+/** A line that begins at no level above it: it may have been meant for the nearest level on either side. */
+function badIndent(
+  said: { readonly place: Place; readonly message: string },
+  lines: readonly Line[],
+  index: number,
+): SyntaxFault {
+  const line = lines[index];
+  const levels = line === undefined ? [] : levelsAbove(lines, index);
+  const deeper = levels.findLast(({ column }) => column > (line?.indent ?? 0));
+  const shallower = levels.find(({ column }) => column < (line?.indent ?? 0));
+  const options = [deeper, shallower].filter((one) => one !== undefined);
+  if (line === undefined || options.length === 0) {
+    return { ...said, fix: 'indent it like the lines it belongs to' };
+  }
+  const words = options.map(
+    ({ column, key, number }) =>
+      `${column === 0 ? 'not at all' : `by ${spaces(column)}`}, like "${key}" in line ${number}`,
+  );
+  return {
+    ...said,
+    message: `this line is ${line.indent === 0 ? 'not indented' : `indented by ${spaces(line.indent)}`}, unlike any section above it`,
+    fix: `indent it ${words.join(', or ')}`,
+  };
+}
+
+/** Keys above a line in whose sections it could be, the innermost first, each level once. */
+function levelsAbove(lines: readonly Line[], index: number): readonly (Line & { readonly key: string })[] {
+  const levels: (Line & { readonly key: string })[] = [];
+  let open = Number.POSITIVE_INFINITY;
+  for (const above of lines.slice(0, index).reverse()) {
+    const { key, column } = above;
+    if (key === undefined || column >= open) continue;
+    levels.push({ ...above, key });
+    open = column;
+  }
+  return levels;
+}
+
+function linesOf(text: string): readonly Line[] {
+  return text.split('\n').flatMap((content, i): readonly Line[] => {
+    const found = /^( *)((?:- +)*)(.*)$/.exec(content.trimEnd());
+    const [, indent = '', dashes = '', rest = ''] = found ?? [];
+    if (found === null || rest === '' || rest.startsWith('#')) return [];
+    const keyed = /^([^\s#'"[\]{},][^:#]*):(?:\s+(.*))?$/.exec(rest);
+    const value = keyed === null ? rest : (keyed[2] ?? '');
+    return [
+      {
+        number: i + 1,
+        indent: indent.length,
+        column: indent.length + dashes.length,
+        key: keyed?.[1],
+        rest: value.startsWith('#') ? '' : value,
+      },
+    ];
+  });
+}
+
+function spaces(count: number): string {
+  return count === 1 ? '1 space' : `${count} spaces`;
+}
