@@ -74,7 +74,22 @@ test('check ends in one line that counts what it found', async (t) => {
   });
   const { code, stdout, stderr } = await program(t, ['check', '--config', path]);
   assert.equal(code, 0, stderr);
-  assert.match(stdout, /^OK: 1 customer, \d+ playbooks?, 1 neighbor(; \d+ warnings?)?\n$/);
+  assert.equal(stdout, 'OK: 1 customer, 1 playbook, 1 neighbor\n');
+});
+
+test('warnings are listed and counted, and leave the exit code at 0', async (t) => {
+  const path = await folder(t, {
+    'prefixd.yaml': SHORTEST.slice(0, SHORTEST.indexOf('  neighbors:')),
+    'inventory.yaml': 'customers: []\n',
+    'playbooks.yaml': `${PLAYBOOKS}default_playbook: { steps: [{ action: discard }] }\n`,
+  });
+  const { code, stdout, stderr } = await program(t, ['check', '--config', path]);
+  assert.equal(code, 0, stderr);
+  assert.equal(stdout, 'OK: 0 customers, 2 playbooks, 0 neighbors; 2 warnings\n');
+  assert.match(
+    stderr,
+    /^warning: .*prefixd\.yaml:2:3: bgp\.neighbors: there is no neighbor: .*\nwarning: .*inventory\.yaml:1:12: customers: the inventory is empty/,
+  );
 });
 
 test('check lists every problem and ends with 5', async (t) => {

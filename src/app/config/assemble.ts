@@ -1,10 +1,11 @@
 /** From what the files say to a configuration, or to everything that is wrong with them. Reads nothing itself. */
 
-import type { z } from 'zod';
-import { buildInventory, EMPTY_INVENTORY } from '../../core/inventory.ts';
+import { z } from 'zod';
+import { buildInventory, EMPTY_INVENTORY, type Inventory } from '../../core/inventory.ts';
 import type { InventoryData } from '../../core/inventory-data.ts';
-import { buildPlaybooks, EMPTY_PLAYBOOKS } from '../../core/playbook.ts';
+import { buildPlaybooks, EMPTY_PLAYBOOKS, type PlaybookSet } from '../../core/playbook.ts';
 import type { PlaybooksData } from '../../core/playbook-data.ts';
+import type { Policy } from '../../core/policy.ts';
 import type { Problem } from '../../core/problem.ts';
 import { buildConfig } from './build.ts';
 import { crossChecks } from './checks.ts';
@@ -12,17 +13,22 @@ import type { Advice } from './explain.ts';
 import { enforcementChecks } from './enforcement-checks.ts';
 import { describeSchema, explain } from './explain.ts';
 import { withoutExtensions } from './extensions.ts';
+import { inventoryChecks } from './inventory-checks.ts';
 import { customerSchema, inventorySchema } from './inventory-schema.ts';
 import { playbookChecks, stepsOf } from './playbook-checks.ts';
 import { playbookSchema, playbooksSchema } from './playbook-schema.ts';
 import type { Findings, Path, Report } from './problem.ts';
 import { dotted, sortProblems } from './problem.ts';
-import { salvage } from './salvage.ts';
+import { firstStepChecks, neighborlessChecks } from './reach-checks.ts';
+import { type Referents, referenceChecks } from './reference-checks.ts';
+import { repetitionChecks } from './repetition-checks.ts';
+import { type Loose, salvage } from './salvage.ts';
 import type { Settings } from './schema.ts';
 import { settingsSchema } from './schema.ts';
 import type { Environment } from './secrets.ts';
 import { readSecrets } from './secrets.ts';
-import type { ConfigProblem, ConfigResult } from './types.ts';
+import type { ConfigProblem, ConfigResult, LoadedConfig } from './types.ts';
+import { unreachablePlaybooks } from './unreachable-playbooks.ts';
 import { UPSTREAM_ADVICE } from './upstream.ts';
 import type { YamlSource } from './yaml.ts';
 
@@ -52,38 +58,67 @@ export function assemble(given: Sources, environment: Environment | null): Confi
   const found = findingsIn(source, notes);
 
   const settings = check(settingsSchema, source, notes, UPSTREAM_ADVICE);
-  const loose = salvage(settingsSchema, source.value) ?? {};
+  // Nothing is concluded from a text of which only parts could be read.
+  const loose: Loose<Settings> = (source.readable ? salvage(settingsSchema, source.value) : undefined) ?? {};
   crossChecks(loose, found);
-  const secrets = readSecrets(loose, environment, found.problem);
+  neighborlessChecks(loose, found);
 
-  const inventory = readInventory(sources.inventory, notes);
+  const { inventory, ...customers } = readInventory(sources.inventory, notes);
+  if (sources.inventory !== null && customers.customers !== undefined) {
+    const both = { settings: found, inventory: findingsIn(sources.inventory, notes) };
+    inventoryChecks(customers.customers, loose, both);
+  }
   const playbooks = readPlaybooks(sources.playbooks, notes);
   for (const { source: file, data, places } of playbooks.files) {
-    playbookChecks(data, loose, amongAll(findingsIn(file, notes), places));
+    const inFile = amongAll(findingsIn(file, notes), places);
+    playbookChecks(data, loose, inFile);
+    referenceChecks(data, { settings: loose, ...customers }, inFile);
   }
   if (settings !== undefined) restartChecks(settings, playbooks.files, found);
+  const isSound = settings !== undefined && notes.problems.length === 0;
+  const secrets = readSecrets(loose, environment, found.problem);
 
   const order = [source, ...(sources.inventory === null ? [] : [sources.inventory]), ...sources.playbooks];
   const names = order.map(({ file }) => file);
-  if (settings === undefined || notes.problems.length > 0) {
-    const warnings = sortProblems(notes.warnings, names);
-    return { ok: false, problems: sortProblems(notes.problems, names), warnings };
+  let config: LoadedConfig | undefined;
+  if (isSound) {
+    const { folder, directory, files } = sources;
+    const ingredients = { settings, inventory, playbooks: playbooks.set, folder, directory, files };
+    // A secret that is missing is no reason to keep back what can be said of the policy.
+    const usable = notes.problems.length === 0 ? secrets : readSecrets(loose, null, found.problem);
+    const built = buildConfig({ ...ingredients, secrets: usable });
+    policyChecks(built.policy, settings, playbooks, found, notes);
+    if (notes.problems.length === 0) config = built;
   }
-  const { folder, directory, files } = sources;
-  const config = buildConfig({
-    settings,
-    secrets,
-    inventory: inventory,
-    playbooks: playbooks.set,
-    folder,
-    directory,
-    files,
-  });
-  for (const { path, message, fix } of enforcementChecks(config.policy)) {
-    const placed = placeInFiles(path, playbooks.files, playbooks.withDefault);
+  const warnings = sortProblems(notes.warnings, names);
+  return config === undefined
+    ? { ok: false, problems: sortProblems(notes.problems, names), warnings }
+    : { ok: true, config, warnings };
+}
+
+/** Warnings that need the whole: what the routers could enforce, which playbooks apply, and how long rules last. */
+function policyChecks(
+  policy: Policy,
+  settings: Settings,
+  { files, withDefault }: Pick<PlaybookFiles, 'files' | 'withDefault'>,
+  found: Findings,
+  notes: Notes,
+): void {
+  const warn: Report = (path, message, fix) => {
+    const placed = placeInFiles(path, files, withDefault);
     if (placed !== undefined) findingsIn(placed.source, notes).warning(placed.path, message, fix);
+  };
+  for (const { path, message, fix } of enforcementChecks(policy)) warn(path, message, fix);
+  for (const { index, behind } of unreachablePlaybooks(policy.playbooks)) {
+    const names = behind.join(', ');
+    warn(
+      ['playbooks', index],
+      `it never applies: ${names} always comes first, with the same or fewer conditions`,
+      'give it a condition that the other lacks, or move it up',
+    );
   }
-  return { ok: true, config, warnings: sortProblems(notes.warnings, names) };
+  firstStepChecks(policy, found);
+  repetitionChecks(settings.detectors, policy, found);
 }
 
 function plainSources(given: Sources): Sources {
@@ -128,13 +163,18 @@ function note(source: YamlSource, problems: readonly Problem[], notes: Notes): v
   }
 }
 
-function readInventory(source: YamlSource | null, notes: Notes) {
-  if (source === null) return EMPTY_INVENTORY;
+/** What the inventory holds. Without a file it is known to be empty. */
+function readInventory(
+  source: YamlSource | null,
+  notes: Notes,
+): { readonly inventory: Inventory } & Pick<Referents, 'customerIds' | 'customers'> {
+  if (source === null) return { inventory: EMPTY_INVENTORY, customerIds: [], customers: [] };
   const data = check(inventorySchema, source, notes);
   if (data !== undefined) {
     const { inventory, problems } = buildInventory(data satisfies InventoryData);
     note(source, problems, notes);
-    return inventory;
+    const customerIds = data.customers.map(({ customer_id: id }) => id);
+    return { inventory, customerIds, customers: data.customers };
   }
   // Customers who are written as they should be are judged all the same, so that one run finds all errors. Warnings are
   // left for the next one: those who are left out may explain them.
@@ -146,7 +186,19 @@ function readInventory(source: YamlSource | null, notes: Notes) {
     errors.map((problem) => ({ ...problem, path: placed(problem.path, places) })),
     notes,
   );
-  return EMPTY_INVENTORY;
+  const customerIds = source.readable ? writtenIds(source.value) : undefined;
+  return { inventory: EMPTY_INVENTORY, customerIds, customers: undefined };
+}
+
+/** The ids of all customers, also of those with errors; undefined when it cannot be told who is a customer. */
+function writtenIds(data: unknown): readonly string[] | undefined {
+  const list = z.object({ customers: z.array(z.unknown()) }).safeParse(data);
+  if (!list.success) return undefined;
+  const withId = z.object({ customer_id: z.string() });
+  return list.data.customers.flatMap((customer) => {
+    const parsed = withId.safeParse(customer);
+    return parsed.success ? [parsed.data.customer_id] : [];
+  });
 }
 
 /** The items of a file's list that fit their schema, and where in the list each of them is. */
@@ -191,7 +243,15 @@ interface PlaybookFile {
   readonly places: readonly number[];
 }
 
-function readPlaybooks(sources: readonly YamlSource[], notes: Notes) {
+/** All files of playbooks, and what they make together. */
+interface PlaybookFiles {
+  readonly set: PlaybookSet;
+  readonly files: readonly PlaybookFile[];
+  /** The one with the default playbook. */
+  readonly withDefault: PlaybookFile | undefined;
+}
+
+function readPlaybooks(sources: readonly YamlSource[], notes: Notes): PlaybookFiles {
   const files = sources.map((source): PlaybookFile => {
     const data = check(playbooksSchema, source, notes);
     if (data !== undefined) return { source, data, places: (data.playbooks ?? []).map((_, i) => i) };

@@ -31,7 +31,7 @@ function httpChecks(settings: Loose<Settings>, found: Findings): void {
       found.problem(
         [...at, 'mode'],
         `mode none is refused on ${listen}, which is not loopback: anyone who reaches it could drop traffic`,
-        'use bearer or mtls, or listen on 127.0.0.1, or set http.auth.allow_insecure: true',
+        'use bearer or mtls, or listen on 127.0.0.1',
       );
     }
   }
@@ -116,10 +116,11 @@ function guardrailChecks(settings: Loose<Settings>, found: Findings): void {
   ] as const) {
     const [min, max] = [rails[least], rails[most]];
     if (min !== undefined && max !== undefined && min > max) {
+      // A lower minimum would let wider rules through; a higher maximum lets only narrower ones.
       found.problem(
         ['guardrails', least],
         `${min} is above ${most}, which is ${max}`,
-        `write at most ${max}`,
+        `raise ${most} to at least ${min}`,
       );
     }
   }
@@ -136,8 +137,8 @@ function guardrailChecks(settings: Loose<Settings>, found: Findings): void {
     const family = familyBits(prefix.family) === 32 ? 'IPv4' : 'IPv6';
     found.warning(
       ['safelist', 'prefixes', i],
-      `it covers all of ${family}: nothing will be mitigated`,
-      'narrow it',
+      `it covers all of ${family}: no attack on an ${family} address will be mitigated`,
+      `keep it only if no ${family} address may ever be mitigated`,
     );
   }
 }
@@ -148,7 +149,7 @@ function timerChecks(settings: Loose<Settings>, found: Findings): void {
     found.problem(
       ['timers', 'min_ttl_seconds'],
       `${min} is above max_ttl_seconds, which is ${max}`,
-      'lower it',
+      `write at most ${max}`,
     );
   } else if (usual !== undefined && min !== undefined && usual < min) {
     found.problem(
@@ -183,7 +184,7 @@ function alertingChecks(settings: Loose<Settings>, found: Findings): void {
       found.problem(
         path,
         `${url.hostname} is a private address`,
-        'use a public one, or set alerting.allow_private_addresses: true',
+        'use a public one; alerting.allow_private_addresses decides about private ones',
       );
     } else if (url.protocol === 'http:') {
       found.warning(path, 'alerts travel unencrypted', 'use https://');
@@ -192,7 +193,7 @@ function alertingChecks(settings: Loose<Settings>, found: Findings): void {
 }
 
 /** Detectors whose messages are read in their own form, by the source that they report under. */
-const KNOWN_DETECTORS = ['alertmanager', 'fastnetmon', 'grafana'];
+export const KNOWN_DETECTORS = ['alertmanager', 'fastnetmon', 'grafana'];
 
 /** Any name may be a source; one that differs from a known detector by a slip most likely is none. */
 function detectorChecks(settings: Loose<Settings>, found: Findings): void {

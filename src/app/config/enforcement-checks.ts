@@ -24,7 +24,7 @@ export interface EnforcementWarning {
 }
 
 /** Assets that are treated alike: one of them, and how many there are. */
-interface AssetGroup {
+export interface AssetGroup {
   readonly victim: string;
   readonly owner: Ownership | undefined;
   count: number;
@@ -45,7 +45,7 @@ interface Finding {
 const NAMED_STEPS = 4;
 
 /** No guardrail that depends on the state matters here. */
-const STATE = { safelisted: () => undefined };
+export const STATE = { safelisted: () => undefined };
 
 export function enforcementChecks(policy: Policy): readonly EnforcementWarning[] {
   if (policy.forecast === undefined) return [];
@@ -150,7 +150,11 @@ function count(prediction: Prediction): string {
 }
 
 /** An attack on no particular port, where the playbook takes one; null where it is for another protocol. */
-function targetFor({ match }: Playbook, vector: string, { victim, owner }: AssetGroup): PlanTarget | null {
+export function targetFor(
+  { match }: Playbook,
+  vector: string,
+  { victim, owner }: AssetGroup,
+): PlanTarget | null {
   const implied = impliedProtocol(vector, victim.includes(':') ? 6 : 4);
   if (match.protocol !== null && implied !== null && match.protocol !== implied) return null;
   if (match.customers.length > 0 && !match.customers.includes(owner?.customerId ?? '')) return null;
@@ -165,7 +169,7 @@ function targetFor({ match }: Playbook, vector: string, { victim, owner }: Asset
 }
 
 /** Every playbook with its place among those of all files. */
-function placedPlaybooks({ playbooks }: Policy): readonly { playbook: Playbook; path: Path }[] {
+export function placedPlaybooks({ playbooks }: Policy): readonly { playbook: Playbook; path: Path }[] {
   const placed = (playbooks.data.playbooks ?? []).flatMap(({ name }, i) => {
     const playbook = playbooks.byName.get(name);
     return playbook === undefined ? [] : [{ playbook, path: ['playbooks', i] as Path }];
@@ -184,7 +188,7 @@ function stepOf(playbook: Playbook, index: number): Playbook['steps'][number] {
  * Assets and prefixes by what a rule for them depends on: the family, the allowed ports, and the customer and profile where
  * a playbook asks for them. An inventory of a hundred thousand assets has few such groups.
  */
-function assetGroups({ inventory, playbooks }: Policy): readonly AssetGroup[] {
+export function assetGroups({ inventory, playbooks }: Policy): readonly AssetGroup[] {
   const matches = [...playbooks.byName.values()].map(({ match }) => match);
   const named = new Set(matches.flatMap(({ customers }) => customers));
   const byProfile = matches.some(({ profiles }) => profiles.length > 0);

@@ -6,32 +6,32 @@ import { certificateProblems } from './certificate-checks.ts';
 import type { Environment } from './secrets.ts';
 import type { ConfigProblem, ConfigResult } from './types.ts';
 import type { YamlSource } from './yaml.ts';
-import { parseYaml } from './yaml.ts';
+import { parseYaml, unreadable } from './yaml.ts';
 
 /**
  * Loads `prefixd.yaml`, `inventory.yaml`, and `playbooks.yaml` or `playbooks/*.yaml` (both, where both are there; those of
  * the folder by name) from `directory`. Secrets are taken from `environment` and certificates from their files; with null
  * they are left empty and not asked for, so that the result may be looked at, not run. Never rejects: what cannot be read
- * is a problem.
+ * is a problem, and keeps nothing back that is wrong with the other files.
  */
 export async function loadConfig(directory: string, environment: Environment | null): Promise<ConfigResult> {
   const problems: ConfigProblem[] = [];
-  const settings = await read(join(directory, 'prefixd.yaml'), problems);
-  const inventory = await read(join(directory, 'inventory.yaml'), problems);
+  const settings = await read(join(directory, 'prefixd.yaml'));
+  const inventory = await read(join(directory, 'inventory.yaml'));
   const playbooks = await readPlaybooks(directory, problems);
+  const hasPlaybooks = playbooks.length > 0 || problems.length > 0;
 
-  if (settings === null && problems.length === 0) {
-    const fix = 'name the folder that holds it with --config DIR';
-    problems.push(wholeFile(join(directory, 'prefixd.yaml'), 'there is no such file', fix));
+  if (settings === null && inventory === null && !hasPlaybooks) {
+    return { ok: false, problems: [noSettings(directory)], warnings: [] };
   }
-  if (settings === null) return { ok: false, problems, warnings: [] };
   const missing = missingFiles({ settings, inventory, playbooks }, directory);
+  if (settings === null) problems.push(noSettings(directory));
   // A folder of playbooks that cannot be read has been reported.
-  if (problems.length === 0) problems.push(...missing.playbooks);
-  const sources = [settings, ...(inventory === null ? [] : [inventory]), ...playbooks];
+  if (!hasPlaybooks) problems.push(...missing.playbooks);
+  const sources = [settings, inventory, ...playbooks].filter((source) => source !== null);
   const result = assemble(
     {
-      settings,
+      settings: settings ?? unreadable(join(directory, 'prefixd.yaml'), []),
       inventory,
       playbooks,
       folder: resolve(directory),
@@ -41,7 +41,8 @@ export async function loadConfig(directory: string, environment: Environment | n
     environment,
   );
   problems.push(...missing.inventory);
-  const certificates = environment === null ? [] : await certificateProblems(settings, resolve(directory));
+  const certificates =
+    environment === null || settings === null ? [] : await certificateProblems(settings, resolve(directory));
   if (problems.length === 0 && certificates.length === 0) return result;
   return {
     ok: false,
@@ -50,22 +51,35 @@ export async function loadConfig(directory: string, environment: Environment | n
   };
 }
 
+function noSettings(directory: string): ConfigProblem {
+  const fix = 'name the folder that holds it with --config DIR';
+  return wholeFile(join(directory, 'prefixd.yaml'), 'there is no such file', fix);
+}
+
 /**
  * Problems for the files of `directory` that have to be there and are not. Without an inventory nobody owns anything, so that
- * every event would be refused unless that is allowed.
+ * every event would be refused unless that is allowed. Settings that cannot be read may allow it.
  */
 export function missingFiles(
-  { settings, inventory, playbooks }: Pick<Sources, 'settings' | 'inventory' | 'playbooks'>,
+  {
+    settings,
+    inventory,
+    playbooks,
+  }: { readonly settings: YamlSource | null } & Pick<Sources, 'inventory' | 'playbooks'>,
   directory: string,
 ): Readonly<Record<'inventory' | 'playbooks', readonly ConfigProblem[]>> {
-  const needsInventory = entry(entry(settings.value, 'guardrails'), 'require_inventory') !== false;
+  const needsInventory =
+    settings?.readable === true && entry(entry(settings.value, 'guardrails'), 'require_inventory') !== false;
   const missing = (name: string, fix: string): readonly ConfigProblem[] => [
     wholeFile(join(directory, name), 'there is no such file', fix),
   ];
   return {
     inventory:
       inventory === null && needsInventory
-        ? missing('inventory.yaml', 'add it, or set guardrails.require_inventory: false')
+        ? missing(
+            'inventory.yaml',
+            'add it, with your customers and their prefixes (guardrails.require_inventory asks for it)',
+          )
         : [],
     playbooks:
       playbooks.length === 0
@@ -85,7 +99,10 @@ function wholeFile(file: string, message: string, fix: string): ConfigProblem {
   return { file, line: null, column: null, path: '', message, fix };
 }
 
-/** The playbooks of a folder: `playbooks.yaml`, then `playbooks/*.yaml` by name. What cannot be read is a problem. */
+/**
+ * The playbooks of a folder: `playbooks.yaml`, then `playbooks/*.yaml` by name. A folder that cannot be read is added to
+ * `problems`; a file that cannot be read carries its problem.
+ */
 export async function readPlaybooks(
   directory: string,
   problems: ConfigProblem[],
@@ -101,25 +118,24 @@ export async function readPlaybooks(
   }
   const sources: YamlSource[] = [];
   for (const file of files) {
-    const source = await read(file, problems);
+    const source = await read(file);
     if (source !== null) sources.push(source);
   }
   return sources;
 }
 
-/** Null when there is no such file; null with a problem when it cannot be read. */
-async function read(file: string, problems: ConfigProblem[]): Promise<YamlSource | null> {
+/** Null when there is no such file. One that cannot be read carries that as its problem. */
+async function read(file: string): Promise<YamlSource | null> {
   try {
     const octets = await readFile(file);
     return parseYaml(file, new TextDecoder('utf-8', { fatal: true }).decode(octets));
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return null;
-    if (codeOf(error) === 'ERR_ENCODING_INVALID_ENCODED_DATA') {
-      problems.push(wholeFile(file, 'this is not UTF-8 text', 'save it as UTF-8'));
-    } else {
-      problems.push(wholeFile(file, why(error), 'make it readable for this user'));
-    }
-    return null;
+    const problem =
+      codeOf(error) === 'ERR_ENCODING_INVALID_ENCODED_DATA'
+        ? wholeFile(file, 'this is not UTF-8 text', 'save it as UTF-8')
+        : wholeFile(file, why(error), 'make it a file that this user may read');
+    return unreadable(file, [problem]);
   }
 }
 

@@ -1,7 +1,7 @@
 /** What the keys of a neighbor must be to each other, to its fellows, and to the listener. */
 import { parseAddress } from '../../net/prefix.ts';
 import { notUnicast, specialRangeOf } from '../../net/special-addresses.ts';
-import { parseListen } from './leaves.ts';
+import { isLoopback, parseListen } from './leaves.ts';
 import type { Findings, Path } from './problem.ts';
 import type { Loose } from './salvage.ts';
 import type { Settings } from './schema.ts';
@@ -28,10 +28,7 @@ export function neighborChecks(settings: Loose<Settings>, found: Findings): void
     addressChecks(neighbor, at, found);
     passiveChecks(neighbor, at, settings.bgp?.listen, found);
     familyChecks(neighbor, at, found);
-    const isInternal = neighbor.peer_asn !== undefined && neighbor.peer_asn === settings.bgp?.local_asn;
-    if (isInternal && neighbor.address === settings.bgp?.router_id) {
-      found.warning([...at, 'address'], 'this is the router id of this daemon', 'check that both ids differ');
-    }
+    ownAddressChecks(neighbor, at, settings.bgp ?? {}, found);
   }
 }
 
@@ -98,6 +95,49 @@ function addressChecks(neighbor: Neighbor, at: Path, found: Findings): void {
       [...at, 'local_address'],
       `${local} is not ${family} as ${address} is`,
       `write an ${family} address`,
+    );
+  }
+}
+
+/**
+ * A neighbor at an address of our own. Routers take their address for their id by default, and one with our id refuses the
+ * session: always inside one AS (RFC 6286 §2.2), and many do so between two, which RFC 6286 allows.
+ */
+function ownAddressChecks(
+  neighbor: Neighbor,
+  at: Path,
+  bgp: NonNullable<Loose<Settings>['bgp']>,
+  found: Findings,
+): void {
+  const { address, local_address: local, port } = neighbor;
+  const octets = address === undefined || isUnix(address) ? undefined : octetsOf(address);
+  if (octets === undefined) return;
+  const isOurs = (other: string | undefined): boolean => {
+    const own = other === undefined ? undefined : octetsOf(other);
+    return own !== undefined && own.length === octets.length && own.every((octet, i) => octet === octets[i]);
+  };
+  const listen = bgp.listen === undefined ? undefined : parseListen(bgp.listen);
+  if (listen !== undefined && isOurs(listen.host) && listen.port === port && neighbor.passive !== true) {
+    found.warning(
+      [...at, 'address'],
+      `${address} port ${port} is bgp.listen: this daemon would connect to itself`,
+      'write the address and port of the router',
+    );
+  } else if (isOurs(bgp.router_id)) {
+    const refused =
+      neighbor.peer_asn === bgp.local_asn
+        ? 'inside one AS a session between equal ids is refused (RFC 6286)'
+        : 'many routers refuse a neighbor with their own id';
+    found.warning(
+      [...at, 'address'],
+      `${address} is the router_id of this daemon, and most likely that of the router, too: ${refused}`,
+      'give this daemon a router_id of its own',
+    );
+  } else if (isOurs(local) && !isLoopback(address ?? '')) {
+    found.warning(
+      [...at, 'address'],
+      `${address} is also its local_address: the router would be this machine`,
+      'correct one of the two, unless the router runs on this machine',
     );
   }
 }

@@ -11,16 +11,16 @@ import type { Settings } from './schema.ts';
 
 /** Judges one file of playbooks by settings of which parts may be missing. */
 export function playbookChecks(data: PlaybooksData, settings: Loose<Settings>, found: Findings): void {
-  const allowsSource = settings.guardrails?.allow_src_prefix_match ?? false;
+  const forbidsSource = settings.guardrails?.allow_src_prefix_match === false;
   const protectedPorts = (settings.guardrails?.protected?.ports ?? []).filter((port) => port !== undefined);
   for (const { step, path } of stepsOf(data)) {
     ttlChecks(step, [...path, 'ttl_seconds'], settings, found);
     if (step.match === undefined) continue;
-    if (step.match.src_prefix !== undefined && !allowsSource) {
+    if (step.match.src_prefix !== undefined && forbidsSource) {
       found.problem(
         [...path, 'match', 'src_prefix'],
-        'rules may not be narrowed by source',
-        'remove it, or set guardrails.allow_src_prefix_match: true',
+        'rules may not be narrowed by source (guardrails.allow_src_prefix_match is false)',
+        'remove it: source addresses are easily forged',
       );
     }
     // What is wrong with it otherwise has been said.
@@ -40,7 +40,9 @@ export function playbookChecks(data: PlaybooksData, settings: Loose<Settings>, f
 
 /** Vectors that nothing sends: neither built in nor in a vector map. A script of one's own may send them all the same. */
 function vectorChecks(data: PlaybooksData, settings: Loose<Settings>, found: Findings): void {
-  const mapped = Object.values(settings.detectors ?? {}).flatMap((detector) =>
+  // Which vectors are mapped is not known of settings that cannot be read.
+  if (settings.detectors === undefined) return;
+  const mapped = Object.values(settings.detectors).flatMap((detector) =>
     Object.values(detector?.vector_map ?? {}),
   );
   const sent = [...KNOWN_VECTORS, ...mapped.flatMap((vector) => (vector === undefined ? [] : [vector]))];
@@ -90,6 +92,6 @@ function refusedFor(ports: readonly number[], at: Path, found: Findings): void {
   found.warning(
     at,
     `its rules name source port ${ports.join(', ')}, which is protected: each of them will be refused`,
-    'take it out of guardrails.protected.ports, or do without this match',
+    'do without this match, or narrow it to ports that are not protected',
   );
 }

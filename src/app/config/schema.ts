@@ -211,6 +211,11 @@ const detectorKeys = {
   confidence: decimal(0, 1)
     .optional()
     .describe('Confidence of a report that gives none. Default: none, so that no further step is reached.'),
+  repeat_seconds: seconds(1)
+    .optional()
+    .describe(
+      'How often it repeats its report while an attack lasts. `prefixd check` warns when rules would expire in between. Default: 4 h for Alertmanager and Grafana, never for FastNetMon, else unknown.',
+    ),
   vector_map: z
     .record(words, vector)
     .default({})

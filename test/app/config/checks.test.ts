@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
 import { load, problemsOf, SHORTEST, sound, warningsOf } from './folder.ts';
 
@@ -85,7 +88,7 @@ const refused: readonly (readonly [
   [
     'a detector is a section',
     `${SHORTEST}detectors: { probe: until_ttl }\n`,
-    /8:21 detectors\.probe: "until_ttl" does not fit here; write a section with the keys hold, confidence, vector_map/,
+    /8:21 detectors\.probe: "until_ttl" does not fit here; write a section with the keys hold, confidence, repeat_seconds, vector_map/,
   ],
   [
     'a value of any other detector is guessed',
@@ -237,7 +240,7 @@ const refused: readonly (readonly [
   [
     'auth none is refused off loopback',
     `${SHORTEST}http: { listen: "0.0.0.0:8080" }\n`,
-    /http\.auth\.mode: mode none is refused on 0\.0\.0\.0:8080, .*allow_insecure: true/,
+    /http\.auth\.mode: mode none is refused on 0\.0\.0\.0:8080, .*; use bearer or mtls, or listen on 127\.0\.0\.1$/,
   ],
   [
     'auth none is refused on any IPv6 address',
@@ -543,7 +546,7 @@ test('a playbook whose rules a protected port would always refuse is a warning',
     match: { vector: udp_flood }
     steps: [{ action: discard, match: { src_ports: ["100-130"] } }]
   - name: neither
-    match: { vector: ntp_amplification }
+    match: { vector: ntp_amplification, source: probe }
     steps: [{ action: discard, match: { src_ports: [124] } }]
 `;
   const settings = `${SHORTEST}guardrails: { protected: { ports: [123, 179] } }\n`;
@@ -649,3 +652,23 @@ test('the address of a webhook may be a secret of the environment', async (t) =>
   assert.ok(config.secrets.includes('https://alerts.example/hook/token'));
   assert.doesNotMatch(JSON.stringify(config.shown), /token"/);
 });
+
+test('no advice weakens a guardrail', async () => {
+  const source = fileURLToPath(new URL('../../../src', import.meta.url));
+  const weaker =
+    /(allow_\w+: true|require_inventory: false|lower [\w.]*minlen|raise (guardrails|quotas)|take it out of guardrails)/;
+  const advice = /(set|write|or|raise|lower|take) /;
+  for await (const file of sourcesIn(source)) {
+    for (const line of (await readFile(file, 'utf8')).split('\n')) {
+      const text = /'[^']*'|`[^`]*`/.exec(line)?.[0] ?? '';
+      assert.ok(!(weaker.test(text) && advice.test(text)), `${file}: ${line.trim()}`);
+    }
+  }
+});
+
+/** The TypeScript files below a folder. */
+async function* sourcesIn(folder: string): AsyncGenerator<string> {
+  for (const entry of await readdir(folder, { withFileTypes: true, recursive: true })) {
+    if (entry.isFile() && entry.name.endsWith('.ts')) yield join(entry.parentPath, entry.name);
+  }
+}

@@ -296,7 +296,10 @@ test('missing files are named with what to do', async (t) => {
   const alone = await folder(t, { 'prefixd.yaml': SHORTEST });
   const said = problemsOf(await loadConfig(alone, {})).join('\n');
   assert.match(said, /playbooks\.yaml : there is no such file/);
-  assert.match(said, /inventory\.yaml : there is no such file; .*require_inventory: false/);
+  assert.match(
+    said,
+    /inventory\.yaml : there is no such file; add it, with your customers and their prefixes/,
+  );
 });
 
 test('without require_inventory the inventory may be missing', async (t) => {
