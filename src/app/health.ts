@@ -121,10 +121,11 @@ export class Health {
       return [{ code: 'no_neighbors', key: '', text }];
     }
     const disabled = this.#sources.engine()?.state.disabledPeers;
-    return peers.flatMap(({ name, state, enabled, lastError }): readonly Finding[] => {
+    return peers.flatMap(({ name, state, enabled, lastError, hint }): readonly Finding[] => {
       if (enabled && state === 'established') return [];
       if (enabled) {
-        const text = `${name} is ${state}${lastError === null ? '' : `: ${lastError}`}`;
+        const why = hint ?? lastError;
+        const text = `${name} is ${state}${why === null ? '' : `: ${why}`}`;
         return [{ code: 'session_down', key: name, text }];
       }
       const by = disabled?.get(name);

@@ -4,9 +4,11 @@ import type { CliCommand } from './command.ts';
 import { list, number, record, records, text } from './answer.ts';
 import { withClient } from './client.ts';
 import type { Context } from './context.ts';
-import { operatorOf } from './context.ts';
-import { duration, json, linesBelow, table, widthOf } from './render.ts';
+import { CliError, Exit, operatorOf } from './context.ts';
+import { looksLike, nearest } from '../app/config/nearest.ts';
 import { operatorOption, watchOption } from './options.ts';
+import { peerDetail } from './peer-detail.ts';
+import { duration, json, linesBelow, table, widthOf } from './render.ts';
 import { showOrWatch } from './watch.ts';
 import type { Column } from './render.ts';
 import { drawingFor } from './drawing.ts';
@@ -15,19 +17,23 @@ export function registerPeers(program: CliCommand, contextFor: (command: Command
   const peers = program
     .command('peers')
     .description('show and control BGP neighbors')
-    .examples('prefixd peers', 'prefixd peers --watch', 'prefixd peers clear edge1');
+    .examples('prefixd peers', 'prefixd peers edge1', 'prefixd peers --watch', 'prefixd peers clear edge1');
 
   peers
-    .command('list', { isDefault: true })
-    .description('list neighbors and their sessions (default)')
+    .command('list [neighbor]', { isDefault: true })
+    .description('list neighbors and their sessions, or show all that is known of one (default)')
     .addOption(watchOption())
-    .examples('prefixd peers list', 'prefixd peers list --watch 5')
-    .action(async (options: { watch?: string | true }, command: Command) => {
+    .examples('prefixd peers list', 'prefixd peers list edge1', 'prefixd peers list --watch 5')
+    .action(async (neighbor: string | undefined, options: { watch?: string | true }, command: Command) => {
       const context = contextFor(command);
       await withClient(context, (client) =>
         showOrWatch(context, options.watch, async () => {
           const answer = await client.get('/v1/peers');
-          return context.options.format === 'json' ? json(answer) : peerTable(context, list(answer));
+          if (neighbor === undefined) {
+            return context.options.format === 'json' ? json(answer) : peerTable(context, list(answer));
+          }
+          const peer = named(neighbor, records(answer));
+          return context.options.format === 'json' ? json(peer) : peerDetail(context, peer, Date.now());
         }),
       );
     });
@@ -64,6 +70,18 @@ export function registerPeers(program: CliCommand, contextFor: (command: Command
       const answer = await withClient(context, (client) => client.get(`/v1/rib${query}`));
       context.io.stdout.write(context.options.format === 'json' ? json(answer) : ribTable(context, answer));
     });
+}
+
+/** The neighbor of this name. */
+function named(name: string, peers: readonly Row[]): Row {
+  const found = peers.find((peer) => peer.name === name);
+  if (found !== undefined) return found;
+  const names = peers.map((peer) => text(peer.name));
+  const guess = nearest(name, names);
+  const likely = guess !== undefined && looksLike(name, guess);
+  const known = names.length === 0 ? 'there are no neighbors' : `the neighbors are ${names.join(', ')}`;
+  const hint = likely ? `did you mean "${guess}"?` : known;
+  throw new CliError(Exit.NotFound, `There is no neighbor with the name ${name}; ${hint}`);
 }
 
 interface PeerOptions {
@@ -121,9 +139,10 @@ function lastErrorOf(peer: Row): string {
     return `disabled by ${text(by)} at ${text(at)}${why}`;
   }
   if (peer.enabled === false) return 'disabled in the configuration';
-  return typeof peer.last_cause === 'object' && peer.last_cause !== null && peer.state !== 'established'
-    ? causeText(record(peer.last_cause))
-    : text(peer.last_error);
+  if (typeof peer.last_cause === 'object' && peer.last_cause !== null && peer.state !== 'established') {
+    return causeText(record(peer.last_cause));
+  }
+  return text(peer.hint) === '' ? text(peer.last_error) : text(peer.hint);
 }
 
 /** `peer is AS 65002 but ... (12 times since 21:03:10Z; now: peer reset the connection)`. */

@@ -11,6 +11,9 @@ interface MockPeer {
   settings: NeighborSettings;
   enabled: boolean;
   establishedAt: number | null;
+  /** When it went up or down last (ms), and when it was made. */
+  changedAt: number;
+  readonly createdAt: number;
   readonly rib: AdjRibOut;
 }
 
@@ -22,7 +25,7 @@ export class MockAnnouncer implements Announcer {
 
   constructor(neighbors: readonly NeighborSettings[], clock: () => number) {
     this.#clock = clock;
-    for (const settings of neighbors) this.#peers.set(settings.name, newPeer(settings));
+    for (const settings of neighbors) this.#peers.set(settings.name, newPeer(settings, this.#clock()));
   }
 
   start(): Promise<void> {
@@ -99,7 +102,7 @@ export class MockAnnouncer implements Announcer {
       const before = this.#peers.get(settings.name);
       if (before !== undefined && JSON.stringify(before.settings) === JSON.stringify(settings)) continue;
       if (before !== undefined) this.#down(settings.name, before, 'its configuration changed');
-      const peer = newPeer(settings);
+      const peer = newPeer(settings, this.#clock());
       this.#peers.set(settings.name, peer);
       if (this.#started && peer.enabled) this.#up(settings.name, peer);
     }
@@ -108,6 +111,7 @@ export class MockAnnouncer implements Announcer {
 
   #up(name: string, peer: MockPeer): void {
     peer.establishedAt = this.#clock();
+    peer.changedAt = peer.establishedAt;
     for (const listener of this.#listeners) {
       listener.onLog?.('info', name, 'session established (mock: no router is told)');
       listener.onEstablished?.(name);
@@ -117,6 +121,7 @@ export class MockAnnouncer implements Announcer {
   #down(name: string, peer: MockPeer, why: string): void {
     if (peer.establishedAt === null) return;
     peer.establishedAt = null;
+    peer.changedAt = this.#clock();
     peer.rib.clear();
     for (const listener of this.#listeners) {
       listener.onLog?.('info', name, `session down (mock): ${why}`);
@@ -137,17 +142,19 @@ export class MockAnnouncer implements Announcer {
   }
 }
 
-function newPeer(settings: NeighborSettings): MockPeer {
-  return { settings, enabled: settings.enabled, establishedAt: null, rib: new AdjRibOut() };
+function newPeer(settings: NeighborSettings, createdAt: number): MockPeer {
+  const { enabled } = settings;
+  return { settings, enabled, establishedAt: null, changedAt: createdAt, createdAt, rib: new AdjRibOut() };
 }
 
-function statusOf({ settings, enabled, establishedAt, rib }: MockPeer): PeerStatus {
+function statusOf({ settings, enabled, establishedAt, changedAt, createdAt, rib }: MockPeer): PeerStatus {
   const { address } = settings;
   return {
     name: settings.name,
     address: address.kind === 'tcp' ? `${address.host}:${address.port}` : `unix:${address.path}`,
     peerAsn: settings.peerAsn,
     state: establishedAt === null ? 'idle' : 'established',
+    stateSince: changedAt,
     enabled,
     establishedAt,
     families: settings.families,
@@ -167,10 +174,13 @@ function statusOf({ settings, enabled, establishedAt, rib }: MockPeer): PeerStat
     rulesSent: rib.sentCount,
     rulesPending: rib.pendingCount,
     lastError: null,
+    hint: null,
     lastCause: null,
     lastNotificationSent: null,
     lastNotificationReceived: null,
     counters: noCounters(),
+    countedSince: createdAt,
+    lastFlapAt: null,
   };
 }
 

@@ -26,7 +26,7 @@ export function peerTable(body) {
             ? `${peer.rules_sent} (${peer.rules_pending} waiting)`
             : `${peer.rules_sent}`,
         );
-        setText(error, peer.state === 'established' ? '' : (peer.last_error ?? ''));
+        setText(error, peer.state === 'established' ? '' : (peer.hint ?? peer.last_error ?? ''));
       };
       return { row, show };
     },

@@ -42,6 +42,7 @@ export function peerView(peer: PeerStatus, disabled: Said | null, now: number): 
     address: peer.address,
     peer_asn: peer.peerAsn,
     state: peer.state,
+    state_since: timeText(peer.stateSince),
     enabled: peer.enabled,
     disabled: disabled && {
       by: disabled.actor.name,
@@ -64,6 +65,7 @@ export function peerView(peer: PeerStatus, disabled: Said | null, now: number): 
     rules_sent: peer.rulesSent,
     rules_pending: peer.rulesPending,
     last_error: peer.lastError,
+    hint: peer.hint,
     last_cause: causeView(peer.lastCause),
     last_notification_sent: notificationView(peer.lastNotificationSent),
     last_notification_received: notificationView(peer.lastNotificationReceived),
@@ -73,6 +75,8 @@ export function peerView(peer: PeerStatus, disabled: Said | null, now: number): 
       routes_received: counters.routesReceived,
       established: counters.established,
       flaps: counters.flaps,
+      since: timeText(peer.countedSince),
+      last_flap_at: timeOrNull(peer.lastFlapAt),
     },
   };
 }

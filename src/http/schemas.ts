@@ -98,6 +98,7 @@ export const PeerSchema = z.object({
   address: z.string(),
   peer_asn: z.int(),
   state: z.enum(['idle', 'connect', 'active', 'opensent', 'openconfirm', 'established']),
+  state_since: time,
   enabled: z.boolean(),
   disabled: z
     .object({ by: z.string(), at: time, reason: z.string() })
@@ -121,6 +122,10 @@ export const PeerSchema = z.object({
   rules_sent: z.int(),
   rules_pending: z.int(),
   last_error: z.string().nullable(),
+  hint: z
+    .string()
+    .nullable()
+    .describe('What may keep the session in its state, when it has been there too long'),
   last_cause: z
     .object({
       text: z.string(),
@@ -138,7 +143,9 @@ export const PeerSchema = z.object({
     messages_out: messageCounts,
     routes_received: z.int(),
     established: z.int(),
-    flaps: z.int(),
+    flaps: z.int().describe('Sessions that ended without anybody here asking for it'),
+    since: time.describe('Since when the counters count'),
+    last_flap_at: time.nullable(),
   }),
 });
 

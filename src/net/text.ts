@@ -15,6 +15,11 @@ export function copyText(text: string): string {
   return typeof copy === 'string' ? copy : text;
 }
 
+/** An AS number: `AS 65002`; one of four octets with what it is in asdot (RFC 5396), as some routers write it. */
+export function asWords(asn: number): string {
+  return asn <= 0xffff ? `AS ${asn}` : `AS ${asn} (${Math.floor(asn / 0x10000)}.${asn % 0x10000})`;
+}
+
 /** What an error says; for what was thrown without being one, the thing itself as text. */
 export function errorText(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -59,6 +59,8 @@ export interface Ending {
   readonly why: string;
   /** False when someone asked for it. */
   readonly fault: boolean;
+  /** What it suggests, where the peer does not say. */
+  readonly hint?: string;
   readonly notification?: NotificationMessage;
   /** `refusal` when absent. */
   readonly meaning?: Meaning;
@@ -83,15 +85,12 @@ export function stopToIdle(state: FsmState, ending: Ending): Step {
 }
 
 /** To Active: this attempt failed, the next dial comes when the ConnectRetryTimer expires; connections are welcome meanwhile. */
-export function failToActive(state: FsmState, config: FsmConfig, why: string): Step {
+export function failToActive(state: FsmState, config: FsmConfig, ending: Ending): Step {
   const { waitSeconds } = dampen(state.damping, 'absence');
   const retry: readonly FsmAction[] = config.passive
     ? []
     : [{ type: 'start-timer', timer: 'connect-retry', seconds: waitSeconds }];
-  return [
-    { name: 'active', damping: dampenByAbsence(state.damping) },
-    [...release(state, { why, fault: true }), ...retry],
-  ];
+  return [{ name: 'active', damping: dampenByAbsence(state.damping) }, [...release(state, ending), ...retry]];
 }
 
 function release(state: FsmState, ending: Ending): readonly FsmAction[] {
@@ -99,7 +98,8 @@ function release(state: FsmState, ending: Ending): readonly FsmAction[] {
   if (ending.notification !== undefined) actions.push({ type: 'send', message: ending.notification });
   actions.push({ type: 'drop-connection' });
   if (state.name === 'established') actions.push({ type: 'session-down', why: ending.why });
-  actions.push({ type: 'report', why: ending.why, fault: ending.fault });
+  const { why, fault, hint } = ending;
+  actions.push({ type: 'report', why, fault, ...(hint === undefined ? {} : { hint }) });
   return actions;
 }
 

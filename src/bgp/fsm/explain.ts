@@ -3,21 +3,40 @@ import { CapabilityCode, capabilityCode, decodeCapabilities } from '../wire/capa
 import { familyName } from '../wire/iana.ts';
 import { notificationText } from '../wire/notification-text.ts';
 import { CeaseSubcode, ErrorCode, NotificationError, OpenSubcode } from '../wire/notification.ts';
+import { formatIdentifier } from '../wire/open.ts';
 import type { Capability, NotificationMessage } from '../wire/types.ts';
+import type { FsmConfig } from './types.ts';
+
+/** What this side sent in its OPEN. */
+export type OurSide = Pick<FsmConfig, 'localAsn' | 'localIdentifier' | 'holdTimeSeconds'>;
 
 /** The key is code * 256 + subcode. */
-const ADVICE: ReadonlyMap<number, string> = new Map([
+const ADVICE: ReadonlyMap<number, string | ((ours: OurSide) => string)> = new Map<
+  number,
+  string | ((ours: OurSide) => string)
+>([
+  [
+    at(ErrorCode.OpenMessage, OpenSubcode.UnsupportedVersionNumber),
+    'the peer does not speak BGP version 4: is it a BGP speaker?',
+  ],
   [
     at(ErrorCode.OpenMessage, OpenSubcode.BadPeerAs),
-    'the peer expects another AS here: correct local_asn here or the remote AS there',
+    ({ localAsn }) =>
+      `the peer expects another AS here than AS ${localAsn}: correct local_asn here or the remote AS there`,
   ],
   [
     at(ErrorCode.OpenMessage, OpenSubcode.BadBgpIdentifier),
-    'the peer refuses our router id: change router_id here, it may be used twice',
+    ({ localIdentifier }) =>
+      `the peer refuses our router id ${formatIdentifier(localIdentifier)}, most likely because it has the same: change router_id here`,
   ],
   [
     at(ErrorCode.OpenMessage, OpenSubcode.UnacceptableHoldTime),
-    'the peer refuses our hold time: change hold_time_seconds here or its minimum there',
+    ({ holdTimeSeconds }) =>
+      `the peer refuses our hold time of ${holdTimeSeconds} s: change hold_time_seconds here or its minimum there`,
+  ],
+  [
+    at(ErrorCode.OpenMessage, OpenSubcode.RoleMismatch),
+    'the peer demands a BGP role (RFC 9234), which this side does not have: turn strict mode off there',
   ],
   [
     // RFC 5492 §3 would have us come back without capabilities; without them there is no FlowSpec (RFC 4760 §8).
@@ -30,7 +49,7 @@ const ADVICE: ReadonlyMap<number, string> = new Map([
   ],
   [
     at(ErrorCode.Cease, CeaseSubcode.MaximumNumberOfPrefixesReached),
-    'the peer takes fewer rules than it was sent: raise its prefix limit there or lower max_rules here',
+    'the peer takes fewer rules than it was sent: set max_rules here to its prefix limit',
   ],
   [
     at(ErrorCode.Cease, CeaseSubcode.AdministrativeShutdown),
@@ -40,6 +59,11 @@ const ADVICE: ReadonlyMap<number, string> = new Map([
     at(ErrorCode.Cease, CeaseSubcode.PeerDeConfigured),
     'this side was removed from its configuration: restore it there or remove the neighbor here',
   ],
+  [
+    at(ErrorCode.Cease, CeaseSubcode.OutOfResources),
+    'the peer has no memory or no room for the session: look there',
+  ],
+  [at(ErrorCode.Cease, CeaseSubcode.BfdDown), 'BFD on the peer found the path broken: check the link'],
   [
     at(ErrorCode.Cease, CeaseSubcode.ConnectionRejected),
     'the peer does not want this connection: is our address configured as a neighbor there, and enabled?',
@@ -54,11 +78,13 @@ function at(code: number, subcode: number): number {
 const UPDATE_ADVICE =
   'the peer cannot read a rule that it was sent: set dialect here to what the router is, and look for the rule in its log';
 
-function adviceFor(code: number, subcode: number, data: Uint8Array): string | undefined {
+function adviceFor(code: number, subcode: number, data: Uint8Array, ours: OurSide): string | undefined {
   if (code === ErrorCode.UpdateMessage) return UPDATE_ADVICE;
-  return code === ErrorCode.OpenMessage && subcode === OpenSubcode.UnsupportedCapability
-    ? capabilityAdvice(namedCapabilities(data))
-    : ADVICE.get(at(code, subcode));
+  if (code === ErrorCode.OpenMessage && subcode === OpenSubcode.UnsupportedCapability) {
+    return capabilityAdvice(namedCapabilities(data));
+  }
+  const advice = ADVICE.get(at(code, subcode));
+  return typeof advice === 'function' ? advice(ours) : advice;
 }
 
 /** RFC 5492 §5: the data of 2/7 lists the capabilities that the peer misses; some list those that they refuse. */
@@ -98,12 +124,12 @@ function otherAdvice(capability: Capability): string {
 }
 
 /** What the peer said and what to do about it: one line for `last_error` and the log. */
-export function explainNotification({ code, subcode, data }: NotificationMessage): string {
+export function explainNotification({ code, subcode, data }: NotificationMessage, ours: OurSide): string {
   // RFC 8538 §3.1: a Hard Reset begins its data with the code and the subcode that it stands for.
   const hard = code === ErrorCode.Cease && subcode === CeaseSubcode.HardReset && data.length >= 2;
   const advice = hard
-    ? adviceFor(data[0] ?? 0, data[1] ?? 0, data.subarray(2))
-    : adviceFor(code, subcode, data);
+    ? adviceFor(data[0] ?? 0, data[1] ?? 0, data.subarray(2), ours)
+    : adviceFor(code, subcode, data, ours);
   const said = `peer sent ${notificationText(code, subcode, data)}`;
   return advice === undefined ? said : `${said}; ${advice}`;
 }

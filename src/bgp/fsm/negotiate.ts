@@ -1,6 +1,6 @@
 /** The OPEN this side sends, and what the peer's OPEN makes of it (RFC 4271 §4.2 and §6.2, RFC 5492). */
 import { encodeCapabilities } from '../wire/capabilities.ts';
-import { type Family, familyName, sameFamily } from '../wire/iana.ts';
+import { AS_TRANS, type Family, familyName, sameFamily } from '../wire/iana.ts';
 import { ErrorCode, NotificationError, OpenSubcode } from '../wire/notification.ts';
 import {
   BGP_VERSION,
@@ -72,6 +72,12 @@ export function negotiate(open: OpenMessage, config: FsmConfig): Agreement | Not
 function checkPeerAs(open: OpenMessage, config: FsmConfig): NotificationError | undefined {
   const asn = peerAsn(open);
   if (asn === config.peerAsn) return undefined;
+  if (asn === AS_TRANS) {
+    return openError(
+      OpenSubcode.BadPeerAs,
+      `peer sent AS ${AS_TRANS} (AS_TRANS) and no 4-octet AS number, but peer_asn says ${config.peerAsn}: turn on 4-octet AS numbers there (RFC 6793)`,
+    );
+  }
   return openError(
     OpenSubcode.BadPeerAs,
     `peer is AS ${asn} but peer_asn says ${config.peerAsn}: correct peer_asn here or the local AS there`,

@@ -15,6 +15,7 @@ import { MessageType } from '../wire/iana.ts';
 import { CeaseSubcode, ErrorCode, NotificationError } from '../wire/notification.ts';
 import {
   UNDAMPED,
+  type Ending,
   type Meaning,
   type Step,
   dampenByAbsence,
@@ -29,6 +30,7 @@ import {
   stopToIdle,
 } from './endings.ts';
 import { explainNotification } from './explain.ts';
+import { closedHint, noKeepalive, noOpen, unansweredDial } from './hints.ts';
 import { localOpen, negotiate } from './negotiate.ts';
 import type { Agreement, FsmAction, FsmConfig, FsmEvent, FsmState } from './types.ts';
 
@@ -58,9 +60,9 @@ export function step(state: FsmState, event: FsmEvent, config: FsmConfig): Step 
     case 'opensent':
       return inOpenSent(state, event, config);
     case 'openconfirm':
-      return inOpenConfirm(state, event);
+      return inOpenConfirm(state, event, config);
     case 'established':
-      return inEstablished(state, event);
+      return inEstablished(state, event, config);
   }
 }
 
@@ -134,20 +136,10 @@ function inConnect(state: FsmState, event: FsmEvent, config: FsmConfig): Step {
       return sendOpen(state, config);
     // Event 18: see the head of this file.
     case 'tcp-fails':
-      return failToActive(state, config, event.why);
+      return failToActive(state, config, { why: event.why, fault: true });
     default:
-      return unexpectedBeforeOpen(state, event);
+      return unexpectedBeforeOpen(state, event, config);
   }
-}
-
-function unansweredDial({ connectRetrySeconds, alikeOnBothSides }: FsmConfig): string {
-  const alike = alikeOnBothSides ?? 'whether the peer wants an MD5 password or GTSM';
-  return `no answer to the connection attempt for ${connectRetrySeconds} s: check the address, the path, filters on it, and ${alike}`;
-}
-
-function noOpen({ alikeOnBothSides }: FsmConfig): string {
-  const alike = alikeOnBothSides === undefined ? '' : ` Check ${alikeOnBothSides} as well.`;
-  return `connected, and no OPEN came for ${LARGE_HOLD_SECONDS} s: is the peer configured for this side's address?${alike}`;
 }
 
 function inActive(state: FsmState, event: FsmEvent, config: FsmConfig): Step {
@@ -174,18 +166,18 @@ function inActive(state: FsmState, event: FsmEvent, config: FsmConfig): Step {
     case 'tcp-fails':
       return failToIdle(state, { why: event.why, fault: true });
     default:
-      return unexpectedBeforeOpen(state, event);
+      return unexpectedBeforeOpen(state, event, config);
   }
 }
 
 /** What remains in Connect and Active, where no message of the peer can be in order yet. */
-function unexpectedBeforeOpen(state: FsmState, event: FsmEvent): Step {
+function unexpectedBeforeOpen(state: FsmState, event: FsmEvent, config: FsmConfig): Step {
   switch (event.type) {
     // Event 23, when another connection of this neighbor has won: nobody's fault.
     case 'collision-dump':
       return failToIdle(state, { why: ANOTHER_STAYS, fault: false, meaning: 'collision' });
     case 'notification':
-      return failToIdle(state, { why: explainNotification(event.notification), fault: true });
+      return failToIdle(state, { why: explainNotification(event.notification, config), fault: true });
     case 'message-error':
       return failToIdle(state, { why: event.error.message, fault: true });
     case 'automatic-stop':
@@ -213,7 +205,7 @@ function inOpenSent(state: FsmState, event: FsmEvent, config: FsmConfig): Step {
     // Event 18: "closes the BGP connection, restarts the ConnectRetryTimer, continues to listen for a connection that may
     // be initiated by the remote BGP peer, and changes its state to Active."
     case 'tcp-fails':
-      return failToActive(state, config, event.why);
+      return failToActive(state, config, closedEnding(state, event.why, config));
     // Event 19: "resets the DelayOpenTimer to zero, sets the BGP ConnectRetryTimer to zero, sends a KEEPALIVE message, and
     // sets a KeepaliveTimer (via the text below), sets the HoldTimer according to the negotiated value (see Section 4.2),
     // changes its state to OpenConfirm."  Event 22: "sends a NOTIFICATION message with the appropriate error code [...],
@@ -237,15 +229,22 @@ function inOpenSent(state: FsmState, event: FsmEvent, config: FsmConfig): Step {
     // Event 10: "sends a NOTIFICATION message with the error code Hold Timer Expired, [...] and changes its state to Idle."
     case 'timer-expires':
       if (event.timer === 'hold') {
-        return failToIdle(state, { ...holdTimeEnding(LARGE_HOLD_SECONDS), why: noOpen(config) });
+        return failToIdle(state, {
+          ...holdTimeEnding(LARGE_HOLD_SECONDS),
+          why: noOpen(config, LARGE_HOLD_SECONDS),
+        });
       }
       return fsmError(state, `${event.timer} timer expired`);
     default:
-      return inAnySession(state, event);
+      return inAnySession(state, event, config);
   }
 }
 
-function inOpenConfirm(state: Extract<FsmState, { name: 'openconfirm' }>, event: FsmEvent): Step {
+function inOpenConfirm(
+  state: Extract<FsmState, { name: 'openconfirm' }>,
+  event: FsmEvent,
+  config: FsmConfig,
+): Step {
   const { agreement } = state;
   switch (event.type) {
     // Event 26: "restarts the HoldTimer and changes its state to Established." RFC 9687 §4: the SendHoldTimer starts here.
@@ -261,16 +260,23 @@ function inOpenConfirm(state: Extract<FsmState, { name: 'openconfirm' }>, event:
       ];
     case 'timer-expires':
       // Event 10: "sends the NOTIFICATION message with the Error Code Hold Timer Expired, [...] changes its state to Idle."
-      if (event.timer === 'hold') return failToIdle(state, holdTimeEnding(agreement.holdTimeSeconds));
+      if (event.timer === 'hold') {
+        const seconds = agreement.holdTimeSeconds;
+        return failToIdle(state, { ...holdTimeEnding(seconds), why: noKeepalive(seconds) });
+      }
       // Event 11: "sends a KEEPALIVE message, restarts the KeepaliveTimer, and remains in the OpenConfirmed state."
       if (event.timer === 'keepalive') return sendKeepalive(state, agreement);
       return fsmError(state, `${event.timer} timer expired`);
     default:
-      return inAnySession(state, event);
+      return inAnySession(state, event, config);
   }
 }
 
-function inEstablished(state: Extract<FsmState, { name: 'established' }>, event: FsmEvent): Step {
+function inEstablished(
+  state: Extract<FsmState, { name: 'established' }>,
+  event: FsmEvent,
+  config: FsmConfig,
+): Step {
   const { agreement } = state;
   switch (event.type) {
     // Event 26: "restarts its HoldTimer, if the negotiated HoldTime value is non-zero, and remains in the Established
@@ -296,12 +302,17 @@ function inEstablished(state: Extract<FsmState, { name: 'established' }>, event:
       if (event.timer === 'settle') return [{ ...state, damping: UNDAMPED }, []];
       return fsmError(state, `${event.timer} timer expired`);
     default:
-      return inAnySession(state, event);
+      return inAnySession(state, event, config);
   }
 }
 
+function closedEnding(state: FsmState, why: string, config: FsmConfig): Ending {
+  const hint = closedHint(state.name, config);
+  return { why, fault: true, ...(hint === undefined ? {} : { hint }) };
+}
+
 /** What OpenSent, OpenConfirm and Established have in common. */
-function inAnySession(state: FsmState, event: FsmEvent): Step {
+function inAnySession(state: FsmState, event: FsmEvent, config: FsmConfig): Step {
   switch (event.type) {
     // "Any start event (Events 1, 3-7) is ignored in the [...] state."
     case 'manual-start':
@@ -327,7 +338,7 @@ function inAnySession(state: FsmState, event: FsmEvent): Step {
     // Event 18 (OpenConfirm, Established): "sets the ConnectRetryTimer to zero, releases all BGP resources, drops the TCP
     // connection, increments the ConnectRetryCounter by 1, [...] and changes its state to Idle."
     case 'tcp-fails':
-      return failToIdle(state, { why: event.why, fault: true, meaning: 'absence' });
+      return failToIdle(state, { ...closedEnding(state, event.why, config), meaning: 'absence' });
     // Events 21, 22, 28: "sends a NOTIFICATION message with the appropriate error code, [...] changes its state to Idle."
     // §8.2.2 names these for the states in which the message itself is in order, malformed or not. Where it is not, it is
     // "any other event": OpenSent lists Event 28, OpenConfirm 28, Established 22.
@@ -352,7 +363,7 @@ function inAnySession(state: FsmState, event: FsmEvent): Step {
     // changes its state to Idle": a NOTIFICATION is never answered.
     case 'notification':
       return failToIdle(state, {
-        why: explainNotification(event.notification),
+        why: explainNotification(event.notification, config),
         fault: !isCollision(event),
         meaning: meaningOf(state, event),
       });

@@ -174,5 +174,8 @@ export type FsmAction =
   | { readonly type: 'session-down'; readonly why: string }
   | { readonly type: 'deliver-update'; readonly update: UpdateMessage }
   | { readonly type: 'deliver-refresh'; readonly refresh: RouteRefreshMessage }
-  /** An attempt or a session ended, and why, in words for an operator. `fault` is false when someone asked for it. */
-  | { readonly type: 'report'; readonly why: string; readonly fault: boolean };
+  /**
+   * An attempt or a session ended, and why, in words for an operator. `fault` is false when someone asked for it. `hint` is
+   * what it suggests where the peer does not say.
+   */
+  | { readonly type: 'report'; readonly why: string; readonly fault: boolean; readonly hint?: string };

@@ -1,4 +1,5 @@
 /** One configured neighbor: its session, its Adj-RIB-Out, and what is remembered of it. */
+import { waitingHint } from '../fsm/hints.ts';
 import type { Agreement, Cease, FsmConfig, FsmState, StateName } from '../fsm/types.ts';
 import { AdjRibOut } from '../rib/adj-rib-out.ts';
 import type { OutRoute, RouteKey } from '../rib/route.ts';
@@ -8,7 +9,7 @@ import { RefreshSubtype } from '../wire/route-refresh.ts';
 import type { RouteRefreshMessage, UpdateMessage } from '../wire/types.ts';
 import { Connections } from './connections.ts';
 import { Outbound } from './outbound.ts';
-import { PeerRecord } from './peer-record.ts';
+import { PeerRecord, withHint } from './peer-record.ts';
 import { countRoutes } from './received.ts';
 import type { Runtime } from './runtime.ts';
 import { Session, type SessionOwner } from './session.ts';
@@ -57,6 +58,9 @@ export class Neighbor {
   #restarting: boolean;
   #warnedOfRoutes = false;
   #toldOfRefusal = false;
+  readonly #countedSince: number;
+  /** The state that people are shown, and since when (ms). */
+  #shown: { readonly state: StateName; readonly since: number };
 
   constructor(
     settings: NeighborSettings,
@@ -71,6 +75,8 @@ export class Neighbor {
     this.#runtime = runtime;
     this.#listener = listener;
     this.#enabled = past.enabled;
+    this.#countedSince = runtime.now();
+    this.#shown = { state: 'idle', since: this.#countedSince };
     this.#owner = {
       onState: (session, before) => this.#stateChanged(session, before),
       mayOpen: (session) => this.#connections.mayOpen(session),
@@ -82,7 +88,7 @@ export class Neighbor {
       onMessage: (direction, name) => this.#record.message(direction, name),
       onNotification: (direction, notification, text) =>
         this.#record.notification(direction, notification, text, this.#runtime.now()),
-      onReport: (session, why, fault) => this.#ended(session, why, fault),
+      onReport: (session, why, fault, hint) => this.#ended(session, why, fault, hint),
       onWritable: () => this.#outbound?.wake(),
     };
     this.#connections = new Connections(
@@ -114,6 +120,7 @@ export class Neighbor {
       address: addressText(settings),
       peerAsn: settings.peerAsn,
       state: state.name,
+      stateSince: this.#shown.since,
       enabled: this.#enabled,
       establishedAt: this.#record.establishedAt,
       families: settings.families,
@@ -121,10 +128,13 @@ export class Neighbor {
       rulesSent: this.rib.sentCount,
       rulesPending: this.rib.pendingCount,
       lastError: this.#record.lastError,
+      hint: this.#hint(state.name),
       lastCause: this.#record.lastCause,
       lastNotificationSent: this.#record.notificationSent,
       lastNotificationReceived: this.#record.notificationReceived,
       counters: this.#record.counters(),
+      countedSince: this.#countedSince,
+      lastFlapAt: this.#record.lastFlapAt,
     };
   }
 
@@ -219,6 +229,15 @@ export class Neighbor {
     const now = session.state.name;
     this.#log('debug', `${before} -> ${now}`, session.ends === undefined ? {} : { connection: session.ends });
     this.#connections.stateChanged(session, before);
+    const state = this.#connections.foremost.state.name;
+    if (state !== this.#shown.state) this.#shown = { state, since: this.#runtime.now() };
+  }
+
+  #hint(state: StateName): string | null {
+    // What a NOTIFICATION said explains more than where the attempts after it get stuck.
+    if (!this.#enabled || !this.#started || this.#record.lastCause !== null) return null;
+    const seconds = (this.#runtime.now() - this.#shown.since) / 1000;
+    return waitingHint({ state, seconds, config: this.#fsmConfig() }) ?? null;
   }
 
   #up(session: Session, agreement: Agreement): void {
@@ -248,6 +267,13 @@ export class Neighbor {
       hold_time: agreement.holdTimeSeconds,
       graceful_restart: agreement.gracefulRestart,
     });
+    if (agreement.peerIdentifier === this.#local.localIdentifier) {
+      // RFC 6286 §2.1 asks for ids that differ inside one AS only.
+      this.#log(
+        'warn',
+        `peer has our own router id ${agreement.peerRouterId}: that is allowed between two ASes (RFC 6286), but many routers refuse it; change router_id here`,
+      );
+    }
     if (agreement.familiesRefused.length === 0) return;
     const refused = agreement.familiesRefused.map(familyName).join(', ');
     this.#log('warn', `peer does not offer ${refused}: rules of these families are not sent; add them there`);
@@ -261,10 +287,10 @@ export class Neighbor {
     this.#listener.onDown(this.settings.name, why);
   }
 
-  #ended(session: Session, why: string, fault: boolean): void {
+  #ended(session: Session, why: string, fault: boolean, hint: string | undefined): void {
     if (!this.#connections.includes(session)) return;
-    const news = this.#record.ended(why, fault, this.#runtime.now());
-    this.#log(news ? (fault ? 'warn' : 'info') : 'debug', why);
+    const news = this.#record.ended(why, fault, this.#runtime.now(), hint);
+    this.#log(news ? (fault ? 'warn' : 'info') : 'debug', withHint(why, hint));
   }
 
   /** This speaker takes no routes: what comes is counted and dropped, having been decoded and judged (RFC 7606). */

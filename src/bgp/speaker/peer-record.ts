@@ -14,9 +14,12 @@ export class PeerRecord {
   #routesReceived = 0;
   #established = 0;
   #flaps = 0;
+  #lastFlapAt: number | null = null;
   #establishedAt: number | null = null;
   /** What happened last beside or since the cause: mostly what became of a connection. */
   #symptom: string | null = null;
+  /** What the symptom suggests. */
+  #symptomHint: string | undefined;
   /** What a NOTIFICATION said; it outlives the refused and reset connections that follow from it. */
   #cause: Omit<SessionCause, 'symptom'> | null = null;
   /** A NOTIFICATION was sent or received since the last ending. */
@@ -33,7 +36,8 @@ export class PeerRecord {
 
   /** Why the last established session ended, or why the present attempts fail; null when there is nothing to say. */
   get lastError(): string | null {
-    return this.#cause?.text ?? this.#symptom;
+    if (this.#cause !== null || this.#symptom === null) return this.#cause?.text ?? null;
+    return withHint(this.#symptom, this.#symptomHint);
   }
 
   get lastCause(): SessionCause | null {
@@ -46,6 +50,11 @@ export class PeerRecord {
 
   get notificationReceived(): NotificationSummary | null {
     return this.#notificationReceived;
+  }
+
+  /** When an established session ended last without somebody here asking for it (ms since the epoch). */
+  get lastFlapAt(): number | null {
+    return this.#lastFlapAt;
   }
 
   counters(): SessionCounters {
@@ -82,9 +91,10 @@ export class PeerRecord {
 
   /**
    * An attempt or a session ended at `at` (ms). Returns true when this is news: a fault, and not the one before once more.
-   * What a NOTIFICATION said stays the cause, whatever becomes of the connections after it.
+   * What a NOTIFICATION said stays the cause, whatever becomes of the connections after it. `hint` is what the ending
+   * suggests where the peer does not say.
    */
-  ended(why: string, fault: boolean, at: number): boolean {
+  ended(why: string, fault: boolean, at: number, hint?: string): boolean {
     const endedSession = this.#endedSession;
     const notified = this.#notified;
     this.#endedSession = false;
@@ -92,6 +102,7 @@ export class PeerRecord {
     if (!fault) return endedSession;
     if (endedSession) {
       this.#flaps++;
+      this.#lastFlapAt = at;
       this.#cause = null;
     }
     const before = this.#cause;
@@ -105,7 +116,10 @@ export class PeerRecord {
         count: again ? before.count + 1 : 1,
       };
       this.#symptom = null;
-    } else this.#symptom = why;
+    } else {
+      this.#symptom = why;
+      this.#symptomHint = hint;
+    }
     this.#lastErrorEndedSession = endedSession;
     return news;
   }
@@ -121,4 +135,9 @@ export class PeerRecord {
     if (direction === 'in') this.#notificationReceived = summary;
     else this.#notificationSent = summary;
   }
+}
+
+/** `peer reset the connection; it had sent no OPEN: is ...`. */
+export function withHint(why: string, hint: string | undefined): string {
+  return hint === undefined ? why : `${why}; ${hint}`;
 }

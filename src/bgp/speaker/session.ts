@@ -38,7 +38,7 @@ export interface SessionOwner {
   readonly onRefresh: (session: Session, refresh: RouteRefreshMessage) => void;
   readonly onMessage: (direction: 'in' | 'out', name: MessageName) => void;
   readonly onNotification: (direction: 'in' | 'out', notification: NotificationMessage, text: string) => void;
-  readonly onReport: (session: Session, why: string, fault: boolean) => void;
+  readonly onReport: (session: Session, why: string, fault: boolean, hint: string | undefined) => void;
   /** The transport takes octets again. */
   readonly onWritable: (session: Session) => void;
 }
@@ -262,7 +262,7 @@ export class Session {
         this.#owner.onRefresh(this, action.refresh);
         break;
       case 'report':
-        this.#owner.onReport(this, action.why, action.fault);
+        this.#owner.onReport(this, action.why, action.fault, action.hint);
         break;
     }
   }

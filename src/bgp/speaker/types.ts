@@ -107,6 +107,8 @@ export interface PeerStatus {
   readonly address: string;
   readonly peerAsn: number;
   readonly state: SessionState;
+  /** When it came into this state; milliseconds since the epoch. */
+  readonly stateSince: number;
   readonly enabled: boolean;
   /** Milliseconds since the epoch; null unless established. */
   readonly establishedAt: number | null;
@@ -116,11 +118,17 @@ export interface PeerStatus {
   readonly rulesPending: number;
   /** What went wrong last, and what to change on which side. */
   readonly lastError: string | null;
+  /** What may keep the session in its state, where it is in it too long and no cause is known; else null. */
+  readonly hint: string | null;
   /** Kept until the session is established; null when no NOTIFICATION explains why it is not. */
   readonly lastCause: SessionCause | null;
   readonly lastNotificationSent: NotificationSummary | null;
   readonly lastNotificationReceived: NotificationSummary | null;
   readonly counters: SessionCounters;
+  /** Since when the counters count; milliseconds since the epoch. */
+  readonly countedSince: number;
+  /** When an established session ended last without somebody here asking for it; null: never since then. */
+  readonly lastFlapAt: number | null;
 }
 
 /** What a speaker reports as it happens. Called synchronously; must not throw. */

@@ -127,6 +127,7 @@ function dataText(code: number, subcode: number, data: Uint8Array): string {
       return `version ${reader.u16()} is supported`;
     }
     if (subcode === OpenSubcode.BadPeerAs && data.length === 2) return `AS ${reader.u16()}`;
+    if (subcode === OpenSubcode.BadPeerAs && data.length === 4) return `AS ${reader.u32()}`;
   }
   if (code === ErrorCode.UpdateMessage) {
     if (subcode === UpdateSubcode.MissingWellKnownAttribute && data.length === 1)

@@ -1,17 +1,40 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { explainNotification } from '../../../src/bgp/fsm/explain.ts';
+import { CONFIG } from './support.ts';
 
 function explain(code: number, subcode: number, data: readonly number[] = []): string {
-  return explainNotification({ type: 'notification', code, subcode, data: Uint8Array.from(data) });
+  return explainNotification({ type: 'notification', code, subcode, data: Uint8Array.from(data) }, CONFIG);
 }
 
 describe('a NOTIFICATION of the peer tells an operator what to do', () => {
   it('2/2: on which side the AS number is to be corrected', () => {
     assert.equal(
       explain(2, 2),
-      'peer sent OPEN Message Error/Bad Peer AS (2/2); the peer expects another AS here: correct local_asn here or the remote AS there',
+      'peer sent OPEN Message Error/Bad Peer AS (2/2); the peer expects another AS here than AS 65010: correct local_asn here or the remote AS there',
     );
+  });
+
+  it('2/3 and 2/6: what of our OPEN it refuses', () => {
+    assert.match(
+      explain(2, 3),
+      /refuses our router id 192\.0\.2\.10, most likely because it has the same: change router_id here$/,
+    );
+    assert.match(
+      explain(2, 6),
+      /refuses our hold time of 90 s: change hold_time_seconds here or its minimum there$/,
+    );
+  });
+
+  it('4/0: that it heard nothing from us', () => {
+    assert.match(
+      explain(4, 0),
+      /heard nothing from us for its hold time: check the path to it and the load here$/,
+    );
+  });
+
+  it('6/5: that this side is not configured there', () => {
+    assert.match(explain(6, 5), /is our address configured as a neighbor there, and enabled\?$/);
   });
 
   it('2/7, as Junos answers when the families do not fit', () => {
@@ -50,7 +73,7 @@ describe('a NOTIFICATION of the peer tells an operator what to do', () => {
   });
 
   it('6/1: which limit was reached', () => {
-    assert.match(explain(6, 1), /raise its prefix limit there or lower max_rules here$/);
+    assert.match(explain(6, 1), /set max_rules here to its prefix limit$/);
   });
 
   it('6/2 with the words of its operator (RFC 9003)', () => {

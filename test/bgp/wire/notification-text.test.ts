@@ -12,6 +12,7 @@ describe('a NOTIFICATION in words', () => {
     [2, 0, '', 'OPEN Message Error (2/0)'],
     [2, 1, '0004', 'OPEN Message Error/Unsupported Version Number (2/1): version 4 is supported'],
     [2, 2, 'fdf2', 'OPEN Message Error/Bad Peer AS (2/2): AS 65010'],
+    [2, 2, 'fa56ea00', 'OPEN Message Error/Bad Peer AS (2/2): AS 4200000000'],
     [2, 6, '', 'OPEN Message Error/Unacceptable Hold Time (2/6)'],
     [2, 7, '010400010085', 'OPEN Message Error/Unsupported Capability (2/7): data 0x010400010085'],
     [2, 11, '', 'OPEN Message Error/Role Mismatch (2/11)'],
