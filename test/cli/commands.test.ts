@@ -524,3 +524,88 @@ test('peers shows why a session does not come up, how often, and what has become
     /peer is AS 65002 but peer_asn says 65012 \(12 times since 2026-11-27T21:00:00\.000Z; now: peer reset the connection\)$/m,
   );
 });
+
+test('peers NEIGHBOR shows all that is known of one session', async (t) => {
+  const notification = (code: number, subcode: number, text: string, at: string) => ({
+    code,
+    subcode,
+    text,
+    at,
+  });
+  const none = { open: 0, update: 0, notification: 0, keepalive: 0, route_refresh: 0 };
+  const peer = {
+    ...PEER,
+    peer_asn: 4200000001,
+    state: 'active',
+    state_since: '2020-11-27T21:05:00.000Z',
+    families: ['ipv4-flowspec'],
+    rules_sent: 0,
+    rules_pending: 2,
+    last_error:
+      'peer sent Cease/Administrative Shutdown (6/2): fibre work; its operator shut the session down',
+    last_cause: {
+      text: 'peer sent Cease/Administrative Shutdown (6/2): fibre work; its operator shut the session down',
+      first_at: '2020-11-27T21:00:00.000Z',
+      last_at: '2020-11-27T21:05:00.000Z',
+      count: 3,
+      symptom: 'refused the connection',
+    },
+    last_notification_received: notification(
+      6,
+      2,
+      'Cease/Administrative Shutdown (6/2): fibre work',
+      '2020-11-27T21:05:00.000Z',
+    ),
+    last_notification_sent: notification(4, 0, 'Hold Timer Expired (4/0)', '2020-11-26T08:00:00.000Z'),
+    counters: {
+      messages_in: { ...none, open: 4, notification: 3 },
+      messages_out: none,
+      routes_received: 0,
+      established: 2,
+      flaps: 2,
+      since: '2020-11-25T08:00:00.000Z',
+      last_flap_at: '2020-11-27T21:00:00.000Z',
+    },
+  };
+  const api = await fakeApi(t, {
+    'GET /v1/peers': { status: 200, body: [PEER, { ...peer, name: 'edge2' }] },
+  });
+  const { stdout, code } = await cli(['peers', 'edge2', '--api', api.url]);
+  assert.equal(code, 0);
+  for (const line of [
+    /^neighbor +edge2$/m,
+    /^remote AS +AS 4200000001 \(64086\.59905\)$/m,
+    /^state +active for \d+d\d\dh$/m,
+    /^rules +0 sent, 2 pending$/m,
+    /^cause +peer sent Cease\/Administrative Shutdown \(6\/2\): fibre work; its operator shut the session down$/m,
+    /^ +3 times from 2020-11-27T21:00:00\.000Z to 2020-11-27T21:05:00\.000Z$/m,
+    /^since then +refused the connection$/m,
+    /^NOTIFICATION received +Cease\/Administrative Shutdown \(6\/2\): fibre work, at 2020-11-27T21:05:00\.000Z$/m,
+    /^NOTIFICATION sent +Hold Timer Expired \(4\/0\), at 2020-11-26T08:00:00\.000Z$/m,
+    /^flaps +2 in \d+d\d\dh, the last at 2020-11-27T21:00:00\.000Z$/m,
+    /^messages received +4 OPEN, 0 UPDATE, 3 NOTIFICATION, 0 KEEPALIVE, 0 ROUTE-REFRESH$/m,
+  ]) {
+    assert.match(stdout, line);
+  }
+  assert.doesNotMatch(stdout, /last error|hint|disabled/, 'what there is nothing to say of has no line');
+  const json = await cli(['peers', 'edge2', '-f', 'json', '--api', api.url]);
+  assert.equal(JSON.parse(json.stdout).name, 'edge2');
+});
+
+test('a neighbor that does not exist is not found, with the likely one', async (t) => {
+  const api = await fakeApi(t, { 'GET /v1/peers': { status: 200, body: [PEER] } });
+  const { code, stderr } = await cli(['peers', 'egde1', '--api', api.url]);
+  assert.equal(code, 4);
+  assert.match(stderr, /There is no neighbor with the name egde1; did you mean "edge1"\?/);
+});
+
+test('a hint takes the place of an older error in the list', async (t) => {
+  const peer = {
+    ...PEER,
+    state: 'openconfirm',
+    last_error: 'peer reset the connection',
+    hint: 'no KEEPALIVE yet',
+  };
+  const api = await fakeApi(t, { 'GET /v1/peers': { status: 200, body: [peer] } });
+  assert.match((await cli(['peers', '--api', api.url])).stdout, /openconfirm .* no KEEPALIVE yet$/m);
+});

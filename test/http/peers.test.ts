@@ -32,6 +32,8 @@ describe('GET /v1/peers', () => {
     assert.equal(edge1?.uptime_seconds, 5);
     assert.deepEqual(edge1?.families, ['ipv4-flowspec', 'ipv6-flowspec']);
     assert.equal(edge2?.address, '192.0.2.2:179');
+    assert.equal(edge1?.hint, null);
+    assert.deepEqual([edge1?.state_since, edge1?.counters.last_flap_at], [edge1?.established_at, null]);
   });
 });
 

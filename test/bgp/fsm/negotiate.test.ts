@@ -144,6 +144,15 @@ describe('OPENs that are refused (RFC 4271 §6.2)', () => {
     );
   });
 
+  it('2/2 for a peer without 4-octet AS numbers, whose AS_TRANS is nobody (RFC 6793 §9)', () => {
+    const open = peerOpen({}, { localAsn: 4200000000 });
+    const old = { ...open, capabilities: open.capabilities.filter(({ type }) => type !== 'four-octet-as') };
+    assert.equal(
+      refusal(old, { ...CONFIG, peerAsn: 4200000000 }).message,
+      'peer sent AS 23456 (AS_TRANS) and no 4-octet AS number, but peer_asn says 4200000000: turn on 4-octet AS numbers there (RFC 6793)',
+    );
+  });
+
   it('2/3 for our own router id inside one AS, and inside one alone (RFC 6286 §2.2)', () => {
     const twin = { localIdentifier: CONFIG.localIdentifier };
     const error = refusal(peerOpen({}, { ...twin, localAsn: 65010 }), { ...CONFIG, peerAsn: 65010 });

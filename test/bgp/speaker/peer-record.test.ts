@@ -96,7 +96,19 @@ describe('the last error of a neighbor', () => {
     assert.equal(record.ended('stopped by the operator', false, NOW), false);
   });
 
-  it('counts as a flap only when it ended a session', () => {
+  it('comes with what it suggests, which is no part of the cause that it follows', () => {
+    const record = new PeerRecord();
+    record.ended('peer reset the connection', true, NOW, 'it had sent no OPEN');
+    assert.equal(record.lastError, 'peer reset the connection; it had sent no OPEN');
+    const badPeerAs = { type: 'notification', code: 2, subcode: 2, data: new Uint8Array(0) } as const;
+    record.notification('out', badPeerAs, 'OPEN Message Error/Bad Peer AS (2/2)', NOW + 1);
+    record.ended('wrong AS', true, NOW + 1);
+    record.ended('peer reset the connection', true, NOW + 2, 'it had sent no OPEN');
+    assert.equal(record.lastError, 'wrong AS');
+    assert.equal(record.lastCause?.symptom, 'peer reset the connection');
+  });
+
+  it('counts as a flap only when it ended a session, and when that was', () => {
     const record = new PeerRecord();
     record.ended('refused the connection', true, NOW);
     record.up(0);
@@ -105,8 +117,10 @@ describe('the last error of a neighbor', () => {
     assert.equal(record.counters().flaps, 0);
     record.up(1);
     record.down();
+    assert.equal(record.lastFlapAt, null);
     record.ended('hold time', true, NOW);
     assert.equal(record.counters().flaps, 1);
+    assert.equal(record.lastFlapAt, NOW);
   });
 });
 
