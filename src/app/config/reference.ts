@@ -12,6 +12,9 @@ This page is written from the schemas in \`src/app/config/\` by \`npm run docs\`
 
 A folder holds \`prefixd.yaml\`, \`inventory.yaml\`, and \`playbooks.yaml\` or \`playbooks/*.yaml\` (or both).
 \`prefixd check --config DIR\` checks all of it, lists every problem with file, line and column; \`--print\` shows the effective configuration.
+An error is what the daemon refuses to start with (exit code 5). A warning is what surely or most likely does not work as written, such as
+a playbook for a customer that does not exist or a neighbor that no rule can reach; the exit code stays 0, and the last line counts
+warnings: \`OK: 1 customer, 13 playbooks, 3 neighbors; 2 warnings\`.
 
 - A key that is not listed here is an error. A key without a value means its default, and so does a section that is left out.
 - Anchors (\`&web\`), aliases (\`*web\`) and merge keys (\`<<: *web\`, or \`<<: [*web, *dns]\`, of which the first that has a key
