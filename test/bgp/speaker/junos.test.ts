@@ -119,7 +119,7 @@ describe('Junos: prefix limit (6/1)', () => {
       [status.lastNotificationReceived?.code, status.lastNotificationReceived?.subcode],
       [6, 1],
     );
-    assert.match(status.lastError ?? '', /raise its prefix limit there or lower max_rules here/);
+    assert.match(status.lastError ?? '', /set max_rules here to its prefix limit/);
     await until('Junos holds nothing of a session that it tore down', () => junos.rules.length === 0);
     assert.equal(speaker.ribOut('edge1').sentCount, 0, 'nothing counts as written');
 
