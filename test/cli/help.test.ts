@@ -127,7 +127,7 @@ for (const [argv, says] of [
     'unknown option --raeson; did you mean --reason?\n(see prefixd withdraw --help)',
   ],
   [
-    ['peers', 'list', 'edge1'],
+    ['peers', 'list', 'edge1', 'edge2'],
     /^prefixd: too many arguments for 'list'.*\n\(see prefixd peers list --help\)\n$/,
   ],
   [
