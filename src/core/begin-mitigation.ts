@@ -106,14 +106,20 @@ function replacing(it: Case, { replaceable, refused }: Gathering): Outcome {
 }
 
 function inPlaceOf(it: Case, replaced: readonly Mitigation[], refused: readonly Hold[]): Outcome {
-  const { command, context, plan, rule, detection } = it;
+  const { command, context, plan, rule, detection, event } = it;
   const words =
     replaced.length === 0 ? [] : [`it takes the place of ${countWords(replaced.length, 'mitigation')}`];
   const holds = [...refused, ...replaced.flatMap((mitigation) => standingHolds(mitigation, context.now))];
   const outcome = created(it, plan, rule, [], words, { holds, freed: replaced.length });
   if (outcome.status === 'rejected' || outcome.mitigation === undefined) return outcome;
   const reason = `covered by mitigation ${outcome.mitigation.id} for ${detection.victim}`;
-  const ending = { to: 'withdrawn', at: context.now, actor: command.actor, reason } as const;
+  const ending = {
+    to: 'withdrawn',
+    at: context.now,
+    actor: command.actor,
+    reason,
+    eventId: event.id,
+  } as const;
   const ends = replaced.flatMap((mitigation) => endingFacts(mitigation, ending));
   return { ...outcome, facts: [...(outcome.facts ?? []), ...ends] };
 }

@@ -80,7 +80,9 @@ function judge(
   const { playbook } = choice;
   const step = playbook?.steps[0];
   if (playbook === null || step === undefined) {
-    return { status: 'accepted_no_playbook', facts: runOutAll(state, detection, context.now), why };
+    const facts = runOutAll(state, detection, context.now);
+    const about = facts.flatMap((fact) => ('id' in fact ? [fact.id] : []));
+    return { status: 'accepted_no_playbook', facts, about, why };
   }
 
   const grounds = [...choice.why, `step 1 of ${playbook.steps.length}: ${actionWords(step.action)}`];
@@ -169,7 +171,10 @@ function kept(it: Case, mitigations: readonly Mitigation[]): Outcome {
     keeping.some((one) => one.change === change),
   );
   const main = keeping.find((one) => one.change === status);
-  if (status === undefined || main === undefined) return { status: 'accepted_no_mitigation', facts, why };
+  const about = keeping.filter(({ change }) => change === 'fallen').map(({ mitigation }) => mitigation.id);
+  if (status === undefined || main === undefined) {
+    return { status: 'accepted_no_mitigation', facts, about, why };
+  }
   const { victim } = it.detection;
   const narrowing = narrowingFacts(main.mitigation, it.state, it.context);
   const own = narrowing.find(
@@ -184,6 +189,7 @@ function kept(it: Case, mitigations: readonly Mitigation[]): Outcome {
   return {
     status: it.context.policy.mode === 'dry-run' ? 'dry_run' : status,
     mitigation: own?.type === 'mitigation.created' ? own.mitigation : main.mitigation,
+    about,
     facts,
     why,
   };
@@ -204,7 +210,8 @@ function widened(it: Case, mitigation: Mitigation): Outcome {
   const { expiresAt, why: keeping } = extensionOf(mitigation, it);
   if (expiresAt === null) {
     const facts = runOutFacts(mitigation, it.detection, context.now);
-    return { status: 'accepted_no_mitigation', facts, why: [...it.why, ...keeping] };
+    const why = [...it.why, ...keeping];
+    return { status: 'accepted_no_mitigation', facts, about: [mitigation.id], why };
   }
   const covers = rule.ports.length === 0 ? 'the whole protocol' : portWords(rule.ports);
   const why = [

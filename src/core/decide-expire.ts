@@ -86,8 +86,8 @@ function endingOf(mitigation: Mitigation, { now, policy }: DecideContext): Endin
   const { release, playbook } = mitigation;
   // An operator's own mitigation lasts as long as the operator said, whatever detectors said about it meanwhile.
   if (release !== undefined && release !== null && playbook !== null) {
-    const { actor, reason } = release;
-    return { to: 'withdrawn', at: now, actor, reason };
+    const { actor, reason, eventId } = release;
+    return { to: 'withdrawn', at: now, actor, reason, ...(eventId === undefined ? {} : { eventId }) };
   }
   const silent = holdsOf(mitigation).filter(({ mode }) => mode === 'until_released');
   if (silent.length === 0) return { to: 'expired', at: now, actor: SYSTEM, reason: 'its TTL has passed' };

@@ -22,7 +22,9 @@ export function decideUnban(state: DecisionView, command: EventCommand, context:
   const eventId = context.newId();
   const late = untimely(command, context);
   const outcome: Outcome =
-    late === null ? release(state, command, context) : { status: 'accepted_no_mitigation', why: [late] };
+    late === null
+      ? release(state, command, context, eventId)
+      : { status: 'accepted_no_mitigation', why: [late] };
   const block = blockOf(context.policy, command.detection.victim);
   const counted = block === undefined ? outcome : { ...outcome, block: block.prefix };
   return eventDecision(command, eventId, context.now, counted);
@@ -34,7 +36,12 @@ interface Meant {
   readonly holds: readonly Hold[];
 }
 
-function release(state: DecisionView, command: EventCommand, context: DecideContext): Outcome {
+function release(
+  state: DecisionView,
+  command: EventCommand,
+  context: DecideContext,
+  eventId: string,
+): Outcome {
   const { detection } = command;
   const ban = recentBanOf(state, detection, context.now);
   const named = alertOf(detection).alertId;
@@ -48,7 +55,7 @@ function release(state: DecisionView, command: EventCommand, context: DecideCont
   const [timely, early] = parted(meant, detection);
   const why = [...before, ...early];
   if (timely.length === 0) return { status: 'no_active_mitigation', why };
-  const results = timely.map((one) => releaseOne(one, state, command, context));
+  const results = timely.map((one) => releaseOne(one, state, command, context, eventId));
   const main = results.find(({ ends }) => ends) ?? results[0];
   return {
     status: results.some(({ ends }) => ends) ? 'withdrawn' : 'released',
@@ -151,11 +158,12 @@ function releaseOne(
   state: DecisionView,
   { detection, actor }: EventCommand,
   context: DecideContext,
+  eventId: string,
 ): Released {
   const { now, policy } = context;
   const { id } = mitigation;
   const reason = `${detection.source} says it is over`;
-  const fact = releasedFact(mitigation, holds, { at: now, actor, reason }, now);
+  const fact = releasedFact(mitigation, holds, { at: now, actor, reason, eventId }, now);
   const after = evolveMitigation(mitigation, fact, now);
   if (standingHolds(after, now).length > 0) {
     const why = `${detection.source} no longer holds mitigation ${id}; it stays, held by ${holderWords(after, now)}`;
@@ -174,7 +182,7 @@ function releaseOne(
     const why = `mitigation ${id} stays for ${secondsWords(holdDown)} in case the attack comes back (timers.hold_down_seconds)`;
     return { ends: false, mitigation: { ...after, expiresAt, renewAt: null }, facts: [held], why: [why] };
   }
-  const ending = { to: 'withdrawn', at: now, actor, reason } as const;
+  const ending = { to: 'withdrawn', at: now, actor, reason, eventId } as const;
   return {
     ends: true,
     mitigation: { ...mitigation, ending, updatedAt: now },
@@ -217,11 +225,13 @@ function nothingHeld(
       why: [`no ban ${externalId} of ${source} is known from the last 24 hours`],
     };
   }
-  const others = mitigationsCovering(state, victim).map((mitigation) => {
+  const standing = mitigationsCovering(state, victim);
+  const others = standing.map((mitigation) => {
     const holders = holderWords(mitigation, now);
     const held = holders === '' ? '' : `; it is held by ${holders}`;
     return `mitigation ${mitigation.id} stays: this alert of ${source} has no hold on it${held}`;
   });
   const none = `${source} holds no active mitigation of ${victim} for ${vector}`;
-  return { status: 'no_active_mitigation', why: [...before, none, ...others] };
+  const about = standing.map(({ id }) => id);
+  return { status: 'no_active_mitigation', about, why: [...before, none, ...others] };
 }

@@ -10,6 +10,9 @@ export type EventCommand = Extract<Command, { type: 'event' }>;
 /** How far ahead of this daemon's clock a detector's may be before it is told. */
 const MAX_AHEAD_MS = 60_000;
 
+/** So many mitigations are told of a report that did not change them. */
+const MAX_ABOUT = 16;
+
 /** What came out of an event, before it is written down. */
 export interface Outcome {
   readonly status: EventStatus;
@@ -18,6 +21,8 @@ export interface Outcome {
   readonly mitigation?: Mitigation;
   /** As in EventRecord. */
   readonly block?: string;
+  /** As in EventRecord. */
+  readonly about?: readonly string[];
   /** Facts that follow the event's own. */
   readonly facts?: readonly Fact[];
   readonly why: readonly string[];
@@ -34,6 +39,7 @@ export function eventDecision(
   const why = [...(detection.notes ?? []), ...outcome.why];
   const refusal = outcome.refusal ?? null;
   const mitigation = outcome.mitigation ?? null;
+  const about = (outcome.about ?? []).slice(0, MAX_ABOUT);
   const event: EventRecord = {
     id: eventId,
     receivedAt: now,
@@ -44,6 +50,7 @@ export function eventDecision(
     mitigationId: mitigation?.id ?? null,
     ...(hold === undefined ? {} : { hold }),
     ...(outcome.block === undefined ? {} : { block: outcome.block }),
+    ...(about.length === 0 ? {} : { about }),
     why,
   };
   return {

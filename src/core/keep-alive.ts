@@ -57,7 +57,9 @@ export function keepAlive(mitigation: Mitigation, event: Continuation): Keeping 
   const { now } = event.context;
   if (escalation.change !== null) {
     const { expiresAt = extension.expiresAt } = escalation.change;
-    const change = withHoldOf(mitigation, event, { ...escalation.change, expiresAt, why });
+    // Until when it lasts is in the change. As one of its reasons it would be untrue with the next report.
+    const reasons = escalation.why;
+    const change = withHoldOf(mitigation, event, { ...escalation.change, expiresAt, why: reasons });
     return {
       change: 'escalated',
       mitigation: { ...changed(mitigation, change, now), status: 'escalated' },
@@ -72,7 +74,7 @@ export function keepAlive(mitigation: Mitigation, event: Continuation): Keeping 
     const change = withHoldOf(mitigation, event, {
       ...reform.change,
       expiresAt,
-      why: [...why, ...reform.why],
+      why: [...escalation.why, ...reform.why],
     });
     const fact: Fact = { type: `mitigation.${kind}`, id: mitigation.id, change };
     return {

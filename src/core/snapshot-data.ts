@@ -1,4 +1,5 @@
 /** The state as plain data. */
+import type { Life } from './life.ts';
 import type { Creation, RecentBan } from './recent.ts';
 import type { Said, StateSnapshot } from './state-view.ts';
 import type { EventRecord, Mitigation, SafelistEntry } from './types.ts';
@@ -17,6 +18,8 @@ export interface SnapshotData {
   readonly safelist: readonly SafelistEntry[];
   readonly bans: readonly RecentBan[];
   readonly creations: readonly Creation[];
+  /** Absent in snapshots of versions that did not keep them. */
+  readonly lives?: readonly Life[];
 }
 
 const LISTS = ['mitigations', 'ended', 'events', 'safelist', 'bans', 'creations'] as const;

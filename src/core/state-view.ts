@@ -1,6 +1,7 @@
 /** How the state is seen: by readers, by decisions, and by the engine that owns it. */
 import type { Prefix } from '../net/prefix.ts';
 import type { RecordedFact } from './facts.ts';
+import type { Life } from './life.ts';
 import type { MatchKey } from './match.ts';
 import type { RecentBan } from './recent.ts';
 import type { Actor, EventRecord, Mitigation, SafelistEntry } from './types.ts';
@@ -33,6 +34,8 @@ export interface StateView {
   readonly mitigations: ReadonlyMap<string, Mitigation>;
   /** Ids of those neither ended nor rejected; ending ones are still live. */
   readonly live: ReadonlySet<string>;
+  /** What is remembered of a mitigation's life; undefined when it is not among `mitigations`. */
+  lifeOf(id: string): Life | undefined;
   /** Live mitigations with this match (ending ones included). */
   withMatch(key: MatchKey): ReadonlySet<string>;
   /** Dry-run mitigations are counted apart from the others. */

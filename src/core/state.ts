@@ -9,6 +9,8 @@ import { evolveMitigation, type MitigationFact } from './evolve.ts';
 import { type ExpiryEntry, ExpiryHeap } from './expiry-heap.ts';
 import type { Fact, RecordedFact } from './facts.ts';
 import { holdKey } from './holds.ts';
+import { type Life, lifeFromItself } from './life.ts';
+import { Lives } from './lives.ts';
 import { type MatchKey, matchKey } from './match.ts';
 import type { PrefixTrie } from './prefix-trie.ts';
 import { AttackedHosts, CREATION_MEMORY_MS, Creations, type RecentBan, RecentBans } from './recent.ts';
@@ -60,6 +62,7 @@ class FoldedState implements StateHandle {
   readonly #bans = new RecentBans();
   readonly #creations = new Creations();
   readonly #attacked = new AttackedHosts();
+  readonly #lives = new Lives(this.events);
   /** Built when it is first asked for, so that replaying parses nothing; undefined when it has to be built anew. */
   #safelistTrie: PrefixTrie<SafelistEntry> | undefined;
   /** How to take back what the open group did, last first; null when no group is open. */
@@ -78,6 +81,7 @@ class FoldedState implements StateHandle {
     for (const entry of data.safelist) state.safelist.set(entry.prefix, entry);
     for (const ban of data.bans) state.#bans.add(ban);
     for (const creation of data.creations) state.#creations.add(creation);
+    state.#lives.restore(data.lives ?? []);
     state.#paused = data.paused;
     for (const [name, said] of data.disabledPeers ?? []) state.disabledPeers.set(name, said);
     state.#lastAt = data.lastAt;
@@ -103,6 +107,11 @@ class FoldedState implements StateHandle {
 
   get expiryBound(): number {
     return this.#expiries.bound;
+  }
+
+  lifeOf(id: string): Life | undefined {
+    const mitigation = this.mitigations.get(id);
+    return mitigation && (this.#lives.get(id) ?? lifeFromItself(mitigation));
   }
 
   withMatch(key: MatchKey): ReadonlySet<string> {
@@ -163,7 +172,10 @@ class FoldedState implements StateHandle {
     if (recorded.seq !== this.#seq + 1) {
       throw new RangeError(`fact ${recorded.seq} does not follow fact ${this.#seq}`);
     }
+    const before = 'id' in recorded.fact ? this.mitigations.get(recorded.fact.id) : undefined;
     this.#fold(recorded.fact, recorded);
+    const untell = this.#lives.tell(recorded, before);
+    this.#undo?.push(untell);
     const { seq, lastAt } = { seq: this.#seq, lastAt: this.#lastAt };
     this.#undo?.push(() => {
       this.#seq = seq;
@@ -204,6 +216,7 @@ class FoldedState implements StateHandle {
       safelist: [...this.safelist.values()],
       bans: this.#bans.list(),
       creations: this.#creations.list(),
+      lives: this.#lives.list(),
     };
     return { schema: 1, seq: this.#seq, data };
   }
@@ -388,13 +401,19 @@ class FoldedState implements StateHandle {
 
   /** Keeps histories bounded. Not within a group: what a group forgets could not be taken back. */
   #settle(): void {
-    while (this.#ended.size > HISTORY_SIZE) this.mitigations.delete(this.#ended.shift() ?? '');
+    while (this.#ended.size > HISTORY_SIZE) this.#forgetMitigation(this.#ended.shift() ?? '');
     while (this.#arrivals.size > HISTORY_SIZE) this.#forgetEvent(this.#arrivals.shift() ?? '');
     this.#bans.forget(this.#lastAt);
     this.#creations.forget(this.#lastAt);
+    this.#lives.settle((id) => this.live.has(id));
     if (this.#expiries.size > 1024 && this.#expiries.size > 16 * this.live.size) {
       this.#expiries.compact(this.#stillDue);
     }
+  }
+
+  #forgetMitigation(id: string): void {
+    this.mitigations.delete(id);
+    this.#lives.forget(id);
   }
 
   /** A mitigation whose end was taken back is live again, but at the end of the set; creation is the order promised. */

@@ -123,6 +123,8 @@ export interface Ending {
   readonly at: number;
   readonly actor: Actor;
   readonly reason: string;
+  /** This daemon's id of the report that ended it; absent: none did. */
+  readonly eventId?: string;
 }
 
 /**
@@ -152,6 +154,8 @@ export interface Release {
   readonly at: number;
   readonly actor: Actor;
   readonly reason: string;
+  /** This daemon's id of the report that released it. */
+  readonly eventId?: string;
 }
 
 /** One decision to filter, from its first event to its end. */
@@ -255,6 +259,8 @@ export interface EventRecord {
   readonly hold?: HoldMode;
   /** The prefix whose attacked hosts are counted, where one rule may take the place of many (`aggregation`). */
   readonly block?: string;
+  /** Mitigations that it was about and that it did not change. */
+  readonly about?: readonly string[];
   readonly why: readonly string[];
 }
 

@@ -13,9 +13,9 @@ import type { HttpDependencies } from './dependencies.ts';
 import { HttpProblem, invalidField } from './problem.ts';
 import { MitigateBody, MitigationQuery, WithdrawBody } from './requests.ts';
 import type { MitigationStatusSchema } from '../view/schemas.ts';
-import { commonProblems, MitigationSchema } from './schemas.ts';
+import { commonProblems, MitigationDetailSchema, MitigationSchema } from './schemas.ts';
 import { inSlices, mapInSlices } from './slices.ts';
-import { mitigationView, shownStatus } from './views.ts';
+import { mitigationDetailView, mitigationView, shownStatus } from './views.ts';
 
 /** The canonical address or prefix that a caller named, IPv4 written as IPv6 as IPv4; or a 400 that names the field. */
 export function requireVictim(field: string, text: string): string {
@@ -127,12 +127,12 @@ export function registerMitigations(app: App, deps: HttpDependencies): void {
       config: { access: 'read' },
       schema: {
         tags: ['mitigations'],
-        summary: 'One mitigation',
+        summary: 'One mitigation, with its life',
         params: IdParams,
-        response: { 200: MitigationSchema, ...commonProblems },
+        response: { 200: MitigationDetailSchema, ...commonProblems },
       },
     },
-    (request) => mitigationView(find(request.params.id), reconciler),
+    (request) => mitigationDetailView(find(request.params.id), reconciler, engine.state),
   );
 
   app.post(

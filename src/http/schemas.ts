@@ -1,6 +1,7 @@
 /** The shapes of answers. The OpenAPI document is made of these very schemas. */
 import { z } from 'zod';
 import { HealthReasonSchema, HealthStatusSchema } from '../view/health.ts';
+import { HistoryEntrySchema, HistoryOmittedSchema } from '../view/history.ts';
 import { DecidedMitigationSchema, EventStatusSchema, HoldSchema } from '../view/schemas.ts';
 
 const time = z.iso.datetime().describe('RFC 3339, UTC');
@@ -88,6 +89,12 @@ export const MitigationSchema = DecidedMitigationSchema.extend({
   enforcement: z
     .object({ sent: z.int(), pending: z.int(), unsupported: z.int(), over_budget: z.int() })
     .describe('Neighbors, by the state of the rule there'),
+});
+
+/** One mitigation, with what became of it since it was decided. */
+export const MitigationDetailSchema = MitigationSchema.extend({
+  history: z.array(HistoryEntrySchema).describe('Its life, oldest first'),
+  history_omitted: HistoryOmittedSchema.describe('What is not kept of its life, in numbers'),
 });
 
 export const NotificationSchema = z.object({ code: z.int(), subcode: z.int(), text: z.string(), at: time });

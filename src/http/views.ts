@@ -3,10 +3,13 @@ import type { z } from 'zod';
 import { countNeighbors } from '../control/enforcement.ts';
 import type { ReconcilerView } from '../control/types.ts';
 import { holdsOf } from '../core/holds.ts';
+import { lifeFromItself } from '../core/life.ts';
+import type { StateView } from '../core/state.ts';
 import type { Mitigation } from '../core/types.ts';
+import { historyView, omittedView } from '../view/history.ts';
 import { decidedMitigationView, holdView } from '../view/mitigation.ts';
 import type { MitigationStatusSchema } from '../view/schemas.ts';
-import type { MitigationSchema } from './schemas.ts';
+import type { MitigationDetailSchema, MitigationSchema } from './schemas.ts';
 
 /**
  * The status that operators see: `pending` while a mitigation that should stand in routers was not yet sent to any of
@@ -41,5 +44,19 @@ export function mitigationView(
       state,
       ...(why === undefined ? {} : { why }),
     })),
+  };
+}
+
+/** A mitigation with its rules and its life. */
+export function mitigationDetailView(
+  mitigation: Mitigation,
+  reconciler: ReconcilerView,
+  state: Pick<StateView, 'lifeOf' | 'events'>,
+): z.output<typeof MitigationDetailSchema> {
+  const life = state.lifeOf(mitigation.id) ?? lifeFromItself(mitigation);
+  return {
+    ...mitigationView(mitigation, reconciler),
+    history: historyView(life, state.events),
+    history_omitted: omittedView(life),
   };
 }

@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import type { MitigationChange } from '../core/facts.ts';
 import { holdsOf } from '../core/holds.ts';
 import { sparedRanges } from '../core/rule.ts';
-import type { Hold, Mitigation } from '../core/types.ts';
+import type { Ending, Hold, Mitigation } from '../core/types.ts';
 import { rangeText } from '../core/words.ts';
 import { timeText } from '../net/time.ts';
 import { matchView } from './match.ts';
@@ -61,7 +61,12 @@ export function decidedMitigationView(
     why: [...mitigation.why],
     held_by: [...new Set(holdsOf(mitigation).map(({ source }) => source))],
     ending: mitigation.ending !== null && mitigation.endedAt === null,
+    end: mitigation.ending === null ? null : endView(mitigation.ending),
   };
+}
+
+function endView({ to, at, actor, reason }: Ending): z.output<typeof DecidedMitigationSchema>['end'] {
+  return { to, at: timeText(at), by: actorView(actor), reason };
 }
 
 /** A change, or the mitigation that it changes. */

@@ -121,6 +121,10 @@ export const DecidedMitigationSchema = z.object({
   why: z.array(z.string()),
   held_by: z.array(z.string()).describe('Detectors whose alerts keep it alive'),
   ending: z.boolean().describe('True while a withdrawal has not yet reached every established session'),
+  end: z
+    .object({ to: z.enum(['withdrawn', 'expired']), at: time, by: ActorSchema, reason: z.string() })
+    .nullable()
+    .describe('Who ended it, when and why; null while nobody has'),
 });
 
 export const SafelistEntrySchema = z.object({

@@ -123,6 +123,7 @@ export function stateOf(
     disabledPeers: new Map(),
     mitigations: new Map(mitigations.map((one) => [one.id, one])),
     live: new Set(mitigations.map((one) => one.id)),
+    lifeOf: () => undefined,
     withMatch: (key) => new Set(mitigations.filter((one) => keyOf(one) === key).map((one) => one.id)),
     activeTotal: () => mitigations.length,
     activeOfPop: () => mitigations.length,

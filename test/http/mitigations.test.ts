@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { MitigationSchema } from '../../src/http/schemas.ts';
-import { api, bearer, EVENT_ID, MITIGATION_ID, mitigation, NOON } from './support.ts';
+import { MitigationDetailSchema } from '../../src/http/schemas.ts';
+import { api, bearer, EVENT_ID, eventRecord, MITIGATION_ID, mitigation, NOON } from './support.ts';
 
 const RULE = 'match dst 203.0.113.10/32 proto udp dst-port 53 then rate-limit 5mbps';
 const SENT = { neighbor: 'edge1', rule: RULE, nlriHex: '0a', state: 'sent' } as const;
@@ -68,6 +68,7 @@ describe('GET /v1/mitigations/{id}', () => {
       held_by: [],
       holds: [],
       ending: false,
+      end: null,
       rule: RULE,
       enforcement: { sent: 1, pending: 0, unsupported: 1, over_budget: 0 },
       rules: [
@@ -80,8 +81,83 @@ describe('GET /v1/mitigations/{id}', () => {
           why: 'no ports on this platform',
         },
       ],
+      history: [
+        {
+          at: '2026-11-23T12:00:00.000Z',
+          what: 'created',
+          text: 'created by fnm: police at 5 Mbit/s, until 2026-11-23T12:02:00.000Z',
+          by: { kind: 'detector', name: 'fnm' },
+          reason: 'udp_flood from fnm',
+          why: ['203.0.113.10 belongs to acme', 'playbook udp, step 1'],
+          report: null,
+          change: {
+            expires_at: '2026-11-23T12:02:00.000Z',
+            action_type: 'police',
+            rate_bps: 5_000_000,
+            step: 0,
+          },
+        },
+      ],
+      history_omitted: {
+        decisions: 0,
+        reports: 0,
+        renewals: 0,
+        from: null,
+        to: null,
+        max_bps: null,
+        max_pps: null,
+        unknown_until: null,
+        text: '',
+      },
     });
-    MitigationSchema.parse(response.json());
+    MitigationDetailSchema.parse(response.json());
+  });
+
+  it('tells its whole life: each report with its values and answer, and who ended it and why', async () => {
+    const { app, engine } = await api();
+    engine.record({ type: 'event.received', event: eventRecord() });
+    engine.record({ type: 'mitigation.created', mitigation: mitigation() });
+    const again = idOf(2);
+    const { detection } = eventRecord();
+    engine.record({
+      type: 'event.received',
+      event: eventRecord({
+        id: again,
+        status: 'extended',
+        detection: { ...detection, bps: 2e9 },
+        why: ['the attack continues'],
+      }),
+    });
+    engine.record({
+      type: 'mitigation.extended',
+      id: MITIGATION_ID,
+      change: { expiresAt: NOON + 180_000, lastEventId: again },
+    });
+    const actor = { kind: 'operator', name: 'kim', via: 'noc' } as const;
+    engine.record({
+      type: 'mitigation.ending',
+      id: MITIGATION_ID,
+      ending: { to: 'withdrawn', at: NOON, actor, reason: 'false positive' },
+    });
+    const url = `/v1/mitigations/${MITIGATION_ID}`;
+    const shown = (await app.inject({ url, headers: bearer('viewer') })).json();
+    const { history, end } = MitigationDetailSchema.parse(shown);
+    assert.deepEqual(
+      history.map(({ text }) => text),
+      [
+        'created by fnm: police at 5 Mbit/s, until 2026-11-23T12:02:00.000Z; fnm reported udp_flood: 1 Gbit/s, 100000 packets/s, confidence 0.9',
+        'extended until 2026-11-23T12:03:00.000Z; fnm reported udp_flood: 2 Gbit/s, 100000 packets/s, confidence 0.9',
+        'withdrawn by kim: false positive',
+      ],
+    );
+    assert.deepEqual(history[1]?.why, ['the attack continues']);
+    assert.deepEqual([history[1]?.report?.event_id, history[1]?.report?.status], [again, 'extended']);
+    assert.deepEqual(end, {
+      to: 'withdrawn',
+      at: '2026-11-23T12:00:00.000Z',
+      by: actor,
+      reason: 'false positive',
+    });
   });
 
   it('is found by the beginning of its id, as long as that is the only one', async () => {

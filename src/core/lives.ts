@@ -1,0 +1,126 @@
+/** The lives of all mitigations that are remembered, within one bound for them together. */
+import type { MitigationFact } from './evolve.ts';
+import type { RecordedFact } from './facts.ts';
+import {
+  bornLife,
+  briefest,
+  entryOf,
+  eventIdOf,
+  grown,
+  lastReport,
+  type Life,
+  lifeFromItself,
+  reportedEntry,
+  sizeOf,
+} from './life.ts';
+import type { EventRecord, Mitigation } from './types.ts';
+
+/** So many entries are kept in all lives together; beyond it those of ended mitigations are cut to the least, oldest first. */
+export const LIVES_SIZE = 50_000;
+
+/** When they are cut, so much is made room for that it need not be done with each event. */
+const ROOM = LIVES_SIZE / 10;
+
+/** Takes back one change. Changes are taken back last first. */
+type Undo = () => void;
+
+const NOTHING: Undo = () => undefined;
+
+export class Lives {
+  readonly #lives = new Map<string, Life>();
+  readonly #events: ReadonlyMap<string, EventRecord>;
+  #size = 0;
+  /** Cutting is not tried again before there are more than this. */
+  #bound = LIVES_SIZE;
+
+  /** `events` are those that are remembered, the one that is being decided included. */
+  constructor(events: ReadonlyMap<string, EventRecord>) {
+    this.#events = events;
+  }
+
+  /** Undefined for one that nothing was kept of, such as a rejected one (see lifeFromItself). */
+  get(id: string): Life | undefined {
+    return this.#lives.get(id);
+  }
+
+  /** Entries that are kept. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** In order of creation. */
+  list(): readonly Life[] {
+    return [...this.#lives.values()];
+  }
+
+  /** Puts back what a snapshot listed. */
+  restore(lives: Iterable<Life>): void {
+    for (const life of lives) this.#put(life.id, life);
+  }
+
+  /** Adds what a fact that was just folded means for lives. `before`: the mitigation that it changed, as it was. */
+  tell(recorded: RecordedFact, before: Mitigation | undefined): Undo {
+    const { fact } = recorded;
+    switch (fact.type) {
+      case 'event.received':
+        return fact.event.about === undefined
+          ? NOTHING
+          : this.#reported(fact.event, fact.event.about, recorded);
+      case 'mitigation.created': {
+        const { mitigation } = fact;
+        const event = this.#events.get(mitigation.triggeringEventId ?? '');
+        this.#put(mitigation.id, bornLife(mitigation, recorded, event));
+        return () => this.#put(mitigation.id, undefined);
+      }
+      default:
+        return before !== undefined && 'id' in fact ? this.#changed(before, fact, recorded) : NOTHING;
+    }
+  }
+
+  #changed(before: Mitigation, fact: MitigationFact, { seq, at }: RecordedFact): Undo {
+    const life = this.#lives.get(before.id);
+    const event = this.#events.get(eventIdOf(fact) ?? '');
+    const last = life === undefined ? undefined : lastReport(life);
+    const entry = entryOf(fact, { seq, at, before, event, last });
+    if (entry === null) return NOTHING;
+    this.#put(before.id, grown(life ?? lifeFromItself(before), entry));
+    return () => this.#put(before.id, life);
+  }
+
+  #reported(event: EventRecord, about: readonly string[], recorded: RecordedFact): Undo {
+    const before = about.flatMap((id) => this.#lives.get(id) ?? []);
+    for (const life of before)
+      this.#put(life.id, grown(life, reportedEntry(event, recorded, lastReport(life))));
+    return () => {
+      for (const life of before) this.#put(life.id, life);
+    };
+  }
+
+  forget(id: string): void {
+    this.#put(id, undefined);
+  }
+
+  /** Cuts lives while there are too many entries. Not within a group: what is cut could not be taken back. */
+  settle(isLive: (id: string) => boolean): void {
+    if (this.#size <= this.#bound) return;
+    const enough = LIVES_SIZE - ROOM;
+    for (const livesToo of [false, true]) {
+      for (const [id, life] of this.#lives) {
+        if (this.#size <= enough) break;
+        if (livesToo || !isLive(id)) this.#put(id, briefest(life));
+      }
+    }
+    // Where even the least of each is too much, their number alone bounds them.
+    this.#bound = Math.max(LIVES_SIZE, this.#size + ROOM);
+  }
+
+  #put(id: string, life: Life | undefined): void {
+    const before = this.#lives.get(id);
+    if (before !== undefined) this.#size -= sizeOf(before);
+    if (life === undefined) this.#lives.delete(id);
+    else {
+      this.#lives.set(id, life);
+      this.#size += sizeOf(life);
+    }
+  }
+}
