@@ -2,7 +2,7 @@
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import type { CliCommand } from './command.ts';
-import { countWords, rateWords } from '../core/words.ts';
+import { countWords } from '../core/words.ts';
 import { list, number, record, records, text } from './answer.ts';
 import type { Fields } from './answer.ts';
 import { withClient } from './client.ts';
@@ -11,13 +11,12 @@ import { confirm, confirmOrYes } from './confirm.ts';
 import type { Context } from './context.ts';
 import { CliError, Exit, operatorOf, UsageError } from './context.ts';
 import { drawingFor, fitted } from './drawing.ts';
-import { duration, json, linesBelow, pairs, table, widthOf } from './render.ts';
+import { actionText, enforcementText, isLive, LIVE, mitigationText, statusText } from './mitigation-text.ts';
+import { duration, json, linesBelow, table, widthOf } from './render.ts';
 import type { Colour, Column } from './render.ts';
 import { operatorOption, reasonOption, watchOption, yesOption } from './options.ts';
 import { showOrWatch } from './watch.ts';
 import { readNumber, readPorts, readProtocol, readRate } from './values.ts';
-
-const LIVE = 'pending,active,escalated';
 
 export function registerMitigations(program: CliCommand, contextFor: (command: Command) => Context): void {
   const mitigations = program
@@ -51,7 +50,7 @@ export function registerMitigations(program: CliCommand, contextFor: (command: C
 
   mitigations
     .command('get <id>')
-    .description('show one mitigation, with its rules on each neighbor and the reasons for it')
+    .description('show one mitigation: its rules on each neighbor, who holds it, and its history')
     .examples('prefixd mitigations get 3f2a9c1b')
     .action(async (id: string, _options, command: Command) => {
       const context = contextFor(command);
@@ -59,7 +58,7 @@ export function registerMitigations(program: CliCommand, contextFor: (command: C
         client.get(`/v1/mitigations/${encodeURIComponent(id)}`),
       );
       context.io.stdout.write(
-        context.options.format === 'json' ? json(answer) : details(context, record(answer)),
+        context.options.format === 'json' ? json(answer) : mitigationText(context, record(answer)),
       );
     });
 
@@ -213,10 +212,6 @@ function listStatus(one: Fields): string {
   return enforcementColour(one) === undefined ? statusText(one) : `${statusText(one)} !`;
 }
 
-function statusText(one: Fields): string {
-  return one.ending === true ? 'ending' : text(one.status);
-}
-
 function colourOf(status: string): Colour | undefined {
   switch (status) {
     case 'active':
@@ -231,87 +226,15 @@ function colourOf(status: string): Colour | undefined {
   }
 }
 
-function actionText(one: Fields): string {
-  const action = text(one.action_type);
-  return typeof one.rate_bps === 'number' ? `${action} at ${rateWords(one.rate_bps)}` : action;
-}
-
-const STATES = ['sent', 'pending', 'unsupported', 'over_budget'] as const;
-
-/** On how many neighbors the rule is in which state: `2 sent, 1 unsupported`. */
-function enforcementText(one: Fields): string {
-  const counts = record(one.enforcement);
-  const parts = STATES.filter((state) => number(counts[state]) > 0).map(
-    (state) => `${number(counts[state])} ${state}`,
-  );
-  return parts.length === 0 ? '-' : parts.join(', ');
-}
-
 function enforcementColour(one: Fields): Colour | undefined {
   const counts = record(one.enforcement);
   return number(counts.unsupported) + number(counts.over_budget) > 0 ? 'red' : undefined;
 }
 
 function endText(one: Fields): string {
-  const isLive = LIVE.split(',').includes(text(one.status));
   const left = (Date.parse(text(one.expires_at)) - Date.now()) / 1000;
-  return isLive && Number.isFinite(left) ? duration(left) : '-';
+  return isLive(one) && Number.isFinite(left) ? duration(left) : '-';
 }
-
-function details(context: Context, one: Fields): string {
-  const head = pairs(
-    (
-      [
-        ['id', text(one.mitigation_id)],
-        ['status', statusText(one)],
-        ['victim', text(one.victim_ip)],
-        ['customer', [text(one.customer_id), text(one.service_id)].filter(Boolean).join(' / ')],
-        ['vector', text(one.vector)],
-        ['action', actionText(one)],
-        ['rule', text(one.rule)],
-        ['neighbors', enforcementText(one)],
-        ['created', text(one.created_at)],
-        ['updated', text(one.updated_at)],
-        ['expires', text(one.expires_at)],
-        ['held by', list(one.held_by).map(text).join(', ')],
-        ['withdrawn', text(one.withdrawn_at)],
-        ['reason', text(one.reason)],
-      ] as const
-    ).filter(([, value]) => value !== ''),
-    drawingFor(context),
-  );
-  const columns: readonly Column<Fields>[] = [
-    { title: 'NEIGHBOR', value: (rule) => text(rule.neighbor), least: 8 },
-    { title: 'STATE', value: (rule) => text(rule.state) },
-    { title: 'RULE', value: (rule) => text(rule.rule), least: 20 },
-    { title: 'WHY', value: (rule) => text(rule.why), least: 10, optional: true },
-  ];
-  const rules = records(one.rules);
-  const holds = records(one.holds);
-  const why = list(one.why).map((step) => `${fitted(context, `  - ${text(step)}`)}\n`);
-  return [
-    head,
-    rules.length === 0 ? '' : `\n${table(columns, rules, drawingFor(context))}`,
-    holds.length === 0 ? '' : `\n${table(HOLD_COLUMNS, holds.slice(0, HOLDS_SHOWN), drawingFor(context))}`,
-    holds.length > HOLDS_SHOWN ? `and ${holds.length - HOLDS_SHOWN} more (-f json shows all)\n` : '',
-    why.length === 0 ? '' : `\nwhy\n${why.join('')}`,
-  ].join('');
-}
-
-/** A rule for a prefix may be held by hundreds of alerts. */
-const HOLDS_SHOWN = 20;
-
-const HOLD_COLUMNS: readonly Column<Fields>[] = [
-  { title: 'HELD BY', value: (hold) => text(hold.source), least: 8 },
-  { title: 'ALERT', value: (hold) => text(hold.alert_id), least: 8, optional: true },
-  { title: 'VECTOR', value: (hold) => text(hold.vector), least: 8 },
-  { title: 'VICTIM', value: (hold) => text(hold.victim_ip), least: 15, optional: true },
-  { title: 'REPORTED', value: (hold) => text(hold.reported_at) },
-  {
-    title: 'UNTIL',
-    value: (hold) => (hold.hold === 'until_released' ? 'the end is reported' : text(hold.until)),
-  },
-];
 
 interface WithdrawOptions {
   readonly reason: string;
@@ -408,6 +331,6 @@ async function mitigate(context: Context, victim: string, options: MitigateOptio
     }),
   );
   context.io.stdout.write(
-    context.options.format === 'json' ? json(answer) : details(context, record(answer)),
+    context.options.format === 'json' ? json(answer) : mitigationText(context, record(answer)),
   );
 }

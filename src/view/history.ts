@@ -160,13 +160,13 @@ function entryWords(entry: LifeEntry): string {
 }
 
 function whatWords(entry: LifeEntry): string {
-  const { kind, actor, reason = '', expiresAt, action, step, ports, owner, to } = entry;
+  const { kind, actor, report, reason = '', expiresAt, action, step, ports, owner, to } = entry;
   const until = expiresAt === undefined ? '' : ` until ${timeText(expiresAt)}`;
   const does = action === undefined ? '' : `: ${actionWords(action)}`;
   switch (kind) {
     case 'created': {
       const own = actor.kind === 'operator' ? ` (${reason})` : '';
-      return `created by ${actor.name}${own}${does},${until}`;
+      return `created${report === undefined ? ` by ${actorWords(actor)}${own}` : ''}${does},${until}`;
     }
     case 'rejected':
       return `refused: ${reason}`;
@@ -186,16 +186,23 @@ function whatWords(entry: LifeEntry): string {
       return `escalated${step === undefined ? '' : ` to step ${step + 1}`}${does}${until === '' ? '' : `,${until}`}`;
     case 'released':
       return until === ''
-        ? `released by ${actor.name} (${reason}); others hold it`
-        : `released by ${actor.name} (${reason}); kept${until} in case the attack returns`;
+        ? `released (${reason}); it stays active`
+        : `released (${reason}); kept${until} in case the attack returns`;
     case 'moved':
-      return `moved to customer ${owner?.customerId ?? '(none)'}, service ${owner?.serviceId ?? '(none)'} by ${actor.name}`;
+      return `moved to customer ${owner?.customerId ?? '(none)'}, service ${owner?.serviceId ?? '(none)'} by ${actorWords(actor)}`;
     case 'ending':
-      return to === 'expired' ? `expires: ${reason}` : `withdrawn by ${actor.name}: ${reason}`;
+      if (to === 'expired') return `expires: ${reason}`;
+      // A detector's reason names it; its token may be called anything.
+      return `withdrawn${actor.kind === 'detector' ? '' : ` by ${actorWords(actor)}`}: ${reason}`;
     case 'withdrawn':
     case 'expired':
       return 'ended: every established session has been told';
   }
+}
+
+/** `kim (via noc)`: who somebody says to be, and whose token or certificate it was. */
+function actorWords({ name, via }: LifeEntry['actor']): string {
+  return via === undefined || via === name ? name : `${name} (via ${via})`;
 }
 
 /** `fnm reported udp_flood: 4.72 Gbit/s, 1180400 packets/s, confidence 0.9`. */

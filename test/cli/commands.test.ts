@@ -144,6 +144,39 @@ test('one mitigation is shown with its rules and its reasons', async (t) => {
   assert.equal(api.requests.at(-1)?.path, '/v1/mitigations/x%2Fy');
 });
 
+test('the life of a mitigation is told with times, each reason once, and what is left out where it was', async (t) => {
+  const entry = (at: string, text: string, why: readonly string[]) => ({ at, text, why });
+  const body = {
+    ...MITIGATION,
+    status: 'withdrawn',
+    end: { to: 'withdrawn', at: 'T4', by: { kind: 'operator', name: 'kim' }, reason: 'backup' },
+    history: [
+      entry('T1', 'created: police at 5 Mbit/s', ['customer acme', 'playbook udp']),
+      entry('T3', 'extended; fnm reported udp_flood', ['customer acme', 'step 2 waits']),
+      entry('T4', 'withdrawn by kim: backup', []),
+    ],
+    history_omitted: { text: '37 earlier reports not shown' },
+  };
+  const api = await fakeApi(t, { [`GET /v1/mitigations/${ID}`]: { status: 200, body } });
+  const { stdout } = await cli(['mitigations', 'get', ID, '--api', api.url]);
+  const [head = '', history] = stdout.split('\nhistory\n');
+  assert.match(head, /^end +withdrawn by kim at T4: backup$/m);
+  assert.doesNotMatch(head, /expires/);
+  assert.equal(
+    history,
+    [
+      'T1  created: police at 5 Mbit/s',
+      '  - customer acme',
+      '  - playbook udp',
+      '... 37 earlier reports not shown',
+      'T3  extended; fnm reported udp_flood',
+      '  - step 2 waits',
+      'T4  withdrawn by kim: backup',
+      '',
+    ].join('\n'),
+  );
+});
+
 test('withdraw needs one mitigation or --all, and a reason', async (t) => {
   const api = await fakeApi(t, {
     [`POST /v1/mitigations/${ID}/withdraw`]: { status: 200, body: { ...MITIGATION, ending: true } },

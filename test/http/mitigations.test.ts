@@ -145,9 +145,9 @@ describe('GET /v1/mitigations/{id}', () => {
     assert.deepEqual(
       history.map(({ text }) => text),
       [
-        'created by fnm: police at 5 Mbit/s, until 2026-11-23T12:02:00.000Z; fnm reported udp_flood: 1 Gbit/s, 100000 packets/s, confidence 0.9',
+        'created: police at 5 Mbit/s, until 2026-11-23T12:02:00.000Z; fnm reported udp_flood: 1 Gbit/s, 100000 packets/s, confidence 0.9',
         'extended until 2026-11-23T12:03:00.000Z; fnm reported udp_flood: 2 Gbit/s, 100000 packets/s, confidence 0.9',
-        'withdrawn by kim: false positive',
+        'withdrawn by kim (via noc): false positive',
       ],
     );
     assert.deepEqual(history[1]?.why, ['the attack continues']);

@@ -1,0 +1,133 @@
+/** One mitigation in full: what it is, where its rules are, who holds it, and what became of it since it was decided. */
+import { rateWords } from '../core/words.ts';
+import { list, number, record, records, text } from './answer.ts';
+import type { Fields } from './answer.ts';
+import type { Context } from './context.ts';
+import { drawingFor, fitted } from './drawing.ts';
+import { duration, pairs, table } from './render.ts';
+import type { Column } from './render.ts';
+
+/** The statuses of mitigations that have not ended. */
+export const LIVE = 'pending,active,escalated';
+
+/** True unless it has ended or was refused. */
+export function isLive(one: Fields): boolean {
+  return LIVE.split(',').includes(text(one.status));
+}
+
+/** Its status, or `ending` while the withdrawal has not reached every router. */
+export function statusText(one: Fields): string {
+  return one.ending === true ? 'ending' : text(one.status);
+}
+
+/** `police at 5 Mbit/s`. */
+export function actionText(one: Fields): string {
+  const action = text(one.action_type);
+  return typeof one.rate_bps === 'number' ? `${action} at ${rateWords(one.rate_bps)}` : action;
+}
+
+const STATES = ['sent', 'pending', 'unsupported', 'over_budget'] as const;
+
+/** On how many neighbors the rule is in which state: `2 sent, 1 unsupported`. */
+export function enforcementText(one: Fields): string {
+  const counts = record(one.enforcement);
+  const parts = STATES.filter((state) => number(counts[state]) > 0).map(
+    (state) => `${number(counts[state])} ${state}`,
+  );
+  return parts.length === 0 ? '-' : parts.join(', ');
+}
+
+/** Everything that is known of a mitigation, its life at the end. */
+export function mitigationText(context: Context, one: Fields): string {
+  const head = pairs(
+    (
+      [
+        ['id', text(one.mitigation_id)],
+        ['status', statusText(one)],
+        ['victim', text(one.victim_ip)],
+        ['customer', [text(one.customer_id), text(one.service_id)].filter(Boolean).join(' / ')],
+        ['vector', text(one.vector)],
+        ['action', actionText(one)],
+        ['rule', text(one.rule)],
+        ['neighbors', enforcementText(one)],
+        ['created', text(one.created_at)],
+        ['expires', expiryText(one)],
+        ['held by', list(one.held_by).map(text).join(', ')],
+        ['end', endText(one)],
+        ['reason', text(one.reason)],
+      ] as const
+    ).filter(([, value]) => value !== ''),
+    drawingFor(context),
+  );
+  const rules = records(one.rules);
+  const holds = records(one.holds);
+  return [
+    head,
+    rules.length === 0 ? '' : `\n${table(RULE_COLUMNS, rules, drawingFor(context))}`,
+    holds.length === 0 ? '' : `\n${table(HOLD_COLUMNS, holds.slice(0, HOLDS_SHOWN), drawingFor(context))}`,
+    holds.length > HOLDS_SHOWN ? `and ${holds.length - HOLDS_SHOWN} more (-f json shows all)\n` : '',
+    lifeText(context, one),
+  ].join('');
+}
+
+/** Only of one that is not on its way out: the time of any other says nothing. */
+function expiryText(one: Fields): string {
+  if (!isLive(one) || one.ending === true) return '';
+  const at = text(one.expires_at);
+  const left = (Date.parse(at) - Date.now()) / 1000;
+  return Number.isFinite(left) && left > 0 ? `${at} (in ${duration(left)})` : at;
+}
+
+/** `withdrawn by kim at 2026-01-31T12:00:00.000Z: false positive`. */
+function endText(one: Fields): string {
+  const { to, at, by, reason } = record(one.end);
+  return typeof to === 'string' ? `${to} by ${text(record(by).name)} at ${text(at)}: ${text(reason)}` : '';
+}
+
+/**
+ * What happened, oldest first, each with its time. A reason is said once, when it was first said. A daemon that keeps no
+ * history tells its reasons alone.
+ */
+function lifeText(context: Context, one: Fields): string {
+  const history = records(one.history);
+  if (history.length === 0) {
+    const why = list(one.why).map((line) => `${fitted(context, `  - ${text(line)}`)}\n`);
+    return why.length === 0 ? '' : `\nwhy\n${why.join('')}`;
+  }
+  const omitted = text(record(one.history_omitted).text);
+  const said = new Set<string>();
+  const lines = history.map((entry, i) => {
+    const fresh = list(entry.why)
+      .map(text)
+      .filter((line) => !said.has(line));
+    for (const line of fresh) said.add(line);
+    const why = fresh.map((line) => `${fitted(context, `  - ${line}`)}\n`).join('');
+    // What is left out happened after the beginning.
+    const gap = i === 0 && omitted !== '' ? `${fitted(context, `... ${omitted}`)}\n` : '';
+    const head = fitted(context, `${text(entry.at)}  ${text(entry.text)}`);
+    return `${head}\n${why}${gap}`;
+  });
+  return `\nhistory\n${lines.join('')}`;
+}
+
+const RULE_COLUMNS: readonly Column<Fields>[] = [
+  { title: 'NEIGHBOR', value: (rule) => text(rule.neighbor), least: 8 },
+  { title: 'STATE', value: (rule) => text(rule.state) },
+  { title: 'RULE', value: (rule) => text(rule.rule), least: 20 },
+  { title: 'WHY', value: (rule) => text(rule.why), least: 10, optional: true },
+];
+
+/** A rule for a prefix may be held by hundreds of alerts. */
+const HOLDS_SHOWN = 20;
+
+const HOLD_COLUMNS: readonly Column<Fields>[] = [
+  { title: 'HELD BY', value: (hold) => text(hold.source), least: 8 },
+  { title: 'ALERT', value: (hold) => text(hold.alert_id), least: 8, optional: true },
+  { title: 'VECTOR', value: (hold) => text(hold.vector), least: 8 },
+  { title: 'VICTIM', value: (hold) => text(hold.victim_ip), least: 15, optional: true },
+  { title: 'REPORTED', value: (hold) => text(hold.reported_at) },
+  {
+    title: 'UNTIL',
+    value: (hold) => (hold.hold === 'until_released' ? 'the end is reported' : text(hold.until)),
+  },
+];
