@@ -44,6 +44,20 @@ export function mitigationStatus(mitigation) {
   };
 }
 
+/**
+ * A mitigation's life as lines, oldest first: what happened when, each reason once, and what is left out where it was.
+ * `timeOf` puts a time into words.
+ */
+export function historyLines({ history, history_omitted: omitted }, timeOf) {
+  const said = new Set();
+  return history.flatMap((entry, i) => {
+    const why = entry.why.filter((line) => !said.has(line));
+    for (const line of why) said.add(line);
+    const gap = i === 0 && omitted.text !== '' ? [omitted.text] : [];
+    return [`${timeOf(entry.at)} ${entry.text}`, ...why, ...gap];
+  });
+}
+
 /** The daemon's own assessment of itself, in words. */
 export function statusText(status) {
   if (status === 'ok') return 'Healthy';

@@ -13,7 +13,9 @@ const OPERATOR_KEY = 'prefixd-operator';
 
 const byId = (id) => document.getElementById(id);
 const showPeers = peerTable(byId('peers'));
-const showMitigations = mitigationTable(byId('mitigations'), openWithdraw);
+const showMitigations = mitigationTable(byId('mitigations'), openWithdraw, (id) =>
+  read(`/v1/mitigations/${encodeURIComponent(id)}`),
+);
 const showEvents = eventTable(byId('events'));
 
 /** When the daemon answered last (ms); null before the first answer. */

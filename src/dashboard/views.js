@@ -1,6 +1,6 @@
 /** The tables: one row a neighbor, a mitigation, an event. */
 import { serverNow } from './api.js';
-import { attack, disabledText, duration, mitigationStatus, peerKind } from './format.js';
+import { attack, disabledText, duration, historyLines, mitigationStatus, peerKind } from './format.js';
 import { cell, element, keyedRows, setText } from './table.js';
 
 export function peerTable(body) {
@@ -33,8 +33,11 @@ export function peerTable(body) {
   );
 }
 
-/** `onWithdraw` is called with the mitigation whose button was pressed; null leaves the buttons out. */
-export function mitigationTable(body, onWithdraw) {
+/**
+ * `onWithdraw` is called with the mitigation whose button was pressed. `readOne` reads a mitigation with its history,
+ * when somebody opens it.
+ */
+export function mitigationTable(body, onWithdraw, readOne) {
   return keyedRows(
     body,
     (mitigation) => mitigation.mitigation_id,
@@ -44,11 +47,28 @@ export function mitigationTable(body, onWithdraw) {
       const [status, ends, action] = [cell('Status'), cell('Ends in', 'number'), element('td')];
       const [address, owner] = [element('div', 'address'), element('div', 'quiet')];
       const [text, details] = [element('div', 'rule'), element('details')];
-      const why = element('ol');
+      const history = element('ul');
       const button = element('button', 'danger', 'Withdraw');
       let shown;
+      let told = null;
       victim.append(address, owner);
-      details.append(element('summary', '', 'Why'), why);
+      details.append(element('summary', '', 'History'), history);
+      const tell = async () => {
+        const { mitigation_id: id, updated_at: as } = shown;
+        if (!details.open || told === as) return;
+        told = as;
+        const lines = await readOne(id).then(
+          (one) => historyLines(one, (at) => new Date(at).toLocaleString()),
+          (error) => {
+            told = null;
+            return [`The history cannot be read: ${error.message}`];
+          },
+        );
+        // A newer one has been asked for meanwhile.
+        if (told !== null && told !== as) return;
+        history.replaceChildren(...lines.map((line) => element('li', '', line)));
+      };
+      details.addEventListener('toggle', tell);
       rule.append(text, details);
       button.type = 'button';
       button.addEventListener('click', () => onWithdraw(shown));
@@ -60,9 +80,7 @@ export function mitigationTable(body, onWithdraw) {
         const service = mitigation.service_id === null ? '' : ` / ${mitigation.service_id}`;
         setText(owner, `${mitigation.customer_id ?? 'no customer'}${service}, ${mitigation.vector}`);
         setText(text, mitigation.rule);
-        if (why.textContent !== mitigation.why.join('')) {
-          why.replaceChildren(...mitigation.why.map((line) => element('li', '', line)));
-        }
+        tell();
         const { text: words, kind } = mitigationStatus(mitigation);
         setText(status, words);
         status.className = kind;

@@ -6,6 +6,7 @@ interface Format {
   duration(ms: number): string;
   figure(value: number | null, unit: string): string;
   attack(event: { vector: string; bps: number | null; pps: number | null }): string;
+  historyLines(mitigation: object, timeOf: (at: string) => string): readonly string[];
   mitigationStatus(mitigation: object): { text: string; kind: string };
   peerKind(peer: { state: string; enabled: boolean }): string;
   disabledText(peer: { disabled: { by: string; reason: string } | null }): string;
@@ -23,6 +24,23 @@ describe('the figures of the dashboard', () => {
     assert.equal(format.disabledText({ disabled: kim }), 'disabled by kim: line card');
     assert.equal(format.disabledText({ disabled: { ...kim, reason: '' } }), 'disabled by kim');
     assert.equal(format.disabledText({ disabled: null }), 'disabled in the configuration');
+  });
+
+  it('tells the life of a mitigation, each reason once, and what is left out where it was', () => {
+    const entry = (at: string, text: string, ...why: readonly string[]) => ({ at, text, why });
+    const history = [entry('1', 'created', 'acme', 'playbook udp'), entry('3', 'extended', 'acme', 'waits')];
+    const lines = (text: string) =>
+      format.historyLines({ history, history_omitted: { text } }, (at) => `at ${at}`);
+    const [first, ...rest] = ['at 1 created', 'acme', 'playbook udp', 'at 3 extended', 'waits'];
+    assert.deepEqual(lines(''), [first, ...rest]);
+    assert.deepEqual(lines('9 reports'), [
+      first,
+      'acme',
+      'playbook udp',
+      '9 reports',
+      'at 3 extended',
+      'waits',
+    ]);
   });
 
   it('tells how long in the two largest units', () => {
