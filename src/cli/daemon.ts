@@ -86,12 +86,15 @@ async function check(context: Context, { config: said, secrets, diff, print }: C
   const { loadConfig } = await import('../app/config/load.ts');
   const result = await loadConfig(folderOf(context, said), secrets ? io.env : null);
   const problems = result.ok ? [] : result.problems;
+  const notes = result.ok ? await notesOn(result.config) : [];
   const after = diff === true && result.ok ? await compare(context, result.config) : undefined;
   if (options.format === 'json' && after !== undefined) {
     io.stdout.write(json({ ok: true, problems, warnings: result.warnings, diff: after }));
   } else if (options.format === 'json') {
     const { ok, warnings } = result;
-    io.stdout.write(json({ ok, problems, warnings, ...(result.ok ? { config: result.config.shown } : {}) }));
+    io.stdout.write(
+      json({ ok, problems, warnings, notes, ...(result.ok ? { config: result.config.shown } : {}) }),
+    );
   } else {
     const say = (kind: string, colour: 'red' | 'yellow', one: ConfigProblem): void => {
       const line = wrapped(`${kind}: ${printable(formatProblem(one))}`, errorWidth(io));
@@ -99,6 +102,7 @@ async function check(context: Context, { config: said, secrets, diff, print }: C
     };
     for (const problem of problems) say('error', 'red', problem);
     for (const warning of result.warnings) say('warning', 'yellow', warning);
+    if (after === undefined) for (const note of notes) io.stderr.write(`note: ${printable(note)}\n`);
     if (after !== undefined) io.stdout.write((await import('./diff-text.ts')).diffText(context, after));
     else if (result.ok) {
       if (print === true) io.stdout.write(await effective(result.config.shown.settings));
@@ -110,6 +114,13 @@ async function check(context: Context, { config: said, secrets, diff, print }: C
     const count = countWords(problems.length, 'error');
     throw new CliError(Exit.InvalidInput, `there ${are} ${count} in the configuration`);
   }
+}
+
+/** What is worth knowing and no fault. */
+async function notesOn({ policy, vectorMaps }: LoadedConfig): Promise<readonly string[]> {
+  const { fallThroughNotes } = await import('../app/config/playbook-checks.ts');
+  const mapped = [...vectorMaps.values()].flatMap((map) => [...map.values()]);
+  return fallThroughNotes(policy.playbooks, mapped);
 }
 
 /** `OK: 1 customer, 13 playbooks, 3 neighbors`, and how many warnings there were. */

@@ -69,6 +69,11 @@ export interface StepData {
   readonly action: 'police' | 'discard';
   /** Bits a second, above 0; police needs it. */
   readonly rate_bps?: number | undefined;
+  /**
+   * Bits a second, above 0: the rate of a police whose rule matches every protocol of its victim, because the report names
+   * neither protocol nor ports; rate_bps when left out.
+   */
+  readonly whole_host_rate_bps?: number | undefined;
   /** 1..86400; timers.default_ttl_seconds when left out. */
   readonly ttl_seconds?: number | undefined;
   /** 0..1; not on the first step. */

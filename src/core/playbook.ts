@@ -22,6 +22,8 @@ export interface PlaybookMatch {
 
 export interface Step {
   readonly action: MitigationAction;
+  /** Of a police whose rule matches every protocol of its victim, in place of its rate (bits a second); absent: the same. */
+  readonly wholeHostRateBps?: number;
   /** null: timers.default_ttl_seconds. */
   readonly ttlSeconds: number | null;
   /** 0..1, before the profile scales it; null: the escalation section says. */
@@ -203,6 +205,17 @@ function readStep(data: StepData, before: Refinement, first: boolean, path: Path
       severity: 'warning',
     });
   }
+  const wholeHost = data.whole_host_rate_bps;
+  if (wholeHost !== undefined && !(wholeHost > 0 && Number.isFinite(wholeHost))) {
+    problems.push(error([...path, 'whole_host_rate_bps'], 'must be above 0 (bits a second)'));
+  }
+  if (data.action === 'discard' && wholeHost !== undefined) {
+    problems.push({
+      path: [...path, 'whole_host_rate_bps'],
+      message: 'discard has no rate; it is not used',
+      severity: 'warning',
+    });
+  }
   const ttl = data.ttl_seconds;
   if (ttl !== undefined && !(Number.isInteger(ttl) && ttl >= 1 && ttl <= MAX_TTL_SECONDS)) {
     problems.push(
@@ -230,6 +243,7 @@ function readStep(data: StepData, before: Refinement, first: boolean, path: Path
       data.action === 'police'
         ? { type: 'police', rateBps: rate ?? null }
         : { type: 'discard', rateBps: null },
+    ...(data.action === 'police' && wholeHost !== undefined ? { wholeHostRateBps: wholeHost } : {}),
     ttlSeconds: ttl ?? null,
     confidence: data.require_confidence_at_least ?? null,
     persistenceSeconds: persistence ?? null,

@@ -53,6 +53,18 @@ export function hitsAllowedPort(match: Match, allowed: AllowedPorts): boolean {
   return match.dstPorts.length === 0 ? ports.length > 0 : rangesMeet(ports, match.dstPorts);
 }
 
+/** True when a rule matches packets to its victim whatever their protocol, allowed ports aside. */
+export function isWholeHost({ match, ports }: Rule): boolean {
+  const { srcPorts, packetLengths = [], srcPrefix, tcpFlags, fragments } = match;
+  return (
+    match.protocol === null &&
+    ports.length + srcPorts.length + packetLengths.length === 0 &&
+    srcPrefix === undefined &&
+    tcpFlags === undefined &&
+    fragments !== true
+  );
+}
+
 /**
  * The ports that a rule leaves alone as ranges: those that were named and are allowed, or where it names none, every port
  * that its match goes around.

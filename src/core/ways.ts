@@ -10,6 +10,7 @@ import type { Policy } from './policy.ts';
 import {
   draftRule,
   hitsAllowedPort,
+  isWholeHost,
   type Rule,
   type RuleDraft,
   type RuleWish,
@@ -18,6 +19,7 @@ import {
 import type { DecisionView } from './state-view.ts';
 import type { MitigationAction } from './types.ts';
 import { NO_ALLOWED_PORTS } from './victim.ts';
+import { KNOWN_VECTORS } from './vectors.ts';
 import { actionWords, portWords, rateWords } from './words.ts';
 
 /** What is to be filtered, whatever the step. */
@@ -29,7 +31,7 @@ export interface PlanContext {
 }
 
 /** What a step does, as far as a rule is concerned. */
-export type PlanStep = Pick<Step, 'action' | 'refinement'>;
+export type PlanStep = Pick<Step, 'action' | 'refinement' | 'wholeHostRateBps'>;
 
 export interface Plan {
   /** null when nothing may be filtered; `why` ends in the reason. */
@@ -88,16 +90,25 @@ function plan(
   context: PlanContext,
   { index, next }: { readonly index: number; readonly next: () => Plan | null },
 ): Plan {
-  const { action } = step;
   const draft = draftWithinMaxPorts(target, step, context.policy);
-  if (draft.rule === null) return { rule: null, action, index, refusal: null, why: draft.why };
-  const drafted: Plan = { rule: draft.rule, action, index, refusal: null, why: draft.why };
+  if (draft.rule === null) {
+    return { rule: null, action: step.action, index, refusal: null, why: draft.why };
+  }
+  const action = actionFor(draft.rule, step);
+  const breadth = isWholeHost(draft.rule) ? [wholeHostWords(target, draft.rule, step, action)] : [];
+  const drafted: Plan = {
+    rule: draft.rule,
+    action,
+    index,
+    refusal: null,
+    why: [...draft.why, ...breadth],
+  };
   const prediction = predict(context.policy, draft.rule.match, action);
   // A rule that a guardrail forbids is refused for that: another way would evade the guardrail.
   if (isEnforceable(prediction) || forbidden(draft.rule, context) !== null) return drafted;
 
   const reasons = unenforceableWords(prediction);
-  const why = [...draft.why, `no neighbor can enforce this rule: ${reasons}`];
+  const why = [...drafted.why, `no neighbor can enforce this rule: ${reasons}`];
   for (const way of ways) {
     const found =
       way === 'next_step' ? nextStep(next(), context) : take(way, target, step, draft.rule, ways, context);
@@ -105,6 +116,30 @@ function plan(
   }
   const detail = `no neighbor can enforce the rule, and no other way is left (when_unenforceable): ${reasons}`;
   return { ...drafted, why, refusal: { reason: 'not_enforceable', detail } };
+}
+
+/** A step's action; where the rule matches every protocol of its victim, with the rate for that. */
+function actionFor(rule: Rule, { action, wholeHostRateBps }: PlanStep): MitigationAction {
+  if (action.type !== 'police' || wholeHostRateBps === undefined || !isWholeHost(rule)) return action;
+  return { ...action, rateBps: wholeHostRateBps };
+}
+
+/** That legitimate traffic of every kind is hit, why, and what to do about it. */
+function wholeHostWords(
+  { vector, victim }: PlanTarget,
+  { match }: Rule,
+  { action }: PlanStep,
+  taken: MitigationAction,
+): string {
+  const isKnown = vector === null || (KNOWN_VECTORS.includes(vector) && vector !== 'unknown');
+  const unknown = isKnown ? '' : `${vector === 'unknown' ? 'the vector' : `vector ${vector}`} is unknown: `;
+  const of = victim.includes('/') ? 'prefix' : 'host';
+  // Ports are what a rule goes around allowed ones by, and only these two have them.
+  const protocols = match.dstPorts.length === 0 ? 'all protocols' : 'both TCP and UDP';
+  const rate =
+    taken.rateBps === action.rateBps ? '' : `, so the step has ${actionWords(taken)} (whole_host_rate_bps)`;
+  const advice = vector === null ? '' : '; a report that names a protocol or ports leads to a narrower one';
+  return `${unknown}the rule matches ${protocols} of the ${of}${rate}${advice}`;
 }
 
 interface Found {

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Detection, TrafficTraits } from '../core/types.ts';
 import { portSet } from '../core/ports.ts';
 import { tcpFlagWords } from '../core/refinement.ts';
-import { impliedProtocol, protocolNumber, VECTOR_PATTERN } from '../core/vectors.ts';
+import { impliedProtocol, Protocol, protocolNumber, VECTOR_PATTERN } from '../core/vectors.ts';
 import { timeText } from '../net/time.ts';
 import { isZeroTime, readTime } from '../net/time-reading.ts';
 import { boundedDetails, isRecord } from './details.ts';
@@ -212,7 +212,8 @@ function toDetection(event: GenericEvent, notes: Notes): Signal {
     action: event.action ?? 'ban',
     victim: reading.victim,
     vector: event.vector,
-    protocol: said ?? implied,
+    // Flags that all packets of the attack have are TCP's: a rule for TCP leaves other protocols alone.
+    protocol: said ?? implied ?? (traits?.tcpFlags === undefined ? null : Protocol.Tcp),
     bps: figureOf(event.bps, 'bps', notes),
     pps: figureOf(event.pps, 'pps', notes),
     confidence: confidenceOf(event.confidence, notes),

@@ -75,6 +75,7 @@ test('check ends in one line that counts what it found', async (t) => {
   const { code, stdout, stderr } = await program(t, ['check', '--config', path]);
   assert.equal(code, 0, stderr);
   assert.equal(stdout, 'OK: 1 customer, 1 playbook, 1 neighbor\n');
+  assert.match(stderr, /^note: vectors without a playbook .*gre_flood/m);
 });
 
 test('warnings are listed and counted, and leave the exit code at 0', async (t) => {
@@ -88,7 +89,7 @@ test('warnings are listed and counted, and leave the exit code at 0', async (t) 
   assert.equal(stdout, 'OK: 0 customers, 2 playbooks, 0 neighbors; 2 warnings\n');
   assert.match(
     stderr,
-    /^warning: .*prefixd\.yaml:2:3: bgp\.neighbors: there is no neighbor: .*\nwarning: .*inventory\.yaml:1:12: customers: the inventory is empty/,
+    /^warning: .*prefixd\.yaml:2:3: bgp\.neighbors: there is no neighbor: .*\nwarning: .*inventory\.yaml:1:12: customers: the inventory is empty/m,
   );
 });
 

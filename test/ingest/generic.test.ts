@@ -224,6 +224,14 @@ describe('a generic event', () => {
     assert.equal(odd.notes?.length, 2);
   });
 
+  test('is about TCP where it names TCP flags and no other protocol', () => {
+    const said = { vector: 'weird', tcp_flags: 'syn' };
+    assert.equal(read(said).protocol, 6);
+    assert.equal(read({ ...said, protocol: 'udp' }).protocol, 17);
+    assert.equal(read({ ...said, vector: 'udp_flood' }).protocol, 17);
+    assert.equal(read({ vector: 'weird', tcp_flags: 'shiny' }).protocol, null);
+  });
+
   test('that cannot be read leaves a record of itself, cut, which is no event of that id', () => {
     const signal = parseGenericEvent({
       event_id: 'x',

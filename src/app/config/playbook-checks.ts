@@ -1,9 +1,10 @@
 /** What playbooks ask for that the settings do not grant. */
+import type { PlaybookMatch, PlaybookSet } from '../../core/playbook.ts';
 import type { PlaybooksData, StepData } from '../../core/playbook-data.ts';
 import { inRanges } from '../../core/ports.ts';
 import { readRefinement } from '../../core/refinement.ts';
 import { canonicalVector } from '../../core/vector-aliases.ts';
-import { KNOWN_VECTORS, reflectorPort, VECTOR_PATTERN } from '../../core/vectors.ts';
+import { impliedProtocol, KNOWN_VECTORS, reflectorPort, VECTOR_PATTERN } from '../../core/vectors.ts';
 import { looksLike, nearest } from './nearest.ts';
 import type { Findings, Path } from './problem.ts';
 import type { Loose } from './salvage.ts';
@@ -60,6 +61,51 @@ function vectorChecks(data: PlaybooksData, settings: Loose<Settings>, found: Fin
       );
     }
   }
+}
+
+/**
+ * Which vectors that this program knows, or that a vector map leads to (`mapped`), no playbook is for, and what becomes of
+ * them; in words, a line for each outcome. Empty when every vector has a playbook of its own.
+ */
+export function fallThroughNotes(
+  { byVector, fallback }: PlaybookSet,
+  mapped: Iterable<string> = [],
+): readonly string[] {
+  const none: string[] = [];
+  const some: string[] = [];
+  for (const vector of new Set([...KNOWN_VECTORS, ...mapped].map(canonicalVector))) {
+    const playbooks = byVector.get(vector) ?? [];
+    if (playbooks.length === 0) none.push(vector);
+    else if (playbooks.every(({ match }) => isConditional(match, vector))) some.push(vector);
+  }
+  const outcome =
+    fallback === null
+      ? 'are not mitigated, because there is no default playbook'
+      : `lead to the default playbook ${fallback.name}`;
+  const host =
+    fallback === null
+      ? ''
+      : '; where a report names neither protocol nor ports, and the vector implies none, its rule matches all protocols of the host';
+  return [
+    ...(none.length === 0
+      ? []
+      : [`vectors without a playbook ${outcome}: ${none.join(', ')}, and any that is not known${host}`]),
+    ...(some.length === 0
+      ? []
+      : [`vectors ${outcome} where the conditions of their playbooks do not hold: ${some.join(', ')}`]),
+  ];
+}
+
+/** True when a playbook leaves some reports of the vector to others. */
+function isConditional(match: PlaybookMatch, vector: string): boolean {
+  return (
+    match.customers.length + match.sources.length + match.profiles.length > 0 ||
+    match.requirePorts ||
+    match.minBps !== null ||
+    match.minPps !== null ||
+    match.minConfidence !== null ||
+    (match.protocol !== null && match.protocol !== impliedProtocol(vector, 4))
+  );
 }
 
 /** The steps of a file, those of its default playbook last, each with its place. */

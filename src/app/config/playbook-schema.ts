@@ -30,6 +30,11 @@ const step = z.strictObject({
   rate_bps: integer(0, Number.MAX_SAFE_INTEGER, 'bits a second')
     .optional()
     .describe('Rate of `police`, which needs it.'),
+  whole_host_rate_bps: integer(1, Number.MAX_SAFE_INTEGER, 'bits a second')
+    .optional()
+    .describe(
+      'Rate of `police` where the rule matches every protocol of its victim, because the report names neither protocol nor ports. Absent: `rate_bps`.',
+    ),
   ttl_seconds: integer(1, 86_400, 'seconds')
     .optional()
     .describe('How long the rule stands without further events. Absent: `timers.default_ttl_seconds`.'),
