@@ -16,14 +16,6 @@ import type {
   RefusalReason,
 } from './types.ts';
 
-/** Decisions kept of one mitigation; the first is never left out. */
-export const KEPT_TURNS = 16;
-/** Reports kept of one mitigation: of one that lives, and of one that has ended. */
-export const KEPT_REPORTS = 16;
-export const KEPT_REPORTS_ENDED = 4;
-/** Renewals by the daemon itself; they are all alike. */
-export const KEPT_RENEWALS = 2;
-
 /** Characters kept of a name, and of a line of words. */
 const MAX_NAME = 128;
 const MAX_LINE = 500;
@@ -160,12 +152,14 @@ export interface LifeContext {
   readonly last: KeptReport | undefined;
 }
 
+/** Filled key by key: spreading what may be there costs several times as much for every event of an attack. */
+type Draft = { -readonly [Key in keyof LifeEntry]: LifeEntry[Key] };
+
 /** What a fact adds to a mitigation's life; null for what is of no interest to anybody. */
 export function entryOf(
   fact: MitigationFact,
   { seq, at, before, event, last }: LifeContext,
 ): LifeEntry | null {
-  const report = event === undefined ? {} : { report: keptReport(event, last) };
   switch (fact.type) {
     case 'mitigation.extended':
     case 'mitigation.widened':
@@ -173,18 +167,14 @@ export function entryOf(
       const { why, expiresAt, action, step, ports } = fact.change;
       const kind = kindOfChange(fact.type, event, (expiresAt ?? before.expiresAt) - before.expiresAt);
       if (kind === null) return null;
-      return {
-        seq,
-        at,
-        kind,
-        actor: event === undefined ? SYSTEM : keptActor(event.actor),
-        ...report,
-        ...(why === undefined ? {} : { why: lines(why) }),
-        ...(expiresAt === undefined ? {} : { expiresAt }),
-        ...(action === undefined ? {} : { action }),
-        ...(step === undefined ? {} : { step }),
-        ...(ports === undefined ? {} : { ports }),
-      };
+      const entry: Draft = { seq, at, kind, actor: event === undefined ? SYSTEM : keptActor(event.actor) };
+      if (event !== undefined) entry.report = keptReport(event, last);
+      if (why !== undefined) entry.why = lines(why);
+      if (expiresAt !== undefined) entry.expiresAt = expiresAt;
+      if (action !== undefined) entry.action = action;
+      if (step !== undefined) entry.step = step;
+      if (ports !== undefined) entry.ports = ports;
+      return entry;
     }
     case 'mitigation.released': {
       const { expiresAt, release } = fact;
@@ -193,7 +183,7 @@ export function entryOf(
         at,
         kind: 'released',
         actor: keptActor(release.actor),
-        ...report,
+        ...reportPart(event, last),
         reason: line(release.reason),
         ...(expiresAt === undefined ? {} : { expiresAt }),
       };
@@ -203,12 +193,16 @@ export function entryOf(
       return { seq, at, kind: 'moved', actor: keptActor(actor), owner: { customerId, serviceId } };
     }
     case 'mitigation.ending':
-      return { ...endingEntry(fact.ending, seq, at), ...report };
+      return { ...endingEntry(fact.ending, seq, at), ...reportPart(event, last) };
     case 'mitigation.withdrawn':
       return { seq, at, kind: 'withdrawn', actor: SYSTEM };
     case 'mitigation.expired':
       return { seq, at, kind: 'expired', actor: SYSTEM };
   }
+}
+
+function reportPart(event: EventRecord | undefined, last: KeptReport | undefined): Pick<LifeEntry, 'report'> {
+  return event === undefined ? {} : { report: keptReport(event, last) };
 }
 
 /** `later`: by how much it expires later than before (ms). */
@@ -255,103 +249,6 @@ export function lastReport({ reports, turns }: Life): KeptReport | undefined {
   return reports.at(-1)?.report ?? turns.at(-1)?.report ?? turns[0]?.report;
 }
 
-/** How many entries it keeps. */
-export function sizeOf({ turns, reports, renewals }: Life): number {
-  return turns.length + reports.length + renewals.length;
-}
-
-/** The life with one more entry, and within its bounds. */
-export function grown(life: Life, entry: LifeEntry): Life {
-  switch (shelfOf(entry)) {
-    case 'turns': {
-      const turns = [...life.turns, entry];
-      const hasEnded = entry.kind === 'withdrawn' || entry.kind === 'expired';
-      return bounded({ ...life, turns }, KEPT_TURNS, hasEnded ? KEPT_REPORTS_ENDED : KEPT_REPORTS);
-    }
-    case 'reports':
-      return bounded({ ...life, reports: [...life.reports, entry] }, KEPT_TURNS, KEPT_REPORTS);
-    case 'renewals':
-      return bounded({ ...life, renewals: [...life.renewals, entry] }, KEPT_TURNS, KEPT_REPORTS);
-  }
-}
-
-/** The least that is kept: how it began, and its last two turns. */
-export function briefest(life: Life): Life {
-  return bounded(life, 3, 0, 0);
-}
-
-/** Extending and a release that others outlive are as frequent as reports; what else happens is a turn. */
-function shelfOf({ kind, expiresAt }: LifeEntry): 'turns' | 'reports' | 'renewals' {
-  switch (kind) {
-    case 'reported':
-    case 'extended':
-      return 'reports';
-    case 'released':
-      return expiresAt === undefined ? 'reports' : 'turns';
-    case 'renewed':
-    case 'shortened':
-      return 'renewals';
-    default:
-      return 'turns';
-  }
-}
-
-/** The first turn is kept whatever happens. */
-function bounded(life: Life, mostTurns: number, mostReports: number, mostRenewals = KEPT_RENEWALS): Life {
-  const { turns, reports, renewals } = life;
-  const over = {
-    turns: Math.max(0, turns.length - mostTurns),
-    reports: Math.max(0, reports.length - mostReports),
-    renewals: Math.max(0, renewals.length - mostRenewals),
-  };
-  if (over.turns + over.reports + over.renewals === 0) return life;
-  const gone = [
-    ...turns.slice(1, 1 + over.turns),
-    ...reports.slice(0, over.reports),
-    ...renewals.slice(0, over.renewals),
-  ];
-  return {
-    ...life,
-    turns: over.turns === 0 ? turns : [...turns.slice(0, 1), ...turns.slice(1 + over.turns)],
-    reports: reports.slice(over.reports),
-    renewals: renewals.slice(over.renewals),
-    leftOut: leftOutWith(life.leftOut, gone, over),
-  };
-}
-
-function leftOutWith(
-  before: LeftOut | undefined,
-  gone: readonly LifeEntry[],
-  over: Pick<LeftOut, 'turns' | 'reports' | 'renewals'>,
-): LeftOut {
-  let { from, to, maxBps, maxPps } = before ?? {
-    from: Number.POSITIVE_INFINITY,
-    to: Number.NEGATIVE_INFINITY,
-    maxBps: null,
-    maxPps: null,
-  };
-  for (const { at, report } of gone) {
-    from = Math.min(from, at);
-    to = Math.max(to, at);
-    maxBps = highest(maxBps, report?.bps);
-    maxPps = highest(maxPps, report?.pps);
-  }
-  return {
-    turns: (before?.turns ?? 0) + over.turns,
-    reports: (before?.reports ?? 0) + over.reports,
-    renewals: (before?.renewals ?? 0) + over.renewals,
-    from,
-    to,
-    maxBps,
-    maxPps,
-  };
-}
-
-function highest(one: number | null, other: number | null | undefined): number | null {
-  if (other === null || other === undefined) return one;
-  return one === null ? other : Math.max(one, other);
-}
-
 function keptReport({ id, detection, status, refusal }: EventRecord, last?: KeptReport): KeptReport {
   const { source, action, victim, vector, bps, pps, confidence } = detection;
   return {
@@ -368,9 +265,10 @@ function keptReport({ id, detection, status, refusal }: EventRecord, last?: Kept
   };
 }
 
-/** Without the address and the request, which the audit log has. */
+/** Without the address and the request, which the audit log has. Its names are those of tokens and of operators. */
 function keptActor({ kind, name: called, via }: Actor): Actor {
-  return { kind, name: name(called), ...(via === undefined ? {} : { via: name(via) }) };
+  const short = cutText(called, MAX_NAME);
+  return via === undefined ? { kind, name: short } : { kind, name: short, via: cutText(via, MAX_NAME) };
 }
 
 /** A name in memory of its own: one text is shared by as many reports as repeat it. */

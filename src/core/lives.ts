@@ -3,23 +3,21 @@ import type { MitigationFact } from './evolve.ts';
 import type { RecordedFact } from './facts.ts';
 import {
   bornLife,
-  briefest,
   entryOf,
   eventIdOf,
-  grown,
   lastReport,
   type Life,
   lifeFromItself,
   reportedEntry,
-  sizeOf,
 } from './life.ts';
+import { briefest, grown, sizeOf } from './life-bounds.ts';
 import type { EventRecord, Mitigation } from './types.ts';
 
-/** So many entries are kept in all lives together; beyond it those of ended mitigations are cut to the least, oldest first. */
+/** So many entries are kept in all lives together; beyond it those of ended mitigations are cut to the least first. */
 export const LIVES_SIZE = 50_000;
 
-/** When they are cut, so much is made room for that it need not be done with each event. */
-const ROOM = LIVES_SIZE / 10;
+/** So many lives are looked at for cutting at once: some hundred microseconds of work. */
+const CUT_AT_ONCE = 32;
 
 /** Takes back one change. Changes are taken back last first. */
 type Undo = () => void;
@@ -30,8 +28,12 @@ export class Lives {
   readonly #lives = new Map<string, Life>();
   readonly #events: ReadonlyMap<string, EventRecord>;
   #size = 0;
-  /** Cutting is not tried again before there are more than this. */
-  #bound = LIVES_SIZE;
+  /** Where cutting goes on; those added meanwhile come, too. */
+  #cursor: Iterator<readonly [string, Life]> = this.#lives.entries();
+  /** Entries that were cut since the cursor was at the beginning. */
+  #cut = 0;
+  /** The last round over ended ones cut nothing, so that live ones are cut, too. */
+  #livesToo = false;
 
   /** `events` are those that are remembered, the one that is being decided included. */
   constructor(events: ReadonlyMap<string, EventRecord>) {
@@ -100,18 +102,25 @@ export class Lives {
     this.#put(id, undefined);
   }
 
-  /** Cuts lives while there are too many entries. Not within a group: what is cut could not be taken back. */
+  /**
+   * Cuts lives while there are too many entries, a few at a time. Not within a group: what is cut could not be taken back.
+   * Where even the least of each is too much, the number of mitigations alone bounds them.
+   */
   settle(isLive: (id: string) => boolean): void {
-    if (this.#size <= this.#bound) return;
-    const enough = LIVES_SIZE - ROOM;
-    for (const livesToo of [false, true]) {
-      for (const [id, life] of this.#lives) {
-        if (this.#size <= enough) break;
-        if (livesToo || !isLive(id)) this.#put(id, briefest(life));
+    for (let looked = 0; this.#size > LIVES_SIZE && looked < CUT_AT_ONCE; looked++) {
+      const next = this.#cursor.next();
+      if (next.done === true) {
+        this.#livesToo = this.#cut === 0 && !this.#livesToo;
+        this.#cut = 0;
+        this.#cursor = this.#lives.entries();
+        continue;
       }
+      const [id, life] = next.value;
+      if (!this.#livesToo && isLive(id)) continue;
+      const before = this.#size;
+      this.#put(id, briefest(life));
+      this.#cut += before - this.#size;
     }
-    // Where even the least of each is too much, their number alone bounds them.
-    this.#bound = Math.max(LIVES_SIZE, this.#size + ROOM);
   }
 
   #put(id: string, life: Life | undefined): void {

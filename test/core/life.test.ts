@@ -2,16 +2,15 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Fact } from '../../src/core/facts.ts';
+import type { Life, LifeEntry } from '../../src/core/life.ts';
 import {
   briefest,
   KEPT_RENEWALS,
   KEPT_REPORTS,
   KEPT_REPORTS_ENDED,
   KEPT_TURNS,
-  type Life,
-  type LifeEntry,
   sizeOf,
-} from '../../src/core/life.ts';
+} from '../../src/core/life-bounds.ts';
 import { LIVES_SIZE } from '../../src/core/lives.ts';
 import { initialState, restoreState } from '../../src/core/state.ts';
 import { ALICE, NOON, World } from './scenario.ts';
