@@ -52,7 +52,7 @@ export function mitigationText(context: Context, one: Fields): string {
         ['neighbors', enforcementText(one)],
         ['created', text(one.created_at)],
         ['expires', expiryText(one)],
-        ['held by', list(one.held_by).map(text).join(', ')],
+        ['held by', isActive(one) ? list(one.held_by).map(text).join(', ') : ''],
         ['end', endText(one)],
         ['reason', text(one.reason)],
       ] as const
@@ -60,7 +60,7 @@ export function mitigationText(context: Context, one: Fields): string {
     drawingFor(context),
   );
   const rules = records(one.rules);
-  const holds = records(one.holds);
+  const holds = isActive(one) ? records(one.holds) : [];
   return [
     head,
     rules.length === 0 ? '' : `\n${table(RULE_COLUMNS, rules, drawingFor(context))}`,
@@ -70,9 +70,14 @@ export function mitigationText(context: Context, one: Fields): string {
   ].join('');
 }
 
+/** True unless it has ended or is on its way out: what would keep it says nothing then. */
+function isActive(one: Fields): boolean {
+  return isLive(one) && one.ending !== true;
+}
+
 /** Only of one that is not on its way out: the time of any other says nothing. */
 function expiryText(one: Fields): string {
-  if (!isLive(one) || one.ending === true) return '';
+  if (!isActive(one)) return '';
   const at = text(one.expires_at);
   const left = (Date.parse(at) - Date.now()) / 1000;
   return Number.isFinite(left) && left > 0 ? `${at} (in ${duration(left)})` : at;
