@@ -102,7 +102,8 @@ async function check(context: Context, { config: said, secrets, diff, print }: C
     };
     for (const problem of problems) say('error', 'red', problem);
     for (const warning of result.warnings) say('warning', 'yellow', warning);
-    if (after === undefined) for (const note of notes) io.stderr.write(`note: ${printable(note)}\n`);
+    if (after === undefined)
+      for (const note of notes) io.stderr.write(`${wrapped(`note: ${printable(note)}`, errorWidth(io))}\n`);
     if (after !== undefined) io.stdout.write((await import('./diff-text.ts')).diffText(context, after));
     else if (result.ok) {
       if (print === true) io.stdout.write(await effective(result.config.shown.settings));
