@@ -59,6 +59,23 @@ const MITIGATION = {
     'escalated to step 2 (discard) because confidence 0.9 reaches 0.7 and the attack has lasted 130 s of the 120 s that are asked for',
   ],
   ending: false,
+  history: [
+    {
+      at: '2026-11-27T21:00:00.000Z',
+      text: 'created: police at 12.35 Gbit/s, until 2026-11-27T21:02:00.000Z; fastnetmon reported memcached_amplification: 47.2 Gbit/s, 11804000 packets/s, confidence 0.9',
+      why: [
+        `customer a-customer-with-quite-a-long-name by prefix 2001:db8:acd::/48, and service dns by ${VICTIM}`,
+      ],
+    },
+    {
+      at: '2026-11-27T21:05:00.000Z',
+      text: 'extended until 2099-01-01T00:00:00.000Z; fastnetmon reported memcached_amplification: 40 Gbit/s',
+      why: [],
+    },
+  ],
+  history_omitted: {
+    text: '37 earlier reports not shown (2026-11-27T21:00:01.000Z to 2026-11-27T21:04:00.000Z; reports of at most 50 Gbit/s and 12000000 packets/s); the audit log has them',
+  },
 };
 
 const PEERS = [
