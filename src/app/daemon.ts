@@ -152,6 +152,7 @@ async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
     clock,
     version,
     feedReaders: () => later.server?.feedReaders ?? 0,
+    connections: () => later.server?.connections,
     assess: () => health.assess(),
   });
   later.metrics = metrics;
@@ -201,7 +202,7 @@ async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
   undo.push(() => http.server.close(0));
   const stopWatching = watchHealth(health);
   undo.push(async () => stopWatching());
-  const scrapes = await serveScrapes(config, metrics);
+  const scrapes = await serveScrapes(config, metrics, logger);
   undo.push(async () => {
     scrapes?.close();
   });

@@ -2,6 +2,7 @@
 import type { IntervalHistogram } from 'node:perf_hooks';
 import type { Announcer } from '../control/announcer.ts';
 import type { EngineView, ReconcilerView } from '../control/types.ts';
+import { CLOSURES, CONNECTION_STATES, type ConnectionFigures, REFUSALS } from '../http/connection-table.ts';
 import { type Assessment, HEALTH_CODES, HEALTH_STATUSES } from '../view/health.ts';
 import type { Meter } from './meter.ts';
 
@@ -13,6 +14,8 @@ export interface MetricsSources {
   readonly clock: () => number;
   readonly version: string;
   readonly feedReaders?: () => number;
+  /** Of the API's listener; undefined until there is one. */
+  readonly connections?: () => ConnectionFigures | undefined;
   readonly assess: () => Assessment;
 }
 
@@ -25,6 +28,7 @@ export function addReadings(meter: Meter, sources: MetricsSources, delay: Interv
   addPeers(meter, sources);
   addReconciler(meter, sources);
   addHealth(meter, sources);
+  addConnections(meter, sources);
   addProcess(meter, sources, delay);
 }
 
@@ -116,6 +120,25 @@ function addReconciler(meter: Meter, { reconciler }: MetricsSources): void {
   meter.gauge('prefixd_reconciliation_last_run_timestamp_seconds', 'When the last one ran', [], () => [
     [{}, (stats().lastRunAt ?? 0) / 1000],
   ]);
+}
+
+function addConnections(meter: Meter, { connections }: MetricsSources): void {
+  const figures = () => connections?.();
+  meter.gauge('prefixd_http_connections', 'Connections to http.listen, by how far they are', ['state'], () =>
+    CONNECTION_STATES.map((state) => [{ state }, figures()?.states[state] ?? 0]),
+  );
+  meter.total(
+    'prefixd_http_connections_refused_total',
+    'Connections to http.listen that were not taken: their address has its share, or all are in use',
+    ['reason'],
+    () => REFUSALS.map((reason) => [{ reason }, figures()?.refused[reason] ?? 0]),
+  );
+  meter.total(
+    'prefixd_http_connections_closed_total',
+    'Connections to http.listen that were closed for being too slow in one respect, or to make room (evicted)',
+    ['reason'],
+    () => CLOSURES.map((reason) => [{ reason }, figures()?.closed[reason] ?? 0]),
+  );
 }
 
 function addProcess(meter: Meter, { version, feedReaders }: MetricsSources, delay: IntervalHistogram): void {

@@ -1,6 +1,5 @@
 /** The HTTP side of the composition: what the server is given, and where it listens. */
 import { randomUUID } from 'node:crypto';
-import type { Server } from 'node:http';
 import type { Logger } from 'pino';
 import type { Announcer } from '../control/announcer.ts';
 import type { EngineView, ReconcilerView } from '../control/types.ts';
@@ -10,7 +9,7 @@ import type { AuditLog } from '../store/audit.ts';
 import type { LoadedConfig } from './config/types.ts';
 import type { Health } from './health.ts';
 import type { Metrics } from './metrics.ts';
-import { listenForScrapes } from './metrics-listener.ts';
+import { listenForScrapes, type ScrapeListener } from './metrics-listener.ts';
 import { StartError } from './process.ts';
 import type { Reloader } from './reload.ts';
 import { reloadCertificates } from './reload.ts';
@@ -69,10 +68,16 @@ export async function serveApi(
 }
 
 /** Starts the listener for scrapes, if one is configured. StartError when its address cannot be bound. */
-export async function serveScrapes(config: LoadedConfig, metrics: Metrics): Promise<Server | null> {
+export async function serveScrapes(
+  config: LoadedConfig,
+  metrics: Metrics,
+  logger: Logger,
+): Promise<ScrapeListener | null> {
   const at = config.observability.metricsListen;
   if (at === null) return null;
-  return listenForScrapes(at, () => metrics.scrape()).catch((error: unknown) => {
-    throw StartError.binding('observability.metrics_listen', `${at.host}:${at.port}`, error);
-  });
+  return listenForScrapes({ address: at, metrics: () => metrics.scrape(), logger }).catch(
+    (error: unknown) => {
+      throw StartError.binding('observability.metrics_listen', `${at.host}:${at.port}`, error);
+    },
+  );
 }

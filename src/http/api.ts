@@ -5,19 +5,29 @@ import { jsonSchemaTransform, validatorCompiler } from 'fastify-type-provider-zo
 import { z } from 'zod';
 import { MAX_BODY_BYTES, parseJsonBody, parseNdjsonBody } from './body.ts';
 import { bodyText } from './content.ts';
+import { Connections } from './connections.ts';
 import type { App } from './context.ts';
-import { addressOf } from './context.ts';
+import { addressOf, networkOf } from './context.ts';
 import { registerControl } from './control.ts';
 import { registerDashboard } from './dashboard.ts';
 import type { HttpDependencies } from './dependencies.ts';
 import { registerEvents } from './events.ts';
 import { Feed, registerFeed } from './feed.ts';
 import { addHooks, commonHeaders } from './hooks.ts';
-import { answerUnreadable, createListener, type TlsMaterial } from './listener.ts';
+import {
+  answerUnreadable,
+  createListener,
+  isLate,
+  LIMITS,
+  type ListenerLimits,
+  type TlsMaterial,
+} from './listener.ts';
 import { registerMitigations } from './mitigations.ts';
 import type { Overload } from './overload.ts';
+import { fittingLimits, openFilesLimit } from './open-files.ts';
 import { registerPeers } from './peers.ts';
 import { HttpProblem, PROBLEM_TYPE, problemBody, toProblem } from './problem.ts';
+import { QuietLog } from './quiet-log.ts';
 import { registerRateLimit, TokenBuckets } from './rate-limit.ts';
 import { registerSafelist } from './safelist.ts';
 import { registerStatus } from './status.ts';
@@ -28,6 +38,13 @@ const REQUEST_ID = /^[\w.:-]{1,64}$/;
 export interface Api {
   readonly app: App;
   readonly feed: Feed;
+  readonly connections: Connections;
+}
+
+/** What answering with a problem needs. */
+interface Problems {
+  readonly logger: HttpDependencies['logger'];
+  readonly quiet: QuietLog;
 }
 
 /** JSON, and formats made of it (RFC 6839 §3.1), with any parameters. */
@@ -38,7 +55,10 @@ export async function buildApi(
   deps: HttpDependencies,
   tls: TlsMaterial | null,
   overload: Overload,
+  limits: ListenerLimits = fittingLimits(LIMITS, openFilesLimit()),
 ): Promise<Api> {
+  const problems: Problems = { logger: deps.logger, quiet: new QuietLog(() => performance.now()) };
+  const server: { connections?: Connections } = {};
   const app: App = Fastify({
     logger: false,
     bodyLimit: MAX_BODY_BYTES,
@@ -48,17 +68,30 @@ export async function buildApi(
     },
     requestIdHeader: false,
     routerOptions: { maxParamLength: 256 },
-    serverFactory: (handler) => createListener(handler, tls),
-    clientErrorHandler: answerUnreadable,
-    frameworkErrors: (error, request, reply) => sendProblem(deps, error, request, reply),
+    serverFactory: (handler) => {
+      const listener = createListener(handler, tls, limits);
+      server.connections = new Connections(listener, {
+        limits,
+        logger: deps.logger,
+        listener: 'http.listen',
+      });
+      return listener;
+    },
+    clientErrorHandler: (error, socket) => {
+      answerUnreadable(error, socket);
+      server.connections?.closing(socket, isLate(error));
+    },
+    frameworkErrors: (error, request, reply) => sendProblem(problems, error, request, reply),
   });
+  const { connections } = server;
+  if (connections === undefined) throw new TypeError('the framework made no server');
   app.setValidatorCompiler(validatorCompiler);
   // Answers are typed by their schemas; the tests parse them with those. Checking each again would only cost time.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
-  app.setErrorHandler((error, request, reply) => sendProblem(deps, error, request, reply));
+  app.setErrorHandler((error, request, reply) => sendProblem(problems, error, request, reply));
   addParsers(app);
-  addHooks(app, deps, overload);
-  answerUnknownPaths(app, deps);
+  addHooks(app, deps, overload, connections);
+  answerUnknownPaths(app, problems);
 
   const feed = new Feed(deps.engine);
   const buckets = new TokenBuckets(deps.clock, deps.rateLimit);
@@ -76,7 +109,7 @@ export async function buildApi(
   await app.ready();
   // Made once, and kept: the first who asks should not hold up everything else for a tenth of a second.
   app.swagger();
-  return { app, feed };
+  return { app, feed, connections };
 }
 
 function addParsers(app: App): void {
@@ -95,7 +128,7 @@ function addParsers(app: App): void {
 
 /** Answers an error as a problem; what the caller could not know about goes to the log. */
 function sendProblem(
-  deps: HttpDependencies,
+  { logger, quiet }: Problems,
   error: unknown,
   request: FastifyRequest,
   reply: FastifyReply,
@@ -108,10 +141,14 @@ function sendProblem(
     address: addressOf(request),
     status: problem.status,
   };
-  if (unexpected) deps.logger.error({ ...fields, err: error }, 'request failed');
+  if (unexpected) logger.error({ ...fields, err: error }, 'request failed');
   else if (problem.status === 401 || problem.status === 403) {
-    deps.logger.warn({ ...fields, caller: request.caller?.name, why: problem.message }, 'request refused');
-  } else deps.logger.debug({ ...fields, why: problem.message }, 'request not answered as asked');
+    const caller = request.caller?.name;
+    const count = quiet.due(`${problem.status} ${caller ?? networkOf(request)}`);
+    const line = { ...fields, caller, why: problem.message };
+    if (count === null) logger.debug(line, 'request refused');
+    else logger.warn(count === 1 ? line : { ...line, count }, 'request refused');
+  } else logger.debug({ ...fields, why: problem.message }, 'request not answered as asked');
   const extensions = { ...problem.extras.extensions, request_id: request.id };
   const body = problemBody(problem.status, problem.message, { ...problem.extras, extensions });
   return reply
@@ -123,7 +160,7 @@ function sendProblem(
 }
 
 /** 405 where the path is known under other methods, else 404. */
-function answerUnknownPaths(app: App, deps: HttpDependencies): void {
+function answerUnknownPaths(app: App, problems: Problems): void {
   const methods = new Map<string, { readonly pattern: RegExp; readonly allowed: Set<string> }>();
   app.addHook('onRoute', ({ url, method }) => {
     const pattern = new RegExp(`^${url.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replace(/:\w+/g, '[^/]+')}$`);
@@ -137,9 +174,9 @@ function answerUnknownPaths(app: App, deps: HttpDependencies): void {
       if (!pattern.test(path)) continue;
       const allow = [...allowed].join(', ');
       const problem = new HttpProblem(405, `This path answers ${allow}`, { headers: { allow } });
-      return sendProblem(deps, problem, request, reply);
+      return sendProblem(problems, problem, request, reply);
     }
-    return sendProblem(deps, new HttpProblem(404, 'There is nothing at this path'), request, reply);
+    return sendProblem(problems, new HttpProblem(404, 'There is nothing at this path'), request, reply);
   });
 }
 

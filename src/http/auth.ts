@@ -35,6 +35,9 @@ export function allows(role: Role, access: Access): boolean {
   return GRANTS[role].has(access);
 }
 
+/** A bearer token was presented, and it is nobody's. */
+export class UnknownToken extends HttpProblem {}
+
 /** Finds the caller of a request, or throws HttpProblem 401 (unknown) or 403 (known, but not welcome). */
 export type Authenticator = (request: IncomingMessage) => Caller;
 
@@ -82,7 +85,9 @@ function bearer(tokens: readonly KnownToken[]): Authenticator {
       if (timingSafeEqual(token.digest, presented)) caller = token.caller;
     }
     if (match === null || caller === undefined) {
-      throw unauthorized('The bearer token is not known', 'Bearer realm="prefixd", error="invalid_token"');
+      throw new UnknownToken(401, 'The bearer token is not known', {
+        headers: { 'www-authenticate': 'Bearer realm="prefixd", error="invalid_token"' },
+      });
     }
     return caller;
   };
@@ -109,6 +114,13 @@ function byCertificate(request: IncomingMessage, roles: ReadonlyMap<string, Role
   if (role === undefined)
     throw new HttpProblem(403, 'http.auth.roles gives no role to the CN of this certificate');
   return { name, role };
+}
+
+/** Refuses a request that names two hosts (RFC 9112 §3.2): who reads the one may be let in by the other. Throws HttpProblem 400. */
+export function refuseTwoHosts({ rawHeaders }: IncomingMessage): void {
+  let hosts = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2) if (rawHeaders[i]?.toLowerCase() === 'host') hosts++;
+  if (hosts > 1) throw new HttpProblem(400, 'The request has more than one Host header');
 }
 
 /**

@@ -9,6 +9,7 @@ import type {
 } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Actor } from '../core/types.ts';
+import { clientNetwork } from '../net/client-network.ts';
 import type { Access, Caller } from './auth.ts';
 
 declare module 'fastify' {
@@ -40,6 +41,11 @@ export function callerOf(request: FastifyRequest): Caller {
 /** The remote address; IPv4 in its own notation on dual-stack sockets too. */
 export function addressOf(request: FastifyRequest): string {
   return request.ip.replace(/^::ffff:(?=\d+\.)/, '');
+}
+
+/** The network that counts as one client (see `clientNetwork`). */
+export function networkOf(request: FastifyRequest): string {
+  return clientNetwork(request.ip).name;
 }
 
 /** The caller as the one who reports an attack. */

@@ -5,6 +5,7 @@ import type { Actor, HoldMode } from '../core/types.ts';
 import type { LabelMap } from '../ingest/alertmanager.ts';
 import type { VectorMaps } from '../ingest/vector-names.ts';
 import type { Assessment } from '../view/health.ts';
+import type { ConnectionFigures } from './connection-table.ts';
 
 /** What a caller may do. `detector`: events and signals; `viewer`: reads; `operator`: all but reload; `admin`: all. */
 export type Role = 'detector' | 'viewer' | 'operator' | 'admin';
@@ -94,6 +95,8 @@ export interface HttpDependencies {
   /** Vectors by the names that detectors give them, by source; absent: the built-in aliases alone. Asked at every message. */
   readonly vectorMaps?: () => VectorMaps;
   readonly metrics: () => Promise<{ readonly contentType: string; readonly body: string }>;
+  /** Waits (ms) before tokens from a network that guesses are answered; the system's timers unless a test brings its own. */
+  readonly pause?: (milliseconds: number) => Promise<void>;
   /** Called after each answer. Must not throw. */
   readonly onRequest: (observation: RequestObservation) => void;
   /** Called for operator actions that no fact records. Must not throw. */
@@ -124,6 +127,8 @@ export interface HttpServer {
   readonly address: BoundAddress | null;
   /** How many read the feed. */
   readonly feedReaders: number;
+  /** Connections by state, and how many were refused and closed. */
+  readonly connections: ConnectionFigures;
   /** Reads the certificate files again; connections that stand keep the old ones. Rejects, and changes nothing, when they are bad. */
   reloadTls(tls: TlsSettings): Promise<void>;
   /** Takes no new connections, ends feeds, finishes what is being answered; after `drainMs` (10,000) cuts what is left. */

@@ -1,8 +1,19 @@
 /** What happens to every request before and after its handler: credentials, roles, overload, observation. */
+import type { Socket } from 'node:net';
 import type { FastifyRequest } from 'fastify';
-import { allows, createAuthenticator, refuseForeignPages } from './auth.ts';
-import type { App } from './context.ts';
+import {
+  type Access,
+  allows,
+  type Caller,
+  createAuthenticator,
+  refuseForeignPages,
+  refuseTwoHosts,
+  UnknownToken,
+} from './auth.ts';
+import type { Connections } from './connections.ts';
+import { type App, networkOf } from './context.ts';
 import type { HttpDependencies } from './dependencies.ts';
+import { Guesses } from './guesses.ts';
 import type { Overload } from './overload.ts';
 import { HttpProblem } from './problem.ts';
 
@@ -11,20 +22,25 @@ export function commonHeaders(requestId: string): Readonly<Record<string, string
   return { 'x-request-id': requestId, 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' };
 }
 
+/** Returns after so many milliseconds. */
+const pause = (milliseconds: number): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, milliseconds).unref());
+
 /** To be added before any route: a route that does not say whom it serves cannot be registered from then on. */
-export function addHooks(app: App, deps: HttpDependencies, overload: Overload): void {
-  const authenticate = createAuthenticator(deps.auth);
+export function addHooks(
+  app: App,
+  deps: HttpDependencies,
+  overload: Overload,
+  connections: Pick<Connections, 'letIn' | 'trust'>,
+): void {
+  const identify = identification(deps, connections);
   app.decorateRequest('caller', null);
 
   app.addHook('onRoute', ({ config, url }) => {
     if (config?.access === undefined) throw new TypeError(`${url} does not say whom it serves`);
   });
 
-  const admit = (request: FastifyRequest): void => {
-    const { access } = request.routeOptions.config;
-    if (access === undefined || access === 'public') return;
-    refuseForeignPages(request.raw, deps.auth().mode);
-    const caller = authenticate(request.raw);
+  const admit = (request: FastifyRequest, access: Access, caller: Caller): void => {
     if (!allows(caller.role, access)) {
       throw new HttpProblem(403, `The role ${caller.role} may not do this`);
     }
@@ -34,14 +50,33 @@ export function addHooks(app: App, deps: HttpDependencies, overload: Overload): 
         headers: { 'retry-after': '2' },
       });
     }
+    connections.letIn(request.raw.socket);
   };
 
   app.addHook('onRequest', (request, reply, done) => {
     reply.headers(commonHeaders(request.id));
+    const { access } = request.routeOptions.config;
+    const fail = (error: unknown): void => done(error instanceof Error ? error : new Error(String(error)));
     try {
-      admit(request);
+      refuseTwoHosts(request.raw);
+      if (access === undefined || access === 'public') {
+        done();
+        return;
+      }
+      refuseForeignPages(request.raw, deps.auth().mode);
+      const caller = identify(request);
+      if (caller instanceof Promise) {
+        caller
+          .then((known) => {
+            admit(request, access, known);
+            done();
+          })
+          .catch(fail);
+        return;
+      }
+      admit(request, access, caller);
     } catch (error) {
-      done(error instanceof Error ? error : new Error(String(error)));
+      fail(error);
       return;
     }
     done();
@@ -56,4 +91,55 @@ export function addHooks(app: App, deps: HttpDependencies, overload: Overload): 
     });
     done();
   });
+}
+
+/** Finds out who calls; from a network that guesses tokens, not before some time has passed (see guesses.ts). */
+function identification(
+  deps: HttpDependencies,
+  connections: Pick<Connections, 'trust'>,
+): (request: FastifyRequest) => Caller | Promise<Caller> {
+  const authenticate = createAuthenticator(deps.auth);
+  const guesses = new Guesses(() => performance.now());
+  /** Connections of which a request waits for its answer: another one on the same would be a guess that waits for nothing. */
+  const waiting = new WeakSet<Socket>();
+  const { pause: wait = pause, logger } = deps;
+
+  const outcome = (request: FastifyRequest): Caller | Error => {
+    try {
+      return authenticate(request.raw);
+    } catch (error) {
+      if (error instanceof Error) return error;
+      throw error;
+    }
+  };
+  return (request) => {
+    const found = outcome(request);
+    if (found instanceof Error && !(found instanceof UnknownToken)) throw found;
+    const network = networkOf(request);
+    const { socket } = request.raw;
+    const delay = guesses.delayOf(network, found instanceof Error ? null : found.name);
+    if (waiting.has(socket)) {
+      throw new HttpProblem(429, 'Wait for the answer to the request before', {
+        headers: { 'retry-after': '5', connection: 'close' },
+      });
+    }
+    const conclude = (): Caller => {
+      if (!(found instanceof Error)) {
+        guesses.right(network, found.name);
+        if (deps.auth().mode !== 'none') connections.trust(socket);
+        return found;
+      }
+      if (guesses.wrong(network)) {
+        const fields = { from: network, request_id: request.id };
+        logger.warn(fields, 'bearer tokens are being guessed from this network; its answers are delayed');
+      }
+      throw found;
+    };
+    if (delay === 0) return conclude();
+    waiting.add(socket);
+    return wait(delay).then(() => {
+      waiting.delete(socket);
+      return conclude();
+    });
+  };
 }

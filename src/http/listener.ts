@@ -2,34 +2,34 @@
 import { readFile } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer, Server as TlsServer } from 'node:https';
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { createSecureContext } from 'node:tls';
+import type { ConnectionLimits } from './connection-table.ts';
 import type { TlsSettings } from './dependencies.ts';
 import { PROBLEM_TYPE, problemBody } from './problem.ts';
 
-/** What a client may draw out. Times in ms. */
-export interface ListenerLimits {
+/** What a client may draw out. Times in ms; of them, `headers` and `request` are answered 408. */
+export interface ListenerLimits extends ConnectionLimits {
   /** All headers of a request together; more answers 431. */
   readonly headerBytes: number;
-  /** For all headers of a request to arrive; longer answers 408. */
-  readonly headersTimeout: number;
-  /** For a whole request to arrive; longer answers 408. */
-  readonly requestTimeout: number;
-  /** How often the two are looked at. */
+  /** How often Node looks at the two times. */
   readonly checkInterval: number;
-  /** How long an idle connection is kept. */
-  readonly keepAlive: number;
-  /** Connections at once; more are closed. */
-  readonly connections: number;
 }
 
 export const LIMITS: ListenerLimits = {
   headerBytes: 16 * 1024,
-  headersTimeout: 10_000,
-  requestTimeout: 30_000,
   checkInterval: 2_000,
-  keepAlive: 60_000,
   connections: 4_096,
+  reserve: 256,
+  perNetwork: 256,
+  perTrustedNetwork: 2_048,
+  handshake: 10_000,
+  firstByte: 10_000,
+  headers: 10_000,
+  request: 30_000,
+  idle: 60_000,
+  stalled: 30_000,
+  closing: 2_000,
 };
 
 /** What a TLS server is made of, read from files. */
@@ -40,7 +40,25 @@ export interface TlsMaterial {
   readonly requestCert: boolean;
   readonly rejectUnauthorized: boolean;
   readonly minVersion: 'TLSv1.2';
+  readonly ciphers: string;
+  readonly honorCipherOrder: true;
 }
+
+/**
+ * TLS 1.3 as it is; of TLS 1.2 only what has forward secrecy and authenticated encryption (RFC 9325 §4.2): no key exchange by
+ * RSA alone, no CBC.
+ */
+const CIPHERS = [
+  'TLS_AES_256_GCM_SHA384',
+  'TLS_CHACHA20_POLY1305_SHA256',
+  'TLS_AES_128_GCM_SHA256',
+  'ECDHE-ECDSA-AES256-GCM-SHA384',
+  'ECDHE-RSA-AES256-GCM-SHA384',
+  'ECDHE-ECDSA-CHACHA20-POLY1305',
+  'ECDHE-RSA-CHACHA20-POLY1305',
+  'ECDHE-ECDSA-AES128-GCM-SHA256',
+  'ECDHE-RSA-AES128-GCM-SHA256',
+].join(':');
 
 /** Reads the files and tries them together; rejects with an Error that names the path. */
 export async function loadTls(settings: TlsSettings): Promise<TlsMaterial> {
@@ -56,6 +74,8 @@ export async function loadTls(settings: TlsSettings): Promise<TlsMaterial> {
     requestCert: wantsClients,
     rejectUnauthorized: wantsClients,
     minVersion: 'TLSv1.2',
+    ciphers: CIPHERS,
+    honorCipherOrder: true,
   };
   try {
     createSecureContext(material);
@@ -67,7 +87,7 @@ export async function loadTls(settings: TlsSettings): Promise<TlsMaterial> {
   return material;
 }
 
-/** A server with limits on everything that a client could draw out. */
+/** A server with limits on what a client could draw out of Node. Its connections are for `Connections` to watch. */
 export function createListener(
   handler: RequestListener,
   tls: TlsMaterial | null,
@@ -75,15 +95,12 @@ export function createListener(
 ): Server {
   const options = {
     maxHeaderSize: limits.headerBytes,
-    headersTimeout: limits.headersTimeout,
-    requestTimeout: limits.requestTimeout,
+    headersTimeout: limits.headers,
+    requestTimeout: limits.request,
     connectionsCheckingInterval: limits.checkInterval,
-    keepAliveTimeout: limits.keepAlive,
+    keepAliveTimeout: limits.idle,
   };
-  const server: Server =
-    tls === null ? createServer(options, handler) : createTlsServer({ ...options, ...tls }, handler);
-  server.maxConnections = limits.connections;
-  return server;
+  return tls === null ? createServer(options, handler) : createTlsServer({ ...options, ...tls }, handler);
 }
 
 /** Gives new connections new certificates. */
@@ -91,8 +108,13 @@ export function replaceTls(server: Server, tls: TlsMaterial): void {
   if (server instanceof TlsServer) server.setSecureContext(tls);
 }
 
-/** Answers a request that could not be read, and hangs up. */
-export function answerUnreadable(error: Error & { readonly code?: string }, socket: Socket): void {
+/** True for a request that did not arrive in time. */
+export function isLate(error: Error & { readonly code?: string }): boolean {
+  return error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+}
+
+/** Answers a request that could not be read, and hangs up. Who does not go then is for `Connections` to end. */
+export function answerUnreadable(error: Error & { readonly code?: string }, socket: Duplex): void {
   if (!socket.writable || error.code === 'ECONNRESET') {
     socket.destroy();
     return;

@@ -12,7 +12,7 @@ export async function createServer(deps: HttpDependencies): Promise<HttpServer> 
   const tls = deps.tls === null ? null : await loadTls(deps.tls);
   // From the moment it listens: what it costs to put the routes together is no overload.
   let overload: Overload | null = null;
-  const { app, feed } = await buildApi(deps, tls, {
+  const { app, feed, connections } = await buildApi(deps, tls, {
     shedsReads: () => overload?.shedsReads() ?? false,
     stop: () => overload?.stop(),
   });
@@ -24,6 +24,9 @@ export async function createServer(deps: HttpDependencies): Promise<HttpServer> 
     },
     get feedReaders() {
       return feed.readers;
+    },
+    get connections() {
+      return connections.figures;
     },
     async listen({ host, port }) {
       await app.listen({ host, port });
@@ -40,11 +43,14 @@ export async function createServer(deps: HttpDependencies): Promise<HttpServer> 
     async close(drainMs = DRAIN_MS) {
       overload?.stop();
       feed.close();
-      const cut = setTimeout(() => app.server.closeAllConnections(), drainMs);
+      const closed = app.close();
+      connections.endUnused();
+      const cut = setTimeout(() => connections.close(), drainMs);
       try {
-        await app.close();
+        await closed;
       } finally {
         clearTimeout(cut);
+        connections.close();
         bound = null;
       }
     },

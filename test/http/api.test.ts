@@ -149,7 +149,8 @@ describe('a route', () => {
   it('cannot be registered without saying whom it serves', async () => {
     const { deps } = await world();
     const bare: App = Fastify();
-    addHooks(bare, deps, { shedsReads: () => false, stop: () => undefined });
+    const connections = { letIn: () => undefined, trust: () => undefined };
+    addHooks(bare, deps, { shedsReads: () => false, stop: () => undefined }, connections);
     assert.throws(() => bare.get('/open', () => 'hello'), /does not say whom it serves/);
   });
 });

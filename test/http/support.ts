@@ -285,6 +285,7 @@ export async function world(changes: Partial<HttpDependencies> = {}): Promise<Wo
     tls: null,
     rateLimit: () => ({ eventsPerSecond: 100, burst: 500 }),
     metrics: async () => ({ contentType: 'text/plain; version=0.0.4', body: 'prefixd_build_info 1\n' }),
+    pause: async () => undefined,
     onRequest: (observation) => requests.push(observation),
     onOperatorAction: (action) => actions.push(action),
     assess: () => ({ status: 'ok', reasons: [] }),

@@ -1,0 +1,202 @@
+/**
+ * Watches a server's connections, from the handshake to the end: takes or refuses each by the table, closes what is too slow,
+ * and destroys what does not go when it is told to. `socket.end` alone waits for the other side, for ever if it is silent.
+ */
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { Server as TlsServer } from 'node:https';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
+import { clientNetwork } from '../net/client-network.ts';
+import {
+  type ConnectionFigures,
+  type ConnectionLimits,
+  ConnectionTable,
+  type Place,
+} from './connection-table.ts';
+import type { HttpLogger } from './dependencies.ts';
+import { KnownNetworks } from './known-networks.ts';
+
+/** How often limits of time are looked at (ms). */
+const SWEEP_MS = 1_000;
+/** At most one line in this time, with the number of connections it stands for (ms). */
+const LOG_EVERY_MS = 10_000;
+
+export interface ConnectionOptions {
+  readonly limits: ConnectionLimits;
+  readonly logger: HttpLogger;
+  /** What the log calls the listener. */
+  readonly listener: string;
+  /** Between two looks at the limits of time (ms); 1,000 unless a test is in a hurry. */
+  readonly sweepMs?: number;
+}
+
+/** One socket, and what is known of it. */
+interface Watched {
+  readonly place: Place;
+  /** Where requests are read: the socket itself, or the TLS layer above it. */
+  stream: Socket;
+  /** Requests that are not answered yet. */
+  open: number;
+}
+
+/** To be made before the server listens. */
+export class Connections {
+  readonly #table: ConnectionTable;
+  readonly #logger: HttpLogger;
+  readonly #listener: string;
+  readonly #known = new KnownNetworks(() => performance.now());
+  readonly #watched = new Set<Watched>();
+  readonly #byStream = new WeakMap<Duplex, Watched>();
+  /** Of those in a TLS handshake, by their other end. */
+  readonly #byEnd = new Map<string, Watched>();
+  readonly #sweeping: NodeJS.Timeout;
+  #loggedAt = Number.NEGATIVE_INFINITY;
+  #unlogged = 0;
+  #lastNetwork = '';
+
+  constructor(server: Server, { limits, logger, listener, sweepMs = SWEEP_MS }: ConnectionOptions) {
+    this.#table = new ConnectionTable(limits, () => performance.now());
+    this.#logger = logger;
+    this.#listener = listener;
+    const isTls = server instanceof TlsServer;
+    server.on('connection', (socket: Socket) => this.#arrived(socket, isTls));
+    server.on('secureConnection', (socket: TLSSocket) => this.#secured(socket));
+    // Before the handler, which may let the caller in at once.
+    server.prependListener('request', (request: IncomingMessage, response: ServerResponse) =>
+      this.#requested(request.socket, response),
+    );
+    server.setTimeout(limits.stalled, (socket: Socket) => this.#timedOut(socket));
+    this.#sweeping = setInterval(() => this.#sweep(), sweepMs);
+    this.#sweeping.unref();
+  }
+
+  get figures(): ConnectionFigures {
+    return this.#table.figures();
+  }
+
+  /** The caller of a request on this socket is let in: the connection is not closed to make room until it is answered. */
+  letIn(socket: Socket): void {
+    const watched = this.#byStream.get(socket);
+    if (watched !== undefined && watched.open > 0) this.#table.enter(watched.place, 'request');
+  }
+
+  /** A valid credential came over this socket: its network is trusted for a day. */
+  trust(socket: Socket): void {
+    const { name } = clientNetwork(socket.remoteAddress);
+    if (name === '') return;
+    this.#known.add(name);
+    this.#table.trust(name);
+  }
+
+  /** The last word to this socket has been said, because its request was `late` or could not be read. */
+  closing(socket: Duplex, late: boolean): void {
+    const watched = this.#byStream.get(socket);
+    if (watched === undefined) return;
+    if (late) this.#table.counted(watched.open > 0 ? 'body' : lateWhen(watched.place));
+    this.#table.enter(watched.place, 'closing');
+  }
+
+  /** Ends what nothing is being answered on. */
+  endUnused(): void {
+    this.#table.endAll('unused');
+  }
+
+  /** Ends everything, and watches no more. */
+  close(): void {
+    clearInterval(this.#sweeping);
+    this.#table.endAll('all');
+  }
+
+  #arrived(socket: Socket, isTls: boolean): void {
+    const { name, isLoopback } = clientNetwork(socket.remoteAddress);
+    const network = { name, isTrusted: isLoopback || this.#known.has(name) };
+    const before = this.#table.pressure;
+    const place = this.#table.admit(network, isTls ? 'handshake' : 'first_byte', () => socket.destroy());
+    if (this.#table.pressure > before) this.#pressure(name);
+    if (typeof place === 'string') {
+      socket.destroy();
+      return;
+    }
+    const watched: Watched = { place, stream: socket, open: 0 };
+    const end = endOf(socket);
+    this.#watched.add(watched);
+    this.#byStream.set(socket, watched);
+    if (isTls) this.#byEnd.set(end, watched);
+    socket.once('close', () => {
+      this.#watched.delete(watched);
+      this.#table.remove(place);
+      if (this.#byEnd.get(end) === watched) this.#byEnd.delete(end);
+    });
+  }
+
+  #secured(socket: TLSSocket): void {
+    const end = endOf(socket);
+    const watched = this.#byEnd.get(end);
+    if (watched === undefined) return;
+    this.#byEnd.delete(end);
+    watched.stream = socket;
+    this.#byStream.set(socket, watched);
+    this.#table.enter(watched.place, 'first_byte');
+  }
+
+  #requested(socket: Socket, response: ServerResponse): void {
+    const watched = this.#byStream.get(socket);
+    if (watched === undefined) return;
+    if (watched.open++ === 0) this.#table.enter(watched.place, 'unproven');
+    response.once('close', () => {
+      if (--watched.open === 0) this.#table.enter(watched.place, 'idle');
+    });
+  }
+
+  /** Nothing has moved for long, in neither direction. An answer that is still being made is waited for. */
+  #timedOut(socket: Socket): void {
+    const watched = this.#byStream.get(socket);
+    if (watched === undefined) {
+      socket.destroy();
+      return;
+    }
+    if (watched.open === 0) this.#table.close(watched.place, 'idle');
+    else if (socket.writableLength > 0) this.#table.close(watched.place, 'stalled');
+  }
+
+  #sweep(): void {
+    for (const { place, stream } of this.#watched) {
+      if (place.state === 'first_byte' && stream.bytesRead > 0) this.#table.enter(place, 'headers');
+    }
+    this.#table.sweep();
+    if (this.#unlogged > 0) this.#log();
+  }
+
+  #pressure(network: string): void {
+    this.#unlogged++;
+    this.#lastNetwork = network;
+    this.#log();
+  }
+
+  #log(): void {
+    const now = performance.now();
+    if (now - this.#loggedAt < LOG_EVERY_MS) return;
+    this.#logger.warn(
+      {
+        listener: this.#listener,
+        count: this.#unlogged,
+        open: this.#table.size,
+        last_from: this.#lastNetwork,
+        open_from_there: this.#table.countOf(this.#lastNetwork),
+      },
+      'too many HTTP connections: new ones were refused, or idle ones closed to make room',
+    );
+    this.#loggedAt = now;
+    this.#unlogged = 0;
+  }
+}
+
+function lateWhen({ state }: Place): 'first_byte' | 'headers' {
+  return state === 'first_byte' ? 'first_byte' : 'headers';
+}
+
+/** No two connections to one listener have the same other end at one time. */
+function endOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
+}
