@@ -9,20 +9,27 @@ import type { EngineView } from '../control/types.ts';
 import type { RecordedFact } from '../core/facts.ts';
 import type { App } from './context.ts';
 import { HttpProblem, invalidField } from './problem.ts';
+import { clientOf } from './rate-limit.ts';
 import { commonProblems, FeedText } from './schemas.ts';
 import { factView } from '../view/fact.ts';
 
 /** Readers at once; more are answered 503. */
 export const MAX_FEED_READERS = 64;
+/** Of these, so many for one client (see `clientOf`), so that no token takes the places of all others. */
+export const MAX_READERS_OF_CLIENT = 32;
 /** A comment goes out this often, so that both sides notice a dead connection (ms). */
 const HEARTBEAT_MS = 15_000;
 /** A reader that is so many facts behind could not resume either. */
 const MAX_LAG = 10_000;
-/** Facts turned into text at a time. */
+/** Facts turned into text at a time, and how long the texts of one slice may be (characters). */
 const FACTS_PER_SLICE = 200;
+const SLICE_LENGTH = 256 * 1024;
+/** Texts that are kept for other readers (characters); readers that keep up all read the newest. */
+const KEPT_LENGTH = 2 * 1024 * 1024;
 
 interface Reader {
   readonly response: ServerResponse;
+  readonly client: string;
   /** Sequence number of the last fact given. */
   position: number;
   /** The socket has not yet taken what it was given. */
@@ -34,7 +41,9 @@ interface Reader {
 export class Feed {
   readonly #engine: EngineView;
   readonly #readers = new Set<Reader>();
-  readonly #texts = new WeakMap<RecordedFact, string>();
+  /** Texts of facts by their number, the oldest first. */
+  readonly #texts = new Map<number, string>();
+  #kept = 0;
   readonly #unfollow: () => void;
   readonly #heartbeat: NodeJS.Timeout;
   /** The newest fact that is durable. The state may be ahead of it by a group that a failing disk takes back. */
@@ -68,9 +77,18 @@ export class Feed {
     this.#readers.clear();
   }
 
+  /** Why there is no room for another reader of this client; null when there is. */
+  refusal(client: string): string | null {
+    if (this.#readers.size >= MAX_FEED_READERS) return `${MAX_FEED_READERS} read the feed already`;
+    let ofClient = 0;
+    for (const reader of this.#readers) if (reader.client === client) ofClient++;
+    if (ofClient < MAX_READERS_OF_CLIENT) return null;
+    return `${MAX_READERS_OF_CLIENT} read the feed with this token, or from this address, already`;
+  }
+
   /** Streams facts after `after` to a response whose headers were written. */
-  add(response: ServerResponse, after: number): void {
-    const reader: Reader = { response, position: after, waiting: false, late: false };
+  add(response: ServerResponse, after: number, client: string): void {
+    const reader: Reader = { response, client, position: after, waiting: false, late: false };
     this.#readers.add(reader);
     response.on('drain', () => {
       reader.waiting = false;
@@ -95,21 +113,32 @@ export class Feed {
       this.#cut(reader);
       return;
     }
-    const slice = facts.slice(0, FACTS_PER_SLICE);
-    const last = slice.at(-1);
-    if (last === undefined) return;
-    reader.position = last.seq;
-    reader.waiting = !reader.response.write(slice.map((fact) => this.#text(fact)).join(''));
-    if (slice.length < facts.length && !reader.waiting) setImmediate(() => this.#give(reader));
+    let text = '';
+    let given = 0;
+    for (const fact of facts) {
+      if (given >= FACTS_PER_SLICE || text.length >= SLICE_LENGTH) break;
+      text += this.#text(fact);
+      reader.position = fact.seq;
+      given++;
+    }
+    if (given === 0) return;
+    reader.waiting = !reader.response.write(text);
+    if (given < facts.length && !reader.waiting) setImmediate(() => this.#give(reader));
   }
 
-  /** Each fact is turned into text once, however many read. */
+  /** Each fact is turned into text once, however many read what is new. */
   #text(recorded: RecordedFact): string {
-    const known = this.#texts.get(recorded);
+    const known = this.#texts.get(recorded.seq);
     if (known !== undefined) return known;
     const data = JSON.stringify(factView(recorded));
     const text = `id: ${recorded.seq}\nevent: ${recorded.fact.type}\ndata: ${data}\n\n`;
-    this.#texts.set(recorded, text);
+    this.#texts.set(recorded.seq, text);
+    this.#kept += text.length;
+    for (const [seq, oldest] of this.#texts) {
+      if (this.#kept <= KEPT_LENGTH) break;
+      this.#texts.delete(seq);
+      this.#kept -= oldest.length;
+    }
     return text;
   }
 
@@ -149,11 +178,9 @@ export function registerFeed(app: App, engine: EngineView, feed: Feed): void {
       },
     },
     (request, reply) => {
-      if (feed.readers >= MAX_FEED_READERS) {
-        throw new HttpProblem(503, `${MAX_FEED_READERS} read the feed already`, {
-          headers: { 'retry-after': '10' },
-        });
-      }
+      const client = clientOf(request);
+      const refusal = feed.refusal(client);
+      if (refusal !== null) throw new HttpProblem(503, refusal, { headers: { 'retry-after': '10' } });
       const asked = resumePoint(request.headers['last-event-id']);
       const seq = feed.durable;
       const resumable = asked === undefined || (asked <= seq && engine.recent(asked) !== undefined);
@@ -166,7 +193,7 @@ export function registerFeed(app: App, engine: EngineView, feed: Feed): void {
         'x-request-id': request.id,
       });
       if (!resumable) response.write(`id: ${seq}\nevent: resync\ndata: {"seq":${seq}}\n\n`);
-      feed.add(response, resumable ? (asked ?? seq) : seq);
+      feed.add(response, resumable ? (asked ?? seq) : seq, client);
     },
   );
 }

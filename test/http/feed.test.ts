@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { type IncomingMessage, request } from 'node:http';
+import { type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { describe, it, type TestContext } from 'node:test';
 import type { Fact } from '../../src/core/facts.ts';
-import { Feed, MAX_FEED_READERS } from '../../src/http/feed.ts';
+import { Feed, MAX_FEED_READERS, MAX_READERS_OF_CLIENT } from '../../src/http/feed.ts';
 import { createServer } from '../../src/http/server.ts';
 import { PATIENCE_MS, plainRequest, within } from './sockets.ts';
 import { bearer, eventRecord, FakeEngine, MITIGATION_ID, mitigation, world } from './support.ts';
@@ -144,16 +144,48 @@ describe('GET /v1/feed', () => {
   it('takes a limited number of readers, and their place is free again when they go', async (t) => {
     const { server, port, read } = await serve(t);
     const readers: Reader[] = [];
-    for (let n = 0; n < MAX_FEED_READERS; n++) readers.push(await read());
-    assert.equal(server.feedReaders, MAX_FEED_READERS);
+    for (let n = 0; n < MAX_READERS_OF_CLIENT; n++) readers.push(await read());
     const refused = await plainRequest(port, '/v1/feed', bearer('viewer'));
     assert.deepEqual([refused.status, refused.headers['retry-after']], [503, '10']);
+    assert.match(refused.body, /with this token/);
+    for (let n = MAX_READERS_OF_CLIENT; n < MAX_FEED_READERS; n++)
+      readers.push(await read(bearer('operator')));
+    assert.equal(server.feedReaders, MAX_FEED_READERS);
+    assert.equal((await plainRequest(port, '/v1/feed', bearer('admin'))).status, 503);
     readers[0]?.response.destroy();
     const until = Date.now() + PATIENCE_MS;
     while (server.feedReaders === MAX_FEED_READERS && Date.now() < until) {
       await new Promise((resolve) => setImmediate(resolve));
     }
     assert.equal(server.feedReaders, MAX_FEED_READERS - 1);
+  });
+
+  it('gives a reader no more at once than some hundred kilobytes, however long the facts are', async () => {
+    const engine = new FakeEngine();
+    const feed = new Feed(engine);
+    const { detection } = eventRecord();
+    const details = { padding: 'x'.repeat(16_000) };
+    const [first, second] = [received(1), received(2)];
+    engine.record(first, second);
+    for (let n = 3; n <= 300; n++) {
+      const id = `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
+      engine.record({
+        type: 'event.received',
+        event: eventRecord({ id, detection: { ...detection, details } }),
+      });
+    }
+    const written: number[] = [];
+    const response = {
+      on: () => response,
+      end: () => undefined,
+      write: (text: string) => {
+        written.push(text.length);
+        return text.length < 1000;
+      },
+    };
+    feed.add(response as unknown as ServerResponse, 0, 'name viewer');
+    feed.close();
+    assert.ok(Math.max(...written) < 300_000, `${Math.max(...written)} characters at once`);
   });
 
   it('ends when the server closes', async (t) => {

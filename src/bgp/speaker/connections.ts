@@ -41,11 +41,19 @@ export const SILENCE_MS = 2000;
 /** How long the neighbor may take to close one of two connections before this side does. */
 export const VERDICT_MS = 2000;
 
+/**
+ * How many connections may be on their way out at one time: turned away, and altogether. Each may take some seconds; what comes
+ * meanwhile from a neighbor (or from whoever else is at its address) that connects again and again is cut without a word.
+ */
+export const MOST_REFUSALS = 32;
+const MOST_CLOSINGS = 512;
+
 export class Connections {
   readonly #newSession: (state: FsmState) => Session;
   readonly #config: () => FsmConfig;
   readonly #runtime: Pick<Runtime, 'now' | 'after' | 'soon'>;
   readonly #closings = new Set<Promise<void>>();
+  #refusals = 0;
   /** What takes the waits back that run. */
   readonly #waits = new Set<() => void>();
   /** When an OPEN arrived that collided with another connection, in milliseconds since the epoch. */
@@ -90,7 +98,8 @@ export class Connections {
   /** The neighbor's connection has arrived, and is wanted. */
   accept(connection: Connection): void {
     const state = this.#primary.state.name;
-    if (state === 'active' && !this.#primary.isTracked) this.#take(this.#primary, connection);
+    if (this.#closings.size >= MOST_CLOSINGS) this.refuse(connection);
+    else if (state === 'active' && !this.#primary.isTracked) this.#take(this.#primary, connection);
     else if (state === 'idle') this.#park(connection);
     else if (this.#makeRoom()) this.#takeSecond(connection);
     else this.refuse(connection);
@@ -98,7 +107,9 @@ export class Connections {
 
   /** Turns a connection away. */
   refuse(connection: Connection): void {
-    this.#closing(refuse(connection));
+    const gone = this.#refusals < MOST_REFUSALS ? refuse(connection) : connection.abort();
+    this.#refusals++;
+    this.#closing(gone.finally(() => this.#refusals--));
   }
 
   /** Ends all until the next start of the primary; `cease` null: without a NOTIFICATION. */

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Connections, HEAR_MS, SILENCE_MS, VERDICT_MS } from '../../../src/bgp/speaker/connections.ts';
+import {
+  Connections,
+  HEAR_MS,
+  MOST_REFUSALS,
+  SILENCE_MS,
+  VERDICT_MS,
+} from '../../../src/bgp/speaker/connections.ts';
 import type { Runtime } from '../../../src/bgp/speaker/runtime.ts';
 import { Session } from '../../../src/bgp/speaker/session.ts';
 import { encodeMessage } from '../../../src/bgp/wire/message.ts';
@@ -119,6 +125,21 @@ describe('the connections with a neighbor', () => {
     assert.equal(all.primary.state.name, 'established');
     assert.ok(!all.includes(before));
     assert.deepEqual(dialled.history, [COLLISION, 'close']);
+  });
+
+  it('are cut without a word while many others are on their way out', async () => {
+    const { all } = connections();
+    const leaving = Array.from({ length: MOST_REFUSALS }, () => new MemoryConnection());
+    for (const connection of leaving) all.refuse(connection);
+    assert.ok(leaving.every(({ history }) => history.includes('close')));
+    const oneMore = new MemoryConnection();
+    all.refuse(oneMore);
+    assert.deepEqual(oneMore.history, ['abort']);
+    for (const connection of [...leaving, oneMore]) connection.vanish();
+    await all.closed();
+    const later = new MemoryConnection();
+    all.refuse(later);
+    assert.deepEqual(later.history, [REJECTED, 'close']);
   });
 
   describe('of which ours wins by its identifier, and the neighbor answers on the other one first', () => {
