@@ -31,6 +31,8 @@ export async function runDaemon({ directory, environment }: RunOptions): Promise
     for (const problem of result.problems) process.stderr.write(`error: ${formatProblem(problem)}\n`);
     return EXIT.invalidConfiguration;
   }
+  // Node opens its inspector at this signal, and with it the process to every local user who can reach the port.
+  process.on('SIGUSR1', () => undefined);
   const { config } = result;
   const { logFormat, logLevel } = config.observability;
   const sink = createLogger({ format: logFormat, level: logLevel, secrets: () => [...secrets] });

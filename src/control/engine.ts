@@ -14,12 +14,11 @@ import { Fifo } from '../net/fifo.ts';
 import type { Recovery, Store } from '../store/store.ts';
 import { StoreError } from '../store/store.ts';
 import { GroupRoom } from './group-room.ts';
+import { RecentFacts } from './recent-facts.ts';
 import type { EngineView, FactFollower } from './types.ts';
 
 /** How long a group may decide before it is written, so that hold timers are served in between (ms). */
 const SLICE_MS = 8;
-/** Facts kept for readers that resume (`recent`). */
-const RECENT_FACTS = 10_000;
 
 export interface EngineOptions {
   readonly store: Store;
@@ -79,16 +78,15 @@ export async function openEngine(
 async function replay(options: EngineOptions, recovery: Recovery): Promise<Engine> {
   const state = recovery.snapshot === null ? initialState() : restoreState(recovery.snapshot);
   const observe = await options.onReplay?.(state);
-  const recent: RecordedFact[] = [];
+  const recent = new RecentFacts();
   let replayed = 0;
   for await (const facts of recovery.facts) {
     for (const fact of facts) {
       observe?.(fact);
       state.apply(fact);
-      recent.push(fact);
     }
+    recent.add(facts);
     replayed += facts.length;
-    if (recent.length > 2 * RECENT_FACTS) recent.splice(0, recent.length - RECENT_FACTS);
   }
   return new Engine(options, state, recent, replayed);
 }
@@ -96,7 +94,7 @@ async function replay(options: EngineOptions, recovery: Recovery): Promise<Engin
 export class Engine implements EngineView {
   readonly #options: EngineOptions;
   readonly #state: StateHandle;
-  readonly #recent: RecordedFact[];
+  readonly #recent: RecentFacts;
   /** Told before the others. */
   readonly #actors = new Set<FactFollower>();
   readonly #followers = new Set<FactFollower>();
@@ -111,7 +109,7 @@ export class Engine implements EngineView {
   #closed = false;
 
   /** Use `openEngine`. `replayed` counts the facts after the newest snapshot, so that crashes do not put the next off for ever. */
-  constructor(options: EngineOptions, state: StateHandle, recent: RecordedFact[], replayed: number) {
+  constructor(options: EngineOptions, state: StateHandle, recent: RecentFacts, replayed: number) {
     this.#options = options;
     this.#sinceSnapshot = replayed;
     this.#state = state;
@@ -150,9 +148,7 @@ export class Engine implements EngineView {
   }
 
   recent(after: number): readonly RecordedFact[] | undefined {
-    const oldest = this.#recent[0]?.seq ?? this.#state.seq + 1;
-    if (after + 1 < oldest) return undefined;
-    return this.#recent.slice(Math.max(0, after + 1 - oldest));
+    return this.#recent.after(after, this.#state.seq);
   }
 
   /**
@@ -220,7 +216,7 @@ export class Engine implements EngineView {
       return;
     }
     this.#sinceSnapshot += facts.length;
-    this.#remember(facts);
+    this.#recent.add(facts);
     this.#settle();
     if (facts.length > 0) {
       this.#tell(this.#actors, facts);
@@ -290,13 +286,6 @@ export class Engine implements EngineView {
   #settle(): void {
     this.#unsettled = false;
     for (const read of this.#between.splice(0)) read();
-  }
-
-  #remember(facts: readonly RecordedFact[]): void {
-    this.#recent.push(...facts);
-    if (this.#recent.length > 2 * RECENT_FACTS) {
-      this.#recent.splice(0, this.#recent.length - RECENT_FACTS);
-    }
   }
 
   /** Events go on while a snapshot is written: it is taken at once, and the store keeps it apart from what is appended. */

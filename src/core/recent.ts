@@ -1,11 +1,13 @@
 /** What is remembered for a while: bans by their detector's id (24 hours), creations (one minute), attacked hosts by prefix. */
 import { Fifo } from '../net/fifo.ts';
+import { textCost } from '../net/heap-cost.ts';
 import type { Detection, EventRecord } from './types.ts';
 
 /** How long a detector's id of a ban is remembered. */
 export const BAN_MEMORY_MS = 24 * 60 * 60 * 1000;
-/** And how many of them; under a flood of ids the oldest are forgotten first. */
+/** And how many of them, and how many bytes of memory they may take, about; under a flood of ids the oldest are forgotten first. */
 export const BAN_MEMORY_SIZE = 250_000;
+export const BAN_MEMORY_BYTES = 96 * 1024 * 1024;
 /** The span of `max_new_per_minute`. */
 export const CREATION_MEMORY_MS = 60_000;
 
@@ -22,6 +24,12 @@ export interface RecentBan {
 export class RecentBans {
   readonly #bans = new Map<string, RecentBan>();
   readonly #order = new Fifo<RecentBan>();
+  #bytes = 0;
+
+  /** How many are remembered. */
+  get size(): number {
+    return this.#order.size;
+  }
 
   get(source: string, externalId: string): RecentBan | undefined {
     return this.#bans.get(banKey(source, externalId));
@@ -33,6 +41,7 @@ export class RecentBans {
     const before = this.#bans.get(key);
     this.#bans.set(key, ban);
     this.#order.push(ban);
+    this.#bytes += costOf(ban);
     return before;
   }
 
@@ -40,6 +49,7 @@ export class RecentBans {
   takeBack(ban: RecentBan, before: RecentBan | undefined): void {
     const key = banKey(ban.source, ban.externalId);
     this.#order.pop();
+    this.#bytes -= costOf(ban);
     if (before === undefined) this.#bans.delete(key);
     else this.#bans.set(key, before);
   }
@@ -47,8 +57,10 @@ export class RecentBans {
   /** Forgets what is too old or too much. */
   forget(now: number): void {
     for (let ban = this.#order.oldest; ban !== undefined; ban = this.#order.oldest) {
-      if (ban.at > now - BAN_MEMORY_MS && this.#order.size <= BAN_MEMORY_SIZE) return;
+      const fits = this.#order.size <= BAN_MEMORY_SIZE && this.#bytes <= BAN_MEMORY_BYTES;
+      if (ban.at > now - BAN_MEMORY_MS && fits) return;
       this.#order.shift();
+      this.#bytes -= costOf(ban);
       const key = banKey(ban.source, ban.externalId);
       if (this.#bans.get(key) === ban) this.#bans.delete(key);
     }
@@ -58,6 +70,14 @@ export class RecentBans {
   list(): readonly RecentBan[] {
     return this.#order.list();
   }
+}
+
+/** The record, its key in two places, and the ids that it keeps, which are as long as all UUIDs. */
+const BAN_COST = 240;
+
+/** About how many bytes of memory a ban takes. The events' ids live with the events, at first; later they are its own. */
+function costOf({ source, externalId }: RecentBan): number {
+  return BAN_COST + textCost(source) + 2 * textCost(externalId);
 }
 
 /** With the length of the source, so that no two pairs of texts have one key. */

@@ -2,7 +2,6 @@
  * Everything that facts add up to: maps, their indexes, and an undo log while a group is open. Every question that a
  * decision asks has an index, so that an event costs the same whether ten or ten thousand mitigations stand.
  */
-import { Fifo } from '../net/fifo.ts';
 import type { Prefix } from '../net/prefix.ts';
 import { ActiveCounts, bump, isActive, isLive } from './active-counts.ts';
 import { evolveMitigation, type MitigationFact } from './evolve.ts';
@@ -13,7 +12,9 @@ import { type Life, lifeFromItself } from './life.ts';
 import { Lives } from './lives.ts';
 import { type MatchKey, matchKey } from './match.ts';
 import type { PrefixTrie } from './prefix-trie.ts';
-import { AttackedHosts, CREATION_MEMORY_MS, Creations, type RecentBan, RecentBans } from './recent.ts';
+import { EndedMitigations } from './ended-mitigations.ts';
+import { CREATION_MEMORY_MS, Creations, type RecentBan, RecentBans } from './recent.ts';
+import { RememberedEvents } from './remembered-events.ts';
 import { readSnapshot, type SnapshotData } from './snapshot-data.ts';
 import { addTo, addToSafelist, holdsWithout, isRenewed, removeFrom, safelistTrie } from './state-index.ts';
 import type { Said, StateHandle, StateSnapshot, StateView } from './state-view.ts';
@@ -21,9 +22,6 @@ import type { EventRecord, Mitigation, SafelistEntry } from './types.ts';
 
 export { type MatchKey, matchKey } from './match.ts';
 export type { DecisionView, Said, StateHandle, StateSnapshot, StateView } from './state-view.ts';
-
-/** How many events, and how many ended or rejected mitigations, are remembered. */
-export const HISTORY_SIZE = 10_000;
 
 const NONE: ReadonlySet<string> = new Set();
 
@@ -40,17 +38,14 @@ export function restoreState(snapshot: StateSnapshot): StateHandle {
 class FoldedState implements StateHandle {
   readonly mitigations = new Map<string, Mitigation>();
   readonly live = new Set<string>();
-  readonly events = new Map<string, EventRecord>();
   readonly safelist = new Map<string, SafelistEntry>();
   readonly disabledPeers = new Map<string, Said>();
   #seq = 0;
   #lastAt = 0;
   #paused: StateView['paused'] = null;
 
-  /** Ended and rejected ones, in the order of their end. */
-  readonly #ended = new Fifo<string>();
-  /** Ids of events in order of arrival: the first key of a Map that is emptied from the front is found ever more slowly. */
-  readonly #arrivals = new Fifo<string>();
+  readonly #ended = new EndedMitigations();
+  readonly #events = new RememberedEvents();
   readonly #byMatch = new Map<MatchKey, Set<string>>();
   readonly #byVictim = new Map<string, Set<string>>();
   /** By the keys of holds, lapsed ones included. */
@@ -61,8 +56,7 @@ class FoldedState implements StateHandle {
   readonly #expiries = new ExpiryHeap();
   readonly #bans = new RecentBans();
   readonly #creations = new Creations();
-  readonly #attacked = new AttackedHosts();
-  readonly #lives = new Lives(this.events);
+  readonly #lives = new Lives(this.#events.byId);
   /** Built when it is first asked for, so that replaying parses nothing; undefined when it has to be built anew. */
   #safelistTrie: PrefixTrie<SafelistEntry> | undefined;
   /** How to take back what the open group did, last first; null when no group is open. */
@@ -76,8 +70,8 @@ class FoldedState implements StateHandle {
       if (isLive(mitigation)) state.#replace(undefined, mitigation);
       else state.mitigations.set(mitigation.id, mitigation);
     }
-    for (const id of data.ended) state.#ended.push(id);
-    for (const event of data.events) state.#remember(event);
+    for (const id of data.ended) state.#ended.add(id, state.mitigations.get(id));
+    for (const event of data.events) state.#events.add(event);
     for (const entry of data.safelist) state.safelist.set(entry.prefix, entry);
     for (const ban of data.bans) state.#bans.add(ban);
     for (const creation of data.creations) state.#creations.add(creation);
@@ -87,6 +81,10 @@ class FoldedState implements StateHandle {
     state.#lastAt = data.lastAt;
     state.#seq = snapshot.seq;
     return state;
+  }
+
+  get events(): ReadonlyMap<string, EventRecord> {
+    return this.#events.byId;
   }
 
   get seq(): number {
@@ -159,7 +157,7 @@ class FoldedState implements StateHandle {
   }
 
   reportedIn(block: string, vector: string): Iterable<EventRecord> {
-    return this.#attacked.of(block, vector);
+    return this.#events.reportedIn(block, vector);
   }
 
   safelisted(prefix: Prefix): SafelistEntry | undefined {
@@ -212,7 +210,7 @@ class FoldedState implements StateHandle {
       disabledPeers: [...this.disabledPeers],
       mitigations: [...this.mitigations.values()],
       ended: this.#ended.list(),
-      events: [...this.events.values()],
+      events: [...this.#events.byId.values()],
       safelist: [...this.safelist.values()],
       bans: this.#bans.list(),
       creations: this.#creations.list(),
@@ -286,31 +284,14 @@ class FoldedState implements StateHandle {
   }
 
   #addEvent(event: EventRecord): void {
-    const attacked = this.#remember(event);
-    this.#undo?.push(() => {
-      attacked?.();
-      this.events.delete(event.id);
-      this.#arrivals.pop();
-    });
+    const takeBack = this.#events.add(event);
+    this.#undo?.push(takeBack);
     const { externalId, source, action } = event.detection;
     if (externalId === null || action !== 'ban') return;
     const { id: eventId, receivedAt: at, mitigationId } = event;
     const ban = { source, externalId, at, eventId, mitigationId };
     const before = this.#bans.add(ban);
     this.#undo?.push(() => this.#bans.takeBack(ban, before));
-  }
-
-  /** Returns how to take back what it did to the attacked hosts, if it did anything. */
-  #remember(event: EventRecord): (() => void) | undefined {
-    this.events.set(event.id, event);
-    this.#arrivals.push(event.id);
-    return this.#attacked.add(event) ?? this.#attacked.release(event);
-  }
-
-  #forgetEvent(id: string): void {
-    const event = this.events.get(id);
-    if (event !== undefined) this.#attacked.forget(event);
-    this.events.delete(id);
   }
 
   #changeSafelist(change: () => void): void {
@@ -360,7 +341,7 @@ class FoldedState implements StateHandle {
       if (isActive(before)) this.#counts.change(before, -1);
     } else if (before !== undefined) {
       // Only taking back does this, last first.
-      this.#ended.pop();
+      this.#ended.takeBack();
     }
 
     if (after === undefined) {
@@ -369,7 +350,7 @@ class FoldedState implements StateHandle {
     }
     this.mitigations.set(after.id, after);
     if (!willLive) {
-      this.#ended.push(after.id);
+      this.#ended.add(after.id, after);
       return;
     }
     if (!wasLive || after.match !== before.match) addTo(this.#byMatch, matchKey(after.match), after.id);
@@ -401,8 +382,8 @@ class FoldedState implements StateHandle {
 
   /** Keeps histories bounded. Not within a group: what a group forgets could not be taken back. */
   #settle(): void {
-    while (this.#ended.size > HISTORY_SIZE) this.#forgetMitigation(this.#ended.shift() ?? '');
-    while (this.#arrivals.size > HISTORY_SIZE) this.#forgetEvent(this.#arrivals.shift() ?? '');
+    for (const id of this.#ended.settle()) this.#forgetMitigation(id);
+    this.#events.settle();
     this.#bans.forget(this.#lastAt);
     this.#creations.forget(this.#lastAt);
     this.#lives.settle((id) => this.live.has(id));

@@ -97,6 +97,9 @@ function unauthorized(detail: string, challenge: string): HttpProblem {
   return new HttpProblem(401, detail, { headers: { 'www-authenticate': challenge } });
 }
 
+/** Longer names are remembered nowhere: with rate limits, events and audit entries. */
+const MAX_NAME = 256;
+
 /** The listener has verified the certificate against the CA before any request is read. */
 function byCertificate(request: IncomingMessage, roles: ReadonlyMap<string, Role> | null): Caller {
   const socket = request.socket;
@@ -109,6 +112,8 @@ function byCertificate(request: IncomingMessage, roles: ReadonlyMap<string, Role
   if (typeof name !== 'string' || name === '') {
     throw new HttpProblem(403, 'The client certificate must name exactly one CN in its subject');
   }
+  if (name.length > MAX_NAME)
+    throw new HttpProblem(403, `The CN of a client certificate has at most ${MAX_NAME} characters here`);
   if (roles === null) return { name, role: 'admin' };
   const role = roles.get(name);
   if (role === undefined)

@@ -2,17 +2,18 @@
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import type { FastifyRequest } from 'fastify';
+import { readingCost } from './body-room.ts';
 import { HttpProblem } from './problem.ts';
 
 const inflate = promisify(gunzip);
 
 /**
  * The text of a body, which may be compressed with gzip. Rejects with HttpProblem: 415 for another encoding, 413 for what
- * inflates beyond the limit of its route, 400 for what is not gzip.
+ * inflates beyond the limit of its route or holds too many values, 400 for what is not gzip, 503 when there is no room for it now.
  */
 export async function bodyText(request: FastifyRequest, body: Buffer): Promise<string> {
   const encoding = (request.headers['content-encoding'] ?? 'identity').trim().toLowerCase();
-  if (encoding === 'identity' || encoding === '') return body.toString();
+  if (encoding === 'identity' || encoding === '') return withRoom(request, body.toString());
   if (encoding !== 'gzip' && encoding !== 'x-gzip') {
     throw new HttpProblem(415, 'The body must be sent as it is or with "Content-Encoding: gzip"', {
       headers: { 'accept-encoding': 'gzip' },
@@ -20,13 +21,20 @@ export async function bodyText(request: FastifyRequest, body: Buffer): Promise<s
   }
   const limit = request.routeOptions.bodyLimit;
   try {
-    return (await inflate(body, { maxOutputLength: limit })).toString();
+    return withRoom(request, (await inflate(body, { maxOutputLength: limit })).toString());
   } catch (error) {
+    if (error instanceof HttpProblem) throw error;
     if (codeOf(error) === 'ERR_BUFFER_TOO_LARGE') {
       throw new HttpProblem(413, `The body inflates to more than ${limit / 1024 / 1024} MiB`);
     }
     throw new HttpProblem(400, 'The body is not valid gzip, as its Content-Encoding says it is');
   }
+}
+
+/** The text, with room reserved for what comes of reading it. */
+function withRoom(request: FastifyRequest, text: string): string {
+  request.bodyRoom?.grow(readingCost(text));
+  return text;
 }
 
 function codeOf(error: unknown): unknown {

@@ -11,6 +11,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Actor } from '../core/types.ts';
 import { clientNetwork } from '../net/client-network.ts';
 import type { Access, Caller } from './auth.ts';
+import type { Reservation } from './body-room.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -20,6 +21,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Null on public routes. */
     caller: Caller | null;
+    /** The room of its body; null until one is read. */
+    bodyRoom: Reservation | null;
   }
 }
 

@@ -8,7 +8,7 @@ import { isRecord, parseGenericEvent } from '../ingest/generic.ts';
 import { remainsOf } from '../ingest/remains.ts';
 import { type FieldProblem, invalid, type Signal } from '../ingest/signal.ts';
 import type { VectorMaps } from '../ingest/vector-names.ts';
-import { copyText, cutText } from '../net/text.ts';
+import { keptText } from '../net/text.ts';
 import { Line, parseJsonBody } from './body.ts';
 import { HttpProblem, invalidFields } from './problem.ts';
 import { mapInSlices } from './slices.ts';
@@ -43,17 +43,15 @@ export function readBatched(item: unknown, vectorMaps: VectorMaps | undefined): 
   }
 }
 
-/** So many problems of one report are recorded, each so long. */
+/** So many problems of one report are recorded, each with so many bytes. */
 const MAX_RECORDED = 5;
-const MAX_RECORDED_LENGTH = 300;
+const MAX_RECORDED_BYTES = 600;
 
 /** Problems as they are recorded with a report that was refused: short, and in memory of their own. */
 export function recordedProblems(problems: readonly FieldProblem[]): readonly string[] {
   return problems
     .slice(0, MAX_RECORDED)
-    .map(({ path, message }) =>
-      copyText(cutText(path === '' ? message : `${path}: ${message}`, MAX_RECORDED_LENGTH)),
-    );
+    .map(({ path, message }) => keptText(path === '' ? message : `${path}: ${message}`, MAX_RECORDED_BYTES));
 }
 
 /** Both editions: `{args, stdin}` is a call of the notify script, anything else a document or a call by name. */
@@ -76,12 +74,24 @@ export function readFastNetMonText(
 ): readonly Signal[] {
   const fields = fieldsOf(isRecord(query) ? query : {});
   // curl calls whatever it posts a form unless told otherwise.
-  const form = isForm && !/^\s*[{[]/.test(body) ? new URLSearchParams(body) : undefined;
+  const form = isForm && !/^\s*[{[]/.test(body) ? readForm(body) : undefined;
   if (fields.ip !== undefined || form === undefined || !form.has('ip')) {
     return parseFastNetMonCall(fields, body, parseJsonBody, maps);
   }
   const { details = '', ...named } = Object.fromEntries(form);
   return parseFastNetMonCall({ ...fields, ...fieldsOf(named) }, details, parseJsonBody, maps);
+}
+
+/** Fields that a form of the script has, with some to spare: each costs far more than its octets. */
+const MAX_FORM_FIELDS = 64;
+
+function readForm(body: string): URLSearchParams {
+  let fields = 0;
+  for (let at = body.indexOf('&'); at >= 0; at = body.indexOf('&', at + 1)) {
+    if (++fields > MAX_FORM_FIELDS)
+      throw new HttpProblem(400, `The form has more than ${MAX_FORM_FIELDS} fields`);
+  }
+  return new URLSearchParams(body);
 }
 
 function fieldsOf(values: Readonly<Record<string, unknown>>): NotifyFields {

@@ -5,6 +5,7 @@ import type { Answer } from '../core/commands.ts';
 import type { Detection } from '../core/types.ts';
 import { unreadAlerts } from '../ingest/alertmanager.ts';
 import { genericEventSchema } from '../ingest/generic.ts';
+import { keptDetection } from '../ingest/kept.ts';
 import type { Signal } from '../ingest/signal.ts';
 import { MAX_SIGNAL_BYTES } from './body.ts';
 import { type App, callerOf, detectorOf } from './context.ts';
@@ -41,7 +42,7 @@ export async function registerEvents(app: App, deps: HttpDependencies, buckets: 
     const { hold } = callerOf(request);
     const answer = await engine.submit({
       type: 'event',
-      detection,
+      detection: keptDetection(detection),
       actor: detectorOf(request),
       ...(hold === undefined ? {} : { hold }),
     });
@@ -83,7 +84,7 @@ export async function registerEvents(app: App, deps: HttpDependencies, buckets: 
     if (remains === undefined) return result;
     const answer = await engine.submit({
       type: 'event',
-      detection: remains,
+      detection: keptDetection(remains),
       actor: detectorOf(request),
       invalid: recordedProblems(problems),
     });

@@ -10,12 +10,14 @@ import {
   refuseTwoHosts,
   UnknownToken,
 } from './auth.ts';
+import { announcedBytes, BodyRoom } from './body-room.ts';
 import type { Connections } from './connections.ts';
 import { type App, networkOf } from './context.ts';
 import type { HttpDependencies } from './dependencies.ts';
 import { Guesses } from './guesses.ts';
 import type { Overload } from './overload.ts';
 import { HttpProblem } from './problem.ts';
+import { clientOf } from './rate-limit.ts';
 
 /** Headers of every answer; a route may set others. */
 export function commonHeaders(requestId: string): Readonly<Record<string, string>> {
@@ -80,6 +82,22 @@ export function addHooks(
       return;
     }
     done();
+  });
+
+  const room = new BodyRoom();
+  app.decorateRequest('bodyRoom', null);
+  app.addHook('preParsing', (request, reply, payload, done) => {
+    const reservation = room.open(request.caller === null ? networkOf(request) : clientOf(request));
+    request.bodyRoom = reservation;
+    // Also when the client goes away, for whom nothing is sent.
+    reply.raw.once('close', () => reservation.release());
+    try {
+      reservation.grow(announcedBytes(request.headers, request.routeOptions.bodyLimit));
+    } catch (error) {
+      done(error instanceof Error ? error : new Error(String(error)));
+      return;
+    }
+    done(null, payload);
   });
 
   app.addHook('onResponse', (request, reply, done) => {

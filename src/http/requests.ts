@@ -1,15 +1,20 @@
 /** The shapes of requests: bodies and queries. The OpenAPI document is made of these very schemas. */
 import { z } from 'zod';
+import { copyText } from '../net/text.ts';
 import { MitigationStatusSchema } from '../view/schemas.ts';
 
 /** Text that people write and other people read in tables and logs: no control characters, nothing blank. */
 function humanText(max: number) {
-  return z
-    .string()
-    .trim()
-    .min(1, 'must not be empty')
-    .max(max, `must have at most ${max} characters`)
-    .regex(/^[^\p{Cc}\u2028\u2029]*$/u, 'must not contain control characters');
+  return (
+    z
+      .string()
+      .trim()
+      .min(1, 'must not be empty')
+      .max(max, `must have at most ${max} characters`)
+      .regex(/^[^\p{Cc}\u2028\u2029]*$/u, 'must not contain control characters')
+      // What trimming leaves may be a slice of a megabyte of blanks.
+      .overwrite(copyText)
+  );
 }
 
 const operatorId = humanText(128).describe('Who does this; recorded beside the name of the token');

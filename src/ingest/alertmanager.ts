@@ -4,7 +4,7 @@
  * taken for an event's id; nor is `startsAt` its time, which stays hours behind.
  */
 import { impliedProtocol } from '../core/vectors.ts';
-import { copyText, cutText } from '../net/text.ts';
+import { copyText, cutText, keptText } from '../net/text.ts';
 import { isZeroTime, readTime } from '../net/time-reading.ts';
 import { isRecord, shortened } from './details.ts';
 import { addNote, type Notes, portsOf, protocolFor, protocolOf } from './fields.ts';
@@ -193,7 +193,7 @@ function momentOf(value: unknown): number | undefined {
 
 /** The fingerprint, else the labels: both stay the same from the first time an alert fires until it is resolved. */
 function idOf({ fingerprint }: Readonly<Record<string, unknown>>, labels: Context['labels']): string {
-  if (typeof fingerprint === 'string' && fingerprint !== '') return copyText(cutText(fingerprint, MAX_ID));
+  if (typeof fingerprint === 'string' && fingerprint !== '') return keptText(fingerprint, MAX_ID);
   const pairs = Object.entries(labels).map(([name, value]) => `${name}=${String(value)}`);
   return identifier(pairs.sort().join(','));
 }

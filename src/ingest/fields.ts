@@ -4,18 +4,18 @@
  */
 import { readRefinement } from '../core/refinement.ts';
 import { Protocol, protocolNumber } from '../core/vectors.ts';
-import { copyText, cutText } from '../net/text.ts';
+import { cutText, keptText } from '../net/text.ts';
 import { type FigureKind, readFigure, readShare, type Reading } from './figures.ts';
 
 /** Collects what was left out of a report, in words; the first lines of the event's `why`. */
 export type Notes = string[];
 
-/** So many notes of one report, each so long, are kept. */
+/** So many notes of one report, each with so many bytes, are kept. */
 const MAX_NOTES = 12;
-const MAX_NOTE_LENGTH = 200;
+const MAX_NOTE_BYTES = 300;
 
 export function addNote(notes: Notes, note: string): void {
-  if (notes.length < MAX_NOTES) notes.push(copyText(cutText(note, MAX_NOTE_LENGTH)));
+  if (notes.length < MAX_NOTES) notes.push(keptText(note, MAX_NOTE_BYTES));
 }
 
 /** Tells that a value is left out: `bps is left out: "NaN" is not a number`. */

@@ -1,11 +1,11 @@
 /** What is recorded of a report that cannot be read: enough to find its sender and its fault, and no more. */
 import type { Detection } from '../core/types.ts';
-import { copyText, cutText } from '../net/text.ts';
+import { keptText } from '../net/text.ts';
 import { isRecord } from './details.ts';
 import { readVector } from './vector-names.ts';
 import { unreadableVictim } from './victim.ts';
 
-/** Characters of the report's JSON that are kept. */
+/** Bytes of the report's JSON that are kept, and of its source. */
 const MAX_REPORT = 1024;
 const MAX_SOURCE = 128;
 
@@ -18,17 +18,17 @@ export function remainsOf(report: unknown, source?: string): Detection {
   const vector = typeof fields.vector === 'string' ? readVector(fields.vector) : undefined;
   return {
     externalId: null,
-    source: copyText(cutText(source ?? nameOf(fields.source), MAX_SOURCE)),
+    source: keptText(source ?? nameOf(fields.source), MAX_SOURCE),
     action: fields.action === 'unban' ? 'unban' : 'ban',
     victim: unreadableVictim(fields.victim_ip ?? fields.victim_prefix),
-    vector: copyText(vector ?? 'unknown'),
+    vector: keptText(vector ?? 'unknown', MAX_SOURCE),
     protocol: null,
     bps: null,
     pps: null,
     confidence: null,
     ports: [],
     at: null,
-    details: { report: copyText(cutText(textOf(report), MAX_REPORT)) },
+    details: { report: keptText(textOf(report), MAX_REPORT) },
   };
 }
 

@@ -8,7 +8,7 @@ import {
   parsePrefix,
   unmapped,
 } from '../net/prefix.ts';
-import { copyText, cutText } from '../net/text.ts';
+import { cutText, keptText } from '../net/text.ts';
 
 /** The canonical address or prefix, or why a text is neither. */
 export type VictimReading = { readonly victim: string } | { readonly why: string };
@@ -68,12 +68,12 @@ function hostOf(text: string): string | undefined {
   return (parts[1] ?? '').trim();
 }
 
-/** So much of a victim that cannot be read is kept. */
+/** So many bytes of a victim that cannot be read are kept. */
 const MAX_UNREADABLE = 64;
 
 /** A victim that cannot be read, as it is shown with the report that was refused. */
 export function unreadableVictim(value: unknown): string {
-  return typeof value === 'string' ? copyText(cutText(value.trim(), MAX_UNREADABLE)) : '';
+  return typeof value === 'string' ? keptText(value.trim(), MAX_UNREADABLE) : '';
 }
 
 /** True when every address of a canonical victim is in another. */

@@ -10,7 +10,10 @@ export interface SpecialRange {
   readonly source: string;
   /** A host or network of a customer may have such an address, so that a rule can protect it. */
   readonly unicast: boolean;
-  /** The address can lead somewhere over the public Internet; false for what is private, local or reserved. */
+  /**
+   * The address can lead somewhere over the public Internet; false for what is private, local or reserved, and for what a
+   * translator or a tunnel of one's own network turns into another address.
+   */
   readonly global: boolean;
   /** The octet where an IPv4 address begins inside of the IPv6 address; that address is then judged as well. */
   readonly embedsAt?: number;
@@ -42,15 +45,15 @@ const RANGES: readonly SpecialRange[] = [
 
   range('::/128', 'unspecified', 'RFC 4291 §2.5.2', NOT_A_HOST),
   range('::1/128', 'loopback', 'RFC 4291 §2.5.3', NOT_A_HOST),
-  range('::/96', 'IPv4-compatible', 'RFC 4291 §2.5.5.1', { unicast: false, global: true, embedsAt: 12 }),
+  range('::/96', 'IPv4-compatible', 'RFC 4291 §2.5.5.1', { unicast: false, global: false, embedsAt: 12 }),
   range('::ffff:0:0/96', 'IPv4-mapped', 'RFC 4291 §2.5.5.2', { unicast: true, global: true, embedsAt: 12 }),
-  range('64:ff9b::/96', 'IPv4 behind NAT64', 'RFC 6052 §2.1', { unicast: true, global: true, embedsAt: 12 }),
+  range('64:ff9b::/96', 'IPv4 behind NAT64', 'RFC 6052 §2.1', { ...LOCAL, embedsAt: 12 }),
   range('64:ff9b:1::/48', 'local NAT64', 'RFC 8215', LOCAL),
   range('100::/64', 'discard-only', 'RFC 6666', LOCAL),
   range('2001::/32', 'Teredo', 'RFC 4380', LOCAL),
   range('2001:2::/48', 'benchmarking', 'RFC 5180', LOCAL),
   range('2001:10::/28', 'ORCHID', 'RFC 4843', LOCAL),
-  range('2002::/16', '6to4', 'RFC 3056', { unicast: true, global: true, embedsAt: 2 }),
+  range('2002::/16', '6to4', 'RFC 3056', { ...LOCAL, embedsAt: 2 }),
   range('5f00::/16', 'segment identifiers', 'RFC 9602', LOCAL),
   range('fc00::/7', 'unique local', 'RFC 4193', LOCAL),
   range('fe80::/10', 'link-local', 'RFC 4291 §2.5.6', NOT_A_HOST),

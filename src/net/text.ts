@@ -1,12 +1,34 @@
 /** Texts from elsewhere: a bounded part of a stranger's, and an error's. */
 
-/**
- * The first `max` characters of a text, with `…` in place of the last one where something is missing. What is cut is
- * copied: V8 keeps the whole of a long string alive as long as a slice of it is.
- */
+const ENCODER = new TextEncoder();
+const DECODER = new TextDecoder('utf-8', { ignoreBOM: true });
+
+/** V8 makes no slices that are shorter: it copies them (SlicedString::kMinLength). */
+const SHORT = 13;
+
+/** What stands for what was cut off, and its bytes in UTF-8. */
+const ELLIPSIS = '…';
+const ELLIPSIS_BYTES = 3;
+
+/** The first `max` characters of a text, with `…` in place of the last one where something is missing. For what is only shown. */
 export function cutText(text: string, max: number): string {
   if (text.length <= max) return text;
-  return copyText(`${text.slice(0, Math.max(0, max - 1))}…`);
+  return copyText(`${text.slice(0, Math.max(0, max - 1))}${ELLIPSIS}`);
+}
+
+/**
+ * What may be kept of a text: at most `maxBytes` of UTF-8 (at least 3), ending between two characters, with `…` at the end where
+ * something is missing, in memory of its own. V8 keeps the whole of a long string alive as long as a slice of it is, or a match
+ * of a regular expression. Lone surrogates become U+FFFD.
+ */
+export function keptText(text: string, maxBytes: number): string {
+  if (text.length < SHORT && 3 * text.length <= maxBytes) return text;
+  // A character has at most three bytes for each of its code units.
+  const whole = new Uint8Array(Math.min(maxBytes, text.length * 3));
+  const { read, written } = ENCODER.encodeInto(text, whole);
+  if (read === text.length) return DECODER.decode(whole.subarray(0, written));
+  const beginning = ENCODER.encodeInto(text, whole.subarray(0, Math.max(0, maxBytes - ELLIPSIS_BYTES)));
+  return `${DECODER.decode(whole.subarray(0, beginning.written))}${ELLIPSIS}`;
 }
 
 /** The same text in memory of its own. */

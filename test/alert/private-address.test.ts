@@ -32,6 +32,9 @@ test("addresses of the operator's own networks are private, in any disguise", ()
     '64:ff9b::10.0.0.1',
     '2002:7f00:1::',
     '2002:c0a8:101::1',
+    '64:ff9b::1.1.1.1',
+    '2002:101:101::1',
+    '::1.1.1.1',
     'localhost',
     '',
   ]) {
@@ -50,8 +53,6 @@ test('addresses of the public Internet are not', () => {
     '223.255.255.255',
     '2606:4700::1111',
     '::ffff:1.1.1.1',
-    '64:ff9b::1.1.1.1',
-    '2002:101:101::1',
     'fbff::1',
   ]) {
     assert.equal(isPrivateAddress(address), false, address);
@@ -63,7 +64,13 @@ test('a host of a URL is private as an address or as a name of this machine, and
     '127.0.0.1',
     '[::1]',
     '[64:ff9b::a00:1]',
+    '[64:ff9b::101:101]',
+    '[2002:101:101::1]',
+    '[::101:101]',
+    '192.0.0.9',
     '198.18.0.1',
+    '224.0.0.5',
+    '[ff02::1]',
     'localhost',
     'LOCALHOST.',
     'a.localhost',

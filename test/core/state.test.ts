@@ -1,13 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Fact } from '../../src/core/facts.ts';
-import {
-  HISTORY_SIZE,
-  initialState,
-  matchKey,
-  restoreState,
-  type StateHandle,
-} from '../../src/core/state.ts';
+import { ENDED_BYTES, HISTORY_SIZE } from '../../src/core/ended-mitigations.ts';
+import { DETAILS_BYTES } from '../../src/core/remembered-events.ts';
+import { initialState, matchKey, restoreState, type StateHandle } from '../../src/core/state.ts';
 import type { Match, Mitigation } from '../../src/core/types.ts';
 import { ALICE, NOON, prefix, World } from './scenario.ts';
 import { visible } from './visible.ts';
@@ -109,6 +105,54 @@ describe('the state', () => {
     }
     assert.equal(state.events.size, HISTORY_SIZE);
     assert.equal([...state.events.keys()][0], 'e3');
+  });
+
+  test('keeps the details of the newest events, up to a number of bytes, and every event', () => {
+    const world = new World();
+    world.event({ vector: 'nothing' });
+    const [event] = world.state.events.values();
+    assert.ok(event !== undefined);
+    const details = { text: 'x'.repeat(16_000) };
+    const state = initialState();
+    const count = Math.ceil((2 * DETAILS_BYTES) / 16_000);
+    for (let i = 0; i < count; i++) {
+      const detection = { ...event.detection, details };
+      apply(state, { type: 'event.received', event: { ...event, id: `e${i}`, detection } });
+    }
+    const kept = [...state.events.values()].filter(({ detection }) => 'text' in detection.details);
+    assert.equal(state.events.size, count);
+    assert.ok(kept.length * 16_000 < DETAILS_BYTES && kept.length * 17_000 > DETAILS_BYTES, `${kept.length}`);
+    assert.equal(kept.at(-1)?.id, `e${count - 1}`);
+    assert.match(String(state.events.get('e0')?.detection.details.forgotten), /journal has the details/);
+    assert.deepEqual(restoreState(state.snapshot()).snapshot(), state.snapshot());
+  });
+
+  test('forgets details only once a group is durable, and takes them back as they were', () => {
+    const world = new World();
+    world.event({ vector: 'nothing' });
+    const [event] = world.state.events.values();
+    assert.ok(event !== undefined);
+    const state = initialState();
+    const before = state.snapshot();
+    state.begin();
+    for (let i = 0; i < 1000; i++) {
+      const detection = { ...event.detection, details: { text: `${i}`.padEnd(60_000) } };
+      apply(state, { type: 'event.received', event: { ...event, id: `e${i}`, detection } });
+    }
+    assert.ok([...state.events.values()].every(({ detection }) => 'text' in detection.details));
+    state.rollback();
+    assert.deepEqual(state.snapshot(), before);
+  });
+
+  test('remembers fewer ended mitigations when each is large', () => {
+    const state = initialState();
+    const why = Array.from({ length: 100 }, () => 'x'.repeat(1000));
+    const rejected = mitigationOf('r', { status: 'rejected', endedAt: NOON, why });
+    for (let i = 0; i < 1000; i++) {
+      apply(state, { type: 'mitigation.rejected', mitigation: { ...rejected, id: `r${i}` } });
+    }
+    assert.ok(state.mitigations.size * 100_000 < ENDED_BYTES, `${state.mitigations.size} are remembered`);
+    assert.ok(state.mitigations.has('r999'));
   });
 
   test('finds safelisted prefixes in both directions', () => {

@@ -84,6 +84,16 @@ describe('a generic event', () => {
     assert.deepEqual(signal.problems, [{ path: 'top_dst_ports[0]', message: 'must be a port number' }]);
   });
 
+  test('cuts details that are short as JSON and take much memory', () => {
+    const { truncated } = read({ raw_details: { list: Array(5000).fill({}) } }).details;
+    assert.match(String(truncated), /^\{"list":\[\{\},\{\}/);
+    const flows = Array.from({ length: 100 }, (_, i) => ({
+      source_ip: `198.51.100.${i}`,
+      packets: 1500 * i,
+    }));
+    assert.deepEqual(read({ raw_details: { flows } }).details, { flows });
+  });
+
   test('reads the first 64 ports', () => {
     const ports = Array.from({ length: 100 }, (_, i) => 100 - i);
     assert.deepEqual(read({ top_dst_ports: ports }).ports, ports.slice(0, 64).reverse());
@@ -92,7 +102,7 @@ describe('a generic event', () => {
   test('keeps keys it does not know, and cuts details that are too long', () => {
     assert.deepEqual(read({ colour: 'red', raw_details: 'text' }).details, { raw: 'text', colour: 'red' });
     const { truncated } = read({ raw_details: { long: 'x'.repeat(100_000) } }).details;
-    assert.equal(typeof truncated === 'string' && truncated.length, MAX_DETAILS_LENGTH);
+    assert.equal(typeof truncated === 'string' && Buffer.byteLength(truncated), MAX_DETAILS_LENGTH);
   });
 
   test('says which fields are wrong', () => {
@@ -244,8 +254,8 @@ describe('a generic event', () => {
     assert.ok(signal.kind === 'invalid');
     const { remains } = signal;
     assert.equal(remains?.externalId, null);
-    assert.equal(remains?.source.length, 128);
-    assert.equal(remains?.victim.length, 64);
+    assert.equal(Buffer.byteLength(remains?.source ?? ''), 128);
+    assert.equal(Buffer.byteLength(remains?.victim ?? ''), 64);
     assert.deepEqual([remains?.vector, remains?.action], ['udp_flood', 'unban']);
     assert.ok(JSON.stringify(remains).length < 2_000);
   });

@@ -21,23 +21,27 @@ export class Prefixd {
   readonly folder: string;
   readonly base: string;
   readonly #token = 'e2e-secret';
+  readonly #nodeOptions: string;
   #running: Running | undefined;
   /** What all runs so far have printed. */
   #printed = '';
 
-  private constructor(folder: string, base: string) {
+  private constructor(folder: string, base: string, nodeOptions: string) {
     this.folder = folder;
     this.base = base;
+    this.#nodeOptions = nodeOptions;
   }
 
   /**
    * Writes the configuration folder and starts the daemon. `settings` is what follows the sections `http` and
-   * `storage` in prefixd.yaml; `files` are inventory and playbooks; `http` are more lines of that section.
+   * `storage` in prefixd.yaml; `files` are inventory and playbooks; `http` are more lines of that section; `nodeOptions` go to
+   * Node, such as a limit on its heap.
    */
   static async start(
     settings: string,
     files: Readonly<Record<string, string>>,
     http: readonly string[] = [],
+    nodeOptions = '',
   ): Promise<Prefixd> {
     const folder = await mkdtemp(join(tmpdir(), 'prefixd-'));
     const address = ownAddress();
@@ -52,7 +56,7 @@ export class Prefixd {
     ].join('\n');
     await writeFile(join(folder, 'prefixd.yaml'), head + settings);
     for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
-    const prefixd = new Prefixd(folder, `http://${listen}`);
+    const prefixd = new Prefixd(folder, `http://${listen}`, nodeOptions);
     try {
       await prefixd.run();
     } catch (error) {
@@ -67,11 +71,25 @@ export class Prefixd {
     return { PREFIXD_API: this.base, PREFIXD_API_TOKEN: this.#token };
   }
 
+  /** Of the process that runs. */
+  get pid(): number {
+    if (this.#running === undefined) throw new Error('prefixd does not run');
+    return this.#running.pid;
+  }
+
+  /** True once the process has ended by itself. */
+  get hasEnded(): boolean {
+    return this.#running?.ended ?? true;
+  }
+
   /** Starts the process and waits until it answers. */
   async run(): Promise<void> {
     const [program, ...words] = PREFIXD;
     const running = start(program, [...words, 'run', '--config', this.folder], {
-      env: { PREFIXD_E2E_TOKEN: this.#token },
+      env: {
+        PREFIXD_E2E_TOKEN: this.#token,
+        ...(this.#nodeOptions === '' ? {} : { NODE_OPTIONS: this.#nodeOptions }),
+      },
     });
     this.#running = running;
     await until('prefixd answers', async () => {

@@ -76,7 +76,7 @@ export function assemble(given: Sources, environment: Environment | null): Confi
   }
   if (settings !== undefined) restartChecks(settings, playbooks.files, found);
   const isSound = settings !== undefined && notes.problems.length === 0;
-  const secrets = readSecrets(loose, environment, found.problem);
+  const secrets = readSecrets(loose, environment, found);
 
   const order = [source, ...(sources.inventory === null ? [] : [sources.inventory]), ...sources.playbooks];
   const names = order.map(({ file }) => file);
@@ -85,7 +85,7 @@ export function assemble(given: Sources, environment: Environment | null): Confi
     const { folder, directory, files } = sources;
     const ingredients = { settings, inventory, playbooks: playbooks.set, folder, directory, files };
     // A secret that is missing is no reason to keep back what can be said of the policy.
-    const usable = notes.problems.length === 0 ? secrets : readSecrets(loose, null, found.problem);
+    const usable = notes.problems.length === 0 ? secrets : readSecrets(loose, null, found);
     const built = buildConfig({ ...ingredients, secrets: usable });
     policyChecks(built.policy, settings, playbooks, found, notes);
     if (notes.problems.length === 0) config = built;

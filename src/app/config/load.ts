@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { assemble, type Sources } from './assemble.ts';
 import { certificateProblems } from './certificate-checks.ts';
+import { exposureWarnings } from './exposure-checks.ts';
 import type { Environment } from './secrets.ts';
 import type { ConfigProblem, ConfigResult } from './types.ts';
 import type { YamlSource } from './yaml.ts';
@@ -43,11 +44,15 @@ export async function loadConfig(directory: string, environment: Environment | n
   problems.push(...missing.inventory);
   const certificates =
     environment === null || settings === null ? [] : await certificateProblems(settings, resolve(directory));
-  if (problems.length === 0 && certificates.length === 0) return result;
+  const exposures =
+    environment === null || settings === null ? [] : await exposureWarnings(settings, resolve(directory));
+  if (problems.length === 0 && certificates.length === 0) {
+    return { ...result, warnings: [...result.warnings, ...exposures] };
+  }
   return {
     ok: false,
     problems: [...problems, ...(result.ok ? [] : result.problems), ...certificates],
-    warnings: result.warnings,
+    warnings: [...result.warnings, ...exposures],
   };
 }
 

@@ -1,7 +1,8 @@
 /** Reads secrets from the environment. The file only ever names a variable; its value is never shown. */
+import { countWords } from '../../core/words.ts';
 import { isPrivateHost } from '../../alert/private-address.ts';
 import { isWebUrl } from './leaves.ts';
-import type { Path, Report } from './problem.ts';
+import type { Findings, Path, Report } from './problem.ts';
 import { dotted } from './problem.ts';
 import type { Loose } from './salvage.ts';
 import type { Settings } from './schema.ts';
@@ -21,6 +22,9 @@ interface Wanted {
   readonly flaw: (value: string) => string | undefined;
 }
 
+/** Shorter tokens can be guessed, however slowly guesses are answered. */
+const SHORT_TOKEN = 12;
+
 /** Where the value of the one admin token is kept. */
 export const ADMIN_TOKEN_PATH = 'http.auth.bearer_token_env';
 
@@ -31,7 +35,7 @@ export const ADMIN_TOKEN_PATH = 'http.auth.bearer_token_env';
 export function readSecrets(
   settings: Loose<Settings>,
   environment: Environment | null,
-  report: Report,
+  { problem: report, warning }: Findings,
 ): Secrets {
   const secrets = new Map<string, string>();
   if (environment === null) {
@@ -53,6 +57,11 @@ export function readSecrets(
         'correct it where the daemon is started',
       );
       continue;
+    }
+    if (flaw === tokenFlaw && value.length < SHORT_TOKEN) {
+      const length = countWords(value.length, 'character');
+      const message = `the token in ${variable} has only ${length} and can be guessed`;
+      warning(path, message, `take a random one, as from \`openssl rand -hex 32\``);
     }
     secrets.set(dotted(path), value);
   }

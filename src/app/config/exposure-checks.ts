@@ -1,0 +1,136 @@
+/** What lies open on this machine: keys that others may read, files that others may write, certificates that nobody should trust. */
+import { X509Certificate } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { withoutExtensions } from './extensions.ts';
+import { type Path, dotted } from './problem.ts';
+import { type Loose, salvage } from './salvage.ts';
+import { type Settings, settingsSchema } from './schema.ts';
+import type { ConfigProblem } from './types.ts';
+import type { YamlSource } from './yaml.ts';
+
+/** A certificate that expires so soon is told of (ms). */
+const SOON_MS = 14 * 24 * 60 * 60 * 1000;
+/** RFC 9325 §4.5: at least so many bits. */
+const LEAST_RSA_BITS = 2048;
+const LEAST_CURVE_BITS = 224;
+
+/** Permissions of everybody who is neither the owner nor of its group. */
+const OTHERS_READ = 0o004;
+const OTHERS_WRITE = 0o002;
+
+/** Something that lies open, and what to do. */
+interface Exposure {
+  readonly path: Path;
+  readonly message: string;
+  readonly fix: string;
+}
+
+/** Warnings about files that prefixd.yaml names, relative to `folder`. Files that are not there are passed over. */
+export async function exposureWarnings(
+  settings: YamlSource,
+  folder: string,
+  now: number = Date.now(),
+): Promise<readonly ConfigProblem[]> {
+  const loose = salvage(settingsSchema, withoutExtensions(settings, settingsSchema).value) ?? {};
+  const exposures = [
+    ...(await keyExposures(loose, folder)),
+    ...(await certificateExposures(loose, folder, now)),
+    ...(await writableExposures(loose, folder)),
+  ];
+  return exposures.map(({ path, message, fix }) => ({
+    file: settings.file,
+    ...settings.place(path, 'value'),
+    path: dotted(path),
+    message,
+    fix,
+  }));
+}
+
+async function keyExposures(settings: Loose<Settings>, folder: string): Promise<readonly Exposure[]> {
+  const name = settings.http?.tls?.key_path;
+  if (name === undefined || !(await mayOthers(OTHERS_READ | OTHERS_WRITE, resolve(folder, name)))) return [];
+  const message = `${name} is a private key, and every user of this machine may read or change it`;
+  return [
+    { path: ['http', 'tls', 'key_path'], message, fix: 'chmod 600 it, for the user of the daemon alone' },
+  ];
+}
+
+/** Warnings about the daemon's own certificate and the CA of its clients. */
+async function certificateExposures(
+  settings: Loose<Settings>,
+  folder: string,
+  now: number,
+): Promise<readonly Exposure[]> {
+  const exposures: Exposure[] = [];
+  for (const key of ['cert_path', 'ca_path'] as const) {
+    const name = settings.http?.tls?.[key];
+    if (name === undefined) continue;
+    const certificate = await readCertificate(resolve(folder, name));
+    if (certificate === undefined) continue;
+    for (const flaw of flawsOf(certificate, now)) {
+      exposures.push({
+        path: ['http', 'tls', key],
+        message: `the certificate in ${name} ${flaw}`,
+        fix: 'replace it and reload',
+      });
+    }
+  }
+  return exposures;
+}
+
+/** Undefined for what cannot be read, which another check reports. */
+async function readCertificate(path: string): Promise<X509Certificate | undefined> {
+  try {
+    return new X509Certificate(await readFile(path));
+  } catch {
+    return undefined;
+  }
+}
+
+function flawsOf({ validFrom, validTo, publicKey }: X509Certificate, now: number): readonly string[] {
+  const flaws: string[] = [];
+  const until = Date.parse(validTo);
+  if (now > until) flaws.push(`expired at ${validTo}: clients that check it refuse this server`);
+  else if (until - now < SOON_MS) flaws.push(`expires at ${validTo}`);
+  if (now < Date.parse(validFrom)) flaws.push(`is not valid before ${validFrom}`);
+  const { modulusLength, namedCurve } = publicKey.asymmetricKeyDetails ?? {};
+  if (modulusLength !== undefined && modulusLength < LEAST_RSA_BITS) {
+    flaws.push(`is weak: its key has ${modulusLength} bits, less than ${LEAST_RSA_BITS}`);
+  }
+  const curveBits = Number(/(\d{3})/.exec(namedCurve ?? '')?.[1] ?? Number.NaN);
+  if (curveBits < LEAST_CURVE_BITS) flaws.push(`is weak: its key is of the curve ${namedCurve}`);
+  return flaws;
+}
+
+/** Whoever may write in a folder can replace what lies in it, whatever the permissions of that are. */
+async function writableExposures(settings: Loose<Settings>, folder: string): Promise<readonly Exposure[]> {
+  const data = resolve(folder, settings.storage?.path ?? './data');
+  const audit = settings.observability?.audit_log_path;
+  const folders = new Map<string, Path>([[data, ['storage', 'path']]]);
+  if (audit !== undefined) {
+    const at = dirname(resolve(folder, audit));
+    if (!folders.has(at)) folders.set(at, ['observability', 'audit_log_path']);
+  }
+  const exposures: Exposure[] = [];
+  for (const [at, path] of folders) {
+    if (!(await mayOthers(OTHERS_WRITE, at))) continue;
+    const message = `every user of this machine may write in ${at}, and so change what the daemon remembers`;
+    exposures.push({ path, message, fix: 'chmod 700 it, for the user of the daemon alone' });
+  }
+  if (await mayOthers(OTHERS_WRITE, folder)) {
+    const message = `every user of this machine may write in ${folder}, and so change the configuration`;
+    exposures.push({ path: [], message, fix: 'chmod o-w it' });
+  }
+  return exposures;
+}
+
+/** True when somebody who is neither the owner nor of the group has one of these permissions. */
+async function mayOthers(permissions: number, path: string): Promise<boolean> {
+  try {
+    return ((await stat(path)).mode & permissions) !== 0;
+  } catch {
+    // What is not there yet is made for the daemon's user alone; what may not be looked at, others do not reach either.
+    return false;
+  }
+}

@@ -1,0 +1,26 @@
+/** How much memory values keep alive, measured and not trusted. */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
+setFlagsFromString('--expose-gc');
+const collect: unknown = runInNewContext('gc');
+
+function heapUsed(): number {
+  if (typeof collect !== 'function')
+    throw new TypeError('this Node cannot collect garbage when it is asked to');
+  collect();
+  collect();
+  return process.memoryUsage().heapUsed;
+}
+
+/** Bytes of heap that each of so many values keeps alive, on average. */
+export function retained(count: number, make: (i: number) => unknown): number {
+  // The first ones pay for what is made once: compiled code, shapes, caches.
+  for (let i = 0; i < 3; i++) make(-1 - i);
+  const kept: unknown[] = [];
+  const before = heapUsed();
+  for (let i = 0; i < count; i++) kept.push(make(i));
+  const each = (heapUsed() - before) / count;
+  if (kept.length !== count) throw new RangeError('some were lost');
+  return each;
+}
