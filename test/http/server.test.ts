@@ -125,6 +125,27 @@ describe('TLS', () => {
     );
   });
 
+  it('offers TLS 1.2 only with forward secrecy and authenticated encryption', async (t) => {
+    const { port } = await serve(t, { tls: tlsOf('server') });
+    const at = {
+      host: '127.0.0.1',
+      port,
+      path: '/v1/health',
+      ca: cert('ca'),
+      maxVersion: 'TLSv1.2',
+    } as const;
+    assert.equal((await tlsRequest(at)).status, 200);
+    for (const ciphers of [
+      'AES128-GCM-SHA256',
+      'AES256-SHA',
+      'ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA256',
+      'kDHE',
+    ]) {
+      await assert.rejects(tlsRequest({ ...at, ciphers }), ciphers);
+    }
+    await assert.rejects(tlsRequest({ ...at, minVersion: 'TLSv1', maxVersion: 'TLSv1.1' }));
+  });
+
   it('refuses to start with a certificate that cannot be read', async () => {
     const { deps } = await world({ tls: tlsOf('missing') });
     await assert.rejects(createServer(deps), /missing\.pem/);
