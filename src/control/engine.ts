@@ -1,66 +1,50 @@
 /**
  * The single writer. Commands wait in one queue; each group of them is decided against the state that the ones before
  * left, written down with one fsync, and only then answered and shown to the followers. What cannot be written down is
- * taken back as if it had never been asked.
+ * taken back as if it had never been asked, unless it takes rules away: that is in effect at once (unrecorded.ts).
+ *
+ *             a group            2 s later
+ *    ready ────────────▶ writing ───────────▶ stalled
+ *     ▲ ▲ ▲    durable   │     │              │   │
+ *     │ │ └──────────────┘     │ failed       │   │
+ *     │ │                      ▼              │   │
+ *     │ └─────────────── failing ◀────────────┘   │
+ *     │      1 s later            failed          │
+ *     └───────────────────────────────────────────┘
+ *                        durable
+ *
+ * - writing: the state has the group folded in, commands queue, and readers that act on routers wait.
+ * - stalled: the write has not returned. The state is durable again, without the group, so that time takes rules away;
+ *   what takes away is in effect unrecorded, and everything else is refused.
+ * - failing: as stalled, and no write is under way. After a failed write that leaves nothing unrecorded it is ready at once:
+ *   the next command finds out whether the disk works.
  */
-import type { Answer, Command, Decision } from '../core/commands.ts';
-import { decide } from '../core/decide.ts';
+import type { Answer, Command } from '../core/commands.ts';
 import type { RecordedFact } from '../core/facts.ts';
-import type { Room } from '../core/forecast.ts';
 import type { Policy } from '../core/policy.ts';
 import type { StateHandle, StateView } from '../core/state.ts';
 import { initialState, restoreState } from '../core/state.ts';
+import { isTakeAway } from '../core/take-away.ts';
 import { Fifo } from '../net/fifo.ts';
-import type { Recovery, Store } from '../store/store.ts';
+import type { Recovery } from '../store/store.ts';
 import { StoreError } from '../store/store.ts';
-import { GroupRoom } from './group-room.ts';
+import { type EngineOptions, processTimer } from './engine-options.ts';
+import { Decider, Group, type Job } from './group.ts';
 import { RecentFacts } from './recent-facts.ts';
-import type { EngineView, FactFollower } from './types.ts';
+import {
+  isRepeatable,
+  MAX_WAITING,
+  STALLED_AFTER_MS,
+  stalledRefusal,
+  tooManyUnrecorded,
+  tooManyWaiting,
+  unknownOutcome,
+} from './refusals.ts';
+import type { EngineView, FactFollower, Recording } from './types.ts';
+import { type Action, Unrecorded } from './unrecorded.ts';
 
-/** How long a group may decide before it is written, so that hold timers are served in between (ms). */
-const SLICE_MS = 8;
-
-export interface EngineOptions {
-  readonly store: Store;
-  readonly policy: Policy;
-  /** Milliseconds since the epoch. */
-  readonly clock: () => number;
-  /** The time as detectors know it, where `clock` does not follow when it is set; by default the same. */
-  readonly systemTime?: () => number;
-  /** Milliseconds from any beginning, by which the length of a slice is measured; by default the process's own. */
-  readonly stopwatch?: () => number;
-  readonly newId: () => string;
-  /** What the neighbors have room for; absent: not known. */
-  readonly room?: Room;
-  /** A snapshot is written once this many facts have been appended since the last; 0 means never. */
-  readonly snapshotEvery: number;
-  /**
-   * Called when the store is open and its snapshot restored. What it resolves with is told of each fact that follows,
-   * before that is folded.
-   */
-  readonly onReplay?: (restored: StateView) => Promise<(fact: RecordedFact) => void>;
-  /** Awaited before a snapshot is written, by whoever needs the facts up to it to be replayed until then. Must not reject. */
-  readonly beforeSnapshot?: () => Promise<void>;
-  /** Told when a snapshot could not be written: the journal still holds everything. */
-  readonly onSnapshotFailed?: (error: unknown) => void;
-  /** Told how long the store took to make a group durable (ms). */
-  readonly onAppended?: (facts: number, milliseconds: number) => void;
-  /** Told when the store could not write; whoever asked is told, too. */
-  readonly onAppendFailed?: (error: unknown) => void;
-  /**
-   * Told when a follower threw, which none should: the facts stand, the other followers have them, and work goes on.
-   * Without it the error is raised as an uncaught one.
-   */
-  readonly onFollowerFailed?: (error: unknown) => void;
-}
-
-interface Job {
-  readonly command: Command;
-  /** Adopted before the command is decided. */
-  readonly policy?: Policy;
-  readonly resolve: (answer: Answer) => void;
-  readonly reject: (error: unknown) => void;
-}
+/** Wait before what is unrecorded is tried again (ms). */
+const RETRY_MS = 1_000;
 
 /** Opens the store, folds what it holds, and returns the engine with the store's warnings. When it rejects, the store is closed again. */
 export async function openEngine(
@@ -94,15 +78,24 @@ async function replay(options: EngineOptions, recovery: Recovery): Promise<Engin
 export class Engine implements EngineView {
   readonly #options: EngineOptions;
   readonly #state: StateHandle;
+  readonly #decider: Decider;
   readonly #recent: RecentFacts;
   /** Told before the others. */
   readonly #actors = new Set<FactFollower>();
   readonly #followers = new Set<FactFollower>();
   readonly #between: (() => void)[] = [];
-  #policy: Policy;
   readonly #queue = new Fifo<Job>();
+  readonly #unrecorded: Unrecorded;
+  #policy: Policy;
+  #phase: Recording['phase'] = 'ready';
+  /** When the write that is under way began (ms since the epoch). */
+  #writingSince: number | null = null;
+  /** Why the last write failed. */
+  #lastFailure: unknown = null;
+  #cancelRetry: () => void = () => undefined;
   #pumping: Promise<void> | null = null;
   #snapshotting: Promise<void> | null = null;
+  #snapshottingSince: number | null = null;
   /** True while facts are folded that are not durable yet. */
   #unsettled = false;
   #sinceSnapshot: number;
@@ -113,6 +106,8 @@ export class Engine implements EngineView {
     this.#options = options;
     this.#sinceSnapshot = replayed;
     this.#state = state;
+    this.#decider = new Decider(options, state);
+    this.#unrecorded = new Unrecorded(state);
     this.#recent = recent;
     this.#policy = options.policy;
   }
@@ -125,6 +120,23 @@ export class Engine implements EngineView {
     return this.#policy;
   }
 
+  /** How writing down goes. */
+  get recording(): Recording {
+    const { actions } = this.#unrecorded;
+    return {
+      phase: this.#phase,
+      writingSince: this.#writingSince,
+      snapshottingSince: this.#snapshottingSince,
+      unrecorded: actions.length,
+      unrecordedSince: actions[0]?.at ?? null,
+    };
+  }
+
+  /** What is in effect and not in the journal, oldest first. */
+  get unrecorded(): readonly Action[] {
+    return this.#unrecorded.actions;
+  }
+
   submit(command: Command): Promise<Answer> {
     return this.#enqueue(command);
   }
@@ -135,7 +147,8 @@ export class Engine implements EngineView {
 
   /**
    * Followers that act on routers: told before those that only write down what happened, and what they put off to a
-   * microtask is done before, too.
+   * microtask is done before, too. They alone are told of facts that take away and are not durable yet; those come once
+   * more when they are, with the numbers that they have in the journal.
    */
   followFirst(follower: FactFollower): () => void {
     this.#actors.add(follower);
@@ -152,18 +165,26 @@ export class Engine implements EngineView {
   }
 
   /**
-   * Runs `read` at once when everything folded is durable, else as soon as it is. What acts on routers reads the state
-   * through here, so that nothing is announced which a failing disk takes back a moment later.
+   * Runs `read` at once when everything folded is durable or takes away, else as soon as it is, at the latest when the
+   * write has stalled. What acts on routers reads the state through here, so that nothing is announced which a failing
+   * disk takes back a moment later.
    */
   whenSettled(read: () => void): void {
     if (this.#unsettled) this.#between.push(read);
     else read();
   }
 
+  /** Tries once more, and at once, to record what is in effect. Resolves with how much is still unrecorded. */
+  async recordAll(): Promise<number> {
+    this.#retry();
+    await this.#pumping;
+    return this.#unrecorded.actions.length;
+  }
+
   /** Answers what waits, writes a snapshot when there is something new, and closes the store. */
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#pumping;
+    await this.recordAll();
     await this.#snapshotting;
     if (this.#sinceSnapshot > 0 && this.#options.snapshotEvery > 0) this.#startSnapshot();
     await this.#snapshotting;
@@ -175,16 +196,21 @@ export class Engine implements EngineView {
       return Promise.reject(new StoreError('the daemon is stopping and takes no more commands'));
     }
     return new Promise((resolve, reject) => {
-      this.#queue.push({ command, resolve, reject, ...(policy === undefined ? {} : { policy }) });
-      this.#pumping ??= this.#pump();
+      const job: Job = { command, resolve, reject, ...(policy === undefined ? {} : { policy }) };
+      if (this.#phase === 'stalled' || this.#phase === 'failing') this.#withoutJournal(job);
+      else if (this.#queue.size >= MAX_WAITING) reject(tooManyWaiting());
+      else {
+        this.#queue.push(job);
+        this.#pumping ??= this.#pump();
+      }
     });
   }
 
   async #pump(): Promise<void> {
     // One turn of the event loop later, requests that arrived together are in one group and share one fsync.
     await new Promise<void>((resolve) => setImmediate(resolve));
-    while (this.#queue.size > 0) {
-      await this.#group();
+    while (this.#phase !== 'failing' && (this.#queue.size > 0 || this.#unrecorded.actions.length > 0)) {
+      await this.#write();
       if (this.#options.snapshotEvery > 0 && this.#sinceSnapshot >= this.#options.snapshotEvery) {
         this.#startSnapshot();
       }
@@ -192,39 +218,150 @@ export class Engine implements EngineView {
     this.#pumping = null;
   }
 
-  /** Decides as many waiting commands as fit into a slice, makes them durable together, answers them. */
-  async #group(): Promise<void> {
-    const facts: RecordedFact[] = [];
-    const answered: { readonly job: Job; readonly answer: Answer }[] = [];
-    const policyBefore = this.#policy;
+  /** Decides what is unrecorded and as many waiting commands as fit into a slice, makes them durable together, answers them. */
+  async #write(): Promise<void> {
+    this.#unrecorded.lift();
+    const group = new Group(this.#policy);
     this.#unsettled = true;
     this.#state.begin();
+    let cancel = (): void => undefined;
     try {
-      this.#decideSlice(facts, answered);
-      if (facts.length > 0) {
+      this.#decider.fill(group, this.#unrecorded.actions, this.#queue);
+      if (group.facts.length > 0) {
         const from = performance.now();
-        await this.#options.store.append(facts);
-        this.#options.onAppended?.(facts.length, performance.now() - from);
+        this.#phase = 'writing';
+        this.#writingSince = this.#options.clock();
+        const { after = processTimer } = this.#options;
+        cancel = after(STALLED_AFTER_MS, () => this.#stall(group));
+        await this.#options.store.append(group.facts);
+        this.#options.onAppended?.(group.facts.length, performance.now() - from);
       }
-      this.#state.commit();
     } catch (error) {
-      this.#state.rollback();
-      this.#policy = policyBefore;
-      this.#settle();
-      this.#options.onAppendFailed?.(error);
-      for (const { job } of answered) job.reject(error);
+      cancel();
+      this.#failed(group, error);
       return;
     }
+    cancel();
+    await this.#landed(group);
+  }
+
+  /** The group is durable. */
+  async #landed(group: Group): Promise<void> {
+    const { facts } = group;
+    if (group.isStalled) {
+      this.#unrecorded.lift();
+      for (const fact of facts) this.#state.apply(fact);
+    } else {
+      this.#state.commit();
+    }
+    this.#policy = group.policy;
+    this.#unrecorded.drop(group.actions);
+    this.#phase = 'ready';
+    this.#writingSince = null;
     this.#sinceSnapshot += facts.length;
     this.#recent.add(facts);
+    // What was taken away meanwhile is so also for what the group added.
+    const taken = this.#lay();
     this.#settle();
     if (facts.length > 0) {
-      this.#tell(this.#actors, facts);
+      this.#tell(this.#actors, [...facts, ...taken]);
       // Speakers write what they were told in a microtask: the rules are on their way before anything is narrated.
       await Promise.resolve();
       this.#tell(this.#followers, facts);
     }
-    for (const { job, answer } of answered) job.resolve(answer);
+    for (const { job, answer } of group.decided) job.resolve(answer);
+  }
+
+  /** The group is not durable: none of it has happened, but what takes away takes effect all the same. */
+  #failed(group: Group, error: unknown): void {
+    if (!group.isStalled) {
+      this.#state.rollback();
+      this.#lay();
+    }
+    this.#lastFailure = error;
+    this.#writingSince = null;
+    // Now, so that what is asked from here on finds it so.
+    this.#phase = 'failing';
+    for (const { job } of group.decided) this.#withoutJournal(job);
+    if (this.#unrecorded.actions.length > 0) {
+      this.#relieveQueue();
+      this.#retryLater();
+    } else {
+      this.#phase = 'ready';
+    }
+    this.#settle();
+    this.#options.onAppendFailed?.(error);
+  }
+
+  /** Back to the durable state, from which time takes rules away, and whose queue is not kept waiting. */
+  #stall(group: Group): void {
+    group.isStalled = true;
+    this.#phase = 'stalled';
+    this.#state.rollback();
+    this.#lay();
+    group.decided = group.decided.filter(({ job }) => {
+      if (isTakeAway(job.command)) {
+        const action = this.#act(job);
+        // It is in the write that does not return, and needs none of its own should that be durable.
+        if (action !== undefined) group.actions.add(action);
+      } else if (isRepeatable(job.command)) job.reject(unknownOutcome());
+      else return true;
+      return false;
+    });
+    this.#relieveQueue();
+    this.#settle();
+    this.#options.onStalled?.();
+  }
+  /** Refuses a command, or lets it take effect unrecorded: the journal cannot be written now. */
+  #withoutJournal(job: Job): void {
+    if (isTakeAway(job.command)) this.#act(job);
+    else job.reject(this.#phase === 'stalled' ? stalledRefusal() : this.#lastFailure);
+  }
+
+  #relieveQueue(): void {
+    for (let job = this.#queue.shift(); job !== undefined; job = this.#queue.shift())
+      this.#withoutJournal(job);
+  }
+
+  /** Lets a command take effect that takes away, and answers it. Returns it when it is to be recorded. */
+  #act({ command, resolve, reject }: Job): Action | undefined {
+    if (!isTakeAway(command)) return undefined;
+    if (this.#unrecorded.isFull) {
+      reject(tooManyUnrecorded());
+      return undefined;
+    }
+    const action: Action = { command, at: this.#options.clock() };
+    try {
+      const { answer, facts, kept } = this.#unrecorded.act(
+        action,
+        (now) => this.#decider.context(now, this.#policy),
+        this.#phase === 'stalled',
+      );
+      if (kept) this.#options.onUnrecorded?.(action);
+      if (facts.length > 0) this.#tell(this.#actors, facts);
+      resolve(answer);
+      return kept ? action : undefined;
+    } catch (error) {
+      reject(error);
+      return undefined;
+    }
+  }
+
+  #lay(): readonly RecordedFact[] {
+    return this.#unrecorded.lay((now) => this.#decider.context(now, this.#policy));
+  }
+
+  #retryLater(): void {
+    if (this.#closed) return;
+    const { after = processTimer } = this.#options;
+    this.#cancelRetry();
+    this.#cancelRetry = after(RETRY_MS, () => this.#retry());
+  }
+
+  #retry(): void {
+    this.#cancelRetry();
+    if (this.#phase === 'failing') this.#phase = 'ready';
+    if (this.#unrecorded.actions.length > 0) this.#pumping ??= this.#pump();
   }
 
   #tell(followers: Iterable<FactFollower>, facts: readonly RecordedFact[]): void {
@@ -242,47 +379,6 @@ export class Engine implements EngineView {
     }
   }
 
-  #decideSlice(facts: RecordedFact[], answered: { readonly job: Job; readonly answer: Answer }[]): void {
-    const { clock, systemTime = clock, newId, room: base } = this.#options;
-    const now = clock();
-    // In dry-run nothing takes room on a neighbor.
-    const known = base !== undefined && this.#policy.mode === 'enforced';
-    const room = known ? new GroupRoom(base) : undefined;
-    const context = {
-      now,
-      systemTime: systemTime(),
-      newId,
-      ...(room === undefined ? {} : { room: room.room }),
-    };
-    const { stopwatch = () => performance.now() } = this.#options;
-    const until = stopwatch() + SLICE_MS;
-    do {
-      // It leaves the queue whatever comes of it: asked again, what failed would fail again, and nobody would get another turn.
-      const job = this.#queue.shift();
-      if (job === undefined) break;
-      const policyBefore = this.#policy;
-      if (job.policy !== undefined) this.#policy = job.policy;
-      let decision: Decision;
-      try {
-        decision = decide(this.#state, job.command, { ...context, policy: this.#policy });
-      } catch (error) {
-        // A defect of the core concerns the command that met it, not the ones that happened to wait beside it.
-        this.#policy = policyBefore;
-        job.reject(error);
-        continue;
-      }
-      // A policy that was only asked about is not adopted.
-      if (decision.answer.type === 'needs-confirmation') this.#policy = policyBefore;
-      answered.push({ job, answer: decision.answer });
-      for (const fact of decision.facts) {
-        const recorded: RecordedFact = { seq: this.#state.seq + 1, at: now, fact };
-        facts.push(recorded);
-        this.#state.apply(recorded);
-        room?.note(fact, this.#policy);
-      }
-    } while (stopwatch() <= until);
-  }
-
   #settle(): void {
     this.#unsettled = false;
     for (const read of this.#between.splice(0)) read();
@@ -290,14 +386,17 @@ export class Engine implements EngineView {
 
   /** Events go on while a snapshot is written: it is taken at once, and the store keeps it apart from what is appended. */
   #startSnapshot(): void {
-    if (this.#snapshotting !== null) return;
+    // Its facts are to be durable.
+    if (this.#snapshotting !== null || this.#unrecorded.actions.length > 0) return;
     this.#sinceSnapshot = 0;
+    this.#snapshottingSince = this.#options.clock();
     const snapshot = this.#state.snapshot();
     this.#snapshotting = Promise.resolve(this.#options.beforeSnapshot?.())
       .then(() => this.#options.store.snapshot(snapshot))
       .catch((error: unknown) => this.#options.onSnapshotFailed?.(error))
       .finally(() => {
         this.#snapshotting = null;
+        this.#snapshottingSince = null;
       });
   }
 }

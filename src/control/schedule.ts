@@ -26,6 +26,8 @@ export class Schedule {
   /** What the timer is set to; null when it is not set. */
   #armedFor: number | null = null;
   #cancelInterval: () => void = () => {};
+  /** The last attempt to record what expired failed; the log has said so. */
+  #unrecorded = false;
   #stopped = false;
 
   constructor(options: ScheduleOptions) {
@@ -70,11 +72,13 @@ export class Schedule {
   async expire(): Promise<void> {
     try {
       await this.#options.engine.submit({ type: 'expire' });
+      this.#unrecorded = false;
       this.armExpiry();
     } catch (error) {
       if (this.#stopped) return;
       const text = 'cannot record expired mitigations; their rules are withdrawn all the same';
-      this.#options.log('error', text, { err: error });
+      if (!this.#unrecorded) this.#options.log('error', text, { err: error });
+      this.#unrecorded = true;
       await this.#options.onExpiryUnrecorded();
       this.armExpiry(RETRY_MS);
     }

@@ -23,11 +23,32 @@ export interface Timers {
 /** Called with facts once they are durable and folded, in order. Must not throw. */
 export type FactFollower = (facts: readonly RecordedFact[]) => void;
 
+/** How the engine's writing down goes. */
+export interface Recording {
+  /**
+   * `writing`: a group of facts is on its way to the disk; `stalled`: and has been for long; `failing`: the last write
+   * failed, and what took effect unrecorded is tried again every second; `ready`: none of it.
+   */
+  readonly phase: 'ready' | 'writing' | 'stalled' | 'failing';
+  /** When the write under way began (ms since the epoch); null when none is. */
+  readonly writingSince: number | null;
+  /** When the snapshot under way was begun (ms since the epoch); null when none is. */
+  readonly snapshottingSince: number | null;
+  /** How many commands are in effect that are not in the journal, and since when the oldest (ms since the epoch). */
+  readonly unrecorded: number;
+  readonly unrecordedSince: number | null;
+}
+
 /** The single writer. */
 export interface EngineView {
   readonly state: StateView;
   readonly policy: Policy;
-  /** Decides, writes down, folds; resolves when durable. Rejects with StoreError when the store cannot write: nothing took effect. */
+  /**
+   * Decides, writes down, folds; resolves when durable. When the store cannot write, a command that takes rules away (see
+   * core/take-away.ts) takes effect nevertheless, and its answer says `recorded: false`; any other rejects with StoreError
+   * and has not taken effect. Only of a report in a write that does not return is that not known, and its JournalRefusal
+   * says so.
+   */
   submit(command: Command): Promise<Answer>;
   /** Swaps the policy between two groups of commands and records it. */
   adopt(policy: Policy, command: Extract<Command, { type: 'policy-loaded' }>): Promise<Answer>;

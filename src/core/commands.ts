@@ -78,7 +78,11 @@ export type Answer =
       readonly refusal: RefusalReason | null;
       readonly why: readonly string[];
     }
-  | { readonly type: 'mitigation'; readonly mitigation: Mitigation; readonly why: readonly string[] }
+  | ({
+      readonly type: 'mitigation';
+      readonly mitigation: Mitigation;
+      readonly why: readonly string[];
+    } & Effect)
   | {
       readonly type: 'refused';
       readonly reason: RefusalReason;
@@ -96,8 +100,18 @@ export type Answer =
       readonly ends: number;
       readonly active: number;
     }
-  | { readonly type: 'safelist'; readonly entry: SafelistEntry; readonly withdrawn: readonly string[] }
-  | { readonly type: 'done'; readonly affected: readonly string[] };
+  | ({
+      readonly type: 'safelist';
+      readonly entry: SafelistEntry;
+      readonly withdrawn: readonly string[];
+    } & Effect)
+  | ({ readonly type: 'done'; readonly affected: readonly string[] } & Effect);
+
+/** How an answer took effect. */
+export interface Effect {
+  /** It is in effect and not in the journal yet, which cannot be written; see take-away.ts. Absent: it is in the journal. */
+  readonly recorded?: false;
+}
 
 /** What `decide` needs beside state and command. */
 export interface DecideContext {

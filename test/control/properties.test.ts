@@ -18,16 +18,17 @@ import { guardOf } from '../../src/control/gate.ts';
 import { Reconciler } from '../../src/control/loop.ts';
 import { MockAnnouncer } from '../../src/control/mock-announcer.ts';
 import { NeighborTable } from '../../src/control/neighbor-table.ts';
+import { STALLED_AFTER_MS } from '../../src/control/refusals.ts';
 import { type NeighborPolicy, render } from '../../src/control/render.ts';
 import type { Command } from '../../src/core/commands.ts';
 import type { RecordedFact } from '../../src/core/facts.ts';
 import type { Policy } from '../../src/core/policy.ts';
 import { initialState, matchKey, restoreState, type StateHandle } from '../../src/core/state.ts';
 import { overlaps, parsePrefix } from '../../src/net/prefix.ts';
-import { MemoryStore } from '../../src/store/memory.ts';
 import { StoreError } from '../../src/store/store.ts';
 import { ALICE, detection, FNM, policyOf, prefix } from '../core/scenario.ts';
 import { visible } from '../core/visible.ts';
+import { Disk, type DiskState } from './disk.ts';
 import { FakeTime, idle } from './fake-time.ts';
 import { neighborPolicy, neighborSettings } from './support.ts';
 
@@ -175,19 +176,6 @@ class SlowAnnouncer implements Announcer {
   }
 }
 
-/** A disk that the test fills and empties. */
-class Disk extends MemoryStore {
-  full = false;
-  readonly durable: RecordedFact[] = [];
-
-  override async append(facts: readonly RecordedFact[]): Promise<void> {
-    await new Promise((resolve) => setImmediate(resolve));
-    if (this.full) throw new StoreError('no space left on the disk');
-    await super.append(facts);
-    this.durable.push(...facts);
-  }
-}
-
 function settingsOf(policies: readonly NeighborPolicy[]): readonly NeighborSettings[] {
   return policies.map(({ name, families }) => neighborSettings(name, { families }));
 }
@@ -203,6 +191,8 @@ class House {
   readonly time = new FakeTime();
   readonly disk = new Disk();
   policy = POLICIES[0] ?? policyOf();
+  /** Mitigations whose withdrawal was answered, recorded or not. */
+  readonly withdrawn = new Set<string>();
   neighbors = NEIGHBORS[0] ?? [];
   #ids = 0;
   #running: Running | undefined;
@@ -233,6 +223,7 @@ class House {
       clock,
       newId: () => `00000000-0000-4000-8000-${String(++this.#ids).padStart(12, '0')}`,
       snapshotEvery: 40,
+      after: (milliseconds, callback) => this.time.after(milliseconds, callback),
       onFollowerFailed: (error) => this.failures.push(error),
       onSnapshotFailed: (error) => this.failures.push(error),
     });
@@ -257,11 +248,12 @@ class House {
   /** As after `kill -9` when not clean: the engine and its sessions are gone, only the disk is left. */
   async restart(clockStepMs: number): Promise<void> {
     const { engine, reconciler, announcer } = this.#parts;
+    const how = this.disk.how;
+    this.disk.how = 'works';
     await reconciler.stop();
     for (const peer of [...announcer.routers.keys()]) announcer.down(peer);
     await idle();
-    const full = this.disk.full;
-    this.disk.full = false;
+    assert.equal(await engine.recordAll(), 0, 'a disk that works takes what was in effect unrecorded');
     const seen = visible(engine.state as StateHandle);
     const replayed = initialState();
     for (const fact of this.disk.durable) replayed.apply(fact);
@@ -272,14 +264,18 @@ class House {
     for await (const facts of recovery.facts) for (const fact of facts) recovered.apply(fact);
     assert.deepEqual(visible(recovered), seen, 'snapshot and facts give the state before');
     await this.disk.close();
-    this.disk.full = full;
+    // A start on a disk that hangs would wait until that has stalled, and here time stands still.
+    this.disk.how = how === 'hangs' ? 'works' : how;
     this.time.forget();
     this.time.now += clockStepMs;
     await this.open();
+    this.disk.how = how;
   }
 
   async reload(policy: Policy, neighbors: readonly NeighborPolicy[]): Promise<void> {
     const { engine, announcer, reconciler } = this.#parts;
+    // Whoever reloads would wait for as long.
+    if (this.disk.how === 'hangs') return;
     try {
       await engine.adopt(policy, { type: 'policy-loaded', actor: ALICE, summary: 'reload' });
     } catch (error) {
@@ -293,9 +289,10 @@ class House {
     await reconciler.setNeighbors(neighbors);
   }
 
-  /** Lets everything that was set off come to rest, slow peers included. */
+  /** Lets everything that was set off come to rest, slow peers included. A write that hangs has stalled then. */
   async settle(): Promise<void> {
     await this.time.advance(0);
+    if (this.disk.how === 'hangs') await this.time.advance(STALLED_AFTER_MS);
     for (let i = 0; i < 8; i++) {
       for (const peer of this.announcer.routers.keys()) this.announcer.write(peer, 1_000);
       await idle();
@@ -396,6 +393,7 @@ function assertSafe(house: House): void {
       assert.ok(mitigation !== undefined && !mitigation.dryRun);
       assert.ok(mitigation.expiresAt > house.time.now - INTERVAL_MS, `${text} outlived its TTL`);
       assert.equal(mitigation.ending, null, `${text} was ended`);
+      assert.ok(!house.withdrawn.has(label), `${text} was withdrawn`);
       owners.add(label);
     }
     assert.ok(owners.size <= QUOTAS.maxActiveGlobal);
@@ -414,7 +412,7 @@ type Deed =
   | { readonly do: 'up'; readonly peer: string; readonly families: readonly Family[] }
   | { readonly do: 'down' | 'refresh'; readonly peer: string }
   | { readonly do: 'write'; readonly peer: string; readonly max: number }
-  | { readonly do: 'disk'; readonly full: boolean }
+  | { readonly do: 'disk'; readonly how: DiskState }
   | { readonly do: 'reload'; readonly policy: number; readonly neighbors: number }
   | { readonly do: 'restart'; readonly clockStepMs: number }
   | { readonly do: 'settle' };
@@ -500,7 +498,12 @@ const deed: fc.Arbitrary<Deed> = fc.oneof(
       .record({ peer, max: fc.constantFrom(1, 2, 50) })
       .map((one): Deed => ({ do: 'write', ...one })),
   },
-  { weight: 2, arbitrary: fc.constantFrom(true, false, false).map((full): Deed => ({ do: 'disk', full })) },
+  {
+    weight: 3,
+    arbitrary: fc
+      .constantFrom<DiskState>('full', 'hangs', 'works', 'works')
+      .map((how): Deed => ({ do: 'disk', how })),
+  },
   {
     weight: 2,
     arbitrary: fc
@@ -518,9 +521,12 @@ const deed: fc.Arbitrary<Deed> = fc.oneof(
 
 async function act(house: House, what: Deed, pending: Promise<unknown>[]): Promise<void> {
   const ask = (asked: Command): void => {
-    const answer = house.engine
-      .submit(asked)
-      .catch((error: unknown) => assert.ok(error instanceof StoreError));
+    const answer = house.engine.submit(asked).then(
+      (answered) => {
+        if (answered.type === 'mitigation' && asked.type === 'withdraw') house.withdrawn.add(asked.id);
+      },
+      (error: unknown) => assert.ok(error instanceof StoreError),
+    );
     pending.push(answer);
   };
   switch (what.do) {
@@ -544,7 +550,7 @@ async function act(house: House, what: Deed, pending: Promise<unknown>[]): Promi
     case 'write':
       return house.announcer.write(what.peer, what.max);
     case 'disk':
-      house.disk.full = what.full;
+      house.disk.how = what.how;
       return;
     case 'reload': {
       const policy = POLICIES[what.policy] ?? house.policy;
@@ -552,17 +558,17 @@ async function act(house: House, what: Deed, pending: Promise<unknown>[]): Promi
       return;
     }
     case 'restart':
-      await Promise.all(pending.splice(0));
+      if (house.disk.how !== 'hangs') await Promise.all(pending.splice(0));
       return house.restart(what.clockStepMs);
     case 'settle':
-      await Promise.all(pending.splice(0));
+      if (house.disk.how !== 'hangs') await Promise.all(pending.splice(0));
       await house.settle();
       assertConverged(house);
       assertSafe(house);
   }
 }
 
-describe('for any sequence of reports, commands, reloads, sessions, full disks, restarts and clock steps', () => {
+describe('for any sequence of reports, commands, reloads, sessions, disks that are full or hang, restarts and clock steps', () => {
   test('every router comes to hold exactly what was decided and may leave, and ends are recorded when they are reached', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(deed, { maxLength: 60, size: 'max' }), async (deeds) => {
@@ -573,7 +579,7 @@ describe('for any sequence of reports, commands, reloads, sessions, full disks, 
           await act(house, what, pending);
           assert.deepEqual(house.failures, []);
         }
-        house.disk.full = false;
+        house.disk.how = 'works';
         await Promise.all(pending);
         // A store that works again, sessions that stay up, and one reconciliation.
         for (const name of ['edge1', 'edge2', 'edge3']) house.announcer.up(name, BOTH);

@@ -1,0 +1,127 @@
+/** A group of commands: decided one after the other against the folded state, and made durable together. */
+import type { Answer, Command, DecideContext, Decision } from '../core/commands.ts';
+import { decide } from '../core/decide.ts';
+import type { RecordedFact } from '../core/facts.ts';
+import type { Room } from '../core/forecast.ts';
+import type { Policy } from '../core/policy.ts';
+import type { StateHandle } from '../core/state.ts';
+import { confirmed } from '../core/take-away.ts';
+import type { Fifo } from '../net/fifo.ts';
+import { GroupRoom } from './group-room.ts';
+import type { Action } from './unrecorded.ts';
+
+/** How long a group may decide before it is written, so that hold timers are served in between (ms). */
+const SLICE_MS = 8;
+
+/** A command that waits, and whom to tell. */
+export interface Job {
+  readonly command: Command;
+  /** Adopted before the command is decided. */
+  readonly policy?: Policy;
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export interface DecidedJob {
+  readonly job: Job;
+  readonly answer: Answer;
+}
+
+export interface DeciderOptions {
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number;
+  /** The time as detectors know it, where `clock` does not follow when it is set; by default the same. */
+  readonly systemTime?: () => number;
+  /** Milliseconds from any beginning, by which the length of a slice is measured; by default the process's own. */
+  readonly stopwatch?: () => number;
+  readonly newId: () => string;
+  /** What the neighbors have room for; absent: not known. */
+  readonly room?: Room;
+}
+
+export class Group {
+  readonly facts: RecordedFact[] = [];
+  /** Those that are not answered yet. */
+  decided: readonly DecidedJob[] = [];
+  /** What was in effect already and is recorded with it. */
+  readonly actions = new Set<Action>();
+  /** The policy in force after it. */
+  policy: Policy;
+  /** Its write takes long, and the state is without it. */
+  isStalled = false;
+
+  constructor(policy: Policy) {
+    this.policy = policy;
+  }
+}
+
+export class Decider {
+  readonly #options: DeciderOptions;
+  readonly #state: StateHandle;
+
+  constructor(options: DeciderOptions, state: StateHandle) {
+    this.#options = options;
+    this.#state = state;
+  }
+
+  context(now: number, policy: Policy): DecideContext {
+    const { systemTime, newId } = this.#options;
+    return { now, systemTime: systemTime?.() ?? now, newId, policy };
+  }
+
+  /**
+   * Decides what is in effect already, as of the time when it took effect, and then as many waiting commands as fit into a
+   * slice. Their facts are folded into the state.
+   */
+  fill(group: Group, actions: readonly Action[], queue: Fifo<Job>): void {
+    for (const action of actions) {
+      group.actions.add(action);
+      const { facts } = decide(this.#state, confirmed(action.command), this.context(action.at, group.policy));
+      this.#fold(group, facts, action.at);
+    }
+    this.#slice(group, queue);
+  }
+
+  #slice(group: Group, queue: Fifo<Job>): void {
+    const { clock, room: base, stopwatch = () => performance.now() } = this.#options;
+    const now = clock();
+    // In dry-run nothing takes room on a neighbor.
+    const known = base !== undefined && group.policy.mode === 'enforced';
+    const room = known ? new GroupRoom(base) : undefined;
+    const context = this.context(now, group.policy);
+    const decided: DecidedJob[] = [];
+    group.decided = decided;
+    const until = stopwatch() + SLICE_MS;
+    do {
+      // It leaves the queue whatever comes of it: asked again, what failed would fail again, and nobody would get another turn.
+      const job = queue.shift();
+      if (job === undefined) break;
+      const policy = job.policy ?? group.policy;
+      let decision: Decision;
+      try {
+        decision = decide(this.#state, job.command, {
+          ...context,
+          policy,
+          ...(room === undefined ? {} : { room: room.room }),
+        });
+      } catch (error) {
+        // A defect of the core concerns the command that met it, not the ones that happened to wait beside it.
+        job.reject(error);
+        continue;
+      }
+      // A policy that was only asked about is not adopted.
+      if (decision.answer.type !== 'needs-confirmation') group.policy = policy;
+      decided.push({ job, answer: decision.answer });
+      for (const fact of this.#fold(group, decision.facts, now)) room?.note(fact.fact, group.policy);
+    } while (stopwatch() <= until);
+  }
+
+  #fold(group: Group, facts: Decision['facts'], at: number): readonly RecordedFact[] {
+    return facts.map((fact) => {
+      const recorded: RecordedFact = { seq: this.#state.seq + 1, at, fact };
+      group.facts.push(recorded);
+      this.#state.apply(recorded);
+      return recorded;
+    });
+  }
+}

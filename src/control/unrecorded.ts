@@ -1,0 +1,98 @@
+/**
+ * What was taken away while the journal could not be written: the commands, in order, and what they take away folded over
+ * the durable state, so that all readers see it and routers follow. The commands are kept, not their facts: a write that
+ * did not return may still turn out to be durable, and they are decided once more behind it when they are recorded.
+ */
+import type { Answer, DecideContext } from '../core/commands.ts';
+import { decide } from '../core/decide.ts';
+import type { Fact, RecordedFact } from '../core/facts.ts';
+import type { StateHandle } from '../core/state.ts';
+import { concernsWhatComes, confirmed, type TakeAway, whatTakesAway } from '../core/take-away.ts';
+import { MAX_UNRECORDED } from './refusals.ts';
+
+/** A command that is in effect. */
+export interface Action {
+  readonly command: TakeAway;
+  /** When it took effect (ms since the epoch). */
+  readonly at: number;
+}
+
+/** Makes the context of a decision at this time (ms since the epoch). */
+export type ContextAt = (now: number) => DecideContext;
+
+export class Unrecorded {
+  readonly #state: StateHandle;
+  #actions: readonly Action[] = [];
+  /** The fold is on the state, as a group that can be taken back. */
+  #laid = false;
+
+  constructor(state: StateHandle) {
+    this.#state = state;
+  }
+
+  /** In the order in which they took effect. */
+  get actions(): readonly Action[] {
+    return this.#actions;
+  }
+
+  get isFull(): boolean {
+    return this.#actions.length >= MAX_UNRECORDED;
+  }
+
+  /** Takes the fold off the state: what is left is durable. */
+  lift(): void {
+    if (this.#laid) this.#state.rollback();
+    this.#laid = false;
+  }
+
+  /** Puts the fold on the durable state. Returns its facts, whose numbers are preliminary. */
+  lay(contextAt: ContextAt): readonly RecordedFact[] {
+    return this.#actions.flatMap(({ command, at }) =>
+      this.#fold(decide(this.#state, confirmed(command), contextAt(at)).facts, at),
+    );
+  }
+
+  /**
+   * Lets a command take effect, and keeps it. One that finds nothing to take away is only answered, unless `pending`: a
+   * write is under way that may add what it is about.
+   */
+  act(
+    action: Action,
+    contextAt: ContextAt,
+    pending: boolean,
+  ): { readonly answer: Answer; readonly facts: readonly RecordedFact[]; readonly kept: boolean } {
+    const { command, at } = action;
+    const { answer, facts } = decide(this.#state, command, contextAt(at));
+    const kept = facts.length > 0 || (pending && concernsWhatComes(command));
+    if (!kept) return { answer, facts: [], kept };
+    const folded = this.#fold(facts, at);
+    this.#actions = [...this.#actions, action];
+    return { answer: unrecorded(answer), facts: folded, kept };
+  }
+
+  /** These are in the journal now, or moot. */
+  drop(recorded: ReadonlySet<Action>): void {
+    if (recorded.size > 0) this.#actions = this.#actions.filter((action) => !recorded.has(action));
+  }
+
+  #fold(facts: readonly Fact[], at: number): readonly RecordedFact[] {
+    if (!this.#laid) this.#state.begin();
+    this.#laid = true;
+    return whatTakesAway(facts).map((fact) => {
+      const recorded: RecordedFact = { seq: this.#state.seq + 1, at, fact };
+      this.#state.apply(recorded);
+      return recorded;
+    });
+  }
+}
+
+function unrecorded(answer: Answer): Answer {
+  switch (answer.type) {
+    case 'mitigation':
+    case 'safelist':
+    case 'done':
+      return { ...answer, recorded: false };
+    default:
+      return answer;
+  }
+}
