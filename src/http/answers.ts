@@ -1,5 +1,5 @@
 /** What the decision core's answers become over HTTP. */
-import type { Answer } from '../core/commands.ts';
+import type { Answer, Effect } from '../core/commands.ts';
 import { HttpProblem } from './problem.ts';
 
 /** The answer as wanted, or the problem that it is: refused 422, not found 404, conflict and unconfirmed 409. */
@@ -20,6 +20,15 @@ export function expectAnswer<Type extends Answer['type']>(
     default:
       throw new TypeError(`the engine answered "${answer.type}" where "${type}" was expected`);
   }
+}
+
+/** What an answer says of a command that is in effect and not in the journal; nothing of others. */
+export function effectView({ recorded }: Effect): { recorded?: false; warning?: string } {
+  if (recorded !== false) return {};
+  const warning =
+    'in effect, but not recorded yet, because the journal cannot be written; it is recorded when the disk works again, ' +
+    'and forgotten if prefixd ends before that: then repeat it';
+  return { recorded, warning };
 }
 
 /** 409 for what would end many mitigations at once. `effect` says what would happen, for whoever asks somebody. */

@@ -1,10 +1,10 @@
 /** Panic: pausing, resuming, and withdrawing everything. */
 import { z } from 'zod';
-import { expectAnswer } from './answers.ts';
+import { effectView, expectAnswer } from './answers.ts';
 import { type App, operatorOf } from './context.ts';
 import type { HttpDependencies } from './dependencies.ts';
 import { ControlBody } from './requests.ts';
-import { commonProblems } from './schemas.ts';
+import { commonProblems, effectShape } from './schemas.ts';
 
 const OPERATIONS = [
   ['pause', 'pause', 'Announce nothing new; TTLs go on'],
@@ -26,6 +26,7 @@ export function registerControl(app: App, { engine }: HttpDependencies): void {
             200: z.object({
               paused: z.boolean(),
               affected: z.array(z.uuid()).describe('Mitigations that this ended'),
+              ...effectShape,
             }),
             ...commonProblems,
           },
@@ -34,8 +35,8 @@ export function registerControl(app: App, { engine }: HttpDependencies): void {
       async (request) => {
         const actor = operatorOf(request, request.body.operator_id);
         const answer = await engine.submit({ type, actor, reason: request.body.reason });
-        const { affected } = expectAnswer(answer, 'done');
-        return { paused: engine.state.paused !== null, affected: [...affected] };
+        const done = expectAnswer(answer, 'done');
+        return { paused: engine.state.paused !== null, affected: [...done.affected], ...effectView(done) };
       },
     );
   }

@@ -6,14 +6,14 @@ import { protocolNumber } from '../core/vectors.ts';
 import { isPrefixVictim, victimPrefix } from '../core/victim.ts';
 import { readVictim } from '../ingest/victim.ts';
 import { covers } from '../net/prefix.ts';
-import { expectAnswer } from './answers.ts';
+import { effectView, expectAnswer } from './answers.ts';
 import { type App, operatorOf } from './context.ts';
 import { page } from './cursor.ts';
 import type { HttpDependencies } from './dependencies.ts';
 import { HttpProblem, invalidField } from './problem.ts';
 import { MitigateBody, MitigationQuery, WithdrawBody } from './requests.ts';
 import type { MitigationStatusSchema } from '../view/schemas.ts';
-import { commonProblems, MitigationDetailSchema, MitigationSchema } from './schemas.ts';
+import { commonProblems, effectShape, MitigationDetailSchema, MitigationSchema } from './schemas.ts';
 import { inSlices, mapInSlices } from './slices.ts';
 import { mitigationDetailView, mitigationView, shownStatus } from './views.ts';
 
@@ -180,18 +180,22 @@ export function registerMitigations(app: App, deps: HttpDependencies): void {
       schema: {
         tags: ['mitigations'],
         summary: 'End a mitigation',
-        description: 'The status changes when every established session has been sent the withdrawal.',
+        description:
+          'The status changes when every established session has been sent the withdrawal. Takes effect even when the journal cannot be written: see `recorded`.',
         params: IdParams,
         body: WithdrawBody,
-        response: { 200: MitigationSchema, ...commonProblems },
+        response: { 200: MitigationSchema.extend(effectShape), ...commonProblems },
       },
     },
     async (request) => {
       const { id } = find(request.params.id);
       const actor = operatorOf(request, request.body.operator_id);
       const answer = await engine.submit({ type: 'withdraw', id, actor, reason: request.body.reason });
-      const { mitigation } = expectAnswer(answer, 'mitigation');
-      return mitigationView(engine.state.mitigations.get(id) ?? mitigation, reconciler);
+      const withdrawn = expectAnswer(answer, 'mitigation');
+      return {
+        ...mitigationView(engine.state.mitigations.get(id) ?? withdrawn.mitigation, reconciler),
+        ...effectView(withdrawn),
+      };
     },
   );
 }

@@ -2,13 +2,13 @@
 import { Readable } from 'node:stream';
 import type { FastifyTypeProviderDefault } from 'fastify';
 import { z } from 'zod';
-import { expectAnswer } from './answers.ts';
+import { effectView, expectAnswer } from './answers.ts';
 import { type App, operatorOf } from './context.ts';
 import type { HttpDependencies, OperatorAction } from './dependencies.ts';
 import { type PeerStatus, peerView, routeView } from './peer-views.ts';
 import { HttpProblem } from './problem.ts';
 import { PeerClearBody, PeerCommandBody } from './requests.ts';
-import { commonProblems, PeerSchema, RibRouteSchema } from './schemas.ts';
+import { commonProblems, effectShape, PeerSchema, RibRouteSchema } from './schemas.ts';
 import { nextTurn } from './slices.ts';
 
 const NameParams = z.object({ name: z.string() });
@@ -67,7 +67,7 @@ export function registerPeers(app: App, deps: HttpDependencies): void {
           summary,
           params: NameParams,
           body: PeerCommandBody,
-          response: { 200: PeerSchema, ...commonProblems },
+          response: { 200: PeerSchema.extend(effectShape), ...commonProblems },
         },
       },
       async (request) => {
@@ -75,11 +75,11 @@ export function registerPeers(app: App, deps: HttpDependencies): void {
         const reason = request.body?.reason ?? '';
         const actor = operatorOf(request, request.body?.operator_id);
         const type = enabled ? 'peer-enable' : 'peer-disable';
-        expectAnswer(await engine.submit({ type, peer: name, actor, reason }), 'done');
+        const done = expectAnswer(await engine.submit({ type, peer: name, actor, reason }), 'done');
         // A reload may have removed it while the fact was written down.
         find(name);
         announcer.setEnabled(name, enabled, shutdownCommunication(reason));
-        return view(name);
+        return { ...view(name), ...effectView(done) };
       },
     );
   }

@@ -1,5 +1,6 @@
 /** Errors as `application/problem+json` (RFC 9457), and what each kind of failure answers. */
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
+import { JournalRefusal } from '../control/refusals.ts';
 import { issueWords, saysMissing } from '../ingest/issue-words.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
@@ -107,6 +108,13 @@ export function toProblem(
   bodyLimit?: number,
 ): { readonly problem: HttpProblem; readonly unexpected: boolean } {
   if (error instanceof HttpProblem) return { problem: error, unexpected: false };
+  if (error instanceof JournalRefusal) {
+    // The engine has said once that its journal does not answer.
+    return {
+      problem: new HttpProblem(503, error.message, { headers: { 'retry-after': '5' } }),
+      unexpected: false,
+    };
+  }
   if (isStoreError(error)) {
     const problem = new HttpProblem(503, 'The journal cannot be written, so nothing was changed; try again', {
       headers: { 'retry-after': '5' },

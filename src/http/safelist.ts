@@ -1,14 +1,14 @@
 /** Prefixes that no rule may touch. */
 import { z } from 'zod';
 import { formatPrefix, parsePrefix, unmapped } from '../net/prefix.ts';
-import { expectAnswer } from './answers.ts';
+import { effectView, expectAnswer } from './answers.ts';
 import { type App, operatorOf } from './context.ts';
 import type { HttpDependencies } from './dependencies.ts';
 import { invalidField } from './problem.ts';
 import { SafelistBody } from './requests.ts';
 import { safelistEntryView } from '../view/fact.ts';
 import { SafelistEntrySchema } from '../view/schemas.ts';
-import { commonProblems } from './schemas.ts';
+import { commonProblems, effectShape } from './schemas.ts';
 
 function requirePrefix(text: string): string {
   const prefix = parsePrefix(text);
@@ -47,10 +47,12 @@ export function registerSafelist(app: App, { engine }: HttpDependencies): void {
         tags: ['safelist'],
         summary:
           'Add a prefix; mitigations that it covers are withdrawn. 409 `needs_confirmation` when these are many, or the prefix covers more than a /8 (IPv6: /16)',
+        description: 'Takes effect even when the journal cannot be written: see `recorded`.',
         body: SafelistBody,
         response: {
           201: SafelistEntrySchema.extend({
             withdrawn: z.array(z.uuid()).describe('Mitigations that this ended'),
+            ...effectShape,
           }),
           ...commonProblems,
         },
@@ -66,9 +68,10 @@ export function registerSafelist(app: App, { engine }: HttpDependencies): void {
         reason: request.body.reason,
         ask: request.body.confirm !== true,
       });
-      const { entry, withdrawn } = expectAnswer(answer, 'safelist');
+      const added = expectAnswer(answer, 'safelist');
+      const { entry, withdrawn } = added;
       reply.code(201).header('location', `/v1/safelist/${encodeURIComponent(entry.prefix)}`);
-      return { ...safelistEntryView(entry), withdrawn: [...withdrawn] };
+      return { ...safelistEntryView(entry), withdrawn: [...withdrawn], ...effectView(added) };
     },
   );
 

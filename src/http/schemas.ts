@@ -32,6 +32,17 @@ export const commonProblems = {
   },
 } as const;
 
+/** Members of an answer to what takes rules away: such a command needs no disk. */
+export const effectShape = {
+  recorded: z
+    .literal(false)
+    .optional()
+    .describe(
+      'The command is in effect, and not in the journal yet, which cannot be written. It is recorded when the disk works again, and forgotten if prefixd ends before that. Absent: it is recorded',
+    ),
+  warning: z.string().optional().describe('The same in words'),
+};
+
 /** 202 of an event. */
 export const EventAnswerSchema = z.object({
   event_id: id,

@@ -13,6 +13,8 @@ export const HEALTH_CODES = [
   'dry_run',
   'paused',
   'journal',
+  'journal_stalled',
+  'unrecorded',
   'snapshot',
   'clock',
   'no_neighbors',
