@@ -8,7 +8,7 @@ import { openEngine } from '../control/engine.ts';
 import { Reconciler } from '../control/loop.ts';
 import { MockAnnouncer } from '../control/mock-announcer.ts';
 import { viewOf } from '../control/rule-view.ts';
-import type { EngineView, Log, ReconcilerView } from '../control/types.ts';
+import type { Log, ReconcilerView } from '../control/types.ts';
 import { UnenforcedWatch } from '../control/unenforced.ts';
 import { secondsWords } from '../core/words.ts';
 import type { BoundAddress, HttpServer, ReloadOutcome } from '../http/dependencies.ts';
@@ -25,8 +25,10 @@ import { Health } from './health.ts';
 import { Metrics } from './metrics.ts';
 import { narrateFacts, narrateSessions, narrateUnenforced } from './narrate.ts';
 import { StartError } from './process.ts';
+import { followRecording } from './recording-log.ts';
 import { Reloader, summarize } from './reload.ts';
 import { serveApi, serveScrapes } from './serve.ts';
+import { type Stopped, stopParts } from './stop.ts';
 import { version } from './version.ts';
 
 /** Facts between two snapshots of the state. */
@@ -49,8 +51,8 @@ export interface Daemon {
   readonly engine: Engine;
   /** `confirmed`: go ahead although many mitigations end by it. */
   reload(actor: Actor, confirmed?: boolean): Promise<ReloadOutcome>;
-  /** Finishes requests, parts from the neighbors as configured, flushes the journal. */
-  stop(): Promise<void>;
+  /** Finishes requests, parts from the neighbors as configured, flushes the journal; all of it in `drain_timeout_seconds`. */
+  stop(): Promise<Stopped>;
 }
 
 /** Takes one part apart again. */
@@ -78,6 +80,8 @@ async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
     clockAhead: steady.ahead,
     isMock: config.bgp.mode === 'mock',
     engine: () => later.engine,
+    recording: () => later.engine?.recording ?? null,
+    audit: () => later.audit?.condition ?? null,
     shortfalls: () => later.view?.shortfalls() ?? [],
   });
   // What parts that are made before them need nevertheless, once it is there.
@@ -88,7 +92,7 @@ async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
     reconciler: Reconciler | null;
     view: ReconcilerView | null;
     watch: UnenforcedWatch | null;
-    engine: EngineView | null;
+    engine: Engine | null;
   } = { audit: null, metrics: null, server: null, reconciler: null, view: null, watch: null, engine: null };
   const { engine, warnings } = await openEngine({
     store: new Journal({ folder: config.storage.path, clock }),
@@ -107,20 +111,7 @@ async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
       return (fact) => log.catchUp(restored, fact);
     },
     beforeSnapshot: async () => later.audit?.flush(),
-    onSnapshotFailed: (error) => {
-      health.snapshotFails(error);
-      logger.error({ err: error }, 'snapshot failed; the journal still holds everything');
-    },
-    onAppended: (facts, milliseconds) => {
-      health.storeWorks();
-      later.metrics?.onAppended(facts, milliseconds);
-    },
-    onAppendFailed: (error) => {
-      health.storeFails(error);
-      logger.error({ err: error }, 'the journal cannot be written; nothing of this group takes effect');
-    },
-    onFollowerFailed: (error) =>
-      logger.error({ err: error }, 'internal error: a follower of the facts failed; please report it'),
+    ...followRecording(logger, health, () => later.metrics),
   });
   later.engine = engine;
   undo.push(() => engine.close());
@@ -153,6 +144,7 @@ async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
     version,
     feedReaders: () => later.server?.feedReaders ?? 0,
     connections: () => later.server?.connections,
+    recording: () => later.engine?.recording ?? null,
     assess: () => health.assess(),
   });
   later.metrics = metrics;
@@ -228,17 +220,13 @@ async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
     reload: (actor, confirmed) => reloader.reload(actor, confirmed),
     stop: async () => {
       const { preserveAnnouncements, drainTimeoutSeconds } = reloader.config.shutdown;
-      await http.server.close((drainTimeoutSeconds * 1000) / 2);
-      scrapes?.close();
+      const { server } = http;
       stopWatching();
       watch.stop();
-      await reconciler.stop();
-      await announcer.stop({ preserve: preserveAnnouncements, communication: 'prefixd is stopping' });
-      await engine.close();
-      await audit.close();
-      await alerts.close((drainTimeoutSeconds * 1000) / 4);
+      const parts = { server, scrapes, reconciler, announcer, engine, audit, alerts, logger };
+      const stopped = await stopParts(parts, drainTimeoutSeconds * 1000, preserveAnnouncements);
       metrics.stop();
-      logger.info({ preserved: preserveAnnouncements }, 'prefixd has stopped');
+      return stopped;
     },
   };
 }

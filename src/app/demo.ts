@@ -134,7 +134,6 @@ async function runWithRouter(options: DemoOptions, stage: Stage): Promise<number
     } finally {
       print('Stopping: every session is closed and the journal is flushed.');
       await daemon.stop();
-      sink.flush();
     }
   } finally {
     await router.close();

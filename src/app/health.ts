@@ -3,11 +3,13 @@
  * the dashboard and a metric show it; nobody else judges. Asked, not pushed.
  */
 import type { Announcer } from '../control/announcer.ts';
-import type { EngineView, Shortfall } from '../control/types.ts';
+import type { EngineView, Recording, Shortfall } from '../control/types.ts';
 import { secondsWords } from '../core/words.ts';
 import { errorText } from '../net/text.ts';
+import type { AuditCondition } from '../store/audit.ts';
 import type { Assessment, HealthCode, HealthReason } from '../view/health.ts';
 import { quotaLines } from './quota-lines.ts';
+import { auditLines, recordingLines } from './recording-lines.ts';
 
 /** A reason before it is known since when. `key` tells it from others of its code. */
 interface Finding {
@@ -27,6 +29,10 @@ export interface HealthSources {
   readonly clockAhead: () => number;
   /** Null until the journal is read. */
   readonly engine: () => EngineView | null;
+  /** How writing down goes; null until the journal is read, absent where nothing is written down. */
+  readonly recording?: () => Recording | null;
+  /** Null until the audit log is open. */
+  readonly audit?: () => AuditCondition | null;
   /** What is not enforced where. */
   readonly shortfalls: () => readonly Shortfall[];
 }
@@ -85,6 +91,7 @@ export class Health {
     return [
       ...this.#mode(engine),
       ...(this.#store === null ? [] : [{ code: 'journal', key: '', text: this.#store } as const]),
+      ...this.#recording(),
       ...(this.#snapshot === null ? [] : [{ code: 'snapshot', key: '', text: this.#snapshot } as const]),
       ...clockFindings(this.#sources.clockAhead()),
       ...this.#sessions(),
@@ -92,6 +99,15 @@ export class Health {
       ...(engine === null ? [] : quotaLines(engine.state, engine.policy)).map(
         ({ key, text }): Finding => ({ code: 'quota', key, text }),
       ),
+    ];
+  }
+
+  #recording(): readonly Finding[] {
+    const { clock, recording, audit } = this.#sources;
+    const [journal, log] = [recording?.() ?? null, audit?.() ?? null];
+    return [
+      ...(journal === null ? [] : recordingLines(journal, clock())),
+      ...(log === null ? [] : auditLines(log, clock())),
     ];
   }
 

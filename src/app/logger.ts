@@ -27,8 +27,8 @@ export interface LoggerOptions {
 
 export interface LogSink {
   readonly logger: Logger;
-  /** Writes out what waits, before the process ends. */
-  flush(): void;
+  /** Resolves when what waits is written, before the process ends; with false when that takes longer (ms). */
+  flush(patienceMs: number): Promise<boolean>;
 }
 
 /** Octets that may wait for a reader of standard output that does not read; more are dropped. */
@@ -53,27 +53,42 @@ export function createLogger(options: LoggerOptions): LogSink {
       },
     },
   );
-  return { logger, flush: () => standard?.flush() };
+  return { logger, flush: async (patienceMs) => (await standard?.flush(patienceMs)) ?? true };
 }
 
-/** Standard output; a reader that went away (EPIPE) ends the lines and not the daemon. */
-function standardOutput(): LogDestination & { flush(): void } {
+/**
+ * Standard output; a reader that went away (EPIPE) ends the lines and not the daemon, and one that does not read is not
+ * waited for.
+ */
+function standardOutput(): LogDestination & Pick<LogSink, 'flush'> {
   const stream = openFile({ dest: 1, sync: false, maxLength: MAX_WAITING });
   let isOpen = true;
+  let isWaiting = false;
+  let written = (): void => undefined;
+  const idle = (): void => {
+    isWaiting = false;
+    written();
+  };
+  stream.on('drain', idle);
   stream.on('error', () => {
     isOpen = false;
+    idle();
   });
   return {
     write(line) {
-      if (isOpen) stream.write(line);
+      if (!isOpen) return;
+      isWaiting = true;
+      stream.write(line);
     },
-    flush() {
-      try {
-        if (isOpen) stream.flushSync();
-      } catch {
-        // Not open yet, or the reader is gone: there is nobody to tell.
-        isOpen = false;
-      }
+    flush(patienceMs) {
+      if (!isWaiting) return Promise.resolve(true);
+      return new Promise((resolve) => {
+        const timer = setTimeout(() => resolve(false), patienceMs);
+        written = () => {
+          clearTimeout(timer);
+          resolve(true);
+        };
+      });
     },
   };
 }

@@ -5,7 +5,10 @@ import { formatProblem } from './config/problem.ts';
 import { startDaemon } from './daemon.ts';
 import type { Daemon } from './daemon.ts';
 import { createLogger } from './logger.ts';
-import { explainStart, untilSignalled } from './process.ts';
+import { endAtOnce, explainStart, untilSignalled } from './process.ts';
+
+/** How long the last lines may take to be read from standard output (ms). */
+const FLUSH_MS = 2_000;
 
 /** Exit codes of `run`. */
 const EXIT = { ok: 0, failed: 1, invalidConfiguration: 5 } as const;
@@ -37,24 +40,28 @@ export async function runDaemon({ directory, environment }: RunOptions): Promise
   const { logFormat, logLevel } = config.observability;
   const sink = createLogger({ format: logFormat, level: logLevel, secrets: () => [...secrets] });
   for (const warning of result.warnings) sink.logger.warn({}, formatProblem(warning));
+  let hangs = false;
+  let overdue: NodeJS.Timeout | undefined;
   try {
     const daemon = await startDaemon({ config, logger: sink.logger, load });
-    await serveUntilSignalled(daemon, config.shutdown.drainTimeoutSeconds, sink.logger);
-    return EXIT.ok;
+    await serveUntilSignalled(daemon, sink.logger);
+    // What hangs after this time is left: the journal is the truth, and the next start brings everything back.
+    overdue = setTimeout(endAtOnce, config.shutdown.drainTimeoutSeconds * 1000);
+    const stopped = await daemon.stop();
+    hangs = stopped.hangs;
+    return stopped.forgotten > 0 ? EXIT.failed : EXIT.ok;
   } catch (error) {
     sink.logger.fatal({}, `prefixd cannot go on: ${explainStart(error)}`);
     process.stderr.write(`error: ${explainStart(error)}\n`);
     return EXIT.failed;
   } finally {
-    sink.flush();
+    const isWritten = await sink.flush(FLUSH_MS);
+    if (hangs || !isWritten) endAtOnce();
+    clearTimeout(overdue);
   }
 }
 
-async function serveUntilSignalled(
-  daemon: Daemon,
-  drainTimeoutSeconds: number,
-  logger: Logger,
-): Promise<void> {
+async function serveUntilSignalled(daemon: Daemon, logger: Logger): Promise<void> {
   const reload = (): void => {
     // Nobody waits for an answer: a full disk must not end the daemon.
     daemon
@@ -62,10 +69,6 @@ async function serveUntilSignalled(
       .catch((error: unknown) => logger.error({ err: error }, 'reload failed; nothing was changed'));
   };
   process.on('SIGHUP', reload);
-  await untilSignalled().promise;
+  await untilSignalled(undefined, endAtOnce).promise;
   process.off('SIGHUP', reload);
-  // What cannot be drained in time is left: the journal is the truth, and the next start brings everything back.
-  const overdue = setTimeout(() => process.exit(EXIT.failed), drainTimeoutSeconds * 1000);
-  await daemon.stop();
-  clearTimeout(overdue);
 }

@@ -37,6 +37,14 @@ export function explainStart(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
+/**
+ * Ends this process without asking anything of it. An orderly exit waits for every call to the file system that is under
+ * way, and writes out what standard output has not taken: for ever, when one of them hangs.
+ */
+export function endAtOnce(): void {
+  process.kill(process.pid, 'SIGKILL');
+}
+
 /** Waits for the end of the process. */
 export interface Stopping {
   /** Resolves at SIGINT, SIGTERM or an abort. */
@@ -45,12 +53,18 @@ export interface Stopping {
   release(): void;
 }
 
-/** Resolves at SIGINT, SIGTERM or an abort. From then on a second signal ends the process at once, with its exit code. */
-export function untilSignalled(signal?: AbortSignal): Stopping {
+/**
+ * Resolves at SIGINT, SIGTERM or an abort. From then on a second signal ends the process at once: by default with its exit
+ * code and an orderly exit, which waits for what hangs.
+ */
+export function untilSignalled(
+  signal?: AbortSignal,
+  endNow: (name: NodeJS.Signals) => void = exitAfter,
+): Stopping {
   const stopping = new AbortController();
   const signals = ['SIGINT', 'SIGTERM'] as const;
   const onSignal = (name: NodeJS.Signals): void => {
-    if (stopping.signal.aborted) process.exit(name === 'SIGINT' ? 130 : 143);
+    if (stopping.signal.aborted) endNow(name);
     stopping.abort();
   };
   const promise = new Promise<void>((resolve) => {
@@ -67,4 +81,8 @@ export function untilSignalled(signal?: AbortSignal): Stopping {
       signal?.removeEventListener('abort', onAbort);
     },
   };
+}
+
+function exitAfter(name: NodeJS.Signals): void {
+  process.exit(name === 'SIGINT' ? 130 : 143);
 }

@@ -1,7 +1,7 @@
 /** Metrics that are read when they are scraped: what stands, what runs, how the process is. */
 import type { IntervalHistogram } from 'node:perf_hooks';
 import type { Announcer } from '../control/announcer.ts';
-import type { EngineView, ReconcilerView } from '../control/types.ts';
+import type { EngineView, Recording, ReconcilerView } from '../control/types.ts';
 import { CLOSURES, CONNECTION_STATES, type ConnectionFigures, REFUSALS } from '../http/connection-table.ts';
 import { type Assessment, HEALTH_CODES, HEALTH_STATUSES } from '../view/health.ts';
 import type { Meter } from './meter.ts';
@@ -16,6 +16,8 @@ export interface MetricsSources {
   readonly feedReaders?: () => number;
   /** Of the API's listener; undefined until there is one. */
   readonly connections?: () => ConnectionFigures | undefined;
+  /** How writing down goes; null until the journal is read. */
+  readonly recording?: () => Recording | null;
   readonly assess: () => Assessment;
 }
 
@@ -29,6 +31,7 @@ export function addReadings(meter: Meter, sources: MetricsSources, delay: Interv
   addReconciler(meter, sources);
   addHealth(meter, sources);
   addConnections(meter, sources);
+  addRecording(meter, sources);
   addProcess(meter, sources, delay);
 }
 
@@ -41,6 +44,24 @@ function addHealth(meter: Meter, { assess }: MetricsSources): void {
     const { reasons } = assess();
     return HEALTH_CODES.map((code) => [{ code }, reasons.filter((one) => one.code === code).length]);
   });
+}
+
+function addRecording(meter: Meter, { clock, recording }: MetricsSources): void {
+  meter.gauge(
+    'prefixd_journal_write_pending_seconds',
+    'How long the write to the journal that is under way has taken so far; 0 when none is',
+    [],
+    () => {
+      const since = recording?.()?.writingSince ?? null;
+      return [[{}, since === null ? 0 : Math.max(0, clock() - since) / 1000]];
+    },
+  );
+  meter.gauge(
+    'prefixd_unrecorded_actions',
+    "Operators' actions that are in effect and not in the journal yet",
+    [],
+    () => [[{}, recording?.()?.unrecorded ?? 0]],
+  );
 }
 
 function addMitigations(meter: Meter, { engine }: MetricsSources): void {

@@ -24,7 +24,7 @@ import type { RecordedFact } from '../core/facts.ts';
 import type { Policy } from '../core/policy.ts';
 import type { StateHandle, StateView } from '../core/state.ts';
 import { initialState, restoreState } from '../core/state.ts';
-import { isTakeAway } from '../core/take-away.ts';
+import { isTakeAway, type TakeAway } from '../core/take-away.ts';
 import { Fifo } from '../net/fifo.ts';
 import type { Recovery } from '../store/store.ts';
 import { StoreError } from '../store/store.ts';
@@ -34,6 +34,7 @@ import { RecentFacts } from './recent-facts.ts';
 import {
   isRepeatable,
   MAX_WAITING,
+  RETRY_MS,
   STALLED_AFTER_MS,
   stalledRefusal,
   tooManyUnrecorded,
@@ -43,10 +44,7 @@ import {
 import type { EngineView, FactFollower, Recording } from './types.ts';
 import { type Action, Unrecorded } from './unrecorded.ts';
 
-/** Wait before what is unrecorded is tried again (ms). */
-const RETRY_MS = 1_000;
-
-/** Opens the store, folds what it holds, and returns the engine with the store's warnings. When it rejects, the store is closed again. */
+/** Opens the store, folds what it holds, and returns the engine with the store's warnings. It closes the store again when it rejects. */
 export async function openEngine(
   options: EngineOptions,
 ): Promise<{ engine: Engine; warnings: readonly string[] }> {
@@ -301,7 +299,7 @@ export class Engine implements EngineView {
     this.#lay();
     group.decided = group.decided.filter(({ job }) => {
       if (isTakeAway(job.command)) {
-        const action = this.#act(job);
+        const action = this.#act(job, job.command);
         // It is in the write that does not return, and needs none of its own should that be durable.
         if (action !== undefined) group.actions.add(action);
       } else if (isRepeatable(job.command)) job.reject(unknownOutcome());
@@ -312,9 +310,10 @@ export class Engine implements EngineView {
     this.#settle();
     this.#options.onStalled?.();
   }
+
   /** Refuses a command, or lets it take effect unrecorded: the journal cannot be written now. */
   #withoutJournal(job: Job): void {
-    if (isTakeAway(job.command)) this.#act(job);
+    if (isTakeAway(job.command)) this.#act(job, job.command);
     else job.reject(this.#phase === 'stalled' ? stalledRefusal() : this.#lastFailure);
   }
 
@@ -324,8 +323,7 @@ export class Engine implements EngineView {
   }
 
   /** Lets a command take effect that takes away, and answers it. Returns it when it is to be recorded. */
-  #act({ command, resolve, reject }: Job): Action | undefined {
-    if (!isTakeAway(command)) return undefined;
+  #act({ resolve, reject }: Job, command: TakeAway): Action | undefined {
     if (this.#unrecorded.isFull) {
       reject(tooManyUnrecorded());
       return undefined;

@@ -1,4 +1,4 @@
-/** Why the engine refuses a command on account of its journal, in words that callers may see. */
+/** What the engine bears of its journal, and why it refuses commands on its account, in words that callers may see. */
 import type { Command } from '../core/commands.ts';
 import { StoreError } from '../store/store.ts';
 
@@ -6,6 +6,8 @@ import { StoreError } from '../store/store.ts';
 export const MAX_WAITING = 20_000;
 /** Operators' actions that may be in effect and not recorded; more are refused. */
 export const MAX_UNRECORDED = 1_000;
+/** Wait before what is unrecorded is tried again (ms). */
+export const RETRY_MS = 1_000;
 /** A write to the journal that takes longer has stalled: what needs no disk goes on without it (ms). */
 export const STALLED_AFTER_MS = 2_000;
 

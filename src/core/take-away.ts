@@ -6,10 +6,10 @@ import type { Command } from './commands.ts';
 import type { Fact } from './facts.ts';
 
 /** A command that takes away. */
-export type TakeAway = Extract<
-  Command,
-  { type: 'withdraw' | 'withdraw-all' | 'safelist-add' | 'pause' | 'peer-disable' }
->;
+export type TakeAway =
+  | Extract<Command, { type: 'withdraw' | 'withdraw-all' | 'safelist-add' }>
+  | (Extract<Command, { type: 'pause' | 'resume' }> & { readonly type: 'pause' })
+  | (Extract<Command, { type: 'peer-disable' | 'peer-enable' }> & { readonly type: 'peer-disable' });
 
 export function isTakeAway(command: Command): command is TakeAway {
   switch (command.type) {

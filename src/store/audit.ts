@@ -43,6 +43,14 @@ export interface AuditLogOptions {
   readonly files?: Files;
 }
 
+/** Whether the log can be written. */
+export interface AuditCondition {
+  /** Why the last write failed; null when it did not. */
+  readonly failure: StoreError | null;
+  /** When the write that is under way began (ms since the epoch); null when none is. */
+  readonly writingSince: number | null;
+}
+
 const RETRIES_AT_CLOSE = 2;
 /** So many entries wait for no more. */
 const ENOUGH = 1_000;
@@ -57,6 +65,10 @@ export class AuditLog {
   #waiting: AuditEntry[] = [];
   #dropped = 0;
   #writing: Promise<void> | undefined;
+  /** When the write under way began (ms since the epoch). */
+  #writingSince: number | null = null;
+  /** Why the last write failed. */
+  #failure: StoreError | null = null;
   /** What is waiting must not gather any longer. */
   #hurry = false;
   #cancelGathering: (() => void) | undefined;
@@ -108,6 +120,10 @@ export class AuditLog {
   /** Entries that wait to be written, and how many were dropped since the last that was. */
   get backlog(): { readonly waiting: number; readonly dropped: number } {
     return { waiting: this.#waiting.length, dropped: this.#dropped };
+  }
+
+  get condition(): AuditCondition {
+    return { failure: this.#failure, writingSince: this.#writingSince };
   }
 
   /** The journal is being replayed: the fact, which `state` does not have yet, is recorded if the log lacks it. */
@@ -251,15 +267,20 @@ export class AuditLog {
     try {
       const gap = `${dropped} entries before this one could not be written; the journal has their facts`;
       const entries = dropped > 0 ? [this.#note('audit.gap', this.#name, gap), ...group] : group;
+      this.#writingSince = this.#options.clock();
       await this.#inTurn(() => this.#append(entries));
+      this.#failure = null;
       return true;
     } catch (error) {
+      this.#failure = storeError('write the audit log', this.#options.path, error);
       const all = [...group, ...this.#waiting];
       const surplus = Math.max(0, all.length - this.#options.maxWaiting);
       this.#waiting = all.slice(surplus);
       this.#dropped += dropped + surplus;
-      this.#options.onError(storeError('write the audit log', this.#options.path, error));
+      this.#options.onError(this.#failure);
       return false;
+    } finally {
+      this.#writingSince = null;
     }
   }
 

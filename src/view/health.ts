@@ -15,6 +15,7 @@ export const HEALTH_CODES = [
   'journal',
   'journal_stalled',
   'unrecorded',
+  'audit',
   'snapshot',
   'clock',
   'no_neighbors',
