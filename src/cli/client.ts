@@ -77,14 +77,26 @@ export async function openClient(context: Context, limits: Partial<CallLimits> =
   };
 }
 
-/** Runs `use` with a client and closes it whatever happens. */
+/** Runs `use` with a client and closes it whatever happens. What an answer warns of is shown. */
 export async function withClient<T>(context: Context, use: (client: ApiClient) => Promise<T>): Promise<T> {
   const client = await openClient(context);
   try {
-    return await use(client);
+    return await use({
+      ...client,
+      post: async (path, body) => warnOf(context, await client.post(path, body)),
+    });
   } finally {
     client.close();
   }
+}
+
+/** In JSON the warning is in the answer. */
+function warnOf(context: Context, answer: unknown): unknown {
+  const { warning } = Object(answer);
+  if (typeof warning === 'string' && context.options.format !== 'json') {
+    context.io.stderr.write(`warning: ${printable(warning)}\n`);
+  }
+  return answer;
 }
 
 async function pem(path: string): Promise<string> {

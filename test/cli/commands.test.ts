@@ -190,6 +190,18 @@ test('withdraw needs one mitigation or --all, and a reason', async (t) => {
   assert.deepEqual(api.requests[0]?.body, { operator_id: 'ana', reason: 'false positive' });
 });
 
+test('what is in effect and not recorded is said as a warning, and in JSON by the answer', async (t) => {
+  const body = { ...MITIGATION, ending: true, recorded: false, warning: 'in effect, but not recorded yet' };
+  const api = await fakeApi(t, { [`POST /v1/mitigations/${ID}/withdraw`]: { status: 200, body } });
+  const argv = ['withdraw', ID, '--reason', 'false positive', '--api', api.url];
+  const said = await cli(argv);
+  assert.equal(said.stdout, `${ID} is being withdrawn.\n`);
+  assert.equal(said.stderr, 'warning: in effect, but not recorded yet\n');
+  const json = await cli([...argv, '--format', 'json']);
+  assert.equal(JSON.parse(json.stdout).recorded, false);
+  assert.equal(json.stderr, '');
+});
+
 test('a program withdraws everything with --yes; somebody at a terminal is asked first', async (t) => {
   const api = await fakeApi(t, {
     'POST /v1/control/withdraw-all': { status: 200, body: { paused: false, affected: [ID] } },
