@@ -2,7 +2,6 @@
  * Taking the daemon apart in the time that there is, whatever hangs: the neighbors hear of it although a disk does not
  * answer, and what is left behind is named.
  */
-import type { Server } from 'node:http';
 import type { Logger } from 'pino';
 import type { Announcer } from '../control/announcer.ts';
 import type { Engine } from '../control/engine.ts';
@@ -11,17 +10,18 @@ import type { HttpServer } from '../http/dependencies.ts';
 import type { AuditLog } from '../store/audit.ts';
 import type { AlertRelay } from './alerts.ts';
 import { realTimers } from './clock.ts';
+import type { ScrapeListener } from './metrics-listener.ts';
 import { narrateForgotten } from './recording-log.ts';
 
 /** What is taken apart. */
 export interface Parts {
-  readonly server: HttpServer;
-  readonly scrapes: Server | null;
-  readonly reconciler: Reconciler;
-  readonly announcer: Announcer;
-  readonly engine: Engine;
-  readonly audit: AuditLog;
-  readonly alerts: AlertRelay;
+  readonly server: Pick<HttpServer, 'close'>;
+  readonly scrapes: ScrapeListener | null;
+  readonly reconciler: Pick<Reconciler, 'stop'>;
+  readonly announcer: Pick<Announcer, 'stop'>;
+  readonly engine: Pick<Engine, 'recordAll' | 'unrecorded' | 'close'>;
+  readonly audit: Pick<AuditLog, 'close'>;
+  readonly alerts: Pick<AlertRelay, 'close'>;
   readonly logger: Logger;
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { stalledRefusal } from '../../src/control/refusals.ts';
 import type { Answer } from '../../src/core/commands.ts';
 import { ACCEPTED, api, bearer, EVENT_ID, eventRecord, MITIGATION_ID, NOON } from './support.ts';
 
@@ -109,6 +110,22 @@ describe('POST /v1/events', () => {
     });
     assert.equal(response.statusCode, 409);
     assert.equal(response.json().detail, 'fnm-7 was reported before');
+  });
+
+  it('answers 503 with Retry-After and the words of a journal that does not answer, which the engine has logged', async () => {
+    const { app, engine, log } = await api();
+    engine.answer = () => {
+      throw stalledRefusal();
+    };
+    const response = await app.inject({
+      method: 'POST',
+      url: '/v1/events',
+      headers: bearer('detector'),
+      payload: BAN,
+    });
+    assert.deepEqual([response.statusCode, response.headers['retry-after']], [503, '5']);
+    assert.match(response.json().detail, /^The journal does not answer .*nothing was changed/);
+    assert.ok(!log.lines.some(({ level }) => level === 'error'));
   });
 
   it('answers 503 with Retry-After when the store cannot write, and logs why', async () => {

@@ -295,6 +295,21 @@ describe('GET /v1/mitigations', () => {
 });
 
 describe('POST /v1/mitigations/{id}/withdraw', () => {
+  it('says of a withdrawal in effect that the journal lacks it', async () => {
+    const { app, engine } = await api();
+    engine.record({ type: 'mitigation.created', mitigation: mitigation() });
+    engine.answer = () => ({ type: 'mitigation', mitigation: mitigation(), why: [], recorded: false });
+    const response = await app.inject({
+      method: 'POST',
+      url: `/v1/mitigations/${MITIGATION_ID}/withdraw`,
+      headers: bearer('operator'),
+      payload: COMMAND,
+    });
+    assert.equal(response.statusCode, 200);
+    assert.equal(response.json().recorded, false);
+    assert.match(response.json().warning, /in effect, but not recorded yet/);
+  });
+
   it('withdraws in the name of the operator, with the token beside it', async () => {
     const { app, engine } = await api();
     engine.record({ type: 'mitigation.created', mitigation: mitigation() });

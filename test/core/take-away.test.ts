@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Command } from '../../src/core/commands.ts';
+import { decide } from '../../src/core/decide.ts';
+import { initialState } from '../../src/core/state.ts';
+import { confirmed, isTakeAway, whatTakesAway } from '../../src/core/take-away.ts';
+import { mitigation, OPERATOR, POLICY } from '../control/support.ts';
+
+const by = { actor: OPERATOR, reason: 'because' } as const;
+
+describe('what may take effect before it is recorded', () => {
+  it('takes rules away; whatever adds, resumes or renews may not', () => {
+    const take: readonly Command[] = [
+      { type: 'withdraw', id: 'x', ...by },
+      { type: 'withdraw-all', ...by },
+      { type: 'safelist-add', prefix: '192.0.2.0/24', ...by },
+      { type: 'pause', ...by },
+      { type: 'peer-disable', peer: 'edge1', ...by },
+    ];
+    const other: readonly Command[] = [
+      { type: 'resume', ...by },
+      { type: 'peer-enable', peer: 'edge1', ...by },
+      { type: 'safelist-remove', prefix: '192.0.2.0/24', actor: OPERATOR },
+      { type: 'expire' },
+      { type: 'confirm-ended', ids: [] },
+      { type: 'policy-loaded', actor: OPERATOR, summary: '' },
+    ];
+    assert.deepEqual(
+      take.filter((one) => !isTakeAway(one)),
+      [],
+    );
+    assert.deepEqual(other.filter(isTakeAway), []);
+  });
+
+  it('is of a decision what ends, safelists or stops, and never what creates', () => {
+    const state = initialState();
+    state.apply({ seq: 1, at: 0, fact: { type: 'mitigation.created', mitigation: mitigation() } });
+    const command: Command = { type: 'safelist-add', prefix: '203.0.113.10/32', ...by };
+    const { facts } = decide(state, command, { now: 1, policy: POLICY, newId: () => 'new' });
+    assert.deepEqual(whatTakesAway(facts), facts);
+    const created = { type: 'mitigation.created', mitigation: mitigation({ id: 'another' }) } as const;
+    assert.deepEqual(whatTakesAway([created, ...facts]), facts);
+  });
+
+  it('is not asked about once more when it is recorded', () => {
+    assert.deepEqual(confirmed({ type: 'safelist-add', prefix: '0.0.0.0/0', ask: true, ...by }), {
+      type: 'safelist-add',
+      prefix: '0.0.0.0/0',
+      ask: false,
+      ...by,
+    });
+  });
+});
