@@ -28,7 +28,7 @@ describe('the systemd units', () => {
       const text = await readFile(join(path, unit), 'utf8');
       await writeFile(
         join(path, unit),
-        text.replaceAll(/\/usr\/(bin|libexec\/prefixd)\/prefixd\S*/g, '/bin/true'),
+        text.replaceAll(/\/(opt\/prefixd\/bin|usr\/local\/libexec\/prefixd)\/prefixd\S*/g, '/bin/true'),
       );
     }
     const program = findProgram('systemd-analyze') ?? 'systemd-analyze';

@@ -27,6 +27,7 @@ warnings: \`OK: 1 customer, 13 playbooks, 3 neighbors; 2 warnings\`.
 The shortest useful \`prefixd.yaml\`:
 
 \`\`\`yaml
+# prefixd.yaml
 bgp:
   local_asn: 65010
   router_id: "192.0.2.10"
