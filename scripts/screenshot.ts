@@ -40,12 +40,8 @@ async function takeDuringDemo(): Promise<void> {
       dashboard = url ?? dashboard;
       if (line.includes('Ctrl-C ends the demo')) picture ??= take(dashboard).finally(() => stop.abort());
     },
-    settings: {
-      http: { listen: '127.0.0.1:0' },
-      storage: { path: join(folder, 'data') },
-      observability: { audit_log_path: join(folder, 'audit.jsonl') },
-    },
-    router: { host: '127.0.0.1', port: 0 },
+    listen: '127.0.0.1:0',
+    router: '127.0.0.1:0',
     pauseMs: 1_500,
     signal: stop.signal,
   });

@@ -12,6 +12,8 @@ test('no example and no text of the program runs npx prefixd', () => {
       .filter((entry) => entry.isFile())
       .map((entry) => join(entry.parentPath, entry.name)),
   );
+  for (const page of ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md'])
+    files.push(join(root, page));
   assert.ok(files.length > 200);
   const found = files.filter((file) => /\bnpx (?:-\S+ )*prefixd\b/.test(readFileSync(file, 'utf8')));
   assert.deepEqual(found, []);

@@ -77,11 +77,6 @@ describe('blocks of code in README and docs', () => {
 });
 
 describe('commands in README and docs', () => {
-  it('never fetch prefixd by name from the registry, where that name is free', () => {
-    for (const page of PAGES)
-      assert.doesNotMatch(textOfPage(page), /\bnpx prefixd\b|npm (?:exec|install) (?:-g )?prefixd\b/, page);
-  });
-
   it('name scripts that package.json has', () => {
     const { scripts }: { scripts: Record<string, string> } = JSON.parse(readFileSync('package.json', 'utf8'));
     for (const page of PAGES) {

@@ -1,7 +1,7 @@
 /** What `npm pack` puts into the tarball, and that README and docs point to nothing else. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { posix } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
@@ -94,7 +94,6 @@ describe('links', () => {
 describe('package.json', () => {
   const manifest: {
     overrides?: unknown;
-    private?: unknown;
     scripts: Record<string, string>;
     bin: Record<string, string>;
   } = JSON.parse(readFileSync('package.json', 'utf8'));
@@ -107,10 +106,5 @@ describe('package.json', () => {
     for (const name of ['preinstall', 'install', 'postinstall', 'prepare'])
       assert.equal(manifest.scripts[name], undefined, name);
     assert.equal(manifest.scripts.postprepare, manifest.scripts.prepack);
-  });
-
-  it('is private until it is published, so that nobody publishes it by mistake', () => {
-    assert.equal(manifest.private, true);
-    assert.ok(existsSync('src/cli/main.ts'));
   });
 });

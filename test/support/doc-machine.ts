@@ -103,7 +103,7 @@ export class Machine {
     return text
       .replaceAll('127.0.0.1:8080', this.#listen)
       .replaceAll("'/etc/prefixd'", `'${join(this.root, 'etc/prefixd')}'`)
-      .replaceAll('port: 1790', `port: ${this.#labPort}`);
+      .replaceAll(/\b1790\b/g, String(this.#labPort));
   }
 
   /** A text of the documentation with the paths, addresses and ports of this machine. The router is nobody's. */

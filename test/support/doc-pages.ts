@@ -3,7 +3,12 @@ import { type Block, blocksOf, commandsOf, fileOf, place } from './doc-blocks.ts
 import type { Machine } from './doc-machine.ts';
 
 /** Pages about the program in a clone, with nothing installed, in the order in which somebody reads them. */
-export const CLONE_PAGES = ['README.md', 'docs/notation.md', 'docs/captures.md'] as const;
+export const CLONE_PAGES = [
+  'README.md',
+  'docs/getting-started.md',
+  'docs/notation.md',
+  'docs/captures.md',
+] as const;
 
 /** Pages about the service: the first installs it, and the others are run beside it. */
 export const SERVICE_PAGES = [
