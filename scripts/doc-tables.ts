@@ -8,7 +8,7 @@ import type { PlaybookData, PlaybooksData } from '../src/core/playbook-data.ts';
 import { draftRule } from '../src/core/rule.ts';
 import { AMPLIFICATION_WORDS, servicesOf, singleAliases } from '../src/core/vector-aliases.ts';
 import { impliedProtocol, KNOWN_VECTORS, protocolWords, reflectorPort } from '../src/core/vectors.ts';
-import { actionWords, secondsWords } from '../src/core/words.ts';
+import { actionWords, rateWords, secondsWords } from '../src/core/words.ts';
 import { genericEventSchema } from '../src/ingest/generic.ts';
 
 /** Whose rules the table of playbooks shows. */
@@ -73,7 +73,7 @@ async function playbookTable(): Promise<string> {
     const [first] = playbook.steps;
     const name = playbook === set.fallback ? 'default' : `\`${playbook.name}\``;
     const matches = first === undefined ? '-' : matchOf(vector, protocol, first);
-    return row([`\`${vector}\``, name, matches, stepsOf(playbook)]);
+    return row([`\`${vector}\``, name, matches, stepsOf(playbook, protocol)]);
   });
   return [
     '| vector | playbook | the rule matches | steps |',
@@ -82,8 +82,8 @@ async function playbookTable(): Promise<string> {
     row([
       'any other',
       'default',
-      'the protocol that its name implies',
-      set.fallback === null ? '-' : stepsOf(set.fallback),
+      'the protocol that the report or the name tells, else everything',
+      set.fallback === null ? '-' : stepsOf(set.fallback, null),
     ]),
     '',
   ].join('\n');
@@ -112,18 +112,21 @@ function matchOf(vector: string, protocol: number | null, { action, refinement }
   if (rule === null) throw new Error(`${vector}: ${why.join('; ')}`);
   const text = ruleText({ match: rule.match, action });
   const [, match = ''] = /^match dst \S+ ?(.*) then /.exec(text) ?? [];
-  return match === '' ? 'everything' : `\`${match}\``;
+  return match === '' ? 'everything, unless the report names a protocol or ports' : `\`${match}\``;
 }
 
-function stepsOf({ steps }: Playbook): string {
+/** `protocol` is the one that the vector implies; null where the rule may be for all of them. */
+function stepsOf({ steps }: Playbook, protocol: number | null): string {
   return steps
-    .map(({ action, ttlSeconds, confidence, persistenceSeconds }) => {
+    .map(({ action, ttlSeconds, confidence, persistenceSeconds, refinement, wholeHostRateBps }) => {
       const conditions = [
         ...(confidence === null ? [] : [`confidence ${confidence}`]),
         ...(persistenceSeconds === null ? [] : [secondsWords(persistenceSeconds)]),
       ];
       const from = conditions.length === 0 ? '' : `from ${conditions.join(' and ')} on: `;
-      return `${from}${actionWords(action)}${ttlSeconds === null ? '' : `, TTL ${secondsWords(ttlSeconds)}`}`;
+      const mayBeWide = protocol === null && !refinement.fragments && wholeHostRateBps !== undefined;
+      const wide = mayBeWide ? ` (${rateWords(wholeHostRateBps)} where it matches the whole host)` : '';
+      return `${from}${actionWords(action)}${wide}${ttlSeconds === null ? '' : `, TTL ${secondsWords(ttlSeconds)}`}`;
     })
     .join('; ');
 }

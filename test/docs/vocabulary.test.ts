@@ -121,8 +121,10 @@ async function flawOf(line: string): Promise<string | undefined> {
     if (word.startsWith('-') || isValue) continue;
     const [, commands = ''] = (await helpOf(path)).split('Commands:');
     if (commands === '') break;
-    if (!new RegExp(`^  ${word.replaceAll(/\W/g, '\\$&')}\\b`, 'm').test(commands))
-      return `there is no command ${word}`;
+    const isCommand = new RegExp(`^  ${word.replaceAll(/\W/g, '\\$&')}\\b`, 'm').test(commands);
+    // `prefixd peers NAME`: an argument of the command that a group runs by default.
+    if (!isCommand && /^[A-Z]+$/.test(word) && commands.includes('(default)')) break;
+    if (!isCommand) return `there is no command ${word}`;
     path.push(word);
   }
   const known = (await helpOf([])) + (await helpOf(path));

@@ -37,6 +37,7 @@ storage: { driver: postgres, path: "postgres://prefixd:secret@db/prefixd" }
 
 const SCENES: Readonly<Record<string, Scene>> = {
   'docs/runbook.md: A rule does not take effect': { before: ATTACK },
+  'docs/runbook.md: What happened to a mitigation': { before: ATTACK },
   'docs/runbook.md: A false positive': {
     before: ATTACK,
     after: 'prefixd safelist remove 203.0.113.10/32',
@@ -65,7 +66,8 @@ const SCENES: Readonly<Record<string, Scene>> = {
 /** Pages whose YAML is written to the file that it names. On others it is a part of one, which snippets.test.ts checks. */
 const WRITES: ReadonlySet<string> = new Set(['README.md', 'docs/install.md', 'docs/monitoring.md']);
 
-const UUID = /\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g;
+/** An id, or the beginning of one as tables show it. */
+const ID = /\b[0-9a-f]{8}(?:(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})?\b/g;
 
 /** True for a block with commands that are to be run. */
 export function isRun(block: Block): boolean {
@@ -90,7 +92,7 @@ export function pageScript(page: string, machine: Machine): string {
 function commandScript(block: Block, machine: Machine): string {
   const commands = machine
     .moved(commandsOf(block))
-    .replaceAll(UUID, '$(an_id)')
+    .replaceAll(ID, '$(an_id)')
     .replaceAll(/^( *)curl /gm, '$1curl --silent --show-error --fail-with-body ')
     .replaceAll(/(?<=^|&& )(npm start|prefixd run)/gm, 'foreground $1');
   const head = `printf '\\n== ${place(block)}\\n'; cd '${machine.clone}'`;
