@@ -6,6 +6,7 @@ import type { AlertDestination } from '../../src/alert/alert.ts';
 import type { Delivery } from '../../src/alert/delivery-queue.ts';
 import { AlertDispatcher, type AlertOptions } from '../../src/alert/dispatcher.ts';
 import type { Fact } from '../../src/core/facts.ts';
+import { PATIENCE_MS } from '../support/children.ts';
 import { MITIGATION, NOW, realTimers, server } from './support.ts';
 
 const CREATED: Fact = { type: 'mitigation.created', mitigation: MITIGATION };
@@ -37,7 +38,7 @@ function bench(
       deliveries.push(delivery);
       check();
     },
-    limits: { timeoutMs: 5_000, pauseMs: 10, attempts: 3 },
+    limits: { timeoutMs: PATIENCE_MS, pauseMs: 10, attempts: 3 },
     ...options,
   });
   t.after(() => dispatcher.close(100));
@@ -56,7 +57,9 @@ function record(dispatcher: AlertDispatcher, ...facts: readonly Fact[]): void {
   dispatcher.record(facts.map((fact, i) => ({ seq: i + 1, at: NOW, fact })));
 }
 
-test('each destination gets each alert in its own form, signed or keyed', { timeout: 10_000 }, async (t) => {
+test('each destination gets each alert in its own form, signed or keyed', {
+  timeout: PATIENCE_MS,
+}, async (t) => {
   const { url, received } = await server(t, (response) => response.writeHead(202).end('{}'));
   const { dispatcher, deliveries, settled } = bench(
     t,
@@ -88,7 +91,7 @@ test('each destination gets each alert in its own form, signed or keyed', { time
 });
 
 test('a server that fails and recovers gets the alert, with the same octets', {
-  timeout: 10_000,
+  timeout: PATIENCE_MS,
 }, async (t) => {
   const { url, received } = await server(t, (response, count) =>
     response.writeHead(count < 3 ? 500 : 200).end(),
@@ -101,7 +104,7 @@ test('a server that fails and recovers gets the alert, with the same octets', {
 });
 
 test('a server that stalls is given up, and the destination beside it notices nothing', {
-  timeout: 10_000,
+  timeout: PATIENCE_MS,
 }, async (t) => {
   const stalled = await server(t, () => undefined);
   const healthy = await server(t, (response) => response.end());
@@ -123,7 +126,7 @@ test('a server that stalls is given up, and the destination beside it notices no
   assert.deepEqual([outcome, attempts, detail], ['failed', 3, 'no answer within 1000 ms']);
 });
 
-test('a server that cuts the connection is tried again', { timeout: 10_000 }, async (t) => {
+test('a server that cuts the connection is tried again', { timeout: PATIENCE_MS }, async (t) => {
   const { url } = await server(t, (response, count) => {
     if (count === 1) response.destroy();
     else response.end();
@@ -134,7 +137,7 @@ test('a server that cuts the connection is tried again', { timeout: 10_000 }, as
   assert.deepEqual([deliveries[0]?.outcome, deliveries[0]?.attempts], ['delivered', 2]);
 });
 
-test('a redirect is refused, and its target hears nothing', { timeout: 10_000 }, async (t) => {
+test('a redirect is refused, and its target hears nothing', { timeout: PATIENCE_MS }, async (t) => {
   const target = await server(t, (response) => response.end());
   const { url } = await server(t, (response) => response.writeHead(302, { location: target.url }).end());
   const { dispatcher, deliveries, settled } = bench(t, [{ type: 'webhook', url, secret: null }]);
@@ -145,7 +148,7 @@ test('a redirect is refused, and its target hears nothing', { timeout: 10_000 },
   assert.equal(target.received.length, 0);
 });
 
-test('private addresses are refused unless allowed', { timeout: 10_000 }, async (t) => {
+test('private addresses are refused unless allowed', { timeout: PATIENCE_MS }, async (t) => {
   const { url, received } = await server(t, (response) => response.end());
   const { dispatcher, deliveries, settled } = bench(t, [{ type: 'webhook', url, secret: null }], {
     allowPrivateAddresses: false,
@@ -156,7 +159,7 @@ test('private addresses are refused unless allowed', { timeout: 10_000 }, async 
   assert.equal(received.length, 0);
 });
 
-test('no URL and no key gets into what is reported', { timeout: 10_000 }, async (t) => {
+test('no URL and no key gets into what is reported', { timeout: PATIENCE_MS }, async (t) => {
   const { url } = await server(t, (response) => response.writeHead(403).end('token /T0/B0/xyz, key k3y'));
   const { dispatcher, deliveries, settled } = bench(
     t,
@@ -173,7 +176,7 @@ test('no URL and no key gets into what is reported', { timeout: 10_000 }, async 
   assert.equal(pagerduty?.detail, 'HTTP 403: token /T0/B0/xyz, key [secret]');
 });
 
-test('what nobody asked for is told to nobody', { timeout: 10_000 }, async (t) => {
+test('what nobody asked for is told to nobody', { timeout: PATIENCE_MS }, async (t) => {
   const { url, received } = await server(t, (response) => response.end());
   const { dispatcher } = bench(t, [{ type: 'webhook', url, secret: null }]);
   record(dispatcher, { type: 'mitigation.extended', id: MITIGATION.id, change: {} });
@@ -183,7 +186,7 @@ test('what nobody asked for is told to nobody', { timeout: 10_000 }, async (t) =
 });
 
 test('the refusals of an attack on 200 hosts are one alert to each destination', {
-  timeout: 20_000,
+  timeout: PATIENCE_MS,
 }, async (t) => {
   const { url, received } = await server(t, (response) => response.writeHead(202).end());
   const { dispatcher, settled } = bench(
@@ -205,7 +208,7 @@ test('the refusals of an attack on 200 hosts are one alert to each destination',
   assert.deepEqual(paths, ['/hook', '/slack', '/v2/enqueue']);
   const hook = JSON.parse(received.find(({ path }) => path === '/hook')?.body ?? '');
   assert.deepEqual([hook.event, hook.refused], ['mitigation.rejected', { reports: 195, victims: 195 }]);
-  await dispatcher.close(5_000);
+  await dispatcher.close(PATIENCE_MS);
   const pagerduty = received.filter(({ path }) => path === '/v2/enqueue').map(({ body }) => JSON.parse(body));
   assert.deepEqual(
     pagerduty.map(({ event_action }) => event_action),
@@ -215,7 +218,7 @@ test('the refusals of an attack on 200 hosts are one alert to each destination',
 });
 
 test('who asked for unenforced mitigations is told of victims that no quota or neighbor has room for, and of no other refusal', {
-  timeout: 20_000,
+  timeout: PATIENCE_MS,
 }, async (t) => {
   const { url, received } = await server(t, (response) => response.writeHead(202).end());
   const destination = { type: 'webhook', url: `${url}/hook`, secret: null } as const;
@@ -236,10 +239,10 @@ test('who asked for unenforced mitigations is told of victims that no quota or n
   assert.deepEqual(reasons.sort(), ['not_enforceable', 'quota_customer']);
 });
 
-test('closing delivers what waits when there is time', { timeout: 10_000 }, async (t) => {
+test('closing delivers what waits when there is time', { timeout: PATIENCE_MS }, async (t) => {
   const { url, received } = await server(t, (response) => response.end());
   const { dispatcher } = bench(t, [{ type: 'webhook', url, secret: null }]);
   record(dispatcher, CREATED, CREATED, EXPIRED);
-  await dispatcher.close(5_000);
+  await dispatcher.close(PATIENCE_MS);
   assert.equal(received.length, 3);
 });

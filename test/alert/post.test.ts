@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { makePoster, type Poster, type PosterOptions, RefusedAddressError } from '../../src/alert/post.ts';
+import { PATIENCE_MS } from '../support/children.ts';
 import { server } from './support.ts';
 
 const NEVER = new AbortController().signal;
 
 function poster(t: TestContext, options: Partial<PosterOptions> = {}): Poster {
-  const made = makePoster({ allowPrivateAddresses: true, connectTimeoutMs: 5_000, ...options });
+  const made = makePoster({ allowPrivateAddresses: true, connectTimeoutMs: PATIENCE_MS, ...options });
   t.after(() => made.close());
   return made;
 }
@@ -46,7 +47,9 @@ test('of a long answer only the beginning is read', async (t) => {
   assert.equal(text.length, 4096);
 });
 
-test('an aborted request rejects, while connecting, waiting and reading', { timeout: 10_000 }, async (t) => {
+test('an aborted request rejects, while connecting, waiting and reading', {
+  timeout: PATIENCE_MS,
+}, async (t) => {
   const silent = await server(t, () => undefined);
   const dripping = await server(t, (response) => response.writeHead(200).write('x'));
   for (const { url } of [silent, dripping]) {

@@ -5,6 +5,7 @@ import { AlertDispatcher } from '../../src/alert/dispatcher.ts';
 import { pagerdutyRequest } from '../../src/alert/pagerduty.ts';
 import { slackRequest } from '../../src/alert/slack.ts';
 import { webhookRequest } from '../../src/alert/webhook.ts';
+import { PATIENCE_MS } from '../support/children.ts';
 import { MITIGATION, NOW, realTimers, server } from './support.ts';
 
 const FULL: UnenforcedNeighbor = {
@@ -50,7 +51,7 @@ test('Slack marks it as a warning', () => {
   );
 });
 
-test('it is sent where it is among the events, and only there', { timeout: 10_000 }, async (t) => {
+test('it is sent where it is among the events, and only there', { timeout: PATIENCE_MS }, async (t) => {
   const { url, received } = await server(t, (response) => response.writeHead(202).end('{}'));
   for (const events of [['mitigation.unenforced'], ['mitigation.created']] as const) {
     const dispatcher = new AlertDispatcher({
@@ -64,7 +65,7 @@ test('it is sent where it is among the events, and only there', { timeout: 10_00
       onDelivery: () => undefined,
     });
     dispatcher.unenforced(MITIGATION.id, [FULL], NOW);
-    await dispatcher.close(5_000);
+    await dispatcher.close(PATIENCE_MS);
   }
   assert.equal(received.length, 1);
 });

@@ -13,6 +13,7 @@ import type { Daemon } from '../../src/app/daemon.ts';
 import { startDaemon } from '../../src/app/daemon.ts';
 import { explainStart, StartError } from '../../src/app/process.ts';
 import { LabRouter } from '../../src/lab/router.ts';
+import { until } from '../support/children.ts';
 
 const folders: string[] = [];
 after(async () => {
@@ -68,14 +69,6 @@ async function lab(): Promise<{ router: LabRouter; port: number; rules: () => st
   const router = new LabRouter({ host: '127.0.0.1', port: 0, asn: 65001, routerId: '192.0.2.1' });
   const { port } = await router.start();
   return { router, port, rules: () => router.rules().map(({ text }) => text) };
-}
-
-async function until(what: string, condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 10_000;
-  while (!condition()) {
-    assert.ok(Date.now() < deadline, `waited 10 s for: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
 }
 
 async function call(daemon: Daemon, method: string, path: string, body?: unknown): Promise<Reply> {

@@ -11,6 +11,7 @@ import { defaultConfig } from '../../src/app/config/default.ts';
 import { type Daemon, startDaemon } from '../../src/app/daemon.ts';
 import { MitigationSchema } from '../../src/http/schemas.ts';
 import { LabRouter } from '../../src/lab/router.ts';
+import { until } from '../support/children.ts';
 
 type Section = Readonly<Record<string, unknown>>;
 
@@ -65,14 +66,6 @@ async function call(daemon: Daemon, path: string, body?: Section) {
   });
   const text = await answer.body.text();
   return { status: answer.statusCode, text, body: path === '/metrics' ? {} : JSON.parse(text) };
-}
-
-async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 10_000;
-  while (!(await condition())) {
-    assert.ok(Date.now() < deadline, `waited 10 s for: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
 }
 
 const report = (victim: string, vector: string, more: Section = {}): Section => ({

@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import type { Context, Io } from '../../src/cli/context.ts';
 import { notifyFastNetMon } from '../../src/cli/notify.ts';
 import type { Pace } from '../../src/cli/notify.ts';
+import { PATIENCE_MS } from '../support/children.ts';
 import { cli, fakeApi, program } from './harness.ts';
 import type { FakeApi } from './harness.ts';
 
@@ -65,7 +66,7 @@ test('a call that is not one of FastNetMon is invalid input', async () => {
 });
 
 for (const stdin of ['closed', 'open'] as const) {
-  test(`it ends by itself when standard input is ${stdin}`, { timeout: 20_000 }, async (t) => {
+  test(`it ends by itself when standard input is ${stdin}`, { timeout: PATIENCE_MS }, async (t) => {
     const api = await fakeApi(t, { 'POST /v1/signals/fastnetmon': { status: 202, body: ANSWER } });
     const outcome = await program(t, [...CALL, 'ban', '--api', api.url], { stdin });
     assert.equal(outcome.code, 0);
@@ -73,7 +74,7 @@ for (const stdin of ['closed', 'open'] as const) {
   });
 }
 
-test('an unban does not read standard input', { timeout: 20_000 }, async (t) => {
+test('an unban does not read standard input', { timeout: PATIENCE_MS }, async (t) => {
   const api = await fakeApi(t, { 'POST /v1/signals/fastnetmon': { status: 202, body: ANSWER } });
   const outcome = await program(t, [...CALL, 'unban', '--api', api.url], { stdin: 'open' });
   assert.equal(outcome.code, 0);
@@ -92,6 +93,9 @@ test('what the daemon refuses is not tried again', async (t) => {
   assert.equal(outcome.code, 5);
   assert.equal(api.requests.length, 1);
 });
+
+/** A hundred times its limits: no machine is so slow. */
+const HANGS_MS = 30_000;
 
 /** The same limits, a hundred times shorter. */
 const FAST: Pace = { total: 300, silence: 20, connect: 100, answer: 100, pauses: [5, 10, 20] };
@@ -132,7 +136,7 @@ test('a daemon that is away is tried again, and the time is bounded', async () =
   const begin = performance.now();
   await assert.rejects(notifyFastNetMon(context('http://127.0.0.1:1'), BAN, FAST), { exitCode: 2 });
   const took = performance.now() - begin;
-  assert.ok(took > 100 && took < 2_000, `it took ${took} ms`);
+  assert.ok(took > 100 && took < HANGS_MS, `it took ${took} ms`);
 });
 
 test('a daemon that takes the call and never answers does not hold FastNetMon up', async (t) => {
@@ -141,7 +145,7 @@ test('a daemon that takes the call and never answers does not hold FastNetMon up
   t.after(() => silent.close());
   const { port } = silent.address() as AddressInfo;
   const begin = performance.now();
-  const pace = { ...FAST, answer: 60_000 };
+  const pace = { ...FAST, answer: 2 * HANGS_MS };
   await assert.rejects(notifyFastNetMon(context(`http://127.0.0.1:${port}`), BAN, pace), { exitCode: 2 });
-  assert.ok(performance.now() - begin < 2_000);
+  assert.ok(performance.now() - begin < HANGS_MS);
 });

@@ -6,6 +6,7 @@ import type { Range } from '../../src/core/types.ts';
 import { ownerWords } from '../../src/core/victim.ts';
 import { rangeText } from '../../src/core/words.ts';
 import { parseAddress } from '../../src/net/prefix.ts';
+import { processorTime } from '../support/processor-time.ts';
 
 /** The sample of upstream's format. */
 const SAMPLE: InventoryData = {
@@ -249,13 +250,10 @@ describe('the inventory', () => {
     const [manyAddresses, fewAddresses] = [addressesIn(100_000), addressesIn(100)];
     for (const address of manyAddresses) assert.ok(large.lookup(address) !== undefined);
     for (const address of fewAddresses) assert.ok(small.lookup(address) !== undefined);
-    const round = (inventory: typeof large, addresses: readonly Uint8Array[]): number => {
-      // The processor's time, which does not count while other programs have their turn (µs).
-      const start = process.cpuUsage();
-      for (let n = 0; n < 60; n++) for (const address of addresses) inventory.lookup(address);
-      const { user, system } = process.cpuUsage(start);
-      return user + system;
-    };
+    const round = (inventory: typeof large, addresses: readonly Uint8Array[]): number =>
+      processorTime(() => {
+        for (let n = 0; n < 60; n++) for (const address of addresses) inventory.lookup(address);
+      });
     // Side by side, and the best of several rounds: a busy machine slows both. A list would be a thousand times slower.
     let [slow, fast] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
     for (let n = 0; n < 8; n++) {

@@ -4,7 +4,8 @@ import { describe, it, type TestContext } from 'node:test';
 import type { Fact } from '../../src/core/facts.ts';
 import { Feed, MAX_FEED_READERS, MAX_READERS_OF_CLIENT } from '../../src/http/feed.ts';
 import { createServer } from '../../src/http/server.ts';
-import { PATIENCE_MS, plainRequest, within } from './sockets.ts';
+import { PATIENCE_MS } from '../support/children.ts';
+import { plainRequest, within } from './sockets.ts';
 import { bearer, eventRecord, FakeEngine, MITIGATION_ID, mitigation, world } from './support.ts';
 
 interface Message {

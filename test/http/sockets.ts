@@ -8,9 +8,7 @@ import {
 } from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
 import { connect, type Socket } from 'node:net';
-
-/** No test waits longer than this for what it expects (ms). */
-export const PATIENCE_MS = 10_000;
+import { PATIENCE_MS } from '../support/children.ts';
 
 /** A promise that the test settles. */
 export interface Deferred<T> {

@@ -7,6 +7,7 @@ import { describe, test } from 'node:test';
 import type { KernelLock } from '../../src/store/kernel-lock.ts';
 import { acquireLock, type Lock, type ProcessTable, thisMachine } from '../../src/store/lock.ts';
 import { StoreError } from '../../src/store/store.ts';
+import { PATIENCE_MS } from '../support/children.ts';
 import { temporaryFolder } from './support.ts';
 
 /** A machine of our own: which processes live, and when they started. */
@@ -103,7 +104,7 @@ describe('The lock of a folder', () => {
   });
 
   test('this machine finds this process, a living child, and not a dead one', {
-    timeout: 20_000,
+    timeout: PATIENCE_MS,
   }, async () => {
     const processes = await thisMachine();
     assert.equal(processes.pid, process.pid);

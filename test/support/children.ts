@@ -5,6 +5,12 @@ import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+/** Long enough for a machine that does many other things; only a failing test waits for so long. */
+export const PATIENCE_MS = 60_000;
+
+/** A process that was asked to end and runs for so long afterwards hangs. */
+const FORCE_MS = 20_000;
+
 /** Daemons live in sbin, which is not on everybody's PATH. */
 const FOLDERS = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin', '/usr/lib/frr'];
 
@@ -21,7 +27,7 @@ export function findProgram(name: string): string | undefined {
 }
 
 /** What a command printed; rejects when it fails, with its standard error in the message. */
-export function output(program: string, args: readonly string[], timeoutMs = 10_000): Promise<string> {
+export function output(program: string, args: readonly string[], timeoutMs = PATIENCE_MS): Promise<string> {
   return new Promise((resolve, reject) => {
     execFile(program, args, { timeout: timeoutMs, maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
       if (error === null) resolve(stdout);
@@ -37,7 +43,7 @@ export interface Running {
   log(): string;
   /** Undefined while it runs. */
   readonly ended: boolean;
-  /** Ends it (by default politely, after 5 s by force) and waits until it is gone. */
+  /** Ends it (by default politely, after 20 s by force) and waits until it is gone. */
   stop(signal?: NodeJS.Signals): Promise<void>;
 }
 
@@ -76,7 +82,7 @@ export function start(
     async stop(signal = 'SIGTERM') {
       if (ended()) return;
       child.kill(signal);
-      const force = setTimeout(() => child.kill('SIGKILL'), 5000);
+      const force = setTimeout(() => child.kill('SIGKILL'), FORCE_MS);
       await gone;
       clearTimeout(force);
     },
@@ -91,9 +97,6 @@ process.on('exit', () => {
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
   process.once(signal, () => process.exit(1));
 }
-
-/** Long enough for a machine that does many other things; only a failing test waits for so long. */
-export const PATIENCE_MS = 60_000;
 
 /**
  * Asks again and again until there is an answer that is not undefined or false. A rejection counts as "not yet": a

@@ -37,8 +37,8 @@ export interface JunosOptions {
   readonly peerAsn: number;
   readonly families: readonly Family[];
   readonly holdTimeSeconds?: number;
-  /** Rules of a family it takes, and how long it stays away after one more. */
-  readonly prefixLimit?: { readonly maximum: number; readonly idleMs: number };
+  /** Rules of a family it takes, and how many connections it refuses after one more: it idles by count, not by a clock. */
+  readonly prefixLimit?: { readonly maximum: number; readonly refusals: number };
   /** Keeps rules for a peer that restarts. */
   readonly helper?: boolean;
   /** Sends its OPEN only once the other side's was found good. */
@@ -56,7 +56,8 @@ export class JunosPeer {
   readonly #server: net.Server;
   readonly #table = new Map<string, Held>();
   #session: JunosSession | undefined;
-  #idleUntil = 0;
+  /** Connections that are still to be refused while it idles. */
+  #refusals = 0;
   #restartTimer: NodeJS.Timeout | undefined;
   /** Times of the connections that came (ms). */
   readonly attempts: number[] = [];
@@ -138,8 +139,10 @@ export class JunosPeer {
       },
       onDown: (theirs, notified) => this.#down(session, theirs, notified),
     });
-    if (performance.now() < this.#idleUntil) session.refuse(6, 5);
-    else session.begin();
+    if (this.#refusals > 0) {
+      this.#refusals--;
+      session.refuse(6, 5);
+    } else session.begin();
   }
 
   #judge(open: OpenMessage): readonly [number, number] | undefined {
@@ -206,7 +209,7 @@ export class JunosPeer {
     if (prefixLimit === undefined) return;
     const count = [...this.#table.values()].filter((rule) => sameFamily(rule.family, family)).length;
     if (count <= prefixLimit.maximum) return;
-    this.#idleUntil = performance.now() + prefixLimit.idleMs;
+    this.#refusals = prefixLimit.refusals;
     // RFC 4486 §4: address family, SAFI, and the bound.
     const { maximum } = prefixLimit;
     const bound = [maximum >>> 24, (maximum >>> 16) & 255, (maximum >>> 8) & 255, maximum & 255];

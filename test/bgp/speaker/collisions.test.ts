@@ -212,6 +212,25 @@ describe('who holds a connection of the neighbor', () => {
   });
 });
 
+describe('an operator who resets the session', () => {
+  it('has it back at once: the wait is for sessions that fail', async () => {
+    const net = new SimulatedNet(8);
+    const { speaker, isUp, status } = speakerAt(net, SPEAKER, PEER, 65001);
+    await speaker.start();
+    const peer = peerAt(net, 'rfc', LOWER, () => 1e9);
+    peer.start();
+    net.until(() => isUp() && peer.established, 5000);
+    speaker.clear('edge1', 'hard');
+    assert.notEqual(
+      net.until(() => !isUp(), 100),
+      undefined,
+    );
+    const took = net.until(() => isUp() && peer.established, 5000);
+    assert.ok(took !== undefined && took < 100, `${took} ms`);
+    assert.equal(status().counters.established, 2);
+  });
+});
+
 describe('damping (RFC 4271 §8.1.1)', () => {
   it('of a session that ended long ago does not make a neighbor wait that comes back', async () => {
     const net = new SimulatedNet(7);

@@ -3,6 +3,7 @@ import { routeAttributes, routeKey, type OutRoute } from '../../../src/bgp/rib/r
 import { Speaker } from '../../../src/bgp/speaker/speaker.ts';
 import type { NeighborSettings, SpeakerSettings } from '../../../src/bgp/speaker/types.ts';
 import { FAMILIES, type Family } from '../../../src/bgp/wire/iana.ts';
+import { PATIENCE_MS } from '../../support/children.ts';
 
 export const FLOW4 = FAMILIES['ipv4-flowspec'];
 export const FLOW6 = FAMILIES['ipv6-flowspec'];
@@ -60,7 +61,7 @@ export function speakerWith(settings: Partial<SpeakerSettings>): {
 }
 
 /** Resolves when the condition holds; rejects with its description after `milliseconds`. */
-export async function until(what: string, holds: () => boolean, milliseconds = 10_000): Promise<void> {
+export async function until(what: string, holds: () => boolean, milliseconds = PATIENCE_MS): Promise<void> {
   const end = performance.now() + milliseconds;
   while (!holds()) {
     if (performance.now() > end) throw new Error(`waited ${milliseconds} ms in vain: ${what}`);

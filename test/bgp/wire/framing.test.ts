@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { frame, MessageFramer } from '../../../src/bgp/wire/framing.ts';
 import { concatBytes, toHex } from '../../../src/net/bytes.ts';
+import { processorTime } from '../../support/processor-time.ts';
 import { message, notificationOf, octets } from './support.ts';
 
 const MARKER = 'ff'.repeat(16);
@@ -25,13 +26,6 @@ function read(chunks: readonly Uint8Array[], extended = false): { messages: stri
     }
   }
   return { messages };
-}
-
-/** Milliseconds that a call takes. */
-function duration(call: () => void): number {
-  const start = performance.now();
-  call();
-  return performance.now() - start;
 }
 
 describe('framing', () => {
@@ -92,7 +86,7 @@ describe('framing', () => {
   it('takes a stream of single octets without copying what waits with each of them', () => {
     const long = message(2, `0000 0000${'00'.repeat(65000)}`);
     const framer = new MessageFramer();
-    const took = duration(() => {
+    const took = processorTime(() => {
       for (let i = 0; i < long.length; i++) {
         framer.push(long.subarray(i, i + 1));
         framer.next(true);
@@ -100,7 +94,7 @@ describe('framing', () => {
     });
     assert.equal(framer.buffered, 0);
     let waiting = new Uint8Array(0);
-    const tookCopying = duration(() => {
+    const tookCopying = processorTime(() => {
       for (const octet of long) waiting = new Uint8Array(concatBytes([waiting, Uint8Array.of(octet)]));
     });
     assert.ok(took < tookCopying / 3, `${took} ms, and ${tookCopying} ms with copying`);

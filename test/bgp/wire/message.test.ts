@@ -5,6 +5,7 @@ import { decodeMessage, encodeMessage } from '../../../src/bgp/wire/message.ts';
 import { NotificationError } from '../../../src/bgp/wire/notification.ts';
 import type { BgpMessage, CodecContext } from '../../../src/bgp/wire/types.ts';
 import { concatBytes, toHex } from '../../../src/net/bytes.ts';
+import { processorTime } from '../../support/processor-time.ts';
 import { codecContext, messageInContext } from './arbitraries.ts';
 import { EXTERNAL, message, notificationOf, octets } from './support.ts';
 
@@ -138,15 +139,11 @@ describe('a message made to be slow', () => {
     ],
     ['the longest list of large communities', `d020${(65508).toString(16)}${'00'.repeat(65508)}`],
   ] as const) {
-    it(`with ${what} is done within 50 ms`, () => {
+    it(`with ${what} takes the processor less than 50 ms`, () => {
       const size = attributesHex.length / 2;
       const bytes = message(2, `0000${size.toString(16).padStart(4, '0')}${attributesHex}`);
-      // The best of three: a machine that is busy with something else proves nothing.
-      const times = [1, 2, 3].map(() => {
-        const start = performance.now();
-        decoded(bytes, LONGEST);
-        return performance.now() - start;
-      });
+      // The best of three: the compiler and the garbage collector have their turns, too.
+      const times = [1, 2, 3].map(() => processorTime(() => decoded(bytes, LONGEST)));
       assert.ok(Math.min(...times) < 50, `${times} ms`);
     });
   }
