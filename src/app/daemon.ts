@@ -12,6 +12,7 @@ import type { Log, ReconcilerView } from '../control/types.ts';
 import { UnenforcedWatch } from '../control/unenforced.ts';
 import { secondsWords } from '../core/words.ts';
 import type { BoundAddress, HttpServer, ReloadOutcome } from '../http/dependencies.ts';
+import type { Overload } from '../http/overload.ts';
 import { SYSTEM } from '../core/lifecycle.ts';
 import type { Actor } from '../core/types.ts';
 import { AuditLog } from '../store/audit.ts';
@@ -41,6 +42,8 @@ export interface DaemonOptions {
   readonly logger: Logger;
   /** Reads the configuration anew; absent when there is no folder to read it from. */
   readonly load?: () => Promise<ConfigResult>;
+  /** Begins to watch for overload, under which reads are refused; absent: by the event loop's delay. */
+  readonly watchOverload?: () => Overload;
 }
 
 /** A running daemon. */
@@ -189,6 +192,7 @@ async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
     logger,
     clock,
     startedAt,
+    ...(options.watchOverload === undefined ? {} : { watchOverload: options.watchOverload }),
   });
   later.server = http.server;
   undo.push(() => http.server.close(0));

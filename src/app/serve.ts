@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { Announcer } from '../control/announcer.ts';
 import type { EngineView, ReconcilerView } from '../control/types.ts';
 import type { BoundAddress, HttpServer } from '../http/dependencies.ts';
+import type { Overload } from '../http/overload.ts';
 import { createServer } from '../http/server.ts';
 import type { AuditLog } from '../store/audit.ts';
 import type { LoadedConfig } from './config/types.ts';
@@ -27,6 +28,8 @@ export interface ServeOptions {
   readonly clock: () => number;
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
+  /** Absent: by the event loop's delay. */
+  readonly watchOverload?: () => Overload;
 }
 
 /** Starts the API. StartError when its address cannot be bound. */
@@ -58,6 +61,7 @@ export async function serveApi(
     playbooks: () => reloader.config.shown.playbooks,
     reload: (actor, confirmed) => reloader.reload(actor, confirmed),
     audit: (limit) => audit.newest(limit),
+    ...(options.watchOverload === undefined ? {} : { watchOverload: options.watchOverload }),
   });
   reloadCertificates(reloader, server);
   const { host, port } = reloader.config.http.listen;

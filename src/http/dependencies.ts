@@ -6,6 +6,7 @@ import type { LabelMap } from '../ingest/alertmanager.ts';
 import type { VectorMaps } from '../ingest/vector-names.ts';
 import type { Assessment } from '../view/health.ts';
 import type { ConnectionFigures } from './connection-table.ts';
+import type { Overload } from './overload.ts';
 
 /** What a caller may do. `detector`: events and signals; `viewer`: reads; `operator`: all but reload; `admin`: all. */
 export type Role = 'detector' | 'viewer' | 'operator' | 'admin';
@@ -111,6 +112,8 @@ export interface HttpDependencies {
   readonly reload: (actor: Actor, confirmed: boolean) => Promise<ReloadOutcome>;
   /** The newest entries of the audit log, newest first, at most `limit`. */
   readonly audit: (limit: number) => Promise<readonly unknown[]>;
+  /** Begins to watch for overload, once the server listens; absent: by the event loop's delay. */
+  readonly watchOverload?: () => Overload;
 }
 
 /** Where a listener is bound. */

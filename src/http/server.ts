@@ -30,7 +30,7 @@ export async function createServer(deps: HttpDependencies): Promise<HttpServer> 
     },
     async listen({ host, port }) {
       await app.listen({ host, port });
-      overload ??= watchOverload();
+      overload ??= (deps.watchOverload ?? watchOverload)();
       const address = app.server.address();
       if (address === null || typeof address === 'string')
         throw new TypeError('the server is not on a TCP port');

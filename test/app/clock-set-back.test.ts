@@ -12,6 +12,7 @@ import type { ConfigResult, LoadedConfig } from '../../src/app/config/types.ts';
 import { type Daemon, startDaemon } from '../../src/app/daemon.ts';
 import { openEngine } from '../../src/control/engine.ts';
 import { Journal } from '../../src/store/journal.ts';
+import { neverOverloaded } from '../support/overload.ts';
 
 const AHEAD_MS = 1_780_000;
 const TTL_SECONDS = 600;
@@ -67,7 +68,7 @@ async function withDaemon(
   const lines: string[] = [];
   const logger = pino({ level: 'debug' }, { write: (line: string) => lines.push(line) });
   const load = (): Promise<ConfigResult> => Promise.resolve({ ok: true, config, warnings: [] });
-  const daemon = await startDaemon({ config, logger, load });
+  const daemon = await startDaemon({ config, logger, load, watchOverload: neverOverloaded });
   try {
     await use(daemon, lines);
   } finally {

@@ -14,6 +14,7 @@ import { startDaemon } from '../../src/app/daemon.ts';
 import { explainStart, StartError } from '../../src/app/process.ts';
 import { LabRouter } from '../../src/lab/router.ts';
 import { until } from '../support/children.ts';
+import { neverOverloaded } from '../support/overload.ts';
 
 const folders: string[] = [];
 after(async () => {
@@ -61,6 +62,7 @@ async function start(settings: Settings): Promise<{ daemon: Daemon; lines: strin
     config: configOf(await load(settings)),
     logger,
     load: () => load(settings),
+    watchOverload: neverOverloaded,
   });
   return { daemon, lines };
 }

@@ -12,6 +12,7 @@ import { type Daemon, startDaemon } from '../../src/app/daemon.ts';
 import { MitigationSchema } from '../../src/http/schemas.ts';
 import { LabRouter } from '../../src/lab/router.ts';
 import { until } from '../support/children.ts';
+import { neverOverloaded } from '../support/overload.ts';
 
 type Section = Readonly<Record<string, unknown>>;
 
@@ -43,7 +44,11 @@ async function running(t: TestContext, neighbor: Section = {}, more: Section = {
     },
   });
   assert.ok(config.ok, config.ok ? '' : JSON.stringify(config.problems));
-  const daemon = await startDaemon({ config: config.config, logger: pino({ level: 'silent' }) });
+  const daemon = await startDaemon({
+    config: config.config,
+    logger: pino({ level: 'silent' }),
+    watchOverload: neverOverloaded,
+  });
   t.after(async () => {
     await daemon.stop();
     await router.close();

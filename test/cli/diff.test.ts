@@ -8,6 +8,7 @@ import { loadConfig } from '../../src/app/config/load.ts';
 import type { Daemon } from '../../src/app/daemon.ts';
 import { startDaemon } from '../../src/app/daemon.ts';
 import { folder, INVENTORY, PLAYBOOKS, sound } from '../app/config/folder.ts';
+import { neverOverloaded } from '../support/overload.ts';
 import { cli } from './harness.ts';
 
 const SETTINGS = `http: { listen: "127.0.0.1:0" }
@@ -35,6 +36,7 @@ async function running(t: TestContext) {
     config,
     logger: pino({ level: 'silent' }),
     load: () => loadConfig(path, {}),
+    watchOverload: neverOverloaded,
   });
   const api = `http://127.0.0.1:${daemon.http.port}`;
   for (const victim of ['203.0.113.77', '203.0.113.78']) {

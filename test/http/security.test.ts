@@ -14,6 +14,7 @@ import { startDaemon } from '../../src/app/daemon.ts';
 import { createLogger } from '../../src/app/logger.ts';
 import { INVENTORY, PLAYBOOKS, sound, temporaryFolder } from '../app/config/folder.ts';
 import { cli } from '../cli/harness.ts';
+import { neverOverloaded } from '../support/overload.ts';
 import { rawConnection, rawExchange, readToEnd, within } from './sockets.ts';
 
 const SECRETS = {
@@ -90,7 +91,12 @@ describe('the daemon, attacked over HTTP', () => {
       secrets: () => config.secrets,
       destination: { write: (line) => lines.push(line) },
     });
-    daemon = await startDaemon({ config, logger, load: () => loadConfig(folder.path, SECRETS) });
+    daemon = await startDaemon({
+      config,
+      logger,
+      load: () => loadConfig(folder.path, SECRETS),
+      watchOverload: neverOverloaded,
+    });
   });
   after(async () => {
     await daemon.stop();

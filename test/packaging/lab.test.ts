@@ -11,6 +11,7 @@ import { startDaemon } from '../../src/app/daemon.ts';
 import { findProgram, output, start, until } from '../support/children.ts';
 import { missing } from '../support/daemons.ts';
 import { freePort, ownAddress } from '../support/loopback.ts';
+import { neverOverloaded } from '../support/overload.ts';
 import { undo } from '../support/undo.ts';
 import { at, dataOf, packaged, textOf } from './files.ts';
 
@@ -91,7 +92,11 @@ describe('the laboratory of the compose file', () => {
 
     const result = await loadConfig(prefixd, { PREFIXD_API_TOKEN: TOKEN });
     assert.ok(result.ok, result.ok ? '' : result.problems.map(formatProblem).join('\n'));
-    const daemon = await startDaemon({ config: result.config, logger: pino({ level: 'silent' }) });
+    const daemon = await startDaemon({
+      config: result.config,
+      logger: pino({ level: 'silent' }),
+      watchOverload: neverOverloaded,
+    });
     undo(t, () => daemon.stop());
     const { statusCode, body } = await request(`http://127.0.0.1:${daemon.http.port}/v1/events`, {
       method: 'POST',

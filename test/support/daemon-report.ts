@@ -5,6 +5,7 @@ import { pino } from 'pino';
 import { request } from 'undici';
 import { defaultConfig } from '../../src/app/config/default.ts';
 import { type Daemon, startDaemon } from '../../src/app/daemon.ts';
+import { neverOverloaded } from './overload.ts';
 import { undo } from './undo.ts';
 
 /** What is reported: a UDP flood against 203.0.113.77, which the default configuration polices at 5 Mbit/s. */
@@ -21,7 +22,11 @@ export async function reportToDaemon(t: TestContext, folder: string, bgp: object
     },
   });
   assert.ok(result.ok, JSON.stringify(result));
-  const daemon = await startDaemon({ config: result.config, logger: pino({ level: 'silent' }) });
+  const daemon = await startDaemon({
+    config: result.config,
+    logger: pino({ level: 'silent' }),
+    watchOverload: neverOverloaded,
+  });
   undo(t, () => daemon.stop());
   const { statusCode } = await request(`http://127.0.0.1:${daemon.http.port}/v1/events`, {
     method: 'POST',

@@ -6,6 +6,7 @@ import { defaultConfig } from '../../src/app/config/default.ts';
 import { startDaemon } from '../../src/app/daemon.ts';
 import { Metrics } from '../../src/app/metrics.ts';
 import { world } from '../http/support.ts';
+import { neverOverloaded } from './overload.ts';
 
 /** /metrics of a daemon that has mitigated one attack and refused another. */
 export async function daemonMetrics(folder: string): Promise<string> {
@@ -24,7 +25,11 @@ export async function daemonMetrics(folder: string): Promise<string> {
     },
   });
   assert.ok(result.ok);
-  const daemon = await startDaemon({ config: result.config, logger: pino({ level: 'silent' }) });
+  const daemon = await startDaemon({
+    config: result.config,
+    logger: pino({ level: 'silent' }),
+    watchOverload: neverOverloaded,
+  });
   try {
     const base = `http://127.0.0.1:${daemon.http.port}`;
     for (const victim of ['203.0.113.77', '192.0.2.200']) {
