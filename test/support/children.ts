@@ -6,7 +6,7 @@ import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Long enough for a machine that does many other things; only a failing test waits for so long. */
-export const PATIENCE_MS = 60_000;
+export const PATIENCE_MS = 180_000;
 
 /** A process that was asked to end and runs for so long afterwards hangs. */
 const FORCE_MS = 20_000;
