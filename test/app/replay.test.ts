@@ -4,17 +4,14 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
+import { prefixdWords } from '../support/program.ts';
 
-const ROOT = join(import.meta.dirname, '../..');
-const FOLDER = join(ROOT, 'fixtures/replay');
+const FOLDER = join(import.meta.dirname, '../../fixtures/replay');
 
 async function simulate(): Promise<string> {
-  const args = ['--import', 'tsx', 'src/cli/main.ts', 'simulate', join(FOLDER, 'incident.jsonl')];
-  const { stdout } = await promisify(execFile)(
-    process.execPath,
-    [...args, '--config', join(FOLDER, 'config')],
-    { cwd: ROOT },
-  );
+  const [program, ...words] = prefixdWords();
+  const args = ['simulate', join(FOLDER, 'incident.jsonl'), '--config', join(FOLDER, 'config')];
+  const { stdout } = await promisify(execFile)(program, [...words, ...args]);
   return stdout;
 }
 

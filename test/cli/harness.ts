@@ -6,6 +6,7 @@ import { Readable } from 'node:stream';
 import type { TestContext } from 'node:test';
 import type { Io } from '../../src/cli/context.ts';
 import { runCli } from '../../src/cli/program.ts';
+import { prefixdWords } from '../support/program.ts';
 
 export interface Recorded {
   readonly method: string;
@@ -118,7 +119,8 @@ export async function program(
   options: { readonly stdin?: Stdin; readonly env?: Readonly<Record<string, string>> } = {},
 ): Promise<Outcome> {
   const { stdin = 'closed', env = {} } = options;
-  const child = spawn(process.execPath, ['--import', 'tsx', 'src/cli/main.ts', ...argv], {
+  const [command, ...words] = prefixdWords();
+  const child = spawn(command, [...words, ...argv], {
     cwd: new URL('../..', import.meta.url),
     env: { PATH: process.env.PATH, USER: 'ana', ...env },
     stdio: [stdin === 'closed' ? 'ignore' : 'pipe', 'pipe', 'pipe'],

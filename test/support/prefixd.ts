@@ -4,11 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Running, start, until } from './children.ts';
 import { freePort, ownAddress } from './loopback.ts';
-
-const MAIN = join(import.meta.dirname, '..', '..', 'src', 'cli', 'main.ts');
-
-/** The words that run the command line from the sources, wherever the caller stands. */
-export const PREFIXD = [process.execPath, '--import', import.meta.resolve('tsx'), MAIN] as const;
+import { prefixdWords } from './program.ts';
 
 /** A POST or GET that came back. */
 export interface Answer {
@@ -83,15 +79,8 @@ export class Prefixd {
   }
 
   /** Starts the process and waits until it answers. */
-  async run(): Promise<void> {
-    const [program, ...words] = PREFIXD;
-    const running = start(program, [...words, 'run', '--config', this.folder], {
-      env: {
-        PREFIXD_E2E_TOKEN: this.#token,
-        ...(this.#nodeOptions === '' ? {} : { NODE_OPTIONS: this.#nodeOptions }),
-      },
-    });
-    this.#running = running;
+  async run(environment: Readonly<Record<string, string>> = {}): Promise<void> {
+    const running = this.begin(environment);
     await until('prefixd answers', async () => {
       if (running.ended) return true;
       return (await fetch(`${this.base}/v1/health`)).ok;
@@ -99,6 +88,20 @@ export class Prefixd {
       throw new Error(`${error.message}; it printed: ${running.log()}`);
     });
     if (running.ended) throw new Error(`prefixd ended: ${running.log()}`);
+  }
+
+  /** Starts the process, and does not wait. */
+  begin(environment: Readonly<Record<string, string>> = {}): Running {
+    const [program, ...words] = prefixdWords();
+    const running = start(program, [...words, 'run', '--config', this.folder], {
+      env: {
+        PREFIXD_E2E_TOKEN: this.#token,
+        ...(this.#nodeOptions === '' ? {} : { NODE_OPTIONS: this.#nodeOptions }),
+        ...environment,
+      },
+    });
+    this.#running = running;
+    return running;
   }
 
   async kill(signal: NodeJS.Signals): Promise<void> {
@@ -111,7 +114,16 @@ export class Prefixd {
     return this.#printed + (this.#running?.log() ?? '');
   }
 
+  /** The answer. A read that is refused because the machine is busy is tried again. */
   async call(method: 'GET' | 'POST', path: string, body?: unknown): Promise<Answer> {
+    if (method === 'POST') return this.#ask(method, path, body);
+    return until(`an answer to ${path}`, async () => {
+      const answer = await this.#ask(method, path);
+      return String(answer.body.detail).startsWith('Overloaded: ') ? undefined : answer;
+    });
+  }
+
+  async #ask(method: 'GET' | 'POST', path: string, body?: unknown): Promise<Answer> {
     const response = await fetch(this.base + path, {
       method,
       headers: {

@@ -34,9 +34,7 @@ async function crash(folder: string, expected: number): Promise<number> {
   return durable;
 }
 
-test(`${ROUNDS} crashes under load: every acknowledged fact is found again`, {
-  timeout: 2_000 * ROUNDS + 60_000,
-}, async (t) => {
+test(`${ROUNDS} crashes under load: every acknowledged fact is found again`, async (t) => {
   const folder = await temporaryFolder(t);
   let durable = 0;
   for (let round = 0; round < ROUNDS; round++) {

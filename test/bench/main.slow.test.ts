@@ -3,11 +3,14 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
+import { PATIENCE_MS } from '../support/children.ts';
 
 const MAIN = join(import.meta.dirname, '..', '..', 'bench', 'main.ts');
 
 function bench(...args: readonly string[]): Promise<{ readonly stdout: string }> {
-  return promisify(execFile)(process.execPath, ['--import', 'tsx', MAIN, ...args], { timeout: 120_000 });
+  return promisify(execFile)(process.execPath, ['--import', 'tsx', MAIN, ...args], {
+    timeout: 4 * PATIENCE_MS,
+  });
 }
 
 describe('npm run bench', () => {
