@@ -14,7 +14,7 @@ export async function kills(house: House, random: Random, until: number): Promis
   const done = { underLoad: 0, duringStart: 0 };
   do {
     load.start(CLIENTS);
-    await sleep(200 + random(1000));
+    await load.answered(1 + random(400));
     await prefixd.kill('SIGKILL');
     await load.stop();
     done.underLoad++;

@@ -1,4 +1,5 @@
 /** Clients that report, withdraw and safelist as fast as they are answered. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Answer, Prefixd } from '../../test/support/prefixd.ts';
 import type { Random } from './house.ts';
 import type { Ledger } from './ledger.ts';
@@ -6,6 +7,7 @@ import type { Ledger } from './ledger.ts';
 const OPERATOR = { operator_id: 'assault', reason: 'assault' } as const;
 /** Rules that are active at once; beyond, more is withdrawn than reported. */
 const ENOUGH = 300;
+const ENOUGH_MS = 3_000;
 
 export class Load {
   readonly #prefixd: Prefixd;
@@ -13,6 +15,8 @@ export class Load {
   readonly #random: Random;
   #victims = 0;
   #running = false;
+  /** Calls that were answered since the start. */
+  #answered = 0;
   #clients: Promise<void>[] = [];
 
   constructor(prefixd: Prefixd, ledger: Ledger, random: Random) {
@@ -23,8 +27,15 @@ export class Load {
 
   start(clients: number): void {
     this.#running = true;
+    this.#answered = 0;
     this.#ledger.recent = [];
     this.#clients = Array.from({ length: clients }, () => this.#client());
+  }
+
+  /** Resolves when so many calls were answered, or after `ENOUGH_MS`: a machine may be slow, and writes may hang. */
+  async answered(calls: number): Promise<void> {
+    const end = performance.now() + ENOUGH_MS;
+    while (this.#answered < calls && performance.now() < end) await sleep(5);
   }
 
   /** Resolves when no call is under way. Calls end with their daemon: kill it first, or let it answer. */
@@ -63,6 +74,7 @@ export class Load {
             : await this.report();
       // The daemon is gone, and this client with it.
       if (answer === undefined) return;
+      this.#answered++;
     }
   }
 

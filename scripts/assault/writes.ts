@@ -45,7 +45,7 @@ export async function failingWrites(house: House, random: Random, until: number)
     const name = `${call} ${failure}, then ${end}`;
     try {
       load.start(CLIENTS);
-      await sleep(100 + random(200));
+      await load.answered(1 + random(100));
       await writeFile(control, `${call} ${failure}`);
       await sleep(300 + random(500));
       if (call !== 'datasync' && failure !== 'hang') await refusesEvents(load);

@@ -249,7 +249,8 @@ function watchTable(router: Helper, counts: readonly number[]) {
         looks++;
         if (count < (counts[index] ?? 0)) missing.push(`${family}: ${count} at look ${looks}`);
       }
-      await sleep(20);
+      // Each look at gobgp starts a program: more often, and the looks are all that two processors do.
+      await sleep(100);
     }
   })();
   return {
