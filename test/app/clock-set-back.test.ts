@@ -12,6 +12,7 @@ import type { ConfigResult, LoadedConfig } from '../../src/app/config/types.ts';
 import { type Daemon, startDaemon } from '../../src/app/daemon.ts';
 import { openEngine } from '../../src/control/engine.ts';
 import { Journal } from '../../src/store/journal.ts';
+import { PATIENCE_MS } from '../support/children.ts';
 import { neverOverloaded } from '../support/overload.ts';
 
 const AHEAD_MS = 1_780_000;
@@ -76,7 +77,7 @@ async function withDaemon(
   }
 }
 
-describe('A clock that was set back while the daemon was down', { timeout: 60_000 }, () => {
+describe('A clock that was set back while the daemon was down', { timeout: PATIENCE_MS }, () => {
   test('lengthens no TTL, at the first start or any later one', async (t) => {
     const { config, expiresAt } = await aJournalFromLater(t);
     for (let start = 1; start <= 3; start++) {

@@ -7,7 +7,7 @@ import { request } from 'undici';
 import { type DemoOptions, runDemo } from '../../src/app/demo.ts';
 import { cli } from '../cli/harness.ts';
 import { start, until } from '../support/children.ts';
-import { PREFIXD } from '../support/prefixd.ts';
+import { PREFIXD } from '../support/program.ts';
 import { undo } from '../support/undo.ts';
 import { folder } from './config/folder.ts';
 

@@ -4,12 +4,12 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
-import { prefixdWords } from '../support/program.ts';
+import { PREFIXD } from '../support/program.ts';
 
 const FOLDER = join(import.meta.dirname, '../../fixtures/replay');
 
 async function simulate(): Promise<string> {
-  const [program, ...words] = prefixdWords();
+  const [program, ...words] = PREFIXD;
   const args = ['simulate', join(FOLDER, 'incident.jsonl'), '--config', join(FOLDER, 'config')];
   const { stdout } = await promisify(execFile)(program, [...words, ...args]);
   return stdout;

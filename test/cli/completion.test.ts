@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { findProgram, output } from '../support/children.ts';
 import { missingProgram } from '../support/daemons.ts';
+import { PREFIXD_COMMAND } from '../support/program.ts';
 import { cli, fakeApi } from './harness.ts';
 
 /** What bash offers for a line whose last word is being typed; `prefixd` is this program. */
@@ -12,7 +13,7 @@ async function offered(...words: readonly string[]): Promise<readonly string[]> 
   const text = await output('/bin/bash', [
     '--norc',
     '-c',
-    `prefixd() { '${process.execPath}' --import tsx src/cli/main.ts "$@"; }
+    `prefixd() { ${PREFIXD_COMMAND} "$@"; }
 ${script}
 COMP_WORDBREAKS=$' \\t\\n"\\'><=;|&(:'; COMP_LINE='${line}'; COMP_POINT=\${#COMP_LINE}; _prefixd
 printf '%s\\n' "\${COMPREPLY[@]}"`,
@@ -107,7 +108,7 @@ test('fish completes values, with what they are', { skip: missingProgram('fish',
     output(fish ?? '', [
       '--no-config',
       '-c',
-      `function prefixd; '${process.execPath}' --import tsx src/cli/main.ts $argv; end
+      `function prefixd; ${PREFIXD_COMMAND} $argv; end
 ${script}
 complete -C '${line}'`,
     ]);

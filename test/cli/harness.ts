@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import type { TestContext } from 'node:test';
 import type { Io } from '../../src/cli/context.ts';
 import { runCli } from '../../src/cli/program.ts';
-import { prefixdWords } from '../support/program.ts';
+import { PREFIXD } from '../support/program.ts';
 
 export interface Recorded {
   readonly method: string;
@@ -119,7 +119,7 @@ export async function program(
   options: { readonly stdin?: Stdin; readonly env?: Readonly<Record<string, string>> } = {},
 ): Promise<Outcome> {
   const { stdin = 'closed', env = {} } = options;
-  const [command, ...words] = prefixdWords();
+  const [command, ...words] = PREFIXD;
   const child = spawn(command, [...words, ...argv], {
     cwd: new URL('../..', import.meta.url),
     env: { PATH: process.env.PATH, USER: 'ana', ...env },

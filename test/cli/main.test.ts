@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { folder, INVENTORY, PLAYBOOKS, SHORTEST } from '../app/config/folder.ts';
-import { prefixdWords } from '../support/program.ts';
+import { PREFIXD_COMMAND } from '../support/program.ts';
 import { fakeApi, program } from './harness.ts';
 
 test('--version is the version of the package', async (t) => {
@@ -119,9 +119,7 @@ test('check lists every problem and ends with 5', async (t) => {
 test('a reader that has seen enough is no error', async (t) => {
   const peers = Array.from({ length: 5_000 }, (_, i) => ({ name: `peer${i}`, state: 'idle' }));
   const api = await fakeApi(t, { 'GET /v1/peers': { status: 200, body: peers } });
-  const command = `${prefixdWords()
-    .map((word) => `"${word}"`)
-    .join(' ')} peers --api ${api.url} | head -1`;
+  const command = `${PREFIXD_COMMAND} peers --api ${api.url} | head -1`;
   const child = spawn('bash', ['-c', `set -o pipefail; ${command}`], {
     cwd: new URL('../..', import.meta.url),
     stdio: ['ignore', 'pipe', 'pipe'],

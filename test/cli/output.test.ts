@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { test, type TestContext } from 'node:test';
+import { PREFIXD_COMMAND } from '../support/program.ts';
 import { fakeApi } from './harness.ts';
 
 const skip = existsSync('/dev/full') ? false : 'there is no /dev/full';
@@ -15,7 +16,7 @@ interface Ended {
 
 /** Runs a line of bash in which `prefixd` is this program; `started` is given the process. */
 async function shell(t: TestContext, line: string, started?: (pid: number) => void): Promise<Ended> {
-  const prefixd = `prefixd() { '${process.execPath}' --import tsx src/cli/main.ts "$@"; }`;
+  const prefixd = `prefixd() { ${PREFIXD_COMMAND} "$@"; }`;
   const child = spawn('bash', ['-c', `set -o pipefail; ${prefixd}\n${line}`], {
     cwd: new URL('../..', import.meta.url),
     env: { PATH: process.env.PATH, USER: 'ana' },

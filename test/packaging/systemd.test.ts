@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { promisify } from 'node:util';
-import { findProgram, output, start } from '../support/children.ts';
+import { findProgram, output, start, until } from '../support/children.ts';
 import { missingProgram } from '../support/daemons.ts';
 import { packaged, textOf } from './files.ts';
 
@@ -77,8 +77,7 @@ describe('the watchdog', { skip: missingProgram('curl', 'curl') }, () => {
         PREFIXD_WATCHDOG_RESTART: 'echo would restart',
       },
     });
-    const deadline = Date.now() + 30_000;
-    while (!running.ended && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
+    await until('the script has ended', () => running.ended);
     await running.stop('SIGKILL');
     return { restarted: /would restart$/m.test(running.log()), asked };
   }

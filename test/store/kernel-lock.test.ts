@@ -9,6 +9,7 @@ import { setTimeout } from 'node:timers/promises';
 import { takeKernelLock } from '../../src/store/kernel-lock.ts';
 import { acquireLock, type Lock } from '../../src/store/lock.ts';
 import { StoreError } from '../../src/store/store.ts';
+import { PATIENCE_MS } from '../support/children.ts';
 import { temporaryFolder } from './support.ts';
 
 const UNSHARE = ['--pid', '--fork', '--kill-child', '--mount-proc'];
@@ -58,7 +59,7 @@ async function acquireSoon(folder: string): Promise<Lock> {
   }
 }
 
-describe("The kernel's lock of a folder", { timeout: 60_000 }, () => {
+describe("The kernel's lock of a folder", { timeout: PATIENCE_MS }, () => {
   test('excludes a process in another PID namespace, names it, and is free once that is killed', {
     skip: needsNamespaces,
   }, async (t) => {
