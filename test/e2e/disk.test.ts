@@ -10,7 +10,7 @@ import { pathToFileURL } from 'node:url';
 import { LabRouter } from '../../src/lab/router.ts';
 import { findProgram, type Running, start, until } from '../support/children.ts';
 import { freePort, ownAddress } from '../support/loopback.ts';
-import { PREFIXD } from '../support/prefixd.ts';
+import { PREFIXD } from '../support/program.ts';
 import { undo } from '../support/undo.ts';
 
 const SHIM = pathToFileURL(join(import.meta.dirname, '..', 'support', 'hanging-disk.mjs')).href;
