@@ -139,15 +139,11 @@ describe('FastNetMon sees an attack and a rule stands in a router', { skip }, ()
         [error.message, said, detector?.log().slice(-3000), prefixd.log().slice(-3000)].join('\n---\n'),
       );
     };
-    const table = await until(
-      'the rule stands in bird',
-      async () => {
-        if (detector?.ended === true) throw new Error('fastnetmon ended');
-        const rules = await router.rules('ipv4-flowspec');
-        return rules.length > 0 && rules;
-      },
-      60_000,
-    ).catch(explain);
+    const table = await until('the rule stands in bird', async () => {
+      if (detector?.ended === true) throw new Error('fastnetmon ended');
+      const rules = await router.rules('ipv4-flowspec');
+      return rules.length > 0 && rules;
+    }).catch(explain);
     assert.equal(table.length, 1);
     const [dst, protocol] = table[0]?.components ?? [];
     assert.deepEqual(dst, { type: 1, prefix: `${VICTIM}/32` });

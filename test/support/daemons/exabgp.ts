@@ -95,11 +95,7 @@ export async function startExaBgp(config: DaemonConfig): Promise<ExaBgp> {
       // A community of 8 octets is one number there, more than a number holds here.
       .map((line): unknown => JSON.parse(line.replace(/("value": )(\d+)/g, '$1"$2"')));
   try {
-    await until(
-      'exabgp runs',
-      () => running.ended || /reactor|starting/i.test(running.log()) || undefined,
-      10_000,
-    );
+    await until('exabgp runs', () => running.ended || /reactor|starting/i.test(running.log()) || undefined);
     if (running.ended) throw new Error(`exabgp ended: ${running.log()}`);
   } catch (error) {
     await stop('SIGKILL');

@@ -108,7 +108,7 @@ export async function startGoBgp(config: DaemonConfig): Promise<GoBgp> {
     'info',
   ]);
   const command = (...args: readonly string[]): Promise<string> =>
-    output(client, ['-u', apiHost, '-p', String(api), ...args], 60_000);
+    output(client, ['-u', apiHost, '-p', String(api), ...args]);
   const stop = async (signal?: NodeJS.Signals): Promise<void> => {
     await running.stop(signal);
     await rm(folder, { recursive: true, force: true });
