@@ -7,8 +7,8 @@ import { type Block, BLOCKS, commandsOf, PAGES, place, textOfPage } from '../sup
 
 /** Languages, and who checks their blocks. */
 const LANGUAGES: Readonly<Record<string, string>> = {
-  '': 'a transcript: commands-*.test.ts runs the lines that begin with "$ "',
-  sh: 'commands-*.test.ts runs it',
+  '': 'a transcript: commands-*.slow.test.ts runs the lines that begin with "$ "',
+  sh: 'commands-*.slow.test.ts runs it',
   yaml: 'snippets.test.ts checks it; its first line names the file',
   json: 'snippets.test.ts posts it',
   rule: 'snippets.test.ts reads and writes it',
