@@ -85,7 +85,8 @@ export class Load {
     if (id === undefined) return this.report();
     asked.add(id);
     const answer = await this.#call(`/v1/mitigations/${id}/withdraw`, OPERATOR);
-    if (answer?.status === 200) withdrawn.add(id);
+    // An answer with `recorded: false` says that it may be lost with the process (decision 26).
+    if (answer?.status === 200 && answer.body.recorded !== false) withdrawn.add(id);
     return answer;
   }
 
@@ -93,7 +94,7 @@ export class Load {
   async #safelist(): Promise<Answer | undefined> {
     const prefix = `10.${this.#random(256)}.${this.#random(256)}.${this.#random(256)}/32`;
     const answer = await this.#call('/v1/safelist', { ...OPERATOR, prefix });
-    if (answer?.status === 201) this.#ledger.safelist.add(prefix);
+    if (answer?.status === 201 && answer.body.recorded !== false) this.#ledger.safelist.add(prefix);
     return answer;
   }
 
