@@ -1,6 +1,6 @@
 /** `prefixd run`: the daemon as a process, from reading its configuration to its last log line. */
 import type { Logger } from 'pino';
-import { loadConfig } from './config/load.ts';
+import { loadConfigApart } from './config/load-apart.ts';
 import { formatProblem } from './config/problem.ts';
 import { startDaemon } from './daemon.ts';
 import type { Daemon } from './daemon.ts';
@@ -24,12 +24,12 @@ export interface RunOptions {
 export async function runDaemon({ directory, environment }: RunOptions): Promise<number> {
   // Secrets of configurations before a reload stay secret.
   const secrets = new Set<string>();
-  const load = async () => {
-    const loaded = await loadConfig(directory, environment);
+  const load = async (holdsProcess: boolean) => {
+    const loaded = await loadConfigApart(directory, environment, { holdsProcess });
     if (loaded.ok) for (const secret of loaded.config.secrets) secrets.add(secret);
     return loaded;
   };
-  const result = await load();
+  const result = await load(true);
   if (!result.ok) {
     for (const problem of result.problems) process.stderr.write(`error: ${formatProblem(problem)}\n`);
     return EXIT.invalidConfiguration;
@@ -43,7 +43,7 @@ export async function runDaemon({ directory, environment }: RunOptions): Promise
   let hangs = false;
   let overdue: NodeJS.Timeout | undefined;
   try {
-    const daemon = await startDaemon({ config, logger: sink.logger, load });
+    const daemon = await startDaemon({ config, logger: sink.logger, load: () => load(false) });
     await serveUntilSignalled(daemon, sink.logger);
     // What hangs after this time is left: the journal is the truth, and the next start brings everything back.
     overdue = setTimeout(endAtOnce, config.shutdown.drainTimeoutSeconds * 1000);

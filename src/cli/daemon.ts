@@ -83,8 +83,8 @@ interface CheckOptions {
 
 async function check(context: Context, { config: said, secrets, diff, print }: CheckOptions): Promise<void> {
   const { io, options } = context;
-  const { loadConfig } = await import('../app/config/load.ts');
-  const result = await loadConfig(folderOf(context, said), secrets ? io.env : null);
+  const { loadConfigApart } = await import('../app/config/load-apart.ts');
+  const result = await loadConfigApart(folderOf(context, said), secrets ? io.env : null);
   const problems = result.ok ? [] : result.problems;
   const notes = result.ok ? await notesOn(result.config) : [];
   const after = diff === true && result.ok ? await compare(context, result.config) : undefined;

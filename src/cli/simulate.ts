@@ -94,7 +94,7 @@ async function configOf(context: Context, said: string | undefined): Promise<Loa
   const result =
     folder === undefined
       ? await (await import('../app/config/default.ts')).defaultConfig()
-      : await (await import('../app/config/load.ts')).loadConfig(folder, null);
+      : await (await import('../app/config/load-apart.ts')).loadConfigApart(folder, null);
   if (result.ok) return result.config;
   throw new CliError(Exit.InvalidInput, result.problems.map(formatProblem).map(printable).join('\n'));
 }

@@ -44,14 +44,26 @@ interface Draft {
   size: number;
 }
 
+/** An inventory and what is wrong with its data. */
+export interface BuiltInventory {
+  readonly inventory: Inventory;
+  readonly problems: readonly Problem[];
+}
+
 /**
  * Builds the look-up structure. Entries with an error are left out of it, so a caller must not use an inventory whose
  * problems contain one. Nested prefixes are no problem (the longest wins); the same prefix of two customers is.
  */
-export function buildInventory(data: InventoryData): {
-  readonly inventory: Inventory;
-  readonly problems: readonly Problem[];
-} {
+export function buildInventory(data: InventoryData): BuiltInventory {
+  const steps = inventorySteps(data);
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
+
+/** The same in steps of some microseconds, so that a caller whose event loop must not be held can pause between them. */
+export function* inventorySteps(data: InventoryData): Generator<undefined, BuiltInventory> {
   const draft: Draft = {
     index: new OwnerIndex(),
     problems: [],
@@ -59,7 +71,7 @@ export function buildInventory(data: InventoryData): {
     size: 0,
   };
   const ids = new Set<string>();
-  data.customers.forEach((customer, i) => {
+  for (const [i, customer] of data.customers.entries()) {
     const path: Path = ['customers', i];
     if (customer.customer_id === '')
       complain(draft, [...path, 'customer_id'], 'customer_id must not be empty');
@@ -67,12 +79,15 @@ export function buildInventory(data: InventoryData): {
       complain(draft, [...path, 'customer_id'], `customer_id "${customer.customer_id}" is used twice`);
     }
     ids.add(customer.customer_id);
-    addCustomer(draft, customer, path);
-  });
-  for (const placed of draft.placed) checkPlace(draft, placed);
+    yield* addCustomer(draft, customer, path);
+  }
+  for (const placed of draft.placed) {
+    checkPlace(draft, placed);
+    yield;
+  }
 
   const { index, size } = draft;
-  index.seal();
+  yield* index.seal();
   const inventory: Inventory = {
     size,
     data,
@@ -82,13 +97,15 @@ export function buildInventory(data: InventoryData): {
   return { inventory, problems: draft.problems };
 }
 
-function addCustomer(draft: Draft, customer: CustomerData, path: Path): void {
+function* addCustomer(draft: Draft, customer: CustomerData, path: Path): Generator<undefined, void> {
   const base = {
     customerId: customer.customer_id,
     customerName: customer.name ?? customer.customer_id,
     profile: customer.policy_profile ?? ('normal' as const),
   };
+  yield;
   for (const [i, text] of (customer.prefixes ?? []).entries()) {
+    yield;
     const at = [...path, 'prefixes', i];
     const prefix = parsePrefix(text);
     if (typeof prefix === 'string') {
@@ -111,7 +128,7 @@ function addCustomer(draft: Draft, customer: CustomerData, path: Path): void {
     else complain(draft, at, `${entry} already belongs to customer "${before.customerId}"`);
   }
   const ids = new Set<string>();
-  (customer.services ?? []).forEach((service, i) => {
+  for (const [i, service] of (customer.services ?? []).entries()) {
     const at = [...path, 'services', i];
     if (service.service_id === '') complain(draft, [...at, 'service_id'], 'service_id must not be empty');
     if (ids.has(service.service_id)) {
@@ -122,21 +139,23 @@ function addCustomer(draft: Draft, customer: CustomerData, path: Path): void {
       );
     }
     ids.add(service.service_id);
-    addService(draft, service, base, at);
-  });
+    yield* addService(draft, service, base, at);
+  }
 }
 
-function addService(
+function* addService(
   draft: Draft,
   service: ServiceData,
   base: Pick<Ownership, 'customerId' | 'customerName' | 'profile'>,
   path: Path,
-): void {
+): Generator<undefined, void> {
   const allowedPorts = {
     udp: portRangesOf(draft, service.allowed_ports?.udp ?? [], [...path, 'allowed_ports', 'udp']),
     tcp: portRangesOf(draft, service.allowed_ports?.tcp ?? [], [...path, 'allowed_ports', 'tcp']),
   };
+  yield;
   for (const [i, asset] of (service.assets ?? []).entries()) {
+    yield;
     const at = [...path, 'assets', i];
     const prefixes = assetPrefixes(asset.ip, asset.range_end);
     if ('problem' in prefixes) {

@@ -44,9 +44,12 @@ export class OwnerIndex {
     return this.#assets.parentOf(prefix)?.owners[0];
   }
 
-  /** Adds up the services of each address. */
-  seal(): void {
-    for (const assets of this.#assets.values()) assets.together = ownerTogether(this.#around(assets.prefix));
+  /** Adds up the services of each address, one prefix a step; not sealed before the last. */
+  *seal(): Generator<undefined, void> {
+    for (const assets of this.#assets.values()) {
+      assets.together = ownerTogether(this.#around(assets.prefix));
+      yield;
+    }
   }
 
   /** The owner of an address of 4 or 16 octets; undefined when nobody owns it. */

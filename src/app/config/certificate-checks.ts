@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { loadTls } from '../../http/listener.ts';
 import { withoutExtensions } from './extensions.ts';
+import { refuseSpecialFile } from './regular-file.ts';
 import { salvage } from './salvage.ts';
 import { settingsSchema } from './schema.ts';
 import type { ConfigProblem } from './types.ts';
@@ -15,12 +16,19 @@ export async function certificateProblems(
   const tls = salvage(settingsSchema, withoutExtensions(settings, settingsSchema).value)?.http?.tls;
   // Without either path the schema has said so.
   if (tls?.cert_path === undefined || tls.key_path === undefined) return [];
+  const paths = {
+    certPath: resolve(folder, tls.cert_path),
+    keyPath: resolve(folder, tls.key_path),
+    caPath: tls.ca_path === undefined ? null : resolve(folder, tls.ca_path),
+  };
   try {
-    await loadTls({
-      certPath: resolve(folder, tls.cert_path),
-      keyPath: resolve(folder, tls.key_path),
-      caPath: tls.ca_path === undefined ? null : resolve(folder, tls.ca_path),
-    });
+    for (const path of Object.values(paths)) {
+      if (path === null) continue;
+      await refuseSpecialFile(path).catch((error: unknown) => {
+        throw new Error(`${path}: ${error instanceof Error ? error.message : String(error)}`);
+      });
+    }
+    await loadTls(paths);
     return [];
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);

@@ -1,9 +1,11 @@
 /** Reads a folder of configuration. */
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { assemble, type Sources } from './assemble.ts';
 import { certificateProblems } from './certificate-checks.ts';
 import { exposureWarnings } from './exposure-checks.ts';
+import { LIMITS, sizeWords } from './limits.ts';
+import { readRegularFile, UnreadableFile } from './regular-file.ts';
 import type { Environment } from './secrets.ts';
 import type { ConfigProblem, ConfigResult } from './types.ts';
 import type { YamlSource } from './yaml.ts';
@@ -13,13 +15,24 @@ import { parseYaml, unreadable } from './yaml.ts';
  * Loads `prefixd.yaml`, `inventory.yaml`, and `playbooks.yaml` or `playbooks/*.yaml` (both, where both are there; those of
  * the folder by name) from `directory`. Secrets are taken from `environment` and certificates from their files; with null
  * they are left empty and not asked for, so that the result may be looked at, not run. Never rejects: what cannot be read
- * is a problem, and keeps nothing back that is wrong with the other files.
+ * is a problem, and keeps nothing back that is wrong with the other files. Works in this thread, which a large or hostile file
+ * occupies for long: a daemon uses `loadConfigApart`. `onFile` is told what is read next.
  */
-export async function loadConfig(directory: string, environment: Environment | null): Promise<ConfigResult> {
+export async function loadConfig(
+  directory: string,
+  environment: Environment | null,
+  onFile: (file: string) => void = () => undefined,
+): Promise<ConfigResult> {
   const problems: ConfigProblem[] = [];
-  const settings = await read(join(directory, 'prefixd.yaml'));
-  const inventory = await read(join(directory, 'inventory.yaml'));
+  const settingsFile = join(directory, 'prefixd.yaml');
+  const inventoryFile = join(directory, 'inventory.yaml');
+  onFile(settingsFile);
+  const settings = await read(settingsFile, LIMITS.settingsBytes);
+  onFile(inventoryFile);
+  const inventory = await read(inventoryFile, LIMITS.inventoryBytes);
+  onFile(join(directory, 'playbooks'));
   const playbooks = await readPlaybooks(directory, problems);
+  onFile(directory);
   const hasPlaybooks = playbooks.length > 0 || problems.length > 0;
 
   if (settings === null && inventory === null && !hasPlaybooks) {
@@ -117,29 +130,48 @@ export async function readPlaybooks(
   try {
     const names = await readdir(folder);
     const yaml = names.filter((name) => /\.ya?ml$/.test(name) && !name.startsWith('.')).sort();
+    if (yaml.length > LIMITS.playbookFiles) {
+      const message = `there are ${yaml.length} files, more than ${LIMITS.playbookFiles}`;
+      problems.push(wholeFile(folder, message, 'put several playbooks into one file'));
+      return [];
+    }
     files.push(...yaml.map((name) => join(folder, name)));
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') problems.push(wholeFile(folder, why(error), 'make it a readable folder'));
   }
   const sources: YamlSource[] = [];
+  let left: number = LIMITS.allPlaybooksBytes;
   for (const file of files) {
-    const source = await read(file);
+    const source = await read(file, LIMITS.playbooksBytes, (bytes) => {
+      left -= bytes;
+    });
     if (source !== null) sources.push(source);
+    if (left >= 0) continue;
+    const message = `the files of playbooks have more than ${sizeWords(LIMITS.allPlaybooksBytes)} together`;
+    problems.push(wholeFile(folder, message, 'remove playbooks that are not used'));
+    break;
   }
   return sources;
 }
 
 /** Null when there is no such file. One that cannot be read carries that as its problem. */
-async function read(file: string): Promise<YamlSource | null> {
+async function read(
+  file: string,
+  maxBytes: number,
+  onRead: (bytes: number) => void = () => undefined,
+): Promise<YamlSource | null> {
   try {
-    const octets = await readFile(file);
+    const octets = await readRegularFile(file, maxBytes);
+    onRead(octets.length);
     return parseYaml(file, new TextDecoder('utf-8', { fatal: true }).decode(octets));
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return null;
     const problem =
-      codeOf(error) === 'ERR_ENCODING_INVALID_ENCODED_DATA'
-        ? wholeFile(file, 'this is not UTF-8 text', 'save it as UTF-8')
-        : wholeFile(file, why(error), 'make it a file that this user may read');
+      error instanceof UnreadableFile
+        ? wholeFile(file, error.message, error.fix)
+        : codeOf(error) === 'ERR_ENCODING_INVALID_ENCODED_DATA'
+          ? wholeFile(file, 'this is not UTF-8 text', 'save it as UTF-8')
+          : wholeFile(file, why(error), 'make it a file that this user may read');
     return unreadable(file, [problem]);
   }
 }

@@ -1,10 +1,11 @@
 /** Reads YAML so that every value can be found again in the file. */
-import type { Node } from 'yaml';
-import { Document, isMap, isSeq, LineCounter, parseAllDocuments } from 'yaml';
+import type { CST, Node } from 'yaml';
+import { Composer, Document, isMap, isSeq, Lexer, LineCounter, Parser } from 'yaml';
 import type { Path } from './problem.ts';
 import { dotted } from './problem.ts';
 import type { ConfigProblem } from './types.ts';
 import { sentence, syntaxFaults } from './yaml-advice.ts';
+import { BeyondBounds, YamlBounds } from './yaml-bounds.ts';
 import { plainOf } from './yaml-plain.ts';
 import { writtenOf, YamlTree } from './yaml-tree.ts';
 
@@ -33,11 +34,23 @@ export interface YamlSource {
 
 const TOP: Place = { line: 1, column: 1 };
 
+/** Errors of the parser that are looked at: each is compared with every line, and most follow from the first. */
+const MOST_FAULTS = 100;
+
 /** Parses one YAML document (YAML 1.2 core schema, and merge keys). Never throws: what is not YAML is a problem. */
 export function parseYaml(file: string, text: string): YamlSource {
+  const lines = new LineCounter();
+  const placeAt = (offset: number): Place => {
+    const { line, col } = lines.linePos(offset);
+    return { line: Math.max(1, line), column: Math.max(1, col) };
+  };
   try {
-    return parse(file, text);
+    return parse(file, text, lines, placeAt);
   } catch (error) {
+    if (error instanceof BeyondBounds) {
+      const { offset, message, fix } = error;
+      return unreadable(file, [{ file, ...placeAt(offset), path: '', message, fix }]);
+    }
     const message = `this cannot be read: ${sentence(error instanceof Error ? error.message : String(error))}`;
     return unreadable(file, [{ file, ...TOP, path: '', message, fix: 'write it in a simpler form' }]);
   }
@@ -56,19 +69,26 @@ export function unreadable(file: string, problems: readonly ConfigProblem[]): Ya
   };
 }
 
-function parse(file: string, text: string): YamlSource {
-  const lines = new LineCounter();
-  const documents = parseAllDocuments(text, {
-    lineCounter: lines,
-    prettyErrors: false,
-    logLevel: 'error',
-    uniqueKeys: false,
-  });
-  const placeAt = (offset: number): Place => {
-    const { line, col } = lines.linePos(offset);
-    return { line: Math.max(1, line), column: Math.max(1, col) };
-  };
-  const [first, second] = Array.isArray(documents) ? documents : [];
+/** The parser's tokens, each lexeme judged before the parser has it. */
+function* tokensOf(text: string, lines: LineCounter): Generator<CST.Token> {
+  const bounds = new YamlBounds();
+  const parser = new Parser(lines.addNewLine);
+  lines.addNewLine(0);
+  for (const lexeme of new Lexer().lex(text)) {
+    bounds.take(lexeme);
+    yield* parser.next(lexeme);
+  }
+  yield* parser.end();
+}
+
+function parse(
+  file: string,
+  text: string,
+  lines: LineCounter,
+  placeAt: (offset: number) => Place,
+): YamlSource {
+  const composer = new Composer({ prettyErrors: false, logLevel: 'error', uniqueKeys: false });
+  const [first, second] = [...composer.compose(tokensOf(text, lines))];
   const document = first ?? new Document({});
   const tree = new YamlTree(document);
   const problems: ConfigProblem[] = [];
@@ -76,7 +96,7 @@ function parse(file: string, text: string): YamlSource {
     problems.push({ file, ...placeAt(offset), path: dotted(path), message, fix });
   };
 
-  for (const { place, message, fix } of syntaxFaults(document.errors, text, placeAt)) {
+  for (const { place, message, fix } of syntaxFaults(document.errors.slice(0, MOST_FAULTS), text, placeAt)) {
     problems.push({ file, ...place, path: '', message: `this is not YAML: ${message}`, fix });
   }
   for (const { offset, path, message, fix } of tree.problems) problem(offset, path, message, fix);
