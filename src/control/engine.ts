@@ -220,11 +220,16 @@ export class Engine implements EngineView {
   async #write(): Promise<void> {
     this.#unrecorded.lift();
     const group = new Group(this.#policy);
+    const head = this.#queue.oldest;
+    const prepared =
+      head?.command.type === 'policy-loaded' && this.#unrecorded.actions.length === 0
+        ? await this.#decider.prepare(head.command, head.policy ?? this.#policy)
+        : null;
     this.#unsettled = true;
     this.#state.begin();
     let cancel = (): void => undefined;
     try {
-      this.#decider.fill(group, this.#unrecorded.actions, this.#queue);
+      this.#decider.fill(group, this.#unrecorded.actions, this.#queue, prepared);
       if (group.facts.length > 0) {
         const from = performance.now();
         this.#phase = 'writing';

@@ -1,6 +1,7 @@
 /** A group of commands: decided one after the other against the folded state, and made durable together. */
 import type { Answer, Command, DecideContext, Decision } from '../core/commands.ts';
 import { decide } from '../core/decide.ts';
+import { policyLoadedSteps } from '../core/decide-control.ts';
 import type { RecordedFact } from '../core/facts.ts';
 import type { Room } from '../core/forecast.ts';
 import type { Policy } from '../core/policy.ts';
@@ -21,6 +22,9 @@ export interface Job {
   readonly resolve: (answer: Answer) => void;
   readonly reject: (error: unknown) => void;
 }
+
+/** How a decision that was made beforehand ends: it returns or throws. */
+export type Prepared = () => Decision;
 
 export interface DecidedJob {
   readonly job: Job;
@@ -70,19 +74,42 @@ export class Decider {
   }
 
   /**
-   * Decides what is in effect already, as of the time when it took effect, and then as many waiting commands as fit into a
-   * slice. Their facts are folded into the state.
+   * Decides about a new policy beforehand, in slices with turns for others between them, because every active mitigation
+   * is looked at. Nothing may be folded until the command heads the next group.
    */
-  fill(group: Group, actions: readonly Action[], queue: Fifo<Job>): void {
+  async prepare(command: Extract<Command, { type: 'policy-loaded' }>, policy: Policy): Promise<Prepared> {
+    const { clock, stopwatch = () => performance.now() } = this.#options;
+    try {
+      const steps = policyLoadedSteps(this.#state, command, this.context(clock(), policy));
+      for (;;) {
+        const until = stopwatch() + SLICE_MS;
+        do {
+          const step = steps.next();
+          if (step.done) return () => step.value;
+        } while (stopwatch() <= until);
+        await new Promise<void>((resolve) => setImmediate(resolve));
+      }
+    } catch (error) {
+      return () => {
+        throw error;
+      };
+    }
+  }
+
+  /**
+   * Decides what is in effect already, as of the time when it took effect, and then as many waiting commands as fit into a
+   * slice. Their facts are folded into the state. `prepared` is the decision of the first of them, if it was made before.
+   */
+  fill(group: Group, actions: readonly Action[], queue: Fifo<Job>, prepared: Prepared | null): void {
     for (const action of actions) {
       group.actions.add(action);
       const { facts } = decide(this.#state, confirmed(action.command), this.context(action.at, group.policy));
       this.#fold(group, facts, action.at);
     }
-    this.#slice(group, queue);
+    this.#slice(group, queue, prepared);
   }
 
-  #slice(group: Group, queue: Fifo<Job>): void {
+  #slice(group: Group, queue: Fifo<Job>, prepared: Prepared | null): void {
     const { clock, room: base, stopwatch = () => performance.now() } = this.#options;
     const now = clock();
     // In dry-run nothing takes room on a neighbor.
@@ -92,22 +119,24 @@ export class Decider {
     const decided: DecidedJob[] = [];
     group.decided = decided;
     const until = stopwatch() + SLICE_MS;
+    let first = prepared;
     do {
+      // It heads the next group, before which it is prepared.
+      if (decided.length > 0 && queue.oldest?.command.type === 'policy-loaded') break;
       // It leaves the queue whatever comes of it: asked again, what failed would fail again, and nobody would get another turn.
       const job = queue.shift();
       if (job === undefined) break;
       const policy = job.policy ?? group.policy;
       let decision: Decision;
       try {
-        decision = decide(this.#state, job.command, {
-          ...context,
-          policy,
-          ...(room === undefined ? {} : { room: room.room }),
-        });
+        const inForce = { ...context, policy, ...(room === undefined ? {} : { room: room.room }) };
+        decision = first?.() ?? decide(this.#state, job.command, inForce);
       } catch (error) {
         // A defect of the core concerns the command that met it, not the ones that happened to wait beside it.
         job.reject(error);
         continue;
+      } finally {
+        first = null;
       }
       // A policy that was only asked about is not adopted.
       if (decision.answer.type !== 'needs-confirmation') group.policy = policy;

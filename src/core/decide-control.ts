@@ -144,24 +144,41 @@ export function confirmEnded(state: DecisionView, { ids }: Of<'confirm-ended'>):
  */
 export function decidePolicyLoaded(
   state: DecisionView,
-  { actor, summary, ask }: Of<'policy-loaded'>,
+  command: Of<'policy-loaded'>,
   context: DecideContext,
 ): Decision {
+  const steps = policyLoadedSteps(state, command, context);
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
+
+/** The same one mitigation a step, for a caller that may pause between steps. The state must not change before the last. */
+export function* policyLoadedSteps(
+  state: DecisionView,
+  { actor, summary, ask }: Of<'policy-loaded'>,
+  context: DecideContext,
+): Generator<undefined, Decision> {
   const { policy, now } = context;
   const reasons = new Map<string, string>();
-  for (const mitigation of activeOnes(state)) {
+  const active = activeOnes(state);
+  for (const mitigation of active) {
     const why = endedByPolicy(policy, mitigation, state);
     if (why !== null) reasons.set(mitigation.id, `the new policy forbids it: ${why}`);
+    yield;
   }
-  const active = activeOnes(state);
   const forbidden = active.filter(({ id }) => reasons.has(id));
   const question = ask === true ? askBeforeEnding('the new configuration', forbidden, active.length) : null;
   if (question !== null) return { facts: [], answer: question };
   const ended = endAll(forbidden, ({ id }) => reasons.get(id) ?? '', actor, now);
-  const hosts = forbidden.flatMap((mitigation) => partingFacts(mitigation, state, context));
-  const moved = activeOnes(state).flatMap((mitigation) =>
-    reasons.has(mitigation.id) ? [] : movedFacts(mitigation, policy, actor),
-  );
+  const hosts: Fact[] = [];
+  const moved: Fact[] = [];
+  for (const mitigation of active) {
+    if (reasons.has(mitigation.id)) hosts.push(...partingFacts(mitigation, state, context));
+    else moved.push(...movedFacts(mitigation, policy, actor));
+    yield;
+  }
   return {
     facts: [{ type: 'policy.loaded', actor, summary }, ...hosts, ...ended.facts, ...moved],
     answer: ended.answer,
