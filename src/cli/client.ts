@@ -78,8 +78,12 @@ export async function openClient(context: Context, limits: Partial<CallLimits> =
 }
 
 /** Runs `use` with a client and closes it whatever happens. What an answer warns of is shown. */
-export async function withClient<T>(context: Context, use: (client: ApiClient) => Promise<T>): Promise<T> {
-  const client = await openClient(context);
+export async function withClient<T>(
+  context: Context,
+  use: (client: ApiClient) => Promise<T>,
+  limits: Partial<CallLimits> = {},
+): Promise<T> {
+  const client = await openClient(context, limits);
   try {
     return await use({
       ...client,

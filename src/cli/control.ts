@@ -1,5 +1,6 @@
 /** `pause`, `resume`, `reload`. */
 import type { Command } from 'commander';
+import { LIMITS } from '../app/config/limits.ts';
 import type { CliCommand } from './command.ts';
 import { list, record, text } from './answer.ts';
 import { withClient } from './client.ts';
@@ -9,6 +10,9 @@ import { errorWidth, operatorOf } from './context.ts';
 import { fitted } from './drawing.ts';
 import { operatorOption, reasonOption, yesOption } from './options.ts';
 import { json, wrapped } from './render.ts';
+
+/** Time for a reload beyond that for reading the files: another reload may be under way, and the routers follow (ms). */
+const ADOPTION_MS = 60_000;
 
 export function registerControl(program: CliCommand, contextFor: (command: Command) => Context): void {
   for (const [name, description, done] of [
@@ -42,10 +46,13 @@ export function registerControl(program: CliCommand, contextFor: (command: Comma
     .action(async (options: { operator?: string; yes?: true }, command: Command) => {
       const context = contextFor(command);
       const body = { operator_id: operatorOf(context, options.operator) };
-      const answer = await withClient(context, (client) =>
-        callConfirmed(context, options.yes === true, (confirm) =>
-          client.post('/v1/config/reload', { ...body, ...confirm }),
-        ),
+      const answer = await withClient(
+        context,
+        (client) =>
+          callConfirmed(context, options.yes === true, (confirm) =>
+            client.post('/v1/config/reload', { ...body, ...confirm }),
+          ),
+        { answerMs: LIMITS.milliseconds + ADOPTION_MS },
       );
       if (context.options.format === 'json') return void context.io.stdout.write(json(answer));
       const { summary, warnings } = record(answer);

@@ -1,10 +1,11 @@
 /** `migrate DIR`: what of an upstream prefixd's configuration (Rust, lance0/prefixd) carries over. */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { CliCommand } from './command.ts';
 import type { Migration } from '../app/config/migrate.ts';
 import type { Change, Section } from '../app/config/migrate-notes.ts';
+import { LIMITS } from '../app/config/limits.ts';
+import { readRegularFile } from '../app/config/regular-file.ts';
 import type { ConfigProblem } from '../app/config/types.ts';
 import { countWords } from '../core/words.ts';
 import type { Context } from './context.ts';
@@ -235,7 +236,7 @@ async function firstOf(dir: string, names: readonly string[]): Promise<{ name: s
 /** Undefined when there is no such file. */
 async function readOptional(path: string): Promise<string | undefined> {
   try {
-    return await readFile(path, 'utf8');
+    return new TextDecoder().decode(await readRegularFile(path, LIMITS.inventoryBytes));
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     const why = error instanceof Error ? error.message : String(error);

@@ -255,6 +255,35 @@ describe('Engine', () => {
     assert.equal(store.held.at(-1)?.fact.type, 'policy.loaded');
   });
 
+  it('judges every mitigation by a new policy in slices, with turns for others between them', async () => {
+    let now = 0;
+    // Each look at the watch ends a slice.
+    const engine = await engineOn(new TestStore(), 0, () => (now += 1000));
+    const victims = Array.from({ length: 5 }, (_, i) => `203.0.113.${10 + i}`);
+    for (const victim of victims) await engine.submit(ban(victim));
+    const active = engine.state.live.size;
+    assert.ok(active > 1, `${active}`);
+    let turns = 0;
+    let done = false;
+    const turn = (): void => {
+      turns++;
+      if (!done) setImmediate(turn);
+    };
+    const dry = { ...POLICY, mode: 'dry-run' } as const;
+    const adopted = engine.adopt(dry, { type: 'policy-loaded', actor: OPERATOR, summary: 'dry-run' });
+    const asked = engine.submit(ban('203.0.113.99'));
+    turn();
+    const answer = await adopted;
+    done = true;
+    assert.ok(turns > active, `${turns} turns for ${active} mitigations`);
+    assert.ok(answer.type === 'done' && answer.affected.length === active);
+    const event = await asked;
+    assert.ok(
+      event.type === 'event' && event.status === 'dry_run',
+      'what was asked meanwhile is decided after it',
+    );
+  });
+
   it('takes no command once it is closing', async () => {
     const engine = await engineOn(new TestStore());
     await engine.close();

@@ -1,9 +1,11 @@
 /** What lies open on this machine: keys that others may read, files that others may write, certificates that nobody should trust. */
 import { X509Certificate } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { withoutExtensions } from './extensions.ts';
+import { LIMITS } from './limits.ts';
 import { type Path, dotted } from './problem.ts';
+import { readRegularFile } from './regular-file.ts';
 import { type Loose, salvage } from './salvage.ts';
 import { type Settings, settingsSchema } from './schema.ts';
 import type { ConfigProblem } from './types.ts';
@@ -82,7 +84,7 @@ async function certificateExposures(
 /** Undefined for what cannot be read, which another check reports. */
 async function readCertificate(path: string): Promise<X509Certificate | undefined> {
   try {
-    return new X509Certificate(await readFile(path));
+    return new X509Certificate(await readRegularFile(path, LIMITS.certificateBytes));
   } catch {
     return undefined;
   }

@@ -13,6 +13,8 @@ export const LIMITS = {
   playbookFiles: 200,
   /** Size of all files of playbooks together (bytes). */
   allPlaybooksBytes: 4 * MIB,
+  /** Size of a file with certificates (bytes). */
+  certificateBytes: MIB,
   /** How deep lists and sections of one YAML document may be nested. */
   depth: 64,
   /** Values, keys and brackets of one YAML document. */

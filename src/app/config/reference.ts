@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import type { SchemaNode } from './explain.ts';
 import { describeSchema, expected } from './explain.ts';
 import { inventorySchema } from './inventory-schema.ts';
+import { LIMITS, sizeWords } from './limits.ts';
 import { playbooksSchema } from './playbook-schema.ts';
 import { settingsSchema } from './schema.ts';
 
@@ -23,6 +24,9 @@ warnings: \`OK: 1 customer, 13 playbooks, 3 neighbors; 2 warnings\`.
 - Relative paths start at the folder of the file.
 - Secrets are never in the files: a key that ends in \`_env\` names an environment variable that holds one.
 - \`inventory.yaml\` and \`playbooks.yaml\` of upstream prefixd load unchanged.
+- Only regular files are read, of at most ${sizeWords(LIMITS.inventoryBytes)} (\`inventory.yaml\`), ${sizeWords(LIMITS.settingsBytes)} (\`prefixd.yaml\`) and ${sizeWords(LIMITS.playbooksBytes)} (each of at
+  most ${LIMITS.playbookFiles} files of playbooks, ${sizeWords(LIMITS.allPlaybooksBytes)} together). Lists and sections are nested at most ${LIMITS.depth} deep, and keys are written
+  \`key:\`, not with \`?\`. Reading a folder is given up after ${LIMITS.milliseconds / 1000} s, or when it takes half of the memory or ${LIMITS.heapMib / 1024} GiB.
 
 The shortest useful \`prefixd.yaml\`:
 

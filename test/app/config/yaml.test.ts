@@ -179,6 +179,38 @@ test('a name that YAML reads as a number stays the name that is written', () => 
   assert.deepEqual(Object.keys(Object(parseYaml('f.yaml', '010: a\n1e3: b\n').value)).sort(), ['010', '1e3']);
 });
 
+test('keys written with "?" are refused before they cost anything', () => {
+  const said = (text: string) =>
+    parseYaml('f.yaml', text).problems.map(({ line, column, message }) => `${line}:${column} ${message}`);
+  for (const levels of [1, 400, 20_000]) {
+    assert.deepEqual(said('? '.repeat(levels)), ['1:1 a key is written with "?"']);
+  }
+  assert.deepEqual(said('a: 1\nb: [x, ? y]\n'), ['2:8 a key is written with "?"']);
+  const text = 'a: |\n  ? text\nb: "x\n  ? y"\nc: what?\n# ? no\nd: ?x\n';
+  assert.deepEqual(said(text), [], 'in texts and comments it means nothing');
+});
+
+test('nesting has a limit however it is written, and siblings do not count', () => {
+  const deep = /^lists and sections are nested more than 64 deep here$/;
+  const indented = Array.from({ length: 70 }, (_, i) => `${' '.repeat(i)}a:`).join('\n');
+  for (const text of [
+    '['.repeat(70),
+    '{ a: '.repeat(70),
+    '- '.repeat(70),
+    indented,
+    `${'- '.repeat(35)}${'['.repeat(35)}`,
+  ]) {
+    const { problems, readable } = parseYaml('f.yaml', text);
+    assert.equal(problems.length, 1);
+    assert.match(problems[0]?.message ?? '', deep);
+    assert.ok(!readable);
+  }
+  const depth = 32;
+  const flow = `${'['.repeat(depth)}1${']'.repeat(depth)}`;
+  const wide = Array.from({ length: 500 }, (_, i) => `k${i}:\n  - a: ${flow}\n  - b: {}\n`).join('');
+  assert.deepEqual(parseYaml('f.yaml', wide).problems, []);
+});
+
 test('nesting beyond all measure is a problem, not the end of the process', () => {
   const { problems } = parseYaml('f.yaml', '['.repeat(200_000));
   assert.ok(problems.length > 0);
