@@ -106,7 +106,7 @@ test('a file that cannot be read is not missing as well, and the other files are
   assert.match(problems[0] ?? '', /^prefixd\.yaml:8:1 mod: unknown key/);
   assert.match(
     problems[1] ?? '',
-    /^inventory\.yaml : it cannot be read: EISDIR.*; make it a file that this user may read$/,
+    /^inventory\.yaml : it is a folder, not a regular file; put a regular file there$/,
   );
   assert.match(problems[2] ?? '', /^playbooks\.yaml:3:22 playbooks\[0\]\.match\.vector/);
 });
