@@ -41,8 +41,8 @@ import {
   tooManyWaiting,
   unknownOutcome,
 } from './refusals.ts';
-import type { EngineView, FactFollower, Recording } from './types.ts';
-import { type Action, Unrecorded } from './unrecorded.ts';
+import type { EngineView, FactFollower, Recording, Timers } from './types.ts';
+import { type Action, type ContextAt, Unrecorded } from './unrecorded.ts';
 
 /** Opens the store, folds what it holds, and returns the engine with the store's warnings. It closes the store again when it rejects. */
 export async function openEngine(
@@ -77,6 +77,8 @@ export class Engine implements EngineView {
   readonly #options: EngineOptions;
   readonly #state: StateHandle;
   readonly #decider: Decider;
+  readonly #contextNow: ContextAt;
+  readonly #after: Timers['after'];
   readonly #recent: RecentFacts;
   /** Told before the others. */
   readonly #actors = new Set<FactFollower>();
@@ -105,6 +107,8 @@ export class Engine implements EngineView {
     this.#sinceSnapshot = replayed;
     this.#state = state;
     this.#decider = new Decider(options, state);
+    this.#contextNow = (now) => this.#decider.context(now, this.#policy);
+    this.#after = options.after ?? processTimer;
     this.#unrecorded = new Unrecorded(state);
     this.#recent = recent;
     this.#policy = options.policy;
@@ -234,8 +238,7 @@ export class Engine implements EngineView {
         const from = performance.now();
         this.#phase = 'writing';
         this.#writingSince = this.#options.clock();
-        const { after = processTimer } = this.#options;
-        cancel = after(STALLED_AFTER_MS, () => this.#stall(group));
+        cancel = this.#after(STALLED_AFTER_MS, () => this.#stall(group));
         await this.#options.store.append(group.facts);
         this.#options.onAppended?.(group.facts.length, performance.now() - from);
       }
@@ -264,7 +267,7 @@ export class Engine implements EngineView {
     this.#sinceSnapshot += facts.length;
     this.#recent.add(facts);
     // What was taken away meanwhile is so also for what the group added.
-    const taken = this.#lay();
+    const taken = this.#unrecorded.lay(this.#contextNow);
     this.#settle();
     if (facts.length > 0) {
       this.#tell(this.#actors, [...facts, ...taken]);
@@ -279,7 +282,7 @@ export class Engine implements EngineView {
   #failed(group: Group, error: unknown): void {
     if (!group.isStalled) {
       this.#state.rollback();
-      this.#lay();
+      this.#unrecorded.lay(this.#contextNow);
     }
     this.#lastFailure = error;
     this.#writingSince = null;
@@ -301,7 +304,7 @@ export class Engine implements EngineView {
     group.isStalled = true;
     this.#phase = 'stalled';
     this.#state.rollback();
-    this.#lay();
+    this.#unrecorded.lay(this.#contextNow);
     group.decided = group.decided.filter(({ job }) => {
       if (isTakeAway(job.command)) {
         const action = this.#act(job, job.command);
@@ -335,11 +338,8 @@ export class Engine implements EngineView {
     }
     const action: Action = { command, at: this.#options.clock() };
     try {
-      const { answer, facts, kept } = this.#unrecorded.act(
-        action,
-        (now) => this.#decider.context(now, this.#policy),
-        this.#phase === 'stalled',
-      );
+      const isPending = this.#phase === 'stalled';
+      const { answer, facts, kept } = this.#unrecorded.act(action, this.#contextNow, isPending);
       if (kept) this.#options.onUnrecorded?.(action);
       if (facts.length > 0) this.#tell(this.#actors, facts);
       resolve(answer);
@@ -350,15 +350,10 @@ export class Engine implements EngineView {
     }
   }
 
-  #lay(): readonly RecordedFact[] {
-    return this.#unrecorded.lay((now) => this.#decider.context(now, this.#policy));
-  }
-
   #retryLater(): void {
     if (this.#closed) return;
-    const { after = processTimer } = this.#options;
     this.#cancelRetry();
-    this.#cancelRetry = after(RETRY_MS, () => this.#retry());
+    this.#cancelRetry = this.#after(RETRY_MS, () => this.#retry());
   }
 
   #retry(): void {

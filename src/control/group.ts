@@ -1,4 +1,5 @@
 /** A group of commands: decided one after the other against the folded state, and made durable together. */
+import { setImmediate } from 'node:timers/promises';
 import type { Answer, Command, DecideContext, Decision } from '../core/commands.ts';
 import { decide } from '../core/decide.ts';
 import { policyLoadedSteps } from '../core/decide-control.ts';
@@ -8,6 +9,7 @@ import type { Policy } from '../core/policy.ts';
 import type { StateHandle } from '../core/state.ts';
 import { confirmed } from '../core/take-away.ts';
 import type { Fifo } from '../net/fifo.ts';
+import { runInSlices } from '../net/steps.ts';
 import { GroupRoom } from './group-room.ts';
 import type { Action } from './unrecorded.ts';
 
@@ -81,14 +83,12 @@ export class Decider {
     const { clock, stopwatch = () => performance.now() } = this.#options;
     try {
       const steps = policyLoadedSteps(this.#state, command, this.context(clock(), policy));
-      for (;;) {
-        const until = stopwatch() + SLICE_MS;
-        do {
-          const step = steps.next();
-          if (step.done) return () => step.value;
-        } while (stopwatch() <= until);
-        await new Promise<void>((resolve) => setImmediate(resolve));
-      }
+      const decision = await runInSlices(steps, {
+        milliseconds: SLICE_MS,
+        stopwatch,
+        pause: () => setImmediate(),
+      });
+      return () => decision;
     } catch (error) {
       return () => {
         throw error;

@@ -1,5 +1,6 @@
 /** What operators ask for, and what follows from a new policy: withdrawing, safelist, pause, the end of endings. */
 import { overlaps, type Prefix, parsePrefix } from '../net/prefix.ts';
+import { runToEnd } from '../net/steps.ts';
 import { isActive, isLive } from './active-counts.ts';
 import { partingFacts } from './aggregate.ts';
 import type { Command, DecideContext, Decision } from './commands.ts';
@@ -147,11 +148,7 @@ export function decidePolicyLoaded(
   command: Of<'policy-loaded'>,
   context: DecideContext,
 ): Decision {
-  const steps = policyLoadedSteps(state, command, context);
-  for (;;) {
-    const step = steps.next();
-    if (step.done) return step.value;
-  }
+  return runToEnd(policyLoadedSteps(state, command, context));
 }
 
 /** The same one mitigation a step, for a caller that may pause between steps. The state must not change before the last. */

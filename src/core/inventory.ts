@@ -1,5 +1,6 @@
 /** Who owns an address: customers, their prefixes, services and assets (INTERFACES "What an event leads to", 1). */
 import { type Prefix, parsePrefix, unmapped } from '../net/prefix.ts';
+import { runToEnd } from '../net/steps.ts';
 import { assetPrefixes } from './asset-range.ts';
 import type { AssetData, CustomerData, InventoryData, ServiceData } from './inventory-data.ts';
 import { OwnerIndex } from './owner-index.ts';
@@ -55,11 +56,7 @@ export interface BuiltInventory {
  * problems contain one. Nested prefixes are no problem (the longest wins); the same prefix of two customers is.
  */
 export function buildInventory(data: InventoryData): BuiltInventory {
-  const steps = inventorySteps(data);
-  for (;;) {
-    const step = steps.next();
-    if (step.done) return step.value;
-  }
+  return runToEnd(inventorySteps(data));
 }
 
 /** The same in steps of some microseconds, so that a caller whose event loop must not be held can pause between them. */

@@ -43,10 +43,9 @@ export class RememberedEvents {
       this.#detailed.push({ id: event.id, cost });
       this.#detailsBytes += cost;
     }
-    const lean = withoutDetails(event);
-    const attacked = this.#attacked.add(lean) ?? this.#attacked.release(lean);
+    const untrack = event.block === undefined ? undefined : this.#track(withoutDetails(event));
     return () => {
-      attacked?.();
+      untrack?.();
       this.byId.delete(event.id);
       this.#arrivals.pop();
       if (cost === 0) return;
@@ -70,6 +69,11 @@ export class RememberedEvents {
       const event = this.byId.get(oldest.id);
       if (event !== undefined) this.byId.set(event.id, withoutDetails(event, FORGOTTEN_DETAILS));
     }
+  }
+
+  /** Returns how to take back what it did to the attacked hosts, if it did anything. */
+  #track(event: EventRecord): (() => void) | undefined {
+    return this.#attacked.add(event) ?? this.#attacked.release(event);
   }
 
   #forget(id: string): void {

@@ -8,6 +8,7 @@ import { type FileHandle, open, readlink, statfs } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { getSystemErrorName } from 'node:util';
+import { errorText } from '../net/text.ts';
 import { errorCode } from './files.ts';
 
 /** The file that is locked. It holds who locked it, in one line, and is never removed: a lock on a removed file is none. */
@@ -129,6 +130,7 @@ async function remoteFileSystem(folder: string): Promise<string | undefined> {
   return REMOTE_FILE_SYSTEMS.get((await statfs(folder)).type >>> 0);
 }
 
+/** What an error says in its first line; module loaders go on about their search. */
 function messageOf(error: unknown): string {
-  return error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
+  return errorText(error).split('\n', 1)[0] ?? '';
 }

@@ -91,33 +91,17 @@ export async function acquireLock(folder: string, means: LockMeans = {}): Promis
       );
     }
     const warnings = kernel.warning === undefined ? [] : [kernel.warning];
-    if (kernel.kind === 'unavailable') {
-      return { warnings, release: await takeFolder(folder, means.processes) };
+    const releaseKernel = kernel.kind === 'acquired' ? () => kernel.release() : () => Promise.resolve();
+    try {
+      const releaseFolder = await takeFolder(folder, means.processes);
+      // The kernel's lock goes last, so that nobody sees it free while the folder's state still names this process.
+      return { warnings, release: () => releaseFolder().finally(releaseKernel) };
+    } catch (error) {
+      await releaseKernel();
+      throw error;
     }
-    return { warnings, release: await takeBoth(folder, means.processes, () => kernel.release()) };
   } catch (error) {
     throw storeError('lock', folder, error);
-  }
-}
-
-/** The kernel's lock is given back last, so that nobody sees it free while the folder's state still names this process. */
-async function takeBoth(
-  folder: string,
-  processes: ProcessTable | undefined,
-  releaseKernel: () => Promise<void>,
-): Promise<() => Promise<void>> {
-  try {
-    const releaseFolder = await takeFolder(folder, processes);
-    return async () => {
-      try {
-        await releaseFolder();
-      } finally {
-        await releaseKernel();
-      }
-    };
-  } catch (error) {
-    await releaseKernel();
-    throw error;
   }
 }
 

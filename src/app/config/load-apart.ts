@@ -5,19 +5,26 @@
  */
 import { totalmem } from 'node:os';
 import { extname } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Worker, type WorkerOptions } from 'node:worker_threads';
 import { forecastFor } from '../../control/forecast.ts';
 import { type BuiltInventory, inventorySteps } from '../../core/inventory.ts';
 import type { InventoryData } from '../../core/inventory-data.ts';
 import { secondsWords } from '../../core/words.ts';
+import { runInSlices, type Slices } from '../../net/steps.ts';
+import { errorText } from '../../net/text.ts';
 import { LIMITS } from './limits.ts';
 import { Assembly } from './pieces.ts';
 import type { Environment } from './secrets.ts';
 import { MORE, type PlainConfig, type ReadingMessage, type ReadingOrder } from './thread-messages.ts';
 import type { ConfigProblem, ConfigResult, LoadedConfig } from './types.ts';
 
-/** How long the look-up structures are built before others have a turn (ms). */
-const SLICE_MS = 5;
+/** How the look-up structures are built. */
+const SLICES: Slices = {
+  milliseconds: 5,
+  stopwatch: () => performance.now(),
+  pause: () => nextTurn(),
+};
 
 export interface ApartOptions {
   /** Until reading is given up (ms). */
@@ -97,10 +104,9 @@ export function loadConfigApart(
           // Checked by the reading thread.
           const data = assembly.whole as InventoryData;
           worker.removeAllListeners('exit');
-          runInSlices(inventorySteps(data), SLICE_MS).then(
+          runInSlices(inventorySteps(data), SLICES).then(
             (built) => finish({ ok: true, config: whole(config, built), warnings }),
-            (error: unknown) =>
-              giveUp(`it cannot be used: ${error instanceof Error ? error.message : String(error)}`, ''),
+            (error: unknown) => giveUp(`it cannot be used: ${errorText(error)}`, ''),
           );
         }
       }
@@ -116,21 +122,6 @@ function startThread(options: WorkerOptions): Worker {
   const [loader, thread] = [import.meta.resolve('tsx/esm/api'), file.href].map((url) => JSON.stringify(url));
   const script = `import(${loader}).then(({ register }) => { register(); return import(${thread}); })`;
   return new Worker(script, { ...options, eval: true });
-}
-
-/** Runs a computation in slices of some milliseconds, each in a turn of the event loop of its own. */
-async function runInSlices(
-  steps: Generator<undefined, BuiltInventory>,
-  milliseconds: number,
-): Promise<BuiltInventory> {
-  for (;;) {
-    const until = performance.now() + milliseconds;
-    do {
-      const step = steps.next();
-      if (step.done) return step.value;
-    } while (performance.now() < until);
-    await new Promise<void>((resolve) => setImmediate(resolve));
-  }
 }
 
 function whole(config: PlainConfig, { inventory }: BuiltInventory): LoadedConfig {
