@@ -1,11 +1,14 @@
 /** `npm start`: the whole daemon on built-in defaults, a router beside it in the same process, and attacks to see it work. */
 import { request } from 'undici';
+import { isLive } from '../core/active-counts.ts';
+import { endpointText } from '../net/text.ts';
 import type { LabChange } from '../lab/rule-table.ts';
 import { LabRouter } from '../lab/router.ts';
 import { defaultConfig } from './config/default.ts';
 import { isLoopback, parseListen } from './config/leaves.ts';
 import { formatProblem } from './config/problem.ts';
 import type { ListenAddress, LoadedConfig } from './config/types.ts';
+import { DEFAULT_LISTEN } from './config/schema.ts';
 import { startDaemon } from './daemon.ts';
 import type { Daemon } from './daemon.ts';
 import { DEMO_ATTACKS } from './demo-attacks.ts';
@@ -19,7 +22,6 @@ const READING_MS = 2_000;
 /** How long the story waits for the lab router before it goes on without it (ms). */
 const ROUTER_MS = 10_000;
 
-const LISTEN = '127.0.0.1:8080';
 const ROUTER = '127.0.0.1:1790';
 
 export interface DemoOptions {
@@ -61,7 +63,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
 }
 
 async function runWithData(options: DemoOptions, stopped: Promise<true>): Promise<number> {
-  const listen = loopback('--listen', options.listen ?? LISTEN);
+  const listen = loopback('--listen', options.listen ?? DEFAULT_LISTEN);
   const router = loopback('--router', options.router ?? ROUTER);
   const data = await openDemoData(options.data);
   try {
@@ -84,7 +86,9 @@ interface Stage {
 function loopback(option: string, text: string): ListenAddress {
   const at = parseListen(text);
   if (at === undefined) {
-    throw new StartError(`${option} ${JSON.stringify(text)} is not an address and a port, such as ${LISTEN}`);
+    throw new StartError(
+      `${option} ${JSON.stringify(text)} is not an address and a port, such as ${DEFAULT_LISTEN}`,
+    );
   }
   if (!isLoopback(at.host)) {
     throw new StartError(
@@ -141,11 +145,10 @@ async function runWithRouter(options: DemoOptions, stage: Stage): Promise<number
 }
 
 async function builtIn({ listen, router, data }: Stage, routerPort: number): Promise<LoadedConfig> {
-  const host = listen.host.includes(':') ? `[${listen.host}]` : listen.host;
   const neighbor = { name: 'lab', address: addressOf(router.host), port: routerPort, peer_asn: 65001 };
   const result = await defaultConfig({
     settings: {
-      http: { listen: `${host}:${listen.port}` },
+      http: { listen: endpointText(listen.host, listen.port) },
       bgp: { neighbors: [neighbor] },
       storage: { path: data.folder },
     },
@@ -219,8 +222,7 @@ async function tell(
   { data, stopped }: Stage,
 ): Promise<number> {
   const { print, pauseMs = READING_MS } = options;
-  const host = daemon.http.host.includes(':') ? `[${daemon.http.host}]` : daemon.http.host;
-  const api = `http://${host}:${daemon.http.port}`;
+  const api = `http://${endpointText(daemon.http.host, daemon.http.port)}`;
   print('');
   print('prefixd is running with built-in defaults and a lab router in this process, peering over real BGP.');
   print(`  dashboard  ${api}/`);
@@ -266,9 +268,9 @@ async function established({ announcer }: Daemon): Promise<false> {
 
 /** Commands that work as they are printed, about the mitigation that lasts longest. */
 function whatNext({ engine }: Daemon, api: string, { program = 'prefixd' }: DemoOptions): readonly string[] {
-  const at = api === `http://${LISTEN}` ? program : `${program} --api ${api}`;
+  const at = api === `http://${DEFAULT_LISTEN}` ? program : `${program} --api ${api}`;
   const [longest] = [...engine.state.mitigations.values()]
-    .filter(({ status }) => status === 'active' || status === 'escalated')
+    .filter(isLive)
     .sort((a, b) => b.expiresAt - a.expiresAt);
   const about =
     longest === undefined

@@ -9,16 +9,7 @@ import { errorText } from '../net/text.ts';
 import type { AuditCondition } from '../store/audit.ts';
 import type { Assessment, HealthCode, HealthReason } from '../view/health.ts';
 import { quotaLines } from './quota-lines.ts';
-import { auditLines, recordingLines } from './recording-lines.ts';
-
-/** A reason before it is known since when. `key` tells it from others of its code. */
-interface Finding {
-  readonly code: HealthCode;
-  readonly key: string;
-  readonly text: string;
-  /** Known from elsewhere; absent: when it was first found. */
-  readonly since?: number;
-}
+import { auditLines, type Finding, recordingLines } from './recording-lines.ts';
 
 export interface HealthSources {
   readonly announcer: Announcer;
@@ -29,10 +20,10 @@ export interface HealthSources {
   readonly clockAhead: () => number;
   /** Null until the journal is read. */
   readonly engine: () => EngineView | null;
-  /** How writing down goes; null until the journal is read, absent where nothing is written down. */
-  readonly recording?: () => Recording | null;
+  /** How writing down goes; null until the journal is read. */
+  readonly recording: () => Recording | null;
   /** Null until the audit log is open. */
-  readonly audit?: () => AuditCondition | null;
+  readonly audit: () => AuditCondition | null;
   /** What is not enforced where. */
   readonly shortfalls: () => readonly Shortfall[];
 }
@@ -104,7 +95,7 @@ export class Health {
 
   #recording(): readonly Finding[] {
     const { clock, recording, audit } = this.#sources;
-    const [journal, log] = [recording?.() ?? null, audit?.() ?? null];
+    const [journal, log] = [recording() ?? null, audit() ?? null];
     return [
       ...(journal === null ? [] : recordingLines(journal, clock())),
       ...(log === null ? [] : auditLines(log, clock())),

@@ -144,21 +144,32 @@ function addReconciler(meter: Meter, { reconciler }: MetricsSources): void {
 }
 
 function addConnections(meter: Meter, { connections }: MetricsSources): void {
-  const figures = () => connections?.();
-  meter.gauge('prefixd_http_connections', 'Connections to http.listen, by how far they are', ['state'], () =>
-    CONNECTION_STATES.map((state) => [{ state }, figures()?.states[state] ?? 0]),
+  meter.gauge(
+    'prefixd_http_connections',
+    'Connections to http.listen, by how far they are',
+    ['state'],
+    () => {
+      const states = connections?.()?.states;
+      return CONNECTION_STATES.map((state) => [{ state }, states?.[state] ?? 0]);
+    },
   );
   meter.total(
     'prefixd_http_connections_refused_total',
     'Connections to http.listen that were not taken: their address has its share, or all are in use',
     ['reason'],
-    () => REFUSALS.map((reason) => [{ reason }, figures()?.refused[reason] ?? 0]),
+    () => {
+      const refused = connections?.()?.refused;
+      return REFUSALS.map((reason) => [{ reason }, refused?.[reason] ?? 0]);
+    },
   );
   meter.total(
     'prefixd_http_connections_closed_total',
     'Connections to http.listen that were closed for being too slow in one respect, or to make room (evicted)',
     ['reason'],
-    () => CLOSURES.map((reason) => [{ reason }, figures()?.closed[reason] ?? 0]),
+    () => {
+      const closed = connections?.()?.closed;
+      return CLOSURES.map((reason) => [{ reason }, closed?.[reason] ?? 0]);
+    },
   );
 }
 

@@ -2,16 +2,21 @@
 import type { Recording } from '../control/types.ts';
 import type { AuditCondition } from '../store/audit.ts';
 import { errorText } from '../net/text.ts';
-import { secondsWords } from '../core/words.ts';
+import { countWords, secondsWords } from '../core/words.ts';
 import type { HealthCode } from '../view/health.ts';
 
-export interface RecordingLine {
+/** A reason of the assessment before it is known since when. `key` tells it from others of its code. */
+export interface Finding {
   readonly code: HealthCode;
   readonly key: string;
   readonly text: string;
-  /** Milliseconds since the epoch; absent: when it was first found. */
+  /** Known from elsewhere (ms since the epoch); absent: when it was first found. */
   readonly since?: number;
 }
+
+/** What a journal that hangs means, for the log and for health. */
+export const JOURNAL_HANGS =
+  'the journal does not answer, a write to it hangs: events are refused; rules still expire and can be withdrawn';
 
 /** A snapshot is written beside everything else and may take its time; for so long (ms). */
 const SNAPSHOT_MS = 300_000;
@@ -19,16 +24,15 @@ const SNAPSHOT_MS = 300_000;
 const AUDIT_MS = 10_000;
 
 /** What hangs, and what is in effect without being written down. */
-export function recordingLines(recording: Recording, now: number): readonly RecordingLine[] {
+export function recordingLines(recording: Recording, now: number): readonly Finding[] {
   const { phase, writingSince, snapshottingSince, unrecorded, unrecordedSince } = recording;
-  const lines: RecordingLine[] = [];
+  const lines: Finding[] = [];
   if (phase === 'stalled' && writingSince !== null) {
-    const text =
-      'the journal does not answer, a write to it hangs: events are refused; rules still expire and can be withdrawn; check the disk of storage.path';
+    const text = `${JOURNAL_HANGS}; check the disk of storage.path`;
     lines.push({ code: 'journal_stalled', key: '', text, since: writingSince });
   }
   if (unrecorded > 0 && unrecordedSince !== null) {
-    const what = unrecorded === 1 ? "1 operator's action is" : `${unrecorded} operators' actions are`;
+    const what = countWords(unrecorded, "operator's action is", "operators' actions are");
     const text = `${what} in effect and not recorded yet: repair the disk before prefixd is restarted, or repeat them afterwards`;
     lines.push({ code: 'unrecorded', key: '', text, since: unrecordedSince });
   }
@@ -40,7 +44,7 @@ export function recordingLines(recording: Recording, now: number): readonly Reco
 }
 
 /** What keeps the audit log from being written: decisions do not wait for it. */
-export function auditLines({ failure, writingSince }: AuditCondition, now: number): readonly RecordingLine[] {
+export function auditLines({ failure, writingSince }: AuditCondition, now: number): readonly Finding[] {
   const after = 'its entries wait, and the oldest are dropped beyond 10,000';
   if (failure !== null) {
     return [

@@ -5,6 +5,7 @@ import { STALLED_AFTER_MS } from '../control/refusals.ts';
 import type { Action } from '../control/unrecorded.ts';
 import type { Health } from './health.ts';
 import type { Metrics } from './metrics.ts';
+import { JOURNAL_HANGS } from './recording-lines.ts';
 
 type Told = Pick<
   EngineOptions,
@@ -32,11 +33,7 @@ export function followRecording(logger: Logger, health: Health, metrics: () => M
         'the journal cannot be written; nothing of this group takes effect but what takes rules away',
       );
     },
-    onStalled: () =>
-      logger.error(
-        {},
-        'the journal does not answer, a write to it hangs: events are refused; rules still expire and can be withdrawn',
-      ),
+    onStalled: () => logger.error({}, JOURNAL_HANGS),
     onUnrecorded: (action) =>
       logger.warn(fieldsOf(action), 'an action of an operator is in effect and not recorded yet'),
     onFollowerFailed: (error) =>

@@ -5,6 +5,7 @@ import type { Engine } from '../control/engine.ts';
 import type { Reconciler } from '../control/loop.ts';
 import type { Actor } from '../core/types.ts';
 import { countWords } from '../core/words.ts';
+import { errorText } from '../net/text.ts';
 import type { HttpServer, ReloadOutcome } from '../http/dependencies.ts';
 import { formatProblem } from './config/problem.ts';
 import type { ConfigResult, LoadedConfig } from './config/types.ts';
@@ -93,9 +94,7 @@ export class Reloader {
     this.#config = next;
     for (const failure of await this.#follow(next, neighborsBefore, actor)) {
       logger.error({ err: failure }, 'configuration reloaded, but not all of it took effect');
-      warnings.push(
-        `not all of it took effect: ${failure instanceof Error ? failure.message : String(failure)}`,
-      );
+      warnings.push(`not all of it took effect: ${errorText(failure)}`);
     }
     logger.info({ actor: actor.name, summary, warnings }, 'configuration reloaded');
     return { ok: true, summary, warnings };

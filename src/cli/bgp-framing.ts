@@ -7,6 +7,7 @@ import { HEADER_LENGTH } from '../bgp/wire/limits.ts';
 import { ErrorCode, HeaderSubcode, NotificationError } from '../bgp/wire/notification.ts';
 import { countWords } from '../core/words.ts';
 import { concatBytes } from '../net/bytes.ts';
+import { endpointText } from '../net/text.ts';
 import type { Chunk, TcpStream } from '../pcap/reassemble.ts';
 
 /** Octets without a hole between them. */
@@ -163,12 +164,7 @@ function packetFinder(stretch: Stretch): (offset: number) => Chunk {
   };
 }
 
-/** `192.0.2.1:179`, an IPv6 address in brackets. */
-export function endpointText({ address, port }: TcpStream['src']): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
-}
-
 /** Who sends to whom. */
-export function endpoints(stream: TcpStream): string {
-  return `${endpointText(stream.src)} -> ${endpointText(stream.dst)}`;
+export function endpoints({ src, dst }: TcpStream): string {
+  return `${endpointText(src.address, src.port)} -> ${endpointText(dst.address, dst.port)}`;
 }

@@ -24,7 +24,7 @@ import { toHex } from '../net/bytes.ts';
 import { formatAddress } from '../net/prefix.ts';
 import type { CapturedMessage, UnknownMessage } from './bgp-conversation.ts';
 import { filtersOf } from './bgp-conversation.ts';
-import { endpointText } from './bgp-framing.ts';
+import { endpointText } from '../net/text.ts';
 import { actionsJson, type Flaw, isFlowSpec, type Json, routesOf } from './bgp-routes.ts';
 
 const TYPES: Readonly<Record<number, string>> = {
@@ -41,8 +41,8 @@ export function messageJson(captured: CapturedMessage): Json {
   const { stream, time, octets, result, notes } = captured;
   const head = {
     time: time === null ? null : new Date(time).toISOString(),
-    src: endpointText(stream.src),
-    dst: endpointText(stream.dst),
+    src: endpointText(stream.src.address, stream.src.port),
+    dst: endpointText(stream.dst.address, stream.dst.port),
   };
   const remarks = notes.length === 0 ? {} : { notes };
   if (result instanceof NotificationError) {

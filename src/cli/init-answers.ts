@@ -2,7 +2,7 @@
 import { createInterface } from 'node:readline/promises';
 import type { z } from 'zod';
 import type { FirstAnswers } from '../app/config/first-folder.ts';
-import { DEFAULT_LISTEN } from '../app/config/first-folder.ts';
+import { DEFAULT_LISTEN } from '../app/config/schema.ts';
 import {
   address,
   asn,

@@ -2,9 +2,8 @@
 import { z } from 'zod';
 import { HealthReasonSchema, HealthStatusSchema } from '../view/health.ts';
 import { HistoryEntrySchema, HistoryOmittedSchema } from '../view/history.ts';
-import { DecidedMitigationSchema, EventStatusSchema, HoldSchema } from '../view/schemas.ts';
+import { DecidedMitigationSchema, EventStatusSchema, HoldSchema, time } from '../view/schemas.ts';
 
-const time = z.iso.datetime().describe('RFC 3339, UTC');
 const id = z.uuid();
 
 /** `application/problem+json` (RFC 9457). */

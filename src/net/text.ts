@@ -42,6 +42,11 @@ export function asWords(asn: number): string {
   return asn <= 0xffff ? `AS ${asn}` : `AS ${asn} (${Math.floor(asn / 0x10000)}.${asn % 0x10000})`;
 }
 
+/** `192.0.2.1:179`, an IPv6 address in brackets (RFC 3986 §3.2.2). */
+export function endpointText(host: string, port: number | undefined): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
 /** What an error says; for what was thrown without being one, the thing itself as text. */
 export function errorText(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

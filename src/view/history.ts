@@ -4,13 +4,11 @@ import type { KeptReport, LeftOut, Life, LifeEntry } from '../core/life.ts';
 import type { EventRecord } from '../core/types.ts';
 import { actionWords, countWords, portWords, rateWords } from '../core/words.ts';
 import { timeText } from '../net/time.ts';
-import { ActorSchema, EventStatusSchema } from './schemas.ts';
+import { ActorSchema, EventStatusSchema, time } from './schemas.ts';
 import { actorView, timeOrNull } from './values.ts';
 
-const time = z.iso.datetime().describe('RFC 3339, UTC');
-
 /** The kinds of entries, as `what` names them. */
-export const HISTORY_KINDS = [
+const HISTORY_KINDS = [
   'created',
   'rejected',
   'reported',

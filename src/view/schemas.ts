@@ -5,7 +5,8 @@
 import { z } from 'zod';
 import { MatchSchema } from './match.ts';
 
-const time = z.iso.datetime().describe('RFC 3339, UTC');
+/** When something happened, as the API says it. */
+export const time = z.iso.datetime().describe('RFC 3339, UTC');
 const id = z.uuid();
 
 export const ProtocolSchema = z.string().describe('`tcp`, `udp`, `icmp`, ... or the number as text');

@@ -38,6 +38,8 @@ class House {
       clock: () => this.now,
       clockAhead: () => this.ahead,
       isMock: false,
+      recording: () => null,
+      audit: () => null,
       engine: () => ({ ...engine, policy: policyNow() }),
       shortfalls: () => this.shortfalls,
       ...changes,

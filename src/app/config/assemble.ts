@@ -10,7 +10,7 @@ import type { Problem } from '../../core/problem.ts';
 import { buildConfig } from './build.ts';
 import { crossChecks } from './checks.ts';
 import type { Advice } from './explain.ts';
-import { enforcementChecks } from './enforcement-checks.ts';
+import { assetGroups, enforcementChecks } from './enforcement-checks.ts';
 import { describeSchema, explain } from './explain.ts';
 import { withoutExtensions } from './extensions.ts';
 import { inventoryChecks } from './inventory-checks.ts';
@@ -108,7 +108,9 @@ function policyChecks(
     const placed = placeInFiles(path, files, withDefault);
     if (placed !== undefined) findingsIn(placed.source, notes).warning(placed.path, message, fix);
   };
-  for (const { path, message, fix } of enforcementChecks(policy)) warn(path, message, fix);
+  // Finding out who is treated alike is what takes long.
+  const groups = assetGroups(policy);
+  for (const { path, message, fix } of enforcementChecks(policy, groups)) warn(path, message, fix);
   for (const { index, behind } of unreachablePlaybooks(policy.playbooks)) {
     const names = behind.join(', ');
     warn(
@@ -117,7 +119,7 @@ function policyChecks(
       'give it a condition that the other lacks, or move it up',
     );
   }
-  firstStepChecks(policy, found);
+  firstStepChecks(policy, groups, found);
   repetitionChecks(settings.detectors, policy, found);
 }
 
@@ -131,7 +133,8 @@ function plainSources(given: Sources): Sources {
   };
 }
 
-function findingsIn(source: YamlSource, notes: Notes): Findings {
+/** Notes what is found in a file, each with its place there. */
+export function findingsIn(source: YamlSource, notes: Notes): Findings {
   const into =
     (list: ConfigProblem[]): Report =>
     (path, message, fix) => {

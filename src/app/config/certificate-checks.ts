@@ -1,5 +1,6 @@
 /** Whether the server can use the certificates that prefixd.yaml names. Reads them. */
 import { resolve } from 'node:path';
+import { errorText } from '../../net/text.ts';
 import { loadTls } from '../../http/listener.ts';
 import { withoutExtensions } from './extensions.ts';
 import { refuseSpecialFile } from './regular-file.ts';
@@ -25,13 +26,13 @@ export async function certificateProblems(
     for (const path of Object.values(paths)) {
       if (path === null) continue;
       await refuseSpecialFile(path).catch((error: unknown) => {
-        throw new Error(`${path}: ${error instanceof Error ? error.message : String(error)}`);
+        throw new Error(`${path}: ${errorText(error)}`);
       });
     }
     await loadTls(paths);
     return [];
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = errorText(error);
     const fix = 'name PEM files that this user may read and that belong together';
     return [
       { file: settings.file, ...settings.place(['http', 'tls'], 'value'), path: 'http.tls', message, fix },

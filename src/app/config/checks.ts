@@ -3,7 +3,7 @@ import { isPrivateHost } from '../../alert/private-address.ts';
 import { familyBits, parsePrefix } from '../../net/prefix.ts';
 import { isLoopback, parseListen } from './leaves.ts';
 import { neighborChecks } from './neighbor-checks.ts';
-import { looksLike, nearest } from './nearest.ts';
+import { slipFor } from './nearest.ts';
 import type { Findings } from './problem.ts';
 import type { Loose } from './salvage.ts';
 import type { Settings } from './schema.ts';
@@ -198,10 +198,8 @@ export const KNOWN_DETECTORS = ['alertmanager', 'fastnetmon', 'grafana'];
 /** Any name may be a source; one that differs from a known detector by a slip most likely is none. */
 function detectorChecks(settings: Loose<Settings>, found: Findings): void {
   for (const name of Object.keys(settings.detectors ?? {})) {
-    if (KNOWN_DETECTORS.includes(name)) continue;
-    const guess = nearest(name, KNOWN_DETECTORS);
-    // `fastnetmon-dc2` is a second one, not a slip.
-    if (guess === undefined || name.startsWith(guess) || !looksLike(name, guess)) continue;
+    const guess = slipFor(name, KNOWN_DETECTORS);
+    if (guess === undefined) continue;
     found.warning(
       ['detectors', name],
       `"${name}" is taken as the name of another source, and looks like ${guess}`,

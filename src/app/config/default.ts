@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { assemble } from './assemble.ts';
 import { readPlaybooks } from './load.ts';
+import { DEFAULT_LISTEN } from './schema.ts';
 import type { Environment } from './secrets.ts';
 import type { ConfigProblem, ConfigResult } from './types.ts';
 import type { YamlSource } from './yaml.ts';
@@ -27,7 +28,7 @@ export const PACKAGE = resolve(import.meta.dirname, '../../..');
 
 const SETTINGS: Section = {
   pop: 'lab',
-  http: { listen: '127.0.0.1:8080' },
+  http: { listen: DEFAULT_LISTEN },
   bgp: {
     local_asn: 65010,
     router_id: '192.0.2.10',

@@ -47,27 +47,45 @@ const NAMED_STEPS = 4;
 /** No guardrail that depends on the state matters here. */
 export const STATE = { safelisted: () => undefined };
 
-export function enforcementChecks(policy: Policy): readonly EnforcementWarning[] {
-  if (policy.forecast === undefined) return [];
-  const groups = assetGroups(policy);
-  const findings = new Map<string, Finding>();
+/** A kind of attack on a kind of asset, and the playbook that is for it. */
+interface Targeted {
+  readonly playbook: Playbook;
+  /** Of the playbook among all of one file. */
+  readonly path: Path;
+  readonly group: AssetGroup;
+  readonly target: PlanTarget;
+}
+
+/** Every playbook with every kind of attack on every kind of asset that it is for. */
+export function* targetsOf(policy: Policy, groups: readonly AssetGroup[]): Iterable<Targeted> {
   for (const { playbook, path } of placedPlaybooks(policy)) {
-    for (const vector of playbook.match.vectors.length === 0 ? ['unknown'] : playbook.match.vectors) {
+    const { vectors } = playbook.match;
+    for (const vector of vectors.length === 0 ? ['unknown'] : vectors) {
       for (const group of groups) {
         const target = targetFor(playbook, vector, group);
-        if (target === null) continue;
-        for (const index of playbook.steps.keys()) {
-          const found = unenforceable(target, playbook, index, policy);
-          if (found === null) continue;
-          const at = [...path, 'steps', index];
-          const key = JSON.stringify([at, found.what]);
-          const known = findings.get(key);
-          if (known === undefined) {
-            const step = `step ${index + 1} of ${playbook.name} (${actionWords(stepOf(playbook, index).action)})`;
-            findings.set(key, { path: at, steps: [step], ...found, groups: [group] });
-          } else if (!known.groups.includes(group)) known.groups.push(group);
-        }
+        if (target !== null) yield { playbook, path, group, target };
       }
+    }
+  }
+}
+
+export function enforcementChecks(
+  policy: Policy,
+  groups: readonly AssetGroup[] = assetGroups(policy),
+): readonly EnforcementWarning[] {
+  if (policy.forecast === undefined) return [];
+  const findings = new Map<string, Finding>();
+  for (const { playbook, path, group, target } of targetsOf(policy, groups)) {
+    for (const index of playbook.steps.keys()) {
+      const found = unenforceable(target, playbook, index, policy);
+      if (found === null) continue;
+      const at = [...path, 'steps', index];
+      const key = JSON.stringify([at, found.what]);
+      const known = findings.get(key);
+      if (known === undefined) {
+        const step = `step ${index + 1} of ${playbook.name} (${actionWords(stepOf(playbook, index).action)})`;
+        findings.set(key, { path: at, steps: [step], ...found, groups: [group] });
+      } else if (!known.groups.includes(group)) known.groups.push(group);
     }
   }
   return shown(merged([...findings.values()]));
@@ -150,11 +168,7 @@ function count(prediction: Prediction): string {
 }
 
 /** An attack on no particular port, where the playbook takes one; null where it is for another protocol. */
-export function targetFor(
-  { match }: Playbook,
-  vector: string,
-  { victim, owner }: AssetGroup,
-): PlanTarget | null {
+function targetFor({ match }: Playbook, vector: string, { victim, owner }: AssetGroup): PlanTarget | null {
   const implied = impliedProtocol(vector, victim.includes(':') ? 6 : 4);
   if (match.protocol !== null && implied !== null && match.protocol !== implied) return null;
   if (match.customers.length > 0 && !match.customers.includes(owner?.customerId ?? '')) return null;
@@ -169,7 +183,7 @@ export function targetFor(
 }
 
 /** Every playbook with its place among those of all files. */
-export function placedPlaybooks({ playbooks }: Policy): readonly { playbook: Playbook; path: Path }[] {
+function placedPlaybooks({ playbooks }: Policy): readonly { playbook: Playbook; path: Path }[] {
   const placed = (playbooks.data.playbooks ?? []).flatMap(({ name }, i) => {
     const playbook = playbooks.byName.get(name);
     return playbook === undefined ? [] : [{ playbook, path: ['playbooks', i] as Path }];

@@ -27,9 +27,16 @@ export interface SchemaNode {
   readonly oneOf?: readonly SchemaNode[];
 }
 
-/** The schema as data: what may be written, not what comes out. */
+const descriptions = new WeakMap<z.ZodType, SchemaNode>();
+
+/** The schema as data: what may be written, not what comes out. Made once, since it takes milliseconds. */
 export function describeSchema(schema: z.ZodType): SchemaNode {
-  return z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as SchemaNode;
+  let description = descriptions.get(schema);
+  if (description === undefined) {
+    description = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as SchemaNode;
+    descriptions.set(schema, description);
+  }
+  return description;
 }
 
 /** Advice for a key by its dotted path without indices, for keys that another program of this name has. */

@@ -2,9 +2,10 @@
 import { X509Certificate } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import { findingsIn } from './assemble.ts';
 import { withoutExtensions } from './extensions.ts';
 import { LIMITS } from './limits.ts';
-import { type Path, dotted } from './problem.ts';
+import type { Path, Report } from './problem.ts';
 import { readRegularFile } from './regular-file.ts';
 import { type Loose, salvage } from './salvage.ts';
 import { type Settings, settingsSchema } from './schema.ts';
@@ -21,13 +22,6 @@ const LEAST_CURVE_BITS = 224;
 const OTHERS_READ = 0o004;
 const OTHERS_WRITE = 0o002;
 
-/** Something that lies open, and what to do. */
-interface Exposure {
-  readonly path: Path;
-  readonly message: string;
-  readonly fix: string;
-}
-
 /** Warnings about files that prefixd.yaml names, relative to `folder`. Files that are not there are passed over. */
 export async function exposureWarnings(
   settings: YamlSource,
@@ -35,27 +29,19 @@ export async function exposureWarnings(
   now: number = Date.now(),
 ): Promise<readonly ConfigProblem[]> {
   const loose = salvage(settingsSchema, withoutExtensions(settings, settingsSchema).value) ?? {};
-  const exposures = [
-    ...(await keyExposures(loose, folder)),
-    ...(await certificateExposures(loose, folder, now)),
-    ...(await writableExposures(loose, folder)),
-  ];
-  return exposures.map(({ path, message, fix }) => ({
-    file: settings.file,
-    ...settings.place(path, 'value'),
-    path: dotted(path),
-    message,
-    fix,
-  }));
+  const warnings: ConfigProblem[] = [];
+  const { warning } = findingsIn(settings, { problems: [], warnings });
+  await keyExposures(loose, folder, warning);
+  await certificateExposures(loose, folder, now, warning);
+  await writableExposures(loose, folder, warning);
+  return warnings;
 }
 
-async function keyExposures(settings: Loose<Settings>, folder: string): Promise<readonly Exposure[]> {
+async function keyExposures(settings: Loose<Settings>, folder: string, warn: Report): Promise<void> {
   const name = settings.http?.tls?.key_path;
-  if (name === undefined || !(await mayOthers(OTHERS_READ | OTHERS_WRITE, resolve(folder, name)))) return [];
+  if (name === undefined || !(await mayOthers(OTHERS_READ | OTHERS_WRITE, resolve(folder, name)))) return;
   const message = `${name} is a private key, and every user of this machine may read or change it`;
-  return [
-    { path: ['http', 'tls', 'key_path'], message, fix: 'chmod 600 it, for the user of the daemon alone' },
-  ];
+  warn(['http', 'tls', 'key_path'], message, 'chmod 600 it, for the user of the daemon alone');
 }
 
 /** Warnings about the daemon's own certificate and the CA of its clients. */
@@ -63,22 +49,17 @@ async function certificateExposures(
   settings: Loose<Settings>,
   folder: string,
   now: number,
-): Promise<readonly Exposure[]> {
-  const exposures: Exposure[] = [];
+  warn: Report,
+): Promise<void> {
   for (const key of ['cert_path', 'ca_path'] as const) {
     const name = settings.http?.tls?.[key];
     if (name === undefined) continue;
     const certificate = await readCertificate(resolve(folder, name));
     if (certificate === undefined) continue;
     for (const flaw of flawsOf(certificate, now)) {
-      exposures.push({
-        path: ['http', 'tls', key],
-        message: `the certificate in ${name} ${flaw}`,
-        fix: 'replace it and reload',
-      });
+      warn(['http', 'tls', key], `the certificate in ${name} ${flaw}`, 'replace it and reload');
     }
   }
-  return exposures;
 }
 
 /** Undefined for what cannot be read, which another check reports. */
@@ -106,7 +87,7 @@ function flawsOf({ validFrom, validTo, publicKey }: X509Certificate, now: number
 }
 
 /** Whoever may write in a folder can replace what lies in it, whatever the permissions of that are. */
-async function writableExposures(settings: Loose<Settings>, folder: string): Promise<readonly Exposure[]> {
+async function writableExposures(settings: Loose<Settings>, folder: string, warn: Report): Promise<void> {
   const data = resolve(folder, settings.storage?.path ?? './data');
   const audit = settings.observability?.audit_log_path;
   const folders = new Map<string, Path>([[data, ['storage', 'path']]]);
@@ -114,17 +95,15 @@ async function writableExposures(settings: Loose<Settings>, folder: string): Pro
     const at = dirname(resolve(folder, audit));
     if (!folders.has(at)) folders.set(at, ['observability', 'audit_log_path']);
   }
-  const exposures: Exposure[] = [];
   for (const [at, path] of folders) {
     if (!(await mayOthers(OTHERS_WRITE, at))) continue;
     const message = `every user of this machine may write in ${at}, and so change what the daemon remembers`;
-    exposures.push({ path, message, fix: 'chmod 700 it, for the user of the daemon alone' });
+    warn(path, message, 'chmod 700 it, for the user of the daemon alone');
   }
   if (await mayOthers(OTHERS_WRITE, folder)) {
     const message = `every user of this machine may write in ${folder}, and so change the configuration`;
-    exposures.push({ path: [], message, fix: 'chmod o-w it' });
+    warn([], message, 'chmod o-w it');
   }
-  return exposures;
 }
 
 /** True when somebody who is neither the owner nor of the group has one of these permissions. */

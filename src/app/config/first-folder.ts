@@ -1,12 +1,12 @@
 /** The first configuration folder of a newcomer: commented files made from a few answers. Pure. */
 import { formatAddress, parsePrefix } from '../../net/prefix.ts';
+import { endpointText } from '../../net/text.ts';
 import { parseListen } from './leaves.ts';
 import type { Peering, Platform } from './router-snippets.ts';
 import { ROUTER_KINDS } from './router-snippets.ts';
-import { DEFAULT_TOKEN_ENV } from './schema.ts';
+import { DEFAULT_LISTEN, DEFAULT_TOKEN_ENV } from './schema.ts';
 
 /** Where the API listens unless the newcomer says otherwise. */
-export const DEFAULT_LISTEN = '127.0.0.1:8080';
 
 /** The file with the secrets; the shipped systemd unit reads it under this name. */
 export const SECRETS_FILE = 'environment';
@@ -130,7 +130,7 @@ function apiAt(listen: string): string {
   const { host, port } = parseListen(listen) ?? { host: '127.0.0.1', port: 8080 };
   if (host === '0.0.0.0') return `http://127.0.0.1:${port}`;
   if (host === '::') return `http://[::1]:${port}`;
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  return `http://${endpointText(host, port)}`;
 }
 
 /** A double-quoted scalar: JSON's strings are YAML's. */

@@ -2,7 +2,7 @@
  * Fits the shipped playbooks to the routers of a new configuration: steps that no router can enforce are taken out, with a
  * comment that says so. Reads and writes nothing itself.
  */
-import type { Document, YAMLMap } from 'yaml';
+import type { Document, YAMLMap, YAMLSeq } from 'yaml';
 import { isMap, isSeq, parseDocument } from 'yaml';
 import type { PlaybookMatch } from '../../core/playbook.ts';
 import type { Policy } from '../../core/policy.ts';
@@ -74,8 +74,7 @@ function keepOthersOff(files: Map<string, string>, { vectors, protocol }: Playbo
   if (protocol === null) return;
   for (const [file, text] of [...files]) {
     const document = parseDocument(text);
-    const all: unknown = document.get('playbooks');
-    for (const playbook of isSeq(all) ? all.items.filter(isMap) : []) {
+    for (const playbook of listOf(document)?.items.filter(isMap) ?? []) {
       const match: unknown = playbook.get('match');
       if (!isMap(match) || match.has('protocol')) continue;
       const vector = match.toJSON().vector;
@@ -127,8 +126,14 @@ function mapOf(document: Document, playbook: string | null): YAMLMap | undefined
     const fallback: unknown = document.get('default_playbook');
     return isMap(fallback) ? fallback : undefined;
   }
+  return listOf(document)
+    ?.items.filter(isMap)
+    .find((item) => item.get('name') === playbook);
+}
+
+function listOf(document: Document): YAMLSeq | undefined {
   const all: unknown = document.get('playbooks');
-  return isSeq(all) ? all.items.filter(isMap).find((item) => item.get('name') === playbook) : undefined;
+  return isSeq(all) ? all : undefined;
 }
 
 /** Takes the step out of the document; returns its action in words. */
@@ -148,9 +153,9 @@ function takeOut(document: Document, { playbook, index }: StepPlace): string {
   }
   steps.items.splice(index, 1);
   if (steps.items.length === 0) {
-    const all: unknown = document.get('playbooks');
+    const all = listOf(document);
     if (playbook === null) document.delete('default_playbook');
-    else if (isSeq(all)) all.items.splice(all.items.indexOf(map), 1);
+    else all?.items.splice(all.items.indexOf(map), 1);
   }
   const rate: unknown = step.get('rate_bps');
   const isPolice = step.get('action') === 'police';
@@ -161,8 +166,7 @@ function takeOut(document: Document, { playbook, index }: StepPlace): string {
 }
 
 function hasPlaybooks(document: Document): boolean {
-  const all: unknown = document.get('playbooks');
-  return document.has('default_playbook') || (isSeq(all) && all.items.length > 0);
+  return document.has('default_playbook') || (listOf(document)?.items.length ?? 0) > 0;
 }
 
 function withComments(files: PlaybookFiles, leftOut: readonly LeftOut[]): PlaybookFiles {

@@ -1,6 +1,7 @@
 /** Finds customers that can never be protected, by the inventory and by what the settings exempt from rules. */
 import { assetPrefixes } from '../../core/asset-range.ts';
 import type { CustomerData } from '../../core/inventory-data.ts';
+import { countWords } from '../../core/words.ts';
 import { PrefixTrie } from '../../core/prefix-trie.ts';
 import { type Prefix, parsePrefix, unmapped } from '../../net/prefix.ts';
 import { specialRangeOf } from '../../net/special-addresses.ts';
@@ -153,6 +154,7 @@ function customersText(ids: readonly string[]): string {
 function warnAll(warnings: readonly Warning[], top: Path, found: Findings): void {
   for (const { path, message, fix } of warnings.slice(0, MAX_WARNINGS)) found.warning(path, message, fix);
   const more = warnings.length - MAX_WARNINGS;
-  if (more === 1) found.warning(top, 'the same is true of 1 more entry', '');
-  else if (more > 1) found.warning(top, `the same is true of ${more} more entries`, '');
+  if (more > 0) {
+    found.warning(top, `the same is true of ${countWords(more, 'more entry', 'more entries')}`, '');
+  }
 }

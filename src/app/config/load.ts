@@ -1,6 +1,7 @@
 /** Reads a folder of configuration. */
 import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { errorText } from '../../net/text.ts';
 import { assemble, type Sources } from './assemble.ts';
 import { certificateProblems } from './certificate-checks.ts';
 import { exposureWarnings } from './exposure-checks.ts';
@@ -45,7 +46,7 @@ export async function loadConfig(
   const sources = [settings, inventory, ...playbooks].filter((source) => source !== null);
   const result = assemble(
     {
-      settings: settings ?? unreadable(join(directory, 'prefixd.yaml'), []),
+      settings: settings ?? unreadable(settingsFile, []),
       inventory,
       playbooks,
       folder: resolve(directory),
@@ -55,10 +56,10 @@ export async function loadConfig(
     environment,
   );
   problems.push(...missing.inventory);
-  const certificates =
-    environment === null || settings === null ? [] : await certificateProblems(settings, resolve(directory));
-  const exposures =
-    environment === null || settings === null ? [] : await exposureWarnings(settings, resolve(directory));
+  // To be looked at, not run: nothing on this machine is asked for.
+  const isLooked = environment === null || settings === null;
+  const certificates = isLooked ? [] : await certificateProblems(settings, resolve(directory));
+  const exposures = isLooked ? [] : await exposureWarnings(settings, resolve(directory));
   if (problems.length === 0 && certificates.length === 0) {
     return { ...result, warnings: [...result.warnings, ...exposures] };
   }
@@ -181,5 +182,5 @@ function codeOf(error: unknown): unknown {
 }
 
 function why(error: unknown): string {
-  return `it cannot be read: ${error instanceof Error ? error.message : String(error)}`;
+  return `it cannot be read: ${errorText(error)}`;
 }

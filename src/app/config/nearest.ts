@@ -45,6 +45,21 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   return best;
 }
 
+/** The known word that `word` most likely was to be; undefined when none is close. */
+export function likely(word: string, known: readonly string[]): string | undefined {
+  const guess = nearest(word, known);
+  return guess !== undefined && looksLike(word, guess) ? guess : undefined;
+}
+
+/**
+ * The known name that a name of one's own choice differs from by a slip; undefined when it is known, or most likely meant:
+ * `fastnetmon-dc2` is a second one, not a slip.
+ */
+export function slipFor(name: string, known: readonly string[]): string | undefined {
+  const guess = known.includes(name) ? undefined : likely(name, known);
+  return guess === undefined || name.startsWith(guess) ? undefined : guess;
+}
+
 /** True when `word` is so close to `known` that it can only be a slip. */
 export function looksLike(word: string, known: string): boolean {
   return distance(word, known) <= Math.max(1, Math.floor(Math.max(word.length, known.length) / 3));

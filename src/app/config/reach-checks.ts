@@ -1,9 +1,8 @@
 /** Finds neighbors that no rule reaches, or only a later step of a playbook. */
 import type { Policy } from '../../core/policy.ts';
 import { predict } from '../../core/forecast.ts';
-import type { Playbook } from '../../core/playbook.ts';
-import { type PlanTarget, planWithin } from '../../core/ways.ts';
-import { assetGroups, placedPlaybooks, STATE, targetFor } from './enforcement-checks.ts';
+import { planWithin } from '../../core/ways.ts';
+import { type AssetGroup, STATE, targetsOf } from './enforcement-checks.ts';
 import type { Findings } from './problem.ts';
 import type { Loose } from './salvage.ts';
 import type { Settings } from './schema.ts';
@@ -39,8 +38,8 @@ interface Reach {
 const NAMED = 2;
 
 /** Neighbors that can enforce no playbook's first step for any asset, as their rules are written. `found` is of prefixd.yaml. */
-export function firstStepChecks(policy: Policy, found: Findings): void {
-  const reaches = reachOfNeighbors(policy);
+export function firstStepChecks(policy: Policy, groups: readonly AssetGroup[], found: Findings): void {
+  const reaches = reachOfNeighbors(policy, groups);
   // In the order of the configuration, as a forecast is.
   for (const [i, { first, later, reasons }] of [...reaches.values()].entries()) {
     if (first || reasons.size === 0) continue;
@@ -56,10 +55,10 @@ export function firstStepChecks(policy: Policy, found: Findings): void {
 }
 
 /** By name, in the order of the configuration. Ends as soon as every neighbor is known to enforce some first step. */
-function reachOfNeighbors(policy: Policy): ReadonlyMap<string, Reach> {
+function reachOfNeighbors(policy: Policy, groups: readonly AssetGroup[]): ReadonlyMap<string, Reach> {
   const reaches = new Map<string, Reach>();
-  for (const { steps, target } of targetsOf(policy)) {
-    for (const [index, step] of steps.entries()) {
+  for (const { playbook, target } of targetsOf(policy, groups)) {
+    for (const [index, step] of playbook.steps.entries()) {
       const { rule } = planWithin(target, step, [], { policy, state: STATE });
       if (rule === null) continue;
       for (const one of predict(policy, rule.match, step.action)) {
@@ -73,20 +72,4 @@ function reachOfNeighbors(policy: Policy): ReadonlyMap<string, Reach> {
     }
   }
   return reaches;
-}
-
-/** Every playbook with every kind of attack on every kind of asset that it is for. */
-function* targetsOf(
-  policy: Policy,
-): Iterable<{ readonly steps: Playbook['steps']; readonly target: PlanTarget }> {
-  const groups = assetGroups(policy);
-  for (const { playbook } of placedPlaybooks(policy)) {
-    const { vectors } = playbook.match;
-    for (const vector of vectors.length === 0 ? ['unknown'] : vectors) {
-      for (const group of groups) {
-        const target = targetFor(playbook, vector, group);
-        if (target !== null) yield { steps: playbook.steps, target };
-      }
-    }
-  }
 }

@@ -3,7 +3,7 @@ import type { CustomerData } from '../../core/inventory-data.ts';
 import type { PlaybookData, PlaybooksData } from '../../core/playbook-data.ts';
 import type { ProfileName } from '../../core/profile.ts';
 import { KNOWN_DETECTORS } from './checks.ts';
-import { looksLike, nearest } from './nearest.ts';
+import { likely, slipFor } from './nearest.ts';
 import type { Findings, Path } from './problem.ts';
 import type { Loose } from './salvage.ts';
 import type { Settings } from './schema.ts';
@@ -65,10 +65,8 @@ function sourceChecks({ match }: PlaybookData, at: Path, { settings }: Referents
   if (settings.detectors === undefined) return;
   const known = [...new Set([...KNOWN_DETECTORS, ...Object.keys(settings.detectors)])];
   for (const [source, path] of placed(match.source, [...at, 'source'])) {
-    if (known.includes(source)) continue;
-    const guess = nearest(source, known);
-    // `fastnetmon-dc2` is a second one, not a slip.
-    if (guess === undefined || source.startsWith(guess) || !looksLike(source, guess)) continue;
+    const guess = slipFor(source, known);
+    if (guess === undefined) continue;
     found.warning(
       path,
       `no detector of prefixd.yaml is called "${source}"`,
@@ -78,8 +76,8 @@ function sourceChecks({ match }: PlaybookData, at: Path, { settings }: Referents
 }
 
 function guessed(word: string, known: readonly string[]): string | undefined {
-  const guess = nearest(word, known);
-  return guess !== undefined && looksLike(word, guess) ? `did you mean "${guess}"?` : undefined;
+  const guess = likely(word, known);
+  return guess === undefined ? undefined : `did you mean "${guess}"?`;
 }
 
 /** One word or a list of them, each with its place. */

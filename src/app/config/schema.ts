@@ -24,6 +24,9 @@ const hold = oneOf(['until_released', 'until_ttl']);
 
 const role = oneOf(['detector', 'viewer', 'operator', 'admin']);
 
+/** Where the API listens unless http.listen says otherwise. */
+export const DEFAULT_LISTEN = '127.0.0.1:8080';
+
 /** The environment variable of the one admin token when no other is named. */
 export const DEFAULT_TOKEN_ENV = 'PREFIXD_API_TOKEN';
 
@@ -71,7 +74,7 @@ const tls = z.strictObject({
 
 const http = z.strictObject({
   listen: listen
-    .default('127.0.0.1:8080')
+    .default(DEFAULT_LISTEN)
     .describe('Where the API and the dashboard listen; port 0 takes any.'),
   auth: auth.prefault({}).describe('Authentication of callers.'),
   tls: tls.optional().describe('HTTPS. Absent: plain HTTP.'),

@@ -1,5 +1,6 @@
 /** Says what is wrong with a text that is not YAML, and what to do: most of the time a line is indented wrongly. */
 import type { ErrorCode } from 'yaml';
+import { countWords } from '../../core/words.ts';
 
 /** An error of the YAML parser. */
 interface ParserError {
@@ -100,8 +101,8 @@ function tooDeep(line: Line | undefined, next: Line | undefined): SyntaxFault | 
   if (/^[|>&!]/.test(line.rest)) return undefined;
   return {
     place: { line: next.number, column: next.indent + 1 },
-    message: `this line is indented by ${spaces(next.indent)}, deeper than "${line.key}" in line ${line.number}, which has a value already`,
-    fix: `indent it by ${spaces(line.column)} like "${line.key}"`,
+    message: `this line is indented by ${countWords(next.indent, 'space')}, deeper than "${line.key}" in line ${line.number}, which has a value already`,
+    fix: `indent it by ${countWords(line.column, 'space')} like "${line.key}"`,
   };
 }
 
@@ -129,11 +130,11 @@ function badIndent(
   }
   const words = options.map(
     ({ column, key, number }) =>
-      `${column === 0 ? 'not at all' : `by ${spaces(column)}`}, like "${key}" in line ${number}`,
+      `${column === 0 ? 'not at all' : `by ${countWords(column, 'space')}`}, like "${key}" in line ${number}`,
   );
   return {
     ...said,
-    message: `this line is ${line.indent === 0 ? 'not indented' : `indented by ${spaces(line.indent)}`}, unlike any section above it`,
+    message: `this line is ${line.indent === 0 ? 'not indented' : `indented by ${countWords(line.indent, 'space')}`}, unlike any section above it`,
     fix: `indent it ${words.join(', or ')}`,
   };
 }
@@ -168,8 +169,4 @@ function linesOf(text: string): readonly Line[] {
       },
     ];
   });
-}
-
-function spaces(count: number): string {
-  return count === 1 ? '1 space' : `${count} spaces`;
 }

@@ -1,6 +1,7 @@
 /** Reads YAML so that every value can be found again in the file. */
 import type { CST, Node } from 'yaml';
 import { Composer, Document, isMap, isSeq, Lexer, LineCounter, Parser } from 'yaml';
+import { errorText } from '../../net/text.ts';
 import type { Path } from './problem.ts';
 import { dotted } from './problem.ts';
 import type { ConfigProblem } from './types.ts';
@@ -51,7 +52,7 @@ export function parseYaml(file: string, text: string): YamlSource {
       const { offset, message, fix } = error;
       return unreadable(file, [{ file, ...placeAt(offset), path: '', message, fix }]);
     }
-    const message = `this cannot be read: ${sentence(error instanceof Error ? error.message : String(error))}`;
+    const message = `this cannot be read: ${sentence(errorText(error))}`;
     return unreadable(file, [{ file, ...TOP, path: '', message, fix: 'write it in a simpler form' }]);
   }
 }

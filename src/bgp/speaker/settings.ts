@@ -1,5 +1,6 @@
 /** A neighbor's settings in the words of those who need them: the state machine, the transport, people. */
 import { canonicalAddress } from '../../net/prefix.ts';
+import { endpointText } from '../../net/text.ts';
 import type { Agreement, Cease, FsmConfig } from '../fsm/types.ts';
 import { CeaseSubcode } from '../wire/notification.ts';
 import type { DialRequest } from './transport.ts';
@@ -23,8 +24,7 @@ export function shutdownCease(communication: string | undefined): Cease {
 
 /** A neighbor's address for people. */
 export function addressText({ address }: Pick<NeighborSettings, 'address'>): string {
-  if (address.kind === 'unix') return `unix:${address.path}`;
-  return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
+  return address.kind === 'unix' ? `unix:${address.path}` : endpointText(address.host, address.port);
 }
 
 /**

@@ -1,5 +1,6 @@
 /** A connection over a socket of Node. */
 import type net from 'node:net';
+import { endpointText } from '../../net/text.ts';
 import { CLOSE_WAIT_MS, type Connection, type ConnectionUser } from './transport.ts';
 
 export class SocketConnection implements Connection {
@@ -108,8 +109,7 @@ export function plainAddress(address: string | undefined): string {
 }
 
 export function endText(address: string, port: number | undefined): string {
-  if (address === '') return 'unix socket';
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+  return address === '' ? 'unix socket' : endpointText(address, port);
 }
 
 function explainBreak(error: NodeJS.ErrnoException): string {
