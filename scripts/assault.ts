@@ -12,19 +12,12 @@ import { kills } from './assault/kills.ts';
 import { COMBINATIONS, failingWrites } from './assault/writes.ts';
 import { compile } from './compile.ts';
 import { randomNumbers } from './fuzzing.ts';
+import { secondsAndSeed } from './seeded-run.ts';
 
 const DEFAULT_SECONDS = 60;
 
-/** A whole number from the command line; exits 2 when it is none. */
-function wholeNumber(text: string, what: string): number {
-  if (/^\d{1,10}$/.test(text)) return Number(text);
-  console.error(`${what} must be a whole number, not "${text}"`);
-  process.exit(2);
-}
-
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { seed: { type: 'string' } } });
-const seconds = positionals[0] === undefined ? DEFAULT_SECONDS : wholeNumber(positionals[0], 'SECONDS');
-const seed = values.seed === undefined ? Date.now() % 2 ** 31 : wholeNumber(values.seed, '--seed');
+const { seconds, seed } = secondsAndSeed(positionals[0], values.seed, DEFAULT_SECONDS);
 const random = randomNumbers(seed);
 console.log(`assaulting for ${seconds} s, seed ${seed}`);
 

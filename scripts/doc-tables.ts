@@ -1,10 +1,9 @@
 /** The tables in docs/detectors.md that are made from the program itself. */
 import { z } from 'zod';
-import { readPlaybooks } from '../src/app/config/load.ts';
+import { defaultConfig } from '../src/app/config/default.ts';
 import { ruleText } from '../src/app/simulate.ts';
 import { choosePlaybook } from '../src/core/choose-playbook.ts';
-import { buildPlaybooks, type Playbook, type Step } from '../src/core/playbook.ts';
-import type { PlaybookData, PlaybooksData } from '../src/core/playbook-data.ts';
+import type { Playbook, Step } from '../src/core/playbook.ts';
 import { draftRule } from '../src/core/rule.ts';
 import { AMPLIFICATION_WORDS, servicesOf, singleAliases } from '../src/core/vector-aliases.ts';
 import { impliedProtocol, KNOWN_VECTORS, protocolWords, reflectorPort } from '../src/core/vectors.ts';
@@ -55,7 +54,9 @@ function vectorTable(): string {
 
 /** What the bundled playbooks make of each vector, against a host without services. */
 async function playbookTable(): Promise<string> {
-  const set = buildPlaybooks(await bundled()).playbooks;
+  const result = await defaultConfig();
+  if (!result.ok) throw new Error(`the bundled playbooks cannot be read: ${JSON.stringify(result.problems)}`);
+  const set = result.config.policy.playbooks;
   const rows = KNOWN_VECTORS.map((vector) => {
     const protocol = impliedProtocol(vector, 4);
     const { playbook } = choosePlaybook(set, {
@@ -87,19 +88,6 @@ async function playbookTable(): Promise<string> {
     ]),
     '',
   ].join('\n');
-}
-
-async function bundled(): Promise<PlaybooksData> {
-  const problems: Parameters<typeof readPlaybooks>[1] = [];
-  const sources = await readPlaybooks(new URL('..', import.meta.url).pathname, problems);
-  if (problems.length > 0)
-    throw new Error(`the bundled playbooks cannot be read: ${JSON.stringify(problems)}`);
-  const files = sources.map(({ value }) => value as PlaybooksData);
-  const playbooks = files.flatMap((file): readonly PlaybookData[] => file.playbooks ?? []);
-  return {
-    playbooks,
-    default_playbook: files.find((file) => file.default_playbook !== undefined)?.default_playbook,
-  };
 }
 
 /** What the rule of a step matches beside the destination, in operator notation. */

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { toHex } from '../src/net/bytes.ts';
 import { type FuzzTarget, fuzz } from './fuzzing.ts';
+import { secondsAndSeed } from './seeded-run.ts';
 
 const DEFAULT_SECONDS = 10;
 
@@ -23,19 +24,11 @@ async function loadTargets(): Promise<readonly FuzzTarget[]> {
   return targets;
 }
 
-/** A whole number from the command line; exits 2 when it is none. */
-function wholeNumber(text: string, what: string): number {
-  if (/^\d{1,10}$/.test(text)) return Number(text);
-  console.error(`${what} must be a whole number, not "${text}"`);
-  process.exit(2);
-}
-
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { seed: { type: 'string' }, target: { type: 'string' } },
 });
-const seconds = positionals[0] === undefined ? DEFAULT_SECONDS : wholeNumber(positionals[0], 'SECONDS');
-const seed = values.seed === undefined ? Date.now() % 2 ** 31 : wholeNumber(values.seed, '--seed');
+const { seconds, seed } = secondsAndSeed(positionals[0], values.seed, DEFAULT_SECONDS);
 const all = await loadTargets();
 const chosen = all.filter((target) => values.target === undefined || target.name === values.target);
 if (chosen.length === 0) {

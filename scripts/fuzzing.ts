@@ -1,4 +1,5 @@
 /** What the fuzz targets share: seeds from the captures, mutations that can be repeated, and the run itself. */
+import { processorTime } from '../test/support/processor-time.ts';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MessageFramer } from '../src/bgp/wire/framing.ts';
@@ -59,8 +60,11 @@ function framed(chunks: readonly Uint8Array[]): readonly Uint8Array[] {
   return messages;
 }
 
+/** A whole number from 0 to below the given one. */
+export type Random = (below: number) => number;
+
 /** Numbers that look random and are the same for the same seed (mulberry32). */
-export function randomNumbers(seed: number): (below: number) => number {
+export function randomNumbers(seed: number): Random {
   let state = seed >>> 0;
   return (below) => {
     state = (state + 0x6d2b79f5) >>> 0;
@@ -74,17 +78,13 @@ export function randomNumbers(seed: number): (below: number) => number {
 const BORDERS = [0x00, 0x01, 0x02, 0x7f, 0x80, 0x81, 0xf0, 0xfe, 0xff] as const;
 
 /** One to eight changes of an input: bits, octets, lengths, cuts, repetitions, and pieces of another input. */
-export function mutate(seeds: readonly Uint8Array[], random: (below: number) => number): Uint8Array {
+export function mutate(seeds: readonly Uint8Array[], random: Random): Uint8Array {
   let octets = pick(seeds, random);
   for (let left = 1 + random(8); left > 0; left--) octets = mutateOnce(octets, seeds, random);
   return octets;
 }
 
-function mutateOnce(
-  octets: Uint8Array,
-  seeds: readonly Uint8Array[],
-  random: (below: number) => number,
-): Uint8Array {
+function mutateOnce(octets: Uint8Array, seeds: readonly Uint8Array[], random: Random): Uint8Array {
   const at = random(octets.length + 1);
   const length = random(Math.min(32, octets.length - at) + 1);
   const changed = octets.slice();
@@ -128,26 +128,27 @@ function spliced(octets: Uint8Array, at: number, removed: number, inserted: Uint
   return whole;
 }
 
-function pick(seeds: readonly Uint8Array[], random: (below: number) => number): Uint8Array {
+function pick(seeds: readonly Uint8Array[], random: Random): Uint8Array {
   const seed = seeds[random(seeds.length)];
   if (seed === undefined) throw new Error('a fuzz target needs at least one seed');
   return seed;
 }
 
-/** What is wrong with an input, or undefined. The processor's time counts: slow once may be the compiler
- * or the garbage collector, slow three times is the codec. */
+/**
+ * What is wrong with an input, or undefined. The processor's time counts: slow once may be the compiler or the garbage
+ * collector, slow three times is the codec.
+ */
 export function findFault(target: FuzzTarget, input: Uint8Array): string | undefined {
   let fastest = Number.POSITIVE_INFINITY;
   for (let attempt = 0; attempt < 3; attempt++) {
     const before = input.slice();
-    const start = process.cpuUsage();
+    let took: number;
     try {
-      target.run(input);
+      took = processorTime(() => target.run(input));
     } catch (error) {
       return error instanceof Error ? (error.stack ?? String(error)) : String(error);
     }
-    const { user, system } = process.cpuUsage(start);
-    fastest = Math.min(fastest, (user + system) / 1000);
+    fastest = Math.min(fastest, took);
     if (!sameBytes(before, input)) return 'the input was written to';
     if (fastest <= SLOW_MS) return undefined;
   }

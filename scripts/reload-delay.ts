@@ -4,7 +4,6 @@
  * in the daemon's own thread, for comparison. On a busy machine the loop also waits for a processor: of that, only what the
  * thread itself computed in one turn is the daemon's own (Linux).
  */
-import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +13,7 @@ import { loadConfig } from '../src/app/config/load.ts';
 import { loadConfigApart } from '../src/app/config/load-apart.ts';
 import { startDaemon } from '../src/app/daemon.ts';
 import type { Actor } from '../src/core/types.ts';
+import { watchTurns } from '../test/support/processor-time.ts';
 
 const args = process.argv.slice(2);
 const here = args.includes('--here');
@@ -48,29 +48,6 @@ function inventory(): string {
     lines.push('        allowed_ports: { tcp: [80, 443] }');
   }
   return `${lines.join('\n')}\n`;
-}
-
-/** The processor time of the longest turn of the event loop since it was last asked for (ms). */
-function watchTurns(): { readonly longest: () => number } {
-  // The main thread's id is the process's; the first number is its time on a processor in nanoseconds.
-  const computed = (): number =>
-    Number(readFileSync(`/proc/self/task/${process.pid}/schedstat`, 'utf8').split(' ')[0]) / 1e6;
-  let before = computed();
-  let longest = 0;
-  const turn = (): void => {
-    const now = computed();
-    longest = Math.max(longest, now - before);
-    before = now;
-  };
-  setInterval(turn, 1).unref();
-  return {
-    longest: () => {
-      turn();
-      const result = longest;
-      longest = 0;
-      return result;
-    },
-  };
 }
 
 const folder = await mkdtemp(join(tmpdir(), 'prefixd-reload-delay-'));

@@ -10,16 +10,10 @@ import { parseArgs } from 'node:util';
 import { Journal } from '../src/store/journal.ts';
 import { MemoryStore } from '../src/store/memory.ts';
 import { randomNumbers } from './fuzzing.ts';
+import { secondsAndSeed } from './seeded-run.ts';
 import { soak } from './soak/soak.ts';
 
 const DEFAULT_SECONDS = 60;
-
-/** A whole number from the command line; exits 2 when it is none. */
-function wholeNumber(text: string, what: string): number {
-  if (/^\d{1,10}$/.test(text)) return Number(text);
-  console.error(`${what} must be a whole number, not "${text}"`);
-  process.exit(2);
-}
 
 function counted(counts: ReadonlyMap<string, number>): string {
   return [...counts]
@@ -32,8 +26,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { seed: { type: 'string' }, journal: { type: 'boolean', default: false } },
 });
-const seconds = positionals[0] === undefined ? DEFAULT_SECONDS : wholeNumber(positionals[0], 'SECONDS');
-const seed = values.seed === undefined ? Date.now() % 2 ** 31 : wholeNumber(values.seed, '--seed');
+const { seconds, seed } = secondsAndSeed(positionals[0], values.seed, DEFAULT_SECONDS);
 const folder = values.journal ? await mkdtemp(join(tmpdir(), 'prefixd-soak-')) : undefined;
 console.log(`soaking for ${seconds} s, seed ${seed}${values.journal ? ', with a journal on disk' : ''}`);
 try {

@@ -12,7 +12,7 @@ import { Journal } from '../../src/store/journal.ts';
 import { StoreError } from '../../src/store/store.ts';
 import { verifyJournal } from '../../src/store/verify.ts';
 import { facts as factsFromTo, openAndRead } from '../../test/store/support.ts';
-import type { Random } from './house.ts';
+import type { Random } from '../fuzzing.ts';
 
 export interface Damages {
   readonly cuts: number;

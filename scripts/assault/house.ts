@@ -3,6 +3,7 @@ import { LabRouter } from '../../src/lab/router.ts';
 import { until } from '../../test/support/children.ts';
 import { freePort, ownAddress } from '../../test/support/loopback.ts';
 import { Prefixd } from '../../test/support/prefixd.ts';
+import type { Random } from '../fuzzing.ts';
 import { judge } from './judge.ts';
 import { Ledger } from './ledger.ts';
 import { Load } from './load.ts';
@@ -24,8 +25,6 @@ playbooks:
     match: { vector: udp_flood }
     steps: [{ action: police, rate_bps: 8000000, ttl_seconds: 86400 }]
 `;
-
-export type Random = (below: number) => number;
 
 export class House {
   readonly prefixd: Prefixd;

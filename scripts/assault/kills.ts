@@ -1,8 +1,7 @@
 /** The daemon is killed under load, and while it starts; after each start it must know all that it acknowledged. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { House, Random } from './house.ts';
-
-const CLIENTS = 8;
+import type { Random } from '../fuzzing.ts';
+import type { House } from './house.ts';
 
 export interface Kills {
   readonly underLoad: number;
@@ -13,7 +12,7 @@ export async function kills(house: House, random: Random, until: number): Promis
   const { prefixd, load } = house;
   const done = { underLoad: 0, duringStart: 0 };
   do {
-    load.start(CLIENTS);
+    load.start();
     await load.answered(1 + random(400));
     await prefixd.kill('SIGKILL');
     await load.stop();

@@ -1,10 +1,11 @@
 /** Clients that report, withdraw and safelist as fast as they are answered. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Answer, Prefixd } from '../../test/support/prefixd.ts';
-import type { Random } from './house.ts';
+import type { Random } from '../fuzzing.ts';
 import type { Ledger } from './ledger.ts';
 
 const OPERATOR = { operator_id: 'assault', reason: 'assault' } as const;
+const CLIENTS = 8;
 /** Rules that are active at once; beyond, more is withdrawn than reported. */
 const ENOUGH = 300;
 const ENOUGH_MS = 3_000;
@@ -25,11 +26,11 @@ export class Load {
     this.#random = random;
   }
 
-  start(clients: number): void {
+  start(): void {
     this.#running = true;
     this.#answered = 0;
     this.#ledger.recent = [];
-    this.#clients = Array.from({ length: clients }, () => this.#client());
+    this.#clients = Array.from({ length: CLIENTS }, () => this.#client());
   }
 
   /** Resolves when so many calls were answered, or after `ENOUGH_MS`: a machine may be slow, and writes may hang. */

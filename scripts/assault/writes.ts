@@ -5,11 +5,12 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { errorText } from '../../src/net/text.ts';
 import { until as eventually } from '../../test/support/children.ts';
-import type { House, Random } from './house.ts';
+import type { Random } from '../fuzzing.ts';
+import type { House } from './house.ts';
 import type { Load } from './load.ts';
 
-const CLIENTS = 8;
 /** Calls of a file that the store writes with, and what becomes of them; see failing-writes.mjs. */
 const FAILURES = ['EIO', 'ENOSPC', 'EDQUOT', 'short', 'hang'] as const;
 const CALLS = ['write', 'datasync', 'any'] as const;
@@ -44,7 +45,7 @@ export async function failingWrites(house: House, random: Random, until: number)
     const { call, failure, end } = combination;
     const name = `${call} ${failure}, then ${end}`;
     try {
-      load.start(CLIENTS);
+      load.start();
       await load.answered(1 + random(100));
       await writeFile(control, `${call} ${failure}`);
       await sleep(300 + random(500));
@@ -61,7 +62,7 @@ export async function failingWrites(house: House, random: Random, until: number)
       }
       await house.judge();
     } catch (error) {
-      throw new Error(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+      throw new Error(`${name}: ${errorText(error)}`);
     }
     count++;
   } while (performance.now() < until);

@@ -9,7 +9,8 @@ import { type Daemon, startDaemon } from './daemon.ts';
 import { Edge } from './edge.ts';
 import { differences, expectedTable, heldTable, writtenTable } from './expected.ts';
 import { EDGES } from './setting.ts';
-import { nextStep, type Random } from './steps.ts';
+import type { Random } from '../fuzzing.ts';
+import { nextStep } from './steps.ts';
 
 /** Between two looks (ms). */
 const LOOK_MS = 10;

@@ -4,9 +4,9 @@ import type { Actor, Detection } from '../../src/core/types.ts';
 import type { Daemon } from './daemon.ts';
 import type { Edge } from './edge.ts';
 import { VECTORS, VICTIMS } from './setting.ts';
+import type { Random } from '../fuzzing.ts';
 
 /** A number from 0 up to but not including `below`. */
-export type Random = (below: number) => number;
 
 /** One thing that is done, and its name for the report. */
 export interface Step {

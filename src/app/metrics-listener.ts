@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { refuseForeignPages, refuseTwoHosts } from '../http/auth.ts';
 import { Connections } from '../http/connections.ts';
 import type { HttpLogger } from '../http/dependencies.ts';
-import { answerUnreadable, createListener, isLate, LIMITS, type ListenerLimits } from '../http/listener.ts';
+import { createListener, LIMITS, type ListenerLimits } from '../http/listener.ts';
 import { HttpProblem } from '../http/problem.ts';
 
 /** Few scrapers ask, and seldom; most of what the API allows is not needed here. */
@@ -38,10 +38,7 @@ export async function listenForScrapes(options: ScrapeOptions): Promise<ScrapeLi
   const { address, metrics, logger, limits = SCRAPE_LIMITS } = options;
   const server = createListener((request, response) => answer(request, response, metrics), null, limits);
   const connections = new Connections(server, { limits, logger, listener: 'observability.metrics_listen' });
-  server.on('clientError', (error, socket) => {
-    answerUnreadable(error, socket);
-    connections.closing(socket, isLate(error));
-  });
+  server.on('clientError', (error, socket) => connections.unreadable(error, socket));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(address.port, address.host, () => {

@@ -1,4 +1,5 @@
 /** How long decisions take to reach the routers. */
+import { forgetOldest } from '../net/forget-oldest.ts';
 import type { RecordedFact } from '../core/facts.ts';
 
 /** Decisions waiting to be sent that are remembered; beyond, the oldest is forgotten and not measured. */
@@ -59,8 +60,6 @@ export class UpdateLatency {
     }
     this.#waiting.delete(id);
     this.#waiting.set(id, at);
-    if (this.#waiting.size <= MAX_WAITING) return;
-    const [oldest] = this.#waiting.keys();
-    if (oldest !== undefined) this.#waiting.delete(oldest);
+    forgetOldest(this.#waiting, MAX_WAITING);
   }
 }

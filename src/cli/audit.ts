@@ -8,9 +8,8 @@ import { withClient } from './client.ts';
 import type { Context } from './context.ts';
 import { idCell, timeCell } from './drawing.ts';
 import type { Column } from './render.ts';
-import { repeat, rowWriter } from './watch.ts';
+import { FOLLOW_EVERY_MS, repeat, rowWriter } from './watch.ts';
 
-const FOLLOW_EVERY_MS = 2_000;
 /** Entries that are looked at when following; more between two looks are said to be missing. */
 const FOLLOWED = 1000;
 

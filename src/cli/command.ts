@@ -1,6 +1,6 @@
 /** A command: its help with examples, and failures that name everything that is missing and what was probably meant. */
 import { Command, type ErrorOptions, Help, type Option } from 'commander';
-import { looksLike, nearest } from '../app/config/nearest.ts';
+import { likely } from '../app/config/nearest.ts';
 import { UsageError } from './context.ts';
 
 /** Says what is missing besides required options and arguments, such as one of several; empty when nothing is. */
@@ -127,8 +127,8 @@ function withoutShort({ long, flags }: Option): string {
 
 /** `; did you mean --watch?`, or nothing when no word is near. */
 function guess(word: string, known: readonly string[]): string {
-  const best = nearest(word, known);
-  return best !== undefined && looksLike(word, best) ? `; did you mean ${best}?` : '';
+  const best = likely(word, known);
+  return best === undefined ? '' : `; did you mean ${best}?`;
 }
 
 /** Help that marks what is required and ends in the options of every command. */

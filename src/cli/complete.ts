@@ -2,10 +2,11 @@
 import type { Command } from 'commander';
 import { record, records, text } from './answer.ts';
 import type { ApiClient } from './client.ts';
-import { openClient } from './client.ts';
+import { withClient } from './client.ts';
 import type { CliCommand } from './command.ts';
 import type { Context } from './context.ts';
 import { CliError, UsageError } from './context.ts';
+import { LIVE } from './mitigation-text.ts';
 
 /** Somebody waits at a prompt: a daemon that is not there must not be noticed (ms). */
 const LIMITS = { connectMs: 500, answerMs: 1_000 };
@@ -24,7 +25,7 @@ export const KINDS: ReadonlyMap<string, Look> = new Map<string, Look>([
   [
     'id',
     async (client) => {
-      const path = `/v1/mitigations?status=pending,active,escalated&limit=${MOST_MITIGATIONS}`;
+      const path = `/v1/mitigations?status=${LIVE}&limit=${MOST_MITIGATIONS}`;
       return valuesOf(record(await client.get(path)).mitigations, 'mitigation_id', 'victim_ip', 'vector');
     },
   ],
@@ -56,12 +57,7 @@ export function registerComplete(program: CliCommand, contextFor: (command: Comm
 /** Nothing when the daemon is away or refuses: a message would end up in the line that is being typed. */
 async function found(context: Context, look: Look): Promise<readonly Value[]> {
   try {
-    const client = await openClient(context, LIMITS);
-    try {
-      return await look(client);
-    } finally {
-      client.close();
-    }
+    return await withClient(context, look, LIMITS);
   } catch (error) {
     if (error instanceof CliError) return [];
     throw error;

@@ -12,7 +12,7 @@ import { CliError, Exit, readInput, UsageError } from './context.ts';
 import { drawingFor, fitted, idCell, timeCell } from './drawing.ts';
 import { json, table } from './render.ts';
 import type { Column } from './render.ts';
-import { repeat, rowWriter } from './watch.ts';
+import { FOLLOW_EVERY_MS, repeat, rowWriter } from './watch.ts';
 import { readNumber, readPorts, readProtocol, readRate } from './values.ts';
 
 /** Events in one call; the API takes at most 1 MiB. */
@@ -210,7 +210,6 @@ function rateText(bps: unknown): string {
   return typeof bps === 'number' ? rateWords(bps) : '-';
 }
 
-const FOLLOW_EVERY_MS = 2_000;
 const FOLLOWED_PAGE = 200;
 
 /** Writes `first`, and every 2 seconds what has arrived since; a daemon that goes away is waited for. */

@@ -72,8 +72,7 @@ export function registerMitigations(program: CliCommand, contextFor: (command: C
     .addOption(operatorOption())
     .addOption(yesOption('do not ask'))
     .requires(([id], options) => {
-      const said = [id, options.all, options.victim, options.customer].filter((one) => one !== undefined);
-      return said.length === 0 ? 'one of <id>, --victim, --customer, --all' : '';
+      return targetsSaid(id, options) === 0 ? 'one of <id>, --victim, --customer, --all' : '';
     })
     .examples(
       'prefixd withdraw 3f2a9c1b --reason "false positive"',
@@ -245,9 +244,17 @@ interface WithdrawOptions {
   readonly yes?: true;
 }
 
+/** In how many ways it was said what to withdraw. */
+function targetsSaid(
+  id: string | undefined,
+  { all, victim, customer }: Readonly<Record<string, unknown>> | WithdrawOptions,
+): number {
+  return [id, all, victim, customer].filter((one) => one !== undefined).length;
+}
+
 async function withdraw(context: Context, id: string | undefined, options: WithdrawOptions): Promise<void> {
-  const said = [id, options.all, options.victim, options.customer].filter((one) => one !== undefined);
-  if (said.length !== 1) throw new UsageError('give only one of <id>, --victim, --customer, --all');
+  if (targetsSaid(id, options) !== 1)
+    throw new UsageError('give only one of <id>, --victim, --customer, --all');
   const body = { operator_id: operatorOf(context, options.operator), reason: options.reason };
   await withClient(context, async (client) => {
     if (id !== undefined) return await withdrawOne(context, client, id, body);

@@ -7,8 +7,8 @@ export function operatorOption(): Option {
 }
 
 /** `--reason`, which the audit log keeps. */
-export function reasonOption(description = 'reason for the audit log'): Option {
-  return new Option('--reason <text>', description).makeOptionMandatory();
+export function reasonOption(): Option {
+  return new Option('--reason <text>', 'reason for the audit log').makeOptionMandatory();
 }
 
 /** `--watch`; read with `showOrWatch` (watch.ts). */

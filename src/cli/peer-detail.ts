@@ -57,17 +57,18 @@ function negotiatedLines(negotiated: Fields): readonly Pair[] {
   ];
 }
 
+/** Who disabled it, when and why: `by kim at 2026-01-01T00:00:00.000Z: line card`. */
+export function disabledText({ by, at, reason }: Fields): string {
+  const why = text(reason) === '' ? '' : `: ${text(reason)}`;
+  return `by ${text(by)} at ${text(at)}${why}`;
+}
+
 /** Why it is down, or why it was. */
 function troubleLines(peer: Fields): readonly Pair[] {
   const cause = record(peer.last_cause);
   const disabled = record(peer.disabled);
   return [
-    [
-      'disabled',
-      disabled.by === undefined
-        ? ''
-        : `by ${text(disabled.by)} at ${text(disabled.at)}${text(disabled.reason) === '' ? '' : `: ${text(disabled.reason)}`}`,
-    ],
+    ['disabled', disabled.by === undefined ? '' : disabledText(disabled)],
     ['hint', text(peer.hint)],
     ['last error', cause.text === undefined ? text(peer.last_error) : ''],
     ['cause', text(cause.text)],

@@ -5,9 +5,9 @@ import { list, number, record, records, text } from './answer.ts';
 import { withClient } from './client.ts';
 import type { Context } from './context.ts';
 import { CliError, Exit, operatorOf } from './context.ts';
-import { looksLike, nearest } from '../app/config/nearest.ts';
+import { likely } from '../app/config/nearest.ts';
 import { operatorOption, watchOption } from './options.ts';
-import { peerDetail } from './peer-detail.ts';
+import { disabledText, peerDetail } from './peer-detail.ts';
 import { duration, json, linesBelow, table, widthOf } from './render.ts';
 import { showOrWatch } from './watch.ts';
 import type { Column } from './render.ts';
@@ -77,10 +77,9 @@ function named(name: string, peers: readonly Row[]): Row {
   const found = peers.find((peer) => peer.name === name);
   if (found !== undefined) return found;
   const names = peers.map((peer) => text(peer.name));
-  const guess = nearest(name, names);
-  const likely = guess !== undefined && looksLike(name, guess);
+  const guess = likely(name, names);
   const known = names.length === 0 ? 'there are no neighbors' : `the neighbors are ${names.join(', ')}`;
-  const hint = likely ? `did you mean "${guess}"?` : known;
+  const hint = guess === undefined ? known : `did you mean "${guess}"?`;
   throw new CliError(Exit.NotFound, `There is no neighbor with the name ${name}; ${hint}`);
 }
 
@@ -134,9 +133,7 @@ const WITH_ERROR: readonly Column<Row>[] = [...COLUMNS, { title: 'LAST ERROR', v
 /** What keeps it down: an operator, the configuration, or the last error of its session. */
 function lastErrorOf(peer: Row): string {
   if (typeof peer.disabled === 'object' && peer.disabled !== null) {
-    const { by, at, reason } = record(peer.disabled);
-    const why = text(reason) === '' ? '' : `: ${text(reason)}`;
-    return `disabled by ${text(by)} at ${text(at)}${why}`;
+    return `disabled ${disabledText(record(peer.disabled))}`;
   }
   if (peer.enabled === false) return 'disabled in the configuration';
   if (typeof peer.last_cause === 'object' && peer.last_cause !== null && peer.state !== 'established') {

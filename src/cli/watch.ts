@@ -8,6 +8,9 @@ import { printable, table, wrapped } from './render.ts';
 
 const DEFAULT_SECONDS = 2;
 
+/** Between two looks of `--follow` (ms). */
+export const FOLLOW_EVERY_MS = 2_000;
+
 /**
  * Writes what `show` gives: once, or with `--watch` every so many seconds until the process is told to stop. UsageError
  * when `every` is not a number above 0.

@@ -14,14 +14,7 @@ import type { HttpDependencies } from './dependencies.ts';
 import { registerEvents } from './events.ts';
 import { Feed, registerFeed } from './feed.ts';
 import { addHooks, commonHeaders } from './hooks.ts';
-import {
-  answerUnreadable,
-  createListener,
-  isLate,
-  LIMITS,
-  type ListenerLimits,
-  type TlsMaterial,
-} from './listener.ts';
+import { createListener, LIMITS, type ListenerLimits, type TlsMaterial } from './listener.ts';
 import { registerMitigations } from './mitigations.ts';
 import type { Overload } from './overload.ts';
 import { fittingLimits, openFilesLimit } from './open-files.ts';
@@ -77,10 +70,7 @@ export async function buildApi(
       });
       return listener;
     },
-    clientErrorHandler: (error, socket) => {
-      answerUnreadable(error, socket);
-      server.connections?.closing(socket, isLate(error));
-    },
+    clientErrorHandler: (error, socket) => server.connections?.unreadable(error, socket),
     frameworkErrors: (error, request, reply) => sendProblem(problems, error, request, reply),
   });
   const { connections } = server;

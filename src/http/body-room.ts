@@ -4,6 +4,7 @@
  * of the room, so that no detector takes what the others need.
  */
 import type { IncomingHttpHeaders } from 'node:http';
+import { countUpTo, endOfString } from './body.ts';
 import { HttpProblem } from './problem.ts';
 
 /** Bytes for all requests together. */
@@ -82,26 +83,18 @@ export function announcedBytes(headers: IncomingHttpHeaders, limit: number): num
 
 /** About how many bytes come of a text when it is read as JSON, or as lines of it. */
 export function readingCost(text: string): number {
-  const marks = countOf(text, ',') + countOf(text, '[') + countOf(text, '{') + countOf(text, '\n');
+  let marks = 0;
+  for (const mark of [',', '[', '{', '\n']) marks += countUpTo(FEW_VALUES, mark, text);
   return text.length + (marks < FEW_VALUES ? marks : marksOutsideStrings(text)) * COST_OF_VALUE;
-}
-
-function countOf(text: string, mark: string): number {
-  let count = 0;
-  for (let at = text.indexOf(mark); at >= 0; at = text.indexOf(mark, at + 1)) count++;
-  return count;
 }
 
 /** Commas in a packet dump are no values. */
 function marksOutsideStrings(text: string): number {
   let count = 0;
-  let inString = false;
   for (let i = 0; i < text.length; i++) {
     const c = text.charCodeAt(i);
-    if (c === 0x22) inString = !inString;
-    else if (inString) {
-      if (c === 0x5c) i++;
-    } else if (c === 0x2c || c === 0x5b || c === 0x7b || c === 0x0a) count++;
+    if (c === 0x22) i = endOfString(text, i + 1);
+    else if (c === 0x2c || c === 0x5b || c === 0x7b || c === 0x0a) count++;
   }
   return count;
 }

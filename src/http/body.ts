@@ -81,7 +81,7 @@ function nestsDeeper(text: string, limit: number): boolean {
 }
 
 /** How often a character occurs; more than `limit` is not counted any further. */
-function countUpTo(limit: number, character: string, text: string): number {
+export function countUpTo(limit: number, character: string, text: string): number {
   let count = 0;
   for (let at = text.indexOf(character); at >= 0 && count <= limit; at = text.indexOf(character, at + 1))
     count++;
@@ -89,7 +89,7 @@ function countUpTo(limit: number, character: string, text: string): number {
 }
 
 /** Index of the quote that ends the string which begins at `from`, or the text's length. */
-function endOfString(text: string, from: number): number {
+export function endOfString(text: string, from: number): number {
   let i = from;
   while (i < text.length) {
     const c = text.charCodeAt(i);

@@ -57,10 +57,7 @@ export interface Network {
 
 /** One connection. Its owner reads it; only the table changes it. */
 export interface Place {
-  readonly network: string;
   readonly state: ConnectionState;
-  /** When it came into its state (ms). */
-  readonly since: number;
 }
 
 /** Figures for metrics. */
@@ -81,10 +78,6 @@ class Held implements Place {
     this.cut = cut;
     this.state = state;
     this.since = since;
-  }
-
-  get network(): string {
-    return this.group.name;
   }
 }
 
@@ -150,7 +143,6 @@ export class ConnectionTable {
     }
     if (this.#all.size >= connections && !this.#makeRoom(isTrusted)) return this.#refuse('total');
     const group = this.#groups.get(name) ?? { name, isTrusted, all: new Set<Held>() };
-    this.#groups.set(name, group);
     const held = new Held(group, cut, state, this.#now());
     this.#add(held);
     return held;

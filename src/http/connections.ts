@@ -16,6 +16,7 @@ import {
 } from './connection-table.ts';
 import type { HttpLogger } from './dependencies.ts';
 import { KnownNetworks } from './known-networks.ts';
+import { answerUnreadable, isLate } from './listener.ts';
 
 /** How often limits of time are looked at (ms). */
 const SWEEP_MS = 1_000;
@@ -81,19 +82,19 @@ export class Connections {
     if (watched !== undefined && watched.open > 0) this.#table.enter(watched.place, 'request');
   }
 
-  /** A valid credential came over this socket: its network is trusted for a day. */
-  trust(socket: Socket): void {
-    const { name } = clientNetwork(socket.remoteAddress);
-    if (name === '') return;
-    this.#known.add(name);
-    this.#table.trust(name);
+  /** A valid credential came over this socket from this network, which is trusted for a day. Not when the socket has gone since. */
+  trust(socket: Socket, network: string): void {
+    if (network === '' || socket.destroyed) return;
+    this.#known.add(network);
+    this.#table.trust(network);
   }
 
-  /** The last word to this socket has been said, because its request was `late` or could not be read. */
-  closing(socket: Duplex, late: boolean): void {
+  /** Answers a request that came late or could not be read, and hangs up. */
+  unreadable(error: Error & { readonly code?: string }, socket: Duplex): void {
+    answerUnreadable(error, socket);
     const watched = this.#byStream.get(socket);
     if (watched === undefined) return;
-    if (late) this.#table.counted(watched.open > 0 ? 'body' : lateWhen(watched.place));
+    if (isLate(error)) this.#table.counted(watched.open > 0 ? 'body' : lateWhen(watched.place));
     this.#table.enter(watched.place, 'closing');
   }
 

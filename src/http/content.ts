@@ -20,15 +20,16 @@ export async function bodyText(request: FastifyRequest, body: Buffer): Promise<s
     });
   }
   const limit = request.routeOptions.bodyLimit;
+  let inflated: Buffer;
   try {
-    return withRoom(request, (await inflate(body, { maxOutputLength: limit })).toString());
+    inflated = await inflate(body, { maxOutputLength: limit });
   } catch (error) {
-    if (error instanceof HttpProblem) throw error;
     if (codeOf(error) === 'ERR_BUFFER_TOO_LARGE') {
       throw new HttpProblem(413, `The body inflates to more than ${limit / 1024 / 1024} MiB`);
     }
     throw new HttpProblem(400, 'The body is not valid gzip, as its Content-Encoding says it is');
   }
+  return withRoom(request, inflated.toString());
 }
 
 /** The text, with room reserved for what comes of reading it. */

@@ -9,7 +9,7 @@ import { remainsOf } from '../ingest/remains.ts';
 import { type FieldProblem, invalid, type Signal } from '../ingest/signal.ts';
 import type { VectorMaps } from '../ingest/vector-names.ts';
 import { keptText } from '../net/text.ts';
-import { Line, parseJsonBody } from './body.ts';
+import { countUpTo, Line, parseJsonBody } from './body.ts';
 import { HttpProblem, invalidFields } from './problem.ts';
 import { mapInSlices } from './slices.ts';
 
@@ -86,10 +86,8 @@ export function readFastNetMonText(
 const MAX_FORM_FIELDS = 64;
 
 function readForm(body: string): URLSearchParams {
-  let fields = 0;
-  for (let at = body.indexOf('&'); at >= 0; at = body.indexOf('&', at + 1)) {
-    if (++fields > MAX_FORM_FIELDS)
-      throw new HttpProblem(400, `The form has more than ${MAX_FORM_FIELDS} fields`);
+  if (countUpTo(MAX_FORM_FIELDS, '&', body) > MAX_FORM_FIELDS) {
+    throw new HttpProblem(400, `The form has more than ${MAX_FORM_FIELDS} fields`);
   }
   return new URLSearchParams(body);
 }

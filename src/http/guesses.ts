@@ -3,6 +3,7 @@
  * late, a right token as late as a wrong one: hanging up early tells a guesser nothing. A token that was used from the same
  * network before is answered at once, so that a detector behind the same NAT is never locked out, and a new one only waits.
  */
+import { forgetOldest } from '../net/forget-oldest.ts';
 
 /** Networks whose wrong tokens are counted, and pairs of network and caller that are remembered; the oldest go first. */
 const MAX_NETWORKS = 4_096;
@@ -74,10 +75,4 @@ export class Guesses {
 
 function pairKey(network: string, caller: string): string {
   return `${network} ${caller}`;
-}
-
-function forgetOldest(entries: Map<string, unknown> | Set<string>, most: number): void {
-  if (entries.size <= most) return;
-  const [oldest] = entries.keys();
-  if (oldest !== undefined) entries.delete(oldest);
 }

@@ -144,7 +144,7 @@ function identification(
     const conclude = (): Caller => {
       if (!(found instanceof Error)) {
         guesses.right(network, found.name);
-        if (deps.auth().mode !== 'none') connections.trust(socket);
+        if (deps.auth().mode !== 'none') connections.trust(socket, network);
         return found;
       }
       if (guesses.wrong(network)) {

@@ -1,4 +1,5 @@
 /** Networks from which a valid credential came: their detectors are not locked out by strangers. Bounded. */
+import { forgetOldest } from '../net/forget-oldest.ts';
 
 /** Networks that are remembered; beyond, the one that was quiet longest is forgotten. */
 const MAX_NETWORKS = 1_024;
@@ -28,8 +29,6 @@ export class KnownNetworks {
     if (usedAt !== undefined && now - usedAt < ORDER_MS) return;
     this.#usedAt.delete(name);
     this.#usedAt.set(name, now);
-    if (this.#usedAt.size <= MAX_NETWORKS) return;
-    const [quietest] = this.#usedAt.keys();
-    if (quietest !== undefined) this.#usedAt.delete(quietest);
+    forgetOldest(this.#usedAt, MAX_NETWORKS);
   }
 }

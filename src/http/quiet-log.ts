@@ -1,4 +1,5 @@
 /** Keeps a client that is refused again and again from filling the log: one line, then one in a while with how many it stands for. */
+import { forgetOldest } from '../net/forget-oldest.ts';
 
 /** At most one line about the same thing in this time (ms). */
 const EVERY_MS = 60_000;
@@ -24,10 +25,7 @@ export class QuietLog {
     }
     this.#lines.delete(key);
     this.#lines.set(key, { at: now, unlogged: 0 });
-    if (this.#lines.size > MAX_KEYS) {
-      const [oldest] = this.#lines.keys();
-      if (oldest !== undefined) this.#lines.delete(oldest);
-    }
+    forgetOldest(this.#lines, MAX_KEYS);
     return 1 + (last?.unlogged ?? 0);
   }
 }

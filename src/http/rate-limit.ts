@@ -1,4 +1,5 @@
 /** How many events a client may hand in: a token bucket for each, behind @fastify/rate-limit, which writes the headers. */
+import { forgetOldest } from '../net/forget-oldest.ts';
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { addressOf, callerOf } from './context.ts';
@@ -61,10 +62,7 @@ export class TokenBuckets {
     bucket.movedAt = now;
     this.#buckets.delete(client);
     this.#buckets.set(client, bucket);
-    if (this.#buckets.size > MAX_CLIENTS) {
-      const [quietest] = this.#buckets.keys();
-      if (quietest !== undefined) this.#buckets.delete(quietest);
-    }
+    forgetOldest(this.#buckets, MAX_CLIENTS);
     return bucket;
   }
 }

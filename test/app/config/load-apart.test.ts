@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, symlink, truncate, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -9,6 +8,7 @@ import { loadConfig } from '../../../src/app/config/load.ts';
 import { loadConfigApart } from '../../../src/app/config/load-apart.ts';
 import { parseAddress } from '../../../src/net/prefix.ts';
 import { program } from '../../cli/harness.ts';
+import { skipTurns, watchTurns } from '../../support/processor-time.ts';
 import { folder, INVENTORY, PLAYBOOKS, problemsOf, SHORTEST, sound, warningsOf } from './folder.ts';
 
 const FILES = { 'prefixd.yaml': SHORTEST, 'inventory.yaml': INVENTORY, 'playbooks.yaml': PLAYBOOKS };
@@ -126,25 +126,14 @@ test('files have a largest size, sparse ones included', async (t) => {
   assert.match(said.join('\n'), /prefixd\.yaml : it is larger than 1 MiB, the most that is read/);
 });
 
-const SCHEDSTAT = `/proc/self/task/${process.pid}/schedstat`;
-const skip = existsSync(SCHEDSTAT) ? false : 'needs the scheduler statistics of Linux';
-
-test('while a large inventory is read, others have their turns', { skip }, async (t) => {
+test('while a large inventory is read, others have their turns', { skip: skipTurns }, async (t) => {
   const path = await folder(t, { ...FILES, 'inventory.yaml': inventoryOf(10_000) });
-  /** What this thread has computed (ms): a busy machine does not change it. */
-  const computed = (): number => Number(readFileSync(SCHEDSTAT, 'utf8').split(' ')[0]) / 1e6;
-  let before = computed();
-  let longest = 0;
-  const turn = (): void => {
-    const now = computed();
-    longest = Math.max(longest, now - before);
-    before = now;
-  };
-  const timer = setInterval(turn, 1);
+  // What this thread has computed: a busy machine does not change it.
+  const turns = watchTurns();
   const from = process.cpuUsage();
   assert.equal(sound(await loadConfigApart(path, {})).policy.inventory.size, 20_000);
-  turn();
-  clearInterval(timer);
+  const longest = turns.longest();
+  turns.stop();
   const { user, system } = process.cpuUsage(from);
   const all = (user + system) / 1000;
   assert.ok(longest < all / 8, `the longest turn took ${longest} ms of ${all} ms`);
