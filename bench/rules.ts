@@ -25,7 +25,7 @@ export function routeOf(n: number): OutRoute {
     family: RULE_FAMILY,
     nlri,
     attributes: DISCARD,
-    label: `${n}`,
+    owner: `${n}`,
     text,
   };
 }

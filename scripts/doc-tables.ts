@@ -7,7 +7,8 @@ import type { Playbook, Step } from '../src/core/playbook.ts';
 import { draftRule } from '../src/core/rule.ts';
 import { AMPLIFICATION_WORDS, servicesOf, singleAliases } from '../src/core/vector-aliases.ts';
 import { impliedProtocol, KNOWN_VECTORS, protocolWords, reflectorPort } from '../src/core/vectors.ts';
-import { actionWords, rateWords, secondsWords } from '../src/core/words.ts';
+import { actionWords } from '../src/core/words.ts';
+import { rateWords, secondsWords } from '../src/net/text.ts';
 import { genericEventSchema } from '../src/ingest/generic.ts';
 
 /** Whose rules the table of playbooks shows. */

@@ -158,7 +158,7 @@ export class DeliveryQueue {
     const late = new Error(`no answer within ${limits.timeoutMs} ms`);
     const cancel = timers.after(limits.timeoutMs, () => controller.abort(late));
     try {
-      return judge(await poster.post(request, controller.signal));
+      return attemptOf(await poster.post(request, controller.signal));
     } catch (error) {
       const reason: unknown = controller.signal.aborted ? controller.signal.reason : error;
       const detail = reason instanceof Error ? reason.message : String(reason);
@@ -194,7 +194,7 @@ export class DeliveryQueue {
   }
 }
 
-function judge({ status, retryAfterMs, text }: PostAnswer): Attempt {
+function attemptOf({ status, retryAfterMs, text }: PostAnswer): Attempt {
   if (status >= 200 && status < 300) return { verdict: 'delivered' };
   const detail = `HTTP ${status}${text === '' ? '' : `: ${text}`}`;
   // RFC 9110 §15.5.9 and §15.6, RFC 6585 §4: worth another attempt. All else will not change by asking again.

@@ -4,7 +4,7 @@
  * customer (or the POP). A refusal is over when its victim is mitigated, or when nothing was refused for a while.
  */
 import type { Mitigation } from '../core/types.ts';
-import { countWords } from '../core/words.ts';
+import { countWords } from '../net/text.ts';
 import { overlaps, parsePrefix } from '../net/prefix.ts';
 import type { Alert } from './alert.ts';
 import type { AlertTimers } from './delivery-queue.ts';

@@ -10,7 +10,7 @@ import { MockAnnouncer } from '../control/mock-announcer.ts';
 import { viewOf } from '../control/rule-view.ts';
 import type { Log, ReconcilerView } from '../control/types.ts';
 import { UnenforcedWatch } from '../control/unenforced.ts';
-import { secondsWords } from '../core/words.ts';
+import { secondsWords } from '../net/text.ts';
 import type { BoundAddress, HttpServer, ReloadOutcome } from '../http/dependencies.ts';
 import type { Overload } from '../http/overload.ts';
 import { SYSTEM } from '../core/lifecycle.ts';

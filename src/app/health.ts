@@ -4,7 +4,7 @@
  */
 import type { Announcer } from '../control/announcer.ts';
 import type { EngineView, Recording, Shortfall } from '../control/types.ts';
-import { secondsWords } from '../core/words.ts';
+import { secondsWords } from '../net/text.ts';
 import { errorText } from '../net/text.ts';
 import type { AuditCondition } from '../store/audit.ts';
 import type { Assessment, HealthCode, HealthReason } from '../view/health.ts';

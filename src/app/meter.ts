@@ -42,7 +42,7 @@ class ReadSummary extends Summary {
   }
 }
 
-export class Meter {
+export class MetricRegistry {
   readonly registry = new Registry();
 
   counter<Label extends string>(

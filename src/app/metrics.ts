@@ -9,7 +9,7 @@ import type { RefusalReason } from '../core/types.ts';
 import { KNOWN_VECTORS } from '../core/vectors.ts';
 import type { RequestObservation } from '../http/dependencies.ts';
 import { LabelBudget } from './label-budget.ts';
-import { Meter } from './meter.ts';
+import { MetricRegistry } from './meter.ts';
 import { addReadings, DELAY_RESOLUTION_MS, type MetricsSources } from './readings.ts';
 import { UpdateLatency } from './update-latency.ts';
 
@@ -44,7 +44,7 @@ export type AlertOutcome = 'delivered' | 'failed' | 'dropped';
  * of a decision before the routes that follow from it are sent; `stop` ends that.
  */
 export class Metrics {
-  readonly #meter = new Meter();
+  readonly #meter = new MetricRegistry();
   readonly #delay = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS });
   readonly #subscriptions: readonly (() => void)[];
   readonly #sourceLabels = new LabelBudget(MAX_SOURCES);
@@ -114,7 +114,7 @@ export class Metrics {
         onSent: (peer, announced, withdrawn) => {
           if (announced.length > 0) this.#announcements.inc({ peer, status: 'announced' }, announced.length);
           if (withdrawn.length > 0) this.#announcements.inc({ peer, status: 'withdrawn' }, withdrawn.length);
-          for (const route of announced) this.#latency.sent(route.label);
+          for (const route of announced) this.#latency.sent(route.owner);
         },
       }),
     ];

@@ -1,7 +1,7 @@
 /** Which quotas are used up right now, in words: the next attack on these is refused a mitigation. */
 import type { Policy } from '../core/policy.ts';
 import type { StateView } from '../core/state.ts';
-import { countWords } from '../core/words.ts';
+import { countWords } from '../net/text.ts';
 
 /** Customers that are named; the others are counted. */
 const NAMED = 5;

@@ -4,7 +4,7 @@ import type { Announcer } from '../control/announcer.ts';
 import type { EngineView, Recording, ReconcilerView } from '../control/types.ts';
 import { CLOSURES, CONNECTION_STATES, type ConnectionFigures, REFUSALS } from '../http/connection-table.ts';
 import { type Assessment, HEALTH_CODES, HEALTH_STATUSES } from '../view/health.ts';
-import type { Meter } from './meter.ts';
+import type { MetricRegistry } from './meter.ts';
 
 export interface MetricsSources {
   readonly engine: EngineView;
@@ -25,7 +25,7 @@ export interface MetricsSources {
 export const DELAY_RESOLUTION_MS = 10;
 
 /** Adds them all; `delay` samples every DELAY_RESOLUTION_MS. */
-export function addReadings(meter: Meter, sources: MetricsSources, delay: IntervalHistogram): void {
+export function addReadings(meter: MetricRegistry, sources: MetricsSources, delay: IntervalHistogram): void {
   addMitigations(meter, sources);
   addPeers(meter, sources);
   addReconciler(meter, sources);
@@ -35,7 +35,7 @@ export function addReadings(meter: Meter, sources: MetricsSources, delay: Interv
   addProcess(meter, sources, delay);
 }
 
-function addHealth(meter: Meter, { assess }: MetricsSources): void {
+function addHealth(meter: MetricRegistry, { assess }: MetricsSources): void {
   meter.gauge('prefixd_health', '1 for the status that the daemon has, else 0', ['status'], () => {
     const { status } = assess();
     return HEALTH_STATUSES.map((one) => [{ status: one }, one === status ? 1 : 0]);
@@ -46,7 +46,7 @@ function addHealth(meter: Meter, { assess }: MetricsSources): void {
   });
 }
 
-function addRecording(meter: Meter, { clock, recording }: MetricsSources): void {
+function addRecording(meter: MetricRegistry, { clock, recording }: MetricsSources): void {
   meter.gauge(
     'prefixd_journal_write_pending_seconds',
     'How long the write to the journal that is under way has taken so far; 0 when none is',
@@ -64,7 +64,7 @@ function addRecording(meter: Meter, { clock, recording }: MetricsSources): void 
   );
 }
 
-function addMitigations(meter: Meter, { engine }: MetricsSources): void {
+function addMitigations(meter: MetricRegistry, { engine }: MetricsSources): void {
   meter.gauge('prefixd_mitigations_active', 'Mitigations in force', ['action_type', 'pop'], () => {
     const { pop } = engine.policy;
     const counts = new Map<string, readonly [{ action_type: string; pop: string }, number]>();
@@ -87,7 +87,7 @@ function addMitigations(meter: Meter, { engine }: MetricsSources): void {
   meter.gauge('prefixd_journal_seq', 'Number of the newest fact', [], () => [[{}, engine.state.seq]]);
 }
 
-function addPeers(meter: Meter, { announcer, reconciler }: MetricsSources): void {
+function addPeers(meter: MetricRegistry, { announcer, reconciler }: MetricsSources): void {
   const peers = () => announcer.peers();
   meter.gauge('prefixd_bgp_session_up', '1 while the session is established', ['peer'], () =>
     peers().map((peer) => [{ peer: peer.name }, peer.state === 'established' ? 1 : 0]),
@@ -121,7 +121,7 @@ function addPeers(meter: Meter, { announcer, reconciler }: MetricsSources): void
   );
 }
 
-function addReconciler(meter: Meter, { reconciler }: MetricsSources): void {
+function addReconciler(meter: MetricRegistry, { reconciler }: MetricsSources): void {
   const stats = () => reconciler.stats;
   meter.total('prefixd_reconciliation_runs_total', 'Full comparisons of desired and sent', [], () => [
     [{}, stats().runs],
@@ -143,7 +143,7 @@ function addReconciler(meter: Meter, { reconciler }: MetricsSources): void {
   ]);
 }
 
-function addConnections(meter: Meter, { connections }: MetricsSources): void {
+function addConnections(meter: MetricRegistry, { connections }: MetricsSources): void {
   meter.gauge(
     'prefixd_http_connections',
     'Connections to http.listen, by how far they are',
@@ -173,7 +173,11 @@ function addConnections(meter: Meter, { connections }: MetricsSources): void {
   );
 }
 
-function addProcess(meter: Meter, { version, feedReaders }: MetricsSources, delay: IntervalHistogram): void {
+function addProcess(
+  meter: MetricRegistry,
+  { version, feedReaders }: MetricsSources,
+  delay: IntervalHistogram,
+): void {
   meter.gauge('prefixd_build_info', 'Always 1', ['version'], () => [[{ version }, 1]]);
   meter.gauge('prefixd_feed_readers', 'Readers of /v1/feed', [], () => [[{}, feedReaders?.() ?? 0]]);
   const loop = { sum: 0, count: 0 };

@@ -2,7 +2,7 @@
 import type { Recording } from '../control/types.ts';
 import type { AuditCondition } from '../store/audit.ts';
 import { errorText } from '../net/text.ts';
-import { countWords, secondsWords } from '../core/words.ts';
+import { countWords, secondsWords } from '../net/text.ts';
 import type { HealthCode } from '../view/health.ts';
 
 /** A reason of the assessment before it is known since when. `key` tells it from others of its code. */

@@ -4,7 +4,7 @@ import type { Announcer } from '../control/announcer.ts';
 import type { Engine } from '../control/engine.ts';
 import type { Reconciler } from '../control/loop.ts';
 import type { Actor } from '../core/types.ts';
-import { countWords } from '../core/words.ts';
+import { countWords } from '../net/text.ts';
 import { errorText } from '../net/text.ts';
 import type { HttpServer, ReloadOutcome } from '../http/dependencies.ts';
 import { formatProblem } from './config/problem.ts';

@@ -5,7 +5,7 @@
 import { checkHeader } from '../bgp/wire/framing.ts';
 import { HEADER_LENGTH } from '../bgp/wire/limits.ts';
 import { ErrorCode, HeaderSubcode, NotificationError } from '../bgp/wire/notification.ts';
-import { countWords } from '../core/words.ts';
+import { countWords } from '../net/text.ts';
 import { concatBytes } from '../net/bytes.ts';
 import { endpointText } from '../net/text.ts';
 import type { Chunk, TcpStream } from '../pcap/reassemble.ts';

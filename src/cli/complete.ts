@@ -21,20 +21,20 @@ type Look = (client: ApiClient) => Promise<readonly Value[]>;
 
 /** What the daemon can be asked for, by the placeholder that stands for it in the help: `--customer <customer>`. */
 export const KINDS: ReadonlyMap<string, Look> = new Map<string, Look>([
-  ['neighbor', async (client) => valuesOf(await client.get('/v1/peers'), 'name', 'address')],
+  ['neighbor', async (client) => liveValues(await client.get('/v1/peers'), 'name', 'address')],
   [
     'id',
     async (client) => {
       const path = `/v1/mitigations?status=${LIVE}&limit=${MOST_MITIGATIONS}`;
-      return valuesOf(record(await client.get(path)).mitigations, 'mitigation_id', 'victim_ip', 'vector');
+      return liveValues(record(await client.get(path)).mitigations, 'mitigation_id', 'victim_ip', 'vector');
     },
   ],
   [
     'customer',
     async (client) =>
-      valuesOf(record(await client.get('/v1/config/inventory')).customers, 'customer_id', 'name'),
+      liveValues(record(await client.get('/v1/config/inventory')).customers, 'customer_id', 'name'),
   ],
-  ['entry', async (client) => valuesOf(await client.get('/v1/safelist'), 'prefix', 'reason')],
+  ['entry', async (client) => liveValues(await client.get('/v1/safelist'), 'prefix', 'reason')],
   ['vector', vectors],
 ]);
 
@@ -64,7 +64,7 @@ async function found(context: Context, look: Look): Promise<readonly Value[]> {
   }
 }
 
-function valuesOf(answer: unknown, key: string, ...described: readonly string[]): readonly Value[] {
+function liveValues(answer: unknown, key: string, ...described: readonly string[]): readonly Value[] {
   return records(answer).flatMap((one) => {
     const value = text(one[key]);
     const description = described

@@ -5,7 +5,7 @@ import { formatProblem } from '../app/config/problem.ts';
 import type { ConfigProblem, LoadedConfig } from '../app/config/types.ts';
 import { CliError, errorWidth, Exit } from './context.ts';
 import type { Context } from './context.ts';
-import { countWords } from '../core/words.ts';
+import { countWords } from '../net/text.ts';
 import type { ReloadDiff } from './diff.ts';
 import { json, paint, printable, wrapped } from './render.ts';
 

@@ -1,5 +1,5 @@
 /** Formats the result of `check --diff` for people. Pure. */
-import { countWords } from '../core/words.ts';
+import { countWords } from '../net/text.ts';
 import type { Context } from './context.ts';
 import type { Affected, NeighborChange, ReloadDiff } from './diff.ts';
 import { drawingFor } from './drawing.ts';

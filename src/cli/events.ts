@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { CliCommand } from './command.ts';
-import { countWords, rateWords } from '../core/words.ts';
+import { countWords, rateWords } from '../net/text.ts';
 import { list, record, records, text } from './answer.ts';
 import type { Fields } from './answer.ts';
 import { withClient } from './client.ts';

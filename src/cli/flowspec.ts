@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { CliCommand } from './command.ts';
 import type { Context } from './context.ts';
-import { countWords } from '../core/words.ts';
+import { countWords } from '../net/text.ts';
 import { CliError, Exit, inputLines } from './context.ts';
 
 export function registerFlowspec(program: CliCommand, contextFor: (command: Command) => Context): void {

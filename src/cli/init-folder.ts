@@ -10,7 +10,7 @@ import { exampleAddress, peeringOf, SECRETS_FILE } from '../app/config/first-fol
 import type { PlaybookFiles } from '../app/config/fit-playbooks.ts';
 import { formatProblem } from '../app/config/problem.ts';
 import { ROUTER_KINDS } from '../app/config/router-snippets.ts';
-import { countWords } from '../core/words.ts';
+import { countWords } from '../net/text.ts';
 import { CliError, Exit } from './context.ts';
 import type { Context } from './context.ts';
 import type { InitOptions } from './init-answers.ts';

@@ -1,7 +1,7 @@
 /** `journal verify`. */
 import type { Command } from 'commander';
 import type { CliCommand } from './command.ts';
-import { countWords } from '../core/words.ts';
+import { countWords } from '../net/text.ts';
 import type { JournalReport } from '../store/verify.ts';
 import type { Context } from './context.ts';
 import { CliError, Exit } from './context.ts';

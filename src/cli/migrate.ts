@@ -7,7 +7,7 @@ import type { Change, Section } from '../app/config/migrate-notes.ts';
 import { LIMITS } from '../app/config/limits.ts';
 import { readRegularFile } from '../app/config/regular-file.ts';
 import type { ConfigProblem } from '../app/config/types.ts';
-import { countWords } from '../core/words.ts';
+import { countWords } from '../net/text.ts';
 import type { Context } from './context.ts';
 import { CliError, Exit } from './context.ts';
 import { presentIn, writeNewFolder } from './new-folder.ts';

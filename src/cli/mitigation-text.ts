@@ -1,5 +1,5 @@
 /** One mitigation in full: what it is, where its rules are, who holds it, and what became of it since it was decided. */
-import { rateWords } from '../core/words.ts';
+import { rateWords } from '../net/text.ts';
 import { list, number, record, records, text } from './answer.ts';
 import type { Fields } from './answer.ts';
 import type { Context } from './context.ts';

@@ -2,7 +2,7 @@
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import type { CliCommand } from './command.ts';
-import { countWords } from '../core/words.ts';
+import { countWords } from '../net/text.ts';
 import { list, number, record, records, text } from './answer.ts';
 import type { Fields } from './answer.ts';
 import { withClient } from './client.ts';

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { CliCommand } from './command.ts';
-import { countWords } from '../core/words.ts';
+import { countWords } from '../net/text.ts';
 import type { PassedOverCount, Streams } from '../pcap/reassemble.ts';
 import type { Context } from './context.ts';
 import { CliError, Exit } from './context.ts';

@@ -1,7 +1,7 @@
 /** `safelist list | add | remove`. */
 import type { Command } from 'commander';
 import type { CliCommand } from './command.ts';
-import { countWords } from '../core/words.ts';
+import { countWords } from '../net/text.ts';
 import { list, record, records, text } from './answer.ts';
 import { withClient } from './client.ts';
 import { callConfirmed } from './confirm.ts';

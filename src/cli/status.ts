@@ -7,7 +7,7 @@ import { withClient } from './client.ts';
 import type { ApiClient } from './client.ts';
 import type { Context } from './context.ts';
 import { watchOption } from './options.ts';
-import { countWords } from '../core/words.ts';
+import { countWords } from '../net/text.ts';
 import { showOrWatch } from './watch.ts';
 import { peerTable } from './peers.ts';
 import { drawingFor, fitted } from './drawing.ts';

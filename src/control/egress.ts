@@ -21,7 +21,7 @@ export interface EgressGuard {
 }
 
 /** Why the route must not leave, in words; null when it may. */
-export function judge(route: OutRoute, guard: EgressGuard): string | null {
+export function checkRoute(route: OutRoute, guard: EgressGuard): string | null {
   const decoded = decodeFlowSpec(route.nlri, route.family.afi, route.family.safi);
   if (!decoded.ok) return `its NLRI does not decode: ${decoded.reason}`;
   if (decoded.tolerated.length > 0) return `its NLRI is not canonical: ${decoded.tolerated.join('; ')}`;
@@ -29,11 +29,11 @@ export function judge(route: OutRoute, guard: EgressGuard): string | null {
   if (!actions.ok) return `its actions do not decode: ${actions.reason}`;
   if (actions.tolerated.length > 0) return `its actions are not canonical: ${actions.tolerated.join('; ')}`;
   return (
-    judgeDestination(decoded.spec, guard) ?? judgePorts(decoded.spec, guard) ?? judgeActions(actions.actions)
+    checkDestination(decoded.spec, guard) ?? checkPorts(decoded.spec, guard) ?? checkActions(actions.actions)
   );
 }
 
-function judgeDestination(spec: FlowSpec, guard: EgressGuard): string | null {
+function checkDestination(spec: FlowSpec, guard: EgressGuard): string | null {
   const destination = spec.components.find((component) => component.type === 1);
   if (destination?.type !== 1) return 'it has no destination prefix';
   const { prefix, offset } = destination;
@@ -44,11 +44,11 @@ function judgeDestination(spec: FlowSpec, guard: EgressGuard): string | null {
   if (special !== undefined) {
     return `its destination ${formatPrefix(prefix)} is no unicast address of a customer: ${special.name}`;
   }
-  return judgePrefixes(spec, guard) ?? findImpossible(spec) ?? null;
+  return checkPrefixes(spec, guard) ?? findImpossible(spec) ?? null;
 }
 
 /** Neither what goes to untouchable addresses may be filtered nor what comes from them. */
-function judgePrefixes(spec: FlowSpec, guard: EgressGuard): string | null {
+function checkPrefixes(spec: FlowSpec, guard: EgressGuard): string | null {
   for (const component of spec.components) {
     if (component.type !== 1 && component.type !== 2) continue;
     const touched = guard.untouchable.overlapping(component.prefix);
@@ -59,7 +59,7 @@ function judgePrefixes(spec: FlowSpec, guard: EgressGuard): string | null {
   return null;
 }
 
-function judgePorts(spec: FlowSpec, guard: EgressGuard): string | null {
+function checkPorts(spec: FlowSpec, guard: EgressGuard): string | null {
   for (const component of spec.components) {
     if (component.type !== 4 && component.type !== 5 && component.type !== 6) continue;
     const named = namedPort(component, guard.protectedPorts);
@@ -80,7 +80,7 @@ function namedPort(
   return undefined;
 }
 
-function judgeActions(actions: readonly Action[]): string | null {
+function checkActions(actions: readonly Action[]): string | null {
   const rates = actions.filter((action) => action.type === 'traffic-rate');
   if (rates.length !== 1) return `it carries ${rates.length} traffic rates instead of one`;
   const unknown = actions.find((action) => action.type === 'unknown');

@@ -3,15 +3,15 @@
  * that recorded, so that nobody reads "withdrawn" while a router may still drop.
  */
 import type { Engine } from './engine.ts';
-import type { Standing } from './standing.ts';
+import type { RoutesByOwner } from './standing.ts';
 import type { Log, Timers } from './types.ts';
 
 /** Ends recorded in one command: some milliseconds of work for everything that follows the facts. */
 const ENDS_AT_ONCE = 200;
 
-export class Endings {
+export class PendingWithdrawals {
   readonly #engine: Engine;
-  readonly #standing: Standing;
+  readonly #standing: RoutesByOwner;
   readonly #timers: Timers;
   readonly #log: Log;
   readonly #ids = new Set<string>();
@@ -20,7 +20,7 @@ export class Endings {
   #again = false;
   #stopped = false;
 
-  constructor(engine: Engine, standing: Standing, timers: Timers, log: Log) {
+  constructor(engine: Engine, standing: RoutesByOwner, timers: Timers, log: Log) {
     this.#engine = engine;
     this.#standing = standing;
     this.#timers = timers;

@@ -1,26 +1,26 @@
 /** The neighbors as the reconciler knows them: which there are, what each should hold, and whose table outlives a reload. */
 import type { RouteKey } from '../bgp/rib/route.ts';
 import type { MatchKey } from '../core/state.ts';
-import { leave, type Neighbor, newNeighbor, samePolicy } from './neighbor.ts';
-import type { NeighborTable } from './neighbor-table.ts';
+import { leave, type NeighborSync, newNeighborSync, samePolicy } from './neighbor.ts';
+import type { WantedRoutes } from './neighbor-table.ts';
 import type { NeighborPolicy } from './render.ts';
 
 /** What another list of neighbors came to. */
 export interface Adoption {
   /** Those that are new, or have another policy and with it an empty table. */
-  readonly fresh: readonly Neighbor[];
+  readonly fresh: readonly NeighborSync[];
   /** Names that are not there any more. */
   readonly gone: readonly string[];
 }
 
-export class Fleet implements Iterable<Neighbor> {
-  #neighbors: ReadonlyMap<string, Neighbor>;
+export class Neighbors implements Iterable<NeighborSync> {
+  #neighbors: ReadonlyMap<string, NeighborSync>;
 
   constructor(policies: readonly NeighborPolicy[]) {
-    this.#neighbors = new Map(policies.map((policy) => [policy.name, newNeighbor(policy)]));
+    this.#neighbors = new Map(policies.map((policy) => [policy.name, newNeighborSync(policy)]));
   }
 
-  [Symbol.iterator](): Iterator<Neighbor> {
+  [Symbol.iterator](): Iterator<NeighborSync> {
     return this.#neighbors.values();
   }
 
@@ -29,7 +29,7 @@ export class Fleet implements Iterable<Neighbor> {
     return [...this.#neighbors.keys()];
   }
 
-  get(name: string): Neighbor | undefined {
+  get(name: string): NeighborSync | undefined {
     return this.#neighbors.get(name);
   }
 
@@ -38,8 +38,8 @@ export class Fleet implements Iterable<Neighbor> {
     return (this.get(name)?.families.length ?? 0) > 0;
   }
 
-  tableOf(name: string): NeighborTable | undefined {
-    return this.get(name)?.table;
+  tableOf(name: string): WantedRoutes | undefined {
+    return this.get(name)?.wanted;
   }
 
   /** How many routes a neighbor has left for a new rule with this rate (bits a second); Infinity for one that is not known. */
@@ -49,7 +49,7 @@ export class Fleet implements Iterable<Neighbor> {
 
   /** The mitigation on whose behalf a route should stand; undefined when none wants it. */
   ownerOf(name: string, key: RouteKey): string | undefined {
-    return this.get(name)?.table.want(key)?.label;
+    return this.get(name)?.wanted.want(key)?.owner;
   }
 
   /**
@@ -57,7 +57,8 @@ export class Fleet implements Iterable<Neighbor> {
    * speak for the match, or this one had expired and was withdrawn before its end was written down.
    */
   isClaimedEverywhere(key: MatchKey, mitigationId: string): boolean {
-    for (const { table } of this) if (table.claim(key)?.rule.mitigationId !== mitigationId) return false;
+    for (const { wanted: table } of this)
+      if (table.claim(key)?.rule.mitigationId !== mitigationId) return false;
     return true;
   }
 
@@ -75,7 +76,7 @@ export class Fleet implements Iterable<Neighbor> {
       policies.map((policy) => {
         const known = before.get(policy.name);
         const isSame = known !== undefined && samePolicy(known.policy, policy);
-        return [policy.name, isSame ? known : newNeighbor(policy)];
+        return [policy.name, isSame ? known : newNeighborSync(policy)];
       }),
     );
     for (const [name, neighbor] of before) if (this.get(name) !== neighbor) leave(neighbor);

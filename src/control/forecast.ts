@@ -7,7 +7,7 @@ import { matchKey } from '../core/match.ts';
 import type { Match, MitigationAction } from '../core/types.ts';
 import { PrefixSet } from '../net/prefix-set.ts';
 import type { EgressGuard } from './egress.ts';
-import { judge } from './egress.ts';
+import { checkRoute } from './egress.ts';
 import type { NeighborPolicy } from './render.ts';
 import { safeRender, voiceOf } from './render.ts';
 
@@ -75,7 +75,7 @@ function verdictOf(
   const rendering = safeRender({ match, action, mitigationId: '' }, neighbor);
   if (!rendering.ok) return rendering;
   for (const route of rendering.routes) {
-    const why = judge(route, guard);
+    const why = checkRoute(route, guard);
     if (why !== null) return { ok: false, why: `the egress check would hold it back: ${why}` };
   }
   return { ok: true, routes: rendering.routes.length };

@@ -6,9 +6,9 @@ import type { Prefix } from '../net/prefix.ts';
 import { parsePrefix } from '../net/prefix.ts';
 import { PrefixSet } from '../net/prefix-set.ts';
 import type { EgressGuard } from './egress.ts';
-import { judge } from './egress.ts';
+import { checkRoute } from './egress.ts';
 
-export class EgressGate {
+export class EgressCheck {
   readonly #onRefused: (route: OutRoute, why: string) => void;
   #guard: EgressGuard;
   #verdicts = new WeakMap<OutRoute, { readonly why: string | null }>();
@@ -44,7 +44,7 @@ export class EgressGate {
   verdict(route: OutRoute): string | null {
     const known = this.#verdicts.get(route);
     if (known !== undefined) return known.why;
-    const why = judge(route, this.#guard);
+    const why = checkRoute(route, this.#guard);
     this.#verdicts.set(route, { why });
     if (why !== null) {
       this.#refusals++;

@@ -10,21 +10,21 @@ import type { MatchKey } from '../core/state.ts';
 import type { Announcer } from './announcer.ts';
 import type { DesiredRule } from './desired.ts';
 import { desired } from './desired.ts';
-import { Endings } from './endings.ts';
+import { PendingWithdrawals } from './endings.ts';
 import type { Engine } from './engine.ts';
-import { Fleet } from './fleet.ts';
-import { EgressGate } from './gate.ts';
-import type { Neighbor } from './neighbor.ts';
+import { Neighbors } from './fleet.ts';
+import { EgressCheck } from './gate.ts';
+import type { NeighborSync } from './neighbor.ts';
 import { carries, leave } from './neighbor.ts';
-import type { Claim } from './neighbor-table.ts';
+import type { PlacedRule } from './neighbor-table.ts';
 import { plan } from './plan.ts';
 import type { NeighborPolicy } from './render.ts';
 import { safeRender } from './render.ts';
-import { type Occasion, Rounds } from './rounds.ts';
+import { type Occasion, FullRuns } from './rounds.ts';
 import { Schedule } from './schedule.ts';
 import { heldBackWords, type Lack, lackingIn, unnegotiatedWords } from './shortfall.ts';
-import { Standing } from './standing.ts';
-import { TouchedMatches } from './touched.ts';
+import { RoutesByOwner } from './standing.ts';
+import { ChangedMatches } from './touched.ts';
 import type { Log, Timers } from './types.ts';
 
 /** Keys handled in one turn of the event loop, so that hold timers are served between turns. */
@@ -54,12 +54,12 @@ export interface ReconcilerOptions {
 
 export class Reconciler {
   readonly #options: ReconcilerOptions;
-  readonly #gate: EgressGate;
-  readonly #standing = new Standing();
-  readonly #fleet: Fleet;
-  readonly #touched = new TouchedMatches();
-  readonly #rounds: Rounds;
-  readonly #endings: Endings;
+  readonly #gate: EgressCheck;
+  readonly #standing = new RoutesByOwner();
+  readonly #fleet: Neighbors;
+  readonly #touched = new ChangedMatches();
+  readonly #rounds: FullRuns;
+  readonly #endings: PendingWithdrawals;
   readonly #schedule: Schedule;
   readonly #cancel: (() => void)[] = [];
   #stopped = false;
@@ -67,8 +67,8 @@ export class Reconciler {
   constructor(options: ReconcilerOptions) {
     this.#options = options;
     const { engine, clock, timers, intervalMs, log } = options;
-    this.#rounds = new Rounds(() => this.#runFull(), clock);
-    this.#endings = new Endings(engine, this.#standing, timers, log);
+    this.#rounds = new FullRuns(() => this.#runFull(), clock);
+    this.#endings = new PendingWithdrawals(engine, this.#standing, timers, log);
     this.#schedule = new Schedule({
       engine,
       clock,
@@ -78,8 +78,8 @@ export class Reconciler {
       onInterval: () => this.full('check'),
       onExpiryUnrecorded: () => this.full(),
     });
-    this.#gate = new EgressGate(engine.policy, engine.state, (route, why) => this.#refused(route, why));
-    this.#fleet = new Fleet(options.neighbors);
+    this.#gate = new EgressCheck(engine.policy, engine.state, (route, why) => this.#refused(route, why));
+    this.#fleet = new Neighbors(options.neighbors);
   }
 
   get stats() {
@@ -145,11 +145,11 @@ export class Reconciler {
   }
 
   /** The neighbors and their tables, for those who show them. */
-  get fleet(): Fleet {
+  get fleet(): Neighbors {
     return this.#fleet;
   }
 
-  get standing(): Standing {
+  get standing(): RoutesByOwner {
     return this.#standing;
   }
 
@@ -194,23 +194,23 @@ export class Reconciler {
    */
   #bring(keys: Iterable<MatchKey>): number {
     const wanted = desired(this.#options.engine.state, keys, this.#options.clock());
-    const voices = new Map<string, Claim>();
+    const voices = new Map<string, PlacedRule>();
     let changes = 0;
     for (const neighbor of this.#fleet) {
       const claims = [...wanted].map(
         ([key, rule]) => [key, rule === null ? null : this.#claim(rule, neighbor, voices)] as const,
       );
-      const changed = this.#apply(neighbor, neighbor.table.setAll(claims));
+      const changed = this.#apply(neighbor, neighbor.wanted.setAll(claims));
       if (!neighbor.filling) changes += changed;
     }
     return changes;
   }
 
   /** Renders once for each voice. An unchanged claim is kept as it is, and with it the verdict on its routes. */
-  #claim(rule: DesiredRule, neighbor: Neighbor, voices: Map<string, Claim>): Claim {
-    const before = neighbor.table.claim(rule.matchKey);
+  #claim(rule: DesiredRule, neighbor: NeighborSync, voices: Map<string, PlacedRule>): PlacedRule {
+    const before = neighbor.wanted.claim(rule.matchKey);
     if (before !== undefined && sameRule(before.rule, rule)) return before;
-    const voice = `${neighbor.voice}|${rule.matchKey}`;
+    const voice = `${neighbor.renderKey}|${rule.matchKey}`;
     let claim = voices.get(voice);
     if (claim === undefined) {
       claim = { rule, rendering: safeRender(rule, neighbor.policy) };
@@ -220,7 +220,7 @@ export class Reconciler {
   }
 
   /** Tells the session what differs under these routes. Returns how many do. */
-  #apply(neighbor: Neighbor, keys: Iterable<RouteKey>): number {
+  #apply(neighbor: NeighborSync, keys: Iterable<RouteKey>): number {
     const { announcer } = this.#options;
     const { name } = neighbor.policy;
     if (this.#stopped || neighbor.families.length === 0 || !announcer.isEstablished(name)) return 0;
@@ -240,8 +240,8 @@ export class Reconciler {
     if (moved.length > 0) this.#standing.announced(name, moved);
   }
 
-  #allowed(neighbor: Neighbor, key: RouteKey): OutRoute | undefined {
-    const route = neighbor.table.want(key);
+  #allowed(neighbor: NeighborSync, key: RouteKey): OutRoute | undefined {
+    const route = neighbor.wanted.want(key);
     if (route === undefined || !carries(neighbor, route)) return undefined;
     return this.#gate.verdict(route) === null ? route : undefined;
   }
@@ -257,8 +257,8 @@ export class Reconciler {
   }
 
   /** Gives a fresh session everything, in slices, then End-of-RIB. */
-  async #fill(neighbor: Neighbor): Promise<void> {
-    const { generation, table } = neighbor;
+  async #fill(neighbor: NeighborSync): Promise<void> {
+    const { generation, wanted: table } = neighbor;
     const { name } = neighbor.policy;
     const out = this.#options.announcer.ribOut(name);
     const keys = [...table.routeKeys()];
@@ -302,7 +302,7 @@ export class Reconciler {
     await this.#inSlices([...state.live], SLICE, (ids) => {
       changes += this.#bring(new Set(ids.flatMap((id) => this.#touched.matchOf(id, state) ?? [])));
     });
-    for (const { table } of this.#fleet) {
+    for (const { wanted: table } of this.#fleet) {
       await this.#inSlices([...table.matchKeys()], LOOK_SLICE, (keys) => {
         const unasked = keys.filter((key) => state.withMatch(key).size === 0);
         if (unasked.length > 0) changes += this.#bring(unasked);
@@ -317,15 +317,15 @@ export class Reconciler {
   }
 
   /** A session that has come up meanwhile is given what it lacks, and its End-of-RIB. */
-  #tableIsWhole(neighbor: Neighbor): void {
+  #tableIsWhole(neighbor: NeighborSync): void {
     neighbor.whole = true;
     if (neighbor.families.length > 0) void this.#fill(neighbor);
   }
 
   /** Withdraws what stands on a session although no table knows it. */
-  async #removeStrays(neighbor: Neighbor): Promise<number> {
+  async #removeStrays(neighbor: NeighborSync): Promise<number> {
     if (neighbor.families.length === 0 || neighbor.filling || this.#stopped) return 0;
-    const { generation, table } = neighbor;
+    const { generation, wanted: table } = neighbor;
     const out = this.#options.announcer.ribOut(neighbor.policy.name);
     let changed = 0;
     await this.#inSlices([...out.effectiveKeys()], LOOK_SLICE, (keys) => {
@@ -355,7 +355,7 @@ export class Reconciler {
 
   #refused(route: OutRoute, why: string): void {
     this.#options.log('error', `egress check: the rule "${route.text}" is not announced: ${why}`, {
-      mitigation_id: route.label,
+      mitigation_id: route.owner,
       rule: route.text,
     });
   }

@@ -9,7 +9,7 @@ import type { DesiredRule } from './desired.ts';
 import type { Rendering } from './render.ts';
 
 /** A rule as claimed for this neighbor. */
-export interface Claim {
+export interface PlacedRule {
   readonly rule: DesiredRule;
   readonly rendering: Rendering;
 }
@@ -17,10 +17,10 @@ export interface Claim {
 /** With so much room nobody has to count: a rule that is split takes 64 routes at most (bgp/flowspec/split.ts). */
 const MOST_ROUTES_OF_A_RULE = 64;
 
-export class NeighborTable {
+export class WantedRoutes {
   readonly #maxRules: number;
-  readonly #claims = new Map<MatchKey, Claim>();
-  readonly #claimants = new Map<RouteKey, readonly Claim[]>();
+  readonly #claims = new Map<MatchKey, PlacedRule>();
+  readonly #claimants = new Map<RouteKey, readonly PlacedRule[]>();
   /** Claims that the neighbor cannot be told, few as long as the core knows the neighbor. */
   readonly #unsupported = new Set<MatchKey>();
   /** Claims that do not fit into the budget; empty as long as everything does. */
@@ -34,12 +34,12 @@ export class NeighborTable {
   }
 
   /** Puts a claim in place of the one under its key; null takes it away. Returns the routes whose fate may have changed. */
-  set(key: MatchKey, claim: Claim | null): Set<RouteKey> {
+  set(key: MatchKey, claim: PlacedRule | null): Set<RouteKey> {
     return this.setAll([[key, claim]]);
   }
 
   /** `set` for many at once; the budget is looked at once. */
-  setAll(claims: Iterable<readonly [MatchKey, Claim | null]>): Set<RouteKey> {
+  setAll(claims: Iterable<readonly [MatchKey, PlacedRule | null]>): Set<RouteKey> {
     const touched = new Set<RouteKey>();
     let changed = false;
     for (const [key, claim] of claims) {
@@ -54,7 +54,7 @@ export class NeighborTable {
     return touched;
   }
 
-  #put(key: MatchKey, claim: Claim | null, touched: Set<RouteKey>): void {
+  #put(key: MatchKey, claim: PlacedRule | null, touched: Set<RouteKey>): void {
     const before = this.#claims.get(key);
     for (const route of routesOf(before)) {
       touched.add(route.key);
@@ -75,7 +75,7 @@ export class NeighborTable {
   want(key: RouteKey): OutRoute | undefined {
     const claimants = this.#claimants.get(key);
     if (claimants === undefined) return undefined;
-    let best: Claim | undefined;
+    let best: PlacedRule | undefined;
     for (const claim of claimants) {
       if (this.#excess.size > 0 && this.#excess.has(claim.rule.matchKey)) continue;
       if (best === undefined || compareClaims(claim, best) < 0) best = claim;
@@ -85,7 +85,7 @@ export class NeighborTable {
     return first?.key === key ? first : routes.find((route) => route.key === key);
   }
 
-  claim(key: MatchKey): Claim | undefined {
+  claim(key: MatchKey): PlacedRule | undefined {
     return this.#claims.get(key);
   }
 
@@ -132,7 +132,7 @@ export class NeighborTable {
     return this.#claimants.keys();
   }
 
-  #release(route: RouteKey, claim: Claim | undefined): void {
+  #release(route: RouteKey, claim: PlacedRule | undefined): void {
     const left = (this.#claimants.get(route) ?? []).filter((claimant) => claimant !== claim);
     if (left.length === 0) this.#claimants.delete(route);
     else this.#claimants.set(route, left);
@@ -165,12 +165,12 @@ export class NeighborTable {
   }
 }
 
-function routesOf(claim: Claim | undefined): readonly OutRoute[] {
+function routesOf(claim: PlacedRule | undefined): readonly OutRoute[] {
   return claim?.rendering.ok === true ? claim.rendering.routes : [];
 }
 
 /** Stricter first, then older, then by key so that the order is total. */
-function compareClaims(a: Claim, b: Claim): number {
+function compareClaims(a: PlacedRule, b: PlacedRule): number {
   if (a.rule.rateBps !== b.rule.rateBps) return a.rule.rateBps - b.rule.rateBps;
   if (a.rule.createdAt !== b.rule.createdAt) return a.rule.createdAt - b.rule.createdAt;
   if (a.rule.matchKey === b.rule.matchKey) return 0;

@@ -2,14 +2,14 @@
 import type { OutRoute } from '../bgp/rib/route.ts';
 import type { Family } from '../bgp/wire/iana.ts';
 import { sameFamily } from '../bgp/wire/iana.ts';
-import { NeighborTable } from './neighbor-table.ts';
+import { WantedRoutes } from './neighbor-table.ts';
 import type { NeighborPolicy } from './render.ts';
 import { voiceOf } from './render.ts';
 
-export interface Neighbor {
+export interface NeighborSync {
   readonly policy: NeighborPolicy;
-  readonly voice: string;
-  readonly table: NeighborTable;
+  readonly renderKey: string;
+  readonly wanted: WantedRoutes;
   /** Families of the established session; empty while it is down. */
   families: readonly Family[];
   /** Counts sessions, so that a table being sent notices that its session is another one. */
@@ -21,11 +21,11 @@ export interface Neighbor {
 }
 
 /** A neighbor whose session is down and whose table is empty. */
-export function newNeighbor(policy: NeighborPolicy): Neighbor {
+export function newNeighborSync(policy: NeighborPolicy): NeighborSync {
   return {
     policy,
-    voice: voiceOf(policy),
-    table: new NeighborTable(policy.maxRules),
+    renderKey: voiceOf(policy),
+    wanted: new WantedRoutes(policy.maxRules),
     families: [],
     generation: 0,
     filling: false,
@@ -34,7 +34,7 @@ export function newNeighbor(policy: NeighborPolicy): Neighbor {
 }
 
 /** True when the session may carry the route; false while it is down. */
-export function carries(neighbor: Neighbor, route: OutRoute): boolean {
+export function carries(neighbor: NeighborSync, route: OutRoute): boolean {
   return neighbor.families.some((family) => sameFamily(family, route.family));
 }
 
@@ -44,7 +44,7 @@ export function samePolicy(a: NeighborPolicy, b: NeighborPolicy): boolean {
 }
 
 /** Nothing more is told to this session: it is down, or its neighbor has no place here any more. */
-export function leave(neighbor: Neighbor): void {
+export function leave(neighbor: NeighborSync): void {
   neighbor.families = [];
   neighbor.filling = false;
   neighbor.generation++;

@@ -32,5 +32,5 @@ export function plan(
 }
 
 function sameRoute(a: OutRoute, b: OutRoute): boolean {
-  return a.attributes.key === b.attributes.key && a.label === b.label;
+  return a.attributes.key === b.attributes.key && a.owner === b.owner;
 }

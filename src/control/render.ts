@@ -62,7 +62,7 @@ export function render(
       }),
     );
     const text = formatRule(spec, actions);
-    return { key: routeKey(family, nlri), family, nlri, attributes, label: rule.mitigationId, text };
+    return { key: routeKey(family, nlri), family, nlri, attributes, owner: rule.mitigationId, text };
   });
   return { ok: true, routes };
 }

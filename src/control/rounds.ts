@@ -4,7 +4,7 @@
 export type Occasion = 'change' | 'check';
 
 /** `run` compares everything and answers how many routes it had to change. */
-export class Rounds {
+export class FullRuns {
   readonly #run: () => Promise<number>;
   readonly #clock: () => number;
   #running: Promise<void> | null = null;

@@ -2,9 +2,9 @@
 import type { OutRoute } from '../bgp/rib/route.ts';
 import type { PeerStatus } from '../bgp/speaker/types.ts';
 import { familyName } from '../bgp/wire/iana.ts';
-import type { Fleet } from './fleet.ts';
-import type { EgressGate } from './gate.ts';
-import { carries, type Neighbor } from './neighbor.ts';
+import type { Neighbors } from './fleet.ts';
+import type { EgressCheck } from './gate.ts';
+import { carries, type NeighborSync } from './neighbor.ts';
 import type { RuleCounts, Shortfall } from './types.ts';
 
 /** One mitigation's rule that one neighbor does not get. */
@@ -13,29 +13,29 @@ export interface Lack extends Omit<Shortfall, 'count'> {
 }
 
 /** In the order of the neighbors. A mitigation may be named twice for a neighbor where two of its routes are held back. */
-export function* lackingIn(fleet: Fleet, gate: EgressGate): Iterable<Lack> {
-  const held = gate.held((route) => [...fleet].some(({ table }) => table.want(route.key) === route));
+export function* lackingIn(fleet: Neighbors, gate: EgressCheck): Iterable<Lack> {
+  const held = gate.held((route) => [...fleet].some(({ wanted: table }) => table.want(route.key) === route));
   for (const neighbor of fleet) {
     yield* unsupportedOn(neighbor);
     yield* overBudgetOn(neighbor);
     for (const [route, why] of held) {
-      if (neighbor.table.want(route.key) !== route) continue;
-      yield lackOf(neighbor, route.label, 'unsupported', heldBackWords(why));
+      if (neighbor.wanted.want(route.key) !== route) continue;
+      yield lackOf(neighbor, route.owner, 'unsupported', heldBackWords(why));
     }
     yield* unnegotiatedOn(neighbor);
   }
 }
 
-function* unsupportedOn(neighbor: Neighbor): Iterable<Lack> {
-  for (const key of neighbor.table.unsupported) {
-    const claim = neighbor.table.claim(key);
+function* unsupportedOn(neighbor: NeighborSync): Iterable<Lack> {
+  for (const key of neighbor.wanted.unsupported) {
+    const claim = neighbor.wanted.claim(key);
     if (claim === undefined || claim.rendering.ok) continue;
     yield lackOf(neighbor, claim.rule.mitigationId, 'unsupported', claim.rendering.why);
   }
 }
 
-function* overBudgetOn(neighbor: Neighbor): Iterable<Lack> {
-  const { table } = neighbor;
+function* overBudgetOn(neighbor: NeighborSync): Iterable<Lack> {
+  const { wanted: table } = neighbor;
   for (const key of table.excess) {
     const claim = table.claim(key);
     if (claim === undefined) continue;
@@ -44,18 +44,18 @@ function* overBudgetOn(neighbor: Neighbor): Iterable<Lack> {
 }
 
 /** Only a session that lacks a family which its neighbor was configured with pays for looking at every rule. */
-function* unnegotiatedOn(neighbor: Neighbor): Iterable<Lack> {
-  const { families, policy, table } = neighbor;
+function* unnegotiatedOn(neighbor: NeighborSync): Iterable<Lack> {
+  const { families, policy, wanted: table } = neighbor;
   if (families.length === 0 || families.length >= policy.families.length) return;
   for (const key of table.matchKeys()) {
     const claim = table.claim(key);
     const route = claim?.rendering.ok === true ? claim.rendering.routes[0] : undefined;
     if (route === undefined || carries(neighbor, route) || table.isExcess(key)) continue;
-    yield lackOf(neighbor, route.label, 'unsupported', unnegotiatedWords(route));
+    yield lackOf(neighbor, route.owner, 'unsupported', unnegotiatedWords(route));
   }
 }
 
-function lackOf(neighbor: Neighbor, mitigationId: string, state: Lack['state'], why: string): Lack {
+function lackOf(neighbor: NeighborSync, mitigationId: string, state: Lack['state'], why: string): Lack {
   return { neighbor: neighbor.policy.name, mitigationId, state, why };
 }
 
@@ -86,7 +86,7 @@ export function shortfallsOf(lacking: Iterable<Lack>): readonly Shortfall[] {
 /** Counts for each peer. While its session is down, everything that it should hold is pending. */
 export function countRules(
   peers: readonly PeerStatus[],
-  fleet: Fleet,
+  fleet: Neighbors,
   shortfalls: readonly Shortfall[],
 ): readonly RuleCounts[] {
   return peers.map(({ name, state, rulesSent, rulesPending }) => {

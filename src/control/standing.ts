@@ -9,7 +9,7 @@ interface PeerStanding {
 }
 
 /** Follows what sessions have written. Peers appear with their first route and vanish with their session. */
-export class Standing {
+export class RoutesByOwner {
   readonly #peers = new Map<string, PeerStanding>();
 
   /** The routes were written to the peer; their labels are the mitigations. */
@@ -19,7 +19,7 @@ export class Standing {
       standing = { owners: new Map(), counts: new Map() };
       this.#peers.set(peer, standing);
     }
-    for (const { key, label } of routes) {
+    for (const { key, owner: label } of routes) {
       release(standing, key);
       standing.owners.set(key, label);
       standing.counts.set(label, (standing.counts.get(label) ?? 0) + 1);

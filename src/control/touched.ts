@@ -17,7 +17,7 @@ export interface Touch {
 }
 
 /** Remembers the match that each live mitigation had when it was last looked at. */
-export class TouchedMatches {
+export class ChangedMatches {
   readonly #matchOf = new Map<string, MatchKey>();
 
   /** The match of a mitigation when it was last looked at; looked at now when it never was. Undefined when it is not live. */

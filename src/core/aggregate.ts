@@ -6,7 +6,7 @@ import { covers, formatPrefix, hostPrefix, makePrefix, type Prefix, parseAddress
 import { isActive } from './active-counts.ts';
 import type { DecideContext } from './commands.ts';
 import type { Fact } from './facts.ts';
-import { judgeOwner, judgeTarget } from './guardrails.ts';
+import { checkOwner, checkTarget } from './guardrails.ts';
 import { alertOf, confidenceOf, holdModeOf, standingHolds } from './holds.ts';
 import type { Inventory } from './inventory.ts';
 import { endingFacts, SYSTEM } from './lifecycle.ts';
@@ -21,7 +21,7 @@ import type { DecisionView } from './state-view.ts';
 import type { Detection, EventRecord, Hold, Mitigation } from './types.ts';
 import { isPrefixVictim, NO_ALLOWED_PORTS, ownerOf, victimPrefix } from './victim.ts';
 import { planWithin } from './ways.ts';
-import { countWords } from './words.ts';
+import { countWords } from '../net/text.ts';
 
 /** A prefix whose hosts may be covered by one rule. */
 export interface Block {
@@ -311,8 +311,8 @@ function hostMitigation(
   if (plan.rule === null) return undefined;
   const refusal =
     plan.refusal ??
-    judgeTarget(state, policy, plan.rule.match) ??
-    judgeOwner(policy, victim, owner !== undefined);
+    checkTarget(state, policy, plan.rule.match) ??
+    checkOwner(policy, victim, owner !== undefined);
   if (refusal !== null) return 'refused';
   const { match, ports, excludedPorts } = plan.rule;
   return {

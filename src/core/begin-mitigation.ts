@@ -4,10 +4,10 @@ import { type Block, coversHostRule, type Gathering, gather, gatherInside } from
 import type { EventCommand, Outcome } from './event-answer.ts';
 import type { Fact } from './facts.ts';
 import { predict, shortfallWords } from './forecast.ts';
-import { judgePorts, judgeQuotas, judgeTarget, type Refusal } from './guardrails.ts';
+import { checkPorts, checkQuotas, checkTarget, type Refusal } from './guardrails.ts';
 import { holdFor, renewalTime, standingHolds, withHold } from './holds.ts';
 import type { Ownership } from './inventory.ts';
-import { type Continuation, nextStepTime } from './keep-alive.ts';
+import { type EventContext, nextStepTime } from './keep-alive.ts';
 import { endingFacts, stepTtl } from './lifecycle.ts';
 import { matchKey } from './match.ts';
 import { type MitigationDraft, newMitigation, rejectedMitigation } from './new-mitigation.ts';
@@ -17,11 +17,12 @@ import type { Rule } from './rule.ts';
 import type { Detection, Hold, Mitigation } from './types.ts';
 import { ownerWords } from './victim.ts';
 import { type Plan, planRule } from './ways.ts';
-import { countWords, portWords } from './words.ts';
+import { portWords } from './words.ts';
+import { countWords } from '../net/text.ts';
 
 /** Everything known about one event while it is decided. */
-export interface Case extends Continuation {
-  readonly event: NonNullable<Continuation['event']>;
+export interface BanContext extends EventContext {
+  readonly event: NonNullable<EventContext['event']>;
   readonly detection: Detection;
   readonly owner: Ownership | undefined;
   readonly command: EventCommand;
@@ -39,7 +40,7 @@ export interface Case extends Continuation {
 }
 
 /** One rule for the prefix in the place of its hosts' own, when this event makes them many enough and guardrails allow it. */
-export function aggregated(it: Case): Outcome | null {
+export function aggregated(it: BanContext): Outcome | null {
   const { state, context, block, detection, playbook } = it;
   const gathering =
     block === undefined
@@ -63,7 +64,7 @@ export function aggregated(it: Case): Outcome | null {
     ownerWords(block.prefix, block.owner),
     ...plan.why,
   ];
-  const wide: Case = {
+  const wide: BanContext = {
     ...it,
     detection: ofPrefix,
     owner: block.owner,
@@ -73,12 +74,12 @@ export function aggregated(it: Case): Outcome | null {
     block: undefined,
     why,
   };
-  if (judgeTarget(state, context.policy, rule.match) !== null) return null;
+  if (checkTarget(state, context.policy, rule.match) !== null) return null;
   const outcome = replacing(wide, gathering);
   return outcome.status === 'rejected' ? null : outcome;
 }
 
-function stands({ state, context }: Case, { match }: Rule): boolean {
+function stands({ state, context }: BanContext, { match }: Rule): boolean {
   const dryRun = context.policy.mode === 'dry-run';
   return [...state.withMatch(matchKey(match))].some((id) => {
     const mitigation = state.mitigations.get(id);
@@ -87,7 +88,7 @@ function stands({ state, context }: Case, { match }: Rule): boolean {
 }
 
 /** A reported prefix takes the place of the rules for hosts inside it; null when there are none. */
-export function takingAlong(it: Case): Outcome | null {
+export function takingAlong(it: BanContext): Outcome | null {
   const { state, detection, rule, plan, playbook } = it;
   const of = { playbook: playbook.name, step: plan.index };
   const gathering = gatherInside(state, detection, rule, of);
@@ -98,14 +99,14 @@ export function takingAlong(it: Case): Outcome | null {
  * A mitigation in the place of others, which end in the same group of facts. What it does not cover, such as a rule for
  * ports that it spares, stays unless quotas have no room for both: then the prefix comes first.
  */
-function replacing(it: Case, { replaceable, refused }: Gathering): Outcome {
+function replacing(it: BanContext, { replaceable, refused }: Gathering): Outcome {
   const covered = replaceable.filter((mitigation) => coversHostRule(it.rule, mitigation));
   const beside = inPlaceOf(it, covered, refused);
   if (beside.status !== 'rejected' || covered.length === replaceable.length) return beside;
   return inPlaceOf(it, replaceable, refused);
 }
 
-function inPlaceOf(it: Case, replaced: readonly Mitigation[], refused: readonly Hold[]): Outcome {
+function inPlaceOf(it: BanContext, replaced: readonly Mitigation[], refused: readonly Hold[]): Outcome {
   const { command, context, plan, rule, detection, event } = it;
   const words =
     replaced.length === 0 ? [] : [`it takes the place of ${countWords(replaced.length, 'mitigation')}`];
@@ -129,7 +130,7 @@ function inPlaceOf(it: Case, replaced: readonly Mitigation[], refused: readonly 
  * `taken` is what it takes over from others, and how many places in the quotas that frees.
  */
 export function created(
-  it: Case,
+  it: BanContext,
   plan: Plan,
   rule: Rule,
   before: readonly Fact[],
@@ -139,9 +140,9 @@ export function created(
   const { state, context, owner, profile, playbook } = it;
   const { policy, now, room } = context;
   const refusal =
-    judgePorts(policy.guardrails, rule) ??
+    checkPorts(policy.guardrails, rule) ??
     plan.refusal ??
-    judgeQuotas(state, policy, owner?.customerId ?? null, now, taken.freed);
+    checkQuotas(state, policy, owner?.customerId ?? null, now, taken.freed);
   if (refusal !== null) return refused(it, plan, rule, refusal, before, beforeWhy);
   const ttl = stepTtl(playbook.steps[plan.index] ?? it.step, profile, policy.timers);
   const named =
@@ -164,7 +165,7 @@ export function created(
 }
 
 export function refused(
-  it: Case,
+  it: BanContext,
   plan: Plan,
   rule: Rule,
   refusal: Refusal,
@@ -182,7 +183,7 @@ export function refused(
   };
 }
 
-function draftOf(it: Case, plan: Plan, rule: Rule, why: readonly string[]): MitigationDraft {
+function draftOf(it: BanContext, plan: Plan, rule: Rule, why: readonly string[]): MitigationDraft {
   const { detection, command, owner, playbook, event } = it;
   return {
     victim: detection.victim,

@@ -2,7 +2,7 @@
 import type { Playbook, PlaybookMatch, PlaybookSet } from './playbook.ts';
 import type { ProfileName } from './profile.ts';
 import { protocolWords } from './vectors.ts';
-import { rateWords } from './words.ts';
+import { rateWords } from '../net/text.ts';
 
 /** What a playbook is chosen by. */
 export interface Attack {

@@ -19,7 +19,7 @@ export type Correlation =
     };
 
 /** A mitigation that stands, with the rule the event would ask for under that mitigation's own step. */
-export interface Standing {
+export interface ActiveRule {
   readonly mitigation: Mitigation;
   readonly rule: Rule;
   /** It covers a prefix around the event's victim, so that it may keep the victim's rule but not follow its ports. */
@@ -34,7 +34,7 @@ export interface Standing {
  * Relates an event to the standing mitigations of the same victim, protocol and refinement. Beyond the window only an
  * equal rule counts, because one rule can stand only once in a router. Among several the oldest is taken.
  */
-export function correlate(standing: readonly Standing[], fresh: Rule): Correlation {
+export function correlate(standing: readonly ActiveRule[], fresh: Rule): Correlation {
   const related = standing
     .filter(({ mitigation, rule, recent }) => {
       if (!sameButDstPorts(mitigation.match, rule.match)) return false;

@@ -1,16 +1,16 @@
 /** A detector reports an attack (INTERFACES "What an event leads to"). */
 import { blockOf, type Block, narrowingFacts, narrowingWords } from './aggregate.ts';
-import { aggregated, type Case, created, refused, takingAlong } from './begin-mitigation.ts';
+import { aggregated, type BanContext, created, refused, takingAlong } from './begin-mitigation.ts';
 import { type Attack, choosePlaybook } from './choose-playbook.ts';
 import type { DecideContext, Decision } from './commands.ts';
-import { type Correlation, correlate, type Standing } from './correlate.ts';
+import { type Correlation, correlate, type ActiveRule } from './correlate.ts';
 import { type EventCommand, eventDecision, type Outcome, pausedWords, untimely } from './event-answer.ts';
 import { changed } from './evolve.ts';
 import type { Fact } from './facts.ts';
 import { predict, shortfallWords } from './forecast.ts';
-import { judgeOwner, judgePorts, judgeTarget } from './guardrails.ts';
+import { checkOwner, checkPorts, checkTarget } from './guardrails.ts';
 import { confidenceOf, heldUntil, holdModeOf } from './holds.ts';
-import { extensionOf, keepAlive, runOutAll, runOutFacts, withHoldOf } from './keep-alive.ts';
+import { extensionOf, extend, runOutAll, runOutFacts, withHoldOf } from './keep-alive.ts';
 import { newPart, planUnder, sameForm, targetOf } from './plan-event.ts';
 import { BAN_MEMORY_MS } from './recent.ts';
 import { hitsAllowedPort } from './rule.ts';
@@ -28,7 +28,7 @@ export function decideBan(state: DecisionView, command: EventCommand, context: D
   const block = blockOf(context.policy, command.detection.victim);
   const outcome: Outcome =
     nothing === null
-      ? judge(state, command, context, eventId, block)
+      ? decideKnownVictim(state, command, context, eventId, block)
       : { status: 'accepted_no_mitigation', why: [nothing] };
   const counted = block === undefined ? outcome : { ...outcome, block: block.prefix };
   return eventDecision(command, eventId, context.now, counted);
@@ -50,7 +50,7 @@ function duplicateOf(state: DecisionView, { detection }: EventCommand, now: numb
 }
 
 /** From the victim to a drafted rule, then guardrails on its target, then correlation. */
-function judge(
+function decideKnownVictim(
   state: DecisionView,
   command: EventCommand,
   context: DecideContext,
@@ -92,7 +92,7 @@ function judge(
   if (rule === null) return { status: 'accepted_no_mitigation', why };
 
   const profile = policy.profiles[profileName];
-  const it: Case = {
+  const it: BanContext = {
     state,
     context,
     command,
@@ -110,19 +110,19 @@ function judge(
     why,
   };
   const refusal =
-    judgeTarget(state, policy, rule.match) ?? judgeOwner(policy, detection.victim, owner !== undefined);
+    checkTarget(state, policy, rule.match) ?? checkOwner(policy, detection.victim, owner !== undefined);
   if (refusal !== null) return refused(it, plan, rule, refusal);
   return follow(it, correlate(standingFor(it), rule));
 }
 
 /** Mitigations of the victim that this event may be about. One whose time is up is not: it ends, even if nobody has noticed yet. */
-function standingFor(it: Case): readonly Standing[] {
+function standingFor(it: BanContext): readonly ActiveRule[] {
   const { state, context, detection, owner } = it;
   const { now, policy } = context;
   const dryRun = policy.mode === 'dry-run';
   const windowMs = policy.timers.correlationWindowSeconds * 1000;
   const allowed = owner?.allowedPorts ?? NO_ALLOWED_PORTS;
-  const standing: Standing[] = [];
+  const standing: ActiveRule[] = [];
   for (const mitigation of mitigationsCovering(state, detection.victim)) {
     if (mitigation.expiresAt <= now || mitigation.dryRun !== dryRun) continue;
     const isAround = mitigation.victim !== detection.victim;
@@ -140,7 +140,7 @@ function standingFor(it: Case): readonly Standing[] {
   return standing;
 }
 
-function follow(it: Case, correlation: Correlation): Outcome {
+function follow(it: BanContext, correlation: Correlation): Outcome {
   switch (correlation.kind) {
     case 'new':
       return aggregated(it) ?? takingAlong(it) ?? created(it, it.plan, it.rule, [], []);
@@ -149,7 +149,7 @@ function follow(it: Case, correlation: Correlation): Outcome {
     case 'wider':
       return widened(it, correlation.than);
     case 'partial': {
-      const keeping = correlation.overlapping.map((mitigation) => keepAlive(mitigation, it));
+      const keeping = correlation.overlapping.map((mitigation) => extend(mitigation, it));
       const why = keeping.flatMap((one) => one.why);
       const facts = keeping.flatMap((one) => one.facts);
       const part = newPart(it, correlation.newPorts);
@@ -159,8 +159,8 @@ function follow(it: Case, correlation: Correlation): Outcome {
 }
 
 /** The same ports or fewer: the TTL is extended, and the next step may take over. */
-function kept(it: Case, mitigations: readonly Mitigation[]): Outcome {
-  const keeping = mitigations.map((mitigation) => keepAlive(mitigation, it));
+function kept(it: BanContext, mitigations: readonly Mitigation[]): Outcome {
+  const keeping = mitigations.map((mitigation) => extend(mitigation, it));
   const why = [...it.why];
   const facts: Fact[] = [];
   for (const one of keeping) {
@@ -196,15 +196,15 @@ function kept(it: Case, mitigations: readonly Mitigation[]): Outcome {
 }
 
 /** More ports: the same mitigation, a wider rule, at the step it is at. */
-function widened(it: Case, mitigation: Mitigation): Outcome {
+function widened(it: BanContext, mitigation: Mitigation): Outcome {
   const { context } = it;
   const { policy } = context;
   const plan = planUnder(it, mitigation);
   const { rule, action } = plan;
-  const refusal = judgePorts(policy.guardrails, rule) ?? plan.refusal;
+  const refusal = checkPorts(policy.guardrails, rule) ?? plan.refusal;
   if (refusal !== null) {
     // What the standing rule names is attacked still, and would be let through once its time is up.
-    const { facts, why } = keepAlive(mitigation, it);
+    const { facts, why } = extend(mitigation, it);
     return refused(it, plan, rule, refusal, facts, why);
   }
   const { expiresAt, why: keeping } = extensionOf(mitigation, it);

@@ -6,7 +6,7 @@ import { partingFacts } from './aggregate.ts';
 import type { Command, DecideContext, Decision } from './commands.ts';
 import { askBeforeEnding, askBeforeSafelisting } from './confirm.ts';
 import type { Fact } from './facts.ts';
-import { judgeOwner, judgeProtectedPorts, judgeTarget } from './guardrails.ts';
+import { checkOwner, checkProtectedPorts, checkTarget } from './guardrails.ts';
 import { endedFact, endingFacts } from './lifecycle.ts';
 import type { Policy } from './policy.ts';
 import { hitsAllowedPort } from './rule.ts';
@@ -209,11 +209,11 @@ function forbiddenBy(
 ): string | null {
   const { victim, match } = mitigation;
   const refusal =
-    judgeTarget(state, policy, match) ??
+    checkTarget(state, policy, match) ??
     (isPrefixVictim(victim)
-      ? judgeOwner(policy, victim, ownerOf(policy.inventory, victim) !== undefined)
+      ? checkOwner(policy, victim, ownerOf(policy.inventory, victim) !== undefined)
       : null) ??
-    judgeProtectedPorts(policy.guardrails, mitigation);
+    checkProtectedPorts(policy.guardrails, mitigation);
   if (refusal !== null) return refusal.detail;
   return discardsAllowed(policy, mitigation) ? 'it discards a port that is allowed now' : null;
 }

@@ -4,12 +4,12 @@ import type { DecideContext, Decision } from './commands.ts';
 import { activeOnes } from './decide-control.ts';
 import type { Fact } from './facts.ts';
 import { heldUntil, holdsOf, renewalTime, standingHolds } from './holds.ts';
-import { type Continuation, keepAlive } from './keep-alive.ts';
+import { type EventContext, extend } from './keep-alive.ts';
 import { endingFacts, SYSTEM } from './lifecycle.ts';
 import type { DecisionView } from './state-view.ts';
 import type { Ending, Mitigation } from './types.ts';
 import { ownerOf } from './victim.ts';
-import { secondsWords } from './words.ts';
+import { secondsWords } from '../net/text.ts';
 
 /** So many are decided at once: some milliseconds of work for everything that follows the facts. */
 const DECIDED_AT_ONCE = 200;
@@ -54,7 +54,7 @@ function renewed(mitigation: Mitigation, state: DecisionView, context: DecideCon
     mitigation.playbook === null ? undefined : policy.playbooks.byName.get(mitigation.playbook);
   const step = playbook?.steps[mitigation.step] ?? playbook?.steps[0] ?? policy.playbooks.fallback?.steps[0];
   if (step === undefined) return withoutPlaybook(mitigation, context);
-  const continuation: Continuation = {
+  const continuation: EventContext = {
     state,
     context,
     report: { vector: mitigation.vector, bps: null, pps: null, confidence: heldConfidence(mitigation, now) },
@@ -62,7 +62,7 @@ function renewed(mitigation: Mitigation, state: DecisionView, context: DecideCon
     profile: policy.profiles[owner?.profile ?? 'normal'],
     step,
   };
-  return keepAlive(mitigation, continuation).facts;
+  return extend(mitigation, continuation).facts;
 }
 
 /** It has no playbook, or a reload took it away: the default TTL is renewed for as long as the mitigation is held. */

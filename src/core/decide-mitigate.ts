@@ -2,7 +2,7 @@
 import type { Command, DecideContext, Decision } from './commands.ts';
 import { pausedWords } from './event-answer.ts';
 import { isEnforceable, predict, shortfallWords, unenforceableWords } from './forecast.ts';
-import { judgeOwner, judgePorts, judgeQuotas, judgeTarget, judgeTtl, type Refusal } from './guardrails.ts';
+import { checkOwner, checkPorts, checkQuotas, checkTarget, checkTtl, type Refusal } from './guardrails.ts';
 import { type MitigationDraft, newMitigation, rejectedMitigation } from './new-mitigation.ts';
 import { portSet } from './ports.ts';
 import { NO_REFINEMENT } from './refinement.ts';
@@ -64,13 +64,13 @@ export function decideMitigate(
     why,
   };
   const refusal =
-    judgeTarget(state, policy, rule.match) ??
-    judgeOwner(policy, victim, owner !== undefined) ??
-    judgeTtl(policy.timers, command.ttlSeconds) ??
-    judgeAsked(command, drafted.rule === null ? (drafted.why.at(-1) ?? '') : null) ??
-    judgePorts(policy.guardrails, rule) ??
-    judgeEnforceable(state, target, rule, command, context) ??
-    judgeQuotas(state, policy, owner?.customerId ?? null, now);
+    checkTarget(state, policy, rule.match) ??
+    checkOwner(policy, victim, owner !== undefined) ??
+    checkTtl(policy.timers, command.ttlSeconds) ??
+    checkRequest(command, drafted.rule === null ? (drafted.why.at(-1) ?? '') : null) ??
+    checkPorts(policy.guardrails, rule) ??
+    checkEnforceable(state, target, rule, command, context) ??
+    checkQuotas(state, policy, owner?.customerId ?? null, now);
   if (refusal !== null) return refuse(draft, refusal, context);
 
   const lacking = shortfallWords(predict(policy, rule.match, action), action, context.room);
@@ -83,7 +83,7 @@ export function decideMitigate(
 }
 
 /** What cannot be done as it was asked for. `spared` says why nothing is left of the rule, or is null. */
-function judgeAsked({ ports, protocol }: MitigateCommand, spared: string | null): Refusal | null {
+function checkRequest({ ports, protocol }: MitigateCommand, spared: string | null): Refusal | null {
   if (spared !== null) return { reason: 'protected', detail: spared };
   if (ports.length === 0 || hasPorts(protocol)) return null;
   const detail = `${protocolWords(protocol)} has no ports: without them the rule would cover more than was asked for`;
@@ -91,7 +91,7 @@ function judgeAsked({ ports, protocol }: MitigateCommand, spared: string | null)
 }
 
 /** Somebody asked for exactly this, so it is not changed behind their back: the refusal says what would work. */
-function judgeEnforceable(
+function checkEnforceable(
   state: DecisionView,
   target: PlanTarget,
   rule: Rule,

@@ -15,7 +15,7 @@ import { BAN_MEMORY_MS, type RecentBan } from './recent.ts';
 import type { DecisionView } from './state-view.ts';
 import type { Detection, Hold, Mitigation, Release } from './types.ts';
 import { mitigationsCovering } from './victim.ts';
-import { secondsWords } from './words.ts';
+import { secondsWords } from '../net/text.ts';
 
 /** Works while paused, too: it takes rules away. */
 export function decideUnban(state: DecisionView, command: EventCommand, context: DecideContext): Decision {

@@ -3,7 +3,7 @@ import type { Command, DecideContext, Decision } from './commands.ts';
 import type { Fact } from './facts.ts';
 import type { DecisionView } from './state-view.ts';
 import type { Detection, EventRecord, EventStatus, Mitigation, RefusalReason } from './types.ts';
-import { secondsWords } from './words.ts';
+import { secondsWords } from '../net/text.ts';
 
 export type EventCommand = Extract<Command, { type: 'event' }>;
 

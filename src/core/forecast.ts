@@ -3,7 +3,7 @@
  * (control/forecast.ts makes it of the neighbors' configuration), so that the core knows nothing of BGP.
  */
 import type { Match, MitigationAction } from './types.ts';
-import { countWords } from './words.ts';
+import { countWords } from '../net/text.ts';
 
 /** One neighbor's part: how many routes the rule takes there, at least one; or why the neighbor cannot enforce it. */
 export type NeighborForecast =

@@ -29,7 +29,7 @@ interface Touched {
  * Judges what a rule is aimed at: unicast addresses of hosts only, safelist, protected prefixes, prefix lengths, source
  * matching. No setting lifts the first of these.
  */
-export function judgeTarget(
+export function checkTarget(
   state: Pick<DecisionView, 'safelisted'>,
   policy: Policy,
   match: Match,
@@ -38,7 +38,7 @@ export function judgeTarget(
   if ('reason' in touched) return touched;
   for (const { prefix, role } of touched) {
     const refusal =
-      judgeSafelist(state, policy, prefix, role) ?? judgeProtected(policy.guardrails, prefix, role);
+      checkSafelist(state, policy, prefix, role) ?? checkProtected(policy.guardrails, prefix, role);
     if (refusal !== null) return refusal;
   }
   const destination = touched[0]?.prefix;
@@ -46,10 +46,10 @@ export function judgeTarget(
   if (match.srcPrefix !== undefined && policy.guardrails.allowSrcPrefixMatch !== true) {
     return tooBroad('matching by source prefix is not allowed (guardrails.allow_src_prefix_match)');
   }
-  return judgeLength(policy.guardrails, destination) ?? judgeUnicast(destination);
+  return checkLength(policy.guardrails, destination) ?? checkUnicast(destination);
 }
 
-function judgeUnicast(destination: Prefix): Refusal | null {
+function checkUnicast(destination: Prefix): Refusal | null {
   const special = notUnicast(destination);
   if (special === undefined) return null;
   const detail = `destination ${formatPrefix(destination)} is no unicast address of a customer: ${special.name} (${special.source})`;
@@ -68,7 +68,7 @@ function touchedBy(match: Match): readonly Touched[] | Refusal {
   ];
 }
 
-function judgeSafelist(
+function checkSafelist(
   state: Pick<DecisionView, 'safelisted'>,
   policy: Policy,
   prefix: Prefix,
@@ -83,7 +83,7 @@ function judgeSafelist(
   };
 }
 
-function judgeProtected(guardrails: Guardrails, prefix: Prefix, role: Touched['role']): Refusal | null {
+function checkProtected(guardrails: Guardrails, prefix: Prefix, role: Touched['role']): Refusal | null {
   const entry = overlappingPrefix(guardrails.protectedPrefixes, prefix);
   if (entry === undefined) return null;
   return {
@@ -92,7 +92,7 @@ function judgeProtected(guardrails: Guardrails, prefix: Prefix, role: Touched['r
   };
 }
 
-function judgeLength(guardrails: Guardrails, { family, length }: Prefix): Refusal | null {
+function checkLength(guardrails: Guardrails, { family, length }: Prefix): Refusal | null {
   const least = family === 4 ? guardrails.dstPrefixMinLen : guardrails.dstPrefixMinLenV6;
   const most = family === 4 ? guardrails.dstPrefixMaxLen : guardrails.dstPrefixMaxLenV6;
   if (length < least) return tooBroad(`its destination /${length} is shorter than the allowed /${least}`);
@@ -107,7 +107,7 @@ function judgeLength(guardrails: Guardrails, { family, length }: Prefix): Refusa
  * Judges whether the victim belongs to somebody. A prefix has to belong to one customer even where the inventory is not
  * required, because otherwise nobody knows which ports inside it are allowed.
  */
-export function judgeOwner(policy: Policy, victim: string, owned: boolean): Refusal | null {
+export function checkOwner(policy: Policy, victim: string, owned: boolean): Refusal | null {
   if (owned) return null;
   if (isPrefixVictim(victim) && policy.inventory.size > 0) {
     return { reason: 'not_in_inventory', detail: `no customer of the inventory owns all of ${victim}` };
@@ -117,8 +117,8 @@ export function judgeOwner(policy: Policy, victim: string, owned: boolean): Refu
 }
 
 /** Judges the ports a rule names. One that names none is judged by its destination alone. */
-export function judgePorts(guardrails: Guardrails, rule: Rule): Refusal | null {
-  const refusal = judgeProtectedPorts(guardrails, rule);
+export function checkPorts(guardrails: Guardrails, rule: Rule): Refusal | null {
+  const refusal = checkProtectedPorts(guardrails, rule);
   if (refusal !== null) return refusal;
   if (rule.ports.length <= guardrails.maxPorts) return null;
   return {
@@ -128,7 +128,7 @@ export function judgePorts(guardrails: Guardrails, rule: Rule): Refusal | null {
 }
 
 /** Judges whether a rule names a protected port, as the destination's or as the source's; holds for rules that stand, too. */
-export function judgeProtectedPorts(
+export function checkProtectedPorts(
   guardrails: Guardrails,
   { match, ports }: Pick<Rule, 'match' | 'ports'>,
 ): Refusal | null {
@@ -140,7 +140,7 @@ export function judgeProtectedPorts(
 }
 
 /** Judges a TTL that somebody asked for. */
-export function judgeTtl(timers: Timers, seconds: number): Refusal | null {
+export function checkTtl(timers: Timers, seconds: number): Refusal | null {
   if (seconds >= timers.minTtlSeconds && seconds <= timers.maxTtlSeconds) return null;
   return {
     reason: 'ttl_out_of_bounds',
@@ -152,7 +152,7 @@ export function judgeTtl(timers: Timers, seconds: number): Refusal | null {
  * Judges whether there is room for one more mitigation, in whose place `freed` others go. Dry-run ones have room of their
  * own, of the same size.
  */
-export function judgeQuotas(
+export function checkQuotas(
   state: DecisionView,
   policy: Policy,
   customerId: string | null,

@@ -5,7 +5,7 @@ import { isActive } from './active-counts.ts';
 import { changed, evolveMitigation } from './evolve.ts';
 import type { Fact, MitigationChange } from './facts.ts';
 import { isEnforceable, predict, shortfallWords } from './forecast.ts';
-import { judgeProtectedPorts, judgeTarget } from './guardrails.ts';
+import { checkProtectedPorts, checkTarget } from './guardrails.ts';
 import { alertOf, findHold, heldUntil, holdFor, holdKey, renewalTime } from './holds.ts';
 import { meetsRequirement, requirementOf, stepTtl } from './lifecycle.ts';
 import { matchKey } from './match.ts';
@@ -18,10 +18,11 @@ import { traitsBehind } from './traits.ts';
 import type { Detection, HoldMode, Mitigation, MitigationAction } from './types.ts';
 import { NO_ALLOWED_PORTS, ownerOf } from './victim.ts';
 import { planWithin } from './ways.ts';
-import { actionWords, rateWords } from './words.ts';
+import { actionWords } from './words.ts';
+import { rateWords } from '../net/text.ts';
 
 /** Why an attack is taken to continue: an event that says so, or a hold that stands. */
-export interface Continuation {
+export interface EventContext {
   readonly state: DecisionView;
   readonly context: DecideContext;
   /** What is known of the attack now. A hold knows no rates. */
@@ -34,7 +35,7 @@ export interface Continuation {
 }
 
 /** What the event does to one mitigation; `fallen` leaves it as it is, to expire. */
-export interface Keeping {
+export interface Extension {
   readonly change: 'extended' | 'widened' | 'escalated' | 'fallen';
   readonly mitigation: Mitigation;
   readonly facts: readonly Fact[];
@@ -45,7 +46,7 @@ export interface Keeping {
  * Extends a mitigation, escalates it when its next step's thresholds are met, or brings one that no neighbor can enforce
  * into a form that some neighbor can.
  */
-export function keepAlive(mitigation: Mitigation, event: Continuation): Keeping {
+export function extend(mitigation: Mitigation, event: EventContext): Extension {
   const extension = extensionOf(mitigation, event);
   if (extension.expiresAt === null) {
     const facts =
@@ -121,7 +122,7 @@ export function runOutAll(state: DecisionView, detection: Detection, now: number
  */
 export function withHoldOf(
   mitigation: Mitigation,
-  continuation: Continuation,
+  continuation: EventContext,
   change: MitigationChange & { readonly expiresAt: number },
 ): MitigationChange {
   const { context, event } = continuation;
@@ -146,7 +147,7 @@ export function withHoldOf(
 }
 
 /** When the next step may be taken at the earliest (ms); null when there is none, or escalation is off. */
-export function nextStepTime(mitigation: Mitigation, continuation: Continuation): number | null {
+export function nextStepTime(mitigation: Mitigation, continuation: EventContext): number | null {
   const { profile, context } = continuation;
   const { escalation } = context.policy;
   const next = playbookOf(mitigation, context.policy)?.steps[mitigation.step + 1];
@@ -158,7 +159,7 @@ export function nextStepTime(mitigation: Mitigation, continuation: Continuation)
 /** Until when the event keeps a mitigation; null when the attack has fallen so far that it shall run out. Never earlier than it was. */
 export function extensionOf(
   mitigation: Mitigation,
-  event: Continuation,
+  event: EventContext,
 ): { readonly expiresAt: number | null; readonly why: readonly string[] } {
   const { now, policy } = event.context;
   const playbook = playbookOf(mitigation, policy);
@@ -185,7 +186,7 @@ function playbookOf(mitigation: Mitigation, policy: Policy): Playbook | undefine
  * Stepping down: figures that the event gives and that are below what the playbook asks for; and for a step that was
  * escalated to, a confidence below its threshold together with a rate that the step before would have let through.
  */
-function fallenWords(mitigation: Mitigation, playbook: Playbook, event: Continuation): string | null {
+function fallenWords(mitigation: Mitigation, playbook: Playbook, event: EventContext): string | null {
   const { bps, pps, confidence, vector } = event.report;
   const { match } = playbook;
   if (match.vectors.includes(vector)) {
@@ -221,7 +222,7 @@ function interruption(mitigation: Mitigation, { now, policy }: DecideContext): s
 /** The step to the next action, when there is one and its thresholds are met. Which were met or missed is in `why`. */
 function escalationOf(
   mitigation: Mitigation,
-  event: Continuation,
+  event: EventContext,
 ): { readonly change: MitigationChange | null; readonly why: readonly string[] } {
   const { context, report, profile } = event;
   const { now, policy } = context;
@@ -269,7 +270,7 @@ function escalationOf(
  */
 function reformOf(
   mitigation: Mitigation,
-  event: Continuation,
+  event: EventContext,
 ): { readonly change: MitigationChange; readonly why: readonly string[] } | null {
   const { now, policy } = event.context;
   const { id, match, action, step } = mitigation;
@@ -302,7 +303,7 @@ function ruleOfStep(
   mitigation: Mitigation,
   playbook: Playbook,
   step: Step,
-  event: Continuation,
+  event: EventContext,
 ): StepRule | { readonly refused: string } {
   const { state } = event;
   const { policy } = event.context;
@@ -323,7 +324,7 @@ function ruleOfStep(
     return { refused: 'it would filter more than the fragments that were reported' };
   }
   const forbidden =
-    judgeTarget(state, policy, rule.match) ?? judgeProtectedPorts(policy.guardrails, rule) ?? refusal;
+    checkTarget(state, policy, rule.match) ?? checkProtectedPorts(policy.guardrails, rule) ?? refusal;
   if (forbidden !== null) return { refused: forbidden.detail };
   return { ...rule, action, ways: why.filter((line) => line.startsWith('instead (')) };
 }

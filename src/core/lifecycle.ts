@@ -4,7 +4,7 @@ import type { Step } from './playbook.ts';
 import type { Escalation, Timers } from './policy.ts';
 import type { Profile } from './profile.ts';
 import type { Actor, Ending, Mitigation } from './types.ts';
-import { secondsWords } from './words.ts';
+import { secondsWords } from '../net/text.ts';
 
 /** No profile raises the confidence a step asks for beyond this. */
 const MAX_SCALED_CONFIDENCE = 0.95;

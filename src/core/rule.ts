@@ -9,7 +9,7 @@ import { hasPorts, Protocol, protocolWords, reflectorPort } from './vectors.ts';
 import { portWords } from './words.ts';
 
 /** What a rule is drafted from. */
-export interface RuleWish {
+export interface RuleRequest {
   /** Canonical address or prefix. */
   readonly victim: string;
   /** null for an operator's own rule. */
@@ -75,7 +75,7 @@ export function sparedRanges({ match, ports, excludedPorts }: Rule): readonly Ra
 }
 
 /** Drafts the narrowest rule that answers the attack and spares the service's allowed ports. */
-export function draftRule(wish: RuleWish): RuleDraft {
+export function draftRule(wish: RuleRequest): RuleDraft {
   const unfit = unfitRefinement(wish);
   if (unfit !== null) return { rule: null, why: [unfit] };
   const mustSpare = wish.action === 'discard' && allowedFor(wish.allowedPorts, wish.protocol).length > 0;
@@ -87,7 +87,7 @@ export function draftRule(wish: RuleWish): RuleDraft {
   return { rule: draft.rule, why: [...draft.why, ...step, ...narrowed.why] };
 }
 
-function draftPorts(wish: RuleWish): RuleDraft {
+function draftPorts(wish: RuleRequest): RuleDraft {
   const allowed = allowedFor(wish.allowedPorts, wish.protocol);
   const reflector = wish.vector === null ? undefined : reflectorPort(wish.vector);
   if (wish.refinement.fragments) return draftFragments(wish, allowed);
@@ -108,7 +108,7 @@ function draftPorts(wish: RuleWish): RuleDraft {
 }
 
 /** Ports are named: those of them that are not allowed. */
-function draftNamed(wish: RuleWish, allowed: readonly Range[]): RuleDraft {
+function draftNamed(wish: RuleRequest, allowed: readonly Range[]): RuleDraft {
   const named = without(wish.ports, allowed);
   const spared = shared(wish.ports, allowed);
   if (named.length > 0) {
@@ -125,7 +125,7 @@ function draftNamed(wish: RuleWish, allowed: readonly Range[]): RuleDraft {
 }
 
 /** No ports are named: the protocol except the allowed ports, as ranges around them, because some routers reset on `!=`. */
-function draftAround(wish: RuleWish, allowed: readonly Range[], before: readonly string[]): RuleDraft {
+function draftAround(wish: RuleRequest, allowed: readonly Range[], before: readonly string[]): RuleDraft {
   const what = protocolWords(wish.protocol);
   if (allowed.length === 0) {
     return { rule: ruleOf(wish, [], []), why: [...before, `the rule covers ${what}, every port`] };
@@ -140,7 +140,7 @@ function draftAround(wish: RuleWish, allowed: readonly Range[], before: readonly
 }
 
 /** Later fragments carry no ports, so allowed ports cannot be told apart. */
-function draftFragments(wish: RuleWish, allowed: readonly Range[]): RuleDraft {
+function draftFragments(wish: RuleRequest, allowed: readonly Range[]): RuleDraft {
   if (wish.action === 'discard' && allowed.length > 0) {
     const why = `fragments carry no ports, so the allowed ${portWords(allowed)} cannot be spared; allowed ports are never discarded`;
     return { rule: null, why: [why] };
@@ -152,7 +152,7 @@ function draftFragments(wish: RuleWish, allowed: readonly Range[]): RuleDraft {
 }
 
 function ruleOf(
-  wish: RuleWish,
+  wish: RuleRequest,
   dstPorts: readonly Range[],
   ports: readonly number[],
   excludedPorts: readonly number[] = [],
@@ -181,7 +181,7 @@ export function destinationOf(victim: string): string {
 }
 
 /** A refinement that no packet of this attack could meet. */
-function unfitRefinement({ refinement, protocol, victim }: RuleWish): string | null {
+function unfitRefinement({ refinement, protocol, victim }: RuleRequest): string | null {
   if (refinement.tcpFlags !== 0 && protocol !== null && protocol !== Protocol.Tcp) {
     return `the step matches TCP flags, which ${protocolWords(protocol)} does not have: nothing to filter`;
   }

@@ -3,7 +3,7 @@
  * playbook's ways are tried in their order; the first that works is taken and explained.
  */
 import { isEnforceable, type Prediction, predict, unenforceableWords } from './forecast.ts';
-import { judgeProtectedPorts, judgeTarget, type Refusal } from './guardrails.ts';
+import { checkProtectedPorts, checkTarget, type Refusal } from './guardrails.ts';
 import type { Playbook, Step } from './playbook.ts';
 import type { Way } from './playbook-data.ts';
 import type { Policy } from './policy.ts';
@@ -13,17 +13,18 @@ import {
   isWholeHost,
   type Rule,
   type RuleDraft,
-  type RuleWish,
+  type RuleRequest,
   sparedRanges,
 } from './rule.ts';
 import type { DecisionView } from './state-view.ts';
 import type { MitigationAction } from './types.ts';
 import { NO_ALLOWED_PORTS } from './victim.ts';
 import { KNOWN_VECTORS } from './vectors.ts';
-import { actionWords, portWords, rateWords } from './words.ts';
+import { actionWords, portWords } from './words.ts';
+import { rateWords } from '../net/text.ts';
 
 /** What is to be filtered, whatever the step. */
-export type PlanTarget = Omit<RuleWish, 'refinement' | 'action'>;
+export type PlanTarget = Omit<RuleRequest, 'refinement' | 'action'>;
 
 export interface PlanContext {
   readonly policy: Policy;
@@ -188,7 +189,7 @@ function withShared(candidate: Candidate): readonly Candidate[] {
 
 /** Guardrails that an operator set, whatever could be enforced. */
 function forbidden(rule: Rule, { policy, state }: PlanContext): Refusal | null {
-  return judgeProtectedPorts(policy.guardrails, rule) ?? judgeTarget(state, policy, rule.match);
+  return checkProtectedPorts(policy.guardrails, rule) ?? checkTarget(state, policy, rule.match);
 }
 
 /**

@@ -29,7 +29,7 @@ type BatchResult = BatchAnswer['results'][number];
 type Unreadable = Extract<Signal, { kind: 'invalid' }>;
 
 /** What ingest/ parses, and with the same schema, is not parsed before: it says better what is wrong. */
-const judgedByIngest: FastifySchemaCompiler<unknown> = () => (value: unknown) => ({ value });
+const readByIntake: FastifySchemaCompiler<unknown> = () => (value: unknown) => ({ value });
 
 /** Events read and submitted before the event loop gets a turn. */
 const EVENTS_PER_SLICE = 100;
@@ -58,7 +58,7 @@ export async function registerEvents(app: App, deps: HttpDependencies, buckets: 
     '/v1/events',
     {
       config: limited,
-      validatorCompiler: judgedByIngest,
+      validatorCompiler: readByIntake,
       schema: {
         tags: ['events'],
         summary: 'Report an attack, or its end',
@@ -149,7 +149,7 @@ export async function registerEvents(app: App, deps: HttpDependencies, buckets: 
     {
       config: { ...limited, rateLimit: LIMITED_WITH_503 },
       bodyLimit: MAX_SIGNAL_BYTES,
-      validatorCompiler: judgedByIngest,
+      validatorCompiler: readByIntake,
       schema: {
         tags: ['events'],
         summary: 'A webhook of Alertmanager (version 4) or Grafana: one result an alert',

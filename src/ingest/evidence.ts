@@ -15,7 +15,7 @@ const MAX_MEMBERS = 128;
 const MAX_JSON = 12_000;
 
 /** Tried in this order until the whole is short enough. */
-const BOUNDS: readonly Bounds[] = [
+const EVIDENCE_BOUNDS: readonly Bounds[] = [
   { text: 512, entries: 20 },
   { text: 160, entries: 4 },
   { text: 80, entries: 1 },
@@ -29,7 +29,7 @@ export function excerpt(text: string, length: number): string {
 /** JSON data with long texts and long lists cut. What was left out is said in its place. */
 export function evidence(json: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   let kept: Readonly<Record<string, unknown>> = {};
-  for (const bounds of BOUNDS) {
+  for (const bounds of EVIDENCE_BOUNDS) {
     kept = cutObject(json, bounds);
     if (JSON.stringify(kept).length <= MAX_JSON) return kept;
   }

@@ -19,7 +19,7 @@ export interface NotifyFields {
 }
 
 /** Characters of an unreadable document that are kept. */
-const KEPT_TEXT = 512;
+const KEPT_RAW_TEXT = 512;
 
 /**
  * Reads a call. `parseJson` gives the value of a JSON text, and throws for what is none. A document that cannot be read (one
@@ -39,7 +39,7 @@ export function parseFastNetMonCall(
       json = parseJson(text);
     } catch (error) {
       if (ip === undefined || action === undefined) throw error;
-      return parseDocument({ ...named, unreadable: excerpt(text, KEPT_TEXT) }, maps);
+      return parseDocument({ ...named, unreadable: excerpt(text, KEPT_RAW_TEXT) }, maps);
     }
     return parseFastNetMonJson(isRecord(json) ? { ...named, ...json } : json, maps);
   }

@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import type { KeptReport, LeftOut, Life, LifeEntry } from '../core/life.ts';
 import type { EventRecord } from '../core/types.ts';
-import { actionWords, countWords, portWords, rateWords } from '../core/words.ts';
+import { actionWords, portWords } from '../core/words.ts';
+import { countWords, rateWords } from '../net/text.ts';
 import { timeText } from '../net/time.ts';
 import { ActorSchema, EventStatusSchema, time } from './schemas.ts';
 import { actorView, timeOrNull } from './values.ts';

@@ -52,7 +52,7 @@ const ROUTE = {
   family: FAMILY,
   nlri: NLRI,
   attributes: routeAttributes({}),
-  label: MITIGATION_ID,
+  owner: MITIGATION_ID,
   text: 'match dst 203.0.113.10/32 then discard',
 };
 

@@ -4,7 +4,7 @@ import type { OutRoute } from '../../src/bgp/rib/route.ts';
 import { routeAttributes, routeKey } from '../../src/bgp/rib/route.ts';
 import { FAMILIES } from '../../src/bgp/wire/iana.ts';
 import type { EgressGuard } from '../../src/control/egress.ts';
-import { judge } from '../../src/control/egress.ts';
+import { checkRoute } from '../../src/control/egress.ts';
 import { fromHex } from '../../src/net/bytes.ts';
 import { parsePrefix, type Prefix } from '../../src/net/prefix.ts';
 import { PrefixSet } from '../../src/net/prefix-set.ts';
@@ -36,24 +36,27 @@ function raw(nlriHex: string, actions: Uint8Array = DISCARD, v6 = false): OutRou
     family,
     nlri,
     attributes: routeAttributes({ extendedCommunities: actions }),
-    label: 'm',
+    owner: 'm',
     text: 'as in the test',
   };
 }
 
 describe('the egress check lets through', () => {
   it('a host prefix with a discard or a police', () => {
-    assert.equal(judge(raw('06 01 20 cb00710a'), GUARD), null);
-    assert.equal(judge(raw('06 01 20 cb00710a', POLICE_1M), GUARD), null);
+    assert.equal(checkRoute(raw('06 01 20 cb00710a'), GUARD), null);
+    assert.equal(checkRoute(raw('06 01 20 cb00710a', POLICE_1M), GUARD), null);
   });
 
   it('all UDP of a victim but its allowed ports, although the ranges contain protected ones', () => {
     // dst 203.0.113.10/32, proto =17, dst-port <53 , >53 & <123 , >123
-    assert.equal(judge(raw('12 01 20 cb00710a 03 81 11 05 04 35 02 35 44 7b 82 7b'), GUARD), null);
+    assert.equal(checkRoute(raw('12 01 20 cb00710a 03 81 11 05 04 35 02 35 44 7b 82 7b'), GUARD), null);
   });
 
   it('an IPv6 host', () => {
-    assert.equal(judge(raw('13 01 80 00 20010db80acd0000000000000000 0010', DISCARD, true), GUARD), null);
+    assert.equal(
+      checkRoute(raw('13 01 80 00 20010db80acd0000000000000000 0010', DISCARD, true), GUARD),
+      null,
+    );
   });
 });
 
@@ -92,6 +95,6 @@ describe('the egress check holds back', () => {
     ],
   ];
   for (const [name, route, why] of cases) {
-    it(name, () => assert.match(judge(route, GUARD) ?? 'it was let through', why));
+    it(name, () => assert.match(checkRoute(route, GUARD) ?? 'it was let through', why));
   }
 });

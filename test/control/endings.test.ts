@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { realTimers } from '../../src/app/clock.ts';
-import { Endings } from '../../src/control/endings.ts';
+import { PendingWithdrawals } from '../../src/control/endings.ts';
 import { openEngine } from '../../src/control/engine.ts';
-import { Standing } from '../../src/control/standing.ts';
+import { RoutesByOwner } from '../../src/control/standing.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 import { ban, OPERATOR, POLICY, route } from './support.ts';
 
@@ -22,8 +22,8 @@ describe('Endings', () => {
       newId: () => `00000000-0000-4000-8000-${String(++ids).padStart(12, '0')}`,
       snapshotEvery: 0,
     });
-    const standing = new Standing();
-    const endings = new Endings(engine, standing, realTimers, () => undefined);
+    const standing = new RoutesByOwner();
+    const endings = new PendingWithdrawals(engine, standing, realTimers, () => undefined);
     const leaving: string[] = [];
     for (const victim of ['203.0.113.10', '203.0.113.11']) {
       const answer = await engine.submit(ban(victim));

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { FAMILIES } from '../../src/bgp/wire/iana.ts';
-import { Fleet } from '../../src/control/fleet.ts';
+import { Neighbors } from '../../src/control/fleet.ts';
 import { claim, neighborPolicy, route } from './support.ts';
 
 /** Two neighbors with their sessions up. */
-function fleetOfTwo(): Fleet {
-  const fleet = new Fleet([neighborPolicy('edge1'), neighborPolicy('edge2')]);
+function fleetOfTwo(): Neighbors {
+  const fleet = new Neighbors([neighborPolicy('edge1'), neighborPolicy('edge2')]);
   for (const neighbor of fleet) neighbor.families = [FAMILIES['ipv4-flowspec']];
   return fleet;
 }
@@ -15,7 +15,7 @@ describe('Fleet', () => {
   it('another list keeps the tables and sessions of those whose policy is the same', () => {
     const fleet = fleetOfTwo();
     const [edge1, edge2] = [...fleet];
-    edge1?.table.set('a', claim('a', [route(1)]));
+    edge1?.wanted.set('a', claim('a', [route(1)]));
     const { fresh, gone } = fleet.adopt([
       neighborPolicy('edge3'),
       neighborPolicy('edge2', { maxRules: 7 }),

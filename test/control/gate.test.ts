@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { EgressGate } from '../../src/control/gate.ts';
+import { EgressCheck } from '../../src/control/gate.ts';
 import type { SafelistEntry } from '../../src/core/types.ts';
 import { OPERATOR, POLICY, route, stateOf } from './support.ts';
 
@@ -12,11 +12,11 @@ function safelisted(...prefixes: string[]): ReturnType<typeof stateOf> {
   return { ...stateOf([], () => ''), safelist: new Map(entries) };
 }
 
-describe('EgressGate', () => {
+describe('EgressCheck', () => {
   it('judges a route once for each guard and reports a refusal once', () => {
     const refused: string[] = [];
-    const gate = new EgressGate(POLICY, safelisted('203.0.113.1/32'), (one, why) =>
-      refused.push(`${one.label}: ${why}`),
+    const gate = new EgressCheck(POLICY, safelisted('203.0.113.1/32'), (one, why) =>
+      refused.push(`${one.owner}: ${why}`),
     );
     const one = route(1);
     assert.notEqual(gate.verdict(one), null);
@@ -27,7 +27,7 @@ describe('EgressGate', () => {
   });
 
   it('judges anew when the safelist changes', () => {
-    const gate = new EgressGate(POLICY, safelisted(), () => {});
+    const gate = new EgressCheck(POLICY, safelisted(), () => {});
     const one = route(1);
     assert.equal(gate.verdict(one), null);
     gate.refresh(POLICY, safelisted('203.0.113.0/24'));

@@ -10,7 +10,7 @@ function recorded(): { announcer: MockAnnouncer; lines: string[] } {
     onEstablished: (peer) => lines.push(`up ${peer}`),
     onDown: (peer, why) => lines.push(`down ${peer}: ${why}`),
     onSent: (peer, announced, withdrawn) =>
-      lines.push(`${peer} +${announced.map((r) => r.label)} -${withdrawn.map((r) => r.label)}`),
+      lines.push(`${peer} +${announced.map((r) => r.owner)} -${withdrawn.map((r) => r.owner)}`),
   });
   return { announcer, lines };
 }

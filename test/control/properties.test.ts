@@ -12,12 +12,12 @@ import type { NeighborSettings, PeerStatus, SpeakerListener } from '../../src/bg
 import { FAMILIES, type Family, sameFamily } from '../../src/bgp/wire/iana.ts';
 import type { Announcer } from '../../src/control/announcer.ts';
 import { desired } from '../../src/control/desired.ts';
-import { judge } from '../../src/control/egress.ts';
+import { checkRoute } from '../../src/control/egress.ts';
 import { type Engine, openEngine } from '../../src/control/engine.ts';
 import { guardOf } from '../../src/control/gate.ts';
 import { Reconciler } from '../../src/control/loop.ts';
 import { MockAnnouncer } from '../../src/control/mock-announcer.ts';
-import { NeighborTable } from '../../src/control/neighbor-table.ts';
+import { WantedRoutes } from '../../src/control/neighbor-table.ts';
 import { STALLED_AFTER_MS } from '../../src/control/refusals.ts';
 import { type NeighborPolicy, render } from '../../src/control/render.ts';
 import type { Command } from '../../src/core/commands.ts';
@@ -301,7 +301,7 @@ class House {
 
   /** Nothing is announced that is not durable. */
   #written(routes: readonly OutRoute[]): void {
-    for (const { label } of routes) {
+    for (const { owner: label } of routes) {
       const created = this.disk.durable.some(
         ({ fact }) => fact.type === 'mitigation.created' && fact.mitigation.id === label,
       );
@@ -314,7 +314,7 @@ class House {
     for (const { fact } of facts) {
       if (fact.type !== 'mitigation.withdrawn' && fact.type !== 'mitigation.expired') continue;
       for (const [peer, router] of this.#parts.announcer.routers) {
-        for (const { label, key } of router.values()) {
+        for (const { owner: label, key } of router.values()) {
           const owner = this.#parts.reconciler.standing.ownerOf(peer, key);
           if (label === fact.id && owner === fact.id) {
             this.failures.push(new Error(`${fact.id} is recorded as ended while ${peer} holds it`));
@@ -330,14 +330,14 @@ function expected(house: House, policy: NeighborPolicy, families: readonly Famil
   const { state, policy: rules } = house.engine;
   const guard = guardOf(rules, state);
   const keys = [...state.live].map((id) => matchKey(state.mitigations.get(id)?.match ?? assert.fail(id)));
-  const table = new NeighborTable(policy.maxRules);
+  const table = new WantedRoutes(policy.maxRules);
   for (const [key, rule] of desired(state, keys, house.time.now)) {
     table.set(key, rule === null ? null : { rule, rendering: render(rule, policy) });
   }
   const routes = new Map<RouteKey, string>();
   for (const key of table.routeKeys()) {
     const route = table.want(key);
-    if (route === undefined || judge(route, guard) !== null) continue;
+    if (route === undefined || checkRoute(route, guard) !== null) continue;
     if (families.some((one) => sameFamily(one, route.family))) routes.set(key, route.attributes.key);
   }
   return routes;
@@ -380,7 +380,7 @@ function assertSafe(house: House): void {
     const owners = new Set<string>();
     for (const { key, nlri, family, text } of router.values()) {
       // A route that has changed hands was not written again: its label tells who it was written for.
-      const label = house.announcer.ribOut(peer).sent(key)?.route.label ?? '';
+      const label = house.announcer.ribOut(peer).sent(key)?.route.owner ?? '';
       const decoded = decodeFlowSpec(nlri, family.afi, family.safi);
       assert.ok(decoded.ok);
       const destination = decoded.spec.components.find(({ type }) => type === 1);

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Standing } from '../../src/control/standing.ts';
+import { RoutesByOwner } from '../../src/control/standing.ts';
 import { route } from './support.ts';
 
 describe('Standing', () => {
   it('says that a mitigation stands until its last route is withdrawn from the last session', () => {
-    const standing = new Standing();
+    const standing = new RoutesByOwner();
     standing.announced('edge1', [route(1, 'm'), route(2, 'm')]);
     standing.announced('edge2', [route(1, 'm')]);
     standing.withdrawn('edge1', [route(1, 'm'), route(2, 'm')]);
@@ -16,7 +16,7 @@ describe('Standing', () => {
   });
 
   it('hands a route over when another mitigation announces it', () => {
-    const standing = new Standing();
+    const standing = new RoutesByOwner();
     standing.announced('edge1', [route(1, 'before')]);
     standing.announced('edge1', [route(1, 'after')]);
     assert.equal(standing.standsAnywhere('before'), false);
@@ -25,7 +25,7 @@ describe('Standing', () => {
   });
 
   it('counts a route that is announced twice once', () => {
-    const standing = new Standing();
+    const standing = new RoutesByOwner();
     standing.announced('edge1', [route(1, 'm')]);
     standing.announced('edge1', [route(1, 'm')]);
     standing.withdrawn('edge1', [route(1, 'm')]);
@@ -33,7 +33,7 @@ describe('Standing', () => {
   });
 
   it('forgets what stood on a session that is gone', () => {
-    const standing = new Standing();
+    const standing = new RoutesByOwner();
     standing.announced('edge1', [route(1, 'm')]);
     standing.forget('edge1');
     assert.equal(standing.standsAnywhere('m'), false);

@@ -4,7 +4,7 @@ import { routeAttributes, routeKey } from '../../src/bgp/rib/route.ts';
 import type { NeighborSettings } from '../../src/bgp/speaker/types.ts';
 import { FAMILIES } from '../../src/bgp/wire/iana.ts';
 import type { DesiredRule } from '../../src/control/desired.ts';
-import type { Claim } from '../../src/control/neighbor-table.ts';
+import type { PlacedRule } from '../../src/control/neighbor-table.ts';
 import type { NeighborPolicy } from '../../src/control/render.ts';
 import type { Command } from '../../src/core/commands.ts';
 import { buildInventory } from '../../src/core/inventory.ts';
@@ -34,16 +34,16 @@ export function route(host: number, label = `m${host}`, actions = DISCARD): OutR
     family,
     nlri,
     attributes: routeAttributes({ extendedCommunities: actions }),
-    label,
+    owner: label,
     text: `match dst 203.0.113.${host}/32 then discard`,
   };
 }
 
 /** A claim under `matchKey` that renders to these routes. */
-export function claim(matchKey: string, routes: readonly OutRoute[], rateBps = 0, createdAt = 0): Claim {
+export function claim(matchKey: string, routes: readonly OutRoute[], rateBps = 0, createdAt = 0): PlacedRule {
   const rule: DesiredRule = {
     matchKey,
-    mitigationId: routes[0]?.label ?? 'none',
+    mitigationId: routes[0]?.owner ?? 'none',
     match: { dstPrefix: '203.0.113.1/32', protocol: null, dstPorts: [], srcPorts: [] },
     action: rateBps === 0 ? { type: 'discard', rateBps: null } : { type: 'police', rateBps },
     rateBps,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { TouchedMatches } from '../../src/control/touched.ts';
+import { ChangedMatches } from '../../src/control/touched.ts';
 import type { Fact } from '../../src/core/facts.ts';
 import { initialState, matchKey, type StateHandle } from '../../src/core/state.ts';
 import type { Mitigation } from '../../src/core/types.ts';
@@ -10,7 +10,7 @@ import { ban, OPERATOR, POLICY } from './support.ts';
 /** Folds facts as the engine does, and says what they touched. */
 function follower() {
   const state: StateHandle = initialState();
-  const touched = new TouchedMatches();
+  const touched = new ChangedMatches();
   let ids = 0;
   const fold = (facts: readonly Fact[]) => {
     const recorded = facts.map((fact, i) => ({ seq: state.seq + 1 + i, at: 1_000_000, fact }));

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { judgePorts, judgeTarget } from '../../src/core/guardrails.ts';
+import { checkPorts, checkTarget } from '../../src/core/guardrails.ts';
 import { initialState } from '../../src/core/state.ts';
 import type { Match } from '../../src/core/types.ts';
 import { type EventAnswer, policyOf, prefix, World } from './scenario.ts';
@@ -170,7 +170,7 @@ describe('quotas', () => {
 describe('a rule is judged by itself', () => {
   const match: Match = { dstPrefix: '203.0.113.50/32', protocol: 17, dstPorts: [], srcPorts: [] };
   const judge = (change: Partial<Match>, options = {}) =>
-    judgeTarget(initialState(), policyOf(options), { ...match, ...change })?.reason ?? null;
+    checkTarget(initialState(), policyOf(options), { ...match, ...change })?.reason ?? null;
 
   test('destination and protocol are enough', () => {
     assert.equal(judge({}), null);
@@ -205,13 +205,13 @@ describe('incidents that must not repeat', () => {
   test('2020-08-30, a wildcard rule blocked BGP itself: a rule has a destination, and none names port 179 in either direction', () => {
     const policy = policyOf();
     const wildcard: Match = { dstPrefix: '0.0.0.0/0', protocol: null, dstPorts: [], srcPorts: [] };
-    assert.equal(judgeTarget(initialState(), policy, wildcard)?.reason, 'protected');
+    assert.equal(checkTarget(initialState(), policy, wildcard)?.reason, 'protected');
     const unprotected = policyOf({ guardrails: { protectedPrefixes: [] } });
-    assert.equal(judgeTarget(initialState(), unprotected, wildcard)?.reason, 'rule_too_broad');
+    assert.equal(checkTarget(initialState(), unprotected, wildcard)?.reason, 'rule_too_broad');
     const host = { ...wildcard, dstPrefix: '203.0.113.50/32' };
     const rule = { match: host, ports: [179], excludedPorts: [] };
-    assert.equal(judgePorts(policy.guardrails, rule)?.reason, 'protected');
+    assert.equal(checkPorts(policy.guardrails, rule)?.reason, 'protected');
     const reply = { match: { ...host, srcPorts: [[179, 179]] as const }, ports: [], excludedPorts: [] };
-    assert.equal(judgePorts(policy.guardrails, reply)?.reason, 'protected');
+    assert.equal(checkPorts(policy.guardrails, reply)?.reason, 'protected');
   });
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { countWords, rateWords } from '../../src/core/words.ts';
+import { countWords, rateWords } from '../../src/net/text.ts';
 
 test('rates are told in the largest unit, with at most two decimals', () => {
   assert.deepEqual([999, 5e6, 10.5e6, 1.5e9, 1e12].map(rateWords), [

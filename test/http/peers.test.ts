@@ -16,7 +16,7 @@ function route(host: number) {
     family: FAMILY,
     nlri,
     attributes: routeAttributes({ extendedCommunities: DISCARD }),
-    label: MITIGATION_ID,
+    owner: MITIGATION_ID,
     text: `match dst 203.0.${host >> 8}.${host & 0xff}/32 then discard`,
   };
 }

@@ -39,7 +39,7 @@ export function route(
     family: FAMILIES[family],
     nlri,
     attributes: routeAttributes(encodeActions(actions)),
-    label: '',
+    owner: '',
     text: formatRule(spec, actions),
   };
 }

@@ -17,7 +17,7 @@ const attributes = routeAttributes({ extendedCommunities: Uint8Array.of(0x80, 6,
 speaker.subscribe({
   onEstablished: (peer) => {
     console.log(`established ${peer}`);
-    speaker.apply(peer, [{ key: routeKey(family, nlri), family, nlri, attributes, label: '', text: '' }], []);
+    speaker.apply(peer, [{ key: routeKey(family, nlri), family, nlri, attributes, owner: '', text: '' }], []);
   },
   onLog: (level, _peer, text, fields) => console.log(level, text, JSON.stringify(fields ?? {})),
 });

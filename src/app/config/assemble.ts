@@ -22,7 +22,7 @@ import { dotted, sortProblems } from './problem.ts';
 import { firstStepChecks, neighborlessChecks } from './reach-checks.ts';
 import { type Referents, referenceChecks } from './reference-checks.ts';
 import { repetitionChecks } from './repetition-checks.ts';
-import { type Loose, salvage } from './salvage.ts';
+import { type DeepPartial, parsePartial } from './salvage.ts';
 import type { Settings } from './schema.ts';
 import { settingsSchema } from './schema.ts';
 import type { Environment } from './secrets.ts';
@@ -59,7 +59,8 @@ export function assemble(given: Sources, environment: Environment | null): Confi
 
   const settings = check(settingsSchema, source, notes, UPSTREAM_ADVICE);
   // Nothing is concluded from a text of which only parts could be read.
-  const loose: Loose<Settings> = (source.readable ? salvage(settingsSchema, source.value) : undefined) ?? {};
+  const loose: DeepPartial<Settings> =
+    (source.readable ? parsePartial(settingsSchema, source.value) : undefined) ?? {};
   crossChecks(loose, found);
   neighborlessChecks(loose, found);
 

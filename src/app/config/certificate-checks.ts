@@ -4,7 +4,7 @@ import { errorText } from '../../net/text.ts';
 import { loadTls } from '../../http/listener.ts';
 import { withoutExtensions } from './extensions.ts';
 import { refuseSpecialFile } from './regular-file.ts';
-import { salvage } from './salvage.ts';
+import { parsePartial } from './salvage.ts';
 import { settingsSchema } from './schema.ts';
 import type { ConfigProblem } from './types.ts';
 import type { YamlSource } from './yaml.ts';
@@ -14,7 +14,7 @@ export async function certificateProblems(
   settings: YamlSource,
   folder: string,
 ): Promise<readonly ConfigProblem[]> {
-  const tls = salvage(settingsSchema, withoutExtensions(settings, settingsSchema).value)?.http?.tls;
+  const tls = parsePartial(settingsSchema, withoutExtensions(settings, settingsSchema).value)?.http?.tls;
   // Without either path the schema has said so.
   if (tls?.cert_path === undefined || tls.key_path === undefined) return [];
   const paths = {

@@ -5,11 +5,11 @@ import { isLoopback, parseListen } from './leaves.ts';
 import { neighborChecks } from './neighbor-checks.ts';
 import { slipFor } from './nearest.ts';
 import type { Findings } from './problem.ts';
-import type { Loose } from './salvage.ts';
+import type { DeepPartial } from './salvage.ts';
 import type { Settings } from './schema.ts';
 
 /** Judges what the settings say together. */
-export function crossChecks(settings: Loose<Settings>, found: Findings): void {
+export function crossChecks(settings: DeepPartial<Settings>, found: Findings): void {
   httpChecks(settings, found);
   listenerChecks(settings, found);
   neighborChecks(settings, found);
@@ -19,7 +19,7 @@ export function crossChecks(settings: Loose<Settings>, found: Findings): void {
   detectorChecks(settings, found);
 }
 
-function httpChecks(settings: Loose<Settings>, found: Findings): void {
+function httpChecks(settings: DeepPartial<Settings>, found: Findings): void {
   const { auth, tls, listen } = settings.http ?? {};
   const host = listen === undefined ? undefined : parseListen(listen)?.host;
   const exposed = host !== undefined && !isLoopback(host);
@@ -82,7 +82,7 @@ function unique<Key extends string>(
   }
 }
 
-function listenerChecks(settings: Loose<Settings>, found: Findings): void {
+function listenerChecks(settings: DeepPartial<Settings>, found: Findings): void {
   const listeners = [
     { path: ['http', 'listen'], value: settings.http?.listen },
     { path: ['observability', 'metrics_listen'], value: settings.observability?.metrics_listen },
@@ -107,7 +107,7 @@ function collide(one: string, other: string): boolean {
   return plain(a.host) === plain(b.host) || isAny(a.host) || isAny(b.host);
 }
 
-function guardrailChecks(settings: Loose<Settings>, found: Findings): void {
+function guardrailChecks(settings: DeepPartial<Settings>, found: Findings): void {
   const rails = settings.guardrails;
   if (rails === undefined) return;
   for (const [least, most] of [
@@ -143,7 +143,7 @@ function guardrailChecks(settings: Loose<Settings>, found: Findings): void {
   }
 }
 
-function timerChecks(settings: Loose<Settings>, found: Findings): void {
+function timerChecks(settings: DeepPartial<Settings>, found: Findings): void {
   const { min_ttl_seconds: min, default_ttl_seconds: usual, max_ttl_seconds: max } = settings.timers ?? {};
   if (min !== undefined && max !== undefined && min > max) {
     found.problem(
@@ -166,7 +166,7 @@ function timerChecks(settings: Loose<Settings>, found: Findings): void {
   }
 }
 
-function alertingChecks(settings: Loose<Settings>, found: Findings): void {
+function alertingChecks(settings: DeepPartial<Settings>, found: Findings): void {
   const allowed = settings.alerting?.allow_private_addresses ?? false;
   for (const [i, destination] of (settings.alerting?.destinations ?? []).entries()) {
     if (destination?.type !== 'webhook') continue;
@@ -196,7 +196,7 @@ function alertingChecks(settings: Loose<Settings>, found: Findings): void {
 export const KNOWN_DETECTORS = ['alertmanager', 'fastnetmon', 'grafana'];
 
 /** Any name may be a source; one that differs from a known detector by a slip most likely is none. */
-function detectorChecks(settings: Loose<Settings>, found: Findings): void {
+function detectorChecks(settings: DeepPartial<Settings>, found: Findings): void {
   for (const name of Object.keys(settings.detectors ?? {})) {
     const guess = slipFor(name, KNOWN_DETECTORS);
     if (guess === undefined) continue;

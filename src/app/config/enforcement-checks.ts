@@ -3,7 +3,7 @@
  * same forecast that decides on an attack, asked beforehand.
  */
 import { isEnforceable, type Prediction, predict, unenforceableWords } from '../../core/forecast.ts';
-import { judgeProtectedPorts } from '../../core/guardrails.ts';
+import { checkProtectedPorts } from '../../core/guardrails.ts';
 import type { Ownership } from '../../core/inventory.ts';
 import type { Playbook } from '../../core/playbook.ts';
 import type { Policy } from '../../core/policy.ts';
@@ -141,7 +141,7 @@ function unenforceable(
   const step = stepOf(playbook, index);
   const written = planWithin(target, step, [], context);
   // A rule that names a protected port is refused for that, which another check says.
-  if (written.rule === null || judgeProtectedPorts(policy.guardrails, written.rule) !== null) return null;
+  if (written.rule === null || checkProtectedPorts(policy.guardrails, written.rule) !== null) return null;
   const prediction = predict(policy, written.rule.match, step.action);
   if (prediction.every(({ ok }) => ok)) return null;
   const reasons = unenforceableWords(prediction);

@@ -7,7 +7,7 @@ import { withoutExtensions } from './extensions.ts';
 import { LIMITS } from './limits.ts';
 import type { Path, Report } from './problem.ts';
 import { readRegularFile } from './regular-file.ts';
-import { type Loose, salvage } from './salvage.ts';
+import { type DeepPartial, parsePartial } from './salvage.ts';
 import { type Settings, settingsSchema } from './schema.ts';
 import type { ConfigProblem } from './types.ts';
 import type { YamlSource } from './yaml.ts';
@@ -28,7 +28,7 @@ export async function exposureWarnings(
   folder: string,
   now: number = Date.now(),
 ): Promise<readonly ConfigProblem[]> {
-  const loose = salvage(settingsSchema, withoutExtensions(settings, settingsSchema).value) ?? {};
+  const loose = parsePartial(settingsSchema, withoutExtensions(settings, settingsSchema).value) ?? {};
   const warnings: ConfigProblem[] = [];
   const { warning } = findingsIn(settings, { problems: [], warnings });
   await keyExposures(loose, folder, warning);
@@ -37,7 +37,7 @@ export async function exposureWarnings(
   return warnings;
 }
 
-async function keyExposures(settings: Loose<Settings>, folder: string, warn: Report): Promise<void> {
+async function keyExposures(settings: DeepPartial<Settings>, folder: string, warn: Report): Promise<void> {
   const name = settings.http?.tls?.key_path;
   if (name === undefined || !(await mayOthers(OTHERS_READ | OTHERS_WRITE, resolve(folder, name)))) return;
   const message = `${name} is a private key, and every user of this machine may read or change it`;
@@ -46,7 +46,7 @@ async function keyExposures(settings: Loose<Settings>, folder: string, warn: Rep
 
 /** Warnings about the daemon's own certificate and the CA of its clients. */
 async function certificateExposures(
-  settings: Loose<Settings>,
+  settings: DeepPartial<Settings>,
   folder: string,
   now: number,
   warn: Report,
@@ -87,7 +87,11 @@ function flawsOf({ validFrom, validTo, publicKey }: X509Certificate, now: number
 }
 
 /** Whoever may write in a folder can replace what lies in it, whatever the permissions of that are. */
-async function writableExposures(settings: Loose<Settings>, folder: string, warn: Report): Promise<void> {
+async function writableExposures(
+  settings: DeepPartial<Settings>,
+  folder: string,
+  warn: Report,
+): Promise<void> {
   const data = resolve(folder, settings.storage?.path ?? './data');
   const audit = settings.observability?.audit_log_path;
   const folders = new Map<string, Path>([[data, ['storage', 'path']]]);

@@ -1,12 +1,12 @@
 /** Finds customers that can never be protected, by the inventory and by what the settings exempt from rules. */
 import { assetPrefixes } from '../../core/asset-range.ts';
 import type { CustomerData } from '../../core/inventory-data.ts';
-import { countWords } from '../../core/words.ts';
+import { countWords } from '../../net/text.ts';
 import { PrefixTrie } from '../../core/prefix-trie.ts';
 import { type Prefix, parsePrefix, unmapped } from '../../net/prefix.ts';
 import { specialRangeOf } from '../../net/special-addresses.ts';
 import type { Findings, Path } from './problem.ts';
-import type { Loose } from './salvage.ts';
+import type { DeepPartial } from './salvage.ts';
 import type { Settings } from './schema.ts';
 
 /** Warnings of one kind at most; the rest is counted. */
@@ -31,7 +31,7 @@ interface Entry {
 /** Judges an inventory that has passed its schema. Entries that are no prefixes have been reported. */
 export function inventoryChecks(
   customers: readonly CustomerData[],
-  settings: Loose<Settings>,
+  settings: DeepPartial<Settings>,
   found: InventoryFindings,
 ): void {
   if (customers.length === 0 && settings.guardrails?.require_inventory === true) {
@@ -130,7 +130,7 @@ interface Exempt {
 }
 
 /** The configured safelist and protected prefixes. One that covers a whole address family has been reported. */
-function exemptPrefixes(settings: Loose<Settings>): readonly Exempt[] {
+function exemptPrefixes(settings: DeepPartial<Settings>): readonly Exempt[] {
   const lists: readonly (readonly [Path, readonly (string | undefined)[]])[] = [
     [['safelist', 'prefixes'], settings.safelist?.prefixes ?? []],
     [['guardrails', 'protected', 'prefixes'], settings.guardrails?.protected?.prefixes ?? []],

@@ -10,7 +10,7 @@ import { Worker, type WorkerOptions } from 'node:worker_threads';
 import { forecastFor } from '../../control/forecast.ts';
 import { type BuiltInventory, inventorySteps } from '../../core/inventory.ts';
 import type { InventoryData } from '../../core/inventory-data.ts';
-import { secondsWords } from '../../core/words.ts';
+import { secondsWords } from '../../net/text.ts';
 import { runInSlices, type Slices } from '../../net/steps.ts';
 import { errorText } from '../../net/text.ts';
 import { LIMITS } from './limits.ts';

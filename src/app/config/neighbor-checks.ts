@@ -3,13 +3,13 @@ import { parseAddress } from '../../net/prefix.ts';
 import { notUnicast, specialRangeOf } from '../../net/special-addresses.ts';
 import { isLoopback, parseListen } from './leaves.ts';
 import type { Findings, Path } from './problem.ts';
-import type { Loose } from './salvage.ts';
+import type { DeepPartial } from './salvage.ts';
 import type { Settings } from './schema.ts';
 
-type Neighbor = Loose<Settings['bgp']['neighbors'][number]>;
+type NeighborSettings = DeepPartial<Settings['bgp']['neighbors'][number]>;
 
 /** Judges `bgp.neighbors`. */
-export function neighborChecks(settings: Loose<Settings>, found: Findings): void {
+export function neighborChecks(settings: DeepPartial<Settings>, found: Findings): void {
   const names = new Map<string, number>();
   const places = new Map<string, number>();
   for (const [i, neighbor] of (settings.bgp?.neighbors ?? []).entries()) {
@@ -45,7 +45,7 @@ function once(
 }
 
 /** What tells sessions apart: two neighbors with the same could not both be up. */
-function placeOf(neighbor: Neighbor): string | undefined {
+function placeOf(neighbor: NeighborSettings): string | undefined {
   const { address, port, local_address: local, passive } = neighbor;
   if (address === undefined) return undefined;
   if (isUnix(address)) return address;
@@ -61,7 +61,7 @@ function octetsOf(address: string): Uint8Array | undefined {
   return parseAddress(address.split('%')[0] ?? address);
 }
 
-function addressChecks(neighbor: Neighbor, at: Path, found: Findings): void {
+function addressChecks(neighbor: NeighborSettings, at: Path, found: Findings): void {
   const { address, local_address: local } = neighbor;
   if (address === undefined) return;
   if (isUnix(address)) {
@@ -104,9 +104,9 @@ function addressChecks(neighbor: Neighbor, at: Path, found: Findings): void {
  * session: always inside one AS (RFC 6286 §2.2), and many do so between two, which RFC 6286 allows.
  */
 function ownAddressChecks(
-  neighbor: Neighbor,
+  neighbor: NeighborSettings,
   at: Path,
-  bgp: NonNullable<Loose<Settings>['bgp']>,
+  bgp: NonNullable<DeepPartial<Settings>['bgp']>,
   found: Findings,
 ): void {
   const { address, local_address: local, port } = neighbor;
@@ -153,7 +153,12 @@ function isLinkLocal(octets: Uint8Array): boolean {
   return octets.length === 16 && specialRangeOf(octets)?.name === 'link-local';
 }
 
-function passiveChecks(neighbor: Neighbor, at: Path, listen: string | undefined, found: Findings): void {
+function passiveChecks(
+  neighbor: NeighborSettings,
+  at: Path,
+  listen: string | undefined,
+  found: Findings,
+): void {
   if (neighbor.passive !== true || neighbor.address === undefined) return;
   const path = [...at, 'passive'];
   if (isUnix(neighbor.address)) {
@@ -180,7 +185,7 @@ function passiveChecks(neighbor: Neighbor, at: Path, listen: string | undefined,
   );
 }
 
-function familyChecks(neighbor: Neighbor, at: Path, found: Findings): void {
+function familyChecks(neighbor: NeighborSettings, at: Path, found: Findings): void {
   const families = (neighbor.families ?? []).filter((family) => family !== undefined);
   for (const [i, family] of families.entries()) {
     if (families.indexOf(family) !== i)

@@ -7,11 +7,11 @@ import { canonicalVector } from '../../core/vector-aliases.ts';
 import { impliedProtocol, KNOWN_VECTORS, reflectorPort, VECTOR_PATTERN } from '../../core/vectors.ts';
 import { looksLike, nearest } from './nearest.ts';
 import type { Findings, Path } from './problem.ts';
-import type { Loose } from './salvage.ts';
+import type { DeepPartial } from './salvage.ts';
 import type { Settings } from './schema.ts';
 
 /** Judges one file of playbooks by settings of which parts may be missing. */
-export function playbookChecks(data: PlaybooksData, settings: Loose<Settings>, found: Findings): void {
+export function playbookChecks(data: PlaybooksData, settings: DeepPartial<Settings>, found: Findings): void {
   const forbidsSource = settings.guardrails?.allow_src_prefix_match === false;
   const protectedPorts = (settings.guardrails?.protected?.ports ?? []).filter((port) => port !== undefined);
   for (const { step, path } of stepsOf(data)) {
@@ -40,7 +40,7 @@ export function playbookChecks(data: PlaybooksData, settings: Loose<Settings>, f
 }
 
 /** Vectors that nothing sends: neither built in nor in a vector map. A script of one's own may send them all the same. */
-function vectorChecks(data: PlaybooksData, settings: Loose<Settings>, found: Findings): void {
+function vectorChecks(data: PlaybooksData, settings: DeepPartial<Settings>, found: Findings): void {
   // Which vectors are mapped is not known of settings that cannot be read.
   if (settings.detectors === undefined) return;
   const mapped = Object.values(settings.detectors).flatMap((detector) =>
@@ -121,7 +121,7 @@ export function* stepsOf(data: PlaybooksData): Iterable<{ readonly step: StepDat
 function ttlChecks(
   { ttl_seconds: ttl }: StepData,
   at: Path,
-  settings: Loose<Settings>,
+  settings: DeepPartial<Settings>,
   found: Findings,
 ): void {
   const { min_ttl_seconds: min, max_ttl_seconds: max } = settings.timers ?? {};

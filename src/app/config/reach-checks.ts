@@ -4,11 +4,11 @@ import { predict } from '../../core/forecast.ts';
 import { planWithin } from '../../core/ways.ts';
 import { type AssetGroup, STATE, targetsOf } from './enforcement-checks.ts';
 import type { Findings } from './problem.ts';
-import type { Loose } from './salvage.ts';
+import type { DeepPartial } from './salvage.ts';
 import type { Settings } from './schema.ts';
 
 /** Says so when mitigations would be decided and announced to nobody. */
-export function neighborlessChecks({ bgp, mode }: Loose<Settings>, found: Findings): void {
+export function neighborlessChecks({ bgp, mode }: DeepPartial<Settings>, found: Findings): void {
   // A mock holds the rules itself, and a dry run announces nothing.
   if (bgp?.mode !== 'native' || mode !== 'enforced' || bgp.neighbors === undefined) return;
   if (bgp.neighbors.length === 0) {

@@ -5,12 +5,12 @@ import type { ProfileName } from '../../core/profile.ts';
 import { KNOWN_DETECTORS } from './checks.ts';
 import { likely, slipFor } from './nearest.ts';
 import type { Findings, Path } from './problem.ts';
-import type { Loose } from './salvage.ts';
+import type { DeepPartial } from './salvage.ts';
 import type { Settings } from './schema.ts';
 
 /** What playbooks may refer to. */
 export interface Referents {
-  readonly settings: Loose<Settings>;
+  readonly settings: DeepPartial<Settings>;
   /** Every customer_id that is written in the inventory; undefined when that cannot be known. */
   readonly customerIds: readonly string[] | undefined;
   /** The customers, when the inventory is sound; undefined otherwise. */

@@ -2,7 +2,7 @@
 import { stepTtl } from '../../core/lifecycle.ts';
 import type { Policy } from '../../core/policy.ts';
 import type { ProfileName } from '../../core/profile.ts';
-import { secondsWords } from '../../core/words.ts';
+import { secondsWords } from '../../net/text.ts';
 import type { Findings, Path } from './problem.ts';
 import type { Settings } from './schema.ts';
 

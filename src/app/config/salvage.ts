@@ -2,18 +2,18 @@
 import { z } from 'zod';
 
 /** Data of which any part may be missing. List items keep their index. */
-export type Loose<T> = T extends readonly (infer Item)[]
-  ? readonly (Loose<Item> | undefined)[]
+export type DeepPartial<T> = T extends readonly (infer Item)[]
+  ? readonly (DeepPartial<Item> | undefined)[]
   : T extends object
-    ? { readonly [Key in keyof T]?: Loose<T[Key]> | undefined }
+    ? { readonly [Key in keyof T]?: DeepPartial<T[Key]> | undefined }
     : T;
 
 /** What of `value` fits the schema, with defaults where something is absent, and undefined where it does not fit. */
-export function salvage<Schema extends z.ZodType>(
+export function parsePartial<Schema extends z.ZodType>(
   schema: Schema,
   value: unknown,
-): Loose<z.output<Schema>> | undefined {
-  return pick(schema, value) as Loose<z.output<Schema>> | undefined;
+): DeepPartial<z.output<Schema>> | undefined {
+  return pick(schema, value) as DeepPartial<z.output<Schema>> | undefined;
 }
 
 function pick(schema: z.core.$ZodType, value: unknown): unknown {

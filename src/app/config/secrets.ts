@@ -1,10 +1,10 @@
 /** Reads secrets from the environment. The file only ever names a variable; its value is never shown. */
-import { countWords } from '../../core/words.ts';
+import { countWords } from '../../net/text.ts';
 import { isPrivateHost } from '../../alert/private-address.ts';
 import { isWebUrl } from './leaves.ts';
 import type { Findings, Path, Report } from './problem.ts';
 import { dotted } from './problem.ts';
-import type { Loose } from './salvage.ts';
+import type { DeepPartial } from './salvage.ts';
 import type { Settings } from './schema.ts';
 import { DEFAULT_TOKEN_ENV } from './schema.ts';
 
@@ -33,7 +33,7 @@ export const ADMIN_TOKEN_PATH = 'http.auth.bearer_token_env';
  * are empty and none is judged: for looking at a configuration where its secrets are not.
  */
 export function readSecrets(
-  settings: Loose<Settings>,
+  settings: DeepPartial<Settings>,
   environment: Environment | null,
   { problem: report, warning }: Findings,
 ): Secrets {
@@ -69,7 +69,7 @@ export function readSecrets(
   return secrets;
 }
 
-function* wantedSecrets(settings: Loose<Settings>): Iterable<Wanted> {
+function* wantedSecrets(settings: DeepPartial<Settings>): Iterable<Wanted> {
   const auth = settings.http?.auth;
   if (auth?.mode === 'bearer') {
     const path = ['http', 'auth', 'bearer_token_env'];
@@ -124,7 +124,7 @@ function headerFlaw(value: string): string | undefined {
 }
 
 /** Two tokens with one value would make it a matter of chance which role a caller has. */
-function reportSameTokens(settings: Loose<Settings>, secrets: Secrets, report: Report): void {
+function reportSameTokens(settings: DeepPartial<Settings>, secrets: Secrets, report: Report): void {
   const seen = new Map<string, string>();
   const admin = secrets.get(ADMIN_TOKEN_PATH);
   if (admin !== undefined) seen.set(admin, 'bearer_token_env');

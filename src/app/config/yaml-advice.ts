@@ -1,6 +1,6 @@
 /** Says what is wrong with a text that is not YAML, and what to do: most of the time a line is indented wrongly. */
 import type { ErrorCode } from 'yaml';
-import { countWords } from '../../core/words.ts';
+import { countWords } from '../../net/text.ts';
 
 /** An error of the YAML parser. */
 interface ParserError {

@@ -102,7 +102,7 @@ export class AdjRibOut implements AdjRibOutView {
     const sent = this.#slots.sent[slot];
     if (sent === undefined || this.#isPending(slot) || sent.attributes.key !== route.attributes.key) {
       this.#queueAnnouncement(slot, route);
-    } else if (sent.label !== route.label) {
+    } else if (sent.owner !== route.owner) {
       this.#slots.latest[slot] = route;
       this.#slots.sent[slot] = route;
     }

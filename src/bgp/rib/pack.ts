@@ -26,7 +26,7 @@ export interface Packed {
   /** Routes whose NLRI fits into no message beside their attributes; nothing was written for them. */
   readonly tooLong: readonly OutRoute[];
   /** How many routes the last message of announcements holds when more would have fitted; 0 when it is full. */
-  readonly spilled: number;
+  readonly routesInLastMessage: number;
 }
 
 /** LOCAL_PREF of everything this speaker originates, towards internal peers (RFC 4271 §5.1.5). */
@@ -51,7 +51,7 @@ export function packUpdates(changes: RouteChanges, context: PackContext): Packed
   for (const { first, routes } of grouped(changes.withdraw, familyGroup)) {
     fill(routes, unreachEnvelope(first.family), context, messages, tooLong);
   }
-  return { messages, tooLong, spilled };
+  return { messages, tooLong, routesInLastMessage: spilled };
 }
 
 /** Everything of an UPDATE but the NLRI: attribute octets in front of them, beginning with MP_(UN)REACH, and behind. */

@@ -31,7 +31,7 @@ export interface OutRoute {
   readonly nlri: Uint8Array;
   readonly attributes: RouteAttributes;
   /** Whoever asked for the route; opaque here, shown beside the route. */
-  readonly label: string;
+  readonly owner: string;
   /** Operator notation, for people. */
   readonly text: string;
 }

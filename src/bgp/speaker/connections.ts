@@ -83,7 +83,7 @@ export class Connections {
   }
 
   /** The one that has come farther. */
-  get foremost(): Session {
+  get mostAdvanced(): Session {
     const second = this.#second;
     return second !== undefined && PROGRESS[second.state.name] > PROGRESS[this.#primary.state.name]
       ? second

@@ -10,7 +10,7 @@ const MOST_AT_ONCE = 32;
 /** At most one line in this time, with the number of those it stands for. */
 const LOG_EVERY_MS = 10_000;
 
-export class Doorman {
+export class UnknownConnections {
   readonly #runtime: Pick<Runtime, 'now'>;
   readonly #listener: Required<SpeakerListener>;
   readonly #leaving = new Set<Promise<void>>();

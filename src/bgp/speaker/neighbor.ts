@@ -35,7 +35,7 @@ export interface Parting {
 }
 
 /** What a neighbor was before, in this process or in the one before. */
-export interface Past {
+export interface CarriedOver {
   /** RFC 4724 §3: the process has started and had no session with it yet, so that it may hold routes of the one before. */
   readonly restarting: boolean;
   /** False while it is administratively down, by its settings or by an operator. */
@@ -67,7 +67,7 @@ export class Neighbor {
     local: LocalSide,
     runtime: Runtime,
     listener: Required<SpeakerListener>,
-    past: Past,
+    past: CarriedOver,
   ) {
     this.settings = settings;
     this.#restarting = past.restarting;
@@ -114,7 +114,7 @@ export class Neighbor {
 
   status(): PeerStatus {
     const { settings } = this;
-    const { state } = this.#connections.foremost;
+    const { state } = this.#connections.mostAdvanced;
     return {
       name: settings.name,
       address: addressText(settings),
@@ -229,7 +229,7 @@ export class Neighbor {
     const now = session.state.name;
     this.#log('debug', `${before} -> ${now}`, session.ends === undefined ? {} : { connection: session.ends });
     this.#connections.stateChanged(session, before);
-    const state = this.#connections.foremost.state.name;
+    const state = this.#connections.mostAdvanced.state.name;
     if (state !== this.#shown.state) this.#shown = { state, since: this.#runtime.now() };
   }
 

@@ -155,7 +155,11 @@ export class Outbound {
   }
 
   #write(changes: { readonly announce: readonly OutRoute[]; readonly withdraw: readonly OutRoute[] }): void {
-    const { messages, tooLong, spilled } = packUpdates(changes, {
+    const {
+      messages,
+      tooLong,
+      routesInLastMessage: spilled,
+    } = packUpdates(changes, {
       ...this.#agreement,
       localAsn: this.#localAsn,
     });

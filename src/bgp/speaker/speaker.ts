@@ -10,7 +10,7 @@ import { parseIdentifier } from '../wire/open.ts';
 import { Neighbor } from './neighbor.ts';
 import { canonicalHost, isHost, type LocalSide, shutdownCease } from './settings.ts';
 import { netTransport } from './net-transport.ts';
-import { Doorman } from './doorman.ts';
+import { UnknownConnections } from './doorman.ts';
 import { type Runtime, systemRuntime } from './runtime.ts';
 import type { Connection, ExpectedPeer, Listener } from './transport.ts';
 import type { NeighborSettings, PeerStatus, SpeakerListener, SpeakerSettings } from './types.ts';
@@ -21,7 +21,7 @@ export class Speaker {
   readonly #runtime: Runtime;
   readonly #listeners = new Set<SpeakerListener>();
   readonly #toAll: Required<SpeakerListener>;
-  readonly #doorman: Doorman;
+  readonly #doorman: UnknownConnections;
   #neighbors: Map<string, Neighbor>;
   #listener: Listener | undefined;
   #started = false;
@@ -44,7 +44,7 @@ export class Speaker {
       onSent: (...args) => this.#tell((listener) => listener.onSent?.(...args)),
       onLog: (...args) => this.#tell((listener) => listener.onLog?.(...args)),
     };
-    this.#doorman = new Doorman(runtime, this.#toAll);
+    this.#doorman = new UnknownConnections(runtime, this.#toAll);
     assertDistinct(settings.neighbors);
     this.#neighbors = byName(
       settings.neighbors.map((one) => {

@@ -79,9 +79,9 @@ describe('the Adj-RIB-Out of a session', () => {
 
   it('does nothing for a route that is out already, save to take its new label', () => {
     const rib = ribWith(flowRoute(1));
-    rib.announce({ ...flowRoute(1), label: 'other' });
+    rib.announce({ ...flowRoute(1), owner: 'other' });
     assert.equal(rib.pendingCount, 0);
-    assert.equal(rib.sent(flowRoute(1).key)?.route.label, 'other');
+    assert.equal(rib.sent(flowRoute(1).key)?.route.owner, 'other');
   });
 
   it('writes everything of one family again when it is asked to', () => {

@@ -154,16 +154,16 @@ describe('packing', () => {
     assert.deepEqual(packUpdates({ announce: [], withdraw: [] }, EXTERNAL), {
       messages: [],
       tooLong: [],
-      spilled: 0,
+      routesInLastMessage: 0,
     });
   });
 
-  it('tells how many routes spilled into a message that is not full', () => {
-    const spilled = (count: number): number => {
+  it('tells how many routes routesInLastMessage into a message that is not full', () => {
+    const routesInLastMessage = (count: number): number => {
       const routes = Array.from({ length: count }, (_, n) => flowRoute(n));
-      return packUpdates({ announce: routes, withdraw: [] }, EXTERNAL).spilled;
+      return packUpdates({ announce: routes, withdraw: [] }, EXTERNAL).routesInLastMessage;
     };
     // 4096 octets less the 56 around them hold 404 NLRI of 10 octets.
-    assert.deepEqual([1, 404, 405, 1212].map(spilled), [1, 0, 1, 0]);
+    assert.deepEqual([1, 404, 405, 1212].map(routesInLastMessage), [1, 0, 1, 0]);
   });
 });

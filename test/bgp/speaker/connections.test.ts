@@ -92,12 +92,12 @@ describe('the connections with a neighbor', () => {
   it('are one while nobody else connects: the one that is dialled', () => {
     const { all, dialled, dialThrough } = connections();
     all.primary.start();
-    assert.equal(all.foremost.state.name, 'connect');
+    assert.equal(all.mostAdvanced.state.name, 'connect');
     dialThrough();
     dialled.user?.onData(OPEN);
     dialled.user?.onData(KEEPALIVE);
-    assert.equal(all.foremost.state.name, 'established');
-    assert.equal(all.foremost, all.primary);
+    assert.equal(all.mostAdvanced.state.name, 'established');
+    assert.equal(all.mostAdvanced, all.primary);
   });
 
   it('are two while both sides have connected, and the one that has come farther is shown', () => {
@@ -107,8 +107,8 @@ describe('the connections with a neighbor', () => {
     all.accept(accepted);
     accepted.user?.onData(OPEN);
     assert.equal(all.primary.state.name, 'connect');
-    assert.equal(all.foremost.state.name, 'openconfirm');
-    assert.ok(all.includes(all.foremost));
+    assert.equal(all.mostAdvanced.state.name, 'openconfirm');
+    assert.ok(all.includes(all.mostAdvanced));
   });
 
   it('are one again once one of them is established: the other gets a Cease', () => {
@@ -158,7 +158,7 @@ describe('the connections with a neighbor', () => {
 
     it('stay two: no KEEPALIVE of ours lets it choose the loser, until its OPEN on ours decides', () => {
       const { all, dialled, ours, accepted, pass } = crossed();
-      assert.equal(all.foremost.state.name, 'opensent');
+      assert.equal(all.mostAdvanced.state.name, 'opensent');
       assert.ok(!accepted.history.includes('write 04'));
       dialled.user?.onData(OPEN);
       pass(0);
@@ -171,7 +171,7 @@ describe('the connections with a neighbor', () => {
       const { all, ours, accepted } = crossed();
       for (let i = 0; i < 20; i++) accepted.user?.onData(KEEPALIVE);
       assert.ok(accepted.history.includes('write 030501'));
-      assert.equal(all.foremost, ours);
+      assert.equal(all.mostAdvanced, ours);
     });
 
     it('are one when it closes ours', () => {
@@ -242,7 +242,7 @@ describe('the connections with a neighbor', () => {
     assert.deepEqual(first.history, [REJECTED, 'close']);
     all.primary.start();
     second.user?.onData(OPEN);
-    assert.equal(all.foremost.state.name, 'openconfirm');
+    assert.equal(all.mostAdvanced.state.name, 'openconfirm');
   });
 
   it('end all together, the one that waits included', async () => {

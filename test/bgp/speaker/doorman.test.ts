@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Doorman } from '../../../src/bgp/speaker/doorman.ts';
+import { UnknownConnections } from '../../../src/bgp/speaker/doorman.ts';
 import { MemoryConnection } from './memory-connection.ts';
 
 function doorman() {
@@ -15,7 +15,7 @@ function doorman() {
       log.push({ level, fields }),
   };
   return {
-    doorman: new Doorman({ now: () => time }, listener),
+    doorman: new UnknownConnections({ now: () => time }, listener),
     log,
     pass: (milliseconds: number) => {
       time += milliseconds;

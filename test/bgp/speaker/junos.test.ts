@@ -226,7 +226,7 @@ describe('Junos: a component that it does not know', () => {
     family: FLOW6,
     nlri,
     attributes: DISCARD,
-    label: 'm9',
+    owner: 'm9',
     text: 'flow label',
   };
 

@@ -18,7 +18,7 @@ export const POLICE = routeAttributes({
 /** `match dst 198.18.<n>/32 proto udp`, octets as RFC 8955 §4.2 has them. */
 export function flowRoute(n: number, attributes = DISCARD, family: Family = FLOW4): OutRoute {
   const nlri = Uint8Array.of(9, 1, 32, 198, 18, (n >>> 8) & 0xff, n & 0xff, 3, 0x81, 17);
-  return { key: routeKey(family, nlri), family, nlri, attributes, label: `m${n}`, text: `rule ${n}` };
+  return { key: routeKey(family, nlri), family, nlri, attributes, owner: `m${n}`, text: `rule ${n}` };
 }
 
 /** A neighbor with the usual settings. */
