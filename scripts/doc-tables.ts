@@ -1,15 +1,22 @@
 /** The tables in docs/detectors.md that are made from the program itself. */
 import { z } from 'zod';
-import { defaultConfig } from '../src/app/config/default.ts';
 import { ruleText } from '../src/app/simulate.ts';
-import { choosePlaybook } from '../src/core/choose-playbook.ts';
-import type { Playbook, Step } from '../src/core/playbook.ts';
-import { draftRule } from '../src/core/rule.ts';
-import { AMPLIFICATION_WORDS, servicesOf, singleAliases } from '../src/core/vector-aliases.ts';
-import { impliedProtocol, KNOWN_VECTORS, protocolWords, reflectorPort } from '../src/core/vectors.ts';
-import { actionWords } from '../src/core/words.ts';
+import { defaultConfig } from '../src/config/default.ts';
+import { choosePlaybook } from '../src/core/decide/ban.ts';
+import { draftRule } from '../src/core/decide/rule.ts';
+import type { Playbook, Step } from '../src/core/policy/playbook.ts';
+import {
+  AMPLIFICATION_WORDS,
+  impliedProtocol,
+  KNOWN_VECTORS,
+  protocolWords,
+  reflectorPort,
+  servicesOf,
+  singleAliases,
+} from '../src/core/policy/vectors.ts';
+import { actionWords } from '../src/core/text.ts';
+import { genericEventSchema } from '../src/intake/generic.ts';
 import { rateWords, secondsWords } from '../src/net/text.ts';
-import { genericEventSchema } from '../src/ingest/generic.ts';
 
 /** Whose rules the table of playbooks shows. */
 const VICTIM = '203.0.113.10';

@@ -1,6 +1,6 @@
 /** `npm run docs`: writes the pages, and parts of pages, that are made from the program itself. */
 import { readFile, writeFile } from 'node:fs/promises';
-import { configurationReference } from '../src/app/config/reference.ts';
+import { configurationReference } from '../src/config/reference.ts';
 import { withTables } from './doc-tables.ts';
 
 await writeFile(new URL('../docs/configuration.md', import.meta.url), configurationReference());

@@ -4,14 +4,13 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { readConversation } from '../src/cli/bgp-conversation.ts';
-import { messageJson } from '../src/cli/bgp-json.ts';
 import { concatBytes } from '../src/net/bytes.ts';
-import { readCapture } from '../src/pcap/capture.ts';
-import { Fragments } from '../src/pcap/fragments.ts';
-import type { Packet } from '../src/pcap/packet.ts';
-import { readStreams, reassembleTcp, type TcpStream } from '../src/pcap/reassemble.ts';
-import { decodeFrame } from '../src/pcap/segment.ts';
+import { readConversation } from '../src/tools/conversation/conversation.ts';
+import { messageJson } from '../src/tools/conversation/message-json.ts';
+import { type Packet, readCapture } from '../src/tools/pcap/capture.ts';
+import { Fragments } from '../src/tools/pcap/ip.ts';
+import { readStreams, reassembleTcp, type TcpStream } from '../src/tools/pcap/reassemble.ts';
+import { decodeFrame } from '../src/tools/pcap/segment.ts';
 import { captureMessages, type FuzzTarget } from './fuzzing.ts';
 
 const FOLDER = join(import.meta.dirname, '..', 'fixtures', 'captures');

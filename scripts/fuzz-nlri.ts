@@ -4,12 +4,12 @@
  */
 import { decodeActions, encodeActions, encodeReceivedActions } from '../src/bgp/flowspec/actions.ts';
 import { FlowSpecError } from '../src/bgp/flowspec/errors.ts';
-import { decodeLine, encodeLine } from '../src/bgp/flowspec/json.ts';
+import { decodeLine, encodeLine } from '../src/tools/rule-lines.ts';
 import { decodeFlowSpecList, encodeFlowSpec } from '../src/bgp/flowspec/nlri.ts';
-import { compareFlowSpecs, sentFlowSpec } from '../src/bgp/flowspec/order.ts';
-import { parseRule } from '../src/bgp/flowspec/parse.ts';
-import { findImpossible } from '../src/bgp/flowspec/sanity.ts';
-import { formatActions, formatRule } from '../src/bgp/flowspec/text.ts';
+import { compareFlowSpecs, sentFlowSpec } from '../src/bgp/flowspec/precedence.ts';
+import { parseRule } from '../src/bgp/flowspec/notation/parse.ts';
+import { findImpossible } from '../src/bgp/flowspec/unmeant-rules.ts';
+import { formatActions, formatRule } from '../src/bgp/flowspec/notation/format.ts';
 import { decodeMessage } from '../src/bgp/wire/message.ts';
 import { NotificationError } from '../src/bgp/wire/notification.ts';
 import type { MpReach, MpUnreach, PathAttributes } from '../src/bgp/wire/types.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { MessageFramer } from '../src/bgp/wire/framing.ts';
 import { NotificationError } from '../src/bgp/wire/notification.ts';
 import { sameBytes, toHex } from '../src/net/bytes.ts';
-import { readStreams } from '../src/pcap/reassemble.ts';
+import { readStreams } from '../src/tools/pcap/reassemble.ts';
 
 /** One codec under attack. A module `scripts/fuzz-*.ts` exports `targets`, an array of these. */
 export interface FuzzTarget {

@@ -7,7 +7,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { Journal } from '../src/store/journal.ts';
+import { Journal } from '../src/store/journal/journal.ts';
 import { MemoryStore } from '../src/store/memory.ts';
 import { randomNumbers } from './fuzzing.ts';
 import { secondsAndSeed } from './seeded-run.ts';

@@ -124,31 +124,34 @@ describe('the law notices', () => {
   it('a reserved package outside of its place', () => {
     oneBreach({ 'core/a.ts': "import { IPv4 } from 'ip-num';" }, /only net\/prefix\.ts may import ip-num/);
     oneBreach({ 'net/bytes.ts': "import { IPv4 } from 'ip-num';" }, /only net\/prefix\.ts/);
-    oneBreach({ 'bgp/speaker/transport.ts': "import koffi from 'koffi';" }, /only .*socket-options\.ts/);
+    oneBreach(
+      { 'bgp/speaker/tcp/net-transport.ts': "import koffi from 'koffi';" },
+      /only .*socket-options\.ts/,
+    );
     oneBreach({ 'control/a.ts': "import { Counter } from 'prom-client';" }, /only app\/ may import/);
     assert.deepEqual(of({ 'net/prefix.ts': "import { IPv4 } from 'ip-num';" }), []);
-    assert.deepEqual(of({ 'bgp/speaker/socket-options.ts': "const k = await import('koffi');" }), []);
-    assert.deepEqual(of({ 'store/kernel-lock.ts': "const k = await import('koffi');" }), []);
+    assert.deepEqual(of({ 'bgp/speaker/tcp/socket-options.ts': "const k = await import('koffi');" }), []);
+    assert.deepEqual(of({ 'store/journal/kernel-lock.ts': "const k = await import('koffi');" }), []);
   });
 
   it('a pure room that imports Node or a package with effects', () => {
     oneBreach({ 'core/a.ts': "import { readFileSync } from 'node:fs';" }, /may not import "node:fs"/);
-    oneBreach({ 'pcap/a.ts': "export type { Socket } from 'node:net';" }, /may not import "node:net"/);
-    oneBreach({ 'ingest/a.ts': "import { pino } from 'pino';" }, /may not import "pino"/);
-    oneBreach({ 'control/plan.ts': "import { join } from 'node:path';" }, /may not import "node:path"/);
-    assert.deepEqual(of({ 'ingest/a.ts': "import { z } from 'zod';" }), []);
-    assert.deepEqual(of({ 'control/loop.ts': "import { join } from 'node:path';" }), []);
+    oneBreach({ 'tools/a.ts': "export type { Socket } from 'node:net';" }, /may not import "node:net"/);
+    oneBreach({ 'intake/a.ts': "import { pino } from 'pino';" }, /may not import "pino"/);
+    oneBreach({ 'control/desired.ts': "import { join } from 'node:path';" }, /may not import "node:path"/);
+    assert.deepEqual(of({ 'intake/a.ts': "import { z } from 'zod';" }), []);
+    assert.deepEqual(of({ 'control/reconciler.ts': "import { join } from 'node:path';" }), []);
   });
 
   it('a file with effects that a pure file runs', () => {
     const render = { 'control/render.ts': "import { now } from './clock.ts';" };
     const clock = { 'control/clock.ts': 'export const now = () => Date.now();' };
     oneBreach(
-      { 'control/plan.ts': "import { x } from './render.ts';", ...render, ...clock },
+      { 'control/desired.ts': "import { x } from './render.ts';", ...render, ...clock },
       /src\/control\/clock\.ts:1: Date\.now/,
     );
     assert.deepEqual(
-      of({ 'control/plan.ts': "import type { x } from './render.ts';", ...render, ...clock }),
+      of({ 'control/desired.ts': "import type { x } from './render.ts';", ...render, ...clock }),
       [],
     );
   });

@@ -4,8 +4,8 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { AuditTrail } from '../../src/store/audit-entry.ts';
-import { decodeRecords, encodeRecord } from '../../src/store/record.ts';
+import { AuditTrail } from '../../src/store/audit/audit-entry.ts';
+import { decodeRecords, encodeRecord } from '../../src/store/journal/record.ts';
 import { perSecond } from '../per-second.ts';
 import type { ConfigFolder } from '../prefixd/config-folder.ts';
 

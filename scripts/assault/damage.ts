@@ -8,9 +8,9 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RecordedFact } from '../../src/core/facts.ts';
-import { Journal } from '../../src/store/journal.ts';
+import { Journal } from '../../src/store/journal/journal.ts';
 import { StoreError } from '../../src/store/store.ts';
-import { verifyJournal } from '../../src/store/verify.ts';
+import { verifyJournal } from '../../src/store/journal/verify.ts';
 import { facts as factsFromTo, openAndRead } from '../../test/store/support.ts';
 import type { Random } from '../fuzzing.ts';
 

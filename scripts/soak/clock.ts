@@ -1,6 +1,6 @@
 /** A world in which time passes faster, so that hold times, restart times and TTLs of many seconds pass in one. */
 import type { Timers } from '../../src/control/types.ts';
-import { netTransport } from '../../src/bgp/speaker/net-transport.ts';
+import { netTransport } from '../../src/bgp/speaker/tcp/net-transport.ts';
 import { type Runtime, systemRuntime } from '../../src/bgp/speaker/runtime.ts';
 
 /** How many seconds of the world pass in one of ours. A hold time of 45 s is over in 3. */

@@ -1,9 +1,9 @@
 /** The stage: eight neighbors that differ in everything that is configured, and a policy under which rules come and go. */
 import { FAMILIES } from '../../src/bgp/wire/iana.ts';
-import { buildInventory } from '../../src/core/inventory.ts';
-import { buildPlaybooks } from '../../src/core/playbook.ts';
-import type { Policy } from '../../src/core/policy.ts';
-import { DEFAULT_PROFILES } from '../../src/core/profile.ts';
+import { buildInventory } from '../../src/core/policy/inventory.ts';
+import { buildPlaybooks } from '../../src/core/policy/playbook.ts';
+import type { Policy } from '../../src/core/policy/policy.ts';
+import { DEFAULT_PROFILES } from '../../src/core/policy/profile.ts';
 import { type EdgeSettings, LOCAL_ASN } from './edge.ts';
 
 const V4 = FAMILIES['ipv4-flowspec'];

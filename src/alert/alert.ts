@@ -1,8 +1,7 @@
 /** What is worth telling somebody: facts that the configuration names, with what they are about. */
 import type { Fact, RecordedFact } from '../core/facts.ts';
+import { actionWords } from '../core/text.ts';
 import type { Actor, Mitigation } from '../core/types.ts';
-import { actionWords } from '../core/words.ts';
-import type { AlertEvent } from './events.ts';
 
 /** Facts that tell nobody anything yet. */
 const QUIET = ['event.received', 'mitigation.ending', 'mitigation.released', 'mitigation.moved'] as const;
@@ -148,3 +147,26 @@ function aboutAction(common: Common, subject: string, actor: Actor, what: string
   const summary = `${what} by ${actor.name} (pop ${common.pop})${reason === '' ? '' : `: ${reason}`}`;
   return { ...common, mitigation: null, subject, actor, summary };
 }
+
+// What can raise an alert, by the name that the configuration, the alerts and the facts share.
+
+/** In the order of the documentation. */
+export const ALERT_EVENTS = [
+  'mitigation.created',
+  'mitigation.rejected',
+  'mitigation.extended',
+  'mitigation.widened',
+  'mitigation.escalated',
+  'mitigation.withdrawn',
+  'mitigation.expired',
+  'mitigation.unenforced',
+  'safelist.added',
+  'safelist.removed',
+  'control.paused',
+  'control.resumed',
+  'peer.disabled',
+  'peer.enabled',
+  'policy.loaded',
+] as const;
+
+export type AlertEvent = (typeof ALERT_EVENTS)[number];

@@ -4,12 +4,12 @@ import type { Mitigation } from '../core/types.ts';
 import {
   type Alert,
   type AlertDestination,
-  type AlertRequest,
+  type AlertEvent,
   alertOf,
-  type UnenforcedNeighbor,
+  type AlertRequest,
   unenforcedAlert,
+  type UnenforcedNeighbor,
 } from './alert.ts';
-import type { AlertEvent } from './events.ts';
 import {
   type AlertTimers,
   DEFAULT_LIMITS,
@@ -17,11 +17,9 @@ import {
   type DeliveryLimits,
   DeliveryQueue,
 } from './delivery-queue.ts';
-import { PAGERDUTY_URL, pagerdutyRequest } from './pagerduty.ts';
+import { PAGERDUTY_URL, pagerdutyRequest, slackRequest, webhookRequest } from './destinations.ts';
 import { makePoster, type Poster } from './post.ts';
-import { Refusals } from './refusals.ts';
-import { slackRequest } from './slack.ts';
-import { webhookRequest } from './webhook.ts';
+import { Refusals } from './refusal-digest.ts';
 
 export interface AlertOptions {
   readonly destinations: readonly AlertDestination[];

@@ -2,13 +2,13 @@
 import type { Logger } from 'pino';
 import type { Delivery } from '../alert/delivery-queue.ts';
 import { AlertDispatcher } from '../alert/dispatcher.ts';
-import { Refusals } from '../alert/refusals.ts';
+import { Refusals } from '../alert/refusal-digest.ts';
 import type { Unenforced } from '../control/types.ts';
 import type { RecordedFact } from '../core/facts.ts';
-import type { StateView } from '../core/state.ts';
+import type { StateView } from '../core/state/state.ts';
 import { realTimers } from './clock.ts';
-import type { LoadedConfig } from './config/types.ts';
-import type { AlertOutcome } from './metrics.ts';
+import type { LoadedConfig } from '../config/types.ts';
+import type { AlertOutcome } from './observe/metrics.ts';
 
 /** How long a dispatcher that is replaced may go on delivering what waits (ms). */
 const SWAP_GRACE_MS = 10_000;

@@ -1,20 +1,20 @@
 /** `npm start`: the whole daemon on built-in defaults, a router beside it in the same process, and attacks to see it work. */
 import { request } from 'undici';
-import { isLive } from '../core/active-counts.ts';
+import { isLive } from '../core/state/indices.ts';
 import { endpointText } from '../net/text.ts';
 import type { LabChange } from '../lab/rule-table.ts';
 import { LabRouter } from '../lab/router.ts';
-import { defaultConfig } from './config/default.ts';
-import { isLoopback, parseListen } from './config/leaves.ts';
-import { formatProblem } from './config/problem.ts';
-import type { ListenAddress, LoadedConfig } from './config/types.ts';
-import { DEFAULT_LISTEN } from './config/schema.ts';
+import { defaultConfig } from '../config/default.ts';
+import { isLoopback, parseListen } from '../config/schema/fields.ts';
+import { formatProblem } from '../config/problem.ts';
+import type { ListenAddress, LoadedConfig } from '../config/types.ts';
+import { DEFAULT_LISTEN } from '../config/schema/prefixd-schema.ts';
 import { startDaemon } from './daemon.ts';
 import type { Daemon } from './daemon.ts';
-import { DEMO_ATTACKS } from './demo-attacks.ts';
+import { DEMO_ATTACKS } from './demo-data.ts';
 import type { DemoData } from './demo-data.ts';
 import { endLeftovers, openDemoData } from './demo-data.ts';
-import { createLogger } from './logger.ts';
+import { createLogger } from './observe/logger.ts';
 import { explainStart, StartError, untilSignalled } from './process.ts';
 
 /** Pause between two attacks, so that a reader can follow (ms). */

@@ -1,10 +1,10 @@
 /** `prefixd run`: the daemon as a process, from reading its configuration to its last log line. */
 import type { Logger } from 'pino';
-import { loadConfigApart } from './config/load-apart.ts';
-import { formatProblem } from './config/problem.ts';
+import { loadConfigApart } from '../config/load-apart.ts';
+import { formatProblem } from '../config/problem.ts';
 import { startDaemon } from './daemon.ts';
 import type { Daemon } from './daemon.ts';
-import { createLogger } from './logger.ts';
+import { createLogger } from './observe/logger.ts';
 import { endAtOnce, explainStart, untilSignalled } from './process.ts';
 
 /** How long the last lines may take to be read from standard output (ms). */

@@ -2,13 +2,13 @@
  * What would have happened: decisions of the core over recorded or invented input, with time taken from the input. Nothing is
  * announced, nothing is written down, and the same input gives the same output.
  */
-import { formatRule } from '../bgp/flowspec/text.ts';
+import { formatRule } from '../bgp/flowspec/notation/format.ts';
 import { toActions, toFlowSpec } from '../control/desired.ts';
 import type { Answer, Command } from '../core/commands.ts';
-import { decide } from '../core/decide.ts';
+import { decide } from '../core/decide/decide.ts';
 import type { Fact, RecordedFact } from '../core/facts.ts';
-import type { Policy } from '../core/policy.ts';
-import { initialState } from '../core/state.ts';
+import type { Policy } from '../core/policy/policy.ts';
+import { initialState } from '../core/state/state.ts';
 import type { Actor, Detection, Mitigation } from '../core/types.ts';
 
 /** One thing that happens. */
@@ -131,7 +131,7 @@ export function ruleText({ match, action }: Pick<Mitigation, 'match' | 'action'>
   return formatRule(toFlowSpec(match), toActions(action));
 }
 
-/** A detector's report as input that happens at `at` (ms since the epoch; see simulate-times.ts). */
+/** A detector's report as input that happens at `at` (ms since the epoch; see simulate.ts). */
 export function reported(detection: Detection, at: number): SimulatedInput {
   const actor: Actor = { kind: 'detector', name: detection.source };
   return { at, command: { type: 'event', detection, actor } };
@@ -212,4 +212,54 @@ function recordedId(fact: Fact): string | null {
 function simulatedMitigation(answer: Answer): string | null {
   if (answer.type === 'event') return answer.mitigation?.id ?? null;
   return answer.type === 'mitigation' ? answer.mitigation.id : null;
+}
+
+// When the lines of a simulation happen: at their own time, or at one that follows from their place in the file.
+
+export interface Placement {
+  /** The time between one line without a time and the line before it (ms); 0 or more. */
+  readonly spacing: number;
+  /** When a first line without a time happens (ms since the epoch); null: by `spacing` before the first line that has one. */
+  readonly start: number | null;
+  /** When a file happens in which no line has a time and no start is given (ms since the epoch). */
+  readonly now: number;
+}
+
+/**
+ * A time (ms since the epoch) for every line; null is a line without one. A line without a time happens `spacing` after the line before
+ * it, and evenly between its neighbors where the next time in the file would come first. Times never run backwards: an
+ * earlier one counts as that of the line before. Undefined when `start` is later than the first time in the file.
+ */
+export function placeInTime(
+  times: readonly (number | null)[],
+  { spacing, start, now }: Placement,
+): readonly number[] | undefined {
+  const firstDated = times.findIndex((time) => time !== null);
+  const dated = firstDated === -1 ? undefined : (times[firstDated] as number);
+  if (firstDated !== 0 && start !== null && dated !== undefined && start > dated) return undefined;
+  const placed: number[] = [];
+  /** The line before, and how far the next one without a time is from it. */
+  let before = start ?? (dated === undefined ? now : dated - firstDated * spacing);
+  let step = 0;
+  for (const [i, time] of times.entries()) {
+    if (time !== null) {
+      before = placed.length === 0 ? time : Math.max(before, time);
+      step = gapBehind(times, i, before, spacing);
+    } else if (placed.length === 0) {
+      step = gapBehind(times, i, before, spacing);
+    } else {
+      before += step;
+    }
+    placed.push(Math.round(before));
+  }
+  return placed;
+}
+
+/** How far apart the lines without a time behind line `i` are, which happens at `at`. */
+function gapBehind(times: readonly (number | null)[], i: number, at: number, spacing: number): number {
+  let next = i + 1;
+  while (next < times.length && times[next] === null) next++;
+  const until = times[next];
+  if (until === undefined || until === null) return spacing;
+  return Math.min(spacing, Math.max(0, until - at) / (next - i));
 }

@@ -5,13 +5,13 @@
 import type { Logger } from 'pino';
 import type { Announcer } from '../control/announcer.ts';
 import type { Engine } from '../control/engine.ts';
-import type { Reconciler } from '../control/loop.ts';
+import type { Reconciler } from '../control/reconciler.ts';
 import type { HttpServer } from '../http/dependencies.ts';
-import type { AuditLog } from '../store/audit.ts';
+import type { AuditLog } from '../store/audit/audit.ts';
 import type { AlertRelay } from './alerts.ts';
 import { realTimers } from './clock.ts';
-import type { ScrapeListener } from './metrics-listener.ts';
-import { narrateForgotten } from './recording-log.ts';
+import type { ScrapeListener } from './observe/metrics-listener.ts';
+import { narrateForgotten } from './observe/recording-log.ts';
 
 /** What is taken apart. */
 export interface Parts {

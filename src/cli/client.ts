@@ -1,11 +1,203 @@
-/** Calls the API of a daemon, and turns what goes wrong into a message and an exit code. */
+/**
+ * HTTP calls for one-line tools: `node:http` is part of the program already, where loading an HTTP client takes longer than the
+ * call itself.
+ */
 import { readFile } from 'node:fs/promises';
-import { connectionError } from './connection-error.ts';
-import { CliError, Exit } from './context.ts';
-import type { Context, ExitCode } from './context.ts';
+import type { ClientRequest, RequestOptions } from 'node:http';
+import { CliError, type Context, Exit, type ExitCode } from './context.ts';
 import { printable } from './render.ts';
-import { openTransport } from './transport.ts';
-import type { Call, CallLimits } from './transport.ts';
+
+/** Limits of one call (ms). */
+export interface CallLimits {
+  readonly connectMs: number;
+  readonly answerMs: number;
+}
+
+/** PEM texts for TLS. */
+export interface Certificates {
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+}
+
+export interface Call {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly text: string;
+}
+
+/** Connections to one server, kept open between calls. */
+export interface Transport {
+  send(url: string, call: Call): Promise<Answer>;
+  close(): void;
+}
+
+/** Codes of the errors of a call that takes too long. */
+export const Late = {
+  Connect: 'CONNECT_TIMEOUT',
+  Headers: 'HEADERS_TIMEOUT',
+  Body: 'BODY_TIMEOUT',
+} as const;
+
+/** A transport for URLs that begin with `base`. Nothing is sent yet; certificates that cannot be used fail the first call. */
+export async function openTransport(
+  base: string,
+  certificates: Certificates,
+  limits: CallLimits,
+): Promise<Transport> {
+  const isTls = base.startsWith('https:');
+  const { Agent, request } = isTls ? await import('node:https') : await import('node:http');
+  const agent = new Agent({ keepAlive: true, ...certificates });
+  return {
+    send: (url, call) =>
+      exchange(
+        (options) => request(url, { agent, ...options }),
+        call,
+        limits,
+        isTls ? 'secureConnect' : 'connect',
+      ),
+    close: () => agent.destroy(),
+  };
+}
+
+function exchange(
+  request: (options: RequestOptions) => ClientRequest,
+  { method, headers, body }: Call,
+  { connectMs, answerMs }: CallLimits,
+  connected: 'connect' | 'secureConnect',
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const signal = AbortSignal.timeout(connectMs + answerMs);
+    const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) };
+    const sent = request({ method, headers: { ...headers, ...length }, signal });
+    let late: string = Late.Headers;
+    sent.once('error', reject);
+    sent.once('socket', (socket) => {
+      if (!socket.connecting) return;
+      const timer = setTimeout(() => sent.destroy(coded(Late.Connect)), connectMs);
+      socket.once(connected, () => clearTimeout(timer));
+      sent.once('close', () => clearTimeout(timer));
+    });
+    sent.setTimeout(answerMs, () => sent.destroy(coded(late)));
+    sent.once('response', (response) => {
+      late = Late.Body;
+      let text = '';
+      response.setEncoding('utf8');
+      response.on('data', (piece: string) => {
+        text += piece;
+      });
+      response.once('error', reject);
+      response.once('end', () => resolve({ status: response.statusCode ?? 0, text }));
+    });
+    sent.end(body);
+  });
+}
+
+function coded(code: string): Error {
+  return Object.assign(new Error(code), { code });
+}
+
+// Why there is no answer, in words that say what to do.
+
+/** Codes with which TLS says that this side must show a certificate, or another one. */
+const CERTIFICATE_WANTED = /ALERT_(CERTIFICATE_|BAD_CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE)/;
+
+/** How long the API may take to say why it hangs up (ms). */
+const PROBE_MS = 1_000;
+
+/** Codes with which OpenSSL refuses what `--cert` and `--key` hold. */
+const OWN_CERTIFICATE = /^ERR_OSSL_(PEM|X509|EVP|ASN1)_/;
+
+/** Codes of a certificate that no known CA signed. */
+const UNTRUSTED = new Set([
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+]);
+
+const WHY: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused; is the daemon running?',
+  ENOTFOUND: 'unknown host',
+  EHOSTUNREACH: 'host unreachable',
+  [Late.Connect]: 'no response before the timeout',
+  [Late.Headers]: 'it accepted the call, but did not answer before the timeout',
+  [Late.Body]: 'it stopped in the middle of its answer',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'it does not speak TLS; write http:// if that is meant',
+};
+
+/**
+ * The failure of a call to `base`. In TLS 1.3 the handshake ends before the server looks at the certificate, so that its
+ * refusal reaches a client of HTTP as a mere hang-up; it is asked for once more then.
+ */
+export async function connectionError(base: string, error: unknown, ca?: string): Promise<CliError> {
+  const cause = rootOf(error);
+  const code = codeOf(cause);
+  // A server of TLS that is spoken to without answers octets that are no HTTP.
+  const hungUp = code === 'ECONNRESET' || code.startsWith('HPE_');
+  const alert = hungUp && base.startsWith('https:') ? await tlsAlert(base, ca) : code;
+  if (CERTIFICATE_WANTED.test(alert)) {
+    const advice = 'give one that its CA signed with --cert and --key';
+    return new CliError(Exit.NotAuthorised, `${base} wants another client certificate: ${advice} (${alert})`);
+  }
+  const message = cause instanceof Error ? cause.message : String(cause);
+  if (OWN_CERTIFICATE.test(code)) {
+    const advice = 'they take PEM files that belong together';
+    return new CliError(Exit.InvalidInput, `--cert and --key cannot be used: ${advice} (${message})`);
+  }
+  const late = cause instanceof Error && cause.name === 'TimeoutError';
+  let why = WHY[code] ?? (late ? 'no response before the timeout' : message);
+  if (UNTRUSTED.has(code)) {
+    why = `its certificate is not trusted: ${ca === undefined ? 'give the CA with --cacert' : '--cacert is not the CA that signed it'}`;
+  } else if (hungUp && base.startsWith('http:')) {
+    why = 'it hung up without an answer; write https:// if it speaks TLS';
+  }
+  return new CliError(
+    Exit.CannotConnect,
+    `cannot connect to ${base}: ${why} (another address: --api or PREFIXD_API)`,
+  );
+}
+
+/** The code of the alert with which the server ends a TLS connection; empty when it does not. */
+async function tlsAlert(base: string, ca: string | undefined): Promise<string> {
+  const { connect } = await import('node:tls');
+  const { hostname, port } = new URL(base);
+  const host = hostname.replaceAll(/[[\]]/g, '');
+  return new Promise((resolve) => {
+    const socket = connect({ host, port: Number(port || 443), ...(ca === undefined ? {} : { ca }) });
+    const done = (code: string): void => {
+      socket.destroy();
+      resolve(code);
+    };
+    socket.setTimeout(PROBE_MS, () => done(''));
+    socket.once('error', (error) => done(codeOf(error)));
+    socket.once('close', () => done(''));
+    // Only a side that reads hears the alert.
+    socket.resume();
+  });
+}
+
+/** A failed handshake that a write meets first is EPROTO; OpenSSL's reason is in the message then. */
+function codeOf(error: unknown): string {
+  if (!(error instanceof Error && 'code' in error)) return '';
+  const reason = /:SSL routines:[^:]*:([^:]+)/.exec(error.message)?.[1];
+  if (error.code !== 'EPROTO' || reason === undefined) return String(error.code);
+  return `ERR_SSL_${reason.replaceAll(' ', '_').toUpperCase()}`;
+}
+
+/** The error behind the error; of several addresses that failed, the first. */
+function rootOf(error: unknown): unknown {
+  if (error instanceof AggregateError && error.errors.length > 0) return rootOf(error.errors[0]);
+  if (error instanceof Error && error.cause instanceof Error) return rootOf(error.cause);
+  return error;
+}
+
+// Calls the API of a daemon, and turns what goes wrong into a message and an exit code.
 
 export const DEFAULT_API = 'http://127.0.0.1:8080';
 

@@ -1,6 +1,6 @@
 /** A command: its help with examples, and failures that name everything that is missing and what was probably meant. */
 import { Command, type ErrorOptions, Help, type Option } from 'commander';
-import { likely } from '../app/config/nearest.ts';
+import { likely } from '../config/nearest.ts';
 import { UsageError } from './context.ts';
 
 /** Says what is missing besides required options and arguments, such as one of several; empty when nothing is. */

@@ -1,23 +1,31 @@
 /** `check --diff`: what a reload of a folder would do to the daemon that runs. Asks the API and changes nothing. */
-import { inventorySchema } from '../app/config/inventory-schema.ts';
-import { differs, pathsForRestart, settingAt, withSettingsOf } from '../app/config/restart.ts';
-import type { LoadedConfig } from '../app/config/types.ts';
-import { askBeforeEnding } from '../core/confirm.ts';
-import { endedByPolicy } from '../core/decide-control.ts';
-import { buildInventory } from '../core/inventory.ts';
-import type { InventoryData } from '../core/inventory-data.ts';
-import { number, record, records, text } from './answer.ts';
-import type { Fields } from './answer.ts';
+import { inventorySchema } from '../config/schema/inventory-schema.ts';
+import { differs, pathsForRestart, settingAt, withSettingsOf } from '../config/start-settings.ts';
+import type { LoadedConfig } from '../config/types.ts';
+import { askBeforeEnding, endedByPolicy } from '../core/decide/operator.ts';
+import type { InventoryData } from '../core/policy/inventory-data.ts';
+import { buildInventory } from '../core/policy/inventory.ts';
+import type { Match, Mitigation, Range } from '../core/types.ts';
+import { countWords } from '../net/text.ts';
+import { type Fields, list, number, record, records, text } from './answer.ts';
 import type { ApiClient } from './client.ts';
-import { CliError, Exit } from './context.ts';
-import { consequences, type InventoryDiff, inventoryDiff } from './inventory-diff.ts';
-import { readMitigation } from './read-mitigation.ts';
+import { CliError, type Context, Exit } from './context.ts';
+import { drawingFor } from './drawing.ts';
+import {
+  consequences,
+  type CustomerChange,
+  type EntryChange,
+  type InventoryDiff,
+  inventoryDiff,
+  type PortsChange,
+} from './inventory-diff.ts';
+import { paint, printable, table } from './render.ts';
 
 export interface ReloadDiff {
   /** Number of active mitigations, and those of them that a reload would withdraw. */
   readonly live: number;
   readonly withdrawn: readonly Affected[];
-  /** True when these are so many that a reload asks first (core/confirm.ts). */
+  /** True when these are so many that a reload asks first (core/decide/operator.ts). */
   readonly asks: boolean;
   /** Active mitigations that stay and are affected by the new inventory. */
   readonly changed: readonly Affected[];
@@ -178,5 +186,160 @@ function namedChanges(
     const [was, becomes] = [before.get(name), after.get(name)];
     if (!differs(was, becomes)) return [];
     return [{ name, change: was === undefined ? 'added' : becomes === undefined ? 'removed' : 'changed' }];
+  });
+}
+
+// Formats the result of `check --diff` for people. Pure.
+
+/** Most lines about one kind of entry; the others are only counted. */
+const MOST_LINES = 20;
+
+export function diffText(context: Context, diff: ReloadDiff): string {
+  const { live, withdrawn, asks, changed } = diff;
+  const lines: string[] = [];
+  if (withdrawn.length > 0) {
+    const head = `Mitigations that a reload would withdraw (${withdrawn.length} of ${live}):`;
+    lines.push(paint(head, 'red', context), affectedTable(withdrawn, context));
+    if (asks) lines.push('These are so many that prefixd reload asks first, unless it is called with --yes.');
+  }
+  if (changed.length > 0) {
+    const head = `Mitigations that stay and change (${changed.length} of ${live}):`;
+    lines.push(paint(head, 'yellow', context), affectedTable(changed, context));
+  }
+  lines.push(...inventoryLines(diff.inventory));
+  lines.push(...few(diff.playbooks.map(({ name, change }) => `playbook ${printable(name)}: ${change}`)));
+  for (const { name, change, keys, rulesSent } of diff.neighbors) {
+    lines.push(`neighbor ${name}: ${neighborWords(change, keys, rulesSent)}`);
+  }
+  for (const name of diff.settings) lines.push(`${name}: changes at once`);
+  for (const name of diff.restart) {
+    lines.push(paint(`${name}: changes at the next start only`, 'yellow', context));
+  }
+  if (lines.length === 0) lines.push('A reload would change nothing.');
+  if (withdrawn.length === 0) lines.push(noneWithdrawn(live));
+  return `${lines.join('\n')}\n`;
+}
+
+function noneWithdrawn(live: number): string {
+  if (live === 0) return 'There are no active mitigations.';
+  return live === 1
+    ? 'The active mitigation would not be withdrawn.'
+    : `None of the ${live} active mitigations would be withdrawn.`;
+}
+
+function affectedTable(rows: readonly Affected[], context: Context): string {
+  const columns = [
+    { title: 'ID', value: (one: Affected) => one.mitigation_id },
+    { title: 'VICTIM', value: (one: Affected) => one.victim_ip },
+    { title: 'WHY', value: (one: Affected) => one.why, least: 20 },
+  ];
+  return table(columns, rows, drawingFor(context)).trimEnd();
+}
+
+function inventoryLines({ customers, prefixes, assets, allowed_ports }: InventoryDiff): readonly string[] {
+  return [
+    ...few(customers.map(customerWords)),
+    ...few(prefixes.map((change) => entryWords('prefix', change))),
+    ...few(assets.map((change) => entryWords('asset', change))),
+    ...few(allowed_ports.map(portsWords)),
+  ];
+}
+
+function few(lines: readonly string[]): readonly string[] {
+  if (lines.length <= MOST_LINES) return lines;
+  const rest = lines.length - MOST_LINES;
+  return [...lines.slice(0, MOST_LINES), `... and ${rest} more of this kind (-f json prints all)`];
+}
+
+function customerWords({ customer_id, change, keys }: CustomerChange): string {
+  const what = change === 'changed' ? `${keys.join(', ')} changed` : change;
+  return `customer ${printable(customer_id)}: ${what}`;
+}
+
+function entryWords(kind: string, { entry, from, to }: EntryChange): string {
+  const what =
+    from === null ? `added to ${to}` : to === null ? `removed from ${from}` : `moves from ${from} to ${to}`;
+  return printable(`${kind} ${entry}: ${what}`);
+}
+
+function portsWords({ customer_id, service_id, protocol, added, removed }: PortsChange): string {
+  const parts = [
+    ...(added.length === 0 ? [] : [`${added.join(', ')} added`]),
+    ...(removed.length === 0 ? [] : [`${removed.join(', ')} removed`]),
+  ];
+  return printable(`allowed ${protocol} ports of ${customer_id}/${service_id}: ${parts.join('; ')}`);
+}
+
+/** Keys of a neighbor that its rules follow without its session being reset. */
+const WITHOUT_RESET = new Set(['dialect', 'max_rules', 'communities']);
+
+function neighborWords(change: NeighborChange['change'], keys: readonly string[], rules: number): string {
+  const count = countWords(rules, 'rule');
+  switch (change) {
+    case 'added':
+      return 'added, its session starts';
+    case 'removed':
+      return `removed, its session ends and ${countWords(rules, 'rule goes', 'rules go')} with it`;
+    case 'changed':
+      return keys.every((key) => WITHOUT_RESET.has(key))
+        ? `${keys.join(', ')} changed, its ${count} will be announced again where they differ`
+        : `${keys.join(', ')} changed, its session will be reset and ${count} announced again`;
+  }
+}
+
+// Reads a mitigation from an API answer, as far as a policy judges it.
+
+export type JudgedMitigation = Pick<
+  Mitigation,
+  'victim' | 'customerId' | 'serviceId' | 'match' | 'ports' | 'excludedPorts' | 'action' | 'dryRun'
+>;
+
+/** Throws CliError when the daemon does not report the match of the rule, which is needed for a preview. */
+export function readMitigation(shown: Fields): JudgedMitigation {
+  return {
+    victim: text(shown.victim_ip),
+    customerId: idOf(shown.customer_id),
+    serviceId: idOf(shown.service_id),
+    ports: list(shown.dst_ports).map(Number),
+    excludedPorts: list(shown.excluded_ports).map(Number),
+    match: readMatch(shown.match),
+    action:
+      shown.action_type === 'discard'
+        ? { type: 'discard', rateBps: null }
+        : { type: 'police', rateBps: number(shown.rate_bps) },
+    dryRun: shown.dry_run === true,
+  };
+}
+
+function idOf(value: unknown): string | null {
+  return typeof value === 'string' ? value : null;
+}
+
+function readMatch(value: unknown): Match {
+  const shown = record(value);
+  if (typeof shown.dst_prefix !== 'string') {
+    throw new CliError(
+      Exit.Other,
+      'the daemon does not report the match of its rules: it is older than this command; upgrade and restart it',
+    );
+  }
+  const tcpFlags = number(shown.tcp_flags);
+  const packetLengths = ranges(shown.packet_lengths);
+  return {
+    dstPrefix: shown.dst_prefix,
+    protocol: typeof shown.protocol === 'number' ? shown.protocol : null,
+    dstPorts: ranges(shown.dst_ports),
+    srcPorts: ranges(shown.src_ports),
+    ...(typeof shown.src_prefix === 'string' ? { srcPrefix: shown.src_prefix } : {}),
+    ...(packetLengths.length === 0 ? {} : { packetLengths }),
+    ...(tcpFlags === 0 ? {} : { tcpFlags, tcpFlagsClear: number(shown.tcp_flags_clear) }),
+    ...(shown.fragments === true ? { fragments: true } : {}),
+  };
+}
+
+function ranges(value: unknown): readonly Range[] {
+  return list(value).map((pair): Range => {
+    const [from, to] = list(pair);
+    return [number(from), number(to)];
   });
 }

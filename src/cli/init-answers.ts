@@ -1,8 +1,8 @@
 /** What `init` has to know: from its options, else by asking at a terminal. */
 import { createInterface } from 'node:readline/promises';
 import type { z } from 'zod';
-import type { FirstAnswers } from '../app/config/first-folder.ts';
-import { DEFAULT_LISTEN } from '../app/config/schema.ts';
+import type { FirstAnswers } from '../config/init/first-folder.ts';
+import { DEFAULT_LISTEN } from '../config/schema/prefixd-schema.ts';
 import {
   address,
   asn,
@@ -13,8 +13,8 @@ import {
   oneOf,
   prefix,
   words,
-} from '../app/config/leaves.ts';
-import { PLATFORMS } from '../app/config/router-snippets.ts';
+} from '../config/schema/fields.ts';
+import { PLATFORMS } from '../config/init/router-snippets.ts';
 import { canonicalAddress, parsePrefix } from '../net/prefix.ts';
 import { CliError, Exit } from './context.ts';
 import type { Context, Io } from './context.ts';

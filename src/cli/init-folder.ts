@@ -2,14 +2,14 @@
 import { randomBytes } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { PACKAGE } from '../app/config/default.ts';
-import type { FirstConfiguration } from '../app/config/first-configuration.ts';
-import { firstConfiguration } from '../app/config/first-configuration.ts';
-import type { FirstAnswers } from '../app/config/first-folder.ts';
-import { exampleAddress, peeringOf, SECRETS_FILE } from '../app/config/first-folder.ts';
-import type { PlaybookFiles } from '../app/config/fit-playbooks.ts';
-import { formatProblem } from '../app/config/problem.ts';
-import { ROUTER_KINDS } from '../app/config/router-snippets.ts';
+import { PACKAGE } from '../config/default.ts';
+import type { FirstConfiguration } from '../config/init/first-folder.ts';
+import { firstConfiguration } from '../config/init/first-folder.ts';
+import type { FirstAnswers } from '../config/init/first-folder.ts';
+import { exampleAddress, peeringOf, SECRETS_FILE } from '../config/init/first-folder.ts';
+import type { PlaybookFiles } from '../config/init/fit-playbooks.ts';
+import { formatProblem } from '../config/problem.ts';
+import { ROUTER_KINDS } from '../config/init/router-snippets.ts';
 import { countWords } from '../net/text.ts';
 import { CliError, Exit } from './context.ts';
 import type { Context } from './context.ts';
@@ -18,7 +18,7 @@ import { readAnswers } from './init-answers.ts';
 import { invocation } from './invocation.ts';
 import { refuseExisting, writeNewFolder } from './new-folder.ts';
 import { json, printable } from './render.ts';
-import { shellWord } from './shell-word.ts';
+import { shellWord } from './invocation.ts';
 
 /** What must not be there: what is written, and a file that the daemon would read besides. */
 const NAMES = ['prefixd.yaml', 'inventory.yaml', 'playbooks', 'playbooks.yaml', SECRETS_FILE];

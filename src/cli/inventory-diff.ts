@@ -1,11 +1,11 @@
 /** Compares two inventories entry by entry, and describes the effect on active mitigations. Pure. */
-import type { Inventory } from '../core/inventory.ts';
-import type { AssetData, CustomerData, InventoryData, ServiceData } from '../core/inventory-data.ts';
-import { normalRanges, rangesLess, readRange } from '../core/ports.ts';
-import { allowedFor, sparedRanges } from '../core/rule.ts';
+import type { Inventory } from '../core/policy/inventory.ts';
+import type { AssetData, CustomerData, InventoryData, ServiceData } from '../core/policy/inventory-data.ts';
+import { normalRanges, rangesLess, readRange } from '../core/policy/ports.ts';
+import { allowedFor, sparedRanges } from '../core/decide/rule.ts';
 import type { Mitigation, Range } from '../core/types.ts';
 import { ownerOf } from '../core/victim.ts';
-import { portWords, rangeText } from '../core/words.ts';
+import { portWords, rangeText } from '../core/text.ts';
 import { canonicalAddress, formatPrefix, parsePrefix, unmapped } from '../net/prefix.ts';
 
 /** A prefix (owned by a customer) or an asset (owned by `customer/service`) with another owner; null: no owner. */

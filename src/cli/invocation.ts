@@ -1,7 +1,6 @@
 /** How a user runs this very program again from another terminal, for texts that say what to do next. */
 import { accessSync, constants, realpathSync } from 'node:fs';
 import { delimiter, extname, join } from 'node:path';
-import { shellWord } from './shell-word.ts';
 
 /** The program's own main file, in the sources or as built. */
 const MAIN = join(import.meta.dirname, `main${extname(import.meta.filename)}`);
@@ -30,4 +29,11 @@ function isProgram(path: string): boolean {
   } catch {
     return false;
   }
+}
+
+// Text as one word of a POSIX shell. Pure.
+
+/** The text as it is where a shell takes it for one word, else in single quotes. */
+export function shellWord(text: string): string {
+  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

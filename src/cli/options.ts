@@ -1,5 +1,6 @@
 /** Options that several commands take, so that each reads the same everywhere. */
 import { Option } from 'commander';
+import { UsageError } from './context.ts';
 
 /** `--operator`; read with `operatorOf` (context.ts). */
 export function operatorOption(): Option {
@@ -19,4 +20,41 @@ export function watchOption(): Option {
 /** `--yes`, where a command asks before it takes much down. */
 export function yesOption(description: string): Option {
   return new Option('-y, --yes', description);
+}
+
+// Values as people type them at a prompt.
+
+const UNITS: Readonly<Record<string, number>> = { bps: 1, kbps: 1e3, mbps: 1e6, gbps: 1e9, tbps: 1e12 };
+
+/** Bits a second: `5mbps`, `1.5gbps`, `5000000`. */
+export function readRate(text: string): number {
+  const [, digits, unit = 'bps'] = /^(\d+(?:\.\d+)?)\s*([kmgt]?bps)?$/i.exec(text.trim()) ?? [];
+  const rate = Number(digits) * (UNITS[unit.toLowerCase()] ?? Number.NaN);
+  if (!Number.isFinite(rate)) {
+    throw new UsageError(`invalid rate "${text}": expected 5mbps, 1.5gbps, or bits per second`);
+  }
+  return Math.round(rate);
+}
+
+/** Ports separated by commas, 0..65535. */
+export function readPorts(text: string): readonly number[] {
+  return text.split(',').map((part) => {
+    const port = /^\d{1,5}$/.test(part.trim()) ? Number(part) : Number.NaN;
+    if (Number.isNaN(port) || port > 65535) {
+      throw new UsageError(`invalid port "${part}": expected numbers from 0 to 65535, such as 53,123`);
+    }
+    return port;
+  });
+}
+
+/** A protocol's number, or its name for the API to judge. */
+export function readProtocol(text: string): number | string {
+  return /^\d+$/.test(text) ? Number(text) : text.toLowerCase();
+}
+
+/** The number that an option was given. UsageError when it is none. */
+export function readNumber(option: string, value: string): number {
+  const number = value.trim() === '' ? Number.NaN : Number(value);
+  if (!Number.isFinite(number)) throw new UsageError(`${option}: invalid number "${value}"`);
+  return number;
 }

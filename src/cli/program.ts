@@ -20,27 +20,33 @@ interface Group {
 }
 
 const GROUPS: readonly Group[] = [
-  { names: ['run', 'demo', 'check'], load: async () => (await import('./daemon.ts')).registerDaemon },
-  { names: ['init'], load: async () => (await import('./init.ts')).registerInit },
-  { names: ['status'], load: async () => (await import('./status.ts')).registerStatus },
-  { names: ['peers', 'rib'], load: async () => (await import('./peers.ts')).registerPeers },
+  {
+    names: ['run', 'demo', 'check'],
+    load: async () => (await import('./commands/daemon.ts')).registerDaemon,
+  },
+  { names: ['init'], load: async () => (await import('./commands/init.ts')).registerInit },
+  { names: ['status'], load: async () => (await import('./commands/status.ts')).registerStatus },
+  { names: ['peers', 'rib'], load: async () => (await import('./commands/peers.ts')).registerPeers },
   {
     names: ['mitigations', 'withdraw', 'mitigate'],
-    load: async () => (await import('./mitigations.ts')).registerMitigations,
+    load: async () => (await import('./commands/mitigations.ts')).registerMitigations,
   },
-  { names: ['safelist'], load: async () => (await import('./safelist.ts')).registerSafelist },
-  { names: ['events'], load: async () => (await import('./events.ts')).registerEvents },
-  { names: ['audit'], load: async () => (await import('./audit.ts')).registerAudit },
-  { names: ['pause', 'resume', 'reload'], load: async () => (await import('./control.ts')).registerControl },
-  { names: ['notify'], load: async () => (await import('./notify.ts')).registerNotify },
-  { names: ['simulate'], load: async () => (await import('./simulate.ts')).registerSimulate },
-  { names: ['flowspec'], load: async () => (await import('./flowspec.ts')).registerFlowspec },
-  { names: ['pcap'], load: async () => (await import('./pcap.ts')).registerPcap },
-  { names: ['journal'], load: async () => (await import('./journal.ts')).registerJournal },
-  { names: ['migrate'], load: async () => (await import('./migrate.ts')).registerMigrate },
-  { names: ['complete'], load: async () => (await import('./complete.ts')).registerComplete },
+  { names: ['safelist'], load: async () => (await import('./commands/safelist.ts')).registerSafelist },
+  { names: ['events'], load: async () => (await import('./commands/events.ts')).registerEvents },
+  { names: ['audit'], load: async () => (await import('./commands/audit.ts')).registerAudit },
+  {
+    names: ['pause', 'resume', 'reload'],
+    load: async () => (await import('./commands/control.ts')).registerControl,
+  },
+  { names: ['notify'], load: async () => (await import('./commands/notify.ts')).registerNotify },
+  { names: ['simulate'], load: async () => (await import('./commands/simulate.ts')).registerSimulate },
+  { names: ['flowspec'], load: async () => (await import('./commands/flowspec.ts')).registerFlowspec },
+  { names: ['pcap'], load: async () => (await import('./commands/pcap.ts')).registerPcap },
+  { names: ['journal'], load: async () => (await import('./commands/journal.ts')).registerJournal },
+  { names: ['migrate'], load: async () => (await import('./commands/migrate.ts')).registerMigrate },
+  { names: ['complete'], load: async () => (await import('./commands/completion.ts')).registerComplete },
   // Its script names every command: with it, all of them are loaded.
-  { names: [], load: async () => (await import('./completion.ts')).registerCompletion },
+  { names: [], load: async () => (await import('./commands/completion.ts')).registerCompletion },
 ];
 
 const EXIT_CODES =

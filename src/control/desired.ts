@@ -2,16 +2,18 @@
  * The hinge: what the core decided, said as FlowSpec. PURE. Which mitigations deserve a rule at `now`, which of several
  * with one match wins, and what the rule is, independent of any neighbor.
  */
-import { ComponentType } from '../bgp/flowspec/types.ts';
-import type {
-  Action,
-  BitmaskOp,
-  Component,
-  FlowSpec,
-  NumericComponent,
-  NumericOp,
+import {
+  type Action,
+  type BitmaskOp,
+  type Component,
+  ComponentType,
+  type FlowSpec,
+  type NumericComponent,
+  type NumericOp,
 } from '../bgp/flowspec/types.ts';
-import type { MatchKey, StateView } from '../core/state.ts';
+import type { AdjRibOutView } from '../bgp/rib/adj-rib-out.ts';
+import type { OutRoute, RouteKey } from '../bgp/rib/route.ts';
+import type { MatchKey, StateView } from '../core/state/state.ts';
 import type { Match, Mitigation, MitigationAction, Range } from '../core/types.ts';
 import { parsePrefix } from '../net/prefix.ts';
 
@@ -163,4 +165,39 @@ function tcpFlagOps(match: Match): readonly BitmaskOp[] {
     ops.push({ and: ops.length > 0, not: true, match: false, value: match.tcpFlagsClear });
   }
   return ops;
+}
+
+// What to change so that a session holds what it should. PURE; the same for one key and for a whole table.
+
+/** Changes for one session, in no order: the session writes announcements first. */
+export interface Plan {
+  readonly announce: readonly OutRoute[];
+  readonly withdraw: readonly RouteKey[];
+}
+
+/**
+ * Compares what should stand under each key with what will stand once everything queued is written: NLRI and attributes,
+ * and on whose behalf. `want` answers undefined for a key that should be absent.
+ */
+export function plan(
+  keys: Iterable<RouteKey>,
+  want: (key: RouteKey) => OutRoute | undefined,
+  out: AdjRibOutView,
+): Plan {
+  const announce: OutRoute[] = [];
+  const withdraw: RouteKey[] = [];
+  for (const key of keys) {
+    const wanted = want(key);
+    const effective = out.effective(key);
+    if (wanted === undefined) {
+      if (effective !== undefined) withdraw.push(key);
+    } else if (effective === undefined || !sameRoute(effective, wanted)) {
+      announce.push(wanted);
+    }
+  }
+  return { announce, withdraw };
+}
+
+function sameRoute(a: OutRoute, b: OutRoute): boolean {
+  return a.attributes.key === b.attributes.key && a.owner === b.owner;
 }

@@ -5,7 +5,7 @@
  */
 import { decodeActions } from '../bgp/flowspec/actions.ts';
 import { decodeFlowSpec } from '../bgp/flowspec/nlri.ts';
-import { findImpossible } from '../bgp/flowspec/sanity.ts';
+import { findImpossible } from '../bgp/flowspec/unmeant-rules.ts';
 import type { Action, Component, FlowSpec, NumericOp } from '../bgp/flowspec/types.ts';
 import type { OutRoute } from '../bgp/rib/route.ts';
 import { formatPrefix } from '../net/prefix.ts';

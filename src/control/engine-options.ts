@@ -1,7 +1,7 @@
 /** What the engine is made of and whom it tells. */
 import type { RecordedFact } from '../core/facts.ts';
-import type { Policy } from '../core/policy.ts';
-import type { StateView } from '../core/state.ts';
+import type { Policy } from '../core/policy/policy.ts';
+import type { StateView } from '../core/state/state.ts';
 import type { Store } from '../store/store.ts';
 import type { DeciderOptions } from './group.ts';
 import type { Timers } from './types.ts';

@@ -21,11 +21,11 @@
  */
 import type { Answer, Command } from '../core/commands.ts';
 import type { RecordedFact } from '../core/facts.ts';
-import type { Policy } from '../core/policy.ts';
-import type { StateHandle, StateView } from '../core/state.ts';
-import { initialState, restoreState } from '../core/state.ts';
-import { isTakeAway, type TakeAway } from '../core/take-away.ts';
-import { Fifo } from '../net/fifo.ts';
+import type { Policy } from '../core/policy/policy.ts';
+import type { StateHandle, StateView } from '../core/state/state.ts';
+import { initialState, restoreState } from '../core/state/state.ts';
+import { isTakeAway, type TakeAway } from '../core/commands.ts';
+import { Fifo } from '../net/queue.ts';
 import type { Recovery } from '../store/store.ts';
 import { StoreError } from '../store/store.ts';
 import { type EngineOptions, processTimer } from './engine-options.ts';

@@ -1,16 +1,14 @@
 /** A group of commands: decided one after the other against the folded state, and made durable together. */
 import { setImmediate } from 'node:timers/promises';
-import type { Answer, Command, DecideContext, Decision } from '../core/commands.ts';
-import { decide } from '../core/decide.ts';
-import { policyLoadedSteps } from '../core/decide-control.ts';
-import type { RecordedFact } from '../core/facts.ts';
-import type { Room } from '../core/forecast.ts';
-import type { Policy } from '../core/policy.ts';
-import type { StateHandle } from '../core/state.ts';
-import { confirmed } from '../core/take-away.ts';
-import type { Fifo } from '../net/fifo.ts';
+import { type Answer, type Command, confirmed, type DecideContext, type Decision } from '../core/commands.ts';
+import { decide } from '../core/decide/decide.ts';
+import { predict, type Room } from '../core/decide/forecast.ts';
+import { policyLoadedSteps } from '../core/decide/operator.ts';
+import type { Fact, RecordedFact } from '../core/facts.ts';
+import type { Policy } from '../core/policy/policy.ts';
+import type { StateHandle } from '../core/state/state.ts';
+import type { Fifo } from '../net/queue.ts';
 import { runInSlices } from '../net/steps.ts';
-import { GroupRoom } from './group-room.ts';
 import type { Action } from './unrecorded.ts';
 
 /** How long a group may decide before it is written, so that hold timers are served in between (ms). */
@@ -152,5 +150,36 @@ export class Decider {
       this.#state.apply(recorded);
       return recorded;
     });
+  }
+}
+
+// Room on the neighbors while a group of commands is decided: what it has decided counts, although no table has it yet.
+
+export class GroupRoom {
+  readonly #base: Room;
+  /** Routes by rate, for each neighbor. */
+  readonly #decided = new Map<string, Map<number, number>>();
+
+  constructor(base: Room) {
+    this.#base = base;
+  }
+
+  readonly room: Room = (neighbor, rateBps) => {
+    let taken = 0;
+    for (const [rate, routes] of this.#decided.get(neighbor) ?? []) if (rate <= rateBps) taken += routes;
+    return this.#base(neighbor, rateBps) - taken;
+  };
+
+  /** Counts what a fact adds to the neighbors' tables. */
+  note(fact: Fact, policy: Policy): void {
+    if (fact.type !== 'mitigation.created' || fact.mitigation.dryRun) return;
+    const { match, action } = fact.mitigation;
+    for (const one of predict(policy, match, action)) {
+      if (!one.ok) continue;
+      const rates = this.#decided.get(one.neighbor) ?? new Map<number, number>();
+      const rate = action.rateBps ?? 0;
+      rates.set(rate, (rates.get(rate) ?? 0) + one.routes);
+      this.#decided.set(one.neighbor, rates);
+    }
   }
 }

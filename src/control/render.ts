@@ -3,7 +3,7 @@ import { encodeActions } from '../bgp/flowspec/actions.ts';
 import type { Dialect } from '../bgp/flowspec/dialect.ts';
 import { renderForDialect } from '../bgp/flowspec/dialect.ts';
 import { encodeFlowSpec } from '../bgp/flowspec/nlri.ts';
-import { formatRule } from '../bgp/flowspec/text.ts';
+import { formatRule } from '../bgp/flowspec/notation/format.ts';
 import type { OutRoute, RouteAttributes } from '../bgp/rib/route.ts';
 import { routeAttributes, routeKey } from '../bgp/rib/route.ts';
 import type { Family } from '../bgp/wire/iana.ts';

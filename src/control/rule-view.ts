@@ -1,11 +1,11 @@
 /** What stands where on behalf of a mitigation, for people: read from the tables and the Adj-RIB-Outs, kept nowhere. */
-import { formatRule } from '../bgp/flowspec/text.ts';
+import { formatRule } from '../bgp/flowspec/notation/format.ts';
 import type { OutRoute } from '../bgp/rib/route.ts';
-import { matchKey } from '../core/state.ts';
+import { matchKey } from '../core/state/state.ts';
 import { toHex } from '../net/bytes.ts';
 import type { Announcer } from './announcer.ts';
 import { toActions, toFlowSpec } from './desired.ts';
-import type { Reconciler } from './loop.ts';
+import type { Reconciler } from './reconciler.ts';
 import { countRules, overBudgetWords, shortfallsOf } from './shortfall.ts';
 import type { EngineView, NeighborRule, ReconcilerView } from './types.ts';
 
@@ -89,4 +89,35 @@ function holds(announcer: Announcer, peer: string, route: OutRoute): boolean {
 
 function shown(peer: string, route: OutRoute): Pick<NeighborRule, 'neighbor' | 'rule' | 'nlriHex'> {
   return { neighbor: peer, rule: route.text, nlriHex: toHex(route.nlri) };
+}
+
+// How many neighbors enforce a mitigation, and in what state the others are. PURE.
+
+/** Counts of neighbors. */
+export interface Enforcement {
+  readonly sent: number;
+  readonly pending: number;
+  readonly unsupported: number;
+  readonly overBudget: number;
+}
+
+/** A neighbor with several rules is in the state of the one that is worst off. */
+const WORST_FIRST = ['unsupported', 'over_budget', 'pending', 'sent'] as const;
+
+export function countNeighbors(rules: readonly NeighborRule[]): Enforcement {
+  const states = new Map<string, NeighborRule['state']>();
+  for (const { neighbor, state } of rules) {
+    const known = states.get(neighbor);
+    if (known === undefined || WORST_FIRST.indexOf(state) < WORST_FIRST.indexOf(known)) {
+      states.set(neighbor, state);
+    }
+  }
+  const count = (wanted: NeighborRule['state']): number =>
+    [...states.values()].filter((state) => state === wanted).length;
+  return {
+    sent: count('sent'),
+    pending: count('pending'),
+    unsupported: count('unsupported'),
+    overBudget: count('over_budget'),
+  };
 }

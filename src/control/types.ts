@@ -2,8 +2,8 @@
 import type { RouteKey } from '../bgp/rib/route.ts';
 import type { Answer, Command } from '../core/commands.ts';
 import type { RecordedFact } from '../core/facts.ts';
-import type { Policy } from '../core/policy.ts';
-import type { StateView } from '../core/state.ts';
+import type { Policy } from '../core/policy/policy.ts';
+import type { StateView } from '../core/state/state.ts';
 
 /** For an operator; must not throw. `fields` hold no secrets. */
 export type Log = (
@@ -45,7 +45,7 @@ export interface EngineView {
   readonly policy: Policy;
   /**
    * Decides, writes down, folds; resolves when durable. When the store cannot write, a command that takes rules away (see
-   * core/take-away.ts) takes effect nevertheless, and its answer says `recorded: false`; any other rejects with StoreError
+   * core/commands.ts) takes effect nevertheless, and its answer says `recorded: false`; any other rejects with StoreError
    * and has not taken effect. Only of a report in a write that does not return is that not known, and its JournalRefusal
    * says so.
    */

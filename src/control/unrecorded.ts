@@ -3,11 +3,17 @@
  * the durable state, so that all readers see it and routers follow. The commands are kept, not their facts: a write that
  * did not return may still turn out to be durable, and they are decided once more behind it when they are recorded.
  */
-import type { Answer, DecideContext } from '../core/commands.ts';
-import { decide } from '../core/decide.ts';
+import {
+  type Answer,
+  concernsWhatComes,
+  confirmed,
+  type DecideContext,
+  type TakeAway,
+  whatTakesAway,
+} from '../core/commands.ts';
+import { decide } from '../core/decide/decide.ts';
 import type { Fact, RecordedFact } from '../core/facts.ts';
-import type { StateHandle } from '../core/state.ts';
-import { concernsWhatComes, confirmed, type TakeAway, whatTakesAway } from '../core/take-away.ts';
+import type { StateHandle } from '../core/state/state.ts';
 import { MAX_UNRECORDED } from './refusals.ts';
 
 /** A command that is in effect. */

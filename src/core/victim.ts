@@ -1,12 +1,12 @@
 /** Whom an attack hits: an address, or a prefix. */
 import { formatPrefix, makePrefix, type Prefix, parseAddress, parsePrefix } from '../net/prefix.ts';
-import { isActive } from './active-counts.ts';
-import type { Inventory } from './inventory.ts';
-import type { Ownership } from './ownership.ts';
-import type { DecisionView } from './state-view.ts';
+import { isActive } from './state/indices.ts';
+import type { Inventory } from './policy/inventory.ts';
+import type { Ownership } from './policy/ownership.ts';
+import type { DecisionView } from './state/state-view.ts';
 import type { Mitigation } from './types.ts';
 
-export { NO_ALLOWED_PORTS } from './ownership.ts';
+export { NO_ALLOWED_PORTS } from './policy/ownership.ts';
 
 /**
  * The owner of an address or a prefix in text; undefined when nobody owns it. A prefix is owned when one customer owns

@@ -7,7 +7,6 @@ import { Server as TlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import { clientNetwork } from '../net/client-network.ts';
 import {
   type ConnectionFigures,
   type ConnectionLimits,
@@ -15,7 +14,7 @@ import {
   type Place,
 } from './connection-table.ts';
 import type { HttpLogger } from './dependencies.ts';
-import { KnownNetworks } from './known-networks.ts';
+import { clientNetwork, KnownNetworks } from './known-networks.ts';
 import { answerUnreadable, isLate } from './listener.ts';
 
 /** How often limits of time are looked at (ms). */

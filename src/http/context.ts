@@ -9,7 +9,7 @@ import type {
 } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Actor } from '../core/types.ts';
-import { clientNetwork } from '../net/client-network.ts';
+import { clientNetwork } from './known-networks.ts';
 import type { Access, Caller } from './auth.ts';
 import type { Reservation } from './body-room.ts';
 

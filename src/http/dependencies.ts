@@ -2,8 +2,8 @@
 import type { Announcer } from '../control/announcer.ts';
 import type { EngineView, ReconcilerView } from '../control/types.ts';
 import type { Actor, HoldMode } from '../core/types.ts';
-import type { LabelMap } from '../ingest/alertmanager.ts';
-import type { VectorMaps } from '../ingest/vector-names.ts';
+import type { LabelMap } from '../intake/alertmanager.ts';
+import type { VectorMaps } from '../intake/vector-names.ts';
 import type { Assessment } from '../view/health.ts';
 import type { ConnectionFigures } from './connection-table.ts';
 import type { Overload } from './overload.ts';

@@ -1,13 +1,13 @@
 /** Detectors' messages, read by ingest/: what is wrong with one becomes a 400 that names the fields. */
 import type { Detection } from '../core/types.ts';
-import type { LabelMap } from '../ingest/alertmanager.ts';
-import { alertReaders } from '../ingest/alertmanager.ts';
-import { advancedCall, parseFastNetMonJson, parseFastNetMonNotify } from '../ingest/fastnetmon.ts';
-import { type NotifyFields, parseFastNetMonCall } from '../ingest/fastnetmon-raw.ts';
-import { isRecord, parseGenericEvent } from '../ingest/generic.ts';
-import { remainsOf } from '../ingest/remains.ts';
-import { type FieldProblem, invalid, type Signal } from '../ingest/signal.ts';
-import type { VectorMaps } from '../ingest/vector-names.ts';
+import type { LabelMap } from '../intake/alertmanager.ts';
+import { alertReaders } from '../intake/alertmanager.ts';
+import { advancedCall, parseFastNetMonJson, parseFastNetMonNotify } from '../intake/fastnetmon.ts';
+import { type NotifyFields, parseFastNetMonCall } from '../intake/fastnetmon.ts';
+import { isRecord, parseGenericEvent } from '../intake/generic.ts';
+import { remainsOf } from '../intake/kept.ts';
+import { type FieldProblem, invalid, type Signal } from '../intake/signal.ts';
+import type { VectorMaps } from '../intake/vector-names.ts';
 import { keptText } from '../net/text.ts';
 import { countUpTo, Line, parseJsonBody } from './body.ts';
 import { HttpProblem, invalidFields } from './problem.ts';

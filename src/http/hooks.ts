@@ -6,6 +6,7 @@ import {
   allows,
   type Caller,
   createAuthenticator,
+  Guesses,
   refuseForeignPages,
   refuseTwoHosts,
   UnknownToken,
@@ -14,7 +15,6 @@ import { announcedBytes, BodyRoom } from './body-room.ts';
 import type { Connections } from './connections.ts';
 import { type App, networkOf } from './context.ts';
 import type { HttpDependencies } from './dependencies.ts';
-import { Guesses } from './guesses.ts';
 import type { Overload } from './overload.ts';
 import { HttpProblem } from './problem.ts';
 import { clientOf } from './rate-limit.ts';
@@ -111,7 +111,7 @@ export function addHooks(
   });
 }
 
-/** Finds out who calls; from a network that guesses tokens, not before some time has passed (see guesses.ts). */
+/** Finds out who calls; from a network that guesses tokens, not before some time has passed (see auth.ts). */
 function identification(
   deps: HttpDependencies,
   connections: Pick<Connections, 'trust'>,

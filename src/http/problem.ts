@@ -1,7 +1,7 @@
 /** Errors as `application/problem+json` (RFC 9457), and what each kind of failure answers. */
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import { JournalRefusal } from '../control/refusals.ts';
-import { issueWords, saysMissing } from '../ingest/issue-words.ts';
+import { issueWords, saysMissing } from '../intake/issue-words.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
 

@@ -1,5 +1,5 @@
 /** Keeps a client that is refused again and again from filling the log: one line, then one in a while with how many it stands for. */
-import { forgetOldest } from '../net/forget-oldest.ts';
+import { forgetOldest } from '../net/queue.ts';
 
 /** At most one line about the same thing in this time (ms). */
 const EVERY_MS = 60_000;

@@ -1,5 +1,5 @@
 /** How many events a client may hand in: a token bucket for each, behind @fastify/rate-limit, which writes the headers. */
-import { forgetOldest } from '../net/forget-oldest.ts';
+import { forgetOldest } from '../net/queue.ts';
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { addressOf, callerOf } from './context.ts';

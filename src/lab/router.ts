@@ -5,9 +5,9 @@
 import { decodeActions } from '../bgp/flowspec/actions.ts';
 import type { Refusal } from '../bgp/flowspec/errors.ts';
 import { decodeFlowSpecList } from '../bgp/flowspec/nlri.ts';
-import { formatRule } from '../bgp/flowspec/text.ts';
+import { formatRule } from '../bgp/flowspec/notation/format.ts';
 import type { Agreement, FsmConfig } from '../bgp/fsm/types.ts';
-import { netTransport } from '../bgp/speaker/net-transport.ts';
+import { netTransport } from '../bgp/speaker/tcp/net-transport.ts';
 import { type Runtime, systemRuntime } from '../bgp/speaker/runtime.ts';
 import { Session } from '../bgp/speaker/session.ts';
 import type { Connection, ExpectedPeer, Listener } from '../bgp/speaker/transport.ts';
@@ -22,7 +22,7 @@ import type {
   UpdateMessage,
 } from '../bgp/wire/types.ts';
 import { endOfRib, isEndOfRib, isTreatAsWithdraw } from '../bgp/wire/update.ts';
-import { UNDAMPED } from '../bgp/fsm/endings.ts';
+import { UNDAMPED } from '../bgp/fsm/leave-state.ts';
 import { toHex } from '../net/bytes.ts';
 import { type LabChange, type LabRule, RuleTable } from './rule-table.ts';
 

@@ -1,5 +1,4 @@
 /** Times as text: RFC 3339 §5.6, in UTC, with milliseconds. */
-
 /** Texts of seconds, up to the point: an attack's events, and the times they lead to, fall into few of them. */
 const seconds = new Map<number, string>();
 const MAX_SECONDS = 1000;
@@ -20,4 +19,71 @@ function secondText(second: number): string {
   if (seconds.size >= MAX_SECONDS) seconds.clear();
   seconds.set(second, text);
   return text;
+}
+
+// Times as detectors write them: RFC 3339 and its usual variants, and numbers since the epoch.
+
+/** `2026-01-31T12:00:00.123Z`: date, separator, time to the minute at least, and an offset. */
+const TIME =
+  /^(\d{4})-(\d{2})-(\d{2})(?:[Tt_]| +)(\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,18}))?)? ?(?:([Zz]|UTC|GMT)|([+-])(\d{2})(?::?(\d{2}))?)$/;
+
+/** Numbers at and above these count milliseconds, microseconds and nanoseconds; below, seconds (until the year 5138). */
+const MILLISECONDS_FROM = 1e11;
+const MICROSECONDS_FROM = 1e14;
+const NANOSECONDS_FROM = 1e17;
+/** The last day that a Date can hold (ms). */
+const LAST = 8.64e15;
+
+/**
+ * Milliseconds since the epoch of a text or a number; undefined when it is no time or names no offset. Takes
+ * `+0100`, a space for the `T`, lower-case `t` and `z`, a leap second, and seconds, milliseconds, microseconds or nanoseconds
+ * since the epoch, also as text.
+ */
+export function readTime(value: string | number): number | undefined {
+  if (typeof value === 'number') return sinceEpoch(value);
+  const text = value.trim();
+  return /^\d{1,20}(\.\d{1,9})?$/.test(text) ? sinceEpoch(Number(text)) : readText(text);
+}
+
+/** True for the times that programs write when they have none: 0, and Go's `0001-01-01T00:00:00Z`. */
+export function isZeroTime(ms: number): boolean {
+  return ms === 0 || ms === GO_ZERO;
+}
+
+const GO_ZERO = Date.parse('0001-01-01T00:00:00Z');
+
+function sinceEpoch(value: number): number | undefined {
+  if (!Number.isFinite(value) || value < 0) return undefined;
+  let ms = value;
+  if (value < MILLISECONDS_FROM) ms = value * 1000;
+  else if (value >= NANOSECONDS_FROM) ms = value / 1e6;
+  else if (value >= MICROSECONDS_FROM) ms = value / 1000;
+  return ms > LAST ? undefined : Math.round(ms);
+}
+
+function readText(text: string): number | undefined {
+  const match = TIME.exec(text);
+  if (match === null) return undefined;
+  const [
+    ,
+    year,
+    month,
+    day,
+    hour,
+    minute,
+    second = '0',
+    fraction = '',
+    zulu,
+    sign,
+    hours = '0',
+    minutes = '0',
+  ] = match;
+  const [h, m, s] = [Number(hour), Number(minute), Number(second)];
+  if (h > 23 || m > 59 || s > 60 || Number(hours) > 23 || Number(minutes) > 59) return undefined;
+  const midnight = Date.parse(`${year}-${month}-${day}T00:00:00Z`);
+  // Some dates that do not exist are taken for others: 30 February is 2 March.
+  if (Number.isNaN(midnight) || new Date(midnight).getUTCDate() !== Number(day)) return undefined;
+  const offset = zulu === undefined ? (Number(hours) * 60 + Number(minutes)) * (sign === '-' ? -1 : 1) : 0;
+  const ms = Number(fraction.slice(0, 3).padEnd(3, '0'));
+  return midnight + ((h * 60 + m - offset) * 60 + s) * 1000 + ms;
 }

@@ -1,6 +1,6 @@
 /** A store that forgets when the process ends: for tests, and for trying out policies. */
 import type { RecordedFact } from '../core/facts.ts';
-import type { StateSnapshot } from '../core/state.ts';
+import type { StateSnapshot } from '../core/state/state.ts';
 import { type Recovery, type Store, StoreError } from './store.ts';
 
 /** What is recovered at once; small enough that a reader is never held up. */

@@ -1,6 +1,6 @@
 /** What the engine needs of a memory. The JSON-lines journal is one, the in-memory store another; both pass the same tests. */
 import type { RecordedFact } from '../core/facts.ts';
-import type { StateSnapshot } from '../core/state.ts';
+import type { StateSnapshot } from '../core/state/state.ts';
 
 /** What a store holds when it is opened: the newest snapshot, if any, and every fact after it, in order. */
 export interface Recovery {

@@ -1,12 +1,40 @@
-/** Facts as everybody outside sees them. */
+/** An event as everybody outside sees it. */
 import type { z } from 'zod';
 import type { RecordedFact } from '../core/facts.ts';
-import type { SafelistEntry } from '../core/types.ts';
+import { tcpFlagWords } from '../core/policy/refinement.ts';
+import type { EventRecord, SafelistEntry } from '../core/types.ts';
 import { timeText } from '../net/time.ts';
-import { eventView } from './event.ts';
 import { changeView, decidedMitigationView } from './mitigation.ts';
-import type { SafelistEntrySchema } from './schemas.ts';
-import { actorView } from './values.ts';
+import type { EventSchema, SafelistEntrySchema } from './schemas.ts';
+import { actorView, protocolOrNull, timeOrNull } from './values.ts';
+
+export function eventView(event: EventRecord): z.output<typeof EventSchema> {
+  const { detection } = event;
+  return {
+    event_id: event.id,
+    external_event_id: detection.externalId,
+    received_at: timeText(event.receivedAt),
+    timestamp: timeOrNull(detection.at),
+    source: detection.source,
+    action: detection.action,
+    victim_ip: detection.victim,
+    vector: detection.vector,
+    protocol: protocolOrNull(detection.protocol),
+    bps: detection.bps,
+    pps: detection.pps,
+    confidence: detection.confidence,
+    top_dst_ports: [...detection.ports],
+    top_src_ports: [...(detection.traits?.srcPorts ?? [])],
+    tcp_flags: tcpFlagWords(detection.traits ?? {}),
+    status: event.status,
+    reason: event.refusal,
+    mitigation_id: event.mitigationId,
+    why: [...event.why],
+    raw_details: { ...detection.details },
+  };
+}
+
+// Facts as everybody outside sees them.
 
 export function safelistEntryView(entry: SafelistEntry): z.output<typeof SafelistEntrySchema> {
   return {

@@ -1,8 +1,8 @@
 /** A mitigation's life as everybody outside sees it: what happened when, on whose behalf and why, oldest first. */
 import { z } from 'zod';
-import type { KeptReport, LeftOut, Life, LifeEntry } from '../core/life.ts';
+import type { KeptReport, LeftOut, Life, LifeEntry } from '../core/state/life.ts';
 import type { EventRecord } from '../core/types.ts';
-import { actionWords, portWords } from '../core/words.ts';
+import { actionWords, portWords } from '../core/text.ts';
 import { countWords, rateWords } from '../net/text.ts';
 import { timeText } from '../net/time.ts';
 import { ActorSchema, EventStatusSchema, time } from './schemas.ts';

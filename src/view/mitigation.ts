@@ -1,13 +1,17 @@
 /** A mitigation as everybody outside sees it: what was decided, without asking the routers' side. */
 import type { z } from 'zod';
+import { sparedRanges } from '../core/decide/rule.ts';
 import type { MitigationChange } from '../core/facts.ts';
-import { holdsOf } from '../core/holds.ts';
-import { sparedRanges } from '../core/rule.ts';
+import { holdsOf } from '../core/state/holds.ts';
+import { rangeText } from '../core/text.ts';
 import type { Ending, Hold, Mitigation } from '../core/types.ts';
-import { rangeText } from '../core/words.ts';
 import { timeText } from '../net/time.ts';
-import { matchView } from './match.ts';
-import type { DecidedMitigationSchema, HoldSchema, MitigationStatusSchema } from './schemas.ts';
+import {
+  type DecidedMitigationSchema,
+  type HoldSchema,
+  matchView,
+  type MitigationStatusSchema,
+} from './schemas.ts';
 import { actorView, protocolOrNull, timeOrNull } from './values.ts';
 
 export function holdView(hold: Hold): z.output<typeof HoldSchema> {

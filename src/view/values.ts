@@ -1,7 +1,7 @@
 /** Values as everybody outside sees them: times RFC 3339 in UTC, protocols by name. */
 import type { z } from 'zod';
 import type { Actor } from '../core/types.ts';
-import { protocolName } from '../core/vectors.ts';
+import { protocolName } from '../core/policy/vectors.ts';
 import { timeText } from '../net/time.ts';
 import type { ActorSchema } from './schemas.ts';
 

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Alert, alertOf } from '../../src/alert/alert.ts';
-import type { AlertEvent } from '../../src/alert/events.ts';
+import { type Alert, type AlertEvent, alertOf } from '../../src/alert/alert.ts';
 import type { Fact } from '../../src/core/facts.ts';
 import type { Actor, Mitigation } from '../../src/core/types.ts';
 import { MITIGATION, NOW } from './support.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isPrivateAddress, isPrivateHost } from '../../src/alert/private-address.ts';
+import { isPrivateAddress, isPrivateHost } from '../../src/alert/post.ts';
 
 test("addresses of the operator's own networks are private, in any disguise", () => {
   for (const address of [

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Alert } from '../../src/alert/alert.ts';
-import { pagerdutyRequest } from '../../src/alert/pagerduty.ts';
-import { DEFAULT_REFUSAL_LIMITS, Refusals } from '../../src/alert/refusals.ts';
+import { pagerdutyRequest } from '../../src/alert/destinations.ts';
+import { DEFAULT_REFUSAL_LIMITS, Refusals } from '../../src/alert/refusal-digest.ts';
 import { alert, MITIGATION, NOW } from './support.ts';
 
 /** Timers that fire when the test lets their time pass. */

@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type UnenforcedNeighbor, unenforcedAlert } from '../../src/alert/alert.ts';
+import { unenforcedAlert, type UnenforcedNeighbor } from '../../src/alert/alert.ts';
+import { pagerdutyRequest, slackRequest, webhookRequest } from '../../src/alert/destinations.ts';
 import { AlertDispatcher } from '../../src/alert/dispatcher.ts';
-import { pagerdutyRequest } from '../../src/alert/pagerduty.ts';
-import { slackRequest } from '../../src/alert/slack.ts';
-import { webhookRequest } from '../../src/alert/webhook.ts';
 import { PATIENCE_MS } from '../support/children.ts';
 import { MITIGATION, NOW, realTimers, server } from './support.ts';
 

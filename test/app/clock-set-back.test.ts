@@ -6,12 +6,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
 import { pino } from 'pino';
-import { defaultConfig } from '../../src/app/config/default.ts';
-import { formatProblem } from '../../src/app/config/problem.ts';
-import type { ConfigResult, LoadedConfig } from '../../src/app/config/types.ts';
+import { defaultConfig } from '../../src/config/default.ts';
+import { formatProblem } from '../../src/config/problem.ts';
+import type { ConfigResult, LoadedConfig } from '../../src/config/types.ts';
 import { type Daemon, startDaemon } from '../../src/app/daemon.ts';
 import { openEngine } from '../../src/control/engine.ts';
-import { Journal } from '../../src/store/journal.ts';
+import { Journal } from '../../src/store/journal/journal.ts';
 import { PATIENCE_MS } from '../support/children.ts';
 import { neverOverloaded } from '../support/overload.ts';
 

@@ -4,8 +4,7 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
-import { steadyClock } from '../../src/app/clock.ts';
-import { bootTime, earliestByMark, writeMark } from '../../src/app/clock-mark.ts';
+import { bootTime, earliestByMark, steadyClock, writeMark } from '../../src/app/clock.ts';
 
 async function temporaryFolder(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'prefixd-clock-'));

@@ -9,7 +9,7 @@ import { cli } from '../cli/harness.ts';
 import { start, until } from '../support/children.ts';
 import { PREFIXD } from '../support/program.ts';
 import { undo } from '../support/undo.ts';
-import { folder } from './config/folder.ts';
+import { folder } from '../config/folder.ts';
 
 const ANY_PORT = '127.0.0.1:0';
 

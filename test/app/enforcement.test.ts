@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { pino } from 'pino';
 import { request } from 'undici';
-import { defaultConfig } from '../../src/app/config/default.ts';
+import { defaultConfig } from '../../src/config/default.ts';
 import { type Daemon, startDaemon } from '../../src/app/daemon.ts';
 import { MitigationSchema } from '../../src/http/schemas.ts';
 import { LabRouter } from '../../src/lab/router.ts';

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import { defaultConfig } from '../../src/app/config/default.ts';
+import { defaultConfig } from '../../src/config/default.ts';
 import { Rehearsal, reported as reportedAt, ruleText, Simulation } from '../../src/app/simulate.ts';
-import { placeInTime } from '../../src/app/simulate-times.ts';
+import { placeInTime } from '../../src/app/simulate.ts';
 import type { SimulatedStep } from '../../src/app/simulate.ts';
 import type { RecordedFact } from '../../src/core/facts.ts';
-import type { Policy } from '../../src/core/policy.ts';
+import type { Policy } from '../../src/core/policy/policy.ts';
 import type { Detection } from '../../src/core/types.ts';
-import { sound } from './config/folder.ts';
+import { sound } from '../config/folder.ts';
 
 let policy: Policy;
 before(async () => {

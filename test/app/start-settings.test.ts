@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
-import { loadConfig } from '../../src/app/config/load.ts';
-import type { LoadedConfig } from '../../src/app/config/types.ts';
-import { needRestart, withSettingsOfStart } from '../../src/app/start-settings.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import type { LoadedConfig } from '../../src/config/types.ts';
+import { needRestart, withSettingsOfStart } from '../../src/config/start-settings.ts';
 import { formatPrefix } from '../../src/net/prefix.ts';
-import { folder, INVENTORY, PLAYBOOKS, SHORTEST, sound } from './config/folder.ts';
+import { folder, INVENTORY, PLAYBOOKS, SHORTEST, sound } from '../config/folder.ts';
 
 /** One folder whose prefixd.yaml changes, as at a reload. */
 async function both(t: TestContext, running: string, next: string) {

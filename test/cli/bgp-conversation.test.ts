@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { messageJson } from '../../src/cli/bgp-json.ts';
-import { readConversation } from '../../src/cli/bgp-conversation.ts';
+import { messageJson } from '../../src/tools/conversation/message-json.ts';
+import { readConversation } from '../../src/tools/conversation/conversation.ts';
 import { concatBytes, fromHex } from '../../src/net/bytes.ts';
-import type { TcpStream } from '../../src/pcap/reassemble.ts';
+import type { TcpStream } from '../../src/tools/pcap/reassemble.ts';
 
 const MARKER = 'ff'.repeat(16);
 

@@ -8,7 +8,7 @@ import { encodeMessage } from '../../src/bgp/wire/message.ts';
 import type { Capability } from '../../src/bgp/wire/types.ts';
 import { INITIAL_CONTEXT } from '../../src/bgp/wire/types.ts';
 import { concatBytes, fromHex } from '../../src/net/bytes.ts';
-import { connectionOf, pcapFile, type Said } from '../pcap/frames.ts';
+import { connectionOf, pcapFile, type Said } from '../tools/pcap/frames.ts';
 import { cli } from './harness.ts';
 
 export interface Route {

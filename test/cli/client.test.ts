@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
-import { createServer, type AddressInfo } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { test } from 'node:test';
-import { connectionError } from '../../src/cli/connection-error.ts';
-import { openTransport } from '../../src/cli/transport.ts';
+import { connectionError, openTransport } from '../../src/cli/client.ts';
 import { cli, fakeApi } from './harness.ts';
 
 const codes: readonly (readonly [status: number, code: number])[] = [

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { pino } from 'pino';
 import { request } from 'undici';
-import { loadConfig } from '../../src/app/config/load.ts';
+import { loadConfig } from '../../src/config/load.ts';
 import type { Daemon } from '../../src/app/daemon.ts';
 import { startDaemon } from '../../src/app/daemon.ts';
-import { folder, INVENTORY, PLAYBOOKS, sound } from '../app/config/folder.ts';
+import { folder, INVENTORY, PLAYBOOKS, sound } from '../config/folder.ts';
 import { neverOverloaded } from '../support/overload.ts';
 import { cli } from './harness.ts';
 

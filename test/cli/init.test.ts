@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { loadConfig } from '../../src/app/config/load.ts';
-import { PLATFORMS, ROUTER_KINDS } from '../../src/app/config/router-snippets.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { PLATFORMS, ROUTER_KINDS } from '../../src/config/init/router-snippets.ts';
 import { storageFor } from '../../src/cli/init-folder.ts';
-import { folder } from '../app/config/folder.ts';
+import { folder } from '../config/folder.ts';
 import { cli } from './harness.ts';
 
 const SAID: Readonly<Record<string, string>> = {

@@ -2,9 +2,8 @@ import assert from 'node:assert/strict';
 import { chmod, mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { invocation } from '../../src/cli/invocation.ts';
-import { shellWord } from '../../src/cli/shell-word.ts';
-import { folder } from '../app/config/folder.ts';
+import { invocation, shellWord } from '../../src/cli/invocation.ts';
+import { folder } from '../config/folder.ts';
 
 /** A program main.js, and a folder `bin` with a link `prefixd` to it. */
 async function installed(t: TestContext, bin: string): Promise<{ main: string; path: string }> {

@@ -3,9 +3,9 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
-import { Journal } from '../../src/store/journal.ts';
+import { Journal } from '../../src/store/journal/journal.ts';
 import type { RecordedFact } from '../../src/core/facts.ts';
-import { folder } from '../app/config/folder.ts';
+import { folder } from '../config/folder.ts';
 import { cli } from './harness.ts';
 
 /** A journal of three facts, closed. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { folder, INVENTORY, PLAYBOOKS, SHORTEST } from '../app/config/folder.ts';
+import { folder, INVENTORY, PLAYBOOKS, SHORTEST } from '../config/folder.ts';
 import { PREFIXD_COMMAND } from '../support/program.ts';
 import { fakeApi, program } from './harness.ts';
 

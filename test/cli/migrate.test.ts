@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { loadConfig } from '../../src/app/config/load.ts';
-import { folder, INVENTORY, PLAYBOOKS } from '../app/config/folder.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { folder, INVENTORY, PLAYBOOKS } from '../config/folder.ts';
 import { cli } from './harness.ts';
 
 const UPSTREAM = `pop: iad1

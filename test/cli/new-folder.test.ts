@@ -3,7 +3,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { writeNewFolder } from '../../src/cli/new-folder.ts';
-import { folder } from '../app/config/folder.ts';
+import { folder } from '../config/folder.ts';
 
 const file = (name: string, text = name) => ({ name, text, mode: 0o644 });
 

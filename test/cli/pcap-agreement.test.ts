@@ -418,7 +418,7 @@ describe('what is no BGP', () => {
   });
 
   test('connections of other protocols are named up to a number, and counted from there on', async () => {
-    const { readConversation } = await import('../../src/cli/bgp-conversation.ts');
+    const { readConversation } = await import('../../src/tools/conversation/conversation.ts');
     const streams = Array.from({ length: 14 }, (_, i) => ({
       connection: i + 1,
       src: { address: '192.0.2.1', port: 40_000 + i },

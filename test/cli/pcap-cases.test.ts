@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { connectionOf, ethernet, ipv4, pcapFile } from '../pcap/frames.ts';
+import { connectionOf, ethernet, ipv4, pcapFile } from '../tools/pcap/frames.ts';
 import { errorsOf, KEEPALIVE, type Line, readCaptured, readFileWithCli } from './captured.ts';
 
 const FOLDER = join(import.meta.dirname, '..', '..', 'fixtures', 'captures');

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { folder, INVENTORY, PLAYBOOKS, SHORTEST } from '../app/config/folder.ts';
+import { folder, INVENTORY, PLAYBOOKS, SHORTEST } from '../config/folder.ts';
 import { cli } from './harness.ts';
 
 const EVENTS = [

@@ -6,7 +6,7 @@ import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { findProgram } from '../support/children.ts';
 import { missingProgram } from '../support/daemons.ts';
-import { folder, INVENTORY, PLAYBOOKS, SHORTEST } from '../app/config/folder.ts';
+import { folder, INVENTORY, PLAYBOOKS, SHORTEST } from '../config/folder.ts';
 import { fakeApi, type Recorded, type Reply } from './harness.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));

@@ -5,7 +5,7 @@ import type { Engine } from '../../src/control/engine.ts';
 import { openEngine } from '../../src/control/engine.ts';
 import type { Answer } from '../../src/core/commands.ts';
 import type { RecordedFact } from '../../src/core/facts.ts';
-import type { StateSnapshot } from '../../src/core/state.ts';
+import type { StateSnapshot } from '../../src/core/state/state.ts';
 import type { Recovery, Store } from '../../src/store/store.ts';
 import { StoreError } from '../../src/store/store.ts';
 import { ban, OPERATOR, POLICY } from './support.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { FAMILIES } from '../../src/bgp/wire/iana.ts';
-import { Neighbors } from '../../src/control/fleet.ts';
+import { Neighbors } from '../../src/control/neighbors.ts';
 import { claim, neighborPolicy, route } from './support.ts';
 
 /** Two neighbors with their sessions up. */

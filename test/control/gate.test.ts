@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { EgressCheck } from '../../src/control/gate.ts';
+import { EgressCheck } from '../../src/control/egress-check.ts';
 import type { SafelistEntry } from '../../src/core/types.ts';
 import { OPERATOR, POLICY, route, stateOf } from './support.ts';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Engine } from '../../src/control/engine.ts';
 import { openEngine } from '../../src/control/engine.ts';
-import { Reconciler } from '../../src/control/loop.ts';
+import { Reconciler } from '../../src/control/reconciler.ts';
 import { MockAnnouncer } from '../../src/control/mock-announcer.ts';
 import type { NeighborPolicy } from '../../src/control/render.ts';
 import { viewOf } from '../../src/control/rule-view.ts';

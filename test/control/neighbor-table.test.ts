@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { OutRoute } from '../../src/bgp/rib/route.ts';
-import { WantedRoutes } from '../../src/control/neighbor-table.ts';
+import { WantedRoutes } from '../../src/control/wanted-routes.ts';
 import { processorTime } from '../support/processor-time.ts';
 import { claim, POLICE_1M, route } from './support.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { AdjRibOut } from '../../src/bgp/rib/adj-rib-out.ts';
-import { plan } from '../../src/control/plan.ts';
+import { plan } from '../../src/control/desired.ts';
 import { DISCARD, POLICE_1M, route } from './support.ts';
 
 function ribWith(...hosts: number[]): AdjRibOut {

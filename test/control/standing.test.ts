@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { RoutesByOwner } from '../../src/control/standing.ts';
+import { RoutesByOwner } from '../../src/control/pending-withdrawals.ts';
 import { route } from './support.ts';
 
 describe('Standing', () => {

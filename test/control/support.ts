@@ -4,13 +4,13 @@ import { routeAttributes, routeKey } from '../../src/bgp/rib/route.ts';
 import type { NeighborSettings } from '../../src/bgp/speaker/types.ts';
 import { FAMILIES } from '../../src/bgp/wire/iana.ts';
 import type { DesiredRule } from '../../src/control/desired.ts';
-import type { PlacedRule } from '../../src/control/neighbor-table.ts';
+import type { PlacedRule } from '../../src/control/wanted-routes.ts';
 import type { NeighborPolicy } from '../../src/control/render.ts';
 import type { Command } from '../../src/core/commands.ts';
-import { buildInventory } from '../../src/core/inventory.ts';
-import { buildPlaybooks } from '../../src/core/playbook.ts';
-import type { Policy } from '../../src/core/policy.ts';
-import type { StateView } from '../../src/core/state.ts';
+import { buildInventory } from '../../src/core/policy/inventory.ts';
+import { buildPlaybooks } from '../../src/core/policy/playbook.ts';
+import type { Policy } from '../../src/core/policy/policy.ts';
+import type { StateView } from '../../src/core/state/state.ts';
 import type { Actor, Detection, Mitigation } from '../../src/core/types.ts';
 
 /** traffic-rate-bytes 0 (RFC 8955 §7.1): discard. */

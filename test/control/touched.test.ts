@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { ChangedMatches } from '../../src/control/touched.ts';
+import { ChangedMatches } from '../../src/control/changed-matches.ts';
 import type { Fact } from '../../src/core/facts.ts';
-import { initialState, matchKey, type StateHandle } from '../../src/core/state.ts';
+import { initialState, matchKey, type StateHandle } from '../../src/core/state/state.ts';
 import type { Mitigation } from '../../src/core/types.ts';
-import { decide } from '../../src/core/decide.ts';
+import { decide } from '../../src/core/decide/decide.ts';
 import { ban, OPERATOR, POLICY } from './support.ts';
 
 /** Folds facts as the engine does, and says what they touched. */

@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type Engine, openEngine } from '../../src/control/engine.ts';
-import { Reconciler } from '../../src/control/loop.ts';
+import { Reconciler } from '../../src/control/reconciler.ts';
 import { MockAnnouncer } from '../../src/control/mock-announcer.ts';
 import { JournalRefusal, MAX_UNRECORDED, MAX_WAITING, STALLED_AFTER_MS } from '../../src/control/refusals.ts';
 import type { Answer, Command } from '../../src/core/commands.ts';
-import type { Policy } from '../../src/core/policy.ts';
-import { initialState } from '../../src/core/state.ts';
+import type { Policy } from '../../src/core/policy/policy.ts';
+import { initialState } from '../../src/core/state/state.ts';
 import { visible } from '../core/visible.ts';
 import { Disk } from './disk.ts';
 import { FakeTime, idle } from './fake-time.ts';

@@ -1,8 +1,8 @@
 /** Carpet bombing: many hosts of one inventory prefix become one rule for the prefix, and hosts again when it narrows. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { isActive } from '../../src/core/active-counts.ts';
-import { restoreState } from '../../src/core/state.ts';
+import { isActive } from '../../src/core/state/indices.ts';
+import { restoreState } from '../../src/core/state/state.ts';
 import type { Mitigation } from '../../src/core/types.ts';
 import { ALICE, detection, type EventOptions, FNM, policyOf, type PolicyOptions, World } from './scenario.ts';
 import { visible } from './visible.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { InventoryData } from '../../src/core/inventory-data.ts';
-import { sparedRanges } from '../../src/core/rule.ts';
+import type { InventoryData } from '../../src/core/policy/inventory-data.ts';
+import { sparedRanges } from '../../src/core/decide/rule.ts';
 import { NOON, World } from './scenario.ts';
 
 const GAMES: InventoryData = {

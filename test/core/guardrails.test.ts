@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { checkPorts, checkTarget } from '../../src/core/guardrails.ts';
-import { initialState } from '../../src/core/state.ts';
+import { checkPorts, checkTarget } from '../../src/core/policy/guardrails.ts';
+import { initialState } from '../../src/core/state/state.ts';
 import type { Match } from '../../src/core/types.ts';
 import { type EventAnswer, policyOf, prefix, World } from './scenario.ts';
 

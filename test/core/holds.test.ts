@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Hold } from '../../src/core/types.ts';
-import { MAX_HOLDS, MAX_HOLDS_OF_ALL, withHold } from '../../src/core/holds.ts';
-import { restoreState } from '../../src/core/state.ts';
+import { MAX_HOLDS, MAX_HOLDS_OF_ALL, withHold } from '../../src/core/state/holds.ts';
+import { restoreState } from '../../src/core/state/state.ts';
 import { ALICE, type EventOptions, NOON, type PolicyOptions, World } from './scenario.ts';
 
 const BANS_ONCE = { source: 'fastnetmon', hold: 'until_released' } as const;

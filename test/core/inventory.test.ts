@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { buildInventory, type Ownership } from '../../src/core/inventory.ts';
-import type { CustomerData, InventoryData } from '../../src/core/inventory-data.ts';
+import { buildInventory, type Ownership } from '../../src/core/policy/inventory.ts';
+import type { CustomerData, InventoryData } from '../../src/core/policy/inventory-data.ts';
 import type { Range } from '../../src/core/types.ts';
 import { ownerWords } from '../../src/core/victim.ts';
-import { rangeText } from '../../src/core/words.ts';
+import { rangeText } from '../../src/core/text.ts';
 import { parseAddress } from '../../src/net/prefix.ts';
 import { processorTime } from '../support/processor-time.ts';
 

@@ -2,17 +2,17 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Fact } from '../../src/core/facts.ts';
-import type { Life, LifeEntry } from '../../src/core/life.ts';
+import type { Life, LifeEntry } from '../../src/core/state/life.ts';
 import {
   briefest,
   KEPT_RENEWALS,
   KEPT_REPORTS,
   KEPT_REPORTS_ENDED,
   KEPT_TURNS,
+  LIVES_SIZE,
   sizeOf,
-} from '../../src/core/life-bounds.ts';
-import { LIVES_SIZE } from '../../src/core/lives.ts';
-import { initialState, restoreState } from '../../src/core/state.ts';
+} from '../../src/core/state/lives.ts';
+import { initialState, restoreState } from '../../src/core/state/state.ts';
 import { ALICE, NOON, World } from './scenario.ts';
 import { visible } from './visible.ts';
 

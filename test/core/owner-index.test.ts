@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { buildInventory, type Inventory, type PrefixOwnership } from '../../src/core/inventory.ts';
-import type { CustomerData } from '../../src/core/inventory-data.ts';
-import { inRanges } from '../../src/core/ports.ts';
-import { rangeText } from '../../src/core/words.ts';
+import { buildInventory, type Inventory, type PrefixOwnership } from '../../src/core/policy/inventory.ts';
+import type { CustomerData } from '../../src/core/policy/inventory-data.ts';
+import { inRanges } from '../../src/core/policy/ports.ts';
+import { rangeText } from '../../src/core/text.ts';
 import { formatPrefix, hostPrefix, makePrefix } from '../../src/net/prefix.ts';
 import { prefix } from './scenario.ts';
 

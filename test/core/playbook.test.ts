@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { parse } from 'yaml';
-import { type Attack, choosePlaybook } from '../../src/core/choose-playbook.ts';
-import { buildPlaybooks } from '../../src/core/playbook.ts';
-import type { PlaybookData, PlaybooksData, StepData } from '../../src/core/playbook-data.ts';
-import { KNOWN_VECTORS } from '../../src/core/vectors.ts';
+import { type Attack, choosePlaybook } from '../../src/core/decide/ban.ts';
+import { buildPlaybooks } from '../../src/core/policy/playbook.ts';
+import type { PlaybookData, PlaybooksData, StepData } from '../../src/core/policy/playbook-data.ts';
+import { KNOWN_VECTORS } from '../../src/core/policy/vectors.ts';
 import { World } from './scenario.ts';
 
 const STEPS: readonly StepData[] = [{ action: 'discard' }];

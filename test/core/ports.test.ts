@@ -12,7 +12,7 @@ import {
   rangesLess,
   rangesMeet,
   readRange,
-} from '../../src/core/ports.ts';
+} from '../../src/core/policy/ports.ts';
 
 const ports = fc.array(fc.nat(65535), { maxLength: 20 }).map(portSet);
 

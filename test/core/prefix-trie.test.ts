@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { PrefixTrie } from '../../src/core/prefix-trie.ts';
+import { PrefixTrie } from '../../src/net/prefix-trie.ts';
 import {
   covers,
   formatPrefix,

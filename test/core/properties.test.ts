@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { isActive } from '../../src/core/active-counts.ts';
+import { isActive } from '../../src/core/state/indices.ts';
 import type { Command } from '../../src/core/commands.ts';
-import { initialState, restoreState } from '../../src/core/state.ts';
+import { initialState, restoreState } from '../../src/core/state/state.ts';
 import type { Mitigation } from '../../src/core/types.ts';
 import { overlaps, parsePrefix } from '../../src/net/prefix.ts';
 import { ALICE, detection, FNM, policyOf, prefix, World } from './scenario.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { BAN_MEMORY_BYTES, BAN_MEMORY_SIZE, RecentBans } from '../../src/core/recent.ts';
+import { BAN_MEMORY_BYTES, BAN_MEMORY_SIZE, RecentBans } from '../../src/core/state/recent.ts';
 
 const UUID = '00000000-0000-4000-8000-000000000001';
 

@@ -1,17 +1,17 @@
 /** Given facts, when a command, then facts and an answer: a small world with a fake clock, fake ids and a readable policy. */
 import assert from 'node:assert/strict';
 import type { Answer, Command, DecideContext, Decision } from '../../src/core/commands.ts';
-import { decide } from '../../src/core/decide.ts';
+import { decide } from '../../src/core/decide/decide.ts';
 import type { Fact, FactType, RecordedFact } from '../../src/core/facts.ts';
-import { buildInventory } from '../../src/core/inventory.ts';
-import type { InventoryData } from '../../src/core/inventory-data.ts';
-import { buildPlaybooks } from '../../src/core/playbook.ts';
-import type { PlaybooksData } from '../../src/core/playbook-data.ts';
-import type { Policy } from '../../src/core/policy.ts';
-import { DEFAULT_PROFILES } from '../../src/core/profile.ts';
-import { initialState, type StateHandle } from '../../src/core/state.ts';
+import { buildInventory } from '../../src/core/policy/inventory.ts';
+import type { InventoryData } from '../../src/core/policy/inventory-data.ts';
+import { buildPlaybooks } from '../../src/core/policy/playbook.ts';
+import type { PlaybooksData } from '../../src/core/policy/playbook-data.ts';
+import type { Policy } from '../../src/core/policy/policy.ts';
+import { DEFAULT_PROFILES } from '../../src/core/policy/profile.ts';
+import { initialState, type StateHandle } from '../../src/core/state/state.ts';
 import type { Actor, Detection, Mitigation } from '../../src/core/types.ts';
-import { impliedProtocol } from '../../src/core/vectors.ts';
+import { impliedProtocol } from '../../src/core/policy/vectors.ts';
 import { type Prefix, parsePrefix } from '../../src/net/prefix.ts';
 
 /** Noon of an ordinary day. */

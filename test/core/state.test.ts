@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Fact } from '../../src/core/facts.ts';
-import { ENDED_BYTES, HISTORY_SIZE } from '../../src/core/ended-mitigations.ts';
-import { DETAILS_BYTES } from '../../src/core/remembered-events.ts';
-import { initialState, matchKey, restoreState, type StateHandle } from '../../src/core/state.ts';
+import { DETAILS_BYTES, ENDED_BYTES, HISTORY_SIZE } from '../../src/core/state/remembered-events.ts';
+import { initialState, matchKey, restoreState, type StateHandle } from '../../src/core/state/state.ts';
 import type { Match, Mitigation } from '../../src/core/types.ts';
 import { ALICE, NOON, prefix, World } from './scenario.ts';
 import { visible } from './visible.ts';

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Command } from '../../src/core/commands.ts';
-import { decide } from '../../src/core/decide.ts';
-import { initialState } from '../../src/core/state.ts';
-import { confirmed, isTakeAway, whatTakesAway } from '../../src/core/take-away.ts';
+import { type Command, confirmed, isTakeAway, whatTakesAway } from '../../src/core/commands.ts';
+import { decide } from '../../src/core/decide/decide.ts';
+import { initialState } from '../../src/core/state/state.ts';
 import { mitigation, OPERATOR, POLICY } from '../control/support.ts';
 
 const by = { actor: OPERATOR, reason: 'because' } as const;

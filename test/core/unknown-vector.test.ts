@@ -1,9 +1,9 @@
 /** What happens to an attack of a kind that nobody knows: as little of the victim's traffic is policed as the report allows. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { readPlaybooks } from '../../src/app/config/load.ts';
-import { buildPlaybooks } from '../../src/core/playbook.ts';
-import type { PlaybooksData } from '../../src/core/playbook-data.ts';
+import { readPlaybooks } from '../../src/config/load.ts';
+import { buildPlaybooks } from '../../src/core/policy/playbook.ts';
+import type { PlaybooksData } from '../../src/core/policy/playbook-data.ts';
 import { type EventOptions, World } from './scenario.ts';
 
 /** A world with the default playbook that is shipped. */

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { canonicalVector, VECTOR_ALIASES, vectorToken } from '../../src/core/vector-aliases.ts';
-import { impliedProtocol, isAmplification, KNOWN_VECTORS, VECTOR_PATTERN } from '../../src/core/vectors.ts';
+import {
+  canonicalVector,
+  impliedProtocol,
+  isAmplification,
+  KNOWN_VECTORS,
+  VECTOR_ALIASES,
+  VECTOR_PATTERN,
+  vectorToken,
+} from '../../src/core/policy/vectors.ts';
 
 const canonical = (name: string): string | undefined => {
   const token = vectorToken(name);

@@ -1,6 +1,6 @@
 /** Everything about a state that anybody can see, as plain data, for comparing. */
-import { holdKey, holdsOf } from '../../src/core/holds.ts';
-import { matchKey, type StateHandle } from '../../src/core/state.ts';
+import { holdKey, holdsOf } from '../../src/core/state/holds.ts';
+import { matchKey, type StateHandle } from '../../src/core/state/state.ts';
 
 const HOUR = 3_600_000;
 

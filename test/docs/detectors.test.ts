@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { withTables } from '../../scripts/doc-tables.ts';
-import { DEFAULT_LABELS } from '../../src/ingest/alertmanager.ts';
+import { DEFAULT_LABELS } from '../../src/intake/alertmanager.ts';
 
 const page = await readFile(new URL('../../docs/detectors.md', import.meta.url), 'utf8');
 

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { invocation } from '../../src/cli/invocation.ts';
-import { folder } from '../app/config/folder.ts';
+import { folder } from '../config/folder.ts';
 import { cli } from '../cli/harness.ts';
 
 const page = await readFile(new URL('../../docs/getting-started.md', import.meta.url), 'utf8');

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
-import type { Peering, Platform } from '../../src/app/config/router-snippets.ts';
-import { PLATFORMS, ROUTER_KINDS } from '../../src/app/config/router-snippets.ts';
+import type { Peering, Platform } from '../../src/config/init/router-snippets.ts';
+import { PLATFORMS, ROUTER_KINDS } from '../../src/config/init/router-snippets.ts';
 
 const page = await readFile(new URL('../../docs/routers.md', import.meta.url), 'utf8');
 

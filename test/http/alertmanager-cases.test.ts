@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
-import { Metrics } from '../../src/app/metrics.ts';
+import { Metrics } from '../../src/app/observe/metrics.ts';
 import { openEngine } from '../../src/control/engine.ts';
 import { buildApi } from '../../src/http/api.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
@@ -16,7 +16,7 @@ const NOW = Date.parse('2026-11-27T10:06:00Z');
 
 function message(name: string): object {
   const json: unknown = JSON.parse(
-    readFileSync(new URL(`../ingest/samples/${name}.json`, import.meta.url), 'utf8'),
+    readFileSync(new URL(`../intake/samples/${name}.json`, import.meta.url), 'utf8'),
   );
   assert.ok(typeof json === 'object' && json !== null);
   return json;

@@ -28,7 +28,7 @@ const detections = ({ engine }: Made): readonly Detection[] =>
   engine.commands.flatMap((command) => (command.type === 'event' ? [command.detection] : []));
 
 const sample = (name: string): object =>
-  JSON.parse(readFileSync(new URL(`../ingest/samples/${name}.json`, import.meta.url), 'utf8'));
+  JSON.parse(readFileSync(new URL(`../intake/samples/${name}.json`, import.meta.url), 'utf8'));
 
 describe("FastNetMon's call without a JSON encoder", () => {
   it('is arguments in the query and text as the body', async () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { describe, it, type TestContext } from 'node:test';
 import type { Fact } from '../../src/core/facts.ts';
-import { Feed, MAX_FEED_READERS, MAX_READERS_OF_CLIENT } from '../../src/http/feed.ts';
+import { Feed, MAX_FEED_READERS, MAX_READERS_OF_CLIENT } from '../../src/http/routes/feed.ts';
 import { createServer } from '../../src/http/server.ts';
 import { PATIENCE_MS } from '../support/children.ts';
 import { plainRequest, within } from './sockets.ts';

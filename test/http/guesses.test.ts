@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Guesses, MAX_DELAY_MS } from '../../src/http/guesses.ts';
+import { Guesses, MAX_DELAY_MS } from '../../src/http/auth.ts';
 import { api, bearer } from './support.ts';
 
 function guesses() {

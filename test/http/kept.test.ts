@@ -10,9 +10,9 @@ import {
   readFastNetMonText,
   recordedProblems,
 } from '../../src/http/detectors.ts';
-import { alertReaders } from '../../src/ingest/alertmanager.ts';
-import { keptDetection } from '../../src/ingest/kept.ts';
-import type { Signal } from '../../src/ingest/signal.ts';
+import { alertReaders } from '../../src/intake/alertmanager.ts';
+import { keptDetection } from '../../src/intake/kept.ts';
+import type { Signal } from '../../src/intake/signal.ts';
 import { keptText } from '../../src/net/text.ts';
 import { retained } from '../support/retained.ts';
 

@@ -12,11 +12,11 @@ import type {
 } from '../../src/control/types.ts';
 import type { Answer, Command } from '../../src/core/commands.ts';
 import type { Fact, RecordedFact } from '../../src/core/facts.ts';
-import { EMPTY_INVENTORY } from '../../src/core/inventory.ts';
-import { EMPTY_PLAYBOOKS } from '../../src/core/playbook.ts';
-import type { Policy } from '../../src/core/policy.ts';
-import { DEFAULT_PROFILES } from '../../src/core/profile.ts';
-import { initialState } from '../../src/core/state.ts';
+import { EMPTY_INVENTORY } from '../../src/core/policy/inventory.ts';
+import { EMPTY_PLAYBOOKS } from '../../src/core/policy/playbook.ts';
+import type { Policy } from '../../src/core/policy/policy.ts';
+import { DEFAULT_PROFILES } from '../../src/core/policy/profile.ts';
+import { initialState } from '../../src/core/state/state.ts';
 import type { EventRecord, Mitigation } from '../../src/core/types.ts';
 import { type Api, buildApi } from '../../src/http/api.ts';
 import type {

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { decodeFlowSpecList } from '../../src/bgp/flowspec/nlri.ts';
-import { formatRule } from '../../src/bgp/flowspec/text.ts';
+import { formatRule } from '../../src/bgp/flowspec/notation/format.ts';
 import { FAMILIES, type Family, familyName, sameFamily } from '../../src/bgp/wire/iana.ts';
 import type { BgpMessage, Capability } from '../../src/bgp/wire/types.ts';
 import { isEndOfRib } from '../../src/bgp/wire/update.ts';

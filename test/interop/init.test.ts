@@ -7,7 +7,7 @@ import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { ROUTER_KINDS } from '../../src/app/config/router-snippets.ts';
+import { ROUTER_KINDS } from '../../src/config/init/router-snippets.ts';
 import { invocation } from '../../src/cli/invocation.ts';
 import { cli } from '../cli/harness.ts';
 import { start, until } from '../support/children.ts';

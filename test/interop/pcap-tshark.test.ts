@@ -9,10 +9,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
-import { readStreams } from '../../src/pcap/reassemble.ts';
+import { readStreams } from '../../src/tools/pcap/reassemble.ts';
 import { KEEPALIVE, type Line, readFileWithCli } from '../cli/captured.ts';
-import { encapsulations, junosEncapsulations } from '../pcap/encapsulations.ts';
-import { pcapFile, tcp } from '../pcap/frames.ts';
+import { encapsulations, junosEncapsulations } from '../tools/pcap/encapsulations.ts';
+import { pcapFile, tcp } from '../tools/pcap/frames.ts';
 import { missingProgram } from '../support/daemons.ts';
 
 const FIXTURES = join(import.meta.dirname, '..', '..', 'fixtures');

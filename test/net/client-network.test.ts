@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { clientNetwork } from '../../src/net/client-network.ts';
+import { clientNetwork } from '../../src/http/known-networks.ts';
 
 describe('the network that counts as one client', () => {
   it('is an IPv4 address by itself, also written as IPv6', () => {

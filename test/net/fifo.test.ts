@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { Fifo } from '../../src/net/fifo.ts';
+import { Fifo } from '../../src/net/queue.ts';
 
 describe('a queue', () => {
   it('gives back what it was given, in that order, and then nothing', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { isZeroTime, readTime } from '../../src/net/time-reading.ts';
+import { isZeroTime, readTime } from '../../src/net/time.ts';
 
 const NOON = Date.UTC(2026, 0, 15, 12);
 

@@ -25,9 +25,10 @@ describe('the quick tests', () => {
       'bgp/speaker',
       'bgp/wire',
       'cli',
+      'config',
       'control',
     ];
-    for (const room of [...rooms, 'core', 'http', 'ingest', 'lab', 'net', 'pcap', 'store', 'view']) {
+    for (const room of [...rooms, 'core', 'http', 'intake', 'lab', 'net', 'store', 'tools', 'view']) {
       const tested = quick.some((path) => path.startsWith(`test/${room}/`));
       assert.ok(tested, room);
     }

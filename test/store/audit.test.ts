@@ -3,10 +3,10 @@ import { appendFile, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import type { Fact, RecordedFact } from '../../src/core/facts.ts';
-import { initialState } from '../../src/core/state.ts';
+import { initialState } from '../../src/core/state/state.ts';
 import type { Actor, EventRecord, Mitigation } from '../../src/core/types.ts';
-import { AuditLog, type AuditLogOptions } from '../../src/store/audit.ts';
-import { AuditTrail, entryOfAction } from '../../src/store/audit-entry.ts';
+import { AuditLog, type AuditLogOptions } from '../../src/store/audit/audit.ts';
+import { AuditTrail, entryOfAction } from '../../src/store/audit/audit-entry.ts';
 import { FailingFiles, fact, facts, linesOf, names, systemError, temporaryFolder } from './support.ts';
 
 const DETECTOR: Actor = { kind: 'detector', name: 'fnm', address: '192.0.2.7', requestId: 'req-1' };

@@ -1,6 +1,6 @@
 /** Appends to the journal in argv[2] under load and says on stdout which facts are durable. Made to be killed. */
 import { writeSync } from 'node:fs';
-import { Journal } from '../../src/store/journal.ts';
+import { Journal } from '../../src/store/journal/journal.ts';
 import { fact, openAndRead } from './support.ts';
 
 /** Writes a line at once. A pipe whose reader is slow says EAGAIN, and nothing of a short line was written then. */

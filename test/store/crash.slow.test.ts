@@ -5,8 +5,8 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { Journal } from '../../src/store/journal.ts';
-import { verifyJournal } from '../../src/store/verify.ts';
+import { Journal } from '../../src/store/journal/journal.ts';
+import { verifyJournal } from '../../src/store/journal/verify.ts';
 import { openAndRead, temporaryFolder } from './support.ts';
 
 const ROUNDS = Number(process.env.PREFIXD_CRASH_ROUNDS ?? 20);

@@ -13,7 +13,7 @@ import {
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { crc32 } from 'node:zlib';
-import { Journal, type JournalOptions } from '../../src/store/journal.ts';
+import { Journal, type JournalOptions } from '../../src/store/journal/journal.ts';
 import { StoreError } from '../../src/store/store.ts';
 import { storeContract } from './contract.ts';
 import { allFacts, fact, facts, linesOf, names, openAndRead, temporaryFolder } from './support.ts';

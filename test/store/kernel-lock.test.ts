@@ -6,8 +6,8 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
-import { takeKernelLock } from '../../src/store/kernel-lock.ts';
-import { acquireLock, type Lock } from '../../src/store/lock.ts';
+import { takeKernelLock } from '../../src/store/journal/kernel-lock.ts';
+import { acquireLock, type Lock } from '../../src/store/journal/lock.ts';
 import { StoreError } from '../../src/store/store.ts';
 import { PATIENCE_MS } from '../support/children.ts';
 import { temporaryFolder } from './support.ts';
@@ -20,7 +20,7 @@ const needsNamespaces = namespaces
 
 /** Another process that takes the lock, says so, and holds it until it is ended. */
 async function holder(t: TestContext, folder: string, before: readonly string[] = []): Promise<ChildProcess> {
-  const lock = new URL('../../src/store/lock.ts', import.meta.url).href;
+  const lock = new URL('../../src/store/journal/lock.ts', import.meta.url).href;
   const script = `const { acquireLock } = await import(${JSON.stringify(lock)});
     await acquireLock(${JSON.stringify(folder)});
     console.log('locked');

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Fact } from '../../src/core/facts.ts';
-import { decodeRecord, decodeRecords, encodeRecord } from '../../src/store/record.ts';
+import { decodeRecord, decodeRecords, encodeRecord } from '../../src/store/journal/record.ts';
 import { fact } from './support.ts';
 
 const decode = (line: string): ReturnType<typeof decodeRecord> => decodeRecord(Buffer.from(line));

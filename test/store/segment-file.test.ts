@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
-import { Journal } from '../../src/store/journal.ts';
+import { Journal } from '../../src/store/journal/journal.ts';
 import { StoreError } from '../../src/store/store.ts';
 import {
   FailingFiles,

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
-import { Journal } from '../../src/store/journal.ts';
+import { Journal } from '../../src/store/journal/journal.ts';
 import { StoreError } from '../../src/store/store.ts';
-import { type JournalProgress, readFacts, verifyJournal } from '../../src/store/verify.ts';
+import { type JournalProgress, readFacts, verifyJournal } from '../../src/store/journal/verify.ts';
 import { allFacts, facts, openAndRead, temporaryFolder } from './support.ts';
 
 /** Two segments of three facts each and a snapshot of the third. */

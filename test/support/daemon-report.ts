@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { pino } from 'pino';
 import { request } from 'undici';
-import { defaultConfig } from '../../src/app/config/default.ts';
+import { defaultConfig } from '../../src/config/default.ts';
 import { type Daemon, startDaemon } from '../../src/app/daemon.ts';
 import { neverOverloaded } from './overload.ts';
 import { undo } from './undo.ts';

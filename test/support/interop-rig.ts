@@ -1,7 +1,7 @@
 /** prefixd's own speaker opposite one real daemon, for the suite in test/interop/. */
 import { encodeActions } from '../../src/bgp/flowspec/actions.ts';
 import { encodeFlowSpec } from '../../src/bgp/flowspec/nlri.ts';
-import { formatRule } from '../../src/bgp/flowspec/text.ts';
+import { formatRule } from '../../src/bgp/flowspec/notation/format.ts';
 import type { Action } from '../../src/bgp/flowspec/types.ts';
 import { type OutRoute, type RouteKey, routeAttributes, routeKey } from '../../src/bgp/rib/route.ts';
 import { Speaker } from '../../src/bgp/speaker/speaker.ts';

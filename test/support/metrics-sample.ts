@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { pino } from 'pino';
 import { request } from 'undici';
-import { defaultConfig } from '../../src/app/config/default.ts';
+import { defaultConfig } from '../../src/config/default.ts';
 import { startDaemon } from '../../src/app/daemon.ts';
-import { Metrics } from '../../src/app/metrics.ts';
+import { Metrics } from '../../src/app/observe/metrics.ts';
 import { world } from '../http/support.ts';
 import { neverOverloaded } from './overload.ts';
 

@@ -2,11 +2,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { alertOf } from '../../src/alert/alert.ts';
-import { pagerdutyRequest } from '../../src/alert/pagerduty.ts';
-import { webhookRequest } from '../../src/alert/webhook.ts';
+import { pagerdutyRequest, webhookRequest } from '../../src/alert/destinations.ts';
 import type { Fact } from '../../src/core/facts.ts';
 import type { Mitigation } from '../../src/core/types.ts';
-import { AuditTrail } from '../../src/store/audit-entry.ts';
+import { AuditTrail } from '../../src/store/audit/audit-entry.ts';
 import { factView } from '../../src/view/fact.ts';
 import { changeView, decidedMitigationView } from '../../src/view/mitigation.ts';
 import { DecidedMitigationSchema } from '../../src/view/schemas.ts';

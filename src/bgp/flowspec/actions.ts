@@ -11,7 +11,7 @@ import {
   readIpv6Community,
   SAMPLE_BIT,
   TERMINAL_BIT,
-} from './communities.ts';
+} from './action-communities.ts';
 import { FlowSpecError, type Refusal } from './errors.ts';
 import type { Action, RouteTarget } from './types.ts';
 

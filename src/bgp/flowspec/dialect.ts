@@ -7,7 +7,7 @@ import { encodeActions } from './actions.ts';
 import { componentName, findComponent } from './components.ts';
 import { FlowSpecError } from './errors.ts';
 import { encodeFlowSpec } from './nlri.ts';
-import { findImpossible } from './sanity.ts';
+import { findImpossible } from './unmeant-rules.ts';
 import { fitOperators } from './split.ts';
 import { type Action, ComponentType, type FlowSpec } from './types.ts';
 

@@ -14,11 +14,8 @@
 import { MessageType } from '../wire/iana.ts';
 import { CeaseSubcode, ErrorCode, NotificationError } from '../wire/notification.ts';
 import {
-  UNDAMPED,
-  type Ending,
-  type Meaning,
-  type Step,
   dampenByAbsence,
+  type Ending,
   endingByCease,
   endingFor,
   endingForMalformed,
@@ -26,12 +23,14 @@ import {
   failToIdle,
   fsmError,
   holdTimeEnding,
+  type Meaning,
   sendHoldEnding,
+  type Step,
   stopToIdle,
-} from './endings.ts';
-import { explainNotification } from './explain.ts';
-import { closedHint, noKeepalive, noOpen, unansweredDial } from './hints.ts';
+  UNDAMPED,
+} from './leave-state.ts';
 import { localOpen, negotiate } from './negotiate.ts';
+import { closedHint, explainNotification, noKeepalive, noOpen, unansweredDial } from './peer-advice.ts';
 import type { Agreement, FsmAction, FsmConfig, FsmEvent, FsmState } from './types.ts';
 
 /** RFC 4271 §8.2.2: "A HoldTimer value of 4 minutes is suggested" until the OPENs have settled it. */

@@ -5,7 +5,7 @@
  * second machine, and collision.ts says which of the two goes.
  */
 import type { Family } from '../wire/iana.ts';
-import type { NotificationError } from '../wire/notification.ts';
+import { ErrorCode, FsmSubcode, NotificationError } from '../wire/notification.ts';
 import type {
   BgpMessage,
   NotificationMessage,
@@ -179,3 +179,30 @@ export type FsmAction =
    * what it suggests where the peer does not say.
    */
   | { readonly type: 'report'; readonly why: string; readonly fault: boolean; readonly hint?: string };
+
+// Messages as events of the state machine (RFC 4271 §8.1.5).
+
+/** The event that a message is when it arrives. */
+export function eventOf(message: BgpMessage): FsmEvent {
+  switch (message.type) {
+    case 'open':
+      return { type: 'open', open: message };
+    case 'update':
+      return { type: 'update', update: message };
+    case 'keepalive':
+      return { type: 'keepalive' };
+    case 'route_refresh':
+      return { type: 'route-refresh', refresh: message };
+    case 'notification':
+      return { type: 'notification', notification: message };
+  }
+}
+
+/** RFC 4271 §8.2.2: a peer that has sent its OPEN waits for the answer. This one sends message after message instead. */
+export function unanswered(): NotificationError {
+  return new NotificationError(
+    ErrorCode.FiniteStateMachine,
+    FsmSubcode.UnexpectedInOpenSent,
+    'peer sends message after message without an answer to its OPEN',
+  );
+}

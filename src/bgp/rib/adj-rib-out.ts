@@ -4,10 +4,10 @@
  * Changes are coalesced by route: however long a peer does not read, at most one change waits for each route, so a slow
  * peer costs memory in proportion to the rules that are decided, never to the time it is slow.
  */
-import { Fifo } from '../../net/fifo.ts';
+import { Fifo } from '../../net/queue.ts';
 import { type Family, sameFamily } from '../wire/iana.ts';
 import type { OutRoute, RouteKey } from './route.ts';
-import { type Slot, Slots } from './slots.ts';
+import { type Slot, Slots } from './columns.ts';
 
 /** A route as it stands in the peer's table, as far as this side can know: written, not necessarily installed. */
 export interface SentRoute {

@@ -6,7 +6,7 @@
  * resets the session (3/9) when one holds 4095 octets of FlowSpec NLRI. Only a route that needs more by itself gets more.
  */
 import { ByteWriter } from '../../net/bytes.ts';
-import { writeAttributes } from '../wire/attributes-encode.ts';
+import { writeAttributes } from '../wire/encode-attributes.ts';
 import { AttributeType, type Family, MessageType } from '../wire/iana.ts';
 import { HEADER_LENGTH, MAX_MESSAGE_LENGTH, maxMessageLength } from '../wire/limits.ts';
 import type { CodecContext, PathAttributes } from '../wire/types.ts';

@@ -11,7 +11,7 @@ import { INITIAL_STATE } from '../fsm/step.ts';
 import type { Cease, FsmConfig, FsmState, StateName } from '../fsm/types.ts';
 import { NotificationError } from '../wire/notification.ts';
 import type { OpenMessage } from '../wire/types.ts';
-import { refuse } from './refuse.ts';
+import { refuse } from './reject-unknown.ts';
 import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
 import type { Connection } from './transport.ts';

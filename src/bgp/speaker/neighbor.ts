@@ -1,5 +1,5 @@
 /** One configured neighbor: its session, its Adj-RIB-Out, and what is remembered of it. */
-import { waitingHint } from '../fsm/hints.ts';
+import { waitingHint } from '../fsm/peer-advice.ts';
 import type { Agreement, Cease, FsmConfig, FsmState, StateName } from '../fsm/types.ts';
 import { AdjRibOut } from '../rib/adj-rib-out.ts';
 import type { OutRoute, RouteKey } from '../rib/route.ts';
@@ -9,8 +9,7 @@ import { RefreshSubtype } from '../wire/route-refresh.ts';
 import type { RouteRefreshMessage, UpdateMessage } from '../wire/types.ts';
 import { Connections } from './connections.ts';
 import { Outbound } from './outbound.ts';
-import { PeerRecord, withHint } from './peer-record.ts';
-import { countRoutes } from './received.ts';
+import { countRoutes, PeerRecord, withHint } from './peer-record.ts';
 import type { Runtime } from './runtime.ts';
 import { Session, type SessionOwner } from './session.ts';
 import {

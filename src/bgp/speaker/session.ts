@@ -1,12 +1,21 @@
 /** One state machine with its connection and its timers: the shell that turns octets into events and actions into octets. */
-import type { Agreement, Cease, FsmAction, FsmConfig, FsmEvent, FsmState, TimerName } from '../fsm/types.ts';
-import { eventOf, unanswered } from '../fsm/events.ts';
-import { sendHoldSeconds, step } from '../fsm/step.ts';
-import { ceaseNotification } from '../fsm/cease.ts';
 import type { Initiator } from '../fsm/collision.ts';
+import { ceaseNotification } from '../fsm/leave-state.ts';
+import { sendHoldSeconds, step } from '../fsm/step.ts';
+import {
+  type Agreement,
+  type Cease,
+  eventOf,
+  type FsmAction,
+  type FsmConfig,
+  type FsmEvent,
+  type FsmState,
+  type TimerName,
+  unanswered,
+} from '../fsm/types.ts';
 import { encodeMessage } from '../wire/message.ts';
-import { CeaseSubcode, type NotificationError, notificationFor } from '../wire/notification.ts';
 import { notificationText } from '../wire/notification-text.ts';
+import { CeaseSubcode, type NotificationError, notificationFor } from '../wire/notification.ts';
 import {
   type BgpMessage,
   type CodecContext,

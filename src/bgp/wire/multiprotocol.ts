@@ -1,7 +1,7 @@
 /** The values of MP_REACH_NLRI and MP_UNREACH_NLRI (RFC 4760 §3, §4). */
 import { Afi, type Family, includesFamily, Safi } from './iana.ts';
 import type { CodecContext, MpReach, MpUnreach } from './types.ts';
-import { unicastNlriFault } from './unicast.ts';
+import { unicastNlriFault } from './nlri-list.ts';
 
 /** What was agreed about routes. */
 type NlriContext = Pick<CodecContext, 'pathIdentifiers' | 'ipv6NextHops'>;

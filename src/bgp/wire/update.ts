@@ -1,12 +1,12 @@
 /** UPDATE (RFC 4271 §4.3) with the revised error handling of RFC 7606, and End-of-RIB (RFC 4724 §2). */
 import type { ByteWriter } from '../../net/bytes.ts';
-import { type DecodedAttributes, decodeAttributes } from './attributes.ts';
-import { writeAttributes } from './attributes-encode.ts';
+import { type DecodedAttributes, decodeAttributes } from './decode-attributes.ts';
+import { writeAttributes } from './encode-attributes.ts';
 import { attributeName } from './attribute-table.ts';
 import { Afi, AttributeType, FAMILIES, type Family, includesFamily, Safi } from './iana.ts';
 import { ErrorCode, NotificationError, UpdateSubcode } from './notification.ts';
 import type { AttributeProblem, CodecContext, PathAttributes, UpdateMessage } from './types.ts';
-import { unicastNlriFault } from './unicast.ts';
+import { unicastNlriFault } from './nlri-list.ts';
 
 const EMPTY = new Uint8Array(0);
 

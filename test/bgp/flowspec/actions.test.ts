@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { type ActionOctets, decodeActions, encodeActions } from '../../../src/bgp/flowspec/actions.ts';
 import { FlowSpecError } from '../../../src/bgp/flowspec/errors.ts';
-import { formatActions } from '../../../src/bgp/flowspec/text.ts';
+import { formatActions } from '../../../src/bgp/flowspec/notation/format.ts';
 import type { Action } from '../../../src/bgp/flowspec/types.ts';
 import { toHex } from '../../../src/net/bytes.ts';
 import { anyActions } from './arbitraries.ts';

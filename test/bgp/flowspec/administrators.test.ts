@@ -5,7 +5,7 @@ import {
   formatRouteTarget,
   parseRouteDistinguisher,
   parseRouteTarget,
-} from '../../../src/bgp/flowspec/administrators.ts';
+} from '../../../src/bgp/flowspec/action-communities.ts';
 import { toHex } from '../../../src/net/bytes.ts';
 import { octets } from './octets.ts';
 

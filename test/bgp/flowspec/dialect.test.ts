@@ -5,8 +5,8 @@ import { encodeActions } from '../../../src/bgp/flowspec/actions.ts';
 import { DIALECTS, type Dialect, renderForDialect } from '../../../src/bgp/flowspec/dialect.ts';
 import { intervalsOf, alternatives } from '../../../src/bgp/flowspec/intervals.ts';
 import { encodeFlowSpec } from '../../../src/bgp/flowspec/nlri.ts';
-import { parseRule } from '../../../src/bgp/flowspec/parse.ts';
-import { formatRule } from '../../../src/bgp/flowspec/text.ts';
+import { parseRule } from '../../../src/bgp/flowspec/notation/parse.ts';
+import { formatRule } from '../../../src/bgp/flowspec/notation/format.ts';
 import type { Action, FlowSpec, NumericOp } from '../../../src/bgp/flowspec/types.ts';
 import { anyActions, anyFlowSpec } from './arbitraries.ts';
 

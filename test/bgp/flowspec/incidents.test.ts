@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { encodeActions } from '../../../src/bgp/flowspec/actions.ts';
 import { DIALECTS, renderForDialect } from '../../../src/bgp/flowspec/dialect.ts';
 import { decodeFlowSpec, encodeFlowSpec } from '../../../src/bgp/flowspec/nlri.ts';
-import { findImpossible } from '../../../src/bgp/flowspec/sanity.ts';
+import { findImpossible } from '../../../src/bgp/flowspec/unmeant-rules.ts';
 import type { Action } from '../../../src/bgp/flowspec/types.ts';
 import { toHex } from '../../../src/net/bytes.ts';
 import { anyFlowSpec } from './arbitraries.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { encodeActions } from '../../../src/bgp/flowspec/actions.ts';
-import { decodeLine, encodeLine, orderLines } from '../../../src/bgp/flowspec/json.ts';
+import { decodeLine, encodeLine, orderLines } from '../../../src/tools/rule-lines.ts';
 import { encodeFlowSpec } from '../../../src/bgp/flowspec/nlri.ts';
 import { toHex } from '../../../src/net/bytes.ts';
 import { anyActions, anyFlowSpec } from './arbitraries.ts';

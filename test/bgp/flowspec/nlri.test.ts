@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { FlowSpecError } from '../../../src/bgp/flowspec/errors.ts';
 import { decodeFlowSpec, decodeFlowSpecList, encodeFlowSpec } from '../../../src/bgp/flowspec/nlri.ts';
-import { formatMatch } from '../../../src/bgp/flowspec/text.ts';
+import { formatMatch } from '../../../src/bgp/flowspec/notation/format.ts';
 import type { FlowSpec, NumericOp } from '../../../src/bgp/flowspec/types.ts';
 import { toHex } from '../../../src/net/bytes.ts';
 import { parsePrefix } from '../../../src/net/prefix.ts';

@@ -1,7 +1,7 @@
 /** Octets written as hexadecimal with spaces, and small helpers for results. */
 import assert from 'node:assert/strict';
 import type { DecodedFlowSpec, FlowSpecResult } from '../../../src/bgp/flowspec/nlri.ts';
-import { parseRule } from '../../../src/bgp/flowspec/parse.ts';
+import { parseRule } from '../../../src/bgp/flowspec/notation/parse.ts';
 import type { FlowSpec } from '../../../src/bgp/flowspec/types.ts';
 import { fromHex } from '../../../src/net/bytes.ts';
 

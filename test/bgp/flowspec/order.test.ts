@@ -6,7 +6,7 @@ import {
   compareFlowSpecs as compareSent,
   type SentFlowSpec,
   sentFlowSpec,
-} from '../../../src/bgp/flowspec/order.ts';
+} from '../../../src/bgp/flowspec/precedence.ts';
 import type { FlowSpec } from '../../../src/bgp/flowspec/types.ts';
 import { toHex } from '../../../src/net/bytes.ts';
 import { anyFlowSpec } from './arbitraries.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { parseRule, pointAt } from '../../../src/bgp/flowspec/parse.ts';
-import { formatRule } from '../../../src/bgp/flowspec/text.ts';
+import { parseRule, pointAt } from '../../../src/bgp/flowspec/notation/parse.ts';
+import { formatRule } from '../../../src/bgp/flowspec/notation/format.ts';
 import { anyActions, anyFlowSpec } from './arbitraries.ts';
 
 /** What may be written, and how it is written back. */

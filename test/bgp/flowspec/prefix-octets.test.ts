@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { decodeFlowSpec, encodeFlowSpec } from '../../../src/bgp/flowspec/nlri.ts';
-import { formatMatch } from '../../../src/bgp/flowspec/text.ts';
+import { formatMatch } from '../../../src/bgp/flowspec/notation/format.ts';
 import { toHex } from '../../../src/net/bytes.ts';
 import { decoded, octets, rule } from './octets.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { findImpossible } from '../../../src/bgp/flowspec/sanity.ts';
+import { findImpossible } from '../../../src/bgp/flowspec/unmeant-rules.ts';
 import { processorTime } from '../../support/processor-time.ts';
 import { rule } from './octets.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { formatActions, formatMatch, formatRule } from '../../../src/bgp/flowspec/text.ts';
+import { formatActions, formatMatch, formatRule } from '../../../src/bgp/flowspec/notation/format.ts';
 import type { Action } from '../../../src/bgp/flowspec/types.ts';
 import { rule } from './octets.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { ceaseNotification, endsForGood } from '../../../src/bgp/fsm/cease.ts';
+import { ceaseNotification, endsForGood } from '../../../src/bgp/fsm/leave-state.ts';
 
 /** Code, subcode and data as hexadecimal. */
 function said(subcode: number, communication: string | undefined, hard: boolean): string {

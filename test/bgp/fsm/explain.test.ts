@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { explainNotification } from '../../../src/bgp/fsm/explain.ts';
+import { explainNotification } from '../../../src/bgp/fsm/peer-advice.ts';
 import { CONFIG } from './support.ts';
 
 function explain(code: number, subcode: number, data: readonly number[] = []): string {

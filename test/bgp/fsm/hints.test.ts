@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { closedHint, PATIENCE_SECONDS, waitingHint } from '../../../src/bgp/fsm/hints.ts';
+import { closedHint, PATIENCE_SECONDS, waitingHint } from '../../../src/bgp/fsm/peer-advice.ts';
 import { step } from '../../../src/bgp/fsm/step.ts';
-import { UNDAMPED } from '../../../src/bgp/fsm/endings.ts';
+import { UNDAMPED } from '../../../src/bgp/fsm/leave-state.ts';
 import type { FsmConfig, FsmEvent, FsmState, StateName } from '../../../src/bgp/fsm/types.ts';
 import { agreementWith, CONFIG } from './support.ts';
 

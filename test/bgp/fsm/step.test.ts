@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { UNDAMPED } from '../../../src/bgp/fsm/endings.ts';
+import { UNDAMPED } from '../../../src/bgp/fsm/leave-state.ts';
 import { INITIAL_STATE, step } from '../../../src/bgp/fsm/step.ts';
 import type { Damping, FsmEvent, FsmState, StateName } from '../../../src/bgp/fsm/types.ts';
 import { FAMILIES } from '../../../src/bgp/wire/iana.ts';

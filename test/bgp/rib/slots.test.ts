@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Slot, Slots } from '../../../src/bgp/rib/slots.ts';
+import { type Slot, Slots } from '../../../src/bgp/rib/columns.ts';
 import { DISCARD, flowRoute, POLICE } from '../speaker/support.ts';
 
 function slotsOf(...numbers: readonly number[]): { readonly slots: Slots; readonly at: readonly Slot[] } {

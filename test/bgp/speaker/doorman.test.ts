@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { UnknownConnections } from '../../../src/bgp/speaker/doorman.ts';
+import { UnknownConnections } from '../../../src/bgp/speaker/reject-unknown.ts';
 import { MemoryConnection } from './memory-connection.ts';
 
 function doorman() {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Inbound } from '../../../src/bgp/speaker/inbound.ts';
+import { Inbound } from '../../../src/bgp/speaker/link.ts';
 import type { NotificationError } from '../../../src/bgp/wire/notification.ts';
 import { fromHex } from '../../../src/net/bytes.ts';
 import { MemoryConnection } from './memory-connection.ts';

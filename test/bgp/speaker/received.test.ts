@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { countRoutes } from '../../../src/bgp/speaker/received.ts';
+import { countRoutes } from '../../../src/bgp/speaker/peer-record.ts';
 import { type Family, FAMILIES } from '../../../src/bgp/wire/iana.ts';
 import { makeUpdate } from '../../../src/bgp/wire/update.ts';
 import { fromHex } from '../../../src/net/bytes.ts';

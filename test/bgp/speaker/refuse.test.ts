@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { refuse } from '../../../src/bgp/speaker/refuse.ts';
+import { refuse } from '../../../src/bgp/speaker/reject-unknown.ts';
 import { MemoryConnection } from './memory-connection.ts';
 
 it('a connection that nobody wants gets Cease, Connection Rejected (RFC 4486 §4), and is closed', async () => {

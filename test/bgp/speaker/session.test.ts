@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { UNDAMPED } from '../../../src/bgp/fsm/endings.ts';
+import { UNDAMPED } from '../../../src/bgp/fsm/leave-state.ts';
 import type { FsmConfig } from '../../../src/bgp/fsm/types.ts';
 import { Session } from '../../../src/bgp/speaker/session.ts';
 import { encodeMessage } from '../../../src/bgp/wire/message.ts';

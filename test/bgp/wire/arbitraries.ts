@@ -9,7 +9,7 @@ import type {
   UnknownAttribute,
   UpdateMessage,
 } from '../../../src/bgp/wire/types.ts';
-import { encodeUnicastNlri } from '../../../src/bgp/wire/unicast.ts';
+import { encodeUnicastNlri } from '../../../src/bgp/wire/nlri-list.ts';
 import { makePrefix } from '../../../src/net/prefix.ts';
 
 /** Plain objects, as decoding makes them. */

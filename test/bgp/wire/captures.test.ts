@@ -7,7 +7,7 @@ import { decodeMessage, encodeMessage } from '../../../src/bgp/wire/message.ts';
 import { findCapability, peerAsn } from '../../../src/bgp/wire/open.ts';
 import { type CodecContext, INITIAL_CONTEXT, type OpenMessage } from '../../../src/bgp/wire/types.ts';
 import { concatBytes, toHex } from '../../../src/net/bytes.ts';
-import { readStreams } from '../../../src/pcap/reassemble.ts';
+import { readStreams } from '../../../src/tools/pcap/reassemble.ts';
 
 const FOLDER = join(import.meta.dirname, '../../../fixtures/wire');
 

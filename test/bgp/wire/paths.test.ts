@@ -7,7 +7,7 @@ import {
   decodeAddPath,
   decodeExtendedNextHop,
   ipv6NextHopsOf,
-} from '../../../src/bgp/wire/path-capabilities.ts';
+} from '../../../src/bgp/wire/capabilities.ts';
 import type { OpenMessage } from '../../../src/bgp/wire/types.ts';
 import { fromHex, toHex } from '../../../src/net/bytes.ts';
 

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import {
   decodeShutdownCommunication,
   encodeShutdownCommunication,
-} from '../../../src/bgp/wire/shutdown-communication.ts';
+} from '../../../src/bgp/wire/notification-text.ts';
 import { toHex } from '../../../src/net/bytes.ts';
 import { octets } from './support.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { decodeUnicastNlri, encodeUnicastNlri, unicastNlriFault } from '../../../src/bgp/wire/unicast.ts';
+import { decodeUnicastNlri, encodeUnicastNlri, unicastNlriFault } from '../../../src/bgp/wire/nlri-list.ts';
 import { toHex } from '../../../src/net/bytes.ts';
 import { formatPrefix, makePrefix, parsePrefix } from '../../../src/net/prefix.ts';
 import { notificationOf, octets } from './support.ts';

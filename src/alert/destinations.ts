@@ -1,0 +1,162 @@
+/** Slack's incoming webhooks (https://api.slack.com/messaging/webhooks). */
+import { createHmac } from 'node:crypto';
+import { timeText } from '../net/time.ts';
+import { decidedMitigationView } from '../view/mitigation.ts';
+import type { Alert, AlertEvent, AlertRequest } from './alert.ts';
+
+const MARKS: Readonly<Partial<Record<AlertEvent, string>>> = {
+  'mitigation.created': ':shield:',
+  'mitigation.escalated': ':rotating_light:',
+  'mitigation.rejected': ':no_entry:',
+  'mitigation.unenforced': ':warning:',
+  'mitigation.withdrawn': ':white_check_mark:',
+  'mitigation.expired': ':white_check_mark:',
+  'control.paused': ':double_vertical_bar:',
+};
+
+/** Lines of a mitigation's reasons that are shown. */
+const WHY_LINES = 6;
+
+/** More alerts than these are a digest. */
+const IN_FULL = 5;
+/** Summaries that a digest shows. */
+const IN_DIGEST = 10;
+
+/** One message for several alerts, in full while they are few: Slack takes about one a second. */
+export function slackRequest(alerts: readonly Alert[], url: string): AlertRequest {
+  const text = alerts.length > IN_FULL ? digest(alerts) : alerts.map(alertText).join('\n');
+  return { url, headers: { 'content-type': 'application/json' }, body: JSON.stringify({ text }) };
+}
+
+/** How many alerts of which kind, and the first of them in a line each. */
+function digest(alerts: readonly Alert[]): string {
+  const counts = new Map<string, number>();
+  for (const { event } of alerts) counts.set(event, (counts.get(event) ?? 0) + 1);
+  const kinds = [...counts].map(([event, count]) => `${count} ${event}`).join(', ');
+  const lines = alerts
+    .slice(0, IN_DIGEST)
+    .map(({ event, summary }) => `> ${MARKS[event] ?? ':information_source:'} ${escapeText(summary)}`);
+  const more = alerts.length - lines.length;
+  const rest = more > 0 ? [`> and ${more} more: see \`prefixd mitigations list\``] : [];
+  return [`:bell: *${alerts.length} alerts*: ${kinds}`, ...lines, ...rest].join('\n');
+}
+
+function alertText(alert: Alert): string {
+  const { event, mitigation } = alert;
+  const lines = [`${MARKS[event] ?? ':information_source:'} *${escapeText(alert.summary)}*`];
+  if (mitigation !== null) {
+    const ports = mitigation.ports.length === 0 ? 'any' : mitigation.ports.join(', ');
+    const until = timeText(mitigation.expiresAt);
+    lines.push(`> \`${mitigation.id}\` · ${mitigation.match.dstPrefix} · ports ${ports} · until ${until}`);
+    const isNew = event === 'mitigation.created' || event === 'mitigation.rejected';
+    if (isNew || event === 'mitigation.escalated') {
+      for (const why of mitigation.why.slice(0, WHY_LINES)) lines.push(`> • ${escapeText(why)}`);
+    }
+  }
+  return lines.join('\n');
+}
+
+/** Slack reads only these three as control characters; a line feed would start a line of its own. */
+function escapeText(text: string): string {
+  return text
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll(/[\r\n]+/g, ' ');
+}
+
+// PagerDuty Events API v2 (https://developer.pagerduty.com/docs/events-api-v2-overview): a mitigation is an incident
+// that its beginning triggers, its changes update and its end resolves, all under one dedup key. So is a pause, and so
+// are the refusals of one victim (see refusals.ts). What only changes the configuration is a change event.
+
+export const PAGERDUTY_URL = 'https://events.pagerduty.com';
+
+/** The API refuses longer summaries. */
+const SUMMARY_LENGTH = 1024;
+
+const CHANGES: ReadonlySet<AlertEvent> = new Set(['safelist.added', 'safelist.removed', 'policy.loaded']);
+const ENDS: ReadonlySet<AlertEvent> = new Set([
+  'mitigation.withdrawn',
+  'mitigation.expired',
+  'control.resumed',
+]);
+
+export function pagerdutyRequest(alert: Alert, routingKey: string, base = PAGERDUTY_URL): AlertRequest {
+  const headers = { 'content-type': 'application/json' };
+  const summary = alert.summary.slice(0, SUMMARY_LENGTH);
+  const timestamp = timeText(alert.at);
+  const source = `prefixd ${alert.pop}`;
+  const details = {
+    ...(alert.mitigation === null ? { subject: alert.subject } : decidedMitigationView(alert.mitigation)),
+    ...(alert.neighbors === undefined ? {} : { neighbors: alert.neighbors }),
+  };
+  if (CHANGES.has(alert.event)) {
+    const payload = { summary, timestamp, source, custom_details: details };
+    return {
+      url: `${base}/v2/change/enqueue`,
+      headers,
+      body: JSON.stringify({ routing_key: routingKey, payload }),
+    };
+  }
+  const event = {
+    routing_key: routingKey,
+    dedup_key: `prefixd:${alert.pop}:${alert.incident ?? alert.subject}`,
+    client: 'prefixd',
+  };
+  const url = `${base}/v2/enqueue`;
+  if (ENDS.has(alert.event) || alert.resolves === true) {
+    return { url, headers, body: JSON.stringify({ ...event, event_action: 'resolve' }) };
+  }
+  const payload = {
+    summary,
+    timestamp,
+    source,
+    severity: severityOf(alert),
+    component: alert.mitigation?.victim ?? alert.subject,
+    group: alert.mitigation?.customerId ?? alert.pop,
+    class: alert.mitigation?.vector ?? alert.event,
+    custom_details: details,
+  };
+  return { url, headers, body: JSON.stringify({ ...event, event_action: 'trigger', payload }) };
+}
+
+/** An attack that gets through and dropped traffic are errors to look at; limiting it is a warning; what touches no router is information. */
+function severityOf({ event, mitigation }: Alert): 'error' | 'warning' | 'info' {
+  if (event === 'mitigation.unenforced') return 'error';
+  if (mitigation === null) return 'warning';
+  if (mitigation.dryRun) return 'info';
+  if (event === 'mitigation.rejected') return isUnprotected(mitigation.reason) ? 'warning' : 'info';
+  return mitigation.action.type === 'discard' ? 'error' : 'warning';
+}
+
+/** Refused although it should have been mitigated: nobody has decided that this victim is to be left alone. */
+function isUnprotected(reason: string): boolean {
+  return reason.startsWith('quota_') || reason === 'not_enforceable';
+}
+
+// A webhook of the operator's own: JSON, signed with an HMAC of the body.
+
+/**
+ * `X-Prefixd-Signature: sha256=<HMAC-SHA-256 of the body's octets, hex>` when there is a secret. `seq` is the same in
+ * every attempt, so a receiver can tell a repetition (null where no fact is behind it: then `event`, `subject` and `time`
+ * do); `time` lets it refuse what is too old.
+ */
+export function webhookRequest(alert: Alert, url: string, secret: string | null): AlertRequest {
+  const body = JSON.stringify({
+    version: 1,
+    event: alert.event,
+    seq: alert.seq,
+    time: timeText(alert.at),
+    pop: alert.pop,
+    subject: alert.subject,
+    summary: alert.summary,
+    ...(alert.refused === undefined ? {} : { refused: alert.refused }),
+    ...(alert.neighbors === undefined ? {} : { neighbors: alert.neighbors }),
+    actor: alert.actor === null ? null : { kind: alert.actor.kind, name: alert.actor.name },
+    mitigation: alert.mitigation === null ? null : decidedMitigationView(alert.mitigation),
+  });
+  const headers = { 'content-type': 'application/json', 'x-prefixd-event': alert.event };
+  if (secret === null) return { url, headers, body };
+  const signature = createHmac('sha256', secret).update(body).digest('hex');
+  return { url, headers: { ...headers, 'x-prefixd-signature': `sha256=${signature}` }, body };
+}

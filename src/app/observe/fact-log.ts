@@ -1,0 +1,143 @@
+/** Facts and session changes as log lines: one for each, with what an operator needs to act. */
+import type { Logger } from 'pino';
+import type { SpeakerListener } from '../../bgp/speaker/types.ts';
+import type { Unenforced } from '../../control/types.ts';
+import type { RecordedFact } from '../../core/facts.ts';
+import type { StateView } from '../../core/state/state.ts';
+import type { EventRecord, Mitigation } from '../../core/types.ts';
+import { timeText } from '../../net/time.ts';
+
+/** Writes a line for each decision. `ruleText` gives a mitigation's rule in operator notation. */
+export function narrateFacts(
+  log: Logger,
+  state: StateView,
+  ruleText: (mitigationId: string) => string,
+): (facts: readonly RecordedFact[]) => void {
+  return (facts) => {
+    for (const { fact } of facts) {
+      switch (fact.type) {
+        case 'event.received':
+          narrateEvent(log, fact.event);
+          break;
+        case 'mitigation.created':
+          log.info(fieldsOf(fact.mitigation, ruleText), 'mitigation created');
+          break;
+        case 'mitigation.rejected':
+          log.warn(
+            {
+              ...fieldsOf(fact.mitigation, ruleText),
+              reason: fact.mitigation.reason,
+              why: fact.mitigation.why,
+            },
+            'mitigation refused by a guardrail',
+          );
+          break;
+        case 'mitigation.extended':
+        case 'mitigation.widened':
+        case 'mitigation.escalated':
+        case 'mitigation.withdrawn':
+        case 'mitigation.expired': {
+          const level = fact.type === 'mitigation.extended' ? 'debug' : 'info';
+          // Extensions come by the second, and the text of a rule takes longer than a line that nobody writes.
+          if (!log.isLevelEnabled(level)) break;
+          const mitigation = state.mitigations.get(fact.id);
+          const fields =
+            mitigation === undefined ? { mitigation_id: fact.id } : fieldsOf(mitigation, ruleText);
+          log[level](fields, fact.type.replace('.', ' '));
+          break;
+        }
+        case 'mitigation.released': {
+          const { actor, reason } = fact.release;
+          log.info({ mitigation_id: fact.id, actor: actor.name, reason }, 'a detector released its hold');
+          break;
+        }
+        case 'mitigation.moved': {
+          const { id, customerId, serviceId } = fact;
+          const fields = { mitigation_id: id, customer_id: customerId, service_id: serviceId };
+          log.info(fields, 'mitigation moved to another customer or service');
+          break;
+        }
+        case 'mitigation.ending': {
+          const { to, actor, reason } = fact.ending;
+          log.info(
+            { mitigation_id: fact.id, to, actor: actor.name, reason },
+            'mitigation is ending; its rules are being withdrawn',
+          );
+          break;
+        }
+        case 'safelist.added':
+          log.warn(
+            { prefix: fact.entry.prefix, actor: fact.entry.addedBy.name, reason: fact.entry.reason },
+            'safelist entry added',
+          );
+          break;
+        case 'safelist.removed':
+          log.warn({ prefix: fact.prefix, actor: fact.actor.name }, 'safelist entry removed');
+          break;
+        case 'control.paused':
+        case 'control.resumed':
+          log.warn({ actor: fact.actor.name, reason: fact.reason }, fact.type.replace('.', ' '));
+          break;
+        case 'peer.disabled':
+        case 'peer.enabled':
+          log.warn(
+            { peer: fact.peer, actor: fact.actor.name, reason: fact.reason },
+            fact.type === 'peer.disabled' ? 'neighbor disabled' : 'neighbor enabled',
+          );
+          break;
+        case 'policy.loaded':
+          log.info({ actor: fact.actor.name, summary: fact.summary }, 'policy loaded');
+          break;
+      }
+    }
+  };
+}
+
+/** Routine answers are debug lines: an attack sends events by the second, and each decision has a line of its own. */
+function narrateEvent(log: Logger, event: EventRecord): void {
+  const quiet = event.status === 'extended' || event.status === 'duplicate';
+  const level = event.refusal === 'invalid_report' ? 'warn' : quiet ? 'debug' : 'info';
+  if (!log.isLevelEnabled(level)) return;
+  log[level](
+    {
+      event_id: event.id,
+      source: event.detection.source,
+      victim_ip: event.detection.victim,
+      vector: event.detection.vector,
+      status: event.status,
+      mitigation_id: event.mitigationId,
+      why: event.why,
+    },
+    `event ${event.status}`,
+  );
+}
+
+function fieldsOf(mitigation: Mitigation, ruleText: (id: string) => string): Record<string, unknown> {
+  return {
+    mitigation_id: mitigation.id,
+    customer_id: mitigation.customerId,
+    victim_ip: mitigation.victim,
+    vector: mitigation.vector,
+    rule: ruleText(mitigation.id),
+    status: mitigation.status,
+    expires_at: timeText(mitigation.expiresAt),
+    ...(mitigation.dryRun ? { dry_run: true } : {}),
+  };
+}
+
+/** Writes a line for each mitigation that is not enforced on some neighbor. */
+export function narrateUnenforced(log: Logger, mitigations: readonly Unenforced[]): void {
+  for (const { mitigationId, neighbors } of mitigations) {
+    log.warn({ mitigation_id: mitigationId, neighbors }, 'mitigation is not enforced on every neighbor');
+  }
+}
+
+/** Writes a line for what the announcer has to say, session changes among it. */
+export function narrateSessions(log: Logger): SpeakerListener {
+  return {
+    onSent: (peer, announced, withdrawn) => {
+      log.debug({ peer, announced: announced.length, withdrawn: withdrawn.length }, 'rules written');
+    },
+    onLog: (level, peer, text, fields) => log[level]({ ...fields, ...(peer === null ? {} : { peer }) }, text),
+  };
+}

@@ -1,0 +1,214 @@
+/** Metrics that are read when they are scraped: what stands, what runs, how the process is. */
+import type { IntervalHistogram } from 'node:perf_hooks';
+import type { Announcer } from '../../control/announcer.ts';
+import type { EngineView, Recording, ReconcilerView } from '../../control/types.ts';
+import {
+  CLOSURES,
+  CONNECTION_STATES,
+  type ConnectionFigures,
+  REFUSALS,
+} from '../../http/connection-table.ts';
+import { type Assessment, HEALTH_CODES, HEALTH_STATUSES } from '../../view/health.ts';
+import type { MetricRegistry } from './metric-registry.ts';
+
+export interface MetricsSources {
+  readonly engine: EngineView;
+  readonly reconciler: ReconcilerView;
+  readonly announcer: Announcer;
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number;
+  readonly version: string;
+  readonly feedReaders?: () => number;
+  /** Of the API's listener; undefined until there is one. */
+  readonly connections?: () => ConnectionFigures | undefined;
+  /** How writing down goes; null until the journal is read. */
+  readonly recording?: () => Recording | null;
+  readonly assess: () => Assessment;
+}
+
+/** Sampling period of the event loop's delay (ms). */
+export const DELAY_RESOLUTION_MS = 10;
+
+/** Adds them all; `delay` samples every DELAY_RESOLUTION_MS. */
+export function addReadings(meter: MetricRegistry, sources: MetricsSources, delay: IntervalHistogram): void {
+  addMitigations(meter, sources);
+  addPeers(meter, sources);
+  addReconciler(meter, sources);
+  addHealth(meter, sources);
+  addConnections(meter, sources);
+  addRecording(meter, sources);
+  addProcess(meter, sources, delay);
+}
+
+function addHealth(meter: MetricRegistry, { assess }: MetricsSources): void {
+  meter.gauge('prefixd_health', '1 for the status that the daemon has, else 0', ['status'], () => {
+    const { status } = assess();
+    return HEALTH_STATUSES.map((one) => [{ status: one }, one === status ? 1 : 0]);
+  });
+  meter.gauge('prefixd_health_reasons', 'Why the status is not ok: reasons by their code', ['code'], () => {
+    const { reasons } = assess();
+    return HEALTH_CODES.map((code) => [{ code }, reasons.filter((one) => one.code === code).length]);
+  });
+}
+
+function addRecording(meter: MetricRegistry, { clock, recording }: MetricsSources): void {
+  meter.gauge(
+    'prefixd_journal_write_pending_seconds',
+    'How long the write to the journal that is under way has taken so far; 0 when none is',
+    [],
+    () => {
+      const since = recording?.()?.writingSince ?? null;
+      return [[{}, since === null ? 0 : Math.max(0, clock() - since) / 1000]];
+    },
+  );
+  meter.gauge(
+    'prefixd_unrecorded_actions',
+    "Operators' actions that are in effect and not in the journal yet",
+    [],
+    () => [[{}, recording?.()?.unrecorded ?? 0]],
+  );
+}
+
+function addMitigations(meter: MetricRegistry, { engine }: MetricsSources): void {
+  meter.gauge('prefixd_mitigations_active', 'Mitigations in force', ['action_type', 'pop'], () => {
+    const { pop } = engine.policy;
+    const counts = new Map<string, readonly [{ action_type: string; pop: string }, number]>();
+    for (const type of ['police', 'discard']) counts.set(`${type} ${pop}`, [{ action_type: type, pop }, 0]);
+    for (const id of engine.state.live) {
+      const mitigation = engine.state.mitigations.get(id);
+      if (mitigation === undefined) continue;
+      const labels = { action_type: mitigation.action.type, pop: mitigation.pop };
+      const key = `${labels.action_type} ${labels.pop}`;
+      counts.set(key, [labels, (counts.get(key)?.[1] ?? 0) + 1]);
+    }
+    return counts.values();
+  });
+  meter.gauge('prefixd_paused', '1 while nothing new is announced', [], () => [
+    [{}, engine.state.paused === null ? 0 : 1],
+  ]);
+  meter.gauge('prefixd_dry_run', '1 while nothing is announced because of mode: dry-run', [], () => [
+    [{}, engine.policy.mode === 'dry-run' ? 1 : 0],
+  ]);
+  meter.gauge('prefixd_journal_seq', 'Number of the newest fact', [], () => [[{}, engine.state.seq]]);
+}
+
+function addPeers(meter: MetricRegistry, { announcer, reconciler }: MetricsSources): void {
+  const peers = () => announcer.peers();
+  meter.gauge('prefixd_bgp_session_up', '1 while the session is established', ['peer'], () =>
+    peers().map((peer) => [{ peer: peer.name }, peer.state === 'established' ? 1 : 0]),
+  );
+  meter.gauge(
+    'prefixd_bgp_rules',
+    'Rules of a neighbor: routes sent or pending, and mitigations that it cannot enforce or has no room for',
+    ['neighbor', 'state'],
+    () =>
+      reconciler
+        .ruleCounts()
+        .flatMap(({ neighbor, sent, pending, unsupported, overBudget }) => [
+          [{ neighbor, state: 'sent' }, sent] as const,
+          [{ neighbor, state: 'pending' }, pending] as const,
+          [{ neighbor, state: 'unsupported' }, unsupported] as const,
+          [{ neighbor, state: 'over_budget' }, overBudget] as const,
+        ]),
+  );
+  meter.total('prefixd_bgp_session_flaps_total', 'Times an established session was lost', ['peer'], () =>
+    peers().map((peer) => [{ peer: peer.name }, peer.counters.flaps]),
+  );
+  meter.total(
+    'prefixd_bgp_messages_total',
+    'BGP messages by type and direction',
+    ['peer', 'type', 'direction'],
+    () =>
+      peers().flatMap(({ name, counters }) => [
+        ...messageCounts(name, 'in', counters.messagesIn),
+        ...messageCounts(name, 'out', counters.messagesOut),
+      ]),
+  );
+}
+
+function addReconciler(meter: MetricRegistry, { reconciler }: MetricsSources): void {
+  const stats = () => reconciler.stats;
+  meter.total('prefixd_reconciliation_runs_total', 'Full comparisons of desired and sent', [], () => [
+    [{}, stats().runs],
+  ]);
+  meter.total(
+    'prefixd_reconciliation_drift_total',
+    'Routes that a full comparison found missing or too many',
+    [],
+    () => [[{}, stats().drift]],
+  );
+  meter.total('prefixd_egress_refusals_total', 'Routes that the check at the egress held back', [], () => [
+    [{}, stats().egressRefusals],
+  ]);
+  meter.gauge('prefixd_reconciliation_last_duration_seconds', 'How long the last one took', [], () => [
+    [{}, stats().lastRunMs / 1000],
+  ]);
+  meter.gauge('prefixd_reconciliation_last_run_timestamp_seconds', 'When the last one ran', [], () => [
+    [{}, (stats().lastRunAt ?? 0) / 1000],
+  ]);
+}
+
+function addConnections(meter: MetricRegistry, { connections }: MetricsSources): void {
+  meter.gauge(
+    'prefixd_http_connections',
+    'Connections to http.listen, by how far they are',
+    ['state'],
+    () => {
+      const states = connections?.()?.states;
+      return CONNECTION_STATES.map((state) => [{ state }, states?.[state] ?? 0]);
+    },
+  );
+  meter.total(
+    'prefixd_http_connections_refused_total',
+    'Connections to http.listen that were not taken: their address has its share, or all are in use',
+    ['reason'],
+    () => {
+      const refused = connections?.()?.refused;
+      return REFUSALS.map((reason) => [{ reason }, refused?.[reason] ?? 0]);
+    },
+  );
+  meter.total(
+    'prefixd_http_connections_closed_total',
+    'Connections to http.listen that were closed for being too slow in one respect, or to make room (evicted)',
+    ['reason'],
+    () => {
+      const closed = connections?.()?.closed;
+      return CLOSURES.map((reason) => [{ reason }, closed?.[reason] ?? 0]);
+    },
+  );
+}
+
+function addProcess(
+  meter: MetricRegistry,
+  { version, feedReaders }: MetricsSources,
+  delay: IntervalHistogram,
+): void {
+  meter.gauge('prefixd_build_info', 'Always 1', ['version'], () => [[{ version }, 1]]);
+  meter.gauge('prefixd_feed_readers', 'Readers of /v1/feed', [], () => [[{}, feedReaders?.() ?? 0]]);
+  const loop = { sum: 0, count: 0 };
+  meter.summary(
+    'prefixd_event_loop_delay_seconds',
+    'Delay of the event loop: quantiles since the last scrape, sum and count since the start',
+    () => {
+      // The histogram holds the time between its ticks, the tick's own period included.
+      const seconds = (ns: number) => (ns > 0 ? Math.max(0, ns / 1e6 - DELAY_RESOLUTION_MS) / 1000 : 0);
+      const quantiles = [
+        [0.5, seconds(delay.percentile(50))],
+        [0.99, seconds(delay.percentile(99))],
+        [1, seconds(delay.max)],
+      ] as const;
+      if (delay.count > 0) loop.sum += seconds(delay.mean) * delay.count;
+      loop.count += delay.count;
+      delay.reset();
+      return { quantiles, ...loop };
+    },
+  );
+}
+
+function messageCounts(
+  peer: string,
+  direction: 'in' | 'out',
+  counts: Readonly<Record<string, number>>,
+): (readonly [{ peer: string; type: string; direction: string }, number])[] {
+  return Object.entries(counts).map(([type, count]) => [{ peer, type, direction }, count]);
+}

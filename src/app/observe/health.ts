@@ -1,0 +1,168 @@
+/**
+ * The one assessment of the whole: healthy, degraded, or not enforcing, with its reasons and since when. The API, the CLI,
+ * the dashboard and a metric show it; nobody else judges. Asked, not pushed.
+ */
+import type { Announcer } from '../../control/announcer.ts';
+import type { EngineView, Recording, Shortfall } from '../../control/types.ts';
+import { secondsWords } from '../../net/text.ts';
+import { errorText } from '../../net/text.ts';
+import type { AuditCondition } from '../../store/audit/audit.ts';
+import type { Assessment, HealthCode, HealthReason } from '../../view/health.ts';
+import { quotaLines } from './health-lines.ts';
+import { auditLines, type Finding, recordingLines } from './health-lines.ts';
+
+export interface HealthSources {
+  readonly announcer: Announcer;
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number;
+  readonly isMock: boolean;
+  /** How far `clock` is ahead of the system's clock at the moment (ms); negative when it is behind. */
+  readonly clockAhead: () => number;
+  /** Null until the journal is read. */
+  readonly engine: () => EngineView | null;
+  /** How writing down goes; null until the journal is read. */
+  readonly recording: () => Recording | null;
+  /** Null until the audit log is open. */
+  readonly audit: () => AuditCondition | null;
+  /** What is not enforced where. */
+  readonly shortfalls: () => readonly Shortfall[];
+}
+
+/** Lines about rules that neighbors lack; one for each neighbor and reason. */
+const MAX_SHORTFALLS = 10;
+
+/** A difference between the clocks that shows in what people read (ms). */
+const CLOCK_TOLERANCE_MS = 60_000;
+
+const NOT_ENFORCING: ReadonlySet<HealthCode> = new Set<HealthCode>(['mock', 'dry_run', 'paused']);
+
+export class Health {
+  readonly #sources: HealthSources;
+  #store: string | null = null;
+  #snapshot: string | null = null;
+  /** When each reason was first found, by its code and key. */
+  #since: ReadonlyMap<string, number> = new Map();
+
+  constructor(sources: HealthSources) {
+    this.#sources = sources;
+  }
+
+  /** The store wrote again. */
+  storeWorks(): void {
+    this.#store = null;
+  }
+
+  /** The store could not write: events are answered 503 until it can. */
+  storeFails(error: unknown): void {
+    this.#store = `the journal cannot be written, events are refused: ${errorText(error)}`;
+  }
+
+  /** A snapshot could not be written: the journal holds everything, and the next start takes longer. */
+  snapshotFails(error: unknown): void {
+    this.#snapshot = `the last snapshot could not be written; the journal is complete: ${errorText(error)}`;
+  }
+
+  /** What is the matter right now. Call it now and then, so that reasons are noticed soon after they begin. */
+  assess(): Assessment {
+    const now = this.#sources.clock();
+    const since = new Map<string, number>();
+    const reasons = this.#findings().map(({ code, key, text, since: known }): HealthReason => {
+      const id = `${code} ${key}`;
+      const first = known ?? this.#since.get(id) ?? now;
+      since.set(id, first);
+      return { code, text, since: first };
+    });
+    this.#since = since;
+    const enforcing = !reasons.some(({ code }) => NOT_ENFORCING.has(code));
+    return { status: !enforcing ? 'not_enforcing' : reasons.length > 0 ? 'degraded' : 'ok', reasons };
+  }
+
+  #findings(): readonly Finding[] {
+    const engine = this.#sources.engine();
+    return [
+      ...this.#mode(engine),
+      ...(this.#store === null ? [] : [{ code: 'journal', key: '', text: this.#store } as const]),
+      ...this.#recording(),
+      ...(this.#snapshot === null ? [] : [{ code: 'snapshot', key: '', text: this.#snapshot } as const]),
+      ...clockFindings(this.#sources.clockAhead()),
+      ...this.#sessions(),
+      ...shortfallFindings(this.#sources.shortfalls()),
+      ...(engine === null ? [] : quotaLines(engine.state, engine.policy)).map(
+        ({ key, text }): Finding => ({ code: 'quota', key, text }),
+      ),
+    ];
+  }
+
+  #recording(): readonly Finding[] {
+    const { clock, recording, audit } = this.#sources;
+    const [journal, log] = [recording() ?? null, audit() ?? null];
+    return [
+      ...(journal === null ? [] : recordingLines(journal, clock())),
+      ...(log === null ? [] : auditLines(log, clock())),
+    ];
+  }
+
+  #mode(engine: EngineView | null): readonly Finding[] {
+    const findings: Finding[] = [];
+    if (this.#sources.isMock) {
+      const text = 'bgp.mode is mock: no router is told anything';
+      findings.push({ code: 'mock', key: '', text });
+    }
+    if (engine?.policy.mode === 'dry-run') {
+      const text = 'mode is dry-run: decisions are recorded, and nothing is announced';
+      findings.push({ code: 'dry_run', key: '', text });
+    }
+    const paused = engine?.state.paused ?? null;
+    if (paused !== null) {
+      const { actor, reason, at } = paused;
+      const text = `paused by ${actor.name}: ${reason}; nothing new is announced`;
+      findings.push({ code: 'paused', key: '', text, since: at });
+    }
+    return findings;
+  }
+
+  #sessions(): readonly Finding[] {
+    const peers = this.#sources.announcer.peers();
+    if (peers.length === 0) {
+      const text = 'no neighbor is configured (bgp.neighbors): no router is told anything';
+      return [{ code: 'no_neighbors', key: '', text }];
+    }
+    const disabled = this.#sources.engine()?.state.disabledPeers;
+    return peers.flatMap(({ name, state, enabled, lastError, hint }): readonly Finding[] => {
+      if (enabled && state === 'established') return [];
+      if (enabled) {
+        const why = hint ?? lastError;
+        const text = `${name} is ${state}${why === null ? '' : `: ${why}`}`;
+        return [{ code: 'session_down', key: name, text }];
+      }
+      const by = disabled?.get(name);
+      if (by === undefined) {
+        return [{ code: 'session_disabled', key: name, text: `${name} is disabled in the configuration` }];
+      }
+      const text = `${name} is disabled by ${by.actor.name}: ${by.reason}`;
+      return [{ code: 'session_disabled', key: name, text, since: by.at }];
+    });
+  }
+}
+
+/** The clock was set while the daemon ran, or set back while it was down: its own time goes on, so that TTLs stay true. */
+function clockFindings(aheadMs: number): readonly Finding[] {
+  if (Math.abs(aheadMs) < CLOCK_TOLERANCE_MS) return [];
+  const distance = secondsWords(Math.round(Math.abs(aheadMs) / 1000));
+  const where = aheadMs > 0 ? 'behind' : 'ahead of';
+  const text = `the system's clock is ${distance} ${where} prefixd's, which TTLs and the times shown follow; set it right, then restart prefixd when no mitigation is active`;
+  return [{ code: 'clock', key: '', text }];
+}
+
+function shortfallFindings(shortfalls: readonly Shortfall[]): readonly Finding[] {
+  const findings = shortfalls.slice(0, MAX_SHORTFALLS).map(({ neighbor, state, why, count }): Finding => {
+    const mitigations = count === 1 ? '1 active mitigation' : `${count} active mitigations`;
+    const lack = state === 'over_budget' ? 'has no room for' : 'cannot enforce';
+    const text = `${neighbor} ${lack} ${mitigations}: ${why}`;
+    return { code: state, key: `${neighbor} ${why}`, text };
+  });
+  const more = shortfalls.length - findings.length;
+  if (more === 0) return findings;
+  const text = `and ${more} more neighbors or reasons; prefixd mitigations get shows them for one`;
+  return [...findings, { code: 'unsupported', key: '', text }];
+}

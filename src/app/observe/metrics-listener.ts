@@ -1,0 +1,78 @@
+/** `observability.metrics_listen`: /metrics alone, without authentication, for a scraper on a network of its own. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { refuseForeignPages, refuseTwoHosts } from '../../http/auth.ts';
+import { Connections } from '../../http/connections.ts';
+import type { HttpLogger } from '../../http/dependencies.ts';
+import { createListener, LIMITS, type ListenerLimits } from '../../http/listener.ts';
+import { HttpProblem } from '../../http/problem.ts';
+
+/** Few scrapers ask, and seldom; most of what the API allows is not needed here. */
+const SCRAPE_LIMITS: ListenerLimits = {
+  ...LIMITS,
+  connections: 64,
+  reserve: 16,
+  perNetwork: 16,
+  perTrustedNetwork: 32,
+  request: 10_000,
+  stalled: 10_000,
+};
+
+/** What answers scrapers. */
+export interface ScrapeListener {
+  /** Where it listens; the real port when port 0 was asked for. */
+  readonly host: string;
+  readonly port: number;
+  /** Takes no more connections, and ends those that there are. */
+  close(): void;
+}
+
+export interface ScrapeOptions {
+  readonly address: { readonly host: string; readonly port: number };
+  readonly metrics: () => Promise<{ readonly contentType: string; readonly body: string }>;
+  readonly logger: HttpLogger;
+  readonly limits?: ListenerLimits;
+}
+
+/** Starts it. Rejects with the system's error when it cannot bind. */
+export async function listenForScrapes(options: ScrapeOptions): Promise<ScrapeListener> {
+  const { address, metrics, logger, limits = SCRAPE_LIMITS } = options;
+  const server = createListener((request, response) => answer(request, response, metrics), null, limits);
+  const connections = new Connections(server, { limits, logger, listener: 'observability.metrics_listen' });
+  server.on('clientError', (error, socket) => connections.unreadable(error, socket));
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(address.port, address.host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  const bound = server.address();
+  if (bound === null || typeof bound === 'string') throw new TypeError('the listener is not on a TCP port');
+  return {
+    host: bound.address,
+    port: bound.port,
+    close: () => {
+      server.close();
+      connections.close();
+    },
+  };
+}
+
+function answer(request: IncomingMessage, response: ServerResponse, metrics: ScrapeOptions['metrics']): void {
+  try {
+    refuseTwoHosts(request);
+    refuseForeignPages(request, 'none');
+  } catch (error) {
+    if (!(error instanceof HttpProblem)) throw error;
+    response.writeHead(error.status).end(`${error.message}\n`);
+    return;
+  }
+  if (request.method !== 'GET' || request.url?.split('?')[0] !== '/metrics') {
+    response.writeHead(404).end('only GET /metrics is here\n');
+    return;
+  }
+  metrics().then(
+    ({ contentType, body }) => response.writeHead(200, { 'content-type': contentType }).end(body),
+    (error: unknown) => response.writeHead(500).end(`${String(error)}\n`),
+  );
+}

@@ -1,0 +1,251 @@
+/**
+ * Metrics in the Prometheus text format. Reads what the rooms keep when it is scraped, and counts what passes by; the
+ * rooms do not know it. Labels from outside have a budget, so that no sender can make the number of series grow.
+ */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { Counter, Histogram } from 'prom-client';
+import type { RecordedFact } from '../../core/facts.ts';
+import { KNOWN_VECTORS } from '../../core/policy/vectors.ts';
+import type { RefusalReason } from '../../core/types.ts';
+import type { RequestObservation } from '../../http/dependencies.ts';
+import { forgetOldest } from '../../net/queue.ts';
+import { addReadings, DELAY_RESOLUTION_MS, type MetricsSources } from './gauges.ts';
+import { MetricRegistry } from './metric-registry.ts';
+
+/** Distinct sources, and distinct vectors beyond the known ones, that get series of their own. */
+const MAX_SOURCES = 32;
+const MAX_OTHER_VECTORS = 16;
+
+const REASONS: Readonly<Record<RefusalReason, true>> = {
+  safelisted: true,
+  not_unicast: true,
+  not_in_inventory: true,
+  prefix_length: true,
+  ttl_out_of_bounds: true,
+  too_many_ports: true,
+  protected: true,
+  quota_customer: true,
+  quota_pop: true,
+  quota_global: true,
+  quota_rate: true,
+  rule_too_broad: true,
+  not_enforceable: true,
+  invalid_report: true,
+};
+
+const FAST = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
+
+/** How an alert fared. */
+export type AlertOutcome = 'delivered' | 'failed' | 'dropped';
+
+/**
+ * One registry over one daemon. It subscribes when it is made, which is to be before the reconciler is, so that it hears
+ * of a decision before the routes that follow from it are sent; `stop` ends that.
+ */
+export class Metrics {
+  readonly #meter = new MetricRegistry();
+  readonly #delay = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS });
+  readonly #subscriptions: readonly (() => void)[];
+  readonly #sourceLabels = new LabelBudget(MAX_SOURCES);
+  readonly #vectorLabels = new LabelBudget(MAX_OTHER_VECTORS, KNOWN_VECTORS);
+  readonly #latency: UpdateLatency;
+
+  readonly #events: Counter<'source' | 'vector'>;
+  readonly #announcements: Counter<'peer' | 'status'>;
+  readonly #rejections: Counter<'reason'>;
+  readonly #facts: Counter<'type'>;
+  readonly #requests: Counter<'method' | 'route' | 'code'>;
+  readonly #requestSeconds: Histogram<'route'>;
+  readonly #fsyncSeconds: Histogram;
+  readonly #alerts: Counter<'destination' | 'outcome'>;
+
+  constructor(sources: MetricsSources) {
+    this.#events = this.#meter.counter('prefixd_events_ingested_total', 'Events that detectors reported', [
+      'source',
+      'vector',
+    ]);
+    this.#announcements = this.#meter.counter(
+      'prefixd_announcements_total',
+      'Routes written to neighbors, by what was said: announced or withdrawn',
+      ['peer', 'status'],
+    );
+    this.#rejections = this.#meter.counter(
+      'prefixd_guardrail_rejections_total',
+      'Reports and mitigations that were refused, by reason',
+      ['reason'],
+    );
+    for (const reason of Object.keys(REASONS)) this.#rejections.inc({ reason }, 0);
+    this.#facts = this.#meter.counter('prefixd_facts_total', 'Facts written to the journal', ['type']);
+    this.#requests = this.#meter.counter('prefixd_http_requests_total', 'HTTP requests answered', [
+      'method',
+      'route',
+      'code',
+    ]);
+    this.#alerts = this.#meter.counter('prefixd_alerts_sent_total', 'Alerts, by how they fared', [
+      'destination',
+      'outcome',
+    ]);
+    this.#requestSeconds = this.#meter.histogram(
+      'prefixd_http_request_duration_seconds',
+      'From the request to the end of its answer',
+      FAST,
+      ['route'],
+    );
+    this.#fsyncSeconds = this.#meter.histogram(
+      'prefixd_journal_fsync_seconds',
+      'Writing a group of facts and making it durable',
+      FAST,
+    );
+    const updateSeconds = this.#meter.histogram(
+      'prefixd_event_to_update_seconds',
+      'From the decision on an event to the first UPDATE with its rule, durability included',
+      FAST,
+    );
+    this.#latency = new UpdateLatency(sources.clock, (seconds) => updateSeconds.observe(seconds));
+    addReadings(this.#meter, sources, this.#delay);
+    this.#delay.enable();
+    this.#meter.addProcessMetrics();
+    this.#subscriptions = [
+      sources.engine.follow((facts) => {
+        for (const fact of facts) this.#count(fact);
+      }),
+      sources.announcer.subscribe({
+        onSent: (peer, announced, withdrawn) => {
+          if (announced.length > 0) this.#announcements.inc({ peer, status: 'announced' }, announced.length);
+          if (withdrawn.length > 0) this.#announcements.inc({ peer, status: 'withdrawn' }, withdrawn.length);
+          for (const route of announced) this.#latency.sent(route.owner);
+        },
+      }),
+    ];
+  }
+
+  /** Everything, for one answer to a scraper. */
+  async scrape(): Promise<{ readonly contentType: string; readonly body: string }> {
+    return { contentType: this.#meter.registry.contentType, body: await this.#meter.registry.metrics() };
+  }
+
+  /** Counts an answered request. */
+  onRequest({ method, route, status, seconds }: RequestObservation): void {
+    this.#requests.inc({ method, route, code: String(status) });
+    this.#requestSeconds.observe({ route }, seconds);
+  }
+
+  /** Takes note of how long the store took to make a group of facts durable (ms). */
+  onAppended(_facts: number, milliseconds: number): void {
+    this.#fsyncSeconds.observe(milliseconds / 1000);
+  }
+
+  /** Counts an alert. `destination` comes from the configuration. */
+  onAlert(destination: string, outcome: AlertOutcome): void {
+    this.#alerts.inc({ destination, outcome });
+  }
+
+  /** Counts nothing more. */
+  stop(): void {
+    for (const unsubscribe of this.#subscriptions) unsubscribe();
+    this.#delay.disable();
+  }
+
+  #count(recorded: RecordedFact): void {
+    const { fact } = recorded;
+    this.#facts.inc({ type: fact.type });
+    this.#latency.decided(recorded);
+    if (fact.type === 'event.received') {
+      const { detection, refusal } = fact.event;
+      const source = this.#sourceLabels.label(detection.source);
+      this.#events.inc({ source, vector: this.#vectorLabels.label(detection.vector) });
+      if (refusal !== null) this.#rejections.inc({ reason: refusal });
+    }
+    // A refused event is counted above; what is left are operators' own mitigations.
+    if (fact.type === 'mitigation.rejected' && fact.mitigation.triggeringEventId === null) {
+      this.#rejections.inc({ reason: fact.mitigation.reason });
+    }
+  }
+}
+
+// Keeps labels whose values come from outside from growing without bound.
+
+/** What a value becomes when the budget is spent. */
+export const OTHER = 'other';
+
+/** Lets the first `max` distinct values through, the known ones always, and calls all others `other`. */
+export class LabelBudget {
+  readonly #values: Set<string>;
+  readonly #max: number;
+
+  constructor(max: number, known: Iterable<string> = []) {
+    this.#values = new Set(known);
+    this.#max = this.#values.size + max;
+  }
+
+  label(value: string): string {
+    if (this.#values.has(value)) return value;
+    if (this.#values.size >= this.#max) return OTHER;
+    this.#values.add(value);
+    return value;
+  }
+}
+
+// How long decisions take to reach the routers.
+
+/** Decisions waiting to be sent that are remembered; beyond, the oldest is forgotten and not measured. */
+const MAX_WAITING = 10_000;
+
+/** Pairs each decision that changes a rule with the first UPDATE that carries it. */
+export class UpdateLatency {
+  /** When the newest change of a mitigation was decided (ms), until it is first sent. */
+  readonly #waiting = new Map<string, number>();
+  /** Sent in this very turn of the event loop: what acts on routers hears of a decision before those who count do. */
+  readonly #justSent = new Map<string, number>();
+  readonly #clock: () => number;
+  readonly #observe: (seconds: number) => void;
+
+  constructor(clock: () => number, observe: (seconds: number) => void) {
+    this.#clock = clock;
+    this.#observe = observe;
+  }
+
+  decided({ at, fact }: RecordedFact): void {
+    switch (fact.type) {
+      case 'mitigation.created':
+        if (!fact.mitigation.dryRun) this.#remember(fact.mitigation.id, at);
+        break;
+      case 'mitigation.widened':
+      case 'mitigation.escalated':
+        this.#remember(fact.id, at);
+        break;
+      case 'mitigation.ending':
+        this.#waiting.delete(fact.id);
+        break;
+    }
+  }
+
+  /** An announcement for this mitigation was handed to the transport. */
+  sent(mitigationId: string): void {
+    const now = this.#clock();
+    const at = this.#waiting.get(mitigationId);
+    if (at !== undefined) {
+      this.#waiting.delete(mitigationId);
+      this.#measured(at, now);
+      return;
+    }
+    if (this.#justSent.size === 0) setImmediate(() => this.#justSent.clear());
+    this.#justSent.set(mitigationId, now);
+  }
+
+  #measured(decidedAt: number, sentAt: number): void {
+    this.#observe(Math.max(0, sentAt - decidedAt) / 1000);
+  }
+
+  #remember(id: string, at: number): void {
+    const sent = this.#justSent.get(id);
+    if (sent !== undefined) {
+      this.#justSent.delete(id);
+      this.#measured(at, sent);
+      return;
+    }
+    this.#waiting.delete(id);
+    this.#waiting.set(id, at);
+    forgetOldest(this.#waiting, MAX_WAITING);
+  }
+}

@@ -1,0 +1,68 @@
+/** Connections from addresses that nobody configured: turned away politely, with a bound on the effort and on the log. */
+import { ceaseNotification } from '../fsm/leave-state.ts';
+import { encodeMessage } from '../wire/message.ts';
+import { CeaseSubcode } from '../wire/notification.ts';
+import { INITIAL_CONTEXT } from '../wire/types.ts';
+import type { Runtime } from './runtime.ts';
+import type { Connection } from './transport.ts';
+import type { SpeakerListener } from './types.ts';
+
+/** How many may be on their way out at one time before the next are cut without a word. */
+const MOST_AT_ONCE = 32;
+
+/** At most one line in this time, with the number of those it stands for. */
+const LOG_EVERY_MS = 10_000;
+
+export class UnknownConnections {
+  readonly #runtime: Pick<Runtime, 'now'>;
+  readonly #listener: Required<SpeakerListener>;
+  readonly #leaving = new Set<Promise<void>>();
+  #loggedAt = Number.NEGATIVE_INFINITY;
+  #unlogged = 0;
+
+  constructor(runtime: Pick<Runtime, 'now'>, listener: Required<SpeakerListener>) {
+    this.#runtime = runtime;
+    this.#listener = listener;
+  }
+
+  turnAway(connection: Connection): void {
+    this.#log(connection);
+    const left = this.#leaving.size < MOST_AT_ONCE ? refuse(connection) : connection.abort();
+    this.#leaving.add(left);
+    void left.finally(() => this.#leaving.delete(left));
+  }
+
+  /** Resolves when all are gone. */
+  async close(): Promise<void> {
+    await Promise.all(this.#leaving);
+  }
+
+  #log({ remote, local }: Connection): void {
+    this.#unlogged++;
+    const now = this.#runtime.now();
+    if (now - this.#loggedAt < LOG_EVERY_MS) return;
+    this.#listener.onLog(
+      'warn',
+      null,
+      'connection refused: no neighbor is configured at this address (and local_address, if it has one)',
+      { from: remote, to: local, count: this.#unlogged },
+    );
+    this.#loggedAt = now;
+    this.#unlogged = 0;
+  }
+}
+
+// Turning away a connection that nobody here wants.
+
+/** RFC 4486 §4: a connection that is disallowed after it was accepted gets Cease, Connection Rejected. */
+const REJECTED = encodeMessage(
+  ceaseNotification({ subcode: CeaseSubcode.ConnectionRejected }, false),
+  INITIAL_CONTEXT,
+);
+
+/** Says why and closes. Resolves when the connection is gone. */
+export function refuse(connection: Connection): Promise<void> {
+  connection.use({ onData: () => undefined, onDrain: () => undefined, onClose: () => undefined });
+  connection.write(REJECTED);
+  return connection.close();
+}

@@ -1,0 +1,126 @@
+/** A connection over a socket of Node. */
+import type net from 'node:net';
+import { endpointText } from '../../../net/text.ts';
+import { CLOSE_WAIT_MS, type Connection, type ConnectionUser } from '../transport.ts';
+
+export class SocketConnection implements Connection {
+  readonly remote: string;
+  readonly local: string;
+  readonly remoteAddress: string;
+  readonly localAddress: string;
+  readonly #socket: net.Socket;
+  #user: ConnectionUser | undefined;
+  #corked = false;
+  /** Why it broke before anybody used it. */
+  #broken: string | undefined;
+
+  constructor(socket: net.Socket) {
+    this.#socket = socket;
+    this.remoteAddress = plainAddress(socket.remoteAddress);
+    this.localAddress = plainAddress(socket.localAddress);
+    this.remote = endText(this.remoteAddress, socket.remotePort);
+    this.local = endText(this.localAddress, socket.localPort);
+    socket.setNoDelay(true);
+    socket.on('error', (error: NodeJS.ErrnoException) => this.#over(explainBreak(error)));
+    socket.on('end', () => this.#over('peer closed the connection'));
+    socket.on('close', () => this.#over('connection closed'));
+  }
+
+  get unsent(): number {
+    return this.#socket.writableLength;
+  }
+
+  use(user: ConnectionUser): void {
+    const first = this.#user === undefined;
+    this.#user = user;
+    if (!first) return;
+    this.#socket.on('data', (chunk: Buffer) => this.#user?.onData(chunk));
+    this.#socket.on('drain', () => this.#user?.onDrain());
+    if (this.#broken !== undefined) {
+      const why = this.#broken;
+      queueMicrotask(() => this.#user?.onClose(why));
+    }
+  }
+
+  /**
+   * What is written in one turn leaves in one call. It is cheaper, and a peer that answers the first message with a
+   * NOTIFICATION and a close is heard: a later write would fail on the closed connection and end it unread.
+   */
+  write(octets: Uint8Array): boolean {
+    const socket = this.#socket;
+    if (!socket.writable) return false;
+    if (!this.#corked) {
+      this.#corked = true;
+      socket.cork();
+      process.nextTick(() => this.flush());
+    }
+    return socket.write(octets);
+  }
+
+  flush(): void {
+    if (!this.#corked) return;
+    this.#corked = false;
+    this.#socket.uncork();
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  abort(): Promise<void> {
+    this.#socket.destroy();
+    return this.close();
+  }
+
+  close(): Promise<void> {
+    const socket = this.#socket;
+    // What still arrives is read and dropped: octets left unread would make the kernel reset the connection, and the
+    // reset may overtake our NOTIFICATION.
+    this.#user = { onData: () => undefined, onDrain: () => undefined, onClose: () => undefined };
+    if (socket.closed) return Promise.resolve();
+    return new Promise((resolve) => {
+      const force = setTimeout(() => socket.destroy(), CLOSE_WAIT_MS);
+      socket.once('close', () => {
+        clearTimeout(force);
+        resolve();
+      });
+      if (socket.destroyed) return;
+      socket.resume();
+      socket.end();
+    });
+  }
+
+  #over(why: string): void {
+    if (this.#broken !== undefined) return;
+    this.#broken = why;
+    this.#user?.onClose(why);
+  }
+}
+
+/** Canonical as the operating system writes it; an IPv4 address that arrived on an IPv6 socket is an IPv4 address. */
+export function plainAddress(address: string | undefined): string {
+  if (address === undefined) return '';
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
+  return mapped?.[1] ?? address;
+}
+
+export function endText(address: string, port: number | undefined): string {
+  return address === '' ? 'unix socket' : endpointText(address, port);
+}
+
+function explainBreak(error: NodeJS.ErrnoException): string {
+  switch (error.code) {
+    case 'ECONNRESET':
+      return 'peer reset the connection';
+    case 'EPIPE':
+      return 'peer closed the connection while we were writing';
+    case 'ETIMEDOUT':
+      return 'connection timed out: the path to the peer is gone';
+    default:
+      return `connection broke: ${error.message}`;
+  }
+}

@@ -1,0 +1,243 @@
+/**
+ * TCP MD5 signatures (RFC 2385) and GTSM (RFC 5082): socket options of Linux for which Node has no API. This file calls
+ * the C library through koffi and is loaded only where a neighbor asks for one of them; what it hands out are ordinary
+ * sockets of Node.
+ */
+import net from 'node:net';
+import { getSystemErrorName } from 'node:util';
+import koffi from 'koffi';
+import { parseAddress } from '../../../net/prefix.ts';
+import type { DialRequest, ExpectedPeer } from '../transport.ts';
+
+/** Numbers of Linux, <bits/socket.h>, <linux/in.h>, <linux/in6.h>, <linux/tcp.h>. */
+const AF_INET = 2;
+const AF_INET6 = 10;
+const SOCK_STREAM = 1;
+const SOCK_NONBLOCK = 0x800;
+const SOCK_CLOEXEC = 0x80000;
+const SOL_SOCKET = 1;
+const SO_REUSEADDR = 2;
+const SO_ERROR = 4;
+const IPPROTO_IP = 0;
+const IP_TTL = 2;
+const IP_MINTTL = 21;
+const IPPROTO_TCP = 6;
+const TCP_MD5SIG = 14;
+const IPPROTO_IPV6 = 41;
+const IPV6_UNICAST_HOPS = 16;
+const IPV6_MINHOPCOUNT = 73;
+const POLLOUT = 4;
+const EINPROGRESS = 115;
+
+/** RFC 5082 §3: packets leave with the largest TTL there is, so that the receiver can tell how far they came. */
+const LARGEST_TTL = 255;
+
+const LISTEN_BACKLOG = 128;
+
+/** How often a dial looks whether it is through, in milliseconds; begins short and doubles. */
+const FIRST_LOOK_MS = 2;
+const LONGEST_LOOK_MS = 100;
+
+const libc = loadLibrary();
+
+interface Library {
+  readonly socket: (domain: number, type: number, protocol: number) => number;
+  readonly bind: (fd: number, address: Uint8Array, length: number) => number;
+  readonly connect: (fd: number, address: Uint8Array, length: number) => number;
+  readonly listen: (fd: number, backlog: number) => number;
+  readonly setsockopt: (fd: number, level: number, name: number, value: Uint8Array, length: number) => number;
+  readonly getsockopt: (
+    fd: number,
+    level: number,
+    name: number,
+    value: Uint8Array,
+    length: Uint8Array,
+  ) => number;
+  readonly poll: (fds: Uint8Array, count: number, timeout: number) => number;
+  readonly close: (fd: number) => number;
+  readonly if_nametoindex: (name: string) => number;
+}
+
+function loadLibrary(): Library {
+  if (process.platform !== 'linux') {
+    throw new Error(
+      `md5_password and ttl_security_hops work on Linux only, not on ${process.platform}: remove them, or run prefixd on Linux`,
+    );
+  }
+  const library = koffi.load(null);
+  return {
+    socket: library.func('int socket(int, int, int)'),
+    bind: library.func('int bind(int, const uint8_t *, uint32_t)'),
+    connect: library.func('int connect(int, const uint8_t *, uint32_t)'),
+    listen: library.func('int listen(int, int)'),
+    setsockopt: library.func('int setsockopt(int, int, int, const uint8_t *, uint32_t)'),
+    getsockopt: library.func('int getsockopt(int, int, int, _Out_ uint8_t *, _Inout_ uint8_t *)'),
+    poll: library.func('int poll(_Inout_ uint8_t *, unsigned long, int)'),
+    close: library.func('int close(int)'),
+    if_nametoindex: library.func('uint32_t if_nametoindex(const char *)'),
+  };
+}
+
+/**
+ * Dials with the options of the request, without holding a thread while the other side does not answer. Calls `done`
+ * once with a connected socket or the error; the function returned gives the dial up.
+ */
+export function connectSecured(
+  request: DialRequest,
+  done: (result: net.Socket | NodeJS.ErrnoException) => void,
+): () => void {
+  const { address, localAddress, md5Password, ttlSecurityHops } = request;
+  if (address.kind === 'unix') throw new Error('a UNIX socket has neither MD5 signatures nor hops');
+  const remote = socketAddress(address.host, address.port);
+  let fd = -1;
+  let timer: NodeJS.Timeout | undefined;
+  const fail = (error: NodeJS.ErrnoException): void => {
+    if (fd >= 0) libc.close(fd);
+    fd = -1;
+    done(error);
+  };
+  const look = (pause: number): void => {
+    const outcome = connectOutcome(fd);
+    if (outcome === 'pending') {
+      timer = setTimeout(() => look(Math.min(2 * pause, LONGEST_LOOK_MS)), pause);
+      return;
+    }
+    if (outcome !== 'connected') {
+      fail(outcome);
+      return;
+    }
+    const socket = new net.Socket({ fd });
+    fd = -1;
+    done(socket);
+  };
+  try {
+    fd = check('socket', libc.socket(remote.family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    if (md5Password !== undefined) setMd5Key(fd, remote.family, address.host, md5Password);
+    if (ttlSecurityHops !== undefined) {
+      setTtl(fd, remote.family);
+      setLeastTtl(fd, remote.family, ttlSecurityHops);
+    }
+    if (localAddress !== undefined) {
+      const local = socketAddress(localAddress, 0);
+      check('bind', libc.bind(fd, local.octets, local.octets.length));
+    }
+    const result = libc.connect(fd, remote.octets, remote.octets.length);
+    if (result < 0 && koffi.errno() !== EINPROGRESS) throw systemError('connect', koffi.errno());
+    look(FIRST_LOOK_MS);
+  } catch (error) {
+    // The caller learns of every outcome the same way, later.
+    queueMicrotask(() => fail(error instanceof Error ? error : new Error(String(error))));
+  }
+  return () => {
+    clearTimeout(timer);
+    if (fd >= 0) libc.close(fd);
+    fd = -1;
+  };
+}
+
+/** A listening socket that Node takes over with `server.listen({ fd })`. The keys are set before it listens. */
+export function listenSecured(
+  at: { readonly host: string; readonly port: number },
+  peers: readonly ExpectedPeer[],
+): number {
+  const { family, octets } = socketAddress(at.host, at.port);
+  const fd = check('socket', libc.socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  try {
+    setNumber(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    check('bind', libc.bind(fd, octets, octets.length));
+    // The answer to a neighbor's SYN must pass its GTSM too; towards the others the larger TTL changes nothing.
+    if (peers.some((peer) => peer.ttlSecurityHops !== undefined)) setTtl(fd, family);
+    for (const { host, md5Password } of peers) {
+      // An IPv6 neighbor never comes to an IPv4 socket, which takes no key for it either (EINVAL): it is dialled.
+      if (family === AF_INET && host.includes(':')) continue;
+      if (md5Password !== undefined) setMd5Key(fd, family, host, md5Password);
+    }
+    check('listen', libc.listen(fd, LISTEN_BACKLOG));
+    return fd;
+  } catch (error) {
+    libc.close(fd);
+    throw error;
+  }
+}
+
+/** Demands of an accepted connection that its packets came from at most so many hops away (RFC 5082 §3). */
+export function demandHops(fd: number, host: string, hops: number): void {
+  setLeastTtl(fd, host.includes(':') ? AF_INET6 : AF_INET, hops);
+}
+
+function setTtl(fd: number, family: number): void {
+  if (family === AF_INET6) setNumber(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, LARGEST_TTL);
+  // On an IPv6 socket this is for the IPv4 neighbors it may serve.
+  setNumber(fd, IPPROTO_IP, IP_TTL, LARGEST_TTL);
+}
+
+function setLeastTtl(fd: number, family: number, hops: number): void {
+  const least = LARGEST_TTL + 1 - hops;
+  if (family === AF_INET6) setNumber(fd, IPPROTO_IPV6, IPV6_MINHOPCOUNT, least);
+  else setNumber(fd, IPPROTO_IP, IP_MINTTL, least);
+}
+
+/** struct tcp_md5sig of <linux/tcp.h>: the peer's address in 128 octets, flags, prefix length, key length, index, key. */
+function setMd5Key(fd: number, family: number, host: string, password: string): void {
+  const key = Buffer.from(password, 'utf8');
+  if (key.length === 0 || key.length > 80)
+    throw new Error(`an MD5 password has 1 to 80 octets, not ${key.length}`);
+  // An IPv6 socket knows its IPv4 peers by their mapped addresses.
+  const known = family === AF_INET6 && !host.includes(':') ? `::ffff:${host}` : host;
+  const option = new Uint8Array(216);
+  option.set(socketAddress(known, 0).octets, 0);
+  new DataView(option.buffer).setUint16(130, key.length, LITTLE_ENDIAN);
+  option.set(key, 136);
+  check('setsockopt(TCP_MD5SIG)', libc.setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG, option, option.length));
+}
+
+const LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
+
+function setNumber(fd: number, level: number, name: number, value: number): void {
+  const octets = new Uint8Array(Int32Array.of(value).buffer);
+  check(`setsockopt(${level}, ${name})`, libc.setsockopt(fd, level, name, octets, octets.length));
+}
+
+/** sockaddr_in or sockaddr_in6; a zone becomes the scope. */
+function socketAddress(host: string, port: number): { readonly family: number; readonly octets: Uint8Array } {
+  const [text = '', zone] = host.split('%');
+  const address = parseAddress(text);
+  if (address === undefined) throw new Error(`"${host}" is not an IPv4 or IPv6 address`);
+  const family = address.length === 4 ? AF_INET : AF_INET6;
+  const octets = new Uint8Array(family === AF_INET ? 16 : 28);
+  const view = new DataView(octets.buffer);
+  view.setUint16(0, family, LITTLE_ENDIAN);
+  view.setUint16(2, port);
+  octets.set(address, family === AF_INET ? 4 : 8);
+  if (zone !== undefined && family === AF_INET6) {
+    const index = libc.if_nametoindex(zone);
+    if (index === 0) throw new Error(`"${zone}" is not an interface of this host`);
+    view.setUint32(24, index, LITTLE_ENDIAN);
+  }
+  return { family, octets };
+}
+
+function connectOutcome(fd: number): 'pending' | 'connected' | NodeJS.ErrnoException {
+  // struct pollfd: int fd, short events, short revents.
+  const entry = new Uint8Array(8);
+  const view = new DataView(entry.buffer);
+  view.setInt32(0, fd, LITTLE_ENDIAN);
+  view.setInt16(4, POLLOUT, LITTLE_ENDIAN);
+  if (libc.poll(entry, 1, 0) === 0) return 'pending';
+  const value = new Uint8Array(4);
+  const length = new Uint8Array(Uint32Array.of(4).buffer);
+  check('getsockopt(SO_ERROR)', libc.getsockopt(fd, SOL_SOCKET, SO_ERROR, value, length));
+  const errno = new DataView(value.buffer).getInt32(0, LITTLE_ENDIAN);
+  return errno === 0 ? 'connected' : systemError('connect', errno);
+}
+
+function check(what: string, result: number): number {
+  if (result >= 0) return result;
+  throw systemError(what, koffi.errno());
+}
+
+/** An error as Node's own calls make them, with the code by which callers tell them apart. */
+function systemError(what: string, errno: number): NodeJS.ErrnoException {
+  const code = getSystemErrorName(-errno);
+  return Object.assign(new Error(`${what}: ${code}`), { code, errno, syscall: what });
+}

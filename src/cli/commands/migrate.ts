@@ -1,0 +1,245 @@
+/** `migrate DIR`: what of an upstream prefixd's configuration (Rust, lance0/prefixd) carries over. */
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import type { CliCommand } from '../command.ts';
+import type { Migration } from '../../config/upstream/migrate.ts';
+import type { Change, Section } from '../../config/upstream/migrate-notes.ts';
+import { LIMITS } from '../../config/limits.ts';
+import { readRegularFile } from '../../config/regular-file.ts';
+import type { ConfigProblem } from '../../config/types.ts';
+import { countWords } from '../../net/text.ts';
+import type { Context } from '../context.ts';
+import { CliError, Exit } from '../context.ts';
+import { presentIn, writeNewFolder } from '../new-folder.ts';
+import { json, paint, printable } from '../render.ts';
+
+export function registerMigrate(program: CliCommand, contextFor: (command: Command) => Context): void {
+  program
+    .command('migrate <dir>')
+    .description(
+      'show what carries over from an upstream (Rust) prefixd configuration; exits 1 while manual work remains',
+    )
+    .examples('prefixd migrate /etc/upstream', 'prefixd migrate /etc/upstream --output /etc/prefixd')
+    .option('-o, --output <dir>', 'write the migrated files to this folder, which must not hold any yet')
+    .action(async (dir: string, options: { output?: string }, command: Command) => {
+      await migrate(contextFor(command), dir, options.output);
+    });
+}
+
+/** In order of preference. */
+const SETTINGS_FILES = ['prefixd.yaml', 'prefixd-postgres.yaml'];
+/** Copied as they are: both programs read them. */
+const COPIED = ['inventory.yaml', 'playbooks.yaml'];
+/** Files of upstream that nothing is made of, or not all. */
+const UNUSED = ['correlation.yaml', 'nginx.conf', 'gobgp.conf'];
+
+/** What is carried over and what is left to do. */
+interface Report {
+  readonly from: string;
+  /** Whether nothing is left for a person to do. */
+  readonly complete: boolean;
+  readonly changes: readonly Change[];
+  /** What a person has to do, in words. */
+  readonly todo: readonly string[];
+  /** Files that load unchanged. */
+  readonly unchanged: readonly string[];
+  readonly unused: readonly string[];
+  readonly problems: readonly ConfigProblem[];
+  readonly warnings: readonly ConfigProblem[];
+}
+
+async function migrate(context: Context, dir: string, output: string | undefined): Promise<void> {
+  const { migrateSettings } = await import('../../config/upstream/migrate.ts');
+  const { gobgpNeighbors } = await import('../../config/upstream/migrate.ts');
+  const { name, text } = await firstOf(dir, SETTINGS_FILES);
+  const gobgp = await readOptional(join(dir, 'gobgp.conf'));
+  const migration = migrateSettings(
+    await readMapping(join(dir, name), text),
+    gobgp === undefined ? [] : gobgpNeighbors(gobgp),
+    {
+      alerting: await readMappingOf(join(dir, 'alerting.yaml')),
+      correlation: await readMappingOf(join(dir, 'correlation.yaml')),
+    },
+  );
+  const files = await migratedFiles(dir, name, migration);
+  const checked = await check(files, context.io.env);
+  const named = migration.changes.flatMap(({ variable }) => variable ?? []);
+  const unset = checked.secrets.filter(({ message }) => !named.some((name) => message.includes(name)));
+  if (output !== undefined) await write(output, files);
+  const problems = [...unknownKeys(name, migration.changes), ...checked.problems];
+  const todo = whatIsLeft(migration.changes, context.io.env);
+  const report: Report = {
+    from: join(dir, name),
+    complete: problems.length === 0 && todo.length === 0,
+    changes: migration.changes.filter(({ kind }) => kind !== 'unknown' && kind !== 'todo'),
+    todo,
+    unchanged: COPIED.filter((file) => files.has(file) && !problems.some((problem) => problem.file === file)),
+    unused: await presentIn(dir, UNUSED),
+    problems,
+    // Upstream had them, too: nothing is left to do, and check asks for them.
+    warnings: [...unset, ...checked.warnings],
+  };
+  context.io.stdout.write(
+    context.options.format === 'json' ? json(report) : reportText(context, report, output),
+  );
+  if (!report.complete) {
+    const left = problems.length + todo.length;
+    throw new CliError(Exit.Other, `${countWords(left, 'thing is', 'things are')} left to be done by hand`);
+  }
+}
+
+/** A file of YAML as a section of keys. CliError when it is none. */
+async function readMapping(file: string, text: string): Promise<Section> {
+  const { parseYaml } = await import('../../config/yaml/yaml.ts');
+  const { withoutExtensions } = await import('../../config/schema/fields.ts');
+  const { settingsSchema } = await import('../../config/schema/prefixd-schema.ts');
+  const { problems, value } = withoutExtensions(parseYaml(file, text), settingsSchema);
+  if (problems.length > 0 || typeof value !== 'object' || value === null || Array.isArray(value)) {
+    const { formatProblem } = await import('../../config/problem.ts');
+    const why = problems.map(formatProblem).join('\n') || `${file} is no mapping of settings`;
+    throw new CliError(Exit.InvalidInput, printable(why));
+  }
+  return Object.fromEntries(Object.entries(value));
+}
+
+/** Undefined when there is no such file. */
+async function readMappingOf(file: string): Promise<Section | undefined> {
+  const text = await readOptional(file);
+  return text === undefined || text.trim() === '' ? undefined : readMapping(file, text);
+}
+
+/** Keys that neither program has are problems of the file they are in; their values are never shown. */
+function unknownKeys(file: string, changes: readonly Change[]): readonly ConfigProblem[] {
+  return changes
+    .filter(({ kind }) => kind === 'unknown')
+    .map(({ path }) => ({
+      file,
+      line: null,
+      column: null,
+      path,
+      message: 'neither upstream nor this prefixd has this key; it is not carried over',
+      fix: 'remove it, or see the configuration reference for what was meant',
+    }));
+}
+
+function whatIsLeft(changes: readonly Change[], environment: Context['io']['env']): readonly string[] {
+  const variables = changes.flatMap(({ path, variable }) =>
+    variable === undefined || environment[variable]
+      ? []
+      : [`set the environment variable ${variable} (for ${path})`],
+  );
+  const others = changes.filter(({ kind }) => kind === 'todo').map(({ path, what }) => `${path}: ${what}`);
+  return [...others, ...new Set(variables)];
+}
+
+async function migratedFiles(
+  dir: string,
+  name: string,
+  { settings, changes }: Migration,
+): Promise<ReadonlyMap<string, string>> {
+  const { stringify } = await import('yaml');
+  const notes = changes
+    .map(
+      ({ kind, path, what }) => `# ${kind} ${printable(path)}${what === '' ? '' : `: ${printable(what)}`}\n`,
+    )
+    .join('');
+  const head = `# Made by "prefixd migrate" of upstream's ${name}.\n${notes}`;
+  const files = new Map([['prefixd.yaml', `${head}\n${stringify(settings, { lineWidth: 0 })}`]]);
+  for (const file of COPIED) {
+    const text = await readOptional(join(dir, file));
+    if (text !== undefined) files.set(file, text);
+  }
+  return files;
+}
+
+interface Checked {
+  readonly problems: readonly ConfigProblem[];
+  readonly warnings: readonly ConfigProblem[];
+  /** What is wrong with the values of the environment variables that the files name. */
+  readonly secrets: readonly ConfigProblem[];
+}
+
+/** Judges the files as `check` would, with what is wrong with secrets apart. */
+async function check(
+  files: ReadonlyMap<string, string>,
+  environment: Context['io']['env'],
+): Promise<Checked> {
+  const [{ assemble }, { missingFiles }, { parseYaml }] = await Promise.all([
+    import('../../config/assemble.ts'),
+    import('../../config/load.ts'),
+    import('../../config/yaml/yaml.ts'),
+  ]);
+  const read = (name: string) => parseYaml(name, files.get(name) ?? '');
+  const sources = {
+    settings: read('prefixd.yaml'),
+    inventory: files.has('inventory.yaml') ? read('inventory.yaml') : null,
+    playbooks: files.has('playbooks.yaml') ? [read('playbooks.yaml')] : [],
+  };
+  const place = { ...sources, folder: '/', directory: null, files: [] };
+  const result = assemble(place, null);
+  const withSecrets = result.ok ? assemble(place, environment) : result;
+  const missing = missingFiles(sources, '');
+  return {
+    problems: [...(result.ok ? [] : result.problems), ...missing.inventory, ...missing.playbooks],
+    warnings: result.warnings,
+    secrets: result.ok && !withSecrets.ok ? withSecrets.problems : [],
+  };
+}
+
+function reportText(context: Context, report: Report, output: string | undefined): string {
+  const lines = [`${report.from}: every key that is not named here stays as it is.`];
+  for (const { kind, path, what } of report.changes) {
+    const colour = kind === 'dropped' ? 'yellow' : 'green';
+    lines.push(`  ${paint(kind.padEnd(7), colour, context)}  ${printable(path)}: ${printable(what)}`);
+  }
+  for (const file of report.unchanged) lines.push(`${file}: loads unchanged.`);
+  for (const file of report.unused) {
+    lines.push(`${file}: not used${file === 'gobgp.conf' ? ', but for its neighbors' : ''}.`);
+  }
+  const problems = report.problems.map(({ file, path, message, fix }) => {
+    const place = path === '' ? file : `${file} ${path}`;
+    return printable(`${place}: ${message}${fix === '' ? '' : `; ${fix}`}`);
+  });
+  const left = [...report.todo.map(printable), ...problems];
+  if (left.length > 0) lines.push(paint('To be done by hand:', 'red', context), ...left.map(indented));
+  if (report.warnings.length > 0) lines.push('Worth knowing:');
+  for (const { file, path, message, fix } of report.warnings) {
+    lines.push(indented(printable(`${file} ${path}: ${message}${fix === '' ? '' : `; ${fix}`}`)));
+  }
+  lines.push(
+    output === undefined
+      ? 'Nothing was written; --output DIR writes the migrated files.'
+      : `Written to ${output}; then: prefixd check --config ${output}`,
+  );
+  return `${lines.join('\n')}\n`;
+}
+
+function indented(line: string): string {
+  return `  ${line}`;
+}
+
+async function write(output: string, files: ReadonlyMap<string, string>): Promise<void> {
+  await writeNewFolder(
+    output,
+    [...files].map(([name, text]) => ({ name, text, mode: 0o640 })),
+  );
+}
+
+async function firstOf(dir: string, names: readonly string[]): Promise<{ name: string; text: string }> {
+  for (const name of names) {
+    const text = await readOptional(join(dir, name));
+    if (text !== undefined) return { name, text };
+  }
+  throw new CliError(Exit.NotFound, `${dir} holds no ${names[0] ?? 'settings'}`);
+}
+
+/** Undefined when there is no such file. */
+async function readOptional(path: string): Promise<string | undefined> {
+  try {
+    return new TextDecoder().decode(await readRegularFile(path, LIMITS.inventoryBytes));
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new CliError(Exit.InvalidInput, `${path} cannot be read: ${why}`);
+  }
+}

@@ -1,0 +1,343 @@
+/** `mitigations list | get`, `withdraw`, `mitigate`. */
+import { Option } from 'commander';
+import type { Command } from 'commander';
+import type { CliCommand } from '../command.ts';
+import { countWords } from '../../net/text.ts';
+import { list, number, record, records, text } from '../answer.ts';
+import type { Fields } from '../answer.ts';
+import { withClient } from '../client.ts';
+import type { ApiClient } from '../client.ts';
+import { confirm, confirmOrYes } from '../confirm.ts';
+import type { Context } from '../context.ts';
+import { CliError, Exit, operatorOf, UsageError } from '../context.ts';
+import { drawingFor, fitted } from '../drawing.ts';
+import { actionText, enforcementText, isLive, LIVE, mitigationText, statusText } from '../mitigation-text.ts';
+import { duration, json, linesBelow, table, widthOf } from '../render.ts';
+import type { Colour, Column } from '../render.ts';
+import { operatorOption, reasonOption, watchOption, yesOption } from '../options.ts';
+import { showOrWatch } from '../watch.ts';
+import { readNumber, readPorts, readProtocol, readRate } from '../options.ts';
+
+export function registerMitigations(program: CliCommand, contextFor: (command: Command) => Context): void {
+  const mitigations = program
+    .command('mitigations')
+    .description('list and show mitigations')
+    .examples('prefixd mitigations --active', 'prefixd mitigations get 3f2a9c1b');
+
+  mitigations
+    .command('list', { isDefault: true })
+    .description('list mitigations, newest first (default)')
+    .option(
+      '--status <status>',
+      'only these: pending, active, escalated, withdrawn, expired, rejected (comma-separated)',
+    )
+    .option('--active', `same as --status ${LIVE}`)
+    .option('--customer <customer>', 'only those of this customer')
+    .option('--victim <address>', 'only those of this victim')
+    .option('--pop <pop>', 'only those of this POP')
+    .option('--limit <number>', 'show at most so many (default: 100)')
+    .option('--cursor <cursor>', 'continue from the previous page')
+    .option('--wide', 'show full ids, and each rule on its own line')
+    .addOption(watchOption())
+    .examples(
+      'prefixd mitigations list --active --watch',
+      'prefixd mitigations list --customer acme --wide',
+      'prefixd mitigations list --status withdrawn,expired --limit 20',
+    )
+    .action(async (options: ListOptions, command: Command) => {
+      await showOrWatch(contextFor(command), options.watch, (context) => listMitigations(context, options));
+    });
+
+  mitigations
+    .command('get <id>')
+    .description('show one mitigation: its rules on each neighbor, who holds it, and its history')
+    .examples('prefixd mitigations get 3f2a9c1b')
+    .action(async (id: string, _options, command: Command) => {
+      const context = contextFor(command);
+      const answer = await withClient(context, (client) =>
+        client.get(`/v1/mitigations/${encodeURIComponent(id)}`),
+      );
+      context.io.stdout.write(
+        context.options.format === 'json' ? json(answer) : mitigationText(context, record(answer)),
+      );
+    });
+
+  program
+    .command('withdraw [id]')
+    .description('withdraw one mitigation, those of a victim or a customer, or all')
+    .addOption(reasonOption())
+    .option('--all', 'withdraw every mitigation')
+    .option('--victim <address>', 'withdraw those of this address or prefix, and of prefixes that cover it')
+    .option('--customer <customer>', 'withdraw those of this customer')
+    .addOption(operatorOption())
+    .addOption(yesOption('do not ask'))
+    .requires(([id], options) => {
+      return targetsSaid(id, options) === 0 ? 'one of <id>, --victim, --customer, --all' : '';
+    })
+    .examples(
+      'prefixd withdraw 3f2a9c1b --reason "false positive"',
+      'prefixd withdraw --victim 203.0.113.10 --reason "attack is over"',
+      'prefixd withdraw --customer acme --reason "customer request" --yes',
+      'prefixd withdraw --all --reason "wrong playbook deployed"',
+    )
+    .action(async (id: string | undefined, options: WithdrawOptions, command: Command) => {
+      await withdraw(contextFor(command), id, options);
+    });
+
+  program
+    .command('mitigate <victim>')
+    .description('mitigate an address or a prefix by hand, within the same guardrails')
+    .addOption(
+      new Option('--action <action>', 'what to do').choices(['police', 'discard']).makeOptionMandatory(),
+    )
+    .option('--rate <rate>', 'rate for police: 5mbps, 1.5gbps, or bits per second')
+    .option('--share-rate', 'let several rules share the rate where one rule cannot express the match')
+    .requiredOption('--ttl <seconds>', 'seconds until it expires')
+    .option('--protocol <protocol>', 'tcp, udp, icmp, ... or its number (default: any)')
+    .option('--port <ports>', 'destination ports, comma-separated')
+    .examples(
+      'prefixd mitigate 203.0.113.10 --action police --rate 50mbps --ttl 600 --reason "ticket 4711"',
+      'prefixd mitigate 203.0.113.10 --action discard --protocol udp --port 53,123 --ttl 600 --reason "ticket 4711"',
+    )
+    .addOption(reasonOption())
+    .addOption(operatorOption())
+    .action(async (victim: string, options: MitigateOptions, command: Command) => {
+      await mitigate(contextFor(command), victim, options);
+    });
+}
+
+interface ListOptions {
+  readonly status?: string;
+  readonly active?: true;
+  readonly customer?: string;
+  readonly victim?: string;
+  readonly pop?: string;
+  readonly limit?: string;
+  readonly cursor?: string;
+  readonly wide?: true;
+  readonly watch?: string | true;
+}
+
+async function listMitigations(context: Context, options: ListOptions): Promise<string> {
+  const query = new URLSearchParams();
+  const status = options.status ?? (options.active === true ? LIVE : undefined);
+  for (const [key, value] of [
+    ['status', status],
+    ['customer_id', options.customer],
+    ['victim_ip', options.victim],
+    ['pop', options.pop],
+    ['limit', options.limit],
+    ['cursor', options.cursor],
+  ] as const) {
+    if (value !== undefined) query.set(key, value);
+  }
+  const search = query.size === 0 ? '' : `?${query.toString()}`;
+  const answer = await withClient(context, (client) => client.get(`/v1/mitigations${search}`));
+  if (context.options.format === 'json') return json(answer);
+  const { mitigations, next_cursor: cursor } = record(answer);
+  const rows = records(mitigations);
+  if (rows.length === 0) return 'There are no such mitigations.\n';
+  const notes = [
+    ...(rows.some((one) => enforcementColour(one) !== undefined)
+      ? ['!: some neighbor does not enforce it; prefixd mitigations get ID says why\n']
+      : []),
+    ...(typeof cursor === 'string' ? [`There are more: --cursor ${text(cursor)}\n`] : []),
+  ].join('');
+  // A terminal that is cleared for each picture would lose what was written before it.
+  if (options.watch !== undefined) return `${listText(context, rows, options)}${notes}`;
+  context.io.stderr.write(notes);
+  return listText(context, rows, options);
+}
+
+/** Columns that go below their row, the first of them first, where a terminal is too narrow: they are never cut. */
+const BELOW = ['ACTION', 'VICTIM'];
+
+function listText(context: Context, rows: readonly Fields[], { wide }: ListOptions): string {
+  const drawing = drawingFor(context);
+  let columns = wide === true ? WIDE_COLUMNS : columnsFor(context, rows);
+  let lines = table(columns, rows, drawing);
+  const below: Column<Fields>[] = [];
+  for (const title of BELOW) {
+    const column = columns.find((one) => one.title === title);
+    if (widthOf(lines) <= drawing.width || column === undefined) break;
+    below.unshift(column);
+    columns = columns.filter((one) => one !== column);
+    lines = table(columns, rows, drawing);
+  }
+  const linesOf = (row: Fields): readonly string[] => [
+    ...(below.length === 0 ? [] : [below.map(({ value }) => value(row)).join('  ')]),
+    ...(wide === true ? [text(row.rule)] : []),
+  ];
+  return linesBelow(lines, rows.map(linesOf), drawing.width);
+}
+
+/** At a terminal ids are as short as they can be among those shown; a unique beginning is taken everywhere. */
+function columnsFor(context: Context, rows: readonly Fields[]): readonly Column<Fields>[] {
+  if (!context.io.outputIsTerminal) return COLUMNS;
+  const length = uniqueLength(rows.map((one) => text(one.mitigation_id)));
+  const [, ...others] = COLUMNS;
+  return [{ title: 'ID', value: (one) => text(one.mitigation_id).slice(0, length) }, ...others];
+}
+
+/** How many characters tell these ids apart, at least 8. */
+function uniqueLength(ids: readonly string[]): number {
+  for (let length = 8; length < 36; length++) {
+    if (new Set(ids.map((id) => id.slice(0, length))).size === new Set(ids).size) return length;
+  }
+  return 36;
+}
+
+/** The victim and the rate are never cut; where the terminal is narrow, columns are left out from the last on. */
+const COLUMNS: readonly Column<Fields>[] = [
+  { title: 'ID', value: (one) => text(one.mitigation_id) },
+  {
+    title: 'STATUS',
+    value: listStatus,
+    colour: (one) => enforcementColour(one) ?? colourOf(text(one.status)),
+  },
+  { title: 'VICTIM', value: (one) => text(one.victim_ip) },
+  { title: 'ACTION', value: actionText },
+  { title: 'EXPIRES', value: endText, right: true, optional: true },
+  { title: 'VECTOR', value: (one) => text(one.vector), optional: true },
+  { title: 'CUSTOMER', value: (one) => text(one.customer_id), least: 8, optional: true },
+  { title: 'RULE', value: (one) => text(one.rule), optional: 'first' },
+  { title: 'NEIGHBORS', value: enforcementText, optional: true, colour: enforcementColour },
+];
+
+const WIDE_COLUMNS = COLUMNS.filter(({ title }) => title !== 'RULE');
+
+/** Marked where some neighbor does not enforce it: that must be seen in the narrowest terminal. */
+function listStatus(one: Fields): string {
+  return enforcementColour(one) === undefined ? statusText(one) : `${statusText(one)} !`;
+}
+
+function colourOf(status: string): Colour | undefined {
+  switch (status) {
+    case 'active':
+      return 'green';
+    case 'escalated':
+    case 'rejected':
+      return 'red';
+    case 'pending':
+      return 'yellow';
+    default:
+      return 'dim';
+  }
+}
+
+function enforcementColour(one: Fields): Colour | undefined {
+  const counts = record(one.enforcement);
+  return number(counts.unsupported) + number(counts.over_budget) > 0 ? 'red' : undefined;
+}
+
+function endText(one: Fields): string {
+  const left = (Date.parse(text(one.expires_at)) - Date.now()) / 1000;
+  return isLive(one) && Number.isFinite(left) ? duration(left) : '-';
+}
+
+interface WithdrawOptions {
+  readonly reason: string;
+  readonly all?: true;
+  readonly victim?: string;
+  readonly customer?: string;
+  readonly operator?: string;
+  readonly yes?: true;
+}
+
+/** In how many ways it was said what to withdraw. */
+function targetsSaid(
+  id: string | undefined,
+  { all, victim, customer }: Readonly<Record<string, unknown>> | WithdrawOptions,
+): number {
+  return [id, all, victim, customer].filter((one) => one !== undefined).length;
+}
+
+async function withdraw(context: Context, id: string | undefined, options: WithdrawOptions): Promise<void> {
+  if (targetsSaid(id, options) !== 1)
+    throw new UsageError('give only one of <id>, --victim, --customer, --all');
+  const body = { operator_id: operatorOf(context, options.operator), reason: options.reason };
+  await withClient(context, async (client) => {
+    if (id !== undefined) return await withdrawOne(context, client, id, body);
+    if (options.all !== true) return await withdrawSome(context, client, options, body);
+    if (options.yes !== true) await confirmAll(context, client);
+    const answer = await client.post('/v1/control/withdraw-all', body);
+    if (context.options.format === 'json') return void context.io.stdout.write(json(answer));
+    context.io.stdout.write(
+      `${countWords(list(record(answer).affected).length, 'mitigation is', 'mitigations are')} being withdrawn.\n`,
+    );
+  });
+}
+
+/** Those of a victim or a customer; more than one need a yes. */
+async function withdrawSome(
+  context: Context,
+  client: ApiClient,
+  { victim, customer, yes }: WithdrawOptions,
+  body: unknown,
+): Promise<void> {
+  const query = new URLSearchParams({ status: LIVE, limit: '1000' });
+  if (victim !== undefined) query.set('victim_ip', victim);
+  if (customer !== undefined) query.set('customer_id', customer);
+  const found = records(record(await client.get(`/v1/mitigations?${query.toString()}`)).mitigations);
+  const ids = found.filter((one) => one.ending !== true).map((one) => text(one.mitigation_id));
+  if (ids.length === 0) {
+    throw new CliError(Exit.NotFound, `no active mitigation of ${victim ?? `customer ${customer}`}`);
+  }
+  if (ids.length > 1 && yes !== true) {
+    await confirmOrYes(context, `${countWords(ids.length, 'mitigation is', 'mitigations are')} withdrawn`);
+  }
+  for (const id of ids) await withdrawOne(context, client, id, body);
+}
+
+async function withdrawOne(context: Context, client: ApiClient, id: string, body: unknown): Promise<void> {
+  const answer = await client.post(`/v1/mitigations/${encodeURIComponent(id)}/withdraw`, body);
+  if (context.options.format === 'json') return void context.io.stdout.write(json(answer));
+  const { mitigation_id: withdrawn, ending } = record(answer);
+  const state = ending === true ? 'is being withdrawn' : 'is withdrawn';
+  context.io.stdout.write(`${fitted(context, `${text(withdrawn)} ${state}.`)}\n`);
+}
+
+/** Somebody at a terminal is asked; a program has to say `--yes`. */
+async function confirmAll(context: Context, client: ApiClient): Promise<void> {
+  if (!context.io.inputIsTerminal) {
+    throw new CliError(
+      Exit.InvalidInput,
+      'nothing was changed: this withdraws every mitigation; repeat it with --yes to go ahead',
+    );
+  }
+  const live = number(record(record(await client.get('/v1/health/detail')).mitigations).live);
+  await confirm(
+    context.io,
+    live === 1 ? 'Withdraw the only mitigation?' : `Withdraw all ${live} mitigations?`,
+  );
+}
+
+interface MitigateOptions {
+  readonly action: string;
+  readonly rate?: string;
+  readonly shareRate?: true;
+  readonly ttl: string;
+  readonly protocol?: string;
+  readonly port?: string;
+  readonly reason: string;
+  readonly operator?: string;
+}
+
+async function mitigate(context: Context, victim: string, options: MitigateOptions): Promise<void> {
+  const answer = await withClient(context, (client) =>
+    client.post('/v1/mitigations', {
+      operator_id: operatorOf(context, options.operator),
+      victim_ip: victim,
+      ...(options.protocol === undefined ? {} : { protocol: readProtocol(options.protocol) }),
+      ...(options.port === undefined ? {} : { dst_ports: readPorts(options.port) }),
+      action_type: options.action,
+      ...(options.rate === undefined ? {} : { rate_bps: readRate(options.rate) }),
+      ...(options.shareRate === true ? { share_rate: true } : {}),
+      ttl_seconds: readNumber('--ttl', options.ttl),
+      reason: options.reason,
+    }),
+  );
+  context.io.stdout.write(
+    context.options.format === 'json' ? json(answer) : mitigationText(context, record(answer)),
+  );
+}

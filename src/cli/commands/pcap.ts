@@ -1,0 +1,63 @@
+/** `pcap FILE`: the BGP in a capture, a line of JSON a message. */
+import { readFile } from 'node:fs/promises';
+import type { Command } from 'commander';
+import type { CliCommand } from '../command.ts';
+import { countWords } from '../../net/text.ts';
+import type { PassedOverCount, Streams } from '../../tools/pcap/reassemble.ts';
+import type { Context } from '../context.ts';
+import { CliError, Exit } from '../context.ts';
+
+export function registerPcap(program: CliCommand, contextFor: (command: Command) => Context): void {
+  program
+    .command('pcap <file>')
+    .description(
+      'print the BGP messages in a capture (pcap or pcapng), one JSON line each (docs/captures.md)',
+    )
+    .examples('prefixd pcap session.pcapng')
+    .action(async (file: string, _options, command: Command) => {
+      await printCapture(contextFor(command), file);
+    });
+}
+
+async function printCapture(context: Context, file: string): Promise<void> {
+  const [{ readStreams }, { readConversation }, { messageJson }] = await Promise.all([
+    import('../../tools/pcap/reassemble.ts'),
+    import('../../tools/conversation/conversation.ts'),
+    import('../../tools/conversation/message-json.ts'),
+  ]);
+  const read = readStreams(await octetsOf(file));
+  const { messages, remarks } = readConversation(read.streams);
+  for (const message of messages) context.io.stdout.write(`${JSON.stringify(messageJson(message))}\n`);
+  for (const remark of [...read.problems, ...unreadRemarks(read.passedOver), ...remarks]) {
+    context.io.stderr.write(`prefixd: ${file}: ${remark}\n`);
+  }
+  if (messages.length === 0)
+    throw new CliError(Exit.InvalidInput, `${file} holds no BGP message: ${contents(read)}`);
+}
+
+/** Packets that may hide BGP: what they are, how many, and where the first is. */
+function unreadRemarks(passedOver: readonly PassedOverCount[]): readonly string[] {
+  return passedOver.flatMap(({ other, unread, packets, first }) =>
+    unread ? [`${countWords(packets, 'packet')} cannot be read: ${other} (first: packet ${first})`] : [],
+  );
+}
+
+/** What is in a file that holds no BGP message. */
+function contents({ packets, streams, passedOver }: Streams): string {
+  if (packets === 0) return 'it has no packets that can be read';
+  const others = passedOver.map(({ other, packets: count }) => `${count} of ${other}`);
+  const passed = passedOver.reduce((sum, one) => sum + one.packets, 0);
+  const rest = packets - passed;
+  const octets = streams.flatMap(({ chunks }) => chunks).reduce((sum, { bytes }) => sum + bytes.length, 0);
+  const tcp = `${rest} of TCP in ${countWords(streams.length, 'direction')} with ${countWords(octets, 'byte')} of data`;
+  return `${countWords(packets, 'packet')}: ${[...others, ...(rest > 0 ? [tcp] : [])].join(', ')}`;
+}
+
+async function octetsOf(file: string): Promise<Uint8Array> {
+  try {
+    return new Uint8Array(await readFile(file));
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new CliError(Exit.InvalidInput, `${file} cannot be read: ${why}`);
+  }
+}

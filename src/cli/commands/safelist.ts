@@ -1,0 +1,77 @@
+/** `safelist list | add | remove`. */
+import type { Command } from 'commander';
+import type { CliCommand } from '../command.ts';
+import { countWords } from '../../net/text.ts';
+import { list, record, records, text } from '../answer.ts';
+import { withClient } from '../client.ts';
+import { callConfirmed } from '../confirm.ts';
+import type { Context } from '../context.ts';
+import { operatorOf } from '../context.ts';
+import { drawingFor, fitted } from '../drawing.ts';
+import { operatorOption, reasonOption, yesOption } from '../options.ts';
+import { json, printable, table } from '../render.ts';
+import type { Column } from '../render.ts';
+
+export function registerSafelist(program: CliCommand, contextFor: (command: Command) => Context): void {
+  const safelist = program
+    .command('safelist')
+    .description('show and change the prefixes that are never mitigated')
+    .examples('prefixd safelist', 'prefixd safelist add 192.0.2.53/32 --reason "resolver"');
+
+  safelist
+    .command('list', { isDefault: true })
+    .description('list the safelist (default)')
+    .examples('prefixd safelist list')
+    .action(async (_options, command: Command) => {
+      const context = contextFor(command);
+      const answer = await withClient(context, (client) => client.get('/v1/safelist'));
+      if (context.options.format === 'json') context.io.stdout.write(json(answer));
+      else if (list(answer).length === 0) context.io.stdout.write('The safelist is empty.\n');
+      else context.io.stdout.write(table(COLUMNS, records(answer), drawingFor(context)));
+    });
+
+  safelist
+    .command('add <prefix>')
+    .description('add a prefix, and withdraw the mitigations that it covers')
+    .addOption(reasonOption())
+    .addOption(operatorOption())
+    .addOption(yesOption('do not ask, however many mitigations it withdraws'))
+    .examples('prefixd safelist add 192.0.2.53/32 --reason "resolver"')
+    .action(async (prefix: string, options: AddOptions, command: Command) => {
+      const context = contextFor(command);
+      const body = { operator_id: operatorOf(context, options.operator), prefix, reason: options.reason };
+      const answer = await withClient(context, (client) =>
+        callConfirmed(context, options.yes === true, (confirm) =>
+          client.post('/v1/safelist', { ...body, ...confirm }),
+        ),
+      );
+      if (context.options.format === 'json') return void context.io.stdout.write(json(answer));
+      const { prefix: added, withdrawn } = record(answer);
+      const said = `${text(added)} is on the safelist; ${countWords(list(withdrawn).length, 'mitigation is', 'mitigations are')} being withdrawn.`;
+      context.io.stdout.write(`${fitted(context, said)}\n`);
+    });
+
+  safelist
+    .command('remove <entry>')
+    .description('remove a prefix that was added with safelist add or over the API')
+    .examples('prefixd safelist remove 192.0.2.53/32')
+    .action(async (prefix: string, _options, command: Command) => {
+      const context = contextFor(command);
+      await withClient(context, (client) => client.remove(`/v1/safelist/${encodeURIComponent(prefix)}`));
+      if (context.options.format === 'json') context.io.stdout.write(json({ prefix, removed: true }));
+      else context.io.stdout.write(`${printable(prefix)} is no longer on the safelist.\n`);
+    });
+}
+
+interface AddOptions {
+  readonly reason: string;
+  readonly operator?: string;
+  readonly yes?: true;
+}
+
+const COLUMNS: readonly Column<ReturnType<typeof record>>[] = [
+  { title: 'PREFIX', value: (entry) => text(entry.prefix) },
+  { title: 'ADDED BY', value: (entry) => text(entry.added_by), least: 8 },
+  { title: 'ADDED', value: (entry) => text(entry.added_at), optional: true },
+  { title: 'REASON', value: (entry) => text(entry.reason), least: 10 },
+];

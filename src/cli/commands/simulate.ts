@@ -1,0 +1,306 @@
+/** `simulate FILE`: events in, decisions out, nothing announced. */
+import { readFile, stat } from 'node:fs/promises';
+import type { Command } from 'commander';
+import type { CliCommand } from '../command.ts';
+import type { LoadedConfig } from '../../config/types.ts';
+import type { SimulatedStep, SimulationSummary } from '../../app/simulate.ts';
+import type { Placement } from '../../app/simulate.ts';
+import type { RecordedFact } from '../../core/facts.ts';
+import type { Detection, Mitigation } from '../../core/types.ts';
+import { timeText } from '../../net/time.ts';
+import type { Context } from '../context.ts';
+import { CliError, Exit, readInput } from '../context.ts';
+import { fitted } from '../drawing.ts';
+import { pairs, printable } from '../render.ts';
+
+interface SimulateOptions {
+  readonly start?: string;
+  readonly spacing: string;
+  readonly config?: string;
+  readonly why?: true;
+}
+
+export function registerSimulate(program: CliCommand, contextFor: (command: Command) => Context): void {
+  program
+    .command('simulate <file>')
+    .description(
+      'replay events (JSON lines; "-" for standard input) or a journal through the decisions; announces nothing',
+    )
+    .option(
+      '-c, --config <dir>',
+      'configuration folder to try (default: PREFIXD_CONFIG, or the built-in one)',
+    )
+    .option('--start <time>', 'time of the first event, if it has no timestamp (RFC 3339; default: now)')
+    .option(
+      '--spacing <seconds>',
+      'seconds from one line to the next one without a timestamp; fewer if a later timestamp requires it',
+      '1',
+    )
+    .option('--why', 'show the reasons for every decision')
+    .examples(
+      'prefixd simulate attacks.jsonl --config /etc/prefixd --why',
+      'prefixd simulate /var/lib/prefixd --config ./new-config',
+      'prefixd simulate - --start 2026-01-31T12:00:00Z --spacing 5 < attacks.jsonl',
+    )
+    .action(async (file: string, options: SimulateOptions, command: Command) => {
+      await simulate(contextFor(command), file, options);
+    });
+}
+
+async function simulate(context: Context, file: string, options: SimulateOptions): Promise<void> {
+  const [app, { decidedMitigationView }] = await Promise.all([
+    import('../../app/simulate.ts'),
+    import('../../view/mitigation.ts'),
+  ]);
+  const { policy, vectorMaps } = await configOf(context, options.config);
+  const simulation = new app.Simulation(policy);
+  const say = (step: SimulatedStep): void => {
+    context.io.stdout.write(
+      context.options.format === 'json'
+        ? `${JSON.stringify(stepJson(step, app.ruleText, decidedMitigationView))}\n`
+        : fitted(context, stepText(step, app.ruleText, options.why === true)),
+    );
+  };
+  if (file !== '-' && (await isFolder(file))) {
+    const { readFacts } = await import('../../store/journal/verify.ts');
+    const rehearsal = new app.Rehearsal(simulation);
+    for await (const facts of readFacts(file)) {
+      for (const fact of facts) {
+        const step = rehearsal.step(fact);
+        if (step !== undefined) say(step);
+      }
+    }
+  } else {
+    const placement = { start: startOf(options.start), spacing: spacingOf(options.spacing), now: Date.now() };
+    const lines = await linesOf(file, await contentOf(context, file), vectorMaps);
+    const rehearsal = new app.Rehearsal(simulation);
+    for (const { at, line } of await placed(lines, placement)) {
+      const step =
+        line.kind === 'event' ? simulation.step(app.reported(line.detection, at)) : rehearsal.step(line.fact);
+      if (step !== undefined) say(step);
+    }
+  }
+  const summary = simulation.summary();
+  context.io.stdout.write(
+    context.options.format === 'json'
+      ? `${JSON.stringify({ summary: summaryJson(summary) })}\n`
+      : `\n${summaryText(summary)}`,
+  );
+}
+
+async function configOf(context: Context, said: string | undefined): Promise<LoadedConfig> {
+  const { formatProblem } = await import('../../config/problem.ts');
+  const folder = said ?? context.io.env.PREFIXD_CONFIG;
+  const result =
+    folder === undefined
+      ? await (await import('../../config/default.ts')).defaultConfig()
+      : await (await import('../../config/load-apart.ts')).loadConfigApart(folder, null);
+  if (result.ok) return result.config;
+  throw new CliError(Exit.InvalidInput, result.problems.map(formatProblem).map(printable).join('\n'));
+}
+
+async function isFolder(file: string): Promise<boolean> {
+  try {
+    return (await stat(file)).isDirectory();
+  } catch (error) {
+    throw unreadable(file, error);
+  }
+}
+
+async function contentOf(context: Context, file: string): Promise<string> {
+  if (file === '-') return readInput(context.io);
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    throw unreadable(file, error);
+  }
+}
+
+function unreadable(file: string, error: unknown): CliError {
+  const why = error instanceof Error ? error.message : String(error);
+  return new CliError(Exit.InvalidInput, `${file} cannot be read: ${why}`);
+}
+
+type Line =
+  | { readonly kind: 'event'; readonly detection: Detection }
+  | { readonly kind: 'fact'; readonly fact: RecordedFact };
+
+/** Lines of events and lines of a journal, told apart line by line. */
+async function linesOf(
+  file: string,
+  content: string,
+  vectorMaps: LoadedConfig['vectorMaps'],
+): Promise<readonly Line[]> {
+  const [{ parseGenericEvent }, { decodeRecord }] = await Promise.all([
+    import('../../intake/generic.ts'),
+    import('../../store/journal/record.ts'),
+  ]);
+  const fail = (line: number, why: string): CliError =>
+    new CliError(Exit.InvalidInput, `${file}:${line}: ${printable(why)}`);
+  const lines: Line[] = [];
+  for (const [i, line] of content.split('\n').entries()) {
+    if (line.trim() === '') continue;
+    const value = parseLine(line);
+    if (value === undefined) throw fail(i + 1, 'this line is not JSON');
+    if (isRecordLine(value)) {
+      const fact = decodeRecord(Buffer.from(line.trimEnd()));
+      if (typeof fact === 'string') throw fail(i + 1, fact);
+      lines.push({ kind: 'fact', fact });
+      continue;
+    }
+    const signal = parseGenericEvent(value, { vectorMaps });
+    if (signal.kind === 'invalid') {
+      throw fail(i + 1, signal.problems.map(({ path, message }) => `${path} ${message}`.trim()).join('; '));
+    }
+    if (signal.kind === 'detection') lines.push({ kind: 'event', detection: signal.detection });
+  }
+  return lines;
+}
+
+/** Every line with the time at which it happens (ms since the epoch). */
+async function placed(
+  lines: readonly Line[],
+  placement: Placement,
+): Promise<readonly { readonly at: number; readonly line: Line }[]> {
+  const { placeInTime } = await import('../../app/simulate.ts');
+  const times = placeInTime(
+    lines.map((line) => (line.kind === 'event' ? line.detection.at : line.fact.at)),
+    placement,
+  );
+  if (times === undefined) {
+    throw new CliError(Exit.InvalidInput, '--start is later than the first timestamp of the file');
+  }
+  return lines.map((line, i) => ({ line, at: times[i] ?? placement.now }));
+}
+
+function startOf(text: string | undefined): number | null {
+  if (text === undefined) return null;
+  const time = /^\d{4}-\d\d-\d\d[Tt]/.test(text) ? Date.parse(text.toUpperCase()) : Number.NaN;
+  if (Number.isNaN(time)) {
+    throw new CliError(
+      Exit.InvalidInput,
+      `--start: "${text}" is not a time; write it as in RFC 3339, such as 2026-01-31T12:00:00Z`,
+    );
+  }
+  return time;
+}
+
+/** Seconds as an option, in milliseconds. */
+function spacingOf(text: string): number {
+  const seconds = /^\d{1,6}(\.\d{1,3})?$/.test(text) ? Number(text) : Number.NaN;
+  if (Number.isNaN(seconds)) {
+    throw new CliError(Exit.InvalidInput, `--spacing: "${text}" is not a number of seconds from 0 to 999999`);
+  }
+  return seconds * 1000;
+}
+
+function parseLine(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}
+
+function isRecordLine(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'fact' in value && 'crc' in value;
+}
+
+type RuleText = (mitigation: NonNullable<ReturnType<typeof mitigationOf>>) => string;
+
+function mitigationOf({ answer }: SimulatedStep) {
+  return answer.type === 'event' || answer.type === 'mitigation' ? answer.mitigation : null;
+}
+
+function whyOf({ answer }: SimulatedStep): readonly string[] {
+  return 'why' in answer ? answer.why : [];
+}
+
+/** How it was answered, in one word. */
+function statusOf({ answer }: SimulatedStep): string {
+  return answer.type === 'event' ? answer.status : answer.type;
+}
+
+function refusalOf({ answer }: SimulatedStep): string | null {
+  if (answer.type === 'event') return answer.refusal;
+  return answer.type === 'refused' ? answer.reason : null;
+}
+
+function subjectOf({ command }: SimulatedStep): string {
+  switch (command.type) {
+    case 'event':
+      return `${command.detection.action} ${command.detection.victim} ${command.detection.vector}`;
+    case 'mitigate':
+      return `mitigate ${command.victim}`;
+    case 'safelist-add':
+    case 'safelist-remove':
+      return `${command.type} ${command.prefix}`;
+    default:
+      return command.type;
+  }
+}
+
+function stepText(step: SimulatedStep, ruleText: RuleText, withWhy: boolean): string {
+  const mitigation = mitigationOf(step);
+  const refusal = refusalOf(step);
+  const parts = [timeText(step.at), subjectOf(step), '->', statusOf(step)];
+  if (refusal !== null) parts.push(`(${refusal})`);
+  if (mitigation !== null && refusal === null) parts.push(ruleText(mitigation));
+  const why = withWhy ? whyOf(step).map((one) => `  - ${printable(one)}\n`) : [];
+  return `${printable(parts.join(' '))}\n${why.join('')}`;
+}
+
+function stepJson(
+  step: SimulatedStep,
+  ruleText: RuleText,
+  viewOf: (mitigation: Mitigation) => unknown,
+): Readonly<Record<string, unknown>> {
+  const { command } = step;
+  const mitigation = mitigationOf(step);
+  return {
+    at: timeText(step.at),
+    command: command.type,
+    ...(command.type === 'event'
+      ? {
+          action: command.detection.action,
+          victim_ip: command.detection.victim,
+          vector: command.detection.vector,
+          event_id: command.detection.externalId,
+        }
+      : {}),
+    status: statusOf(step),
+    reason: refusalOf(step),
+    mitigation_id: mitigation?.id ?? null,
+    customer_id: mitigation?.customerId ?? null,
+    rule: mitigation === null ? null : ruleText(mitigation),
+    expires_at: mitigation === null ? null : timeText(mitigation.expiresAt),
+    mitigation: mitigation === null ? null : viewOf(mitigation),
+    why: whyOf(step),
+  };
+}
+
+function summaryJson(summary: SimulationSummary): Readonly<Record<string, unknown>> {
+  return {
+    events: summary.events,
+    by_status: Object.fromEntries(summary.byStatus),
+    rules: summary.mitigations,
+    most_at_once: summary.mostAtOnce,
+    standing_at_the_end: summary.standing,
+    customers: Object.fromEntries(summary.customers),
+    refusals: Object.fromEntries(summary.refusals),
+  };
+}
+
+function summaryText(summary: SimulationSummary): string {
+  const listed = (counts: ReadonlyMap<string, number>): string =>
+    counts.size === 0 ? 'none' : [...counts].map(([key, number]) => `${key} ${number}`).join(', ');
+  return pairs([
+    ['events', `${summary.events}: ${listed(summary.byStatus)}`],
+    [
+      'rules',
+      `${summary.mitigations}, at most ${summary.mostAtOnce} at once, ${summary.standing} at the end`,
+    ],
+    ['customers', listed(summary.customers)],
+    ['refusals', listed(summary.refusals)],
+  ]);
+}

@@ -1,0 +1,71 @@
+/** `status`. */
+import type { Command } from 'commander';
+import type { CliCommand } from '../command.ts';
+import type { Fields } from '../answer.ts';
+import { list, number, record, records, text } from '../answer.ts';
+import { withClient } from '../client.ts';
+import type { ApiClient } from '../client.ts';
+import type { Context } from '../context.ts';
+import { watchOption } from '../options.ts';
+import { countWords } from '../../net/text.ts';
+import { showOrWatch } from '../watch.ts';
+import { peerTable } from './peers.ts';
+import { drawingFor, fitted } from '../drawing.ts';
+import { duration, json, paint, pairs, printable } from '../render.ts';
+
+export function registerStatus(program: CliCommand, contextFor: (command: Command) => Context): void {
+  program
+    .command('status')
+    .description('show daemon health, BGP sessions and active mitigations')
+    .addOption(watchOption())
+    .examples('prefixd status', 'prefixd status --watch 5', 'prefixd status -f json')
+    .action(async (options: { watch?: string | true }, command: Command) => {
+      const context = contextFor(command);
+      await withClient(context, (client) =>
+        showOrWatch(context, options.watch, () => status(context, client)),
+      );
+    });
+}
+
+/** The status in the words of the people on call. */
+const MOODS: Readonly<Record<string, string>> = { ok: 'healthy', not_enforcing: 'not enforcing' };
+
+async function status(context: Context, client: ApiClient): Promise<string> {
+  const [health, peers] = await Promise.all([client.get('/v1/health/detail'), client.get('/v1/peers')]);
+  if (context.options.format === 'json') return json({ health, peers });
+  const all = record(health);
+  const mood = text(all.status);
+  const head = pairs(
+    [
+      ['status', MOODS[mood] ?? mood, mood === 'ok' ? 'green' : 'red'],
+      ['version', text(all.version)],
+      ['up', duration(number(all.uptime_seconds))],
+      ['pop', text(all.pop)],
+      ['mode', text(all.mode)],
+      ['mitigations', `${number(record(all.mitigations).live)} active`],
+      ['journal', countWords(number(record(all.journal).seq), 'fact')],
+    ],
+    drawingFor(context),
+  );
+  const notes = noteLines(all)
+    .flatMap((line) => fitted(context, `! ${printable(line)}`).split('\n'))
+    .map((line) => `${paint(line, 'red', drawingFor(context))}\n`);
+  return `${head}${notes.join('')}\n${peerTable(context, list(peers))}`;
+}
+
+/** Why the daemon is not healthy, and for how long; a daemon before 0.2 gives no reasons but problems. */
+function noteLines(health: Fields): readonly string[] {
+  if (health.reasons !== undefined) {
+    return records(health.reasons).map((reason) => {
+      const since = Date.parse(text(reason.since));
+      return Number.isNaN(since)
+        ? text(reason.text)
+        : `${text(reason.text)} (for ${duration((Date.now() - since) / 1000)})`;
+    });
+  }
+  const lines = list(health.problems).map(text);
+  const { paused } = health;
+  if (typeof paused !== 'object' || paused === null) return lines;
+  const { at, by, reason } = record(paused);
+  return [...lines, `paused since ${text(at)} by ${text(by)}: ${text(reason)}; no new rules are announced`];
+}

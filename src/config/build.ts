@@ -1,0 +1,332 @@
+/** Settings that passed every check, turned into what the rooms take. */
+import { resolve } from 'node:path';
+import type { NeighborSettings, SpeakerSettings } from '../bgp/speaker/types.ts';
+import { parseAnyCommunity } from '../bgp/wire/communities.ts';
+import { FAMILIES } from '../bgp/wire/iana.ts';
+import { forecastFor } from '../control/neighbor-forecast.ts';
+import type { NeighborPolicy } from '../control/render.ts';
+import type { Inventory } from '../core/policy/inventory.ts';
+import type { PlaybookSet } from '../core/policy/playbook.ts';
+import type { DetectorPolicy, Policy } from '../core/policy/policy.ts';
+import type { ApiToken, AuthSettings } from '../http/dependencies.ts';
+import { concatBytes } from '../net/bytes.ts';
+import type { Prefix } from '../net/prefix.ts';
+import { hostPrefix, parseAddress, parsePrefix, samePrefix, unmapped } from '../net/prefix.ts';
+import { parseListen } from './schema/fields.ts';
+import type { Path } from './problem.ts';
+import { dotted } from './problem.ts';
+import { showSettings } from './secrets.ts';
+import type { Settings } from './schema/prefixd-schema.ts';
+import type { Secrets } from './secrets.ts';
+import { ADMIN_TOKEN_PATH } from './secrets.ts';
+import type { AlertDestination, HttpSettings, ListenAddress, LoadedConfig } from './types.ts';
+
+type NeighborEntry = Settings['bgp']['neighbors'][number];
+
+/** What `buildConfig` puts together. */
+export interface Ingredients {
+  readonly settings: Settings;
+  readonly secrets: Secrets;
+  readonly inventory: Inventory;
+  readonly playbooks: PlaybookSet;
+  /** Absolute; relative paths start here. */
+  readonly folder: string;
+  readonly directory: string | null;
+  readonly files: readonly string[];
+}
+
+/** The loaded configuration. Everything was checked before: a text that cannot be read here is a defect (RangeError). */
+export function buildConfig(ingredients: Ingredients): LoadedConfig {
+  const { secrets, folder, inventory, playbooks } = ingredients;
+  const settings = withPaths(ingredients.settings, folder);
+  const { observability, shutdown, alerting, storage, timers } = settings;
+  const control = settings.bgp.neighbors.map(buildControl);
+  return {
+    directory: ingredients.directory,
+    files: ingredients.files,
+    policy: buildPolicy(settings, inventory, playbooks, control),
+    bgp: {
+      mode: settings.bgp.mode,
+      speaker: buildSpeaker(settings, secrets),
+      control,
+    },
+    http: buildHttp(settings, secrets),
+    storage,
+    observability: {
+      logFormat: observability.log_format,
+      logLevel: observability.log_level,
+      auditLogPath: observability.audit_log_path,
+      metricsListen:
+        observability.metrics_listen === undefined ? null : listenAddress(observability.metrics_listen),
+    },
+    shutdown: {
+      drainTimeoutSeconds: shutdown.drain_timeout_seconds,
+      preserveAnnouncements: shutdown.preserve_announcements,
+    },
+    alerting: {
+      destinations: alerting.destinations.map((_, i) => buildDestination(settings, i, secrets)),
+      events: [...new Set(alerting.events)],
+      allowPrivateAddresses: alerting.allow_private_addresses,
+    },
+    alertmanagerLabels: settings.detectors.alertmanager.labels,
+    vectorMaps: vectorMaps(settings),
+    reconciliationIntervalSeconds: timers.reconciliation_interval_seconds,
+    shown: {
+      settings: showSettings(settings),
+      inventory: { ...inventory.data },
+      playbooks: { ...playbooks.data },
+    },
+    secrets: [...new Set(secrets.values())],
+  };
+}
+
+/** Settings with every path absolute. */
+type Placed = ReturnType<typeof withPaths>;
+
+function withPaths(settings: Settings, folder: string) {
+  const { storage, observability, http } = settings;
+  const path = resolve(folder, storage.path);
+  const { tls, ...plainHttp } = http;
+  return {
+    ...settings,
+    http: {
+      ...plainHttp,
+      ...(tls === undefined
+        ? {}
+        : {
+            tls: {
+              cert_path: resolve(folder, tls.cert_path),
+              key_path: resolve(folder, tls.key_path),
+              ...(tls.ca_path === undefined ? {} : { ca_path: resolve(folder, tls.ca_path) }),
+            },
+          }),
+    },
+    storage: { ...storage, path },
+    observability: {
+      ...observability,
+      audit_log_path:
+        observability.audit_log_path === undefined
+          ? resolve(path, 'audit.jsonl')
+          : resolve(folder, observability.audit_log_path),
+    },
+  };
+}
+
+function buildPolicy(
+  settings: Placed,
+  inventory: Inventory,
+  playbooks: PlaybookSet,
+  neighbors: readonly NeighborPolicy[],
+): Policy {
+  const { guardrails, quotas, timers, escalation, aggregation } = settings;
+  return {
+    pop: settings.pop,
+    mode: settings.mode,
+    guardrails: {
+      dstPrefixMinLen: guardrails.dst_prefix_minlen,
+      dstPrefixMaxLen: guardrails.dst_prefix_maxlen,
+      dstPrefixMinLenV6: guardrails.dst_prefix_minlen_v6,
+      dstPrefixMaxLenV6: guardrails.dst_prefix_maxlen_v6,
+      maxPorts: guardrails.max_ports,
+      requireInventory: guardrails.require_inventory,
+      protectedPrefixes: protectedPrefixes(settings),
+      allowSrcPrefixMatch: guardrails.allow_src_prefix_match,
+      protectedPorts: [...new Set(guardrails.protected.ports)].sort((a, b) => a - b),
+    },
+    quotas: {
+      maxActivePerCustomer: limit(quotas.max_active_per_customer),
+      maxActivePerPop: limit(quotas.max_active_per_pop),
+      maxActiveGlobal: limit(quotas.max_active_global),
+      maxNewPerMinute: limit(quotas.max_new_per_minute),
+    },
+    timers: {
+      defaultTtlSeconds: timers.default_ttl_seconds,
+      minTtlSeconds: timers.min_ttl_seconds,
+      maxTtlSeconds: timers.max_ttl_seconds,
+      correlationWindowSeconds: timers.correlation_window_seconds,
+      maxHoldSeconds: timers.max_hold_seconds,
+      holdDownSeconds: timers.hold_down_seconds,
+    },
+    aggregation: {
+      hosts: aggregation.hosts,
+      windowSeconds: aggregation.window_seconds,
+      toV4: aggregation.to_v4,
+      toV6: aggregation.to_v6,
+    },
+    detectors: detectorPolicies(settings),
+    escalation: {
+      enabled: escalation.enabled,
+      minPersistenceSeconds: escalation.min_persistence_seconds,
+      minConfidence: escalation.min_confidence,
+    },
+    profiles: settings.profiles,
+    inventory,
+    playbooks,
+    safelist: settings.safelist.prefixes.map(prefixOf),
+    forecast: forecastFor(neighbors, guardrails.protected.ports),
+  };
+}
+
+function detectorPolicies(settings: Placed): ReadonlyMap<string, DetectorPolicy> {
+  return new Map(
+    Object.entries(settings.detectors).map(([source, { hold, confidence }]) => [
+      source,
+      { ...(hold === undefined ? {} : { hold }), ...(confidence === undefined ? {} : { confidence }) },
+    ]),
+  );
+}
+
+/** What a detector calls its attacks, by source and then by the name it gives. */
+function vectorMaps(settings: Placed): LoadedConfig['vectorMaps'] {
+  return new Map(
+    Object.entries(settings.detectors).map(([source, entry]) => [
+      source,
+      new Map(Object.entries(entry.vector_map)),
+    ]),
+  );
+}
+
+function limit(quota: number | 'unlimited'): number {
+  return quota === 'unlimited' ? Number.POSITIVE_INFINITY : quota;
+}
+
+/** The configured ones, and every address by which this daemon and its neighbors talk. */
+function protectedPrefixes(settings: Placed): readonly Prefix[] {
+  const { router_id: routerId, listen, neighbors } = settings.bgp;
+  const hosts = [routerId, listen === undefined ? undefined : listenAddress(listen).host];
+  for (const neighbor of neighbors) hosts.push(neighbor.address, neighbor.local_address);
+  const all = settings.guardrails.protected.prefixes.map(prefixOf);
+  for (const host of hosts) {
+    const octets = host === undefined ? undefined : parseAddress(host.split('%')[0] ?? host);
+    // A wildcard listener has no address of its own.
+    if (octets?.some((octet) => octet !== 0)) all.push(hostPrefix(octets));
+  }
+  return all.filter((prefix, i) => all.findIndex((other) => samePrefix(prefix, other)) === i);
+}
+
+/** IPv4 written as IPv6 is taken as the IPv4 that packets carry: a safelist entry must protect what it names. */
+function prefixOf(text: string): Prefix {
+  const prefix = parsePrefix(text);
+  if (typeof prefix === 'string') throw new RangeError(prefix);
+  return unmapped(prefix);
+}
+
+function listenAddress(text: string): ListenAddress {
+  const address = parseListen(text);
+  if (address === undefined) throw new RangeError(`"${text}" is not an address and a port`);
+  return address;
+}
+
+function secretAt(secrets: Secrets, path: Path): string {
+  const secret = secrets.get(dotted(path));
+  if (secret === undefined) throw new RangeError(`the secret of ${dotted(path)} was not read`);
+  return secret;
+}
+
+function buildSpeaker(settings: Placed, secrets: Secrets): SpeakerSettings {
+  const { bgp } = settings;
+  return {
+    localAsn: bgp.local_asn,
+    routerId: bgp.router_id,
+    ...(bgp.listen === undefined ? {} : { listen: listenAddress(bgp.listen) }),
+    neighbors: bgp.neighbors.map((entry, i) => buildNeighbor(entry, i, secrets)),
+  };
+}
+
+function buildNeighbor(entry: NeighborEntry, i: number, secrets: Secrets): NeighborSettings {
+  const { graceful_restart: restart } = entry;
+  return {
+    name: entry.name,
+    address: entry.address.startsWith('unix:')
+      ? { kind: 'unix', path: entry.address.slice('unix:'.length) }
+      : { kind: 'tcp', host: entry.address, port: entry.port },
+    ...(entry.local_address === undefined ? {} : { localAddress: entry.local_address }),
+    peerAsn: entry.peer_asn,
+    passive: entry.passive,
+    ...(entry.md5_password_env === undefined
+      ? {}
+      : { md5Password: secretAt(secrets, ['bgp', 'neighbors', i, 'md5_password_env']) }),
+    ...(entry.ttl_security_hops === undefined ? {} : { ttlSecurityHops: entry.ttl_security_hops }),
+    holdTimeSeconds: entry.hold_time_seconds,
+    families: entry.families.map((family) => FAMILIES[family]),
+    ...(restart === undefined
+      ? {}
+      : {
+          gracefulRestart: {
+            restartTimeSeconds: restart.restart_time_seconds,
+            longLivedStaleSeconds: restart.long_lived_stale_seconds,
+          },
+        }),
+    enabled: entry.enabled,
+  };
+}
+
+function buildControl(entry: NeighborEntry): NeighborPolicy {
+  const communities = entry.communities.map(parseAnyCommunity);
+  const octetsOf = (kind: 'standard' | 'large'): Uint8Array =>
+    concatBytes(
+      communities.flatMap((one) => (typeof one === 'object' && one.kind === kind ? [one.octets] : [])),
+    );
+  return {
+    name: entry.name,
+    dialect: entry.dialect,
+    families: entry.families.map((family) => FAMILIES[family]),
+    maxRules: entry.max_rules,
+    communities: octetsOf('standard'),
+    largeCommunities: octetsOf('large'),
+  };
+}
+
+function buildHttp(settings: Placed, secrets: Secrets): HttpSettings {
+  const { http } = settings;
+  return {
+    listen: listenAddress(http.listen),
+    auth: buildAuth(http.auth, secrets),
+    tls:
+      http.tls === undefined
+        ? null
+        : { certPath: http.tls.cert_path, keyPath: http.tls.key_path, caPath: http.tls.ca_path ?? null },
+    rateLimit: { eventsPerSecond: http.rate_limit.events_per_second, burst: http.rate_limit.burst },
+  };
+}
+
+function buildAuth(auth: Placed['http']['auth'], secrets: Secrets): AuthSettings {
+  switch (auth.mode) {
+    case 'none':
+      return { mode: 'none' };
+    case 'mtls':
+      return { mode: 'mtls', roles: auth.roles === undefined ? null : new Map(Object.entries(auth.roles)) };
+    case 'bearer': {
+      const tokens = auth.tokens.map(
+        (entry, i): ApiToken => ({
+          name: entry.name,
+          role: entry.role,
+          token: secretAt(secrets, ['http', 'auth', 'tokens', i, 'token_env']),
+          ...(entry.hold === undefined ? {} : { hold: entry.hold }),
+        }),
+      );
+      const admin = secrets.get(ADMIN_TOKEN_PATH);
+      if (admin !== undefined) tokens.unshift({ name: 'admin', role: 'admin', token: admin });
+      return { mode: 'bearer', tokens };
+    }
+  }
+}
+
+function buildDestination(settings: Placed, i: number, secrets: Secrets): AlertDestination {
+  const entry = settings.alerting.destinations[i];
+  const secret = (key: string): string => secretAt(secrets, ['alerting', 'destinations', i, key]);
+  switch (entry?.type) {
+    case 'slack':
+      return { type: 'slack', webhookUrl: secret('webhook_url_env') };
+    case 'pagerduty':
+      return { type: 'pagerduty', routingKey: secret('routing_key_env') };
+    case 'webhook':
+      return {
+        type: 'webhook',
+        url: entry.url ?? secret('url_env'),
+        secret: entry.secret_env === undefined ? null : secret('secret_env'),
+      };
+    case undefined:
+      throw new RangeError(`there is no alerting destination ${i}`);
+  }
+}

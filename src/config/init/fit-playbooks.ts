@@ -1,0 +1,183 @@
+/**
+ * Fits the shipped playbooks to the routers of a new configuration: steps that no router can enforce are taken out, with a
+ * comment that says so. Reads and writes nothing itself.
+ */
+import type { Document, YAMLMap, YAMLSeq } from 'yaml';
+import { isMap, isSeq, parseDocument } from 'yaml';
+import type { PlaybookMatch } from '../../core/policy/playbook.ts';
+import type { Policy } from '../../core/policy/policy.ts';
+import { impliedProtocol, protocolName } from '../../core/policy/vectors.ts';
+import { actionWords } from '../../core/text.ts';
+import { enforcementChecks } from '../validate/enforcement-checks.ts';
+
+/** Texts of playbooks by the name of their file. */
+export type PlaybookFiles = ReadonlyMap<string, string>;
+
+/** A step that was taken out. */
+export interface LeftOut {
+  readonly file: string;
+  readonly playbook: string;
+  /** `step 1 of udp_flood (police at 5 Mbit/s)`, counted as in the shipped file. */
+  readonly step: string;
+}
+
+export interface FittedPlaybooks {
+  readonly files: PlaybookFiles;
+  readonly leftOut: readonly LeftOut[];
+}
+
+/** More rounds than any playbook has steps. */
+const MAX_ROUNDS = 1000;
+
+/**
+ * Takes out, one by one, the steps that no router can enforce. What a step narrowed goes on to the step behind it, which
+ * would otherwise match more than it did. A playbook without steps goes, and so does a file without playbooks. `policyFor`
+ * gives the policy with these playbooks, or null when they are invalid.
+ */
+export function fitPlaybooks(
+  shipped: PlaybookFiles,
+  policyFor: (files: PlaybookFiles) => Policy | null,
+): FittedPlaybooks {
+  const files = new Map(shipped);
+  const leftOut: LeftOut[] = [];
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const policy = policyFor(files);
+    const found = policy === null ? undefined : firstStep(policy);
+    if (found === undefined) break;
+    const file = fileOf(files, found.playbook);
+    if (file === undefined) break;
+    const document = parseDocument(files.get(file) ?? '');
+    // The first step that cannot be enforced goes first, so those that went before it were in front of it.
+    const before = leftOut.filter(({ playbook }) => playbook === found.name).length;
+    const step = `step ${found.index + 1 + before} of ${found.name} (${takeOut(document, found)})`;
+    leftOut.push({ file, playbook: found.name, step });
+    put(files, file, document);
+    const gone = policy?.playbooks.byName.get(found.name)?.match;
+    if (found.playbook !== null && gone !== undefined && mapOf(document, found.playbook) === undefined) {
+      keepOthersOff(files, gone);
+    }
+  }
+  return { files: withComments(files, leftOut), leftOut };
+}
+
+/** The document as the text of the file; without a file when it holds no playbook any more. */
+function put(files: Map<string, string>, file: string, document: Document): void {
+  if (hasPlaybooks(document)) files.set(file, document.toString({ lineWidth: 0 }));
+  else files.delete(file);
+}
+
+/**
+ * A playbook for one protocol of a vector has gone: those for the vector whatever the protocol must not take its attacks. They
+ * are for the vector's other protocol from now on, so that ICMPv6 is not discarded for want of a rate limit.
+ */
+function keepOthersOff(files: Map<string, string>, { vectors, protocol }: PlaybookMatch): void {
+  if (protocol === null) return;
+  for (const [file, text] of [...files]) {
+    const document = parseDocument(text);
+    for (const playbook of listOf(document)?.items.filter(isMap) ?? []) {
+      const match: unknown = playbook.get('match');
+      if (!isMap(match) || match.has('protocol')) continue;
+      const vector = match.toJSON().vector;
+      const shared = [vector].flat().find((one: unknown) => typeof one === 'string' && vectors.includes(one));
+      const other = ([4, 6] as const)
+        .map((family) => impliedProtocol(String(shared), family))
+        .find((one) => one !== null && one !== protocol);
+      if (shared === undefined || other == null) continue;
+      match.set('protocol', protocolName(other));
+      put(files, file, document);
+    }
+  }
+}
+
+/** A step of a playbook; `playbook` is null for the default playbook. */
+interface StepPlace {
+  readonly playbook: string | null;
+  /** The name for people. */
+  readonly name: string;
+  readonly index: number;
+}
+
+/** The first step that no router can enforce as written. */
+function firstStep(policy: Policy): StepPlace | undefined {
+  const { playbooks } = policy;
+  for (const { path } of enforcementChecks(policy)) {
+    const [top, second, third] = path;
+    if (top === 'default_playbook' && typeof third === 'number') {
+      return { playbook: null, name: playbooks.fallback?.name ?? 'default', index: third };
+    }
+    const index = path[3];
+    if (typeof second !== 'number' || typeof index !== 'number') continue;
+    const name = playbooks.data.playbooks?.[second]?.name;
+    if (name !== undefined) return { playbook: name, name, index };
+  }
+  return undefined;
+}
+
+/** The file with the playbook; names are unique among all files. */
+function fileOf(files: PlaybookFiles, playbook: string | null): string | undefined {
+  for (const [file, text] of files) {
+    if (mapOf(parseDocument(text), playbook) !== undefined) return file;
+  }
+  return undefined;
+}
+
+function mapOf(document: Document, playbook: string | null): YAMLMap | undefined {
+  if (playbook === null) {
+    const fallback: unknown = document.get('default_playbook');
+    return isMap(fallback) ? fallback : undefined;
+  }
+  return listOf(document)
+    ?.items.filter(isMap)
+    .find((item) => item.get('name') === playbook);
+}
+
+function listOf(document: Document): YAMLSeq | undefined {
+  const all: unknown = document.get('playbooks');
+  return isSeq(all) ? all : undefined;
+}
+
+/** Takes the step out of the document; returns its action in words. */
+function takeOut(document: Document, { playbook, index }: StepPlace): string {
+  const map = mapOf(document, playbook);
+  const steps: unknown = map?.get('steps');
+  const step: unknown = isSeq(steps) ? steps.items[index] : undefined;
+  if (map === undefined || !isSeq(steps) || !isMap(step)) throw new RangeError('there is no such step');
+  const next: unknown = steps.items[index + 1];
+  if (isMap(next)) {
+    if (step.has('match') && !next.has('match')) next.set('match', step.get('match', true));
+    if (index === 0) {
+      // They say when to go on from the step before, and there is none any more.
+      next.delete('require_confidence_at_least');
+      next.delete('require_persistence_seconds');
+    }
+  }
+  steps.items.splice(index, 1);
+  if (steps.items.length === 0) {
+    const all = listOf(document);
+    if (playbook === null) document.delete('default_playbook');
+    else all?.items.splice(all.items.indexOf(map), 1);
+  }
+  const rate: unknown = step.get('rate_bps');
+  const isPolice = step.get('action') === 'police';
+  return actionWords({
+    type: isPolice ? 'police' : 'discard',
+    rateBps: isPolice && typeof rate === 'number' ? rate : null,
+  });
+}
+
+function hasPlaybooks(document: Document): boolean {
+  return document.has('default_playbook') || (listOf(document)?.items.length ?? 0) > 0;
+}
+
+function withComments(files: PlaybookFiles, leftOut: readonly LeftOut[]): PlaybookFiles {
+  return new Map(
+    [...files].map(([file, text]) => {
+      const steps = leftOut.filter((one) => one.file === file).map(({ step }) => step);
+      const comment =
+        steps.length === 0
+          ? ''
+          : `# Left out by "prefixd init", because no router can enforce it: ${steps.join(', ')}.\n`;
+      return [file, comment + text];
+    }),
+  );
+}

@@ -1,0 +1,47 @@
+/** The thread that reads a configuration; see load-apart.ts. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { LIMITS } from './limits.ts';
+import { loadConfig } from './load.ts';
+import { cut, type PlainConfig, type ReadingMessage, type ReadingOrder } from './thread-messages.ts';
+import type { ConfigProblem, ConfigResult, LoadedConfig } from './types.ts';
+
+if (parentPort === null) throw new Error('this file is run as a thread');
+const port = parentPort;
+const say = (message: ReadingMessage): void => port.postMessage(message);
+
+const { directory, environment } = workerData as ReadingOrder;
+answer(await loadConfig(directory, environment, (file) => say({ type: 'reading', file })));
+
+function answer(result: ConfigResult): void {
+  const warnings = counted(result.warnings, 'warnings');
+  if (!result.ok) {
+    say({ type: 'answer', config: null, problems: counted(result.problems, 'problems'), warnings });
+    return;
+  }
+  const pieces = cut(result.config.policy.inventory.data);
+  port.on('message', () => {
+    const next = pieces.next();
+    if (!next.done) say({ type: 'piece', piece: next.value });
+    else {
+      say({ type: 'end' });
+      port.close();
+    }
+  });
+  say({ type: 'answer', config: plain(result.config), problems: [], warnings });
+}
+
+function plain({ policy, shown, ...config }: LoadedConfig): PlainConfig {
+  const { inventory: _inventory, forecast: _forecast, ...plainPolicy } = policy;
+  const { inventory: _data, ...plainShown } = shown;
+  return { ...config, policy: plainPolicy, shown: plainShown };
+}
+
+/** An inventory in which everything is wrong has more to say than anybody reads. */
+function counted(all: readonly ConfigProblem[], what: string): readonly ConfigProblem[] {
+  const first = all.slice(0, LIMITS.problems);
+  const last = first.at(-1);
+  if (last === undefined || first.length === all.length) return all;
+  const message = `there are ${all.length - first.length} more ${what}, which are not listed`;
+  const fix = 'fix the ones above and check again';
+  return [...first, { file: last.file, line: null, column: null, path: '', message, fix }];
+}

@@ -1,0 +1,218 @@
+/**
+ * The kinds of values that configuration files hold. Each says in `expects` what it takes, in words that fit behind "write";
+ * messages and the configuration reference are made of it.
+ */
+import { z } from 'zod';
+import { parseAnyCommunity } from '../../bgp/wire/communities.ts';
+import { VECTOR_PATTERN } from '../../core/policy/vectors.ts';
+import { parseAddress, parsePrefix } from '../../net/prefix.ts';
+import { isLoopbackAddress } from '../../net/special-addresses.ts';
+import { describeSchema, type SchemaNode } from '../messages.ts';
+import type { YamlSource } from '../yaml/yaml.ts';
+
+/** A whole number from `min` to `max`. */
+export function integer(min: number, max: number, unit = ''): z.ZodInt {
+  const of = unit === '' ? '' : ` of ${unit}`;
+  const range = max === Number.MAX_SAFE_INTEGER ? `, at least ${min}` : ` from ${min} to ${max}`;
+  return z
+    .int()
+    .min(min)
+    .max(max)
+    .meta({ expects: `a whole number${of}${range}` });
+}
+
+/** A number from `min` to `max`. */
+export function decimal(min: number, max: number): z.ZodNumber {
+  return z
+    .number()
+    .min(min)
+    .max(max)
+    .meta({ expects: `a number from ${min} to ${max}` });
+}
+
+/** An IP protocol by number or by name. */
+export const protocol = z
+  .union([z.int().min(0).max(255), z.string()])
+  .meta({ expects: 'tcp, udp, icmp, icmpv6, gre, sctp, or a protocol number from 0 to 255' });
+
+/** A number, or text such as "1000-1500". */
+export const range = z
+  .union([z.int(), z.string()])
+  .meta({ expects: 'a whole number, or a range such as "1000-1500"' });
+
+/** A port, or a range of ports as text; whether the text is one is judged where it is read. */
+export const portOrRange = z
+  .union([z.int().min(0).max(65535), z.string()])
+  .meta({ expects: 'a port from 0 to 65535, or a range such as "27015-27030"' });
+
+export const flag = z.boolean().meta({ expects: 'true or false' });
+
+/** One of a few words. */
+export function oneOf<const Words extends readonly [string, ...string[]]>(
+  words: Words,
+): z.ZodEnum<z.core.util.ToEnum<Words[number]>> {
+  return z.enum(words).meta({ expects: words.length === 1 ? words[0] : `one of ${words.join(', ')}` });
+}
+
+/** Text that passes `test`; `secret` keeps what was written out of messages. `quotable`: a number in quotes would pass. */
+function text(expects: string, test: (value: string) => boolean, secret = false): z.ZodString {
+  return z
+    .string()
+    .refine(test)
+    .meta({ expects, secret, quotable: test('17') });
+}
+
+/** A name as labels, logs and paths of the API carry it. */
+export const name = text('a name of 1 to 64 letters, digits, ".", "_" or "-"', (value) =>
+  /^[A-Za-z0-9._-]{1,64}$/.test(value),
+);
+
+export const vector = text('a vector: 1 to 64 of a-z, 0-9 and underscore, such as udp_flood', (value) =>
+  VECTOR_PATTERN.test(value),
+);
+
+export const words = text('a text that is not empty', (value) => value.trim() !== '');
+
+export const path = text(
+  'a path; a relative one starts at the folder of the file',
+  (value) => value !== '' && !value.includes('\0'),
+);
+
+/** The name of an environment variable. What was written is never shown, because it may be the secret itself. */
+export const environment = text(
+  'the name of an environment variable that holds the secret, never the secret itself',
+  (value) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(value),
+  true,
+);
+
+export const prefix = text(
+  'an IPv4 or IPv6 prefix with no bits set behind its length, such as "192.0.2.0/24"',
+  (value) => typeof parsePrefix(value) !== 'string',
+);
+
+export const ipv4Identifier = text(
+  'a BGP identifier in dotted decimal such as "192.0.2.10", not "0.0.0.0"',
+  (value) => value !== '0.0.0.0' && parseAddress(value)?.length === 4,
+);
+
+/** An address with an optional zone for link-local ones. */
+export const address = text('an IPv4 or IPv6 address, such as "192.0.2.1"', isHostAddress);
+
+export const neighborAddress = text(
+  'an IPv4 or IPv6 address, or "unix:/path/to.sock"',
+  (value) => isHostAddress(value) || /^unix:\/[^\0]+$/.test(value),
+);
+
+export const listen = text(
+  'an address and a port, such as "127.0.0.1:8080" or "[::1]:8080"',
+  (value) => parseListen(value) !== undefined,
+);
+
+/** A BGP listener takes no host name: what it binds must be what was meant. */
+export const bgpListen = text(
+  'an address and a port, such as "127.0.0.1:1179" or "[::]:179"',
+  (value) => parseListen(value) !== undefined && !value.startsWith('localhost'),
+);
+
+/** An autonomous system number in asplain; 23456 is AS_TRANS and nobody's (RFC 6793 §9). */
+export const asn = z
+  .int()
+  .min(1)
+  .max(4294967295)
+  .refine((value) => value !== 23456)
+  .meta({ expects: 'an AS number from 1 to 4294967295, as one plain number, and not 23456 (AS_TRANS)' });
+
+export const holdTime = z
+  .int()
+  .min(0)
+  .max(65535)
+  .refine((value) => value === 0 || value >= 3)
+  .meta({ expects: '0 (no keepalives) or a whole number of seconds from 3 to 65535' });
+
+export const community = text(
+  'a community such as "65010:666", a large one such as "65010:1:2", or no-export, no-advertise or blackhole',
+  (value) => {
+    const parsed = parseAnyCommunity(value);
+    return typeof parsed === 'object' && parsed.kind !== 'extended';
+  },
+);
+
+/** A number of mitigations, or no limit at all. */
+export const quota = z
+  .union([z.int().min(0).max(1_000_000), z.literal('unlimited')])
+  .meta({ expects: 'a whole number from 0 to 1000000, or unlimited' });
+
+/** What is written may carry a token in its path, so it is never shown. */
+export const webUrl = text('a URL that begins with https:// (or http://)', isWebUrl, true);
+
+/** True for an `http:` or `https:` URL. */
+export function isWebUrl(value: string): boolean {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  return url !== undefined && (url.protocol === 'https:' || url.protocol === 'http:') && url.hostname !== '';
+}
+
+function isHostAddress(value: string): boolean {
+  const [host = '', zone, ...rest] = value.split('%');
+  if (rest.length > 0 || (zone !== undefined && !/^[A-Za-z0-9._-]+$/.test(zone))) return false;
+  const octets = parseAddress(host);
+  return octets !== undefined && (zone === undefined || octets.length === 16);
+}
+
+/** `host:port` with an IPv4 address, an IPv6 address in brackets or `localhost`; undefined when it is not that. */
+export function parseListen(value: string): { readonly host: string; readonly port: number } | undefined {
+  const found = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(value);
+  if (found === null) return undefined;
+  const [, bracketed, plain, digits] = found;
+  const port = Number(digits);
+  const host = bracketed ?? plain ?? '';
+  const fits =
+    bracketed === undefined ? parseAddress(host)?.length === 4 || host === 'localhost' : isHostAddress(host);
+  return fits && port <= 65535 ? { host, port } : undefined;
+}
+
+/** True when only this machine can reach the host. */
+export function isLoopback(host: string): boolean {
+  if (host === 'localhost') return true;
+  const octets = parseAddress(host.split('%')[0] ?? host);
+  return octets !== undefined && isLoopbackAddress(octets);
+}
+
+// Removes keys that begin with `x-`. As in Compose files, they belong to the user and often hold anchors.
+
+/** Returns the file without `x-` keys, at the top and inside sections. User-chosen names (`http.auth.roles`) stay. */
+export function withoutExtensions(source: YamlSource, schema: z.ZodType): YamlSource {
+  return { ...source, value: strip(source.value, [describeSchema(schema)]) };
+}
+
+function strip(value: unknown, nodes: readonly SchemaNode[]): unknown {
+  const all = nodes.flatMap(alternatives);
+  if (Array.isArray(value)) {
+    const items = all.flatMap((node) => node.items ?? []);
+    return value.map((item) => strip(item, items));
+  }
+  if (typeof value !== 'object' || value === null) return value;
+  const isSection = all.some(({ properties }) => properties !== undefined);
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([key]) => !(isSection && key.startsWith('x-')))
+      .map(([key, inner]) => [
+        key,
+        strip(
+          inner,
+          all.flatMap((node) => below(node, key)),
+        ),
+      ]),
+  );
+}
+
+function alternatives(node: SchemaNode): readonly SchemaNode[] {
+  const options = node.oneOf ?? node.anyOf;
+  return options === undefined ? [node] : options.flatMap(alternatives);
+}
+
+function below(node: SchemaNode, key: string): readonly SchemaNode[] {
+  const { properties = {}, additionalProperties } = node;
+  const named = Object.hasOwn(properties, key) ? properties[key] : undefined;
+  if (named !== undefined) return [named];
+  return typeof additionalProperties === 'object' ? [additionalProperties] : [];
+}

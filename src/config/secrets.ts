@@ -1,0 +1,178 @@
+/** Reads secrets from the environment. The file only ever names a variable; its value is never shown. */
+import { isPrivateHost } from '../alert/post.ts';
+import { countWords } from '../net/text.ts';
+import type { DeepPartial } from './parse-partial.ts';
+import { dotted, type Findings, type Path, type Report } from './problem.ts';
+import { isWebUrl } from './schema/fields.ts';
+import { DEFAULT_TOKEN_ENV, type Settings } from './schema/prefixd-schema.ts';
+
+/** Variables as `process.env` has them. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Values by the dotted path of the key that names the variable. */
+export type Secrets = ReadonlyMap<string, string>;
+
+/** A secret that the configuration asks for. */
+interface Wanted {
+  readonly path: Path;
+  readonly variable: string;
+  /** What is wrong with the value, in words that do not show it; undefined when nothing is. */
+  readonly flaw: (value: string) => string | undefined;
+}
+
+/** Shorter tokens can be guessed, however slowly guesses are answered. */
+const SHORT_TOKEN = 12;
+
+/** Where the value of the one admin token is kept. */
+export const ADMIN_TOKEN_PATH = 'http.auth.bearer_token_env';
+
+/**
+ * Reads every secret that the settings name, and reports those that are missing or cannot be used. Without an environment all
+ * are empty and none is judged: for looking at a configuration where its secrets are not.
+ */
+export function readSecrets(
+  settings: DeepPartial<Settings>,
+  environment: Environment | null,
+  { problem: report, warning }: Findings,
+): Secrets {
+  const secrets = new Map<string, string>();
+  if (environment === null) {
+    for (const { path } of wantedSecrets(settings)) secrets.set(dotted(path), '');
+    return secrets;
+  }
+  for (const { path, variable, flaw } of wantedSecrets(settings)) {
+    const value = environment[variable];
+    if (value === undefined || value === '') {
+      const state = value === undefined ? 'is not set' : 'is empty';
+      report(path, `the environment variable ${variable} ${state}`, 'set it where the daemon is started');
+      continue;
+    }
+    const wrong = flaw(value);
+    if (wrong !== undefined) {
+      report(
+        path,
+        `the value of the environment variable ${variable} ${wrong}`,
+        'correct it where the daemon is started',
+      );
+      continue;
+    }
+    if (flaw === tokenFlaw && value.length < SHORT_TOKEN) {
+      const length = countWords(value.length, 'character');
+      const message = `the token in ${variable} has only ${length} and can be guessed`;
+      warning(path, message, `take a random one, as from \`openssl rand -hex 32\``);
+    }
+    secrets.set(dotted(path), value);
+  }
+  reportSameTokens(settings, secrets, report);
+  return secrets;
+}
+
+function* wantedSecrets(settings: DeepPartial<Settings>): Iterable<Wanted> {
+  const auth = settings.http?.auth;
+  if (auth?.mode === 'bearer') {
+    const path = ['http', 'auth', 'bearer_token_env'];
+    const tokens = auth.tokens ?? [];
+    const variable = auth.bearer_token_env ?? (tokens.length === 0 ? DEFAULT_TOKEN_ENV : undefined);
+    if (variable !== undefined) yield { path, variable, flaw: tokenFlaw };
+    for (const [i, token] of tokens.entries()) {
+      if (token?.token_env === undefined) continue;
+      yield { path: ['http', 'auth', 'tokens', i, 'token_env'], variable: token.token_env, flaw: tokenFlaw };
+    }
+  }
+  for (const [i, neighbor] of (settings.bgp?.neighbors ?? []).entries()) {
+    const variable = neighbor?.md5_password_env;
+    if (variable === undefined) continue;
+    yield { path: ['bgp', 'neighbors', i, 'md5_password_env'], variable, flaw: md5Flaw };
+  }
+  for (const [i, destination] of (settings.alerting?.destinations ?? []).entries()) {
+    for (const key of ['webhook_url_env', 'routing_key_env', 'url_env', 'secret_env'] as const) {
+      const variable = (destination as Readonly<Record<string, string | undefined>> | undefined)?.[key];
+      if (variable === undefined) continue;
+      const allowed = settings.alerting?.allow_private_addresses ?? false;
+      const flaw = key.endsWith('url_env') ? urlFlaw(allowed) : headerFlaw;
+      yield { path: ['alerting', 'destinations', i, key], variable, flaw };
+    }
+  }
+}
+
+/** RFC 6750 §2.1: what a bearer token may be made of, so that a client can send it in a header. */
+function tokenFlaw(value: string): string | undefined {
+  return /^[\x21-\x7e]+$/.test(value)
+    ? undefined
+    : 'cannot be a token: it has spaces or characters outside of ASCII';
+}
+
+/** RFC 2385 leaves the length to the implementation; Linux takes up to 80 octets (TCP_MD5SIG_MAXKEYLEN). */
+function md5Flaw(value: string): string | undefined {
+  const octets = new TextEncoder().encode(value).length;
+  return octets <= 80 ? undefined : `has ${octets} octets; TCP MD5 takes at most 80`;
+}
+
+/** Delivery refuses what is private by its name, so this does, too. */
+function urlFlaw(allowsPrivate: boolean): Wanted['flaw'] {
+  return (value) => {
+    if (!isWebUrl(value)) return 'is not a URL';
+    if (allowsPrivate || !isPrivateHost(new URL(value).hostname)) return undefined;
+    return 'leads to a private address, where alerts go only with alerting.allow_private_addresses: true';
+  };
+}
+
+function headerFlaw(value: string): string | undefined {
+  return value.trim() === value ? undefined : 'begins or ends with white space';
+}
+
+/** Two tokens with one value would make it a matter of chance which role a caller has. */
+function reportSameTokens(settings: DeepPartial<Settings>, secrets: Secrets, report: Report): void {
+  const seen = new Map<string, string>();
+  const admin = secrets.get(ADMIN_TOKEN_PATH);
+  if (admin !== undefined) seen.set(admin, 'bearer_token_env');
+  for (const [i, token] of (settings.http?.auth?.tokens ?? []).entries()) {
+    const path = ['http', 'auth', 'tokens', i, 'token_env'];
+    const value = secrets.get(dotted(path));
+    if (value === undefined) continue;
+    const other = seen.get(value);
+    const owner = `"${token?.name ?? i}"`;
+    if (other === undefined) seen.set(value, owner);
+    else
+      report(path, `the token of ${owner} is the same as that of ${other}`, 'give each caller its own token');
+  }
+}
+
+// What of the configuration may be shown. Secrets are not in the files, save for URLs, whose path may be one.
+
+/** What stands in place of a secret. */
+export const REDACTED = '***';
+
+/** Settings in the words of the file as they may be printed: names of variables stay, URLs keep their origin only. */
+export function showSettings(settings: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(settings)
+      .filter(([, value]) => value !== undefined)
+      .map(([key, value]) => [key, show(key, value)]),
+  );
+}
+
+function show(key: string, value: unknown): unknown {
+  if (Array.isArray(value)) return value.map((item: unknown) => show(key, item));
+  if (typeof value === 'object' && value !== null) {
+    return showSettings(Object.fromEntries(Object.entries(value)));
+  }
+  if (key === 'url' && typeof value === 'string') return showUrl(value);
+  return value;
+}
+
+/** `https://host/***`: user, path and query may hold a token. */
+function showUrl(text: string): string {
+  if (!URL.canParse(text)) return REDACTED;
+  const { protocol, host } = new URL(text);
+  return `${protocol}//${host}/${REDACTED}`;
+}
+
+/** The text with every occurrence of a secret replaced. Secrets shorter than 4 characters would tear ordinary words. */
+export function redactText(text: string, secrets: readonly string[]): string {
+  let clean = text;
+  for (const secret of [...secrets].sort((a, b) => b.length - a.length)) {
+    if (secret.length >= 4) clean = clean.replaceAll(secret, REDACTED);
+  }
+  return clean;
+}

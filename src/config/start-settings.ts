@@ -1,0 +1,156 @@
+/** Lists the settings that take effect at the next start only; used by reload and by `check --diff`. Pure. */
+import type { Policy } from '../core/policy/policy.ts';
+import { hostPrefix, parseAddress, samePrefix } from '../net/prefix.ts';
+import type { LoadedConfig } from './types.ts';
+
+/** Settings in the form of `LoadedConfig.shown`: keys of prefixd.yaml, defaults filled in. */
+export type ShownSettings = Readonly<Record<string, unknown>>;
+
+interface StartSetting {
+  /** Dotted path in prefixd.yaml; everything below it keeps its value until the next start. */
+  readonly path: string;
+  /** Absent: any difference. */
+  readonly needsStart?: (running: ShownSettings, next: ShownSettings) => boolean;
+}
+
+/** Whether a listener asks clients for certificates is decided when it is opened. */
+const asksForCertificates = (settings: ShownSettings): boolean =>
+  settingAt(settings, 'http.tls.ca_path') !== undefined;
+const hasTls = (settings: ShownSettings): boolean => settingAt(settings, 'http.tls') !== undefined;
+
+const AT_START: readonly StartSetting[] = [
+  {
+    path: 'http.auth',
+    // Authentication belongs to the listener: mode none is safe on loopback only, and mode mtls locks everybody out of a
+    // listener that does not ask for certificates.
+    needsStart: (running, next) => {
+      if (!differs(settingAt(running, 'http.auth'), settingAt(next, 'http.auth'))) return false;
+      const mode = settingAt(next, 'http.auth.mode');
+      if (mode === 'none') return differs(settingAt(running, 'http.listen'), settingAt(next, 'http.listen'));
+      return mode === 'mtls' && !asksForCertificates(running);
+    },
+  },
+  { path: 'http.listen' },
+  {
+    path: 'http.tls',
+    // Replaced certificates apply to new connections; turning TLS on or off does not.
+    needsStart: (running, next) =>
+      hasTls(running) !== hasTls(next) || asksForCertificates(running) !== asksForCertificates(next),
+  },
+  { path: 'storage' },
+  { path: 'observability' },
+  { path: 'timers.reconciliation_interval_seconds' },
+  { path: 'bgp.mode' },
+  { path: 'bgp.local_asn' },
+  { path: 'bgp.router_id' },
+  { path: 'bgp.listen' },
+];
+
+/** Returns the paths of settings that differ and take effect at the next start only. */
+export function pathsForRestart(running: ShownSettings, next: ShownSettings): readonly string[] {
+  return AT_START.filter(
+    ({ path, needsStart }) =>
+      needsStart?.(running, next) ?? differs(settingAt(running, path), settingAt(next, path)),
+  ).map(({ path }) => path);
+}
+
+/** Replaces the settings at these paths with those of another; a setting that is absent there is removed. */
+export function withSettingsOf(
+  settings: ShownSettings,
+  other: ShownSettings,
+  paths: readonly string[],
+): ShownSettings {
+  return paths.reduce((all, path) => replaced(all, path.split('.'), settingAt(other, path)), settings);
+}
+
+/** The value at a dotted path; undefined where there is none. */
+export function settingAt(settings: unknown, path: string): unknown {
+  return path.split('.').reduce<unknown>((here, key) => {
+    if (typeof here !== 'object' || here === null || !Object.hasOwn(here, key)) return undefined;
+    return Reflect.get(here, key);
+  }, settings);
+}
+
+/** Compares values of which either may have been through JSON. The order of keys is no difference. */
+export function differs(a: unknown, b: unknown): boolean {
+  return canonical(a) !== canonical(b);
+}
+
+function replaced(
+  settings: ShownSettings,
+  [key = '', ...rest]: readonly string[],
+  value: unknown,
+): ShownSettings {
+  const { [key]: below, ...others } = settings;
+  if (rest.length === 0) return value === undefined ? others : { ...others, [key]: value };
+  const section =
+    typeof below === 'object' && below !== null ? Object.fromEntries(Object.entries(below)) : {};
+  return { ...others, [key]: replaced(section, rest, value) };
+}
+
+function canonical(value: unknown): string {
+  return JSON.stringify(value ?? null, (_key, inner: unknown) =>
+    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  );
+}
+
+// Keeps settings that need a restart as they are when the configuration is reloaded, and names them. Pure.
+
+/** Names the changed settings that wait for the next start, one sentence each. */
+export function needRestart(running: LoadedConfig, next: LoadedConfig): readonly string[] {
+  const paths = pathsForRestart(running.shown.settings, next.shown.settings);
+  return paths.map((path) => `${path} has changed and takes effect at the next start`);
+}
+
+/** Returns the reloaded configuration with the running values of settings that need a restart, in `shown` as well. */
+export function withSettingsOfStart(next: LoadedConfig, running: LoadedConfig): LoadedConfig {
+  const paths = pathsForRestart(running.shown.settings, next.shown.settings);
+  const waits = new Set(paths);
+  const { listen, localAsn, routerId } = running.bgp.speaker;
+  return {
+    ...next,
+    policy: protectingOwn(next.policy, [routerId, ...(listen === undefined ? [] : [listen.host])]),
+    storage: running.storage,
+    observability: running.observability,
+    reconciliationIntervalSeconds: running.reconciliationIntervalSeconds,
+    http: {
+      ...next.http,
+      listen: running.http.listen,
+      ...(waits.has('http.auth') ? { auth: running.http.auth } : {}),
+      ...(waits.has('http.tls') ? { tls: running.http.tls } : {}),
+    },
+    bgp: {
+      ...next.bgp,
+      mode: running.bgp.mode,
+      speaker: {
+        localAsn,
+        routerId,
+        neighbors: next.bgp.speaker.neighbors,
+        ...(listen === undefined ? {} : { listen }),
+      },
+    },
+    shown: {
+      ...next.shown,
+      settings: withSettingsOf(next.shown.settings, running.shown.settings, paths),
+    },
+    secrets: waits.has('http.auth') ? [...new Set([...next.secrets, ...running.secrets])] : next.secrets,
+  };
+}
+
+/** Protects the addresses that this daemon still uses, even if the files name others. */
+function protectingOwn(policy: Policy, hosts: readonly string[]): Policy {
+  const { protectedPrefixes } = policy.guardrails;
+  const missing = hosts.flatMap((host) => {
+    const octets = parseAddress(host.split('%')[0] ?? host);
+    if (octets === undefined || octets.every((octet) => octet === 0)) return [];
+    const own = hostPrefix(octets);
+    return protectedPrefixes.some((prefix) => samePrefix(prefix, own)) ? [] : [own];
+  });
+  if (missing.length === 0) return policy;
+  return {
+    ...policy,
+    guardrails: { ...policy.guardrails, protectedPrefixes: [...protectedPrefixes, ...missing] },
+  };
+}

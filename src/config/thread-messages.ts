@@ -1,0 +1,137 @@
+/** What the thread that reads a configuration and the one that wants it say to each other. */
+import type { Policy } from '../core/policy/policy.ts';
+import type { Environment } from './secrets.ts';
+import type { ConfigProblem, LoadedConfig } from './types.ts';
+
+/** What the reading thread is given. */
+export interface ReadingOrder {
+  readonly directory: string;
+  readonly environment: Environment | null;
+}
+
+/** A configuration without what cannot pass between threads (functions) or is too large to pass at once (the inventory). */
+export interface PlainConfig extends Omit<LoadedConfig, 'policy' | 'shown'> {
+  readonly policy: Omit<Policy, 'inventory' | 'forecast'>;
+  readonly shown: Omit<LoadedConfig['shown'], 'inventory'>;
+}
+
+/** Said by the reading thread. After an answer with a configuration it says one piece of the inventory for each `more`. */
+export type ReadingMessage =
+  | { readonly type: 'reading'; readonly file: string }
+  | {
+      readonly type: 'answer';
+      /** Null: there are problems. */
+      readonly config: PlainConfig | null;
+      readonly problems: readonly ConfigProblem[];
+      readonly warnings: readonly ConfigProblem[];
+    }
+  | { readonly type: 'piece'; readonly piece: Piece }
+  | { readonly type: 'end' };
+
+/** Said to the reading thread. */
+export const MORE = 'more';
+
+// Cuts plain data into pieces that are cheap to pass between threads, and puts them together again.
+
+type Scalar = string | number | boolean | null;
+
+/** A part of the data in the order of its text. `values` has one entry for each key and each value. */
+export interface Piece {
+  readonly codes: Uint8Array;
+  readonly values: readonly Scalar[];
+}
+
+const CODE = { value: 0, key: 1, list: 2, section: 3, end: 4 } as const;
+
+/** Limits of a piece, so that taking one takes about a millisecond: codes, and characters of text. */
+const MOST = { codes: 4000, characters: 100_000 } as const;
+
+/** Cuts lists, sections and plain values (as JSON has them); keys without a value are left out. RangeError for others. */
+export function* cut(data: unknown): Generator<Piece> {
+  let codes: number[] = [];
+  let values: Scalar[] = [];
+  let characters = 0;
+  for (const [code, value] of tokens(data)) {
+    codes.push(code);
+    if (value !== undefined) values.push(value);
+    if (typeof value === 'string') characters += value.length;
+    if (codes.length < MOST.codes && characters < MOST.characters) continue;
+    yield { codes: Uint8Array.from(codes), values };
+    codes = [];
+    values = [];
+    characters = 0;
+  }
+  if (codes.length > 0) yield { codes: Uint8Array.from(codes), values };
+}
+
+function* tokens(data: unknown): Generator<readonly [code: number, value?: Scalar]> {
+  if (data === null || typeof data === 'string' || typeof data === 'number' || typeof data === 'boolean') {
+    yield [CODE.value, data];
+  } else if (Array.isArray(data)) {
+    yield [CODE.list];
+    for (const item of data) yield* tokens(item);
+    yield [CODE.end];
+  } else if (typeof data === 'object') {
+    yield [CODE.section];
+    for (const [key, value] of Object.entries(data)) {
+      if (value === undefined) continue;
+      yield [CODE.key, key];
+      yield* tokens(value);
+    }
+    yield [CODE.end];
+  } else throw new RangeError(`${typeof data} is no plain data`);
+}
+
+type Open = { readonly list: unknown[] } | { readonly section: Record<string, unknown>; key: string };
+
+/** Takes pieces in their order. */
+export class Assembly {
+  readonly #open: Open[] = [];
+  #whole: unknown;
+
+  /** What the pieces make up; undefined before the last one. */
+  get whole(): unknown {
+    return this.#whole;
+  }
+
+  take({ codes, values }: Piece): void {
+    let at = 0;
+    for (const code of codes) {
+      switch (code) {
+        case CODE.value:
+          this.#add(values[at++]);
+          break;
+        case CODE.key: {
+          const top = this.#open.at(-1);
+          if (top !== undefined && 'section' in top) top.key = String(values[at++]);
+          break;
+        }
+        case CODE.list:
+          this.#open.push({ list: [] });
+          break;
+        case CODE.section:
+          this.#open.push({ section: {}, key: '' });
+          break;
+        default: {
+          const done = this.#open.pop();
+          if (done !== undefined) this.#add('list' in done ? done.list : done.section);
+        }
+      }
+    }
+  }
+
+  #add(value: unknown): void {
+    const top = this.#open.at(-1);
+    if (top === undefined) this.#whole = value;
+    else if ('list' in top) top.list.push(value);
+    // Not by assignment: a key may be called __proto__.
+    else if (top.key === '__proto__') {
+      Object.defineProperty(top.section, top.key, {
+        value,
+        enumerable: true,
+        configurable: true,
+        writable: true,
+      });
+    } else top.section[top.key] = value;
+  }
+}

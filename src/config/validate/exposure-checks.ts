@@ -1,0 +1,156 @@
+/** What lies open on this machine: keys that others may read, files that others may write, certificates that nobody should trust. */
+import { X509Certificate } from 'node:crypto';
+import { stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { loadTls } from '../../http/listener.ts';
+import { errorText } from '../../net/text.ts';
+import { findingsIn } from '../assemble.ts';
+import { LIMITS } from '../limits.ts';
+import { type DeepPartial, parsePartial } from '../parse-partial.ts';
+import type { Path, Report } from '../problem.ts';
+import { readRegularFile, refuseSpecialFile } from '../regular-file.ts';
+import { withoutExtensions } from '../schema/fields.ts';
+import { type Settings, settingsSchema } from '../schema/prefixd-schema.ts';
+import type { ConfigProblem } from '../types.ts';
+import type { YamlSource } from '../yaml/yaml.ts';
+
+/** A certificate that expires so soon is told of (ms). */
+const SOON_MS = 14 * 24 * 60 * 60 * 1000;
+/** RFC 9325 §4.5: at least so many bits. */
+const LEAST_RSA_BITS = 2048;
+const LEAST_CURVE_BITS = 224;
+
+/** Permissions of everybody who is neither the owner nor of its group. */
+const OTHERS_READ = 0o004;
+const OTHERS_WRITE = 0o002;
+
+/** Warnings about files that prefixd.yaml names, relative to `folder`. Files that are not there are passed over. */
+export async function exposureWarnings(
+  settings: YamlSource,
+  folder: string,
+  now: number = Date.now(),
+): Promise<readonly ConfigProblem[]> {
+  const loose = parsePartial(settingsSchema, withoutExtensions(settings, settingsSchema).value) ?? {};
+  const warnings: ConfigProblem[] = [];
+  const { warning } = findingsIn(settings, { problems: [], warnings });
+  await keyExposures(loose, folder, warning);
+  await certificateExposures(loose, folder, now, warning);
+  await writableExposures(loose, folder, warning);
+  return warnings;
+}
+
+async function keyExposures(settings: DeepPartial<Settings>, folder: string, warn: Report): Promise<void> {
+  const name = settings.http?.tls?.key_path;
+  if (name === undefined || !(await mayOthers(OTHERS_READ | OTHERS_WRITE, resolve(folder, name)))) return;
+  const message = `${name} is a private key, and every user of this machine may read or change it`;
+  warn(['http', 'tls', 'key_path'], message, 'chmod 600 it, for the user of the daemon alone');
+}
+
+/** Warnings about the daemon's own certificate and the CA of its clients. */
+async function certificateExposures(
+  settings: DeepPartial<Settings>,
+  folder: string,
+  now: number,
+  warn: Report,
+): Promise<void> {
+  for (const key of ['cert_path', 'ca_path'] as const) {
+    const name = settings.http?.tls?.[key];
+    if (name === undefined) continue;
+    const certificate = await readCertificate(resolve(folder, name));
+    if (certificate === undefined) continue;
+    for (const flaw of flawsOf(certificate, now)) {
+      warn(['http', 'tls', key], `the certificate in ${name} ${flaw}`, 'replace it and reload');
+    }
+  }
+}
+
+/** Undefined for what cannot be read, which another check reports. */
+async function readCertificate(path: string): Promise<X509Certificate | undefined> {
+  try {
+    return new X509Certificate(await readRegularFile(path, LIMITS.certificateBytes));
+  } catch {
+    return undefined;
+  }
+}
+
+function flawsOf({ validFrom, validTo, publicKey }: X509Certificate, now: number): readonly string[] {
+  const flaws: string[] = [];
+  const until = Date.parse(validTo);
+  if (now > until) flaws.push(`expired at ${validTo}: clients that check it refuse this server`);
+  else if (until - now < SOON_MS) flaws.push(`expires at ${validTo}`);
+  if (now < Date.parse(validFrom)) flaws.push(`is not valid before ${validFrom}`);
+  const { modulusLength, namedCurve } = publicKey.asymmetricKeyDetails ?? {};
+  if (modulusLength !== undefined && modulusLength < LEAST_RSA_BITS) {
+    flaws.push(`is weak: its key has ${modulusLength} bits, less than ${LEAST_RSA_BITS}`);
+  }
+  const curveBits = Number(/(\d{3})/.exec(namedCurve ?? '')?.[1] ?? Number.NaN);
+  if (curveBits < LEAST_CURVE_BITS) flaws.push(`is weak: its key is of the curve ${namedCurve}`);
+  return flaws;
+}
+
+/** Whoever may write in a folder can replace what lies in it, whatever the permissions of that are. */
+async function writableExposures(
+  settings: DeepPartial<Settings>,
+  folder: string,
+  warn: Report,
+): Promise<void> {
+  const data = resolve(folder, settings.storage?.path ?? './data');
+  const audit = settings.observability?.audit_log_path;
+  const folders = new Map<string, Path>([[data, ['storage', 'path']]]);
+  if (audit !== undefined) {
+    const at = dirname(resolve(folder, audit));
+    if (!folders.has(at)) folders.set(at, ['observability', 'audit_log_path']);
+  }
+  for (const [at, path] of folders) {
+    if (!(await mayOthers(OTHERS_WRITE, at))) continue;
+    const message = `every user of this machine may write in ${at}, and so change what the daemon remembers`;
+    warn(path, message, 'chmod 700 it, for the user of the daemon alone');
+  }
+  if (await mayOthers(OTHERS_WRITE, folder)) {
+    const message = `every user of this machine may write in ${folder}, and so change the configuration`;
+    warn([], message, 'chmod o-w it');
+  }
+}
+
+/** True when somebody who is neither the owner nor of the group has one of these permissions. */
+async function mayOthers(permissions: number, path: string): Promise<boolean> {
+  try {
+    return ((await stat(path)).mode & permissions) !== 0;
+  } catch {
+    // What is not there yet is made for the daemon's user alone; what may not be looked at, others do not reach either.
+    return false;
+  }
+}
+
+// Whether the server can use the certificates that prefixd.yaml names. Reads them.
+
+/** What is wrong with the files of `http.tls`, which are relative to `folder`; nothing where no TLS is configured. */
+export async function certificateProblems(
+  settings: YamlSource,
+  folder: string,
+): Promise<readonly ConfigProblem[]> {
+  const tls = parsePartial(settingsSchema, withoutExtensions(settings, settingsSchema).value)?.http?.tls;
+  // Without either path the schema has said so.
+  if (tls?.cert_path === undefined || tls.key_path === undefined) return [];
+  const paths = {
+    certPath: resolve(folder, tls.cert_path),
+    keyPath: resolve(folder, tls.key_path),
+    caPath: tls.ca_path === undefined ? null : resolve(folder, tls.ca_path),
+  };
+  try {
+    for (const path of Object.values(paths)) {
+      if (path === null) continue;
+      await refuseSpecialFile(path).catch((error: unknown) => {
+        throw new Error(`${path}: ${errorText(error)}`);
+      });
+    }
+    await loadTls(paths);
+    return [];
+  } catch (error) {
+    const message = errorText(error);
+    const fix = 'name PEM files that this user may read and that belong together';
+    return [
+      { file: settings.file, ...settings.place(['http', 'tls'], 'value'), path: 'http.tls', message, fix },
+    ];
+  }
+}

@@ -1,0 +1,160 @@
+/** Finds customers that can never be protected, by the inventory and by what the settings exempt from rules. */
+import { assetPrefixes } from '../../core/policy/ownership.ts';
+import type { CustomerData } from '../../core/policy/inventory-data.ts';
+import { countWords } from '../../net/text.ts';
+import { PrefixTrie } from '../../net/prefix-trie.ts';
+import { type Prefix, parsePrefix, unmapped } from '../../net/prefix.ts';
+import { specialRangeOf } from '../../net/special-addresses.ts';
+import type { Findings, Path } from '../problem.ts';
+import type { DeepPartial } from '../parse-partial.ts';
+import type { Settings } from '../schema/prefixd-schema.ts';
+
+/** Warnings of one kind at most; the rest is counted. */
+const MAX_WARNINGS = 10;
+
+/** Customers that a sentence names. */
+const NAMED = 4;
+
+/** Where findings about either file go. */
+export interface InventoryFindings {
+  readonly settings: Findings;
+  readonly inventory: Findings;
+}
+
+/** An entry of the inventory with its place. */
+interface Entry {
+  readonly path: Path;
+  readonly text: string;
+  readonly prefixes: readonly Prefix[];
+}
+
+/** Judges an inventory that has passed its schema. Entries that are no prefixes have been reported. */
+export function inventoryChecks(
+  customers: readonly CustomerData[],
+  settings: DeepPartial<Settings>,
+  found: InventoryFindings,
+): void {
+  if (customers.length === 0 && settings.guardrails?.require_inventory === true) {
+    found.inventory.warning(
+      ['customers'],
+      'the inventory is empty: every report will be refused (not_in_inventory)',
+      'add your customers and their prefixes',
+    );
+  }
+  const all = customers.map((customer, i) => ({
+    customer,
+    path: ['customers', i],
+    entries: entriesOf(customer, i),
+  }));
+  warnAll(
+    all
+      .filter(({ entries }) => entries.length === 0)
+      .map(({ customer, path }) => ({
+        path,
+        message: `customer "${customer.customer_id}" has neither prefixes nor assets: no address belongs to it`,
+        fix: 'add prefixes, or services with assets',
+      })),
+    ['customers'],
+    found.inventory,
+  );
+  warnAll(
+    all.flatMap(({ entries }) => entries.flatMap(notHosts)),
+    ['customers'],
+    found.inventory,
+  );
+  const exempt = exemptPrefixes(settings);
+  if (exempt.length === 0) return;
+  const index = new PrefixTrie<Exempt>();
+  for (const one of exempt) index.set(one.prefix, one);
+  for (const { customer, entries } of all) {
+    const around = entries.flatMap(({ prefixes }) => prefixes.map((prefix) => index.covering(prefix).at(-1)));
+    const [first] = around;
+    if (first !== undefined && around.every((one) => one !== undefined))
+      first.customers.push(customer.customer_id);
+  }
+  for (const { path, customers: ids } of exempt) {
+    if (ids.length === 0) continue;
+    const them = ids.length === 1 ? 'this customer' : 'these customers';
+    found.settings.warning(
+      path,
+      `it covers every address of ${customersText(ids)}: no attack on ${them} will be mitigated`,
+      `keep it only if ${them} must never be mitigated`,
+    );
+  }
+}
+
+function entriesOf({ prefixes = [], services = [] }: CustomerData, i: number): readonly Entry[] {
+  const entries: Entry[] = prefixes.map((text, j) => {
+    const prefix = parsePrefix(text);
+    return {
+      path: ['customers', i, 'prefixes', j],
+      text,
+      prefixes: typeof prefix === 'string' ? [] : [unmapped(prefix)],
+    };
+  });
+  for (const [j, { assets = [] }] of services.entries()) {
+    for (const [k, { ip, range_end: end }] of assets.entries()) {
+      const read = assetPrefixes(ip, end);
+      entries.push({
+        path: ['customers', i, 'services', j, 'assets', k],
+        text: end === undefined ? ip : `${ip}-${end}`,
+        prefixes: 'prefixes' in read ? read.prefixes : [],
+      });
+    }
+  }
+  return entries;
+}
+
+interface Warning {
+  readonly path: Path;
+  readonly message: string;
+  readonly fix: string;
+}
+
+/** No setting lets a rule be aimed at addresses that are not those of hosts (core/policy/guardrails.ts). */
+function notHosts({ path, text, prefixes }: Entry): readonly Warning[] {
+  for (const prefix of prefixes) {
+    const special = specialRangeOf(prefix);
+    if (special === undefined || special.unicast) continue;
+    const message = `${text} is ${special.name} (${special.source}): reports about it will be refused (not_unicast)`;
+    return [{ path, message, fix: 'remove it' }];
+  }
+  return [];
+}
+
+/** A prefix that no rule may touch, and the customers that have no address outside of such prefixes. */
+interface Exempt {
+  readonly path: Path;
+  readonly prefix: Prefix;
+  readonly customers: string[];
+}
+
+/** The configured safelist and protected prefixes. One that covers a whole address family has been reported. */
+function exemptPrefixes(settings: DeepPartial<Settings>): readonly Exempt[] {
+  const lists: readonly (readonly [Path, readonly (string | undefined)[]])[] = [
+    [['safelist', 'prefixes'], settings.safelist?.prefixes ?? []],
+    [['guardrails', 'protected', 'prefixes'], settings.guardrails?.protected?.prefixes ?? []],
+  ];
+  return lists.flatMap(([path, texts]) =>
+    texts.flatMap((text, i): readonly Exempt[] => {
+      const prefix = text === undefined ? '' : parsePrefix(text);
+      if (typeof prefix === 'string' || prefix.length === 0) return [];
+      return [{ path: [...path, i], prefix: unmapped(prefix), customers: [] }];
+    }),
+  );
+}
+
+/** `customer "acme"`, `customers "a", "b", "c", "d" and 3 more`. */
+function customersText(ids: readonly string[]): string {
+  const named = ids.slice(0, NAMED).map((id) => `"${id}"`);
+  const more = ids.length - named.length;
+  return `customer${ids.length === 1 ? '' : 's'} ${named.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
+
+function warnAll(warnings: readonly Warning[], top: Path, found: Findings): void {
+  for (const { path, message, fix } of warnings.slice(0, MAX_WARNINGS)) found.warning(path, message, fix);
+  const more = warnings.length - MAX_WARNINGS;
+  if (more > 0) {
+    found.warning(top, `the same is true of ${countWords(more, 'more entry', 'more entries')}`, '');
+  }
+}

@@ -1,0 +1,275 @@
+/** What the keys of a neighbor must be to each other, to its fellows, and to the listener. */
+import { planWithin } from '../../core/decide/enforceable-rule.ts';
+import { predict } from '../../core/decide/forecast.ts';
+import type { Policy } from '../../core/policy/policy.ts';
+import { parseAddress } from '../../net/prefix.ts';
+import { notUnicast, specialRangeOf } from '../../net/special-addresses.ts';
+import type { DeepPartial } from '../parse-partial.ts';
+import type { Findings, Path } from '../problem.ts';
+import { isLoopback, parseListen } from '../schema/fields.ts';
+import type { Settings } from '../schema/prefixd-schema.ts';
+import { type AssetGroup, STATE, targetsOf } from './enforcement-checks.ts';
+
+type NeighborSettings = DeepPartial<Settings['bgp']['neighbors'][number]>;
+
+/** Judges `bgp.neighbors`. */
+export function neighborChecks(settings: DeepPartial<Settings>, found: Findings): void {
+  const names = new Map<string, number>();
+  const places = new Map<string, number>();
+  for (const [i, neighbor] of (settings.bgp?.neighbors ?? []).entries()) {
+    if (neighbor === undefined) continue;
+    const at: Path = ['bgp', 'neighbors', i];
+    once(names, neighbor.name, i, (other) =>
+      found.problem(
+        [...at, 'name'],
+        `"${neighbor.name}" is also the name of ${other}`,
+        'give it another name',
+      ),
+    );
+    once(places, placeOf(neighbor), i, (other) =>
+      found.problem([...at, 'address'], `${other} is at the same address and port`, 'remove one of the two'),
+    );
+    addressChecks(neighbor, at, found);
+    passiveChecks(neighbor, at, settings.bgp?.listen, found);
+    familyChecks(neighbor, at, found);
+    ownAddressChecks(neighbor, at, settings.bgp ?? {}, found);
+  }
+}
+
+function once(
+  seen: Map<string, number>,
+  value: string | undefined,
+  i: number,
+  again: (other: string) => void,
+): void {
+  if (value === undefined) return;
+  const other = seen.get(value);
+  if (other === undefined) seen.set(value, i);
+  else again(`bgp.neighbors[${other}]`);
+}
+
+/** What tells sessions apart: two neighbors with the same could not both be up. */
+function placeOf(neighbor: NeighborSettings): string | undefined {
+  const { address, port, local_address: local, passive } = neighbor;
+  if (address === undefined) return undefined;
+  if (isUnix(address)) return address;
+  // A passive neighbor is known by its address alone: it dials from any port.
+  return passive === true ? `${address} ${local ?? ''}` : `${address} ${port ?? ''} ${local ?? ''}`;
+}
+
+function isUnix(address: string): boolean {
+  return address.startsWith('unix:');
+}
+
+function octetsOf(address: string): Uint8Array | undefined {
+  return parseAddress(address.split('%')[0] ?? address);
+}
+
+function addressChecks(neighbor: NeighborSettings, at: Path, found: Findings): void {
+  const { address, local_address: local } = neighbor;
+  if (address === undefined) return;
+  if (isUnix(address)) {
+    for (const key of ['md5_password_env', 'ttl_security_hops', 'local_address'] as const) {
+      if (neighbor[key] === undefined) continue;
+      found.problem(
+        [...at, key],
+        'a UNIX socket has no such thing',
+        'remove it; the helper behind the socket owns TCP',
+      );
+    }
+    return;
+  }
+  const octets = octetsOf(address);
+  if (octets === undefined) return;
+  const unusable = whyUnusable(octets);
+  if (unusable !== undefined) {
+    found.problem([...at, 'address'], `${address} is ${unusable}`, 'write the address of the router');
+  }
+  if (isLinkLocal(octets) && !address.includes('%')) {
+    found.problem(
+      [...at, 'address'],
+      `${address} is link-local and needs a zone`,
+      `write ${address}%INTERFACE`,
+    );
+  }
+  const localOctets = local === undefined ? undefined : octetsOf(local);
+  if (localOctets !== undefined && localOctets.length !== octets.length) {
+    const family = octets.length === 4 ? 'IPv4' : 'IPv6';
+    found.problem(
+      [...at, 'local_address'],
+      `${local} is not ${family} as ${address} is`,
+      `write an ${family} address`,
+    );
+  }
+}
+
+/**
+ * A neighbor at an address of our own. Routers take their address for their id by default, and one with our id refuses the
+ * session: always inside one AS (RFC 6286 §2.2), and many do so between two, which RFC 6286 allows.
+ */
+function ownAddressChecks(
+  neighbor: NeighborSettings,
+  at: Path,
+  bgp: NonNullable<DeepPartial<Settings>['bgp']>,
+  found: Findings,
+): void {
+  const { address, local_address: local, port } = neighbor;
+  const octets = address === undefined || isUnix(address) ? undefined : octetsOf(address);
+  if (octets === undefined) return;
+  const isOurs = (other: string | undefined): boolean => {
+    const own = other === undefined ? undefined : octetsOf(other);
+    return own !== undefined && own.length === octets.length && own.every((octet, i) => octet === octets[i]);
+  };
+  const listen = bgp.listen === undefined ? undefined : parseListen(bgp.listen);
+  if (listen !== undefined && isOurs(listen.host) && listen.port === port && neighbor.passive !== true) {
+    found.warning(
+      [...at, 'address'],
+      `${address} port ${port} is bgp.listen: this daemon would connect to itself`,
+      'write the address and port of the router',
+    );
+  } else if (isOurs(bgp.router_id)) {
+    const refused =
+      neighbor.peer_asn === bgp.local_asn
+        ? 'inside one AS a session between equal ids is refused (RFC 6286)'
+        : 'many routers refuse a neighbor with their own id';
+    found.warning(
+      [...at, 'address'],
+      `${address} is the router_id of this daemon, and most likely that of the router, too: ${refused}`,
+      'give this daemon a router_id of its own',
+    );
+  } else if (isOurs(local) && !isLoopback(address ?? '')) {
+    found.warning(
+      [...at, 'address'],
+      `${address} is also its local_address: the router would be this machine`,
+      'correct one of the two, unless the router runs on this machine',
+    );
+  }
+}
+
+/** Loopback and link-local addresses are those of a neighbor on this machine or this link. */
+function whyUnusable(octets: Uint8Array): string | undefined {
+  const special = notUnicast(octets);
+  if (special === undefined || special.name === 'loopback' || special.name === 'link-local') return undefined;
+  return `not unicast: it is ${special.name} (${special.source})`;
+}
+
+function isLinkLocal(octets: Uint8Array): boolean {
+  return octets.length === 16 && specialRangeOf(octets)?.name === 'link-local';
+}
+
+function passiveChecks(
+  neighbor: NeighborSettings,
+  at: Path,
+  listen: string | undefined,
+  found: Findings,
+): void {
+  if (neighbor.passive !== true || neighbor.address === undefined) return;
+  const path = [...at, 'passive'];
+  if (isUnix(neighbor.address)) {
+    found.problem(path, 'a UNIX socket is dialled, never waited at', 'remove passive');
+    return;
+  }
+  if (listen === undefined) {
+    found.problem(
+      path,
+      'there is nothing to wait at: bgp.listen is not set',
+      'set bgp.listen, or remove passive',
+    );
+    return;
+  }
+  const host = octetsOf(parseListen(listen)?.host ?? '');
+  const octets = octetsOf(neighbor.address);
+  if (host === undefined || octets === undefined || host.length === octets.length) return;
+  // An IPv6 wildcard also takes IPv4.
+  if (host.length === 16 && host.every((octet) => octet === 0)) return;
+  found.problem(
+    path,
+    `${neighbor.address} cannot reach bgp.listen, which is ${listen}`,
+    'listen on [::] for both families',
+  );
+}
+
+function familyChecks(neighbor: NeighborSettings, at: Path, found: Findings): void {
+  const families = (neighbor.families ?? []).filter((family) => family !== undefined);
+  for (const [i, family] of families.entries()) {
+    if (families.indexOf(family) !== i)
+      found.problem([...at, 'families', i], `${family} is listed twice`, 'remove it');
+  }
+  const carriesRules = families.includes('ipv4-flowspec') || families.includes('ipv6-flowspec');
+  if (families.length > 0 && !carriesRules) {
+    found.problem(
+      [...at, 'families'],
+      'no rule could be sent in any of these families',
+      'add ipv4-flowspec or ipv6-flowspec',
+    );
+  }
+}
+
+// Finds neighbors that no rule reaches, or only a later step of a playbook.
+
+/** Says so when mitigations would be decided and announced to nobody. */
+export function neighborlessChecks({ bgp, mode }: DeepPartial<Settings>, found: Findings): void {
+  // A mock holds the rules itself, and a dry run announces nothing.
+  if (bgp?.mode !== 'native' || mode !== 'enforced' || bgp.neighbors === undefined) return;
+  if (bgp.neighbors.length === 0) {
+    found.warning(
+      ['bgp', 'neighbors'],
+      'there is no neighbor: mitigations are decided, but no router is told',
+      'add your routers',
+    );
+  } else if (bgp.neighbors.every((neighbor) => neighbor?.enabled === false)) {
+    found.warning(
+      ['bgp', 'neighbors'],
+      'every neighbor has enabled: false: mitigations are decided, but no router is told',
+      'enable those that shall filter',
+    );
+  }
+}
+
+/** What a neighbor could do with the steps of all playbooks. */
+interface Reach {
+  first: boolean;
+  later: boolean;
+  /** Why it cannot enforce first steps, each reason once. */
+  readonly reasons: Set<string>;
+}
+
+/** How many reasons a sentence gives. */
+const NAMED = 2;
+
+/** Neighbors that can enforce no playbook's first step for any asset, as their rules are written. `found` is of prefixd.yaml. */
+export function firstStepChecks(policy: Policy, groups: readonly AssetGroup[], found: Findings): void {
+  const reaches = reachOfNeighbors(policy, groups);
+  // In the order of the configuration, as a forecast is.
+  for (const [i, { first, later, reasons }] of [...reaches.values()].entries()) {
+    if (first || reasons.size === 0) continue;
+    const all = [...reasons];
+    const why = all.slice(0, NAMED).join('; ') + (all.length > NAMED ? '; and others' : '');
+    const then = later ? 'rules reach it only by later steps' : 'no rule will ever reach it';
+    found.warning(
+      ['bgp', 'neighbors', i],
+      `it can enforce the first step of no playbook as written (${why}): ${then}`,
+      'begin a playbook with an action and a match that this router can enforce, or correct its dialect and families',
+    );
+  }
+}
+
+/** By name, in the order of the configuration. Ends as soon as every neighbor is known to enforce some first step. */
+function reachOfNeighbors(policy: Policy, groups: readonly AssetGroup[]): ReadonlyMap<string, Reach> {
+  const reaches = new Map<string, Reach>();
+  for (const { playbook, target } of targetsOf(policy, groups)) {
+    for (const [index, step] of playbook.steps.entries()) {
+      const { rule } = planWithin(target, step, [], { policy, state: STATE });
+      if (rule === null) continue;
+      for (const one of predict(policy, rule.match, step.action)) {
+        const reach = reaches.get(one.neighbor) ?? { first: false, later: false, reasons: new Set() };
+        reaches.set(one.neighbor, reach);
+        if (index > 0) reach.later ||= one.ok;
+        else if (one.ok) reach.first = true;
+        else reach.reasons.add(one.why);
+      }
+      if (reaches.size > 0 && [...reaches.values()].every(({ first }) => first)) return reaches;
+    }
+  }
+  return reaches;
+}

@@ -1,0 +1,209 @@
+/** What keys of prefixd.yaml must be to each other. Works on settings of which parts may be missing. */
+import { isPrivateHost } from '../../alert/post.ts';
+import { familyBits, parsePrefix } from '../../net/prefix.ts';
+import { isLoopback, parseListen } from '../schema/fields.ts';
+import { neighborChecks } from './neighbor-checks.ts';
+import { slipFor } from '../nearest.ts';
+import type { Findings } from '../problem.ts';
+import type { DeepPartial } from '../parse-partial.ts';
+import type { Settings } from '../schema/prefixd-schema.ts';
+
+/** Judges what the settings say together. */
+export function crossChecks(settings: DeepPartial<Settings>, found: Findings): void {
+  httpChecks(settings, found);
+  listenerChecks(settings, found);
+  neighborChecks(settings, found);
+  guardrailChecks(settings, found);
+  timerChecks(settings, found);
+  alertingChecks(settings, found);
+  detectorChecks(settings, found);
+}
+
+function httpChecks(settings: DeepPartial<Settings>, found: Findings): void {
+  const { auth, tls, listen } = settings.http ?? {};
+  const host = listen === undefined ? undefined : parseListen(listen)?.host;
+  const exposed = host !== undefined && !isLoopback(host);
+  const at = ['http', 'auth'];
+  if (auth?.mode === 'none' && exposed) {
+    if (auth.allow_insecure === true) {
+      found.warning([...at, 'mode'], `anyone who reaches ${listen} can drop traffic`, 'use bearer or mtls');
+    } else {
+      found.problem(
+        [...at, 'mode'],
+        `mode none is refused on ${listen}, which is not loopback: anyone who reaches it could drop traffic`,
+        'use bearer or mtls, or listen on 127.0.0.1',
+      );
+    }
+  }
+  if (auth?.mode === 'bearer' && exposed && tls === undefined) {
+    found.warning(
+      ['http', 'listen'],
+      'tokens travel unencrypted',
+      'set http.tls, or put a TLS proxy in front',
+    );
+  }
+  if (auth?.mode === 'mtls' && tls === undefined) {
+    found.problem([...at, 'mode'], 'mode mtls needs http.tls', 'set cert_path, key_path and ca_path');
+  }
+  if (auth?.mode === 'mtls' && tls !== undefined && tls.ca_path === undefined) {
+    found.problem(['http', 'tls'], 'mode mtls needs the CA of the clients', 'add ca_path');
+  }
+  if (auth?.mode !== undefined && auth.mode !== 'bearer' && (auth.tokens ?? []).length > 0) {
+    found.warning(
+      [...at, 'tokens'],
+      `tokens mean nothing with mode ${auth.mode}`,
+      'set mode: bearer, or remove them',
+    );
+  }
+  if (auth?.mode !== undefined && auth.mode !== 'mtls' && auth.roles !== undefined) {
+    found.warning(
+      [...at, 'roles'],
+      `roles mean nothing with mode ${auth.mode}`,
+      'set mode: mtls, or remove them',
+    );
+  }
+  unique(auth?.tokens ?? [], 'name', [...at, 'tokens'], found);
+}
+
+/** Items of a list whose `key` was used before by another. */
+function unique<Key extends string>(
+  items: readonly ({ readonly [K in Key]?: string | undefined } | undefined)[],
+  key: Key,
+  at: readonly (string | number)[],
+  found: Findings,
+): void {
+  const seen = new Set<string>();
+  for (const [i, item] of items.entries()) {
+    const value = item?.[key];
+    if (value === undefined) continue;
+    if (seen.has(value))
+      found.problem([...at, i, key], `${key} "${value}" is used twice`, 'give each its own');
+    seen.add(value);
+  }
+}
+
+function listenerChecks(settings: DeepPartial<Settings>, found: Findings): void {
+  const listeners = [
+    { path: ['http', 'listen'], value: settings.http?.listen },
+    { path: ['observability', 'metrics_listen'], value: settings.observability?.metrics_listen },
+    { path: ['bgp', 'listen'], value: settings.bgp?.listen },
+  ];
+  for (const [i, later] of listeners.entries()) {
+    for (const earlier of listeners.slice(0, i)) {
+      if (later.value === undefined || earlier.value === undefined) continue;
+      if (!collide(later.value, earlier.value)) continue;
+      const other = earlier.path.join('.');
+      found.problem(later.path, `${later.value} is taken by ${other}`, 'choose another port');
+    }
+  }
+}
+
+function collide(one: string, other: string): boolean {
+  const a = parseListen(one);
+  const b = parseListen(other);
+  if (a === undefined || b === undefined || a.port !== b.port || a.port === 0) return false;
+  const isAny = (host: string): boolean => host === '0.0.0.0' || host === '::';
+  const plain = (host: string): string => (host === 'localhost' ? '127.0.0.1' : host);
+  return plain(a.host) === plain(b.host) || isAny(a.host) || isAny(b.host);
+}
+
+function guardrailChecks(settings: DeepPartial<Settings>, found: Findings): void {
+  const rails = settings.guardrails;
+  if (rails === undefined) return;
+  for (const [least, most] of [
+    ['dst_prefix_minlen', 'dst_prefix_maxlen'],
+    ['dst_prefix_minlen_v6', 'dst_prefix_maxlen_v6'],
+  ] as const) {
+    const [min, max] = [rails[least], rails[most]];
+    if (min !== undefined && max !== undefined && min > max) {
+      // A lower minimum would let wider rules through; a higher maximum lets only narrower ones.
+      found.problem(
+        ['guardrails', least],
+        `${min} is above ${most}, which is ${max}`,
+        `raise ${most} to at least ${min}`,
+      );
+    }
+  }
+  if (rails.require_ttl === false) {
+    found.warning(['guardrails', 'require_ttl'], 'every rule has a TTL, so false has no effect', 'remove it');
+  }
+  const ports = rails.protected?.ports;
+  if (ports !== undefined && !ports.includes(179)) {
+    found.warning(['guardrails', 'protected', 'ports'], 'BGP (port 179) is not protected', 'add 179');
+  }
+  for (const [i, text] of (settings.safelist?.prefixes ?? []).entries()) {
+    const prefix = text === undefined ? undefined : parsePrefix(text);
+    if (typeof prefix !== 'object' || prefix.length > 0) continue;
+    const family = familyBits(prefix.family) === 32 ? 'IPv4' : 'IPv6';
+    found.warning(
+      ['safelist', 'prefixes', i],
+      `it covers all of ${family}: no attack on an ${family} address will be mitigated`,
+      `keep it only if no ${family} address may ever be mitigated`,
+    );
+  }
+}
+
+function timerChecks(settings: DeepPartial<Settings>, found: Findings): void {
+  const { min_ttl_seconds: min, default_ttl_seconds: usual, max_ttl_seconds: max } = settings.timers ?? {};
+  if (min !== undefined && max !== undefined && min > max) {
+    found.problem(
+      ['timers', 'min_ttl_seconds'],
+      `${min} is above max_ttl_seconds, which is ${max}`,
+      `write at most ${max}`,
+    );
+  } else if (usual !== undefined && min !== undefined && usual < min) {
+    found.problem(
+      ['timers', 'default_ttl_seconds'],
+      `${usual} is below min_ttl_seconds, which is ${min}`,
+      `write at least ${min}`,
+    );
+  } else if (usual !== undefined && max !== undefined && usual > max) {
+    found.problem(
+      ['timers', 'default_ttl_seconds'],
+      `${usual} is above max_ttl_seconds, which is ${max}`,
+      `write at most ${max}`,
+    );
+  }
+}
+
+function alertingChecks(settings: DeepPartial<Settings>, found: Findings): void {
+  const allowed = settings.alerting?.allow_private_addresses ?? false;
+  for (const [i, destination] of (settings.alerting?.destinations ?? []).entries()) {
+    if (destination?.type !== 'webhook') continue;
+    const { url: text, url_env: variable } = destination;
+    const path = ['alerting', 'destinations', i, 'url'];
+    if (text !== undefined && variable !== undefined) {
+      found.problem(path, 'url and url_env say the same', 'keep one of the two');
+    }
+    if (text === undefined && variable === undefined) {
+      found.problem(path, 'it is missing', 'add url: a URL that begins with https://, or url_env');
+    }
+    if (text === undefined) continue;
+    const url = new URL(text);
+    if (!allowed && isPrivateHost(url.hostname)) {
+      found.problem(
+        path,
+        `${url.hostname} is a private address`,
+        'use a public one; alerting.allow_private_addresses decides about private ones',
+      );
+    } else if (url.protocol === 'http:') {
+      found.warning(path, 'alerts travel unencrypted', 'use https://');
+    }
+  }
+}
+
+/** Detectors whose messages are read in their own form, by the source that they report under. */
+export const KNOWN_DETECTORS = ['alertmanager', 'fastnetmon', 'grafana'];
+
+/** Any name may be a source; one that differs from a known detector by a slip most likely is none. */
+function detectorChecks(settings: DeepPartial<Settings>, found: Findings): void {
+  for (const name of Object.keys(settings.detectors ?? {})) {
+    const guess = slipFor(name, KNOWN_DETECTORS);
+    if (guess === undefined) continue;
+    found.warning(
+      ['detectors', name],
+      `"${name}" is taken as the name of another source, and looks like ${guess}`,
+      `write ${guess}, unless events are sent with source: ${name}`,
+    );
+  }
+}

@@ -1,0 +1,206 @@
+/** A parsed YAML document with aliases resolved and merge keys applied, and the problems found on the way. */
+import type { Document, Node, Pair, Scalar, YAMLMap } from 'yaml';
+import { isAlias, isMap, isScalar, isSeq } from 'yaml';
+import type { Path } from '../problem.ts';
+
+/** A key of a section and its value; null: no value is written. */
+export interface Entry {
+  readonly key: Scalar;
+  readonly value: Node | null;
+}
+
+/** A problem of the text itself. `fatal`: the content can only be guessed, so it must not be judged any further. */
+export interface TreeProblem {
+  readonly offset: number;
+  readonly path: Path;
+  readonly message: string;
+  readonly fix: string;
+  readonly fatal: boolean;
+}
+
+/** Read-only once it is made. */
+export class YamlTree {
+  readonly root: Node | undefined;
+  readonly problems: readonly TreeProblem[];
+  /** Number of nodes in the text, aliases not followed. */
+  readonly size: number;
+  readonly #targets: ReadonlyMap<Node, Node>;
+  readonly #entries = new Map<YAMLMap, ReadonlyMap<string, readonly Entry[]>>();
+
+  constructor(document: Document) {
+    this.root = document.contents ?? undefined;
+    const walk = new Walk();
+    if (this.root !== undefined) walk.enter(this.root, []);
+    this.#targets = walk.targets;
+    this.problems = walk.problems;
+    this.size = walk.size;
+  }
+
+  /** Follows an alias to its content; returns any other node as it is. */
+  resolve(node: Node | null | undefined): Node | undefined {
+    let here = node ?? undefined;
+    // An alias cannot have an anchor, so that one step would do; nobody promises it of the parser.
+    while (isAlias(here)) here = this.#targets.get(here);
+    return here;
+  }
+
+  /**
+   * The entries of a section by key, in the order of the file: its own, then those that merge keys bring and that it does not
+   * have. Where a key is written twice, both entries are there.
+   */
+  entries(map: YAMLMap): ReadonlyMap<string, readonly Entry[]> {
+    const known = this.#entries.get(map);
+    if (known !== undefined) return known;
+    // A section that merges itself brings nothing to itself.
+    this.#entries.set(map, new Map());
+    const entries = new Map<string, Entry[]>();
+    const merges: Node[] = [];
+    for (const pair of map.items) {
+      const entry = entryOf(pair);
+      if (entry === undefined) continue;
+      if (isMergeKey(entry.key)) merges.push(...this.#mergedBy(entry.value));
+      else entries.set(keyText(entry.key), [...(entries.get(keyText(entry.key)) ?? []), entry]);
+    }
+    for (const source of merges) {
+      if (!isMap(source)) continue;
+      for (const [key, found] of this.entries(source)) {
+        if (!entries.has(key)) entries.set(key, [...found]);
+      }
+    }
+    this.#entries.set(map, entries);
+    return entries;
+  }
+
+  /** The sections of a merge key: one, or those of a list, of which the first that has a key counts. */
+  #mergedBy(value: Node | null): readonly Node[] {
+    const node = this.resolve(value);
+    const nodes = isSeq(node) ? (node.items as readonly (Node | null)[]) : [node];
+    return nodes.flatMap((item) => this.resolve(item) ?? []);
+  }
+}
+
+/** Walks a document once, in order: an alias refers to the last anchor of its name before it. */
+class Walk {
+  readonly targets = new Map<Node, Node>();
+  readonly problems: TreeProblem[] = [];
+  size = 0;
+  readonly #anchors = new Map<string, Node>();
+  /** The nodes around the one that is looked at. */
+  readonly #around = new Set<Node>();
+
+  enter(node: Node | null, path: Path): void {
+    this.size++;
+    if (node === null) return;
+    if (isAlias(node)) {
+      this.#alias(node, node.source, path);
+      return;
+    }
+    const anchor = 'anchor' in node && typeof node.anchor === 'string' ? node.anchor : undefined;
+    if (anchor !== undefined) this.#anchors.set(anchor, node);
+    this.#around.add(node);
+    if (isSeq(node)) {
+      for (const [i, item] of node.items.entries()) this.enter(item as Node | null, [...path, i]);
+    } else if (isMap(node)) {
+      this.#section(node, path);
+    }
+    this.#around.delete(node);
+  }
+
+  #section(map: YAMLMap, path: Path): void {
+    const seen = new Set<string>();
+    for (const pair of map.items) {
+      const entry = entryOf(pair);
+      if (entry === undefined) {
+        this.#report(
+          pair.key as Node,
+          path,
+          'a key must be one word or text',
+          'write it as plain text',
+          true,
+        );
+        continue;
+      }
+      const at = [...path, keyText(entry.key)];
+      if (seen.has(identity(entry.key))) {
+        const fix = isMergeKey(entry.key)
+          ? 'write one with a list: <<: [*one, *other]'
+          : 'keep one of the two';
+        this.#report(entry.key, at, 'this key is there twice', fix, false);
+      }
+      seen.add(identity(entry.key));
+      this.enter(entry.value, at);
+      if (isMergeKey(entry.key)) this.#mergeKey(entry, at);
+    }
+  }
+
+  #mergeKey({ key, value }: Entry, path: Path): void {
+    const target = (node: Node | null | undefined): Node | null | undefined =>
+      isAlias(node) ? this.targets.get(node) : node;
+    const node = target(value);
+    const sources = isSeq(node) ? node.items.map((item) => target(item as Node | null)) : [node];
+    // An alias that leads nowhere has been reported, and a key without a value says nothing.
+    if (sources.every((source) => source === undefined || isMap(source) || isNothing(source))) return;
+    this.#report(
+      value ?? key,
+      path,
+      'a merge key takes a section of keys, or a list of such sections',
+      'name anchors of sections, such as <<: *common',
+      true,
+    );
+  }
+
+  #alias(node: Node, name: string, path: Path): void {
+    const target = this.#anchors.get(name);
+    if (target === undefined) {
+      this.#report(
+        node,
+        path,
+        `no anchor &${name} comes before the alias *${name}`,
+        `write &${name} where the content is, above this line`,
+        true,
+      );
+    } else if (this.#around.has(target)) {
+      this.#report(
+        node,
+        path,
+        `the alias *${name} refers to a section that contains it`,
+        'write out what was meant',
+        true,
+      );
+    } else {
+      this.targets.set(node, target);
+    }
+  }
+
+  #report(node: Node, path: Path, message: string, fix: string, fatal: boolean): void {
+    this.problems.push({ offset: node.range?.[0] ?? 0, path, message, fix, fatal });
+  }
+}
+
+function isNothing(node: Node | null): boolean {
+  return node === null || (isScalar(node) && node.value === null);
+}
+
+function entryOf(pair: Pair): Entry | undefined {
+  return isScalar(pair.key) ? { key: pair.key, value: pair.value as Node | null } : undefined;
+}
+
+/** `<<` without quotes (https://yaml.org/type/merge.html). */
+function isMergeKey(key: Scalar): boolean {
+  return key.value === '<<' && (key.type === undefined || key.type === 'PLAIN');
+}
+
+/** Tells a merge key from a key that is called `<<` in quotes. */
+function identity(key: Scalar): string {
+  return isMergeKey(key) ? 'merge' : `key ${keyText(key)}`;
+}
+
+/** The text of a key: YAML reads a plain `010` as a number, but a name is text. */
+export function keyText(key: Scalar): string {
+  return writtenOf(key) ?? String(key.value);
+}
+
+/** The text of a plain scalar as it is written; undefined for quoted ones, of which the value is the text. */
+export function writtenOf(node: Node | undefined): string | undefined {
+  return isScalar(node) && node.type === 'PLAIN' && typeof node.source === 'string' ? node.source : undefined;
+}

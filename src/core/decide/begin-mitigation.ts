@@ -1,0 +1,353 @@
+/** An event leads to a mitigation of its own: for its victim, or for a prefix in the place of others. */
+import { countWords } from '../../net/text.ts';
+import type { DecideContext } from '../commands.ts';
+import type { Fact } from '../facts.ts';
+import { checkPorts, checkQuotas, checkTarget, type Refusal } from '../policy/guardrails.ts';
+import type { Ownership } from '../policy/inventory.ts';
+import type { Playbook, Step } from '../policy/playbook.ts';
+import { holdFor, renewalTime, standingHolds, withHold } from '../state/holds.ts';
+import { isActive } from '../state/indices.ts';
+import type { DecisionView } from '../state/state-view.ts';
+import { portWords } from '../text.ts';
+import type {
+  Actor,
+  Detection,
+  Hold,
+  Mitigation,
+  MitigationAction,
+  RefusalReason,
+  TrafficTraits,
+} from '../types.ts';
+import { NO_ALLOWED_PORTS, ownerOf, ownerWords } from '../victim.ts';
+import { type Block, coversHostRule, gather, type Gathering, gatherInside } from './aggregate.ts';
+import { matchKey } from './correlate.ts';
+import { type Plan, planRule, type PlanTarget, planWithin } from './enforceable-rule.ts';
+import type { EventCommand, Outcome } from './event-answer.ts';
+import { type EventContext, nextStepTime } from './extend.ts';
+import { predict, shortfallWords } from './forecast.ts';
+import { endingFacts, stepTtl } from './lifecycle.ts';
+import { type Rule, traitsUnder } from './rule.ts';
+
+/** Everything known about one event while it is decided. */
+export interface BanContext extends EventContext {
+  readonly event: NonNullable<EventContext['event']>;
+  readonly detection: Detection;
+  readonly owner: Ownership | undefined;
+  readonly command: EventCommand;
+  readonly playbook: Playbook;
+  /** The playbook's first, or the first that some neighbor can enforce. */
+  readonly step: Step;
+  readonly plan: Plan;
+  readonly rule: Rule;
+  /** Where the hosts of its prefix may be covered by one rule. */
+  readonly block: Block | undefined;
+  /** Words about the playbook and its step. */
+  readonly grounds: readonly string[];
+  /** Words so far: owner, playbook, step, ports. */
+  readonly why: readonly string[];
+}
+
+/** One rule for the prefix in the place of its hosts' own, when this event makes them many enough and guardrails allow it. */
+export function aggregated(it: BanContext): Outcome | null {
+  const { state, context, block, detection, playbook } = it;
+  const gathering =
+    block === undefined
+      ? undefined
+      : gather(state, context, detection, block, { playbook: playbook.name, step: it.plan.index });
+  if (block === undefined || gathering === undefined) return null;
+  const { hosts, ports } = gathering;
+  // What the packets to one host have in common, those to the others may not have.
+  const ofPrefix = withTraits({ ...detection, victim: block.prefix, ports }, undefined);
+  const plan = planRule(targetOf(ofPrefix, ports, block.owner), playbook, 0, {
+    policy: context.policy,
+    state,
+  });
+  const { rule } = plan;
+  if (rule === null || plan.refusal !== null) return null;
+  // It stands already, and spares what this host is attacked at.
+  if (stands(it, rule)) return null;
+  const why = [
+    ...it.grounds,
+    `${hosts} hosts of ${block.prefix} are under the same attack: one rule covers the prefix (aggregation.hosts)`,
+    ownerWords(block.prefix, block.owner),
+    ...plan.why,
+  ];
+  const wide: BanContext = {
+    ...it,
+    detection: ofPrefix,
+    owner: block.owner,
+    step: playbook.steps[plan.index] ?? it.step,
+    plan,
+    rule,
+    block: undefined,
+    why,
+  };
+  if (checkTarget(state, context.policy, rule.match) !== null) return null;
+  const outcome = replacing(wide, gathering);
+  return outcome.status === 'rejected' ? null : outcome;
+}
+
+function stands({ state, context }: BanContext, { match }: Rule): boolean {
+  const dryRun = context.policy.mode === 'dry-run';
+  return [...state.withMatch(matchKey(match))].some((id) => {
+    const mitigation = state.mitigations.get(id);
+    return mitigation !== undefined && isActive(mitigation) && mitigation.dryRun === dryRun;
+  });
+}
+
+/** A reported prefix takes the place of the rules for hosts inside it; null when there are none. */
+export function takingAlong(it: BanContext): Outcome | null {
+  const { state, detection, rule, plan, playbook } = it;
+  const of = { playbook: playbook.name, step: plan.index };
+  const gathering = gatherInside(state, detection, rule, of);
+  return gathering === undefined ? null : replacing(it, gathering);
+}
+
+/**
+ * A mitigation in the place of others, which end in the same group of facts. What it does not cover, such as a rule for
+ * ports that it spares, stays unless quotas have no room for both: then the prefix comes first.
+ */
+function replacing(it: BanContext, { replaceable, refused }: Gathering): Outcome {
+  const covered = replaceable.filter((mitigation) => coversHostRule(it.rule, mitigation));
+  const beside = inPlaceOf(it, covered, refused);
+  if (beside.status !== 'rejected' || covered.length === replaceable.length) return beside;
+  return inPlaceOf(it, replaceable, refused);
+}
+
+function inPlaceOf(it: BanContext, replaced: readonly Mitigation[], refused: readonly Hold[]): Outcome {
+  const { command, context, plan, rule, detection, event } = it;
+  const words =
+    replaced.length === 0 ? [] : [`it takes the place of ${countWords(replaced.length, 'mitigation')}`];
+  const holds = [...refused, ...replaced.flatMap((mitigation) => standingHolds(mitigation, context.now))];
+  const outcome = created(it, plan, rule, [], words, { holds, freed: replaced.length });
+  if (outcome.status === 'rejected' || outcome.mitigation === undefined) return outcome;
+  const reason = `covered by mitigation ${outcome.mitigation.id} for ${detection.victim}`;
+  const ending = {
+    to: 'withdrawn',
+    at: context.now,
+    actor: command.actor,
+    reason,
+    eventId: event.id,
+  } as const;
+  const ends = replaced.flatMap((mitigation) => endingFacts(mitigation, ending));
+  return { ...outcome, facts: [...(outcome.facts ?? []), ...ends] };
+}
+
+/**
+ * A mitigation of its own, if guardrails and quotas allow. `before` and `beforeWhy` are what the event did to others;
+ * `taken` is what it takes over from others, and how many places in the quotas that frees.
+ */
+export function created(
+  it: BanContext,
+  plan: Plan,
+  rule: Rule,
+  before: readonly Fact[],
+  beforeWhy: readonly string[],
+  taken: { readonly holds: readonly Hold[]; readonly freed: number } = { holds: [], freed: 0 },
+): Outcome {
+  const { state, context, owner, profile, playbook } = it;
+  const { policy, now, room } = context;
+  const refusal =
+    checkPorts(policy.guardrails, rule) ??
+    plan.refusal ??
+    checkQuotas(state, policy, owner?.customerId ?? null, now, taken.freed);
+  if (refusal !== null) return refused(it, plan, rule, refusal, before, beforeWhy);
+  const ttl = stepTtl(playbook.steps[plan.index] ?? it.step, profile, policy.timers);
+  const named =
+    rule === it.rule ? [] : [`the new ${portWords(rule.ports)} get a mitigation of their own`, ...plan.why];
+  // What it replaces makes room for it.
+  const known = taken.freed > 0 ? undefined : room;
+  const lacking = shortfallWords(predict(policy, rule.match, plan.action), plan.action, known);
+  const passed = `guardrails passed; TTL ${ttl.seconds} s`;
+  const why = [...it.why, ...beforeWhy, ...named, ...ttl.why, ...lacking, passed];
+  const begun = newMitigation(draftOf(it, plan, rule, why), ttl.seconds, context);
+  const hold = holdFor(it.event.detection, it.event.mode, context, begun.expiresAt, undefined);
+  const held: Mitigation = { ...begun, holds: withHold(taken.holds, hold, now) };
+  const mitigation = { ...held, renewAt: renewalTime(held, now, nextStepTime(held, it)) };
+  return {
+    status: policy.mode === 'dry-run' ? 'dry_run' : 'accepted',
+    mitigation,
+    facts: [...before, { type: 'mitigation.created', mitigation }],
+    why,
+  };
+}
+
+export function refused(
+  it: BanContext,
+  plan: Plan,
+  rule: Rule,
+  refusal: Refusal,
+  before: readonly Fact[] = [],
+  beforeWhy: readonly string[] = [],
+): Outcome {
+  const why = [...it.why, ...beforeWhy, `refused (${refusal.reason}): ${refusal.detail}`];
+  const mitigation = rejectedMitigation(draftOf(it, plan, rule, why), refusal.reason, it.context);
+  return {
+    status: 'rejected',
+    refusal: refusal.reason,
+    mitigation,
+    facts: [...before, { type: 'mitigation.rejected', mitigation }],
+    why,
+  };
+}
+
+function draftOf(it: BanContext, plan: Plan, rule: Rule, why: readonly string[]): MitigationDraft {
+  const { detection, command, owner, playbook, event } = it;
+  return {
+    victim: detection.victim,
+    vector: detection.vector,
+    source: detection.source,
+    owner,
+    rule,
+    action: plan.action,
+    playbook: playbook.name,
+    step: plan.index,
+    eventId: event.id,
+    actor: command.actor,
+    reason: `${detection.vector} reported by ${detection.source}`,
+    why,
+  };
+}
+
+// Mitigations at their beginning.
+
+export interface MitigationDraft {
+  readonly victim: string;
+  readonly vector: string;
+  /** null for an operator's own. */
+  readonly source: string | null;
+  readonly owner: Ownership | undefined;
+  readonly rule: Rule;
+  readonly action: MitigationAction;
+  readonly playbook: string | null;
+  /** Index of the playbook's step; absent: 0. */
+  readonly step?: number;
+  readonly eventId: string | null;
+  readonly actor: Actor;
+  readonly reason: string;
+  readonly why: readonly string[];
+}
+
+/** An active mitigation that begins now. */
+export function newMitigation(
+  draft: MitigationDraft,
+  ttlSeconds: number,
+  { now, newId, policy }: DecideContext,
+): Mitigation {
+  const { owner, rule, step = 0 } = draft;
+  return {
+    id: newId(),
+    status: 'active',
+    ending: null,
+    customerId: owner?.customerId ?? null,
+    serviceId: owner?.serviceId ?? null,
+    pop: policy.pop,
+    victim: draft.victim,
+    vector: draft.vector,
+    source: draft.source,
+    match: rule.match,
+    ports: rule.ports,
+    excludedPorts: rule.excludedPorts,
+    action: draft.action,
+    playbook: draft.playbook,
+    step,
+    ...(step === 0 ? {} : { firstStep: step }),
+    stepSince: now,
+    createdAt: now,
+    updatedAt: now,
+    expiresAt: now + ttlSeconds * 1000,
+    holds: [],
+    endedAt: null,
+    triggeringEventId: draft.eventId,
+    lastEventId: draft.eventId,
+    createdBy: draft.actor,
+    dryRun: policy.mode === 'dry-run',
+    reason: draft.reason,
+    why: draft.why,
+  };
+}
+
+/** What would have been, kept as an answer: it never was active. */
+export function rejectedMitigation(
+  draft: MitigationDraft,
+  reason: RefusalReason,
+  context: DecideContext,
+): Mitigation {
+  const would = newMitigation(draft, 0, context);
+  return { ...would, status: 'rejected', endedAt: context.now, reason };
+}
+
+// What an event's rule would be under each of the things it may be about: a step, a mitigation that is active, new ports.
+
+/** An event with the rule that was planned for it. */
+export interface Planned {
+  readonly state: DecisionView;
+  readonly context: DecideContext;
+  readonly detection: Detection;
+  readonly owner: Ownership | undefined;
+  readonly playbook: Playbook;
+  /** The step of the plan. */
+  readonly step: Step;
+  readonly plan: Plan;
+  readonly rule: Rule;
+}
+
+export function targetOf(
+  detection: Detection,
+  ports: readonly number[],
+  owner: Ownership | undefined,
+): PlanTarget {
+  return {
+    victim: detection.victim,
+    vector: detection.vector,
+    protocol: detection.protocol,
+    ports,
+    allowedPorts: owner?.allowedPorts ?? NO_ALLOWED_PORTS,
+    ...(detection.traits === undefined ? {} : { traits: detection.traits }),
+  };
+}
+
+export function withTraits({ traits: _, ...rest }: Detection, traits: TrafficTraits | undefined): Detection {
+  return traits === undefined ? rest : { ...rest, traits };
+}
+
+/** A plan that has a rule. */
+export type RulePlan = Plan & { readonly rule: Rule };
+
+/**
+ * What this event would lead to under a mitigation: at the step that it is at, which may differ from the case's own, and
+ * for the prefix that it covers.
+ */
+export function planUnder(it: Planned, mitigation: Mitigation): RulePlan {
+  const { detection, owner, playbook, context, state } = it;
+  const own = { ...it.plan, rule: it.rule };
+  const isAround = mitigation.victim !== detection.victim;
+  const step = mitigation.playbook === playbook.name ? playbook.steps[mitigation.step] : undefined;
+  const refinement = (step ?? it.step).refinement;
+  const traits = traitsUnder(detection.traits, mitigation.match, refinement);
+  const sameStep = step === it.step || (step === undefined && sameForm(mitigation.action, own.action));
+  if (sameStep && !isAround && traits === detection.traits) return own;
+  const { type, rateBps } = mitigation.action;
+  const around = isAround ? ownerOf(context.policy.inventory, mitigation.victim) : owner;
+  const planned = planWithin(
+    targetOf(withTraits({ ...detection, victim: mitigation.victim }, traits), detection.ports, around),
+    step ?? { action: { type, rateBps }, refinement },
+    playbook.ways,
+    { policy: context.policy, state },
+  );
+  return planned.rule === null ? own : { ...planned, rule: planned.rule };
+}
+
+export function sameForm(a: MitigationAction, b: MitigationAction): boolean {
+  return a.type === b.type && a.rateBps === b.rateBps && a.shared === b.shared;
+}
+
+/** The rule for those of the event's ports that no standing rule names. */
+export function newPart(it: Planned, newPorts: readonly number[] | null): RulePlan {
+  const own = { ...it.plan, rule: it.rule };
+  if (newPorts === null) return own;
+  const { detection, owner, playbook, context, state, plan } = it;
+  const target = targetOf(detection, newPorts, owner);
+  const planned = planRule(target, playbook, plan.index, { policy: context.policy, state });
+  return planned.rule === null ? own : { ...planned, rule: planned.rule };
+}

@@ -1,0 +1,56 @@
+/** The one place where it is decided what shall happen: a command comes in, facts and an answer come out. Pure. */
+import type { Command, DecideContext, Decision } from '../commands.ts';
+import { decideBan } from './ban.ts';
+import {
+  confirmEnded,
+  decidePolicyLoaded,
+  decideSafelistAdd,
+  decideSafelistRemove,
+  decideWithdraw,
+  decideWithdrawAll,
+  setPaused,
+  setPeerEnabled,
+} from './operator.ts';
+import { expire } from './expire.ts';
+import { decideMitigate } from './mitigate.ts';
+import { decideUnban } from './unban.ts';
+import { asOfArrival, unreadable } from './event-answer.ts';
+import type { DecisionView } from '../state/state-view.ts';
+
+/**
+ * Decides one command against the state as it is. Changes nothing: the facts do, once they are durable and folded.
+ * `context.now` must not run backwards by more than the clock itself does; see `expire` for what is done when it did.
+ */
+export function decide(state: DecisionView, command: Command, context: DecideContext): Decision {
+  switch (command.type) {
+    case 'event': {
+      if (command.invalid !== undefined) return unreadable(command, command.invalid, context);
+      const believed = asOfArrival(command, context);
+      return believed.detection.action === 'ban'
+        ? decideBan(state, believed, context)
+        : decideUnban(state, believed, context);
+    }
+    case 'withdraw':
+      return decideWithdraw(state, command, context);
+    case 'withdraw-all':
+      return decideWithdrawAll(state, command, context);
+    case 'mitigate':
+      return decideMitigate(state, command, context);
+    case 'safelist-add':
+      return decideSafelistAdd(state, command, context);
+    case 'safelist-remove':
+      return decideSafelistRemove(state, command, context);
+    case 'pause':
+    case 'resume':
+      return setPaused(state, command);
+    case 'peer-disable':
+    case 'peer-enable':
+      return setPeerEnabled(command);
+    case 'expire':
+      return expire(state, context);
+    case 'confirm-ended':
+      return confirmEnded(state, command);
+    case 'policy-loaded':
+      return decidePolicyLoaded(state, command, context);
+  }
+}

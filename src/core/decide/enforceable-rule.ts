@@ -1,0 +1,327 @@
+/**
+ * From a playbook's step to a rule that at least one neighbor can enforce. When none can enforce the rule as drafted, the
+ * playbook's ways are tried in their order; the first that works is taken and explained.
+ */
+import { isEnforceable, type Prediction, predict, unenforceableWords } from './forecast.ts';
+import { checkProtectedPorts, checkTarget, type Refusal } from '../policy/guardrails.ts';
+import type { Playbook, Step } from '../policy/playbook.ts';
+import type { Way } from '../policy/playbook-data.ts';
+import type { Policy } from '../policy/policy.ts';
+import {
+  draftRule,
+  hitsAllowedPort,
+  isWholeHost,
+  type Rule,
+  type RuleDraft,
+  type RuleRequest,
+  sparedRanges,
+} from './rule.ts';
+import type { DecisionView } from '../state/state-view.ts';
+import type { MitigationAction } from '../types.ts';
+import { NO_ALLOWED_PORTS } from '../victim.ts';
+import { KNOWN_VECTORS } from '../policy/vectors.ts';
+import { actionWords, portWords } from '../text.ts';
+import { rateWords } from '../../net/text.ts';
+
+/** What is to be filtered, whatever the step. */
+export type PlanTarget = Omit<RuleRequest, 'refinement' | 'action'>;
+
+export interface PlanContext {
+  readonly policy: Policy;
+  readonly state: Pick<DecisionView, 'safelisted'>;
+}
+
+/** What a step does, as far as a rule is concerned. */
+export type PlanStep = Pick<Step, 'action' | 'refinement' | 'wholeHostRateBps'>;
+
+export interface Plan {
+  /** null when nothing may be filtered; `why` ends in the reason. */
+  readonly rule: Rule | null;
+  readonly action: MitigationAction;
+  /** Index of the step that is taken. */
+  readonly index: number;
+  /** `not_enforceable` when no neighbor can enforce the rule in any way. */
+  readonly refusal: Refusal | null;
+  readonly why: readonly string[];
+}
+
+/** A rule and what it does. */
+interface Candidate {
+  readonly rule: Rule;
+  readonly action: MitigationAction;
+  /** What is different, in words. */
+  readonly words: string;
+}
+
+/** Plans the rule of one step of a playbook; `next_step` leads to the ones after it. */
+export function planRule(
+  target: PlanTarget,
+  playbook: Pick<Playbook, 'steps' | 'ways'>,
+  index: number,
+  context: PlanContext,
+): Plan {
+  const step = playbook.steps[index];
+  if (step === undefined) throw new RangeError(`there is no step ${index + 1}`);
+  return plan(target, step, playbook.ways, context, {
+    index,
+    next: () => {
+      const following = playbook.steps[index + 1];
+      if (following === undefined) return null;
+      const found = planRule(target, playbook, index + 1, context);
+      const taken = `step ${index + 2} of ${playbook.steps.length}: ${actionWords(following.action)}`;
+      return { ...found, why: [`instead (next_step): ${taken}`, ...found.why] };
+    },
+  });
+}
+
+/** Plans a rule that must stay at its step, such as a widened one's. */
+export function planWithin(
+  target: PlanTarget,
+  step: PlanStep,
+  ways: readonly Way[],
+  context: PlanContext,
+): Plan {
+  return plan(target, step, ways, context, { index: 0, next: () => null });
+}
+
+function plan(
+  target: PlanTarget,
+  step: PlanStep,
+  ways: readonly Way[],
+  context: PlanContext,
+  { index, next }: { readonly index: number; readonly next: () => Plan | null },
+): Plan {
+  const draft = draftWithinMaxPorts(target, step, context.policy);
+  if (draft.rule === null) {
+    return { rule: null, action: step.action, index, refusal: null, why: draft.why };
+  }
+  const action = actionFor(draft.rule, step);
+  const breadth = isWholeHost(draft.rule) ? [wholeHostWords(target, draft.rule, step, action)] : [];
+  const drafted: Plan = {
+    rule: draft.rule,
+    action,
+    index,
+    refusal: null,
+    why: [...draft.why, ...breadth],
+  };
+  const prediction = predict(context.policy, draft.rule.match, action);
+  // A rule that a guardrail forbids is refused for that: another way would evade the guardrail.
+  if (isEnforceable(prediction) || forbidden(draft.rule, context) !== null) return drafted;
+
+  const reasons = unenforceableWords(prediction);
+  const why = [...drafted.why, `no neighbor can enforce this rule: ${reasons}`];
+  for (const way of ways) {
+    const found =
+      way === 'next_step' ? nextStep(next(), context) : take(way, target, step, draft.rule, ways, context);
+    if (found !== null) return { ...found, index: found.index ?? index, why: [...why, ...found.why] };
+  }
+  const detail = `no neighbor can enforce the rule, and no other way is left (when_unenforceable): ${reasons}`;
+  return { ...drafted, why, refusal: { reason: 'not_enforceable', detail } };
+}
+
+/** A step's action; where the rule matches every protocol of its victim, with the rate for that. */
+function actionFor(rule: Rule, { action, wholeHostRateBps }: PlanStep): MitigationAction {
+  if (action.type !== 'police' || wholeHostRateBps === undefined || !isWholeHost(rule)) return action;
+  return { ...action, rateBps: wholeHostRateBps };
+}
+
+/** That legitimate traffic of every kind is hit, why, and what to do about it. */
+function wholeHostWords(
+  { vector, victim }: PlanTarget,
+  { match }: Rule,
+  { action }: PlanStep,
+  taken: MitigationAction,
+): string {
+  const isKnown = vector === null || (KNOWN_VECTORS.includes(vector) && vector !== 'unknown');
+  const unknown = isKnown ? '' : `${vector === 'unknown' ? 'the vector' : `vector ${vector}`} is unknown: `;
+  const of = victim.includes('/') ? 'prefix' : 'host';
+  // Ports are what a rule goes around allowed ones by, and only these two have them.
+  const protocols = match.dstPorts.length === 0 ? 'all protocols' : 'both TCP and UDP';
+  const rate =
+    taken.rateBps === action.rateBps ? '' : `, so the step has ${actionWords(taken)} (whole_host_rate_bps)`;
+  const advice = vector === null ? '' : '; a report that names a protocol or ports leads to a narrower one';
+  return `${unknown}the rule matches ${protocols} of the ${of}${rate}${advice}`;
+}
+
+interface Found {
+  readonly rule: Rule;
+  readonly action: MitigationAction;
+  readonly index?: number;
+  readonly refusal: null;
+  readonly why: readonly string[];
+}
+
+function nextStep(planned: Plan | null, context: PlanContext): Found | null {
+  if (planned === null || planned.rule === null || planned.refusal !== null) return null;
+  if (forbidden(planned.rule, context) !== null) return null;
+  return { ...planned, rule: planned.rule, refusal: null };
+}
+
+/** The first candidate of a way that works, with its rate shared where that alone helps and is wanted. */
+function take(
+  way: Exclude<Way, 'next_step'>,
+  target: PlanTarget,
+  step: PlanStep,
+  drafted: Rule,
+  ways: readonly Way[],
+  context: PlanContext,
+): Found | null {
+  const mayShare = way !== 'share_rate' && ways.includes('share_rate');
+  for (const candidate of candidatesOf(way, target, step, drafted, context.policy)) {
+    for (const { rule, action, words } of mayShare ? withShared(candidate) : [candidate]) {
+      const prediction = predict(context.policy, rule.match, action);
+      if (!isEnforceable(prediction) || forbidden(rule, context) !== null) continue;
+      const shares =
+        action.shared === true ? [`instead (share_rate): ${sharedWords(action, prediction)}`] : [];
+      const own = way === 'share_rate' ? [] : [`instead (${way}): ${words}`];
+      return { rule, action, refusal: null, why: [...own, ...shares] };
+    }
+  }
+  return null;
+}
+
+function withShared(candidate: Candidate): readonly Candidate[] {
+  const { action } = candidate;
+  return action.type === 'police'
+    ? [candidate, { ...candidate, action: { ...action, shared: true } }]
+    : [candidate];
+}
+
+/** Guardrails that an operator set, whatever could be enforced. */
+function forbidden(rule: Rule, { policy, state }: PlanContext): Refusal | null {
+  return checkProtectedPorts(policy.guardrails, rule) ?? checkTarget(state, policy, rule.match);
+}
+
+/**
+ * Drafts a step's rule. An attack on more ports than a rule may name is one on no particular port: the rule covers the
+ * protocol, less the allowed ports unless it is those that are attacked.
+ */
+function draftWithinMaxPorts(target: PlanTarget, step: PlanStep, { guardrails }: Policy): RuleDraft {
+  const draft = draftOf(target, step);
+  const count = draft.rule?.ports.length ?? 0;
+  if (draft.rule === null || count <= guardrails.maxPorts) return draft;
+  const onAllowed = hitsAllowedPort(draft.rule.match, target.allowedPorts);
+  const wide = draftOf(onAllowed ? everyPortOf(target) : { ...target, ports: [] }, step);
+  const many = `${count} ports are more than a rule may name (guardrails.max_ports: ${guardrails.maxPorts}): treated as an attack on no particular port`;
+  return { ...wide, why: [many, ...wide.why] };
+}
+
+/** Every port, whatever is allowed: not narrowed to fragments either, which carry none. */
+function everyPortOf({ traits, ...target }: PlanTarget): PlanTarget {
+  const { fragments: _, ...others } = traits ?? {};
+  return { ...target, ports: [], allowedPorts: NO_ALLOWED_PORTS, traits: others };
+}
+
+function draftOf(target: PlanTarget, { refinement, action }: PlanStep): RuleDraft {
+  return draftRule({ ...target, refinement, action: action.type });
+}
+
+/** Rules that a way has to offer, the best first. */
+function* candidatesOf(
+  way: Exclude<Way, 'next_step'>,
+  target: PlanTarget,
+  step: PlanStep,
+  drafted: Rule,
+  policy: Policy,
+): Iterable<Candidate> {
+  const { action } = step;
+  const police = action.type === 'police';
+  const spares = sparedRanges(drafted).length > 0;
+  switch (way) {
+    case 'share_rate':
+      if (police)
+        yield {
+          rule: drafted,
+          action: { ...action, shared: true },
+          words: 'several rules that share the rate',
+        };
+      return;
+    case 'police_allowed_ports':
+      if (police && spares && drafted.ports.length === 0) yield* everyPort(target, step, drafted);
+      return;
+    case 'fewer_ports':
+      yield* fewerPorts(target, step, drafted, policy);
+      return;
+    case 'whole_protocol': {
+      const around = drafted.ports.length > 0 ? draftOf({ ...target, ports: [] }, step) : null;
+      if (around !== null && around.rule !== null) {
+        yield { rule: around.rule, action, words: around.why.at(-1) ?? 'the whole protocol' };
+      }
+      if (police) yield* everyPort(target, step, drafted);
+      return;
+    }
+  }
+}
+
+/** A police of every port, the allowed ones included. */
+function* everyPort(target: PlanTarget, step: PlanStep, drafted: Rule): Iterable<Candidate> {
+  if (drafted.match.dstPorts.length === 0) return;
+  const { rule } = draftOf(everyPortOf(target), step);
+  if (rule === null) return;
+  const spared = sparedRanges(drafted);
+  const words =
+    spared.length === 0
+      ? 'the rule covers every port'
+      : `the rule covers every port; the allowed ${portWords(spared)} policed too, never discarded`;
+  yield { rule, action: step.action, words };
+}
+
+/** The first of the ports, as many as possible; or the ranges around allowed ports without those that name a protected port. */
+function* fewerPorts(target: PlanTarget, step: PlanStep, drafted: Rule, policy: Policy): Iterable<Candidate> {
+  const { ports, match } = drafted;
+  for (let count = ports.length - 1; count > 0; count--) {
+    const { rule } = draftOf({ ...target, ports: ports.slice(0, count) }, step);
+    if (rule === null) continue;
+    const words = `the rule names ${count} of ${ports.length} ports; ${portWords(ports.slice(count))} not covered`;
+    yield { rule, action: step.action, words };
+  }
+  if (ports.length > 0) return;
+  const { protectedPorts } = policy.guardrails;
+  const left = match.dstPorts.filter(([from, to]) => from !== to || !protectedPorts.includes(from));
+  if (left.length === 0 || left.length === match.dstPorts.length) return;
+  const spared = match.dstPorts.filter((range) => !left.includes(range)).map(([port]) => port);
+  const excludedPorts = [...drafted.excludedPorts, ...spared].sort((a, b) => a - b);
+  const words = `the rule leaves out protected ${portWords(spared)}, too`;
+  yield {
+    rule: { ...drafted, match: { ...match, dstPorts: left }, excludedPorts },
+    action: step.action,
+    words,
+  };
+}
+
+/** `several rules that share the rate of 10 Mbit/s: edge1 takes 2`. */
+function sharedWords(action: MitigationAction, prediction: Prediction): string {
+  const counts = new Map<number, string>();
+  for (const one of prediction) if (one.ok && !counts.has(one.routes)) counts.set(one.routes, one.neighbor);
+  const takes = [...counts].map(([routes, neighbor]) => `${neighbor} takes ${routes}`).join(', ');
+  return `several rules that share the rate of ${rateWords(action.rateBps ?? 0)}: ${takes}`;
+}
+
+/** What somebody may ask for where no neighbor can enforce what was asked for, in words; empty when nothing would help. */
+export function alternativesTo(target: PlanTarget, step: PlanStep, context: PlanContext): readonly string[] {
+  const { ports } = target;
+  const works = (changed: Partial<PlanTarget>, action: MitigationAction): boolean => {
+    const { rule } = draftOf({ ...target, ...changed }, { ...step, action });
+    if (rule === null || rule.ports.length > context.policy.guardrails.maxPorts) return false;
+    if (forbidden(rule, context) !== null) return false;
+    return isEnforceable(predict(context.policy, rule.match, action));
+  };
+  const { action } = step;
+  const shared: MitigationAction = { ...action, shared: true };
+  const isPolice = action.type === 'police';
+  const words: string[] = [];
+  if (isPolice && action.shared !== true && works({}, shared))
+    words.push('several rules that share the rate (share_rate)');
+  for (let count = ports.length - 1; count > 0; count--) {
+    if (!works({ ports: ports.slice(0, count) }, action)) continue;
+    words.push(`fewer ports (the first ${count})`);
+    break;
+  }
+  if (ports.length > 0) {
+    if (works({ ports: [] }, action)) words.push('no ports (the whole protocol)');
+    else if (isPolice && works({ ports: [] }, shared))
+      words.push('no ports (the whole protocol) with share_rate');
+  }
+  if (isPolice && works({}, { type: 'discard', rateBps: null })) words.push('discard');
+  return words;
+}

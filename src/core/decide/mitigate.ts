@@ -1,0 +1,131 @@
+/** An operator's own mitigation, through the same guardrails. */
+import type { Command, DecideContext, Decision } from '../commands.ts';
+import { pausedWords } from './event-answer.ts';
+import { isEnforceable, predict, shortfallWords, unenforceableWords } from './forecast.ts';
+import {
+  checkOwner,
+  checkPorts,
+  checkQuotas,
+  checkTarget,
+  checkTtl,
+  type Refusal,
+} from '../policy/guardrails.ts';
+import { type MitigationDraft, newMitigation, rejectedMitigation } from './begin-mitigation.ts';
+import { portSet } from '../policy/ports.ts';
+import { NO_REFINEMENT } from '../policy/refinement.ts';
+import { draftRule, destinationOf, type Rule } from './rule.ts';
+import type { DecisionView } from '../state/state-view.ts';
+import { hasPorts, protocolWords } from '../policy/vectors.ts';
+import { NO_ALLOWED_PORTS, ownerOf, ownerWords } from '../victim.ts';
+import { alternativesTo, type PlanTarget } from './enforceable-rule.ts';
+import { actionWords } from '../text.ts';
+
+type MitigateCommand = Extract<Command, { type: 'mitigate' }>;
+
+/** The vector of mitigations that no detector asked for. */
+export const MANUAL_VECTOR = 'manual';
+
+/**
+ * Ports that the service allows are taken out of a discard, as they are for a detector's event; a TTL out of bounds is
+ * refused rather than changed, because somebody asked for it. Police without a rate is a programming error (RangeError).
+ */
+export function decideMitigate(
+  state: DecisionView,
+  command: MitigateCommand,
+  context: DecideContext,
+): Decision {
+  const paused = pausedWords(state);
+  if (paused !== null) return { facts: [], answer: { type: 'conflict', detail: paused } };
+  const { victim, protocol, action } = command;
+  if (action.type === 'police' && !(action.rateBps !== null && action.rateBps > 0)) {
+    throw new RangeError('police needs a rate above 0');
+  }
+  const { policy, now } = context;
+  const owner = ownerOf(policy.inventory, victim);
+  const ports = portSet(command.ports);
+  const target: PlanTarget = {
+    victim,
+    vector: null,
+    protocol,
+    ports,
+    allowedPorts: owner?.allowedPorts ?? NO_ALLOWED_PORTS,
+  };
+  const drafted = draftRule({ ...target, refinement: NO_REFINEMENT, action: action.type });
+  const why = [
+    `asked for by ${command.actor.name}: ${actionWords(action)} (${command.reason})`,
+    ownerWords(victim, owner),
+    ...drafted.why,
+  ];
+  const rule: Rule = drafted.rule ?? asAsked(victim, protocol, ports);
+  const draft: MitigationDraft = {
+    victim,
+    vector: MANUAL_VECTOR,
+    source: null,
+    owner,
+    rule,
+    action,
+    playbook: null,
+    eventId: null,
+    actor: command.actor,
+    reason: command.reason,
+    why,
+  };
+  const refusal =
+    checkTarget(state, policy, rule.match) ??
+    checkOwner(policy, victim, owner !== undefined) ??
+    checkTtl(policy.timers, command.ttlSeconds) ??
+    checkRequest(command, drafted.rule === null ? (drafted.why.at(-1) ?? '') : null) ??
+    checkPorts(policy.guardrails, rule) ??
+    checkEnforceable(state, target, rule, command, context) ??
+    checkQuotas(state, policy, owner?.customerId ?? null, now);
+  if (refusal !== null) return refuse(draft, refusal, context);
+
+  const lacking = shortfallWords(predict(policy, rule.match, action), action, context.room);
+  const passed = [...why, ...lacking, `guardrails passed; TTL ${command.ttlSeconds} s`];
+  const mitigation = newMitigation({ ...draft, why: passed }, command.ttlSeconds, context);
+  return {
+    facts: [{ type: 'mitigation.created', mitigation }],
+    answer: { type: 'mitigation', mitigation, why: passed },
+  };
+}
+
+/** What cannot be done as it was asked for. `spared` says why nothing is left of the rule, or is null. */
+function checkRequest({ ports, protocol }: MitigateCommand, spared: string | null): Refusal | null {
+  if (spared !== null) return { reason: 'protected', detail: spared };
+  if (ports.length === 0 || hasPorts(protocol)) return null;
+  const detail = `${protocolWords(protocol)} has no ports: without them the rule would cover more than was asked for`;
+  return { reason: 'rule_too_broad', detail };
+}
+
+/** Somebody asked for exactly this, so it is not changed behind their back: the refusal says what would work. */
+function checkEnforceable(
+  state: DecisionView,
+  target: PlanTarget,
+  rule: Rule,
+  { action }: MitigateCommand,
+  { policy }: DecideContext,
+): Refusal | null {
+  const prediction = predict(policy, rule.match, action);
+  if (isEnforceable(prediction)) return null;
+  const others = alternativesTo(target, { action, refinement: NO_REFINEMENT }, { policy, state });
+  const advice = others.length === 0 ? '' : `. Would work: ${others.join('; ')}`;
+  return {
+    reason: 'not_enforceable',
+    detail: `no neighbor can enforce this rule: ${unenforceableWords(prediction)}${advice}`,
+  };
+}
+
+function asAsked(victim: string, protocol: number | null, ports: readonly number[]): Rule {
+  const match = { dstPrefix: destinationOf(victim), protocol, dstPorts: [], srcPorts: [] };
+  return { match, ports, excludedPorts: [] };
+}
+
+function refuse(draft: MitigationDraft, refusal: Refusal, context: DecideContext): Decision {
+  const { reason, detail } = refusal;
+  const why = [...draft.why, `refused (${reason}): ${detail}`];
+  const mitigation = rejectedMitigation({ ...draft, why }, reason, context);
+  return {
+    facts: [{ type: 'mitigation.rejected', mitigation }],
+    answer: { type: 'refused', reason, detail, why },
+  };
+}

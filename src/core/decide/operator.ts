@@ -1,0 +1,291 @@
+/** What operators ask for, and what follows from a new policy: withdrawing, safelist, pause, the end of endings. */
+import { formatPrefix, overlaps, parsePrefix, type Prefix } from '../../net/prefix.ts';
+import { runToEnd } from '../../net/steps.ts';
+import type { Answer, Command, DecideContext, Decision } from '../commands.ts';
+import type { Fact } from '../facts.ts';
+import { checkOwner, checkProtectedPorts, checkTarget } from '../policy/guardrails.ts';
+import type { Policy } from '../policy/policy.ts';
+import { isActive, isLive } from '../state/indices.ts';
+import type { DecisionView } from '../state/state-view.ts';
+import type { Actor, Ending, Mitigation } from '../types.ts';
+import { isPrefixVictim, ownerOf } from '../victim.ts';
+import { partingFacts } from './aggregate.ts';
+import { endedFact, endingFacts } from './lifecycle.ts';
+import { hitsAllowedPort } from './rule.ts';
+
+type Of<T extends Command['type']> = Extract<Command, { type: T }>;
+
+export function decideWithdraw(
+  state: DecisionView,
+  { id, actor, reason }: Of<'withdraw'>,
+  { now }: DecideContext,
+): Decision {
+  const mitigation = state.mitigations.get(id);
+  if (mitigation === undefined) {
+    return { facts: [], answer: { type: 'not-found', detail: `there is no mitigation ${id}` } };
+  }
+  if (!isActive(mitigation)) {
+    const how = mitigation.ending === null ? mitigation.status : `${mitigation.ending.to} already`;
+    return { facts: [], answer: { type: 'conflict', detail: `mitigation ${id} has ended: ${how}` } };
+  }
+  const ending: Ending = { to: 'withdrawn', at: now, actor, reason };
+  return {
+    facts: endingFacts(mitigation, ending),
+    answer: {
+      type: 'mitigation',
+      mitigation: { ...mitigation, ending, updatedAt: now },
+      why: [`withdrawn by ${actor.name}: ${reason}`],
+    },
+  };
+}
+
+export function decideWithdrawAll(
+  state: DecisionView,
+  { actor, reason }: Of<'withdraw-all'>,
+  { now }: DecideContext,
+): Decision {
+  return endAll(activeOnes(state), () => reason, actor, now);
+}
+
+/**
+ * Adds a prefix, and ends every mitigation whose destination or source has an address in common with it. Attacked hosts of
+ * a prefix whose rule ends get rules of their own, unless they are what was added.
+ */
+export function decideSafelistAdd(
+  state: DecisionView,
+  { prefix: text, actor, reason, ask }: Of<'safelist-add'>,
+  context: DecideContext,
+): Decision {
+  const { now } = context;
+  const prefix = parsePrefix(text);
+  if (typeof prefix === 'string') throw new RangeError(prefix);
+  const entry = { prefix: text, reason, addedAt: now, addedBy: actor, configured: false };
+  const active = activeOnes(state);
+  const touched = active.filter((mitigation) => touches(mitigation, prefix));
+  const question = ask === true ? askBeforeSafelisting(prefix, touched, active.length) : null;
+  if (question !== null) return { facts: [], answer: question };
+  const ended = endAll(touched, () => `safelisted: ${text} (${reason})`, actor, now);
+  const hosts = touched
+    .flatMap((mitigation) => partingFacts(mitigation, state, context))
+    .filter((fact) => !touches(fact.mitigation, prefix));
+  return {
+    facts: [{ type: 'safelist.added', entry }, ...hosts, ...ended.facts],
+    answer: { type: 'safelist', entry, withdrawn: touched.map(({ id }) => id) },
+  };
+}
+
+function touches({ match }: Mitigation, prefix: Prefix): boolean {
+  return [match.dstPrefix, match.srcPrefix].some((text) => {
+    if (text === undefined) return false;
+    const touched = parsePrefix(text);
+    // What cannot be read cannot be cleared of the suspicion.
+    return typeof touched === 'string' || overlaps(touched, prefix);
+  });
+}
+
+export function decideSafelistRemove(
+  state: DecisionView,
+  { prefix, actor }: Of<'safelist-remove'>,
+  { policy }: DecideContext,
+): Decision {
+  if (state.safelist.has(prefix)) {
+    return {
+      facts: [{ type: 'safelist.removed', prefix, actor }],
+      answer: { type: 'done', affected: [prefix] },
+    };
+  }
+  const parsed = parsePrefix(prefix);
+  const configured =
+    typeof parsed !== 'string' &&
+    policy.safelist.some((entry) => entry.length === parsed.length && overlaps(entry, parsed));
+  return {
+    facts: [],
+    answer: configured
+      ? { type: 'conflict', detail: `${prefix} is in the configuration file: remove it there and reload` }
+      : { type: 'not-found', detail: `${prefix} is not on the safelist` },
+  };
+}
+
+/** Pausing twice, or resuming what is not paused, changes nothing. */
+export function setPaused(state: DecisionView, { type, actor, reason }: Of<'pause' | 'resume'>): Decision {
+  const answer = { type: 'done', affected: [] } as const;
+  if ((state.paused !== null) === (type === 'pause')) return { facts: [], answer };
+  return {
+    facts: [{ type: type === 'pause' ? 'control.paused' : 'control.resumed', actor, reason }],
+    answer,
+  };
+}
+
+/** Recorded each time it is asked: the newest reason is the one that is shown. */
+export function setPeerEnabled({ type, peer, actor, reason }: Of<'peer-disable' | 'peer-enable'>): Decision {
+  const fact = type === 'peer-disable' ? 'peer.disabled' : 'peer.enabled';
+  return { facts: [{ type: fact, peer, actor, reason }], answer: { type: 'done', affected: [peer] } };
+}
+
+/** What is not live, or not on its way out, is passed over: the reconciler may say so twice. */
+export function confirmEnded(state: DecisionView, { ids }: Of<'confirm-ended'>): Decision {
+  const facts: Fact[] = [];
+  for (const id of new Set(ids)) {
+    const mitigation = state.mitigations.get(id);
+    if (mitigation === undefined || mitigation.ending === null || !isLive(mitigation)) continue;
+    facts.push(endedFact(id, mitigation.ending));
+  }
+  return {
+    facts,
+    answer: { type: 'done', affected: facts.flatMap((fact) => ('id' in fact ? [fact.id] : [])) },
+  };
+}
+
+/**
+ * Records the new policy, at a start and at a reload, and ends what it forbids: rules that touch its safelist or protected
+ * prefixes or name its protected ports, discards of ports it allows, a prefix that no one customer owns any more, and, when it
+ * is a dry run, whatever stands in a router. Attacked hosts of a prefix whose rule ends get rules of their own.
+ * What stays goes by the customer and service that its victim has now.
+ */
+export function decidePolicyLoaded(
+  state: DecisionView,
+  command: Of<'policy-loaded'>,
+  context: DecideContext,
+): Decision {
+  return runToEnd(policyLoadedSteps(state, command, context));
+}
+
+/** The same one mitigation a step, for a caller that may pause between steps. The state must not change before the last. */
+export function* policyLoadedSteps(
+  state: DecisionView,
+  { actor, summary, ask }: Of<'policy-loaded'>,
+  context: DecideContext,
+): Generator<undefined, Decision> {
+  const { policy, now } = context;
+  const reasons = new Map<string, string>();
+  const active = activeOnes(state);
+  for (const mitigation of active) {
+    const why = endedByPolicy(policy, mitigation, state);
+    if (why !== null) reasons.set(mitigation.id, `the new policy forbids it: ${why}`);
+    yield;
+  }
+  const forbidden = active.filter(({ id }) => reasons.has(id));
+  const question = ask === true ? askBeforeEnding('the new configuration', forbidden, active.length) : null;
+  if (question !== null) return { facts: [], answer: question };
+  const ended = endAll(forbidden, ({ id }) => reasons.get(id) ?? '', actor, now);
+  const hosts: Fact[] = [];
+  const moved: Fact[] = [];
+  for (const mitigation of active) {
+    if (reasons.has(mitigation.id)) hosts.push(...partingFacts(mitigation, state, context));
+    else moved.push(...movedFacts(mitigation, policy, actor));
+    yield;
+  }
+  return {
+    facts: [{ type: 'policy.loaded', actor, summary }, ...hosts, ...ended.facts, ...moved],
+    answer: ended.answer,
+  };
+}
+
+/** A victim that moved to another customer takes its mitigation along: quotas, alerts and lists go by the new owner. */
+function movedFacts(mitigation: Mitigation, policy: Policy, actor: Actor): readonly Fact[] {
+  const owner = ownerOf(policy.inventory, mitigation.victim);
+  const customerId = owner?.customerId ?? null;
+  const serviceId = owner?.serviceId ?? null;
+  if (customerId === mitigation.customerId && serviceId === mitigation.serviceId) return [];
+  return [{ type: 'mitigation.moved', id: mitigation.id, customerId, serviceId, actor }];
+}
+
+/** Why a policy that is loaded ends a mitigation, in words; null when it may stay. */
+export function endedByPolicy(
+  policy: Policy,
+  mitigation: Pick<Mitigation, 'match' | 'ports' | 'action' | 'victim' | 'dryRun'>,
+  state: Pick<DecisionView, 'safelisted'>,
+): string | null {
+  if (policy.mode === 'dry-run' && !mitigation.dryRun) return 'it announces nothing (mode: dry-run)';
+  return forbiddenBy(policy, mitigation, state);
+}
+
+/** Why a mitigation may not stand under a policy that is loaded, in words; null when it may. */
+function forbiddenBy(
+  policy: Policy,
+  mitigation: Pick<Mitigation, 'match' | 'ports' | 'action' | 'victim'>,
+  state: Pick<DecisionView, 'safelisted'>,
+): string | null {
+  const { victim, match } = mitigation;
+  const refusal =
+    checkTarget(state, policy, match) ??
+    (isPrefixVictim(victim)
+      ? checkOwner(policy, victim, ownerOf(policy.inventory, victim) !== undefined)
+      : null) ??
+    checkProtectedPorts(policy.guardrails, mitigation);
+  if (refusal !== null) return refusal.detail;
+  return discardsAllowed(policy, mitigation) ? 'it discards a port that is allowed now' : null;
+}
+
+function discardsAllowed(
+  policy: Policy,
+  mitigation: Pick<Mitigation, 'match' | 'action' | 'victim'>,
+): boolean {
+  if (mitigation.action.type !== 'discard') return false;
+  const owner = ownerOf(policy.inventory, mitigation.victim);
+  return owner !== undefined && hitsAllowedPort(mitigation.match, owner.allowedPorts);
+}
+
+/** Active mitigations in order of creation. */
+export function activeOnes(state: DecisionView): readonly Mitigation[] {
+  return inOrder([...state.live].flatMap((id) => state.mitigations.get(id) ?? []).filter(isActive));
+}
+
+function inOrder(mitigations: readonly Mitigation[]): readonly Mitigation[] {
+  return [...mitigations].sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
+}
+
+function endAll(
+  mitigations: readonly Mitigation[],
+  reasonOf: (mitigation: Mitigation) => string,
+  actor: Actor,
+  at: number,
+  to: Ending['to'] = 'withdrawn',
+): Decision {
+  const facts = mitigations.flatMap((mitigation) =>
+    endingFacts(mitigation, { to, at, actor, reason: reasonOf(mitigation) }),
+  );
+  return { facts, answer: { type: 'done', affected: mitigations.map(({ id }) => id) } };
+}
+
+// What an operator has to confirm because it could take down all protection at once.
+
+type NeedsConfirmation = Extract<Answer, { type: 'needs-confirmation' }>;
+
+/** Prefixes shorter than these cover whole regions of the Internet. */
+const SHORTEST_LENGTH = { 4: 8, 6: 16 } as const;
+
+/**
+ * The question to ask before these of `active` mitigations end: when they are more than a tenth of all and protect more than one
+ * victim. Null when nobody needs to be asked. `what` says what would end them, such as "adding 203.0.113.0/24 to the safelist".
+ */
+export function askBeforeEnding(
+  what: string,
+  ended: readonly Pick<Mitigation, 'victim'>[],
+  active: number,
+): NeedsConfirmation | null {
+  const victims = new Set(ended.map(({ victim }) => victim)).size;
+  if (victims <= 1 || ended.length * 10 <= active) return null;
+  return question(
+    `${what} would withdraw ${ended.length} of ${active} active mitigations`,
+    ended.length,
+    active,
+  );
+}
+
+/** The same for a safelist entry; one that covers a large part of all addresses is always asked about. */
+export function askBeforeSafelisting(
+  prefix: Prefix,
+  ended: readonly Pick<Mitigation, 'victim'>[],
+  active: number,
+): NeedsConfirmation | null {
+  const shortest = SHORTEST_LENGTH[prefix.family];
+  const what = `adding ${formatPrefix(prefix)} to the safelist`;
+  if (prefix.length >= shortest) return askBeforeEnding(what, ended, active);
+  const text = `${what} would rule out mitigations for more than a /${shortest} and withdraw ${ended.length} of ${active} active mitigations`;
+  return question(text, ended.length, active);
+}
+
+function question(detail: string, ends: number, active: number): NeedsConfirmation {
+  return { type: 'needs-confirmation', detail, ends, active };
+}

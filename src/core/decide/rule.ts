@@ -1,0 +1,344 @@
+/** From an attack to the match of a rule: ports, allowed ports, reflectors, refinements (INTERFACES "What an event leads to", 3). */
+import { formatPrefix } from '../../net/prefix.ts';
+import type { AllowedPorts } from '../policy/inventory.ts';
+import {
+  narrowPorts,
+  normalRanges,
+  portRanges,
+  portSet,
+  rangesAround,
+  rangesMeet,
+  shared,
+  without,
+} from '../policy/ports.ts';
+import { type Refinement, refinementWords, tcpFlagWords } from '../policy/refinement.ts';
+import {
+  hasPorts,
+  isAmplification,
+  isReflectorPort,
+  Protocol,
+  protocolWords,
+  reflectorPort,
+} from '../policy/vectors.ts';
+import { portWords, rangeText } from '../text.ts';
+import type { ActionType, Match, Range, TrafficTraits } from '../types.ts';
+
+/** What a rule is drafted from. */
+export interface RuleRequest {
+  /** Canonical address or prefix. */
+  readonly victim: string;
+  /** null for an operator's own rule. */
+  readonly vector: string | null;
+  readonly protocol: number | null;
+  /** Destination ports under attack, ascending; empty when they are not known. */
+  readonly ports: readonly number[];
+  readonly allowedPorts: AllowedPorts;
+  readonly refinement: Refinement;
+  /** What the report says of the packets beside their ports. */
+  readonly traits?: TrafficTraits;
+  readonly action: ActionType;
+}
+
+export interface Rule {
+  readonly match: Match;
+  /** As in Mitigation. */
+  readonly ports: readonly number[];
+  readonly excludedPorts: readonly number[];
+}
+
+/** A wider range of allowed ports is not written out port by port; the match says it. */
+const MOST_LISTED = 64;
+
+/** `rule` is null when nothing may be done, and `why` ends in the reason. */
+export interface RuleDraft {
+  readonly rule: Rule | null;
+  readonly why: readonly string[];
+}
+
+/** The service's allowed ports as far as they concern a protocol; of TCP and UDP together when it is not known. */
+export function allowedFor(allowed: AllowedPorts, protocol: number | null): readonly Range[] {
+  if (protocol === Protocol.Udp) return allowed.udp;
+  if (protocol === Protocol.Tcp) return allowed.tcp;
+  return protocol === null ? normalRanges([...allowed.udp, ...allowed.tcp]) : [];
+}
+
+/** True when a rule with this match would hit an allowed port; such a rule may police and must never discard. */
+export function hitsAllowedPort(match: Match, allowed: AllowedPorts): boolean {
+  const ports = allowedFor(allowed, match.protocol);
+  return match.dstPorts.length === 0 ? ports.length > 0 : rangesMeet(ports, match.dstPorts);
+}
+
+/** True when a rule matches packets to its victim whatever their protocol, allowed ports aside. */
+export function isWholeHost({ match, ports }: Rule): boolean {
+  const { srcPorts, packetLengths = [], srcPrefix, tcpFlags, fragments } = match;
+  return (
+    match.protocol === null &&
+    ports.length + srcPorts.length + packetLengths.length === 0 &&
+    srcPrefix === undefined &&
+    tcpFlags === undefined &&
+    fragments !== true
+  );
+}
+
+/**
+ * The ports that a rule leaves alone as ranges: those that were named and are allowed, or where it names none, every port
+ * that its match goes around.
+ */
+export function sparedRanges({ match, ports, excludedPorts }: Rule): readonly Range[] {
+  if (ports.length > 0 || match.dstPorts.length === 0) return portRanges(excludedPorts);
+  return rangesAround(match.dstPorts);
+}
+
+/** Drafts the narrowest rule that answers the attack and spares the service's allowed ports. */
+export function draftRule(wish: RuleRequest): RuleDraft {
+  const unfit = unfitRefinement(wish);
+  if (unfit !== null) return { rule: null, why: [unfit] };
+  const mustSpare = wish.action === 'discard' && allowedFor(wish.allowedPorts, wish.protocol).length > 0;
+  const narrowed = narrowByTraits({ ...wish, mustSpare });
+  const draft = draftPorts({ ...wish, refinement: narrowed.refinement });
+  if (draft.rule === null) return draft;
+  const words = refinementWords(wish.refinement);
+  const step = words === '' ? [] : [`the step narrows the rule: ${words}`];
+  return { rule: draft.rule, why: [...draft.why, ...step, ...narrowed.why] };
+}
+
+function draftPorts(wish: RuleRequest): RuleDraft {
+  const allowed = allowedFor(wish.allowedPorts, wish.protocol);
+  const reflector = wish.vector === null ? undefined : reflectorPort(wish.vector);
+  if (wish.refinement.fragments) return draftFragments(wish, allowed);
+  if (!hasPorts(wish.protocol)) {
+    const why =
+      wish.ports.length === 0
+        ? []
+        : [`${protocolWords(wish.protocol)} has no ports; those named are left aside`];
+    return { rule: ruleOf(wish, [], []), why };
+  }
+  if (reflector !== undefined) {
+    const why = [
+      `${wish.vector} comes from the reflectors' source port ${reflector}; destination ports do not tell`,
+    ];
+    return draftAround(wish, allowed, why);
+  }
+  return wish.ports.length === 0 ? draftAround(wish, allowed, []) : draftNamed(wish, allowed);
+}
+
+/** Ports are named: those of them that are not allowed. */
+function draftNamed(wish: RuleRequest, allowed: readonly Range[]): RuleDraft {
+  const named = without(wish.ports, allowed);
+  const spared = shared(wish.ports, allowed);
+  if (named.length > 0) {
+    const why = [`the rule names ${portWords(named)}`];
+    if (spared.length > 0) why.push(`${portWords(spared)} left alone: allowed for the service`);
+    return { rule: ruleOf(wish, portRanges(named), named, spared), why };
+  }
+  if (wish.action === 'discard') {
+    const why = `nothing but allowed ${portWords(spared)} is left, and allowed ports are never discarded`;
+    return { rule: null, why: [why] };
+  }
+  const why = `${portWords(spared)} allowed for the service: policed, never discarded, so the rule does not escalate`;
+  return { rule: ruleOf(wish, portRanges(spared), spared), why: [why] };
+}
+
+/** No ports are named: the protocol except the allowed ports, as ranges around them, because some routers reset on `!=`. */
+function draftAround(wish: RuleRequest, allowed: readonly Range[], before: readonly string[]): RuleDraft {
+  const what = protocolWords(wish.protocol);
+  if (allowed.length === 0) {
+    return { rule: ruleOf(wish, [], []), why: [...before, `the rule covers ${what}, every port`] };
+  }
+  const around = rangesAround(allowed);
+  if (around.length === 0) {
+    return { rule: null, why: [...before, 'every port is allowed for the service: nothing is left'] };
+  }
+  const why = [...before, `the rule covers ${what} except the allowed ${portWords(allowed)}`];
+  if (wish.protocol === null) why.push('only TCP and UDP have ports: other protocols pass this rule');
+  return { rule: ruleOf(wish, around, [], narrowPorts(allowed, MOST_LISTED)), why };
+}
+
+/** Later fragments carry no ports, so allowed ports cannot be told apart. */
+function draftFragments(wish: RuleRequest, allowed: readonly Range[]): RuleDraft {
+  if (wish.action === 'discard' && allowed.length > 0) {
+    const why = `fragments carry no ports, so the allowed ${portWords(allowed)} cannot be spared; allowed ports are never discarded`;
+    return { rule: null, why: [why] };
+  }
+  return {
+    rule: ruleOf(wish, [], []),
+    why: [`the rule covers fragments of ${protocolWords(wish.protocol)}`],
+  };
+}
+
+function ruleOf(
+  wish: RuleRequest,
+  dstPorts: readonly Range[],
+  ports: readonly number[],
+  excludedPorts: readonly number[] = [],
+): Rule {
+  const { refinement, victim, vector, protocol } = wish;
+  const reflector = vector === null ? undefined : reflectorPort(vector);
+  const ownSource: readonly Range[] = reflector === undefined ? [] : [[reflector, reflector]];
+  const match: Match = {
+    dstPrefix: destinationOf(victim),
+    protocol,
+    dstPorts,
+    srcPorts: refinement.srcPorts.length > 0 ? refinement.srcPorts : ownSource,
+    ...(refinement.srcPrefix === null ? {} : { srcPrefix: formatPrefix(refinement.srcPrefix) }),
+    ...(refinement.packetLengths.length === 0 ? {} : { packetLengths: refinement.packetLengths }),
+    ...(refinement.tcpFlags === 0 ? {} : { tcpFlags: refinement.tcpFlags }),
+    ...(refinement.tcpFlagsClear === 0 ? {} : { tcpFlagsClear: refinement.tcpFlagsClear }),
+    ...(refinement.fragments ? { fragments: true } : {}),
+  };
+  return { match, ports, excludedPorts };
+}
+
+/** A victim as a rule's destination: a prefix as it is, an address as the prefix that holds it alone. */
+export function destinationOf(victim: string): string {
+  if (victim.includes('/')) return victim;
+  return `${victim}/${victim.includes(':') ? 128 : 32}`;
+}
+
+/** A refinement that no packet of this attack could meet. */
+function unfitRefinement({ refinement, protocol, victim }: RuleRequest): string | null {
+  if (refinement.tcpFlags !== 0 && protocol !== null && protocol !== Protocol.Tcp) {
+    return `the step matches TCP flags, which ${protocolWords(protocol)} does not have: nothing to filter`;
+  }
+  if (refinement.srcPorts.length > 0 && !hasPorts(protocol)) {
+    return `the step matches source ports, which ${protocolWords(protocol)} does not have: nothing to filter`;
+  }
+  const family = victim.includes(':') ? 6 : 4;
+  if (refinement.srcPrefix !== null && refinement.srcPrefix.family !== family) {
+    return `the step matches an IPv${refinement.srcPrefix.family} source, the victim is IPv${family}: nothing to filter`;
+  }
+  return null;
+}
+
+// What a report says about the packets of an attack beside its ports narrows the rule where that is safe: a rule that is
+// too narrow lets the attack through. A playbook's step that matches the same thing itself has precedence.
+
+/** More source ports than this are no ports of reflectors. */
+const MOST_SOURCE_PORTS = 8;
+
+/** A step's refinement with what the report adds to it. */
+export interface Narrowing {
+  readonly refinement: Refinement;
+  readonly why: readonly string[];
+}
+
+/** What is attacked and how, as far as traits are judged by it. */
+export interface TraitCase {
+  readonly vector: string | null;
+  readonly protocol: number | null;
+  readonly refinement: Refinement;
+  readonly traits?: TrafficTraits;
+  /** The rule must spare ports, by which fragments cannot be told apart. */
+  readonly mustSpare: boolean;
+}
+
+/** Adds what the report says of the packets to a step's refinement, where it is safe to match. */
+export function narrowByTraits(wish: TraitCase): Narrowing {
+  const { traits } = wish;
+  if (traits === undefined) return { refinement: wish.refinement, why: [] };
+  const lengths = narrowByLengths(wish.refinement, traits);
+  const fragments = narrowByFragments({ ...wish, refinement: lengths.refinement }, traits);
+  const before = [...lengths.why, ...fragments.why];
+  // Later fragments carry neither ports nor flags.
+  if (fragments.refinement.fragments) return { refinement: fragments.refinement, why: before };
+  const flags = narrowByFlags({ ...wish, refinement: fragments.refinement }, traits);
+  return narrowBySourcePorts({ ...wish, refinement: flags.refinement }, traits, [...before, ...flags.why]);
+}
+
+function narrowByLengths(refinement: Refinement, { packetLengths = [] }: TrafficTraits): Narrowing {
+  if (packetLengths.length === 0 || refinement.packetLengths.length > 0) return { refinement, why: [] };
+  const words = packetLengths.map(rangeText).join(', ');
+  return {
+    refinement: { ...refinement, packetLengths: normalRanges(packetLengths) },
+    why: [`the report narrows the rule to packet lengths ${words}`],
+  };
+}
+
+function narrowByFragments({ vector, refinement, mustSpare }: TraitCase, traits: TrafficTraits): Narrowing {
+  const saysOtherwise = refinement.fragments || refinement.srcPorts.length > 0 || refinement.tcpFlags !== 0;
+  const isReflected = vector !== null && reflectorPort(vector) !== undefined;
+  if (traits.fragments !== true || saysOtherwise || isReflected) return { refinement, why: [] };
+  if (mustSpare) {
+    const why =
+      'the rule is not narrowed to fragments: they carry no ports, so the allowed ones could not be spared';
+    return { refinement, why: [why] };
+  }
+  return {
+    refinement: { ...refinement, fragments: true },
+    why: ['the report narrows the rule to fragments'],
+  };
+}
+
+function narrowByFlags({ protocol, refinement }: TraitCase, traits: TrafficTraits): Narrowing {
+  const { tcpFlags = 0, tcpFlagsClear = 0 } = traits;
+  if (tcpFlags === 0) return { refinement, why: [] };
+  const words = tcpFlagWords(traits).join(', ');
+  if (protocol !== Protocol.Tcp) {
+    return {
+      refinement,
+      why: [`TCP flags ${words} of the report are not used: the rule is not for TCP alone`],
+    };
+  }
+  if (refinement.tcpFlags !== 0) return { refinement, why: [] };
+  return {
+    refinement: { ...refinement, tcpFlags, tcpFlagsClear: tcpFlagsClear & ~tcpFlags },
+    why: [`the report narrows the rule to packets with TCP flags ${words}`],
+  };
+}
+
+function narrowBySourcePorts(
+  { vector, protocol, refinement }: TraitCase,
+  { srcPorts = [] }: TrafficTraits,
+  before: readonly string[],
+): Narrowing {
+  if (srcPorts.length === 0 || refinement.srcPorts.length > 0) return { refinement, why: before };
+  const own = vector === null ? undefined : reflectorPort(vector);
+  const fresh = srcPorts.filter((port) => port !== own);
+  if (fresh.length === 0) return { refinement, why: before };
+  const reflected =
+    fresh.every(isReflectorPort) || (own === undefined && vector !== null && isAmplification(vector));
+  if (protocol !== Protocol.Udp || !reflected || srcPorts.length > MOST_SOURCE_PORTS) {
+    const why = `source ${portWords(fresh.slice(0, MOST_SOURCE_PORTS))} of the report ${fresh.length === 1 ? 'does' : 'do'} not narrow the rule: only those of UDP reflectors do`;
+    return { refinement, why: [...before, why] };
+  }
+  const ports = portSet(own === undefined ? srcPorts : [own, ...srcPorts]);
+  return {
+    refinement: { ...refinement, srcPorts: portRanges(ports) },
+    why: [...before, `the report narrows the rule to source ${portWords(ports)}`],
+  };
+}
+
+/** What narrows a rule beyond the step that it was drafted under, so that it narrows the next step, too. */
+export function traitsBehind(match: Match, step: Refinement | undefined): TrafficTraits {
+  const ports = (step?.srcPorts ?? []).length > 0 ? [] : normalRanges(match.srcPorts);
+  const srcPorts = ports.flatMap(([from, to]) =>
+    Array.from({ length: Math.min(to - from, MOST_SOURCE_PORTS) + 1 }, (_, i) => from + i),
+  );
+  const flags: Pick<Match, 'tcpFlags' | 'tcpFlagsClear'> = (step?.tcpFlags ?? 0) === 0 ? match : {};
+  const lengths = (step?.packetLengths ?? []).length > 0 ? [] : (match.packetLengths ?? []);
+  return {
+    ...(lengths.length === 0 ? {} : { packetLengths: lengths }),
+    ...(match.fragments === true && step?.fragments !== true ? { fragments: true } : {}),
+    ...(srcPorts.length === 0 ? {} : { srcPorts }),
+    ...(flags.tcpFlags === undefined ? {} : { tcpFlags: flags.tcpFlags }),
+    ...(flags.tcpFlagsClear === undefined ? {} : { tcpFlagsClear: flags.tcpFlagsClear }),
+  };
+}
+
+/** A report's traits as far as a rule is narrowed by any such: what a wider rule covers need not be told apart. */
+export function traitsUnder(
+  traits: TrafficTraits | undefined,
+  match: Match,
+  step: Refinement | undefined,
+): TrafficTraits | undefined {
+  if (traits === undefined) return undefined;
+  const behind = traitsBehind(match, step);
+  const lost = (['srcPorts', 'tcpFlags', 'packetLengths', 'fragments'] as const).filter(
+    (key) => traits[key] !== undefined && behind[key] === undefined,
+  );
+  if (lost.length === 0) return traits;
+  const kept = { ...traits };
+  for (const key of lost) delete kept[key];
+  if (kept.tcpFlags === undefined) delete kept.tcpFlagsClear;
+  return kept;
+}

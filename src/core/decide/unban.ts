@@ -1,0 +1,237 @@
+/**
+ * A detector says that an attack is over. It releases the hold of the alert that it names by source and id, else those of
+ * its source for the victim and vector; a mitigation ends with its last hold (INTERFACES "What an event leads to", 7).
+ */
+import { timeText } from '../../net/time.ts';
+import { isActive } from '../state/indices.ts';
+import { blockOf, narrowingFacts, narrowingWords } from './aggregate.ts';
+import type { DecideContext, Decision } from '../commands.ts';
+import { type EventCommand, eventDecision, type Outcome, untimely } from './event-answer.ts';
+import { evolveMitigation } from '../state/evolve.ts';
+import type { Fact } from '../facts.ts';
+import { alertOf, holderWords, holdKey, isOfOldJournal, renewalTime, standingHolds } from '../state/holds.ts';
+import { endingFacts } from './lifecycle.ts';
+import { BAN_MEMORY_MS, type RecentBan } from '../state/recent.ts';
+import type { DecisionView } from '../state/state-view.ts';
+import type { Detection, Hold, Mitigation, Release } from '../types.ts';
+import { mitigationsCovering } from '../victim.ts';
+import { secondsWords } from '../../net/text.ts';
+
+/** Works while paused, too: it takes rules away. */
+export function decideUnban(state: DecisionView, command: EventCommand, context: DecideContext): Decision {
+  const eventId = context.newId();
+  const late = untimely(command, context);
+  const outcome: Outcome =
+    late === null
+      ? release(state, command, context, eventId)
+      : { status: 'accepted_no_mitigation', why: [late] };
+  const block = blockOf(context.policy, command.detection.victim);
+  const counted = block === undefined ? outcome : { ...outcome, block: block.prefix };
+  return eventDecision(command, eventId, context.now, counted);
+}
+
+/** A mitigation and those of its holds that the unban may release. */
+interface Meant {
+  readonly mitigation: Mitigation;
+  readonly holds: readonly Hold[];
+}
+
+function release(
+  state: DecisionView,
+  command: EventCommand,
+  context: DecideContext,
+  eventId: string,
+): Outcome {
+  const { detection } = command;
+  const ban = recentBanOf(state, detection, context.now);
+  const named = alertOf(detection).alertId;
+  const before = ban === undefined ? [] : [`the unban names event ${ban.eventId}`];
+  const meant =
+    named === null
+      ? byVictim(state, detection, context.now)
+      : [...byAlert(state, detection, context.now), ...ofOldJournal(state, ban, context.now)];
+  if (meant.length === 0) return nothingHeld(state, detection, ban, before, context.now);
+
+  const [timely, early] = parted(meant, detection);
+  const why = [...before, ...early];
+  if (timely.length === 0) return { status: 'no_active_mitigation', why };
+  const results = timely.map((one) => releaseOne(one, state, command, context, eventId));
+  const main = results.find(({ ends }) => ends) ?? results[0];
+  return {
+    status: results.some(({ ends }) => ends) ? 'withdrawn' : 'released',
+    ...(main === undefined ? {} : { mitigation: main.mitigation }),
+    facts: results.flatMap(({ facts }) => facts),
+    why: [...why, ...results.flatMap((result) => result.why)],
+  };
+}
+
+function recentBanOf(
+  state: DecisionView,
+  { source, externalId }: Detection,
+  now: number,
+): RecentBan | undefined {
+  if (externalId === null) return undefined;
+  const ban = state.recentBan(source, externalId);
+  return ban === undefined || now - ban.at >= BAN_MEMORY_MS ? undefined : ban;
+}
+
+/** The hold of the alert; with its parts, those of the victim's mitigations that are held by parts of it, too. */
+function byAlert(state: DecisionView, detection: Detection, now: number): readonly Meant[] {
+  const { source, victim, withParts = false } = detection;
+  const alert = alertOf(detection);
+  const key = holdKey(alert);
+  const isPart = (hold: Hold): boolean =>
+    withParts && hold.source === source && hold.alertId?.startsWith(`${alert.alertId}/`) === true;
+  const ids = new Set(state.heldBy(key));
+  if (withParts) for (const { id } of mitigationsCovering(state, victim)) ids.add(id);
+  return activeOf(state, ids).flatMap((mitigation) =>
+    meantOf(mitigation, now, (hold) => holdKey(hold) === key || isPart(hold)),
+  );
+}
+
+/** A mitigation of a journal of 0.1 does not say which alert opened it, but the ban is remembered. */
+function ofOldJournal(state: DecisionView, ban: RecentBan | undefined, now: number): readonly Meant[] {
+  if (ban === undefined || ban.mitigationId === null) return [];
+  return activeOf(state, [ban.mitigationId]).flatMap((mitigation) =>
+    meantOf(mitigation, now, (hold) => isOfOldJournal(hold, mitigation) && hold.source === ban.source),
+  );
+}
+
+/** Holds of the source for this victim and vector, whatever ids its alerts had. `unknown` is a vector like any other. */
+function byVictim(state: DecisionView, detection: Detection, now: number): readonly Meant[] {
+  const { victim, vector, source, anyVector = false } = detection;
+  return mitigationsCovering(state, victim).flatMap((mitigation) =>
+    meantOf(
+      mitigation,
+      now,
+      (hold) => hold.source === source && hold.victim === victim && (anyVector || hold.vector === vector),
+    ),
+  );
+}
+
+function meantOf(mitigation: Mitigation, now: number, isMeant: (hold: Hold) => boolean): readonly Meant[] {
+  const holds = standingHolds(mitigation, now).filter(isMeant);
+  return holds.length === 0 ? [] : [{ mitigation, holds }];
+}
+
+function activeOf(state: DecisionView, ids: Iterable<string>): readonly Mitigation[] {
+  return [...ids]
+    .flatMap((id) => state.mitigations.get(id) ?? [])
+    .filter(isActive)
+    .sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
+}
+
+/** What ended before an alert began is about an attack before it: those holds stay, with the reason in words. */
+function parted(
+  meant: readonly Meant[],
+  detection: Detection,
+): readonly [timely: readonly Meant[], why: readonly string[]] {
+  const endedAt = detection.endedAt ?? detection.at;
+  if (endedAt === null) return [meant, []];
+  // Many detectors tell whole seconds, and an attack may begin and end within one.
+  const unit = endedAt % 1000 === 0 ? 1000 : 1;
+  const latest = endedAt + unit - 1;
+  const timely: Meant[] = [];
+  const why: string[] = [];
+  for (const { mitigation, holds } of meant) {
+    const over = holds.filter(({ beganAt }) => beganAt <= latest);
+    if (over.length > 0) timely.push({ mitigation, holds: over });
+    else {
+      const began = timeText(Math.max(...holds.map(({ beganAt }) => beganAt)));
+      why.push(
+        `mitigation ${mitigation.id} stays: what ended at ${timeText(endedAt)} is an attack before the one that began at ${began}`,
+      );
+    }
+  }
+  return [timely, why];
+}
+
+interface Released {
+  readonly ends: boolean;
+  readonly mitigation: Mitigation;
+  readonly facts: readonly Fact[];
+  readonly why: readonly string[];
+}
+
+function releaseOne(
+  { mitigation, holds }: Meant,
+  state: DecisionView,
+  { detection, actor }: EventCommand,
+  context: DecideContext,
+  eventId: string,
+): Released {
+  const { now, policy } = context;
+  const { id } = mitigation;
+  const reason = `${detection.source} says it is over`;
+  const fact = releasedFact(mitigation, holds, { at: now, actor, reason, eventId }, now);
+  const after = evolveMitigation(mitigation, fact, now);
+  if (standingHolds(after, now).length > 0) {
+    const why = `${detection.source} no longer holds mitigation ${id}; it stays, held by ${holderWords(after, now)}`;
+    const narrowing = narrowingFacts(after, state, context);
+    const facts = [fact, ...narrowing];
+    return { ends: false, mitigation: after, facts, why: [why, ...narrowingWords(narrowing)] };
+  }
+  if (mitigation.playbook === null) {
+    const why = `mitigation ${id} is an operator's own: it stays until its TTL ends or an operator withdraws it`;
+    return { ends: false, mitigation: after, facts: [fact], why: [why] };
+  }
+  const holdDown = policy.timers.holdDownSeconds;
+  if (holdDown > 0) {
+    const expiresAt = now + holdDown * 1000;
+    const held: Fact = { ...fact, expiresAt, renewAt: null };
+    const why = `mitigation ${id} stays for ${secondsWords(holdDown)} in case the attack comes back (timers.hold_down_seconds)`;
+    return { ends: false, mitigation: { ...after, expiresAt, renewAt: null }, facts: [held], why: [why] };
+  }
+  const ending = { to: 'withdrawn', at: now, actor, reason, eventId } as const;
+  return {
+    ends: true,
+    mitigation: { ...mitigation, ending, updatedAt: now },
+    facts: endingFacts(mitigation, ending),
+    why: [`mitigation ${id} is withdrawn: nobody holds it any longer`],
+  };
+}
+
+type ReleasedFact = Extract<Fact, { type: 'mitigation.released' }>;
+
+/** The fact that these holds are gone. Those that stay may have to be looked at another time than the gone ones. */
+function releasedFact(
+  mitigation: Mitigation,
+  holds: readonly Hold[],
+  release: Release,
+  now: number,
+): ReleasedFact {
+  const fact: ReleasedFact = {
+    type: 'mitigation.released',
+    id: mitigation.id,
+    holds: holds.map(holdKey),
+    release,
+  };
+  const renewAt = renewalTime(evolveMitigation(mitigation, fact, now), now, null);
+  return renewAt === (mitigation.renewAt ?? null) ? fact : { ...fact, renewAt };
+}
+
+/** The unban ends nothing: its ban is not known, or led to nothing that is active, or somebody else holds what there is. */
+function nothingHeld(
+  state: DecisionView,
+  detection: Detection,
+  ban: RecentBan | undefined,
+  before: readonly string[],
+  now: number,
+): Outcome {
+  const { source, externalId, victim, vector } = detection;
+  if (externalId !== null && ban === undefined) {
+    return {
+      status: 'not_found',
+      why: [`no ban ${externalId} of ${source} is known from the last 24 hours`],
+    };
+  }
+  const standing = mitigationsCovering(state, victim);
+  const others = standing.map((mitigation) => {
+    const holders = holderWords(mitigation, now);
+    const held = holders === '' ? '' : `; it is held by ${holders}`;
+    return `mitigation ${mitigation.id} stays: this alert of ${source} has no hold on it${held}`;
+  });
+  const none = `${source} holds no active mitigation of ${victim} for ${vector}`;
+  const about = standing.map(({ id }) => id);
+  return { status: 'no_active_mitigation', about, why: [...before, none, ...others] };
+}

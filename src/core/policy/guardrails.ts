@@ -1,0 +1,185 @@
+/**
+ * What no rule may do, whoever asked for it. Each check answers with a stable code and a sentence, or null. A second,
+ * independent check stands at the egress (control/egress.ts).
+ */
+import { formatPrefix, type Prefix, parsePrefix } from '../../net/prefix.ts';
+import { notUnicast } from '../../net/special-addresses.ts';
+import type { Guardrails, Policy, Timers } from './policy.ts';
+import { inRanges } from './ports.ts';
+import { overlappingPrefix } from '../../net/prefix-trie.ts';
+import type { Rule } from '../decide/rule.ts';
+import type { DecisionView } from '../state/state-view.ts';
+import type { Match, RefusalReason } from '../types.ts';
+import { isPrefixVictim } from '../victim.ts';
+import { portWords } from '../text.ts';
+
+export interface Refusal {
+  readonly reason: RefusalReason;
+  /** What is wrong, in words. */
+  readonly detail: string;
+}
+
+/** Prefixes a rule touches: its destination, and its source if it has one. */
+interface Touched {
+  readonly prefix: Prefix;
+  readonly role: 'destination' | 'source';
+}
+
+/**
+ * Judges what a rule is aimed at: unicast addresses of hosts only, safelist, protected prefixes, prefix lengths, source
+ * matching. No setting lifts the first of these.
+ */
+export function checkTarget(
+  state: Pick<DecisionView, 'safelisted'>,
+  policy: Policy,
+  match: Match,
+): Refusal | null {
+  const touched = touchedBy(match);
+  if ('reason' in touched) return touched;
+  for (const { prefix, role } of touched) {
+    const refusal =
+      checkSafelist(state, policy, prefix, role) ?? checkProtected(policy.guardrails, prefix, role);
+    if (refusal !== null) return refusal;
+  }
+  const destination = touched[0]?.prefix;
+  if (destination === undefined) return tooBroad('it has no destination');
+  if (match.srcPrefix !== undefined && policy.guardrails.allowSrcPrefixMatch !== true) {
+    return tooBroad('matching by source prefix is not allowed (guardrails.allow_src_prefix_match)');
+  }
+  return checkLength(policy.guardrails, destination) ?? checkUnicast(destination);
+}
+
+function checkUnicast(destination: Prefix): Refusal | null {
+  const special = notUnicast(destination);
+  if (special === undefined) return null;
+  const detail = `destination ${formatPrefix(destination)} is no unicast address of a customer: ${special.name} (${special.source})`;
+  return { reason: 'not_unicast', detail };
+}
+
+function touchedBy(match: Match): readonly Touched[] | Refusal {
+  const destination = parsePrefix(match.dstPrefix);
+  if (typeof destination === 'string') return tooBroad(`its destination is none: ${destination}`);
+  if (match.srcPrefix === undefined) return [{ prefix: destination, role: 'destination' }];
+  const source = parsePrefix(match.srcPrefix);
+  if (typeof source === 'string') return tooBroad(`its source is none: ${source}`);
+  return [
+    { prefix: destination, role: 'destination' },
+    { prefix: source, role: 'source' },
+  ];
+}
+
+function checkSafelist(
+  state: Pick<DecisionView, 'safelisted'>,
+  policy: Policy,
+  prefix: Prefix,
+  role: Touched['role'],
+): Refusal | null {
+  const configured = overlappingPrefix(policy.safelist, prefix);
+  const entry = configured === undefined ? state.safelisted(prefix)?.prefix : formatPrefix(configured);
+  if (entry === undefined) return null;
+  return {
+    reason: 'safelisted',
+    detail: `${role} ${formatPrefix(prefix)} touches ${entry}, which is on the safelist`,
+  };
+}
+
+function checkProtected(guardrails: Guardrails, prefix: Prefix, role: Touched['role']): Refusal | null {
+  const entry = overlappingPrefix(guardrails.protectedPrefixes, prefix);
+  if (entry === undefined) return null;
+  return {
+    reason: 'protected',
+    detail: `${role} ${formatPrefix(prefix)} touches ${formatPrefix(entry)}, which is protected`,
+  };
+}
+
+function checkLength(guardrails: Guardrails, { family, length }: Prefix): Refusal | null {
+  const least = family === 4 ? guardrails.dstPrefixMinLen : guardrails.dstPrefixMinLenV6;
+  const most = family === 4 ? guardrails.dstPrefixMaxLen : guardrails.dstPrefixMaxLenV6;
+  if (length < least) return tooBroad(`its destination /${length} is shorter than the allowed /${least}`);
+  if (length <= most) return null;
+  return {
+    reason: 'prefix_length',
+    detail: `the destination /${length} is longer than the allowed /${most}`,
+  };
+}
+
+/**
+ * Judges whether the victim belongs to somebody. A prefix has to belong to one customer even where the inventory is not
+ * required, because otherwise nobody knows which ports inside it are allowed.
+ */
+export function checkOwner(policy: Policy, victim: string, owned: boolean): Refusal | null {
+  if (owned) return null;
+  if (isPrefixVictim(victim) && policy.inventory.size > 0) {
+    return { reason: 'not_in_inventory', detail: `no customer of the inventory owns all of ${victim}` };
+  }
+  if (!policy.guardrails.requireInventory) return null;
+  return { reason: 'not_in_inventory', detail: `${victim} belongs to no customer of the inventory` };
+}
+
+/** Judges the ports a rule names. One that names none is judged by its destination alone. */
+export function checkPorts(guardrails: Guardrails, rule: Rule): Refusal | null {
+  const refusal = checkProtectedPorts(guardrails, rule);
+  if (refusal !== null) return refusal;
+  if (rule.ports.length <= guardrails.maxPorts) return null;
+  return {
+    reason: 'too_many_ports',
+    detail: `the rule names ${rule.ports.length} ports, more than the allowed ${guardrails.maxPorts}`,
+  };
+}
+
+/** Judges whether a rule names a protected port, as the destination's or as the source's; holds for rules that stand, too. */
+export function checkProtectedPorts(
+  guardrails: Guardrails,
+  { match, ports }: Pick<Rule, 'match' | 'ports'>,
+): Refusal | null {
+  const named = guardrails.protectedPorts.filter(
+    (port) => ports.includes(port) || inRanges(port, match.srcPorts),
+  );
+  if (named.length === 0) return null;
+  return { reason: 'protected', detail: `the rule names protected ${portWords(named)}` };
+}
+
+/** Judges a TTL that somebody asked for. */
+export function checkTtl(timers: Timers, seconds: number): Refusal | null {
+  if (seconds >= timers.minTtlSeconds && seconds <= timers.maxTtlSeconds) return null;
+  return {
+    reason: 'ttl_out_of_bounds',
+    detail: `a TTL of ${seconds} s is not within ${timers.minTtlSeconds} to ${timers.maxTtlSeconds} s`,
+  };
+}
+
+/**
+ * Judges whether there is room for one more mitigation, in whose place `freed` others go. Dry-run ones have room of their
+ * own, of the same size.
+ */
+export function checkQuotas(
+  state: DecisionView,
+  policy: Policy,
+  customerId: string | null,
+  now: number,
+  freed = 0,
+): Refusal | null {
+  const { quotas, pop } = policy;
+  const dryRun = policy.mode === 'dry-run';
+  const full = (reason: RefusalReason, count: number, most: number, of: string): Refusal | null =>
+    count - freed < most ? null : { reason, detail: `${of}: ${count} of at most ${most}` };
+  const ofCustomer = customerId === null ? 0 : state.activeOfCustomer(customerId, dryRun);
+  const perMinute = quotas.maxNewPerMinute;
+  return (
+    (customerId === null
+      ? null
+      : full(
+          'quota_customer',
+          ofCustomer,
+          quotas.maxActivePerCustomer,
+          `active for customer ${customerId}`,
+        )) ??
+    full('quota_pop', state.activeOfPop(pop, dryRun), quotas.maxActivePerPop, `active at ${pop}`) ??
+    full('quota_global', state.activeTotal(dryRun), quotas.maxActiveGlobal, 'active in all') ??
+    full('quota_rate', state.createdInMinute(now, dryRun), perMinute, 'created within a minute')
+  );
+}
+
+function tooBroad(what: string): Refusal {
+  return { reason: 'rule_too_broad', detail: `the rule is too broad: ${what}` };
+}

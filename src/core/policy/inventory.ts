@@ -1,0 +1,346 @@
+/** Who owns an address: customers, their prefixes, services and assets (INTERFACES "What an event leads to", 1). */
+import { PrefixTrie } from '../../net/prefix-trie.ts';
+import { parsePrefix, type Prefix, unmapped } from '../../net/prefix.ts';
+import { runToEnd } from '../../net/steps.ts';
+import type { Range } from '../types.ts';
+import type { AssetData, CustomerData, InventoryData, ServiceData } from './inventory-data.ts';
+import {
+  assetPrefixes,
+  NO_ALLOWED_PORTS,
+  type Ownership,
+  ownerTogether,
+  type PrefixOwnership,
+} from './ownership.ts';
+import { MAX_PORT, normalRanges, readRange } from './ports.ts';
+import type { Problem } from './problem.ts';
+
+export type { AllowedPorts, Ownership, PrefixOwnership } from './ownership.ts';
+
+/** Read-only once built; a reload builds another. */
+export interface Inventory {
+  /** Number of prefixes and assets. */
+  readonly size: number;
+  /** What it was built from, for display. */
+  readonly data: InventoryData;
+  /** The owner of an address of 4 or 16 octets: an asset first, else the longest prefix; undefined when nobody owns it. */
+  lookup(address: Uint8Array): Ownership | undefined;
+  /**
+   * The owner of a prefix when one customer owns every address of it; undefined when nobody does, or when a narrower
+   * entry gives a part of it to another customer.
+   */
+  lookupPrefix(prefix: Prefix): PrefixOwnership | undefined;
+}
+
+/** An inventory that owns nothing. */
+export const EMPTY_INVENTORY: Inventory = {
+  size: 0,
+  data: { customers: [] },
+  lookup: () => undefined,
+  lookupPrefix: () => undefined,
+};
+
+type Path = readonly (string | number)[];
+
+/** What is gathered while building. */
+interface Draft {
+  readonly index: OwnerIndex;
+  readonly problems: Problem[];
+  /** Looked at again once everything is known. */
+  readonly placed: { readonly path: Path; readonly owner: Ownership; readonly prefixes: readonly Prefix[] }[];
+  size: number;
+}
+
+/** An inventory and what is wrong with its data. */
+export interface BuiltInventory {
+  readonly inventory: Inventory;
+  readonly problems: readonly Problem[];
+}
+
+/**
+ * Builds the look-up structure. Entries with an error are left out of it, so a caller must not use an inventory whose
+ * problems contain one. Nested prefixes are no problem (the longest wins); the same prefix of two customers is.
+ */
+export function buildInventory(data: InventoryData): BuiltInventory {
+  return runToEnd(inventorySteps(data));
+}
+
+/** The same in steps of some microseconds, so that a caller whose event loop must not be held can pause between them. */
+export function* inventorySteps(data: InventoryData): Generator<undefined, BuiltInventory> {
+  const draft: Draft = {
+    index: new OwnerIndex(),
+    problems: [],
+    placed: [],
+    size: 0,
+  };
+  const ids = new Set<string>();
+  for (const [i, customer] of data.customers.entries()) {
+    const path: Path = ['customers', i];
+    if (customer.customer_id === '')
+      complain(draft, [...path, 'customer_id'], 'customer_id must not be empty');
+    if (ids.has(customer.customer_id)) {
+      complain(draft, [...path, 'customer_id'], `customer_id "${customer.customer_id}" is used twice`);
+    }
+    ids.add(customer.customer_id);
+    yield* addCustomer(draft, customer, path);
+  }
+  for (const placed of draft.placed) {
+    checkPlace(draft, placed);
+    yield;
+  }
+
+  const { index, size } = draft;
+  yield* index.seal();
+  const inventory: Inventory = {
+    size,
+    data,
+    lookup: (address) => index.ofAddress(address),
+    lookupPrefix: (prefix) => index.ofPrefix(prefix),
+  };
+  return { inventory, problems: draft.problems };
+}
+
+function* addCustomer(draft: Draft, customer: CustomerData, path: Path): Generator<undefined, void> {
+  const base = {
+    customerId: customer.customer_id,
+    customerName: customer.name ?? customer.customer_id,
+    profile: customer.policy_profile ?? ('normal' as const),
+  };
+  yield;
+  for (const [i, text] of (customer.prefixes ?? []).entries()) {
+    yield;
+    const at = [...path, 'prefixes', i];
+    const prefix = parsePrefix(text);
+    if (typeof prefix === 'string') {
+      complain(draft, at, prefix);
+      continue;
+    }
+    const entry = `prefix ${text}`;
+    const owner = {
+      ...base,
+      serviceId: null,
+      serviceName: null,
+      serviceIds: [],
+      allowedPorts: NO_ALLOWED_PORTS,
+      entry,
+    };
+    const before = draft.index.addPrefix(unmapped(prefix), owner);
+    draft.size++;
+    if (before === undefined) continue;
+    if (before.customerId === customer.customer_id) warn(draft, at, `${entry} is listed twice`);
+    else complain(draft, at, `${entry} already belongs to customer "${before.customerId}"`);
+  }
+  const ids = new Set<string>();
+  for (const [i, service] of (customer.services ?? []).entries()) {
+    const at = [...path, 'services', i];
+    if (service.service_id === '') complain(draft, [...at, 'service_id'], 'service_id must not be empty');
+    if (ids.has(service.service_id)) {
+      complain(
+        draft,
+        [...at, 'service_id'],
+        `service_id "${service.service_id}" is used twice in this customer`,
+      );
+    }
+    ids.add(service.service_id);
+    yield* addService(draft, service, base, at);
+  }
+}
+
+function* addService(
+  draft: Draft,
+  service: ServiceData,
+  base: Pick<Ownership, 'customerId' | 'customerName' | 'profile'>,
+  path: Path,
+): Generator<undefined, void> {
+  const allowedPorts = {
+    udp: portRangesOf(draft, service.allowed_ports?.udp ?? [], [...path, 'allowed_ports', 'udp']),
+    tcp: portRangesOf(draft, service.allowed_ports?.tcp ?? [], [...path, 'allowed_ports', 'tcp']),
+  };
+  yield;
+  for (const [i, asset] of (service.assets ?? []).entries()) {
+    yield;
+    const at = [...path, 'assets', i];
+    const prefixes = assetPrefixes(asset.ip, asset.range_end);
+    if ('problem' in prefixes) {
+      complain(draft, [...at, prefixes.key], prefixes.problem);
+      continue;
+    }
+    const owner: Ownership = {
+      ...base,
+      serviceId: service.service_id,
+      serviceName: service.name ?? service.service_id,
+      serviceIds: [service.service_id],
+      allowedPorts,
+      entry: assetEntry(asset),
+    };
+    draft.size++;
+    addAsset(draft, prefixes.prefixes, owner, at);
+  }
+}
+
+/** Several services of a customer may have one address: their allowed ports add up. Two customers may not. */
+function addAsset(draft: Draft, prefixes: readonly Prefix[], owner: Ownership, path: Path): void {
+  let complained = false;
+  for (const prefix of prefixes) {
+    const before = draft.index.addAsset(prefix, owner);
+    if (complained) continue;
+    const stranger = before.find(({ customerId }) => customerId !== owner.customerId);
+    if (stranger !== undefined) {
+      complain(draft, path, `${owner.entry} overlaps ${inWords(stranger)}; an address has one customer`);
+    } else if (before.some((other) => sameService(other, owner))) {
+      warn(draft, path, `${owner.entry} is listed twice in service "${owner.serviceId}"`);
+    } else continue;
+    complained = true;
+  }
+  draft.placed.push({ path, owner, prefixes });
+}
+
+/** Overlaps with other customers, and assets outside of their own: allowed, but worth saying. */
+function checkPlace(draft: Draft, placed: Draft['placed'][number]): void {
+  const { owner, prefixes, path } = placed;
+  for (const prefix of prefixes) {
+    const wider = draft.index.assetAround(prefix);
+    if (wider !== undefined && wider.customerId !== owner.customerId) {
+      warn(draft, path, `${owner.entry} lies within ${inWords(wider)}; the narrower entry wins`);
+      break;
+    }
+  }
+  const first = prefixes[0];
+  if (first === undefined) return;
+  const around = draft.index.prefixAround(first);
+  if (around === undefined) {
+    warn(
+      draft,
+      path,
+      `${owner.entry} is outside all customer prefixes; it is still assigned to "${owner.customerId}"`,
+    );
+  } else if (around.customerId !== owner.customerId) {
+    warn(
+      draft,
+      path,
+      `${owner.entry} of "${owner.customerId}" lies in ${around.entry} of "${around.customerId}"`,
+    );
+  }
+}
+
+function portRangesOf(draft: Draft, items: readonly (number | string)[], path: Path): readonly Range[] {
+  const ranges: Range[] = [];
+  for (const [i, item] of items.entries()) {
+    const range = readRange(item);
+    const [from, to] = range ?? [0, 0];
+    if (range === undefined) {
+      complain(draft, [...path, i], `"${item}" is neither a port nor a range such as "27015-27030"`);
+    } else if (from > to) complain(draft, [...path, i], `the range ${item} ends before it begins`);
+    else if (from < 0 || to > MAX_PORT) {
+      const what = from === to ? 'a port' : 'a range of ports';
+      complain(draft, [...path, i], `${item} is not ${what} (0 to ${MAX_PORT})`);
+    } else ranges.push(range);
+  }
+  return normalRanges(ranges);
+}
+
+function assetEntry(asset: AssetData): string {
+  return asset.range_end === undefined ? `asset ${asset.ip}` : `asset ${asset.ip}-${asset.range_end}`;
+}
+
+function inWords(owner: Ownership): string {
+  return `${owner.entry} of service "${owner.serviceId}" (customer "${owner.customerId}")`;
+}
+
+function sameService(a: Ownership, b: Ownership): boolean {
+  return a.customerId === b.customerId && a.serviceId === b.serviceId;
+}
+
+function complain(draft: Draft, path: Path, message: string): void {
+  draft.problems.push({ path, message, severity: 'error' });
+}
+
+function warn(draft: Draft, path: Path, message: string): void {
+  draft.problems.push({ path, message, severity: 'warning' });
+}
+
+// Looks up owners of addresses and prefixes. Assets go before prefixes of customers, and the narrower entry before the wider.
+
+/** The assets that have one prefix in common, in the order of the file. */
+interface Assets {
+  readonly prefix: Prefix;
+  readonly owners: Ownership[];
+  /** Who owns the addresses of the prefix that no narrower asset has; set by `seal`. */
+  together: Ownership | undefined;
+}
+
+/** Filled first, then sealed, then asked. */
+export class OwnerIndex {
+  /** The values are the owners themselves, which saves look-ups a step. */
+  readonly #prefixes = new PrefixTrie<PrefixOwnership>();
+  readonly #assets = new PrefixTrie<Assets>();
+
+  /** Adds a prefix of a customer. Returns the owner it had, who loses it. */
+  addPrefix(prefix: Prefix, owner: Ownership): Ownership | undefined {
+    return this.#prefixes.set(prefix, { ...owner, prefix });
+  }
+
+  /** Adds a prefix of an asset. Returns the owners that the same prefix had already, who keep it. */
+  addAsset(prefix: Prefix, owner: Ownership): readonly Ownership[] {
+    const assets = this.#assets.get(prefix);
+    if (assets === undefined) {
+      this.#assets.set(prefix, { prefix, owners: [owner], together: undefined });
+      return [];
+    }
+    const before = [...assets.owners];
+    assets.owners.push(owner);
+    return before;
+  }
+
+  /** The narrowest prefix of a customer that covers this one. */
+  prefixAround(prefix: Prefix): Ownership | undefined {
+    return this.#prefixes.covering(prefix)[0];
+  }
+
+  /** The narrowest asset that covers this prefix and is wider. */
+  assetAround(prefix: Prefix): Ownership | undefined {
+    return this.#assets.parentOf(prefix)?.owners[0];
+  }
+
+  /** Adds up the services of each address, one prefix a step; not sealed before the last. */
+  *seal(): Generator<undefined, void> {
+    for (const assets of this.#assets.values()) {
+      assets.together = ownerTogether(this.#around(assets.prefix));
+      yield;
+    }
+  }
+
+  /** The owner of an address of 4 or 16 octets; undefined when nobody owns it. */
+  ofAddress(address: Uint8Array): Ownership | undefined {
+    return this.#assets.longestMatch(address)?.together ?? this.#prefixes.longestMatch(address);
+  }
+
+  /**
+   * The owner of a prefix when one customer owns all of it: an asset or a prefix of the customer covers it, and nothing
+   * inside belongs to another customer. Cost grows with the number of entries inside.
+   */
+  ofPrefix(asked: Prefix): PrefixOwnership | undefined {
+    const prefix = unmapped(asked);
+    const around = this.#around(prefix);
+    const above = this.#prefixes.covering(prefix);
+    const customerId = around[0]?.customerId ?? above[0]?.customerId;
+    if (customerId === undefined) return undefined;
+    const inside = [...this.#assets.within(prefix)].flatMap(({ owners }) => owners);
+    const others = around.length > 0 ? [] : [...this.#prefixes.within(prefix)];
+    if ([...inside, ...others].some((owner) => owner.customerId !== customerId)) return undefined;
+
+    const entry = above.find((owner) => owner.customerId === customerId);
+    const covering = entry?.prefix ?? this.#assets.covering(prefix)[0]?.prefix;
+    if (covering === undefined) return undefined;
+    // An asset with the very same prefix is both around it and inside.
+    const assets = [...new Set([...around, ...inside])];
+    const owner = assets.length === 0 ? entry : ownerTogether(assets);
+    if (owner === undefined) return undefined;
+    return { ...owner, entry: (around[0] ?? entry ?? owner).entry, prefix: covering };
+  }
+
+  /** The assets that cover a prefix, narrowest first, as far as they are of the customer who has the narrowest. */
+  #around(prefix: Prefix): readonly Ownership[] {
+    const owners = this.#assets.covering(prefix).flatMap((assets) => assets.owners);
+    return owners.filter(({ customerId }) => customerId === owners[0]?.customerId);
+  }
+}

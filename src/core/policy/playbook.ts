@@ -1,0 +1,329 @@
+/** What to do about which attack: playbooks, their steps, and how they are read from `playbooks.yaml`. */
+import type { MitigationAction } from '../types.ts';
+import { type PlaybookData, type PlaybooksData, type StepData, type Way, WAYS } from './playbook-data.ts';
+import type { Problem } from './problem.ts';
+import type { ProfileName } from './profile.ts';
+import { NO_REFINEMENT, readRefinement, type Refinement } from './refinement.ts';
+import {
+  canonicalVector,
+  hasPorts,
+  impliedProtocol,
+  Protocol,
+  protocolNumber,
+  VECTOR_PATTERN,
+} from './vectors.ts';
+
+/** Conditions, all of which must hold. Null and empty do not restrict. */
+export interface PlaybookMatch {
+  readonly vectors: readonly string[];
+  readonly requirePorts: boolean;
+  readonly sources: readonly string[];
+  readonly protocol: number | null;
+  readonly minBps: number | null;
+  readonly minPps: number | null;
+  readonly minConfidence: number | null;
+  readonly customers: readonly string[];
+  readonly profiles: readonly ProfileName[];
+}
+
+export interface Step {
+  readonly action: MitigationAction;
+  /** Of a police whose rule matches every protocol of its victim, in place of its rate (bits a second); absent: the same. */
+  readonly wholeHostRateBps?: number;
+  /** null: timers.default_ttl_seconds. */
+  readonly ttlSeconds: number | null;
+  /** 0..1, before the profile scales it; null: the escalation section says. */
+  readonly confidence: number | null;
+  /** Before the profile scales it; null: the escalation section says. */
+  readonly persistenceSeconds: number | null;
+  readonly refinement: Refinement;
+}
+
+export interface Playbook {
+  readonly name: string;
+  readonly match: PlaybookMatch;
+  /** At least one. */
+  readonly steps: readonly Step[];
+  /** What to try, in this order, for a rule that no neighbor can enforce. */
+  readonly ways: readonly Way[];
+}
+
+/** Read-only once built; a reload builds another. */
+export interface PlaybookSet {
+  readonly names: readonly string[];
+  readonly byName: ReadonlyMap<string, Playbook>;
+  /** By vector, the ones to ask first at the head (see choosePlaybook). */
+  readonly byVector: ReadonlyMap<string, readonly Playbook[]>;
+  readonly fallback: Playbook | null;
+  /** What it was built from, for display. */
+  readonly data: PlaybooksData;
+}
+
+/** A set in which no attack finds a playbook. */
+export const EMPTY_PLAYBOOKS: PlaybookSet = {
+  names: [],
+  byName: new Map(),
+  byVector: new Map(),
+  fallback: null,
+  data: {},
+};
+
+const MAX_TTL_SECONDS = 86_400;
+const MAX_NAME_LENGTH = 128;
+const DEFAULT_NAME = 'default';
+
+const ANYTHING: PlaybookMatch = {
+  vectors: [],
+  requirePorts: false,
+  sources: [],
+  protocol: null,
+  minBps: null,
+  minPps: null,
+  minConfidence: null,
+  customers: [],
+  profiles: [],
+};
+
+type Path = readonly (string | number)[];
+
+/** Reads playbooks. Those with an error are not usable, so a caller must not use a set whose problems contain one. */
+export function buildPlaybooks(data: PlaybooksData): {
+  readonly playbooks: PlaybookSet;
+  readonly problems: readonly Problem[];
+} {
+  const problems: Problem[] = [];
+  const byName = new Map<string, Playbook>();
+  const all: Playbook[] = [];
+  (data.playbooks ?? []).forEach((entry, i) => {
+    const path: Path = ['playbooks', i];
+    const playbook: Playbook = {
+      name: entry.name,
+      match: readMatch(entry, path, problems),
+      steps: readSteps(entry.steps, [...path, 'steps'], problems),
+      ways: entry.when_unenforceable ?? WAYS,
+    };
+    checkName(entry.name, byName, [...path, 'name'], problems);
+    checkFit(playbook, path, problems);
+    if (entry.correlation !== undefined) {
+      const message =
+        'correlation is not used here: events of one victim and protocol are correlated by their ports';
+      problems.push({ path: [...path, 'correlation'], message, severity: 'warning' });
+    }
+    byName.set(playbook.name, playbook);
+    all.push(playbook);
+  });
+  const fallback = readFallback(data, byName, problems);
+  if (fallback !== null) byName.set(fallback.name, fallback);
+  if (byName.size === 0) {
+    const message = 'there is no playbook and no default_playbook: no attack will ever be mitigated';
+    problems.push({ path: ['playbooks'], message, severity: 'warning' });
+  }
+  const playbooks = { names: [...byName.keys()], byName, byVector: indexByVector(all), fallback, data };
+  return { playbooks, problems };
+}
+
+function readFallback(
+  data: PlaybooksData,
+  byName: ReadonlyMap<string, Playbook>,
+  problems: Problem[],
+): Playbook | null {
+  const entry = data.default_playbook;
+  if (entry === undefined) return null;
+  const name = entry.name ?? DEFAULT_NAME;
+  checkName(name, byName, ['default_playbook', 'name'], problems);
+  return {
+    name,
+    match: ANYTHING,
+    steps: readSteps(entry.steps, ['default_playbook', 'steps'], problems),
+    ways: entry.when_unenforceable ?? WAYS,
+  };
+}
+
+function checkName(
+  name: string,
+  taken: ReadonlyMap<string, Playbook>,
+  path: Path,
+  problems: Problem[],
+): void {
+  if (name === '' || name.length > MAX_NAME_LENGTH) {
+    problems.push(error(path, `a playbook's name has 1 to ${MAX_NAME_LENGTH} characters`));
+  }
+  if (taken.has(name)) problems.push(error(path, `the name "${name}" is used twice`));
+}
+
+function readMatch({ match }: PlaybookData, path: Path, problems: Problem[]): PlaybookMatch {
+  const at = [...path, 'match'];
+  const vectors = listOf(match.vector);
+  if (vectors.length === 0) problems.push(error([...at, 'vector'], 'name at least one vector'));
+  for (const vector of vectors) {
+    if (!VECTOR_PATTERN.test(vector)) {
+      problems.push(
+        error([...at, 'vector'], `"${vector}" is not a vector: 1 to 64 of a-z, 0-9 and underscore`),
+      );
+    }
+  }
+  const protocol = match.protocol === undefined ? null : protocolNumber(match.protocol);
+  if (protocol === undefined) {
+    const message = `"${match.protocol}" is not a protocol: a number 0 to 255, or tcp, udp, icmp, icmpv6, gre, sctp`;
+    problems.push(error([...at, 'protocol'], message));
+  }
+  for (const key of ['min_bps', 'min_pps'] as const) {
+    const value = match[key];
+    if (value !== undefined && !(value >= 0))
+      problems.push(error([...at, key], `${key} must not be negative`));
+  }
+  checkShare(match.min_confidence, [...at, 'min_confidence'], problems);
+  return {
+    // Reports are read by the same table, so a playbook may use any name of a vector.
+    vectors: [...new Set(vectors.map(canonicalVector))],
+    requirePorts: match.require_top_ports ?? false,
+    sources: listOf(match.source),
+    protocol: protocol ?? null,
+    minBps: match.min_bps ?? null,
+    minPps: match.min_pps ?? null,
+    minConfidence: match.min_confidence ?? null,
+    customers: listOf(match.customer),
+    profiles: listOf(match.profile),
+  };
+}
+
+function readSteps(steps: readonly StepData[], path: Path, problems: Problem[]): readonly Step[] {
+  if (steps.length === 0) problems.push(error(path, 'a playbook needs at least one step'));
+  const result: Step[] = [];
+  steps.forEach((data, i) => {
+    const before = result.at(-1)?.refinement ?? NO_REFINEMENT;
+    result.push(readStep(data, before, i === 0, [...path, i], problems));
+  });
+  return result;
+}
+
+function readStep(data: StepData, before: Refinement, first: boolean, path: Path, problems: Problem[]): Step {
+  const rate = data.rate_bps;
+  if (data.action === 'police' && !(rate !== undefined && rate > 0 && Number.isFinite(rate))) {
+    problems.push(
+      error([...path, 'rate_bps'], 'police needs rate_bps above 0 (bits a second); to drop all use discard'),
+    );
+  }
+  if (data.action === 'discard' && rate !== undefined && rate !== 0) {
+    problems.push({
+      path: [...path, 'rate_bps'],
+      message: 'discard has no rate_bps; it is not used',
+      severity: 'warning',
+    });
+  }
+  const wholeHost = data.whole_host_rate_bps;
+  if (wholeHost !== undefined && !(wholeHost > 0 && Number.isFinite(wholeHost))) {
+    problems.push(error([...path, 'whole_host_rate_bps'], 'must be above 0 (bits a second)'));
+  }
+  if (data.action === 'discard' && wholeHost !== undefined) {
+    problems.push({
+      path: [...path, 'whole_host_rate_bps'],
+      message: 'discard has no rate; it is not used',
+      severity: 'warning',
+    });
+  }
+  const ttl = data.ttl_seconds;
+  if (ttl !== undefined && !(Number.isInteger(ttl) && ttl >= 1 && ttl <= MAX_TTL_SECONDS)) {
+    problems.push(
+      error([...path, 'ttl_seconds'], `ttl_seconds must be a whole number from 1 to ${MAX_TTL_SECONDS}`),
+    );
+  }
+  checkShare(data.require_confidence_at_least, [...path, 'require_confidence_at_least'], problems);
+  const persistence = data.require_persistence_seconds;
+  if (persistence !== undefined && !(persistence >= 0)) {
+    problems.push(
+      error([...path, 'require_persistence_seconds'], 'require_persistence_seconds must not be negative'),
+    );
+  }
+  if (first && data.require_confidence_at_least !== undefined) {
+    const message = 'the first step applies at once; use match.min_confidence instead';
+    problems.push(error([...path, 'require_confidence_at_least'], message));
+  }
+  if (first && persistence !== undefined) {
+    problems.push(
+      error([...path, 'require_persistence_seconds'], 'the first step applies at once: take this key out'),
+    );
+  }
+  return {
+    action:
+      data.action === 'police'
+        ? { type: 'police', rateBps: rate ?? null }
+        : { type: 'discard', rateBps: null },
+    ...(data.action === 'police' && wholeHost !== undefined ? { wholeHostRateBps: wholeHost } : {}),
+    ttlSeconds: ttl ?? null,
+    confidence: data.require_confidence_at_least ?? null,
+    persistenceSeconds: persistence ?? null,
+    refinement:
+      data.match === undefined
+        ? before
+        : readRefinement(data.match, (key, message) =>
+            problems.push(error([...path, 'match', key], message)),
+          ),
+  };
+}
+
+/** Refinements that no packet of the playbook's vectors could meet. */
+function checkFit(playbook: Playbook, path: Path, problems: Problem[]): void {
+  const protocols =
+    playbook.match.protocol !== null
+      ? [playbook.match.protocol]
+      : playbook.match.vectors.map((vector) => impliedProtocol(vector, 4));
+  playbook.steps.forEach(({ refinement }, i) => {
+    const at = [...path, 'steps', i, 'match'];
+    for (const protocol of protocols) {
+      if (refinement.tcpFlags !== 0 && protocol !== null && protocol !== Protocol.Tcp) {
+        problems.push(
+          error([...at, 'tcp_flags'], 'tcp_flags fit TCP only, and this playbook is for another protocol'),
+        );
+        break;
+      }
+      if (refinement.srcPorts.length > 0 && !hasPorts(protocol)) {
+        problems.push(
+          error(
+            [...at, 'src_ports'],
+            'src_ports fit TCP and UDP only, and this playbook is for another protocol',
+          ),
+        );
+        break;
+      }
+    }
+  });
+}
+
+/** Playbooks of each vector; those that name a customer, then a source, a protocol, a profile come first, else the file's order. */
+function indexByVector(playbooks: readonly Playbook[]): ReadonlyMap<string, readonly Playbook[]> {
+  const index = new Map<string, Playbook[]>();
+  for (const playbook of playbooks) {
+    for (const vector of new Set(playbook.match.vectors)) {
+      const list = index.get(vector);
+      if (list === undefined) index.set(vector, [playbook]);
+      else list.push(playbook);
+    }
+  }
+  for (const list of index.values()) list.sort((a, b) => specificity(b.match) - specificity(a.match));
+  return index;
+}
+
+function specificity(match: PlaybookMatch): number {
+  return (
+    (match.customers.length > 0 ? 8 : 0) +
+    (match.sources.length > 0 ? 4 : 0) +
+    (match.protocol !== null ? 2 : 0) +
+    (match.profiles.length > 0 ? 1 : 0)
+  );
+}
+
+function checkShare(value: number | undefined, path: Path, problems: Problem[]): void {
+  if (value !== undefined && !(value >= 0 && value <= 1)) {
+    problems.push(error(path, `${String(path.at(-1))} must be from 0 to 1`));
+  }
+}
+
+function listOf<T extends string>(value: T | readonly T[] | undefined): readonly T[] {
+  if (value === undefined) return [];
+  return typeof value === 'string' ? [value] : value;
+}
+
+function error(path: Path, message: string): Problem {
+  return { path, message, severity: 'error' };
+}

@@ -1,0 +1,107 @@
+/** The indexes that the state keeps beside its maps, and how they change. */
+import { PrefixTrie } from '../../net/prefix-trie.ts';
+import { parsePrefix } from '../../net/prefix.ts';
+import type { Hold, Mitigation, SafelistEntry } from '../types.ts';
+
+/** Holds of one version of a mitigation that the other has not: a report changes one of what may be hundreds. */
+export function holdsWithout(
+  holds: Mitigation['holds'] = [],
+  others: Mitigation['holds'] = [],
+): readonly Hold[] {
+  if (holds === others) return [];
+  const known = new Set(others);
+  return holds.filter((hold) => !known.has(hold));
+}
+
+/** True when the daemon wants to look at it before it expires. */
+export function isRenewed(mitigation: Mitigation): mitigation is Mitigation & { readonly renewAt: number } {
+  return typeof mitigation.renewAt === 'number' && mitigation.renewAt < mitigation.expiresAt;
+}
+
+/** Adds an id under a key. */
+export function addTo(index: Map<string, Set<string>>, key: string, id: string): void {
+  const ids = index.get(key);
+  if (ids === undefined) index.set(key, new Set([id]));
+  else ids.add(id);
+}
+
+/** Removes an id from under a key. */
+export function removeFrom(index: Map<string, Set<string>>, key: string, id: string): void {
+  const ids = index.get(key);
+  if (ids === undefined) return;
+  ids.delete(id);
+  if (ids.size === 0) index.delete(key);
+}
+
+/** The entries by their prefixes. */
+export function safelistTrie(entries: Iterable<SafelistEntry>): PrefixTrie<SafelistEntry> {
+  const trie = new PrefixTrie<SafelistEntry>();
+  for (const entry of entries) addToSafelist(trie, entry);
+  return trie;
+}
+
+/** Adds an entry under its prefix. An entry that is no prefix is a defect (Error). */
+export function addToSafelist(trie: PrefixTrie<SafelistEntry>, entry: SafelistEntry): void {
+  const prefix = parsePrefix(entry.prefix);
+  if (typeof prefix === 'string') throw new Error(`the safelist holds what is no prefix: ${prefix}`);
+  trie.set(prefix, entry);
+}
+
+// How many mitigations are active, for the quotas: live, not ending. Dry-run ones are counted apart, so that each mode judges its own.
+
+/** True when a mitigation takes a place in a quota. */
+export function isActive(mitigation: Mitigation): boolean {
+  return mitigation.ending === null && isLive(mitigation);
+}
+
+/** True until a mitigation has ended or was rejected; an ending one is still live. */
+export function isLive({ status }: Mitigation): boolean {
+  return status === 'active' || status === 'escalated';
+}
+
+interface Counts {
+  total: number;
+  readonly customers: Map<string, number>;
+  readonly pops: Map<string, number>;
+}
+
+export class ActiveCounts {
+  readonly #enforced: Counts = { total: 0, customers: new Map(), pops: new Map() };
+  readonly #dryRun: Counts = { total: 0, customers: new Map(), pops: new Map() };
+
+  /** Adds or takes away a mitigation that is active. */
+  change(mitigation: Mitigation, by: 1 | -1): void {
+    const counts = this.#of(mitigation.dryRun);
+    counts.total += by;
+    bump(counts.pops, mitigation.pop, by);
+    if (mitigation.customerId !== null) bump(counts.customers, mitigation.customerId, by);
+  }
+
+  total(dryRun: boolean): number {
+    return this.#of(dryRun).total;
+  }
+
+  ofCustomer(customerId: string, dryRun: boolean): number {
+    return this.#of(dryRun).customers.get(customerId) ?? 0;
+  }
+
+  /** Of each customer that has any. */
+  byCustomer(dryRun: boolean): ReadonlyMap<string, number> {
+    return this.#of(dryRun).customers;
+  }
+
+  ofPop(pop: string, dryRun: boolean): number {
+    return this.#of(dryRun).pops.get(pop) ?? 0;
+  }
+
+  #of(dryRun: boolean): Counts {
+    return dryRun ? this.#dryRun : this.#enforced;
+  }
+}
+
+/** Counts up or down; what comes to zero is forgotten. */
+export function bump<Key>(counts: Map<Key, number>, key: Key, by: number): void {
+  const value = (counts.get(key) ?? 0) + by;
+  if (value === 0) counts.delete(key);
+  else counts.set(key, value);
+}

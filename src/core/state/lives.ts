@@ -1,0 +1,259 @@
+/** The lives of all mitigations that are remembered, within one bound for them together. */
+import type { RecordedFact } from '../facts.ts';
+import type { EventRecord, Mitigation } from '../types.ts';
+import type { MitigationFact } from './evolve.ts';
+import {
+  bornLife,
+  entryOf,
+  eventIdOf,
+  lastReport,
+  type LeftOut,
+  type Life,
+  type LifeEntry,
+  lifeFromItself,
+  reportedEntry,
+} from './life.ts';
+
+/** So many entries are kept in all lives together; beyond it those of ended mitigations are cut to the least first. */
+export const LIVES_SIZE = 50_000;
+
+/** So many lives are looked at for cutting at once: some hundred microseconds of work. */
+const CUT_AT_ONCE = 32;
+
+/** Takes back one change. Changes are taken back last first. */
+type Undo = () => void;
+
+const NOTHING: Undo = () => undefined;
+
+export class Lives {
+  readonly #lives = new Map<string, Life>();
+  readonly #events: ReadonlyMap<string, EventRecord>;
+  #size = 0;
+  /** Where cutting goes on; those added meanwhile come, too. */
+  #cursor: Iterator<readonly [string, Life]> = this.#lives.entries();
+  /** Entries that were cut since the cursor was at the beginning. */
+  #cut = 0;
+  /** The last round over ended ones cut nothing, so that live ones are cut, too. */
+  #livesToo = false;
+
+  /** `events` are those that are remembered, the one that is being decided included. */
+  constructor(events: ReadonlyMap<string, EventRecord>) {
+    this.#events = events;
+  }
+
+  /** Undefined for one that nothing was kept of, such as a rejected one (see lifeFromItself). */
+  get(id: string): Life | undefined {
+    return this.#lives.get(id);
+  }
+
+  /** Entries that are kept. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** In order of creation. */
+  list(): readonly Life[] {
+    return [...this.#lives.values()];
+  }
+
+  /** Puts back what a snapshot listed. */
+  restore(lives: Iterable<Life>): void {
+    for (const life of lives) this.#put(life.id, life);
+  }
+
+  /** Adds what a fact that was just folded means for lives. `before`: the mitigation that it changed, as it was. */
+  tell(recorded: RecordedFact, before: Mitigation | undefined): Undo {
+    const { fact } = recorded;
+    switch (fact.type) {
+      case 'event.received':
+        return fact.event.about === undefined
+          ? NOTHING
+          : this.#reported(fact.event, fact.event.about, recorded);
+      case 'mitigation.created': {
+        const { mitigation } = fact;
+        const event = this.#events.get(mitigation.triggeringEventId ?? '');
+        this.#put(mitigation.id, bornLife(mitigation, recorded, event));
+        return () => this.#put(mitigation.id, undefined);
+      }
+      default:
+        return before !== undefined && 'id' in fact ? this.#changed(before, fact, recorded) : NOTHING;
+    }
+  }
+
+  #changed(before: Mitigation, fact: MitigationFact, { seq, at }: RecordedFact): Undo {
+    const life = this.#lives.get(before.id);
+    const event = this.#events.get(eventIdOf(fact) ?? '');
+    const last = life === undefined ? undefined : lastReport(life);
+    const entry = entryOf(fact, { seq, at, before, event, last });
+    if (entry === null) return NOTHING;
+    this.#put(before.id, grown(life ?? lifeFromItself(before), entry));
+    return () => this.#put(before.id, life);
+  }
+
+  #reported(event: EventRecord, about: readonly string[], recorded: RecordedFact): Undo {
+    const before = about.flatMap((id) => this.#lives.get(id) ?? []);
+    for (const life of before)
+      this.#put(life.id, grown(life, reportedEntry(event, recorded, lastReport(life))));
+    return () => {
+      for (const life of before) this.#put(life.id, life);
+    };
+  }
+
+  forget(id: string): void {
+    this.#put(id, undefined);
+  }
+
+  /**
+   * Cuts lives while there are too many entries, a few at a time. Not within a group: what is cut could not be taken back.
+   * Where even the least of each is too much, the number of mitigations alone bounds them.
+   */
+  settle(isLive: (id: string) => boolean): void {
+    for (let looked = 0; this.#size > LIVES_SIZE && looked < CUT_AT_ONCE; looked++) {
+      const next = this.#cursor.next();
+      if (next.done === true) {
+        this.#livesToo = this.#cut === 0 && !this.#livesToo;
+        this.#cut = 0;
+        this.#cursor = this.#lives.entries();
+        continue;
+      }
+      const [id, life] = next.value;
+      if (!this.#livesToo && isLive(id)) continue;
+      const before = this.#size;
+      this.#put(id, briefest(life));
+      this.#cut += before - this.#size;
+    }
+  }
+
+  #put(id: string, life: Life | undefined): void {
+    const before = this.#lives.get(id);
+    if (before !== undefined) this.#size -= sizeOf(before);
+    if (life === undefined) this.#lives.delete(id);
+    else {
+      this.#lives.set(id, life);
+      this.#size += sizeOf(life);
+    }
+  }
+}
+
+// How much is kept of a mitigation's life: of each kind of entry the newest, of its decisions the first as well.
+
+/** Decisions kept of one mitigation; the first is never left out. */
+export const KEPT_TURNS = 16;
+/** Reports kept of one mitigation: of one that lives, and of one that has ended. */
+export const KEPT_REPORTS = 16;
+export const KEPT_REPORTS_ENDED = 4;
+/** Renewals by the daemon itself; they are all alike. */
+export const KEPT_RENEWALS = 2;
+
+/** How many entries it keeps. */
+export function sizeOf({ turns, reports, renewals }: Life): number {
+  return turns.length + reports.length + renewals.length;
+}
+
+/** The life with one more entry, and within its bounds. */
+export function grown(life: Life, entry: LifeEntry): Life {
+  switch (shelfOf(entry)) {
+    case 'turns': {
+      const turns = [...life.turns, entry];
+      const hasEnded = entry.kind === 'withdrawn' || entry.kind === 'expired';
+      return bounded({ ...life, turns }, KEPT_TURNS, hasEnded ? KEPT_REPORTS_ENDED : KEPT_REPORTS);
+    }
+    case 'reports':
+      return withReport(life, entry);
+    case 'renewals':
+      return bounded({ ...life, renewals: [...life.renewals, entry] }, KEPT_TURNS, KEPT_REPORTS);
+  }
+}
+
+/** What comes with every report is done as cheaply as it can be: one in, one out. */
+function withReport(life: Life, entry: LifeEntry): Life {
+  const { id, turns, reports: before, renewals, leftOut, unknownUntil } = life;
+  const isFull = before.length >= KEPT_REPORTS;
+  const reports = isFull ? before.slice(1) : before.slice();
+  reports.push(entry);
+  const after: { -readonly [Key in keyof Life]: Life[Key] } = { id, turns, reports, renewals };
+  const [oldest] = before;
+  const gone = isFull && oldest !== undefined ? leftOutWith(leftOut, [oldest], ONE_REPORT) : leftOut;
+  if (gone !== undefined) after.leftOut = gone;
+  if (unknownUntil !== undefined) after.unknownUntil = unknownUntil;
+  return after;
+}
+
+const ONE_REPORT = { turns: 0, reports: 1, renewals: 0 };
+
+/** The least that is kept: how it began, and its last two turns. */
+export function briefest(life: Life): Life {
+  return bounded(life, 3, 0, 0);
+}
+
+/** Extending and a release that others outlive are as frequent as reports; what else happens is a turn. */
+function shelfOf({ kind, expiresAt }: LifeEntry): 'turns' | 'reports' | 'renewals' {
+  switch (kind) {
+    case 'reported':
+    case 'extended':
+      return 'reports';
+    case 'released':
+      return expiresAt === undefined ? 'reports' : 'turns';
+    case 'renewed':
+    case 'shortened':
+      return 'renewals';
+    default:
+      return 'turns';
+  }
+}
+
+/** The first turn is kept whatever happens. */
+function bounded(life: Life, mostTurns: number, mostReports: number, mostRenewals = KEPT_RENEWALS): Life {
+  const { turns, reports, renewals } = life;
+  const over = {
+    turns: Math.max(0, turns.length - mostTurns),
+    reports: Math.max(0, reports.length - mostReports),
+    renewals: Math.max(0, renewals.length - mostRenewals),
+  };
+  if (over.turns + over.reports + over.renewals === 0) return life;
+  const gone = [
+    ...turns.slice(1, 1 + over.turns),
+    ...reports.slice(0, over.reports),
+    ...renewals.slice(0, over.renewals),
+  ];
+  return {
+    ...life,
+    turns: over.turns === 0 ? turns : [...turns.slice(0, 1), ...turns.slice(1 + over.turns)],
+    reports: reports.slice(over.reports),
+    renewals: renewals.slice(over.renewals),
+    leftOut: leftOutWith(life.leftOut, gone, over),
+  };
+}
+
+function leftOutWith(
+  before: LeftOut | undefined,
+  gone: readonly LifeEntry[],
+  over: Pick<LeftOut, 'turns' | 'reports' | 'renewals'>,
+): LeftOut {
+  let { from, to, maxBps, maxPps } = before ?? {
+    from: Number.POSITIVE_INFINITY,
+    to: Number.NEGATIVE_INFINITY,
+    maxBps: null,
+    maxPps: null,
+  };
+  for (const { at, report } of gone) {
+    from = Math.min(from, at);
+    to = Math.max(to, at);
+    maxBps = highest(maxBps, report?.bps);
+    maxPps = highest(maxPps, report?.pps);
+  }
+  return {
+    turns: (before?.turns ?? 0) + over.turns,
+    reports: (before?.reports ?? 0) + over.reports,
+    renewals: (before?.renewals ?? 0) + over.renewals,
+    from,
+    to,
+    maxBps,
+    maxPps,
+  };
+}
+
+function highest(one: number | null, other: number | null | undefined): number | null {
+  if (other === null || other === undefined) return one;
+  return one === null ? other : Math.max(one, other);
+}

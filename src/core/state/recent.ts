@@ -1,0 +1,230 @@
+/** What is remembered for a while: bans by their detector's id (24 hours), creations (one minute), attacked hosts by prefix. */
+import { Fifo } from '../../net/queue.ts';
+import { textCost } from '../../net/heap-cost.ts';
+import type { Detection, EventRecord } from '../types.ts';
+
+/** How long a detector's id of a ban is remembered. */
+export const BAN_MEMORY_MS = 24 * 60 * 60 * 1000;
+/** And how many of them, and how many bytes of memory they may take, about; under a flood of ids the oldest are forgotten first. */
+export const BAN_MEMORY_SIZE = 250_000;
+export const BAN_MEMORY_BYTES = 96 * 1024 * 1024;
+/** The span of `max_new_per_minute`. */
+export const CREATION_MEMORY_MS = 60_000;
+
+/** A ban that came with an id of its detector. */
+export interface RecentBan {
+  readonly source: string;
+  readonly externalId: string;
+  readonly at: number;
+  readonly eventId: string;
+  readonly mitigationId: string | null;
+}
+
+/** Bans by source and id, in order of arrival. */
+export class RecentBans {
+  readonly #bans = new Map<string, RecentBan>();
+  readonly #order = new Fifo<RecentBan>();
+  #bytes = 0;
+
+  /** How many are remembered. */
+  get size(): number {
+    return this.#order.size;
+  }
+
+  get(source: string, externalId: string): RecentBan | undefined {
+    return this.#bans.get(banKey(source, externalId));
+  }
+
+  /** Remembers a ban as the newest; returns the one with the same id that it replaces. */
+  add(ban: RecentBan): RecentBan | undefined {
+    const key = banKey(ban.source, ban.externalId);
+    const before = this.#bans.get(key);
+    this.#bans.set(key, ban);
+    this.#order.push(ban);
+    this.#bytes += costOf(ban);
+    return before;
+  }
+
+  /** Takes back the newest, and puts the one it replaced in its place. */
+  takeBack(ban: RecentBan, before: RecentBan | undefined): void {
+    const key = banKey(ban.source, ban.externalId);
+    this.#order.pop();
+    this.#bytes -= costOf(ban);
+    if (before === undefined) this.#bans.delete(key);
+    else this.#bans.set(key, before);
+  }
+
+  /** Forgets what is too old or too much. */
+  forget(now: number): void {
+    for (let ban = this.#order.oldest; ban !== undefined; ban = this.#order.oldest) {
+      const fits = this.#order.size <= BAN_MEMORY_SIZE && this.#bytes <= BAN_MEMORY_BYTES;
+      if (ban.at > now - BAN_MEMORY_MS && fits) return;
+      this.#order.shift();
+      this.#bytes -= costOf(ban);
+      const key = banKey(ban.source, ban.externalId);
+      if (this.#bans.get(key) === ban) this.#bans.delete(key);
+    }
+  }
+
+  /** Oldest first. */
+  list(): readonly RecentBan[] {
+    return this.#order.list();
+  }
+}
+
+/** The record, its key in two places, and the ids that it keeps, which are as long as all UUIDs. */
+const BAN_COST = 240;
+
+/** About how many bytes of memory a ban takes. The events' ids live with the events, at first; later they are its own. */
+function costOf({ source, externalId }: RecentBan): number {
+  return BAN_COST + textCost(source) + 2 * textCost(externalId);
+}
+
+/** With the length of the source, so that no two pairs of texts have one key. */
+function banKey(source: string, externalId: string): string {
+  return `${source.length} ${source}${externalId}`;
+}
+
+export interface Creation {
+  readonly at: number;
+  readonly dryRun: boolean;
+}
+
+/** Times of the creations of the last minute, ascending; those in dry-run apart. A clock that was set back leaves later ones. */
+export class Creations {
+  readonly #enforced: number[] = [];
+  readonly #dryRun: number[] = [];
+
+  add({ at, dryRun }: Creation): void {
+    const times = this.#of(dryRun);
+    times.splice(firstAfter(times, at), 0, at);
+  }
+
+  /** Takes back one that was added. */
+  takeBack({ at, dryRun }: Creation): void {
+    const times = this.#of(dryRun);
+    times.splice(firstAfter(times, at) - 1, 1);
+  }
+
+  /** How many came after a time, and at `upTo` or before it. */
+  countBetween(after: number, upTo: number, dryRun: boolean): number {
+    const times = this.#of(dryRun);
+    return firstAfter(times, upTo) - firstAfter(times, after);
+  }
+
+  forget(now: number): void {
+    for (const times of [this.#enforced, this.#dryRun]) {
+      const oldest = times[0];
+      // A minute late, so that the list is not moved with every creation.
+      if (oldest === undefined || oldest > now - 2 * CREATION_MEMORY_MS) continue;
+      times.splice(0, firstAfter(times, now - CREATION_MEMORY_MS));
+    }
+  }
+
+  /** All that are remembered, so that a state restored from them forgets what this one does. */
+  list(): readonly Creation[] {
+    return [false, true].flatMap((dryRun) => this.#of(dryRun).map((at) => ({ at, dryRun })));
+  }
+
+  #of(dryRun: boolean): number[] {
+    return dryRun ? this.#dryRun : this.#enforced;
+  }
+}
+
+/** The index of the first time after the given one in an ascending list. */
+function firstAfter(times: readonly number[], time: number): number {
+  let low = 0;
+  let high = times.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((times[middle] ?? Number.POSITIVE_INFINITY) <= time) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** So many hosts of one block and vector are remembered; the oldest are forgotten first. */
+export const BLOCK_MEMORY_SIZE = 1024;
+
+/** By vector, then by victim. A map of hosts is replaced, never changed, so that taking back is putting the old one in place. */
+type Attacked = Map<string, ReadonlyMap<string, EventRecord>>;
+
+const NO_HOSTS: ReadonlyMap<string, EventRecord> = new Map();
+
+/** The newest event about each attacked host, by block and vector. Entries go with the events they are about. */
+export class AttackedHosts {
+  readonly #blocks = new Map<string, Attacked>();
+
+  /** Remembers a ban that is counted for a block. Returns how to take that back, or undefined when it is not counted. */
+  add(event: EventRecord): (() => void) | undefined {
+    const { block, detection } = event;
+    if (block === undefined || detection.action !== 'ban') return undefined;
+    const before = this.#hosts(block, detection.vector);
+    const hosts = new Map(before);
+    hosts.delete(detection.victim);
+    hosts.set(detection.victim, event);
+    for (const oldest of hosts.keys()) {
+      if (hosts.size <= BLOCK_MEMORY_SIZE) break;
+      hosts.delete(oldest);
+    }
+    this.#put(block, detection.vector, hosts);
+    return () => this.#put(block, detection.vector, before);
+  }
+
+  /** An unban says that an attack on a host is over. Returns how to take that back, or undefined when it was not counted. */
+  release({ block, detection }: EventRecord): (() => void) | undefined {
+    if (block === undefined || detection.action !== 'unban') return undefined;
+    const undo: (() => void)[] = [];
+    for (const [vector, before] of [...(this.#blocks.get(block) ?? [])]) {
+      const event = before.get(detection.victim);
+      if (event === undefined || !isOver(event.detection, detection)) continue;
+      this.#put(block, vector, hostsWithout(before, detection.victim));
+      undo.push(() => this.#put(block, vector, before));
+    }
+    if (undo.length === 0) return undefined;
+    return () => {
+      for (const one of undo) one();
+    };
+  }
+
+  /** Forgets an event, unless a newer one about the same host took its place. */
+  forget({ id, block, detection }: EventRecord): void {
+    if (block === undefined) return;
+    const hosts = this.#hosts(block, detection.vector);
+    if (hosts.get(detection.victim)?.id !== id) return;
+    this.#put(block, detection.vector, hostsWithout(hosts, detection.victim));
+  }
+
+  of(block: string, vector: string): Iterable<EventRecord> {
+    return this.#hosts(block, vector).values();
+  }
+
+  #hosts(block: string, vector: string): ReadonlyMap<string, EventRecord> {
+    return this.#blocks.get(block)?.get(vector) ?? NO_HOSTS;
+  }
+
+  #put(block: string, vector: string, hosts: ReadonlyMap<string, EventRecord>): void {
+    const vectors: Attacked = this.#blocks.get(block) ?? new Map();
+    if (hosts.size > 0) vectors.set(vector, hosts);
+    else vectors.delete(vector);
+    if (vectors.size > 0) this.#blocks.set(block, vectors);
+    else this.#blocks.delete(block);
+  }
+}
+
+function hostsWithout(
+  hosts: ReadonlyMap<string, EventRecord>,
+  victim: string,
+): ReadonlyMap<string, EventRecord> {
+  const others = new Map(hosts);
+  others.delete(victim);
+  return others;
+}
+
+/** True when the unban is about the alert of the ban. */
+function isOver(ban: Detection, unban: Detection): boolean {
+  if (ban.source !== unban.source) return false;
+  if (unban.anyVector !== true && ban.vector !== unban.vector) return false;
+  const [of, over] = [ban.alertId ?? ban.externalId, unban.alertId ?? unban.externalId];
+  return over === null || of === over;
+}

@@ -1,0 +1,420 @@
+/**
+ * Everything that facts add up to: maps, their indexes, and an undo log while a group is open. Every question that a
+ * decision asks has an index, so that an event costs the same whether ten or ten thousand mitigations stand.
+ */
+import type { PrefixTrie } from '../../net/prefix-trie.ts';
+import type { Prefix } from '../../net/prefix.ts';
+import { type MatchKey, matchKey } from '../decide/correlate.ts';
+import type { Fact, RecordedFact } from '../facts.ts';
+import type { EventRecord, Mitigation, SafelistEntry } from '../types.ts';
+import { evolveMitigation, type MitigationFact } from './evolve.ts';
+import { type ExpiryEntry, ExpiryHeap } from './expiry-heap.ts';
+import { holdKey } from './holds.ts';
+import {
+  ActiveCounts,
+  addTo,
+  addToSafelist,
+  bump,
+  holdsWithout,
+  isActive,
+  isLive,
+  isRenewed,
+  removeFrom,
+  safelistTrie,
+} from './indices.ts';
+import { type Life, lifeFromItself } from './life.ts';
+import { Lives } from './lives.ts';
+import { CREATION_MEMORY_MS, Creations, type RecentBan, RecentBans } from './recent.ts';
+import { EndedMitigations, RememberedEvents } from './remembered-events.ts';
+import {
+  readSnapshot,
+  type Said,
+  type SnapshotData,
+  type StateHandle,
+  type StateSnapshot,
+  type StateView,
+} from './state-view.ts';
+
+export { type MatchKey, matchKey } from '../decide/correlate.ts';
+export type { DecisionView, Said, StateHandle, StateSnapshot, StateView } from './state-view.ts';
+
+const NONE: ReadonlySet<string> = new Set();
+
+/** The state before the first fact. */
+export function initialState(): StateHandle {
+  return new FoldedState();
+}
+
+/** The state that a snapshot wrote down. Throws TypeError when the snapshot is not of this schema. */
+export function restoreState(snapshot: StateSnapshot): StateHandle {
+  return FoldedState.restore(snapshot);
+}
+
+class FoldedState implements StateHandle {
+  readonly mitigations = new Map<string, Mitigation>();
+  readonly live = new Set<string>();
+  readonly safelist = new Map<string, SafelistEntry>();
+  readonly disabledPeers = new Map<string, Said>();
+  #seq = 0;
+  #lastAt = 0;
+  #paused: StateView['paused'] = null;
+
+  readonly #ended = new EndedMitigations();
+  readonly #events = new RememberedEvents();
+  readonly #byMatch = new Map<MatchKey, Set<string>>();
+  readonly #byVictim = new Map<string, Set<string>>();
+  /** By the keys of holds, lapsed ones included. */
+  readonly #byHold = new Map<string, Set<string>>();
+  /** How many live mitigations have a prefix of some length as their victim, by family. */
+  readonly #prefixLengths = { 4: new Map<number, number>(), 6: new Map<number, number>() };
+  readonly #counts = new ActiveCounts();
+  readonly #expiries = new ExpiryHeap();
+  readonly #bans = new RecentBans();
+  readonly #creations = new Creations();
+  readonly #lives = new Lives(this.#events.byId);
+  /** Built when it is first asked for, so that replaying parses nothing; undefined when it has to be built anew. */
+  #safelistTrie: PrefixTrie<SafelistEntry> | undefined;
+  /** How to take back what the open group did, last first; null when no group is open. */
+  #undo: (() => void)[] | null = null;
+
+  /** See restoreState. */
+  static restore(snapshot: StateSnapshot): FoldedState {
+    const data = readSnapshot(snapshot);
+    const state = new FoldedState();
+    for (const mitigation of data.mitigations) {
+      if (isLive(mitigation)) state.#replace(undefined, mitigation);
+      else state.mitigations.set(mitigation.id, mitigation);
+    }
+    for (const id of data.ended) state.#ended.add(id, state.mitigations.get(id));
+    for (const event of data.events) state.#events.add(event);
+    for (const entry of data.safelist) state.safelist.set(entry.prefix, entry);
+    for (const ban of data.bans) state.#bans.add(ban);
+    for (const creation of data.creations) state.#creations.add(creation);
+    state.#lives.restore(data.lives ?? []);
+    state.#paused = data.paused;
+    for (const [name, said] of data.disabledPeers ?? []) state.disabledPeers.set(name, said);
+    state.#lastAt = data.lastAt;
+    state.#seq = snapshot.seq;
+    return state;
+  }
+
+  get events(): ReadonlyMap<string, EventRecord> {
+    return this.#events.byId;
+  }
+
+  get seq(): number {
+    return this.#seq;
+  }
+
+  get lastAt(): number {
+    return this.#lastAt;
+  }
+
+  get paused(): StateView['paused'] {
+    return this.#paused;
+  }
+
+  get earliestDue(): number | null {
+    return this.#expiries.earliest(this.#stillDue)?.at ?? null;
+  }
+
+  get expiryBound(): number {
+    return this.#expiries.bound;
+  }
+
+  lifeOf(id: string): Life | undefined {
+    const mitigation = this.mitigations.get(id);
+    return mitigation && (this.#lives.get(id) ?? lifeFromItself(mitigation));
+  }
+
+  withMatch(key: MatchKey): ReadonlySet<string> {
+    return this.#byMatch.get(key) ?? NONE;
+  }
+
+  liveOfVictim(victim: string): ReadonlySet<string> {
+    return this.#byVictim.get(victim) ?? NONE;
+  }
+
+  heldBy(key: string): ReadonlySet<string> {
+    return this.#byHold.get(key) ?? NONE;
+  }
+
+  prefixLengths(family: 4 | 6): Iterable<number> {
+    return this.#prefixLengths[family].keys();
+  }
+
+  dueBy(now: number, most = Number.POSITIVE_INFINITY): ReadonlySet<string> {
+    return this.#expiries.upTo(now, this.#stillDue, most);
+  }
+
+  activeTotal(dryRun: boolean): number {
+    return this.#counts.total(dryRun);
+  }
+
+  activeOfPop(pop: string, dryRun: boolean): number {
+    return this.#counts.ofPop(pop, dryRun);
+  }
+
+  activeOfCustomer(customerId: string, dryRun: boolean): number {
+    return this.#counts.ofCustomer(customerId, dryRun);
+  }
+
+  activeByCustomer(dryRun: boolean): ReadonlyMap<string, number> {
+    return this.#counts.byCustomer(dryRun);
+  }
+
+  createdInMinute(now: number, dryRun: boolean): number {
+    return this.#creations.countBetween(now - CREATION_MEMORY_MS, now, dryRun);
+  }
+
+  recentBan(source: string, externalId: string): RecentBan | undefined {
+    return this.#bans.get(source, externalId);
+  }
+
+  reportedIn(block: string, vector: string): Iterable<EventRecord> {
+    return this.#events.reportedIn(block, vector);
+  }
+
+  safelisted(prefix: Prefix): SafelistEntry | undefined {
+    if (this.safelist.size === 0) return undefined;
+    this.#safelistTrie ??= safelistTrie(this.safelist.values());
+    return this.#safelistTrie.anyOverlapping(prefix);
+  }
+
+  apply(recorded: RecordedFact): void {
+    if (recorded.seq !== this.#seq + 1) {
+      throw new RangeError(`fact ${recorded.seq} does not follow fact ${this.#seq}`);
+    }
+    const before = 'id' in recorded.fact ? this.mitigations.get(recorded.fact.id) : undefined;
+    this.#fold(recorded.fact, recorded);
+    const untell = this.#lives.tell(recorded, before);
+    this.#undo?.push(untell);
+    const { seq, lastAt } = { seq: this.#seq, lastAt: this.#lastAt };
+    this.#undo?.push(() => {
+      this.#seq = seq;
+      this.#lastAt = lastAt;
+    });
+    this.#seq = recorded.seq;
+    this.#lastAt = recorded.at;
+    if (this.#undo === null) this.#settle();
+  }
+
+  begin(): void {
+    if (this.#undo !== null) throw new Error('a group is open already; groups do not nest');
+    this.#undo = [];
+  }
+
+  commit(): void {
+    if (this.#undo === null) throw new Error('no group is open');
+    this.#undo = null;
+    this.#settle();
+  }
+
+  rollback(): void {
+    const undo = this.#undo;
+    if (undo === null) throw new Error('no group is open');
+    this.#undo = null;
+    for (let i = undo.length - 1; i >= 0; i--) undo[i]?.();
+    this.#restoreLiveOrder();
+  }
+
+  snapshot(): StateSnapshot {
+    const data: SnapshotData = {
+      lastAt: this.#lastAt,
+      paused: this.#paused,
+      disabledPeers: [...this.disabledPeers],
+      mitigations: [...this.mitigations.values()],
+      ended: this.#ended.list(),
+      events: [...this.#events.byId.values()],
+      safelist: [...this.safelist.values()],
+      bans: this.#bans.list(),
+      creations: this.#creations.list(),
+      lives: this.#lives.list(),
+    };
+    return { schema: 1, seq: this.#seq, data };
+  }
+
+  #fold(fact: Fact, recorded: RecordedFact): void {
+    switch (fact.type) {
+      case 'event.received':
+        this.#addEvent(fact.event);
+        return;
+      case 'mitigation.created':
+      case 'mitigation.rejected':
+        this.#create(fact.mitigation, recorded);
+        return;
+      case 'safelist.added':
+        this.#changeSafelist(() => {
+          this.safelist.set(fact.entry.prefix, fact.entry);
+          if (this.#safelistTrie !== undefined) addToSafelist(this.#safelistTrie, fact.entry);
+        });
+        return;
+      case 'safelist.removed':
+        this.#changeSafelist(() => {
+          this.safelist.delete(fact.prefix);
+          this.#safelistTrie = undefined;
+        });
+        return;
+      case 'control.paused':
+        this.#setPaused({ actor: fact.actor, at: recorded.at, reason: fact.reason });
+        return;
+      case 'control.resumed':
+        this.#setPaused(null);
+        return;
+      case 'peer.disabled':
+        this.#setDisabled(fact.peer, { actor: fact.actor, at: recorded.at, reason: fact.reason });
+        return;
+      case 'peer.enabled':
+        this.#setDisabled(fact.peer, undefined);
+        return;
+      case 'policy.loaded':
+        return;
+      default:
+        this.#evolve(fact, recorded);
+    }
+  }
+
+  #evolve(fact: MitigationFact, { seq, at }: RecordedFact): void {
+    const before = this.mitigations.get(fact.id);
+    if (before === undefined || !isLive(before)) {
+      throw new Error(
+        `fact ${seq} (${fact.type}) is about mitigation ${fact.id}, which is not live: facts before it are missing`,
+      );
+    }
+    const after = evolveMitigation(before, fact, at);
+    this.#replace(before, after);
+    this.#undo?.push(() => this.#replace(after, before));
+  }
+
+  #create(mitigation: Mitigation, { seq }: RecordedFact): void {
+    if (this.mitigations.has(mitigation.id)) {
+      throw new Error(`fact ${seq} creates mitigation ${mitigation.id} a second time`);
+    }
+    this.#replace(undefined, mitigation);
+    this.#undo?.push(() => this.#replace(mitigation, undefined));
+    if (!isLive(mitigation)) return;
+    const creation = { at: mitigation.createdAt, dryRun: mitigation.dryRun };
+    this.#creations.add(creation);
+    this.#undo?.push(() => this.#creations.takeBack(creation));
+  }
+
+  #addEvent(event: EventRecord): void {
+    const takeBack = this.#events.add(event);
+    this.#undo?.push(takeBack);
+    const { externalId, source, action } = event.detection;
+    if (externalId === null || action !== 'ban') return;
+    const { id: eventId, receivedAt: at, mitigationId } = event;
+    const ban = { source, externalId, at, eventId, mitigationId };
+    const before = this.#bans.add(ban);
+    this.#undo?.push(() => this.#bans.takeBack(ban, before));
+  }
+
+  #changeSafelist(change: () => void): void {
+    const before = this.#undo === null ? undefined : [...this.safelist];
+    change();
+    if (before === undefined) return;
+    this.#undo?.push(() => {
+      this.safelist.clear();
+      for (const [prefix, entry] of before) this.safelist.set(prefix, entry);
+      this.#safelistTrie = undefined;
+    });
+  }
+
+  #setDisabled(peer: string, said: Said | undefined): void {
+    const before = this.disabledPeers.get(peer);
+    const put = (value: Said | undefined): void => {
+      if (value === undefined) this.disabledPeers.delete(peer);
+      else this.disabledPeers.set(peer, value);
+    };
+    put(said);
+    this.#undo?.push(() => put(before));
+  }
+
+  #setPaused(paused: StateView['paused']): void {
+    const before = this.#paused;
+    this.#paused = paused;
+    this.#undo?.push(() => {
+      this.#paused = before;
+    });
+  }
+
+  /** Puts one version of a mitigation in the place of another, in every index. Its own inverse with the arguments swapped. */
+  #replace(before: Mitigation | undefined, after: Mitigation | undefined): void {
+    const wasLive = before !== undefined && isLive(before);
+    const willLive = after !== undefined && isLive(after);
+    if (before !== undefined && wasLive) {
+      if (!willLive || after.match !== before.match)
+        removeFrom(this.#byMatch, matchKey(before.match), before.id);
+      if (!willLive) {
+        removeFrom(this.#byVictim, before.victim, before.id);
+        this.#countPrefix(before.victim, -1);
+        this.live.delete(before.id);
+      }
+      for (const hold of holdsWithout(before.holds, willLive ? after.holds : [])) {
+        removeFrom(this.#byHold, holdKey(hold), before.id);
+      }
+      if (isActive(before)) this.#counts.change(before, -1);
+    } else if (before !== undefined) {
+      // Only taking back does this, last first.
+      this.#ended.takeBack();
+    }
+
+    if (after === undefined) {
+      if (before !== undefined) this.mitigations.delete(before.id);
+      return;
+    }
+    this.mitigations.set(after.id, after);
+    if (!willLive) {
+      this.#ended.add(after.id, after);
+      return;
+    }
+    if (!wasLive || after.match !== before.match) addTo(this.#byMatch, matchKey(after.match), after.id);
+    if (!wasLive) {
+      addTo(this.#byVictim, after.victim, after.id);
+      this.#countPrefix(after.victim, 1);
+      this.live.add(after.id);
+    }
+    for (const hold of holdsWithout(after.holds, wasLive ? before.holds : [])) {
+      addTo(this.#byHold, holdKey(hold), after.id);
+    }
+    if (isActive(after)) {
+      this.#counts.change(after, 1);
+      this.#expiries.push({ at: after.expiresAt, id: after.id });
+      if (isRenewed(after)) this.#expiries.push({ at: after.renewAt, id: after.id });
+    }
+  }
+
+  #countPrefix(victim: string, by: 1 | -1): void {
+    const [address = '', length] = victim.split('/');
+    if (length !== undefined) bump(this.#prefixLengths[address.includes(':') ? 6 : 4], Number(length), by);
+  }
+
+  readonly #stillDue = ({ id, at }: ExpiryEntry): boolean => {
+    const mitigation = this.mitigations.get(id);
+    if (mitigation === undefined || !isActive(mitigation)) return false;
+    return mitigation.expiresAt === at || mitigation.renewAt === at;
+  };
+
+  /** Keeps histories bounded. Not within a group: what a group forgets could not be taken back. */
+  #settle(): void {
+    for (const id of this.#ended.settle()) this.#forgetMitigation(id);
+    this.#events.settle();
+    this.#bans.forget(this.#lastAt);
+    this.#creations.forget(this.#lastAt);
+    this.#lives.settle((id) => this.live.has(id));
+    if (this.#expiries.size > 1024 && this.#expiries.size > 16 * this.live.size) {
+      this.#expiries.compact(this.#stillDue);
+    }
+  }
+
+  #forgetMitigation(id: string): void {
+    this.mitigations.delete(id);
+    this.#lives.forget(id);
+  }
+
+  /** A mitigation whose end was taken back is live again, but at the end of the set; creation is the order promised. */
+  #restoreLiveOrder(): void {
+    this.live.clear();
+    for (const mitigation of this.mitigations.values()) if (isLive(mitigation)) this.live.add(mitigation.id);
+  }
+}

@@ -1,0 +1,43 @@
+/** Panic: pausing, resuming, and withdrawing everything. */
+import { z } from 'zod';
+import { effectView, expectAnswer } from '../answers.ts';
+import { type App, operatorOf } from '../context.ts';
+import type { HttpDependencies } from '../dependencies.ts';
+import { ControlBody } from '../requests.ts';
+import { commonProblems, effectShape } from '../schemas.ts';
+
+const OPERATIONS = [
+  ['pause', 'pause', 'Announce nothing new; TTLs go on'],
+  ['resume', 'resume', 'End a pause'],
+  ['withdraw-all', 'withdraw-all', 'End every mitigation'],
+] as const;
+
+export function registerControl(app: App, { engine }: HttpDependencies): void {
+  for (const [path, type, summary] of OPERATIONS) {
+    app.post(
+      `/v1/control/${path}`,
+      {
+        config: { access: 'operate' },
+        schema: {
+          tags: ['control'],
+          summary,
+          body: ControlBody,
+          response: {
+            200: z.object({
+              paused: z.boolean(),
+              affected: z.array(z.uuid()).describe('Mitigations that this ended'),
+              ...effectShape,
+            }),
+            ...commonProblems,
+          },
+        },
+      },
+      async (request) => {
+        const actor = operatorOf(request, request.body.operator_id);
+        const answer = await engine.submit({ type, actor, reason: request.body.reason });
+        const done = expectAnswer(answer, 'done');
+        return { paused: engine.state.paused !== null, affected: [...done.affected], ...effectView(done) };
+      },
+    );
+  }
+}

@@ -1,0 +1,277 @@
+/** Where detectors report: one event, several, or a detector's own JSON. */
+import type { FastifyRequest, FastifySchemaCompiler } from 'fastify';
+import { z } from 'zod';
+import type { Answer } from '../../core/commands.ts';
+import type { Detection } from '../../core/types.ts';
+import { unreadAlerts } from '../../intake/alertmanager.ts';
+import { genericEventSchema } from '../../intake/generic.ts';
+import { keptDetection } from '../../intake/kept.ts';
+import type { Signal } from '../../intake/signal.ts';
+import { MAX_SIGNAL_BYTES } from '../body.ts';
+import { type App, callerOf, detectorOf } from '../context.ts';
+import { page } from '../cursor.ts';
+import type { HttpDependencies } from '../dependencies.ts';
+import { readAlertmanager, readBatched, readEvent, recordedProblems, reportOf } from '../detectors.ts';
+import { registerFastNetMon } from './fastnetmon.ts';
+import { requireVictim } from './mitigations.ts';
+import { HttpProblem, invalidFields, toProblem } from '../problem.ts';
+import { clientOf, LIMITED, LIMITED_WITH_503, type TokenBuckets } from '../rate-limit.ts';
+import { AlertmanagerBody, EventQuery } from '../requests.ts';
+import { BatchAnswerSchema, commonProblems, type EventAnswerSchema, SignalAnswerSchema } from '../schemas.ts';
+import { inSlices, mapInSlices, nextTurn } from '../slices.ts';
+import { eventView } from '../../view/fact.ts';
+import { EventSchema } from '../../view/schemas.ts';
+
+type EventAnswer = z.output<typeof EventAnswerSchema>;
+type SignalAnswer = z.output<typeof SignalAnswerSchema>;
+type BatchAnswer = z.output<typeof BatchAnswerSchema>;
+type BatchResult = BatchAnswer['results'][number];
+type Unreadable = Extract<Signal, { kind: 'invalid' }>;
+
+/** What ingest/ parses, and with the same schema, is not parsed before: it says better what is wrong. */
+const readByIntake: FastifySchemaCompiler<unknown> = () => (value: unknown) => ({ value });
+
+/** Events read and submitted before the event loop gets a turn. */
+const EVENTS_PER_SLICE = 100;
+
+export async function registerEvents(app: App, deps: HttpDependencies, buckets: TokenBuckets): Promise<void> {
+  const { engine } = deps;
+  const limited = { access: 'report', rateLimit: LIMITED } as const;
+
+  const submit = async (detection: Detection, request: FastifyRequest): Promise<EventAnswer> => {
+    const { hold } = callerOf(request);
+    const answer = await engine.submit({
+      type: 'event',
+      detection: keptDetection(detection),
+      actor: detectorOf(request),
+      ...(hold === undefined ? {} : { hold }),
+    });
+    return eventAnswer(answer, detection);
+  };
+
+  const submitSignal = async (signal: Signal, request: FastifyRequest): Promise<SignalAnswer> => {
+    const report = reportOf(signal);
+    return 'detection' in report ? submit(report.detection, request) : ignoredAnswer(report.ignored);
+  };
+
+  app.post(
+    '/v1/events',
+    {
+      config: limited,
+      validatorCompiler: readByIntake,
+      schema: {
+        tags: ['events'],
+        summary: 'Report an attack, or its end',
+        description: 'Answered when it is decided and durable. A refusal is a 422 with its `reason`.',
+        body: genericEventSchema,
+        response: { 202: SignalAnswerSchema, ...commonProblems },
+      },
+    },
+    async (request, reply) => {
+      const answer = await submitSignal(readEvent(request.body, deps.vectorMaps?.()), request);
+      reply.code(202);
+      return answer;
+    },
+  );
+
+  /**
+   * Writes down one of several reports that could not be read: nobody may read the answer, so it is shown with the events,
+   * counted and logged.
+   */
+  const refuse = async ({ problems, remains }: Unreadable, request: FastifyRequest): Promise<BatchResult> => {
+    const error = invalidFields(problems.map(({ path, message }) => ({ field: path, message }))).message;
+    const result = { code: 400, status: 'invalid', error, reason: 'invalid_report' } as const;
+    if (remains === undefined) return result;
+    const answer = await engine.submit({
+      type: 'event',
+      detection: keptDetection(remains),
+      actor: detectorOf(request),
+      invalid: recordedProblems(problems),
+    });
+    if (answer.type !== 'event') throw new TypeError(`the engine answered "${answer.type}" to an event`);
+    return { ...result, event_id: answer.eventId, external_event_id: null, mitigation_id: null };
+  };
+
+  /** Submits in order, in slices; what goes wrong with one is that one's result. */
+  const submitAll = async <Item>(
+    items: readonly Item[],
+    read: (item: Item) => Signal,
+    request: FastifyRequest,
+  ): Promise<BatchAnswer> => {
+    buckets.charge(clientOf(request), Math.max(0, items.length - 1));
+    const one = async (item: Item): Promise<BatchResult> => {
+      try {
+        const signal = read(item);
+        if (signal.kind === 'invalid') return await refuse(signal, request);
+        return { code: 202, ...(await submitSignal(signal, request)) };
+      } catch (error) {
+        return failedResult(error);
+      }
+    };
+    const results: Promise<BatchResult>[] = [];
+    for (const item of items) {
+      results.push(one(item));
+      if (results.length % EVENTS_PER_SLICE === 0) await nextTurn();
+    }
+    const settled = await Promise.all(results);
+    if (settled.length > 0 && settled.every(({ code }) => code === 503)) {
+      throw new HttpProblem(503, settled[0]?.error ?? '', { headers: { 'retry-after': '5' } });
+    }
+    const failed = settled.find(({ code }) => code >= 500);
+    if (failed !== undefined) {
+      deps.logger.error({ request_id: request.id, error: failed.error }, 'events of a batch failed');
+    }
+    return { results: settled };
+  };
+
+  app.post(
+    '/v1/events/batch',
+    {
+      config: limited,
+      schema: {
+        tags: ['events'],
+        summary: 'Report several: a JSON array, or one event a line (application/x-ndjson)',
+        description:
+          'Each counts against the rate limit. The results are in the order of the events. One that cannot be read is recorded as an event that was refused, with the reason `invalid_report`.',
+        body: z.array(z.unknown()).min(1, 'must hold at least one event'),
+        response: { 207: BatchAnswerSchema, ...commonProblems },
+      },
+    },
+    async (request, reply) => {
+      const maps = deps.vectorMaps?.();
+      const answer = await submitAll(request.body, (item) => readBatched(item, maps), request);
+      return inSlices(reply.code(207), answer);
+    },
+  );
+
+  app.post(
+    '/v1/signals/alertmanager',
+    {
+      config: { ...limited, rateLimit: LIMITED_WITH_503 },
+      bodyLimit: MAX_SIGNAL_BYTES,
+      validatorCompiler: readByIntake,
+      schema: {
+        tags: ['events'],
+        summary: 'A webhook of Alertmanager (version 4) or Grafana: one result an alert',
+        description:
+          'Whatever is such a message is answered 2xx, because Alertmanager does not repeat what was answered 4xx. 200: nothing in it calls for a decision, as with a test. An alert that cannot be read is recorded as an event that was refused, with the reason `invalid_report`. Of more than 1,000 alerts the first are read, and `notes` says so. Beyond the rate limit the answer is 503, which Alertmanager tries again, unlike 429.',
+        body: AlertmanagerBody,
+        response: { 200: BatchAnswerSchema, 207: BatchAnswerSchema, ...commonProblems },
+      },
+    },
+    async (request, reply) => {
+      const { body } = request;
+      const signals = await readAlertmanager(body, deps.alertmanagerLabels?.(), deps.vectorMaps?.());
+      const [first] = signals;
+      // Not an alert that cannot be read: the message is none of Alertmanager's.
+      if (first?.kind === 'invalid' && first.remains === undefined) reportOf(first);
+      const unread = unreadAlerts(body);
+      const [answer, missing] = await Promise.all([
+        submitAll(signals, (signal) => signal, request),
+        unread?.kind === 'invalid' ? refuse(unread, request) : null,
+      ]);
+      const ignored = signals.filter((signal) => signal.kind === 'ignored');
+      if (ignored[0] !== undefined) {
+        const fields = { request_id: request.id, ignored: ignored.length, why: ignored[0].why };
+        deps.logger.info(fields, 'alerts ignored');
+      }
+      reply.code(ignored.length === signals.length && missing === null ? 200 : 207);
+      return inSlices(reply, missing === null ? answer : { ...answer, notes: [missing.error ?? ''] });
+    },
+  );
+
+  await registerFastNetMon(
+    app,
+    {
+      one: submitSignal,
+      all: (signals, request) => submitAll(signals, (signal) => signal, request),
+    },
+    () => deps.vectorMaps?.(),
+  );
+
+  app.get(
+    '/v1/events',
+    {
+      config: { access: 'read' },
+      schema: {
+        tags: ['events'],
+        summary: 'The newest 10,000 events, newest first',
+        querystring: EventQuery,
+        response: {
+          200: z.object({ events: z.array(EventSchema), next_cursor: z.string().nullable() }),
+          ...commonProblems,
+        },
+      },
+    },
+    async (request, reply) => {
+      const { source, vector, victim_ip, limit, cursor } = request.query;
+      const victim = victim_ip === undefined ? undefined : requireVictim('victim_ip', victim_ip);
+      const { items, nextCursor } = page(
+        engine.state.events,
+        {
+          id: (event) => event.id,
+          at: (event) => event.receivedAt,
+          wanted: ({ detection }) =>
+            (source === undefined || detection.source === source) &&
+            (vector === undefined || detection.vector === vector) &&
+            (victim === undefined || detection.victim === victim),
+        },
+        limit,
+        cursor,
+      );
+      return inSlices(reply, { events: await mapInSlices(items, eventView), next_cursor: nextCursor });
+    },
+  );
+}
+
+/** A message that was understood and asks for nothing is no event, and is not remembered. */
+function ignoredAnswer(why: string): SignalAnswer {
+  return {
+    event_id: null,
+    external_event_id: null,
+    mitigation_id: null,
+    status: 'accepted_no_mitigation',
+    why: [why],
+  };
+}
+
+/** 202 as the body, or the problem: rejected 422, duplicate 409. */
+function eventAnswer(answer: Answer, detection: Detection): EventAnswer {
+  if (answer.type !== 'event') throw new TypeError(`the engine answered "${answer.type}" to an event`);
+  const { eventId, status, mitigation, refusal, why } = answer;
+  const body = {
+    event_id: eventId,
+    external_event_id: detection.externalId,
+    mitigation_id: mitigation?.id ?? null,
+    status,
+    why: [...why],
+  };
+  const { status: eventStatus, ...extensions } = body;
+  if (eventStatus === 'rejected') {
+    throw new HttpProblem(422, why.at(-1) ?? 'A guardrail refused this', {
+      reason: refusal ?? 'rejected',
+      extensions,
+    });
+  }
+  if (eventStatus === 'duplicate') {
+    throw new HttpProblem(409, why.at(-1) ?? 'This event was reported before', { extensions });
+  }
+  return body;
+}
+
+const FAILED_STATUS: Readonly<Record<number, BatchResult['status']>> = {
+  400: 'invalid',
+  409: 'duplicate',
+  422: 'rejected',
+};
+
+function failedResult(error: unknown): BatchResult {
+  const { problem } = toProblem(error);
+  return {
+    code: problem.status,
+    status: FAILED_STATUS[problem.status] ?? 'unavailable',
+    error: problem.message,
+    ...(problem.extras.reason === undefined ? {} : { reason: problem.extras.reason }),
+    ...problem.extras.extensions,
+  };
+}

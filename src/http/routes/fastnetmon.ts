@@ -1,0 +1,144 @@
+/** Where FastNetMon reports. Its script has no JSON encoder, so its arguments may come as a query and its text as the body. */
+import type { FastifyRequest } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { z } from 'zod';
+import type { Signal } from '../../intake/signal.ts';
+import type { VectorMaps } from '../../intake/vector-names.ts';
+import { MAX_SIGNAL_BYTES } from '../body.ts';
+import { bodyText } from '../body-room.ts';
+import type { App } from '../context.ts';
+import { readFastNetMon, readFastNetMonText } from '../detectors.ts';
+import { HttpProblem } from '../problem.ts';
+import { LIMITED } from '../rate-limit.ts';
+import { FastNetMonBody, FastNetMonQuery } from '../requests.ts';
+import {
+  type BatchAnswerSchema,
+  commonProblems,
+  type SignalAnswerSchema,
+  SignalsAnswerSchema,
+} from '../schemas.ts';
+
+type BatchAnswer = z.output<typeof BatchAnswerSchema>;
+type BatchResult = BatchAnswer['results'][number];
+
+/** How signals are submitted: one answered as itself, or several with a result each. */
+export interface Submission {
+  readonly one: (signal: Signal, request: FastifyRequest) => Promise<z.output<typeof SignalAnswerSchema>>;
+  readonly all: (signals: readonly Signal[], request: FastifyRequest) => Promise<BatchAnswer>;
+}
+
+const DESCRIPTION = [
+  "As JSON: a document of FastNetMon Advanced; a call of Community's notify script as `{ip, direction, pps, action,",
+  'details}` or `{args, stdin}`. As `text/plain`: the arguments as query parameters and standard input as the body.',
+  'A message about several networks or rules is answered by the most telling result, with all of them in `results`.',
+].join(' ');
+
+const FORM = 'application/x-www-form-urlencoded';
+
+/** Most telling first; a result that is in none of these is an error. */
+const TELLING: readonly string[] = [
+  'accepted',
+  'escalated',
+  'widened',
+  'extended',
+  'dry_run',
+  'withdrawn',
+  'released',
+  'accepted_no_playbook',
+  'accepted_no_mitigation',
+  'no_active_mitigation',
+  'not_found',
+];
+
+/** Registered with parsers of its own: no other route reads plain text. */
+export async function registerFastNetMon(
+  parent: App,
+  submission: Submission,
+  vectorMaps: () => VectorMaps | undefined,
+): Promise<void> {
+  await parent.register(async (instance) => {
+    const app: App = instance.withTypeProvider<ZodTypeProvider>();
+    app.addContentTypeParser(
+      ['text/plain', FORM],
+      { parseAs: 'buffer' },
+      (request: FastifyRequest, body: Buffer) => bodyText(request, body),
+    );
+    app.post(
+      '/v1/signals/fastnetmon',
+      {
+        config: { access: 'report', rateLimit: LIMITED },
+        bodyLimit: MAX_SIGNAL_BYTES,
+        // What is wrong is said by ingest/, which knows FastNetMon's words.
+        validatorCompiler: () => (value: unknown) => ({ value }),
+        schema: {
+          tags: ['events'],
+          summary: "FastNetMon's notification, of the Community or the Advanced edition",
+          description: DESCRIPTION,
+          consumes: ['application/json', 'text/plain', FORM],
+          querystring: FastNetMonQuery,
+          body: FastNetMonBody,
+          response: { 202: SignalsAnswerSchema, ...commonProblems },
+        },
+      },
+      async (request, reply) => {
+        const signals = signalsOf(request, vectorMaps());
+        const [first] = signals;
+        if (first === undefined) throw new TypeError('a message of FastNetMon made no signal');
+        const answer =
+          signals.length === 1 && !isRecorded(first)
+            ? await submission.one(first, request)
+            : summary(await submission.all(signals, request));
+        reply.code(202);
+        return answer;
+      },
+    );
+  });
+}
+
+/** True for what cannot be used and is recorded as such, as a part of several is. */
+function isRecorded(signal: Signal): boolean {
+  return signal.kind === 'invalid' && signal.remains !== undefined;
+}
+
+function signalsOf(request: FastifyRequest, maps: VectorMaps | undefined): readonly Signal[] {
+  const { body, query } = request;
+  if (typeof body !== 'string' && body !== undefined && body !== null) return readFastNetMon(body, maps);
+  const text = typeof body === 'string' ? body : '';
+  const isForm = request.headers['content-type']?.startsWith(FORM) === true;
+  return readFastNetMonText(query, text, isForm, maps);
+}
+
+/** 202 with the most telling result, or the problem where nothing was accepted. Trying again must be worth it for a 503. */
+function summary({ results }: BatchAnswer): z.output<typeof SignalsAnswerSchema> {
+  const unavailable = results.find(({ code }) => code >= 500);
+  if (unavailable !== undefined) {
+    throw new HttpProblem(503, unavailable.error ?? 'Not all of it could be decided; try again', {
+      headers: { 'retry-after': '5' },
+      extensions: { results },
+    });
+  }
+  const [best] = results
+    .filter(({ code }) => code === 202)
+    .sort((a, b) => TELLING.indexOf(a.status) - TELLING.indexOf(b.status));
+  if (best === undefined) throw refusal(results);
+  const { code: _code, status, ...rest } = best;
+  if (status === 'invalid' || status === 'unavailable') throw refusal(results);
+  return {
+    event_id: rest.event_id ?? null,
+    external_event_id: rest.external_event_id ?? null,
+    mitigation_id: rest.mitigation_id ?? null,
+    status,
+    why: rest.why ?? [],
+    results,
+  };
+}
+
+/** A refusal says more than a duplicate, and a duplicate more than what could not be read. */
+function refusal(results: readonly BatchResult[]): HttpProblem {
+  const worst = [422, 409, 400].flatMap((code) => results.filter((result) => result.code === code)).at(0);
+  const { code = 400, error = 'Nothing in it could be used', reason } = worst ?? {};
+  return new HttpProblem(code, error, {
+    ...(reason === undefined ? {} : { reason }),
+    extensions: { results },
+  });
+}

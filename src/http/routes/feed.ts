@@ -1,0 +1,207 @@
+/**
+ * Every fact as a Server-Sent Event (WHATWG HTML §9.2), `id:` being its sequence number.
+ *
+ * Nothing is queued for a reader: each has a position, and is given more when its socket has taken what it was given
+ * before. One that falls behind what the engine keeps, or that takes nothing for long, is cut off and may resume.
+ */
+import type { ServerResponse } from 'node:http';
+import type { EngineView } from '../../control/types.ts';
+import type { RecordedFact } from '../../core/facts.ts';
+import type { App } from '../context.ts';
+import { HttpProblem, invalidField } from '../problem.ts';
+import { clientOf } from '../rate-limit.ts';
+import { commonProblems, FeedText } from '../schemas.ts';
+import { factView } from '../../view/fact.ts';
+
+/** Readers at once; more are answered 503. */
+export const MAX_FEED_READERS = 64;
+/** Of these, so many for one client (see `clientOf`), so that no token takes the places of all others. */
+export const MAX_READERS_OF_CLIENT = 32;
+/** A comment goes out this often, so that both sides notice a dead connection (ms). */
+const HEARTBEAT_MS = 15_000;
+/** A reader that is so many facts behind could not resume either. */
+const MAX_LAG = 10_000;
+/** Facts turned into text at a time, and how long the texts of one slice may be (characters). */
+const FACTS_PER_SLICE = 200;
+const SLICE_LENGTH = 256 * 1024;
+/** Texts that are kept for other readers (characters); readers that keep up all read the newest. */
+const KEPT_LENGTH = 2 * 1024 * 1024;
+
+interface Reader {
+  readonly response: ServerResponse;
+  readonly client: string;
+  /** Sequence number of the last fact given. */
+  position: number;
+  /** The socket has not yet taken what it was given. */
+  waiting: boolean;
+  /** `waiting` was already true at the heartbeat before. */
+  late: boolean;
+}
+
+export class Feed {
+  readonly #engine: EngineView;
+  readonly #readers = new Set<Reader>();
+  /** Texts of facts by their number, the oldest first. */
+  readonly #texts = new Map<number, string>();
+  #kept = 0;
+  readonly #unfollow: () => void;
+  readonly #heartbeat: NodeJS.Timeout;
+  /** The newest fact that is durable. The state may be ahead of it by a group that a failing disk takes back. */
+  #durable: number;
+
+  /** To be made before the engine is given commands. */
+  constructor(engine: EngineView, heartbeatMs = HEARTBEAT_MS) {
+    this.#engine = engine;
+    this.#durable = engine.state.seq;
+    this.#unfollow = engine.follow((facts) => {
+      this.#durable = facts.at(-1)?.seq ?? this.#durable;
+      for (const reader of this.#readers) this.#give(reader);
+    });
+    this.#heartbeat = setInterval(() => this.#beat(), heartbeatMs);
+    this.#heartbeat.unref();
+  }
+
+  get durable(): number {
+    return this.#durable;
+  }
+
+  get readers(): number {
+    return this.#readers.size;
+  }
+
+  /** Ends every reader's stream and takes no more. */
+  close(): void {
+    this.#unfollow();
+    clearInterval(this.#heartbeat);
+    for (const { response } of this.#readers) response.end();
+    this.#readers.clear();
+  }
+
+  /** Why there is no room for another reader of this client; null when there is. */
+  refusal(client: string): string | null {
+    if (this.#readers.size >= MAX_FEED_READERS) return `${MAX_FEED_READERS} read the feed already`;
+    let ofClient = 0;
+    for (const reader of this.#readers) if (reader.client === client) ofClient++;
+    if (ofClient < MAX_READERS_OF_CLIENT) return null;
+    return `${MAX_READERS_OF_CLIENT} read the feed with this token, or from this address, already`;
+  }
+
+  /** Streams facts after `after` to a response whose headers were written. */
+  add(response: ServerResponse, after: number, client: string): void {
+    const reader: Reader = { response, client, position: after, waiting: false, late: false };
+    this.#readers.add(reader);
+    response.on('drain', () => {
+      reader.waiting = false;
+      this.#give(reader);
+    });
+    response.on('close', () => this.#readers.delete(reader));
+    response.on('error', () => this.#cut(reader));
+    response.write('retry: 2000\n\n');
+    this.#give(reader);
+  }
+
+  /** Gives a reader what is new, as much as one slice and its socket take. */
+  #give(reader: Reader): void {
+    if (!this.#readers.has(reader)) return;
+    if (reader.waiting) {
+      if (this.#durable - reader.position > MAX_LAG) this.#cut(reader);
+      return;
+    }
+    if (reader.position >= this.#durable) return;
+    const facts = this.#engine.recent(reader.position);
+    if (facts === undefined) {
+      this.#cut(reader);
+      return;
+    }
+    let text = '';
+    let given = 0;
+    for (const fact of facts) {
+      if (given >= FACTS_PER_SLICE || text.length >= SLICE_LENGTH) break;
+      text += this.#text(fact);
+      reader.position = fact.seq;
+      given++;
+    }
+    if (given === 0) return;
+    reader.waiting = !reader.response.write(text);
+    if (given < facts.length && !reader.waiting) setImmediate(() => this.#give(reader));
+  }
+
+  /** Each fact is turned into text once, however many read what is new. */
+  #text(recorded: RecordedFact): string {
+    const known = this.#texts.get(recorded.seq);
+    if (known !== undefined) return known;
+    const data = JSON.stringify(factView(recorded));
+    const text = `id: ${recorded.seq}\nevent: ${recorded.fact.type}\ndata: ${data}\n\n`;
+    this.#texts.set(recorded.seq, text);
+    this.#kept += text.length;
+    for (const [seq, oldest] of this.#texts) {
+      if (this.#kept <= KEPT_LENGTH) break;
+      this.#texts.delete(seq);
+      this.#kept -= oldest.length;
+    }
+    return text;
+  }
+
+  #beat(): void {
+    for (const reader of this.#readers) {
+      if (reader.waiting && reader.late) this.#cut(reader);
+      else if (reader.waiting) reader.late = true;
+      else {
+        reader.late = false;
+        reader.waiting = !reader.response.write(': heartbeat\n\n');
+      }
+    }
+  }
+
+  #cut(reader: Reader): void {
+    this.#readers.delete(reader);
+    reader.response.destroy();
+  }
+}
+
+export function registerFeed(app: App, engine: EngineView, feed: Feed): void {
+  app.get(
+    '/v1/feed',
+    {
+      config: { access: 'read' },
+      exposeHeadRoute: false,
+      schema: {
+        tags: ['feed'],
+        summary: 'Every fact as it becomes durable, as Server-Sent Events',
+        description:
+          'Resumes after the fact that Last-Event-ID names. When that is too old to resume, an event `resync` comes ' +
+          'first: read the lists again.',
+        response: {
+          200: { description: 'Facts', content: { 'text/event-stream': { schema: FeedText } } },
+          ...commonProblems,
+        },
+      },
+    },
+    (request, reply) => {
+      const client = clientOf(request);
+      const refusal = feed.refusal(client);
+      if (refusal !== null) throw new HttpProblem(503, refusal, { headers: { 'retry-after': '10' } });
+      const asked = resumePoint(request.headers['last-event-id']);
+      const seq = feed.durable;
+      const resumable = asked === undefined || (asked <= seq && engine.recent(asked) !== undefined);
+      reply.hijack();
+      const response = reply.raw;
+      response.writeHead(200, {
+        'content-type': 'text/event-stream; charset=utf-8',
+        'cache-control': 'no-store',
+        'x-accel-buffering': 'no',
+        'x-request-id': request.id,
+      });
+      if (!resumable) response.write(`id: ${seq}\nevent: resync\ndata: {"seq":${seq}}\n\n`);
+      feed.add(response, resumable ? (asked ?? seq) : seq, client);
+    },
+  );
+}
+
+function resumePoint(header: string | readonly string[] | undefined): number | undefined {
+  if (header === undefined || header === '') return undefined;
+  if (typeof header !== 'string' || !/^\d{1,15}$/.test(header)) {
+    throw invalidField('Last-Event-ID', 'is not the id of an event of this feed');
+  }
+  return Number(header);
+}

@@ -1,0 +1,258 @@
+/** Mitigations: what was decided, ending one, and an operator's own. */
+import { z } from 'zod';
+import { countNeighbors } from '../../control/rule-view.ts';
+import type { ReconcilerView } from '../../control/types.ts';
+import { protocolNumber } from '../../core/policy/vectors.ts';
+import { holdsOf } from '../../core/state/holds.ts';
+import { lifeFromItself } from '../../core/state/life.ts';
+import type { StateView } from '../../core/state/state.ts';
+import type { Mitigation } from '../../core/types.ts';
+import { isPrefixVictim, victimPrefix } from '../../core/victim.ts';
+import { readVictim } from '../../intake/victim.ts';
+import { covers } from '../../net/prefix.ts';
+import { historyView, omittedView } from '../../view/history.ts';
+import { decidedMitigationView, holdView } from '../../view/mitigation.ts';
+import type { MitigationStatusSchema } from '../../view/schemas.ts';
+import { effectView, expectAnswer } from '../answers.ts';
+import { type App, operatorOf } from '../context.ts';
+import { page } from '../cursor.ts';
+import type { HttpDependencies } from '../dependencies.ts';
+import { HttpProblem, invalidField } from '../problem.ts';
+import { MitigateBody, MitigationQuery, WithdrawBody } from '../requests.ts';
+import { commonProblems, effectShape, MitigationDetailSchema, MitigationSchema } from '../schemas.ts';
+import { inSlices, mapInSlices } from '../slices.ts';
+
+/** The canonical address or prefix that a caller named, IPv4 written as IPv6 as IPv4; or a 400 that names the field. */
+export function requireVictim(field: string, text: string): string {
+  const reading = readVictim(text);
+  if ('why' in reading) throw invalidField(field, reading.why);
+  return reading.victim;
+}
+
+/** An operator names the victim once: by address, by address with a length, or by prefix. */
+function victimOf({ victim_ip: address, victim_prefix: prefix }: z.output<typeof MitigateBody>): string {
+  const [one, other] = [
+    address === undefined ? undefined : requireVictim('victim_ip', address),
+    prefix === undefined ? undefined : requireVictim('victim_prefix', prefix),
+  ];
+  if (one !== undefined && other !== undefined && one !== other) {
+    throw invalidField('victim_prefix', `${other} is not what victim_ip names (${one}); give one of them`);
+  }
+  const victim = one ?? other;
+  if (victim === undefined) throw invalidField('victim_ip', 'is required, or victim_prefix');
+  return victim;
+}
+
+/** The beginning of an id that people may give instead of the whole. */
+const SHORT_ID = /^[0-9a-f][0-9a-f-]{3,34}$/;
+
+/**
+ * The mitigation with this id, or the only one whose id begins so (at least 4 characters). Throws HttpProblem 404 for an
+ * unknown or malformed one, and 409 where several begin so.
+ */
+function findMitigation(mitigations: ReadonlyMap<string, Mitigation>, id: string): Mitigation {
+  const known = mitigations.get(id);
+  if (known !== undefined) return known;
+  const alike: Mitigation[] = [];
+  if (SHORT_ID.test(id)) {
+    for (const mitigation of mitigations.values()) if (mitigation.id.startsWith(id)) alike.push(mitigation);
+  }
+  const [only, ...others] = alike;
+  if (only === undefined) throw new HttpProblem(404, 'There is no mitigation with this id');
+  if (others.length === 0) return only;
+  throw new HttpProblem(409, `${alike.length} mitigations have ids that begin with ${id}: give more of it`);
+}
+
+/** True for a mitigation of this address, or of a prefix that covers it. */
+function isAbout(mitigation: Mitigation, victim: string): boolean {
+  if (mitigation.victim === victim) return true;
+  return isPrefixVictim(mitigation.victim) && covers(victimPrefix(mitigation.victim), victimPrefix(victim));
+}
+
+/** Asks the reconciler, which costs time, only when it matters whether the mitigation is pending. */
+function hasStatus(
+  mitigation: Mitigation,
+  wanted: ReadonlySet<z.output<typeof MitigationStatusSchema>>,
+  reconciler: ReconcilerView,
+): boolean {
+  if (wanted.has('pending') === wanted.has(mitigation.status)) return wanted.has(mitigation.status);
+  return wanted.has(shownStatus(mitigation, reconciler));
+}
+
+const IdParams = z.object({ id: z.string() });
+
+export function registerMitigations(app: App, deps: HttpDependencies): void {
+  const { engine, reconciler } = deps;
+
+  const find = (id: string): Mitigation => findMitigation(engine.state.mitigations, id.toLowerCase());
+
+  app.get(
+    '/v1/mitigations',
+    {
+      config: { access: 'read' },
+      schema: {
+        tags: ['mitigations'],
+        summary: 'Mitigations, newest first',
+        querystring: MitigationQuery,
+        response: {
+          200: z.object({ mitigations: z.array(MitigationSchema), next_cursor: z.string().nullable() }),
+          ...commonProblems,
+        },
+      },
+    },
+    async (request, reply) => {
+      const { status, customer_id, pop, limit, cursor, ...query } = request.query;
+      const victim = query.victim_ip === undefined ? undefined : requireVictim('victim_ip', query.victim_ip);
+      const statuses = status === undefined ? undefined : new Set(status);
+      const { items, nextCursor } = page(
+        engine.state.mitigations,
+        {
+          id: (mitigation) => mitigation.id,
+          at: (mitigation) => mitigation.createdAt,
+          wanted: (mitigation) =>
+            (victim === undefined || isAbout(mitigation, victim)) &&
+            (customer_id === undefined || mitigation.customerId === customer_id) &&
+            (pop === undefined || pop === 'all' || mitigation.pop === pop) &&
+            (statuses === undefined || hasStatus(mitigation, statuses, reconciler)),
+        },
+        limit,
+        cursor,
+      );
+      const mitigations = await mapInSlices(items, (mitigation) =>
+        // One that has changed between two slices is shown as it is now, as its rules are.
+        mitigationView(engine.state.mitigations.get(mitigation.id) ?? mitigation, reconciler),
+      );
+      return inSlices(reply, { mitigations, next_cursor: nextCursor });
+    },
+  );
+
+  app.get(
+    '/v1/mitigations/:id',
+    {
+      config: { access: 'read' },
+      schema: {
+        tags: ['mitigations'],
+        summary: 'One mitigation, with its life',
+        params: IdParams,
+        response: { 200: MitigationDetailSchema, ...commonProblems },
+      },
+    },
+    (request) => mitigationDetailView(find(request.params.id), reconciler, engine.state),
+  );
+
+  app.post(
+    '/v1/mitigations',
+    {
+      config: { access: 'operate' },
+      schema: {
+        tags: ['mitigations'],
+        summary: "An operator's own mitigation, through the same guardrails",
+        body: MitigateBody,
+        response: { 201: MitigationSchema, ...commonProblems },
+      },
+    },
+    async (request, reply) => {
+      const { body } = request;
+      const victim = victimOf(body);
+      const protocol =
+        body.protocol === undefined || body.protocol === null ? null : protocolNumber(body.protocol);
+      if (protocol === undefined) throw invalidField('protocol', 'is not an IP protocol by name or number');
+      const ports = [...new Set(body.dst_ports ?? [])].sort((a, b) => a - b);
+      const answer = await engine.submit({
+        type: 'mitigate',
+        actor: operatorOf(request, body.operator_id),
+        victim,
+        protocol,
+        ports,
+        action: {
+          type: body.action_type,
+          rateBps: body.rate_bps ?? null,
+          ...(body.share_rate === true ? { shared: true } : {}),
+        },
+        ttlSeconds: body.ttl_seconds,
+        reason: body.reason,
+      });
+      const { mitigation } = expectAnswer(answer, 'mitigation');
+      reply.code(201).header('location', `/v1/mitigations/${mitigation.id}`);
+      return mitigationView(mitigation, reconciler);
+    },
+  );
+
+  app.post(
+    '/v1/mitigations/:id/withdraw',
+    {
+      config: { access: 'operate' },
+      schema: {
+        tags: ['mitigations'],
+        summary: 'End a mitigation',
+        description:
+          'The status changes when every established session has been sent the withdrawal. Takes effect even when the journal cannot be written: see `recorded`.',
+        params: IdParams,
+        body: WithdrawBody,
+        response: { 200: MitigationSchema.extend(effectShape), ...commonProblems },
+      },
+    },
+    async (request) => {
+      const { id } = find(request.params.id);
+      const actor = operatorOf(request, request.body.operator_id);
+      const answer = await engine.submit({ type: 'withdraw', id, actor, reason: request.body.reason });
+      const withdrawn = expectAnswer(answer, 'mitigation');
+      return {
+        ...mitigationView(engine.state.mitigations.get(id) ?? withdrawn.mitigation, reconciler),
+        ...effectView(withdrawn),
+      };
+    },
+  );
+}
+
+// A mitigation with what the routers' side knows of it.
+
+/**
+ * The status that operators see: `pending` while a mitigation that should stand in routers was not yet sent to any of
+ * them. Facts do not record it, because it is about sessions and not about decisions.
+ */
+export function shownStatus(
+  mitigation: Mitigation,
+  reconciler: ReconcilerView,
+): z.output<typeof MitigationStatusSchema> {
+  const standing = mitigation.status === 'active' || mitigation.status === 'escalated';
+  if (!standing || mitigation.ending !== null || mitigation.dryRun) return mitigation.status;
+  const sent = reconciler.rulesOf(mitigation.id).some((rule) => rule.state === 'sent');
+  return sent ? mitigation.status : 'pending';
+}
+
+/** A mitigation with its rules on each neighbor. */
+export function mitigationView(
+  mitigation: Mitigation,
+  reconciler: ReconcilerView,
+): z.output<typeof MitigationSchema> {
+  const rules = reconciler.rulesOf(mitigation.id);
+  const { sent, pending, unsupported, overBudget } = countNeighbors(rules);
+  return {
+    ...decidedMitigationView(mitigation, shownStatus(mitigation, reconciler)),
+    holds: holdsOf(mitigation).map(holdView),
+    rule: reconciler.ruleText(mitigation.id),
+    enforcement: { sent, pending, unsupported, over_budget: overBudget },
+    rules: rules.map(({ neighbor, rule, nlriHex, state, why }) => ({
+      neighbor,
+      rule,
+      nlri_hex: nlriHex,
+      state,
+      ...(why === undefined ? {} : { why }),
+    })),
+  };
+}
+
+/** A mitigation with its rules and its life. */
+export function mitigationDetailView(
+  mitigation: Mitigation,
+  reconciler: ReconcilerView,
+  state: Pick<StateView, 'lifeOf' | 'events'>,
+): z.output<typeof MitigationDetailSchema> {
+  const life = state.lifeOf(mitigation.id) ?? lifeFromItself(mitigation);
+  return {
+    ...mitigationView(mitigation, reconciler),
+    history: historyView(life, state.events),
+    history_omitted: omittedView(life),
+  };
+}

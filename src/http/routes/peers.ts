@@ -1,0 +1,257 @@
+/** Neighbors: their sessions, their commands, and what was written to them. */
+import { Readable } from 'node:stream';
+import type { FastifyTypeProviderDefault } from 'fastify';
+import { z } from 'zod';
+import type { Announcer } from '../../control/announcer.ts';
+import type { ReconcilerView } from '../../control/types.ts';
+import type { Said } from '../../core/state/state.ts';
+import { toHex } from '../../net/bytes.ts';
+import { timeText } from '../../net/time.ts';
+import { timeOrNull } from '../../view/values.ts';
+import { effectView, expectAnswer } from '../answers.ts';
+import { type App, operatorOf } from '../context.ts';
+import type { HttpDependencies, OperatorAction } from '../dependencies.ts';
+import { HttpProblem } from '../problem.ts';
+import { PeerClearBody, PeerCommandBody } from '../requests.ts';
+import {
+  commonProblems,
+  effectShape,
+  type NotificationSchema,
+  PeerSchema,
+  RibRouteSchema,
+} from '../schemas.ts';
+import { nextTurn } from '../slices.ts';
+
+const NameParams = z.object({ name: z.string() });
+
+/** Routes turned into text at a time, so that a large table does not hold up the hold timers. */
+const ROUTES_PER_SLICE = 500;
+
+export function registerPeers(app: App, deps: HttpDependencies): void {
+  const { engine, announcer, reconciler, clock } = deps;
+
+  const find = (name: string): PeerStatus => {
+    const peer = announcer.peers().find((candidate) => candidate.name === name);
+    if (peer === undefined) throw new HttpProblem(404, 'There is no neighbor with this name');
+    return peer;
+  };
+
+  const viewOf = (peer: PeerStatus) =>
+    peerView(peer, engine.state.disabledPeers.get(peer.name) ?? null, clock());
+
+  const view = (name: string) => viewOf(find(name));
+
+  app.get(
+    '/v1/peers',
+    {
+      config: { access: 'read' },
+      schema: {
+        tags: ['peers'],
+        summary: 'Every neighbor and its session',
+        response: { 200: z.array(PeerSchema), ...commonProblems },
+      },
+    },
+    () => announcer.peers().map(viewOf),
+  );
+
+  const record = (
+    type: OperatorAction['type'],
+    actor: OperatorAction['actor'],
+    target: string,
+    reason: string,
+  ) => deps.onOperatorAction({ type, at: clock(), actor, target, reason });
+
+  for (const [path, enabled, summary] of [
+    ['enable', true, 'Let the session come up'],
+    [
+      'disable',
+      false,
+      'End the session (Cease, Administrative Shutdown) and keep it down, also across restarts',
+    ],
+  ] as const) {
+    app.post(
+      `/v1/peers/:name/${path}`,
+      {
+        config: { access: 'operate' },
+        schema: {
+          tags: ['peers'],
+          summary,
+          params: NameParams,
+          body: PeerCommandBody,
+          response: { 200: PeerSchema.extend(effectShape), ...commonProblems },
+        },
+      },
+      async (request) => {
+        const { name } = find(request.params.name);
+        const reason = request.body?.reason ?? '';
+        const actor = operatorOf(request, request.body?.operator_id);
+        const type = enabled ? 'peer-enable' : 'peer-disable';
+        const done = expectAnswer(await engine.submit({ type, peer: name, actor, reason }), 'done');
+        // A reload may have removed it while the fact was written down.
+        find(name);
+        announcer.setEnabled(name, enabled, shutdownCommunication(reason));
+        return { ...view(name), ...effectView(done) };
+      },
+    );
+  }
+
+  app.post(
+    '/v1/peers/:name/clear',
+    {
+      config: { access: 'operate' },
+      schema: {
+        tags: ['peers'],
+        summary: 'Send everything again (soft, the default) or reset the session (hard)',
+        params: NameParams,
+        body: PeerClearBody,
+        response: { 200: PeerSchema, ...commonProblems },
+      },
+    },
+    (request) => {
+      const { name } = find(request.params.name);
+      const how = request.body?.mode ?? 'soft';
+      announcer.clear(name, how);
+      const actor = operatorOf(request, request.body?.operator_id);
+      record('peer.cleared', actor, name, request.body?.reason ?? how);
+      return view(name);
+    },
+  );
+
+  // The answer is a stream of text, which the schema's type does not cover.
+  app.withTypeProvider<FastifyTypeProviderDefault>().get<{ Querystring: { readonly neighbor?: string } }>(
+    '/v1/rib',
+    {
+      config: { access: 'read' },
+      schema: {
+        tags: ['peers'],
+        summary: 'By neighbor, what its session has written: the Adj-RIB-Out, octet for octet',
+        querystring: z.strictObject({ neighbor: z.string().max(256).optional() }),
+        response: { 200: z.record(z.string(), z.array(RibRouteSchema)), ...commonProblems },
+      },
+    },
+    (request, reply) => {
+      const { neighbor } = request.query;
+      const names =
+        neighbor === undefined ? announcer.peers().map(({ name }) => name) : [find(neighbor).name];
+      reply.type('application/json; charset=utf-8');
+      return reply.send(Readable.from(ribText(names), { objectMode: false, highWaterMark: 64 * 1024 }));
+    },
+  );
+
+  /** JSON of all the tables, some hundred routes at a time. What changes meanwhile may or may not be in it. */
+  async function* ribText(names: readonly string[]): AsyncGenerator<string> {
+    let text = '{';
+    for (const [index, name] of names.entries()) {
+      text += `${index === 0 ? '' : ','}${JSON.stringify(name)}:[`;
+      let count = 0;
+      for (const sent of announcer.ribOut(name).sentRoutes()) {
+        text += (count === 0 ? '' : ',') + JSON.stringify(routeView(name, sent, reconciler));
+        if (++count % ROUTES_PER_SLICE !== 0) continue;
+        yield text;
+        text = '';
+        await nextTurn();
+      }
+      text += ']';
+    }
+    yield `${text}}`;
+  }
+}
+
+/** At most 255 octets of UTF-8 (RFC 9003 §2), cut between characters. */
+function shutdownCommunication(reason: string): string {
+  let text = reason;
+  while (Buffer.byteLength(text) > 255) text = [...text].slice(0, -1).join('');
+  return text;
+}
+
+// How sessions and their Adj-RIB-Outs look from outside.
+
+export type PeerStatus = ReturnType<Announcer['peers']>[number];
+type Notification = NonNullable<PeerStatus['lastNotificationSent']>;
+type Family = PeerStatus['families'][number];
+type SentRoute = NonNullable<ReturnType<ReturnType<Announcer['ribOut']>['sent']>>;
+
+const AFI_NAMES: Readonly<Record<number, string>> = { 1: 'ipv4', 2: 'ipv6' };
+const SAFI_NAMES: Readonly<Record<number, string>> = { 1: 'unicast', 133: 'flowspec', 134: 'flowspec-vpn' };
+
+/** The configured name of a family (`ipv4-flowspec`), or `afi/safi` for one without a name. */
+export function familyText({ afi, safi }: Family): string {
+  const [net, kind] = [AFI_NAMES[afi], SAFI_NAMES[safi]];
+  return net === undefined || kind === undefined ? `${afi}/${safi}` : `${net}-${kind}`;
+}
+
+function notificationView(notification: Notification | null): z.output<typeof NotificationSchema> | null {
+  if (notification === null) return null;
+  const { code, subcode, text, at } = notification;
+  return { code, subcode, text, at: timeText(at) };
+}
+
+function causeView(cause: PeerStatus['lastCause']): z.output<typeof PeerSchema>['last_cause'] {
+  if (cause === null) return null;
+  const { text, firstAt, lastAt, count, symptom } = cause;
+  return { text, first_at: timeText(firstAt), last_at: timeText(lastAt), count, symptom };
+}
+
+/** `disabled`: who keeps it down, null when nobody does. */
+export function peerView(peer: PeerStatus, disabled: Said | null, now: number): z.output<typeof PeerSchema> {
+  const { negotiated, counters, establishedAt } = peer;
+  return {
+    name: peer.name,
+    address: peer.address,
+    peer_asn: peer.peerAsn,
+    state: peer.state,
+    state_since: timeText(peer.stateSince),
+    enabled: peer.enabled,
+    disabled: disabled && {
+      by: disabled.actor.name,
+      at: timeText(disabled.at),
+      reason: disabled.reason,
+    },
+    established_at: timeOrNull(establishedAt),
+    uptime_seconds: establishedAt === null ? null : Math.max(0, Math.floor((now - establishedAt) / 1000)),
+    families: peer.families.map(familyText),
+    negotiated: negotiated && {
+      hold_time_seconds: negotiated.holdTimeSeconds,
+      families: negotiated.families.map(familyText),
+      four_octet_as: negotiated.fourOctetAs,
+      route_refresh: negotiated.routeRefresh,
+      enhanced_route_refresh: negotiated.enhancedRouteRefresh,
+      extended_messages: negotiated.extendedMessages,
+      graceful_restart: negotiated.gracefulRestart,
+      peer_router_id: negotiated.peerRouterId,
+    },
+    rules_sent: peer.rulesSent,
+    rules_pending: peer.rulesPending,
+    last_error: peer.lastError,
+    hint: peer.hint,
+    last_cause: causeView(peer.lastCause),
+    last_notification_sent: notificationView(peer.lastNotificationSent),
+    last_notification_received: notificationView(peer.lastNotificationReceived),
+    counters: {
+      messages_in: { ...counters.messagesIn },
+      messages_out: { ...counters.messagesOut },
+      routes_received: counters.routesReceived,
+      established: counters.established,
+      flaps: counters.flaps,
+      since: timeText(peer.countedSince),
+      last_flap_at: timeOrNull(peer.lastFlapAt),
+    },
+  };
+}
+
+/** One route as it was written to a neighbor. */
+export function routeView(
+  peer: string,
+  { route, sentAt }: SentRoute,
+  reconciler: ReconcilerView,
+): z.output<typeof RibRouteSchema> {
+  const { extendedCommunities, ipv6ExtendedCommunities } = route.attributes;
+  return {
+    family: familyText(route.family),
+    nlri_hex: toHex(route.nlri),
+    rule: route.text,
+    actions_hex: toHex(extendedCommunities) + toHex(ipv6ExtendedCommunities),
+    mitigation_id: reconciler.ownerOf(peer, route.key) ?? null,
+    sent_at: timeText(sentAt),
+  };
+}

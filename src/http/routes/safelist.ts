@@ -1,0 +1,96 @@
+/** Prefixes that no rule may touch. */
+import { z } from 'zod';
+import { formatPrefix, parsePrefix, unmapped } from '../../net/prefix.ts';
+import { effectView, expectAnswer } from '../answers.ts';
+import { type App, operatorOf } from '../context.ts';
+import type { HttpDependencies } from '../dependencies.ts';
+import { invalidField } from '../problem.ts';
+import { SafelistBody } from '../requests.ts';
+import { safelistEntryView } from '../../view/fact.ts';
+import { SafelistEntrySchema } from '../../view/schemas.ts';
+import { commonProblems, effectShape } from '../schemas.ts';
+
+function requirePrefix(text: string): string {
+  const prefix = parsePrefix(text);
+  if (typeof prefix === 'string') throw invalidField('prefix', prefix);
+  return formatPrefix(unmapped(prefix));
+}
+
+export function registerSafelist(app: App, { engine }: HttpDependencies): void {
+  app.get(
+    '/v1/safelist',
+    {
+      config: { access: 'read' },
+      schema: {
+        tags: ['safelist'],
+        summary: 'The safelist: configured prefixes, then those added over the API',
+        response: { 200: z.array(SafelistEntrySchema), ...commonProblems },
+      },
+    },
+    () => {
+      const configured = engine.policy.safelist.map((prefix) => ({
+        prefix: formatPrefix(prefix),
+        reason: 'from the configuration file',
+        added_at: null,
+        added_by: 'prefixd',
+        configured: true,
+      }));
+      return [...configured, ...[...engine.state.safelist.values()].map(safelistEntryView)];
+    },
+  );
+
+  app.post(
+    '/v1/safelist',
+    {
+      config: { access: 'operate' },
+      schema: {
+        tags: ['safelist'],
+        summary:
+          'Add a prefix; mitigations that it covers are withdrawn. 409 `needs_confirmation` when these are many, or the prefix covers more than a /8 (IPv6: /16)',
+        description: 'Takes effect even when the journal cannot be written: see `recorded`.',
+        body: SafelistBody,
+        response: {
+          201: SafelistEntrySchema.extend({
+            withdrawn: z.array(z.uuid()).describe('Mitigations that this ended'),
+            ...effectShape,
+          }),
+          ...commonProblems,
+        },
+      },
+    },
+    async (request, reply) => {
+      const prefix = requirePrefix(request.body.prefix);
+      const actor = operatorOf(request, request.body.operator_id);
+      const answer = await engine.submit({
+        type: 'safelist-add',
+        prefix,
+        actor,
+        reason: request.body.reason,
+        ask: request.body.confirm !== true,
+      });
+      const added = expectAnswer(answer, 'safelist');
+      const { entry, withdrawn } = added;
+      reply.code(201).header('location', `/v1/safelist/${encodeURIComponent(entry.prefix)}`);
+      return { ...safelistEntryView(entry), withdrawn: [...withdrawn], ...effectView(added) };
+    },
+  );
+
+  app.delete(
+    '/v1/safelist/:prefix',
+    {
+      config: { access: 'operate' },
+      schema: {
+        tags: ['safelist'],
+        summary: 'Remove a prefix that was added over the API',
+        params: z.object({ prefix: z.string().max(128).describe('URL-encoded: 203.0.113.0%2F24') }),
+        response: { 204: z.undefined(), ...commonProblems },
+      },
+    },
+    async (request, reply) => {
+      const prefix = requirePrefix(request.params.prefix);
+      const answer = await engine.submit({ type: 'safelist-remove', prefix, actor: operatorOf(request) });
+      if (answer.type !== 'safelist') expectAnswer(answer, 'done');
+      return reply.code(204).send();
+    },
+  );
+}

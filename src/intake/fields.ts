@@ -1,0 +1,278 @@
+/**
+ * Single values of a report: read where they are certain; otherwise left out, and `notes` says why. A report protects somebody
+ * even when its figures are useless.
+ */
+import { readRefinement } from '../core/policy/refinement.ts';
+import { Protocol, protocolNumber } from '../core/policy/vectors.ts';
+import { cutText, keptText } from '../net/text.ts';
+
+/** Collects what was left out of a report, in words; the first lines of the event's `why`. */
+export type Notes = string[];
+
+/** So many notes of one report, each with so many bytes, are kept. */
+const MAX_NOTES = 12;
+const MAX_NOTE_BYTES = 300;
+
+export function addNote(notes: Notes, note: string): void {
+  if (notes.length < MAX_NOTES) notes.push(keptText(note, MAX_NOTE_BYTES));
+}
+
+/** Tells that a value is left out: `bps is left out: "NaN" is not a number`. */
+export function leaveOut(notes: Notes, key: string, why: string): null {
+  addNote(notes, `${key} is left out: ${why}`);
+  return null;
+}
+
+/** A rate as a number or a text; null when it is absent or left out. */
+export function figureOf(value: unknown, kind: FigureKind, notes: Notes): number | null {
+  return numberOf(value, kind, (text) => readFigure(text, kind), Number.POSITIVE_INFINITY, notes);
+}
+
+/** A confidence as a number or a text; null when it is absent or left out. */
+export function confidenceOf(value: unknown, notes: Notes): number | null {
+  return numberOf(value, 'confidence', readShare, 1, notes);
+}
+
+function numberOf(
+  value: unknown,
+  key: string,
+  read: (text: string) => Reading,
+  most: number,
+  notes: Notes,
+): number | null {
+  if (value === undefined || value === null) return null;
+  if (typeof value === 'number') {
+    if (Number.isFinite(value) && value >= 0 && value <= most) return value;
+    return leaveOut(notes, key, `${value} is out of range`);
+  }
+  if (typeof value !== 'string') return leaveOut(notes, key, 'it is neither a number nor a text');
+  const reading = read(value);
+  return 'value' in reading ? reading.value : leaveOut(notes, key, reading.why);
+}
+
+/** So many parts of one text are looked at. */
+const MAX_ITEMS = 256;
+
+/** The texts of a list of ports, which may be one text with commas, semicolons or blanks, or a single number. */
+export function portItems(value: unknown): readonly unknown[] {
+  if (Array.isArray(value)) return value;
+  if (typeof value === 'string') return value.split(/[,;\s]+/, MAX_ITEMS).filter((part) => part !== '');
+  return value === undefined || value === null ? [] : [value];
+}
+
+/** `443`, `443/tcp`, `udp/53` */
+const PORT = /^(?:(?:tcp|udp)\/)?(\d{1,5})(?:\/(?:tcp|udp))?$/i;
+
+/** A port from 0 to 65535, as a number or a text; undefined when it is none. */
+export function portOf(value: unknown): number | undefined {
+  const port = typeof value === 'string' ? Number(PORT.exec(value.trim())?.[1] ?? Number.NaN) : value;
+  return typeof port === 'number' && Number.isInteger(port) && port >= 0 && port <= 65535 ? port : undefined;
+}
+
+/** The first `most` ports of a list; what is none is left out. */
+export function portsOf(value: unknown, key: string, most: number, notes: Notes): readonly number[] {
+  const ports: number[] = [];
+  const bad: string[] = [];
+  for (const item of portItems(value).slice(0, most)) {
+    const port = portOf(item);
+    if (port !== undefined) ports.push(port);
+    else if (bad.length < 3) bad.push(`"${cutText(String(item), 20)}"`);
+  }
+  if (bad.length > 0)
+    addNote(notes, `${key}: ${bad.join(', ')} left out: a port is a number from 0 to 65535`);
+  return ports;
+}
+
+/** The number of a protocol; null when it is absent, means any, or is left out. */
+export function protocolOf(value: unknown, notes: Notes): number | null {
+  if (value === undefined || value === null) return null;
+  const text = typeof value === 'number' ? value : String(value).trim();
+  if (typeof text === 'string' && /^(|any|all|ip|-)$/i.test(text)) return null;
+  const protocol = protocolNumber(text);
+  return protocol ?? leaveOut(notes, 'protocol', `"${cutText(String(text), 20)}" is not an IP protocol`);
+}
+
+/** ICMP towards an IPv6 address is ICMPv6, whatever the detector calls it. */
+export function protocolFor(protocol: number | null, family: 4 | 6): number | null {
+  return protocol === Protocol.Icmp && family === 6 ? Protocol.Icmpv6 : protocol;
+}
+
+/** TCP flags that are set and that are not, as octets of the TCP header. */
+export interface Flags {
+  readonly tcpFlags?: number;
+  readonly tcpFlagsClear?: number;
+}
+
+/** Flags as a text (`syn,!ack`), a list of names, or the octet; empty when they are absent or left out. */
+export function flagsOf(value: unknown, notes: Notes): Flags {
+  if (value === undefined || value === null || value === '') return {};
+  if (typeof value === 'number') {
+    if (Number.isInteger(value) && value > 0 && value <= 255) return { tcpFlags: value };
+    leaveOut(notes, 'tcp_flags', `${value} is not an octet with a flag set`);
+    return {};
+  }
+  const words = [value]
+    .flat()
+    .slice(0, 16)
+    .map((word) => cutText(String(word), 64).replace(/[|+/;]/g, ','));
+  const complaints: string[] = [];
+  const { tcpFlags, tcpFlagsClear } = readRefinement({ tcp_flags: words }, (_, message) =>
+    complaints.push(message),
+  );
+  const [complaint] = complaints;
+  if (complaint !== undefined) {
+    leaveOut(notes, 'tcp_flags', complaint);
+    return {};
+  }
+  return { tcpFlags, ...(tcpFlagsClear === 0 ? {} : { tcpFlagsClear }) };
+}
+
+// Figures as detectors and templates write them: `4.2e9`, `4.2G`, `4.2 Gbps`, `1,200,000,000`. A text is read where it can
+// mean one number only; otherwise the figure is left out, because it is not worth more than the report it came with.
+
+/** A figure, or why a text is none. */
+export type Reading = { readonly value: number } | { readonly why: string };
+
+/** What a figure counts. */
+export type FigureKind = 'bps' | 'pps';
+
+/** Longer texts hold more than a figure. */
+const MAX_LENGTH = 64;
+
+const NUMBER = /^\+?(\d+(?:\.\d*)?|\.\d+)(e[+-]?\d{1,3})?/i;
+/** Groups of three digits. Commas and points are also decimal marks, so that one group alone says too little. */
+const GROUPED = [
+  /^\d{1,3}(?:,\d{3}){2,}(?:\.\d+)?/,
+  /^\d{1,3}(?:,\d{3})+\.\d+/,
+  /^\d{1,3}(?:\.\d{3})+,\d+/,
+  /^\d{1,3}(?:\.\d{3}){2,}(?:,\d+)?/,
+  /^\d{1,3}(?:[ _'’\u00a0\u2009\u202f]\d{3})+(?:[.,]\d+)?/,
+] as const;
+/** `1,200`: twelve hundred, or one and a fifth. */
+const AMBIGUOUS = /^\d{1,3}[,]\d{3}(?!\d)/;
+const DECIMAL_COMMA = /^\d+,\d+/;
+
+const KILO: Readonly<Record<string, number>> = {
+  '': 1,
+  k: 1e3,
+  K: 1e3,
+  M: 1e6,
+  g: 1e9,
+  G: 1e9,
+  t: 1e12,
+  T: 1e12,
+  Ki: 2 ** 10,
+  ki: 2 ** 10,
+  Mi: 2 ** 20,
+  Gi: 2 ** 30,
+  Ti: 2 ** 40,
+};
+
+/** In front of a unit a small m cannot be read as a thousandth. */
+const BEFORE_UNIT: Readonly<Record<string, number>> = { ...KILO, m: 1e6, mi: 2 ** 20, gi: 2 ** 30 };
+
+const PREFIX = '([kKmMgGtT]i?)?';
+const BITS = new RegExp(`^${PREFIX}(?:bps|bits?|bits?/s(?:ec(?:ond)?)?|bits? per second|b/s(?:ec)?)$`);
+const LONG_BITS = /^(k|m|g|t|kilo|mega|giga|tera)bits?(?:\/s(?:ec)?| per second)?$/i;
+const OCTETS = new RegExp(`^${PREFIX}(?:bytes?|octets?)(?:/s(?:ec(?:ond)?)?| per second)?$`, 'i');
+/** Powers of two are written of bytes only. */
+const BINARY_OCTETS = /^([KkMGT]i)B(?:\/s(?:ec)?|ps)$/;
+const PACKETS = new RegExp(
+  `^${PREFIX}(?:pps|p/s|(?:packets?|pkts?)(?:/s(?:ec(?:ond)?)?| per second)?)$`,
+  'i',
+);
+const LONG: Readonly<Record<string, number>> = {
+  k: 1e3,
+  m: 1e6,
+  g: 1e9,
+  t: 1e12,
+  kilo: 1e3,
+  mega: 1e6,
+  giga: 1e9,
+  tera: 1e12,
+};
+
+/** Reads a rate in bits or packets a second; never negative. */
+export function readFigure(text: string, kind: FigureKind): Reading {
+  const trimmed = text.trim();
+  const split = splitNumber(trimmed);
+  if ('why' in split) return split;
+  const { value, rest } = split;
+  const factor = kind === 'bps' ? bitFactor(rest) : packetFactor(rest);
+  if (factor === undefined)
+    return no(
+      trimmed,
+      kind === 'bps' ? 'is not a rate in bits per second' : 'is not a rate in packets per second',
+    );
+  const product = value * factor;
+  if (!Number.isFinite(product)) return no(trimmed, 'is not a finite number');
+  // 4.2 * 1e9 is not quite 4,200,000,000.
+  return { value: factor === 1 ? product : Number(product.toPrecision(15)) };
+}
+
+/** Reads a confidence: `0.9`, `0,9` or `90%`. */
+export function readShare(text: string): Reading {
+  const trimmed = text.trim();
+  const split = splitNumber(trimmed);
+  if ('why' in split) return split;
+  const { value, rest } = split;
+  if (rest !== '' && rest !== '%') return no(trimmed, 'is not a number from 0 to 1');
+  const share = rest === '%' ? value / 100 : value;
+  return share <= 1 ? { value: share } : no(trimmed, 'is not from 0 to 1');
+}
+
+/** The number at the beginning of a text, and what follows it. */
+function splitNumber(
+  text: string,
+): { readonly value: number; readonly rest: string } | { readonly why: string } {
+  if (text === '') return { why: 'it is empty' };
+  if (text.length > MAX_LENGTH) return no(text, 'is too long for a number');
+  for (const pattern of GROUPED) {
+    const grouped = pattern.exec(text)?.[0];
+    if (grouped === undefined || /^\d/.test(text.slice(grouped.length))) continue;
+    return { value: ungrouped(grouped), rest: text.slice(grouped.length).trim() };
+  }
+  if (AMBIGUOUS.test(text)) return no(text, 'may mean thousands or decimals');
+  const comma = DECIMAL_COMMA.exec(text)?.[0];
+  if (comma !== undefined) {
+    return { value: Number(comma.replace(',', '.')), rest: text.slice(comma.length).trim() };
+  }
+  const plain = NUMBER.exec(text)?.[0];
+  if (plain === undefined) return no(text, 'is not a number');
+  const value = Number(plain);
+  return Number.isFinite(value)
+    ? { value, rest: text.slice(plain.length).trim() }
+    : no(text, 'is not a finite number');
+}
+
+/** The decimal mark is the last one when it differs from the marks of the groups. */
+function ungrouped(text: string): number {
+  const marks = text.replace(/\d/g, '');
+  const last = marks.at(-1) ?? '';
+  const hasDecimals = marks[0] !== last || /[.,]\d{1,2}$/.test(text);
+  if (!hasDecimals) return Number(text.replace(/\D/g, ''));
+  const at = text.lastIndexOf(last);
+  return Number(`${text.slice(0, at).replace(/\D/g, '')}.${text.slice(at + 1)}`);
+}
+
+function bitFactor(rest: string): number | undefined {
+  if (Object.hasOwn(KILO, rest)) return KILO[rest];
+  const bits = BITS.exec(rest);
+  if (bits !== null) return BEFORE_UNIT[bits[1] ?? ''];
+  const long = LONG_BITS.exec(rest)?.[1];
+  if (long !== undefined) return LONG[long.toLowerCase()];
+  const octets = OCTETS.exec(rest) ?? BINARY_OCTETS.exec(rest);
+  if (octets === null) return undefined;
+  const factor = BEFORE_UNIT[octets[1] ?? ''];
+  return factor === undefined ? undefined : factor * 8;
+}
+
+function packetFactor(rest: string): number | undefined {
+  if (Object.hasOwn(KILO, rest)) return KILO[rest];
+  const packets = PACKETS.exec(rest);
+  return packets === null ? undefined : BEFORE_UNIT[packets[1] ?? ''];
+}
+
+function no(text: string, why: string): { readonly why: string } {
+  return { why: `"${cutText(text, 40)}" ${why}` };
+}

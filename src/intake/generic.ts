@@ -1,0 +1,293 @@
+/** The generic event: what `POST /v1/events` takes, and what every other detector's message is turned into. */
+import { z } from 'zod';
+import { portSet } from '../core/policy/ports.ts';
+import { tcpFlagWords } from '../core/policy/refinement.ts';
+import { impliedProtocol, Protocol, protocolNumber, VECTOR_PATTERN } from '../core/policy/vectors.ts';
+import type { Detection, TrafficTraits } from '../core/types.ts';
+import { isZeroTime, readTime, timeText } from '../net/time.ts';
+import {
+  addNote,
+  confidenceOf,
+  figureOf,
+  flagsOf,
+  leaveOut,
+  type Notes,
+  portItems,
+  portOf,
+  portsOf,
+  protocolFor,
+} from './fields.ts';
+import { issueWords, saysMissing } from './issue-words.ts';
+import { boundedDetails, isRecord, remainsOf } from './kept.ts';
+import { type FieldProblem, invalid, type Signal } from './signal.ts';
+import { readVector, type VectorMaps } from './vector-names.ts';
+import { isWithin, readVictim } from './victim.ts';
+
+export { isRecord, MAX_DETAILS_LENGTH } from './kept.ts';
+
+/** So many of an event's ports are read. */
+export const MAX_PORTS_READ = 64;
+/** So many ports there are; a longer list is a mistake. */
+const ALL_PORTS = 65_536;
+/** Problems that are told of one event: enough to see what is wrong. */
+const MAX_PROBLEMS = 20;
+
+const NO_PROTOCOL = 'must be 0 to 255, or tcp, udp, icmp, icmpv6, gre, sctp';
+const NO_TIME =
+  'must be a time as in RFC 3339, such as 2026-01-31T12:00:00Z, or seconds or milliseconds since the epoch';
+
+/** A number, or a text that is read where it is certain; a text that is none is left out, and `why` says so. */
+function figure(most = Number.POSITIVE_INFINITY) {
+  return z
+    .union([z.number().min(0).max(most), z.string()], {
+      error: ({ input }) => {
+        if (typeof input !== 'number' || !Number.isFinite(input)) return 'must be a number';
+        return input < 0 ? 'must be at least 0' : `must be at most ${most}`;
+      },
+    })
+    .nullish();
+}
+
+const portText = z.string().refine((text) => portOf(text) !== undefined, 'must be a port number');
+
+const port = z.union([z.number().int().min(0).max(65535), portText], {
+  error: ({ input }) => {
+    if (typeof input !== 'number') return 'must be a port number';
+    if (!Number.isInteger(input)) return 'must be a whole number';
+    return input < 0 ? 'must be at least 0' : 'must be at most 65535';
+  },
+});
+
+const victim = z.string().superRefine((text, context) => {
+  const reading = readVictim(text);
+  if ('why' in reading) context.addIssue(reading.why);
+});
+
+/** One event as it comes over the wire. Null counts as absent, as upstream's clients write it; other keys are kept. */
+export const genericEventSchema = z.looseObject({
+  event_id: z
+    .string()
+    .min(1)
+    .max(255)
+    .nullish()
+    .describe("The detector's own id; the same ban again within 24 hours is a duplicate"),
+  timestamp: z
+    .union([z.string(), z.number()], { error: () => NO_TIME })
+    .refine((value) => readTime(value) !== undefined, NO_TIME)
+    .nullish()
+    .describe(
+      'When the detector saw it, in RFC 3339 or since the epoch in seconds or milliseconds; recorded, and judged only for being stale',
+    ),
+  source: z.string().min(1).max(128).describe('Name of the detector'),
+  victim_ip: victim.describe('Address under attack, or with a length the prefix'),
+  victim_prefix: z.unknown().optional().describe('Prefix under attack; may take the place of victim_ip'),
+  vector: z
+    .string()
+    .regex(VECTOR_PATTERN, 'must be 1 to 64 of a-z, 0-9 and underscore, such as udp_flood')
+    .describe('Kind of attack, such as udp_flood; also by an alias or as people write it (`UDP Flood`)'),
+  protocol: z
+    .union([z.number().int(), z.string().max(16)], NO_PROTOCOL)
+    .refine((value) => protocolNumber(value) !== undefined, NO_PROTOCOL)
+    .nullish()
+    .describe('IP protocol by number or name; known vectors imply it'),
+  bps: figure().describe('Bits a second, also as text such as `4.2 Gbps`'),
+  pps: figure().describe('Packets a second, also as text'),
+  confidence: figure(1).describe('0 to 1'),
+  top_dst_ports: z
+    .array(port)
+    .max(ALL_PORTS)
+    .nullish()
+    .describe(`Destination ports under attack; the first ${MAX_PORTS_READ} are read`),
+  top_src_ports: z
+    .unknown()
+    .optional()
+    .describe('List of the source ports the attack comes from; those of reflectors narrow the rule'),
+  tcp_flags: z
+    .unknown()
+    .optional()
+    .describe('TCP flags that all packets have, such as `syn,!ack` or a list; they narrow the rule'),
+  action: z.enum(['ban', 'unban']).nullish().describe('ban unless said otherwise'),
+  raw_details: z.unknown().optional().describe('Whatever else the detector says; kept, never interpreted'),
+});
+
+export type GenericEvent = z.infer<typeof genericEventSchema>;
+
+/** What is known of an event beside its text. */
+export interface ReadOptions {
+  /** `detectors.*.vector_map`, by source. */
+  readonly vectorMaps?: VectorMaps | undefined;
+  /** The kind of detector, whose vector map counts where that of the source says nothing. */
+  readonly kind?: string;
+  /** What was left out of the report before. */
+  readonly notes?: readonly string[];
+}
+
+/** Reads one event; never throws. The signal is a detection or says which fields are wrong. */
+export function parseGenericEvent(json: unknown, options: ReadOptions = {}): Signal {
+  const notes: Notes = [...(options.notes ?? [])];
+  const signal = read(json, notes, options);
+  return signal.kind === 'invalid' ? { ...signal, remains: remainsOf(json) } : signal;
+}
+
+function read(json: unknown, notes: Notes, options: ReadOptions): Signal {
+  const raw = isRecord(json) ? json : {};
+  const ports = portItems(raw.top_dst_ports);
+  if (ports.length > ALL_PORTS) {
+    return invalid('top_dst_ports', `has ${ports.length} ports, and there are only ${ALL_PORTS}`);
+  }
+  const named = victimField(raw, notes);
+  if ('kind' in named) return named;
+  const parsed = genericEventSchema.safeParse(isRecord(json) ? prepared(json, ports, named, options) : json);
+  if (parsed.success) return toDetection(parsed.data, notes);
+  const problems = parsed.error.issues.slice(0, MAX_PROBLEMS).map(fieldProblem);
+  return { kind: 'invalid', problems: problems.map((problem) => renamed(problem, named.field)) };
+}
+
+/** Which key names the victim, and its value. */
+interface VictimField {
+  readonly field: 'victim_ip' | 'victim_prefix';
+  readonly value: unknown;
+}
+
+/** Of an address and a prefix that holds it, the address is the narrower; other pairs contradict each other. */
+function victimField(raw: Readonly<Record<string, unknown>>, notes: Notes): VictimField | Signal {
+  const { victim_ip: address, victim_prefix: prefix } = raw;
+  const hasAddress = address !== undefined && address !== null;
+  if (prefix === undefined || prefix === null) return { field: 'victim_ip', value: address };
+  if (!hasAddress) return { field: 'victim_prefix', value: prefix };
+  const both = { field: 'victim_ip', value: address } as const;
+  const [one, other] = [address, prefix].map((value) =>
+    typeof value === 'string' ? readVictim(value) : { why: 'must be a text' },
+  );
+  if (one === undefined || other === undefined || 'why' in one) return both;
+  if ('why' in other) {
+    leaveOut(notes, 'victim_prefix', other.why);
+    return both;
+  }
+  if (one.victim === other.victim) return both;
+  if (!isWithin(one.victim, other.victim)) {
+    return invalid('victim_prefix', `${other.victim} contradicts victim_ip ${one.victim}; give one of them`);
+  }
+  addNote(notes, `victim_prefix ${other.victim} is left out: victim_ip names ${one.victim} in it`);
+  return both;
+}
+
+/** The event with its ports cut, its vector in normal form, and its victim under one key. */
+function prepared(
+  raw: Readonly<Record<string, unknown>>,
+  ports: readonly unknown[],
+  { value }: VictimField,
+  { vectorMaps, kind }: ReadOptions,
+): unknown {
+  const { source, vector, protocol, top_dst_ports: listed } = raw;
+  const sources = [source, kind].filter((name) => typeof name === 'string');
+  return {
+    ...raw,
+    victim_ip: value,
+    vector: typeof vector === 'string' ? (readVector(vector, sources, vectorMaps) ?? vector) : vector,
+    protocol: typeof protocol === 'string' ? protocol.trim() : protocol,
+    // Only those that are read are judged: tens of thousands of them would hold up everything else.
+    top_dst_ports: listed === undefined || listed === null ? listed : ports.slice(0, MAX_PORTS_READ),
+  };
+}
+
+function toDetection(event: GenericEvent, notes: Notes): Signal {
+  const reading = readVictim(event.victim_ip);
+  if ('why' in reading) return invalid('victim_ip', reading.why);
+  const family = reading.victim.includes(':') ? 6 : 4;
+  const implied = impliedProtocol(event.vector, family);
+  const said = protocolFor(
+    isAbsent(event.protocol) ? null : (protocolNumber(event.protocol) ?? null),
+    family,
+  );
+  if (said !== null && implied !== null && said !== implied) {
+    return invalid('protocol', `${event.protocol} contradicts vector ${event.vector}; leave one of them out`);
+  }
+  const traits = traitsOf(event, notes);
+  const detection: Detection = {
+    externalId: event.event_id ?? null,
+    source: event.source,
+    action: event.action ?? 'ban',
+    victim: reading.victim,
+    vector: event.vector,
+    // Flags that all packets of the attack have are TCP's: a rule for TCP leaves other protocols alone.
+    protocol: said ?? implied ?? (traits?.tcpFlags === undefined ? null : Protocol.Tcp),
+    bps: figureOf(event.bps, 'bps', notes),
+    pps: figureOf(event.pps, 'pps', notes),
+    confidence: confidenceOf(event.confidence, notes),
+    ports: portSet(portsOf(event.top_dst_ports, 'top_dst_ports', MAX_PORTS_READ, notes)),
+    ...(traits === null ? {} : { traits }),
+    at: timeOf(event.timestamp, notes),
+    ...(notes.length === 0 ? {} : { notes }),
+    details: detailsOf(event),
+  };
+  return { kind: 'detection', detection };
+}
+
+function isAbsent(value: unknown): value is null | undefined {
+  return value === undefined || value === null;
+}
+
+function timeOf(value: string | number | null | undefined, notes: Notes): number | null {
+  if (isAbsent(value)) return null;
+  const at = readTime(value) ?? null;
+  if (at === null || !isZeroTime(at)) return at;
+  return leaveOut(notes, 'timestamp', `${value} is what programs write when they have none`);
+}
+
+function traitsOf(event: GenericEvent, notes: Notes): TrafficTraits | null {
+  const srcPorts = portSet(portsOf(event.top_src_ports, 'top_src_ports', MAX_PORTS_READ, notes));
+  const flags = flagsOf(event.tcp_flags, notes);
+  if (srcPorts.length === 0 && flags.tcpFlags === undefined) return null;
+  return { ...(srcPorts.length === 0 ? {} : { srcPorts }), ...flags };
+}
+
+const KNOWN_KEYS: ReadonlySet<string> = new Set(Object.keys(genericEventSchema.shape));
+
+/** raw_details, and keys that are not the event's own. */
+function detailsOf(event: GenericEvent): Readonly<Record<string, unknown>> {
+  const raw = event.raw_details;
+  const details: Record<string, unknown> = {};
+  if (isRecord(raw)) Object.assign(details, raw);
+  else if (raw !== undefined && raw !== null) details.raw = raw;
+  for (const [key, value] of Object.entries(event)) if (!KNOWN_KEYS.has(key)) details[key] = value;
+  return boundedDetails(details);
+}
+
+function fieldProblem(issue: z.core.$ZodIssue): FieldProblem {
+  const path = issue.path.reduce<string>((text, key) => {
+    if (typeof key === 'number') return `${text}[${key}]`;
+    return text === '' ? String(key) : `${text}.${String(key)}`;
+  }, '');
+  const message = saysMissing(issue.message) ? 'is missing' : issueWords({ ...issue }, issue.message);
+  return { path, message: lowerFirst(message) };
+}
+
+function renamed({ path, message }: FieldProblem, field: string): FieldProblem {
+  return { path: path === 'victim_ip' ? field : path, message };
+}
+
+function lowerFirst(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}
+
+/** A detection as the body of `POST /v1/events`: for programs that read a detector's message and pass it on. */
+export function toGenericEvent(detection: Detection): GenericEvent {
+  const { traits = {} } = detection;
+  return {
+    ...(detection.externalId === null ? {} : { event_id: detection.externalId }),
+    ...(detection.at === null ? {} : { timestamp: timeText(detection.at) }),
+    source: detection.source,
+    victim_ip: detection.victim,
+    vector: detection.vector,
+    ...(detection.protocol === null ? {} : { protocol: detection.protocol }),
+    ...(detection.bps === null ? {} : { bps: detection.bps }),
+    ...(detection.pps === null ? {} : { pps: detection.pps }),
+    ...(detection.confidence === null ? {} : { confidence: detection.confidence }),
+    top_dst_ports: [...detection.ports],
+    ...(traits.srcPorts === undefined ? {} : { top_src_ports: [...traits.srcPorts] }),
+    ...(traits.tcpFlags === undefined ? {} : { tcp_flags: tcpFlagWords(traits) }),
+    action: detection.action,
+    raw_details: detection.details,
+  };
+}

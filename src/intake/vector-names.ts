@@ -1,0 +1,34 @@
+/** Which vector a detector means by the name that it gives. */
+import { canonicalVector, vectorToken } from '../core/policy/vectors.ts';
+
+/** `detectors.*.vector_map`: vectors by the names a detector gives them, by source. */
+export type VectorMaps = ReadonlyMap<string, ReadonlyMap<string, string>>;
+
+/** Longer names are no names. */
+const MAX_NAME_LENGTH = 256;
+
+/**
+ * The vector of a name: by the vector map of one of `sources`, first as it is written and then in normal form, else by the
+ * built-in aliases. A name that is none of these stays what it is, in normal form. Undefined when nothing is left of it.
+ */
+export function readVector(
+  name: string,
+  sources: readonly string[] = [],
+  maps: VectorMaps = new Map(),
+): string | undefined {
+  if (name.length > MAX_NAME_LENGTH) return undefined;
+  const token = vectorToken(name);
+  for (const source of sources) {
+    const map = maps.get(source);
+    if (map === undefined || map.size === 0) continue;
+    const mapped = map.get(name) ?? map.get(name.trim()) ?? byToken(map, token);
+    if (mapped !== undefined) return canonicalVector(mapped);
+  }
+  return token === undefined ? undefined : canonicalVector(token);
+}
+
+function byToken(map: ReadonlyMap<string, string>, token: string | undefined): string | undefined {
+  if (token === undefined) return undefined;
+  for (const [name, vector] of map) if (vectorToken(name) === token) return vector;
+  return undefined;
+}

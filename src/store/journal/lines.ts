@@ -1,0 +1,101 @@
+/** Reading files line by line, in slices small enough that nobody waits for them. */
+import type { OpenFile } from '../files.ts';
+
+/** Octets read at a time: some milliseconds of parsing. */
+const CHUNK = 256 * 1024;
+/** Longer than any line that is ever written (requests are at most 1 MiB); what exceeds it is not a line of ours. */
+export const LONGEST_LINE = 16 * 1024 * 1024;
+export const LINE_FEED = 0x0a;
+
+/** Lines of a file, block by block. One without its line feed at the end is not given out; `unterminated` counts its octets. */
+export class LineReader {
+  readonly #file: OpenFile;
+  #position = 0;
+  #carried: Buffer = Buffer.alloc(0);
+
+  constructor(file: OpenFile) {
+    this.#file = file;
+  }
+
+  /** Octets read that belong to no line yet; at the end of the file, those of an unterminated last line. */
+  get unterminated(): number {
+    return this.#carried.length;
+  }
+
+  /** Octets read so far. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /** The next whole lines with their line feeds, in one piece; null at the end of the file. May be empty. Rejects on a line that is too long. */
+  async next(): Promise<Buffer | null> {
+    const carried = this.#carried;
+    if (carried.length > LONGEST_LINE) throw new LineTooLong();
+    // A line longer than a chunk is met with ever larger reads, so that its octets are not moved time and again.
+    const buffer = Buffer.allocUnsafe(Math.max(CHUNK, 2 * carried.length));
+    carried.copy(buffer);
+    const count = await this.#file.read(buffer.subarray(carried.length), this.#position);
+    if (count === 0) return null;
+    this.#position += count;
+    const filled = buffer.subarray(0, carried.length + count);
+    const whole = filled.lastIndexOf(LINE_FEED) + 1;
+    this.#carried = filled.subarray(whole);
+    return filled.subarray(0, whole);
+  }
+}
+
+/** The lines of a block, without their line feeds. */
+export function* linesIn(block: Buffer): Generator<Buffer> {
+  let start = 0;
+  for (let end = block.indexOf(LINE_FEED); end >= 0; end = block.indexOf(LINE_FEED, start)) {
+    yield block.subarray(start, end);
+    start = end + 1;
+  }
+}
+
+export class LineTooLong extends Error {
+  constructor() {
+    super(`the line is longer than ${LONGEST_LINE} octets`);
+  }
+}
+
+/** Octets behind the last line feed of a file of `size` octets. */
+export async function unterminatedOctets(file: OpenFile, size: number): Promise<number> {
+  const buffer = Buffer.allocUnsafe(64 * 1024);
+  let end = size;
+  while (end > 0) {
+    const start = Math.max(0, end - buffer.length);
+    const part = buffer.subarray(0, end - start);
+    const count = await file.read(part, start);
+    if (count < part.length) throw new Error(`only ${start + count} of ${size} octets could be read`);
+    const at = part.lastIndexOf(LINE_FEED);
+    if (at >= 0) return size - (start + at + 1);
+    end = start;
+  }
+  return size;
+}
+
+/** The lines of a file whose first `size` octets end in a line feed, last line first. Empty ones are passed over. */
+export async function* linesFromEnd(file: OpenFile, size: number): AsyncGenerator<string> {
+  let end = size;
+  let carried: Buffer = Buffer.alloc(0);
+  while (end > 0) {
+    const start = Math.max(0, end - 64 * 1024);
+    const part = Buffer.allocUnsafe(end - start);
+    const read = await file.read(part, start);
+    if (read < part.length) throw new Error(`only ${start + read} of ${size} octets could be read`);
+    const text = Buffer.concat([part, carried]);
+    let stop = text.length;
+    for (let at = lineFeedBefore(text, stop); at >= 0; at = lineFeedBefore(text, stop)) {
+      if (at + 1 < stop) yield text.toString('utf8', at + 1, stop);
+      stop = at;
+    }
+    carried = text.subarray(0, stop);
+    end = start;
+  }
+  if (carried.length > 0) yield carried.toString('utf8');
+}
+
+function lineFeedBefore(text: Buffer, stop: number): number {
+  return stop === 0 ? -1 : text.lastIndexOf(LINE_FEED, stop - 1);
+}

@@ -1,0 +1,168 @@
+/** Which snapshot and which segments to read after a restart, and reading them. */
+import type { RecordedFact } from '../../core/facts.ts';
+import type { StateSnapshot } from '../../core/state/state.ts';
+import { type Files, type OpenFile, storeError } from '../files.ts';
+import { StoreError } from '../store.ts';
+import { LONGEST_LINE, unterminatedOctets } from './lines.ts';
+import { decodeRecord } from './record.ts';
+import {
+  type ChainEnd,
+  DamageError,
+  type Folder,
+  type NumberedFile,
+  readChain,
+  type Segment,
+} from './segments.ts';
+import { readSnapshot, type SnapshotFile } from './snapshot.ts';
+
+export interface RecoveryPlan {
+  readonly snapshot: StateSnapshot | null;
+  /** Those with facts after the snapshot, ascending; empty only for a new folder. */
+  readonly segments: readonly Segment[];
+  /** Facts up to here were durable once, so the segments must reach it. */
+  readonly reach: number;
+  /** The last octet of the newest segment where it should be a line feed: the line before it is intact. */
+  readonly lostLineFeed: { readonly path: string; readonly position: number } | null;
+  /** Grows while the facts are read. */
+  readonly warnings: string[];
+}
+
+/**
+ * Chooses the newest snapshot that is whole. One that is damaged is passed over with a warning when an older one, or
+ * none, still has all the facts that follow it; otherwise the store refuses.
+ */
+export async function planRecovery(
+  files: Files,
+  folder: string,
+  { segments, snapshots }: Folder,
+): Promise<RecoveryPlan> {
+  const warnings: string[] = [];
+  const damages: string[] = [];
+  let newestSnapshot: SnapshotFile | null = null;
+  for (const candidate of snapshots.toReversed()) {
+    try {
+      newestSnapshot = await readSnapshot(files, candidate);
+      break;
+    } catch (error) {
+      if (!(error instanceof DamageError)) throw error;
+      damages.push(error.message);
+      warnings.push(`${error.message}; the snapshot is left out and older facts are read instead`);
+    }
+  }
+  const snapshot = newestSnapshot?.snapshot ?? null;
+  const from = (snapshot?.seq ?? 0) + 1;
+  const start = segments.findLastIndex(
+    ({ seq, octets }, i) => seq <= from && (octets > 0 || i === segments.length - 1),
+  );
+  const newest = segments.at(-1);
+  const isNew = newest === undefined && snapshots.length === 0;
+  if (!isNew && start < 0) {
+    const first = segments[0];
+    const missing = first === undefined ? `${from} and later` : `${from} to ${first.seq - 1}`;
+    const why = damages.length > 0 ? ` (${damages.join('; ')})` : '';
+    throw new StoreError(
+      `${folder}: the journal's facts ${missing} are missing${why}; restore the folder from a backup`,
+    );
+  }
+  if (newestSnapshot?.followed === true && !segments.some(({ seq }) => seq >= from)) {
+    throw new StoreError(
+      `${folder}: the journal ends with ${newest?.name ?? 'no segment'}, but a newer segment was there when the snapshot of fact ${from - 1} was written: facts after it are missing; restore the newest journal-*.jsonl from a backup`,
+    );
+  }
+  const written = segments.findLast(({ octets }) => octets > 0);
+  const tail = written === undefined ? NO_TAIL : await tailOf(files, written);
+  const lostLineFeed =
+    written !== undefined && tail.isIntactRecord
+      ? { path: written.path, position: written.octets - 1 }
+      : null;
+  if (lostLineFeed !== null) {
+    warnings.push(
+      `${lostLineFeed.path}: the line feed after the last fact is damaged; the fact is intact and kept; check the disk`,
+    );
+  } else if (tail.octets > 0) {
+    warnings.push(
+      `${written?.path}: an unterminated last line of ${tail.octets} octets is dropped; it was never acknowledged`,
+    );
+  }
+  return {
+    snapshot,
+    segments: segments.slice(Math.max(0, start)),
+    reach: snapshots.at(-1)?.seq ?? 0,
+    lostLineFeed,
+    warnings,
+  };
+}
+
+/** What lies behind the last line feed of a segment. */
+interface Tail {
+  readonly octets: number;
+  /** A whole record and one octet more: the line was written to its end, and its line feed is damaged. */
+  readonly isIntactRecord: boolean;
+}
+
+const NO_TAIL: Tail = { octets: 0, isIntactRecord: false };
+
+async function tailOf(files: Files, segment: NumberedFile): Promise<Tail> {
+  let file: OpenFile;
+  try {
+    file = await files.open(segment.path, 'read');
+  } catch (error) {
+    throw storeError('read', segment.path, error);
+  }
+  try {
+    const size = await file.size();
+    const octets = await unterminatedOctets(file, size);
+    if (octets < 2 || octets > LONGEST_LINE) return { octets, isIntactRecord: false };
+    const line = Buffer.alloc(octets - 1);
+    const count = await file.read(line, size - octets);
+    return { octets, isIntactRecord: count === line.length && typeof decodeRecord(line) !== 'string' };
+  } catch (error) {
+    throw storeError('read', segment.path, error);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Puts the line feed back, durably. The journal must be owned. Rejects with StoreError. */
+export async function mendLineFeed(
+  files: Files,
+  { path, position }: { readonly path: string; readonly position: number },
+): Promise<void> {
+  try {
+    await files.overwrite(path, position, Buffer.from('\n'));
+  } catch (error) {
+    throw storeError('mend the last line of', path, error);
+  }
+}
+
+const NOWHERE: ChainEnd = { lastSeq: 0, current: null, unterminated: 0, strays: [], torn: null };
+
+/** The facts that follow the snapshot, in slices. Throws DamageError at the first place that is not as it was written. */
+export async function* readFactsAfter(
+  files: Files,
+  plan: RecoveryPlan,
+): AsyncGenerator<readonly RecordedFact[], ChainEnd> {
+  const after = plan.snapshot?.seq ?? 0;
+  const chain = readChain(files, plan.segments);
+  let step = await chain.next();
+  try {
+    while (step.done !== true) {
+      const facts = step.value;
+      const fresh = (facts[0]?.seq ?? 0) > after ? facts : facts.filter(({ seq }) => seq > after);
+      if (fresh.length > 0) yield fresh;
+      step = await chain.next();
+    }
+  } finally {
+    // A reader that turns away in the middle leaves no file open.
+    if (step.done !== true) await chain.return(NOWHERE);
+  }
+  const end = step.value;
+  if (end.torn !== null) plan.warnings.push(end.torn);
+  const newest = end.current;
+  if (newest !== null && end.lastSeq < plan.reach) {
+    throw new StoreError(
+      `${newest.path}: the journal ends with fact ${end.lastSeq}, but there is a snapshot of fact ${plan.reach}; restore the folder from a backup`,
+    );
+  }
+  return end;
+}

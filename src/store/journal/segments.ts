@@ -1,0 +1,231 @@
+/**
+ * The files of a journal's folder: `journal-<first seq>.jsonl`, each going on where the one before ends, and
+ * `snapshot-<seq>.jsonl`. Names carry twelve digits so that they sort as they count.
+ */
+import { join } from 'node:path';
+import type { RecordedFact } from '../../core/facts.ts';
+import { type Files, type OpenFile, storeError, TEMPORARY } from '../files.ts';
+import { StoreError } from '../store.ts';
+import { LINE_FEED, LineReader, linesIn, LineTooLong } from './lines.ts';
+import { decodeRecord, decodeRecords } from './record.ts';
+
+/** A file that is named after a sequence number: a segment's first fact, or a snapshot's last. */
+export interface NumberedFile {
+  readonly name: string;
+  readonly path: string;
+  readonly seq: number;
+}
+
+/** A segment as it was found. */
+export interface Segment extends NumberedFile {
+  readonly octets: number;
+}
+
+export interface Folder {
+  /** Both in ascending order. */
+  readonly segments: readonly Segment[];
+  readonly snapshots: readonly NumberedFile[];
+  /** Paths of files that a crash left half written. */
+  readonly leftovers: readonly string[];
+}
+
+const NAME = /^(journal|snapshot)-(\d{1,16})\.jsonl$/;
+
+export function segmentName(first: number): string {
+  return `journal-${digits(first)}.jsonl`;
+}
+
+export function snapshotName(seq: number): string {
+  return `snapshot-${digits(seq)}.jsonl`;
+}
+
+function digits(seq: number): string {
+  return String(seq).padStart(12, '0');
+}
+
+/** What lies in the folder; other files are none of the journal's business. */
+export async function readFolder(files: Files, folder: string): Promise<Folder> {
+  const segments: Segment[] = [];
+  const snapshots: NumberedFile[] = [];
+  const leftovers: string[] = [];
+  for (const name of await files.list(folder)) {
+    const path = join(folder, name);
+    if (name.endsWith(TEMPORARY) && NAME.test(name.slice(0, -TEMPORARY.length))) leftovers.push(path);
+    const [, kind, seq] = NAME.exec(name) ?? [];
+    if (kind === 'journal') {
+      segments.push({ name, path, seq: Number(seq), octets: (await files.status(path)).octets });
+    }
+    if (kind === 'snapshot') snapshots.push({ name, path, seq: Number(seq) });
+  }
+  const ascending = (a: NumberedFile, b: NumberedFile): number => a.seq - b.seq;
+  return { segments: segments.sort(ascending), snapshots: snapshots.sort(ascending), leftovers };
+}
+
+/** A file that is not as it was written. `line` counts from 1; 0 is the file as a whole. */
+export class DamageError extends StoreError {
+  readonly path: string;
+  readonly line: number;
+  readonly detail: string;
+
+  constructor(path: string, line: number, detail: string) {
+    super(`${line === 0 ? path : `${path}:${line}`}: ${detail}`);
+    this.path = path;
+    this.line = line;
+    this.detail = detail;
+  }
+}
+
+export interface SegmentEnd {
+  /** Of the last fact; one less than the segment's first when it is empty. */
+  readonly lastSeq: number;
+  /** Octets of an unterminated last line, or of what a torn write left. */
+  readonly unterminated: number;
+  /** Set in the latter case; for an operator. */
+  readonly torn: string | null;
+}
+
+/** More than any group that is written at once, with room to spare. */
+const LONGEST_REMAINS = 64 * 1024 * 1024;
+
+/**
+ * The facts of one segment in slices, each checked. Returns how it ends; throws DamageError at the first line that is
+ * not what was written there. The newest segment may end in the remains of a write that a power failure tore.
+ */
+export async function* readSegment(
+  files: Files,
+  segment: NumberedFile,
+  isNewest = false,
+): AsyncGenerator<readonly RecordedFact[], SegmentEnd> {
+  const { path } = segment;
+  let file: OpenFile;
+  try {
+    file = await files.open(path, 'read');
+  } catch (error) {
+    throw storeError('read', path, error);
+  }
+  try {
+    const reader = new LineReader(file);
+    let line = 0;
+    let expected = segment.seq;
+    let start = 0;
+    let torn: Pick<SegmentEnd, 'unterminated' | 'torn'> | undefined;
+    while (torn === undefined) {
+      const block = await nextBlock(reader, path, line + 1);
+      if (block === null) return { lastSeq: expected - 1, unterminated: reader.unterminated, torn: null };
+      let facts = decodeRecords(block);
+      if ('detail' in facts) {
+        const intact = octetsOfLines(block, facts.line);
+        const remains = isNewest ? await tornOctets(file, start + intact) : 0;
+        if (remains === 0) throw new DamageError(path, line + facts.line + 1, facts.detail);
+        const text = `${path}: the last ${remains} octets are the remains of a write that was torn before it was acknowledged; they are dropped`;
+        torn = { unterminated: remains, torn: text };
+        facts = decodeRecords(block.subarray(0, intact));
+        if ('detail' in facts) throw new DamageError(path, line + facts.line + 1, facts.detail);
+      }
+      start += block.length;
+      for (const { seq } of facts) {
+        line++;
+        if (seq !== expected)
+          throw new DamageError(path, line, `fact ${seq} stands where ${expected} was due`);
+        expected++;
+      }
+      if (facts.length > 0) yield facts;
+    }
+    return { lastSeq: expected - 1, ...torn };
+  } finally {
+    await file.close();
+  }
+}
+
+/** Octets of the first `count` lines of a block. */
+function octetsOfLines(block: Buffer, count: number): number {
+  let octets = 0;
+  for (let i = 0; i < count; i++) octets = block.indexOf(LINE_FEED, octets) + 1;
+  return octets;
+}
+
+/**
+ * Octets from `from` to the end of the file when a torn write left them, else 0. Blocks of the disk that were never
+ * written read as zeros, which no record contains; behind them no record is intact. Anything else is damage.
+ */
+async function tornOctets(file: OpenFile, from: number): Promise<number> {
+  const octets = (await file.size()) - from;
+  if (octets <= 0 || octets > LONGEST_REMAINS) return 0;
+  const remains = Buffer.alloc(octets);
+  if ((await file.read(remains, from)) < octets) return 0;
+  const firstZero = remains.indexOf(0);
+  const firstEnd = remains.indexOf(LINE_FEED);
+  if (firstZero < 0 || (firstEnd >= 0 && firstEnd < firstZero)) return 0;
+  for (const line of linesIn(remains)) if (typeof decodeRecord(line) !== 'string') return 0;
+  return octets;
+}
+
+/** The reader's next lines, its errors told with the file's name. */
+export async function nextBlock(reader: LineReader, path: string, line: number): Promise<Buffer | null> {
+  try {
+    return await reader.next();
+  } catch (error) {
+    if (error instanceof LineTooLong) throw new DamageError(path, line, error.message);
+    throw storeError('read', path, error);
+  }
+}
+
+// Segments in their order: each begins where the one before ends, and only the newest may end within a line.
+
+/** How a chain of segments ends. */
+export interface ChainEnd {
+  readonly lastSeq: number;
+  /** The segment to go on in; null when there is none at all. */
+  readonly current: Segment | null;
+  /** Octets at the end of `current` that are no whole lines. */
+  readonly unterminated: number;
+  /** Set when these are the remains of a write that a power failure tore; for an operator. */
+  readonly torn: string | null;
+  /** Empty segments that a failed rotation left: the one before was written on. They mean nothing. */
+  readonly strays: readonly Segment[];
+}
+
+/**
+ * The facts of consecutive segments in slices. `onSegment` is told of each one before it is read. Throws DamageError at
+ * the first place that is not as it was written.
+ */
+export async function* readChain(
+  files: Files,
+  segments: readonly Segment[],
+  onSegment?: (segment: Segment) => void,
+): AsyncGenerator<readonly RecordedFact[], ChainEnd> {
+  const strays: Segment[] = [];
+  let current: Segment | null = null;
+  let lastSeq = 0;
+  let unterminated = 0;
+  let torn: string | null = null;
+  for (const segment of segments) {
+    // A rotation leaves no empty segment behind. An empty one that another follows is a stray, and so is one that was
+    // to follow a segment which was then written on: facts, or a part of one, stand there already.
+    const isNewest = segment === segments.at(-1);
+    const wasOvertaken = segment.seq <= lastSeq || unterminated > 0;
+    if (
+      segment.octets === 0 &&
+      (!isNewest || (current !== null && segment.seq <= lastSeq + 1 && wasOvertaken))
+    ) {
+      strays.push(segment);
+      continue;
+    }
+    if (current !== null) checkLink(current, lastSeq, unterminated, segment);
+    onSegment?.(segment);
+    ({ lastSeq, unterminated, torn } = yield* readSegment(files, segment, isNewest));
+    current = segment;
+  }
+  return { lastSeq, current, unterminated, strays, torn };
+}
+
+function checkLink(before: Segment, lastSeq: number, unterminated: number, segment: Segment): void {
+  if (unterminated > 0) {
+    const detail = `its last line is cut off (${unterminated} octets), and a newer segment follows`;
+    throw new DamageError(before.path, 0, detail);
+  }
+  if (segment.seq !== lastSeq + 1) {
+    const detail = `it begins with fact ${segment.seq}, but the segment before it ends with ${lastSeq}`;
+    throw new DamageError(segment.path, 0, detail);
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * What two speakers had agreed on when a message was sent, from the OPENs of both and, where those were not captured,
+ * from what their UPDATEs show. Pure.
+ */
+import { addPathOf, ipv6NextHopsOf } from '../../bgp/wire/capabilities.ts';
+import { checkHeader, messageType } from '../../bgp/wire/framing.ts';
+import { FAMILIES, type Family, familyName, includesFamily, MessageType } from '../../bgp/wire/iana.ts';
+import { HEADER_LENGTH } from '../../bgp/wire/limits.ts';
+import { decodeMessage } from '../../bgp/wire/message.ts';
+import { NotificationError } from '../../bgp/wire/notification.ts';
+import { findCapability, peerAsn } from '../../bgp/wire/open.ts';
+import {
+  type Capability,
+  type CodecContext,
+  INITIAL_CONTEXT,
+  type OpenMessage,
+} from '../../bgp/wire/types.ts';
+import { type AsWidth, asWidthOf, familiesWithIdentifiers, type UpdateParts } from './evidence.ts';
+import { beginOf, type Stretch } from './stream-framing.ts';
+
+/** The OPENs of a direction and of the one against it; undefined where the capture has none. */
+export interface Opens {
+  readonly sender: OpenMessage | undefined;
+  readonly receiver: OpenMessage | undefined;
+}
+
+/** How the messages of one direction are to be read. */
+export interface Agreement {
+  readonly context: CodecContext;
+  /** Whether both sides are in one AS; undefined where an OPEN is missing. */
+  readonly internal: boolean | undefined;
+  /** True where a ROUTE-REFRESH may carry filters (RFC 5291): both sides agreed on them, or an OPEN is missing. */
+  readonly routeFilters: boolean;
+  /** True where AS numbers read with both widths and no OPEN tells which is right. */
+  readonly ambiguous: boolean;
+}
+
+/** The OPEN with which a direction begins, or which is the first whole message where the capture began in the middle. */
+export function firstOpen(stretches: readonly Stretch[]): OpenMessage | undefined {
+  const [stretch] = stretches;
+  if (stretch === undefined) return undefined;
+  const octets = stretch.octets.subarray(beginOf(stretch));
+  if (octets.length < HEADER_LENGTH) return undefined;
+  try {
+    const length = checkHeader(octets, 0, false);
+    if (messageType(octets) !== MessageType.Open || length > octets.length) return undefined;
+    const message = decodeMessage(octets.subarray(0, length), INITIAL_CONTEXT);
+    return message.type === 'open' ? message : undefined;
+  } catch (error) {
+    if (error instanceof NotificationError) return undefined;
+    throw error;
+  }
+}
+
+/** RFC 8654 §4: long messages go to a peer that advertised them, whatever the sender did. Without its OPEN they may. */
+export function takesLongMessages({ receiver }: Opens): boolean {
+  return receiver === undefined || findCapability(receiver, 'extended-message') !== undefined;
+}
+
+/** The width of AS numbers in both directions of a connection. RFC 6793 §4.1: four octets where both sides advertised it. */
+export function widthOf(opens: Opens, updates: readonly UpdateParts[]): AsWidth {
+  const known = [opens.sender, opens.receiver].filter((open) => open !== undefined);
+  const offers = known.filter((open) => findCapability(open, 'four-octet-as') !== undefined);
+  if (offers.length < known.length) return { width: 2, verdict: 'immaterial' };
+  return known.length === 2 ? { width: 4, verdict: 'immaterial' } : asWidthOf(updates);
+}
+
+/** What holds for one direction; `updates` are its own. */
+export function agreementOf(opens: Opens, width: AsWidth, updates: readonly UpdateParts[]): Agreement {
+  const { sender, receiver } = opens;
+  const known = sender !== undefined && receiver !== undefined;
+  const internal = known ? peerAsn(sender) === peerAsn(receiver) : undefined;
+  const context: CodecContext = {
+    fourOctetAs: width.width === 4,
+    extendedMessages: takesLongMessages(opens),
+    internal: internal ?? false,
+    enhancedRouteRefresh:
+      sender !== undefined && findCapability(sender, 'enhanced-route-refresh') !== undefined,
+    // Members of a confederation show their own numbers to each other alone (RFC 5065 §4): none of this can be seen here.
+    confederation: true,
+    pathIdentifiers: identifiedFamilies(opens, updates),
+    ipv6NextHops: receiver === undefined ? IPV4_FAMILIES : ipv6NextHopsOf(receiver),
+  };
+  const filters = known && ![sender, receiver].every(filtersRoutes);
+  return { context, internal, routeFilters: !filters, ambiguous: width.verdict === 'ambiguous' };
+}
+
+const IPV4_FAMILIES: readonly Family[] = [FAMILIES['ipv4-unicast']];
+
+/** Outbound route filtering (RFC 5291 §4), and its number from before the standard. */
+const ROUTE_FILTER_CODES: ReadonlySet<number> = new Set([3, 130]);
+
+function filtersRoutes(open: OpenMessage): boolean {
+  const filters = (one: Capability): boolean => one.type === 'unknown' && ROUTE_FILTER_CODES.has(one.code);
+  return open.capabilities.some(filters);
+}
+
+/** RFC 7911 §4: identifiers go from a side that can send them to one that can receive them, family by family. */
+function identifiedFamilies({ sender, receiver }: Opens, updates: readonly UpdateParts[]): readonly Family[] {
+  const sent = sender && addPathOf(sender)?.flatMap(({ family, send }) => (send ? [family] : []));
+  const taken = receiver && addPathOf(receiver)?.flatMap(({ family, receive }) => (receive ? [family] : []));
+  if (sent !== undefined && taken !== undefined)
+    return sent.filter((family) => includesFamily(taken, family));
+  const offered = sent ?? taken;
+  const shown = familiesWithIdentifiers(updates);
+  return offered === undefined ? shown : shown.filter((family) => includesFamily(offered, family));
+}
+
+/** What was concluded without an OPEN, in sentences. */
+export function conclusions(
+  opens: Opens,
+  width: AsWidth,
+  agreements: readonly Agreement[],
+): readonly string[] {
+  if (opens.sender !== undefined && opens.receiver !== undefined) return [];
+  const missing = opens.sender === opens.receiver ? 'no OPEN was captured' : 'one OPEN was not captured';
+  const said: string[] = [];
+  if (width.verdict === 'inferred') {
+    said.push(`${missing}: AS numbers are read with ${width.width} octets, which alone fits`);
+  }
+  if (width.verdict === 'ambiguous') {
+    said.push(
+      `${missing}: AS numbers are ambiguous, 2 and 4 octets both fit; they are read with ${width.width}`,
+    );
+  }
+  const families = agreements.flatMap(({ context }) => context.pathIdentifiers ?? []).map(familyName);
+  if (families.length > 0) {
+    const names = [...new Set(families)].join(', ');
+    said.push(`${missing}: routes of ${names} are read with Path Identifiers (ADD-PATH), which alone fits`);
+  }
+  return said;
+}

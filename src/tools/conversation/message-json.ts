@@ -1,0 +1,381 @@
+/** BGP messages as JSON, for `prefixd pcap`. Pure. */
+import { decodeActions } from '../../bgp/flowspec/actions.ts';
+import type { Treatment } from '../../bgp/flowspec/errors.ts';
+import { decodeFlowSpecList, type ListedFlowSpec } from '../../bgp/flowspec/nlri.ts';
+import { formatActions, formatMatch } from '../../bgp/flowspec/notation/format.ts';
+import { decodeAddPath, decodeExtendedNextHop, PathCapabilityCode } from '../../bgp/wire/capabilities.ts';
+import {
+  COMMUNITY_WIDTH,
+  formatCommunity,
+  formatExtendedCommunity,
+  formatLargeCommunity,
+  splitCommunities,
+} from '../../bgp/wire/communities.ts';
+import { FAMILIES, type Family, familyName, includesFamily } from '../../bgp/wire/iana.ts';
+import { decodeUnicastNlri, type ListedNlri, listNlri, unicastNlriFault } from '../../bgp/wire/nlri-list.ts';
+import { notificationText } from '../../bgp/wire/notification-text.ts';
+import { ErrorCode, NotificationError, UpdateSubcode } from '../../bgp/wire/notification.ts';
+import { formatIdentifier, peerAsn } from '../../bgp/wire/open.ts';
+import type {
+  AttributeProblem,
+  BgpMessage,
+  Capability,
+  OpenMessage,
+  PathAttributes,
+  UpdateMessage,
+} from '../../bgp/wire/types.ts';
+import { isEndOfRib } from '../../bgp/wire/update.ts';
+import { toHex } from '../../net/bytes.ts';
+import { formatAddress, formatPrefix } from '../../net/prefix.ts';
+import { endpointText } from '../../net/text.ts';
+import { type CapturedMessage, filtersOf, type UnknownMessage } from './conversation.ts';
+
+const TYPES: Readonly<Record<number, string>> = {
+  1: 'open',
+  2: 'update',
+  3: 'notification',
+  4: 'keepalive',
+  5: 'route_refresh',
+};
+const TYPE_OFFSET = 18;
+
+/** One line for a message. */
+export function messageJson(captured: CapturedMessage): Json {
+  const { stream, time, octets, result, notes } = captured;
+  const head = {
+    time: time === null ? null : new Date(time).toISOString(),
+    src: endpointText(stream.src.address, stream.src.port),
+    dst: endpointText(stream.dst.address, stream.dst.port),
+  };
+  const remarks = notes.length === 0 ? {} : { notes };
+  if (result instanceof NotificationError) {
+    const type = TYPES[octets[TYPE_OFFSET] ?? 0] ?? null;
+    return { ...head, type, ...failure(result.message, result), octets: beginning(octets), ...remarks };
+  }
+  return { ...head, type: result.type, ...bodyOf(result, captured), ...remarks };
+}
+
+/** The first 64 octets of a message: its header and what is most likely wrong. */
+function beginning(octets: Uint8Array): string {
+  return toHex(octets.subarray(0, 64));
+}
+
+/** What was wrong, and the NOTIFICATION by which a speaker would answer it. */
+function failure(error: string, notification: { readonly code: number; readonly subcode: number }): Json {
+  const { code, subcode } = notification;
+  return { error, notification: { code, subcode, text: notificationText(code, subcode) } };
+}
+
+function bodyOf(message: BgpMessage | UnknownMessage, captured: CapturedMessage): Json {
+  switch (message.type) {
+    case 'open':
+      return openJson(message);
+    case 'update':
+      return updateJson(message, captured.pathIdentifiers);
+    case 'notification': {
+      const { code, subcode, data } = message;
+      return { code, subcode, text: notificationText(code, subcode, data), data: toHex(data) };
+    }
+    case 'route_refresh': {
+      const { family, subtype } = message;
+      const filters = filtersOf(captured);
+      return { ...family, subtype, ...(filters === undefined ? {} : { filters: toHex(filters) }) };
+    }
+    case 'unknown':
+      return { message_type: message.messageType, octets: beginning(captured.octets) };
+    case 'keepalive':
+      return {};
+  }
+}
+
+function openJson(open: OpenMessage): Json {
+  return {
+    version: open.version,
+    asn: peerAsn(open),
+    hold_time: open.holdTime,
+    router_id: formatIdentifier(open.bgpIdentifier),
+    capabilities: open.capabilities.map(capabilityJson),
+  };
+}
+
+function capabilityJson(capability: Capability): Json {
+  switch (capability.type) {
+    case 'multiprotocol':
+      return { type: capability.type, ...capability.family, family: familyName(capability.family) };
+    case 'graceful-restart':
+      return {
+        type: capability.type,
+        restarting: capability.restarting,
+        notification: capability.notification,
+        restart_time: capability.restartTime,
+        families: capability.families.map(({ family, forwardingPreserved }) => ({
+          ...family,
+          forwarding_preserved: forwardingPreserved,
+        })),
+      };
+    case 'long-lived-graceful-restart':
+      return {
+        type: capability.type,
+        families: capability.families.map(({ family, forwardingPreserved, staleTime }) => ({
+          ...family,
+          forwarding_preserved: forwardingPreserved,
+          stale_time: staleTime,
+        })),
+      };
+    case 'unknown':
+      return unknownCapabilityJson(capability.code, capability.value);
+    default:
+      return { ...capability };
+  }
+}
+
+/** A capability that the speaker does not know; two of them say how routes are to be read. */
+function unknownCapabilityJson(code: number, value: Uint8Array): Json {
+  const paths = code === PathCapabilityCode.AddPath ? decodeAddPath(value) : undefined;
+  if (paths !== undefined) {
+    return {
+      type: 'add-path',
+      families: paths.map(({ family, receive, send }) => ({ ...family, receive, send })),
+    };
+  }
+  const hops = code === PathCapabilityCode.ExtendedNextHop ? decodeExtendedNextHop(value) : undefined;
+  if (hops !== undefined) {
+    return {
+      type: 'extended-next-hop',
+      families: hops.map(({ family, nextHopAfi }) => ({ ...family, next_hop_afi: nextHopAfi })),
+    };
+  }
+  return { type: 'unknown', code, value: toHex(value) };
+}
+
+function updateJson(update: UpdateMessage, identified: readonly Family[]): Json {
+  const { mpReach, mpUnreach } = update.attributes;
+  const unicast = FAMILIES['ipv4-unicast'];
+  const announced = [
+    ...routesOf(unicast, update.nlri, identified),
+    ...(mpReach === undefined ? [] : routesOf(mpReach.family, mpReach.nlri, identified)),
+  ];
+  const withdrawn = [
+    ...routesOf(unicast, update.withdrawn, identified),
+    ...(mpUnreach === undefined ? [] : routesOf(mpUnreach.family, mpUnreach.nlri, identified)),
+  ];
+  const end = isEndOfRib(update);
+  // Communities say what to do with the packets of a rule; of any other route they say something about the route.
+  const isRule = mpReach !== undefined && mpReach.nlri.length > 0 && isFlowSpec(mpReach.family);
+  const actions = isRule ? actionsJson(update.attributes) : { json: {}, flaws: [] };
+  const flaws = [
+    ...update.problems,
+    ...[...announced, ...withdrawn].flatMap(({ flaw }) => flaw ?? []),
+    ...actions.flaws,
+  ];
+  return {
+    ...(end === undefined ? {} : { end_of_rib: { ...end } }),
+    announced: announced.map(({ json }) => json),
+    withdrawn: withdrawn.map(({ json }) => json),
+    ...actions.json,
+    ...(Object.keys(update.attributes).length === 0
+      ? {}
+      : { attributes: attributesJson(update.attributes, isRule) }),
+    ...flawsJson(flaws),
+  };
+}
+
+/**
+ * RFC 7606 spares the session where it can; `treatment` says how. The NOTIFICATION is the one of RFC 4271 §6.3, which a
+ * speaker without RFC 7606 sends. An attribute that is to be discarded is no error: it is told in `discarded`.
+ */
+function flawsJson(flaws: readonly Flaw[]): Json {
+  const errors = flaws.filter(({ treatment }) => treatment !== 'attribute-discard');
+  const discarded = flaws.flatMap(({ treatment, reason }) =>
+    treatment === 'attribute-discard' ? [reason] : [],
+  );
+  const treatment = STRICTNESS.find((one) => flaws.some((flaw) => flaw.treatment === one));
+  const worst = errors.find((flaw) => flaw.treatment === treatment);
+  const subcode = worst?.subcode ?? UpdateSubcode.OptionalAttributeError;
+  const error = errors.map(({ reason }) => reason).join('; ');
+  return {
+    ...(worst === undefined ? {} : failure(error, { code: ErrorCode.UpdateMessage, subcode })),
+    ...(discarded.length === 0 ? {} : { discarded }),
+    ...(treatment === undefined ? {} : { treatment }),
+  };
+}
+
+/** What is done about a flaw, the strictest first (RFC 7606 §3.h). */
+const STRICTNESS = ['session-reset', 'afi-safi-disable', 'treat-as-withdraw', 'attribute-discard'] as const;
+
+/** Extended communities are told here unless they were told as the actions of a rule. */
+function attributesJson(attributes: PathAttributes, isRule: boolean): Json {
+  const { origin, asPath, nextHop, multiExitDisc, localPref, communities, largeCommunities } = attributes;
+  const { mpReach, aggregator, originatorId, clusterList, unknown } = attributes;
+  const extended = isRule ? undefined : attributes.extendedCommunities;
+  const ipv6Extended = isRule ? undefined : attributes.ipv6ExtendedCommunities;
+  const hops = [nextHop, mpReach?.nextHop].filter((hop) => hop !== undefined && hop.length > 0);
+  return {
+    ...(origin === undefined ? {} : { origin: ['igp', 'egp', 'incomplete'][origin] ?? origin }),
+    ...(asPath === undefined ? {} : { as_path: asPath.map(({ kind, asns }) => ({ kind, asns })) }),
+    ...(hops.length === 0 ? {} : { next_hop: hops.map((hop) => hopText(hop ?? new Uint8Array(0))) }),
+    ...(multiExitDisc === undefined ? {} : { med: multiExitDisc }),
+    ...(localPref === undefined ? {} : { local_pref: localPref }),
+    ...(attributes.atomicAggregate === true ? { atomic_aggregate: true } : {}),
+    ...(aggregator === undefined
+      ? {}
+      : { aggregator: { asn: aggregator.asn, address: formatAddress(aggregator.address) } }),
+    ...(communities === undefined
+      ? {}
+      : { communities: splitCommunities(communities, COMMUNITY_WIDTH.standard).map(formatCommunity) }),
+    ...(extended === undefined
+      ? {}
+      : {
+          extended_communities: splitCommunities(extended, COMMUNITY_WIDTH.extended).map(
+            formatExtendedCommunity,
+          ),
+        }),
+    ...(ipv6Extended === undefined
+      ? {}
+      : {
+          ipv6_extended_communities: splitCommunities(ipv6Extended, COMMUNITY_WIDTH.ipv6Extended).map(
+            (octets) => `0x${toHex(octets)}`,
+          ),
+        }),
+    ...(largeCommunities === undefined
+      ? {}
+      : {
+          large_communities: splitCommunities(largeCommunities, COMMUNITY_WIDTH.large).map(
+            formatLargeCommunity,
+          ),
+        }),
+    ...(originatorId === undefined ? {} : { originator_id: formatAddress(originatorId) }),
+    ...(clusterList === undefined ? {} : { cluster_list: toHex(clusterList) }),
+    ...(unknown === undefined
+      ? {}
+      : { unknown: unknown.map(({ flags, type, value }) => ({ flags, type, value: toHex(value) })) }),
+  };
+}
+
+/** Octets of the route distinguisher in front of the next hop of a VPN route (RFC 4364 §4.3.2, RFC 4659 §3.2.1). */
+const RD_LENGTH = 8;
+
+/** An IPv6 next hop may bring a link-local address along (RFC 2545 §3); in VPNs each has a route distinguisher. */
+function hopText(hop: Uint8Array): string {
+  switch (hop.length) {
+    case 4:
+    case 16:
+      return formatAddress(hop);
+    case 32:
+      return [hop.subarray(0, 16), hop.subarray(16)].map(formatAddress).join(' ');
+    case 12:
+    case 24:
+      return vpnHopText(hop);
+    case 48:
+      return [hop.subarray(0, 24), hop.subarray(24)].map(vpnHopText).join(' ');
+    default:
+      return toHex(hop);
+  }
+}
+
+/** The distinguisher is zero, as the standards want it, and is left out then. */
+function vpnHopText(hop: Uint8Array): string {
+  const address = formatAddress(hop.subarray(RD_LENGTH));
+  const distinguisher = hop.subarray(0, RD_LENGTH);
+  return distinguisher.every((octet) => octet === 0) ? address : `rd 0x${toHex(distinguisher)} ${address}`;
+}
+
+// The routes of captured UPDATEs as JSON, and what they tell routers to do. Pure.
+
+/** An object of a line. */
+export type Json = Readonly<Record<string, unknown>>;
+
+/** Something that is wrong with an UPDATE, and what RFC 7606 makes of it. */
+export interface Flaw {
+  readonly reason: string;
+  readonly treatment: Treatment | AttributeProblem['treatment'];
+  /** The subcode of RFC 4271 §6.3; absent: Optional Attribute Error, as for everything in an MP attribute (RFC 4760 §7). */
+  readonly subcode?: number;
+}
+
+/** One route of an UPDATE, and what is wrong with it. */
+export interface Route {
+  readonly json: Json;
+  readonly flaw?: Flaw;
+}
+
+/** True for the families whose routes are rules (RFC 8955 §4, §8). */
+export function isFlowSpec({ afi, safi }: Family): boolean {
+  return (afi === 1 || afi === 2) && (safi === 133 || safi === 134);
+}
+
+/** The routes of a field of NLRI as they were captured. `identified` are the families that have Path Identifiers. */
+export function routesOf(family: Family, nlri: Uint8Array, identified: readonly Family[]): readonly Route[] {
+  if (nlri.length === 0) return [];
+  const hasIdentifiers = includesFamily(identified, family);
+  if (isFlowSpec(family) && !hasIdentifiers) return flowSpecRoutes(family, { octets: nlri });
+  const { routes, rest } = listNlri(nlri, family, hasIdentifiers);
+  const read = routes.flatMap((route) =>
+    isFlowSpec(family) ? flowSpecRoutes(family, route) : [{ json: routeJson(family, route) }],
+  );
+  if (rest === undefined) return read;
+  const json = { ...family, nlri_hex: toHex(rest.octets) };
+  // The contents of other families are not read, so nothing is said to be wrong with them.
+  if (!isFlowSpec(family)) return [...read, { json }];
+  const flaw: Flaw = { reason: rest.reason, treatment: 'afi-safi-disable' };
+  return [...read, { json: { ...json, error: rest.reason, treatment: flaw.treatment }, flaw }];
+}
+
+/** `path_id` is the Path Identifier of RFC 7911 §3, which `nlri_hex` leaves out. */
+function headOf(family: Family, { pathIdentifier, octets }: ListedNlri): Json {
+  return {
+    ...family,
+    ...(pathIdentifier === undefined ? {} : { path_id: pathIdentifier }),
+    nlri_hex: toHex(octets),
+  };
+}
+
+function routeJson(family: Family, route: ListedNlri): Json {
+  const { afi, safi } = family;
+  const head = headOf(family, route);
+  const isPrefix = (afi === 1 || afi === 2) && (safi === 1 || safi === 2);
+  if (!isPrefix || unicastNlriFault(route.octets, afi === 1 ? 32 : 128) !== undefined) return head;
+  const [prefix] = decodeUnicastNlri(route.octets, afi);
+  return prefix === undefined ? head : { ...head, prefix: formatPrefix(prefix) };
+}
+
+/** The rules in octets that are one rule or, without Path Identifiers, a whole field. */
+function flowSpecRoutes(family: Family, { pathIdentifier, octets }: ListedNlri): readonly Route[] {
+  const identifier = pathIdentifier === undefined ? {} : { pathIdentifier };
+  return decodeFlowSpecList(octets, family.afi, family.safi).map((listed) =>
+    flowSpecRoute(headOf(family, { ...identifier, octets: listed.octets }), listed),
+  );
+}
+
+function flowSpecRoute(head: Json, { result }: ListedFlowSpec): Route {
+  if (!result.ok) {
+    const { reason, treatment } = result;
+    return { json: { ...head, error: reason, treatment }, flaw: { reason, treatment } };
+  }
+  const { spec, tolerated } = result;
+  return { json: { ...head, rule: formatMatch(spec), ...(tolerated.length === 0 ? {} : { tolerated }) } };
+}
+
+/** What routers are told to do: the octets, and in operator notation. */
+export function actionsJson(attributes: PathAttributes): {
+  readonly json: Json;
+  readonly flaws: readonly Flaw[];
+} {
+  const { extendedCommunities, ipv6ExtendedCommunities, mpReach } = attributes;
+  if (extendedCommunities === undefined && ipv6ExtendedCommunities === undefined)
+    return { json: {}, flaws: [] };
+  const octets = [
+    ...splitCommunities(extendedCommunities ?? new Uint8Array(0), COMMUNITY_WIDTH.extended),
+    ...splitCommunities(ipv6ExtendedCommunities ?? new Uint8Array(0), COMMUNITY_WIDTH.ipv6Extended),
+  ];
+  const decoded = decodeActions({
+    ...(extendedCommunities === undefined ? {} : { extendedCommunities }),
+    ...(ipv6ExtendedCommunities === undefined ? {} : { ipv6ExtendedCommunities }),
+    ...(mpReach === undefined ? {} : { nextHop: mpReach.nextHop }),
+  });
+  const json = {
+    actions: octets.map(toHex),
+    ...(decoded.ok ? { action_text: formatActions(decoded.actions) } : {}),
+  };
+  return { json, flaws: decoded.ok ? [] : [{ reason: decoded.reason, treatment: decoded.treatment }] };
+}

@@ -1,0 +1,274 @@
+/** Reading values of unknown JSON with errors that name the place: `components[1].ops[0].value`. */
+import { formatRouteTarget, parseRouteTarget } from '../bgp/flowspec/action-communities.ts';
+import { componentName, prefixComponent } from '../bgp/flowspec/components.ts';
+import { fieldMaximum } from '../bgp/flowspec/intervals.ts';
+import type {
+  Action,
+  BitmaskOp,
+  Component,
+  FlowSpec,
+  NumericComponent,
+  NumericOp,
+} from '../bgp/flowspec/types.ts';
+import { fromHex, toHex } from '../net/bytes.ts';
+import { formatAddress, formatPrefix, parseAddress, parsePrefix } from '../net/prefix.ts';
+
+/** How reading leaves when the JSON is not of its shape. The message begins with the path. */
+export class JsonShapeError extends Error {
+  override readonly name = 'JsonShapeError';
+}
+
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+/** An object with no other keys than these; a misspelt key must not be a default in disguise. */
+export function objectAt(value: unknown, path: string, keys: readonly string[]): JsonObject {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new JsonShapeError(`${path}: an object is expected`);
+  }
+  for (const key of Object.keys(value)) {
+    if (!keys.includes(key)) {
+      throw new JsonShapeError(`${path}: unknown key "${key}", known are ${keys.join(', ')}`);
+    }
+  }
+  return value as JsonObject;
+}
+
+export function arrayAt(value: unknown, path: string): readonly unknown[] {
+  if (!Array.isArray(value)) throw new JsonShapeError(`${path}: an array is expected`);
+  return value;
+}
+
+export function stringAt(value: unknown, path: string): string {
+  if (typeof value !== 'string') throw new JsonShapeError(`${path}: a string is expected`);
+  return value;
+}
+
+/** A boolean; absent is false. */
+export function flagAt(object: JsonObject, key: string, path: string): boolean {
+  const value = object[key] ?? false;
+  if (typeof value !== 'boolean') throw new JsonShapeError(`${path}.${key}: true or false is expected`);
+  return value;
+}
+
+export function numberAt(value: unknown, path: string): number {
+  if (typeof value !== 'number') throw new JsonShapeError(`${path}: a number is expected`);
+  return value;
+}
+
+/** A whole number from 0 to 2^64-1: a JSON number up to 2^53-1, or a decimal string. */
+export function wholeAt(value: unknown, path: string): number | bigint {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
+  if (typeof value === 'string' && /^\d{1,20}$/.test(value)) {
+    const exact = BigInt(value);
+    return exact > BigInt(Number.MAX_SAFE_INTEGER) ? exact : Number(exact);
+  }
+  throw new JsonShapeError(
+    `${path}: a whole number from 0 is expected, above 9007199254740991 as a decimal string`,
+  );
+}
+
+/** The inverse of `wholeAt`. */
+export function wholeToJson(value: number | bigint): number | string {
+  return value > Number.MAX_SAFE_INTEGER ? value.toString() : Number(value);
+}
+
+// Components of a rule as JSON (docs/notation.md), for `prefixd flowspec` and whoever else speaks in lines of JSON.
+
+/** A component as plain JSON. A value that no packet can have is marked `oversize`. */
+export function componentToJson(component: Component): JsonObject {
+  switch (component.type) {
+    case 1:
+    case 2: {
+      const { type, prefix, offset } = component;
+      const text = formatPrefix(prefix);
+      return prefix.family === 4 ? { type, prefix: text } : { type, prefix: text, offset };
+    }
+    case 9:
+    case 12:
+      return { type: component.type, ops: component.ops.map((op) => ({ ...op })) };
+    default:
+      return {
+        type: component.type,
+        ops: component.ops.map((op) => ({
+          ...op,
+          value: wholeToJson(op.value),
+          ...(op.value > fieldMaximum(component.type) ? { oversize: true } : {}),
+        })),
+      };
+  }
+}
+
+/**
+ * The component that JSON stands for; JsonShapeError when it stands for none. A value above the largest of its field is refused
+ * unless it is marked `oversize`, as `componentToJson` marks it: a typing error must not become a rule that matches nothing.
+ */
+export function componentFromJson(json: unknown, path: string): Component {
+  const type = objectAt(json, path, ['type', 'prefix', 'offset', 'ops']).type;
+  switch (type) {
+    case 1:
+    case 2: {
+      const object = objectAt(json, path, ['type', 'prefix', 'offset']);
+      const prefix = parsePrefix(stringAt(object.prefix, `${path}.prefix`));
+      if (typeof prefix === 'string') throw new JsonShapeError(`${path}.prefix: ${prefix}`);
+      const offset = numberAt(object.offset ?? 0, `${path}.offset`);
+      return prefixComponent(type, prefix, offset);
+    }
+    case 9:
+    case 12:
+      return { type, ops: opsOf(json, path).map(([op, at]) => bitmaskOp(op, at)) };
+    case 3:
+    case 4:
+    case 5:
+    case 6:
+    case 7:
+    case 8:
+    case 10:
+    case 11:
+    case 13:
+      return { type, ops: opsOf(json, path).map(([op, at]) => numericOp(op, at, type)) };
+    default:
+      throw new JsonShapeError(`${path}.type: a component type from 1 to 13 is expected`);
+  }
+}
+
+/** The operators of a component, each with its path. */
+function opsOf(json: unknown, path: string): readonly (readonly [op: unknown, path: string])[] {
+  const ops = objectAt(json, path, ['type', 'ops']).ops;
+  return arrayAt(ops, `${path}.ops`).map((op, i) => [op, `${path}.ops[${i}]`] as const);
+}
+
+function numericOp(json: unknown, path: string, type: NumericComponent['type']): NumericOp {
+  const op = objectAt(json, path, ['and', 'lt', 'gt', 'eq', 'value', 'oversize']);
+  const value = wholeAt(op.value, `${path}.value`);
+  const oversize = oversizeText(type, value);
+  if (oversize !== undefined && !flagAt(op, 'oversize', path)) {
+    throw new JsonShapeError(`${path}.value: ${oversize}`);
+  }
+  return {
+    and: flagAt(op, 'and', path),
+    lt: flagAt(op, 'lt', path),
+    gt: flagAt(op, 'gt', path),
+    eq: flagAt(op, 'eq', path),
+    value,
+  };
+}
+
+function bitmaskOp(json: unknown, path: string): BitmaskOp {
+  const op = objectAt(json, path, ['and', 'not', 'match', 'value']);
+  return {
+    and: flagAt(op, 'and', path),
+    not: flagAt(op, 'not', path),
+    match: flagAt(op, 'match', path),
+    value: numberAt(op.value, `${path}.value`),
+  };
+}
+
+/** Why a value is above what its packet field can hold, or undefined. */
+function oversizeText(type: NumericComponent['type'], value: number | bigint): string | undefined {
+  const most = fieldMaximum(type);
+  return value > most
+    ? `${componentName(type)} ${value} is above ${most}, the largest possible value`
+    : undefined;
+}
+
+/** One text for each value of a rule that no packet can have (RFC 8955 §4.2.2 lets the octets hold more than the fields). */
+export function oversizeValues(spec: FlowSpec): readonly string[] {
+  return spec.components.flatMap((component) => {
+    if ('prefix' in component || component.type === 9 || component.type === 12) return [];
+    const { type, ops } = component;
+    return ops.flatMap((op) => oversizeText(type, op.value) ?? []);
+  });
+}
+
+// Actions as JSON (docs/notation.md), for `prefixd flowspec` and whoever else speaks in lines of JSON.
+
+/** An action as plain JSON. */
+export function actionToJson(action: Action): JsonObject {
+  switch (action.type) {
+    case 'traffic-rate':
+      return { type: action.type, rate_bps: action.bitsPerSecond, asn: action.asn };
+    case 'traffic-rate-packets':
+      return { type: action.type, rate_pps: action.packetsPerSecond, asn: action.asn };
+    case 'traffic-action':
+    case 'marking':
+      return { ...action };
+    case 'redirect-vrf':
+      return { type: action.type, target: formatRouteTarget(action.target) };
+    case 'redirect-vrf-ipv6':
+      return { type: action.type, address: formatAddress(action.address), value: action.value };
+    case 'redirect-ip': {
+      const { type, form, copy } = action;
+      const where = action.address === undefined ? {} : { address: formatAddress(action.address) };
+      return { type, form, ...where, copy };
+    }
+    case 'unknown':
+      return { type: action.type, octets: toHex(action.octets) };
+  }
+}
+
+/** Keys beside `type`, by type. */
+const KEYS: Readonly<Record<Action['type'], readonly string[]>> = {
+  'traffic-rate': ['rate_bps', 'asn'],
+  'traffic-rate-packets': ['rate_pps', 'asn'],
+  'traffic-action': ['sample', 'terminal'],
+  marking: ['dscp'],
+  'redirect-vrf': ['target'],
+  'redirect-vrf-ipv6': ['address', 'value'],
+  'redirect-ip': ['form', 'address', 'copy'],
+  unknown: ['octets'],
+};
+
+/** The action that JSON stands for; JsonShapeError when it stands for none. Ranges are for `encodeActions` to check. */
+export function actionFromJson(json: unknown, path: string): Action {
+  const type = actionType(json, path);
+  const object = objectAt(json, path, ['type', ...KEYS[type]]);
+  const number = (key: string): number => numberAt(object[key], `${path}.${key}`);
+  const text = (key: string): string => stringAt(object[key], `${path}.${key}`);
+  const asn = (): number => numberAt(object.asn ?? 0, `${path}.asn`);
+  switch (type) {
+    case 'traffic-rate':
+      return { type, bitsPerSecond: number('rate_bps'), asn: asn() };
+    case 'traffic-rate-packets':
+      return { type, packetsPerSecond: number('rate_pps'), asn: asn() };
+    case 'traffic-action':
+      return { type, sample: flagAt(object, 'sample', path), terminal: flagAt(object, 'terminal', path) };
+    case 'marking':
+      return { type, dscp: number('dscp') };
+    case 'redirect-vrf': {
+      const target = parseRouteTarget(text('target'));
+      if (target === undefined)
+        throw new JsonShapeError(`${path}.target: "65000:100" or the like is expected`);
+      return { type, target };
+    }
+    case 'redirect-vrf-ipv6':
+      return { type, address: address(object, path), value: number('value') };
+    case 'redirect-ip': {
+      const form = object.form ?? 'ietf';
+      if (form !== 'ietf' && form !== 'draft-00') {
+        throw new JsonShapeError(`${path}.form: "ietf" or "draft-00" is expected`);
+      }
+      // Without its next hop a redirect of draft-00 was decoded without an address.
+      const where =
+        form === 'draft-00' && object.address === undefined ? {} : { address: address(object, path) };
+      return { type, form, ...where, copy: flagAt(object, 'copy', path) };
+    }
+    case 'unknown': {
+      const octets = fromHex(text('octets'));
+      if (octets === undefined) throw new JsonShapeError(`${path}.octets: hexadecimal digits are expected`);
+      return { type, octets };
+    }
+  }
+}
+
+function actionType(json: unknown, path: string): Action['type'] {
+  if (typeof json === 'object' && json !== null && 'type' in json) {
+    for (const type of Object.keys(KEYS)) if (json.type === type) return type as Action['type'];
+  }
+  throw new JsonShapeError(`${path}.type: one of ${Object.keys(KEYS).join(', ')} is expected`);
+}
+
+function address(object: JsonObject, path: string): Uint8Array {
+  const octets = parseAddress(stringAt(object.address, `${path}.address`));
+  if (octets === undefined) throw new JsonShapeError(`${path}.address: an IPv4 or IPv6 address is expected`);
+  return octets;
+}

@@ -1,0 +1,213 @@
+/**
+ * Rules as lines of JSON: what `prefixd flowspec encode | decode | order` read and write (docs/notation.md). Objects in,
+ * objects out; nothing here throws, a line that is not understood is answered by `{ok: false, error}`.
+ */
+import { formatRouteDistinguisher, parseRouteDistinguisher } from '../bgp/flowspec/action-communities.ts';
+import {
+  type ActionOctets,
+  communityTexts,
+  decodeActions,
+  encodeReceivedActions,
+} from '../bgp/flowspec/actions.ts';
+import { FlowSpecError } from '../bgp/flowspec/errors.ts';
+import { decodeFlowSpec, encodeFlowSpec } from '../bgp/flowspec/nlri.ts';
+import { formatMatch, formatRule } from '../bgp/flowspec/notation/format.ts';
+import { parseRule } from '../bgp/flowspec/notation/parse.ts';
+import { compareFlowSpecs, type SentFlowSpec, sentFlowSpec } from '../bgp/flowspec/precedence.ts';
+import type { Action, FlowSpec } from '../bgp/flowspec/types.ts';
+import { concatBytes, fromHex, toHex } from '../net/bytes.ts';
+import {
+  actionFromJson,
+  actionToJson,
+  arrayAt,
+  componentFromJson,
+  componentToJson,
+  type JsonObject,
+  JsonShapeError,
+  numberAt,
+  objectAt,
+  oversizeValues,
+  stringAt,
+} from './rule-json.ts';
+
+const DECODE_KEYS = ['afi', 'safi', 'nlri', 'actions', 'next_hop'];
+const ENCODE_KEYS = ['afi', 'safi', 'rd', 'components', 'actions'];
+
+/**
+ * `{afi, safi, nlri, actions?, next_hop?}` -> `{ok: true, rule, rd?, components, nlri, actions?, tolerated?}`. `nlri` and
+ * `actions` are hexadecimal on input; `next_hop` is that of MP_REACH_NLRI, for a redirect that carries its address there.
+ * A malformed rule is `{ok: false, error, treatment}` with what RFC 7606 makes of it.
+ */
+export function decodeLine(json: unknown): JsonObject {
+  return answering(() => {
+    const line = objectAt(json, 'line', DECODE_KEYS);
+    const nlri = hexAt(line.nlri, 'nlri');
+    const decoded = decodeFlowSpec(nlri, numberAt(line.afi, 'afi'), numberAt(line.safi ?? 133, 'safi'));
+    if (!decoded.ok) return { ok: false, error: decoded.reason, treatment: decoded.treatment };
+    const { spec, canonical } = decoded;
+    const read = readActions(line);
+    if (!read.ok) return { ok: false, error: read.reason, treatment: read.treatment };
+    const tolerated = [...decoded.tolerated, ...oversizeValues(spec), ...read.tolerated];
+    return {
+      ok: true,
+      rule: line.actions === undefined ? formatMatch(spec) : formatRule(spec, read.actions),
+      ...(spec.rd === undefined ? {} : { rd: formatRouteDistinguisher(spec.rd) }),
+      components: spec.components.map(componentToJson),
+      nlri: toHex(canonical),
+      ...(line.actions === undefined ? {} : { actions: read.actions.map(actionToJson) }),
+      ...(tolerated.length === 0 ? {} : { tolerated }),
+    };
+  });
+}
+
+/**
+ * `{afi, safi?, rd?, components, actions?}`, `{rule}` in operator notation, or a line that `decodeLine` printed ->
+ * `{ok: true, nlri, actions?, next_hop?}` with hexadecimal octets. SAFI is 133, or 134 where there is a route distinguisher.
+ * Components may come in any order. Whatever `decodeLine` printed comes back as its canonical octets.
+ */
+export function encodeLine(json: unknown): JsonObject {
+  return answering(() => {
+    const { spec, actions } = ruleFromJson(json);
+    const nlri = toHex(encodeFlowSpec(spec));
+    if (actions === undefined) return { ok: true, nlri };
+    const octets = encodeReceivedActions(actions);
+    const nextHop = octets.nextHop.length === 0 ? {} : { next_hop: toHex(octets.nextHop) };
+    const read = decodeActions(octets);
+    const tolerated = read.ok && read.tolerated.length > 0 ? { tolerated: read.tolerated } : {};
+    return { ok: true, nlri, actions: communityTexts(octets), ...nextHop, ...tolerated };
+  });
+}
+
+/** The lines in order of precedence, as their indices, and those that hold no rule. */
+export interface LineOrder {
+  readonly order: readonly number[];
+  readonly errors: readonly { readonly index: number; readonly error: string }[];
+}
+
+/**
+ * Puts lines into the precedence order of RFC 8955 §5.1: lines as `decodeLine` or `encodeLine` read them, or as `decodeLine`
+ * printed them. Octets are compared as they were received, not in their canonical form. Equal rules keep their order.
+ */
+export function orderLines(lines: readonly unknown[]): LineOrder {
+  const rules: { readonly index: number; readonly sent: SentFlowSpec }[] = [];
+  const errors: { readonly index: number; readonly error: string }[] = [];
+  for (const [index, json] of lines.entries()) {
+    try {
+      rules.push({ index, sent: sentRule(json) });
+    } catch (error) {
+      errors.push({ index, error: explain(error) });
+    }
+  }
+  const sorted = rules.toSorted((a, b) => compareFlowSpecs(a.sent, b.sent));
+  return { order: sorted.map((rule) => rule.index), errors };
+}
+
+function sentRule(json: unknown): SentFlowSpec {
+  if (!isObject(json) || 'rule' in json || !('nlri' in json)) {
+    const spec = 'rule' in Object(json) ? readRule(json, 'received').spec : ruleFromJson(json).spec;
+    return sentFlowSpec(encodeFlowSpec(spec), spec);
+  }
+  const line = objectAt(json, 'line', DECODE_KEYS);
+  const nlri = hexAt(line.nlri, 'nlri');
+  const decoded = decodeFlowSpec(nlri, numberAt(line.afi, 'afi'), numberAt(line.safi ?? 133, 'safi'));
+  if (!decoded.ok) throw new JsonShapeError(`nlri: ${decoded.reason}`);
+  return sentFlowSpec(nlri, decoded.spec);
+}
+
+function isObject(json: unknown): json is JsonObject {
+  return typeof json === 'object' && json !== null && !Array.isArray(json);
+}
+
+function answering(answer: () => JsonObject): JsonObject {
+  try {
+    return answer();
+  } catch (error) {
+    return { ok: false, error: explain(error) };
+  }
+}
+
+/** The message of an error that a line can cause; any other is a defect and goes on. */
+function explain(error: unknown): string {
+  if (error instanceof JsonShapeError || error instanceof FlowSpecError) return error.message;
+  throw error;
+}
+
+interface JsonRule {
+  readonly spec: FlowSpec;
+  readonly actions: readonly Action[] | undefined;
+}
+
+function ruleFromJson(json: unknown): JsonRule {
+  if (!isObject(json)) return ruleFromFields(objectAt(json, 'line', ENCODE_KEYS));
+  if (json.ok === false) {
+    throw new JsonShapeError(`the line is an error of decode, not a rule: ${String(json.error)}`);
+  }
+  if (!('rule' in json)) return ruleFromFields(objectAt(json, 'line', ENCODE_KEYS));
+  if ('components' in json) return ruleFromDecoded(json);
+  const rule = readRule(json, 'ours');
+  const [oversize] = oversizeValues(rule.spec);
+  if (oversize !== undefined) throw new JsonShapeError(`rule: ${oversize}`);
+  return rule;
+}
+
+/** A line that decode printed: its rule says the family, which the fields do not, and the fields say everything exactly. */
+function ruleFromDecoded(line: JsonObject): JsonRule {
+  const { spec: told } = readRule(line, 'received');
+  const found = ruleFromFields({ ...line, afi: line.afi ?? told.afi });
+  if (toHex(encodeFlowSpec(found.spec)) !== toHex(encodeFlowSpec(told))) {
+    throw new JsonShapeError('rule and components are different rules; leave out one of them');
+  }
+  return found;
+}
+
+function ruleFromFields(line: JsonObject): JsonRule {
+  const afi = line.afi;
+  if (afi !== 1 && afi !== 2) throw new JsonShapeError('afi: 1 or 2 is expected');
+  const rd = line.rd === undefined ? undefined : rdAt(line.rd);
+  const safi = line.safi ?? (rd === undefined ? 133 : 134);
+  if (safi !== 133 && safi !== 134) throw new JsonShapeError('safi: 133 or 134 is expected');
+  const components = arrayAt(line.components, 'components')
+    .map((component, i) => componentFromJson(component, `components[${i}]`))
+    .toSorted((a, b) => a.type - b.type);
+  const actions =
+    line.actions === undefined
+      ? undefined
+      : arrayAt(line.actions, 'actions').map((action, i) => actionFromJson(action, `actions[${i}]`));
+  return { spec: rd === undefined ? { afi, safi, components } : { afi, safi, rd, components }, actions };
+}
+
+/** The rule in operator notation under the key `rule`. */
+function readRule(line: unknown, origin: 'ours' | 'received'): JsonRule {
+  const text = stringAt(Object(line).rule, 'rule');
+  const parsed = parseRule(text, origin);
+  if (!parsed.ok) throw new JsonShapeError(`rule: at offset ${parsed.error.offset}: ${parsed.error.message}`);
+  const { spec, actions } = parsed;
+  return { spec, actions: actions.length === 0 ? undefined : actions };
+}
+
+function rdAt(value: unknown): Uint8Array {
+  const rd = parseRouteDistinguisher(stringAt(value, 'rd'));
+  if (rd === undefined) throw new JsonShapeError('rd: "65000:100" or the like is expected');
+  return rd;
+}
+
+function hexAt(value: unknown, path: string): Uint8Array {
+  const bytes = fromHex(stringAt(value, path));
+  if (bytes === undefined)
+    throw new JsonShapeError(`${path}: an even number of hexadecimal digits is expected`);
+  return bytes;
+}
+
+function readActions(line: JsonObject) {
+  const communities = arrayAt(line.actions ?? [], 'actions').map((text, i) => {
+    const octets = hexAt(text, `actions[${i}]`);
+    if (octets.length === 8 || octets.length === 20) return octets;
+    throw new JsonShapeError(`actions[${i}]: 8 or 20 octets are expected, not ${octets.length}`);
+  });
+  const parts: ActionOctets = {
+    extendedCommunities: concatBytes(communities.filter((octets) => octets.length === 8)),
+    ipv6ExtendedCommunities: concatBytes(communities.filter((octets) => octets.length === 20)),
+    nextHop: line.next_hop === undefined ? new Uint8Array(0) : hexAt(line.next_hop, 'next_hop'),
+  };
+  return decodeActions(parts);
+}
