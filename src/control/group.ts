@@ -145,7 +145,7 @@ export class Decider {
 
   #fold(group: Group, facts: Decision['facts'], at: number): readonly RecordedFact[] {
     return facts.map((fact) => {
-      const recorded: RecordedFact = { seq: this.#state.seq + 1, at, fact };
+      const recorded: RecordedFact = { pop: group.policy.pop, seq: this.#state.seq + 1, at, fact };
       group.facts.push(recorded);
       this.#state.apply(recorded);
       return recorded;

@@ -53,9 +53,10 @@ export class Unrecorded {
 
   /** Puts the fold on the durable state. Returns its facts, whose numbers are preliminary. */
   lay(contextAt: ContextAt): readonly RecordedFact[] {
-    return this.#actions.flatMap(({ command, at }) =>
-      this.#fold(decide(this.#state, confirmed(command), contextAt(at)).facts, at),
-    );
+    return this.#actions.flatMap(({ command, at }) => {
+      const context = contextAt(at);
+      return this.#fold(decide(this.#state, confirmed(command), context).facts, at, context.policy.pop);
+    });
   }
 
   /**
@@ -68,10 +69,11 @@ export class Unrecorded {
     pending: boolean,
   ): { readonly answer: Answer; readonly facts: readonly RecordedFact[]; readonly kept: boolean } {
     const { command, at } = action;
-    const { answer, facts } = decide(this.#state, command, contextAt(at));
+    const context = contextAt(at);
+    const { answer, facts } = decide(this.#state, command, context);
     const kept = facts.length > 0 || (pending && concernsWhatComes(command));
     if (!kept) return { answer, facts: [], kept };
-    const folded = this.#fold(facts, at);
+    const folded = this.#fold(facts, at, context.policy.pop);
     this.#actions = [...this.#actions, action];
     return { answer: unrecorded(answer), facts: folded, kept };
   }
@@ -81,11 +83,11 @@ export class Unrecorded {
     if (recorded.size > 0) this.#actions = this.#actions.filter((action) => !recorded.has(action));
   }
 
-  #fold(facts: readonly Fact[], at: number): readonly RecordedFact[] {
+  #fold(facts: readonly Fact[], at: number, pop: string): readonly RecordedFact[] {
     if (!this.#laid) this.#state.begin();
     this.#laid = true;
     return whatTakesAway(facts).map((fact) => {
-      const recorded: RecordedFact = { seq: this.#state.seq + 1, at, fact };
+      const recorded: RecordedFact = { pop, seq: this.#state.seq + 1, at, fact };
       this.#state.apply(recorded);
       return recorded;
     });

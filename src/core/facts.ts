@@ -80,8 +80,10 @@ export type Fact =
 
 export type FactType = Fact['type'];
 
-/** A fact with its place in history. */
+/** A fact with its place in history. A stream is one POP's facts, in order. */
 export interface RecordedFact {
+  /** The POP whose stream the fact belongs to; absent in journals of 0.1, which hold the stream of one POP. */
+  readonly pop?: string;
   /** 1, 2, 3, ... without gaps. */
   readonly seq: number;
   /** When it was decided (ms since the epoch). */

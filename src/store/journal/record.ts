@@ -1,8 +1,9 @@
 /**
  * One fact as one line of the journal:
  *
- *     {"v":1,"seq":7,"at":1795393939223,"fact":{...},"crc":"9f3c01ab"}
+ *     {"v":1,"pop":"ams1","seq":7,"at":1795393939223,"fact":{...},"crc":"9f3c01ab"}
  *
+ * `pop` names the stream; records of 0.1 lack it. A reader of 0.1 ignores it, so `v` is the same.
  * `crc` is the CRC-32 (as of zlib) of the octets before `,"crc"`, so a reader checks the line as it stands on the disk,
  * before it trusts its JSON. Keys and their order are part of the format; `v` changes when their meaning does.
  */
@@ -26,11 +27,12 @@ export function crcText(crc: number): string {
 }
 
 /** The line of a fact, with its line feed. Throws RangeError when a number has no place in JSON. */
-export function encodeRecord({ seq, at, fact }: RecordedFact): string {
+export function encodeRecord({ pop, seq, at, fact }: RecordedFact): string {
   if (!Number.isSafeInteger(seq) || seq < 1 || !Number.isFinite(at)) {
     throw new RangeError(`fact ${seq} at ${at}: not a sequence number and a time`);
   }
-  const body = `{"v":${RECORD_VERSION},"seq":${seq},"at":${at},"fact":${JSON.stringify(fact)}`;
+  const stream = pop === undefined ? '' : `"pop":${JSON.stringify(pop)},`;
+  const body = `{"v":${RECORD_VERSION},${stream}"seq":${seq},"at":${at},"fact":${JSON.stringify(fact)}`;
   return `${body},"crc":"${crcText(crc32(body))}"}\n`;
 }
 
@@ -122,6 +124,7 @@ function checksumHolds(block: Buffer, start: number, end: number): boolean {
 
 interface RawRecord {
   readonly v?: unknown;
+  readonly pop?: unknown;
   readonly seq?: unknown;
   readonly at?: unknown;
   readonly fact?: { readonly type?: unknown } | null;
@@ -133,11 +136,12 @@ function asRecord(value: unknown): RecordedFact | string {
   if (record.v !== RECORD_VERSION) {
     return `schema version ${JSON.stringify(record.v)} is not ${RECORD_VERSION}; was it written by a newer prefixd?`;
   }
-  const { seq, at, fact } = record;
+  const { pop, seq, at, fact } = record;
   if (typeof seq !== 'number' || !Number.isSafeInteger(seq) || typeof at !== 'number' || !isFact(fact)) {
     return 'a record without sequence number, time or fact';
   }
-  return { seq, at, fact };
+  if (pop !== undefined && typeof pop !== 'string') return 'the name of the POP is not a text';
+  return pop === undefined ? { seq, at, fact } : { pop, seq, at, fact };
 }
 
 function isFact(value: RawRecord['fact']): value is Fact {
