@@ -29,6 +29,7 @@ import { StartError } from './process.ts';
 import { followRecording } from './observe/recording-log.ts';
 import { Reloader, summarize } from './reload.ts';
 import { serveApi, serveScrapes } from './serve.ts';
+import { serveStart, Starting } from './starting.ts';
 import { type Stopped, stopParts } from './stop.ts';
 import { version } from './version.ts';
 
@@ -76,6 +77,10 @@ async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
   const { config, logger } = options;
   const steady = steadyClock();
   const clock = steady.now;
+  const starting = new Starting(clock());
+  // Before the journal is read, which may take long: a port in use is known at once, and how far it is can be asked.
+  const startServer = await serveStart(config, starting, clock, logger);
+  undo.push(() => startServer.close());
   const announcer = makeAnnouncer(config, clock);
   const health = new Health({
     announcer,
@@ -113,9 +118,11 @@ async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
       undo.push(() => log.close());
       return (fact) => log.catchUp(restored, fact);
     },
+    onReplayed: (facts, about) => starting.read(facts, about),
     beforeSnapshot: async () => later.audit?.flush(),
     ...followRecording(logger, health, () => later.metrics),
   });
+  starting.readAll();
   later.engine = engine;
   undo.push(() => engine.close());
   for (const warning of warnings) logger.warn(warning);
@@ -193,6 +200,7 @@ async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
     clock,
     startedAt,
     ...(options.watchOverload === undefined ? {} : { watchOverload: options.watchOverload }),
+    starting: startServer,
   });
   later.server = http.server;
   undo.push(() => http.server.close(0));

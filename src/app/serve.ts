@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Announcer } from '../control/announcer.ts';
 import type { EngineView, ReconcilerView } from '../control/types.ts';
-import type { BoundAddress, HttpServer } from '../http/dependencies.ts';
+import type { BoundAddress, HttpServer, StartingServer } from '../http/dependencies.ts';
 import type { Overload } from '../http/overload.ts';
 import { createServer } from '../http/server.ts';
 import type { AuditLog } from '../store/audit/audit.ts';
@@ -30,9 +30,11 @@ export interface ServeOptions {
   readonly startedAt: number;
   /** Absent: by the event loop's delay. */
   readonly watchOverload?: () => Overload;
+  /** Listens where the API is to be. */
+  readonly starting: StartingServer;
 }
 
-/** Starts the API. StartError when its address cannot be bound. */
+/** Starts the API on the socket that is there since the beginning of the start. */
 export async function serveApi(
   options: ServeOptions,
 ): Promise<{ readonly server: HttpServer; readonly bound: BoundAddress }> {
@@ -54,6 +56,7 @@ export async function serveApi(
     vectorMaps: () => reloader.config.vectorMaps,
     metrics: () => metrics.scrape(),
     onRequest: (observation) => metrics.onRequest(observation),
+    onShed: (work) => metrics.onShed(work),
     onOperatorAction: (action) => audit.recordAction(action),
     assess: () => health.assess(),
     settings: () => reloader.config.shown.settings,
@@ -64,11 +67,7 @@ export async function serveApi(
     ...(options.watchOverload === undefined ? {} : { watchOverload: options.watchOverload }),
   });
   reloadCertificates(reloader, server);
-  const { host, port } = reloader.config.http.listen;
-  const bound = await server.listen({ host, port }).catch((error: unknown) => {
-    throw StartError.binding('http.listen', `${host}:${port}`, error);
-  });
-  return { server, bound };
+  return { server, bound: server.takeOver(options.starting) };
 }
 
 /** Starts the listener for scrapes, if one is configured. StartError when its address cannot be bound. */

@@ -19,6 +19,8 @@ export interface EngineOptions extends DeciderOptions {
    * before that is folded.
    */
   readonly onReplay?: (restored: StateView) => Promise<(fact: RecordedFact) => void>;
+  /** Told how many facts are replayed so far, of about how many. */
+  readonly onReplayed?: (facts: number, about: number) => void;
   /** Awaited before a snapshot is written, by whoever needs the facts up to it to be replayed until then. Must not reject. */
   readonly beforeSnapshot?: () => Promise<void>;
   /** Told when a snapshot could not be written: the journal still holds everything. */

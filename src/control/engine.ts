@@ -62,6 +62,7 @@ async function replay(options: EngineOptions, recovery: Recovery): Promise<Engin
   const observe = await options.onReplay?.(state);
   const recent = new RecentFacts();
   let replayed = 0;
+  options.onReplayed?.(replayed, recovery.about);
   for await (const facts of recovery.facts) {
     for (const fact of facts) {
       observe?.(fact);
@@ -69,6 +70,7 @@ async function replay(options: EngineOptions, recovery: Recovery): Promise<Engin
     }
     recent.add(facts);
     replayed += facts.length;
+    options.onReplayed?.(replayed, recovery.about);
   }
   return new Engine(options, state, recent, replayed);
 }

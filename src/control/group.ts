@@ -12,7 +12,7 @@ import { runInSlices } from '../net/steps.ts';
 import type { Action } from './unrecorded.ts';
 
 /** How long a group may decide before it is written, so that hold timers are served in between (ms). */
-const SLICE_MS = 8;
+const SLICE_MS = 4;
 
 /** A command that waits, and whom to tell. */
 export interface Job {

@@ -64,6 +64,11 @@ export function statusText(status) {
   return status === 'not_enforcing' ? 'Not enforcing' : 'Degraded';
 }
 
+/** How far a daemon is that starts: `Starting: 1,200 of about 3,000 facts of the journal are read`. */
+export function startText({ problems }) {
+  return ['Starting', ...problems].join(': ');
+}
+
 /** Why the status is not healthy, and for how long: `edge1 is active, for 5 min 06 s`. */
 export function reasonText(reason, now) {
   const since = Date.parse(reason.since);

@@ -1,6 +1,6 @@
 /** The page: what is asked when, and where it is shown. */
 import { ApiError, command, follow, hasToken, read, serverNow, setToken } from './api.js';
-import { reasonText, statusText } from './format.js';
+import { reasonText, startText, statusText } from './format.js';
 import { element, setText } from './table.js';
 import { countDown, eventTable, mitigationTable, peerTable } from './views.js';
 
@@ -39,8 +39,12 @@ async function refresh() {
   }
   refreshing = true;
   try {
-    const [health, peers, mitigations, events] = await Promise.all([
-      read('/v1/health/detail'),
+    const health = await read('/v1/health/detail');
+    if (health.status === 'starting') {
+      showStart(health);
+      return;
+    }
+    const [peers, mitigations, events] = await Promise.all([
       read('/v1/peers'),
       read('/v1/mitigations?status=pending,active,escalated&limit=200'),
       read('/v1/events?limit=20'),
@@ -81,6 +85,16 @@ function showBoard(health, peers, mitigations, events) {
   show('no-mitigations', mitigations.mitigations.length === 0);
   show('no-events', events.events.length === 0);
   countDown(byId('mitigations'));
+}
+
+/** While it starts it answers nothing but how far it is: what was read of the one before is greyed. */
+function showStart(health) {
+  setStale(true);
+  show('sign-in', false);
+  show('sign-out', hasToken());
+  setText(byId('pop'), health.pop);
+  setText(byId('status'), startText(health));
+  byId('status').className = 'bad';
 }
 
 function showProblems(health) {

@@ -10,7 +10,7 @@ import type { App } from './context.ts';
 import { addressOf, networkOf } from './context.ts';
 import { registerControl } from './routes/control.ts';
 import { registerDashboard } from './routes/dashboard.ts';
-import type { HttpDependencies } from './dependencies.ts';
+import type { CommonDependencies, HttpDependencies } from './dependencies.ts';
 import { registerEvents } from './routes/events.ts';
 import { Feed, registerFeed } from './routes/feed.ts';
 import { addHooks, commonHeaders } from './hooks.ts';
@@ -22,6 +22,7 @@ import { registerPeers } from './routes/peers.ts';
 import { HttpProblem, PROBLEM_TYPE, problemBody, toProblem } from './problem.ts';
 import { QuietLog } from './quiet-log.ts';
 import { registerRateLimit, TokenBuckets } from './rate-limit.ts';
+import { ReadRoom } from './read-room.ts';
 import { registerSafelist } from './routes/safelist.ts';
 import { registerStatus } from './routes/status.ts';
 
@@ -40,16 +41,22 @@ interface Problems {
   readonly quiet: QuietLog;
 }
 
+interface BareApp {
+  readonly app: App;
+  readonly connections: Connections;
+  readonly problems: Problems;
+}
+
 /** JSON, and formats made of it (RFC 6839 §3.1), with any parameters. */
 const JSON_TYPES = /^application\/(?:json|[^\s;/+]+\+json)\s*(?:;|$)/i;
 
-/** All routes on a server that does not listen yet. */
-export async function buildApi(
-  deps: HttpDependencies,
+/** A framework without routes: connections, limits, credentials and errors as everywhere. */
+export function createApp(
+  deps: CommonDependencies,
   tls: TlsMaterial | null,
   overload: Overload,
   limits: ListenerLimits = fittingLimits(LIMITS, openFilesLimit()),
-): Promise<Api> {
+): BareApp {
   const problems: Problems = { logger: deps.logger, quiet: new QuietLog(() => performance.now()) };
   const server: { connections?: Connections } = {};
   const app: App = Fastify({
@@ -81,18 +88,29 @@ export async function buildApi(
   app.setErrorHandler((error, request, reply) => sendProblem(problems, error, request, reply));
   addParsers(app);
   addHooks(app, deps, overload, connections);
-  answerUnknownPaths(app, problems);
+  return { app, connections, problems };
+}
 
+/** All routes on a server that does not listen yet. */
+export async function buildApi(
+  deps: HttpDependencies,
+  tls: TlsMaterial | null,
+  overload: Overload,
+  limits?: ListenerLimits,
+): Promise<Api> {
+  const { app, connections, problems } = createApp(deps, tls, overload, limits);
+  answerUnknownPaths(app, problems);
   const feed = new Feed(deps.engine);
   const buckets = new TokenBuckets(deps.clock, deps.rateLimit);
   await app.register(swagger, { openapi: openapiInfo(deps.version), transform: jsonSchemaTransform });
   await registerRateLimit(app, deps, buckets);
-  await registerEvents(app, deps, buckets);
-  registerMitigations(app, deps);
+  const room = new ReadRoom({ onShed: () => deps.onShed?.('read') });
+  await registerEvents(app, deps, buckets, room);
+  registerMitigations(app, deps, room);
   registerControl(app, deps);
   registerSafelist(app, deps);
   registerPeers(app, deps);
-  registerStatus(app, deps, () => feed.readers);
+  registerStatus(app, deps, () => feed.readers, room);
   registerFeed(app, deps.engine, feed);
   registerDocument(app);
   await registerDashboard(app);

@@ -17,6 +17,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Every route says whom it serves; one that does not cannot be registered. */
     access?: Access;
+    /** Answered under overload, too, when other routes with the same access are not. */
+    essential?: boolean;
   }
   interface FastifyRequest {
     /** Null on public routes. */

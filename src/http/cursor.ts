@@ -1,5 +1,6 @@
 /** Pages over things in order of creation, newest first, with opaque cursors that stay right while new things come. */
 import { invalidField } from './problem.ts';
+import { type Lane, READS } from './turns.ts';
 
 /** How to page over `T`. */
 export interface PageOf<T> {
@@ -16,18 +17,20 @@ export interface Page<T> {
 
 /**
  * Up to `limit` wanted items, newest first, beginning behind the one at which `cursor` points. `all` is in order of
- * creation. Throws HttpProblem 400 for a text that is no cursor.
+ * creation. Rejects with HttpProblem 400 for a text that is no cursor. In slices: all may be looked at to find one.
  */
-export function page<T>(
+export async function page<T>(
   all: ReadonlyMap<string, T>,
   { id, at, wanted }: PageOf<T>,
   limit: number,
   cursor: string | undefined,
-): Page<T> {
+  lane: Lane = READS,
+): Promise<Page<T>> {
   const list = [...all.values()];
   let index = cursor === undefined ? list.length : startBehind(list, decodeCursor(cursor), id, at, all);
   const items: T[] = [];
   while (index > 0) {
+    if (lane.spent) await lane.next();
     const item = list[--index];
     if (item === undefined || !wanted(item)) continue;
     // One more than asked for shows that there is another page.

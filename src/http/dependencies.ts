@@ -1,4 +1,5 @@
 /** What the HTTP room is given by the composition root. It decides nothing and owns no state but its connections. */
+import type { Server } from 'node:http';
 import type { Announcer } from '../control/announcer.ts';
 import type { EngineView, ReconcilerView } from '../control/types.ts';
 import type { Actor, HoldMode } from '../core/types.ts';
@@ -7,6 +8,7 @@ import type { VectorMaps } from '../intake/vector-names.ts';
 import type { Assessment } from '../view/health.ts';
 import type { ConnectionFigures } from './connection-table.ts';
 import type { Overload } from './overload.ts';
+import type { WorkClass } from './turns.ts';
 
 /** What a caller may do. `detector`: events and signals; `viewer`: reads; `operator`: all but reload; `admin`: all. */
 export type Role = 'detector' | 'viewer' | 'operator' | 'admin';
@@ -100,6 +102,8 @@ export interface HttpDependencies {
   readonly pause?: (milliseconds: number) => Promise<void>;
   /** Called after each answer. Must not throw. */
   readonly onRequest: (observation: RequestObservation) => void;
+  /** Called for each request that is refused because there are too many. Must not throw. */
+  readonly onShed?: (work: WorkClass) => void;
   /** Called for operator actions that no fact records. Must not throw. */
   readonly onOperatorAction: (action: OperatorAction) => void;
   /** How the daemon is right now. */
@@ -114,6 +118,20 @@ export interface HttpDependencies {
   readonly audit: (limit: number) => Promise<readonly unknown[]>;
   /** Begins to watch for overload, once the server listens; absent: by the event loop's delay. */
   readonly watchOverload?: () => Overload;
+}
+
+/** What every app needs, whatever it serves. */
+export type CommonDependencies = Pick<
+  HttpDependencies,
+  'newId' | 'logger' | 'auth' | 'pause' | 'onRequest' | 'onShed'
+>;
+
+/** What listens while the daemon starts. */
+export interface StartingServer {
+  /** Has `to` go on listening at the same socket, answers what is under way, and is no more. */
+  handOver(to: Server): void;
+  /** Stops listening: when nobody takes over, or together with who did. Resolves when the connections have ended, too. */
+  close(): Promise<void>;
 }
 
 /** Where a listener is bound. */
@@ -132,6 +150,8 @@ export interface HttpServer {
   readonly feedReaders: number;
   /** Connections by state, and how many were refused and closed. */
   readonly connections: ConnectionFigures;
+  /** Goes on with the socket of the server that answered while the daemon started. Nobody is refused in between. */
+  takeOver(starting: StartingServer): BoundAddress;
   /** Reads the certificate files again; connections that stand keep the old ones. Rejects, and changes nothing, when they are bad. */
   reloadTls(tls: TlsSettings): Promise<void>;
   /** Takes no new connections, ends feeds, finishes what is being answered; after `drainMs` (10,000) cuts what is left. */

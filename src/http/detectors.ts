@@ -12,6 +12,7 @@ import { keptText } from '../net/text.ts';
 import { countUpTo, Line, parseJsonBody } from './body.ts';
 import { HttpProblem, invalidFields } from './problem.ts';
 import { mapInSlices } from './slices.ts';
+import { EVENTS } from './turns.ts';
 
 /** What a message asks for: a decision, or nothing. */
 export type Report = { readonly detection: Detection } | { readonly ignored: string };
@@ -115,5 +116,5 @@ export function readAlertmanager(
   labels: LabelMap | undefined,
   vectorMaps: VectorMaps | undefined,
 ): Promise<readonly Signal[]> {
-  return mapInSlices(alertReaders(body, labels, vectorMaps), (read) => read());
+  return mapInSlices(alertReaders(body, labels, vectorMaps), (read) => read(), EVENTS);
 }

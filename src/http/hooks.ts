@@ -14,7 +14,7 @@ import {
 import { announcedBytes, BodyRoom } from './body-room.ts';
 import type { Connections } from './connections.ts';
 import { type App, networkOf } from './context.ts';
-import type { HttpDependencies } from './dependencies.ts';
+import type { CommonDependencies } from './dependencies.ts';
 import type { Overload } from './overload.ts';
 import { HttpProblem } from './problem.ts';
 import { clientOf } from './rate-limit.ts';
@@ -31,7 +31,7 @@ const pause = (milliseconds: number): Promise<void> =>
 /** To be added before any route: a route that does not say whom it serves cannot be registered from then on. */
 export function addHooks(
   app: App,
-  deps: HttpDependencies,
+  deps: CommonDependencies,
   overload: Overload,
   connections: Pick<Connections, 'letIn' | 'trust'>,
 ): void {
@@ -47,11 +47,7 @@ export function addHooks(
       throw new HttpProblem(403, `The role ${caller.role} may not do this`);
     }
     request.caller = caller;
-    if (access === 'read' && overload.shedsReads()) {
-      throw new HttpProblem(503, 'Overloaded: reads are refused so that events get through', {
-        headers: { 'retry-after': '2' },
-      });
-    }
+    if (request.routeOptions.config.essential !== true) refuseOverload(access, deps, overload);
     connections.letIn(request.raw.socket);
   };
 
@@ -113,7 +109,7 @@ export function addHooks(
 
 /** Finds out who calls; from a network that guesses tokens, not before some time has passed (see auth.ts). */
 function identification(
-  deps: HttpDependencies,
+  deps: CommonDependencies,
   connections: Pick<Connections, 'trust'>,
 ): (request: FastifyRequest) => Caller | Promise<Caller> {
   const authenticate = createAuthenticator(deps.auth);
@@ -160,4 +156,20 @@ function identification(
       return conclude();
     });
   };
+}
+
+/** Reads are refused before events; an operator's commands, which end what is too much, never. */
+function refuseOverload(access: Access, deps: CommonDependencies, overload: Overload): void {
+  if (access === 'read' && overload.shedsReads()) {
+    deps.onShed?.('read');
+    throw new HttpProblem(503, 'Overloaded: reads are refused so that events get through', {
+      headers: { 'retry-after': '2' },
+    });
+  }
+  if (access === 'report' && overload.shedsEvents()) {
+    deps.onShed?.('event');
+    throw new HttpProblem(503, 'Overloaded: events are refused so that BGP sessions stay up; try again', {
+      headers: { 'retry-after': '5' },
+    });
+  }
 }

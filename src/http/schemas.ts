@@ -68,7 +68,10 @@ export const BatchAnswerSchema = z.object({
       reason: z.string().optional(),
     }),
   ),
-  notes: z.array(z.string()).optional().describe('What was not read of the message as a whole'),
+  notes: z
+    .array(z.string())
+    .optional()
+    .describe('What was not read of the message as a whole, and what its answer leaves out'),
 });
 
 /** 202 of a message that may be about several: the most telling answer. */
@@ -179,8 +182,19 @@ export const RibRouteSchema = z.object({
 
 export const HealthSchema = z.object({
   status: HealthStatusSchema,
+  ready: z.boolean().describe('False while it starts: events are not taken yet'),
   version: z.string(),
   uptime_seconds: z.number(),
+  starting: z
+    .object({
+      phase: z
+        .enum(['opening', 'reading', 'applying'])
+        .describe('The journal is opened, its facts are read, or the policy is applied to them'),
+      facts_read: z.int(),
+      facts_about: z.int().nullable().describe('An estimate; null until the journal is open'),
+    })
+    .optional()
+    .describe('Only while it starts: how far the journal is read. Counts of other things are 0 then'),
 });
 
 export const HealthDetailSchema = HealthSchema.extend({

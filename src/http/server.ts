@@ -1,11 +1,22 @@
 /** The HTTP server: its life from binding to the last answer. */
+import type { Server } from 'node:http';
 import { buildApi } from './api.ts';
-import type { BoundAddress, HttpDependencies, HttpServer, TlsSettings } from './dependencies.ts';
+import type {
+  BoundAddress,
+  HttpDependencies,
+  HttpServer,
+  StartingServer,
+  TlsSettings,
+} from './dependencies.ts';
 import { loadTls, replaceTls } from './listener.ts';
 import { type Overload, watchOverload } from './overload.ts';
 
 /** How long answers under way may take once the server closes (ms). */
 const DRAIN_MS = 10_000;
+
+function closedServer(server: Server): Promise<void> {
+  return new Promise((resolve) => server.close(() => resolve()));
+}
 
 /** Makes the server; it does not listen yet. Rejects when certificates cannot be read or used. */
 export async function createServer(deps: HttpDependencies): Promise<HttpServer> {
@@ -14,9 +25,19 @@ export async function createServer(deps: HttpDependencies): Promise<HttpServer> 
   let overload: Overload | null = null;
   const { app, feed, connections } = await buildApi(deps, tls, {
     shedsReads: () => overload?.shedsReads() ?? false,
+    shedsEvents: () => overload?.shedsEvents() ?? false,
     stop: () => overload?.stop(),
   });
   let bound: BoundAddress | null = null;
+  let tookOver: StartingServer | null = null;
+  const begin = (): BoundAddress => {
+    overload ??= (deps.watchOverload ?? watchOverload)();
+    const address = app.server.address();
+    if (address === null || typeof address === 'string')
+      throw new TypeError('the server is not on a TCP port');
+    bound = { host: address.address, port: address.port };
+    return bound;
+  };
 
   return {
     get address() {
@@ -30,12 +51,12 @@ export async function createServer(deps: HttpDependencies): Promise<HttpServer> 
     },
     async listen({ host, port }) {
       await app.listen({ host, port });
-      overload ??= (deps.watchOverload ?? watchOverload)();
-      const address = app.server.address();
-      if (address === null || typeof address === 'string')
-        throw new TypeError('the server is not on a TCP port');
-      bound = { host: address.address, port: address.port };
-      return bound;
+      return begin();
+    },
+    takeOver(starting) {
+      starting.handOver(app.server);
+      tookOver = starting;
+      return begin();
     },
     async reloadTls(settings: TlsSettings) {
       replaceTls(app.server, await loadTls(settings));
@@ -43,7 +64,11 @@ export async function createServer(deps: HttpDependencies): Promise<HttpServer> 
     async close(drainMs = DRAIN_MS) {
       overload?.stop();
       feed.close();
-      const closed = app.close();
+      // The framework closes only what it made listen.
+      const closed = Promise.all([
+        app.close(),
+        ...(tookOver === null ? [] : [tookOver.close(), closedServer(app.server)]),
+      ]);
       connections.endUnused();
       const cut = setTimeout(() => connections.close(), drainMs);
       try {

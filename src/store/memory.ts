@@ -16,7 +16,12 @@ export class MemoryStore implements Store {
   open(): Promise<Recovery> {
     if (this.#state !== 'closed') return Promise.reject(new StoreError('the store is open already'));
     this.#state = 'recovering';
-    return Promise.resolve({ snapshot: copyOf(this.#snapshot), facts: this.#recover(), warnings: [] });
+    return Promise.resolve({
+      snapshot: copyOf(this.#snapshot),
+      facts: this.#recover(),
+      about: this.#facts.length,
+      warnings: [],
+    });
   }
 
   append(facts: readonly RecordedFact[]): Promise<void> {

@@ -10,6 +10,8 @@ export interface Recovery {
    * StoreError naming file and line where a fact is not as it was written.
    */
   readonly facts: AsyncIterable<readonly RecordedFact[]>;
+  /** About how many these are. */
+  readonly about: number;
   /** Things an operator should know, such as a torn last line that was dropped; complete once the facts have been read. */
   readonly warnings: readonly string[];
 }

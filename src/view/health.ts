@@ -2,13 +2,14 @@
 import { z } from 'zod';
 import { timeText } from '../net/time.ts';
 
-/** `not_enforcing`: decisions reach no router, on purpose (mock, dry run, paused). */
-export const HEALTH_STATUSES = ['ok', 'degraded', 'not_enforcing'] as const;
+/** `not_enforcing`: decisions reach no router, on purpose (mock, dry run, paused). `starting`: the journal is being read. */
+export const HEALTH_STATUSES = ['ok', 'degraded', 'not_enforcing', 'starting'] as const;
 
 export type HealthStatus = (typeof HEALTH_STATUSES)[number];
 
 /** Stable codes of reasons. */
 export const HEALTH_CODES = [
+  'starting',
   'mock',
   'dry_run',
   'paused',
@@ -44,7 +45,9 @@ export interface Assessment {
 
 export const HealthStatusSchema = z
   .enum(HEALTH_STATUSES)
-  .describe('`not_enforcing`: decisions reach no router (mock, dry run, paused)');
+  .describe(
+    '`not_enforcing`: decisions reach no router (mock, dry run, paused); `starting`: the journal is being read',
+  );
 
 export const HealthReasonSchema = z.object({
   code: z.enum(HEALTH_CODES),

@@ -9,6 +9,7 @@ interface Format {
   historyLines(mitigation: object, timeOf: (at: string) => string): readonly string[];
   mitigationStatus(mitigation: object): { text: string; kind: string };
   peerKind(peer: { state: string; enabled: boolean }): string;
+  startText(health: { problems: readonly string[] }): string;
   disabledText(peer: { disabled: { by: string; reason: string } | null }): string;
 }
 interface FeedParser {
@@ -19,6 +20,11 @@ const format: Format = await import(moduleAt('format.js'));
 const { createFeedParser }: FeedParser = await import(moduleAt('feed-parser.js'));
 
 describe('the figures of the dashboard', () => {
+  it('tells how far a daemon is that starts', () => {
+    const problems = ['1,200 of about 3,000 facts of the journal are read'];
+    assert.equal(format.startText({ problems }), `Starting: ${problems[0]}`);
+  });
+
   it('tells who keeps a session down', () => {
     const kim = { by: 'kim', reason: 'line card' };
     assert.equal(format.disabledText({ disabled: kim }), 'disabled by kim: line card');

@@ -9,6 +9,7 @@ import { buildApi } from '../../src/http/api.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 import { EventSchema } from '../../src/view/schemas.ts';
 import { policyOf } from '../core/scenario.ts';
+import { neverOverloaded } from '../support/overload.ts';
 import { bearer, world } from './support.ts';
 
 /** Within the life of the cases' alerts. */
@@ -42,7 +43,7 @@ async function running(t: TestContext) {
     assess: () => ({ status: 'ok', reasons: [] }),
   });
   const deps = { ...faked, engine, clock };
-  const { app, feed } = await buildApi(deps, null, { shedsReads: () => false, stop: () => undefined });
+  const { app, feed } = await buildApi(deps, null, neverOverloaded());
   t.after(async () => {
     feed.close();
     await app.close();

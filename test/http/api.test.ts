@@ -4,6 +4,8 @@ import Fastify from 'fastify';
 import { buildApi } from '../../src/http/api.ts';
 import type { App } from '../../src/http/context.ts';
 import { addHooks } from '../../src/http/hooks.ts';
+import type { Role } from '../../src/http/dependencies.ts';
+import { neverOverloaded } from '../support/overload.ts';
 import { api, bearer, MITIGATION_ID, mitigation, world } from './support.ts';
 
 describe('every answer that is an error', () => {
@@ -68,7 +70,11 @@ describe('the log', () => {
 describe('under overload', () => {
   it('refuses reads, and still takes events and commands', async () => {
     const made = await world();
-    const { app } = await buildApi(made.deps, null, { shedsReads: () => true, stop: () => undefined });
+    const { app } = await buildApi(made.deps, null, {
+      shedsReads: () => true,
+      shedsEvents: () => false,
+      stop: () => undefined,
+    });
     const read = await app.inject({ url: '/v1/mitigations', headers: bearer('viewer') });
     assert.equal(read.statusCode, 503);
     assert.equal(read.headers['retry-after'], '2');
@@ -82,6 +88,26 @@ describe('under overload', () => {
     });
     assert.equal(event.statusCode, 202);
     assert.equal((await app.inject({ url: '/v1/health' })).statusCode, 200);
+  });
+
+  it('refuses events only when refusing reads was not enough, and commands and health never', async () => {
+    const made = await world();
+    const shed: string[] = [];
+    const deps = { ...made.deps, onShed: (work: string) => shed.push(work) };
+    const overload = { shedsReads: () => true, shedsEvents: () => true, stop: () => undefined };
+    const { app } = await buildApi(deps, null, overload);
+    const ask = async (method: 'GET' | 'POST', url: string, role: Role, payload?: object) => {
+      const sent = payload === undefined ? {} : { payload };
+      return (await app.inject({ method, url, headers: bearer(role), ...sent })).statusCode;
+    };
+    const event = { source: 'fnm', victim_ip: '203.0.113.10', vector: 'udp_flood' };
+    assert.equal(await ask('POST', '/v1/events', 'detector', event), 503);
+    assert.equal(await ask('GET', '/v1/events', 'viewer'), 503);
+    assert.deepEqual(shed, ['event', 'read']);
+    assert.equal(await ask('GET', '/v1/health/detail', 'viewer'), 200);
+    const pause = { operator_id: 'jane', reason: 'too much' };
+    made.engine.answer = () => ({ type: 'done', affected: [] });
+    assert.equal(await ask('POST', '/v1/control/pause', 'operator', pause), 200);
   });
 });
 
@@ -150,7 +176,7 @@ describe('a route', () => {
     const { deps } = await world();
     const bare: App = Fastify();
     const connections = { letIn: () => undefined, trust: () => undefined };
-    addHooks(bare, deps, { shedsReads: () => false, stop: () => undefined }, connections);
+    addHooks(bare, deps, neverOverloaded(), connections);
     assert.throws(() => bare.get('/open', () => 'hello'), /does not say whom it serves/);
   });
 });

@@ -10,6 +10,7 @@ import type { Connections } from '../../src/http/connections.ts';
 import type { HttpDependencies } from '../../src/http/dependencies.ts';
 import { LIMITS, type ListenerLimits, loadTls } from '../../src/http/listener.ts';
 import { createServer } from '../../src/http/server.ts';
+import { neverOverloaded } from '../support/overload.ts';
 import { deferred, plainRequest, rawConnection, readToEnd, tlsRequest, within } from './sockets.ts';
 import { bearer, type MemoryLog, world } from './support.ts';
 
@@ -29,9 +30,11 @@ async function serve(
   tls = false,
 ): Promise<Served> {
   const { deps, log } = await world(changes);
-  const overload = { shedsReads: () => false, stop: () => undefined };
   const material = tls ? await loadTls(TLS) : null;
-  const { app, feed, connections } = await buildApi(deps, material, overload, { ...LIMITS, ...limits });
+  const { app, feed, connections } = await buildApi(deps, material, neverOverloaded(), {
+    ...LIMITS,
+    ...limits,
+  });
   t.after(async () => {
     feed.close();
     connections.close();

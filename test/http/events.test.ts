@@ -242,6 +242,55 @@ describe('POST /v1/events/batch', () => {
     assert.equal(response.statusCode, 503);
   });
 
+  it('refuses a batch of too many events as a whole', async () => {
+    const { app, engine } = await api();
+    const response = await app.inject({
+      method: 'POST',
+      url: '/v1/events/batch',
+      headers: { ...bearer('detector'), 'content-type': 'application/json' },
+      payload: `[${Array.from({ length: 340_000 }, () => '{}').join(',')}]`,
+    });
+    assert.equal(response.statusCode, 413);
+    assert.match(response.json().detail, /more than 10000 events; nothing of it was read/);
+    assert.equal(engine.commands.length, 0);
+  });
+
+  it('describes and records the first thousand that cannot be read, and counts the others', async () => {
+    const { app, engine } = await api();
+    const response = await app.inject({
+      method: 'POST',
+      url: '/v1/events/batch',
+      headers: bearer('detector'),
+      payload: [...Array.from({ length: 9_999 }, () => ({})), BAN],
+    });
+    assert.equal(response.statusCode, 207);
+    const { results, notes } = response.json();
+    assert.equal(results.length, 10_000);
+    assert.equal(results[999].event_id, EVENT_ID);
+    assert.deepEqual(results[1000], { code: 400, status: 'invalid' });
+    assert.equal(results[9_999].code, 202);
+    assert.equal(engine.commands.length, 1_001);
+    assert.match(notes[0], /^8999 more events could not be read/);
+    assert.ok(response.rawPayload.length < 2 * 1024 * 1024, `${response.rawPayload.length} octets`);
+  });
+
+  it('leaves out words when an answer would be too long, and says so', async () => {
+    const { app, engine } = await api();
+    const why = ['x'.repeat(1000)];
+    engine.answer = () => answered({ why });
+    const response = await app.inject({
+      method: 'POST',
+      url: '/v1/events/batch',
+      headers: bearer('detector'),
+      payload: Array.from({ length: 2_000 }, () => BAN),
+    });
+    const { results, notes } = response.json();
+    assert.deepEqual(results[0].why, why);
+    assert.equal(results[1_999].why, undefined);
+    assert.equal(results[1_999].status, 'accepted');
+    assert.match(notes[0], /^the answer would be too long: 952 results without error and why$/);
+  });
+
   it('refuses an empty batch', async () => {
     const { app } = await api();
     const response = await app.inject({

@@ -11,6 +11,7 @@ import { MitigationSchema, RibRouteSchema } from '../../src/http/schemas.ts';
 import { EventSchema } from '../../src/view/schemas.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 import { neighborPolicy, POLICY } from '../control/support.ts';
+import { neverOverloaded } from '../support/overload.ts';
 import { bearer, world } from './support.ts';
 
 const BAN = {
@@ -54,7 +55,7 @@ async function running(t: TestContext) {
   await reconciler.start();
   await announcer.start();
   const deps = { ...faked, engine, reconciler: view, clock, metrics: () => metrics.scrape() };
-  const { app, feed } = await buildApi(deps, null, { shedsReads: () => false, stop: () => undefined });
+  const { app, feed } = await buildApi(deps, null, neverOverloaded());
   t.after(async () => {
     feed.close();
     await app.close();

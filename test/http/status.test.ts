@@ -7,7 +7,7 @@ describe('the health', () => {
   it('is public and says little', async () => {
     const { app } = await api();
     const response = await app.inject({ url: '/v1/health' });
-    assert.deepEqual(response.json(), { status: 'ok', version: '1.2.3', uptime_seconds: 60 });
+    assert.deepEqual(response.json(), { status: 'ok', ready: true, version: '1.2.3', uptime_seconds: 60 });
   });
 
   it('is degraded while something is wrong, and says what to those who may know', async () => {

@@ -28,6 +28,7 @@ import type {
   Role,
 } from '../../src/http/dependencies.ts';
 import { parsePrefix } from '../../src/net/prefix.ts';
+import { neverOverloaded } from '../support/overload.ts';
 
 /** 2026-11-23T12:00:00Z */
 export const NOON = Date.UTC(2026, 10, 23, 12);
@@ -316,6 +317,6 @@ export async function world(changes: Partial<HttpDependencies> = {}): Promise<Wo
 /** The routes over such a world, to be asked with `app.inject`. */
 export async function api(changes: Partial<HttpDependencies> = {}): Promise<World & Api> {
   const made = await world(changes);
-  const built = await buildApi(made.deps, null, { shedsReads: () => false, stop: () => undefined });
+  const built = await buildApi(made.deps, null, neverOverloaded());
   return Object.assign(made, built);
 }

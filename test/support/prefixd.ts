@@ -78,12 +78,14 @@ export class Prefixd {
     return this.#running?.ended ?? true;
   }
 
-  /** Starts the process and waits until it answers. */
+  /** Starts the process and waits until it is ready. */
   async run(environment: Readonly<Record<string, string>> = {}): Promise<void> {
     const running = this.begin(environment);
     await until('prefixd answers', async () => {
       if (running.ended) return true;
-      return (await fetch(`${this.base}/v1/health`)).ok;
+      const response = await fetch(`${this.base}/v1/health`);
+      const health: unknown = await response.json();
+      return Object(health).ready === true;
     }).catch((error: Error) => {
       throw new Error(`${error.message}; it printed: ${running.log()}`);
     });

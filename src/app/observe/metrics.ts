@@ -8,6 +8,7 @@ import type { RecordedFact } from '../../core/facts.ts';
 import { KNOWN_VECTORS } from '../../core/policy/vectors.ts';
 import type { RefusalReason } from '../../core/types.ts';
 import type { RequestObservation } from '../../http/dependencies.ts';
+import type { WorkClass } from '../../http/turns.ts';
 import { forgetOldest } from '../../net/queue.ts';
 import { addReadings, DELAY_RESOLUTION_MS, type MetricsSources } from './gauges.ts';
 import { MetricRegistry } from './metric-registry.ts';
@@ -55,6 +56,7 @@ export class Metrics {
   readonly #rejections: Counter<'reason'>;
   readonly #facts: Counter<'type'>;
   readonly #requests: Counter<'method' | 'route' | 'code'>;
+  readonly #shed: Counter<'class'>;
   readonly #requestSeconds: Histogram<'route'>;
   readonly #fsyncSeconds: Histogram;
   readonly #alerts: Counter<'destination' | 'outcome'>;
@@ -81,6 +83,12 @@ export class Metrics {
       'route',
       'code',
     ]);
+    this.#shed = this.#meter.counter(
+      'prefixd_http_requests_shed_total',
+      'Requests refused because prefixd is overloaded or too many ask at one time, by class: read or event',
+      ['class'],
+    );
+    for (const work of ['read', 'event'] as const) this.#shed.inc({ class: work }, 0);
     this.#alerts = this.#meter.counter('prefixd_alerts_sent_total', 'Alerts, by how they fared', [
       'destination',
       'outcome',
@@ -128,6 +136,11 @@ export class Metrics {
   onRequest({ method, route, status, seconds }: RequestObservation): void {
     this.#requests.inc({ method, route, code: String(status) });
     this.#requestSeconds.observe({ route }, seconds);
+  }
+
+  /** Counts a request that was refused because there are too many. */
+  onShed(work: WorkClass): void {
+    this.#shed.inc({ class: work });
   }
 
   /** Takes note of how long the store took to make a group of facts durable (ms). */

@@ -31,7 +31,10 @@ export function registerStatus(program: CliCommand, contextFor: (command: Comman
 const MOODS: Readonly<Record<string, string>> = { ok: 'healthy', not_enforcing: 'not enforcing' };
 
 async function status(context: Context, client: ApiClient): Promise<string> {
-  const [health, peers] = await Promise.all([client.get('/v1/health/detail'), client.get('/v1/peers')]);
+  const health = await client.get('/v1/health/detail');
+  // While it starts it answers nothing else.
+  const isStarting = record(health).status === 'starting';
+  const peers = isStarting ? [] : await client.get('/v1/peers');
   if (context.options.format === 'json') return json({ health, peers });
   const all = record(health);
   const mood = text(all.status);
@@ -42,14 +45,19 @@ async function status(context: Context, client: ApiClient): Promise<string> {
       ['up', duration(number(all.uptime_seconds))],
       ['pop', text(all.pop)],
       ['mode', text(all.mode)],
-      ['mitigations', `${number(record(all.mitigations).live)} active`],
-      ['journal', countWords(number(record(all.journal).seq), 'fact')],
+      ...(isStarting
+        ? []
+        : ([
+            ['mitigations', `${number(record(all.mitigations).live)} active`],
+            ['journal', countWords(number(record(all.journal).seq), 'fact')],
+          ] as const)),
     ],
     drawingFor(context),
   );
   const notes = noteLines(all)
     .flatMap((line) => fitted(context, `! ${printable(line)}`).split('\n'))
     .map((line) => `${paint(line, 'red', drawingFor(context))}\n`);
+  if (isStarting) return `${head}${notes.join('')}`;
   return `${head}${notes.join('')}\n${peerTable(context, list(peers))}`;
 }
 

@@ -7,6 +7,15 @@ import { unreadAlerts } from '../../intake/alertmanager.ts';
 import { genericEventSchema } from '../../intake/generic.ts';
 import { keptDetection } from '../../intake/kept.ts';
 import type { Signal } from '../../intake/signal.ts';
+import {
+  type BatchAnswer,
+  batchAnswer,
+  type BatchResult,
+  invalidResult,
+  MAX_BATCH,
+  MAX_DESCRIBED,
+  refuseLongBatch,
+} from '../batch.ts';
 import { MAX_SIGNAL_BYTES } from '../body.ts';
 import { type App, callerOf, detectorOf } from '../context.ts';
 import { page } from '../cursor.ts';
@@ -18,23 +27,25 @@ import { HttpProblem, invalidFields, toProblem } from '../problem.ts';
 import { clientOf, LIMITED, LIMITED_WITH_503, type TokenBuckets } from '../rate-limit.ts';
 import { AlertmanagerBody, EventQuery } from '../requests.ts';
 import { BatchAnswerSchema, commonProblems, type EventAnswerSchema, SignalAnswerSchema } from '../schemas.ts';
-import { inSlices, mapInSlices, nextTurn } from '../slices.ts';
+import type { ReadRoom } from '../read-room.ts';
+import { inSlices, mapInSlices } from '../slices.ts';
+import { EVENTS } from '../turns.ts';
 import { eventView } from '../../view/fact.ts';
 import { EventSchema } from '../../view/schemas.ts';
 
 type EventAnswer = z.output<typeof EventAnswerSchema>;
 type SignalAnswer = z.output<typeof SignalAnswerSchema>;
-type BatchAnswer = z.output<typeof BatchAnswerSchema>;
-type BatchResult = BatchAnswer['results'][number];
 type Unreadable = Extract<Signal, { kind: 'invalid' }>;
 
 /** What ingest/ parses, and with the same schema, is not parsed before: it says better what is wrong. */
 const readByIntake: FastifySchemaCompiler<unknown> = () => (value: unknown) => ({ value });
 
-/** Events read and submitted before the event loop gets a turn. */
-const EVENTS_PER_SLICE = 100;
-
-export async function registerEvents(app: App, deps: HttpDependencies, buckets: TokenBuckets): Promise<void> {
+export async function registerEvents(
+  app: App,
+  deps: HttpDependencies,
+  buckets: TokenBuckets,
+  room: ReadRoom,
+): Promise<void> {
   const { engine } = deps;
   const limited = { access: 'report', rateLimit: LIMITED } as const;
 
@@ -80,7 +91,7 @@ export async function registerEvents(app: App, deps: HttpDependencies, buckets: 
    */
   const refuse = async ({ problems, remains }: Unreadable, request: FastifyRequest): Promise<BatchResult> => {
     const error = invalidFields(problems.map(({ path, message }) => ({ field: path, message }))).message;
-    const result = { code: 400, status: 'invalid', error, reason: 'invalid_report' } as const;
+    const result = invalidResult(error);
     if (remains === undefined) return result;
     const answer = await engine.submit({
       type: 'event',
@@ -92,17 +103,21 @@ export async function registerEvents(app: App, deps: HttpDependencies, buckets: 
     return { ...result, event_id: answer.eventId, external_event_id: null, mitigation_id: null };
   };
 
-  /** Submits in order, in slices; what goes wrong with one is that one's result. */
+  /** Submits in order, in slices; what goes wrong with one is that one's result. Of many that cannot be read, most cost little. */
   const submitAll = async <Item>(
     items: readonly Item[],
     read: (item: Item) => Signal,
     request: FastifyRequest,
   ): Promise<BatchAnswer> => {
     buckets.charge(clientOf(request), Math.max(0, items.length - 1));
+    let invalid = 0;
     const one = async (item: Item): Promise<BatchResult> => {
       try {
         const signal = read(item);
-        if (signal.kind === 'invalid') return await refuse(signal, request);
+        if (signal.kind === 'invalid') {
+          if (++invalid > MAX_DESCRIBED) return { code: 400, status: 'invalid' };
+          return await refuse(signal, request);
+        }
         return { code: 202, ...(await submitSignal(signal, request)) };
       } catch (error) {
         return failedResult(error);
@@ -110,8 +125,8 @@ export async function registerEvents(app: App, deps: HttpDependencies, buckets: 
     };
     const results: Promise<BatchResult>[] = [];
     for (const item of items) {
+      if (EVENTS.spent) await EVENTS.next();
       results.push(one(item));
-      if (results.length % EVENTS_PER_SLICE === 0) await nextTurn();
     }
     const settled = await Promise.all(results);
     if (settled.length > 0 && settled.every(({ code }) => code === 503)) {
@@ -121,26 +136,34 @@ export async function registerEvents(app: App, deps: HttpDependencies, buckets: 
     if (failed !== undefined) {
       deps.logger.error({ request_id: request.id, error: failed.error }, 'events of a batch failed');
     }
-    return { results: settled };
+    const undescribed = Math.max(0, invalid - MAX_DESCRIBED);
+    if (undescribed > 0) {
+      deps.logger.warn({ request_id: request.id, invalid }, 'most events of a batch could not be read');
+    }
+    return batchAnswer(settled, undescribed);
   };
 
   app.post(
     '/v1/events/batch',
     {
       config: limited,
+      // Before the schema looks at each of them.
+      preValidation: async ({ body }) => {
+        if (Array.isArray(body)) refuseLongBatch(body.length);
+      },
       schema: {
         tags: ['events'],
         summary: 'Report several: a JSON array, or one event a line (application/x-ndjson)',
         description:
-          'Each counts against the rate limit. The results are in the order of the events. One that cannot be read is recorded as an event that was refused, with the reason `invalid_report`.',
-        body: z.array(z.unknown()).min(1, 'must hold at least one event'),
+          'At most 10,000; more are a 413, and nothing of them is read. Each counts against the rate limit. The results are in the order of the events. One that cannot be read is recorded as an event that was refused, with the reason `invalid_report`; after 1,000 of these the others have a `code` and `status` alone, and `notes` counts them. `error` and `why` of all results together have at most 1 MiB of text; `notes` says how many go without.',
+        body: z.array(z.unknown()).min(1, 'must hold at least one event').max(MAX_BATCH),
         response: { 207: BatchAnswerSchema, ...commonProblems },
       },
     },
     async (request, reply) => {
       const maps = deps.vectorMaps?.();
       const answer = await submitAll(request.body, (item) => readBatched(item, maps), request);
-      return inSlices(reply.code(207), answer);
+      return inSlices(reply.code(207), answer, EVENTS);
     },
   );
 
@@ -176,7 +199,9 @@ export async function registerEvents(app: App, deps: HttpDependencies, buckets: 
         deps.logger.info(fields, 'alerts ignored');
       }
       reply.code(ignored.length === signals.length && missing === null ? 200 : 207);
-      return inSlices(reply, missing === null ? answer : { ...answer, notes: [missing.error ?? ''] });
+      if (missing === null) return inSlices(reply, answer, EVENTS);
+      const notes = [...(answer.notes ?? []), missing.error ?? ''];
+      return inSlices(reply, { ...answer, notes }, EVENTS);
     },
   );
 
@@ -206,20 +231,22 @@ export async function registerEvents(app: App, deps: HttpDependencies, buckets: 
     async (request, reply) => {
       const { source, vector, victim_ip, limit, cursor } = request.query;
       const victim = victim_ip === undefined ? undefined : requireVictim('victim_ip', victim_ip);
-      const { items, nextCursor } = page(
-        engine.state.events,
-        {
-          id: (event) => event.id,
-          at: (event) => event.receivedAt,
-          wanted: ({ detection }) =>
-            (source === undefined || detection.source === source) &&
-            (vector === undefined || detection.vector === vector) &&
-            (victim === undefined || detection.victim === victim),
-        },
-        limit,
-        cursor,
-      );
-      return inSlices(reply, { events: await mapInSlices(items, eventView), next_cursor: nextCursor });
+      return room.enter(limit, async () => {
+        const { items, nextCursor } = await page(
+          engine.state.events,
+          {
+            id: (event) => event.id,
+            at: (event) => event.receivedAt,
+            wanted: ({ detection }) =>
+              (source === undefined || detection.source === source) &&
+              (vector === undefined || detection.vector === vector) &&
+              (victim === undefined || detection.victim === victim),
+          },
+          limit,
+          cursor,
+        );
+        return inSlices(reply, { events: await mapInSlices(items, eventView), next_cursor: nextCursor });
+      });
     },
   );
 }

@@ -18,6 +18,7 @@ import { type App, operatorOf } from '../context.ts';
 import { page } from '../cursor.ts';
 import type { HttpDependencies } from '../dependencies.ts';
 import { HttpProblem, invalidField } from '../problem.ts';
+import type { ReadRoom } from '../read-room.ts';
 import { MitigateBody, MitigationQuery, WithdrawBody } from '../requests.ts';
 import { commonProblems, effectShape, MitigationDetailSchema, MitigationSchema } from '../schemas.ts';
 import { inSlices, mapInSlices } from '../slices.ts';
@@ -81,7 +82,7 @@ function hasStatus(
 
 const IdParams = z.object({ id: z.string() });
 
-export function registerMitigations(app: App, deps: HttpDependencies): void {
+export function registerMitigations(app: App, deps: HttpDependencies, room: ReadRoom): void {
   const { engine, reconciler } = deps;
 
   const find = (id: string): Mitigation => findMitigation(engine.state.mitigations, id.toLowerCase());
@@ -104,25 +105,27 @@ export function registerMitigations(app: App, deps: HttpDependencies): void {
       const { status, customer_id, pop, limit, cursor, ...query } = request.query;
       const victim = query.victim_ip === undefined ? undefined : requireVictim('victim_ip', query.victim_ip);
       const statuses = status === undefined ? undefined : new Set(status);
-      const { items, nextCursor } = page(
-        engine.state.mitigations,
-        {
-          id: (mitigation) => mitigation.id,
-          at: (mitigation) => mitigation.createdAt,
-          wanted: (mitigation) =>
-            (victim === undefined || isAbout(mitigation, victim)) &&
-            (customer_id === undefined || mitigation.customerId === customer_id) &&
-            (pop === undefined || pop === 'all' || mitigation.pop === pop) &&
-            (statuses === undefined || hasStatus(mitigation, statuses, reconciler)),
-        },
-        limit,
-        cursor,
-      );
-      const mitigations = await mapInSlices(items, (mitigation) =>
-        // One that has changed between two slices is shown as it is now, as its rules are.
-        mitigationView(engine.state.mitigations.get(mitigation.id) ?? mitigation, reconciler),
-      );
-      return inSlices(reply, { mitigations, next_cursor: nextCursor });
+      return room.enter(limit, async () => {
+        const { items, nextCursor } = await page(
+          engine.state.mitigations,
+          {
+            id: (mitigation) => mitigation.id,
+            at: (mitigation) => mitigation.createdAt,
+            wanted: (mitigation) =>
+              (victim === undefined || isAbout(mitigation, victim)) &&
+              (customer_id === undefined || mitigation.customerId === customer_id) &&
+              (pop === undefined || pop === 'all' || mitigation.pop === pop) &&
+              (statuses === undefined || hasStatus(mitigation, statuses, reconciler)),
+          },
+          limit,
+          cursor,
+        );
+        const mitigations = await mapInSlices(items, (mitigation) =>
+          // One that has changed between two slices is shown as it is now, as its rules are.
+          mitigationView(engine.state.mitigations.get(mitigation.id) ?? mitigation, reconciler),
+        );
+        return inSlices(reply, { mitigations, next_cursor: nextCursor });
+      });
     },
   );
 

@@ -20,12 +20,9 @@ import {
   PeerSchema,
   RibRouteSchema,
 } from '../schemas.ts';
-import { nextTurn } from '../slices.ts';
+import { READS } from '../turns.ts';
 
 const NameParams = z.object({ name: z.string() });
-
-/** Routes turned into text at a time, so that a large table does not hold up the hold timers. */
-const ROUTES_PER_SLICE = 500;
 
 export function registerPeers(app: App, deps: HttpDependencies): void {
   const { engine, announcer, reconciler, clock } = deps;
@@ -138,7 +135,7 @@ export function registerPeers(app: App, deps: HttpDependencies): void {
     },
   );
 
-  /** JSON of all the tables, some hundred routes at a time. What changes meanwhile may or may not be in it. */
+  /** JSON of all the tables, what a slice of time allows in one piece. What changes meanwhile may or may not be in it. */
   async function* ribText(names: readonly string[]): AsyncGenerator<string> {
     let text = '{';
     for (const [index, name] of names.entries()) {
@@ -146,10 +143,11 @@ export function registerPeers(app: App, deps: HttpDependencies): void {
       let count = 0;
       for (const sent of announcer.ribOut(name).sentRoutes()) {
         text += (count === 0 ? '' : ',') + JSON.stringify(routeView(name, sent, reconciler));
-        if (++count % ROUTES_PER_SLICE !== 0) continue;
+        count++;
+        if (!READS.spent) continue;
         yield text;
         text = '';
-        await nextTurn();
+        await READS.next();
       }
       text += ']';
     }

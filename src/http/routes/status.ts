@@ -8,18 +8,26 @@ import type { HttpDependencies } from '../dependencies.ts';
 import { HttpProblem } from '../problem.ts';
 import { LimitQuery, ReloadBody } from '../requests.ts';
 import { commonProblems, HealthDetailSchema, HealthSchema, StatsSchema } from '../schemas.ts';
+import type { ReadRoom } from '../read-room.ts';
 import { inSlices } from '../slices.ts';
+import { READS } from '../turns.ts';
 import { type Assessment, reasonView } from '../../view/health.ts';
 import { timeOrNull } from '../../view/values.ts';
 
 const READ = { access: 'read' } as const;
 const Anything = z.unknown().describe('As in the configuration files, defaults filled in, secrets redacted');
 
-export function registerStatus(app: App, deps: HttpDependencies, feedReaders: () => number): void {
+export function registerStatus(
+  app: App,
+  deps: HttpDependencies,
+  feedReaders: () => number,
+  room: ReadRoom,
+): void {
   const { engine, reconciler, announcer, clock } = deps;
 
   const health = ({ status }: Pick<Assessment, 'status'>): z.output<typeof HealthSchema> => ({
     status,
+    ready: true,
     version: deps.version,
     uptime_seconds: Math.max(0, Math.floor((clock() - deps.startedAt) / 1000)),
   });
@@ -40,7 +48,8 @@ export function registerStatus(app: App, deps: HttpDependencies, feedReaders: ()
   app.get(
     '/v1/health/detail',
     {
-      config: READ,
+      // It costs little, and whoever wants to know what is wrong asks it.
+      config: { ...READ, essential: true },
       schema: {
         tags: ['status'],
         summary: 'What is well and what is not',
@@ -108,11 +117,14 @@ export function registerStatus(app: App, deps: HttpDependencies, feedReaders: ()
       },
     },
     async (request, reply) => {
-      const entries = await deps.audit(request.query.limit).catch((error: unknown) => {
-        deps.logger.error({ request_id: request.id, err: error }, 'the audit log cannot be read');
-        throw new HttpProblem(503, "The audit log cannot be read; prefixd's log says why");
+      const { limit } = request.query;
+      return room.enter(limit, async () => {
+        const entries = await deps.audit(limit).catch((error: unknown) => {
+          deps.logger.error({ request_id: request.id, err: error }, 'the audit log cannot be read');
+          throw new HttpProblem(503, "The audit log cannot be read; prefixd's log says why");
+        });
+        return inSlices(reply, { entries: [...entries] });
       });
-      return inSlices(reply, { entries: [...entries] });
     },
   );
 
@@ -130,7 +142,8 @@ export function registerStatus(app: App, deps: HttpDependencies, feedReaders: ()
       (_request, reply) => {
         const shown = read();
         // An inventory may have tens of thousands of customers.
-        return typeof shown === 'object' && shown !== null ? inSlices(reply, shown) : shown;
+        if (typeof shown !== 'object' || shown === null) return shown;
+        return room.enter(Number.POSITIVE_INFINITY, () => inSlices(reply, shown));
       },
     );
   }
@@ -185,7 +198,7 @@ export function registerStatus(app: App, deps: HttpDependencies, feedReaders: ()
 }
 
 /** Counts; live mitigations by what they are, all remembered ones by status. */
-function statistics(state: HttpDependencies['engine']['state']): z.output<typeof StatsSchema> {
+async function statistics(state: HttpDependencies['engine']['state']): Promise<z.output<typeof StatsSchema>> {
   const byStatus = new Map<string, number>();
   const [byCustomer, byPop, byAction] = [
     new Map<string, number>(),
@@ -198,7 +211,8 @@ function statistics(state: HttpDependencies['engine']['state']): z.output<typeof
     count(byPop, mitigation.pop);
     count(byAction, mitigation.action.type);
   };
-  for (const mitigation of state.mitigations.values()) {
+  for (const mitigation of [...state.mitigations.values()]) {
+    if (READS.spent) await READS.next();
     count(byStatus, mitigation.status);
     if (state.live.has(mitigation.id)) countLive(mitigation);
   }

@@ -84,6 +84,7 @@ export class Journal implements Store {
       return {
         snapshot: plan.snapshot,
         facts: this.#recover(plan),
+        about: plan.about,
         warnings: plan.warnings,
       };
     } catch (error) {

@@ -19,6 +19,8 @@ export interface RecoveryPlan {
   readonly snapshot: StateSnapshot | null;
   /** Those with facts after the snapshot, ascending; empty only for a new folder. */
   readonly segments: readonly Segment[];
+  /** About how many facts follow the snapshot: the last segment's are estimated by its octets. */
+  readonly about: number;
   /** Facts up to here were durable once, so the segments must reach it. */
   readonly reach: number;
   /** The last octet of the newest segment where it should be a line feed: the line before it is intact. */
@@ -87,10 +89,24 @@ export async function planRecovery(
   return {
     snapshot,
     segments: segments.slice(Math.max(0, start)),
+    about: aboutHowMany(segments, from),
     reach: snapshots.at(-1)?.seq ?? 0,
     lostLineFeed,
     warnings,
   };
+}
+
+/** Octets of one fact where no segment tells. */
+const USUAL_FACT = 500;
+
+/** Facts from `from` on. All segments but the last hold what is between their numbers. */
+function aboutHowMany(segments: readonly Segment[], from: number): number {
+  const [first, last] = [segments[0], segments.at(-1)];
+  if (first === undefined || last === undefined) return 0;
+  const counted = last.seq - first.seq;
+  const octets = segments.reduce((sum, segment) => sum + segment.octets, 0) - last.octets;
+  const each = counted > 0 && octets > 0 ? octets / counted : USUAL_FACT;
+  return Math.max(0, Math.round(last.seq + last.octets / each) - from);
 }
 
 /** What lies behind the last line feed of a segment. */

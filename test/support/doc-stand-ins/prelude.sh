@@ -15,9 +15,9 @@ end_foreground() {
   : >"$MACHINE/foreground"
 }
 
-# Waits until the API answers or the process (1) is gone, whose log (2) is then shown.
+# Waits until the daemon is ready or the process (1) is gone, whose log (2) is then shown.
 await_api() {
-  until command curl --silent --output /dev/null --max-time 5 "$MACHINE_API/v1/health"; do
+  until command curl --silent --max-time 5 "$MACHINE_API/v1/health" | grep -q '"ready":true'; do
     if ! kill -s 0 "$1" 2>/dev/null; then cat "$2" >&2; return 1; fi
     sleep 0.1
   done
