@@ -132,7 +132,11 @@ export class MockAnnouncer implements Announcer {
   #flush(name: string, rib: AdjRibOut): void {
     const { announce, withdraw } = rib.take(Number.MAX_SAFE_INTEGER, this.#clock());
     if (announce.length + withdraw.length === 0) return;
-    for (const listener of this.#listeners) listener.onSent?.(name, announce, withdraw);
+    rib.acknowledge(rib.taken);
+    for (const listener of this.#listeners) {
+      listener.onSent?.(name, announce, withdraw);
+      listener.onAcknowledged?.(name, announce, withdraw);
+    }
   }
 
   #peer(name: string): MockPeer {

@@ -3,6 +3,7 @@
  * that recorded, so that nobody reads "withdrawn" while a router may still drop.
  */
 import type { OutRoute, RouteKey } from '../bgp/rib/route.ts';
+import { Fifo } from '../net/queue.ts';
 import type { Engine } from './engine.ts';
 import type { Log, Timers } from './types.ts';
 
@@ -74,37 +75,77 @@ export class PendingWithdrawals {
   }
 }
 
-// On whose behalf which routes stand on each established session: answers "has the withdrawal reached everyone?".
+// On whose behalf which routes stand on each established session: answers "has the withdrawal reached everyone?". One that
+// was written has not, until the peer's TCP acknowledges it.
+
+interface Leaving {
+  readonly announced: readonly OutRoute[];
+  readonly withdrawn: readonly OutRoute[];
+  /** A mitigation for each route that it loses. */
+  readonly over: readonly string[];
+}
 
 interface PeerStanding {
-  /** Mitigation by route. */
+  /** Mitigation by route, as it was sent last. */
   readonly owners: Map<RouteKey, string>;
-  /** How many routes of a mitigation stand. */
+  /** How many routes of a mitigation stand, those among them that are leaving. */
   readonly counts: Map<string, number>;
+  /** What was sent that takes routes away from mitigations, until the peer's TCP has acknowledged it. */
+  readonly leaving: Fifo<Leaving>;
 }
 
 /** Follows what sessions have written. Peers appear with their first route and vanish with their session. */
 export class RoutesByOwner {
   readonly #peers = new Map<string, PeerStanding>();
 
-  /** The routes were written to the peer; their labels are the mitigations. */
-  announced(peer: string, routes: readonly OutRoute[]): void {
-    let standing = this.#peers.get(peer);
-    if (standing === undefined) {
-      standing = { owners: new Map(), counts: new Map() };
-      this.#peers.set(peer, standing);
+  /**
+   * These were written to the peer; the labels of routes are their mitigations. What they replace or withdraw counts until
+   * `acknowledged` is told of the very same arrays.
+   */
+  sent(peer: string, announced: readonly OutRoute[], withdrawn: readonly OutRoute[]): void {
+    const standing = this.#of(peer);
+    const over: string[] = [];
+    for (const { key, owner: label } of announced) {
+      const before = standing.owners.get(key);
+      if (before === label) continue;
+      if (before !== undefined) over.push(before);
+      own(standing, key, label);
     }
+    for (const { key } of withdrawn) {
+      const owner = standing.owners.get(key);
+      if (owner === undefined) continue;
+      standing.owners.delete(key);
+      over.push(owner);
+    }
+    if (over.length > 0) standing.leaving.push({ announced, withdrawn, over });
+  }
+
+  /** The peer's TCP has acknowledged these, in the order in which they were sent. */
+  acknowledged(peer: string, announced: readonly OutRoute[], withdrawn: readonly OutRoute[]): void {
+    const standing = this.#peers.get(peer);
+    const oldest = standing?.leaving.oldest;
+    // What was sent before the peer was forgotten is nobody's any more.
+    if (standing === undefined || oldest?.announced !== announced || oldest.withdrawn !== withdrawn) return;
+    standing.leaving.shift();
+    for (const owner of oldest.over) discount(standing, owner);
+  }
+
+  /** Routes that stand as they are have come to belong to other mitigations. */
+  moved(peer: string, routes: readonly OutRoute[]): void {
+    const standing = this.#of(peer);
     for (const { key, owner: label } of routes) {
-      release(standing, key);
-      standing.owners.set(key, label);
-      standing.counts.set(label, (standing.counts.get(label) ?? 0) + 1);
+      const before = standing.owners.get(key);
+      if (before !== undefined) discount(standing, before);
+      own(standing, key, label);
     }
   }
 
-  /** The withdrawals were written to the peer. */
-  withdrawn(peer: string, routes: readonly OutRoute[]): void {
-    const standing = this.#peers.get(peer);
-    if (standing !== undefined) for (const { key } of routes) release(standing, key);
+  #of(peer: string): PeerStanding {
+    const known = this.#peers.get(peer);
+    if (known !== undefined) return known;
+    const standing: PeerStanding = { owners: new Map(), counts: new Map(), leaving: new Fifo() };
+    this.#peers.set(peer, standing);
+    return standing;
   }
 
   /** The session is gone, and what stood on it with it. */
@@ -135,10 +176,12 @@ export class RoutesByOwner {
   }
 }
 
-function release(standing: PeerStanding, key: RouteKey): void {
-  const owner = standing.owners.get(key);
-  if (owner === undefined) return;
-  standing.owners.delete(key);
+function own(standing: PeerStanding, key: RouteKey, owner: string): void {
+  standing.owners.set(key, owner);
+  standing.counts.set(owner, (standing.counts.get(owner) ?? 0) + 1);
+}
+
+function discount(standing: PeerStanding, owner: string): void {
   const left = (standing.counts.get(owner) ?? 1) - 1;
   if (left === 0) standing.counts.delete(owner);
   else standing.counts.set(owner, left);

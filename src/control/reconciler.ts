@@ -94,7 +94,8 @@ export class Reconciler {
       announcer.subscribe({
         onEstablished: (peer) => this.#onEstablished(peer),
         onDown: (peer) => this.#onDown(peer),
-        onSent: (peer, announced, withdrawn) => this.#onSent(peer, announced, withdrawn),
+        onSent: (peer, announced, withdrawn) => this.#standing.sent(peer, announced, withdrawn),
+        onAcknowledged: (peer, announced, withdrawn) => this.#onAcknowledged(peer, announced, withdrawn),
       }),
     );
     for (const id of engine.state.live) {
@@ -237,7 +238,7 @@ export class Reconciler {
     const moved = announce.filter(
       (route) => out.sent(route.key)?.route.attributes.key === route.attributes.key,
     );
-    if (moved.length > 0) this.#standing.announced(name, moved);
+    if (moved.length > 0) this.#standing.moved(name, moved);
   }
 
   #allowed(neighbor: NeighborSync, key: RouteKey): OutRoute | undefined {
@@ -289,9 +290,9 @@ export class Reconciler {
     this.#endings.checkSoon();
   }
 
-  #onSent(peer: string, announced: readonly OutRoute[], withdrawn: readonly OutRoute[]): void {
-    this.#standing.announced(peer, announced);
-    this.#standing.withdrawn(peer, withdrawn);
+  /** What was written is not gone from the router before its TCP has it: until then a mitigation is ending. */
+  #onAcknowledged(peer: string, announced: readonly OutRoute[], withdrawn: readonly OutRoute[]): void {
+    this.#standing.acknowledged(peer, announced, withdrawn);
     if (withdrawn.length > 0 || this.#endings.size > 0) this.#endings.checkSoon();
   }
 

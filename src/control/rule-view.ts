@@ -33,6 +33,10 @@ export function viewOf(reconciler: Reconciler, engine: EngineView, announcer: An
   };
 }
 
+/** The withdrawal is in this host's send queue, or on its way. */
+const UNACKNOWLEDGED =
+  'being withdrawn: the withdrawal is written, and the router has not acknowledged it yet';
+
 function rulesOn(
   reconciler: Reconciler,
   announcer: Announcer,
@@ -67,13 +71,17 @@ function leaving(
   id: string,
 ): readonly NeighborRule[] {
   if (!reconciler.fleet.isUp(peer)) return [];
+  if (!reconciler.standing.standsOn(peer, id)) return [];
   const out = announcer.ribOut(peer);
-  return reconciler.standing.routesOf(peer, id).flatMap((key) => {
+  const unwritten = reconciler.standing.routesOf(peer, id).flatMap((key): readonly NeighborRule[] => {
     const route = out.sent(key)?.route;
-    return route === undefined
-      ? []
-      : [{ ...shown(peer, route), state: 'sent' as const, why: 'being withdrawn' }];
+    return route === undefined ? [] : [{ ...shown(peer, route), state: 'sent', why: 'being withdrawn' }];
   });
+  const written = out.unacknowledgedWithdrawals().filter(({ owner }) => owner === id);
+  return [
+    ...unwritten,
+    ...written.map((route) => ({ ...shown(peer, route), state: 'pending' as const, why: UNACKNOWLEDGED })),
+  ];
 }
 
 /** Another mitigation with the same match speaks for both. */
@@ -83,8 +91,10 @@ function covered(peer: string, winner: string | undefined): readonly NeighborRul
   return [{ neighbor: peer, rule: '', nlriHex: '', state: 'pending', why }];
 }
 
+/** True when the route was written as it is, and the peer's TCP has acknowledged that. */
 function holds(announcer: Announcer, peer: string, route: OutRoute): boolean {
-  return announcer.ribOut(peer).sent(route.key)?.route.attributes.key === route.attributes.key;
+  const out = announcer.ribOut(peer);
+  return out.sent(route.key)?.route.attributes.key === route.attributes.key && out.isAcknowledged(route.key);
 }
 
 function shown(peer: string, route: OutRoute): Pick<NeighborRule, 'neighbor' | 'rule' | 'nlriHex'> {

@@ -64,7 +64,7 @@ export interface NeighborRule {
   readonly rule: string;
   readonly nlriHex: string;
   /**
-   * `sent` is written to the session, not known to be installed; `pending` waits for the session or its turn;
+   * `sent` is acknowledged by the peer's TCP, not known to be installed; `pending` waits for the session, its turn or that;
    * `over_budget` waits for room in the neighbor's max_rules.
    */
   readonly state: 'sent' | 'pending' | 'unsupported' | 'over_budget';

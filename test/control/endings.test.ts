@@ -34,7 +34,9 @@ describe('Endings', () => {
     }
     const [first = '', second = ''] = leaving;
     const routes = [route(10, second)];
-    standing.announced('edge1', routes);
+    standing.sent('edge1', routes, []);
+    const none: [] = [];
+    standing.sent('edge1', none, routes);
 
     let open = (): void => undefined;
     const gate = new Promise<void>((resolve) => {
@@ -44,7 +46,7 @@ describe('Endings', () => {
     store.append = (facts) => gate.then(() => append(facts));
     endings.checkSoon();
     await idle();
-    standing.withdrawn('edge1', routes);
+    standing.acknowledged('edge1', none, routes);
     endings.checkSoon();
     await idle();
     assert.notEqual(engine.state.mitigations.get(second)?.status, 'withdrawn');

@@ -5,18 +5,15 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { AdjRibOut } from '../../src/bgp/rib/adj-rib-out.ts';
 import type { OutRoute, RouteKey } from '../../src/bgp/rib/route.ts';
 import { decodeFlowSpec } from '../../src/bgp/flowspec/nlri.ts';
-import type { NeighborSettings, PeerStatus, SpeakerListener } from '../../src/bgp/speaker/types.ts';
+import type { NeighborSettings } from '../../src/bgp/speaker/types.ts';
 import { FAMILIES, type Family, sameFamily } from '../../src/bgp/wire/iana.ts';
-import type { Announcer } from '../../src/control/announcer.ts';
 import { desired } from '../../src/control/desired.ts';
 import { checkRoute } from '../../src/control/egress.ts';
 import { type Engine, openEngine } from '../../src/control/engine.ts';
 import { guardOf } from '../../src/control/egress-check.ts';
 import { Reconciler } from '../../src/control/reconciler.ts';
-import { MockAnnouncer } from '../../src/control/mock-announcer.ts';
 import { WantedRoutes } from '../../src/control/wanted-routes.ts';
 import { STALLED_AFTER_MS } from '../../src/control/refusals.ts';
 import { type NeighborPolicy, render } from '../../src/control/render.ts';
@@ -30,6 +27,7 @@ import { ALICE, detection, FNM, policyOf, prefix } from '../core/scenario.ts';
 import { visible } from '../core/visible.ts';
 import { Disk, type DiskState } from './disk.ts';
 import { FakeTime, idle } from './fake-time.ts';
+import { SlowAnnouncer } from './slow-announcer.ts';
 import { neighborPolicy, neighborSettings } from './support.ts';
 
 const INTERVAL_MS = 30_000;
@@ -57,124 +55,6 @@ const NEIGHBORS: readonly (readonly NeighborPolicy[])[] = [
   ],
   [neighborPolicy('edge1', { dialect: 'juniper' }), neighborPolicy('edge2', { maxRules: 2 })],
 ];
-
-/**
- * Sessions that write when the test says so, a few routes at a time. `routers` is what each router holds: what was written
- * to it on the session that stands.
- */
-class SlowAnnouncer implements Announcer {
-  readonly routers = new Map<string, Map<RouteKey, OutRoute>>();
-  readonly onWritten: (peer: string, announced: readonly OutRoute[]) => void;
-  readonly #ribs = new Map<string, AdjRibOut>();
-  readonly #families = new Map<string, readonly Family[]>();
-  readonly #listeners = new Set<SpeakerListener>();
-  #settings: readonly NeighborSettings[];
-
-  constructor(settings: readonly NeighborSettings[], onWritten: SlowAnnouncer['onWritten']) {
-    this.#settings = settings;
-    this.onWritten = onWritten;
-  }
-
-  up(peer: string, families: readonly Family[]): void {
-    const settings = this.#settings.find(({ name }) => name === peer);
-    const shared = settings?.families.filter((one) => families.some((other) => sameFamily(one, other))) ?? [];
-    if (settings === undefined || this.#families.has(peer) || shared.length === 0) return;
-    this.#families.set(peer, shared);
-    this.#ribs.set(peer, new AdjRibOut());
-    this.routers.set(peer, new Map());
-    for (const listener of this.#listeners) listener.onEstablished?.(peer);
-  }
-
-  down(peer: string): void {
-    if (!this.#families.delete(peer)) return;
-    this.#ribs.get(peer)?.clear();
-    this.routers.delete(peer);
-    for (const listener of this.#listeners) listener.onDown?.(peer, 'the test says so');
-  }
-
-  /** Writes up to `max` changes. */
-  write(peer: string, max: number): void {
-    const rib = this.#ribs.get(peer);
-    const router = this.routers.get(peer);
-    if (rib === undefined || router === undefined) return;
-    const { announce, withdraw } = rib.take(max, 0);
-    for (const route of announce) router.set(route.key, route);
-    for (const route of withdraw) router.delete(route.key);
-    this.onWritten(peer, announce);
-    for (const listener of this.#listeners) listener.onSent?.(peer, announce, withdraw);
-  }
-
-  start(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  stop(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  subscribe(listener: SpeakerListener): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
-  }
-
-  /** As the mock would show them; of the families only those of the session. */
-  peers(): readonly PeerStatus[] {
-    const shown = new MockAnnouncer(this.#settings, () => 0);
-    void shown.start();
-    return shown.peers().map((peer) => {
-      const families = this.#families.get(peer.name);
-      if (families === undefined || peer.negotiated === null)
-        return { ...peer, state: 'idle', negotiated: null };
-      return { ...peer, negotiated: { ...peer.negotiated, families } };
-    });
-  }
-
-  isEstablished(peer: string): boolean {
-    this.#check(peer);
-    return this.#families.has(peer);
-  }
-
-  ribOut(peer: string): AdjRibOut {
-    this.#check(peer);
-    return this.#ribs.get(peer) ?? new AdjRibOut();
-  }
-
-  apply(peer: string, announce: readonly OutRoute[], withdraw: readonly RouteKey[]): void {
-    this.#check(peer);
-    if (!this.#families.has(peer)) return;
-    const rib = this.#ribs.get(peer);
-    for (const route of announce) rib?.announce(route);
-    for (const key of withdraw) rib?.withdraw(key);
-  }
-
-  endOfRib(peer: string): void {
-    this.#check(peer);
-  }
-
-  setEnabled(peer: string, enabled: boolean): void {
-    if (!enabled) this.down(peer);
-  }
-
-  clear(peer: string): void {
-    for (const family of BOTH) this.ribOut(peer).resend(family);
-  }
-
-  /** Removed ones go, changed ones go down; the others keep their sessions. Names are forgotten at once, sessions later. */
-  async reconfigure(settings: readonly NeighborSettings[]): Promise<void> {
-    const before = this.#settings;
-    this.#settings = settings;
-    await idle();
-    for (const old of before) {
-      const now = settings.find(({ name }) => name === old.name);
-      if (now === undefined || JSON.stringify(now) !== JSON.stringify(old)) this.down(old.name);
-    }
-  }
-
-  #check(peer: string): void {
-    if (!this.#settings.some(({ name }) => name === peer))
-      throw new RangeError(`no neighbor is named ${peer}`);
-  }
-}
 
 function settingsOf(policies: readonly NeighborPolicy[]): readonly NeighborSettings[] {
   return policies.map(({ name, families }) => neighborSettings(name, { families }));
@@ -294,7 +174,10 @@ class House {
     await this.time.advance(0);
     if (this.disk.how === 'hangs') await this.time.advance(STALLED_AFTER_MS);
     for (let i = 0; i < 8; i++) {
-      for (const peer of this.announcer.routers.keys()) this.announcer.write(peer, 1_000);
+      for (const peer of this.announcer.routers.keys()) {
+        this.announcer.deaf.delete(peer);
+        this.announcer.write(peer, 1_000);
+      }
       await idle();
     }
   }
@@ -313,10 +196,11 @@ class House {
   #recorded(facts: readonly RecordedFact[]): void {
     for (const { fact } of facts) {
       if (fact.type !== 'mitigation.withdrawn' && fact.type !== 'mitigation.expired') continue;
-      for (const [peer, router] of this.#parts.announcer.routers) {
-        for (const { owner: label, key } of router.values()) {
-          const owner = this.#parts.reconciler.standing.ownerOf(peer, key);
-          if (label === fact.id && owner === fact.id) {
+      const { announcer, reconciler } = this.#parts;
+      for (const [peer, router] of announcer.routers) {
+        for (const key of router.keys()) {
+          const owner = reconciler.standing.ownerOf(peer, key) ?? announcer.leavingOwner(peer, key);
+          if (owner === fact.id) {
             this.failures.push(new Error(`${fact.id} is recorded as ended while ${peer} holds it`));
           }
         }
@@ -410,7 +294,7 @@ type Deed =
   | { readonly do: 'withdraw'; readonly which: number }
   | { readonly do: 'wait'; readonly seconds: number }
   | { readonly do: 'up'; readonly peer: string; readonly families: readonly Family[] }
-  | { readonly do: 'down' | 'refresh'; readonly peer: string }
+  | { readonly do: 'down' | 'refresh' | 'deafen' | 'acknowledge'; readonly peer: string }
   | { readonly do: 'write'; readonly peer: string; readonly max: number }
   | { readonly do: 'disk'; readonly how: DiskState }
   | { readonly do: 'reload'; readonly policy: number; readonly neighbors: number }
@@ -493,6 +377,12 @@ const deed: fc.Arbitrary<Deed> = fc.oneof(
       .map((one): Deed => one),
   },
   {
+    weight: 4,
+    arbitrary: fc
+      .record({ do: fc.constantFrom('deafen' as const, 'acknowledge' as const), peer })
+      .map((one): Deed => one),
+  },
+  {
     weight: 8,
     arbitrary: fc
       .record({ peer, max: fc.constantFrom(1, 2, 50) })
@@ -549,6 +439,11 @@ async function act(house: House, what: Deed, pending: Promise<unknown>[]): Promi
       return;
     case 'write':
       return house.announcer.write(what.peer, what.max);
+    case 'deafen':
+      house.announcer.deaf.add(what.peer);
+      return;
+    case 'acknowledge':
+      return house.announcer.acknowledge(what.peer);
     case 'disk':
       house.disk.how = what.how;
       return;

@@ -175,10 +175,10 @@ export function holdTimeEnding(seconds: number): Ending {
   };
 }
 
-/** RFC 9687 §4: the peer has not taken what we send. */
+/** RFC 9687 §4: the peer has not taken what we send: its TCP acknowledges nothing. */
 export function sendHoldEnding(seconds: number): Ending {
   return {
-    why: `peer has read nothing of what we sent for ${seconds} s (send hold time): it is stuck or overloaded`,
+    why: `peer has acknowledged nothing of what we sent for ${seconds} s (send hold time): it is stuck or overloaded`,
     fault: true,
     notification: bareNotification(ErrorCode.SendHoldTimerExpired),
   };

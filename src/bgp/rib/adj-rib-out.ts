@@ -22,6 +22,13 @@ export interface RouteChanges {
   readonly withdraw: readonly OutRoute[];
 }
 
+/** What one `take` wrote, until the peer's TCP has acknowledged it. */
+interface Batch {
+  /** How many of its routes stand as it wrote them. */
+  standing: number;
+  withdrawn: readonly OutRoute[];
+}
+
 /** What others may see of an Adj-RIB-Out. */
 export interface AdjRibOutView {
   /** How many routes were written and not withdrawn since. */
@@ -32,6 +39,12 @@ export interface AdjRibOutView {
   sentRoutes(): Iterable<SentRoute>;
   /** How many changes wait to be written. */
   readonly pendingCount: number;
+  /** How many routes that stand as written the peer's TCP has not acknowledged yet. */
+  readonly unacknowledgedCount: number;
+  /** True when the peer's TCP has acknowledged the octets of the route that stands as written under the key. */
+  isAcknowledged(key: RouteKey): boolean;
+  /** Routes whose withdrawal was written and that the peer's TCP has not acknowledged yet. */
+  unacknowledgedWithdrawals(): readonly OutRoute[];
   /** The route as the peer will hold it once everything that waits is written; undefined when it will hold none. */
   effective(key: RouteKey): OutRoute | undefined;
   /** Keys for which `effective` is defined. */
@@ -63,6 +76,13 @@ export class AdjRibOut implements AdjRibOutView {
   #pendingCount = 0;
   /** What the routes of the last `take` took the place of. */
   readonly #replaced = new Map<RouteKey, SentRoute>();
+  /** Number of the last `take`. */
+  #taken = 0;
+  /** Number of the last `take` of which everything is acknowledged. */
+  #acknowledged = 0;
+  /** The takes after it by their numbers, in order. */
+  readonly #unacknowledged = new Map<number, Batch>();
+  #unacknowledgedCount = 0;
 
   get sentCount(): number {
     return this.#sentCount;
@@ -70,6 +90,35 @@ export class AdjRibOut implements AdjRibOutView {
 
   get pendingCount(): number {
     return this.#pendingCount;
+  }
+
+  get unacknowledgedCount(): number {
+    return this.#unacknowledgedCount;
+  }
+
+  isAcknowledged(key: RouteKey): boolean {
+    const slot = this.#slots.get(key);
+    return slot !== undefined && this.#slots.sent[slot] !== undefined && this.#isAcknowledgedAt(slot);
+  }
+
+  unacknowledgedWithdrawals(): readonly OutRoute[] {
+    return [...this.#unacknowledged.values()].flatMap(({ withdrawn }) => withdrawn);
+  }
+
+  /** Number of the last `take`, for `acknowledge`. */
+  get taken(): number {
+    return this.#taken;
+  }
+
+  /** The peer's TCP has acknowledged what was written of all takes up to this number. */
+  acknowledge(taken: number): void {
+    if (taken <= this.#acknowledged) return;
+    this.#acknowledged = taken;
+    for (const [number, { standing }] of this.#unacknowledged) {
+      if (number > taken) return;
+      this.#unacknowledged.delete(number);
+      this.#unacknowledgedCount -= standing;
+    }
   }
 
   sent(key: RouteKey): SentRoute | undefined {
@@ -134,7 +183,9 @@ export class AdjRibOut implements AdjRibOutView {
    * replaces it stands.
    */
   take(max: number, now: number, cost: (route: OutRoute) => number = () => 1): RouteChanges {
-    const { latest, sent, sentAt, marks } = this.#slots;
+    const { latest, sent, sentAt, sentIn, marks } = this.#slots;
+    const number = ++this.#taken;
+    let standing = 0;
     let spent = 0;
     const announce: OutRoute[] = [];
     this.#replaced.clear();
@@ -154,12 +205,21 @@ export class AdjRibOut implements AdjRibOutView {
       const before = this.#sentAt(slot);
       if (before === undefined) fresh++;
       else this.#replaced.set(route.key, before);
+      // The same once more changes nothing at the peer, and nothing in what is known of it.
+      if (before?.route.attributes.key !== route.attributes.key) {
+        if (before !== undefined) this.#leaveBatch(slot);
+        sentIn[slot] = number;
+        standing++;
+      }
       sent[slot] = route;
       sentAt[slot] = now;
     }
     this.#sentCount += fresh;
     this.#pendingCount -= announce.length;
     const withdraw: OutRoute[] = [];
+    const batch: Batch = { standing, withdrawn: withdraw };
+    this.#unacknowledgedCount += standing;
+    this.#unacknowledged.set(number, batch);
     while (spent < max) {
       const slot = this.#toWithdraw.shift();
       if (slot === undefined) break;
@@ -175,6 +235,7 @@ export class AdjRibOut implements AdjRibOutView {
       this.#done(slot);
       this.#unsend(slot);
     }
+    if (announce.length + withdraw.length === 0) this.#unacknowledged.delete(number);
     return { announce, withdraw };
   }
 
@@ -191,6 +252,7 @@ export class AdjRibOut implements AdjRibOutView {
       this.#unsend(slot);
       return;
     }
+    // What stands is older than this take: it counts as acknowledged with it at the latest.
     this.#slots.sent[slot] = before.route;
     this.#slots.sentAt[slot] = before.sentAt;
     this.#queueWithdrawal(slot);
@@ -210,6 +272,9 @@ export class AdjRibOut implements AdjRibOutView {
     this.#slots.renew((slot) => this.#slots.sent[slot] !== undefined || this.#isPending(slot));
     this.#sentCount = 0;
     this.#pendingCount = 0;
+    this.#acknowledged = this.#taken;
+    this.#unacknowledged.clear();
+    this.#unacknowledgedCount = 0;
   }
 
   #queueAnnouncement(slot: Slot, route: OutRoute): void {
@@ -235,9 +300,23 @@ export class AdjRibOut implements AdjRibOutView {
 
   /** Nothing stands under the key any more. */
   #unsend(slot: Slot): void {
+    this.#leaveBatch(slot);
     this.#slots.sent[slot] = undefined;
     this.#sentCount--;
     this.#freeIfEmpty(slot);
+  }
+
+  /** The route that stands does so no longer as its `take` wrote it. */
+  #leaveBatch(slot: Slot): void {
+    if (this.#isAcknowledgedAt(slot)) return;
+    const batch = this.#unacknowledged.get(this.#slots.sentIn[slot] ?? 0);
+    if (batch === undefined) return;
+    batch.standing--;
+    this.#unacknowledgedCount--;
+  }
+
+  #isAcknowledgedAt(slot: Slot): boolean {
+    return (this.#slots.sentIn[slot] ?? 0) <= this.#acknowledged;
   }
 
   /** A slot that a queue still holds stays, so that it does not come to be another key's while it is there. */

@@ -18,6 +18,8 @@ export class Slots {
   readonly sent: (OutRoute | undefined)[] = [];
   /** Milliseconds since the epoch; means something where something stands. */
   readonly sentAt: number[] = [];
+  /** Number of the `take` that wrote what stands; means something where something stands. */
+  readonly sentIn: number[] = [];
   /** Bits that belong to the owner; 0 for a slot of which nobody wants anything. */
   readonly marks: number[] = [];
   readonly #byKey = new Map<RouteKey, Slot>();
@@ -68,7 +70,8 @@ export class Slots {
       if (slot !== kept.length) this.#byKey.set(key, kept.length);
       kept.push(this.latest[slot]);
     });
-    for (const column of [this.latest, this.sent, this.sentAt, this.marks]) column.length = kept.length;
+    for (const column of [this.latest, this.sent, this.sentAt, this.sentIn, this.marks])
+      column.length = kept.length;
     for (let slot = 0; slot < kept.length; slot++) this.latest[slot] = kept[slot];
     this.sent.fill(undefined);
     this.marks.fill(0);
@@ -85,6 +88,7 @@ export class Slots {
     this.sent[slot] = undefined;
     // Not 0: an integer that becomes a time would make the whole column another one.
     this.sentAt[slot] = Number.NaN;
+    this.sentIn[slot] = 0;
     this.marks[slot] = 0;
     return slot;
   }

@@ -31,9 +31,8 @@ export class Link {
   readonly #inbound: Inbound;
   #congested = false;
   #closed = false;
-  /** Octets that were written, and how many of them the transport had taken when that was last looked at. */
   #written = 0;
-  #taken = 0;
+  #acknowledged = 0;
 
   /** Begins to read. */
   constructor(connection: Connection, initiator: Initiator, runtime: Pick<Runtime, 'soon'>, user: LinkUser) {
@@ -65,9 +64,14 @@ export class Link {
     return this.#congested;
   }
 
-  /** Octets that this process still holds. */
-  get unsent(): number {
-    return this.#connection.unsent;
+  /** Octets that were written on this connection. */
+  get written(): number {
+    return this.#written;
+  }
+
+  /** How many of them the peer's transport had acknowledged when that was last looked at. */
+  get acknowledged(): number {
+    return this.#acknowledged;
   }
 
   /** Messages that have arrived wait to be read. */
@@ -86,14 +90,15 @@ export class Link {
   }
 
   /**
-   * True when the transport has taken octets since this was asked last. That this process has room for more octets says
-   * nothing of it: KEEPALIVEs alone would fill that room for hours.
+   * Looks what the peer's transport has acknowledged; true when that is more than before. That this process or the
+   * operating system has room for more octets says nothing of it: KEEPALIVEs alone would fill that room for hours.
    */
-  hasTaken(): boolean {
-    const taken = this.#written - this.unsent;
-    const more = taken !== this.#taken;
-    this.#taken = taken;
-    return more;
+  look(): boolean {
+    // The queue of a UNIX socket counts more than the octets in it, so that the difference may go back.
+    const acknowledged = this.#written - this.#connection.outstanding();
+    if (acknowledged <= this.#acknowledged) return false;
+    this.#acknowledged = acknowledged;
+    return true;
   }
 
   /** Lets go of the connection: what was written still leaves, and nothing that still arrives counts. */

@@ -1,7 +1,7 @@
 /** One configured neighbor: its session, its Adj-RIB-Out, and what is remembered of it. */
 import { waitingHint } from '../fsm/peer-advice.ts';
 import type { Agreement, Cease, FsmConfig, FsmState, StateName } from '../fsm/types.ts';
-import { AdjRibOut } from '../rib/adj-rib-out.ts';
+import { AdjRibOut, type AdjRibOutView } from '../rib/adj-rib-out.ts';
 import type { OutRoute, RouteKey } from '../rib/route.ts';
 import { familyName } from '../wire/iana.ts';
 import { CeaseSubcode } from '../wire/notification.ts';
@@ -89,6 +89,7 @@ export class Neighbor {
         this.#record.notification(direction, notification, text, this.#runtime.now()),
       onReport: (session, why, fault, hint) => this.#ended(session, why, fault, hint),
       onWritable: () => this.#outbound?.wake(),
+      onAcknowledged: () => this.#outbound?.acknowledged(),
     };
     this.#connections = new Connections(
       (state) => this.#newSession(state),
@@ -124,8 +125,7 @@ export class Neighbor {
       establishedAt: this.#record.establishedAt,
       families: settings.families,
       negotiated: state.name === 'established' ? negotiatedOf(state.agreement) : null,
-      rulesSent: this.rib.sentCount,
-      rulesPending: this.rib.pendingCount,
+      ...countsOf(this.rib),
       lastError: this.#record.lastError,
       hint: this.#hint(state.name),
       lastCause: this.#record.lastCause,
@@ -141,6 +141,14 @@ export class Neighbor {
   start(): void {
     this.#started = true;
     if (this.#enabled) this.#connections.primary.start();
+  }
+
+  /** The system lacks what TCP MD5 and GTSM need. One that dials says so at each dial, one that waits has to say it here. */
+  lacks(why: string): void {
+    const { md5Password, ttlSecurityHops, passive } = this.settings;
+    if (!passive || (md5Password === undefined && ttlSecurityHops === undefined)) return;
+    this.#record.ended(why, true, this.#runtime.now());
+    this.#log('error', `the neighbor stays down: ${why}`);
   }
 
   /** Administrative up and down; down tells the peer why. */
@@ -248,6 +256,7 @@ export class Neighbor {
     const { name } = this.settings;
     this.#outbound = new Outbound(session, agreement, this.#local.localAsn, this.rib, this.#runtime, {
       onSent: (announced, withdrawn) => this.#listener.onSent(name, announced, withdrawn),
+      onAcknowledged: (announced, withdrawn) => this.#listener.onAcknowledged(name, announced, withdrawn),
       onTooLong: (route) =>
         this.#log('error', 'rule not sent: it fits into no message beside its attributes', {
           rule: route.text,
@@ -328,4 +337,13 @@ export class Neighbor {
   ): void {
     this.#listener.onLog(level, this.settings.name, text, fields);
   }
+}
+
+/** Rules of an Adj-RIB-Out as people are shown them: sent is what the peer's TCP has acknowledged. */
+export function countsOf(rib: AdjRibOutView): Pick<PeerStatus, 'rulesSent' | 'rulesPending'> {
+  const unacknowledged = rib.unacknowledgedCount;
+  return {
+    rulesSent: rib.sentCount - unacknowledged,
+    rulesPending: rib.pendingCount + unacknowledged + rib.unacknowledgedWithdrawals().length,
+  };
 }

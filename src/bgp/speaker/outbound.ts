@@ -2,6 +2,7 @@
  * Writes an Adj-RIB-Out to its session: in slices, so that other work gets its turn, and only while the transport takes
  * octets, so that a peer that does not read costs one slice of memory and nothing more.
  */
+import { Fifo } from '../../net/queue.ts';
 import type { AdjRibOut } from '../rib/adj-rib-out.ts';
 import type { OutRoute, RouteAttributes } from '../rib/route.ts';
 import { packUpdates } from '../rib/pack.ts';
@@ -23,12 +24,27 @@ const COST_OF_ATTRIBUTES = 200;
 /** What the owner is told. */
 export interface OutboundListener {
   readonly onSent: (announced: readonly OutRoute[], withdrawn: readonly OutRoute[]) => void;
+  /** The peer's TCP has acknowledged what `onSent` told of; in the same order. */
+  readonly onAcknowledged: (announced: readonly OutRoute[], withdrawn: readonly OutRoute[]) => void;
   /** A route that fits into no message of this session. */
   readonly onTooLong: (route: OutRoute) => void;
 }
 
 /** What is needed of the session. */
-export type OutboundSession = Pick<Session, 'congested' | 'send' | 'writeUpdates'>;
+export type OutboundSession = Pick<
+  Session,
+  'congested' | 'send' | 'writeUpdates' | 'look' | 'written' | 'acknowledged'
+>;
+
+/** What one turn has written. */
+interface Written {
+  /** Octets of the connection up to its end. */
+  readonly upTo: number;
+  /** Number of the Adj-RIB-Out's `take`. */
+  readonly taken: number;
+  readonly announced: readonly OutRoute[];
+  readonly withdrawn: readonly OutRoute[];
+}
 
 /** One for each established session; dies with it. */
 export class Outbound {
@@ -46,6 +62,8 @@ export class Outbound {
   readonly #refreshing = new Map<Family, boolean>();
   /** Families asked for once more while they were being answered. */
   readonly #refreshAgain = new Set<Family>();
+  /** What the peer's TCP has not acknowledged, in order. */
+  readonly #unacknowledged = new Fifo<Written>();
   #idle: (() => void)[] = [];
   /** What the next turn may cost: so much that, if they are like the last ones, they fill their last message. */
   #costNextTurn = COST_A_TURN;
@@ -89,6 +107,17 @@ export class Outbound {
   end(): void {
     this.#over = true;
     for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  /** The peer's TCP has acknowledged more. */
+  acknowledged(): void {
+    const { acknowledged } = this.#session;
+    for (let next = this.#unacknowledged.oldest; next !== undefined; next = this.#unacknowledged.oldest) {
+      if (this.#over || next.upTo > acknowledged) return;
+      this.#unacknowledged.shift();
+      this.#rib.acknowledge(next.taken);
+      this.#listener.onAcknowledged(next.announced, next.withdrawn);
+    }
   }
 
   /** End-of-RIB for every family once what waits now has been written. */
@@ -170,7 +199,7 @@ export class Outbound {
     this.#session.writeUpdates(messages);
     if (this.#over) return;
     if (tooLong.length === 0) {
-      this.#listener.onSent(changes.announce, changes.withdraw);
+      this.#told(changes.announce, changes.withdraw);
       return;
     }
     const unwritten = new Set(tooLong);
@@ -179,7 +208,13 @@ export class Outbound {
       this.#listener.onTooLong(route);
     }
     const written = (route: OutRoute): boolean => !unwritten.has(route);
-    this.#listener.onSent(changes.announce.filter(written), changes.withdraw.filter(written));
+    this.#told(changes.announce.filter(written), changes.withdraw.filter(written));
+  }
+
+  #told(announced: readonly OutRoute[], withdrawn: readonly OutRoute[]): void {
+    this.#unacknowledged.push({ upTo: this.#session.written, taken: this.#rib.taken, announced, withdrawn });
+    this.#listener.onSent(announced, withdrawn);
+    this.#session.look();
   }
 
   /** Nothing waits in the Adj-RIB-Out: what was to follow it may. */

@@ -27,6 +27,7 @@ import {
 } from '../wire/types.ts';
 import { Link } from './link.ts';
 import type { Runtime } from './runtime.ts';
+import { SendWatch } from './send-watch.ts';
 import { SessionTimers } from './session-timers.ts';
 import type { Connection, DialRequest } from './transport.ts';
 import type { MessageName } from './types.ts';
@@ -50,6 +51,8 @@ export interface SessionOwner {
   readonly onReport: (session: Session, why: string, fault: boolean, hint: string | undefined) => void;
   /** The transport takes octets again. */
   readonly onWritable: (session: Session) => void;
+  /** The peer's transport has acknowledged more of what was written: see `acknowledged`. Established sessions only. */
+  readonly onAcknowledged?: (session: Session) => void;
 }
 
 /** RFC 4486 §4 */
@@ -65,6 +68,7 @@ export class Session {
   #busy = false;
   #state: FsmState;
   #link: Link | undefined;
+  #watch: SendWatch | undefined;
   #cancelDial: (() => void) | undefined;
   /** The context of the agreement that it was made for: it is asked for with every message. */
   #reading: { readonly agreement: Agreement; readonly context: CodecContext } | undefined;
@@ -133,9 +137,14 @@ export class Session {
     return this.#link?.congested === true;
   }
 
-  /** Octets that this process still holds. */
-  get unsent(): number {
-    return this.#link?.unsent ?? 0;
+  /** Octets written on the connection. */
+  get written(): number {
+    return this.#link?.written ?? 0;
+  }
+
+  /** How many of them the peer's TCP is known to have acknowledged: they have left this host, and need not have been read. */
+  get acknowledged(): number {
+    return this.#link?.acknowledged ?? 0;
   }
 
   /** Resolves when the connections that this session has closed are gone. */
@@ -190,6 +199,11 @@ export class Session {
   writeUpdates(messages: readonly Uint8Array[]): void {
     for (const message of messages) this.#write(message, 'update');
     this.#link?.flush();
+  }
+
+  /** Looks at once what is acknowledged, unless it is looked for already. For once in a turn of the event loop. */
+  look(): void {
+    this.#watch?.lookFirst();
   }
 
   send(message: BgpMessage): void {
@@ -278,9 +292,9 @@ export class Session {
 
   #timerExpired(timer: TimerName): void {
     if (timer === 'send-hold') {
-      this.#lookWhatIsTaken();
+      this.#watch?.lookNow();
       // RFC 9687 is about octets that the peer does not take. Where none wait, nothing is held up.
-      if (this.unsent === 0) this.#restartSendHold();
+      if (this.written === this.acknowledged) this.#restartSendHold();
       if (this.#timers.runs('send-hold')) return;
     }
     if (timer !== 'connect-retry' && timer !== 'idle-hold') {
@@ -311,12 +325,12 @@ export class Session {
   #adopt(connection: Connection, initiator: Initiator): void {
     this.#drop();
     this.#initiator = initiator;
-    this.#link = new Link(connection, initiator, this.#runtime, {
+    const link = new Link(connection, initiator, this.#runtime, {
       context: () => this.#readingContext(),
       onMessage: (message) => this.#received(message),
       onMalformed: (error) => this.#malformed(error),
       onDrain: () => {
-        this.#lookWhatIsTaken();
+        this.#watch?.lookNow();
         this.#owner.onWritable(this);
       },
       onClose: (why) => {
@@ -325,6 +339,8 @@ export class Session {
         this.#handle({ type: 'tcp-fails', why });
       },
     });
+    this.#link = link;
+    this.#watch = new SendWatch(link, this.#runtime, () => this.#acknowledgedMore());
   }
 
   #drop(): void {
@@ -333,6 +349,8 @@ export class Session {
     const link = this.#link;
     if (link === undefined) return;
     this.#link = undefined;
+    this.#watch?.end();
+    this.#watch = undefined;
     const earlier = this.#closing;
     this.#closing = link.close().then(() => earlier);
   }
@@ -346,13 +364,16 @@ export class Session {
   #write(octets: Uint8Array, name: MessageName): void {
     if (this.#link === undefined) return;
     this.#owner.onMessage('out', name);
-    this.#lookWhatIsTaken();
+    const nothingWaited = this.written === this.acknowledged;
     this.#link.write(octets);
+    this.#watch?.wrote();
+    if (nothingWaited) this.#restartSendHold();
   }
 
   /** RFC 9687 §4: the SendHoldTimer restarts when the peer's transport has taken what was sent. */
-  #lookWhatIsTaken(): void {
-    if (this.#link?.hasTaken() === true) this.#restartSendHold();
+  #acknowledgedMore(): void {
+    this.#restartSendHold();
+    if (this.#state.name === 'established') this.#owner.onAcknowledged?.(this);
   }
 
   #restartSendHold(): void {

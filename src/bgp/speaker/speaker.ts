@@ -9,6 +9,7 @@ import { CeaseSubcode } from '../wire/notification.ts';
 import { parseIdentifier } from '../wire/open.ts';
 import { Neighbor } from './neighbor.ts';
 import { canonicalHost, isHost, type LocalSide, shutdownCease } from './settings.ts';
+import { securedWords } from './tcp/native.ts';
 import { netTransport } from './tcp/net-transport.ts';
 import { UnknownConnections } from './reject-unknown.ts';
 import { type Runtime, systemRuntime } from './runtime.ts';
@@ -24,6 +25,8 @@ export class Speaker {
   readonly #doorman: UnknownConnections;
   #neighbors: Map<string, Neighbor>;
   #listener: Listener | undefined;
+  /** Why neighbors with TCP MD5 or GTSM stay down; undefined where they need not. */
+  #lacking: string | undefined;
   #started = false;
   #stopped = false;
   /** Settles when the reconfigurations asked for so far are through; never rejects. */
@@ -42,6 +45,7 @@ export class Speaker {
       onEstablished: (...args) => this.#tell((listener) => listener.onEstablished?.(...args)),
       onDown: (...args) => this.#tell((listener) => listener.onDown?.(...args)),
       onSent: (...args) => this.#tell((listener) => listener.onSent?.(...args)),
+      onAcknowledged: (...args) => this.#tell((listener) => listener.onAcknowledged?.(...args)),
       onLog: (...args) => this.#tell((listener) => listener.onLog?.(...args)),
     };
     this.#doorman = new UnknownConnections(runtime, this.#toAll);
@@ -62,6 +66,7 @@ export class Speaker {
   /** Binds the listener and starts dialling. Rejects when the listener cannot bind; a neighbor that is away is no error. */
   async start(): Promise<void> {
     this.#stopped = false;
+    await this.#lookWhatLacks();
     const { listen } = this.#settings;
     if (listen !== undefined) {
       this.#listener = await this.#runtime.transport.listen(listen, this.#expected(), (connection) =>
@@ -127,10 +132,11 @@ export class Speaker {
   }
 
   /**
-   * Adopts a new list of neighbors: removed ones are shut down, added ones started, changed ones alone reset; what an
-   * operator disabled stays so unless `enabled` itself changed. Calls that overlap are served one after the other, so
-   * that the last list stands. Rejects when new keys need another listening socket and it cannot be bound; sessions that
-   * are dialled go on all the same. RangeError when two neighbors share a name; nothing is changed then.
+   * Adopts a new list of neighbors: removed ones are shut down, added ones started, changed ones alone reset. A router
+   * that keeps routes over a restart keeps them over such a reset, too. What an operator disabled stays so unless
+   * `enabled` itself changed. Calls that overlap are served one after the other, so that the last list stands. Rejects
+   * when new keys need another listening socket and it cannot be bound; sessions that are dialled go on all the same.
+   * RangeError when two neighbors share a name; nothing is changed then.
    */
   async reconfigure(neighbors: readonly NeighborSettings[]): Promise<void> {
     assertDistinct(neighbors);
@@ -170,9 +176,23 @@ export class Speaker {
       await this.#listener?.expect(this.#expected());
     } finally {
       for (const [name, neighbor] of this.#neighbors) {
-        if (this.#started && before.get(name) !== neighbor) neighbor.start();
+        if (before.get(name) === neighbor) continue;
+        if (this.#lacking !== undefined) neighbor.lacks(this.#lacking);
+        if (this.#started) neighbor.start();
       }
     }
+  }
+
+  async #lookWhatLacks(): Promise<void> {
+    const lacking = await this.#runtime.transport.lacking?.();
+    if (lacking === undefined) return;
+    this.#toAll.onLog(
+      'warn',
+      null,
+      `a rule counts as sent when this host's kernel has it, whether or not the router takes it: ${lacking}`,
+    );
+    this.#lacking = securedWords(lacking);
+    for (const neighbor of this.#neighbors.values()) neighbor.lacks(this.#lacking);
   }
 
   #accepted(connection: Connection): void {

@@ -25,8 +25,13 @@ export interface Connection {
   write(octets: Uint8Array): boolean;
   /** What was written leaves now. */
   flush(): void;
-  /** Octets taken and not yet accepted by the other side's transport, as far as this process knows. */
+  /** Octets taken that this process still holds: the operating system has no room for them. */
   readonly unsent: number;
+  /**
+   * Octets taken that the other side's TCP has not acknowledged; of a UNIX socket, at least those that the other side has
+   * not read. Where the system does not tell, `unsent`. A system call: not for every message.
+   */
+  outstanding(): number;
   pause(): void;
   resume(): void;
   /** Sends what was written, then ends. Resolves when the connection is gone, at the latest after `CLOSE_WAIT_MS`. */
@@ -69,6 +74,11 @@ export interface Listener {
 }
 
 export interface Transport {
+  /**
+   * Resolves to why the system's options (TCP MD5, GTSM, what the peer's TCP has acknowledged) cannot be used here, in
+   * words for an operator; to undefined where they can. Absent: they can.
+   */
+  readonly lacking?: () => Promise<string | undefined>;
   /** Calls `done` once, unless the dial is given up with what this returns. */
   dial(request: DialRequest, done: (result: Connection | DialFailure) => void): () => void;
   /** Rejects with an Error that says what to do when the address cannot be bound. */

@@ -114,7 +114,9 @@ export interface PeerStatus {
   readonly establishedAt: number | null;
   readonly families: readonly Family[];
   readonly negotiated: Negotiated | null;
+  /** Rules that the peer's TCP has acknowledged and that were not withdrawn since. */
   readonly rulesSent: number;
+  /** Changes that wait to be written, or to be acknowledged. */
   readonly rulesPending: number;
   /** What went wrong last, and what to change on which side. */
   readonly lastError: string | null;
@@ -142,6 +144,15 @@ export interface SpeakerListener {
   readonly onDown?: (peer: string, why: string) => void;
   /** These octets were handed to the transport just now. */
   readonly onSent?: (peer: string, announced: readonly OutRoute[], withdrawn: readonly OutRoute[]) => void;
+  /**
+   * The peer's TCP has acknowledged what `onSent` told of, in the same order: it has left this host, though the peer need
+   * not have read it. Never called for what a session had not had acknowledged when it ended.
+   */
+  readonly onAcknowledged?: (
+    peer: string,
+    announced: readonly OutRoute[],
+    withdrawn: readonly OutRoute[],
+  ) => void;
   /** Something worth a line in the log. `level` and `text` are for an operator; `fields` hold no secrets. */
   readonly onLog?: (
     level: 'debug' | 'info' | 'warn' | 'error',

@@ -11,6 +11,7 @@ function doorman() {
     onEstablished: nothing,
     onDown: nothing,
     onSent: nothing,
+    onAcknowledged: nothing,
     onLog: (level: string, _peer: string | null, _text: string, fields?: unknown) =>
       log.push({ level, fields }),
   };

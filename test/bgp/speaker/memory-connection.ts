@@ -9,11 +9,19 @@ export class MemoryConnection implements Connection {
   /** What became of it, in order: `write <hex of the body>`, `flush`, `pause`, `resume`, `close`, `abort`. */
   readonly history: string[] = [];
   unsent = 0;
+  /** What the operating system took and the other side's TCP has not acknowledged. */
+  inKernel = 0;
+  /** The other side's TCP acknowledges nothing more: writes stay in the kernel, which has room for all of them. */
+  deaf = false;
   /** The other side takes nothing: writes are kept here, and no more are wanted once they pass `room`. */
   full = false;
   room = 0;
   user: ConnectionUser | undefined;
   #gone: (() => void)[] = [];
+
+  outstanding(): number {
+    return this.unsent + this.inKernel;
+  }
 
   use(user: ConnectionUser): void {
     this.user = user;
@@ -22,6 +30,7 @@ export class MemoryConnection implements Connection {
   write(octets: Uint8Array): boolean {
     this.history.push(`write ${Buffer.from(octets.subarray(18)).toString('hex')}`);
     if (this.full) this.unsent += octets.length;
+    else if (this.deaf) this.inKernel += octets.length;
     return !this.full || this.unsent < this.room;
   }
 

@@ -34,6 +34,9 @@ async function turnsOf(
   const outbound = new Outbound(
     {
       congested: false,
+      written: 0,
+      acknowledged: 0,
+      look: () => undefined,
       send: () => undefined,
       writeUpdates: (messages) => {
         written.push(...messages);
@@ -45,7 +48,7 @@ async function turnsOf(
     65010,
     rib,
     { now: () => 0, soon: (callback) => waiting.push(callback) },
-    { onSent: () => undefined, onTooLong: () => assert.fail('too long') },
+    { onSent: () => undefined, onAcknowledged: () => undefined, onTooLong: () => assert.fail('too long') },
   );
   outbound.wake();
   // The first turn comes as soon as the caller is through, the others one by one.

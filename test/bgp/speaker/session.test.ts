@@ -158,7 +158,29 @@ describe('SendHoldTimer of a session (RFC 9687)', () => {
     live(2);
     assert.notEqual(session.state.name, 'established');
     assert.equal(written('030800'), 1);
-    assert.match(reports.at(-1) ?? '', /read nothing of what we sent for 480 s/);
+    assert.match(reports.at(-1) ?? '', /acknowledged nothing of what we sent for 480 s/);
+  });
+
+  it('ends it as well when the kernel has taken everything and the peer acknowledges nothing', () => {
+    const { session, connection, live, written } = established(90);
+    connection.deaf = true;
+    session.writeUpdates([new Uint8Array(1000)]);
+    live(479);
+    assert.equal(session.state.name, 'established');
+    live(2);
+    assert.notEqual(session.state.name, 'established');
+    assert.equal(written('030800'), 1);
+  });
+
+  it('does not run from a time when everything was acknowledged', () => {
+    const { session, connection, live } = established(90);
+    live(470);
+    connection.deaf = true;
+    session.writeUpdates([new Uint8Array(1000)]);
+    live(470);
+    assert.equal(session.state.name, 'established');
+    live(20);
+    assert.notEqual(session.state.name, 'established');
   });
 
   it('ends it as well while this process has room for more, as a socket of Node has for 16 KiB', () => {

@@ -249,6 +249,10 @@ export class SimulatedConnection implements Connection {
     return true;
   }
 
+  outstanding(): number {
+    return 0;
+  }
+
   flush(): void {}
   pause(): void {}
   resume(): void {}

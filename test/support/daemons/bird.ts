@@ -19,6 +19,7 @@ import type { Daemon, DaemonConfig, PeerConfig, TableRule } from './daemon.ts';
 
 export interface Bird extends Daemon {
   readonly kind: 'bird';
+  readonly pid: number;
   /** Runs `birdc` against this daemon. */
   command(...args: readonly string[]): Promise<string>;
   /** Takes up other originated rules without a restart of the sessions. */
@@ -105,6 +106,7 @@ export async function startBird(config: DaemonConfig, recover = false): Promise<
     command('show', 'route', 'table', family.startsWith('ipv4') ? 'flow4tab' : 'flow6tab', 'all');
   return {
     kind: 'bird',
+    pid: running.pid,
     config,
     version,
     configText,

@@ -1,6 +1,7 @@
 /** Accepting connections, with the keys and hops that neighbors ask for. */
 import net from 'node:net';
-import { SocketConnection, endText, plainAddress } from './socket-connection.ts';
+import type { Native } from './native.ts';
+import { SocketConnection, descriptorOf, endText, plainAddress } from './socket-connection.ts';
 import { isHost } from '../settings.ts';
 import type { Connection, ExpectedPeer, Listener } from '../transport.ts';
 
@@ -12,8 +13,9 @@ export async function listen(
   at: Address,
   peers: readonly ExpectedPeer[],
   accepted: Accepted,
+  native: Native,
 ): Promise<Listener> {
-  const listener = new NetListener(at, accepted);
+  const listener = new NetListener(at, accepted, native);
   await listener.open(peers);
   return listener;
 }
@@ -24,9 +26,10 @@ class NetListener implements Listener {
   #port: number;
   #server: net.Server | undefined;
   #peers: readonly ExpectedPeer[] = [];
-  #secured: typeof import('./socket-options.ts') | undefined;
+  readonly #native: Native;
 
-  constructor(at: Address, accepted: Accepted) {
+  constructor(at: Address, accepted: Accepted, native: Native) {
+    this.#native = native;
     this.host = at.host;
     this.#port = at.port;
     this.#accepted = accepted;
@@ -39,13 +42,14 @@ class NetListener implements Listener {
   async open(peers: readonly ExpectedPeer[]): Promise<void> {
     this.#peers = peers;
     try {
-      if (peers.some(isSecured)) this.#secured ??= await import('./socket-options.ts');
+      await this.#native.get();
+      const { options } = this.#native;
       const server = net.createServer({ noDelay: true }, (socket) => this.#arrived(socket));
       // Errors of accepting, such as too many open files, concern one connection and pass.
       await bind(
         server,
-        this.#secured && peers.some(isSecured)
-          ? { fd: this.#secured.listenSecured({ host: this.host, port: this.#port }, peers) }
+        options && peers.some(isSecured)
+          ? { fd: options.listenSecured({ host: this.host, port: this.#port }, peers) }
           : { host: this.host, port: this.#port },
       );
       server.on('error', () => undefined);
@@ -83,21 +87,26 @@ class NetListener implements Listener {
 
   #arrived(socket: net.Socket): void {
     const address = plainAddress(socket.remoteAddress);
+    const { options } = this.#native;
+    const known = this.#peers.filter((peer) => isHost(peer.host, address));
+    // Without its key no packet is known to be from the neighbor.
+    if (options === undefined && known.some(isSecured)) {
+      socket.destroy();
+      return;
+    }
     // One of several neighbors at an address is enough to demand the hops that it asks for.
-    const hops = this.#peers.find(
-      (peer) => isHost(peer.host, address) && peer.ttlSecurityHops !== undefined,
-    )?.ttlSecurityHops;
+    const hops = known.find((peer) => peer.ttlSecurityHops !== undefined)?.ttlSecurityHops;
     if (hops !== undefined) {
       const fd = descriptorOf(socket);
       // Without the descriptor the check cannot be asked for, and a connection without it is not wanted.
-      if (fd === undefined || this.#secured === undefined) {
+      if (fd === undefined || options === undefined) {
         socket.destroy();
         return;
       }
       // The address without its mapping: the packets of an IPv4 neighbor are IPv4 on an IPv6 socket, too.
-      this.#secured.demandHops(fd, address, hops);
+      options.demandHops(fd, address, hops);
     }
-    this.#accepted(new SocketConnection(socket));
+    this.#accepted(new SocketConnection(socket, options));
   }
 }
 
@@ -109,14 +118,6 @@ function keysOf(peers: readonly ExpectedPeer[]): string {
   return JSON.stringify(
     peers.filter(isSecured).map((peer) => [peer.host, peer.md5Password, peer.ttlSecurityHops]),
   );
-}
-
-/** Node shows the descriptor of a socket on its handle and nowhere else. */
-function descriptorOf(socket: net.Socket): number | undefined {
-  const handle: unknown = Reflect.get(socket, '_handle');
-  if (typeof handle !== 'object' || handle === null) return undefined;
-  const fd: unknown = Reflect.get(handle, 'fd');
-  return typeof fd === 'number' && fd >= 0 ? fd : undefined;
 }
 
 function bind(server: net.Server, where: net.ListenOptions | { readonly fd: number }): Promise<void> {

@@ -1,17 +1,55 @@
 /** The transport over TCP and UNIX sockets of the operating system. */
 import net from 'node:net';
+import { type LoadOptions, Native, type SocketOptions, securedWords } from './native.ts';
 import { listen } from './listener.ts';
 import { alikeOnBothSides } from '../settings.ts';
 import { SocketConnection, endText } from './socket-connection.ts';
 import type { Connection, DialFailure, DialRequest, Transport } from '../transport.ts';
 
-export const netTransport: Transport = { dial, listen };
+type Done = (result: Connection | DialFailure) => void;
 
-function dial(request: DialRequest, done: (result: Connection | DialFailure) => void): () => void {
+/** `load` brings the options of sockets that Node has no API for. */
+export function createNetTransport(load?: LoadOptions): Transport {
+  const native = new Native(load);
+  return {
+    dial: (request, done) => dial(request, done, native),
+    listen: (at, peers, accepted) => listen(at, peers, accepted, native),
+    lacking: () => native.lacking(),
+  };
+}
+
+export const netTransport: Transport = createNetTransport();
+
+/** What waits for the options once waits for nothing afterwards. */
+function dial(request: DialRequest, done: Done, native: Native): () => void {
+  if (native.options !== undefined) return dialWith(request, done, native.options);
+  let cancel: (() => void) | undefined;
+  let over = false;
+  void native.get().then((loaded) => {
+    if (!over) cancel = dialWith(request, done, loaded);
+  });
+  return () => {
+    over = true;
+    cancel?.();
+  };
+}
+
+/** `options` in words: why there are none. */
+function dialWith(request: DialRequest, done: Done, options: SocketOptions | string): () => void {
+  const isSecured = request.md5Password !== undefined || request.ttlSecurityHops !== undefined;
+  if (!isSecured) return dialPlain(request, done, typeof options === 'string' ? undefined : options);
+  if (typeof options !== 'string') return dialSecured(request, done, options);
+  let over = false;
+  queueMicrotask(() => {
+    if (!over) done({ failed: securedWords(options) });
+  });
+  return () => {
+    over = true;
+  };
+}
+
+function dialPlain(request: DialRequest, done: Done, options: SocketOptions | undefined): () => void {
   const { address, localAddress } = request;
-  if (request.md5Password !== undefined || request.ttlSecurityHops !== undefined) {
-    return dialSecured(request, done);
-  }
   const socket =
     address.kind === 'unix'
       ? net.connect({ path: address.path })
@@ -32,7 +70,7 @@ function dial(request: DialRequest, done: (result: Connection | DialFailure) => 
     if (over) return;
     over = true;
     socket.off('error', fail);
-    done(new SocketConnection(socket));
+    done(new SocketConnection(socket, options));
   });
   return () => {
     over = true;
@@ -41,27 +79,23 @@ function dial(request: DialRequest, done: (result: Connection | DialFailure) => 
 }
 
 /** A dial that needs socket options which Node does not have. */
-function dialSecured(request: DialRequest, done: (result: Connection | DialFailure) => void): () => void {
-  let cancel: (() => void) | undefined;
+function dialSecured(request: DialRequest, done: Done, options: SocketOptions): () => void {
   let over = false;
-  import('./socket-options.ts')
-    .then(({ connectSecured }) => {
-      if (over) return;
-      cancel = connectSecured(request, (result) => {
-        if (over) {
-          if (result instanceof net.Socket) result.destroy();
-          return;
-        }
-        over = true;
-        if (result instanceof net.Socket) done(new SocketConnection(result));
-        else done({ failed: explainDialError(result, request) });
-      });
-    })
-    .catch((error: unknown) => {
-      if (over) return;
-      over = true;
-      done({ failed: error instanceof Error ? error.message : String(error) });
-    });
+  const finish = (result: net.Socket | NodeJS.ErrnoException): void => {
+    if (over) {
+      if (result instanceof net.Socket) result.destroy();
+      return;
+    }
+    over = true;
+    if (result instanceof net.Socket) done(new SocketConnection(result, options));
+    else done({ failed: explainDialError(result, request) });
+  };
+  let cancel: (() => void) | undefined;
+  try {
+    cancel = options.connectSecured(request, finish);
+  } catch (error) {
+    queueMicrotask(() => finish(error instanceof Error ? error : new Error(String(error))));
+  }
   return () => {
     over = true;
     cancel?.();

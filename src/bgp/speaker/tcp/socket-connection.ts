@@ -1,6 +1,7 @@
 /** A connection over a socket of Node. */
 import type net from 'node:net';
 import { endpointText } from '../../../net/text.ts';
+import type { SocketOptions } from './native.ts';
 import { CLOSE_WAIT_MS, type Connection, type ConnectionUser } from '../transport.ts';
 
 export class SocketConnection implements Connection {
@@ -14,8 +15,12 @@ export class SocketConnection implements Connection {
   /** Why it broke before anybody used it. */
   #broken: string | undefined;
 
-  constructor(socket: net.Socket) {
+  readonly #options: Pick<SocketOptions, 'unacknowledged'> | undefined;
+
+  /** Without `options` nothing is known of what the peer's TCP has acknowledged. */
+  constructor(socket: net.Socket, options?: Pick<SocketOptions, 'unacknowledged'>) {
     this.#socket = socket;
+    this.#options = options;
     this.remoteAddress = plainAddress(socket.remoteAddress);
     this.localAddress = plainAddress(socket.localAddress);
     this.remote = endText(this.remoteAddress, socket.remotePort);
@@ -28,6 +33,12 @@ export class SocketConnection implements Connection {
 
   get unsent(): number {
     return this.#socket.writableLength;
+  }
+
+  outstanding(): number {
+    const fd = descriptorOf(this.#socket);
+    const queued = fd === undefined ? undefined : this.#options?.unacknowledged(fd);
+    return this.unsent + (queued ?? 0);
   }
 
   use(user: ConnectionUser): void {
@@ -83,7 +94,7 @@ export class SocketConnection implements Connection {
     this.#user = { onData: () => undefined, onDrain: () => undefined, onClose: () => undefined };
     if (socket.closed) return Promise.resolve();
     return new Promise((resolve) => {
-      const force = setTimeout(() => socket.destroy(), CLOSE_WAIT_MS);
+      const force = setTimeout(() => this.#force(), CLOSE_WAIT_MS);
       socket.once('close', () => {
         clearTimeout(force);
         resolve();
@@ -94,11 +105,29 @@ export class SocketConnection implements Connection {
     });
   }
 
+  /**
+   * The peer has not closed in time. Where it takes nothing it would learn of the end when it reads, and the kernel would
+   * keep what waits for minutes: a reset tells it now.
+   */
+  #force(): void {
+    const socket = this.#socket;
+    if (this.remoteAddress !== '' && this.outstanding() > 0) socket.resetAndDestroy();
+    else socket.destroy();
+  }
+
   #over(why: string): void {
     if (this.#broken !== undefined) return;
     this.#broken = why;
     this.#user?.onClose(why);
   }
+}
+
+/** Node shows the descriptor of a socket on its handle and nowhere else. */
+export function descriptorOf(socket: net.Socket): number | undefined {
+  const handle: unknown = Reflect.get(socket, '_handle');
+  if (typeof handle !== 'object' || handle === null) return undefined;
+  const fd: unknown = Reflect.get(handle, 'fd');
+  return typeof fd === 'number' && fd >= 0 ? fd : undefined;
 }
 
 /** Canonical as the operating system writes it; an IPv4 address that arrived on an IPv6 socket is an IPv4 address. */

@@ -1,7 +1,7 @@
 /**
- * TCP MD5 signatures (RFC 2385) and GTSM (RFC 5082): socket options of Linux for which Node has no API. This file calls
- * the C library through koffi and is loaded only where a neighbor asks for one of them; what it hands out are ordinary
- * sockets of Node.
+ * TCP MD5 signatures (RFC 2385), GTSM (RFC 5082), and what the peer's TCP has acknowledged: what sockets of Linux can and
+ * Node has no API for. This file calls the C library through koffi and is loaded by native.ts with the first connection;
+ * what it hands out are ordinary sockets of Node.
  */
 import net from 'node:net';
 import { getSystemErrorName } from 'node:util';
@@ -29,6 +29,9 @@ const IPV6_MINHOPCOUNT = 73;
 const POLLOUT = 4;
 const EINPROGRESS = 115;
 
+/** <asm/sockios.h>, TIOCOUTQ of <asm/ioctls.h>: the same number wherever Node runs, but for POWER. */
+const SIOCOUTQ = process.arch === 'ppc64' ? 0x40047473 : 0x5411;
+
 /** RFC 5082 §3: packets leave with the largest TTL there is, so that the receiver can tell how far they came. */
 const LARGEST_TTL = 255;
 
@@ -54,15 +57,14 @@ interface Library {
     length: Uint8Array,
   ) => number;
   readonly poll: (fds: Uint8Array, count: number, timeout: number) => number;
+  readonly ioctl: (fd: number, request: number, value: Uint8Array) => number;
   readonly close: (fd: number) => number;
   readonly if_nametoindex: (name: string) => number;
 }
 
 function loadLibrary(): Library {
   if (process.platform !== 'linux') {
-    throw new Error(
-      `md5_password and ttl_security_hops work on Linux only, not on ${process.platform}: remove them, or run prefixd on Linux`,
-    );
+    throw new Error(`they need Linux, not ${process.platform}`);
   }
   const library = koffi.load(null);
   return {
@@ -73,6 +75,7 @@ function loadLibrary(): Library {
     setsockopt: library.func('int setsockopt(int, int, int, const uint8_t *, uint32_t)'),
     getsockopt: library.func('int getsockopt(int, int, int, _Out_ uint8_t *, _Inout_ uint8_t *)'),
     poll: library.func('int poll(_Inout_ uint8_t *, unsigned long, int)'),
+    ioctl: library.func('int ioctl(int, unsigned long, _Out_ uint8_t *)'),
     close: library.func('int close(int)'),
     if_nametoindex: library.func('uint32_t if_nametoindex(const char *)'),
   };
@@ -165,6 +168,14 @@ export function demandHops(fd: number, host: string, hops: number): void {
   setLeastTtl(fd, host.includes(':') ? AF_INET6 : AF_INET, hops);
 }
 
+/**
+ * Octets in the send queue of a connected socket that the other side's TCP has not acknowledged (SIOCOUTQ); of a UNIX socket,
+ * the memory of what the other side has not read. Undefined where the descriptor has no such queue (any more).
+ */
+export function unacknowledged(fd: number): number | undefined {
+  return libc.ioctl(fd, SIOCOUTQ, queueLength) < 0 ? undefined : queueLengthView.getInt32(0, LITTLE_ENDIAN);
+}
+
 function setTtl(fd: number, family: number): void {
   if (family === AF_INET6) setNumber(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, LARGEST_TTL);
   // On an IPv6 socket this is for the IPv4 neighbors it may serve.
@@ -190,6 +201,9 @@ function setMd5Key(fd: number, family: number, host: string, password: string): 
   option.set(key, 136);
   check('setsockopt(TCP_MD5SIG)', libc.setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG, option, option.length));
 }
+
+const queueLength = new Uint8Array(4);
+const queueLengthView = new DataView(queueLength.buffer);
 
 const LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
