@@ -11,6 +11,7 @@ import { INITIAL_STATE } from '../fsm/step.ts';
 import type { Cease, FsmConfig, FsmState, StateName } from '../fsm/types.ts';
 import { NotificationError } from '../wire/notification.ts';
 import type { OpenMessage } from '../wire/types.ts';
+import { ParkedConnection } from './parked-connection.ts';
 import { refuse } from './reject-unknown.ts';
 import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
@@ -63,7 +64,7 @@ export class Connections {
   #primary: Session;
   #second: Session | undefined;
   /** The neighbor's connection that came while the primary rests; taken when it has. */
-  #parked: Connection | undefined;
+  #parked: ParkedConnection | undefined;
   #restsSince = Number.NEGATIVE_INFINITY;
 
   /** `newSession` makes sessions whose owner asks `mayOpen` and `allowOpen`, and tells `stateChanged` and `up`. */
@@ -105,9 +106,9 @@ export class Connections {
     else this.refuse(connection);
   }
 
-  /** Turns a connection away. */
-  refuse(connection: Connection): void {
-    const gone = this.#refusals < MOST_REFUSALS ? refuse(connection) : connection.abort();
+  /** Turns a connection away; `cease` says why, Connection Rejected when absent. */
+  refuse(connection: Connection, cease?: Cease): void {
+    const gone = this.#refusals < MOST_REFUSALS ? refuse(connection, cease) : connection.abort();
     this.#refusals++;
     this.#closing(gone.finally(() => this.#refusals--));
   }
@@ -116,7 +117,7 @@ export class Connections {
   stop(cease: Cease | null): void {
     for (const end of this.#waits) end();
     this.#waits.clear();
-    if (this.#parked !== undefined) this.refuse(this.#parked);
+    if (this.#parked !== undefined) this.refuse(this.#parked, cease ?? undefined);
     this.#parked = undefined;
     if (this.#second !== undefined) this.#retire(this.#second);
     this.#primary.stop(cease);
@@ -265,7 +266,12 @@ export class Connections {
    */
   #park(connection: Connection): void {
     if (this.#parked !== undefined) this.refuse(this.#parked);
-    this.#parked = connection;
+    const parked = new ParkedConnection(connection, this.#runtime.soon, () => {
+      // Nobody has tried anything on it: it is no failure.
+      if (this.#parked === parked) this.#parked = undefined;
+      this.#closing(parked.close());
+    });
+    this.#parked = parked;
     const left = this.#restsSince + REST_MS - this.#runtime.now();
     if (left > 0) this.#later(left, () => this.#unpark());
     else this.#unpark();

@@ -1,4 +1,5 @@
 /** One configured neighbor: its session, its Adj-RIB-Out, and what is remembered of it. */
+import { endsForGood } from '../fsm/leave-state.ts';
 import { waitingHint } from '../fsm/peer-advice.ts';
 import type { Agreement, Cease, FsmConfig, FsmState, StateName } from '../fsm/types.ts';
 import { AdjRibOut, type AdjRibOutView } from '../rib/adj-rib-out.ts';
@@ -10,6 +11,7 @@ import type { RouteRefreshMessage, UpdateMessage } from '../wire/types.ts';
 import { Connections } from './connections.ts';
 import { Outbound } from './outbound.ts';
 import { countRoutes, PeerRecord, withHint } from './peer-record.ts';
+import { LineLimit } from './reject-unknown.ts';
 import type { Runtime } from './runtime.ts';
 import { Session, type SessionOwner } from './session.ts';
 import {
@@ -57,6 +59,9 @@ export class Neighbor {
   #restarting: boolean;
   #warnedOfRoutes = false;
   #toldOfRefusal = false;
+  readonly #refreshLines = new LineLimit();
+  /** What an operator said when disabling it; the neighbor is told again at each attempt. */
+  #communication: string | undefined;
   readonly #countedSince: number;
   /** The state that people are shown, and since when (ms). */
   #shown: { readonly state: StateName; readonly since: number };
@@ -156,6 +161,7 @@ export class Neighbor {
     if (enabled === this.#enabled) return;
     this.#enabled = enabled;
     this.#toldOfRefusal = false;
+    this.#communication = enabled ? undefined : communication;
     this.#log('info', enabled ? 'enabled by the operator' : 'disabled by the operator');
     if (!enabled) this.#connections.stop(shutdownCease(communication));
     else if (this.#started) this.#connections.primary.start();
@@ -189,7 +195,8 @@ export class Neighbor {
   /**
    * Ends everything for good; resolves when all connections are gone. What waits is written first, and without
    * `preserve` the withdrawal of everything. A peer that keeps our routes while we restart is left without a word, since
-   * a NOTIFICATION makes it flush them (RFC 4724 §4). Any other flushes them whatever we do, and gets the Cease.
+   * a NOTIFICATION makes it flush them (RFC 4724 §4), unless both sides agreed that this one does not (RFC 8538 §4). Any
+   * other flushes them whatever we do, and gets the Cease.
    */
   async part({ preserve, cease }: Parting): Promise<void> {
     this.#started = false;
@@ -198,8 +205,9 @@ export class Neighbor {
       if (!preserve) for (const key of [...this.rib.effectiveKeys()]) this.rib.withdraw(key);
       await this.#within(DRAIN_MS, outbound.drained());
     }
-    const kept = preserve && this.#connections.primary.agreement?.gracefulRestart === true;
-    this.#connections.stop(kept ? null : cease);
+    const agreement = this.#connections.primary.agreement;
+    const flushes = agreement?.notificationRestart !== true || endsForGood(cease);
+    this.#connections.stop(preserve && agreement?.gracefulRestart === true && flushes ? null : cease);
     await this.#connections.closed();
   }
 
@@ -212,7 +220,8 @@ export class Neighbor {
         from: connection.remote,
       });
       this.#toldOfRefusal = true;
-      this.#connections.refuse(connection);
+      // RFC 4486 §4: Administrative Shutdown for one that is disabled, Connection Rejected for the moment in between.
+      this.#connections.refuse(connection, this.#enabled ? undefined : shutdownCease(this.#communication));
       return;
     }
     this.#connections.accept(connection);
@@ -316,7 +325,11 @@ export class Neighbor {
     // capability the octet is reserved: "ignored by the receiver" (RFC 2918 §3), so that every message is a request.
     const enhanced = this.#connections.primary.agreement?.enhancedRouteRefresh === true;
     if (enhanced && refresh.subtype !== RefreshSubtype.Request) return;
-    this.#log('info', `peer asks for ${familyName(refresh.family)} again`);
+    const count = this.#refreshLines.due(this.#runtime.now());
+    if (count !== undefined) {
+      const often = count === 1 ? {} : { count };
+      this.#log('info', `peer asks for ${familyName(refresh.family)} again`, often);
+    }
     this.#outbound?.refresh(refresh.family);
   }
 

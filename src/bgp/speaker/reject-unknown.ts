@@ -1,5 +1,6 @@
 /** Connections from addresses that nobody configured: turned away politely, with a bound on the effort and on the log. */
 import { ceaseNotification } from '../fsm/leave-state.ts';
+import type { Cease } from '../fsm/types.ts';
 import { encodeMessage } from '../wire/message.ts';
 import { CeaseSubcode } from '../wire/notification.ts';
 import { INITIAL_CONTEXT } from '../wire/types.ts';
@@ -10,15 +11,11 @@ import type { SpeakerListener } from './types.ts';
 /** How many may be on their way out at one time before the next are cut without a word. */
 const MOST_AT_ONCE = 32;
 
-/** At most one line in this time, with the number of those it stands for. */
-const LOG_EVERY_MS = 10_000;
-
 export class UnknownConnections {
   readonly #runtime: Pick<Runtime, 'now'>;
   readonly #listener: Required<SpeakerListener>;
   readonly #leaving = new Set<Promise<void>>();
-  #loggedAt = Number.NEGATIVE_INFINITY;
-  #unlogged = 0;
+  readonly #lines = new LineLimit();
 
   constructor(runtime: Pick<Runtime, 'now'>, listener: Required<SpeakerListener>) {
     this.#runtime = runtime;
@@ -38,31 +35,45 @@ export class UnknownConnections {
   }
 
   #log({ remote, local }: Connection): void {
-    this.#unlogged++;
-    const now = this.#runtime.now();
-    if (now - this.#loggedAt < LOG_EVERY_MS) return;
+    const count = this.#lines.due(this.#runtime.now());
+    if (count === undefined) return;
     this.#listener.onLog(
       'warn',
       null,
       'connection refused: no neighbor is configured at this address (and local_address, if it has one)',
-      { from: remote, to: local, count: this.#unlogged },
+      { from: remote, to: local, count },
     );
-    this.#loggedAt = now;
-    this.#unlogged = 0;
   }
 }
 
 // Turning away a connection that nobody here wants.
 
 /** RFC 4486 §4: a connection that is disallowed after it was accepted gets Cease, Connection Rejected. */
-const REJECTED = encodeMessage(
-  ceaseNotification({ subcode: CeaseSubcode.ConnectionRejected }, false),
-  INITIAL_CONTEXT,
-);
+const REJECTED: Cease = { subcode: CeaseSubcode.ConnectionRejected };
 
 /** Says why and closes. Resolves when the connection is gone. */
-export function refuse(connection: Connection): Promise<void> {
+export function refuse(connection: Connection, cease: Cease = REJECTED): Promise<void> {
   connection.use({ onData: () => undefined, onDrain: () => undefined, onClose: () => undefined });
-  connection.write(REJECTED);
+  connection.write(encodeMessage(ceaseNotification(cease, false), INITIAL_CONTEXT));
   return connection.close();
+}
+
+// One line in the log for many of a kind that arrive in a row.
+
+/** At most one line in this time, in milliseconds, with the number of those it stands for. */
+const LOG_EVERY_MS = 10_000;
+
+export class LineLimit {
+  #loggedAt = Number.NEGATIVE_INFINITY;
+  #unlogged = 0;
+
+  /** Counts one more at `now` (ms). How many a line written now stands for; undefined when none is due. */
+  due(now: number): number | undefined {
+    this.#unlogged++;
+    if (now - this.#loggedAt < LOG_EVERY_MS) return undefined;
+    const count = this.#unlogged;
+    this.#loggedAt = now;
+    this.#unlogged = 0;
+    return count;
+  }
 }

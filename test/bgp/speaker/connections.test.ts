@@ -4,6 +4,7 @@ import {
   Connections,
   HEAR_MS,
   MOST_REFUSALS,
+  REST_MS,
   SILENCE_MS,
   VERDICT_MS,
 } from '../../../src/bgp/speaker/connections.ts';
@@ -229,7 +230,7 @@ describe('the connections with a neighbor', () => {
   });
 
   it('that come while we wait after a failure are kept until the wait is over, one at a time', () => {
-    const { all, dialled, dialThrough } = connections();
+    const { all, dialled, dialThrough, pass } = connections();
     all.primary.start();
     dialThrough();
     // A KEEPALIVE in place of an OPEN ends the attempt.
@@ -242,7 +243,72 @@ describe('the connections with a neighbor', () => {
     assert.deepEqual(first.history, [REJECTED, 'close']);
     all.primary.start();
     second.user?.onData(OPEN);
+    pass(0);
     assert.equal(all.mostAdvanced.state.name, 'openconfirm');
+  });
+
+  it('that are closed in the very turn in which they are taken are read to their end', () => {
+    const { all, dialled, dialThrough, pass } = connections();
+    all.primary.start();
+    dialThrough();
+    dialled.user?.onData(KEEPALIVE);
+    const parked = new MemoryConnection();
+    all.accept(parked);
+    parked.user?.onData(OPEN);
+    const { user } = parked;
+    all.primary.start();
+    user?.onClose('peer closed the connection');
+    const states: string[] = [all.primary.state.name];
+    pass(0);
+    states.push(all.primary.state.name);
+    assert.deepEqual(states, ['opensent', 'idle']);
+    // Our OPEN, our KEEPALIVE in answer to theirs, and the end of our half.
+    assert.deepEqual(
+      parked.history.map((what) => what.slice(0, 8)),
+      ['write 01', 'write 04', 'close'],
+    );
+  });
+
+  it('that the neighbor closes while they wait are no attempt that failed', () => {
+    const { all, dialled, dialThrough, pass } = connections();
+    all.primary.start();
+    dialThrough();
+    dialled.user?.onData(KEEPALIVE);
+    const { damping } = all.primary.state;
+    const parked = new MemoryConnection();
+    all.accept(parked);
+    // It had said something before: what nobody tried on it is nobody's failure all the same.
+    parked.user?.onData(OPEN);
+    parked.user?.onClose('peer closed the connection');
+    assert.deepEqual(parked.history, ['close'], 'our half is closed, too');
+    pass(REST_MS);
+    assert.equal(all.primary.state.name, 'idle');
+    assert.deepEqual(all.primary.state.damping, damping);
+  });
+
+  it('that have sent their OPEN while they waited are answered when they are taken', () => {
+    const { all, dialled, dialThrough, pass } = connections();
+    all.primary.start();
+    dialThrough();
+    dialled.user?.onData(KEEPALIVE);
+    const parked = new MemoryConnection();
+    all.accept(parked);
+    parked.user?.onData(OPEN);
+    pass(REST_MS);
+    assert.equal(all.mostAdvanced.state.name, 'openconfirm');
+  });
+
+  it('that wait are read no farther than an OPEN reaches', () => {
+    const { all, dialled, dialThrough, pass } = connections();
+    all.primary.start();
+    dialThrough();
+    dialled.user?.onData(KEEPALIVE);
+    const parked = new MemoryConnection();
+    all.accept(parked);
+    parked.user?.onData(new Uint8Array(5000).fill(255));
+    assert.deepEqual(parked.history, ['pause']);
+    pass(REST_MS);
+    assert.ok(parked.history.includes('close'), parked.history.join());
   });
 
   it('end all together, the one that waits included', async () => {
@@ -253,7 +319,8 @@ describe('the connections with a neighbor', () => {
     const parked = new MemoryConnection();
     all.accept(parked);
     all.stop({ subcode: 2 });
-    assert.deepEqual(parked.history, [REJECTED, 'close']);
+    // Administrative Shutdown, as on a session (RFC 4486 §4).
+    assert.deepEqual(parked.history, ['write 030602', 'close']);
     let gone = false;
     const closed = all.closed().then(() => {
       gone = true;

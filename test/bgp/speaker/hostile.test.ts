@@ -396,19 +396,25 @@ describe('a peer that never reads', () => {
       return { ...route, nlri };
     });
     speaker.apply('hostile', long, []);
-    let sent = -1;
+    const unwritten = (): number => speaker.ribOut('hostile').pendingCount;
+    let before = unwritten();
     await until(
       'the transport is full',
       () => {
-        const now = statusOf('hostile').rulesSent;
-        const full = now === sent && now > 0;
-        sent = now;
+        const now = unwritten();
+        const full = now === before && now < 50_000;
+        before = now;
         return full;
       },
       20_000,
     );
     const status = statusOf('hostile');
-    assert.ok(status.rulesPending > 0, `${status.rulesSent} sent`);
+    assert.ok(unwritten() > 0, 'some were not even written');
+    // What the peer's TCP has not acknowledged is pending, too.
+    assert.ok(
+      status.rulesPending > unwritten(),
+      `${status.rulesPending} pending, ${unwritten()} not written`,
+    );
     assert.equal(status.rulesSent + status.rulesPending, 50_000);
     await healthyUnharmed();
     // What waits is coalesced: changing all of it again makes no more of it.
@@ -456,14 +462,18 @@ describe('a connection that nobody expects', () => {
     assert.equal(lines(), 1);
   });
 
-  it('of a neighbor that is disabled gets 6/5, and one line in the log each time it is disabled', async () => {
+  it('of a neighbor that is disabled gets 6/2 with the reason, and one line in the log each time it is disabled', async () => {
     const lines = (): number =>
       log.filter(({ level, text }) => level === 'info' && text.includes('is disabled here')).length;
     const before = lines();
-    speaker.setEnabled('hostile', false);
+    speaker.setEnabled('hostile', false, 'until the audit is over');
     for (let i = 0; i < 3; i++) {
       const peer = await dialFrom(HOSTILE, SPEAKER, port);
-      assert.equal(await peer.notification(), '6/5');
+      assert.equal(await peer.notification(), '6/2');
+      const [said] = peer.messages;
+      assert.ok(said?.type === 'notification');
+      // RFC 9003 §2: the length of the text, and the text.
+      assert.equal(Buffer.from(said.data).toString(), '\x17until the audit is over');
     }
     assert.equal(lines() - before, 1);
     assert.equal(statusOf('hostile').state, 'idle');
