@@ -56,6 +56,8 @@ export interface NeighborChange extends NamedChange {
   readonly keys: readonly string[];
   /** Rules on its session now. */
   readonly rulesSent: number;
+  /** True when the router keeps them while its session is reset (RFC 4724). */
+  readonly keepsRules: boolean;
 }
 
 const PAGE = 1000;
@@ -146,19 +148,32 @@ function changedSections(running: Fields, next: Fields): readonly string[] {
     .sort();
 }
 
-function neighborChanges(
+/** Keys that say which router it is: with another one there is nothing that could be kept. */
+const IDENTITY: readonly string[] = ['address', 'port', 'local_address', 'peer_asn'];
+
+/** Compares `bgp.neighbors` of two configurations; `peers` is how the sessions are now, as `GET /v1/peers` says. */
+export function neighborChanges(
   before: unknown,
   after: unknown,
   peers: readonly Fields[],
 ): readonly NeighborChange[] {
-  const sent = new Map(peers.map((peer) => [text(peer.name), number(peer.rules_sent)]));
+  const sessions = new Map(peers.map((peer) => [text(peer.name), peer]));
   const [old, wanted] = [byName(before), byName(after)];
   return namedChanges(old, wanted).map(({ name, change }) => {
     const [was = {}, becomes = {}] = [old.get(name), wanted.get(name)];
-    const keys = [...new Set([...Object.keys(was), ...Object.keys(becomes)])].filter((key) =>
+    const different = [...new Set([...Object.keys(was), ...Object.keys(becomes)])].filter((key) =>
       differs(was[key], becomes[key]),
     );
-    return { name, change, keys: change === 'changed' ? keys : [], rulesSent: sent.get(name) ?? 0 };
+    const keys = change === 'changed' ? different : [];
+    const session = sessions.get(name) ?? {};
+    // As the speaker decides it when the session is reset.
+    const keepsRules =
+      change === 'changed' &&
+      record(session.negotiated).graceful_restart === true &&
+      (becomes.graceful_restart ?? null) !== null &&
+      becomes.enabled !== false &&
+      !keys.some((key) => IDENTITY.includes(key));
+    return { name, change, keys, rulesSent: number(session.rules_sent), keepsRules };
   });
 }
 
@@ -208,9 +223,7 @@ export function diffText(context: Context, diff: ReloadDiff): string {
   }
   lines.push(...inventoryLines(diff.inventory));
   lines.push(...few(diff.playbooks.map(({ name, change }) => `playbook ${printable(name)}: ${change}`)));
-  for (const { name, change, keys, rulesSent } of diff.neighbors) {
-    lines.push(`neighbor ${name}: ${neighborWords(change, keys, rulesSent)}`);
-  }
+  for (const change of diff.neighbors) lines.push(`neighbor ${change.name}: ${neighborWords(change)}`);
   for (const name of diff.settings) lines.push(`${name}: changes at once`);
   for (const name of diff.restart) {
     lines.push(paint(`${name}: changes at the next start only`, 'yellow', context));
@@ -273,17 +286,22 @@ function portsWords({ customer_id, service_id, protocol, added, removed }: Ports
 /** Keys of a neighbor that its rules follow without its session being reset. */
 const WITHOUT_RESET = new Set(['dialect', 'max_rules', 'communities']);
 
-function neighborWords(change: NeighborChange['change'], keys: readonly string[], rules: number): string {
-  const count = countWords(rules, 'rule');
+/** What a reload would do to one neighbor's session and rules, without its name. */
+export function neighborWords({ change, keys, rulesSent, keepsRules }: NeighborChange): string {
+  const count = countWords(rulesSent, 'rule');
+  const changed = `${keys.join(', ')} changed`;
   switch (change) {
     case 'added':
       return 'added, its session starts';
     case 'removed':
-      return `removed, its session ends and ${countWords(rules, 'rule goes', 'rules go')} with it`;
+      return `removed, its session ends and ${countWords(rulesSent, 'rule goes', 'rules go')} with it`;
     case 'changed':
-      return keys.every((key) => WITHOUT_RESET.has(key))
-        ? `${keys.join(', ')} changed, its ${count} will be announced again where they differ`
-        : `${keys.join(', ')} changed, its session will be reset and ${count} announced again`;
+      if (keys.every((key) => WITHOUT_RESET.has(key))) {
+        return `${changed}, its ${count} will be announced again where they differ`;
+      }
+      return keepsRules
+        ? `${changed}, its session will be reset; the router keeps its ${count} until the session is back (graceful restart)`
+        : `${changed}, its session will be reset and ${count} announced again`;
   }
 }
 

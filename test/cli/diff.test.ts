@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { pino } from 'pino';
 import { request } from 'undici';
+import { neighborChanges, neighborWords } from '../../src/cli/diff.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import type { Daemon } from '../../src/app/daemon.ts';
 import { startDaemon } from '../../src/app/daemon.ts';
@@ -297,4 +298,38 @@ test('without a daemon it cannot be compared, and a bad folder is refused first'
   await writeFile(join(path, 'prefixd.yaml'), `${SETTINGS}mode: nonsense\n`);
   const bad = await cli(['check', '--config', path, '--diff', '--api', 'http://127.0.0.1:1']);
   assert.equal(bad.code, 5);
+});
+
+test('a neighbor with graceful restart keeps its rules over a reset, unless it is another router then', () => {
+  const edge1 = {
+    ...{
+      name: 'edge1',
+      address: '192.0.2.1',
+      port: 179,
+      peer_asn: 65001,
+      hold_time_seconds: 90,
+      enabled: true,
+    },
+    graceful_restart: { restart_time_seconds: 120 },
+  };
+  const words = (changes: object, agreed = true): string => {
+    const peers = [{ name: 'edge1', rules_sent: 3, negotiated: { graceful_restart: agreed } }];
+    const [change] = neighborChanges([edge1], [{ ...edge1, ...changes }], peers);
+    assert.ok(change !== undefined, 'it is a change');
+    return neighborWords(change);
+  };
+  const kept =
+    /^(.*) changed, its session will be reset; the router keeps its 3 rules until the session is back/;
+  assert.match(words({ hold_time_seconds: 30 }), kept);
+  assert.match(words({ graceful_restart: { restart_time_seconds: 60 } }), kept);
+  const lost = /changed, its session will be reset and 3 rules announced again$/;
+  assert.match(words({ hold_time_seconds: 30 }, false), lost);
+  for (const other of [
+    { peer_asn: 65002 },
+    { address: '192.0.2.9' },
+    { graceful_restart: undefined },
+    { enabled: false },
+  ]) {
+    assert.match(words(other), lost);
+  }
 });

@@ -169,7 +169,7 @@ export class Speaker {
       if (now === old) continue;
       const subcode =
         now === undefined ? CeaseSubcode.PeerDeConfigured : CeaseSubcode.OtherConfigurationChange;
-      parting.push(old.part({ preserve: false, cease: { subcode } }));
+      parting.push(old.part({ preserve: now !== undefined && staysSamePeer(old, now), cease: { subcode } }));
     }
     await Promise.all(parting);
     try {
@@ -236,6 +236,20 @@ export class Speaker {
   #tell(tell: (listener: SpeakerListener) => void): void {
     for (const listener of this.#listeners) tell(listener);
   }
+}
+
+/**
+ * True when the next session of `now` will be with the same router, which may then keep the earlier session's routes until
+ * it is established (RFC 4724 §4.2). Any other router loses them now: nobody would come back for them.
+ */
+function staysSamePeer(before: Neighbor, now: Neighbor): boolean {
+  return (
+    now.enabled &&
+    now.settings.gracefulRestart !== undefined &&
+    now.settings.peerAsn === before.settings.peerAsn &&
+    now.settings.localAddress === before.settings.localAddress &&
+    isDeepStrictEqual(now.settings.address, before.settings.address)
+  );
 }
 
 function byName(neighbors: readonly Neighbor[]): Map<string, Neighbor> {

@@ -142,6 +142,49 @@ describe('graceful restart (RFC 4724, RFC 8538)', () => {
     await speaker.stop({ preserve: false });
   });
 
+  for (const [what, change, kept] of [
+    ['the hold time', { holdTimeSeconds: 30 }, true],
+    ['the AS of the router, which may be another one then', { peerAsn: 65002 }, false],
+    ['graceful restart, which is gone', 'none', false],
+    ['enabled, which is false', { enabled: false }, false],
+  ] as const) {
+    it(`a session that is reset for a change of ${what}, ${kept ? 'keeps' : 'loses'} its rules meanwhile`, async () => {
+      const changes: string[] = [];
+      const lab = new LabRouter({
+        host: '127.0.0.1',
+        port: 0,
+        asn: 65001,
+        routerId: '192.0.2.1',
+        helper: true,
+        onChange: ({ kind }) => changes.push(kind),
+      });
+      const at = await lab.start();
+      const settings = neighbor(at.host, at.port, { gracefulRestart });
+      const { speaker, up } = speakerWith({ neighbors: [settings] });
+      await speaker.start();
+      await until('established', () => up.length === 1);
+      speaker.apply('edge1', [flowRoute(1), flowRoute(2)], []);
+      await until('two rules', () => lab.rules().length === 2);
+      changes.length = 0;
+      const { gracefulRestart: _restart, ...rest } = settings;
+      await speaker.reconfigure([{ ...rest, ...(change === 'none' ? {} : { gracefulRestart, ...change }) }]);
+      await until('the router has seen it go', () => kept || lab.rules().length === 0);
+      if (kept) {
+        assert.equal(lab.rules().length, 2);
+        await until('established again', () => up.length === 2);
+        speaker.apply('edge1', [flowRoute(1)], []);
+        speaker.endOfRib('edge1');
+        await until('what ended meanwhile is gone', () => lab.rules().length === 1);
+        assert.deepEqual(
+          changes.filter((kind) => kind === 'withdrawn'),
+          ['withdrawn'],
+        );
+      }
+      await speaker.stop({ preserve: false });
+      await lab.close();
+    });
+  }
+
   it('stops without a NOTIFICATION where the peer keeps the rules, and without a withdrawal', async () => {
     const peer = await listenAt('127.0.0.44');
     const { speaker, up } = speakerWith({
@@ -433,6 +476,20 @@ describe('the operator', () => {
     speaker.clear('edge1', 'soft');
     await connection.got('update', 2);
     assert.deepEqual(down, []);
+    await stop();
+  });
+
+  it('logs one line for many requests to send everything again', async () => {
+    const { peer, speaker, log, up, stop } = await meeting('127.0.0.47', '127.0.0.48');
+    const connection = await peer.next(0);
+    await connection.establish();
+    await until('established', () => up.length === 1);
+    speaker.apply('edge1', [flowRoute(1)], []);
+    for (let i = 0; i < 20; i++) {
+      connection.send({ type: 'route_refresh', family: FLOW4, subtype: 0 });
+      await connection.got('update', i + 2);
+    }
+    assert.equal(log.filter(({ text }) => text.includes('asks for ipv4-flowspec again')).length, 1);
     await stop();
   });
 
