@@ -8,6 +8,7 @@ import { exposureWarnings } from './validate/exposure-checks.ts';
 import { LIMITS, sizeWords } from './limits.ts';
 import { readRegularFile, UnreadableFile } from './regular-file.ts';
 import type { Environment } from './secrets.ts';
+import { socketWarnings } from './validate/socket-checks.ts';
 import type { ConfigProblem, ConfigResult } from './types.ts';
 import type { YamlSource } from './yaml/yaml.ts';
 import { parseYaml, unreadable } from './yaml/yaml.ts';
@@ -59,14 +60,16 @@ export async function loadConfig(
   // To be looked at, not run: nothing on this machine is asked for.
   const isLooked = environment === null || settings === null;
   const certificates = isLooked ? [] : await certificateProblems(settings, resolve(directory));
-  const exposures = isLooked ? [] : await exposureWarnings(settings, resolve(directory));
+  const ofMachine = isLooked
+    ? []
+    : [...(await exposureWarnings(settings, resolve(directory))), ...(await socketWarnings(settings))];
   if (problems.length === 0 && certificates.length === 0) {
-    return { ...result, warnings: [...result.warnings, ...exposures] };
+    return { ...result, warnings: [...result.warnings, ...ofMachine] };
   }
   return {
     ok: false,
     problems: [...problems, ...(result.ok ? [] : result.problems), ...certificates],
-    warnings: [...result.warnings, ...exposures],
+    warnings: [...result.warnings, ...ofMachine],
   };
 }
 

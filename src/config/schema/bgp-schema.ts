@@ -47,7 +47,11 @@ const neighbor = z.strictObject({
   ttl_security_hops: integer(1, 254)
     .optional()
     .describe('GTSM (RFC 5082): how many hops away the neighbor may be; 1 is directly connected.'),
-  hold_time_seconds: holdTime.default(90).describe('Hold time to offer; the lower of both sides applies.'),
+  hold_time_seconds: holdTime
+    .default(90)
+    .describe(
+      'Hold time to offer; the lower of both sides applies. With 0 no side notices that the other has failed.',
+    ),
   families: z
     .array(oneOf(familyNames))
     .min(1)

@@ -4,6 +4,7 @@ import { predict } from '../../core/decide/forecast.ts';
 import type { Policy } from '../../core/policy/policy.ts';
 import { parseAddress } from '../../net/prefix.ts';
 import { notUnicast, specialRangeOf } from '../../net/special-addresses.ts';
+import { secondsWords } from '../../net/text.ts';
 import type { DeepPartial } from '../parse-partial.ts';
 import type { Findings, Path } from '../problem.ts';
 import { isLoopback, parseListen } from '../schema/fields.ts';
@@ -11,6 +12,9 @@ import type { Settings } from '../schema/prefixd-schema.ts';
 import { type AssetGroup, STATE, targetsOf } from './enforcement-checks.ts';
 
 type NeighborSettings = DeepPartial<Settings['bgp']['neighbors'][number]>;
+
+/** Longest hold time without a warning (s). Routers offer 90 or 180 by default. */
+const LONG_HOLD_TIME = 600;
 
 /** Judges `bgp.neighbors`. */
 export function neighborChecks(settings: DeepPartial<Settings>, found: Findings): void {
@@ -32,6 +36,7 @@ export function neighborChecks(settings: DeepPartial<Settings>, found: Findings)
     addressChecks(neighbor, at, found);
     passiveChecks(neighbor, at, settings.bgp?.listen, found);
     familyChecks(neighbor, at, found);
+    holdTimeChecks(neighbor, at, found);
     ownAddressChecks(neighbor, at, settings.bgp ?? {}, found);
   }
 }
@@ -187,6 +192,16 @@ function passiveChecks(
     `${neighbor.address} cannot reach bgp.listen, which is ${listen}`,
     'listen on [::] for both families',
   );
+}
+
+/** How long a side that has died without closing the connection, such as a machine without power, goes unnoticed. */
+function holdTimeChecks({ hold_time_seconds: seconds }: NeighborSettings, at: Path, found: Findings): void {
+  if (seconds === undefined || (seconds !== 0 && seconds <= LONG_HOLD_TIME)) return;
+  const message =
+    seconds === 0
+      ? 'without a hold time neither side notices that the other is gone: if this machine fails, the router keeps its rules for ever'
+      : `if this machine fails, the router keeps its rules for ${secondsWords(seconds)} before it notices`;
+  found.warning([...at, 'hold_time_seconds'], message, 'write 90, or omit it (default 90)');
 }
 
 function familyChecks(neighbor: NeighborSettings, at: Path, found: Findings): void {

@@ -1,0 +1,42 @@
+/** Warns of what neighbors need and sockets on this machine cannot do. */
+import { securedWords } from '../../bgp/speaker/tcp/native.ts';
+import { netTransport } from '../../bgp/speaker/tcp/net-transport.ts';
+import { findingsIn } from '../assemble.ts';
+import { parsePartial } from '../parse-partial.ts';
+import { withoutExtensions } from '../schema/fields.ts';
+import { settingsSchema } from '../schema/prefixd-schema.ts';
+import type { ConfigProblem } from '../types.ts';
+import type { YamlSource } from '../yaml/yaml.ts';
+
+/** Keys of a neighbor that need options of sockets for which Node has no API. */
+const SECURED = ['md5_password_env', 'ttl_security_hops'] as const;
+
+/** Resolves to why sockets lack those options here, and what to do; to undefined where they have them. */
+export type AskLacking = () => Promise<string | undefined>;
+
+/** Asks the machine only where a neighbor is configured with which the daemon would speak BGP. */
+export async function socketWarnings(
+  settings: YamlSource,
+  lacking: AskLacking = async () => netTransport.lacking?.(),
+): Promise<readonly ConfigProblem[]> {
+  const { bgp } = parsePartial(settingsSchema, withoutExtensions(settings, settingsSchema).value) ?? {};
+  const neighbors = bgp?.mode === 'mock' ? [] : (bgp?.neighbors ?? []);
+  if (neighbors.length === 0) return [];
+  const why = await lacking();
+  if (why === undefined) return [];
+  const warnings: ConfigProblem[] = [];
+  const { warning } = findingsIn(settings, { problems: [], warnings });
+  warning(
+    ['bgp', 'neighbors'],
+    `rules will count as sent before the routers have acknowledged them: ${why}`,
+    'do so before the daemon starts',
+  );
+  for (const [i, neighbor] of neighbors.entries()) {
+    for (const key of SECURED) {
+      if (neighbor?.[key] === undefined) continue;
+      const message = `the neighbor would stay down: ${securedWords(why)}`;
+      warning(['bgp', 'neighbors', i, key], message, `do so, or remove ${key} here and on the router`);
+    }
+  }
+  return warnings;
+}
