@@ -1,7 +1,6 @@
 /** How much a batch may hold, and how much it is answered: one result an event, in their order, bounded in bytes. */
 import type { z } from 'zod';
-import { countWords } from '../net/text.ts';
-import { cutText } from '../net/text.ts';
+import { countWords, cutText } from '../net/text.ts';
 import { HttpProblem } from './problem.ts';
 import type { BatchAnswerSchema } from './schemas.ts';
 

@@ -18,9 +18,9 @@ import { type App, operatorOf } from '../context.ts';
 import { page } from '../cursor.ts';
 import type { HttpDependencies } from '../dependencies.ts';
 import { HttpProblem, invalidField } from '../problem.ts';
-import type { ReadRoom } from '../read-room.ts';
 import { MitigateBody, MitigationQuery, WithdrawBody } from '../requests.ts';
 import { commonProblems, effectShape, MitigationDetailSchema, MitigationSchema } from '../schemas.ts';
+import type { ReadRoom } from '../read-room.ts';
 import { inSlices, mapInSlices } from '../slices.ts';
 
 /** The canonical address or prefix that a caller named, IPv4 written as IPv6 as IPv4; or a 400 that names the field. */
