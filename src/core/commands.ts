@@ -1,4 +1,4 @@
-/** What can be asked of the decision core, and how it answers. */
+/** The commands of the decision core, and its answers. */
 import type { Room } from './decide/forecast.ts';
 import type { Fact } from './facts.ts';
 import type { Policy } from './policy/policy.ts';
@@ -18,9 +18,9 @@ export type Command =
       readonly type: 'event';
       readonly detection: Detection;
       readonly actor: Actor;
-      /** How the token that reports it holds mitigations; absent: see Detection. */
+      /** The hold mode of the token that reports it; absent: see Detection. */
       readonly hold?: HoldMode;
-      /** What could not be read in the report, in words: it is recorded as refused, and `detection` holds what could be read. */
+      /** Problems in a report that could not be read: it is recorded as refused, and `detection` holds the readable values. */
       readonly invalid?: readonly string[];
     }
   | { readonly type: 'withdraw'; readonly id: string; readonly actor: Actor; readonly reason: string }
@@ -43,23 +43,23 @@ export type Command =
       readonly prefix: string;
       readonly actor: Actor;
       readonly reason: string;
-      /** Answer `needs-confirmation` and change nothing when it would take down much (see confirm.ts). */
+      /** Answer `needs-confirmation` and change nothing if it would end many mitigations (see operator.ts). */
       readonly ask?: boolean;
     }
   | { readonly type: 'safelist-remove'; readonly prefix: string; readonly actor: Actor }
   | { readonly type: 'pause' | 'resume'; readonly actor: Actor; readonly reason: string }
-  /** Keeps a neighbor's session down, or lets it come up; `peer` is the name of a neighbor. */
+  /** Keeps a neighbor's session down, or lets it connect; `peer` is the neighbor's name. */
   | {
       readonly type: 'peer-disable' | 'peer-enable';
       readonly peer: string;
       readonly actor: Actor;
       readonly reason: string;
     }
-  /** Time has passed: end what has expired by now. */
+  /** Ends mitigations that have expired. */
   | { readonly type: 'expire' }
-  /** The reconciler saw that every established session was sent the withdrawal of these. */
+  /** Reports that every established session was sent the withdrawal of these. */
   | { readonly type: 'confirm-ended'; readonly ids: readonly string[] }
-  /** The policy was swapped; the new one is in the context. Ends what the new safelist covers. */
+  /** Adopts the new policy, which is in the context, and ends what it forbids. */
   | {
       readonly type: 'policy-loaded';
       readonly actor: Actor;
@@ -90,12 +90,12 @@ export type Answer =
       readonly why: readonly string[];
     }
   | { readonly type: 'not-found'; readonly detail: string }
-  /** It exists, but not in a state in which this can be done (409). */
+  /** It exists, but its state does not allow this (409). */
   | { readonly type: 'conflict'; readonly detail: string }
-  /** It would end many mitigations at once, and nobody has confirmed that; nothing was changed. */
+  /** It would end many mitigations at once and needs a confirmation; nothing was changed. */
   | {
       readonly type: 'needs-confirmation';
-      /** What would happen: "adding 0.0.0.0/0 to the safelist would withdraw 7 of 7 active mitigations". */
+      /** The effect: "adding 0.0.0.0/0 to the safelist would withdraw 7 of 7 active mitigations". */
       readonly detail: string;
       readonly ends: number;
       readonly active: number;
@@ -107,25 +107,25 @@ export type Answer =
     } & Effect)
   | ({ readonly type: 'done'; readonly affected: readonly string[] } & Effect);
 
-/** How an answer took effect. */
+/** The way in which an answer took effect. */
 export interface Effect {
-  /** It is in effect and not in the journal yet, which cannot be written; see commands.ts. Absent: it is in the journal. */
+  /** It is in effect but not in the journal, which cannot be written (see TakeAway). Absent: it is in the journal. */
   readonly recorded?: false;
 }
 
-/** What `decide` needs beside state and command. */
+/** The inputs of `decide` besides state and command. */
 export interface DecideContext {
   /** Milliseconds since the epoch. */
   readonly now: number;
   /**
-   * What others take the time to be (ms since the epoch), where `now` does not follow a clock that is set; absent: `now`.
-   * Timestamps that come from outside are judged by it.
+   * The system's time (ms since the epoch), if `now` does not follow a clock that is set; absent: `now`. Timestamps from
+   * outside are compared with it.
    */
   readonly systemTime?: number;
   readonly policy: Policy;
-  /** What the neighbors have room for right now; absent: not known. Only what is said depends on it. */
+  /** The neighbors' free room now; absent: unknown. Only texts depend on it. */
   readonly room?: Room;
-  /** A new lower-case UUID at each call. */
+  /** Returns a new lower-case UUID at each call. */
   readonly newId: () => string;
 }
 
@@ -134,10 +134,10 @@ export interface Decision {
   readonly answer: Answer;
 }
 
-// What may take effect before it is in the journal, because it takes rules away and adds none: rules that an operator
-// withdraws must leave the routers however the disk is. What else such a command leads to waits until it is recorded.
+// Lets commands that only withdraw rules take effect before they are in the journal: a full disk must not keep rules in
+// the routers that an operator withdraws. Everything else that such a command causes waits until it is recorded.
 
-/** A command that takes away. */
+/** A command that only withdraws. */
 export type TakeAway =
   | Extract<Command, { type: 'withdraw' | 'withdraw-all' | 'safelist-add' }>
   | (Extract<Command, { type: 'pause' | 'resume' }> & { readonly type: 'pause' })
@@ -157,8 +157,8 @@ export function isTakeAway(command: Command): command is TakeAway {
 }
 
 /**
- * The facts that take away. Left out is above all what creates: hosts that get rules of their own when a safelist entry
- * ends the rule for their prefix.
+ * Selects the facts that only withdraw. Leaves out those that create, above all the rules that hosts get when a safelist
+ * entry ends the rule for their prefix.
  */
 export function whatTakesAway(facts: readonly Fact[]): readonly Fact[] {
   return facts.filter(({ type }) => {
@@ -176,14 +176,14 @@ export function whatTakesAway(facts: readonly Fact[]): readonly Fact[] {
   });
 }
 
-/** The command as it is decided once more, to be recorded: its effect was confirmed when it took place. */
+/** Returns the command to decide again for the record: its effect was confirmed when it took place. */
 export function confirmed(command: TakeAway): TakeAway {
   return command.type === 'safelist-add' ? { ...command, ask: false } : command;
 }
 
 /**
- * True when the command is about whatever there is, so that it also concerns what a write under way is about to add,
- * although it finds nothing yet.
+ * True when the command is about everything that exists, so that it also concerns mitigations that a write in progress
+ * is about to add.
  */
 export function concernsWhatComes({ type }: TakeAway): boolean {
   return type === 'withdraw-all';

@@ -1,7 +1,7 @@
 /**
- * Facts: everything that ever changes the state. `decide` makes them, the store keeps them, `evolve` folds them, and
- * the audit log, alerts, feed and metrics read them. A fact is never changed after it was written; new kinds and new
- * optional keys may be added, so old journals stay readable.
+ * Facts: the only things that change the state. `decide` makes them, the store keeps them, `evolve` folds them, and the
+ * audit log, alerts, feed and metrics read them. A written fact never changes; new kinds and new optional keys may be
+ * added, so that old journals stay readable.
  */
 import type {
   Actor,
@@ -15,7 +15,7 @@ import type {
   SafelistEntry,
 } from './types.ts';
 
-/** What extending, widening or escalating leaves behind; keys that did not change are absent. */
+/** The changes of an extension, a widening or an escalation; keys that did not change are absent. */
 export interface MitigationChange {
   readonly match?: Match;
   readonly ports?: readonly number[];
@@ -27,7 +27,7 @@ export interface MitigationChange {
   readonly stepSince?: number;
   readonly expiresAt?: number;
   readonly renewAt?: number | null;
-  /** Taken, or renewed in the place of the one with the same key (see holdKey). Ends a release. */
+  /** Added, or renewed in place of the hold with the same key (see holdKey). Ends a release. */
   readonly hold?: Hold;
   readonly lastEventId?: string;
   readonly why?: readonly string[];
@@ -42,14 +42,14 @@ export type Fact =
       readonly id: string;
       readonly change: MitigationChange;
     }
-  /** Reporters said that their alerts are over; others may hold the mitigation still. */
+  /** Reporters ended their alerts; others may still hold the mitigation. */
   | {
       readonly type: 'mitigation.released';
       readonly id: string;
-      /** Keys of the holds that are gone (see holdKey). */
+      /** Keys of the released holds (see holdKey). */
       readonly holds: readonly string[];
       readonly release: Release;
-      /** When it ends unless it is held again (ms); absent: others hold it, or it is ending. */
+      /** The time of its end unless it is held again (ms); absent: others hold it, or it is ending. */
       readonly expiresAt?: number;
       readonly renewAt?: number | null;
     }
@@ -61,14 +61,14 @@ export type Fact =
       readonly serviceId: string | null;
       readonly actor: Actor;
     }
-  /** It is leaving: `desired` no longer wants it. */
+  /** It is ending, so it is withdrawn from the routers. */
   | { readonly type: 'mitigation.ending'; readonly id: string; readonly ending: Ending }
   /** Every established session has been sent the withdrawal. */
   | { readonly type: 'mitigation.withdrawn' | 'mitigation.expired'; readonly id: string }
   | { readonly type: 'safelist.added'; readonly entry: SafelistEntry }
   | { readonly type: 'safelist.removed'; readonly prefix: string; readonly actor: Actor }
   | { readonly type: 'control.paused' | 'control.resumed'; readonly actor: Actor; readonly reason: string }
-  /** An operator keeps a neighbor's session down, across restarts, until it is enabled again or leaves the configuration. */
+  /** An operator keeps a neighbor's session down, across restarts, until it is enabled or leaves the configuration. */
   | {
       readonly type: 'peer.disabled' | 'peer.enabled';
       /** Name of the neighbor. */
@@ -80,13 +80,13 @@ export type Fact =
 
 export type FactType = Fact['type'];
 
-/** A fact with its place in history. A stream is one POP's facts, in order. */
+/** A fact with its number and time. A stream is one POP's facts, in order. */
 export interface RecordedFact {
   /** The POP whose stream the fact belongs to; absent in journals of 0.1, which hold the stream of one POP. */
   readonly pop?: string;
   /** 1, 2, 3, ... without gaps. */
   readonly seq: number;
-  /** When it was decided (ms since the epoch). */
+  /** Time of the decision (ms since the epoch). */
   readonly at: number;
   readonly fact: Fact;
 }

@@ -1,4 +1,4 @@
-/** Decisions in words an operator understands. */
+/** Formats actions, ranges and ports for operators. */
 import { rateWords } from '../net/text.ts';
 import type { MitigationAction, Range } from './types.ts';
 

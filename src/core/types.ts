@@ -1,11 +1,11 @@
-/** The vocabulary of decisions. Plain data that survives JSON: addresses and prefixes are canonical text, times are ms since the epoch. */
+/** The types of decisions: plain data that survives JSON. Addresses and prefixes are canonical text, times are ms since the epoch. */
 
-/** Who asked: a detector, an operator or the daemon itself. */
+/** A detector, an operator or the daemon itself. */
 export interface Actor {
   readonly kind: 'detector' | 'operator' | 'system';
-  /** Name of the token, operator_id, or "prefixd". */
+  /** The token's name, the operator_id, or "prefixd". */
   readonly name: string;
-  /** Name of the token or certificate that let the call in, where `name` is what the caller said. */
+  /** The name of the token or certificate that authenticated the call; `name` is the caller's own statement then. */
   readonly via?: string;
   /** Remote address, when there is one. */
   readonly address?: string;
@@ -13,12 +13,12 @@ export interface Actor {
 }
 
 /**
- * How a reporter keeps a mitigation alive. `until_ttl`: it repeats while the attack lasts, so each report extends the TTL.
- * `until_released`: it reports the end, so the daemon renews the TTL until then, for at most `timers.max_hold_seconds`.
+ * How a reporter keeps a mitigation alive. `until_ttl`: it repeats its report during the attack, and each report extends
+ * the TTL. `until_released`: it reports the end; until then the daemon renews the TTL, for at most `timers.max_hold_seconds`.
  */
 export type HoldMode = 'until_released' | 'until_ttl';
 
-/** What else the packets of an attack have in common, as the detector saw it. Absent keys do not restrict. */
+/** Further properties that an attack's packets share, as the detector saw them. Absent keys do not restrict. */
 export interface TrafficTraits {
   /** Ascending, no duplicates, at most 64. */
   readonly srcPorts?: readonly number[];
@@ -32,61 +32,61 @@ export interface TrafficTraits {
   readonly fragments?: boolean;
 }
 
-/** What a detector said, in one form whatever it spoke (see ingest/). */
+/** A detector's report, in one form for all detectors (see src/intake). */
 export interface Detection {
   /** The detector's own id of the event; null when it gave none. The same ban with the same id is a duplicate. */
   readonly externalId: string | null;
   /**
-   * The detector's id of the alert that the event is about, under which its hold is kept; absent or null: `externalId`,
-   * and without that the source and the vector. It differs from `externalId` where a detector repeats an alert.
+   * The detector's id of the alert, which identifies the hold; absent or null: `externalId`, or if that is missing the
+   * source and the vector. It differs from `externalId` when a detector repeats an alert.
    */
   readonly alertId?: string | null;
   readonly source: string;
   readonly action: 'ban' | 'unban';
   /**
-   * Canonical address, or the canonical prefix (`203.0.113.0/24`) of a report about more than one. In the record of a
-   * report that was refused as `invalid_report`: what it said, cut, or empty.
+   * Canonical address, or the canonical prefix (`203.0.113.0/24`) of a report about several. For a report that was
+   * refused as `invalid_report`: the reported text, cut, or empty.
    */
   readonly victim: string;
   /** `[a-z0-9_]{1,64}` */
   readonly vector: string;
-  /** IP protocol number 0..255; null when neither said nor implied by the vector. */
+  /** IP protocol number 0..255; null when neither reported nor implied by the vector. */
   readonly protocol: number | null;
-  /** Bits a second; null when not said. */
+  /** Bits per second; null when not reported. */
   readonly bps: number | null;
-  /** Packets a second; null when not said. */
+  /** Packets per second; null when not reported. */
   readonly pps: number | null;
-  /** 0..1; null when not said. */
+  /** 0..1; null when not reported. */
   readonly confidence: number | null;
   /** Destination ports under attack, ascending, no duplicates, at most 64. */
   readonly ports: readonly number[];
   readonly traits?: TrafficTraits;
-  /** When the detector says it happened; null when it did not. Recorded, and judged only for being stale. */
+  /** The detector's time of the event; null when not reported. Recorded; used only to refuse old events. */
   readonly at: number | null;
-  /** When the alert began, as the detector says (ms); absent: `at`, and without that its arrival. Never judged for being stale. */
+  /** The start of the alert by the detector's clock (ms); absent: `at`, or if that is missing the time of arrival. */
   readonly beganAt?: number;
-  /** Of an unban: when the attack ended, as the detector says (ms); absent: `at`. It ends nothing that began later. */
+  /** For an unban: the end of the attack by the detector's clock (ms); absent: `at`. It ends nothing that began later. */
   readonly endedAt?: number;
-  /** How this kind of detector holds what it reports; absent: until_ttl. A token or `detectors.*.hold` may say otherwise. */
+  /** The hold mode of this kind of detector; absent: until_ttl. A token or `detectors.*.hold` may override it. */
   readonly hold?: HoldMode;
-  /** Of an unban: its detector never names the vector, so every vector that this source reported is meant. */
+  /** For an unban: its detector never names the vector, so it covers every vector that this source reported. */
   readonly anyVector?: boolean;
-  /** Of an unban: the alerts of this source whose ids begin with `alertId` and a slash are over, too. */
+  /** For an unban: it also covers this source's alerts whose ids begin with `alertId` and a slash. */
   readonly withParts?: boolean;
-  /** What was left out or assumed when the report was read, in words; absent: nothing. */
+  /** What was ignored or assumed when the report was read; absent: nothing. */
   readonly notes?: readonly string[];
-  /** Whatever else came with it; kept, never interpreted. */
+  /** All other data of the report; kept, never interpreted. */
   readonly details: Readonly<Record<string, unknown>>;
 }
 
-/** What the router shall do. */
+/** The router's action. */
 export type ActionType = 'police' | 'discard';
 
 export interface MitigationAction {
   readonly type: ActionType;
-  /** Bits a second; null for discard. */
+  /** Bits per second; null for discard. */
   readonly rateBps: number | null;
-  /** Only for police: where a neighbor needs several rules for the match, they share the rate. Absent: one rule has all of it. */
+  /** Only for police: if a neighbor needs several rules for the match, they share the rate. Absent: one rule has all of it. */
   readonly shared?: true;
 }
 
@@ -94,11 +94,11 @@ export interface MitigationAction {
 export type Range = readonly [from: number, to: number];
 
 /**
- * What to match, in terms of packets rather than of FlowSpec. A list that is empty or absent does not restrict. Kept
- * in a normal form (ranges ascending, disjoint, not adjacent), so that equal matches have equal `matchKey`.
+ * What to match, in terms of packets and not of FlowSpec. An empty or absent list does not restrict. Kept in a normal
+ * form (ranges ascending, disjoint, not adjacent), so that equal matches have equal `matchKey`.
  */
 export interface Match {
-  /** Canonical prefix; always there: a rule without a destination does not exist. */
+  /** Canonical prefix; required, because a rule without a destination does not exist. */
   readonly dstPrefix: string;
   readonly srcPrefix?: string;
   /** IP protocol number; null: any. */
@@ -114,42 +114,42 @@ export interface Match {
   readonly fragments?: boolean;
 }
 
-/** States of a mitigation that facts record. `pending` is only ever derived: decided, but standing in no router yet. */
+/** A mitigation's recorded states. `pending` is only derived: decided, but in no router yet. */
 export type MitigationStatus = 'active' | 'escalated' | 'withdrawn' | 'expired' | 'rejected';
 
-/** Why a mitigation is on its way out; its status changes when every established session has been sent the withdrawal. */
+/** The reason why a mitigation ends; its status changes when every established session has been sent the withdrawal. */
 export interface Ending {
   readonly to: 'withdrawn' | 'expired';
   readonly at: number;
   readonly actor: Actor;
   readonly reason: string;
-  /** This daemon's id of the report that ended it; absent: none did. */
+  /** This daemon's id of the report that ended it; absent: no report did. */
   readonly eventId?: string;
 }
 
 /**
- * A reporter's alert that keeps a mitigation alive. The mitigation ends with its last hold, and a hold that lapses is
- * one that its reporter gave up by saying nothing more.
+ * A reporter's alert that keeps a mitigation alive. The mitigation ends with its last hold. A hold lapses when its
+ * reporter stops reporting.
  */
 export interface Hold {
   readonly source: string;
-  /** The detector's id of the alert; null: the alert is known by its source, victim and vector. */
+  /** The detector's id of the alert; null: source, victim and vector identify the alert. */
   readonly alertId: string | null;
   readonly vector: string;
-  /** What was reported: the mitigation's victim, or a host within its prefix. */
+  /** The reported victim: the mitigation's victim, or a host within its prefix. */
   readonly victim: string;
   readonly mode: HoldMode;
   /** 0..1; null when neither the report nor the policy gives one. */
   readonly confidence: number | null;
-  /** When the alert began (ms). An end that lies before it is about another attack. */
+  /** Start of the alert (ms). An end before it is about another attack. */
   readonly beganAt: number;
-  /** When it was last reported (ms). */
+  /** Time of the last report (ms). */
   readonly reportedAt: number;
-  /** When it lapses without another report (ms). */
+  /** Time at which it lapses without another report (ms). */
   readonly until: number;
 }
 
-/** The last hold was released; the mitigation stays until it expires (`timers.hold_down_seconds`) or is held again. */
+/** The release of the last hold; the mitigation stays until it expires (`timers.hold_down_seconds`) or is held again. */
 export interface Release {
   readonly at: number;
   readonly actor: Actor;
@@ -174,38 +174,38 @@ export interface Mitigation {
   readonly match: Match;
   /** Ports under attack that the rule names; empty when it covers the protocol except `excludedPorts`. Ascending. */
   readonly ports: readonly number[];
-  /** The service's allowed ports that the rule leaves alone, ascending, less those of ranges of more than 64 ports. */
+  /** The service's allowed ports that the rule leaves alone, ascending, without ranges of more than 64 ports. */
   readonly excludedPorts: readonly number[];
   readonly action: MitigationAction;
   /** Name of the playbook; null for an operator's own mitigation. */
   readonly playbook: string | null;
-  /** Index of the playbook's step in force, 0-based. */
+  /** Index of the playbook's current step, 0-based. */
   readonly step: number;
-  /** The step it began at, where no neighbor could enforce those before; absent: the first. */
+  /** The step it began at, if no neighbor could enforce those before; absent: the first. */
   readonly firstStep?: number;
-  /** When the step in force began (ms). */
+  /** Start of the current step (ms). */
   readonly stepSince: number;
   readonly createdAt: number;
   readonly updatedAt: number;
   readonly expiresAt: number;
   /**
-   * When the daemon looks at it before it expires, to renew it on behalf of its holds or to take its next step (ms);
-   * null or absent: only an event does.
+   * The time before expiry at which the daemon renews it for its holds or takes its next step (ms); null or absent: only
+   * an event does.
    */
   readonly renewAt?: number | null;
-  /** Who keeps it alive; empty for an operator's own, absent in journals of 0.1. At most MAX_HOLDS of one source. */
+  /** The holds that keep it alive; empty for an operator's own, absent in journals of 0.1. At most MAX_HOLDS per source. */
   readonly holds?: readonly Hold[];
   readonly release?: Release | null;
   readonly endedAt: number | null;
-  /** Ids of events as this daemon gave them; null for an operator's own mitigation. */
+  /** This daemon's ids of events; null for an operator's own mitigation. */
   readonly triggeringEventId: string | null;
   readonly lastEventId: string | null;
   readonly createdBy: Actor;
-  /** Decided in dry-run: goes through its whole life, and is never announced. */
+  /** Decided in dry-run: has all states, but is never announced. */
   readonly dryRun: boolean;
-  /** For a rejected one the refusal's code; else why it was created, in a few words. */
+  /** For a rejected one the refusal's code; otherwise the cause in a few words. */
   readonly reason: string;
-  /** The steps of the decision in words an operator understands. */
+  /** The steps of the decision, for operators. */
   readonly why: readonly string[];
 }
 
@@ -224,10 +224,10 @@ export type RefusalReason =
   | 'quota_rate'
   | 'rule_too_broad'
   | 'not_enforceable'
-  /** The report could not be read: its record holds what could, and its victim may be no address at all. */
+  /** The report could not be read: the record has its readable values, and its victim may not be an address. */
   | 'invalid_report';
 
-/** How an event was answered. */
+/** The answer to an event. */
 export type EventStatus =
   | 'accepted'
   | 'extended'
@@ -237,14 +237,14 @@ export type EventStatus =
   | 'accepted_no_mitigation'
   | 'dry_run'
   | 'withdrawn'
-  /** An unban released its hold, and the mitigation stays: it is held by others, or for the hold-down time. */
+  /** An unban released its hold, and the mitigation stays active: others hold it, or the hold-down time runs. */
   | 'released'
   | 'not_found'
   | 'no_active_mitigation'
   | 'rejected'
   | 'duplicate';
 
-/** An event as it is remembered. */
+/** An event as it is kept. */
 export interface EventRecord {
   /** This daemon's id, lower-case UUID. */
   readonly id: string;
@@ -255,11 +255,11 @@ export interface EventRecord {
   /** Set when status is `rejected`. */
   readonly refusal: RefusalReason | null;
   readonly mitigationId: string | null;
-  /** How the token that reported it holds mitigations, where it says so. */
+  /** The hold mode of the token that reported it, if it has one. */
   readonly hold?: HoldMode;
-  /** The prefix whose attacked hosts are counted, where one rule may take the place of many (`aggregation`). */
+  /** The prefix whose attacked hosts are counted, if one rule may replace many (`aggregation`). */
   readonly block?: string;
-  /** Mitigations that it was about and that it did not change. */
+  /** Mitigations that the event was about but did not change. */
   readonly about?: readonly string[];
   readonly why: readonly string[];
 }

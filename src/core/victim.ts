@@ -1,4 +1,4 @@
-/** Whom an attack hits: an address, or a prefix. */
+/** Victims (an address or a prefix) and their owners. */
 import { formatPrefix, makePrefix, type Prefix, parseAddress, parsePrefix } from '../net/prefix.ts';
 import { isActive } from './state/indices.ts';
 import type { Inventory } from './policy/inventory.ts';
@@ -9,8 +9,8 @@ import type { Mitigation } from './types.ts';
 export { NO_ALLOWED_PORTS } from './policy/ownership.ts';
 
 /**
- * The owner of an address or a prefix in text; undefined when nobody owns it. A prefix is owned when one customer owns
- * all of it, and has the allowed ports of every asset inside.
+ * Returns the owner of an address or a prefix; undefined when nobody owns it. A prefix has an owner when one customer
+ * owns all of it; it has the allowed ports of every asset inside.
  */
 export function ownerOf(inventory: Inventory, victim: string): Ownership | undefined {
   if (isPrefixVictim(victim)) return inventory.lookupPrefix(victimPrefix(victim));
@@ -18,12 +18,12 @@ export function ownerOf(inventory: Inventory, victim: string): Ownership | undef
   return address === undefined ? undefined : inventory.lookup(address);
 }
 
-/** The inventory's entry in words. */
+/** Describes the inventory's entry for a victim. */
 export function ownerWords(victim: string, owner: Ownership | undefined): string {
   if (owner === undefined) {
     return isPrefixVictim(victim)
       ? `no customer of the inventory owns all of ${victim}`
-      : `${victim} is in no entry of the inventory`;
+      : `${victim} is not in the inventory`;
   }
   return `${victim} belongs to customer ${owner.customerId}${serviceWords(owner)} (${owner.entry}, profile ${owner.profile})`;
 }
@@ -31,7 +31,7 @@ export function ownerWords(victim: string, owner: Ownership | undefined): string
 function serviceWords({ serviceIds }: Ownership): string {
   if (serviceIds.length === 0) return '';
   if (serviceIds.length === 1) return `, service ${serviceIds[0]}`;
-  return `, services ${serviceIds.join(', ')}, whose allowed ports add up`;
+  return `, services ${serviceIds.join(', ')} (allowed ports combined)`;
 }
 
 /** True for a victim that is a prefix rather than an address. */
@@ -39,14 +39,14 @@ export function isPrefixVictim(victim: string): boolean {
   return victim.includes('/');
 }
 
-/** A victim as a prefix; an address is the prefix that holds it alone. RangeError when it is neither. */
+/** Returns a victim as a prefix, an address as /32 or /128. Throws RangeError for any other text. */
 export function victimPrefix(victim: string): Prefix {
   const prefix = parsePrefix(victim);
   if (typeof prefix === 'string') throw new RangeError(prefix);
   return prefix;
 }
 
-/** Active mitigations of this very victim, and of prefixes that cover it, in order of creation. */
+/** Lists active mitigations of this victim and of prefixes that cover it, in order of creation. */
 export function mitigationsCovering(state: DecisionView, victim: string): readonly Mitigation[] {
   const ids = new Set(state.liveOfVictim(victim));
   for (const length of state.prefixLengths(victim.includes(':') ? 6 : 4)) {

@@ -1,6 +1,6 @@
 /**
- * Carpet bombing: when many hosts of one inventory prefix are attacked alike, one rule for the prefix takes the place of
- * one for each host, and gives way to rules for hosts when few are left (`aggregation` in prefixd.yaml).
+ * Answers carpet bombing: when many hosts of one inventory prefix are under the same attack, one rule for the prefix
+ * replaces the rules for its hosts. When few hosts are left, host rules replace it (`aggregation` in prefixd.yaml).
  */
 import { covers, formatPrefix, hostPrefix, makePrefix, type Prefix, parseAddress } from '../../net/prefix.ts';
 import { isActive } from '../state/indices.ts';
@@ -23,21 +23,21 @@ import { isPrefixVictim, NO_ALLOWED_PORTS, ownerOf, victimPrefix } from '../vict
 import { planWithin } from './enforceable-rule.ts';
 import { countWords } from '../../net/text.ts';
 
-/** A prefix whose hosts may be covered by one rule. */
+/** A prefix that one rule may cover in place of its hosts. */
 export interface Block {
   /** Canonical text. */
   readonly prefix: string;
   readonly owner: PrefixOwnership;
 }
 
-/** Blocks are few and events many. */
+/** Caches look-ups, because blocks are few and events many. */
 const KNOWN = new WeakMap<Inventory, Map<string, Block | undefined>>();
 const MAX_KNOWN = 4096;
 
 /**
- * The block of a host: the prefix of the configured length around it, or the customer's own prefix where that is longer.
- * Undefined when guardrails allow no rule of that length, when no one customer owns all of it, or for a victim that is
- * a prefix already.
+ * Returns a host's block: the prefix of the configured length around it, or the customer's own prefix if that is
+ * longer. Undefined when guardrails allow no rule of that length, when no single customer owns all of it, or when the
+ * victim is already a prefix.
  */
 export function blockOf({ guardrails, aggregation, inventory }: Policy, victim: string): Block | undefined {
   const address = parseAddress(victim);
@@ -81,25 +81,25 @@ function ownedBlock(
     : { prefix: formatPrefix(own), owner: narrower };
 }
 
-/** A mitigation begins. */
+/** The fact that a mitigation begins. */
 type Creation = Extract<Fact, { type: 'mitigation.created' }>;
 
-/** The hosts of a block under one attack, and what becomes of the mitigations that they have. */
+/** The hosts of a block under one attack, and what happens to their mitigations. */
 export interface Gathering {
-  /** How many hosts, the newest among them. */
+  /** The number of hosts, the newest included. */
   readonly hosts: number;
-  /** Ports of them all; empty when one of the reports names none. */
+  /** Ports of all hosts; empty when one of the reports names none. */
   readonly ports: readonly number[];
-  /** Mitigations whose place the rule for the prefix may take. */
+  /** Mitigations that the prefix rule may replace. */
   readonly replaceable: readonly Mitigation[];
-  /** The holds of reports that quotas refused. */
+  /** Holds of reports that quotas refused. */
   readonly refused: readonly Hold[];
 }
 
 /**
- * Whether a report makes enough hosts of its block under the same vector and protocol within the window; undefined when
- * it does not. Hosts that quotas refused count: they are attacked as well. Host rules at a further step than `of`,
- * where the rule for the prefix begins, stay: they are stricter.
+ * Collects a block's hosts under the same vector and protocol within the window; undefined when they are too few. Hosts
+ * that quotas refused count, because they are under attack, too. Host rules at a later step than `of`, where the prefix
+ * rule begins, stay: they are stricter.
  */
 export function gather(
   state: DecisionView,
@@ -131,14 +131,14 @@ export function gather(
   return { hosts: hosts.size, ports: isNameable ? ports : [], replaceable, refused };
 }
 
-/** True when a rule for a prefix matches what the rule of a host inside it does, but for allowed ports that neither names. */
+/** True when a prefix rule matches what the rule of a host inside it does, except allowed ports that neither names. */
 export function coversHostRule(rule: Rule, host: Rule): boolean {
   return dstPortsCover(rule.match, host.match) || (rule.ports.length === 0 && host.ports.length === 0);
 }
 
 /**
- * The mitigations of hosts whose place the rule of a reported prefix may take: those of the same vector that match nothing
- * which it does not, allowed ports aside. Undefined when there are none.
+ * Collects the host mitigations that the rule of a reported prefix may replace: those of the same vector that match
+ * nothing beyond it, except allowed ports. Undefined when there are none.
  */
 export function gatherInside(
   state: DecisionView,
@@ -176,7 +176,7 @@ function isReplaceable(mitigation: Mitigation, of: Pick<Mitigation, 'playbook' |
   return mitigation.playbook === of.playbook && mitigation.step <= of.step;
 }
 
-/** The hold that a refused report would have taken; one that repeats has a TTL to do so. */
+/** Builds the hold that a refused report would have taken. A reporter that repeats has one TTL to do so. */
 function refusedHold({ detection, receivedAt, hold }: EventRecord, policy: Policy, now: number): Hold {
   const mode = holdModeOf(detection, policy, hold);
   const { maxHoldSeconds, defaultTtlSeconds } = policy.timers;
@@ -191,9 +191,9 @@ function refusedHold({ detection, receivedAt, hold }: EventRecord, policy: Polic
 }
 
 /**
- * The facts that give the hosts of a prefix rules of their own (again), when nobody holds the prefix itself, fewer than half
- * of the configured number of hosts are left, and quotas have room for them; none otherwise. The rules come in the same
- * group as the end of the prefix's.
+ * Returns the facts that give a prefix's hosts their own rules again: when nobody holds the prefix itself, fewer than
+ * half of the configured number of hosts are left, and quotas have room for them. Otherwise empty. The host rules begin
+ * in the same group of facts in which the prefix rule ends.
  */
 export function narrowingFacts(
   mitigation: Mitigation,
@@ -207,21 +207,21 @@ export function narrowingFacts(
   if (inside.size >= policy.aggregation.hosts / 2) return [];
   if (inside.size > roomFor(mitigation, state, policy)) return [];
   const created = ownRules(mitigation, inside, state, context);
-  // The rule for the prefix stays where a host would be left without one.
+  // Keeps the prefix rule when a host would be left without one.
   if (created === 'refused') return [];
   const words = countWords(inside.size, 'host is', 'hosts are');
-  const reason = `${words} left under attack in ${mitigation.victim}, each with a rule of its own`;
+  const reason = `${words} still under attack in ${mitigation.victim}, each with its own rule`;
   return [...created, ...endingFacts(mitigation, { to: 'withdrawn', at: now, actor: SYSTEM, reason })];
 }
 
-/** What narrowing does to the rule for the prefix, in words; empty when it does nothing. */
+/** Says that narrowing withdraws the prefix rule; empty when it does not. */
 export function narrowingWords(narrowing: readonly Fact[]): readonly string[] {
   return narrowing.flatMap((fact) =>
-    fact.type === 'mitigation.ending' ? [`mitigation ${fact.id} ends: ${fact.ending.reason}`] : [],
+    fact.type === 'mitigation.ending' ? [`mitigation ${fact.id} is withdrawn: ${fact.ending.reason}`] : [],
   );
 }
 
-/** Standing holds by what was reported. */
+/** Groups unexpired holds by the victim that was reported. */
 function holdsInside(mitigation: Mitigation, now: number): ReadonlyMap<string, readonly Hold[]> {
   const inside = new Map<string, Hold[]>();
   for (const hold of standingHolds(mitigation, now)) {
@@ -233,8 +233,8 @@ function holdsInside(mitigation: Mitigation, now: number): ReadonlyMap<string, r
 }
 
 /**
- * Rules of their own for the hosts of a prefix whose rule a new policy or the safelist ends, as many as quotas have room
- * for: they are attacked still, and their detectors may not say so again.
+ * Gives hosts their own rules when a new policy or the safelist ends the rule for their prefix, as many as quotas have
+ * room for: they are still under attack, and their detectors may not report them again.
  */
 export function partingFacts(
   mitigation: Mitigation,
@@ -269,7 +269,7 @@ function ownRules(
   return created;
 }
 
-/** How many mitigations fit in the place of this one. */
+/** Counts the mitigations that fit if this one is removed. */
 function roomFor({ customerId, pop, dryRun }: Mitigation, state: DecisionView, { quotas }: Policy): number {
   const ofCustomer = customerId === null ? 0 : state.activeOfCustomer(customerId, dryRun);
   return (
@@ -283,8 +283,8 @@ function roomFor({ customerId, pop, dryRun }: Mitigation, state: DecisionView, {
 }
 
 /**
- * One host's share of a prefix rule: the same action and time, and the ports that the host itself allows spared. Undefined
- * when nothing of it may be filtered.
+ * Builds one host's share of a prefix rule: the same action and time, without the ports that the host itself allows.
+ * Undefined when nothing of it may be filtered.
  */
 function hostMitigation(
   mitigation: Mitigation,
@@ -328,6 +328,6 @@ function hostMitigation(
     holds,
     createdAt: now,
     updatedAt: now,
-    why: [`takes the place of mitigation ${mitigation.id} for ${mitigation.victim}`, ...plan.why],
+    why: [`replaces mitigation ${mitigation.id} for ${mitigation.victim}`, ...plan.why],
   };
 }

@@ -1,4 +1,4 @@
-/** A detector reports an attack (INTERFACES "What an event leads to"). */
+/** Decides what follows when a detector reports an attack. */
 import { rateWords } from '../../net/text.ts';
 import type { DecideContext, Decision } from '../commands.ts';
 import type { Fact } from '../facts.ts';
@@ -46,7 +46,7 @@ export function decideBan(state: DecisionView, command: EventCommand, context: D
   return eventDecision(command, eventId, context.now, counted);
 }
 
-/** The same ban again, by its detector's id, within 24 hours: answered with the first one's ids, and not written down. */
+/** Answers a repeated ban (same detector id within 24 hours) with the first one's ids; nothing is recorded. */
 function duplicateOf(state: DecisionView, { detection }: EventCommand, now: number): Decision | null {
   const { source, externalId } = detection;
   if (externalId === null) return null;
@@ -54,14 +54,16 @@ function duplicateOf(state: DecisionView, { detection }: EventCommand, now: numb
   if (before === undefined || now - before.at >= BAN_MEMORY_MS) return null;
   const mitigation =
     before.mitigationId === null ? null : (state.mitigations.get(before.mitigationId) ?? null);
-  const why = [`${source} has sent event ${externalId} before, as ${before.eventId}: nothing is done twice`];
+  const why = [
+    `duplicate of event ${before.eventId}: ${source} already sent ${externalId}; nothing was changed`,
+  ];
   return {
     facts: [],
     answer: { type: 'event', eventId: before.eventId, status: 'duplicate', mitigation, refusal: null, why },
   };
 }
 
-/** From the victim to a drafted rule, then guardrails on its target, then correlation. */
+/** Drafts a rule for the victim, applies guardrails to its target, then correlates it with active rules. */
 function decideKnownVictim(
   state: DecisionView,
   command: EventCommand,
@@ -127,7 +129,7 @@ function decideKnownVictim(
   return follow(it, correlate(standingFor(it), rule));
 }
 
-/** Mitigations of the victim that this event may be about. One whose time is up is not: it ends, even if nobody has noticed yet. */
+/** Returns the mitigations that this event may be about; not those past their TTL, whose end is not recorded yet. */
 function standingFor(it: BanContext): readonly ActiveRule[] {
   const { state, context, detection, owner } = it;
   const { now, policy } = context;
@@ -170,7 +172,7 @@ function follow(it: BanContext, correlation: Correlation): Outcome {
   }
 }
 
-/** The same ports or fewer: the TTL is extended, and the next step may take over. */
+/** Handles the same ports or fewer: extends the TTL, and escalates to the next step if it is due. */
 function kept(it: BanContext, mitigations: readonly Mitigation[]): Outcome {
   const keeping = mitigations.map((mitigation) => extend(mitigation, it));
   const why = [...it.why];
@@ -207,7 +209,7 @@ function kept(it: BanContext, mitigations: readonly Mitigation[]): Outcome {
   };
 }
 
-/** More ports: the same mitigation, a wider rule, at the step it is at. */
+/** Handles additional ports: widens the mitigation's rule at its current step. */
 function widened(it: BanContext, mitigation: Mitigation): Outcome {
   const { context } = it;
   const { policy } = context;
@@ -215,7 +217,7 @@ function widened(it: BanContext, mitigation: Mitigation): Outcome {
   const { rule, action } = plan;
   const refusal = checkPorts(policy.guardrails, rule) ?? plan.refusal;
   if (refusal !== null) {
-    // What the standing rule names is attacked still, and would be let through once its time is up.
+    // The ports that the active rule names are still under attack, and would be let through after it expires.
     const { facts, why } = extend(mitigation, it);
     return refused(it, plan, rule, refusal, facts, why);
   }
@@ -229,7 +231,7 @@ function widened(it: BanContext, mitigation: Mitigation): Outcome {
   const why = [
     ...it.why,
     ...(plan.why === it.plan.why ? [] : plan.why),
-    `mitigation ${mitigation.id} is widened to ${covers}; its id stays`,
+    `mitigation ${mitigation.id} widened to ${covers} (same id)`,
     ...shortfallWords(predict(policy, rule.match, action), action, context.room),
   ];
   const change = withHoldOf(mitigation, it, {
@@ -248,9 +250,9 @@ function widened(it: BanContext, mitigation: Mitigation): Outcome {
   };
 }
 
-// Which playbook answers an attack (INTERFACES "What an event leads to", 2).
+// Chooses the playbook that answers an attack.
 
-/** What a playbook is chosen by. */
+/** The properties of an attack that choose its playbook. */
 export interface Attack {
   readonly vector: string;
   readonly source: string;
@@ -271,24 +273,24 @@ export interface PlaybookChoice {
 }
 
 /**
- * The first playbook of the attack's vector whose conditions all hold. Those that name a customer are asked first, then
- * those that name a source, a protocol, a profile; among equals the order of the file decides. Else the default.
+ * Returns the first playbook of the attack's vector whose conditions are all met, else the default. Playbooks that name
+ * a customer come first, then those that name a source, a protocol, a profile; equal ones keep the file's order.
  */
 export function choosePlaybook(set: PlaybookSet, attack: Attack): PlaybookChoice {
   const why: string[] = [];
   for (const playbook of set.byVector.get(attack.vector) ?? []) {
     const unmet = unmetCondition(playbook.match, attack);
     if (unmet === null) {
-      why.push(`playbook ${playbook.name} is for ${attack.vector}`);
+      why.push(`matched playbook ${playbook.name} (vector ${attack.vector})`);
       return { playbook, why };
     }
     why.push(`playbook ${playbook.name} does not apply: ${unmet}`);
   }
   if (set.fallback !== null) {
-    why.push(`no playbook is for this ${attack.vector}; the default playbook ${set.fallback.name} applies`);
+    why.push(`no playbook matches this ${attack.vector}; using the default playbook ${set.fallback.name}`);
     return { playbook: set.fallback, why };
   }
-  why.push(`no playbook is for this ${attack.vector}, and there is no default playbook`);
+  why.push(`no playbook matches this ${attack.vector}, and there is no default playbook`);
   return { playbook: null, why };
 }
 
@@ -305,24 +307,24 @@ function unmetCondition(match: PlaybookMatch, attack: Attack): string | null {
   if (match.profiles.length > 0 && !match.profiles.includes(attack.profile)) {
     return `it is for customers of profile ${match.profiles.join(', ')}`;
   }
-  if (match.requirePorts && attack.ports.length === 0) return 'it needs ports, and the event names none';
+  if (match.requirePorts && attack.ports.length === 0) return 'it needs ports; the event names none';
   return unmetThreshold(match, attack);
 }
 
-/** Which of the playbook's least figures an event misses, in words; null when it meets them all. */
+/** Says which of a playbook's minimum values an event does not reach; null when it reaches them all. */
 export function unmetThreshold(
   match: PlaybookMatch,
   attack: Pick<Attack, 'bps' | 'pps' | 'confidence'>,
 ): string | null {
   const { bps, pps, confidence } = attack;
   if (match.minBps !== null && (bps === null || bps < match.minBps)) {
-    return `it needs at least ${rateWords(match.minBps)}, the event says ${bps === null ? 'none' : rateWords(bps)}`;
+    return `it needs at least ${rateWords(match.minBps)}; the event has ${bps === null ? 'none' : rateWords(bps)}`;
   }
   if (match.minPps !== null && (pps === null || pps < match.minPps)) {
-    return `it needs at least ${match.minPps} packets/s, the event says ${pps ?? 'none'}`;
+    return `it needs at least ${match.minPps} packets/s; the event has ${pps ?? 'none'}`;
   }
   if (match.minConfidence !== null && (confidence === null || confidence < match.minConfidence)) {
-    return `it needs a confidence of at least ${match.minConfidence}, the event says ${confidence ?? 'none'}`;
+    return `it needs confidence >= ${match.minConfidence}; the event has ${confidence ?? 'none'}`;
   }
   return null;
 }

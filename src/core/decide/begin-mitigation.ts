@@ -1,4 +1,4 @@
-/** An event leads to a mitigation of its own: for its victim, or for a prefix in the place of others. */
+/** Begins a mitigation for an event: for its victim, or for a prefix that replaces others. */
 import { countWords } from '../../net/text.ts';
 import type { DecideContext } from '../commands.ts';
 import type { Fact } from '../facts.ts';
@@ -28,26 +28,26 @@ import { predict, shortfallWords } from './forecast.ts';
 import { endingFacts, stepTtl } from './lifecycle.ts';
 import { type Rule, traitsUnder } from './rule.ts';
 
-/** Everything known about one event while it is decided. */
+/** All inputs of a decision about one event. */
 export interface BanContext extends EventContext {
   readonly event: NonNullable<EventContext['event']>;
   readonly detection: Detection;
   readonly owner: Ownership | undefined;
   readonly command: EventCommand;
   readonly playbook: Playbook;
-  /** The playbook's first, or the first that some neighbor can enforce. */
+  /** The playbook's first step, or the first that some neighbor can enforce. */
   readonly step: Step;
   readonly plan: Plan;
   readonly rule: Rule;
-  /** Where the hosts of its prefix may be covered by one rule. */
+  /** The prefix that one rule may cover in place of its hosts; undefined when there is none. */
   readonly block: Block | undefined;
-  /** Words about the playbook and its step. */
+  /** The lines of `why` about the playbook and its step. */
   readonly grounds: readonly string[];
-  /** Words so far: owner, playbook, step, ports. */
+  /** The lines of `why` so far: owner, playbook, step, ports. */
   readonly why: readonly string[];
 }
 
-/** One rule for the prefix in the place of its hosts' own, when this event makes them many enough and guardrails allow it. */
+/** Replaces host rules with one rule for their prefix, when this event makes them enough and guardrails allow it. */
 export function aggregated(it: BanContext): Outcome | null {
   const { state, context, block, detection, playbook } = it;
   const gathering =
@@ -56,7 +56,7 @@ export function aggregated(it: BanContext): Outcome | null {
       : gather(state, context, detection, block, { playbook: playbook.name, step: it.plan.index });
   if (block === undefined || gathering === undefined) return null;
   const { hosts, ports } = gathering;
-  // What the packets to one host have in common, those to the others may not have.
+  // Traits that one host's packets share may not apply to the other hosts.
   const ofPrefix = withTraits({ ...detection, victim: block.prefix, ports }, undefined);
   const plan = planRule(targetOf(ofPrefix, ports, block.owner), playbook, 0, {
     policy: context.policy,
@@ -64,7 +64,7 @@ export function aggregated(it: BanContext): Outcome | null {
   });
   const { rule } = plan;
   if (rule === null || plan.refusal !== null) return null;
-  // It stands already, and spares what this host is attacked at.
+  // The prefix rule is already active, and leaves alone the ports under attack on this host.
   if (stands(it, rule)) return null;
   const why = [
     ...it.grounds,
@@ -95,7 +95,7 @@ function stands({ state, context }: BanContext, { match }: Rule): boolean {
   });
 }
 
-/** A reported prefix takes the place of the rules for hosts inside it; null when there are none. */
+/** Replaces the host rules inside a reported prefix; null when there are none. */
 export function takingAlong(it: BanContext): Outcome | null {
   const { state, detection, rule, plan, playbook } = it;
   const of = { playbook: playbook.name, step: plan.index };
@@ -104,8 +104,9 @@ export function takingAlong(it: BanContext): Outcome | null {
 }
 
 /**
- * A mitigation in the place of others, which end in the same group of facts. What it does not cover, such as a rule for
- * ports that it spares, stays unless quotas have no room for both: then the prefix comes first.
+ * Creates a mitigation that replaces others; they end in the same group of facts. A mitigation that it does not cover,
+ * such as a rule for ports that it leaves alone, stays unless quotas lack room for both: then the prefix has
+ * precedence.
  */
 function replacing(it: BanContext, { replaceable, refused }: Gathering): Outcome {
   const covered = replaceable.filter((mitigation) => coversHostRule(it.rule, mitigation));
@@ -116,8 +117,7 @@ function replacing(it: BanContext, { replaceable, refused }: Gathering): Outcome
 
 function inPlaceOf(it: BanContext, replaced: readonly Mitigation[], refused: readonly Hold[]): Outcome {
   const { command, context, plan, rule, detection, event } = it;
-  const words =
-    replaced.length === 0 ? [] : [`it takes the place of ${countWords(replaced.length, 'mitigation')}`];
+  const words = replaced.length === 0 ? [] : [`it replaces ${countWords(replaced.length, 'mitigation')}`];
   const holds = [...refused, ...replaced.flatMap((mitigation) => standingHolds(mitigation, context.now))];
   const outcome = created(it, plan, rule, [], words, { holds, freed: replaced.length });
   if (outcome.status === 'rejected' || outcome.mitigation === undefined) return outcome;
@@ -134,8 +134,8 @@ function inPlaceOf(it: BanContext, replaced: readonly Mitigation[], refused: rea
 }
 
 /**
- * A mitigation of its own, if guardrails and quotas allow. `before` and `beforeWhy` are what the event did to others;
- * `taken` is what it takes over from others, and how many places in the quotas that frees.
+ * Creates a mitigation if guardrails and quotas allow. `before` and `beforeWhy` are the event's effects on other
+ * mitigations; `taken` lists the holds taken over from others, and how many places in the quotas that frees.
  */
 export function created(
   it: BanContext,
@@ -154,8 +154,8 @@ export function created(
   if (refusal !== null) return refused(it, plan, rule, refusal, before, beforeWhy);
   const ttl = stepTtl(playbook.steps[plan.index] ?? it.step, profile, policy.timers);
   const named =
-    rule === it.rule ? [] : [`the new ${portWords(rule.ports)} get a mitigation of their own`, ...plan.why];
-  // What it replaces makes room for it.
+    rule === it.rule ? [] : [`a new mitigation covers the new ${portWords(rule.ports)}`, ...plan.why];
+  // The mitigations that it replaces make room for it.
   const known = taken.freed > 0 ? undefined : room;
   const lacking = shortfallWords(predict(policy, rule.match, plan.action), plan.action, known);
   const passed = `guardrails passed; TTL ${ttl.seconds} s`;
@@ -209,12 +209,12 @@ function draftOf(it: BanContext, plan: Plan, rule: Rule, why: readonly string[])
   };
 }
 
-// Mitigations at their beginning.
+// Builds mitigations.
 
 export interface MitigationDraft {
   readonly victim: string;
   readonly vector: string;
-  /** null for an operator's own. */
+  /** null for an operator's own mitigation. */
   readonly source: string | null;
   readonly owner: Ownership | undefined;
   readonly rule: Rule;
@@ -228,7 +228,7 @@ export interface MitigationDraft {
   readonly why: readonly string[];
 }
 
-/** An active mitigation that begins now. */
+/** Returns an active mitigation that begins now. */
 export function newMitigation(
   draft: MitigationDraft,
   ttlSeconds: number,
@@ -267,7 +267,7 @@ export function newMitigation(
   };
 }
 
-/** What would have been, kept as an answer: it never was active. */
+/** Returns a rejected mitigation for the answer; it was never active. */
 export function rejectedMitigation(
   draft: MitigationDraft,
   reason: RefusalReason,
@@ -277,7 +277,7 @@ export function rejectedMitigation(
   return { ...would, status: 'rejected', endedAt: context.now, reason };
 }
 
-// What an event's rule would be under each of the things it may be about: a step, a mitigation that is active, new ports.
+// Plans an event's rule for a step, for an active mitigation or for new ports.
 
 /** An event with the rule that was planned for it. */
 export interface Planned {
@@ -315,8 +315,8 @@ export function withTraits({ traits: _, ...rest }: Detection, traits: TrafficTra
 export type RulePlan = Plan & { readonly rule: Rule };
 
 /**
- * What this event would lead to under a mitigation: at the step that it is at, which may differ from the case's own, and
- * for the prefix that it covers.
+ * Plans this event's rule under a mitigation: at the mitigation's step, which may differ from the event's own, and for
+ * the prefix that it covers.
  */
 export function planUnder(it: Planned, mitigation: Mitigation): RulePlan {
   const { detection, owner, playbook, context, state } = it;
@@ -342,7 +342,7 @@ export function sameForm(a: MitigationAction, b: MitigationAction): boolean {
   return a.type === b.type && a.rateBps === b.rateBps && a.shared === b.shared;
 }
 
-/** The rule for those of the event's ports that no standing rule names. */
+/** Plans the rule for those of the event's ports that no active rule names. */
 export function newPart(it: Planned, newPorts: readonly number[] | null): RulePlan {
   const own = { ...it.plan, rule: it.rule };
   if (newPorts === null) return own;

@@ -1,37 +1,37 @@
-/** How a rule that an event asks for relates to the rules that stand (INTERFACES "What an event leads to", 4). */
+/** Compares the rule that an event asks for with the active rules. */
 import { inRanges, rangesCover } from '../policy/ports.ts';
 import type { Match, Mitigation, Range } from '../types.ts';
 import type { Rule } from './rule.ts';
 
 export type Correlation =
-  /** Nothing in common: a mitigation of its own. */
+  /** Nothing in common: it gets its own mitigation. */
   | { readonly kind: 'new' }
   /** The same ports or fewer, of one mitigation or of several together. */
   | { readonly kind: 'covered'; readonly by: readonly Mitigation[] }
-  /** The same ports and more: this one is widened in place. */
+  /** The same ports and more: this mitigation is widened in place. */
   | { readonly kind: 'wider'; readonly than: Mitigation }
-  /** These are extended, and what is new gets a mitigation of its own. `newPorts` is null when the rule names none. */
+  /** These are extended, and new ports get their own mitigation. `newPorts` is null when the rule names none. */
   | {
       readonly kind: 'partial';
       readonly overlapping: readonly Mitigation[];
       readonly newPorts: readonly number[] | null;
     };
 
-/** A mitigation that stands, with the rule the event would ask for under that mitigation's own step. */
+/** An active mitigation, with the rule that the event would ask for at that mitigation's step. */
 export interface ActiveRule {
   readonly mitigation: Mitigation;
   readonly rule: Rule;
-  /** It covers a prefix around the event's victim, so that it may keep the victim's rule but not follow its ports. */
+  /** It covers a prefix around the event's victim, so it may keep the victim's rule but not follow its ports. */
   readonly isAround: boolean;
   /** Its last event is within the correlation window. */
   readonly recent: boolean;
-  /** It may be widened: a detector's own, and not one whose action forbids the new ports. */
+  /** It may be widened: it is a detector's, and its action does not forbid the new ports. */
   readonly widenable: boolean;
 }
 
 /**
- * Relates an event to the standing mitigations of the same victim, protocol and refinement. Beyond the window only an
- * equal rule counts, because one rule can stand only once in a router. Among several the oldest is taken.
+ * Compares an event with the active mitigations of the same victim, protocol and refinement. Outside the window only an
+ * equal rule counts, because a router holds each rule only once. Of several, the oldest is taken.
  */
 export function correlate(standing: readonly ActiveRule[], fresh: Rule): Correlation {
   const related = standing
@@ -69,18 +69,18 @@ function byAge(a: Mitigation, b: Mitigation): number {
   return a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1);
 }
 
-/** True when two lists of destination ports have one in common; an empty list holds every port. */
+/** True when two lists of destination ports share one; an empty list holds every port. */
 function portsMeet(a: Match, b: Match): boolean {
   if (a.dstPorts.length === 0 || b.dstPorts.length === 0) return true;
   return a.dstPorts.some(([from, to]) => b.dstPorts.some((range) => range[0] <= to && from <= range[1]));
 }
 
-// Comparing what rules match.
+// Compares what rules match.
 
-/** Canonical text of a match: equal exactly when two matches mean one FlowSpec rule. */
+/** Canonical text of a match; equal exactly when two matches mean the same FlowSpec rule. */
 export type MatchKey = string;
 
-/** The key of a match in normal form; an absent list and an empty one are the same. */
+/** Returns the key of a match in normal form; an absent list and an empty one are the same. */
 export function matchKey(match: Match): MatchKey {
   const flags =
     (match.tcpFlags ?? 0) === 0 && (match.tcpFlagsClear ?? 0) === 0
@@ -92,7 +92,7 @@ export function matchKey(match: Match): MatchKey {
   return `${prefixes}|${match.protocol ?? ''}|${ports}|${lengths}|${flags}|${match.fragments === true ? 'f' : ''}`;
 }
 
-/** True when two matches differ in nothing but their destination ports. */
+/** True when two matches differ only in their destination ports. */
 export function sameButDstPorts(a: Match, b: Match): boolean {
   return (
     a.dstPrefix === b.dstPrefix &&
@@ -106,7 +106,7 @@ export function sameButDstPorts(a: Match, b: Match): boolean {
   );
 }
 
-/** True when every packet that `inner` matches is matched by `outer`, as far as destination ports tell. */
+/** True when `outer` matches all destination ports of `inner`; other components are not compared. */
 export function dstPortsCover(outer: Match, inner: Match): boolean {
   return rangesCover(outer.dstPorts, inner.dstPorts);
 }

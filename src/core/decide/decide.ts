@@ -1,4 +1,4 @@
-/** The one place where it is decided what shall happen: a command comes in, facts and an answer come out. Pure. */
+/** Makes every decision: takes a command, returns facts and an answer. Pure. */
 import type { Command, DecideContext, Decision } from '../commands.ts';
 import { decideBan } from './ban.ts';
 import {
@@ -18,8 +18,9 @@ import { asOfArrival, unreadable } from './event-answer.ts';
 import type { DecisionView } from '../state/state-view.ts';
 
 /**
- * Decides one command against the state as it is. Changes nothing: the facts do, once they are durable and folded.
- * `context.now` must not run backwards by more than the clock itself does; see `expire` for what is done when it did.
+ * Decides one command against the current state. Changes nothing itself: the facts do, once they are durable and
+ * folded. `context.now` must not run backwards by more than the clock itself does; `expire` handles a clock that was
+ * set back.
  */
 export function decide(state: DecisionView, command: Command, context: DecideContext): Decision {
   switch (command.type) {

@@ -1,6 +1,6 @@
 /**
- * From a playbook's step to a rule that at least one neighbor can enforce. When none can enforce the rule as drafted, the
- * playbook's ways are tried in their order; the first that works is taken and explained.
+ * Plans a rule that at least one neighbor can enforce. If none can enforce the rule that a playbook's step asks for,
+ * the playbook's alternatives (`when_unenforceable`) are tried in order; the first that works is used and explained.
  */
 import { isEnforceable, type Prediction, predict, unenforceableWords } from './forecast.ts';
 import { checkProtectedPorts, checkTarget, type Refusal } from '../policy/guardrails.ts';
@@ -23,7 +23,7 @@ import { KNOWN_VECTORS } from '../policy/vectors.ts';
 import { actionWords, portWords } from '../text.ts';
 import { rateWords } from '../../net/text.ts';
 
-/** What is to be filtered, whatever the step. */
+/** Describes what to filter, at any step. */
 export type PlanTarget = Omit<RuleRequest, 'refinement' | 'action'>;
 
 export interface PlanContext {
@@ -31,29 +31,29 @@ export interface PlanContext {
   readonly state: Pick<DecisionView, 'safelisted'>;
 }
 
-/** What a step does, as far as a rule is concerned. */
+/** The properties of a step that a rule depends on. */
 export type PlanStep = Pick<Step, 'action' | 'refinement' | 'wholeHostRateBps'>;
 
 export interface Plan {
-  /** null when nothing may be filtered; `why` ends in the reason. */
+  /** null when nothing may be filtered; the last line of `why` says why. */
   readonly rule: Rule | null;
   readonly action: MitigationAction;
-  /** Index of the step that is taken. */
+  /** Index of the step that is used. */
   readonly index: number;
-  /** `not_enforceable` when no neighbor can enforce the rule in any way. */
+  /** `not_enforceable` when no neighbor can enforce the rule in any form. */
   readonly refusal: Refusal | null;
   readonly why: readonly string[];
 }
 
-/** A rule and what it does. */
+/** A possible rule with its action. */
 interface Candidate {
   readonly rule: Rule;
   readonly action: MitigationAction;
-  /** What is different, in words. */
+  /** Describes the difference from the rule as drafted. */
   readonly words: string;
 }
 
-/** Plans the rule of one step of a playbook; `next_step` leads to the ones after it. */
+/** Plans the rule for one step of a playbook; with `next_step`, later steps are tried, too. */
 export function planRule(
   target: PlanTarget,
   playbook: Pick<Playbook, 'steps' | 'ways'>,
@@ -74,7 +74,7 @@ export function planRule(
   });
 }
 
-/** Plans a rule that must stay at its step, such as a widened one's. */
+/** Plans a rule that must stay at its step, such as that of a widened mitigation. */
 export function planWithin(
   target: PlanTarget,
   step: PlanStep,
@@ -105,7 +105,7 @@ function plan(
     why: [...draft.why, ...breadth],
   };
   const prediction = predict(context.policy, draft.rule.match, action);
-  // A rule that a guardrail forbids is refused for that: another way would evade the guardrail.
+  // Refuses a rule that a guardrail forbids: an alternative would evade the guardrail.
   if (isEnforceable(prediction) || forbidden(draft.rule, context) !== null) return drafted;
 
   const reasons = unenforceableWords(prediction);
@@ -115,17 +115,17 @@ function plan(
       way === 'next_step' ? nextStep(next(), context) : take(way, target, step, draft.rule, ways, context);
     if (found !== null) return { ...found, index: found.index ?? index, why: [...why, ...found.why] };
   }
-  const detail = `no neighbor can enforce the rule, and no other way is left (when_unenforceable): ${reasons}`;
+  const detail = `no neighbor can enforce the rule, and no alternative is left (when_unenforceable): ${reasons}`;
   return { ...drafted, why, refusal: { reason: 'not_enforceable', detail } };
 }
 
-/** A step's action; where the rule matches every protocol of its victim, with the rate for that. */
+/** Returns a step's action; for a rule that matches every protocol of its victim, with the rate for that case. */
 function actionFor(rule: Rule, { action, wholeHostRateBps }: PlanStep): MitigationAction {
   if (action.type !== 'police' || wholeHostRateBps === undefined || !isWholeHost(rule)) return action;
   return { ...action, rateBps: wholeHostRateBps };
 }
 
-/** That legitimate traffic of every kind is hit, why, and what to do about it. */
+/** Warns that the rule hits legitimate traffic of every kind; says why, and what to do about it. */
 function wholeHostWords(
   { vector, victim }: PlanTarget,
   { match }: Rule,
@@ -135,11 +135,11 @@ function wholeHostWords(
   const isKnown = vector === null || (KNOWN_VECTORS.includes(vector) && vector !== 'unknown');
   const unknown = isKnown ? '' : `${vector === 'unknown' ? 'the vector' : `vector ${vector}`} is unknown: `;
   const of = victim.includes('/') ? 'prefix' : 'host';
-  // Ports are what a rule goes around allowed ones by, and only these two have them.
+  // Only TCP and UDP have ports, so a rule that excludes allowed ports matches only these two.
   const protocols = match.dstPorts.length === 0 ? 'all protocols' : 'both TCP and UDP';
   const rate =
-    taken.rateBps === action.rateBps ? '' : `, so the step has ${actionWords(taken)} (whole_host_rate_bps)`;
-  const advice = vector === null ? '' : '; a report that names a protocol or ports leads to a narrower one';
+    taken.rateBps === action.rateBps ? '' : `, so the action is ${actionWords(taken)} (whole_host_rate_bps)`;
+  const advice = vector === null ? '' : '; a report that names a protocol or ports leads to a narrower rule';
   return `${unknown}the rule matches ${protocols} of the ${of}${rate}${advice}`;
 }
 
@@ -157,7 +157,10 @@ function nextStep(planned: Plan | null, context: PlanContext): Found | null {
   return { ...planned, rule: planned.rule, refusal: null };
 }
 
-/** The first candidate of a way that works, with its rate shared where that alone helps and is wanted. */
+/**
+ * Returns the first rule of an alternative that works; its rate is shared if only that helps and the playbook allows
+ * it.
+ */
 function take(
   way: Exclude<Way, 'next_step'>,
   target: PlanTarget,
@@ -187,14 +190,14 @@ function withShared(candidate: Candidate): readonly Candidate[] {
     : [candidate];
 }
 
-/** Guardrails that an operator set, whatever could be enforced. */
+/** Checks the guardrails that an operator set, regardless of what neighbors can enforce. */
 function forbidden(rule: Rule, { policy, state }: PlanContext): Refusal | null {
   return checkProtectedPorts(policy.guardrails, rule) ?? checkTarget(state, policy, rule.match);
 }
 
 /**
- * Drafts a step's rule. An attack on more ports than a rule may name is one on no particular port: the rule covers the
- * protocol, less the allowed ports unless it is those that are attacked.
+ * Drafts a step's rule. An attack on more ports than a rule may name counts as an attack on no particular port: the
+ * rule covers the protocol without the allowed ports, unless the allowed ports are under attack.
  */
 function draftWithinMaxPorts(target: PlanTarget, step: PlanStep, { guardrails }: Policy): RuleDraft {
   const draft = draftOf(target, step);
@@ -206,7 +209,7 @@ function draftWithinMaxPorts(target: PlanTarget, step: PlanStep, { guardrails }:
   return { ...wide, why: [many, ...wide.why] };
 }
 
-/** Every port, whatever is allowed: not narrowed to fragments either, which carry none. */
+/** Targets every port, allowed ones included. Not narrowed to fragments, which carry no ports. */
 function everyPortOf({ traits, ...target }: PlanTarget): PlanTarget {
   const { fragments: _, ...others } = traits ?? {};
   return { ...target, ports: [], allowedPorts: NO_ALLOWED_PORTS, traits: others };
@@ -216,7 +219,7 @@ function draftOf(target: PlanTarget, { refinement, action }: PlanStep): RuleDraf
   return draftRule({ ...target, refinement, action: action.type });
 }
 
-/** Rules that a way has to offer, the best first. */
+/** Yields the rules that an alternative offers, the best first. */
 function* candidatesOf(
   way: Exclude<Way, 'next_step'>,
   target: PlanTarget,
@@ -253,7 +256,7 @@ function* candidatesOf(
   }
 }
 
-/** A police of every port, the allowed ones included. */
+/** Yields a police rule for every port, the allowed ones included. */
 function* everyPort(target: PlanTarget, step: PlanStep, drafted: Rule): Iterable<Candidate> {
   if (drafted.match.dstPorts.length === 0) return;
   const { rule } = draftOf(everyPortOf(target), step);
@@ -262,11 +265,13 @@ function* everyPort(target: PlanTarget, step: PlanStep, drafted: Rule): Iterable
   const words =
     spared.length === 0
       ? 'the rule covers every port'
-      : `the rule covers every port; the allowed ${portWords(spared)} policed too, never discarded`;
+      : `the rule covers every port, including the allowed ${portWords(spared)}: policed, never discarded`;
   yield { rule, action: step.action, words };
 }
 
-/** The first of the ports, as many as possible; or the ranges around allowed ports without those that name a protected port. */
+/**
+ * Yields rules with the first ports, as many as possible; or the ranges around allowed ports without protected ports.
+ */
 function* fewerPorts(target: PlanTarget, step: PlanStep, drafted: Rule, policy: Policy): Iterable<Candidate> {
   const { ports, match } = drafted;
   for (let count = ports.length - 1; count > 0; count--) {
@@ -281,7 +286,7 @@ function* fewerPorts(target: PlanTarget, step: PlanStep, drafted: Rule, policy: 
   if (left.length === 0 || left.length === match.dstPorts.length) return;
   const spared = match.dstPorts.filter((range) => !left.includes(range)).map(([port]) => port);
   const excludedPorts = [...drafted.excludedPorts, ...spared].sort((a, b) => a - b);
-  const words = `the rule leaves out protected ${portWords(spared)}, too`;
+  const words = `the rule also leaves out protected ${portWords(spared)}`;
   yield {
     rule: { ...drafted, match: { ...match, dstPorts: left }, excludedPorts },
     action: step.action,
@@ -297,7 +302,7 @@ function sharedWords(action: MitigationAction, prediction: Prediction): string {
   return `several rules that share the rate of ${rateWords(action.rateBps ?? 0)}: ${takes}`;
 }
 
-/** What somebody may ask for where no neighbor can enforce what was asked for, in words; empty when nothing would help. */
+/** Lists alternatives to ask for when no neighbor can enforce a request; empty when nothing would help. */
 export function alternativesTo(target: PlanTarget, step: PlanStep, context: PlanContext): readonly string[] {
   const { ports } = target;
   const works = (changed: Partial<PlanTarget>, action: MitigationAction): boolean => {

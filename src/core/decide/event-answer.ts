@@ -1,4 +1,4 @@
-/** What every answer to an event has in common, bans and unbans alike. */
+/** Builds the answers to events, for bans and unbans alike. */
 import type { Command, DecideContext, Decision } from '../commands.ts';
 import type { Fact } from '../facts.ts';
 import type { DecisionView } from '../state/state-view.ts';
@@ -7,17 +7,17 @@ import { secondsWords } from '../../net/text.ts';
 
 export type EventCommand = Extract<Command, { type: 'event' }>;
 
-/** How far ahead of this daemon's clock a detector's may be before it is told. */
+/** A detector's clock may be this far ahead of this daemon's before the answer says so. */
 const MAX_AHEAD_MS = 60_000;
 
-/** So many mitigations are told of a report that did not change them. */
+/** A report lists at most this many mitigations that it did not change. */
 const MAX_ABOUT = 16;
 
-/** What came out of an event, before it is written down. */
+/** The result of an event before it is recorded. */
 export interface Outcome {
   readonly status: EventStatus;
   readonly refusal?: RefusalReason;
-  /** As it will be once the facts are folded. */
+  /** The mitigation as it will be once the facts are folded. */
   readonly mitigation?: Mitigation;
   /** As in EventRecord. */
   readonly block?: string;
@@ -28,7 +28,7 @@ export interface Outcome {
   readonly why: readonly string[];
 }
 
-/** The event's record and what it led to, as one decision. */
+/** Combines an event's record and its consequences into one decision. */
 export function eventDecision(
   { detection, actor, hold }: EventCommand,
   eventId: string,
@@ -59,7 +59,7 @@ export function eventDecision(
   };
 }
 
-/** A report that could not be read, written down so that somebody finds out. */
+/** Records a report that could not be read, so that operators see it. */
 export function unreadable(
   command: EventCommand,
   problems: readonly string[],
@@ -68,13 +68,13 @@ export function unreadable(
   return eventDecision(command, newId(), now, {
     status: 'rejected',
     refusal: 'invalid_report',
-    why: ['the report could not be read, and nothing was decided', ...problems],
+    why: ['the report could not be read; nothing was decided', ...problems],
   });
 }
 
 /**
- * The same event with no time that lies ahead of the system's clock: a detector whose clock is fast is believed at arrival.
- * `at` stays what it said. A minute is what clocks may differ by without anybody being told.
+ * Replaces times that are ahead of the system's clock by the time of arrival; `at` keeps the detector's value. The
+ * answer mentions differences of more than a minute.
  */
 export function asOfArrival(command: EventCommand, context: DecideContext): EventCommand {
   const { detection } = command;
@@ -82,7 +82,7 @@ export function asOfArrival(command: EventCommand, context: DecideContext): Even
   const { at, beganAt = at ?? undefined, endedAt = at ?? undefined } = detection;
   const ahead = Math.max(at ?? now, beganAt ?? now, endedAt ?? now) - now;
   if (ahead <= 0) return command;
-  const fast = `the detector's clock is ${secondsWords(ahead / 1000)} ahead of ours: the event counts as of its arrival; check that clock`;
+  const fast = `the detector's clock is ${secondsWords(ahead / 1000)} ahead of this daemon's: the event's time of arrival is used; check the detector's clock`;
   const believed: Detection = {
     ...detection,
     ...(beganAt === undefined ? {} : { beganAt: Math.min(beganAt, now) }),
@@ -92,7 +92,7 @@ export function asOfArrival(command: EventCommand, context: DecideContext): Even
   return { ...command, detection: believed };
 }
 
-/** Why an event changes nothing: its timestamp is older than the correlation window. Null when it is not. */
+/** Explains why an event changes nothing if its timestamp is older than the correlation window; else null. */
 export function untimely({ detection }: EventCommand, context: DecideContext): string | null {
   if (detection.at === null) return null;
   const { policy, systemTime = context.now } = context;
@@ -104,7 +104,7 @@ export function untimely({ detection }: EventCommand, context: DecideContext): s
   return null;
 }
 
-/** That the daemon is paused, in words; null when it is not. */
+/** Explains that the daemon is paused; null when it is not. */
 export function pausedWords(state: DecisionView): string | null {
   if (state.paused === null) return null;
   const { actor, reason } = state.paused;

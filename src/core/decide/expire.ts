@@ -1,4 +1,4 @@
-/** Time has passed: mitigations that are held are renewed, and the others end with their TTL. */
+/** Renews mitigations that are held, and ends the others when their TTL expires. */
 import { narrowingFacts } from './aggregate.ts';
 import type { DecideContext, Decision } from '../commands.ts';
 import { activeOnes } from './operator.ts';
@@ -11,13 +11,13 @@ import type { Ending, Mitigation } from '../types.ts';
 import { ownerOf } from '../victim.ts';
 import { secondsWords } from '../../net/text.ts';
 
-/** So many are decided at once: some milliseconds of work for everything that follows the facts. */
+/** At most this many are decided at once: some milliseconds of work, including that which follows from the facts. */
 const DECIDED_AT_ONCE = 200;
 
 /**
- * Renews what a hold keeps, and ends what is past its TTL, at most DECIDED_AT_ONCE of them: the others are due still,
- * and asked for next. What would stand longer than the longest TTL from now is cut to that: the clock was set back
- * since, or the policy allows less now.
+ * Renews what a hold keeps active and ends mitigations past their TTL, at most DECIDED_AT_ONCE; the others stay due and
+ * follow next. Shortens a mitigation that would last longer than the maximum TTL from now: the clock was set back, or
+ * the policy allows less now.
  */
 export function expire(state: DecisionView, context: DecideContext): Decision {
   const { now, policy } = context;
@@ -46,7 +46,7 @@ function whenDue(mitigation: Mitigation, state: DecisionView, context: DecideCon
   return [{ type: 'mitigation.extended', id: mitigation.id, change: { renewAt: null } }];
 }
 
-/** The attack lasts, as far as its reporters have said; the next step may be due by that. */
+/** Renews a mitigation whose attack continues as far as its reporters have said; its next step may be due. */
 function renewed(mitigation: Mitigation, state: DecisionView, context: DecideContext): readonly Fact[] {
   const { now, policy } = context;
   const owner = ownerOf(policy.inventory, mitigation.victim);
@@ -65,7 +65,9 @@ function renewed(mitigation: Mitigation, state: DecisionView, context: DecideCon
   return extend(mitigation, continuation).facts;
 }
 
-/** It has no playbook, or a reload took it away: the default TTL is renewed for as long as the mitigation is held. */
+/**
+ * Renews the default TTL of a mitigation that has no playbook, or whose playbook a reload removed, while it is held.
+ */
 function withoutPlaybook(mitigation: Mitigation, { now, policy }: DecideContext): readonly Fact[] {
   const latest = Math.min(now + policy.timers.defaultTtlSeconds * 1000, heldUntil(mitigation, now) ?? now);
   const expiresAt = Math.max(mitigation.expiresAt, latest);
@@ -73,7 +75,7 @@ function withoutPlaybook(mitigation: Mitigation, { now, policy }: DecideContext)
   return [{ type: 'mitigation.extended', id: mitigation.id, change: { expiresAt, renewAt } }];
 }
 
-/** The highest confidence among the reporters that hold the mitigation; null when none gives one. */
+/** Returns the highest confidence among the reporters that hold the mitigation; null when none gives one. */
 function heldConfidence(mitigation: Mitigation, now: number): number | null {
   const known = standingHolds(mitigation, now).flatMap(({ mode, confidence }) =>
     mode === 'until_released' && confidence !== null ? [confidence] : [],
@@ -81,18 +83,18 @@ function heldConfidence(mitigation: Mitigation, now: number): number | null {
   return known.length === 0 ? null : Math.max(...known);
 }
 
-/** Why it ends now: its reporters said so before the hold-down time, they were silent for too long, or its TTL is over. */
+/** Explains the end: an unban before the hold-down time, silent reporters, or an expired TTL. */
 function endingOf(mitigation: Mitigation, { now, policy }: DecideContext): Ending {
   const { release, playbook } = mitigation;
-  // An operator's own mitigation lasts as long as the operator said, whatever detectors said about it meanwhile.
+  // An operator's own mitigation lasts as long as the operator asked for, whatever detectors report meanwhile.
   if (release !== undefined && release !== null && playbook !== null) {
     const { actor, reason, eventId } = release;
     return { to: 'withdrawn', at: now, actor, reason, ...(eventId === undefined ? {} : { eventId }) };
   }
   const silent = holdsOf(mitigation).filter(({ mode }) => mode === 'until_released');
-  if (silent.length === 0) return { to: 'expired', at: now, actor: SYSTEM, reason: 'its TTL has passed' };
+  if (silent.length === 0) return { to: 'expired', at: now, actor: SYSTEM, reason: 'its TTL has expired' };
   const sources = [...new Set(silent.map(({ source }) => source))].join(', ');
   const seconds = secondsWords(policy.timers.maxHoldSeconds);
-  const reason = `${sources} reported no end and nothing new within ${seconds} (timers.max_hold_seconds)`;
+  const reason = `no report from ${sources} for ${seconds} (timers.max_hold_seconds)`;
   return { to: 'expired', at: now, actor: SYSTEM, reason };
 }

@@ -1,4 +1,4 @@
-/** An attack goes on: its mitigation lasts longer, and may take its next step (INTERFACES "What an event leads to", 4 and 5). */
+/** Extends a mitigation whose attack continues, and escalates it to its next step. */
 import { rateWords } from '../../net/text.ts';
 import { timeText } from '../../net/time.ts';
 import type { DecideContext } from '../commands.ts';
@@ -20,20 +20,20 @@ import { isEnforceable, predict, shortfallWords } from './forecast.ts';
 import { meetsRequirement, requirementOf, stepTtl } from './lifecycle.ts';
 import { type Rule, traitsBehind } from './rule.ts';
 
-/** Why an attack is taken to continue: an event that says so, or a hold that stands. */
+/** Evidence that an attack continues: an event, or an active hold. */
 export interface EventContext {
   readonly state: DecisionView;
   readonly context: DecideContext;
-  /** What is known of the attack now. A hold knows no rates. */
+  /** The attack's current values. A hold knows no rates. */
   readonly report: Pick<Detection, 'vector' | 'bps' | 'pps' | 'confidence'>;
-  /** The event, and how it holds what it is about; null when nothing was reported anew. */
+  /** The event and the mode of its hold; null when no new report arrived. */
   readonly event: { readonly id: string; readonly detection: Detection; readonly mode: HoldMode } | null;
   readonly profile: Profile;
-  /** What applies when the mitigation's own playbook is gone, or it has none. */
+  /** The step that applies when the mitigation's own playbook is gone, or when it has none. */
   readonly step: Step;
 }
 
-/** What the event does to one mitigation; `fallen` leaves it as it is, to expire. */
+/** An event's effect on one mitigation; `fallen` leaves it unchanged, to expire. */
 export interface Extension {
   readonly change: 'extended' | 'widened' | 'escalated' | 'fallen';
   readonly mitigation: Mitigation;
@@ -42,8 +42,8 @@ export interface Extension {
 }
 
 /**
- * Extends a mitigation, escalates it when its next step's thresholds are met, or brings one that no neighbor can enforce
- * into a form that some neighbor can.
+ * Extends a mitigation, escalates it when its next step's thresholds are met, or changes one that no neighbor can
+ * enforce into a form that some neighbor can.
  */
 export function extend(mitigation: Mitigation, event: EventContext): Extension {
   const extension = extensionOf(mitigation, event);
@@ -57,7 +57,7 @@ export function extend(mitigation: Mitigation, event: EventContext): Extension {
   const { now } = event.context;
   if (escalation.change !== null) {
     const { expiresAt = extension.expiresAt } = escalation.change;
-    // Until when it lasts is in the change. As one of its reasons it would be untrue with the next report.
+    // The change contains the new end. As one of its reasons, the time would be wrong with the next report.
     const reasons = escalation.why;
     const change = withHoldOf(mitigation, event, { ...escalation.change, expiresAt, why: reasons });
     return {
@@ -95,8 +95,8 @@ export function extend(mitigation: Mitigation, event: EventContext): Extension {
 }
 
 /**
- * The facts that let a mitigation run out because its reporter says that the attack has fallen: its hold lapses with the
- * TTL instead of renewing it. None when it has no hold that would last longer.
+ * Returns the facts that let a mitigation expire because its reporter says that the attack has fallen: its hold lapses
+ * with the TTL instead of renewing it. Empty when it has no hold that would last longer.
  */
 export function runOutFacts(mitigation: Mitigation, detection: Detection, now: number): readonly Fact[] {
   const { id, expiresAt } = mitigation;
@@ -107,7 +107,7 @@ export function runOutFacts(mitigation: Mitigation, detection: Detection, now: n
   return [{ type: 'mitigation.extended', id, change: { hold, renewAt } }];
 }
 
-/** What the alert holds runs out: by what it says now, no playbook answers it any more. */
+/** Lets all mitigations expire that the alert holds: with its current values, no playbook answers it any more. */
 export function runOutAll(state: DecisionView, detection: Detection, now: number): readonly Fact[] {
   return [...state.heldBy(holdKey(alertOf(detection)))]
     .flatMap((id) => state.mitigations.get(id) ?? [])
@@ -116,8 +116,8 @@ export function runOutAll(state: DecisionView, detection: Detection, now: number
 }
 
 /**
- * A change together with what follows from it for the holds: the event's own is taken or renewed, and the time is set at
- * which the daemon looks at the mitigation without being told to.
+ * Adds to a change what follows for the holds: the event's own hold is taken or renewed, and the next time is set at
+ * which the daemon itself looks at the mitigation.
  */
 export function withHoldOf(
   mitigation: Mitigation,
@@ -145,7 +145,7 @@ export function withHoldOf(
   return renewAt === (mitigation.renewAt ?? null) ? taken : { ...taken, renewAt };
 }
 
-/** When the next step may be taken at the earliest (ms); null when there is none, or escalation is off. */
+/** Returns the earliest time for the next step (ms); null when there is none, or when escalation is off. */
 export function nextStepTime(mitigation: Mitigation, continuation: EventContext): number | null {
   const { profile, context } = continuation;
   const { escalation } = context.policy;
@@ -155,7 +155,10 @@ export function nextStepTime(mitigation: Mitigation, continuation: EventContext)
   return mitigation.stepSince + persistenceSeconds * 1000;
 }
 
-/** Until when the event keeps a mitigation; null when the attack has fallen so far that it shall run out. Never earlier than it was. */
+/**
+ * Returns the new end of a mitigation, never earlier than the old one; null when the attack has fallen and it shall
+ * expire.
+ */
 export function extensionOf(
   mitigation: Mitigation,
   event: EventContext,
@@ -169,7 +172,7 @@ export function extensionOf(
   }
   const step = playbook?.steps[mitigation.step] ?? event.step;
   const ttl = stepTtl(step, event.profile, policy.timers);
-  // A hold is not renewed beyond its own end, so that the mitigation ends then and not a TTL later.
+  // A hold is not renewed beyond its own end, so the mitigation ends then and not a TTL later.
   const latest = event.event === null ? (heldUntil(mitigation, now) ?? now) : Number.POSITIVE_INFINITY;
   const expiresAt = Math.max(mitigation.expiresAt, Math.min(now + ttl.seconds * 1000, latest));
   const until = timeText(expiresAt);
@@ -182,8 +185,8 @@ function playbookOf(mitigation: Mitigation, policy: Policy): Playbook | undefine
 }
 
 /**
- * Stepping down: figures that the event gives and that are below what the playbook asks for; and for a step that was
- * escalated to, a confidence below its threshold together with a rate that the step before would have let through.
+ * Explains why an attack has fallen: the event's values are below the playbook's minimum; or, for a step that was
+ * escalated to, the confidence is below its threshold and the rate is one that the step before would have let through.
  */
 function fallenWords(mitigation: Mitigation, playbook: Playbook, event: EventContext): string | null {
   const { bps, pps, confidence, vector } = event.report;
@@ -201,24 +204,24 @@ function fallenWords(mitigation: Mitigation, playbook: Playbook, event: EventCon
   if (!below(confidence, least)) return null;
   const passed = playbook.steps[mitigation.step - 1]?.action.rateBps ?? null;
   if (passed !== null && bps !== null && bps > passed) return null;
-  return `confidence ${confidence} has fallen below ${least}${bps === null ? '' : `, and the rate to ${rateWords(bps)}`}`;
+  return `confidence ${confidence} has fallen below ${least}${bps === null ? '' : `, and the rate has fallen to ${rateWords(bps)}`}`;
 }
 
-/** True when a figure is given and is below one that is asked for. */
+/** True when a value is given and is below a given minimum. */
 function below(value: number | null, least: number | null): boolean {
   return value !== null && least !== null && value < least;
 }
 
-/** Why it cannot be said that events have kept coming since the step began, in words; null when they have. */
+/** Explains why the attack cannot be taken as continuous since the step began; null when it can. */
 function interruption(mitigation: Mitigation, { now, policy }: DecideContext): string | null {
   const { updatedAt, stepSince } = mitigation;
-  // A detector that reports the end says nothing while the attack lasts.
+  // A detector that reports the end is silent while the attack continues.
   const silent = heldUntil(mitigation, now) === null;
   if (silent && now - updatedAt > policy.timers.correlationWindowSeconds * 1000) return 'events had stopped';
   return stepSince > now ? 'the clock was set back' : null;
 }
 
-/** The step to the next action, when there is one and its thresholds are met. Which were met or missed is in `why`. */
+/** Returns the escalation to the next step, if there is one and its thresholds are met. `why` names the thresholds. */
 function escalationOf(
   mitigation: Mitigation,
   event: EventContext,
@@ -229,20 +232,24 @@ function escalationOf(
   const index = mitigation.step + 1;
   const next = playbook?.steps[index];
   if (playbook === undefined || next === undefined) return { change: null, why: [] };
-  const name = `step ${index + 1} of ${playbook.steps.length} (${actionWords(next.action)})`;
-  if (!policy.escalation.enabled) return { change: null, why: [`${name} waits: escalation is off`] };
-  if (event.state.paused !== null) return { change: null, why: [`${name} waits: announcements are paused`] };
+  const name = `step ${index + 1} (${actionWords(next.action)})`;
+  const staying = (reason: string, yet = ' yet') => ({
+    change: null,
+    why: [`not escalating to ${name}${yet}: ${reason}`],
+  });
+  if (!policy.escalation.enabled) return staying('escalation is off', '');
+  if (event.state.paused !== null) return staying('announcements are paused');
   const interrupted = interruption(mitigation, context);
   if (interrupted !== null) {
-    return { change: null, why: [`${name} waits: ${interrupted}, persistence starts anew`] };
+    return staying(`${interrupted}; the persistence timer restarts`);
   }
   const requirement = requirementOf(next, profile, policy.escalation);
   const persisted = (now - mitigation.stepSince) / 1000;
   const verdict = meetsRequirement(requirement, report.confidence, persisted);
-  if (!verdict.met) return { change: null, why: [`${name} waits: ${verdict.why}`] };
+  if (!verdict.met) return staying(verdict.why);
 
   const rule = ruleOfStep(mitigation, playbook, next, event);
-  if ('refused' in rule) return { change: null, why: [`${name} is not taken: ${rule.refused}`] };
+  if ('refused' in rule) return staying(rule.refused, '');
   const { action } = rule;
   const ttl = stepTtl(next, profile, policy.timers);
   const moved = matchKey(rule.match) !== matchKey(mitigation.match);
@@ -256,7 +263,7 @@ function escalationOf(
     },
     why: [
       ...ttl.why,
-      `${name} takes over: ${verdict.why}`,
+      `escalated to ${name}: ${verdict.why}`,
       ...rule.ways,
       ...shortfallWords(predict(policy, rule.match, action), action, context.room),
     ],
@@ -264,8 +271,8 @@ function escalationOf(
 }
 
 /**
- * Another form of a mitigation that no neighbor can enforce since a reload: another way of its step, or where the playbook
- * goes on like that, a further step. Null when it is enforced, or nothing helps.
+ * Finds another form for a mitigation that no neighbor can enforce since a reload: an alternative of its step, or a
+ * later step if the playbook allows that. Null when it is enforced, or when nothing helps.
  */
 function reformOf(
   mitigation: Mitigation,
@@ -282,7 +289,7 @@ function reformOf(
     if (rule === null || 'refused' in rule) continue;
     const further = index === step ? {} : { step: index, firstStep: index, stepSince: now };
     const { ports, excludedPorts } = rule;
-    const words = `no neighbor can enforce mitigation ${id} as it is: it is now step ${index + 1} of ${playbook.steps.length}, ${actionWords(rule.action)}; its id stays`;
+    const words = `no neighbor can enforce mitigation ${id} in its current form: changed to step ${index + 1} of ${playbook.steps.length}, ${actionWords(rule.action)} (same id)`;
     return {
       change: { match: rule.match, ports, excludedPorts, action: rule.action, ...further },
       why: [...rule.ways, words],
@@ -294,10 +301,10 @@ function reformOf(
 function stepOf(mitigation: Mitigation, policy: Policy): Step | undefined {
   return playbookOf(mitigation, policy)?.steps[mitigation.step];
 }
-/** A step's rule for a mitigation that stands. `ways`: how it differs from what the step says, in words. */
+/** A step's rule for an active mitigation. `ways` lists its differences from the step as written. */
 type StepRule = Rule & { readonly action: MitigationAction; readonly ways: readonly string[] };
 
-/** The mitigation's rule under another step: drafted anew, so that what is allowed by now is spared by it. */
+/** Drafts the mitigation's rule again for another step, so that it leaves alone the ports that are allowed now. */
 function ruleOfStep(
   mitigation: Mitigation,
   playbook: Playbook,
@@ -307,7 +314,7 @@ function ruleOfStep(
   const { state } = event;
   const { policy } = event.context;
   const traits = traitsBehind(mitigation.match, stepOf(mitigation, policy)?.refinement);
-  // The event may be about one host of a prefix, and the rule is for all of it.
+  // The event may be about one host of a prefix, but the rule covers all of the prefix.
   const owner = ownerOf(policy.inventory, mitigation.victim);
   const target = {
     victim: mitigation.victim,

@@ -1,11 +1,14 @@
 /**
- * What would become of a rule on each neighbor, asked before it is decided. The answer comes with the policy
- * (control/neighbor-forecast.ts makes it of the neighbors' configuration), so that the core knows nothing of BGP.
+ * Predicts what each neighbor can do with a rule, before the rule is decided. The policy brings the function
+ * (control/neighbor-forecast.ts builds it from the neighbors' configuration), so that core knows nothing about BGP.
  */
 import type { Match, MitigationAction } from '../types.ts';
 import { countWords } from '../../net/text.ts';
 
-/** One neighbor's part: how many routes the rule takes there, at least one; or why the neighbor cannot enforce it. */
+/**
+ * One neighbor's answer: the number of routes that the rule needs there, at least one; or why it cannot enforce the
+ * rule.
+ */
 export type NeighborForecast =
   | { readonly neighbor: string; readonly ok: true; readonly routes: number }
   | { readonly neighbor: string; readonly ok: false; readonly why: string };
@@ -13,19 +16,19 @@ export type NeighborForecast =
 /** One entry for each configured neighbor, in the order of the configuration. */
 export type Prediction = readonly NeighborForecast[];
 
-/** Pure: the same question has the same answer for as long as the policy is in force. Says nothing of sessions. */
+/** Predicts for a match and an action. Pure: the answer is the same while the policy is in force. Ignores sessions. */
 export type Forecast = (match: Match, action: MitigationAction) => Prediction;
 
 /**
- * How many more routes a neighbor has room for, next to the rules that would keep their place beside one that lets
- * `rateBps` bits a second pass (0: discard). Infinity when that is not known.
+ * Returns how many more routes a neighbor has room for, beside the rules that would keep their place next to one that
+ * passes `rateBps` bits/s (0: discard). Infinity when unknown.
  */
 export type Room = (neighbor: string, rateBps: number) => number;
 
-/** How many neighbors a sentence names. */
+/** A sentence names at most this many neighbors. */
 const NAMED = 4;
 
-/** The prediction under a policy; empty when the policy knows no neighbors, which means that nothing stands against it. */
+/** Returns the prediction under a policy; empty when the policy knows no neighbors, which means no objection. */
 export function predict(
   { forecast }: { readonly forecast?: Forecast },
   match: Match,
@@ -39,7 +42,7 @@ export function isEnforceable(prediction: Prediction): boolean {
   return prediction.length === 0 || prediction.some(({ ok }) => ok);
 }
 
-/** Why no neighbor can enforce a rule: `edge1, edge2: arista: ...; edge3: ...`. Neighbors with one reason share it. */
+/** Explains why no neighbor can enforce a rule: `edge1, edge2: arista: ...; edge3: ...`. Equal reasons are grouped. */
 export function unenforceableWords(prediction: Prediction): string {
   const neighborsOf = new Map<string, string[]>();
   for (const one of prediction) {
@@ -53,7 +56,7 @@ export function unenforceableWords(prediction: Prediction): string {
 }
 
 /**
- * What keeps some neighbors from enforcing a rule that others can enforce, a line for each kind; empty when nothing does.
+ * Explains why some neighbors cannot enforce a rule that others can, a line for each kind; empty when all can.
  * `room`: see Room.
  */
 export function shortfallWords(

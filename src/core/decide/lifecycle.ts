@@ -1,4 +1,4 @@
-/** How long a mitigation stands, when it becomes stricter, and how it ends. */
+/** Computes how long a mitigation lasts, when it escalates, and how it ends. */
 import type { Fact } from '../facts.ts';
 import type { Step } from '../policy/playbook.ts';
 import type { Escalation, Timers } from '../policy/policy.ts';
@@ -6,12 +6,12 @@ import type { Profile } from '../policy/profile.ts';
 import type { Actor, Ending, Mitigation } from '../types.ts';
 import { secondsWords } from '../../net/text.ts';
 
-/** No profile raises the confidence a step asks for beyond this. */
+/** No profile raises a step's required confidence beyond this. */
 const MAX_SCALED_CONFIDENCE = 0.95;
 
 export const SYSTEM: Actor = { kind: 'system', name: 'prefixd' };
 
-/** A step's TTL in seconds after the profile, within the bounds. `why` says what was changed, if anything was. */
+/** Returns a step's TTL in seconds, scaled by the profile and kept within the bounds. `why` explains a change. */
 export function stepTtl(
   step: Step,
   profile: Profile,
@@ -21,31 +21,31 @@ export function stepTtl(
   const scaled = base * profile.ttl;
   const seconds = Math.min(Math.max(scaled, timers.minTtlSeconds), timers.maxTtlSeconds);
   if (seconds === scaled) return { seconds, why: [] };
-  const bounds = `${timers.minTtlSeconds} to ${timers.maxTtlSeconds} s`;
-  return { seconds, why: [`a TTL of ${secondsWords(scaled)} is out of bounds (${bounds}): ${seconds} s`] };
+  const bound = seconds > scaled ? 'raised to the minimum' : 'lowered to the maximum';
+  return { seconds, why: [`TTL ${secondsWords(scaled)} ${bound} of ${seconds} s`] };
 }
 
-/** What a step asks for before it may replace the one before it. */
+/** The conditions of an escalation to a step. */
 export interface Requirement {
   /** 0..1 */
   readonly confidence: number;
   readonly persistenceSeconds: number;
 }
 
-/** A step's own figures; the escalation section fills in what it leaves out; the profile scales both. */
+/** Returns a step's own values; the escalation section supplies missing ones, and the profile scales both. */
 export function requirementOf(step: Step, profile: Profile, escalation: Escalation): Requirement {
   const confidence = step.confidence ?? escalation.minConfidence;
   const persistence = step.persistenceSeconds ?? escalation.minPersistenceSeconds;
   const scaled = confidence * profile.confidence;
   const capped = Math.max(Math.min(scaled, MAX_SCALED_CONFIDENCE), Math.min(scaled, confidence));
   return {
-    // Four decimals, so that 0.7 x 1.2 is 0.84 and not a little more.
+    // Rounds to 4 decimals, so that 0.7 x 1.2 is 0.84 and not a little more.
     confidence: Number(capped.toFixed(4)),
     persistenceSeconds: persistence * profile.persistence,
   };
 }
 
-/** Whether a step may take over now, and which threshold was met or missed. An event without confidence has none. */
+/** Decides if a step's conditions are met, and explains each. An event without confidence does not meet the first. */
 export function meetsRequirement(
   requirement: Requirement,
   confidence: number | null,
@@ -54,16 +54,20 @@ export function meetsRequirement(
   const { confidence: least, persistenceSeconds } = requirement;
   const enough = (confidence ?? 0) >= least;
   const longEnough = persistedSeconds >= persistenceSeconds;
-  const confidenceWords = `confidence ${confidence ?? 'not given'} ${enough ? 'reaches' : 'is below'} ${least}`;
-  const persistenceWords =
-    `events have come for ${secondsWords(persistedSeconds)}, ` +
-    `${longEnough ? 'at least' : 'less than'} ${secondsWords(persistenceSeconds)}`;
-  return { met: enough && longEnough, why: `${confidenceWords}; ${persistenceWords}` };
+  const longWords = longEnough
+    ? `the attack has lasted ${secondsWords(persistedSeconds)} (>= ${secondsWords(persistenceSeconds)})`
+    : `the attack has lasted only ${secondsWords(persistedSeconds)} of ${secondsWords(persistenceSeconds)}`;
+  const confidenceWords =
+    confidence === null
+      ? `no confidence given (${least} needed)`
+      : `confidence ${confidence} ${enough ? '>=' : '<'} ${least}`;
+  const but = enough === longEnough ? 'and' : 'but';
+  return { met: enough && longEnough, why: `${confidenceWords}, ${but} ${longWords}` };
 }
 
 /**
- * The facts that send a mitigation on its way out. One in dry-run stands in no router, so it has ended at once; the
- * others end when every established session has been sent the withdrawal.
+ * Returns the facts that end a mitigation. In dry-run no router has it, so it ends at once; otherwise it ends when
+ * every established session has been sent the withdrawal.
  */
 export function endingFacts(mitigation: Mitigation, ending: Ending): readonly Fact[] {
   const facts: Fact[] = [{ type: 'mitigation.ending', id: mitigation.id, ending }];

@@ -1,4 +1,4 @@
-/** An operator's own mitigation, through the same guardrails. */
+/** Creates an operator's own mitigation, through the same guardrails as a detector's. */
 import type { Command, DecideContext, Decision } from '../commands.ts';
 import { pausedWords } from './event-answer.ts';
 import { isEnforceable, predict, shortfallWords, unenforceableWords } from './forecast.ts';
@@ -22,12 +22,12 @@ import { actionWords } from '../text.ts';
 
 type MitigateCommand = Extract<Command, { type: 'mitigate' }>;
 
-/** The vector of mitigations that no detector asked for. */
+/** The vector of mitigations that no detector reported. */
 export const MANUAL_VECTOR = 'manual';
 
 /**
- * Ports that the service allows are taken out of a discard, as they are for a detector's event; a TTL out of bounds is
- * refused rather than changed, because somebody asked for it. Police without a rate is a programming error (RangeError).
+ * Decides on an operator's mitigation. A discard leaves out the service's allowed ports, as for a detector's event; a
+ * TTL out of bounds is refused and not changed, because a person asked for it. Police without a rate throws RangeError.
  */
 export function decideMitigate(
   state: DecisionView,
@@ -52,7 +52,7 @@ export function decideMitigate(
   };
   const drafted = draftRule({ ...target, refinement: NO_REFINEMENT, action: action.type });
   const why = [
-    `asked for by ${command.actor.name}: ${actionWords(action)} (${command.reason})`,
+    `requested by ${command.actor.name}: ${actionWords(action)} (${command.reason})`,
     ownerWords(victim, owner),
     ...drafted.why,
   ];
@@ -89,15 +89,17 @@ export function decideMitigate(
   };
 }
 
-/** What cannot be done as it was asked for. `spared` says why nothing is left of the rule, or is null. */
+/** Refuses a request that cannot be met as it is. `spared` says why nothing is left of the rule, or is null. */
 function checkRequest({ ports, protocol }: MitigateCommand, spared: string | null): Refusal | null {
   if (spared !== null) return { reason: 'protected', detail: spared };
   if (ports.length === 0 || hasPorts(protocol)) return null;
-  const detail = `${protocolWords(protocol)} has no ports: without them the rule would cover more than was asked for`;
+  const detail = `${protocolWords(protocol)} has no ports, and without them the rule would cover more than requested`;
   return { reason: 'rule_too_broad', detail };
 }
 
-/** Somebody asked for exactly this, so it is not changed behind their back: the refusal says what would work. */
+/**
+ * Refuses a rule that no neighbor can enforce, and lists alternatives: a person's request is never changed silently.
+ */
 function checkEnforceable(
   state: DecisionView,
   target: PlanTarget,
@@ -108,7 +110,7 @@ function checkEnforceable(
   const prediction = predict(policy, rule.match, action);
   if (isEnforceable(prediction)) return null;
   const others = alternativesTo(target, { action, refinement: NO_REFINEMENT }, { policy, state });
-  const advice = others.length === 0 ? '' : `. Would work: ${others.join('; ')}`;
+  const advice = others.length === 0 ? '' : `. Alternatives: ${others.join('; ')}`;
   return {
     reason: 'not_enforceable',
     detail: `no neighbor can enforce this rule: ${unenforceableWords(prediction)}${advice}`,

@@ -1,4 +1,4 @@
-/** What operators ask for, and what follows from a new policy: withdrawing, safelist, pause, the end of endings. */
+/** Decides operators' requests (withdraw, safelist, pause), the effects of a new policy, and the end of endings. */
 import { formatPrefix, overlaps, parsePrefix, type Prefix } from '../../net/prefix.ts';
 import { runToEnd } from '../../net/steps.ts';
 import type { Answer, Command, DecideContext, Decision } from '../commands.ts';
@@ -25,8 +25,7 @@ export function decideWithdraw(
     return { facts: [], answer: { type: 'not-found', detail: `there is no mitigation ${id}` } };
   }
   if (!isActive(mitigation)) {
-    const how = mitigation.ending === null ? mitigation.status : `${mitigation.ending.to} already`;
-    return { facts: [], answer: { type: 'conflict', detail: `mitigation ${id} has ended: ${how}` } };
+    return { facts: [], answer: { type: 'conflict', detail: endedWords(mitigation) } };
   }
   const ending: Ending = { to: 'withdrawn', at: now, actor, reason };
   return {
@@ -39,6 +38,14 @@ export function decideWithdraw(
   };
 }
 
+function endedWords({ id, status, ending }: Mitigation): string {
+  const end = ending?.to ?? status;
+  if (end === 'expired') return `mitigation ${id} has already expired`;
+  return end === 'rejected'
+    ? `mitigation ${id} was rejected: it was never active`
+    : `mitigation ${id} was already withdrawn`;
+}
+
 export function decideWithdrawAll(
   state: DecisionView,
   { actor, reason }: Of<'withdraw-all'>,
@@ -48,8 +55,8 @@ export function decideWithdrawAll(
 }
 
 /**
- * Adds a prefix, and ends every mitigation whose destination or source has an address in common with it. Attacked hosts of
- * a prefix whose rule ends get rules of their own, unless they are what was added.
+ * Adds a prefix, and ends every mitigation whose destination or source overlaps it. When the rule for a prefix ends,
+ * its attacked hosts get their own rules, unless they are in the added prefix.
  */
 export function decideSafelistAdd(
   state: DecisionView,
@@ -78,7 +85,7 @@ function touches({ match }: Mitigation, prefix: Prefix): boolean {
   return [match.dstPrefix, match.srcPrefix].some((text) => {
     if (text === undefined) return false;
     const touched = parsePrefix(text);
-    // What cannot be read cannot be cleared of the suspicion.
+    // Treats an unparsable prefix as overlapping (fail safe).
     return typeof touched === 'string' || overlaps(touched, prefix);
   });
 }
@@ -106,7 +113,7 @@ export function decideSafelistRemove(
   };
 }
 
-/** Pausing twice, or resuming what is not paused, changes nothing. */
+/** Pauses or resumes. Pausing twice, or resuming without a pause, changes nothing. */
 export function setPaused(state: DecisionView, { type, actor, reason }: Of<'pause' | 'resume'>): Decision {
   const answer = { type: 'done', affected: [] } as const;
   if ((state.paused !== null) === (type === 'pause')) return { facts: [], answer };
@@ -116,13 +123,15 @@ export function setPaused(state: DecisionView, { type, actor, reason }: Of<'paus
   };
 }
 
-/** Recorded each time it is asked: the newest reason is the one that is shown. */
+/** Disables or enables a peer. Records every request, because the newest reason is shown. */
 export function setPeerEnabled({ type, peer, actor, reason }: Of<'peer-disable' | 'peer-enable'>): Decision {
   const fact = type === 'peer-disable' ? 'peer.disabled' : 'peer.enabled';
   return { facts: [{ type: fact, peer, actor, reason }], answer: { type: 'done', affected: [peer] } };
 }
 
-/** What is not live, or not on its way out, is passed over: the reconciler may say so twice. */
+/**
+ * Records the end of mitigations. Skips those that are not live or not ending: the reconciler may report them twice.
+ */
 export function confirmEnded(state: DecisionView, { ids }: Of<'confirm-ended'>): Decision {
   const facts: Fact[] = [];
   for (const id of new Set(ids)) {
@@ -137,10 +146,10 @@ export function confirmEnded(state: DecisionView, { ids }: Of<'confirm-ended'>):
 }
 
 /**
- * Records the new policy, at a start and at a reload, and ends what it forbids: rules that touch its safelist or protected
- * prefixes or name its protected ports, discards of ports it allows, a prefix that no one customer owns any more, and, when it
- * is a dry run, whatever stands in a router. Attacked hosts of a prefix whose rule ends get rules of their own.
- * What stays goes by the customer and service that its victim has now.
+ * Records the new policy at a start and at a reload, and ends what it forbids: rules that overlap its safelist or
+ * protected prefixes or name its protected ports, discards of ports that it allows, prefixes that no single customer
+ * owns any more, and in a dry run every announced mitigation. When the rule for a prefix ends, its attacked hosts get
+ * their own rules. The other mitigations move to their victim's current customer and service.
  */
 export function decidePolicyLoaded(
   state: DecisionView,
@@ -150,7 +159,9 @@ export function decidePolicyLoaded(
   return runToEnd(policyLoadedSteps(state, command, context));
 }
 
-/** The same one mitigation a step, for a caller that may pause between steps. The state must not change before the last. */
+/**
+ * Does the same in steps of one mitigation, for callers that pause between steps. The state must not change meanwhile.
+ */
 export function* policyLoadedSteps(
   state: DecisionView,
   { actor, summary, ask }: Of<'policy-loaded'>,
@@ -181,7 +192,7 @@ export function* policyLoadedSteps(
   };
 }
 
-/** A victim that moved to another customer takes its mitigation along: quotas, alerts and lists go by the new owner. */
+/** Moves a mitigation whose victim has a new owner: quotas, alerts and lists use the new owner. */
 function movedFacts(mitigation: Mitigation, policy: Policy, actor: Actor): readonly Fact[] {
   const owner = ownerOf(policy.inventory, mitigation.victim);
   const customerId = owner?.customerId ?? null;
@@ -190,7 +201,7 @@ function movedFacts(mitigation: Mitigation, policy: Policy, actor: Actor): reado
   return [{ type: 'mitigation.moved', id: mitigation.id, customerId, serviceId, actor }];
 }
 
-/** Why a policy that is loaded ends a mitigation, in words; null when it may stay. */
+/** Explains why a loaded policy ends a mitigation; null when it may stay. */
 export function endedByPolicy(
   policy: Policy,
   mitigation: Pick<Mitigation, 'match' | 'ports' | 'action' | 'victim' | 'dryRun'>,
@@ -200,7 +211,7 @@ export function endedByPolicy(
   return forbiddenBy(policy, mitigation, state);
 }
 
-/** Why a mitigation may not stand under a policy that is loaded, in words; null when it may. */
+/** Explains why a loaded policy forbids a mitigation; null when it does not. */
 function forbiddenBy(
   policy: Policy,
   mitigation: Pick<Mitigation, 'match' | 'ports' | 'action' | 'victim'>,
@@ -214,7 +225,7 @@ function forbiddenBy(
       : null) ??
     checkProtectedPorts(policy.guardrails, mitigation);
   if (refusal !== null) return refusal.detail;
-  return discardsAllowed(policy, mitigation) ? 'it discards a port that is allowed now' : null;
+  return discardsAllowed(policy, mitigation) ? 'it discards a port that is now allowed' : null;
 }
 
 function discardsAllowed(
@@ -226,7 +237,7 @@ function discardsAllowed(
   return owner !== undefined && hitsAllowedPort(mitigation.match, owner.allowedPorts);
 }
 
-/** Active mitigations in order of creation. */
+/** Lists active mitigations in order of creation. */
 export function activeOnes(state: DecisionView): readonly Mitigation[] {
   return inOrder([...state.live].flatMap((id) => state.mitigations.get(id) ?? []).filter(isActive));
 }
@@ -248,7 +259,7 @@ function endAll(
   return { facts, answer: { type: 'done', affected: mitigations.map(({ id }) => id) } };
 }
 
-// What an operator has to confirm because it could take down all protection at once.
+// Asks for confirmation of requests that could remove all protection at once.
 
 type NeedsConfirmation = Extract<Answer, { type: 'needs-confirmation' }>;
 
@@ -256,8 +267,8 @@ type NeedsConfirmation = Extract<Answer, { type: 'needs-confirmation' }>;
 const SHORTEST_LENGTH = { 4: 8, 6: 16 } as const;
 
 /**
- * The question to ask before these of `active` mitigations end: when they are more than a tenth of all and protect more than one
- * victim. Null when nobody needs to be asked. `what` says what would end them, such as "adding 203.0.113.0/24 to the safelist".
+ * Returns the question to ask before these of `active` mitigations end, when they are more than a tenth of all and
+ * protect more than one victim; else null. `what` names the cause, such as "adding 203.0.113.0/24 to the safelist".
  */
 export function askBeforeEnding(
   what: string,
@@ -273,7 +284,7 @@ export function askBeforeEnding(
   );
 }
 
-/** The same for a safelist entry; one that covers a large part of all addresses is always asked about. */
+/** Returns the question for a safelist entry. An entry that covers a large part of all addresses always asks. */
 export function askBeforeSafelisting(
   prefix: Prefix,
   ended: readonly Pick<Mitigation, 'victim'>[],

@@ -1,4 +1,4 @@
-/** From an attack to the match of a rule: ports, allowed ports, reflectors, refinements (INTERFACES "What an event leads to", 3). */
+/** Drafts a rule's match for an attack: ports, allowed ports, reflectors and refinements. */
 import { formatPrefix } from '../../net/prefix.ts';
 import type { AllowedPorts } from '../policy/inventory.ts';
 import {
@@ -23,18 +23,18 @@ import {
 import { portWords, rangeText } from '../text.ts';
 import type { ActionType, Match, Range, TrafficTraits } from '../types.ts';
 
-/** What a rule is drafted from. */
+/** The inputs of a rule. */
 export interface RuleRequest {
   /** Canonical address or prefix. */
   readonly victim: string;
   /** null for an operator's own rule. */
   readonly vector: string | null;
   readonly protocol: number | null;
-  /** Destination ports under attack, ascending; empty when they are not known. */
+  /** Destination ports under attack, ascending; empty when unknown. */
   readonly ports: readonly number[];
   readonly allowedPorts: AllowedPorts;
   readonly refinement: Refinement;
-  /** What the report says of the packets beside their ports. */
+  /** Further properties of the packets, as reported. */
   readonly traits?: TrafficTraits;
   readonly action: ActionType;
 }
@@ -46,29 +46,29 @@ export interface Rule {
   readonly excludedPorts: readonly number[];
 }
 
-/** A wider range of allowed ports is not written out port by port; the match says it. */
+/** Ranges of more allowed ports than this are not listed port by port; the match contains them. */
 const MOST_LISTED = 64;
 
-/** `rule` is null when nothing may be done, and `why` ends in the reason. */
+/** `rule` is null when nothing may be filtered; then the last line of `why` says why. */
 export interface RuleDraft {
   readonly rule: Rule | null;
   readonly why: readonly string[];
 }
 
-/** The service's allowed ports as far as they concern a protocol; of TCP and UDP together when it is not known. */
+/** Returns the service's allowed ports of a protocol; of TCP and UDP together when the protocol is unknown. */
 export function allowedFor(allowed: AllowedPorts, protocol: number | null): readonly Range[] {
   if (protocol === Protocol.Udp) return allowed.udp;
   if (protocol === Protocol.Tcp) return allowed.tcp;
   return protocol === null ? normalRanges([...allowed.udp, ...allowed.tcp]) : [];
 }
 
-/** True when a rule with this match would hit an allowed port; such a rule may police and must never discard. */
+/** True when a rule with this match would hit an allowed port; such a rule may police but must never discard. */
 export function hitsAllowedPort(match: Match, allowed: AllowedPorts): boolean {
   const ports = allowedFor(allowed, match.protocol);
   return match.dstPorts.length === 0 ? ports.length > 0 : rangesMeet(ports, match.dstPorts);
 }
 
-/** True when a rule matches packets to its victim whatever their protocol, allowed ports aside. */
+/** True when a rule matches every protocol to its victim, except allowed ports. */
 export function isWholeHost({ match, ports }: Rule): boolean {
   const { srcPorts, packetLengths = [], srcPrefix, tcpFlags, fragments } = match;
   return (
@@ -81,15 +81,15 @@ export function isWholeHost({ match, ports }: Rule): boolean {
 }
 
 /**
- * The ports that a rule leaves alone as ranges: those that were named and are allowed, or where it names none, every port
- * that its match goes around.
+ * Returns the ports that a rule leaves alone, as ranges: the reported ports that are allowed; or, when the rule names
+ * none, every port that its match excludes.
  */
 export function sparedRanges({ match, ports, excludedPorts }: Rule): readonly Range[] {
   if (ports.length > 0 || match.dstPorts.length === 0) return portRanges(excludedPorts);
   return rangesAround(match.dstPorts);
 }
 
-/** Drafts the narrowest rule that answers the attack and spares the service's allowed ports. */
+/** Drafts the narrowest rule that answers the attack without touching the service's allowed ports. */
 export function draftRule(wish: RuleRequest): RuleDraft {
   const unfit = unfitRefinement(wish);
   if (unfit !== null) return { rule: null, why: [unfit] };
@@ -110,36 +110,36 @@ function draftPorts(wish: RuleRequest): RuleDraft {
     const why =
       wish.ports.length === 0
         ? []
-        : [`${protocolWords(wish.protocol)} has no ports; those named are left aside`];
+        : [`${protocolWords(wish.protocol)} has no ports; the reported ports are ignored`];
     return { rule: ruleOf(wish, [], []), why };
   }
   if (reflector !== undefined) {
     const why = [
-      `${wish.vector} comes from the reflectors' source port ${reflector}; destination ports do not tell`,
+      `${wish.vector} comes from the reflectors' source port ${reflector}; destination ports are not a useful criterion`,
     ];
     return draftAround(wish, allowed, why);
   }
   return wish.ports.length === 0 ? draftAround(wish, allowed, []) : draftNamed(wish, allowed);
 }
 
-/** Ports are named: those of them that are not allowed. */
+/** Drafts a rule for the reported ports, without the allowed ones. */
 function draftNamed(wish: RuleRequest, allowed: readonly Range[]): RuleDraft {
   const named = without(wish.ports, allowed);
   const spared = shared(wish.ports, allowed);
   if (named.length > 0) {
     const why = [`the rule names ${portWords(named)}`];
-    if (spared.length > 0) why.push(`${portWords(spared)} left alone: allowed for the service`);
+    if (spared.length > 0) why.push(`${portWords(spared)} excluded: allowed for the service`);
     return { rule: ruleOf(wish, portRanges(named), named, spared), why };
   }
   if (wish.action === 'discard') {
-    const why = `nothing but allowed ${portWords(spared)} is left, and allowed ports are never discarded`;
+    const why = `only allowed ${portWords(spared)} would be left, and allowed ports are never discarded`;
     return { rule: null, why: [why] };
   }
   const why = `${portWords(spared)} allowed for the service: policed, never discarded, so the rule does not escalate`;
   return { rule: ruleOf(wish, portRanges(spared), spared), why: [why] };
 }
 
-/** No ports are named: the protocol except the allowed ports, as ranges around them, because some routers reset on `!=`. */
+/** Drafts a rule for all ports but the allowed ones, as ranges around them, because some routers reset on `!=`. */
 function draftAround(wish: RuleRequest, allowed: readonly Range[], before: readonly string[]): RuleDraft {
   const what = protocolWords(wish.protocol);
   if (allowed.length === 0) {
@@ -147,14 +147,17 @@ function draftAround(wish: RuleRequest, allowed: readonly Range[], before: reado
   }
   const around = rangesAround(allowed);
   if (around.length === 0) {
-    return { rule: null, why: [...before, 'every port is allowed for the service: nothing is left'] };
+    return {
+      rule: null,
+      why: [...before, 'every port is allowed for the service: nothing is left to filter'],
+    };
   }
   const why = [...before, `the rule covers ${what} except the allowed ${portWords(allowed)}`];
-  if (wish.protocol === null) why.push('only TCP and UDP have ports: other protocols pass this rule');
+  if (wish.protocol === null) why.push('the rule matches TCP and UDP only; other protocols are not filtered');
   return { rule: ruleOf(wish, around, [], narrowPorts(allowed, MOST_LISTED)), why };
 }
 
-/** Later fragments carry no ports, so allowed ports cannot be told apart. */
+/** Drafts a rule for fragments. Later fragments carry no ports, so allowed ports cannot be told apart. */
 function draftFragments(wish: RuleRequest, allowed: readonly Range[]): RuleDraft {
   if (wish.action === 'discard' && allowed.length > 0) {
     const why = `fragments carry no ports, so the allowed ${portWords(allowed)} cannot be spared; allowed ports are never discarded`;
@@ -189,13 +192,13 @@ function ruleOf(
   return { match, ports, excludedPorts };
 }
 
-/** A victim as a rule's destination: a prefix as it is, an address as the prefix that holds it alone. */
+/** Returns a victim as a rule's destination: a prefix unchanged, an address as /32 or /128. */
 export function destinationOf(victim: string): string {
   if (victim.includes('/')) return victim;
   return `${victim}/${victim.includes(':') ? 128 : 32}`;
 }
 
-/** A refinement that no packet of this attack could meet. */
+/** Explains why no packet of this attack could match the refinement; null when one could. */
 function unfitRefinement({ refinement, protocol, victim }: RuleRequest): string | null {
   if (refinement.tcpFlags !== 0 && protocol !== null && protocol !== Protocol.Tcp) {
     return `the step matches TCP flags, which ${protocolWords(protocol)} does not have: nothing to filter`;
@@ -210,29 +213,29 @@ function unfitRefinement({ refinement, protocol, victim }: RuleRequest): string 
   return null;
 }
 
-// What a report says about the packets of an attack beside its ports narrows the rule where that is safe: a rule that is
-// too narrow lets the attack through. A playbook's step that matches the same thing itself has precedence.
+// Narrows a rule by a report's further properties of the packets, where that is safe: a rule that is too narrow lets
+// the attack through. If the playbook's step matches the same property itself, the step has precedence.
 
-/** More source ports than this are no ports of reflectors. */
+/** More source ports than this are not taken for reflectors' ports. */
 const MOST_SOURCE_PORTS = 8;
 
-/** A step's refinement with what the report adds to it. */
+/** A step's refinement with the report's additions. */
 export interface Narrowing {
   readonly refinement: Refinement;
   readonly why: readonly string[];
 }
 
-/** What is attacked and how, as far as traits are judged by it. */
+/** The inputs that decide which traits a rule may match. */
 export interface TraitCase {
   readonly vector: string | null;
   readonly protocol: number | null;
   readonly refinement: Refinement;
   readonly traits?: TrafficTraits;
-  /** The rule must spare ports, by which fragments cannot be told apart. */
+  /** The rule must leave ports alone, which later fragments do not carry. */
   readonly mustSpare: boolean;
 }
 
-/** Adds what the report says of the packets to a step's refinement, where it is safe to match. */
+/** Adds a report's traits to a step's refinement, where it is safe to match them. */
 export function narrowByTraits(wish: TraitCase): Narrowing {
   const { traits } = wish;
   if (traits === undefined) return { refinement: wish.refinement, why: [] };
@@ -308,7 +311,7 @@ function narrowBySourcePorts(
   };
 }
 
-/** What narrows a rule beyond the step that it was drafted under, so that it narrows the next step, too. */
+/** Returns the traits that narrow a rule beyond its step's refinement, so that they narrow the next step, too. */
 export function traitsBehind(match: Match, step: Refinement | undefined): TrafficTraits {
   const ports = (step?.srcPorts ?? []).length > 0 ? [] : normalRanges(match.srcPorts);
   const srcPorts = ports.flatMap(([from, to]) =>
@@ -325,7 +328,7 @@ export function traitsBehind(match: Match, step: Refinement | undefined): Traffi
   };
 }
 
-/** A report's traits as far as a rule is narrowed by any such: what a wider rule covers need not be told apart. */
+/** Returns a report's traits without those kinds that do not narrow the rule: a wider rule covers them all. */
 export function traitsUnder(
   traits: TrafficTraits | undefined,
   match: Match,

@@ -1,6 +1,6 @@
 /**
- * A detector says that an attack is over. It releases the hold of the alert that it names by source and id, else those of
- * its source for the victim and vector; a mitigation ends with its last hold (INTERFACES "What an event leads to", 7).
+ * Decides what follows when a detector reports the end of an attack. An unban releases the hold of the alert that it
+ * names by source and id, else its source's holds for the victim and vector; a mitigation ends with its last hold.
  */
 import { timeText } from '../../net/time.ts';
 import { isActive } from '../state/indices.ts';
@@ -17,7 +17,7 @@ import type { Detection, Hold, Mitigation, Release } from '../types.ts';
 import { mitigationsCovering } from '../victim.ts';
 import { secondsWords } from '../../net/text.ts';
 
-/** Works while paused, too: it takes rules away. */
+/** Decides an unban; works while paused, too, because it only withdraws rules. */
 export function decideUnban(state: DecisionView, command: EventCommand, context: DecideContext): Decision {
   const eventId = context.newId();
   const late = untimely(command, context);
@@ -45,7 +45,7 @@ function release(
   const { detection } = command;
   const ban = recentBanOf(state, detection, context.now);
   const named = alertOf(detection).alertId;
-  const before = ban === undefined ? [] : [`the unban names event ${ban.eventId}`];
+  const before = ban === undefined ? [] : [`the unban refers to event ${ban.eventId}`];
   const meant =
     named === null
       ? byVictim(state, detection, context.now)
@@ -75,7 +75,7 @@ function recentBanOf(
   return ban === undefined || now - ban.at >= BAN_MEMORY_MS ? undefined : ban;
 }
 
-/** The hold of the alert; with its parts, those of the victim's mitigations that are held by parts of it, too. */
+/** Finds the alert's hold; with `withParts`, also holds of the alert's parts on the victim's mitigations. */
 function byAlert(state: DecisionView, detection: Detection, now: number): readonly Meant[] {
   const { source, victim, withParts = false } = detection;
   const alert = alertOf(detection);
@@ -89,7 +89,7 @@ function byAlert(state: DecisionView, detection: Detection, now: number): readon
   );
 }
 
-/** A mitigation of a journal of 0.1 does not say which alert opened it, but the ban is remembered. */
+/** Finds the hold of a mitigation from a 0.1 journal: it does not name its alert, but the ban is remembered. */
 function ofOldJournal(state: DecisionView, ban: RecentBan | undefined, now: number): readonly Meant[] {
   if (ban === undefined || ban.mitigationId === null) return [];
   return activeOf(state, [ban.mitigationId]).flatMap((mitigation) =>
@@ -97,7 +97,9 @@ function ofOldJournal(state: DecisionView, ban: RecentBan | undefined, now: numb
   );
 }
 
-/** Holds of the source for this victim and vector, whatever ids its alerts had. `unknown` is a vector like any other. */
+/**
+ * Finds the source's holds for this victim and vector, whatever ids its alerts had. `unknown` is an ordinary vector.
+ */
 function byVictim(state: DecisionView, detection: Detection, now: number): readonly Meant[] {
   const { victim, vector, source, anyVector = false } = detection;
   return mitigationsCovering(state, victim).flatMap((mitigation) =>
@@ -121,14 +123,16 @@ function activeOf(state: DecisionView, ids: Iterable<string>): readonly Mitigati
     .sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
 }
 
-/** What ended before an alert began is about an attack before it: those holds stay, with the reason in words. */
+/**
+ * Separates holds that began after the reported end: that end is about an earlier attack, so they stay. Explains each.
+ */
 function parted(
   meant: readonly Meant[],
   detection: Detection,
 ): readonly [timely: readonly Meant[], why: readonly string[]] {
   const endedAt = detection.endedAt ?? detection.at;
   if (endedAt === null) return [meant, []];
-  // Many detectors tell whole seconds, and an attack may begin and end within one.
+  // Many detectors report whole seconds, and an attack may begin and end within one.
   const unit = endedAt % 1000 === 0 ? 1000 : 1;
   const latest = endedAt + unit - 1;
   const timely: Meant[] = [];
@@ -139,7 +143,7 @@ function parted(
     else {
       const began = timeText(Math.max(...holds.map(({ beganAt }) => beganAt)));
       why.push(
-        `mitigation ${mitigation.id} stays: what ended at ${timeText(endedAt)} is an attack before the one that began at ${began}`,
+        `mitigation ${mitigation.id} stays active: the attack that ended at ${timeText(endedAt)} is an earlier one; the current one began at ${began}`,
       );
     }
   }
@@ -162,24 +166,24 @@ function releaseOne(
 ): Released {
   const { now, policy } = context;
   const { id } = mitigation;
-  const reason = `${detection.source} says it is over`;
+  const reason = `${detection.source} reported the end of the attack`;
   const fact = releasedFact(mitigation, holds, { at: now, actor, reason, eventId }, now);
   const after = evolveMitigation(mitigation, fact, now);
   if (standingHolds(after, now).length > 0) {
-    const why = `${detection.source} no longer holds mitigation ${id}; it stays, held by ${holderWords(after, now)}`;
+    const why = `${detection.source} no longer holds mitigation ${id}; it stays active, held by ${holderWords(after, now)}`;
     const narrowing = narrowingFacts(after, state, context);
     const facts = [fact, ...narrowing];
     return { ends: false, mitigation: after, facts, why: [why, ...narrowingWords(narrowing)] };
   }
   if (mitigation.playbook === null) {
-    const why = `mitigation ${id} is an operator's own: it stays until its TTL ends or an operator withdraws it`;
+    const why = `mitigation ${id} was created by an operator: it stays active until its TTL expires or an operator withdraws it`;
     return { ends: false, mitigation: after, facts: [fact], why: [why] };
   }
   const holdDown = policy.timers.holdDownSeconds;
   if (holdDown > 0) {
     const expiresAt = now + holdDown * 1000;
     const held: Fact = { ...fact, expiresAt, renewAt: null };
-    const why = `mitigation ${id} stays for ${secondsWords(holdDown)} in case the attack comes back (timers.hold_down_seconds)`;
+    const why = `mitigation ${id} stays active for ${secondsWords(holdDown)} in case the attack returns (timers.hold_down_seconds)`;
     return { ends: false, mitigation: { ...after, expiresAt, renewAt: null }, facts: [held], why: [why] };
   }
   const ending = { to: 'withdrawn', at: now, actor, reason, eventId } as const;
@@ -187,13 +191,13 @@ function releaseOne(
     ends: true,
     mitigation: { ...mitigation, ending, updatedAt: now },
     facts: endingFacts(mitigation, ending),
-    why: [`mitigation ${id} is withdrawn: nobody holds it any longer`],
+    why: [`mitigation ${id} is withdrawn: no detector holds it any longer`],
   };
 }
 
 type ReleasedFact = Extract<Fact, { type: 'mitigation.released' }>;
 
-/** The fact that these holds are gone. Those that stay may have to be looked at another time than the gone ones. */
+/** Returns the fact that these holds are released. The remaining holds may need another time of renewal. */
 function releasedFact(
   mitigation: Mitigation,
   holds: readonly Hold[],
@@ -210,7 +214,7 @@ function releasedFact(
   return renewAt === (mitigation.renewAt ?? null) ? fact : { ...fact, renewAt };
 }
 
-/** The unban ends nothing: its ban is not known, or led to nothing that is active, or somebody else holds what there is. */
+/** Answers an unban that ends nothing: its ban is unknown or led to nothing active, or others hold the mitigation. */
 function nothingHeld(
   state: DecisionView,
   detection: Detection,
@@ -222,14 +226,14 @@ function nothingHeld(
   if (externalId !== null && ban === undefined) {
     return {
       status: 'not_found',
-      why: [`no ban ${externalId} of ${source} is known from the last 24 hours`],
+      why: [`${source} reported no ban with id ${externalId} in the last 24 hours`],
     };
   }
   const standing = mitigationsCovering(state, victim);
   const others = standing.map((mitigation) => {
     const holders = holderWords(mitigation, now);
-    const held = holders === '' ? '' : `; it is held by ${holders}`;
-    return `mitigation ${mitigation.id} stays: this alert of ${source} has no hold on it${held}`;
+    const held = holders === '' ? '' : `; held by ${holders}`;
+    return `mitigation ${mitigation.id} stays active: this alert of ${source} does not hold it${held}`;
   });
   const none = `${source} holds no active mitigation of ${victim} for ${vector}`;
   const about = standing.map(({ id }) => id);

@@ -1,6 +1,6 @@
 /**
- * What no rule may do, whoever asked for it. Each check answers with a stable code and a sentence, or null. A second,
- * independent check stands at the egress (control/egress.ts).
+ * The limits that no rule may cross, whoever asks for it. Each check returns a stable code and a sentence, or null. The
+ * egress check (control/egress.ts) is independent of these.
  */
 import { formatPrefix, type Prefix, parsePrefix } from '../../net/prefix.ts';
 import { notUnicast } from '../../net/special-addresses.ts';
@@ -15,19 +15,19 @@ import { portWords } from '../text.ts';
 
 export interface Refusal {
   readonly reason: RefusalReason;
-  /** What is wrong, in words. */
+  /** Explains the refusal. */
   readonly detail: string;
 }
 
-/** Prefixes a rule touches: its destination, and its source if it has one. */
+/** The prefixes of a rule: its destination, and its source if it has one. */
 interface Touched {
   readonly prefix: Prefix;
   readonly role: 'destination' | 'source';
 }
 
 /**
- * Judges what a rule is aimed at: unicast addresses of hosts only, safelist, protected prefixes, prefix lengths, source
- * matching. No setting lifts the first of these.
+ * Checks a rule's target: unicast addresses of hosts only, safelist, protected prefixes, prefix lengths, source matching.
+ * No setting disables the first of these.
  */
 export function checkTarget(
   state: Pick<DecisionView, 'safelisted'>,
@@ -52,16 +52,16 @@ export function checkTarget(
 function checkUnicast(destination: Prefix): Refusal | null {
   const special = notUnicast(destination);
   if (special === undefined) return null;
-  const detail = `destination ${formatPrefix(destination)} is no unicast address of a customer: ${special.name} (${special.source})`;
+  const detail = `destination ${formatPrefix(destination)} is not a customer's unicast address: ${special.name} (${special.source})`;
   return { reason: 'not_unicast', detail };
 }
 
 function touchedBy(match: Match): readonly Touched[] | Refusal {
   const destination = parsePrefix(match.dstPrefix);
-  if (typeof destination === 'string') return tooBroad(`its destination is none: ${destination}`);
+  if (typeof destination === 'string') return tooBroad(`its destination is invalid: ${destination}`);
   if (match.srcPrefix === undefined) return [{ prefix: destination, role: 'destination' }];
   const source = parsePrefix(match.srcPrefix);
-  if (typeof source === 'string') return tooBroad(`its source is none: ${source}`);
+  if (typeof source === 'string') return tooBroad(`its source is invalid: ${source}`);
   return [
     { prefix: destination, role: 'destination' },
     { prefix: source, role: 'source' },
@@ -79,7 +79,7 @@ function checkSafelist(
   if (entry === undefined) return null;
   return {
     reason: 'safelisted',
-    detail: `${role} ${formatPrefix(prefix)} touches ${entry}, which is on the safelist`,
+    detail: `${overlapWords(prefix, role)} safelisted prefix ${entry}`,
   };
 }
 
@@ -88,8 +88,12 @@ function checkProtected(guardrails: Guardrails, prefix: Prefix, role: Touched['r
   if (entry === undefined) return null;
   return {
     reason: 'protected',
-    detail: `${role} ${formatPrefix(prefix)} touches ${formatPrefix(entry)}, which is protected`,
+    detail: `${overlapWords(prefix, role)} protected prefix ${formatPrefix(entry)}`,
   };
+}
+
+function overlapWords(prefix: Prefix, role: Touched['role']): string {
+  return `${role === 'source' ? 'source ' : ''}${formatPrefix(prefix)} overlaps`;
 }
 
 function checkLength(guardrails: Guardrails, { family, length }: Prefix): Refusal | null {
@@ -104,8 +108,8 @@ function checkLength(guardrails: Guardrails, { family, length }: Prefix): Refusa
 }
 
 /**
- * Judges whether the victim belongs to somebody. A prefix has to belong to one customer even where the inventory is not
- * required, because otherwise nobody knows which ports inside it are allowed.
+ * Checks that the victim belongs to a customer. A prefix must belong to one customer even if the inventory is not
+ * required: otherwise the allowed ports inside it are unknown.
  */
 export function checkOwner(policy: Policy, victim: string, owned: boolean): Refusal | null {
   if (owned) return null;
@@ -113,10 +117,10 @@ export function checkOwner(policy: Policy, victim: string, owned: boolean): Refu
     return { reason: 'not_in_inventory', detail: `no customer of the inventory owns all of ${victim}` };
   }
   if (!policy.guardrails.requireInventory) return null;
-  return { reason: 'not_in_inventory', detail: `${victim} belongs to no customer of the inventory` };
+  return { reason: 'not_in_inventory', detail: `${victim} is not in the inventory` };
 }
 
-/** Judges the ports a rule names. One that names none is judged by its destination alone. */
+/** Checks the ports that a rule names. A rule without ports is checked by its destination alone. */
 export function checkPorts(guardrails: Guardrails, rule: Rule): Refusal | null {
   const refusal = checkProtectedPorts(guardrails, rule);
   if (refusal !== null) return refusal;
@@ -127,7 +131,7 @@ export function checkPorts(guardrails: Guardrails, rule: Rule): Refusal | null {
   };
 }
 
-/** Judges whether a rule names a protected port, as the destination's or as the source's; holds for rules that stand, too. */
+/** Checks if a rule names a protected port, as destination or as source; used for active rules, too. */
 export function checkProtectedPorts(
   guardrails: Guardrails,
   { match, ports }: Pick<Rule, 'match' | 'ports'>,
@@ -139,18 +143,18 @@ export function checkProtectedPorts(
   return { reason: 'protected', detail: `the rule names protected ${portWords(named)}` };
 }
 
-/** Judges a TTL that somebody asked for. */
+/** Checks a requested TTL. */
 export function checkTtl(timers: Timers, seconds: number): Refusal | null {
   if (seconds >= timers.minTtlSeconds && seconds <= timers.maxTtlSeconds) return null;
   return {
     reason: 'ttl_out_of_bounds',
-    detail: `a TTL of ${seconds} s is not within ${timers.minTtlSeconds} to ${timers.maxTtlSeconds} s`,
+    detail: `TTL ${seconds} s is outside the allowed ${timers.minTtlSeconds} to ${timers.maxTtlSeconds} s`,
   };
 }
 
 /**
- * Judges whether there is room for one more mitigation, in whose place `freed` others go. Dry-run ones have room of their
- * own, of the same size.
+ * Checks the quotas for one more mitigation that replaces `freed` others. Dry-run mitigations have quotas of their own, of
+ * the same size.
  */
 export function checkQuotas(
   state: DecisionView,

@@ -1,4 +1,4 @@
-/** `inventory.yaml` as plain data: the keys of the file, upstream prefixd's included, types checked and nothing else. */
+/** `inventory.yaml` as plain data: the file's keys, those of upstream prefixd included, with only their types checked. */
 import type { ProfileName } from './profile.ts';
 
 export interface InventoryData {

@@ -1,4 +1,4 @@
-/** Who owns an address: customers, their prefixes, services and assets (INTERFACES "What an event leads to", 1). */
+/** Finds the owner of an address: customers, their prefixes, services and assets. */
 import { PrefixTrie } from '../../net/prefix-trie.ts';
 import { parsePrefix, type Prefix, unmapped } from '../../net/prefix.ts';
 import { runToEnd } from '../../net/steps.ts';
@@ -16,17 +16,17 @@ import type { Problem } from './problem.ts';
 
 export type { AllowedPorts, Ownership, PrefixOwnership } from './ownership.ts';
 
-/** Read-only once built; a reload builds another. */
+/** Read-only once built; a reload builds a new one. */
 export interface Inventory {
   /** Number of prefixes and assets. */
   readonly size: number;
-  /** What it was built from, for display. */
+  /** The data it was built from, for display. */
   readonly data: InventoryData;
-  /** The owner of an address of 4 or 16 octets: an asset first, else the longest prefix; undefined when nobody owns it. */
+  /** Returns the owner of an address of 4 or 16 octets: an asset first, else the longest prefix; undefined for none. */
   lookup(address: Uint8Array): Ownership | undefined;
   /**
-   * The owner of a prefix when one customer owns every address of it; undefined when nobody does, or when a narrower
-   * entry gives a part of it to another customer.
+   * Returns the owner of a prefix if one customer owns every address of it; undefined if nobody does, or if a narrower
+   * entry gives some of its addresses to another customer.
    */
   lookupPrefix(prefix: Prefix): PrefixOwnership | undefined;
 }
@@ -41,30 +41,30 @@ export const EMPTY_INVENTORY: Inventory = {
 
 type Path = readonly (string | number)[];
 
-/** What is gathered while building. */
+/** The inventory while it is built. */
 interface Draft {
   readonly index: OwnerIndex;
   readonly problems: Problem[];
-  /** Looked at again once everything is known. */
+  /** Checked again when all entries are known. */
   readonly placed: { readonly path: Path; readonly owner: Ownership; readonly prefixes: readonly Prefix[] }[];
   size: number;
 }
 
-/** An inventory and what is wrong with its data. */
+/** An inventory and the problems in its data. */
 export interface BuiltInventory {
   readonly inventory: Inventory;
   readonly problems: readonly Problem[];
 }
 
 /**
- * Builds the look-up structure. Entries with an error are left out of it, so a caller must not use an inventory whose
- * problems contain one. Nested prefixes are no problem (the longest wins); the same prefix of two customers is.
+ * Builds the look-up structure. It omits entries with an error, so callers must not use an inventory whose problems
+ * contain one. Nested prefixes are allowed (the longest wins); the same prefix for two customers is an error.
  */
 export function buildInventory(data: InventoryData): BuiltInventory {
   return runToEnd(inventorySteps(data));
 }
 
-/** The same in steps of some microseconds, so that a caller whose event loop must not be held can pause between them. */
+/** Does the same in steps of some microseconds, so that callers can let the event loop run between them. */
 export function* inventorySteps(data: InventoryData): Generator<undefined, BuiltInventory> {
   const draft: Draft = {
     index: new OwnerIndex(),
@@ -177,7 +177,7 @@ function* addService(
   }
 }
 
-/** Several services of a customer may have one address: their allowed ports add up. Two customers may not. */
+/** Adds an asset. Several services of a customer may share an address: their allowed ports add up. Two customers may not. */
 function addAsset(draft: Draft, prefixes: readonly Prefix[], owner: Ownership, path: Path): void {
   let complained = false;
   for (const prefix of prefixes) {
@@ -194,13 +194,13 @@ function addAsset(draft: Draft, prefixes: readonly Prefix[], owner: Ownership, p
   draft.placed.push({ path, owner, prefixes });
 }
 
-/** Overlaps with other customers, and assets outside of their own: allowed, but worth saying. */
+/** Warns of overlaps with other customers, and of assets outside their customer's prefixes; both are allowed. */
 function checkPlace(draft: Draft, placed: Draft['placed'][number]): void {
   const { owner, prefixes, path } = placed;
   for (const prefix of prefixes) {
     const wider = draft.index.assetAround(prefix);
     if (wider !== undefined && wider.customerId !== owner.customerId) {
-      warn(draft, path, `${owner.entry} lies within ${inWords(wider)}; the narrower entry wins`);
+      warn(draft, path, `${owner.entry} is inside ${inWords(wider)}; the narrower entry wins`);
       break;
     }
   }
@@ -211,13 +211,13 @@ function checkPlace(draft: Draft, placed: Draft['placed'][number]): void {
     warn(
       draft,
       path,
-      `${owner.entry} is outside all customer prefixes; it is still assigned to "${owner.customerId}"`,
+      `${owner.entry} is outside all customer prefixes; still assigned to "${owner.customerId}"`,
     );
   } else if (around.customerId !== owner.customerId) {
     warn(
       draft,
       path,
-      `${owner.entry} of "${owner.customerId}" lies in ${around.entry} of "${around.customerId}"`,
+      `${owner.entry} of "${owner.customerId}" is inside ${around.entry} of "${around.customerId}"`,
     );
   }
 }
@@ -228,7 +228,7 @@ function portRangesOf(draft: Draft, items: readonly (number | string)[], path: P
     const range = readRange(item);
     const [from, to] = range ?? [0, 0];
     if (range === undefined) {
-      complain(draft, [...path, i], `"${item}" is neither a port nor a range such as "27015-27030"`);
+      complain(draft, [...path, i], `"${item}" is invalid: expected a port or a range such as "27015-27030"`);
     } else if (from > to) complain(draft, [...path, i], `the range ${item} ends before it begins`);
     else if (from < 0 || to > MAX_PORT) {
       const what = from === to ? 'a port' : 'a range of ports';
@@ -258,28 +258,28 @@ function warn(draft: Draft, path: Path, message: string): void {
   draft.problems.push({ path, message, severity: 'warning' });
 }
 
-// Looks up owners of addresses and prefixes. Assets go before prefixes of customers, and the narrower entry before the wider.
+// Looks up owners of addresses and prefixes. Assets precede customers' prefixes, and narrower entries precede wider ones.
 
-/** The assets that have one prefix in common, in the order of the file. */
+/** The assets that share one prefix, in the order of the file. */
 interface Assets {
   readonly prefix: Prefix;
   readonly owners: Ownership[];
-  /** Who owns the addresses of the prefix that no narrower asset has; set by `seal`. */
+  /** The owner of the prefix's addresses that no narrower asset has; set by `seal`. */
   together: Ownership | undefined;
 }
 
-/** Filled first, then sealed, then asked. */
+/** Filled first, then sealed, then queried. */
 export class OwnerIndex {
   /** The values are the owners themselves, which saves look-ups a step. */
   readonly #prefixes = new PrefixTrie<PrefixOwnership>();
   readonly #assets = new PrefixTrie<Assets>();
 
-  /** Adds a prefix of a customer. Returns the owner it had, who loses it. */
+  /** Adds a customer's prefix. Returns the previous owner, who loses it. */
   addPrefix(prefix: Prefix, owner: Ownership): Ownership | undefined {
     return this.#prefixes.set(prefix, { ...owner, prefix });
   }
 
-  /** Adds a prefix of an asset. Returns the owners that the same prefix had already, who keep it. */
+  /** Adds an asset's prefix. Returns the previous owners of the same prefix, who keep it. */
   addAsset(prefix: Prefix, owner: Ownership): readonly Ownership[] {
     const assets = this.#assets.get(prefix);
     if (assets === undefined) {
@@ -291,17 +291,17 @@ export class OwnerIndex {
     return before;
   }
 
-  /** The narrowest prefix of a customer that covers this one. */
+  /** Returns the narrowest customer prefix that covers this one. */
   prefixAround(prefix: Prefix): Ownership | undefined {
     return this.#prefixes.covering(prefix)[0];
   }
 
-  /** The narrowest asset that covers this prefix and is wider. */
+  /** Returns the narrowest asset that covers this prefix and is wider. */
   assetAround(prefix: Prefix): Ownership | undefined {
     return this.#assets.parentOf(prefix)?.owners[0];
   }
 
-  /** Adds up the services of each address, one prefix a step; not sealed before the last. */
+  /** Adds up the services of each address, one prefix a step; sealed only after the last. */
   *seal(): Generator<undefined, void> {
     for (const assets of this.#assets.values()) {
       assets.together = ownerTogether(this.#around(assets.prefix));
@@ -309,14 +309,14 @@ export class OwnerIndex {
     }
   }
 
-  /** The owner of an address of 4 or 16 octets; undefined when nobody owns it. */
+  /** Returns the owner of an address of 4 or 16 octets; undefined for none. */
   ofAddress(address: Uint8Array): Ownership | undefined {
     return this.#assets.longestMatch(address)?.together ?? this.#prefixes.longestMatch(address);
   }
 
   /**
-   * The owner of a prefix when one customer owns all of it: an asset or a prefix of the customer covers it, and nothing
-   * inside belongs to another customer. Cost grows with the number of entries inside.
+   * Returns the owner of a prefix if one customer owns all of it: an asset or a prefix of the customer covers it, and no
+   * entry inside belongs to another customer. Cost grows with the number of entries inside.
    */
   ofPrefix(asked: Prefix): PrefixOwnership | undefined {
     const prefix = unmapped(asked);
@@ -331,14 +331,14 @@ export class OwnerIndex {
     const entry = above.find((owner) => owner.customerId === customerId);
     const covering = entry?.prefix ?? this.#assets.covering(prefix)[0]?.prefix;
     if (covering === undefined) return undefined;
-    // An asset with the very same prefix is both around it and inside.
+    // An asset with exactly this prefix is both around it and inside.
     const assets = [...new Set([...around, ...inside])];
     const owner = assets.length === 0 ? entry : ownerTogether(assets);
     if (owner === undefined) return undefined;
     return { ...owner, entry: (around[0] ?? entry ?? owner).entry, prefix: covering };
   }
 
-  /** The assets that cover a prefix, narrowest first, as far as they are of the customer who has the narrowest. */
+  /** Returns the assets that cover a prefix and belong to the narrowest one's customer, narrowest first. */
   #around(prefix: Prefix): readonly Ownership[] {
     const owners = this.#assets.covering(prefix).flatMap((assets) => assets.owners);
     return owners.filter(({ customerId }) => customerId === owners[0]?.customerId);

@@ -1,4 +1,4 @@
-/** Who owns an address or a prefix, and which of its ports are spared. */
+/** The owner of an address or a prefix, and its allowed ports. */
 import {
   familyBits,
   makePrefix,
@@ -19,7 +19,7 @@ export interface AllowedPorts {
 
 export const NO_ALLOWED_PORTS: AllowedPorts = { udp: [], tcp: [] };
 
-/** What the inventory knows about an address. */
+/** The inventory's data about an address. */
 export interface Ownership {
   readonly customerId: string;
   readonly customerName: string;
@@ -29,22 +29,22 @@ export interface Ownership {
   readonly serviceName: string | null;
   /** Ids of every service that has the address, `serviceId` first; empty when there is none. */
   readonly serviceIds: readonly string[];
-  /** Those of all its services together. */
+  /** The allowed ports of all its services together. */
   readonly allowedPorts: AllowedPorts;
-  /** The entry that decided, in words: `prefix 203.0.113.0/24`, `asset 203.0.113.100-203.0.113.110`. */
+  /** The entry that decided: `prefix 203.0.113.0/24`, `asset 203.0.113.100-203.0.113.110`. */
   readonly entry: string;
 }
 
 /**
- * What the inventory knows about all addresses of a prefix, which one customer owns. Its services are those of every
- * asset that covers the prefix or is inside it, and `serviceId` is the first of them.
+ * The inventory's data about all addresses of a prefix, which one customer owns. Its services are those of every asset
+ * that covers the prefix or is inside it; `serviceId` is the first of them.
  */
 export interface PrefixOwnership extends Ownership {
-  /** The narrowest prefix of the customer in the inventory that covers the one asked about; without one, its asset. */
+  /** The customer's narrowest prefix in the inventory that covers the prefix asked for; without one, its asset. */
   readonly prefix: Prefix;
 }
 
-/** Every port that one of them allows. */
+/** Returns every port that one of them allows. */
 export function allowedTogether(all: readonly AllowedPorts[]): AllowedPorts {
   // Assets of one service share its ports.
   const [first = NO_ALLOWED_PORTS, ...others] = new Set(all);
@@ -56,8 +56,8 @@ export function allowedTogether(all: readonly AllowedPorts[]): AllowedPorts {
 }
 
 /**
- * The owner of what several assets of one customer cover, narrowest first: the first with the services and allowed ports of all.
- * RangeError without any.
+ * Combines the owners of several assets of one customer, narrowest first: the first, with the services and allowed ports
+ * of all. Throws RangeError for an empty list.
  */
 export function ownerTogether(owners: readonly Ownership[]): Ownership {
   const [first, ...others] = owners;
@@ -70,13 +70,13 @@ export function ownerTogether(owners: readonly Ownership[]): Ownership {
   };
 }
 
-// Assets of an inventory may be ranges of addresses; a range is the fewest prefixes that make it up.
+// Splits an asset's address range into prefixes.
 
 export type AssetPrefixes =
   | { readonly prefixes: readonly Prefix[] }
   | { readonly problem: string; readonly key: 'ip' | 'range_end' };
 
-/** The prefixes of an asset: an address, a prefix, or with `rangeEnd` a range with both ends included. IPv4 written as IPv6 becomes IPv4. */
+/** Returns an asset's prefixes: an address, a prefix, or with `rangeEnd` a range, both ends included. IPv4 written as IPv6 becomes IPv4. */
 export function assetPrefixes(ip: string, rangeEnd: string | undefined): AssetPrefixes {
   if (rangeEnd === undefined) {
     const prefix = parsePrefix(ip);
@@ -97,7 +97,7 @@ export function assetPrefixes(ip: string, rangeEnd: string | undefined): AssetPr
   return { prefixes: rangePrefixes(first, last).map(unmapped) };
 }
 
-/** The fewest prefixes that cover exactly the addresses from `first` to `last`; at most 2 x the width in bits. */
+/** Returns the fewest prefixes that cover exactly the addresses from `first` to `last`; at most 2 x the width in bits. */
 function rangePrefixes(first: Uint8Array, last: Uint8Array): readonly Prefix[] {
   const bits = familyBits(first.length === 4 ? 4 : 6);
   const end = toBigInt(last);

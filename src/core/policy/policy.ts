@@ -1,4 +1,4 @@
-/** What the operator decided beforehand: limits, times, and who owns what. Read-only; a reload swaps the whole. */
+/** The operator's policy: limits, times and owners. Read-only; a reload replaces all of it. */
 import type { Prefix } from '../../net/prefix.ts';
 import type { Forecast } from '../decide/forecast.ts';
 import type { Inventory } from './inventory.ts';
@@ -15,14 +15,14 @@ export interface Guardrails {
   readonly dstPrefixMaxLenV6: number;
   readonly maxPorts: number;
   readonly requireInventory: boolean;
-  /** Configured ones, and on top of them router ids, neighbors' and local addresses. */
+  /** The configured prefixes, the router ids, and the neighbors' and local addresses. */
   readonly protectedPrefixes: readonly Prefix[];
   readonly protectedPorts: readonly number[];
-  /** Whether a playbook's step may match by source prefix; absent: false. */
+  /** True when a playbook's step may match by source prefix; absent: false. */
   readonly allowSrcPrefixMatch?: boolean;
 }
 
-/** Zero is a quota of none; Infinity is no quota. */
+/** 0 allows none; Infinity disables the quota. */
 export interface Quotas {
   readonly maxActivePerCustomer: number;
   readonly maxActivePerPop: number;
@@ -36,26 +36,26 @@ export interface Timers {
   readonly minTtlSeconds: number;
   readonly maxTtlSeconds: number;
   readonly correlationWindowSeconds: number;
-  /** How long a hold renews its mitigation without another report. */
+  /** A hold renews its mitigation for this long without another report. */
   readonly maxHoldSeconds: number;
-  /** How long a rule stays when its last hold was released, so that an attack that comes and goes does not flap it. */
+  /** A rule stays for this long after its last hold was released, so that a recurring attack does not make it flap. */
   readonly holdDownSeconds: number;
 }
 
-/** What is known of a detector beforehand, by the name it reports under. */
+/** The configuration of a detector, under the name that it reports under. */
 export interface DetectorPolicy {
-  /** Absent: as its kind of detector does. */
+  /** Absent: the default of its kind of detector. */
   readonly hold?: HoldMode;
-  /** Taken for the confidence of a report that gives none; 0..1. */
+  /** The confidence of a report that gives none; 0..1. */
   readonly confidence?: number;
 }
 
-/** When many hosts of one inventory prefix are attacked, one rule for the prefix takes the place of one for each. */
+/** Settings for replacing host rules with one rule when many hosts of one inventory prefix are attacked. */
 export interface Aggregation {
-  /** So many hosts within the window. */
+  /** The number of hosts within the window. */
   readonly hosts: number;
   readonly windowSeconds: number;
-  /** Lengths of the prefixes; without effect where guardrails do not allow them. */
+  /** Lengths of the prefixes; ineffective if guardrails do not allow them. */
   readonly toV4: number;
   readonly toV6: number;
 }
@@ -80,8 +80,8 @@ export interface Policy {
   readonly profiles: Readonly<Record<ProfileName, Profile>>;
   readonly inventory: Inventory;
   readonly playbooks: PlaybookSet;
-  /** From the configuration file; those added over the API are in the state. */
+  /** From the configuration file; entries added over the API are in the state. */
   readonly safelist: readonly Prefix[];
-  /** Which neighbors could enforce a rule; absent: every rule is taken to be enforceable. */
+  /** Predicts which neighbors can enforce a rule; absent: every rule counts as enforceable. */
   readonly forecast?: Forecast;
 }

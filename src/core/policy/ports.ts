@@ -1,9 +1,9 @@
-/** Sets of port numbers and the ranges that say them; also used for packet lengths. */
+/** Sets of port numbers and their ranges; also used for packet lengths. */
 import type { Range } from '../types.ts';
 
 export const MAX_PORT = 65535;
 
-/** Ranges in normal form: ascending, disjoint, not adjacent. Empty ranges (`to` below `from`) vanish. */
+/** Returns ranges in normal form: ascending, disjoint, not adjacent. Drops empty ranges (`to` below `from`). */
 export function normalRanges(ranges: readonly Range[]): readonly Range[] {
   const sorted = ranges.filter(([from, to]) => from <= to).sort((a, b) => a[0] - b[0]);
   const result: [number, number][] = [];
@@ -15,12 +15,12 @@ export function normalRanges(ranges: readonly Range[]): readonly Range[] {
   return result;
 }
 
-/** The ranges that name exactly these ports. */
+/** Returns the ranges of exactly these ports. */
 export function portRanges(ports: readonly number[]): readonly Range[] {
   return normalRanges(ports.map((port) => [port, port] as const));
 }
 
-/** All ports but these, as the ranges around them; empty when nothing is left. */
+/** Returns all ports but these, as ranges; empty when nothing is left. */
 export function rangesAround(ports: readonly (number | Range)[]): readonly Range[] {
   const result: Range[] = [];
   let from = 0;
@@ -33,8 +33,8 @@ export function rangesAround(ports: readonly (number | Range)[]): readonly Range
 }
 
 /**
- * A number, or text such as `27015` or `27015-27030`; undefined for anything else. Leading zeros are not read: in one
- * version of YAML `010` is eight, and in another it is ten.
+ * Reads a number, or text such as `27015` or `27015-27030`; undefined for anything else. Refuses leading zeros: `010` is 8
+ * in one version of YAML, and 10 in another.
  */
 export function readRange(item: number | string): Range | undefined {
   if (typeof item === 'number') return Number.isInteger(item) ? [item, item] : undefined;
@@ -61,7 +61,7 @@ export function rangesMeet(a: readonly Range[], b: readonly Range[]): boolean {
   return a.some(([from, to]) => b.some((range) => range[0] <= to && from <= range[1]));
 }
 
-/** The numbers of `a` that are not in `b`, in normal form. */
+/** Returns the numbers of `a` that are not in `b`, in normal form. */
 export function rangesLess(a: readonly Range[], b: readonly Range[]): readonly Range[] {
   const rest = rangesAround(b);
   const parts = a.flatMap(([from, to]) =>
@@ -70,24 +70,24 @@ export function rangesLess(a: readonly Range[], b: readonly Range[]): readonly R
   return normalRanges(parts);
 }
 
-/** Numbers of `a` that no range of `b` holds. */
+/** Returns the numbers of `a` outside the ranges of `b`. */
 export function without(a: readonly number[], b: readonly Range[]): readonly number[] {
   return a.filter((value) => !inRanges(value, b));
 }
 
-/** Numbers of `a` that a range of `b` holds. */
+/** Returns the numbers of `a` inside a range of `b`. */
 export function shared(a: readonly number[], b: readonly Range[]): readonly number[] {
   return a.filter((value) => inRanges(value, b));
 }
 
-/** The numbers of ranges one by one, of those ranges that hold at most `most`. */
+/** Returns the single numbers of those ranges that hold at most `most`. */
 export function narrowPorts(ranges: readonly Range[], most: number): readonly number[] {
   return ranges.flatMap(([from, to]) =>
     to - from < most ? Array.from({ length: to - from + 1 }, (_, i) => from + i) : [],
   );
 }
 
-/** Ascending, no duplicates. */
+/** Returns the ports in ascending order without duplicates. */
 export function portSet(ports: Iterable<number>): readonly number[] {
   return [...new Set(ports)].sort((a, b) => a - b);
 }

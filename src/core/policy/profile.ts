@@ -1,14 +1,14 @@
-/** How careful the daemon is with a customer. */
+/** The degree of caution for a customer. */
 export type ProfileName = 'strict' | 'normal' | 'relaxed';
 
-/** Factors on a step's figures; the scaled confidence is at most 0.95. */
+/** Factors on a step's values; the scaled confidence is at most 0.95. */
 export interface Profile {
   readonly confidence: number;
   readonly persistence: number;
   readonly ttl: number;
 }
 
-/** INTERFACES "What an event leads to", 2; `profiles:` in prefixd.yaml changes them. */
+/** `profiles:` in prefixd.yaml changes them. */
 export const DEFAULT_PROFILES: Readonly<Record<ProfileName, Profile>> = {
   strict: { confidence: 0.8, persistence: 0.5, ttl: 1.5 },
   normal: { confidence: 1, persistence: 1, ttl: 1 },

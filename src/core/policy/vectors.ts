@@ -1,4 +1,4 @@
-/** What is known about kinds of attacks and about IP protocols. */
+/** The known kinds of attacks and IP protocols. */
 export const Protocol = { Icmp: 1, Tcp: 6, Udp: 17, Gre: 47, Icmpv6: 58, Sctp: 132 } as const;
 
 const PROTOCOL_NAMES: ReadonlyMap<string, number> = new Map([
@@ -12,7 +12,7 @@ const PROTOCOL_NAMES: ReadonlyMap<string, number> = new Map([
   ['icmp6', Protocol.Icmpv6],
 ]);
 
-/** A vector is a token like this. */
+/** The syntax of vectors. */
 export const VECTOR_PATTERN = /^[a-z0-9_]{1,64}$/;
 
 /** The UDP port from which the reflectors of an amplification attack answer. */
@@ -48,8 +48,8 @@ const VECTOR_PROTOCOLS: ReadonlyMap<string, number> = new Map([
 ]);
 
 /**
- * What a word in the name of any other vector says about its protocol. HTTP, DNS and the like are left out: they run over
- * UDP as well as TCP.
+ * Protocols by words in the names of other vectors. HTTP, DNS and the like are missing because they run over UDP as well
+ * as TCP.
  */
 const WORD_PROTOCOLS: ReadonlyMap<string, number> = new Map([
   ['udp', Protocol.Udp],
@@ -68,10 +68,10 @@ const WORD_PROTOCOLS: ReadonlyMap<string, number> = new Map([
   ['sctp', Protocol.Sctp],
 ]);
 
-/** Words of attacks that use reflectors: UDP unless another word of the name says otherwise. */
+/** Words for attacks that use reflectors: UDP unless another word of the name means something else. */
 const REFLECTION_WORDS: ReadonlySet<string> = new Set(['amplification', 'reflection']);
 
-/** Every vector this program knows something about. Others are accepted and imply what the words of their names say. */
+/** Vectors that this program knows. Others are accepted; the words of their names imply their protocol. */
 export const KNOWN_VECTORS: readonly string[] = [
   ...VECTOR_PROTOCOLS.keys(),
   ...REFLECTOR_PORTS.keys(),
@@ -80,8 +80,8 @@ export const KNOWN_VECTORS: readonly string[] = [
 ];
 
 /**
- * The protocol that a vector implies for a victim of this family, or null. A vector that is not known implies the protocol
- * that the words of its name agree on. ICMP of an IPv6 victim is ICMPv6.
+ * Returns the protocol that a vector implies for a victim of this family, or null. An unknown vector implies the protocol
+ * that the words of its name agree on. ICMP to an IPv6 victim is ICMPv6.
  */
 export function impliedProtocol(vector: string, family: 4 | 6): number | null {
   if (REFLECTOR_PORTS.has(vector)) return Protocol.Udp;
@@ -112,31 +112,31 @@ export function isReflectorPort(port: number): boolean {
   return false;
 }
 
-/** The reflectors' source port of a known amplification vector, else undefined. */
+/** Returns the reflectors' source port of a known amplification vector, else undefined. */
 export function reflectorPort(vector: string): number | undefined {
   return REFLECTOR_PORTS.get(vector);
 }
 
-/** The amplification vector whose reflectors answer from this UDP port, else undefined. */
+/** Returns the amplification vector whose reflectors answer from this UDP port, else undefined. */
 export function reflectorVector(port: number | undefined): string | undefined {
   for (const [vector, source] of REFLECTOR_PORTS) if (source === port) return vector;
   return undefined;
 }
 
-/** The number of a protocol in digits or by name (`udp`, any case); undefined when it is none. */
+/** Returns a protocol's number from digits or a name (`udp`, any case); undefined if invalid. */
 export function protocolNumber(text: string | number): number | undefined {
   if (typeof text === 'string' && !/^\d{1,3}$/.test(text)) return PROTOCOL_NAMES.get(text.toLowerCase());
   const value = Number(text);
   return Number.isInteger(value) && value >= 0 && value <= 255 ? value : undefined;
 }
 
-/** A protocol by its name (`udp`), or its digits where it has none here. */
+/** Returns a protocol's name (`udp`), or its digits if it has no name here. */
 export function protocolName(protocol: number): string {
   for (const [name, number] of PROTOCOL_NAMES) if (number === protocol) return name;
   return String(protocol);
 }
 
-/** A protocol in words: `UDP`, `protocol 89`, or `any protocol` for null. */
+/** Formats a protocol: `UDP`, `protocol 89`, or `any protocol` for null. */
 export function protocolWords(protocol: number | null): string {
   if (protocol === null) return 'any protocol';
   for (const [name, number] of PROTOCOL_NAMES) {
@@ -150,10 +150,10 @@ export function hasPorts(protocol: number | null): boolean {
   return protocol === null || protocol === Protocol.Tcp || protocol === Protocol.Udp;
 }
 
-// Names of vectors as detectors and people write them. One table for every intake: a report and a playbook that use
-// different names of one vector mean the same (docs/detectors.md lists it).
+// Maps the names that detectors and people use to vectors. All intakes share one table, so different names for one vector
+// mean the same in a report and in a playbook (docs/detectors.md lists it).
 
-/** Aliases of vectors that are no amplification, in normal form (see `vectorToken`). */
+/** Aliases of vectors other than amplification, in normal form (see `vectorToken`). */
 const FLOOD_ALIASES: Readonly<Record<string, readonly string[]>> = {
   udp_flood: ['udp', 'udp_attack', 'udp_flooding', 'udp_flood_attack'],
   syn_flood: [
@@ -200,7 +200,7 @@ const FLOOD_ALIASES: Readonly<Record<string, readonly string[]>> = {
   unknown: ['n_a', 'none', 'undefined', 'unclassified', 'unidentified', 'unknown_attack'],
 };
 
-/** How the service that an amplification attack abuses is called besides its own name. */
+/** Other names of the services that amplification attacks abuse. */
 const SERVICE_NAMES: Readonly<Record<string, readonly string[]>> = {
   memcached: ['memcache'],
   ssdp: ['upnp'],
@@ -211,7 +211,7 @@ const SERVICE_NAMES: Readonly<Record<string, readonly string[]>> = {
   mssql: ['ms_sql', 'mc_sqlr'],
 };
 
-/** What follows the name of the service. */
+/** Words that follow the service's name. */
 export const AMPLIFICATION_WORDS: readonly string[] = [
   'amplification',
   'amp',
@@ -238,7 +238,7 @@ export const VECTOR_ALIASES: ReadonlyMap<string, readonly string[]> = new Map(
   KNOWN_VECTORS.map((vector) => [vector, aliasesOf(vector)]),
 );
 
-/** Vectors by their aliases and themselves; separators do not count: `udpflood` and `UdpFlood` are `udp_flood`. */
+/** Vectors by their aliases and their own names, without separators: `udpflood` and `UdpFlood` are `udp_flood`. */
 const BY_SQUEEZED: ReadonlyMap<string, string> = new Map(
   [...VECTOR_ALIASES].flatMap(([vector, aliases]) =>
     [vector, ...aliases].map((name) => [squeeze(name), vector] as const),
@@ -251,21 +251,21 @@ function aliasesOf(vector: string): readonly string[] {
   return [...made.filter((name) => name !== vector), ...singleAliases(vector)];
 }
 
-/** What the service that a vector abuses is called; empty for a vector that is no amplification. */
+/** Returns the names of the service that a vector abuses; empty for a vector other than amplification. */
 export function servicesOf(vector: string): readonly string[] {
   if (!vector.endsWith(AMPLIFICATION)) return [];
   const service = vector.slice(0, -AMPLIFICATION.length);
   return [service, ...(SERVICE_NAMES[service] ?? [])];
 }
 
-/** The aliases of a vector that are not made of the name of a service. */
+/** Returns a vector's aliases that do not contain a service's name. */
 export function singleAliases(vector: string): readonly string[] {
   return FLOOD_ALIASES[vector] ?? ABUSES[vector] ?? [];
 }
 
 /**
- * A name in normal form: lower case, with an underscore for whatever else than letters and digits stands between words.
- * Undefined when nothing is left or it is longer than 64 characters.
+ * Returns a name in normal form: lower case, with one underscore for each run of other characters than letters and digits.
+ * Undefined when nothing is left or when it is longer than 64 characters.
  */
 export function vectorToken(text: string): string | undefined {
   if (VECTOR_PATTERN.test(text)) return text;
@@ -276,7 +276,7 @@ export function vectorToken(text: string): string | undefined {
   return VECTOR_PATTERN.test(token) ? token : undefined;
 }
 
-/** The known vector that a name in normal form is an alias of, or the name itself. */
+/** Returns the known vector that a name in normal form is an alias of, or the name itself. */
 export function canonicalVector(token: string): string {
   return BY_SQUEEZED.get(squeeze(token)) ?? token;
 }

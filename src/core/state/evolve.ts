@@ -1,4 +1,4 @@
-/** How a fact changes a mitigation. Shared by the state, which keeps the result, and by decisions, which answer with it. */
+/** Applies a fact to a mitigation. The state keeps the result; decisions answer with it. */
 import type { Fact, MitigationChange } from '../facts.ts';
 import { holdsOf, standingHolds, withHold, withoutHolds } from './holds.ts';
 import type { Ending, Mitigation } from '../types.ts';
@@ -8,7 +8,7 @@ export type MitigationFact = Exclude<
   { type: 'mitigation.created' | 'mitigation.rejected' }
 >;
 
-/** The mitigation after a fact about it that was decided at `at`. */
+/** Returns the mitigation after a fact about it that was decided at `at`. */
 export function evolveMitigation(mitigation: Mitigation, fact: MitigationFact, at: number): Mitigation {
   switch (fact.type) {
     case 'mitigation.extended':
@@ -29,7 +29,7 @@ export function evolveMitigation(mitigation: Mitigation, fact: MitigationFact, a
   }
 }
 
-/** The mitigation after a change that was decided at `at`. */
+/** Returns the mitigation after a change that was decided at `at`. */
 export function changed(mitigation: Mitigation, change: MitigationChange, at: number): Mitigation {
   const { hold, ...rest } = change;
   const after = { ...mitigation, ...rest, updatedAt: at };

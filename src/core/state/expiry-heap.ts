@@ -1,13 +1,13 @@
 /**
- * When mitigations expire, earliest first. Entries are never taken out when a mitigation changes: the owner says which
- * are still true, and the others are dropped when they reach the top or outnumber the rest.
+ * Orders mitigations by expiry, earliest first. Entries stay when a mitigation changes: the owner says which are still
+ * true, and the others are dropped when they reach the top or outnumber the rest.
  */
 export interface ExpiryEntry {
   readonly at: number;
   readonly id: string;
 }
 
-/** Says whether the mitigation of the entry still expires at that time. */
+/** Returns true if the entry's mitigation still expires at that time. */
 export type StillTrue = (entry: ExpiryEntry) => boolean;
 
 /** A binary heap. */
@@ -36,7 +36,7 @@ export class ExpiryHeap {
     }
   }
 
-  /** The earliest true entry. */
+  /** Returns the earliest entry that is true. */
   earliest(stillTrue: StillTrue): ExpiryEntry | undefined {
     for (;;) {
       const top = this.#entries[0];
@@ -45,7 +45,7 @@ export class ExpiryHeap {
     }
   }
 
-  /** Ids of true entries up to a time, in no order and at most so many; nothing is removed. */
+  /** Returns at most `most` ids of true entries up to a time, in no order; removes nothing. */
   upTo(time: number, stillTrue: StillTrue, most: number): ReadonlySet<string> {
     const ids = new Set<string>();
     const open = [0];
@@ -58,7 +58,7 @@ export class ExpiryHeap {
     return ids;
   }
 
-  /** Drops what is no longer true. */
+  /** Drops entries that are no longer true. */
   compact(stillTrue: StillTrue): void {
     const kept = this.#entries.filter(stillTrue).sort((a, b) => a.at - b.at);
     this.#entries = kept;

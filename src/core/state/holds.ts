@@ -1,48 +1,48 @@
 /**
- * Who keeps a mitigation alive (INTERFACES "What an event leads to", 7). A hold belongs to one alert of one reporter. It is
- * taken by a report, renewed by the next, and gone when the reporter says that the alert is over or says nothing for too long.
+ * Holds, which keep a mitigation alive. A hold belongs to one alert of one reporter. A report takes it, the next renews
+ * it, and it is gone when the reporter ends the alert or is silent for too long.
  */
 import type { DecideContext } from '../commands.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Detection, Hold, HoldMode, Mitigation } from '../types.ts';
 
-/** So many holds of one source are kept on one mitigation; beyond that its oldest lapse, so that no sender fills memory. */
+/** Limits one source's holds on one mitigation; beyond it the oldest lapse, so that no sender fills the memory. */
 export const MAX_HOLDS = 512;
 
-/** So many of all sources; a detector may report under ever new names. */
+/** Limits the holds of all sources together, because a detector may report under ever new names. */
 export const MAX_HOLDS_OF_ALL = 2048;
 
-/** The TTL is renewed this long before it ends (ms), or a quarter of the TTL before, whichever is less. */
+/** The TTL is renewed this long before it expires (ms), or a quarter of the TTL before, whichever is less. */
 const RENEWAL_MARGIN_MS = 10_000;
 
-/** What a hold is known by. */
+/** The fields that identify a hold. */
 export type HoldIdentity = Pick<Hold, 'source' | 'alertId' | 'vector' | 'victim'>;
 
-/** Equal exactly for reports of one alert. The lengths keep two pairs of texts from having one key. */
+/** Returns a key that is equal exactly for reports of one alert. The lengths make it unambiguous. */
 export function holdKey({ source, alertId, vector, victim }: HoldIdentity): string {
   const of = `${source.length} ${source}`;
   return alertId === null ? `${of} ${vector} ${victim}` : `${of}#${alertId}`;
 }
 
-/** The alert that a report is about. */
+/** Returns the alert that a report is about. */
 export function alertOf(detection: Detection): HoldIdentity {
   const { source, vector, victim, alertId, externalId } = detection;
   return { source, alertId: alertId ?? externalId, vector, victim };
 }
 
-/** How a report holds what it leads to: as its token says, else the configuration of its detector, else its kind of detector. */
+/** Returns a report's hold mode: its token's, else that of its detector's configuration, else its kind of detector's. */
 export function holdModeOf(detection: Detection, policy: Policy, ofToken: HoldMode | undefined): HoldMode {
   return ofToken ?? policy.detectors.get(detection.source)?.hold ?? detection.hold ?? 'until_ttl';
 }
 
-/** The confidence that a report gives, or that its detector has by the configuration; null for neither. */
+/** Returns a report's confidence, or that of its detector's configuration; null for neither. */
 export function confidenceOf(detection: Detection, policy: Policy): number | null {
   return detection.confidence ?? policy.detectors.get(detection.source)?.confidence ?? null;
 }
 
 /**
- * The hold that a report takes on a mitigation which it keeps until `expiresAt`. A report that an alert began earlier
- * than the last one said, or that does not say, leaves the beginning as it was.
+ * Builds the hold of a report on a mitigation that lasts until `expiresAt`. A reported beginning earlier than the last
+ * one, or none, leaves the beginning unchanged.
  */
 export function holdFor(
   detection: Detection,
@@ -57,25 +57,25 @@ export function holdFor(
     ...alertOf(detection),
     mode,
     confidence: confidenceOf(detection, policy),
-    // Compared with what detectors say, so by the system's time. Their clock may be ahead: what is reported has begun.
+    // Uses the system's time, because detectors' times are compared with it. A detector's clock may be ahead.
     beganAt: Math.min(began, systemTime),
     reportedAt: now,
-    // While the rule stands by its TTL, its reporter can end it.
+    // The hold lasts at least as long as the TTL, so that its reporter can end the rule.
     until: mode === 'until_ttl' ? expiresAt : Math.max(expiresAt, now + policy.timers.maxHoldSeconds * 1000),
   };
 }
 
-/** The hold of an alert on a mitigation; undefined when it has none, or one that has lapsed. */
+/** Returns an alert's hold on a mitigation; undefined when it has none, or when it has lapsed. */
 export function findHold(mitigation: Mitigation, key: string, now: number): Hold | undefined {
   return standingHolds(mitigation, now).find((hold) => holdKey(hold) === key);
 }
 
-/** Holds that have not lapsed. */
+/** Returns the holds that have not lapsed. */
 export function standingHolds(mitigation: Mitigation, now: number): readonly Hold[] {
   return holdsOf(mitigation).filter(({ until }) => until > now);
 }
 
-/** All holds. A mitigation of a journal of 0.1 names none: it is held by whoever reported it first, until its TTL. */
+/** Returns all holds. In a 0.1 journal a mitigation has none: its first reporter holds it until its TTL expires. */
 export function holdsOf(mitigation: Mitigation): readonly Hold[] {
   const { holds, source, vector, victim, createdAt, updatedAt, expiresAt } = mitigation;
   if (holds !== undefined) return holds;
@@ -85,12 +85,12 @@ export function holdsOf(mitigation: Mitigation): readonly Hold[] {
   return [{ ...identity, mode: 'until_ttl', confidence: null, ...times }];
 }
 
-/** True for the hold of whoever opened a mitigation of a journal of 0.1, whatever holds were taken since. */
+/** True for the hold of the first reporter of a mitigation from a 0.1 journal, whatever holds were taken since. */
 export function isOfOldJournal({ alertId, beganAt }: Hold, { createdAt }: Mitigation): boolean {
   return alertId === null && beganAt === createdAt;
 }
 
-/** The holds after one was taken or renewed at `now`. */
+/** Returns the holds after one was taken or renewed at `now`. */
 export function withHold(holds: readonly Hold[], hold: Hold, now: number): readonly Hold[] {
   const key = holdKey(hold);
   const others = holds.filter((one) => one.until > now && holdKey(one) !== key);
@@ -103,13 +103,13 @@ export function withHold(holds: readonly Hold[], hold: Hold, now: number): reado
   return [...others.filter((one) => one !== oldest), hold];
 }
 
-/** The holds without those of some keys. */
+/** Returns the holds without those of these keys. */
 export function withoutHolds(holds: readonly Hold[], keys: readonly string[]): readonly Hold[] {
   const gone = new Set(keys);
   return holds.filter((hold) => !gone.has(holdKey(hold)));
 }
 
-/** Until when reporters that say when it is over hold a mitigation (ms); null when none does. */
+/** Returns the time until which reporters that report the end hold a mitigation (ms); null when none does. */
 export function heldUntil(mitigation: Mitigation, now: number): number | null {
   const untils = standingHolds(mitigation, now).flatMap(({ mode, until }) =>
     mode === 'until_released' ? [until] : [],
@@ -118,8 +118,8 @@ export function heldUntil(mitigation: Mitigation, now: number): number | null {
 }
 
 /**
- * When to look at a mitigation again (ms): before its TTL ends if a hold lasts longer than that, and when its next step
- * could be taken on behalf of a hold; null when no hold asks for it. `nextStepAt`: null for no further step.
+ * Returns the time to look at a mitigation again (ms): before its TTL expires if a hold lasts longer, and when its next
+ * step could be taken for a hold; null when no hold needs that. `nextStepAt`: null for no further step.
  */
 export function renewalTime(mitigation: Mitigation, now: number, nextStepAt: number | null): number | null {
   const until = heldUntil(mitigation, now);
@@ -133,7 +133,7 @@ export function renewalTime(mitigation: Mitigation, now: number, nextStepAt: num
   return times.length === 0 ? null : Math.min(...times);
 }
 
-/** Who holds a mitigation, in words: `fastnetmon, grafana (2 alerts)`; an empty text for nobody. */
+/** Lists a mitigation's holders: `fastnetmon, grafana (2 alerts)`; an empty text for none. */
 export function holderWords(mitigation: Mitigation, now: number): string {
   const counts = new Map<string, number>();
   for (const { source } of standingHolds(mitigation, now)) counts.set(source, (counts.get(source) ?? 0) + 1);

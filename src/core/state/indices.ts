@@ -1,9 +1,9 @@
-/** The indexes that the state keeps beside its maps, and how they change. */
+/** The state's indexes beside its maps. */
 import { PrefixTrie } from '../../net/prefix-trie.ts';
 import { parsePrefix } from '../../net/prefix.ts';
 import type { Hold, Mitigation, SafelistEntry } from '../types.ts';
 
-/** Holds of one version of a mitigation that the other has not: a report changes one of what may be hundreds. */
+/** Returns the holds that the other version of a mitigation lacks: a report changes one of possibly hundreds. */
 export function holdsWithout(
   holds: Mitigation['holds'] = [],
   others: Mitigation['holds'] = [],
@@ -13,7 +13,7 @@ export function holdsWithout(
   return holds.filter((hold) => !known.has(hold));
 }
 
-/** True when the daemon wants to look at it before it expires. */
+/** True when the daemon looks at the mitigation before it expires. */
 export function isRenewed(mitigation: Mitigation): mitigation is Mitigation & { readonly renewAt: number } {
   return typeof mitigation.renewAt === 'number' && mitigation.renewAt < mitigation.expiresAt;
 }
@@ -33,23 +33,23 @@ export function removeFrom(index: Map<string, Set<string>>, key: string, id: str
   if (ids.size === 0) index.delete(key);
 }
 
-/** The entries by their prefixes. */
+/** Indexes the entries by prefix. */
 export function safelistTrie(entries: Iterable<SafelistEntry>): PrefixTrie<SafelistEntry> {
   const trie = new PrefixTrie<SafelistEntry>();
   for (const entry of entries) addToSafelist(trie, entry);
   return trie;
 }
 
-/** Adds an entry under its prefix. An entry that is no prefix is a defect (Error). */
+/** Adds an entry under its prefix. Throws Error for an invalid prefix, which is a defect. */
 export function addToSafelist(trie: PrefixTrie<SafelistEntry>, entry: SafelistEntry): void {
   const prefix = parsePrefix(entry.prefix);
-  if (typeof prefix === 'string') throw new Error(`the safelist holds what is no prefix: ${prefix}`);
+  if (typeof prefix === 'string') throw new Error(`the safelist holds an invalid prefix: ${prefix}`);
   trie.set(prefix, entry);
 }
 
-// How many mitigations are active, for the quotas: live, not ending. Dry-run ones are counted apart, so that each mode judges its own.
+// Counts active mitigations (live, not ending) for the quotas. Dry-run ones are counted separately, for their own mode.
 
-/** True when a mitigation takes a place in a quota. */
+/** True when a mitigation counts toward a quota. */
 export function isActive(mitigation: Mitigation): boolean {
   return mitigation.ending === null && isLive(mitigation);
 }
@@ -69,7 +69,7 @@ export class ActiveCounts {
   readonly #enforced: Counts = { total: 0, customers: new Map(), pops: new Map() };
   readonly #dryRun: Counts = { total: 0, customers: new Map(), pops: new Map() };
 
-  /** Adds or takes away a mitigation that is active. */
+  /** Adds or removes an active mitigation. */
   change(mitigation: Mitigation, by: 1 | -1): void {
     const counts = this.#of(mitigation.dryRun);
     counts.total += by;
@@ -85,7 +85,7 @@ export class ActiveCounts {
     return this.#of(dryRun).customers.get(customerId) ?? 0;
   }
 
-  /** Of each customer that has any. */
+  /** Counts of the customers that have any. */
   byCustomer(dryRun: boolean): ReadonlyMap<string, number> {
     return this.#of(dryRun).customers;
   }
@@ -99,7 +99,7 @@ export class ActiveCounts {
   }
 }
 
-/** Counts up or down; what comes to zero is forgotten. */
+/** Counts up or down; drops a count of 0. */
 export function bump<Key>(counts: Map<Key, number>, key: Key, by: number): void {
   const value = (counts.get(key) ?? 0) + by;
   if (value === 0) counts.delete(key);

@@ -1,7 +1,6 @@
 /**
- * A mitigation's life as it is remembered: decided, each report that touched it, extended, escalated, ended by whom and
- * why. Bounded: of each kind of entry the newest are kept, the decision it began with always, and the rest is counted.
- * Texts from outside are cut, and in memory of their own.
+ * A mitigation's history: its decision, the reports about it, its changes, and its end. Bounded: the newest entries of each
+ * kind and the first decision are kept, and the rest is counted. Texts from outside are cut, and in memory of their own.
  */
 import { copyText, cutText } from '../../net/text.ts';
 import type { MitigationFact } from './evolve.ts';
@@ -16,7 +15,7 @@ import type {
   RefusalReason,
 } from '../types.ts';
 
-/** Characters kept of a name, and of a line of words. */
+/** Characters kept of a name, and of a line of reasons. */
 const MAX_NAME = 128;
 const MAX_LINE = 500;
 /** Lines kept of one decision's reasons. */
@@ -28,9 +27,9 @@ export type LifeEventKind =
   /** A report was about it and changed nothing. */
   | 'reported'
   | 'extended'
-  /** The daemon extended it on behalf of those that hold it. */
+  /** The daemon renewed it for its holds. */
   | 'renewed'
-  /** The daemon cut its time to the longest TTL: the clock was set back, or a new policy allows less. */
+  /** The daemon cut its time to the maximum TTL: the clock was set back, or a new policy allows less. */
   | 'shortened'
   | 'widened'
   | 'escalated'
@@ -40,14 +39,14 @@ export type LifeEventKind =
   | 'withdrawn'
   | 'expired';
 
-/** A report as a life keeps it: what it said, and what it was answered. */
+/** A report in a history: its values, and its answer. */
 export interface KeptReport {
   readonly eventId: string;
   readonly source: string;
   readonly action: 'ban' | 'unban';
   readonly victim: string;
   readonly vector: string;
-  /** Bits a second, packets a second, 0..1; null when not said. */
+  /** bits/s, packets/s, 0..1; null when not reported. */
   readonly bps: number | null;
   readonly pps: number | null;
   readonly confidence: number | null;
@@ -55,7 +54,7 @@ export interface KeptReport {
   readonly refusal: RefusalReason | null;
 }
 
-/** One thing that happened. Values are as they were then; absent ones did not change. */
+/** One entry. Its values are those of that time; absent ones did not change. */
 export interface LifeEntry {
   /** Number and time (ms) of its fact. */
   readonly seq: number;
@@ -70,39 +69,39 @@ export interface LifeEntry {
   readonly action?: MitigationAction;
   readonly step?: number;
   readonly ports?: readonly number[];
-  /** Of one that moved to another customer or service. */
+  /** The new owner, if it moved to another customer or service. */
   readonly owner?: { readonly customerId: string | null; readonly serviceId: string | null };
-  /** How it ends. */
+  /** The kind of end. */
   readonly to?: 'withdrawn' | 'expired';
 }
 
-/** What is not kept, in numbers. */
+/** Counts of the entries that are not kept. */
 export interface LeftOut {
   readonly turns: number;
   readonly reports: number;
   readonly renewals: number;
-  /** When the first and the last of them happened (ms). */
+  /** Times of the first and the last of them (ms). */
   readonly from: number;
   readonly to: number;
-  /** The highest that reports among them said; null when none did. */
+  /** The highest values in reports among them; null when none had one. */
   readonly maxBps: number | null;
   readonly maxPps: number | null;
 }
 
-/** Never changed: what happens next makes another one. */
+/** Immutable: the next entry makes a new one. */
 export interface Life {
   readonly id: string;
   readonly turns: readonly LifeEntry[];
   readonly reports: readonly LifeEntry[];
   readonly renewals: readonly LifeEntry[];
   readonly leftOut?: LeftOut;
-  /** Nothing between its beginning and this time (ms) is known: it was recorded by a version that kept no lives. */
+  /** Nothing is known between its beginning and this time (ms): an older version recorded it without history. */
   readonly unknownUntil?: number;
 }
 
-/** The life that begins with a decision. */
+/** Returns the history that begins with a decision. */
 export function bornLife(mitigation: Mitigation, { seq, at }: RecordedFact, event?: EventRecord): Life {
-  // A rule for one host of a prefix keeps the prefix's first report, which did not lead to it.
+  // A rule for one host of a prefix has the prefix's first report, which did not cause it.
   const isOwn = event !== undefined && event.receivedAt === mitigation.createdAt;
   return {
     id: mitigation.id,
@@ -112,7 +111,7 @@ export function bornLife(mitigation: Mitigation, { seq, at }: RecordedFact, even
   };
 }
 
-/** As much as a mitigation itself tells of its life, where nothing else was kept. */
+/** Returns the history that a mitigation itself implies, when no other is kept. */
 export function lifeFromItself(mitigation: Mitigation): Life {
   const { id, createdAt, updatedAt, endedAt, ending, status } = mitigation;
   const turns = [firstEntry(mitigation, 0, createdAt)];
@@ -141,21 +140,21 @@ function firstEntry(mitigation: Mitigation, seq: number, at: number): LifeEntry 
   };
 }
 
-/** Where a fact about a mitigation belongs. */
+/** The inputs that place a fact in a history. */
 export interface LifeContext {
   readonly seq: number;
   readonly at: number;
   readonly before: Mitigation;
-  /** The report that led to it. */
+  /** The report that caused it. */
   readonly event: EventRecord | undefined;
   /** As lastReport. */
   readonly last: KeptReport | undefined;
 }
 
-/** Filled key by key: spreading what may be there costs several times as much for every event of an attack. */
+/** Filled key by key: spreading optional keys costs several times as much, for every event of an attack. */
 type Draft = { -readonly [Key in keyof LifeEntry]: LifeEntry[Key] };
 
-/** What a fact adds to a mitigation's life; null for what is of no interest to anybody. */
+/** Returns the entry that a fact adds to a mitigation's history; null for facts that are not shown. */
 export function entryOf(
   fact: MitigationFact,
   { seq, at, before, event, last }: LifeContext,
@@ -205,7 +204,7 @@ function reportPart(event: EventRecord | undefined, last: KeptReport | undefined
   return event === undefined ? {} : { report: keptReport(event, last) };
 }
 
-/** `later`: by how much it expires later than before (ms). */
+/** Returns the kind of a change. `later`: the difference between the new and the old end (ms). */
 function kindOfChange(
   type: `mitigation.${'extended' | 'widened' | 'escalated'}`,
   event: EventRecord | undefined,
@@ -218,12 +217,12 @@ function kindOfChange(
   return later < 0 ? 'shortened' : 'renewed';
 }
 
-/** A report that was about a mitigation and changed nothing. */
+/** Returns the entry of a report that was about a mitigation and changed nothing. */
 export function reportedEntry(event: EventRecord, { seq, at }: RecordedFact, last?: KeptReport): LifeEntry {
   return { seq, at, kind: 'reported', actor: keptActor(event.actor), report: keptReport(event, last) };
 }
 
-/** The event that a fact about a mitigation says it follows from. */
+/** Returns the id of the event that caused a fact about a mitigation. */
 export function eventIdOf(fact: MitigationFact): string | undefined {
   switch (fact.type) {
     case 'mitigation.extended':
@@ -244,7 +243,7 @@ function endingEntry(ending: NonNullable<Mitigation['ending']>, seq: number, at:
   return { seq, at, kind: 'ending', actor: keptActor(actor), reason: line(reason), to };
 }
 
-/** The report that a life kept last: its texts are shared with the next one's. */
+/** Returns the report that a history kept last, so that the next one can share its texts. */
 export function lastReport({ reports, turns }: Life): KeptReport | undefined {
   return reports.at(-1)?.report ?? turns.at(-1)?.report ?? turns[0]?.report;
 }
@@ -265,13 +264,13 @@ function keptReport({ id, detection, status, refusal }: EventRecord, last?: Kept
   };
 }
 
-/** Without the address and the request, which the audit log has. Its names are those of tokens and of operators. */
+/** Drops the address and the request, which are in the audit log. The names are those of tokens and of operators. */
 function keptActor({ kind, name: called, via }: Actor): Actor {
   const short = cutText(called, MAX_NAME);
   return via === undefined ? { kind, name: short } : { kind, name: short, via: cutText(via, MAX_NAME) };
 }
 
-/** A name in memory of its own: one text is shared by as many reports as repeat it. */
+/** Returns a name in memory of its own; reports that repeat it share one text. */
 function name(text: string, last?: string): string {
   return text === last ? last : copyText(cutText(text, MAX_NAME));
 }
@@ -280,7 +279,7 @@ function line(text: string): string {
   return cutText(text, MAX_LINE);
 }
 
-/** Most are as they should be, and the mitigation has the same list. */
+/** Returns reasons within their bounds. Most need no change, and the mitigation shares the same list. */
 function lines(texts: readonly string[]): readonly string[] {
   if (texts.length <= MAX_LINES && texts.every((text) => text.length <= MAX_LINE)) return texts;
   const kept = texts.slice(0, MAX_LINES).map(line);
