@@ -20,7 +20,10 @@ export type Command =
       readonly actor: Actor;
       /** The hold mode of the token that reports it; absent: see Detection. */
       readonly hold?: HoldMode;
-      /** Problems in a report that could not be read: it is recorded as refused, and `detection` holds the readable values. */
+      /**
+       * Problems in a report that could not be read: it is recorded as refused, and `detection` holds the readable
+       * values.
+       */
       readonly invalid?: readonly string[];
     }
   | { readonly type: 'withdraw'; readonly id: string; readonly actor: Actor; readonly reason: string }
@@ -118,8 +121,8 @@ export interface DecideContext {
   /** Milliseconds since the epoch. */
   readonly now: number;
   /**
-   * The system's time (ms since the epoch), if `now` does not follow a clock that is set; absent: `now`. Timestamps from
-   * outside are compared with it.
+   * The system's time (ms since the epoch), if `now` does not follow a clock that is set; absent: `now`. Timestamps
+   * from outside are compared with it.
    */
   readonly systemTime?: number;
   readonly policy: Policy;
@@ -157,8 +160,8 @@ export function isTakeAway(command: Command): command is TakeAway {
 }
 
 /**
- * Selects the facts that only withdraw. Leaves out those that create, above all the rules that hosts get when a safelist
- * entry ends the rule for their prefix.
+ * Selects the facts that only withdraw. Leaves out those that create, above all the rules that hosts get when a
+ * safelist entry ends the rule for their prefix.
  */
 export function whatTakesAway(facts: readonly Fact[]): readonly Fact[] {
   return facts.filter(({ type }) => {

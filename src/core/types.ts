@@ -1,4 +1,7 @@
-/** The types of decisions: plain data that survives JSON. Addresses and prefixes are canonical text, times are ms since the epoch. */
+/**
+ * The types of decisions: plain data that survives JSON. Addresses and prefixes are canonical text, times are ms since
+ * the epoch.
+ */
 
 /** A detector, an operator or the daemon itself. */
 export interface Actor {
@@ -13,8 +16,9 @@ export interface Actor {
 }
 
 /**
- * How a reporter keeps a mitigation alive. `until_ttl`: it repeats its report during the attack, and each report extends
- * the TTL. `until_released`: it reports the end; until then the daemon renews the TTL, for at most `timers.max_hold_seconds`.
+ * How a reporter keeps a mitigation alive. `until_ttl`: it repeats its report during the attack, and each report
+ * extends the TTL. `until_released`: it reports the end; until then the daemon renews the TTL, for at most
+ * `timers.max_hold_seconds`.
  */
 export type HoldMode = 'until_released' | 'until_ttl';
 
@@ -65,7 +69,9 @@ export interface Detection {
   readonly at: number | null;
   /** The start of the alert by the detector's clock (ms); absent: `at`, or if that is missing the time of arrival. */
   readonly beganAt?: number;
-  /** For an unban: the end of the attack by the detector's clock (ms); absent: `at`. It ends nothing that began later. */
+  /**
+   * For an unban: the end of the attack by the detector's clock (ms); absent: `at`. It ends nothing that began later.
+   */
   readonly endedAt?: number;
   /** The hold mode of this kind of detector; absent: until_ttl. A token or `detectors.*.hold` may override it. */
   readonly hold?: HoldMode;
@@ -86,7 +92,10 @@ export interface MitigationAction {
   readonly type: ActionType;
   /** Bits per second; null for discard. */
   readonly rateBps: number | null;
-  /** Only for police: if a neighbor needs several rules for the match, they share the rate. Absent: one rule has all of it. */
+  /**
+   * Only for police: if a neighbor needs several rules for the match, they share the rate. Absent: one rule has all of
+   * it.
+   */
   readonly shared?: true;
 }
 
@@ -149,7 +158,9 @@ export interface Hold {
   readonly until: number;
 }
 
-/** The release of the last hold; the mitigation stays until it expires (`timers.hold_down_seconds`) or is held again. */
+/**
+ * The release of the last hold; the mitigation stays until it expires (`timers.hold_down_seconds`) or is held again.
+ */
 export interface Release {
   readonly at: number;
   readonly actor: Actor;
@@ -189,11 +200,13 @@ export interface Mitigation {
   readonly updatedAt: number;
   readonly expiresAt: number;
   /**
-   * The time before expiry at which the daemon renews it for its holds or takes its next step (ms); null or absent: only
-   * an event does.
+   * The time before expiry at which the daemon renews it for its holds or takes its next step (ms); null or absent:
+   * only an event does.
    */
   readonly renewAt?: number | null;
-  /** The holds that keep it alive; empty for an operator's own, absent in journals of 0.1. At most MAX_HOLDS per source. */
+  /**
+   * The holds that keep it alive; empty for an operator's own, absent in journals of 0.1. At most MAX_HOLDS per source.
+   */
   readonly holds?: readonly Hold[];
   readonly release?: Release | null;
   readonly endedAt: number | null;

@@ -1,7 +1,7 @@
 /**
- * Prometheus Alertmanager's webhook (version 4), which Grafana speaks too: each alert of the group is an event of its own,
- * firing a ban and resolved an unban. Alertmanager repeats what fires, so an alert's fingerprint names its hold and is not
- * taken for an event's id; nor is `startsAt` its time, which stays hours behind.
+ * Reads Prometheus Alertmanager's webhook (version 4), which Grafana sends, too. Each alert of the group is an event:
+ * firing is a ban, resolved an unban. Alertmanager repeats firing alerts, so an alert's fingerprint identifies its hold
+ * and is not an event's id; `startsAt` is not an event's time either, because it can be hours old.
  */
 import { impliedProtocol } from '../core/policy/vectors.ts';
 import { copyText, cutText, keptText } from '../net/text.ts';
@@ -13,7 +13,7 @@ import { invalid, type Signal, within } from './signal.ts';
 import { readVector, type VectorMaps } from './vector-names.ts';
 import { readVictim } from './victim.ts';
 
-/** Which labels (else annotations) say what; the first that an alert has counts. */
+/** The labels (else annotations) for each value; the first one that an alert has is used. */
 export interface LabelMap {
   readonly victim_ip: readonly string[];
   readonly vector: readonly string[];
@@ -43,14 +43,14 @@ export const DEFAULT_LABELS: LabelMap = {
   source: ['source'],
 };
 
-/** So many alerts of one message are read. */
+/** At most this many alerts of one message are read. */
 export const MAX_ALERTS = 1000;
 const MAX_SOURCE = 128;
 const MAX_ID = 255;
 
 type Kind = 'grafana' | 'alertmanager';
 
-/** One alert with all that reading it needs. */
+/** One alert with the inputs for reading it. */
 interface Context extends AlertTexts {
   readonly alert: Readonly<Record<string, unknown>>;
   readonly kind: Kind;
@@ -59,8 +59,9 @@ interface Context extends AlertTexts {
 }
 
 /**
- * What reads one signal an alert, in order, of the first 1,000 (see `unreadAlerts`); a message that is none is one invalid
- * signal. To be called a few at a time: all alerts of a long message together take some tens of milliseconds.
+ * Returns functions that read one alert each into a signal, in order, for the first 1,000 (see `unreadAlerts`); an
+ * invalid message gives one invalid signal. Call a few at a time: all alerts of a long message take some tens of
+ * milliseconds.
  */
 export function alertReaders(
   json: unknown,
@@ -78,7 +79,7 @@ export function alertReaders(
   });
 }
 
-/** What says that a message holds more alerts than are read, or that its sender left some out; null when neither is so. */
+/** Reports that a message has more alerts than are read, or that its sender dropped some; null otherwise. */
 export function unreadAlerts(json: unknown): Signal | null {
   if (!isRecord(json) || !Array.isArray(json.alerts)) return null;
   const { alerts, truncatedAlerts } = json;
@@ -90,7 +91,7 @@ export function unreadAlerts(json: unknown): Signal | null {
     );
   }
   if (typeof truncatedAlerts === 'number' && truncatedAlerts > 0) {
-    words.push(`${truncatedAlerts} more were left out by ${kind}: raise max_alerts of its receiver`);
+    words.push(`${truncatedAlerts} more were dropped by ${kind}: raise max_alerts of its receiver`);
   }
   if (words.length === 0) return null;
   const { groupKey, receiver, externalURL } = json;
@@ -120,7 +121,7 @@ function parseAlert(
   if (!isRecord(labels)) return unreadable('labels', 'must be an object');
   const annotations = isRecord(alert.annotations) ? alert.annotations : {};
   if (status !== 'firing' && status !== 'resolved') {
-    // Shown with its victim: somebody may have to look after it.
+    // Recorded with its victim, so that somebody can look into it.
     const named = { labels, annotations, map };
     const report = { victim_ip: find(named, 'victim_ip'), vector: find(named, 'vector'), ...alert };
     return invalid('status', 'must be firing or resolved', remainsOf(report, kind));
@@ -135,7 +136,7 @@ function parseAlert(
 const GREETING =
   "this is Grafana's test alert: it arrived, so the address and the token are right; nothing is decided";
 
-/** Whatever else than the victim cannot be read is left out. */
+/** Reads an alert. Ignores all values except the victim if they cannot be read. */
 function parseReport(context: Context): Signal {
   const { alert, kind, map, status, labels } = context;
   const victim = find(context, 'victim_ip');
@@ -172,7 +173,7 @@ function parseReport(context: Context): Signal {
   return { kind: 'detection', detection: { ...signal.detection, ...lifeOf(context) } };
 }
 
-/** Under which id, how and since when the alert holds a mitigation. */
+/** Returns the id, the mode and the times of the alert's hold. */
 function lifeOf({ alert, labels, status }: Context) {
   const beganAt = momentOf(alert.startsAt);
   const endedAt = status === 'resolved' ? momentOf(alert.endsAt) : undefined;
@@ -189,14 +190,14 @@ function momentOf(value: unknown): number | undefined {
   return at === undefined || isZeroTime(at) ? undefined : at;
 }
 
-/** The fingerprint, else the labels: both stay the same from the first time an alert fires until it is resolved. */
+/** Returns the fingerprint, else the labels: both stay the same from an alert's first firing until it is resolved. */
 function idOf({ fingerprint }: Readonly<Record<string, unknown>>, labels: Context['labels']): string {
   if (typeof fingerprint === 'string' && fingerprint !== '') return keptText(fingerprint, MAX_ID);
   const pairs = Object.entries(labels).map(([name, value]) => `${name}=${String(value)}`);
   return identifier(pairs.sort().join(','));
 }
 
-/** A text short enough for an id; of a longer one its beginning and a checksum of all of it. */
+/** Returns a text short enough for an id; for a longer one its beginning and a checksum. */
 function identifier(text: string): string {
   if (text.length <= MAX_ID) return text;
   let sum = 0;
@@ -209,24 +210,21 @@ function vectorOf(context: Context, source: string, notes: Notes): string {
   if (name === undefined) return 'unknown';
   const vector = readVector(name, [source, context.kind], context.vectorMaps);
   if (vector !== undefined) return vector;
-  addNote(notes, `vector "${cutText(name, 64)}" is left out: it cannot be written as a vector`);
+  addNote(notes, `vector "${cutText(name, 64)}" ignored: it cannot be converted to a vector`);
   return 'unknown';
 }
 
-/** The protocol that the alert names, unless its vector says otherwise. */
+/** Returns the alert's protocol, unless it contradicts the vector. */
 function fittingProtocol(context: Context, vector: string, victim: string, notes: Notes): number | null {
   const family = victim.includes(':') ? 6 : 4;
   const said = protocolFor(protocolOf(find(context, 'protocol'), notes), family);
   const implied = impliedProtocol(vector, family);
   if (said === null || implied === null || said === implied) return said;
-  addNote(
-    notes,
-    `protocol ${String(find(context, 'protocol'))} is left out: it contradicts vector ${vector}`,
-  );
+  addNote(notes, `protocol ${String(find(context, 'protocol'))} ignored: it contradicts vector ${vector}`);
   return null;
 }
 
-/** The first value that is not empty among the labels, then the annotations, that may say it. */
+/** Returns the first value that is not empty among the mapped labels, then among the annotations. */
 function find(
   { labels, annotations, map }: Pick<Context, 'labels' | 'annotations' | 'map'>,
   key: keyof LabelMap,
@@ -241,11 +239,11 @@ function find(
   return undefined;
 }
 
-// Alerts that report no attack: what Grafana sends about its own rules and data, and alerts that only test the way here.
+// Recognizes alerts that report no attack: Grafana's alerts about its own rules and data, and test alerts.
 
 type Texts = Readonly<Record<string, unknown>>;
 
-/** One alert of a webhook as far as it matters here. */
+/** The fields of a webhook's alert that are used here. */
 export interface AlertTexts {
   readonly status: 'firing' | 'resolved';
   readonly labels: Texts;
@@ -257,7 +255,7 @@ export interface AlertTexts {
 const NO_DATA = 'its rule has no data';
 const FAILED = 'its query failed';
 
-/** The names of the alerts that Grafana raises when a rule has no data, or its query fails. */
+/** Names of the alerts that Grafana raises when a rule has no data or its query fails. */
 const STATE_ALERTS: ReadonlyMap<string, string> = new Map([
   ['datasourcenodata', NO_DATA],
   ['datasourceerror', FAILED],
@@ -272,8 +270,8 @@ const UNMEASURED: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
- * Why an alert was resolved although nobody measured that the attack ended. One whose series vanished (`MissingSeries`) has
- * ended: a query that only returns victims under attack ends no other way.
+ * Reasons for resolving an alert without measuring that the attack ended. An alert whose series vanished
+ * (`MissingSeries`) has ended: a query that only returns victims under attack ends no other way.
  */
 const RULE_CHANGES: ReadonlyMap<string, string> = new Map([
   ['paused', 'its rule was paused'],
@@ -281,14 +279,14 @@ const RULE_CHANGES: ReadonlyMap<string, string> = new Map([
   ['ruledeleted', 'its rule was deleted'],
 ]);
 
-/** Where Grafana, and those who name it by hand, say why a rule is in its state. */
+/** Keys under which Grafana, or people who write labels, give the reason for a rule's state. */
 const REASON_KEYS = ['grafana_state_reason', 'state_reason'] as const;
 const STATE_KEYS = ['grafana_state', 'alertstate', 'state'] as const;
 
-/** Alerts that are raised on purpose, to see whether they arrive. */
+/** Alerts that only test if alerts arrive. */
 const TEST_NAMES = /^(test[ _-]?alert|test|watchdog|dead[ _-]?mans?[ _-]?switch)$/i;
 
-/** Why an alert is no report of an attack or of its end, in words; null when it may be one. */
+/** Explains why an alert reports neither an attack nor its end; null when it may. */
 export function notAnAttack(alert: AlertTexts): string | null {
   const state = stateOf(alert);
   if (state === null) return null;
@@ -315,7 +313,7 @@ function stateOf({ status, labels, annotations, valueString }: AlertTexts): stri
   return /metric='NoData'/i.test(rendered) ? NO_DATA : null;
 }
 
-/** `NoData`, `no_data` and `No Data` are one. */
+/** Normalizes a word: `NoData`, `no_data` and `No Data` are equal. */
 function plain(text: unknown): string {
   return typeof text === 'string'
     ? text
@@ -330,7 +328,7 @@ export function isGrafanaTest({ labels }: AlertTexts): boolean {
   return labels.alertname === 'TestAlert' && labels.instance === 'Grafana';
 }
 
-/** True for an alert without a victim that is known to be only a test. */
+/** True for an alert without a victim whose name marks it as a test. */
 export function isTestName(name: unknown): boolean {
   return typeof name === 'string' && TEST_NAMES.test(name.slice(0, 64));
 }

@@ -1,7 +1,7 @@
 /**
- * JSON documents of FastNetMon Advanced, as its notify scripts and web callbacks get them
- * (fastnetmon.com/docs-fnm-advanced/fastnetmon-json-formats). Their traffic is in bytes a second. A document is about a
- * host, about the networks of a host group, or about parts of a host's traffic (`flow_spec_rules`).
+ * Reads JSON documents of FastNetMon Advanced, from notify scripts and web callbacks
+ * (fastnetmon.com/docs-fnm-advanced/fastnetmon-json-formats). Their traffic is in bytes per second. A document is about
+ * a host, about the networks of a host group, or about some of a host's traffic (`flow_spec_rules`).
  */
 import { impliedProtocol, Protocol, reflectorVector } from '../core/policy/vectors.ts';
 import { cutText } from '../net/text.ts';
@@ -28,7 +28,7 @@ import { isWithin } from './victim.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** What a document says to do: `go-on` is an attack that has been reported already. */
+/** A document's actions; `go-on` is an attack that was reported before. */
 const ACTIONS: ReadonlyMap<string, 'ban' | 'unban' | 'go-on'> = new Map([
   ['ban', 'ban'],
   ['partial_block', 'ban'],
@@ -38,14 +38,14 @@ const ACTIONS: ReadonlyMap<string, 'ban' | 'unban' | 'go-on'> = new Map([
   ['attack_status', 'go-on'],
 ]);
 
-/** Networks of a group, or rules of a document and their parts, that are read. */
+/** At most this many networks of a group, or rules of a document, are read. */
 const MAX_PARTS = 256;
 
-/** An id of zeros is that of an attack which has none. */
+/** An id of zeros means that the attack has no id. */
 const NIL_UUID = /^[0-]+$/;
 const MAX_UUID = 128;
 
-/** Vectors by the flags that a rule asks for; the first of which all are asked for counts. */
+/** Vectors by a rule's flags; the first entry whose flags are all set is used. */
 const FLAG_VECTORS: readonly (readonly [flags: number, vector: string])[] = [
   [0x12, 'syn_ack_flood'],
   [0x10, 'ack_flood'],
@@ -54,7 +54,7 @@ const FLAG_VECTORS: readonly (readonly [flags: number, vector: string])[] = [
   [0x01, 'fin_flood'],
 ];
 
-/** Vectors of rules that say no more than a protocol. */
+/** Vectors of rules that give only a protocol. */
 const PROTOCOL_VECTORS: ReadonlyMap<number | null, string> = new Map([
   [Protocol.Udp, 'udp_flood'],
   [Protocol.Tcp, 'tcp_flood'],
@@ -63,13 +63,13 @@ const PROTOCOL_VECTORS: ReadonlyMap<number | null, string> = new Map([
   [Protocol.Gre, 'gre_flood'],
 ]);
 
-/** One document, read as far as all its victims and rules have it in common. */
+/** The values of a document that all its victims and rules share. */
 interface Document {
   readonly json: Json;
   readonly details: Json;
   readonly action: 'ban' | 'unban' | 'go-on';
   readonly uuid: string | undefined;
-  /** What kind of attack it is, by its name or by its counters. */
+  /** The kind of attack, by its name or by its counters. */
   readonly kind: Classification;
   readonly bps: number | undefined;
   readonly pps: number | undefined;
@@ -77,14 +77,14 @@ interface Document {
   readonly evidence: Json;
 }
 
-/** Reads a document: a signal for each victim or rule; at least one. */
+/** Reads a document: one signal for each victim or rule; at least one. */
 export function parseDocument(json: Json, maps?: VectorMaps): readonly Signal[] {
   const { action: word } = json;
   if (typeof word !== 'string') return [invalid('action', 'is missing')];
   const details = json.attack_details ?? {};
   if (!isRecord(details)) return [invalid('attack_details', 'must be an object')];
   const action = ACTIONS.get(word.trim().toLowerCase());
-  if (action === undefined) return [{ kind: 'ignored', why: `action ${word} decides nothing` }];
+  if (action === undefined) return [{ kind: 'ignored', why: `action ${word} needs no decision` }];
   const document: Document = {
     json,
     details,
@@ -121,12 +121,12 @@ function hostSignal(document: Document, target: Target, withParts: boolean): Sig
   return within('attack_details', signal);
 }
 
-/** Each network is a victim of its own: they are mitigated, and end, one by one. */
+/** Reads a group's networks, each as its own victim: they are mitigated, and end, separately. */
 function groupSignals(document: Document): readonly Signal[] {
   const { json, uuid, action } = document;
   const named = groupNetworks(json);
   if (named.networks.length === 0) {
-    const why = `names no network of ${subjectOf(json)}: what is more than a host is mitigated by its networks`;
+    const why = `names no network of ${subjectOf(json)}: a host group is mitigated by its networks`;
     return [unreadable(document, 'hostgroup_networks', why)];
   }
   const signals = named.networks.slice(0, MAX_PARTS).map((text, i): Signal => {
@@ -143,7 +143,7 @@ function groupSignals(document: Document): readonly Signal[] {
   return withRest(document, signals, named.key, named.networks.length, signals.length);
 }
 
-/** A rule alone is a list of one. */
+/** Returns the list of rules; a single rule is a list of one. */
 function rulesOf({ flow_spec_rules: rules }: Json): readonly unknown[] {
   return isRecord(rules) ? [rules] : Array.isArray(rules) ? rules : [];
 }
@@ -180,7 +180,7 @@ function signalsOfRule(
   return [...signals, within(at, unreadable(document, '', why, document.json.ip))];
 }
 
-/** True for a rule about what the host sends: it names no destination, and the host as the source. */
+/** True for a rule about traffic from the host: it names no destination, and the host as the source. */
 function isFromHost(rule: unknown, host: Target): boolean {
   if (!isRecord(rule) || isNamed(rule.destination_prefix) || typeof rule.source_prefix !== 'string')
     return false;
@@ -202,7 +202,7 @@ function ruleSignal(
   const { uuid } = document;
   const { flow_spec_rules: _rules, ...rest } = document.evidence;
   const details = { flow_spec_rule: isRecord(rule) ? evidence(rule) : rule, ...rest };
-  const leftOut = part.leftOut.map((key) => `${key} is left out: a report has no place for it`);
+  const leftOut = part.leftOut.map((key) => `${key} ignored: reports have no such field`);
   const signal = signalOf(
     {
       target,
@@ -213,7 +213,7 @@ function ruleSignal(
       bps: document.bps,
       pps: document.pps,
       notes: [...document.notes, ...leftOut],
-      // Without an event's id: the same rule again extends what it led to.
+      // Has no event id, so that the same rule again extends its mitigation.
       details,
     },
     {
@@ -224,7 +224,7 @@ function ruleSignal(
   return within(at, signal);
 }
 
-/** What all victims of a document have in common; an end has no figures. */
+/** Returns the values that all victims of a document share; an end has no rates. */
 function findingOf(document: Document, target: Target): Finding {
   const { action, kind, bps, pps, notes, evidence: details } = document;
   const end = action === 'unban';
@@ -238,7 +238,7 @@ function findingOf(document: Document, target: Target): Finding {
   };
 }
 
-/** Without an id, the end of an attack is that of whatever the victim was reported for: FastNetMon bans it once. */
+/** Without an id, an end covers everything reported for the victim: FastNetMon bans it once. */
 function endOf({ action, uuid }: Document, withParts = false): { anyVector?: true; withParts?: true } {
   if (action !== 'unban') return {};
   if (uuid === undefined) return { anyVector: true };
@@ -257,7 +257,7 @@ function withRest(
   return [...signals, unreadable(document, key, why)];
 }
 
-/** A part that cannot be used, which is recorded: FastNetMon reads no answer. */
+/** Returns an invalid signal that is recorded, because FastNetMon reads no answer. */
 function unreadable(document: Document, path: string, message: string, victim?: unknown): Signal {
   const { kind, action } = document;
   const report = {
@@ -269,13 +269,13 @@ function unreadable(document: Document, path: string, message: string, victim?: 
   return invalid(path, message, remainsOf(report, FASTNETMON));
 }
 
-/** That a figure is left out, in words; nothing for one that can be read, or that is not there. */
+/** Notes that a value is ignored; empty for a value that can be read or is missing. */
 function noteOf(key: string, value: unknown): readonly string[] {
   if (value === undefined || value === null || figure(value) !== undefined) return [];
-  return [`${key} is left out: "${cutText(String(value), 40)}" is not a number`];
+  return [`${key} ignored: "${cutText(String(value), 40)}" is not a number`];
 }
 
-/** FastNetMon's own word for the attack; without one, what its counters show, unless its protocol says otherwise. */
+/** Returns FastNetMon's own vector; without one, that of its counters, unless its protocol contradicts them. */
 function kindOf(details: Json, maps: VectorMaps | undefined): Classification {
   const named = vectorOf(textOf(details.attack_type), maps);
   if (named !== undefined) return { vector: named, protocol: null };
@@ -311,8 +311,8 @@ function vectorOfRule({ protocol, traits }: RuleTraffic, kind: Classification): 
 }
 
 /**
- * True when our own host is the source. The older `attack_direction` counts where the newer field says nothing; an attack
- * found by flexible thresholds is outgoing when none of them was exceeded by incoming traffic.
+ * True when our own host is the source. The older `attack_direction` is used when the newer field says nothing. An
+ * attack found by flexible thresholds is outgoing when incoming traffic exceeded none of them.
  */
 function isOutgoing(details: Json): boolean {
   for (const key of ['attack_detection_threshold_direction', 'attack_direction']) {
@@ -328,7 +328,7 @@ function isOutgoing(details: Json): boolean {
   );
 }
 
-/** About more than a host: `hostgroup`, and whatever else of that kind there may be. */
+/** True for a document about more than a host: `hostgroup` and similar scopes. */
 function isAboutGroup(json: Json): boolean {
   const scope = json.alert_scope;
   if (scope === undefined || scope === null || scope === '' || scope === 'host') {
@@ -337,7 +337,7 @@ function isAboutGroup(json: Json): boolean {
   return true;
 }
 
-/** The networks of a group, and under which key they are; those of a single network are a list of one. */
+/** Returns a group's networks and their key; a single network is a list of one. */
 function groupNetworks(json: Json): {
   readonly key: string;
   readonly isList: boolean;
@@ -359,14 +359,14 @@ function isNamed(value: unknown): boolean {
   return Array.isArray(value) ? value.length > 0 : typeof value === 'string' && value.trim() !== '';
 }
 
-/** Who a document is about, in words. */
+/** Names the subject of a document. */
 function subjectOf(json: Json): string {
   const name = isNamed(json.ip) ? json.ip : isNamed(json.hostgroup_name) ? json.hostgroup_name : undefined;
   if (name === undefined) return json.alert_scope === 'total' ? 'the whole network' : 'the host group';
   return isNamed(json.ip) ? String(name) : `host group ${String(name).slice(0, 64)}`;
 }
 
-/** Bits a second; newer documents count them beside the bytes. */
+/** Returns bits per second; newer documents have them beside the bytes. */
 function bitsOf(details: Json): number | undefined {
   const bytes = figure(details.total_incoming_traffic);
   return figure(details.total_incoming_traffic_bits) ?? (bytes === undefined ? undefined : bytes * 8);

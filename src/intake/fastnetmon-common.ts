@@ -1,4 +1,4 @@
-/** What every report of FastNetMon has in common, whichever edition wrote it. */
+/** The common elements of reports from all editions of FastNetMon. */
 import { KNOWN_VECTORS, Protocol, protocolNumber, vectorToken } from '../core/policy/vectors.ts';
 import type { Detection } from '../core/types.ts';
 import { formatAddress, formatPrefix, makePrefix, parseAddress, unmapped } from '../net/prefix.ts';
@@ -9,8 +9,8 @@ import { readVector, type VectorMaps } from './vector-names.ts';
 export const FASTNETMON = 'fastnetmon';
 
 /**
- * The vector of a name that FastNetMon gives an attack, by its aliases and `detectors.fastnetmon.vector_map`; undefined when
- * it says nothing that is known.
+ * Returns the vector for FastNetMon's name of an attack, by the aliases and `detectors.fastnetmon.vector_map`;
+ * undefined when the name is unknown.
  */
 export function vectorOf(attackType: string | undefined, maps: VectorMaps | undefined): string | undefined {
   const vector = attackType === undefined ? undefined : readVector(attackType, [FASTNETMON], maps);
@@ -19,30 +19,30 @@ export function vectorOf(attackType: string | undefined, maps: VectorMaps | unde
   return isMapped || KNOWN_VECTORS.includes(vector) ? vector : undefined;
 }
 
-/** The protocol of FastNetMon's name, which also says `unknown`. */
+/** Returns the protocol for FastNetMon's name, which may be `unknown`. */
 export function namedProtocol(name: string | undefined): number | undefined {
   return name === undefined ? undefined : protocolNumber(name);
 }
 
-/** What one report says about one victim. Absent: not said. */
+/** One report's data about one victim. Absent: not reported. */
 export interface Finding {
   readonly target: Target;
   readonly action: 'ban' | 'unban';
   readonly vector: string;
   readonly protocol?: number | undefined;
-  /** Bits a second. */
+  /** Bits per second. */
   readonly bps?: number | undefined;
   readonly pps?: number | undefined;
   readonly ports?: readonly number[];
   readonly externalId?: string | undefined;
-  /** What was left out. */
+  /** Values that were ignored. */
   readonly notes?: readonly string[];
   readonly details: Readonly<Record<string, unknown>>;
 }
 
 /**
- * The finding as a signal. FastNetMon reports an attack once and then its end, so its reports hold what they lead to
- * until it is released.
+ * Returns a report as a signal. FastNetMon reports an attack once and then its end, so its reports hold their
+ * mitigation until they release it.
  */
 export function signalOf(finding: Finding, more: Partial<Detection> = {}): Signal {
   const { target, action, vector, protocol, bps, pps, ports = [], externalId, notes = [], details } = finding;
@@ -66,33 +66,32 @@ export function signalOf(finding: Finding, more: Partial<Detection> = {}): Signa
   };
 }
 
-/** True for the words that say that our own host is the source, whoever wrote them into a script or a template. */
+/** True for words that mean that our own host is the source, in scripts and templates alike. */
 export function saysOutgoing(direction: string): boolean {
   return /^\s*(out(going|bound)?|egress)\s*$/i.test(direction);
 }
 
-/** The answer to an attack that our own host is the source of. */
+/** Returns the signal for an attack whose source is our own host. */
 export function outgoing(ip: string): Signal {
   return {
     kind: 'ignored',
-    why: `${ip} sends the attack: a rule towards it would not stop it; no rule is made against our own host`,
+    why: `${ip} is the source of the attack: a rule for its address would not stop it, and none is made against our own host`,
   };
 }
 
-// What FastNetMon names as being under attack: an address, an address with a length, or a network.
+// Reads FastNetMon's names of victims: an address, an address with a length, or a network.
 
-/** Victim of a report. */
+/** A report's victim. */
 export interface Target {
   /** As in Detection: a canonical address, or the canonical prefix of more than one. */
   readonly victim: string;
-  /** The address, or the first one of the prefix. */
+  /** The address, or the prefix's first address. */
   readonly address: string;
 }
 
 /**
- * Reads `203.0.113.5`, `203.0.113.5/32` or `203.0.113.0/24`. With bits set behind the length, `host` says that the address
- * itself is meant, and otherwise the network around it, which is how FastNetMon reads the networks of its groups.
- * Undefined when the text is none of these.
+ * Reads `203.0.113.5`, `203.0.113.5/32` or `203.0.113.0/24`. If host bits are set, `host` means the address itself,
+ * else the network around it, which is how FastNetMon reads the networks of its groups. Undefined for other texts.
  */
 export function readTarget(text: string, host: boolean): Target | undefined {
   const [addressText = '', lengthText, ...rest] = text.trim().split('/');
@@ -110,34 +109,34 @@ export function readTarget(text: string, host: boolean): Target | undefined {
   return { victim: isHost ? first : formatPrefix(prefix), address: first };
 }
 
-// FastNetMon's traffic counters: what kind of attack they show when FastNetMon does not name one.
+// Classifies attacks without a name by FastNetMon's traffic counters.
 
-/** Incoming traffic of the victim; all in packets a second, or all in bytes a second. Undefined: not reported. */
+/** The victim's incoming traffic; all in packets/s, or all in bytes/s. Undefined: not reported. */
 export interface Counters {
   readonly total: number | undefined;
   readonly udp: number | undefined;
   readonly tcp: number | undefined;
-  /** SYN segments, which are part of `tcp`. */
+  /** SYN segments, included in `tcp`. */
   readonly syn: number | undefined;
   readonly icmp: number | undefined;
   /** Fragments of any protocol. */
   readonly fragments: number | undefined;
 }
 
-/** What the counters show. */
+/** The kind of attack that the counters show. */
 export interface Classification {
   readonly vector: string;
-  /** IP protocol; null: not one alone. */
+  /** IP protocol; null: more than one. */
   readonly protocol: number | null;
 }
 
-/** A protocol with this share of the traffic is what the victim is attacked with. */
+/** A protocol with at least this share of the traffic is the attack's protocol. */
 const MOST = 0.9;
 
 /**
- * The protocol that carries nine tenths of the traffic, and the vector that goes with it; undefined when there are no
- * counters, or none of them stands out. TCP is a SYN flood when most of it is SYN, else an ACK flood; where the SYN
- * counter is missing, it is a TCP flood of some kind.
+ * Returns the protocol that carries nine tenths of the traffic, and its vector; undefined without counters, or when no
+ * protocol dominates. TCP is a SYN flood when most of it is SYN, else an ACK flood; without a SYN counter it is a TCP
+ * flood.
  */
 export function classify(counters: Counters): Classification | undefined {
   const { udp = 0, tcp = 0, syn, icmp = 0, fragments = 0 } = counters;
@@ -152,14 +151,14 @@ export function classify(counters: Counters): Classification | undefined {
   return { vector, protocol: Protocol.Tcp };
 }
 
-/** What is known of an attack that has no name: the protocol that FastNetMon names, refined by what its counters show. */
+/** Returns the kind of an attack without a name: FastNetMon's protocol, refined by the counters. */
 export function unnamedKind(protocol: number | undefined, shown: Classification | undefined): Classification {
   if (protocol === undefined) return shown ?? { vector: 'unknown', protocol: null };
   const agrees = shown !== undefined && (shown.protocol === null || shown.protocol === protocol);
   return agrees ? shown : { vector: 'unknown', protocol };
 }
 
-/** A number, or a number as text; undefined for anything else. */
+/** Reads a number, or a number as text; undefined for anything else. */
 export function figure(value: unknown): number | undefined {
   if (typeof value === 'number') return Number.isFinite(value) && value >= 0 ? value : undefined;
   if (typeof value !== 'string' || !/^\s*\d+(\.\d+)?\s*$/.test(value)) return undefined;

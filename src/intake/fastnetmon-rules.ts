@@ -1,5 +1,5 @@
 /**
- * The flow_spec_rules of FastNetMon Advanced: which part of a victim's traffic it would block
+ * Reads FastNetMon Advanced's flow_spec_rules, which say what traffic to a victim it would block
  * (fastnetmon.com/docs-fnm-advanced/fastnetmon-bgp-flow-spec-rfc-5575-json-representation).
  */
 import { MAX_PORT, normalRanges, portSet } from '../core/policy/ports.ts';
@@ -8,7 +8,7 @@ import { hasPorts, Protocol, protocolNumber } from '../core/policy/vectors.ts';
 import { isRecord } from './kept.ts';
 import { readTarget } from './fastnetmon-common.ts';
 
-/** One rule, as far as a detection can say it. */
+/** One rule's traffic, as far as a detection can express it. */
 export interface RuleTraffic {
   /** `destination_prefix`; null: the address that the document is about. */
   readonly destination: string | null;
@@ -17,24 +17,24 @@ export interface RuleTraffic {
   /** Destination ports, ascending; empty: any. */
   readonly ports: readonly number[];
   readonly traits: TrafficTraits;
-  /** Criteria of the rule that a detection has no place for. */
+  /** Criteria of the rule that a detection cannot express. */
   readonly leftOut: readonly string[];
-  /** The same for the same rule, whatever the order of its lists. */
+  /** Equal for equal rules, whatever the order of their lists. */
   readonly key: string;
 }
 
 export type RuleReading =
-  /** `more`: parts that were not read, because there are too many. */
+  /** `more`: the number of parts that were not read because there are too many. */
   | { readonly kind: 'traffic'; readonly parts: readonly RuleTraffic[]; readonly more: number }
   /** It blocks nothing. */
   | { readonly kind: 'ignored'; readonly why: string }
   | { readonly kind: 'invalid'; readonly path: string; readonly message: string };
 
-/** A detection has room for so many ports; a rule with more is about no particular port. */
+/** A detection has at most this many ports; a rule with more is about no particular port. */
 const MAX_PORTS = 64;
-/** And for so many ranges of packet lengths: with all that there may be, a rule is longer than any message of BGP. */
+/** A detection has at most this many ranges of packet lengths: with more, a rule could exceed a BGP message. */
 const MAX_LENGTHS = 64;
-/** Parts of one rule that are read: every protocol may be named, and each with many flags. */
+/** At most this many parts of one rule are read: it may name every protocol, each with many flags. */
 const MAX_RULE_PARTS = 64;
 const MAX_PACKET_LENGTH = 65_535;
 
@@ -50,7 +50,7 @@ const TCP_FLAGS: ReadonlyMap<string, number> = new Map([
   ['urg', 0x20],
 ]);
 
-/** True for the flags that only fragments have. */
+/** Fragment flags; true for those that only fragments have. */
 const FRAGMENT_FLAGS: ReadonlyMap<string, boolean> = new Map([
   ['is-fragment', true],
   ['first-fragment', true],
@@ -59,10 +59,10 @@ const FRAGMENT_FLAGS: ReadonlyMap<string, boolean> = new Map([
   ['not-a-fragment', false],
 ]);
 
-/** Actions that take no traffic away. */
+/** Actions that block no traffic. */
 const HARMLESS_ACTIONS: readonly string[] = ['accept', 'mark'];
 
-/** Criteria that a detection cannot carry. */
+/** Criteria that a detection cannot express. */
 const UNSAID = [
   'source_prefix',
   'ttls',
@@ -74,7 +74,7 @@ const UNSAID = [
   'agent_addresses',
 ] as const;
 
-/** Thrown while a rule is read, never further. */
+/** Thrown only within the reading of a rule. */
 class Unreadable extends Error {
   readonly path: string;
 
@@ -85,8 +85,8 @@ class Unreadable extends Error {
 }
 
 /**
- * Reads one rule. A rule about several protocols, or several alternatives of TCP flags, has a part for each. A rule of which
- * nothing is left but what a detection cannot say is invalid: without that, it would take everything.
+ * Reads one rule. A rule about several protocols, or several alternatives of TCP flags, has one part for each. A rule
+ * that has only criteria that a detection cannot express is invalid: without them, it would match all traffic.
  */
 export function readRule(rule: unknown): RuleReading {
   try {
@@ -113,7 +113,7 @@ function read(rule: unknown): RuleReading {
   const { fragments, words } = readFragments(rule);
   const tooMany = allLengths.length > MAX_LENGTHS ? ['packet_lengths'] : [];
   const leftOut = [...words, ...tooMany, ...UNSAID.filter((key) => isPresent(rule[key]))];
-  // Later fragments carry neither ports nor flags, so a rule about fragments cannot ask for them.
+  // Later fragments carry neither ports nor flags, so a rule about fragments cannot match them.
   if (fragments && ports.length + srcPorts.length + flags.length > 0)
     leftOut.push('ports and flags of fragments');
 
@@ -124,7 +124,7 @@ function read(rule: unknown): RuleReading {
   }
   const parts: RuleTraffic[] = [];
   let count = 0;
-  // Hashed once for all parts: it may be megabytes long.
+  // Hashes once for all parts, because the rule may be megabytes long.
   const unsaid = keyOf([...UNSAID.map((key) => rule[key]), ...(tooMany.length === 0 ? [] : [allLengths])]);
   for (const protocol of protocols.length === 0 ? [null] : [...new Set(protocols)]) {
     const bare = fragments || !hasPorts(protocol);
@@ -168,7 +168,7 @@ function readProtocol(value: unknown): number {
   return protocol;
 }
 
-/** Empty when none are named, and when there are more than a detection has room for. */
+/** Returns a rule's ports; empty when it names none, or more than a detection can have. */
 function readPorts(rule: Readonly<Record<string, unknown>>, key: string): readonly number[] {
   const ports = portSet(listOf(rule, key).map((value) => whole(key, value, MAX_PORT)));
   return ports.length > MAX_PORTS ? [] : ports;
@@ -181,7 +181,7 @@ function readLengths(rule: Readonly<Record<string, unknown>>): readonly Range[] 
   return normalRanges(lengths.map((length) => [length, length] as const));
 }
 
-/** The alternatives, each with all flags that it asks for; one that asks for more than another adds nothing to it. */
+/** Returns the alternatives, each as its required flags; drops one that requires more than another. */
 function readFlags(rule: Readonly<Record<string, unknown>>): readonly number[] {
   const alternatives = listOf(rule, 'tcp_flags').map((value) => {
     let bits = 0;
@@ -209,12 +209,12 @@ function readFragments(rule: Readonly<Record<string, unknown>>): {
     return only;
   });
   if (flags.length === 0) return { fragments: false, words: [] };
-  // Alternatives: with one of them about whole packets, the rule is not about fragments alone.
+  // The rule is about fragments only if no alternative is about whole packets.
   const fragments = flags.every((only) => only);
   return { fragments, words: fragments ? [] : ['fragmentation_flags'] };
 }
 
-/** A list; one value alone is a list of one, and what is not there is empty. */
+/** Returns a list; a single value is a list of one, and a missing one is empty. */
 function listOf(rule: Readonly<Record<string, unknown>>, key: string): readonly unknown[] {
   const value = rule[key];
   if (!isPresent(value)) return [];
@@ -237,7 +237,7 @@ function words(value: unknown): string {
   return (typeof value === 'string' ? value : (JSON.stringify(value) ?? '')).slice(0, 40);
 }
 
-/** FNV-1a, twice with different beginnings: short, and the same wherever it is computed. */
+/** Computes FNV-1a twice with different beginnings: short, and the same on every machine. */
 function keyOf(value: unknown): string {
   const text = JSON.stringify(value);
   const hash = (begin: number): string => {

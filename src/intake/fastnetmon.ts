@@ -1,7 +1,7 @@
 /**
- * FastNetMon's notify script as Community calls it: `IP direction pps action`, and text on standard input. Advanced calls it
- * with `action IP` and a JSON document on standard input. Only incoming attacks count: an outgoing one would be a rule
- * against our own host.
+ * Reads calls of FastNetMon's notify script. Community calls it with `IP direction pps action` and text on standard
+ * input, Advanced with `action IP` and a JSON document on standard input. Only incoming attacks are used: an outgoing
+ * one would lead to a rule against our own host.
  */
 import { impliedProtocol, Protocol } from '../core/policy/vectors.ts';
 import { parseDocument } from './fastnetmon-advanced.ts';
@@ -23,10 +23,10 @@ import type { VectorMaps } from './vector-names.ts';
 
 /** Characters of the text that are kept with the event. */
 const KEPT_TEXT = 4096;
-/** Characters of the text that are read: counters and the first thousands of flows. */
+/** Characters of the text that are read: the counters and thousands of flows. */
 const READ_TEXT = 256 * 1024;
 
-/** Bits in a unit of Community's traffic figures. */
+/** Bits in each unit of Community's traffic. */
 const UNITS: ReadonlyMap<string, number> = new Map([
   ['bps', 1],
   ['kbps', 1e3],
@@ -34,7 +34,7 @@ const UNITS: ReadonlyMap<string, number> = new Map([
   ['gbps', 1e9],
 ]);
 
-/** Reads a call of the notify script: its arguments, and what it got on standard input, which is empty for an unban. */
+/** Reads a call of the notify script: its arguments and its standard input, which is empty for an unban. */
 export function parseFastNetMonNotify(
   args: readonly string[],
   stdin: string,
@@ -50,7 +50,7 @@ export function parseFastNetMonNotify(
   return [parseCommunity({ ip, direction, pps, action }, stdin, maps)];
 }
 
-/** The arguments of Advanced's script as a document without details; undefined for any others. */
+/** Returns Advanced's arguments as a document without details; undefined for other arguments. */
 export function advancedCall(
   args: readonly string[],
 ): { readonly action: string; readonly ip: string } | undefined {
@@ -62,8 +62,8 @@ export function advancedCall(
 }
 
 /**
- * Reads what is posted as JSON: a document of Advanced (notify script in JSON format, or web callback), or a call of
- * Community's script as `{ip, direction, pps, action, details}` with the standard input as `details`.
+ * Reads posted JSON: a document of Advanced (notify script in JSON format, or web callback), or a call of Community's
+ * script as `{ip, direction, pps, action, details}` with the standard input as `details`.
  */
 export function parseFastNetMonJson(json: unknown, maps?: VectorMaps): readonly Signal[] {
   if (!isRecord(json)) return [invalid('', 'must be a JSON object')];
@@ -84,14 +84,14 @@ function parseCall(
   return parseFastNetMonNotify(args.map(String), details ?? '', maps);
 }
 
-/** The second call about an attack, `attack_details`, carries the same text again and decides nothing. */
+/** Reads Community's call. The second call about an attack, `attack_details`, repeats the text and is ignored. */
 function parseCommunity(
   { ip, direction, pps, action }: Readonly<Record<'ip' | 'direction' | 'pps' | 'action', string>>,
   stdin: string,
   maps: VectorMaps | undefined,
 ): Signal {
   if (action === 'attack_details') {
-    return { kind: 'ignored', why: 'attack_details repeats what the ban said' };
+    return { kind: 'ignored', why: 'attack_details repeats the ban; nothing is decided' };
   }
   if (action !== 'ban' && action !== 'unban') {
     return invalid('action', `"${action}" is none of ban, unban, attack_details`);
@@ -101,7 +101,7 @@ function parseCommunity(
   const said = facts.get('attack direction') ?? direction;
   if (saysOutgoing(direction) || saysOutgoing(said)) return outgoing(ip);
   const packets = figure(pps);
-  if (packets === undefined) return invalid('pps', `"${pps}" is not a number of packets a second`);
+  if (packets === undefined) return invalid('pps', `"${pps}" is not a number of packets/s`);
   const target = readTarget(ip, true);
   if (target === undefined) return invalid('ip', 'must be an IPv4 or IPv6 address');
 
@@ -111,7 +111,7 @@ function parseCommunity(
     ...(stdin === '' ? {} : { text: excerpt(stdin, KEPT_TEXT) }),
   };
   if (action === 'unban') {
-    // It never says what kind of attack is over.
+    // FastNetMon never names the vector of an attack that ends.
     return signalOf({ target, action, vector: 'unknown', details }, { anyVector: true });
   }
   const { vector, protocol } = kindOf(facts, maps);
@@ -127,7 +127,7 @@ function parseCommunity(
   });
 }
 
-/** FastNetMon's own word for the attack; without one, its protocol; without that, what the counters show. */
+/** Returns FastNetMon's own vector; without one, its protocol; without that, the counters' result. */
 function kindOf(facts: ReadonlyMap<string, string>, maps: VectorMaps | undefined): Classification {
   const named = vectorOf(facts.get('attack type'), maps);
   if (named !== undefined) return { vector: named, protocol: null };
@@ -144,7 +144,7 @@ function kindOf(facts: ReadonlyMap<string, string>, maps: VectorMaps | undefined
   return unnamedKind(protocol, shown);
 }
 
-/** `Key: value` lines, keys in lower case; the flows that follow have no such form. */
+/** Reads `Key: value` lines, keys in lower case; flows have another form. */
 function readText(text: string): ReadonlyMap<string, string> {
   const facts = new Map<string, string>();
   for (const line of text.split('\n')) {
@@ -154,23 +154,23 @@ function readText(text: string): ReadonlyMap<string, string> {
   return facts;
 }
 
-/** `472 mbps` in bits a second. */
+/** Reads `472 mbps` as bits per second. */
 function trafficOf(text: string | undefined): number | undefined {
   const match = /^(\d+(?:\.\d+)?) ([kmg]?bps)$/.exec(text ?? '');
   const unit = UNITS.get(match?.[2] ?? '');
   return match?.[1] === undefined || unit === undefined ? undefined : Math.round(Number(match[1]) * unit);
 }
 
-/** `118040 packets per second` */
+/** Reads `118040 packets per second`. */
 function packetsOf(text: string | undefined): number | undefined {
   const match = /^(\d+) /.exec(text ?? '');
   return match?.[1] === undefined ? undefined : Number(match[1]);
 }
 
-// FastNetMon's call as a script passes it on without a JSON encoder: the arguments as fields, and standard input as it came,
+// Reads calls that a script forwards without a JSON encoder: the arguments as fields, and standard input unchanged,
 // which is text or a JSON document.
 
-/** The arguments by name; Advanced passes `ip` and `action` alone, or none. */
+/** The arguments by name; Advanced passes only `ip` and `action`, or none. */
 export interface NotifyFields {
   readonly ip?: string | undefined;
   readonly direction?: string | undefined;
@@ -182,8 +182,8 @@ export interface NotifyFields {
 const KEPT_RAW_TEXT = 512;
 
 /**
- * Reads a call. `parseJson` gives the value of a JSON text, and throws for what is none. A document that cannot be read (one
- * that was cut off) does not lose its victim when the arguments name it.
+ * Reads a call. `parseJson` parses a JSON text, and throws if it is invalid. If a document cannot be read (one that was
+ * cut off), its victim is not lost when the arguments name it.
  */
 export function parseFastNetMonCall(
   fields: NotifyFields,
@@ -211,19 +211,19 @@ export function parseFastNetMonCall(
   return parseFastNetMonNotify([ip, direction ?? 'incoming', pps ?? '0', action], text, maps);
 }
 
-// The flows at the end of FastNetMon's text: which destination ports an attack is aimed at.
+// Finds the destination ports of an attack in the flows at the end of FastNetMon's text.
 
-/** Ports that together carry this share of the packets are what the attack is aimed at. */
+/** Ports that together carry this share of the packets are the attack's targets. */
 const AIMED_AT = 0.9;
-/** With more ports than this it is aimed at no port in particular. */
+/** With more ports than this, the attack has no particular port. */
 const MOST_PORTS = 8;
 
 /** `203.0.113.10:53 < 198.51.100.159:1783 750000 bytes 1500 packets` */
 const FLOW = /^(\S+):(\d{1,5}) < \S+:\d{1,5} \d+ bytes (\d+) packets/;
 
 /**
- * The few destination ports that nearly all packets of the listed incoming flows go to, ascending; empty when they
- * spread over many, when there are no flows, or when the protocol has no ports. Port 0 is what fragments are listed as.
+ * Returns the few destination ports of nearly all packets in the listed incoming flows, ascending; empty when there are
+ * many ports or no flows, or when the protocol has no ports. Fragments are listed as port 0.
  */
 export function topPorts(text: string, victim: string, protocol: number | undefined): readonly number[] {
   const heading = protocol === Protocol.Tcp ? 'TCP flows:' : protocol === Protocol.Udp ? 'UDP flows:' : null;

@@ -1,15 +1,15 @@
 /**
- * Single values of a report: read where they are certain; otherwise left out, and `notes` says why. A report protects somebody
- * even when its figures are useless.
+ * Reads single values of a report if their meaning is certain; otherwise ignores them, and `notes` says why. A report
+ * protects its victim even when its values are useless.
  */
 import { readRefinement } from '../core/policy/refinement.ts';
 import { Protocol, protocolNumber } from '../core/policy/vectors.ts';
 import { cutText, keptText } from '../net/text.ts';
 
-/** Collects what was left out of a report, in words; the first lines of the event's `why`. */
+/** Notes about ignored values; the first lines of the event's `why`. */
 export type Notes = string[];
 
-/** So many notes of one report, each with so many bytes, are kept. */
+/** At most this many notes of one report are kept, each with the number of bytes below. */
 const MAX_NOTES = 12;
 const MAX_NOTE_BYTES = 300;
 
@@ -17,18 +17,18 @@ export function addNote(notes: Notes, note: string): void {
   if (notes.length < MAX_NOTES) notes.push(keptText(note, MAX_NOTE_BYTES));
 }
 
-/** Tells that a value is left out: `bps is left out: "NaN" is not a number`. */
+/** Notes that a value is ignored: `bps ignored: "NaN" is not a number`. */
 export function leaveOut(notes: Notes, key: string, why: string): null {
-  addNote(notes, `${key} is left out: ${why}`);
+  addNote(notes, `${key} ignored: ${why}`);
   return null;
 }
 
-/** A rate as a number or a text; null when it is absent or left out. */
+/** Reads a rate from a number or a text; null when it is absent or ignored. */
 export function figureOf(value: unknown, kind: FigureKind, notes: Notes): number | null {
   return numberOf(value, kind, (text) => readFigure(text, kind), Number.POSITIVE_INFINITY, notes);
 }
 
-/** A confidence as a number or a text; null when it is absent or left out. */
+/** Reads a confidence from a number or a text; null when it is absent or ignored. */
 export function confidenceOf(value: unknown, notes: Notes): number | null {
   return numberOf(value, 'confidence', readShare, 1, notes);
 }
@@ -45,15 +45,15 @@ function numberOf(
     if (Number.isFinite(value) && value >= 0 && value <= most) return value;
     return leaveOut(notes, key, `${value} is out of range`);
   }
-  if (typeof value !== 'string') return leaveOut(notes, key, 'it is neither a number nor a text');
+  if (typeof value !== 'string') return leaveOut(notes, key, 'it is neither a number nor a string');
   const reading = read(value);
   return 'value' in reading ? reading.value : leaveOut(notes, key, reading.why);
 }
 
-/** So many parts of one text are looked at. */
+/** At most this many items of one text are read. */
 const MAX_ITEMS = 256;
 
-/** The texts of a list of ports, which may be one text with commas, semicolons or blanks, or a single number. */
+/** Returns the items of a list of ports, which may also be one text with commas, semicolons or blanks, or a number. */
 export function portItems(value: unknown): readonly unknown[] {
   if (Array.isArray(value)) return value;
   if (typeof value === 'string') return value.split(/[,;\s]+/, MAX_ITEMS).filter((part) => part !== '');
@@ -63,13 +63,13 @@ export function portItems(value: unknown): readonly unknown[] {
 /** `443`, `443/tcp`, `udp/53` */
 const PORT = /^(?:(?:tcp|udp)\/)?(\d{1,5})(?:\/(?:tcp|udp))?$/i;
 
-/** A port from 0 to 65535, as a number or a text; undefined when it is none. */
+/** Reads a port from 0 to 65535 from a number or a text; undefined if invalid. */
 export function portOf(value: unknown): number | undefined {
   const port = typeof value === 'string' ? Number(PORT.exec(value.trim())?.[1] ?? Number.NaN) : value;
   return typeof port === 'number' && Number.isInteger(port) && port >= 0 && port <= 65535 ? port : undefined;
 }
 
-/** The first `most` ports of a list; what is none is left out. */
+/** Returns the first `most` ports of a list; ignores invalid ones. */
 export function portsOf(value: unknown, key: string, most: number, notes: Notes): readonly number[] {
   const ports: number[] = [];
   const bad: string[] = [];
@@ -78,12 +78,11 @@ export function portsOf(value: unknown, key: string, most: number, notes: Notes)
     if (port !== undefined) ports.push(port);
     else if (bad.length < 3) bad.push(`"${cutText(String(item), 20)}"`);
   }
-  if (bad.length > 0)
-    addNote(notes, `${key}: ${bad.join(', ')} left out: a port is a number from 0 to 65535`);
+  if (bad.length > 0) addNote(notes, `${key}: ${bad.join(', ')} ignored: a port is a number from 0 to 65535`);
   return ports;
 }
 
-/** The number of a protocol; null when it is absent, means any, or is left out. */
+/** Returns a protocol's number; null when it is absent, means any, or is ignored. */
 export function protocolOf(value: unknown, notes: Notes): number | null {
   if (value === undefined || value === null) return null;
   const text = typeof value === 'number' ? value : String(value).trim();
@@ -92,18 +91,18 @@ export function protocolOf(value: unknown, notes: Notes): number | null {
   return protocol ?? leaveOut(notes, 'protocol', `"${cutText(String(text), 20)}" is not an IP protocol`);
 }
 
-/** ICMP towards an IPv6 address is ICMPv6, whatever the detector calls it. */
+/** Replaces ICMP by ICMPv6 for an IPv6 address, because detectors may call both ICMP. */
 export function protocolFor(protocol: number | null, family: 4 | 6): number | null {
   return protocol === Protocol.Icmp && family === 6 ? Protocol.Icmpv6 : protocol;
 }
 
-/** TCP flags that are set and that are not, as octets of the TCP header. */
+/** TCP flags that are set and not set, as octets of the TCP header. */
 export interface Flags {
   readonly tcpFlags?: number;
   readonly tcpFlagsClear?: number;
 }
 
-/** Flags as a text (`syn,!ack`), a list of names, or the octet; empty when they are absent or left out. */
+/** Reads flags from a text (`syn,!ack`), a list of names, or the octet; empty when they are absent or ignored. */
 export function flagsOf(value: unknown, notes: Notes): Flags {
   if (value === undefined || value === null || value === '') return {};
   if (typeof value === 'number') {
@@ -127,20 +126,20 @@ export function flagsOf(value: unknown, notes: Notes): Flags {
   return { tcpFlags, ...(tcpFlagsClear === 0 ? {} : { tcpFlagsClear }) };
 }
 
-// Figures as detectors and templates write them: `4.2e9`, `4.2G`, `4.2 Gbps`, `1,200,000,000`. A text is read where it can
-// mean one number only; otherwise the figure is left out, because it is not worth more than the report it came with.
+// Reads numbers as detectors and templates write them: `4.2e9`, `4.2G`, `4.2 Gbps`, `1,200,000,000`. A text is read if
+// it can mean only one number; otherwise the value is ignored, because the report itself is worth more.
 
-/** A figure, or why a text is none. */
+/** A number, or why a text is not one. */
 export type Reading = { readonly value: number } | { readonly why: string };
 
-/** What a figure counts. */
+/** The unit of a rate. */
 export type FigureKind = 'bps' | 'pps';
 
-/** Longer texts hold more than a figure. */
+/** Longer texts contain more than a number. */
 const MAX_LENGTH = 64;
 
 const NUMBER = /^\+?(\d+(?:\.\d*)?|\.\d+)(e[+-]?\d{1,3})?/i;
-/** Groups of three digits. Commas and points are also decimal marks, so that one group alone says too little. */
+/** Groups of three digits. Commas and points are also decimal marks, so one group alone is ambiguous. */
 const GROUPED = [
   /^\d{1,3}(?:,\d{3}){2,}(?:\.\d+)?/,
   /^\d{1,3}(?:,\d{3})+\.\d+/,
@@ -168,14 +167,14 @@ const KILO: Readonly<Record<string, number>> = {
   Ti: 2 ** 40,
 };
 
-/** In front of a unit a small m cannot be read as a thousandth. */
+/** Before a unit, a small m cannot mean a thousandth. */
 const BEFORE_UNIT: Readonly<Record<string, number>> = { ...KILO, m: 1e6, mi: 2 ** 20, gi: 2 ** 30 };
 
 const PREFIX = '([kKmMgGtT]i?)?';
 const BITS = new RegExp(`^${PREFIX}(?:bps|bits?|bits?/s(?:ec(?:ond)?)?|bits? per second|b/s(?:ec)?)$`);
 const LONG_BITS = /^(k|m|g|t|kilo|mega|giga|tera)bits?(?:\/s(?:ec)?| per second)?$/i;
 const OCTETS = new RegExp(`^${PREFIX}(?:bytes?|octets?)(?:/s(?:ec(?:ond)?)?| per second)?$`, 'i');
-/** Powers of two are written of bytes only. */
+/** Only bytes are written with powers of two. */
 const BINARY_OCTETS = /^([KkMGT]i)B(?:\/s(?:ec)?|ps)$/;
 const PACKETS = new RegExp(
   `^${PREFIX}(?:pps|p/s|(?:packets?|pkts?)(?:/s(?:ec(?:ond)?)?| per second)?)$`,
@@ -192,7 +191,7 @@ const LONG: Readonly<Record<string, number>> = {
   tera: 1e12,
 };
 
-/** Reads a rate in bits or packets a second; never negative. */
+/** Reads a rate in bits/s or packets/s; never negative. */
 export function readFigure(text: string, kind: FigureKind): Reading {
   const trimmed = text.trim();
   const split = splitNumber(trimmed);
@@ -206,7 +205,7 @@ export function readFigure(text: string, kind: FigureKind): Reading {
     );
   const product = value * factor;
   if (!Number.isFinite(product)) return no(trimmed, 'is not a finite number');
-  // 4.2 * 1e9 is not quite 4,200,000,000.
+  // Rounds, because 4.2 * 1e9 is not exactly 4,200,000,000.
   return { value: factor === 1 ? product : Number(product.toPrecision(15)) };
 }
 
@@ -221,7 +220,7 @@ export function readShare(text: string): Reading {
   return share <= 1 ? { value: share } : no(trimmed, 'is not from 0 to 1');
 }
 
-/** The number at the beginning of a text, and what follows it. */
+/** Splits a text into its leading number and the rest. */
 function splitNumber(
   text: string,
 ): { readonly value: number; readonly rest: string } | { readonly why: string } {
@@ -245,7 +244,7 @@ function splitNumber(
     : no(text, 'is not a finite number');
 }
 
-/** The decimal mark is the last one when it differs from the marks of the groups. */
+/** Removes the group marks. The last mark is the decimal mark if it differs from the others. */
 function ungrouped(text: string): number {
   const marks = text.replace(/\d/g, '');
   const last = marks.at(-1) ?? '';

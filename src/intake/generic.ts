@@ -1,4 +1,4 @@
-/** The generic event: what `POST /v1/events` takes, and what every other detector's message is turned into. */
+/** Reads generic events, the body of `POST /v1/events`; every other detector's message is converted to this form. */
 import { z } from 'zod';
 import { portSet } from '../core/policy/ports.ts';
 import { tcpFlagWords } from '../core/policy/refinement.ts';
@@ -25,18 +25,18 @@ import { isWithin, readVictim } from './victim.ts';
 
 export { isRecord, MAX_DETAILS_LENGTH } from './kept.ts';
 
-/** So many of an event's ports are read. */
+/** At most this many of an event's ports are read. */
 export const MAX_PORTS_READ = 64;
-/** So many ports there are; a longer list is a mistake. */
+/** The number of ports; a longer list is a mistake. */
 const ALL_PORTS = 65_536;
-/** Problems that are told of one event: enough to see what is wrong. */
+/** At most this many problems of one event are reported. */
 const MAX_PROBLEMS = 20;
 
 const NO_PROTOCOL = 'must be 0 to 255, or tcp, udp, icmp, icmpv6, gre, sctp';
 const NO_TIME =
   'must be a time as in RFC 3339, such as 2026-01-31T12:00:00Z, or seconds or milliseconds since the epoch';
 
-/** A number, or a text that is read where it is certain; a text that is none is left out, and `why` says so. */
+/** Returns the schema of a number, or of a text whose number is certain. Other texts are ignored, and `why` says so. */
 function figure(most = Number.POSITIVE_INFINITY) {
   return z
     .union([z.number().min(0).max(most), z.string()], {
@@ -63,7 +63,7 @@ const victim = z.string().superRefine((text, context) => {
   if ('why' in reading) context.addIssue(reading.why);
 });
 
-/** One event as it comes over the wire. Null counts as absent, as upstream's clients write it; other keys are kept. */
+/** One event as sent. Null counts as absent, because upstream's clients write it; other keys are kept. */
 export const genericEventSchema = z.looseObject({
   event_id: z
     .string()
@@ -76,22 +76,22 @@ export const genericEventSchema = z.looseObject({
     .refine((value) => readTime(value) !== undefined, NO_TIME)
     .nullish()
     .describe(
-      'When the detector saw it, in RFC 3339 or since the epoch in seconds or milliseconds; recorded, and judged only for being stale',
+      'Time of the event by the detector, in RFC 3339 or since the epoch in seconds or milliseconds; recorded, and used only to reject old events',
     ),
   source: z.string().min(1).max(128).describe('Name of the detector'),
-  victim_ip: victim.describe('Address under attack, or with a length the prefix'),
-  victim_prefix: z.unknown().optional().describe('Prefix under attack; may take the place of victim_ip'),
+  victim_ip: victim.describe('Address under attack, or prefix with its length'),
+  victim_prefix: z.unknown().optional().describe('Prefix under attack; may replace victim_ip'),
   vector: z
     .string()
     .regex(VECTOR_PATTERN, 'must be 1 to 64 of a-z, 0-9 and underscore, such as udp_flood')
-    .describe('Kind of attack, such as udp_flood; also by an alias or as people write it (`UDP Flood`)'),
+    .describe('Kind of attack, such as udp_flood; aliases and other spellings (`UDP Flood`) are accepted'),
   protocol: z
     .union([z.number().int(), z.string().max(16)], NO_PROTOCOL)
     .refine((value) => protocolNumber(value) !== undefined, NO_PROTOCOL)
     .nullish()
-    .describe('IP protocol by number or name; known vectors imply it'),
-  bps: figure().describe('Bits a second, also as text such as `4.2 Gbps`'),
-  pps: figure().describe('Packets a second, also as text'),
+    .describe('IP protocol by number or name; implied by known vectors'),
+  bps: figure().describe('Bits per second, also as text such as `4.2 Gbps`'),
+  pps: figure().describe('Packets per second, also as text'),
   confidence: figure(1).describe('0 to 1'),
   top_dst_ports: z
     .array(port)
@@ -101,28 +101,28 @@ export const genericEventSchema = z.looseObject({
   top_src_ports: z
     .unknown()
     .optional()
-    .describe('List of the source ports the attack comes from; those of reflectors narrow the rule'),
+    .describe('Source ports of the attack; those of reflectors narrow the rule'),
   tcp_flags: z
     .unknown()
     .optional()
-    .describe('TCP flags that all packets have, such as `syn,!ack` or a list; they narrow the rule'),
-  action: z.enum(['ban', 'unban']).nullish().describe('ban unless said otherwise'),
-  raw_details: z.unknown().optional().describe('Whatever else the detector says; kept, never interpreted'),
+    .describe('TCP flags of all packets, such as `syn,!ack` or a list; they narrow the rule'),
+  action: z.enum(['ban', 'unban']).nullish().describe('Default: ban'),
+  raw_details: z.unknown().optional().describe('Further data of the detector; kept, never interpreted'),
 });
 
 export type GenericEvent = z.infer<typeof genericEventSchema>;
 
-/** What is known of an event beside its text. */
+/** The inputs for reading an event besides its text. */
 export interface ReadOptions {
   /** `detectors.*.vector_map`, by source. */
   readonly vectorMaps?: VectorMaps | undefined;
-  /** The kind of detector, whose vector map counts where that of the source says nothing. */
+  /** The kind of detector, whose vector map is used when the source's has no entry. */
   readonly kind?: string;
-  /** What was left out of the report before. */
+  /** Notes about values that were ignored before. */
   readonly notes?: readonly string[];
 }
 
-/** Reads one event; never throws. The signal is a detection or says which fields are wrong. */
+/** Reads one event; never throws. The signal is a detection or names the invalid fields. */
 export function parseGenericEvent(json: unknown, options: ReadOptions = {}): Signal {
   const notes: Notes = [...(options.notes ?? [])];
   const signal = read(json, notes, options);
@@ -143,13 +143,13 @@ function read(json: unknown, notes: Notes, options: ReadOptions): Signal {
   return { kind: 'invalid', problems: problems.map((problem) => renamed(problem, named.field)) };
 }
 
-/** Which key names the victim, and its value. */
+/** The key and the value that name the victim. */
 interface VictimField {
   readonly field: 'victim_ip' | 'victim_prefix';
   readonly value: unknown;
 }
 
-/** Of an address and a prefix that holds it, the address is the narrower; other pairs contradict each other. */
+/** Selects the victim. If an address and a prefix that contains it are given, the address; other pairs contradict. */
 function victimField(raw: Readonly<Record<string, unknown>>, notes: Notes): VictimField | Signal {
   const { victim_ip: address, victim_prefix: prefix } = raw;
   const hasAddress = address !== undefined && address !== null;
@@ -157,7 +157,7 @@ function victimField(raw: Readonly<Record<string, unknown>>, notes: Notes): Vict
   if (!hasAddress) return { field: 'victim_prefix', value: prefix };
   const both = { field: 'victim_ip', value: address } as const;
   const [one, other] = [address, prefix].map((value) =>
-    typeof value === 'string' ? readVictim(value) : { why: 'must be a text' },
+    typeof value === 'string' ? readVictim(value) : { why: 'must be a string' },
   );
   if (one === undefined || other === undefined || 'why' in one) return both;
   if ('why' in other) {
@@ -168,11 +168,11 @@ function victimField(raw: Readonly<Record<string, unknown>>, notes: Notes): Vict
   if (!isWithin(one.victim, other.victim)) {
     return invalid('victim_prefix', `${other.victim} contradicts victim_ip ${one.victim}; give one of them`);
   }
-  addNote(notes, `victim_prefix ${other.victim} is left out: victim_ip names ${one.victim} in it`);
+  addNote(notes, `victim_prefix ${other.victim} ignored: victim_ip ${one.victim} is more specific`);
   return both;
 }
 
-/** The event with its ports cut, its vector in normal form, and its victim under one key. */
+/** Returns the event with its ports cut, its vector in normal form, and its victim under one key. */
 function prepared(
   raw: Readonly<Record<string, unknown>>,
   ports: readonly unknown[],
@@ -186,7 +186,7 @@ function prepared(
     victim_ip: value,
     vector: typeof vector === 'string' ? (readVector(vector, sources, vectorMaps) ?? vector) : vector,
     protocol: typeof protocol === 'string' ? protocol.trim() : protocol,
-    // Only those that are read are judged: tens of thousands of them would hold up everything else.
+    // Checks only the ports that are read: tens of thousands of them would delay everything else.
     top_dst_ports: listed === undefined || listed === null ? listed : ports.slice(0, MAX_PORTS_READ),
   };
 }
@@ -210,7 +210,7 @@ function toDetection(event: GenericEvent, notes: Notes): Signal {
     action: event.action ?? 'ban',
     victim: reading.victim,
     vector: event.vector,
-    // Flags that all packets of the attack have are TCP's: a rule for TCP leaves other protocols alone.
+    // TCP flags that all packets share mean TCP, so a rule for TCP does not affect other protocols.
     protocol: said ?? implied ?? (traits?.tcpFlags === undefined ? null : Protocol.Tcp),
     bps: figureOf(event.bps, 'bps', notes),
     pps: figureOf(event.pps, 'pps', notes),
@@ -232,7 +232,7 @@ function timeOf(value: string | number | null | undefined, notes: Notes): number
   if (isAbsent(value)) return null;
   const at = readTime(value) ?? null;
   if (at === null || !isZeroTime(at)) return at;
-  return leaveOut(notes, 'timestamp', `${value} is what programs write when they have none`);
+  return leaveOut(notes, 'timestamp', `${value} means that the sender has no time`);
 }
 
 function traitsOf(event: GenericEvent, notes: Notes): TrafficTraits | null {
@@ -244,7 +244,7 @@ function traitsOf(event: GenericEvent, notes: Notes): TrafficTraits | null {
 
 const KNOWN_KEYS: ReadonlySet<string> = new Set(Object.keys(genericEventSchema.shape));
 
-/** raw_details, and keys that are not the event's own. */
+/** Combines raw_details and the keys that are not the event's own. */
 function detailsOf(event: GenericEvent): Readonly<Record<string, unknown>> {
   const raw = event.raw_details;
   const details: Record<string, unknown> = {};
@@ -271,7 +271,7 @@ function lowerFirst(text: string): string {
   return text.charAt(0).toLowerCase() + text.slice(1);
 }
 
-/** A detection as the body of `POST /v1/events`: for programs that read a detector's message and pass it on. */
+/** Returns a detection as the body of `POST /v1/events`, for programs that forward a detector's message. */
 export function toGenericEvent(detection: Detection): GenericEvent {
   const { traits = {} } = detection;
   return {

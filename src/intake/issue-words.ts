@@ -1,9 +1,9 @@
-/** What a schema says of a value that does not fit, in words for people: types, bounds and choices. */
+/** Describes schema errors for people: types, bounds and choices. */
 
-/** The library's own message, which is replaced; a schema's own stands. */
+/** Matches the library's own messages, which are replaced; a schema's messages are kept. */
 const GENERIC = /^(too (small|big)|invalid option|invalid input: expected )/i;
 
-/** `details` are the fields of the issue beside its message. */
+/** `details` are the issue's fields besides its message. */
 export function issueWords(details: Readonly<Record<string, unknown>>, message: string): string {
   if (!GENERIC.test(message)) return message;
   const { expected, origin, minimum, maximum, inclusive, values } = details;
@@ -22,7 +22,7 @@ export function issueWords(details: Readonly<Record<string, unknown>>, message: 
   return message;
 }
 
-/** True when the library's message is about a value that is not there: what was sent is not among what an issue tells. */
+/** True when the library's message is about a missing value; an issue does not contain the value itself. */
 export function saysMissing(message: string): boolean {
   return message.endsWith('received undefined');
 }
@@ -30,12 +30,12 @@ export function saysMissing(message: string): boolean {
 const TYPES: Readonly<Record<string, string>> = {
   int: 'a whole number',
   number: 'a number',
-  string: 'a text',
+  string: 'a string',
   boolean: 'true or false',
   array: 'a list',
   object: 'an object',
   record: 'an object',
 };
 
-/** What is counted in values that have a length. */
+/** Units of values that have a length. */
 const UNITS: Readonly<Record<string, string>> = { string: 'characters', array: 'entries' };

@@ -1,17 +1,17 @@
-/** What is kept of a report beside what is understood of it: bounded, and in memory of its own. */
+/** Keeps a report's further data: bounded, and in memory of its own. */
 import type { Detection } from '../core/types.ts';
 import { heapCost } from '../net/heap-cost.ts';
 import { copyText, keptText } from '../net/text.ts';
 import { readVector } from './vector-names.ts';
 import { unreadableVictim } from './victim.ts';
 
-/** Details longer than this (bytes of JSON in UTF-8) are cut, because thousands of events stay in memory. */
+/** Longer details (bytes of JSON in UTF-8) are cut, because thousands of events stay in memory. */
 export const MAX_DETAILS_LENGTH = 16_384;
-/** And those that take more than this (bytes) once they are read: of many small objects, JSON is the smallest part. */
+/** Details that take more memory than this (bytes) are cut, too: many small objects take far more than their JSON. */
 const MAX_DETAILS_COST = 65_536;
-/** Characters of one text in details that are too long as a whole: enough for a summary, not for a packet dump. */
+/** Characters of one text in details that are too long in total: enough for a summary, not for a packet dump. */
 const MAX_TEXT_LENGTH = 512;
-/** Entries of one list or object, and levels, when details are too long as a whole. */
+/** Entries of one list or object, and levels, in details that are too long in total. */
 const MAX_ENTRIES = 64;
 const MAX_DEPTH = 4;
 
@@ -20,7 +20,7 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Details as they are, or the beginning of their JSON under `truncated`; in either case in memory of their own. */
+/** Returns the details unchanged, or the beginning of their JSON under `truncated`; both in memory of their own. */
 export function boundedDetails(
   details: Readonly<Record<string, unknown>>,
 ): Readonly<Record<string, unknown>> {
@@ -32,7 +32,7 @@ export function boundedDetails(
   return isRecord(copy) ? copy : { truncated: kept };
 }
 
-/** The same in form, with its long texts and lists shortened, when it is too long as a whole. */
+/** Shortens long texts and lists of details that are too long in total; keeps their structure. */
 export function shortened(value: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   if (JSON.stringify(value).length <= MAX_DETAILS_LENGTH) return value;
   const short = shorten(value, 0);
@@ -54,15 +54,18 @@ function shorten(value: unknown, depth: number): unknown {
   );
 }
 
-// What is kept of a detection: thousands of them stay in memory, so each text has its bound in bytes and memory of its own.
+// Bounds a detection's texts: thousands of detections stay in memory, so each text is limited, and in memory of its
+// own.
 
 /**
- * Bytes of UTF-8 that are kept. Ids and sources may have 255 and 128 characters, whatever their script, and are never cut: two
- * that differ must not become one.
+ * Bytes of UTF-8 that are kept. Ids and sources (255 and 128 characters of any script) are never cut: two different
+ * ones must not become equal.
  */
 const BOUNDS = { id: 4 * 255, source: 4 * 128, victim: 256, vector: 64, note: 600 } as const;
 
-/** The same detection, nothing of which keeps the message alive that it came with. Its details are bounded when they are read. */
+/**
+ * Returns the same detection without references to the message that it came with. Its details are bounded on reading.
+ */
 export function keptDetection(detection: Detection): Detection {
   const { externalId, alertId, source, victim, vector, notes } = detection;
   return {
@@ -76,15 +79,15 @@ export function keptDetection(detection: Detection): Detection {
   };
 }
 
-// What is recorded of a report that cannot be read: enough to find its sender and its fault, and no more.
+// Records a report that cannot be read: only as much as finding its sender and its error needs.
 
-/** Bytes of the report's JSON that are kept, and of its source. */
+/** Bytes kept of the report's JSON, and of its source. */
 const MAX_REPORT = 1024;
 const MAX_SOURCE = 128;
 
 /**
- * The record of a report in the form of a generic event, as far as it can be read. It has no id of its own: the report,
- * once corrected, is no duplicate of it.
+ * Returns the record of a report in the form of a generic event, as far as it can be read. It has no id, so that the
+ * corrected report is not a duplicate of it.
  */
 export function remainsOf(report: unknown, source?: string): Detection {
   const fields = isRecord(report) ? report : {};
@@ -114,9 +117,9 @@ function textOf(report: unknown): string {
   return JSON.stringify(report) ?? 'nothing';
 }
 
-// Cuts what a detector sent down to what is worth keeping with the event: a packet dump may be megabytes long.
+// Reduces a detector's data to what is worth keeping with the event: a packet dump may be megabytes long.
 
-/** Bounds of what is kept. */
+/** Limits of the kept data. */
 interface Bounds {
   /** Characters of a text. */
   readonly text: number;
@@ -124,24 +127,24 @@ interface Bounds {
   readonly entries: number;
 }
 
-/** Members of an object that are kept. */
+/** Limits the members of an object. */
 const MAX_MEMBERS = 128;
-/** Characters of JSON that all of it may have. */
+/** Limits the characters of the whole JSON. */
 const MAX_JSON = 12_000;
 
-/** Tried in this order until the whole is short enough. */
+/** Used in this order until the whole is short enough. */
 const EVIDENCE_BOUNDS: readonly Bounds[] = [
   { text: 512, entries: 20 },
   { text: 160, entries: 4 },
   { text: 80, entries: 1 },
 ];
 
-/** The first characters of a text, as a text of their own. */
+/** Returns a text's first characters in memory of their own. */
 export function excerpt(text: string, length: number): string {
   return text.length <= length ? text : copyText(text.slice(0, length));
 }
 
-/** JSON data with long texts and long lists cut. What was left out is said in its place. */
+/** Cuts long texts and long lists in JSON data, and marks each cut. */
 export function evidence(json: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   let kept: Readonly<Record<string, unknown>> = {};
   for (const bounds of EVIDENCE_BOUNDS) {

@@ -1,7 +1,7 @@
-/** What comes of reading a detector's message. */
+/** The results of reading a detector's message. */
 import type { Detection } from '../core/types.ts';
 
-/** A value that is wrong, and where: `top_dst_ports[3]`, `alerts[0].labels.victim_ip`; empty for the whole. */
+/** An invalid value and its path: `top_dst_ports[3]`, `alerts[0].labels.victim_ip`; empty for the whole. */
 export interface FieldProblem {
   readonly path: string;
   readonly message: string;
@@ -9,16 +9,16 @@ export interface FieldProblem {
 
 export type Signal =
   | { readonly kind: 'detection'; readonly detection: Detection }
-  /** Understood, and nothing to act on. */
+  /** Valid, but nothing to act on. */
   | { readonly kind: 'ignored'; readonly why: string }
   | {
       readonly kind: 'invalid';
       readonly problems: readonly FieldProblem[];
-      /** What could be read of it, for the record (see kept.ts); absent: it is not recorded. */
+      /** The readable values, for the record (see kept.ts); absent: not recorded. */
       readonly remains?: Detection;
     };
 
-/** The same signal with the places of its problems named from further out. */
+/** Returns the signal with `prefix` in front of its problems' paths. */
 export function within(prefix: string, signal: Signal): Signal {
   if (signal.kind !== 'invalid') return signal;
   const problems = signal.problems.map(({ path, message }) => ({

@@ -1,15 +1,15 @@
-/** Which vector a detector means by the name that it gives. */
+/** Maps detectors' names to vectors. */
 import { canonicalVector, vectorToken } from '../core/policy/vectors.ts';
 
 /** `detectors.*.vector_map`: vectors by the names a detector gives them, by source. */
 export type VectorMaps = ReadonlyMap<string, ReadonlyMap<string, string>>;
 
-/** Longer names are no names. */
+/** Longer texts are not names. */
 const MAX_NAME_LENGTH = 256;
 
 /**
- * The vector of a name: by the vector map of one of `sources`, first as it is written and then in normal form, else by the
- * built-in aliases. A name that is none of these stays what it is, in normal form. Undefined when nothing is left of it.
+ * Returns a name's vector: from the vector map of one of `sources` (as written, then in normal form), else from the
+ * built-in aliases. Any other name stays as it is, in normal form. Undefined when nothing is left of it.
  */
 export function readVector(
   name: string,

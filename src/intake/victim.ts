@@ -1,4 +1,4 @@
-/** Whom a report is about: an address as exporters write it, or a prefix. */
+/** Reads a report's victim: an address as exporters write it, or a prefix. */
 import {
   covers,
   formatAddress,
@@ -10,23 +10,22 @@ import {
 } from '../net/prefix.ts';
 import { cutText, keptText } from '../net/text.ts';
 
-/** The canonical address or prefix, or why a text is neither. */
+/** The canonical address or prefix, or why a text is invalid. */
 export type VictimReading = { readonly victim: string } | { readonly why: string };
 
-/** Longer texts are no address, with a scheme, a port and a path to spare. */
+/** Longer texts are not addresses, even with a scheme, a port and a path. */
 const MAX_LENGTH = 256;
 
 /** `http://` and the like. */
 const SCHEME = /^[a-z][a-z0-9+.-]{0,15}:\/\//i;
-/** An address in brackets, as in URLs, perhaps with a port behind. */
+/** An address in brackets, as in URLs, perhaps followed by a port. */
 const BRACKETED = /^\[([^\]]*)\](?::(\d{1,5}))?$/;
 const IPV4_WITH_PORT = /^([\d.]+):(\d{1,5})$/;
 
 /**
- * Reads a victim: an IPv4 or IPv6 address, with blanks around it, in brackets, with a port (`203.0.113.14:9100`,
- * `[2001:db8::1]:443`) or as a URL, all of which name the address alone; or a prefix, of which /32 and /128 are an address.
- * IPv4 within IPv6 (RFC 4291 §2.5.5.2) is the IPv4 that packets carry. Host bits behind a length are refused: whether the
- * host or its network is meant cannot be known.
+ * Reads a victim: an IPv4 or IPv6 address, also with blanks around it, in brackets, with a port (`203.0.113.14:9100`,
+ * `[2001:db8::1]:443`) or in a URL; or a prefix, where /32 and /128 mean the address. IPv4-mapped IPv6 (RFC 4291
+ * §2.5.5.2) becomes the IPv4 address that packets carry. Refuses host bits: the text may mean the host or its network.
  */
 export function readVictim(written: string): VictimReading {
   const text = written.trim();
@@ -58,7 +57,7 @@ function readPrefix(text: string): VictimReading {
   return { victim: isHost ? formatAddress(address) : formatPrefix({ family, address, length }) };
 }
 
-/** What remains without scheme, path, brackets and port; undefined when a port is out of range. */
+/** Removes scheme, path, brackets and port; undefined when the port is out of range. */
 function hostOf(text: string): string | undefined {
   const scheme = SCHEME.exec(text)?.[0] ?? '';
   const host = scheme === '' ? text : (text.slice(scheme.length).split(/[/?#]/, 1)[0] ?? '');
@@ -68,10 +67,10 @@ function hostOf(text: string): string | undefined {
   return (parts[1] ?? '').trim();
 }
 
-/** So many bytes of a victim that cannot be read are kept. */
+/** Bytes kept of an invalid victim. */
 const MAX_UNREADABLE = 64;
 
-/** A victim that cannot be read, as it is shown with the report that was refused. */
+/** Returns an invalid victim as it is shown with the refused report. */
 export function unreadableVictim(value: unknown): string {
   return typeof value === 'string' ? keptText(value.trim(), MAX_UNREADABLE) : '';
 }

@@ -1,8 +1,8 @@
 /**
- * Reading and writing octets with every bound checked. Network byte order throughout.
+ * Reads and writes octets with every bound checked. Network byte order throughout.
  *
- * A reader never looks outside the window it was given; what happens when a caller asks for more than
- * there is, is the caller's decision: it passes the error to throw, so that each protocol answers with its own.
+ * A reader never looks outside its window. The caller passes the error to throw at the end of the window, so that each
+ * protocol answers with its own.
  */
 
 /** Makes the error for a read of `wanted` octets where only `left` remain, at `offset` of the reader's window. */
@@ -41,13 +41,13 @@ export class ByteReader {
     return this.#at - this.#start;
   }
 
-  /** One octet, 0..255. */
+  /** Reads one octet, 0..255. */
   u8(): number {
     this.#need(1);
     return this.#bytes[this.#at++] as number;
   }
 
-  /** Two octets, 0..65535. */
+  /** Reads two octets, 0..65535. */
   u16(): number {
     this.#need(2);
     const value = ((this.#bytes[this.#at] as number) << 8) | (this.#bytes[this.#at + 1] as number);
@@ -55,7 +55,7 @@ export class ByteReader {
     return value;
   }
 
-  /** Four octets, 0..4294967295. */
+  /** Reads four octets, 0..4294967295. */
   u32(): number {
     this.#need(4);
     const b = this.#bytes;
@@ -67,13 +67,13 @@ export class ByteReader {
     );
   }
 
-  /** Eight octets as a bigint, 0..2^64-1. */
+  /** Reads eight octets as a bigint, 0..2^64-1. */
   u64(): bigint {
     const high = this.u32();
     return (BigInt(high) << 32n) | BigInt(this.u32());
   }
 
-  /** The next `count` octets as a view on the same memory. */
+  /** Returns the next `count` octets as a view on the same memory. */
   view(count: number): Uint8Array {
     checkCount(count);
     this.#need(count);
@@ -82,12 +82,12 @@ export class ByteReader {
     return view;
   }
 
-  /** The next `count` octets as a copy of their own. (`slice` would not do: that of a Buffer is another view.) */
+  /** Returns the next `count` octets as a copy. (`slice` does not copy for a Buffer.) */
   copy(count: number): Uint8Array {
     return new Uint8Array(this.view(count));
   }
 
-  /** A reader over the next `count` octets, which this reader skips. */
+  /** Returns a reader over the next `count` octets, which this reader skips. */
   sub(count: number, underflow: Underflow = this.#underflow): ByteReader {
     checkCount(count);
     this.#need(count);
@@ -96,7 +96,7 @@ export class ByteReader {
     return sub;
   }
 
-  /** Everything that is left, as a view. */
+  /** Returns all remaining octets as a view. */
   rest(): Uint8Array {
     return this.view(this.remaining);
   }
@@ -106,12 +106,12 @@ export class ByteReader {
   }
 }
 
-/** A count that steps back, or between octets, is a mistake of the caller: it would pass the check for the end. */
+/** Refuses negative and fractional counts, which are the caller's mistake and would pass the check for the end. */
 function checkCount(count: number): void {
-  if (!Number.isInteger(count) || count < 0) throw new RangeError(`${count} is no number of octets`);
+  if (!Number.isInteger(count) || count < 0) throw new RangeError(`${count} is not a number of octets`);
 }
 
-/** A growing buffer. Values are checked against their width: what does not fit is a programming error (RangeError). */
+/** A growing buffer. Checks values against their width; a value out of range is a programming error (RangeError). */
 export class ByteWriter {
   #bytes: Uint8Array;
   #length = 0;
@@ -153,7 +153,7 @@ export class ByteWriter {
 
   u64(value: bigint): this {
     if (value < 0n || value > 0xffffffffffffffffn)
-      throw new RangeError(`${value} does not fit into 8 octets`);
+      throw new RangeError(`${value} is not an integer from 0 to 2^64-1`);
     return this.u32(Number(value >> 32n)).u32(Number(value & 0xffffffffn));
   }
 
@@ -164,7 +164,7 @@ export class ByteWriter {
     return this;
   }
 
-  /** Overwrites two octets at `offset`, which must have been written before (length fields known only at the end). */
+  /** Overwrites two octets at `offset` that were written before, such as a length that is known only at the end. */
   patchU16(offset: number, value: number): this {
     this.#check(value, 0xffff);
     if (offset < 0 || offset + 2 > this.#length) throw new RangeError(`no two octets at offset ${offset}`);
@@ -173,7 +173,7 @@ export class ByteWriter {
     return this;
   }
 
-  /** What was written, as a copy that later writes do not touch. */
+  /** Returns the written octets as a copy that later writes do not change. */
   finish(): Uint8Array {
     return this.#bytes.slice(0, this.#length);
   }
@@ -195,14 +195,14 @@ export class ByteWriter {
 
 const HEX = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'));
 
-/** Lower-case hexadecimal, two digits an octet, no separators. */
+/** Formats octets in lower-case hexadecimal, two digits per octet, without separators. */
 export function toHex(bytes: Uint8Array): string {
   let text = '';
   for (const byte of bytes) text += HEX[byte] as string;
   return text;
 }
 
-/** Octets of a hexadecimal text (either case, no separators), or undefined when it is not one. */
+/** Parses hexadecimal text (either case, no separators); undefined if it is invalid. */
 export function fromHex(text: string): Uint8Array | undefined {
   if (text.length % 2 !== 0 || !/^[0-9a-fA-F]*$/.test(text)) return undefined;
   const bytes = new Uint8Array(text.length / 2);
@@ -217,7 +217,7 @@ export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return true;
 }
 
-/** One array holding all the parts in order. */
+/** Returns one array of all parts in order. */
 export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
   let length = 0;
   for (const part of parts) length += part.length;

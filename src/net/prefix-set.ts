@@ -1,4 +1,4 @@
-/** A set of prefixes that answers "does this touch any of you?" in as many steps as a prefix has bits. */
+/** A set of prefixes that finds overlaps in as many steps as a prefix has bits. */
 import type { Prefix } from './prefix.ts';
 
 interface Node {
@@ -24,7 +24,9 @@ export class PrefixSet {
     this.size = size;
   }
 
-  /** A member that covers the prefix or is covered by it; undefined when there is none. The shortest covering one wins. */
+  /**
+   * Returns a member that covers the prefix or is covered by it; undefined for none. The shortest covering one wins.
+   */
   overlapping(prefix: Prefix): Prefix | undefined {
     let node: Node | undefined = this.#roots[prefix.family];
     for (let depth = 0; depth < prefix.length; depth++) {
@@ -54,7 +56,7 @@ function bit(prefix: Prefix, depth: number): boolean {
   return ((prefix.address[depth >>> 3] as number) & (0x80 >> (depth & 7))) !== 0;
 }
 
-/** Every node but a root leads to an entry, so the first path found ends at one. */
+/** Follows any path down: every node except a root leads to an entry. */
 function firstBelow(start: Node): Prefix | undefined {
   let node: Node | undefined = start;
   while (node !== undefined) {

@@ -1,12 +1,14 @@
-/** A path-compressed binary trie over IPv4 and IPv6 prefixes: cost grows with the depth of nesting, not with their number. */
+/**
+ * A path-compressed binary trie over IPv4 and IPv6 prefixes: cost depends on the depth of nesting, not on their number.
+ */
 import type { Prefix } from './prefix.ts';
 
 /** An address as four words of 32 bits, most significant first; an IPv4 address is the first word alone. */
 type Words = readonly [w0: number, w1: number, w2: number, w3: number];
 
 /**
- * Nodes lie side by side in one array of 32-bit words, which spares the processor's cache. A node is eight of them: the
- * address, the prefix length, the nodes where the next bit is 0 and 1, and the value. Node 0 and value 0 are none.
+ * Nodes are adjacent in one array of 32-bit words, which suits the processor's cache. A node has eight words: the
+ * address, the prefix length, the child nodes for next bit 0 and 1, and the value. Node 0 and value 0 mean none.
  */
 const NODE = { size: 8, length: 4, children: 5, value: 7 } as const;
 
@@ -23,7 +25,7 @@ export class PrefixTrie<T> {
   readonly #values: (T | undefined)[] = [undefined];
   readonly #roots: Roots = { 4: 0, 6: 0 };
 
-  /** Adds a prefix, or replaces its value. Returns the value it had. */
+  /** Adds a prefix, or replaces its value. Returns the previous value. */
   set(prefix: Prefix, value: T): T | undefined {
     const words = wordsOf(prefix.address);
     let parent = 0;
@@ -42,14 +44,14 @@ export class PrefixTrie<T> {
     return undefined;
   }
 
-  /** The value of exactly this prefix. */
+  /** Returns the value of exactly this prefix. */
   get(prefix: Prefix): T | undefined {
     const node = this.#path(prefix).at(-1) ?? 0;
     if (this.#field(node, NODE.length) !== prefix.length) return undefined;
     return this.#values[this.#field(node, NODE.value)];
   }
 
-  /** The values of all prefixes that cover the given one, itself included, longest first. */
+  /** Returns the values of all prefixes that cover the given one, itself included, longest first. */
   covering(prefix: Prefix): readonly T[] {
     const values: T[] = [];
     for (const node of this.#path(prefix).reverse()) {
@@ -59,7 +61,7 @@ export class PrefixTrie<T> {
     return values;
   }
 
-  /** The values of all prefixes that lie within the given one, itself included, in the order of their addresses. */
+  /** Yields the values of all prefixes inside the given one, itself included, in the order of their addresses. */
   *within(prefix: Prefix): Generator<T> {
     const words = wordsOf(prefix.address);
     let node = this.#roots[prefix.family];
@@ -73,23 +75,23 @@ export class PrefixTrie<T> {
     yield* this.#below(node);
   }
 
-  /** All values, IPv4 first, in the order of their addresses. */
+  /** Yields all values, IPv4 first, in the order of their addresses. */
   *values(): Generator<T> {
     yield* this.#below(this.#roots[4]);
     yield* this.#below(this.#roots[6]);
   }
 
-  /** The value of the longest prefix that covers an address of 4 or 16 octets. */
+  /** Returns the value of the longest prefix that covers an address of 4 or 16 octets. */
   longestMatch(address: Uint8Array): T | undefined {
     return this.#walk(address.length === 4 ? 4 : 6, wordsOf(address), address.length * 8);
   }
 
-  /** The value of the longest prefix that covers the given one and is shorter than it. */
+  /** Returns the value of the longest prefix that covers the given one and is shorter. */
   parentOf(prefix: Prefix): T | undefined {
     return this.#walk(prefix.family, wordsOf(prefix.address), prefix.length - 1);
   }
 
-  /** The value of any prefix that covers the given one or lies within it. */
+  /** Returns the value of any prefix that covers the given one or is inside it. */
   anyOverlapping(prefix: Prefix): T | undefined {
     const words = wordsOf(prefix.address);
     let node = this.#roots[prefix.family];
@@ -99,14 +101,14 @@ export class PrefixTrie<T> {
       if (this.#sharedBits(node, words, shared) < shared) return undefined;
       const value = this.#values[this.#field(node, NODE.value)];
       if (value !== undefined) return value;
-      // Below the given prefix every way down ends in a value, because a leaf has one.
+      // Every path below the given prefix ends in a value, because a leaf has one.
       if (length >= prefix.length) node = this.#child(node, 0) || this.#child(node, 1);
       else node = this.#child(node, bitAt(words, length));
     }
     return undefined;
   }
 
-  /** The nodes that cover a prefix, from the root down. */
+  /** Returns the nodes that cover a prefix, from the root down. */
   #path(prefix: Prefix): number[] {
     const words = wordsOf(prefix.address);
     const path: number[] = [];
@@ -147,7 +149,9 @@ export class PrefixTrie<T> {
     return this.#values[best];
   }
 
-  /** A node over one that stands and a new leaf, which part below it; or the leaf itself when it covers the other. */
+  /**
+   * Adds a node above an existing node and a new leaf, where they diverge; or returns the leaf if it covers the node.
+   */
   #above(node: number, leaf: number, words: Words, length: number): number {
     const shared = this.#sharedBits(node, words, Math.min(this.#field(node, NODE.length), length));
     const above = shared === length ? leaf : this.#newNode(words, shared);
@@ -168,7 +172,7 @@ export class PrefixTrie<T> {
     this.#nodes[parent * NODE.size + NODE.children + bit] = child;
   }
 
-  /** Bits behind the length stay as they are: nothing looks at them. */
+  /** Leaves the bits behind the length unchanged, because nothing reads them. */
   #newNode(words: Words, length: number): number {
     const node = this.#count++;
     const base = node * NODE.size;
@@ -182,7 +186,7 @@ export class PrefixTrie<T> {
     return node;
   }
 
-  /** Gives a node its value; returns the one it had. */
+  /** Sets a node's value; returns the previous one. */
   #give(node: number, value: T): T | undefined {
     const index = this.#field(node, NODE.value);
     const before = this.#values[index];
@@ -199,7 +203,7 @@ export class PrefixTrie<T> {
     return this.#field(node, NODE.children + bit);
   }
 
-  /** How many bits a node and an address share, counted up to `max`. */
+  /** Counts the bits that a node and an address share, up to `max`. */
   #sharedBits(node: number, words: Words, max: number): number {
     const nodes = this.#nodes;
     const base = node * NODE.size;
@@ -230,12 +234,12 @@ function bitAt(words: Words, index: number): number {
   return ((words[index >>> 5] ?? 0) >>> (31 - (index & 31))) & 1;
 }
 
-// Asking a long, unchanging list of prefixes whether one of them has an address in common with another.
+// Finds overlaps in a long, unchanging list of prefixes.
 
-/** Lists belong to a policy, which never changes: each is indexed once, when it is first asked. */
+/** Indexes by list: lists belong to a policy, which never changes, so each is indexed once, at first use. */
 const indexes = new WeakMap<readonly Prefix[], PrefixTrie<Prefix>>();
 
-/** A prefix of the list that covers the given one or lies within it. */
+/** Returns a prefix of the list that covers the given one or is inside it. */
 export function overlappingPrefix(list: readonly Prefix[], prefix: Prefix): Prefix | undefined {
   if (list.length === 0) return undefined;
   let index = indexes.get(list);

@@ -1,31 +1,31 @@
 /**
- * IP addresses and prefixes: text at the edges, octets inside. The only importer of ip-num, which reads IPv6 and costs
- * some microseconds a call: parse where text enters, keep the result, compare octets afterwards.
+ * IP addresses and prefixes: text at the edges, octets inside. The only importer of ip-num, which reads IPv6 and takes
+ * some microseconds per call: parse text once where it enters, keep the result, and compare octets.
  */
 import { IPv6 } from 'ip-num';
 import { toHex } from './bytes.ts';
 
-/** An IPv4 or IPv6 prefix. `address` has 4 or 16 octets and no bit set behind `length` (0..32, 0..128). */
+/** An IPv4 or IPv6 prefix. `address` has 4 or 16 octets and no host bits set; `length` is 0..32 or 0..128. */
 export interface Prefix {
   readonly family: 4 | 6;
   readonly address: Uint8Array;
   readonly length: number;
 }
 
-/** Width of an address of the family in bits. */
+/** Returns the width of an address of the family in bits. */
 export function familyBits(family: 4 | 6): 32 | 128 {
   return family === 4 ? 32 : 128;
 }
 
 /**
- * The octets of an address in text (4 or 16 of them), or undefined when the text is not one. IPv4 in dotted decimal
- * without leading zeros; IPv6 in any form of RFC 4291 §2.2, an embedded IPv4 tail included; no zone, no brackets.
+ * Returns an address's octets (4 or 16), or undefined if the text is invalid. IPv4 in dotted decimal without leading
+ * zeros; IPv6 in any form of RFC 4291 §2.2, an embedded IPv4 tail included; no zone, no brackets.
  */
 export function parseAddress(text: string): Uint8Array | undefined {
   return text.includes(':') ? parseIPv6(text) : parseIPv4(text);
 }
 
-/** Read here and not by ip-num: every event and every rule passes through, and four numbers need no library. */
+/** Parses IPv4 without ip-num, because every event and every rule needs it, and four numbers need no library. */
 function parseIPv4(text: string): Uint8Array | undefined {
   if (!/^(0|[1-9]\d{0,2})(\.(0|[1-9]\d{0,2})){3}$/.test(text)) return undefined;
   const octets = new Uint8Array(4);
@@ -68,7 +68,7 @@ function parseIPv6(text: string): Uint8Array | undefined {
   }
 }
 
-/** RFC 4291 §2.2: eight groups of one to four digits, at most one `::`, which stands for at least one group. */
+/** Checks RFC 4291 §2.2: eight groups of one to four digits, at most one `::`, which replaces at least one group. */
 function isWellFormedIPv6(text: string): boolean {
   const halves = text.split('::');
   if (halves.length > 2) return false;
@@ -77,13 +77,13 @@ function isWellFormedIPv6(text: string): boolean {
   return halves.length === 2 ? groups.length <= 7 : groups.length === 8;
 }
 
-/** Text of an address of 4 or 16 octets; IPv6 as RFC 5952 §4 recommends. */
+/** Formats an address of 4 or 16 octets; IPv6 as RFC 5952 §4 recommends. */
 export function formatAddress(address: Uint8Array): string {
   if (address.length === 4) return `${address[0]}.${address[1]}.${address[2]}.${address[3]}`;
   if (address.length !== 16) throw new RangeError(`an address has 4 or 16 octets, not ${address.length}`);
   const groups: number[] = [];
   for (let i = 0; i < 16; i += 2) groups.push(((address[i] as number) << 8) | (address[i + 1] as number));
-  // RFC 5952 §5: addresses known to embed IPv4 are written with a dotted tail; ::ffff:0:0/96 is the one we know.
+  // RFC 5952 §5: addresses known to embed IPv4 have a dotted tail; only ::ffff:0:0/96 is known here.
   if (groups.slice(0, 5).every((g) => g === 0) && groups[5] === 0xffff) {
     return `::ffff:${address.subarray(12).join('.')}`;
   }
@@ -93,7 +93,7 @@ export function formatAddress(address: Uint8Array): string {
   return `${text(groups.slice(0, start))}::${text(groups.slice(start + count))}`;
 }
 
-/** The first longest run of zero groups (RFC 5952 §4.2.3). */
+/** Finds the first longest run of zero groups (RFC 5952 §4.2.3). */
 function longestZeroRun(groups: readonly number[]): readonly [start: number, count: number] {
   let best: readonly [number, number] = [0, 0];
   let start = 0;
@@ -105,7 +105,7 @@ function longestZeroRun(groups: readonly number[]): readonly [start: number, cou
   return best;
 }
 
-/** A prefix of these octets and length, with the bits behind the length cleared. RangeError when they do not fit. */
+/** Makes a prefix of octets and a length, and clears the host bits. Throws RangeError if they are invalid. */
 export function makePrefix(address: Uint8Array, length: number): Prefix {
   const family = address.length === 4 ? 4 : 6;
   if (address.length !== 4 && address.length !== 16) {
@@ -126,14 +126,14 @@ function maskInPlace(address: Uint8Array, length: number): void {
   address.fill(0, whole + 1);
 }
 
-/** A host prefix (/32 or /128) of an address of 4 or 16 octets. */
+/** Returns the host prefix (/32 or /128) of an address of 4 or 16 octets. */
 export function hostPrefix(address: Uint8Array): Prefix {
   return makePrefix(address, address.length * 8);
 }
 
 /**
- * Parses `address/length`, or a bare address as a host prefix. Returns the reason in words when the text is not a
- * prefix. Host bits behind the length are refused, because a typing error there would silently widen or move it.
+ * Parses `address/length`, or a bare address as a host prefix. Returns an explanation if the text is not a prefix.
+ * Refuses host bits, because a typing error there would silently widen or move the prefix.
  */
 export function parsePrefix(text: string): Prefix | string {
   const slash = text.indexOf('/');
@@ -147,25 +147,25 @@ export function parsePrefix(text: string): Prefix | string {
   }
   const prefix = makePrefix(address, Number(lengthText));
   if (prefix.address.some((byte, i) => byte !== address[i])) {
-    return `"${text}" has bits set behind its length; did you mean ${formatPrefix(prefix)}?`;
+    return `"${text}" has host bits set; did you mean ${formatPrefix(prefix)}?`;
   }
   return prefix;
 }
 
-/** Canonical text `address/length`. */
+/** Formats a prefix canonically: `address/length`. */
 export function formatPrefix(prefix: Prefix): string {
   return `${formatAddress(prefix.address)}/${prefix.length}`;
 }
 
-/** Canonical text of an address in any accepted form, or undefined when it is not one. */
+/** Returns the canonical text of an address in any accepted form, or undefined if it is invalid. */
 export function canonicalAddress(text: string): string | undefined {
   const address = parseAddress(text);
   return address === undefined ? undefined : formatAddress(address);
 }
 
 /**
- * IPv4 written as IPv6 (`::ffff:203.0.113.10`, RFC 4291 §2.5.5.2) as the IPv4 prefix that packets carry; any other prefix as
- * it is. A rule or a safelist entry for the mapped form would concern no packet at all.
+ * Converts an IPv4-mapped IPv6 prefix (`::ffff:203.0.113.10`, RFC 4291 §2.5.5.2) to the IPv4 prefix that packets carry;
+ * returns any other prefix unchanged. No packet would match a rule or a safelist entry for the mapped form.
  */
 export function unmapped(prefix: Prefix): Prefix {
   const { family, address, length } = prefix;

@@ -1,6 +1,6 @@
 /**
- * First in, first out, with a way back for the last in. What stays is not moved until most of the room before it is free,
- * and the array is never replaced, so that what was compiled for it stays compiled.
+ * First in, first out; the last one in can be removed, too. Items are moved only when most of the space before them is
+ * free, and the array is never replaced, so that code compiled for it stays valid.
  */
 export class Fifo<T extends number | string | object> {
   readonly #items: T[] = [];
@@ -18,12 +18,12 @@ export class Fifo<T extends number | string | object> {
     this.#items.push(item);
   }
 
-  /** Takes back the last push. */
+  /** Undoes the last push. */
   pop(): T | undefined {
     return this.size === 0 ? undefined : this.#items.pop();
   }
 
-  /** Takes the oldest out. */
+  /** Removes and returns the oldest. */
   shift(): T | undefined {
     if (this.size === 0) return undefined;
     const oldest = this.#items[this.#head++];
@@ -40,15 +40,15 @@ export class Fifo<T extends number | string | object> {
     this.#head = 0;
   }
 
-  /** Oldest first. */
+  /** Lists the items, oldest first. */
   list(): readonly T[] {
     return this.#items.slice(this.#head);
   }
 }
 
-// Bounds a map or a set that is kept in the order of use. Pure.
+// Bounds a map or a set that is kept in the order of use.
 
-/** Forgets the first entry where there are more than `most`. To be called after each entry that is added. */
+/** Removes the first entry if there are more than `most`. Call it after each addition. */
 export function forgetOldest(entries: Map<string, unknown> | Set<string>, most: number): void {
   if (entries.size <= most) return;
   const [oldest] = entries.keys();

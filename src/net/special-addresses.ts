@@ -1,32 +1,34 @@
 /** The one list of special-purpose addresses: everything except ordinary unicast addresses of the Internet. Pure. */
 import { covers, hostPrefix, makePrefix, overlaps, type Prefix, parsePrefix } from './prefix.ts';
 
-/** A range of the IANA special-purpose registries (RFC 6890 and its updates), or one that RFC 4291 or 5771 sets apart. */
+/**
+ * A range of the IANA special-purpose registries (RFC 6890 and its updates), or one that RFC 4291 or 5771 sets apart.
+ */
 export interface SpecialRange {
   readonly prefix: Prefix;
-  /** What its addresses are: `loopback`, `link-local`. */
+  /** The kind of its addresses: `loopback`, `link-local`. */
   readonly name: string;
-  /** Where it is defined, such as `RFC 1122 §3.2.1.3`. */
+  /** The document that defines it, such as `RFC 1122 §3.2.1.3`. */
   readonly source: string;
-  /** A host or network of a customer may have such an address, so that a rule can protect it. */
+  /** True if a customer's host or network may have such an address, so that a rule can protect it. */
   readonly unicast: boolean;
   /**
-   * The address can lead somewhere over the public Internet; false for what is private, local or reserved, and for what a
-   * translator or a tunnel of one's own network turns into another address.
+   * True if the address may be reachable over the public Internet; false for private, local and reserved addresses, and
+   * for those that one's own translator or tunnel turns into another address.
    */
   readonly global: boolean;
-  /** The octet where an IPv4 address begins inside of the IPv6 address; that address is then judged as well. */
+  /** The octet of the IPv6 address at which an IPv4 address begins; that address is then checked as well. */
   readonly embedsAt?: number;
 }
 
-/** Neither a host's address nor reachable. */
+/** Not a host's address, and not reachable. */
 const NOT_A_HOST = { unicast: false, global: false };
-/** A host's address, but in a network of one's own. */
+/** A host's address in one's own network. */
 const LOCAL = { unicast: true, global: false };
 
 /**
- * Documentation prefixes (RFC 5737, 3849, 9637) are left out on purpose: examples, demos and tests must behave as the
- * real thing does.
+ * Documentation prefixes (RFC 5737, 3849, 9637) are omitted on purpose: examples, demos and tests must behave like real
+ * addresses.
  */
 const RANGES: readonly SpecialRange[] = [
   range('0.0.0.0/32', 'unspecified', 'RFC 1122 §3.2.1.3', NOT_A_HOST),
@@ -72,7 +74,9 @@ function range(
   return { prefix, name, source, ...flags };
 }
 
-/** The narrowest special range that covers an address (4 or 16 octets) or a prefix; undefined for ordinary ones. */
+/**
+ * Returns the narrowest special range that covers an address (4 or 16 octets) or a prefix; undefined for ordinary ones.
+ */
 export function specialRangeOf(where: Uint8Array | Prefix): SpecialRange | undefined {
   const prefix = asPrefix(where);
   let narrowest: SpecialRange | undefined;
@@ -84,8 +88,8 @@ export function specialRangeOf(where: Uint8Array | Prefix): SpecialRange | undef
 }
 
 /**
- * The range that keeps an address or a prefix from being unicast addresses of hosts: one that it touches, or that the
- * IPv4 address inside of it touches. Undefined when every address of it is unicast, private ones included.
+ * Returns the range because of which an address or a prefix is not hosts' unicast addresses: it overlaps that range, or
+ * its embedded IPv4 address does. Undefined when every address is unicast, private ones included.
  */
 export function notUnicast(where: Uint8Array | Prefix): SpecialRange | undefined {
   const prefix = asPrefix(where);
@@ -96,7 +100,10 @@ export function notUnicast(where: Uint8Array | Prefix): SpecialRange | undefined
   return RANGES.find((other) => !other.unicast && overlaps(other.prefix, prefix));
 }
 
-/** The range that keeps an address from being reached over the public Internet, also by the IPv4 address inside of it. */
+/**
+ * Returns the range because of which an address, or its embedded IPv4 address, is not reachable over the public
+ * Internet.
+ */
 export function notGlobal(where: Uint8Array | Prefix): SpecialRange | undefined {
   const prefix = asPrefix(where);
   const special = specialRangeOf(prefix);
@@ -106,7 +113,7 @@ export function notGlobal(where: Uint8Array | Prefix): SpecialRange | undefined 
   return RANGES.find((other) => !other.global && overlaps(other.prefix, prefix));
 }
 
-/** True for 127.0.0.0/8 and ::1, IPv4 written as IPv6 included. */
+/** True for 127.0.0.0/8 and ::1, and for IPv4-mapped loopback. */
 export function isLoopbackAddress(address: Uint8Array): boolean {
   const prefix = asPrefix(address);
   const special = specialRangeOf(prefix);
@@ -118,7 +125,7 @@ function asPrefix(where: Uint8Array | Prefix): Prefix {
   return where instanceof Uint8Array ? hostPrefix(where) : where;
 }
 
-/** The IPv4 addresses that a prefix of IPv6 addresses carries inside. */
+/** Returns the IPv4 prefix that a prefix of IPv6 addresses embeds. */
 function embeddedIn({ address, length }: Prefix, special: SpecialRange | undefined): Prefix | undefined {
   const at = special?.embedsAt;
   if (at === undefined) return undefined;

@@ -1,6 +1,8 @@
-/** Long computations as generators of small steps: run at once, or in slices with turns for others between them. Pure. */
+/**
+ * Runs long computations, written as generators of small steps: at once, or in slices with pauses for other work. Pure.
+ */
 
-/** Runs all steps; returns what the last one gives. */
+/** Runs all steps; returns the last one's result. */
 export function runToEnd<Result>(steps: Generator<undefined, Result>): Result {
   for (;;) {
     const step = steps.next();
@@ -9,15 +11,15 @@ export function runToEnd<Result>(steps: Generator<undefined, Result>): Result {
 }
 
 export interface Slices {
-  /** How long a slice may take before others have a turn (ms). */
+  /** The length of a slice (ms). */
   readonly milliseconds: number;
-  /** Milliseconds from any beginning. */
+  /** Returns milliseconds since any fixed time. */
   readonly stopwatch: () => number;
-  /** Resolves when others have had a turn. */
+  /** Resolves after other work had a turn. */
   readonly pause: () => Promise<unknown>;
 }
 
-/** Runs all steps in slices; resolves with what the last one gives. Rejects with what a step throws. */
+/** Runs all steps in slices; resolves with the last one's result. Rejects with a step's error. */
 export async function runInSlices<Result>(
   steps: Generator<undefined, Result>,
   { milliseconds, stopwatch, pause }: Slices,

@@ -1,11 +1,12 @@
-/** Times as text: RFC 3339 §5.6, in UTC, with milliseconds. */
-/** Texts of seconds, up to the point: an attack's events, and the times they lead to, fall into few of them. */
+/** Formats and parses times: RFC 3339 §5.6, in UTC, with milliseconds. */
+
+/** Caches the texts of seconds up to the decimal point: an attack's events use few different ones. */
 const seconds = new Map<number, string>();
 const MAX_SECONDS = 1000;
 
 /**
- * `2026-01-31T12:00:00.000Z` for whole milliseconds since the epoch. The same as `Date.prototype.toISOString` at a
- * twentieth of the time, which every event pays several times. Throws RangeError for what is no time (beyond ±8.64e15).
+ * Formats whole milliseconds since the epoch as `2026-01-31T12:00:00.000Z`. Equal to `Date.prototype.toISOString` in a
+ * twentieth of the time, because every event needs it several times. Throws RangeError beyond ±8.64e15.
  */
 export function timeText(ms: number): string {
   const second = Math.floor(ms / 1000);
@@ -21,13 +22,15 @@ function secondText(second: number): string {
   return text;
 }
 
-// Times as detectors write them: RFC 3339 and its usual variants, and numbers since the epoch.
+// Parses times as detectors write them: RFC 3339 and its usual variants, and numbers since the epoch.
 
 /** `2026-01-31T12:00:00.123Z`: date, separator, time to the minute at least, and an offset. */
 const TIME =
   /^(\d{4})-(\d{2})-(\d{2})(?:[Tt_]| +)(\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,18}))?)? ?(?:([Zz]|UTC|GMT)|([+-])(\d{2})(?::?(\d{2}))?)$/;
 
-/** Numbers at and above these count milliseconds, microseconds and nanoseconds; below, seconds (until the year 5138). */
+/**
+ * Numbers from these on are milliseconds, microseconds and nanoseconds; smaller ones are seconds (until the year 5138).
+ */
 const MILLISECONDS_FROM = 1e11;
 const MICROSECONDS_FROM = 1e14;
 const NANOSECONDS_FROM = 1e17;
@@ -35,9 +38,9 @@ const NANOSECONDS_FROM = 1e17;
 const LAST = 8.64e15;
 
 /**
- * Milliseconds since the epoch of a text or a number; undefined when it is no time or names no offset. Takes
- * `+0100`, a space for the `T`, lower-case `t` and `z`, a leap second, and seconds, milliseconds, microseconds or nanoseconds
- * since the epoch, also as text.
+ * Returns milliseconds since the epoch for a text or a number; undefined if it is invalid or has no offset. Accepts
+ * `+0100`, a space for the `T`, lower-case `t` and `z`, a leap second, and seconds, milliseconds, microseconds or
+ * nanoseconds since the epoch, also as text.
  */
 export function readTime(value: string | number): number | undefined {
   if (typeof value === 'number') return sinceEpoch(value);
@@ -45,7 +48,7 @@ export function readTime(value: string | number): number | undefined {
   return /^\d{1,20}(\.\d{1,9})?$/.test(text) ? sinceEpoch(Number(text)) : readText(text);
 }
 
-/** True for the times that programs write when they have none: 0, and Go's `0001-01-01T00:00:00Z`. */
+/** True for times that programs write when they have none: 0, and Go's `0001-01-01T00:00:00Z`. */
 export function isZeroTime(ms: number): boolean {
   return ms === 0 || ms === GO_ZERO;
 }
@@ -81,7 +84,7 @@ function readText(text: string): number | undefined {
   const [h, m, s] = [Number(hour), Number(minute), Number(second)];
   if (h > 23 || m > 59 || s > 60 || Number(hours) > 23 || Number(minutes) > 59) return undefined;
   const midnight = Date.parse(`${year}-${month}-${day}T00:00:00Z`);
-  // Some dates that do not exist are taken for others: 30 February is 2 March.
+  // Some invalid dates are parsed as others: 30 February becomes 2 March.
   if (Number.isNaN(midnight) || new Date(midnight).getUTCDate() !== Number(day)) return undefined;
   const offset = zulu === undefined ? (Number(hours) * 60 + Number(minutes)) * (sign === '-' ? -1 : 1) : 0;
   const ms = Number(fraction.slice(0, 3).padEnd(3, '0'));

@@ -1,4 +1,4 @@
-/** An event as everybody outside sees it. */
+/** Converts events and facts to the API's form. */
 import type { z } from 'zod';
 import type { RecordedFact } from '../core/facts.ts';
 import { tcpFlagWords } from '../core/policy/refinement.ts';
@@ -34,7 +34,7 @@ export function eventView(event: EventRecord): z.output<typeof EventSchema> {
   };
 }
 
-// Facts as everybody outside sees them.
+// Facts.
 
 export function safelistEntryView(entry: SafelistEntry): z.output<typeof SafelistEntrySchema> {
   return {
@@ -46,7 +46,7 @@ export function safelistEntryView(entry: SafelistEntry): z.output<typeof Safelis
   };
 }
 
-/** A fact as the feed tells it: what happened, without asking what has become of it since. */
+/** Returns a fact for the feed: what happened, without later changes. */
 export function factView({ seq, at, fact }: RecordedFact): Readonly<Record<string, unknown>> {
   return { seq, at: timeText(at), type: fact.type, ...factBody(fact) };
 }

@@ -1,4 +1,4 @@
-/** How the daemon is, as everybody outside sees it: one assessment with its reasons. */
+/** The daemon's health in the API's form: one assessment with its reasons. */
 import { z } from 'zod';
 import { timeText } from '../net/time.ts';
 
@@ -33,13 +33,13 @@ export interface HealthReason {
   readonly code: HealthCode;
   /** For an operator; one line. */
   readonly text: string;
-  /** Since when, as far as it was noticed (ms since the epoch). */
+  /** Time at which it was first noticed (ms since the epoch). */
   readonly since: number;
 }
 
 export interface Assessment {
   readonly status: HealthStatus;
-  /** What keeps decisions from routers comes first; empty when all is well. */
+  /** Reasons that keep decisions from routers come first; empty when healthy. */
   readonly reasons: readonly HealthReason[];
 }
 
@@ -52,7 +52,7 @@ export const HealthStatusSchema = z
 export const HealthReasonSchema = z.object({
   code: z.enum(HEALTH_CODES),
   text: z.string(),
-  since: z.iso.datetime().describe('When it was first noticed; RFC 3339, UTC'),
+  since: z.iso.datetime().describe('Time at which it was first noticed; RFC 3339, UTC'),
 });
 
 export function reasonView({ code, text, since }: HealthReason): z.output<typeof HealthReasonSchema> {

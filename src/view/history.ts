@@ -1,4 +1,4 @@
-/** A mitigation's life as everybody outside sees it: what happened when, on whose behalf and why, oldest first. */
+/** A mitigation's history in the API's form: what happened, when, by whom and why, oldest first. */
 import { z } from 'zod';
 import type { KeptReport, LeftOut, Life, LifeEntry } from '../core/state/life.ts';
 import type { EventRecord } from '../core/types.ts';
@@ -8,7 +8,7 @@ import { timeText } from '../net/time.ts';
 import { ActorSchema, EventStatusSchema, time } from './schemas.ts';
 import { actorView, timeOrNull } from './values.ts';
 
-/** The kinds of entries, as `what` names them. */
+/** The kinds of entries, the values of `what`. */
 const HISTORY_KINDS = [
   'created',
   'rejected',
@@ -30,12 +30,12 @@ export const HistoryEntrySchema = z.object({
   what: z
     .enum(HISTORY_KINDS)
     .describe(
-      '`reported`: a report that changed nothing; `renewed`: by the daemon, for those that hold it; `ending`: by whom and why it ends; `withdrawn`, `expired`: every established session has been told',
+      '`reported`: a report that changed nothing; `renewed`: by the daemon, for its holds; `ending`: who ended it and why; `withdrawn`, `expired`: the withdrawal was sent to every established session',
     ),
   text: z.string().describe('The entry in one line'),
   by: ActorSchema,
   reason: z.string().nullable(),
-  why: z.array(z.string()).describe('As it was said at that time; of an older report empty'),
+  why: z.array(z.string()).describe('The reasons given at that time; empty for an older report'),
   report: z
     .object({
       event_id: z.uuid(),
@@ -47,10 +47,10 @@ export const HistoryEntrySchema = z.object({
       pps: z.number().nullable(),
       confidence: z.number().nullable(),
       status: EventStatusSchema,
-      reason: z.string().nullable().describe('The refusal, where it was refused'),
+      reason: z.string().nullable().describe('The refusal, if it was refused'),
     })
     .nullable()
-    .describe('The report that led to it, with its values and its answer'),
+    .describe('The report that caused it, with its values and its answer'),
   change: z
     .object({
       expires_at: time,
@@ -62,34 +62,34 @@ export const HistoryEntrySchema = z.object({
       service_id: z.string().nullable(),
     })
     .partial()
-    .describe('What it was set to at that time'),
+    .describe('The new values at that time'),
 });
 
 export const HistoryOmittedSchema = z.object({
   decisions: z.int(),
   reports: z.int(),
   renewals: z.int(),
-  from: time.nullable().describe('When the first of them happened'),
-  to: time.nullable().describe('When the last of them happened'),
-  max_bps: z.number().nullable().describe('Highest that a report among them said'),
+  from: time.nullable().describe('Time of the first of them'),
+  to: time.nullable().describe('Time of the last of them'),
+  max_bps: z.number().nullable().describe('Highest value in a report among them'),
   max_pps: z.number().nullable(),
   unknown_until: time
     .nullable()
-    .describe('What happened before, after its beginning, was recorded by a version that kept no history'),
-  text: z.string().describe('The same in one line; empty when nothing is left out'),
+    .describe('No history is known between its beginning and this time: an older version recorded it'),
+  text: z.string().describe('The same in one line; empty when nothing is omitted'),
 });
 
 export type HistoryEntry = z.output<typeof HistoryEntrySchema>;
 export type HistoryOmitted = z.output<typeof HistoryOmittedSchema>;
 
-/** The entries that are kept, oldest first. `events` are those that are remembered, with the reasons of their answers. */
+/** Returns the kept entries, oldest first. `events` are the remembered ones, with the reasons of their answers. */
 export function historyView(life: Life, events: ReadonlyMap<string, EventRecord>): HistoryEntry[] {
   return [...life.turns, ...life.reports, ...life.renewals]
     .sort((a, b) => a.seq - b.seq || a.at - b.at)
     .map((entry) => entryView(entry, events));
 }
 
-/** What is not among them, in numbers. */
+/** Counts the entries that are not kept. */
 export function omittedView({ leftOut, unknownUntil }: Life): HistoryOmitted {
   return {
     decisions: leftOut?.turns ?? 0,
@@ -144,13 +144,13 @@ function changeOf({ expiresAt, action, step, ports, owner }: LifeEntry): History
   };
 }
 
-/** One line: what happened, and what was reported. */
+/** Describes an entry in one line: what happened, and what was reported. */
 function entryWords(entry: LifeEntry): string {
   const { report, kind } = entry;
   const what = whatWords(entry);
   if (report === undefined) return what;
   const said = reportWords(report);
-  // A report that did something else than it was answered with concerned another mitigation, too.
+  // A report whose answer differs from this entry also concerned another mitigation.
   const answered =
     kind === 'reported' || report.status === 'rejected'
       ? `; answered ${[report.status, ...(report.refusal === null ? [] : [report.refusal])].join(': ')}`
@@ -174,9 +174,9 @@ function whatWords(entry: LifeEntry): string {
     case 'extended':
       return until === '' ? 'its hold changed' : `extended${until}`;
     case 'renewed':
-      return `renewed for those that hold it,${until}`;
+      return `renewed for its holds,${until}`;
     case 'shortened':
-      return `cut to the longest TTL allowed,${until}`;
+      return `shortened to the maximum TTL,${until}`;
     case 'widened': {
       const covers = ports === undefined || ports.length === 0 ? '' : ` to ${portWords(ports)}`;
       return `widened${covers}${does}${until === '' ? '' : `,${until}`}`;
@@ -191,15 +191,15 @@ function whatWords(entry: LifeEntry): string {
       return `moved to customer ${owner?.customerId ?? '(none)'}, service ${owner?.serviceId ?? '(none)'} by ${actorWords(actor)}`;
     case 'ending':
       if (to === 'expired') return `expires: ${reason}`;
-      // A detector's reason names it; its token may be called anything.
+      // A detector's reason contains its name; its token may have any name.
       return `withdrawn${actor.kind === 'detector' ? '' : ` by ${actorWords(actor)}`}: ${reason}`;
     case 'withdrawn':
     case 'expired':
-      return 'ended: every established session has been told';
+      return 'ended: the withdrawal was sent to every established session';
   }
 }
 
-/** `kim (via noc)`: who somebody says to be, and whose token or certificate it was. */
+/** Formats `kim (via noc)`: the stated name, and the name of the token or certificate. */
 function actorWords({ name, via }: LifeEntry['actor']): string {
   return via === undefined || via === name ? name : `${name} (via ${via})`;
 }
@@ -230,12 +230,12 @@ function omittedWords(leftOut: LeftOut | undefined, unknownUntil: number | undef
     ];
     const peak = most.length === 0 ? '' : `; reports of at most ${most.join(' and ')}`;
     sentences.push(
-      `${counts.join(', ')} not shown (${timeText(from)} to ${timeText(to)}${peak}); the audit log has them`,
+      `${counts.join(', ')} not shown (${timeText(from)} to ${timeText(to)}${peak}); see the audit log`,
     );
   }
   if (unknownUntil !== undefined) {
     sentences.push(
-      `between its beginning and ${timeText(unknownUntil)} no history was kept; the audit log has it`,
+      `between its beginning and ${timeText(unknownUntil)} no history was kept; see the audit log`,
     );
   }
   return sentences.join('. ');

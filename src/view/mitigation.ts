@@ -1,4 +1,4 @@
-/** A mitigation as everybody outside sees it: what was decided, without asking the routers' side. */
+/** Converts a mitigation to the API's form: the decision, without the routers' states. */
 import type { z } from 'zod';
 import { sparedRanges } from '../core/decide/rule.ts';
 import type { MitigationChange } from '../core/facts.ts';
@@ -28,7 +28,7 @@ export function holdView(hold: Hold): z.output<typeof HoldSchema> {
   };
 }
 
-/** A mitigation as decided, under the status that is given. */
+/** Returns a mitigation as decided, with the given status. */
 export function decidedMitigationView(
   mitigation: Mitigation,
   status: z.output<typeof MitigationStatusSchema> = mitigation.status,
@@ -79,8 +79,8 @@ export type Changeable = Omit<MitigationChange, 'lastEventId' | 'renewAt' | 'hol
 };
 
 /**
- * The values that a change carries, as `source` has them: the change itself, or the mitigation before it. Written out,
- * because copying what may be there key by key costs several times as much for every event of an attack.
+ * Returns the values of a change's keys, from `source`: the change itself, or the mitigation before it. Written out,
+ * because copying optional keys one by one costs several times as much for every event of an attack.
  */
 export function changedValues(source: Changeable, change: Changeable): Record<string, unknown> {
   const values: Record<string, unknown> = {};
@@ -106,7 +106,7 @@ export function changedValues(source: Changeable, change: Changeable): Record<st
   return values;
 }
 
-/** What extending, widening or escalating changed. */
+/** Returns the changes of an extension, a widening or an escalation. */
 export function changeView(change: MitigationChange): Readonly<Record<string, unknown>> {
   const values = changedValues(change, change);
   if (change.hold !== undefined) values.hold = holdView(change.hold);

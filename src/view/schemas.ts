@@ -1,4 +1,4 @@
-/** What a rule matches, as data: for programs that would otherwise have to read operator notation. */
+/** Schemas of the API, the feed, alerts and simulations. First: a rule's match as data, for programs. */
 import { z } from 'zod';
 import type { Match, Range } from '../core/types.ts';
 
@@ -36,10 +36,9 @@ function pairs(list: readonly Range[]): number[][] {
   return list.map(([from, to]) => [from, to]);
 }
 
-// The shapes of what was decided, as everybody outside sees it: the API, the feed, alerts and simulations. The OpenAPI
-// document is made of these very schemas.
+// Schemas of decisions. The OpenAPI document is generated from them.
 
-/** When something happened, as the API says it. */
+/** A time in the API's form. */
 export const time = z.iso.datetime().describe('RFC 3339, UTC');
 const id = z.uuid();
 
@@ -69,17 +68,15 @@ export const EventStatusSchema = z.enum([
   'duplicate',
 ]);
 
-/** An event as it is remembered. */
+/** An event as it is kept. */
 export const EventSchema = z.object({
   event_id: id,
   external_event_id: z.string().nullable(),
   received_at: time,
-  timestamp: time.nullable().describe('When the detector says it happened'),
+  timestamp: time.nullable().describe('Time of the event by the detector'),
   source: z.string(),
   action: z.enum(['ban', 'unban']),
-  victim_ip: z
-    .string()
-    .describe('Address or prefix; with the reason `invalid_report` what the report said, cut, or empty'),
+  victim_ip: z.string().describe('Address or prefix; for `invalid_report` the reported text, cut, or empty'),
   vector: z.string(),
   protocol: ProtocolSchema.nullable(),
   bps: z.number().nullable(),
@@ -89,7 +86,7 @@ export const EventSchema = z.object({
   top_src_ports: z.array(z.int()),
   tcp_flags: z.array(z.string()).describe('Set, and with `!` not set'),
   status: EventStatusSchema,
-  reason: z.string().nullable().describe('The refusal, for a rejected event'),
+  reason: z.string().nullable().describe('The refusal of a rejected event'),
   mitigation_id: id.nullable(),
   why: z.array(z.string()),
   raw_details: z.record(z.string(), z.unknown()),
@@ -104,10 +101,10 @@ export const MitigationStatusSchema = z.enum([
   'rejected',
 ]);
 
-/** An alert of a detector that keeps a mitigation alive. */
+/** A detector's alert that keeps a mitigation alive. */
 export const HoldSchema = z.object({
   source: z.string(),
-  alert_id: z.string().nullable().describe('null: the alert is known by its source, victim and vector'),
+  alert_id: z.string().nullable().describe('null: source, victim and vector identify the alert'),
   vector: z.string(),
   victim_ip: z.string(),
   hold: z
@@ -116,10 +113,10 @@ export const HoldSchema = z.object({
   confidence: z.number().nullable(),
   began_at: time,
   reported_at: time,
-  until: time.describe('When it lapses without another report'),
+  until: time.describe('Time at which it lapses without another report'),
 });
 
-/** A mitigation as decided; what is known without asking the routers' side. */
+/** A mitigation as decided, without the routers' states. */
 export const DecidedMitigationSchema = z.object({
   mitigation_id: id,
   status: MitigationStatusSchema,
@@ -132,7 +129,7 @@ export const DecidedMitigationSchema = z.object({
   dst_ports: z.array(z.int()),
   excluded_ports: z
     .array(z.int())
-    .describe('Allowed ports that the rule leaves alone, one by one, less those of ranges of more than 64'),
+    .describe('Allowed ports that the rule leaves alone, one by one, without ranges of more than 64'),
   excluded_port_ranges: z
     .array(z.string())
     .describe('All allowed ports that the rule leaves alone, such as `53` and `27015-27030`'),
@@ -149,7 +146,7 @@ export const DecidedMitigationSchema = z.object({
   triggering_event_id: id.nullable(),
   last_event_id: id.nullable(),
   playbook: z.string().nullable(),
-  step: z.int().describe('Index of the step in force, from 0'),
+  step: z.int().describe('Index of the current step, from 0'),
   dry_run: z.boolean(),
   created_by: ActorSchema,
   reason: z.string(),
@@ -159,7 +156,7 @@ export const DecidedMitigationSchema = z.object({
   end: z
     .object({ to: z.enum(['withdrawn', 'expired']), at: time, by: ActorSchema, reason: z.string() })
     .nullable()
-    .describe('Who ended it, when and why; null while nobody has'),
+    .describe('Its end: by whom, when and why; null before that'),
 });
 
 export const SafelistEntrySchema = z.object({
@@ -167,5 +164,5 @@ export const SafelistEntrySchema = z.object({
   reason: z.string(),
   added_at: time.nullable(),
   added_by: z.string(),
-  configured: z.boolean().describe('From the configuration file: not removable over the API'),
+  configured: z.boolean().describe('From the configuration file: cannot be removed over the API'),
 });

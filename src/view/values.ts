@@ -1,16 +1,16 @@
-/** Values as everybody outside sees them: times RFC 3339 in UTC, protocols by name. */
+/** Converts values to the API's form: times to RFC 3339 in UTC, protocols to names. */
 import type { z } from 'zod';
 import type { Actor } from '../core/types.ts';
 import { protocolName } from '../core/policy/vectors.ts';
 import { timeText } from '../net/time.ts';
 import type { ActorSchema } from './schemas.ts';
 
-/** As timeText, null for null. */
+/** Formats a time like timeText; null for null. */
 export function timeOrNull(ms: number | null): string | null {
   return ms === null ? null : timeText(ms);
 }
 
-/** A protocol by name, null for any. */
+/** Returns a protocol's name; null for any. */
 export function protocolOrNull(protocol: number | null): string | null {
   return protocol === null ? null : protocolName(protocol);
 }

@@ -26,8 +26,8 @@ interface Touched {
 }
 
 /**
- * Checks a rule's target: unicast addresses of hosts only, safelist, protected prefixes, prefix lengths, source matching.
- * No setting disables the first of these.
+ * Checks a rule's target: unicast addresses of hosts only, safelist, protected prefixes, prefix lengths, source
+ * matching. No setting disables the first of these.
  */
 export function checkTarget(
   state: Pick<DecisionView, 'safelisted'>,
@@ -153,8 +153,8 @@ export function checkTtl(timers: Timers, seconds: number): Refusal | null {
 }
 
 /**
- * Checks the quotas for one more mitigation that replaces `freed` others. Dry-run mitigations have quotas of their own, of
- * the same size.
+ * Checks the quotas for one more mitigation that replaces `freed` others. Dry-run mitigations have quotas of their own,
+ * of the same size.
  */
 export function checkQuotas(
   state: DecisionView,

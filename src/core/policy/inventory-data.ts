@@ -1,4 +1,6 @@
-/** `inventory.yaml` as plain data: the file's keys, those of upstream prefixd included, with only their types checked. */
+/**
+ * `inventory.yaml` as plain data: the file's keys, those of upstream prefixd included, with only their types checked.
+ */
 import type { ProfileName } from './profile.ts';
 
 export interface InventoryData {

@@ -177,7 +177,10 @@ function* addService(
   }
 }
 
-/** Adds an asset. Several services of a customer may share an address: their allowed ports add up. Two customers may not. */
+/**
+ * Adds an asset. Several services of a customer may share an address: their allowed ports add up. Two customers may
+ * not.
+ */
 function addAsset(draft: Draft, prefixes: readonly Prefix[], owner: Ownership, path: Path): void {
   let complained = false;
   for (const prefix of prefixes) {
@@ -258,7 +261,8 @@ function warn(draft: Draft, path: Path, message: string): void {
   draft.problems.push({ path, message, severity: 'warning' });
 }
 
-// Looks up owners of addresses and prefixes. Assets precede customers' prefixes, and narrower entries precede wider ones.
+// Looks up owners of addresses and prefixes. Assets precede customers' prefixes, and narrower entries precede wider
+// ones.
 
 /** The assets that share one prefix, in the order of the file. */
 interface Assets {
@@ -315,8 +319,8 @@ export class OwnerIndex {
   }
 
   /**
-   * Returns the owner of a prefix if one customer owns all of it: an asset or a prefix of the customer covers it, and no
-   * entry inside belongs to another customer. Cost grows with the number of entries inside.
+   * Returns the owner of a prefix if one customer owns all of it: an asset or a prefix of the customer covers it, and
+   * no entry inside belongs to another customer. Cost grows with the number of entries inside.
    */
   ofPrefix(asked: Prefix): PrefixOwnership | undefined {
     const prefix = unmapped(asked);

@@ -24,7 +24,10 @@ export interface Ownership {
   readonly customerId: string;
   readonly customerName: string;
   readonly profile: ProfileName;
-  /** The service of the narrowest asset, the first of equals; null when only a prefix of the customer covers the address. */
+  /**
+   * The service of the narrowest asset, the first of equals; null when only a prefix of the customer covers the
+   * address.
+   */
   readonly serviceId: string | null;
   readonly serviceName: string | null;
   /** Ids of every service that has the address, `serviceId` first; empty when there is none. */
@@ -56,8 +59,8 @@ export function allowedTogether(all: readonly AllowedPorts[]): AllowedPorts {
 }
 
 /**
- * Combines the owners of several assets of one customer, narrowest first: the first, with the services and allowed ports
- * of all. Throws RangeError for an empty list.
+ * Combines the owners of several assets of one customer, narrowest first: the first, with the services and allowed
+ * ports of all. Throws RangeError for an empty list.
  */
 export function ownerTogether(owners: readonly Ownership[]): Ownership {
   const [first, ...others] = owners;
@@ -76,7 +79,10 @@ export type AssetPrefixes =
   | { readonly prefixes: readonly Prefix[] }
   | { readonly problem: string; readonly key: 'ip' | 'range_end' };
 
-/** Returns an asset's prefixes: an address, a prefix, or with `rangeEnd` a range, both ends included. IPv4 written as IPv6 becomes IPv4. */
+/**
+ * Returns an asset's prefixes: an address, a prefix, or with `rangeEnd` a range, both ends included. IPv4 written as
+ * IPv6 becomes IPv4.
+ */
 export function assetPrefixes(ip: string, rangeEnd: string | undefined): AssetPrefixes {
   if (rangeEnd === undefined) {
     const prefix = parsePrefix(ip);
@@ -97,7 +103,9 @@ export function assetPrefixes(ip: string, rangeEnd: string | undefined): AssetPr
   return { prefixes: rangePrefixes(first, last).map(unmapped) };
 }
 
-/** Returns the fewest prefixes that cover exactly the addresses from `first` to `last`; at most 2 x the width in bits. */
+/**
+ * Returns the fewest prefixes that cover exactly the addresses from `first` to `last`; at most 2 x the width in bits.
+ */
 function rangePrefixes(first: Uint8Array, last: Uint8Array): readonly Prefix[] {
   const bits = familyBits(first.length === 4 ? 4 : 6);
   const end = toBigInt(last);

@@ -33,8 +33,8 @@ export function rangesAround(ports: readonly (number | Range)[]): readonly Range
 }
 
 /**
- * Reads a number, or text such as `27015` or `27015-27030`; undefined for anything else. Refuses leading zeros: `010` is 8
- * in one version of YAML, and 10 in another.
+ * Reads a number, or text such as `27015` or `27015-27030`; undefined for anything else. Refuses leading zeros: `010`
+ * is 8 in one version of YAML, and 10 in another.
  */
 export function readRange(item: number | string): Range | undefined {
   if (typeof item === 'number') return Number.isInteger(item) ? [item, item] : undefined;

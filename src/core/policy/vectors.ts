@@ -48,8 +48,8 @@ const VECTOR_PROTOCOLS: ReadonlyMap<string, number> = new Map([
 ]);
 
 /**
- * Protocols by words in the names of other vectors. HTTP, DNS and the like are missing because they run over UDP as well
- * as TCP.
+ * Protocols by words in the names of other vectors. HTTP, DNS and the like are missing because they run over UDP as
+ * well as TCP.
  */
 const WORD_PROTOCOLS: ReadonlyMap<string, number> = new Map([
   ['udp', Protocol.Udp],
@@ -80,8 +80,8 @@ export const KNOWN_VECTORS: readonly string[] = [
 ];
 
 /**
- * Returns the protocol that a vector implies for a victim of this family, or null. An unknown vector implies the protocol
- * that the words of its name agree on. ICMP to an IPv6 victim is ICMPv6.
+ * Returns the protocol that a vector implies for a victim of this family, or null. An unknown vector implies the
+ * protocol that the words of its name agree on. ICMP to an IPv6 victim is ICMPv6.
  */
 export function impliedProtocol(vector: string, family: 4 | 6): number | null {
   if (REFLECTOR_PORTS.has(vector)) return Protocol.Udp;
@@ -150,8 +150,8 @@ export function hasPorts(protocol: number | null): boolean {
   return protocol === null || protocol === Protocol.Tcp || protocol === Protocol.Udp;
 }
 
-// Maps the names that detectors and people use to vectors. All intakes share one table, so different names for one vector
-// mean the same in a report and in a playbook (docs/detectors.md lists it).
+// Maps the names that detectors and people use to vectors. All intakes share one table, so different names for one
+// vector mean the same in a report and in a playbook (docs/detectors.md lists it).
 
 /** Aliases of vectors other than amplification, in normal form (see `vectorToken`). */
 const FLOOD_ALIASES: Readonly<Record<string, readonly string[]>> = {
@@ -264,8 +264,8 @@ export function singleAliases(vector: string): readonly string[] {
 }
 
 /**
- * Returns a name in normal form: lower case, with one underscore for each run of other characters than letters and digits.
- * Undefined when nothing is left or when it is longer than 64 characters.
+ * Returns a name in normal form: lower case, with one underscore for each run of other characters than letters and
+ * digits. Undefined when nothing is left or when it is longer than 64 characters.
  */
 export function vectorToken(text: string): string | undefined {
   if (VECTOR_PATTERN.test(text)) return text;

@@ -30,7 +30,9 @@ export function alertOf(detection: Detection): HoldIdentity {
   return { source, alertId: alertId ?? externalId, vector, victim };
 }
 
-/** Returns a report's hold mode: its token's, else that of its detector's configuration, else its kind of detector's. */
+/**
+ * Returns a report's hold mode: its token's, else that of its detector's configuration, else its kind of detector's.
+ */
 export function holdModeOf(detection: Detection, policy: Policy, ofToken: HoldMode | undefined): HoldMode {
   return ofToken ?? policy.detectors.get(detection.source)?.hold ?? detection.hold ?? 'until_ttl';
 }

@@ -1,6 +1,7 @@
 /**
- * A mitigation's history: its decision, the reports about it, its changes, and its end. Bounded: the newest entries of each
- * kind and the first decision are kept, and the rest is counted. Texts from outside are cut, and in memory of their own.
+ * A mitigation's history: its decision, the reports about it, its changes, and its end. Bounded: the newest entries of
+ * each kind and the first decision are kept, and the rest is counted. Texts from outside are cut, and in memory of
+ * their own.
  */
 import { copyText, cutText } from '../../net/text.ts';
 import type { MitigationFact } from './evolve.ts';

@@ -1,4 +1,4 @@
-/** The lives of all mitigations that are remembered, within one bound for them together. */
+/** The histories of all remembered mitigations, with one bound for all together. */
 import type { RecordedFact } from '../facts.ts';
 import type { EventRecord, Mitigation } from '../types.ts';
 import type { MitigationFact } from './evolve.ts';
@@ -14,13 +14,13 @@ import {
   reportedEntry,
 } from './life.ts';
 
-/** So many entries are kept in all lives together; beyond it those of ended mitigations are cut to the least first. */
+/** Limits the entries of all histories together; beyond it, those of ended mitigations are cut to the minimum first. */
 export const LIVES_SIZE = 50_000;
 
-/** So many lives are looked at for cutting at once: some hundred microseconds of work. */
+/** Looks at this many histories for cutting at once: some hundred microseconds of work. */
 const CUT_AT_ONCE = 32;
 
-/** Takes back one change. Changes are taken back last first. */
+/** Undoes one change. Changes are undone last first. */
 type Undo = () => void;
 
 const NOTHING: Undo = () => undefined;
@@ -29,24 +29,24 @@ export class Lives {
   readonly #lives = new Map<string, Life>();
   readonly #events: ReadonlyMap<string, EventRecord>;
   #size = 0;
-  /** Where cutting goes on; those added meanwhile come, too. */
+  /** The place where cutting continues; entries added meanwhile are included. */
   #cursor: Iterator<readonly [string, Life]> = this.#lives.entries();
-  /** Entries that were cut since the cursor was at the beginning. */
+  /** Entries cut since the cursor was at the beginning. */
   #cut = 0;
-  /** The last round over ended ones cut nothing, so that live ones are cut, too. */
+  /** True when the last round over ended mitigations cut nothing, so that live ones are cut, too. */
   #livesToo = false;
 
-  /** `events` are those that are remembered, the one that is being decided included. */
+  /** `events` are the remembered ones, including the event that is being decided. */
   constructor(events: ReadonlyMap<string, EventRecord>) {
     this.#events = events;
   }
 
-  /** Undefined for one that nothing was kept of, such as a rejected one (see lifeFromItself). */
+  /** Undefined for a mitigation without a kept history, such as a rejected one (see lifeFromItself). */
   get(id: string): Life | undefined {
     return this.#lives.get(id);
   }
 
-  /** Entries that are kept. */
+  /** Number of entries. */
   get size(): number {
     return this.#size;
   }
@@ -56,12 +56,12 @@ export class Lives {
     return [...this.#lives.values()];
   }
 
-  /** Puts back what a snapshot listed. */
+  /** Restores a snapshot's list. */
   restore(lives: Iterable<Life>): void {
     for (const life of lives) this.#put(life.id, life);
   }
 
-  /** Adds what a fact that was just folded means for lives. `before`: the mitigation that it changed, as it was. */
+  /** Adds a folded fact's entries. `before`: the changed mitigation, as it was. */
   tell(recorded: RecordedFact, before: Mitigation | undefined): Undo {
     const { fact } = recorded;
     switch (fact.type) {
@@ -104,8 +104,8 @@ export class Lives {
   }
 
   /**
-   * Cuts lives while there are too many entries, a few at a time. Not within a group: what is cut could not be taken back.
-   * Where even the least of each is too much, the number of mitigations alone bounds them.
+   * Cuts histories while there are too many entries, a few at a time. Not within a group, because a cut cannot be
+   * undone. When even the minimum of each is too much, only the number of mitigations bounds them.
    */
   settle(isLive: (id: string) => boolean): void {
     for (let looked = 0; this.#size > LIVES_SIZE && looked < CUT_AT_ONCE; looked++) {
@@ -135,22 +135,22 @@ export class Lives {
   }
 }
 
-// How much is kept of a mitigation's life: of each kind of entry the newest, of its decisions the first as well.
+// Bounds one mitigation's history: keeps the newest entries of each kind, and the first decision.
 
-/** Decisions kept of one mitigation; the first is never left out. */
+/** Decisions kept of one mitigation; the first always is. */
 export const KEPT_TURNS = 16;
-/** Reports kept of one mitigation: of one that lives, and of one that has ended. */
+/** Reports kept of one mitigation: of a live one, and of one that has ended. */
 export const KEPT_REPORTS = 16;
 export const KEPT_REPORTS_ENDED = 4;
-/** Renewals by the daemon itself; they are all alike. */
+/** Renewals kept of one mitigation; they are all alike. */
 export const KEPT_RENEWALS = 2;
 
-/** How many entries it keeps. */
+/** Counts a history's entries. */
 export function sizeOf({ turns, reports, renewals }: Life): number {
   return turns.length + reports.length + renewals.length;
 }
 
-/** The life with one more entry, and within its bounds. */
+/** Adds one entry to a history and keeps its bounds. */
 export function grown(life: Life, entry: LifeEntry): Life {
   switch (shelfOf(entry)) {
     case 'turns': {
@@ -165,7 +165,7 @@ export function grown(life: Life, entry: LifeEntry): Life {
   }
 }
 
-/** What comes with every report is done as cheaply as it can be: one in, one out. */
+/** Adds a report as cheaply as possible, because every report does this: one in, one out. */
 function withReport(life: Life, entry: LifeEntry): Life {
   const { id, turns, reports: before, renewals, leftOut, unknownUntil } = life;
   const isFull = before.length >= KEPT_REPORTS;
@@ -181,12 +181,12 @@ function withReport(life: Life, entry: LifeEntry): Life {
 
 const ONE_REPORT = { turns: 0, reports: 1, renewals: 0 };
 
-/** The least that is kept: how it began, and its last two turns. */
+/** Returns the minimum: the first decision and the last two. */
 export function briefest(life: Life): Life {
   return bounded(life, 3, 0, 0);
 }
 
-/** Extending and a release that others outlive are as frequent as reports; what else happens is a turn. */
+/** Selects the list for an entry. Extensions and releases that leave other holds are as frequent as reports. */
 function shelfOf({ kind, expiresAt }: LifeEntry): 'turns' | 'reports' | 'renewals' {
   switch (kind) {
     case 'reported':
@@ -202,7 +202,7 @@ function shelfOf({ kind, expiresAt }: LifeEntry): 'turns' | 'reports' | 'renewal
   }
 }
 
-/** The first turn is kept whatever happens. */
+/** Applies the bounds; the first decision always stays. */
 function bounded(life: Life, mostTurns: number, mostReports: number, mostRenewals = KEPT_RENEWALS): Life {
   const { turns, reports, renewals } = life;
   const over = {

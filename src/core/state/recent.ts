@@ -1,17 +1,17 @@
-/** What is remembered for a while: bans by their detector's id (24 hours), creations (one minute), attacked hosts by prefix. */
+/** Short-lived memory: bans by their detector's id (24 hours), creations (one minute), attacked hosts by prefix. */
 import { Fifo } from '../../net/queue.ts';
 import { textCost } from '../../net/heap-cost.ts';
 import type { Detection, EventRecord } from '../types.ts';
 
-/** How long a detector's id of a ban is remembered. */
+/** A detector's id of a ban is remembered this long. */
 export const BAN_MEMORY_MS = 24 * 60 * 60 * 1000;
-/** And how many of them, and how many bytes of memory they may take, about; under a flood of ids the oldest are forgotten first. */
+/** Limits the number of remembered bans; beyond it, or beyond the bytes below, the oldest are forgotten first. */
 export const BAN_MEMORY_SIZE = 250_000;
 export const BAN_MEMORY_BYTES = 96 * 1024 * 1024;
 /** The span of `max_new_per_minute`. */
 export const CREATION_MEMORY_MS = 60_000;
 
-/** A ban that came with an id of its detector. */
+/** A ban with an id from its detector. */
 export interface RecentBan {
   readonly source: string;
   readonly externalId: string;
@@ -26,7 +26,7 @@ export class RecentBans {
   readonly #order = new Fifo<RecentBan>();
   #bytes = 0;
 
-  /** How many are remembered. */
+  /** Number of remembered bans. */
   get size(): number {
     return this.#order.size;
   }
@@ -35,7 +35,7 @@ export class RecentBans {
     return this.#bans.get(banKey(source, externalId));
   }
 
-  /** Remembers a ban as the newest; returns the one with the same id that it replaces. */
+  /** Adds a ban as the newest; returns the ban with the same id that it replaces. */
   add(ban: RecentBan): RecentBan | undefined {
     const key = banKey(ban.source, ban.externalId);
     const before = this.#bans.get(key);
@@ -45,7 +45,7 @@ export class RecentBans {
     return before;
   }
 
-  /** Takes back the newest, and puts the one it replaced in its place. */
+  /** Undoes the newest addition, and restores the ban that it replaced. */
   takeBack(ban: RecentBan, before: RecentBan | undefined): void {
     const key = banKey(ban.source, ban.externalId);
     this.#order.pop();
@@ -54,7 +54,7 @@ export class RecentBans {
     else this.#bans.set(key, before);
   }
 
-  /** Forgets what is too old or too much. */
+  /** Forgets bans that are too old or too many. */
   forget(now: number): void {
     for (let ban = this.#order.oldest; ban !== undefined; ban = this.#order.oldest) {
       const fits = this.#order.size <= BAN_MEMORY_SIZE && this.#bytes <= BAN_MEMORY_BYTES;
@@ -72,15 +72,15 @@ export class RecentBans {
   }
 }
 
-/** The record, its key in two places, and the ids that it keeps, which are as long as all UUIDs. */
+/** Bytes of the record, its key in two places, and its ids, which are as long as all UUIDs. */
 const BAN_COST = 240;
 
-/** About how many bytes of memory a ban takes. The events' ids live with the events, at first; later they are its own. */
+/** Estimates a ban's bytes in memory. Its texts are shared with the event at first; later they are its own. */
 function costOf({ source, externalId }: RecentBan): number {
   return BAN_COST + textCost(source) + 2 * textCost(externalId);
 }
 
-/** With the length of the source, so that no two pairs of texts have one key. */
+/** Includes the source's length, so that keys are unambiguous. */
 function banKey(source: string, externalId: string): string {
   return `${source.length} ${source}${externalId}`;
 }
@@ -90,7 +90,9 @@ export interface Creation {
   readonly dryRun: boolean;
 }
 
-/** Times of the creations of the last minute, ascending; those in dry-run apart. A clock that was set back leaves later ones. */
+/**
+ * Times of creations in the last minute, ascending, dry-run separately. After a clock was set back, later ones stay.
+ */
 export class Creations {
   readonly #enforced: number[] = [];
   readonly #dryRun: number[] = [];
@@ -100,13 +102,13 @@ export class Creations {
     times.splice(firstAfter(times, at), 0, at);
   }
 
-  /** Takes back one that was added. */
+  /** Undoes an addition. */
   takeBack({ at, dryRun }: Creation): void {
     const times = this.#of(dryRun);
     times.splice(firstAfter(times, at) - 1, 1);
   }
 
-  /** How many came after a time, and at `upTo` or before it. */
+  /** Counts creations after a time, up to and including `upTo`. */
   countBetween(after: number, upTo: number, dryRun: boolean): number {
     const times = this.#of(dryRun);
     return firstAfter(times, upTo) - firstAfter(times, after);
@@ -115,13 +117,13 @@ export class Creations {
   forget(now: number): void {
     for (const times of [this.#enforced, this.#dryRun]) {
       const oldest = times[0];
-      // A minute late, so that the list is not moved with every creation.
+      // Removes entries a minute late, so that the list does not move with every creation.
       if (oldest === undefined || oldest > now - 2 * CREATION_MEMORY_MS) continue;
       times.splice(0, firstAfter(times, now - CREATION_MEMORY_MS));
     }
   }
 
-  /** All that are remembered, so that a state restored from them forgets what this one does. */
+  /** Lists all remembered creations, so that a restored state forgets what this one does. */
   list(): readonly Creation[] {
     return [false, true].flatMap((dryRun) => this.#of(dryRun).map((at) => ({ at, dryRun })));
   }
@@ -131,7 +133,7 @@ export class Creations {
   }
 }
 
-/** The index of the first time after the given one in an ascending list. */
+/** Returns the index of the first time after the given one in an ascending list. */
 function firstAfter(times: readonly number[], time: number): number {
   let low = 0;
   let high = times.length;
@@ -143,19 +145,19 @@ function firstAfter(times: readonly number[], time: number): number {
   return low;
 }
 
-/** So many hosts of one block and vector are remembered; the oldest are forgotten first. */
+/** Limits the remembered hosts of one block and vector; the oldest are forgotten first. */
 export const BLOCK_MEMORY_SIZE = 1024;
 
-/** By vector, then by victim. A map of hosts is replaced, never changed, so that taking back is putting the old one in place. */
+/** By vector, then by victim. A map of hosts is replaced and never changed, so that undoing restores the old one. */
 type Attacked = Map<string, ReadonlyMap<string, EventRecord>>;
 
 const NO_HOSTS: ReadonlyMap<string, EventRecord> = new Map();
 
-/** The newest event about each attacked host, by block and vector. Entries go with the events they are about. */
+/** The newest event about each attacked host, by block and vector. Entries are dropped together with their events. */
 export class AttackedHosts {
   readonly #blocks = new Map<string, Attacked>();
 
-  /** Remembers a ban that is counted for a block. Returns how to take that back, or undefined when it is not counted. */
+  /** Adds a ban that is counted for a block. Returns a function that undoes it, or undefined when it is not counted. */
   add(event: EventRecord): (() => void) | undefined {
     const { block, detection } = event;
     if (block === undefined || detection.action !== 'ban') return undefined;
@@ -171,7 +173,7 @@ export class AttackedHosts {
     return () => this.#put(block, detection.vector, before);
   }
 
-  /** An unban says that an attack on a host is over. Returns how to take that back, or undefined when it was not counted. */
+  /** Removes a host whose attack ended. Returns a function that undoes it, or undefined when it was not counted. */
   release({ block, detection }: EventRecord): (() => void) | undefined {
     if (block === undefined || detection.action !== 'unban') return undefined;
     const undo: (() => void)[] = [];
@@ -187,7 +189,7 @@ export class AttackedHosts {
     };
   }
 
-  /** Forgets an event, unless a newer one about the same host took its place. */
+  /** Forgets an event, unless a newer one about the same host replaced it. */
   forget({ id, block, detection }: EventRecord): void {
     if (block === undefined) return;
     const hosts = this.#hosts(block, detection.vector);

@@ -1,17 +1,17 @@
 /**
- * The newest events. All of them count, but what their detectors said beside what is understood is the largest part by far and
- * decides nothing: of the details, those of the newest are kept, up to a number of bytes. The journal has all of them.
+ * The newest events. Their details, which decide nothing, take by far the most memory: only the newest details are
+ * kept, up to a number of bytes. The journal has all of them.
  */
 import { heapCost } from '../../net/heap-cost.ts';
 import { Fifo } from '../../net/queue.ts';
 import type { EventRecord, Mitigation } from '../types.ts';
 import { AttackedHosts } from './recent.ts';
 
-/** Bytes of their details that stay in memory. */
+/** Limits the bytes of details in memory. */
 export const DETAILS_BYTES = 32 * 1024 * 1024;
 
 const FORGOTTEN = 'no longer in memory; the journal has the details of this event';
-/** What stands for details that were forgotten. */
+/** Replaces details that were forgotten. */
 const FORGOTTEN_DETAILS: EventRecord['detection']['details'] = { forgotten: FORGOTTEN };
 
 /** The details of one event in memory. */
@@ -22,18 +22,18 @@ interface Detailed {
 
 export class RememberedEvents {
   readonly byId = new Map<string, EventRecord>();
-  /** Ids in order of arrival: the first key of a Map that is emptied from the front is found ever more slowly. */
+  /** Ids in order of arrival: in a Map that is emptied from the front, finding the first key gets slower and slower. */
   readonly #arrivals = new Fifo<string>();
   readonly #attacked = new AttackedHosts();
   readonly #detailed = new Fifo<Detailed>();
   #detailsBytes = 0;
 
-  /** Bytes of details in memory, about. */
+  /** Approximate bytes of details in memory. */
   get detailsBytes(): number {
     return this.#detailsBytes;
   }
 
-  /** Adds an event as the newest; returns what takes it back, as long as it is. */
+  /** Adds an event as the newest; returns a function that undoes it while it is the newest. */
   add(event: EventRecord): () => void {
     this.byId.set(event.id, event);
     this.#arrivals.push(event.id);
@@ -53,12 +53,12 @@ export class RememberedEvents {
     };
   }
 
-  /** See StateView. Without their details. */
+  /** Returns a StateView's answer, without the details. */
   reportedIn(block: string, vector: string): Iterable<EventRecord> {
     return this.#attacked.of(block, vector);
   }
 
-  /** Forgets what is too much. Not while anything may be taken back. */
+  /** Forgets events beyond the limits. Not while a change may be undone. */
   settle(): void {
     while (this.#arrivals.size > HISTORY_SIZE) this.#forget(this.#arrivals.shift() ?? '');
     while (this.#detailsBytes > DETAILS_BYTES) {
@@ -70,7 +70,7 @@ export class RememberedEvents {
     }
   }
 
-  /** Returns how to take back what it did to the attacked hosts, if it did anything. */
+  /** Returns a function that undoes the effect on attacked hosts, if there is one. */
   #track(event: EventRecord): (() => void) | undefined {
     return this.#attacked.add(event) ?? this.#attacked.release(event);
   }
@@ -84,7 +84,7 @@ export class RememberedEvents {
   }
 }
 
-/** 0 for no details, and for those that are forgotten already. */
+/** Returns 0 for no details, and for forgotten ones. */
 function costOf({ detection: { details } }: EventRecord): number {
   const keys = Object.keys(details);
   if (keys.length === 0 || (keys.length === 1 && details.forgotten === FORGOTTEN)) return 0;
@@ -95,11 +95,12 @@ function withoutDetails(event: EventRecord, details: EventRecord['detection']['d
   return { ...event, detection: { ...event.detection, details } };
 }
 
-// Ended and rejected mitigations, in the order of their end: bounded by number and by bytes, for each may have had many holds.
+// Ended and rejected mitigations in the order of their end, bounded by number and by bytes, because each may have many
+// holds.
 
-/** How many events, and how many ended or rejected mitigations, are remembered. */
+/** Limits the number of remembered events, and of remembered ended or rejected mitigations. */
 export const HISTORY_SIZE = 10_000;
-/** Bytes that the ended and rejected ones may take, about. */
+/** Limits the approximate bytes of ended and rejected mitigations. */
 export const ENDED_BYTES = 64 * 1024 * 1024;
 
 interface Ended {
@@ -111,19 +112,19 @@ export class EndedMitigations {
   readonly #order = new Fifo<Ended>();
   #bytes = 0;
 
-  /** A mitigation has ended. */
+  /** Adds a mitigation that has ended. */
   add(id: string, mitigation: Mitigation | undefined): void {
     const cost = mitigation === undefined ? 0 : heapCost(mitigation);
     this.#order.push({ id, cost });
     this.#bytes += cost;
   }
 
-  /** Takes back the last one. */
+  /** Undoes the last addition. */
   takeBack(): void {
     this.#bytes -= this.#order.pop()?.cost ?? 0;
   }
 
-  /** Forgets what is too much, and returns the ids of it. */
+  /** Forgets mitigations beyond the limits; returns their ids. */
   settle(): readonly string[] {
     const gone: string[] = [];
     while (this.#order.size > HISTORY_SIZE || this.#bytes > ENDED_BYTES) {

@@ -1,4 +1,4 @@
-/** How the state is seen: by readers, by decisions, and by the engine that owns it. */
+/** Interfaces of the state, for readers, for decisions, and for the engine that owns it. */
 import type { Prefix } from '../../net/prefix.ts';
 import type { MatchKey } from '../decide/correlate.ts';
 import type { RecordedFact } from '../facts.ts';
@@ -6,39 +6,39 @@ import type { Actor, EventRecord, Mitigation, SafelistEntry } from '../types.ts'
 import type { Life } from './life.ts';
 import type { Creation, RecentBan } from './recent.ts';
 
-/** A state written down, as of `seq`. `data` is the state's own business; it survives JSON. */
+/** A saved state, as of `seq`. Only the state reads `data`; it survives JSON. */
 export interface StateSnapshot {
   readonly schema: 1;
   readonly seq: number;
-  /** An object whose long parts are arrays of small objects that never change, so it may be written in slices. */
+  /** An object whose long values are arrays of small objects that never change, so that it can be written in slices. */
   readonly data: unknown;
 }
 
-/** What an operator said, and when (ms since the epoch). */
+/** An operator's statement and its time (ms since the epoch). */
 export interface Said {
   readonly actor: Actor;
   readonly at: number;
   readonly reason: string;
 }
 
-/** What readers (reconciler, HTTP, metrics) see. Live views: valid until control returns to the event loop. */
+/** The readers' view (reconciler, HTTP, metrics). Live: valid until control returns to the event loop. */
 export interface StateView {
   /** The newest fact folded in. */
   readonly seq: number;
-  /** When the newest fact was decided (ms); 0 before the first. */
+  /** Time of the newest fact's decision (ms); 0 before the first. */
   readonly lastAt: number;
   readonly paused: Said | null;
   /** Neighbors that an operator keeps down, by name. */
   readonly disabledPeers: ReadonlyMap<string, Said>;
-  /** All that are live, and the newest 10,000 ended or rejected ones, in order of creation. */
+  /** All live ones and the newest 10,000 ended or rejected ones, in order of creation. */
   readonly mitigations: ReadonlyMap<string, Mitigation>;
   /** Ids of those neither ended nor rejected; ending ones are still live. */
   readonly live: ReadonlySet<string>;
-  /** What is remembered of a mitigation's life; undefined when it is not among `mitigations`. */
+  /** Returns a mitigation's history; undefined when it is not among `mitigations`. */
   lifeOf(id: string): Life | undefined;
   /** Live mitigations with this match (ending ones included). */
   withMatch(key: MatchKey): ReadonlySet<string>;
-  /** Dry-run mitigations are counted apart from the others. */
+  /** Dry-run mitigations are counted separately. */
   activeTotal(dryRun: boolean): number;
   activeOfPop(pop: string, dryRun: boolean): number;
   /** Active mitigations of each customer that has any. */
@@ -48,41 +48,41 @@ export interface StateView {
   /** Added over the API, by canonical prefix. */
   readonly safelist: ReadonlyMap<string, SafelistEntry>;
   /**
-   * The earliest time at which a live mitigation that is not ending yet expires or wants to be looked at (ms); null when
-   * there is none.
+   * The earliest time at which an active mitigation expires or the daemon must look at it (ms); null when there is
+   * none.
    */
   readonly earliestDue: number | null;
 }
 
-/** What decisions ask beyond that. Mitigations are active when they are live and not ending. */
+/** The view for decisions. Mitigations are active when they are live and not ending. */
 export interface DecisionView extends StateView {
-  /** No active mitigation expires later than this (ms); it may be later than the latest of them. */
+  /** No active mitigation expires later than this (ms); it may be later than the last expiry. */
   readonly expiryBound: number;
   /** Live mitigations of this victim (ending ones included), in no order. */
   liveOfVictim(victim: string): ReadonlySet<string>;
-  /** Live mitigations on which an alert has a hold, by its key (see holdKey); ending ones and lapsed holds included. */
+  /** Live mitigations that an alert holds, by its key (see holdKey); ending ones and lapsed holds included. */
   heldBy(key: string): ReadonlySet<string>;
-  /** The lengths of the prefixes of a family that are victims of live mitigations (ending ones included). */
+  /** The prefix lengths of a family that are victims of live mitigations (ending ones included). */
   prefixLengths(family: 4 | 6): Iterable<number>;
-  /** Ids of active mitigations that expire or want to be looked at by `now`, at most so many; all of them when not said. */
+  /** Ids of active mitigations that are due by `now`, at most `most`; all when it is absent. */
   dueBy(now: number, most?: number): ReadonlySet<string>;
-  /** As activeTotal counts. */
+  /** Counts like activeTotal. */
   activeOfCustomer(customerId: string, dryRun: boolean): number;
   /** Mitigations created in the minute before `now`. */
   createdInMinute(now: number, dryRun: boolean): number;
   /** The newest ban with this id of its detector; it may be a little older than 24 hours. */
   recentBan(source: string, externalId: string): RecentBan | undefined;
-  /** The newest bans of this vector that were counted for a block (see EventRecord), one a victim, oldest first. */
+  /** The newest bans of this vector that were counted for a block (see EventRecord), one per victim, oldest first. */
   reportedIn(block: string, vector: string): Iterable<EventRecord>;
-  /** An entry added over the API that has an address in common with the prefix. */
+  /** Returns an entry added over the API that overlaps the prefix. */
   safelisted(prefix: Prefix): SafelistEntry | undefined;
 }
 
-/** The engine's own handle: one writer. Facts are folded in place; a group of them can be taken back until committed. */
+/** The engine's handle: one writer. Facts are folded in place; a group can be undone until it is committed. */
 export interface StateHandle extends DecisionView {
   /** Folds one fact. Facts must come with seq = this.seq + 1 (RangeError otherwise). */
   apply(recorded: RecordedFact): void;
-  /** Starts a group that `rollback` undoes exactly; groups do not nest. */
+  /** Begins a group that `rollback` undoes exactly; groups do not nest. */
   begin(): void;
   commit(): void;
   rollback(): void;
@@ -111,7 +111,9 @@ export interface SnapshotData {
 
 const LISTS = ['mitigations', 'ended', 'events', 'safelist', 'bans', 'creations'] as const;
 
-/** The data of a snapshot. Checks its outline only (a store guards the bytes); TypeError when that is not this schema. */
+/**
+ * Returns a snapshot's data. Checks its outline only (a store guards the bytes); throws TypeError for another schema.
+ */
 export function readSnapshot(snapshot: StateSnapshot): SnapshotData {
   const { data } = snapshot;
   if (snapshot.schema !== 1 || !isSnapshotData(data)) {

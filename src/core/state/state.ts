@@ -1,6 +1,6 @@
 /**
- * Everything that facts add up to: maps, their indexes, and an undo log while a group is open. Every question that a
- * decision asks has an index, so that an event costs the same whether ten or ten thousand mitigations stand.
+ * The state that facts add up to: maps, their indexes, and an undo log while a group is open. Every question of a
+ * decision has an index, so that an event costs the same with ten or ten thousand active mitigations.
  */
 import type { PrefixTrie } from '../../net/prefix-trie.ts';
 import type { Prefix } from '../../net/prefix.ts';
@@ -45,7 +45,7 @@ export function initialState(): StateHandle {
   return new FoldedState();
 }
 
-/** The state that a snapshot wrote down. Throws TypeError when the snapshot is not of this schema. */
+/** Restores a snapshot's state. Throws TypeError when the snapshot is not of this schema. */
 export function restoreState(snapshot: StateSnapshot): StateHandle {
   return FoldedState.restore(snapshot);
 }
@@ -65,16 +65,16 @@ class FoldedState implements StateHandle {
   readonly #byVictim = new Map<string, Set<string>>();
   /** By the keys of holds, lapsed ones included. */
   readonly #byHold = new Map<string, Set<string>>();
-  /** How many live mitigations have a prefix of some length as their victim, by family. */
+  /** Counts of live mitigations whose victim is a prefix, by family and length. */
   readonly #prefixLengths = { 4: new Map<number, number>(), 6: new Map<number, number>() };
   readonly #counts = new ActiveCounts();
   readonly #expiries = new ExpiryHeap();
   readonly #bans = new RecentBans();
   readonly #creations = new Creations();
   readonly #lives = new Lives(this.#events.byId);
-  /** Built when it is first asked for, so that replaying parses nothing; undefined when it has to be built anew. */
+  /** Built at first use, so that replaying parses nothing; undefined when it must be rebuilt. */
   #safelistTrie: PrefixTrie<SafelistEntry> | undefined;
-  /** How to take back what the open group did, last first; null when no group is open. */
+  /** Undoes the open group's changes, last first; null when no group is open. */
   #undo: (() => void)[] | null = null;
 
   /** See restoreState. */
@@ -338,7 +338,7 @@ class FoldedState implements StateHandle {
     });
   }
 
-  /** Puts one version of a mitigation in the place of another, in every index. Its own inverse with the arguments swapped. */
+  /** Replaces a mitigation's version in every index. Its own inverse when the arguments are swapped. */
   #replace(before: Mitigation | undefined, after: Mitigation | undefined): void {
     const wasLive = before !== undefined && isLive(before);
     const willLive = after !== undefined && isLive(after);
@@ -355,7 +355,7 @@ class FoldedState implements StateHandle {
       }
       if (isActive(before)) this.#counts.change(before, -1);
     } else if (before !== undefined) {
-      // Only taking back does this, last first.
+      // Only undoing does this, last first.
       this.#ended.takeBack();
     }
 
@@ -395,7 +395,7 @@ class FoldedState implements StateHandle {
     return mitigation.expiresAt === at || mitigation.renewAt === at;
   };
 
-  /** Keeps histories bounded. Not within a group: what a group forgets could not be taken back. */
+  /** Bounds the histories. Not within a group, because forgetting cannot be undone. */
   #settle(): void {
     for (const id of this.#ended.settle()) this.#forgetMitigation(id);
     this.#events.settle();
@@ -412,7 +412,7 @@ class FoldedState implements StateHandle {
     this.#lives.forget(id);
   }
 
-  /** A mitigation whose end was taken back is live again, but at the end of the set; creation is the order promised. */
+  /** Restores the order of creation: a mitigation whose end was undone is live again, but last in the set. */
   #restoreLiveOrder(): void {
     this.live.clear();
     for (const mitigation of this.mitigations.values()) if (isLive(mitigation)) this.live.add(mitigation.id);
