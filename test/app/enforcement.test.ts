@@ -145,7 +145,7 @@ describe('accepted means that a router enforces it, or somebody is told', () => 
     assert.deepEqual([refused.status, refused.body.reason], [422, 'not_enforceable']);
     assert.match(
       refused.body.detail,
-      /Would work: several rules that share the rate \(share_rate\); fewer ports \(the first 5\)/,
+      /Alternatives: several rules that share the rate \(share_rate\); fewer ports \(the first 5\)/,
     );
     assert.equal((await call(daemon, '/v1/mitigations', { ...own, share_rate: true })).status, 201);
     await until('two rules', () => rules().length === 2);

@@ -112,7 +112,7 @@ test('a protected prefix withdraws, and so does a protected port', async (t) => 
     withdrawn.map((one: { victim_ip: string; why: string }) => [one.victim_ip, one.why]),
     [
       ['203.0.113.78', 'the rule names protected port 4444'],
-      ['203.0.113.77', 'destination 203.0.113.77/32 touches 203.0.113.77/32, which is protected'],
+      ['203.0.113.77', '203.0.113.77/32 overlaps protected prefix 203.0.113.77/32'],
     ],
   );
 });
@@ -284,7 +284,7 @@ test('a rule narrowed by its source is judged by what it matches, not by how it 
     withdrawn.map(({ victim_ip }: { victim_ip: string }) => victim_ip),
     ['203.0.113.79'],
   );
-  assert.match(withdrawn[0].why, /source 198\.51\.100\.0\/24 touches/);
+  assert.match(withdrawn[0].why, /source 198\.51\.100\.0\/24 overlaps/);
 });
 
 test('without a daemon it cannot be compared, and a bad folder is refused first', async (t) => {

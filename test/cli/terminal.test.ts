@@ -56,7 +56,7 @@ const MITIGATION = {
   ],
   why: [
     `customer a-customer-with-quite-a-long-name by prefix 2001:db8:acd::/48, and service dns-resolvers by ${VICTIM}`,
-    'escalated to step 2 (discard) because confidence 0.9 reaches 0.7 and the attack has lasted 130 s of the 120 s that are asked for',
+    'escalated to step 2 (discard) because confidence 0.9 >= 0.7, and the attack has lasted 130 s (>= 120 s)',
   ],
   ending: false,
   history: [
@@ -74,7 +74,7 @@ const MITIGATION = {
     },
   ],
   history_omitted: {
-    text: '37 earlier reports not shown (2026-11-27T21:00:01.000Z to 2026-11-27T21:04:00.000Z; reports of at most 50 Gbit/s and 12000000 packets/s); the audit log has them',
+    text: '37 earlier reports not shown (2026-11-27T21:00:01.000Z to 2026-11-27T21:04:00.000Z; reports of at most 50 Gbit/s and 12000000 packets/s); see the audit log',
   },
 };
 

@@ -72,7 +72,7 @@ describe('200 hosts of one customer in one batch with default quotas', () => {
       /24 hosts of 203\.0\.113\.0\/24 are under the same attack: one rule covers the prefix/,
     );
     assert.match(world.why, /203\.0\.113\.0\/24 belongs to customer acme/);
-    assert.match(world.why, /takes the place of 5 mitigations/);
+    assert.match(world.why, /replaces 5 mitigations/);
     assert.match(world.why, /except the allowed ports 53, 123/);
   });
 
@@ -195,7 +195,7 @@ describe('a rule for a prefix', () => {
       ...Array(11).fill('mitigation.created'),
       'mitigation.ending',
     ]);
-    assert.match(world.get(id).ending?.reason ?? '', /11 hosts are left under attack/);
+    assert.match(world.get(id).ending?.reason ?? '', /11 hosts are still under attack/);
     const hosts = active(world);
     assert.equal(hosts.length, 11);
     assert.ok(hosts.every(({ victim, holds }) => holds?.length === 1 && holds[0]?.victim === victim));
@@ -209,7 +209,7 @@ describe('a rule for a prefix', () => {
     world.wait(30);
     const answer = world.event({ victim: '203.0.113.40' });
     assert.equal(answer.mitigation?.victim, '203.0.113.40', 'the others have fallen silent');
-    assert.match(world.why, /1 host is left under attack in 203\.0\.113\.0\/24/);
+    assert.match(world.why, /1 host is still under attack in 203\.0\.113\.0\/24/);
     assert.equal(only(world).id, answer.mitigation?.id);
   });
 
@@ -342,7 +342,7 @@ describe('a report that names a prefix', () => {
     );
     const answer = world.event({ source: 'groups', hold: 'until_released', victim: '203.0.113.0/24' });
     assert.equal(answer.status, 'accepted');
-    assert.match(world.why, /takes the place of 5 mitigations/);
+    assert.match(world.why, /replaces 5 mitigations/);
     assert.ok(hosts.every(({ id }) => world.get(id).ending !== null));
     assert.equal(only(world).holds?.length, 6);
     world.event({ source: 'groups', victim: '203.0.113.0/24', action: 'unban' });

@@ -45,7 +45,7 @@ describe('an event of an attack', () => {
     const world = new World();
     world.event({ victim: '203.0.113.10' });
     assert.match(world.why, /203\.0\.113\.10 belongs to customer acme, service dns \(asset 203\.0\.113\.10/);
-    assert.match(world.why, /playbook udp_flood_police_first is for udp_flood/);
+    assert.match(world.why, /matched playbook udp_flood_police_first \(vector udp_flood\)/);
     assert.match(world.why, /step 1 of 2: police at 5 Mbit\/s/);
     assert.match(world.why, /except the allowed port 53/);
   });
@@ -168,7 +168,7 @@ describe('ports', () => {
     const mitigation = world.attack({ victim: '203.0.113.21' });
     assert.equal(mitigation.serviceId, 'dns');
     assert.deepEqual(mitigation.excludedPorts, [53, 27015, 27016]);
-    assert.match(world.why, /services dns, game, whose allowed ports add up/);
+    assert.match(world.why, /services dns, game \(allowed ports combined\)/);
   });
 
   test('allowed for another protocol do not matter', () => {
@@ -200,7 +200,7 @@ describe('ports', () => {
       assert.equal(world.event({ victim: '203.0.113.10', ports: [53], confidence: 0.99 }).status, 'extended');
     }
     assert.equal(world.get(mitigation.id).action.type, 'police');
-    assert.match(world.why, /is not taken: nothing but allowed port 53 is left/);
+    assert.match(world.why, /not escalating to step 2 \(discard\): only allowed port 53 would be left/);
   });
 
   test('without a known protocol the allowed ports of TCP and UDP are spared', () => {

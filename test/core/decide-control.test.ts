@@ -301,7 +301,7 @@ describe('a new policy', () => {
     const customers = [{ ...acme, services: [...(acme.services ?? []), spare] }, ...others];
     world.policy = policyOf({ inventory: { customers } });
     world.do(load);
-    assert.match(world.get(id).ending?.reason ?? '', /allowed now/);
+    assert.match(world.get(id).ending?.reason ?? '', /now allowed/);
   });
 
   test('ends a rule that names a port which it protects, in either direction', () => {

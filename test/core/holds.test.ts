@@ -33,7 +33,7 @@ describe('an end that one reporter reports', () => {
     const answer = world.event({ source: 'alertmanager', alertId: 'HighPps', action: 'unban' });
     assert.equal(answer.status, 'released');
     assert.equal(answer.mitigation?.id, first.id);
-    assert.match(world.why, /stays, held by alertmanager/);
+    assert.match(world.why, /stays active, held by alertmanager/);
     assert.ok(!isGone(world, first.id));
     assert.equal(
       world.event({ source: 'alertmanager', alertId: 'HighBps', action: 'unban' }).status,
@@ -60,7 +60,7 @@ describe('an end that one reporter reports', () => {
       'no_active_mitigation',
       'it holds nothing now',
     );
-    assert.match(world.why, /this alert of b has no hold on it; it is held by a/);
+    assert.match(world.why, /this alert of b does not hold it; held by a/);
     assert.ok(!isGone(world, id));
     assert.equal(world.event({ source: 'a', action: 'unban' }).status, 'withdrawn');
     assert.ok(isGone(world, id));
@@ -96,7 +96,7 @@ describe('an end that one reporter reports', () => {
     const { id } = world.attack({ ...alert, beganAt: NOON - 60_000 });
     const answer = world.event({ ...alert, action: 'unban', endedAt: NOON - 61_000 });
     assert.equal(answer.status, 'no_active_mitigation');
-    assert.match(world.why, /is an attack before the one that began at 2026-01-15T11:59:00/);
+    assert.match(world.why, /is an earlier one; the current one began at 2026-01-15T11:59:00/);
     assert.ok(!isGone(world, id));
     assert.equal(world.event({ ...alert, action: 'unban', endedAt: NOON - 60_000 }).status, 'withdrawn');
   });
@@ -169,7 +169,7 @@ describe('a detector that reports the end', () => {
     assert.equal(world.get(id).ending?.to, 'expired');
     assert.match(
       world.get(id).ending?.reason ?? '',
-      /fastnetmon reported no end.* 600 s \(timers.max_hold_seconds\)/,
+      /no report from fastnetmon for 600 s \(timers.max_hold_seconds\)/,
     );
   });
 
@@ -195,7 +195,7 @@ describe('a detector that reports the end', () => {
     const { id } = world.attack({ source: 'repeats' });
     passes(world, 120);
     assert.equal(world.get(id).ending?.to, 'expired');
-    assert.equal(world.get(id).ending?.reason, 'its TTL has passed');
+    assert.equal(world.get(id).ending?.reason, 'its TTL has expired');
   });
 
   test('the configuration may say otherwise, and a token before it', () => {
@@ -288,7 +288,7 @@ describe('an attack that comes and goes', () => {
     const { id } = world.attack(BANS_ONCE);
     world.wait(100);
     assert.equal(world.event({ ...BANS_ONCE, action: 'unban' }).status, 'released');
-    assert.match(world.why, /stays for 60 s in case the attack comes back/);
+    assert.match(world.why, /stays active for 60 s in case the attack returns/);
     world.wait(59);
     assert.equal(world.attack(BANS_ONCE).id, id);
     passes(world, 600);
@@ -303,7 +303,7 @@ describe('an attack that comes and goes', () => {
     assert.ok(!isGone(world, id));
     passes(world, 1);
     assert.equal(world.get(id).ending?.to, 'withdrawn');
-    assert.equal(world.get(id).ending?.reason, 'fastnetmon says it is over');
+    assert.equal(world.get(id).ending?.reason, 'fastnetmon reported the end of the attack');
     assert.equal(world.get(id).ending?.actor.name, 'fnm');
   });
 

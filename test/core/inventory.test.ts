@@ -103,7 +103,7 @@ describe('the inventory', () => {
     ];
     assert.equal(lookup({ customers }, '10.1.1.1')?.customerId, 'b');
     assert.deepEqual(problemsOf(...customers), [
-      'warning customers.1.services.0.assets.0: asset 10.1.1.1 of "b" lies in prefix 10.0.0.0/8 of "a"',
+      'warning customers.1.services.0.assets.0: asset 10.1.1.1 of "b" is inside prefix 10.0.0.0/8 of "a"',
     ]);
   });
 
@@ -126,7 +126,7 @@ describe('the inventory', () => {
     assert.deepEqual(rangesOf(owner), { udp: '53, 27015', tcp: '53, 80, 443' });
     assert.match(
       ownerWords('10.0.0.1', owner),
-      /customer a, services web, dns, game, whose allowed ports add up \(asset 10\.0\.0\.1/,
+      /customer a, services web, dns, game \(allowed ports combined\) \(asset 10\.0\.0\.1/,
     );
     assert.deepEqual(lookup({ customers }, '10.0.0.2')?.serviceIds, ['game']);
     assert.deepEqual(lookup({ customers }, '10.0.1.1')?.serviceIds, []);
@@ -145,7 +145,7 @@ describe('the inventory', () => {
     assert.deepEqual(rangesOf(owner), { udp: '2', tcp: '' });
     assert.match(
       problemsOf(...customers).join(),
-      /lies within asset 10\.0\.0\.0\/24 .* the narrower entry wins/,
+      /is inside asset 10\.0\.0\.0\/24 .* the narrower entry wins/,
     );
   });
 
@@ -174,7 +174,7 @@ describe('the inventory', () => {
         'error customers.1.services.1.service_id: service_id "s" is used twice in this customer',
         'error customers.2.prefixes.0: prefix 11.0.0.0/8 already belongs to customer "a"',
         'error customers.2.services.0.assets.0: asset 10.0.0.1 overlaps asset 10.0.0.1 of service "s" (customer "a"); an address has one customer',
-        'warning customers.2.services.0.assets.0: asset 10.0.0.1 of "b" lies in prefix 10.0.0.0/8 of "a"',
+        'warning customers.2.services.0.assets.0: asset 10.0.0.1 of "b" is inside prefix 10.0.0.0/8 of "a"',
       ],
     );
   });
@@ -193,12 +193,12 @@ describe('the inventory', () => {
       [
         '0: the range 27030-27015 ends before it begins',
         '1: 1-70000 is not a range of ports (0 to 65535)',
-        '2: "http" is neither a port nor a range such as "27015-27030"',
-        '3: "010" is neither a port nor a range such as "27015-27030"',
-        '4: "1e3" is neither a port nor a range such as "27015-27030"',
-        '5: "53-" is neither a port nor a range such as "27015-27030"',
-        '6: "-1" is neither a port nor a range such as "27015-27030"',
-        '7: "" is neither a port nor a range such as "27015-27030"',
+        '2: "http" is invalid: expected a port or a range such as "27015-27030"',
+        '3: "010" is invalid: expected a port or a range such as "27015-27030"',
+        '4: "1e3" is invalid: expected a port or a range such as "27015-27030"',
+        '5: "53-" is invalid: expected a port or a range such as "27015-27030"',
+        '6: "-1" is invalid: expected a port or a range such as "27015-27030"',
+        '7: "" is invalid: expected a port or a range such as "27015-27030"',
       ],
     );
   });
@@ -220,7 +220,7 @@ describe('the inventory', () => {
       ],
     });
     assert.deepEqual(problems, [
-      'error customers.0.prefixes.0: "10.0.0.1/8" has bits set behind its length; did you mean 10.0.0.0/8?',
+      'error customers.0.prefixes.0: "10.0.0.1/8" has host bits set; did you mean 10.0.0.0/8?',
       'error customers.0.prefixes.1: "example.org" is not an IPv4 or IPv6 prefix',
       'error customers.0.services.0.allowed_ports.udp.1: 70000 is not a port (0 to 65535)',
       'error customers.0.services.0.assets.0.range_end: the range ends at 10.0.0.1, before it begins at 10.0.0.9',

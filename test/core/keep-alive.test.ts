@@ -31,7 +31,7 @@ describe('escalation', () => {
     assert.deepEqual(mitigation.action, { type: 'discard', rateBps: null });
     assert.equal(mitigation.step, 1);
     assert.equal(mitigation.expiresAt, world.now + 300_000);
-    assert.match(world.why, /confidence 0.7 reaches 0.7; events have come for 120 s, at least 120 s/);
+    assert.match(world.why, /confidence 0\.7 >= 0\.7, and the attack has lasted 120 s \(>= 120 s\)/);
   });
 
   test('keeps the rule: the same match, so that it is one replace', () => {
@@ -46,13 +46,13 @@ describe('escalation', () => {
   test('waits for persistence, and says so', () => {
     const world = sustained(1, 0.9);
     assert.equal(statusOf(world), 'extended');
-    assert.match(world.why, /step 2 of 2 \(discard\) waits: .*events have come for 60 s, less than 120 s/);
+    assert.match(world.why, /not escalating to step 2 \(discard\) yet: .*the attack has lasted only 60 s of 120 s/);
   });
 
   test('waits for confidence, and says so', () => {
     const world = sustained(5, 0.69);
     assert.equal(statusOf(world), 'extended');
-    assert.match(world.why, /confidence 0.69 is below 0.7/);
+    assert.match(world.why, /confidence 0\.69 < 0\.7/);
   });
 
   test('never comes from events that give no confidence', () => {
@@ -76,7 +76,7 @@ describe('escalation', () => {
     world.attack({ confidence: 1 });
     world.wait(301);
     assert.equal(world.event({ confidence: 1 }).status, 'extended');
-    assert.match(world.why, /events had stopped, persistence starts anew/);
+    assert.match(world.why, /events had stopped; the persistence timer restarts/);
     world.wait(119);
     assert.equal(world.event({ confidence: 1 }).status, 'extended');
     world.wait(1);
@@ -178,7 +178,7 @@ describe('escalation', () => {
     const playbooks = { playbooks: [{ name: 'p', match: { vector: 'udp_flood' }, steps }] };
     const world = sustained(2, 1, '203.0.113.50', { playbooks });
     assert.equal(statusOf(world), 'extended');
-    assert.match(world.why, /step 2 of 2 \(discard\) is not taken: .*names protected port 179/);
+    assert.match(world.why, /not escalating to step 2 \(discard\): .*names protected port 179/);
   });
 });
 
@@ -192,7 +192,7 @@ describe('stepping down', () => {
     assert.equal(answer.status, 'accepted_no_mitigation');
     assert.match(
       world.why,
-      /is not extended: confidence 0.2 has fallen below 0.7, and the rate to 1 Mbit\/s/,
+      /is not extended: confidence 0.2 has fallen below 0.7, and the rate has fallen to 1 Mbit\/s/,
     );
     assert.equal(world.get(id).expiresAt, expiresAt);
     world.now = expiresAt;
@@ -231,7 +231,7 @@ describe('TTL', () => {
   test('out of bounds after scaling is brought within them, and the answer says so', () => {
     const world = new World({ timers: { minTtlSeconds: 100, maxTtlSeconds: 150 } });
     assert.equal(world.attack({ victim: '198.51.100.1' }).expiresAt, NOON + 150_000);
-    assert.match(world.why, /a TTL of 180 s is out of bounds \(100 to 150 s\): 150 s/);
+    assert.match(world.why, /TTL 180 s lowered to the maximum of 150 s/);
     assert.equal(world.attack({ victim: '198.51.100.200' }).expiresAt, NOON + 100_000);
   });
 

@@ -49,7 +49,7 @@ describe('the life of a mitigation', () => {
     );
     assert.equal(extended?.expiresAt, NOON + 180_000);
     assert.deepEqual([escalated?.step, escalated?.action?.type], [1, 'discard']);
-    assert.match(escalated?.why?.join() ?? '', /step 2 of 2 \(discard\) takes over/);
+    assert.match(escalated?.why?.join() ?? '', /escalated to step 2 \(discard\)/);
   });
 
   test('says when a step was taken, and not as a reason until when it lasts', () => {

@@ -77,10 +77,10 @@ describe('a playbook is chosen', () => {
     const none = chosen(books, { bps: 1e6, pps: 10 });
     assert.equal(none.playbook, null);
     assert.deepEqual(none.why, [
-      'playbook huge does not apply: it needs at least 1 Gbit/s, the event says 1 Mbit/s',
-      'playbook fast does not apply: it needs at least 1000000 packets/s, the event says 10',
-      'playbook sure does not apply: it needs a confidence of at least 0.5, the event says none',
-      'no playbook is for this udp_flood, and there is no default playbook',
+      'playbook huge does not apply: it needs at least 1 Gbit/s; the event has 1 Mbit/s',
+      'playbook fast does not apply: it needs at least 1000000 packets/s; the event has 10',
+      'playbook sure does not apply: it needs confidence >= 0.5; the event has none',
+      'no playbook matches this udp_flood, and there is no default playbook',
     ]);
   });
 

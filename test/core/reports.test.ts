@@ -7,7 +7,7 @@ describe('a detector whose clock is ahead', () => {
   test('is believed at arrival, and told so', () => {
     const world = new World();
     assert.equal(world.event({ at: NOON + 600_000 }).status, 'accepted');
-    assert.match(world.why, /clock is 600 s ahead of ours/);
+    assert.match(world.why, /clock is 600 s ahead of this daemon's/);
     const [recorded] = world.state.events.values();
     assert.equal(recorded?.detection.at, NOON + 600_000, 'what it said is recorded');
     assert.equal(recorded?.detection.beganAt, NOON, 'what it is taken for');
@@ -60,8 +60,8 @@ describe('a report that could not be read', () => {
 
 test('what was left out of a report is said first', () => {
   const world = new World();
-  const { why } = world.event({ notes: ['bps is left out: "NaN" is not a number'] });
-  assert.equal(why[0], 'bps is left out: "NaN" is not a number');
+  const { why } = world.event({ notes: ['bps ignored: "NaN" is not a number'] });
+  assert.equal(why[0], 'bps ignored: "NaN" is not a number');
 });
 
 describe('source ports of a report', () => {

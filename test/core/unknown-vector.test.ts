@@ -49,7 +49,7 @@ describe('an unknown vector, with the shipped default playbook', () => {
     assert.deepEqual(action, { type: 'police', rateBps: 100_000_000 });
     assert.match(
       world.why,
-      /^vector weird is unknown: the rule matches all protocols of the host, so the step has police at 100 Mbit\/s \(whole_host_rate_bps\); a report that names a protocol or ports leads to a narrower one$/m,
+      /^vector weird is unknown: the rule matches all protocols of the host, so the action is police at 100 Mbit\/s \(whole_host_rate_bps\); a report that names a protocol or ports leads to a narrower rule$/m,
     );
   });
 

@@ -99,7 +99,7 @@ describe('a rule that no neighbor can enforce as drafted', () => {
     const mitigation = at.attack(SYN);
     assert.deepEqual([mitigation.match.dstPorts, mitigation.excludedPorts], [[], []]);
     assert.deepEqual(mitigation.action, { type: 'police', rateBps: 10_000_000 });
-    assert.match(at.why, /instead \(police_allowed_ports\): .*the allowed ports 22, 80, 443 policed too/);
+    assert.match(at.why, /instead \(police_allowed_ports\): .*including the allowed ports 22, 80, 443: policed/);
   });
 
   test('names as many ports as a rule can name', () => {
@@ -228,7 +228,7 @@ describe('while a mitigation is active', () => {
     const answer = at.wait(90).event({ ...SYN, confidence: 1 });
     assert.equal(answer.status, 'extended');
     assert.equal(at.get(first.id).step, 0);
-    assert.match(at.why, /step 2 of 2 \(discard\) is not taken: no neighbor can enforce .*does not discard/);
+    assert.match(at.why, /not escalating to step 2 \(discard\): no neighbor can enforce .*does not discard/);
   });
 
   test('a rule with a shared rate escalates to a discard without one', () => {
@@ -245,7 +245,7 @@ describe('while a mitigation is active', () => {
     at.policy = { ...at.policy, forecast: routers({ ranges: 2 }) };
     assert.equal(at.wait(10).event(SYN).status, 'widened');
     assert.equal(at.get(first.id).action.shared, true);
-    assert.match(at.why, /no neighbor can enforce mitigation .* as it is/);
+    assert.match(at.why, /no neighbor can enforce mitigation .* in its current form/);
     assert.equal(at.wait(10).event(SYN).status, 'extended');
   });
 
@@ -309,7 +309,7 @@ describe("an operator's own mitigation that no neighbor can enforce", () => {
     assert.equal(answer.reason, 'not_enforceable');
     assert.match(
       answer.detail,
-      /edge1: a police cannot be split\. Would work: several rules that share the rate \(share_rate\); fewer ports \(the first 2\); no ports \(the whole protocol\); discard/,
+      /edge1: a police cannot be split\. Alternatives: several rules that share the rate \(share_rate\); fewer ports \(the first 2\); no ports \(the whole protocol\); discard/,
     );
     assert.deepEqual(at.facts, ['mitigation.rejected']);
   });

@@ -65,11 +65,11 @@ describe('the life of a mitigation, on the command line', () => {
       /created: police at 8 Mbit\/s, until \S+Z; fnm reported udp_flood: 4 Gbit\/s, confidence 0\.5$/,
       /escalated to step 2: discard, until \S+Z; fnm reported udp_flood: 3 Gbit\/s, 250000 packets\/s, confidence 0\.9$/,
       /withdrawn by kim \(via admin\): customer's backup$/,
-      /ended: every established session has been told$/,
+      /ended: the withdrawal was sent to every established session$/,
     ];
     assert.equal(entries.length, told.length, history);
     for (const [i, line] of told.entries()) assert.match(entries[i] ?? '', line);
     assert.match(history, /^ {2}- 203\.0\.113\.10 belongs to customer acme/m, 'the first reasons are there');
-    assert.match(history, /^ {2}- step 2 of 2 \(discard\) takes over/m);
+    assert.match(history, /^ {2}- escalated to step 2 \(discard\)/m);
   });
 });

@@ -93,7 +93,7 @@ describe('a message', () => {
     assert.match(refused[0]?.why.join('\n') ?? '', /alerts\[4\]\.victim_ip: must be an IPv4 or IPv6 address/);
     assert.equal(refused[0]?.event_id, body.results[4].event_id);
     const useless = all.find(({ victim_ip }) => victim_ip === '203.0.113.15');
-    assert.deepEqual([useless?.bps, useless?.why[0]], [null, 'bps is left out: "NaN" is not a number']);
+    assert.deepEqual([useless?.bps, useless?.why[0]], [null, 'bps ignored: "NaN" is not a number']);
     assert.equal(
       await line('prefixd_guardrail_rejections_total{reason="invalid_report"}'),
       'prefixd_guardrail_rejections_total{reason="invalid_report"} 1',

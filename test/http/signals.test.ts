@@ -165,7 +165,7 @@ describe('POST /v1/signals/alertmanager', () => {
     assert.equal(response.statusCode, 207, response.body.slice(0, 200));
     const { results, notes } = response.json();
     assert.equal(results.length, 1_000);
-    assert.match(notes[0], /the first 1000 were read and 3 were not.*5 more were left out/);
+    assert.match(notes[0], /the first 1000 were read and 3 were not.*5 more were dropped/);
     const recorded = made.engine.commands.filter((command) => command.type === 'event' && command.invalid);
     assert.equal(recorded.length, 1);
     assert.equal(made.engine.commands.length, 1_001);

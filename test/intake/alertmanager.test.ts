@@ -172,7 +172,7 @@ describe('whatever else than the victim cannot be read', () => {
   test('of a protocol that its vector contradicts', () => {
     const detection = detected(one({ protocol: 'tcp' }));
     assert.equal(detection.protocol, 17);
-    assert.match(detection.notes?.[0] ?? '', /protocol tcp is left out/);
+    assert.match(detection.notes?.[0] ?? '', /protocol tcp ignored/);
   });
 
   test('is read where it is certain', () => {
@@ -260,7 +260,7 @@ describe('a message that is too long', () => {
   test('for its sender says so, too', () => {
     const unread = unreadAlerts({ ...WEBHOOK, truncatedAlerts: 7 });
     assert.ok(unread?.kind === 'invalid');
-    assert.match(unread.problems[0]?.message ?? '', /7 more were left out by alertmanager/);
+    assert.match(unread.problems[0]?.message ?? '', /7 more were dropped by alertmanager/);
     assert.equal(unreadAlerts({ ...WEBHOOK, truncatedAlerts: 0 }), null);
   });
 

@@ -127,7 +127,7 @@ describe('an attack without a name is classified by its counters', () => {
   test('a figure that is none is left out, and the victim is protected', () => {
     const detection = detected(document({ total_incoming_pps: 'NaN', incoming_udp_pps: 7 }));
     assert.equal(detection.pps, null);
-    assert.deepEqual(detection.notes, ['total_incoming_pps is left out: "NaN" is not a number']);
+    assert.deepEqual(detection.notes, ['total_incoming_pps ignored: "NaN" is not a number']);
     assert.equal(detection.vector, 'udp_flood');
   });
 
@@ -386,7 +386,7 @@ describe('the rules of a partial block', () => {
   test('say what of them is left out, and differ by it', () => {
     const from = (source_prefix: string): object => ({ protocols: ['udp'], source_prefix });
     const [first, second] = detections(block([from('198.51.100.1/32'), from('198.51.100.2/32')]));
-    assert.deepEqual(first?.notes, ['source_prefix is left out: a report has no place for it']);
+    assert.deepEqual(first?.notes, ['source_prefix ignored: reports have no such field']);
     assert.notEqual(first?.alertId, second?.alertId, 'each has a hold of its own');
   });
 
@@ -398,7 +398,7 @@ describe('the rules of a partial block', () => {
     );
     assert.ok(udp?.kind === 'detection' && lengthsOnly !== undefined);
     assert.equal(udp.detection.traits?.packetLengths, undefined);
-    assert.match(udp.detection.notes?.join() ?? '', /packet_lengths is left out/);
+    assert.match(udp.detection.notes?.join() ?? '', /packet_lengths ignored/);
     assert.match(problems([lengthsOnly]).join(), /flow_spec_rules\[1\].*packet_lengths/);
   });
 

@@ -129,7 +129,7 @@ describe('a generic event', () => {
     assert.deepEqual(
       problems({ ...EVENT, bps: ['1 Gbit/s'], victim_ip: 7, protocol: {}, confidence: Number.NaN }),
       [
-        'victim_ip: must be a text',
+        'victim_ip: must be a string',
         'protocol: must be 0 to 255, or tcp, udp, icmp, icmpv6, gre, sctp',
         'bps: must be a number',
         'confidence: must be a number',
@@ -164,9 +164,9 @@ describe('a generic event', () => {
     const useless = read({ bps: 'NaN', pps: '+Inf', confidence: 'high' });
     assert.deepEqual([useless.bps, useless.pps, useless.confidence], [null, null, null]);
     assert.deepEqual(useless.notes, [
-      'bps is left out: "NaN" is not a number',
-      'pps is left out: "+Inf" is not a number',
-      'confidence is left out: "high" is not a number',
+      'bps ignored: "NaN" is not a number',
+      'pps ignored: "+Inf" is not a number',
+      'confidence ignored: "high" is not a number',
     ]);
   });
 
@@ -191,14 +191,14 @@ describe('a generic event', () => {
     assert.equal(read({ victim_ip: null, victim_prefix: '203.0.113.0/24' }).victim, '203.0.113.0/24');
     assert.equal(read({ victim_ip: undefined, victim_prefix: '2001:db8::/56' }).protocol, 17);
     assert.deepEqual(problems({ ...EVENT, victim_ip: undefined, victim_prefix: '203.0.113.1/24' }), [
-      'victim_prefix: "203.0.113.1/24" has bits set behind its length; did you mean 203.0.113.0/24?',
+      'victim_prefix: "203.0.113.1/24" has host bits set; did you mean 203.0.113.0/24?',
     ]);
   });
 
   test('may name both an address and its prefix, and means the address; others contradict each other', () => {
     const both = read({ victim_prefix: '203.0.113.0/24' });
     assert.equal(both.victim, '203.0.113.10');
-    assert.match(both.notes?.[0] ?? '', /victim_prefix 203\.0\.113\.0\/24 is left out/);
+    assert.match(both.notes?.[0] ?? '', /victim_prefix 203\.0\.113\.0\/24 ignored/);
     assert.deepEqual(problems({ ...EVENT, victim_prefix: '198.51.100.0/24' }), [
       'victim_prefix: 198.51.100.0/24 contradicts victim_ip 203.0.113.10; give one of them',
     ]);
@@ -216,7 +216,7 @@ describe('a generic event', () => {
       assert.equal(read({ timestamp }).at, noon, String(timestamp));
     }
     assert.equal(read({ timestamp: '0001-01-01T00:00:00Z' }).at, null);
-    assert.match(read({ timestamp: 0 }).notes?.[0] ?? '', /timestamp is left out/);
+    assert.match(read({ timestamp: 0 }).notes?.[0] ?? '', /timestamp ignored/);
     assert.match(
       problems({ ...EVENT, timestamp: '2026-01-15T12:00:00' })[0] ?? '',
       /^timestamp: must be a time/,

@@ -26,7 +26,7 @@ test('a choice is listed', () => {
 test('a type is called by its name', () => {
   assert.equal(words(z.number(), 'x'), 'must be a number');
   assert.equal(words(z.int(), 1.5), 'must be a whole number');
-  assert.equal(words(z.string(), 5), 'must be a text');
+  assert.equal(words(z.string(), 5), 'must be a string');
 });
 
 test('the words of a schema stand', () => {
