@@ -89,7 +89,7 @@ test('what check --diff says would be withdrawn is what the reload withdraws', a
   assert.deepEqual(settings, ['safelist']);
   assert.equal(withdrawn.length, 1);
   assert.equal(withdrawn[0].victim_ip, '203.0.113.78');
-  assert.match(withdrawn[0].why, /on the safelist/);
+  assert.match(withdrawn[0].why, /safelisted prefix/);
   assert.match(await text(), /^Mitigations that a reload would withdraw \(1 of 2\):$/m);
 
   await daemon.reload({ kind: 'operator', name: 'noc' });

@@ -115,7 +115,7 @@ mode: enforce
     /^prefixd\.yaml:10:28 timers\.min_ttl_seconds: 600 is above|^prefixd\.yaml:10:\d+ timers\.min_ttl_seconds/,
     /^prefixd\.yaml:11:7 mode: "enforce" is not one of/,
     /^inventory\.yaml:4:5 customers\[0\]\.prefixes: this key is there twice/,
-    /^inventory\.yaml:4:16 customers\[0\]\.prefixes\[0\]: .*has bits set/,
+    /^inventory\.yaml:4:16 customers\[0\]\.prefixes\[0\]: .*has host bits set/,
   ]) {
     assert.ok(
       found.some((line) => expected.test(line)),
