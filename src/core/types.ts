@@ -16,7 +16,7 @@ export interface Actor {
 }
 
 /**
- * How a reporter keeps a mitigation alive. `until_ttl`: it repeats its report during the attack, and each report
+ * A reporter's way of keeping a mitigation alive. `until_ttl`: it repeats its report during the attack, and each report
  * extends the TTL. `until_released`: it reports the end; until then the daemon renews the TTL, for at most
  * `timers.max_hold_seconds`.
  */
@@ -79,7 +79,7 @@ export interface Detection {
   readonly anyVector?: boolean;
   /** For an unban: it also covers this source's alerts whose ids begin with `alertId` and a slash. */
   readonly withParts?: boolean;
-  /** What was ignored or assumed when the report was read; absent: nothing. */
+  /** Notes on values that were ignored or assumed when the report was read; absent: none. */
   readonly notes?: readonly string[];
   /** All other data of the report; kept, never interpreted. */
   readonly details: Readonly<Record<string, unknown>>;
@@ -103,8 +103,8 @@ export interface MitigationAction {
 export type Range = readonly [from: number, to: number];
 
 /**
- * What to match, in terms of packets and not of FlowSpec. An empty or absent list does not restrict. Kept in a normal
- * form (ranges ascending, disjoint, not adjacent), so that equal matches have equal `matchKey`.
+ * The packets to match, in terms of packets and not of FlowSpec. An empty or absent list does not restrict. Kept in a
+ * normal form (ranges ascending, disjoint, not adjacent), so that equal matches have equal `matchKey`.
  */
 export interface Match {
   /** Canonical prefix; required, because a rule without a destination does not exist. */

@@ -1,4 +1,6 @@
-/** Carpet bombing: many hosts of one inventory prefix become one rule for the prefix, and hosts again when it narrows. */
+/**
+ * Carpet bombing: many hosts of one inventory prefix become one rule for the prefix, and hosts again when it narrows.
+ */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { isActive } from '../../src/core/state/indices.ts';
@@ -10,7 +12,7 @@ import { visible } from './visible.ts';
 const ALLOWED: PolicyOptions = { guardrails: { dstPrefixMinLen: 24, dstPrefixMinLenV6: 56 } };
 const BANS_ONCE = { source: 'fastnetmon', hold: 'until_released' } as const;
 
-/** Reports hosts first, first + 1, ... of 203.0.113.0/24, one a tenth of a second. Returns the statuses. */
+/** Reports hosts first, first + 1, ... of 203.0.113.0/24, one every tenth of a second. Returns the statuses. */
 function bomb(world: World, hosts: number, options: EventOptions = {}, first = 30): readonly string[] {
   return Array.from({ length: hosts }, (_, i) => {
     world.now += 100;
@@ -47,7 +49,7 @@ describe('200 hosts of one customer in one batch with default quotas', () => {
     assert.equal(mitigation.holds?.length, 200);
   });
 
-  test('in one replace: the rule for the prefix comes with the end of the others', () => {
+  test('in one replace: the rule for the prefix begins when the others end', () => {
     const world = new World(ALLOWED);
     bomb(world, 24);
     assert.deepEqual(world.facts, [
@@ -173,7 +175,7 @@ describe('a rule for a prefix', () => {
     assert.equal(new Set(only(world).holds?.map(({ victim }) => victim)).size, 24);
   });
 
-  test('is held by refused reports as their token says', () => {
+  test("is held by refused reports in their token's mode", () => {
     const world = new World(ALLOWED);
     for (let i = 0; i < 24; i++) {
       const victim = `203.0.113.${30 + i}`;
@@ -213,7 +215,7 @@ describe('a rule for a prefix', () => {
     assert.equal(only(world).id, answer.mitigation?.id);
   });
 
-  test('goes on to a discard that spares the allowed ports of every asset, whichever host is reported', () => {
+  test('escalates to a discard that leaves alone the allowed ports of every asset, whichever host is reported', () => {
     const world = new World(ALLOWED);
     bomb(world, 24, { ...BANS_ONCE, confidence: 0.1 });
     world.wait(115).do({ type: 'expire' });
@@ -236,7 +238,7 @@ describe('a rule for a prefix', () => {
     assert.deepEqual(only(full).ports, [8080], 'twelve hosts protected rather than five');
   });
 
-  test('comes once, however many hosts are attacked at ports that it spares', () => {
+  test('begins once, however many hosts are attacked at ports that it leaves alone', () => {
     const world = new World({ ...ALLOWED, quotas: { maxActivePerCustomer: 100, maxNewPerMinute: 100 } });
     for (let i = 0; i < 40; i++) world.event({ victim: `203.0.113.${30 + i}`, ports: [53, 1000 + i] });
     const ofPrefix = active(world).filter(({ victim }) => victim.includes('/'));
@@ -335,7 +337,7 @@ describe('a report that names a prefix', () => {
     }
   });
 
-  test('takes the place of the rules for hosts inside it, so that it needs no room of its own', () => {
+  test('replaces the rules for hosts inside it, so that it needs no extra room', () => {
     const world = new World(ALLOWED);
     const hosts = [1, 2, 3, 4, 5].map((host) =>
       world.attack({ ...BANS_ONCE, victim: `203.0.113.${30 + host}` }),
@@ -360,7 +362,7 @@ describe('a report that names a prefix', () => {
     assert.equal(world.get(id).ending, null);
   });
 
-  test('keeps hosts inside it from getting rules of their own', () => {
+  test('keeps hosts inside it from getting their own rules', () => {
     const world = new World(ALLOWED);
     const { id } = world.attack({ victim: '203.0.113.0/24' });
     assert.equal(world.event({ victim: '203.0.113.77' }).mitigation?.id, id);
@@ -379,7 +381,7 @@ describe('a report that names a prefix', () => {
   });
 });
 
-test('no rule has a destination that is no unicast address of a customer, whatever require_inventory says', () => {
+test("every rule's destination is a customer's unicast address, whatever require_inventory is", () => {
   const victims = [
     '0.0.0.0',
     '127.0.0.1',

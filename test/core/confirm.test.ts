@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ALICE, policyOf, World } from './scenario.ts';
 
-/** A world with so many mitigations of acme's hosts, one a host: 203.0.113.50, .51, ... */
+/** A world with this many mitigations of acme's hosts, one for each host: 203.0.113.50, .51, ... */
 function attacked(hosts: number): World {
   const world = new World({ quotas: { maxActivePerCustomer: 100, maxNewPerMinute: 100 } });
   for (let i = 0; i < hosts; i++) world.attack({ victim: `203.0.113.${50 + i}` });

@@ -108,7 +108,7 @@ describe('correlation', () => {
     assert.equal(world.get(first.id).expiresAt, NOON + 150_000);
   });
 
-  test('beyond the window more ports are a mitigation of their own', () => {
+  test('beyond the window more ports get their own mitigation', () => {
     const world = new World({ timers: { correlationWindowSeconds: 60 } });
     const first = world.attack({ ports: [80] });
     world.wait(61);
@@ -117,7 +117,7 @@ describe('correlation', () => {
     assert.notEqual(answer.mitigation?.id, first.id);
   });
 
-  test('beyond the window an equal rule is still the same mitigation, because it can stand only once', () => {
+  test('beyond the window an equal rule is still the same mitigation, because a router holds it only once', () => {
     const world = new World({ timers: { correlationWindowSeconds: 60 } });
     const first = world.attack({ ports: [80] });
     world.wait(61);

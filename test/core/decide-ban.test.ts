@@ -103,7 +103,7 @@ describe('ports', () => {
     ]);
   });
 
-  test('allowed as a range are spared as a range, whether named or not, and said as one', () => {
+  test('allowed as a range are spared as a range, whether named or not, and shown as one', () => {
     const world = new World({ inventory: GAMES });
     const around = world.attack({ victim: '203.0.113.21' });
     assert.deepEqual(around.match.dstPorts, [
@@ -126,7 +126,7 @@ describe('ports', () => {
     assert.deepEqual(sparedRanges(named), [[27016, 27016]]);
   });
 
-  test('allowed as a wide range are not listed one by one, and known from the match all the same', () => {
+  test('allowed as a wide range are not listed one by one, but are known from the match', () => {
     const world = new World({ inventory: GAMES });
     const mitigation = world.attack({ victim: '203.0.113.22' });
     assert.deepEqual(mitigation.excludedPorts, [53]);
@@ -213,7 +213,7 @@ describe('ports', () => {
     ]);
   });
 
-  test('of a protocol that has none are left aside', () => {
+  test('of a protocol without ports are ignored', () => {
     const mitigation = new World().attack({ victim: '203.0.113.20', vector: 'icmp_flood', ports: [80] });
     assert.deepEqual(mitigation.match.dstPorts, []);
     assert.equal(mitigation.action.type, 'discard', 'allowed TCP ports do not spare ICMP');
@@ -267,14 +267,14 @@ describe('what is recorded and changes nothing', () => {
     assert.equal(world.event({ at: NOON - 300_000 }).status, 'accepted', 'the window itself is in time');
   });
 
-  test('a stale unban does not withdraw what stands', () => {
+  test('a stale unban does not withdraw an active mitigation', () => {
     const world = new World();
     const mitigation = world.attack({});
     assert.equal(world.event({ action: 'unban', at: NOON - 400_000 }).status, 'accepted_no_mitigation');
     assert.equal(world.get(mitigation.id).ending, null);
   });
 
-  test('the ids of one source say nothing of those of another, whatever their names hold', () => {
+  test('the ids of one source are independent of those of another, whatever their names contain', () => {
     const world = new World();
     world.event({ source: 'a\nb', id: 'c' });
     assert.equal(world.event({ source: 'a', id: 'b\nc' }).status, 'extended');
@@ -315,7 +315,7 @@ describe('dry-run', () => {
     assert.deepEqual(world.facts, ['event.received', 'mitigation.escalated']);
   });
 
-  test('ends at once, because no router has to be told', () => {
+  test('ends at once, because no router has the rule', () => {
     const world = new World({ mode: 'dry-run' });
     const mitigation = world.attack({});
     world.wait(120).do({ type: 'expire' });

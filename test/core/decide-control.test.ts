@@ -134,7 +134,7 @@ describe('expiry', () => {
     assert.deepEqual(world.facts, []);
   });
 
-  test('a longest TTL that was lowered holds for what stands already', () => {
+  test('a lowered maximum TTL applies to active mitigations', () => {
     const world = new World();
     const { id } = world.attack({});
     world.policy = policyOf({ timers: { maxTtlSeconds: 60 } });
@@ -144,7 +144,7 @@ describe('expiry', () => {
 });
 
 describe('the safelist', () => {
-  test('withdraws what a new prefix covers, or lies within', () => {
+  test('withdraws mitigations that overlap a new prefix', () => {
     const world = new World();
     const inside = world.attack({ victim: '203.0.113.1' });
     const outside = world.attack({ victim: '203.0.113.200' });
@@ -218,7 +218,7 @@ describe('pause', () => {
 });
 
 describe("an operator's own mitigation", () => {
-  test('stands as asked for', () => {
+  test('is active as requested', () => {
     const world = new World();
     const { answer } = world.do(ask());
     assert.ok(answer.type === 'mitigation');
@@ -338,7 +338,7 @@ describe('a new policy', () => {
     assert.deepEqual(world.facts, ['policy.loaded'], 'once');
   });
 
-  test('that is a dry run ends what stands in routers, and nothing else', () => {
+  test('that is a dry run ends mitigations that routers have, and nothing else', () => {
     const world = new World();
     const { id } = world.attack({});
     world.policy = policyOf({ mode: 'dry-run' });
@@ -353,7 +353,7 @@ describe('a new policy', () => {
     assert.deepEqual(world.facts, ['policy.loaded']);
   });
 
-  test('whose playbooks are others still extends what stands', () => {
+  test('with other playbooks still extends active mitigations', () => {
     const world = new World();
     const { id } = world.attack({});
     world.policy = policyOf({

@@ -77,7 +77,7 @@ describe('an unban', () => {
     assert.equal(world.get(udp.id).ending, null);
   });
 
-  test('goes for the mitigation of its own source where two stand', () => {
+  test('ends the mitigation of its own source when two are active', () => {
     const world = new World();
     const a = world.attack({ source: 'a', ports: [80] });
     const b = world.attack({ source: 'b', ports: [81] });

@@ -84,7 +84,7 @@ describe('an attack on more ports than a rule may name', () => {
     assert.deepEqual([mitigation.action.type, mitigation.match.dstPorts], ['police', []]);
   });
 
-  test('widens the rule that stands to the protocol; its id stays', () => {
+  test('widens the active rule to the protocol; its id does not change', () => {
     const world = new World({ guardrails: { maxPorts: 2 } });
     const first = world.attack({ ports: [1, 2] });
     assert.equal(world.wait(100).event({ ports: [1, 2, 3] }).status, 'widened');
@@ -140,7 +140,7 @@ describe('quotas', () => {
     assert.equal(new World({ quotas: { maxActiveGlobal: 0 } }).event({}).refusal, 'quota_global');
   });
 
-  test('do not stand in the way of extending and widening', () => {
+  test('do not prevent extending and widening', () => {
     const world = new World({ quotas: { maxActivePerCustomer: 1 } });
     world.attack({ ports: [80] });
     assert.equal(world.event({ ports: [80] }).status, 'extended');
@@ -167,7 +167,7 @@ describe('quotas', () => {
   });
 });
 
-describe('a rule is judged by itself', () => {
+describe('a rule is checked by itself', () => {
   const match: Match = { dstPrefix: '203.0.113.50/32', protocol: 17, dstPorts: [], srcPorts: [] };
   const judge = (change: Partial<Match>, options = {}) =>
     checkTarget(initialState(), policyOf(options), { ...match, ...change })?.reason ?? null;
@@ -181,7 +181,7 @@ describe('a rule is judged by itself', () => {
     assert.equal(judge({ dstPrefix: '2001:db8::/64' }), 'rule_too_broad');
   });
 
-  test('a destination that is none is too broad', () => {
+  test('an invalid destination is too broad', () => {
     assert.equal(judge({ dstPrefix: '' }), 'rule_too_broad');
   });
 
@@ -193,7 +193,7 @@ describe('a rule is judged by itself', () => {
     assert.equal(judge({ srcPrefix: '9.0.0.0/8' }, { guardrails, safelist: ['9.9.9.9'] }), 'safelisted');
   });
 
-  test('what lies within a wider rule is as safe as what covers it', () => {
+  test('a safelisted prefix inside a wider rule is as safe as one that covers it', () => {
     const wide = { guardrails: { dstPrefixMinLen: 8 }, safelist: ['203.0.113.77'] };
     assert.equal(judge({ dstPrefix: '203.0.113.0/24' }, wide), 'safelisted');
     const guardrails = { dstPrefixMinLen: 8, protectedPrefixes: [prefix('203.0.113.77')] };

@@ -1,4 +1,4 @@
-/** A mitigation is held by those who report it (INTERFACES "What an event leads to", 7). */
+/** Reporters hold their mitigations. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Hold } from '../../src/core/types.ts';
@@ -8,7 +8,7 @@ import { ALICE, type EventOptions, NOON, type PolicyOptions, World } from './sce
 
 const BANS_ONCE = { source: 'fastnetmon', hold: 'until_released' } as const;
 
-/** Does what the daemon does by itself, whenever it is due, until some seconds have passed. */
+/** Does the daemon's own work whenever it is due, until some seconds have passed. */
 function passes(world: World, seconds: number): void {
   const until = world.now + seconds * 1000;
   for (;;) {
@@ -101,13 +101,13 @@ describe('an end that one reporter reports', () => {
     assert.equal(world.event({ ...alert, action: 'unban', endedAt: NOON - 60_000 }).status, 'withdrawn');
   });
 
-  test('an attack that began and ended within a second has ended, for a detector that tells whole seconds', () => {
+  test('an attack that began and ended within a second has ended, for a detector that reports whole seconds', () => {
     const world = new World();
     world.wait(0.7).attack({ source: 'script' });
     assert.equal(world.event({ source: 'script', action: 'unban', at: NOON }).status, 'withdrawn');
   });
 
-  test('a report that comes late does not make the attack begin earlier', () => {
+  test('a late report does not make the attack begin earlier', () => {
     const world = new World();
     const alert = { source: 'alertmanager', alertId: 'f1' };
     const { id } = world.attack({ ...alert, beganAt: NOON - 10_000 });
@@ -119,7 +119,7 @@ describe('an end that one reporter reports', () => {
     assert.ok(!isGone(world, id));
   });
 
-  test('an end is believed however late it is told, when it is about this attack', () => {
+  test('an end is accepted however late it is reported, when it is about this attack', () => {
     const world = new World();
     const alert = { source: 'alertmanager', alertId: 'f1', hold: 'until_released' } as const;
     world.attack({ ...alert, beganAt: NOON - 3_600_000 });
@@ -160,7 +160,7 @@ describe('a detector that reports the end', () => {
     }
   });
 
-  test('that never comes is waited for up to max_hold_seconds, then it ends, with the reason', () => {
+  test('that is never reported ends the hold after max_hold_seconds, with the reason', () => {
     const world = new World({ timers: { maxHoldSeconds: 600 } });
     const { id } = world.attack(BANS_ONCE);
     passes(world, 599);
@@ -280,7 +280,7 @@ describe('a detector that reports the end', () => {
   });
 });
 
-describe('an attack that comes and goes', () => {
+describe('an attack that stops and returns', () => {
   const flaps: PolicyOptions = { timers: { holdDownSeconds: 60 } };
 
   test('ban, unban, ban within the hold-down time keeps the rule', () => {
@@ -295,7 +295,7 @@ describe('an attack that comes and goes', () => {
     assert.equal(world.get(id).ending, null);
   });
 
-  test('is over when it does not come back, and the audit says who said so', () => {
+  test('is over when it does not return, and the audit log says who reported it', () => {
     const world = new World(flaps);
     const { id } = world.attack(BANS_ONCE);
     world.event({ ...BANS_ONCE, action: 'unban' });
@@ -330,7 +330,7 @@ describe("an operator's own mitigation", () => {
     return answer.mitigation.id;
   }
 
-  test('lasts while a detector says that the attack does, and is not ended by that detector', () => {
+  test('lasts while a detector reports the attack, and is not ended by that detector', () => {
     const world = new World();
     const id = mitigate(world);
     world.wait(10).event(BANS_ONCE);

@@ -185,7 +185,7 @@ describe('the inventory', () => {
     assert.equal(rangesOf(lookup({ customers: [customer] }, '10.0.0.1'))?.udp, '53, 80-81, 443, 27015-27030');
   });
 
-  test('refuses a range that is none, and never guesses what a number with a leading zero means', () => {
+  test('refuses an invalid range, and never guesses what a number with a leading zero means', () => {
     assert.deepEqual(
       problemsOf(withPorts('27030-27015', '1-70000', 'http', '010', '1e3', '53-', '-1', '')).map((text) =>
         text.replace('error customers.0.services.0.allowed_ports.udp.', ''),
@@ -203,7 +203,7 @@ describe('the inventory', () => {
     );
   });
 
-  test('refuses what is no address, range or port, and says where', () => {
+  test('refuses invalid addresses, ranges and ports, and says where', () => {
     const problems = problemsOf({
       customer_id: 'a',
       prefixes: ['10.0.0.1/8', 'example.org'],
@@ -241,7 +241,7 @@ describe('the inventory', () => {
     const small = inventoryOf(100);
     assert.equal(large.size, 100_000);
     assert.equal(large.lookup(Uint8Array.of(10, 0, 0, 1))?.customerId, 'big');
-    // Hits in both: an address that is in nobody's prefix ends its look-up at the first octets.
+    // Looks up addresses inside prefixes in both: others end the look-up at the first octets.
     const addressesIn = (count: number) =>
       Array.from({ length: 1000 }, (_, n) => {
         const i = (n * 97) % count;
@@ -254,7 +254,8 @@ describe('the inventory', () => {
       processorTime(() => {
         for (let n = 0; n < 60; n++) for (const address of addresses) inventory.lookup(address);
       });
-    // Side by side, and the best of several rounds: a busy machine slows both. A list would be a thousand times slower.
+    // Interleaves both and takes the best of several rounds: a busy machine slows both. A list would be a thousand
+    // times slower.
     let [slow, fast] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
     for (let n = 0; n < 8; n++) {
       slow = Math.min(slow, round(large, manyAddresses));

@@ -46,7 +46,10 @@ describe('escalation', () => {
   test('waits for persistence, and says so', () => {
     const world = sustained(1, 0.9);
     assert.equal(statusOf(world), 'extended');
-    assert.match(world.why, /not escalating to step 2 \(discard\) yet: .*the attack has lasted only 60 s of 120 s/);
+    assert.match(
+      world.why,
+      /not escalating to step 2 \(discard\) yet: .*the attack has lasted only 60 s of 120 s/,
+    );
   });
 
   test('waits for confidence, and says so', () => {
@@ -55,7 +58,7 @@ describe('escalation', () => {
     assert.match(world.why, /confidence 0\.69 < 0\.7/);
   });
 
-  test('never comes from events that give no confidence', () => {
+  test('never happens on events without confidence', () => {
     assert.equal(statusOf(sustained(5, null)), 'extended');
   });
 
@@ -235,7 +238,7 @@ describe('TTL', () => {
     assert.equal(world.attack({ victim: '198.51.100.200' }).expiresAt, NOON + 100_000);
   });
 
-  test('of a step that says none is the default', () => {
+  test('of a step without one is the default', () => {
     const world = new World({ timers: { defaultTtlSeconds: 77 } });
     world.policy = new World({
       timers: { defaultTtlSeconds: 77 },

@@ -1,4 +1,4 @@
-/** What is remembered of a mitigation's life, and how little it may cost. */
+/** A mitigation's history, and its cost. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Fact } from '../../src/core/facts.ts';
@@ -22,7 +22,7 @@ function lifeOf(world: World, id: string): Life {
   return life;
 }
 
-/** All entries, as they happened. */
+/** Returns all entries in the order of time. */
 function entries(world: World, id: string): readonly LifeEntry[] {
   const { turns, reports, renewals } = lifeOf(world, id);
   return [...turns, ...reports, ...renewals].sort((a, b) => a.seq - b.seq);
@@ -62,7 +62,7 @@ describe('the life of a mitigation', () => {
     assert.match(world.why, /extended to/, 'the answer to the report does say it');
   });
 
-  test('says who withdrew it and why, and when the routers had been told', () => {
+  test('says who withdrew it and why, and when the routers had the withdrawal', () => {
     const world = new World();
     const { id } = world.attack();
     world.wait(5).withdraw(id);
@@ -87,7 +87,7 @@ describe('the life of a mitigation', () => {
     assert.equal(ending?.report?.eventId, [...world.state.events.keys()].at(-1));
   });
 
-  test('tells a release that is held down, and the end that follows from it', () => {
+  test('has a release that is held down, and the end that follows from it', () => {
     const world = new World({ timers: { holdDownSeconds: 60 } });
     const { id } = world.attack({ id: 'a' });
     world.wait(5).event({ id: 'a', action: 'unban' });
@@ -123,7 +123,7 @@ describe('the life of a mitigation', () => {
     );
   });
 
-  test('tells renewals by the daemon, and a time that was cut', () => {
+  test('has renewals by the daemon, and a time that was cut', () => {
     const world = new World();
     const { id } = world.attack({ hold: 'until_released' });
     for (let i = 0; i < 8; i++) world.wait(55).do({ type: 'expire' });
@@ -136,7 +136,7 @@ describe('the life of a mitigation', () => {
     assert.equal(lifeOf(world, id).renewals.at(-1)?.kind, 'shortened');
   });
 
-  test('of an operator and of a refused one are told as well', () => {
+  test("of an operator's and of a refused one are kept as well", () => {
     const world = new World();
     world.do({
       type: 'mitigate',
@@ -160,7 +160,7 @@ describe('the life of a mitigation', () => {
     );
   });
 
-  test('tells of one that gave its place to a rule for the prefix', () => {
+  test('has the replacement by a rule for the prefix', () => {
     const world = new World({ aggregation: { hosts: 2 }, guardrails: { dstPrefixMinLen: 24 } });
     const { id } = world.attack({ victim: '203.0.113.50' });
     const wide = world.wait(5).attack({ victim: '203.0.113.51' });
@@ -183,7 +183,7 @@ describe('the life of a mitigation', () => {
     assert.deepEqual(restoreState(JSON.parse(JSON.stringify(world.state.snapshot()))).lifeOf(id), life);
   });
 
-  test('is what the mitigation itself tells where a version before kept none', () => {
+  test('is built from the mitigation itself when an older version kept none', () => {
     const world = new World();
     const { id } = world.attack();
     world.wait(60).event();

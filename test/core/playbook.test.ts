@@ -65,7 +65,7 @@ describe('a playbook is chosen', () => {
     assert.equal(chosen(books, { customerId: null }).playbook?.name, 'any');
   });
 
-  test('by least figures, and says which was missed', () => {
+  test('by minimum values, and says which was missed', () => {
     const books = [
       book('huge', { min_bps: 1e9 }),
       book('fast', { min_pps: 1e6 }),

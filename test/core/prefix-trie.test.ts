@@ -19,12 +19,12 @@ function trieOf(...texts: string[]): PrefixTrie<string> {
   return trie;
 }
 
-/** Different ones, in no order. */
+/** Different prefixes in no order. */
 function textsOf(list: Iterable<Prefix>): readonly string[] {
   return [...new Set([...list].map(formatPrefix))].sort();
 }
 
-/** Prefixes that share many bits, so that they nest and part at every length. */
+/** Prefixes that share many bits, so that they nest and diverge at every length. */
 const prefixes = fc
   .constantFrom(4, 16)
   .chain((octets) =>

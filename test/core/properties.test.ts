@@ -1,4 +1,4 @@
-/** Whatever detectors, operators, reloads, clocks and restarts do: what must hold, holds. */
+/** Properties that hold whatever detectors, operators, reloads, clocks and restarts do. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
@@ -119,7 +119,7 @@ const deed = fc.oneof(
   { weight: 1, arbitrary: fc.constant<Deed>({ do: 'restart' }) },
 );
 
-/** Does a deed, then what the engine does at once: ends what is past its TTL. */
+/** Performs an action, then the engine's next work: ends mitigations past their TTL. */
 function act(world: World, what: Deed): World {
   let after = world;
   switch (what.do) {

@@ -1,10 +1,10 @@
-/** Reports whose clock is fast, that cannot be read, or that say more of the packets than their ports. */
+/** Reports with a fast clock, reports that cannot be read, and reports with properties beyond ports. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { detection, FNM, NOON, policyOf, World } from './scenario.ts';
 
 describe('a detector whose clock is ahead', () => {
-  test('is believed at arrival, and told so', () => {
+  test('counts as of its arrival, and the answer says so', () => {
     const world = new World();
     assert.equal(world.event({ at: NOON + 600_000 }).status, 'accepted');
     assert.match(world.why, /clock is 600 s ahead of this daemon's/);
@@ -58,7 +58,7 @@ describe('a report that could not be read', () => {
   });
 });
 
-test('what was left out of a report is said first', () => {
+test('ignored values of a report are named first', () => {
   const world = new World();
   const { why } = world.event({ notes: ['bps ignored: "NaN" is not a number'] });
   assert.equal(why[0], 'bps ignored: "NaN" is not a number');
@@ -121,7 +121,7 @@ describe('TCP flags of a report', () => {
     assert.deepEqual([escalated.match.tcpFlags, escalated.match.tcpFlagsClear], [0x02, 0x10]);
   });
 
-  test('of a later report open no second rule beside a wider one that stands', () => {
+  test('of a later report open no second rule beside an active wider one', () => {
     const world = new World();
     const wide = world.attack({ vector: 'syn_flood' });
     assert.equal(world.event({ vector: 'syn_flood', traits: { tcpFlags: 0x02 } }).mitigation?.id, wide.id);

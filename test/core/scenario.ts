@@ -1,4 +1,4 @@
-/** Given facts, when a command, then facts and an answer: a small world with a fake clock, fake ids and a readable policy. */
+/** A small world for tests: facts, then a command, then facts and an answer; fake clock, fake ids, readable policy. */
 import assert from 'node:assert/strict';
 import type { Answer, Command, DecideContext, Decision } from '../../src/core/commands.ts';
 import { decide } from '../../src/core/decide/decide.ts';
@@ -95,7 +95,7 @@ export interface PolicyOptions {
   readonly safelist?: readonly string[];
 }
 
-/** The defaults of INTERFACES, with the inventory and playbooks above. */
+/** The default configuration, with the inventory and playbooks above. */
 export function policyOf(options: PolicyOptions = {}): Policy {
   return {
     pop: 'iad1',
@@ -142,7 +142,7 @@ export interface EventOptions extends Partial<Omit<Detection, 'externalId'>> {
   readonly id?: string;
 }
 
-/** A ban of acme's spare host by a UDP flood, unless said otherwise. */
+/** A ban of acme's spare host by a UDP flood, unless overridden. */
 export function detection({ id, ...options }: EventOptions = {}): Detection {
   const victim = options.victim ?? '203.0.113.50';
   const vector = options.vector ?? 'udp_flood';
@@ -165,16 +165,16 @@ export function detection({ id, ...options }: EventOptions = {}): Detection {
 
 export type EventAnswer = Extract<Answer, { type: 'event' }>;
 
-/** One daemon's core: what it decides is folded at once. */
+/** One daemon's core: its decisions are folded at once. */
 export class World {
   readonly state: StateHandle;
   policy: Policy;
   now = NOON;
-  /** What the neighbors have room for. */
+  /** The neighbors' free room. */
   room: DecideContext['room'];
-  /** Everything that was ever decided. */
+  /** All facts so far. */
   readonly journal: RecordedFact[] = [];
-  /** What the last command led to. */
+  /** The last command's decision. */
   last: Decision = { facts: [], answer: { type: 'done', affected: [] } };
   #ids = 0;
 
@@ -183,12 +183,12 @@ export class World {
     this.state = state;
   }
 
-  /** Goes on giving out ids where another world stopped. */
+  /** Continues the ids where another world stopped. */
   skipIds(other: World): void {
     this.#ids = other.#ids;
   }
 
-  /** Lets seconds pass; nothing happens by itself. */
+  /** Lets seconds pass; nothing else happens. */
   wait(seconds: number): this {
     this.now += seconds * 1000;
     return this;
@@ -207,7 +207,7 @@ export class World {
 
   record(fact: Fact): void {
     const recorded = { seq: this.state.seq + 1, at: this.now, fact };
-    // What the journal gives back after a restart has been through JSON.
+    // Passes through JSON, like a journal that is read after a restart.
     const kept: RecordedFact = JSON.parse(JSON.stringify(recorded));
     assert.deepEqual(kept, recorded, 'facts survive JSON');
     this.state.apply(recorded);
@@ -220,7 +220,7 @@ export class World {
     return answer as EventAnswer;
   }
 
-  /** An event that must lead to a mitigation; returns it as the state has it. */
+  /** Sends an event that must create a mitigation; returns it from the state. */
   attack(options: EventOptions = {}): Mitigation {
     const answer = this.event(options);
     assert.ok(answer.mitigation !== null, `${answer.status}: ${answer.why.join('; ')}`);
@@ -241,12 +241,12 @@ export class World {
     return this.do({ type: 'safelist-add', prefix: text, actor: ALICE, reason: 'ours' });
   }
 
-  /** Kinds of the facts of the last command. */
+  /** Types of the last command's facts. */
   get facts(): readonly FactType[] {
     return this.last.facts.map((fact) => fact.type);
   }
 
-  /** The last answer's words in one string. */
+  /** The last answer's `why` in one string. */
   get why(): string {
     return 'why' in this.last.answer ? this.last.answer.why.join('\n') : '';
   }

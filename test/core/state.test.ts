@@ -16,7 +16,7 @@ function apply(state: StateHandle, ...facts: Fact[]): void {
   for (const fact of facts) state.apply({ seq: state.seq + 1, at: NOON, fact });
 }
 
-/** A world in which everything that can be kept is there. */
+/** A world with every kind of kept data. */
 function busyWorld(): World {
   const world = new World();
   world.attack({ id: 'a', ports: [80] });
@@ -216,7 +216,7 @@ describe('a group of facts', () => {
     assert.throws(() => state.begin(), /do not nest/);
   });
 
-  test('forgets nothing until it is committed, so that even a full history comes back', () => {
+  test('forgets nothing until it is committed, so that even a full history is restored', () => {
     const state = initialState();
     const rejected = mitigationOf('r', { status: 'rejected', endedAt: NOON });
     for (let i = 0; i < HISTORY_SIZE; i++) {
@@ -251,7 +251,7 @@ describe('a snapshot', () => {
     assert.throws(() => restoreState({ schema: 1, seq: 3, data: null }), TypeError);
   });
 
-  test('goes on where it stopped: ids of bans, quotas and expiries are remembered', () => {
+  test('continues where it stopped: ids of bans, quotas and expiries are remembered', () => {
     const world = busyWorld();
     const later = new World({ quotas: { maxActivePerCustomer: 2 } }, restoreState(world.state.snapshot()));
     later.now = world.now;

@@ -8,7 +8,7 @@ import { mitigation, OPERATOR, POLICY } from '../control/support.ts';
 const by = { actor: OPERATOR, reason: 'because' } as const;
 
 describe('what may take effect before it is recorded', () => {
-  it('takes rules away; whatever adds, resumes or renews may not', () => {
+  it('removes rules; commands that add, resume or renew may not', () => {
     const take: readonly Command[] = [
       { type: 'withdraw', id: 'x', ...by },
       { type: 'withdraw-all', ...by },

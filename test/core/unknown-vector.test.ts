@@ -1,4 +1,4 @@
-/** What happens to an attack of a kind that nobody knows: as little of the victim's traffic is policed as the report allows. */
+/** Attacks of an unknown kind: as little of the victim's traffic is policed as the report allows. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { readPlaybooks } from '../../src/config/load.ts';
@@ -53,7 +53,7 @@ describe('an unknown vector, with the shipped default playbook', () => {
     );
   });
 
-  test('is told of TCP and UDP where the rule goes around allowed ports', async () => {
+  test('names TCP and UDP when the rule excludes allowed ports', async () => {
     const world = await shipped();
     world.attack({ vector: 'unknown', victim: '203.0.113.10' });
     assert.match(world.why, /^the vector is unknown: the rule matches both TCP and UDP of the host, so/m);
@@ -76,7 +76,7 @@ describe('a step of a playbook', () => {
     assert.match(world.why, /the rule matches all protocols of the host; a report/);
   });
 
-  test('that escalates for the whole host takes that rate of its own', () => {
+  test('that escalates for the whole host has its own rate', () => {
     const step = {
       action: 'police',
       require_persistence_seconds: 0,

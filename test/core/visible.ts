@@ -1,4 +1,4 @@
-/** Everything about a state that anybody can see, as plain data, for comparing. */
+/** Returns everything visible of a state as plain data, for comparing. */
 import { holdKey, holdsOf } from '../../src/core/state/holds.ts';
 import { matchKey, type StateHandle } from '../../src/core/state/state.ts';
 

@@ -7,7 +7,7 @@ import { ALICE, type EventOptions, type PolicyOptions, World } from './scenario.
 
 const WEB = '203.0.113.20';
 
-/** What one router can take. */
+/** One router's capabilities. */
 interface Router {
   readonly name?: string;
   /** Ranges of ports in one rule. */
@@ -18,7 +18,7 @@ interface Router {
   readonly discard?: boolean;
 }
 
-/** Routers that split a discard, and a police that shares its rate, into rules of so many ranges. */
+/** Routers that split a discard, and a police that shares its rate, into rules of this many ranges. */
 function routers(...list: readonly Router[]): Forecast {
   return (match, action) => list.map((router) => told(router, match, action));
 }
@@ -35,7 +35,7 @@ function told(router: Router, match: Match, action: MitigationAction): NeighborF
   return { neighbor, ok: true, routes };
 }
 
-/** A world with one playbook for TCP, police first and discard next, and such routers. Three ports are allowed for WEB. */
+/** A world with one playbook for TCP (police, then discard) and these routers. WEB has three allowed ports. */
 function world(forecast: Forecast, ways?: readonly Way[], options: PolicyOptions = {}): World {
   return new World({
     inventory: {
@@ -99,7 +99,10 @@ describe('a rule that no neighbor can enforce as drafted', () => {
     const mitigation = at.attack(SYN);
     assert.deepEqual([mitigation.match.dstPorts, mitigation.excludedPorts], [[], []]);
     assert.deepEqual(mitigation.action, { type: 'police', rateBps: 10_000_000 });
-    assert.match(at.why, /instead \(police_allowed_ports\): .*including the allowed ports 22, 80, 443: policed/);
+    assert.match(
+      at.why,
+      /instead \(police_allowed_ports\): .*including the allowed ports 22, 80, 443: policed/,
+    );
   });
 
   test('names as many ports as a rule can name', () => {
@@ -222,7 +225,7 @@ describe('while a mitigation is active', () => {
     assert.deepEqual([ports, expiresAt], [[1000, 2000], at.now + 120_000]);
   });
 
-  test('a step that no neighbor could enforce is not taken, and says why', () => {
+  test('a step that no neighbor could enforce is not reached, and the answer says why', () => {
     const at = world(routers({ discard: false, ranges: 4 }));
     const first = at.attack({ ...SYN, confidence: 1 });
     const answer = at.wait(90).event({ ...SYN, confidence: 1 });
@@ -258,7 +261,7 @@ describe('while a mitigation is active', () => {
     assert.equal(at.get(id).action.shared, true);
   });
 
-  test('into a further step where the playbook goes on like that, and it stays there', () => {
+  test('into a later step if the playbook allows it, and it stays there', () => {
     const at = world(routers({ ranges: 4 }));
     const { id } = at.attack(SYN);
     at.policy = { ...at.policy, forecast: routers({ police: false }) };

@@ -143,8 +143,8 @@ describe('an alert holds its mitigation', () => {
   });
 });
 
-describe('whatever else than the victim cannot be read', () => {
-  test('is left out with a word', () => {
+describe('a value other than the victim that cannot be read', () => {
+  test('is ignored with a note', () => {
     const detection = detected(
       one({
         bps: 'NaN',
@@ -246,7 +246,7 @@ describe('no attack, and no end of one, is', () => {
 describe('a message that is too long', () => {
   const many = { ...WEBHOOK, alerts: Array.from({ length: MAX_ALERTS + 200 }, () => ALERT) };
 
-  test('is read as far as 1,000 alerts, and the rest is said', () => {
+  test('is read as far as 1,000 alerts, and the rest is reported', () => {
     assert.equal(parseAlertmanager(many).length, MAX_ALERTS);
     const unread = unreadAlerts(many);
     assert.ok(unread?.kind === 'invalid');

@@ -7,7 +7,7 @@ import type { VectorMaps } from '../../src/intake/vector-names.ts';
 
 const UUID = '5b0e1d5e-0000-4000-8000-000000000001';
 
-/** A document of today: no attack_type, no attack_protocol, the direction in the threshold. */
+/** A document of a current version: no attack_type, no attack_protocol, the direction in the threshold. */
 function document(details: object, rest: object = {}): Record<string, unknown> {
   return {
     action: 'ban',
@@ -124,7 +124,7 @@ describe('an attack without a name is classified by its counters', () => {
     assert.equal(detection.bps, 4_000_000_000);
   });
 
-  test('a figure that is none is left out, and the victim is protected', () => {
+  test('an invalid number is ignored, and the victim is protected', () => {
     const detection = detected(document({ total_incoming_pps: 'NaN', incoming_udp_pps: 7 }));
     assert.equal(detection.pps, null);
     assert.deepEqual(detection.notes, ['total_incoming_pps ignored: "NaN" is not a number']);
@@ -171,7 +171,7 @@ describe('the hold of an attack', () => {
     assert.equal(end.anyVector, undefined, 'it names its ban');
   });
 
-  test('is extended by what reports that the attack goes on', () => {
+  test('is extended by what reports that the attack continues', () => {
     for (const action of ['ongoing', 'attack_status']) {
       const { externalId, alertId, ...detection } = detected(document({}, { action }));
       assert.deepEqual([detection.action, externalId, alertId], ['ban', null, UUID], action);
@@ -188,7 +188,7 @@ describe('the hold of an attack', () => {
   });
 });
 
-describe('whom an attack hits', () => {
+describe('the victim of an attack', () => {
   const victim = (ip: string): string => detected(document({}, { ip })).victim;
 
   test('may be written with a length', () => {
@@ -200,7 +200,7 @@ describe('whom an attack hits', () => {
     assert.equal(victim('2001:db8::/56'), '2001:db8::/56');
   });
 
-  test('is said to be wrong where it is', () => {
+  test('is reported with its place', () => {
     for (const ip of ['host', '203.0.113.5/33', '203.0.113.5/', '203.0.113.5/24/24', '']) {
       assert.deepEqual(problems(parseFastNetMonJson(document({}, { ip }))), [
         'ip: must be an IPv4 or IPv6 address',
@@ -237,7 +237,7 @@ describe('an alarm about a group', () => {
     assert.equal(detected(group({ hostgroup_networks: ['203.0.113.44/24'] })).victim, '203.0.113.0/24');
   });
 
-  test('is never dropped: without a network it is refused in words, and a bad one does not hide the others', () => {
+  test('is never dropped: without a network it is refused with a reason, and a bad one does not hide the others', () => {
     for (const rest of [{}, { hostgroup_networks: [] }, { alert_scope: 'total' }]) {
       const [problem = ''] = problems(parseFastNetMonJson(group(rest)));
       assert.match(problem, /^hostgroup_networks: names no network of host group customers/);
@@ -348,7 +348,7 @@ describe('the rules of a partial block', () => {
     );
   });
 
-  test('that cannot be used are said, and do not hide the others', () => {
+  test('that cannot be used are reported, and do not hide the others', () => {
     const rules = [
       { protocols: ['quick'] },
       { destination_ports: ['http'] },
@@ -378,12 +378,12 @@ describe('the rules of a partial block', () => {
     assert.equal(signals.filter(({ kind }) => kind === 'detection').length, 1);
   });
 
-  test('that block nothing are ignored in words', () => {
+  test('that block nothing are ignored with a reason', () => {
     const [signal] = parseFastNetMonJson(block([{ protocols: ['udp'], action_type: 'accept' }]));
     assert.deepEqual(signal, { kind: 'ignored', why: 'a rule with action_type accept blocks nothing' });
   });
 
-  test('say what of them is left out, and differ by it', () => {
+  test('say which criteria are ignored, and differ by them', () => {
     const from = (source_prefix: string): object => ({ protocols: ['udp'], source_prefix });
     const [first, second] = detections(block([from('198.51.100.1/32'), from('198.51.100.2/32')]));
     assert.deepEqual(first?.notes, ['source_prefix ignored: reports have no such field']);

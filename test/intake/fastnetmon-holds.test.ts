@@ -1,4 +1,4 @@
-/** What FastNetMon's messages lead to, and which of them end what. */
+/** FastNetMon's messages and their holds. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Answer } from '../../src/core/commands.ts';
@@ -8,7 +8,7 @@ import { World } from '../core/scenario.ts';
 
 type EventAnswer = Extract<Answer, { type: 'event' }>;
 
-/** Reports everything in a message; the answers are in its order. */
+/** Reports everything in a message; the answers have its order. */
 function report(world: World, signals: readonly Signal[]): readonly EventAnswer[] {
   return signals.map((signal) => {
     assert.ok(signal.kind === 'detection', JSON.stringify(signal));
@@ -33,7 +33,7 @@ const [UDP, ICMP] = [{ protocols: ['udp'], destination_ports: [53] }, { protocol
 const rules = (...flow_spec_rules: readonly object[]): object => ({ flow_spec_rules });
 
 describe('the rules of a partial block', () => {
-  test('lead to mitigations of their own, and partial_unblock ends its own', () => {
+  test('lead to their own mitigations, and partial_unblock ends its own', () => {
     const world = new World();
     const [udp, icmp] = report(world, document('partial_block', rules(UDP, ICMP)));
     const [udpId = '', icmpId = ''] = [udp?.mitigation?.id, icmp?.mitigation?.id];
@@ -68,7 +68,7 @@ describe('an attack that lasts', () => {
     assert.equal(world.get(id).ending?.to, 'withdrawn');
   });
 
-  test('of which Advanced says that it goes on is the same alert', () => {
+  test('that Advanced reports as ongoing is the same alert', () => {
     const world = new World();
     const [ban] = report(world, document('ban'));
     const [status] = report(world, document('attack_status'));

@@ -8,7 +8,7 @@ import type { Signal } from '../../src/intake/signal.ts';
 import { policyOf, World } from '../core/scenario.ts';
 import { processorTime } from '../support/processor-time.ts';
 
-/** What FastNetMon Community 1.2.4 wrote when it was fed NetFlow. */
+/** Text written by FastNetMon Community 1.2.4 for NetFlow input. */
 function sample(name: string): string {
   return readFileSync(new URL(`samples/${name}`, import.meta.url), 'utf8');
 }
@@ -30,7 +30,7 @@ function detected(signals: readonly Signal[]): Detection {
 }
 
 describe("Community's notify script", () => {
-  test('is read in time that grows with its length, whatever stands in it', () => {
+  test('is read in time that grows with its length, whatever it contains', () => {
     const text = `Attack type: syn_flood${' '.repeat(100_000)}x\nAttack protocol: tcp \r\n`;
     const took = processorTime(() => {
       assert.equal(detected(parseFastNetMonNotify(ARGS, text)).protocol, 6);
@@ -54,7 +54,7 @@ describe("Community's notify script", () => {
     assert.equal(only(parseFastNetMonNotify([...ARGS.slice(0, 3), 'attack_details'], STDIN)).kind, 'ignored');
   });
 
-  test('says unban without a word on standard input', () => {
+  test('reports an unban without standard input', () => {
     const detection = detected(parseFastNetMonNotify([...ARGS.slice(0, 3), 'unban'], ''));
     assert.equal(detection.action, 'unban');
     assert.equal(detection.vector, 'unknown');
@@ -120,7 +120,7 @@ describe("Community's notify script", () => {
     assert.equal(only(parseFastNetMonNotify(['203.0.113.10', 'incoming', '1', 'dance'], '')).kind, 'invalid');
   });
 
-  test('may come as JSON with the text as details', () => {
+  test('may arrive as JSON with the text as details', () => {
     const [ip, direction, pps, action] = ARGS;
     const signal = parseFastNetMonJson({ ip, direction, pps: Number(pps), action, details: STDIN });
     assert.deepEqual(signal, parseFastNetMonNotify(ARGS, STDIN));
@@ -159,7 +159,7 @@ describe("Advanced's JSON", () => {
     assert.equal(detection.externalId, DOCUMENT.attack_details.attack_uuid);
   });
 
-  test('of an attack that goes on is no duplicate of its ban', () => {
+  test('of an attack that continues is not a duplicate of its ban', () => {
     const detection = detected(parseFastNetMonJson({ ...DOCUMENT, action: 'ongoing' }));
     assert.equal(detection.action, 'ban');
     assert.equal(detection.externalId, null);

@@ -37,7 +37,7 @@ describe('a figure', () => {
     }
   });
 
-  test('is none where it can mean several, or nothing', () => {
+  test('is not read when it can mean several numbers, or none', () => {
     for (const text of [
       'NaN',
       '+Inf',

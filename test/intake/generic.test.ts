@@ -78,7 +78,7 @@ describe('a generic event', () => {
     assert.equal(read({ vector: 'ip_fragmentation', protocol: 47 }).protocol, 47);
   });
 
-  test('says of a text that is no port what it must be', () => {
+  test('says what an invalid port must be', () => {
     const signal = parseGenericEvent({ ...EVENT, top_dst_ports: ['1000-2000'] });
     assert.ok(signal.kind === 'invalid');
     assert.deepEqual(signal.problems, [{ path: 'top_dst_ports[0]', message: 'must be a port number' }]);
@@ -125,7 +125,7 @@ describe('a generic event', () => {
     for (const json of [null, 'text', [], 7]) assert.equal(problems(json).length, 1);
   });
 
-  test('says what is wrong with a value of the wrong kind, and calls missing only what is', () => {
+  test('says what is wrong with a value of the wrong kind, and calls only absent values missing', () => {
     assert.deepEqual(
       problems({ ...EVENT, bps: ['1 Gbit/s'], victim_ip: 7, protocol: {}, confidence: Number.NaN }),
       [
@@ -138,7 +138,7 @@ describe('a generic event', () => {
     assert.deepEqual(problems({ ...EVENT, source: undefined }), ['source: is missing']);
   });
 
-  test('ports beyond those that are read are not judged, and only a few problems are told', () => {
+  test('ports beyond those that are read are not checked, and only a few problems are reported', () => {
     assert.equal(read({ top_dst_ports: [...Array(64).keys(), 'none', -1] }).ports.length, 64);
     assert.equal(problems({ ...EVENT, top_dst_ports: Array(60_000).fill('http') }).length, 20);
     assert.deepEqual(problems({ ...EVENT, top_dst_ports: Array(65_537).fill(80) }), [
@@ -152,7 +152,7 @@ describe('a generic event', () => {
     ]);
   });
 
-  test('gives its figures as text, which are read where that is certain and else left out with a word', () => {
+  test('gives its figures as text, which are read if they are certain and otherwise ignored with a note', () => {
     const detection = read({
       bps: '4.2 Gbps',
       pps: '1,200,000',
@@ -204,7 +204,7 @@ describe('a generic event', () => {
     ]);
   });
 
-  test('has a time in any usual form, of which a zero is none', () => {
+  test('has a time in any usual form, but zero is not a time', () => {
     const noon = Date.UTC(2026, 0, 15, 12);
     for (const timestamp of [
       '2026-01-15T13:00:00+0100',

@@ -29,6 +29,6 @@ test('a type is called by its name', () => {
   assert.equal(words(z.string(), 5), 'must be a string');
 });
 
-test('the words of a schema stand', () => {
+test("a schema's own words are kept", () => {
   assert.equal(words(z.string().min(1, 'must not be empty'), ''), 'must not be empty');
 });

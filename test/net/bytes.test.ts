@@ -42,7 +42,7 @@ describe('ByteReader', () => {
     assert.throws(() => reader.u8(), RangeError);
   });
 
-  it('throws the error of its owner, told what was wanted, what was left and where', () => {
+  it("throws its owner's error, with the octets wanted, the octets left and the offset", () => {
     class Truncated extends Error {}
     const reader = new ByteReader(
       bytes,
@@ -63,13 +63,13 @@ describe('ByteReader', () => {
     assert.deepEqual(reader.rest(), new Uint8Array(0));
   });
 
-  it('refuses a window that is not within its octets', () => {
+  it('refuses a window outside its octets', () => {
     assert.throws(() => new ByteReader(bytes, undefined, -1), RangeError);
     assert.throws(() => new ByteReader(bytes, undefined, 0, 16), RangeError);
     assert.throws(() => new ByteReader(bytes, undefined, 4, 3), RangeError);
   });
 
-  it('gives views of the same memory and copies of their own', () => {
+  it('gives views of the same memory and separate copies', () => {
     const own = bytes.slice();
     const reader = new ByteReader(own);
     const view = reader.view(2);
@@ -80,7 +80,7 @@ describe('ByteReader', () => {
   });
 
   it('copies octets of a subclass of Uint8Array into memory that later writes do not reach', () => {
-    // `Buffer.slice` is a view where `Uint8Array.slice` copies.
+    // `Buffer.slice` returns a view, `Uint8Array.slice` a copy.
     const shared = Buffer.from([1, 2, 3]);
     const copy = new ByteReader(shared).copy(3);
     shared[0] = 9;

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { heapCost, textCost } from '../../src/net/heap-cost.ts';
 import { retained } from '../support/retained.ts';
 
-/** JSON of some kilobytes, each of another kind. `i` makes one differ from the next. */
+/** JSON of some kilobytes, each of another kind. `i` makes each one different. */
 const KINDS: Readonly<Record<string, (i: number) => string>> = {
   objects: () => `[${Array(2000).fill('{}').join(',')}]`,
   lists: () => `[${Array(2000).fill('[]').join(',')}]`,

@@ -29,7 +29,7 @@ describe('PrefixSet', () => {
     assert.equal(found('2001::/16'), '2001:db8::/32');
   });
 
-  it('finds nothing where nothing touches', () => {
+  it('finds nothing when nothing overlaps', () => {
     assert.equal(found('11.0.0.0/8'), undefined);
     assert.equal(found('192.0.2.6'), undefined);
     assert.equal(found('2001:db9::/32'), undefined);

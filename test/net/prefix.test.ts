@@ -96,7 +96,7 @@ describe('parseAddress', () => {
     for (const text of wrong) assert.equal(parseAddress(text), undefined, text);
   });
 
-  it('ends in octets or undefined, whatever the text', () => {
+  it('returns octets or undefined, whatever the text', () => {
     const text = fc.oneof(fc.string(), fc.string({ unit: fc.constantFrom(...'0123456789abcdef:./%') }));
     fc.assert(
       fc.property(text, (candidate) => {
@@ -135,7 +135,7 @@ describe('formatAddress', () => {
     const address = fc.oneof(
       fc.uint8Array({ minLength: 4, maxLength: 4 }),
       fc.uint8Array({ minLength: 16, maxLength: 16 }),
-      // Many zeros, so that runs of them are met.
+      // Many zeros, so that there are runs of them.
       fc
         .array(fc.constantFrom(0, 0, 0, 1, 255), { minLength: 16, maxLength: 16 })
         .map((a) => Uint8Array.from(a)),

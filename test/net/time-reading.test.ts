@@ -32,7 +32,7 @@ describe('a time', () => {
     assert.equal(readTime(`${seconds}.5`), NOON + 500);
   });
 
-  test('that names no offset, no real day or nothing at all is none', () => {
+  test('without an offset, with an invalid day or empty is not read', () => {
     for (const value of [
       'yesterday',
       '',
@@ -49,7 +49,7 @@ describe('a time', () => {
     }
   });
 
-  test('that programs write when they have none is told apart', () => {
+  test('that programs write when they have none is recognized', () => {
     assert.ok(isZeroTime(readTime('0001-01-01T00:00:00Z') ?? 1));
     assert.ok(isZeroTime(readTime(0) ?? 1));
     assert.ok(!isZeroTime(NOON));

@@ -1,4 +1,4 @@
-/** The API, alerts, the audit log and simulations say the same thing the same way. */
+/** The API, alerts, the audit log and simulations show the same thing in the same way. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { alertOf } from '../../src/alert/alert.ts';
@@ -14,7 +14,7 @@ import { mitigation, NOON } from '../http/support.ts';
 
 const EXPIRED: Mitigation = mitigation({ status: 'expired', endedAt: NOON + 120_000 });
 
-/** A mitigation as a webhook and as PagerDuty is told of it. */
+/** Sends a mitigation to a webhook and to PagerDuty. */
 function alerted(of: Mitigation, fact: Fact): readonly Record<string, unknown>[] {
   const alert = alertOf({ seq: 1, at: NOON, fact }, new Set(['mitigation.created']), 'iad1', () => of);
   assert.ok(alert !== null);
