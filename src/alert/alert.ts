@@ -1,60 +1,61 @@
-/** What is worth telling somebody: facts that the configuration names, with what they are about. */
+/** Defines alerts and creates them from facts. */
 import type { Fact, RecordedFact } from '../core/facts.ts';
 import { actionWords } from '../core/text.ts';
 import type { Actor, Mitigation } from '../core/types.ts';
+import { countWords } from '../net/text.ts';
 
-/** Facts that tell nobody anything yet. */
+/** Facts that never raise an alert. */
 const QUIET = ['event.received', 'mitigation.ending', 'mitigation.released', 'mitigation.moved'] as const;
 
 type QuietFact = Extract<Fact, { type: (typeof QUIET)[number] }>;
 
-/** A neighbor that does not enforce a mitigation: it cannot, or it has no room. */
+/** A neighbor that does not enforce a mitigation, because it cannot or has no room. */
 export interface UnenforcedNeighbor {
   readonly neighbor: string;
   readonly state: 'unsupported' | 'over_budget';
-  /** In words. */
+  /** Reason as text. */
   readonly why: string;
 }
 
-/** Where alerts go. `webhookUrl`, `routingKey` and `secret` are secrets. */
+/** A destination of alerts. `webhookUrl`, `routingKey` and `secret` are secrets. */
 export type AlertDestination =
   | { readonly type: 'slack'; readonly webhookUrl: string }
   | { readonly type: 'pagerduty'; readonly routingKey: string }
-  /** Unsigned when `secret` is null. */
+  /** Unsigned if `secret` is null. */
   | { readonly type: 'webhook'; readonly url: string; readonly secret: string | null };
 
 export interface Alert {
   readonly event: AlertEvent;
-  /** Number of the fact; null for `mitigation.unenforced`, which is none. */
+  /** Number of the fact; null for `mitigation.unenforced`, which is not a fact. */
   readonly seq: number | null;
   /** Milliseconds since the epoch. */
   readonly at: number;
   readonly pop: string;
-  /** As it is after the fact; null when the fact is about none, or it is not remembered any more. */
+  /** The mitigation after the fact; null if the fact concerns none, or if it is no longer remembered. */
   readonly mitigation: Mitigation | null;
-  /** What the alert is about: a mitigation's id, a prefix, or what was done. */
+  /** The alert's subject: a mitigation's id, a prefix, or an action. */
   readonly subject: string;
   readonly actor: Actor | null;
   /** One line for a person. */
   readonly summary: string;
-  /** What an incident is known by where it is not the subject; see refusals.ts. */
+  /** Identifies the incident if the subject does not; see refusal-digest.ts. */
   readonly incident?: string;
-  /** The incident is over. For destinations that keep incidents; the others are not told. */
+  /** True at the end of the incident. Only destinations with incidents receive such an alert. */
   readonly resolves?: true;
-  /** Of refusals by a quota: how many this alert is about. */
+  /** Number of refusals by a quota in this alert. */
   readonly refused?: { readonly reports: number; readonly victims: number };
-  /** Of `mitigation.unenforced`. */
+  /** The neighbors of `mitigation.unenforced`. */
   readonly neighbors?: readonly UnenforcedNeighbor[];
 }
 
-/** A request as a destination wants it. `body` is JSON. */
+/** An HTTP request for a destination. `body` is JSON. */
 export interface AlertRequest {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 }
 
-/** The alert of a fact; null when it is none that was asked for. `find` gives a mitigation as it is after the fact. */
+/** Returns a fact's alert; null if the fact is not in `wanted`. `find` returns a mitigation after the fact. */
 export function alertOf(
   { seq, at, fact }: RecordedFact,
   wanted: ReadonlySet<AlertEvent>,
@@ -96,10 +97,10 @@ function isQuiet(fact: Fact): fact is QuietFact {
   return QUIET.some((type) => type === fact.type);
 }
 
-/** How many neighbors the summary names. */
+/** Most neighbors that a summary names. */
 const NAMED = 4;
 
-/** The alert of a mitigation that is not enforced on these neighbors, at least one. */
+/** Returns the alert of a mitigation that is not enforced on these neighbors (at least one). */
 export function unenforcedAlert(
   id: string,
   mitigation: Mitigation | null,
@@ -109,7 +110,8 @@ export function unenforcedAlert(
 ): Alert {
   const alert = aboutMitigation({ event: 'mitigation.unenforced', seq: null, at, pop }, mitigation, id);
   const named = neighbors.slice(0, NAMED).map(({ neighbor, why }) => `${neighbor}: ${why}`);
-  const more = neighbors.length > NAMED ? ` and ${neighbors.length - NAMED} more neighbors` : '';
+  const surplus = neighbors.length - NAMED;
+  const more = surplus > 0 ? ` and ${countWords(surplus, 'more neighbor', 'more neighbors')}` : '';
   return { ...alert, summary: `${alert.summary}: ${named.join('; ')}${more}`, neighbors };
 }
 
@@ -148,9 +150,9 @@ function aboutAction(common: Common, subject: string, actor: Actor, what: string
   return { ...common, mitigation: null, subject, actor, summary };
 }
 
-// What can raise an alert, by the name that the configuration, the alerts and the facts share.
+// Events.
 
-/** In the order of the documentation. */
+/** Events that can raise an alert, in the order of the documentation. Configuration and facts use the same names. */
 export const ALERT_EVENTS = [
   'mitigation.created',
   'mitigation.rejected',

@@ -1,48 +1,52 @@
 /**
- * What waits for one destination: delivered in order, one at a time, tried again with growing pauses, and bounded, so
- * that a destination that is away for a day costs some memory and some alerts, and nobody else anything.
+ * Delivers one destination's alerts in order, one request at a time, and retries with growing pauses. The queue is
+ * bounded, so that an unreachable destination costs some memory and some alerts, and does not affect other
+ * destinations.
  */
 import type { Alert, AlertRequest } from './alert.ts';
 import type { PostAnswer, Poster } from './post.ts';
 
-/** Calls back once after the delay (ms); returns what cancels it. */
+/** Calls back once after the delay (ms); returns a function that cancels it. */
 export interface AlertTimers {
   readonly after: (milliseconds: number, callback: () => void) => () => void;
 }
 
-/** How alerts fared. `failed`: refused, or given up after the last attempt; `dropped`: no room, or no time left at the end. */
+/**
+ * Outcome of alerts. `failed`: refused, or the last attempt failed. `dropped`: the queue was full, or the daemon
+ * stopped.
+ */
 export interface Delivery {
   /** Name of the destination; never its URL. */
   readonly destination: string;
   readonly outcome: 'delivered' | 'failed' | 'dropped';
   readonly alerts: readonly Alert[];
   readonly attempts: number;
-  /** Why not, in words, without secrets; empty when delivered. */
+  /** Reason of a failure, without secrets; empty if delivered. */
   readonly detail: string;
 }
 
 export interface DeliveryOptions {
   readonly name: string;
   readonly requestOf: (alerts: readonly Alert[]) => AlertRequest;
-  /** Alerts that one request can carry. */
+  /** Most alerts in one request. */
   readonly batch: number;
-  /** From one request to the next at least (ms); absent: none. What comes meanwhile goes with the next one. */
+  /** Minimum interval between requests (ms); alerts in between share the next one. Default: none. */
   readonly intervalMs?: number;
   /** Texts that must not appear in a `detail`. */
   readonly secrets: readonly string[];
   readonly poster: Poster;
   readonly timers: AlertTimers;
-  /** From 0 to less than 1. */
+  /** Returns a number from 0 to less than 1. */
   readonly random: () => number;
   readonly onDelivery: (delivery: Delivery) => void;
   readonly limits: DeliveryLimits;
 }
 
 export interface DeliveryLimits {
-  /** Alerts that wait at most; beyond it the oldest is dropped. */
+  /** Most waiting alerts; beyond that the oldest is dropped. */
   readonly capacity: number;
   readonly attempts: number;
-  /** For one attempt, from connecting to the end of the answer (ms). */
+  /** Time limit of one attempt, from connecting to the end of the response (ms). */
   readonly timeoutMs: number;
   /** Pause after the first failure, doubled with each further one up to `maxPauseMs`; half of it is random. */
   readonly pauseMs: number;
@@ -57,7 +61,7 @@ export const DEFAULT_LIMITS: DeliveryLimits = {
   maxPauseMs: 60_000,
 };
 
-/** What an attempt came to. */
+/** Result of an attempt. */
 type Attempt =
   | { readonly verdict: 'delivered' }
   | { readonly verdict: 'refused'; readonly detail: string }
@@ -72,7 +76,7 @@ export class DeliveryQueue {
   #closing = false;
   /** Resolves when the interval since the last request is over. */
   #rested: Promise<void> = Promise.resolve();
-  /** Ends the present interval, the present pause, the present attempt. */
+  /** Ends the current interval; `#wake` ends the current pause and `#abort` the current attempt. */
   #rouse: () => void = () => undefined;
   #wake: () => void = () => undefined;
   #abort: () => void = () => undefined;
@@ -98,7 +102,7 @@ export class DeliveryQueue {
     this.#running ??= this.#run();
   }
 
-  /** Tries once more what waits, for at most `graceMs`; what is left then is reported as dropped. */
+  /** Tries once more to deliver the waiting alerts, for at most `graceMs`; the rest is reported as dropped. */
   async close(graceMs: number): Promise<void> {
     this.#closing = true;
     this.#rouse();
@@ -113,7 +117,7 @@ export class DeliveryQueue {
   }
 
   async #run(): Promise<void> {
-    // Facts of one group come together; one turn later they are all here.
+    // Wait one turn, so that all facts of a group are in the queue.
     await Promise.resolve();
     while (this.#waiting.length > 0) {
       await this.#rested;
@@ -146,7 +150,7 @@ export class DeliveryQueue {
       if (result.verdict === 'refused') return this.#report('failed', alerts, attempt, result.detail);
       if (attempt >= limits.attempts) return this.#report('failed', alerts, attempt, result.detail);
       if (!this.#closing) await this.#pause(attempt, result.afterMs);
-      // Woken to close: one last attempt, and no more.
+      // While closing, there is only one more attempt.
       else return this.#report('dropped', alerts, attempt, result.detail);
     }
   }
@@ -155,7 +159,7 @@ export class DeliveryQueue {
     const { poster, timers, limits } = this.#options;
     const controller = new AbortController();
     this.#abort = () => controller.abort(new Error('alerting is stopping'));
-    const late = new Error(`no answer within ${limits.timeoutMs} ms`);
+    const late = new Error(`no response within ${limits.timeoutMs} ms`);
     const cancel = timers.after(limits.timeoutMs, () => controller.abort(late));
     try {
       return attemptOf(await poster.post(request, controller.signal));
@@ -175,7 +179,7 @@ export class DeliveryQueue {
     const { pauseMs, maxPauseMs } = this.#options.limits;
     const full = Math.min(maxPauseMs, pauseMs * 2 ** (attempt - 1));
     const own = full / 2 + (full / 2) * this.#options.random();
-    // What the other side asks for is honoured, but not for hours.
+    // Respect the requested pause up to a limit.
     const pause = Math.max(own, Math.min(wantedMs ?? 0, 5 * maxPauseMs));
     return new Promise((resolve) => {
       const cancel = this.#options.timers.after(pause, resolve);
@@ -197,7 +201,7 @@ export class DeliveryQueue {
 function attemptOf({ status, retryAfterMs, text }: PostAnswer): Attempt {
   if (status >= 200 && status < 300) return { verdict: 'delivered' };
   const detail = `HTTP ${status}${text === '' ? '' : `: ${text}`}`;
-  // RFC 9110 §15.5.9 and §15.6, RFC 6585 §4: worth another attempt. All else will not change by asking again.
+  // Retry these (RFC 9110 §15.5.9 and §15.6, RFC 6585 §4). A retry would not change any other response.
   if (status >= 500 || status === 429 || status === 408)
     return { verdict: 'again', detail, afterMs: retryAfterMs };
   if (status >= 300 && status < 400) {

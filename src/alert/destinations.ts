@@ -1,4 +1,4 @@
-/** Slack's incoming webhooks (https://api.slack.com/messaging/webhooks). */
+/** Builds requests for Slack (https://api.slack.com/messaging/webhooks), PagerDuty and webhooks. */
 import { createHmac } from 'node:crypto';
 import { timeText } from '../net/time.ts';
 import { decidedMitigationView } from '../view/mitigation.ts';
@@ -14,21 +14,21 @@ const MARKS: Readonly<Partial<Record<AlertEvent, string>>> = {
   'control.paused': ':double_vertical_bar:',
 };
 
-/** Lines of a mitigation's reasons that are shown. */
+/** Most `why` lines that are shown. */
 const WHY_LINES = 6;
 
-/** More alerts than these are a digest. */
+/** Most alerts that are shown in full; more become a digest. */
 const IN_FULL = 5;
-/** Summaries that a digest shows. */
+/** Most summaries in a digest. */
 const IN_DIGEST = 10;
 
-/** One message for several alerts, in full while they are few: Slack takes about one a second. */
+/** Combines alerts into one message, because Slack accepts about 1 message per second. */
 export function slackRequest(alerts: readonly Alert[], url: string): AlertRequest {
   const text = alerts.length > IN_FULL ? digest(alerts) : alerts.map(alertText).join('\n');
   return { url, headers: { 'content-type': 'application/json' }, body: JSON.stringify({ text }) };
 }
 
-/** How many alerts of which kind, and the first of them in a line each. */
+/** Counts the alerts by event, and shows the first ones in a line each. */
 function digest(alerts: readonly Alert[]): string {
   const counts = new Map<string, number>();
   for (const { event } of alerts) counts.set(event, (counts.get(event) ?? 0) + 1);
@@ -56,7 +56,7 @@ function alertText(alert: Alert): string {
   return lines.join('\n');
 }
 
-/** Slack reads only these three as control characters; a line feed would start a line of its own. */
+/** Escapes Slack's three control characters and replaces line feeds. */
 function escapeText(text: string): string {
   return text
     .replaceAll('&', '&amp;')
@@ -65,13 +65,13 @@ function escapeText(text: string): string {
     .replaceAll(/[\r\n]+/g, ' ');
 }
 
-// PagerDuty Events API v2 (https://developer.pagerduty.com/docs/events-api-v2-overview): a mitigation is an incident
-// that its beginning triggers, its changes update and its end resolves, all under one dedup key. So is a pause, and so
-// are the refusals of one victim (see refusals.ts). What only changes the configuration is a change event.
+// PagerDuty Events API v2 (https://developer.pagerduty.com/docs/events-api-v2-overview). Each mitigation is an incident
+// with one dedup key: its start triggers it, changes update it and its end resolves it. The same applies to a pause and
+// to the refusals of one victim (refusal-digest.ts). Changes of the configuration are change events.
 
 export const PAGERDUTY_URL = 'https://events.pagerduty.com';
 
-/** The API refuses longer summaries. */
+/** Longest summary that the API accepts (characters). */
 const SUMMARY_LENGTH = 1024;
 
 const CHANGES: ReadonlySet<AlertEvent> = new Set(['safelist.added', 'safelist.removed', 'policy.loaded']);
@@ -120,7 +120,10 @@ export function pagerdutyRequest(alert: Alert, routingKey: string, base = PAGERD
   return { url, headers, body: JSON.stringify({ ...event, event_action: 'trigger', payload }) };
 }
 
-/** An attack that gets through and dropped traffic are errors to look at; limiting it is a warning; what touches no router is information. */
+/**
+ * Chooses the severity: error for unmitigated attacks and dropped traffic, warning for policing, info if no router is
+ * affected.
+ */
 function severityOf({ event, mitigation }: Alert): 'error' | 'warning' | 'info' {
   if (event === 'mitigation.unenforced') return 'error';
   if (mitigation === null) return 'warning';
@@ -129,17 +132,17 @@ function severityOf({ event, mitigation }: Alert): 'error' | 'warning' | 'info' 
   return mitigation.action.type === 'discard' ? 'error' : 'warning';
 }
 
-/** Refused although it should have been mitigated: nobody has decided that this victim is to be left alone. */
+/** True if the victim should have been mitigated: a quota is used up, or no neighbor can enforce a rule. */
 function isUnprotected(reason: string): boolean {
   return reason.startsWith('quota_') || reason === 'not_enforceable';
 }
 
-// A webhook of the operator's own: JSON, signed with an HMAC of the body.
+// Webhooks of the operator.
 
 /**
- * `X-Prefixd-Signature: sha256=<HMAC-SHA-256 of the body's octets, hex>` when there is a secret. `seq` is the same in
- * every attempt, so a receiver can tell a repetition (null where no fact is behind it: then `event`, `subject` and `time`
- * do); `time` lets it refuse what is too old.
+ * Builds the JSON request. With a secret it is signed: `X-Prefixd-Signature: sha256=<HMAC-SHA-256 of the body's bytes,
+ * hex>`. `seq` is the same in every attempt, so a receiver can detect a repetition; if no fact caused the alert it is
+ * null, and `event`, `subject` and `time` identify it. `time` lets a receiver refuse old alerts.
  */
 export function webhookRequest(alert: Alert, url: string, secret: string | null): AlertRequest {
   const body = JSON.stringify({

@@ -1,4 +1,4 @@
-/** Follows the facts and tells each destination of those that the configuration names. Nothing here is waited for. */
+/** Follows the facts and sends the configured alerts to each destination. Nothing waits for it. */
 import type { Fact, RecordedFact } from '../core/facts.ts';
 import type { Mitigation } from '../core/types.ts';
 import {
@@ -26,30 +26,32 @@ export interface AlertOptions {
   readonly events: readonly AlertEvent[];
   readonly allowPrivateAddresses: boolean;
   readonly pop: string;
-  /** A mitigation as it is now, ended ones included as far as they are remembered. */
+  /** Returns a mitigation's present state; also of an ended one, as long as it is remembered. */
   readonly find: (id: string) => Mitigation | undefined;
   readonly timers: AlertTimers;
-  /** From 0 to less than 1; spreads the attempts of many daemons. */
+  /** Returns a number from 0 to less than 1, which spreads the attempts of many daemons. */
   readonly random: () => number;
-  /** Told how each alert fared. Must not throw. */
+  /** Called with each alert's outcome. Must not throw. */
   readonly onDelivery: (delivery: Delivery) => void;
   readonly limits?: Partial<DeliveryLimits>;
-  /** Refusals that are open; handed from one dispatcher to the next, so that a reload forgets none. */
+  /** Open refusals, passed from one dispatcher to the next, so that a reload keeps them. */
   readonly refusals?: Refusals;
   readonly poster?: Poster;
-  /** Where PagerDuty's API is. */
+  /** URL of PagerDuty's API. */
   readonly pagerdutyUrl?: string;
 }
 
-/** Slack takes about one message a second (https://api.slack.com/apis/rate-limits); all that waits is in the next. */
+/**
+ * Slack accepts about 1 message per second (https://api.slack.com/apis/rate-limits); waiting alerts share the next one.
+ */
 const SLACK_INTERVAL_MS = 1_000;
 
-/** Lives from one configuration to the next: a reload closes it and makes another. */
+/** Sends the alerts of one configuration; a reload closes it and creates another. */
 export class AlertDispatcher {
   readonly #options: AlertOptions;
   readonly #events: ReadonlySet<AlertEvent>;
   readonly #queues: readonly DeliveryQueue[];
-  /** With the refusals that whoever wants to hear of unenforced mitigations is told of. */
+  /** The events, and refusals if unenforced mitigations raise alerts. */
   readonly #orRefusals: ReadonlySet<AlertEvent>;
   readonly #poster: Poster;
   readonly #refusals: Refusals;
@@ -82,12 +84,12 @@ export class AlertDispatcher {
     );
   }
 
-  /** Alerts that wait, of all destinations. */
+  /** Number of waiting alerts, for all destinations. */
   get waiting(): number {
     return this.#queues.reduce((sum, queue) => sum + queue.waiting, 0);
   }
 
-  /** For durable facts, right after they were folded. Never throws, never waits. */
+  /** Takes durable facts right after they have changed the state. Never throws and never waits. */
   record(facts: readonly RecordedFact[]): void {
     if (this.#queues.length === 0) return;
     const { pop, find } = this.#options;
@@ -107,7 +109,7 @@ export class AlertDispatcher {
     }
   }
 
-  /** For a mitigation that is not enforced on these neighbors, seen at `at` (ms). Never throws, never waits. */
+  /** Reports that these neighbors do not enforce a mitigation, as of `at` (ms). Never throws and never waits. */
   unenforced(id: string, neighbors: readonly UnenforcedNeighbor[], at: number): void {
     if (!this.#events.has('mitigation.unenforced')) return;
     const { pop, find } = this.#options;
@@ -115,9 +117,9 @@ export class AlertDispatcher {
     this.#tell(alert);
   }
 
-  /** Tries for at most `graceMs` to deliver what waits; what is left is reported as dropped. */
+  /** Tries for at most `graceMs` to deliver the waiting alerts; the rest is reported as dropped. */
   async close(graceMs: number): Promise<void> {
-    // Handed-over refusals are told by the next dispatcher.
+    // The next dispatcher reports refusals that are passed on.
     if (this.#options.refusals === undefined) this.#refusals.close();
     await Promise.all(this.#queues.map((queue) => queue.close(graceMs)));
     await this.#poster.close();
@@ -160,18 +162,18 @@ function carrierOf(destination: AlertDestination, pagerdutyUrl: string): Carrier
 }
 
 function only(alert: Alert | undefined): Alert {
-  if (alert === undefined) throw new RangeError('a request for no alert');
+  if (alert === undefined) throw new RangeError('a request needs an alert');
   return alert;
 }
 
-/** The URL itself, and its path and query, which carry the token. */
+/** Returns the URL, and its path and query, which contain the token. */
 function urlSecrets(url: string): readonly string[] {
   if (!URL.canParse(url)) return [url];
   const { pathname, search } = new URL(url);
   return [url, ...(pathname.length > 1 || search !== '' ? [`${pathname}${search}`] : [])];
 }
 
-/** `slack`, `webhook`, and `webhook-2` for the second of a type. */
+/** Names destinations by type: `slack`, `webhook`, and `webhook-2` for the second of a type. */
 function destinationNames(destinations: readonly AlertDestination[]): readonly string[] {
   const counts = new Map<string, number>();
   return destinations.map(({ type }) => {
@@ -181,13 +183,16 @@ function destinationNames(destinations: readonly AlertDestination[]): readonly s
   });
 }
 
-/** The victim (an address or a prefix) that a rule protects from this fact on; undefined when the fact is no beginning of one. */
+/** Returns the victim (an address or a prefix) that is protected from this fact on; undefined for other facts. */
 function victimProtectedBy(fact: Fact, find: AlertOptions['find']): string | undefined {
   if (fact.type === 'mitigation.created') return fact.mitigation.victim;
   return fact.type === 'mitigation.widened' ? find(fact.id)?.victim : undefined;
 }
 
-/** True for a refusal that leaves a victim under attack although nothing forbids to protect it: no room, or no neighbor that can. */
+/**
+ * True for a refusal that leaves a victim unprotected only because a quota is used up or no neighbor can enforce a
+ * rule.
+ */
 function leavesUnprotected(fact: Fact): boolean {
   if (fact.type !== 'mitigation.rejected') return false;
   const { reason } = fact.mitigation;

@@ -1,4 +1,7 @@
-/** One HTTP POST through undici: no redirects, a limit on time and on what is read, and no way into private networks. */
+/**
+ * Sends an HTTP POST through undici without redirects, with limits on time and response size, and not to private
+ * networks.
+ */
 import { lookup as dnsLookup, type LookupAddress } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import { Agent, buildConnector, request } from 'undici';
@@ -8,19 +11,19 @@ import type { AlertRequest } from './alert.ts';
 
 export interface PostAnswer {
   readonly status: number;
-  /** What a 429 or 503 asks to wait (ms); null when it does not say. */
+  /** Time to wait (ms) that a 429 or 503 asks for; null if it names none. */
   readonly retryAfterMs: number | null;
-  /** The first few hundred characters, for whoever reads the log. */
+  /** Start of the body, for the log. */
   readonly text: string;
 }
 
-/** Sends requests; rejects when there is no answer, with RefusedAddressError when there must not be one. */
+/** Sends requests. Rejects if there is no response, and with RefusedAddressError for a private address. */
 export interface Poster {
   post(request: AlertRequest, signal: AbortSignal): Promise<PostAnswer>;
   close(): Promise<void>;
 }
 
-/** The address that a name resolved to, or that a URL names, is not one that alerts may go to. */
+/** Thrown for a host whose address is private. */
 export class RefusedAddressError extends Error {
   override readonly name = 'RefusedAddressError';
   readonly code = 'REFUSED_ADDRESS';
@@ -34,13 +37,13 @@ export type Resolve = (
 export interface PosterOptions {
   readonly allowPrivateAddresses: boolean;
   readonly connectTimeoutMs: number;
-  /** Milliseconds since the epoch; the system's clock unless a test brings its own. */
+  /** Milliseconds since the epoch. Default: the system's clock. */
   readonly now?: () => number;
-  /** The system's resolver unless a test brings its own. */
+  /** Default: the system's resolver. */
   readonly resolve?: Resolve;
 }
 
-/** Octets of an answer that are read. */
+/** Bytes of a response that are read. */
 const ANSWER_OCTETS = 4096;
 
 const systemResolve: Resolve = (host, callback) => dnsLookup(host, { all: true, verbatim: true }, callback);
@@ -50,7 +53,7 @@ export function makePoster(options: PosterOptions): Poster {
   const agent = new Agent({ connect: guardedConnector(options), connections: 1, pipelining: 1 });
   return {
     async post({ url, headers, body }, signal) {
-      // request() follows no redirect; a 3xx is an answer like any other.
+      // request() does not follow redirects and returns a 3xx like any other response.
       const answer = await request(url, { method: 'POST', headers, body, signal, dispatcher: agent });
       const text = await firstOctets(answer.body);
       const retryAfterMs = retryAfter(answer.headers, now);
@@ -61,8 +64,8 @@ export function makePoster(options: PosterOptions): Poster {
 }
 
 /**
- * Judges addresses where they are used, between resolving and connecting, so that a name that resolves to something
- * else the second time (DNS rebinding) gains nothing.
+ * Checks addresses between resolving and connecting, so that a name that resolves differently the second time (DNS
+ * rebinding) is harmless.
  */
 function guardedConnector({
   allowPrivateAddresses,
@@ -91,7 +94,7 @@ function guardedConnector({
 
 function refusal(host: string): RefusedAddressError {
   return new RefusedAddressError(
-    `${host} is a private address; alerts go there only with alerting.allow_private_addresses: true`,
+    `${host} is a private address; alerts are sent there only with alerting.allow_private_addresses: true`,
   );
 }
 
@@ -108,8 +111,8 @@ async function firstOctets(body: AsyncIterable<Uint8Array> & { destroy(): unknow
 }
 
 /**
- * How long to wait (ms) by Retry-After: seconds or a date (RFC 9110 §10.2.3), which counts from the answer's own Date so that a clock
- * that is wrong here does not matter. Null when it says neither.
+ * Returns the time to wait (ms) from Retry-After: seconds or a date (RFC 9110 §10.2.3). A date counts from the
+ * response's own Date, so that a wrong local clock does not matter. Null if the header is absent or invalid.
  */
 function retryAfter(headers: Readonly<Record<string, unknown>>, now: () => number): number | null {
   const wanted = headers['retry-after'];
@@ -119,17 +122,19 @@ function retryAfter(headers: Readonly<Record<string, unknown>>, now: () => numbe
   return until === undefined ? null : Math.max(0, until - (httpDate(headers.date) ?? now()));
 }
 
-/** A date in any of the forms of RFC 9110 §5.6.7 (ms since the epoch). */
+/** Parses a date in any format of RFC 9110 §5.6.7 (ms since the epoch); undefined if invalid. */
 function httpDate(value: unknown): number | undefined {
   if (typeof value !== 'string' || !/^[A-Z][a-z]{2,8},? .*\d\d:\d\d:\d\d/.test(value)) return undefined;
-  // The form of asctime() names no zone and means GMT.
+  // The asctime() format has no zone and means GMT.
   const time = Date.parse(value.endsWith(' GMT') ? value : `${value} GMT`);
   return Number.isNaN(time) ? undefined : time;
 }
 
-// Addresses that are not the public Internet's: an alert must not become a way into the operator's own network.
+// Private addresses: alerts must not give access to the operator's own network.
 
-/** True for loopback, private, link-local, multicast and reserved addresses, in any disguise; and for what is no address. */
+/**
+ * True for loopback, private, link-local, multicast and reserved addresses in any notation, and for invalid addresses.
+ */
 export function isPrivateAddress(text: string): boolean {
   const zone = text.indexOf('%');
   const address = parseAddress(zone < 0 ? text : text.slice(0, zone));
@@ -137,8 +142,8 @@ export function isPrivateAddress(text: string): boolean {
 }
 
 /**
- * True when a host as a URL names it (`10.0.0.1`, `[::1]`, `hooks.example`) is private without any look-up: an address
- * that is, or a name of this machine (RFC 6761 §6.3). Other names are judged by what they resolve to.
+ * True if a URL's host (`10.0.0.1`, `[::1]`, `hooks.example`) is private without a DNS lookup: a private address, or a
+ * name of this machine (RFC 6761 §6.3). Other names are checked after they are resolved.
  */
 export function isPrivateHost(host: string): boolean {
   const bare = host.replace(/^\[(.*)\]$/, '$1');

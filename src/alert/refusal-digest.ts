@@ -1,7 +1,8 @@
 /**
- * Refusals of a running attack as one alert. A detector reports every few seconds, and an attack on a network has hundreds of
- * victims: what is refused again for the same reason opens no second alert, and what a quota refuses is gathered into one for the
- * customer (or the POP). A refusal is over when its victim is mitigated, or when nothing was refused for a while.
+ * Combines the refusals of an attack into one alert. A detector reports every few seconds, and an attack on a network
+ * has hundreds of victims: a repeated refusal for the same reason raises no second alert, and refusals by a quota are
+ * gathered into one alert per customer (or POP). A refusal is over when its victim is mitigated, or after a time
+ * without refusals.
  */
 import type { Mitigation } from '../core/types.ts';
 import { countWords } from '../net/text.ts';
@@ -10,32 +11,32 @@ import type { Alert } from './alert.ts';
 import type { AlertTimers } from './delivery-queue.ts';
 
 export interface RefusalLimits {
-  /** How long refusals by a quota are gathered before they are told (ms). */
+  /** Time for which refusals by a quota are gathered before the alert (ms). */
   readonly gatherMs: number;
-  /** A refusal is over after one to two of these without another (ms). */
+  /** A refusal is over after one to two of these periods without another refusal (ms). */
   readonly quietMs: number;
-  /** Refusals that are open at most; beyond it the oldest counts as over. */
+  /** Most open refusals; beyond that the oldest counts as over. */
   readonly capacity: number;
 }
 
 export const DEFAULT_REFUSAL_LIMITS: RefusalLimits = { gatherMs: 2_000, quietMs: 300_000, capacity: 1_000 };
 
-/** A refusal that is told, by what it has in common with those that are not. */
+/** An open refusal, and the later ones with the same key. */
 interface Open {
   readonly key: string;
-  /** The alert of the first one. */
+  /** Alert of the first refusal. */
   readonly first: Alert;
-  /** Null when the reason is a quota, which a mitigation of one victim does not end. */
+  /** Null for refusals by a quota, which a mitigation of one victim does not end. */
   readonly victim: string | null;
   reports: number;
   readonly victims: Set<string>;
   told: boolean;
-  /** Refused again since the timer was set. */
+  /** True if there was another refusal since the timer was set. */
   again: boolean;
   cancel: () => void;
 }
 
-/** Outlives the configuration: a reload makes a new dispatcher, and the attack goes on. */
+/** Tracks open refusals. Outlives a configuration: a reload creates a new dispatcher, but the attack continues. */
 export class Refusals {
   readonly #timers: AlertTimers;
   readonly #limits: RefusalLimits;
@@ -47,12 +48,12 @@ export class Refusals {
     this.#limits = { ...DEFAULT_REFUSAL_LIMITS, ...limits };
   }
 
-  /** From now on alerts go there. */
+  /** Sets the receiver of alerts. */
   tellTo(tell: (alert: Alert) => void): void {
     this.#tell = tell;
   }
 
-  /** Takes the alert of a `mitigation.rejected`, and tells it unless one like it is open. */
+  /** Takes the alert of a `mitigation.rejected` and sends it unless a similar one is open. */
   refused(alert: Alert): void {
     const { mitigation } = alert;
     if (mitigation === null) {
@@ -68,14 +69,14 @@ export class Refusals {
     if (open.victim !== null && !open.told) this.#tellOf(open);
   }
 
-  /** The victim (an address or a prefix) is protected now: what was refused to it is over. */
+  /** Ends the refusals of a victim (an address or a prefix) that is now protected. */
   mitigated(victim: string, at: number): void {
     for (const open of [...this.#open.values()]) {
       if (open.victim !== null && isSameVictim(open.victim, victim)) this.#over(open, at);
     }
   }
 
-  /** Tells what is gathered, and ends everything: nobody is left to say when it is over. */
+  /** Sends the gathered alerts and ends all refusals. */
   close(): void {
     for (const open of [...this.#open.values()]) {
       if (!open.told) this.#tellOf(open);
@@ -110,7 +111,7 @@ export class Refusals {
     this.#watch(open);
   }
 
-  /** Looks after a while whether anything was refused since. */
+  /** Ends a refusal after a period without another one. */
   #watch(open: Open): void {
     open.again = false;
     open.cancel = this.#timers.after(this.#limits.quietMs, () => {
@@ -141,7 +142,7 @@ function isQuota(reason: string): boolean {
   return reason.startsWith('quota_');
 }
 
-/** What refusals of one alert have in common: the quota and whose it is, or the victim and the reason. */
+/** Returns the key that refusals of one alert share: the quota and its customer, or the victim and the reason. */
 function keyOf({ reason, victim, customerId }: Mitigation): string {
   if (reason === 'quota_customer') return `${reason}:${customerId ?? '(none)'}`;
   return isQuota(reason) ? reason : `${victim}:${reason}`;
@@ -157,7 +158,7 @@ function quotaSummary(first: Alert, refused: { readonly reports: number; readonl
 }
 
 function isSameVictim(refused: string, mitigated: string): boolean {
-  // Canonical addresses are the same when their texts are.
+  // Canonical addresses are equal if their texts are.
   if (!refused.includes('/') && !mitigated.includes('/')) return refused === mitigated;
   const [a, b] = [parsePrefix(refused), parsePrefix(mitigated)];
   return typeof a === 'string' || typeof b === 'string' ? refused === mitigated : overlaps(a, b);

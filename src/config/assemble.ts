@@ -1,4 +1,6 @@
-/** From what the files say to a configuration, or to everything that is wrong with them. Reads nothing itself. */
+/**
+ * Builds the configuration from parsed files, or collects everything that is wrong with them. Reads no files itself.
+ */
 
 import { z } from 'zod';
 import { buildInventory, EMPTY_INVENTORY, type Inventory } from '../core/policy/inventory.ts';
@@ -32,10 +34,10 @@ import { unreachablePlaybooks } from './validate/playbook-checks.ts';
 import { UPSTREAM_ADVICE } from './upstream/upstream-keys.ts';
 import type { YamlSource } from './yaml/yaml.ts';
 
-/** What was read. */
+/** The parsed files. */
 export interface Sources {
   readonly settings: YamlSource;
-  /** Null: there is none. */
+  /** Null if there is no file. */
   readonly inventory: YamlSource | null;
   readonly playbooks: readonly YamlSource[];
   /** Absolute; relative paths start here. */
@@ -44,13 +46,13 @@ export interface Sources {
   readonly files: readonly string[];
 }
 
-/** Findings of one run, each placed in its file. */
+/** Collects the findings of one run, each with its place in a file. */
 interface Notes {
   readonly problems: ConfigProblem[];
   readonly warnings: ConfigProblem[];
 }
 
-/** Judges everything and collects all problems; builds the configuration when there is none. */
+/** Checks all files and collects all problems; builds the configuration if there are none. */
 export function assemble(given: Sources, environment: Environment | null): ConfigResult {
   const notes: Notes = { problems: [], warnings: [] };
   const sources = plainSources(given);
@@ -58,7 +60,7 @@ export function assemble(given: Sources, environment: Environment | null): Confi
   const found = findingsIn(source, notes);
 
   const settings = check(settingsSchema, source, notes, UPSTREAM_ADVICE);
-  // Nothing is concluded from a text of which only parts could be read.
+  // A file that was parsed only in part is not checked further.
   const loose: DeepPartial<Settings> =
     (source.readable ? parsePartial(settingsSchema, source.value) : undefined) ?? {};
   crossChecks(loose, found);
@@ -85,7 +87,7 @@ export function assemble(given: Sources, environment: Environment | null): Confi
   if (isSound) {
     const { folder, directory, files } = sources;
     const ingredients = { settings, inventory, playbooks: playbooks.set, folder, directory, files };
-    // A secret that is missing is no reason to keep back what can be said of the policy.
+    // Check the policy even if a secret is missing.
     const usable = notes.problems.length === 0 ? secrets : readSecrets(loose, null, found);
     const built = buildConfig({ ...ingredients, secrets: usable });
     policyChecks(built.policy, settings, playbooks, found, notes);
@@ -97,7 +99,7 @@ export function assemble(given: Sources, environment: Environment | null): Confi
     : { ok: true, config, warnings };
 }
 
-/** Warnings that need the whole: what the routers could enforce, which playbooks apply, and how long rules last. */
+/** Adds the warnings that need all files: what routers can enforce, which playbooks apply, how long rules last. */
 function policyChecks(
   policy: Policy,
   settings: Settings,
@@ -109,15 +111,15 @@ function policyChecks(
     const placed = placeInFiles(path, files, withDefault);
     if (placed !== undefined) findingsIn(placed.source, notes).warning(placed.path, message, fix);
   };
-  // Finding out who is treated alike is what takes long.
+  // Computed once, because grouping a large inventory takes long.
   const groups = assetGroups(policy);
   for (const { path, message, fix } of enforcementChecks(policy, groups)) warn(path, message, fix);
   for (const { index, behind } of unreachablePlaybooks(policy.playbooks)) {
     const names = behind.join(', ');
     warn(
       ['playbooks', index],
-      `it never applies: ${names} always comes first, with the same or fewer conditions`,
-      'give it a condition that the other lacks, or move it up',
+      `this playbook never applies: ${names} always matches first, with the same or fewer conditions`,
+      'move this playbook up, or make the other one more specific',
     );
   }
   firstStepChecks(policy, groups, found);
@@ -134,7 +136,7 @@ function plainSources(given: Sources): Sources {
   };
 }
 
-/** Notes what is found in a file, each with its place there. */
+/** Returns the reporters for one file: each finding is stored with its line and column. */
 export function findingsIn(source: YamlSource, notes: Notes): Findings {
   const into =
     (list: ConfigProblem[]): Report =>
@@ -144,7 +146,7 @@ export function findingsIn(source: YamlSource, notes: Notes): Findings {
   return { problem: into(notes.problems), warning: into(notes.warnings) };
 }
 
-/** The file's data as the schema has it; undefined, with the problems noted, when it does not fit. */
+/** Returns the file's data as the schema defines it. Invalid data is reported, and the result is undefined. */
 function check<Schema extends z.ZodType>(
   schema: Schema,
   source: YamlSource,
@@ -152,7 +154,7 @@ function check<Schema extends z.ZodType>(
   advice: Advice = {},
 ): z.output<Schema> | undefined {
   notes.problems.push(...source.problems);
-  // What is missing after a slip of the YAML itself is most likely behind the slip.
+  // After a YAML syntax error, a missing key is probably in the part that could not be parsed.
   if (!source.readable) return undefined;
   const parsed = schema.safeParse(source.value ?? {}, { reportInput: false });
   if (parsed.success) return parsed.data;
@@ -167,7 +169,7 @@ function note(source: YamlSource, problems: readonly Problem[], notes: Notes): v
   }
 }
 
-/** What the inventory holds. Without a file it is known to be empty. */
+/** Reads the inventory. Without a file it is empty. */
 function readInventory(
   source: YamlSource | null,
   notes: Notes,
@@ -180,8 +182,8 @@ function readInventory(
     const customerIds = data.customers.map(({ customer_id: id }) => id);
     return { inventory, customerIds, customers: data.customers };
   }
-  // Customers who are written as they should be are judged all the same, so that one run finds all errors. Warnings are
-  // left for the next one: those who are left out may explain them.
+  // Check the valid customers despite the others, so that one run finds all errors. Warnings wait for the next run: a
+  // customer that was left out may explain them.
   const { items, places } = soundItems(customerSchema, source, 'customers');
   const { problems } = buildInventory({ customers: items });
   const errors = problems.filter(({ severity }) => severity === 'error');
@@ -194,7 +196,7 @@ function readInventory(
   return { inventory: EMPTY_INVENTORY, customerIds, customers: undefined };
 }
 
-/** The ids of all customers, also of those with errors; undefined when it cannot be told who is a customer. */
+/** Returns the ids of all customers, including invalid ones; undefined if there is no list of customers. */
 function writtenIds(data: unknown): readonly string[] | undefined {
   const list = z.object({ customers: z.array(z.unknown()) }).safeParse(data);
   if (!list.success) return undefined;
@@ -205,7 +207,7 @@ function writtenIds(data: unknown): readonly string[] | undefined {
   });
 }
 
-/** The items of a file's list that fit their schema, and where in the list each of them is. */
+/** Returns the valid items of a file's list, and each one's index in that list. */
 function soundItems<Schema extends z.ZodType>(
   schema: Schema,
   { value: data, readable }: YamlSource,
@@ -224,13 +226,13 @@ function soundItems<Schema extends z.ZodType>(
   return { items, places };
 }
 
-/** A path among the items that fit, as a path among all. */
+/** Converts an index among the valid items to the index in the file. */
 function placed(path: Path, places: readonly number[]): Path {
   const [list = '', index, ...rest] = path;
   return typeof index === 'number' ? [list, places[index] ?? index, ...rest] : path;
 }
 
-/** Findings about the items that fit, reported where they are among all. */
+/** Wraps reporters so that an index among the valid items becomes the index in the file. */
 function amongAll({ problem, warning }: Findings, places: readonly number[]): Findings {
   return {
     problem: (path, ...words) => problem(placed(path, places), ...words),
@@ -238,20 +240,20 @@ function amongAll({ problem, warning }: Findings, places: readonly number[]): Fi
   };
 }
 
-/** One file of playbooks and what it says. */
+/** One file of playbooks and its content. */
 interface PlaybookFile {
   readonly source: YamlSource;
-  /** Of a file with problems, what of it fits the schema. */
+  /** The valid playbooks, if the file has problems. */
   readonly data: PlaybooksData;
-  /** Where in the file's list each playbook is. */
+  /** Each playbook's index in the file's list. */
   readonly places: readonly number[];
 }
 
-/** All files of playbooks, and what they make together. */
+/** All files of playbooks, and the set that is built from them. */
 interface PlaybookFiles {
   readonly set: PlaybookSet;
   readonly files: readonly PlaybookFile[];
-  /** The one with the default playbook. */
+  /** The file with the default playbook. */
   readonly withDefault: PlaybookFile | undefined;
 }
 
@@ -269,8 +271,8 @@ function readPlaybooks(sources: readonly YamlSource[], notes: Notes): PlaybookFi
     const first = withDefault[0]?.source.file ?? '';
     findingsIn(source, notes).problem(
       ['default_playbook'],
-      `there is one in ${first} already`,
-      'keep one of the two',
+      `${first} already has a default playbook`,
+      'remove one of the two',
     );
   }
   const fallback = withDefault[0]?.data.default_playbook;
@@ -285,7 +287,7 @@ function readPlaybooks(sources: readonly YamlSource[], notes: Notes): PlaybookFi
   return { set, files, withDefault: withDefault[0] };
 }
 
-/** Undoes the concatenation: which file an index of all playbooks is in, and where there. */
+/** Finds the file, and the path in it, for an index among all playbooks. */
 function placeInFiles(
   path: Path,
   files: readonly PlaybookFile[],
@@ -303,7 +305,7 @@ function placeInFiles(
   return files[0] === undefined ? undefined : { source: files[0].source, path: [] };
 }
 
-/** A daemon that dies is outlived by its rules for the restart time; a TTL below that is no longer kept. */
+/** Warns if a neighbor keeps a dead daemon's rules for longer than the shortest TTL. */
 function restartChecks(settings: Settings, files: readonly PlaybookFile[], found: Findings): void {
   const ttls = files.flatMap(({ data }) => [...stepsOf(data)].map(({ step }) => step.ttl_seconds));
   const usual = settings.timers.default_ttl_seconds;
@@ -319,8 +321,8 @@ function restartChecks(settings: Settings, files: readonly PlaybookFile[], found
     if (kept <= shortest) continue;
     found.warning(
       ['bgp', 'neighbors', i, 'graceful_restart'],
-      `if the daemon dies, this neighbor keeps rules for up to ${kept} s, and the shortest TTL in use is ${shortest} s`,
-      `restart within that time, or lower restart_time_seconds to ${shortest}`,
+      `if the daemon dies, this neighbor keeps rules for up to ${kept} s, but the shortest TTL in use is ${shortest} s`,
+      `restart the daemon within that time, or lower restart_time_seconds to ${shortest}`,
     );
   }
 }

@@ -1,4 +1,4 @@
-/** Settings that passed every check, turned into what the rooms take. */
+/** Converts checked settings to the types that the other rooms use. */
 import { resolve } from 'node:path';
 import type { NeighborSettings, SpeakerSettings } from '../bgp/speaker/types.ts';
 import { parseAnyCommunity } from '../bgp/wire/communities.ts';
@@ -23,7 +23,7 @@ import type { AlertDestination, HttpSettings, ListenAddress, LoadedConfig } from
 
 type NeighborEntry = Settings['bgp']['neighbors'][number];
 
-/** What `buildConfig` puts together. */
+/** The input of `buildConfig`. */
 export interface Ingredients {
   readonly settings: Settings;
   readonly secrets: Secrets;
@@ -35,7 +35,10 @@ export interface Ingredients {
   readonly files: readonly string[];
 }
 
-/** The loaded configuration. Everything was checked before: a text that cannot be read here is a defect (RangeError). */
+/**
+ * Builds the loaded configuration from checked settings. Throws RangeError for a text that the checks should have
+ * refused.
+ */
 export function buildConfig(ingredients: Ingredients): LoadedConfig {
   const { secrets, folder, inventory, playbooks } = ingredients;
   const settings = withPaths(ingredients.settings, folder);
@@ -176,7 +179,7 @@ function detectorPolicies(settings: Placed): ReadonlyMap<string, DetectorPolicy>
   );
 }
 
-/** What a detector calls its attacks, by source and then by the name it gives. */
+/** Returns prefixd's vectors by source and then by the detector's own name for the attack. */
 function vectorMaps(settings: Placed): LoadedConfig['vectorMaps'] {
   return new Map(
     Object.entries(settings.detectors).map(([source, entry]) => [
@@ -190,7 +193,7 @@ function limit(quota: number | 'unlimited'): number {
   return quota === 'unlimited' ? Number.POSITIVE_INFINITY : quota;
 }
 
-/** The configured ones, and every address by which this daemon and its neighbors talk. */
+/** Returns the configured prefixes and every address that BGP sessions use on either side. */
 function protectedPrefixes(settings: Placed): readonly Prefix[] {
   const { router_id: routerId, listen, neighbors } = settings.bgp;
   const hosts = [routerId, listen === undefined ? undefined : listenAddress(listen).host];
@@ -204,7 +207,9 @@ function protectedPrefixes(settings: Placed): readonly Prefix[] {
   return all.filter((prefix, i) => all.findIndex((other) => samePrefix(prefix, other)) === i);
 }
 
-/** IPv4 written as IPv6 is taken as the IPv4 that packets carry: a safelist entry must protect what it names. */
+/**
+ * Parses a prefix. IPv4-mapped IPv6 becomes IPv4, as packets carry it, so that a safelist entry protects that address.
+ */
 function prefixOf(text: string): Prefix {
   const prefix = parsePrefix(text);
   if (typeof prefix === 'string') throw new RangeError(prefix);
@@ -219,7 +224,7 @@ function listenAddress(text: string): ListenAddress {
 
 function secretAt(secrets: Secrets, path: Path): string {
   const secret = secrets.get(dotted(path));
-  if (secret === undefined) throw new RangeError(`the secret of ${dotted(path)} was not read`);
+  if (secret === undefined) throw new RangeError(`the secret for ${dotted(path)} was not read`);
   return secret;
 }
 

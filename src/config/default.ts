@@ -1,4 +1,4 @@
-/** The configuration that is built in: a laboratory on loopback, made from the same schemas as every other. */
+/** Builds the built-in configuration: a lab on loopback, checked by the same schemas as files are. */
 import { resolve } from 'node:path';
 import { assemble } from './assemble.ts';
 import { readPlaybooks } from './load.ts';
@@ -7,23 +7,23 @@ import type { Environment } from './secrets.ts';
 import type { ConfigProblem, ConfigResult } from './types.ts';
 import type { YamlSource } from './yaml/yaml.ts';
 
-/** Data in the words of a file. */
+/** Data with the keys of a file. */
 type Section = Readonly<Record<string, unknown>>;
 
-/** What to have otherwise than built in. */
+/** Replaces parts of the built-in configuration. */
 export interface DefaultOverrides {
-  /** Laid over the built-in prefixd.yaml, section by section; lists and plain values replace. */
+  /** Merged into the built-in prefixd.yaml, section by section; lists and plain values replace the built-in ones. */
   readonly settings?: Section;
   /** Replaces the built-in inventory. */
   readonly inventory?: Section;
-  /** Folder that holds a `playbooks` folder; the package's own by default. */
+  /** Folder that contains a `playbooks` folder. Default: the package. */
   readonly playbooksIn?: string;
-  /** Where relative paths start; the working directory by default. */
+  /** Base of relative paths. Default: the working directory. */
   readonly folder?: string;
   readonly environment?: Environment;
 }
 
-/** The package: two levels above this room, in the sources as in what is built of them. */
+/** The package's root: two levels above this folder, in `src` and in `dist`. */
 export const PACKAGE = resolve(import.meta.dirname, '../..');
 
 const SETTINGS: Section = {
@@ -38,7 +38,7 @@ const SETTINGS: Section = {
   storage: { path: './data' },
 };
 
-/** Addresses for documentation (RFC 5737, RFC 3849): nobody's. */
+/** Uses addresses reserved for documentation (RFC 5737, RFC 3849). */
 const INVENTORY: Section = {
   customers: [
     {
@@ -69,7 +69,7 @@ const INVENTORY: Section = {
   ],
 };
 
-/** The built-in configuration with the shipped playbooks. */
+/** Returns the built-in configuration with the bundled playbooks. */
 export async function defaultConfig(overrides: DefaultOverrides = {}): Promise<ConfigResult> {
   const problems: ConfigProblem[] = [];
   const playbooks = await readPlaybooks(overrides.playbooksIn ?? PACKAGE, problems);
@@ -92,7 +92,7 @@ export async function defaultConfig(overrides: DefaultOverrides = {}): Promise<C
   };
 }
 
-/** Data that stands in no file. */
+/** Wraps data that is not in a file. */
 function builtIn(name: string, value: unknown): YamlSource {
   return {
     file: `built-in ${name}`,

@@ -1,4 +1,4 @@
-/** Limits on what is read as configuration, so that no folder can occupy the daemon. */
+/** Limits on configuration files, so that no folder can block the daemon. */
 
 const MIB = 1024 * 1024;
 
@@ -9,25 +9,25 @@ export const LIMITS = {
   settingsBytes: MIB,
   /** Size of a file of playbooks (bytes). */
   playbooksBytes: MIB,
-  /** Files of playbooks. */
+  /** Number of files of playbooks. */
   playbookFiles: 200,
   /** Size of all files of playbooks together (bytes). */
   allPlaybooksBytes: 4 * MIB,
   /** Size of a file with certificates (bytes). */
   certificateBytes: MIB,
-  /** How deep lists and sections of one YAML document may be nested. */
+  /** Depth to which lists and sections of one YAML document are nested. */
   depth: 64,
-  /** Values, keys and brackets of one YAML document. */
+  /** Number of values, keys and brackets in one YAML document. */
   nodes: 4_000_000,
-  /** Problems, and warnings, that are reported one by one; the rest is counted. */
+  /** Number of problems, and of warnings, that are listed; the rest is counted. */
   problems: 1000,
-  /** How long reading a folder may take until it is given up (ms). */
+  /** Time to read a folder (ms). */
   milliseconds: 120_000,
-  /** Memory for reading a folder (MiB). An inventory of 14 MB takes half of it. */
+  /** Memory to read a folder (MiB). An inventory of 14 MB takes half of it. */
   heapMib: 4096,
 } as const;
 
-/** `32 MiB`, `512 bytes`. */
+/** Formats a size: `32 MiB`, `512 bytes`. */
 export function sizeWords(bytes: number): string {
   return bytes >= MIB ? `${Math.round(bytes / MIB)} MiB` : `${bytes} bytes`;
 }

@@ -1,7 +1,7 @@
 /**
- * Reads a folder of configuration in a thread of its own. The event loop is shared with the sessions' hold timers, and
- * reading a large inventory takes tens of seconds: this thread only takes what was read, in pieces, and builds the look-up
- * structures in slices. A thread can also be ended, whatever a file makes a parser do.
+ * Reads a configuration folder in a thread of its own. Reading a large inventory takes tens of seconds, and the main
+ * thread also serves the sessions' hold timers: it only receives the result in pieces and builds the look-up structures
+ * in slices. A thread can also be terminated if a file keeps the parser busy.
  */
 import { totalmem } from 'node:os';
 import { extname } from 'node:path';
@@ -19,7 +19,7 @@ import type { Environment } from './secrets.ts';
 import { MORE, type PlainConfig, type ReadingMessage, type ReadingOrder } from './thread-messages.ts';
 import type { ConfigProblem, ConfigResult, LoadedConfig } from './types.ts';
 
-/** How the look-up structures are built. */
+/** Builds the look-up structures in slices of 5 ms. */
 const SLICES: Slices = {
   milliseconds: 5,
   stopwatch: () => performance.now(),
@@ -27,17 +27,17 @@ const SLICES: Slices = {
 };
 
 export interface ApartOptions {
-  /** Until reading is given up (ms). */
+  /** Time limit for reading (ms). */
   readonly milliseconds?: number;
-  /** Memory of the thread (MiB). */
+  /** The thread's memory limit (MiB). */
   readonly heapMib?: number;
-  /** False: a process that has nothing else to do ends without waiting for the result. */
+  /** False: a process that has nothing else to do exits without waiting for the result. */
   readonly holdsProcess?: boolean;
 }
 
 /**
- * Loads a folder as `loadConfig` does, without holding the event loop. Never rejects: what takes too long or too much
- * memory is a problem, too. At most `LIMITS.problems` problems are listed.
+ * Loads a folder as `loadConfig` does, without blocking the event loop. Never rejects: exceeding the time or memory
+ * limit is reported as a problem. Lists at most `LIMITS.problems` problems.
  */
 export function loadConfigApart(
   directory: string,
@@ -55,7 +55,7 @@ export function loadConfigApart(
     const finish = (result: ConfigResult): void => {
       clearTimeout(timer);
       worker.removeAllListeners();
-      // What a thread that is being ended still has to say concerns nobody.
+      // Errors of a thread that is being terminated no longer matter.
       worker.on('error', () => undefined);
       void worker.terminate();
       resolve(result);
@@ -66,7 +66,7 @@ export function loadConfigApart(
     };
     const timer = setTimeout(() => {
       const limit = secondsWords(Math.max(1, Math.round(milliseconds / 1000)));
-      giveUp(`reading it was given up after ${limit}`, 'make it smaller or write it in a simpler form');
+      giveUp(`reading was stopped after ${limit}`, 'make the file smaller or simpler');
     }, milliseconds);
     if (!holdsProcess) {
       timer.unref();
@@ -74,10 +74,10 @@ export function loadConfigApart(
     }
     worker.on('error', (error: Error & { code?: unknown }) => {
       if (error.code === 'ERR_WORKER_OUT_OF_MEMORY') {
-        giveUp(`reading it takes more than ${heapMib} MiB of memory`, 'make it smaller');
-      } else giveUp(`it cannot be read: ${error.message}`, 'please report this');
+        giveUp(`reading needs more than ${heapMib} MiB of memory`, 'make the file smaller');
+      } else giveUp(`reading failed: ${error.message}`, 'please report this');
     });
-    worker.on('exit', (code) => giveUp(`reading it ended with code ${code}`, 'please report this'));
+    worker.on('exit', (code) => giveUp(`the reading thread exited with code ${code}`, 'please report this'));
     const assembly = new Assembly();
     let loaded: { readonly config: PlainConfig; readonly warnings: readonly ConfigProblem[] } | null = null;
     worker.on('message', (message: ReadingMessage) => {
@@ -95,18 +95,18 @@ export function loadConfigApart(
           return;
         case 'piece':
           assembly.take(message.piece);
-          // Asked for one at a time: messages that wait are delivered without a turn for others.
+          // Request one piece at a time: queued messages are delivered without a turn of the event loop in between.
           setImmediate(() => worker.postMessage(MORE));
           return;
         case 'end': {
           if (loaded === null) return;
           const { config, warnings } = loaded;
-          // Checked by the reading thread.
+          // The reading thread has checked it.
           const data = assembly.whole as InventoryData;
           worker.removeAllListeners('exit');
           runInSlices(inventorySteps(data), SLICES).then(
             (built) => finish({ ok: true, config: whole(config, built), warnings }),
-            (error: unknown) => giveUp(`it cannot be used: ${errorText(error)}`, ''),
+            (error: unknown) => giveUp(`the inventory cannot be used: ${errorText(error)}`, ''),
           );
         }
       }
@@ -114,7 +114,7 @@ export function loadConfigApart(
   });
 }
 
-/** Threads do not inherit the loader that translates the sources in a checkout (tsx); the package has JavaScript. */
+/** Starts the thread. In a checkout it registers tsx, because threads do not inherit the loader of TypeScript files. */
 function startThread(options: WorkerOptions): Worker {
   const extension = extname(import.meta.url);
   const file = new URL(`./load-thread${extension}`, import.meta.url);
@@ -137,7 +137,7 @@ function whole(config: PlainConfig, { inventory }: BuiltInventory): LoadedConfig
   };
 }
 
-/** Half of what the process may use, so that a file cannot bring it to its end. */
+/** Returns half of the process's memory, so that no file can exhaust all of it. */
 function availableMib(): number {
   const constrained = process.constrainedMemory();
   const bytes = constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();

@@ -1,4 +1,4 @@
-/** The thread that reads a configuration; see load-apart.ts. */
+/** Runs in the thread that reads a configuration; see load-apart.ts. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { LIMITS } from './limits.ts';
 import { loadConfig } from './load.ts';
@@ -36,12 +36,12 @@ function plain({ policy, shown, ...config }: LoadedConfig): PlainConfig {
   return { ...config, policy: plainPolicy, shown: plainShown };
 }
 
-/** An inventory in which everything is wrong has more to say than anybody reads. */
+/** Keeps the first `LIMITS.problems` findings and counts the rest. */
 function counted(all: readonly ConfigProblem[], what: string): readonly ConfigProblem[] {
   const first = all.slice(0, LIMITS.problems);
   const last = first.at(-1);
   if (last === undefined || first.length === all.length) return all;
-  const message = `there are ${all.length - first.length} more ${what}, which are not listed`;
+  const message = `${all.length - first.length} more ${what} are not listed`;
   const fix = 'fix the ones above and check again';
   return [...first, { file: last.file, line: null, column: null, path: '', message, fix }];
 }

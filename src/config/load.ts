@@ -1,4 +1,4 @@
-/** Reads a folder of configuration. */
+/** Reads a configuration folder. */
 import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { errorText } from '../net/text.ts';
@@ -14,11 +14,11 @@ import type { YamlSource } from './yaml/yaml.ts';
 import { parseYaml, unreadable } from './yaml/yaml.ts';
 
 /**
- * Loads `prefixd.yaml`, `inventory.yaml`, and `playbooks.yaml` or `playbooks/*.yaml` (both, where both are there; those of
- * the folder by name) from `directory`. Secrets are taken from `environment` and certificates from their files; with null
- * they are left empty and not asked for, so that the result may be looked at, not run. Never rejects: what cannot be read
- * is a problem, and keeps nothing back that is wrong with the other files. Works in this thread, which a large or hostile file
- * occupies for long: a daemon uses `loadConfigApart`. `onFile` is told what is read next.
+ * Loads `prefixd.yaml`, `inventory.yaml`, `playbooks.yaml` and `playbooks/*.yaml` (sorted by name) from `directory`.
+ * Takes secrets from `environment` and certificates from their files. If `environment` is null, secrets stay empty and
+ * certificates are not read: such a result can be shown but not run. Never rejects: a file that cannot be read is a
+ * problem, and the other files are still checked. Runs in the calling thread, which a large or hostile file can block
+ * for long; a daemon uses `loadConfigApart`. Calls `onFile` before each file is read.
  */
 export async function loadConfig(
   directory: string,
@@ -42,7 +42,7 @@ export async function loadConfig(
   }
   const missing = missingFiles({ settings, inventory, playbooks }, directory);
   if (settings === null) problems.push(noSettings(directory));
-  // A folder of playbooks that cannot be read has been reported.
+  // An unreadable playbooks folder is already reported.
   if (!hasPlaybooks) problems.push(...missing.playbooks);
   const sources = [settings, inventory, ...playbooks].filter((source) => source !== null);
   const result = assemble(
@@ -57,7 +57,7 @@ export async function loadConfig(
     environment,
   );
   problems.push(...missing.inventory);
-  // To be looked at, not run: nothing on this machine is asked for.
+  // A configuration that is only shown needs no files of this machine.
   const isLooked = environment === null || settings === null;
   const certificates = isLooked ? [] : await certificateProblems(settings, resolve(directory));
   const ofMachine = isLooked
@@ -74,13 +74,13 @@ export async function loadConfig(
 }
 
 function noSettings(directory: string): ConfigProblem {
-  const fix = 'name the folder that holds it with --config DIR';
-  return wholeFile(join(directory, 'prefixd.yaml'), 'there is no such file', fix);
+  const fix = 'name the folder that contains it with --config DIR';
+  return wholeFile(join(directory, 'prefixd.yaml'), 'file not found', fix);
 }
 
 /**
- * Problems for the files of `directory` that have to be there and are not. Without an inventory nobody owns anything, so that
- * every event would be refused unless that is allowed. Settings that cannot be read may allow it.
+ * Returns problems for required files that are missing from `directory`. The inventory is required unless the settings
+ * turn `guardrails.require_inventory` off or cannot be read: without it, every event would be refused.
  */
 export function missingFiles(
   {
@@ -93,21 +93,21 @@ export function missingFiles(
   const needsInventory =
     settings?.readable === true && entry(entry(settings.value, 'guardrails'), 'require_inventory') !== false;
   const missing = (name: string, fix: string): readonly ConfigProblem[] => [
-    wholeFile(join(directory, name), 'there is no such file', fix),
+    wholeFile(join(directory, name), 'file not found', fix),
   ];
   return {
     inventory:
       inventory === null && needsInventory
         ? missing(
             'inventory.yaml',
-            'add it, with your customers and their prefixes (guardrails.require_inventory asks for it)',
+            'create it with your customers and their prefixes (guardrails.require_inventory is true)',
           )
         : [],
     playbooks:
       playbooks.length === 0
         ? missing(
             'playbooks.yaml',
-            'add it, or a folder playbooks with .yaml files; the shipped ones are in the package',
+            'create it, or a folder playbooks with .yaml files; the package contains a set to start from',
           )
         : [],
   };
@@ -122,8 +122,8 @@ function wholeFile(file: string, message: string, fix: string): ConfigProblem {
 }
 
 /**
- * The playbooks of a folder: `playbooks.yaml`, then `playbooks/*.yaml` by name. A folder that cannot be read is added to
- * `problems`; a file that cannot be read carries its problem.
+ * Reads `playbooks.yaml`, then `playbooks/*.yaml` sorted by name. An unreadable folder is added to `problems`; an
+ * unreadable file carries its own problem.
  */
 export async function readPlaybooks(
   directory: string,
@@ -135,7 +135,7 @@ export async function readPlaybooks(
     const names = await readdir(folder);
     const yaml = names.filter((name) => /\.ya?ml$/.test(name) && !name.startsWith('.')).sort();
     if (yaml.length > LIMITS.playbookFiles) {
-      const message = `there are ${yaml.length} files, more than ${LIMITS.playbookFiles}`;
+      const message = `${yaml.length} files, more than the limit of ${LIMITS.playbookFiles}`;
       problems.push(wholeFile(folder, message, 'put several playbooks into one file'));
       return [];
     }
@@ -151,14 +151,14 @@ export async function readPlaybooks(
     });
     if (source !== null) sources.push(source);
     if (left >= 0) continue;
-    const message = `the files of playbooks have more than ${sizeWords(LIMITS.allPlaybooksBytes)} together`;
-    problems.push(wholeFile(folder, message, 'remove playbooks that are not used'));
+    const message = `the playbook files are larger than ${sizeWords(LIMITS.allPlaybooksBytes)} in total`;
+    problems.push(wholeFile(folder, message, 'remove unused playbooks'));
     break;
   }
   return sources;
 }
 
-/** Null when there is no such file. One that cannot be read carries that as its problem. */
+/** Reads one file; null if it does not exist. An unreadable file carries its own problem. */
 async function read(
   file: string,
   maxBytes: number,
@@ -175,7 +175,7 @@ async function read(
         ? wholeFile(file, error.message, error.fix)
         : codeOf(error) === 'ERR_ENCODING_INVALID_ENCODED_DATA'
           ? wholeFile(file, 'this is not UTF-8 text', 'save it as UTF-8')
-          : wholeFile(file, why(error), 'make it a file that this user may read');
+          : wholeFile(file, why(error), 'make the file readable for this user');
     return unreadable(file, [problem]);
   }
 }
@@ -185,5 +185,5 @@ function codeOf(error: unknown): unknown {
 }
 
 function why(error: unknown): string {
-  return `it cannot be read: ${errorText(error)}`;
+  return `cannot be read: ${errorText(error)}`;
 }

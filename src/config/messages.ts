@@ -1,17 +1,17 @@
-/** Turns what a zod schema says of bad data into problems that name the place, what is wrong and the fix. */
+/** Converts zod issues to problems that name the place, what is wrong and the fix. */
 import { z } from 'zod';
 import { looksLike, nearest } from './nearest.ts';
 import { dotted, type Path, quoted } from './problem.ts';
 import type { ConfigProblem } from './types.ts';
 import type { YamlSource } from './yaml/yaml.ts';
 
-/** What the functions here read of a schema's JSON Schema form, `expects` and `secret` being our own additions. */
+/** The part of a JSON Schema that is used here. `expects`, `secret` and `quotable` are our own additions. */
 export interface SchemaNode {
   readonly type?: string;
   readonly description?: string;
   readonly expects?: string;
   readonly secret?: boolean;
-  /** False: a number in quotes would not do either. */
+  /** False if a number in quotes would be invalid, too. */
   readonly quotable?: boolean;
   readonly default?: unknown;
   readonly const?: unknown;
@@ -27,7 +27,7 @@ export interface SchemaNode {
 
 const descriptions = new WeakMap<z.ZodType, SchemaNode>();
 
-/** The schema as data: what may be written, not what comes out. Made once, since it takes milliseconds. */
+/** Returns the schema's input as JSON Schema. Cached, because the conversion takes milliseconds. */
 export function describeSchema(schema: z.ZodType): SchemaNode {
   let description = descriptions.get(schema);
   if (description === undefined) {
@@ -37,10 +37,10 @@ export function describeSchema(schema: z.ZodType): SchemaNode {
   return description;
 }
 
-/** Advice for a key by its dotted path without indices, for keys that another program of this name has. */
+/** Fixes by dotted path without indices, for keys of upstream prefixd. */
 export type Advice = Readonly<Record<string, string>>;
 
-/** Problems for the issues of one file, in no order. */
+/** Returns the problems for the issues of one file, unsorted. */
 export function explain(
   issues: readonly z.core.$ZodIssue[],
   schema: SchemaNode,
@@ -79,22 +79,24 @@ function explainOne(
     const key = String(path.at(-1) ?? '');
     const nested = node.type === 'object' || node.type === 'array';
     if (source.keys(path.slice(0, -1)).includes(key)) {
-      const fix = nested ? `indent below it what belongs to it: ${wanted}` : `write ${wanted}`;
-      return [problem(path, 'value', 'it has no value', fix)];
+      const fix = nested ? `write its content below it, indented: ${wanted}` : `write ${wanted}`;
+      return [problem(path, 'value', 'the key has no value', fix)];
     }
     const fix = splitEntry(source, path) ?? `add ${key}: ${wanted}`;
-    return [problem(path, 'value', 'it is missing', fix)];
+    return [problem(path, 'value', `required key ${key} is missing`, fix)];
   }
-  const shown = node.secret === true ? 'what is written here' : quoted(value);
+  const invalid = `invalid value ${node.secret === true ? '(not shown: it may be a secret)' : quoted(value)}`;
+  const message = `${invalid}: expected ${wanted}`;
   const better = adviceOn([...path, String(value)], advice) ?? likelyWord(node, value, source.written(path));
-  if (better !== undefined) return [problem(path, 'value', `${shown} is not ${wanted}`, better)];
+  if (better !== undefined) return [problem(path, 'value', message, better)];
   const listing = listAdvice(node, value);
-  if (listing !== undefined) return [problem(path, 'value', `${shown} does not fit here`, listing)];
-  const otherwise = node.default === undefined ? '' : `, or leave it out for ${JSON.stringify(node.default)}`;
-  return [problem(path, 'value', `${shown} does not fit here`, `write ${wanted}${otherwise}`)];
+  if (listing !== undefined) return [problem(path, 'value', invalid, listing)];
+  const fix =
+    node.default === undefined ? '' : `correct it, or omit it (default ${JSON.stringify(node.default)})`;
+  return [problem(path, 'value', message, fix)];
 }
 
-/** One node for what several alternatives say of a place; words that each of them wants become a choice. */
+/** Merges alternatives into one node; constants become a choice. */
 function merged(nodes: readonly SchemaNode[]): SchemaNode {
   const [first = {}, ...others] = nodes;
   if (others.length === 0 || nodes.some((node) => node.const === undefined)) return first;
@@ -103,8 +105,8 @@ function merged(nodes: readonly SchemaNode[]): SchemaNode {
 }
 
 /**
- * What was most likely meant by a value, `written` being its text in the file; undefined when there is no telling. Advice
- * never changes a value: `010` in quotes may be meant as ten or as eight, and quotes around `1e3` must not make it 1000.
+ * Guesses the intended value; `written` is its text in the file. Undefined if there is no safe guess. Advice never
+ * changes a value: `010` in quotes may mean ten or eight, and quotes around `1e3` must not make it 1000.
  */
 function likelyWord(node: SchemaNode, value: unknown, written: string | undefined): string | undefined {
   if (node.secret === true) return undefined;
@@ -122,7 +124,7 @@ function likelyWord(node: SchemaNode, value: unknown, written: string | undefine
   return undefined;
 }
 
-/** What a place takes, in words that fit behind "write". */
+/** Describes the values that a node accepts, to follow "write" or "expected". */
 export function expected(node: SchemaNode): string {
   if (node.expects !== undefined) return node.expects;
   if (node.const !== undefined) return String(node.const);
@@ -142,10 +144,10 @@ export function expected(node: SchemaNode): string {
     const keys = Object.keys(node.properties ?? {});
     return keys.length === 0 ? 'a section of keys and values' : `a section with the keys ${keys.join(', ')}`;
   }
-  return node.type === 'string' ? 'a text' : (node.type ?? 'something else');
+  return node.type === 'string' ? 'text' : (node.type ?? 'something else');
 }
 
-/** The schema's nodes for a path; several where alternatives are open. */
+/** Returns the schema's nodes for a path; several if more than one alternative is possible. */
 function nodesAt(schema: SchemaNode, path: Path, data: unknown): readonly SchemaNode[] {
   let nodes = alternatives(schema, data);
   let value = data;
@@ -156,13 +158,13 @@ function nodesAt(schema: SchemaNode, path: Path, data: unknown): readonly Schema
       const named = node.properties?.[part] ?? node.additionalProperties;
       return typeof named === 'object' ? [named] : [];
     });
-    // The place asked for keeps its alternatives together when nothing tells which one is meant.
+    // The last step keeps a node with its alternatives, because it is narrowed below.
     nodes = depth === path.length - 1 ? below : below.flatMap((node) => alternatives(node, value));
   }
   return nodes.length === 1 && path.length > 0 ? nodes.flatMap((node) => chosen(node, value)) : nodes;
 }
 
-/** A node with alternatives is narrowed to the one that the data names by its `type`. */
+/** Narrows a node with alternatives to the one that the data names by its `type`. */
 function chosen(node: SchemaNode, data: unknown): readonly SchemaNode[] {
   const matching = (node.oneOf ?? []).filter((option) => isNamedBy(option, data));
   return matching.length === 1 ? matching : [node];
@@ -184,19 +186,19 @@ function knownKeys(nodes: readonly SchemaNode[]): readonly string[] {
   return [...new Set(nodes.flatMap((node) => Object.keys(node.properties ?? {})))];
 }
 
-/** A list without dashes, or a section with one. */
+/** Returns the fix for a list without dashes, or for a section with one. */
 function listAdvice(node: SchemaNode, value: unknown): string | undefined {
   const isSection = typeof value === 'object' && value !== null && !Array.isArray(value);
   if (node.type === 'array' && isSection && node.items?.properties !== undefined) {
-    return 'write a list: begin each entry with "- " and indent its other keys like the first';
+    return 'write a list: begin each entry with "- ", and indent its other keys like the first one';
   }
   if (node.type === 'object' && node.properties !== undefined && Array.isArray(value) && value.length > 0) {
-    return `write ${expected(node)}, without "-" before them`;
+    return `write ${expected(node)}, without "-" before the keys`;
   }
   return undefined;
 }
 
-/** A key that is missing in one entry of a list and is all that the next one has: a dash too many made two of one. */
+/** Detects an entry of a list that one "-" too many has split into two; returns the fix for the missing key. */
 function splitEntry(source: YamlSource, path: Path): string | undefined {
   const key = path.at(-1);
   const index = path.at(-2);
@@ -207,12 +209,12 @@ function splitEntry(source: YamlSource, path: Path): string | undefined {
     const keys = other < 0 ? [] : source.keys([...list, other]);
     if (!keys.includes(key) || keys.some((one) => own.includes(one))) continue;
     const line = source.place([...list, Math.max(other, index)], 'value').line;
-    return `every "-" begins another entry: if ${key} belongs to this one, remove the "-" in line ${line} and indent that line like the one above`;
+    return `every "-" begins a new entry: if ${key} belongs to this entry, remove the "-" in line ${line} and indent that line like the one above`;
   }
   return undefined;
 }
 
-/** The nearest key, or the section to which the very same key belongs. */
+/** Suggests the nearest valid key, or the section in which the same key is valid. */
 function betterKey(
   key: string,
   known: readonly string[],
@@ -225,10 +227,10 @@ function betterKey(
   const placement = placementAdvice(source, section, key, homesOf(key, schema, ''));
   if (placement !== undefined) return placement;
   if (guess === undefined) return 'remove it';
-  return `remove it; the nearest known key is "${guess}", of ${known.join(', ')}`;
+  return `did you mean "${guess}"? Valid keys: ${known.join(', ')}`;
 }
 
-/** Dotted paths of sections that know the key. */
+/** Returns the dotted paths of sections in which the key is valid. */
 function homesOf(key: string, node: SchemaNode, at: string): readonly string[] {
   const found: string[] = [];
   const properties = node.properties ?? {};
@@ -256,11 +258,11 @@ function valueAt(data: unknown, path: Path): unknown {
   return value;
 }
 
-// Tells a key in the wrong section from one that is only indented wrongly, and where it belongs.
+// Advice on keys in the wrong section.
 
 /**
- * Where an unknown key belongs and how to move it there. `homes` are the dotted paths of the sections that know such a
- * key, list indices left out; '' is the top of the file. Undefined when no section does.
+ * Says where an unknown key belongs and how to move it there. `homes` are the dotted paths, without list indices, of
+ * the sections in which it is valid; '' is the top of the file. Undefined if there are none.
  */
 export function placementAdvice(
   source: YamlSource,
@@ -272,10 +274,10 @@ export function placementAdvice(
   if (home === undefined) return undefined;
   const near = homes.flatMap((one) => besideAdvice(source, section, key, one) ?? [])[0];
   const outer = homes.flatMap((one) => outerAdvice(source, section, key, one) ?? [])[0];
-  return near ?? outer ?? `it belongs to ${nameOf(home)}; move it there`;
+  return near ?? outer ?? `it belongs in ${nameOf(home)}; move it there`;
 }
 
-/** The key stands beside the section to which it belongs: it is indented too little. */
+/** Detects a key that is indented too little: it is beside its section. */
 function besideAdvice(source: YamlSource, section: Path, key: string, home: string): string | undefined {
   const around = plain(section);
   if (home === around || !isWithin(home, around)) return undefined;
@@ -283,22 +285,22 @@ function besideAdvice(source: YamlSource, section: Path, key: string, home: stri
   if (!source.keys(section).includes(sibling)) return undefined;
   const place = source.place([...section, sibling], 'key');
   if (place.line >= source.place([...section, key], 'key').line) return undefined;
-  return `it belongs to ${home}: indent it below "${sibling}" in line ${place.line}`;
+  return `it belongs in ${home}: indent it below "${sibling}" in line ${place.line}`;
 }
 
-/** The key stands inside of a section that itself belongs beside it: it is indented too much. */
+/** Detects a key that is indented too much: it is inside a section that belongs beside it. */
 function outerAdvice(source: YamlSource, section: Path, key: string, home: string): string | undefined {
   const depth = section.findIndex((_, i) => plain(section.slice(0, i)) === home);
   if (depth < 0 || plain(section) === home) return undefined;
   const [first] = source.keys(section.slice(0, depth));
   if (first === undefined) return undefined;
   const place = source.place([...section.slice(0, depth), first], 'key');
-  // On one line it is not a matter of indentation.
+  // On one line, indentation is not the problem.
   if (place.line === source.place([...section, key], 'key').line) return undefined;
-  return `it belongs to ${nameOf(home)}: indent it like "${first}" in line ${place.line}`;
+  return `it belongs in ${nameOf(home)}: indent it like "${first}" in line ${place.line}`;
 }
 
-/** The dotted path without list indices. */
+/** Formats a dotted path without list indices. */
 function plain(path: Path): string {
   return path.filter((part) => typeof part === 'string').join('.');
 }

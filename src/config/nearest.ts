@@ -1,8 +1,8 @@
-/** Guessing what somebody meant to write. */
+/** Guesses the word that a misspelled one was meant to be. */
 
 /**
- * Edits (insert, delete, replace, swap of neighbors) that turn one word into the other: optimal string alignment. Case
- * and the kind of separator count for nothing, because `localAsn` and `local-asn` are how people misremember `local_asn`.
+ * Counts the edits (insert, delete, replace, swap of adjacent characters) that turn one word into the other: optimal
+ * string alignment. Ignores case and separators, because people often write `localAsn` or `local-asn` for `local_asn`.
  */
 export function editDistance(one: string, other: string): number {
   const a = one.toLowerCase().replaceAll(/[-_. ]/g, '');
@@ -25,13 +25,13 @@ export function editDistance(one: string, other: string): number {
   return back[b.length] ?? 0;
 }
 
-/** Leaving out the unit is the commonest slip (`hold_time` for `hold_time_seconds`) and counts as one edit. */
+/** Counts a missing unit as one edit, because it is the most common mistake (`hold_time` for `hold_time_seconds`). */
 function distance(word: string, known: string): number {
   const isBeginning = word.length >= 3 && known.toLowerCase().startsWith(word.toLowerCase());
   return isBeginning ? Math.min(1, editDistance(word, known)) : editDistance(word, known);
 }
 
-/** The known word nearest to `word`, the first of equals; undefined when nothing is known. */
+/** Returns the known word nearest to `word`, the first of equals; undefined if there are no known words. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   let best: string | undefined;
   let least = Number.POSITIVE_INFINITY;
@@ -45,22 +45,22 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   return best;
 }
 
-/** The known word that `word` most likely was to be; undefined when none is close. */
+/** Returns the known word that `word` was probably meant to be; undefined if none is close. */
 export function likely(word: string, known: readonly string[]): string | undefined {
   const guess = nearest(word, known);
   return guess !== undefined && looksLike(word, guess) ? guess : undefined;
 }
 
 /**
- * The known name that a name of one's own choice differs from by a slip; undefined when it is known, or most likely meant:
- * `fastnetmon-dc2` is a second one, not a slip.
+ * Returns the known name that a freely chosen name probably misspells. Undefined if the name is known or extends a
+ * known one: `fastnetmon-dc2` is a second detector, not a mistake.
  */
 export function slipFor(name: string, known: readonly string[]): string | undefined {
   const guess = known.includes(name) ? undefined : likely(name, known);
   return guess === undefined || name.startsWith(guess) ? undefined : guess;
 }
 
-/** True when `word` is so close to `known` that it can only be a slip. */
+/** True if `word` is so close to `known` that it is probably a misspelling. */
 export function looksLike(word: string, known: string): boolean {
   return distance(word, known) <= Math.max(1, Math.floor(Math.max(word.length, known.length) / 3));
 }

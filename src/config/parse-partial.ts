@@ -1,4 +1,4 @@
-/** Keeps what is right of data that is partly wrong, so that one run finds all problems and not just the first layer. */
+/** Keeps the valid parts of partly invalid data, so that one run finds all problems and not just the first layer. */
 import { z } from 'zod';
 
 /** Data of which any part may be missing. List items keep their index. */
@@ -8,7 +8,7 @@ export type DeepPartial<T> = T extends readonly (infer Item)[]
     ? { readonly [Key in keyof T]?: DeepPartial<T[Key]> | undefined }
     : T;
 
-/** What of `value` fits the schema, with defaults where something is absent, and undefined where it does not fit. */
+/** Returns the valid parts of `value`, with defaults for absent keys and undefined for invalid parts. */
 export function parsePartial<Schema extends z.ZodType>(
   schema: Schema,
   value: unknown,

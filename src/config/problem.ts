@@ -1,19 +1,22 @@
-/** How a problem is placed and put into words. */
+/** Formats problems and their places in a file. */
 import type { ConfigProblem } from './types.ts';
 
 /** Keys and list indices from the top of a file. */
 export type Path = readonly (string | number)[];
 
-/** Reports something at a path of the file: what is wrong, and what to do. */
+/** Reports a finding at a path of the file: the message, and the fix. */
 export type Report = (path: Path, message: string, fix: string) => void;
 
-/** Where findings go: a problem refuses the configuration, a warning does not. */
+/** Receives findings: a problem makes the configuration invalid, a warning does not. */
 export interface Findings {
   readonly problem: Report;
   readonly warning: Report;
 }
 
-/** `bgp.neighbors[0].address`; a key that is no plain word is quoted: `http.auth.roles["ops team"]`. */
+/**
+ * Formats a path as `bgp.neighbors[0].address`; a key that is not a plain word is quoted: `http.auth.roles["ops
+ * team"]`.
+ */
 export function dotted(path: Path): string {
   let text = '';
   for (const part of path) {
@@ -24,7 +27,7 @@ export function dotted(path: Path): string {
   return text;
 }
 
-/** One line: `DIR/prefixd.yaml:12:5: bgp.local_asn: what is wrong; what to do`. */
+/** Formats a problem as one line: `DIR/prefixd.yaml:12:5: bgp.local_asn: message; fix`. */
 export function formatProblem(problem: ConfigProblem): string {
   const place = problem.line === null ? problem.file : `${problem.file}:${problem.line}:${problem.column}`;
   const path = problem.path === '' ? '' : ` ${problem.path}:`;
@@ -32,7 +35,7 @@ export function formatProblem(problem: ConfigProblem): string {
   return `${place}:${path} ${problem.message}${fix}`;
 }
 
-/** Orders problems as a reader meets them: by file as given, then from top to bottom. */
+/** Sorts problems by file, in the order given, then by line and column. */
 export function sortProblems(problems: readonly ConfigProblem[], files: readonly string[]): ConfigProblem[] {
   const rank = (file: string): number => (files.includes(file) ? files.indexOf(file) : files.length);
   return [...problems].sort(
@@ -41,10 +44,10 @@ export function sortProblems(problems: readonly ConfigProblem[], files: readonly
   );
 }
 
-/** A value as it may be quoted in a message: short, on one line. */
+/** Formats a value for a message: short, on one line. */
 export function quoted(value: unknown): string {
-  if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';
-  if (typeof value === 'object' && value !== null) return 'a section with keys of its own';
+  if (Array.isArray(value)) return value.length === 0 ? '(an empty list)' : '(a list)';
+  if (typeof value === 'object' && value !== null) return '(a section with keys)';
   if (typeof value === 'number') return String(value);
   const text = JSON.stringify(value) ?? 'nothing';
   return text.length <= 60 ? text : `${text.slice(0, 57)}..."`;

@@ -1,4 +1,4 @@
-/** The configuration reference, written from the schemas that check the files. */
+/** Generates the configuration reference from the schemas that check the files. */
 import type { z } from 'zod';
 import type { SchemaNode } from './messages.ts';
 import { describeSchema, expected } from './messages.ts';
@@ -9,24 +9,24 @@ import { settingsSchema } from './schema/prefixd-schema.ts';
 
 const HEAD = `# Configuration
 
-This page is written from the schemas in \`src/app/config/\` by \`npm run docs\`; a test fails when it is not up to date.
+This page is generated from the schemas in \`src/config/schema/\` by \`npm run docs\`.
 
-A folder holds \`prefixd.yaml\`, \`inventory.yaml\`, and \`playbooks.yaml\` or \`playbooks/*.yaml\` (or both).
-\`prefixd check --config DIR\` checks all of it, lists every problem with file, line and column; \`--print\` shows the effective configuration.
-An error is what the daemon refuses to start with (exit code 5). A warning is what surely or most likely does not work as written, such as
+A configuration folder contains \`prefixd.yaml\`, \`inventory.yaml\`, and \`playbooks.yaml\` or \`playbooks/*.yaml\` (or both).
+\`prefixd check --config DIR\` checks all files and lists every problem with file, line and column; \`--print\` shows the effective configuration.
+With an error, the daemon does not start (exit code 5). A warning names something that will probably not work as written, such as
 a playbook for a customer that does not exist or a neighbor that no rule can reach; the exit code stays 0, and the last line counts
-warnings: \`OK: 1 customer, 13 playbooks, 3 neighbors; 2 warnings\`.
+the warnings: \`OK: 1 customer, 13 playbooks, 3 neighbors; 2 warnings\`.
 
-- A key that is not listed here is an error. A key without a value means its default, and so does a section that is left out.
-- Anchors (\`&web\`), aliases (\`*web\`) and merge keys (\`<<: *web\`, or \`<<: [*web, *dns]\`, of which the first that has a key
-  counts) work in every file. Keys that begin with \`x-\` are yours, at the top of a file and inside of sections: they are left
-  out, and their anchors can be used below.
-- Relative paths start at the folder of the file.
-- Secrets are never in the files: a key that ends in \`_env\` names an environment variable that holds one.
+- A key that is not listed here is an error. A key without a value has its default, and so has a section that is omitted.
+- Anchors (\`&web\`), aliases (\`*web\`) and merge keys (\`<<: *web\`, or \`<<: [*web, *dns]\`, where the first section that has a
+  key takes precedence) work in every file. Keys that begin with \`x-\` are yours, at the top of a file and inside sections:
+  prefixd ignores them, and their anchors can be used below.
+- Relative paths are resolved from the configuration folder.
+- Secrets are never in the files: a key that ends in \`_env\` names the environment variable that contains one.
 - \`inventory.yaml\` and \`playbooks.yaml\` of upstream prefixd load unchanged.
 - Only regular files are read, of at most ${sizeWords(LIMITS.inventoryBytes)} (\`inventory.yaml\`), ${sizeWords(LIMITS.settingsBytes)} (\`prefixd.yaml\`) and ${sizeWords(LIMITS.playbooksBytes)} (each of at
-  most ${LIMITS.playbookFiles} files of playbooks, ${sizeWords(LIMITS.allPlaybooksBytes)} together). Lists and sections are nested at most ${LIMITS.depth} deep, and keys are written
-  \`key:\`, not with \`?\`. Reading a folder is given up after ${LIMITS.milliseconds / 1000} s, or when it takes half of the memory or ${LIMITS.heapMib / 1024} GiB.
+  most ${LIMITS.playbookFiles} playbook files, ${sizeWords(LIMITS.allPlaybooksBytes)} in total). Lists and sections are nested at most ${LIMITS.depth} deep, and keys are written
+  \`key:\`, not with \`?\`. Reading a folder stops after ${LIMITS.milliseconds / 1000} s, or when it takes half of the memory or ${LIMITS.heapMib / 1024} GiB.
 
 The shortest useful \`prefixd.yaml\`:
 
@@ -39,11 +39,11 @@ bgp:
     - { name: edge1, address: "192.0.2.1", peer_asn: 65001 }
 \`\`\`
 
-On top of \`guardrails.protected\`, the router id and every address of neighbors, of this side of a session, and of \`bgp.listen\`
-are never covered by a rule.
+Besides \`guardrails.protected\`, no rule ever covers the router id, a neighbor's address, the local address of a session, or
+the address of \`bgp.listen\`.
 `;
 
-/** The page in Markdown. */
+/** Returns the page in Markdown. */
 export function configurationReference(): string {
   return [
     HEAD,
@@ -53,7 +53,7 @@ export function configurationReference(): string {
   ].join('\n');
 }
 
-/** In place of a name that the reader chooses. */
+/** Stands for a name that the reader chooses. */
 const OTHER = '<name>';
 
 /** A table of the plain keys of one section. */
@@ -77,7 +77,7 @@ function sectionText({ path, description, rows }: Section): string {
   return `${title}${words}${table}\n`;
 }
 
-/** A section, then those inside of it, in the order of the schema. */
+/** Yields a section, then the sections inside it, in the order of the schema. */
 function* sectionsOf(path: string, node: SchemaNode): Iterable<Section> {
   const required = new Set(node.required);
   const further = node.additionalProperties;
@@ -101,7 +101,7 @@ function* sectionsOf(path: string, node: SchemaNode): Iterable<Section> {
   }
 }
 
-/** The sections that a key holds: itself, the items of its list, or the alternatives of those. */
+/** Returns the sections of a key: itself, its list's items, or the items' alternatives. */
 function inside(node: SchemaNode): readonly { readonly node: SchemaNode; readonly suffix: string }[] {
   if (node.properties !== undefined) return [{ node, suffix: '' }];
   const items = node.items;

@@ -1,9 +1,9 @@
-/** Reads files that an operator names: regular files up to a size. Anything else is refused before it can hang or fill the memory. */
+/** Reads regular files up to a size limit. Refuses anything else before it can block the daemon or fill its memory. */
 import { constants, type Stats } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { sizeWords } from './limits.ts';
 
-/** Why a file was not read, in words, with what to do about it. */
+/** Says why a file was not read, and the fix. */
 export class UnreadableFile extends Error {
   readonly fix: string;
 
@@ -15,19 +15,19 @@ export class UnreadableFile extends Error {
 }
 
 /**
- * Reads a regular file of at most `maxBytes`; links are followed. Rejects with UnreadableFile when it is something else or
- * larger, and with the system's error when it cannot be opened.
+ * Reads a regular file of at most `maxBytes`, following links. Rejects with UnreadableFile if it is larger or not a
+ * regular file, and with the system's error if it cannot be opened.
  */
 export async function readRegularFile(path: string, maxBytes: number): Promise<Uint8Array> {
-  // Asked before it is opened, because opening a device may already do something.
+  // Checked before opening, because opening a device can have an effect.
   mustBeRegular(await stat(path));
-  // Something else may have taken its place since: without O_NONBLOCK, opening a FIFO waits for a writer.
+  // The file may have been replaced since: without O_NONBLOCK, opening a FIFO waits for a writer.
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
   try {
     const stats = await file.stat();
     mustBeRegular(stats);
     if (stats.size > maxBytes) throw tooLarge(maxBytes);
-    // A file that grows meanwhile, or of a file system that does not know its sizes, has the same limit.
+    // The limit also holds for a file that grows, and on file systems that do not report sizes.
     const chunks: Uint8Array[] = [];
     let length = 0;
     for (;;) {
@@ -46,7 +46,7 @@ export async function readRegularFile(path: string, maxBytes: number): Promise<U
   }
 }
 
-/** Rejects with UnreadableFile when `path` is there and is no regular file. */
+/** Rejects with UnreadableFile if `path` exists and is not a regular file. */
 export async function refuseSpecialFile(path: string): Promise<void> {
   const stats = await stat(path).catch(() => null);
   if (stats !== null) mustBeRegular(stats);
@@ -66,7 +66,7 @@ function mustBeRegular(stats: Stats): void {
 
 function tooLarge(maxBytes: number): UnreadableFile {
   return new UnreadableFile(
-    `it is larger than ${sizeWords(maxBytes)}, the most that is read`,
-    'make it smaller, for instance with anchors and merge keys for what is repeated',
+    `it is larger than the limit of ${sizeWords(maxBytes)}`,
+    'make it smaller, for example with anchors and merge keys for repeated parts',
   );
 }

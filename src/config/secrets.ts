@@ -1,4 +1,4 @@
-/** Reads secrets from the environment. The file only ever names a variable; its value is never shown. */
+/** Reads secrets from the environment. The files name variables only, and the values are never shown. */
 import { isPrivateHost } from '../alert/post.ts';
 import { countWords } from '../net/text.ts';
 import type { DeepPartial } from './parse-partial.ts';
@@ -9,26 +9,26 @@ import { DEFAULT_TOKEN_ENV, type Settings } from './schema/prefixd-schema.ts';
 /** Variables as `process.env` has them. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Values by the dotted path of the key that names the variable. */
+/** Secrets by the dotted path of the key that names the variable. */
 export type Secrets = ReadonlyMap<string, string>;
 
-/** A secret that the configuration asks for. */
+/** A secret that the configuration refers to. */
 interface Wanted {
   readonly path: Path;
   readonly variable: string;
-  /** What is wrong with the value, in words that do not show it; undefined when nothing is. */
+  /** Says what is wrong with the value without showing it; undefined if it is valid. */
   readonly flaw: (value: string) => string | undefined;
 }
 
-/** Shorter tokens can be guessed, however slowly guesses are answered. */
+/** Shorter tokens can be guessed even through a rate limit (characters). */
 const SHORT_TOKEN = 12;
 
-/** Where the value of the one admin token is kept. */
+/** Path of the admin token in `Secrets`. */
 export const ADMIN_TOKEN_PATH = 'http.auth.bearer_token_env';
 
 /**
- * Reads every secret that the settings name, and reports those that are missing or cannot be used. Without an environment all
- * are empty and none is judged: for looking at a configuration where its secrets are not.
+ * Reads every secret that the settings name, and reports missing and invalid ones. If `environment` is null, all are
+ * empty and unchecked, so that a configuration can be shown on a machine without its secrets.
  */
 export function readSecrets(
   settings: DeepPartial<Settings>,
@@ -44,7 +44,11 @@ export function readSecrets(
     const value = environment[variable];
     if (value === undefined || value === '') {
       const state = value === undefined ? 'is not set' : 'is empty';
-      report(path, `the environment variable ${variable} ${state}`, 'set it where the daemon is started');
+      report(
+        path,
+        `the environment variable ${variable} ${state}`,
+        'set it in the environment of the daemon',
+      );
       continue;
     }
     const wrong = flaw(value);
@@ -52,14 +56,14 @@ export function readSecrets(
       report(
         path,
         `the value of the environment variable ${variable} ${wrong}`,
-        'correct it where the daemon is started',
+        'correct it in the environment of the daemon',
       );
       continue;
     }
     if (flaw === tokenFlaw && value.length < SHORT_TOKEN) {
       const length = countWords(value.length, 'character');
       const message = `the token in ${variable} has only ${length} and can be guessed`;
-      warning(path, message, `take a random one, as from \`openssl rand -hex 32\``);
+      warning(path, message, `use a random one, for example from \`openssl rand -hex 32\``);
     }
     secrets.set(dotted(path), value);
   }
@@ -95,33 +99,33 @@ function* wantedSecrets(settings: DeepPartial<Settings>): Iterable<Wanted> {
   }
 }
 
-/** RFC 6750 §2.1: what a bearer token may be made of, so that a client can send it in a header. */
+/** Allows printable ASCII only, so that clients can send the token in a header (RFC 6750 §2.1). */
 function tokenFlaw(value: string): string | undefined {
   return /^[\x21-\x7e]+$/.test(value)
     ? undefined
-    : 'cannot be a token: it has spaces or characters outside of ASCII';
+    : 'is not a valid token: it contains spaces or non-ASCII characters';
 }
 
-/** RFC 2385 leaves the length to the implementation; Linux takes up to 80 octets (TCP_MD5SIG_MAXKEYLEN). */
+/** RFC 2385 leaves the length to the implementation; Linux accepts up to 80 bytes (TCP_MD5SIG_MAXKEYLEN). */
 function md5Flaw(value: string): string | undefined {
   const octets = new TextEncoder().encode(value).length;
-  return octets <= 80 ? undefined : `has ${octets} octets; TCP MD5 takes at most 80`;
+  return octets <= 80 ? undefined : `has ${octets} bytes; a TCP MD5 key has at most 80`;
 }
 
-/** Delivery refuses what is private by its name, so this does, too. */
+/** Refuses the private addresses that delivery would refuse (src/alert/post.ts). */
 function urlFlaw(allowsPrivate: boolean): Wanted['flaw'] {
   return (value) => {
     if (!isWebUrl(value)) return 'is not a URL';
     if (allowsPrivate || !isPrivateHost(new URL(value).hostname)) return undefined;
-    return 'leads to a private address, where alerts go only with alerting.allow_private_addresses: true';
+    return 'is a private address, to which alerts are sent only with alerting.allow_private_addresses: true';
   };
 }
 
 function headerFlaw(value: string): string | undefined {
-  return value.trim() === value ? undefined : 'begins or ends with white space';
+  return value.trim() === value ? undefined : 'begins or ends with whitespace';
 }
 
-/** Two tokens with one value would make it a matter of chance which role a caller has. */
+/** Refuses two tokens with one value, because the caller's role would be ambiguous. */
 function reportSameTokens(settings: DeepPartial<Settings>, secrets: Secrets, report: Report): void {
   const seen = new Map<string, string>();
   const admin = secrets.get(ADMIN_TOKEN_PATH);
@@ -133,17 +137,16 @@ function reportSameTokens(settings: DeepPartial<Settings>, secrets: Secrets, rep
     const other = seen.get(value);
     const owner = `"${token?.name ?? i}"`;
     if (other === undefined) seen.set(value, owner);
-    else
-      report(path, `the token of ${owner} is the same as that of ${other}`, 'give each caller its own token');
+    else report(path, `${owner} and ${other} have the same token`, 'give each caller its own token');
   }
 }
 
-// What of the configuration may be shown. Secrets are not in the files, save for URLs, whose path may be one.
+// Redaction. Secrets are not in the files, except that the path of a URL may be one.
 
-/** What stands in place of a secret. */
+/** Replaces a secret. */
 export const REDACTED = '***';
 
-/** Settings in the words of the file as they may be printed: names of variables stay, URLs keep their origin only. */
+/** Returns settings with the keys of the file, safe to print: variable names stay, URLs keep their origin only. */
 export function showSettings(settings: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(settings)
@@ -161,14 +164,16 @@ function show(key: string, value: unknown): unknown {
   return value;
 }
 
-/** `https://host/***`: user, path and query may hold a token. */
+/** Returns `https://host/***`, because user, path and query may contain a token. */
 function showUrl(text: string): string {
   if (!URL.canParse(text)) return REDACTED;
   const { protocol, host } = new URL(text);
   return `${protocol}//${host}/${REDACTED}`;
 }
 
-/** The text with every occurrence of a secret replaced. Secrets shorter than 4 characters would tear ordinary words. */
+/**
+ * Replaces every secret in the text. Secrets shorter than 4 characters stay, because they also occur in ordinary words.
+ */
 export function redactText(text: string, secrets: readonly string[]): string {
   let clean = text;
   for (const secret of [...secrets].sort((a, b) => b.length - a.length)) {

@@ -1,4 +1,4 @@
-/** Lists the settings that take effect at the next start only; used by reload and by `check --diff`. Pure. */
+/** Lists the settings that take effect only at the next start; used by reload and by `check --diff`. Pure. */
 import type { Policy } from '../core/policy/policy.ts';
 import { hostPrefix, parseAddress, samePrefix } from '../net/prefix.ts';
 import type { LoadedConfig } from './types.ts';
@@ -9,11 +9,11 @@ export type ShownSettings = Readonly<Record<string, unknown>>;
 interface StartSetting {
   /** Dotted path in prefixd.yaml; everything below it keeps its value until the next start. */
   readonly path: string;
-  /** Absent: any difference. */
+  /** Default: any difference needs a start. */
   readonly needsStart?: (running: ShownSettings, next: ShownSettings) => boolean;
 }
 
-/** Whether a listener asks clients for certificates is decided when it is opened. */
+/** True if the listener asks clients for certificates, which is decided when it is opened. */
 const asksForCertificates = (settings: ShownSettings): boolean =>
   settingAt(settings, 'http.tls.ca_path') !== undefined;
 const hasTls = (settings: ShownSettings): boolean => settingAt(settings, 'http.tls') !== undefined;
@@ -21,8 +21,8 @@ const hasTls = (settings: ShownSettings): boolean => settingAt(settings, 'http.t
 const AT_START: readonly StartSetting[] = [
   {
     path: 'http.auth',
-    // Authentication belongs to the listener: mode none is safe on loopback only, and mode mtls locks everybody out of a
-    // listener that does not ask for certificates.
+    // Authentication depends on the listener: mode none is safe on loopback only, and mode mtls locks everybody out if
+    // the listener does not ask for certificates.
     needsStart: (running, next) => {
       if (!differs(settingAt(running, 'http.auth'), settingAt(next, 'http.auth'))) return false;
       const mode = settingAt(next, 'http.auth.mode');
@@ -46,7 +46,7 @@ const AT_START: readonly StartSetting[] = [
   { path: 'bgp.listen' },
 ];
 
-/** Returns the paths of settings that differ and take effect at the next start only. */
+/** Returns the paths of settings that differ and take effect only at the next start. */
 export function pathsForRestart(running: ShownSettings, next: ShownSettings): readonly string[] {
   return AT_START.filter(
     ({ path, needsStart }) =>
@@ -54,7 +54,7 @@ export function pathsForRestart(running: ShownSettings, next: ShownSettings): re
   ).map(({ path }) => path);
 }
 
-/** Replaces the settings at these paths with those of another; a setting that is absent there is removed. */
+/** Replaces the settings at these paths with those of `other`; a setting that is absent there is removed. */
 export function withSettingsOf(
   settings: ShownSettings,
   other: ShownSettings,
@@ -63,7 +63,7 @@ export function withSettingsOf(
   return paths.reduce((all, path) => replaced(all, path.split('.'), settingAt(other, path)), settings);
 }
 
-/** The value at a dotted path; undefined where there is none. */
+/** Returns the value at a dotted path; undefined if there is none. */
 export function settingAt(settings: unknown, path: string): unknown {
   return path.split('.').reduce<unknown>((here, key) => {
     if (typeof here !== 'object' || here === null || !Object.hasOwn(here, key)) return undefined;
@@ -71,7 +71,7 @@ export function settingAt(settings: unknown, path: string): unknown {
   }, settings);
 }
 
-/** Compares values of which either may have been through JSON. The order of keys is no difference. */
+/** Compares values, either of which may come from JSON. Ignores the order of keys. */
 export function differs(a: unknown, b: unknown): boolean {
   return canonical(a) !== canonical(b);
 }
@@ -96,15 +96,15 @@ function canonical(value: unknown): string {
   );
 }
 
-// Keeps settings that need a restart as they are when the configuration is reloaded, and names them. Pure.
+// Keeps settings that need a restart when the configuration is reloaded.
 
-/** Names the changed settings that wait for the next start, one sentence each. */
+/** Names the changed settings that take effect only at the next start, one sentence each. */
 export function needRestart(running: LoadedConfig, next: LoadedConfig): readonly string[] {
   const paths = pathsForRestart(running.shown.settings, next.shown.settings);
   return paths.map((path) => `${path} has changed and takes effect at the next start`);
 }
 
-/** Returns the reloaded configuration with the running values of settings that need a restart, in `shown` as well. */
+/** Returns the reloaded configuration with the running values of settings that need a restart, also in `shown`. */
 export function withSettingsOfStart(next: LoadedConfig, running: LoadedConfig): LoadedConfig {
   const paths = pathsForRestart(running.shown.settings, next.shown.settings);
   const waits = new Set(paths);

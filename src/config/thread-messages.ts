@@ -1,26 +1,31 @@
-/** What the thread that reads a configuration and the one that wants it say to each other. */
+/** Defines the messages between the thread that reads a configuration and the main thread. */
 import type { Policy } from '../core/policy/policy.ts';
 import type { Environment } from './secrets.ts';
 import type { ConfigProblem, LoadedConfig } from './types.ts';
 
-/** What the reading thread is given. */
+/** The reading thread's input. */
 export interface ReadingOrder {
   readonly directory: string;
   readonly environment: Environment | null;
 }
 
-/** A configuration without what cannot pass between threads (functions) or is too large to pass at once (the inventory). */
+/**
+ * A configuration without functions, which cannot be sent to another thread, and without the inventory, which is too
+ * large.
+ */
 export interface PlainConfig extends Omit<LoadedConfig, 'policy' | 'shown'> {
   readonly policy: Omit<Policy, 'inventory' | 'forecast'>;
   readonly shown: Omit<LoadedConfig['shown'], 'inventory'>;
 }
 
-/** Said by the reading thread. After an answer with a configuration it says one piece of the inventory for each `more`. */
+/**
+ * Sent by the reading thread. After an answer with a configuration it sends one piece of the inventory for each `more`.
+ */
 export type ReadingMessage =
   | { readonly type: 'reading'; readonly file: string }
   | {
       readonly type: 'answer';
-      /** Null: there are problems. */
+      /** Null if there are problems. */
       readonly config: PlainConfig | null;
       readonly problems: readonly ConfigProblem[];
       readonly warnings: readonly ConfigProblem[];
@@ -28,14 +33,14 @@ export type ReadingMessage =
   | { readonly type: 'piece'; readonly piece: Piece }
   | { readonly type: 'end' };
 
-/** Said to the reading thread. */
+/** Asks the reading thread for the next piece. */
 export const MORE = 'more';
 
-// Cuts plain data into pieces that are cheap to pass between threads, and puts them together again.
+// Cuts plain data into pieces that are cheap to send between threads, and joins them again.
 
 type Scalar = string | number | boolean | null;
 
-/** A part of the data in the order of its text. `values` has one entry for each key and each value. */
+/** A part of the data, in order. `values` has one entry for each key and each value. */
 export interface Piece {
   readonly codes: Uint8Array;
   readonly values: readonly Scalar[];
@@ -43,10 +48,12 @@ export interface Piece {
 
 const CODE = { value: 0, key: 1, list: 2, section: 3, end: 4 } as const;
 
-/** Limits of a piece, so that taking one takes about a millisecond: codes, and characters of text. */
+/** Limits a piece in codes and in characters of text, so that joining it takes about a millisecond. */
 const MOST = { codes: 4000, characters: 100_000 } as const;
 
-/** Cuts lists, sections and plain values (as JSON has them); keys without a value are left out. RangeError for others. */
+/**
+ * Cuts lists, sections and plain values (as in JSON) and omits keys without a value. Throws RangeError for other data.
+ */
 export function* cut(data: unknown): Generator<Piece> {
   let codes: number[] = [];
   let values: Scalar[] = [];
@@ -79,17 +86,17 @@ function* tokens(data: unknown): Generator<readonly [code: number, value?: Scala
       yield* tokens(value);
     }
     yield [CODE.end];
-  } else throw new RangeError(`${typeof data} is no plain data`);
+  } else throw new RangeError(`${typeof data} is not plain data`);
 }
 
 type Open = { readonly list: unknown[] } | { readonly section: Record<string, unknown>; key: string };
 
-/** Takes pieces in their order. */
+/** Joins pieces in order. */
 export class Assembly {
   readonly #open: Open[] = [];
   #whole: unknown;
 
-  /** What the pieces make up; undefined before the last one. */
+  /** The joined data; undefined before the last piece. */
   get whole(): unknown {
     return this.#whole;
   }
@@ -124,7 +131,7 @@ export class Assembly {
     const top = this.#open.at(-1);
     if (top === undefined) this.#whole = value;
     else if ('list' in top) top.list.push(value);
-    // Not by assignment: a key may be called __proto__.
+    // Assigning to a key named __proto__ would set the prototype.
     else if (top.key === '__proto__') {
       Object.defineProperty(top.section, top.key, {
         value,

@@ -1,4 +1,6 @@
-/** The configuration as the daemon uses it: defaults filled in, texts parsed, secrets resolved, paths absolute. */
+/**
+ * Defines the configuration that the daemon uses: defaults filled in, texts parsed, secrets resolved, paths absolute.
+ */
 import type { AlertEvent } from '../alert/alert.ts';
 import type { SpeakerSettings } from '../bgp/speaker/types.ts';
 import type { NeighborPolicy } from '../control/render.ts';
@@ -12,7 +14,7 @@ export interface ListenAddress {
   readonly port: number;
 }
 
-/** Paths are absolute. */
+/** Settings of the API. Paths are absolute. */
 export interface HttpSettings {
   readonly listen: ListenAddress;
   readonly auth: AuthSettings;
@@ -22,7 +24,7 @@ export interface HttpSettings {
 
 export interface BgpSettings {
   readonly mode: 'native' | 'mock';
-  /** Its neighbors are in the order of the file, as are those of `control`. */
+  /** Neighbors are in the order of the file, here and in `control`. */
   readonly speaker: SpeakerSettings;
   readonly control: readonly NeighborPolicy[];
 }
@@ -40,17 +42,19 @@ export interface ObservabilitySettings {
   readonly logLevel: LogLevel;
   /** Absolute path. */
   readonly auditLogPath: string;
-  /** A listener for /metrics alone, without authentication; null: none. */
+  /** Address of a listener for /metrics only, without authentication; null for none. */
   readonly metricsListen: ListenAddress | null;
 }
 
 export interface ShutdownSettings {
   readonly drainTimeoutSeconds: number;
-  /** True: part without a NOTIFICATION that flushes. False: withdraw everything, then Cease. */
+  /**
+   * True: close without a NOTIFICATION, so that neighbors keep the rules. False: withdraw everything, then send Cease.
+   */
   readonly preserveAnnouncements: boolean;
 }
 
-/** Where alerts go. URLs of Slack, keys and signing secrets are secrets. */
+/** A destination of alerts. Slack URLs, routing keys and signing keys are secrets. */
 export type AlertDestination =
   | { readonly type: 'slack'; readonly webhookUrl: string }
   | { readonly type: 'pagerduty'; readonly routingKey: string }
@@ -62,11 +66,11 @@ export interface AlertingSettings {
   readonly allowPrivateAddresses: boolean;
 }
 
-/** Everything `loadConfig` makes of a folder. Read-only; a reload makes a new one. */
+/** The result of loading a folder. Read-only; a reload creates a new one. */
 export interface LoadedConfig {
-  /** Absolute path of the folder, or null for built-in defaults. */
+  /** Absolute path of the folder; null for the built-in configuration. */
   readonly directory: string | null;
-  /** The files that were read, absolute, in order. */
+  /** Absolute paths of the files that were read, in order. */
   readonly files: readonly string[];
   /** POP, mode, guardrails, quotas, timers, escalation, profiles, inventory, playbooks and the configured safelist. */
   readonly policy: Policy;
@@ -76,33 +80,33 @@ export interface LoadedConfig {
   readonly observability: ObservabilitySettings;
   readonly shutdown: ShutdownSettings;
   readonly alerting: AlertingSettings;
-  /** Which labels of Alertmanager and Grafana say what. */
+  /** Meaning of the labels of Alertmanager and Grafana. */
   readonly alertmanagerLabels: LabelMap;
-  /** Vectors by what a detector calls them, by source. */
+  /** prefixd's vectors, by source and then by the detector's own name. */
   readonly vectorMaps: ReadonlyMap<string, ReadonlyMap<string, string>>;
   readonly reconciliationIntervalSeconds: number;
-  /** For people and the API: in the words of the files, defaults filled in, secrets redacted. Survives JSON. */
+  /** For people and the API: keys as in the files, defaults filled in, secrets redacted. Survives JSON. */
   readonly shown: {
     readonly settings: Readonly<Record<string, unknown>>;
     readonly inventory: Readonly<Record<string, unknown>>;
     readonly playbooks: Readonly<Record<string, unknown>>;
   };
-  /** The secrets' values, for whoever must keep them out of a text. */
+  /** The secrets' values, to redact them from texts. */
   readonly secrets: readonly string[];
 }
 
-/** Something wrong, or worth knowing, at a place in a file. */
+/** A problem or a warning at a place in a file. */
 export interface ConfigProblem {
-  /** As the reader would open it: the folder as given, and the file's name. */
+  /** Path of the file: the folder as given, and the file's name. */
   readonly file: string;
-  /** Both from 1; null when the problem is with the file as a whole. */
+  /** Line and column count from 1; null if the problem concerns the whole file. */
   readonly line: number | null;
   readonly column: number | null;
-  /** Dotted, list items by index: `bgp.neighbors[0].hold_time_seconds`; empty for the file as a whole. */
+  /** Dotted path, list items by index: `bgp.neighbors[0].hold_time_seconds`; empty for the whole file. */
   readonly path: string;
-  /** What is wrong. */
+  /** Says what is wrong. */
   readonly message: string;
-  /** What to do about it; empty where the message says so already. */
+  /** Says what to do; empty if the message already does. */
   readonly fix: string;
 }
 

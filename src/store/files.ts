@@ -1,16 +1,19 @@
-/** The few operations on files that the store needs, so that tests can let each of them fail. */
+/** Defines the file operations that the store needs, so that tests can make each of them fail. */
 import { constants } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { StoreError } from './store.ts';
 
-/** All but `read` append; those that create fail when the file exists. `durably`: a write resolves when its octets are durable. */
+/**
+ * All modes except `read` append; `create` fails if the file exists. `durably`: a write resolves when its bytes are
+ * durable.
+ */
 export type OpenMode = 'read' | 'create' | 'append-durably' | 'create-durably';
 
 export interface OpenFile {
-  /** Reads into all of `into` if there is as much; returns the octets read, 0 at the end of the file. */
+  /** Fills `into` as far as the file allows; returns the bytes read, 0 at the end of the file. */
   read(into: Uint8Array, position: number): Promise<number>;
-  /** Appends; returns the octets taken, which may be fewer (a full disk). */
+  /** Appends; returns the bytes written, which may be fewer (disk full). */
   write(bytes: Uint8Array): Promise<number>;
   /** Resolves when content and length are durable. */
   datasync(): Promise<void>;
@@ -20,20 +23,20 @@ export interface OpenFile {
 }
 
 export interface Files {
-  /** With the folders above it; those that are made are for the owner alone. */
+  /** Creates a folder and its parents, accessible to the owner only. */
   makeFolder(path: string): Promise<void>;
-  /** Names in a folder, in no order. */
+  /** Returns the names in a folder, unsorted. */
   list(folder: string): Promise<string[]>;
-  /** New files are for the owner alone. */
+  /** Opens a file; new files are accessible to the owner only. */
   open(path: string, how: OpenMode): Promise<OpenFile>;
-  /** Puts bytes in the place of others within a file; resolves when they are durable. */
+  /** Replaces bytes within a file; resolves when they are durable. */
   overwrite(path: string, position: number, bytes: Uint8Array): Promise<void>;
   rename(from: string, to: string): Promise<void>;
   /** Removes a file. */
   remove(path: string): Promise<void>;
   /** Makes the names in a folder durable. */
   syncFolder(path: string): Promise<void>;
-  /** How long a file is, and when it was last written (ms since the epoch). */
+  /** Returns a file's size (bytes) and the time of its last write (ms since the epoch). */
   status(path: string): Promise<{ readonly octets: number; readonly modifiedAt: number }>;
 }
 
@@ -77,7 +80,7 @@ class RealFile implements OpenFile {
   }
 }
 
-/** The file system itself. */
+/** Uses the real file system. */
 export const realFiles: Files = {
   async makeFolder(path) {
     await fs.mkdir(path, { recursive: true, mode: 0o700 });
@@ -108,17 +111,17 @@ export const realFiles: Files = {
   },
 };
 
-/** Writes all of `bytes`, in as many steps as it takes. */
+/** Writes all of `bytes`, in several calls if necessary. */
 export async function writeAll(file: OpenFile, bytes: Uint8Array): Promise<void> {
   let written = 0;
   while (written < bytes.length) {
     const count = await file.write(bytes.subarray(written));
-    if (count <= 0) throw new Error('the file system took none of the octets');
+    if (count <= 0) throw new Error('the file system wrote no bytes');
     written += count;
   }
 }
 
-/** Creates a file that is there whole or not at all, durable and under its name when this resolves. */
+/** Creates a file completely or not at all; it is durable when this resolves. */
 export async function createWhole(
   files: Files,
   folder: string,
@@ -143,10 +146,10 @@ export async function createWhole(
   await files.syncFolder(folder);
 }
 
-/** Ends the names of files that are not whole yet. */
+/** Suffix of incomplete files. */
 export const TEMPORARY = '.tmp';
 
-/** Removes a file, unless it is gone already. */
+/** Removes a file if it exists. */
 export async function removeIfThere(files: Files, path: string): Promise<void> {
   try {
     await files.remove(path);
@@ -155,15 +158,15 @@ export async function removeIfThere(files: Files, path: string): Promise<void> {
   }
 }
 
-/** `ENOSPC` and the like; undefined when the error is not one of the operating system. */
+/** Returns the operating system's error code, such as `ENOSPC`; undefined for other errors. */
 export function errorCode(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error)) return undefined;
   return typeof error.code === 'string' ? error.code : undefined;
 }
 
 const ADVICE: Readonly<Record<string, string>> = {
-  ENOSPC: 'no space left on the device; free some, nothing needs to be restarted',
-  EDQUOT: 'the disk quota is used up; raise it or free some space, nothing needs to be restarted',
+  ENOSPC: 'no space left on the device; free some space, a restart is not needed',
+  EDQUOT: 'the disk quota is used up; raise it or free some space, a restart is not needed',
   EROFS: 'the file system is read-only',
   EACCES: 'permission denied; the folder and its files must belong to the user that runs prefixd',
   EPERM: 'the operation is not permitted; the folder and its files must belong to the user that runs prefixd',
@@ -172,7 +175,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   ENOTDIR: 'a part of the path is a file, not a folder',
 };
 
-/** A StoreError that says what was attempted, on what, why it failed and what to do. */
+/** Creates a StoreError that names the operation, the path, the cause and the fix. */
 export function storeError(attempt: string, path: string, error: unknown): StoreError {
   if (error instanceof StoreError) return error;
   const code = errorCode(error);

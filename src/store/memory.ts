@@ -1,12 +1,12 @@
-/** A store that forgets when the process ends: for tests, and for trying out policies. */
+/** Keeps facts in memory only: for tests, and for trying out policies. */
 import type { RecordedFact } from '../core/facts.ts';
 import type { StateSnapshot } from '../core/state/state.ts';
 import { type Recovery, type Store, StoreError } from './store.ts';
 
-/** What is recovered at once; small enough that a reader is never held up. */
+/** Facts in one slice of a recovery. */
 const SLICE = 1_000;
 
-/** Keeps its facts over `close` and `open`, as a folder would. */
+/** Keeps its facts across `close` and `open`, as a folder does. */
 export class MemoryStore implements Store {
   #snapshot: StateSnapshot | null = null;
   #facts: RecordedFact[] = [];
@@ -14,7 +14,7 @@ export class MemoryStore implements Store {
   #state: 'closed' | 'recovering' | 'open' = 'closed';
 
   open(): Promise<Recovery> {
-    if (this.#state !== 'closed') return Promise.reject(new StoreError('the store is open already'));
+    if (this.#state !== 'closed') return Promise.reject(new StoreError('the store is already open'));
     this.#state = 'recovering';
     return Promise.resolve({
       snapshot: copyOf(this.#snapshot),
@@ -29,9 +29,9 @@ export class MemoryStore implements Store {
     let expected = this.#lastSeq;
     for (const { seq } of facts) {
       if (seq !== ++expected)
-        return Promise.reject(new StoreError(`fact ${seq} came where ${expected} was due`));
+        return Promise.reject(new StoreError(`got fact ${seq}, but expected fact ${expected}`));
     }
-    // Through JSON, as everything that is remembered must survive it.
+    // Copied through JSON, because every fact must survive it.
     for (const fact of facts) this.#facts.push(copyOf(fact));
     this.#lastSeq = expected;
     return Promise.resolve();
@@ -41,7 +41,7 @@ export class MemoryStore implements Store {
     if (this.#state !== 'open') return Promise.reject(notOpen(this.#state));
     if (snapshot.seq > this.#lastSeq) {
       return Promise.reject(
-        new StoreError(`a snapshot of fact ${snapshot.seq}, when the last is ${this.#lastSeq}`),
+        new StoreError(`cannot write a snapshot of fact ${snapshot.seq}: the last fact is ${this.#lastSeq}`),
       );
     }
     this.#snapshot = copyOf(snapshot);
@@ -65,7 +65,7 @@ function notOpen(state: 'closed' | 'recovering'): StoreError {
   return new StoreError(
     state === 'closed'
       ? 'the store is not open'
-      : 'the facts of the store have not been read to their end yet; nothing can be written before',
+      : 'the store cannot be written until all its facts have been read',
   );
 }
 

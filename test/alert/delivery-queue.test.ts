@@ -11,7 +11,7 @@ import {
 import { type PostAnswer, type Poster, RefusedAddressError } from '../../src/alert/post.ts';
 import { alert } from './support.ts';
 
-/** Timers that fire when the test says so; the delays are kept. */
+/** Timers that the test fires; records the delays. */
 class FakeTimers {
   readonly due: { milliseconds: number; callback: () => void }[] = [];
   readonly delays: number[] = [];
@@ -37,7 +37,7 @@ interface Bench {
   readonly deliveries: Delivery[];
 }
 
-/** A queue whose destination answers as told; the pauses end at once when `settle` is called. */
+/** Creates a queue with scripted responses; `settle` ends all pauses at once. */
 function bench(
   answer: (count: number, signal: AbortSignal) => Promise<Partial<PostAnswer>>,
   options: Partial<DeliveryOptions> = {},
@@ -167,7 +167,7 @@ test('an answer that does not come is given up after the time limit', async () =
   await turns();
   assert.deepEqual(
     deliveries.map((d) => [d.outcome, d.detail]),
-    [['failed', 'no answer within 10000 ms']],
+    [['failed', 'no response within 10000 ms']],
   );
 });
 

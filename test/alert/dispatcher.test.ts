@@ -1,4 +1,4 @@
-/** The whole of alerting against real HTTP servers that work, fail, stall and redirect. */
+/** Tests alerting against real HTTP servers that work, fail, stall and redirect. */
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
@@ -15,7 +15,7 @@ const EXPIRED: Fact = { type: 'mitigation.expired', id: MITIGATION.id };
 interface Bench {
   readonly dispatcher: AlertDispatcher;
   readonly deliveries: Delivery[];
-  /** Resolves when so many alerts have met their fate. */
+  /** Resolves when this many alerts have an outcome. */
   readonly settled: (count: number) => Promise<void>;
 }
 
@@ -123,7 +123,7 @@ test('a server that stalls is given up, and the destination beside it notices no
     deliveries.find(({ destination }) => destination === name);
   assert.equal(of('webhook-2')?.outcome, 'delivered');
   const { outcome, attempts, detail } = of('webhook') ?? {};
-  assert.deepEqual([outcome, attempts, detail], ['failed', 3, 'no answer within 1000 ms']);
+  assert.deepEqual([outcome, attempts, detail], ['failed', 3, 'no response within 1000 ms']);
 });
 
 test('a server that cuts the connection is tried again', { timeout: PATIENCE_MS }, async (t) => {

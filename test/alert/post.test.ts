@@ -94,7 +94,7 @@ test("the system's own names are judged by what they resolve to", async (t) => {
   const guarded = poster(t, { allowPrivateAddresses: false });
   await assert.rejects(
     guarded.post(to(`http://localhost:${port}/`), NEVER),
-    /localhost is a private address; alerts go there only with/,
+    /localhost is a private address; alerts are sent there only with/,
   );
   assert.equal(received.length, 0);
   assert.equal((await poster(t).post(to(`http://localhost:${port}/`), NEVER)).status, 200);

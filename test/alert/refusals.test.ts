@@ -5,7 +5,7 @@ import { pagerdutyRequest } from '../../src/alert/destinations.ts';
 import { DEFAULT_REFUSAL_LIMITS, Refusals } from '../../src/alert/refusal-digest.ts';
 import { alert, MITIGATION, NOW } from './support.ts';
 
-/** Timers that fire when the test lets their time pass. */
+/** Timers that fire when the test advances the time. */
 class Clock {
   #now = 0;
   #due: { at: number; callback: () => void }[] = [];

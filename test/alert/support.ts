@@ -1,4 +1,4 @@
-/** Alerts, time and servers for the tests of alerting. */
+/** Provides alerts, timers and servers for tests of alerting. */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -51,7 +51,7 @@ export function alert(seq = 1, over: Partial<Alert> = {}): Alert {
   };
 }
 
-/** Real time, as long as the test wants it. */
+/** Real timers, which stop with the test. */
 export const realTimers: AlertTimers = {
   after: (milliseconds, callback) => {
     const timer = setTimeout(callback, milliseconds);
@@ -66,7 +66,7 @@ export interface Received {
   readonly body: string;
 }
 
-/** An HTTP server on loopback that keeps what it was sent; `answer` sees the number of the request, from 1. */
+/** Starts an HTTP server on loopback that records its requests; `answer` gets the number of the request, from 1. */
 export async function server(
   t: TestContext,
   answer: (response: ServerResponse, count: number) => void,

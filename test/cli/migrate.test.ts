@@ -112,7 +112,7 @@ test('alerting is translated, its secrets become variables, and what has no like
     /^ {2}set the environment variable PREFIXD_SLACK_URL \(for alerting\.destinations\[0\]\.webhook_url\)$/m,
   );
   assert.match(stdout, /^ {2}alerting\.destinations\[2\]\.headers: /m);
-  assert.match(stdout, /^ {2}alerting\.destinations\[3\]: there is no telegram destination here/m);
+  assert.match(stdout, /^ {2}alerting\.destinations\[3\]: telegram destination is not supported/m);
   const environment = {
     ROUTER1_MD5: 'hunter22',
     PREFIXD_SLACK_URL: 'https://hooks.slack.com/services/a',
@@ -158,7 +158,7 @@ frobnicate: { token: unknownhush, <<: *x }
   const all = await everything(path);
   assert.doesNotMatch(all, /hush/);
   assert.match(all, /frobnicate: neither upstream nor this prefixd has this key/);
-  assert.match(all, /correlation\.webhook_adapters: there are no adapters/);
+  assert.match(all, /correlation\.webhook_adapters: adapters are not supported/);
   assert.match(all, /bearer_token_env/);
 });
 
@@ -175,8 +175,8 @@ test('only files that load are said to load unchanged', async (t) => {
 test('files that are missing are left to be done', async (t) => {
   const { code, stdout } = await cli(['migrate', await folder(t, { 'prefixd.yaml': UPSTREAM })]);
   assert.equal(code, 1);
-  assert.match(stdout, /^ {2}inventory\.yaml: there is no such file/m);
-  assert.match(stdout, /^ {2}playbooks\.yaml: there is no such file/m);
+  assert.match(stdout, /^ {2}inventory\.yaml: file not found/m);
+  assert.match(stdout, /^ {2}playbooks\.yaml: file not found/m);
 });
 
 test('a secret that upstream took from the environment, too, is named, and no work that is left', async (t) => {

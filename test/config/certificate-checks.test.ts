@@ -15,10 +15,10 @@ test('a certificate and its key are taken', async (t) => {
 test('a certificate that is not there is a problem at its line, beside the others', async (t) => {
   const result = await load(t, `mode: enforcd\n${served('missing.pem', pem('server.key'))}`);
   const [mode = '', tls = ''] = problemsOf(result);
-  assert.match(mode, /mode: "enforcd"/);
+  assert.match(mode, /mode: invalid value "enforcd"/);
   assert.match(
     tls,
-    /^prefixd\.yaml:9:\d+ http\.tls: ENOENT: no such file or directory, open '.*\/missing\.pem'; name PEM files that/,
+    /^prefixd\.yaml:9:\d+ http\.tls: ENOENT: no such file or directory, open '.*\/missing\.pem'; use PEM files that/,
   );
 });
 

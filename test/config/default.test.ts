@@ -32,7 +32,7 @@ test('overrides are laid over section by section, lists replace', async () => {
 
 test('overrides are checked like a file', async () => {
   const result = await defaultConfig({ settings: { http: { listen: '0.0.0.0:80' } } });
-  assert.match(problemsOf(result).join('\n'), /built-in prefixd\.yaml.*mode none is refused/);
+  assert.match(problemsOf(result).join('\n'), /built-in prefixd\.yaml.*mode none is not allowed/);
 });
 
 test('IPv4 that is written as IPv6 is the IPv4 it names, so that a safelist protects it', async () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { INVENTORY, load, sound, warningsOf } from './folder.ts';
 
-/** A prefixd.yaml with these neighbors, each in the words of the file. */
+/** Returns a prefixd.yaml with these neighbors, each as YAML. */
 function settings(...neighbors: readonly string[]): string {
   const lines = neighbors.map(
     (more, i) => `    - { name: edge${i + 1}, address: "192.0.2.${i + 1}", peer_asn: 65001${more} }`,
@@ -44,7 +44,7 @@ test('a step that no neighbor could enforce is named with its assets, the reason
 test('a step for which no way is left is named as one that will be refused', async (t) => {
   const none = SYN.replace('    steps:', '    when_unenforceable: []\n    steps:');
   const [warning = ''] = warningsOf(await load(t, settings(''), {}, files(THREE_PORTS, none)));
-  assert.match(warning, /there is no other way: reports will be refused \(not_enforceable\)/);
+  assert.match(warning, /there is no alternative: reports will be refused \(not_enforceable\)/);
 });
 
 test('a neighbor that lacks what others can do is named once for all steps', async (t) => {

@@ -10,7 +10,7 @@ import { folder, load, SHORTEST } from './folder.ts';
 const pem = (name: string): string => fileURLToPath(new URL(`../http/certs/${name}.pem`, import.meta.url));
 const TLS = `${SHORTEST}http: { tls: { cert_path: cert.pem, key_path: key.pem } }\n`;
 
-/** Warnings about a folder with a certificate and its key, as they are at a time. */
+/** Returns the warnings at a time about a folder with a certificate and its key. */
 async function warnings(
   t: TestContext,
   cert: string,
@@ -33,7 +33,10 @@ describe('what lies open', () => {
   test('is a key that every user may read or change', async (t) => {
     for (const mode of [0o644, 0o602]) {
       const [first = '', ...rest] = await warnings(t, 'server', mode);
-      assert.match(first, /^http\.tls\.key_path: key\.pem is a private key, and every user/);
+      assert.match(
+        first,
+        /^http\.tls\.key_path: every user of this machine can read or change the private key key\.pem/,
+      );
       assert.deepEqual(rest, []);
     }
     assert.deepEqual(await warnings(t, 'server', 0o640), [], 'its group is its own');
@@ -56,7 +59,7 @@ describe('what lies open', () => {
     await chmod(join(path, 'data'), 0o777);
     await chmod(path, 0o757);
     const messages = (await exposureWarnings(source, path)).map(({ message }) => message);
-    assert.match(messages[0] ?? '', /may write in .*\/data, and so change what the daemon remembers$/);
+    assert.match(messages[0] ?? '', /can write to .*\/data and so change the daemon's data$/);
     assert.match(messages[1] ?? '', /and so change the configuration$/);
   });
 

@@ -4,7 +4,7 @@ import { portWords } from '../../src/core/text.ts';
 import { parseAddress } from '../../src/net/prefix.ts';
 import { INVENTORY, load, PLAYBOOKS, problemsOf, SHORTEST, sound, warningsOf } from './folder.ts';
 
-/** shared/cases/inventory-anchors.yaml */
+/** An inventory with anchors and merge keys. */
 const ANCHORS = `# Anchors, merge keys and x- keys, as people write them for Compose.
 x-web: &web
   tcp: [80, 443]
@@ -93,7 +93,7 @@ bgp:
   const problems = problemsOf(await load(t, text));
   assert.match(
     problems[0] ?? '',
-    /^prefixd\.yaml:3:22 bgp\.neighbors\[0\]\.hold_time_seconds: 2 does not fit/,
+    /^prefixd\.yaml:3:22 bgp\.neighbors\[0\]\.hold_time_seconds: invalid value 2/,
   );
   assert.match(problems[1] ?? '', /^prefixd\.yaml:4:3 bgp\.neighbors\[0\]\.hold_tme: unknown key/);
   assert.equal(problems.length, 2);
@@ -109,12 +109,12 @@ mode: enforce
 `;
   const found = problemsOf(await load(t, text, {}, { 'inventory.yaml': inventory }));
   for (const expected of [
-    /^prefixd\.yaml:9:1 quotas: this key is there twice/,
-    /^prefixd\.yaml:8:30 quotas\.max_active_global: -1 does not fit/,
+    /^prefixd\.yaml:9:1 quotas: this key is written twice/,
+    /^prefixd\.yaml:8:30 quotas\.max_active_global: invalid value -1/,
     /^prefixd\.yaml:9:11 quotas\.max_new_per_minutes: unknown key/,
     /^prefixd\.yaml:10:28 timers\.min_ttl_seconds: 600 is above|^prefixd\.yaml:10:\d+ timers\.min_ttl_seconds/,
-    /^prefixd\.yaml:11:7 mode: "enforce" is not one of/,
-    /^inventory\.yaml:4:5 customers\[0\]\.prefixes: this key is there twice/,
+    /^prefixd\.yaml:11:7 mode: invalid value "enforce": expected one of/,
+    /^inventory\.yaml:4:5 customers\[0\]\.prefixes: this key is written twice/,
     /^inventory\.yaml:4:16 customers\[0\]\.prefixes\[0\]: .*has host bits set/,
   ]) {
     assert.ok(

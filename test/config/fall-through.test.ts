@@ -1,4 +1,4 @@
-/** Which vectors no playbook is for, as `prefixd check` says. */
+/** Tests what `prefixd check` says about vectors without a playbook. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fallThroughNotes } from '../../src/config/validate/playbook-checks.ts';
@@ -19,11 +19,11 @@ test('vectors without a playbook are named, with what becomes of them', () => {
   const [note, ...rest] = notes([{ vector: others }]);
   assert.equal(
     note,
-    'vectors without a playbook lead to the default playbook default: gre_flood, unknown, and any that is not known; where a report names neither protocol nor ports, and the vector implies none, its rule matches all protocols of the host',
+    'vectors without a playbook use the default playbook default: gre_flood, unknown, and any unknown vector; if a report names neither protocol nor ports and the vector implies none, the rule matches all protocols of the host',
   );
   assert.deepEqual(rest, []);
   assert.deepEqual(notes([{ vector: others }], {}), [
-    'vectors without a playbook are not mitigated, because there is no default playbook: gre_flood, unknown, and any that is not known',
+    'vectors without a playbook are not mitigated, because there is no default playbook: gre_flood, unknown, and any unknown vector',
   ]);
 });
 
@@ -37,12 +37,12 @@ test('a vector whose playbooks all have conditions is named apart; its own proto
   ]);
   assert.equal(
     some,
-    'vectors lead to the default playbook default where the conditions of their playbooks do not hold: udp_flood, icmp_flood',
+    'vectors use the default playbook default if the conditions of their playbooks do not hold: udp_flood, icmp_flood',
   );
 });
 
 test('a vector that a vector map leads to is one of them', () => {
-  assert.match(notes([], FALLBACK, ['our_game_flood']).join(), / our_game_flood, and any that is not known/);
+  assert.match(notes([], FALLBACK, ['our_game_flood']).join(), / our_game_flood, and any unknown vector/);
 });
 
 test('nothing is said when every vector has a playbook', () => {

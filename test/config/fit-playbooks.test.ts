@@ -32,7 +32,7 @@ function configurationFor(platform: Platform): FirstConfiguration {
   );
 }
 
-/** The playbooks of a file of the configuration. */
+/** Returns the playbooks of a file. */
 function playbooksOf(configuration: FirstConfiguration, file: string) {
   const text = configuration.files.get(`playbooks/${file}`);
   return text === undefined ? [] : parse(text).playbooks;
@@ -52,7 +52,7 @@ describe('the playbooks of a first configuration', () => {
     assert.ok(leftOut.some(({ step }) => step === 'step 1 of udp_flood (police at 5 Mbit/s)'));
     assert.match(
       files.get('playbooks/udp-flood.yaml') ?? '',
-      /^# Left out by "prefixd init", .*step 1 of udp_flood \(police at 5 Mbit\/s\)\./,
+      /^# Omitted by "prefixd init", .*step 1 of udp_flood \(police at 5 Mbit\/s\)\./,
     );
     assert.equal(files.has('playbooks/default.yaml'), false, 'a file without a playbook is not written');
   });

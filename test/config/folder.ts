@@ -1,4 +1,4 @@
-/** Folders of configuration for tests. */
+/** Creates configuration folders for tests. */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -7,7 +7,7 @@ import { loadConfig } from '../../src/config/load.ts';
 import type { Environment } from '../../src/config/secrets.ts';
 import type { ConfigProblem, ConfigResult, LoadedConfig } from '../../src/config/types.ts';
 
-/** The shortest useful prefixd.yaml; what is added comes behind the neighbor. */
+/** The shortest useful prefixd.yaml; tests append text after the neighbor. */
 export const SHORTEST = `bgp:
   local_asn: 65010
   router_id: "192.0.2.10"
@@ -30,14 +30,14 @@ export const PLAYBOOKS = `playbooks:
 
 type Files = Readonly<Record<string, string | Uint8Array>>;
 
-/** A folder with these files, removed when the test ends. */
+/** Creates a folder with these files; it is removed after the test. */
 export async function folder(t: TestContext, files: Files): Promise<string> {
   const { path, remove } = await temporaryFolder(files);
   t.after(remove);
   return path;
 }
 
-/** A folder with these files, for whoever removes it. */
+/** Creates a folder with these files; the caller removes it. */
 export async function temporaryFolder(files: Files): Promise<{ path: string; remove: () => Promise<void> }> {
   const path = await mkdtemp(join(tmpdir(), 'prefixd-config-'));
   for (const [name, content] of Object.entries(files)) {
@@ -47,7 +47,7 @@ export async function temporaryFolder(files: Files): Promise<{ path: string; rem
   return { path, remove: () => rm(path, { recursive: true, force: true }) };
 }
 
-/** Loads a prefixd.yaml beside a sound inventory and playbooks; `files` replace or add. */
+/** Loads a prefixd.yaml with a valid inventory and playbooks; `files` replaces or adds files. */
 export async function load(
   t: TestContext,
   settings: string,
@@ -63,13 +63,13 @@ export async function load(
   return loadConfig(await folder(t, all), environment);
 }
 
-/** The configuration, where it is sound. */
+/** Returns the configuration; fails the test if there are problems. */
 export function sound(result: ConfigResult): LoadedConfig {
   if (!result.ok) throw new Error(`refused: ${result.problems.map(brief).join(' | ')}`);
   return result.config;
 }
 
-/** The problems as `file:line:column path: message; fix`, without the folder. */
+/** Formats problems as `file:line:column path: message; fix`, without the folder. */
 export function problemsOf(result: ConfigResult): readonly string[] {
   return result.ok ? [] : result.problems.map(brief);
 }

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { parseYaml } from '../../src/config/yaml/yaml.ts';
 import { load, problemsOf } from './folder.ts';
 
-/** What is said of a text that is not YAML: `line:column message; fix`. */
+/** Formats the problems of an invalid YAML text as `line:column message; fix`. */
 function faults(text: string): readonly string[] {
   const { problems } = parseYaml('f.yaml', text);
   return problems.map(({ line, column, message, fix }) => `${line}:${column} ${message}; ${fix}`);
@@ -14,7 +14,7 @@ const broken: readonly (readonly [what: string, text: string, said: readonly str
     'a line below a key that has a value is sent to the level of that key',
     'bgp:\n  local_asn: 65010\n   router_id: "192.0.2.10"\n',
     [
-      '3:4 this is not YAML: this line is indented by 3 spaces, deeper than "local_asn" in line 2, which has a value already; indent it by 2 spaces like "local_asn"',
+      '3:4 this is not YAML: this line is indented by 3 spaces, deeper than "local_asn" in line 2, which already has a value; indent it by 2 spaces like "local_asn"',
     ],
   ],
   [
@@ -50,8 +50,8 @@ test('other slips get advice of their own, not about indentation', () => {
     /write a space after the colon: "local_asn: \.\.\."$/,
   );
   assert.match(faults('a: b: c\n').join(), /put quotes around a value that contains a colon$/);
-  assert.match(faults('a: [1, 2\nb: 3\n').join(), /close the bracket that was opened before$/);
-  assert.match(faults('a: "x\nb: 3\n').join(), /close the quote or bracket that was opened before$/);
+  assert.match(faults('a: [1, 2\nb: 3\n').join(), /close the bracket that was opened above$/);
+  assert.match(faults('a: "x\nb: 3\n').join(), /close the quote or bracket that was opened above$/);
 });
 
 const misplaced: readonly (readonly [what: string, settings: string, said: readonly RegExp[]])[] = [
@@ -59,15 +59,15 @@ const misplaced: readonly (readonly [what: string, settings: string, said: reado
     'keys beside the section they belong to are indented below it',
     'bgp:\nlocal_asn: 65010\nrouter_id: "192.0.2.10"\n',
     [
-      /1:5 bgp: it has no value; indent below it what belongs to it/,
-      /2:1 local_asn: unknown key "local_asn"; it belongs to bgp: indent it below "bgp" in line 1$/,
-      /3:1 router_id: unknown key "router_id"; it belongs to bgp: indent it below "bgp" in line 1$/,
+      /1:5 bgp: the key has no value; write its content below it, indented/,
+      /2:1 local_asn: unknown key "local_asn"; it belongs in bgp: indent it below "bgp" in line 1$/,
+      /3:1 router_id: unknown key "router_id"; it belongs in bgp: indent it below "bgp" in line 1$/,
     ],
   ],
   [
     'a section inside of another is taken out',
     'bgp:\n  local_asn: 65010\n  router_id: "192.0.2.10"\n  http:\n    listen: "127.0.0.1:8080"\n',
-    [/4:3 bgp\.http: .*it belongs to the top of the file: indent it like "bgp" in line 1$/],
+    [/4:3 bgp\.http: .*it belongs in the top of the file: indent it like "bgp" in line 1$/],
   ],
   [
     'a key beside its own section in an entry of a list is indented below it',
@@ -78,13 +78,13 @@ const misplaced: readonly (readonly [what: string, settings: string, said: reado
     'a list without dashes is told how to begin an entry',
     'bgp:\n  local_asn: 1\n  router_id: "192.0.2.10"\n  neighbors:\n    name: a\n    address: "192.0.2.1"\n',
     [
-      /5:5 bgp\.neighbors: .*write a list: begin each entry with "- " and indent its other keys like the first$/,
+      /5:5 bgp\.neighbors: .*write a list: begin each entry with "- ", and indent its other keys like the first one$/,
     ],
   ],
   [
     'a section with dashes is told to do without',
     'bgp:\n  - local_asn: 1\n  - router_id: "192.0.2.10"\n',
-    [/2:3 bgp: a list does not fit here; write a section with the keys .*, without "-" before them$/],
+    [/2:3 bgp: invalid value \(a list\); write a section with the keys .*, without "-" before the keys$/],
   ],
 ];
 
@@ -102,6 +102,6 @@ test('an entry that a dash too many cut in two is told so', async (t) => {
   const problems = problemsOf(await load(t, settings));
   assert.match(
     problems[0] ?? '',
-    /neighbors\[0\]\.address: it is missing; every "-" begins another entry: if address belongs to this one, remove the "-" in line 6/,
+    /neighbors\[0\]\.address: required key address is missing; every "-" begins a new entry: if address belongs to this entry, remove the "-" in line 6/,
   );
 });

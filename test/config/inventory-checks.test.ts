@@ -34,14 +34,17 @@ test('a customer without an address is named', async (t) => {
 
 test('a safelist or protected prefix over a whole customer is named, one over a part is not', async (t) => {
   assert.deepEqual(await warned(t, TWO, 'safelist: { prefixes: ["203.0.0.0/8", "198.51.100.0/24"] }\n'), [
-    'prefixd.yaml:8:24 safelist.prefixes[0]: it covers every address of customer "acme": no attack on this customer will be mitigated; keep it only if this customer must never be mitigated',
+    'prefixd.yaml:8:24 safelist.prefixes[0]: this covers every address of customer "acme": no attack on this customer will be mitigated; keep it only if attacks on this customer must never be mitigated',
   ]);
   assert.match(
     (await warned(t, TWO, 'guardrails: { protected: { prefixes: ["203.0.113.0/24"] } }\n')).join(),
-    /guardrails\.protected\.prefixes\[0\]: it covers every address of customer "acme"/,
+    /guardrails\.protected\.prefixes\[0\]: this covers every address of customer "acme"/,
   );
   const both = await warned(t, TWO, 'safelist: { prefixes: ["192.0.0.0/2", "2001:db8::/32"] }\n');
-  assert.match(both.join(), /safelist\.prefixes\[0\]: it covers every address of customers "acme", "bob": /);
+  assert.match(
+    both.join(),
+    /safelist\.prefixes\[0\]: this covers every address of customers "acme", "bob": /,
+  );
 });
 
 test('addresses that no rule may be aimed at are named, and their number is bounded', async (t) => {
@@ -53,5 +56,5 @@ test('addresses that no rule may be aimed at are named, and their number is boun
   );
   const special = said.filter((line) => line.includes('multicast'));
   assert.equal(special.length, 10);
-  assert.ok(said.some((line) => line.includes('the same is true of 5 more entries')));
+  assert.ok(said.some((line) => line.includes('the same applies to 5 more entries')));
 });

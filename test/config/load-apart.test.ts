@@ -59,14 +59,14 @@ test('more problems than anybody reads are counted', async (t) => {
   const path = await folder(t, { ...FILES, 'inventory.yaml': `customers:\n${wrong.join('')}` });
   const said = problemsOf(await loadConfigApart(path, {}));
   assert.equal(said.length, 1001);
-  assert.match(said.at(-1) ?? '', /there are 500 more problems, which are not listed/);
+  assert.match(said.at(-1) ?? '', /500 more problems are not listed/);
 });
 
 test('reading that takes longer than it may is given up', async (t) => {
   const path = await folder(t, FILES);
   const said = problemsOf(await loadConfigApart(path, {}, { milliseconds: 1 }));
   assert.equal(said.length, 1);
-  assert.match(said[0] ?? '', /reading it was given up after 1 s; make it smaller/);
+  assert.match(said[0] ?? '', /reading was stopped after 1 s; make the file smaller/);
 });
 
 test('reading that takes more memory than it may ends the thread alone', async (t) => {
@@ -75,7 +75,7 @@ test('reading that takes more memory than it may ends the thread alone', async (
   assert.equal(said.length, 1);
   assert.match(
     said[0] ?? '',
-    /^inventory.yaml : reading it takes more than 64 MiB of memory; make it smaller$/,
+    /^inventory.yaml : reading needs more than 64 MiB of memory; make the file smaller$/,
   );
 });
 
@@ -100,7 +100,7 @@ for (const kind of SPECIAL) {
         new RegExp(`${name}: it is a ${kind}, not a regular file; put a regular file there`),
       );
     }
-    assert.doesNotMatch(stderr, /there is no such file/);
+    assert.doesNotMatch(stderr, /file not found/);
   });
 }
 
@@ -122,13 +122,13 @@ test('files have a largest size, sparse ones included', async (t) => {
   await truncate(join(path, 'inventory.yaml'), 2 ** 40);
   await truncate(join(path, 'prefixd.yaml'), 2 ** 20 + 1);
   const said = problemsOf(await loadConfigApart(path, {}));
-  assert.match(said.join('\n'), /inventory\.yaml : it is larger than 32 MiB, the most that is read/);
-  assert.match(said.join('\n'), /prefixd\.yaml : it is larger than 1 MiB, the most that is read/);
+  assert.match(said.join('\n'), /inventory\.yaml : it is larger than the limit of 32 MiB/);
+  assert.match(said.join('\n'), /prefixd\.yaml : it is larger than the limit of 1 MiB/);
 });
 
 test('while a large inventory is read, others have their turns', { skip: skipTurns }, async (t) => {
   const path = await folder(t, { ...FILES, 'inventory.yaml': inventoryOf(10_000) });
-  // What this thread has computed: a busy machine does not change it.
+  // Processor time of this thread, which does not depend on how busy the machine is.
   const turns = watchTurns();
   const from = process.cpuUsage();
   assert.equal(sound(await loadConfigApart(path, {})).policy.inventory.size, 20_000);

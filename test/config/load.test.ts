@@ -173,7 +173,7 @@ observability: { log_format: pretty }
 `;
   const said = problemsOf(await load(t, text)).join('\n');
   assert.match(said, /prefixd\.yaml:3:9 bgp\.mode: .*; write native/);
-  assert.match(said, /prefixd\.yaml:4:3 bgp\.gobgp_grpc: .*name your routers under bgp\.neighbors/);
+  assert.match(said, /prefixd\.yaml:4:3 bgp\.gobgp_grpc: .*list your routers under bgp\.neighbors/);
   assert.match(said, /prefixd\.yaml:8:\d+ bgp\.neighbors\[0\]\.afi_safi: .*; write families/);
   assert.match(said, /bgp\.neighbors\[0\]\.password_env: .*; write md5_password_env/);
   assert.match(said, /storage\.driver: .*; write jsonl/);
@@ -249,7 +249,7 @@ test('two default playbooks are one too many', async (t) => {
   );
   assert.match(
     problemsOf(result).join('\n'),
-    /b\.yaml:1:\d+ default_playbook: there is one in .*a\.yaml already/,
+    /b\.yaml:1:\d+ default_playbook: .*a\.yaml already has a default playbook/,
   );
 });
 
@@ -288,15 +288,12 @@ test('missing files are named with what to do', async (t) => {
   const empty = await folder(t, {});
   assert.match(
     problemsOf(await loadConfig(empty, {})).join('\n'),
-    /^prefixd\.yaml : there is no such file; name the folder/,
+    /^prefixd\.yaml : file not found; name the folder/,
   );
   const alone = await folder(t, { 'prefixd.yaml': SHORTEST });
   const said = problemsOf(await loadConfig(alone, {})).join('\n');
-  assert.match(said, /playbooks\.yaml : there is no such file/);
-  assert.match(
-    said,
-    /inventory\.yaml : there is no such file; add it, with your customers and their prefixes/,
-  );
+  assert.match(said, /playbooks\.yaml : file not found/);
+  assert.match(said, /inventory\.yaml : file not found; create it with your customers and their prefixes/);
 });
 
 test('without require_inventory the inventory may be missing', async (t) => {
@@ -317,9 +314,12 @@ test('a file that is not UTF-8 is a problem, not a crash', async (t) => {
 });
 
 test('empty files are told what they lack', async (t) => {
-  assert.match(problemsOf(await load(t, '')).join('\n'), /prefixd\.yaml:1:1 bgp: it is missing; add bgp/);
+  assert.match(
+    problemsOf(await load(t, '')).join('\n'),
+    /prefixd\.yaml:1:1 bgp: required key bgp is missing; add bgp/,
+  );
   assert.match(
     problemsOf(await load(t, '# nothing\n- 1\n')).join('\n'),
-    /prefixd\.yaml:2:1 : a list does not fit here/,
+    /prefixd\.yaml:2:1 : invalid value \(a list\); write a section/,
   );
 });

@@ -42,12 +42,12 @@ test('a neighbor that can enforce no first step of any playbook is named with th
   const only = await warnings(t, withNeighbor('arista'), { 'playbooks.yaml': POLICE_FIRST });
   assert.match(
     only[0] ?? '',
-    /5:7 bgp\.neighbors\[0\]: it can enforce the first step of no playbook as written \(arista: a rate-limit .* not applied\): no rule will ever reach it; begin a playbook/,
+    /5:7 bgp\.neighbors\[0\]: this neighbor cannot enforce any playbook's first step as written \(arista: a rate-limit .* not applied\): no rule will ever reach it; use a first step/,
   );
   const later = POLICE_FIRST.replace('5000000 }]', '5000000 }, { action: discard }]');
   assert.match(
     (await warnings(t, withNeighbor('arista'), { 'playbooks.yaml': later })).join('\n'),
-    /bgp\.neighbors\[0\]: .*: rules reach it only by later steps;/,
+    /bgp\.neighbors\[0\]: .*: only rules of later steps reach it;/,
   );
   const families = `${SHORTEST}      families: [ipv6-flowspec]\n`;
   assert.match(
@@ -68,11 +68,11 @@ test('a neighbor at an address of this daemon is a warning that says what will h
     SHORTEST.replace('"192.0.2.1"', `"${address}"`).replace('65001', String(asn)) + more;
   assert.match(
     (await warnings(t, at('192.0.2.10'))).join(),
-    /6:16 bgp\.neighbors\[0\]\.address: 192\.0\.2\.10 is the router_id of this daemon, .*many routers refuse a neighbor with their own id; give this daemon a router_id of its own$/,
+    /6:16 bgp\.neighbors\[0\]\.address: 192\.0\.2\.10 is this daemon's router_id, .*many routers refuse a neighbor with their own identifier; give this daemon a router_id of its own$/,
   );
   assert.match(
     (await warnings(t, at('192.0.2.10', '', 65010))).join(),
-    /inside one AS a session between equal ids is refused/,
+    /within one AS, a session between equal identifiers is refused/,
   );
   assert.match(
     (await warnings(t, at('192.0.2.7', '      local_address: "192.0.2.7"\n'))).join(),
@@ -94,5 +94,5 @@ test('a secret that is not set keeps nothing back that can be said of the policy
     result.problems.map(({ message }) => message).join(),
     /^the environment variable PREFIXD_API_TOKEN is not set$/,
   );
-  assert.match(warningsOf(result).join('\n'), /the first step of no playbook/);
+  assert.match(warningsOf(result).join('\n'), /cannot enforce any playbook's first step/);
 });

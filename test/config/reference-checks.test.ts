@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { loadConfig } from '../../src/config/load.ts';
 import { folder, INVENTORY, load, PLAYBOOKS, problemsOf, SHORTEST, sound, warningsOf } from './folder.ts';
 
-/** Playbooks with these criteria beside the vector, one each. */
+/** Returns one playbook for each of these criteria, all with the same vector. */
 function playbooksFor(...criteria: readonly string[]): string {
   const entries = criteria.map(
     (more, i) =>
@@ -23,9 +23,9 @@ const warned = async (
 test('a playbook for a customer that the inventory lacks is named with the likely one', async (t) => {
   const playbooks = playbooksFor('customer: acm', 'customer: [acme, bob]', 'customer: acme');
   assert.deepEqual(await warned(t, { 'playbooks.yaml': playbooks }), [
-    'playbooks.yaml:3:43 playbooks[0].match.customer: no customer "acm" is in the inventory: this never applies; did you mean "acme"?',
-    'playbooks.yaml:6:50 playbooks[1].match.customer[1]: no customer "bob" is in the inventory: this never applies; add it to inventory.yaml, or remove it here',
-    'playbooks.yaml:8:5 playbooks[2]: it never applies: p1 always comes first, with the same or fewer conditions; give it a condition that the other lacks, or move it up',
+    'playbooks.yaml:3:43 playbooks[0].match.customer: customer "acm" is not in the inventory: this never applies; did you mean "acme"?',
+    'playbooks.yaml:6:50 playbooks[1].match.customer[1]: customer "bob" is not in the inventory: this never applies; add it to inventory.yaml, or remove it here',
+    'playbooks.yaml:8:5 playbooks[2]: this playbook never applies: p1 always matches first, with the same or fewer conditions; move this playbook up, or make the other one more specific',
   ]);
 });
 
@@ -55,8 +55,8 @@ test('a source that looks like a detector is taken for a slip, and one more of a
   assert.deepEqual(
     said.map((line) => line.replace(/^playbooks\.yaml:\S+ /, '')),
     [
-      'playbooks[0].match.source: no detector of prefixd.yaml is called "fastnetmn"; did you mean "fastnetmon"? Keep it if events are sent with source: fastnetmn',
-      'playbooks[3].match.source: no detector of prefixd.yaml is called "proeb"; did you mean "probe"? Keep it if events are sent with source: proeb',
+      'playbooks[0].match.source: prefixd.yaml has no detector "fastnetmn"; did you mean "fastnetmon"? Keep it if events are sent with source: fastnetmn',
+      'playbooks[3].match.source: prefixd.yaml has no detector "proeb"; did you mean "probe"? Keep it if events are sent with source: proeb',
     ],
   );
 });
@@ -77,7 +77,7 @@ test('a fault of the schema in one file keeps no reference in another back', asy
     'inventory.yaml:3:5 customers[0].prefix:',
     'playbooks.yaml:5:52 playbooks[1].steps:',
   ]);
-  assert.match(warningsOf(result).join('\n'), /no customer "bob" is in the inventory/);
+  assert.match(warningsOf(result).join('\n'), /customer "bob" is not in the inventory/);
 });
 
 test('customers are not missed in an inventory that cannot be read', async (t) => {
@@ -114,7 +114,7 @@ test('a file that cannot be read is not missing as well, and the other files are
 test('without prefixd.yaml the other files are judged', async (t) => {
   const path = await folder(t, { 'inventory.yaml': 'customer: []\n', 'playbooks.yaml': PLAYBOOKS });
   const problems = problemsOf(await loadConfig(path, {})).join('\n');
-  assert.match(problems, /^prefixd\.yaml : there is no such file/);
+  assert.match(problems, /^prefixd\.yaml : file not found/);
   assert.match(problems, /inventory\.yaml:1:1 customer: unknown key "customer"; did you mean "customers"\?/);
 });
 
@@ -143,6 +143,6 @@ test('a playbook behind a less demanding one never applies, and conditions that 
   sound(result);
   assert.deepEqual(
     warningsOf(result).map((line) => line.split(': ').slice(0, 2).join(': ')),
-    ['playbooks.yaml:5:5 playbooks[1]: it never applies'],
+    ['playbooks.yaml:5:5 playbooks[1]: this playbook never applies'],
   );
 });

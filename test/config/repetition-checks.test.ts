@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { load, SHORTEST, sound, warningsOf } from './folder.ts';
 
-/** Two playbooks, of which only the first is for every source; TTLs of 120 and 600, and 60 for `probe2`. */
+/** Two playbooks: one for every source with TTLs of 120 and 600 s, one for `probe2` with 60 s. */
 const PLAYBOOKS = `playbooks:
   - name: udp
     match: { vector: udp_flood }
@@ -30,11 +30,11 @@ async function warned(
 
 test('a TTL that ends before a detector repeats its report is named with the step', async (t) => {
   assert.deepEqual(await warned(t, 'probe: { repeat_seconds: 300 }'), [
-    'prefixd.yaml:8:39 detectors.probe.repeat_seconds: it repeats a report every 300 s, and the TTL of step 1 of udp is 120 s: rules expire while the attack lasts; let the detector repeat more often than every 120 s, or write a longer ttl_seconds',
+    'prefixd.yaml:8:39 detectors.probe.repeat_seconds: the detector repeats a report every 300 s, but the TTL of step 1 of udp is 120 s: rules expire during the attack; let the detector repeat its report more often than every 120 s, or write a longer ttl_seconds',
   ]);
   assert.match(
     (await warned(t, 'probe2: { repeat_seconds: 300 }')).join(),
-    /the TTL of step 1 of syn is 60 s, the shortest of 2 that are too short/,
+    /the TTL of step 1 of syn is 60 s, the shortest of 2 TTLs that are too short/,
   );
   assert.deepEqual(await warned(t, 'probe: { repeat_seconds: 119 }'), []);
   assert.deepEqual(await warned(t, 'probe: {}'), [], 'nothing is known of its repetition');
@@ -54,7 +54,7 @@ test('a detector that reports ends is held, so only the longest hold counts', as
   assert.deepEqual(await warned(t, 'alertmanager: { repeat_seconds: 3600 }'), []);
   assert.match(
     (await warned(t, 'alertmanager: { repeat_seconds: 14400 }')).join(),
-    /it repeats a report every 14400 s, but rules are renewed for at most 7200 s after the last one \(timers\.max_hold_seconds\)/,
+    /the detector repeats a report every 14400 s, but rules are renewed for only 7200 s after the last report \(timers\.max_hold_seconds\)/,
   );
   assert.deepEqual(await warned(t, 'fastnetmon: { confidence: 0.8 }'), []);
 });
@@ -62,7 +62,7 @@ test('a detector that reports ends is held, so only the longest hold counts', as
 test('the rhythm of a known detector is known where only the TTL keeps its rules', async (t) => {
   assert.match(
     (await warned(t, 'fastnetmon: { hold: until_ttl }')).join(),
-    /detectors\.fastnetmon\.hold: fastnetmon reports an attack once, and the TTL of step 1 of udp is 120 s, the shortest of 2 that are too short: .*; omit hold/,
+    /detectors\.fastnetmon\.hold: fastnetmon reports an attack once, but the TTL of step 1 of udp is 120 s, the shortest of 2 TTLs that are too short: .*; omit hold/,
   );
   assert.match(
     (await warned(t, 'alertmanager: { hold: until_ttl }')).join(),

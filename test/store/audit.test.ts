@@ -521,7 +521,7 @@ describe('The audit log', () => {
     const again = await AuditLog.open({ path, clock: () => NOW, onError: () => {} });
     const state = initialState();
     for (const one of facts(1, 6)) {
-      // A snapshot has 4 and 5: the replay begins behind it.
+      // A snapshot contains facts 4 and 5, so the replay begins after them.
       if (one.seq > 5) again.catchUp(state, one);
       state.apply(one);
     }

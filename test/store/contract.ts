@@ -1,10 +1,10 @@
-/** What every store promises; each implementation runs these. */
+/** Tests the contract of `Store`; every implementation runs them. */
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import { type Store, StoreError } from '../../src/store/store.ts';
 import { allFacts, fact, facts, openAndRead } from './support.ts';
 
-/** `make` gives a function that returns a store on one and the same memory, each time as if after a restart. */
+/** `make` returns a function that opens the same storage each time, as after a restart. */
 export function storeContract(name: string, make: (t: TestContext) => Promise<() => Store>): void {
   describe(`${name} keeps the promises of a store`, () => {
     test('a new one holds nothing', async (t) => {
@@ -77,7 +77,7 @@ export function storeContract(name: string, make: (t: TestContext) => Promise<()
       await openAndRead(store);
       await store.append([fact(1)]);
       await assert.rejects(store.append([fact(3)]), StoreError);
-      await assert.rejects(store.append([fact(2), fact(2)]), /fact 2 came where 3 was due/);
+      await assert.rejects(store.append([fact(2), fact(2)]), /got fact 2, but expected fact 3/);
       await store.append([fact(2)]);
       await store.close();
       const again = next();
@@ -97,8 +97,11 @@ export function storeContract(name: string, make: (t: TestContext) => Promise<()
       const store = next();
       await assert.rejects(store.append([fact(1)]), StoreError);
       const recovery = await store.open();
-      await assert.rejects(store.append([fact(1)]), /not been read to their end/);
-      await assert.rejects(store.snapshot({ schema: 1, seq: 1, data: {} }), /not been read to their end/);
+      await assert.rejects(store.append([fact(1)]), /cannot be written until all its facts have been read/);
+      await assert.rejects(
+        store.snapshot({ schema: 1, seq: 1, data: {} }),
+        /cannot be written until all its facts have been read/,
+      );
       await allFacts(recovery);
       await store.append([fact(1)]);
       await store.close();

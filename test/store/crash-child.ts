@@ -1,9 +1,9 @@
-/** Appends to the journal in argv[2] under load and says on stdout which facts are durable. Made to be killed. */
+/** Appends to the journal in argv[2] under load and prints the durable facts, until it is killed. */
 import { writeSync } from 'node:fs';
 import { Journal } from '../../src/store/journal/journal.ts';
 import { fact, openAndRead } from './support.ts';
 
-/** Writes a line at once. A pipe whose reader is slow says EAGAIN, and nothing of a short line was written then. */
+/** Writes a line synchronously. A full pipe returns EAGAIN, and then nothing of a short line has been written. */
 function say(line: string): void {
   for (;;) {
     try {
@@ -31,7 +31,7 @@ async function main(): Promise<void> {
       sinceSnapshot += batch.length;
       return journal.append(batch).then(() => {
         acknowledged = Math.max(acknowledged, batch.at(-1)?.seq ?? 0);
-        // Synchronously, as a 202 would be out before the next turn.
+        // Synchronously, because a 202 would also be sent before the next turn.
         say(`durable ${acknowledged}`);
       });
     });

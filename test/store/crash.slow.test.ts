@@ -1,4 +1,7 @@
-/** kill -9 under load: what was acknowledged is there, and no restart is refused. PREFIXD_CRASH_ROUNDS sets how often. */
+/**
+ * Kills the daemon under load: acknowledged facts survive, and every restart works. PREFIXD_CRASH_ROUNDS sets the
+ * rounds.
+ */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -12,7 +15,9 @@ import { openAndRead, temporaryFolder } from './support.ts';
 const ROUNDS = Number(process.env.PREFIXD_CRASH_ROUNDS ?? 20);
 const CHILD = fileURLToPath(new URL('crash-child.ts', import.meta.url));
 
-/** Lets the child recover and append, kills it after a random while, and returns the last fact it called durable. */
+/**
+ * Lets the child recover and append, kills it after a random time, and returns the last fact that it reported durable.
+ */
 async function crash(folder: string, expected: number): Promise<number> {
   const child = spawn(process.execPath, ['--import', 'tsx', CHILD, folder], {
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -25,7 +25,7 @@ storeContract('Journal', async (t) => {
 
 const FIRST = 'journal-000000000001.jsonl';
 
-/** A folder whose journal holds `count` facts and is closed. */
+/** Creates a folder with a closed journal of `count` facts. */
 async function written(
   t: TestContext,
   count: number,
@@ -39,7 +39,7 @@ async function written(
   return folder;
 }
 
-/** Two snapshots (of 2 and 4), three segments, five facts. */
+/** Creates a journal with 2 snapshots (of facts 2 and 4), 3 segments and 5 facts. */
 async function rotated(t: TestContext): Promise<string> {
   const folder = await temporaryFolder(t);
   const journal = new Journal({ folder });
@@ -53,7 +53,7 @@ async function rotated(t: TestContext): Promise<string> {
   return folder;
 }
 
-/** What a journal gives after a restart. */
+/** Reads a journal after a restart. */
 async function readBack(folder: string): ReturnType<typeof openAndRead> {
   const journal = new Journal({ folder });
   const found = await openAndRead(journal);
@@ -123,7 +123,7 @@ describe('Files of the journal', () => {
     const snapshot = journal.snapshot({ schema: 1, seq: 10, data });
     await assert.rejects(
       journal.snapshot({ schema: 1, seq: 9, data: {} }),
-      /a snapshot is being written already/,
+      /a snapshot is already being written/,
     );
     for (let seq = 11; seq <= 40; seq++) await journal.append([fact(seq)]);
     await snapshot;
@@ -164,7 +164,7 @@ describe('Files of the journal', () => {
     }
     const segments = async (): Promise<number[]> =>
       (await names(folder)).filter((n) => n.startsWith('journal')).map((n) => Number(n.slice(8, 20)));
-    // 7 is written on, 6 follows the older snapshot (5), 5 and 4 are old.
+    // Segment 7 is current, 6 follows the older snapshot (5); 5 and 4 are old.
     assert.deepEqual(await segments(), [4, 5, 6, 7]);
     now += 2_000_000;
     await journal.append([fact(7)]);
@@ -190,7 +190,7 @@ describe('Recovery of a damaged journal', () => {
     const { facts: found, recovery } = await openAndRead(journal);
     assert.deepEqual(found, facts(1, 2));
     assert.deepEqual(recovery.warnings, [
-      `${path}: an unterminated last line of ${third.length - 6} octets is dropped; it was never acknowledged`,
+      `${path}: an unterminated last line of ${third.length - 6} bytes is dropped; it was never acknowledged`,
     ]);
     await journal.append([fact(3)]);
     await journal.close();
@@ -252,7 +252,7 @@ describe('Recovery of a damaged journal', () => {
       const journal = new Journal({ folder });
       const { facts: found, recovery } = await openAndRead(journal);
       assert.deepEqual(found, facts(1, 3));
-      assert.match(recovery.warnings.join(), new RegExp(`${remains.length} octets .*dropped`));
+      assert.match(recovery.warnings.join(), new RegExp(`${remains.length} bytes .*dropped`));
       await journal.append([fact(4)]);
       await journal.close();
       assert.deepEqual((await readBack(folder)).facts, facts(1, 4));
@@ -264,11 +264,11 @@ describe('Recovery of a damaged journal', () => {
     const path = join(folder, FIRST);
     const lines = await linesOf(path);
     await writeFile(path, `${lines[0]}\n${'\0'.repeat(lines[1]?.length ?? 0)}\n${lines[2]}\n`);
-    assert.match(await refusal(folder), /:2: not a record of the journal/);
+    assert.match(await refusal(folder), /:2: not a journal record/);
     const other = await rotated(t);
     await unlink(join(other, 'snapshot-000000000004.jsonl'));
     await appendFile(join(other, 'journal-000000000003.jsonl'), '\0\0\0\n');
-    assert.match(await refusal(other), /journal-000000000003\.jsonl:3: not a record of the journal/);
+    assert.match(await refusal(other), /journal-000000000003\.jsonl:3: not a journal record/);
   });
 
   test('a line that is missing, doubled, or moved is named', async (t) => {
@@ -276,10 +276,10 @@ describe('Recovery of a damaged journal', () => {
     const path = join(folder, FIRST);
     const [one, two, three, four] = await linesOf(path);
     for (const [order, message] of [
-      [[one, three, four], ':2: fact 3 stands where 2 was due'],
-      [[one, two, two, three, four], ':3: fact 2 stands where 3 was due'],
-      [[two, one, three, four], ':1: fact 2 stands where 1 was due'],
-      [[one, '', two, three, four], ':2: not a record of the journal'],
+      [[one, three, four], ':2: found fact 3, but expected fact 2'],
+      [[one, two, two, three, four], ':3: found fact 2, but expected fact 3'],
+      [[two, one, three, four], ':1: found fact 2, but expected fact 1'],
+      [[one, '', two, three, four], ':2: not a journal record'],
     ] as const) {
       await writeFile(path, `${order.join('\n')}\n`);
       assert.equal(await refusal(folder), `${path}${message}`);
@@ -312,7 +312,7 @@ describe('Recovery of a damaged journal', () => {
     await truncate(path, (await stat(path)).size - 1);
     assert.match(
       await refusal(folder),
-      /journal-000000000003\.jsonl: its last line is cut off \(\d+ octets\), and a newer segment follows/,
+      /journal-000000000003\.jsonl: the last line is incomplete \(\d+ bytes\), but a newer segment follows/,
     );
   });
 
@@ -321,16 +321,16 @@ describe('Recovery of a damaged journal', () => {
     await unlink(join(folder, 'journal-000000000005.jsonl'));
     assert.match(
       await refusal(folder),
-      /ends with journal-000000000003\.jsonl, but a newer segment was there when the snapshot of fact 4 was written/,
+      /ends with journal-000000000003\.jsonl, but a newer segment existed when the snapshot of fact 4 was written/,
     );
-    // Snapshots of 0.1 do not say so: nothing tells whether there was anything, so this journal ends with it.
+    // Snapshots of 0.1 lack `followed`: a lost segment cannot be detected, so this journal ends with the snapshot.
     const snapshot = join(folder, 'snapshot-000000000004.jsonl');
     await writeFile(snapshot, asOfOldVersion(await readFile(snapshot, 'utf8')));
     assert.equal(await refusal(folder), 'not refused');
     await unlink(join(folder, 'journal-000000000003.jsonl'));
     assert.match(
       await refusal(folder),
-      /journal-000000000001\.jsonl: the journal ends with fact 2, but there is a snapshot of fact 4/,
+      /journal-000000000001\.jsonl: the journal ends with fact 2, but a snapshot exists for fact 4/,
     );
     await unlink(join(folder, FIRST));
     assert.match(
@@ -349,7 +349,7 @@ describe('Recovery of a damaged journal', () => {
     assert.deepEqual(found, facts(3, 5));
     assert.match(
       recovery.warnings.join(),
-      /snapshot-000000000004\.jsonl:3: the checksum says [0-9a-f]{8}, the lines above give/,
+      /snapshot-000000000004\.jsonl:3: checksum mismatch: recorded [0-9a-f]{8}, computed/,
     );
   });
 
@@ -417,7 +417,7 @@ describe('Recovery of a damaged journal', () => {
     await writeFile(join(folder, 'journal-000000000009.jsonl'), '');
     assert.match(
       await refusal(folder),
-      /journal-000000000009\.jsonl: it begins with fact 9, but the segment before it ends with 4/,
+      /journal-000000000009\.jsonl: the segment begins with fact 9, but the previous one ends with fact 4/,
     );
   });
 
@@ -444,12 +444,12 @@ describe('Recovery of a damaged journal', () => {
     const journal = new Journal({ folder });
     const recovery = await journal.open();
     await journal.close();
-    await assert.rejects(allFacts(recovery), /closed while it was read/);
+    await assert.rejects(allFacts(recovery), /closed while it was being read/);
     assert.equal(await refusal(folder), 'not refused');
   });
 });
 
-/** The snapshot as 0.1 wrote it: without what it says about the segment after it. */
+/** Rewrites the snapshot as version 0.1 wrote it, without `followed`. */
 function asOfOldVersion(text: string): string {
   const [header = '', ...rest] = text.split('\n');
   const body = [header.replace(',"followed":true', ''), ...rest.slice(0, -2), ''].join('\n');

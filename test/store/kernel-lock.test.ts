@@ -18,7 +18,7 @@ const needsNamespaces = namespaces
   ? false
   : 'needs unshare of util-linux and the right to make a PID namespace';
 
-/** Another process that takes the lock, says so, and holds it until it is ended. */
+/** Starts another process that takes the lock, reports it, and keeps it until it is ended. */
 async function holder(t: TestContext, folder: string, before: readonly string[] = []): Promise<ChildProcess> {
   const lock = new URL('../../src/store/journal/lock.ts', import.meta.url).href;
   const script = `const { acquireLock } = await import(${JSON.stringify(lock)});
@@ -47,7 +47,10 @@ async function end(child: ChildProcess): Promise<void> {
   await exited;
 }
 
-/** `unshare` may be gone a moment before the process that it started; the time-out of the suite bounds the wait. */
+/**
+ * Waits until the lock is free: `unshare` may exit shortly before the process that it started. The suite's timeout
+ * limits the wait.
+ */
 async function acquireSoon(folder: string): Promise<Lock> {
   for (;;) {
     try {
@@ -81,7 +84,7 @@ describe("The kernel's lock of a folder", { timeout: PATIENCE_MS }, () => {
     await assert.rejects(acquireLock(folder), new RegExp(`in use by process ${other.pid} on`));
     await end(other);
     const lock = await acquireLock(folder);
-    await assert.rejects(acquireLock(folder), new RegExp(`process ${process.pid} on .*, this very process`));
+    await assert.rejects(acquireLock(folder), new RegExp(`process ${process.pid} on .* \\(this process\\)`));
     await lock.release();
   });
 
@@ -90,7 +93,7 @@ describe("The kernel's lock of a folder", { timeout: PATIENCE_MS }, () => {
     const processes = { pid: 7, boot: 'b1', startOf: () => Promise.resolve('1') };
     const withoutKernel = { processes, takeKernelLock: unavailable };
     const old = await acquireLock(folder, withoutKernel);
-    await assert.rejects(acquireLock(folder, { processes }), /in use by the process 7/);
+    await assert.rejects(acquireLock(folder, { processes }), /in use by process 7/);
     await old.release();
     await (await acquireLock(folder, { processes })).release();
   });
@@ -114,8 +117,8 @@ describe("The kernel's lock of a folder", { timeout: PATIENCE_MS }, () => {
     ] as const) {
       const lock = await acquireLock(folder, { takeKernelLock: (path) => takeKernelLock(path, load) });
       assert.match(lock.warnings.join(), why);
-      assert.match(lock.warnings.join(), /another container or on another machine would not be noticed/);
-      await assert.rejects(acquireLock(folder), /in use by the process \d+, this very process/);
+      assert.match(lock.warnings.join(), /another container or on another machine would not be detected/);
+      await assert.rejects(acquireLock(folder), /in use by process \d+ \(this process\)/);
       await lock.release();
     }
   });

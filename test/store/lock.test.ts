@@ -10,12 +10,12 @@ import { StoreError } from '../../src/store/store.ts';
 import { PATIENCE_MS } from '../support/children.ts';
 import { temporaryFolder } from './support.ts';
 
-/** A machine of our own: which processes live, and when they started. */
+/** A simulated machine: its live processes and their start times. */
 function machine(pid: number, living: ReadonlyMap<number, string>, boot = 'b1'): ProcessTable {
   return { pid, boot, startOf: (other) => Promise.resolve(living.get(other)) };
 }
 
-/** The folder's own lock, as a daemon takes it where the kernel's is not to be had. */
+/** Takes the folder's own lock, as if the kernel's lock were unavailable. */
 function acquire(folder: string, processes: ProcessTable): Promise<Lock> {
   const none: KernelLock = { kind: 'unavailable', warning: 'no kernel lock in this test' };
   return acquireLock(folder, { processes, takeKernelLock: () => Promise.resolve(none) });
@@ -41,10 +41,10 @@ describe('The lock of a folder', () => {
     await acquire(folder, machine(10, living));
     await assert.rejects(acquire(folder, machine(11, living)), (error) => {
       assert.ok(error instanceof StoreError);
-      assert.match(error.message, /is in use by the process 10; stop it first/);
+      assert.match(error.message, /is in use by process 10; stop it first/);
       return true;
     });
-    await assert.rejects(acquire(folder, machine(10, living)), /in use by the process 10, this very process/);
+    await assert.rejects(acquire(folder, machine(10, living)), /in use by process 10 \(this process\)/);
   });
 
   test('is taken over from a dead owner, from one whose id another process has now, and from before the last boot', async (t) => {
@@ -92,7 +92,7 @@ describe('The lock of a folder', () => {
     const living = new Map([[10, '500']]);
     await (await acquire(folder, machine(10, living))).release();
     await writeFile(join(folder, 'lock', 'other'), '');
-    await assert.rejects(acquire(folder, machine(10, living)), /lock should hold one file and does not/);
+    await assert.rejects(acquire(folder, machine(10, living)), /lock must contain exactly one file/);
   });
 
   test('a release that finds the lock taken away says so', async (t) => {
@@ -100,7 +100,7 @@ describe('The lock of a folder', () => {
     const living = new Map([[10, '500']]);
     const lock = await acquire(folder, machine(10, living));
     await acquire(folder, machine(11, new Map([[11, '600']])));
-    await assert.rejects(lock.release(), /was taken away while this process owned/);
+    await assert.rejects(lock.release(), /was removed or changed while this process owned/);
   });
 
   test('this machine finds this process, a living child, and not a dead one', {

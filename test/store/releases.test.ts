@@ -1,4 +1,4 @@
-/** Journals, snapshots and audit logs of earlier releases load, and mean the same. */
+/** Tests that journals, snapshots and audit logs of earlier releases load with the same meaning. */
 import assert from 'node:assert/strict';
 import { cp, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -10,14 +10,14 @@ import { temporaryFolder } from './support.ts';
 
 const RELEASE = join(import.meta.dirname, '../../fixtures/releases/0.1/journal');
 
-/** A copy, because a journal that is opened is written to. */
+/** Copies a journal, because opening one writes to it. */
 async function copied(t: TestContext): Promise<string> {
   const folder = await temporaryFolder(t);
   await cp(RELEASE, folder, { recursive: true });
   return folder;
 }
 
-/** What 0.1 itself said of its mitigations when it wrote these files. */
+/** The mitigations as 0.1 itself showed them when it wrote these files. */
 const MITIGATIONS = [
   ['203.0.113.10/32', 'active', 'police'],
   ['203.0.113.77/32', 'active', 'discard'],

@@ -1,4 +1,4 @@
-/** What a failing disk does to the journal: nothing that was not acknowledged stays, and it recovers by itself where it can. */
+/** Tests a failing disk: unacknowledged facts never stay, and the journal recovers by itself if possible. */
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { open, readFile } from 'node:fs/promises';
@@ -23,9 +23,9 @@ interface Bench {
   readonly folder: string;
   readonly files: FailingFiles;
   readonly journal: Journal;
-  /** Lets a step fail with the code until it is called with null. */
+  /** Makes a step fail with the code until it is called with null. */
   readonly fail: (step: string | null, code?: string) => void;
-  /** Closes the journal, as it is, and reads what a restart finds. */
+  /** Closes the journal and reads it as after a restart. */
   readonly restart: () => Promise<number[]>;
 }
 
@@ -123,10 +123,10 @@ describe('A disk that fails', () => {
       if (step === 'truncate') throw systemError('EROFS');
       return undefined;
     };
-    await assert.rejects(journal.append([fact(2)]), /took none of the octets/);
+    await assert.rejects(journal.append([fact(2)]), /the file system wrote no bytes/);
     await assert.rejects(
       journal.append([fact(2)]),
-      /cannot cut off the unfinished end of .*read-only \(EROFS\)/,
+      /cannot truncate the incomplete end of .*read-only \(EROFS\)/,
     );
     files.fault = () => undefined;
     await journal.append([fact(2)]);
@@ -187,10 +187,7 @@ describe('A disk that fails', () => {
     const handle = await open(join(folder, FIRST), 'r+');
     await handle.write('#', 10);
     await handle.close();
-    await assert.rejects(
-      journal.append([fact(4)]),
-      /journal-000000000001\.jsonl:1: the checksum does not match/,
-    );
+    await assert.rejects(journal.append([fact(4)]), /journal-000000000001\.jsonl:1: checksum mismatch/);
     await journal.close();
   });
 

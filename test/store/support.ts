@@ -1,4 +1,4 @@
-/** Facts, folders and failing disks for the tests of the store. */
+/** Provides facts, folders and failing disks for tests of the store. */
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import type { RecordedFact } from '../../src/core/facts.ts';
 import { type Files, type OpenFile, type OpenMode, realFiles } from '../../src/store/files.ts';
 import type { Recovery, Store } from '../../src/store/store.ts';
 
-/** A fact that says its number; `text` makes it as long as one likes. */
+/** Returns a fact that contains its number; `text` sets its length. */
 export function fact(seq: number, text = ''): RecordedFact {
   const actor = { kind: 'operator', name: 'ada' } as const;
   return {
@@ -21,14 +21,14 @@ export function facts(from: number, to: number): RecordedFact[] {
   return Array.from({ length: to - from + 1 }, (_, i) => fact(from + i));
 }
 
-/** All that a recovery gives. */
+/** The complete result of a recovery. */
 export async function allFacts(recovery: Pick<Recovery, 'facts'>): Promise<RecordedFact[]> {
   const all: RecordedFact[] = [];
   for await (const slice of recovery.facts) all.push(...slice);
   return all;
 }
 
-/** Opens a store and reads it to its end. */
+/** Opens a store and reads all its facts. */
 export async function openAndRead(
   store: Store,
 ): Promise<{ readonly facts: RecordedFact[]; readonly recovery: Recovery }> {
@@ -36,14 +36,14 @@ export async function openAndRead(
   return { facts: await allFacts(recovery), recovery };
 }
 
-/** A folder that goes away with the test. */
+/** Creates a folder that is removed after the test. */
 export async function temporaryFolder(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'prefixd-store-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   return folder;
 }
 
-/** Names in the folder, without the lock. */
+/** Returns the names in the folder, without the lock. */
 export async function names(folder: string): Promise<string[]> {
   return (await readdir(folder)).filter((name) => !name.startsWith('lock')).sort();
 }
@@ -52,7 +52,7 @@ export async function linesOf(path: string): Promise<string[]> {
   return (await readFile(path, 'utf8')).split('\n').slice(0, -1);
 }
 
-/** An error of the operating system. */
+/** Returns an operating system error. */
 export function systemError(code: string): Error {
   return Object.assign(new Error(`${code}: as the test wants it`), { code });
 }
@@ -60,9 +60,9 @@ export function systemError(code: string): Error {
 type FileStep = 'write' | 'overwrite' | 'datasync' | 'truncate';
 type FolderStep = 'open' | 'create' | 'rename' | 'remove' | 'syncFolder';
 
-/** The real file system, except where the test lets a step fail. */
+/** The real file system, in which a test can make a step fail. */
 export class FailingFiles implements Files {
-  /** Called before each step; what it throws is the step's failure. A number for `write` is how many octets are taken. */
+  /** Called before each step; a thrown error makes the step fail. A number limits the bytes of a `write`. */
   fault: (step: FileStep | FolderStep, path: string) => number | undefined = () => undefined;
   readonly steps: string[] = [];
 

@@ -7,7 +7,7 @@ import { StoreError } from '../../src/store/store.ts';
 import { type JournalProgress, readFacts, verifyJournal } from '../../src/store/journal/verify.ts';
 import { allFacts, facts, openAndRead, temporaryFolder } from './support.ts';
 
-/** Two segments of three facts each and a snapshot of the third. */
+/** Creates 2 segments of 3 facts each, and a snapshot of fact 3. */
 async function journalFolder(t: TestContext): Promise<string> {
   const folder = await temporaryFolder(t);
   const journal = new Journal({ folder });
@@ -43,7 +43,7 @@ describe('Verifying a journal', () => {
     await appendFile(join(folder, 'journal-000000000004.jsonl'), '{"v":1,"se');
     const report = await verifyJournal(folder);
     assert.equal(report.damage, null);
-    assert.match(report.warnings.join(), /an unterminated last line of 10 octets/);
+    assert.match(report.warnings.join(), /an unterminated last line of 10 bytes/);
     await owner.close();
   });
 

@@ -1,4 +1,4 @@
-/** The first configuration folder of a newcomer: commented files made from a few answers. Pure. */
+/** Creates a first configuration folder: commented files from a few answers. Pure. */
 import { formatAddress, parsePrefix } from '../../net/prefix.ts';
 import { endpointText } from '../../net/text.ts';
 import { assemble } from '../assemble.ts';
@@ -9,12 +9,10 @@ import { parseYaml } from '../yaml/yaml.ts';
 import { fitPlaybooks, type LeftOut, type PlaybookFiles } from './fit-playbooks.ts';
 import { type Peering, type Platform, ROUTER_KINDS } from './router-snippets.ts';
 
-/** Where the API listens unless the newcomer says otherwise. */
-
-/** The file with the secrets; the shipped systemd unit reads it under this name. */
+/** The file with the secrets; the systemd unit in packaging/ reads it under this name. */
 export const SECRETS_FILE = 'environment';
 
-/** What a newcomer has to say. Every text has been checked by the schemas of the configuration. */
+/** The answers, already checked by the configuration schemas. */
 export interface FirstAnswers {
   readonly localAsn: number;
   readonly routerId: string;
@@ -27,19 +25,19 @@ export interface FirstAnswers {
     readonly platform: Platform;
   };
   readonly customer: { readonly id: string; readonly prefixes: readonly string[] };
-  /** Where the API listens. */
+  /** Address and port of the API. */
   readonly listen: string;
-  /** Folder of the journal, absolute or relative to the configuration's. */
+  /** The journal's folder, absolute or relative to the configuration folder. */
   readonly storagePath: string;
 }
 
-/** Rules that the first neighbor may be given, and that its own configuration allows. */
+/** Limit of rules for the first neighbor, here and in the router's own configuration. */
 const MAX_RULES = 1000;
 
-/** The session that the answers describe. */
+/** Returns the session that the answers describe. */
 export function peeringOf({ localAsn, routerId, neighbor }: FirstAnswers): Peering {
   const { address, port, localAddress, peerAsn } = neighbor;
-  // Any identifier but ours will do where the router's address cannot be one.
+  // If the router's address cannot be an identifier, any identifier except ours works.
   const spare = routerId === '192.0.2.1' ? '192.0.2.2' : '192.0.2.1';
   return {
     prefixd: { address: localAddress, asn: localAsn },
@@ -48,7 +46,7 @@ export function peeringOf({ localAsn, routerId, neighbor }: FirstAnswers): Peeri
   };
 }
 
-/** An address of the customer's first prefix: for examples, and for a first test. */
+/** Returns an address in the customer's first prefix, for examples and a first test. */
 export function exampleAddress({ customer }: FirstAnswers): string {
   const prefix = parsePrefix(customer.prefixes[0] ?? '');
   if (typeof prefix === 'string') throw new RangeError(prefix);
@@ -58,12 +56,12 @@ export function exampleAddress({ customer }: FirstAnswers): string {
   return formatAddress(octets);
 }
 
-/** prefixd.yaml */
+/** Returns the text of prefixd.yaml. */
 export function firstSettings(answers: FirstAnswers): string {
   const { localAsn, routerId, neighbor, listen, storagePath } = answers;
   const port = neighbor.port === 179 ? '' : `\n      port: ${neighbor.port}`;
-  return `# How this daemon runs. docs/configuration.md has every key, its default and its range.
-# After a change: "prefixd check" finds every mistake, "prefixd reload" applies it.
+  return `# Settings of this daemon. docs/configuration.md lists every key with its default and range.
+# After a change, "prefixd check" finds mistakes and "prefixd reload" applies it.
 
 pop: default                        # name of this site
 mode: enforced                      # dry-run: decide and record, announce nothing
@@ -74,7 +72,7 @@ http:
   auth:
     mode: bearer
     bearer_token_env: ${DEFAULT_TOKEN_ENV}     # the token is in the file "${SECRETS_FILE}"
-    # A detector gets a token of its own, which may report attacks and do nothing else:
+    # Give each detector its own token, which may only report attacks:
     # tokens: [{ name: fastnetmon, role: detector, token_env: PREFIXD_FASTNETMON_TOKEN }]
 
 bgp:
@@ -83,12 +81,12 @@ bgp:
   neighbors:
     - name: ${yamlText(neighbor.name)}
       address: "${neighbor.address}"${port}
-      local_address: "${neighbor.localAddress}"     # the address that the router has as its neighbor
+      local_address: "${neighbor.localAddress}"     # the neighbor address in the router's configuration
       peer_asn: ${neighbor.peerAsn}
-      dialect: ${ROUTER_KINDS[neighbor.platform].dialect}               # what this platform can match and do
+      dialect: ${ROUTER_KINDS[neighbor.platform].dialect}               # selects supported matches and actions
       families: [ipv4-flowspec, ipv6-flowspec]     # the same on both sides
-      max_rules: ${MAX_RULES}               # the router's own limit should not be lower
-      # md5_password_env: EDGE_MD5    # name of the variable that holds the TCP MD5 key
+      max_rules: ${MAX_RULES}               # the router's own limit must not be lower
+      # md5_password_env: EDGE_MD5    # name of the variable that contains the TCP MD5 key
       # graceful_restart: { restart_time_seconds: 60 }     # the router keeps the rules while prefixd restarts
 
 # The values below are the defaults.
@@ -106,14 +104,14 @@ storage:
 `;
 }
 
-/** inventory.yaml */
+/** Returns the text of inventory.yaml. */
 export function firstInventory(answers: FirstAnswers): string {
   const { id, prefixes } = answers.customer;
-  return `# Who owns which addresses. Reports about any other address are refused.
+  return `# Customers and their addresses. Reports about any other address are refused.
 customers:
   - customer_id: ${yamlText(id)}
     prefixes: [${prefixes.map(yamlText).join(', ')}]
-    # policy_profile: strict        # sooner and longer; relaxed: later and shorter
+    # policy_profile: strict        # mitigate sooner and longer; relaxed: later and shorter
     # Services whose ports must never be dropped:
     # services:
     #   - service_id: dns
@@ -122,13 +120,13 @@ customers:
 `;
 }
 
-/** The file with the secrets: for systemd's EnvironmentFile, and for a shell. */
+/** Returns the text of the file with the secrets, for systemd's EnvironmentFile and for a shell. */
 export function firstSecrets({ listen }: FirstAnswers, token: string): string {
   const api = listen === DEFAULT_LISTEN ? '' : `PREFIXD_API=${apiAt(listen)}\n`;
-  return `# Secrets of prefixd, one NAME=value a line. Keep this file to its owner: the token is an admin's.\n${DEFAULT_TOKEN_ENV}=${token}\n${api}`;
+  return `# Secrets of prefixd, one NAME=value per line. Only the owner may read this file: the token gives admin access.\n${DEFAULT_TOKEN_ENV}=${token}\n${api}`;
 }
 
-/** Where this machine reaches an API that listens there. */
+/** Returns the URL at which this machine reaches the API. */
 function apiAt(listen: string): string {
   const { host, port } = parseListen(listen) ?? { host: '127.0.0.1', port: 8080 };
   if (host === '0.0.0.0') return `http://127.0.0.1:${port}`;
@@ -136,26 +134,26 @@ function apiAt(listen: string): string {
   return `http://${endpointText(host, port)}`;
 }
 
-/** A double-quoted scalar: JSON's strings are YAML's. */
+/** Formats a double-quoted scalar; JSON strings are valid YAML. */
 function yamlText(text: string): string {
   return JSON.stringify(text);
 }
 
-// Puts a newcomer's first configuration together and judges it as `check` will, before anything is written.
+// Puts the configuration together and checks it as `prefixd check` does, before any file is written.
 
 export interface FirstConfiguration {
-  /** Texts by the name of their file within the folder. */
+  /** Texts by file name within the folder. */
   readonly files: ReadonlyMap<string, string>;
   readonly playbookCount: number;
   readonly leftOut: readonly LeftOut[];
-  /** Empty when `check` will find the folder valid. */
+  /** Empty if `prefixd check` will accept the folder. */
   readonly problems: readonly ConfigProblem[];
   readonly warnings: readonly ConfigProblem[];
 }
 
 /**
- * Makes the files of the folder. `shipped` are the playbooks that come with the program, by the name of their file; `token`
- * is the admin's. Problems and warnings name files by their name alone.
+ * Creates the folder's files. `shipped` are the bundled playbooks by file name; `token` is the admin's. Problems and
+ * warnings contain file names without a folder.
  */
 export function firstConfiguration(
   answers: FirstAnswers,

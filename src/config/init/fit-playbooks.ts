@@ -1,6 +1,6 @@
 /**
- * Fits the shipped playbooks to the routers of a new configuration: steps that no router can enforce are taken out, with a
- * comment that says so. Reads and writes nothing itself.
+ * Fits the bundled playbooks to the routers of a new configuration: removes steps that no router can enforce, and adds
+ * a comment about them. Reads and writes no files.
  */
 import type { Document, YAMLMap, YAMLSeq } from 'yaml';
 import { isMap, isSeq, parseDocument } from 'yaml';
@@ -10,14 +10,14 @@ import { impliedProtocol, protocolName } from '../../core/policy/vectors.ts';
 import { actionWords } from '../../core/text.ts';
 import { enforcementChecks } from '../validate/enforcement-checks.ts';
 
-/** Texts of playbooks by the name of their file. */
+/** Texts of playbooks by file name. */
 export type PlaybookFiles = ReadonlyMap<string, string>;
 
-/** A step that was taken out. */
+/** A step that was removed. */
 export interface LeftOut {
   readonly file: string;
   readonly playbook: string;
-  /** `step 1 of udp_flood (police at 5 Mbit/s)`, counted as in the shipped file. */
+  /** Such as `step 1 of udp_flood (police at 5 Mbit/s)`, numbered as in the bundled file. */
   readonly step: string;
 }
 
@@ -26,13 +26,13 @@ export interface FittedPlaybooks {
   readonly leftOut: readonly LeftOut[];
 }
 
-/** More rounds than any playbook has steps. */
+/** Exceeds the number of steps in the bundled playbooks. */
 const MAX_ROUNDS = 1000;
 
 /**
- * Takes out, one by one, the steps that no router can enforce. What a step narrowed goes on to the step behind it, which
- * would otherwise match more than it did. A playbook without steps goes, and so does a file without playbooks. `policyFor`
- * gives the policy with these playbooks, or null when they are invalid.
+ * Removes, one by one, the steps that no router can enforce. A removed step's `match` moves to the next step, which
+ * would otherwise match more than before. Removes playbooks without steps and files without playbooks. `policyFor`
+ * returns the policy with these playbooks, or null if they are invalid.
  */
 export function fitPlaybooks(
   shipped: PlaybookFiles,
@@ -47,7 +47,7 @@ export function fitPlaybooks(
     const file = fileOf(files, found.playbook);
     if (file === undefined) break;
     const document = parseDocument(files.get(file) ?? '');
-    // The first step that cannot be enforced goes first, so those that went before it were in front of it.
+    // Steps are removed in order, so every earlier removal in this playbook was in front of this step.
     const before = leftOut.filter(({ playbook }) => playbook === found.name).length;
     const step = `step ${found.index + 1 + before} of ${found.name} (${takeOut(document, found)})`;
     leftOut.push({ file, playbook: found.name, step });
@@ -60,15 +60,16 @@ export function fitPlaybooks(
   return { files: withComments(files, leftOut), leftOut };
 }
 
-/** The document as the text of the file; without a file when it holds no playbook any more. */
+/** Stores the document as the file's text; removes the file if no playbook is left in it. */
 function put(files: Map<string, string>, file: string, document: Document): void {
   if (hasPlaybooks(document)) files.set(file, document.toString({ lineWidth: 0 }));
   else files.delete(file);
 }
 
 /**
- * A playbook for one protocol of a vector has gone: those for the vector whatever the protocol must not take its attacks. They
- * are for the vector's other protocol from now on, so that ICMPv6 is not discarded for want of a rate limit.
+ * Called after a playbook for one protocol of a vector was removed. Limits the vector's playbooks without a protocol to
+ * its other protocol, so that they do not handle these attacks: ICMPv6 must not be discarded because it cannot be
+ * policed.
  */
 function keepOthersOff(files: Map<string, string>, { vectors, protocol }: PlaybookMatch): void {
   if (protocol === null) return;
@@ -89,15 +90,15 @@ function keepOthersOff(files: Map<string, string>, { vectors, protocol }: Playbo
   }
 }
 
-/** A step of a playbook; `playbook` is null for the default playbook. */
+/** Locates a step; `playbook` is null for the default playbook. */
 interface StepPlace {
   readonly playbook: string | null;
-  /** The name for people. */
+  /** The playbook's name for people. */
   readonly name: string;
   readonly index: number;
 }
 
-/** The first step that no router can enforce as written. */
+/** Finds the first step that no router can enforce as written. */
 function firstStep(policy: Policy): StepPlace | undefined {
   const { playbooks } = policy;
   for (const { path } of enforcementChecks(policy)) {
@@ -113,7 +114,7 @@ function firstStep(policy: Policy): StepPlace | undefined {
   return undefined;
 }
 
-/** The file with the playbook; names are unique among all files. */
+/** Finds the file with the playbook; names are unique among all files. */
 function fileOf(files: PlaybookFiles, playbook: string | null): string | undefined {
   for (const [file, text] of files) {
     if (mapOf(parseDocument(text), playbook) !== undefined) return file;
@@ -136,7 +137,7 @@ function listOf(document: Document): YAMLSeq | undefined {
   return isSeq(all) ? all : undefined;
 }
 
-/** Takes the step out of the document; returns its action in words. */
+/** Removes the step from the document and returns its action as text. */
 function takeOut(document: Document, { playbook, index }: StepPlace): string {
   const map = mapOf(document, playbook);
   const steps: unknown = map?.get('steps');
@@ -146,7 +147,7 @@ function takeOut(document: Document, { playbook, index }: StepPlace): string {
   if (isMap(next)) {
     if (step.has('match') && !next.has('match')) next.set('match', step.get('match', true));
     if (index === 0) {
-      // They say when to go on from the step before, and there is none any more.
+      // The first step has no conditions for escalation.
       next.delete('require_confidence_at_least');
       next.delete('require_persistence_seconds');
     }
@@ -176,7 +177,7 @@ function withComments(files: PlaybookFiles, leftOut: readonly LeftOut[]): Playbo
       const comment =
         steps.length === 0
           ? ''
-          : `# Left out by "prefixd init", because no router can enforce it: ${steps.join(', ')}.\n`;
+          : `# Omitted by "prefixd init", because no router can enforce it: ${steps.join(', ')}.\n`;
       return [file, comment + text];
     }),
   );

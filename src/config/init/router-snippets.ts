@@ -1,10 +1,10 @@
 /**
- * What to configure on a router so that it peers with prefixd, by platform. `prefixd init` prints it, and a test holds
- * docs/routers.md to it. Pure.
+ * Returns the configuration, by platform, that makes a router peer with prefixd. `prefixd init` prints it, and
+ * docs/routers.md shows it. Pure.
  */
 import type { Dialect } from '../../bgp/flowspec/dialect.ts';
 
-/** What `prefixd init --platform` takes. */
+/** The values of `prefixd init --platform`. */
 export const PLATFORMS = [
   'juniper',
   'cisco-xr',
@@ -26,38 +26,38 @@ export interface Speaker {
   readonly asn: number;
 }
 
-/** A session between prefixd and a router, which prefixd opens. */
+/** A session between prefixd and a router; prefixd connects. */
 export interface Peering {
   readonly prefixd: Speaker;
   readonly router: Speaker & {
-    /** TCP port on which the router waits. */
+    /** TCP port on which the router listens. */
     readonly port: number;
-    /** BGP identifier of the router, in dotted decimal. */
+    /** The router's BGP identifier in dotted decimal. */
     readonly routerId: string;
   };
-  /** Rules that the router takes at most; the `max_rules` of the neighbor. */
+  /** The router's limit of rules; the neighbor's `max_rules`. */
   readonly maxRules: number;
 }
 
 /** One kind of router. */
 export interface RouterKind {
-  /** The heading of its chapter in docs/routers.md. */
+  /** Heading of its chapter in docs/routers.md. */
   readonly title: string;
   readonly dialect: Dialect;
-  /** Whether these lines were run by us, or come from the vendor's documentation alone. */
+  /** True if we ran these lines; false if they come from the vendor's documentation only. */
   readonly tried: boolean;
   /** The router's own configuration, in its own syntax; each line ends with a newline. */
   readonly configuration: (peering: Peering) => string;
-  /** What the lines above do not say, one sentence each. */
+  /** Advice besides the configuration, one sentence each. */
   readonly notes: readonly string[];
 }
 
-/** The AS numbers are equal: the session needs none of what external sessions need. */
+/** True if the AS numbers are equal (iBGP), so that eBGP options are not needed. */
 function isInternal({ prefixd, router }: Peering): boolean {
   return prefixd.asn === router.asn;
 }
 
-/** Lines with a newline each; `false` leaves a line out. */
+/** Joins lines, each with a newline; `false` omits a line. */
 function lines(...all: readonly (string | false)[]): string {
   return all.map((line) => (line === false ? '' : `${line}\n`)).join('');
 }
@@ -235,15 +235,15 @@ function gobgp({ prefixd, router, maxRules }: Peering): string {
 
 function inWords({ prefixd, router }: Peering): string {
   return lines(
-    `neighbor ${prefixd.address}, AS ${prefixd.asn}; it opens the session to ${router.address} port ${router.port}, AS ${router.asn}`,
+    `neighbor ${prefixd.address}, AS ${prefixd.asn}; it connects to ${router.address} port ${router.port}, AS ${router.asn}`,
     'families: IPv4 FlowSpec (AFI 1, SAFI 133) and IPv6 FlowSpec (AFI 2, SAFI 133)',
-    'import: accept what it announces, without the validation of RFC 8955 section 6; export: nothing',
+    'import: accept all its routes, without the validation of RFC 8955 section 6; export: nothing',
   );
 }
 
 const MULTIHOP = 'Not directly connected:';
 
-/** Every kind of router that `prefixd init` knows. */
+/** Every kind of router that `prefixd init` supports. */
 export const ROUTER_KINDS: Readonly<Record<Platform, RouterKind>> = {
   juniper: {
     title: 'Junos MX',
@@ -265,7 +265,7 @@ export const ROUTER_KINDS: Readonly<Record<Platform, RouterKind>> = {
     tried: false,
     configuration: eos,
     notes: [
-      'Replace Ethernet1 with each interface at which attacks arrive.',
+      'Replace Ethernet1 with each interface on which attacks arrive.',
       `${MULTIHOP} ebgp-multihop N for the neighbor.`,
     ],
   },
@@ -275,7 +275,7 @@ export const ROUTER_KINDS: Readonly<Record<Platform, RouterKind>> = {
     tried: false,
     configuration: srOs,
     notes: [
-      'Apply both filters at the ingress of the interfaces at which attacks arrive.',
+      'Apply both filters at the ingress of the interfaces on which attacks arrive.',
       `${MULTIHOP} multihop N for the group.`,
     ],
   },
@@ -298,14 +298,14 @@ export const ROUTER_KINDS: Readonly<Record<Platform, RouterKind>> = {
     dialect: 'generic',
     tried: true,
     configuration: bird,
-    notes: ['Leave out "router id" and "protocol device" where the file has them already.'],
+    notes: ['Omit "router id" and "protocol device" if the file already contains them.'],
   },
   gobgp: {
     title: 'GoBGP',
     dialect: 'generic',
     tried: true,
     configuration: gobgp,
-    notes: ['Leave out [global.config] where the file has it already.'],
+    notes: ['Omit [global.config] if the file already contains it.'],
   },
   generic: {
     title: 'Any other router',

@@ -1,4 +1,4 @@
-/** What may stand in prefixd.yaml about the speaker and its neighbors. */
+/** Defines the section `bgp` of prefixd.yaml: the speaker and its neighbors. */
 import { z } from 'zod';
 import { DIALECTS } from '../../bgp/flowspec/dialect.ts';
 import type { FamilyName } from '../../bgp/wire/iana.ts';
@@ -23,62 +23,62 @@ const familyNames = Object.keys(FAMILIES) as [FamilyName, ...FamilyName[]];
 const gracefulRestart = z.strictObject({
   restart_time_seconds: integer(0, 4095, 'seconds')
     .default(120)
-    .describe('How long the neighbor may keep the rules while this daemon is away (RFC 4724 §3).'),
+    .describe('Time for which the neighbor may keep the rules while this daemon is down (RFC 4724 §3).'),
   long_lived_stale_seconds: integer(0, 16777215, 'seconds')
     .default(0)
-    .describe('How much longer it may keep them as stale (RFC 9494); 0 turns that off.'),
+    .describe('Further time for which it may keep them as stale (RFC 9494); 0 disables this.'),
 });
 
 const neighbor = z.strictObject({
   name: name.describe('Name in the API, logs and metrics; unique.'),
   address: neighborAddress.describe(
-    'Where the neighbor is: IPv4, IPv6 (link-local with a zone, `fe80::1%eth0`), or `unix:/path/to.sock`.',
+    "The neighbor's address: IPv4, IPv6 (link-local with a zone, `fe80::1%eth0`), or `unix:/path/to.sock`.",
   ),
-  port: integer(1, 65535).default(179).describe('TCP port to dial.'),
-  local_address: address
-    .optional()
-    .describe('Address to dial from, and at which the neighbor must arrive when it dials.'),
-  peer_asn: asn.describe('AS number of the neighbor; equal to `local_asn` for iBGP.'),
-  passive: flag.default(false).describe('Never dial, wait for the neighbor on `bgp.listen`.'),
-  enabled: flag.default(true).describe('False keeps the neighbor administratively down.'),
+  port: integer(1, 65535).default(179).describe('TCP port to connect to.'),
+  local_address: address.optional().describe('Local address of the session, whichever side connects.'),
+  peer_asn: asn.describe("The neighbor's AS number; equal to `local_asn` for iBGP."),
+  passive: flag.default(false).describe('Never connect; wait for the neighbor to connect to `bgp.listen`.'),
+  enabled: flag.default(true).describe('If false, the neighbor is administratively down.'),
   md5_password_env: environment
     .optional()
-    .describe('Environment variable that holds the key of TCP MD5 signatures (RFC 2385), 1 to 80 octets.'),
+    .describe('Environment variable that contains the TCP MD5 key (RFC 2385), 1 to 80 bytes.'),
   ttl_security_hops: integer(1, 254)
     .optional()
-    .describe('GTSM (RFC 5082): how many hops away the neighbor may be; 1 is directly connected.'),
+    .describe('GTSM (RFC 5082): the largest distance of the neighbor in hops; 1 is directly connected.'),
   hold_time_seconds: holdTime
     .default(90)
     .describe(
-      'Hold time to offer; the lower of both sides applies. With 0 no side notices that the other has failed.',
+      'Hold time to offer; the lower value of both sides applies. With 0 neither side notices that the other has failed.',
     ),
   families: z
     .array(oneOf(familyNames))
     .min(1)
     .default(['ipv4-flowspec', 'ipv6-flowspec'])
-    .describe('Exactly these address families are offered.'),
+    .describe('Address families to offer.'),
   graceful_restart: gracefulRestart
     .optional()
-    .describe('Lets the neighbor keep the rules while this daemon restarts. Absent: not offered.'),
+    .describe('Lets the neighbor keep the rules while this daemon restarts. Disabled by default.'),
   dialect: oneOf(DIALECTS)
     .default('generic')
-    .describe('What the router is, and so what it can match and how it wants actions said.'),
+    .describe('Router platform: selects supported matches and action encodings.'),
   max_rules: integer(1, 1_000_000)
     .default(1000)
-    .describe('Rules it may be given. Of more, the stricter and the older ones stay.'),
+    .describe('Most rules to announce to it. If exceeded, stricter and then older rules are kept.'),
   communities: z
     .array(community)
     .default([])
-    .describe('Communities attached to every rule for this neighbor, standard and large.'),
+    .describe('Standard and large communities to attach to every rule for this neighbor.'),
 });
 
 /** The section `bgp`. */
 export const bgp = z.strictObject({
   mode: oneOf(['native', 'mock'])
     .default('native')
-    .describe('`native` talks BGP; `mock` holds the rules in memory, to try a policy without a router.'),
-  local_asn: asn.describe('AS number of this daemon.'),
-  router_id: ipv4Identifier.describe('BGP identifier of this daemon; unique among its neighbors.'),
-  listen: bgpListen.optional().describe('Where passive sessions are accepted. Absent: nowhere.'),
+    .describe('`native` speaks BGP; `mock` keeps the rules in memory, to try a policy without a router.'),
+  local_asn: asn.describe("This daemon's AS number."),
+  router_id: ipv4Identifier.describe("This daemon's BGP identifier; unique among its neighbors."),
+  listen: bgpListen
+    .optional()
+    .describe('Address and port on which passive sessions are accepted. Default: none.'),
   neighbors: z.array(neighbor).default([]).describe('The routers.'),
 });

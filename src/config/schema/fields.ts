@@ -1,6 +1,6 @@
 /**
- * The kinds of values that configuration files hold. Each says in `expects` what it takes, in words that fit behind "write";
- * messages and the configuration reference are made of it.
+ * Defines the kinds of values in configuration files. Each describes itself in `expects`, which follows "write" or
+ * "expected" in messages and fills the configuration reference.
  */
 import { z } from 'zod';
 import { parseAnyCommunity } from '../../bgp/wire/communities.ts';
@@ -40,7 +40,7 @@ export const range = z
   .union([z.int(), z.string()])
   .meta({ expects: 'a whole number, or a range such as "1000-1500"' });
 
-/** A port, or a range of ports as text; whether the text is one is judged where it is read. */
+/** A port, or a range of ports as text; the text is checked where it is parsed. */
 export const portOrRange = z
   .union([z.int().min(0).max(65535), z.string()])
   .meta({ expects: 'a port from 0 to 65535, or a range such as "27015-27030"' });
@@ -54,7 +54,10 @@ export function oneOf<const Words extends readonly [string, ...string[]]>(
   return z.enum(words).meta({ expects: words.length === 1 ? words[0] : `one of ${words.join(', ')}` });
 }
 
-/** Text that passes `test`; `secret` keeps what was written out of messages. `quotable`: a number in quotes would pass. */
+/**
+ * Text that passes `test`. `secret` keeps the value out of messages; `quotable` means that a number in quotes would
+ * pass.
+ */
 function text(expects: string, test: (value: string) => boolean, secret = false): z.ZodString {
   return z
     .string()
@@ -62,7 +65,7 @@ function text(expects: string, test: (value: string) => boolean, secret = false)
     .meta({ expects, secret, quotable: test('17') });
 }
 
-/** A name as labels, logs and paths of the API carry it. */
+/** A name that is safe in labels, logs and API paths. */
 export const name = text('a name of 1 to 64 letters, digits, ".", "_" or "-"', (value) =>
   /^[A-Za-z0-9._-]{1,64}$/.test(value),
 );
@@ -71,22 +74,22 @@ export const vector = text('a vector: 1 to 64 of a-z, 0-9 and underscore, such a
   VECTOR_PATTERN.test(value),
 );
 
-export const words = text('a text that is not empty', (value) => value.trim() !== '');
+export const words = text('text that is not empty', (value) => value.trim() !== '');
 
 export const path = text(
-  'a path; a relative one starts at the folder of the file',
+  'a path; a relative one is resolved from the configuration folder',
   (value) => value !== '' && !value.includes('\0'),
 );
 
-/** The name of an environment variable. What was written is never shown, because it may be the secret itself. */
+/** The name of an environment variable. The value is never shown, because it may be the secret itself. */
 export const environment = text(
-  'the name of an environment variable that holds the secret, never the secret itself',
+  'the name of an environment variable that contains the secret, never the secret itself',
   (value) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(value),
   true,
 );
 
 export const prefix = text(
-  'an IPv4 or IPv6 prefix with no bits set behind its length, such as "192.0.2.0/24"',
+  'an IPv4 or IPv6 prefix without host bits, such as "192.0.2.0/24"',
   (value) => typeof parsePrefix(value) !== 'string',
 );
 
@@ -95,7 +98,7 @@ export const ipv4Identifier = text(
   (value) => value !== '0.0.0.0' && parseAddress(value)?.length === 4,
 );
 
-/** An address with an optional zone for link-local ones. */
+/** An address; a link-local one may have a zone. */
 export const address = text('an IPv4 or IPv6 address, such as "192.0.2.1"', isHostAddress);
 
 export const neighborAddress = text(
@@ -108,19 +111,19 @@ export const listen = text(
   (value) => parseListen(value) !== undefined,
 );
 
-/** A BGP listener takes no host name: what it binds must be what was meant. */
+/** An address to bind for BGP. No host name, so that the address is unambiguous. */
 export const bgpListen = text(
   'an address and a port, such as "127.0.0.1:1179" or "[::]:179"',
   (value) => parseListen(value) !== undefined && !value.startsWith('localhost'),
 );
 
-/** An autonomous system number in asplain; 23456 is AS_TRANS and nobody's (RFC 6793 §9). */
+/** An AS number in asplain. 23456 is AS_TRANS and belongs to no AS (RFC 6793 §9). */
 export const asn = z
   .int()
   .min(1)
   .max(4294967295)
   .refine((value) => value !== 23456)
-  .meta({ expects: 'an AS number from 1 to 4294967295, as one plain number, and not 23456 (AS_TRANS)' });
+  .meta({ expects: 'an AS number from 1 to 4294967295, as one plain number, but not 23456 (AS_TRANS)' });
 
 export const holdTime = z
   .int()
@@ -137,12 +140,12 @@ export const community = text(
   },
 );
 
-/** A number of mitigations, or no limit at all. */
+/** A number of mitigations, or no limit. */
 export const quota = z
   .union([z.int().min(0).max(1_000_000), z.literal('unlimited')])
   .meta({ expects: 'a whole number from 0 to 1000000, or unlimited' });
 
-/** What is written may carry a token in its path, so it is never shown. */
+/** A URL. Never shown, because its path may contain a token. */
 export const webUrl = text('a URL that begins with https:// (or http://)', isWebUrl, true);
 
 /** True for an `http:` or `https:` URL. */
@@ -158,7 +161,7 @@ function isHostAddress(value: string): boolean {
   return octets !== undefined && (zone === undefined || octets.length === 16);
 }
 
-/** `host:port` with an IPv4 address, an IPv6 address in brackets or `localhost`; undefined when it is not that. */
+/** Parses `host:port` with an IPv4 address, an IPv6 address in brackets or `localhost`; undefined if invalid. */
 export function parseListen(value: string): { readonly host: string; readonly port: number } | undefined {
   const found = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(value);
   if (found === null) return undefined;
@@ -170,16 +173,16 @@ export function parseListen(value: string): { readonly host: string; readonly po
   return fits && port <= 65535 ? { host, port } : undefined;
 }
 
-/** True when only this machine can reach the host. */
+/** True if only this machine can reach the host. */
 export function isLoopback(host: string): boolean {
   if (host === 'localhost') return true;
   const octets = parseAddress(host.split('%')[0] ?? host);
   return octets !== undefined && isLoopbackAddress(octets);
 }
 
-// Removes keys that begin with `x-`. As in Compose files, they belong to the user and often hold anchors.
+// Keys that begin with `x-`. As in Compose files, they belong to the user and often contain anchors.
 
-/** Returns the file without `x-` keys, at the top and inside sections. User-chosen names (`http.auth.roles`) stay. */
+/** Removes `x-` keys at the top of the file and inside sections. User-chosen names (`http.auth.roles`) stay. */
 export function withoutExtensions(source: YamlSource, schema: z.ZodType): YamlSource {
   return { ...source, value: strip(source.value, [describeSchema(schema)]) };
 }

@@ -1,25 +1,25 @@
 /**
- * What may stand in inventory.yaml: the keys and their types. Upstream prefixd's keys are all known. What the values mean
- * together is judged by the core (`buildInventory`).
+ * Defines the keys of inventory.yaml and their types, including all keys of upstream prefixd. The core checks how
+ * values fit together (`buildInventory`).
  */
 import { z } from 'zod';
 import { oneOf, portOrRange, words } from './fields.ts';
 
 const asset = z.strictObject({
-  ip: words.describe('An address or a prefix; the first address of a range when `range_end` is given.'),
+  ip: words.describe('An address or a prefix; the first address of a range if `range_end` is set.'),
   range_end: words.optional().describe('The last address of a range.'),
-  role: z.string().optional().describe('A word for people.'),
-  interface: z.string().optional().describe('Known from upstream prefixd; read and not used.'),
+  role: z.string().optional().describe('Free text for people.'),
+  interface: z.string().optional().describe('Accepted from upstream prefixd, but not used.'),
 });
 
 const service = z.strictObject({
   service_id: words.describe('Unique within the customer.'),
-  name: z.string().optional().describe('Name for people. Absent: `service_id`.'),
+  name: z.string().optional().describe('Name for people. Default: `service_id`.'),
   assets: z
     .array(asset)
     .optional()
     .describe(
-      'The addresses of the service. An asset wins over prefixes. Where several services of a customer have one address, their allowed ports add up.',
+      "The service's addresses. An asset takes precedence over prefixes. If several services of a customer share an address, their allowed ports add up.",
     ),
   allowed_ports: z
     .strictObject({
@@ -27,21 +27,21 @@ const service = z.strictObject({
       tcp: z.array(portOrRange).optional().describe('TCP ports.'),
     })
     .optional()
-    .describe('Destination ports that rules leave alone, or at most police.'),
+    .describe('Destination ports that a discard must never touch; a police may limit their rate.'),
 });
 
 /** One customer. */
 export const customerSchema = z.strictObject({
   customer_id: words.describe('Unique.'),
-  name: z.string().optional().describe('Name for people. Absent: `customer_id`.'),
+  name: z.string().optional().describe('Name for people. Default: `customer_id`.'),
   prefixes: z.array(words).optional().describe('IPv4 and IPv6 prefixes; the longest match decides.'),
   policy_profile: oneOf(['strict', 'normal', 'relaxed'])
     .optional()
-    .describe('How soon and how long to mitigate; see `profiles`. Absent: normal.'),
-  services: z.array(service).optional().describe('Services with addresses and ports of their own.'),
+    .describe('Selects the factors in `profiles`: how soon and how long to mitigate. Default: normal.'),
+  services: z.array(service).optional().describe('Services with their own addresses and ports.'),
 });
 
-/** inventory.yaml */
+/** The content of inventory.yaml. */
 export const inventorySchema = z.strictObject({
-  customers: z.array(customerSchema).describe('Who may be protected.'),
+  customers: z.array(customerSchema).describe('The customers that may be protected.'),
 });

@@ -1,6 +1,6 @@
 /**
- * What may stand in playbooks.yaml and playbooks/*.yaml: the keys and their types. Upstream prefixd's keys are all known.
- * What the values mean together is judged by the core (`buildPlaybooks`).
+ * Defines the keys of playbooks.yaml and playbooks/*.yaml and their types, including all keys of upstream prefixd. The
+ * core checks how values fit together (`buildPlaybooks`).
  */
 import { z } from 'zod';
 import { WAYS } from '../../core/policy/playbook-data.ts';
@@ -14,51 +14,55 @@ const refinement = z.strictObject({
   src_ports: z
     .array(range)
     .optional()
-    .describe('Source ports, such as those of reflectors. Known amplification vectors bring their own.'),
-  packet_length: oneOrMore(range, 'a length in octets, a range such as "1000-1500", or a list of them')
+    .describe(
+      'Source ports, such as those of reflectors. Known amplification vectors have their own by default.',
+    ),
+  packet_length: oneOrMore(range, 'a length in bytes, a range such as "1000-1500", or a list of them')
     .optional()
-    .describe('Total length of the IP packet in octets, 20 to 65535.'),
+    .describe('Total length of the IP packet in bytes, 20 to 65535.'),
   tcp_flags: oneOrMore(words, 'TCP flags such as "syn,!ack", or a list of them')
     .optional()
-    .describe('Flags that must be set, and with `!` flags that must not be.'),
-  fragments: flag.optional().describe('Only fragments; such a rule has no ports.'),
-  src_prefix: prefix.optional().describe('Only where `guardrails.allow_src_prefix_match` is true.'),
+    .describe('Flags that must be set, or with `!` must not be set.'),
+  fragments: flag.optional().describe('Matches only fragments; such a rule has no ports.'),
+  src_prefix: prefix
+    .optional()
+    .describe('Source prefix; allowed only if `guardrails.allow_src_prefix_match` is true.'),
 });
 
 const step = z.strictObject({
-  action: oneOf(['police', 'discard']).describe('What the routers do.'),
-  rate_bps: integer(0, Number.MAX_SAFE_INTEGER, 'bits a second')
+  action: oneOf(['police', 'discard']).describe('Action of the routers.'),
+  rate_bps: integer(0, Number.MAX_SAFE_INTEGER, 'bits per second')
     .optional()
-    .describe('Rate of `police`, which needs it.'),
-  whole_host_rate_bps: integer(1, Number.MAX_SAFE_INTEGER, 'bits a second')
+    .describe('Rate of `police`; required with it.'),
+  whole_host_rate_bps: integer(1, Number.MAX_SAFE_INTEGER, 'bits per second')
     .optional()
     .describe(
-      'Rate of `police` where the rule matches every protocol of its victim, because the report names neither protocol nor ports. Absent: `rate_bps`.',
+      'Rate of `police` if the rule matches all protocols of its victim, because the report names neither protocol nor ports. Default: `rate_bps`.',
     ),
   ttl_seconds: integer(1, 86_400, 'seconds')
     .optional()
-    .describe('How long the rule stands without further events. Absent: `timers.default_ttl_seconds`.'),
+    .describe('How long the rule stays active without another event. Default: `timers.default_ttl_seconds`.'),
   require_confidence_at_least: decimal(0, 1)
     .optional()
-    .describe('Confidence that escalation to this step needs. Absent: `escalation.min_confidence`.'),
+    .describe('Confidence required to escalate to this step. Default: `escalation.min_confidence`.'),
   require_persistence_seconds: integer(0, 31_536_000, 'seconds')
     .optional()
-    .describe('How long events must keep coming before. Absent: `escalation.min_persistence_seconds`.'),
-  match: refinement
-    .optional()
-    .describe('Narrows the rule; a step without it keeps what the one before said.'),
+    .describe(
+      'How long the attack must last before escalation to this step. Default: `escalation.min_persistence_seconds`.',
+    ),
+  match: refinement.optional().describe("Narrows the rule. Default: the previous step's `match`."),
 });
 
 const criteria = z.strictObject({
   vector: oneOrMore(words, 'a vector such as udp_flood, or a list of vectors').describe('Kinds of attack.'),
-  require_top_ports: flag.optional().describe('Only events that name destination ports.'),
+  require_top_ports: flag.optional().describe('If true, only events that name destination ports.'),
   source: oneOrMore(words, 'the name of a detector, or a list of names')
     .optional()
-    .describe('Detectors, as in the `source` of an event.'),
-  protocol: protocol.optional().describe('IP protocol.'),
-  min_bps: decimal(0, Number.MAX_SAFE_INTEGER).optional().describe('Bits a second at least.'),
-  min_pps: decimal(0, Number.MAX_SAFE_INTEGER).optional().describe('Packets a second at least.'),
-  min_confidence: decimal(0, 1).optional().describe('Confidence at least.'),
+    .describe('Only events of these detectors (`source` of an event).'),
+  protocol: protocol.optional().describe('Only events with this IP protocol.'),
+  min_bps: decimal(0, Number.MAX_SAFE_INTEGER).optional().describe('Minimum rate in bits per second.'),
+  min_pps: decimal(0, Number.MAX_SAFE_INTEGER).optional().describe('Minimum rate in packets per second.'),
+  min_confidence: decimal(0, 1).optional().describe('Minimum confidence.'),
   customer: oneOrMore(words, 'a customer_id of the inventory, or a list of them')
     .optional()
     .describe('Only victims of these customers.'),
@@ -67,38 +71,41 @@ const criteria = z.strictObject({
     .describe('Only customers with this profile.'),
 });
 
-const steps = z.array(step).min(1).describe('What to do first, and what next while the attack goes on.');
+const steps = z
+  .array(step)
+  .min(1)
+  .describe('The steps, in order: the first action, then the next ones while the attack continues.');
 
 const ways = z
   .array(oneOf(WAYS))
   .optional()
   .describe(
-    'What to try, in this order, when no neighbor can enforce a rule: `share_rate` (a police as several rules that share its rate), `police_allowed_ports` (a police that covers the allowed ports, too), `fewer_ports` (as many ports as a rule can name), `whole_protocol` (the whole protocol; a discard leaves out the allowed ports), `next_step` (the next step of the playbook). Default: all of them in this order. With `[]` such a rule is refused (`not_enforceable`).',
+    'Alternatives to try, in this order, if no neighbor can enforce a rule: `share_rate` (several police rules that share the rate), `police_allowed_ports` (a police that also covers the allowed ports), `fewer_ports` (as many ports as a rule can name), `whole_protocol` (the whole protocol; a discard excludes the allowed ports), `next_step` (the next step of the playbook). Default: all of them, in this order. With `[]` such a rule is refused (`not_enforceable`).',
   );
 
 /** One playbook. */
 export const playbookSchema = z.strictObject({
   name: words.describe('Unique among all playbooks.'),
-  match: criteria.describe('When the playbook applies; all that is given must hold.'),
+  match: criteria.describe('Conditions under which the playbook applies; all of them must hold.'),
   steps,
   when_unenforceable: ways,
-  correlation: z.unknown().optional().describe('Known from upstream prefixd; read and not used.'),
+  correlation: z.unknown().optional().describe('Accepted from upstream prefixd, but not used.'),
 });
 
-/** playbooks.yaml, and each file of playbooks/ */
+/** The content of playbooks.yaml, and of each file in playbooks/. */
 export const playbooksSchema = z.strictObject({
   playbooks: z
     .array(playbookSchema)
     .optional()
     .describe(
-      'The first that matches applies; those for a customer are asked first, then those for a source, protocol or profile.',
+      'The first matching playbook applies; those for a customer are tried first, then those for a source, protocol or profile.',
     ),
   default_playbook: z
     .strictObject({
-      name: words.optional().describe('Absent: `default`.'),
-      steps: steps.describe('As those of a playbook. Required.'),
+      name: words.optional().describe('Default: `default`.'),
+      steps: steps.describe('Steps as in a playbook. Required.'),
       when_unenforceable: ways,
     })
     .optional()
-    .describe('What to do when no playbook matches. Absent: nothing. In one file at most.'),
+    .describe('Applies if no playbook matches; allowed in one file only. Default: none.'),
 });

@@ -1,4 +1,4 @@
-/** What may stand in prefixd.yaml: every key with its default, range, unit and meaning. */
+/** Defines prefixd.yaml: every key with its default, range, unit and meaning. */
 import { z } from 'zod';
 import { ALERT_EVENTS } from '../../alert/alert.ts';
 import type { LabelMap } from '../../intake/alertmanager.ts';
@@ -24,64 +24,66 @@ const hold = oneOf(['until_released', 'until_ttl']);
 
 const role = oneOf(['detector', 'viewer', 'operator', 'admin']);
 
-/** Where the API listens unless http.listen says otherwise. */
+/** Default of `http.listen`. */
 export const DEFAULT_LISTEN = '127.0.0.1:8080';
 
-/** The environment variable of the one admin token when no other is named. */
+/** Default environment variable of the admin token. */
 export const DEFAULT_TOKEN_ENV = 'PREFIXD_API_TOKEN';
 
 const token = z.strictObject({
-  name: name.describe('Name of the caller, as the audit log shows it.'),
+  name: name.describe("The caller's name in the audit log."),
   role: role.describe(
-    '`detector`: events and signals; `viewer`: reads; `operator`: everything but reload; `admin`: everything.',
+    '`detector`: send events and signals; `viewer`: read; `operator`: everything except reload; `admin`: everything.',
   ),
-  token_env: environment.describe('Environment variable that holds the token.'),
+  token_env: environment.describe('Environment variable that contains the token.'),
   hold: hold
     .optional()
-    .describe('How mitigations that are reported with this token are held; it goes before `detectors`.'),
+    .describe('How mitigations reported with this token are held; takes precedence over `detectors`.'),
 });
 
 const auth = z.strictObject({
   mode: oneOf(['none', 'bearer', 'mtls'])
     .default('none')
-    .describe('How callers prove who they are. `mtls` needs `http.tls` with `ca_path`.'),
+    .describe('Method of authentication. `mtls` needs `http.tls` with `ca_path`.'),
   bearer_token_env: environment
     .optional()
     .describe(
-      `Environment variable that holds the token of an admin. With mode bearer and no \`tokens\`: ${DEFAULT_TOKEN_ENV}.`,
+      `Environment variable that contains an admin's token. Default with mode bearer and no \`tokens\`: ${DEFAULT_TOKEN_ENV}.`,
     ),
-  tokens: z.array(token).default([]).describe('Further tokens, each with a name and a role.'),
+  tokens: z.array(token).default([]).describe('More tokens, each with a name and a role.'),
   roles: z
     .record(words, role)
     .optional()
     .describe(
-      'mTLS: role by the CN of the client certificate. Without it everybody is admin; with it, a CN that is not in it is refused.',
+      'mTLS: role by CN of the client certificate. If set, a CN that is not listed is refused. Default: every client is admin.',
     ),
   allow_insecure: flag
     .default(false)
     .describe(
-      'Lets mode none listen on an address that is not loopback. Anyone who reaches it can drop traffic.',
+      'Allows mode none on an address that is not loopback. Anyone who reaches that address can drop traffic.',
     ),
 });
 
 const tls = z.strictObject({
-  cert_path: path.describe('PEM file with the certificate chain of the server.'),
-  key_path: path.describe('PEM file with its private key.'),
+  cert_path: path.describe("PEM file with the server's certificate chain."),
+  key_path: path.describe("PEM file with the server's private key."),
   ca_path: path
     .optional()
-    .describe('PEM file of a CA; clients must then present a certificate that it signed.'),
+    .describe('PEM file with a CA. If set, clients must present a certificate signed by it.'),
 });
 
 const http = z.strictObject({
   listen: listen
     .default(DEFAULT_LISTEN)
-    .describe('Where the API and the dashboard listen; port 0 takes any.'),
+    .describe('Address and port of the API and the dashboard; port 0 selects any free port.'),
   auth: auth.prefault({}).describe('Authentication of callers.'),
-  tls: tls.optional().describe('HTTPS. Absent: plain HTTP.'),
+  tls: tls.optional().describe('HTTPS. Default: plain HTTP.'),
   rate_limit: z
     .strictObject({
-      events_per_second: integer(1, 1_000_000).default(100).describe('Events a client may send, on average.'),
-      burst: integer(1, 1_000_000).default(500).describe('Events a client may send at once.'),
+      events_per_second: integer(1, 1_000_000)
+        .default(100)
+        .describe('Events that a client may send per second, on average.'),
+      burst: integer(1, 1_000_000).default(500).describe('Events that a client may send at once.'),
     })
     .prefault({})
     .describe('Limits for each client.'),
@@ -90,65 +92,67 @@ const http = z.strictObject({
 const guardrails = z.strictObject({
   require_ttl: flag
     .default(true)
-    .describe('Known from upstream prefixd; read and not used: every rule has a TTL.'),
-  dst_prefix_minlen: integer(1, 32).default(32).describe('Shortest IPv4 destination of a rule.'),
-  dst_prefix_maxlen: integer(1, 32).default(32).describe('Longest IPv4 destination of a rule.'),
-  dst_prefix_minlen_v6: integer(1, 128).default(128).describe('Shortest IPv6 destination of a rule.'),
-  dst_prefix_maxlen_v6: integer(1, 128).default(128).describe('Longest IPv6 destination of a rule.'),
+    .describe('Accepted from upstream prefixd, but not used: every rule has a TTL.'),
+  dst_prefix_minlen: integer(1, 32).default(32).describe('Shortest IPv4 destination prefix of a rule.'),
+  dst_prefix_maxlen: integer(1, 32).default(32).describe('Longest IPv4 destination prefix of a rule.'),
+  dst_prefix_minlen_v6: integer(1, 128).default(128).describe('Shortest IPv6 destination prefix of a rule.'),
+  dst_prefix_maxlen_v6: integer(1, 128).default(128).describe('Longest IPv6 destination prefix of a rule.'),
   max_ports: integer(1, 64).default(8).describe('Most ports in a rule.'),
   allow_src_prefix_match: flag
     .default(false)
-    .describe('Lets a playbook narrow a rule by source prefix. Sources are easily forged.'),
+    .describe('Allows playbooks to narrow a rule by source prefix. Source addresses are easily forged.'),
   require_inventory: flag.default(true).describe('The victim must belong to a customer.'),
   protected: z
     .strictObject({
       prefixes: z
         .array(prefix)
         .default([])
-        .describe('Never covered by a rule, on top of router id, neighbors and local addresses.'),
-      ports: z.array(integer(0, 65535)).default([179]).describe('Never named by a rule.'),
+        .describe('Prefixes that no rule may cover, besides router id, neighbors and local addresses.'),
+      ports: z.array(integer(0, 65535)).default([179]).describe('Ports that no rule may name.'),
     })
     .prefault({})
-    .describe('What no rule may touch.'),
+    .describe('Prefixes and ports that no rule may touch.'),
 });
 
 const quotas = z.strictObject({
   max_active_per_customer: quota.default(5).describe('Active mitigations of one customer.'),
   max_active_per_pop: quota.default(200).describe('Active mitigations of one POP.'),
-  max_active_global: quota.default(500).describe('Active mitigations altogether.'),
+  max_active_global: quota.default(500).describe('Active mitigations in total.'),
   max_new_per_minute: quota.default(30).describe('New mitigations in any 60 seconds.'),
 });
 
 const seconds = (least: number): z.ZodInt => integer(least, 31_536_000, 'seconds');
 
 const timers = z.strictObject({
-  default_ttl_seconds: seconds(1).default(120).describe('TTL where a playbook gives none.'),
+  default_ttl_seconds: seconds(1).default(120).describe('TTL of steps that have no `ttl_seconds`.'),
   min_ttl_seconds: seconds(1).default(30).describe('Shortest TTL.'),
   max_ttl_seconds: seconds(1).default(1800).describe('Longest TTL.'),
   correlation_window_seconds: seconds(1)
     .default(300)
-    .describe('How long events about the same victim belong together; an older event changes nothing.'),
+    .describe('Time for which events about the same victim belong together; an older event changes nothing.'),
   max_hold_seconds: seconds(1)
     .default(7200)
     .describe(
-      'How long the TTL of a mitigation is renewed for a detector that reports the end of an attack, counted from its last report.',
+      'For a detector that reports the end of an attack: how long after its last report the TTL of a mitigation is renewed.',
     ),
   hold_down_seconds: seconds(0)
     .default(0)
     .describe(
-      'How long a rule stays after the last detector reported the end; a new report in that time keeps it.',
+      'How long a rule stays after the last detector reported the end of the attack; a new report in that time keeps it.',
     ),
   reconciliation_interval_seconds: integer(1, 3600, 'seconds')
     .default(30)
-    .describe('How often everything is compared with what each session was sent.'),
+    .describe('How often all rules are compared with what each session was sent.'),
 });
 
 const escalation = z.strictObject({
-  enabled: flag.default(true).describe('Go on to further steps of a playbook.'),
+  enabled: flag.default(true).describe('Continue with later steps of a playbook.'),
   min_persistence_seconds: seconds(0)
     .default(120)
-    .describe('How long events must keep coming, where a step says nothing.'),
-  min_confidence: decimal(0, 1).default(0.7).describe('Confidence needed, where a step says nothing.'),
+    .describe('How long the attack must last, for steps without `require_persistence_seconds`.'),
+  min_confidence: decimal(0, 1)
+    .default(0.7)
+    .describe('Required confidence, for steps without `require_confidence_at_least`.'),
 });
 
 const factor = decimal(0.01, 100);
@@ -157,9 +161,9 @@ function profile(confidence: number, persistence: number, ttl: number) {
   const keys = z.strictObject({
     confidence: factor
       .default(confidence)
-      .describe('Factor on the confidence a step requires; the product is at most 0.95.'),
-    persistence: factor.default(persistence).describe('Factor on the persistence a step requires.'),
-    ttl: factor.default(ttl).describe('Factor on the TTL of a step.'),
+      .describe('Factor on the confidence that a step requires; the product is at most 0.95.'),
+    persistence: factor.default(persistence).describe('Factor on the persistence that a step requires.'),
+    ttl: factor.default(ttl).describe("Factor on a step's TTL."),
   });
   return keys.prefault({});
 }
@@ -171,19 +175,21 @@ const profiles = z.strictObject({
 });
 
 const observability = z.strictObject({
-  log_format: oneOf(['json', 'text']).default('json').describe('`text` is one line for people.'),
-  log_level: oneOf(['trace', 'debug', 'info', 'warn', 'error']).default('info').describe('What is logged.'),
+  log_format: oneOf(['json', 'text']).default('json').describe('Log format; `text` is for people.'),
+  log_level: oneOf(['trace', 'debug', 'info', 'warn', 'error'])
+    .default('info')
+    .describe('Lowest level that is logged.'),
   audit_log_path: path
     .optional()
     .describe(
-      'The audit log, JSON lines; decisions are in it within 100 ms. Absent: `audit.jsonl` in the folder `storage.path`.',
+      'File of the audit log, JSON lines; decisions are written within 100 ms. Default: `audit.jsonl` in the folder `storage.path`.',
     ),
   metrics_listen: listen
     .optional()
-    .describe('A listener for /metrics alone, without authentication. Absent: only the one of the API.'),
+    .describe('A separate listener for /metrics, without authentication. Default: only on the API.'),
 });
 
-/** The labels that are known without being named are the default. */
+/** Defaults to the labels that are recognized without configuration. */
 function labels(meaning: keyof LabelMap) {
   return z
     .array(words)
@@ -195,34 +201,34 @@ const labelMap = z.strictObject({
   victim_ip: labels('victim_ip').describe('Address under attack.'),
   vector: labels('vector').describe('Kind of attack.'),
   protocol: labels('protocol').describe('IP protocol by name or number.'),
-  bps: labels('bps').describe('Bits a second.'),
-  pps: labels('pps').describe('Packets a second.'),
-  confidence: labels('confidence').describe('0 to 1.'),
+  bps: labels('bps').describe('Bits per second.'),
+  pps: labels('pps').describe('Packets per second.'),
+  confidence: labels('confidence').describe('Confidence, 0 to 1.'),
   top_dst_ports: labels('top_dst_ports').describe('Destination ports, separated by commas or spaces.'),
   top_src_ports: labels('top_src_ports').describe('Source ports, separated by commas or spaces.'),
   tcp_flags: labels('tcp_flags').describe('TCP flags of all packets, such as `syn,!ack`.'),
-  source: labels('source').describe('Name of the detector.'),
+  source: labels('source').describe("The detector's name."),
 });
 
-/** What can be said of every detector. */
+/** Keys of every detector. */
 const detectorKeys = {
   hold: hold
     .optional()
     .describe(
-      '`until_released`: it reports the end of an attack, and the TTL is renewed until then; `until_ttl`: it repeats its report. Default: `until_released` for FastNetMon, Alertmanager and Grafana, else `until_ttl`.',
+      '`until_released`: the detector reports the end of an attack, and the TTL is renewed until then; `until_ttl`: it repeats its report. Default: `until_released` for FastNetMon, Alertmanager and Grafana, otherwise `until_ttl`.',
     ),
   confidence: decimal(0, 1)
     .optional()
-    .describe('Confidence of a report that gives none. Default: none, so that no further step is reached.'),
+    .describe('Confidence of a report that gives none. Default: none, so the mitigation does not escalate.'),
   repeat_seconds: seconds(1)
     .optional()
     .describe(
-      'How often it repeats its report while an attack lasts. `prefixd check` warns when rules would expire in between. Default: 4 h for Alertmanager and Grafana, never for FastNetMon, else unknown.',
+      'How often the detector repeats its report while an attack lasts. `prefixd check` warns if rules would expire in between. Default: 4 h for Alertmanager and Grafana, never for FastNetMon, otherwise unknown.',
     ),
   vector_map: z
     .record(words, vector)
     .default({})
-    .describe('Vectors by the names that the detector gives them, on top of the built-in aliases.'),
+    .describe("prefixd's vectors by the detector's own names, besides the built-in aliases."),
 };
 
 const detector = z.strictObject(detectorKeys);
@@ -234,16 +240,18 @@ const detectors = z
         ...detectorKeys,
         labels: labelMap
           .prefault({})
-          .describe('Which labels (else annotations) of an alert say what; the first that it has counts.'),
+          .describe(
+            'Labels (or else annotations) of an alert by meaning; the first one that the alert has is used.',
+          ),
       })
       .prefault({})
-      .describe('Alertmanager. The labels are those of Grafana, too.'),
+      .describe('Alertmanager. The labels also apply to Grafana.'),
     fastnetmon: detector.prefault({}).describe('FastNetMon, both editions.'),
     grafana: detector.prefault({}).describe('Grafana.'),
   })
   .catchall(
     detector.describe(
-      'Any other detector, by the `source` of its events. Names that begin with `x-` are left out.',
+      'Any other detector, by the `source` of its events. Names that begin with `x-` are ignored.',
     ),
   );
 
@@ -251,9 +259,9 @@ const aggregation = z.strictObject({
   hosts: integer(2, 65_536)
     .default(24)
     .describe(
-      'Hosts of one inventory prefix under the same attack from which on one rule covers the prefix.',
+      'Number of hosts in one inventory prefix under the same attack from which one rule covers the prefix.',
     ),
-  window_seconds: seconds(1).default(60).describe('Time within which they must be reported.'),
+  window_seconds: seconds(1).default(60).describe('Time within which these hosts must be reported.'),
   to_v4: integer(1, 32)
     .default(24)
     .describe('Length of the IPv4 prefix; `guardrails.dst_prefix_minlen` must allow it.'),
@@ -266,31 +274,31 @@ const destination = z.discriminatedUnion('type', [
   z.strictObject({
     type: z
       .literal('slack')
-      .describe('A Slack incoming webhook: about one message a second, a digest when more alerts wait.'),
-    webhook_url_env: environment.describe('Environment variable that holds the URL of the webhook.'),
+      .describe('A Slack incoming webhook: about one message per second, a digest if more alerts wait.'),
+    webhook_url_env: environment.describe("Environment variable that contains the webhook's URL."),
   }),
   z.strictObject({
     type: z
       .literal('pagerduty')
       .describe(
-        'PagerDuty Events API v2. A mitigation, a pause and the refusals of one victim are each one incident that resolves.',
+        'PagerDuty Events API v2. Each mitigation, each pause and the refusals of each victim are one incident, which is resolved at the end.',
       ),
-    routing_key_env: environment.describe('Environment variable that holds the routing key.'),
+    routing_key_env: environment.describe('Environment variable that contains the routing key.'),
   }),
   z.strictObject({
-    type: z.literal('webhook').describe('A POST of JSON to a URL.'),
-    url: webUrl.optional().describe('Where to post. Required, or `url_env`.'),
+    type: z.literal('webhook').describe('An HTTP POST with JSON.'),
+    url: webUrl.optional().describe('Destination URL. Required, unless `url_env` is set.'),
     url_env: environment
       .optional()
-      .describe('Environment variable that holds the URL, for one whose path is a secret.'),
+      .describe('Environment variable that contains the URL, if its path is a secret.'),
     secret_env: environment
       .optional()
-      .describe('Environment variable that holds the key of `X-Prefixd-Signature` (HMAC-SHA256).'),
+      .describe('Environment variable that contains the key of `X-Prefixd-Signature` (HMAC-SHA256).'),
   }),
 ]);
 
 const alerting = z.strictObject({
-  destinations: z.array(destination).default([]).describe('Where alerts go.'),
+  destinations: z.array(destination).default([]).describe('Destinations of alerts.'),
   events: z
     .array(oneOf(ALERT_EVENTS))
     .default([
@@ -301,62 +309,63 @@ const alerting = z.strictObject({
       'mitigation.unenforced',
     ])
     .describe(
-      'What raises an alert. With `mitigation.rejected`, the refusals of one victim for one reason are one alert, and those by a quota are one alert for each customer. `mitigation.unenforced`: some neighbor cannot enforce an active mitigation or has no room for it.',
+      'Events that raise an alert. `mitigation.rejected` raises one alert per victim and reason, and for a quota one alert per customer. `mitigation.unenforced`: a neighbor cannot enforce an active mitigation or has no room for it.',
     ),
   allow_private_addresses: flag
     .default(false)
-    .describe('Lets alerts go to loopback, private and link-local addresses.'),
+    .describe('Allows alerts to loopback, private and link-local addresses.'),
 });
 
-/** prefixd.yaml. Its output is the effective configuration in the words of the file. */
+/** The content of prefixd.yaml. The output is the effective configuration with the keys of the file. */
 export const settingsSchema = z.strictObject({
-  pop: name.default('default').describe('Point of presence this daemon decides for.'),
+  pop: name.default('default').describe('Point of presence that this daemon decides for.'),
   mode: oneOf(['enforced', 'dry-run'])
     .default('enforced')
     .describe('`dry-run` decides and records, and announces nothing.'),
   http: http.prefault({}).describe('The HTTP API.'),
   bgp: bgp.describe('The BGP speaker and its neighbors.'),
-  guardrails: guardrails.prefault({}).describe('What a rule may never be.'),
-  quotas: quotas.prefault({}).describe('How many mitigations there may be. 0 allows none.'),
-  timers: timers.prefault({}).describe('Times of decisions.'),
-  escalation: escalation.prefault({}).describe('When a mitigation goes on to the next step of its playbook.'),
-  profiles: profiles
+  guardrails: guardrails.prefault({}).describe('Limits that no rule may cross.'),
+  quotas: quotas.prefault({}).describe('Limits on the number of mitigations. 0 allows none.'),
+  timers: timers.prefault({}).describe('Durations that decisions use.'),
+  escalation: escalation
     .prefault({})
-    .describe('Factors on the figures of a playbook, by the profile of the customer.'),
+    .describe('When a mitigation continues with the next step of its playbook.'),
+  profiles: profiles.prefault({}).describe("Factors on a playbook's values, by the customer's profile."),
   storage: z
     .strictObject({
       driver: oneOf(['jsonl']).default('jsonl').describe('The journal: JSON lines.'),
-      path: path.default('./data').describe('Folder of the journal; one daemon owns it.'),
+      path: path.default('./data').describe("The journal's folder; one daemon owns it."),
     })
     .prefault({})
-    .describe('Where decisions are remembered.'),
-  observability: observability.prefault({}).describe('Logs, audit and metrics.'),
+    .describe('Storage of decisions.'),
+  observability: observability.prefault({}).describe('Logs, audit log and metrics.'),
   safelist: z
     .strictObject({
-      prefixes: z
-        .array(prefix)
-        .default([])
-        .describe('Never touched by a rule, in either direction of overlap.'),
+      prefixes: z.array(prefix).default([]).describe('No rule may overlap these prefixes.'),
     })
     .prefault({})
-    .describe('Prefixes that are never mitigated; more can be added over the API.'),
+    .describe('Prefixes that are never mitigated; more can be added through the API.'),
   shutdown: z
     .strictObject({
-      drain_timeout_seconds: integer(0, 3600, 'seconds').default(30).describe('Longest time to stop in.'),
+      drain_timeout_seconds: integer(0, 3600, 'seconds')
+        .default(30)
+        .describe('Most time that stopping may take.'),
       preserve_announcements: flag
         .default(true)
-        .describe('Close so that graceful-restart helpers keep the rules; false withdraws everything first.'),
+        .describe(
+          'If true, sessions close so that neighbors with graceful restart keep the rules; if false, all rules are withdrawn first.',
+        ),
     })
     .prefault({})
-    .describe('How to stop.'),
+    .describe('Behavior when the daemon stops.'),
   aggregation: aggregation
     .prefault({})
     .describe(
-      'When an attack hits many hosts, one rule for their prefix takes the place of one for each. Off unless the guardrails allow that length.',
+      'If an attack hits many hosts, one rule for their prefix replaces one rule for each host. Off unless the guardrails allow that prefix length.',
     ),
-  detectors: detectors.prefault({}).describe("How detectors' own messages are read."),
+  detectors: detectors.prefault({}).describe('Interpretation of detectors and their messages.'),
   alerting: alerting.prefault({}).describe('Alerts to people and programs.'),
 });
 
-/** The effective configuration in the words of the file, before paths are resolved and secrets read. */
+/** The effective configuration with the keys of the file, before paths are resolved and secrets read. */
 export type Settings = z.output<typeof settingsSchema>;

@@ -1,11 +1,12 @@
 /**
- * Converts the alerting of upstream prefixd (Rust, lance0/prefixd: `alerting.yaml`, or a section of prefixd.yaml). Pure.
- * Upstream keeps URLs, keys and headers in the file. Here the file names environment variables, so no value is copied.
+ * Converts the alerting settings of upstream prefixd (Rust, lance0/prefixd: `alerting.yaml`, or a section of
+ * prefixd.yaml). Pure. Upstream keeps URLs, keys and headers in the file; here the file names environment variables, so
+ * no value is copied.
  */
 import type { Note, Section } from './migrate-notes.ts';
 import { isSection } from './migrate-notes.ts';
 
-/** Upstream's events under our names. */
+/** Upstream's events and our names for them. */
 const EVENTS: ReadonlyMap<string, string> = new Map([
   ['mitigation.created', 'mitigation.created'],
   ['mitigation.escalated', 'mitigation.escalated'],
@@ -63,7 +64,7 @@ function migrateDestination(
     note(
       'todo',
       path,
-      `there is no ${/^[a-z]{1,20}$/.test(type) ? type : 'such'} destination here; use slack, pagerduty or a webhook`,
+      `${/^[a-z]{1,20}$/.test(type) ? type : 'this type of'} destination is not supported; use slack, pagerduty or webhook`,
     );
     return [];
   }
@@ -75,26 +76,26 @@ function migrateDestination(
       note(
         'changed',
         `${path}.${secret}`,
-        `${key}: ${variable}_${word}; its value is not carried over`,
+        `${key}: ${variable}_${word}; its value is not copied`,
         `${variable}_${word}`,
       );
     }
   }
   if (entry.channel !== undefined && entry.channel !== null) {
-    note('dropped', `${path}.channel`, 'a Slack webhook has a channel of its own');
+    note('dropped', `${path}.channel`, 'a Slack webhook posts to its own channel');
   }
   if (entry.events_url !== undefined && entry.events_url !== PAGERDUTY_EVENTS) {
     note(
       'todo',
       `${path}.events_url`,
-      'alerts go to the service in the US only, so this account needs another way',
+      'alerts are sent only to the US service of PagerDuty; use a webhook for this account',
     );
   }
   if (isSection(entry.headers) && Object.keys(entry.headers).length > 0) {
     note(
       'todo',
       `${path}.headers`,
-      'a webhook has no headers of its own; the receiver can check X-Prefixd-Signature',
+      'custom headers are not supported; the receiver can check X-Prefixd-Signature',
     );
   }
   const handled = new Set([
@@ -110,12 +111,12 @@ function migrateDestination(
   return [destination];
 }
 
-/** An empty list means all events to upstream; here it would mean the default ones. */
+/** Upstream treats an empty list as all events; here it would mean the default events. */
 function migrateEvents(value: unknown, needed: boolean, note: Note): readonly string[] | undefined {
   const given = Array.isArray(value) ? value.map(String) : [];
   if (given.length === 0) {
     if (!needed) return undefined;
-    note('added', 'alerting.events', 'every event that upstream has, as it sends where none is named');
+    note('added', 'alerting.events', "all of upstream's events, because upstream sends all if none is named");
     return [...EVENTS.values()];
   }
   return given.flatMap((event) => {

@@ -1,21 +1,21 @@
-/** The report of a migration: one change for each key that does not stay as it is. */
+/** Defines a migration's report: one change for each key that does not stay the same. */
 import { describeSchema, type SchemaNode } from '../messages.ts';
 import { dotted, type Path } from '../problem.ts';
 import { settingsSchema } from '../schema/prefixd-schema.ts';
 
-/** Data in the words of a file. */
+/** Data with the keys of a file. */
 export type Section = Readonly<Record<string, unknown>>;
 
 /**
- * A change of one key. `todo`: a person has to complete it; `unknown`: neither upstream nor this prefixd has the key, and it
- * is not carried over.
+ * A change of one key. `todo`: a person has to complete it. `unknown`: neither upstream nor this prefixd has the key,
+ * so it is not copied.
  */
 export interface Change {
-  /** Dotted path in upstream's file; for what is new, in ours. */
+  /** Dotted path in upstream's file; for an added key, in ours. */
   readonly path: string;
   readonly kind: 'changed' | 'dropped' | 'added' | 'todo' | 'unknown';
   readonly what: string;
-  /** Environment variable that has to be set to what the file held. */
+  /** Environment variable that must be set to the value in upstream's file. */
   readonly variable?: string;
 }
 
@@ -25,18 +25,18 @@ export function isSection(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** A section below, to be changed in place. */
+/** Returns a subsection, to be changed in place; undefined if there is none. */
 export function section(above: Section | undefined, key: string): Record<string, unknown> | undefined {
   const value = above?.[key];
   return isSection(value) ? value : undefined;
 }
 
-// Removes unknown keys and possible secrets from migrated settings. Pure.
+// Removes unknown keys and possible secrets from migrated settings.
 
-/** The usual form of a variable's name. Any other text in its place may be the secret itself. */
+/** The usual form of a variable's name. Any other text may be the secret itself. */
 const VARIABLE = /^[A-Z][A-Z0-9_]*$/;
 
-/** `https://user:password@host` */
+/** Matches `https://user:password@host`. */
 const CREDENTIALS = /:\/\/[^/?#\s]*@/;
 
 export function withoutStrangers(settings: Section, note: Note): Section {
@@ -57,13 +57,13 @@ function keep(value: unknown, nodes: readonly SchemaNode[], path: Path, note: No
     note(
       'changed',
       dotted(path),
-      `${variable}; what the file has may be the secret itself, and is not carried over`,
+      `${variable}; the value in the file may be the secret itself and is not copied`,
       variable,
     );
     return variable;
   }
   if (CREDENTIALS.test(value)) {
-    note('todo', dotted(path), 'this has a password in it, and is not carried over');
+    note('todo', dotted(path), 'the value contains a password and is not copied');
     return undefined;
   }
   return value;
@@ -102,7 +102,7 @@ function nodesBelow(
   return typeof additionalProperties === 'object' ? [additionalProperties] : [];
 }
 
-/** `PREFIXD_HTTP_AUTH_BEARER_TOKEN` for `http.auth.bearer_token_env`. */
+/** Returns `PREFIXD_HTTP_AUTH_BEARER_TOKEN` for `http.auth.bearer_token_env`. */
 function variableFor(path: Path): string {
   const words = path.map((part) => (typeof part === 'number' ? part + 1 : part.replace(/_env$/, '')));
   return `PREFIXD_${words.join('_')}`.toUpperCase().replaceAll(/[^A-Z0-9_]/g, '_');

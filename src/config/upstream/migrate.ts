@@ -1,6 +1,6 @@
 /**
- * Turns the settings of upstream prefixd (Rust, lance0/prefixd) into settings of this one, and says of every key that
- * does not stay as it is what became of it. Pure. Values of secrets are neither carried over nor told.
+ * Converts upstream prefixd's settings (Rust, lance0/prefixd) to settings of this prefixd, and reports every key that
+ * changes. Pure. Neither copies nor shows the values of secrets.
  */
 import { migrateAlerting } from './migrate-alerting.ts';
 import {
@@ -17,36 +17,35 @@ export interface Migration {
   readonly changes: readonly Change[];
 }
 
-/** What upstream keeps in files of their own. */
+/** Upstream's separate files. */
 export interface Beside {
-  /** alerting.yaml, which goes before the section of prefixd.yaml. */
+  /** alerting.yaml, which takes precedence over the section of prefixd.yaml. */
   readonly alerting?: Section | undefined;
   /** correlation.yaml, likewise. */
   readonly correlation?: Section | undefined;
 }
 
-/** Keys that this prefixd has no use for, and why nothing is lost. */
+/** Keys that this prefixd does not need, each with the reason. */
 const DROPPED: readonly (readonly [path: string, why: string])[] = [
-  ['bgp.gobgp_grpc', 'there is no GoBGP: the routers are bgp.neighbors'],
-  ['bgp.rustbgpd_grpc', 'there is no rustbgpd: the routers are bgp.neighbors'],
+  ['bgp.gobgp_grpc', 'GoBGP is not used: the routers are bgp.neighbors'],
+  ['bgp.rustbgpd_grpc', 'rustbgpd is not used: the routers are bgp.neighbors'],
   ['http.cors_origin', 'the API serves the dashboard itself'],
-  ['http.auth.ldap', 'there are tokens and client certificates only'],
-  ['http.auth.radius', 'there are tokens and client certificates only'],
+  ['http.auth.ldap', 'only tokens and client certificates are supported'],
+  ['http.auth.radius', 'only tokens and client certificates are supported'],
   ['guardrails.allow_tcp_flags_match', 'a playbook may always narrow a rule by TCP flags'],
   ['guardrails.allow_fragment_match', 'a playbook may always narrow a rule to fragments'],
   ['guardrails.allow_packet_length_match', 'a playbook may always narrow a rule by packet length'],
   [
     'timers.quiet_period_after_withdraw_seconds',
-    'a withdrawn rule comes back with the next event; use the safelist',
+    'the next event announces a withdrawn rule again; use the safelist to prevent that',
   ],
-  ['escalation.max_escalated_duration_seconds', 'the TTL of the step limits it'],
-  ['storage.connection_string', 'there is no database'],
-  ['correlation', 'one detector is enough; several are correlated by victim and protocol'],
+  ['escalation.max_escalated_duration_seconds', "the step's TTL limits it"],
+  ['storage.connection_string', 'no database is used'],
+  ['correlation', 'one detector is enough; reports of several are correlated by victim and protocol'],
 ];
 
 /**
- * The settings, migrated. `gobgp` are the neighbors found beside them. What neither side knows, and whatever may hold a secret, is
- * left out and named.
+ * Migrates the settings and adds the neighbors in `gobgp`. Unknown keys and possible secrets are omitted and reported.
  */
 export function migrateSettings(
   upstream: Section,
@@ -63,11 +62,7 @@ export function migrateSettings(
 
   if (settings.mode === undefined) {
     settings.mode = 'dry-run';
-    note(
-      'added',
-      'mode',
-      'dry-run, which is what upstream does where nothing is said; write enforced to announce',
-    );
+    note('added', 'mode', "dry-run, upstream's default; write enforced to announce rules");
   }
   migrateAuth(settings, note);
   migrateTtlBounds(settings, note);
@@ -75,7 +70,7 @@ export function migrateSettings(
   const storage = section(settings, 'storage');
   if (storage !== undefined || changes.some(({ path }) => path === 'storage.connection_string')) {
     settings.storage = { driver: 'jsonl', path: './data' };
-    note('changed', 'storage', 'a folder of JSON lines, ./data; what the database holds is not carried over');
+    note('changed', 'storage', 'a folder of JSON lines, ./data; the content of the database is not copied');
   }
   const observability = section(settings, 'observability');
   if (observability?.log_format === 'pretty') {
@@ -84,20 +79,20 @@ export function migrateSettings(
   }
   const alerts = alerting ?? section(settings, 'alerting');
   if (alerting !== undefined && settings.alerting !== undefined) {
-    note('dropped', 'alerting', 'alerting.yaml takes its place, as it does for upstream');
+    note('dropped', 'alerting', 'alerting.yaml replaces it, as in upstream');
   }
   if (alerts !== undefined) settings.alerting = migrateAlerting(alerts, note);
   return { settings: withoutStrangers(settings, note), changes };
 }
 
-/** What of upstream's correlation has no like here and changes what happens. */
+/** Reports the parts of upstream's correlation that have no equivalent here and change the behavior. */
 function noteCorrelation(correlation: Section | undefined, note: Note): void {
   const adapters = Array.isArray(correlation?.webhook_adapters) ? correlation.webhook_adapters : [];
   if (adapters.length > 0) {
     note(
       'todo',
       'correlation.webhook_adapters',
-      'there are no adapters: their senders must post events to /v1/events in its own form',
+      'adapters are not supported: their senders must post events to /v1/events in its own format',
     );
   }
   const least = correlation?.min_sources;
@@ -105,7 +100,7 @@ function noteCorrelation(correlation: Section | undefined, note: Note): void {
     note(
       'todo',
       'correlation.min_sources',
-      `upstream waits for ${least} sources, and here one is enough: see min_confidence of playbooks`,
+      `upstream waits for ${least} sources; here one is enough: see min_confidence in playbooks`,
     );
   }
 }
@@ -118,12 +113,12 @@ function migrateAuth(settings: Section, note: Note): void {
   note(
     'changed',
     'http.auth.mode',
-    'bearer: operators get tokens, named under http.auth.tokens, in place of passwords',
+    'bearer: operators use tokens, listed under http.auth.tokens, instead of passwords',
     'PREFIXD_API_TOKEN',
   );
 }
 
-/** Upstream lets guardrails override the bounds of timers. */
+/** Moves TTL bounds from guardrails to timers, because upstream's guardrails override its timers. */
 function migrateTtlBounds(settings: Record<string, unknown>, note: Note): void {
   const guardrails = section(settings, 'guardrails');
   for (const key of ['min_ttl_seconds', 'max_ttl_seconds']) {
@@ -159,9 +154,10 @@ function migrateBgp(settings: Section, gobgp: readonly GobgpNeighbor[], note: No
       ...(variable === undefined ? {} : { md5_password_env: variable }),
     });
     const path = `bgp.neighbors[${neighbors.length - 1}]`;
-    const password = variable === undefined ? '' : `; put its password into ${variable}`;
+    const password = variable === undefined ? '' : `; set ${variable} to its password`;
     note('added', path, `${address}, a neighbor of GoBGP${password}`, variable);
-    if (asn === null) note('todo', `${path}.peer_asn`, 'GoBGP does not say the AS number of this neighbor');
+    if (asn === null)
+      note('todo', `${path}.peer_asn`, "GoBGP's configuration has no AS number for this neighbor");
   }
   const quotas = section(settings, 'quotas');
   const most = quotas?.max_announcements_per_peer;
@@ -173,12 +169,12 @@ function migrateBgp(settings: Section, gobgp: readonly GobgpNeighbor[], note: No
   bgp.neighbors = neighbors;
   if (neighbors.length === 0) {
     const kind = bgp.mode === 'mock' ? 'added' : 'todo';
-    note(kind, 'bgp.neighbors', 'none yet: name each router with name, address, peer_asn and dialect');
+    note(kind, 'bgp.neighbors', 'none yet: add each router with name, address, peer_asn and dialect');
   } else if (neighbors.some(({ dialect }) => dialect === undefined)) {
     note(
       'added',
       'bgp.neighbors',
-      'say what each router is (dialect), so that it is told only what it can do',
+      "set each router's dialect, so that it is sent only rules that it supports",
     );
   }
 }
@@ -193,12 +189,12 @@ function renamed(
   if (neighbor[from] === undefined) return;
   const value = neighbor[from];
   delete neighbor[from];
-  // An empty list of families means "whatever": that is what an absent key means here.
+  // Upstream treats an empty list of families as all; here an absent key means the default.
   if (!Array.isArray(value) || value.length > 0) neighbor[to] = value;
   note('changed', `${where}.${from}`, to);
 }
 
-/** Removes what stands at a dotted path; true when there was something. */
+/** Removes the value at a dotted path; true if there was one. */
 function remove(settings: Record<string, unknown>, path: string): boolean {
   const keys = path.split('.');
   const last = keys.pop() ?? '';
@@ -211,16 +207,16 @@ function remove(settings: Record<string, unknown>, path: string): boolean {
   return true;
 }
 
-// The neighbors of a GoBGP configuration in TOML, as far as users of upstream prefixd need it. Pure.
+// Neighbors of a GoBGP configuration in TOML, as far as users of upstream prefixd need them.
 
-/** The password itself is never read out. */
+/** A neighbor of GoBGP, without its password. */
 export interface GobgpNeighbor {
   readonly address: string;
   readonly asn: number | null;
   readonly hasPassword: boolean;
 }
 
-/** Reads the `[[neighbors]]`. */
+/** Reads the `[[neighbors]]` blocks. */
 export function gobgpNeighbors(toml: string): readonly GobgpNeighbor[] {
   const blocks = withoutComments(toml)
     .split(/^\s*\[\[\s*neighbors\s*\]\]\s*$/m)

@@ -1,6 +1,6 @@
 /**
- * Which steps of which playbooks the configured routers could not enforce as written, for the assets of the inventory: the
- * same forecast that decides on an attack, asked beforehand.
+ * Finds playbook steps that the configured routers cannot enforce as written for the inventory's assets. Uses the same
+ * forecast that decides during an attack.
  */
 import { isEnforceable, type Prediction, predict, unenforceableWords } from '../../core/decide/forecast.ts';
 import { checkProtectedPorts } from '../../core/policy/guardrails.ts';
@@ -11,52 +11,53 @@ import { impliedProtocol } from '../../core/policy/vectors.ts';
 import { NO_ALLOWED_PORTS, ownerOf } from '../../core/victim.ts';
 import { type Plan, type PlanTarget, planRule, planWithin } from '../../core/decide/enforceable-rule.ts';
 import { actionWords } from '../../core/text.ts';
+import { countWords } from '../../net/text.ts';
 import type { Path } from '../problem.ts';
 
-/** Warnings at most; what is beyond is counted. */
+/** Most warnings that are listed; the rest is counted. */
 const MAX_WARNINGS = 20;
 
-/** `path` is that of all playbooks in one file. */
+/** A warning. `path` is as if all playbooks were in one file. */
 export interface EnforcementWarning {
   readonly path: Path;
   readonly message: string;
   readonly fix: string;
 }
 
-/** Assets that are treated alike: one of them, and how many there are. */
+/** Assets that get the same rules: an example, and their number. */
 export interface AssetGroup {
   readonly victim: string;
   readonly owner: Ownership | undefined;
   count: number;
 }
 
-/** What is wrong with one step in one way, and for whom. */
+/** One defect of one or more steps, and the affected assets. */
 interface Finding {
   readonly path: Path;
-  /** Steps, the one at the path first. */
+  /** Names of the steps; the one at the path is first. */
   readonly steps: string[];
   readonly what: string;
-  /** Some neighbors enforce it. */
+  /** True if some neighbors can enforce the step. */
   readonly partial: boolean;
   readonly groups: AssetGroup[];
 }
 
-/** Steps that one warning names. */
+/** Most steps that one warning names. */
 const NAMED_STEPS = 4;
 
-/** No guardrail that depends on the state matters here. */
+/** An empty state, because these checks do not depend on it. */
 export const STATE = { safelisted: () => undefined };
 
-/** A kind of attack on a kind of asset, and the playbook that is for it. */
+/** An attack on a group of assets, and a playbook that applies to it. */
 interface Targeted {
   readonly playbook: Playbook;
-  /** Of the playbook among all of one file. */
+  /** The playbook's path, as if all playbooks were in one file. */
   readonly path: Path;
   readonly group: AssetGroup;
   readonly target: PlanTarget;
 }
 
-/** Every playbook with every kind of attack on every kind of asset that it is for. */
+/** Combines every playbook with every vector and asset group that it applies to. */
 export function* targetsOf(policy: Policy, groups: readonly AssetGroup[]): Iterable<Targeted> {
   for (const { playbook, path } of placedPlaybooks(policy)) {
     const { vectors } = playbook.match;
@@ -91,7 +92,7 @@ export function enforcementChecks(
   return shown(merged([...findings.values()]));
 }
 
-/** A neighbor without a family or an action lacks it for every playbook: that is one finding for the same assets. */
+/** Merges findings with the same text and assets: a family or action that a neighbor lacks affects every playbook. */
 function merged(findings: readonly Finding[]): readonly Finding[] {
   const result: Finding[] = [];
   for (const finding of findings) {
@@ -113,7 +114,7 @@ function ids({ groups }: Pick<Finding, 'groups'>): readonly string[] {
 function stepWords(steps: readonly string[]): string {
   const more = steps.length - NAMED_STEPS;
   const named = steps.slice(0, NAMED_STEPS).join(', ');
-  return more > 0 ? `${named} and ${more} more steps` : named;
+  return more > 0 ? `${named} and ${countWords(more, 'more step', 'more steps')}` : named;
 }
 
 function shown(findings: readonly Finding[]): readonly EnforcementWarning[] {
@@ -124,13 +125,13 @@ function shown(findings: readonly Finding[]): readonly EnforcementWarning[] {
   }));
   const more = findings.length - warnings.length;
   if (more > 0) {
-    const message = `${more} more steps cannot be enforced as written on some neighbor`;
-    warnings.push({ path: ['playbooks'], message, fix: 'mend the ones above and check again' });
+    const message = `${countWords(more, 'more step', 'more steps')} cannot be enforced as written on some neighbor`;
+    warnings.push({ path: ['playbooks'], message, fix: 'fix the ones above and check again' });
   }
   return warnings;
 }
 
-/** Why a step is not enforced as written on some neighbor, and what happens instead; null when all can enforce it. */
+/** Explains why some neighbor cannot enforce a step as written, and the consequence; null if all can enforce it. */
 function unenforceable(
   target: PlanTarget,
   playbook: Playbook,
@@ -140,7 +141,7 @@ function unenforceable(
   const context = { policy, state: STATE };
   const step = stepOf(playbook, index);
   const written = planWithin(target, step, [], context);
-  // A rule that names a protected port is refused for that, which another check says.
+  // Another check reports rules that name a protected port.
   if (written.rule === null || checkProtectedPorts(policy.guardrails, written.rule) !== null) return null;
   const prediction = predict(policy, written.rule.match, step.action);
   if (prediction.every(({ ok }) => ok)) return null;
@@ -157,8 +158,8 @@ function unenforceable(
 function outcomeWords({ rule, refusal, why }: Plan, index: number): string {
   if (rule === null || refusal !== null) {
     return index === 0
-      ? 'and there is no other way: reports will be refused (not_enforceable)'
-      : 'and there is no other way: the step will never be taken';
+      ? 'there is no alternative: reports will be refused (not_enforceable)'
+      : 'there is no alternative: mitigations will not escalate to this step';
   }
   return why.filter((line) => line.startsWith('instead (')).join('; ');
 }
@@ -167,7 +168,7 @@ function count(prediction: Prediction): string {
   return `${prediction.filter(({ ok }) => !ok).length} of ${prediction.length}`;
 }
 
-/** An attack on no particular port, where the playbook takes one; null where it is for another protocol. */
+/** Returns an example attack that the playbook matches; null if the playbook cannot match this vector and group. */
 function targetFor({ match }: Playbook, vector: string, { victim, owner }: AssetGroup): PlanTarget | null {
   const implied = impliedProtocol(vector, victim.includes(':') ? 6 : 4);
   if (match.protocol !== null && implied !== null && match.protocol !== implied) return null;
@@ -182,7 +183,7 @@ function targetFor({ match }: Playbook, vector: string, { victim, owner }: Asset
   };
 }
 
-/** Every playbook with its place among those of all files. */
+/** Returns every playbook with its path, as if all playbooks were in one file. */
 function placedPlaybooks({ playbooks }: Policy): readonly { playbook: Playbook; path: Path }[] {
   const placed = (playbooks.data.playbooks ?? []).flatMap(({ name }, i) => {
     const playbook = playbooks.byName.get(name);
@@ -199,8 +200,8 @@ function stepOf(playbook: Playbook, index: number): Playbook['steps'][number] {
 }
 
 /**
- * Assets and prefixes by what a rule for them depends on: the family, the allowed ports, and the customer and profile where
- * a playbook asks for them. An inventory of a hundred thousand assets has few such groups.
+ * Groups assets and prefixes by the properties that a rule depends on: family, allowed ports, and customer and profile
+ * if a playbook uses them. An inventory of 100,000 assets has few such groups.
  */
 export function assetGroups({ inventory, playbooks }: Policy): readonly AssetGroup[] {
   const matches = [...playbooks.byName.values()].map(({ match }) => match);
@@ -227,13 +228,13 @@ export function assetGroups({ inventory, playbooks }: Policy): readonly AssetGro
   return [...groups.values()];
 }
 
-/** `service web of acme (203.0.113.20) and 3 more entries`. */
+/** Formats groups as `service web of acme (203.0.113.20) and 3 more entries of the inventory`. */
 function groupWords(groups: readonly AssetGroup[]): string {
   const [first] = groups;
-  if (first === undefined) return 'nobody';
+  if (first === undefined) return 'no asset';
   const { owner, victim } = first;
   const service = owner?.serviceId === null || owner === undefined ? '' : `service ${owner.serviceId} of `;
   const more = groups.reduce((sum, { count: entries }) => sum + entries, 0) - 1;
   const others = more === 0 ? '' : ` and ${more} more ${more === 1 ? 'entry' : 'entries'} of the inventory`;
-  return `${service}${owner?.customerId ?? 'nobody'} (${victim})${others}`;
+  return `${service}${owner?.customerId ?? 'no customer'} (${victim})${others}`;
 }

@@ -1,4 +1,7 @@
-/** What lies open on this machine: keys that others may read, files that others may write, certificates that nobody should trust. */
+/**
+ * Finds exposures on this machine: keys that others can read, files that others can write, weak or expired
+ * certificates.
+ */
 import { X509Certificate } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
@@ -14,17 +17,17 @@ import { type Settings, settingsSchema } from '../schema/prefixd-schema.ts';
 import type { ConfigProblem } from '../types.ts';
 import type { YamlSource } from '../yaml/yaml.ts';
 
-/** A certificate that expires so soon is told of (ms). */
+/** Warns this long before a certificate expires (ms). */
 const SOON_MS = 14 * 24 * 60 * 60 * 1000;
-/** RFC 9325 §4.5: at least so many bits. */
+/** Minimum key lengths in bits (RFC 9325 §4.5). */
 const LEAST_RSA_BITS = 2048;
 const LEAST_CURVE_BITS = 224;
 
-/** Permissions of everybody who is neither the owner nor of its group. */
+/** Permissions of users other than the owner and its group. */
 const OTHERS_READ = 0o004;
 const OTHERS_WRITE = 0o002;
 
-/** Warnings about files that prefixd.yaml names, relative to `folder`. Files that are not there are passed over. */
+/** Returns warnings about files that prefixd.yaml names, relative to `folder`. Ignores missing files. */
 export async function exposureWarnings(
   settings: YamlSource,
   folder: string,
@@ -42,11 +45,11 @@ export async function exposureWarnings(
 async function keyExposures(settings: DeepPartial<Settings>, folder: string, warn: Report): Promise<void> {
   const name = settings.http?.tls?.key_path;
   if (name === undefined || !(await mayOthers(OTHERS_READ | OTHERS_WRITE, resolve(folder, name)))) return;
-  const message = `${name} is a private key, and every user of this machine may read or change it`;
-  warn(['http', 'tls', 'key_path'], message, 'chmod 600 it, for the user of the daemon alone');
+  const message = `every user of this machine can read or change the private key ${name}`;
+  warn(['http', 'tls', 'key_path'], message, "chmod 600 the file, owned by the daemon's user");
 }
 
-/** Warnings about the daemon's own certificate and the CA of its clients. */
+/** Warns about the daemon's own certificate and its clients' CA. */
 async function certificateExposures(
   settings: DeepPartial<Settings>,
   folder: string,
@@ -64,7 +67,7 @@ async function certificateExposures(
   }
 }
 
-/** Undefined for what cannot be read, which another check reports. */
+/** Reads a certificate; undefined if it is unreadable, which another check reports. */
 async function readCertificate(path: string): Promise<X509Certificate | undefined> {
   try {
     return new X509Certificate(await readRegularFile(path, LIMITS.certificateBytes));
@@ -76,19 +79,19 @@ async function readCertificate(path: string): Promise<X509Certificate | undefine
 function flawsOf({ validFrom, validTo, publicKey }: X509Certificate, now: number): readonly string[] {
   const flaws: string[] = [];
   const until = Date.parse(validTo);
-  if (now > until) flaws.push(`expired at ${validTo}: clients that check it refuse this server`);
+  if (now > until) flaws.push(`expired at ${validTo}: clients that verify it refuse this server`);
   else if (until - now < SOON_MS) flaws.push(`expires at ${validTo}`);
   if (now < Date.parse(validFrom)) flaws.push(`is not valid before ${validFrom}`);
   const { modulusLength, namedCurve } = publicKey.asymmetricKeyDetails ?? {};
   if (modulusLength !== undefined && modulusLength < LEAST_RSA_BITS) {
-    flaws.push(`is weak: its key has ${modulusLength} bits, less than ${LEAST_RSA_BITS}`);
+    flaws.push(`is weak: its key has ${modulusLength} bits, fewer than ${LEAST_RSA_BITS}`);
   }
   const curveBits = Number(/(\d{3})/.exec(namedCurve ?? '')?.[1] ?? Number.NaN);
-  if (curveBits < LEAST_CURVE_BITS) flaws.push(`is weak: its key is of the curve ${namedCurve}`);
+  if (curveBits < LEAST_CURVE_BITS) flaws.push(`is weak: its key uses the curve ${namedCurve}`);
   return flaws;
 }
 
-/** Whoever may write in a folder can replace what lies in it, whatever the permissions of that are. */
+/** Warns about folders that others can write: they could replace files in them, whatever the files' permissions. */
 async function writableExposures(
   settings: DeepPartial<Settings>,
   folder: string,
@@ -103,34 +106,34 @@ async function writableExposures(
   }
   for (const [at, path] of folders) {
     if (!(await mayOthers(OTHERS_WRITE, at))) continue;
-    const message = `every user of this machine may write in ${at}, and so change what the daemon remembers`;
-    warn(path, message, 'chmod 700 it, for the user of the daemon alone');
+    const message = `every user of this machine can write to ${at} and so change the daemon's data`;
+    warn(path, message, "chmod 700 the folder, owned by the daemon's user");
   }
   if (await mayOthers(OTHERS_WRITE, folder)) {
-    const message = `every user of this machine may write in ${folder}, and so change the configuration`;
-    warn([], message, 'chmod o-w it');
+    const message = `every user of this machine can write to ${folder} and so change the configuration`;
+    warn([], message, 'chmod o-w the folder');
   }
 }
 
-/** True when somebody who is neither the owner nor of the group has one of these permissions. */
+/** True if users other than the owner and its group have one of these permissions. */
 async function mayOthers(permissions: number, path: string): Promise<boolean> {
   try {
     return ((await stat(path)).mode & permissions) !== 0;
   } catch {
-    // What is not there yet is made for the daemon's user alone; what may not be looked at, others do not reach either.
+    // The daemon creates missing files for its own user only; files that it cannot inspect, others cannot reach either.
     return false;
   }
 }
 
-// Whether the server can use the certificates that prefixd.yaml names. Reads them.
+// Certificates that the server cannot use.
 
-/** What is wrong with the files of `http.tls`, which are relative to `folder`; nothing where no TLS is configured. */
+/** Loads the files of `http.tls`, relative to `folder`, and returns the problems; none if TLS is not configured. */
 export async function certificateProblems(
   settings: YamlSource,
   folder: string,
 ): Promise<readonly ConfigProblem[]> {
   const tls = parsePartial(settingsSchema, withoutExtensions(settings, settingsSchema).value)?.http?.tls;
-  // Without either path the schema has said so.
+  // The schema reports a missing path.
   if (tls?.cert_path === undefined || tls.key_path === undefined) return [];
   const paths = {
     certPath: resolve(folder, tls.cert_path),
@@ -148,7 +151,7 @@ export async function certificateProblems(
     return [];
   } catch (error) {
     const message = errorText(error);
-    const fix = 'name PEM files that this user may read and that belong together';
+    const fix = 'use PEM files that this user can read and that belong together';
     return [
       { file: settings.file, ...settings.place(['http', 'tls'], 'value'), path: 'http.tls', message, fix },
     ];

@@ -1,4 +1,6 @@
-/** Finds customers that can never be protected, by the inventory and by what the settings exempt from rules. */
+/**
+ * Finds customers that can never be protected, because of the inventory or of the prefixes that the settings exempt.
+ */
 import { assetPrefixes } from '../../core/policy/ownership.ts';
 import type { CustomerData } from '../../core/policy/inventory-data.ts';
 import { countWords } from '../../net/text.ts';
@@ -9,26 +11,26 @@ import type { Findings, Path } from '../problem.ts';
 import type { DeepPartial } from '../parse-partial.ts';
 import type { Settings } from '../schema/prefixd-schema.ts';
 
-/** Warnings of one kind at most; the rest is counted. */
+/** Most warnings of one kind that are listed; the rest is counted. */
 const MAX_WARNINGS = 10;
 
-/** Customers that a sentence names. */
+/** Most customers that a sentence names. */
 const NAMED = 4;
 
-/** Where findings about either file go. */
+/** Receives findings about either file. */
 export interface InventoryFindings {
   readonly settings: Findings;
   readonly inventory: Findings;
 }
 
-/** An entry of the inventory with its place. */
+/** An inventory entry with its place. */
 interface Entry {
   readonly path: Path;
   readonly text: string;
   readonly prefixes: readonly Prefix[];
 }
 
-/** Judges an inventory that has passed its schema. Entries that are no prefixes have been reported. */
+/** Checks an inventory that has passed its schema. Invalid prefixes are already reported. */
 export function inventoryChecks(
   customers: readonly CustomerData[],
   settings: DeepPartial<Settings>,
@@ -77,8 +79,8 @@ export function inventoryChecks(
     const them = ids.length === 1 ? 'this customer' : 'these customers';
     found.settings.warning(
       path,
-      `it covers every address of ${customersText(ids)}: no attack on ${them} will be mitigated`,
-      `keep it only if ${them} must never be mitigated`,
+      `this covers every address of ${customersText(ids)}: no attack on ${them} will be mitigated`,
+      `keep it only if attacks on ${them} must never be mitigated`,
     );
   }
 }
@@ -111,7 +113,7 @@ interface Warning {
   readonly fix: string;
 }
 
-/** No setting lets a rule be aimed at addresses that are not those of hosts (core/policy/guardrails.ts). */
+/** Reports prefixes that are not unicast, because no setting allows rules for them (core/policy/guardrails.ts). */
 function notHosts({ path, text, prefixes }: Entry): readonly Warning[] {
   for (const prefix of prefixes) {
     const special = specialRangeOf(prefix);
@@ -122,14 +124,14 @@ function notHosts({ path, text, prefixes }: Entry): readonly Warning[] {
   return [];
 }
 
-/** A prefix that no rule may touch, and the customers that have no address outside of such prefixes. */
+/** A prefix that no rule may touch, and the customers whose addresses are all inside such prefixes. */
 interface Exempt {
   readonly path: Path;
   readonly prefix: Prefix;
   readonly customers: string[];
 }
 
-/** The configured safelist and protected prefixes. One that covers a whole address family has been reported. */
+/** Returns the configured safelist and protected prefixes. A prefix that covers a whole family is already reported. */
 function exemptPrefixes(settings: DeepPartial<Settings>): readonly Exempt[] {
   const lists: readonly (readonly [Path, readonly (string | undefined)[]])[] = [
     [['safelist', 'prefixes'], settings.safelist?.prefixes ?? []],
@@ -144,7 +146,7 @@ function exemptPrefixes(settings: DeepPartial<Settings>): readonly Exempt[] {
   );
 }
 
-/** `customer "acme"`, `customers "a", "b", "c", "d" and 3 more`. */
+/** Formats ids as `customer "acme"` or `customers "a", "b", "c", "d" and 3 more`. */
 function customersText(ids: readonly string[]): string {
   const named = ids.slice(0, NAMED).map((id) => `"${id}"`);
   const more = ids.length - named.length;
@@ -155,6 +157,6 @@ function warnAll(warnings: readonly Warning[], top: Path, found: Findings): void
   for (const { path, message, fix } of warnings.slice(0, MAX_WARNINGS)) found.warning(path, message, fix);
   const more = warnings.length - MAX_WARNINGS;
   if (more > 0) {
-    found.warning(top, `the same is true of ${countWords(more, 'more entry', 'more entries')}`, '');
+    found.warning(top, `the same applies to ${countWords(more, 'more entry', 'more entries')}`, '');
   }
 }

@@ -1,4 +1,4 @@
-/** What the keys of a neighbor must be to each other, to its fellows, and to the listener. */
+/** Checks how a neighbor's keys fit together, and fit the other neighbors and the listener. */
 import { planWithin } from '../../core/decide/enforceable-rule.ts';
 import { predict } from '../../core/decide/forecast.ts';
 import type { Policy } from '../../core/policy/policy.ts';
@@ -16,7 +16,7 @@ type NeighborSettings = DeepPartial<Settings['bgp']['neighbors'][number]>;
 /** Longest hold time without a warning (s). Routers offer 90 or 180 by default. */
 const LONG_HOLD_TIME = 600;
 
-/** Judges `bgp.neighbors`. */
+/** Checks `bgp.neighbors`. */
 export function neighborChecks(settings: DeepPartial<Settings>, found: Findings): void {
   const names = new Map<string, number>();
   const places = new Map<string, number>();
@@ -53,12 +53,12 @@ function once(
   else again(`bgp.neighbors[${other}]`);
 }
 
-/** What tells sessions apart: two neighbors with the same could not both be up. */
+/** Returns the key that identifies a session: two neighbors with the same key could not both be established. */
 function placeOf(neighbor: NeighborSettings): string | undefined {
   const { address, port, local_address: local, passive } = neighbor;
   if (address === undefined) return undefined;
   if (isUnix(address)) return address;
-  // A passive neighbor is known by its address alone: it dials from any port.
+  // A passive neighbor is identified by its address alone, because it connects from any port.
   return passive === true ? `${address} ${local ?? ''}` : `${address} ${port ?? ''} ${local ?? ''}`;
 }
 
@@ -78,8 +78,8 @@ function addressChecks(neighbor: NeighborSettings, at: Path, found: Findings): v
       if (neighbor[key] === undefined) continue;
       found.problem(
         [...at, key],
-        'a UNIX socket has no such thing',
-        'remove it; the helper behind the socket owns TCP',
+        `${key} has no effect on a UNIX socket`,
+        'remove it; the program behind the socket owns the TCP connection',
       );
     }
     return;
@@ -102,15 +102,16 @@ function addressChecks(neighbor: NeighborSettings, at: Path, found: Findings): v
     const family = octets.length === 4 ? 'IPv4' : 'IPv6';
     found.problem(
       [...at, 'local_address'],
-      `${local} is not ${family} as ${address} is`,
+      `${local} is not an ${family} address, but ${address} is`,
       `write an ${family} address`,
     );
   }
 }
 
 /**
- * A neighbor at an address of our own. Routers take their address for their id by default, and one with our id refuses the
- * session: always inside one AS (RFC 6286 §2.2), and many do so between two, which RFC 6286 allows.
+ * Warns about a neighbor at one of our own addresses. By default a router uses its address as its BGP identifier, and a
+ * router with our identifier refuses the session: always within one AS (RFC 6286 §2.2), and many also between two ASes,
+ * although RFC 6286 allows it.
  */
 function ownAddressChecks(
   neighbor: NeighborSettings,
@@ -135,11 +136,11 @@ function ownAddressChecks(
   } else if (isOurs(bgp.router_id)) {
     const refused =
       neighbor.peer_asn === bgp.local_asn
-        ? 'inside one AS a session between equal ids is refused (RFC 6286)'
-        : 'many routers refuse a neighbor with their own id';
+        ? 'within one AS, a session between equal identifiers is refused (RFC 6286)'
+        : 'many routers refuse a neighbor with their own identifier';
     found.warning(
       [...at, 'address'],
-      `${address} is the router_id of this daemon, and most likely that of the router, too: ${refused}`,
+      `${address} is this daemon's router_id, and probably the router's, too: ${refused}`,
       'give this daemon a router_id of its own',
     );
   } else if (isOurs(local) && !isLoopback(address ?? '')) {
@@ -151,7 +152,7 @@ function ownAddressChecks(
   }
 }
 
-/** Loopback and link-local addresses are those of a neighbor on this machine or this link. */
+/** Says why an address cannot be a neighbor's. Loopback and link-local are allowed: this machine, this link. */
 function whyUnusable(octets: Uint8Array): string | undefined {
   const special = notUnicast(octets);
   if (special === undefined || special.name === 'loopback' || special.name === 'link-local') return undefined;
@@ -171,21 +172,17 @@ function passiveChecks(
   if (neighbor.passive !== true || neighbor.address === undefined) return;
   const path = [...at, 'passive'];
   if (isUnix(neighbor.address)) {
-    found.problem(path, 'a UNIX socket is dialled, never waited at', 'remove passive');
+    found.problem(path, 'passive is not possible on a UNIX socket', 'remove passive');
     return;
   }
   if (listen === undefined) {
-    found.problem(
-      path,
-      'there is nothing to wait at: bgp.listen is not set',
-      'set bgp.listen, or remove passive',
-    );
+    found.problem(path, 'passive needs bgp.listen, which is not set', 'set bgp.listen, or remove passive');
     return;
   }
   const host = octetsOf(parseListen(listen)?.host ?? '');
   const octets = octetsOf(neighbor.address);
   if (host === undefined || octets === undefined || host.length === octets.length) return;
-  // An IPv6 wildcard also takes IPv4.
+  // An IPv6 wildcard also accepts IPv4.
   if (host.length === 16 && host.every((octet) => octet === 0)) return;
   found.problem(
     path,
@@ -214,62 +211,68 @@ function familyChecks(neighbor: NeighborSettings, at: Path, found: Findings): vo
   if (families.length > 0 && !carriesRules) {
     found.problem(
       [...at, 'families'],
-      'no rule could be sent in any of these families',
+      'no rule can be sent in any of these families',
       'add ipv4-flowspec or ipv6-flowspec',
     );
   }
 }
 
-// Finds neighbors that no rule reaches, or only a later step of a playbook.
+// Neighbors that no rule reaches, or only a playbook's later steps.
 
-/** Says so when mitigations would be decided and announced to nobody. */
+/** Warns if mitigations would be decided but announced to no router. */
 export function neighborlessChecks({ bgp, mode }: DeepPartial<Settings>, found: Findings): void {
-  // A mock holds the rules itself, and a dry run announces nothing.
+  // Mode mock keeps the rules itself, and a dry run announces nothing.
   if (bgp?.mode !== 'native' || mode !== 'enforced' || bgp.neighbors === undefined) return;
   if (bgp.neighbors.length === 0) {
     found.warning(
       ['bgp', 'neighbors'],
-      'there is no neighbor: mitigations are decided, but no router is told',
+      'there is no neighbor: mitigations are decided, but announced to no router',
       'add your routers',
     );
   } else if (bgp.neighbors.every((neighbor) => neighbor?.enabled === false)) {
     found.warning(
       ['bgp', 'neighbors'],
-      'every neighbor has enabled: false: mitigations are decided, but no router is told',
-      'enable those that shall filter',
+      'every neighbor has enabled: false: mitigations are decided, but announced to no router',
+      'enable the neighbors that should filter',
     );
   }
 }
 
-/** What a neighbor could do with the steps of all playbooks. */
+/** The steps that a neighbor can enforce. */
 interface Reach {
   first: boolean;
   later: boolean;
-  /** Why it cannot enforce first steps, each reason once. */
+  /** Reasons why it cannot enforce first steps. */
   readonly reasons: Set<string>;
 }
 
-/** How many reasons a sentence gives. */
+/** Most reasons that a sentence gives. */
 const NAMED = 2;
 
-/** Neighbors that can enforce no playbook's first step for any asset, as their rules are written. `found` is of prefixd.yaml. */
+/**
+ * Warns about neighbors that can enforce no playbook's first step as written, for any asset. `found` is for
+ * prefixd.yaml.
+ */
 export function firstStepChecks(policy: Policy, groups: readonly AssetGroup[], found: Findings): void {
   const reaches = reachOfNeighbors(policy, groups);
-  // In the order of the configuration, as a forecast is.
+  // A forecast has the order of the configuration.
   for (const [i, { first, later, reasons }] of [...reaches.values()].entries()) {
     if (first || reasons.size === 0) continue;
     const all = [...reasons];
     const why = all.slice(0, NAMED).join('; ') + (all.length > NAMED ? '; and others' : '');
-    const then = later ? 'rules reach it only by later steps' : 'no rule will ever reach it';
+    const then = later ? 'only rules of later steps reach it' : 'no rule will ever reach it';
     found.warning(
       ['bgp', 'neighbors', i],
-      `it can enforce the first step of no playbook as written (${why}): ${then}`,
-      'begin a playbook with an action and a match that this router can enforce, or correct its dialect and families',
+      `this neighbor cannot enforce any playbook's first step as written (${why}): ${then}`,
+      'use a first step with an action and a match that this router supports, or correct its dialect and families',
     );
   }
 }
 
-/** By name, in the order of the configuration. Ends as soon as every neighbor is known to enforce some first step. */
+/**
+ * Returns each neighbor's reach by name, in the order of the configuration. Stops once every neighbor enforces a first
+ * step.
+ */
 function reachOfNeighbors(policy: Policy, groups: readonly AssetGroup[]): ReadonlyMap<string, Reach> {
   const reaches = new Map<string, Reach>();
   for (const { playbook, target } of targetsOf(policy, groups)) {

@@ -1,4 +1,4 @@
-/** What playbooks ask for that the settings do not grant. */
+/** Checks playbooks against the settings and the inventory. */
 import type { CustomerData } from '../../core/policy/inventory-data.ts';
 import type { PlaybookData, PlaybooksData, StepData } from '../../core/policy/playbook-data.ts';
 import type { Playbook, PlaybookMatch, PlaybookSet } from '../../core/policy/playbook.ts';
@@ -18,7 +18,7 @@ import type { Findings, Path } from '../problem.ts';
 import type { Settings } from '../schema/prefixd-schema.ts';
 import { KNOWN_DETECTORS } from './settings-checks.ts';
 
-/** Judges one file of playbooks by settings of which parts may be missing. */
+/** Checks one file of playbooks against the settings, parts of which may be missing. */
 export function playbookChecks(data: PlaybooksData, settings: DeepPartial<Settings>, found: Findings): void {
   const forbidsSource = settings.guardrails?.allow_src_prefix_match === false;
   const protectedPorts = (settings.guardrails?.protected?.ports ?? []).filter((port) => port !== undefined);
@@ -28,18 +28,18 @@ export function playbookChecks(data: PlaybooksData, settings: DeepPartial<Settin
     if (step.match.src_prefix !== undefined && forbidsSource) {
       found.problem(
         [...path, 'match', 'src_prefix'],
-        'rules may not be narrowed by source (guardrails.allow_src_prefix_match is false)',
+        'rules must not be narrowed by source (guardrails.allow_src_prefix_match is false)',
         'remove it: source addresses are easily forged',
       );
     }
-    // What is wrong with it otherwise has been said.
+    // Other problems of `match` are already reported.
     const { srcPorts } = readRefinement(step.match, () => undefined);
     const named = protectedPorts.filter((port) => inRanges(port, srcPorts));
     if (named.length > 0) refusedFor(named, [...path, 'match', 'src_ports'], found);
   }
   for (const [i, { match, steps }] of (data.playbooks ?? []).entries()) {
     if (steps[0]?.match?.src_ports !== undefined) continue;
-    // An attack by reflectors is matched by the port that they answer from.
+    // A rule against reflectors matches the source port of their responses.
     const reflectors = [match.vector].flat().map((vector) => reflectorPort(canonicalVector(vector)));
     const named = protectedPorts.filter((port) => reflectors.includes(port));
     if (named.length > 0) refusedFor(named, ['playbooks', i, 'match', 'vector'], found);
@@ -47,9 +47,9 @@ export function playbookChecks(data: PlaybooksData, settings: DeepPartial<Settin
   vectorChecks(data, settings, found);
 }
 
-/** Vectors that nothing sends: neither built in nor in a vector map. A script of one's own may send them all the same. */
+/** Warns about vectors that are neither built in nor in a vector map. An operator's own script may still send them. */
 function vectorChecks(data: PlaybooksData, settings: DeepPartial<Settings>, found: Findings): void {
-  // Which vectors are mapped is not known of settings that cannot be read.
+  // If the settings cannot be read, the vector maps are unknown.
   if (settings.detectors === undefined) return;
   const mapped = Object.values(settings.detectors).flatMap((detector) =>
     Object.values(detector?.vector_map ?? {}),
@@ -58,22 +58,22 @@ function vectorChecks(data: PlaybooksData, settings: DeepPartial<Settings>, foun
   const names = new Set(sent.map(canonicalVector));
   for (const [i, { match }] of (data.playbooks ?? []).entries()) {
     for (const [j, vector] of [match.vector].flat().entries()) {
-      // What is no vector at all has been said.
+      // Invalid vectors are already reported.
       if (!VECTOR_PATTERN.test(vector) || names.has(canonicalVector(vector))) continue;
       const guess = nearest(vector, [...names]);
       const likely = guess !== undefined && looksLike(vector, guess);
       found.warning(
         ['playbooks', i, 'match', 'vector', ...(typeof match.vector === 'string' ? [] : [j])],
-        `no detector sends the vector "${vector}" by itself, and no detectors.*.vector_map leads to it`,
-        `${likely ? `did you mean "${guess}"?` : `the nearest known vector is "${guess}";`} keep it if a script of yours sends it`,
+        `the vector "${vector}" is neither built in nor in any detectors.*.vector_map`,
+        `${likely ? `did you mean "${guess}"? Keep` : `the nearest known vector is "${guess}"; keep`} it if a script of yours sends it`,
       );
     }
   }
 }
 
 /**
- * Which vectors that this program knows, or that a vector map leads to (`mapped`), no playbook is for, and what becomes of
- * them; in words, a line for each outcome. Empty when every vector has a playbook of its own.
+ * Lists the built-in and mapped (`mapped`) vectors without a playbook, and their outcome; one line for each outcome.
+ * Empty if every vector has its own playbook.
  */
 export function fallThroughNotes(
   { byVector, fallback }: PlaybookSet,
@@ -89,22 +89,22 @@ export function fallThroughNotes(
   const outcome =
     fallback === null
       ? 'are not mitigated, because there is no default playbook'
-      : `lead to the default playbook ${fallback.name}`;
+      : `use the default playbook ${fallback.name}`;
   const host =
     fallback === null
       ? ''
-      : '; where a report names neither protocol nor ports, and the vector implies none, its rule matches all protocols of the host';
+      : '; if a report names neither protocol nor ports and the vector implies none, the rule matches all protocols of the host';
   return [
     ...(none.length === 0
       ? []
-      : [`vectors without a playbook ${outcome}: ${none.join(', ')}, and any that is not known${host}`]),
+      : [`vectors without a playbook ${outcome}: ${none.join(', ')}, and any unknown vector${host}`]),
     ...(some.length === 0
       ? []
-      : [`vectors ${outcome} where the conditions of their playbooks do not hold: ${some.join(', ')}`]),
+      : [`vectors ${outcome} if the conditions of their playbooks do not hold: ${some.join(', ')}`]),
   ];
 }
 
-/** True when a playbook leaves some reports of the vector to others. */
+/** True if a playbook does not apply to all reports of the vector. */
 function isConditional(match: PlaybookMatch, vector: string): boolean {
   return (
     match.customers.length + match.sources.length + match.profiles.length > 0 ||
@@ -116,7 +116,7 @@ function isConditional(match: PlaybookMatch, vector: string): boolean {
   );
 }
 
-/** The steps of a file, those of its default playbook last, each with its place. */
+/** Yields a file's steps with their paths; those of its default playbook are last. */
 export function* stepsOf(data: PlaybooksData): Iterable<{ readonly step: StepData; readonly path: Path }> {
   for (const [i, playbook] of (data.playbooks ?? []).entries()) {
     for (const [j, step] of playbook.steps.entries()) yield { step, path: ['playbooks', i, 'steps', j] };
@@ -141,26 +141,26 @@ function ttlChecks(
   }
 }
 
-/** Rules that name these ports as the source's pass no guardrail. */
+/** Warns that the guardrails refuse rules with these source ports. */
 function refusedFor(ports: readonly number[], at: Path, found: Findings): void {
   found.warning(
     at,
-    `its rules name source port ${ports.join(', ')}, which is protected: each of them will be refused`,
-    'do without this match, or narrow it to ports that are not protected',
+    `its rules would name the protected source port ${ports.join(', ')}: all of them will be refused`,
+    'remove this match, or narrow it to ports that are not protected',
   );
 }
 
-// Finds playbooks that never apply, because another one always comes first (core/decide/ban.ts).
+// Playbooks that never apply, because another one always matches first (core/decide/ban.ts).
 
-/** A playbook whose attacks all find another. */
+/** A playbook that never applies. */
 export interface Unreachable {
   /** Index among the playbooks of all files. */
   readonly index: number;
-  /** Names of the playbooks that come first, one for each vector at most. */
+  /** Names of the playbooks that match first, at most one for each vector. */
   readonly behind: readonly string[];
 }
 
-/** Playbooks that come behind a less demanding one for each of their vectors, in the order of the files. */
+/** Finds playbooks that come after a less specific one for each of their vectors, in the order of the files. */
 export function unreachablePlaybooks(set: PlaybookSet): readonly Unreachable[] {
   return (set.data.playbooks ?? []).flatMap(({ name }, index) => {
     const playbook = set.byName.get(name);
@@ -178,7 +178,7 @@ function firstBefore(playbook: Playbook, list: readonly Playbook[]): Playbook | 
   return list.slice(0, Math.max(0, place)).find(({ match }) => takesAllOf(match, playbook.match));
 }
 
-/** True when every attack that meets the conditions of `narrow` meets those of `wide`, vectors aside. */
+/** True if every attack that meets the conditions of `narrow` also meets those of `wide`; ignores vectors. */
 function takesAllOf(wide: PlaybookMatch, narrow: PlaybookMatch): boolean {
   const within = <T>(all: readonly T[], some: readonly T[]): boolean =>
     all.length === 0 || (some.length > 0 && some.every((one) => all.includes(one)));
@@ -196,18 +196,20 @@ function takesAllOf(wide: PlaybookMatch, narrow: PlaybookMatch): boolean {
   );
 }
 
-// Finds playbooks that wait for a customer, profile or detector that the other files do not have.
+// References to customers, profiles and detectors that do not exist.
 
-/** What playbooks may refer to. */
+/** The objects that playbooks can refer to. */
 export interface Referents {
   readonly settings: DeepPartial<Settings>;
-  /** Every customer_id that is written in the inventory; undefined when that cannot be known. */
+  /** Every customer_id in the inventory; undefined if unknown. */
   readonly customerIds: readonly string[] | undefined;
-  /** The customers, when the inventory is sound; undefined otherwise. */
+  /** The customers; undefined if the inventory is invalid. */
   readonly customers: readonly CustomerData[] | undefined;
 }
 
-/** Judges one file of playbooks. A playbook that can never apply is no reason to refuse to start: all are warnings. */
+/**
+ * Checks one file of playbooks. Reports warnings only, because a playbook that never applies must not prevent a start.
+ */
 export function referenceChecks(data: PlaybooksData, to: Referents, found: Findings): void {
   for (const [i, playbook] of (data.playbooks ?? []).entries()) {
     const at: Path = ['playbooks', i, 'match'];
@@ -227,16 +229,16 @@ function customerChecks(
   for (const [id, path] of placed(match.customer, [...at, 'customer'])) {
     if (customerIds.includes(id)) continue;
     const fix = guessed(id, customerIds) ?? 'add it to inventory.yaml, or remove it here';
-    found.warning(path, `no customer "${id}" is in the inventory: this never applies`, fix);
+    found.warning(path, `customer "${id}" is not in the inventory: this never applies`, fix);
   }
 }
 
-/** Customers without a profile are `normal`. */
+/** Warns about profiles that no customer has. Customers without a profile are `normal`. */
 function profileChecks({ match }: PlaybookData, at: Path, { customers }: Referents, found: Findings): void {
   if (match.profile === undefined || customers === undefined || customers.length === 0) return;
   const ids = [match.customer ?? []].flat();
   const meant = customers.filter(({ customer_id: id }) => ids.length === 0 || ids.includes(id));
-  // Customers that do not exist have been reported.
+  // Unknown customers are already reported.
   if (meant.length === 0) return;
   const profiles = new Set(meant.map(({ policy_profile: profile = 'normal' }): ProfileName => profile));
   for (const [profile, path] of placed(match.profile, [...at, 'profile'])) {
@@ -245,12 +247,12 @@ function profileChecks({ match }: PlaybookData, at: Path, { customers }: Referen
     found.warning(
       path,
       `no ${whose} has the profile "${profile}": this never applies`,
-      `set policy_profile: ${profile} for those that are meant, or remove it here`,
+      `set policy_profile: ${profile} for the intended customers, or remove it here`,
     );
   }
 }
 
-/** Any name may be a source; one that differs from a detector's by a slip most likely is none. */
+/** Warns about a source that is probably a misspelled detector, although any name may be a source. */
 function sourceChecks({ match }: PlaybookData, at: Path, { settings }: Referents, found: Findings): void {
   if (settings.detectors === undefined) return;
   const known = [...new Set([...KNOWN_DETECTORS, ...Object.keys(settings.detectors)])];
@@ -259,7 +261,7 @@ function sourceChecks({ match }: PlaybookData, at: Path, { settings }: Referents
     if (guess === undefined) continue;
     found.warning(
       path,
-      `no detector of prefixd.yaml is called "${source}"`,
+      `prefixd.yaml has no detector "${source}"`,
       `did you mean "${guess}"? Keep it if events are sent with source: ${source}`,
     );
   }
@@ -270,7 +272,7 @@ function guessed(word: string, known: readonly string[]): string | undefined {
   return guess === undefined ? undefined : `did you mean "${guess}"?`;
 }
 
-/** One word or a list of them, each with its place. */
+/** Returns a word, or each word of a list, with its path. */
 function placed<T extends string>(
   words: T | readonly T[] | undefined,
   path: Path,

@@ -1,4 +1,4 @@
-/** Compares how often detectors repeat a report with how long their rules last in between. */
+/** Compares how often detectors repeat a report with the TTL of their rules. */
 import { stepTtl } from '../../core/decide/lifecycle.ts';
 import type { Policy } from '../../core/policy/policy.ts';
 import type { ProfileName } from '../../core/policy/profile.ts';
@@ -7,8 +7,8 @@ import type { Findings, Path } from '../problem.ts';
 import type { Settings } from '../schema/prefixd-schema.ts';
 
 /**
- * How often a detector repeats its report by itself, in seconds: Alertmanager's and Grafana's `repeat_interval` is 4 h
- * unless it is changed. FastNetMon reports an attack once.
+ * Seconds between a detector's reports of one attack, by default: Alertmanager's and Grafana's `repeat_interval` is 4
+ * h. FastNetMon reports an attack once.
  */
 const REPEATS_BY_DEFAULT: Readonly<Record<string, number>> = {
   alertmanager: 4 * 3600,
@@ -19,7 +19,7 @@ const REPEATS_BY_DEFAULT: Readonly<Record<string, number>> = {
 type Detectors = Settings['detectors'];
 type Detector = Detectors[string];
 
-/** Judges each detector of the configuration that is known to repeat its reports, or to report once. */
+/** Checks every configured detector whose repetition is known. */
 export function repetitionChecks(detectors: Detectors, policy: Policy, found: Findings): void {
   for (const [source, detector] of Object.entries(detectors)) {
     const at: Path = ['detectors', source, detector.repeat_seconds === undefined ? 'hold' : 'repeat_seconds'];
@@ -29,7 +29,7 @@ export function repetitionChecks(detectors: Detectors, policy: Policy, found: Fi
   }
 }
 
-/** The TTL is renewed for `max_hold_seconds` after the last report. */
+/** Checks detectors whose TTL is renewed for `max_hold_seconds` after the last report. */
 function heldChecks(
   { repeat_seconds: every }: Detector,
   at: Path,
@@ -40,8 +40,8 @@ function heldChecks(
   if (every === undefined || every <= longest) return;
   found.warning(
     at,
-    `it repeats a report every ${secondsWords(every)}, but rules are renewed for at most ${secondsWords(longest)} after the last one (timers.max_hold_seconds): they expire while the attack lasts`,
-    `let the detector repeat at least every ${secondsWords(longest)}`,
+    `the detector repeats a report every ${secondsWords(every)}, but rules are renewed for only ${secondsWords(longest)} after the last report (timers.max_hold_seconds): they expire during the attack`,
+    `let the detector repeat its report at least every ${secondsWords(longest)}`,
   );
 }
 
@@ -60,28 +60,28 @@ function ttlChecks(
     undefined,
   );
   if (shortest === undefined) return;
-  const others = short.length === 1 ? '' : `, the shortest of ${short.length} that are too short`;
+  const others = short.length === 1 ? '' : `, the shortest of ${short.length} TTLs that are too short`;
   const ttl = `the TTL of ${shortest.name} is ${secondsWords(shortest.seconds)}${others}`;
   if (every === Number.POSITIVE_INFINITY) {
     found.warning(
       at,
-      `${source} reports an attack once, and ${ttl}: rules expire while the attack lasts`,
-      'omit hold, so that a rule lasts until the unban; or say in repeat_seconds how often it repeats its report',
+      `${source} reports an attack once, but ${ttl}: rules expire during the attack`,
+      'omit hold, so that a rule lasts until the unban; or set repeat_seconds to how often it repeats its report',
     );
     return;
   }
   const rhythm =
     said === undefined
       ? `${source} repeats a report every ${secondsWords(every)} by default`
-      : `it repeats a report every ${secondsWords(every)}`;
+      : `the detector repeats a report every ${secondsWords(every)}`;
   found.warning(
     at,
-    `${rhythm}, and ${ttl}: rules expire while the attack lasts`,
-    `let the detector repeat more often than every ${secondsWords(shortest.seconds)}${said === undefined ? ' and say so in repeat_seconds' : ''}, or write a longer ttl_seconds`,
+    `${rhythm}, but ${ttl}: rules expire during the attack`,
+    `let the detector repeat its report more often than every ${secondsWords(shortest.seconds)}${said === undefined ? ' and set repeat_seconds' : ''}, or write a longer ttl_seconds`,
   );
 }
 
-/** The TTL in seconds of each step that an attack reported by `source` may reach, at its shortest. */
+/** Returns the shortest TTL (s) of each step that an attack reported by `source` can reach. */
 function ttlsFor(
   source: string,
   { timers, profiles, playbooks, inventory }: Policy,

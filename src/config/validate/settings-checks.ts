@@ -1,4 +1,4 @@
-/** What keys of prefixd.yaml must be to each other. Works on settings of which parts may be missing. */
+/** Checks how the keys of prefixd.yaml fit together. Parts of the settings may be missing. */
 import { isPrivateHost } from '../../alert/post.ts';
 import { familyBits, parsePrefix } from '../../net/prefix.ts';
 import { isLoopback, parseListen } from '../schema/fields.ts';
@@ -8,7 +8,7 @@ import type { Findings } from '../problem.ts';
 import type { DeepPartial } from '../parse-partial.ts';
 import type { Settings } from '../schema/prefixd-schema.ts';
 
-/** Judges what the settings say together. */
+/** Runs all checks on the settings. */
 export function crossChecks(settings: DeepPartial<Settings>, found: Findings): void {
   httpChecks(settings, found);
   listenerChecks(settings, found);
@@ -30,42 +30,38 @@ function httpChecks(settings: DeepPartial<Settings>, found: Findings): void {
     } else {
       found.problem(
         [...at, 'mode'],
-        `mode none is refused on ${listen}, which is not loopback: anyone who reaches it could drop traffic`,
+        `mode none is not allowed on ${listen}, which is not loopback: anyone who reaches it could drop traffic`,
         'use bearer or mtls, or listen on 127.0.0.1',
       );
     }
   }
   if (auth?.mode === 'bearer' && exposed && tls === undefined) {
-    found.warning(
-      ['http', 'listen'],
-      'tokens travel unencrypted',
-      'set http.tls, or put a TLS proxy in front',
-    );
+    found.warning(['http', 'listen'], 'tokens are sent unencrypted', 'set http.tls, or use a TLS proxy');
   }
   if (auth?.mode === 'mtls' && tls === undefined) {
     found.problem([...at, 'mode'], 'mode mtls needs http.tls', 'set cert_path, key_path and ca_path');
   }
   if (auth?.mode === 'mtls' && tls !== undefined && tls.ca_path === undefined) {
-    found.problem(['http', 'tls'], 'mode mtls needs the CA of the clients', 'add ca_path');
+    found.problem(['http', 'tls'], "mode mtls needs the clients' CA", 'add ca_path');
   }
   if (auth?.mode !== undefined && auth.mode !== 'bearer' && (auth.tokens ?? []).length > 0) {
     found.warning(
       [...at, 'tokens'],
-      `tokens mean nothing with mode ${auth.mode}`,
+      `tokens have no effect with mode ${auth.mode}`,
       'set mode: bearer, or remove them',
     );
   }
   if (auth?.mode !== undefined && auth.mode !== 'mtls' && auth.roles !== undefined) {
     found.warning(
       [...at, 'roles'],
-      `roles mean nothing with mode ${auth.mode}`,
+      `roles have no effect with mode ${auth.mode}`,
       'set mode: mtls, or remove them',
     );
   }
   unique(auth?.tokens ?? [], 'name', [...at, 'tokens'], found);
 }
 
-/** Items of a list whose `key` was used before by another. */
+/** Reports list items that use another item's value of `key`. */
 function unique<Key extends string>(
   items: readonly ({ readonly [K in Key]?: string | undefined } | undefined)[],
   key: Key,
@@ -77,7 +73,7 @@ function unique<Key extends string>(
     const value = item?.[key];
     if (value === undefined) continue;
     if (seen.has(value))
-      found.problem([...at, i, key], `${key} "${value}" is used twice`, 'give each its own');
+      found.problem([...at, i, key], `${key} "${value}" is used twice`, `give each entry its own ${key}`);
     seen.add(value);
   }
 }
@@ -93,7 +89,7 @@ function listenerChecks(settings: DeepPartial<Settings>, found: Findings): void 
       if (later.value === undefined || earlier.value === undefined) continue;
       if (!collide(later.value, earlier.value)) continue;
       const other = earlier.path.join('.');
-      found.problem(later.path, `${later.value} is taken by ${other}`, 'choose another port');
+      found.problem(later.path, `${later.value} is already used by ${other}`, 'choose another port');
     }
   }
 }
@@ -116,7 +112,7 @@ function guardrailChecks(settings: DeepPartial<Settings>, found: Findings): void
   ] as const) {
     const [min, max] = [rails[least], rails[most]];
     if (min !== undefined && max !== undefined && min > max) {
-      // A lower minimum would let wider rules through; a higher maximum lets only narrower ones.
+      // A lower minimum would allow wider rules; a higher maximum allows only narrower ones.
       found.problem(
         ['guardrails', least],
         `${min} is above ${most}, which is ${max}`,
@@ -137,7 +133,7 @@ function guardrailChecks(settings: DeepPartial<Settings>, found: Findings): void
     const family = familyBits(prefix.family) === 32 ? 'IPv4' : 'IPv6';
     found.warning(
       ['safelist', 'prefixes', i],
-      `it covers all of ${family}: no attack on an ${family} address will be mitigated`,
+      `this covers all of ${family}: no attack on an ${family} address will be mitigated`,
       `keep it only if no ${family} address may ever be mitigated`,
     );
   }
@@ -173,10 +169,14 @@ function alertingChecks(settings: DeepPartial<Settings>, found: Findings): void 
     const { url: text, url_env: variable } = destination;
     const path = ['alerting', 'destinations', i, 'url'];
     if (text !== undefined && variable !== undefined) {
-      found.problem(path, 'url and url_env say the same', 'keep one of the two');
+      found.problem(path, 'url and url_env are both set', 'remove one of the two');
     }
     if (text === undefined && variable === undefined) {
-      found.problem(path, 'it is missing', 'add url: a URL that begins with https://, or url_env');
+      found.problem(
+        path,
+        'required key url is missing',
+        'add url: a URL that begins with https://, or url_env',
+      );
     }
     if (text === undefined) continue;
     const url = new URL(text);
@@ -184,25 +184,25 @@ function alertingChecks(settings: DeepPartial<Settings>, found: Findings): void 
       found.problem(
         path,
         `${url.hostname} is a private address`,
-        'use a public one; alerting.allow_private_addresses decides about private ones',
+        'use a public address; alerting.allow_private_addresses controls private ones',
       );
     } else if (url.protocol === 'http:') {
-      found.warning(path, 'alerts travel unencrypted', 'use https://');
+      found.warning(path, 'alerts are sent unencrypted', 'use https://');
     }
   }
 }
 
-/** Detectors whose messages are read in their own form, by the source that they report under. */
+/** Sources of the detectors whose own message format is supported. */
 export const KNOWN_DETECTORS = ['alertmanager', 'fastnetmon', 'grafana'];
 
-/** Any name may be a source; one that differs from a known detector by a slip most likely is none. */
+/** Warns about a name that is probably a misspelled known detector, although any name may be a source. */
 function detectorChecks(settings: DeepPartial<Settings>, found: Findings): void {
   for (const name of Object.keys(settings.detectors ?? {})) {
     const guess = slipFor(name, KNOWN_DETECTORS);
     if (guess === undefined) continue;
     found.warning(
       ['detectors', name],
-      `"${name}" is taken as the name of another source, and looks like ${guess}`,
+      `"${name}" is not a known detector, but resembles ${guess}`,
       `write ${guess}, unless events are sent with source: ${name}`,
     );
   }

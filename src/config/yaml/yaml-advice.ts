@@ -1,12 +1,12 @@
-/** Says what is wrong with a text that is not YAML, and what to do: most of the time a line is indented wrongly. */
+/** Explains YAML syntax errors and their fixes; most often a line is indented wrongly. */
 import type { ErrorCode } from 'yaml';
 import { countWords } from '../../net/text.ts';
 
-/** An error of the YAML parser. */
+/** A YAML parser error. */
 interface ParserError {
   readonly code: ErrorCode;
   readonly message: string;
-  /** Offsets of its begin and end. */
+  /** Offsets of its start and end. */
   readonly pos: readonly [number, number];
 }
 
@@ -15,27 +15,27 @@ interface Place {
   readonly column: number;
 }
 
-/** What is wrong at a place. */
+/** A syntax error at a place. */
 export interface SyntaxFault {
   readonly place: Place;
   readonly message: string;
   readonly fix: string;
 }
 
-/** A line with something on it. `number` counts from 1, `column` from 0. */
+/** A line that is not empty. `number` counts from 1, `column` from 0. */
 interface Line {
   readonly number: number;
-  /** Where it begins, a dash of a list included. */
+  /** Column of its first character, which may be a list's dash. */
   readonly indent: number;
-  /** Where its key begins behind the dashes. */
+  /** Column of its key, after any dashes. */
   readonly column: number;
-  /** Undefined where the line begins with something else than a plain key. */
+  /** Undefined if the line does not begin with a plain key. */
   readonly key: string | undefined;
-  /** What follows the key, without comment. */
+  /** The text after the key, without a comment. */
   readonly rest: string;
 }
 
-/** The faults of a text, one a line: the parser repeats itself, and stumbles again over what follows the first fault. */
+/** Returns the syntax errors, at most one per line. Omits repetitions and errors that follow from the first one. */
 export function syntaxFaults(
   errors: readonly ParserError[],
   text: string,
@@ -48,7 +48,7 @@ export function syntaxFaults(
     const place = placeAt(error.pos[0]);
     if (seen.has(place.line) || (error.code === 'UNEXPECTED_TOKEN' && faults.length > 0)) continue;
     seen.add(place.line);
-    // A line that is indented wrongly is no model for the next one.
+    // A wrongly indented line must not serve as an example for the next one.
     const sound = lines.filter(({ number }) => !faults.some((fault) => fault.place.line === number));
     const fault = faultOf(error, sound, place);
     seen.add(fault.place.line);
@@ -57,7 +57,7 @@ export function syntaxFaults(
   return faults;
 }
 
-/** The parser's own words as part of a sentence. */
+/** Formats the parser's message as part of a sentence. */
 export function sentence(text: string): string {
   const line = text.split('\n', 1)[0] ?? text;
   return line.charAt(0).toLowerCase() + line.slice(1);
@@ -71,7 +71,7 @@ function faultOf(error: ParserError, lines: readonly Line[], place: Place): Synt
     case 'TAB_AS_INDENT':
       return { ...said, fix: 'indent with spaces' };
     case 'BAD_INDENT':
-      if (/^flow/i.test(error.message)) return { ...said, fix: 'close the bracket that was opened before' };
+      if (/^flow/i.test(error.message)) return { ...said, fix: 'close the bracket that was opened above' };
       return badIndent(said, lines, index);
     case 'BLOCK_AS_IMPLICIT_KEY':
     case 'MULTILINE_IMPLICIT_KEY':
@@ -82,31 +82,31 @@ function faultOf(error: ParserError, lines: readonly Line[], place: Place): Synt
         }
       );
     case 'MISSING_CHAR':
-      return { ...said, fix: 'close the quote or bracket that was opened before' };
+      return { ...said, fix: 'close the quote or bracket that was opened above' };
     case 'TAG_RESOLVE_FAILED':
       return { ...said, fix: 'remove the tag' };
     default: {
       const first = lines[0];
       const isOutside = first !== undefined && line !== undefined && line.indent < first.indent;
       if (isOutside) return badIndent(said, lines, index);
-      return { ...said, fix: 'check indentation, quotes and colons in this line and the one before' };
+      return { ...said, fix: 'check indentation, quotes and colons in this line and the line above' };
     }
   }
 }
 
-/** A line that is indented below one that has a value already. */
+/** Detects a line that is indented below a key that already has a value. */
 function tooDeep(line: Line | undefined, next: Line | undefined): SyntaxFault | undefined {
   if (line?.key === undefined || next === undefined || next.indent <= line.column || line.rest === '')
     return undefined;
   if (/^[|>&!]/.test(line.rest)) return undefined;
   return {
     place: { line: next.number, column: next.indent + 1 },
-    message: `this line is indented by ${countWords(next.indent, 'space')}, deeper than "${line.key}" in line ${line.number}, which has a value already`,
+    message: `this line is indented by ${countWords(next.indent, 'space')}, deeper than "${line.key}" in line ${line.number}, which already has a value`,
     fix: `indent it by ${countWords(line.column, 'space')} like "${line.key}"`,
   };
 }
 
-/** `key:value`, and a value with a colon of its own. */
+/** Detects `key:value` without a space, and an unquoted value that contains a colon. */
 function colonAdvice(line: Line | undefined): string | undefined {
   if (line === undefined) return undefined;
   const squeezed = line.key === undefined ? /^([A-Za-z_][\w-]*):\S/.exec(line.rest) : null;
@@ -114,7 +114,7 @@ function colonAdvice(line: Line | undefined): string | undefined {
   return /:(\s|$)/.test(line.rest) ? 'put quotes around a value that contains a colon' : undefined;
 }
 
-/** A line that begins at no level above it: it may have been meant for the nearest level on either side. */
+/** Explains a line whose indentation matches no line above it; suggests the nearest deeper and shallower level. */
 function badIndent(
   said: { readonly place: Place; readonly message: string },
   lines: readonly Line[],
@@ -126,7 +126,7 @@ function badIndent(
   const shallower = levels.find(({ column }) => column < (line?.indent ?? 0));
   const options = [deeper, shallower].filter((one) => one !== undefined);
   if (line === undefined || options.length === 0) {
-    return { ...said, fix: 'indent it like the lines it belongs to' };
+    return { ...said, fix: 'indent it like the other lines of its section' };
   }
   const words = options.map(
     ({ column, key, number }) =>
@@ -139,7 +139,7 @@ function badIndent(
   };
 }
 
-/** Keys above a line in whose sections it could be, the innermost first, each level once. */
+/** Returns the keys above a line whose sections could contain it, innermost first, one for each level. */
 function levelsAbove(lines: readonly Line[], index: number): readonly (Line & { readonly key: string })[] {
   const levels: (Line & { readonly key: string })[] = [];
   let open = Number.POSITIVE_INFINITY;

@@ -1,12 +1,12 @@
 /**
- * Bounds on a YAML text, judged lexeme by lexeme before the parser sees it. Some short texts take a parser more than
- * linear time: keys written with `?` double the work with each level, and nesting without bound ends in a stack overflow.
+ * Bounds a YAML text, lexeme by lexeme, before the parser sees it. Some short texts take a parser more than linear
+ * time: keys written with `?` double the work with each level, and unlimited nesting overflows the stack.
  */
 import { LIMITS } from '../limits.ts';
 
-/** The text is not read any further. */
+/** Stops reading a text that exceeds a limit. */
 export class BeyondBounds extends Error {
-  /** Where, in characters from the start of the text. */
+  /** Characters from the start of the text. */
   readonly offset: number;
   readonly fix: string;
 
@@ -18,20 +18,22 @@ export class BeyondBounds extends Error {
   }
 }
 
-/** Characters that the lexer inserts: the start of a document, the end of flow style after an error, a scalar to come. */
+/**
+ * Characters that the lexer inserts: the start of a document, the end of flow style after an error, before a scalar.
+ */
 const START = '\u0002';
 const FLOW_END = '\u0018';
 const SCALAR = '\u001f';
 
-/** Follows the lexemes of one text. */
+/** Counts nodes and depth along the lexemes of one text. */
 export class YamlBounds {
   #offset = 0;
   #lineStart = 0;
   #nodes = 0;
   #atScalar = false;
-  /** Brackets that are open. */
+  /** Number of open brackets. */
   #flow = 0;
-  /** Columns of the lists and sections around, as far as they are written by indentation. */
+  /** Columns of the enclosing lists and sections that are written by indentation. */
   readonly #columns: number[] = [];
   /** Column of the last scalar, which is a key if a colon follows. */
   #scalarColumn = 0;
@@ -72,7 +74,7 @@ export class YamlBounds {
         this.#block(this.#scalarColumn);
         return;
       case '?':
-        throw new BeyondBounds(this.#offset, 'a key is written with "?"', 'write it as "key: value"');
+        throw new BeyondBounds(this.#offset, 'keys written with "?" are not supported', 'write "key: value"');
       case '"':
       case "'":
       case '*':
@@ -87,7 +89,7 @@ export class YamlBounds {
     this.#count();
   }
 
-  /** A list or section of which an item or key begins at this column. */
+  /** Enters the list or section that has an item or key at this column. */
   #block(column: number): void {
     if (this.#flow > 0) return;
     while ((this.#columns.at(-1) ?? -1) > column) this.#columns.pop();
@@ -98,16 +100,12 @@ export class YamlBounds {
   #checkDepth(): void {
     if (this.#columns.length + this.#flow <= LIMITS.depth) return;
     const message = `lists and sections are nested more than ${LIMITS.depth} deep here`;
-    throw new BeyondBounds(
-      this.#offset,
-      message,
-      'no setting needs that: look for brackets that are not closed',
-    );
+    throw new BeyondBounds(this.#offset, message, 'no setting needs that depth: look for unclosed brackets');
   }
 
   #count(): void {
     if (++this.#nodes <= LIMITS.nodes) return;
-    const message = `there are more than ${LIMITS.nodes.toLocaleString('en')} values in this file`;
-    throw new BeyondBounds(this.#offset, message, 'make it smaller');
+    const message = `this file contains more than ${LIMITS.nodes.toLocaleString('en')} values`;
+    throw new BeyondBounds(this.#offset, message, 'make the file smaller');
   }
 }

@@ -1,15 +1,15 @@
-/** A parsed YAML document with aliases resolved and merge keys applied, and the problems found on the way. */
+/** Resolves aliases and applies merge keys in a parsed YAML document, and collects the problems found there. */
 import type { Document, Node, Pair, Scalar, YAMLMap } from 'yaml';
 import { isAlias, isMap, isScalar, isSeq } from 'yaml';
 import type { Path } from '../problem.ts';
 
-/** A key of a section and its value; null: no value is written. */
+/** A key of a section and its value; null if no value is written. */
 export interface Entry {
   readonly key: Scalar;
   readonly value: Node | null;
 }
 
-/** A problem of the text itself. `fatal`: the content can only be guessed, so it must not be judged any further. */
+/** A problem of the text itself. If `fatal`, the content is uncertain and must not be checked further. */
 export interface TreeProblem {
   readonly offset: number;
   readonly path: Path;
@@ -18,7 +18,7 @@ export interface TreeProblem {
   readonly fatal: boolean;
 }
 
-/** Read-only once it is made. */
+/** A resolved document; read-only. */
 export class YamlTree {
   readonly root: Node | undefined;
   readonly problems: readonly TreeProblem[];
@@ -39,19 +39,19 @@ export class YamlTree {
   /** Follows an alias to its content; returns any other node as it is. */
   resolve(node: Node | null | undefined): Node | undefined {
     let here = node ?? undefined;
-    // An alias cannot have an anchor, so that one step would do; nobody promises it of the parser.
+    // YAML forbids anchors on aliases, but the parser does not guarantee it.
     while (isAlias(here)) here = this.#targets.get(here);
     return here;
   }
 
   /**
-   * The entries of a section by key, in the order of the file: its own, then those that merge keys bring and that it does not
-   * have. Where a key is written twice, both entries are there.
+   * Returns a section's entries by key, in the order of the file: its own, then those added by merge keys. A key that
+   * is written twice has both entries.
    */
   entries(map: YAMLMap): ReadonlyMap<string, readonly Entry[]> {
     const known = this.#entries.get(map);
     if (known !== undefined) return known;
-    // A section that merges itself brings nothing to itself.
+    // A section that merges itself adds nothing.
     this.#entries.set(map, new Map());
     const entries = new Map<string, Entry[]>();
     const merges: Node[] = [];
@@ -71,7 +71,9 @@ export class YamlTree {
     return entries;
   }
 
-  /** The sections of a merge key: one, or those of a list, of which the first that has a key counts. */
+  /**
+   * Returns the sections of a merge key: one, or those of a list. The first section that has a key takes precedence.
+   */
   #mergedBy(value: Node | null): readonly Node[] {
     const node = this.resolve(value);
     const nodes = isSeq(node) ? (node.items as readonly (Node | null)[]) : [node];
@@ -79,13 +81,13 @@ export class YamlTree {
   }
 }
 
-/** Walks a document once, in order: an alias refers to the last anchor of its name before it. */
+/** Walks a document once, in order, because an alias refers to the last anchor of its name above it. */
 class Walk {
   readonly targets = new Map<Node, Node>();
   readonly problems: TreeProblem[] = [];
   size = 0;
   readonly #anchors = new Map<string, Node>();
-  /** The nodes around the one that is looked at. */
+  /** The nodes that contain the current node. */
   readonly #around = new Set<Node>();
 
   enter(node: Node | null, path: Path): void {
@@ -111,21 +113,15 @@ class Walk {
     for (const pair of map.items) {
       const entry = entryOf(pair);
       if (entry === undefined) {
-        this.#report(
-          pair.key as Node,
-          path,
-          'a key must be one word or text',
-          'write it as plain text',
-          true,
-        );
+        this.#report(pair.key as Node, path, 'a key must be plain text', 'write it as plain text', true);
         continue;
       }
       const at = [...path, keyText(entry.key)];
       if (seen.has(identity(entry.key))) {
         const fix = isMergeKey(entry.key)
           ? 'write one with a list: <<: [*one, *other]'
-          : 'keep one of the two';
-        this.#report(entry.key, at, 'this key is there twice', fix, false);
+          : 'remove one of the two';
+        this.#report(entry.key, at, 'this key is written twice', fix, false);
       }
       seen.add(identity(entry.key));
       this.enter(entry.value, at);
@@ -138,13 +134,13 @@ class Walk {
       isAlias(node) ? this.targets.get(node) : node;
     const node = target(value);
     const sources = isSeq(node) ? node.items.map((item) => target(item as Node | null)) : [node];
-    // An alias that leads nowhere has been reported, and a key without a value says nothing.
+    // Unknown aliases are already reported, and a key without a value is allowed.
     if (sources.every((source) => source === undefined || isMap(source) || isNothing(source))) return;
     this.#report(
       value ?? key,
       path,
-      'a merge key takes a section of keys, or a list of such sections',
-      'name anchors of sections, such as <<: *common',
+      'the value of a merge key must be a section, or a list of sections',
+      'refer to anchors of sections, such as <<: *common',
       true,
     );
   }
@@ -155,8 +151,8 @@ class Walk {
       this.#report(
         node,
         path,
-        `no anchor &${name} comes before the alias *${name}`,
-        `write &${name} where the content is, above this line`,
+        `the alias *${name} has no anchor &${name} above it`,
+        `write &${name} at the content, above this line`,
         true,
       );
     } else if (this.#around.has(target)) {
@@ -164,7 +160,7 @@ class Walk {
         node,
         path,
         `the alias *${name} refers to a section that contains it`,
-        'write out what was meant',
+        'write the values out instead',
         true,
       );
     } else {
@@ -185,22 +181,22 @@ function entryOf(pair: Pair): Entry | undefined {
   return isScalar(pair.key) ? { key: pair.key, value: pair.value as Node | null } : undefined;
 }
 
-/** `<<` without quotes (https://yaml.org/type/merge.html). */
+/** True for `<<` without quotes (https://yaml.org/type/merge.html). */
 function isMergeKey(key: Scalar): boolean {
   return key.value === '<<' && (key.type === undefined || key.type === 'PLAIN');
 }
 
-/** Tells a merge key from a key that is called `<<` in quotes. */
+/** Distinguishes a merge key from a quoted key `<<`. */
 function identity(key: Scalar): string {
   return isMergeKey(key) ? 'merge' : `key ${keyText(key)}`;
 }
 
-/** The text of a key: YAML reads a plain `010` as a number, but a name is text. */
+/** Returns a key as it is written: YAML reads a plain `010` as a number, but a name is text. */
 export function keyText(key: Scalar): string {
   return writtenOf(key) ?? String(key.value);
 }
 
-/** The text of a plain scalar as it is written; undefined for quoted ones, of which the value is the text. */
+/** Returns a plain scalar as it is written; undefined for quoted ones, whose value is the text. */
 export function writtenOf(node: Node | undefined): string | undefined {
   return isScalar(node) && node.type === 'PLAIN' && typeof node.source === 'string' ? node.source : undefined;
 }

@@ -1,4 +1,4 @@
-/** Reads YAML so that every value can be found again in the file. */
+/** Parses YAML and remembers the place of every value in the file. */
 import {
   Composer,
   type CST,
@@ -19,35 +19,41 @@ import { sentence, syntaxFaults } from './yaml-advice.ts';
 import { BeyondBounds, YamlBounds } from './yaml-bounds.ts';
 import { type Entry, writtenOf, YamlTree } from './yaml-tree.ts';
 
-/** A place in a file, both from 1. */
+/** A place in a file; line and column count from 1. */
 export interface Place {
   readonly line: number;
   readonly column: number;
 }
 
-/** A file that was read, with what is wrong with it as YAML. */
+/** A parsed file and its YAML problems. */
 export interface YamlSource {
-  /** The file as the reader knows it. */
+  /** The file's name as shown to the user. */
   readonly file: string;
-  /** Plain data, with aliases and merge keys (`<<`) in effect. A key without a value is left out: it means its default. */
+  /**
+   * Plain data with aliases and merge keys (`<<`) applied. A key without a value is omitted, because it means the
+   * default.
+   */
   readonly value: unknown;
   readonly problems: readonly ConfigProblem[];
-  /** False when the problems make the content uncertain, so that further findings would mislead. */
+  /** False if the problems make the content uncertain, so that further findings would mislead. */
   readonly readable: boolean;
-  /** Where the value at `path` is written, or its key; where there is none, the nearest thing above it. */
+  /** Returns the place of the value at `path` or of its key; if there is none, of the nearest enclosing node. */
   place(path: Path, what: 'key' | 'value'): Place;
-  /** A value without quotes exactly as it is written (`010`, `1e3`); undefined for anything else. */
+  /** Returns an unquoted value exactly as it is written (`010`, `1e3`); undefined for anything else. */
   written(path: Path): string | undefined;
-  /** The keys of the section at `path` in the order of the file, those without a value included; empty for anything else. */
+  /**
+   * Returns the keys of the section at `path` in the order of the file, with or without values; empty for anything
+   * else.
+   */
   keys(path: Path): readonly string[];
 }
 
 const TOP: Place = { line: 1, column: 1 };
 
-/** Errors of the parser that are looked at: each is compared with every line, and most follow from the first. */
+/** Parser errors that are explained. Each is compared with every line, and most follow from the first one. */
 const MOST_FAULTS = 100;
 
-/** Parses one YAML document (YAML 1.2 core schema, and merge keys). Never throws: what is not YAML is a problem. */
+/** Parses one YAML document (YAML 1.2 core schema, and merge keys). Never throws: syntax errors are problems. */
 export function parseYaml(file: string, text: string): YamlSource {
   const lines = new LineCounter();
   const placeAt = (offset: number): Place => {
@@ -61,12 +67,12 @@ export function parseYaml(file: string, text: string): YamlSource {
       const { offset, message, fix } = error;
       return unreadable(file, [{ file, ...placeAt(offset), path: '', message, fix }]);
     }
-    const message = `this cannot be read: ${sentence(errorText(error))}`;
+    const message = `cannot be read: ${sentence(errorText(error))}`;
     return unreadable(file, [{ file, ...TOP, path: '', message, fix: 'write it in a simpler form' }]);
   }
 }
 
-/** A file of whose content nothing is known. */
+/** Returns a source without content. */
 export function unreadable(file: string, problems: readonly ConfigProblem[]): YamlSource {
   return {
     file,
@@ -79,7 +85,7 @@ export function unreadable(file: string, problems: readonly ConfigProblem[]): Ya
   };
 }
 
-/** The parser's tokens, each lexeme judged before the parser has it. */
+/** Yields the parser's tokens; checks each lexeme against the limits first. */
 function* tokensOf(text: string, lines: LineCounter): Generator<CST.Token> {
   const bounds = new YamlBounds();
   const parser = new Parser(lines.addNewLine);
@@ -115,7 +121,7 @@ function parse(
       second.range[0],
       [],
       'a second document begins here',
-      'remove the line "---" and what follows it',
+      'remove the line "---" and everything after it',
     );
   }
   const { value, tooLarge } = plainOf(tree);
@@ -123,8 +129,8 @@ function parse(
     problem(
       tooLarge,
       [],
-      'this alias expands too far: nested aliases multiply each other',
-      'write the values out in place of aliases',
+      'this alias expands to too many values: nested aliases multiply each other',
+      'write the values out instead of using aliases',
     );
   }
   const unclear =
@@ -146,7 +152,9 @@ function parse(
   };
 }
 
-/** The nodes at exactly this path; several where a key is written more than once, none where it does not lead anywhere. */
+/**
+ * Returns the nodes at exactly this path: several if a key is written more than once, none if the path does not exist.
+ */
 function follow(tree: YamlTree, path: Path): readonly Node[] {
   let nodes: readonly Node[] = tree.root === undefined ? [] : [tree.resolve(tree.root) ?? tree.root];
   for (const part of path) {
@@ -158,8 +166,8 @@ function follow(tree: YamlTree, path: Path): readonly Node[] {
 }
 
 /**
- * Finds the deepest node along the path; the last step may ask for the key instead of the value. Merged content is found
- * where it is written. Of a duplicate key, the last one that contains the rest of the path counts.
+ * Finds the deepest node along the path; `what` selects the key or the value of the last step. Merged content is found
+ * at the place where it is written. For a duplicate key, uses the last one that contains the rest of the path.
  */
 function find(tree: YamlTree, path: Path, what: 'key' | 'value'): Node | undefined {
   let nodes: readonly Node[] = tree.root === undefined ? [] : [tree.resolve(tree.root) ?? tree.root];
@@ -169,7 +177,7 @@ function find(tree: YamlTree, path: Path, what: 'key' | 'value'): Node | undefin
     const found = below.at(-1);
     if (found === undefined) return nodes.at(-1);
     if (last) return what === 'key' ? (found.key ?? found.value ?? undefined) : (found.value ?? found.key);
-    // The last step is the alias where it is written; steps before it follow the alias to its content.
+    // The last step stays at the alias itself; earlier steps follow an alias to its content.
     nodes = below.flatMap(({ key, value }) => tree.resolve(value) ?? key ?? []);
   }
   return nodes.at(-1);
@@ -187,22 +195,22 @@ function stepInto(tree: YamlTree, node: Node, part: string | number): readonly S
   return item === undefined ? [] : [{ value: item }];
 }
 
-// From a YAML tree to plain data.
+// Conversion to plain data.
 
-/** Data and the number of values in it, each use of an alias counted. */
+/** Plain data and its number of values; every use of an alias counts. */
 interface Plain {
   readonly value: unknown;
   readonly size: number;
 }
 
-/** Text that says nothing. */
+/** An absent value. */
 const NOTHING: Plain = { value: undefined, size: 1 };
 
-/** Limits how many values aliases may add: a fixed number, and some for each value that is written. */
+/** Limits the values that aliases may add: a fixed number, and some for each written value. */
 const ADDED = { atFirst: 250_000, each: 20 } as const;
 
 /**
- * Converts a document to plain data; a key without a value is left out. Of a duplicate section both are read, so that the
+ * Converts a document to plain data without keys that have no value. Reads both of two duplicate sections, so that the
  * problems of both are found. `tooLarge` is the offset of nested aliases that multiply each other ("billion laughs");
  * then there is no value.
  */
@@ -214,7 +222,7 @@ export function plainOf(tree: YamlTree): { readonly value: unknown; readonly too
     : { value: undefined, tooLarge: reader.tooLarge };
 }
 
-/** Converts each anchored node once and shares the result, so that expansion is counted and never carried out. */
+/** Converts each anchored node once and shares the result: expansion is counted but never performed. */
 class PlainReader {
   readonly #tree: YamlTree;
   readonly #most: number;
@@ -243,7 +251,7 @@ class PlainReader {
     if (isMap(node)) return this.#section(this.#tree.entries(node));
     if (!isSeq(node)) return NOTHING;
     const items = node.items.map((item) => this.read(item as Node | null));
-    // An empty item stays in the list: leaving it out would move the others.
+    // Keep an empty item, because removing it would shift the others.
     return { value: items.map(({ value }) => value ?? null), size: sum(items) };
   }
 
@@ -256,7 +264,10 @@ class PlainReader {
     };
   }
 
-  /** The value of a key that may be written more than once: sections are put together, of anything else the last counts. */
+  /**
+   * Returns the value of a key that may be written more than once: sections are merged, otherwise the last value is
+   * used.
+   */
   #field(written: readonly Entry[]): Plain {
     const nodes = written.map(({ value }) => this.#tree.resolve(value));
     const sections = nodes.filter(isMap);

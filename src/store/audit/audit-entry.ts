@@ -1,4 +1,4 @@
-/** From facts to lines of the audit log: who did what to what, when, why, and what it was before and after. */
+/** Converts facts to audit entries: who did what to which object, when and why, with the values before and after. */
 import type { Fact, MitigationChange, RecordedFact } from '../../core/facts.ts';
 import type { Actor, EventRecord, Mitigation } from '../../core/types.ts';
 import { timeText } from '../../net/time.ts';
@@ -7,7 +7,7 @@ import { type Changeable, changedValues, decidedMitigationView } from '../../vie
 /** One line of the audit log. Keys are as in the API; times are RFC 3339. */
 export interface AuditEntry {
   readonly v: 1;
-  /** Number of the fact; null for what no fact records. */
+  /** Number of the fact; null for an action that no fact records. */
   readonly seq: number | null;
   readonly time: string;
   /** Type of the fact or of the operator's action, such as `mitigation.created`. */
@@ -15,7 +15,7 @@ export interface AuditEntry {
   readonly actor: {
     readonly kind: Actor['kind'];
     readonly name: string;
-    /** Name of the token or certificate, where `name` is what the caller said; null where they are the same. */
+    /** Name of the token or certificate if the caller gave another `name`; otherwise null. */
     readonly via: string | null;
     readonly address: string | null;
     readonly request_id: string | null;
@@ -23,14 +23,14 @@ export interface AuditEntry {
   readonly target: { readonly type: string; readonly id: string };
   readonly reason: string | null;
   readonly why: readonly string[];
-  /** What changed, as it was; null when there was nothing, or when it is not known any more. */
+  /** The changed values before the change; null if there were none, or if they are no longer known. */
   readonly before: AuditValues | null;
   readonly after: AuditValues | null;
 }
 
-/** Something done that no fact of the decision core records, such as clearing a peer. */
+/** An operator's action that no fact records, such as clearing a peer. */
 export interface AuditAction {
-  /** `noun.verb` */
+  /** In the form `noun.verb`. */
   readonly type: string;
   /** Milliseconds since the epoch. */
   readonly at: number;
@@ -40,15 +40,15 @@ export interface AuditAction {
 }
 
 const SYSTEM: Actor = { kind: 'system', name: 'prefixd' };
-/** Events remembered for their actor; what an event leads to is decided together with it. */
+/** Events whose actor is remembered; an event's consequences follow immediately. */
 const EVENTS = 1_000;
 
-/** Follows the facts, so that an entry can say what a mitigation was before, and whose event changed it. */
+/** Follows the facts, so that an entry can show the values before a change and the event's actor. */
 export class AuditTrail {
   readonly #mitigations = new Map<string, Known>();
   readonly #actors = new Map<string, Actor>();
 
-  /** `live`: mitigations that are there already, as before the first fact to come; `events`: those that came before, oldest first. */
+  /** `live` are the mitigations, and `events` the events (oldest first), before the first fact that follows. */
   constructor(live: Iterable<Mitigation> = [], events: Iterable<EventRecord> = []) {
     for (const mitigation of live) this.#mitigations.set(mitigation.id, known(mitigation));
     for (const event of events) this.#remember(event);
@@ -90,7 +90,7 @@ export class AuditTrail {
       case 'mitigation.moved': {
         const { id, actor, customerId, serviceId } = fact;
         return entry(seq, at, fact.type, actor, target(id), {
-          reason: 'the inventory gives its victim to another customer or service',
+          reason: 'the inventory assigns its victim to another customer or service',
           after: { customer_id: customerId, service_id: serviceId },
         });
       }
@@ -130,7 +130,7 @@ export class AuditTrail {
 
   #event(seq: number, at: number, event: EventRecord): AuditEntry {
     this.#remember(event);
-    // The detector's own details are left to the journal: they may be long, and hold anything.
+    // The detector's own details are only in the journal: they may be long and have any content.
     const { externalId, source, action, victim, vector, bps, pps, confidence, ports } = event.detection;
     return entry(
       seq,
@@ -183,7 +183,7 @@ export class AuditTrail {
   }
 }
 
-/** The entry of something that no fact records. */
+/** Returns the entry of an action that no fact records. */
 export function entryOfAction({ type, at, actor, target, reason }: AuditAction): AuditEntry {
   const [noun = type] = type.split('.');
   return entry(null, at, type, actor, { type: noun, id: target }, { reason });
@@ -298,30 +298,30 @@ function target(id: string): AuditEntry['target'] {
   return { type: 'mitigation', id };
 }
 
-// What the audit log says of a mitigation and its changes, and what has to be remembered to say how it was before.
+// Values of mitigations, and the values that are kept to show them before a change.
 
 /** Values by their names in the API. */
 export type AuditValues = Readonly<Record<string, unknown>>;
 
-/** What a later entry may have to say a mitigation was before. */
+/** The values that a later entry may show as `before`. */
 export type Known = Pick<
   Mitigation,
   'status' | 'ending' | 'match' | 'ports' | 'excludedPorts' | 'action' | 'step' | 'expiresAt' | 'lastEventId'
 >;
 
-/** What the log says of a mitigation at its beginning: all that the API says, but what the entry itself tells. */
+/** Returns a new mitigation's values: those of the API, without the ones that the entry itself has. */
 export function mitigationValues(mitigation: Mitigation): AuditValues {
   const { mitigation_id, created_by, reason, why, ...values } = decidedMitigationView(mitigation);
   return values;
 }
 
-/** What is remembered of a mitigation. */
+/** Returns the values to remember. */
 export function known(mitigation: Known): Known {
   const { status, ending, match, ports, excludedPorts, action, step, expiresAt, lastEventId } = mitigation;
   return { status, ending, match, ports, excludedPorts, action, step, expiresAt, lastEventId };
 }
 
-/** The same after a change. */
+/** Returns the values to remember after a change. */
 export function knownAfter(before: Known, change: MitigationChange, status: Mitigation['status']): Known {
   const {
     match = before.match,
@@ -336,7 +336,7 @@ export function knownAfter(before: Known, change: MitigationChange, status: Miti
   return { status, ending, match, ports, excludedPorts, action, step, expiresAt, lastEventId };
 }
 
-/** The values that a change carries, as `source` has them, under the status that is given. */
+/** Returns the values of `source` for the keys of `change`, and the status unless it is null. */
 export function valuesOf(
   source: Changeable,
   change: Changeable,

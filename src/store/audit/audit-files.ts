@@ -1,4 +1,4 @@
-/** The files of the audit log: one that is written, and rotated ones beside it with the time of their end in their names. */
+/** Reads the audit log's files: the current one, and rotated ones beside it, named by the time of their rotation. */
 import { basename, dirname, join } from 'node:path';
 import { timeText } from '../../net/time.ts';
 import type { AuditEntry } from './audit-entry.ts';
@@ -7,7 +7,7 @@ import { linesFromEnd, unterminatedOctets } from '../journal/lines.ts';
 
 const TIME = /^(\d{4}-\d\d-\d\dT\d\d)-(\d\d)-(\d\d\.\d{3}Z)$/;
 
-/** Paths of the rotated files of the log at `path`, oldest first. */
+/** Returns the paths of the log's rotated files, oldest first. */
 export async function rotatedFiles(files: Files, path: string): Promise<readonly string[]> {
   const folder = dirname(path);
   const start = `${basename(path)}.`;
@@ -19,8 +19,8 @@ export async function rotatedFiles(files: Files, path: string): Promise<readonly
 }
 
 /**
- * Where a file that ends now goes: behind all that ended before it, whatever the clock says. One that was set back would
- * otherwise put it among older ones, or in the very place of one.
+ * Returns the name for a file that is rotated now. It sorts after all earlier ones even if the clock was set back, so
+ * that no older file is reordered or overwritten.
  */
 export function rotatedPath(path: string, rotated: readonly string[], now: number): string {
   const [, hour, minute, second] = TIME.exec(rotated.at(-1)?.slice(path.length + 1) ?? '') ?? [];
@@ -29,7 +29,7 @@ export function rotatedPath(path: string, rotated: readonly string[], now: numbe
   return `${path}.${timeText(at).replaceAll(':', '-')}`;
 }
 
-/** Whole lines of a file, last line first. */
+/** Yields a file's complete lines, last line first. */
 export async function* linesBackwards(files: Files, path: string): AsyncGenerator<string> {
   const file = await files.open(path, 'read');
   try {
@@ -40,13 +40,13 @@ export async function* linesBackwards(files: Files, path: string): AsyncGenerato
   }
 }
 
-/** The number of the newest fact in the log; 0 when there is none. Behind it there may be any number of operators' actions. */
+/** Returns the number of the log's newest fact; 0 if there is none. Operators' actions may follow it. */
 export async function lastFactIn(files: Files, path: string): Promise<number> {
   for await (const { seq } of factsBackwards(files, path)) return seq;
   return 0;
 }
 
-/** When a fact was decided, as the log has it (RFC 3339); undefined when it does not hold it. */
+/** Returns a fact's time as recorded in the log (RFC 3339); undefined if the log does not contain the fact. */
 export async function timeOfFactIn(files: Files, path: string, wanted: number): Promise<string | undefined> {
   for await (const { seq, time } of factsBackwards(files, path)) {
     if (seq === wanted) return time;
@@ -55,7 +55,7 @@ export async function timeOfFactIn(files: Files, path: string, wanted: number): 
   return undefined;
 }
 
-/** Number and time of each fact in the log and its rotated files, newest first. */
+/** Yields number and time of each fact in the log and its rotated files, newest first. */
 async function* factsBackwards(
   files: Files,
   path: string,
@@ -67,13 +67,13 @@ async function* factsBackwards(
         if (typeof entry?.seq === 'number') yield { seq: entry.seq, time: entry.time };
       }
     } catch (error) {
-      // A crash in the middle of a rotation leaves none under the log's own name.
+      // After a crash during a rotation there is no current file.
       if (errorCode(error) !== 'ENOENT') throw error;
     }
   }
 }
 
-/** Octets of a line that a crash cut off at the end of the file; undefined when there is no file. */
+/** Returns the bytes of an incomplete last line after a crash; undefined if there is no file. */
 export async function unfinishedOctets(files: Files, path: string): Promise<number | undefined> {
   let file: OpenFile;
   try {
@@ -89,7 +89,7 @@ export async function unfinishedOctets(files: Files, path: string): Promise<numb
   }
 }
 
-/** Undefined when somebody has laid hands on the line. */
+/** Parses a line; undefined if it is damaged. */
 export function parseEntry(line: string): AuditEntry | undefined {
   try {
     const entry: unknown = JSON.parse(line);

@@ -1,8 +1,9 @@
 /**
- * The audit log: one JSON line for each decision and each operator's action, append-only, made durable group by group,
- * rotated by size. It follows the facts and never holds up nor fails whoever makes them: what cannot be written waits in
- * a bounded queue and is reported. Facts are in the journal already, whose replay at the next start fills in what a crash
- * kept from the log, so their entries may gather for a while; an operator's action is nowhere else and is written at once.
+ * Writes the audit log: one JSON line for each decision and each operator's action, append-only, durable group by
+ * group, rotated by size. It never delays or fails a decision: entries that cannot be written wait in a bounded queue,
+ * and the failure is reported. Facts are already in the journal, and its replay at the next start adds entries that a
+ * crash prevented; so their entries may be collected for a while. An operator's action is nowhere else and is written
+ * at once.
  */
 import { basename, dirname } from 'node:path';
 import type { RecordedFact } from '../../core/facts.ts';
@@ -23,59 +24,63 @@ import { SegmentFile } from '../journal/segment-file.ts';
 import type { StoreError } from '../store.ts';
 
 export interface AuditLogOptions {
-  /** Of the file that is written. Rotated ones lie beside it, with the time of their end appended to the name. */
+  /** Path of the current file. Rotated files are beside it, with the time of their rotation appended to the name. */
   readonly path: string;
   /** Milliseconds since the epoch; names rotated files. */
   readonly clock: () => number;
-  /** Told of each failure to write; the entries are tried again with the next ones. Must not throw. */
+  /** Called for each failed write; the entries are retried with the next ones. Must not throw. */
   readonly onError: (error: StoreError) => void;
-  /** A file is rotated before it grows beyond this many octets. Default 64 MiB. */
+  /** Size limit of a file (bytes), at which it is rotated. Default 64 MiB. */
   readonly maxOctets?: number;
-  /** Rotated files that are kept. Default 20. */
+  /** Number of rotated files that are kept. Default 20. */
   readonly keep?: number;
-  /** Entries that may wait while the disk fails; beyond it the oldest are dropped, and an entry says how many. Default 10,000. */
+  /**
+   * Entries that wait while the disk fails; beyond that the oldest are dropped, and an entry counts them. Default
+   * 10,000.
+   */
   readonly maxWaiting?: number;
   /**
-   * Calls `write` later, when entries of facts have gathered for long enough, and returns what cancels that. By default
-   * they do not gather. So that the disk is left to the journal: each fsync here is one that an event may wait behind.
+   * Calls `write` later, after entries of facts have been collected for long enough; returns a function that cancels
+   * it. Fewer writes leave the disk to the journal, because an event may have to wait for each fsync. Default: write at
+   * once.
    */
   readonly gather?: (write: () => void) => () => void;
   readonly files?: Files;
 }
 
-/** Whether the log can be written. */
+/** The log's condition. */
 export interface AuditCondition {
-  /** Why the last write failed; null when it did not. */
+  /** Error of the last write; null if it succeeded. */
   readonly failure: StoreError | null;
-  /** When the write that is under way began (ms since the epoch); null when none is. */
+  /** Start of the running write (ms since the epoch); null if none is running. */
   readonly writingSince: number | null;
 }
 
 const RETRIES_AT_CLOSE = 2;
-/** So many entries wait for no more. */
+/** Number of waiting entries that are written at once. */
 const ENOUGH = 1_000;
 
 export class AuditLog {
   readonly #options: Required<AuditLogOptions>;
   readonly #folder: string;
   readonly #name: string;
-  /** Made when it is known what went before. */
+  /** Created when the state before the first fact is known. */
   #trail: AuditTrail | undefined;
   #file: SegmentFile;
   #waiting: AuditEntry[] = [];
   #dropped = 0;
   #writing: Promise<void> | undefined;
-  /** When the write under way began (ms since the epoch). */
+  /** Start of the running write (ms since the epoch). */
   #writingSince: number | null = null;
-  /** Why the last write failed. */
+  /** Error of the last write. */
   #failure: StoreError | null = null;
-  /** What is waiting must not gather any longer. */
+  /** True if the waiting entries must be written now. */
   #hurry = false;
   #cancelGathering: (() => void) | undefined;
-  /** Work on the files, one after the other. */
+  /** Serializes work on the files. */
   #turn: Promise<unknown> = Promise.resolve();
   #lastSeq: number;
-  /** Facts that the log lacks and the replay did not hold. */
+  /** Number of facts that neither the log nor the replay contains. */
   #missing = 0;
 
   private constructor(options: AuditLogOptions, file: SegmentFile, lastSeq: number) {
@@ -93,7 +98,7 @@ export class AuditLog {
     this.#lastSeq = lastSeq;
   }
 
-  /** Opens or creates the file; a line that a crash cut off is removed. Rejects with StoreError when it cannot be written. */
+  /** Opens or creates the file and removes an incomplete last line. Rejects with StoreError if it cannot be written. */
   static async open(options: AuditLogOptions): Promise<AuditLog> {
     const files = options.files ?? realFiles;
     const { path } = options;
@@ -112,12 +117,12 @@ export class AuditLog {
     }
   }
 
-  /** Number of the last fact that was given to the log, over restarts; 0 when there is none. */
+  /** Number of the last fact that the log has received, across restarts; 0 if there is none. */
   get lastSeq(): number {
     return this.#lastSeq;
   }
 
-  /** Entries that wait to be written, and how many were dropped since the last that was. */
+  /** Number of entries that wait, and of those dropped since the last successful write. */
   get backlog(): { readonly waiting: number; readonly dropped: number } {
     return { waiting: this.#waiting.length, dropped: this.#dropped };
   }
@@ -126,7 +131,7 @@ export class AuditLog {
     return { failure: this.#failure, writingSince: this.#writingSince };
   }
 
-  /** The journal is being replayed: the fact, which `state` does not have yet, is recorded if the log lacks it. */
+  /** Records a replayed fact if the log lacks it. `state` is the state before the fact. */
   catchUp(state: StateView, fact: RecordedFact): void {
     if (fact.seq <= this.#lastSeq) return;
     this.#trail ??= trailFrom(state);
@@ -135,9 +140,9 @@ export class AuditLog {
   }
 
   /**
-   * Compares the log with a journal whose newest fact is `seq`, decided at `at` (ms since the epoch), when the log counts
-   * beyond it: true when the log holds that very fact, so that the journal has lost the facts after it; false when the log
-   * followed another journal, or no longer holds the place. Rejects with StoreError.
+   * Detects that the journal has lost facts: its newest fact is `seq`, decided at `at` (ms since the epoch). True if
+   * the log contains that fact and later ones; false if it has none later, followed another journal, or no longer
+   * contains the fact. Rejects with StoreError.
    */
   async outlived(seq: number, at: number): Promise<boolean> {
     const { files, path } = this.#options;
@@ -150,8 +155,8 @@ export class AuditLog {
   }
 
   /**
-   * The replay is over, and `state` has every fact. Returns how many facts the log lacks. One that counts beyond the newest
-   * fact has followed another journal, whose numbers say nothing here: everything there is passes for recorded.
+   * Ends the replay; `state` has every fact. Returns the number of facts that the log lacks. If the log's numbers
+   * exceed the newest fact, it followed another journal, and all facts count as recorded.
    */
   begin(state: StateView): number {
     this.#trail ??= trailFrom(state);
@@ -160,7 +165,7 @@ export class AuditLog {
     return this.#missing;
   }
 
-  /** A fact is recorded once: those up to `lastSeq` are passed over. Never throws, never waits. */
+  /** Records each fact once and skips those up to `lastSeq`. Never throws and never waits. */
   record(facts: readonly RecordedFact[]): void {
     this.#trail ??= new AuditTrail();
     for (const fact of facts) {
@@ -170,19 +175,19 @@ export class AuditLog {
     }
   }
 
-  /** Something an operator did that is no fact. */
+  /** Records an operator's action that is not a fact. */
   recordAction(action: AuditAction): void {
     this.#enqueue(entryOfAction(action));
     this.#start();
   }
 
-  /** Resolves when what waits now is written, or could not be. */
+  /** Resolves when the waiting entries are written, or writing them has failed. */
   async flush(): Promise<void> {
     if (this.#waiting.length > 0) this.#start();
     await this.#writing;
   }
 
-  /** The newest entries, durable, newest first, from rotated files too. Rejects with StoreError. */
+  /** Returns the newest durable entries, newest first, also from rotated files. Rejects with StoreError. */
   async newest(limit: number): Promise<readonly AuditEntry[]> {
     await this.flush();
     try {
@@ -205,7 +210,10 @@ export class AuditLog {
     return entries;
   }
 
-  /** Resolves when what waits is written, or could not be. Rejects with StoreError when the file cannot be closed. */
+  /**
+   * Resolves when the waiting entries are written, or writing failed. Rejects with StoreError if the file cannot be
+   * closed.
+   */
   async close(): Promise<void> {
     for (let attempt = 0; attempt < RETRIES_AT_CLOSE; attempt++) {
       await this.#writing;
@@ -240,14 +248,16 @@ export class AuditLog {
     this.#cancelGathering = undefined;
   }
 
-  /** Writes everything that waits now. */
+  /** Writes all waiting entries now. */
   #start(): void {
     this.#hurry = true;
     this.#endGathering();
     this.#writing ??= Promise.resolve().then(() => this.#write());
   }
 
-  /** Ends in the very step in which nothing is in a hurry any more, so that whoever is from then on begins anew. */
+  /**
+   * Clears `#writing` in the same step in which nothing is urgent any more, so that a later call starts a new write.
+   */
   async #write(): Promise<void> {
     let works = true;
     while (works && this.#hurry && this.#waiting.length > 0) {
@@ -258,7 +268,7 @@ export class AuditLog {
     if (works && this.#waiting.length > 0) this.#gather();
   }
 
-  /** False when the disk failed; the next entry tries again. */
+  /** Writes one group; false if the disk failed, and the next entry tries again. */
   async #writeGroup(): Promise<boolean> {
     const group = this.#waiting;
     const dropped = this.#dropped;
@@ -291,7 +301,7 @@ export class AuditLog {
     await this.#file.append(bytes);
   }
 
-  /** An entry of the log about itself. */
+  /** Returns an entry about the log itself. */
   #note(type: string, target: string, reason: string): AuditEntry {
     const actor = { kind: 'system', name: 'prefixd' } as const;
     return entryOfAction({ type, at: this.#options.clock(), actor, target, reason });
@@ -306,7 +316,7 @@ export class AuditLog {
   async #rotate(): Promise<void> {
     const { files, path, clock, keep } = this.#options;
     await this.#file.tidy();
-    // After a failure between these two steps there is no file under the name; it is made with the next attempt.
+    // After a failure between these two steps there is no current file; the next attempt creates it.
     try {
       await files.rename(path, rotatedPath(path, await rotatedFiles(files, path), clock()));
     } catch (error) {
@@ -321,7 +331,7 @@ export class AuditLog {
   }
 }
 
-/** A trail that knows what is live in `state`, and the events that led there. */
+/** Returns a trail with the live mitigations and the events in `state`. */
 function trailFrom(state: StateView): AuditTrail {
   const live = [...state.live].flatMap((id) => state.mitigations.get(id) ?? []);
   return new AuditTrail(live, state.events.values());

@@ -1,6 +1,7 @@
 /**
- * The journal: facts as JSON lines in a folder that one process owns. Appends that overlap share one write, which is
- * durable when it returns. File formats: record.ts, snapshot.ts; names: segments.ts; what a failing disk leads to: segment-file.ts.
+ * Implements the journal: facts as JSON lines in a folder that one process owns. Overlapping appends share one durable
+ * write. See record.ts and snapshot.ts for the file formats, segments.ts for file names, segment-file.ts for disk
+ * errors.
  */
 import { join } from 'node:path';
 import type { RecordedFact } from '../../core/facts.ts';
@@ -15,26 +16,26 @@ import { type NumberedFile, readFolder, readSegment, segmentName } from './segme
 import { removeOld, type Retention, writeSnapshot } from './snapshot.ts';
 
 export interface JournalOptions {
-  /** Made when it is not there. */
+  /** Created if it does not exist. */
   readonly folder: string;
-  /** Milliseconds since the epoch; only the age of old segments is judged by it. */
+  /** Milliseconds since the epoch; used only for the age of old segments. */
   readonly clock?: () => number;
   readonly retention?: Partial<Retention>;
-  /** Told of each group once it is durable. Must not throw. */
+  /** Called for each durable group. Must not throw. */
   readonly onSync?: (sync: Sync) => void;
   readonly files?: Files;
   readonly lock?: LockMeans;
 }
 
-/** Ten million octets a group at most, so that one huge group does not hold up everything behind it. */
+/** Most bytes in one group, so that a huge group does not delay those behind it. */
 const GROUP_OCTETS = 10_000_000;
 const DEFAULT_RETENTION: Retention = { segments: 100, ageMs: 30 * 24 * 3_600_000 };
 
-/** A group that became durable. */
+/** A group that has become durable. */
 export interface Sync {
   readonly facts: number;
   readonly octets: number;
-  /** What writing it durably took. */
+  /** Duration of the durable write. */
   readonly milliseconds: number;
 }
 
@@ -52,12 +53,12 @@ export class Journal implements Store {
   #state: 'closed' | 'recovering' | 'open' | 'closing' = 'closed';
   #lock: Lock | undefined;
   #current: SegmentFile | undefined;
-  /** Of the last durable fact, and of the last one accepted (durable or waiting). */
+  /** Sequence numbers of the last durable fact, and of the last accepted one (durable or waiting). */
   #durableSeq = 0;
   #acceptedSeq = 0;
   #waiting: Waiting[] = [];
   #writing: Promise<void> | undefined;
-  /** Work on the current segment, one after the other. */
+  /** Serializes work on the current segment. */
   #turn: Promise<unknown> = Promise.resolve();
   #snapshotting = false;
   #closing: Promise<void> | undefined;
@@ -68,9 +69,9 @@ export class Journal implements Store {
     this.#files = options.files ?? realFiles;
   }
 
-  /** See Store. Facts are checked while they are read: their iteration rejects with DamageError naming file and line. */
+  /** See Store. Checks facts while they are read: the iteration rejects with DamageError that names file and line. */
   async open(): Promise<Recovery> {
-    if (this.#state !== 'closed') throw new StoreError(`the journal in ${this.#folder} is open already`);
+    if (this.#state !== 'closed') throw new StoreError(`the journal in ${this.#folder} is already open`);
     this.#state = 'recovering';
     try {
       await this.#files.makeFolder(this.#folder);
@@ -95,7 +96,7 @@ export class Journal implements Store {
 
   async *#recover(plan: RecoveryPlan): AsyncGenerator<readonly RecordedFact[]> {
     const { lastSeq, current, unterminated, strays } = yield* readFactsAfter(this.#files, plan);
-    if (this.#state !== 'recovering') throw new StoreError('the journal was closed while it was read');
+    if (this.#state !== 'recovering') throw new StoreError('the journal was closed while it was being read');
     this.#durableSeq = lastSeq;
     this.#acceptedSeq = lastSeq;
     for (const { path } of strays) await this.#files.remove(path);
@@ -113,33 +114,35 @@ export class Journal implements Store {
     let lines = '';
     for (const fact of facts) {
       if (fact.seq !== ++expected) {
-        const wrong = `fact ${fact.seq} came where ${expected} was due; was the append before it refused?`;
+        const wrong = `got fact ${fact.seq}, but expected fact ${expected}; did the previous append fail?`;
         return Promise.reject(new StoreError(wrong));
       }
       try {
         lines += encodeRecord(fact);
       } catch (error) {
-        return Promise.reject(storeError(`put fact ${fact.seq} into words for`, this.#folder, error));
+        return Promise.reject(storeError(`encode fact ${fact.seq} for`, this.#folder, error));
       }
     }
     this.#acceptedSeq = expected;
     return new Promise((resolve, reject) => {
       this.#waiting.push({ lines, facts: facts.length, resolve, reject });
-      // Not before the present turn of the event loop has ended: what it appends besides goes into the same group.
+      // Deferred, so that all appends of this turn of the event loop share one group.
       this.#writing ??= Promise.resolve().then(() => this.#writeWaiting());
     });
   }
 
-  /** See Store. Old segments beyond the retention are removed; appends go on meanwhile. */
+  /** See Store. Also removes old segments beyond the retention; appends continue meanwhile. */
   async snapshot(snapshot: StateSnapshot): Promise<void> {
     if (this.#state !== 'open') throw this.#notOpen();
-    if (this.#snapshotting) throw new StoreError('a snapshot is being written already');
+    if (this.#snapshotting) throw new StoreError('a snapshot is already being written');
     if (snapshot.seq < 1 || snapshot.seq > this.#durableSeq) {
-      throw new StoreError(`a snapshot of fact ${snapshot.seq}, when ${this.#durableSeq} facts are durable`);
+      throw new StoreError(
+        `cannot write a snapshot of fact ${snapshot.seq}: the last durable fact is ${this.#durableSeq}`,
+      );
     }
     this.#snapshotting = true;
     try {
-      // The segment comes first, so that its loss shows: every snapshot has one that begins after it.
+      // Create the segment first: every snapshot is followed by a segment, so a lost segment is detected.
       await this.#inTurn(() => this.#rotate());
       await writeSnapshot(this.#files, this.#folder, snapshot);
       await removeOld(
@@ -153,7 +156,7 @@ export class Journal implements Store {
     }
   }
 
-  /** Resolves when everything accepted is durable or refused, and the folder is given up. */
+  /** Resolves when every accepted fact is durable or rejected and the folder is released. */
   close(): Promise<void> {
     if (this.#state === 'closed') return Promise.resolve();
     this.#closing ??= this.#close().finally(() => {
@@ -190,7 +193,7 @@ export class Journal implements Store {
         for (const { resolve } of group) resolve();
         this.#options.onSync?.(sync);
       } catch (error) {
-        // Whoever waits behind them builds on facts that are not there.
+        // Later appends depend on the failed facts, so reject them, too.
         const refused = [...group, ...this.#waiting];
         this.#waiting = [];
         this.#acceptedSeq = this.#durableSeq;
@@ -220,7 +223,7 @@ export class Journal implements Store {
     return { facts, octets: bytes.length, milliseconds };
   }
 
-  /** The segment to write to; a retired one is cut, read once more from its first octet, and followed by a new one. */
+  /** Returns the segment to write to. A retired one is truncated, read again completely, and followed by a new one. */
   async #soundSegment(): Promise<SegmentFile> {
     const current = this.#segmentInUse();
     if (!current.retired) return current;
@@ -234,14 +237,14 @@ export class Journal implements Store {
     while (step.done !== true) step = await facts.next();
     if (step.value.lastSeq !== this.#durableSeq || step.value.unterminated > 0) {
       throw new StoreError(
-        `${current.segment.path}: after a failed write it ends with fact ${step.value.lastSeq}, not ${this.#durableSeq}; check the disk and restart prefixd`,
+        `${current.segment.path}: after a failed write the file ends with fact ${step.value.lastSeq}, not ${this.#durableSeq}; check the disk and restart prefixd`,
       );
     }
     await this.#rotate();
     return this.#segmentInUse();
   }
 
-  /** Goes on in a new segment; one without facts is used on, or made anew when it is retired. */
+  /** Continues in a new segment. An empty segment is kept, or created again if it is retired. */
   async #rotate(): Promise<void> {
     const current = this.#segmentInUse();
     if (current.length === 0 && !current.retired) return;
@@ -271,7 +274,7 @@ export class Journal implements Store {
   #notOpen(): StoreError {
     return new StoreError(
       this.#state === 'recovering'
-        ? `the facts of the journal in ${this.#folder} have not been read to their end yet; nothing can be written before`
+        ? `the journal in ${this.#folder} cannot be written until all its facts have been read`
         : `the journal in ${this.#folder} is not open`,
     );
   }

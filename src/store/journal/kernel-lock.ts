@@ -1,8 +1,8 @@
 /**
- * The kernel's lock on a folder: `flock` on its file `lock.holder`. The kernel releases it when the process ends, however
- * it ends, and it holds between processes that cannot see each other, such as two containers with one volume. Node has no
- * `flock`, so it is called through koffi; where that is impossible the lock is unavailable, and the caller falls back to
- * what lock.ts does by itself.
+ * Takes the kernel's lock on a folder: `flock` on its file `lock.holder`. The kernel releases it when the process ends
+ * for any reason, and it works between processes that cannot see each other, such as two containers with one volume.
+ * Node has no `flock`, so it is called through koffi; if that fails, the lock is unavailable and lock.ts works without
+ * it.
  */
 import { type FileHandle, open, readlink, statfs } from 'node:fs/promises';
 import { hostname } from 'node:os';
@@ -11,17 +11,19 @@ import { getSystemErrorName } from 'node:util';
 import { errorText } from '../../net/text.ts';
 import { errorCode } from '../files.ts';
 
-/** The file that is locked. It holds who locked it, in one line, and is never removed: a lock on a removed file is none. */
+/**
+ * The locked file. It contains one line about its holder and is never removed, because a removed file locks nothing.
+ */
 const HOLDER = 'lock.holder';
 
-/** <sys/file.h>, the same numbers on Linux, macOS and the BSDs. */
+/** Values of <sys/file.h>, the same on Linux, macOS and the BSDs. */
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 
-/** Longer than any line that `describeSelf` writes; a stranger's longer text is cut. */
+/** Bytes that are read of the holder's line; longer than any line of `describeSelf`. */
 const HOLDER_OCTETS = 300;
 
-/** statfs(2): file systems on which a lock is up to a server, or to the program behind them. */
+/** File systems (statfs(2)) on which a server, or another program, implements locks. */
 const REMOTE_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
   [0x6969, 'NFS'],
   [0x517b, 'SMB'],
@@ -34,7 +36,7 @@ const REMOTE_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
   [0x65735546, 'FUSE'],
 ]);
 
-/** How an attempt ended. `held`: another process, described by `holder`, has it. */
+/** Result of an attempt. `held`: another process has the lock, described by `holder`. */
 export type KernelLock =
   | { readonly kind: 'acquired'; readonly warning?: string; release(): Promise<void> }
   | { readonly kind: 'held'; readonly holder: string }
@@ -43,12 +45,11 @@ export type KernelLock =
 /** Tries the lock once. */
 export type TakeKernelLock = (folder: string) => Promise<KernelLock>;
 
-/** `flock(2)` on an open file; throws the system's error. */
+/** Calls `flock(2)` on an open file; throws the system's error. */
 type Flock = (fd: number, operation: number) => void;
 
 /**
- * Takes the kernel's lock on a folder, without waiting for it. Rejects only with errors of the file system that forbid
- * to write there at all.
+ * Takes the kernel's lock on a folder without waiting. Rejects only if the file system does not allow writing there.
  */
 export async function takeKernelLock(
   folder: string,
@@ -60,7 +61,7 @@ export async function takeKernelLock(
   } catch (error) {
     return unavailable(folder, `flock cannot be called here: ${messageOf(error)}`);
   }
-  // Not cut on opening: until the lock is ours, the file's text belongs to its holder.
+  // Not truncated on opening: until the lock is ours, the text belongs to its holder.
   const file = await open(join(folder, HOLDER), 'a+', 0o600);
   try {
     flock(file.fd, LOCK_EX | LOCK_NB);
@@ -77,7 +78,7 @@ export async function takeKernelLock(
   const warning =
     remote === undefined
       ? undefined
-      : `${folder} is on ${remote}: whether two machines exclude each other there depends on its server; use a local disk, or make sure that only one daemon ever uses this folder`;
+      : `${folder} is on ${remote}: its server may not enforce locks between two machines; use a local disk, or make sure that only one daemon uses this folder`;
   return {
     kind: 'acquired',
     ...(warning === undefined ? {} : { warning }),
@@ -88,7 +89,7 @@ export async function takeKernelLock(
 function unavailable(folder: string, why: string): KernelLock {
   return {
     kind: 'unavailable',
-    warning: `the kernel does not lock ${folder}: ${why}; a second daemon in another container or on another machine would not be noticed`,
+    warning: `the kernel cannot lock ${folder}: ${why}; a second daemon in another container or on another machine would not be detected`,
   };
 }
 
@@ -103,7 +104,7 @@ async function loadFlock(): Promise<Flock> {
   };
 }
 
-/** The process as its PID namespace and others know it. */
+/** Describes this process by id, host name and PID namespace. */
 async function describeSelf(): Promise<string> {
   return `process ${process.pid} on ${hostname()}${await namespaceText()}`;
 }
@@ -112,7 +113,7 @@ async function namespaceText(): Promise<string> {
   try {
     return ` (${await readlink('/proc/self/ns/pid')})`;
   } catch {
-    // Not Linux, or no /proc: there is nothing to add.
+    // Not Linux, or no /proc.
     return '';
   }
 }
@@ -122,7 +123,7 @@ async function holderOf(file: FileHandle): Promise<string> {
   const { bytesRead } = await file.read(into, 0, into.length, 0);
   const line = into.toString('utf8', 0, bytesRead).split('\n')[0] ?? '';
   if (line === '') return 'another process';
-  if (line === (await describeSelf())) return `${line}, this very process`;
+  if (line === (await describeSelf())) return `${line} (this process)`;
   return line.replace(/[^\x20-\x7e]/g, '?');
 }
 
@@ -130,7 +131,7 @@ async function remoteFileSystem(folder: string): Promise<string | undefined> {
   return REMOTE_FILE_SYSTEMS.get((await statfs(folder)).type >>> 0);
 }
 
-/** What an error says in its first line; module loaders go on about their search. */
+/** Returns the first line of an error's message; module loaders append long search paths. */
 function messageOf(error: unknown): string {
   return errorText(error).split('\n', 1)[0] ?? '';
 }

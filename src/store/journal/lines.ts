@@ -1,13 +1,13 @@
-/** Reading files line by line, in slices small enough that nobody waits for them. */
+/** Reads files line by line, in slices small enough not to block the event loop. */
 import type { OpenFile } from '../files.ts';
 
-/** Octets read at a time: some milliseconds of parsing. */
+/** Bytes read at a time: some milliseconds of parsing. */
 const CHUNK = 256 * 1024;
-/** Longer than any line that is ever written (requests are at most 1 MiB); what exceeds it is not a line of ours. */
+/** Limit of a line (bytes), far above any line that is written (requests are at most 1 MiB). */
 export const LONGEST_LINE = 16 * 1024 * 1024;
 export const LINE_FEED = 0x0a;
 
-/** Lines of a file, block by block. One without its line feed at the end is not given out; `unterminated` counts its octets. */
+/** Reads a file's lines, block by block. Omits a last line without a line feed; `unterminated` counts its bytes. */
 export class LineReader {
   readonly #file: OpenFile;
   #position = 0;
@@ -17,21 +17,24 @@ export class LineReader {
     this.#file = file;
   }
 
-  /** Octets read that belong to no line yet; at the end of the file, those of an unterminated last line. */
+  /** Bytes read after the last complete line; at the end of the file, those of an unterminated last line. */
   get unterminated(): number {
     return this.#carried.length;
   }
 
-  /** Octets read so far. */
+  /** Bytes read so far. */
   get position(): number {
     return this.#position;
   }
 
-  /** The next whole lines with their line feeds, in one piece; null at the end of the file. May be empty. Rejects on a line that is too long. */
+  /**
+   * Returns the next complete lines as one block, which may be empty; null at the end of the file. Rejects with
+   * LineTooLong.
+   */
   async next(): Promise<Buffer | null> {
     const carried = this.#carried;
     if (carried.length > LONGEST_LINE) throw new LineTooLong();
-    // A line longer than a chunk is met with ever larger reads, so that its octets are not moved time and again.
+    // Reads grow with the length of a line, so that its bytes are not copied many times.
     const buffer = Buffer.allocUnsafe(Math.max(CHUNK, 2 * carried.length));
     carried.copy(buffer);
     const count = await this.#file.read(buffer.subarray(carried.length), this.#position);
@@ -44,7 +47,7 @@ export class LineReader {
   }
 }
 
-/** The lines of a block, without their line feeds. */
+/** Yields the lines of a block without their line feeds. */
 export function* linesIn(block: Buffer): Generator<Buffer> {
   let start = 0;
   for (let end = block.indexOf(LINE_FEED); end >= 0; end = block.indexOf(LINE_FEED, start)) {
@@ -55,11 +58,11 @@ export function* linesIn(block: Buffer): Generator<Buffer> {
 
 export class LineTooLong extends Error {
   constructor() {
-    super(`the line is longer than ${LONGEST_LINE} octets`);
+    super(`the line is longer than ${LONGEST_LINE} bytes`);
   }
 }
 
-/** Octets behind the last line feed of a file of `size` octets. */
+/** Returns the number of bytes after the last line feed of a file of `size` bytes. */
 export async function unterminatedOctets(file: OpenFile, size: number): Promise<number> {
   const buffer = Buffer.allocUnsafe(64 * 1024);
   let end = size;
@@ -67,7 +70,7 @@ export async function unterminatedOctets(file: OpenFile, size: number): Promise<
     const start = Math.max(0, end - buffer.length);
     const part = buffer.subarray(0, end - start);
     const count = await file.read(part, start);
-    if (count < part.length) throw new Error(`only ${start + count} of ${size} octets could be read`);
+    if (count < part.length) throw new Error(`only ${start + count} of ${size} bytes could be read`);
     const at = part.lastIndexOf(LINE_FEED);
     if (at >= 0) return size - (start + at + 1);
     end = start;
@@ -75,7 +78,7 @@ export async function unterminatedOctets(file: OpenFile, size: number): Promise<
   return size;
 }
 
-/** The lines of a file whose first `size` octets end in a line feed, last line first. Empty ones are passed over. */
+/** Yields a file's lines, last line first, without empty ones. The first `size` bytes must end with a line feed. */
 export async function* linesFromEnd(file: OpenFile, size: number): AsyncGenerator<string> {
   let end = size;
   let carried: Buffer = Buffer.alloc(0);
@@ -83,7 +86,7 @@ export async function* linesFromEnd(file: OpenFile, size: number): AsyncGenerato
     const start = Math.max(0, end - 64 * 1024);
     const part = Buffer.allocUnsafe(end - start);
     const read = await file.read(part, start);
-    if (read < part.length) throw new Error(`only ${start + read} of ${size} octets could be read`);
+    if (read < part.length) throw new Error(`only ${start + read} of ${size} bytes could be read`);
     const text = Buffer.concat([part, carried]);
     let stop = text.length;
     for (let at = lineFeedBefore(text, stop); at >= 0; at = lineFeedBefore(text, stop)) {

@@ -1,17 +1,17 @@
 /**
- * One process owns a folder. The lock is a folder `lock` that holds exactly one file, and the file's name is the whole
- * state: `free`, or who owns it, as process id, start of that process, and boot of the machine:
+ * Locks a folder for one process. The lock is a folder `lock` with exactly one file, whose name is the whole state:
+ * `free`, or the owner as process id, start time of that process, and boot id of the machine:
  *
  *     lock/owned-by-4711-start-89230-boot-0c3a2c71
  *
- * Every change of state renames that file. A rename fails when its source is gone, so of several processes that saw
- * the same state, one changes it and the others look again: there is no moment between "the owner is dead" and "it is
- * mine" in which a second one can slip in, and a process killed anywhere in here leaves a state that the next one
- * understands. Nothing has to be cleaned up by hand.
+ * Every change of state renames that file. A rename fails if its source is gone, so only one of several processes that
+ * saw the same state changes it, and the others read the state again. No second process can take the lock between "the
+ * owner is dead" and "it is mine", and a process that is killed at any point leaves a valid state. No manual cleanup is
+ * ever needed.
  *
- * Owners are looked up in /proc, which shows neither other machines nor the processes of other containers; where there
- * is no /proc, the process id alone decides. Therefore the kernel's lock (kernel-lock.ts) is taken first: it holds between
- * containers, and what follows here names the owner and keeps out a daemon that cannot take the kernel's lock.
+ * Owners are looked up in /proc, which shows neither other machines nor processes in other containers; without /proc
+ * the process id alone decides. Therefore the kernel's lock (kernel-lock.ts), which works between containers, is taken
+ * first. This lock names the owner, and excludes a daemon that cannot take the kernel's lock.
  */
 import { mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -19,23 +19,23 @@ import { errorCode, storeError } from '../files.ts';
 import { type TakeKernelLock, takeKernelLock } from './kernel-lock.ts';
 import { StoreError } from '../store.ts';
 
-/** How a process is told apart from an earlier or later one with the same id. */
+/** Distinguishes a process from earlier and later ones with the same id. */
 export interface ProcessTable {
   readonly pid: number;
   /** Changes with every boot of the machine; `[a-z0-9]+`. */
   readonly boot: string;
-  /** When a process started, in a unit of its own, `[0-9]+`; undefined when there is no such process. */
+  /** Returns a process's start time in an unspecified unit, `[0-9]+`; undefined if there is no such process. */
   startOf(pid: number): Promise<string | undefined>;
 }
 
-/** Held until released. */
+/** A lock that is held until it is released. */
 export interface Lock {
-  /** What an operator should know about how far the lock reaches. */
+  /** Warnings for the operator about limits of the lock. */
   readonly warnings: readonly string[];
   release(): Promise<void>;
 }
 
-/** What a lock is made of; by default this machine's processes and kernel. */
+/** The means of locking. Default: this machine's processes and kernel. */
 export interface LockMeans {
   readonly processes?: ProcessTable | undefined;
   readonly takeKernelLock?: TakeKernelLock | undefined;
@@ -44,10 +44,10 @@ export interface LockMeans {
 const LOCK = 'lock';
 const FREE = 'free';
 const OWNED = /^owned-by-(\d+)-start-(\d+)-boot-([a-z0-9]+)$/;
-/** The listing may fall into the middle of a rename and show none or two; the next one shows one. */
+/** A listing during a rename may show no file or two; a later one shows one. */
 const ATTEMPTS = 100;
 
-/** The processes of this machine. */
+/** Returns this machine's processes. */
 export async function thisMachine(): Promise<ProcessTable> {
   let boot = 'unknown';
   try {
@@ -58,7 +58,7 @@ export async function thisMachine(): Promise<ProcessTable> {
   return { pid: process.pid, boot, startOf: boot === 'unknown' ? startBySignal : startByProc };
 }
 
-/** Field 22 of /proc/PID/stat (proc(5)): clock ticks after boot. A zombie is dead already. */
+/** Reads field 22 of /proc/PID/stat (proc(5)): clock ticks after boot. A zombie counts as dead. */
 async function startByProc(pid: number): Promise<string | undefined> {
   let text: string;
   try {
@@ -67,7 +67,7 @@ async function startByProc(pid: number): Promise<string | undefined> {
     if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ESRCH') return undefined;
     throw error;
   }
-  // The name in parentheses may hold blanks and parentheses itself.
+  // The name in parentheses may itself contain spaces and parentheses.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
 }
@@ -81,20 +81,20 @@ function startBySignal(pid: number): Promise<string | undefined> {
   }
 }
 
-/** Takes the lock of a folder, which must exist. Rejects with StoreError naming the process that holds it. */
+/** Locks a folder, which must exist. Rejects with a StoreError that names the process that holds the lock. */
 export async function acquireLock(folder: string, means: LockMeans = {}): Promise<Lock> {
   try {
     const kernel = await (means.takeKernelLock ?? takeKernelLock)(folder);
     if (kernel.kind === 'held') {
       throw new StoreError(
-        `${folder} is in use by ${kernel.holder}; stop it first, or give each daemon a folder of its own`,
+        `${folder} is in use by ${kernel.holder}; stop it first, or give each daemon its own folder`,
       );
     }
     const warnings = kernel.warning === undefined ? [] : [kernel.warning];
     const releaseKernel = kernel.kind === 'acquired' ? () => kernel.release() : () => Promise.resolve();
     try {
       const releaseFolder = await takeFolder(folder, means.processes);
-      // The kernel's lock goes last, so that nobody sees it free while the folder's state still names this process.
+      // Release the kernel's lock last, so that it is never free while the folder's state still names this process.
       return { warnings, release: () => releaseFolder().finally(releaseKernel) };
     } catch (error) {
       await releaseKernel();
@@ -105,29 +105,30 @@ export async function acquireLock(folder: string, means: LockMeans = {}): Promis
   }
 }
 
-/** Makes this process the owner in the folder's own state; resolves to what gives it back. */
+/** Makes this process the owner in the folder's state; resolves to a function that releases it. */
 async function takeFolder(folder: string, table: ProcessTable | undefined): Promise<() => Promise<void>> {
   const processes = table ?? (await thisMachine());
   const lock = join(folder, LOCK);
   const start = await processes.startOf(processes.pid);
-  if (start === undefined) throw new Error(`the process ${processes.pid} does not find itself`);
+  if (start === undefined)
+    throw new Error(`process ${processes.pid} cannot find itself in the process table`);
   const mine = `owned-by-${processes.pid}-start-${start}-boot-${processes.boot}`;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const state = await readState(folder, lock);
     if (state === undefined) continue;
     const owner = await livingOwner(state, processes);
     if (owner !== undefined) {
-      const self = owner === processes.pid ? ', this very process' : '';
+      const self = owner === processes.pid ? ' (this process)' : '';
       throw new StoreError(
-        `${folder} is in use by the process ${owner}${self}; stop it first, or give each daemon a folder of its own`,
+        `${folder} is in use by process ${owner}${self}; stop it first, or give each daemon its own folder`,
       );
     }
     if (await change(lock, state, mine)) return () => release(folder, lock, mine);
   }
-  throw new StoreError(`${lock} should hold one file and does not; look what is in there`);
+  throw new StoreError(`${lock} must contain exactly one file; check its content`);
 }
 
-/** Undefined when it has to be looked at again. */
+/** Reads the state; undefined if it must be read again. */
 async function readState(folder: string, lock: string): Promise<string | undefined> {
   try {
     const names = await readdir(lock);
@@ -139,7 +140,10 @@ async function readState(folder: string, lock: string): Promise<string | undefin
   return undefined;
 }
 
-/** Made under another name and renamed: a folder is never renamed over one that holds something, so one maker wins. */
+/**
+ * Creates the lock under another name and renames it. A folder cannot replace one that is not empty, so one process
+ * wins.
+ */
 async function create(folder: string, lock: string): Promise<void> {
   const made = await mkdtemp(join(folder, `${LOCK}-`));
   try {
@@ -155,7 +159,8 @@ async function create(folder: string, lock: string): Promise<void> {
 async function livingOwner(state: string, processes: ProcessTable): Promise<number | undefined> {
   if (state === FREE) return undefined;
   const [, pid, start, boot] = OWNED.exec(state) ?? [];
-  if (pid === undefined) throw new StoreError(`${state} is not the name of a lock; look what is in there`);
+  if (pid === undefined)
+    throw new StoreError(`${state} is not a valid name of a lock file; check the content of the lock folder`);
   if (boot !== processes.boot) return undefined;
   return (await processes.startOf(Number(pid))) === start ? Number(pid) : undefined;
 }
@@ -176,5 +181,5 @@ async function release(folder: string, lock: string, mine: string): Promise<void
   } catch (error) {
     throw storeError('unlock', folder, error);
   }
-  throw new StoreError(`${lock} was taken away while this process owned ${folder}`);
+  throw new StoreError(`${lock} was removed or changed while this process owned ${folder}`);
 }

@@ -1,51 +1,50 @@
 /**
- * One fact as one line of the journal:
+ * Encodes one fact as one line of the journal, and decodes it:
  *
  *     {"v":1,"pop":"ams1","seq":7,"at":1795393939223,"fact":{...},"crc":"9f3c01ab"}
  *
- * `pop` names the stream; records of 0.1 lack it. A reader of 0.1 ignores it, so `v` is the same.
- * `crc` is the CRC-32 (as of zlib) of the octets before `,"crc"`, so a reader checks the line as it stands on the disk,
- * before it trusts its JSON. Keys and their order are part of the format; `v` changes when their meaning does.
+ * `pop` names the stream; records of 0.1 lack it. A reader of 0.1 ignores it, so `v` is the same. `crc` is the CRC-32
+ * (as in zlib) of the bytes before `,"crc"`, so that a reader checks the line as it is on disk before it parses the
+ * JSON. Keys and their order belong to the format; `v` changes with their meaning.
  */
 import { crc32 } from 'node:zlib';
 import type { Fact, RecordedFact } from '../../core/facts.ts';
 
-/** The schema version that is written, and the only one that is read. */
+/** The schema version that is written and accepted. */
 export const RECORD_VERSION = 1;
 
-/** What stands between the checked octets and the eight digits of their checksum. */
+/** Separates the checked bytes from the 8 digits of their checksum. */
 const SEPARATOR = Buffer.from(',"crc":"');
-/** What follows the digits. */
+/** Ends a record, after the digits. */
 const END = Buffer.from('"}');
 const LINE_FEED = 0x0a;
 const DIGITS = Buffer.from('0123456789abcdef');
 const SUFFIX = SEPARATOR.length + 8 + END.length;
 
-/** Eight lower-case hexadecimal digits. */
+/** Formats a checksum as 8 lower-case hexadecimal digits. */
 export function crcText(crc: number): string {
   return crc.toString(16).padStart(8, '0');
 }
 
-/** The line of a fact, with its line feed. Throws RangeError when a number has no place in JSON. */
+/** Returns a fact's line with its line feed. Throws RangeError for a number that JSON cannot express. */
 export function encodeRecord({ pop, seq, at, fact }: RecordedFact): string {
   if (!Number.isSafeInteger(seq) || seq < 1 || !Number.isFinite(at)) {
-    throw new RangeError(`fact ${seq} at ${at}: not a sequence number and a time`);
+    throw new RangeError(`fact ${seq} at ${at}: invalid sequence number or time`);
   }
   const stream = pop === undefined ? '' : `"pop":${JSON.stringify(pop)},`;
   const body = `{"v":${RECORD_VERSION},${stream}"seq":${seq},"at":${at},"fact":${JSON.stringify(fact)}`;
   return `${body},"crc":"${crcText(crc32(body))}"}\n`;
 }
 
-/** The fact in a line (without its line feed), or in words what is wrong with the line. */
+/** Decodes a line without its line feed; returns the fact, or a text that says what is wrong. */
 export function decodeRecord(line: Buffer): RecordedFact | string {
   const checked = line.length - SUFFIX;
   if (checked <= 0 || !hasAt(line, SEPARATOR, checked) || !hasAt(line, END, line.length - END.length)) {
-    return 'not a record of the journal';
+    return 'not a journal record';
   }
   const found = line.toString('latin1', checked + SEPARATOR.length, line.length - END.length);
   const expected = crcText(crc32(line.subarray(0, checked)));
-  if (found !== expected)
-    return `the checksum does not match: it says ${JSON.stringify(found)}, the octets give ${expected}`;
+  if (found !== expected) return `checksum mismatch: recorded ${JSON.stringify(found)}, computed ${expected}`;
   let value: unknown;
   try {
     value = JSON.parse(line.toString('utf8'));
@@ -55,21 +54,21 @@ export function decodeRecord(line: Buffer): RecordedFact | string {
   return asRecord(value);
 }
 
-/** True when `octets` stand in `line` at `at`. */
+/** True if `line` contains `octets` at `at`. */
 function hasAt(line: Buffer, octets: Buffer, at: number): boolean {
   for (let i = 0; i < octets.length; i++) if (line[at + i] !== octets[i]) return false;
   return true;
 }
 
-/** Where a record is not as it was written: the index of its line in the block, and what is wrong. */
+/** A damaged record: the index of its line in the block, and what is wrong. */
 export interface BadRecord {
   readonly line: number;
   readonly detail: string;
 }
 
 /**
- * The facts of a block of whole lines, each of which ends in a line feed. The same as `decodeRecord` line by line, at
- * two thirds of the time: the checksums vouch for the lines one by one, then their JSON is parsed as one list.
+ * Decodes a block of complete lines, each with its line feed. Equivalent to `decodeRecord` for each line, in two thirds
+ * of the time: checks each line's checksum, then parses all JSON as one list.
  */
 export function decodeRecords(block: Buffer): readonly RecordedFact[] | BadRecord {
   if (block.length === 0) return [];
@@ -95,7 +94,7 @@ export function decodeRecords(block: Buffer): readonly RecordedFact[] | BadRecor
   return facts.length === lines ? facts : decodeEach(block);
 }
 
-/** Slower, and able to say which line is wrong. */
+/** Decodes line by line, which is slower but finds the damaged line. */
 function decodeEach(block: Buffer): readonly RecordedFact[] | BadRecord {
   const facts: RecordedFact[] = [];
   let start = 0;
@@ -108,7 +107,7 @@ function decodeEach(block: Buffer): readonly RecordedFact[] | BadRecord {
   return facts;
 }
 
-/** Judges the line from `start` to before `end` without making a text of it. */
+/** Checks the line from `start` to before `end` without converting it to a string. */
 function checksumHolds(block: Buffer, start: number, end: number): boolean {
   const checked = end - SUFFIX;
   if (checked <= start || !hasAt(block, SEPARATOR, checked) || !hasAt(block, END, end - END.length))
@@ -130,7 +129,7 @@ interface RawRecord {
   readonly fact?: { readonly type?: unknown } | null;
 }
 
-/** The checksum has vouched for the content, so only the outline is looked at. */
+/** Checks only the outline, because the checksum has already verified the content. */
 function asRecord(value: unknown): RecordedFact | string {
   const record: RawRecord = typeof value === 'object' && value !== null ? value : {};
   if (record.v !== RECORD_VERSION) {
@@ -138,9 +137,9 @@ function asRecord(value: unknown): RecordedFact | string {
   }
   const { pop, seq, at, fact } = record;
   if (typeof seq !== 'number' || !Number.isSafeInteger(seq) || typeof at !== 'number' || !isFact(fact)) {
-    return 'a record without sequence number, time or fact';
+    return 'the record lacks its sequence number, time or fact';
   }
-  if (pop !== undefined && typeof pop !== 'string') return 'the name of the POP is not a text';
+  if (pop !== undefined && typeof pop !== 'string') return 'the name of the POP is not text';
   return pop === undefined ? { seq, at, fact } : { pop, seq, at, fact };
 }
 

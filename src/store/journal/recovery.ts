@@ -1,4 +1,4 @@
-/** Which snapshot and which segments to read after a restart, and reading them. */
+/** Chooses the snapshot and the segments to read after a restart, and reads them. */
 import type { RecordedFact } from '../../core/facts.ts';
 import type { StateSnapshot } from '../../core/state/state.ts';
 import { type Files, type OpenFile, storeError } from '../files.ts';
@@ -17,21 +17,21 @@ import { readSnapshot, type SnapshotFile } from './snapshot.ts';
 
 export interface RecoveryPlan {
   readonly snapshot: StateSnapshot | null;
-  /** Those with facts after the snapshot, ascending; empty only for a new folder. */
+  /** Segments with facts after the snapshot, ascending; empty only for a new folder. */
   readonly segments: readonly Segment[];
-  /** About how many facts follow the snapshot: the last segment's are estimated by its octets. */
+  /** Estimated number of facts after the snapshot; the last segment is estimated by its size. */
   readonly about: number;
-  /** Facts up to here were durable once, so the segments must reach it. */
+  /** Newest fact that is known to have been durable; the segments must reach it. */
   readonly reach: number;
-  /** The last octet of the newest segment where it should be a line feed: the line before it is intact. */
+  /** Position of a damaged line feed at the end of the newest segment, after an intact line; null if there is none. */
   readonly lostLineFeed: { readonly path: string; readonly position: number } | null;
   /** Grows while the facts are read. */
   readonly warnings: string[];
 }
 
 /**
- * Chooses the newest snapshot that is whole. One that is damaged is passed over with a warning when an older one, or
- * none, still has all the facts that follow it; otherwise the store refuses.
+ * Chooses the newest intact snapshot. Skips a damaged one with a warning if an older one, or none, still has all the
+ * facts after it; otherwise rejects with StoreError.
  */
 export async function planRecovery(
   files: Files,
@@ -48,7 +48,7 @@ export async function planRecovery(
     } catch (error) {
       if (!(error instanceof DamageError)) throw error;
       damages.push(error.message);
-      warnings.push(`${error.message}; the snapshot is left out and older facts are read instead`);
+      warnings.push(`${error.message}; this snapshot is skipped and older facts are read instead`);
     }
   }
   const snapshot = newestSnapshot?.snapshot ?? null;
@@ -68,7 +68,7 @@ export async function planRecovery(
   }
   if (newestSnapshot?.followed === true && !segments.some(({ seq }) => seq >= from)) {
     throw new StoreError(
-      `${folder}: the journal ends with ${newest?.name ?? 'no segment'}, but a newer segment was there when the snapshot of fact ${from - 1} was written: facts after it are missing; restore the newest journal-*.jsonl from a backup`,
+      `${folder}: the journal ends with ${newest?.name ?? 'no segment'}, but a newer segment existed when the snapshot of fact ${from - 1} was written: the facts after it are missing; restore the newest journal-*.jsonl from a backup`,
     );
   }
   const written = segments.findLast(({ octets }) => octets > 0);
@@ -83,7 +83,7 @@ export async function planRecovery(
     );
   } else if (tail.octets > 0) {
     warnings.push(
-      `${written?.path}: an unterminated last line of ${tail.octets} octets is dropped; it was never acknowledged`,
+      `${written?.path}: an unterminated last line of ${tail.octets} bytes is dropped; it was never acknowledged`,
     );
   }
   return {
@@ -96,10 +96,10 @@ export async function planRecovery(
   };
 }
 
-/** Octets of one fact where no segment tells. */
+/** Estimated bytes per fact if no complete segment exists. */
 const USUAL_FACT = 500;
 
-/** Facts from `from` on. All segments but the last hold what is between their numbers. */
+/** Estimates the facts from `from` on. The names of the segments count all but the last one's facts. */
 function aboutHowMany(segments: readonly Segment[], from: number): number {
   const [first, last] = [segments[0], segments.at(-1)];
   if (first === undefined || last === undefined) return 0;
@@ -109,10 +109,10 @@ function aboutHowMany(segments: readonly Segment[], from: number): number {
   return Math.max(0, Math.round(last.seq + last.octets / each) - from);
 }
 
-/** What lies behind the last line feed of a segment. */
+/** The end of a segment after its last line feed. */
 interface Tail {
   readonly octets: number;
-  /** A whole record and one octet more: the line was written to its end, and its line feed is damaged. */
+  /** True for a complete record and one more byte: the line was written completely, and its line feed is damaged. */
   readonly isIntactRecord: boolean;
 }
 
@@ -139,7 +139,7 @@ async function tailOf(files: Files, segment: NumberedFile): Promise<Tail> {
   }
 }
 
-/** Puts the line feed back, durably. The journal must be owned. Rejects with StoreError. */
+/** Repairs the line feed durably. The journal must be owned. Rejects with StoreError. */
 export async function mendLineFeed(
   files: Files,
   { path, position }: { readonly path: string; readonly position: number },
@@ -147,13 +147,13 @@ export async function mendLineFeed(
   try {
     await files.overwrite(path, position, Buffer.from('\n'));
   } catch (error) {
-    throw storeError('mend the last line of', path, error);
+    throw storeError('repair the last line of', path, error);
   }
 }
 
 const NOWHERE: ChainEnd = { lastSeq: 0, current: null, unterminated: 0, strays: [], torn: null };
 
-/** The facts that follow the snapshot, in slices. Throws DamageError at the first place that is not as it was written. */
+/** Yields the facts after the snapshot in slices. Throws DamageError at the first damage. */
 export async function* readFactsAfter(
   files: Files,
   plan: RecoveryPlan,
@@ -169,7 +169,7 @@ export async function* readFactsAfter(
       step = await chain.next();
     }
   } finally {
-    // A reader that turns away in the middle leaves no file open.
+    // Close the file even if the reader stops early.
     if (step.done !== true) await chain.return(NOWHERE);
   }
   const end = step.value;
@@ -177,7 +177,7 @@ export async function* readFactsAfter(
   const newest = end.current;
   if (newest !== null && end.lastSeq < plan.reach) {
     throw new StoreError(
-      `${newest.path}: the journal ends with fact ${end.lastSeq}, but there is a snapshot of fact ${plan.reach}; restore the folder from a backup`,
+      `${newest.path}: the journal ends with fact ${end.lastSeq}, but a snapshot exists for fact ${plan.reach}; restore the folder from a backup`,
     );
   }
   return end;

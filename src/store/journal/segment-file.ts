@@ -1,24 +1,24 @@
 /**
- * The segment that is being written. It ends, after every failure that allows it, with the last octet that is known to
- * be durable: what was not acknowledged is cut off again, so that it cannot come back after a restart.
+ * Writes the current segment. After a failed write it truncates the file to the last durable byte if possible, so that
+ * unacknowledged facts cannot return after a restart.
  *
- * It is open so that a write returns when its octets are durable: one call to the disk, and one wait, for each group. A
- * write that the file system refuses (full, read-only) leaves the file sound once it is cut. One that fails otherwise
- * does not: the kernel reports such an error once, may have dropped the pages, and calls the next attempt a success
- * without having written them. What that write held is therefore cut off, never tried again, and the segment is not
- * written to any more (`retired`): the journal reads what it holds and goes on in a new file.
+ * The file is opened so that a write returns when its bytes are durable: one call and one wait for each group. If the
+ * file system refuses a write (full, read-only), the truncated file is sound. After any other failure it is not: the
+ * kernel reports such an error once, may have dropped the pages, and reports success for the next attempt without
+ * writing them. The bytes of that write are therefore truncated and never retried, and the segment is not written again
+ * (`retired`): the journal reads it and continues in a new file.
  */
 import { errorCode, type Files, type OpenFile, removeIfThere, storeError, writeAll } from '../files.ts';
 import type { NumberedFile } from './segments.ts';
 
-/** A write was refused for want of room or permission, before anything reached the device. */
+/** Errors that refuse a write before anything reaches the device: no space or no permission. */
 const REFUSALS: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG', 'EROFS']);
 
 export class SegmentFile {
   readonly segment: NumberedFile;
   readonly #file: OpenFile;
   #length: number;
-  /** Octets may stand behind `#length`. */
+  /** True if there may be bytes after `#length`. */
   #untidy = false;
   #retired = false;
 
@@ -28,14 +28,14 @@ export class SegmentFile {
     this.#length = length;
   }
 
-  /** Opens a segment at its end, `unterminated` octets of which are cut off. */
+  /** Opens a segment and truncates the last `unterminated` bytes. */
   static async open(files: Files, segment: NumberedFile, unterminated: number): Promise<SegmentFile> {
     try {
       const file = await files.open(segment.path, 'append-durably');
       const opened = new SegmentFile(segment, file, (await file.size()) - unterminated);
       opened.#untidy = unterminated > 0;
       await opened.tidy();
-      // What another process wrote may be nowhere but in the page cache, and later writes answer for their own octets only.
+      // Another process's writes may be only in the page cache, and later writes make only their own bytes durable.
       await file.datasync();
       return opened;
     } catch (error) {
@@ -43,7 +43,7 @@ export class SegmentFile {
     }
   }
 
-  /** Creates an empty segment, durable under its name. */
+  /** Creates an empty segment; its name is durable when this resolves. */
   static async create(files: Files, folder: string, segment: NumberedFile): Promise<SegmentFile> {
     try {
       const file = await files.open(segment.path, 'create-durably');
@@ -51,7 +51,7 @@ export class SegmentFile {
         await files.syncFolder(folder);
       } catch (error) {
         await file.close();
-        // Should it stay nevertheless, recovery knows an empty stray (segments.ts).
+        // If removing fails, recovery recognizes an empty stray (segments.ts).
         await removeIfThere(files, segment.path);
         throw error;
       }
@@ -61,17 +61,17 @@ export class SegmentFile {
     }
   }
 
-  /** Durable octets. */
+  /** Number of durable bytes. */
   get length(): number {
     return this.#length;
   }
 
-  /** True after a write that failed on its way to the device: nothing more may be written here. */
+  /** True after a write that failed on the device: this file must not be written again. */
   get retired(): boolean {
     return this.#retired;
   }
 
-  /** Resolves when the octets are durable; otherwise none of them stays. Returns the milliseconds it took. */
+  /** Resolves with the duration (ms) when the bytes are durable; otherwise rejects, and none of them stays. */
   async append(bytes: Uint8Array): Promise<number> {
     await this.tidy();
     this.#untidy = true;
@@ -89,19 +89,19 @@ export class SegmentFile {
     return performance.now() - before;
   }
 
-  /** Cuts off what a failure left behind the durable octets, durably. */
+  /** Durably truncates the file to its durable bytes after a failure. */
   async tidy(): Promise<void> {
     if (!this.#untidy) return;
     try {
       await this.#file.truncate(this.#length);
       await this.#file.datasync();
     } catch (error) {
-      throw storeError('cut off the unfinished end of', this.segment.path, error);
+      throw storeError('truncate the incomplete end of', this.segment.path, error);
     }
     this.#untidy = false;
   }
 
-  /** The failure that led here is the one to report; when this one stays, the next append meets it again. */
+  /** Ignores a failure, because the original one is reported; the next append tries again. */
   async #tryTidy(): Promise<void> {
     await this.tidy().catch(() => undefined);
   }

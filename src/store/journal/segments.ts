@@ -1,6 +1,6 @@
 /**
- * The files of a journal's folder: `journal-<first seq>.jsonl`, each going on where the one before ends, and
- * `snapshot-<seq>.jsonl`. Names carry twelve digits so that they sort as they count.
+ * Reads the files of a journal's folder: `journal-<first seq>.jsonl`, each continuing the previous one, and
+ * `snapshot-<seq>.jsonl`. Names have 12 digits, so that they sort by number.
  */
 import { join } from 'node:path';
 import type { RecordedFact } from '../../core/facts.ts';
@@ -16,7 +16,7 @@ export interface NumberedFile {
   readonly seq: number;
 }
 
-/** A segment as it was found. */
+/** A segment and its size in bytes. */
 export interface Segment extends NumberedFile {
   readonly octets: number;
 }
@@ -25,7 +25,7 @@ export interface Folder {
   /** Both in ascending order. */
   readonly segments: readonly Segment[];
   readonly snapshots: readonly NumberedFile[];
-  /** Paths of files that a crash left half written. */
+  /** Paths of incomplete files after a crash. */
   readonly leftovers: readonly string[];
 }
 
@@ -43,7 +43,7 @@ function digits(seq: number): string {
   return String(seq).padStart(12, '0');
 }
 
-/** What lies in the folder; other files are none of the journal's business. */
+/** Lists the journal's files in the folder and ignores others. */
 export async function readFolder(files: Files, folder: string): Promise<Folder> {
   const segments: Segment[] = [];
   const snapshots: NumberedFile[] = [];
@@ -61,7 +61,7 @@ export async function readFolder(files: Files, folder: string): Promise<Folder> 
   return { segments: segments.sort(ascending), snapshots: snapshots.sort(ascending), leftovers };
 }
 
-/** A file that is not as it was written. `line` counts from 1; 0 is the file as a whole. */
+/** Damage in a file. `line` counts from 1; 0 means the whole file. */
 export class DamageError extends StoreError {
   readonly path: string;
   readonly line: number;
@@ -76,20 +76,20 @@ export class DamageError extends StoreError {
 }
 
 export interface SegmentEnd {
-  /** Of the last fact; one less than the segment's first when it is empty. */
+  /** Sequence number of the last fact; one less than the segment's first if it is empty. */
   readonly lastSeq: number;
-  /** Octets of an unterminated last line, or of what a torn write left. */
+  /** Bytes of an unterminated last line, or of a torn write. */
   readonly unterminated: number;
-  /** Set in the latter case; for an operator. */
+  /** Describes a torn write for the operator; null if there is none. */
   readonly torn: string | null;
 }
 
-/** More than any group that is written at once, with room to spare. */
+/** Limit of a torn write (bytes), well above any group. */
 const LONGEST_REMAINS = 64 * 1024 * 1024;
 
 /**
- * The facts of one segment in slices, each checked. Returns how it ends; throws DamageError at the first line that is
- * not what was written there. The newest segment may end in the remains of a write that a power failure tore.
+ * Yields a segment's facts in slices and checks each. Returns the segment's end; throws DamageError at the first
+ * damaged line. The newest segment may end with a write that a power failure tore.
  */
 export async function* readSegment(
   files: Files,
@@ -117,7 +117,7 @@ export async function* readSegment(
         const intact = octetsOfLines(block, facts.line);
         const remains = isNewest ? await tornOctets(file, start + intact) : 0;
         if (remains === 0) throw new DamageError(path, line + facts.line + 1, facts.detail);
-        const text = `${path}: the last ${remains} octets are the remains of a write that was torn before it was acknowledged; they are dropped`;
+        const text = `${path}: the last ${remains} bytes are an incomplete write that was never acknowledged; they are dropped`;
         torn = { unterminated: remains, torn: text };
         facts = decodeRecords(block.subarray(0, intact));
         if ('detail' in facts) throw new DamageError(path, line + facts.line + 1, facts.detail);
@@ -126,7 +126,7 @@ export async function* readSegment(
       for (const { seq } of facts) {
         line++;
         if (seq !== expected)
-          throw new DamageError(path, line, `fact ${seq} stands where ${expected} was due`);
+          throw new DamageError(path, line, `found fact ${seq}, but expected fact ${expected}`);
         expected++;
       }
       if (facts.length > 0) yield facts;
@@ -137,7 +137,7 @@ export async function* readSegment(
   }
 }
 
-/** Octets of the first `count` lines of a block. */
+/** Returns the bytes of a block's first `count` lines. */
 function octetsOfLines(block: Buffer, count: number): number {
   let octets = 0;
   for (let i = 0; i < count; i++) octets = block.indexOf(LINE_FEED, octets) + 1;
@@ -145,8 +145,8 @@ function octetsOfLines(block: Buffer, count: number): number {
 }
 
 /**
- * Octets from `from` to the end of the file when a torn write left them, else 0. Blocks of the disk that were never
- * written read as zeros, which no record contains; behind them no record is intact. Anything else is damage.
+ * Returns the bytes from `from` to the end of the file if they are a torn write, otherwise 0. Disk blocks that were
+ * never written read as zeros, which no record contains, and no record after them is intact. Anything else is damage.
  */
 async function tornOctets(file: OpenFile, from: number): Promise<number> {
   const octets = (await file.size()) - from;
@@ -160,7 +160,7 @@ async function tornOctets(file: OpenFile, from: number): Promise<number> {
   return octets;
 }
 
-/** The reader's next lines, its errors told with the file's name. */
+/** Returns the reader's next lines; errors name the file. */
 export async function nextBlock(reader: LineReader, path: string, line: number): Promise<Buffer | null> {
   try {
     return await reader.next();
@@ -170,24 +170,24 @@ export async function nextBlock(reader: LineReader, path: string, line: number):
   }
 }
 
-// Segments in their order: each begins where the one before ends, and only the newest may end within a line.
+// Chains: each segment continues the previous one, and only the newest may end within a line.
 
-/** How a chain of segments ends. */
+/** The end of a chain of segments. */
 export interface ChainEnd {
   readonly lastSeq: number;
-  /** The segment to go on in; null when there is none at all. */
+  /** The segment to continue in; null if there is none. */
   readonly current: Segment | null;
-  /** Octets at the end of `current` that are no whole lines. */
+  /** Bytes after the last complete line of `current`. */
   readonly unterminated: number;
-  /** Set when these are the remains of a write that a power failure tore; for an operator. */
+  /** Describes a torn write for the operator; null if there is none. */
   readonly torn: string | null;
-  /** Empty segments that a failed rotation left: the one before was written on. They mean nothing. */
+  /** Empty segments of failed rotations, after which the previous segment was continued. They are removed. */
   readonly strays: readonly Segment[];
 }
 
 /**
- * The facts of consecutive segments in slices. `onSegment` is told of each one before it is read. Throws DamageError at
- * the first place that is not as it was written.
+ * Yields the facts of consecutive segments in slices. Calls `onSegment` before each segment is read. Throws DamageError
+ * at the first damage.
  */
 export async function* readChain(
   files: Files,
@@ -200,8 +200,8 @@ export async function* readChain(
   let unterminated = 0;
   let torn: string | null = null;
   for (const segment of segments) {
-    // A rotation leaves no empty segment behind. An empty one that another follows is a stray, and so is one that was
-    // to follow a segment which was then written on: facts, or a part of one, stand there already.
+    // A rotation leaves no empty segment behind. An empty segment is a stray if another one follows it, or if the
+    // previous segment was continued, so that it already contains the facts.
     const isNewest = segment === segments.at(-1);
     const wasOvertaken = segment.seq <= lastSeq || unterminated > 0;
     if (
@@ -221,11 +221,11 @@ export async function* readChain(
 
 function checkLink(before: Segment, lastSeq: number, unterminated: number, segment: Segment): void {
   if (unterminated > 0) {
-    const detail = `its last line is cut off (${unterminated} octets), and a newer segment follows`;
+    const detail = `the last line is incomplete (${unterminated} bytes), but a newer segment follows`;
     throw new DamageError(before.path, 0, detail);
   }
   if (segment.seq !== lastSeq + 1) {
-    const detail = `it begins with fact ${segment.seq}, but the segment before it ends with ${lastSeq}`;
+    const detail = `the segment begins with fact ${segment.seq}, but the previous one ends with fact ${lastSeq}`;
     throw new DamageError(segment.path, 0, detail);
   }
 }

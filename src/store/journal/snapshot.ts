@@ -1,13 +1,14 @@
 /**
- * A snapshot as a file of JSON lines, written and read in slices:
+ * Writes and reads snapshots as JSON lines, in slices:
  *
  *     {"v":1,"seq":4711,"schema":1,"followed":true}
  *     {"key":"mitigations","item":{...}}        one line for each item of a list in the data
- *     {"key":"paused","value":null}             one for everything else
+ *     {"key":"paused","value":null}             one line for each other value
  *     {"lines":3,"crc":"9f3c01ab"}
  *
- * `followed` says that a segment for the facts after it was durable before the snapshot was; snapshots of 0.1 lack it.
- * `crc` is the CRC-32 of all octets before the last line. Data that is no object stands in one line `{"value":...}`.
+ * `followed` means that a segment for the facts after the snapshot was durable before the snapshot; snapshots of 0.1
+ * lack it. `crc` is the CRC-32 of all bytes before the last line. Data that is not an object is one line
+ * `{"value":...}`.
  */
 import { crc32 } from 'node:zlib';
 import type { StateSnapshot } from '../../core/state/state.ts';
@@ -17,10 +18,10 @@ import { crcText } from './record.ts';
 import { DamageError, nextBlock, type NumberedFile, readFolder, snapshotName } from './segments.ts';
 
 const SNAPSHOT_VERSION = 1;
-/** Characters that are put together before they are written: some milliseconds of work. */
+/** Characters that are collected for one write: some milliseconds of work. */
 const SLICE = 256 * 1024;
 
-/** Writes a snapshot; it is durable under its name when this resolves, and otherwise not there. */
+/** Writes a snapshot completely or not at all; it is durable when this resolves. */
 export async function writeSnapshot(files: Files, folder: string, snapshot: StateSnapshot): Promise<void> {
   const name = snapshotName(snapshot.seq);
   try {
@@ -56,7 +57,7 @@ function* lines({ seq, schema, data }: StateSnapshot): Generator<string> {
   for (const [key, value] of Object.entries(data)) {
     if (Array.isArray(value) && value.length > 0) {
       const start = `{"key":${JSON.stringify(key)},"item":`;
-      // What JSON has no word for is null in a list.
+      // A list's item that JSON cannot express becomes null.
       for (const item of value) yield `${start}${JSON.stringify(item) ?? 'null'}}`;
     } else if (value !== undefined) {
       yield JSON.stringify({ key, value });
@@ -78,11 +79,11 @@ interface SnapshotLine {
 
 export interface SnapshotFile {
   readonly snapshot: StateSnapshot;
-  /** A segment that begins after it was there when it was written. */
+  /** True if a segment that begins after the snapshot existed when it was written. */
   readonly followed: boolean;
 }
 
-/** Reads a snapshot back. Throws DamageError naming the line when it is not whole and as it was written. */
+/** Reads a snapshot. Throws DamageError with the line if it is damaged or incomplete. */
 export async function readSnapshot(files: Files, snapshot: NumberedFile): Promise<SnapshotFile> {
   const { path } = snapshot;
   const file = await files.open(path, 'read').catch((error: unknown) => {
@@ -96,7 +97,7 @@ export async function readSnapshot(files: Files, snapshot: NumberedFile): Promis
       if (block === null) break;
       for (const text of linesIn(block)) builder.add(text);
     }
-    if (reader.unterminated > 0) throw new DamageError(path, builder.line + 1, 'the line is cut off');
+    if (reader.unterminated > 0) throw new DamageError(path, builder.line + 1, 'the line is incomplete');
     return builder.finish();
   } finally {
     await file.close();
@@ -121,18 +122,22 @@ class SnapshotBuilder {
 
   add(text: Buffer): void {
     this.line++;
-    if (this.#ended) throw this.#damage('something stands behind the end');
+    if (this.#ended) throw this.#damage('unexpected line after the end');
     const line = this.#parse(text);
     if (this.line === 1) {
       if (line.v !== SNAPSHOT_VERSION || line.schema !== 1) {
         throw this.#damage('not a snapshot of version 1, schema 1; was it written by a newer prefixd?');
       }
-      if (line.seq !== this.#seq) throw this.#damage(`it is of fact ${JSON.stringify(line.seq)}`);
+      if (line.seq !== this.#seq) {
+        throw this.#damage(
+          `this snapshot is of fact ${JSON.stringify(line.seq)}, but the file name says ${this.#seq}`,
+        );
+      }
       this.#followed = line.followed === true;
     } else if (typeof line.crc === 'string') {
       const found = crcText(this.#crc);
       if (line.crc !== found || line.lines !== this.line - 1) {
-        throw this.#damage(`the checksum says ${line.crc}, the lines above give ${found}`);
+        throw this.#damage(`checksum mismatch: recorded ${line.crc}, computed ${found} from the lines above`);
       }
       this.#ended = true;
     } else if (typeof line.key === 'string') {
@@ -158,7 +163,8 @@ class SnapshotBuilder {
   }
 
   finish(): SnapshotFile {
-    if (!this.#ended) throw new DamageError(this.#path, this.line, 'the snapshot ends before its last line');
+    if (!this.#ended)
+      throw new DamageError(this.#path, this.line, 'the snapshot is incomplete: its last line is missing');
     const data = this.#whole === undefined ? Object.fromEntries(this.#entries) : this.#whole.value;
     return { snapshot: { schema: 1, seq: this.#seq, data }, followed: this.#followed };
   }
@@ -178,17 +184,20 @@ class SnapshotBuilder {
   }
 }
 
-// What is removed after a snapshot: snapshots but the newest two, and segments that nothing but an audit would read.
+// Retention: removes all but the newest two snapshots, and segments that a restart does not need.
 
-/** How many segments, and how old ones (ms since they were last written), are kept beyond those that a restart may need. */
+/**
+ * Limits on old segments that are kept although a restart does not need them: number, and age since the last write
+ * (ms).
+ */
 export interface Retention {
   readonly segments: number;
   readonly ageMs: number;
 }
 
 /**
- * Two snapshots stay, so that a damaged one can be made up for: a segment is old when all of its facts are in the older
- * of the two. Of the old ones those go that are more than `segments` or older than `ageMs`.
+ * Keeps two snapshots, in case one is damaged. A segment is old if all its facts are in the older snapshot. Removes old
+ * segments beyond `segments` in number or `ageMs` in age.
  */
 export async function removeOld(
   files: Files,
@@ -199,9 +208,9 @@ export async function removeOld(
   try {
     const { segments, snapshots } = await readFolder(files, folder);
     const fallback = snapshots.at(-2)?.seq ?? 0;
-    // The facts of a segment end where the next one begins.
+    // A segment's facts end where the next segment begins.
     const old = segments.slice(0, -1).filter((_, index) => (segments[index + 1]?.seq ?? 0) - 1 <= fallback);
-    // In order, so that what stays has no holes whenever this ends.
+    // In order, so that an interruption leaves no gaps.
     for (const [index, segment] of old.entries()) {
       const surplus = old.length - index > retention.segments;
       if (!surplus && now - (await files.status(segment.path)).modifiedAt <= retention.ageMs) break;

@@ -1,4 +1,4 @@
-/** Reading a journal without owning it: for `prefixd journal verify`, for replays, while the daemon may be running. */
+/** Reads a journal without owning it, for `prefixd journal verify` and replays; the daemon may be running. */
 import type { RecordedFact } from '../../core/facts.ts';
 import { type Files, realFiles, storeError } from '../files.ts';
 import { StoreError } from '../store.ts';
@@ -6,23 +6,23 @@ import { planRecovery } from './recovery.ts';
 import { DamageError, type Folder, readChain, readFolder } from './segments.ts';
 import { readSnapshot } from './snapshot.ts';
 
-/** What was read of a journal so far. */
+/** Counts what has been read so far. */
 export interface JournalProgress {
   readonly segments: number;
   readonly snapshots: number;
   readonly facts: number;
-  /** Octets of the segments read, and of all of them. */
+  /** Bytes of the segments read, and of all segments. */
   readonly octets: number;
   readonly totalOctets: number;
 }
 
 export interface JournalReport extends JournalProgress {
-  /** 0 when there is no fact. */
+  /** 0 if there are no facts. */
   readonly firstSeq: number;
   readonly lastSeq: number;
-  /** Nothing that keeps the daemon from starting, such as a torn last line. */
+  /** Findings that do not prevent a start, such as a torn last line. */
   readonly warnings: readonly string[];
-  /** The first place that is not as it was written; null when all is well. `line` is 0 when it concerns the whole file. */
+  /** The first damage; null if the journal is intact. `line` is 0 if the whole file is affected. */
   readonly damage: { readonly file: string; readonly line: number; readonly detail: string } | null;
 }
 
@@ -32,7 +32,9 @@ export interface VerifyOptions {
   readonly files?: Files;
 }
 
-/** Reads every segment and snapshot in a folder and checks all of it. Rejects with StoreError only when it cannot be read at all. */
+/**
+ * Reads and checks every segment and snapshot in a folder. Rejects with StoreError only if the folder cannot be read.
+ */
 export async function verifyJournal(folder: string, options: VerifyOptions = {}): Promise<JournalReport> {
   const files = options.files ?? realFiles;
   const found = await folderOf(files, folder);
@@ -70,7 +72,7 @@ export async function verifyJournal(folder: string, options: VerifyOptions = {})
     const plan = await planRecovery(files, folder, found);
     warnings = plan.warnings;
     if (seen.lastSeq < plan.reach) {
-      const detail = `the journal ends with fact ${seen.lastSeq}, but there is a snapshot of fact ${plan.reach}`;
+      const detail = `the journal ends with fact ${seen.lastSeq}, but a snapshot exists for fact ${plan.reach}`;
       throw new DamageError(folder, 0, detail);
     }
   } catch (error) {
@@ -84,7 +86,7 @@ export async function verifyJournal(folder: string, options: VerifyOptions = {})
   return { ...seen, warnings, damage: null };
 }
 
-/** All facts that the folder still has, oldest first, in slices. Throws DamageError where one is not as it was written. */
+/** Yields all facts in the folder in slices, oldest first. Throws DamageError at a damaged fact. */
 export async function* readFacts(
   folder: string,
   files: Files = realFiles,
