@@ -1,4 +1,4 @@
-/** What a number was measured on, without naming the machine. */
+/** Describes the machine of a measurement, without its name. */
 import { availableParallelism, cpus, loadavg, release, totalmem } from 'node:os';
 
 export interface Machine {

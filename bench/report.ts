@@ -1,4 +1,4 @@
-/** What a scenario hands back, and how it is printed. */
+/** Defines a scenario's result, and prints it. */
 import type { Summary } from './stats.ts';
 import { summarize } from './stats.ts';
 
@@ -25,11 +25,11 @@ export interface Section {
   readonly title: string;
   readonly rows: readonly Row[];
   readonly ratios: readonly Ratio[];
-  /** What is not in the table and why, by name. */
+  /** The contenders missing from the table, with the reason. */
   readonly missing: readonly string[];
 }
 
-/** What every scenario is told. */
+/** Options of every scenario. */
 export interface Settings {
   /** Only checks that everything runs: small sizes, one round. */
   readonly quick: boolean;

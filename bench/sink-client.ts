@@ -8,7 +8,7 @@ export type Reached = Extract<SinkReport, { readonly type: 'reached' }>;
 export class Sink {
   /** The addresses at which it listens. */
   readonly hosts: readonly string[];
-  /** Where it listens; 0 when it dials. */
+  /** The port on which it listens; 0 if it connects. */
   readonly port: number;
   readonly #child: Child<SinkReport, SinkRequest>;
 
@@ -32,7 +32,7 @@ export class Sink {
     return this.#child.pid;
   }
 
-  /** When the next session is up (ns). Call it before whatever makes it come up. */
+  /** Resolves with the time at which the next session is established (ns). Call it before the cause. */
   async established(timeoutMs?: number): Promise<bigint> {
     return BigInt((await this.#child.next('established', { timeoutMs })).at);
   }
@@ -46,7 +46,7 @@ export class Sink {
   async expect(nlri: number, timeoutMs?: number): Promise<{ readonly reached: Promise<Reached> }> {
     const expecting = this.#child.next('expecting');
     const reached = this.#child.next('reached', { timeoutMs });
-    // Whoever fails before waiting for it has said why already.
+    // A caller that fails before it waits has reported the reason already.
     reached.catch(() => undefined);
     this.#child.tell({ type: 'expect', nlri });
     await expecting;

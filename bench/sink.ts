@@ -8,7 +8,7 @@ import { FAMILIES } from '../src/bgp/wire/iana.ts';
 import { decodeMessage, encodeMessage } from '../src/bgp/wire/message.ts';
 import { INITIAL_CONTEXT } from '../src/bgp/wire/types.ts';
 
-/** How it is started, as JSON in its first argument. */
+/** Options of the process, as JSON in its first argument. */
 export interface SinkOptions {
   /** Listens here, or dials from here. */
   readonly host: string;
@@ -19,7 +19,7 @@ export interface SinkOptions {
   readonly dial?: { readonly host: string; readonly port: number };
 }
 
-/** What the sink tells its parent. Times are nanoseconds of the monotonic clock, which processes of one machine share. */
+/** Messages to the parent. Times are nanoseconds of the monotonic clock, which all processes of a machine share. */
 export type SinkReport =
   | { readonly type: 'listening'; readonly port: number }
   | { readonly type: 'established'; readonly at: string }
@@ -31,13 +31,13 @@ export type SinkReport =
       readonly nlri: number;
       readonly updates: number;
       readonly octets: number;
-      /** When the first of them came. */
+      /** The arrival time of the first one. */
       readonly firstAt: string;
       readonly at: string;
     }
   | { readonly type: 'closed' };
 
-/** What the parent asks. `expect` counts from zero; `drop` resets every connection. */
+/** Messages from the parent. `expect` counts from zero; `drop` resets every connection. */
 export type SinkRequest = { readonly type: 'expect'; readonly nlri: number } | { readonly type: 'drop' };
 
 const HEADER = 19;

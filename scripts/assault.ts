@@ -21,7 +21,7 @@ const { seconds, seed } = secondsAndSeed(positionals[0], values.seed, DEFAULT_SE
 const random = randomNumbers(seed);
 console.log(`assaulting for ${seconds} s, seed ${seed}`);
 
-/** When a share of the time from now is over. */
+/** Returns the time at which a share of the run is over. */
 const share = (part: number): number => performance.now() + part * seconds * 1000;
 
 const compiled = await compile();

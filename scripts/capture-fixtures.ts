@@ -170,7 +170,7 @@ function keyOf(family: FamilyName, rule: { readonly components: unknown }): stri
   return `${family} ${JSON.stringify(rule.components)}`;
 }
 
-/** How the receiver's table differs from what stands by the scenario; undefined when it does not. */
+/** Describes how the receiver's table differs from the scenario; undefined if it does not. */
 async function differences(
   receiver: AnyDaemon,
   families: readonly FamilyName[],
@@ -180,7 +180,7 @@ async function differences(
   for (const family of families) {
     for (const rule of await receiver.rules(family)) {
       const key = keyOf(family, rule);
-      // What was cut short stands for the one rule that begins like it.
+      // A truncated line means the only rule that begins like it.
       const beginning = key.slice(0, key.lastIndexOf('}]}]'));
       const whole = rule.cut
         ? [...standing.keys()].find((wanted) => wanted.startsWith(beginning))

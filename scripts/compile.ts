@@ -24,7 +24,7 @@ export async function compile(): Promise<Compiled> {
     const words = ['-p', join(root, 'tsconfig.build.json'), '--noCheck', '--outDir', join(folder, 'dist')];
     await promisify(execFile)(compiler, words, { cwd: root });
     cpSync(join(root, 'src', 'dashboard'), join(folder, 'dist', 'dashboard'), { recursive: true });
-    // What the program reads beside itself, and what it imports.
+    // Links the files that the program reads or imports.
     for (const name of ['package.json', 'playbooks', 'node_modules'])
       symlinkSync(join(root, name), join(folder, name));
     return { main: join(folder, 'dist', 'cli', 'main.js'), remove };

@@ -60,7 +60,7 @@ function vectorTable(): string {
   ].join('\n');
 }
 
-/** What the bundled playbooks make of each vector, against a host without services. */
+/** Decides on each vector with the bundled playbooks, for a host without services. */
 async function playbookTable(): Promise<string> {
   const result = await defaultConfig();
   if (!result.ok) throw new Error(`the bundled playbooks cannot be read: ${JSON.stringify(result.problems)}`);
@@ -98,7 +98,7 @@ async function playbookTable(): Promise<string> {
   ].join('\n');
 }
 
-/** What the rule of a step matches beside the destination, in operator notation. */
+/** Returns the match of a step's rule without the destination, in operator notation. */
 function matchOf(vector: string, protocol: number | null, { action, refinement }: Step): string {
   const allowedPorts = { udp: [], tcp: [] };
   const { rule, why } = draftRule({

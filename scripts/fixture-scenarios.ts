@@ -1,5 +1,5 @@
 /**
- * What the daemons are told in each capture, and what they should then say. Commands are in the daemons' own languages;
+ * Defines each capture's commands to the daemons, and the expected output. Commands are in the daemons' own languages;
  * rules and actions are written by hand from RFC 8955 and RFC 8956, not computed by this project's codec.
  */
 import type { FamilyName } from '../src/bgp/wire/iana.ts';
@@ -15,7 +15,7 @@ import {
 } from '../test/support/rule-json.ts';
 import type { ExpectedOpen, ExpectedRule, FixtureStep, WireFixture } from '../test/support/wire-fixture.ts';
 
-/** What a step does to the running daemons. */
+/** Describes a step's commands to the running daemons. */
 export type Deed =
   /** Runs `gobgp` on the sender with these words. */
   | { readonly do: 'gobgp'; readonly lines: readonly string[] }
@@ -38,13 +38,13 @@ export interface Scenario {
   readonly sender: DaemonKind;
   readonly receiver: DaemonKind;
   readonly families: readonly FamilyName[];
-  /** Which side dials; the other waits. */
+  /** The side that connects; the other waits. */
   readonly dials: 'sender' | 'receiver';
   readonly over?: 'ipv6';
   readonly md5Password?: string;
   readonly graceful?: boolean;
   readonly steps: readonly ScenarioStep[];
-  /** Who ends the session, and with which words. */
+  /** The side that closes the session, and its shutdown message. */
   readonly ends?: { readonly by: 'sender' | 'receiver'; readonly communication: string };
   readonly opens: readonly ExpectedOpen[];
   readonly endOfRib: readonly FamilyName[];

@@ -99,7 +99,7 @@ function decode(octets: Uint8Array, context: CodecContext): BgpMessage | undefin
   }
 }
 
-/** What was decoded can be written, and what is written then is read and written alike for ever. */
+/** Checks that a decoded message can be encoded, and that decoding and encoding again changes nothing. */
 function checkCanonical(message: BgpMessage, context: CodecContext): void {
   if (message.type === 'notification') notificationText(message.code, message.subcode, message.data);
   // Attributes that RFC 7606 took out may have been the mandatory ones: nobody sends such an UPDATE on.

@@ -54,7 +54,7 @@ function hex(text: string): Uint8Array {
   return bytes;
 }
 
-/** What the captures' UPDATEs carry. */
+/** Returns the path attributes of the captures' UPDATEs. */
 function captured(): readonly PathAttributes[] {
   const context = { fourOctetAs: true, extendedMessages: true, internal: false };
   return captureMessages().flatMap((octets) => {

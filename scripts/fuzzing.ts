@@ -1,4 +1,4 @@
-/** What the fuzz targets share: seeds from the captures, mutations that can be repeated, and the run itself. */
+/** Shared by the fuzz targets: seeds from the captures, repeatable mutations, and the run itself. */
 import { processorTime } from '../test/support/processor-time.ts';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -135,7 +135,7 @@ function pick(seeds: readonly Uint8Array[], random: Random): Uint8Array {
 }
 
 /**
- * What is wrong with an input, or undefined. The processor's time counts: slow once may be the compiler or the garbage
+ * Returns the fault of an input, or undefined. Counts processor time: slow once may be the compiler or the garbage
  * collector, slow three times is the codec.
  */
 export function findFault(target: FuzzTarget, input: Uint8Array): string | undefined {

@@ -7,7 +7,7 @@ function wholeNumber(text: string, what: string): number {
   process.exit(2);
 }
 
-/** How long to run (s), and with which seed: one of the moment unless it is given. Exits 2 when either is no whole number. */
+/** Reads the run's length (s) and seed (default: from the clock). Exits with 2 if either is not a whole number. */
 export function secondsAndSeed(
   seconds: string | undefined,
   seed: string | undefined,

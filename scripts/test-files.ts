@@ -1,5 +1,5 @@
 /**
- * Which test files a run takes, and which of them share a process.
+ * Chooses the test files of a run, and groups those that share a process.
  *
  * Slow are the files in test/interop/ and test/e2e/, which talk to real daemons, and those named `*.slow.test.ts`: they run
  * with `npm run test:all` only, each in a process of its own. The other files of a folder run in one process, one after
@@ -16,7 +16,7 @@ export function findTests(root: string): string[] {
     .sort();
 }
 
-/** Whether only `npm run test:all` runs it. */
+/** Returns true if only `npm run test:all` runs the file. */
 export function isSlow(path: string): boolean {
   return /^test\/(?:interop|e2e)\//.test(path) || path.endsWith('.slow.test.ts');
 }

@@ -124,7 +124,7 @@ function onlyHoldsFailures(error: object): boolean {
   return 'failureType' in error && error.failureType === 'subtestsFailed';
 }
 
-/** Where a test stands: its file and the suites around it. Starts and ends are reported in the order of declaration. */
+/** Names a test's file and suites. Starts and ends are reported in the order of declaration. */
 function place(event: TestEvent): string {
   const { file } = event;
   const known = file === undefined ? 'unknown file' : (groups.get(file)?.name ?? relative(root, file));

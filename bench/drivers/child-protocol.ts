@@ -1,7 +1,7 @@
-/** What a driver of ours that runs in a process of its own is told and tells. */
+/** Defines the messages to and from a driver in a separate process. */
 export interface ChildOptions {
   readonly host: string;
-  /** Where the sink listens. */
+  /** The sink's address. */
   readonly sink: { readonly host: string; readonly port: number };
 }
 

@@ -1,4 +1,4 @@
-/** What the scenarios ask of whoever announces rules: prefixd's speaker, the floor, and the other daemons. */
+/** Defines the contenders that announce rules: prefixd's speaker, the floor, and the other daemons. */
 import { findProgram } from '../../test/support/children.ts';
 import type { Sink } from '../sink-client.ts';
 

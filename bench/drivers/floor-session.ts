@@ -52,7 +52,7 @@ export class FloorSession {
     this.#socket.write(this.#prepared);
   }
 
-  /** What was prepared is written again after each reconnect, together with all that was kept before. */
+  /** Keeps the prepared octets: they are written again after each reconnect, with all that were kept before. */
   keep(): void {
     this.#standing = Buffer.concat([this.#standing, this.#prepared]);
   }

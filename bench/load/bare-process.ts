@@ -1,5 +1,5 @@
 /**
- * What durable events cost at the least on this framework: a Fastify handler that parses the same JSON, appends as many
+ * Measures the lower bound of durable events on this framework: a Fastify handler that parses the same JSON, appends as many
  * octets as prefixd's journal would, in groups and durably, and answers. It decides nothing. Given a sink it writes the
  * same UPDATE for every event, encoded beforehand, as soon as the octets are on the disk.
  */
@@ -8,13 +8,13 @@ import { open } from 'node:fs/promises';
 import Fastify from 'fastify';
 import { FloorSession } from '../drivers/floor-session.ts';
 
-/** How it is started. */
+/** Options of the process. */
 export interface BareOptions {
   readonly host: string;
   readonly file: string;
   /** Octets it appends for each event. */
   readonly octets: number;
-  /** Where the UPDATEs go; none are written without it. */
+  /** The receiver of UPDATEs; without it, none are written. */
   readonly sink?: { readonly host: string; readonly port: number };
 }
 

@@ -1,5 +1,5 @@
 /**
- * What batches cannot be faster than: the facts that prefixd wrote for events, put into words once more, as lines of the
+ * Measures the lower bound of batches: formats the facts that prefixd wrote for events again, as lines of the
  * journal and of the audit log. Nothing is read, judged, folded or written to the disk.
  */
 import { readdirSync, readFileSync } from 'node:fs';

@@ -13,7 +13,7 @@ import { MemoryStore } from '../../src/store/memory.ts';
 import { threadCpuNs } from '../children.ts';
 import { RULE_PORT, victimOf } from '../rules.ts';
 
-/** How it is started. */
+/** Options of the process. */
 export interface CoreOptions {
   /** Folder of the configuration; its neighbors are dialled. */
   readonly folder: string;

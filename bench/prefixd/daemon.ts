@@ -35,7 +35,7 @@ export function startPrefixd(folder: ConfigFolder): Running {
   return start(process.execPath, [MAIN, 'run', '--config', folder.path]);
 }
 
-/** When the API takes connections (ns of the monotonic clock). */
+/** The time at which the API accepts connections (ns of the monotonic clock). */
 export async function listening(running: Running, { http }: ConfigFolder): Promise<bigint> {
   for (let tries = 0; tries < 60_000; tries++) {
     if (running.ended) throw new Error(`prefixd ended: ${running.log()}`);

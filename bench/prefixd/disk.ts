@@ -1,4 +1,4 @@
-/** What a daemon of the bench has on the disk. */
+/** Measures the files of a benchmarked daemon. */
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ConfigFolder } from './config-folder.ts';

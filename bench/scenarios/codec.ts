@@ -23,7 +23,7 @@ export const codec: Scenario = {
     const specs = octets.map(specOf);
     const { messages } = packUpdates({ announce: routes, withdraw: [] }, CONTEXT);
     const rounds = quick ? 2 : 15;
-    // What is computed is added up, so that no compiler can leave it out.
+    // Adds up the results, so that the compiler cannot remove the computation.
     let checksum = 0;
     const rates = {
       encode: perSecond(rounds, specs.length, () => {

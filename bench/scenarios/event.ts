@@ -20,7 +20,7 @@ import { ownAddress } from '../../test/support/loopback.ts';
 /** Something that makes rule `n` go to its peer. */
 interface Announcer {
   readonly name: string;
-  /** Who has no table has nothing to do while others are loaded. */
+  /** False for a contender without a table: it is idle while others are loaded. */
   readonly holdsRules: boolean;
   readonly sink: Sink;
   /** Brings it to the speed of one that has worked for a while; nothing stands afterwards. */
@@ -99,7 +99,7 @@ export const event: Scenario = {
     const [ours, floors, gobgps] = [of('prefixd', 0), of('floor', 0), of('gobgp', 0)];
     ratios.push({ what: 'p50: prefixd / floor', value: percentile(ours, 0.5) / percentile(floors, 0.5) });
     if (gobgps.length > 0) {
-      // What nothing that is durable and spoken to over HTTP can beat here.
+      // The lower bound of any durable program with an HTTP API.
       ratios.push({ what: 'p50: floor / gobgp', value: percentile(floors, 0.5) / percentile(gobgps, 0.5) });
       for (const [share, atMost] of [
         [0.5, 1],

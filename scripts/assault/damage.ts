@@ -29,7 +29,7 @@ interface Written {
   readonly facts: readonly RecordedFact[];
 }
 
-/** What was done to a file. */
+/** Describes the damage done to a file. */
 interface Change {
   readonly file: string;
   readonly octets: Buffer;

@@ -7,7 +7,7 @@ import { open } from 'node:fs/promises';
 
 const control = process.env.PREFIXD_FAILING_WRITES ?? '';
 
-/** What is to fail now, and how. */
+/** The writes that fail now, and how. */
 function order() {
   try {
     const [call, failure] = readFileSync(control, 'utf8').split(' ');

@@ -1,4 +1,4 @@
-/** Whether the daemon knows all it acknowledged, and whether each rule in the router has a mitigation that explains it. */
+/** Checks that the daemon knows everything it acknowledged, and that a mitigation explains each rule on the router. */
 import type { LabRouter } from '../../src/lab/router.ts';
 import { PATIENCE_MS, until } from '../../test/support/children.ts';
 import type { Prefixd } from '../../test/support/prefixd.ts';

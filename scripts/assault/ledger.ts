@@ -1,4 +1,4 @@
-/** What the daemon has acknowledged, and what it was asked without an answer: that may or may not have happened. */
+/** Records what the daemon acknowledged, and the requests without a response, which may or may not have taken effect. */
 export class Ledger {
   /** Mitigations of accepted events, by event. */
   readonly events = new Map<string, string>();

@@ -3,7 +3,7 @@ import type { Timers } from '../../src/control/types.ts';
 import { netTransport } from '../../src/bgp/speaker/tcp/net-transport.ts';
 import { type Runtime, systemRuntime } from '../../src/bgp/speaker/runtime.ts';
 
-/** How many seconds of the world pass in one of ours. A hold time of 45 s is over in 3. */
+/** The seconds of the simulated world in one real second: a hold time of 45 s takes 3 s. */
 export const SPEED = 15;
 
 const began = Date.now() - performance.now() * SPEED;

@@ -22,7 +22,7 @@ export interface EdgeSettings {
   readonly dialling: Dialling;
   /** Configured for the neighbor. */
   readonly families: readonly Family[];
-  /** What its router offers. */
+  /** The families that its router offers. */
   readonly offered: readonly Family[];
   readonly maxRules: number;
   /** Keeps the rules while the speaker restarts. */
@@ -87,7 +87,7 @@ export class Edge {
     };
   }
 
-  /** Where the router listens; undefined while it is away. */
+  /** The router's address; undefined while it is away. */
   get routerAt(): { readonly host: string; readonly port: number } | undefined {
     return this.#at;
   }

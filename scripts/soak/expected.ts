@@ -1,6 +1,6 @@
 /**
- * What a router should hold, worked out from the state alone, by other code than the reconciler's: every live mitigation
- * looked at, the strictest of each match taken, the budget filled from the strictest down.
+ * Computes a router's expected rules from the state alone, with different code than the reconciler: takes the strictest active
+ * mitigation for each match, and fills the budget from the strictest down.
  */
 import type { AdjRibOutView } from '../../src/bgp/rib/adj-rib-out.ts';
 import type { Family } from '../../src/bgp/wire/iana.ts';
@@ -55,7 +55,7 @@ export function expectedTable(
   return new Map([...admitted].filter(([key]) => carried(key)));
 }
 
-/** What a router holds. A rule that is still stale at a quiet point is shown as such, and so differs. */
+/** Returns a router's rules. Marks a rule that is still stale at a quiet point, so that it differs. */
 export function heldTable(rules: readonly LabRule[]): Table {
   return new Map(
     rules.map(({ family, nlriHex, actionsHex, stale }) => [
@@ -65,7 +65,7 @@ export function heldTable(rules: readonly LabRule[]): Table {
   );
 }
 
-/** What the speaker believes it has written. */
+/** Returns the rules that the speaker considers written. */
 export function writtenTable(rib: AdjRibOutView): Table {
   return new Map(
     [...rib.sentRoutes()].map(({ route }) => [route.key, toHex(route.attributes.extendedCommunities)]),

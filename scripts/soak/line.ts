@@ -2,15 +2,15 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
-/** Where one end is reached; undefined while it is not there. */
+/** Returns the address of one end; undefined while it is away. */
 export type End = () => { readonly host: string; readonly port: number } | undefined;
 
-/** Who opens the connections: the speaker, the router, or both at once so that they collide (RFC 4271 §6.8). */
+/** Names the side that connects: the speaker, the router, or both at once so that they collide (RFC 4271 §6.8). */
 export type Dialling = 'speaker' | 'router' | 'both';
 
 export type Cut = 'reset' | 'close' | 'stall';
 
-/** How often a router that dials tries again (ms). */
+/** The interval at which a connecting router retries (ms). */
 const REDIAL_MS = 60;
 
 interface Pair {
@@ -42,7 +42,7 @@ export class Line {
     return line;
   }
 
-  /** Where the speaker dials this router. */
+  /** The address at which the speaker connects to this router. */
   get port(): number {
     const bound = this.#server.address();
     return bound !== null && typeof bound === 'object' ? bound.port : 0;

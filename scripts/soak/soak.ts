@@ -35,7 +35,7 @@ export interface SoakOptions {
 export interface SoakReport {
   readonly steps: number;
   readonly quietPoints: number;
-  /** How often each kind of step was taken. */
+  /** Counts the steps by kind. */
   readonly kinds: ReadonlyMap<string, number>;
   /** Facts that were recorded, by type. */
   readonly facts: ReadonlyMap<string, number>;
@@ -192,8 +192,8 @@ class Run {
   }
 
   /**
-   * What the changes alone have brought about is compared in full once more. False when a rule's time came up meanwhile,
-   * for then the comparison may have been first to see it.
+   * Runs a full reconciliation, which must find nothing to do. Returns false if a rule expired meanwhile, because then the
+   * reconciliation may have been the first to notice.
    */
   async #nothingToDo(): Promise<boolean> {
     const { engine, reconciler } = this.#running;
@@ -217,7 +217,7 @@ class Run {
     );
   }
 
-  /** What is not as it should be; nothing at a quiet point. */
+  /** Lists the faults; empty at a quiet point. */
   #wrong(): readonly Wrong[] {
     const { engine, speaker } = this.#running;
     const { state } = engine;

@@ -1,4 +1,4 @@
-/** What happens at random: reports, operators' doings, failures of lines and routers. */
+/** Draws random steps: reports, operator commands, failures of lines and routers. */
 import type { Command } from '../../src/core/commands.ts';
 import type { Actor, Detection } from '../../src/core/types.ts';
 import type { Daemon } from './daemon.ts';

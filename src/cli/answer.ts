@@ -1,30 +1,30 @@
-/** Reads answers without trusting their form: another version of the daemon may say more, or less. */
+/** Reads API answers without trusting their shape: a daemon of another version may send more fields, or fewer. */
 import { printable } from './render.ts';
 
 export type Fields = Readonly<Record<string, unknown>>;
 
-/** The value as an object; one without keys when it is none. */
+/** Returns the value if it is an object, else an empty object. */
 export function record(value: unknown): Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : {};
 }
 
-/** The value as a list; an empty one when it is none. */
+/** Returns the value if it is a list, else an empty list. */
 export function list(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
 }
 
-/** The value as a list of objects. */
+/** Returns the value as a list of objects. */
 export function records(value: unknown): readonly Fields[] {
   return list(value).map(record);
 }
 
-/** The value as text on one line, fit for a terminal; empty for null and for what is no plain value. */
+/** Returns a string, number or boolean as one line that is safe to print on a terminal; for anything else, ''. */
 export function text(value: unknown): string {
   if (typeof value === 'string') return printable(value);
   return typeof value === 'number' || typeof value === 'boolean' ? String(value) : '';
 }
 
-/** The value as a number; 0 when it is none. */
+/** Returns the value if it is a number, else 0. */
 export function number(value: unknown): number {
   return typeof value === 'number' ? value : 0;
 }

@@ -1,19 +1,19 @@
 /**
- * HTTP calls for one-line tools: `node:http` is part of the program already, where loading an HTTP client takes longer than the
- * call itself.
+ * Calls the API of a daemon over HTTP and turns failures into messages and exit codes. Uses `node:http`, because loading an
+ * HTTP client library would take longer than the call itself.
  */
 import { readFile } from 'node:fs/promises';
 import type { ClientRequest, RequestOptions } from 'node:http';
 import { CliError, type Context, Exit, type ExitCode } from './context.ts';
 import { printable } from './render.ts';
 
-/** Limits of one call (ms). */
+/** Limits the time of one call (ms). */
 export interface CallLimits {
   readonly connectMs: number;
   readonly answerMs: number;
 }
 
-/** PEM texts for TLS. */
+/** Holds PEM texts for TLS. */
 export interface Certificates {
   readonly ca?: string;
   readonly cert?: string;
@@ -31,20 +31,20 @@ export interface Answer {
   readonly text: string;
 }
 
-/** Connections to one server, kept open between calls. */
+/** Sends calls to one server and keeps its connections open between calls. */
 export interface Transport {
   send(url: string, call: Call): Promise<Answer>;
   close(): void;
 }
 
-/** Codes of the errors of a call that takes too long. */
+/** Names the error codes of a call that takes too long. */
 export const Late = {
   Connect: 'CONNECT_TIMEOUT',
   Headers: 'HEADERS_TIMEOUT',
   Body: 'BODY_TIMEOUT',
 } as const;
 
-/** A transport for URLs that begin with `base`. Nothing is sent yet; certificates that cannot be used fail the first call. */
+/** Creates a transport for URLs that begin with `base`. Sends nothing yet; an unusable certificate fails the first call. */
 export async function openTransport(
   base: string,
   certificates: Certificates,
@@ -102,18 +102,18 @@ function coded(code: string): Error {
   return Object.assign(new Error(code), { code });
 }
 
-// Why there is no answer, in words that say what to do.
+// Explains why there is no answer, and what to do.
 
-/** Codes with which TLS says that this side must show a certificate, or another one. */
+/** Matches the TLS alerts of a server that wants a client certificate, or a different one. */
 const CERTIFICATE_WANTED = /ALERT_(CERTIFICATE_|BAD_CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE)/;
 
-/** How long the API may take to say why it hangs up (ms). */
+/** Waits this long for the TLS alert that explains a closed connection (ms). */
 const PROBE_MS = 1_000;
 
-/** Codes with which OpenSSL refuses what `--cert` and `--key` hold. */
+/** Matches the OpenSSL errors of an unusable `--cert` or `--key` file. */
 const OWN_CERTIFICATE = /^ERR_OSSL_(PEM|X509|EVP|ASN1)_/;
 
-/** Codes of a certificate that no known CA signed. */
+/** Lists the error codes of a certificate that no known CA signed. */
 const UNTRUSTED = new Set([
   'SELF_SIGNED_CERT_IN_CHAIN',
   'DEPTH_ZERO_SELF_SIGNED_CERT',
@@ -126,44 +126,47 @@ const WHY: Readonly<Record<string, string>> = {
   ENOTFOUND: 'unknown host',
   EHOSTUNREACH: 'host unreachable',
   [Late.Connect]: 'no response before the timeout',
-  [Late.Headers]: 'it accepted the call, but did not answer before the timeout',
-  [Late.Body]: 'it stopped in the middle of its answer',
-  ERR_SSL_WRONG_VERSION_NUMBER: 'it does not speak TLS; write http:// if that is meant',
+  [Late.Headers]: 'it accepted the connection, but sent no response before the timeout',
+  [Late.Body]: 'the response stopped before it was complete',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'the server does not use TLS; try http:// instead of https://',
 };
 
 /**
- * The failure of a call to `base`. In TLS 1.3 the handshake ends before the server looks at the certificate, so that its
- * refusal reaches a client of HTTP as a mere hang-up; it is asked for once more then.
+ * Describes the failure of a call to `base`. In TLS 1.3 the handshake completes before the server checks the client
+ * certificate, so a refusal reaches the HTTP client only as a closed connection. A second connection then asks for the alert.
  */
 export async function connectionError(base: string, error: unknown, ca?: string): Promise<CliError> {
   const cause = rootOf(error);
   const code = codeOf(cause);
-  // A server of TLS that is spoken to without answers octets that are no HTTP.
+  // A TLS server answers a plain HTTP request with bytes that are not HTTP.
   const hungUp = code === 'ECONNRESET' || code.startsWith('HPE_');
   const alert = hungUp && base.startsWith('https:') ? await tlsAlert(base, ca) : code;
   if (CERTIFICATE_WANTED.test(alert)) {
-    const advice = 'give one that its CA signed with --cert and --key';
-    return new CliError(Exit.NotAuthorised, `${base} wants another client certificate: ${advice} (${alert})`);
+    const advice = 'use --cert and --key with a certificate that its CA signed';
+    return new CliError(
+      Exit.NotAuthorised,
+      `${base} does not accept the client certificate: ${advice} (${alert})`,
+    );
   }
   const message = cause instanceof Error ? cause.message : String(cause);
   if (OWN_CERTIFICATE.test(code)) {
-    const advice = 'they take PEM files that belong together';
+    const advice = 'both must be PEM files, and the key must match the certificate';
     return new CliError(Exit.InvalidInput, `--cert and --key cannot be used: ${advice} (${message})`);
   }
   const late = cause instanceof Error && cause.name === 'TimeoutError';
   let why = WHY[code] ?? (late ? 'no response before the timeout' : message);
   if (UNTRUSTED.has(code)) {
-    why = `its certificate is not trusted: ${ca === undefined ? 'give the CA with --cacert' : '--cacert is not the CA that signed it'}`;
+    why = `its certificate is not trusted: ${ca === undefined ? 'name its CA with --cacert' : 'it was not signed by the CA in --cacert'}`;
   } else if (hungUp && base.startsWith('http:')) {
-    why = 'it hung up without an answer; write https:// if it speaks TLS';
+    why = 'it closed the connection without a response; try https:// if the server uses TLS';
   }
   return new CliError(
     Exit.CannotConnect,
-    `cannot connect to ${base}: ${why} (another address: --api or PREFIXD_API)`,
+    `cannot connect to ${base}: ${why} (to use another address: --api or PREFIXD_API)`,
   );
 }
 
-/** The code of the alert with which the server ends a TLS connection; empty when it does not. */
+/** Returns the code of the TLS alert with which the server closes a connection; '' if it sends none. */
 async function tlsAlert(base: string, ca: string | undefined): Promise<string> {
   const { connect } = await import('node:tls');
   const { hostname, port } = new URL(base);
@@ -177,12 +180,12 @@ async function tlsAlert(base: string, ca: string | undefined): Promise<string> {
     socket.setTimeout(PROBE_MS, () => done(''));
     socket.once('error', (error) => done(codeOf(error)));
     socket.once('close', () => done(''));
-    // Only a side that reads hears the alert.
+    // The alert arrives only while the socket is being read.
     socket.resume();
   });
 }
 
-/** A failed handshake that a write meets first is EPROTO; OpenSSL's reason is in the message then. */
+/** Returns the error's code. If a write fails on a broken handshake, the code is EPROTO and OpenSSL's reason is in the message. */
 function codeOf(error: unknown): string {
   if (!(error instanceof Error && 'code' in error)) return '';
   const reason = /:SSL routines:[^:]*:([^:]+)/.exec(error.message)?.[1];
@@ -190,21 +193,21 @@ function codeOf(error: unknown): string {
   return `ERR_SSL_${reason.replaceAll(' ', '_').toUpperCase()}`;
 }
 
-/** The error behind the error; of several addresses that failed, the first. */
+/** Returns the innermost cause; if several addresses failed, the cause of the first. */
 function rootOf(error: unknown): unknown {
   if (error instanceof AggregateError && error.errors.length > 0) return rootOf(error.errors[0]);
   if (error instanceof Error && error.cause instanceof Error) return rootOf(error.cause);
   return error;
 }
 
-// Calls the API of a daemon, and turns what goes wrong into a message and an exit code.
+// Calls the API of one daemon.
 
 export const DEFAULT_API = 'http://127.0.0.1:8080';
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const ANSWER_TIMEOUT_MS = 30_000;
 
-/** A connection to one daemon. */
+/** Calls the API of one daemon. Paths begin with `/v1/`; failures are CliErrors. */
 export interface ApiClient {
   get(path: string): Promise<unknown>;
   post(path: string, body: unknown): Promise<unknown>;
@@ -212,28 +215,28 @@ export interface ApiClient {
   close(): void;
 }
 
-/** Where the daemon is: `--api`, else PREFIXD_API, else 127.0.0.1:8080. */
+/** Returns the API's base URL: `--api`, else PREFIXD_API, else 127.0.0.1:8080. CliError 5 if it is invalid. */
 export function apiBase(context: Context): string {
-  // An empty variable is one that nobody set, as with the token.
+  // An empty variable counts as unset, as with the token.
   const said = context.options.api ?? (context.io.env.PREFIXD_API || DEFAULT_API);
   const text = said.includes('://') ? said : `http://${said}`;
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
     throw new CliError(
       Exit.InvalidInput,
-      `"${said}" is not the URL of an API; write one such as ${DEFAULT_API}`,
+      `invalid API address "${said}": expected a URL such as ${DEFAULT_API}`,
     );
   }
   return `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
 }
 
-/** A client for the daemon that the options name. Nothing is sent yet. */
+/** Creates a client for the daemon that the options name. Sends nothing yet. */
 export async function openClient(context: Context, limits: Partial<CallLimits> = {}): Promise<ApiClient> {
   const base = apiBase(context);
   const token = context.options.token ?? context.io.env.PREFIXD_API_TOKEN;
   const { cacert, cert, key } = context.options;
   if ((cert === undefined) !== (key === undefined)) {
-    throw new CliError(Exit.InvalidInput, '--cert and --key go together');
+    throw new CliError(Exit.InvalidInput, '--cert and --key must be used together');
   }
   const ca = cacert === undefined ? undefined : await pem(cacert);
   const certificates = {
@@ -269,7 +272,7 @@ export async function openClient(context: Context, limits: Partial<CallLimits> =
   };
 }
 
-/** Runs `use` with a client and closes it whatever happens. What an answer warns of is shown. */
+/** Runs `use` with a client, prints the warnings of its answers, and closes the client in every case. */
 export async function withClient<T>(
   context: Context,
   use: (client: ApiClient) => Promise<T>,
@@ -286,7 +289,7 @@ export async function withClient<T>(
   }
 }
 
-/** In JSON the warning is in the answer. */
+/** Prints an answer's warning, except with `-f json`, where it is in the answer. */
 function warnOf(context: Context, answer: unknown): unknown {
   const { warning } = Object(answer);
   if (typeof warning === 'string' && context.options.format !== 'json') {
@@ -300,7 +303,7 @@ async function pem(path: string): Promise<string> {
     return await readFile(path, 'utf8');
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new CliError(Exit.InvalidInput, `${path} cannot be read: ${why}`);
+    throw new CliError(Exit.InvalidInput, `cannot read ${path}: ${why}`);
   }
 }
 
@@ -308,16 +311,16 @@ function readAnswer(status: number, text: string): unknown {
   const body = parseJson(text);
   if (status >= 200 && status < 300) {
     if (text !== '' && body === undefined)
-      throw new CliError(Exit.Other, 'the answer is not JSON; is this the API?');
+      throw new CliError(Exit.Other, 'the response is not JSON; is this the address of the API?');
     return body;
   }
   throw new ApiError(status, body);
 }
 
-/** An answer that is an error. */
+/** Reports an error response of the API. */
 export class ApiError extends CliError {
   readonly status: number;
-  /** What would happen, when the daemon wants it confirmed. */
+  /** Describes the effect that the daemon wants confirmed; undefined for any other error. */
   readonly unconfirmed: string | undefined;
 
   constructor(status: number, body: unknown) {
@@ -328,7 +331,7 @@ export class ApiError extends CliError {
   }
 }
 
-/** True for what another attempt may cure: the daemon is away, restarting, overloaded, or its disk is full. */
+/** Returns true if a later attempt may succeed: the daemon is unreachable, restarting or overloaded, or its disk is full. */
 export function mayPass(error: unknown): error is CliError {
   if (error instanceof ApiError) return error.status === 429 || error.status >= 500;
   return error instanceof CliError && error.exitCode === Exit.CannotConnect;
@@ -363,7 +366,7 @@ function messageOf(status: number, body: unknown): string {
     if (!said.includes(one)) lines.push(`  ${one}`);
   }
   if (status === 401)
-    lines.push('give a token with --token or PREFIXD_API_TOKEN, or a certificate with --cert and --key');
+    lines.push('use --token or PREFIXD_API_TOKEN, or a client certificate with --cert and --key');
   return lines.map(printable).join('\n');
 }
 

@@ -1,14 +1,20 @@
-/** A command: its help with examples, and failures that name everything that is missing and what was probably meant. */
+/** Defines a command: its help with examples, and usage errors that name all missing arguments and guess typing errors. */
 import { Command, type ErrorOptions, Help, type Option } from 'commander';
 import { likely } from '../config/nearest.ts';
 import { UsageError } from './context.ts';
 
-/** Says what is missing besides required options and arguments, such as one of several; empty when nothing is. */
+/** Names what is missing beyond the required options and arguments, such as one of several options; '' if nothing is. */
 export type Requirement = (args: readonly string[], options: Readonly<Record<string, unknown>>) => string;
 
-/** Commander's command with what every command of prefixd has. Commands below one are made by `command(name)`. */
+/** Extends Commander's command for prefixd. Create subcommands with `command(name)`. */
 export class CliCommand extends Command {
   #requirement: Requirement = () => '';
+  #details = '';
+
+  /** A paragraph that the command's own help shows below its description. */
+  get longHelp(): string {
+    return this.#details;
+  }
 
   override createCommand(name?: string): CliCommand {
     return new CliCommand(name);
@@ -18,29 +24,35 @@ export class CliCommand extends Command {
     return Object.assign(new CliHelp(), this.configureHelp());
   }
 
-  /** `prefixd peers enable`. */
+  /** Returns the full name, such as `prefixd peers enable`. */
   get path(): string {
     return this.parent instanceof CliCommand ? `${this.parent.path} ${this.name()}` : this.name();
   }
 
-  /** Command lines that are shown below the help; each must run as it is written. */
+  /** Sets the paragraph below the description: what the command does, what it asks, and its limits. */
+  details(...sentences: readonly string[]): this {
+    this.#details = sentences.join(' ');
+    return this;
+  }
+
+  /** Adds command lines to the end of the help. Each must run as written. */
   examples(...lines: readonly string[]): this {
     return this.addHelpText('after', `\nExamples:\n${lines.map(broken).join('\n')}`);
   }
 
-  /** Adds to what is required before the command runs. */
+  /** Adds a requirement that Commander cannot express. */
   requires(requirement: Requirement): this {
     this.#requirement = requirement;
     return this;
   }
 
-  /** UsageError when something is missing that only `requires` knows of. */
+  /** Throws UsageError if a requirement of `requires` is not met. */
   checkRequired(): void {
     const missing = this.#missing();
     if (missing !== '') throw new UsageError(`missing ${missing}`, this.path);
   }
 
-  /** Every failure of parsing comes through here. */
+  /** Turns every parsing error into a UsageError. */
   override error(message: string, options: ErrorOptions = {}): never {
     throw this.#explain(message.replace(/^error: /, ''), options.code);
   }
@@ -49,7 +61,7 @@ export class CliCommand extends Command {
     switch (code) {
       case 'commander.missingArgument':
       case 'commander.missingMandatoryOptionValue':
-        // A misspelled option is why the right one seems to be missing.
+        // A misspelled option is the reason why the right one is missing.
         return new UsageError(this.#unknownOption() ?? `missing ${this.#missing()}`, this.path);
       case 'commander.unknownOption':
         return new UsageError(this.#unknownOption() ?? message, this.path);
@@ -58,7 +70,7 @@ export class CliCommand extends Command {
       case 'commander.excessArguments': {
         const { parent } = this;
         const [word = ''] = parent?.args ?? [];
-        // `peers enabel edge1` reaches the default command `list`.
+        // `peers enabel edge1` runs the default command `list`.
         const isDefault = parent instanceof CliCommand && parent.parent !== null && word !== this.name();
         return isDefault ? parent.#unknownCommand(word) : new UsageError(message, this.path);
       }
@@ -104,7 +116,7 @@ export class CliCommand extends Command {
   }
 }
 
-/** An example, broken before an option where it is too long, so that it can still be pasted. */
+/** Breaks a long example before an option, with a backslash, so that it can still be pasted. */
 function broken(line: string): string {
   const lines: string[] = [];
   let current = ' ';
@@ -118,22 +130,28 @@ function broken(line: string): string {
   return [...lines, current].join('\n');
 }
 
-/** Characters, so that two more fit into 80 columns. */
+/** Leaves room for ` \` in 80 columns (characters). */
 const LONGEST_EXAMPLE = 78;
 
 function withoutShort({ long, flags }: Option): string {
   return long == null ? flags : flags.slice(flags.indexOf(long));
 }
 
-/** `; did you mean --watch?`, or nothing when no word is near. */
+/** Returns `; did you mean --watch?`, or '' if no known word is similar. */
 function guess(word: string, known: readonly string[]): string {
   const best = likely(word, known);
   return best === undefined ? '' : `; did you mean ${best}?`;
 }
 
-/** Help that marks what is required and ends in the options of every command. */
+/** Formats help: marks required options, and lists the global options of every command at the end. */
 class CliHelp extends Help {
   override showGlobalOptions = true;
+
+  override commandDescription(command: Command): string {
+    const description = super.commandDescription(command);
+    const long = command instanceof CliCommand ? command.longHelp : '';
+    return long === '' ? description : `${description}\n\n${long}`;
+  }
 
   override optionDescription(option: Option): string {
     const description = super.optionDescription(option);

@@ -1,35 +1,35 @@
-/** The scripts that shells read. Pure: commands in, text out. */
+/** Writes completion scripts for bash, zsh and fish. Pure: commands in, text out. */
 
-/** What may follow a path of commands such as `peers enable`; '' is the program itself. */
+/** Describes what may follow a command such as `peers enable`; the path '' is the program itself. */
 export interface Completions {
   readonly path: string;
   /** Commands and options. */
   readonly words: readonly Word[];
-  /** Options that take a value, in both spellings. */
+  /** Options that take a value, by their short and long names. */
   readonly options: ReadonlyMap<string, Values>;
-  /** Operands in their order. */
+  /** Operands in order. */
   readonly operands: readonly Values[];
 }
 
 export interface Word {
   readonly text: string;
-  /** The short spelling of an option, such as `-f`. */
+  /** An option's short name, such as `-f`. */
   readonly short?: string;
   readonly description: string;
 }
 
-/** Words that are known beforehand, values of a kind that the daemon is asked for, or anything: files are offered. */
+/** Describes the values of an option or operand: fixed words, values that the daemon is asked for, or anything (files). */
 export type Values =
   | { readonly type: 'words'; readonly words: readonly string[] }
   | { readonly type: 'asked'; readonly kind: string }
   | { readonly type: 'free' };
 
-/** Options that say where the daemon is. They are passed on when it is asked. */
+/** Lists the options that address the daemon. Scripts pass them on when they ask the daemon for values. */
 const CONNECTION = ['--api', '--token', '--cacert', '--cert', '--key'];
 
 /**
- * Understood by bash and zsh alike: which words may follow, whether there is such a command, and which values an option or
- * an operand (by its number) takes: `@kind`, words, or `-` for anything.
+ * Returns shell functions for both bash and zsh: they list the words that may follow, recognize commands, and name the values
+ * of an option or operand (by its number): `@kind`, words, or `-` for anything.
  */
 function sharedFunctions(completions: readonly Completions[]): string {
   const words = completions.map(
@@ -57,8 +57,8 @@ _prefixd_is_command() {
   esac
   return 1
 }
-# Reads the words before the one that is typed into: at (command), option (that waits for its value), operands (how many)
-# and connection (options that say where the daemon is).
+# Reads the words before the cursor and sets: at (the command), option (the option that needs a value), operands (their
+# number) and connection (the options that address the daemon).
 _prefixd_read() {
   local word
   at='' option='' operands=0 connection=()
@@ -83,7 +83,7 @@ _prefixd_read() {
     esac
   done
 }
-# Prints a value a line. The program is $1, the word that is typed $2.
+# Prints one value per line. $1 is the program, $2 the word at the cursor.
 _prefixd_values() {
   local takes
   if [ -n "$option" ]; then
@@ -115,8 +115,8 @@ function coded(values: Values): string {
 }
 
 /**
- * Bash cuts words at colons, so the line is read as a whole. Nothing that the daemon says is expanded: `compgen -W` would
- * run a `$(command)` in the name of a customer.
+ * Returns the script for bash. Bash splits words at colons, so the script reads the whole line. It never expands values from
+ * the daemon: `compgen -W` would run a `$(command)` in a customer's name.
  */
 export function bashScript(completions: readonly Completions[]): string {
   return `# prefixd completion bash > /etc/bash_completion.d/prefixd
@@ -201,7 +201,7 @@ ${lines.join('\n')}
 `;
 }
 
-/** Values as an argument of fish's `complete`; files are no answer where there are some. */
+/** Returns values as arguments of fish's `complete`; `-f` keeps it from offering files. */
 function fishValues(values: Values): string {
   switch (values.type) {
     case 'words':

@@ -1,11 +1,11 @@
-/** Asks somebody at the terminal before much is taken down. */
+/** Asks for confirmation at the terminal before a command withdraws many mitigations. */
 import { createInterface } from 'node:readline/promises';
 import { ApiError } from './client.ts';
 import { CliError, Exit } from './context.ts';
 import type { Context, Io } from './context.ts';
 import { printable } from './render.ts';
 
-/** Goes on only after a yes; otherwise CliError 1. */
+/** Asks a question and returns after a yes; throws CliError 1 after any other answer. */
 export async function confirm(io: Io, question: string): Promise<void> {
   const lines = createInterface({ input: io.stdin });
   io.stderr.write(`${question} [y/N] `);
@@ -20,14 +20,16 @@ export async function confirm(io: Io, question: string): Promise<void> {
   }
 }
 
-/** Asks at a terminal. Without one, and without `--yes`, it is CliError 5: a program has to say that it means it. */
+/** Asks at a terminal. Without a terminal throws CliError 5: scripts must use `--yes`. */
 export async function confirmOrYes(context: Context, effect: string): Promise<void> {
-  if (context.io.inputIsTerminal)
-    return confirm(context.io, `This is what would happen: ${effect}. Go ahead?`);
-  throw new CliError(Exit.InvalidInput, `nothing was changed: ${effect}; repeat it with --yes to go ahead`);
+  if (context.io.inputIsTerminal) return confirm(context.io, `Effect: ${effect}. Continue?`);
+  throw new CliError(
+    Exit.InvalidInput,
+    `nothing was changed: ${effect}; to confirm, repeat the command with --yes`,
+  );
 }
 
-/** Calls the daemon, and once more with a confirmation when it asks for one and `--yes` or somebody at the terminal gives it. */
+/** Calls the daemon. If it asks for confirmation, gets one from `--yes` or at the terminal and repeats the call. */
 export async function callConfirmed(
   context: Context,
   yes: boolean,

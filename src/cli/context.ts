@@ -1,7 +1,7 @@
-/** What every command is given, and how a command fails. */
+/** Defines a command's context (streams, options, colors), exit codes and errors. */
 import type { Readable } from 'node:stream';
 
-/** Exit codes of the command line. */
+/** Lists the exit codes. */
 export const Exit = {
   Ok: 0,
   Other: 1,
@@ -13,7 +13,7 @@ export const Exit = {
 
 export type ExitCode = (typeof Exit)[keyof typeof Exit];
 
-/** A failure that the user is told in its message alone, without a stack. */
+/** Reports a failure to the user by its message alone, without a stack trace. */
 export class CliError extends Error {
   override readonly name = 'CliError';
   readonly exitCode: ExitCode;
@@ -24,9 +24,9 @@ export class CliError extends Error {
   }
 }
 
-/** A command line that cannot be run as it is written. Its message is followed by a pointer to the command's help. */
+/** Reports an invalid command line. The message is printed with a pointer to the command's help. */
 export class UsageError extends CliError {
-  /** The command in words, such as `prefixd peers enable`; absent: the one that runs. */
+  /** The full command, such as `prefixd peers enable`; undefined: the command that runs. */
   readonly command: string | undefined;
 
   constructor(message: string, command?: string) {
@@ -35,29 +35,29 @@ export class UsageError extends CliError {
   }
 }
 
-/** Where text goes. */
+/** Receives text. */
 export interface TextSink {
   write(text: string): unknown;
 }
 
-/** The outside of the process, so that tests can be another. */
+/** Gives access to the process's streams, environment and terminal. Tests replace it. */
 export interface Io {
   readonly stdin: Readable;
   readonly stdout: TextSink;
   readonly stderr: TextSink;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Whether standard input and output are terminals. */
+  /** True if standard input, or output, is a terminal. */
   readonly inputIsTerminal: boolean;
   readonly outputIsTerminal: boolean;
-  /** Width of the terminal in characters. */
+  /** The terminal's width in characters. */
   readonly columns: number;
-  /** Whether standard error is a terminal. */
+  /** True if standard error is a terminal. */
   readonly errorIsTerminal: boolean;
-  /** Waits so many milliseconds. */
+  /** Resolves after this many milliseconds. */
   wait(ms: number): Promise<void>;
 }
 
-/** Options that every command takes. */
+/** Holds the options that every command takes. */
 export interface GlobalOptions {
   readonly format: 'table' | 'json';
   readonly api?: string;
@@ -67,11 +67,11 @@ export interface GlobalOptions {
   readonly key?: string;
 }
 
-/** What a command works with. */
+/** Gives a command its streams and global options. */
 export interface Context {
   readonly io: Io;
   readonly options: GlobalOptions;
-  /** Colours only where somebody sees them (https://no-color.org). */
+  /** True if output may be colored: on a terminal, without NO_COLOR (https://no-color.org). */
   readonly colour: boolean;
 }
 
@@ -80,35 +80,34 @@ export function contextOf(io: Io, options: GlobalOptions): Context {
   return { io, options, colour };
 }
 
-/** Characters in a line of standard error; Infinity where it is no terminal. */
+/** Returns the line width of standard error in characters; Infinity if it is not a terminal. */
 export function errorWidth(io: Io): number {
   return io.errorIsTerminal ? io.columns : Number.POSITIVE_INFINITY;
 }
 
-/** Who acts, for the audit: `--operator`, else $SUDO_USER, else $USER. UsageError when none of them names anybody. */
+/** Returns the operator's name for the audit log: `--operator`, else $SUDO_USER, else $USER. UsageError if all are empty. */
 export function operatorOf(context: Context, said: string | undefined): string {
   const { SUDO_USER, USER } = context.io.env;
   const operator = said ?? (SUDO_USER || USER || '');
   if (operator.trim() !== '') return operator;
   const why = said === undefined ? 'neither $SUDO_USER nor $USER is set' : '--operator is empty';
-  throw new UsageError(`the audit log needs an operator name, and ${why}: give --operator NAME`);
+  throw new UsageError(`the audit log needs an operator name, and ${why}: use --operator NAME`);
 }
 
-/** Everything on standard input, at most `limit` octets (CliError 5 beyond). */
+/** Reads all of standard input. CliError 5 if it is longer than `limit` bytes. */
 export async function readInput(io: Io, limit = 64 * 1024 * 1024): Promise<string> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of io.stdin) {
     const octets = Buffer.from(chunk as Uint8Array | string);
     length += octets.length;
-    if (length > limit)
-      throw new CliError(Exit.InvalidInput, `standard input is longer than ${limit} octets`);
+    if (length > limit) throw new CliError(Exit.InvalidInput, `standard input is longer than ${limit} bytes`);
     chunks.push(octets);
   }
   return Buffer.concat(chunks).toString('utf8');
 }
 
-/** The lines of standard input as they come, without their line ends. */
+/** Yields the lines of standard input as they arrive, without line ends. */
 export async function* inputLines(io: Io): AsyncIterable<string> {
   let rest = '';
   const decoder = new TextDecoder();

@@ -1,4 +1,4 @@
-/** `check --diff`: what a reload of a folder would do to the daemon that runs. Asks the API and changes nothing. */
+/** Implements `check --diff`: previews the effect of a reload on the running daemon. Asks the API and changes nothing. */
 import { inventorySchema } from '../config/schema/inventory-schema.ts';
 import { differs, pathsForRestart, settingAt, withSettingsOf } from '../config/start-settings.ts';
 import type { LoadedConfig } from '../config/types.ts';
@@ -22,23 +22,23 @@ import {
 import { paint, printable, table } from './render.ts';
 
 export interface ReloadDiff {
-  /** Number of active mitigations, and those of them that a reload would withdraw. */
+  /** The number of active mitigations, and the ones that a reload would withdraw. */
   readonly live: number;
   readonly withdrawn: readonly Affected[];
-  /** True when these are so many that a reload asks first (core/decide/operator.ts). */
+  /** True if a reload would ask for confirmation, because it withdraws so many (core/decide/operator.ts). */
   readonly asks: boolean;
-  /** Active mitigations that stay and are affected by the new inventory. */
+  /** Mitigations that stay active and that the new inventory changes. */
   readonly changed: readonly Affected[];
   readonly neighbors: readonly NeighborChange[];
   readonly inventory: InventoryDiff;
   readonly playbooks: readonly NamedChange[];
-  /** Sections of prefixd.yaml that differ and take effect at once. */
+  /** Changed sections of prefixd.yaml that take effect at once. */
   readonly settings: readonly string[];
-  /** Settings that differ and take effect at the next start. */
+  /** Changed settings that take effect at the next start. */
   readonly restart: readonly string[];
 }
 
-/** A mitigation that a reload would change. */
+/** Describes a mitigation that a reload would withdraw or change. */
 export interface Affected {
   readonly mitigation_id: string;
   readonly victim_ip: string;
@@ -52,17 +52,17 @@ export interface NamedChange {
 }
 
 export interface NeighborChange extends NamedChange {
-  /** Keys of the neighbor that differ. */
+  /** The neighbor's changed keys. */
   readonly keys: readonly string[];
-  /** Rules on its session now. */
+  /** The number of rules sent on its session. */
   readonly rulesSent: number;
-  /** True when the router keeps them while its session is reset (RFC 4724). */
+  /** True if the router keeps these rules during a session reset (RFC 4724). */
   readonly keepsRules: boolean;
 }
 
 const PAGE = 1000;
 
-/** Compares a configuration with a running daemon. */
+/** Compares a configuration with the running daemon. */
 export async function diffWithDaemon(client: ApiClient, config: LoadedConfig): Promise<ReloadDiff> {
   const mitigations = await liveMitigations(client);
   const [settings, peers, inventory, playbooks] = await Promise.all([
@@ -108,7 +108,7 @@ function readInventory(answer: unknown): InventoryData {
   if (parsed.success) return parsed.data;
   throw new CliError(
     Exit.Other,
-    'the inventory of the daemon cannot be read: its version differs from this command; use the same for both',
+    "cannot read the daemon's inventory: the daemon and this command have different versions; use the same version for both",
   );
 }
 
@@ -139,7 +139,7 @@ function affectedBy({ mitigation_id, victim_ip, rule }: Fields, why: string): Af
   return { mitigation_id: text(mitigation_id), victim_ip: text(victim_ip), rule: text(rule), why };
 }
 
-/** Sections that differ, without the neighbors, which are compared one by one. */
+/** Returns the changed sections, apart from the neighbors, which are compared one by one. */
 function changedSections(running: Fields, next: Fields): readonly string[] {
   const without = (settings: Fields) => withSettingsOf(settings, {}, ['bgp.neighbors']);
   const [now, then] = [without(running), without(next)];
@@ -148,10 +148,10 @@ function changedSections(running: Fields, next: Fields): readonly string[] {
     .sort();
 }
 
-/** Keys that say which router it is: with another one there is nothing that could be kept. */
+/** Lists the keys that identify the router: if one changes, the router cannot keep the rules. */
 const IDENTITY: readonly string[] = ['address', 'port', 'local_address', 'peer_asn'];
 
-/** Compares `bgp.neighbors` of two configurations; `peers` is how the sessions are now, as `GET /v1/peers` says. */
+/** Compares `bgp.neighbors` of two configurations; `peers` are the current sessions, from `GET /v1/peers`. */
 export function neighborChanges(
   before: unknown,
   after: unknown,
@@ -166,7 +166,7 @@ export function neighborChanges(
     );
     const keys = change === 'changed' ? different : [];
     const session = sessions.get(name) ?? {};
-    // As the speaker decides it when the session is reset.
+    // The speaker decides the same way when it resets the session.
     const keepsRules =
       change === 'changed' &&
       record(session.negotiated).graceful_restart === true &&
@@ -177,7 +177,7 @@ export function neighborChanges(
   });
 }
 
-/** The playbook for everything else has no name of its own. */
+/** Names the default playbook, which has no name in the configuration. */
 const DEFAULT_PLAYBOOK = 'default_playbook';
 
 function playbookChanges(before: Fields, after: Fields): readonly NamedChange[] {
@@ -204,29 +204,29 @@ function namedChanges(
   });
 }
 
-// Formats the result of `check --diff` for people. Pure.
+// Formats the result for people. Pure.
 
-/** Most lines about one kind of entry; the others are only counted. */
+/** Bounds the lines for one kind of entry; the remaining entries are counted. */
 const MOST_LINES = 20;
 
 export function diffText(context: Context, diff: ReloadDiff): string {
   const { live, withdrawn, asks, changed } = diff;
   const lines: string[] = [];
   if (withdrawn.length > 0) {
-    const head = `Mitigations that a reload would withdraw (${withdrawn.length} of ${live}):`;
+    const head = `A reload would withdraw these mitigations (${withdrawn.length} of ${live}):`;
     lines.push(paint(head, 'red', context), affectedTable(withdrawn, context));
-    if (asks) lines.push('These are so many that prefixd reload asks first, unless it is called with --yes.');
+    if (asks) lines.push('prefixd reload asks for confirmation before it withdraws so many; --yes confirms.');
   }
   if (changed.length > 0) {
-    const head = `Mitigations that stay and change (${changed.length} of ${live}):`;
+    const head = `A reload would change these mitigations and keep them active (${changed.length} of ${live}):`;
     lines.push(paint(head, 'yellow', context), affectedTable(changed, context));
   }
   lines.push(...inventoryLines(diff.inventory));
   lines.push(...few(diff.playbooks.map(({ name, change }) => `playbook ${printable(name)}: ${change}`)));
   for (const change of diff.neighbors) lines.push(`neighbor ${change.name}: ${neighborWords(change)}`);
-  for (const name of diff.settings) lines.push(`${name}: changes at once`);
+  for (const name of diff.settings) lines.push(`${name}: changed, takes effect at once`);
   for (const name of diff.restart) {
-    lines.push(paint(`${name}: changes at the next start only`, 'yellow', context));
+    lines.push(paint(`${name}: changed, takes effect at the next start`, 'yellow', context));
   }
   if (lines.length === 0) lines.push('A reload would change nothing.');
   if (withdrawn.length === 0) lines.push(noneWithdrawn(live));
@@ -261,7 +261,7 @@ function inventoryLines({ customers, prefixes, assets, allowed_ports }: Inventor
 function few(lines: readonly string[]): readonly string[] {
   if (lines.length <= MOST_LINES) return lines;
   const rest = lines.length - MOST_LINES;
-  return [...lines.slice(0, MOST_LINES), `... and ${rest} more of this kind (-f json prints all)`];
+  return [...lines.slice(0, MOST_LINES), `... and ${rest} more (-f json shows all)`];
 }
 
 function customerWords({ customer_id, change, keys }: CustomerChange): string {
@@ -283,36 +283,36 @@ function portsWords({ customer_id, service_id, protocol, added, removed }: Ports
   return printable(`allowed ${protocol} ports of ${customer_id}/${service_id}: ${parts.join('; ')}`);
 }
 
-/** Keys of a neighbor that its rules follow without its session being reset. */
+/** Lists the keys of a neighbor that can change without a session reset. */
 const WITHOUT_RESET = new Set(['dialect', 'max_rules', 'communities']);
 
-/** What a reload would do to one neighbor's session and rules, without its name. */
+/** Describes the effect of a reload on a neighbor's session and rules, without its name. */
 export function neighborWords({ change, keys, rulesSent, keepsRules }: NeighborChange): string {
   const count = countWords(rulesSent, 'rule');
   const changed = `${keys.join(', ')} changed`;
   switch (change) {
     case 'added':
-      return 'added, its session starts';
+      return 'added; its session will be started';
     case 'removed':
-      return `removed, its session ends and ${countWords(rulesSent, 'rule goes', 'rules go')} with it`;
+      return `removed; its session will be closed and ${countWords(rulesSent, 'rule')} withdrawn`;
     case 'changed':
       if (keys.every((key) => WITHOUT_RESET.has(key))) {
-        return `${changed}, its ${count} will be announced again where they differ`;
+        return `${changed}; of its ${count}, those that change will be re-announced`;
       }
       return keepsRules
-        ? `${changed}, its session will be reset; the router keeps its ${count} until the session is back (graceful restart)`
-        : `${changed}, its session will be reset and ${count} announced again`;
+        ? `${changed}; its session will be reset; the router keeps its ${count} meanwhile (graceful restart)`
+        : `${changed}; its session will be reset; ${count} will be re-announced`;
   }
 }
 
-// Reads a mitigation from an API answer, as far as a policy judges it.
+// Reads from an API answer the fields of a mitigation that a policy checks.
 
 export type JudgedMitigation = Pick<
   Mitigation,
   'victim' | 'customerId' | 'serviceId' | 'match' | 'ports' | 'excludedPorts' | 'action' | 'dryRun'
 >;
 
-/** Throws CliError when the daemon does not report the match of the rule, which is needed for a preview. */
+/** Reads a mitigation. CliError if the answer lacks the rule's match, which a preview needs. */
 export function readMitigation(shown: Fields): JudgedMitigation {
   return {
     victim: text(shown.victim_ip),
@@ -338,7 +338,7 @@ function readMatch(value: unknown): Match {
   if (typeof shown.dst_prefix !== 'string') {
     throw new CliError(
       Exit.Other,
-      'the daemon does not report the match of its rules: it is older than this command; upgrade and restart it',
+      'the daemon is older than this command and does not report the matches of its rules; upgrade and restart it',
     );
   }
   const tcpFlags = number(shown.tcp_flags);

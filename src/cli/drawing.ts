@@ -1,26 +1,26 @@
-/** How wide and how colourful the output may be. */
+/** Fits output to the terminal: width, colors, short times and ids. */
 import { text } from './answer.ts';
 import type { Context } from './context.ts';
 import type { Drawing } from './render.ts';
 import { wrapped } from './render.ts';
 
-/** A terminal's width; where the output goes to a file or a program nothing is cut. */
+/** Returns the terminal's width and colors; an infinite width if the output is a file or a pipe. */
 export function drawingFor(context: Context): Drawing {
   const { io, colour } = context;
   return { width: io.outputIsTerminal ? io.columns : Number.POSITIVE_INFINITY, colour };
 }
 
-/** Text for people, broken between words where a terminal is too narrow. */
+/** Wraps text between words to the terminal's width. */
 export function fitted(context: Context, text: string): string {
   return wrapped(text, drawingFor(context).width);
 }
 
-/** A time of the API: whole for programs, without its milliseconds at a terminal. */
+/** Returns a time of the API, on a terminal without its milliseconds. */
 export function timeCell(context: Context, time: unknown): string {
   return context.io.outputIsTerminal ? text(time).replace(/\.\d+Z$/, 'Z') : text(time);
 }
 
-/** An id: whole for programs, its beginning at a terminal. A unique beginning is taken everywhere. */
+/** Returns an id, on a terminal its first 8 characters. Every command accepts a unique beginning of an id. */
 export function idCell(context: Context, id: unknown): string {
   return context.io.outputIsTerminal ? text(id).slice(0, 8) : text(id);
 }

@@ -1,4 +1,4 @@
-/** What `init` has to know: from its options, else by asking at a terminal. */
+/** Collects the answers that `init` needs, from its options or by asking at a terminal. */
 import { createInterface } from 'node:readline/promises';
 import type { z } from 'zod';
 import type { FirstAnswers } from '../config/init/first-folder.ts';
@@ -20,7 +20,7 @@ import { CliError, Exit } from './context.ts';
 import type { Context, Io } from './context.ts';
 import { printable } from './render.ts';
 
-/** The options of `init` as they were typed. */
+/** Holds the options of `init` as typed. */
 export interface InitOptions {
   readonly asn?: string;
   readonly routerId?: string;
@@ -38,13 +38,13 @@ export interface InitOptions {
 
 type Key = Exclude<keyof InitOptions, 'yes'>;
 
-/** Values by their option, as text; several prefixes are separated by blanks. */
+/** Maps options to values as text; several prefixes are separated by spaces. */
 type Known = Readonly<Partial<Record<Key, string>>>;
 
 interface Field {
   readonly key: Key;
   readonly option: string;
-  /** Asked at a terminal; null: an option only. */
+  /** The question at a terminal; null: never asked, the option only. */
   readonly question: ((known: Known) => string) | null;
   readonly fallback?: (known: Known) => string | undefined;
   readonly kind: z.ZodType;
@@ -54,7 +54,7 @@ interface Field {
 
 const routerOf = ({ neighbor }: Known): string => neighbor ?? 'the router';
 
-/** In the order in which they are asked. */
+/** Lists the fields in the order of the questions. */
 const FIELDS: readonly Field[] = [
   { key: 'asn', option: '--asn', question: () => 'AS number of prefixd', kind: asn, isNumber: true },
   {
@@ -101,7 +101,7 @@ const FIELDS: readonly Field[] = [
     key: 'localAddress',
     option: '--local-address',
     question: (known) => `Address from which prefixd connects to ${routerOf(known)}`,
-    // The router id is an IPv4 address of this host nearly everywhere; no such guess is possible for IPv6.
+    // The router id is usually an IPv4 address of this host. There is no such default for IPv6.
     fallback: ({ address: router, routerId }) => (router?.includes(':') === false ? routerId : undefined),
     kind: address,
   },
@@ -114,7 +114,7 @@ const FIELDS: readonly Field[] = [
   {
     key: 'prefix',
     option: '--prefix',
-    question: ({ customer }) => `Prefixes of ${customer ?? 'the customer'}, separated by blanks`,
+    question: ({ customer }) => `Prefixes of ${customer ?? 'the customer'}, separated by spaces`,
     kind: prefix,
     isList: true,
   },
@@ -122,8 +122,8 @@ const FIELDS: readonly Field[] = [
 ];
 
 /**
- * The answers. At a terminal, what is missing is asked for, and asked again until it is valid; without one, or with `--yes`,
- * everything that is missing or invalid is one CliError 5.
+ * Returns the answers. At a terminal, asks for each missing value until it is valid. Without a terminal, or with `--yes`,
+ * throws one CliError 5 that names every missing or invalid value.
  */
 export async function readAnswers(
   context: Context,
@@ -161,13 +161,13 @@ function withDefaults(given: Known): Known {
   return known;
 }
 
-/** What is wrong with a value, in words that name the option; undefined when nothing is. */
+/** Returns the error in a value, with the option's name; undefined if the value is valid. */
 function flawOf({ option, kind, isNumber, isList }: Field, value: string | undefined): string | undefined {
   if (value === undefined) return undefined;
   const parts = isList === true ? listOf(value) : [value];
   for (const part of parts.length === 0 ? [''] : parts) {
     const typed = isNumber === true ? (/^\d+$/.test(part) ? Number(part) : Number.NaN) : part;
-    // A zone is this host's alone, and the router's configuration names the address as well.
+    // A zone is valid on this host only, and the router's configuration names the address, too.
     if (kind.safeParse(typed).success && !part.includes('%')) continue;
     const why = isList === true ? parsePrefix(part) : undefined;
     if (typeof why === 'string') return `invalid ${option}: ${printable(why)}`;
@@ -181,7 +181,7 @@ function listOf(text: string): readonly string[] {
   return text.split(/[\s,]+/).filter((part) => part !== '');
 }
 
-/** Asks on standard error for what is missing. CliError 1 when the input ends. */
+/** Asks for the missing values on standard error. CliError 1 if the input ends. */
 async function ask(io: Io, given: Known): Promise<Known> {
   const input = createInterface({ input: io.stdin });
   const lines = input[Symbol.asyncIterator]();
@@ -203,7 +203,11 @@ async function askOne(io: Io, lines: AsyncIterator<string>, field: Field, known:
   for (;;) {
     io.stderr.write(`${field.question(known)}${fallback === undefined ? '' : ` [${fallback}]`}: `);
     const line = await lines.next();
-    if (line.done === true) throw new CliError(Exit.Other, 'nothing was written: the input has ended');
+    if (line.done === true)
+      throw new CliError(
+        Exit.Other,
+        'nothing was written: the input ended before all questions were answered',
+      );
     const typed = line.value.trim();
     const value = typed === '' && fallback !== undefined ? fallback : typed;
     const flaw = flawOf(field, value);

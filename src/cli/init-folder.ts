@@ -1,4 +1,4 @@
-/** Writes the folder of `init` and says what to do next. */
+/** Writes the folder of `init` and prints the next steps. */
 import { randomBytes } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -20,13 +20,13 @@ import { refuseExisting, writeNewFolder } from './new-folder.ts';
 import { json, printable } from './render.ts';
 import { shellWord } from './invocation.ts';
 
-/** What must not be there: what is written, and a file that the daemon would read besides. */
+/** Lists the names that must not exist yet: everything `init` writes, and `playbooks.yaml`, which the daemon would read, too. */
 const NAMES = ['prefixd.yaml', 'inventory.yaml', 'playbooks', 'playbooks.yaml', SECRETS_FILE];
 
-/** Octets of a token's randomness. */
+/** The random bytes in a token. */
 const TOKEN_OCTETS = 32;
 
-/** Runs `init`: asks or reads the options, writes the folder, prints what to configure and what to run. */
+/** Runs `init`: collects the answers, writes the folder, prints the router's configuration and the next commands. */
 export async function initFolder(context: Context, dir: string, options: InitOptions): Promise<void> {
   await refuseExisting(dir, NAMES);
   const answers = await readAnswers(context, options, storageFor(dir));
@@ -35,7 +35,10 @@ export async function initFolder(context: Context, dir: string, options: InitOpt
   const first = firstConfiguration(answers, await shippedPlaybooks(), token);
   if (first.problems.length > 0) {
     const why = first.problems.map((problem) => printable(formatProblem(problem))).join('\n  ');
-    throw new CliError(Exit.InvalidInput, `nothing was written, because "check" would refuse it:\n  ${why}`);
+    throw new CliError(
+      Exit.InvalidInput,
+      `nothing was written, because the configuration would be invalid:\n  ${why}`,
+    );
   }
   await writeNewFolder(dir, inOrder(first.files));
   const report = reportOf(context, resolve(dir), answers, first);
@@ -45,7 +48,7 @@ export async function initFolder(context: Context, dir: string, options: InitOpt
   }
 }
 
-/** Where the journal of a configuration in `dir` is kept: a service may write below /var/lib and not in /etc. */
+/** Returns the journal's folder for a configuration in `dir`: a service may write below /var/lib, but not in /etc. */
 export function storageFor(dir: string): string {
   return resolve(dir).startsWith('/etc/') ? '/var/lib/prefixd' : './data';
 }
@@ -55,7 +58,7 @@ function refuseOneself({ routerId, neighbor }: FirstAnswers): void {
   if (address !== localAddress && address !== routerId) return;
   throw new CliError(
     Exit.InvalidInput,
-    `${address} is an address of prefixd itself; --address is that of ${name}`,
+    `${address} is an address of prefixd itself; --address must be an address of ${name}`,
   );
 }
 
@@ -67,7 +70,7 @@ async function shippedPlaybooks(): Promise<PlaybookFiles> {
   );
 }
 
-/** prefixd.yaml last: a folder without it is not taken for a configuration. */
+/** Puts prefixd.yaml last: without it, an incomplete folder does not count as a configuration. */
 function inOrder(files: ReadonlyMap<string, string>) {
   const rank = (name: string): number => (name === 'prefixd.yaml' ? 1 : 0);
   return [...files]
@@ -77,21 +80,21 @@ function inOrder(files: ReadonlyMap<string, string>) {
 
 interface Command {
   readonly command: string;
-  /** What it does, for people. */
+  /** Describes the command for people. */
   readonly what: string;
 }
 
-/** What was done and what comes next. */
+/** Reports what was written and the next steps. */
 interface Report {
   readonly folder: string;
   readonly files: readonly string[];
-  /** Steps of the shipped playbooks that this router cannot enforce. */
+  /** Steps of the bundled playbooks that this router cannot enforce. */
   readonly left_out: readonly string[];
   readonly router: {
     readonly name: string;
     readonly platform: string;
     readonly title: string;
-    /** Whether we ran these lines; else they are from the vendor's documentation. */
+    /** True if prefixd was tested with these lines; false if they are from the vendor's documentation. */
     readonly tried: boolean;
     readonly configuration: string;
     readonly notes: readonly string[];
@@ -123,16 +126,19 @@ function nextCommands(program: string, folder: string, answers: FirstAnswers): r
   return [
     {
       command: `set -a; . ${shellWord(join(folder, SECRETS_FILE))}; set +a`,
-      what: 'the token, in each terminal that runs prefixd',
+      what: 'set the token, in each terminal that runs prefixd',
     },
-    { command: `${program} check --config ${at}`, what: 'finds every mistake' },
-    { command: `${program} run --config ${at}`, what: 'runs until Ctrl-C' },
-    { command: `${program} status`, what: `in another terminal: is the session with ${name} established?` },
+    { command: `${program} check --config ${at}`, what: 'check the configuration' },
+    { command: `${program} run --config ${at}`, what: 'run the daemon until Ctrl-C' },
+    {
+      command: `${program} status`,
+      what: `in another terminal: check that the session with ${name} is established`,
+    },
     {
       command: `${program} events send --source test --victim ${victim} --vector udp_flood --bps 1gbps`,
-      what: `a first report: it makes a real rule on ${name}, so name an address that can take it`,
+      what: `send a first report: this puts a real rule on ${name}, so choose an address where that does no harm`,
     },
-    { command: `${program} withdraw --victim ${victim} --reason test`, what: 'takes the rule away again' },
+    { command: `${program} withdraw --victim ${victim} --reason test`, what: 'withdraw the rule' },
   ];
 }
 
@@ -141,25 +147,25 @@ function reportText(report: Report, first: FirstConfiguration): string {
   const playbooks = report.files.filter((file) => file.startsWith('playbooks/')).length;
   const lines = [
     `Wrote ${printable(folder)}:`,
-    '  prefixd.yaml    how the daemon runs',
-    '  inventory.yaml  who owns which addresses',
-    `  playbooks/      what is done about which attack (${countWords(first.playbookCount, 'playbook')} in ${countWords(playbooks, 'file')})`,
-    `  ${SECRETS_FILE.padEnd(14)}  the token of the API, for you alone (mode 0600)`,
+    '  prefixd.yaml    the daemon: BGP sessions, API, guardrails',
+    '  inventory.yaml  the customers and their prefixes',
+    `  playbooks/      the response to each attack (${countWords(first.playbookCount, 'playbook')} in ${countWords(playbooks, 'file')})`,
+    `  ${SECRETS_FILE.padEnd(14)}  the API token, readable only by you (mode 0600)`,
     ...(leftOut.length === 0
       ? []
       : [
           '',
-          `Left out of the playbooks, because ${router.name} (${router.platform}) cannot enforce them; a playbook begins with its`,
-          'next step, and one without any is gone:',
+          `${router.name} (${router.platform}) cannot enforce these steps, so they were left out. A playbook starts with its next step;`,
+          'a playbook with no step left was left out, too:',
         ]),
     ...leftOut.map((step) => `  ${step}`),
     '',
-    `Configure on ${router.name} (${router.title}; ${router.tried ? 'tried by us' : 'from vendor documentation, untried'}):`,
+    `Configure ${router.name} (${router.title}; ${router.tried ? 'tried with prefixd' : 'from vendor documentation, untried'}):`,
     '',
     router.configuration,
     ...router.notes.map((note) => `  ${note}`),
     ...(router.notes.length === 0 ? [] : ['']),
-    'Then:',
+    'Then run:',
     '',
   ];
   const steps = next.map(({ command, what }) => `  # ${what}\n  ${command}`);

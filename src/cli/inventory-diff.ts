@@ -8,7 +8,7 @@ import { ownerOf } from '../core/victim.ts';
 import { portWords, rangeText } from '../core/text.ts';
 import { canonicalAddress, formatPrefix, parsePrefix, unmapped } from '../net/prefix.ts';
 
-/** A prefix (owned by a customer) or an asset (owned by `customer/service`) with another owner; null: no owner. */
+/** Describes a prefix (owned by a customer) or an asset (owned by `customer/service`) whose owner changes; null: no owner. */
 export interface EntryChange {
   readonly entry: string;
   readonly from: string | null;
@@ -19,7 +19,7 @@ export interface PortsChange {
   readonly customer_id: string;
   readonly service_id: string;
   readonly protocol: 'udp' | 'tcp';
-  /** As text: `53`, `27015-27030`. */
+  /** Ports as text: `53`, `27015-27030`. */
   readonly added: readonly string[];
   readonly removed: readonly string[];
 }
@@ -27,7 +27,7 @@ export interface PortsChange {
 export interface CustomerChange {
   readonly customer_id: string;
   readonly change: 'added' | 'removed' | 'changed';
-  /** Keys that differ. */
+  /** The changed keys. */
   readonly keys: readonly string[];
 }
 
@@ -93,7 +93,7 @@ function note(owners: Map<string, Set<string>>, entry: string, owner: string): v
   else known.add(owner);
 }
 
-/** Pairs a removed owner with an added one: the entry moves. */
+/** Pairs each removed owner with an added one, as a move. */
 function entryChanges(before: Owners, after: Owners): readonly EntryChange[] {
   const none: ReadonlySet<string> = new Set();
   return [...new Set([...before.keys(), ...after.keys()])].flatMap((entry) => {
@@ -155,7 +155,7 @@ function* servicesOf({ customers }: InventoryData): Iterable<{ customerId: strin
   }
 }
 
-/** Canonical text, so that one prefix written in two ways compares equal. */
+/** Returns canonical text, so that two spellings of one prefix are equal. */
 function prefixText(text: string): string {
   const prefix = parsePrefix(text);
   return typeof prefix === 'string' ? text : formatPrefix(unmapped(prefix));
@@ -167,14 +167,14 @@ function assetText({ ip, range_end: end }: AssetData): string {
   return prefix.replace(/^([^:]+)\/32$|^(.*)\/128$/, '$1$2');
 }
 
-/** The parts of an active mitigation that depend on the inventory. */
+/** Holds the fields of an active mitigation that depend on the inventory. */
 export type Owned = Pick<
   Mitigation,
   'victim' | 'customerId' | 'serviceId' | 'match' | 'ports' | 'excludedPorts' | 'action'
 >;
 
 /**
- * Describes how a reload changes an active mitigation that it does not withdraw; empty when nothing changes. `required`:
+ * Describes how a reload changes an active mitigation that it does not withdraw; empty if nothing changes. `required`:
  * victims outside the inventory are not protected.
  */
 export function consequences(

@@ -1,16 +1,16 @@
-/** How a user runs this very program again from another terminal, for texts that say what to do next. */
+/** Finds the command that runs this program from another terminal, for texts that suggest a next command. */
 import { accessSync, constants, realpathSync } from 'node:fs';
 import { delimiter, extname, join } from 'node:path';
 
-/** The program's own main file, in the sources or as built. */
+/** The program's main file: TypeScript in the sources, JavaScript as built. */
 const MAIN = join(import.meta.dirname, `main${extname(import.meta.filename)}`);
 
-/** Folders that npm and npx put on the PATH of what they start; another terminal does not have them. */
+/** Matches folders that npm and npx add to the PATH of the programs they start; another terminal does not have them. */
 const OF_NPM = /[\\/](?:node_modules[\\/]\.bin|_npx)(?:[\\/]|$)|node-gyp-bin/;
 
 /**
- * `prefixd` where the PATH leads to this program, else the path of the program. Never `npx`, which outside of the clone would
- * run whatever the registry has under that name.
+ * Returns `prefixd` if the PATH leads to this program, else the program's path. Never returns a call of npx, which outside the
+ * clone would run whatever package has that name in the registry.
  */
 export function invocation(env: Readonly<Record<string, string | undefined>>, main: string = MAIN): string {
   const first = (env.PATH ?? '')
@@ -31,9 +31,9 @@ function isProgram(path: string): boolean {
   }
 }
 
-// Text as one word of a POSIX shell. Pure.
+// Quotes text for a POSIX shell. Pure.
 
-/** The text as it is where a shell takes it for one word, else in single quotes. */
+/** Returns the text as one word of a shell: unchanged if possible, else in single quotes. */
 export function shellWord(text: string): string {
   return /^[A-Za-z0-9_@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The program. Only what a command needs is loaded when it runs. */
+/** Runs the program. Each command loads only the modules that it needs. */
 import { endWithOutput, processIo } from './process-io.ts';
 import { runCli } from './program.ts';
 

@@ -1,4 +1,4 @@
-/** One mitigation in full: what it is, where its rules are, who holds it, and what became of it since it was decided. */
+/** Formats one mitigation in full: its fields, its rules on each neighbor, its holds and its history. */
 import { rateWords } from '../net/text.ts';
 import { list, number, record, records, text } from './answer.ts';
 import type { Fields } from './answer.ts';
@@ -7,20 +7,20 @@ import { drawingFor, fitted } from './drawing.ts';
 import { duration, pairs, table } from './render.ts';
 import type { Column } from './render.ts';
 
-/** The statuses of mitigations that have not ended. */
+/** Lists the statuses of active mitigations, for the API's `status` parameter. */
 export const LIVE = 'pending,active,escalated';
 
-/** True unless it has ended or was refused. */
+/** Returns true unless the mitigation is withdrawn, expired or rejected. */
 export function isLive(one: Fields): boolean {
   return LIVE.split(',').includes(text(one.status));
 }
 
-/** Its status, or `ending` while the withdrawal has not reached every router. */
+/** Returns its status, or `ending` until the withdrawal is sent to every router. */
 export function statusText(one: Fields): string {
   return one.ending === true ? 'ending' : text(one.status);
 }
 
-/** `police at 5 Mbit/s`. */
+/** Returns its action: `police at 5 Mbit/s`. */
 export function actionText(one: Fields): string {
   const action = text(one.action_type);
   return typeof one.rate_bps === 'number' ? `${action} at ${rateWords(one.rate_bps)}` : action;
@@ -28,7 +28,7 @@ export function actionText(one: Fields): string {
 
 const STATES = ['sent', 'pending', 'unsupported', 'over_budget'] as const;
 
-/** On how many neighbors the rule is in which state: `2 sent, 1 unsupported`. */
+/** Counts the neighbors for each state of the rule: `2 sent, 1 unsupported`. */
 export function enforcementText(one: Fields): string {
   const counts = record(one.enforcement);
   const parts = STATES.filter((state) => number(counts[state]) > 0).map(
@@ -37,7 +37,7 @@ export function enforcementText(one: Fields): string {
   return parts.length === 0 ? '-' : parts.join(', ');
 }
 
-/** Everything that is known of a mitigation, its life at the end. */
+/** Formats all fields of a mitigation, with its history at the end. */
 export function mitigationText(context: Context, one: Fields): string {
   const head = pairs(
     (
@@ -70,12 +70,12 @@ export function mitigationText(context: Context, one: Fields): string {
   ].join('');
 }
 
-/** True unless it has ended or is on its way out: what would keep it says nothing then. */
+/** Returns true if the mitigation is not ending or over: only then do its holds and expiry count. */
 function isActive(one: Fields): boolean {
   return isLive(one) && one.ending !== true;
 }
 
-/** Only of one that is not on its way out: the time of any other says nothing. */
+/** Returns the expiry of an active mitigation, else ''. */
 function expiryText(one: Fields): string {
   if (!isActive(one)) return '';
   const at = text(one.expires_at);
@@ -83,15 +83,15 @@ function expiryText(one: Fields): string {
   return Number.isFinite(left) && left > 0 ? `${at} (in ${duration(left)})` : at;
 }
 
-/** `withdrawn by kim at 2026-01-31T12:00:00.000Z: false positive`. */
+/** Returns its end: `withdrawn by kim at 2026-01-31T12:00:00.000Z: false positive`. */
 function endText(one: Fields): string {
   const { to, at, by, reason } = record(one.end);
   return typeof to === 'string' ? `${to} by ${text(record(by).name)} at ${text(at)}: ${text(reason)}` : '';
 }
 
 /**
- * What happened, oldest first, each with its time. A reason is said once, when it was first said. A daemon that keeps no
- * history tells its reasons alone.
+ * Formats the history, oldest first, with times. Shows each reason once, where it first appeared. If the daemon is too old
+ * for a history, shows the reasons only.
  */
 function lifeText(context: Context, one: Fields): string {
   const history = records(one.history);
@@ -107,7 +107,7 @@ function lifeText(context: Context, one: Fields): string {
       .filter((line) => !said.has(line));
     for (const line of fresh) said.add(line);
     const why = fresh.map((line) => `${fitted(context, `  - ${line}`)}\n`).join('');
-    // What is left out happened after the beginning.
+    // Omitted entries follow the first one.
     const gap = i === 0 && omitted !== '' ? `${fitted(context, `... ${omitted}`)}\n` : '';
     const head = fitted(context, `${text(entry.at)}  ${text(entry.text)}`);
     return `${head}\n${why}${gap}`;
@@ -122,7 +122,7 @@ const RULE_COLUMNS: readonly Column<Fields>[] = [
   { title: 'WHY', value: (rule) => text(rule.why), least: 10, optional: true },
 ];
 
-/** A rule for a prefix may be held by hundreds of alerts. */
+/** Bounds the table of holds: hundreds of alerts may hold one rule for a prefix. */
 const HOLDS_SHOWN = 20;
 
 const HOLD_COLUMNS: readonly Column<Fields>[] = [

@@ -1,18 +1,18 @@
-/** Writes a folder of new files: all of them, or none. */
+/** Writes new files to a folder: all of them, or none. */
 import { mkdir, mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { errorText } from '../net/text.ts';
 import { CliError, Exit } from './context.ts';
 
-/** A file to be written; `name` is relative to the folder and may begin with the name of a folder in it. */
+/** Describes a file to write; `name` is relative to the folder and may include one subfolder. */
 export interface NewFile {
   readonly name: string;
   readonly text: string;
-  /** Permissions, from which the user's umask is taken. */
+  /** Permissions before the user's umask. */
   readonly mode: number;
 }
 
-/** Those of the names that exist in the folder. */
+/** Returns the names that exist in the folder. */
 export async function presentIn(dir: string, names: readonly string[]): Promise<readonly string[]> {
   const found: string[] = [];
   for (const name of names) if (await exists(join(dir, name))) found.push(name);
@@ -20,22 +20,22 @@ export async function presentIn(dir: string, names: readonly string[]): Promise<
 }
 
 /**
- * CliError 5 when the folder holds one of the names already: nothing that exists is ever overwritten. What is no folder is
- * refused, too.
+ * Throws CliError 5 if the folder already contains one of the names, because nothing is ever overwritten, or if it is not a
+ * folder.
  */
 export async function refuseExisting(dir: string, names: readonly string[]): Promise<void> {
   const kind = await stat(dir).catch(() => undefined);
   if (kind !== undefined && !kind.isDirectory()) {
-    throw new CliError(Exit.InvalidInput, `${dir} is not a folder; name a new one`);
+    throw new CliError(Exit.InvalidInput, `${dir} is not a folder; choose a new one`);
   }
   const present = await presentIn(dir, names);
   if (present.length === 0) return;
-  throw new CliError(Exit.InvalidInput, `${dir} holds ${present.join(', ')} already; name a new folder`);
+  throw new CliError(Exit.InvalidInput, `${dir} already contains ${present.join(', ')}; choose a new folder`);
 }
 
 /**
- * Writes the files beside their place and moves them there when all are complete, in their order. On a failure nothing of
- * them is left: CliError 1.
+ * Writes the files to a temporary folder, then moves them into place in order. On a failure removes them all and throws
+ * CliError 1.
  */
 export async function writeNewFolder(dir: string, files: readonly NewFile[]): Promise<void> {
   const target = resolve(dir);
@@ -48,7 +48,7 @@ export async function writeNewFolder(dir: string, files: readonly NewFile[]): Pr
   }
 }
 
-/** A folder that is not there yet appears with everything in it. */
+/** Creates a new folder, complete from the moment it exists. */
 async function make(target: string, files: readonly NewFile[]): Promise<void> {
   await mkdir(dirname(target), { recursive: true });
   const draft = await mkdtemp(join(dirname(target), `.${basename(target)}-`));
@@ -60,7 +60,7 @@ async function make(target: string, files: readonly NewFile[]): Promise<void> {
   }
 }
 
-/** A folder that is there keeps its owner and permissions. */
+/** Adds files to an existing folder, which keeps its owner and permissions. */
 async function fill(target: string, files: readonly NewFile[]): Promise<void> {
   const draft = await mkdtemp(join(target, '.new-'));
   const moved: string[] = [];

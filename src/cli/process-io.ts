@@ -1,12 +1,12 @@
-/** The process as a command sees it. */
+/** Connects commands to the process's streams, environment and terminal. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isatty } from 'node:tty';
 import type { Io } from './context.ts';
 
-/** Standard input and output, environment and terminal of this process. */
+/** Returns the streams, environment and terminal of this process. */
 export function processIo(): Io {
   return {
-    // Looked at only by commands that read it: a detector may have closed it.
+    // Opens only when read: a detector may have closed standard input.
     get stdin() {
       return process.stdin;
     },
@@ -16,7 +16,7 @@ export function processIo(): Io {
     inputIsTerminal: isatty(0),
     outputIsTerminal: process.stdout.isTTY === true,
     errorIsTerminal: isatty(2),
-    // Of whichever is a terminal. Asked each time: a window may be resized while a command repeats itself.
+    // Reads the width each time, because a window may be resized during --watch.
     get columns() {
       return process.stdout.columns ?? process.stderr.columns ?? 80;
     },
@@ -25,8 +25,9 @@ export function processIo(): Io {
 }
 
 /**
- * Ends the process when its output cannot be written: without a word where the reader has seen enough
- * (`prefixd peers | head -1`), else with one line and exit code 1. Standard error has no other place to complain to.
+ * Ends the process when standard output cannot be written: silently with code 0 if the reader closed the pipe
+ * (`prefixd peers | head -1`), else with a message and code 1. Errors on standard error are ignored: there is no other place
+ * to report them.
  */
 export function endWithOutput(): void {
   process.stderr.on('error', () => undefined);

@@ -1,6 +1,6 @@
 /**
- * The tree of commands. Each group of commands is a file of its own, loaded when one of its commands runs; what is heavier
- * is loaded by the command itself.
+ * Builds the tree of commands and runs one command line. Each group of commands is a file, loaded when one of its commands
+ * runs; the command itself loads heavier modules.
  */
 import { CommanderError, Option } from 'commander';
 import type { Command } from 'commander';
@@ -10,10 +10,10 @@ import { CliError, contextOf, errorWidth, Exit, UsageError } from './context.ts'
 import type { Context, GlobalOptions, Io } from './context.ts';
 import { printable, wrapped } from './render.ts';
 
-/** Adds commands to the program. `contextFor` gives what a command works with once the options are known. */
+/** Adds commands to the program. `contextFor` returns a command's context, once its options are parsed. */
 export type Register = (program: CliCommand, contextFor: (command: Command) => Context) => void;
 
-/** Commands that one file registers, in the order of the help. */
+/** Names the commands that one file registers, in the order of the help. */
 interface Group {
   readonly names: readonly string[];
   load(): Promise<Register>;
@@ -45,16 +45,16 @@ const GROUPS: readonly Group[] = [
   { names: ['journal'], load: async () => (await import('./commands/journal.ts')).registerJournal },
   { names: ['migrate'], load: async () => (await import('./commands/migrate.ts')).registerMigrate },
   { names: ['complete'], load: async () => (await import('./commands/completion.ts')).registerComplete },
-  // Its script names every command: with it, all of them are loaded.
+  // Its script names every command, so all groups must be loaded: `names` is empty.
   { names: [], load: async () => (await import('./commands/completion.ts')).registerCompletion },
 ];
 
 const EXIT_CODES =
   'Exit codes: 0 done, 1 other failure, 2 cannot connect, 3 not authorized, 4 not found, 5 invalid input.';
 const ENVIRONMENT =
-  'Environment: PREFIXD_API (address of the API), PREFIXD_API_TOKEN (bearer token), PREFIXD_CONFIG (folder of the configuration).';
+  'Environment: PREFIXD_API (address of the API), PREFIXD_API_TOKEN (bearer token), PREFIXD_CONFIG (configuration folder).';
 
-/** Runs one command line (without the program's own name). Resolves to the exit code; what is known to fail never throws. */
+/** Runs one command line (without the program's name). Resolves to the exit code; rejects only on a defect. */
 export async function runCli(argv: readonly string[], io: Io): Promise<number> {
   let running = 'prefixd';
   try {
@@ -77,7 +77,7 @@ export async function runCli(argv: readonly string[], io: Io): Promise<number> {
   }
 }
 
-/** The program with the commands that `argv` may mean; with all of them when it is absent. */
+/** Builds the program with the commands that `argv` may mean, by default with all. */
 export async function loadProgram(io: Io, argv: readonly string[] = []): Promise<CliCommand> {
   const program = newProgram(io);
   const contextFor = (command: Command): Context =>
@@ -86,7 +86,7 @@ export async function loadProgram(io: Io, argv: readonly string[] = []): Promise
   return program;
 }
 
-/** The group of the first word that is no option; none for `--version`, and all for help and for what is no command. */
+/** Returns the group of the first word that is not an option; no group for `--version`; all groups for anything else. */
 function groupsFor(program: CliCommand, argv: readonly string[]): readonly Group[] {
   if (argv[0] === '--version' || argv[0] === '-V') return [];
   const takesValue = new Set(
@@ -100,7 +100,11 @@ function groupsFor(program: CliCommand, argv: readonly string[]): readonly Group
 
 function newProgram(io: Io): CliCommand {
   return new CliCommand('prefixd')
-    .description('Turns attack reports into BGP FlowSpec rules.')
+    .description('turn attack reports into BGP FlowSpec rules')
+    .details(
+      'run starts the daemon; the other commands talk to a running daemon over its HTTP API, or work on files.',
+      'See "prefixd COMMAND --help" for each command.',
+    )
     .version(version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .addOption(

@@ -1,12 +1,12 @@
-/** Tables and words for people. Pure: data in, text out. */
+/** Formats tables, key and value lines, durations and wrapped text for people. Pure. */
 
-/** A column of a table. */
+/** Describes a table's column. */
 export interface Column<Row> {
   readonly title: string;
   readonly value: (row: Row) => string;
-  /** May be cut down to this many characters where the terminal is narrow, the last column first; absent: never cut. */
+  /** The narrowest width in characters on a narrow terminal, where the last columns are cut first; undefined: never cut. */
   readonly least?: number;
-  /** Left out altogether where even cutting does not help: those marked `first`, then the last one first. */
+  /** True or `first`: dropped if cutting is not enough; `first` before the others, later columns before earlier ones. */
   readonly optional?: boolean | 'first';
   readonly right?: boolean;
   readonly colour?: (row: Row) => Colour | undefined;
@@ -14,24 +14,24 @@ export interface Column<Row> {
 
 export type Colour = 'red' | 'green' | 'yellow' | 'dim';
 
-/** How to draw. */
+/** Sets the width and colors of output. */
 export interface Drawing {
-  /** Characters; Infinity where nothing limits them. */
+  /** Characters per line; Infinity for no limit. */
   readonly width: number;
   readonly colour: boolean;
 }
 
 const GAP = '  ';
-/** What `paint` adds. */
+/** Matches the escape sequences of `paint`. */
 const COLOURS = new RegExp(`${String.fromCharCode(27)}\\[\\d+m`, 'g');
 const CODES: Readonly<Record<Colour, number>> = { red: 31, green: 32, yellow: 33, dim: 2 };
 
-/** The text in a colour, or as it is. */
+/** Colors text, if colors are on. */
 export function paint(text: string, colour: Colour | undefined, drawing: Pick<Drawing, 'colour'>): string {
   return colour === undefined || !drawing.colour ? text : `\u001b[${CODES[colour]}m${text}\u001b[0m`;
 }
 
-/** Lines of equal columns with a head, none longer than the width where that can be had. Each ends in a line feed. */
+/** Formats rows under a header, within the width where possible. Each line ends in a line feed. */
 export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[], drawing: Drawing): string {
   const cells = rows.map((row) => columns.map((column) => printable(column.value(row))));
   const natural = columns.map((column, i) =>
@@ -62,7 +62,7 @@ export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]
   return head + body.join('');
 }
 
-/** A table with lines below each of its rows, indented and broken between words. */
+/** Adds lines below each row of a table, indented and wrapped. */
 export function linesBelow(table: string, below: readonly (readonly string[])[], width: number): string {
   return table
     .split('\n')
@@ -70,7 +70,7 @@ export function linesBelow(table: string, below: readonly (readonly string[])[],
     .join('\n');
 }
 
-/** Widths of the columns; 0 for one that is left out. */
+/** Returns the columns' widths; 0 drops a column. */
 function fit<Row>(
   columns: readonly Column<Row>[],
   natural: readonly number[],
@@ -94,7 +94,7 @@ function fit<Row>(
     const last = lastOf('first') >= 0 ? lastOf('first') : lastOf(true);
     if (total() <= width || last < 0) return widths;
     widths[last] = 0;
-    // There is room again for those that were cut before.
+    // The dropped column leaves room for the ones that were cut.
     for (const [i, one] of natural.entries()) if ((widths[i] ?? 0) > 0) widths[i] = one;
   }
   return widths;
@@ -109,8 +109,8 @@ function lengthOf(text: string): number {
 }
 
 /**
- * The text in lines of at most `width` characters, broken between words; lines of their own keep theirs. What is continued
- * is indented by two more than the line began with. A word that is longer than the width stays whole.
+ * Wraps text between words to lines of at most `width` characters; existing line breaks stay. Continuation lines are indented
+ * by 2 more than their first line. A word longer than the width stays whole.
  */
 export function wrapped(text: string, width: number): string {
   return text
@@ -138,15 +138,15 @@ function wrappedLine(line: string, width: number): readonly string[] {
   return [...lines, current];
 }
 
-/** The text without what could move the cursor or speak to the terminal. */
+/** Replaces control and formatting characters by spaces, so that text cannot control the terminal. */
 export function printable(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, ' ');
 }
 
-/** A key, its value, and the color of the value. */
+/** Holds a key, its value, and the value's color. */
 export type Pair = readonly [key: string, value: string, colour?: Colour];
 
-/** `key  value` lines, the values aligned, also where one takes several lines. */
+/** Formats `key  value` lines with aligned values, which may span several lines. */
 export function pairs(
   entries: readonly Pair[],
   drawing: Drawing = { colour: false, width: Number.POSITIVE_INFINITY },
@@ -155,24 +155,24 @@ export function pairs(
   const indent = `\n${' '.repeat(width + GAP.length)}`;
   return entries
     .map(([key, value, colour]) => {
-      // Continued lines are indented by two more, for which there must be room.
+      // Leaves room for wrapped() to indent continuation lines by 2.
       const lines = wrapped(printable(value), Math.max(20, drawing.width - width - GAP.length)).split('\n');
       return `${key.padEnd(width)}${GAP}${lines.map((line) => paint(line, colour, drawing)).join(indent)}\n`;
     })
     .join('');
 }
 
-/** Length of the longest line. */
+/** Returns the length of the longest line, without colors. */
 export function widthOf(text: string): number {
   return Math.max(0, ...text.split('\n').map((line) => lengthOf(line.replaceAll(COLOURS, ''))));
 }
 
-/** JSON for programs and people alike. */
+/** Formats JSON with an indent of 2. */
 export function json(value: unknown): string {
   return `${JSON.stringify(value, null, 2)}\n`;
 }
 
-/** `45s`, `2m05s`, `3h10m`, `12d04h`. */
+/** Formats seconds as `45s`, `2m05s`, `3h10m` or `12d04h`. */
 export function duration(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));
   const two = (value: number): string => String(value).padStart(2, '0');

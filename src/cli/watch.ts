@@ -1,4 +1,4 @@
-/** What is shown once, or repeatedly: `--watch` and `--follow`. */
+/** Repeats output for `--watch` and `--follow`. */
 import { mayPass } from './client.ts';
 import type { Context } from './context.ts';
 import { UsageError } from './context.ts';
@@ -8,12 +8,12 @@ import { printable, table, wrapped } from './render.ts';
 
 const DEFAULT_SECONDS = 2;
 
-/** Between two looks of `--follow` (ms). */
+/** The interval of `--follow` (ms). */
 export const FOLLOW_EVERY_MS = 2_000;
 
 /**
- * Writes what `show` gives: once, or with `--watch` every so many seconds until the process is told to stop. UsageError
- * when `every` is not a number above 0.
+ * Writes the result of `show` once, or with `--watch` every `every` seconds until the process ends. UsageError if `every` is
+ * not a number above 0.
  */
 export async function showOrWatch(
   context: Context,
@@ -24,14 +24,14 @@ export async function showOrWatch(
   if (every === undefined) return void io.stdout.write(await show(context));
   const seconds = every === true ? DEFAULT_SECONDS : Number(every);
   if (!Number.isFinite(seconds) || seconds <= 0) {
-    throw new UsageError('--watch takes a number of seconds above 0');
+    throw new UsageError(`--watch: invalid number "${every}": expected seconds above 0`);
   }
   const look = async (): Promise<void> => {
     const shown = await show(context);
     io.stdout.write(io.outputIsTerminal ? `${CLEAR}${shown}` : shown);
   };
   await look();
-  // On a terminal the last picture goes away with the daemon: nobody should take it for the present.
+  // Clears a terminal when the daemon is unreachable, so that nobody takes old output for current.
   const sayAway = (why: string): unknown =>
     io.outputIsTerminal
       ? io.stdout.write(`${CLEAR}${wrapped(why, io.columns)}\n`)
@@ -39,18 +39,18 @@ export async function showOrWatch(
   await repeat(context, seconds * 1000, look, { away: sayAway, back: () => undefined });
 }
 
-/** Clears the terminal, so that it shows one picture. */
+/** Clears the terminal. */
 const CLEAR = '\u001b[H\u001b[2J';
 
-/** What to say when the daemon goes away, and when it is back. */
+/** Reports that the daemon is unreachable, and that it responds again. */
 export interface Absence {
   away(why: string): unknown;
   back(): unknown;
 }
 
 /**
- * Looks again every so many milliseconds, for ever. While the daemon is away or overloaded that is told once, and it is
- * asked again at the same pace; any other failure ends it.
+ * Calls `look` every `everyMs` milliseconds, forever. While the daemon is unreachable or overloaded, reports that once and
+ * keeps trying at the same interval. Rejects on any other failure.
  */
 export async function repeat(
   context: Context,
@@ -58,7 +58,7 @@ export async function repeat(
   look: () => Promise<void>,
   absence: Absence = {
     away: (why) => context.io.stderr.write(`prefixd: ${why}\n`),
-    back: () => context.io.stderr.write('prefixd: the daemon answers again\n'),
+    back: () => context.io.stderr.write('prefixd: the daemon responds again\n'),
   },
 ): Promise<never> {
   let away = false;
@@ -70,16 +70,16 @@ export async function repeat(
       away = false;
     } catch (error) {
       if (!mayPass(error)) throw error;
-      if (!away) absence.away(`${printable(error.message)}; trying again every ${everyMs / 1000} s`);
+      if (!away) absence.away(`${printable(error.message)}; retrying every ${everyMs / 1000} s`);
       away = true;
     }
   }
 }
 
-/** Rows that are remembered, so that later ones are as wide. */
+/** The number of recent rows that set the column widths of new ones. */
 const REMEMBERED = 100;
 
-/** Writes rows as they come, under one head, and in JSON a line each. */
+/** Returns a function that writes rows as they arrive, under one header; with `-f json` one line each. */
 export function rowWriter<Row>(
   context: Context,
   columns: readonly Column<Row>[],

@@ -1,12 +1,12 @@
-/** Talking to the daemon: one token, kept in this tab. */
+/** Calls the daemon's API with a token that is kept in this tab. */
 import { createFeedParser } from './feed-parser.js';
 
 const TOKEN_KEY = 'prefixd-token';
 
-/** How far the daemon's clock is ahead of this one (ms), as far as its answers tell. */
+/** The daemon's clock minus this one (ms), from the Date header of its responses. */
 let clockOffset = 0;
 
-/** Now, by the daemon's clock (ms). */
+/** Returns the time by the daemon's clock (ms). */
 export function serverNow() {
   return Date.now() + clockOffset;
 }
@@ -20,7 +20,7 @@ export function setToken(token) {
   else sessionStorage.setItem(TOKEN_KEY, token);
 }
 
-/** An answer that is not what was hoped for. */
+/** Reports an error response. */
 export class ApiError extends Error {
   constructor(status, detail) {
     super(detail);
@@ -37,7 +37,10 @@ async function ask(path, options = {}) {
   if (!Number.isNaN(date)) clockOffset = Math.abs(date - Date.now()) < 2000 ? 0 : date - Date.now();
   if (response.ok) return response;
   const problem = await response.json().catch(() => ({}));
-  throw new ApiError(response.status, problem.detail ?? `The daemon answered ${response.status}`);
+  throw new ApiError(
+    response.status,
+    problem.detail ?? `The daemon responded with status ${response.status}`,
+  );
 }
 
 export async function read(path) {
@@ -49,7 +52,7 @@ export async function command(path, body) {
   return (await ask(path, { method: 'POST', headers, body: JSON.stringify(body) })).json();
 }
 
-/** Reads the feed until the daemon ends it; rejects when it cannot be opened, breaks, or `signal` ends it. */
+/** Reads the feed until the daemon closes it; rejects if it cannot be opened, breaks, or is aborted by `signal`. */
 export async function follow(lastEventId, onOpen, onMessage, signal) {
   const headers = lastEventId === null ? {} : { 'last-event-id': lastEventId };
   const response = await ask('/v1/feed', { headers, signal });

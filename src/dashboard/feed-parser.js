@@ -1,6 +1,6 @@
-/** Reads a stream of Server-Sent Events (WHATWG HTML §9.2) as far as this page needs it: that something happened, and its id. */
+/** Parses Server-Sent Events (WHATWG HTML §9.2) as far as this page needs them: that something happened, and its id. */
 
-/** A parser that is given text as it comes and calls back with each complete message. */
+/** Returns a function that takes text as it arrives and calls `onMessage` with each complete message. */
 export function createFeedParser(onMessage) {
   let rest = '';
   return (text) => {

@@ -1,6 +1,6 @@
-/** Figures and times as people read them. No document is touched here. */
+/** Formats values, times and statuses for people. Does not touch the document. */
 
-/** Milliseconds as `1 d 2 h`, `3 h 4 min`, `5 min 06 s` or `7 s`; what is over is `0 s`. */
+/** Formats milliseconds as `1 d 2 h`, `3 h 4 min`, `5 min 06 s` or `7 s`; a negative duration is `0 s`. */
 export function duration(ms) {
   const seconds = Math.max(0, Math.floor(ms / 1000));
   const two = (value) => String(value).padStart(2, '0');
@@ -10,9 +10,19 @@ export function duration(ms) {
   return `${Math.floor(seconds / 86_400)} d ${Math.floor((seconds % 86_400) / 3600)} h`;
 }
 
+/** Formats a time in 24 hours with its zone: `21:03:10 GMT+2`. */
+export function timeText(at) {
+  return new Date(at).toLocaleTimeString([], { hourCycle: 'h23', timeZoneName: 'short' });
+}
+
+/** Formats a date and time in 24 hours with its zone. */
+export function dateText(at) {
+  return new Date(at).toLocaleString([], { hourCycle: 'h23', timeZoneName: 'short' });
+}
+
 const UNITS = ['', 'k', 'M', 'G', 'T'];
 
-/** A figure with its unit: `1.2 Gbit/s`; an empty text for null. */
+/** Formats a value with its unit: `1.2 Gbit/s`; an empty text for null. */
 export function figure(value, unit) {
   if (value === null || value === undefined) return '';
   let [scaled, index] = [value, 0];
@@ -23,14 +33,14 @@ export function figure(value, unit) {
   return `${Number(scaled.toPrecision(3))} ${UNITS[index]}${unit}`;
 }
 
-/** What an event said about the attack: `udp_flood, 1.2 Gbit/s, 800 kpps`. */
+/** Formats an event's attack: `udp_flood, 1.2 Gbit/s, 800 kpps`. */
 export function attack(event) {
   return [event.vector, figure(event.bps, 'bit/s'), figure(event.pps, 'pps')]
     .filter((part) => part !== '')
     .join(', ');
 }
 
-/** The status of a mitigation in words, and how it is to be coloured. */
+/** Returns a mitigation's status in words, and its color class. */
 export function mitigationStatus(mitigation) {
   if (mitigation.ending) return { text: 'ending', kind: 'warn' };
   if (mitigation.dry_run) return { text: `${mitigation.status} (dry run)`, kind: 'quiet' };
@@ -45,8 +55,8 @@ export function mitigationStatus(mitigation) {
 }
 
 /**
- * A mitigation's life as lines, oldest first: what happened when, each reason once, and what is left out where it was.
- * `timeOf` puts a time into words.
+ * Returns a mitigation's history as lines, oldest first: each entry with its time, each reason once, and a line for omitted
+ * entries. `timeOf` formats a time.
  */
 export function historyLines({ history, history_omitted: omitted }, timeOf) {
   const said = new Set();
@@ -58,30 +68,30 @@ export function historyLines({ history, history_omitted: omitted }, timeOf) {
   });
 }
 
-/** The daemon's own assessment of itself, in words. */
+/** Returns the daemon's status in words. */
 export function statusText(status) {
   if (status === 'ok') return 'Healthy';
   return status === 'not_enforcing' ? 'Not enforcing' : 'Degraded';
 }
 
-/** How far a daemon is that starts: `Starting: 1,200 of about 3,000 facts of the journal are read`. */
+/** Returns the progress of a daemon that starts: `Starting: 1,200 of about 3,000 facts of the journal are read`. */
 export function startText({ problems }) {
   return ['Starting', ...problems].join(': ');
 }
 
-/** Why the status is not healthy, and for how long: `edge1 is active, for 5 min 06 s`. */
+/** Returns why the daemon is not healthy, and for how long: `edge1: session down (Active), for 5 min 06 s`. */
 export function reasonText(reason, now) {
   const since = Date.parse(reason.since);
   return Number.isNaN(since) ? reason.text : `${reason.text}, for ${duration(now - since)}`;
 }
 
-/** How a session is to be coloured. */
+/** Returns a session's color class. */
 export function peerKind(peer) {
   if (peer.state === 'established') return 'good';
   return peer.enabled ? 'bad' : 'quiet';
 }
 
-/** Who keeps a session down that is not enabled: an operator, or the configuration. */
+/** Returns who disabled a session: an operator, or the configuration. */
 export function disabledText(peer) {
   if (!peer.disabled) return 'disabled in the configuration';
   const { by, reason } = peer.disabled;

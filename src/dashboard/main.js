@@ -1,12 +1,12 @@
-/** The page: what is asked when, and where it is shown. */
+/** Runs the page: reads the API, shows the tables, and handles sign-in and withdrawals. */
 import { ApiError, command, follow, hasToken, read, serverNow, setToken } from './api.js';
-import { reasonText, startText, statusText } from './format.js';
+import { reasonText, startText, statusText, timeText } from './format.js';
 import { element, setText } from './table.js';
 import { countDown, eventTable, mitigationTable, peerTable } from './views.js';
 
-/** Sessions change without facts, so what the feed does not tell is asked for this often (ms). */
+/** Polls this often (ms), because sessions can change without a message on the feed. */
 const POLL_MS = 5_000;
-/** Facts come in bursts; the lists are read again at most this often (ms). */
+/** Reads at most this often after messages on the feed (ms), which arrive in bursts. */
 const SETTLE_MS = 300;
 const RETRY_MS = 3_000;
 const OPERATOR_KEY = 'prefixd-operator';
@@ -18,7 +18,7 @@ const showMitigations = mitigationTable(byId('mitigations'), openWithdraw, (id) 
 );
 const showEvents = eventTable(byId('events'));
 
-/** When the daemon answered last (ms); null before the first answer. */
+/** The time of the daemon's last response (ms); null before the first. */
 let lastReadAt = null;
 let live = false;
 let lastEventId = null;
@@ -31,7 +31,7 @@ function show(id, visible) {
   byId(id).hidden = !visible;
 }
 
-/** Reads everything that is shown. One reading at a time; what is asked for meanwhile is read once more afterwards. */
+/** Reads all data and shows it. Runs once at a time; a call during a run causes one more run after it. */
 async function refresh() {
   if (refreshing) {
     refreshAgain = true;
@@ -71,8 +71,8 @@ function showBoard(health, peers, mitigations, events) {
   showProblems(health);
   const notes = [
     statusText(health.status),
-    `${health.peers.established} of ${health.peers.configured} sessions up`,
-    live ? 'live' : `read every ${POLL_MS / 1000} s`,
+    `${health.peers.established} of ${health.peers.configured} sessions established`,
+    live ? 'live updates' : `updated every ${POLL_MS / 1000} s`,
   ];
   setText(byId('status'), notes.join(', '));
   byId('status').className = health.status === 'ok' ? '' : 'bad';
@@ -87,7 +87,7 @@ function showBoard(health, peers, mitigations, events) {
   countDown(byId('mitigations'));
 }
 
-/** While it starts it answers nothing but how far it is: what was read of the one before is greyed. */
+/** Shows the progress of a starting daemon, which responds to no other request; older data is grayed. */
 function showStart(health) {
   setStale(true);
   show('sign-in', false);
@@ -102,7 +102,7 @@ function showProblems(health) {
   byId('problems').replaceChildren(...lines.map((line) => element('li', '', line)));
 }
 
-/** What is shown is not how things are any more: it is greyed, and nothing counts on. */
+/** Marks the shown data as out of date: grays it and stops the countdowns. */
 function setStale(stale) {
   document.body.classList.toggle('stale', stale);
 }
@@ -112,10 +112,10 @@ function failed(error) {
     askForToken(hasToken() ? error.message : '');
     return;
   }
-  const why = error instanceof ApiError ? error.message : 'prefixd does not answer';
+  const why = error instanceof ApiError ? error.message : 'No response from prefixd';
   setStale(true);
-  const last = lastReadAt === null ? '' : `; this is from ${new Date(lastReadAt).toLocaleTimeString()}`;
-  setText(byId('status'), `${why}${last}; trying again`);
+  const last = lastReadAt === null ? '' : `; showing data from ${timeText(lastReadAt)}`;
+  setText(byId('status'), `${why}${last}; retrying`);
   byId('status').className = 'bad';
   if (error instanceof ApiError && error.status === 403) show('sign-out', hasToken());
 }
@@ -124,7 +124,7 @@ function askForToken(why) {
   feed?.abort();
   setToken(null);
   setText(byId('sign-in-error'), why);
-  setText(byId('status'), 'A token is needed');
+  setText(byId('status'), 'Sign-in required');
   byId('status').className = '';
   show('board', false);
   show('sign-out', false);
@@ -134,7 +134,7 @@ function askForToken(why) {
   }
 }
 
-/** Waits for the end of a burst, then reads everything. */
+/** Waits for the end of a burst, then refreshes. */
 function settle() {
   if (settling) return;
   settling = true;
@@ -144,7 +144,7 @@ function settle() {
   }, SETTLE_MS);
 }
 
-/** Keeps the feed open; while it is not, polling goes on alone. */
+/** Keeps the feed open; while it is closed, polling continues. */
 async function followFeed() {
   for (;;) {
     if (byId('sign-in').hidden) {
@@ -163,7 +163,7 @@ async function followFeed() {
           feed.signal,
         );
       } catch {
-        // What is wrong shows at the next reading, which is at most POLL_MS away.
+        // The next poll, within POLL_MS, shows the error.
       }
       live = false;
     }
@@ -197,7 +197,7 @@ byId('withdraw-form').addEventListener('submit', async (event) => {
     byId('withdraw').close();
     refresh();
   } catch (error) {
-    setText(byId('withdraw-error'), error instanceof ApiError ? error.message : 'prefixd does not answer');
+    setText(byId('withdraw-error'), error instanceof ApiError ? error.message : 'No response from prefixd');
   } finally {
     byId('withdraw-confirm').disabled = false;
   }

@@ -1,6 +1,6 @@
-/** Tables whose rows stay when the data changes, so that what is focused or opened stays so. Text is only ever text. */
+/** Updates tables in place, so that focus and opened details survive. Inserts text only as text, never as HTML. */
 
-/** An element with classes and text. */
+/** Creates an element with classes and text. */
 export function element(name, className = '', text = '') {
   const made = document.createElement(name);
   if (className !== '') made.className = className;
@@ -8,12 +8,12 @@ export function element(name, className = '', text = '') {
   return made;
 }
 
-/** Changes the text only if it differs, so that selections live and screen readers stay quiet. */
+/** Sets the text only if it differs, so that selections survive and screen readers stay quiet. */
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-/** A cell that knows the name of its column, for narrow screens. */
+/** Creates a cell with the name of its column, for narrow screens. */
 export function cell(column, className = '') {
   const made = element('td', className);
   made.dataset.column = column;
@@ -21,8 +21,8 @@ export function cell(column, className = '') {
 }
 
 /**
- * Makes `body` hold one row an item, in order. `create(item)` returns the row and a function that shows an item in it.
- * Returns the function that does this.
+ * Returns a function that gives `body` one row per item, in order. `create(item)` returns a row and a function that shows an
+ * item in it.
  */
 export function keyedRows(body, keyOf, create) {
   const rows = new Map();

@@ -1,6 +1,15 @@
-/** The tables: one row a neighbor, a mitigation, an event. */
+/** Defines the tables of neighbors, mitigations and events. */
 import { serverNow } from './api.js';
-import { attack, disabledText, duration, historyLines, mitigationStatus, peerKind } from './format.js';
+import {
+  attack,
+  dateText,
+  disabledText,
+  duration,
+  historyLines,
+  mitigationStatus,
+  peerKind,
+  timeText,
+} from './format.js';
 import { cell, element, keyedRows, setText } from './table.js';
 
 export function peerTable(body) {
@@ -23,7 +32,7 @@ export function peerTable(body) {
         setText(
           rules,
           peer.rules_pending > 0
-            ? `${peer.rules_sent} (${peer.rules_pending} waiting)`
+            ? `${peer.rules_sent} (${peer.rules_pending} pending)`
             : `${peer.rules_sent}`,
         );
         setText(error, peer.state === 'established' ? '' : (peer.hint ?? peer.last_error ?? ''));
@@ -34,8 +43,8 @@ export function peerTable(body) {
 }
 
 /**
- * `onWithdraw` is called with the mitigation whose button was pressed. `readOne` reads a mitigation with its history,
- * when somebody opens it.
+ * Creates the table of mitigations. Calls `onWithdraw` with a mitigation when its button is pressed, and `readOne` to read one
+ * with its history when its details are opened.
  */
 export function mitigationTable(body, onWithdraw, readOne) {
   return keyedRows(
@@ -44,7 +53,7 @@ export function mitigationTable(body, onWithdraw, readOne) {
     () => {
       const row = element('tr');
       const [victim, rule] = [cell('Victim'), cell('Rule')];
-      const [status, ends, action] = [cell('Status'), cell('Ends in', 'number'), element('td')];
+      const [status, ends, action] = [cell('Status'), cell('Expires in', 'number'), element('td')];
       const [address, owner] = [element('div', 'address'), element('div', 'quiet')];
       const [text, details] = [element('div', 'rule'), element('details')];
       const history = element('ul');
@@ -58,13 +67,13 @@ export function mitigationTable(body, onWithdraw, readOne) {
         if (!details.open || told === as) return;
         told = as;
         const lines = await readOne(id).then(
-          (one) => historyLines(one, (at) => new Date(at).toLocaleString()),
+          (one) => historyLines(one, dateText),
           (error) => {
             told = null;
-            return [`The history cannot be read: ${error.message}`];
+            return [`Cannot read the history: ${error.message}`];
           },
         );
-        // A newer one has been asked for meanwhile.
+        // A newer request was sent meanwhile.
         if (told !== null && told !== as) return;
         history.replaceChildren(...lines.map((line) => element('li', '', line)));
       };
@@ -93,7 +102,7 @@ export function mitigationTable(body, onWithdraw, readOne) {
   );
 }
 
-/** Shows in every cell that has one how long its time is still to come. */
+/** Updates the time left in every cell with an expiry. */
 export function countDown(body) {
   const now = serverNow();
   for (const node of body.querySelectorAll('[data-expires]')) {
@@ -108,10 +117,10 @@ export function eventTable(body) {
     () => {
       const row = element('tr');
       const [received, source] = [cell('Received', 'number'), cell('Source')];
-      const [victim, kind, answer] = [cell('Victim', 'address'), cell('Attack'), cell('Answer')];
+      const [victim, kind, answer] = [cell('Victim', 'address'), cell('Attack'), cell('Result')];
       row.append(received, source, victim, kind, answer);
       const show = (event) => {
-        setText(received, new Date(event.received_at).toLocaleTimeString());
+        setText(received, timeText(event.received_at));
         setText(source, event.source);
         setText(victim, event.victim_ip);
         setText(kind, event.action === 'unban' ? `end of ${event.vector}` : attack(event));

@@ -1,6 +1,6 @@
 /**
- * A router to try things on: a BGP speaker over real TCP that waits for FlowSpec peers and keeps the rules they announce.
- * It filters nothing. For the demo and for tests.
+ * Runs a lab router: a BGP speaker over real TCP that accepts FlowSpec peers and keeps the rules they announce. It filters
+ * nothing. Used by the demo and by tests.
  */
 import { decodeActions } from '../bgp/flowspec/actions.ts';
 import type { Refusal } from '../bgp/flowspec/errors.ts';
@@ -33,19 +33,19 @@ export interface LabRouterOptions {
   /** This router's AS number. */
   readonly asn: number;
   readonly routerId: string;
-  /** The AS number that is let in; absent: any. */
+  /** The AS number that is accepted; undefined: any. */
   readonly peerAsn?: number;
-  /** Offered to every speaker; absent: FlowSpec of IPv4 and IPv6. */
+  /** The families offered to every speaker; undefined: FlowSpec for IPv4 and IPv6. */
   readonly families?: readonly Family[];
   readonly holdTimeSeconds?: number;
-  /** True: keeps the rules of a speaker that restarts gracefully. */
+  /** True: keeps the rules of a speaker during its graceful restart. */
   readonly helper?: boolean;
-  /** Speakers whose packets must carry a TCP MD5 signature, or come from near enough (GTSM). */
+  /** Speakers whose packets need a TCP MD5 signature, or a minimum TTL (GTSM). */
   readonly expect?: readonly ExpectedPeer[];
   readonly onChange?: (change: LabChange) => void;
 }
 
-/** One speaker: what it announced outlives its session only while it restarts. */
+/** Holds a connected speaker. Its rules outlive the session only during a graceful restart. */
 interface Speaker {
   readonly session: Session;
   readonly from: string;
@@ -54,7 +54,7 @@ interface Speaker {
 
 const DEFAULT_HOLD_SECONDS = 90;
 
-/** RFC 4724 §4.2: how long stale rules are kept for a speaker that is back and does not send End-of-RIB. */
+/** Keeps stale rules this long for a speaker that reconnected but sends no End-of-RIB (RFC 4724 §4.2). */
 const STALE_SECONDS = 360;
 
 export class LabRouter {
@@ -64,22 +64,22 @@ export class LabRouter {
   readonly #sessions = new Set<Session>();
   readonly #speakers = new Map<Session, Speaker>();
   readonly #table: RuleTable;
-  /** What ends the wait for a speaker that restarts, by router id. */
+  /** Functions that end the wait for a restarting speaker, by router id. */
   readonly #waits = new Map<string, () => void>();
   #listener: Listener | undefined;
   #messages = 0;
 
-  /** RangeError when the router id is none. */
+  /** Throws RangeError if the router id is invalid. */
   constructor(options: LabRouterOptions, runtime: Runtime = systemRuntime(netTransport)) {
     const identifier = parseIdentifier(options.routerId);
-    if (identifier === undefined) throw new RangeError(`"${options.routerId}" is not a router id`);
+    if (identifier === undefined) throw new RangeError(`invalid router id "${options.routerId}"`);
     this.#options = options;
     this.#identifier = identifier;
     this.#runtime = runtime;
     this.#table = new RuleTable((change) => options.onChange?.(change));
   }
 
-  /** Listens; the port is the real one. Rejects when the address cannot be bound. */
+  /** Listens and returns the actual port. Rejects if the address cannot be bound. */
   async start(): Promise<{ readonly host: string; readonly port: number }> {
     const { host, port, expect } = this.#options;
     this.#listener = await this.#runtime.transport.listen({ host, port }, expect ?? [], (connection) =>
@@ -88,22 +88,22 @@ export class LabRouter {
     return { host: this.#listener.host, port: this.#listener.port };
   }
 
-  /** The table, in the order of arrival. A rule that two speakers announce is in it twice. */
+  /** Returns the rules in the order of arrival. A rule that two speakers announce is listed twice. */
   rules(): readonly LabRule[] {
     return this.#table.list();
   }
 
-  /** UPDATEs received since the start, End-of-RIB included. */
+  /** Counts the UPDATEs received since the start, with End-of-RIB. */
   get updates(): number {
     return this.#messages;
   }
 
-  /** How many speakers are connected and established. */
+  /** Counts the established sessions. */
   get established(): number {
     return this.#speakers.size;
   }
 
-  /** Asks every speaker for everything again (RFC 2918). */
+  /** Asks every speaker to announce its rules again (RFC 2918). */
   refresh(): void {
     for (const { session, agreement } of this.#speakers.values()) {
       if (!agreement.routeRefresh) continue;
@@ -113,7 +113,7 @@ export class LabRouter {
     }
   }
 
-  /** Ends all sessions with Cease and stops listening; resolves when every socket is closed. */
+  /** Closes all sessions with Cease and stops listening; resolves when every socket is closed. */
   async close(): Promise<void> {
     const listener = this.#listener;
     this.#listener = undefined;
@@ -172,7 +172,7 @@ export class LabRouter {
       connectRetrySeconds: 0,
       ...(helper === true
         ? {
-            // It keeps nothing over a restart of its own (RFC 4724 §3).
+            // This router keeps no rules over its own restart (RFC 4724 §3).
             gracefulRestart: {
               restartTimeSeconds: 0,
               longLivedStaleSeconds: 0,
@@ -184,7 +184,7 @@ export class LabRouter {
     };
   }
 
-  /** A speaker has one session: a new one takes the place of an old one whose end this router has not noticed yet. */
+  /** Registers a session. It replaces an old session of the same speaker whose end was not detected yet. */
   #up(session: Session, agreement: Agreement): void {
     const from = agreement.peerRouterId;
     for (const [old, speaker] of this.#speakers) {
@@ -203,13 +203,13 @@ export class LabRouter {
     this.#table.sweepStale(from, gracefulRestart ? preserved : []);
     if (!gracefulRestart) return;
     this.#sweepAfter(from, STALE_SECONDS);
-    // §2, §4.1: End-of-RIB also where there is nothing to announce.
+    // Sends End-of-RIB although there is nothing to announce (RFC 4724 §2, §4.1).
     for (const family of agreement.families) session.send(endOfRib(family));
   }
 
   /**
-   * RFC 4724 §4.2: what a speaker that restarts has announced is kept as stale. It goes without the capability, and after a
-   * NOTIFICATION, unless both sides set the N bit and it was no Hard Reset (RFC 8538 §4).
+   * Keeps the rules of a restarting speaker as stale (RFC 4724 §4.2). Withdraws them without that capability, and after a
+   * NOTIFICATION, unless both sides set the N bit and it was not a Hard Reset (RFC 8538 §4).
    */
   #down(session: Session, notification: NotificationMessage | undefined): void {
     const speaker = this.#speakers.get(session);
@@ -241,14 +241,14 @@ export class LabRouter {
     });
   }
 
-  /** RFC 2918 §4, RFC 7313 §4. */
+  /** Handles a ROUTE-REFRESH (RFC 2918 §4, RFC 7313 §4). */
   #refreshed(session: Session, { family, subtype }: RouteRefreshMessage): void {
     const speaker = this.#speakers.get(session);
     if (speaker === undefined || !isAgreed(speaker, family) || !speaker.agreement.enhancedRouteRefresh)
       return;
     const { from } = speaker;
     switch (subtype) {
-      // It has nothing to announce: two marks and nothing between them.
+      // This router has nothing to announce, so it sends only the two marks.
       case RefreshSubtype.Request:
         session.send({ type: 'route_refresh', family, subtype: RefreshSubtype.BeginOfRefresh });
         session.send({ type: 'route_refresh', family, subtype: RefreshSubtype.EndOfRefresh });
@@ -259,7 +259,7 @@ export class LabRouter {
       case RefreshSubtype.EndOfRefresh:
         this.#table.endRefresh(from, family);
         return;
-      // §5: other subtypes are ignored.
+      // Ignores other subtypes (RFC 7313 §5).
       default:
     }
   }
@@ -281,7 +281,7 @@ export class LabRouter {
     if (!isAgreed(speaker, mpReach.family)) {
       this.#refuse(`routes of ${familyName(mpReach.family)}, which was not negotiated`);
     } else if (isTreatAsWithdraw(update)) {
-      // RFC 7606 §2: the rules are handled "as though all contained routes had been withdrawn".
+      // RFC 7606 §2: handles the rules "as though all contained routes had been withdrawn".
       this.#refuse(update.problems.map((problem) => problem.reason).join('; '));
       this.#withdraw(speaker, mpReach.family, mpReach.nlri);
     } else {
@@ -301,8 +301,8 @@ export class LabRouter {
       if (!result.ok || !actions.ok) {
         const why = [result, actions].flatMap((one) => (one.ok ? [] : [one.reason])).join('; ');
         this.#refuse(`${rule.nlriHex}: ${why}`);
-        // RFC 8955 §10: actions that cannot be decoded are malformed in the sense of RFC 7606 §7.14, which is
-        // treat-as-withdraw: the rule as it was announced before goes, too.
+        // Undecodable actions are malformed (RFC 8955 §10), which means treat-as-withdraw (RFC 7606 §7.14): the rule's
+        // earlier announcement is withdrawn, too.
         this.#table.withdraw(rule);
         if (!result.ok && this.#isUnreadable(speaker, result)) return;
         continue;
@@ -320,8 +320,8 @@ export class LabRouter {
   }
 
   /**
-   * RFC 7606 §3.j: where the end of a rule cannot be found, the rules behind it cannot be told, and the session is reset. The
-   * error is that of RFC 4760 §7.
+   * Resets the session if a rule's end cannot be found, because the rules after it cannot be read (RFC 7606 §3.j). Sends the
+   * error of RFC 4760 §7.
    */
   #isUnreadable({ session }: Speaker, { treatment, reason }: Refusal): boolean {
     if (treatment === 'treat-as-withdraw') return false;

@@ -1,22 +1,22 @@
-/** The rules that a router has from its speakers, each speaker's by itself (Adj-RIB-In, RFC 4271 §3.2). */
+/** Keeps the rules that each speaker announced (Adj-RIB-In, RFC 4271 §3.2). */
 import { type Family, sameFamily } from '../bgp/wire/iana.ts';
 
-/** A rule as the router holds it. */
+/** Holds a received rule. */
 export interface LabRule {
   readonly family: Family;
-  /** NLRI as received, length octets included. */
+  /** The NLRI as received, with its length octets. */
   readonly nlriHex: string;
-  /** EXTENDED_COMMUNITIES as received. */
+  /** The EXTENDED_COMMUNITIES as received. */
   readonly actionsHex: string;
-  /** Operator notation, match and actions. */
+  /** Match and actions in operator notation. */
   readonly text: string;
-  /** Router id of the speaker that announced it. */
+  /** The router id of the speaker that announced it. */
   readonly from: string;
-  /** Kept for a speaker that restarts, and gone unless it is announced again (RFC 4724 §4.2). */
+  /** True while it is kept for a restarting speaker, until that announces it again or the wait ends (RFC 4724 §4.2). */
   readonly stale: boolean;
 }
 
-/** What happened in the table, or what could not be put there. */
+/** Reports a change of the table, or a refused rule. */
 export interface LabChange {
   readonly kind: 'announced' | 'replaced' | 'withdrawn' | 'refused';
   readonly text: string;
@@ -25,14 +25,14 @@ export interface LabChange {
 export class RuleTable {
   readonly #changed: (change: LabChange) => void;
   readonly #rules = new Map<string, LabRule>();
-  /** Rules of a speaker and family that have not been announced again since its Begin-of-Route-Refresh. */
+  /** Rules per speaker and family that were not announced again since Begin-of-Route-Refresh. */
   readonly #awaited = new Map<string, Set<string>>();
 
   constructor(changed: (change: LabChange) => void) {
     this.#changed = changed;
   }
 
-  /** In the order of arrival. */
+  /** Returns the rules in the order of arrival. */
   list(): readonly LabRule[] {
     return [...this.#rules.values()];
   }
@@ -46,7 +46,7 @@ export class RuleTable {
     this.#changed({ kind: known === undefined ? 'announced' : 'replaced', text: rule.text });
   }
 
-  /** Does nothing where the speaker has announced no such rule. */
+  /** Withdraws a rule. Does nothing if the speaker has not announced it. */
   withdraw(rule: Pick<LabRule, 'from' | 'family' | 'nlriHex'>): void {
     const key = keyOf(rule);
     this.#sweep((_rule, other) => other === key);
@@ -57,8 +57,8 @@ export class RuleTable {
   }
 
   /**
-   * The speaker restarts: its rules of these families are kept as stale. RFC 4724 §4.2: "To deal with possible consecutive
-   * restarts, a route (from the peer) previously marked as stale MUST be deleted."
+   * Marks the rules of these families as stale, because the speaker restarts, and withdraws its other rules. RFC 4724 §4.2: "To
+   * deal with possible consecutive restarts, a route (from the peer) previously marked as stale MUST be deleted."
    */
   markStale(from: string, families: readonly Family[]): void {
     this.#sweep((rule) => rule.from === from && (rule.stale || !isIn(families, rule.family)));
@@ -67,17 +67,17 @@ export class RuleTable {
     }
   }
 
-  /** Withdraws what was kept for the speaker and not announced again, except in these families. */
+  /** Withdraws the speaker's stale rules, except in these families. */
   sweepStale(from: string, except: readonly Family[] = []): void {
     this.#sweep((rule) => rule.stale && rule.from === from && !isIn(except, rule.family));
   }
 
-  /** End-of-RIB. */
+  /** Withdraws the speaker's stale rules of one family, after End-of-RIB. */
   sweepStaleOf(from: string, family: Family): void {
     this.#sweep((rule) => rule.stale && rule.from === from && sameFamily(rule.family, family));
   }
 
-  /** Begin-of-Route-Refresh (RFC 7313 §4): everything of the family is expected again, also when it was before. */
+  /** Expects every rule of the family again, after Begin-of-Route-Refresh (RFC 7313 §4). A second one starts over. */
   beginRefresh(from: string, family: Family): void {
     const awaited = new Set<string>();
     for (const [key, rule] of this.#rules) {
@@ -86,7 +86,7 @@ export class RuleTable {
     this.#awaited.set(refreshKey(from, family), awaited);
   }
 
-  /** End-of-Route-Refresh (RFC 7313 §4): what was not announced again goes. Without a beginning it means nothing. */
+  /** Withdraws rules that were not announced again, at End-of-Route-Refresh (RFC 7313 §4). Does nothing without a beginning. */
   endRefresh(from: string, family: Family): void {
     const key = refreshKey(from, family);
     const awaited = this.#awaited.get(key);
@@ -94,7 +94,7 @@ export class RuleTable {
     if (awaited !== undefined) this.#sweep((_rule, other) => awaited.has(other));
   }
 
-  /** The session is gone in the middle of a refresh. */
+  /** Forgets a refresh, because its session closed. */
   forgetRefresh(from: string, family: Family): void {
     this.#awaited.delete(refreshKey(from, family));
   }
@@ -116,7 +116,7 @@ function refreshKey(from: string, family: Family): string {
   return `${from} ${family.afi}/${family.safi}`;
 }
 
-/** A rule is named by its octets as received: the NLRI is an opaque key (RFC 8955 §4). */
+/** Returns a rule's key. The NLRI as received is an opaque key (RFC 8955 §4). */
 function keyOf({ from, family, nlriHex }: Pick<LabRule, 'from' | 'family' | 'nlriHex'>): string {
   return `${refreshKey(from, family)} ${nlriHex}`;
 }

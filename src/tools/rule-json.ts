@@ -1,4 +1,4 @@
-/** Reading values of unknown JSON with errors that name the place: `components[1].ops[0].value`. */
+/** Reads rules from unknown JSON and writes them, with errors that name the path: `components[1].ops[0].value`. */
 import { formatRouteTarget, parseRouteTarget } from '../bgp/flowspec/action-communities.ts';
 import { componentName, prefixComponent } from '../bgp/flowspec/components.ts';
 import { fieldMaximum } from '../bgp/flowspec/intervals.ts';
@@ -13,49 +13,49 @@ import type {
 import { fromHex, toHex } from '../net/bytes.ts';
 import { formatAddress, formatPrefix, parseAddress, parsePrefix } from '../net/prefix.ts';
 
-/** How reading leaves when the JSON is not of its shape. The message begins with the path. */
+/** Reports JSON of an invalid shape. The message begins with the path. */
 export class JsonShapeError extends Error {
   override readonly name = 'JsonShapeError';
 }
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-/** An object with no other keys than these; a misspelt key must not be a default in disguise. */
+/** Returns an object that has only these keys. Rejects unknown keys, because a misspelled one would silently be a default. */
 export function objectAt(value: unknown, path: string, keys: readonly string[]): JsonObject {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new JsonShapeError(`${path}: an object is expected`);
+    throw new JsonShapeError(`${path}: expected an object`);
   }
   for (const key of Object.keys(value)) {
     if (!keys.includes(key)) {
-      throw new JsonShapeError(`${path}: unknown key "${key}", known are ${keys.join(', ')}`);
+      throw new JsonShapeError(`${path}: unknown key "${key}"; valid keys: ${keys.join(', ')}`);
     }
   }
   return value as JsonObject;
 }
 
 export function arrayAt(value: unknown, path: string): readonly unknown[] {
-  if (!Array.isArray(value)) throw new JsonShapeError(`${path}: an array is expected`);
+  if (!Array.isArray(value)) throw new JsonShapeError(`${path}: expected an array`);
   return value;
 }
 
 export function stringAt(value: unknown, path: string): string {
-  if (typeof value !== 'string') throw new JsonShapeError(`${path}: a string is expected`);
+  if (typeof value !== 'string') throw new JsonShapeError(`${path}: expected a string`);
   return value;
 }
 
-/** A boolean; absent is false. */
+/** Returns a boolean; false if absent. */
 export function flagAt(object: JsonObject, key: string, path: string): boolean {
   const value = object[key] ?? false;
-  if (typeof value !== 'boolean') throw new JsonShapeError(`${path}.${key}: true or false is expected`);
+  if (typeof value !== 'boolean') throw new JsonShapeError(`${path}.${key}: expected true or false`);
   return value;
 }
 
 export function numberAt(value: unknown, path: string): number {
-  if (typeof value !== 'number') throw new JsonShapeError(`${path}: a number is expected`);
+  if (typeof value !== 'number') throw new JsonShapeError(`${path}: expected a number`);
   return value;
 }
 
-/** A whole number from 0 to 2^64-1: a JSON number up to 2^53-1, or a decimal string. */
+/** Returns a whole number from 0 to 2^64-1, written as a JSON number up to 2^53-1, or as a decimal string. */
 export function wholeAt(value: unknown, path: string): number | bigint {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
   if (typeof value === 'string' && /^\d{1,20}$/.test(value)) {
@@ -63,18 +63,18 @@ export function wholeAt(value: unknown, path: string): number | bigint {
     return exact > BigInt(Number.MAX_SAFE_INTEGER) ? exact : Number(exact);
   }
   throw new JsonShapeError(
-    `${path}: a whole number from 0 is expected, above 9007199254740991 as a decimal string`,
+    `${path}: expected a whole number from 0; above 9007199254740991, a decimal string`,
   );
 }
 
-/** The inverse of `wholeAt`. */
+/** Writes a whole number as `wholeAt` reads it. */
 export function wholeToJson(value: number | bigint): number | string {
   return value > Number.MAX_SAFE_INTEGER ? value.toString() : Number(value);
 }
 
-// Components of a rule as JSON (docs/notation.md), for `prefixd flowspec` and whoever else speaks in lines of JSON.
+// Reads and writes a rule's components (docs/notation.md).
 
-/** A component as plain JSON. A value that no packet can have is marked `oversize`. */
+/** Writes a component. Marks a value that no packet can have with `oversize`. */
 export function componentToJson(component: Component): JsonObject {
   switch (component.type) {
     case 1:
@@ -99,8 +99,8 @@ export function componentToJson(component: Component): JsonObject {
 }
 
 /**
- * The component that JSON stands for; JsonShapeError when it stands for none. A value above the largest of its field is refused
- * unless it is marked `oversize`, as `componentToJson` marks it: a typing error must not become a rule that matches nothing.
+ * Reads a component; JsonShapeError if it is invalid. Rejects a value above its field's maximum unless it is marked `oversize`,
+ * as `componentToJson` marks it: a typing error must not become a rule that matches nothing.
  */
 export function componentFromJson(json: unknown, path: string): Component {
   const type = objectAt(json, path, ['type', 'prefix', 'offset', 'ops']).type;
@@ -127,11 +127,11 @@ export function componentFromJson(json: unknown, path: string): Component {
     case 13:
       return { type, ops: opsOf(json, path).map(([op, at]) => numericOp(op, at, type)) };
     default:
-      throw new JsonShapeError(`${path}.type: a component type from 1 to 13 is expected`);
+      throw new JsonShapeError(`${path}.type: expected a component type from 1 to 13`);
   }
 }
 
-/** The operators of a component, each with its path. */
+/** Returns a component's operators, each with its path. */
 function opsOf(json: unknown, path: string): readonly (readonly [op: unknown, path: string])[] {
   const ops = objectAt(json, path, ['type', 'ops']).ops;
   return arrayAt(ops, `${path}.ops`).map((op, i) => [op, `${path}.ops[${i}]`] as const);
@@ -163,15 +163,13 @@ function bitmaskOp(json: unknown, path: string): BitmaskOp {
   };
 }
 
-/** Why a value is above what its packet field can hold, or undefined. */
+/** Returns an error if a value exceeds its packet field, else undefined. */
 function oversizeText(type: NumericComponent['type'], value: number | bigint): string | undefined {
   const most = fieldMaximum(type);
-  return value > most
-    ? `${componentName(type)} ${value} is above ${most}, the largest possible value`
-    : undefined;
+  return value > most ? `${componentName(type)} ${value} is above ${most}, the field's maximum` : undefined;
 }
 
-/** One text for each value of a rule that no packet can have (RFC 8955 §4.2.2 lets the octets hold more than the fields). */
+/** Returns one text for each value that no packet can have (RFC 8955 §4.2.2 allows values longer than the packet field). */
 export function oversizeValues(spec: FlowSpec): readonly string[] {
   return spec.components.flatMap((component) => {
     if ('prefix' in component || component.type === 9 || component.type === 12) return [];
@@ -180,9 +178,9 @@ export function oversizeValues(spec: FlowSpec): readonly string[] {
   });
 }
 
-// Actions as JSON (docs/notation.md), for `prefixd flowspec` and whoever else speaks in lines of JSON.
+// Reads and writes actions (docs/notation.md).
 
-/** An action as plain JSON. */
+/** Writes an action. */
 export function actionToJson(action: Action): JsonObject {
   switch (action.type) {
     case 'traffic-rate':
@@ -206,7 +204,7 @@ export function actionToJson(action: Action): JsonObject {
   }
 }
 
-/** Keys beside `type`, by type. */
+/** Lists the keys of each type of action, apart from `type`. */
 const KEYS: Readonly<Record<Action['type'], readonly string[]>> = {
   'traffic-rate': ['rate_bps', 'asn'],
   'traffic-rate-packets': ['rate_pps', 'asn'],
@@ -218,7 +216,7 @@ const KEYS: Readonly<Record<Action['type'], readonly string[]>> = {
   unknown: ['octets'],
 };
 
-/** The action that JSON stands for; JsonShapeError when it stands for none. Ranges are for `encodeActions` to check. */
+/** Reads an action; JsonShapeError if it is invalid. `encodeActions` checks the ranges. */
 export function actionFromJson(json: unknown, path: string): Action {
   const type = actionType(json, path);
   const object = objectAt(json, path, ['type', ...KEYS[type]]);
@@ -237,7 +235,7 @@ export function actionFromJson(json: unknown, path: string): Action {
     case 'redirect-vrf': {
       const target = parseRouteTarget(text('target'));
       if (target === undefined)
-        throw new JsonShapeError(`${path}.target: "65000:100" or the like is expected`);
+        throw new JsonShapeError(`${path}.target: expected a route target such as "65000:100"`);
       return { type, target };
     }
     case 'redirect-vrf-ipv6':
@@ -245,16 +243,16 @@ export function actionFromJson(json: unknown, path: string): Action {
     case 'redirect-ip': {
       const form = object.form ?? 'ietf';
       if (form !== 'ietf' && form !== 'draft-00') {
-        throw new JsonShapeError(`${path}.form: "ietf" or "draft-00" is expected`);
+        throw new JsonShapeError(`${path}.form: expected "ietf" or "draft-00"`);
       }
-      // Without its next hop a redirect of draft-00 was decoded without an address.
+      // A draft-00 redirect has its address in the next hop, so one decoded without the next hop has none.
       const where =
         form === 'draft-00' && object.address === undefined ? {} : { address: address(object, path) };
       return { type, form, ...where, copy: flagAt(object, 'copy', path) };
     }
     case 'unknown': {
       const octets = fromHex(text('octets'));
-      if (octets === undefined) throw new JsonShapeError(`${path}.octets: hexadecimal digits are expected`);
+      if (octets === undefined) throw new JsonShapeError(`${path}.octets: expected hexadecimal digits`);
       return { type, octets };
     }
   }
@@ -264,11 +262,11 @@ function actionType(json: unknown, path: string): Action['type'] {
   if (typeof json === 'object' && json !== null && 'type' in json) {
     for (const type of Object.keys(KEYS)) if (json.type === type) return type as Action['type'];
   }
-  throw new JsonShapeError(`${path}.type: one of ${Object.keys(KEYS).join(', ')} is expected`);
+  throw new JsonShapeError(`${path}.type: expected one of ${Object.keys(KEYS).join(', ')}`);
 }
 
 function address(object: JsonObject, path: string): Uint8Array {
   const octets = parseAddress(stringAt(object.address, `${path}.address`));
-  if (octets === undefined) throw new JsonShapeError(`${path}.address: an IPv4 or IPv6 address is expected`);
+  if (octets === undefined) throw new JsonShapeError(`${path}.address: expected an IPv4 or IPv6 address`);
   return octets;
 }

@@ -1,6 +1,6 @@
 /**
- * Rules as lines of JSON: what `prefixd flowspec encode | decode | order` read and write (docs/notation.md). Objects in,
- * objects out; nothing here throws, a line that is not understood is answered by `{ok: false, error}`.
+ * Encodes, decodes and sorts rules as JSON lines, for `prefixd flowspec encode | decode | order` (docs/notation.md). Never
+ * throws: an invalid line results in `{ok: false, error}`.
  */
 import { formatRouteDistinguisher, parseRouteDistinguisher } from '../bgp/flowspec/action-communities.ts';
 import {
@@ -34,9 +34,9 @@ const DECODE_KEYS = ['afi', 'safi', 'nlri', 'actions', 'next_hop'];
 const ENCODE_KEYS = ['afi', 'safi', 'rd', 'components', 'actions'];
 
 /**
- * `{afi, safi, nlri, actions?, next_hop?}` -> `{ok: true, rule, rd?, components, nlri, actions?, tolerated?}`. `nlri` and
- * `actions` are hexadecimal on input; `next_hop` is that of MP_REACH_NLRI, for a redirect that carries its address there.
- * A malformed rule is `{ok: false, error, treatment}` with what RFC 7606 makes of it.
+ * Decodes `{afi, safi, nlri, actions?, next_hop?}` to `{ok: true, rule, rd?, components, nlri, actions?, tolerated?}`. `nlri`
+ * and `actions` are hexadecimal on input; `next_hop` is the next hop of MP_REACH_NLRI, where some redirects have their address.
+ * A malformed rule results in `{ok: false, error, treatment}`, with the treatment of RFC 7606.
  */
 export function decodeLine(json: unknown): JsonObject {
   return answering(() => {
@@ -61,9 +61,9 @@ export function decodeLine(json: unknown): JsonObject {
 }
 
 /**
- * `{afi, safi?, rd?, components, actions?}`, `{rule}` in operator notation, or a line that `decodeLine` printed ->
- * `{ok: true, nlri, actions?, next_hop?}` with hexadecimal octets. SAFI is 133, or 134 where there is a route distinguisher.
- * Components may come in any order. Whatever `decodeLine` printed comes back as its canonical octets.
+ * Encodes `{afi, safi?, rd?, components, actions?}`, `{rule}` in operator notation, or a line that `decodeLine` printed, to
+ * `{ok: true, nlri, actions?, next_hop?}` with hexadecimal octets. The SAFI is 133, or 134 with a route distinguisher.
+ * Accepts components in any order. Encodes a line of `decodeLine` to its canonical octets.
  */
 export function encodeLine(json: unknown): JsonObject {
   return answering(() => {
@@ -78,15 +78,15 @@ export function encodeLine(json: unknown): JsonObject {
   });
 }
 
-/** The lines in order of precedence, as their indices, and those that hold no rule. */
+/** Holds the lines' indices in order of precedence, and the errors of lines without a rule. */
 export interface LineOrder {
   readonly order: readonly number[];
   readonly errors: readonly { readonly index: number; readonly error: string }[];
 }
 
 /**
- * Puts lines into the precedence order of RFC 8955 §5.1: lines as `decodeLine` or `encodeLine` read them, or as `decodeLine`
- * printed them. Octets are compared as they were received, not in their canonical form. Equal rules keep their order.
+ * Sorts lines by precedence (RFC 8955 §5.1). Accepts the input of `decodeLine` and `encodeLine`, and the output of
+ * `decodeLine`. Compares octets as received, not in canonical form. Equal rules keep their order.
  */
 export function orderLines(lines: readonly unknown[]): LineOrder {
   const rules: { readonly index: number; readonly sent: SentFlowSpec }[] = [];
@@ -126,7 +126,7 @@ function answering(answer: () => JsonObject): JsonObject {
   }
 }
 
-/** The message of an error that a line can cause; any other is a defect and goes on. */
+/** Returns the message of an error that a line can cause; rethrows any other error, which is a defect. */
 function explain(error: unknown): string {
   if (error instanceof JsonShapeError || error instanceof FlowSpecError) return error.message;
   throw error;
@@ -140,7 +140,7 @@ interface JsonRule {
 function ruleFromJson(json: unknown): JsonRule {
   if (!isObject(json)) return ruleFromFields(objectAt(json, 'line', ENCODE_KEYS));
   if (json.ok === false) {
-    throw new JsonShapeError(`the line is an error of decode, not a rule: ${String(json.error)}`);
+    throw new JsonShapeError(`the line is an error from decode, not a rule: ${String(json.error)}`);
   }
   if (!('rule' in json)) return ruleFromFields(objectAt(json, 'line', ENCODE_KEYS));
   if ('components' in json) return ruleFromDecoded(json);
@@ -150,7 +150,7 @@ function ruleFromJson(json: unknown): JsonRule {
   return rule;
 }
 
-/** A line that decode printed: its rule says the family, which the fields do not, and the fields say everything exactly. */
+/** Reads a line that decode printed: the family from its rule, everything else from its components, which are exact. */
 function ruleFromDecoded(line: JsonObject): JsonRule {
   const { spec: told } = readRule(line, 'received');
   const found = ruleFromFields({ ...line, afi: line.afi ?? told.afi });
@@ -162,10 +162,10 @@ function ruleFromDecoded(line: JsonObject): JsonRule {
 
 function ruleFromFields(line: JsonObject): JsonRule {
   const afi = line.afi;
-  if (afi !== 1 && afi !== 2) throw new JsonShapeError('afi: 1 or 2 is expected');
+  if (afi !== 1 && afi !== 2) throw new JsonShapeError('afi: expected 1 or 2');
   const rd = line.rd === undefined ? undefined : rdAt(line.rd);
   const safi = line.safi ?? (rd === undefined ? 133 : 134);
-  if (safi !== 133 && safi !== 134) throw new JsonShapeError('safi: 133 or 134 is expected');
+  if (safi !== 133 && safi !== 134) throw new JsonShapeError('safi: expected 133 or 134');
   const components = arrayAt(line.components, 'components')
     .map((component, i) => componentFromJson(component, `components[${i}]`))
     .toSorted((a, b) => a.type - b.type);
@@ -176,7 +176,7 @@ function ruleFromFields(line: JsonObject): JsonRule {
   return { spec: rd === undefined ? { afi, safi, components } : { afi, safi, rd, components }, actions };
 }
 
-/** The rule in operator notation under the key `rule`. */
+/** Reads the rule in operator notation under the key `rule`. */
 function readRule(line: unknown, origin: 'ours' | 'received'): JsonRule {
   const text = stringAt(Object(line).rule, 'rule');
   const parsed = parseRule(text, origin);
@@ -187,14 +187,13 @@ function readRule(line: unknown, origin: 'ours' | 'received'): JsonRule {
 
 function rdAt(value: unknown): Uint8Array {
   const rd = parseRouteDistinguisher(stringAt(value, 'rd'));
-  if (rd === undefined) throw new JsonShapeError('rd: "65000:100" or the like is expected');
+  if (rd === undefined) throw new JsonShapeError('rd: expected a route distinguisher such as "65000:100"');
   return rd;
 }
 
 function hexAt(value: unknown, path: string): Uint8Array {
   const bytes = fromHex(stringAt(value, path));
-  if (bytes === undefined)
-    throw new JsonShapeError(`${path}: an even number of hexadecimal digits is expected`);
+  if (bytes === undefined) throw new JsonShapeError(`${path}: expected an even number of hexadecimal digits`);
   return bytes;
 }
 
@@ -202,7 +201,7 @@ function readActions(line: JsonObject) {
   const communities = arrayAt(line.actions ?? [], 'actions').map((text, i) => {
     const octets = hexAt(text, `actions[${i}]`);
     if (octets.length === 8 || octets.length === 20) return octets;
-    throw new JsonShapeError(`actions[${i}]: 8 or 20 octets are expected, not ${octets.length}`);
+    throw new JsonShapeError(`actions[${i}]: expected 8 or 20 octets, not ${octets.length}`);
   });
   const parts: ActionOctets = {
     extendedCommunities: concatBytes(communities.filter((octets) => octets.length === 8)),

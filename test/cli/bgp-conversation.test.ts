@@ -180,7 +180,7 @@ test('behind a hole in the capture the next marker is found', () => {
     read.lines.map(({ type }) => type),
     ['open', 'keepalive'],
   );
-  assert.match(read.remarks.join(), /octets before the first whole message are left out/);
+  assert.match(read.remarks.join(), /octets before the first whole message are skipped/);
 });
 
 test('a capture that begins in the middle of a session is read from the first marker on', () => {

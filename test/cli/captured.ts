@@ -49,14 +49,14 @@ export interface Read {
   readonly stderr: string;
 }
 
-/** What the command prints of a file on disk. */
+/** Runs the command on a file on disk. */
 export async function readFileWithCli(path: string): Promise<Read> {
   const { code, stdout, stderr } = await cli(['pcap', path]);
   const lines = stdout.split('\n').flatMap((line): Line[] => (line === '' ? [] : [JSON.parse(line)]));
   return { code, lines, stderr };
 }
 
-/** The same of a file in memory. */
+/** Runs the command on a file in memory. */
 export async function readCaptured(t: TestContext, file: Uint8Array): Promise<Read> {
   const folder = mkdtempSync(join(tmpdir(), 'prefixd-pcap-'));
   t.after(() => rmSync(folder, { recursive: true }));
@@ -132,7 +132,7 @@ export const ATTRIBUTES = '400101 00 400206 0201 0000fde9 400304 c0000201';
 export const sent = (octets: Uint8Array): Said => ({ octets });
 export const answered = (octets: Uint8Array): Said => ({ octets, back: true });
 
-/** What is wrong with each line that has an error, as `code/subcode error`. */
+/** Returns the errors of the lines as `code/subcode error`. */
 export function errorsOf(lines: readonly Line[]): readonly string[] {
   return lines.flatMap(({ error, notification }) =>
     error === undefined ? [] : [`${notification?.code}/${notification?.subcode} ${error}`],

@@ -51,7 +51,7 @@ test('without a certificate of its own the caller is not authorised', async (t) 
 test('a certificate that nobody vouches for is no connection', async (t) => {
   const { code, stderr } = await cli(['peers', '--api', await secureApi(t)]);
   assert.equal(code, 2);
-  assert.match(stderr, /not trusted: give the CA with --cacert/);
+  assert.match(stderr, /not trusted: name its CA with --cacert/);
 });
 
 test('a CA that is another is named as such', async (t) => {
@@ -63,21 +63,27 @@ test('a CA that is another is named as such', async (t) => {
     certificate('client-foreign'),
   ]);
   assert.equal(code, 2);
-  assert.match(stderr, /not trusted: --cacert is not the CA that signed it/);
+  assert.match(stderr, /not trusted: it was not signed by the CA in --cacert/);
 });
 
 test('a certificate and a key that do not belong together are invalid input', async (t) => {
   const own = ['--cert', certificate('client-fnm'), '--key', certificate('client-foreign.key')];
   const { code, stderr } = await cli(['peers', '--api', await secureApi(t), '--cacert', CA, ...own]);
   assert.equal(code, 5);
-  assert.match(stderr, /^prefixd: --cert and --key cannot be used: they take PEM files that belong together/);
+  assert.match(
+    stderr,
+    /^prefixd: --cert and --key cannot be used: both must be PEM files, and the key must match the certificate/,
+  );
 });
 
 test('http:// where TLS is spoken, and https:// where it is not, say what to write', async (t) => {
   const secure = (await secureApi(t)).replace('https:', 'http:');
   const hungUp = await cli(['peers', '--api', secure]);
   assert.equal(hungUp.code, 2);
-  assert.match(hungUp.stderr, /it hung up without an answer; write https:\/\/ if it speaks TLS/);
+  assert.match(
+    hungUp.stderr,
+    /it closed the connection without a response; try https:\/\/ if the server uses TLS/,
+  );
 
   const plain = createPlainServer((_request, response) => response.end('[]'));
   await new Promise<void>((resolve) => plain.listen(0, '127.0.0.1', resolve));
@@ -85,5 +91,5 @@ test('http:// where TLS is spoken, and https:// where it is not, say what to wri
   const port = (plain.address() as AddressInfo).port;
   const noTls = await cli(['peers', '--api', `https://127.0.0.1:${port}`]);
   assert.equal(noTls.code, 2);
-  assert.match(noTls.stderr, /: it does not speak TLS; write http:\/\/ if that is meant \(/);
+  assert.match(noTls.stderr, /: the server does not use TLS; try http:\/\/ instead of https:\/\/ \(/);
 });

@@ -75,8 +75,8 @@ test('an API that never answers, or stops in the middle, is told apart by its na
   t.after(() => server.close());
   const { port } = server.address() as AddressInfo;
   for (const [path, says] of [
-    ['/never', /it accepted the call, but did not answer before the timeout/],
-    ['/half', /it stopped in the middle of its answer/],
+    ['/never', /it accepted the connection, but sent no response before the timeout/],
+    ['/half', /the response stopped before it was complete/],
   ] as const) {
     const transport = await openTransport('http://', {}, { connectMs: 30_000, answerMs: 20 });
     const sent = transport.send(`http://127.0.0.1:${port}${path}`, { method: 'GET', headers: {} });
@@ -96,7 +96,7 @@ test('an API that closes the connection without an answer is no success', async 
   const { port } = server.address() as AddressInfo;
   const outcome = await cli(['peers', '--api', `http://127.0.0.1:${port}`]);
   assert.equal(outcome.code, 2);
-  assert.match(outcome.stderr, /it hung up without an answer/);
+  assert.match(outcome.stderr, /it closed the connection without a response/);
 });
 
 test('an address that is none is invalid input', async () => {
@@ -117,7 +117,7 @@ test('address and token come from the options, else from the environment', async
 
 test('an empty PREFIXD_API is none', async () => {
   const { stderr } = await cli(['peers', '--cert', 'x.pem'], { env: { PREFIXD_API: '' } });
-  assert.equal(stderr, 'prefixd: --cert and --key go together\n');
+  assert.equal(stderr, 'prefixd: --cert and --key must be used together\n');
 });
 
 test('what the detail of an answer says already is not said again', async (t) => {

@@ -109,7 +109,7 @@ test('mitigations are filtered by the daemon, and a table fits 80 columns', asyn
     narrow.stdout.split('\n').every((line) => line.length <= 80),
     narrow.stdout,
   );
-  assert.match(narrow.stderr, /There are more: --cursor n1/);
+  assert.match(narrow.stderr, /More mitigations: --cursor n1/);
   const wide = await cli([...argv, '--api', api.url]);
   assert.match(
     wide.stdout,
@@ -128,7 +128,10 @@ test('a mitigation that some neighbor does not enforce is marked, even in a narr
   const narrow = await cli(['mitigations', '--api', api.url], { columns: 80, env: { NO_COLOR: '1' } });
   assert.match(narrow.stdout, new RegExp(`^${ID.slice(0, 8)} {2}active ! `, 'm'));
   assert.match(narrow.stdout, new RegExp(`^${ID.slice(0, 8)} {2}escalated {2}`, 'm'));
-  assert.match(narrow.stderr, /^!: some neighbor does not enforce it; prefixd mitigations get ID says why$/m);
+  assert.match(
+    narrow.stderr,
+    /^!: not enforced on every neighbor; for the reason: prefixd mitigations get ID$/m,
+  );
   const wide = await cli(['mitigations', '--api', api.url]);
   assert.match(wide.stdout, /1 sent, 2 over_budget$/m);
 });
@@ -210,7 +213,7 @@ test('a program withdraws everything with --yes; somebody at a terminal is asked
   const argv = ['withdraw', '--all', '--reason', 'panic', '--api', api.url];
   const unasked = await cli(argv);
   assert.equal(unasked.code, 5);
-  assert.match(unasked.stderr, /nothing was changed: .* repeat it with --yes/);
+  assert.match(unasked.stderr, /nothing was changed: .* repeat the command with --yes/);
   assert.match((await cli([...argv, '--yes'])).stdout, /^1 mitigation is being withdrawn/);
   const refused = await cli(argv, { inputIsTerminal: true, stdin: 'n\n' });
   assert.match(refused.stderr, /Withdraw all 7 mitigations\? \[y\/N\]/);
@@ -286,7 +289,7 @@ test('options beside a file of events are refused instead of being ignored', asy
     stdin: '{"source":"a","victim_ip":"203.0.113.10","vector":"udp_flood"}',
   });
   assert.equal(code, 5);
-  assert.match(stderr, /^prefixd: give events in a file or one event by options, not both\n/);
+  assert.match(stderr, /^prefixd: use either a file of events or options for one event, not both\n/);
 });
 
 test('an event of a batch that was not taken makes the command fail', async (t) => {
@@ -357,11 +360,14 @@ for (const command of [['safelist', 'add', '0.0.0.0/0', '--reason', 'r'], ['relo
     const argv = [...command, '--api', api.url];
     const program = await cli(argv);
     assert.equal(program.code, 5);
-    assert.match(program.stderr, /nothing was changed: it would withdraw 7 of 7 .*repeat it with --yes/);
+    assert.match(
+      program.stderr,
+      /nothing was changed: it would withdraw 7 of 7 .*repeat the command with --yes/,
+    );
     assert.equal((await cli([...argv, '--yes'])).code, 0);
     assert.equal((await cli([...argv, '-y'])).code, 0);
     const refused = await cli(argv, { inputIsTerminal: true, stdin: 'n\n' });
-    assert.match(refused.stderr, /it would withdraw 7 of 7 active mitigations\. Go ahead\? \[y\/N\]/);
+    assert.match(refused.stderr, /it would withdraw 7 of 7 active mitigations\. Continue\? \[y\/N\]/);
     assert.equal(refused.code, 1);
     const before = api.requests.length;
     assert.equal((await cli(argv, { inputIsTerminal: true, stdin: 'y\n' })).code, 0);
@@ -506,7 +512,7 @@ test('withdraw --victim and --customer end what is active, and ask before they e
   assert.equal(one.stdout, `${first} is being withdrawn.\n`);
   const many = await cli(['withdraw', '--customer', 'acme', ...options]);
   assert.equal(many.code, 5);
-  assert.match(many.stderr, /2 mitigations are withdrawn; repeat it with --yes/);
+  assert.match(many.stderr, /this withdraws 2 mitigations; to confirm, repeat the command with --yes/);
   assert.equal((await cli(['withdraw', '--customer', 'acme', '--yes', ...options])).code, 0);
   assert.equal((await cli(['withdraw', '--victim', '203.0.113.9', ...options])).code, 4);
   assert.equal((await cli(['withdraw', '--all', '--victim', '203.0.113.9', ...options])).code, 5);
@@ -550,7 +556,7 @@ test('audit shows who did what, oldest first, and filters by action, actor and t
   ]);
   assert.deepEqual(JSON.parse(one.stdout), entries[0]);
   const none = await cli(['audit', '--target', 'ffff', '--api', api.url]);
-  assert.match(none.stderr, /There are no such entries/);
+  assert.match(none.stderr, /No matching entries/);
 });
 
 test('peers shows why a session does not come up, how often, and what has become of its connections', async (t) => {
@@ -641,7 +647,7 @@ test('a neighbor that does not exist is not found, with the likely one', async (
   const api = await fakeApi(t, { 'GET /v1/peers': { status: 200, body: [PEER] } });
   const { code, stderr } = await cli(['peers', 'egde1', '--api', api.url]);
   assert.equal(code, 4);
-  assert.match(stderr, /There is no neighbor with the name egde1; did you mean "edge1"\?/);
+  assert.match(stderr, /unknown neighbor "egde1"; did you mean "edge1"\?/);
 });
 
 test('a hint takes the place of an older error in the list', async (t) => {

@@ -5,7 +5,7 @@ import { missingProgram } from '../support/daemons.ts';
 import { PREFIXD_COMMAND } from '../support/program.ts';
 import { cli, fakeApi } from './harness.ts';
 
-/** What bash offers for a line whose last word is being typed; `prefixd` is this program. */
+/** Returns bash's completions of a line's last word; `prefixd` is this program. */
 async function offered(...words: readonly string[]): Promise<readonly string[]> {
   const { stdout: script } = await cli(['completion', 'bash']);
   // Bash cuts words at colons, too; the script must not depend on how.
@@ -70,7 +70,7 @@ test('bash completes values that the daemon knows, and quotes them', { skip }, a
   assert.deepEqual(await only(...api, 'withdraw', '3f'), ['3f2a9c1b-0000-4000-8000-000000000001']);
   assert.deepEqual(await only('withdraw', ...api, '--customer', ''), ['acme']);
   assert.deepEqual(await only(...api, 'events', '--vector', 'our'), ['our_vector']);
-  // What stands before the last colon is there already.
+  // Completions leave out the text up to the last colon, which is typed already.
   assert.deepEqual(await only(...api, 'safelist', 'remove', '2001:d'), ['db8::/32']);
   assert.equal(requests[0]?.headers.authorization, 'Bearer s3cret');
 });

@@ -90,7 +90,7 @@ test('what check --diff says would be withdrawn is what the reload withdraws', a
   assert.equal(withdrawn.length, 1);
   assert.equal(withdrawn[0].victim_ip, '203.0.113.78');
   assert.match(withdrawn[0].why, /safelisted prefix/);
-  assert.match(await text(), /^Mitigations that a reload would withdraw \(1 of 2\):$/m);
+  assert.match(await text(), /^A reload would withdraw these mitigations \(1 of 2\):$/m);
 
   await daemon.reload({ kind: 'operator', name: 'noc' });
   const ended = [...daemon.engine.state.mitigations.values()].filter(
@@ -137,8 +137,8 @@ test('neighbors that come, go or change are told, and what only a start can chan
   assert.deepEqual(restart, ['bgp.local_asn']);
   assert.deepEqual(withdrawn, []);
   const shown = await text();
-  assert.match(shown, /^neighbor edge2: removed, its session ends and 2 rules go with it$/m);
-  assert.match(shown, /^bgp\.local_asn: changes at the next start only$/m);
+  assert.match(shown, /^neighbor edge2: removed; its session will be closed and 2 rules withdrawn$/m);
+  assert.match(shown, /^bgp\.local_asn: changed, takes effect at the next start$/m);
 });
 
 test('a dry run withdraws what is announced, and is said to', async (t) => {
@@ -148,7 +148,7 @@ test('a dry run withdraws what is announced, and is said to', async (t) => {
   assert.equal(withdrawn.length, 2);
   assert.match(withdrawn[0].why, /mode: dry-run/);
   assert.equal(asks, true);
-  assert.match(await text(), /^These are so many that prefixd reload asks first/m);
+  assert.match(await text(), /^prefixd reload asks for confirmation before it withdraws so many/m);
   assert.equal((await daemon.reload({ kind: 'operator', name: 'noc' })).ok, false, 'it does ask');
   await daemon.reload({ kind: 'operator', name: 'noc' }, true);
   assert.ok([...daemon.engine.state.mitigations.values()].every(({ ending, endedAt }) => ending ?? endedAt));
@@ -193,7 +193,7 @@ test('what of the inventory comes, goes or moves is said, and what that means fo
     ],
   );
   const shown = await text();
-  assert.match(shown, /^Mitigations that stay and change \(2 of 2\):$/m);
+  assert.match(shown, /^A reload would change these mitigations and keep them active \(2 of 2\):$/m);
   assert.match(shown, /^prefix 203\.0\.113\.64\/26: added to bob$/m);
   assert.match(shown, /^asset 203\.0\.113\.77: added to bob\/game$/m);
   assert.match(shown, /^allowed udp ports of bob\/game: 53, 4440-4449 added$/m);
@@ -318,11 +318,10 @@ test('a neighbor with graceful restart keeps its rules over a reset, unless it i
     assert.ok(change !== undefined, 'it is a change');
     return neighborWords(change);
   };
-  const kept =
-    /^(.*) changed, its session will be reset; the router keeps its 3 rules until the session is back/;
+  const kept = /^(.*) changed; its session will be reset; the router keeps its 3 rules meanwhile/;
   assert.match(words({ hold_time_seconds: 30 }), kept);
   assert.match(words({ graceful_restart: { restart_time_seconds: 60 } }), kept);
-  const lost = /changed, its session will be reset and 3 rules announced again$/;
+  const lost = /changed; its session will be reset; 3 rules will be re-announced$/;
   assert.match(words({ hold_time_seconds: 30 }, false), lost);
   for (const other of [
     { peer_asn: 65002 },

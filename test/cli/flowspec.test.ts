@@ -70,7 +70,7 @@ test('encode refuses a port that no packet has', async () => {
   );
   assert.deepEqual(answer, {
     ok: false,
-    error: 'components[0].ops[0].value: dst-port 65536 is above 65535, the largest possible value',
+    error: "components[0].ops[0].value: dst-port 65536 is above 65535, the field's maximum",
   });
 });
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cli, fakeApi, type Reply } from './harness.ts';
 
-/** Waits so many times at once; then it is as if the operator had pressed Ctrl-C. */
+/** Returns a wait that ends at once this many times, then rejects, as Ctrl-C would end the command. */
 function times(count: number): { readonly waits: number[]; readonly wait: (ms: number) => Promise<void> } {
   const waits: number[] = [];
   return {
@@ -41,7 +41,7 @@ const page = (...numbers: readonly number[]): Reply => ({
   body: { events: numbers.map(event), next_cursor: null },
 });
 
-/** Runs until the waiting ends it; what was written until then. */
+/** Runs until the wait rejects; returns the output. */
 async function followed(argv: readonly string[], wait: (ms: number) => Promise<void>) {
   let stdout = '';
   let stderr = '';
@@ -102,10 +102,7 @@ for (const command of ['events', 'audit']) {
     const here: Reply = { status: 200, body };
     const api = await fakeApi(t, oneAfterTheOther([here, away, away, here, here]));
     const { stderr } = await followed([command, '--follow', '-f', 'json', '--api', api.url], times(4).wait);
-    assert.equal(
-      stderr,
-      'prefixd: shutting down; trying again every 2 s\nprefixd: the daemon answers again\n',
-    );
+    assert.equal(stderr, 'prefixd: shutting down; retrying every 2 s\nprefixd: the daemon responds again\n');
   });
 
   test(`${command} --follow ends when its token is refused, and when there is no daemon to begin with`, async (t) => {
@@ -136,7 +133,7 @@ test('--watch on a terminal takes the last picture away while the daemon is away
   const [before, first, second, third] = stdout.split('\u001b[H\u001b[2J');
   assert.equal(before, '');
   assert.match(first ?? '', /edge1/);
-  assert.equal(second, 'overloaded; trying again every 5 s\n');
+  assert.equal(second, 'overloaded; retrying every 5 s\n');
   assert.match(third ?? '', /edge1/);
 });
 
@@ -144,6 +141,9 @@ test('--watch takes a number of seconds above 0', async () => {
   for (const every of ['0', '-1', 'often']) {
     const { code, stderr } = await cli(['peers', `--watch=${every}`, '--api', 'http://127.0.0.1:1']);
     assert.equal(code, 5);
-    assert.match(stderr, /--watch takes a number of seconds above 0\n\(see prefixd peers list --help\)/);
+    assert.match(
+      stderr,
+      /--watch: invalid number ".*": expected seconds above 0\n\(see prefixd peers list --help\)/,
+    );
   }
 });

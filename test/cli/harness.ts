@@ -74,7 +74,7 @@ export interface Surroundings {
   readonly columns?: number;
   /** Makes standard input a terminal. */
   readonly inputIsTerminal?: boolean;
-  /** How commands that repeat themselves wait; rejects to end them. */
+  /** Replaces the wait of repeating commands; rejects to end them. */
   readonly wait?: Io['wait'];
   /** Given what is written as it is written, for commands that never end by themselves. */
   readonly sink?: { out(text: string): unknown; err(text: string): unknown };
@@ -109,7 +109,7 @@ export async function cli(argv: readonly string[], surroundings: Surroundings = 
   return { code, stdout, stderr };
 }
 
-/** What a spawned command line is given as standard input. */
+/** The standard input of a spawned command line. */
 export type Stdin = { readonly text: string } | 'closed' | 'open';
 
 /** Runs the program as users do. `open` is a pipe that nobody writes to or closes. */

@@ -164,7 +164,7 @@ test('an operator is named by --operator, else SUDO_USER, else USER, else not at
     assert.equal(code, 5);
     assert.match(
       stderr,
-      /neither \$SUDO_USER nor \$USER is set: give --operator NAME\n\(see prefixd [a-z ]+ --help\)\n$/,
+      /neither \$SUDO_USER nor \$USER is set: use --operator NAME\n\(see prefixd [a-z ]+ --help\)\n$/,
     );
   }
 });

@@ -84,7 +84,7 @@ describe('prefixd init', () => {
     const dir = await folder(t, { 'inventory.yaml': 'mine', 'notes.txt': 'mine, too' });
     const { code, stderr } = await cli(['init', dir, ...options()]);
     assert.equal(code, 5);
-    assert.match(stderr, /holds inventory\.yaml already; name a new folder/);
+    assert.match(stderr, /already contains inventory\.yaml; choose a new folder/);
     assert.deepEqual((await readdir(dir)).sort(), ['inventory.yaml', 'notes.txt']);
     assert.equal(await readFile(join(dir, 'inventory.yaml'), 'utf8'), 'mine');
   });
@@ -122,7 +122,10 @@ describe('prefixd init', () => {
     const dir = join(await folder(t, {}), 'new');
     const { code, stderr } = await cli(['init', dir, ...options({ '--address': '192.0.2.10' })]);
     assert.equal(code, 5);
-    assert.match(stderr, /192\.0\.2\.10 is an address of prefixd itself; --address is that of edge1/);
+    assert.match(
+      stderr,
+      /192\.0\.2\.10 is an address of prefixd itself; --address must be an address of edge1/,
+    );
   });
 
   it('names everything that is missing or wrong at once when nobody can be asked', async (t) => {
@@ -212,7 +215,7 @@ describe('prefixd init at a terminal', () => {
     const place = await folder(t, {});
     const { code, stderr } = await cli(['init', join(place, 'new')], answers('65010'));
     assert.equal(code, 1);
-    assert.match(stderr, /nothing was written: the input has ended/);
+    assert.match(stderr, /nothing was written: the input ended before all questions were answered/);
     assert.deepEqual(await readdir(place), []);
   });
 
@@ -222,7 +225,7 @@ describe('prefixd init at a terminal', () => {
     await writeFile(join(dir, 'playbooks', 'mine.yaml'), '');
     const { code, stderr } = await cli(['init', dir], answers('65010'));
     assert.equal(code, 5);
-    assert.match(stderr, /^prefixd: \S+ holds playbooks already/);
+    assert.match(stderr, /^prefixd: \S+ already contains playbooks/);
   });
 
   it('asks nothing with --yes', async (t) => {

@@ -27,7 +27,7 @@ async function journal(t: TestContext): Promise<string> {
 test('a whole journal is said to be whole', async (t) => {
   const { code, stdout } = await cli(['journal', 'verify', await journal(t)]);
   assert.equal(code, 0);
-  assert.match(stdout, /^journal +whole$/m);
+  assert.match(stdout, /^journal +intact$/m);
   assert.match(stdout, /^facts +3 \(1 to 3\)$/m);
 });
 
@@ -55,7 +55,7 @@ test('a folder without a journal is not called whole', async (t) => {
     {
       code: 4,
       stdout: '',
-      stderr: `prefixd: there is no journal in ${path}\n`,
+      stderr: `prefixd: no journal in ${path}\n`,
     },
   );
 });

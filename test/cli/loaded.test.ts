@@ -1,4 +1,4 @@
-/** What a command line loads before it does anything: a detector starts one for every attack, a shell for every TAB. */
+/** Commands load few modules: a detector starts one for every attack, a shell for every TAB. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';

@@ -105,7 +105,7 @@ test('check lists every problem and ends with 5', async (t) => {
   assert.equal(stdout, '');
   assert.match(stderr, /prefixd\.yaml:8:7: mode: /);
   assert.match(stderr, /prefixd\.yaml:9:1: quota: unknown key "quota"; did you mean "quotas"\?/);
-  assert.match(stderr, /there are 2 errors in the configuration\n$/);
+  assert.match(stderr, /^prefixd: 2 errors in the configuration\n$/m);
   const asJson = await program(t, ['check', '--config', path, '-f', 'json']);
   assert.equal(asJson.code, 5);
   const { ok, problems } = JSON.parse(asJson.stdout);

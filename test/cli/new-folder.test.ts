@@ -38,7 +38,7 @@ describe('a new folder', () => {
     const place = await folder(t, { one: 'mine' });
     await assert.rejects(writeNewFolder(place, [file('one'), file('two')]), {
       exitCode: 5,
-      message: /holds one already/,
+      message: /already contains one/,
     });
     assert.equal(await readFile(join(place, 'one'), 'utf8'), 'mine');
     await writeFile(join(place, 'plain'), '');

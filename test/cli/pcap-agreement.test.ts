@@ -1,4 +1,4 @@
-/** What two speakers agreed on decides how `prefixd pcap` reads their messages, and what it says is wrong. */
+/** `prefixd pcap` reads and checks messages by what the two speakers negotiated. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { concatBytes } from '../../src/net/bytes.ts';
@@ -245,13 +245,13 @@ describe('the width of AS numbers without OPENs (RFC 6793)', () => {
     const { lines, stderr } = await readSession(t, [sent(path('0201 0000fde9'))], middle);
     assert.deepEqual(errorsOf(lines), []);
     assert.deepEqual(asns(lines), [[[65001]]]);
-    assert.match(stderr, /read with 4 octets, which alone fits/);
+    assert.match(stderr, /read with 4 octets, the only width that works/);
   });
 
   test('is said to be ambiguous where both fit', async (t) => {
     const { lines, stderr } = await readSession(t, [sent(path(EITHER))], middle);
     assert.deepEqual(errorsOf(lines), []);
-    assert.match(stderr, /AS numbers are ambiguous, 2 and 4 octets both fit/);
+    assert.match(stderr, /AS numbers are ambiguous, 2 and 4 octets both work/);
     assert.match(
       lines[0]?.notes?.join() ?? '',
       /AS_PATH is ambiguous: it reads as 4259970538 33684971 .* and as 65001 65002 65003 with 2/,
@@ -365,7 +365,7 @@ describe('messages that prefixd does not speak', () => {
 
   test('outbound route filters of a ROUTE-REFRESH (RFC 5291) are shown where both sides offered them', async (t) => {
     const orf = capability(3, '0001 00 01 01 40 03');
-    // When to refresh: immediate; one entry of type 64, four octets.
+    // Refresh immediately; one entry of type 64, four octets.
     const refresh = message(5, hex('0001 00 01 01 40 0004 00000000'));
     const agreed = await readSession(t, [
       sent(open(65001, [orf])),

@@ -47,7 +47,7 @@ test('as2-mid-session.pcap: AS numbers of two octets are inferred, and that is s
     lines.map(({ attributes }) => attributes?.as_path?.[0]?.asns),
     [[65100], [65100, 65200]],
   );
-  assert.match(stderr, /no OPEN was captured: AS numbers are read with 2 octets, which alone fits/);
+  assert.match(stderr, /no OPEN was captured: AS numbers are read with 2 octets, the only width that works/);
 });
 
 test('vpn-rt.pcap: a route target of a VPN or unicast route is a community and no action', async () => {
@@ -66,7 +66,7 @@ test('host-bits.pcap: nlri_hex has the octets that were captured', async () => {
   assert.deepEqual(lines.at(-1)?.announced, [{ afi: 1, safi: 1, nlri_hex: '0d0b0d', prefix: '11.8.0.0/13' }]);
 });
 
-/** What RFC 4271 §6.3 has for what RFC 7606 spares, by the text of the error. */
+/** The subcodes of RFC 4271 §6.3 for errors that RFC 7606 tolerates, by error text. */
 const SPARED: readonly (readonly [error: RegExp, notification: string])[] = [
   [/^ORIGIN: value/, '3/6'],
   [/^ORIGIN: \d octets/, '3/5'],
@@ -110,7 +110,7 @@ test('rfc7606-all.pcap: segments of a confederation are noted, since a capture d
   const noted = lines.filter(({ notes }) => notes !== undefined);
   assert.equal(noted.length, 1);
   assert.equal(noted[0]?.error, undefined);
-  assert.match(noted[0]?.notes?.join() ?? '', /confederation: malformed \(3\/11\) unless/);
+  assert.match(noted[0]?.notes?.join() ?? '', /confederation segments: malformed \(3\/11\) unless/);
 });
 
 test('bird-both-active.pcap: collisions and closed connections on any port are read without an error', async () => {
@@ -187,14 +187,14 @@ test('what cannot be read is named with a count, beside the messages and in plac
 
   const none = await readCaptured(t, pcapFile([esp, ethernet(0x0806, zeros(28)), esp]));
   assert.equal(none.code, 5);
-  assert.match(none.stderr, /holds no BGP message: 3 packets: 2 of ESP \(encrypted\), 1 of ARP$/m);
+  assert.match(none.stderr, /no BGP messages in .*: 3 packets: 2 of ESP \(encrypted\), 1 of ARP$/m);
 });
 
 test('a link type that cannot be read is named with a count', async (t) => {
   const { code, stderr } = await readCaptured(t, pcapFile([zeros(40), zeros(40)], 105));
   assert.equal(code, 5);
   assert.match(stderr, /2 packets cannot be read: link type 105 \(IEEE 802\.11\)/);
-  assert.match(stderr, /holds no BGP message: 2 packets: 2 of link type 105/);
+  assert.match(stderr, /no BGP messages in .*: 2 packets: 2 of link type 105/);
 });
 
 test('a file of TCP without BGP, and one without packets, say what they hold', async (t) => {
@@ -203,9 +203,9 @@ test('a file of TCP without BGP, and one without packets, say what they hold', a
   assert.match(other.stderr, /10\.0\.0\.2:80 is not BGP/);
   assert.match(
     other.stderr,
-    /holds no BGP message: 3 packets: 3 of TCP in 2 directions with 5 bytes of data/,
+    /no BGP messages in .*: 3 packets: 3 of TCP in 2 directions with 5 bytes of data/,
   );
   const empty = await readCaptured(t, pcapFile([]));
   assert.equal(empty.code, 5);
-  assert.match(empty.stderr, /holds no BGP message: it has no packets that can be read/);
+  assert.match(empty.stderr, /no BGP messages in .*: it has no readable packets/);
 });

@@ -102,9 +102,9 @@ test('events without a timestamp escalate and expire: --spacing says how far apa
 
 test('a start or a spacing that is none is refused, and so is a start behind the first timestamp', async () => {
   for (const [argv, error] of [
-    [['--start', 'noon'], /--start: "noon" is not a time/],
-    [['--spacing', '-1'], /--spacing: "-1" is not a number of seconds/],
-    [['--start', '2026-02-01T00:00:00Z'], /--start is later than the first timestamp/],
+    [['--start', 'noon'], /--start: invalid time "noon"/],
+    [['--spacing', '-1'], /--spacing: invalid value "-1"/],
+    [['--start', '2026-02-01T00:00:00Z'], /--start is later than the file's first timestamp/],
   ] as const) {
     const { code, stderr } = await cli(['simulate', '-', ...argv], { stdin: `${UNDATED}\n${EVENTS}` });
     assert.equal(code, 5);

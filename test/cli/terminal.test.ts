@@ -224,7 +224,7 @@ const HELP = [
 
 const OPERATE = ['--operator', 'ana'];
 
-/** Command lines, what of them must be seen whole, and the exit code. */
+/** Command lines, the texts that must be shown in full, and the exit code. */
 const VIEWS: readonly (readonly [argv: readonly string[], whole: readonly string[], code: number])[] = [
   [['status'], ['degraded', 'edge-router-1.frankfurt'], 0],
   [['peers'], ['edge-router-2', 'established'], 0],
@@ -260,7 +260,7 @@ const VIEWS: readonly (readonly [argv: readonly string[], whole: readonly string
 
 const skip = missingProgram('script', 'bsdutils') || missingProgram('stty', 'coreutils');
 
-/** What each command line writes to a terminal of this width, with its exit code. */
+/** Returns the output of each command line on a terminal of this width, with its exit code. */
 async function onTerminal(
   columns: number,
   commands: readonly (readonly string[])[],

@@ -46,7 +46,7 @@ export function interopSuite(traits: DaemonTraits): void {
     after(() => rig.end());
 
     for (const family of FLOWSPEC) {
-      proves(`${family}: a discard and a police rule stand as announced`, async () => {
+      proves(`${family}: a discard and a police rule are in the table as announced`, async () => {
         const rules = [
           route(family, components(family, 1), DISCARD),
           route(family, components(family, 2), police(10e6)),
@@ -71,7 +71,7 @@ export function interopSuite(traits: DaemonTraits): void {
         await rig.holds(family, 0);
       });
 
-      proves(`${family}: a withdrawal takes away that rule and no other`, async () => {
+      proves(`${family}: a withdrawal removes that rule and no other`, async () => {
         const stays = route(family, components(family, 4, 123), DISCARD);
         const goes = route(family, components(family, 4, 53), DISCARD);
         rig.announce(stays, goes);
@@ -93,7 +93,7 @@ export function interopSuite(traits: DaemonTraits): void {
         await rig.holds(family, 0);
       });
 
-      proves(`${family}: 1,000 rules come and go`, async () => {
+      proves(`${family}: 1,000 rules are announced and withdrawn`, async () => {
         const rules = Array.from({ length: 1000 }, (_, n) =>
           route(family, components(family, n), n % 2 === 0 ? DISCARD : police(1e6)),
         );
@@ -130,7 +130,7 @@ export function interopSuite(traits: DaemonTraits): void {
       });
     }
 
-    proves('nothing of all this cost the session', async () => {
+    proves('the session stays established throughout', async () => {
       assert.equal(rig.status.counters.established, 1);
       assert.equal(rig.status.lastNotificationSent, null);
       assert.equal(rig.status.lastNotificationReceived, null);
@@ -147,7 +147,7 @@ export function interopSuite(traits: DaemonTraits): void {
     });
     after(() => rig.end());
 
-    proves('a daemon that was killed and comes back is given everything again', async () => {
+    proves('a daemon that was killed and restarted receives every rule again', async () => {
       await rig.stopDaemon('SIGKILL');
       await until('we notice', () => !rig.speaker.isEstablished(kind));
       assert.equal(
@@ -161,18 +161,18 @@ export function interopSuite(traits: DaemonTraits): void {
     });
 
     const { lastShutdown } = traits;
-    proves('we leave politely and the rules go', async () => {
+    proves('prefixd closes the session in order and the rules are removed', async () => {
       await rig.stopSpeaker(false, 'upgrade at noon');
       for (const family of FLOWSPEC) await rig.holds(family, 0);
     });
 
     if (lastShutdown !== undefined) {
-      proves('the daemon shows the words with which we left', async () => {
+      proves("the daemon shows prefixd's shutdown message", async () => {
         await until('they are shown', async () => (await lastShutdown(rig)).includes('upgrade at noon'));
       });
     }
 
-    proves('we come back and the rules stand again', async () => {
+    proves('prefixd reconnects and the rules are in the table again', async () => {
       await rig.startSpeaker();
       await rig.established();
       for (const family of FLOWSPEC) await rig.onlyRule(family, components(family, 7), 0);
@@ -183,22 +183,25 @@ export function interopSuite(traits: DaemonTraits): void {
     const stay = FLOWSPEC.map((family): OutRoute => route(family, components(family, 8), DISCARD));
     const end = FLOWSPEC.map((family): OutRoute => route(family, components(family, 9), DISCARD));
 
-    proves('rules outlive our restart; those that ended meanwhile go at End-of-RIB', async () => {
-      const rig = await Rig.start(kind, { daemonDials, gracefulRestart: true });
-      try {
-        rig.announce(...stay, ...end);
-        for (const family of FLOWSPEC) await rig.holds(family, 2);
-        await rig.stopSpeaker(true);
-        await until('the daemon notices', async () => !(await rig.daemon.established(rig.ourAddress)));
-        for (const family of FLOWSPEC) assert.equal((await rig.daemon.rules(family)).length, 2, family);
-        rig.forget(...end);
-        await rig.startSpeaker();
-        await rig.established();
-        for (const family of FLOWSPEC) await rig.onlyRule(family, components(family, 8), 0);
-      } finally {
-        await rig.end();
-      }
-    });
+    proves(
+      'rules survive a restart of prefixd; those that ended meanwhile are removed at End-of-RIB',
+      async () => {
+        const rig = await Rig.start(kind, { daemonDials, gracefulRestart: true });
+        try {
+          rig.announce(...stay, ...end);
+          for (const family of FLOWSPEC) await rig.holds(family, 2);
+          await rig.stopSpeaker(true);
+          await until('the daemon notices', async () => !(await rig.daemon.established(rig.ourAddress)));
+          for (const family of FLOWSPEC) assert.equal((await rig.daemon.rules(family)).length, 2, family);
+          rig.forget(...end);
+          await rig.startSpeaker();
+          await rig.established();
+          for (const family of FLOWSPEC) await rig.onlyRule(family, components(family, 8), 0);
+        } finally {
+          await rig.end();
+        }
+      },
+    );
   };
   if (traits.helps) describe(`${kind}: graceful restart`, { skip }, gracefulRestart);
 

@@ -14,7 +14,7 @@ export function transportSuite(context: InteropContext): void {
   const rule = route('ipv4-flowspec', components('ipv4-flowspec', 1), DISCARD);
 
   describe(`${kind}: TCP MD5`, { skip }, () => {
-    proves('with the same password the session comes up and carries rules', async () => {
+    proves('with the same password the session is established and carries rules', async () => {
       const rig = await Rig.start(kind, { daemonDials, ourPassword: 's3cret', theirPassword: 's3cret' });
       try {
         rig.announce(rule);
@@ -26,18 +26,21 @@ export function transportSuite(context: InteropContext): void {
   });
 
   describe(`${kind}: GTSM`, { skip }, () => {
-    proves('GTSM on both sides, over IPv4 and IPv6: the session comes up and carries rules', async () => {
-      for (const overIPv6 of [false, true]) {
-        const both = { ourTtlSecurity: true, theirTtlSecurity: true };
-        const rig = await Rig.start(kind, { daemonDials, overIPv6, ...both });
-        try {
-          rig.announce(rule);
-          await rig.onlyRule('ipv4-flowspec', components('ipv4-flowspec', 1), 0);
-        } finally {
-          await rig.end();
+    proves(
+      'GTSM on both sides, over IPv4 and IPv6: the session is established and carries rules',
+      async () => {
+        for (const overIPv6 of [false, true]) {
+          const both = { ourTtlSecurity: true, theirTtlSecurity: true };
+          const rig = await Rig.start(kind, { daemonDials, overIPv6, ...both });
+          try {
+            rig.announce(rule);
+            await rig.onlyRule('ipv4-flowspec', components('ipv4-flowspec', 1), 0);
+          } finally {
+            await rig.end();
+          }
         }
-      }
-    });
+      },
+    );
   });
 
   describe(`${kind}: what must not come up`, { skip }, () => {
@@ -56,18 +59,18 @@ export function transportSuite(context: InteropContext): void {
     });
     after(() => Promise.all([password, here, there].map((rig) => rig?.end())));
 
-    proves('with another password the session does not come up', async () => {
+    proves('with a different password the session is not established', async () => {
       assert.equal(password.speaker.isEstablished(kind), false, password.log.join('\n'));
       assert.equal(await password.daemon.established(password.ourAddress), false);
     });
 
-    proves('GTSM here, and a daemon that sends with a lower TTL: no session', async () => {
+    proves('GTSM in prefixd, and a daemon that sends with a lower TTL: no session', async () => {
       assert.equal(here.speaker.isEstablished(kind), false, here.log.join('\n'));
       assert.equal(await here.daemon.count('ipv4-flowspec'), 0);
     });
 
     if (traits.checksTtl) {
-      proves('GTSM there, and we send with a lower TTL: no session', async () => {
+      proves('GTSM in the daemon, and prefixd sends with a lower TTL: no session', async () => {
         // Its OPEN may reach us, and a KEEPALIVE when ours came before it had set the option; no more than that.
         assert.equal(await there.daemon.established(there.ourAddress), false, there.log.join('\n'));
         assert.equal(await there.daemon.count('ipv4-flowspec'), 0);

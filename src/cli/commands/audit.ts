@@ -1,4 +1,4 @@
-/** `audit`: who did what to what, when and why. */
+/** Implements `audit`: shows who did what, when and why. */
 import type { Command } from 'commander';
 import type { CliCommand } from '../command.ts';
 import type { Fields } from '../answer.ts';
@@ -10,18 +10,22 @@ import { idCell, timeCell } from '../drawing.ts';
 import type { Column } from '../render.ts';
 import { FOLLOW_EVERY_MS, repeat, rowWriter } from '../watch.ts';
 
-/** Entries that are looked at when following; more between two looks are said to be missing. */
+/** The entries read at each interval of --follow; if more were written, a message says that some may be missing. */
 const FOLLOWED = 1000;
 
 export function registerAudit(program: CliCommand, contextFor: (command: Command) => Context): void {
   program
     .command('audit')
     .description('show the newest entries of the audit log: who did what, when and why')
-    .option('--limit <number>', 'read at most so many, before filtering (default: 100)')
-    .option('--action <text>', 'only actions that begin with this, such as mitigation or safelist.added')
-    .option('--actor <name>', 'only by this operator, detector or token')
-    .option('--target <text>', 'only about ids or names that begin with this')
-    .option('--follow', 'continue with new entries as they are written')
+    .details(
+      'Filters the newest entries by action, actor and target, and prints them oldest first.',
+      'With --follow, keeps running while the daemon restarts; with -f json, prints one JSON line per entry.',
+    )
+    .option('--limit <number>', 'read at most N entries, before filtering (default: 100)')
+    .option('--action <text>', 'show only actions that begin with this: mitigation, safelist.added')
+    .option('--actor <name>', 'show only actions of this operator, detector or token')
+    .option('--target <text>', 'show only targets whose id or name begins with this')
+    .option('--follow', 'keep running and show new entries as they are written')
     .examples('prefixd audit --action mitigation.withdrawn --actor alice', 'prefixd audit --follow')
     .action(async (options: AuditOptions, command: Command) => {
       await audit(contextFor(command), options);
@@ -46,19 +50,19 @@ async function audit(context: Context, options: AuditOptions): Promise<void> {
       return wanted.length;
     };
     if (show(first) === 0 && context.options.format === 'table') {
-      context.io.stderr.write('There are no such entries.\n');
+      context.io.stderr.write('No matching entries.\n');
     }
     if (options.follow === true) await follow(context, client, first, show);
   });
 }
 
-/** Oldest first, as a log is read. */
+/** Reads the newest entries, oldest first. */
 async function newest(client: ApiClient, limit: string): Promise<readonly Fields[]> {
   const answer = await client.get(`/v1/audit?limit=${encodeURIComponent(limit)}`);
   return records(record(answer).entries).toReversed();
 }
 
-/** Writes what is new every 2 seconds; a daemon that goes away is waited for. */
+/** Writes new entries every 2 seconds. Keeps trying while the daemon is unreachable. */
 async function follow(
   context: Context,
   client: ApiClient,
@@ -71,7 +75,7 @@ async function follow(
     const fresh = entries.filter((entry) => !seen.has(keyOf(entry)));
     if (fresh.length === FOLLOWED && seen.size > 0) {
       context.io.stderr.write(
-        'prefixd: some entries may be missing here: more were written than can be read at once\n',
+        'prefixd: some entries may be missing here: more were written than one call can read\n',
       );
     }
     seen = new Set(entries.map(keyOf));
@@ -79,7 +83,7 @@ async function follow(
   });
 }
 
-/** Entries without a number are told apart by what they say. */
+/** Identifies an entry, also one without a sequence number. */
 function keyOf(entry: Fields): string {
   return JSON.stringify([entry.seq, entry.time, entry.action, entry.target]);
 }

@@ -1,6 +1,6 @@
 /**
- * `completion SHELL`: a script that completes commands, options and their values. It is made from the commands themselves;
- * values that only the daemon knows are asked for with `complete KIND` when they are wanted.
+ * Implements `completion SHELL`: prints a script that completes commands, options and their values. The script is made from the
+ * commands; for values that only the daemon knows it calls `complete KIND`.
  */
 import { Argument, type Command, type Option } from 'commander';
 import { record, records, text } from '../answer.ts';
@@ -10,7 +10,7 @@ import { bashScript, type Completions, fishScript, type Values, zshScript } from
 import { CliError, type Context, UsageError } from '../context.ts';
 import { LIVE } from '../mitigation-text.ts';
 
-/** What a group of commands does when it is given no command. */
+/** The command that a group runs by default. */
 const DEFAULT_COMMAND = 'list';
 
 const FIXED: ReadonlyMap<string, readonly string[]> = new Map([
@@ -28,6 +28,10 @@ export function registerCompletion(program: CliCommand, contextFor: (command: Co
   program
     .command('completion')
     .description('print a completion script for bash, zsh or fish')
+    .details(
+      'Completes commands, options and values.',
+      'Asks the running daemon for the names of neighbors, customers, mitigations and safelist entries.',
+    )
     .addArgument(new Argument('<shell>').choices(Object.keys(SCRIPTS)))
     .examples(
       'prefixd completion bash > /etc/bash_completion.d/prefixd',
@@ -38,7 +42,7 @@ export function registerCompletion(program: CliCommand, contextFor: (command: Co
     });
 }
 
-/** Everything that may be typed, command by command. */
+/** Lists the words, options and operands of every command. */
 export function completionsOf(program: CliCommand): readonly Completions[] {
   const found: Completions[] = [];
   const visit = (command: Command, path: string): void => {
@@ -68,7 +72,7 @@ export function completionsOf(program: CliCommand): readonly Completions[] {
   return found;
 }
 
-/** Both spellings of an option with what may follow it; none for one that takes no value, or need not. */
+/** Returns an option's values under its short and long names; nothing if it takes no value or only an optional one. */
 function valuesOfOption(option: Option): readonly (readonly [flag: string, values: Values])[] {
   if (!option.required) return [];
   const placeholder = /<([a-z]+)/.exec(option.flags)?.[1] ?? '';
@@ -82,9 +86,9 @@ function valuesOf(choices: readonly string[] | undefined, placeholder: string): 
   return KINDS.has(placeholder) ? { type: 'asked', kind: placeholder } : { type: 'free' };
 }
 
-// `complete KIND`: values for the scripts of `completion`, which call it. Hidden, because nobody types it.
+// Implements `complete KIND`, which the scripts of `completion` call. Hidden, because nobody types it.
 
-/** Somebody waits at a prompt: a daemon that is not there must not be noticed (ms). */
+/** Bounds the call (ms): an unreachable daemon must not delay the prompt. */
 const LIMITS = { connectMs: 500, answerMs: 1_000 };
 const MOST_MITIGATIONS = 200;
 
@@ -95,7 +99,7 @@ interface Value {
 
 type Look = (client: ApiClient) => Promise<readonly Value[]>;
 
-/** What the daemon can be asked for, by the placeholder that stands for it in the help: `--customer <customer>`. */
+/** Reads values from the daemon, by their placeholder in the help: `--customer <customer>`. */
 export const KINDS: ReadonlyMap<string, Look> = new Map<string, Look>([
   ['neighbor', async (client) => liveValues(await client.get('/v1/peers'), 'name', 'address')],
   [
@@ -130,7 +134,7 @@ export function registerComplete(program: CliCommand, contextFor: (command: Comm
     });
 }
 
-/** Nothing when the daemon is away or refuses: a message would end up in the line that is being typed. */
+/** Returns nothing if the call fails: a message would appear in the line that the user types. */
 async function found(context: Context, look: Look): Promise<readonly Value[]> {
   try {
     return await withClient(context, look, LIMITS);
@@ -151,7 +155,7 @@ function liveValues(answer: unknown, key: string, ...described: readonly string[
   });
 }
 
-/** Those that this program knows, and those of the daemon's playbooks. */
+/** Returns the built-in vectors and those of the daemon's playbooks. */
 async function vectors(client: ApiClient): Promise<readonly Value[]> {
   const { KNOWN_VECTORS } = await import('../../core/policy/vectors.ts');
   const known = KNOWN_VECTORS.map((value) => ({ value, description: '' }));

@@ -1,4 +1,4 @@
-/** `pause`, `resume`, `reload`. */
+/** Implements `pause`, `resume` and `reload`. */
 import type { Command } from 'commander';
 import { LIMITS } from '../../config/limits.ts';
 import type { CliCommand } from '../command.ts';
@@ -11,21 +11,28 @@ import { fitted } from '../drawing.ts';
 import { operatorOption, reasonOption, yesOption } from '../options.ts';
 import { json, wrapped } from '../render.ts';
 
-/** Time for a reload beyond that for reading the files: another reload may be under way, and the routers follow (ms). */
+/** Added to the time for reading the files (ms): another reload may be running, and the rules must reach the routers. */
 const ADOPTION_MS = 60_000;
 
 export function registerControl(program: CliCommand, contextFor: (command: Command) => Context): void {
-  for (const [name, description, done] of [
+  for (const [name, description, details, done] of [
     [
       'pause',
       'stop announcing new rules; active mitigations still expire',
-      'Paused: no new rules are announced until prefixd resume.',
+      'Rules that are already announced stay on the routers until their TTL expires, and can be withdrawn. Events are still recorded. A pause survives a restart of the daemon.',
+      'Paused: no new rules are announced. To resume: prefixd resume.',
     ],
-    ['resume', 'end a pause', 'Resumed.'],
+    [
+      'resume',
+      'announce new rules again, after a pause',
+      'Ends the pause that prefixd pause began.',
+      'Resumed.',
+    ],
   ] as const) {
     program
       .command(name)
       .description(description)
+      .details(details)
       .addOption(reasonOption())
       .addOption(operatorOption())
       .examples(`prefixd ${name} --reason "maintenance of edge1"`)
@@ -40,8 +47,13 @@ export function registerControl(program: CliCommand, contextFor: (command: Comma
   program
     .command('reload')
     .description('reload the configuration (all or nothing)')
+    .details(
+      'Reads the configuration folder again. If it has any error, nothing changes and the errors are printed.',
+      'Asks for confirmation if the new configuration would withdraw many mitigations.',
+      'To preview the effect: prefixd check --diff.',
+    )
     .addOption(operatorOption())
-    .addOption(yesOption('do not ask, however many mitigations it withdraws'))
+    .addOption(yesOption('do not ask for confirmation, even if many mitigations are withdrawn'))
     .examples('prefixd reload', 'prefixd check --diff')
     .action(async (options: { operator?: string; yes?: true }, command: Command) => {
       const context = contextFor(command);

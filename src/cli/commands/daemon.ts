@@ -1,4 +1,4 @@
-/** `run`, `demo`, `check`. */
+/** Implements `run`, `demo` and `check`. */
 import type { Command } from 'commander';
 import type { CliCommand } from '../command.ts';
 import { formatProblem } from '../../config/problem.ts';
@@ -20,6 +20,10 @@ export function registerDaemon(program: CliCommand, contextFor: (command: Comman
 
   withConfig(program.command('run'))
     .description('run the daemon')
+    .details(
+      'Reads the configuration folder, connects to the configured neighbors and serves the HTTP API.',
+      'Runs in the foreground and logs to standard output; Ctrl-C or SIGTERM stops it, SIGHUP reloads the configuration.',
+    )
     .examples('prefixd run --config /etc/prefixd')
     .action(async (options: { config?: string }, command: Command) => {
       const context = contextFor(command);
@@ -34,9 +38,10 @@ export function registerDaemon(program: CliCommand, contextFor: (command: Comman
   program
     .command('demo')
     .description('run the daemon with a lab router on loopback, and replay attacks')
-    .option('--listen <address:port>', 'where the API listens, on loopback (default: 127.0.0.1:8080)')
-    .option('--router <address:port>', 'where the lab router listens, on loopback (default: 127.0.0.1:1790)')
-    .option('--data <dir>', 'keep the journal in this folder (default: a temporary one, removed at the end)')
+    .details('Needs no configuration, no root and no network, and touches no real router. Ctrl-C stops it.')
+    .option('--listen <address:port>', 'loopback address of the API (default: 127.0.0.1:8080)')
+    .option('--router <address:port>', 'loopback address of the lab router (default: 127.0.0.1:1790)')
+    .option('--data <dir>', 'keep the journal in this folder (default: a temporary folder)')
     .examples('prefixd demo', 'prefixd demo --listen 127.0.0.1:8090')
     .action(async (options: DemoPlaces, command: Command) => {
       const { stdout, env } = contextFor(command).io;
@@ -51,9 +56,13 @@ export function registerDaemon(program: CliCommand, contextFor: (command: Comman
 
   withConfig(program.command('check'))
     .description('check the configuration, or preview the effect of a reload')
+    .details(
+      'Prints every error and warning with file, line and column. Exits with 5 if there is an error.',
+      'Needs no running daemon, except for --diff.',
+    )
     .option('--print', 'print the effective configuration, secrets redacted')
-    .option('--no-secrets', 'do not read secrets: neither environment variables nor the files of http.tls')
-    .option('--diff', 'preview the effect of a reload on the running daemon; changes nothing')
+    .option('--no-secrets', 'do not read secrets (environment variables and the files of http.tls)')
+    .option('--diff', 'preview the effect of a reload on the running daemon, and change nothing')
     .examples(
       'prefixd check --config /etc/prefixd',
       'prefixd check --config /etc/prefixd --diff',
@@ -111,20 +120,18 @@ async function check(context: Context, { config: said, secrets, diff, print }: C
     }
   }
   if (problems.length > 0) {
-    const are = problems.length === 1 ? 'is' : 'are';
-    const count = countWords(problems.length, 'error');
-    throw new CliError(Exit.InvalidInput, `there ${are} ${count} in the configuration`);
+    throw new CliError(Exit.InvalidInput, `${countWords(problems.length, 'error')} in the configuration`);
   }
 }
 
-/** What is worth knowing and no fault. */
+/** Returns notes on the configuration that are neither errors nor warnings. */
 async function notesOn({ policy, vectorMaps }: LoadedConfig): Promise<readonly string[]> {
   const { fallThroughNotes } = await import('../../config/validate/playbook-checks.ts');
   const mapped = [...vectorMaps.values()].flatMap((map) => [...map.values()]);
   return fallThroughNotes(policy.playbooks, mapped);
 }
 
-/** `OK: 1 customer, 13 playbooks, 3 neighbors`, and how many warnings there were. */
+/** Returns `OK: 1 customer, 13 playbooks, 3 neighbors`, with the number of warnings. */
 function summaryOf({ policy, bgp }: LoadedConfig, warnings: number): string {
   const parts = [
     countWords(policy.inventory.data.customers.length, 'customer'),
@@ -142,7 +149,7 @@ async function compare(context: Context, config: LoadedConfig): Promise<ReloadDi
   return withClient(context, (client) => diffWithDaemon(client, config));
 }
 
-/** YAML, because that is what the reader would change. */
+/** Returns the settings as YAML. */
 async function effective(settings: Readonly<Record<string, unknown>>): Promise<string> {
   const { stringify } = await import('yaml');
   return stringify(settings, { lineWidth: 0 });

@@ -1,4 +1,4 @@
-/** `events send | list`: reports of attacks. */
+/** Implements `events send | list`. */
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { CliCommand } from '../command.ts';
@@ -15,30 +15,32 @@ import type { Column } from '../render.ts';
 import { FOLLOW_EVERY_MS, repeat, rowWriter } from '../watch.ts';
 import { readNumber, readPorts, readProtocol, readRate } from '../options.ts';
 
-/** Events in one call; the API takes at most 1 MiB. */
+/** The events in one call; the API accepts at most 1 MiB. */
 const BATCH = 500;
 
 export function registerEvents(program: CliCommand, contextFor: (command: Command) => Context): void {
   const events = program
     .command('events')
-    .description('report attacks, and list or follow the reports')
+    .description('report attacks, and list or follow the reports (events)')
     .examples('prefixd events', 'prefixd events --follow', 'prefixd events send attacks.jsonl');
 
   events
     .command('send [file]')
-    .description(
-      'report one attack by options, or events in JSON (one, a list, or one per line) from a file or "-"',
+    .description('report one attack by options, or events as JSON from a file ("-" for standard input)')
+    .details(
+      'A file contains one event, a list of events, or one event per line (docs/detectors.md).',
+      'Prints the decision on each event and its reasons. A ban can announce a real rule.',
     )
-    .option('--victim <address>', 'attacked address or prefix')
-    .option('--vector <vector>', 'udp_flood, syn_flood, dns_amplification, ...')
-    .option('--source <name>', 'who reports it (default: cli)')
-    .option('--protocol <protocol>', 'tcp, udp, icmp, ... or its number')
+    .option('--victim <address>', 'address or prefix under attack')
+    .option('--vector <vector>', 'kind of attack: udp_flood, syn_flood, dns_amplification, ...')
+    .option('--source <name>', 'name of the detector (default: cli)')
+    .option('--protocol <protocol>', 'protocol by name or number: tcp, udp, icmp, 47, ...')
     .option('--bps <rate>', 'bits per second: 5mbps, 1.5gbps')
     .option('--pps <number>', 'packets per second')
     .option('--confidence <number>', 'confidence from 0 to 1')
-    .option('--port <ports>', 'attacked destination ports, comma-separated')
+    .option('--port <ports>', 'destination ports under attack, comma-separated')
     .option('--event-id <text>', 'your own id of this attack')
-    .option('--unban', 'report that the attack is over')
+    .option('--unban', 'report that the attack has ended')
     .requires(([file], { victim, vector }) => {
       if (file !== undefined || (victim !== undefined && vector !== undefined)) return '';
       const missing = [victim === undefined ? '--victim' : '', vector === undefined ? '--vector' : ''];
@@ -56,11 +58,15 @@ export function registerEvents(program: CliCommand, contextFor: (command: Comman
   events
     .command('list', { isDefault: true })
     .description('list reports, newest first (default)')
-    .option('--victim <address>', 'only reports of this victim')
-    .option('--source <name>', 'only reports of this detector')
-    .option('--vector <vector>', 'only reports of this vector')
-    .option('--limit <number>', 'show at most so many (default: 100)')
-    .option('--follow', 'oldest first, and continue with new reports as they arrive')
+    .details(
+      'Shows the decision on each report. With --follow, keeps running while the daemon restarts;',
+      'with -f json, then prints one JSON line per report.',
+    )
+    .option('--victim <address>', 'show only reports about this victim')
+    .option('--source <name>', 'show only reports from this detector')
+    .option('--vector <vector>', 'show only reports of this vector')
+    .option('--limit <number>', 'show at most N reports (default: 100)')
+    .option('--follow', 'keep running and show new reports as they arrive; oldest first')
     .examples(
       'prefixd events list --victim 203.0.113.10',
       'prefixd events list --follow --source fastnetmon',
@@ -91,7 +97,7 @@ async function listEvents(context: Context, options: ListOptions): Promise<void>
     const rows = records(record(answer).events);
     if (options.follow === true) return followEvents(context, client, query, rows.toReversed());
     if (context.options.format === 'json') return void context.io.stdout.write(json(answer));
-    if (rows.length === 0) return void context.io.stdout.write('There are no such events.\n');
+    if (rows.length === 0) return void context.io.stdout.write('No matching events.\n');
     context.io.stdout.write(table(columnsFor(context), rows, drawingFor(context)));
   });
 }
@@ -111,7 +117,7 @@ interface SendOptions {
 
 async function send(context: Context, file: string | undefined, options: SendOptions): Promise<void> {
   if (file !== undefined && Object.keys(options).length > 0) {
-    throw new UsageError('give events in a file or one event by options, not both');
+    throw new UsageError('use either a file of events or options for one event, not both');
   }
   const events = file === undefined ? [eventOf(options)] : readEvents(await read(context, file), file);
   const results = await withClient(context, (client) => post(client, events));
@@ -141,18 +147,18 @@ function eventOf(options: SendOptions): Fields {
   };
 }
 
-/** A file, or standard input for "-". */
+/** Reads a file, or standard input for "-". */
 export async function read(context: Context, file: string): Promise<string> {
   if (file === '-') return readInput(context.io);
   try {
     return await readFile(file, 'utf8');
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new CliError(Exit.InvalidInput, `${file} cannot be read: ${why}`);
+    throw new CliError(Exit.InvalidInput, `cannot read ${file}: ${why}`);
   }
 }
 
-/** One event, a list of them, or one on each line. */
+/** Reads JSON: one event, a list of events, or one event per line. */
 export function readEvents(content: string, file: string): readonly Fields[] {
   const whole = tryJson(content);
   if (whole !== undefined) return (Array.isArray(whole) ? whole : [whole]).map(record);
@@ -191,7 +197,7 @@ function answerText(result: Fields): string {
   return `${text(result.status)}${mitigation === '' ? '' : ` ${mitigation}`}\n${why.join('')}`;
 }
 
-/** The victim is never cut; where the terminal is narrow, columns are left out from the last on. */
+/** Defines the columns. The victim is never cut; a narrow terminal drops columns from the last on. */
 function columnsFor(context: Context): readonly Column<Fields>[] {
   return [
     { title: 'RECEIVED', value: (event) => timeCell(context, event.received_at) },
@@ -212,7 +218,7 @@ function rateText(bps: unknown): string {
 
 const FOLLOWED_PAGE = 200;
 
-/** Writes `first`, and every 2 seconds what has arrived since; a daemon that goes away is waited for. */
+/** Writes `first`, then new reports every 2 seconds. Keeps trying while the daemon is unreachable. */
 async function followEvents(
   context: Context,
   client: ApiClient,
@@ -226,7 +232,7 @@ async function followEvents(
     const { events, complete } = await eventsSince(client, query, last);
     if (!complete) {
       context.io.stderr.write(
-        'prefixd: some reports may be missing here: more arrived than the daemon remembers\n',
+        'prefixd: some reports may be missing here: more arrived than the daemon keeps\n',
       );
     }
     last = text(events.at(-1)?.event_id) || last;
@@ -234,7 +240,7 @@ async function followEvents(
   });
 }
 
-/** Reports after that one, oldest first; not complete when that one is not remembered any more. */
+/** Returns the reports after `last`, oldest first; not `complete` if the daemon no longer has `last`. */
 async function eventsSince(
   client: ApiClient,
   query: URLSearchParams,

@@ -1,4 +1,4 @@
-/** `flowspec decode | encode | order`: rules as lines of JSON, from standard input to standard output. */
+/** Implements `flowspec decode | encode | order`: JSON lines from standard input to standard output. */
 import type { Command } from 'commander';
 import type { CliCommand } from '../command.ts';
 import type { Context } from '../context.ts';
@@ -8,19 +8,29 @@ import { CliError, Exit, inputLines } from '../context.ts';
 export function registerFlowspec(program: CliCommand, contextFor: (command: Command) => Context): void {
   const flowspec = program
     .command('flowspec')
-    .description('encode, decode and order FlowSpec rules: JSON lines from standard input (docs/notation.md)')
+    .description('encode, decode and sort FlowSpec rules, as JSON lines from standard input')
+    .details('Needs no daemon. docs/notation.md describes the JSON and the notation of rules.')
     .examples(
       'prefixd flowspec encode < rules.jsonl',
       'prefixd flowspec encode < rules.jsonl | prefixd flowspec decode',
     );
 
-  for (const [name, description] of [
-    ['decode', 'decode {"afi","safi","nlri","actions"?} to {"ok","rule","components","nlri"}, line by line'],
-    ['encode', 'encode {"afi","components","actions"?} or {"rule"} to {"ok","nlri"}, line by line'],
+  for (const [name, description, details] of [
+    [
+      'decode',
+      'decode NLRI octets to rules, line by line',
+      'Reads {"afi","safi","nlri","actions"?} and prints {"ok","rule","components","nlri"} per line (docs/notation.md).',
+    ],
+    [
+      'encode',
+      'encode rules to NLRI octets, line by line',
+      'Reads {"afi","components","actions"?} or {"rule"} and prints {"ok","nlri"} per line (docs/notation.md).',
+    ],
   ] as const) {
     flowspec
       .command(name)
       .description(description)
+      .details(details)
       .examples(`prefixd flowspec ${name} < rules.jsonl`)
       .action(async (_options, command: Command) => {
         const { decodeLine, encodeLine } = await import('../../tools/rule-lines.ts');
@@ -30,14 +40,17 @@ export function registerFlowspec(program: CliCommand, contextFor: (command: Comm
 
   flowspec
     .command('order')
-    .description('sort the lines by the precedence of RFC 8955 §5.1')
+    .description('sort rules by precedence (RFC 8955 §5.1)')
+    .details(
+      'Reads lines as for encode or decode, and prints them unchanged in the order in which a router applies them.',
+    )
     .examples('prefixd flowspec order < rules.jsonl')
     .action(async (_options, command: Command) => {
       await order(contextFor(command));
     });
 }
 
-/** One answer a line, also for a line that is no JSON, so that input and output can be read side by side. */
+/** Writes one result per line, also for a line that is not JSON, so that input and output lines correspond. */
 async function answerLines(context: Context, answer: (json: unknown) => unknown): Promise<void> {
   for await (const line of inputLines(context.io)) {
     const parsed = parse(line);
@@ -71,7 +84,7 @@ async function order(context: Context): Promise<void> {
   if (errors.length > 0) {
     throw new CliError(
       Exit.InvalidInput,
-      `${errors.length} of ${countWords(lines.length, 'line')} left out: not a rule`,
+      `${errors.length} of ${countWords(lines.length, 'line')} skipped: not a rule`,
     );
   }
 }

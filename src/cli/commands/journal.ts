@@ -1,4 +1,4 @@
-/** `journal verify`. */
+/** Implements `journal verify`. */
 import type { Command } from 'commander';
 import type { CliCommand } from '../command.ts';
 import { countWords } from '../../net/text.ts';
@@ -7,16 +7,20 @@ import type { Context } from '../context.ts';
 import { CliError, Exit } from '../context.ts';
 import { json, pairs, printable } from '../render.ts';
 
-/** Between two lines of progress (ms). */
+/** The interval of progress messages (ms). */
 const PROGRESS_MS = 500;
 
 export function registerJournal(program: CliCommand, contextFor: (command: Command) => Context): void {
   program
     .command('journal')
-    .description('check the journal on disk')
+    .description('verify the journal on disk')
     .examples('prefixd journal verify /var/lib/prefixd')
     .command('verify <path>')
-    .description('check every record and snapshot in a folder; safe while the daemon runs')
+    .description('verify every record and snapshot in a folder')
+    .details(
+      'Checks the checksum and the order of each record. Changes nothing and is safe while the daemon runs.',
+      'Exits with 1 if the journal is damaged, with 4 if the folder contains none.',
+    )
     .examples('prefixd journal verify /var/lib/prefixd')
     .action(async (path: string, _options, command: Command) => {
       await verify(contextFor(command), path);
@@ -46,9 +50,9 @@ async function verify(context: Context, path: string): Promise<void> {
     throw error;
   }
   if (showProgress) io.stderr.write('\r\u001b[K');
-  // An empty backup, or a wrong path, must not pass for a whole journal.
+  // An empty backup, or a wrong path, must not pass for an intact journal.
   if (report.segments === 0 && report.snapshots === 0) {
-    throw new CliError(Exit.NotFound, `there is no journal in ${printable(path)}`);
+    throw new CliError(Exit.NotFound, `no journal in ${printable(path)}`);
   }
   io.stdout.write(options.format === 'json' ? json(report) : reportText(report));
   for (const warning of report.warnings) io.stderr.write(`warning: ${printable(warning)}\n`);
@@ -62,7 +66,7 @@ async function verify(context: Context, path: string): Promise<void> {
 function reportText(report: JournalReport): string {
   const range = report.facts === 0 ? '' : ` (${report.firstSeq} to ${report.lastSeq})`;
   return pairs([
-    ['journal', report.damage === null ? 'whole' : 'damaged'],
+    ['journal', report.damage === null ? 'intact' : 'damaged'],
     ['facts', `${report.facts}${range}`],
     ['segments', String(report.segments)],
     ['snapshots', String(report.snapshots)],

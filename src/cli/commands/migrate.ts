@@ -1,4 +1,4 @@
-/** `migrate DIR`: what of an upstream prefixd's configuration (Rust, lance0/prefixd) carries over. */
+/** Implements `migrate DIR`: converts the configuration of the upstream prefixd (Rust, lance0/prefixd). */
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { CliCommand } from '../command.ts';
@@ -16,30 +16,32 @@ import { json, paint, printable } from '../render.ts';
 export function registerMigrate(program: CliCommand, contextFor: (command: Command) => Context): void {
   program
     .command('migrate <dir>')
-    .description(
-      'show what carries over from an upstream (Rust) prefixd configuration; exits 1 while manual work remains',
+    .description('convert the configuration of the upstream (Rust) prefixd')
+    .details(
+      'Reports which keys were renamed, moved or dropped, and which steps are left to do by hand.',
+      'Writes files only with --output. Exits with 1 while manual steps are left.',
     )
     .examples('prefixd migrate /etc/upstream', 'prefixd migrate /etc/upstream --output /etc/prefixd')
-    .option('-o, --output <dir>', 'write the migrated files to this folder, which must not hold any yet')
+    .option('-o, --output <dir>', 'write the migrated files to this folder, which must not contain them yet')
     .action(async (dir: string, options: { output?: string }, command: Command) => {
       await migrate(contextFor(command), dir, options.output);
     });
 }
 
-/** In order of preference. */
+/** Lists upstream's settings files in order of preference. */
 const SETTINGS_FILES = ['prefixd.yaml', 'prefixd-postgres.yaml'];
-/** Copied as they are: both programs read them. */
+/** Lists the files that both programs read. They are copied unchanged. */
 const COPIED = ['inventory.yaml', 'playbooks.yaml'];
-/** Files of upstream that nothing is made of, or not all. */
+/** Lists the upstream files that are not used, or not completely. */
 const UNUSED = ['correlation.yaml', 'nginx.conf', 'gobgp.conf'];
 
-/** What is carried over and what is left to do. */
+/** Reports what was migrated and what is left to do by hand. */
 interface Report {
   readonly from: string;
-  /** Whether nothing is left for a person to do. */
+  /** True if nothing is left to do by hand. */
   readonly complete: boolean;
   readonly changes: readonly Change[];
-  /** What a person has to do, in words. */
+  /** The steps left to do by hand. */
   readonly todo: readonly string[];
   /** Files that load unchanged. */
   readonly unchanged: readonly string[];
@@ -76,7 +78,7 @@ async function migrate(context: Context, dir: string, output: string | undefined
     unchanged: COPIED.filter((file) => files.has(file) && !problems.some((problem) => problem.file === file)),
     unused: await presentIn(dir, UNUSED),
     problems,
-    // Upstream had them, too: nothing is left to do, and check asks for them.
+    // Upstream needed these variables, too, so they are not left to do; `check` asks for them.
     warnings: [...unset, ...checked.warnings],
   };
   context.io.stdout.write(
@@ -84,11 +86,11 @@ async function migrate(context: Context, dir: string, output: string | undefined
   );
   if (!report.complete) {
     const left = problems.length + todo.length;
-    throw new CliError(Exit.Other, `${countWords(left, 'thing is', 'things are')} left to be done by hand`);
+    throw new CliError(Exit.Other, `${countWords(left, 'manual step is', 'manual steps are')} left`);
   }
 }
 
-/** A file of YAML as a section of keys. CliError when it is none. */
+/** Reads a YAML file as a mapping. CliError if it is not one. */
 async function readMapping(file: string, text: string): Promise<Section> {
   const { parseYaml } = await import('../../config/yaml/yaml.ts');
   const { withoutExtensions } = await import('../../config/schema/fields.ts');
@@ -96,19 +98,19 @@ async function readMapping(file: string, text: string): Promise<Section> {
   const { problems, value } = withoutExtensions(parseYaml(file, text), settingsSchema);
   if (problems.length > 0 || typeof value !== 'object' || value === null || Array.isArray(value)) {
     const { formatProblem } = await import('../../config/problem.ts');
-    const why = problems.map(formatProblem).join('\n') || `${file} is no mapping of settings`;
+    const why = problems.map(formatProblem).join('\n') || `${file} is not a mapping of settings`;
     throw new CliError(Exit.InvalidInput, printable(why));
   }
   return Object.fromEntries(Object.entries(value));
 }
 
-/** Undefined when there is no such file. */
+/** Returns undefined if the file does not exist. */
 async function readMappingOf(file: string): Promise<Section | undefined> {
   const text = await readOptional(file);
   return text === undefined || text.trim() === '' ? undefined : readMapping(file, text);
 }
 
-/** Keys that neither program has are problems of the file they are in; their values are never shown. */
+/** Reports keys that neither program has. Never shows their values. */
 function unknownKeys(file: string, changes: readonly Change[]): readonly ConfigProblem[] {
   return changes
     .filter(({ kind }) => kind === 'unknown')
@@ -117,8 +119,8 @@ function unknownKeys(file: string, changes: readonly Change[]): readonly ConfigP
       line: null,
       column: null,
       path,
-      message: 'neither upstream nor this prefixd has this key; it is not carried over',
-      fix: 'remove it, or see the configuration reference for what was meant',
+      message: 'neither upstream nor this prefixd has this key; it was not migrated',
+      fix: 'remove it, or find the intended key in the configuration reference',
     }));
 }
 
@@ -155,11 +157,11 @@ async function migratedFiles(
 interface Checked {
   readonly problems: readonly ConfigProblem[];
   readonly warnings: readonly ConfigProblem[];
-  /** What is wrong with the values of the environment variables that the files name. */
+  /** Problems with the environment variables that the files name. */
   readonly secrets: readonly ConfigProblem[];
 }
 
-/** Judges the files as `check` would, with what is wrong with secrets apart. */
+/** Checks the files as `check` does, and reports problems with secrets separately. */
 async function check(
   files: ReadonlyMap<string, string>,
   environment: Context['io']['env'],
@@ -187,29 +189,29 @@ async function check(
 }
 
 function reportText(context: Context, report: Report, output: string | undefined): string {
-  const lines = [`${report.from}: every key that is not named here stays as it is.`];
+  const lines = [`${report.from}: keys not listed here stay unchanged.`];
   for (const { kind, path, what } of report.changes) {
     const colour = kind === 'dropped' ? 'yellow' : 'green';
     lines.push(`  ${paint(kind.padEnd(7), colour, context)}  ${printable(path)}: ${printable(what)}`);
   }
   for (const file of report.unchanged) lines.push(`${file}: loads unchanged.`);
   for (const file of report.unused) {
-    lines.push(`${file}: not used${file === 'gobgp.conf' ? ', but for its neighbors' : ''}.`);
+    lines.push(`${file}: not used${file === 'gobgp.conf' ? ', except for its neighbors' : ''}.`);
   }
   const problems = report.problems.map(({ file, path, message, fix }) => {
     const place = path === '' ? file : `${file} ${path}`;
     return printable(`${place}: ${message}${fix === '' ? '' : `; ${fix}`}`);
   });
   const left = [...report.todo.map(printable), ...problems];
-  if (left.length > 0) lines.push(paint('To be done by hand:', 'red', context), ...left.map(indented));
-  if (report.warnings.length > 0) lines.push('Worth knowing:');
+  if (left.length > 0) lines.push(paint('To do by hand:', 'red', context), ...left.map(indented));
+  if (report.warnings.length > 0) lines.push('Warnings:');
   for (const { file, path, message, fix } of report.warnings) {
     lines.push(indented(printable(`${file} ${path}: ${message}${fix === '' ? '' : `; ${fix}`}`)));
   }
   lines.push(
     output === undefined
-      ? 'Nothing was written; --output DIR writes the migrated files.'
-      : `Written to ${output}; then: prefixd check --config ${output}`,
+      ? 'Nothing was written; use --output DIR to write the migrated files.'
+      : `Written to ${output}; next: prefixd check --config ${output}`,
   );
   return `${lines.join('\n')}\n`;
 }
@@ -230,16 +232,16 @@ async function firstOf(dir: string, names: readonly string[]): Promise<{ name: s
     const text = await readOptional(join(dir, name));
     if (text !== undefined) return { name, text };
   }
-  throw new CliError(Exit.NotFound, `${dir} holds no ${names[0] ?? 'settings'}`);
+  throw new CliError(Exit.NotFound, `no ${names[0] ?? 'settings'} in ${dir}`);
 }
 
-/** Undefined when there is no such file. */
+/** Returns undefined if the file does not exist. */
 async function readOptional(path: string): Promise<string | undefined> {
   try {
     return new TextDecoder().decode(await readRegularFile(path, LIMITS.inventoryBytes));
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     const why = error instanceof Error ? error.message : String(error);
-    throw new CliError(Exit.InvalidInput, `${path} cannot be read: ${why}`);
+    throw new CliError(Exit.InvalidInput, `cannot read ${path}: ${why}`);
   }
 }

@@ -1,4 +1,4 @@
-/** `mitigations list | get`, `withdraw`, `mitigate`. */
+/** Implements `mitigations list | get`, `withdraw` and `mitigate`. */
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import type { CliCommand } from '../command.ts';
@@ -27,15 +27,16 @@ export function registerMitigations(program: CliCommand, contextFor: (command: C
   mitigations
     .command('list', { isDefault: true })
     .description('list mitigations, newest first (default)')
+    .details('Lists mitigations of every status unless --active or --status selects some.')
     .option(
       '--status <status>',
-      'only these: pending, active, escalated, withdrawn, expired, rejected (comma-separated)',
+      'show only these, comma-separated: pending, active, escalated, withdrawn, expired, rejected',
     )
     .option('--active', `same as --status ${LIVE}`)
-    .option('--customer <customer>', 'only those of this customer')
-    .option('--victim <address>', 'only those of this victim')
-    .option('--pop <pop>', 'only those of this POP')
-    .option('--limit <number>', 'show at most so many (default: 100)')
+    .option('--customer <customer>', 'show only mitigations of this customer')
+    .option('--victim <address>', 'show only mitigations of this victim')
+    .option('--pop <pop>', 'show only mitigations of this POP')
+    .option('--limit <number>', 'show at most N mitigations (default: 100)')
     .option('--cursor <cursor>', 'continue from the previous page')
     .option('--wide', 'show full ids, and each rule on its own line')
     .addOption(watchOption())
@@ -50,7 +51,8 @@ export function registerMitigations(program: CliCommand, contextFor: (command: C
 
   mitigations
     .command('get <id>')
-    .description('show one mitigation: its rules on each neighbor, who holds it, and its history')
+    .description('show one mitigation with its rules, holds and history')
+    .details('Takes a full id or any unique beginning of one. Shows why prefixd decided as it did.')
     .examples('prefixd mitigations get 3f2a9c1b')
     .action(async (id: string, _options, command: Command) => {
       const context = contextFor(command);
@@ -64,13 +66,18 @@ export function registerMitigations(program: CliCommand, contextFor: (command: C
 
   program
     .command('withdraw [id]')
-    .description('withdraw one mitigation, those of a victim or a customer, or all')
+    .description('withdraw one mitigation, those of a victim or customer, or all')
+    .details(
+      'Takes a full id or any unique beginning of one. Asks for confirmation before it withdraws more than one;',
+      'without a terminal, --yes is required. A new report can mitigate the victim again; to prevent that, add it to',
+      'the safelist.',
+    )
     .addOption(reasonOption())
     .option('--all', 'withdraw every mitigation')
-    .option('--victim <address>', 'withdraw those of this address or prefix, and of prefixes that cover it')
+    .option('--victim <address>', 'withdraw those of this address or prefix, and of prefixes that contain it')
     .option('--customer <customer>', 'withdraw those of this customer')
     .addOption(operatorOption())
-    .addOption(yesOption('do not ask'))
+    .addOption(yesOption('do not ask for confirmation'))
     .requires(([id], options) => {
       return targetsSaid(id, options) === 0 ? 'one of <id>, --victim, --customer, --all' : '';
     })
@@ -86,15 +93,20 @@ export function registerMitigations(program: CliCommand, contextFor: (command: C
 
   program
     .command('mitigate <victim>')
-    .description('mitigate an address or a prefix by hand, within the same guardrails')
+    .description('mitigate an address or prefix by hand')
+    .details(
+      'Announces the rule at once, without a playbook. Guardrails, quotas and the safelist apply as for reports.',
+    )
     .addOption(
-      new Option('--action <action>', 'what to do').choices(['police', 'discard']).makeOptionMandatory(),
+      new Option('--action <action>', 'limit the rate (police) or drop the packets (discard)')
+        .choices(['police', 'discard'])
+        .makeOptionMandatory(),
     )
     .option('--rate <rate>', 'rate for police: 5mbps, 1.5gbps, or bits per second')
-    .option('--share-rate', 'let several rules share the rate where one rule cannot express the match')
+    .option('--share-rate', 'divide the rate among several rules if one rule cannot express the match')
     .requiredOption('--ttl <seconds>', 'seconds until it expires')
-    .option('--protocol <protocol>', 'tcp, udp, icmp, ... or its number (default: any)')
-    .option('--port <ports>', 'destination ports, comma-separated')
+    .option('--protocol <protocol>', 'protocol by name or number: tcp, udp, icmp, 47, ... (default: any)')
+    .option('--port <ports>', 'destination ports, comma-separated (default: any)')
     .examples(
       'prefixd mitigate 203.0.113.10 --action police --rate 50mbps --ttl 600 --reason "ticket 4711"',
       'prefixd mitigate 203.0.113.10 --action discard --protocol udp --port 53,123 --ttl 600 --reason "ticket 4711"',
@@ -136,20 +148,20 @@ async function listMitigations(context: Context, options: ListOptions): Promise<
   if (context.options.format === 'json') return json(answer);
   const { mitigations, next_cursor: cursor } = record(answer);
   const rows = records(mitigations);
-  if (rows.length === 0) return 'There are no such mitigations.\n';
+  if (rows.length === 0) return 'No matching mitigations.\n';
   const notes = [
     ...(rows.some((one) => enforcementColour(one) !== undefined)
-      ? ['!: some neighbor does not enforce it; prefixd mitigations get ID says why\n']
+      ? ['!: not enforced on every neighbor; for the reason: prefixd mitigations get ID\n']
       : []),
-    ...(typeof cursor === 'string' ? [`There are more: --cursor ${text(cursor)}\n`] : []),
+    ...(typeof cursor === 'string' ? [`More mitigations: --cursor ${text(cursor)}\n`] : []),
   ].join('');
-  // A terminal that is cleared for each picture would lose what was written before it.
+  // --watch clears the terminal, which would lose notes on standard error.
   if (options.watch !== undefined) return `${listText(context, rows, options)}${notes}`;
   context.io.stderr.write(notes);
   return listText(context, rows, options);
 }
 
-/** Columns that go below their row, the first of them first, where a terminal is too narrow: they are never cut. */
+/** Lists the columns that move below their row on a narrow terminal, in this order. They are never cut. */
 const BELOW = ['ACTION', 'VICTIM'];
 
 function listText(context: Context, rows: readonly Fields[], { wide }: ListOptions): string {
@@ -171,7 +183,7 @@ function listText(context: Context, rows: readonly Fields[], { wide }: ListOptio
   return linesBelow(lines, rows.map(linesOf), drawing.width);
 }
 
-/** At a terminal ids are as short as they can be among those shown; a unique beginning is taken everywhere. */
+/** Returns the columns; on a terminal with ids shortened as far as they stay unique in this list. */
 function columnsFor(context: Context, rows: readonly Fields[]): readonly Column<Fields>[] {
   if (!context.io.outputIsTerminal) return COLUMNS;
   const length = uniqueLength(rows.map((one) => text(one.mitigation_id)));
@@ -179,7 +191,7 @@ function columnsFor(context: Context, rows: readonly Fields[]): readonly Column<
   return [{ title: 'ID', value: (one) => text(one.mitigation_id).slice(0, length) }, ...others];
 }
 
-/** How many characters tell these ids apart, at least 8. */
+/** Returns the length at which these ids are unique, at least 8 characters. */
 function uniqueLength(ids: readonly string[]): number {
   for (let length = 8; length < 36; length++) {
     if (new Set(ids.map((id) => id.slice(0, length))).size === new Set(ids).size) return length;
@@ -187,7 +199,7 @@ function uniqueLength(ids: readonly string[]): number {
   return 36;
 }
 
-/** The victim and the rate are never cut; where the terminal is narrow, columns are left out from the last on. */
+/** Defines the columns. The victim and the rate are never cut; a narrow terminal drops columns from the last on. */
 const COLUMNS: readonly Column<Fields>[] = [
   { title: 'ID', value: (one) => text(one.mitigation_id) },
   {
@@ -206,7 +218,7 @@ const COLUMNS: readonly Column<Fields>[] = [
 
 const WIDE_COLUMNS = COLUMNS.filter(({ title }) => title !== 'RULE');
 
-/** Marked where some neighbor does not enforce it: that must be seen in the narrowest terminal. */
+/** Returns the status with a `!` if some neighbor does not enforce it, which shows in the narrowest terminal, too. */
 function listStatus(one: Fields): string {
   return enforcementColour(one) === undefined ? statusText(one) : `${statusText(one)} !`;
 }
@@ -244,7 +256,7 @@ interface WithdrawOptions {
   readonly yes?: true;
 }
 
-/** In how many ways it was said what to withdraw. */
+/** Counts the arguments that choose what to withdraw; exactly one is valid. */
 function targetsSaid(
   id: string | undefined,
   { all, victim, customer }: Readonly<Record<string, unknown>> | WithdrawOptions,
@@ -254,7 +266,7 @@ function targetsSaid(
 
 async function withdraw(context: Context, id: string | undefined, options: WithdrawOptions): Promise<void> {
   if (targetsSaid(id, options) !== 1)
-    throw new UsageError('give only one of <id>, --victim, --customer, --all');
+    throw new UsageError('use only one of <id>, --victim, --customer, --all');
   const body = { operator_id: operatorOf(context, options.operator), reason: options.reason };
   await withClient(context, async (client) => {
     if (id !== undefined) return await withdrawOne(context, client, id, body);
@@ -268,7 +280,7 @@ async function withdraw(context: Context, id: string | undefined, options: Withd
   });
 }
 
-/** Those of a victim or a customer; more than one need a yes. */
+/** Withdraws the mitigations of a victim or a customer; asks for confirmation if there is more than one. */
 async function withdrawSome(
   context: Context,
   client: ApiClient,
@@ -281,10 +293,10 @@ async function withdrawSome(
   const found = records(record(await client.get(`/v1/mitigations?${query.toString()}`)).mitigations);
   const ids = found.filter((one) => one.ending !== true).map((one) => text(one.mitigation_id));
   if (ids.length === 0) {
-    throw new CliError(Exit.NotFound, `no active mitigation of ${victim ?? `customer ${customer}`}`);
+    throw new CliError(Exit.NotFound, `no active mitigations of ${victim ?? `customer ${customer}`}`);
   }
   if (ids.length > 1 && yes !== true) {
-    await confirmOrYes(context, `${countWords(ids.length, 'mitigation is', 'mitigations are')} withdrawn`);
+    await confirmOrYes(context, `this withdraws ${countWords(ids.length, 'mitigation')}`);
   }
   for (const id of ids) await withdrawOne(context, client, id, body);
 }
@@ -293,16 +305,16 @@ async function withdrawOne(context: Context, client: ApiClient, id: string, body
   const answer = await client.post(`/v1/mitigations/${encodeURIComponent(id)}/withdraw`, body);
   if (context.options.format === 'json') return void context.io.stdout.write(json(answer));
   const { mitigation_id: withdrawn, ending } = record(answer);
-  const state = ending === true ? 'is being withdrawn' : 'is withdrawn';
+  const state = ending === true ? 'is being withdrawn' : 'was withdrawn';
   context.io.stdout.write(`${fitted(context, `${text(withdrawn)} ${state}.`)}\n`);
 }
 
-/** Somebody at a terminal is asked; a program has to say `--yes`. */
+/** Asks for confirmation at a terminal; without one throws CliError 5, because scripts must use `--yes`. */
 async function confirmAll(context: Context, client: ApiClient): Promise<void> {
   if (!context.io.inputIsTerminal) {
     throw new CliError(
       Exit.InvalidInput,
-      'nothing was changed: this withdraws every mitigation; repeat it with --yes to go ahead',
+      'nothing was changed: this withdraws every mitigation; to confirm, repeat the command with --yes',
     );
   }
   const live = number(record(record(await client.get('/v1/health/detail')).mitigations).live);

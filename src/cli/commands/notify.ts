@@ -1,7 +1,7 @@
 /**
- * `notify fastnetmon`: FastNetMon's notify script. Community calls it with `IP direction pps action` and text on standard
- * input, Advanced with `action IP` and a JSON document. It waits for the end, so everything here is bounded: reading, calling,
- * and trying again. For many calls at once there is packaging/fastnetmon/prefixd-notify.sh, which starts no Node process.
+ * Implements `notify fastnetmon`, FastNetMon's notify script. FastNetMon Community calls it with `IP direction pps action` and
+ * text on standard input, Advanced with `action IP` and a JSON document. FastNetMon waits for it, so reading, calling and
+ * retrying are bounded. For many calls at once use packaging/fastnetmon/prefixd-notify.sh, which starts no Node process.
  */
 import type { Command } from 'commander';
 import type { CliCommand } from '../command.ts';
@@ -13,15 +13,15 @@ import type { Context, Io } from '../context.ts';
 import { fitted } from '../drawing.ts';
 import { json } from '../render.ts';
 
-/** Limits of a notification (ms). */
+/** Limits the time of a notification (ms). */
 export interface Pace {
-  /** Everything together, reading included. */
+  /** All steps together, with reading. */
   readonly total: number;
-  /** How long standard input may stay silent before it counts as empty. */
+  /** Ends reading after this time without data on standard input. */
   readonly silence: number;
   readonly connect: number;
   readonly answer: number;
-  /** Pauses between attempts; the last one goes on while time is left. */
+  /** Pauses between attempts; the last one repeats while time is left. */
   readonly pauses: readonly number[];
 }
 
@@ -33,20 +33,22 @@ export const PACE: Pace = {
   pauses: [250, 500, 1_000, 2_000],
 };
 
-/** Characters of text that are passed on; the flows that follow are a sample anyway. */
+/** Bounds the text in the call (characters); the flows at its end are only a sample. */
 const MAX_TEXT = 256 * 1024;
-/** Characters of standard input that are kept: a document is of use only as a whole. */
+/** Bounds standard input (characters); a truncated JSON document is useless, so the bound is wide. */
 const MAX_INPUT = 8 * 1000 * 1000;
 
 export function registerNotify(program: CliCommand, contextFor: (command: Command) => Context): void {
   const notify = program
     .command('notify')
-    .description("report an attack from a detector's notify script")
+    .description("report attacks from a detector's notify script")
     .examples('prefixd notify fastnetmon 203.0.113.10 incoming 120000 ban < details.txt');
   notify
     .command('fastnetmon [args...]')
-    .description(
-      "be FastNetMon's notify_script_path: IP DIRECTION PPS ACTION, or ACTION IP; details on standard input",
+    .description('report an attack as the notify script of FastNetMon')
+    .details(
+      'Takes the arguments that FastNetMon passes to notify_script_path: IP DIRECTION PPS ACTION (Community), or',
+      'ACTION IP (Advanced), with details on standard input. Retries for up to 10 seconds.',
     )
     .examples(
       'prefixd notify fastnetmon 203.0.113.10 incoming 120000 ban < details.txt',
@@ -57,7 +59,7 @@ export function registerNotify(program: CliCommand, contextFor: (command: Comman
     });
 }
 
-/** A call of the script by name; Advanced gives `ip` and `action` alone, and neither for host groups. */
+/** Holds the script's arguments by name; Advanced passes only `ip` and `action`, and for host groups neither. */
 export interface Call {
   readonly ip?: string;
   readonly direction?: string;
@@ -65,12 +67,12 @@ export interface Call {
   readonly action?: string;
 }
 
-/** The arguments by name. CliError 5 when they are not FastNetMon's. */
+/** Names the arguments. CliError 5 if their number is invalid. */
 export function callOf(args: readonly string[]): Call {
   const [first, second] = args;
   if (first === undefined) return {};
   if (second !== undefined && args.length === 2) {
-    // An address has dots or colons; no action has.
+    // An address contains dots or colons; an action does not.
     return /[.:]/.test(first) ? { ip: first, action: second } : { action: first, ip: second };
   }
   const [ip, direction, pps, action] = args;
@@ -81,10 +83,10 @@ export function callOf(args: readonly string[]): Call {
   return { ip, direction, pps, action };
 }
 
-/** Passes the call on and prints the answer; a daemon that is away is tried again while time is left. */
+/** Sends the call and prints the answer. Retries while the daemon is unreachable and time is left. */
 export async function notifyFastNetMon(context: Context, call: Call, pace: Pace = PACE): Promise<void> {
   const deadline = performance.now() + pace.total;
-  // Community's unban comes without details, and standard input may be anything that FastNetMon itself was started with.
+  // Community's unban has no details; standard input is then inherited from FastNetMon and may be anything.
   const silent = call.action === 'unban' && call.direction !== undefined;
   const body = bodyOf(call, silent ? '' : await readDetails(context.io, pace));
   const client = await openClient(context, { connectMs: pace.connect, answerMs: pace.answer });
@@ -96,7 +98,7 @@ export async function notifyFastNetMon(context: Context, call: Call, pace: Pace 
   }
 }
 
-/** The call with its text, or Advanced's document. A document that cannot be read does not keep the call back. */
+/** Returns the call with its text, or with Advanced's document. Sends the call even if the document is invalid. */
 function bodyOf(call: Call, details: string): unknown {
   const document = details.trimStart().startsWith('{') ? jsonOf(details) : undefined;
   if (typeof document === 'object') return { ...call, ...document };
@@ -115,7 +117,7 @@ function jsonOf(text: string): unknown {
   }
 }
 
-/** What FastNetMon writes, or what came of it until it fell silent. A terminal is not read at all. */
+/** Reads what FastNetMon writes, until the end or a silence. Does not read a terminal. */
 export async function readDetails(io: Io, pace: Pick<Pace, 'silence' | 'total'>): Promise<string> {
   if (io.inputIsTerminal) return '';
   const { stdin } = io;
@@ -123,7 +125,7 @@ export async function readDetails(io: Io, pace: Pick<Pace, 'silence' | 'total'>)
   let details = '';
   await new Promise<void>((resolve) => {
     let silence = setTimeout(resolve, pace.silence);
-    // Half of the time is left for the call.
+    // Leaves half of the time for the call.
     const whole = setTimeout(resolve, pace.total / 2);
     const done = (): void => {
       clearTimeout(silence);
@@ -134,16 +136,16 @@ export async function readDetails(io: Io, pace: Pick<Pace, 'silence' | 'total'>)
       clearTimeout(silence);
       silence = setTimeout(done, pace.silence);
       const piece = typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true });
-      // Read to the end even so: the writer must not find a closed pipe.
+      // Reads to the end even beyond the limit, so that the writer does not find a closed pipe.
       if (details.length < MAX_INPUT) details += piece;
     });
     stdin.once('end', done);
     stdin.once('close', done);
-    // A closed standard input (EBADF) or a folder (EISDIR) is no reason to keep a report back.
+    // Sends the report even if standard input is closed (EBADF) or a folder (EISDIR).
     stdin.once('error', done);
   });
   stdin.removeAllListeners('data');
-  // An open pipe would keep the process alive.
+  // An open pipe would keep the process running.
   stdin.destroy();
   return details;
 }
@@ -165,7 +167,7 @@ async function withDeadline<T>(work: Promise<T>, deadline: number): Promise<T> {
   const late = new Promise<never>((_, reject) => {
     const error = new CliError(
       Exit.CannotConnect,
-      'the daemon did not answer in time; the attack was not reported',
+      'no response from the daemon before the timeout; the attack may not have been reported',
     );
     timer = setTimeout(() => reject(error), Math.max(0, deadline - performance.now()));
   });
@@ -173,7 +175,7 @@ async function withDeadline<T>(work: Promise<T>, deadline: number): Promise<T> {
     return await Promise.race([work, late]);
   } finally {
     clearTimeout(timer);
-    // Whatever still runs fails when the client is closed; nobody waits for it any more.
+    // A pending call fails when the client is closed; nobody waits for it.
     work.catch(() => undefined);
   }
 }

@@ -1,4 +1,4 @@
-/** `pcap FILE`: the BGP in a capture, a line of JSON a message. */
+/** Implements `pcap FILE`: prints the BGP messages in a capture, one JSON line each. */
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { CliCommand } from '../command.ts';
@@ -10,8 +10,9 @@ import { CliError, Exit } from '../context.ts';
 export function registerPcap(program: CliCommand, contextFor: (command: Command) => Context): void {
   program
     .command('pcap <file>')
-    .description(
-      'print the BGP messages in a capture (pcap or pcapng), one JSON line each (docs/captures.md)',
+    .description('print the BGP messages in a capture file (pcap or pcapng) as JSON lines')
+    .details(
+      'Finds BGP on any TCP port and inside tunnels. Needs no daemon. docs/captures.md describes the output.',
     )
     .examples('prefixd pcap session.pcapng')
     .action(async (file: string, _options, command: Command) => {
@@ -32,19 +33,19 @@ async function printCapture(context: Context, file: string): Promise<void> {
     context.io.stderr.write(`prefixd: ${file}: ${remark}\n`);
   }
   if (messages.length === 0)
-    throw new CliError(Exit.InvalidInput, `${file} holds no BGP message: ${contents(read)}`);
+    throw new CliError(Exit.InvalidInput, `no BGP messages in ${file}: ${contents(read)}`);
 }
 
-/** Packets that may hide BGP: what they are, how many, and where the first is. */
+/** Reports packets that may contain BGP but cannot be read: their kind, number and first packet. */
 function unreadRemarks(passedOver: readonly PassedOverCount[]): readonly string[] {
   return passedOver.flatMap(({ other, unread, packets, first }) =>
     unread ? [`${countWords(packets, 'packet')} cannot be read: ${other} (first: packet ${first})`] : [],
   );
 }
 
-/** What is in a file that holds no BGP message. */
+/** Describes a file without BGP messages. */
 function contents({ packets, streams, passedOver }: Streams): string {
-  if (packets === 0) return 'it has no packets that can be read';
+  if (packets === 0) return 'it has no readable packets';
   const others = passedOver.map(({ other, packets: count }) => `${count} of ${other}`);
   const passed = passedOver.reduce((sum, one) => sum + one.packets, 0);
   const rest = packets - passed;
@@ -58,6 +59,6 @@ async function octetsOf(file: string): Promise<Uint8Array> {
     return new Uint8Array(await readFile(file));
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new CliError(Exit.InvalidInput, `${file} cannot be read: ${why}`);
+    throw new CliError(Exit.InvalidInput, `cannot read ${file}: ${why}`);
   }
 }

@@ -1,4 +1,4 @@
-/** `peers [list]`, `peers enable | disable | clear`, `rib`. */
+/** Implements `peers list | enable | disable | clear` and `rib`. */
 import type { Command } from 'commander';
 import { likely } from '../../config/nearest.ts';
 import { asWords } from '../../net/text.ts';
@@ -19,7 +19,10 @@ export function registerPeers(program: CliCommand, contextFor: (command: Command
 
   peers
     .command('list [neighbor]', { isDefault: true })
-    .description('list neighbors and their sessions, or show all that is known of one (default)')
+    .description('list neighbors and their sessions, or show one neighbor in detail (default)')
+    .details(
+      'Shows the last error of each session that is down. "prefixd peers NAME" shows capabilities and counters.',
+    )
     .addOption(watchOption())
     .examples('prefixd peers list', 'prefixd peers list edge1', 'prefixd peers list --watch 5')
     .action(async (neighbor: string | undefined, options: { watch?: string | true }, command: Command) => {
@@ -36,23 +39,35 @@ export function registerPeers(program: CliCommand, contextFor: (command: Command
       );
     });
 
-  for (const [name, description, example] of [
-    ['enable', 'allow the session to be established', 'prefixd peers enable edge1'],
+  for (const [name, description, details, example] of [
+    [
+      'enable',
+      'enable a neighbor and connect to it',
+      'Ends the effect of prefixd peers disable.',
+      'prefixd peers enable edge1',
+    ],
     [
       'disable',
-      'close the session and keep it down, also after a restart; its rules are withdrawn',
+      'disable a neighbor: close its session and keep it down, even after a restart',
+      'All its rules are withdrawn. To undo: prefixd peers enable.',
       'prefixd peers disable edge1 --reason "line card replacement"',
     ],
-    ['clear', 'send every rule again, or reset the session with --hard', 'prefixd peers clear edge1 --hard'],
+    [
+      'clear',
+      'send every rule again, or reset the session (--hard)',
+      'Without --hard the session stays established and no rule is missing in between.',
+      'prefixd peers clear edge1 --hard',
+    ],
   ] as const) {
     const command = peers
       .command(`${name} <neighbor>`)
       .description(description)
-      .option('--reason <text>', 'reason for the audit log and the neighbor')
+      .details(details)
+      .option('--reason <text>', 'reason for the audit log, also sent to the neighbor')
       .addOption(operatorOption())
       .examples(example);
     if (name === 'clear')
-      command.option('--hard', 'reset the session; its rules are gone until it is established again');
+      command.option('--hard', 'reset the session; the router has no rules until it is established again');
     command.action(async (peer: string, options: PeerOptions, self: Command) => {
       await commandPeer(contextFor(self), name, peer, options);
     });
@@ -61,6 +76,9 @@ export function registerPeers(program: CliCommand, contextFor: (command: Command
   program
     .command('rib [neighbor]')
     .description('show the rules sent to each neighbor (Adj-RIB-Out)')
+    .details(
+      'Shows the rules written to each established session. This does not prove that the router installed them.',
+    )
     .examples('prefixd rib', 'prefixd rib edge1')
     .action(async (neighbor: string | undefined, _options, command: Command) => {
       const context = contextFor(command);
@@ -70,15 +88,16 @@ export function registerPeers(program: CliCommand, contextFor: (command: Command
     });
 }
 
-/** The neighbor of this name. */
+/** Returns the neighbor of this name. CliError 4 if there is none. */
 function named(name: string, peers: readonly Row[]): Row {
   const found = peers.find((peer) => peer.name === name);
   if (found !== undefined) return found;
   const names = peers.map((peer) => text(peer.name));
   const guess = likely(name, names);
-  const known = names.length === 0 ? 'there are no neighbors' : `the neighbors are ${names.join(', ')}`;
+  const known =
+    names.length === 0 ? 'no neighbors are configured' : `configured neighbors: ${names.join(', ')}`;
   const hint = guess === undefined ? known : `did you mean "${guess}"?`;
-  throw new CliError(Exit.NotFound, `There is no neighbor with the name ${name}; ${hint}`);
+  throw new CliError(Exit.NotFound, `unknown neighbor "${name}"; ${hint}`);
 }
 
 interface PeerOptions {
@@ -128,7 +147,7 @@ const COLUMNS: readonly Column<Row>[] = [
 
 const WITH_ERROR: readonly Column<Row>[] = [...COLUMNS, { title: 'LAST ERROR', value: lastErrorOf }];
 
-/** What keeps it down: an operator, the configuration, or the last error of its session. */
+/** Returns why the session is down: an operator, the configuration, or its last error. */
 function lastErrorOf(peer: Row): string {
   if (typeof peer.disabled === 'object' && peer.disabled !== null) {
     return `disabled ${disabledText(record(peer.disabled))}`;
@@ -140,7 +159,7 @@ function lastErrorOf(peer: Row): string {
   return text(peer.hint) === '' ? text(peer.last_error) : text(peer.hint);
 }
 
-/** `peer is AS 65002 but ... (12 times since 21:03:10Z; now: peer reset the connection)`. */
+/** Returns a cause: `peer is AS 65002 but ... (12 times since 21:03:10Z; now: peer reset the connection)`. */
 function causeText(cause: Row): string {
   const times = number(cause.count);
   const since = times > 1 ? `${times} times since ${text(cause.first_at)}` : text(cause.last_at);
@@ -148,9 +167,9 @@ function causeText(cause: Row): string {
   return `${text(cause.text)} (${since}${now})`;
 }
 
-/** Neighbors as a table; where the terminal is too narrow for it, the last error is below its neighbor. */
+/** Formats neighbors as a table; on a narrow terminal the last error is below its neighbor. */
 export function peerTable(context: Context, peers: readonly unknown[]): string {
-  if (peers.length === 0) return 'There are no neighbors.\n';
+  if (peers.length === 0) return 'No neighbors are configured.\n';
   const rows = peers.map(record);
   const drawing = drawingFor(context);
   const whole = table(WITH_ERROR, rows, { ...drawing, width: Number.POSITIVE_INFINITY });
@@ -163,7 +182,7 @@ function ribTable(context: Context, answer: unknown): string {
   const rows = Object.entries(record(answer)).flatMap(([neighbor, routes]) =>
     records(routes).map((route) => ({ neighbor, route })),
   );
-  if (rows.length === 0) return 'Nothing is written to any neighbor.\n';
+  if (rows.length === 0) return 'No rules are sent to any neighbor.\n';
   const columns: readonly Column<(typeof rows)[number]>[] = [
     { title: 'NEIGHBOR', value: ({ neighbor }) => neighbor, least: 8 },
     { title: 'RULE', value: ({ route }) => text(route.rule), least: 20 },
@@ -173,9 +192,9 @@ function ribTable(context: Context, answer: unknown): string {
   return table(columns, rows, drawingFor(context));
 }
 
-// One neighbor with all that is known of its session: `peers NEIGHBOR`.
+// Formats one neighbor in detail: `peers NEIGHBOR`.
 
-/** Key and value lines; `now` is in milliseconds since the epoch. What the daemon does not say has no line. */
+/** Formats key and value lines; `now` is in milliseconds since the epoch. Leaves out fields that the daemon does not report. */
 export function peerDetail(context: Context, peer: Fields, now: number): string {
   return pairs(
     [...sessionLines(peer, now), ...troubleLines(peer), ...countLines(record(peer.counters), now)].filter(
@@ -205,7 +224,7 @@ function sessionLines(peer: Fields, now: number): readonly Pair[] {
   ];
 }
 
-/** What both sides agreed on. */
+/** Formats the negotiated capabilities. */
 function negotiatedLines(negotiated: Fields): readonly Pair[] {
   const capabilities = [
     ['four_octet_as', '4-octet AS numbers'],
@@ -227,13 +246,13 @@ function negotiatedLines(negotiated: Fields): readonly Pair[] {
   ];
 }
 
-/** Who disabled it, when and why: `by kim at 2026-01-01T00:00:00.000Z: line card`. */
+/** Returns who disabled it, when and why: `by kim at 2026-01-01T00:00:00.000Z: line card`. */
 export function disabledText({ by, at, reason }: Fields): string {
   const why = text(reason) === '' ? '' : `: ${text(reason)}`;
   return `by ${text(by)} at ${text(at)}${why}`;
 }
 
-/** Why it is down, or why it was. */
+/** Formats why the session is or was down. */
 function troubleLines(peer: Fields): readonly Pair[] {
   const cause = record(peer.last_cause);
   const disabled = record(peer.disabled);
@@ -249,14 +268,14 @@ function troubleLines(peer: Fields): readonly Pair[] {
   ];
 }
 
-/** `12 times from T to T`, `at T`. */
+/** Returns `12 times from T to T` or `at T`. */
 function timesWords(cause: Fields): string {
   const count = number(cause.count);
   if (count <= 1) return `at ${text(cause.last_at)}`;
   return `${count} times from ${text(cause.first_at)} to ${text(cause.last_at)}`;
 }
 
-/** `Cease/Administrative Shutdown (6/2): maintenance, at T`. */
+/** Returns `Cease/Administrative Shutdown (6/2): maintenance, at T`. */
 function notificationWords(notification: Fields): string {
   return notification.text === undefined ? '' : `${text(notification.text)}, at ${text(notification.at)}`;
 }

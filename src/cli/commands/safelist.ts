@@ -1,4 +1,4 @@
-/** `safelist list | add | remove`. */
+/** Implements `safelist list | add | remove`. */
 import type { Command } from 'commander';
 import type { CliCommand } from '../command.ts';
 import { countWords } from '../../net/text.ts';
@@ -32,10 +32,13 @@ export function registerSafelist(program: CliCommand, contextFor: (command: Comm
 
   safelist
     .command('add <prefix>')
-    .description('add a prefix, and withdraw the mitigations that it covers')
+    .description('add a prefix, and withdraw the mitigations that overlap it')
+    .details(
+      'Asks for confirmation if that would withdraw many mitigations. The entry stays until it is removed.',
+    )
     .addOption(reasonOption())
     .addOption(operatorOption())
-    .addOption(yesOption('do not ask, however many mitigations it withdraws'))
+    .addOption(yesOption('do not ask for confirmation, even if many mitigations are withdrawn'))
     .examples('prefixd safelist add 192.0.2.53/32 --reason "resolver"')
     .action(async (prefix: string, options: AddOptions, command: Command) => {
       const context = contextFor(command);
@@ -53,7 +56,8 @@ export function registerSafelist(program: CliCommand, contextFor: (command: Comm
 
   safelist
     .command('remove <entry>')
-    .description('remove a prefix that was added with safelist add or over the API')
+    .description('remove a prefix that was added by command or over the API')
+    .details('Entries of prefixd.yaml can be removed only there.')
     .examples('prefixd safelist remove 192.0.2.53/32')
     .action(async (prefix: string, _options, command: Command) => {
       const context = contextFor(command);

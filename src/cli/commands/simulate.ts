@@ -1,4 +1,4 @@
-/** `simulate FILE`: events in, decisions out, nothing announced. */
+/** Implements `simulate FILE`: decides on recorded events and announces nothing. */
 import { readFile, stat } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { CliCommand } from '../command.ts';
@@ -23,20 +23,22 @@ interface SimulateOptions {
 export function registerSimulate(program: CliCommand, contextFor: (command: Command) => Context): void {
   program
     .command('simulate <file>')
-    .description(
-      'replay events (JSON lines; "-" for standard input) or a journal through the decisions; announces nothing',
+    .description('replay events or a journal, and show what prefixd would decide')
+    .details(
+      'Reads a file of JSON lines ("-" for standard input), each an event or a journal record, or the folder of a',
+      'journal. Announces nothing and needs no daemon. Ends with a summary.',
     )
     .option(
       '-c, --config <dir>',
-      'configuration folder to try (default: PREFIXD_CONFIG, or the built-in one)',
+      'configuration folder to use (default: PREFIXD_CONFIG, or the built-in one)',
     )
     .option('--start <time>', 'time of the first event, if it has no timestamp (RFC 3339; default: now)')
     .option(
       '--spacing <seconds>',
-      'seconds from one line to the next one without a timestamp; fewer if a later timestamp requires it',
+      'seconds between lines without a timestamp; fewer if a later timestamp requires it',
       '1',
     )
-    .option('--why', 'show the reasons for every decision')
+    .option('--why', 'show the reasons for each decision')
     .examples(
       'prefixd simulate attacks.jsonl --config /etc/prefixd --why',
       'prefixd simulate /var/lib/prefixd --config ./new-config',
@@ -118,14 +120,14 @@ async function contentOf(context: Context, file: string): Promise<string> {
 
 function unreadable(file: string, error: unknown): CliError {
   const why = error instanceof Error ? error.message : String(error);
-  return new CliError(Exit.InvalidInput, `${file} cannot be read: ${why}`);
+  return new CliError(Exit.InvalidInput, `cannot read ${file}: ${why}`);
 }
 
 type Line =
   | { readonly kind: 'event'; readonly detection: Detection }
   | { readonly kind: 'fact'; readonly fact: RecordedFact };
 
-/** Lines of events and lines of a journal, told apart line by line. */
+/** Reads lines, each an event or a journal record. */
 async function linesOf(
   file: string,
   content: string,
@@ -157,7 +159,7 @@ async function linesOf(
   return lines;
 }
 
-/** Every line with the time at which it happens (ms since the epoch). */
+/** Gives each line its time (ms since the epoch). */
 async function placed(
   lines: readonly Line[],
   placement: Placement,
@@ -168,7 +170,7 @@ async function placed(
     placement,
   );
   if (times === undefined) {
-    throw new CliError(Exit.InvalidInput, '--start is later than the first timestamp of the file');
+    throw new CliError(Exit.InvalidInput, "--start is later than the file's first timestamp");
   }
   return lines.map((line, i) => ({ line, at: times[i] ?? placement.now }));
 }
@@ -179,17 +181,20 @@ function startOf(text: string | undefined): number | null {
   if (Number.isNaN(time)) {
     throw new CliError(
       Exit.InvalidInput,
-      `--start: "${text}" is not a time; write it as in RFC 3339, such as 2026-01-31T12:00:00Z`,
+      `--start: invalid time "${text}": expected RFC 3339, such as 2026-01-31T12:00:00Z`,
     );
   }
   return time;
 }
 
-/** Seconds as an option, in milliseconds. */
+/** Reads `--spacing` in seconds; returns milliseconds. */
 function spacingOf(text: string): number {
   const seconds = /^\d{1,6}(\.\d{1,3})?$/.test(text) ? Number(text) : Number.NaN;
   if (Number.isNaN(seconds)) {
-    throw new CliError(Exit.InvalidInput, `--spacing: "${text}" is not a number of seconds from 0 to 999999`);
+    throw new CliError(
+      Exit.InvalidInput,
+      `--spacing: invalid value "${text}": expected seconds from 0 to 999999`,
+    );
   }
   return seconds * 1000;
 }
@@ -216,7 +221,7 @@ function whyOf({ answer }: SimulatedStep): readonly string[] {
   return 'why' in answer ? answer.why : [];
 }
 
-/** How it was answered, in one word. */
+/** Returns the result in one word. */
 function statusOf({ answer }: SimulatedStep): string {
   return answer.type === 'event' ? answer.status : answer.type;
 }

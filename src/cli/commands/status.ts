@@ -1,4 +1,4 @@
-/** `status`. */
+/** Implements `status`. */
 import type { Command } from 'commander';
 import type { CliCommand } from '../command.ts';
 import type { Fields } from '../answer.ts';
@@ -17,6 +17,9 @@ export function registerStatus(program: CliCommand, contextFor: (command: Comman
   program
     .command('status')
     .description('show daemon health, BGP sessions and active mitigations')
+    .details(
+      'Lists the reasons if the daemon is degraded or not enforcing. For monitoring, use -f json or /metrics.',
+    )
     .addOption(watchOption())
     .examples('prefixd status', 'prefixd status --watch 5', 'prefixd status -f json')
     .action(async (options: { watch?: string | true }, command: Command) => {
@@ -27,12 +30,12 @@ export function registerStatus(program: CliCommand, contextFor: (command: Comman
     });
 }
 
-/** The status in the words of the people on call. */
+/** Words for the statuses of the API. */
 const MOODS: Readonly<Record<string, string>> = { ok: 'healthy', not_enforcing: 'not enforcing' };
 
 async function status(context: Context, client: ApiClient): Promise<string> {
   const health = await client.get('/v1/health/detail');
-  // While it starts it answers nothing else.
+  // A starting daemon responds to no other request.
   const isStarting = record(health).status === 'starting';
   const peers = isStarting ? [] : await client.get('/v1/peers');
   if (context.options.format === 'json') return json({ health, peers });
@@ -61,7 +64,7 @@ async function status(context: Context, client: ApiClient): Promise<string> {
   return `${head}${notes.join('')}\n${peerTable(context, list(peers))}`;
 }
 
-/** Why the daemon is not healthy, and for how long; a daemon before 0.2 gives no reasons but problems. */
+/** Returns why the daemon is not healthy, and for how long. A daemon before 0.2 reports `problems` instead of `reasons`. */
 function noteLines(health: Fields): readonly string[] {
   if (health.reasons !== undefined) {
     return records(health.reasons).map((reason) => {

@@ -1,6 +1,6 @@
 /**
- * What two speakers had agreed on when a message was sent, from the OPENs of both and, where those were not captured,
- * from what their UPDATEs show. Pure.
+ * Determines what two speakers negotiated, from both OPENs or, if an OPEN was not captured, from evidence in the UPDATEs.
+ * Pure.
  */
 import { addPathOf, ipv6NextHopsOf } from '../../bgp/wire/capabilities.ts';
 import { checkHeader, messageType } from '../../bgp/wire/framing.ts';
@@ -18,24 +18,24 @@ import {
 import { type AsWidth, asWidthOf, familiesWithIdentifiers, type UpdateParts } from './evidence.ts';
 import { beginOf, type Stretch } from './stream-framing.ts';
 
-/** The OPENs of a direction and of the one against it; undefined where the capture has none. */
+/** Holds the OPENs of a direction's sender and receiver; undefined if not captured. */
 export interface Opens {
   readonly sender: OpenMessage | undefined;
   readonly receiver: OpenMessage | undefined;
 }
 
-/** How the messages of one direction are to be read. */
+/** Describes how to read the messages of one direction. */
 export interface Agreement {
   readonly context: CodecContext;
-  /** Whether both sides are in one AS; undefined where an OPEN is missing. */
+  /** True if both sides are in one AS; undefined if an OPEN is missing. */
   readonly internal: boolean | undefined;
-  /** True where a ROUTE-REFRESH may carry filters (RFC 5291): both sides agreed on them, or an OPEN is missing. */
+  /** True if a ROUTE-REFRESH may carry filters (RFC 5291): both sides negotiated them, or an OPEN is missing. */
   readonly routeFilters: boolean;
-  /** True where AS numbers read with both widths and no OPEN tells which is right. */
+  /** True if AS numbers can be read with both widths and no OPEN decides. */
   readonly ambiguous: boolean;
 }
 
-/** The OPEN with which a direction begins, or which is the first whole message where the capture began in the middle. */
+/** Returns the OPEN if it is the first message of a direction, or its first whole message if the capture began later. */
 export function firstOpen(stretches: readonly Stretch[]): OpenMessage | undefined {
   const [stretch] = stretches;
   if (stretch === undefined) return undefined;
@@ -52,12 +52,12 @@ export function firstOpen(stretches: readonly Stretch[]): OpenMessage | undefine
   }
 }
 
-/** RFC 8654 §4: long messages go to a peer that advertised them, whatever the sender did. Without its OPEN they may. */
+/** Returns true if the receiver advertised extended messages, whatever the sender did (RFC 8654 §4), or its OPEN is missing. */
 export function takesLongMessages({ receiver }: Opens): boolean {
   return receiver === undefined || findCapability(receiver, 'extended-message') !== undefined;
 }
 
-/** The width of AS numbers in both directions of a connection. RFC 6793 §4.1: four octets where both sides advertised it. */
+/** Returns the width of AS numbers in both directions: four octets if both sides advertised it (RFC 6793 §4.1). */
 export function widthOf(opens: Opens, updates: readonly UpdateParts[]): AsWidth {
   const known = [opens.sender, opens.receiver].filter((open) => open !== undefined);
   const offers = known.filter((open) => findCapability(open, 'four-octet-as') !== undefined);
@@ -65,7 +65,7 @@ export function widthOf(opens: Opens, updates: readonly UpdateParts[]): AsWidth 
   return known.length === 2 ? { width: 4, verdict: 'immaterial' } : asWidthOf(updates);
 }
 
-/** What holds for one direction; `updates` are its own. */
+/** Returns the agreement for one direction; `updates` are the UPDATEs of that direction. */
 export function agreementOf(opens: Opens, width: AsWidth, updates: readonly UpdateParts[]): Agreement {
   const { sender, receiver } = opens;
   const known = sender !== undefined && receiver !== undefined;
@@ -76,7 +76,7 @@ export function agreementOf(opens: Opens, width: AsWidth, updates: readonly Upda
     internal: internal ?? false,
     enhancedRouteRefresh:
       sender !== undefined && findCapability(sender, 'enhanced-route-refresh') !== undefined,
-    // Members of a confederation show their own numbers to each other alone (RFC 5065 §4): none of this can be seen here.
+    // Only members of a confederation see its member AS numbers (RFC 5065 §4), so a capture cannot rule one out.
     confederation: true,
     pathIdentifiers: identifiedFamilies(opens, updates),
     ipv6NextHops: receiver === undefined ? IPV4_FAMILIES : ipv6NextHopsOf(receiver),
@@ -87,7 +87,7 @@ export function agreementOf(opens: Opens, width: AsWidth, updates: readonly Upda
 
 const IPV4_FAMILIES: readonly Family[] = [FAMILIES['ipv4-unicast']];
 
-/** Outbound route filtering (RFC 5291 §4), and its number from before the standard. */
+/** The code of outbound route filtering (RFC 5291 §4), and its code before the standard. */
 const ROUTE_FILTER_CODES: ReadonlySet<number> = new Set([3, 130]);
 
 function filtersRoutes(open: OpenMessage): boolean {
@@ -95,7 +95,7 @@ function filtersRoutes(open: OpenMessage): boolean {
   return open.capabilities.some(filters);
 }
 
-/** RFC 7911 §4: identifiers go from a side that can send them to one that can receive them, family by family. */
+/** Returns the families with Path Identifiers: those that the sender can send and the receiver can receive (RFC 7911 §4). */
 function identifiedFamilies({ sender, receiver }: Opens, updates: readonly UpdateParts[]): readonly Family[] {
   const sent = sender && addPathOf(sender)?.flatMap(({ family, send }) => (send ? [family] : []));
   const taken = receiver && addPathOf(receiver)?.flatMap(({ family, receive }) => (receive ? [family] : []));
@@ -106,7 +106,7 @@ function identifiedFamilies({ sender, receiver }: Opens, updates: readonly Updat
   return offered === undefined ? shown : shown.filter((family) => includesFamily(offered, family));
 }
 
-/** What was concluded without an OPEN, in sentences. */
+/** Describes what was inferred without an OPEN. */
 export function conclusions(
   opens: Opens,
   width: AsWidth,
@@ -116,17 +116,19 @@ export function conclusions(
   const missing = opens.sender === opens.receiver ? 'no OPEN was captured' : 'one OPEN was not captured';
   const said: string[] = [];
   if (width.verdict === 'inferred') {
-    said.push(`${missing}: AS numbers are read with ${width.width} octets, which alone fits`);
+    said.push(`${missing}: AS numbers are read with ${width.width} octets, the only width that works`);
   }
   if (width.verdict === 'ambiguous') {
     said.push(
-      `${missing}: AS numbers are ambiguous, 2 and 4 octets both fit; they are read with ${width.width}`,
+      `${missing}: AS numbers are ambiguous, 2 and 4 octets both work; they are read with ${width.width}`,
     );
   }
   const families = agreements.flatMap(({ context }) => context.pathIdentifiers ?? []).map(familyName);
   if (families.length > 0) {
     const names = [...new Set(families)].join(', ');
-    said.push(`${missing}: routes of ${names} are read with Path Identifiers (ADD-PATH), which alone fits`);
+    said.push(
+      `${missing}: routes of ${names} are read with Path Identifiers (ADD-PATH), the only reading that works`,
+    );
   }
   return said;
 }

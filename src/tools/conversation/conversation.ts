@@ -1,6 +1,6 @@
 /**
- * BGP out of captured TCP streams: the messages of both directions, each read by what the two sides had agreed on. Pure. A
- * message between others is judged by their agreement, not by what prefixd itself would have agreed to.
+ * Reads BGP messages from captured TCP streams, each according to what the two speakers negotiated (not to what prefixd itself
+ * would negotiate). Pure.
  */
 import { AttributeType, MessageType } from '../../bgp/wire/iana.ts';
 import { HEADER_LENGTH } from '../../bgp/wire/limits.ts';
@@ -21,23 +21,23 @@ import {
   stretchesOf,
 } from './stream-framing.ts';
 
-/** A message of a type that is not read here: whether it is right is between the two sides. */
+/** Represents a message of a type that this program does not decode. */
 export interface UnknownMessage {
   readonly type: 'unknown';
-  /** The type octet of the header. */
+  /** The header's type octet. */
   readonly messageType: number;
 }
 
-/** A message as captured, or why there is none. */
+/** Holds a captured message, or the reason why it could not be decoded. */
 export interface CapturedMessage extends RawMessage {
   readonly result: BgpMessage | UnknownMessage | NotificationError;
-  /** The families whose routes have Path Identifiers in front (RFC 7911 §3). */
+  /** The families whose routes begin with Path Identifiers (RFC 7911 §3). */
   readonly pathIdentifiers: readonly Family[];
-  /** What cannot be told for certain, in sentences. */
+  /** Sentences about what is uncertain. */
   readonly notes: readonly string[];
 }
 
-/** The messages of all BGP connections in the order in which they were completed, and remarks on what is no message. */
+/** Holds the messages of all BGP connections in order of completion, and remarks on bytes that are not a message. */
 export interface Conversation {
   readonly messages: readonly CapturedMessage[];
   readonly remarks: readonly string[];
@@ -45,7 +45,7 @@ export interface Conversation {
 
 const BGP_PORT = 179;
 
-/** Connections of other protocols that are named one by one; the rest are counted. */
+/** Bounds the connections of other protocols that are named; the remaining ones are counted. */
 const NAMED = 10;
 
 /** Reads every connection that speaks BGP, on any port. */
@@ -76,19 +76,21 @@ export function readConversation(streams: readonly TcpStream[]): Conversation {
   return { messages, remarks };
 }
 
-/** What is said of a connection on the BGP port in which no header of BGP was found. */
+/** Describes a connection on the BGP port without a BGP header. */
 function notBgp(stream: TcpStream, stretches: readonly Stretch[]): readonly string[] {
   const [first] = stretches;
   if (first === undefined) return [];
   const count = stretches.reduce((sum, { octets }) => sum + octets.length, 0);
   const who = `${endpoints(stream)}: the ${count} octets on port ${BGP_PORT}`;
   if (!first.inStep) {
-    return [`${who} are not BGP, or the middle of a message: the capture has no beginning of the connection`];
+    return [
+      `${who} are not BGP, or the middle of a message: the capture lacks the beginning of the connection`,
+    ];
   }
   return [`${who} are not BGP; they begin with ${shown(first.octets.subarray(0, 32))}`];
 }
 
-/** Octets as text where they are text, else as hexadecimal. */
+/** Returns printable octets as quoted text, any others as hexadecimal. */
 function shown(octets: Uint8Array): string {
   const isText = octets.every((octet) => (octet >= 0x20 && octet < 0x7f) || octet === 0x0d || octet === 0x0a);
   if (isText) return JSON.stringify(String.fromCharCode(...octets));
@@ -127,7 +129,7 @@ function readMessage(raw: RawMessage, agreement: Agreement): CapturedMessage {
   if (raw.broken !== undefined) return { ...raw, result: raw.broken, pathIdentifiers, notes: [] };
   if (raw.unknownType !== undefined) {
     const notes = [
-      `message type ${raw.unknownType} is not read here; a speaker that did not agree on it answers Bad Message Type (1/3)`,
+      `message type ${raw.unknownType} is not decoded; a speaker that did not negotiate it answers Bad Message Type (1/3)`,
     ];
     return { ...raw, result: { type: 'unknown', messageType: raw.unknownType }, pathIdentifiers, notes };
   }
@@ -138,7 +140,7 @@ function readMessage(raw: RawMessage, agreement: Agreement): CapturedMessage {
 
 function decode(octets: Uint8Array, agreement: Agreement): BgpMessage | NotificationError {
   const { context, internal, routeFilters } = agreement;
-  // RFC 5291 §5: filters follow the four octets of a request.
+  // Filters follow the four octets of a request (RFC 5291 §5).
   const filtered = octets[HEADER_LENGTH - 1] === MessageType.RouteRefresh && routeFilters;
   const read = filtered ? withoutFilters(octets) : octets;
   try {
@@ -155,7 +157,7 @@ function decode(octets: Uint8Array, agreement: Agreement): BgpMessage | Notifica
 
 const REFRESH_LENGTH = HEADER_LENGTH + 4;
 
-/** The message as a plain request: the four octets in front of the filters, and the length that they have. */
+/** Returns the message as a plain request: without its filters, and with a matching length. */
 function withoutFilters(octets: Uint8Array): Uint8Array {
   if (octets.length <= REFRESH_LENGTH) return octets;
   const request = octets.slice(0, REFRESH_LENGTH);
@@ -164,26 +166,26 @@ function withoutFilters(octets: Uint8Array): Uint8Array {
   return request;
 }
 
-/** The outbound route filters of a ROUTE-REFRESH (RFC 5291 §5); undefined where there are none. */
+/** Returns the outbound route filters of a ROUTE-REFRESH (RFC 5291 §5); undefined if there are none. */
 export function filtersOf({ octets }: RawMessage): Uint8Array | undefined {
   return octets.length > REFRESH_LENGTH ? octets.subarray(REFRESH_LENGTH) : undefined;
 }
 
-/** Attributes that internal peers alone are sent (RFC 4271 §5.1.5, RFC 4456 §8). */
+/** Attributes that are sent only to internal peers (RFC 4271 §5.1.5, RFC 4456 §8). */
 const INTERNAL_ATTRIBUTES: ReadonlySet<number> = new Set([
   AttributeType.LocalPref,
   AttributeType.OriginatorId,
   AttributeType.ClusterList,
 ]);
 
-/** Without OPENs, an attribute of internal sessions shows that the session is internal. */
+/** Returns true if an attribute shows that the session is internal, for sessions without OPENs. */
 function isInternal(message: BgpMessage): boolean {
   return (
     message.type === 'update' && message.problems.some(({ attribute }) => INTERNAL_ATTRIBUTES.has(attribute))
   );
 }
 
-/** Members of a confederation send LOCAL_PREF to each other though their AS numbers differ (RFC 5065 §5). */
+/** Returns true for a confederation's UPDATE with LOCAL_PREF, valid between its different AS numbers (RFC 5065 §5). */
 function isConfederate(message: BgpMessage): boolean {
   if (message.type !== 'update' || !hasConfederation(message)) return false;
   return message.problems.some(({ attribute }) => attribute === AttributeType.LocalPref);
@@ -198,8 +200,8 @@ function notesOn(octets: Uint8Array, message: BgpMessage, agreement: Agreement):
   const notes: string[] = [];
   if (agreement.internal === false && hasConfederation(message)) {
     notes.push(
-      'AS_PATH has segments of a confederation: malformed (3/11) unless both neighbors belong to it (RFC 5065 §5), ' +
-        'which a capture does not show',
+      'AS_PATH has confederation segments: malformed (3/11) unless both peers belong to the confederation ' +
+        '(RFC 5065 §5), which a capture does not show',
     );
   }
   const parts = agreement.ambiguous ? partsOf(octets) : undefined;
@@ -207,13 +209,13 @@ function notesOn(octets: Uint8Array, message: BgpMessage, agreement: Agreement):
   if (narrow !== undefined) {
     notes.push(
       `AS_PATH is ambiguous: it reads as ${pathText(message.attributes.asPath ?? [])} with AS numbers of 4 octets and as ` +
-        `${pathText(narrow)} with 2, and no OPEN tells which`,
+        `${pathText(narrow)} with 2, and no OPEN decides`,
     );
   }
   return notes;
 }
 
-/** `65001 65002`; other segments than sequences in brackets, with their kind. */
+/** Formats a path: `65001 65002`; segments other than sequences in parentheses, with their kind. */
 function pathText(path: readonly AsPathSegment[]): string {
   return path
     .map(({ kind, asns }) => (kind === 'sequence' ? asns.join(' ') : `(${kind} ${asns.join(' ')})`))

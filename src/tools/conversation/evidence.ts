@@ -1,6 +1,6 @@
 /**
- * What UPDATEs tell of a session whose OPENs were not captured: how wide AS numbers are, and which families have Path
- * Identifiers. Pure. A reading is inferred only where it alone fits.
+ * Infers from UPDATEs what a session without captured OPENs negotiated: the width of AS numbers, and the families with Path
+ * Identifiers. Infers a reading only if no other is possible. Pure.
  */
 import { decodeFlowSpecList } from '../../bgp/flowspec/nlri.ts';
 import { decodeAsPath } from '../../bgp/wire/as-path.ts';
@@ -11,13 +11,13 @@ import { isListed, listNlri, unicastNlriFault } from '../../bgp/wire/nlri-list.t
 import type { AsPathSegment } from '../../bgp/wire/types.ts';
 import { toHex } from '../../net/bytes.ts';
 
-/** The octets of an UPDATE by what they are; nothing is judged. */
+/** Holds an UPDATE's octets split into attributes and NLRI fields, without validation. */
 export interface UpdateParts {
   readonly attributes: readonly { readonly type: number; readonly value: Uint8Array }[];
   readonly fields: readonly { readonly family: Family; readonly octets: Uint8Array }[];
 }
 
-/** Takes an UPDATE apart, header included, as far as its lengths lead. Undefined for other messages. */
+/** Splits an UPDATE (with its header) as far as its lengths are valid. Returns undefined for other messages. */
 export function partsOf(message: Uint8Array): UpdateParts | undefined {
   if (message[HEADER_LENGTH - 1] !== MessageType.Update) return undefined;
   const body = message.subarray(HEADER_LENGTH);
@@ -59,22 +59,22 @@ function multiprotocolField(type: number, value: Uint8Array): UpdateParts['field
   return [{ family, octets: value.subarray(5 + (value[3] ?? 0)) }];
 }
 
-/** Which widths of AS numbers an UPDATE allows. */
+/** Holds the widths of AS numbers that an UPDATE allows. */
 interface Fits {
   readonly two: boolean;
   readonly four: boolean;
-  /** True when both widths read, and read differently. */
+  /** True if both widths are possible, with different results. */
   readonly both: boolean;
 }
 
-/** The width of AS numbers that UPDATEs show. */
+/** Holds the inferred width of AS numbers. */
 export interface AsWidth {
   readonly width: 2 | 4;
-  /** Why: one width fits better, both fit, or nothing depends on it. */
+  /** The reason: one width is valid for more UPDATEs, both are valid, or nothing depends on it. */
   readonly verdict: 'inferred' | 'ambiguous' | 'immaterial';
 }
 
-/** Judges all UPDATEs of a connection together, since both directions of a session use one width (RFC 6793 §4.1). */
+/** Evaluates all UPDATEs of a connection together, because both directions use one width (RFC 6793 §4.1). */
 export function asWidthOf(updates: readonly UpdateParts[]): AsWidth {
   let misfits2 = 0;
   let misfits4 = 0;
@@ -89,7 +89,7 @@ export function asWidthOf(updates: readonly UpdateParts[]): AsWidth {
   return { width: 4, verdict: undecided ? 'ambiguous' : 'immaterial' };
 }
 
-/** AGGREGATOR is an AS number and four octets; AS4 attributes are for sessions with two octets alone (RFC 6793 §3, §4.1). */
+/** Uses AS_PATH, AGGREGATOR (AS number and 4 octets), and AS4 attributes, which only 2-octet sessions use (RFC 6793 §3, §4.1). */
 function widthsOf({ attributes }: UpdateParts): Fits {
   let [two, four, both] = [true, true, false];
   for (const { type, value } of attributes) {
@@ -112,7 +112,7 @@ function reads(path: Uint8Array, width: 2 | 4): boolean {
   return typeof decodeAsPath(path, width) !== 'string';
 }
 
-/** The AS path of an UPDATE that reads with both widths, read with two octets; undefined for all others. */
+/** Returns the AS path read with 2 octets if both widths are possible; else undefined. */
 export function narrowPath(update: UpdateParts): readonly AsPathSegment[] | undefined {
   if (!widthsOf(update).both) return undefined;
   const value = update.attributes.find(({ type }) => type === AttributeType.AsPath)?.value;
@@ -121,8 +121,8 @@ export function narrowPath(update: UpdateParts): readonly AsPathSegment[] | unde
 }
 
 /**
- * The families whose routes read only with Path Identifiers in front. Octets of ADD-PATH that are read without it repeat a
- * route (identifiers below 65536 begin with two default routes), or come to no end.
+ * Returns the families whose routes are valid only with Path Identifiers. Routes with ADD-PATH that are read without it repeat
+ * a route (identifiers below 65536 read as two default routes), or do not end at the end of the field.
  */
 export function familiesWithIdentifiers(updates: readonly UpdateParts[]): readonly Family[] {
   const tallies = new Map<string, { family: Family; plain: number; identified: number }>();
@@ -139,7 +139,7 @@ export function familiesWithIdentifiers(updates: readonly UpdateParts[]): readon
   );
 }
 
-/** True when a field comes to an even end, no route in it is malformed, and none is there twice. */
+/** Returns true if the routes fill the field exactly, none is malformed, and none is repeated. */
 function readsAs(field: Uint8Array, family: Family, identified: boolean): boolean {
   const { routes, rest } = listNlri(field, family, identified);
   if (rest !== undefined) return false;

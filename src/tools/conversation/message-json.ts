@@ -1,4 +1,4 @@
-/** BGP messages as JSON, for `prefixd pcap`. Pure. */
+/** Formats captured BGP messages as JSON, for `prefixd pcap`. Pure. */
 import { decodeActions } from '../../bgp/flowspec/actions.ts';
 import type { Treatment } from '../../bgp/flowspec/errors.ts';
 import { decodeFlowSpecList, type ListedFlowSpec } from '../../bgp/flowspec/nlri.ts';
@@ -39,7 +39,7 @@ const TYPES: Readonly<Record<number, string>> = {
 };
 const TYPE_OFFSET = 18;
 
-/** One line for a message. */
+/** Returns the JSON line of a message. */
 export function messageJson(captured: CapturedMessage): Json {
   const { stream, time, octets, result, notes } = captured;
   const head = {
@@ -55,12 +55,12 @@ export function messageJson(captured: CapturedMessage): Json {
   return { ...head, type: result.type, ...bodyOf(result, captured), ...remarks };
 }
 
-/** The first 64 octets of a message: its header and what is most likely wrong. */
+/** Returns the first 64 octets of a message: its header and usually the error. */
 function beginning(octets: Uint8Array): string {
   return toHex(octets.subarray(0, 64));
 }
 
-/** What was wrong, and the NOTIFICATION by which a speaker would answer it. */
+/** Returns the error, and the NOTIFICATION that a speaker would send. */
 function failure(error: string, notification: { readonly code: number; readonly subcode: number }): Json {
   const { code, subcode } = notification;
   return { error, notification: { code, subcode, text: notificationText(code, subcode) } };
@@ -129,7 +129,7 @@ function capabilityJson(capability: Capability): Json {
   }
 }
 
-/** A capability that the speaker does not know; two of them say how routes are to be read. */
+/** Formats a capability that prefixd's own speaker does not know; two of them decide how routes are read. */
 function unknownCapabilityJson(code: number, value: Uint8Array): Json {
   const paths = code === PathCapabilityCode.AddPath ? decodeAddPath(value) : undefined;
   if (paths !== undefined) {
@@ -160,7 +160,7 @@ function updateJson(update: UpdateMessage, identified: readonly Family[]): Json 
     ...(mpUnreach === undefined ? [] : routesOf(mpUnreach.family, mpUnreach.nlri, identified)),
   ];
   const end = isEndOfRib(update);
-  // Communities say what to do with the packets of a rule; of any other route they say something about the route.
+  // A rule's communities are its actions; any other route's communities describe the route.
   const isRule = mpReach !== undefined && mpReach.nlri.length > 0 && isFlowSpec(mpReach.family);
   const actions = isRule ? actionsJson(update.attributes) : { json: {}, flaws: [] };
   const flaws = [
@@ -181,8 +181,9 @@ function updateJson(update: UpdateMessage, identified: readonly Family[]): Json 
 }
 
 /**
- * RFC 7606 spares the session where it can; `treatment` says how. The NOTIFICATION is the one of RFC 4271 §6.3, which a
- * speaker without RFC 7606 sends. An attribute that is to be discarded is no error: it is told in `discarded`.
+ * Returns the errors of an UPDATE. `treatment` is how RFC 7606 handles them without a session reset where possible; the
+ * NOTIFICATION is what a speaker without RFC 7606 sends (RFC 4271 §6.3). A discarded attribute is not an error: it is in
+ * `discarded`.
  */
 function flawsJson(flaws: readonly Flaw[]): Json {
   const errors = flaws.filter(({ treatment }) => treatment !== 'attribute-discard');
@@ -200,10 +201,10 @@ function flawsJson(flaws: readonly Flaw[]): Json {
   };
 }
 
-/** What is done about a flaw, the strictest first (RFC 7606 §3.h). */
+/** Lists the treatments, the strictest first (RFC 7606 §3.h). */
 const STRICTNESS = ['session-reset', 'afi-safi-disable', 'treat-as-withdraw', 'attribute-discard'] as const;
 
-/** Extended communities are told here unless they were told as the actions of a rule. */
+/** Formats attributes; without extended communities for a rule, whose `actions` they are. */
 function attributesJson(attributes: PathAttributes, isRule: boolean): Json {
   const { origin, asPath, nextHop, multiExitDisc, localPref, communities, largeCommunities } = attributes;
   const { mpReach, aggregator, originatorId, clusterList, unknown } = attributes;
@@ -252,10 +253,10 @@ function attributesJson(attributes: PathAttributes, isRule: boolean): Json {
   };
 }
 
-/** Octets of the route distinguisher in front of the next hop of a VPN route (RFC 4364 §4.3.2, RFC 4659 §3.2.1). */
+/** The octets of the route distinguisher before a VPN route's next hop (RFC 4364 §4.3.2, RFC 4659 §3.2.1). */
 const RD_LENGTH = 8;
 
-/** An IPv6 next hop may bring a link-local address along (RFC 2545 §3); in VPNs each has a route distinguisher. */
+/** Formats a next hop. IPv6 may add a link-local address (RFC 2545 §3); in VPNs each address has a route distinguisher. */
 function hopText(hop: Uint8Array): string {
   switch (hop.length) {
     case 4:
@@ -273,38 +274,38 @@ function hopText(hop: Uint8Array): string {
   }
 }
 
-/** The distinguisher is zero, as the standards want it, and is left out then. */
+/** Formats a VPN next hop, without its route distinguisher if that is zero, as the standards require. */
 function vpnHopText(hop: Uint8Array): string {
   const address = formatAddress(hop.subarray(RD_LENGTH));
   const distinguisher = hop.subarray(0, RD_LENGTH);
   return distinguisher.every((octet) => octet === 0) ? address : `rd 0x${toHex(distinguisher)} ${address}`;
 }
 
-// The routes of captured UPDATEs as JSON, and what they tell routers to do. Pure.
+// Formats routes and actions.
 
-/** An object of a line. */
+/** Represents a JSON object. */
 export type Json = Readonly<Record<string, unknown>>;
 
-/** Something that is wrong with an UPDATE, and what RFC 7606 makes of it. */
+/** Describes an error in an UPDATE and its treatment (RFC 7606). */
 export interface Flaw {
   readonly reason: string;
   readonly treatment: Treatment | AttributeProblem['treatment'];
-  /** The subcode of RFC 4271 §6.3; absent: Optional Attribute Error, as for everything in an MP attribute (RFC 4760 §7). */
+  /** The subcode (RFC 4271 §6.3); undefined: Optional Attribute Error, as for any error in an MP attribute (RFC 4760 §7). */
   readonly subcode?: number;
 }
 
-/** One route of an UPDATE, and what is wrong with it. */
+/** Holds a route of an UPDATE, and its error. */
 export interface Route {
   readonly json: Json;
   readonly flaw?: Flaw;
 }
 
-/** True for the families whose routes are rules (RFC 8955 §4, §8). */
+/** Returns true for the families whose routes are rules (RFC 8955 §4, §8). */
 export function isFlowSpec({ afi, safi }: Family): boolean {
   return (afi === 1 || afi === 2) && (safi === 133 || safi === 134);
 }
 
-/** The routes of a field of NLRI as they were captured. `identified` are the families that have Path Identifiers. */
+/** Returns the routes of an NLRI field. `identified` lists the families with Path Identifiers. */
 export function routesOf(family: Family, nlri: Uint8Array, identified: readonly Family[]): readonly Route[] {
   if (nlri.length === 0) return [];
   const hasIdentifiers = includesFamily(identified, family);
@@ -315,13 +316,13 @@ export function routesOf(family: Family, nlri: Uint8Array, identified: readonly 
   );
   if (rest === undefined) return read;
   const json = { ...family, nlri_hex: toHex(rest.octets) };
-  // The contents of other families are not read, so nothing is said to be wrong with them.
+  // Routes of other families are not decoded, so they are never reported as malformed.
   if (!isFlowSpec(family)) return [...read, { json }];
   const flaw: Flaw = { reason: rest.reason, treatment: 'afi-safi-disable' };
   return [...read, { json: { ...json, error: rest.reason, treatment: flaw.treatment }, flaw }];
 }
 
-/** `path_id` is the Path Identifier of RFC 7911 §3, which `nlri_hex` leaves out. */
+/** Returns the keys common to all routes. `path_id` is the Path Identifier (RFC 7911 §3), which `nlri_hex` excludes. */
 function headOf(family: Family, { pathIdentifier, octets }: ListedNlri): Json {
   return {
     ...family,
@@ -339,7 +340,7 @@ function routeJson(family: Family, route: ListedNlri): Json {
   return prefix === undefined ? head : { ...head, prefix: formatPrefix(prefix) };
 }
 
-/** The rules in octets that are one rule or, without Path Identifiers, a whole field. */
+/** Returns the rules in a list of octets: one rule with a Path Identifier, or a whole field without. */
 function flowSpecRoutes(family: Family, { pathIdentifier, octets }: ListedNlri): readonly Route[] {
   const identifier = pathIdentifier === undefined ? {} : { pathIdentifier };
   return decodeFlowSpecList(octets, family.afi, family.safi).map((listed) =>
@@ -356,7 +357,7 @@ function flowSpecRoute(head: Json, { result }: ListedFlowSpec): Route {
   return { json: { ...head, rule: formatMatch(spec), ...(tolerated.length === 0 ? {} : { tolerated }) } };
 }
 
-/** What routers are told to do: the octets, and in operator notation. */
+/** Returns a rule's actions as octets and in operator notation. */
 export function actionsJson(attributes: PathAttributes): {
   readonly json: Json;
   readonly flaws: readonly Flaw[];

@@ -1,6 +1,6 @@
 /**
- * Where BGP messages begin and end in captured TCP streams. Pure. A stream that is out of step finds the next marker again,
- * so that one bad message does not hide the rest.
+ * Finds BGP messages in captured TCP streams. After a bad message it resumes at the next marker, so that one error does not
+ * hide the remaining messages. Pure.
  */
 import { checkHeader } from '../../bgp/wire/framing.ts';
 import { HEADER_LENGTH } from '../../bgp/wire/limits.ts';
@@ -10,35 +10,35 @@ import { concatBytes } from '../../net/bytes.ts';
 import { endpointText } from '../../net/text.ts';
 import type { Chunk, TcpStream } from '../pcap/reassemble.ts';
 
-/** Octets without a hole between them. */
+/** Holds contiguous octets of a stream. */
 export interface Stretch {
   readonly octets: Uint8Array;
   readonly chunks: readonly Chunk[];
-  /** False when a message may have begun before. */
+  /** False if the first octet may be in the middle of a message. */
   readonly inStep: boolean;
 }
 
-/** A message as it lies in its stream, not read yet. */
+/** Holds a message that is not decoded yet. */
 export interface RawMessage {
   readonly stream: TcpStream;
-  /** Number of the packet that completed it, and its time (ms since the epoch; null when the capture has none). */
+  /** The number of the packet that completed it, and its time (ms since the epoch; null if the capture has no times). */
   readonly packet: number;
   readonly time: number | null;
-  /** The octets, header included; of a broken header those up to the next marker. */
+  /** The octets, with the header; after a broken header, the octets up to the next marker. */
   readonly octets: Uint8Array;
-  /** What is wrong with the header: then nothing is known of the rest. */
+  /** The error in the header; then the rest cannot be read. */
   readonly broken?: NotificationError;
-  /** The message type where it is none of those that are read. */
+  /** The message type, if it is not one that is decoded. */
   readonly unknownType?: number;
 }
 
 const MARKER_LENGTH = 16;
 const TYPE_OFFSET = HEADER_LENGTH - 1;
 
-/** The types at which reading resumes: those that are assigned, dynamic capabilities (6), and Cisco's route refresh (128). */
+/** Lists the types that mark a plausible header: the assigned ones, dynamic capabilities (6), Cisco's route refresh (128). */
 const TYPES: ReadonlySet<number> = new Set([1, 2, 3, 4, 5, 6, 128]);
 
-/** The stretches of a stream between the holes of the capture. */
+/** Returns a stream's contiguous parts between the gaps of the capture. */
 export function stretchesOf(stream: TcpStream): readonly Stretch[] {
   const cuts = stream.gaps.map((gap) => gap.beforeChunk);
   const edges = [0, ...cuts, stream.chunks.length];
@@ -50,14 +50,14 @@ export function stretchesOf(stream: TcpStream): readonly Stretch[] {
   });
 }
 
-/** Where the first message of a stretch begins that can be read from its beginning; its length where there is none. */
+/** Returns the offset of the first whole message; the stretch's length if there is none. */
 export function beginOf({ octets, inStep }: Stretch): number {
   return inStep ? 0 : (findMarker(octets, 0) ?? octets.length);
 }
 
 /**
- * True when a stretch is BGP: a header is in it, or it begins with most of a marker or with a length and type that fit, as
- * a header does that is damaged or cut off.
+ * Returns true if a stretch looks like BGP: it contains a header, or begins like a damaged or truncated one, with most of a
+ * marker or with a plausible length and type.
  */
 export function looksLikeBgp({ octets, inStep }: Stretch): boolean {
   if (findMarker(octets, 0) !== undefined) return true;
@@ -69,7 +69,7 @@ export function looksLikeBgp({ octets, inStep }: Stretch): boolean {
   return length >= HEADER_LENGTH && length <= octets.length && TYPES.has(octets[TYPE_OFFSET] ?? 0);
 }
 
-/** The messages of a stretch, and in `remarks` the octets that are no whole message. */
+/** Returns the messages of a stretch, and remarks on octets that are not a whole message. */
 export function readStretch(
   stream: TcpStream,
   stretch: Stretch,
@@ -82,7 +82,7 @@ export function readStretch(
   let at = beginOf(stretch);
   if (at > 0)
     remarks.push(
-      `${countWords(at, 'octet')} before the first whole message ${at === 1 ? 'is' : 'are'} left out`,
+      `${countWords(at, 'octet')} before the first whole message ${at === 1 ? 'is' : 'are'} skipped`,
     );
   const add = (end: number, what: Pick<RawMessage, 'broken' | 'unknownType'>): void => {
     const { packet, time } = packetAt(end - 1);
@@ -122,7 +122,7 @@ function readHeader(octets: Uint8Array, at: number, extendedMessages: boolean): 
     if (error.code !== ErrorCode.MessageHeader || error.subcode !== HeaderSubcode.BadMessageType)
       return error;
   }
-  // Two speakers may have agreed on a type that is not known here. Its length was checked before its type.
+  // Two speakers may have negotiated a type that is unknown here. checkHeader() checks the length before the type.
   const length = lengthAt(octets, at);
   const unknownType = octets[at + TYPE_OFFSET] ?? 0;
   if (length !== 0xffff || unknownType !== 0xff) return { length, unknownType };
@@ -137,7 +137,7 @@ function lengthAt(octets: Uint8Array, at: number): number {
   return ((octets[at + MARKER_LENGTH] ?? 0) << 8) | (octets[at + MARKER_LENGTH + 1] ?? 0);
 }
 
-/** The next place, from `from` on, at which a plausible header begins. */
+/** Returns the offset of the next plausible header, from `from` on. */
 function findMarker(octets: Uint8Array, from: number): number | undefined {
   let run = 0;
   for (let i = from; i < octets.length; i++) {
@@ -149,7 +149,7 @@ function findMarker(octets: Uint8Array, from: number): number | undefined {
   return undefined;
 }
 
-/** Tells which packet brought the octet at an offset; offsets must not go back. */
+/** Returns a function that finds the packet of the octet at an offset. Offsets must not decrease. */
 function packetFinder(stretch: Stretch): (offset: number) => Chunk {
   let index = 0;
   let end = stretch.chunks[0]?.bytes.length ?? 0;
@@ -159,12 +159,12 @@ function packetFinder(stretch: Stretch): (offset: number) => Chunk {
       end += stretch.chunks[index]?.bytes.length ?? 0;
     }
     const chunk = stretch.chunks[index];
-    if (chunk === undefined) throw new RangeError(`no packet holds the octet ${offset}`);
+    if (chunk === undefined) throw new RangeError(`no packet contains the octet ${offset}`);
     return chunk;
   };
 }
 
-/** Who sends to whom. */
+/** Formats a direction: `SOURCE -> DESTINATION`. */
 export function endpoints({ src, dst }: TcpStream): string {
   return `${endpointText(src.address, src.port)} -> ${endpointText(dst.address, dst.port)}`;
 }

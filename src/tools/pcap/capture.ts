@@ -1,15 +1,15 @@
 /**
- * Capture files: the classic pcap format (draft-ietf-opsawg-pcap) and, through capture.ts, the pcapng format. A damaged
- * or truncated file gives what could be read and a problem in words; nothing here throws.
+ * Reads capture files: the pcap format (draft-ietf-opsawg-pcap) and the pcapng format (draft-ietf-opsawg-pcapng). A damaged or
+ * truncated file results in the readable packets and a list of problems. Never throws.
  */
 const FILE_HEADER = 24;
 const RECORD_HEADER = 16;
 const MAGIC_MICROSECONDS = 0xa1b2c3d4;
 const MAGIC_NANOSECONDS = 0xa1b23c4d;
-/** Kuznetzov's format: eight octets more in each record header, for the interface and the protocol. */
+/** Kuznetzov's format: each record header has 8 more bytes, for the interface and the protocol. */
 const MAGIC_MODIFIED = 0xa1b2cd34;
 const MODIFIED_RECORD_HEADER = 24;
-/** What other files begin with that hold captures inside of them, by their first octets. */
+/** Recognizes files that contain a capture in another format, by their first bytes. */
 const WRAPPINGS: readonly (readonly [magic: RegExp, advice: string])[] = [
   [/^1f8b/, 'gzip; unpack it with gunzip first'],
   [/^28b52ffd/, 'zstd; unpack it with unzstd first'],
@@ -18,11 +18,11 @@ const WRAPPINGS: readonly (readonly [magic: RegExp, advice: string])[] = [
   [/^736e6f6f/, 'snoop; convert it with editcap first'],
 ];
 
-/** Reads a pcap or pcapng file, of either byte order and with micro- or nanoseconds. */
+/** Reads a pcap or pcapng file in either byte order, with microseconds or nanoseconds. */
 export function readCapture(file: Uint8Array): Capture {
   if (isPcapng(file)) return readPcapng(file);
   if (file.length < FILE_HEADER) {
-    return { packets: [], problems: [`the file has ${file.length} octets, too few for a capture`] };
+    return { packets: [], problems: [`the file has ${file.length} bytes, too few for a capture`] };
   }
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   for (const littleEndian of [true, false]) {
@@ -39,7 +39,7 @@ export function readCapture(file: Uint8Array): Capture {
   return { packets: [], problems: [`offset 0: not a pcap or pcapng file (it begins with ${magic}${hint})`] };
 }
 
-/** Packet records behind the file header. `ticksPerMs` is the unit of the fraction of a second. */
+/** Reads the packet records after the file header. `ticksPerMs` is the unit of the fraction of a second. */
 function readRecords(
   file: Uint8Array,
   view: DataView,
@@ -49,7 +49,7 @@ function readRecords(
 ): Capture {
   const packets: Packet[] = [];
   const problems: string[] = [];
-  // The upper bits of this field tell of a frame check sequence; the type is in the lower 16.
+  // The upper bits of this field describe a frame check sequence; the type is in the lower 16 bits.
   const linkType = view.getUint32(20, littleEndian) & 0xffff;
   let at = FILE_HEADER;
   while (at < file.length) {
@@ -62,7 +62,7 @@ function readRecords(
     const start = at + recordHeader;
     if (length > file.length - start) {
       problems.push(
-        `packet ${number} at offset ${start}: its record claims ${length} octets, the file has ${file.length - start} more`,
+        `packet ${number} at offset ${start}: its record is ${length} bytes long, but only ${file.length - start} bytes follow`,
       );
       break;
     }
@@ -79,32 +79,32 @@ function readRecords(
   return { packets, problems };
 }
 
-// What both capture formats come to: packets, and what was wrong with the file.
+// Defines the result for both formats.
 
-/** One captured frame. */
+/** Holds a captured frame. */
 export interface Packet {
-  /** 1 for the first packet of the file, as tcpdump and Wireshark count. */
+  /** The packet's number from 1, as tcpdump and Wireshark count. */
   readonly number: number;
-  /** Where `data` begins in the file, in octets. */
+  /** The offset of `data` in the file, in bytes. */
   readonly offset: number;
-  /** Milliseconds since the epoch with a fraction (good to a microsecond); null when the file does not say. */
+  /** Milliseconds since the epoch with a fraction (accurate to a microsecond); null if unknown. */
   readonly time: number | null;
-  /** LINKTYPE_ value of the interface, such as 1 for Ethernet. */
+  /** The interface's LINKTYPE_ value, such as 1 for Ethernet. */
   readonly linkType: number;
-  /** What was kept of the frame: a view on the file. */
+  /** The captured bytes of the frame: a view on the file. */
   readonly data: Uint8Array;
-  /** Length of the frame on the wire; more than `data.length` when a snap length cut it. */
+  /** The frame's length on the wire; more than `data.length` if a snap length truncated it. */
   readonly originalLength: number;
 }
 
-/** What a file holds. `problems` name the packet number and the offset in the file. */
+/** Holds a file's packets, and problems with packet number and offset. */
 export interface Capture {
   readonly packets: readonly Packet[];
   readonly problems: readonly string[];
 }
 
-// The pcapng format (draft-ietf-opsawg-pcapng): a chain of blocks. Sections may differ in byte order; each packet
-// names its interface, which says how the frames begin and in what unit times are counted.
+// Reads pcapng, a chain of blocks. Sections may differ in byte order. Each packet names its interface, whose description has
+// the link type and the unit of times.
 
 const SECTION_HEADER = 0x0a0d0d0a;
 const INTERFACE_DESCRIPTION = 1;
@@ -115,32 +115,31 @@ const BYTE_ORDER_MAGIC = 0x1a2b3c4d;
 const OPTION_TSRESOL = 9;
 const OPTION_TSOFFSET = 14;
 
-/** The farthest from the epoch, in milliseconds, for which there is a date (ECMA-262 §21.4.1.1). */
+/** The largest valid time in milliseconds from the epoch (ECMA-262 §21.4.1.1). */
 const LAST_TIME = 8.64e15;
 
 interface Interface {
   readonly linkType: number;
-  /** Octets kept of a packet; 0 is no limit. */
+  /** The most bytes captured of a packet; 0 is no limit. */
   readonly snapLength: number;
   readonly ticksPerSecond: bigint;
   readonly offsetSeconds: number;
 }
 
-/** A block's body: `view` spans it alone, `offset` is where it begins in the file. */
+/** Holds a block's body: `view` spans only the body, which begins at `offset` in the file. */
 interface Body {
   readonly view: DataView;
   readonly littleEndian: boolean;
   readonly offset: number;
 }
 
-/** True when the file begins with a section header block. The type reads the same in both byte orders. */
+/** Returns true if the file begins with a section header block, whose type is the same in both byte orders. */
 export function isPcapng(file: Uint8Array): boolean {
   return file.length >= 12 && file[0] === 0x0a && file[1] === 0x0d && file[2] === 0x0d && file[3] === 0x0a;
 }
 
 /**
- * Reads all sections. A damaged block whose length still leads to another block costs that block alone; otherwise the
- * chain is lost, and reading ends there.
+ * Reads all sections. Skips a damaged block if its length still leads to another block; otherwise stops there.
  */
 export function readPcapng(file: Uint8Array): Capture {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
@@ -168,7 +167,7 @@ export function readPcapng(file: Uint8Array): Capture {
     }
     const length = view.getUint32(at + 4, littleEndian);
     if (length < 12 || length % 4 !== 0 || length > left) {
-      problems.push(`${where}: it claims ${length} octets, the file has ${left} more`);
+      problems.push(`${where}: it is ${length} bytes long, but the file has ${left} more`);
       break;
     }
     if (view.getUint32(at + length - 4, littleEndian) !== length) {
@@ -184,7 +183,7 @@ export function readPcapng(file: Uint8Array): Capture {
     if (type === INTERFACE_DESCRIPTION) {
       const { described, faults } = readInterface(body);
       for (const fault of faults) problems.push(`${where}: ${fault}`);
-      // One that is damaged keeps its number, so that packets of the others find theirs.
+      // A damaged interface keeps its number, so that the numbers of the following ones stay right.
       interfaces.push(described);
     } else if (type === ENHANCED_PACKET || type === OBSOLETE_PACKET || type === SIMPLE_PACKET) {
       const packet = readPacket(file, type, body, interfaces, packets.length + 1);
@@ -196,7 +195,7 @@ export function readPcapng(file: Uint8Array): Capture {
   return { packets, problems };
 }
 
-/** True when the end of the file or a block with lengths that agree is at `at`. */
+/** Returns true if the end of the file, or a block with two equal lengths, is at `at`. */
 function isBlock(view: DataView, at: number, littleEndian: boolean): boolean {
   const left = view.byteLength - at;
   if (left < 12) return left === 0;
@@ -205,7 +204,7 @@ function isBlock(view: DataView, at: number, littleEndian: boolean): boolean {
   return view.getUint32(at + length - 4, littleEndian) === length;
 }
 
-/** An interface, as far as its description can be read, and what was wrong with it. */
+/** Holds the readable part of an interface description, and its faults. */
 interface Description {
   readonly described: Interface | undefined;
   readonly faults: readonly string[];
@@ -238,7 +237,7 @@ function readInterface({ view, littleEndian }: Body): Description {
   return { described, faults };
 }
 
-/** One option: its value is at `at`. */
+/** Describes an option, whose value is at `at`. */
 interface Option {
   readonly code: number;
   readonly at: number;
@@ -246,8 +245,8 @@ interface Option {
 }
 
 /**
- * The options of an interface. One whose length leads out of the block is left out, and so is what cannot be told apart
- * from it: reading resumes where the rest of the block is a list of options again.
+ * Returns an interface's options. Skips an option that is longer than the block, and resumes where the rest of the block is a
+ * list of options again.
  */
 function readOptions(
   view: DataView,
@@ -265,8 +264,8 @@ function readOptions(
       continue;
     }
     faults.push(
-      `option ${option.code} of an interface description claims ${option.length} octets, the block has ` +
-        `${view.byteLength - option.at} more; the option is left out`,
+      `option ${option.code} of an interface description is ${option.length} bytes long, but the block has ` +
+        `${view.byteLength - option.at} more; the option is skipped`,
     );
     do at += 4;
     while (at + 4 <= view.byteLength && !isOptionList(view, at, littleEndian));
@@ -282,16 +281,16 @@ function optionAt(view: DataView, at: number, littleEndian: boolean): Option {
   };
 }
 
-/** Values are padded to four octets. */
+/** Returns the offset after an option, whose value is padded to 4 bytes. */
 function behind({ at, length }: Option): number {
   return at + Math.ceil(length / 4) * 4;
 }
 
-/** The largest option code of an interface that is assigned, and the custom ones (draft-ietf-opsawg-pcapng §3.5, §4.2). */
+/** The largest assigned code of an interface's options, and the custom codes (draft-ietf-opsawg-pcapng §3.5, §4.2). */
 const LAST_OPTION = 18;
 const CUSTOM_OPTIONS: ReadonlySet<number> = new Set([2988, 2989, 19372, 19373]);
 
-/** True when known options, one behind the other, lead to their end mark. */
+/** Returns true if a sequence of known options leads to its end mark. */
 function isOptionList(view: DataView, from: number, littleEndian: boolean): boolean {
   let at = from;
   while (at + 4 <= view.byteLength) {
@@ -326,7 +325,7 @@ function readPacket(
   const snapped = source.snapLength === 0 ? originalLength : Math.min(originalLength, source.snapLength);
   const length = simple ? snapped : u32(12);
   if (length > view.byteLength - header) {
-    return `packet ${number} claims ${length} octets, its block has ${view.byteLength - header}`;
+    return `packet ${number} is ${length} bytes long, but its block has ${view.byteLength - header}`;
   }
   const start = offset + header;
   return {
@@ -340,8 +339,8 @@ function readPacket(
 }
 
 /**
- * Milliseconds since the epoch; computed in whole seconds first, as nanoseconds since 1970 do not fit a double. Null for
- * what is no time of any calendar: a damaged field shall not cost the packet.
+ * Returns milliseconds since the epoch. Computes whole seconds first, because nanoseconds since 1970 exceed a double's
+ * precision. Returns null for an invalid time, so that a damaged time does not cost the packet.
  */
 function timeOf(ticks: bigint, source: Interface): number | null {
   const seconds = Number(ticks / source.ticksPerSecond) + source.offsetSeconds;

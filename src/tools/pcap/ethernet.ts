@@ -1,8 +1,8 @@
-/** Ethernet and what its EtherTypes announce (IEEE 802 Numbers of IANA): tags, LLC and SNAP, and the layers behind. */
+/** Reads Ethernet frames and their EtherTypes (IEEE 802 Numbers of IANA): tags, LLC, SNAP, and the layers after them. */
 import type { Layer, LayerKind, Outcome } from './layer.ts';
 import { endsWithin, hexNumber, unread, viewOf, without } from './layer.ts';
 
-/** EtherTypes whose payload begins right behind them. Both IP types lead to the version that the packet states. */
+/** Maps EtherTypes to the layer that follows directly. For IP, the packet's own version counts. */
 const LAYERS: ReadonlyMap<number, LayerKind> = new Map([
   [0x0800, 'ip'],
   [0x86dd, 'ip'],
@@ -14,7 +14,7 @@ const LAYERS: ReadonlyMap<number, LayerKind> = new Map([
   [0x894f, 'nsh'], // RFC 8300
 ]);
 
-/** Tags: how many octets lie between the EtherType that announces one and the next EtherType. */
+/** Maps tags to the number of octets between their EtherType and the next EtherType. */
 const TAGS: ReadonlyMap<number, readonly [octets: number, name: string]> = new Map([
   [0x8100, [2, 'a VLAN tag']], // IEEE 802.1Q
   [0x88a8, [2, 'a VLAN tag']], // IEEE 802.1ad (QinQ)
@@ -26,7 +26,7 @@ const TAGS: ReadonlyMap<number, readonly [octets: number, name: string]> = new M
   [0x8909, [6, 'a Cisco metadata tag']],
 ]);
 
-/** Protocols that have their own use of the link and carry no IP. */
+/** Names the link protocols that carry no IP. */
 const WITHOUT_IP: ReadonlyMap<number, string> = new Map([
   [0x0806, 'ARP'],
   [0x8035, 'RARP'],
@@ -42,16 +42,16 @@ const WITHOUT_IP: ReadonlyMap<number, string> = new Map([
 
 const MAC_IN_MAC = 0x88e7;
 const MACSEC = 0x88e5;
-/** Below this the field is a length, and LLC follows (IEEE 802.3 §3.2.6). */
+/** Smaller values are a length, and LLC follows (IEEE 802.3 §3.2.6). */
 const FIRST_ETHERTYPE = 0x0600;
 const TYPE_OFFSET = 12;
 
-/** An Ethernet frame, from the destination address on. */
+/** Reads an Ethernet frame, from the destination address on. */
 export function readEthernet(data: Uint8Array): Outcome {
   return readEtherType(data, TYPE_OFFSET);
 }
 
-/** `at` is where the EtherType is; the payload begins behind it, or at `payload`. */
+/** Reads the EtherType at `at`, and the payload after it or at `payload`. */
 export function readEtherType(data: Uint8Array, at: number, payload = at + 2): Outcome {
   if (data.length < payload) return { problem: `a frame of ${data.length} octets is too short for its link` };
   const view = viewOf(data);
@@ -66,19 +66,19 @@ export function readEtherType(data: Uint8Array, at: number, payload = at + 2): O
   return behindEtherType(type, data.subarray(start));
 }
 
-/** What an EtherType says of the octets that follow it; GRE and others name protocols by it as well. */
+/** Returns the layer that an EtherType names; GRE and others use EtherTypes, too. */
 export function behindEtherType(type: number, data: Uint8Array): Outcome {
   const kind = LAYERS.get(type);
   if (kind !== undefined) return { kind, data };
   if (type < FIRST_ETHERTYPE) return { kind: 'llc', data };
   if (type === MACSEC) return readMacsec(data);
-  // IEEE 802.1ah: a service tag of four octets, then the customer's frame.
+  // A service tag of 4 octets, then the customer's frame (IEEE 802.1ah).
   if (type === MAC_IN_MAC) return { kind: 'ethernet', data: data.subarray(4) };
   const other = WITHOUT_IP.get(type);
   return other === undefined ? unread(`EtherType ${hexNumber(type)}`) : without(other);
 }
 
-/** IEEE 802.1AE §9: encrypted frames stay closed; those that are only signed go on with an EtherType. */
+/** Reads a MACsec tag (IEEE 802.1AE §9). In frames that are only signed, an EtherType follows; encrypted ones are unreadable. */
 function readMacsec(data: Uint8Array): Outcome {
   const flags = data[0];
   if (flags === undefined) return endsWithin('a MACsec tag');
@@ -89,11 +89,11 @@ function readMacsec(data: Uint8Array): Outcome {
 }
 
 const SNAP_ETHERNET: ReadonlySet<number> = new Set([0x000000, 0x0000f8]);
-/** RFC 2684 §5.2: bridged Ethernet, with and without its frame check sequence. */
+/** Bridged Ethernet, with and without its frame check sequence (RFC 2684 §5.2). */
 const SNAP_BRIDGED = 0x0080c2;
 const BRIDGED_ETHERNET: ReadonlySet<number> = new Set([0x0001, 0x0007]);
 
-/** LLC (IEEE 802.2), with SNAP and the NLPID form of RFC 2684. */
+/** Reads LLC (IEEE 802.2), with SNAP and the NLPID form of RFC 2684. */
 export function readLlc(data: Uint8Array): Outcome {
   if (data.length < 3) return endsWithin('an LLC header');
   const view = viewOf(data);
@@ -121,24 +121,24 @@ const NLPIDS: ReadonlyMap<number, LayerKind> = new Map([
 ]);
 const NLPID_SNAP = 0x80;
 
-/** A network layer protocol by its NLPID (RFC 2427 §4, RFC 2684 §4). */
+/** Reads an NLPID and the network layer that it names (RFC 2427 §4, RFC 2684 §4). */
 export function readNlpid(data: Uint8Array): Outcome {
   const id = data[0];
   if (id === undefined) return endsWithin('an NLPID');
   const kind = NLPIDS.get(id);
   if (kind !== undefined) return { kind, data: data.subarray(1) };
-  // RFC 2427 §4.1: organization in three octets, protocol in two.
+  // An organization of 3 octets, then a protocol of 2 (RFC 2427 §4.1).
   return id === NLPID_SNAP ? readEtherType(data, 4) : without('OSI protocols such as IS-IS');
 }
 
-/** True when the octets may be an Ethernet frame: its EtherType is one that carries IP, or a tag. */
+/** Returns true if the octets may be an Ethernet frame: the EtherType is a known protocol or a tag. */
 export function looksLikeEthernet(data: Uint8Array): boolean {
   if (data.length < TYPE_OFFSET + 2) return false;
   const type = viewOf(data).getUint16(TYPE_OFFSET);
   return LAYERS.has(type) || TAGS.has(type) || WITHOUT_IP.has(type);
 }
 
-/** A layer of octets whose protocol no header names: IP where they look like it, else Ethernet where they do. */
+/** Guesses the layer of octets without a protocol field: IP or Ethernet, if they look like one. */
 export function guessed(data: Uint8Array, looksLikeIp: (data: Uint8Array) => boolean): Layer | undefined {
   if (looksLikeIp(data)) return { kind: 'ip', data };
   return looksLikeEthernet(data) ? { kind: 'ethernet', data } : undefined;

@@ -1,4 +1,4 @@
-/** IPv4 (RFC 791) and IPv6 (RFC 8200): addresses, extension headers, fragments, and the protocol inside. */
+/** Reads IPv4 (RFC 791) and IPv6 (RFC 8200): addresses, extension headers, fragments, and the protocol inside. */
 import { sameBytes, toHex } from '../../net/bytes.ts';
 import { formatAddress } from '../../net/prefix.ts';
 import { type FrameProblem, type LayerKind, type Outcome, unread, viewOf, without } from './layer.ts';
@@ -7,10 +7,10 @@ const TCP = 6;
 const AUTHENTICATION_HEADER = 51;
 const FRAGMENT_HEADER = 44;
 
-/** IPv6 extension headers whose second octet counts 8-octet units behind the first (RFC 8200 §4). */
+/** IPv6 extension headers whose second octet is the length in 8-octet units, without the first (RFC 8200 §4). */
 const SKIPPED_HEADERS: ReadonlySet<number> = new Set([0, 43, 60, 135, 139, 140]);
 
-/** Protocols that carry packets of their own, and how many octets lie in front of those. */
+/** Maps tunnel protocols to the layer inside and the octets before it. */
 const TUNNELS: ReadonlyMap<number, readonly [kind: LayerKind, header: number]> = new Map([
   [4, ['ip', 0]], // RFC 2003
   [41, ['ip', 0]], // RFC 2473, RFC 4213
@@ -42,7 +42,7 @@ const CLOSED: ReadonlyMap<number, string> = new Map([
   [115, 'L2TPv3'],
 ]);
 
-/** Reads an IP packet. Fragments are put together where `fragments` is given, and refused otherwise. */
+/** Reads an IP packet. Reassembles fragments if `fragments` is given, else reports them as a problem. */
 export function readIp(data: Uint8Array, fragments?: Fragments): Outcome {
   if (data.length === 0) return { problem: 'an empty IP packet' };
   const version = (data[0] ?? 0) >>> 4;
@@ -57,10 +57,10 @@ export function readIp(data: Uint8Array, fragments?: Fragments): Outcome {
     return 'problem' in read ? read : behindIp(read);
   }
   if (packet.protocol !== TCP) return unread(FRAGMENTS);
-  return { problem: `an IPv${version} fragment of a TCP segment; fragments are not put together` };
+  return { problem: `an IPv${version} fragment of a TCP segment; fragments are not reassembled` };
 }
 
-/** The name under which fragments are counted. */
+/** The name for fragments in counts. */
 export const FRAGMENTS = 'fragments of IP packets';
 
 function behindIp({ src, dst, protocol, payload, cutOff }: IpPacket): Outcome {
@@ -78,7 +78,7 @@ function readIPv4(ip: Uint8Array): IpPacket | FrameProblem {
   if (ip.length < 20) return { problem: `${ip.length} octets are too few for an IPv4 header` };
   const view = viewOf(ip);
   const headerLength = (view.getUint8(0) & 0x0f) * 4;
-  // Zero where the network card segments for the kernel (TSO): then the frame's own length counts.
+  // The length is 0 if the network card segments for the kernel (TSO); then the frame's length counts.
   const totalLength = view.getUint16(2) || ip.length;
   if (headerLength < 20 || headerLength > totalLength || headerLength > ip.length) {
     return { problem: `an IPv4 header of ${headerLength} octets in a packet of ${totalLength}` };
@@ -89,7 +89,7 @@ function readIPv4(ip: Uint8Array): IpPacket | FrameProblem {
     src: ip.subarray(12, 16),
     dst: ip.subarray(16, 20),
     protocol: view.getUint8(9),
-    // Behind the total length there may be padding of the link.
+    // The link may add padding after the total length.
     payload: ip.subarray(headerLength, totalLength),
     cutOff: Math.max(0, totalLength - ip.length),
   };
@@ -104,7 +104,7 @@ function readIPv4(ip: Uint8Array): IpPacket | FrameProblem {
   return behindAuthentication(packet);
 }
 
-/** RFC 4302 §3.1.1: in IPv4 the header lies between IP and what it protects. */
+/** Skips an authentication header, which in IPv4 is between IP and the protected protocol (RFC 4302 §3.1.1). */
 function behindAuthentication(packet: IpPacket): IpPacket | FrameProblem {
   if (packet.protocol !== AUTHENTICATION_HEADER) return packet;
   const [protocol, size] = packet.payload;
@@ -128,7 +128,7 @@ function readIPv6(ip: Uint8Array): IpPacket | FrameProblem {
   });
 }
 
-/** Passes over IPv6 extension headers (RFC 8200 §4). Behind a fragment header only a whole packet goes on. */
+/** Skips IPv6 extension headers (RFC 8200 §4). Stops at the fragment header of an incomplete packet. */
 function behindExtensions(packet: IpPacket): IpPacket | FrameProblem {
   let { protocol, payload } = packet;
   while (
@@ -148,13 +148,13 @@ function behindExtensions(packet: IpPacket): IpPacket | FrameProblem {
       if (fragment.offset !== 0 || fragment.more) return { ...packet, protocol, payload, fragment };
       continue;
     }
-    // RFC 4302 §2.2 counts the authentication header in 4-octet units less two.
+    // The authentication header's length is in 4-octet units minus 2 (RFC 4302 §2.2).
     payload = payload.subarray(header === AUTHENTICATION_HEADER ? (size + 2) * 4 : (size + 1) * 8);
   }
   return { ...packet, protocol, payload };
 }
 
-/** True when the octets begin with an IP header that makes sense: its version, lengths, and in IPv4 its checksum if it has one. */
+/** Returns true if the octets begin with a plausible IP header: version, lengths, and any IPv4 checksum are valid. */
 export function looksLikeIp(data: Uint8Array): boolean {
   const first = data[0] ?? 0;
   const view = viewOf(data);
@@ -170,42 +170,42 @@ export function looksLikeIp(data: Uint8Array): boolean {
   return sum === 0xffff || view.getUint16(10) === 0;
 }
 
-// IP packets put together from their fragments (RFC 791 §3.2, RFC 8200 §4.5), in whatever order they were captured.
+// Reassembles IP packets from fragments (RFC 791 §3.2, RFC 8200 §4.5) in any order of capture.
 
-/** One IP packet, or a piece of one. */
+/** Holds an IP packet, or a fragment of one. */
 export interface IpPacket {
   readonly version: 4 | 6;
   readonly src: Uint8Array;
   readonly dst: Uint8Array;
   readonly protocol: number;
-  /** What the capture has behind the headers, without padding of the link. */
+  /** The captured octets after the headers, without padding of the link. */
   readonly payload: Uint8Array;
-  /** Octets of the payload that are not in the capture. */
+  /** The number of octets of the payload that are not in the capture. */
   readonly cutOff: number;
-  /** A piece of a packet: its identification, where it belongs (in octets), and whether more follow. */
+  /** For a fragment: its identification, its offset (octets), and whether more follow. */
   readonly fragment?: { readonly id: number; readonly offset: number; readonly more: boolean };
 }
 
-/** A packet of which pieces are known, by their offset. */
+/** Holds the known fragments of a packet, by offset. */
 interface Pending {
   readonly pieces: Map<number, Uint8Array>;
-  /** Octets that the pieces hold. */
+  /** The octets in the fragments. */
   held: number;
-  /** Octets of the payload, once the last piece was seen. */
+  /** The payload's length in octets, once the last fragment was captured. */
   length?: number;
-  /** The first piece, which says what the packet carries. */
+  /** The first fragment, whose header names the protocol. */
   first?: IpPacket;
 }
 
-/** The most that an IP packet carries; what a fragment claims beyond it belongs to none. */
+/** The longest payload of an IP packet; a fragment beyond it is invalid. */
 const LONGEST = 65_535;
 
-/** Fragments that wait for the rest of their packets. */
+/** Collects fragments until their packets are complete. */
 export class Fragments {
   readonly #waiting = new Map<string, Pending>();
   #lost = 0;
 
-  /** How many pieces belong to no packet that was captured whole. */
+  /** Returns the number of fragments of packets that were not captured completely. */
   get left(): number {
     let count = this.#lost;
     for (const { pieces } of this.#waiting.values()) count += pieces.size;
@@ -213,8 +213,8 @@ export class Fragments {
   }
 
   /**
-   * Takes a fragment. Returns the packet when it was the last missing piece. A piece that a snap length cut completes
-   * nothing: behind its octets there is a hole.
+   * Takes a fragment. Returns the packet if that completes it. A fragment that a snap length truncated never completes a
+   * packet.
    */
   add(piece: IpPacket): IpPacket | undefined {
     const { fragment, payload } = piece;
@@ -238,13 +238,13 @@ export class Fragments {
     return { version, src, dst, protocol, payload: whole, cutOff: 0 };
   }
 
-  /** Where a piece belongs; undefined for one that was captured twice. */
+  /** Returns the packet of a fragment; undefined if the fragment was captured twice. */
   #pendingOf(key: string, offset: number, payload: Uint8Array): Pending | undefined {
     const known = this.#waiting.get(key);
     const same = known?.pieces.get(offset);
     if (known !== undefined && same === undefined) return known;
     if (same !== undefined && sameBytes(same, payload)) return undefined;
-    // Other octets at one place: the identification is used again, and the rest of the older packet was not captured.
+    // Different octets at one offset: the identification was reused, and the older packet was not captured completely.
     this.#lost += known?.pieces.size ?? 0;
     const fresh: Pending = { pieces: new Map(), held: 0 };
     this.#waiting.set(key, fresh);
@@ -252,12 +252,12 @@ export class Fragments {
   }
 }
 
-/** RFC 791 §2.3 and RFC 8200 §4.5: the same addresses, and in IPv4 the same protocol, under one identification. */
+/** Returns a packet's key: addresses, identification, and in IPv4 the protocol (RFC 791 §2.3, RFC 8200 §4.5). */
 function keyOf({ version, src, dst, protocol }: IpPacket, id: number): string {
   return `${toHex(src)} ${toHex(dst)} ${version === 4 ? protocol : 'IPv6'} ${id}`;
 }
 
-/** The payload, or undefined while there is a hole. Of octets that overlap those of the piece in front stay. */
+/** Returns the payload, or undefined while a fragment is missing. Where fragments overlap, the earlier offset wins. */
 function assembled({ pieces, held, length, first }: Pending): Uint8Array | undefined {
   if (length === undefined || first === undefined || held < length) return undefined;
   const payload = new Uint8Array(length);

@@ -1,9 +1,9 @@
 /**
- * What a frame is taken apart into. Each header says what follows it: another layer to read, a TCP segment, or something
- * that is passed over. Octets are views on the file.
+ * Defines the layers of a frame. After each header follows another layer, a TCP segment, or something that is skipped. Octets
+ * are views on the file.
  */
 
-/** A protocol header and what it carries, by the protocol that its first octets belong to. */
+/** Names the protocol of a layer. */
 export type LayerKind =
   | 'ethernet'
   | 'llc'
@@ -17,13 +17,13 @@ export type LayerKind =
   | 'nsh'
   | 'udp';
 
-/** Octets that wait to be read as a protocol. */
+/** Holds octets to read as a protocol. */
 export interface Layer {
   readonly kind: LayerKind;
   readonly data: Uint8Array;
 }
 
-/** An IP payload that says it is TCP. `cutOff` octets of it are not in the capture. Addresses are canonical text. */
+/** Holds the TCP payload of an IP packet. `cutOff` octets of it are not in the capture. Addresses are canonical text. */
 export interface TcpBytes {
   readonly kind: 'tcp';
   readonly src: string;
@@ -32,44 +32,44 @@ export interface TcpBytes {
   readonly cutOff: number;
 }
 
-/** A frame that could not be read as it claims to be. `once` is a text that need be reported only once a file. */
+/** Describes an unreadable frame. `once`: report the text only once per file. */
 export interface FrameProblem {
   readonly problem: string;
   readonly once?: boolean;
 }
 
-/** A frame without a TCP segment that can be read. */
+/** Describes a frame without a readable TCP segment. */
 export interface PassedOver {
-  /** What it carries instead, such as `ARP` or `ESP (encrypted)`. */
+  /** The frame's content, such as `ARP` or `ESP (encrypted)`. */
   readonly other: string;
-  /** True when TCP, and so BGP, may be inside of it; false for what never carries any. */
+  /** True if it may contain TCP, and so BGP; false if it never does. */
   readonly unread: boolean;
 }
 
-/** What follows a header. */
+/** The result of reading a header. */
 export type Outcome = Layer | TcpBytes | FrameProblem | PassedOver;
 
-/** A protocol that never carries TCP. */
+/** Returns the result for a protocol that never carries TCP. */
 export function without(other: string): PassedOver {
   return { other, unread: false };
 }
 
-/** A protocol that this reader does not read and that may carry TCP. */
+/** Returns the result for a protocol that may carry TCP but that this reader cannot read. */
 export function unread(other: string): PassedOver {
   return { other, unread: true };
 }
 
-/** A frame that ends within a header, named with its article: `a GRE header`. */
+/** Returns the problem of a frame that ends within a header, named with its article: `a GRE header`. */
 export function endsWithin(header: string): FrameProblem {
   return { problem: `the frame ends within ${header}` };
 }
 
-/** A view with the octets' own bounds. */
+/** Returns a view with the bounds of the octets. */
 export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** `0x` and at least `digits` hexadecimal digits. */
+/** Formats `0x` and at least `digits` hexadecimal digits. */
 export function hexNumber(value: number, digits = 4): string {
   return `0x${value.toString(16).padStart(digits, '0')}`;
 }

@@ -1,9 +1,9 @@
-/** How frames begin, by the link type of their interface (https://www.tcpdump.org/linktypes.html). */
+/** Reads the link headers of frames, by the interface's link type (https://www.tcpdump.org/linktypes.html). */
 import { guessed, readEtherType, readLlc, readNlpid } from './ethernet.ts';
 import { looksLikeIp } from './ip.ts';
 import { endsWithin, type Layer, type LayerKind, type Outcome, unread, viewOf, without } from './layer.ts';
 
-/** Link types that are one layer and nothing in front of it. */
+/** Maps link types without a header to their layer. */
 const LAYERS: ReadonlyMap<number, LayerKind> = new Map([
   [1, 'ethernet'],
   [9, 'ppp'],
@@ -21,7 +21,7 @@ const LAYERS: ReadonlyMap<number, LayerKind> = new Map([
   [229, 'ip'],
 ]);
 
-/** Link types with a header of fixed length in front of one layer. */
+/** Maps link types with a header of fixed length to its octets and the layer after it. */
 const BEHIND_HEADER: ReadonlyMap<number, readonly [octets: number, kind: LayerKind]> = new Map([
   [109, [12, 'ip']], // ENC: family, SPI, flags
   [166, [2, 'ppp']], // PPP_PPPD: direction, and the control octet of HDLC
@@ -39,16 +39,16 @@ const NAMES: ReadonlyMap<number, string> = new Map([
   [253, 'netlink'],
 ]);
 
-/** BSD's AF_INET, and its AF_INET6 values on the various systems; both byte orders are tried. */
+/** BSD's AF_INET, and the AF_INET6 values of the various systems, in either byte order. */
 const AF_INET = 2;
 const AF_INET6: ReadonlySet<number> = new Set([10, 24, 28, 30]);
 
 const HDLC_UNICAST = 0x0f;
 const HDLC_MULTICAST = 0x8f;
 
-/** What a frame begins with. */
+/** Reads the beginning of a frame. */
 export function readLink(linkType: number, data: Uint8Array): Outcome {
-  // PPP in HDLC-like framing, or Cisco's own.
+  // Link type 50 is PPP in HDLC-like framing, or Cisco HDLC.
   if (linkType === 50 && (data[0] === HDLC_UNICAST || data[0] === HDLC_MULTICAST)) return layer('hdlc', data);
   const kind = LAYERS.get(linkType);
   if (kind !== undefined) return layer(kind, data);
@@ -79,10 +79,10 @@ export function readLink(linkType: number, data: Uint8Array): Outcome {
 }
 
 function unknownLink(linkType: number): Outcome {
-  return { problem: `link type ${linkType} is not one that can be read`, once: true };
+  return { problem: `link type ${linkType} is not supported`, once: true };
 }
 
-/** A link type as counts name it. */
+/** Returns the name of a link type for counts. */
 export function linkName(linkType: number): string {
   const name = NAMES.get(linkType);
   return name === undefined ? `link type ${linkType}` : `link type ${linkType} (${name})`;
@@ -96,7 +96,7 @@ function tooShort(data: Uint8Array): Outcome {
   return { problem: `a frame of ${data.length} octets is too short for its link` };
 }
 
-/** BSD loopback: four octets of address family, in the byte order of whoever captured. */
+/** Reads BSD loopback: 4 octets of address family, in the capturing host's byte order. */
 function readAddressFamily(data: Uint8Array): Outcome {
   if (data.length < 4) return tooShort(data);
   const view = viewOf(data);
@@ -104,14 +104,14 @@ function readAddressFamily(data: Uint8Array): Outcome {
   return isIp ? layer('ip', data.subarray(4)) : without('BSD loopback without IP');
 }
 
-/** OpenBSD's packet filter log: the first octet is the header's length, which is rounded up to four. */
+/** Reads OpenBSD's packet filter log: the first octet is the header's length, rounded up to a multiple of 4. */
 function readPflog(data: Uint8Array): Outcome {
   const length = Math.ceil((data[0] ?? 0) / 4) * 4;
   if (length === 0 || data.length <= length) return endsWithin('a pflog header');
   return layer('ip', data.subarray(length));
 }
 
-/** Per-packet information: a length and the link type behind it, both little-endian. */
+/** Reads per-packet information (PPI): a length and the next link type, both little-endian. */
 function readPpi(data: Uint8Array): Outcome {
   if (data.length < 8) return endsWithin('a PPI header');
   const view = viewOf(data);
@@ -120,7 +120,7 @@ function readPpi(data: Uint8Array): Outcome {
   return nested(linkType, data.subarray(length));
 }
 
-/** macOS: header length, record type, link type, little-endian. */
+/** Reads pktap of macOS: header length, record type, link type, little-endian. */
 function readPktap(data: Uint8Array): Outcome {
   if (data.length < 12) return endsWithin('a pktap header');
   const view = viewOf(data);
@@ -129,7 +129,7 @@ function readPktap(data: Uint8Array): Outcome {
   return nested(linkType, data.subarray(length));
 }
 
-/** Link types whose header names another link type; one of them inside of another means nothing. */
+/** Link types whose header names another link type. They do not nest. */
 const NESTING: ReadonlySet<number> = new Set([192, 258]);
 
 function nested(linkType: number, data: Uint8Array): Outcome {
@@ -138,7 +138,7 @@ function nested(linkType: number, data: Uint8Array): Outcome {
 
 const NFULA_PAYLOAD = 9;
 
-/** Linux netfilter log: four octets, then values with length and type in the capturing host's order. */
+/** Reads the Linux netfilter log: 4 octets, then values with length and type in the capturing host's byte order. */
 function readNflog(data: Uint8Array): Outcome {
   const view = viewOf(data);
   for (const littleEndian of [true, false]) {
@@ -154,15 +154,15 @@ function readNflog(data: Uint8Array): Outcome {
   return without('netfilter log entries without a packet');
 }
 
-// Link types of Junos. `monitor traffic write-file` and sampling put a header in front of each frame: "MGC", flags, and
-// extensions that name the interface. Behind it is the link's own header, or, where a flag says that there is none, four
-// octets and the packet. Service cards put a cookie in between. The layout is that of tcpdump's print-juniper.c.
+// Reads the link types of Junos. `monitor traffic write-file` and sampling add a header to each frame: "MGC", flags, and
+// extensions that name the interface. The link's own header follows, or, if a flag says that there is none, 4 octets and the
+// packet. Service cards insert a cookie. The layout follows tcpdump's print-juniper.c.
 
 const MAGIC = 0x4d4743;
 const WITHOUT_LINK_HEADER = 0x02;
 const EXTENSIONS = 0x80;
 
-/** Link types whose frames are one layer behind the header. */
+/** Maps link types to the layer that follows the header. */
 const FRAMES: ReadonlyMap<number, LayerKind> = new Map([
   [167, 'ethernet'], // PPPoE, with its Ethernet header
   [178, 'ethernet'],
@@ -171,7 +171,7 @@ const FRAMES: ReadonlyMap<number, LayerKind> = new Map([
   [181, 'hdlc'],
 ]);
 
-/** Octets of the cookie that cards put in front of what they carry. */
+/** Maps link types of cards to the octets of their cookie. */
 const COOKIES: ReadonlyMap<number, number> = new Map([
   [130, 2], // MLPPP
   [131, 2], // MLFR
@@ -192,11 +192,11 @@ const COOKIES: ReadonlyMap<number, number> = new Map([
   [238, 0], // ATM CE MIC
 ]);
 const PPPOE_OVER_ATM = 168;
-/** The first octet of a cookie tells these apart: link services have two octets more, adaptive services eight in all. */
+/** First octets of a cookie: link services have 2 more octets, adaptive services 8 in all. */
 const LINK_SERVICES = 0x54;
 const ADAPTIVE_SERVICES = 0x47;
 
-/** A frame of a Juniper link type; undefined for any other link type. */
+/** Reads a frame of a Juniper link type; returns undefined for any other link type. */
 export function readJuniper(linkType: number, data: Uint8Array): Outcome | undefined {
   const kind = FRAMES.get(linkType);
   const cookie = COOKIES.get(linkType);
@@ -219,7 +219,7 @@ export function readJuniper(linkType: number, data: Uint8Array): Outcome | undef
   return behindCookie(rest, cookie ?? 0);
 }
 
-/** IP, or MPLS: a stack of labels with IP behind it. */
+/** Reads IP, or MPLS: a stack of labels followed by IP. */
 function packet(data: Uint8Array): Outcome | undefined {
   if (looksLikeIp(data)) return { kind: 'ip', data };
   for (let at = 0; at + 4 <= data.length; at += 4) {
@@ -229,7 +229,7 @@ function packet(data: Uint8Array): Outcome | undefined {
   return undefined;
 }
 
-/** Nothing says what a card's frame carries: the forms that cards use are tried, the plainest first. */
+/** Reads a card's frame, which has no protocol field: tries the forms that cards use, the simplest first. */
 function behindCookie(data: Uint8Array, usual: number): Outcome {
   const first = data[0];
   const length = first === LINK_SERVICES ? usual + 2 : first === ADAPTIVE_SERVICES ? 8 : usual;
@@ -248,7 +248,7 @@ function behindSnap(data: Uint8Array): Outcome | undefined {
   return data[0] === 0x03 && (data[1] === 0xcc || data[1] === 0x8e) ? readNlpid(data.subarray(1)) : undefined;
 }
 
-/** The PPP protocols that carry packets, with the octets of HDLC in front or without. */
+/** The PPP protocols that carry packets, and the two HDLC octets that may precede them. */
 const PPP_PACKETS: ReadonlySet<number> = new Set([0x0021, 0x0057, 0x0281, 0xff03]);
 
 function behindPpp(data: Uint8Array): Outcome | undefined {

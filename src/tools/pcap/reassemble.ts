@@ -1,6 +1,6 @@
 /**
- * TCP streams out of captured packets. Everything is known beforehand, so nothing is guessed from timing: a hole is a
- * gap when no later packet of the stream fills it.
+ * Reassembles TCP streams from captured packets. All packets are known, so nothing is guessed from timing: missing octets are
+ * a gap if no later packet of the stream has them.
  */
 import { readCapture } from './capture.ts';
 import type { Packet } from './capture.ts';
@@ -11,68 +11,68 @@ import { unread } from './layer.ts';
 import { linkName } from './link.ts';
 import { decodeFrame, type Endpoint, type TcpSegment } from './segment.ts';
 
-/** Octets of one packet, in stream order. Joined in order, the chunks up to a gap are the stream. */
+/** Holds octets of one packet, in stream order. The chunks up to a gap, joined in order, are the stream. */
 export interface Chunk {
-  /** Number of the packet in the file, from 1. */
+  /** The packet's number in the file, from 1. */
   readonly packet: number;
-  /** Milliseconds since the epoch, never less than that of the chunk before; null when the capture has no times. */
+  /** Milliseconds since the epoch, never before the previous chunk; null if the capture has no times. */
   readonly time: number | null;
   /** A view on the file. */
   readonly bytes: Uint8Array;
 }
 
-/** Octets that were sent and that no packet of the capture has. */
+/** Describes octets that were sent but not captured. */
 export interface Gap {
-  /** Index of the chunk that follows; `chunks.length` when the gap is at the end. */
+  /** The index of the next chunk; `chunks.length` if the gap is at the end. */
   readonly beforeChunk: number;
-  /** How many are missing; at least 1. */
+  /** The number of missing octets, at least 1. */
   readonly octets: number;
 }
 
-/** One direction of one connection. */
+/** Holds one direction of a connection. */
 export interface TcpStream {
-  /** The same for both directions of a connection; 1, 2, 3, ... in order of their first packets. */
+  /** The connection's number, equal for both directions: 1, 2, 3, ... in order of the first packets. */
   readonly connection: number;
   readonly src: Endpoint;
   readonly dst: Endpoint;
-  /** False when the capture began in the middle: the first octet may then be anywhere in a message. */
+  /** False if the capture began after the connection; the first octet may then be anywhere in a message. */
   readonly fromStart: boolean;
-  /** How this direction was seen to end. */
+  /** The captured end of this direction; null if none. */
   readonly end: 'fin' | 'rst' | null;
   readonly chunks: readonly Chunk[];
   readonly gaps: readonly Gap[];
 }
 
-/** Packets of one kind that gave no TCP segment. */
+/** Counts packets of one kind without a TCP segment. */
 export interface PassedOverCount extends PassedOver {
-  /** How many there are; at least 1. */
+  /** The number of packets, at least 1. */
   readonly packets: number;
-  /** Number of the first of them in the file. */
+  /** The number of the first one in the file. */
   readonly first: number;
 }
 
-/** `problems` say, with packet number and offset in the file, what could not be read and why. */
+/** Holds the streams of a file. `problems` name packet number, offset and reason of what could not be read. */
 export interface Streams {
-  /** In order of their first packets. A stream that carried nothing is listed when its SYN was seen. */
+  /** The streams in order of their first packets. An empty stream is listed if its SYN was captured. */
   readonly streams: readonly TcpStream[];
   readonly problems: readonly string[];
-  /** Packets without a TCP segment that could be read, by what they carry, the most frequent first. */
+  /** Packets without a readable TCP segment, by content, the most frequent first. */
   readonly passedOver: readonly PassedOverCount[];
-  /** Packets that the file has in all. */
+  /** The number of packets in the file. */
   readonly packets: number;
 }
 
-/** A receive window is at most 2^30 octets (RFC 7323 §2.3); what is farther off belongs to no stream we know. */
+/** The largest receive window (RFC 7323 §2.3), in octets; a segment farther away does not belong to the stream. */
 const LARGEST_WINDOW = 2 ** 30;
 
 interface Held {
-  /** Position of the first octet in the stream, from 0, without wrapping. */
+  /** The position of the first octet in the stream, from 0, without wrapping. */
   readonly position: number;
   readonly bytes: Uint8Array;
   readonly packet: Packet;
 }
 
-/** A stream in the making. */
+/** Holds a stream during reassembly. */
 interface Direction {
   readonly connection: number;
   readonly src: Endpoint;
@@ -81,13 +81,13 @@ interface Direction {
   end: 'fin' | 'rst' | null;
   readonly chunks: Chunk[];
   readonly gaps: Gap[];
-  /** Sequence number of position 0. */
+  /** The sequence number of position 0. */
   firstSequence: number;
-  /** Position of the next octet wanted. */
+  /** The position of the next expected octet. */
   next: number;
-  /** Position behind the last octet that any packet spoke of. */
+  /** The position after the last octet that any packet shows. */
   highest: number;
-  /** Segments ahead of a hole, by position. */
+  /** Segments after missing octets, by position. */
   held: Held[];
 }
 
@@ -96,7 +96,7 @@ interface Connection {
   readonly directions: Map<string, Direction>;
 }
 
-/** Reads a capture file and puts its TCP streams together. Never throws. */
+/** Reads a capture file and reassembles its TCP streams. Never throws. */
 export function readStreams(file: Uint8Array): Streams {
   const capture = readCapture(file);
   const read = reassembleTcp(capture.packets);
@@ -104,8 +104,8 @@ export function readStreams(file: Uint8Array): Streams {
 }
 
 /**
- * Puts TCP streams together from packets in the order of capture: reordering, retransmission and overlap (what
- * was put together stays), sequence numbers that wrap, and ports used again by a later connection.
+ * Reassembles TCP streams from packets in the order of capture. Handles reordering, retransmission, overlap (the first octets
+ * win), wrapped sequence numbers, and ports that a later connection reuses.
  */
 export function reassembleTcp(packets: readonly Packet[]): Streams {
   const connections = new Map<string, Connection>();
@@ -140,7 +140,7 @@ export function reassembleTcp(packets: readonly Packet[]): Streams {
     const connection = connections.get(pair);
     const known = connection?.directions.get(from);
     if (known !== undefined && !(segment.syn && isAnotherStart(known, segment))) return known;
-    // Bare acknowledgements and resets do not start a stream: the former may be stale, the latter carry no data.
+    // Acknowledgments without data and resets do not start a stream: the former may be old, the latter carry no data.
     if (!segment.syn && (segment.rst || segment.payload.length === 0)) return undefined;
     if (connection !== undefined && known === undefined) return open(connection, from, segment);
     const fresh: Connection = { number: ++count, directions: new Map() };
@@ -173,7 +173,7 @@ export function reassembleTcp(packets: readonly Packet[]): Streams {
   for (const direction of all) finish(direction);
   const whole = passedOver.get(FRAGMENTS);
   passedOver.delete(FRAGMENTS);
-  // Fragments whose packets were put together hide nothing.
+  // Fragments of reassembled packets are not counted.
   if (whole !== undefined && fragments.left > 0) pass(unread(LONE_FRAGMENTS), whole.first, fragments.left);
   return {
     streams: all.map(asStream),
@@ -183,7 +183,7 @@ export function reassembleTcp(packets: readonly Packet[]): Streams {
   };
 }
 
-const LONE_FRAGMENTS = 'fragments of IP packets of which the rest was not captured';
+const LONE_FRAGMENTS = 'fragments of IP packets that were not captured completely';
 
 function endpointKey({ address, port }: Endpoint): string {
   return `${address}|${port}`;
@@ -205,7 +205,7 @@ function startDirection(connection: number, segment: TcpSegment): Direction {
   };
 }
 
-/** True when a SYN does not belong to this stream: another initial sequence number, so the ports are used again. */
+/** Returns true if a SYN has another initial sequence number, so a new connection reuses the ports. */
 function isAnotherStart(direction: Direction, syn: TcpSegment): boolean {
   const first = (syn.sequence + 1) >>> 0;
   if (direction.firstSequence !== first) return true;
@@ -213,7 +213,7 @@ function isAnotherStart(direction: Direction, syn: TcpSegment): boolean {
   return false;
 }
 
-/** Position of a sequence number: the nearest to what was seen last, as 32 bits wrap (RFC 9293 §3.4). */
+/** Returns the position of a sequence number: the one nearest to the last octet, because 32 bits wrap (RFC 9293 §3.4). */
 function positionOf(direction: Direction, sequence: number): number {
   return direction.highest + ((sequence - direction.firstSequence - direction.highest) | 0);
 }
@@ -225,15 +225,15 @@ function addSegment(direction: Direction, segment: TcpSegment, packet: Packet): 
   }
   const position = positionOf(direction, segment.sequence) + (segment.syn ? 1 : 0);
   if (Math.abs(position - direction.highest) > LARGEST_WINDOW) {
-    return `sequence number ${segment.sequence} is far outside of the stream's window; the segment is left out`;
+    return `sequence number ${segment.sequence} is far outside the stream's window; the segment is skipped`;
   }
   const behind = Math.min(-position, segment.payload.length);
   const problem =
     behind > 0 && !direction.fromStart
-      ? `${behind} octets from before the first packet of the stream are left out`
+      ? `${behind} octets from before the stream's first packet are skipped`
       : undefined;
   if (segment.fin) direction.end ??= 'fin';
-  // Not for bare acknowledgements: behind a FIN theirs is one higher than the octets that were sent.
+  // Ignores acknowledgments without data: after a FIN, their sequence number is one higher than the octets sent.
   const end = position + segment.payload.length + segment.cutOff;
   if (end > position || segment.fin) direction.highest = Math.max(direction.highest, end);
   if (segment.payload.length === 0) return problem;
@@ -253,7 +253,7 @@ function addSegment(direction: Direction, segment: TcpSegment, packet: Packet): 
   return problem;
 }
 
-/** Keeps `held` sorted by position; of equal positions the first seen stays first. */
+/** Inserts a segment into `held` by position, after segments of the same position. */
 function hold(direction: Direction, segment: Held): void {
   const { held } = direction;
   let low = 0;
@@ -268,7 +268,7 @@ function hold(direction: Direction, segment: Held): void {
   else held.splice(low, 0, segment);
 }
 
-/** Appends what is new in a segment that begins at or before `next`. */
+/** Appends the new octets of a segment that begins at or before `next`. */
 function deliver(direction: Direction, { position, bytes, packet }: Held): void {
   const known = direction.next - position;
   if (known >= bytes.length) return;
@@ -278,7 +278,7 @@ function deliver(direction: Direction, { position, bytes, packet }: Held): void 
   direction.next = position + bytes.length;
 }
 
-/** No more packets will come: every hole is a gap. */
+/** Turns all missing octets into gaps, after the last packet. */
 function finish(direction: Direction): void {
   const skipTo = (position: number): void => {
     if (position <= direction.next) return;

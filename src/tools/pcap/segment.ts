@@ -1,4 +1,4 @@
-/** From a captured frame to a TCP segment (RFC 9293 §3.1), through whatever links and tunnels are around it. */
+/** Reads the TCP segment of a captured frame (RFC 9293 §3.1), through links and tunnels. */
 import { readEthernet, readLlc } from './ethernet.ts';
 import type { Fragments } from './ip.ts';
 import { readIp } from './ip.ts';
@@ -9,7 +9,7 @@ import type { Packet } from './capture.ts';
 import { readFrameRelay, readHdlc, readMpls, readPpp, readPppoe } from './serial.ts';
 import { readGre, readNsh, readUdp } from './tunnel.ts';
 
-/** One end of a connection; `address` is canonical text. */
+/** Holds one end of a connection; `address` is canonical text. */
 export interface Endpoint {
   readonly address: string;
   readonly port: number;
@@ -18,29 +18,29 @@ export interface Endpoint {
 export interface TcpSegment {
   readonly src: Endpoint;
   readonly dst: Endpoint;
-  /** Sequence number of the first octet, or of the SYN. */
+  /** The sequence number of the first octet, or of the SYN. */
   readonly sequence: number;
   readonly syn: boolean;
   readonly fin: boolean;
   readonly rst: boolean;
-  /** What the capture has of the payload: a view on the file. */
+  /** The captured payload: a view on the file. */
   readonly payload: Uint8Array;
-  /** Octets of the payload that were on the wire and that a snap length cut off. */
+  /** The number of octets of the payload that a snap length cut off. */
   readonly cutOff: number;
 }
 
-/** More layers than any network stacks: a frame that has them was made to be deep. */
+/** Bounds the layers of a frame; no real network stacks more. */
 const DEEPEST = 24;
 
-/** The TCP segment of a frame; undefined when the frame carries something else, such as ARP or UDP. */
+/** Returns a frame's TCP segment; undefined if the frame contains something else, such as ARP or UDP. */
 export function decodeSegment(packet: Packet): TcpSegment | FrameProblem | undefined {
   const frame = decodeFrame(packet);
   return 'other' in frame ? undefined : frame;
 }
 
 /**
- * The TCP segment of a frame, or what the frame carries instead. Tunnels are read through: the segment is the innermost
- * one. `fragments` keeps the pieces of IP packets from one frame to the next; without it they are problems.
+ * Returns a frame's TCP segment, or what the frame contains instead. Reads through tunnels to the innermost segment.
+ * `fragments` collects IP fragments from frame to frame; without it, they are problems.
  */
 export function decodeFrame(packet: Packet, fragments?: Fragments): TcpSegment | FrameProblem | PassedOver {
   let outcome = readLink(packet.linkType, packet.data);
@@ -96,7 +96,7 @@ function readTcp({ src, dst, bytes, cutOff }: TcpBytes): TcpSegment | FrameProbl
     fin: (flags & 0x01) !== 0,
     syn: (flags & 0x02) !== 0,
     rst: (flags & 0x04) !== 0,
-    // Options (MD5 signatures of RFC 2385 among them) lie between the fixed header and this.
+    // Skips the options, such as MD5 signatures (RFC 2385), after the fixed header.
     payload: bytes.subarray(headerLength),
     cutOff,
   };

@@ -1,4 +1,4 @@
-/** Links that are not Ethernet and the labels in front of IP: PPP, PPPoE, Cisco HDLC, frame relay, MPLS. */
+/** Reads links other than Ethernet, and labels: PPP, PPPoE, Cisco HDLC, frame relay, MPLS. */
 import { guessed, readEtherType, readNlpid } from './ethernet.ts';
 import { looksLikeIp } from './ip.ts';
 import type { LayerKind, Outcome } from './layer.ts';
@@ -12,10 +12,10 @@ const PPP_LAYERS: ReadonlyMap<number, LayerKind> = new Map([
   [0x0283, 'mpls'],
 ]);
 const PPP_MULTILINK = 0x003d;
-/** From here on protocols configure the link (RFC 1661 §2). */
+/** Protocols from this number on configure the link (RFC 1661 §2). */
 const PPP_CONTROL = 0x8000;
 
-/** PPP (RFC 1661 §2, RFC 1662 §3.1): address and control may be there, and a protocol below 256 may be one octet. */
+/** Reads PPP (RFC 1661 §2, RFC 1662 §3.1): address and control are optional; a protocol below 256 may be one octet. */
 export function readPpp(data: Uint8Array): Outcome {
   const framed = data[0] === 0xff && data[1] === 0x03;
   const at = framed ? 2 : 0;
@@ -30,7 +30,7 @@ export function readPpp(data: Uint8Array): Outcome {
   return protocol >= PPP_CONTROL ? without('PPP control') : unread(`PPP protocol ${hexNumber(protocol)}`);
 }
 
-/** RFC 1990 §3: a packet that is whole in one fragment is read; the pieces of others are not put together. */
+/** Reads a multilink packet (RFC 1990 §3) that fits in one fragment; does not reassemble others. */
 function readMultilink(data: Uint8Array): Outcome {
   const flags = data[0];
   if (flags === undefined || data.length < 5) return endsWithin('a PPP multilink header');
@@ -38,34 +38,34 @@ function readMultilink(data: Uint8Array): Outcome {
   return whole ? { kind: 'ppp', data: data.subarray(4) } : unread('fragments of PPP multilink');
 }
 
-/** PPPoE (RFC 2516 §4): six octets, of which the last two are the length, then PPP. */
+/** Reads PPPoE (RFC 2516 §4): 6 octets, the last 2 of which are the length, then PPP. */
 export function readPppoe(data: Uint8Array): Outcome {
   if (data.length < 8) return endsWithin('a PPPoE header');
   if (data[1] !== 0) return without('PPPoE discovery');
   return { kind: 'ppp', data: data.subarray(6) };
 }
 
-/** Cisco HDLC (RFC 1547 §4.3.1): address, control, EtherType. */
+/** Reads Cisco HDLC (RFC 1547 §4.3.1): address, control, EtherType. */
 export function readHdlc(data: Uint8Array): Outcome {
   if (data.length >= 4 && viewOf(data).getUint16(2) === 0x8035) return without('SLARP');
   return readEtherType(data, 2);
 }
 
-/** Frame relay (RFC 2427 §3): an address of two to four octets, then an NLPID, or Cisco's EtherType. */
+/** Reads frame relay (RFC 2427 §3): an address of 2 to 4 octets, then an NLPID, or Cisco's EtherType. */
 export function readFrameRelay(data: Uint8Array): Outcome {
   let at = 1;
   while (at < 4 && at < data.length && ((data[at] ?? 0) & 1) === 0) at++;
   at++;
   if (data[at] !== 0x03) return readEtherType(data, at);
-  // A pad octet may stand between the control octet and the NLPID.
+  // A pad octet may follow the control octet.
   return readNlpid(data.subarray(data[at + 1] === 0 ? at + 2 : at + 1));
 }
 
 const BOTTOM_OF_STACK = 0x01;
 
 /**
- * MPLS (RFC 3032 §2.1): labels down to the bottom of the stack. Nothing says what follows: IP by its version, or the
- * Ethernet of a pseudowire, with its control word (RFC 4385 §3) or without.
+ * Reads MPLS (RFC 3032 §2.1): labels down to the bottom of the stack. No field names the next protocol: it is IP, recognized
+ * by its version, or a pseudowire's Ethernet, with its control word (RFC 4385 §3) or without.
  */
 export function readMpls(data: Uint8Array): Outcome {
   let at = 0;

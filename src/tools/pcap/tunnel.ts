@@ -1,4 +1,4 @@
-/** Packets inside of packets: GRE with ERSPAN, NSH, and the tunnels over UDP. */
+/** Reads tunnels: GRE with ERSPAN, NSH, and tunnels over UDP. */
 import { behindEtherType } from './ethernet.ts';
 import type { LayerKind, Outcome } from './layer.ts';
 import { endsWithin, hexNumber, unread, viewOf, without } from './layer.ts';
@@ -12,7 +12,7 @@ const GRE_ACKNOWLEDGMENT = 0x0080;
 const ERSPAN_II = 0x88be;
 const ERSPAN_III = 0x22eb;
 
-/** GRE (RFC 2784, RFC 2890), the older form with its routing field (RFC 1701), and the one of PPTP (RFC 2637 §4.1). */
+/** Reads GRE (RFC 2784, RFC 2890), its older form with a routing field (RFC 1701), and PPTP's form (RFC 2637 §4.1). */
 export function readGre(data: Uint8Array): Outcome {
   if (data.length < 4) return endsWithin('a GRE header');
   const view = viewOf(data);
@@ -30,7 +30,7 @@ export function readGre(data: Uint8Array): Outcome {
   if (has(GRE_KEY)) at += 4;
   if (has(GRE_SEQUENCE)) at += 4;
   if (has(GRE_ROUTING)) {
-    // RFC 1701: entries of family, offset, length and value; one of length 0 ends them.
+    // Routing entries (RFC 1701): family, offset, length and value; an entry of length 0 is the last.
     while (at + 4 <= data.length && data[at + 3] !== 0) at += 4 + (data[at + 3] ?? 0);
     at += 4;
   }
@@ -39,19 +39,19 @@ export function readGre(data: Uint8Array): Outcome {
   if (protocol === ERSPAN_II) return readErspan(rest, has(GRE_SEQUENCE) ? 8 : 0);
   if (protocol === ERSPAN_III) return readErspanIII(rest);
   if (protocol === 0) return without('GRE keepalives');
-  // What was no EtherType in GRE's first list is a number of its own: RFC 1701 has 0x00fe for OSI.
+  // Lower numbers are GRE's own, not EtherTypes: RFC 1701 assigns 0x00fe to OSI.
   if (protocol < 0x0600) return without('GRE without IP');
   const next = behindEtherType(protocol, rest);
   return 'other' in next && next.unread ? unread(`GRE protocol ${hexNumber(protocol)}`) : next;
 }
 
-/** draft-foschiano-erspan: type I has no header of its own and no GRE sequence number, type II has eight octets. */
+/** Reads ERSPAN (draft-foschiano-erspan): type I has no header and no GRE sequence number, type II a header of 8 octets. */
 function readErspan(data: Uint8Array, header: 0 | 8): Outcome {
   if (data.length < header) return endsWithin('an ERSPAN header');
   return { kind: 'ethernet', data: data.subarray(header) };
 }
 
-/** Type III: twelve octets, eight more where the last bit says so; the frame may be Ethernet or IP. */
+/** Reads ERSPAN type III: 12 octets, 8 more if the last bit is set; the frame may be Ethernet or IP. */
 function readErspanIII(data: Uint8Array): Outcome {
   if (data.length < 12) return endsWithin('an ERSPAN header');
   const field = viewOf(data).getUint16(10);
@@ -61,10 +61,10 @@ function readErspanIII(data: Uint8Array): Outcome {
   return { kind: frameType === 2 ? 'ip' : 'ethernet', data: data.subarray(header) };
 }
 
-/** Next protocols of NSH (RFC 8300 §2.2), which VXLAN-GPE uses too. */
+/** The next protocols of NSH (RFC 8300 §2.2), also used by VXLAN-GPE. */
 const NEXT_PROTOCOLS: readonly (LayerKind | undefined)[] = [undefined, 'ip', 'ip', 'ethernet', 'nsh', 'mpls'];
 
-/** A service header (RFC 8300 §2.2): its length counts 4-octet words. */
+/** Reads a service header (RFC 8300 §2.2), whose length is in 4-octet words. */
 export function readNsh(data: Uint8Array): Outcome {
   const length = ((data[1] ?? 0) & 0x3f) * 4;
   if (data.length < 8 || length < 8 || data.length < length) return endsWithin('a service header (NSH)');
@@ -73,10 +73,10 @@ export function readNsh(data: Uint8Array): Outcome {
 
 function nextProtocol(protocol: number, data: Uint8Array): Outcome {
   const kind = NEXT_PROTOCOLS[protocol];
-  return kind === undefined ? unread(`protocol ${protocol} behind NSH or VXLAN`) : { kind, data };
+  return kind === undefined ? unread(`protocol ${protocol} in NSH or VXLAN`) : { kind, data };
 }
 
-/** UDP (RFC 768). A tunnel is known by its destination port; whatever does not read as one is other UDP. */
+/** Reads UDP (RFC 768). Recognizes a tunnel by its destination port; anything that is not valid as one is other UDP. */
 export function readUdp(data: Uint8Array): Outcome {
   if (data.length < 8) return without('UDP');
   const read = TUNNELS.get(viewOf(data).getUint16(2));
@@ -98,22 +98,22 @@ const TUNNELS: ReadonlyMap<number, (data: Uint8Array) => Outcome | undefined> = 
   [51820, (): Outcome => unread('WireGuard (encrypted)')],
 ]);
 
-/** RFC 7348 §5; with the P bit of VXLAN-GPE the fourth octet says what follows. */
+/** Reads VXLAN (RFC 7348 §5); with the P bit of VXLAN-GPE, the fourth octet names the next protocol. */
 function vxlan(data: Uint8Array): Outcome | undefined {
   const flags = data[0] ?? 0;
-  // The I bit is set, and the bits that no extension uses are zero, as is the last octet.
+  // The I bit must be set; the bits that no extension uses, and the last octet, must be zero.
   if (data.length < 8 || (flags & 0x3a) !== 0x08 || data[7] !== 0) return undefined;
   const rest = data.subarray(8);
   return (flags & 0x04) === 0 ? { kind: 'ethernet', data: rest } : nextProtocol(data[3] ?? 0, rest);
 }
 
-/** RFC 8086 §3: GRE version 0, whose reserved bits are zero. */
+/** Reads GRE in UDP (RFC 8086 §3): GRE version 0 with reserved bits of zero. */
 function greInUdp(data: Uint8Array): Outcome | undefined {
   const reserved = data.length < 4 ? 1 : viewOf(data).getUint16(0) & 0x4fff;
   return reserved === 0 ? { kind: 'gre', data } : undefined;
 }
 
-/** RFC 8926 §3.4: options in 4-octet words, then what the EtherType says. */
+/** Reads Geneve (RFC 8926 §3.4): options in 4-octet words, then the protocol of the EtherType. */
 function geneve(data: Uint8Array): Outcome | undefined {
   const first = data[0] ?? 0;
   const header = 8 + (first & 0x3f) * 4;
@@ -121,7 +121,7 @@ function geneve(data: Uint8Array): Outcome | undefined {
   return behindEtherType(viewOf(data).getUint16(2), data.subarray(header));
 }
 
-/** 3GPP TS 29.281 §5.1: a user packet, with its extension headers in 4-octet words. */
+/** Reads a GTP user packet (3GPP TS 29.281 §5.1), with extension headers in 4-octet words. */
 function gtp(data: Uint8Array): Outcome | undefined {
   const flags = data[0] ?? 0;
   if (data.length < 12 || flags >>> 4 !== 3 || data[1] !== 0xff) return undefined;
@@ -136,7 +136,7 @@ function gtp(data: Uint8Array): Outcome | undefined {
   return { kind: 'ip', data: data.subarray(at) };
 }
 
-/** L2TP (RFC 2661 §3.1): data messages carry PPP. */
+/** Reads L2TP (RFC 2661 §3.1), whose data messages carry PPP. */
 function l2tp(data: Uint8Array): Outcome | undefined {
   if (data.length < 6) return undefined;
   const view = viewOf(data);
@@ -147,7 +147,7 @@ function l2tp(data: Uint8Array): Outcome | undefined {
   return at < data.length ? { kind: 'ppp', data: data.subarray(at) } : undefined;
 }
 
-/** TZSP, in which RouterOS and others stream what they sniff: four octets, tags up to the one that ends them, a frame. */
+/** Reads TZSP, with which RouterOS and others stream captures: 4 octets, tags up to an end tag, a frame. */
 function tzsp(data: Uint8Array): Outcome | undefined {
   const isEthernet = data[0] === 1 && data[2] === 0 && data[3] === 1;
   if (!isEthernet) return undefined;
@@ -159,7 +159,7 @@ function tzsp(data: Uint8Array): Outcome | undefined {
   return undefined;
 }
 
-/** RFC 3948 §2: four octets of zero are in front of IKE; one octet of 0xff is a keepalive. */
+/** Reads ESP in UDP (RFC 3948 §2): 4 octets of zero precede IKE; one octet of 0xff is a keepalive. */
 function espInUdp(data: Uint8Array): Outcome | undefined {
   if (data.length < 8 || viewOf(data).getUint32(0) === 0) return undefined;
   return unread('ESP in UDP (encrypted)');

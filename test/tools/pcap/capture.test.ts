@@ -248,7 +248,7 @@ test('a file that ends within a packet gives the packets before it and says wher
   assert.equal(torn.packets.length, 19);
   assert.match(
     torn.problems.join(),
-    /packet 20 at offset 1836: its record claims 66 octets, the file has 56 more/,
+    /packet 20 at offset 1836: its record is 66 bytes long, but only 56 bytes follow/,
   );
   const header = readCapture(file.subarray(0, file.length - 70));
   assert.equal(header.packets.length, 19);
@@ -256,13 +256,13 @@ test('a file that ends within a packet gives the packets before it and says wher
   const ng = load('ethernet-ipv4.pcapng');
   const tornNg = readCapture(ng.subarray(0, ng.length - 10));
   assert.equal(tornNg.packets.length, 19);
-  assert.match(tornNg.problems.join(), /block at offset \d+, after packet 19: it claims 100 octets/);
+  assert.match(tornNg.problems.join(), /block at offset \d+, after packet 19: it is 100 bytes long/);
 });
 
 test('a file of another kind is named as such', () => {
   assert.deepEqual(readCapture(new Uint8Array()), {
     packets: [],
-    problems: ['the file has 0 octets, too few for a capture'],
+    problems: ['the file has 0 bytes, too few for a capture'],
   });
   const elf = new Uint8Array(64);
   elf.set([0x7f, 0x45, 0x4c, 0x46]);
@@ -337,7 +337,7 @@ for (const littleEndian of [true, false]) {
       [[5000, 101, [0xaa, 0xbb]]],
     );
     assert.equal(problems.length, 1);
-    assert.match(problems[0] ?? '', /option 2 of an interface description claims 65535 octets/);
+    assert.match(problems[0] ?? '', /option 2 of an interface description is 65535 bytes long/);
   });
 }
 

@@ -124,7 +124,7 @@ export function pcapFile(frames: readonly (readonly number[])[], linkType = 1): 
   return Uint8Array.from(octets);
 }
 
-/** What one side of a connection sends. */
+/** Describes the data that one side of a connection sends. */
 export interface Said {
   /** From the server to the client instead. */
   readonly back?: boolean;

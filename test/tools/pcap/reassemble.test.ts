@@ -192,7 +192,7 @@ test('a capture that begins in the middle says so, and leaves out what is older 
   assert.equal(stream.fromStart, false);
   assert.equal(textOf(stream.chunks), 'defghi');
   assert.deepEqual(result.problems, [
-    'packet 3 at offset 200: 2 octets from before the first packet of the stream are left out',
+    "packet 3 at offset 200: 2 octets from before the stream's first packet are skipped",
   ]);
 });
 
@@ -225,7 +225,7 @@ test('a segment outside of any window is left out and reported', () => {
 
 test('an unknown link type is reported once, a broken frame each time', () => {
   assert.deepEqual(reassembleTcp(packetsOf([[1], [2]], 147)).problems, [
-    'packet 1 at offset 0: link type 147 is not one that can be read',
+    'packet 1 at offset 0: link type 147 is not supported',
   ]);
   assert.equal(reassembleTcp(packetsOf([[1], [2]], 1)).problems.length, 2);
 });

@@ -130,5 +130,5 @@ test('headers that contradict the frame are problems', () => {
     /a TCP header of 60 octets/,
   );
   assert.match(problem(ipv6([60, 0, 1], 0), 101), /ends within the IPv6 extension headers/);
-  assert.match(problem([1, 2, 3, 4], 147), /link type 147 is not one that can be read/);
+  assert.match(problem([1, 2, 3, 4], 147), /link type 147 is not supported/);
 });

@@ -152,7 +152,7 @@ test('fragments of which the rest is missing are counted, and one that uses an i
   assert.deepEqual(lone.streams, []);
   assert.deepEqual(lone.passedOver, [
     {
-      other: 'fragments of IP packets of which the rest was not captured',
+      other: 'fragments of IP packets that were not captured completely',
       unread: true,
       packets: frames.length - 1,
       first: 1,
