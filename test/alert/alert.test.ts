@@ -35,7 +35,7 @@ test('the summary says what, on whom, how, whose and where', () => {
   assert.equal(created?.subject, MITIGATION.id);
 });
 
-test('an escalation is told with the mitigation as it is now, a dry run is marked', () => {
+test('an escalation is reported with the mitigation as it is now, a dry run is marked', () => {
   const now: Mitigation = { ...MITIGATION, action: { type: 'discard', rateBps: null }, dryRun: true };
   const escalated = of({ type: 'mitigation.escalated', id: MITIGATION.id, change: {} }, DEFAULT, now);
   assert.equal(

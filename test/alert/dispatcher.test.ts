@@ -117,7 +117,7 @@ test('a server that stalls is given up, and the destination beside it notices no
     { limits: { timeoutMs: 1_000, pauseMs: 10, attempts: 3 } },
   );
   record(dispatcher, CREATED);
-  assert.deepEqual(deliveries, [], 'whoever records does not wait');
+  assert.deepEqual(deliveries, [], 'recording does not wait');
   await settled(2);
   const of = (name: string): Delivery | undefined =>
     deliveries.find(({ destination }) => destination === name);
@@ -176,7 +176,7 @@ test('no URL and no key gets into what is reported', { timeout: PATIENCE_MS }, a
   assert.equal(pagerduty?.detail, 'HTTP 403: token /T0/B0/xyz, key [secret]');
 });
 
-test('what nobody asked for is told to nobody', { timeout: PATIENCE_MS }, async (t) => {
+test('events that are not configured raise no alert', { timeout: PATIENCE_MS }, async (t) => {
   const { url, received } = await server(t, (response) => response.end());
   const { dispatcher } = bench(t, [{ type: 'webhook', url, secret: null }]);
   record(dispatcher, { type: 'mitigation.extended', id: MITIGATION.id, change: {} });
@@ -217,7 +217,7 @@ test('the refusals of an attack on 200 hosts are one alert to each destination',
   assert.equal(new Set(pagerduty.map(({ dedup_key }) => dedup_key)).size, 1);
 });
 
-test('who asked for unenforced mitigations is told of victims that no quota or neighbor has room for, and of no other refusal', {
+test('mitigation.unenforced also reports refusals by a quota or for lack of a neighbor, and no other refusal', {
   timeout: PATIENCE_MS,
 }, async (t) => {
   const { url, received } = await server(t, (response) => response.writeHead(202).end());

@@ -89,7 +89,7 @@ test('no request goes to a private address, whether named, written out, or resol
   assert.equal(received.length, 0);
 });
 
-test("the system's own names are judged by what they resolve to", async (t) => {
+test("the system's own names are checked by their addresses", async (t) => {
   const { port, received } = await server(t, (response) => response.end());
   const guarded = poster(t, { allowPrivateAddresses: false });
   await assert.rejects(
@@ -100,7 +100,7 @@ test("the system's own names are judged by what they resolve to", async (t) => {
   assert.equal((await poster(t).post(to(`http://localhost:${port}/`), NEVER)).status, 200);
 });
 
-test('a name that does not resolve, and a port where nobody listens, reject', async (t) => {
+test('a name that does not resolve, and a port without a listener, reject', async (t) => {
   const lost = poster(t, {
     resolve: (host, callback) => callback(new Error(`getaddrinfo ENOTFOUND ${host}`), []),
   });

@@ -96,7 +96,7 @@ test('200 hosts of one customer refused by its quota are one alert that says how
     clock.pass(10_000);
   }
   refusals.mitigated('203.0.113.7', NOW);
-  assert.equal(told.length, 1, 'the attack goes on, and so does the one alert');
+  assert.equal(told.length, 1, 'the attack continues, and so does the one alert');
   clock.pass(2 * quietMs);
   assert.deepEqual(outline(told), [
     'refused refused:quota_customer:acme',

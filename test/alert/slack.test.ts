@@ -14,7 +14,7 @@ test('a message says what happened and, at the beginning, why', () => {
   ]);
 });
 
-test("nobody's text becomes a mention, a link or a line of its own", () => {
+test('no foreign text becomes a mention, a link or a line of its own', () => {
   const { body } = slackRequest(
     [alert(1, { mitigation: null, summary: '<!channel> a\n> b & <http://x|y>' })],
     'https://x.example/',

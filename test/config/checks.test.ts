@@ -33,7 +33,7 @@ const refused: readonly (readonly [
     /prefixd\.yaml:8:1 guardrail: unknown key "guardrail"; did you mean "guardrails"\?/,
   ],
   [
-    'an unknown key deep inside is found where it stands',
+    'an unknown key deep inside is found at its place',
     neighbor('hold_tme_seconds: 9'),
     /prefixd\.yaml:8:7 bgp\.neighbors\[0\]\.hold_tme_seconds: unknown key .*"hold_time_seconds"/,
   ],
@@ -53,7 +53,7 @@ const refused: readonly (readonly [
     /8:7 mode: invalid value "dryrun": expected one of enforced, dry-run; did you mean "dry-run"\?/,
   ],
   [
-    'a number in quotes is told apart from a number',
+    'a number in quotes is distinguished from a number',
     neighbor('hold_time_seconds: "30"'),
     /8:26 .*invalid value "30": expected .*; write 30, without quotes/,
   ],
@@ -111,7 +111,7 @@ const refused: readonly (readonly [
     /detectors\.probe\.hold: .*did you mean "until_released"\?/,
   ],
   [
-    'a range of ports that is none is found where it stands',
+    'an invalid range of ports is found at its place',
     SHORTEST,
     /inventory\.yaml:6:36 customers\[0\]\.services\[0\]\.allowed_ports\.udp\[1\]: the range 30-20 ends before it begins/,
     {},
@@ -163,7 +163,7 @@ const refused: readonly (readonly [
     neighbor('peer_asn: 1.10'),
     /peer_asn: invalid value 1\.1: expected an AS number/,
   ],
-  ['AS_TRANS is nobody', neighbor('peer_asn: 23456'), /peer_asn: invalid value 23456/],
+  ['AS_TRANS is refused', neighbor('peer_asn: 23456'), /peer_asn: invalid value 23456/],
   ['AS 0 is refused', neighbor('peer_asn: 0'), /peer_asn: invalid value 0/],
   ['a router id of zero is refused', SHORTEST.replace('"192.0.2.10"', '"0.0.0.0"'), /3:14 bgp\.router_id/],
   [
@@ -413,7 +413,7 @@ const refused: readonly (readonly [
     /destinations\[0\]\.type: invalid value "slak": .*did you mean "slack"\?/,
   ],
   [
-    'a destination without its key is told which',
+    'a destination without its key names the key',
     `${SHORTEST}alerting: { destinations: [{ type: pagerduty }] }\n`,
     /destinations\[0\]\.routing_key_env: required key routing_key_env is missing; add routing_key_env/,
   ],
@@ -428,7 +428,7 @@ const refused: readonly (readonly [
     /8:9 timers: invalid value 30: expected a section with the keys default_ttl_seconds/,
   ],
   [
-    'a tab is told as what it is',
+    'a tab is named as such',
     `${SHORTEST}timers:\n\tmin_ttl_seconds: 30\n`,
     /9:1 : this is not YAML: .*; indent with spaces/,
   ],

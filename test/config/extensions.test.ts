@@ -70,7 +70,7 @@ playbooks:
   assert.deepEqual(policy.playbooks.names, ['udp']);
 });
 
-test('a name that somebody else chose is no extension, although it begins with x-', async (t) => {
+test('a name that the user chose is no extension, although it begins with x-', async (t) => {
   const tls = 'tls: { cert_path: a, key_path: b, ca_path: c }';
   const text = `${SHORTEST}http: { auth: { mode: mtls, roles: { x-ray: viewer } }, ${tls} }
 detectors: { fastnetmon: { vector_map: { x-flood: udp_flood } } }
@@ -124,7 +124,7 @@ mode: enforce
   }
 });
 
-test('what the words mean is judged in the same run as the words, for all that is written as it should be', async (t) => {
+test('values are checked in the same run as the keys, for everything that is valid', async (t) => {
   const inventory = `customers:
   - { customer_id: broken, prefixes: 7 }
   - { customer_id: acme, prefixes: ["203.0.113.1/24"] }

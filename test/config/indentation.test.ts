@@ -33,7 +33,7 @@ const broken: readonly (readonly [what: string, text: string, said: readonly str
     ],
   ],
   [
-    'a file that begins indented has its further sections there, and what follows is not judged',
+    'a file that begins indented has its further sections there, and what follows is not checked',
     '  bgp:\n    local_asn: 1\nhttp:\n  listen: "127.0.0.1:1"\n',
     [
       '3:1 this is not YAML: this line is not indented, unlike any section above it; indent it by 2 spaces, like "bgp" in line 1',
@@ -75,14 +75,14 @@ const misplaced: readonly (readonly [what: string, settings: string, said: reado
     [/9:7 bgp\.neighbors\[0\]\.restart_time_seconds: .*: indent it below "graceful_restart" in line 8$/],
   ],
   [
-    'a list without dashes is told how to begin an entry',
+    'a list without dashes gets the advice how to begin an entry',
     'bgp:\n  local_asn: 1\n  router_id: "192.0.2.10"\n  neighbors:\n    name: a\n    address: "192.0.2.1"\n',
     [
       /5:5 bgp\.neighbors: .*write a list: begin each entry with "- ", and indent its other keys like the first one$/,
     ],
   ],
   [
-    'a section with dashes is told to do without',
+    'a section with dashes gets the advice to remove them',
     'bgp:\n  - local_asn: 1\n  - router_id: "192.0.2.10"\n',
     [/2:3 bgp: invalid value \(a list\); write a section with the keys .*, without "-" before the keys$/],
   ],
@@ -96,7 +96,7 @@ for (const [what, settings, said] of misplaced) {
   });
 }
 
-test('an entry that a dash too many cut in two is told so', async (t) => {
+test('an entry that one dash too many splits in two is recognized', async (t) => {
   const settings =
     'bgp:\n  local_asn: 1\n  router_id: "192.0.2.10"\n  neighbors:\n    - name: a\n    - address: "192.0.2.1"\n      peer_asn: 2\n';
   const problems = problemsOf(await load(t, settings));

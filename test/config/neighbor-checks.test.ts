@@ -12,11 +12,11 @@ describe('hold_time_seconds', () => {
     }
   });
 
-  test('of 0 keeps rules on a router for ever when this machine fails', async (t) => {
+  test('of 0 keeps rules on a router forever when this machine fails', async (t) => {
     const [only = '', ...others] = await warned(t, 'hold_time_seconds: 0');
     assert.match(
       only,
-      /bgp\.neighbors\[0\]\.hold_time_seconds: .* if this machine fails, the router keeps its rules for ever; write 90/,
+      /bgp\.neighbors\[0\]\.hold_time_seconds: .* if this machine fails, the router keeps the rules forever; write 90/,
     );
     assert.deepEqual(others, []);
   });
@@ -24,7 +24,10 @@ describe('hold_time_seconds', () => {
   test('that is very long keeps them for so long', async (t) => {
     for (const seconds of [601, 65535]) {
       const [only = '', ...others] = await warned(t, `hold_time_seconds: ${seconds}`);
-      assert.match(only, new RegExp(`the router keeps its rules for ${seconds} s before it notices`));
+      assert.match(
+        only,
+        new RegExp(`the router keeps the rules for ${seconds} s before it detects the failure`),
+      );
       assert.deepEqual(others, []);
     }
   });

@@ -25,7 +25,7 @@ async function warnings(
   return warningsOf(result);
 }
 
-test('no neighbor, or none that is enabled, means that no router is told', async (t) => {
+test('no neighbor, or none that is enabled, means that no router gets rules', async (t) => {
   assert.match(
     (await warnings(t, SPEAKER)).join(),
     /bgp\.neighbors: there is no neighbor: .*; add your routers$/,

@@ -95,7 +95,7 @@ test('customers are not missed in an inventory that cannot be read', async (t) =
   );
 });
 
-test('a file that cannot be read is not missing as well, and the other files are judged', async (t) => {
+test('a file that cannot be read is not missing as well, and the other files are checked', async (t) => {
   const path = await folder(t, {
     'prefixd.yaml': `${SHORTEST}mod: x\n`,
     'playbooks.yaml': PLAYBOOKS.replace('udp_flood', '"a b"'),
@@ -111,7 +111,7 @@ test('a file that cannot be read is not missing as well, and the other files are
   assert.match(problems[2] ?? '', /^playbooks\.yaml:3:22 playbooks\[0\]\.match\.vector/);
 });
 
-test('without prefixd.yaml the other files are judged', async (t) => {
+test('without prefixd.yaml the other files are checked', async (t) => {
   const path = await folder(t, { 'inventory.yaml': 'customer: []\n', 'playbooks.yaml': PLAYBOOKS });
   const problems = problemsOf(await loadConfig(path, {})).join('\n');
   assert.match(problems, /^prefixd\.yaml : file not found/);

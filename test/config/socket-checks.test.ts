@@ -6,7 +6,7 @@ import { SHORTEST } from './folder.ts';
 
 const WHY = "koffi's library for linux-s390x cannot be loaded (no such module): install prefixd again";
 
-/** Warnings where sockets lack options for the reason `why`, or lack nothing. */
+/** Returns the warnings if sockets lack options for the reason `why`, or lack none. */
 async function warnings(settings: string, why: string | undefined): Promise<readonly string[]> {
   const found = await socketWarnings(parseYaml('prefixd.yaml', settings), () => Promise.resolve(why));
   return found.map(({ path, message, fix }) => `${path}: ${message}; ${fix}`);

@@ -18,7 +18,7 @@ test('values and keys are found where they stand', () => {
   assert.deepEqual(place(['a', 'd e'], 'value'), { line: 3, column: 10 });
 });
 
-test('what stands behind an alias is found at the anchor, the alias itself where it is written', () => {
+test('the content of an alias is found at the anchor, the alias itself where it is written', () => {
   const { place, value } = parseYaml('f.yaml', TEXT);
   assert.deepEqual(place(['h', 'g'], 'value'), { line: 5, column: 6 });
   assert.deepEqual(place(['h'], 'value'), { line: 6, column: 4 });

@@ -172,7 +172,7 @@ describe('Entries of the audit', () => {
     );
   });
 
-  test('beside the name that an operator gave stands that of the token', () => {
+  test('the name that an operator gave is recorded with the name of the token', () => {
     const actor: Actor = { kind: 'operator', name: 'ada', via: 'night-shift' };
     const paused = new AuditTrail().entryOf(record(1, { type: 'control.paused', actor, reason: 'ours' }));
     const cleared = entryOfAction({ type: 'peer.cleared', at: NOW, actor, target: 'edge1', reason: 'ours' });
@@ -263,7 +263,7 @@ describe('The audit log', () => {
     assert.deepEqual(errors, []);
   });
 
-  test('goes on after a restart without repeating a fact', async (t) => {
+  test('continues after a restart without repeating a fact', async (t) => {
     const { log: audit, path } = await log(t);
     audit.record(facts(1, 3));
     audit.recordAction({ type: 'peer.cleared', at: NOW, actor: OPERATOR, target: 'edge1', reason: '' });
@@ -338,7 +338,7 @@ describe('The audit log', () => {
     await again.close();
   });
 
-  test('a failing disk is reported, holds nobody up, and loses nothing once it works again', async (t) => {
+  test('a failing disk is reported, delays nothing, and loses nothing once it works again', async (t) => {
     const files = new FailingFiles();
     const { log: audit, errors } = await log(t, { files });
     files.fault = (step) => {
@@ -384,7 +384,7 @@ describe('The audit log', () => {
     await audit.close();
   });
 
-  test('after a write that failed on the device it goes on in a new file', async (t) => {
+  test('after a write that failed on the device it continues in a new file', async (t) => {
     const files = new FailingFiles();
     const { log: audit, folder } = await log(t, { files });
     audit.record([fact(1)]);
@@ -405,7 +405,7 @@ describe('The audit log', () => {
     await audit.close();
   });
 
-  test('a line that somebody changed is shown as damaged, not hidden', async (t) => {
+  test('a line that was changed is shown as damaged, not hidden', async (t) => {
     const { log: audit, path } = await log(t);
     audit.record([fact(1)]);
     await audit.newest(1);

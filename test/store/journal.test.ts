@@ -75,7 +75,7 @@ async function refusal(folder: string): Promise<string> {
 }
 
 describe('Files of the journal', () => {
-  test('a line is readable JSON with version, number, time, fact and the CRC-32 of what stands before it', async (t) => {
+  test('a line is readable JSON with version, number, time, fact and the CRC-32 of the bytes before it', async (t) => {
     const folder = await written(t, 1);
     const [line = ''] = await linesOf(join(folder, FIRST));
     assert.deepEqual(JSON.parse(line), {
@@ -240,7 +240,7 @@ describe('Recovery of a damaged journal', () => {
     }
   });
 
-  test('the zeros of a write that a power failure tore are dropped with a warning, and writing goes on', async (t) => {
+  test('the zeros of a write that a power failure tore are dropped with a warning, and writing continues', async (t) => {
     for (const remains of [
       '\0'.repeat(4096),
       `${'\0'.repeat(512)}"}\n{"v":1,`,

@@ -108,7 +108,7 @@ describe("The kernel's lock of a folder", { timeout: PATIENCE_MS }, () => {
     );
   });
 
-  test('where it cannot be taken, the lock of the folder stands alone and says how far it reaches', async (t) => {
+  test('if it cannot be taken, only the lock of the folder is used, with a warning about its limits', async (t) => {
     const folder = await temporaryFolder(t);
     for (const [load, why] of [
       [() => Promise.reject(new Error("Cannot find package 'koffi'")), /Cannot find package 'koffi'/],

@@ -31,7 +31,7 @@ test('a line written by hand with the checksum that gzip and PNG use is read', (
   });
 });
 
-test('what is no record is said in words', () => {
+test('an invalid record is described', () => {
   for (const [line, words] of [
     ['', /not a journal record/],
     ['{}', /not a journal record/],

@@ -134,7 +134,7 @@ describe('A disk that fails', () => {
     assert.deepEqual(await restart(), [1, 2]);
   });
 
-  test('after a write that failed on the device its facts are gone, and the journal goes on in a new file', async (t) => {
+  test('after a write that failed on the device its facts are gone, and the journal continues in a new file', async (t) => {
     const { folder, files, journal, fail, restart } = await bench(t);
     await journal.append(facts(1, 2));
     const before = await readFile(join(folder, FIRST));
@@ -192,7 +192,7 @@ describe('A disk that fails', () => {
   });
 
   for (const step of ['create', 'write', 'datasync', 'rename', 'syncFolder']) {
-    test(`a snapshot whose ${step} fails is refused, leaves nothing half, and the journal goes on`, async (t) => {
+    test(`a snapshot whose ${step} fails is refused, leaves no incomplete file, and the journal continues`, async (t) => {
       const { folder, journal, fail, restart } = await bench(t);
       await journal.append(facts(1, 2));
       fail(step, 'ENOSPC');

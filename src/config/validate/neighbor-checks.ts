@@ -191,13 +191,13 @@ function passiveChecks(
   );
 }
 
-/** How long a side that has died without closing the connection, such as a machine without power, goes unnoticed. */
+/** Warns about hold times after which a peer that failed without closing the connection is detected late or never. */
 function holdTimeChecks({ hold_time_seconds: seconds }: NeighborSettings, at: Path, found: Findings): void {
   if (seconds === undefined || (seconds !== 0 && seconds <= LONG_HOLD_TIME)) return;
   const message =
     seconds === 0
-      ? 'without a hold time neither side notices that the other is gone: if this machine fails, the router keeps its rules for ever'
-      : `if this machine fails, the router keeps its rules for ${secondsWords(seconds)} before it notices`;
+      ? 'without a hold time, neither side detects that the other has failed: if this machine fails, the router keeps the rules forever'
+      : `if this machine fails, the router keeps the rules for ${secondsWords(seconds)} before it detects the failure`;
   found.warning([...at, 'hold_time_seconds'], message, 'write 90, or omit it (default 90)');
 }
 

@@ -1,4 +1,4 @@
-/** Warns of what neighbors need and sockets on this machine cannot do. */
+/** Warns about socket options that neighbors need and this machine does not support. */
 import { securedWords } from '../../bgp/speaker/tcp/native.ts';
 import { netTransport } from '../../bgp/speaker/tcp/net-transport.ts';
 import { findingsIn } from '../assemble.ts';
@@ -8,13 +8,13 @@ import { settingsSchema } from '../schema/prefixd-schema.ts';
 import type { ConfigProblem } from '../types.ts';
 import type { YamlSource } from '../yaml/yaml.ts';
 
-/** Keys of a neighbor that need options of sockets for which Node has no API. */
+/** Keys of a neighbor that need socket options for which Node has no API. */
 const SECURED = ['md5_password_env', 'ttl_security_hops'] as const;
 
-/** Resolves to why sockets lack those options here, and what to do; to undefined where they have them. */
+/** Resolves to the reason why sockets lack these options here, and the fix; undefined if they are supported. */
 export type AskLacking = () => Promise<string | undefined>;
 
-/** Asks the machine only where a neighbor is configured with which the daemon would speak BGP. */
+/** Returns the warnings. Checks the machine only if the daemon would speak BGP with a configured neighbor. */
 export async function socketWarnings(
   settings: YamlSource,
   lacking: AskLacking = async () => netTransport.lacking?.(),
