@@ -1,13 +1,12 @@
 /** The state's indexes beside its maps. */
 import { PrefixTrie } from '../../net/prefix-trie.ts';
 import { parsePrefix } from '../../net/prefix.ts';
+import { type MatchKey, matchKey } from '../decide/correlate.ts';
+import { holdKey } from './holds.ts';
 import type { Hold, Mitigation, SafelistEntry } from '../types.ts';
 
 /** Returns the holds that the other version of a mitigation lacks: a report changes one of possibly hundreds. */
-export function holdsWithout(
-  holds: Mitigation['holds'] = [],
-  others: Mitigation['holds'] = [],
-): readonly Hold[] {
+function holdsWithout(holds: Mitigation['holds'] = [], others: Mitigation['holds'] = []): readonly Hold[] {
   if (holds === others) return [];
   const known = new Set(others);
   return holds.filter((hold) => !known.has(hold));
@@ -19,14 +18,14 @@ export function isRenewed(mitigation: Mitigation): mitigation is Mitigation & { 
 }
 
 /** Adds an id under a key. */
-export function addTo(index: Map<string, Set<string>>, key: string, id: string): void {
+function addTo(index: Map<string, Set<string>>, key: string, id: string): void {
   const ids = index.get(key);
   if (ids === undefined) index.set(key, new Set([id]));
   else ids.add(id);
 }
 
 /** Removes an id from under a key. */
-export function removeFrom(index: Map<string, Set<string>>, key: string, id: string): void {
+function removeFrom(index: Map<string, Set<string>>, key: string, id: string): void {
   const ids = index.get(key);
   if (ids === undefined) return;
   ids.delete(id);
@@ -104,4 +103,44 @@ export function bump<Key>(counts: Map<Key, number>, key: Key, by: number): void 
   const value = (counts.get(key) ?? 0) + by;
   if (value === 0) counts.delete(key);
   else counts.set(key, value);
+}
+
+/** Indexes the live mitigations by match, victim and hold, and counts the active ones. */
+export class LiveIndexes {
+  readonly byMatch = new Map<MatchKey, Set<string>>();
+  readonly byVictim = new Map<string, Set<string>>();
+  /** By the keys of holds, lapsed ones included. */
+  readonly byHold = new Map<string, Set<string>>();
+  /** Counts of live mitigations whose victim is a prefix, by family and length. */
+  readonly prefixLengths = { 4: new Map<number, number>(), 6: new Map<number, number>() };
+  readonly counts = new ActiveCounts();
+
+  /** Removes a live version of a mitigation; `after` is the live version that replaces it, undefined when none does. */
+  remove(before: Mitigation, after: Mitigation | undefined): void {
+    const { id, match, victim, holds } = before;
+    if (after?.match !== match) removeFrom(this.byMatch, matchKey(match), id);
+    if (after === undefined) {
+      removeFrom(this.byVictim, victim, id);
+      this.#countPrefix(victim, -1);
+    }
+    for (const hold of holdsWithout(holds, after?.holds ?? [])) removeFrom(this.byHold, holdKey(hold), id);
+    if (isActive(before)) this.counts.change(before, -1);
+  }
+
+  /** Adds a live version of a mitigation; `before` is the live version that it replaces, undefined when there was none. */
+  add(after: Mitigation, before: Mitigation | undefined): void {
+    const { id, match, victim, holds } = after;
+    if (before?.match !== match) addTo(this.byMatch, matchKey(match), id);
+    if (before === undefined) {
+      addTo(this.byVictim, victim, id);
+      this.#countPrefix(victim, 1);
+    }
+    for (const hold of holdsWithout(holds, before?.holds ?? [])) addTo(this.byHold, holdKey(hold), id);
+    if (isActive(after)) this.counts.change(after, 1);
+  }
+
+  #countPrefix(victim: string, by: 1 | -1): void {
+    const [address = '', length] = victim.split('/');
+    if (length !== undefined) bump(this.prefixLengths[address.includes(':') ? 6 : 4], Number(length), by);
+  }
 }

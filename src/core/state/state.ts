@@ -4,24 +4,12 @@
  */
 import type { PrefixTrie } from '../../net/prefix-trie.ts';
 import type { Prefix } from '../../net/prefix.ts';
-import { type MatchKey, matchKey } from '../decide/correlate.ts';
+import type { MatchKey } from '../decide/correlate.ts';
 import type { Fact, RecordedFact } from '../facts.ts';
 import type { EventRecord, Mitigation, SafelistEntry } from '../types.ts';
 import { evolveMitigation, type MitigationFact } from './evolve.ts';
 import { type ExpiryEntry, ExpiryHeap } from './expiry-heap.ts';
-import { holdKey } from './holds.ts';
-import {
-  ActiveCounts,
-  addTo,
-  addToSafelist,
-  bump,
-  holdsWithout,
-  isActive,
-  isLive,
-  isRenewed,
-  removeFrom,
-  safelistTrie,
-} from './indices.ts';
+import { addToSafelist, isActive, isLive, isRenewed, LiveIndexes, safelistTrie } from './indices.ts';
 import { type Life, lifeFromItself } from './life.ts';
 import { Lives } from './lives.ts';
 import { CREATION_MEMORY_MS, Creations, type RecentBan, RecentBans } from './recent.ts';
@@ -61,13 +49,7 @@ class FoldedState implements StateHandle {
 
   readonly #ended = new EndedMitigations();
   readonly #events = new RememberedEvents();
-  readonly #byMatch = new Map<MatchKey, Set<string>>();
-  readonly #byVictim = new Map<string, Set<string>>();
-  /** By the keys of holds, lapsed ones included. */
-  readonly #byHold = new Map<string, Set<string>>();
-  /** Counts of live mitigations whose victim is a prefix, by family and length. */
-  readonly #prefixLengths = { 4: new Map<number, number>(), 6: new Map<number, number>() };
-  readonly #counts = new ActiveCounts();
+  readonly #indexes = new LiveIndexes();
   readonly #expiries = new ExpiryHeap();
   readonly #bans = new RecentBans();
   readonly #creations = new Creations();
@@ -128,19 +110,19 @@ class FoldedState implements StateHandle {
   }
 
   withMatch(key: MatchKey): ReadonlySet<string> {
-    return this.#byMatch.get(key) ?? NONE;
+    return this.#indexes.byMatch.get(key) ?? NONE;
   }
 
   liveOfVictim(victim: string): ReadonlySet<string> {
-    return this.#byVictim.get(victim) ?? NONE;
+    return this.#indexes.byVictim.get(victim) ?? NONE;
   }
 
   heldBy(key: string): ReadonlySet<string> {
-    return this.#byHold.get(key) ?? NONE;
+    return this.#indexes.byHold.get(key) ?? NONE;
   }
 
   prefixLengths(family: 4 | 6): Iterable<number> {
-    return this.#prefixLengths[family].keys();
+    return this.#indexes.prefixLengths[family].keys();
   }
 
   dueBy(now: number, most = Number.POSITIVE_INFINITY): ReadonlySet<string> {
@@ -148,19 +130,19 @@ class FoldedState implements StateHandle {
   }
 
   activeTotal(dryRun: boolean): number {
-    return this.#counts.total(dryRun);
+    return this.#indexes.counts.total(dryRun);
   }
 
   activeOfPop(pop: string, dryRun: boolean): number {
-    return this.#counts.ofPop(pop, dryRun);
+    return this.#indexes.counts.ofPop(pop, dryRun);
   }
 
   activeOfCustomer(customerId: string, dryRun: boolean): number {
-    return this.#counts.ofCustomer(customerId, dryRun);
+    return this.#indexes.counts.ofCustomer(customerId, dryRun);
   }
 
   activeByCustomer(dryRun: boolean): ReadonlyMap<string, number> {
-    return this.#counts.byCustomer(dryRun);
+    return this.#indexes.counts.byCustomer(dryRun);
   }
 
   createdInMinute(now: number, dryRun: boolean): number {
@@ -343,17 +325,8 @@ class FoldedState implements StateHandle {
     const wasLive = before !== undefined && isLive(before);
     const willLive = after !== undefined && isLive(after);
     if (before !== undefined && wasLive) {
-      if (!willLive || after.match !== before.match)
-        removeFrom(this.#byMatch, matchKey(before.match), before.id);
-      if (!willLive) {
-        removeFrom(this.#byVictim, before.victim, before.id);
-        this.#countPrefix(before.victim, -1);
-        this.live.delete(before.id);
-      }
-      for (const hold of holdsWithout(before.holds, willLive ? after.holds : [])) {
-        removeFrom(this.#byHold, holdKey(hold), before.id);
-      }
-      if (isActive(before)) this.#counts.change(before, -1);
+      this.#indexes.remove(before, willLive ? after : undefined);
+      if (!willLive) this.live.delete(before.id);
     } else if (before !== undefined) {
       // Only undoing does this, last first.
       this.#ended.takeBack();
@@ -368,25 +341,12 @@ class FoldedState implements StateHandle {
       this.#ended.add(after.id, after);
       return;
     }
-    if (!wasLive || after.match !== before.match) addTo(this.#byMatch, matchKey(after.match), after.id);
-    if (!wasLive) {
-      addTo(this.#byVictim, after.victim, after.id);
-      this.#countPrefix(after.victim, 1);
-      this.live.add(after.id);
-    }
-    for (const hold of holdsWithout(after.holds, wasLive ? before.holds : [])) {
-      addTo(this.#byHold, holdKey(hold), after.id);
-    }
+    this.#indexes.add(after, wasLive ? before : undefined);
+    if (!wasLive) this.live.add(after.id);
     if (isActive(after)) {
-      this.#counts.change(after, 1);
       this.#expiries.push({ at: after.expiresAt, id: after.id });
       if (isRenewed(after)) this.#expiries.push({ at: after.renewAt, id: after.id });
     }
-  }
-
-  #countPrefix(victim: string, by: 1 | -1): void {
-    const [address = '', length] = victim.split('/');
-    if (length !== undefined) bump(this.#prefixLengths[address.includes(':') ? 6 : 4], Number(length), by);
   }
 
   readonly #stillDue = ({ id, at }: ExpiryEntry): boolean => {
