@@ -14,7 +14,7 @@ import {
   servicesOf,
   singleAliases,
 } from '../src/core/policy/vectors.ts';
-import { actionWords } from '../src/core/text.ts';
+import { actionWords } from '../src/core/rule-text.ts';
 import { genericEventSchema } from '../src/intake/generic.ts';
 import { rateWords, secondsWords } from '../src/net/text.ts';
 

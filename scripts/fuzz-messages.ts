@@ -1,7 +1,7 @@
 /** BGP messages, mutated: `decodeMessage` and the framer end in a value or a NotificationError, whatever arrives. */
 import { MessageFramer } from '../src/bgp/wire/framing.ts';
 import { MessageType } from '../src/bgp/wire/iana.ts';
-import { HEADER_LENGTH } from '../src/bgp/wire/limits.ts';
+import { HEADER_LENGTH } from '../src/bgp/wire/message-length.ts';
 import { decodeMessage, encodeMessage } from '../src/bgp/wire/message.ts';
 import { NotificationError } from '../src/bgp/wire/notification.ts';
 import { notificationText } from '../src/bgp/wire/notification-text.ts';

@@ -1,9 +1,9 @@
 /** The import law and the purity of the pure rooms (ARCHITECTURE: rooms, "Who may import whom"). */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { breaches, importsOf, type SourceFile, scan } from './support/import-law.ts';
+import { breaches, importsOf, roomOf, type SourceFile, scan } from './support/import-law.ts';
 
 const root = join(import.meta.dirname, '..');
 
@@ -48,6 +48,62 @@ describe('the house', () => {
     const files = sources();
     assert.ok(files.length > 20, 'the sources were found');
     assert.deepEqual(breaches(files, dependencies()), []);
+  });
+});
+
+/** What a file is named within its room; types, routes and commands are named by their folder. */
+const sharesItsName = (path: string): boolean => /(?:^|\/)types\.ts$|\/(?:routes|commands)\//.test(path);
+
+/** Values that occur more than once. */
+function repeated(values: readonly string[]): readonly string[] {
+  return [...new Set(values.filter((value, i) => values.indexOf(value) !== i))];
+}
+
+describe('a stranger finds his way, because', () => {
+  it('no two files have one name', () => {
+    const names = sources().flatMap(({ path }) => (sharesItsName(path) ? [] : [path.replace(/^.*\//, '')]));
+    assert.deepEqual(repeated(names), []);
+  });
+
+  it('no two types have one name', () => {
+    const types = sources().flatMap(({ text }) =>
+      [...text.matchAll(/^(?:export )?(?:abstract )?(?:interface|type|class) ([A-Z]\w*)/gm)].map(
+        ([, name = '']) => name,
+      ),
+    );
+    assert.ok(types.length > 500, `${types.length} types were found`);
+    assert.deepEqual(repeated(types), []);
+  });
+
+  it('no file is longer than 400 lines', () => {
+    const long = sources().filter(({ text }) => text.trimEnd().split('\n').length > 400);
+    assert.deepEqual(
+      long.map(({ path }) => path),
+      [],
+    );
+  });
+
+  it('every room has a README of at most 20 lines, whose files exist', () => {
+    const rooms = new Set(sources().map(({ path }) => roomOf(path)));
+    const missing: string[] = [];
+    for (const room of rooms) {
+      const text = readFileSync(join(root, 'src', room, 'README.md'), 'utf8');
+      assert.ok(text.trimEnd().split('\n').length <= 20, `src/${room}/README.md is long`);
+      for (const [, file = ''] of text.matchAll(/`([\w/-]+\.ts)`/g)) {
+        if (!existsSync(join(root, 'src', room, file))) missing.push(`src/${room}/README.md: ${file}`);
+      }
+    }
+    assert.deepEqual(missing, []);
+  });
+
+  it('the table of ten changes names files that exist', () => {
+    const text = readFileSync(join(root, 'CONTRIBUTING.md'), 'utf8');
+    const files = [...text.matchAll(/`(src\/[\w/-]+(?:\.ts|\/))`/g)].map(([, file = '']) => file);
+    assert.ok(files.length >= 15, `${files.length} files were found`);
+    assert.deepEqual(
+      files.filter((file) => !existsSync(join(root, file))),
+      [],
+    );
   });
 });
 

@@ -1,5 +1,5 @@
 /** A world in which time passes faster, so that hold times, restart times and TTLs of many seconds pass in one. */
-import type { Timers } from '../../src/control/types.ts';
+import type { TimerHost } from '../../src/control/types.ts';
 import { netTransport } from '../../src/bgp/speaker/tcp/net-transport.ts';
 import { type Runtime, systemRuntime } from '../../src/bgp/speaker/runtime.ts';
 
@@ -20,4 +20,4 @@ const after = (milliseconds: number, callback: () => void): (() => void) => {
 export const worldRuntime: Runtime = { ...systemRuntime(netTransport), now: worldNow, after };
 
 /** For the reconciler. */
-export const worldTimers: Timers = { after, yield: () => new Promise((resolve) => setImmediate(resolve)) };
+export const worldTimers: TimerHost = { after, yield: () => new Promise((resolve) => setImmediate(resolve)) };

@@ -2,7 +2,7 @@
 import type { Dialect } from '../../src/bgp/flowspec/dialect.ts';
 import type { NeighborSettings } from '../../src/bgp/speaker/types.ts';
 import type { Family } from '../../src/bgp/wire/iana.ts';
-import type { NeighborPolicy } from '../../src/control/render.ts';
+import type { NeighborPolicy } from '../../src/control/render-rule.ts';
 import { LabRouter } from '../../src/lab/router.ts';
 import type { LabRule } from '../../src/lab/rule-table.ts';
 import { fromHex } from '../../src/net/bytes.ts';

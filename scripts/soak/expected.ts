@@ -4,7 +4,7 @@
  */
 import type { AdjRibOutView } from '../../src/bgp/rib/adj-rib-out.ts';
 import type { Family } from '../../src/bgp/wire/iana.ts';
-import { type NeighborPolicy, render } from '../../src/control/render.ts';
+import { type NeighborPolicy, render } from '../../src/control/render-rule.ts';
 import type { StateView } from '../../src/core/state/state.ts';
 import { matchKey } from '../../src/core/state/state.ts';
 import type { Mitigation } from '../../src/core/types.ts';

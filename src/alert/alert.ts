@@ -1,6 +1,6 @@
 /** Defines alerts and creates them from facts. */
 import type { Fact, RecordedFact } from '../core/facts.ts';
-import { actionWords } from '../core/text.ts';
+import { actionWords } from '../core/rule-text.ts';
 import type { Actor, Mitigation } from '../core/types.ts';
 import { countWords } from '../net/text.ts';
 

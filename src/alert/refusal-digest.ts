@@ -22,7 +22,7 @@ export interface RefusalLimits {
 export const DEFAULT_REFUSAL_LIMITS: RefusalLimits = { gatherMs: 2_000, quietMs: 300_000, capacity: 1_000 };
 
 /** An open refusal, and the later ones with the same key. */
-interface Open {
+interface OpenDigest {
   readonly key: string;
   /** Alert of the first refusal. */
   readonly first: Alert;
@@ -40,7 +40,7 @@ interface Open {
 export class Refusals {
   readonly #timers: AlertTimers;
   readonly #limits: RefusalLimits;
-  readonly #open = new Map<string, Open>();
+  readonly #open = new Map<string, OpenDigest>();
   #tell: (alert: Alert) => void = () => undefined;
 
   constructor(timers: AlertTimers, limits: Partial<RefusalLimits> = {}) {
@@ -84,13 +84,13 @@ export class Refusals {
     }
   }
 
-  #begin(key: string, first: Alert, mitigation: Mitigation): Open {
+  #begin(key: string, first: Alert, mitigation: Mitigation): OpenDigest {
     for (const oldest of this.#open.values()) {
       if (this.#open.size < this.#limits.capacity) break;
       this.#over(oldest, first.at);
     }
     const victim = isQuota(mitigation.reason) ? null : mitigation.victim;
-    const open: Open = {
+    const open: OpenDigest = {
       key,
       first,
       victim,
@@ -106,13 +106,13 @@ export class Refusals {
     return open;
   }
 
-  #gathered(open: Open): void {
+  #gathered(open: OpenDigest): void {
     this.#tellOf(open);
     this.#watch(open);
   }
 
   /** Ends a refusal after a period without another one. */
-  #watch(open: Open): void {
+  #watch(open: OpenDigest): void {
     open.again = false;
     open.cancel = this.#timers.after(this.#limits.quietMs, () => {
       if (open.again) this.#watch(open);
@@ -120,7 +120,7 @@ export class Refusals {
     });
   }
 
-  #tellOf(open: Open): void {
+  #tellOf(open: OpenDigest): void {
     open.told = true;
     const { first, key, victim, reports, victims } = open;
     const incident = `refused:${key}`;
@@ -129,7 +129,7 @@ export class Refusals {
     this.#tell({ ...first, incident, ...gathered });
   }
 
-  #over(open: Open, at: number): void {
+  #over(open: OpenDigest, at: number): void {
     open.cancel();
     this.#open.delete(open.key);
     if (!open.told) return;

@@ -3,7 +3,7 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import { uptime } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { Timers } from '../control/types.ts';
+import type { TimerHost } from '../control/types.ts';
 
 /** A wall clock that goes on steadily, and its distance from the system's. */
 export interface SteadyClock {
@@ -43,7 +43,7 @@ export function steadyClock({ system, monotonic }: ClockReadings = REAL): Steady
 }
 
 /** Timers of the event loop. */
-export const realTimers: Timers = {
+export const realTimers: TimerHost = {
   after: (milliseconds, callback) => {
     const timer = setTimeout(callback, milliseconds);
     return () => clearTimeout(timer);

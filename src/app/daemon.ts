@@ -22,14 +22,14 @@ import { realTimers, type SteadyClock, steadyClock } from './clock.ts';
 import { bootTime, earliestByMark, writeMark } from './clock.ts';
 import type { ConfigResult, LoadedConfig } from '../config/types.ts';
 import { keepDisabled } from './reload.ts';
-import { Health } from './observe/health.ts';
+import { Health } from './observe/assess-health.ts';
 import { Metrics } from './observe/metrics.ts';
 import { narrateFacts, narrateSessions, narrateUnenforced } from './observe/fact-log.ts';
 import { StartError } from './process.ts';
 import { followRecording } from './observe/recording-log.ts';
 import { Reloader, summarize } from './reload.ts';
 import { serveApi, serveScrapes } from './serve.ts';
-import { serveStart, Starting } from './starting.ts';
+import { serveStart, Starting } from './start-progress.ts';
 import { type Stopped, stopParts } from './stop.ts';
 import { version } from './version.ts';
 
@@ -60,11 +60,11 @@ export interface Daemon {
 }
 
 /** Takes one part apart again. */
-type Undo = () => Promise<void>;
+type StopStep = () => Promise<void>;
 
 /** Starts everything. Rejects, with everything taken apart again, when something is in the way (StartError for users). */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
-  const undo: Undo[] = [];
+  const undo: StopStep[] = [];
   try {
     return await compose(options, undo);
   } catch (error) {
@@ -73,7 +73,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   }
 }
 
-async function compose(options: DaemonOptions, undo: Undo[]): Promise<Daemon> {
+async function compose(options: DaemonOptions, undo: StopStep[]): Promise<Daemon> {
   const { config, logger } = options;
   const steady = steadyClock();
   const clock = steady.now;

@@ -6,7 +6,7 @@ import type { LabChange } from '../lab/rule-table.ts';
 import { LabRouter } from '../lab/router.ts';
 import { defaultConfig } from '../config/default.ts';
 import { isLoopback, parseListen } from '../config/schema/fields.ts';
-import { formatProblem } from '../config/problem.ts';
+import { formatProblem } from '../config/config-problem.ts';
 import type { ListenAddress, LoadedConfig } from '../config/types.ts';
 import { DEFAULT_LISTEN } from '../config/schema/prefixd-schema.ts';
 import { startDaemon } from './daemon.ts';
@@ -296,7 +296,7 @@ async function report(
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ event_id: crypto.randomUUID(), ...event }),
   });
-  const answer = (await body.json()) as Answer;
+  const answer = (await body.json()) as DemoAnswer;
   const head = answer.reason === undefined ? `${answer.status}` : `${answer.title} (${answer.reason})`;
   return {
     lines: [`${statusCode} ${head}`, ...(answer.why ?? []).map((step) => `  ${step}`)],
@@ -305,7 +305,7 @@ async function report(
 }
 
 /** What the demo reads of an answer, be it an accepted event or a problem. */
-interface Answer {
+interface DemoAnswer {
   readonly status?: string | number;
   readonly title?: string;
   readonly reason?: string;

@@ -1,7 +1,7 @@
 /** Hot reload: all or nothing. A bad file changes nothing; what needs a restart is named, not half-applied. */
 import type { Logger } from 'pino';
 import type { NeighborSettings } from '../bgp/speaker/types.ts';
-import { formatProblem } from '../config/problem.ts';
+import { formatProblem } from '../config/config-problem.ts';
 import { needRestart, withSettingsOfStart } from '../config/start-settings.ts';
 import type { ConfigResult, LoadedConfig } from '../config/types.ts';
 import type { Announcer } from '../control/announcer.ts';

@@ -8,7 +8,7 @@ import type { Overload } from '../http/overload.ts';
 import { createServer } from '../http/server.ts';
 import type { AuditLog } from '../store/audit/audit.ts';
 import type { LoadedConfig } from '../config/types.ts';
-import type { Health } from './observe/health.ts';
+import type { Health } from './observe/assess-health.ts';
 import type { Metrics } from './observe/metrics.ts';
 import { listenForScrapes, type ScrapeListener } from './observe/metrics-listener.ts';
 import { StartError } from './process.ts';

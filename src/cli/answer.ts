@@ -1,5 +1,5 @@
 /** Reads API answers without trusting their shape: a daemon of another version may send more fields, or fewer. */
-import { printable } from './render.ts';
+import { printable } from './tables.ts';
 
 export type Fields = Readonly<Record<string, unknown>>;
 

@@ -4,8 +4,8 @@
  */
 import { readFile } from 'node:fs/promises';
 import type { ClientRequest, RequestOptions } from 'node:http';
-import { CliError, type Context, Exit, type ExitCode } from './context.ts';
-import { printable } from './render.ts';
+import { CliError, type CommandContext, Exit, type ExitCode } from './command-context.ts';
+import { printable } from './tables.ts';
 
 /** Limits the time of one call (ms). */
 export interface CallLimits {
@@ -26,14 +26,14 @@ export interface Call {
   readonly body?: string;
 }
 
-export interface Answer {
+export interface HttpAnswer {
   readonly status: number;
   readonly text: string;
 }
 
 /** Sends calls to one server and keeps its connections open between calls. */
-export interface Transport {
-  send(url: string, call: Call): Promise<Answer>;
+export interface HttpTransport {
+  send(url: string, call: Call): Promise<HttpAnswer>;
   close(): void;
 }
 
@@ -49,7 +49,7 @@ export async function openTransport(
   base: string,
   certificates: Certificates,
   limits: CallLimits,
-): Promise<Transport> {
+): Promise<HttpTransport> {
   const isTls = base.startsWith('https:');
   const { Agent, request } = isTls ? await import('node:https') : await import('node:http');
   const agent = new Agent({ keepAlive: true, ...certificates });
@@ -70,7 +70,7 @@ function exchange(
   { method, headers, body }: Call,
   { connectMs, answerMs }: CallLimits,
   connected: 'connect' | 'secureConnect',
-): Promise<Answer> {
+): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
     const signal = AbortSignal.timeout(connectMs + answerMs);
     const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) };
@@ -216,7 +216,7 @@ export interface ApiClient {
 }
 
 /** Returns the API's base URL: `--api`, else PREFIXD_API, else 127.0.0.1:8080. CliError 5 if it is invalid. */
-export function apiBase(context: Context): string {
+export function apiBase(context: CommandContext): string {
   // An empty variable counts as unset, as with the token.
   const said = context.options.api ?? (context.io.env.PREFIXD_API || DEFAULT_API);
   const text = said.includes('://') ? said : `http://${said}`;
@@ -231,7 +231,10 @@ export function apiBase(context: Context): string {
 }
 
 /** Creates a client for the daemon that the options name. Sends nothing yet. */
-export async function openClient(context: Context, limits: Partial<CallLimits> = {}): Promise<ApiClient> {
+export async function openClient(
+  context: CommandContext,
+  limits: Partial<CallLimits> = {},
+): Promise<ApiClient> {
   const base = apiBase(context);
   const token = context.options.token ?? context.io.env.PREFIXD_API_TOKEN;
   const { cacert, cert, key } = context.options;
@@ -274,7 +277,7 @@ export async function openClient(context: Context, limits: Partial<CallLimits> =
 
 /** Runs `use` with a client, prints the warnings of its answers, and closes the client in every case. */
 export async function withClient<T>(
-  context: Context,
+  context: CommandContext,
   use: (client: ApiClient) => Promise<T>,
   limits: Partial<CallLimits> = {},
 ): Promise<T> {
@@ -290,7 +293,7 @@ export async function withClient<T>(
 }
 
 /** Prints an answer's warning, except with `-f json`, where it is in the answer. */
-function warnOf(context: Context, answer: unknown): unknown {
+function warnOf(context: CommandContext, answer: unknown): unknown {
   const { warning } = Object(answer);
   if (typeof warning === 'string' && context.options.format !== 'json') {
     context.io.stderr.write(`warning: ${printable(warning)}\n`);

@@ -1,14 +1,14 @@
 /** Defines a command: its help with examples, and usage errors that name all missing arguments and guess typing errors. */
 import { Command, type ErrorOptions, Help, type Option } from 'commander';
 import { likely } from '../config/nearest.ts';
-import { UsageError } from './context.ts';
+import { UsageError } from './command-context.ts';
 
 /** Names what is missing beyond the required options and arguments, such as one of several options; '' if nothing is. */
-export type Requirement = (args: readonly string[], options: Readonly<Record<string, unknown>>) => string;
+export type RequiredOption = (args: readonly string[], options: Readonly<Record<string, unknown>>) => string;
 
 /** Extends Commander's command for prefixd. Create subcommands with `command(name)`. */
 export class CliCommand extends Command {
-  #requirement: Requirement = () => '';
+  #requirement: RequiredOption = () => '';
   #details = '';
 
   /** A paragraph that the command's own help shows below its description. */
@@ -41,7 +41,7 @@ export class CliCommand extends Command {
   }
 
   /** Adds a requirement that Commander cannot express. */
-  requires(requirement: Requirement): this {
+  requires(requirement: RequiredOption): this {
     this.#requirement = requirement;
     return this;
   }

@@ -1,9 +1,9 @@
 /** Asks for confirmation at the terminal before a command withdraws many mitigations. */
 import { createInterface } from 'node:readline/promises';
 import { ApiError } from './client.ts';
-import { CliError, Exit } from './context.ts';
-import type { Context, Io } from './context.ts';
-import { printable } from './render.ts';
+import { CliError, Exit } from './command-context.ts';
+import type { CommandContext, Io } from './command-context.ts';
+import { printable } from './tables.ts';
 
 /** Asks a question and returns after a yes; throws CliError 1 after any other answer. */
 export async function confirm(io: Io, question: string): Promise<void> {
@@ -21,7 +21,7 @@ export async function confirm(io: Io, question: string): Promise<void> {
 }
 
 /** Asks at a terminal. Without a terminal throws CliError 5: scripts must use `--yes`. */
-export async function confirmOrYes(context: Context, effect: string): Promise<void> {
+export async function confirmOrYes(context: CommandContext, effect: string): Promise<void> {
   if (context.io.inputIsTerminal) return confirm(context.io, `Effect: ${effect}. Continue?`);
   throw new CliError(
     Exit.InvalidInput,
@@ -31,7 +31,7 @@ export async function confirmOrYes(context: Context, effect: string): Promise<vo
 
 /** Calls the daemon. If it asks for confirmation, gets one from `--yes` or at the terminal and repeats the call. */
 export async function callConfirmed(
-  context: Context,
+  context: CommandContext,
   yes: boolean,
   call: (confirm: { readonly confirm?: true }) => Promise<unknown>,
 ): Promise<unknown> {

@@ -9,7 +9,7 @@ import type { Match, Mitigation, Range } from '../core/types.ts';
 import { countWords } from '../net/text.ts';
 import { type Fields, list, number, record, records, text } from './answer.ts';
 import type { ApiClient } from './client.ts';
-import { CliError, type Context, Exit } from './context.ts';
+import { CliError, type CommandContext, Exit } from './command-context.ts';
 import { drawingFor } from './drawing.ts';
 import {
   consequences,
@@ -19,7 +19,7 @@ import {
   inventoryDiff,
   type PortsChange,
 } from './inventory-diff.ts';
-import { paint, printable, table } from './render.ts';
+import { paint, printable, table } from './tables.ts';
 
 export interface ReloadDiff {
   /** The number of active mitigations, and the ones that a reload would withdraw. */
@@ -209,7 +209,7 @@ function namedChanges(
 /** Bounds the lines for one kind of entry; the remaining entries are counted. */
 const MOST_LINES = 20;
 
-export function diffText(context: Context, diff: ReloadDiff): string {
+export function diffText(context: CommandContext, diff: ReloadDiff): string {
   const { live, withdrawn, asks, changed } = diff;
   const lines: string[] = [];
   if (withdrawn.length > 0) {
@@ -240,7 +240,7 @@ function noneWithdrawn(live: number): string {
     : `None of the ${live} active mitigations would be withdrawn.`;
 }
 
-function affectedTable(rows: readonly Affected[], context: Context): string {
+function affectedTable(rows: readonly Affected[], context: CommandContext): string {
   const columns = [
     { title: 'ID', value: (one: Affected) => one.mitigation_id },
     { title: 'VICTIM', value: (one: Affected) => one.victim_ip },

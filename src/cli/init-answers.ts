@@ -16,9 +16,9 @@ import {
 } from '../config/schema/fields.ts';
 import { PLATFORMS } from '../config/init/router-snippets.ts';
 import { canonicalAddress, parsePrefix } from '../net/prefix.ts';
-import { CliError, Exit } from './context.ts';
-import type { Context, Io } from './context.ts';
-import { printable } from './render.ts';
+import { CliError, Exit } from './command-context.ts';
+import type { CommandContext, Io } from './command-context.ts';
+import { printable } from './tables.ts';
 
 /** Holds the options of `init` as typed. */
 export interface InitOptions {
@@ -39,20 +39,20 @@ export interface InitOptions {
 type Key = Exclude<keyof InitOptions, 'yes'>;
 
 /** Maps options to values as text; several prefixes are separated by spaces. */
-type Known = Readonly<Partial<Record<Key, string>>>;
+type KnownAnswers = Readonly<Partial<Record<Key, string>>>;
 
 interface Field {
   readonly key: Key;
   readonly option: string;
   /** The question at a terminal; null: never asked, the option only. */
-  readonly question: ((known: Known) => string) | null;
-  readonly fallback?: (known: Known) => string | undefined;
+  readonly question: ((known: KnownAnswers) => string) | null;
+  readonly fallback?: (known: KnownAnswers) => string | undefined;
   readonly kind: z.ZodType;
   readonly isNumber?: true;
   readonly isList?: true;
 }
 
-const routerOf = ({ neighbor }: Known): string => neighbor ?? 'the router';
+const routerOf = ({ neighbor }: KnownAnswers): string => neighbor ?? 'the router';
 
 /** Lists the fields in the order of the questions. */
 const FIELDS: readonly Field[] = [
@@ -126,7 +126,7 @@ const FIELDS: readonly Field[] = [
  * throws one CliError 5 that names every missing or invalid value.
  */
 export async function readAnswers(
-  context: Context,
+  context: CommandContext,
   options: InitOptions,
   storagePath: string,
 ): Promise<FirstAnswers> {
@@ -147,12 +147,12 @@ export async function readAnswers(
   return answersOf(known, storagePath);
 }
 
-function givenBy(options: InitOptions): Known {
+function givenBy(options: InitOptions): KnownAnswers {
   const { yes: _yes, prefix: prefixes, ...texts } = options;
   return { ...texts, ...(prefixes === undefined ? {} : { prefix: prefixes.join(' ') }) };
 }
 
-function withDefaults(given: Known): Known {
+function withDefaults(given: KnownAnswers): KnownAnswers {
   let known = given;
   for (const { key, fallback } of FIELDS) {
     const value = known[key] ?? fallback?.(known);
@@ -182,7 +182,7 @@ function listOf(text: string): readonly string[] {
 }
 
 /** Asks for the missing values on standard error. CliError 1 if the input ends. */
-async function ask(io: Io, given: Known): Promise<Known> {
+async function ask(io: Io, given: KnownAnswers): Promise<KnownAnswers> {
   const input = createInterface({ input: io.stdin });
   const lines = input[Symbol.asyncIterator]();
   try {
@@ -197,7 +197,12 @@ async function ask(io: Io, given: Known): Promise<Known> {
   }
 }
 
-async function askOne(io: Io, lines: AsyncIterator<string>, field: Field, known: Known): Promise<string> {
+async function askOne(
+  io: Io,
+  lines: AsyncIterator<string>,
+  field: Field,
+  known: KnownAnswers,
+): Promise<string> {
   const fallback = field.fallback?.(known);
   if (field.question === null) return fallback ?? '';
   for (;;) {
@@ -216,7 +221,7 @@ async function askOne(io: Io, lines: AsyncIterator<string>, field: Field, known:
   }
 }
 
-function answersOf(known: Known, storagePath: string): FirstAnswers {
+function answersOf(known: KnownAnswers, storagePath: string): FirstAnswers {
   const text = (key: Key): string => known[key] ?? '';
   const plain = (key: Key): string => canonicalAddress(text(key)) ?? text(key);
   const platform = PLATFORMS.find((one) => one === known.platform) ?? 'generic';

@@ -7,17 +7,17 @@ import type { FirstConfiguration } from '../config/init/first-folder.ts';
 import { firstConfiguration } from '../config/init/first-folder.ts';
 import type { FirstAnswers } from '../config/init/first-folder.ts';
 import { exampleAddress, peeringOf, SECRETS_FILE } from '../config/init/first-folder.ts';
-import type { PlaybookFiles } from '../config/init/fit-playbooks.ts';
-import { formatProblem } from '../config/problem.ts';
+import type { ShippedPlaybooks } from '../config/init/fit-playbooks.ts';
+import { formatProblem } from '../config/config-problem.ts';
 import { ROUTER_KINDS } from '../config/init/router-snippets.ts';
 import { countWords } from '../net/text.ts';
-import { CliError, Exit } from './context.ts';
-import type { Context } from './context.ts';
+import { CliError, Exit } from './command-context.ts';
+import type { CommandContext } from './command-context.ts';
 import type { InitOptions } from './init-answers.ts';
 import { readAnswers } from './init-answers.ts';
 import { invocation } from './invocation.ts';
 import { refuseExisting, writeNewFolder } from './new-folder.ts';
-import { json, printable } from './render.ts';
+import { json, printable } from './tables.ts';
 import { shellWord } from './invocation.ts';
 
 /** Lists the names that must not exist yet: everything `init` writes, and `playbooks.yaml`, which the daemon would read, too. */
@@ -27,7 +27,7 @@ const NAMES = ['prefixd.yaml', 'inventory.yaml', 'playbooks', 'playbooks.yaml', 
 const TOKEN_OCTETS = 32;
 
 /** Runs `init`: collects the answers, writes the folder, prints the router's configuration and the next commands. */
-export async function initFolder(context: Context, dir: string, options: InitOptions): Promise<void> {
+export async function initFolder(context: CommandContext, dir: string, options: InitOptions): Promise<void> {
   await refuseExisting(dir, NAMES);
   const answers = await readAnswers(context, options, storageFor(dir));
   refuseOneself(answers);
@@ -62,7 +62,7 @@ function refuseOneself({ routerId, neighbor }: FirstAnswers): void {
   );
 }
 
-async function shippedPlaybooks(): Promise<PlaybookFiles> {
+async function shippedPlaybooks(): Promise<ShippedPlaybooks> {
   const folder = join(PACKAGE, 'playbooks');
   const names = (await readdir(folder)).filter((name) => name.endsWith('.yaml')).sort();
   return new Map(
@@ -78,14 +78,14 @@ function inOrder(files: ReadonlyMap<string, string>) {
     .map(([name, text]) => ({ name, text, mode: name === SECRETS_FILE ? 0o600 : 0o644 }));
 }
 
-interface Command {
+interface NextCommand {
   readonly command: string;
   /** Describes the command for people. */
   readonly what: string;
 }
 
 /** Reports what was written and the next steps. */
-interface Report {
+interface InitReport {
   readonly folder: string;
   readonly files: readonly string[];
   /** Steps of the bundled playbooks that this router cannot enforce. */
@@ -99,15 +99,15 @@ interface Report {
     readonly configuration: string;
     readonly notes: readonly string[];
   };
-  readonly next: readonly Command[];
+  readonly next: readonly NextCommand[];
 }
 
 function reportOf(
-  context: Context,
+  context: CommandContext,
   folder: string,
   answers: FirstAnswers,
   first: FirstConfiguration,
-): Report {
+): InitReport {
   const { name, platform } = answers.neighbor;
   const { title, tried, configuration, notes } = ROUTER_KINDS[platform];
   return {
@@ -119,7 +119,7 @@ function reportOf(
   };
 }
 
-function nextCommands(program: string, folder: string, answers: FirstAnswers): readonly Command[] {
+function nextCommands(program: string, folder: string, answers: FirstAnswers): readonly NextCommand[] {
   const at = shellWord(folder);
   const victim = exampleAddress(answers);
   const { name } = answers.neighbor;
@@ -142,7 +142,7 @@ function nextCommands(program: string, folder: string, answers: FirstAnswers): r
   ];
 }
 
-function reportText(report: Report, first: FirstConfiguration): string {
+function reportText(report: InitReport, first: FirstConfiguration): string {
   const { folder, router, next, left_out: leftOut } = report;
   const playbooks = report.files.filter((file) => file.startsWith('playbooks/')).length;
   const lines = [

@@ -5,7 +5,7 @@ import { normalRanges, rangesLess, readRange } from '../core/policy/ports.ts';
 import { allowedFor, sparedRanges } from '../core/decide/rule.ts';
 import type { Mitigation, Range } from '../core/types.ts';
 import { ownerOf } from '../core/victim.ts';
-import { portWords, rangeText } from '../core/text.ts';
+import { portWords, rangeText } from '../core/rule-text.ts';
 import { canonicalAddress, formatPrefix, parsePrefix, unmapped } from '../net/prefix.ts';
 
 /** Describes a prefix (owned by a customer) or an asset (owned by `customer/service`) whose owner changes; null: no owner. */

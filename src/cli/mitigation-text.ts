@@ -2,10 +2,10 @@
 import { rateWords } from '../net/text.ts';
 import { list, number, record, records, text } from './answer.ts';
 import type { Fields } from './answer.ts';
-import type { Context } from './context.ts';
+import type { CommandContext } from './command-context.ts';
 import { drawingFor, fitted } from './drawing.ts';
-import { duration, pairs, table } from './render.ts';
-import type { Column } from './render.ts';
+import { duration, pairs, table } from './tables.ts';
+import type { Column } from './tables.ts';
 
 /** Lists the statuses of active mitigations, for the API's `status` parameter. */
 export const LIVE = 'pending,active,escalated';
@@ -38,7 +38,7 @@ export function enforcementText(one: Fields): string {
 }
 
 /** Formats all fields of a mitigation, with its history at the end. */
-export function mitigationText(context: Context, one: Fields): string {
+export function mitigationText(context: CommandContext, one: Fields): string {
   const head = pairs(
     (
       [
@@ -93,7 +93,7 @@ function endText(one: Fields): string {
  * Formats the history, oldest first, with times. Shows each reason once, where it first appeared. If the daemon is too old
  * for a history, shows the reasons only.
  */
-function lifeText(context: Context, one: Fields): string {
+function lifeText(context: CommandContext, one: Fields): string {
   const history = records(one.history);
   if (history.length === 0) {
     const why = list(one.why).map((line) => `${fitted(context, `  - ${text(line)}`)}\n`);

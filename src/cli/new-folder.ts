@@ -2,7 +2,7 @@
 import { mkdir, mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { errorText } from '../net/text.ts';
-import { CliError, Exit } from './context.ts';
+import { CliError, Exit } from './command-context.ts';
 
 /** Describes a file to write; `name` is relative to the folder and may include one subfolder. */
 export interface NewFile {

@@ -1,6 +1,6 @@
 /** Defines options that several commands share, and reads option values. */
 import { Option } from 'commander';
-import { UsageError } from './context.ts';
+import { UsageError } from './command-context.ts';
 
 /** Creates `--operator`; read it with `operatorOf` (context.ts). */
 export function operatorOption(): Option {

@@ -1,7 +1,7 @@
 /** Connects commands to the process's streams, environment and terminal. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isatty } from 'node:tty';
-import type { Io } from './context.ts';
+import type { Io } from './command-context.ts';
 
 /** Returns the streams, environment and terminal of this process. */
 export function processIo(): Io {

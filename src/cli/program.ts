@@ -6,20 +6,20 @@ import { CommanderError, Option } from 'commander';
 import type { Command } from 'commander';
 import { version } from '../app/version.ts';
 import { CliCommand } from './command.ts';
-import { CliError, contextOf, errorWidth, Exit, UsageError } from './context.ts';
-import type { Context, GlobalOptions, Io } from './context.ts';
-import { printable, wrapped } from './render.ts';
+import { CliError, contextOf, errorWidth, Exit, UsageError } from './command-context.ts';
+import type { CommandContext, GlobalOptions, Io } from './command-context.ts';
+import { printable, wrapped } from './tables.ts';
 
 /** Adds commands to the program. `contextFor` returns a command's context, once its options are parsed. */
-export type Register = (program: CliCommand, contextFor: (command: Command) => Context) => void;
+export type Register = (program: CliCommand, contextFor: (command: Command) => CommandContext) => void;
 
 /** Names the commands that one file registers, in the order of the help. */
-interface Group {
+interface CommandGroup {
   readonly names: readonly string[];
   load(): Promise<Register>;
 }
 
-const GROUPS: readonly Group[] = [
+const GROUPS: readonly CommandGroup[] = [
   {
     names: ['run', 'demo', 'check'],
     load: async () => (await import('./commands/daemon.ts')).registerDaemon,
@@ -80,14 +80,14 @@ export async function runCli(argv: readonly string[], io: Io): Promise<number> {
 /** Builds the program with the commands that `argv` may mean, by default with all. */
 export async function loadProgram(io: Io, argv: readonly string[] = []): Promise<CliCommand> {
   const program = newProgram(io);
-  const contextFor = (command: Command): Context =>
+  const contextFor = (command: Command): CommandContext =>
     contextOf(io, command.optsWithGlobals<GlobalOptions & Record<string, unknown>>());
   for (const { load } of groupsFor(program, argv)) (await load())(program, contextFor);
   return program;
 }
 
 /** Returns the group of the first word that is not an option; no group for `--version`; all groups for anything else. */
-function groupsFor(program: CliCommand, argv: readonly string[]): readonly Group[] {
+function groupsFor(program: CliCommand, argv: readonly string[]): readonly CommandGroup[] {
   if (argv[0] === '--version' || argv[0] === '-V') return [];
   const takesValue = new Set(
     program.options.flatMap(({ required, short, long }) => (required ? [short, long] : [])),

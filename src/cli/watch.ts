@@ -1,10 +1,10 @@
 /** Repeats output for `--watch` and `--follow`. */
 import { mayPass } from './client.ts';
-import type { Context } from './context.ts';
-import { UsageError } from './context.ts';
+import type { CommandContext } from './command-context.ts';
+import { UsageError } from './command-context.ts';
 import { drawingFor } from './drawing.ts';
-import type { Column } from './render.ts';
-import { printable, table, wrapped } from './render.ts';
+import type { Column } from './tables.ts';
+import { printable, table, wrapped } from './tables.ts';
 
 const DEFAULT_SECONDS = 2;
 
@@ -16,9 +16,9 @@ export const FOLLOW_EVERY_MS = 2_000;
  * not a number above 0.
  */
 export async function showOrWatch(
-  context: Context,
+  context: CommandContext,
   every: string | true | undefined,
-  show: (context: Context) => Promise<string>,
+  show: (context: CommandContext) => Promise<string>,
 ): Promise<void> {
   const { io } = context;
   if (every === undefined) return void io.stdout.write(await show(context));
@@ -53,7 +53,7 @@ export interface Absence {
  * keeps trying at the same interval. Rejects on any other failure.
  */
 export async function repeat(
-  context: Context,
+  context: CommandContext,
   everyMs: number,
   look: () => Promise<void>,
   absence: Absence = {
@@ -81,7 +81,7 @@ const REMEMBERED = 100;
 
 /** Returns a function that writes rows as they arrive, under one header; with `-f json` one line each. */
 export function rowWriter<Row>(
-  context: Context,
+  context: CommandContext,
   columns: readonly Column<Row>[],
 ): (rows: readonly Row[]) => void {
   let shown: readonly Row[] = [];

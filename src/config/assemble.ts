@@ -8,7 +8,7 @@ import type { InventoryData } from '../core/policy/inventory-data.ts';
 import { buildPlaybooks, EMPTY_PLAYBOOKS, type PlaybookSet } from '../core/policy/playbook.ts';
 import type { PlaybooksData } from '../core/policy/playbook-data.ts';
 import type { Policy } from '../core/policy/policy.ts';
-import type { Problem } from '../core/policy/problem.ts';
+import type { PolicyProblem } from '../core/policy/policy-problem.ts';
 import { buildConfig } from './build.ts';
 import { crossChecks } from './validate/settings-checks.ts';
 import type { Advice } from './messages.ts';
@@ -19,8 +19,8 @@ import { inventoryChecks } from './validate/inventory-checks.ts';
 import { customerSchema, inventorySchema } from './schema/inventory-schema.ts';
 import { playbookChecks, stepsOf } from './validate/playbook-checks.ts';
 import { playbookSchema, playbooksSchema } from './schema/playbook-schema.ts';
-import type { Findings, Path, Report } from './problem.ts';
-import { dotted, sortProblems } from './problem.ts';
+import type { Findings, Path, ConfigReport } from './config-problem.ts';
+import { dotted, sortProblems } from './config-problem.ts';
 import { firstStepChecks, neighborlessChecks } from './validate/neighbor-checks.ts';
 import { type Referents, referenceChecks } from './validate/playbook-checks.ts';
 import { repetitionChecks } from './validate/repetition-checks.ts';
@@ -107,7 +107,7 @@ function policyChecks(
   found: Findings,
   notes: Notes,
 ): void {
-  const warn: Report = (path, message, fix) => {
+  const warn: ConfigReport = (path, message, fix) => {
     const placed = placeInFiles(path, files, withDefault);
     if (placed !== undefined) findingsIn(placed.source, notes).warning(placed.path, message, fix);
   };
@@ -139,7 +139,7 @@ function plainSources(given: Sources): Sources {
 /** Returns the reporters for one file: each finding is stored with its line and column. */
 export function findingsIn(source: YamlSource, notes: Notes): Findings {
   const into =
-    (list: ConfigProblem[]): Report =>
+    (list: ConfigProblem[]): ConfigReport =>
     (path, message, fix) => {
       list.push({ file: source.file, ...source.place(path, 'value'), path: dotted(path), message, fix });
     };
@@ -162,7 +162,7 @@ function check<Schema extends z.ZodType>(
   return undefined;
 }
 
-function note(source: YamlSource, problems: readonly Problem[], notes: Notes): void {
+function note(source: YamlSource, problems: readonly PolicyProblem[], notes: Notes): void {
   const found = findingsIn(source, notes);
   for (const { path, message, severity } of problems) {
     (severity === 'error' ? found.problem : found.warning)(path, message, '');

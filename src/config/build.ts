@@ -4,7 +4,7 @@ import type { NeighborSettings, SpeakerSettings } from '../bgp/speaker/types.ts'
 import { parseAnyCommunity } from '../bgp/wire/communities.ts';
 import { FAMILIES } from '../bgp/wire/iana.ts';
 import { forecastFor } from '../control/neighbor-forecast.ts';
-import type { NeighborPolicy } from '../control/render.ts';
+import type { NeighborPolicy } from '../control/render-rule.ts';
 import type { Inventory } from '../core/policy/inventory.ts';
 import type { PlaybookSet } from '../core/policy/playbook.ts';
 import type { DetectorPolicy, Policy } from '../core/policy/policy.ts';
@@ -13,13 +13,13 @@ import { concatBytes } from '../net/bytes.ts';
 import type { Prefix } from '../net/prefix.ts';
 import { hostPrefix, parseAddress, parsePrefix, samePrefix, unmapped } from '../net/prefix.ts';
 import { parseListen } from './schema/fields.ts';
-import type { Path } from './problem.ts';
-import { dotted } from './problem.ts';
+import type { Path } from './config-problem.ts';
+import { dotted } from './config-problem.ts';
 import { showSettings } from './secrets.ts';
 import type { Settings } from './schema/prefixd-schema.ts';
 import type { Secrets } from './secrets.ts';
 import { ADMIN_TOKEN_PATH } from './secrets.ts';
-import type { AlertDestination, HttpSettings, ListenAddress, LoadedConfig } from './types.ts';
+import type { ConfiguredDestination, HttpSettings, ListenAddress, LoadedConfig } from './types.ts';
 
 type NeighborEntry = Settings['bgp']['neighbors'][number];
 
@@ -317,7 +317,7 @@ function buildAuth(auth: Placed['http']['auth'], secrets: Secrets): AuthSettings
   }
 }
 
-function buildDestination(settings: Placed, i: number, secrets: Secrets): AlertDestination {
+function buildDestination(settings: Placed, i: number, secrets: Secrets): ConfiguredDestination {
   const entry = settings.alerting.destinations[i];
   const secret = (key: string): string => secretAt(secrets, ['alerting', 'destinations', i, key]);
   switch (entry?.type) {

@@ -8,14 +8,14 @@ import type { ConfigProblem, ConfigResult } from './types.ts';
 import type { YamlSource } from './yaml/yaml.ts';
 
 /** Data with the keys of a file. */
-type Section = Readonly<Record<string, unknown>>;
+type DefaultSection = Readonly<Record<string, unknown>>;
 
 /** Replaces parts of the built-in configuration. */
 export interface DefaultOverrides {
   /** Merged into the built-in prefixd.yaml, section by section; lists and plain values replace the built-in ones. */
-  readonly settings?: Section;
+  readonly settings?: DefaultSection;
   /** Replaces the built-in inventory. */
-  readonly inventory?: Section;
+  readonly inventory?: DefaultSection;
   /** Folder that contains a `playbooks` folder. Default: the package. */
   readonly playbooksIn?: string;
   /** Base of relative paths. Default: the working directory. */
@@ -26,7 +26,7 @@ export interface DefaultOverrides {
 /** The package's root: two levels above this folder, in `src` and in `dist`. */
 export const PACKAGE = resolve(import.meta.dirname, '../..');
 
-const SETTINGS: Section = {
+const SETTINGS: DefaultSection = {
   pop: 'lab',
   http: { listen: DEFAULT_LISTEN },
   bgp: {
@@ -39,7 +39,7 @@ const SETTINGS: Section = {
 };
 
 /** Uses addresses reserved for documentation (RFC 5737, RFC 3849). */
-const INVENTORY: Section = {
+const INVENTORY: DefaultSection = {
   customers: [
     {
       customer_id: 'acme',
@@ -105,7 +105,7 @@ function builtIn(name: string, value: unknown): YamlSource {
   };
 }
 
-function overlay(below: Section, above: Section): Section {
+function overlay(below: DefaultSection, above: DefaultSection): DefaultSection {
   const merged: Record<string, unknown> = { ...below };
   for (const [key, value] of Object.entries(above)) {
     const under = merged[key];
@@ -114,6 +114,6 @@ function overlay(below: Section, above: Section): Section {
   return merged;
 }
 
-function isSection(value: unknown): value is Section {
+function isSection(value: unknown): value is DefaultSection {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

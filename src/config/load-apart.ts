@@ -13,7 +13,7 @@ import type { InventoryData } from '../core/policy/inventory-data.ts';
 import { secondsWords } from '../net/text.ts';
 import { runInSlices, type Slices } from '../net/steps.ts';
 import { errorText } from '../net/text.ts';
-import { LIMITS } from './limits.ts';
+import { LIMITS } from './file-limits.ts';
 import { Assembly } from './thread-messages.ts';
 import type { Environment } from './secrets.ts';
 import { MORE, type PlainConfig, type ReadingMessage, type ReadingOrder } from './thread-messages.ts';

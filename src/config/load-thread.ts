@@ -1,6 +1,6 @@
 /** Runs in the thread that reads a configuration; see load-apart.ts. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { LIMITS } from './limits.ts';
+import { LIMITS } from './file-limits.ts';
 import { loadConfig } from './load.ts';
 import { cut, type PlainConfig, type ReadingMessage, type ReadingOrder } from './thread-messages.ts';
 import type { ConfigProblem, ConfigResult, LoadedConfig } from './types.ts';

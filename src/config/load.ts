@@ -5,7 +5,7 @@ import { errorText } from '../net/text.ts';
 import { assemble, type Sources } from './assemble.ts';
 import { certificateProblems } from './validate/exposure-checks.ts';
 import { exposureWarnings } from './validate/exposure-checks.ts';
-import { LIMITS, sizeWords } from './limits.ts';
+import { LIMITS, sizeWords } from './file-limits.ts';
 import { readRegularFile, UnreadableFile } from './regular-file.ts';
 import type { Environment } from './secrets.ts';
 import { socketWarnings } from './validate/socket-checks.ts';

@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import type { SchemaNode } from './messages.ts';
 import { describeSchema, expected } from './messages.ts';
 import { inventorySchema } from './schema/inventory-schema.ts';
-import { LIMITS, sizeWords } from './limits.ts';
+import { LIMITS, sizeWords } from './file-limits.ts';
 import { playbooksSchema } from './schema/playbook-schema.ts';
 import { settingsSchema } from './schema/prefixd-schema.ts';
 
@@ -57,7 +57,7 @@ export function configurationReference(): string {
 const OTHER = '<name>';
 
 /** A table of the plain keys of one section. */
-interface Section {
+interface ReferenceSection {
   readonly path: string;
   readonly description: string | undefined;
   readonly rows: readonly string[];
@@ -70,7 +70,7 @@ function filePage(file: string, schema: z.ZodType): string {
   return [`## ${file}\n`, ...sections.map(sectionText)].join('\n');
 }
 
-function sectionText({ path, description, rows }: Section): string {
+function sectionText({ path, description, rows }: ReferenceSection): string {
   const title = path === '' ? '' : `### \`${path}\`\n\n`;
   const words = description === undefined ? '' : `${description}\n\n`;
   const table = ['| key | takes | default | meaning |', '|---|---|---|---|', ...rows].join('\n');
@@ -78,7 +78,7 @@ function sectionText({ path, description, rows }: Section): string {
 }
 
 /** Yields a section, then the sections inside it, in the order of the schema. */
-function* sectionsOf(path: string, node: SchemaNode): Iterable<Section> {
+function* sectionsOf(path: string, node: SchemaNode): Iterable<ReferenceSection> {
   const required = new Set(node.required);
   const further = node.additionalProperties;
   const entries = [

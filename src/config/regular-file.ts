@@ -1,7 +1,7 @@
 /** Reads regular files up to a size limit. Refuses anything else before it can block the daemon or fill its memory. */
 import { constants, type Stats } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
-import { sizeWords } from './limits.ts';
+import { sizeWords } from './file-limits.ts';
 
 /** Says why a file was not read, and the fix. */
 export class UnreadableFile extends Error {

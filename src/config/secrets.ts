@@ -2,7 +2,7 @@
 import { isPrivateHost } from '../alert/post.ts';
 import { countWords } from '../net/text.ts';
 import type { DeepPartial } from './parse-partial.ts';
-import { dotted, type Findings, type Path, type Report } from './problem.ts';
+import { dotted, type Findings, type Path, type ConfigReport } from './config-problem.ts';
 import { isWebUrl } from './schema/fields.ts';
 import { DEFAULT_TOKEN_ENV, type Settings } from './schema/prefixd-schema.ts';
 
@@ -126,7 +126,7 @@ function headerFlaw(value: string): string | undefined {
 }
 
 /** Refuses two tokens with one value, because the caller's role would be ambiguous. */
-function reportSameTokens(settings: DeepPartial<Settings>, secrets: Secrets, report: Report): void {
+function reportSameTokens(settings: DeepPartial<Settings>, secrets: Secrets, report: ConfigReport): void {
   const seen = new Map<string, string>();
   const admin = secrets.get(ADMIN_TOKEN_PATH);
   if (admin !== undefined) seen.set(admin, 'bearer_token_env');

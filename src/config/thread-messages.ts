@@ -89,11 +89,11 @@ function* tokens(data: unknown): Generator<readonly [code: number, value?: Scala
   } else throw new RangeError(`${typeof data} is not plain data`);
 }
 
-type Open = { readonly list: unknown[] } | { readonly section: Record<string, unknown>; key: string };
+type OpenPiece = { readonly list: unknown[] } | { readonly section: Record<string, unknown>; key: string };
 
 /** Joins pieces in order. */
 export class Assembly {
-  readonly #open: Open[] = [];
+  readonly #open: OpenPiece[] = [];
   #whole: unknown;
 
   /** The joined data; undefined before the last piece. */

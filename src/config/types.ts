@@ -3,7 +3,7 @@
  */
 import type { AlertEvent } from '../alert/alert.ts';
 import type { SpeakerSettings } from '../bgp/speaker/types.ts';
-import type { NeighborPolicy } from '../control/render.ts';
+import type { NeighborPolicy } from '../control/render-rule.ts';
 import type { Policy } from '../core/policy/policy.ts';
 import type { AuthSettings, RateLimitSettings, TlsSettings } from '../http/dependencies.ts';
 import type { LabelMap } from '../intake/alertmanager.ts';
@@ -55,13 +55,13 @@ export interface ShutdownSettings {
 }
 
 /** A destination of alerts. Slack URLs, routing keys and signing keys are secrets. */
-export type AlertDestination =
+export type ConfiguredDestination =
   | { readonly type: 'slack'; readonly webhookUrl: string }
   | { readonly type: 'pagerduty'; readonly routingKey: string }
   | { readonly type: 'webhook'; readonly url: string; readonly secret: string | null };
 
 export interface AlertingSettings {
-  readonly destinations: readonly AlertDestination[];
+  readonly destinations: readonly ConfiguredDestination[];
   readonly events: readonly AlertEvent[];
   readonly allowPrivateAddresses: boolean;
 }

@@ -170,7 +170,7 @@ function tcpFlagOps(match: Match): readonly BitmaskOp[] {
 // What to change so that a session holds what it should. PURE; the same for one key and for a whole table.
 
 /** Changes for one session, in no order: the session writes announcements first. */
-export interface Plan {
+export interface SessionChanges {
   readonly announce: readonly OutRoute[];
   readonly withdraw: readonly RouteKey[];
 }
@@ -183,7 +183,7 @@ export function plan(
   keys: Iterable<RouteKey>,
   want: (key: RouteKey) => OutRoute | undefined,
   out: AdjRibOutView,
-): Plan {
+): SessionChanges {
   const announce: OutRoute[] = [];
   const withdraw: RouteKey[] = [];
   for (const key of keys) {

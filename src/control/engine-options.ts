@@ -4,14 +4,14 @@ import type { Policy } from '../core/policy/policy.ts';
 import type { StateView } from '../core/state/state.ts';
 import type { Store } from '../store/store.ts';
 import type { DeciderOptions } from './group.ts';
-import type { Timers } from './types.ts';
-import type { Action } from './unrecorded.ts';
+import type { TimerHost } from './types.ts';
+import type { UnrecordedCommand } from './unrecorded.ts';
 
 export interface EngineOptions extends DeciderOptions {
   readonly store: Store;
   readonly policy: Policy;
   /** A timer: calls back once after the delay (ms), and returns what cancels it; by default the process's own. */
-  readonly after?: Timers['after'];
+  readonly after?: TimerHost['after'];
   /** A snapshot is written once this many facts have been appended since the last; 0 means never. */
   readonly snapshotEvery: number;
   /**
@@ -32,7 +32,7 @@ export interface EngineOptions extends DeciderOptions {
   /** Told when a write takes so long that nothing waits for it any longer. */
   readonly onStalled?: () => void;
   /** Told of each command that took effect and could not be recorded yet. */
-  readonly onUnrecorded?: (action: Action) => void;
+  readonly onUnrecorded?: (action: UnrecordedCommand) => void;
   /**
    * Told when a follower threw, which none should: the facts stand, the other followers have them, and work goes on.
    * Without it the error is raised as an uncaught one.
@@ -41,7 +41,7 @@ export interface EngineOptions extends DeciderOptions {
 }
 
 /** The timer that is used unless one is given. Does not keep the process alive. */
-export const processTimer: Timers['after'] = (milliseconds, callback) => {
+export const processTimer: TimerHost['after'] = (milliseconds, callback) => {
   const timer = setTimeout(callback, milliseconds);
   timer.unref();
   return () => clearTimeout(timer);

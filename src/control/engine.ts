@@ -41,8 +41,8 @@ import {
   tooManyWaiting,
   unknownOutcome,
 } from './refusals.ts';
-import type { EngineView, FactFollower, Recording, Timers } from './types.ts';
-import { type Action, type ContextAt, Unrecorded } from './unrecorded.ts';
+import type { EngineView, FactFollower, Recording, TimerHost } from './types.ts';
+import { type UnrecordedCommand, type ContextAt, Unrecorded } from './unrecorded.ts';
 
 /** Opens the store, folds what it holds, and returns the engine with the store's warnings. It closes the store again when it rejects. */
 export async function openEngine(
@@ -80,7 +80,7 @@ export class Engine implements EngineView {
   readonly #state: StateHandle;
   readonly #decider: Decider;
   readonly #contextNow: ContextAt;
-  readonly #after: Timers['after'];
+  readonly #after: TimerHost['after'];
   readonly #recent: RecentFacts;
   /** Told before the others. */
   readonly #actors = new Set<FactFollower>();
@@ -137,7 +137,7 @@ export class Engine implements EngineView {
   }
 
   /** What is in effect and not in the journal, oldest first. */
-  get unrecorded(): readonly Action[] {
+  get unrecorded(): readonly UnrecordedCommand[] {
     return this.#unrecorded.actions;
   }
 
@@ -333,12 +333,12 @@ export class Engine implements EngineView {
   }
 
   /** Lets a command take effect that takes away, and answers it. Returns it when it is to be recorded. */
-  #act({ resolve, reject }: Job, command: TakeAway): Action | undefined {
+  #act({ resolve, reject }: Job, command: TakeAway): UnrecordedCommand | undefined {
     if (this.#unrecorded.isFull) {
       reject(tooManyUnrecorded());
       return undefined;
     }
-    const action: Action = { command, at: this.#options.clock() };
+    const action: UnrecordedCommand = { command, at: this.#options.clock() };
     try {
       const isPending = this.#phase === 'stalled';
       const { answer, facts, kept } = this.#unrecorded.act(action, this.#contextNow, isPending);

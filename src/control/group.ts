@@ -9,7 +9,7 @@ import type { Policy } from '../core/policy/policy.ts';
 import type { StateHandle } from '../core/state/state.ts';
 import type { Fifo } from '../net/queue.ts';
 import { runInSlices } from '../net/steps.ts';
-import type { Action } from './unrecorded.ts';
+import type { UnrecordedCommand } from './unrecorded.ts';
 
 /** How long a group may decide before it is written, so that hold timers are served in between (ms). */
 const SLICE_MS = 4;
@@ -48,7 +48,7 @@ export class Group {
   /** Those that are not answered yet. */
   decided: readonly DecidedJob[] = [];
   /** What was in effect already and is recorded with it. */
-  readonly actions = new Set<Action>();
+  readonly actions = new Set<UnrecordedCommand>();
   /** The policy in force after it. */
   policy: Policy;
   /** Its write takes long, and the state is without it. */
@@ -98,7 +98,12 @@ export class Decider {
    * Decides what is in effect already, as of the time when it took effect, and then as many waiting commands as fit into a
    * slice. Their facts are folded into the state. `prepared` is the decision of the first of them, if it was made before.
    */
-  fill(group: Group, actions: readonly Action[], queue: Fifo<Job>, prepared: Prepared | null): void {
+  fill(
+    group: Group,
+    actions: readonly UnrecordedCommand[],
+    queue: Fifo<Job>,
+    prepared: Prepared | null,
+  ): void {
     for (const action of actions) {
       group.actions.add(action);
       const { facts } = decide(this.#state, confirmed(action.command), this.context(action.at, group.policy));

@@ -8,8 +8,8 @@ import type { Match, MitigationAction } from '../core/types.ts';
 import { PrefixSet } from '../net/prefix-set.ts';
 import type { EgressGuard } from './egress.ts';
 import { checkRoute } from './egress.ts';
-import type { NeighborPolicy } from './render.ts';
-import { safeRender, voiceOf } from './render.ts';
+import type { NeighborPolicy } from './render-rule.ts';
+import { safeRender, voiceOf } from './render-rule.ts';
 
 /** Shapes remembered. There are as many as sets of ports and actions in use; beyond that all are forgotten. */
 const MAX_SHAPES = 5000;

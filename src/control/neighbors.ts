@@ -2,7 +2,7 @@
 import type { OutRoute, RouteKey } from '../bgp/rib/route.ts';
 import { type Family, sameFamily } from '../bgp/wire/iana.ts';
 import type { MatchKey } from '../core/state/state.ts';
-import { type NeighborPolicy, voiceOf } from './render.ts';
+import { type NeighborPolicy, voiceOf } from './render-rule.ts';
 import { WantedRoutes } from './wanted-routes.ts';
 
 /** What another list of neighbors came to. */

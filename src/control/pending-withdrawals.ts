@@ -5,7 +5,7 @@
 import type { OutRoute, RouteKey } from '../bgp/rib/route.ts';
 import { Fifo } from '../net/queue.ts';
 import type { Engine } from './engine.ts';
-import type { Log, Timers } from './types.ts';
+import type { Log, TimerHost } from './types.ts';
 
 /** Ends recorded in one command: some milliseconds of work for everything that follows the facts. */
 const ENDS_AT_ONCE = 200;
@@ -13,7 +13,7 @@ const ENDS_AT_ONCE = 200;
 export class PendingWithdrawals {
   readonly #engine: Engine;
   readonly #standing: RoutesByOwner;
-  readonly #timers: Timers;
+  readonly #timers: TimerHost;
   readonly #log: Log;
   readonly #ids = new Set<string>();
   #busy = false;
@@ -21,7 +21,7 @@ export class PendingWithdrawals {
   #again = false;
   #stopped = false;
 
-  constructor(engine: Engine, standing: RoutesByOwner, timers: Timers, log: Log) {
+  constructor(engine: Engine, standing: RoutesByOwner, timers: TimerHost, log: Log) {
     this.#engine = engine;
     this.#standing = standing;
     this.#timers = timers;

@@ -18,14 +18,14 @@ import type { NeighborSync } from './neighbors.ts';
 import { carries, leave } from './neighbors.ts';
 import type { PlacedRule } from './wanted-routes.ts';
 import { plan } from './desired.ts';
-import type { NeighborPolicy } from './render.ts';
-import { safeRender } from './render.ts';
+import type { NeighborPolicy } from './render-rule.ts';
+import { safeRender } from './render-rule.ts';
 import { type Occasion, FullRuns } from './schedule.ts';
 import { Schedule } from './schedule.ts';
 import { heldBackWords, type Lack, lackingIn, unnegotiatedWords } from './shortfall.ts';
 import { RoutesByOwner } from './pending-withdrawals.ts';
 import { ChangedMatches } from './changed-matches.ts';
-import type { Log, Timers } from './types.ts';
+import type { Log, TimerHost } from './types.ts';
 
 /** Keys handled in one turn of the event loop, so that hold timers are served between turns. */
 const SLICE = 500;
@@ -43,7 +43,7 @@ export interface ReconcilerOptions {
   readonly announcer: Announcer;
   readonly neighbors: readonly NeighborPolicy[];
   readonly clock: () => number;
-  readonly timers: Timers;
+  readonly timers: TimerHost;
   /** Milliseconds between full runs. */
   readonly intervalMs: number;
   /** For an operator; never throws. */

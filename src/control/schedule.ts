@@ -1,6 +1,6 @@
 /** When the reconciler acts by itself: at the next expiry, and every so often whatever happened. */
 import type { Engine } from './engine.ts';
-import type { Log, Timers } from './types.ts';
+import type { Log, TimerHost } from './types.ts';
 
 /** A timer of Node's cannot be set further ahead (ms). */
 const MAX_DELAY_MS = 2 ** 31 - 1;
@@ -10,7 +10,7 @@ const RETRY_MS = 1_000;
 export interface ScheduleOptions {
   readonly engine: Engine;
   readonly clock: () => number;
-  readonly timers: Timers;
+  readonly timers: TimerHost;
   /** Milliseconds between full runs. */
   readonly intervalMs: number;
   readonly log: Log;

@@ -4,7 +4,7 @@ import type { PeerStatus } from '../bgp/speaker/types.ts';
 import { familyName } from '../bgp/wire/iana.ts';
 import type { EgressCheck } from './egress-check.ts';
 import { carries, type Neighbors, type NeighborSync } from './neighbors.ts';
-import type { RuleCounts, Shortfall, Timers, Unenforced } from './types.ts';
+import type { RuleCounts, Shortfall, TimerHost, Unenforced } from './types.ts';
 
 /** One mitigation's rule that one neighbor does not get. */
 export interface Lack extends Omit<Shortfall, 'count'> {
@@ -112,7 +112,7 @@ const GATHER_MS = 500;
 
 export interface UnenforcedWatchOptions {
   readonly lacking: () => Iterable<Lack>;
-  readonly timers: Pick<Timers, 'after'>;
+  readonly timers: Pick<TimerHost, 'after'>;
   /** Called with mitigations that were not told before. Must not throw. */
   readonly onUnenforced: (mitigations: readonly Unenforced[]) => void;
 }

@@ -13,7 +13,7 @@ export type Log = (
 ) => void;
 
 /** Timers, injected so that tests own the time. */
-export interface Timers {
+export interface TimerHost {
   /** Calls back once after the delay (ms); returns what cancels it. */
   readonly after: (milliseconds: number, callback: () => void) => () => void;
   /** Resolves after other events have had their turn. */

@@ -17,7 +17,7 @@ import type { StateHandle } from '../core/state/state.ts';
 import { MAX_UNRECORDED } from './refusals.ts';
 
 /** A command that is in effect. */
-export interface Action {
+export interface UnrecordedCommand {
   readonly command: TakeAway;
   /** When it took effect (ms since the epoch). */
   readonly at: number;
@@ -28,7 +28,7 @@ export type ContextAt = (now: number) => DecideContext;
 
 export class Unrecorded {
   readonly #state: StateHandle;
-  #actions: readonly Action[] = [];
+  #actions: readonly UnrecordedCommand[] = [];
   /** The fold is on the state, as a group that can be taken back. */
   #laid = false;
 
@@ -37,7 +37,7 @@ export class Unrecorded {
   }
 
   /** In the order in which they took effect. */
-  get actions(): readonly Action[] {
+  get actions(): readonly UnrecordedCommand[] {
     return this.#actions;
   }
 
@@ -64,7 +64,7 @@ export class Unrecorded {
    * write is under way that may add what it is about.
    */
   act(
-    action: Action,
+    action: UnrecordedCommand,
     contextAt: ContextAt,
     pending: boolean,
   ): { readonly answer: Answer; readonly facts: readonly RecordedFact[]; readonly kept: boolean } {
@@ -79,7 +79,7 @@ export class Unrecorded {
   }
 
   /** These are in the journal now, or moot. */
-  drop(recorded: ReadonlySet<Action>): void {
+  drop(recorded: ReadonlySet<UnrecordedCommand>): void {
     if (recorded.size > 0) this.#actions = this.#actions.filter((action) => !recorded.has(action));
   }
 

@@ -6,7 +6,7 @@
 import type { OutRoute, RouteKey } from '../bgp/rib/route.ts';
 import type { MatchKey } from '../core/state/state.ts';
 import type { DesiredRule } from './desired.ts';
-import type { Rendering } from './render.ts';
+import type { Rendering } from './render-rule.ts';
 
 /** A rule as claimed for this neighbor. */
 export interface PlacedRule {

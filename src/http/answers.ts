@@ -1,6 +1,6 @@
 /** What the decision core's answers become over HTTP. */
 import type { Answer, Effect } from '../core/commands.ts';
-import { HttpProblem } from './problem.ts';
+import { HttpProblem } from './http-problem.ts';
 
 /** The answer as wanted, or the problem that it is: refused 422, not found 404, conflict and unconfirmed 409. */
 export function expectAnswer<Type extends Answer['type']>(

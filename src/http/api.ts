@@ -5,21 +5,21 @@ import { jsonSchemaTransform, validatorCompiler } from 'fastify-type-provider-zo
 import { z } from 'zod';
 import { MAX_BODY_BYTES, parseJsonBody, parseNdjsonBody } from './body.ts';
 import { bodyText } from './body-room.ts';
-import { Connections } from './connections.ts';
-import type { App } from './context.ts';
-import { addressOf, networkOf } from './context.ts';
+import { ClientConnections } from './client-connections.ts';
+import type { App } from './request-context.ts';
+import { addressOf, networkOf } from './request-context.ts';
 import { registerControl } from './routes/control.ts';
 import { registerDashboard } from './routes/dashboard.ts';
 import type { CommonDependencies, HttpDependencies } from './dependencies.ts';
 import { registerEvents } from './routes/events.ts';
 import { Feed, registerFeed } from './routes/feed.ts';
 import { addHooks, commonHeaders } from './hooks.ts';
-import { createListener, LIMITS, type ListenerLimits, type TlsMaterial } from './listener.ts';
+import { createListener, LIMITS, type ListenerLimits, type TlsMaterial } from './http-listener.ts';
 import { registerMitigations } from './routes/mitigations.ts';
 import type { Overload } from './overload.ts';
-import { fittingLimits, openFilesLimit } from './listener.ts';
+import { fittingLimits, openFilesLimit } from './http-listener.ts';
 import { registerPeers } from './routes/peers.ts';
-import { HttpProblem, PROBLEM_TYPE, problemBody, toProblem } from './problem.ts';
+import { HttpProblem, PROBLEM_TYPE, problemBody, toProblem } from './http-problem.ts';
 import { QuietLog } from './quiet-log.ts';
 import { registerRateLimit, TokenBuckets } from './rate-limit.ts';
 import { ReadRoom } from './read-room.ts';
@@ -32,7 +32,7 @@ const REQUEST_ID = /^[\w.:-]{1,64}$/;
 export interface Api {
   readonly app: App;
   readonly feed: Feed;
-  readonly connections: Connections;
+  readonly connections: ClientConnections;
 }
 
 /** What answering with a problem needs. */
@@ -43,7 +43,7 @@ interface Problems {
 
 interface BareApp {
   readonly app: App;
-  readonly connections: Connections;
+  readonly connections: ClientConnections;
   readonly problems: Problems;
 }
 
@@ -58,7 +58,7 @@ export function createApp(
   limits: ListenerLimits = fittingLimits(LIMITS, openFilesLimit()),
 ): BareApp {
   const problems: Problems = { logger: deps.logger, quiet: new QuietLog(() => performance.now()) };
-  const server: { connections?: Connections } = {};
+  const server: { connections?: ClientConnections } = {};
   const app: App = Fastify({
     logger: false,
     bodyLimit: MAX_BODY_BYTES,
@@ -70,7 +70,7 @@ export function createApp(
     routerOptions: { maxParamLength: 256 },
     serverFactory: (handler) => {
       const listener = createListener(handler, tls, limits);
-      server.connections = new Connections(listener, {
+      server.connections = new ClientConnections(listener, {
         limits,
         logger: deps.logger,
         listener: 'http.listen',

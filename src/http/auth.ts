@@ -7,7 +7,7 @@ import { parseAddress } from '../net/prefix.ts';
 import { forgetOldest } from '../net/queue.ts';
 import { isLoopbackAddress } from '../net/special-addresses.ts';
 import type { AuthSettings, Role } from './dependencies.ts';
-import { HttpProblem } from './problem.ts';
+import { HttpProblem } from './http-problem.ts';
 
 /**
  * What a route asks of its caller. `public`: nothing; `any`: to be known; `report`: to hand in events and signals; `read`;

@@ -1,8 +1,8 @@
 /** How much a batch may hold, and how much it is answered: one result an event, in their order, bounded in bytes. */
 import type { z } from 'zod';
 import { countWords, cutText } from '../net/text.ts';
-import { HttpProblem } from './problem.ts';
-import type { BatchAnswerSchema } from './schemas.ts';
+import { HttpProblem } from './http-problem.ts';
+import type { BatchAnswerSchema } from './answer-schemas.ts';
 
 export type BatchAnswer = z.output<typeof BatchAnswerSchema>;
 export type BatchResult = BatchAnswer['results'][number];

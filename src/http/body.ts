@@ -1,6 +1,6 @@
 /** Reading JSON bodies: one value, or newline-delimited values, never nested so deep that later code cannot walk them. */
 import { refuseLongBatch } from './batch.ts';
-import { HttpProblem } from './problem.ts';
+import { HttpProblem } from './http-problem.ts';
 
 /** 1 MiB; more answers 413. */
 export const MAX_BODY_BYTES = 1024 * 1024;
@@ -13,7 +13,7 @@ export const MAX_NESTING = 32;
  * A line of a newline-delimited body, read when its turn comes: to find out that ten thousand of them are no JSON takes
  * many milliseconds.
  */
-export class Line {
+export class BodyLine {
   readonly #text: string;
   readonly #number: number;
 
@@ -41,8 +41,8 @@ export function parseJsonBody(text: string): unknown {
 }
 
 /** The lines, of which empty ones are skipped. Throws HttpProblem 413 when there are more than a batch may have, or as many empty ones. */
-export function parseNdjsonBody(text: string): readonly Line[] {
-  const lines: Line[] = [];
+export function parseNdjsonBody(text: string): readonly BodyLine[] {
+  const lines: BodyLine[] = [];
   let number = 0;
   for (let from = 0; from <= text.length; ) {
     number++;
@@ -50,7 +50,7 @@ export function parseNdjsonBody(text: string): readonly Line[] {
     const end = feed < 0 ? text.length : feed;
     const line = text.slice(from, end);
     from = end + 1;
-    if (line.trim() !== '') lines.push(new Line(line, number));
+    if (line.trim() !== '') lines.push(new BodyLine(line, number));
     refuseLongBatch(Math.max(lines.length, number - lines.length - 1));
   }
   return lines;

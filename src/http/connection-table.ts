@@ -22,7 +22,7 @@ export type ConnectionState = (typeof CONNECTION_STATES)[number];
 
 /** Why a new connection is not taken: its network has its share, or all are in use. */
 export const REFUSALS = ['address', 'total'] as const;
-export type Refusal = (typeof REFUSALS)[number];
+export type ConnectionRefusal = (typeof REFUSALS)[number];
 
 /** Why a connection was closed: it was too slow, its answer was not read, or another needed the place. */
 export const CLOSURES = ['handshake', 'first_byte', 'headers', 'body', 'idle', 'stalled', 'evicted'] as const;
@@ -56,24 +56,24 @@ export interface Network {
 }
 
 /** One connection. Its owner reads it; only the table changes it. */
-export interface Place {
+export interface ConnectionPlace {
   readonly state: ConnectionState;
 }
 
 /** Figures for metrics. */
 export interface ConnectionFigures {
   readonly states: Readonly<Record<ConnectionState, number>>;
-  readonly refused: Readonly<Record<Refusal, number>>;
+  readonly refused: Readonly<Record<ConnectionRefusal, number>>;
   readonly closed: Readonly<Record<Closure, number>>;
 }
 
-class Held implements Place {
-  readonly group: Group;
+class HeldConnection implements ConnectionPlace {
+  readonly group: NetworkGroup;
   readonly cut: () => void;
   state: ConnectionState;
   since: number;
 
-  constructor(group: Group, cut: () => void, state: ConnectionState, since: number) {
+  constructor(group: NetworkGroup, cut: () => void, state: ConnectionState, since: number) {
     this.group = group;
     this.cut = cut;
     this.state = state;
@@ -82,10 +82,10 @@ class Held implements Place {
 }
 
 /** The connections of one network. */
-interface Group {
+interface NetworkGroup {
   readonly name: string;
   isTrusted: boolean;
-  readonly all: Set<Held>;
+  readonly all: Set<HeldConnection>;
 }
 
 /** Everything else may be closed to make room. */
@@ -94,9 +94,9 @@ const PROTECTED: ConnectionState = 'request';
 export class ConnectionTable {
   readonly #limits: ConnectionLimits;
   readonly #now: () => number;
-  readonly #all = new Set<Held>();
-  readonly #groups = new Map<string, Group>();
-  readonly #strangers = new Set<Held>();
+  readonly #all = new Set<HeldConnection>();
+  readonly #groups = new Map<string, NetworkGroup>();
+  readonly #strangers = new Set<HeldConnection>();
   readonly #refused = zeroes(REFUSALS);
   readonly #closed = zeroes(CLOSURES);
 
@@ -130,7 +130,11 @@ export class ConnectionTable {
    * Takes a new connection, which `cut` ends at once, or says why not. Where there is no room, the one that has been without a
    * request for longest makes it: of the same network when that has its share, else of a network that is not trusted.
    */
-  admit({ name, isTrusted }: Network, state: ConnectionState, cut: () => void): Place | Refusal {
+  admit(
+    { name, isTrusted }: Network,
+    state: ConnectionState,
+    cut: () => void,
+  ): ConnectionPlace | ConnectionRefusal {
     const { connections, reserve, perNetwork, perTrustedNetwork } = this.#limits;
     const known = this.#groups.get(name);
     if (known !== undefined && isTrusted) this.#trust(known);
@@ -142,14 +146,14 @@ export class ConnectionTable {
       return this.#refuse('total');
     }
     if (this.#all.size >= connections && !this.#makeRoom(isTrusted)) return this.#refuse('total');
-    const group = this.#groups.get(name) ?? { name, isTrusted, all: new Set<Held>() };
-    const held = new Held(group, cut, state, this.#now());
+    const group = this.#groups.get(name) ?? { name, isTrusted, all: new Set<HeldConnection>() };
+    const held = new HeldConnection(group, cut, state, this.#now());
     this.#add(held);
     return held;
   }
 
   /** A connection has come so far. Nothing happens to one that is gone. */
-  enter(place: Place, state: ConnectionState): void {
+  enter(place: ConnectionPlace, state: ConnectionState): void {
     const held = this.#held(place);
     if (held === undefined) return;
     held.state = state;
@@ -166,13 +170,13 @@ export class ConnectionTable {
   }
 
   /** The connection is gone. */
-  remove(place: Place): void {
+  remove(place: ConnectionPlace): void {
     const held = this.#held(place);
     if (held !== undefined) this.#forget(held);
   }
 
   /** Ends a connection, and counts why. */
-  close(place: Place, why: Closure): void {
+  close(place: ConnectionPlace, why: Closure): void {
     const held = this.#held(place);
     if (held === undefined) return;
     this.#forget(held);
@@ -224,7 +228,7 @@ export class ConnectionTable {
     }
   }
 
-  #refuse(why: Refusal): Refusal {
+  #refuse(why: ConnectionRefusal): ConnectionRefusal {
     this.#refused[why]++;
     return why;
   }
@@ -234,7 +238,7 @@ export class ConnectionTable {
   }
 
   /** Closes the oldest that may be; false when there is none. */
-  #evictFrom(candidates: Iterable<Held>): boolean {
+  #evictFrom(candidates: Iterable<HeldConnection>): boolean {
     for (const held of candidates) {
       if (held.state === PROTECTED) continue;
       this.close(held, 'evicted');
@@ -243,29 +247,29 @@ export class ConnectionTable {
     return false;
   }
 
-  #end(held: Held): void {
+  #end(held: HeldConnection): void {
     this.#forget(held);
     held.cut();
   }
 
-  #trust(group: Group): void {
+  #trust(group: NetworkGroup): void {
     if (group.isTrusted) return;
     group.isTrusted = true;
     for (const held of group.all) this.#strangers.delete(held);
   }
 
-  #held(place: Place): Held | undefined {
-    return place instanceof Held && this.#all.has(place) ? place : undefined;
+  #held(place: ConnectionPlace): HeldConnection | undefined {
+    return place instanceof HeldConnection && this.#all.has(place) ? place : undefined;
   }
 
-  #add(held: Held): void {
+  #add(held: HeldConnection): void {
     this.#all.add(held);
     held.group.all.add(held);
     if (!held.group.isTrusted) this.#strangers.add(held);
     this.#groups.set(held.group.name, held.group);
   }
 
-  #forget(held: Held): void {
+  #forget(held: HeldConnection): void {
     const { group } = held;
     this.#all.delete(held);
     this.#strangers.delete(held);

@@ -9,16 +9,16 @@ import { remainsOf } from '../intake/kept.ts';
 import { type FieldProblem, invalid, type Signal } from '../intake/signal.ts';
 import type { VectorMaps } from '../intake/vector-names.ts';
 import { keptText } from '../net/text.ts';
-import { countUpTo, Line, parseJsonBody } from './body.ts';
-import { HttpProblem, invalidFields } from './problem.ts';
+import { countUpTo, BodyLine, parseJsonBody } from './body.ts';
+import { HttpProblem, invalidFields } from './http-problem.ts';
 import { mapInSlices } from './slices.ts';
 import { EVENTS } from './turns.ts';
 
 /** What a message asks for: a decision, or nothing. */
-export type Report = { readonly detection: Detection } | { readonly ignored: string };
+export type DetectorReport = { readonly detection: Detection } | { readonly ignored: string };
 
 /** The report in a signal; throws HttpProblem 400 for an invalid one. */
-export function reportOf(signal: Signal): Report {
+export function reportOf(signal: Signal): DetectorReport {
   switch (signal.kind) {
     case 'detection':
       return { detection: signal.detection };
@@ -35,7 +35,7 @@ export function readEvent(body: unknown, vectorMaps: VectorMaps | undefined): Si
 
 /** An event of a batch. A line that is no JSON is an event that cannot be read, as others are. */
 export function readBatched(item: unknown, vectorMaps: VectorMaps | undefined): Signal {
-  if (!(item instanceof Line)) return readEvent(item, vectorMaps);
+  if (!(item instanceof BodyLine)) return readEvent(item, vectorMaps);
   try {
     return readEvent(item.value(), vectorMaps);
   } catch (error) {

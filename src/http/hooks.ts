@@ -12,11 +12,11 @@ import {
   UnknownToken,
 } from './auth.ts';
 import { announcedBytes, BodyRoom } from './body-room.ts';
-import type { Connections } from './connections.ts';
-import { type App, networkOf } from './context.ts';
+import type { ClientConnections } from './client-connections.ts';
+import { type App, networkOf } from './request-context.ts';
 import type { CommonDependencies } from './dependencies.ts';
 import type { Overload } from './overload.ts';
-import { HttpProblem } from './problem.ts';
+import { HttpProblem } from './http-problem.ts';
 import { clientOf } from './rate-limit.ts';
 
 /** Headers of every answer; a route may set others. */
@@ -33,7 +33,7 @@ export function addHooks(
   app: App,
   deps: CommonDependencies,
   overload: Overload,
-  connections: Pick<Connections, 'letIn' | 'trust'>,
+  connections: Pick<ClientConnections, 'letIn' | 'trust'>,
 ): void {
   const identify = identification(deps, connections);
   app.decorateRequest('caller', null);
@@ -110,7 +110,7 @@ export function addHooks(
 /** Finds out who calls; from a network that guesses tokens, not before some time has passed (see auth.ts). */
 function identification(
   deps: CommonDependencies,
-  connections: Pick<Connections, 'trust'>,
+  connections: Pick<ClientConnections, 'trust'>,
 ): (request: FastifyRequest) => Caller | Promise<Caller> {
   const authenticate = createAuthenticator(deps.auth);
   const guesses = new Guesses(() => performance.now());

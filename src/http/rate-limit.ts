@@ -2,9 +2,9 @@
 import { forgetOldest } from '../net/queue.ts';
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { addressOf, callerOf } from './context.ts';
+import { addressOf, callerOf } from './request-context.ts';
 import type { HttpDependencies, RateLimitSettings } from './dependencies.ts';
-import { HttpProblem } from './problem.ts';
+import { HttpProblem } from './http-problem.ts';
 
 /** Clients remembered; beyond, one that was quiet longest is forgotten, and with it what it had used. */
 const MAX_CLIENTS = 10_000;

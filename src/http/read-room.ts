@@ -1,6 +1,6 @@
 /** How many long answers are made at one time: each holds megabytes until it is sent. The others wait, and too many are refused. */
 import { Fifo } from '../net/queue.ts';
-import { HttpProblem } from './problem.ts';
+import { HttpProblem } from './http-problem.ts';
 
 /** Answers with at most so many items are made at once. */
 const SHORT = 100;

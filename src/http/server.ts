@@ -8,7 +8,7 @@ import type {
   StartingServer,
   TlsSettings,
 } from './dependencies.ts';
-import { loadTls, replaceTls } from './listener.ts';
+import { loadTls, replaceTls } from './http-listener.ts';
 import { type Overload, watchOverload } from './overload.ts';
 
 /** How long answers under way may take once the server closes (ms). */

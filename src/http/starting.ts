@@ -10,9 +10,9 @@ import { reasonView } from '../view/health.ts';
 import { createApp } from './api.ts';
 import { registerDashboard } from './routes/dashboard.ts';
 import type { CommonDependencies, StartingServer } from './dependencies.ts';
-import type { TlsMaterial } from './listener.ts';
-import { HttpProblem } from './problem.ts';
-import { commonProblems, HealthDetailSchema, HealthSchema } from './schemas.ts';
+import type { TlsMaterial } from './http-listener.ts';
+import { HttpProblem } from './http-problem.ts';
+import { commonProblems, HealthDetailSchema, HealthSchema } from './answer-schemas.ts';
 
 /** How long answers that are under way may take once the API has taken over (ms). */
 const FAREWELL_MS = 2_000;

@@ -6,12 +6,12 @@
 import { impliedProtocol } from '../core/policy/vectors.ts';
 import { copyText, cutText, keptText } from '../net/text.ts';
 import { isZeroTime, readTime } from '../net/time.ts';
-import { addNote, type Notes, portsOf, protocolFor, protocolOf } from './fields.ts';
+import { addNote, type FieldNotes, portsOf, protocolFor, protocolOf } from './report-fields.ts';
 import { MAX_PORTS_READ, parseGenericEvent } from './generic.ts';
 import { isRecord, remainsOf, shortened } from './kept.ts';
 import { invalid, type Signal, within } from './signal.ts';
 import { readVector, type VectorMaps } from './vector-names.ts';
-import { readVictim } from './victim.ts';
+import { readVictim } from './read-victim.ts';
 
 /** The labels (else annotations) for each value; the first one that an alert has is used. */
 export interface LabelMap {
@@ -51,7 +51,7 @@ const MAX_ID = 255;
 type Kind = 'grafana' | 'alertmanager';
 
 /** One alert with the inputs for reading it. */
-interface Context extends AlertTexts {
+interface AlertGroup extends AlertTexts {
   readonly alert: Readonly<Record<string, unknown>>;
   readonly kind: Kind;
   readonly map: LabelMap;
@@ -126,7 +126,7 @@ function parseAlert(
     const report = { victim_ip: find(named, 'victim_ip'), vector: find(named, 'vector'), ...alert };
     return invalid('status', 'must be firing or resolved', remainsOf(report, kind));
   }
-  const context: Context = { alert, status, labels, annotations, valueString, kind, map, vectorMaps };
+  const context: AlertGroup = { alert, status, labels, annotations, valueString, kind, map, vectorMaps };
   if (isGrafanaTest(context)) return { kind: 'ignored', why: GREETING };
   const ignored = notAnAttack(context);
   if (ignored !== null) return { kind: 'ignored', why: ignored };
@@ -137,7 +137,7 @@ const GREETING =
   "this is Grafana's test alert: it arrived, so the address and the token are right; nothing is decided";
 
 /** Reads an alert. Ignores all values except the victim if they cannot be read. */
-function parseReport(context: Context): Signal {
+function parseReport(context: AlertGroup): Signal {
   const { alert, kind, map, status, labels } = context;
   const victim = find(context, 'victim_ip');
   if (victim === undefined) {
@@ -150,7 +150,7 @@ function parseReport(context: Context): Signal {
     const message = `none of ${map.victim_ip.join(', ')} names the address under attack`;
     return invalid('labels', message, remainsOf({ vector: find(context, 'vector'), ...alert }, kind));
   }
-  const notes: Notes = [];
+  const notes: FieldNotes = [];
   const source = cutText(find(context, 'source') ?? kind, MAX_SOURCE);
   const vector = vectorOf(context, source, notes);
   const reading = readVictim(victim);
@@ -174,7 +174,7 @@ function parseReport(context: Context): Signal {
 }
 
 /** Returns the id, the mode and the times of the alert's hold. */
-function lifeOf({ alert, labels, status }: Context) {
+function lifeOf({ alert, labels, status }: AlertGroup) {
   const beganAt = momentOf(alert.startsAt);
   const endedAt = status === 'resolved' ? momentOf(alert.endsAt) : undefined;
   return {
@@ -191,7 +191,7 @@ function momentOf(value: unknown): number | undefined {
 }
 
 /** Returns the fingerprint, else the labels: both stay the same from an alert's first firing until it is resolved. */
-function idOf({ fingerprint }: Readonly<Record<string, unknown>>, labels: Context['labels']): string {
+function idOf({ fingerprint }: Readonly<Record<string, unknown>>, labels: AlertGroup['labels']): string {
   if (typeof fingerprint === 'string' && fingerprint !== '') return keptText(fingerprint, MAX_ID);
   const pairs = Object.entries(labels).map(([name, value]) => `${name}=${String(value)}`);
   return identifier(pairs.sort().join(','));
@@ -205,7 +205,7 @@ function identifier(text: string): string {
   return copyText(`${text.slice(0, MAX_ID - 30)}#${text.length}#${sum.toString(16)}`);
 }
 
-function vectorOf(context: Context, source: string, notes: Notes): string {
+function vectorOf(context: AlertGroup, source: string, notes: FieldNotes): string {
   const name = find(context, 'vector');
   if (name === undefined) return 'unknown';
   const vector = readVector(name, [source, context.kind], context.vectorMaps);
@@ -215,7 +215,12 @@ function vectorOf(context: Context, source: string, notes: Notes): string {
 }
 
 /** Returns the alert's protocol, unless it contradicts the vector. */
-function fittingProtocol(context: Context, vector: string, victim: string, notes: Notes): number | null {
+function fittingProtocol(
+  context: AlertGroup,
+  vector: string,
+  victim: string,
+  notes: FieldNotes,
+): number | null {
   const family = victim.includes(':') ? 6 : 4;
   const said = protocolFor(protocolOf(find(context, 'protocol'), notes), family);
   const implied = impliedProtocol(vector, family);
@@ -226,7 +231,7 @@ function fittingProtocol(context: Context, vector: string, victim: string, notes
 
 /** Returns the first value that is not empty among the mapped labels, then among the annotations. */
 function find(
-  { labels, annotations, map }: Pick<Context, 'labels' | 'annotations' | 'map'>,
+  { labels, annotations, map }: Pick<AlertGroup, 'labels' | 'annotations' | 'map'>,
   key: keyof LabelMap,
 ): string | undefined {
   for (const place of [labels, annotations]) {

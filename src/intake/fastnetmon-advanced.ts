@@ -10,7 +10,7 @@ import {
   classify,
   FASTNETMON,
   figure,
-  type Finding,
+  type CounterFinding,
   namedProtocol,
   outgoing,
   readTarget,
@@ -24,9 +24,9 @@ import { readRule, type RuleTraffic } from './fastnetmon-rules.ts';
 import { evidence, isRecord, remainsOf } from './kept.ts';
 import { invalid, type Signal, within } from './signal.ts';
 import type { VectorMaps } from './vector-names.ts';
-import { isWithin } from './victim.ts';
+import { isWithin } from './read-victim.ts';
 
-type Json = Readonly<Record<string, unknown>>;
+type DocumentJson = Readonly<Record<string, unknown>>;
 
 /** A document's actions; `go-on` is an attack that was reported before. */
 const ACTIONS: ReadonlyMap<string, 'ban' | 'unban' | 'go-on'> = new Map([
@@ -65,8 +65,8 @@ const PROTOCOL_VECTORS: ReadonlyMap<number | null, string> = new Map([
 
 /** The values of a document that all its victims and rules share. */
 interface Document {
-  readonly json: Json;
-  readonly details: Json;
+  readonly json: DocumentJson;
+  readonly details: DocumentJson;
   readonly action: 'ban' | 'unban' | 'go-on';
   readonly uuid: string | undefined;
   /** The kind of attack, by its name or by its counters. */
@@ -74,11 +74,11 @@ interface Document {
   readonly bps: number | undefined;
   readonly pps: number | undefined;
   readonly notes: readonly string[];
-  readonly evidence: Json;
+  readonly evidence: DocumentJson;
 }
 
 /** Reads a document: one signal for each victim or rule; at least one. */
-export function parseDocument(json: Json, maps?: VectorMaps): readonly Signal[] {
+export function parseDocument(json: DocumentJson, maps?: VectorMaps): readonly Signal[] {
   const { action: word } = json;
   if (typeof word !== 'string') return [invalid('action', 'is missing')];
   const details = json.attack_details ?? {};
@@ -144,7 +144,7 @@ function groupSignals(document: Document): readonly Signal[] {
 }
 
 /** Returns the list of rules; a single rule is a list of one. */
-function rulesOf({ flow_spec_rules: rules }: Json): readonly unknown[] {
+function rulesOf({ flow_spec_rules: rules }: DocumentJson): readonly unknown[] {
   return isRecord(rules) ? [rules] : Array.isArray(rules) ? rules : [];
 }
 
@@ -225,7 +225,7 @@ function ruleSignal(
 }
 
 /** Returns the values that all victims of a document share; an end has no rates. */
-function findingOf(document: Document, target: Target): Finding {
+function findingOf(document: Document, target: Target): CounterFinding {
   const { action, kind, bps, pps, notes, evidence: details } = document;
   const end = action === 'unban';
   return {
@@ -276,7 +276,7 @@ function noteOf(key: string, value: unknown): readonly string[] {
 }
 
 /** Returns FastNetMon's own vector; without one, that of its counters, unless its protocol contradicts them. */
-function kindOf(details: Json, maps: VectorMaps | undefined): Classification {
+function kindOf(details: DocumentJson, maps: VectorMaps | undefined): Classification {
   const named = vectorOf(textOf(details.attack_type), maps);
   if (named !== undefined) return { vector: named, protocol: null };
   const protocol = namedProtocol(textOf(details.attack_protocol));
@@ -284,7 +284,7 @@ function kindOf(details: Json, maps: VectorMaps | undefined): Classification {
   return unnamedKind(protocol, shown);
 }
 
-function countersOf(details: Json, unit: 'pps' | 'traffic'): Parameters<typeof classify>[0] {
+function countersOf(details: DocumentJson, unit: 'pps' | 'traffic'): Parameters<typeof classify>[0] {
   const counter = (name: string): number | undefined => figure(details[`${name}_${unit}`]);
   return {
     total: counter('total_incoming'),
@@ -314,7 +314,7 @@ function vectorOfRule({ protocol, traits }: RuleTraffic, kind: Classification): 
  * True when our own host is the source. The older `attack_direction` is used when the newer field says nothing. An
  * attack found by flexible thresholds is outgoing when incoming traffic exceeded none of them.
  */
-function isOutgoing(details: Json): boolean {
+function isOutgoing(details: DocumentJson): boolean {
   for (const key of ['attack_detection_threshold_direction', 'attack_direction']) {
     const direction = textOf(details[key]) ?? '';
     if (saysOutgoing(direction)) return true;
@@ -329,7 +329,7 @@ function isOutgoing(details: Json): boolean {
 }
 
 /** True for a document about more than a host: `hostgroup` and similar scopes. */
-function isAboutGroup(json: Json): boolean {
+function isAboutGroup(json: DocumentJson): boolean {
   const scope = json.alert_scope;
   if (scope === undefined || scope === null || scope === '' || scope === 'host') {
     return !isNamed(json.ip) && isNamed(json.hostgroup_networks);
@@ -338,7 +338,7 @@ function isAboutGroup(json: Json): boolean {
 }
 
 /** Returns a group's networks and their key; a single network is a list of one. */
-function groupNetworks(json: Json): {
+function groupNetworks(json: DocumentJson): {
   readonly key: string;
   readonly isList: boolean;
   readonly networks: readonly unknown[];
@@ -360,14 +360,14 @@ function isNamed(value: unknown): boolean {
 }
 
 /** Names the subject of a document. */
-function subjectOf(json: Json): string {
+function subjectOf(json: DocumentJson): string {
   const name = isNamed(json.ip) ? json.ip : isNamed(json.hostgroup_name) ? json.hostgroup_name : undefined;
   if (name === undefined) return json.alert_scope === 'total' ? 'the whole network' : 'the host group';
   return isNamed(json.ip) ? String(name) : `host group ${String(name).slice(0, 64)}`;
 }
 
 /** Returns bits per second; newer documents have them beside the bytes. */
-function bitsOf(details: Json): number | undefined {
+function bitsOf(details: DocumentJson): number | undefined {
   const bytes = figure(details.total_incoming_traffic);
   return figure(details.total_incoming_traffic_bits) ?? (bytes === undefined ? undefined : bytes * 8);
 }

@@ -25,7 +25,7 @@ export function namedProtocol(name: string | undefined): number | undefined {
 }
 
 /** One report's data about one victim. Absent: not reported. */
-export interface Finding {
+export interface CounterFinding {
   readonly target: Target;
   readonly action: 'ban' | 'unban';
   readonly vector: string;
@@ -44,7 +44,7 @@ export interface Finding {
  * Returns a report as a signal. FastNetMon reports an attack once and then its end, so its reports hold their
  * mitigation until they release it.
  */
-export function signalOf(finding: Finding, more: Partial<Detection> = {}): Signal {
+export function signalOf(finding: CounterFinding, more: Partial<Detection> = {}): Signal {
   const { target, action, vector, protocol, bps, pps, ports = [], externalId, notes = [], details } = finding;
   const event = {
     event_id: externalId,

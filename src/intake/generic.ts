@@ -11,17 +11,17 @@ import {
   figureOf,
   flagsOf,
   leaveOut,
-  type Notes,
+  type FieldNotes,
   portItems,
   portOf,
   portsOf,
   protocolFor,
-} from './fields.ts';
+} from './report-fields.ts';
 import { issueWords, saysMissing } from './issue-words.ts';
 import { boundedDetails, isRecord, remainsOf } from './kept.ts';
 import { type FieldProblem, invalid, type Signal } from './signal.ts';
 import { readVector, type VectorMaps } from './vector-names.ts';
-import { isWithin, readVictim } from './victim.ts';
+import { isWithin, readVictim } from './read-victim.ts';
 
 export { isRecord, MAX_DETAILS_LENGTH } from './kept.ts';
 
@@ -124,12 +124,12 @@ export interface ReadOptions {
 
 /** Reads one event; never throws. The signal is a detection or names the invalid fields. */
 export function parseGenericEvent(json: unknown, options: ReadOptions = {}): Signal {
-  const notes: Notes = [...(options.notes ?? [])];
+  const notes: FieldNotes = [...(options.notes ?? [])];
   const signal = read(json, notes, options);
   return signal.kind === 'invalid' ? { ...signal, remains: remainsOf(json) } : signal;
 }
 
-function read(json: unknown, notes: Notes, options: ReadOptions): Signal {
+function read(json: unknown, notes: FieldNotes, options: ReadOptions): Signal {
   const raw = isRecord(json) ? json : {};
   const ports = portItems(raw.top_dst_ports);
   if (ports.length > ALL_PORTS) {
@@ -150,7 +150,7 @@ interface VictimField {
 }
 
 /** Selects the victim. If an address and a prefix that contains it are given, the address; other pairs contradict. */
-function victimField(raw: Readonly<Record<string, unknown>>, notes: Notes): VictimField | Signal {
+function victimField(raw: Readonly<Record<string, unknown>>, notes: FieldNotes): VictimField | Signal {
   const { victim_ip: address, victim_prefix: prefix } = raw;
   const hasAddress = address !== undefined && address !== null;
   if (prefix === undefined || prefix === null) return { field: 'victim_ip', value: address };
@@ -191,7 +191,7 @@ function prepared(
   };
 }
 
-function toDetection(event: GenericEvent, notes: Notes): Signal {
+function toDetection(event: GenericEvent, notes: FieldNotes): Signal {
   const reading = readVictim(event.victim_ip);
   if ('why' in reading) return invalid('victim_ip', reading.why);
   const family = reading.victim.includes(':') ? 6 : 4;
@@ -228,14 +228,14 @@ function isAbsent(value: unknown): value is null | undefined {
   return value === undefined || value === null;
 }
 
-function timeOf(value: string | number | null | undefined, notes: Notes): number | null {
+function timeOf(value: string | number | null | undefined, notes: FieldNotes): number | null {
   if (isAbsent(value)) return null;
   const at = readTime(value) ?? null;
   if (at === null || !isZeroTime(at)) return at;
   return leaveOut(notes, 'timestamp', `${value} means that the sender has no time`);
 }
 
-function traitsOf(event: GenericEvent, notes: Notes): TrafficTraits | null {
+function traitsOf(event: GenericEvent, notes: FieldNotes): TrafficTraits | null {
   const srcPorts = portSet(portsOf(event.top_src_ports, 'top_src_ports', MAX_PORTS_READ, notes));
   const flags = flagsOf(event.tcp_flags, notes);
   if (srcPorts.length === 0 && flags.tcpFlags === undefined) return null;

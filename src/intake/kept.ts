@@ -3,7 +3,7 @@ import type { Detection } from '../core/types.ts';
 import { heapCost } from '../net/heap-cost.ts';
 import { copyText, keptText } from '../net/text.ts';
 import { readVector } from './vector-names.ts';
-import { unreadableVictim } from './victim.ts';
+import { unreadableVictim } from './read-victim.ts';
 
 /** Longer details (bytes of JSON in UTF-8) are cut, because thousands of events stay in memory. */
 export const MAX_DETAILS_LENGTH = 16_384;

@@ -3,7 +3,7 @@
  * nothing. Used by the demo and by tests.
  */
 import { decodeActions } from '../bgp/flowspec/actions.ts';
-import type { Refusal } from '../bgp/flowspec/errors.ts';
+import type { RuleRefusal } from '../bgp/flowspec/errors.ts';
 import { decodeFlowSpecList } from '../bgp/flowspec/nlri.ts';
 import { formatRule } from '../bgp/flowspec/notation/format.ts';
 import type { Agreement, FsmConfig } from '../bgp/fsm/types.ts';
@@ -46,7 +46,7 @@ export interface LabRouterOptions {
 }
 
 /** Holds a connected speaker. Its rules outlive the session only during a graceful restart. */
-interface Speaker {
+interface LabSpeaker {
   readonly session: Session;
   readonly from: string;
   readonly agreement: Agreement;
@@ -62,7 +62,7 @@ export class LabRouter {
   readonly #identifier: number;
   readonly #runtime: Runtime;
   readonly #sessions = new Set<Session>();
-  readonly #speakers = new Map<Session, Speaker>();
+  readonly #speakers = new Map<Session, LabSpeaker>();
   readonly #table: RuleTable;
   /** Functions that end the wait for a restarting speaker, by router id. */
   readonly #waits = new Map<string, () => void>();
@@ -289,7 +289,7 @@ export class LabRouter {
     }
   }
 
-  #announce(speaker: Speaker, family: Family, nlri: Uint8Array, attributes: PathAttributes): void {
+  #announce(speaker: LabSpeaker, family: Family, nlri: Uint8Array, attributes: PathAttributes): void {
     const { extendedCommunities, ipv6ExtendedCommunities, mpReach } = attributes;
     const actions = decodeActions({
       ...(extendedCommunities === undefined ? {} : { extendedCommunities }),
@@ -312,7 +312,7 @@ export class LabRouter {
     }
   }
 
-  #withdraw(speaker: Speaker, family: Family, nlri: Uint8Array): void {
+  #withdraw(speaker: LabSpeaker, family: Family, nlri: Uint8Array): void {
     for (const { octets, result } of decodeFlowSpecList(nlri, family.afi, family.safi)) {
       this.#table.withdraw({ from: speaker.from, family, nlriHex: toHex(octets) });
       if (!result.ok && this.#isUnreadable(speaker, result)) return;
@@ -323,7 +323,7 @@ export class LabRouter {
    * Resets the session if a rule's end cannot be found, because the rules after it cannot be read (RFC 7606 §3.j). Sends the
    * error of RFC 4760 §7.
    */
-  #isUnreadable({ session }: Speaker, { treatment, reason }: Refusal): boolean {
+  #isUnreadable({ session }: LabSpeaker, { treatment, reason }: RuleRefusal): boolean {
     if (treatment === 'treat-as-withdraw') return false;
     session.fail(
       new NotificationError(ErrorCode.UpdateMessage, UpdateSubcode.OptionalAttributeError, reason),
@@ -336,7 +336,7 @@ export class LabRouter {
   }
 }
 
-function isAgreed({ agreement }: Speaker, family: Family): boolean {
+function isAgreed({ agreement }: LabSpeaker, family: Family): boolean {
   return agreement.families.some((one) => sameFamily(one, family));
 }
 

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { KeptReport, LeftOut, Life, LifeEntry } from '../core/state/life.ts';
 import type { EventRecord } from '../core/types.ts';
-import { actionWords, portWords } from '../core/text.ts';
+import { actionWords, portWords } from '../core/rule-text.ts';
 import { countWords, rateWords } from '../net/text.ts';
 import { timeText } from '../net/time.ts';
 import { ActorSchema, EventStatusSchema, time } from './schemas.ts';

@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import { sparedRanges } from '../core/decide/rule.ts';
 import type { MitigationChange } from '../core/facts.ts';
 import { holdsOf } from '../core/state/holds.ts';
-import { rangeText } from '../core/text.ts';
+import { rangeText } from '../core/rule-text.ts';
 import type { Ending, Hold, Mitigation } from '../core/types.ts';
 import { timeText } from '../net/time.ts';
 import {

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
 import { pino } from 'pino';
 import { defaultConfig } from '../../src/config/default.ts';
-import { formatProblem } from '../../src/config/problem.ts';
+import { formatProblem } from '../../src/config/config-problem.ts';
 import type { ConfigResult, LoadedConfig } from '../../src/config/types.ts';
 import { type Daemon, startDaemon } from '../../src/app/daemon.ts';
 import { openEngine } from '../../src/control/engine.ts';

@@ -7,7 +7,7 @@ import { after, describe, it } from 'node:test';
 import { pino } from 'pino';
 import { request } from 'undici';
 import { defaultConfig } from '../../src/config/default.ts';
-import { formatProblem } from '../../src/config/problem.ts';
+import { formatProblem } from '../../src/config/config-problem.ts';
 import type { ConfigResult, LoadedConfig } from '../../src/config/types.ts';
 import type { Daemon } from '../../src/app/daemon.ts';
 import { startDaemon } from '../../src/app/daemon.ts';

@@ -9,7 +9,7 @@ import { pino } from 'pino';
 import { request } from 'undici';
 import { defaultConfig } from '../../src/config/default.ts';
 import { type Daemon, startDaemon } from '../../src/app/daemon.ts';
-import { MitigationSchema } from '../../src/http/schemas.ts';
+import { MitigationSchema } from '../../src/http/answer-schemas.ts';
 import { LabRouter } from '../../src/lab/router.ts';
 import { until } from '../support/children.ts';
 import { neverOverloaded } from '../support/overload.ts';

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { pino } from 'pino';
 import { inTime, type Parts, stopParts } from '../../src/app/stop.ts';
-import type { Action } from '../../src/control/unrecorded.ts';
+import type { UnrecordedCommand } from '../../src/control/unrecorded.ts';
 import { OPERATOR } from '../control/support.ts';
 
-const WITHDRAWAL: Action = {
+const WITHDRAWAL: UnrecordedCommand = {
   command: { type: 'withdraw', id: 'm1', actor: OPERATOR, reason: 'false positive' },
   at: 1,
 };

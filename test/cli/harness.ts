@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import type { TestContext } from 'node:test';
-import type { Io } from '../../src/cli/context.ts';
+import type { Io } from '../../src/cli/command-context.ts';
 import { runCli } from '../../src/cli/program.ts';
 import { PREFIXD } from '../support/program.ts';
 

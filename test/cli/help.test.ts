@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { test } from 'node:test';
-import type { Io } from '../../src/cli/context.ts';
+import type { Io } from '../../src/cli/command-context.ts';
 import { CliCommand } from '../../src/cli/command.ts';
 import { loadProgram } from '../../src/cli/program.ts';
 import { cli } from './harness.ts';
@@ -145,7 +145,7 @@ for (const [argv, says] of [
 }
 
 test('an operator is named by --operator, else SUDO_USER, else USER, else not at all', async () => {
-  const { operatorOf } = await import('../../src/cli/context.ts');
+  const { operatorOf } = await import('../../src/cli/command-context.ts');
   const contextWith = (env: Io['env']) => ({
     io: { ...SILENT, env },
     options: { format: 'table' as const },

@@ -63,12 +63,12 @@ test('--version loads the parser of command lines and nothing else', async (t) =
   assert.deepEqual(packages, ['commander']);
   assert.deepEqual(files, [
     'app/version.ts',
+    'cli/command-context.ts',
     'cli/command.ts',
-    'cli/context.ts',
     'cli/main.ts',
     'cli/process-io.ts',
     'cli/program.ts',
-    'cli/render.ts',
+    'cli/tables.ts',
     'config/nearest.ts',
   ]);
 });

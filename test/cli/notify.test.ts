@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
-import type { Context, Io } from '../../src/cli/context.ts';
+import type { CommandContext, Io } from '../../src/cli/command-context.ts';
 import { notifyFastNetMon } from '../../src/cli/commands/notify.ts';
 import type { Pace } from '../../src/cli/commands/notify.ts';
 import { PATIENCE_MS } from '../support/children.ts';
@@ -109,7 +109,7 @@ const PATIENT: Pace = {
 /** Limits that are reached soon. */
 const FAST: Pace = { total: 300, silence: 20, connect: 100, answer: 100, pauses: [5, 10, 20] };
 
-function context(api: string): Context {
+function context(api: string): CommandContext {
   const io: Io = {
     stdin: new PassThrough(),
     stdout: { write: () => true },

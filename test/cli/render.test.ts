@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { duration, linesBelow, pairs, printable, table, wrapped } from '../../src/cli/render.ts';
-import type { Column } from '../../src/cli/render.ts';
+import { duration, linesBelow, pairs, printable, table, wrapped } from '../../src/cli/tables.ts';
+import type { Column } from '../../src/cli/tables.ts';
 
 const ESC = String.fromCharCode(27);
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { portWords } from '../../src/core/text.ts';
+import { portWords } from '../../src/core/rule-text.ts';
 import { parseAddress } from '../../src/net/prefix.ts';
 import { INVENTORY, load, PLAYBOOKS, problemsOf, SHORTEST, sound, warningsOf } from './folder.ts';
 

@@ -5,7 +5,7 @@ import { openEngine } from '../../src/control/engine.ts';
 import { MockAnnouncer } from '../../src/control/mock-announcer.ts';
 import { forecastFor } from '../../src/control/neighbor-forecast.ts';
 import { Reconciler } from '../../src/control/reconciler.ts';
-import type { NeighborPolicy } from '../../src/control/render.ts';
+import type { NeighborPolicy } from '../../src/control/render-rule.ts';
 import { countNeighbors, viewOf } from '../../src/control/rule-view.ts';
 import { UnenforcedWatch } from '../../src/control/shortfall.ts';
 import type { Unenforced } from '../../src/control/types.ts';

@@ -1,7 +1,7 @@
 /** Time that moves when the test says so. */
-import type { Timers } from '../../src/control/types.ts';
+import type { TimerHost } from '../../src/control/types.ts';
 
-export class FakeTime implements Timers {
+export class FakeTime implements TimerHost {
   now = 1_000_000_000_000;
   readonly #due: { at: number; callback: () => void }[] = [];
 

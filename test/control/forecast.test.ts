@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { FAMILIES } from '../../src/bgp/wire/iana.ts';
 import { forecastFor } from '../../src/control/neighbor-forecast.ts';
-import { render } from '../../src/control/render.ts';
+import { render } from '../../src/control/render-rule.ts';
 import type { Match, MitigationAction, Range } from '../../src/core/types.ts';
 import { neighborPolicy } from './support.ts';
 

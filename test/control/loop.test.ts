@@ -4,7 +4,7 @@ import type { Engine } from '../../src/control/engine.ts';
 import { openEngine } from '../../src/control/engine.ts';
 import { Reconciler } from '../../src/control/reconciler.ts';
 import { MockAnnouncer } from '../../src/control/mock-announcer.ts';
-import type { NeighborPolicy } from '../../src/control/render.ts';
+import type { NeighborPolicy } from '../../src/control/render-rule.ts';
 import { viewOf } from '../../src/control/rule-view.ts';
 import type { ReconcilerView } from '../../src/control/types.ts';
 import { MemoryStore } from '../../src/store/memory.ts';

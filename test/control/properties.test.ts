@@ -16,7 +16,7 @@ import { guardOf } from '../../src/control/egress-check.ts';
 import { Reconciler } from '../../src/control/reconciler.ts';
 import { WantedRoutes } from '../../src/control/wanted-routes.ts';
 import { STALLED_AFTER_MS } from '../../src/control/refusals.ts';
-import { type NeighborPolicy, render } from '../../src/control/render.ts';
+import { type NeighborPolicy, render } from '../../src/control/render-rule.ts';
 import type { Command } from '../../src/core/commands.ts';
 import type { RecordedFact } from '../../src/core/facts.ts';
 import type { Policy } from '../../src/core/policy/policy.ts';

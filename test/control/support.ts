@@ -5,7 +5,7 @@ import type { NeighborSettings } from '../../src/bgp/speaker/types.ts';
 import { FAMILIES } from '../../src/bgp/wire/iana.ts';
 import type { DesiredRule } from '../../src/control/desired.ts';
 import type { PlacedRule } from '../../src/control/wanted-routes.ts';
-import type { NeighborPolicy } from '../../src/control/render.ts';
+import type { NeighborPolicy } from '../../src/control/render-rule.ts';
 import type { Command } from '../../src/core/commands.ts';
 import { buildInventory } from '../../src/core/policy/inventory.ts';
 import { buildPlaybooks } from '../../src/core/policy/playbook.ts';

@@ -4,7 +4,7 @@ import { buildInventory, type Ownership } from '../../src/core/policy/inventory.
 import type { CustomerData, InventoryData } from '../../src/core/policy/inventory-data.ts';
 import type { Range } from '../../src/core/types.ts';
 import { ownerWords } from '../../src/core/victim.ts';
-import { rangeText } from '../../src/core/text.ts';
+import { rangeText } from '../../src/core/rule-text.ts';
 import { parseAddress } from '../../src/net/prefix.ts';
 import { processorTime } from '../support/processor-time.ts';
 

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { buildInventory, type Inventory, type PrefixOwnership } from '../../src/core/policy/inventory.ts';
 import type { CustomerData } from '../../src/core/policy/inventory-data.ts';
 import { inRanges } from '../../src/core/policy/ports.ts';
-import { rangeText } from '../../src/core/text.ts';
+import { rangeText } from '../../src/core/rule-text.ts';
 import { formatPrefix, hostPrefix, makePrefix } from '../../src/net/prefix.ts';
 import { prefix } from './scenario.ts';
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { parse, stringify } from 'yaml';
 import { loadConfig } from '../../src/config/load.ts';
-import { formatProblem } from '../../src/config/problem.ts';
+import { formatProblem } from '../../src/config/config-problem.ts';
 import { settingsSchema } from '../../src/config/schema/prefixd-schema.ts';
 import { formatRule } from '../../src/bgp/flowspec/notation/format.ts';
 import { parseRule } from '../../src/bgp/flowspec/notation/parse.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import Fastify from 'fastify';
 import { buildApi } from '../../src/http/api.ts';
-import type { App } from '../../src/http/context.ts';
+import type { App } from '../../src/http/request-context.ts';
 import { addHooks } from '../../src/http/hooks.ts';
 import type { Role } from '../../src/http/dependencies.ts';
 import { neverOverloaded } from '../support/overload.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { announcedBytes, BodyRoom, readingCost } from '../../src/http/body-room.ts';
-import { HttpProblem } from '../../src/http/problem.ts';
+import { HttpProblem } from '../../src/http/http-problem.ts';
 
 const status = (code: number) => (error: unknown) => error instanceof HttpProblem && error.status === code;
 

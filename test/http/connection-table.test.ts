@@ -4,7 +4,7 @@ import {
   type ConnectionLimits,
   type ConnectionState,
   ConnectionTable,
-  type Place,
+  type ConnectionPlace,
 } from '../../src/http/connection-table.ts';
 
 const LIMITS: ConnectionLimits = {
@@ -27,7 +27,11 @@ function table(limits: Partial<ConnectionLimits> = {}) {
   const cut: string[] = [];
   const made = new ConnectionTable({ ...LIMITS, ...limits }, () => time.now);
   let count = 0;
-  const arrive = (network: string, isTrusted = false, state: ConnectionState = 'first_byte'): Place => {
+  const arrive = (
+    network: string,
+    isTrusted = false,
+    state: ConnectionState = 'first_byte',
+  ): ConnectionPlace => {
     const name = `${network}#${++count}`;
     const place = made.admit({ name: network, isTrusted }, state, () => cut.push(name));
     assert.ok(typeof place !== 'string', `${name} was refused: ${String(place)}`);

@@ -6,9 +6,9 @@ import { describe, it, type TestContext } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { buildApi } from '../../src/http/api.ts';
-import type { Connections } from '../../src/http/connections.ts';
+import type { ClientConnections } from '../../src/http/client-connections.ts';
 import type { HttpDependencies } from '../../src/http/dependencies.ts';
-import { LIMITS, type ListenerLimits, loadTls } from '../../src/http/listener.ts';
+import { LIMITS, type ListenerLimits, loadTls } from '../../src/http/http-listener.ts';
 import { createServer } from '../../src/http/server.ts';
 import { neverOverloaded } from '../support/overload.ts';
 import { deferred, plainRequest, rawConnection, readToEnd, tlsRequest, within } from './sockets.ts';
@@ -19,7 +19,7 @@ const TLS = { certPath: certPath('server'), keyPath: certPath('server.key'), caP
 
 interface Served {
   readonly port: number;
-  readonly connections: Connections;
+  readonly connections: ClientConnections;
   readonly log: MemoryLog;
 }
 

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import type { Answer, Command } from '../../src/core/commands.ts';
 import type { Detection } from '../../src/core/types.ts';
-import { SignalsAnswerSchema } from '../../src/http/schemas.ts';
+import { SignalsAnswerSchema } from '../../src/http/answer-schemas.ts';
 import { ACCEPTED, api, bearer, EVENT_ID } from './support.ts';
 
 type Made = Awaited<ReturnType<typeof api>>;

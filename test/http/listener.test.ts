@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { describe, it, type TestContext } from 'node:test';
-import { Connections } from '../../src/http/connections.ts';
-import { createListener, LIMITS, type ListenerLimits } from '../../src/http/listener.ts';
+import { ClientConnections } from '../../src/http/client-connections.ts';
+import { createListener, LIMITS, type ListenerLimits } from '../../src/http/http-listener.ts';
 import { MemoryLog } from './support.ts';
 import { rawConnection, readToEnd, within } from './sockets.ts';
 
@@ -10,7 +10,7 @@ async function listen(t: TestContext, limits: Partial<ListenerLimits>): Promise<
   const all = { ...LIMITS, ...limits };
   const server = createListener((_request, response) => response.end('ok'), null, all);
   const options = { limits: all, logger: new MemoryLog(), listener: 'test', sweepMs: 20 };
-  const connections = new Connections(server, options);
+  const connections = new ClientConnections(server, options);
   server.on('clientError', (error, socket) => connections.unreadable(error, socket));
   t.after(() => {
     server.close();

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { MitigationDetailSchema } from '../../src/http/schemas.ts';
+import { MitigationDetailSchema } from '../../src/http/answer-schemas.ts';
 import { api, bearer, EVENT_ID, eventRecord, MITIGATION_ID, mitigation, NOON } from './support.ts';
 
 const RULE = 'match dst 203.0.113.10/32 proto udp dst-port 53 then rate-limit 5mbps';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { fittingLimits, LIMITS, openFilesLimit } from '../../src/http/listener.ts';
+import { fittingLimits, LIMITS, openFilesLimit } from '../../src/http/http-listener.ts';
 
 const PROC = `Limit                     Soft Limit           Hard Limit           Units
 Max processes             127235               127235               processes

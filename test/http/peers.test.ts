@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { z } from 'zod';
 import { routeAttributes, routeKey } from '../../src/bgp/rib/route.ts';
-import { PeerSchema, RibRouteSchema } from '../../src/http/schemas.ts';
+import { PeerSchema, RibRouteSchema } from '../../src/http/answer-schemas.ts';
 import { StoreError } from '../../src/store/store.ts';
 import { api, bearer, MITIGATION_ID } from './support.ts';
 

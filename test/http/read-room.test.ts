@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { HttpProblem } from '../../src/http/problem.ts';
+import { HttpProblem } from '../../src/http/http-problem.ts';
 import { ReadRoom } from '../../src/http/read-room.ts';
 
 /** Answers that are being made until the test ends them. */

@@ -7,7 +7,7 @@ import { openEngine } from '../../src/control/engine.ts';
 import { Reconciler } from '../../src/control/reconciler.ts';
 import { viewOf } from '../../src/control/rule-view.ts';
 import { buildApi } from '../../src/http/api.ts';
-import { MitigationSchema, RibRouteSchema } from '../../src/http/schemas.ts';
+import { MitigationSchema, RibRouteSchema } from '../../src/http/answer-schemas.ts';
 import { EventSchema } from '../../src/view/schemas.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 import { neighborPolicy, POLICY } from '../control/support.ts';

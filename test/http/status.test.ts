@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { HealthDetailSchema, StatsSchema } from '../../src/http/schemas.ts';
+import { HealthDetailSchema, StatsSchema } from '../../src/http/answer-schemas.ts';
 import { api, bearer, MITIGATION_ID, mitigation, NOON } from './support.ts';
 
 describe('the health', () => {

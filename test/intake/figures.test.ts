@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { readFigure, readShare } from '../../src/intake/fields.ts';
+import { readFigure, readShare } from '../../src/intake/report-fields.ts';
 
 describe('a figure', () => {
   test('is read where it can mean one number only', () => {

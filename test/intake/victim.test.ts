@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { readVictim } from '../../src/intake/victim.ts';
+import { readVictim } from '../../src/intake/read-victim.ts';
 
 describe('a victim', () => {
   test('is the address, as exporters and templates write it', () => {

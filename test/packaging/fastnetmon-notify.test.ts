@@ -17,7 +17,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { loadConfig } from '../../src/config/load.ts';
-import { formatProblem } from '../../src/config/problem.ts';
+import { formatProblem } from '../../src/config/config-problem.ts';
 import { output, until } from '../support/children.ts';
 import { missingProgram } from '../support/daemons.ts';
 import { undo } from '../support/undo.ts';

@@ -6,7 +6,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { pino } from 'pino';
 import { request } from 'undici';
 import { loadConfig } from '../../src/config/load.ts';
-import { formatProblem } from '../../src/config/problem.ts';
+import { formatProblem } from '../../src/config/config-problem.ts';
 import { startDaemon } from '../../src/app/daemon.ts';
 import { findProgram, output, start, until } from '../support/children.ts';
 import { missing } from '../support/daemons.ts';

@@ -50,7 +50,7 @@ export function quotaLines(
 // What is the matter with writing down, in lines for the assessment of the whole.
 
 /** A reason of the assessment before it is known since when. `key` tells it from others of its code. */
-export interface Finding {
+export interface HealthLine {
   readonly code: HealthCode;
   readonly key: string;
   readonly text: string;
@@ -68,9 +68,9 @@ const SNAPSHOT_MS = 300_000;
 const AUDIT_MS = 10_000;
 
 /** What hangs, and what is in effect without being written down. */
-export function recordingLines(recording: Recording, now: number): readonly Finding[] {
+export function recordingLines(recording: Recording, now: number): readonly HealthLine[] {
   const { phase, writingSince, snapshottingSince, unrecorded, unrecordedSince } = recording;
-  const lines: Finding[] = [];
+  const lines: HealthLine[] = [];
   if (phase === 'stalled' && writingSince !== null) {
     const text = `${JOURNAL_HANGS}; check the disk of storage.path`;
     lines.push({ code: 'journal_stalled', key: '', text, since: writingSince });
@@ -88,7 +88,7 @@ export function recordingLines(recording: Recording, now: number): readonly Find
 }
 
 /** What keeps the audit log from being written: decisions do not wait for it. */
-export function auditLines({ failure, writingSince }: AuditCondition, now: number): readonly Finding[] {
+export function auditLines({ failure, writingSince }: AuditCondition, now: number): readonly HealthLine[] {
   const after = 'its entries wait, and the oldest are dropped beyond 10,000';
   if (failure !== null) {
     return [

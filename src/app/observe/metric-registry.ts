@@ -11,7 +11,7 @@ import {
 } from 'prom-client';
 
 /** Label values and a figure. */
-export type Reading<Label extends string> = readonly [labels: Record<Label, string>, value: number];
+export type GaugeReading<Label extends string> = readonly [labels: Record<Label, string>, value: number];
 
 /** Quantiles that somebody else keeps, with the sum and the number of all observations since the start. */
 export interface SummaryReading {
@@ -74,7 +74,7 @@ export class MetricRegistry {
     name: string,
     help: string,
     labelNames: readonly Label[],
-    read: () => Iterable<Reading<Label>>,
+    read: () => Iterable<GaugeReading<Label>>,
   ): void {
     new Gauge({
       name,
@@ -93,7 +93,7 @@ export class MetricRegistry {
     name: string,
     help: string,
     labelNames: readonly Label[],
-    read: () => Iterable<Reading<Label>>,
+    read: () => Iterable<GaugeReading<Label>>,
   ): void {
     new Counter({
       name,

@@ -1,10 +1,10 @@
 /** `observability.metrics_listen`: /metrics alone, without authentication, for a scraper on a network of its own. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { refuseForeignPages, refuseTwoHosts } from '../../http/auth.ts';
-import { Connections } from '../../http/connections.ts';
+import { ClientConnections } from '../../http/client-connections.ts';
 import type { HttpLogger } from '../../http/dependencies.ts';
-import { createListener, LIMITS, type ListenerLimits } from '../../http/listener.ts';
-import { HttpProblem } from '../../http/problem.ts';
+import { createListener, LIMITS, type ListenerLimits } from '../../http/http-listener.ts';
+import { HttpProblem } from '../../http/http-problem.ts';
 
 /** Few scrapers ask, and seldom; most of what the API allows is not needed here. */
 const SCRAPE_LIMITS: ListenerLimits = {
@@ -37,7 +37,11 @@ export interface ScrapeOptions {
 export async function listenForScrapes(options: ScrapeOptions): Promise<ScrapeListener> {
   const { address, metrics, logger, limits = SCRAPE_LIMITS } = options;
   const server = createListener((request, response) => answer(request, response, metrics), null, limits);
-  const connections = new Connections(server, { limits, logger, listener: 'observability.metrics_listen' });
+  const connections = new ClientConnections(server, {
+    limits,
+    logger,
+    listener: 'observability.metrics_listen',
+  });
   server.on('clientError', (error, socket) => connections.unreadable(error, socket));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

@@ -2,8 +2,8 @@
 import type { Logger } from 'pino';
 import type { EngineOptions } from '../../control/engine-options.ts';
 import { STALLED_AFTER_MS } from '../../control/refusals.ts';
-import type { Action } from '../../control/unrecorded.ts';
-import type { Health } from './health.ts';
+import type { UnrecordedCommand } from '../../control/unrecorded.ts';
+import type { Health } from './assess-health.ts';
 import type { Metrics } from './metrics.ts';
 import { JOURNAL_HANGS } from './health-lines.ts';
 
@@ -42,7 +42,7 @@ export function followRecording(logger: Logger, health: Health, metrics: () => M
 }
 
 /** Says which actions nobody will know of after this process. */
-export function narrateForgotten(logger: Logger, actions: readonly Action[]): void {
+export function narrateForgotten(logger: Logger, actions: readonly UnrecordedCommand[]): void {
   for (const action of actions) {
     logger.error(
       fieldsOf(action),
@@ -51,7 +51,7 @@ export function narrateForgotten(logger: Logger, actions: readonly Action[]): vo
   }
 }
 
-function fieldsOf({ command }: Action): Record<string, unknown> {
+function fieldsOf({ command }: UnrecordedCommand): Record<string, unknown> {
   const { type, actor, reason } = command;
   return {
     action: type,

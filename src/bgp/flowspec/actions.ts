@@ -12,7 +12,7 @@ import {
   SAMPLE_BIT,
   TERMINAL_BIT,
 } from './action-communities.ts';
-import { FlowSpecError, type Refusal } from './errors.ts';
+import { FlowSpecError, type RuleRefusal } from './errors.ts';
 import type { Action, RouteTarget } from './types.ts';
 
 const MAX_U16 = 0xffff;
@@ -37,7 +37,7 @@ export type ActionsResult =
       /** What the standard would write otherwise, in words. */
       readonly tolerated: readonly string[];
     }
-  | Refusal;
+  | RuleRefusal;
 
 /**
  * The octets of a rule's actions, in the order given. FlowSpecError for a value out of its range, for a rate that
@@ -284,7 +284,7 @@ export function decodeActions(parts: Partial<ActionOctets>): ActionsResult {
   return { ok: true, actions, tolerated };
 }
 
-function malformed(reason: string): Refusal {
+function malformed(reason: string): RuleRefusal {
   return { ok: false, reason, treatment: 'treat-as-withdraw' };
 }
 

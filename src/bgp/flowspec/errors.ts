@@ -19,7 +19,7 @@ export class FlowSpecError extends Error {
 export type Treatment = 'treat-as-withdraw' | 'afi-safi-disable' | 'session-reset';
 
 /** Why octets are no rule, in words with the place, and what RFC 7606 makes of it. */
-export interface Refusal {
+export interface RuleRefusal {
   readonly ok: false;
   readonly reason: string;
   readonly treatment: Treatment;

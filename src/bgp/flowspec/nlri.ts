@@ -6,7 +6,7 @@
  */
 import { componentName } from './components.ts';
 import { type Cursor, fail, tolerate } from './cursor.ts';
-import { FlowSpecError, type Refusal, type Treatment } from './errors.ts';
+import { FlowSpecError, type RuleRefusal, type Treatment } from './errors.ts';
 import { decodeBitmaskOps, decodeNumericOps, encodeBitmaskOps, encodeNumericOps } from './operators.ts';
 import { decodePrefix, encodePrefix } from './prefix-octets.ts';
 import type { Component, FlowSpec } from './types.ts';
@@ -45,7 +45,7 @@ export interface DecodedFlowSpec {
 }
 
 /** A rule, or why there is none. */
-export type FlowSpecResult = DecodedFlowSpec | Refusal;
+export type FlowSpecResult = DecodedFlowSpec | RuleRefusal;
 
 /** One NLRI of a field: its octets as they stand, and what they mean. */
 export interface ListedFlowSpec {
@@ -274,6 +274,6 @@ function decodeComponent(cursor: Cursor, type: number, afi: 1 | 2): Component | 
   return fail(cursor, `component type ${type} is unknown for IPv${afi === 1 ? 4 : 6}`);
 }
 
-function refuse(reason: string, treatment: Treatment): Refusal {
+function refuse(reason: string, treatment: Treatment): RuleRefusal {
   return { ok: false, reason, treatment };
 }

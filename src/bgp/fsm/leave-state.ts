@@ -12,7 +12,7 @@ import type { NotificationMessage } from '../wire/types.ts';
 import type { Cease, Damping, FsmAction, FsmConfig, FsmState, StateName } from './types.ts';
 
 /** A transition: the state afterwards and what to do, in order. */
-export type Step = readonly [FsmState, readonly FsmAction[]];
+export type FsmStep = readonly [FsmState, readonly FsmAction[]];
 
 /** The first wait after a failure, and the longest, in seconds. Each failure in a row doubles it. */
 export const FIRST_WAIT_SECONDS = 1;
@@ -62,7 +62,7 @@ export function dampenByAbsence(damping: Damping): Damping {
 }
 
 /** Why an attempt or session ends, and what the peer is told before. */
-export interface Ending {
+export interface SessionEnding {
   readonly why: string;
   /** False when someone asked for it. */
   readonly fault: boolean;
@@ -78,7 +78,7 @@ export interface Ending {
  * ConnectRetryTimer to zero, releases all BGP resources, drops the TCP connection, increments the ConnectRetryCounter by
  * 1, performs peer oscillation damping, changes its state to Idle.
  */
-export function failToIdle(state: FsmState, ending: Ending): Step {
+export function failToIdle(state: FsmState, ending: SessionEnding): FsmStep {
   const { waitSeconds, damping } = dampen(state.damping, ending.meaning ?? 'refusal');
   return [
     { name: 'idle', held: true, damping },
@@ -87,12 +87,12 @@ export function failToIdle(state: FsmState, ending: Ending): Step {
 }
 
 /** To Idle, to stay there until an operator's start (Event 2: "sets the ConnectRetryCounter to zero"). */
-export function stopToIdle(state: FsmState, ending: Ending): Step {
+export function stopToIdle(state: FsmState, ending: SessionEnding): FsmStep {
   return [{ name: 'idle', held: false, damping: UNDAMPED }, release(state, ending)];
 }
 
 /** To Active: this attempt failed, the next dial comes when the ConnectRetryTimer expires; connections are welcome meanwhile. */
-export function failToActive(state: FsmState, config: FsmConfig, ending: Ending): Step {
+export function failToActive(state: FsmState, config: FsmConfig, ending: SessionEnding): FsmStep {
   const { waitSeconds } = dampen(state.damping, 'absence');
   const retry: readonly FsmAction[] = config.passive
     ? []
@@ -100,7 +100,7 @@ export function failToActive(state: FsmState, config: FsmConfig, ending: Ending)
   return [{ name: 'active', damping: dampenByAbsence(state.damping) }, [...release(state, ending), ...retry]];
 }
 
-function release(state: FsmState, ending: Ending): readonly FsmAction[] {
+function release(state: FsmState, ending: SessionEnding): readonly FsmAction[] {
   const actions: FsmAction[] = [{ type: 'stop-all-timers' }];
   if (ending.notification !== undefined) actions.push({ type: 'send', message: ending.notification });
   actions.push({ type: 'drop-connection' });
@@ -111,7 +111,7 @@ function release(state: FsmState, ending: Ending): readonly FsmAction[] {
 }
 
 /** The ending of a session that broke a rule: the error carries the NOTIFICATION it deserves. */
-export function endingFor(error: NotificationError): Ending {
+export function endingFor(error: NotificationError): SessionEnding {
   return { why: error.message, fault: true, notification: notificationFor(error) };
 }
 
@@ -124,13 +124,13 @@ const MALFORMED: ReadonlyMap<number, string> = new Map([
 ]);
 
 /** The same for a message that could not be read, where the error names octets and the operator asks whose they were. */
-export function endingForMalformed(error: NotificationError): Ending {
+export function endingForMalformed(error: NotificationError): SessionEnding {
   const what = MALFORMED.get(error.code);
   return { ...endingFor(error), why: what === undefined ? error.message : `${what}: ${error.message}` };
 }
 
 /** The ending with a Cease, wrapped into a Hard Reset where the peer would otherwise keep the routes (RFC 8538 §4). */
-export function endingByCease(state: FsmState, cease: Cease, why: string, fault: boolean): Ending {
+export function endingByCease(state: FsmState, cease: Cease, why: string, fault: boolean): SessionEnding {
   const agreement =
     state.name === 'established' || state.name === 'openconfirm' ? state.agreement : undefined;
   const hard = agreement?.notificationRestart === true && endsForGood(cease);
@@ -149,7 +149,7 @@ const UNEXPECTED_IN: Readonly<Partial<Record<StateName, number>>> = {
  * by sending the NOTIFICATION message with the Error Code Finite State Machine Error." RFC 6608 §4 adds the subcode and,
  * as data, the type of the message that surprised; `messageType` is absent when it was no message.
  */
-export function fsmError(state: FsmState, what: string, messageType?: number): Step {
+export function fsmError(state: FsmState, what: string, messageType?: number): FsmStep {
   return failToIdle(state, {
     why: `${what} in state ${state.name}`,
     fault: true,
@@ -166,7 +166,7 @@ export function fsmError(state: FsmState, what: string, messageType?: number): S
 }
 
 /** RFC 4271 §6.5, Hold Timer Expired Error. */
-export function holdTimeEnding(seconds: number): Ending {
+export function holdTimeEnding(seconds: number): SessionEnding {
   return {
     why: `nothing heard from the peer for ${seconds} s (hold time): check the path to it and whether it is overloaded`,
     fault: true,
@@ -176,7 +176,7 @@ export function holdTimeEnding(seconds: number): Ending {
 }
 
 /** RFC 9687 §4: the peer has not taken what we send: its TCP acknowledges nothing. */
-export function sendHoldEnding(seconds: number): Ending {
+export function sendHoldEnding(seconds: number): SessionEnding {
   return {
     why: `peer has acknowledged nothing of what we sent for ${seconds} s (send hold time): it is stuck or overloaded`,
     fault: true,

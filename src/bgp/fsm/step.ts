@@ -15,7 +15,7 @@ import { MessageType } from '../wire/iana.ts';
 import { CeaseSubcode, ErrorCode, NotificationError } from '../wire/notification.ts';
 import {
   dampenByAbsence,
-  type Ending,
+  type SessionEnding,
   endingByCease,
   endingFor,
   endingForMalformed,
@@ -25,7 +25,7 @@ import {
   holdTimeEnding,
   type Meaning,
   sendHoldEnding,
-  type Step,
+  type FsmStep,
   stopToIdle,
   UNDAMPED,
 } from './leave-state.ts';
@@ -48,7 +48,7 @@ export function sendHoldSeconds(agreement: Agreement): number {
 export const INITIAL_STATE: FsmState = { name: 'idle', held: false, damping: UNDAMPED };
 
 /** What `event` does in `state`: the state afterwards and the actions, to be done in order. */
-export function step(state: FsmState, event: FsmEvent, config: FsmConfig): Step {
+export function step(state: FsmState, event: FsmEvent, config: FsmConfig): FsmStep {
   switch (state.name) {
     case 'idle':
       return inIdle(state, event, config);
@@ -65,7 +65,7 @@ export function step(state: FsmState, event: FsmEvent, config: FsmConfig): Step 
   }
 }
 
-function inIdle(state: Extract<FsmState, { name: 'idle' }>, event: FsmEvent, config: FsmConfig): Step {
+function inIdle(state: Extract<FsmState, { name: 'idle' }>, event: FsmEvent, config: FsmConfig): FsmStep {
   switch (event.type) {
     // Events 1, 4: "initializes all BGP resources for the peer connection, sets ConnectRetryCounter to zero, starts the
     // ConnectRetryTimer with the initial value, initiates a TCP connection to the other BGP peer, [...] changes its state
@@ -93,7 +93,7 @@ function inIdle(state: Extract<FsmState, { name: 'idle' }>, event: FsmEvent, con
   }
 }
 
-function begin(state: FsmState, config: FsmConfig): Step {
+function begin(state: FsmState, config: FsmConfig): FsmStep {
   if (config.passive) return [{ name: 'active', damping: state.damping }, [{ type: 'stop-all-timers' }]];
   return [{ name: 'connect', damping: state.damping }, [{ type: 'stop-all-timers' }, ...dial(config)]];
 }
@@ -105,7 +105,7 @@ function dial(config: FsmConfig): readonly FsmAction[] {
   ];
 }
 
-function inConnect(state: FsmState, event: FsmEvent, config: FsmConfig): Step {
+function inConnect(state: FsmState, event: FsmEvent, config: FsmConfig): FsmStep {
   switch (event.type) {
     // "The start events (Events 1, 3-7) are ignored in the Connect state."
     case 'manual-start':
@@ -141,7 +141,7 @@ function inConnect(state: FsmState, event: FsmEvent, config: FsmConfig): Step {
   }
 }
 
-function inActive(state: FsmState, event: FsmEvent, config: FsmConfig): Step {
+function inActive(state: FsmState, event: FsmEvent, config: FsmConfig): FsmStep {
   switch (event.type) {
     // "The start events (Events 1, 3-7) are ignored in the Active state."
     case 'manual-start':
@@ -170,7 +170,7 @@ function inActive(state: FsmState, event: FsmEvent, config: FsmConfig): Step {
 }
 
 /** What remains in Connect and Active, where no message of the peer can be in order yet. */
-function unexpectedBeforeOpen(state: FsmState, event: FsmEvent, config: FsmConfig): Step {
+function unexpectedBeforeOpen(state: FsmState, event: FsmEvent, config: FsmConfig): FsmStep {
   switch (event.type) {
     // Event 23, when another connection of this neighbor has won: nobody's fault.
     case 'collision-dump':
@@ -188,7 +188,7 @@ function unexpectedBeforeOpen(state: FsmState, event: FsmEvent, config: FsmConfi
   }
 }
 
-function sendOpen(state: FsmState, config: FsmConfig): Step {
+function sendOpen(state: FsmState, config: FsmConfig): FsmStep {
   return [
     { name: 'opensent', damping: state.damping },
     [
@@ -199,7 +199,7 @@ function sendOpen(state: FsmState, config: FsmConfig): Step {
   ];
 }
 
-function inOpenSent(state: FsmState, event: FsmEvent, config: FsmConfig): Step {
+function inOpenSent(state: FsmState, event: FsmEvent, config: FsmConfig): FsmStep {
   switch (event.type) {
     // Event 18: "closes the BGP connection, restarts the ConnectRetryTimer, continues to listen for a connection that may
     // be initiated by the remote BGP peer, and changes its state to Active."
@@ -243,7 +243,7 @@ function inOpenConfirm(
   state: Extract<FsmState, { name: 'openconfirm' }>,
   event: FsmEvent,
   config: FsmConfig,
-): Step {
+): FsmStep {
   const { agreement } = state;
   switch (event.type) {
     // Event 26: "restarts the HoldTimer and changes its state to Established." RFC 9687 §4: the SendHoldTimer starts here.
@@ -275,7 +275,7 @@ function inEstablished(
   state: Extract<FsmState, { name: 'established' }>,
   event: FsmEvent,
   config: FsmConfig,
-): Step {
+): FsmStep {
   const { agreement } = state;
   switch (event.type) {
     // Event 26: "restarts its HoldTimer, if the negotiated HoldTime value is non-zero, and remains in the Established
@@ -305,13 +305,13 @@ function inEstablished(
   }
 }
 
-function closedEnding(state: FsmState, why: string, config: FsmConfig): Ending {
+function closedEnding(state: FsmState, why: string, config: FsmConfig): SessionEnding {
   const hint = closedHint(state.name, config);
   return { why, fault: true, ...(hint === undefined ? {} : { hint }) };
 }
 
 /** What OpenSent, OpenConfirm and Established have in common. */
-function inAnySession(state: FsmState, event: FsmEvent, config: FsmConfig): Step {
+function inAnySession(state: FsmState, event: FsmEvent, config: FsmConfig): FsmStep {
   switch (event.type) {
     // "Any start event (Events 1, 3-7) is ignored in the [...] state."
     case 'manual-start':
@@ -417,7 +417,7 @@ function isCollision(event: Extract<FsmEvent, { type: 'notification' }>): boolea
   return code === ErrorCode.Cease && subcode === CeaseSubcode.ConnectionCollisionResolution;
 }
 
-function sendKeepalive(state: FsmState, agreement: Agreement): Step {
+function sendKeepalive(state: FsmState, agreement: Agreement): FsmStep {
   return [state, [{ type: 'send', message: { type: 'keepalive' } }, ...restartKeepalive(agreement)]];
 }
 
@@ -431,6 +431,6 @@ function restartHold(agreement: Agreement): readonly FsmAction[] {
   return [{ type: 'start-timer', timer: 'hold', seconds: agreement.holdTimeSeconds }];
 }
 
-function stay(state: FsmState): Step {
+function stay(state: FsmState): FsmStep {
   return [state, []];
 }

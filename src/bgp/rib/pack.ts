@@ -8,7 +8,7 @@
 import { ByteWriter } from '../../net/bytes.ts';
 import { writeAttributes } from '../wire/encode-attributes.ts';
 import { AttributeType, type Family, MessageType } from '../wire/iana.ts';
-import { HEADER_LENGTH, MAX_MESSAGE_LENGTH, maxMessageLength } from '../wire/limits.ts';
+import { HEADER_LENGTH, MAX_MESSAGE_LENGTH, maxMessageLength } from '../wire/message-length.ts';
 import type { CodecContext, PathAttributes } from '../wire/types.ts';
 import type { RouteChanges } from './adj-rib-out.ts';
 import type { OutRoute, RouteAttributes } from './route.ts';
@@ -61,7 +61,7 @@ interface Envelope {
 }
 
 /** Routes that share an envelope. */
-interface Group {
+interface RouteGroup {
   readonly first: OutRoute;
   readonly routes: readonly OutRoute[];
 }
@@ -74,7 +74,7 @@ function familyGroup({ family }: OutRoute): string {
   return `${family.afi}/${family.safi}`;
 }
 
-function grouped(routes: readonly OutRoute[], keyOf: (route: OutRoute) => string): Iterable<Group> {
+function grouped(routes: readonly OutRoute[], keyOf: (route: OutRoute) => string): Iterable<RouteGroup> {
   const [first] = routes;
   if (first === undefined) return [];
   // A table is mostly of one kind: nothing is copied then.

@@ -22,7 +22,7 @@ import type {
   UnknownAttribute,
 } from './types.ts';
 
-type Draft = { -readonly [K in keyof PathAttributes]: PathAttributes[K] };
+type AttributesDraft = { -readonly [K in keyof PathAttributes]: PathAttributes[K] };
 type Aggregator = NonNullable<PathAttributes['aggregator']>;
 
 /** What was read, and what was wrong with it. */
@@ -53,7 +53,7 @@ interface RawAttribute {
 
 /** One pass over the attributes of one UPDATE. */
 class AttributeWalk implements DecodedAttributes {
-  readonly attributes: Draft = {};
+  readonly attributes: AttributesDraft = {};
   readonly problems: AttributeProblem[] = [];
   readonly #octets: Uint8Array;
   readonly #context: CodecContext;

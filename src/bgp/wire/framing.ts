@@ -7,7 +7,7 @@ import {
   MAX_MESSAGE_LENGTH,
   maxMessageLength,
   minMessageLength,
-} from './limits.ts';
+} from './message-length.ts';
 import { ErrorCode, HeaderSubcode, NotificationError } from './notification.ts';
 
 const MARKER_LENGTH = 16;

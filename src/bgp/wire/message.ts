@@ -1,7 +1,7 @@
 /** BGP messages, header included (RFC 4271 §4): octets to values and back. */
 import { checkHeader, finishFrame, messageType, startFrame } from './framing.ts';
 import { MessageType } from './iana.ts';
-import { HEADER_LENGTH } from './limits.ts';
+import { HEADER_LENGTH } from './message-length.ts';
 import {
   decodeNotification,
   ErrorCode,

@@ -1,6 +1,6 @@
 /** NOTIFICATION: error codes, and the error that carries the NOTIFICATION it deserves (RFC 4271 §4.5, §6). */
 import type { ByteWriter } from '../../net/bytes.ts';
-import { HEADER_LENGTH, maxMessageLength } from './limits.ts';
+import { HEADER_LENGTH, maxMessageLength } from './message-length.ts';
 import { MessageType } from './iana.ts';
 import type { CodecContext, NotificationMessage } from './types.ts';
 

@@ -1,6 +1,6 @@
 /** ROUTE-REFRESH (RFC 2918 §3) with the subtypes of RFC 7313 §3.2. */
 import type { ByteWriter } from '../../net/bytes.ts';
-import { HEADER_LENGTH } from './limits.ts';
+import { HEADER_LENGTH } from './message-length.ts';
 import { ErrorCode, HeaderSubcode, NotificationError, RouteRefreshSubcode } from './notification.ts';
 import type { CodecContext, RouteRefreshMessage } from './types.ts';
 

@@ -5,15 +5,15 @@ import type { Fields } from '../answer.ts';
 import { record, records, text } from '../answer.ts';
 import type { ApiClient } from '../client.ts';
 import { withClient } from '../client.ts';
-import type { Context } from '../context.ts';
+import type { CommandContext } from '../command-context.ts';
 import { idCell, timeCell } from '../drawing.ts';
-import type { Column } from '../render.ts';
+import type { Column } from '../tables.ts';
 import { FOLLOW_EVERY_MS, repeat, rowWriter } from '../watch.ts';
 
 /** The entries read at each interval of --follow; if more were written, a message says that some may be missing. */
 const FOLLOWED = 1000;
 
-export function registerAudit(program: CliCommand, contextFor: (command: Command) => Context): void {
+export function registerAudit(program: CliCommand, contextFor: (command: Command) => CommandContext): void {
   program
     .command('audit')
     .description('show the newest entries of the audit log: who did what, when and why')
@@ -40,7 +40,7 @@ interface AuditOptions {
   readonly follow?: true;
 }
 
-async function audit(context: Context, options: AuditOptions): Promise<void> {
+async function audit(context: CommandContext, options: AuditOptions): Promise<void> {
   await withClient(context, async (client) => {
     const first = await newest(client, options.limit ?? '100');
     const write = rowWriter(context, columnsFor(context));
@@ -64,7 +64,7 @@ async function newest(client: ApiClient, limit: string): Promise<readonly Fields
 
 /** Writes new entries every 2 seconds. Keeps trying while the daemon is unreachable. */
 async function follow(
-  context: Context,
+  context: CommandContext,
   client: ApiClient,
   first: readonly Fields[],
   show: (entries: readonly Fields[]) => void,
@@ -97,7 +97,7 @@ function isWanted(entry: Fields, { action, actor, target }: AuditOptions): boole
   );
 }
 
-function columnsFor(context: Context): readonly Column<Fields>[] {
+function columnsFor(context: CommandContext): readonly Column<Fields>[] {
   return [
     { title: 'TIME', value: (entry) => timeCell(context, entry.time) },
     { title: 'ACTION', value: (entry) => text(entry.action) },
@@ -107,6 +107,6 @@ function columnsFor(context: Context): readonly Column<Fields>[] {
   ];
 }
 
-function targetOf(context: Context, { type, id }: Fields): string {
+function targetOf(context: CommandContext, { type, id }: Fields): string {
   return type === 'mitigation' ? idCell(context, id) : text(id);
 }

@@ -7,7 +7,7 @@ import { record, records, text } from '../answer.ts';
 import { type ApiClient, withClient } from '../client.ts';
 import type { CliCommand } from '../command.ts';
 import { bashScript, type Completions, fishScript, type Values, zshScript } from '../completion-scripts.ts';
-import { CliError, type Context, UsageError } from '../context.ts';
+import { CliError, type CommandContext, UsageError } from '../command-context.ts';
 import { LIVE } from '../mitigation-text.ts';
 
 /** The command that a group runs by default. */
@@ -24,7 +24,10 @@ const SCRIPTS: Readonly<Record<string, (completions: readonly Completions[]) => 
   fish: fishScript,
 };
 
-export function registerCompletion(program: CliCommand, contextFor: (command: Command) => Context): void {
+export function registerCompletion(
+  program: CliCommand,
+  contextFor: (command: Command) => CommandContext,
+): void {
   program
     .command('completion')
     .description('print a completion script for bash, zsh or fish')
@@ -118,7 +121,10 @@ export const KINDS: ReadonlyMap<string, Look> = new Map<string, Look>([
   ['vector', vectors],
 ]);
 
-export function registerComplete(program: CliCommand, contextFor: (command: Command) => Context): void {
+export function registerComplete(
+  program: CliCommand,
+  contextFor: (command: Command) => CommandContext,
+): void {
   program
     .command('complete <kind>', { hidden: true })
     .description('print values for shell completion')
@@ -135,7 +141,7 @@ export function registerComplete(program: CliCommand, contextFor: (command: Comm
 }
 
 /** Returns nothing if the call fails: a message would appear in the line that the user types. */
-async function found(context: Context, look: Look): Promise<readonly Value[]> {
+async function found(context: CommandContext, look: Look): Promise<readonly Value[]> {
   try {
     return await withClient(context, look, LIMITS);
   } catch (error) {

@@ -1,20 +1,20 @@
 /** Implements `pause`, `resume` and `reload`. */
 import type { Command } from 'commander';
-import { LIMITS } from '../../config/limits.ts';
+import { LIMITS } from '../../config/file-limits.ts';
 import type { CliCommand } from '../command.ts';
 import { list, record, text } from '../answer.ts';
 import { withClient } from '../client.ts';
 import { callConfirmed } from '../confirm.ts';
-import type { Context } from '../context.ts';
-import { errorWidth, operatorOf } from '../context.ts';
+import type { CommandContext } from '../command-context.ts';
+import { errorWidth, operatorOf } from '../command-context.ts';
 import { fitted } from '../drawing.ts';
 import { operatorOption, reasonOption, yesOption } from '../options.ts';
-import { json, wrapped } from '../render.ts';
+import { json, wrapped } from '../tables.ts';
 
 /** Added to the time for reading the files (ms): another reload may be running, and the rules must reach the routers. */
 const ADOPTION_MS = 60_000;
 
-export function registerControl(program: CliCommand, contextFor: (command: Command) => Context): void {
+export function registerControl(program: CliCommand, contextFor: (command: Command) => CommandContext): void {
   for (const [name, description, details, done] of [
     [
       'pause',

@@ -1,17 +1,17 @@
 /** Implements `run`, `demo` and `check`. */
 import type { Command } from 'commander';
 import type { CliCommand } from '../command.ts';
-import { formatProblem } from '../../config/problem.ts';
+import { formatProblem } from '../../config/config-problem.ts';
 import type { ConfigProblem, LoadedConfig } from '../../config/types.ts';
-import { CliError, errorWidth, Exit } from '../context.ts';
-import type { Context } from '../context.ts';
+import { CliError, errorWidth, Exit } from '../command-context.ts';
+import type { CommandContext } from '../command-context.ts';
 import { countWords } from '../../net/text.ts';
 import type { ReloadDiff } from '../diff.ts';
-import { json, paint, printable, wrapped } from '../render.ts';
+import { json, paint, printable, wrapped } from '../tables.ts';
 
 const DEFAULT_FOLDER = '/etc/prefixd';
 
-export function registerDaemon(program: CliCommand, contextFor: (command: Command) => Context): void {
+export function registerDaemon(program: CliCommand, contextFor: (command: Command) => CommandContext): void {
   const withConfig = (command: CliCommand): CliCommand =>
     command.option(
       '-c, --config <dir>',
@@ -27,7 +27,7 @@ export function registerDaemon(program: CliCommand, contextFor: (command: Comman
     .examples('prefixd run --config /etc/prefixd')
     .action(async (options: { config?: string }, command: Command) => {
       const context = contextFor(command);
-      const { runDaemon } = await import('../../app/main.ts');
+      const { runDaemon } = await import('../../app/run.ts');
       const code = await runDaemon({
         directory: folderOf(context, options.config),
         environment: context.io.env,
@@ -79,7 +79,7 @@ interface DemoPlaces {
   readonly data?: string;
 }
 
-function folderOf(context: Context, said: string | undefined): string {
+function folderOf(context: CommandContext, said: string | undefined): string {
   return said ?? context.io.env.PREFIXD_CONFIG ?? DEFAULT_FOLDER;
 }
 
@@ -90,7 +90,10 @@ interface CheckOptions {
   readonly diff?: true;
 }
 
-async function check(context: Context, { config: said, secrets, diff, print }: CheckOptions): Promise<void> {
+async function check(
+  context: CommandContext,
+  { config: said, secrets, diff, print }: CheckOptions,
+): Promise<void> {
   const { io, options } = context;
   const { loadConfigApart } = await import('../../config/load-apart.ts');
   const result = await loadConfigApart(folderOf(context, said), secrets ? io.env : null);
@@ -141,7 +144,7 @@ function summaryOf({ policy, bgp }: LoadedConfig, warnings: number): string {
   return `OK: ${parts.join(', ')}${warnings === 0 ? '' : `; ${countWords(warnings, 'warning')}`}`;
 }
 
-async function compare(context: Context, config: LoadedConfig): Promise<ReloadDiff> {
+async function compare(context: CommandContext, config: LoadedConfig): Promise<ReloadDiff> {
   const [{ diffWithDaemon }, { withClient }] = await Promise.all([
     import('../diff.ts'),
     import('../client.ts'),

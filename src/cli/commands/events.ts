@@ -7,18 +7,18 @@ import { list, record, records, text } from '../answer.ts';
 import type { Fields } from '../answer.ts';
 import { withClient } from '../client.ts';
 import type { ApiClient } from '../client.ts';
-import type { Context } from '../context.ts';
-import { CliError, Exit, readInput, UsageError } from '../context.ts';
+import type { CommandContext } from '../command-context.ts';
+import { CliError, Exit, readInput, UsageError } from '../command-context.ts';
 import { drawingFor, fitted, idCell, timeCell } from '../drawing.ts';
-import { json, table } from '../render.ts';
-import type { Column } from '../render.ts';
+import { json, table } from '../tables.ts';
+import type { Column } from '../tables.ts';
 import { FOLLOW_EVERY_MS, repeat, rowWriter } from '../watch.ts';
 import { readNumber, readPorts, readProtocol, readRate } from '../options.ts';
 
 /** The events in one call; the API accepts at most 1 MiB. */
 const BATCH = 500;
 
-export function registerEvents(program: CliCommand, contextFor: (command: Command) => Context): void {
+export function registerEvents(program: CliCommand, contextFor: (command: Command) => CommandContext): void {
   const events = program
     .command('events')
     .description('report attacks, and list or follow the reports (events)')
@@ -72,12 +72,12 @@ export function registerEvents(program: CliCommand, contextFor: (command: Comman
       'prefixd events list --follow --source fastnetmon',
       'prefixd events list --follow -f json',
     )
-    .action(async (options: ListOptions, command: Command) => {
+    .action(async (options: EventListOptions, command: Command) => {
       await listEvents(contextFor(command), options);
     });
 }
 
-interface ListOptions {
+interface EventListOptions {
   readonly victim?: string;
   readonly source?: string;
   readonly vector?: string;
@@ -85,7 +85,7 @@ interface ListOptions {
   readonly follow?: true;
 }
 
-async function listEvents(context: Context, options: ListOptions): Promise<void> {
+async function listEvents(context: CommandContext, options: EventListOptions): Promise<void> {
   const query = new URLSearchParams();
   if (options.victim !== undefined) query.set('victim_ip', options.victim);
   if (options.source !== undefined) query.set('source', options.source);
@@ -115,7 +115,7 @@ interface SendOptions {
   readonly unban?: true;
 }
 
-async function send(context: Context, file: string | undefined, options: SendOptions): Promise<void> {
+async function send(context: CommandContext, file: string | undefined, options: SendOptions): Promise<void> {
   if (file !== undefined && Object.keys(options).length > 0) {
     throw new UsageError('use either a file of events or options for one event, not both');
   }
@@ -148,7 +148,7 @@ function eventOf(options: SendOptions): Fields {
 }
 
 /** Reads a file, or standard input for "-". */
-export async function read(context: Context, file: string): Promise<string> {
+export async function read(context: CommandContext, file: string): Promise<string> {
   if (file === '-') return readInput(context.io);
   try {
     return await readFile(file, 'utf8');
@@ -198,7 +198,7 @@ function answerText(result: Fields): string {
 }
 
 /** Defines the columns. The victim is never cut; a narrow terminal drops columns from the last on. */
-function columnsFor(context: Context): readonly Column<Fields>[] {
+function columnsFor(context: CommandContext): readonly Column<Fields>[] {
   return [
     { title: 'RECEIVED', value: (event) => timeCell(context, event.received_at) },
     { title: 'VICTIM', value: (event) => text(event.victim_ip) },
@@ -220,7 +220,7 @@ const FOLLOWED_PAGE = 200;
 
 /** Writes `first`, then new reports every 2 seconds. Keeps trying while the daemon is unreachable. */
 async function followEvents(
-  context: Context,
+  context: CommandContext,
   client: ApiClient,
   query: URLSearchParams,
   first: readonly Fields[],

@@ -1,11 +1,14 @@
 /** Implements `flowspec decode | encode | order`: JSON lines from standard input to standard output. */
 import type { Command } from 'commander';
 import type { CliCommand } from '../command.ts';
-import type { Context } from '../context.ts';
+import type { CommandContext } from '../command-context.ts';
 import { countWords } from '../../net/text.ts';
-import { CliError, Exit, inputLines } from '../context.ts';
+import { CliError, Exit, inputLines } from '../command-context.ts';
 
-export function registerFlowspec(program: CliCommand, contextFor: (command: Command) => Context): void {
+export function registerFlowspec(
+  program: CliCommand,
+  contextFor: (command: Command) => CommandContext,
+): void {
   const flowspec = program
     .command('flowspec')
     .description('encode, decode and sort FlowSpec rules, as JSON lines from standard input')
@@ -51,7 +54,7 @@ export function registerFlowspec(program: CliCommand, contextFor: (command: Comm
 }
 
 /** Writes one result per line, also for a line that is not JSON, so that input and output lines correspond. */
-async function answerLines(context: Context, answer: (json: unknown) => unknown): Promise<void> {
+async function answerLines(context: CommandContext, answer: (json: unknown) => unknown): Promise<void> {
   for await (const line of inputLines(context.io)) {
     const parsed = parse(line);
     const said = parsed.ok ? answer(parsed.json) : { ok: false, error: parsed.error };
@@ -69,7 +72,7 @@ function parse(line: string): Parsed {
   }
 }
 
-async function order(context: Context): Promise<void> {
+async function order(context: CommandContext): Promise<void> {
   const { orderLines } = await import('../../tools/rule-lines.ts');
   const lines: string[] = [];
   for await (const line of inputLines(context.io)) if (line.trim() !== '') lines.push(line);

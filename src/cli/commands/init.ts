@@ -1,7 +1,7 @@
 /** Implements `init DIR`: writes a first configuration folder and prints the router's configuration. */
 import type { Command } from 'commander';
 import type { CliCommand } from '../command.ts';
-import type { Context } from '../context.ts';
+import type { CommandContext } from '../command-context.ts';
 import type { InitOptions } from '../init-answers.ts';
 
 /** Collects the values of an option that may be repeated, each with one or more comma-separated values. */
@@ -9,7 +9,7 @@ function collect(text: string, before: readonly string[] = []): readonly string[
   return [...before, ...text.split(',').map((part) => part.trim())].filter((part) => part !== '');
 }
 
-export function registerInit(program: CliCommand, contextFor: (command: Command) => Context): void {
+export function registerInit(program: CliCommand, contextFor: (command: Command) => CommandContext): void {
   program
     .command('init <dir>')
     .description("write a first configuration folder, and print the router's configuration")

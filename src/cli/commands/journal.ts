@@ -3,14 +3,14 @@ import type { Command } from 'commander';
 import type { CliCommand } from '../command.ts';
 import { countWords } from '../../net/text.ts';
 import type { JournalReport } from '../../store/journal/verify.ts';
-import type { Context } from '../context.ts';
-import { CliError, Exit } from '../context.ts';
-import { json, pairs, printable } from '../render.ts';
+import type { CommandContext } from '../command-context.ts';
+import { CliError, Exit } from '../command-context.ts';
+import { json, pairs, printable } from '../tables.ts';
 
 /** The interval of progress messages (ms). */
 const PROGRESS_MS = 500;
 
-export function registerJournal(program: CliCommand, contextFor: (command: Command) => Context): void {
+export function registerJournal(program: CliCommand, contextFor: (command: Command) => CommandContext): void {
   program
     .command('journal')
     .description('verify the journal on disk')
@@ -27,7 +27,7 @@ export function registerJournal(program: CliCommand, contextFor: (command: Comma
     });
 }
 
-async function verify(context: Context, path: string): Promise<void> {
+async function verify(context: CommandContext, path: string): Promise<void> {
   const [{ verifyJournal }, { StoreError }] = await Promise.all([
     import('../../store/journal/verify.ts'),
     import('../../store/store.ts'),

@@ -4,16 +4,16 @@ import type { Command } from 'commander';
 import type { CliCommand } from '../command.ts';
 import type { Migration } from '../../config/upstream/migrate.ts';
 import type { Change, Section } from '../../config/upstream/migrate-notes.ts';
-import { LIMITS } from '../../config/limits.ts';
+import { LIMITS } from '../../config/file-limits.ts';
 import { readRegularFile } from '../../config/regular-file.ts';
 import type { ConfigProblem } from '../../config/types.ts';
 import { countWords } from '../../net/text.ts';
-import type { Context } from '../context.ts';
-import { CliError, Exit } from '../context.ts';
+import type { CommandContext } from '../command-context.ts';
+import { CliError, Exit } from '../command-context.ts';
 import { presentIn, writeNewFolder } from '../new-folder.ts';
-import { json, paint, printable } from '../render.ts';
+import { json, paint, printable } from '../tables.ts';
 
-export function registerMigrate(program: CliCommand, contextFor: (command: Command) => Context): void {
+export function registerMigrate(program: CliCommand, contextFor: (command: Command) => CommandContext): void {
   program
     .command('migrate <dir>')
     .description('convert the configuration of the upstream (Rust) prefixd')
@@ -36,7 +36,7 @@ const COPIED = ['inventory.yaml', 'playbooks.yaml'];
 const UNUSED = ['correlation.yaml', 'nginx.conf', 'gobgp.conf'];
 
 /** Reports what was migrated and what is left to do by hand. */
-interface Report {
+interface MigrationReport {
   readonly from: string;
   /** True if nothing is left to do by hand. */
   readonly complete: boolean;
@@ -50,7 +50,7 @@ interface Report {
   readonly warnings: readonly ConfigProblem[];
 }
 
-async function migrate(context: Context, dir: string, output: string | undefined): Promise<void> {
+async function migrate(context: CommandContext, dir: string, output: string | undefined): Promise<void> {
   const { migrateSettings } = await import('../../config/upstream/migrate.ts');
   const { gobgpNeighbors } = await import('../../config/upstream/migrate.ts');
   const { name, text } = await firstOf(dir, SETTINGS_FILES);
@@ -70,7 +70,7 @@ async function migrate(context: Context, dir: string, output: string | undefined
   if (output !== undefined) await write(output, files);
   const problems = [...unknownKeys(name, migration.changes), ...checked.problems];
   const todo = whatIsLeft(migration.changes, context.io.env);
-  const report: Report = {
+  const report: MigrationReport = {
     from: join(dir, name),
     complete: problems.length === 0 && todo.length === 0,
     changes: migration.changes.filter(({ kind }) => kind !== 'unknown' && kind !== 'todo'),
@@ -97,7 +97,7 @@ async function readMapping(file: string, text: string): Promise<Section> {
   const { settingsSchema } = await import('../../config/schema/prefixd-schema.ts');
   const { problems, value } = withoutExtensions(parseYaml(file, text), settingsSchema);
   if (problems.length > 0 || typeof value !== 'object' || value === null || Array.isArray(value)) {
-    const { formatProblem } = await import('../../config/problem.ts');
+    const { formatProblem } = await import('../../config/config-problem.ts');
     const why = problems.map(formatProblem).join('\n') || `${file} is not a mapping of settings`;
     throw new CliError(Exit.InvalidInput, printable(why));
   }
@@ -124,7 +124,7 @@ function unknownKeys(file: string, changes: readonly Change[]): readonly ConfigP
     }));
 }
 
-function whatIsLeft(changes: readonly Change[], environment: Context['io']['env']): readonly string[] {
+function whatIsLeft(changes: readonly Change[], environment: CommandContext['io']['env']): readonly string[] {
   const variables = changes.flatMap(({ path, variable }) =>
     variable === undefined || environment[variable]
       ? []
@@ -164,7 +164,7 @@ interface Checked {
 /** Checks the files as `check` does, and reports problems with secrets separately. */
 async function check(
   files: ReadonlyMap<string, string>,
-  environment: Context['io']['env'],
+  environment: CommandContext['io']['env'],
 ): Promise<Checked> {
   const [{ assemble }, { missingFiles }, { parseYaml }] = await Promise.all([
     import('../../config/assemble.ts'),
@@ -188,7 +188,7 @@ async function check(
   };
 }
 
-function reportText(context: Context, report: Report, output: string | undefined): string {
+function reportText(context: CommandContext, report: MigrationReport, output: string | undefined): string {
   const lines = [`${report.from}: keys not listed here stay unchanged.`];
   for (const { kind, path, what } of report.changes) {
     const colour = kind === 'dropped' ? 'yellow' : 'green';

@@ -8,17 +8,20 @@ import type { Fields } from '../answer.ts';
 import { withClient } from '../client.ts';
 import type { ApiClient } from '../client.ts';
 import { confirm, confirmOrYes } from '../confirm.ts';
-import type { Context } from '../context.ts';
-import { CliError, Exit, operatorOf, UsageError } from '../context.ts';
+import type { CommandContext } from '../command-context.ts';
+import { CliError, Exit, operatorOf, UsageError } from '../command-context.ts';
 import { drawingFor, fitted } from '../drawing.ts';
 import { actionText, enforcementText, isLive, LIVE, mitigationText, statusText } from '../mitigation-text.ts';
-import { duration, json, linesBelow, table, widthOf } from '../render.ts';
-import type { Colour, Column } from '../render.ts';
+import { duration, json, linesBelow, table, widthOf } from '../tables.ts';
+import type { Colour, Column } from '../tables.ts';
 import { operatorOption, reasonOption, watchOption, yesOption } from '../options.ts';
 import { showOrWatch } from '../watch.ts';
 import { readNumber, readPorts, readProtocol, readRate } from '../options.ts';
 
-export function registerMitigations(program: CliCommand, contextFor: (command: Command) => Context): void {
+export function registerMitigations(
+  program: CliCommand,
+  contextFor: (command: Command) => CommandContext,
+): void {
   const mitigations = program
     .command('mitigations')
     .description('list and show mitigations')
@@ -45,7 +48,7 @@ export function registerMitigations(program: CliCommand, contextFor: (command: C
       'prefixd mitigations list --customer acme --wide',
       'prefixd mitigations list --status withdrawn,expired --limit 20',
     )
-    .action(async (options: ListOptions, command: Command) => {
+    .action(async (options: MitigationListOptions, command: Command) => {
       await showOrWatch(contextFor(command), options.watch, (context) => listMitigations(context, options));
     });
 
@@ -118,7 +121,7 @@ export function registerMitigations(program: CliCommand, contextFor: (command: C
     });
 }
 
-interface ListOptions {
+interface MitigationListOptions {
   readonly status?: string;
   readonly active?: true;
   readonly customer?: string;
@@ -130,7 +133,7 @@ interface ListOptions {
   readonly watch?: string | true;
 }
 
-async function listMitigations(context: Context, options: ListOptions): Promise<string> {
+async function listMitigations(context: CommandContext, options: MitigationListOptions): Promise<string> {
   const query = new URLSearchParams();
   const status = options.status ?? (options.active === true ? LIVE : undefined);
   for (const [key, value] of [
@@ -164,7 +167,7 @@ async function listMitigations(context: Context, options: ListOptions): Promise<
 /** Lists the columns that move below their row on a narrow terminal, in this order. They are never cut. */
 const BELOW = ['ACTION', 'VICTIM'];
 
-function listText(context: Context, rows: readonly Fields[], { wide }: ListOptions): string {
+function listText(context: CommandContext, rows: readonly Fields[], { wide }: MitigationListOptions): string {
   const drawing = drawingFor(context);
   let columns = wide === true ? WIDE_COLUMNS : columnsFor(context, rows);
   let lines = table(columns, rows, drawing);
@@ -184,7 +187,7 @@ function listText(context: Context, rows: readonly Fields[], { wide }: ListOptio
 }
 
 /** Returns the columns; on a terminal with ids shortened as far as they stay unique in this list. */
-function columnsFor(context: Context, rows: readonly Fields[]): readonly Column<Fields>[] {
+function columnsFor(context: CommandContext, rows: readonly Fields[]): readonly Column<Fields>[] {
   if (!context.io.outputIsTerminal) return COLUMNS;
   const length = uniqueLength(rows.map((one) => text(one.mitigation_id)));
   const [, ...others] = COLUMNS;
@@ -264,7 +267,11 @@ function targetsSaid(
   return [id, all, victim, customer].filter((one) => one !== undefined).length;
 }
 
-async function withdraw(context: Context, id: string | undefined, options: WithdrawOptions): Promise<void> {
+async function withdraw(
+  context: CommandContext,
+  id: string | undefined,
+  options: WithdrawOptions,
+): Promise<void> {
   if (targetsSaid(id, options) !== 1)
     throw new UsageError('use only one of <id>, --victim, --customer, --all');
   const body = { operator_id: operatorOf(context, options.operator), reason: options.reason };
@@ -282,7 +289,7 @@ async function withdraw(context: Context, id: string | undefined, options: Withd
 
 /** Withdraws the mitigations of a victim or a customer; asks for confirmation if there is more than one. */
 async function withdrawSome(
-  context: Context,
+  context: CommandContext,
   client: ApiClient,
   { victim, customer, yes }: WithdrawOptions,
   body: unknown,
@@ -301,7 +308,12 @@ async function withdrawSome(
   for (const id of ids) await withdrawOne(context, client, id, body);
 }
 
-async function withdrawOne(context: Context, client: ApiClient, id: string, body: unknown): Promise<void> {
+async function withdrawOne(
+  context: CommandContext,
+  client: ApiClient,
+  id: string,
+  body: unknown,
+): Promise<void> {
   const answer = await client.post(`/v1/mitigations/${encodeURIComponent(id)}/withdraw`, body);
   if (context.options.format === 'json') return void context.io.stdout.write(json(answer));
   const { mitigation_id: withdrawn, ending } = record(answer);
@@ -310,7 +322,7 @@ async function withdrawOne(context: Context, client: ApiClient, id: string, body
 }
 
 /** Asks for confirmation at a terminal; without one throws CliError 5, because scripts must use `--yes`. */
-async function confirmAll(context: Context, client: ApiClient): Promise<void> {
+async function confirmAll(context: CommandContext, client: ApiClient): Promise<void> {
   if (!context.io.inputIsTerminal) {
     throw new CliError(
       Exit.InvalidInput,
@@ -335,7 +347,7 @@ interface MitigateOptions {
   readonly operator?: string;
 }
 
-async function mitigate(context: Context, victim: string, options: MitigateOptions): Promise<void> {
+async function mitigate(context: CommandContext, victim: string, options: MitigateOptions): Promise<void> {
   const answer = await withClient(context, (client) =>
     client.post('/v1/mitigations', {
       operator_id: operatorOf(context, options.operator),

@@ -8,10 +8,10 @@ import type { CliCommand } from '../command.ts';
 import { list, record, text } from '../answer.ts';
 import { mayPass, openClient } from '../client.ts';
 import type { ApiClient } from '../client.ts';
-import { CliError, Exit } from '../context.ts';
-import type { Context, Io } from '../context.ts';
+import { CliError, Exit } from '../command-context.ts';
+import type { CommandContext, Io } from '../command-context.ts';
 import { fitted } from '../drawing.ts';
-import { json } from '../render.ts';
+import { json } from '../tables.ts';
 
 /** Limits the time of a notification (ms). */
 export interface Pace {
@@ -38,7 +38,7 @@ const MAX_TEXT = 256 * 1024;
 /** Bounds standard input (characters); a truncated JSON document is useless, so the bound is wide. */
 const MAX_INPUT = 8 * 1000 * 1000;
 
-export function registerNotify(program: CliCommand, contextFor: (command: Command) => Context): void {
+export function registerNotify(program: CliCommand, contextFor: (command: Command) => CommandContext): void {
   const notify = program
     .command('notify')
     .description("report attacks from a detector's notify script")
@@ -60,7 +60,7 @@ export function registerNotify(program: CliCommand, contextFor: (command: Comman
 }
 
 /** Holds the script's arguments by name; Advanced passes only `ip` and `action`, and for host groups neither. */
-export interface Call {
+export interface NotifyCall {
   readonly ip?: string;
   readonly direction?: string;
   readonly pps?: string;
@@ -68,7 +68,7 @@ export interface Call {
 }
 
 /** Names the arguments. CliError 5 if their number is invalid. */
-export function callOf(args: readonly string[]): Call {
+export function callOf(args: readonly string[]): NotifyCall {
   const [first, second] = args;
   if (first === undefined) return {};
   if (second !== undefined && args.length === 2) {
@@ -84,7 +84,11 @@ export function callOf(args: readonly string[]): Call {
 }
 
 /** Sends the call and prints the answer. Retries while the daemon is unreachable and time is left. */
-export async function notifyFastNetMon(context: Context, call: Call, pace: Pace = PACE): Promise<void> {
+export async function notifyFastNetMon(
+  context: CommandContext,
+  call: NotifyCall,
+  pace: Pace = PACE,
+): Promise<void> {
   const deadline = performance.now() + pace.total;
   // Community's unban has no details; standard input is then inherited from FastNetMon and may be anything.
   const silent = call.action === 'unban' && call.direction !== undefined;
@@ -99,7 +103,7 @@ export async function notifyFastNetMon(context: Context, call: Call, pace: Pace 
 }
 
 /** Returns the call with its text, or with Advanced's document. Sends the call even if the document is invalid. */
-function bodyOf(call: Call, details: string): unknown {
+function bodyOf(call: NotifyCall, details: string): unknown {
   const document = details.trimStart().startsWith('{') ? jsonOf(details) : undefined;
   if (typeof document === 'object') return { ...call, ...document };
   if (call.action !== undefined) return { ...call, details: details.slice(0, MAX_TEXT) };
@@ -180,7 +184,7 @@ async function withDeadline<T>(work: Promise<T>, deadline: number): Promise<T> {
   }
 }
 
-function say(context: Context, answer: unknown): void {
+function say(context: CommandContext, answer: unknown): void {
   if (context.options.format === 'json') return void context.io.stdout.write(json(answer));
   const { status, mitigation_id: mitigation, why } = record(answer);
   const id = text(mitigation) === '' ? '' : ` ${text(mitigation)}`;

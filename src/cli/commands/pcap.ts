@@ -4,10 +4,10 @@ import type { Command } from 'commander';
 import type { CliCommand } from '../command.ts';
 import { countWords } from '../../net/text.ts';
 import type { PassedOverCount, Streams } from '../../tools/pcap/reassemble.ts';
-import type { Context } from '../context.ts';
-import { CliError, Exit } from '../context.ts';
+import type { CommandContext } from '../command-context.ts';
+import { CliError, Exit } from '../command-context.ts';
 
-export function registerPcap(program: CliCommand, contextFor: (command: Command) => Context): void {
+export function registerPcap(program: CliCommand, contextFor: (command: Command) => CommandContext): void {
   program
     .command('pcap <file>')
     .description('print the BGP messages in a capture file (pcap or pcapng) as JSON lines')
@@ -20,7 +20,7 @@ export function registerPcap(program: CliCommand, contextFor: (command: Command)
     });
 }
 
-async function printCapture(context: Context, file: string): Promise<void> {
+async function printCapture(context: CommandContext, file: string): Promise<void> {
   const [{ readStreams }, { readConversation }, { messageJson }] = await Promise.all([
     import('../../tools/pcap/reassemble.ts'),
     import('../../tools/conversation/conversation.ts'),

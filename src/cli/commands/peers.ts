@@ -5,13 +5,13 @@ import { asWords } from '../../net/text.ts';
 import { type Fields, list, number, record, records, text } from '../answer.ts';
 import { withClient } from '../client.ts';
 import type { CliCommand } from '../command.ts';
-import { CliError, type Context, Exit, operatorOf } from '../context.ts';
+import { CliError, type CommandContext, Exit, operatorOf } from '../command-context.ts';
 import { drawingFor } from '../drawing.ts';
 import { operatorOption, watchOption } from '../options.ts';
-import { type Column, duration, json, linesBelow, type Pair, pairs, table, widthOf } from '../render.ts';
+import { type Column, duration, json, linesBelow, type Pair, pairs, table, widthOf } from '../tables.ts';
 import { showOrWatch } from '../watch.ts';
 
-export function registerPeers(program: CliCommand, contextFor: (command: Command) => Context): void {
+export function registerPeers(program: CliCommand, contextFor: (command: Command) => CommandContext): void {
   const peers = program
     .command('peers')
     .description('show and control BGP neighbors')
@@ -107,7 +107,7 @@ interface PeerOptions {
 }
 
 async function commandPeer(
-  context: Context,
+  context: CommandContext,
   what: string,
   peer: string,
   options: PeerOptions,
@@ -168,7 +168,7 @@ function causeText(cause: Row): string {
 }
 
 /** Formats neighbors as a table; on a narrow terminal the last error is below its neighbor. */
-export function peerTable(context: Context, peers: readonly unknown[]): string {
+export function peerTable(context: CommandContext, peers: readonly unknown[]): string {
   if (peers.length === 0) return 'No neighbors are configured.\n';
   const rows = peers.map(record);
   const drawing = drawingFor(context);
@@ -178,7 +178,7 @@ export function peerTable(context: Context, peers: readonly unknown[]): string {
   return linesBelow(table(COLUMNS, rows, drawing), below, drawing.width);
 }
 
-function ribTable(context: Context, answer: unknown): string {
+function ribTable(context: CommandContext, answer: unknown): string {
   const rows = Object.entries(record(answer)).flatMap(([neighbor, routes]) =>
     records(routes).map((route) => ({ neighbor, route })),
   );
@@ -195,7 +195,7 @@ function ribTable(context: Context, answer: unknown): string {
 // Formats one neighbor in detail: `peers NEIGHBOR`.
 
 /** Formats key and value lines; `now` is in milliseconds since the epoch. Leaves out fields that the daemon does not report. */
-export function peerDetail(context: Context, peer: Fields, now: number): string {
+export function peerDetail(context: CommandContext, peer: Fields, now: number): string {
   return pairs(
     [...sessionLines(peer, now), ...troubleLines(peer), ...countLines(record(peer.counters), now)].filter(
       ([, value]) => value !== '',

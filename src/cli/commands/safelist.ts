@@ -5,14 +5,17 @@ import { countWords } from '../../net/text.ts';
 import { list, record, records, text } from '../answer.ts';
 import { withClient } from '../client.ts';
 import { callConfirmed } from '../confirm.ts';
-import type { Context } from '../context.ts';
-import { operatorOf } from '../context.ts';
+import type { CommandContext } from '../command-context.ts';
+import { operatorOf } from '../command-context.ts';
 import { drawingFor, fitted } from '../drawing.ts';
 import { operatorOption, reasonOption, yesOption } from '../options.ts';
-import { json, printable, table } from '../render.ts';
-import type { Column } from '../render.ts';
+import { json, printable, table } from '../tables.ts';
+import type { Column } from '../tables.ts';
 
-export function registerSafelist(program: CliCommand, contextFor: (command: Command) => Context): void {
+export function registerSafelist(
+  program: CliCommand,
+  contextFor: (command: Command) => CommandContext,
+): void {
   const safelist = program
     .command('safelist')
     .description('show and change the prefixes that are never mitigated')

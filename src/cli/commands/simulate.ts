@@ -8,10 +8,10 @@ import type { Placement } from '../../app/simulate.ts';
 import type { RecordedFact } from '../../core/facts.ts';
 import type { Detection, Mitigation } from '../../core/types.ts';
 import { timeText } from '../../net/time.ts';
-import type { Context } from '../context.ts';
-import { CliError, Exit, readInput } from '../context.ts';
+import type { CommandContext } from '../command-context.ts';
+import { CliError, Exit, readInput } from '../command-context.ts';
 import { fitted } from '../drawing.ts';
-import { pairs, printable } from '../render.ts';
+import { pairs, printable } from '../tables.ts';
 
 interface SimulateOptions {
   readonly start?: string;
@@ -20,7 +20,10 @@ interface SimulateOptions {
   readonly why?: true;
 }
 
-export function registerSimulate(program: CliCommand, contextFor: (command: Command) => Context): void {
+export function registerSimulate(
+  program: CliCommand,
+  contextFor: (command: Command) => CommandContext,
+): void {
   program
     .command('simulate <file>')
     .description('replay events or a journal, and show what prefixd would decide')
@@ -49,7 +52,7 @@ export function registerSimulate(program: CliCommand, contextFor: (command: Comm
     });
 }
 
-async function simulate(context: Context, file: string, options: SimulateOptions): Promise<void> {
+async function simulate(context: CommandContext, file: string, options: SimulateOptions): Promise<void> {
   const [app, { decidedMitigationView }] = await Promise.all([
     import('../../app/simulate.ts'),
     import('../../view/mitigation.ts'),
@@ -90,8 +93,8 @@ async function simulate(context: Context, file: string, options: SimulateOptions
   );
 }
 
-async function configOf(context: Context, said: string | undefined): Promise<LoadedConfig> {
-  const { formatProblem } = await import('../../config/problem.ts');
+async function configOf(context: CommandContext, said: string | undefined): Promise<LoadedConfig> {
+  const { formatProblem } = await import('../../config/config-problem.ts');
   const folder = said ?? context.io.env.PREFIXD_CONFIG;
   const result =
     folder === undefined
@@ -109,7 +112,7 @@ async function isFolder(file: string): Promise<boolean> {
   }
 }
 
-async function contentOf(context: Context, file: string): Promise<string> {
+async function contentOf(context: CommandContext, file: string): Promise<string> {
   if (file === '-') return readInput(context.io);
   try {
     return await readFile(file, 'utf8');
@@ -123,7 +126,7 @@ function unreadable(file: string, error: unknown): CliError {
   return new CliError(Exit.InvalidInput, `cannot read ${file}: ${why}`);
 }
 
-type Line =
+type SimulatedLine =
   | { readonly kind: 'event'; readonly detection: Detection }
   | { readonly kind: 'fact'; readonly fact: RecordedFact };
 
@@ -132,14 +135,14 @@ async function linesOf(
   file: string,
   content: string,
   vectorMaps: LoadedConfig['vectorMaps'],
-): Promise<readonly Line[]> {
+): Promise<readonly SimulatedLine[]> {
   const [{ parseGenericEvent }, { decodeRecord }] = await Promise.all([
     import('../../intake/generic.ts'),
     import('../../store/journal/record.ts'),
   ]);
   const fail = (line: number, why: string): CliError =>
     new CliError(Exit.InvalidInput, `${file}:${line}: ${printable(why)}`);
-  const lines: Line[] = [];
+  const lines: SimulatedLine[] = [];
   for (const [i, line] of content.split('\n').entries()) {
     if (line.trim() === '') continue;
     const value = parseLine(line);
@@ -161,9 +164,9 @@ async function linesOf(
 
 /** Gives each line its time (ms since the epoch). */
 async function placed(
-  lines: readonly Line[],
+  lines: readonly SimulatedLine[],
   placement: Placement,
-): Promise<readonly { readonly at: number; readonly line: Line }[]> {
+): Promise<readonly { readonly at: number; readonly line: SimulatedLine }[]> {
   const { placeInTime } = await import('../../app/simulate.ts');
   const times = placeInTime(
     lines.map((line) => (line.kind === 'event' ? line.detection.at : line.fact.at)),

@@ -5,15 +5,15 @@ import type { Fields } from '../answer.ts';
 import { list, number, record, records, text } from '../answer.ts';
 import { withClient } from '../client.ts';
 import type { ApiClient } from '../client.ts';
-import type { Context } from '../context.ts';
+import type { CommandContext } from '../command-context.ts';
 import { watchOption } from '../options.ts';
 import { countWords } from '../../net/text.ts';
 import { showOrWatch } from '../watch.ts';
 import { peerTable } from './peers.ts';
 import { drawingFor, fitted } from '../drawing.ts';
-import { duration, json, paint, pairs, printable } from '../render.ts';
+import { duration, json, paint, pairs, printable } from '../tables.ts';
 
-export function registerStatus(program: CliCommand, contextFor: (command: Command) => Context): void {
+export function registerStatus(program: CliCommand, contextFor: (command: Command) => CommandContext): void {
   program
     .command('status')
     .description('show daemon health, BGP sessions and active mitigations')
@@ -33,7 +33,7 @@ export function registerStatus(program: CliCommand, contextFor: (command: Comman
 /** Words for the statuses of the API. */
 const MOODS: Readonly<Record<string, string>> = { ok: 'healthy', not_enforcing: 'not enforcing' };
 
-async function status(context: Context, client: ApiClient): Promise<string> {
+async function status(context: CommandContext, client: ApiClient): Promise<string> {
   const health = await client.get('/v1/health/detail');
   // A starting daemon responds to no other request.
   const isStarting = record(health).status === 'starting';

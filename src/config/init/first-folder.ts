@@ -6,7 +6,7 @@ import { parseListen } from '../schema/fields.ts';
 import { DEFAULT_LISTEN, DEFAULT_TOKEN_ENV } from '../schema/prefixd-schema.ts';
 import type { ConfigProblem, ConfigResult } from '../types.ts';
 import { parseYaml } from '../yaml/yaml.ts';
-import { fitPlaybooks, type LeftOut, type PlaybookFiles } from './fit-playbooks.ts';
+import { fitPlaybooks, type LeftOutStep, type ShippedPlaybooks } from './fit-playbooks.ts';
 import { type Peering, type Platform, ROUTER_KINDS } from './router-snippets.ts';
 
 /** The file with the secrets; the systemd unit in packaging/ reads it under this name. */
@@ -145,7 +145,7 @@ export interface FirstConfiguration {
   /** Texts by file name within the folder. */
   readonly files: ReadonlyMap<string, string>;
   readonly playbookCount: number;
-  readonly leftOut: readonly LeftOut[];
+  readonly leftOut: readonly LeftOutStep[];
   /** Empty if `prefixd check` will accept the folder. */
   readonly problems: readonly ConfigProblem[];
   readonly warnings: readonly ConfigProblem[];
@@ -157,12 +157,12 @@ export interface FirstConfiguration {
  */
 export function firstConfiguration(
   answers: FirstAnswers,
-  shipped: PlaybookFiles,
+  shipped: ShippedPlaybooks,
   token: string,
 ): FirstConfiguration {
   const settings = firstSettings(answers);
   const inventory = firstInventory(answers);
-  const assembled = (playbooks: PlaybookFiles): ConfigResult =>
+  const assembled = (playbooks: ShippedPlaybooks): ConfigResult =>
     assemble(
       {
         settings: parseYaml('prefixd.yaml', settings),

@@ -7,14 +7,14 @@ import { isMap, isSeq, parseDocument } from 'yaml';
 import type { PlaybookMatch } from '../../core/policy/playbook.ts';
 import type { Policy } from '../../core/policy/policy.ts';
 import { impliedProtocol, protocolName } from '../../core/policy/vectors.ts';
-import { actionWords } from '../../core/text.ts';
+import { actionWords } from '../../core/rule-text.ts';
 import { enforcementChecks } from '../validate/enforcement-checks.ts';
 
 /** Texts of playbooks by file name. */
-export type PlaybookFiles = ReadonlyMap<string, string>;
+export type ShippedPlaybooks = ReadonlyMap<string, string>;
 
 /** A step that was removed. */
-export interface LeftOut {
+export interface LeftOutStep {
   readonly file: string;
   readonly playbook: string;
   /** Such as `step 1 of udp_flood (police at 5 Mbit/s)`, numbered as in the bundled file. */
@@ -22,8 +22,8 @@ export interface LeftOut {
 }
 
 export interface FittedPlaybooks {
-  readonly files: PlaybookFiles;
-  readonly leftOut: readonly LeftOut[];
+  readonly files: ShippedPlaybooks;
+  readonly leftOut: readonly LeftOutStep[];
 }
 
 /** Exceeds the number of steps in the bundled playbooks. */
@@ -35,11 +35,11 @@ const MAX_ROUNDS = 1000;
  * returns the policy with these playbooks, or null if they are invalid.
  */
 export function fitPlaybooks(
-  shipped: PlaybookFiles,
-  policyFor: (files: PlaybookFiles) => Policy | null,
+  shipped: ShippedPlaybooks,
+  policyFor: (files: ShippedPlaybooks) => Policy | null,
 ): FittedPlaybooks {
   const files = new Map(shipped);
-  const leftOut: LeftOut[] = [];
+  const leftOut: LeftOutStep[] = [];
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const policy = policyFor(files);
     const found = policy === null ? undefined : firstStep(policy);
@@ -115,7 +115,7 @@ function firstStep(policy: Policy): StepPlace | undefined {
 }
 
 /** Finds the file with the playbook; names are unique among all files. */
-function fileOf(files: PlaybookFiles, playbook: string | null): string | undefined {
+function fileOf(files: ShippedPlaybooks, playbook: string | null): string | undefined {
   for (const [file, text] of files) {
     if (mapOf(parseDocument(text), playbook) !== undefined) return file;
   }
@@ -170,7 +170,7 @@ function hasPlaybooks(document: Document): boolean {
   return document.has('default_playbook') || (listOf(document)?.items.length ?? 0) > 0;
 }
 
-function withComments(files: PlaybookFiles, leftOut: readonly LeftOut[]): PlaybookFiles {
+function withComments(files: ShippedPlaybooks, leftOut: readonly LeftOutStep[]): ShippedPlaybooks {
   return new Map(
     [...files].map(([file, text]) => {
       const steps = leftOut.filter((one) => one.file === file).map(({ step }) => step);

@@ -20,7 +20,7 @@ export const PLATFORMS = [
 export type Platform = (typeof PLATFORMS)[number];
 
 /** One side of a session. */
-export interface Speaker {
+export interface SnippetSpeaker {
   /** IPv4 or IPv6, without a zone. */
   readonly address: string;
   readonly asn: number;
@@ -28,8 +28,8 @@ export interface Speaker {
 
 /** A session between prefixd and a router; prefixd connects. */
 export interface Peering {
-  readonly prefixd: Speaker;
-  readonly router: Speaker & {
+  readonly prefixd: SnippetSpeaker;
+  readonly router: SnippetSpeaker & {
     /** TCP port on which the router listens. */
     readonly port: number;
     /** The router's BGP identifier in dotted decimal. */

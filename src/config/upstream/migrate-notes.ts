@@ -1,6 +1,6 @@
 /** Defines a migration's report: one change for each key that does not stay the same. */
 import { describeSchema, type SchemaNode } from '../messages.ts';
-import { dotted, type Path } from '../problem.ts';
+import { dotted, type Path } from '../config-problem.ts';
 import { settingsSchema } from '../schema/prefixd-schema.ts';
 
 /** Data with the keys of a file. */

@@ -9,10 +9,10 @@ import type { Playbook } from '../../core/policy/playbook.ts';
 import type { Policy } from '../../core/policy/policy.ts';
 import { impliedProtocol } from '../../core/policy/vectors.ts';
 import { NO_ALLOWED_PORTS, ownerOf } from '../../core/victim.ts';
-import { type Plan, type PlanTarget, planRule, planWithin } from '../../core/decide/enforceable-rule.ts';
-import { actionWords } from '../../core/text.ts';
+import { type WayPlan, type PlanTarget, planRule, planWithin } from '../../core/decide/enforceable-rule.ts';
+import { actionWords } from '../../core/rule-text.ts';
 import { countWords } from '../../net/text.ts';
-import type { Path } from '../problem.ts';
+import type { Path } from '../config-problem.ts';
 
 /** Most warnings that are listed; the rest is counted. */
 const MAX_WARNINGS = 20;
@@ -32,7 +32,7 @@ export interface AssetGroup {
 }
 
 /** One defect of one or more steps, and the affected assets. */
-interface Finding {
+interface EnforcementFinding {
   readonly path: Path;
   /** Names of the steps; the one at the path is first. */
   readonly steps: string[];
@@ -75,7 +75,7 @@ export function enforcementChecks(
   groups: readonly AssetGroup[] = assetGroups(policy),
 ): readonly EnforcementWarning[] {
   if (policy.forecast === undefined) return [];
-  const findings = new Map<string, Finding>();
+  const findings = new Map<string, EnforcementFinding>();
   for (const { playbook, path, group, target } of targetsOf(policy, groups)) {
     for (const index of playbook.steps.keys()) {
       const found = unenforceable(target, playbook, index, policy);
@@ -93,8 +93,8 @@ export function enforcementChecks(
 }
 
 /** Merges findings with the same text and assets: a family or action that a neighbor lacks affects every playbook. */
-function merged(findings: readonly Finding[]): readonly Finding[] {
-  const result: Finding[] = [];
+function merged(findings: readonly EnforcementFinding[]): readonly EnforcementFinding[] {
+  const result: EnforcementFinding[] = [];
   for (const finding of findings) {
     const { partial, what, groups } = finding;
     const same = result.find(
@@ -107,7 +107,7 @@ function merged(findings: readonly Finding[]): readonly Finding[] {
   return result;
 }
 
-function ids({ groups }: Pick<Finding, 'groups'>): readonly string[] {
+function ids({ groups }: Pick<EnforcementFinding, 'groups'>): readonly string[] {
   return groups.map(({ victim }) => victim);
 }
 
@@ -117,7 +117,7 @@ function stepWords(steps: readonly string[]): string {
   return more > 0 ? `${named} and ${countWords(more, 'more step', 'more steps')}` : named;
 }
 
-function shown(findings: readonly Finding[]): readonly EnforcementWarning[] {
+function shown(findings: readonly EnforcementFinding[]): readonly EnforcementWarning[] {
   const warnings = findings.slice(0, MAX_WARNINGS).map(({ path, steps, what, groups }) => ({
     path,
     message: `${stepWords(steps)} for ${groupWords(groups)}: ${what}`,
@@ -137,7 +137,7 @@ function unenforceable(
   playbook: Playbook,
   index: number,
   policy: Policy,
-): Pick<Finding, 'what' | 'partial'> | null {
+): Pick<EnforcementFinding, 'what' | 'partial'> | null {
   const context = { policy, state: STATE };
   const step = stepOf(playbook, index);
   const written = planWithin(target, step, [], context);
@@ -155,7 +155,7 @@ function unenforceable(
   return { what, partial: false };
 }
 
-function outcomeWords({ rule, refusal, why }: Plan, index: number): string {
+function outcomeWords({ rule, refusal, why }: WayPlan, index: number): string {
   if (rule === null || refusal !== null) {
     return index === 0
       ? 'there is no alternative: reports will be refused (not_enforceable)'

@@ -5,12 +5,12 @@
 import { X509Certificate } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { loadTls } from '../../http/listener.ts';
+import { loadTls } from '../../http/http-listener.ts';
 import { errorText } from '../../net/text.ts';
 import { findingsIn } from '../assemble.ts';
-import { LIMITS } from '../limits.ts';
+import { LIMITS } from '../file-limits.ts';
 import { type DeepPartial, parsePartial } from '../parse-partial.ts';
-import type { Path, Report } from '../problem.ts';
+import type { Path, ConfigReport } from '../config-problem.ts';
 import { readRegularFile, refuseSpecialFile } from '../regular-file.ts';
 import { withoutExtensions } from '../schema/fields.ts';
 import { type Settings, settingsSchema } from '../schema/prefixd-schema.ts';
@@ -42,7 +42,11 @@ export async function exposureWarnings(
   return warnings;
 }
 
-async function keyExposures(settings: DeepPartial<Settings>, folder: string, warn: Report): Promise<void> {
+async function keyExposures(
+  settings: DeepPartial<Settings>,
+  folder: string,
+  warn: ConfigReport,
+): Promise<void> {
   const name = settings.http?.tls?.key_path;
   if (name === undefined || !(await mayOthers(OTHERS_READ | OTHERS_WRITE, resolve(folder, name)))) return;
   const message = `every user of this machine can read or change the private key ${name}`;
@@ -54,7 +58,7 @@ async function certificateExposures(
   settings: DeepPartial<Settings>,
   folder: string,
   now: number,
-  warn: Report,
+  warn: ConfigReport,
 ): Promise<void> {
   for (const key of ['cert_path', 'ca_path'] as const) {
     const name = settings.http?.tls?.[key];
@@ -95,7 +99,7 @@ function flawsOf({ validFrom, validTo, publicKey }: X509Certificate, now: number
 async function writableExposures(
   settings: DeepPartial<Settings>,
   folder: string,
-  warn: Report,
+  warn: ConfigReport,
 ): Promise<void> {
   const data = resolve(folder, settings.storage?.path ?? './data');
   const audit = settings.observability?.audit_log_path;

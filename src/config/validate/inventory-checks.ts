@@ -7,7 +7,7 @@ import { countWords } from '../../net/text.ts';
 import { PrefixTrie } from '../../net/prefix-trie.ts';
 import { type Prefix, parsePrefix, unmapped } from '../../net/prefix.ts';
 import { specialRangeOf } from '../../net/special-addresses.ts';
-import type { Findings, Path } from '../problem.ts';
+import type { Findings, Path } from '../config-problem.ts';
 import type { DeepPartial } from '../parse-partial.ts';
 import type { Settings } from '../schema/prefixd-schema.ts';
 
@@ -24,7 +24,7 @@ export interface InventoryFindings {
 }
 
 /** An inventory entry with its place. */
-interface Entry {
+interface InventoryEntry {
   readonly path: Path;
   readonly text: string;
   readonly prefixes: readonly Prefix[];
@@ -85,8 +85,8 @@ export function inventoryChecks(
   }
 }
 
-function entriesOf({ prefixes = [], services = [] }: CustomerData, i: number): readonly Entry[] {
-  const entries: Entry[] = prefixes.map((text, j) => {
+function entriesOf({ prefixes = [], services = [] }: CustomerData, i: number): readonly InventoryEntry[] {
+  const entries: InventoryEntry[] = prefixes.map((text, j) => {
     const prefix = parsePrefix(text);
     return {
       path: ['customers', i, 'prefixes', j],
@@ -114,7 +114,7 @@ interface Warning {
 }
 
 /** Reports prefixes that are not unicast, because no setting allows rules for them (core/policy/guardrails.ts). */
-function notHosts({ path, text, prefixes }: Entry): readonly Warning[] {
+function notHosts({ path, text, prefixes }: InventoryEntry): readonly Warning[] {
   for (const prefix of prefixes) {
     const special = specialRangeOf(prefix);
     if (special === undefined || special.unicast) continue;

@@ -6,12 +6,12 @@ import { parseAddress } from '../../net/prefix.ts';
 import { notUnicast, specialRangeOf } from '../../net/special-addresses.ts';
 import { secondsWords } from '../../net/text.ts';
 import type { DeepPartial } from '../parse-partial.ts';
-import type { Findings, Path } from '../problem.ts';
+import type { Findings, Path } from '../config-problem.ts';
 import { isLoopback, parseListen } from '../schema/fields.ts';
 import type { Settings } from '../schema/prefixd-schema.ts';
 import { type AssetGroup, STATE, targetsOf } from './enforcement-checks.ts';
 
-type NeighborSettings = DeepPartial<Settings['bgp']['neighbors'][number]>;
+type PartialNeighbor = DeepPartial<Settings['bgp']['neighbors'][number]>;
 
 /** Longest hold time without a warning (s). Routers offer 90 or 180 by default. */
 const LONG_HOLD_TIME = 600;
@@ -54,7 +54,7 @@ function once(
 }
 
 /** Returns the key that identifies a session: two neighbors with the same key could not both be established. */
-function placeOf(neighbor: NeighborSettings): string | undefined {
+function placeOf(neighbor: PartialNeighbor): string | undefined {
   const { address, port, local_address: local, passive } = neighbor;
   if (address === undefined) return undefined;
   if (isUnix(address)) return address;
@@ -70,7 +70,7 @@ function octetsOf(address: string): Uint8Array | undefined {
   return parseAddress(address.split('%')[0] ?? address);
 }
 
-function addressChecks(neighbor: NeighborSettings, at: Path, found: Findings): void {
+function addressChecks(neighbor: PartialNeighbor, at: Path, found: Findings): void {
   const { address, local_address: local } = neighbor;
   if (address === undefined) return;
   if (isUnix(address)) {
@@ -114,7 +114,7 @@ function addressChecks(neighbor: NeighborSettings, at: Path, found: Findings): v
  * although RFC 6286 allows it.
  */
 function ownAddressChecks(
-  neighbor: NeighborSettings,
+  neighbor: PartialNeighbor,
   at: Path,
   bgp: NonNullable<DeepPartial<Settings>['bgp']>,
   found: Findings,
@@ -164,7 +164,7 @@ function isLinkLocal(octets: Uint8Array): boolean {
 }
 
 function passiveChecks(
-  neighbor: NeighborSettings,
+  neighbor: PartialNeighbor,
   at: Path,
   listen: string | undefined,
   found: Findings,
@@ -192,7 +192,7 @@ function passiveChecks(
 }
 
 /** Warns about hold times after which a peer that failed without closing the connection is detected late or never. */
-function holdTimeChecks({ hold_time_seconds: seconds }: NeighborSettings, at: Path, found: Findings): void {
+function holdTimeChecks({ hold_time_seconds: seconds }: PartialNeighbor, at: Path, found: Findings): void {
   if (seconds === undefined || (seconds !== 0 && seconds <= LONG_HOLD_TIME)) return;
   const message =
     seconds === 0
@@ -201,7 +201,7 @@ function holdTimeChecks({ hold_time_seconds: seconds }: NeighborSettings, at: Pa
   found.warning([...at, 'hold_time_seconds'], message, 'write 90, or omit it (default 90)');
 }
 
-function familyChecks(neighbor: NeighborSettings, at: Path, found: Findings): void {
+function familyChecks(neighbor: PartialNeighbor, at: Path, found: Findings): void {
   const families = (neighbor.families ?? []).filter((family) => family !== undefined);
   for (const [i, family] of families.entries()) {
     if (families.indexOf(family) !== i)

@@ -14,7 +14,7 @@ import {
 } from '../../core/policy/vectors.ts';
 import { likely, looksLike, nearest, slipFor } from '../nearest.ts';
 import type { DeepPartial } from '../parse-partial.ts';
-import type { Findings, Path } from '../problem.ts';
+import type { Findings, Path } from '../config-problem.ts';
 import type { Settings } from '../schema/prefixd-schema.ts';
 import { KNOWN_DETECTORS } from './settings-checks.ts';
 

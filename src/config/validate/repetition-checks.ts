@@ -3,7 +3,7 @@ import { stepTtl } from '../../core/decide/lifecycle.ts';
 import type { Policy } from '../../core/policy/policy.ts';
 import type { ProfileName } from '../../core/policy/profile.ts';
 import { secondsWords } from '../../net/text.ts';
-import type { Findings, Path } from '../problem.ts';
+import type { Findings, Path } from '../config-problem.ts';
 import type { Settings } from '../schema/prefixd-schema.ts';
 
 /**

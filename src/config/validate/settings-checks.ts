@@ -4,7 +4,7 @@ import { familyBits, parsePrefix } from '../../net/prefix.ts';
 import { isLoopback, parseListen } from '../schema/fields.ts';
 import { neighborChecks } from './neighbor-checks.ts';
 import { slipFor } from '../nearest.ts';
-import type { Findings } from '../problem.ts';
+import type { Findings } from '../config-problem.ts';
 import type { DeepPartial } from '../parse-partial.ts';
 import type { Settings } from '../schema/prefixd-schema.ts';
 

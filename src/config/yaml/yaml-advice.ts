@@ -10,20 +10,20 @@ interface ParserError {
   readonly pos: readonly [number, number];
 }
 
-interface Place {
+interface AdvicePlace {
   readonly line: number;
   readonly column: number;
 }
 
 /** A syntax error at a place. */
 export interface SyntaxFault {
-  readonly place: Place;
+  readonly place: AdvicePlace;
   readonly message: string;
   readonly fix: string;
 }
 
 /** A line that is not empty. `number` counts from 1, `column` from 0. */
-interface Line {
+interface YamlLine {
   readonly number: number;
   /** Column of its first character, which may be a list's dash. */
   readonly indent: number;
@@ -39,7 +39,7 @@ interface Line {
 export function syntaxFaults(
   errors: readonly ParserError[],
   text: string,
-  placeAt: (offset: number) => Place,
+  placeAt: (offset: number) => AdvicePlace,
 ): readonly SyntaxFault[] {
   const lines = linesOf(text);
   const faults: SyntaxFault[] = [];
@@ -63,7 +63,7 @@ export function sentence(text: string): string {
   return line.charAt(0).toLowerCase() + line.slice(1);
 }
 
-function faultOf(error: ParserError, lines: readonly Line[], place: Place): SyntaxFault {
+function faultOf(error: ParserError, lines: readonly YamlLine[], place: AdvicePlace): SyntaxFault {
   const said = { place, message: sentence(error.message) };
   const index = lines.findIndex(({ number }) => number === place.line);
   const line = lines[index];
@@ -95,7 +95,7 @@ function faultOf(error: ParserError, lines: readonly Line[], place: Place): Synt
 }
 
 /** Detects a line that is indented below a key that already has a value. */
-function tooDeep(line: Line | undefined, next: Line | undefined): SyntaxFault | undefined {
+function tooDeep(line: YamlLine | undefined, next: YamlLine | undefined): SyntaxFault | undefined {
   if (line?.key === undefined || next === undefined || next.indent <= line.column || line.rest === '')
     return undefined;
   if (/^[|>&!]/.test(line.rest)) return undefined;
@@ -107,7 +107,7 @@ function tooDeep(line: Line | undefined, next: Line | undefined): SyntaxFault | 
 }
 
 /** Detects `key:value` without a space, and an unquoted value that contains a colon. */
-function colonAdvice(line: Line | undefined): string | undefined {
+function colonAdvice(line: YamlLine | undefined): string | undefined {
   if (line === undefined) return undefined;
   const squeezed = line.key === undefined ? /^([A-Za-z_][\w-]*):\S/.exec(line.rest) : null;
   if (squeezed !== null) return `write a space after the colon: "${squeezed[1]}: ..."`;
@@ -116,8 +116,8 @@ function colonAdvice(line: Line | undefined): string | undefined {
 
 /** Explains a line whose indentation matches no line above it; suggests the nearest deeper and shallower level. */
 function badIndent(
-  said: { readonly place: Place; readonly message: string },
-  lines: readonly Line[],
+  said: { readonly place: AdvicePlace; readonly message: string },
+  lines: readonly YamlLine[],
   index: number,
 ): SyntaxFault {
   const line = lines[index];
@@ -140,8 +140,11 @@ function badIndent(
 }
 
 /** Returns the keys above a line whose sections could contain it, innermost first, one for each level. */
-function levelsAbove(lines: readonly Line[], index: number): readonly (Line & { readonly key: string })[] {
-  const levels: (Line & { readonly key: string })[] = [];
+function levelsAbove(
+  lines: readonly YamlLine[],
+  index: number,
+): readonly (YamlLine & { readonly key: string })[] {
+  const levels: (YamlLine & { readonly key: string })[] = [];
   let open = Number.POSITIVE_INFINITY;
   for (const above of lines.slice(0, index).reverse()) {
     const { key, column } = above;
@@ -152,8 +155,8 @@ function levelsAbove(lines: readonly Line[], index: number): readonly (Line & { 
   return levels;
 }
 
-function linesOf(text: string): readonly Line[] {
-  return text.split('\n').flatMap((content, i): readonly Line[] => {
+function linesOf(text: string): readonly YamlLine[] {
+  return text.split('\n').flatMap((content, i): readonly YamlLine[] => {
     const found = /^( *)((?:- +)*)(.*)$/.exec(content.trimEnd());
     const [, indent = '', dashes = '', rest = ''] = found ?? [];
     if (found === null || rest === '' || rest.startsWith('#')) return [];

@@ -2,7 +2,7 @@
  * Bounds a YAML text, lexeme by lexeme, before the parser sees it. Some short texts take a parser more than linear
  * time: keys written with `?` double the work with each level, and unlimited nesting overflows the stack.
  */
-import { LIMITS } from '../limits.ts';
+import { LIMITS } from '../file-limits.ts';
 
 /** Stops reading a text that exceeds a limit. */
 export class BeyondBounds extends Error {

@@ -1,7 +1,7 @@
 /** Resolves aliases and applies merge keys in a parsed YAML document, and collects the problems found there. */
 import type { Document, Node, Pair, Scalar, YAMLMap } from 'yaml';
 import { isAlias, isMap, isScalar, isSeq } from 'yaml';
-import type { Path } from '../problem.ts';
+import type { Path } from '../config-problem.ts';
 
 /** A key of a section and its value; null if no value is written. */
 export interface Entry {

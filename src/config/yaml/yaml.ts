@@ -13,7 +13,7 @@ import {
   Parser,
 } from 'yaml';
 import { errorText } from '../../net/text.ts';
-import { dotted, type Path } from '../problem.ts';
+import { dotted, type Path } from '../config-problem.ts';
 import type { ConfigProblem } from '../types.ts';
 import { sentence, syntaxFaults } from './yaml-advice.ts';
 import { BeyondBounds, YamlBounds } from './yaml-bounds.ts';
@@ -183,12 +183,12 @@ function find(tree: YamlTree, path: Path, what: 'key' | 'value'): Node | undefin
   return nodes.at(-1);
 }
 
-interface Step {
+interface YamlStep {
   readonly key?: Node;
   readonly value: Node | null;
 }
 
-function stepInto(tree: YamlTree, node: Node, part: string | number): readonly Step[] {
+function stepInto(tree: YamlTree, node: Node, part: string | number): readonly YamlStep[] {
   if (isMap(node)) return tree.entries(node).get(String(part)) ?? [];
   if (!isSeq(node) || typeof part !== 'number') return [];
   const item = node.items[part] as Node | null | undefined;

@@ -82,7 +82,7 @@ function ownedBlock(
 }
 
 /** The fact that a mitigation begins. */
-type Creation = Extract<Fact, { type: 'mitigation.created' }>;
+type BlockCreation = Extract<Fact, { type: 'mitigation.created' }>;
 
 /** The hosts of a block under one attack, and what happens to their mitigations. */
 export interface Gathering {
@@ -240,12 +240,12 @@ export function partingFacts(
   mitigation: Mitigation,
   state: DecisionView,
   context: DecideContext,
-): readonly Creation[] {
+): readonly BlockCreation[] {
   const { now, policy } = context;
   if (mitigation.playbook === null || !isPrefixVictim(mitigation.victim)) return [];
   if (mitigation.dryRun !== (policy.mode === 'dry-run')) return [];
   const room = roomFor(mitigation, state, policy);
-  const created: Creation[] = [];
+  const created: BlockCreation[] = [];
   for (const [victim, holds] of holdsInside(mitigation, now)) {
     if (victim === mitigation.victim || created.length >= room) continue;
     const own = hostMitigation(mitigation, victim, holds, state, context);

@@ -10,7 +10,7 @@ import { changed } from '../state/evolve.ts';
 import { confidenceOf, heldUntil, holdModeOf } from '../state/holds.ts';
 import { BAN_MEMORY_MS } from '../state/recent.ts';
 import type { DecisionView } from '../state/state-view.ts';
-import { actionWords, portWords } from '../text.ts';
+import { actionWords, portWords } from '../rule-text.ts';
 import type { Mitigation } from '../types.ts';
 import { mitigationsCovering, NO_ALLOWED_PORTS, ownerOf, ownerWords } from '../victim.ts';
 import { type Block, blockOf, narrowingFacts, narrowingWords } from './aggregate.ts';

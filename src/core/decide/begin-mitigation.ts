@@ -8,7 +8,7 @@ import type { Playbook, Step } from '../policy/playbook.ts';
 import { holdFor, renewalTime, standingHolds, withHold } from '../state/holds.ts';
 import { isActive } from '../state/indices.ts';
 import type { DecisionView } from '../state/state-view.ts';
-import { portWords } from '../text.ts';
+import { portWords } from '../rule-text.ts';
 import type {
   Actor,
   Detection,
@@ -21,7 +21,7 @@ import type {
 import { NO_ALLOWED_PORTS, ownerOf, ownerWords } from '../victim.ts';
 import { type Block, coversHostRule, gather, type Gathering, gatherInside } from './aggregate.ts';
 import { matchKey } from './correlate.ts';
-import { type Plan, planRule, type PlanTarget, planWithin } from './enforceable-rule.ts';
+import { type WayPlan, planRule, type PlanTarget, planWithin } from './enforceable-rule.ts';
 import type { EventCommand, Outcome } from './event-answer.ts';
 import { type EventContext, nextStepTime } from './extend.ts';
 import { predict, shortfallWords } from './forecast.ts';
@@ -37,7 +37,7 @@ export interface BanContext extends EventContext {
   readonly playbook: Playbook;
   /** The playbook's first step, or the first that some neighbor can enforce. */
   readonly step: Step;
-  readonly plan: Plan;
+  readonly plan: WayPlan;
   readonly rule: Rule;
   /** The prefix that one rule may cover in place of its hosts; undefined when there is none. */
   readonly block: Block | undefined;
@@ -139,7 +139,7 @@ function inPlaceOf(it: BanContext, replaced: readonly Mitigation[], refused: rea
  */
 export function created(
   it: BanContext,
-  plan: Plan,
+  plan: WayPlan,
   rule: Rule,
   before: readonly Fact[],
   beforeWhy: readonly string[],
@@ -174,7 +174,7 @@ export function created(
 
 export function refused(
   it: BanContext,
-  plan: Plan,
+  plan: WayPlan,
   rule: Rule,
   refusal: Refusal,
   before: readonly Fact[] = [],
@@ -191,7 +191,7 @@ export function refused(
   };
 }
 
-function draftOf(it: BanContext, plan: Plan, rule: Rule, why: readonly string[]): MitigationDraft {
+function draftOf(it: BanContext, plan: WayPlan, rule: Rule, why: readonly string[]): MitigationDraft {
   const { detection, command, owner, playbook, event } = it;
   return {
     victim: detection.victim,
@@ -288,7 +288,7 @@ export interface Planned {
   readonly playbook: Playbook;
   /** The step of the plan. */
   readonly step: Step;
-  readonly plan: Plan;
+  readonly plan: WayPlan;
   readonly rule: Rule;
 }
 
@@ -312,7 +312,7 @@ export function withTraits({ traits: _, ...rest }: Detection, traits: TrafficTra
 }
 
 /** A plan that has a rule. */
-export type RulePlan = Plan & { readonly rule: Rule };
+export type RulePlan = WayPlan & { readonly rule: Rule };
 
 /**
  * Plans this event's rule under a mitigation: at the mitigation's step, which may differ from the event's own, and for

@@ -20,7 +20,7 @@ import type { DecisionView } from '../state/state-view.ts';
 import type { MitigationAction } from '../types.ts';
 import { NO_ALLOWED_PORTS } from '../victim.ts';
 import { KNOWN_VECTORS } from '../policy/vectors.ts';
-import { actionWords, portWords } from '../text.ts';
+import { actionWords, portWords } from '../rule-text.ts';
 import { rateWords } from '../../net/text.ts';
 
 /** Describes what to filter, at any step. */
@@ -34,7 +34,7 @@ export interface PlanContext {
 /** The properties of a step that a rule depends on. */
 export type PlanStep = Pick<Step, 'action' | 'refinement' | 'wholeHostRateBps'>;
 
-export interface Plan {
+export interface WayPlan {
   /** null when nothing may be filtered; the last line of `why` says why. */
   readonly rule: Rule | null;
   readonly action: MitigationAction;
@@ -59,7 +59,7 @@ export function planRule(
   playbook: Pick<Playbook, 'steps' | 'ways'>,
   index: number,
   context: PlanContext,
-): Plan {
+): WayPlan {
   const step = playbook.steps[index];
   if (step === undefined) throw new RangeError(`there is no step ${index + 1}`);
   return plan(target, step, playbook.ways, context, {
@@ -80,7 +80,7 @@ export function planWithin(
   step: PlanStep,
   ways: readonly Way[],
   context: PlanContext,
-): Plan {
+): WayPlan {
   return plan(target, step, ways, context, { index: 0, next: () => null });
 }
 
@@ -89,15 +89,15 @@ function plan(
   step: PlanStep,
   ways: readonly Way[],
   context: PlanContext,
-  { index, next }: { readonly index: number; readonly next: () => Plan | null },
-): Plan {
+  { index, next }: { readonly index: number; readonly next: () => WayPlan | null },
+): WayPlan {
   const draft = draftWithinMaxPorts(target, step, context.policy);
   if (draft.rule === null) {
     return { rule: null, action: step.action, index, refusal: null, why: draft.why };
   }
   const action = actionFor(draft.rule, step);
   const breadth = isWholeHost(draft.rule) ? [wholeHostWords(target, draft.rule, step, action)] : [];
-  const drafted: Plan = {
+  const drafted: WayPlan = {
     rule: draft.rule,
     action,
     index,
@@ -151,7 +151,7 @@ interface Found {
   readonly why: readonly string[];
 }
 
-function nextStep(planned: Plan | null, context: PlanContext): Found | null {
+function nextStep(planned: WayPlan | null, context: PlanContext): Found | null {
   if (planned === null || planned.rule === null || planned.refusal !== null) return null;
   if (forbidden(planned.rule, context) !== null) return null;
   return { ...planned, rule: planned.rule, refusal: null };

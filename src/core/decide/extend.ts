@@ -11,7 +11,7 @@ import { changed, evolveMitigation } from '../state/evolve.ts';
 import { alertOf, findHold, heldUntil, holdFor, holdKey, renewalTime } from '../state/holds.ts';
 import { isActive } from '../state/indices.ts';
 import type { DecisionView } from '../state/state-view.ts';
-import { actionWords } from '../text.ts';
+import { actionWords } from '../rule-text.ts';
 import type { Detection, HoldMode, Mitigation, MitigationAction } from '../types.ts';
 import { NO_ALLOWED_PORTS, ownerOf } from '../victim.ts';
 import { matchKey } from './correlate.ts';

@@ -18,7 +18,7 @@ import type { DecisionView } from '../state/state-view.ts';
 import { hasPorts, protocolWords } from '../policy/vectors.ts';
 import { NO_ALLOWED_PORTS, ownerOf, ownerWords } from '../victim.ts';
 import { alternativesTo, type PlanTarget } from './enforceable-rule.ts';
-import { actionWords } from '../text.ts';
+import { actionWords } from '../rule-text.ts';
 
 type MitigateCommand = Extract<Command, { type: 'mitigate' }>;
 

@@ -20,7 +20,7 @@ import {
   protocolWords,
   reflectorPort,
 } from '../policy/vectors.ts';
-import { portWords, rangeText } from '../text.ts';
+import { portWords, rangeText } from '../rule-text.ts';
 import type { ActionType, Match, Range, TrafficTraits } from '../types.ts';
 
 /** The inputs of a rule. */

@@ -11,7 +11,7 @@ import type { Rule } from '../decide/rule.ts';
 import type { DecisionView } from '../state/state-view.ts';
 import type { Match, RefusalReason } from '../types.ts';
 import { isPrefixVictim } from '../victim.ts';
-import { portWords } from '../text.ts';
+import { portWords } from '../rule-text.ts';
 
 export interface Refusal {
   readonly reason: RefusalReason;

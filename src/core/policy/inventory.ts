@@ -12,7 +12,7 @@ import {
   type PrefixOwnership,
 } from './ownership.ts';
 import { MAX_PORT, normalRanges, readRange } from './ports.ts';
-import type { Problem } from './problem.ts';
+import type { PolicyProblem } from './policy-problem.ts';
 
 export type { AllowedPorts, Ownership, PrefixOwnership } from './ownership.ts';
 
@@ -39,21 +39,25 @@ export const EMPTY_INVENTORY: Inventory = {
   lookupPrefix: () => undefined,
 };
 
-type Path = readonly (string | number)[];
+type InventoryPath = readonly (string | number)[];
 
 /** The inventory while it is built. */
-interface Draft {
+interface InventoryDraft {
   readonly index: OwnerIndex;
-  readonly problems: Problem[];
+  readonly problems: PolicyProblem[];
   /** Checked again when all entries are known. */
-  readonly placed: { readonly path: Path; readonly owner: Ownership; readonly prefixes: readonly Prefix[] }[];
+  readonly placed: {
+    readonly path: InventoryPath;
+    readonly owner: Ownership;
+    readonly prefixes: readonly Prefix[];
+  }[];
   size: number;
 }
 
 /** An inventory and the problems in its data. */
 export interface BuiltInventory {
   readonly inventory: Inventory;
-  readonly problems: readonly Problem[];
+  readonly problems: readonly PolicyProblem[];
 }
 
 /**
@@ -66,7 +70,7 @@ export function buildInventory(data: InventoryData): BuiltInventory {
 
 /** Does the same in steps of some microseconds, so that callers can let the event loop run between them. */
 export function* inventorySteps(data: InventoryData): Generator<undefined, BuiltInventory> {
-  const draft: Draft = {
+  const draft: InventoryDraft = {
     index: new OwnerIndex(),
     problems: [],
     placed: [],
@@ -74,7 +78,7 @@ export function* inventorySteps(data: InventoryData): Generator<undefined, Built
   };
   const ids = new Set<string>();
   for (const [i, customer] of data.customers.entries()) {
-    const path: Path = ['customers', i];
+    const path: InventoryPath = ['customers', i];
     if (customer.customer_id === '')
       complain(draft, [...path, 'customer_id'], 'customer_id must not be empty');
     if (ids.has(customer.customer_id)) {
@@ -99,7 +103,11 @@ export function* inventorySteps(data: InventoryData): Generator<undefined, Built
   return { inventory, problems: draft.problems };
 }
 
-function* addCustomer(draft: Draft, customer: CustomerData, path: Path): Generator<undefined, void> {
+function* addCustomer(
+  draft: InventoryDraft,
+  customer: CustomerData,
+  path: InventoryPath,
+): Generator<undefined, void> {
   const base = {
     customerId: customer.customer_id,
     customerName: customer.name ?? customer.customer_id,
@@ -146,10 +154,10 @@ function* addCustomer(draft: Draft, customer: CustomerData, path: Path): Generat
 }
 
 function* addService(
-  draft: Draft,
+  draft: InventoryDraft,
   service: ServiceData,
   base: Pick<Ownership, 'customerId' | 'customerName' | 'profile'>,
-  path: Path,
+  path: InventoryPath,
 ): Generator<undefined, void> {
   const allowedPorts = {
     udp: portRangesOf(draft, service.allowed_ports?.udp ?? [], [...path, 'allowed_ports', 'udp']),
@@ -181,7 +189,12 @@ function* addService(
  * Adds an asset. Several services of a customer may share an address: their allowed ports add up. Two customers may
  * not.
  */
-function addAsset(draft: Draft, prefixes: readonly Prefix[], owner: Ownership, path: Path): void {
+function addAsset(
+  draft: InventoryDraft,
+  prefixes: readonly Prefix[],
+  owner: Ownership,
+  path: InventoryPath,
+): void {
   let complained = false;
   for (const prefix of prefixes) {
     const before = draft.index.addAsset(prefix, owner);
@@ -198,7 +211,7 @@ function addAsset(draft: Draft, prefixes: readonly Prefix[], owner: Ownership, p
 }
 
 /** Warns of overlaps with other customers, and of assets outside their customer's prefixes; both are allowed. */
-function checkPlace(draft: Draft, placed: Draft['placed'][number]): void {
+function checkPlace(draft: InventoryDraft, placed: InventoryDraft['placed'][number]): void {
   const { owner, prefixes, path } = placed;
   for (const prefix of prefixes) {
     const wider = draft.index.assetAround(prefix);
@@ -225,7 +238,11 @@ function checkPlace(draft: Draft, placed: Draft['placed'][number]): void {
   }
 }
 
-function portRangesOf(draft: Draft, items: readonly (number | string)[], path: Path): readonly Range[] {
+function portRangesOf(
+  draft: InventoryDraft,
+  items: readonly (number | string)[],
+  path: InventoryPath,
+): readonly Range[] {
   const ranges: Range[] = [];
   for (const [i, item] of items.entries()) {
     const range = readRange(item);
@@ -253,11 +270,11 @@ function sameService(a: Ownership, b: Ownership): boolean {
   return a.customerId === b.customerId && a.serviceId === b.serviceId;
 }
 
-function complain(draft: Draft, path: Path, message: string): void {
+function complain(draft: InventoryDraft, path: InventoryPath, message: string): void {
   draft.problems.push({ path, message, severity: 'error' });
 }
 
-function warn(draft: Draft, path: Path, message: string): void {
+function warn(draft: InventoryDraft, path: InventoryPath, message: string): void {
   draft.problems.push({ path, message, severity: 'warning' });
 }
 

@@ -1,7 +1,7 @@
 /** What to do about which attack: playbooks, their steps, and how they are read from `playbooks.yaml`. */
 import type { MitigationAction } from '../types.ts';
 import { type PlaybookData, type PlaybooksData, type StepData, type Way, WAYS } from './playbook-data.ts';
-import type { Problem } from './problem.ts';
+import type { PolicyProblem } from './policy-problem.ts';
 import type { ProfileName } from './profile.ts';
 import { NO_REFINEMENT, readRefinement, type Refinement } from './refinement.ts';
 import {
@@ -84,18 +84,18 @@ const ANYTHING: PlaybookMatch = {
   profiles: [],
 };
 
-type Path = readonly (string | number)[];
+type PlaybookPath = readonly (string | number)[];
 
 /** Reads playbooks. Those with an error are not usable, so a caller must not use a set whose problems contain one. */
 export function buildPlaybooks(data: PlaybooksData): {
   readonly playbooks: PlaybookSet;
-  readonly problems: readonly Problem[];
+  readonly problems: readonly PolicyProblem[];
 } {
-  const problems: Problem[] = [];
+  const problems: PolicyProblem[] = [];
   const byName = new Map<string, Playbook>();
   const all: Playbook[] = [];
   (data.playbooks ?? []).forEach((entry, i) => {
-    const path: Path = ['playbooks', i];
+    const path: PlaybookPath = ['playbooks', i];
     const playbook: Playbook = {
       name: entry.name,
       match: readMatch(entry, path, problems),
@@ -125,7 +125,7 @@ export function buildPlaybooks(data: PlaybooksData): {
 function readFallback(
   data: PlaybooksData,
   byName: ReadonlyMap<string, Playbook>,
-  problems: Problem[],
+  problems: PolicyProblem[],
 ): Playbook | null {
   const entry = data.default_playbook;
   if (entry === undefined) return null;
@@ -142,8 +142,8 @@ function readFallback(
 function checkName(
   name: string,
   taken: ReadonlyMap<string, Playbook>,
-  path: Path,
-  problems: Problem[],
+  path: PlaybookPath,
+  problems: PolicyProblem[],
 ): void {
   if (name === '' || name.length > MAX_NAME_LENGTH) {
     problems.push(error(path, `a playbook's name has 1 to ${MAX_NAME_LENGTH} characters`));
@@ -151,7 +151,7 @@ function checkName(
   if (taken.has(name)) problems.push(error(path, `the name "${name}" is used twice`));
 }
 
-function readMatch({ match }: PlaybookData, path: Path, problems: Problem[]): PlaybookMatch {
+function readMatch({ match }: PlaybookData, path: PlaybookPath, problems: PolicyProblem[]): PlaybookMatch {
   const at = [...path, 'match'];
   const vectors = listOf(match.vector);
   if (vectors.length === 0) problems.push(error([...at, 'vector'], 'name at least one vector'));
@@ -187,7 +187,11 @@ function readMatch({ match }: PlaybookData, path: Path, problems: Problem[]): Pl
   };
 }
 
-function readSteps(steps: readonly StepData[], path: Path, problems: Problem[]): readonly Step[] {
+function readSteps(
+  steps: readonly StepData[],
+  path: PlaybookPath,
+  problems: PolicyProblem[],
+): readonly Step[] {
   if (steps.length === 0) problems.push(error(path, 'a playbook needs at least one step'));
   const result: Step[] = [];
   steps.forEach((data, i) => {
@@ -197,7 +201,13 @@ function readSteps(steps: readonly StepData[], path: Path, problems: Problem[]):
   return result;
 }
 
-function readStep(data: StepData, before: Refinement, first: boolean, path: Path, problems: Problem[]): Step {
+function readStep(
+  data: StepData,
+  before: Refinement,
+  first: boolean,
+  path: PlaybookPath,
+  problems: PolicyProblem[],
+): Step {
   const rate = data.rate_bps;
   if (data.action === 'police' && !(rate !== undefined && rate > 0 && Number.isFinite(rate))) {
     problems.push(
@@ -263,7 +273,7 @@ function readStep(data: StepData, before: Refinement, first: boolean, path: Path
 }
 
 /** Refinements that no packet of the playbook's vectors could meet. */
-function checkFit(playbook: Playbook, path: Path, problems: Problem[]): void {
+function checkFit(playbook: Playbook, path: PlaybookPath, problems: PolicyProblem[]): void {
   const protocols =
     playbook.match.protocol !== null
       ? [playbook.match.protocol]
@@ -313,7 +323,7 @@ function specificity(match: PlaybookMatch): number {
   );
 }
 
-function checkShare(value: number | undefined, path: Path, problems: Problem[]): void {
+function checkShare(value: number | undefined, path: PlaybookPath, problems: PolicyProblem[]): void {
   if (value !== undefined && !(value >= 0 && value <= 1)) {
     problems.push(error(path, `${String(path.at(-1))} must be from 0 to 1`));
   }
@@ -324,6 +334,6 @@ function listOf<T extends string>(value: T | readonly T[] | undefined): readonly
   return typeof value === 'string' ? [value] : value;
 }
 
-function error(path: Path, message: string): Problem {
+function error(path: PlaybookPath, message: string): PolicyProblem {
   return { path, message, severity: 'error' };
 }

@@ -3,7 +3,7 @@ import { formatPrefix, type Prefix, parsePrefix } from '../../net/prefix.ts';
 import type { RefinementData } from './playbook-data.ts';
 import { MAX_PORT, normalRanges, readRange } from './ports.ts';
 import type { Range } from '../types.ts';
-import { rangeText } from '../text.ts';
+import { rangeText } from '../rule-text.ts';
 
 /** Empty lists, zeros, false and null do not restrict. */
 export interface Refinement {

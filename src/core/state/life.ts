@@ -153,7 +153,7 @@ export interface LifeContext {
 }
 
 /** Filled key by key: spreading optional keys costs several times as much, for every event of an attack. */
-type Draft = { -readonly [Key in keyof LifeEntry]: LifeEntry[Key] };
+type EntryDraft = { -readonly [Key in keyof LifeEntry]: LifeEntry[Key] };
 
 /** Returns the entry that a fact adds to a mitigation's history; null for facts that are not shown. */
 export function entryOf(
@@ -167,7 +167,12 @@ export function entryOf(
       const { why, expiresAt, action, step, ports } = fact.change;
       const kind = kindOfChange(fact.type, event, (expiresAt ?? before.expiresAt) - before.expiresAt);
       if (kind === null) return null;
-      const entry: Draft = { seq, at, kind, actor: event === undefined ? SYSTEM : keptActor(event.actor) };
+      const entry: EntryDraft = {
+        seq,
+        at,
+        kind,
+        actor: event === undefined ? SYSTEM : keptActor(event.actor),
+      };
       if (event !== undefined) entry.report = keptReport(event, last);
       if (why !== undefined) entry.why = lines(why);
       if (expiresAt !== undefined) entry.expiresAt = expiresAt;

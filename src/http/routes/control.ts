@@ -1,10 +1,10 @@
 /** Panic: pausing, resuming, and withdrawing everything. */
 import { z } from 'zod';
 import { effectView, expectAnswer } from '../answers.ts';
-import { type App, operatorOf } from '../context.ts';
+import { type App, operatorOf } from '../request-context.ts';
 import type { HttpDependencies } from '../dependencies.ts';
-import { ControlBody } from '../requests.ts';
-import { commonProblems, effectShape } from '../schemas.ts';
+import { ControlBody } from '../request-schemas.ts';
+import { commonProblems, effectShape } from '../answer-schemas.ts';
 
 const OPERATIONS = [
   ['pause', 'pause', 'Announce nothing new; TTLs go on'],

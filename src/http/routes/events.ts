@@ -17,16 +17,21 @@ import {
   refuseLongBatch,
 } from '../batch.ts';
 import { MAX_SIGNAL_BYTES } from '../body.ts';
-import { type App, callerOf, detectorOf } from '../context.ts';
-import { page } from '../cursor.ts';
+import { type App, callerOf, detectorOf } from '../request-context.ts';
+import { page } from '../paging.ts';
 import type { HttpDependencies } from '../dependencies.ts';
 import { readAlertmanager, readBatched, readEvent, recordedProblems, reportOf } from '../detectors.ts';
 import { registerFastNetMon } from './fastnetmon.ts';
 import { requireVictim } from './mitigations.ts';
-import { HttpProblem, invalidFields, toProblem } from '../problem.ts';
+import { HttpProblem, invalidFields, toProblem } from '../http-problem.ts';
 import { clientOf, LIMITED, LIMITED_WITH_503, type TokenBuckets } from '../rate-limit.ts';
-import { AlertmanagerBody, EventQuery } from '../requests.ts';
-import { BatchAnswerSchema, commonProblems, type EventAnswerSchema, SignalAnswerSchema } from '../schemas.ts';
+import { AlertmanagerBody, EventQuery } from '../request-schemas.ts';
+import {
+  BatchAnswerSchema,
+  commonProblems,
+  type EventAnswerSchema,
+  SignalAnswerSchema,
+} from '../answer-schemas.ts';
 import type { ReadRoom } from '../read-room.ts';
 import { inSlices, mapInSlices } from '../slices.ts';
 import { EVENTS } from '../turns.ts';
@@ -35,7 +40,7 @@ import { EventSchema } from '../../view/schemas.ts';
 
 type EventAnswer = z.output<typeof EventAnswerSchema>;
 type SignalAnswer = z.output<typeof SignalAnswerSchema>;
-type Unreadable = Extract<Signal, { kind: 'invalid' }>;
+type UnreadableItem = Extract<Signal, { kind: 'invalid' }>;
 
 /** What ingest/ parses, and with the same schema, is not parsed before: it says better what is wrong. */
 const readByIntake: FastifySchemaCompiler<unknown> = () => (value: unknown) => ({ value });
@@ -89,7 +94,10 @@ export async function registerEvents(
    * Writes down one of several reports that could not be read: nobody may read the answer, so it is shown with the events,
    * counted and logged.
    */
-  const refuse = async ({ problems, remains }: Unreadable, request: FastifyRequest): Promise<BatchResult> => {
+  const refuse = async (
+    { problems, remains }: UnreadableItem,
+    request: FastifyRequest,
+  ): Promise<BatchResult> => {
     const error = invalidFields(problems.map(({ path, message }) => ({ field: path, message }))).message;
     const result = invalidResult(error);
     if (remains === undefined) return result;

@@ -6,25 +6,25 @@ import type { Signal } from '../../intake/signal.ts';
 import type { VectorMaps } from '../../intake/vector-names.ts';
 import { MAX_SIGNAL_BYTES } from '../body.ts';
 import { bodyText } from '../body-room.ts';
-import type { App } from '../context.ts';
+import type { App } from '../request-context.ts';
 import { readFastNetMon, readFastNetMonText } from '../detectors.ts';
-import { HttpProblem } from '../problem.ts';
+import { HttpProblem } from '../http-problem.ts';
 import { LIMITED } from '../rate-limit.ts';
-import { FastNetMonBody, FastNetMonQuery } from '../requests.ts';
+import { FastNetMonBody, FastNetMonQuery } from '../request-schemas.ts';
 import {
   type BatchAnswerSchema,
   commonProblems,
   type SignalAnswerSchema,
   SignalsAnswerSchema,
-} from '../schemas.ts';
+} from '../answer-schemas.ts';
 
-type BatchAnswer = z.output<typeof BatchAnswerSchema>;
-type BatchResult = BatchAnswer['results'][number];
+type FastNetMonAnswer = z.output<typeof BatchAnswerSchema>;
+type FastNetMonResult = FastNetMonAnswer['results'][number];
 
 /** How signals are submitted: one answered as itself, or several with a result each. */
 export interface Submission {
   readonly one: (signal: Signal, request: FastifyRequest) => Promise<z.output<typeof SignalAnswerSchema>>;
-  readonly all: (signals: readonly Signal[], request: FastifyRequest) => Promise<BatchAnswer>;
+  readonly all: (signals: readonly Signal[], request: FastifyRequest) => Promise<FastNetMonAnswer>;
 }
 
 const DESCRIPTION = [
@@ -109,7 +109,7 @@ function signalsOf(request: FastifyRequest, maps: VectorMaps | undefined): reado
 }
 
 /** 202 with the most telling result, or the problem where nothing was accepted. Trying again must be worth it for a 503. */
-function summary({ results }: BatchAnswer): z.output<typeof SignalsAnswerSchema> {
+function summary({ results }: FastNetMonAnswer): z.output<typeof SignalsAnswerSchema> {
   const unavailable = results.find(({ code }) => code >= 500);
   if (unavailable !== undefined) {
     throw new HttpProblem(503, unavailable.error ?? 'Not all of it could be decided; try again', {
@@ -134,7 +134,7 @@ function summary({ results }: BatchAnswer): z.output<typeof SignalsAnswerSchema>
 }
 
 /** A refusal says more than a duplicate, and a duplicate more than what could not be read. */
-function refusal(results: readonly BatchResult[]): HttpProblem {
+function refusal(results: readonly FastNetMonResult[]): HttpProblem {
   const worst = [422, 409, 400].flatMap((code) => results.filter((result) => result.code === code)).at(0);
   const { code = 400, error = 'Nothing in it could be used', reason } = worst ?? {};
   return new HttpProblem(code, error, {

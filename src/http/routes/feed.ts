@@ -7,10 +7,10 @@
 import type { ServerResponse } from 'node:http';
 import type { EngineView } from '../../control/types.ts';
 import type { RecordedFact } from '../../core/facts.ts';
-import type { App } from '../context.ts';
-import { HttpProblem, invalidField } from '../problem.ts';
+import type { App } from '../request-context.ts';
+import { HttpProblem, invalidField } from '../http-problem.ts';
 import { clientOf } from '../rate-limit.ts';
-import { commonProblems, FeedText } from '../schemas.ts';
+import { commonProblems, FeedText } from '../answer-schemas.ts';
 import { factView } from '../../view/fact.ts';
 
 /** Readers at once; more are answered 503. */

@@ -9,17 +9,17 @@ import { toHex } from '../../net/bytes.ts';
 import { timeText } from '../../net/time.ts';
 import { timeOrNull } from '../../view/values.ts';
 import { effectView, expectAnswer } from '../answers.ts';
-import { type App, operatorOf } from '../context.ts';
+import { type App, operatorOf } from '../request-context.ts';
 import type { HttpDependencies, OperatorAction } from '../dependencies.ts';
-import { HttpProblem } from '../problem.ts';
-import { PeerClearBody, PeerCommandBody } from '../requests.ts';
+import { HttpProblem } from '../http-problem.ts';
+import { PeerClearBody, PeerCommandBody } from '../request-schemas.ts';
 import {
   commonProblems,
   effectShape,
   type NotificationSchema,
   PeerSchema,
   RibRouteSchema,
-} from '../schemas.ts';
+} from '../answer-schemas.ts';
 import { READS } from '../turns.ts';
 
 const NameParams = z.object({ name: z.string() });
@@ -27,13 +27,13 @@ const NameParams = z.object({ name: z.string() });
 export function registerPeers(app: App, deps: HttpDependencies): void {
   const { engine, announcer, reconciler, clock } = deps;
 
-  const find = (name: string): PeerStatus => {
+  const find = (name: string): PeerView => {
     const peer = announcer.peers().find((candidate) => candidate.name === name);
     if (peer === undefined) throw new HttpProblem(404, 'There is no neighbor with this name');
     return peer;
   };
 
-  const viewOf = (peer: PeerStatus) =>
+  const viewOf = (peer: PeerView) =>
     peerView(peer, engine.state.disabledPeers.get(peer.name) ?? null, clock());
 
   const view = (name: string) => viewOf(find(name));
@@ -164,16 +164,16 @@ function shutdownCommunication(reason: string): string {
 
 // How sessions and their Adj-RIB-Outs look from outside.
 
-export type PeerStatus = ReturnType<Announcer['peers']>[number];
-type Notification = NonNullable<PeerStatus['lastNotificationSent']>;
-type Family = PeerStatus['families'][number];
-type SentRoute = NonNullable<ReturnType<ReturnType<Announcer['ribOut']>['sent']>>;
+export type PeerView = ReturnType<Announcer['peers']>[number];
+type Notification = NonNullable<PeerView['lastNotificationSent']>;
+type FamilyView = PeerView['families'][number];
+type SentRouteView = NonNullable<ReturnType<ReturnType<Announcer['ribOut']>['sent']>>;
 
 const AFI_NAMES: Readonly<Record<number, string>> = { 1: 'ipv4', 2: 'ipv6' };
 const SAFI_NAMES: Readonly<Record<number, string>> = { 1: 'unicast', 133: 'flowspec', 134: 'flowspec-vpn' };
 
 /** The configured name of a family (`ipv4-flowspec`), or `afi/safi` for one without a name. */
-export function familyText({ afi, safi }: Family): string {
+export function familyText({ afi, safi }: FamilyView): string {
   const [net, kind] = [AFI_NAMES[afi], SAFI_NAMES[safi]];
   return net === undefined || kind === undefined ? `${afi}/${safi}` : `${net}-${kind}`;
 }
@@ -184,14 +184,14 @@ function notificationView(notification: Notification | null): z.output<typeof No
   return { code, subcode, text, at: timeText(at) };
 }
 
-function causeView(cause: PeerStatus['lastCause']): z.output<typeof PeerSchema>['last_cause'] {
+function causeView(cause: PeerView['lastCause']): z.output<typeof PeerSchema>['last_cause'] {
   if (cause === null) return null;
   const { text, firstAt, lastAt, count, symptom } = cause;
   return { text, first_at: timeText(firstAt), last_at: timeText(lastAt), count, symptom };
 }
 
 /** `disabled`: who keeps it down, null when nobody does. */
-export function peerView(peer: PeerStatus, disabled: Said | null, now: number): z.output<typeof PeerSchema> {
+export function peerView(peer: PeerView, disabled: Said | null, now: number): z.output<typeof PeerSchema> {
   const { negotiated, counters, establishedAt } = peer;
   return {
     name: peer.name,
@@ -240,7 +240,7 @@ export function peerView(peer: PeerStatus, disabled: Said | null, now: number): 
 /** One route as it was written to a neighbor. */
 export function routeView(
   peer: string,
-  { route, sentAt }: SentRoute,
+  { route, sentAt }: SentRouteView,
   reconciler: ReconcilerView,
 ): z.output<typeof RibRouteSchema> {
   const { extendedCommunities, ipv6ExtendedCommunities } = route.attributes;

@@ -2,13 +2,13 @@
 import { z } from 'zod';
 import { formatPrefix, parsePrefix, unmapped } from '../../net/prefix.ts';
 import { effectView, expectAnswer } from '../answers.ts';
-import { type App, operatorOf } from '../context.ts';
+import { type App, operatorOf } from '../request-context.ts';
 import type { HttpDependencies } from '../dependencies.ts';
-import { invalidField } from '../problem.ts';
-import { SafelistBody } from '../requests.ts';
+import { invalidField } from '../http-problem.ts';
+import { SafelistBody } from '../request-schemas.ts';
 import { safelistEntryView } from '../../view/fact.ts';
 import { SafelistEntrySchema } from '../../view/schemas.ts';
-import { commonProblems, effectShape } from '../schemas.ts';
+import { commonProblems, effectShape } from '../answer-schemas.ts';
 
 function requirePrefix(text: string): string {
   const prefix = parsePrefix(text);

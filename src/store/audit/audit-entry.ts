@@ -45,7 +45,7 @@ const EVENTS = 1_000;
 
 /** Follows the facts, so that an entry can show the values before a change and the event's actor. */
 export class AuditTrail {
-  readonly #mitigations = new Map<string, Known>();
+  readonly #mitigations = new Map<string, KnownMitigation>();
   readonly #actors = new Map<string, Actor>();
 
   /** `live` are the mitigations, and `events` the events (oldest first), before the first fact that follows. */
@@ -304,7 +304,7 @@ function target(id: string): AuditEntry['target'] {
 export type AuditValues = Readonly<Record<string, unknown>>;
 
 /** The values that a later entry may show as `before`. */
-export type Known = Pick<
+export type KnownMitigation = Pick<
   Mitigation,
   'status' | 'ending' | 'match' | 'ports' | 'excludedPorts' | 'action' | 'step' | 'expiresAt' | 'lastEventId'
 >;
@@ -316,13 +316,17 @@ export function mitigationValues(mitigation: Mitigation): AuditValues {
 }
 
 /** Returns the values to remember. */
-export function known(mitigation: Known): Known {
+export function known(mitigation: KnownMitigation): KnownMitigation {
   const { status, ending, match, ports, excludedPorts, action, step, expiresAt, lastEventId } = mitigation;
   return { status, ending, match, ports, excludedPorts, action, step, expiresAt, lastEventId };
 }
 
 /** Returns the values to remember after a change. */
-export function knownAfter(before: Known, change: MitigationChange, status: Mitigation['status']): Known {
+export function knownAfter(
+  before: KnownMitigation,
+  change: MitigationChange,
+  status: Mitigation['status'],
+): KnownMitigation {
   const {
     match = before.match,
     ports = before.ports,
@@ -340,7 +344,7 @@ export function knownAfter(before: Known, change: MitigationChange, status: Miti
 export function valuesOf(
   source: Changeable,
   change: Changeable,
-  status: Known['status'] | null,
+  status: KnownMitigation['status'] | null,
 ): AuditValues {
   const values = changedValues(source, change);
   return status === null ? values : { status, ...values };

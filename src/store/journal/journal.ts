@@ -39,7 +39,7 @@ export interface Sync {
   readonly milliseconds: number;
 }
 
-interface Waiting {
+interface WaitingAppend {
   readonly lines: string;
   readonly facts: number;
   readonly resolve: () => void;
@@ -56,7 +56,7 @@ export class Journal implements Store {
   /** Sequence numbers of the last durable fact, and of the last accepted one (durable or waiting). */
   #durableSeq = 0;
   #acceptedSeq = 0;
-  #waiting: Waiting[] = [];
+  #waiting: WaitingAppend[] = [];
   #writing: Promise<void> | undefined;
   /** Serializes work on the current segment. */
   #turn: Promise<unknown> = Promise.resolve();
@@ -203,7 +203,7 @@ export class Journal implements Store {
     this.#writing = undefined;
   }
 
-  #nextGroup(): readonly Waiting[] {
+  #nextGroup(): readonly WaitingAppend[] {
     let octets = 0;
     let count = 0;
     for (const { lines } of this.#waiting) {
@@ -214,7 +214,7 @@ export class Journal implements Store {
     return this.#waiting.splice(0, count);
   }
 
-  async #writeGroup(group: readonly Waiting[]): Promise<Sync> {
+  async #writeGroup(group: readonly WaitingAppend[]): Promise<Sync> {
     const current = await this.#soundSegment();
     const bytes = Buffer.from(group.map(({ lines }) => lines).join(''));
     const facts = group.reduce((sum, waiting) => sum + waiting.facts, 0);

@@ -5,7 +5,7 @@
 import { addPathOf, ipv6NextHopsOf } from '../../bgp/wire/capabilities.ts';
 import { checkHeader, messageType } from '../../bgp/wire/framing.ts';
 import { FAMILIES, type Family, familyName, includesFamily, MessageType } from '../../bgp/wire/iana.ts';
-import { HEADER_LENGTH } from '../../bgp/wire/limits.ts';
+import { HEADER_LENGTH } from '../../bgp/wire/message-length.ts';
 import { decodeMessage } from '../../bgp/wire/message.ts';
 import { NotificationError } from '../../bgp/wire/notification.ts';
 import { findCapability, peerAsn } from '../../bgp/wire/open.ts';
@@ -25,7 +25,7 @@ export interface Opens {
 }
 
 /** Describes how to read the messages of one direction. */
-export interface Agreement {
+export interface CapturedAgreement {
   readonly context: CodecContext;
   /** True if both sides are in one AS; undefined if an OPEN is missing. */
   readonly internal: boolean | undefined;
@@ -66,7 +66,11 @@ export function widthOf(opens: Opens, updates: readonly UpdateParts[]): AsWidth 
 }
 
 /** Returns the agreement for one direction; `updates` are the UPDATEs of that direction. */
-export function agreementOf(opens: Opens, width: AsWidth, updates: readonly UpdateParts[]): Agreement {
+export function agreementOf(
+  opens: Opens,
+  width: AsWidth,
+  updates: readonly UpdateParts[],
+): CapturedAgreement {
   const { sender, receiver } = opens;
   const known = sender !== undefined && receiver !== undefined;
   const internal = known ? peerAsn(sender) === peerAsn(receiver) : undefined;
@@ -110,7 +114,7 @@ function identifiedFamilies({ sender, receiver }: Opens, updates: readonly Updat
 export function conclusions(
   opens: Opens,
   width: AsWidth,
-  agreements: readonly Agreement[],
+  agreements: readonly CapturedAgreement[],
 ): readonly string[] {
   if (opens.sender !== undefined && opens.receiver !== undefined) return [];
   const missing = opens.sender === opens.receiver ? 'no OPEN was captured' : 'one OPEN was not captured';

@@ -3,13 +3,13 @@
  * would negotiate). Pure.
  */
 import { AttributeType, MessageType } from '../../bgp/wire/iana.ts';
-import { HEADER_LENGTH } from '../../bgp/wire/limits.ts';
+import { HEADER_LENGTH } from '../../bgp/wire/message-length.ts';
 import { decodeMessage } from '../../bgp/wire/message.ts';
 import { NotificationError } from '../../bgp/wire/notification.ts';
 import type { AsPathSegment, BgpMessage, UpdateMessage } from '../../bgp/wire/types.ts';
 import type { Family } from '../../bgp/wire/iana.ts';
 import type { TcpStream } from '../pcap/reassemble.ts';
-import type { Agreement } from './agreement.ts';
+import type { CapturedAgreement } from './agreement.ts';
 import { agreementOf, conclusions, firstOpen, takesLongMessages, widthOf } from './agreement.ts';
 import { narrowPath, partsOf } from './evidence.ts';
 import {
@@ -124,7 +124,7 @@ function readConnection(
   return { messages, remarks };
 }
 
-function readMessage(raw: RawMessage, agreement: Agreement): CapturedMessage {
+function readMessage(raw: RawMessage, agreement: CapturedAgreement): CapturedMessage {
   const pathIdentifiers = agreement.context.pathIdentifiers ?? [];
   if (raw.broken !== undefined) return { ...raw, result: raw.broken, pathIdentifiers, notes: [] };
   if (raw.unknownType !== undefined) {
@@ -138,7 +138,7 @@ function readMessage(raw: RawMessage, agreement: Agreement): CapturedMessage {
   return { ...raw, result, pathIdentifiers, notes };
 }
 
-function decode(octets: Uint8Array, agreement: Agreement): BgpMessage | NotificationError {
+function decode(octets: Uint8Array, agreement: CapturedAgreement): BgpMessage | NotificationError {
   const { context, internal, routeFilters } = agreement;
   // Filters follow the four octets of a request (RFC 5291 §5).
   const filtered = octets[HEADER_LENGTH - 1] === MessageType.RouteRefresh && routeFilters;
@@ -195,7 +195,7 @@ function hasConfederation({ attributes }: UpdateMessage): boolean {
   return (attributes.asPath ?? []).some(({ kind }) => kind === 'confed-sequence' || kind === 'confed-set');
 }
 
-function notesOn(octets: Uint8Array, message: BgpMessage, agreement: Agreement): readonly string[] {
+function notesOn(octets: Uint8Array, message: BgpMessage, agreement: CapturedAgreement): readonly string[] {
   if (message.type !== 'update') return [];
   const notes: string[] = [];
   if (agreement.internal === false && hasConfederation(message)) {

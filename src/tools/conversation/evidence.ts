@@ -6,7 +6,7 @@ import { decodeFlowSpecList } from '../../bgp/flowspec/nlri.ts';
 import { decodeAsPath } from '../../bgp/wire/as-path.ts';
 import { AttributeFlag } from '../../bgp/wire/attribute-table.ts';
 import { AttributeType, FAMILIES, type Family, familyName, MessageType } from '../../bgp/wire/iana.ts';
-import { HEADER_LENGTH } from '../../bgp/wire/limits.ts';
+import { HEADER_LENGTH } from '../../bgp/wire/message-length.ts';
 import { isListed, listNlri, unicastNlriFault } from '../../bgp/wire/nlri-list.ts';
 import type { AsPathSegment } from '../../bgp/wire/types.ts';
 import { toHex } from '../../net/bytes.ts';

@@ -3,7 +3,7 @@
  * hide the remaining messages. Pure.
  */
 import { checkHeader } from '../../bgp/wire/framing.ts';
-import { HEADER_LENGTH } from '../../bgp/wire/limits.ts';
+import { HEADER_LENGTH } from '../../bgp/wire/message-length.ts';
 import { ErrorCode, HeaderSubcode, NotificationError } from '../../bgp/wire/notification.ts';
 import { countWords } from '../../net/text.ts';
 import { concatBytes } from '../../net/bytes.ts';

@@ -1,5 +1,5 @@
 /** Reads Ethernet frames and their EtherTypes (IEEE 802 Numbers of IANA): tags, LLC, SNAP, and the layers after them. */
-import type { Layer, LayerKind, Outcome } from './layer.ts';
+import type { Layer, LayerKind, LayerOutcome } from './layer.ts';
 import { endsWithin, hexNumber, unread, viewOf, without } from './layer.ts';
 
 /** Maps EtherTypes to the layer that follows directly. For IP, the packet's own version counts. */
@@ -47,12 +47,12 @@ const FIRST_ETHERTYPE = 0x0600;
 const TYPE_OFFSET = 12;
 
 /** Reads an Ethernet frame, from the destination address on. */
-export function readEthernet(data: Uint8Array): Outcome {
+export function readEthernet(data: Uint8Array): LayerOutcome {
   return readEtherType(data, TYPE_OFFSET);
 }
 
 /** Reads the EtherType at `at`, and the payload after it or at `payload`. */
-export function readEtherType(data: Uint8Array, at: number, payload = at + 2): Outcome {
+export function readEtherType(data: Uint8Array, at: number, payload = at + 2): LayerOutcome {
   if (data.length < payload) return { problem: `a frame of ${data.length} octets is too short for its link` };
   const view = viewOf(data);
   let type = view.getUint16(at);
@@ -67,7 +67,7 @@ export function readEtherType(data: Uint8Array, at: number, payload = at + 2): O
 }
 
 /** Returns the layer that an EtherType names; GRE and others use EtherTypes, too. */
-export function behindEtherType(type: number, data: Uint8Array): Outcome {
+export function behindEtherType(type: number, data: Uint8Array): LayerOutcome {
   const kind = LAYERS.get(type);
   if (kind !== undefined) return { kind, data };
   if (type < FIRST_ETHERTYPE) return { kind: 'llc', data };
@@ -79,7 +79,7 @@ export function behindEtherType(type: number, data: Uint8Array): Outcome {
 }
 
 /** Reads a MACsec tag (IEEE 802.1AE §9). In frames that are only signed, an EtherType follows; encrypted ones are unreadable. */
-function readMacsec(data: Uint8Array): Outcome {
+function readMacsec(data: Uint8Array): LayerOutcome {
   const flags = data[0];
   if (flags === undefined) return endsWithin('a MACsec tag');
   const encrypted = (flags & 0x0c) !== 0;
@@ -94,7 +94,7 @@ const SNAP_BRIDGED = 0x0080c2;
 const BRIDGED_ETHERNET: ReadonlySet<number> = new Set([0x0001, 0x0007]);
 
 /** Reads LLC (IEEE 802.2), with SNAP and the NLPID form of RFC 2684. */
-export function readLlc(data: Uint8Array): Outcome {
+export function readLlc(data: Uint8Array): LayerOutcome {
   if (data.length < 3) return endsWithin('an LLC header');
   const view = viewOf(data);
   const points = view.getUint16(0);
@@ -122,7 +122,7 @@ const NLPIDS: ReadonlyMap<number, LayerKind> = new Map([
 const NLPID_SNAP = 0x80;
 
 /** Reads an NLPID and the network layer that it names (RFC 2427 §4, RFC 2684 §4). */
-export function readNlpid(data: Uint8Array): Outcome {
+export function readNlpid(data: Uint8Array): LayerOutcome {
   const id = data[0];
   if (id === undefined) return endsWithin('an NLPID');
   const kind = NLPIDS.get(id);

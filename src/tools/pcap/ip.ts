@@ -1,7 +1,7 @@
 /** Reads IPv4 (RFC 791) and IPv6 (RFC 8200): addresses, extension headers, fragments, and the protocol inside. */
 import { sameBytes, toHex } from '../../net/bytes.ts';
 import { formatAddress } from '../../net/prefix.ts';
-import { type FrameProblem, type LayerKind, type Outcome, unread, viewOf, without } from './layer.ts';
+import { type FrameProblem, type LayerKind, type LayerOutcome, unread, viewOf, without } from './layer.ts';
 
 const TCP = 6;
 const AUTHENTICATION_HEADER = 51;
@@ -43,7 +43,7 @@ const CLOSED: ReadonlyMap<number, string> = new Map([
 ]);
 
 /** Reads an IP packet. Reassembles fragments if `fragments` is given, else reports them as a problem. */
-export function readIp(data: Uint8Array, fragments?: Fragments): Outcome {
+export function readIp(data: Uint8Array, fragments?: Fragments): LayerOutcome {
   if (data.length === 0) return { problem: 'an empty IP packet' };
   const version = (data[0] ?? 0) >>> 4;
   if (version !== 4 && version !== 6) return { problem: `an IP packet of version ${version}` };
@@ -63,7 +63,7 @@ export function readIp(data: Uint8Array, fragments?: Fragments): Outcome {
 /** The name for fragments in counts. */
 export const FRAGMENTS = 'fragments of IP packets';
 
-function behindIp({ src, dst, protocol, payload, cutOff }: IpPacket): Outcome {
+function behindIp({ src, dst, protocol, payload, cutOff }: IpPacket): LayerOutcome {
   if (protocol === TCP) {
     return { kind: 'tcp', src: formatAddress(src), dst: formatAddress(dst), bytes: payload, cutOff };
   }

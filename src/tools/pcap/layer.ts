@@ -47,7 +47,7 @@ export interface PassedOver {
 }
 
 /** The result of reading a header. */
-export type Outcome = Layer | TcpBytes | FrameProblem | PassedOver;
+export type LayerOutcome = Layer | TcpBytes | FrameProblem | PassedOver;
 
 /** Returns the result for a protocol that never carries TCP. */
 export function without(other: string): PassedOver {

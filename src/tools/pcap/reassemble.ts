@@ -8,7 +8,7 @@ import { Fragments } from './ip.ts';
 import { FRAGMENTS } from './ip.ts';
 import type { PassedOver } from './layer.ts';
 import { unread } from './layer.ts';
-import { linkName } from './link.ts';
+import { linkName } from './link-types.ts';
 import { decodeFrame, type Endpoint, type TcpSegment } from './segment.ts';
 
 /** Holds octets of one packet, in stream order. The chunks up to a gap, joined in order, are the stream. */
@@ -65,7 +65,7 @@ export interface Streams {
 /** The largest receive window (RFC 7323 §2.3), in octets; a segment farther away does not belong to the stream. */
 const LARGEST_WINDOW = 2 ** 30;
 
-interface Held {
+interface HeldSegment {
   /** The position of the first octet in the stream, from 0, without wrapping. */
   readonly position: number;
   readonly bytes: Uint8Array;
@@ -88,10 +88,10 @@ interface Direction {
   /** The position after the last octet that any packet shows. */
   highest: number;
   /** Segments after missing octets, by position. */
-  held: Held[];
+  held: HeldSegment[];
 }
 
-interface Connection {
+interface CapturedConnection {
   readonly number: number;
   readonly directions: Map<string, Direction>;
 }
@@ -108,7 +108,7 @@ export function readStreams(file: Uint8Array): Streams {
  * win), wrapped sequence numbers, and ports that a later connection reuses.
  */
 export function reassembleTcp(packets: readonly Packet[]): Streams {
-  const connections = new Map<string, Connection>();
+  const connections = new Map<string, CapturedConnection>();
   const all: Direction[] = [];
   const problems: string[] = [];
   const reported = new Set<string>();
@@ -126,7 +126,7 @@ export function reassembleTcp(packets: readonly Packet[]): Streams {
     });
   };
 
-  const open = (connection: Connection, from: string, segment: TcpSegment): Direction => {
+  const open = (connection: CapturedConnection, from: string, segment: TcpSegment): Direction => {
     const direction = startDirection(connection.number, segment);
     connection.directions.set(from, direction);
     all.push(direction);
@@ -143,7 +143,7 @@ export function reassembleTcp(packets: readonly Packet[]): Streams {
     // Acknowledgments without data and resets do not start a stream: the former may be old, the latter carry no data.
     if (!segment.syn && (segment.rst || segment.payload.length === 0)) return undefined;
     if (connection !== undefined && known === undefined) return open(connection, from, segment);
-    const fresh: Connection = { number: ++count, directions: new Map() };
+    const fresh: CapturedConnection = { number: ++count, directions: new Map() };
     connections.set(pair, fresh);
     return open(fresh, from, segment);
   };
@@ -237,7 +237,7 @@ function addSegment(direction: Direction, segment: TcpSegment, packet: Packet): 
   const end = position + segment.payload.length + segment.cutOff;
   if (end > position || segment.fin) direction.highest = Math.max(direction.highest, end);
   if (segment.payload.length === 0) return problem;
-  const held: Held = { position, bytes: segment.payload, packet };
+  const held: HeldSegment = { position, bytes: segment.payload, packet };
   if (position > direction.next) {
     hold(direction, held);
     return undefined;
@@ -254,7 +254,7 @@ function addSegment(direction: Direction, segment: TcpSegment, packet: Packet): 
 }
 
 /** Inserts a segment into `held` by position, after segments of the same position. */
-function hold(direction: Direction, segment: Held): void {
+function hold(direction: Direction, segment: HeldSegment): void {
   const { held } = direction;
   let low = 0;
   let high = held.length;
@@ -269,7 +269,7 @@ function hold(direction: Direction, segment: Held): void {
 }
 
 /** Appends the new octets of a segment that begins at or before `next`. */
-function deliver(direction: Direction, { position, bytes, packet }: Held): void {
+function deliver(direction: Direction, { position, bytes, packet }: HeldSegment): void {
   const known = direction.next - position;
   if (known >= bytes.length) return;
   const before = direction.chunks.at(-1)?.time ?? null;

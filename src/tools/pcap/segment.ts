@@ -2,9 +2,9 @@
 import { readEthernet, readLlc } from './ethernet.ts';
 import type { Fragments } from './ip.ts';
 import { readIp } from './ip.ts';
-import type { FrameProblem, Layer, Outcome, PassedOver, TcpBytes } from './layer.ts';
+import type { FrameProblem, Layer, LayerOutcome, PassedOver, TcpBytes } from './layer.ts';
 import { unread, viewOf } from './layer.ts';
-import { readLink } from './link.ts';
+import { readLink } from './link-types.ts';
 import type { Packet } from './capture.ts';
 import { readFrameRelay, readHdlc, readMpls, readPpp, readPppoe } from './serial.ts';
 import { readGre, readNsh, readUdp } from './tunnel.ts';
@@ -52,7 +52,7 @@ export function decodeFrame(packet: Packet, fragments?: Fragments): TcpSegment |
   return unread(`more than ${DEEPEST} layers of headers`);
 }
 
-function readLayer({ kind, data }: Layer, fragments: Fragments | undefined): Outcome {
+function readLayer({ kind, data }: Layer, fragments: Fragments | undefined): LayerOutcome {
   switch (kind) {
     case 'ethernet':
       return readEthernet(data);

@@ -1,6 +1,6 @@
 /** Reads tunnels: GRE with ERSPAN, NSH, and tunnels over UDP. */
 import { behindEtherType } from './ethernet.ts';
-import type { LayerKind, Outcome } from './layer.ts';
+import type { LayerKind, LayerOutcome } from './layer.ts';
 import { endsWithin, hexNumber, unread, viewOf, without } from './layer.ts';
 
 const GRE_CHECKSUM = 0x8000;
@@ -13,7 +13,7 @@ const ERSPAN_II = 0x88be;
 const ERSPAN_III = 0x22eb;
 
 /** Reads GRE (RFC 2784, RFC 2890), its older form with a routing field (RFC 1701), and PPTP's form (RFC 2637 §4.1). */
-export function readGre(data: Uint8Array): Outcome {
+export function readGre(data: Uint8Array): LayerOutcome {
   if (data.length < 4) return endsWithin('a GRE header');
   const view = viewOf(data);
   const flags = view.getUint16(0);
@@ -46,13 +46,13 @@ export function readGre(data: Uint8Array): Outcome {
 }
 
 /** Reads ERSPAN (draft-foschiano-erspan): type I has no header and no GRE sequence number, type II a header of 8 octets. */
-function readErspan(data: Uint8Array, header: 0 | 8): Outcome {
+function readErspan(data: Uint8Array, header: 0 | 8): LayerOutcome {
   if (data.length < header) return endsWithin('an ERSPAN header');
   return { kind: 'ethernet', data: data.subarray(header) };
 }
 
 /** Reads ERSPAN type III: 12 octets, 8 more if the last bit is set; the frame may be Ethernet or IP. */
-function readErspanIII(data: Uint8Array): Outcome {
+function readErspanIII(data: Uint8Array): LayerOutcome {
   if (data.length < 12) return endsWithin('an ERSPAN header');
   const field = viewOf(data).getUint16(10);
   const header = (field & 1) === 0 ? 12 : 20;
@@ -65,41 +65,41 @@ function readErspanIII(data: Uint8Array): Outcome {
 const NEXT_PROTOCOLS: readonly (LayerKind | undefined)[] = [undefined, 'ip', 'ip', 'ethernet', 'nsh', 'mpls'];
 
 /** Reads a service header (RFC 8300 §2.2), whose length is in 4-octet words. */
-export function readNsh(data: Uint8Array): Outcome {
+export function readNsh(data: Uint8Array): LayerOutcome {
   const length = ((data[1] ?? 0) & 0x3f) * 4;
   if (data.length < 8 || length < 8 || data.length < length) return endsWithin('a service header (NSH)');
   return nextProtocol(data[3] ?? 0, data.subarray(length));
 }
 
-function nextProtocol(protocol: number, data: Uint8Array): Outcome {
+function nextProtocol(protocol: number, data: Uint8Array): LayerOutcome {
   const kind = NEXT_PROTOCOLS[protocol];
   return kind === undefined ? unread(`protocol ${protocol} in NSH or VXLAN`) : { kind, data };
 }
 
 /** Reads UDP (RFC 768). Recognizes a tunnel by its destination port; anything that is not valid as one is other UDP. */
-export function readUdp(data: Uint8Array): Outcome {
+export function readUdp(data: Uint8Array): LayerOutcome {
   if (data.length < 8) return without('UDP');
   const read = TUNNELS.get(viewOf(data).getUint16(2));
   return read?.(data.subarray(8)) ?? without('UDP');
 }
 
-const TUNNELS: ReadonlyMap<number, (data: Uint8Array) => Outcome | undefined> = new Map([
+const TUNNELS: ReadonlyMap<number, (data: Uint8Array) => LayerOutcome | undefined> = new Map([
   [4789, vxlan], // RFC 7348
   [8472, vxlan], // the port that Linux had first
   [4790, vxlan], // VXLAN-GPE
   [6081, geneve], // RFC 8926
-  [6635, (data: Uint8Array): Outcome => ({ kind: 'mpls', data })], // RFC 7510
+  [6635, (data: Uint8Array): LayerOutcome => ({ kind: 'mpls', data })], // RFC 7510
   [4754, greInUdp],
   [2152, gtp],
   [1701, l2tp],
   [37008, tzsp],
   [4500, espInUdp],
-  [4755, (): Outcome => unread('GRE in DTLS (encrypted)')],
-  [51820, (): Outcome => unread('WireGuard (encrypted)')],
+  [4755, (): LayerOutcome => unread('GRE in DTLS (encrypted)')],
+  [51820, (): LayerOutcome => unread('WireGuard (encrypted)')],
 ]);
 
 /** Reads VXLAN (RFC 7348 §5); with the P bit of VXLAN-GPE, the fourth octet names the next protocol. */
-function vxlan(data: Uint8Array): Outcome | undefined {
+function vxlan(data: Uint8Array): LayerOutcome | undefined {
   const flags = data[0] ?? 0;
   // The I bit must be set; the bits that no extension uses, and the last octet, must be zero.
   if (data.length < 8 || (flags & 0x3a) !== 0x08 || data[7] !== 0) return undefined;
@@ -108,13 +108,13 @@ function vxlan(data: Uint8Array): Outcome | undefined {
 }
 
 /** Reads GRE in UDP (RFC 8086 §3): GRE version 0 with reserved bits of zero. */
-function greInUdp(data: Uint8Array): Outcome | undefined {
+function greInUdp(data: Uint8Array): LayerOutcome | undefined {
   const reserved = data.length < 4 ? 1 : viewOf(data).getUint16(0) & 0x4fff;
   return reserved === 0 ? { kind: 'gre', data } : undefined;
 }
 
 /** Reads Geneve (RFC 8926 §3.4): options in 4-octet words, then the protocol of the EtherType. */
-function geneve(data: Uint8Array): Outcome | undefined {
+function geneve(data: Uint8Array): LayerOutcome | undefined {
   const first = data[0] ?? 0;
   const header = 8 + (first & 0x3f) * 4;
   if (first >>> 6 !== 0 || data.length < header) return undefined;
@@ -122,7 +122,7 @@ function geneve(data: Uint8Array): Outcome | undefined {
 }
 
 /** Reads a GTP user packet (3GPP TS 29.281 §5.1), with extension headers in 4-octet words. */
-function gtp(data: Uint8Array): Outcome | undefined {
+function gtp(data: Uint8Array): LayerOutcome | undefined {
   const flags = data[0] ?? 0;
   if (data.length < 12 || flags >>> 4 !== 3 || data[1] !== 0xff) return undefined;
   if ((flags & 7) === 0) return { kind: 'ip', data: data.subarray(8) };
@@ -137,7 +137,7 @@ function gtp(data: Uint8Array): Outcome | undefined {
 }
 
 /** Reads L2TP (RFC 2661 §3.1), whose data messages carry PPP. */
-function l2tp(data: Uint8Array): Outcome | undefined {
+function l2tp(data: Uint8Array): LayerOutcome | undefined {
   if (data.length < 6) return undefined;
   const view = viewOf(data);
   const flags = view.getUint16(0);
@@ -148,7 +148,7 @@ function l2tp(data: Uint8Array): Outcome | undefined {
 }
 
 /** Reads TZSP, with which RouterOS and others stream captures: 4 octets, tags up to an end tag, a frame. */
-function tzsp(data: Uint8Array): Outcome | undefined {
+function tzsp(data: Uint8Array): LayerOutcome | undefined {
   const isEthernet = data[0] === 1 && data[2] === 0 && data[3] === 1;
   if (!isEthernet) return undefined;
   for (let at = 4; at < data.length; ) {
@@ -160,7 +160,7 @@ function tzsp(data: Uint8Array): Outcome | undefined {
 }
 
 /** Reads ESP in UDP (RFC 3948 §2): 4 octets of zero precede IKE; one octet of 0xff is a keepalive. */
-function espInUdp(data: Uint8Array): Outcome | undefined {
+function espInUdp(data: Uint8Array): LayerOutcome | undefined {
   if (data.length < 8 || viewOf(data).getUint32(0) === 0) return undefined;
   return unread('ESP in UDP (encrypted)');
 }

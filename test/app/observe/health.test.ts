@@ -1,7 +1,7 @@
 /** The one assessment of the whole. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { Health, type HealthSources } from '../../../src/app/observe/health.ts';
+import { Health, type HealthSources } from '../../../src/app/observe/assess-health.ts';
 import { MockAnnouncer } from '../../../src/control/mock-announcer.ts';
 import type { EngineView, Shortfall } from '../../../src/control/types.ts';
 import { initialState } from '../../../src/core/state/state.ts';

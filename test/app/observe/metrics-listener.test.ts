@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { listenForScrapes, type ScrapeListener } from '../../../src/app/observe/metrics-listener.ts';
-import { LIMITS } from '../../../src/http/listener.ts';
+import { LIMITS } from '../../../src/http/http-listener.ts';
 import { plainRequest, rawConnection, rawExchange, readToEnd, within } from '../../http/sockets.ts';
 import { MemoryLog } from '../../http/support.ts';
 

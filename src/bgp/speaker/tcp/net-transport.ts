@@ -1,7 +1,7 @@
 /** The transport over TCP and UNIX sockets of the operating system. */
 import net from 'node:net';
 import { type LoadOptions, Native, type SocketOptions, securedWords } from './native.ts';
-import { listen } from './listener.ts';
+import { listen } from './bgp-listener.ts';
 import { alikeOnBothSides } from '../settings.ts';
 import { SocketConnection, endText } from './socket-connection.ts';
 import type { Connection, DialFailure, DialRequest, Transport } from '../transport.ts';

@@ -1,7 +1,15 @@
 /** Reads the link headers of frames, by the interface's link type (https://www.tcpdump.org/linktypes.html). */
 import { guessed, readEtherType, readLlc, readNlpid } from './ethernet.ts';
 import { looksLikeIp } from './ip.ts';
-import { endsWithin, type Layer, type LayerKind, type Outcome, unread, viewOf, without } from './layer.ts';
+import {
+  endsWithin,
+  type Layer,
+  type LayerKind,
+  type LayerOutcome,
+  unread,
+  viewOf,
+  without,
+} from './layer.ts';
 
 /** Maps link types without a header to their layer. */
 const LAYERS: ReadonlyMap<number, LayerKind> = new Map([
@@ -47,7 +55,7 @@ const HDLC_UNICAST = 0x0f;
 const HDLC_MULTICAST = 0x8f;
 
 /** Reads the beginning of a frame. */
-export function readLink(linkType: number, data: Uint8Array): Outcome {
+export function readLink(linkType: number, data: Uint8Array): LayerOutcome {
   // Link type 50 is PPP in HDLC-like framing, or Cisco HDLC.
   if (linkType === 50 && (data[0] === HDLC_UNICAST || data[0] === HDLC_MULTICAST)) return layer('hdlc', data);
   const kind = LAYERS.get(linkType);
@@ -78,7 +86,7 @@ export function readLink(linkType: number, data: Uint8Array): Outcome {
   }
 }
 
-function unknownLink(linkType: number): Outcome {
+function unknownLink(linkType: number): LayerOutcome {
   return { problem: `link type ${linkType} is not supported`, once: true };
 }
 
@@ -92,12 +100,12 @@ function layer(kind: LayerKind, data: Uint8Array): Layer {
   return { kind, data };
 }
 
-function tooShort(data: Uint8Array): Outcome {
+function tooShort(data: Uint8Array): LayerOutcome {
   return { problem: `a frame of ${data.length} octets is too short for its link` };
 }
 
 /** Reads BSD loopback: 4 octets of address family, in the capturing host's byte order. */
-function readAddressFamily(data: Uint8Array): Outcome {
+function readAddressFamily(data: Uint8Array): LayerOutcome {
   if (data.length < 4) return tooShort(data);
   const view = viewOf(data);
   const isIp = [view.getUint32(0, true), view.getUint32(0)].some((f) => f === AF_INET || AF_INET6.has(f));
@@ -105,14 +113,14 @@ function readAddressFamily(data: Uint8Array): Outcome {
 }
 
 /** Reads OpenBSD's packet filter log: the first octet is the header's length, rounded up to a multiple of 4. */
-function readPflog(data: Uint8Array): Outcome {
+function readPflog(data: Uint8Array): LayerOutcome {
   const length = Math.ceil((data[0] ?? 0) / 4) * 4;
   if (length === 0 || data.length <= length) return endsWithin('a pflog header');
   return layer('ip', data.subarray(length));
 }
 
 /** Reads per-packet information (PPI): a length and the next link type, both little-endian. */
-function readPpi(data: Uint8Array): Outcome {
+function readPpi(data: Uint8Array): LayerOutcome {
   if (data.length < 8) return endsWithin('a PPI header');
   const view = viewOf(data);
   const [length, linkType] = [view.getUint16(2, true), view.getUint32(4, true)];
@@ -121,7 +129,7 @@ function readPpi(data: Uint8Array): Outcome {
 }
 
 /** Reads pktap of macOS: header length, record type, link type, little-endian. */
-function readPktap(data: Uint8Array): Outcome {
+function readPktap(data: Uint8Array): LayerOutcome {
   if (data.length < 12) return endsWithin('a pktap header');
   const view = viewOf(data);
   const [length, linkType] = [view.getUint32(0, true), view.getUint32(8, true)];
@@ -132,14 +140,14 @@ function readPktap(data: Uint8Array): Outcome {
 /** Link types whose header names another link type. They do not nest. */
 const NESTING: ReadonlySet<number> = new Set([192, 258]);
 
-function nested(linkType: number, data: Uint8Array): Outcome {
+function nested(linkType: number, data: Uint8Array): LayerOutcome {
   return NESTING.has(linkType) ? unread(linkName(linkType)) : readLink(linkType, data);
 }
 
 const NFULA_PAYLOAD = 9;
 
 /** Reads the Linux netfilter log: 4 octets, then values with length and type in the capturing host's byte order. */
-function readNflog(data: Uint8Array): Outcome {
+function readNflog(data: Uint8Array): LayerOutcome {
   const view = viewOf(data);
   for (const littleEndian of [true, false]) {
     for (let at = 4; at + 4 <= data.length; ) {
@@ -197,7 +205,7 @@ const LINK_SERVICES = 0x54;
 const ADAPTIVE_SERVICES = 0x47;
 
 /** Reads a frame of a Juniper link type; returns undefined for any other link type. */
-export function readJuniper(linkType: number, data: Uint8Array): Outcome | undefined {
+export function readJuniper(linkType: number, data: Uint8Array): LayerOutcome | undefined {
   const kind = FRAMES.get(linkType);
   const cookie = COOKIES.get(linkType);
   if (kind === undefined && cookie === undefined) return undefined;
@@ -220,7 +228,7 @@ export function readJuniper(linkType: number, data: Uint8Array): Outcome | undef
 }
 
 /** Reads IP, or MPLS: a stack of labels followed by IP. */
-function packet(data: Uint8Array): Outcome | undefined {
+function packet(data: Uint8Array): LayerOutcome | undefined {
   if (looksLikeIp(data)) return { kind: 'ip', data };
   for (let at = 0; at + 4 <= data.length; at += 4) {
     const bottom = ((data[at + 2] ?? 0) & 1) !== 0;
@@ -230,7 +238,7 @@ function packet(data: Uint8Array): Outcome | undefined {
 }
 
 /** Reads a card's frame, which has no protocol field: tries the forms that cards use, the simplest first. */
-function behindCookie(data: Uint8Array, usual: number): Outcome {
+function behindCookie(data: Uint8Array, usual: number): LayerOutcome {
   const first = data[0];
   const length = first === LINK_SERVICES ? usual + 2 : first === ADAPTIVE_SERVICES ? 8 : usual;
   for (const at of new Set([length, usual, 0])) {
@@ -241,7 +249,7 @@ function behindCookie(data: Uint8Array, usual: number): Outcome {
   return unread('Juniper frames without IP');
 }
 
-function behindSnap(data: Uint8Array): Outcome | undefined {
+function behindSnap(data: Uint8Array): LayerOutcome | undefined {
   const isSnap = data[0] === 0xaa && data[1] === 0xaa && data[2] === 0x03;
   const isNlpid = data[0] === 0xfe && data[1] === 0xfe && data[2] === 0x03;
   if (isSnap || isNlpid) return readLlc(data);
@@ -251,7 +259,7 @@ function behindSnap(data: Uint8Array): Outcome | undefined {
 /** The PPP protocols that carry packets, and the two HDLC octets that may precede them. */
 const PPP_PACKETS: ReadonlySet<number> = new Set([0x0021, 0x0057, 0x0281, 0xff03]);
 
-function behindPpp(data: Uint8Array): Outcome | undefined {
+function behindPpp(data: Uint8Array): LayerOutcome | undefined {
   if (data.length < 4 || !PPP_PACKETS.has(viewOf(data).getUint16(0))) return undefined;
   return { kind: 'ppp', data };
 }

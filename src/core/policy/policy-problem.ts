@@ -1,6 +1,6 @@
 /** A problem in a piece of configuration, and its place; the caller knows the file and the lines. */
 
-export interface Problem {
+export interface PolicyProblem {
   /** Keys and indexes from the root of the data to the value. */
   readonly path: readonly (string | number)[];
   /** Says what is wrong and what to do. */

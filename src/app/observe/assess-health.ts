@@ -9,7 +9,7 @@ import { errorText } from '../../net/text.ts';
 import type { AuditCondition } from '../../store/audit/audit.ts';
 import type { Assessment, HealthCode, HealthReason } from '../../view/health.ts';
 import { quotaLines } from './health-lines.ts';
-import { auditLines, type Finding, recordingLines } from './health-lines.ts';
+import { auditLines, type HealthLine, recordingLines } from './health-lines.ts';
 
 export interface HealthSources {
   readonly announcer: Announcer;
@@ -77,7 +77,7 @@ export class Health {
     return { status: !enforcing ? 'not_enforcing' : reasons.length > 0 ? 'degraded' : 'ok', reasons };
   }
 
-  #findings(): readonly Finding[] {
+  #findings(): readonly HealthLine[] {
     const engine = this.#sources.engine();
     return [
       ...this.#mode(engine),
@@ -88,12 +88,12 @@ export class Health {
       ...this.#sessions(),
       ...shortfallFindings(this.#sources.shortfalls()),
       ...(engine === null ? [] : quotaLines(engine.state, engine.policy)).map(
-        ({ key, text }): Finding => ({ code: 'quota', key, text }),
+        ({ key, text }): HealthLine => ({ code: 'quota', key, text }),
       ),
     ];
   }
 
-  #recording(): readonly Finding[] {
+  #recording(): readonly HealthLine[] {
     const { clock, recording, audit } = this.#sources;
     const [journal, log] = [recording() ?? null, audit() ?? null];
     return [
@@ -102,8 +102,8 @@ export class Health {
     ];
   }
 
-  #mode(engine: EngineView | null): readonly Finding[] {
-    const findings: Finding[] = [];
+  #mode(engine: EngineView | null): readonly HealthLine[] {
+    const findings: HealthLine[] = [];
     if (this.#sources.isMock) {
       const text = 'bgp.mode is mock: no router is told anything';
       findings.push({ code: 'mock', key: '', text });
@@ -121,14 +121,14 @@ export class Health {
     return findings;
   }
 
-  #sessions(): readonly Finding[] {
+  #sessions(): readonly HealthLine[] {
     const peers = this.#sources.announcer.peers();
     if (peers.length === 0) {
       const text = 'no neighbor is configured (bgp.neighbors): no router is told anything';
       return [{ code: 'no_neighbors', key: '', text }];
     }
     const disabled = this.#sources.engine()?.state.disabledPeers;
-    return peers.flatMap(({ name, state, enabled, lastError, hint }): readonly Finding[] => {
+    return peers.flatMap(({ name, state, enabled, lastError, hint }): readonly HealthLine[] => {
       if (enabled && state === 'established') return [];
       if (enabled) {
         const why = hint ?? lastError;
@@ -146,7 +146,7 @@ export class Health {
 }
 
 /** The clock was set while the daemon ran, or set back while it was down: its own time goes on, so that TTLs stay true. */
-function clockFindings(aheadMs: number): readonly Finding[] {
+function clockFindings(aheadMs: number): readonly HealthLine[] {
   if (Math.abs(aheadMs) < CLOCK_TOLERANCE_MS) return [];
   const distance = secondsWords(Math.round(Math.abs(aheadMs) / 1000));
   const where = aheadMs > 0 ? 'behind' : 'ahead of';
@@ -154,8 +154,8 @@ function clockFindings(aheadMs: number): readonly Finding[] {
   return [{ code: 'clock', key: '', text }];
 }
 
-function shortfallFindings(shortfalls: readonly Shortfall[]): readonly Finding[] {
-  const findings = shortfalls.slice(0, MAX_SHORTFALLS).map(({ neighbor, state, why, count }): Finding => {
+function shortfallFindings(shortfalls: readonly Shortfall[]): readonly HealthLine[] {
+  const findings = shortfalls.slice(0, MAX_SHORTFALLS).map(({ neighbor, state, why, count }): HealthLine => {
     const mitigations = count === 1 ? '1 active mitigation' : `${count} active mitigations`;
     const lack = state === 'over_budget' ? 'has no room for' : 'cannot enforce';
     const text = `${neighbor} ${lack} ${mitigations}: ${why}`;

@@ -11,11 +11,11 @@ import {
   type ConnectionFigures,
   type ConnectionLimits,
   ConnectionTable,
-  type Place,
+  type ConnectionPlace,
 } from './connection-table.ts';
 import type { HttpLogger } from './dependencies.ts';
 import { clientNetwork, KnownNetworks } from './known-networks.ts';
-import { answerUnreadable, isLate } from './listener.ts';
+import { answerUnreadable, isLate } from './http-listener.ts';
 
 /** How often limits of time are looked at (ms). */
 const SWEEP_MS = 1_000;
@@ -33,7 +33,7 @@ export interface ConnectionOptions {
 
 /** One socket, and what is known of it. */
 interface Watched {
-  readonly place: Place;
+  readonly place: ConnectionPlace;
   /** Where requests are read: the socket itself, or the TLS layer above it. */
   stream: Socket;
   /** Requests that are not answered yet. */
@@ -41,7 +41,7 @@ interface Watched {
 }
 
 /** To be made before the server listens. */
-export class Connections {
+export class ClientConnections {
   readonly #table: ConnectionTable;
   readonly #logger: HttpLogger;
   readonly #listener: string;
@@ -192,7 +192,7 @@ export class Connections {
   }
 }
 
-function lateWhen({ state }: Place): 'first_byte' | 'headers' {
+function lateWhen({ state }: ConnectionPlace): 'first_byte' | 'headers' {
   return state === 'first_byte' ? 'first_byte' : 'headers';
 }
 

@@ -30,7 +30,7 @@ export interface FieldError {
 }
 
 /** The body of an error. `error` repeats `detail` for clients written for upstream prefixd. */
-export interface Problem {
+export interface ProblemDetails {
   readonly type: 'about:blank';
   readonly status: number;
   readonly title: string;
@@ -65,7 +65,7 @@ export class HttpProblem extends Error {
 }
 
 /** The body for a status and detail. */
-export function problemBody(status: number, detail: string, extras: ProblemExtras = {}): Problem {
+export function problemBody(status: number, detail: string, extras: ProblemExtras = {}): ProblemDetails {
   return {
     type: 'about:blank',
     status,

@@ -7,7 +7,7 @@ import type { Duplex } from 'node:stream';
 import { createSecureContext } from 'node:tls';
 import type { ConnectionLimits } from './connection-table.ts';
 import type { TlsSettings } from './dependencies.ts';
-import { PROBLEM_TYPE, problemBody } from './problem.ts';
+import { PROBLEM_TYPE, problemBody } from './http-problem.ts';
 
 /** What a client may draw out. Times in ms; of them, `headers` and `request` are answered 408. */
 export interface ListenerLimits extends ConnectionLimits {

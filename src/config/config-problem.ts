@@ -5,12 +5,12 @@ import type { ConfigProblem } from './types.ts';
 export type Path = readonly (string | number)[];
 
 /** Reports a finding at a path of the file: the message, and the fix. */
-export type Report = (path: Path, message: string, fix: string) => void;
+export type ConfigReport = (path: Path, message: string, fix: string) => void;
 
 /** Receives findings: a problem makes the configuration invalid, a warning does not. */
 export interface Findings {
-  readonly problem: Report;
-  readonly warning: Report;
+  readonly problem: ConfigReport;
+  readonly warning: ConfigReport;
 }
 
 /**

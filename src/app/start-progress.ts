@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { StartingServer } from '../http/dependencies.ts';
-import { loadTls } from '../http/listener.ts';
+import { loadTls } from '../http/http-listener.ts';
 import { listenWhileStarting, type StartProgress } from '../http/starting.ts';
 import type { Assessment } from '../view/health.ts';
 import type { LoadedConfig } from '../config/types.ts';

@@ -68,14 +68,14 @@ export interface GlobalOptions {
 }
 
 /** Gives a command its streams and global options. */
-export interface Context {
+export interface CommandContext {
   readonly io: Io;
   readonly options: GlobalOptions;
   /** True if output may be colored: on a terminal, without NO_COLOR (https://no-color.org). */
   readonly colour: boolean;
 }
 
-export function contextOf(io: Io, options: GlobalOptions): Context {
+export function contextOf(io: Io, options: GlobalOptions): CommandContext {
   const colour = io.outputIsTerminal && !io.env.NO_COLOR && io.env.TERM !== 'dumb';
   return { io, options, colour };
 }
@@ -86,7 +86,7 @@ export function errorWidth(io: Io): number {
 }
 
 /** Returns the operator's name for the audit log: `--operator`, else $SUDO_USER, else $USER. UsageError if all are empty. */
-export function operatorOf(context: Context, said: string | undefined): string {
+export function operatorOf(context: CommandContext, said: string | undefined): string {
   const { SUDO_USER, USER } = context.io.env;
   const operator = said ?? (SUDO_USER || USER || '');
   if (operator.trim() !== '') return operator;

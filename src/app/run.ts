@@ -1,7 +1,7 @@
 /** `prefixd run`: the daemon as a process, from reading its configuration to its last log line. */
 import type { Logger } from 'pino';
 import { loadConfigApart } from '../config/load-apart.ts';
-import { formatProblem } from '../config/problem.ts';
+import { formatProblem } from '../config/config-problem.ts';
 import { startDaemon } from './daemon.ts';
 import type { Daemon } from './daemon.ts';
 import { createLogger } from './observe/logger.ts';

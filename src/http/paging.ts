@@ -1,5 +1,5 @@
 /** Pages over things in order of creation, newest first, with opaque cursors that stay right while new things come. */
-import { invalidField } from './problem.ts';
+import { invalidField } from './http-problem.ts';
 import { type Lane, READS } from './turns.ts';
 
 /** How to page over `T`. */

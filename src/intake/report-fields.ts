@@ -7,38 +7,38 @@ import { Protocol, protocolNumber } from '../core/policy/vectors.ts';
 import { cutText, keptText } from '../net/text.ts';
 
 /** Notes about ignored values; the first lines of the event's `why`. */
-export type Notes = string[];
+export type FieldNotes = string[];
 
 /** At most this many notes of one report are kept, each with the number of bytes below. */
 const MAX_NOTES = 12;
 const MAX_NOTE_BYTES = 300;
 
-export function addNote(notes: Notes, note: string): void {
+export function addNote(notes: FieldNotes, note: string): void {
   if (notes.length < MAX_NOTES) notes.push(keptText(note, MAX_NOTE_BYTES));
 }
 
 /** Notes that a value is ignored: `bps ignored: "NaN" is not a number`. */
-export function leaveOut(notes: Notes, key: string, why: string): null {
+export function leaveOut(notes: FieldNotes, key: string, why: string): null {
   addNote(notes, `${key} ignored: ${why}`);
   return null;
 }
 
 /** Reads a rate from a number or a text; null when it is absent or ignored. */
-export function figureOf(value: unknown, kind: FigureKind, notes: Notes): number | null {
+export function figureOf(value: unknown, kind: FigureKind, notes: FieldNotes): number | null {
   return numberOf(value, kind, (text) => readFigure(text, kind), Number.POSITIVE_INFINITY, notes);
 }
 
 /** Reads a confidence from a number or a text; null when it is absent or ignored. */
-export function confidenceOf(value: unknown, notes: Notes): number | null {
+export function confidenceOf(value: unknown, notes: FieldNotes): number | null {
   return numberOf(value, 'confidence', readShare, 1, notes);
 }
 
 function numberOf(
   value: unknown,
   key: string,
-  read: (text: string) => Reading,
+  read: (text: string) => FieldReading,
   most: number,
-  notes: Notes,
+  notes: FieldNotes,
 ): number | null {
   if (value === undefined || value === null) return null;
   if (typeof value === 'number') {
@@ -70,7 +70,7 @@ export function portOf(value: unknown): number | undefined {
 }
 
 /** Returns the first `most` ports of a list; ignores invalid ones. */
-export function portsOf(value: unknown, key: string, most: number, notes: Notes): readonly number[] {
+export function portsOf(value: unknown, key: string, most: number, notes: FieldNotes): readonly number[] {
   const ports: number[] = [];
   const bad: string[] = [];
   for (const item of portItems(value).slice(0, most)) {
@@ -83,7 +83,7 @@ export function portsOf(value: unknown, key: string, most: number, notes: Notes)
 }
 
 /** Returns a protocol's number; null when it is absent, means any, or is ignored. */
-export function protocolOf(value: unknown, notes: Notes): number | null {
+export function protocolOf(value: unknown, notes: FieldNotes): number | null {
   if (value === undefined || value === null) return null;
   const text = typeof value === 'number' ? value : String(value).trim();
   if (typeof text === 'string' && /^(|any|all|ip|-)$/i.test(text)) return null;
@@ -103,7 +103,7 @@ export interface Flags {
 }
 
 /** Reads flags from a text (`syn,!ack`), a list of names, or the octet; empty when they are absent or ignored. */
-export function flagsOf(value: unknown, notes: Notes): Flags {
+export function flagsOf(value: unknown, notes: FieldNotes): Flags {
   if (value === undefined || value === null || value === '') return {};
   if (typeof value === 'number') {
     if (Number.isInteger(value) && value > 0 && value <= 255) return { tcpFlags: value };
@@ -130,7 +130,7 @@ export function flagsOf(value: unknown, notes: Notes): Flags {
 // it can mean only one number; otherwise the value is ignored, because the report itself is worth more.
 
 /** A number, or why a text is not one. */
-export type Reading = { readonly value: number } | { readonly why: string };
+export type FieldReading = { readonly value: number } | { readonly why: string };
 
 /** The unit of a rate. */
 export type FigureKind = 'bps' | 'pps';
@@ -192,7 +192,7 @@ const LONG: Readonly<Record<string, number>> = {
 };
 
 /** Reads a rate in bits/s or packets/s; never negative. */
-export function readFigure(text: string, kind: FigureKind): Reading {
+export function readFigure(text: string, kind: FigureKind): FieldReading {
   const trimmed = text.trim();
   const split = splitNumber(trimmed);
   if ('why' in split) return split;
@@ -210,7 +210,7 @@ export function readFigure(text: string, kind: FigureKind): Reading {
 }
 
 /** Reads a confidence: `0.9`, `0,9` or `90%`. */
-export function readShare(text: string): Reading {
+export function readShare(text: string): FieldReading {
   const trimmed = text.trim();
   const split = splitNumber(trimmed);
   if ('why' in split) return split;
