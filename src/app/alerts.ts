@@ -1,4 +1,4 @@
-/** Alerts as the daemon runs them: the dispatcher of the configuration in force, swapped by a reload. */
+/** Runs the alert dispatcher of the active configuration, and replaces it at a reload. */
 import type { Logger } from 'pino';
 import type { Delivery } from '../alert/delivery-queue.ts';
 import { AlertDispatcher } from '../alert/dispatcher.ts';
@@ -10,7 +10,7 @@ import { realTimers } from './clock.ts';
 import type { LoadedConfig } from '../config/types.ts';
 import type { AlertOutcome } from './observe/metrics.ts';
 
-/** How long a dispatcher that is replaced may go on delivering what waits (ms). */
+/** Time for a replaced dispatcher to deliver its waiting alerts (ms). */
 const SWAP_GRACE_MS = 10_000;
 
 export interface AlertRelayOptions {
@@ -29,19 +29,19 @@ export class AlertRelay {
     this.#dispatcher = this.#make(config);
   }
 
-  /** For durable facts, right after they were folded. */
+  /** Passes on durable facts, right after they were applied to the state. */
   record(facts: readonly RecordedFact[]): void {
     this.#dispatcher.record(facts);
   }
 
-  /** For mitigations that are not enforced on some neighbor, as seen at `at` (ms). */
+  /** Passes on mitigations that are not enforced on some neighbor, as of `at` (ms). */
   unenforced(mitigations: readonly Unenforced[], at: number): void {
     for (const { mitigationId, neighbors } of mitigations) {
       this.#dispatcher.unenforced(mitigationId, neighbors, at);
     }
   }
 
-  /** New facts go by the new configuration; what waits goes by the old one. */
+  /** Uses the new configuration for new facts; waiting alerts are sent by the old one. */
   adopt(config: LoadedConfig): void {
     const before = this.#dispatcher;
     this.#dispatcher = this.#make(config);

@@ -1,34 +1,34 @@
-/** The daemon's clocks and timers, the real ones behind what the rooms are given. */
+/** Provides the daemon's real clocks and timers. */
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { uptime } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { TimerHost } from '../control/types.ts';
 
-/** A wall clock that goes on steadily, and its distance from the system's. */
+/** A wall clock that never jumps, and its distance from the system's clock. */
 export interface SteadyClock {
   /** Milliseconds since the epoch. */
   readonly now: () => number;
-  /** How far it is ahead of the system's clock at the moment (ms); negative when it is behind. */
+  /** Returns how far it is currently ahead of the system's clock (ms); negative if it is behind. */
   readonly ahead: () => number;
-  /** Lets it go on from this time (ms since the epoch) where it shows an earlier one. */
+  /** Moves it forward to this time (ms since the epoch) if it shows an earlier one. */
   notBefore(time: number): void;
 }
 
-/** The readings that a steady clock is made of (ms); tests bring their own. */
+/** The clocks that a steady clock is based on (ms). */
 export interface ClockReadings {
-  /** The system's time, which anybody may set. */
+  /** The system's time, which may be set at any moment. */
   readonly system: () => number;
-  /** Time since any beginning, which nobody can set. */
+  /** Monotonic time, which cannot be set. */
   readonly monotonic: () => number;
 }
 
 const REAL: ClockReadings = { system: () => Date.now(), monotonic: () => performance.now() };
 
 /**
- * A clock that is anchored once to the system's time and advanced by the monotonic clock. When the system's time is set
- * while the daemon runs, or the machine is suspended, nothing expires at once and nothing lives for ever; times shown may
- * be off by the step until the next start. Detectors' timestamps are judged by the system's time.
+ * Creates a clock that is set once to the system's time and advanced by the monotonic clock. If the system's time is
+ * set while the daemon runs, or the machine is suspended, nothing expires at once and nothing lives for ever; displayed
+ * times may be off by that step until the next start. Detectors' timestamps are compared with the system's time.
  */
 export function steadyClock({ system, monotonic }: ClockReadings = REAL): SteadyClock {
   let offset = system() - monotonic();
@@ -42,7 +42,7 @@ export function steadyClock({ system, monotonic }: ClockReadings = REAL): Steady
   };
 }
 
-/** Timers of the event loop. */
+/** The event loop's timers. */
 export const realTimers: TimerHost = {
   after: (milliseconds, callback) => {
     const timer = setTimeout(callback, milliseconds);
@@ -51,9 +51,8 @@ export const realTimers: TimerHost = {
   yield: () => new Promise((resolve) => setImmediate(resolve)),
 };
 
-// What time it was at the last start, measured by a clock that nobody can set: the time since the machine's boot. When the
-// system's clock was set back while the daemon was down, this tells how long it was down, as long as the machine did not
-// boot anew in between.
+// The mark: the time of the last start, with the time since the machine's boot, which cannot be set. If the system's
+// clock was set back while the daemon was down, the mark shows how long it was down, unless the machine has rebooted.
 
 const FILE = 'clock.json';
 
@@ -62,29 +61,30 @@ const MarkSchema = z.object({
   boot: z.string(),
   /** Time since that boot (ms). */
   uptime_ms: z.number(),
-  /** The daemon's time then (ms since the epoch). */
+  /** The daemon's time at that moment (ms since the epoch). */
   time_ms: z.number(),
 });
 
-/** This boot of the machine and the time since it (ms); null where the system does not tell boots apart. */
+/** An identifier of this boot of the machine, and the time since it (ms). */
 export interface BootTime {
   readonly boot: string;
   readonly uptimeMs: number;
 }
 
+/** Returns the current boot and the time since it; null if the system has no boot identifier. */
 export async function bootTime(): Promise<BootTime | null> {
   try {
     const boot = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
     return { boot, uptimeMs: Math.round(uptime() * 1000) };
   } catch {
-    // Not Linux: the newest fact alone has to do.
+    // Not Linux: the start uses only the newest fact's time.
     return null;
   }
 }
 
 /**
- * The earliest time it can be now by the mark in the folder (ms since the epoch): the time of the mark, and what has
- * passed since when the machine has not booted anew. 0 when there is no mark, or none that can be read.
+ * Returns the earliest possible current time by the folder's mark (ms since the epoch): the mark's time, plus the time
+ * that has passed since then if the machine has not rebooted. 0 if there is no readable mark.
  */
 export async function earliestByMark(folder: string, current: BootTime | null): Promise<number> {
   let text: string;
@@ -99,7 +99,7 @@ export async function earliestByMark(folder: string, current: BootTime | null): 
   return time_ms + (boot === current?.boot ? Math.max(0, current.uptimeMs - uptime_ms) : 0);
 }
 
-/** Writes the mark. Rejects when the folder cannot be written; the daemon can do without. */
+/** Writes the mark. Rejects if the folder cannot be written; the daemon can run without it. */
 export async function writeMark(folder: string, current: BootTime, now: number): Promise<void> {
   const mark: z.output<typeof MarkSchema> = {
     boot: current.boot,
@@ -115,7 +115,7 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    // A mark that was cut off is no mark.
+    // A truncated mark counts as no mark.
     return undefined;
   }
 }

@@ -1,4 +1,4 @@
-/** The composition root: makes the rooms, connects them, and takes them apart in the right order. */
+/** The composition root: creates the components, connects them, and stops them in the right order. */
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { Speaker } from '../bgp/speaker/speaker.ts';
@@ -33,36 +33,38 @@ import { serveStart, Starting } from './start-progress.ts';
 import { type Stopped, stopParts } from './stop.ts';
 import { version } from './version.ts';
 
-/** Facts between two snapshots of the state. */
+/** Number of facts between two snapshots of the state. */
 const SNAPSHOT_EVERY = 100_000;
-/** How long entries of the audit log gather before they are written (ms). */
+/** Time for which audit log entries are collected before they are written (ms). */
 const AUDIT_GATHERS_MS = 100;
 
 export interface DaemonOptions {
   readonly config: LoadedConfig;
   readonly logger: Logger;
-  /** Reads the configuration anew; absent when there is no folder to read it from. */
+  /** Reads the configuration again; absent if there is no folder to read it from. */
   readonly load?: () => Promise<ConfigResult>;
-  /** Begins to watch for overload, under which reads are refused; absent: by the event loop's delay. */
+  /** Starts watching for overload, under which reads are refused. Default: by the event loop's delay. */
   readonly watchOverload?: () => Overload;
 }
 
 /** A running daemon. */
 export interface Daemon {
-  /** Where the API listens. */
+  /** The API's bound address. */
   readonly http: BoundAddress;
   readonly announcer: Announcer;
   readonly engine: Engine;
-  /** `confirmed`: go ahead although many mitigations end by it. */
+  /** Reloads the configuration. `confirmed`: continue even if many mitigations are withdrawn. */
   reload(actor: Actor, confirmed?: boolean): Promise<ReloadOutcome>;
-  /** Finishes requests, parts from the neighbors as configured, flushes the journal; all of it in `drain_timeout_seconds`. */
+  /** Finishes requests, closes the sessions as configured and flushes the journal, within `drain_timeout_seconds`. */
   stop(): Promise<Stopped>;
 }
 
-/** Takes one part apart again. */
+/** Stops one component again. */
 type StopStep = () => Promise<void>;
 
-/** Starts everything. Rejects, with everything taken apart again, when something is in the way (StartError for users). */
+/**
+ * Starts everything. If something fails, stops everything again and rejects, with a StartError if the user can fix it.
+ */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const undo: StopStep[] = [];
   try {
@@ -78,7 +80,7 @@ async function compose(options: DaemonOptions, undo: StopStep[]): Promise<Daemon
   const steady = steadyClock();
   const clock = steady.now;
   const starting = new Starting(clock());
-  // Before the journal is read, which may take long: a port in use is known at once, and how far it is can be asked.
+  // Before the journal is read, which may take long: reports a port in use at once, and serves the start's progress.
   const startServer = await serveStart(config, starting, clock, logger);
   undo.push(() => startServer.close());
   const announcer = makeAnnouncer(config, clock);
@@ -92,7 +94,7 @@ async function compose(options: DaemonOptions, undo: StopStep[]): Promise<Daemon
     audit: () => later.audit?.condition ?? null,
     shortfalls: () => later.view?.shortfalls() ?? [],
   });
-  // What parts that are made before them need nevertheless, once it is there.
+  // Components that are created later, for those created before them.
   const later: {
     audit: AuditLog | null;
     metrics: Metrics | null;
@@ -112,7 +114,7 @@ async function compose(options: DaemonOptions, undo: StopStep[]): Promise<Daemon
       later.reconciler?.fleet.roomOn(neighbor, rateBps) ?? Number.POSITIVE_INFINITY,
     snapshotEvery: SNAPSHOT_EVERY,
     onReplay: async (restored) => {
-      // Not before the journal is ours: the log lies beside it, and its unfinished end is cut off.
+      // Only once the journal is locked by this process: opening the audit log cuts off its unfinished end.
       const log = await openAudit(config, clock, logger);
       later.audit = log;
       undo.push(() => log.close());
@@ -158,7 +160,7 @@ async function compose(options: DaemonOptions, undo: StopStep[]): Promise<Daemon
     assess: () => health.assess(),
   });
   later.metrics = metrics;
-  // Whatever follows the facts is there until the engine has told its last: it is taken apart after it.
+  // Followers of the facts must outlive the engine, so they are stopped after it.
   undo.unshift(async () => metrics.stop());
   const alerts = new AlertRelay(config, {
     state: engine.state,
@@ -184,7 +186,7 @@ async function compose(options: DaemonOptions, undo: StopStep[]): Promise<Daemon
   const reloader = new Reloader({ config, engine, announcer, reconciler, logger, load: options.load });
   reloader.onAdopted(async (adopted) => alerts.adopt(adopted));
   await recordPolicy(engine, config, logger);
-  // With many mitigations this takes seconds; events are taken meanwhile. Awaited before any session may come up.
+  // Takes seconds with many mitigations; events are accepted meanwhile. Awaited before any session may connect.
   const tablesFilled = reconciler.start();
   tablesFilled.catch(() => undefined);
   undo.push(() => reconciler.stop());
@@ -244,8 +246,8 @@ async function compose(options: DaemonOptions, undo: StopStep[]): Promise<Daemon
 }
 
 /**
- * Refuses to start when the audit log goes on where the journal has ended: the journal's newest file was lost, and with it
- * withdrawals and expiries that somebody was told of. A log that followed another journal says nothing about this one.
+ * Refuses to start if the audit log has newer facts than the journal: the journal's newest file was lost, and with it
+ * withdrawals and expiries that were already reported. Ignores an audit log of another journal.
  */
 async function refuseLostFacts(
   audit: AuditLog | null,
@@ -254,14 +256,14 @@ async function refuseLostFacts(
 ): Promise<void> {
   if (audit === null || !(await audit.outlived(state.seq, state.lastAt))) return;
   throw new StartError(
-    `${config.storage.path}: the journal ends with fact ${state.seq}, but the audit log has facts up to ${audit.lastSeq}: its newest journal-*.jsonl is missing or was cut; restore it, or move the audit log away to go on without these facts`,
+    `${config.storage.path}: the journal ends with fact ${state.seq}, but the audit log has facts up to ${audit.lastSeq}: the journal's newest journal-*.jsonl is missing or truncated; restore it, or move the audit log away to continue without these facts`,
   );
 }
 
 /**
- * Lets no active mitigation live longer because the system's clock was set back while the daemon was down: its time goes
- * on from the newest fact, or from the mark of the last start and what has passed since by the time since boot. Without
- * active mitigations nothing depends on it, and the system's clock is believed again.
+ * Keeps active mitigations from living longer if the system's clock was set back while the daemon was down: time
+ * continues from the newest fact, or from the last start's mark plus the time that has passed since then. Without
+ * active mitigations nothing depends on it, and the system's clock is used again.
  */
 async function continueTime(
   steady: SteadyClock,
@@ -276,7 +278,7 @@ async function continueTime(
     if (seconds > 0) {
       logger.warn(
         { ahead_seconds: seconds },
-        `the system's clock is ${secondsWords(seconds)} behind the journal: TTLs count from the journal's time`,
+        `the system's clock is ${secondsWords(seconds)} behind the journal: TTLs are counted from the journal's time`,
       );
     }
   }
@@ -284,20 +286,24 @@ async function continueTime(
   try {
     await writeMark(folder, boot, steady.now());
   } catch (error) {
-    logger.warn({ err: error }, `cannot write the time of this start to ${folder}`);
+    logger.warn({ err: error }, `cannot write this start's time to ${folder}`);
   }
 }
 
 /**
- * The files may have changed while the daemon was away: what they forbid now is ended before anything is announced, as at a
- * reload. When that cannot be written down, the daemon starts all the same, since the egress check knows the policy, too.
+ * Adopts the policy, as at a reload: the files may have changed while the daemon was down, and mitigations that they
+ * now forbid end before anything is announced. If that cannot be recorded, the daemon starts anyway, because the egress
+ * check also knows the policy.
  */
 async function recordPolicy(engine: Engine, config: LoadedConfig, logger: Logger): Promise<void> {
   const summary = summarize(config);
   try {
     await engine.adopt(config.policy, { type: 'policy-loaded', actor: SYSTEM, summary });
   } catch (error) {
-    logger.error({ err: error }, 'the policy cannot be recorded; mitigations that it forbids are not ended');
+    logger.error(
+      { err: error },
+      'the policy cannot be recorded; mitigations that it forbids are not withdrawn',
+    );
   }
 }
 
@@ -310,12 +316,12 @@ async function openAudit(config: LoadedConfig, clock: () => number, logger: Logg
   });
 }
 
-/** The audit log, which has seen the replay and follows the engine from now on. */
+/** Returns the audit log, which has seen the replay, after making it follow the engine. */
 function followed(audit: AuditLog | null, engine: Engine, logger: Logger): AuditLog {
   if (audit === null) throw new TypeError('the engine was opened without the audit log');
   const missing = audit.begin(engine.state);
   if (missing > 0) {
-    logger.warn({ facts: missing }, 'the audit log lacks facts that only the journal holds');
+    logger.warn({ facts: missing }, 'the audit log lacks some facts, which are only in the journal');
   }
   engine.follow((facts) => audit.record(facts));
   return audit;
@@ -326,10 +332,10 @@ function makeAnnouncer(config: LoadedConfig, clock: () => number): Announcer {
   return mode === 'mock' ? new MockAnnouncer(speaker.neighbors, clock) : new Speaker(speaker);
 }
 
-/** How often the whole is assessed although nobody asks, so that reasons have the time at which they began (ms). */
+/** Interval at which health is assessed even without a request, so that reasons have the right start time (ms). */
 const ASSESS_EVERY_MS = 5_000;
 
-/** Returns what ends it. */
+/** Assesses health regularly. Returns a function that stops it. */
 function watchHealth(health: Health): () => void {
   let cancel = (): void => undefined;
   const again = (): void => {

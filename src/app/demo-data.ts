@@ -1,4 +1,4 @@
-/** Where the demo keeps its journal: in a temporary folder that goes with it, or in a folder of the user's. */
+/** Provides the demo's journal folder, temporary or chosen by the user, and its sample attacks. */
 import { rmSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,13 +8,13 @@ import { errorText } from '../net/text.ts';
 import type { Daemon } from './daemon.ts';
 import { StartError } from './process.ts';
 
-/** A file that tells a folder of the demo from one of a daemon in service. */
+/** A file that distinguishes a demo's folder from a production daemon's. */
 const MARK = 'made-by-prefixd-demo';
 
 const DEMO: Actor = { kind: 'operator', name: 'demo' };
 
 export interface DemoData {
-  /** Absolute. */
+  /** Absolute path. */
   readonly folder: string;
   /** An earlier demo may have left something in it. */
   readonly used: boolean;
@@ -23,8 +23,8 @@ export interface DemoData {
 }
 
 /**
- * Opens the folder, or makes a temporary one, which is removed at the latest when the process exits. StartError for a folder
- * with anybody else's data: the demo ends what an earlier demo has left behind.
+ * Opens the folder, or creates a temporary one, which is removed at the latest when the process exits. Rejects with a
+ * StartError for a folder with other data, because the demo withdraws what it finds.
  */
 export async function openDemoData(said: string | undefined): Promise<DemoData> {
   if (said === undefined) {
@@ -42,19 +42,19 @@ export async function openDemoData(said: string | undefined): Promise<DemoData> 
   }
   const folder = resolve(said);
   await mkdir(folder, { recursive: true }).catch((error: unknown) => {
-    throw new StartError(`${folder} cannot be made: ${errorText(error)}`);
+    throw new StartError(`cannot create ${folder}: ${errorText(error)}`);
   });
   const names = await readdir(folder);
   const used = names.includes(MARK);
   if (!used && names.length > 0) {
-    throw new StartError(`${folder} holds files that are not the demo's: name a new or an empty folder`);
+    throw new StartError(`${folder} contains files that are not the demo's: choose a new or empty folder`);
   }
   if (!used) await writeFile(join(folder, MARK), '');
   return { folder, used, remove: () => undefined };
 }
 
 /**
- * Ends what an earlier demo left: its mitigations, a pause, entries of the safelist, disabled neighbors. So the story is the
+ * Removes what an earlier demo left: mitigations, a pause, safelist entries, disabled neighbors. The output is then the
  * same each time.
  */
 export async function endLeftovers({ engine, announcer }: Daemon): Promise<void> {
@@ -71,17 +71,17 @@ export async function endLeftovers({ engine, announcer }: Daemon): Promise<void>
   await engine.submit({ type: 'withdraw-all', ...by });
 }
 
-// The attacks that the demo replays, as a detector would report them: one of each outcome worth seeing.
+// The sample attacks, one for each outcome worth seeing.
 
 export interface DemoAttack {
-  /** What happens, for the reader of the terminal. */
+  /** Description to print. */
   readonly story: string;
   readonly event: Readonly<Record<string, unknown>>;
 }
 
 export const DEMO_ATTACKS: readonly DemoAttack[] = [
   {
-    story: 'UDP flood against a DNS server, whose port 53 the inventory allows',
+    story: 'UDP flood against a DNS server, for which the inventory allows port 53',
     event: {
       source: 'demo',
       victim_ip: '203.0.113.10',

@@ -1,4 +1,6 @@
-/** `npm start`: the whole daemon on built-in defaults, a router beside it in the same process, and attacks to see it work. */
+/**
+ * Runs the demo (`npm start`): the daemon with built-in defaults, a lab router in the same process, and sample attacks.
+ */
 import { request } from 'undici';
 import { isLive } from '../core/state/indices.ts';
 import { endpointText } from '../net/text.ts';
@@ -19,29 +21,31 @@ import { explainStart, StartError, untilSignalled } from './process.ts';
 
 /** Pause between two attacks, so that a reader can follow (ms). */
 const READING_MS = 2_000;
-/** How long the story waits for the lab router before it goes on without it (ms). */
+/** Time to wait for the lab router before the demo continues without it (ms). */
 const ROUTER_MS = 10_000;
 
 const ROUTER = '127.0.0.1:1790';
 
 export interface DemoOptions {
-  /** Where the story is told. */
+  /** Prints a line of the demo. */
   readonly print: (line: string) => void;
   /** `address:port` of the API, on loopback; port 0 takes any free port. Default: 127.0.0.1:8080. */
   readonly listen?: string | undefined;
   /** `address:port` of the lab router, on loopback. Default: 127.0.0.1:1790. */
   readonly router?: string | undefined;
-  /** Folder for the journal, kept at the end. Default: a temporary one. */
+  /** Folder for the journal; it is kept. Default: a temporary one. */
   readonly data?: string | undefined;
-  /** How the reader runs this program in another terminal. */
+  /** The command that runs this program in another terminal. */
   readonly program?: string | undefined;
   /** Pause between two attacks (ms); by default long enough to read. */
   readonly pauseMs?: number;
-  /** Ends the demo when it is aborted, beside the signals. */
+  /** Ends the demo when aborted, as signals do. */
   readonly signal?: AbortSignal;
 }
 
-/** Runs until SIGINT, SIGTERM or SIGHUP. Returns the exit code, having printed what is in the way when it is not 0, such as a port in use. */
+/**
+ * Runs until SIGINT, SIGTERM or SIGHUP. Returns the exit code; prints the error if it is not 0, such as a port in use.
+ */
 export async function runDemo(options: DemoOptions): Promise<number> {
   const ended = new AbortController();
   const end = (): void => ended.abort();
@@ -73,7 +77,7 @@ async function runWithData(options: DemoOptions, stopped: Promise<true>): Promis
   }
 }
 
-/** What the demo runs with. */
+/** The demo's resources. */
 interface Stage {
   readonly listen: ListenAddress;
   readonly router: ListenAddress;
@@ -82,7 +86,9 @@ interface Stage {
   readonly stopped: Promise<true>;
 }
 
-/** StartError when the text is no address on loopback: neither the API nor the router of the demo asks who calls. */
+/**
+ * Parses an address. Throws a StartError unless it is on loopback: the demo's API and router have no authentication.
+ */
 function loopback(option: string, text: string): ListenAddress {
   const at = parseListen(text);
   if (at === undefined) {
@@ -92,17 +98,19 @@ function loopback(option: string, text: string): ListenAddress {
   }
   if (!isLoopback(at.host)) {
     throw new StartError(
-      `${option} ${text} is not on loopback: the demo lets everybody in, so choose 127.0.0.1:PORT`,
+      `${option} ${text} is not on loopback: the demo has no authentication, so choose 127.0.0.1:PORT`,
     );
   }
   return at;
 }
 
-/** The demo reads no configuration, so it must not advise to change one. */
+/** Replaces advice about the configuration, which the demo does not read, with advice about an option. */
 function inTheWay(error: unknown, option: string, elsewhere: string): unknown {
   const taken = error instanceof StartError ? error.taken : undefined;
   if (taken === undefined) return error;
-  return new StartError(`${taken} is in use: stop what listens there, or add ${option} ${elsewhere}`);
+  return new StartError(
+    `${taken} is in use: stop the program that listens there, or add ${option} ${elsewhere}`,
+  );
 }
 
 async function runWithRouter(options: DemoOptions, stage: Stage): Promise<number> {
@@ -122,7 +130,7 @@ async function runWithRouter(options: DemoOptions, stage: Stage): Promise<number
   });
   try {
     const config = await builtIn(stage, bound.port);
-    // The story tells what happens; of the log only what went wrong belongs into it.
+    // The demo prints what happens; only errors of the log belong into its output.
     const sink = createLogger({
       format: 'text',
       level: 'error',
@@ -161,7 +169,7 @@ function addressOf(host: string): string {
   return host === 'localhost' ? '127.0.0.1' : host;
 }
 
-/** What the lab router does, as its reader is told. */
+/** Verbs for the lab router's changes. */
 const HEARD: Readonly<Record<LabChange['kind'], string>> = {
   announced: 'received',
   replaced: 'replaced',
@@ -169,7 +177,10 @@ const HEARD: Readonly<Record<LabChange['kind'], string>> = {
   refused: 'refused',
 };
 
-/** What the lab router says. It is held back while an answer is awaited, so that the story has the same order each time. */
+/**
+ * Prints the lab router's changes. Holds them back while an answer is awaited, so that the output always has the same
+ * order.
+ */
 class RouterLines {
   readonly #print: (line: string) => void;
   readonly #held: string[] = [];
@@ -209,7 +220,7 @@ class RouterLines {
     for (const line of this.#held.splice(0)) this.#print(line);
   }
 
-  /** Drops what was held back: what happened before the story. */
+  /** Drops what was held back before the first attack. */
   drop(): void {
     this.#held.length = 0;
   }
@@ -266,7 +277,7 @@ async function established({ announcer }: Daemon): Promise<false> {
   return false;
 }
 
-/** Commands that work as they are printed, about the mitigation that lasts longest. */
+/** Returns commands to try next, which work as printed; they use the mitigation that expires last. */
 function whatNext({ engine }: Daemon, api: string, { program = 'prefixd' }: DemoOptions): readonly string[] {
   const at = api === `http://${DEFAULT_LISTEN}` ? program : `${program} --api ${api}`;
   const [longest] = [...engine.state.mitigations.values()]
@@ -281,12 +292,12 @@ function whatNext({ engine }: Daemon, api: string, { program = 'prefixd' }: Demo
     'The rules stay on the lab router until their TTL expires. Try next, in another terminal:',
     `  ${at} status`,
     ...about,
-    `For a router of your own: ${program} init DIR. Ctrl-C ends the demo.`,
+    `To use your own router: ${program} init DIR. Ctrl-C ends the demo.`,
     '',
   ];
 }
 
-/** Posts an event the way any detector does: the answer and under it why it is what it is, and whether a rule follows. */
+/** Posts an event as a detector does. Returns the answer's lines with its reasons, and whether a rule follows. */
 async function report(
   api: string,
   event: Readonly<Record<string, unknown>>,
@@ -304,7 +315,7 @@ async function report(
   };
 }
 
-/** What the demo reads of an answer, be it an accepted event or a problem. */
+/** The members that the demo reads of an answer: an accepted event or a problem. */
 interface DemoAnswer {
   readonly status?: string | number;
   readonly title?: string;

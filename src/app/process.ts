@@ -1,10 +1,10 @@
-/** The daemon as a process: what keeps it from starting, and what makes it stop. */
+/** Handles the daemon's process: start errors and stop signals. */
 import { StoreError } from '../store/store.ts';
 
-/** Something is in the way of starting; its message is all that the user needs to see. */
+/** A reason why the daemon cannot start; its message is all that the user needs to see. */
 export class StartError extends Error {
   override readonly name = 'StartError';
-  /** The address that something else listens at, if that is what is in the way. */
+  /** The address that is already in use, if that is the reason. */
   readonly taken: string | undefined;
 
   constructor(message: string, taken?: string) {
@@ -12,50 +12,50 @@ export class StartError extends Error {
     this.taken = taken;
   }
 
-  /** A socket that could not be bound, in one line that says what to do. Anything else is passed through. */
+  /** Makes a one-line error with the fix for a socket that could not be bound. Returns other errors unchanged. */
   static binding(what: string, where: string, error: unknown): Error {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     switch (code) {
       case 'EADDRINUSE':
         return new StartError(
-          `${where} is in use: stop what listens there, or give ${what} another address`,
+          `${where} is in use: stop the program that listens there, or give ${what} another address`,
           where,
         );
       case 'EACCES':
-        return new StartError(`${where} may not be bound by this user: give ${what} a port above 1023`);
+        return new StartError(`this user is not allowed to bind ${where}: give ${what} a port above 1023`);
       case 'EADDRNOTAVAIL':
-        return new StartError(`${where} is no address of this machine: correct the address of ${what}`);
+        return new StartError(`${where} is not an address of this machine: correct ${what}`);
       default:
         return error instanceof Error ? error : new Error(String(error));
     }
   }
 }
 
-/** What a user needs to see of an error that keeps the daemon from starting: one line where the cause is known, else its stack. */
+/** Explains a start error to the user: one line if the cause is known, else the stack. */
 export function explainStart(error: unknown): string {
   if (error instanceof StartError || error instanceof StoreError) return error.message;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
 /**
- * Ends this process without asking anything of it. An orderly exit waits for every call to the file system that is under
- * way, and writes out what standard output has not taken: for ever, when one of them hangs.
+ * Kills this process. An orderly exit would wait for every file system call in progress and for buffered standard
+ * output: for ever, if one of them hangs.
  */
 export function endAtOnce(): void {
   process.kill(process.pid, 'SIGKILL');
 }
 
-/** Waits for the end of the process. */
+/** A wait for a stop signal. */
 export interface Stopping {
   /** Resolves at SIGINT, SIGTERM or an abort. */
   readonly promise: Promise<void>;
-  /** Leaves the signals to others again. */
+  /** Removes the signal handlers. */
   release(): void;
 }
 
 /**
- * Resolves at SIGINT, SIGTERM or an abort. From then on a second signal ends the process at once: by default with its exit
- * code and an orderly exit, which waits for what hangs.
+ * Waits for SIGINT, SIGTERM or an abort. After that, a second signal calls `endNow`: by default an orderly exit with
+ * the signal's exit code, which waits for file system calls that hang.
  */
 export function untilSignalled(
   signal?: AbortSignal,

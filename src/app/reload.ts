@@ -1,4 +1,6 @@
-/** Hot reload: all or nothing. A bad file changes nothing; what needs a restart is named, not half-applied. */
+/**
+ * Reloads the configuration, all or nothing. An invalid file changes nothing; settings that need a restart are named.
+ */
 import type { Logger } from 'pino';
 import type { NeighborSettings } from '../bgp/speaker/types.ts';
 import { formatProblem } from '../config/config-problem.ts';
@@ -22,13 +24,13 @@ export interface ReloaderOptions {
   readonly load: (() => Promise<ConfigResult>) | undefined;
 }
 
-/** Holds the configuration in force. */
+/** Holds the active configuration and reloads it. */
 export class Reloader {
   readonly #options: ReloaderOptions;
   readonly #adopted = new Set<(config: LoadedConfig) => Promise<void>>();
   #config: LoadedConfig;
   #running: Promise<ReloadOutcome> | null = null;
-  /** By whether it is confirmed: what one caller confirmed is not confirmed by another. */
+  /** Waiting reloads by `confirmed`: one caller's confirmation must not count for another. */
   readonly #next = new Map<boolean, Promise<ReloadOutcome>>();
 
   constructor(options: ReloaderOptions) {
@@ -36,19 +38,20 @@ export class Reloader {
     this.#config = options.config;
   }
 
-  /** The configuration in force. */
+  /** The active configuration. */
   get config(): LoadedConfig {
     return this.#config;
   }
 
-  /** Called with each configuration that was adopted, for parts that keep settings of their own. */
+  /** Registers a callback for each adopted configuration, for components with their own settings. */
   onAdopted(adopt: (config: LoadedConfig) => Promise<void>): void {
     this.#adopted.add(adopt);
   }
 
   /**
-   * Reads the files anew and adopts them. Calls during a reload share one more after it, because files may have changed
-   * since it read them. Without `confirmed`, a configuration that would end many mitigations is refused. Rejects with StoreError when the journal cannot be written; nothing has changed then.
+   * Reads the files again and adopts them. Calls during a reload share one more reload after it, because files may have
+   * changed since it read them. Without `confirmed`, refuses a configuration that would withdraw many mitigations.
+   * Rejects with StoreError if the journal cannot be written; nothing has changed then.
    */
   reload(actor: Actor, confirmed = false): Promise<ReloadOutcome> {
     if (this.#running === null) {
@@ -102,8 +105,8 @@ export class Reloader {
   }
 
   /**
-   * Makes the parts follow a configuration that is in force. One that cannot does not keep the others from it: what is
-   * decided by the new policy must reach the routers all the same. Returns what failed.
+   * Makes the components follow the active configuration. A component that fails does not stop the others, because
+   * decisions by the new policy must still reach the routers. Returns the failures.
    */
   async #follow(
     next: LoadedConfig,
@@ -115,8 +118,8 @@ export class Reloader {
     const attempt = async (step: () => Promise<void>): Promise<void> => {
       await step().catch((error: unknown) => failures.push(error));
     };
-    // The announcer before the reconciler: sessions that go take their routes along, and the reconciler finds every
-    // neighbor that it is given. Those that go are let alone while they do.
+    // The announcer before the reconciler: removed sessions take their routes along, and the reconciler finds every
+    // neighbor in its list. It ignores the neighbors that are being removed.
     reconciler.keepOnly(next.bgp.control.map(({ name }) => name));
     await attempt(() => announcer.reconfigure(next.bgp.speaker.neighbors));
     await attempt(() => forgetDisabled(engine, neighborsBefore, next.bgp.speaker.neighbors, actor));
@@ -127,7 +130,7 @@ export class Reloader {
   }
 }
 
-/** A configuration in a few words, for the record. */
+/** Summarizes a configuration in one line, for the journal. */
 export function summarize(config: LoadedConfig): string {
   const { policy, bgp } = config;
   const counts = [
@@ -148,7 +151,7 @@ export function reloadCertificates(reloader: Reloader, server: HttpServer): void
 
 // Neighbors that an operator disabled: kept down at a start, forgotten when the configuration no longer has them.
 
-/** Keeps them down from the start on. Call it before the announcer is started, so that none of them is dialled. */
+/** Keeps disabled neighbors down. Call it before the announcer starts, so that none of them is connected. */
 export async function keepDisabled(
   engine: EngineView,
   announcer: Announcer,
@@ -158,7 +161,7 @@ export async function keepDisabled(
   try {
     await forgetDisabled(engine, [], neighbors, SYSTEM);
   } catch (error) {
-    logger.error({ err: error }, 'neighbors that are not configured any more stay recorded as disabled');
+    logger.error({ err: error }, 'neighbors that are no longer configured remain recorded as disabled');
   }
   const configured = new Set(neighbors.map(({ name }) => name));
   for (const [peer, { actor, reason }] of engine.state.disabledPeers) {
@@ -169,8 +172,8 @@ export async function keepDisabled(
 }
 
 /**
- * Forgets those that are gone from the configuration, and those that a change of it (`enabled` from false to true) lets come
- * up. Rejects with StoreError when that cannot be written down.
+ * Forgets disabled neighbors that are no longer configured, and those whose `enabled` changed from false to true.
+ * Rejects with StoreError if that cannot be recorded.
  */
 export async function forgetDisabled(
   engine: EngineView,
@@ -183,7 +186,7 @@ export async function forgetDisabled(
     const then = before.find(({ name }) => name === peer);
     const reason =
       now === undefined
-        ? 'the neighbor is not configured any more'
+        ? 'the neighbor is no longer configured'
         : now.enabled && then?.enabled === false
           ? 'enabled in the configuration'
           : null;

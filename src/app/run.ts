@@ -1,4 +1,4 @@
-/** `prefixd run`: the daemon as a process, from reading its configuration to its last log line. */
+/** Runs the daemon's process (`prefixd run`), from reading its configuration to its last log line. */
 import type { Logger } from 'pino';
 import { loadConfigApart } from '../config/load-apart.ts';
 import { formatProblem } from '../config/config-problem.ts';
@@ -7,7 +7,7 @@ import type { Daemon } from './daemon.ts';
 import { createLogger } from './observe/logger.ts';
 import { endAtOnce, explainStart, untilSignalled } from './process.ts';
 
-/** How long the last lines may take to be read from standard output (ms). */
+/** Time to write the last lines to standard output (ms). */
 const FLUSH_MS = 2_000;
 
 /** Exit codes of `run`. */
@@ -16,13 +16,15 @@ const EXIT = { ok: 0, failed: 1, invalidConfiguration: 5 } as const;
 export interface RunOptions {
   /** Folder of the configuration. */
   readonly directory: string;
-  /** Where secrets are looked up. */
+  /** Environment variables, in which secrets are looked up. */
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
-/** Runs until SIGINT or SIGTERM; SIGHUP reloads. Returns the exit code, having told the user on standard error why it is not 0. */
+/**
+ * Runs until SIGINT or SIGTERM; SIGHUP reloads. Returns the exit code; if it is not 0, prints why on standard error.
+ */
 export async function runDaemon({ directory, environment }: RunOptions): Promise<number> {
-  // Secrets of configurations before a reload stay secret.
+  // Also redacts the secrets of configurations before a reload.
   const secrets = new Set<string>();
   const load = async (holdsProcess: boolean) => {
     const loaded = await loadConfigApart(directory, environment, { holdsProcess });
@@ -34,7 +36,7 @@ export async function runDaemon({ directory, environment }: RunOptions): Promise
     for (const problem of result.problems) process.stderr.write(`error: ${formatProblem(problem)}\n`);
     return EXIT.invalidConfiguration;
   }
-  // Node opens its inspector at this signal, and with it the process to every local user who can reach the port.
+  // Ignores SIGUSR1, at which Node would open its inspector to every local user.
   process.on('SIGUSR1', () => undefined);
   const { config } = result;
   const { logFormat, logLevel } = config.observability;
@@ -45,13 +47,13 @@ export async function runDaemon({ directory, environment }: RunOptions): Promise
   try {
     const daemon = await startDaemon({ config, logger: sink.logger, load: () => load(false) });
     await serveUntilSignalled(daemon, sink.logger);
-    // What hangs after this time is left: the journal is the truth, and the next start brings everything back.
+    // Kills the process if stopping hangs: the journal is complete, and the next start restores everything.
     overdue = setTimeout(endAtOnce, config.shutdown.drainTimeoutSeconds * 1000);
     const stopped = await daemon.stop();
     hangs = stopped.hangs;
     return stopped.forgotten > 0 ? EXIT.failed : EXIT.ok;
   } catch (error) {
-    sink.logger.fatal({}, `prefixd cannot go on: ${explainStart(error)}`);
+    sink.logger.fatal({}, `fatal: ${explainStart(error)}`);
     process.stderr.write(`error: ${explainStart(error)}\n`);
     return EXIT.failed;
   } finally {
@@ -63,7 +65,7 @@ export async function runDaemon({ directory, environment }: RunOptions): Promise
 
 async function serveUntilSignalled(daemon: Daemon, logger: Logger): Promise<void> {
   const reload = (): void => {
-    // Nobody waits for an answer: a full disk must not end the daemon.
+    // Caught here, because nobody waits for the result: a full disk must not end the daemon.
     daemon
       .reload({ kind: 'operator', name: 'SIGHUP' })
       .catch((error: unknown) => logger.error({ err: error }, 'reload failed; nothing was changed'));

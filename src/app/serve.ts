@@ -1,4 +1,4 @@
-/** The HTTP side of the composition: what the server is given, and where it listens. */
+/** Starts the API and the metrics listener with their dependencies. */
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Announcer } from '../control/announcer.ts';
@@ -28,13 +28,13 @@ export interface ServeOptions {
   readonly clock: () => number;
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
-  /** Absent: by the event loop's delay. */
+  /** Starts watching for overload. Default: by the event loop's delay. */
   readonly watchOverload?: () => Overload;
-  /** Listens where the API is to be. */
+  /** The server that holds the API's socket during the start. */
   readonly starting: StartingServer;
 }
 
-/** Starts the API on the socket that is there since the beginning of the start. */
+/** Starts the API on the socket that has been open since the beginning of the start. */
 export async function serveApi(
   options: ServeOptions,
 ): Promise<{ readonly server: HttpServer; readonly bound: BoundAddress }> {
@@ -70,7 +70,7 @@ export async function serveApi(
   return { server, bound: server.takeOver(options.starting) };
 }
 
-/** Starts the listener for scrapes, if one is configured. StartError when its address cannot be bound. */
+/** Starts the listener for scrapes, if one is configured. Rejects with a StartError if its address cannot be bound. */
 export async function serveScrapes(
   config: LoadedConfig,
   metrics: Metrics,

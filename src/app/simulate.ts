@@ -1,6 +1,6 @@
 /**
- * What would have happened: decisions of the core over recorded or invented input, with time taken from the input. Nothing is
- * announced, nothing is written down, and the same input gives the same output.
+ * Simulates the core's decisions on recorded or invented input, with times taken from the input. Announces nothing and
+ * records nothing; the same input gives the same output.
  */
 import { formatRule } from '../bgp/flowspec/notation/format.ts';
 import { toActions, toFlowSpec } from '../control/desired.ts';
@@ -11,14 +11,14 @@ import type { Policy } from '../core/policy/policy.ts';
 import { initialState } from '../core/state/state.ts';
 import type { Actor, Detection, Mitigation } from '../core/types.ts';
 
-/** One thing that happens. */
+/** A command with its time. */
 export interface SimulatedInput {
-  /** When (ms since the epoch). Time never runs backwards: an earlier one counts as that of the input before. */
+  /** Time (ms since the epoch). An earlier time than the previous input's counts as the previous one. */
   readonly at: number;
   readonly command: Command;
 }
 
-/** What came of one input. */
+/** The result of one input. */
 export interface SimulatedStep {
   readonly at: number;
   readonly command: Command;
@@ -27,20 +27,20 @@ export interface SimulatedStep {
 
 export interface SimulationSummary {
   readonly events: number;
-  /** Events by how they were answered. */
+  /** Events by status. */
   readonly byStatus: ReadonlyMap<string, number>;
-  /** Refusals by their reason. */
+  /** Refusals by reason. */
   readonly refusals: ReadonlyMap<string, number>;
   readonly mitigations: number;
-  /** Most mitigations that stood at one time. */
+  /** Maximum number of mitigations active at one time. */
   readonly mostAtOnce: number;
-  /** Mitigations by customer; those of nobody under `(none)`. */
+  /** Mitigations by customer; `(none)` for those without one. */
   readonly customers: ReadonlyMap<string, number>;
-  /** Still standing behind the last input. */
+  /** Mitigations still active after the last input. */
   readonly standing: number;
 }
 
-/** Decides one input after the other, letting what expires in between expire. */
+/** Decides inputs in order, and expires mitigations that are due in between. */
 export class Simulation {
   readonly #policy: Policy;
   readonly #state = initialState();
@@ -87,7 +87,7 @@ export class Simulation {
       if (due === null || due > until) break;
       this.#now = Math.max(this.#now, due);
       const answer = this.#decide({ type: 'expire' });
-      // Only so many end at once. When none does, none will by being asked again.
+      // One command ends a limited number. If it ended none, another one would not either.
       if (answer.type !== 'done' || answer.affected.length === 0) break;
     }
     this.#now = until;
@@ -106,7 +106,7 @@ export class Simulation {
       if (fact.type === 'mitigation.created') this.#created(fact.mitigation);
     }
     this.#mostAtOnce = Math.max(this.#mostAtOnce, this.#state.live.size);
-    // Routers are taken to follow at once.
+    // Assumes that routers follow at once.
     if (ending.length > 0) this.#decide({ type: 'confirm-ended', ids: ending });
     return answer;
   }
@@ -121,25 +121,25 @@ function count(counts: Map<string, number>, key: string): void {
   counts.set(key, (counts.get(key) ?? 0) + 1);
 }
 
-/** Ids that are told from real ones at a glance, and are the same in every run. */
+/** Returns an id that is easy to distinguish from real ones, and the same in every run. */
 function simulatedId(number: number): string {
   return `00000000-0000-4000-8000-${String(number).padStart(12, '0')}`;
 }
 
-/** The rule of a mitigation in operator notation. */
+/** Returns a mitigation's rule in operator notation. */
 export function ruleText({ match, action }: Pick<Mitigation, 'match' | 'action'>): string {
   return formatRule(toFlowSpec(match), toActions(action));
 }
 
-/** A detector's report as input that happens at `at` (ms since the epoch; see simulate.ts). */
+/** Makes an input of a detector's report at the time `at` (ms since the epoch). */
 export function reported(detection: Detection, at: number): SimulatedInput {
   const actor: Actor = { kind: 'detector', name: detection.source };
   return { at, command: { type: 'event', detection, actor } };
 }
 
 /**
- * Turns recorded facts back into what led to them: reports, and what operators did. What the daemon decided is left out, for
- * it is to be decided anew; ids of the record are followed to those of the simulation.
+ * Turns recorded facts back into the commands that caused them: reports and operators' commands. Omits the daemon's own
+ * decisions, because the simulation decides again; maps recorded ids to simulated ones.
  */
 export class Rehearsal {
   readonly #simulation: Simulation;
@@ -149,12 +149,12 @@ export class Rehearsal {
     this.#simulation = simulation;
   }
 
-  /** Undefined for a fact that followed from others. */
+  /** Decides the command behind a fact; undefined for a fact that followed from others. */
   step({ at, fact }: RecordedFact): SimulatedStep | undefined {
     const command = this.#commandBehind(fact);
     if (command === undefined) return undefined;
     const step = this.#simulation.step({ at, command });
-    // Ended already, as a consequence of the command before: the record tells each of its consequences apart.
+    // Already ended by the previous command: the journal records each of a command's effects as its own fact.
     if (fact.type === 'mitigation.ending' && step.answer.type === 'conflict') return undefined;
     const recorded = recordedId(fact);
     const simulated = simulatedMitigation(step.answer);
@@ -196,7 +196,7 @@ export class Rehearsal {
   }
 }
 
-/** A mitigation that no event triggered is one that an operator asked for. */
+/** Returns the operator's command behind a mitigation that no event triggered. */
 function ownMitigation(mitigation: Mitigation): Command | undefined {
   const { createdBy: actor, victim, match, ports, action, reason } = mitigation;
   if (mitigation.triggeringEventId !== null || actor.kind !== 'operator') return undefined;
@@ -214,21 +214,24 @@ function simulatedMitigation(answer: Answer): string | null {
   return answer.type === 'mitigation' ? answer.mitigation.id : null;
 }
 
-// When the lines of a simulation happen: at their own time, or at one that follows from their place in the file.
+// Times of a simulation's lines: their own, or one that follows from their place in the file.
 
 export interface Placement {
-  /** The time between one line without a time and the line before it (ms); 0 or more. */
+  /** Time between a line without a time and the previous line (ms); 0 or more. */
   readonly spacing: number;
-  /** When a first line without a time happens (ms since the epoch); null: by `spacing` before the first line that has one. */
+  /**
+   * Time of a first line without a time (ms since the epoch); null: counted back by `spacing` from the first line with
+   * a time.
+   */
   readonly start: number | null;
-  /** When a file happens in which no line has a time and no start is given (ms since the epoch). */
+  /** Time of the first line if no line has a time and no start is given (ms since the epoch). */
   readonly now: number;
 }
 
 /**
- * A time (ms since the epoch) for every line; null is a line without one. A line without a time happens `spacing` after the line before
- * it, and evenly between its neighbors where the next time in the file would come first. Times never run backwards: an
- * earlier one counts as that of the line before. Undefined when `start` is later than the first time in the file.
+ * Returns a time (ms since the epoch) for every line; null is a line without one. A line without a time is `spacing`
+ * after the previous line, or spaced evenly if the next time in the file would be earlier. A time earlier than the
+ * previous line's counts as the previous one. Undefined if `start` is later than the file's first time.
  */
 export function placeInTime(
   times: readonly (number | null)[],
@@ -238,7 +241,7 @@ export function placeInTime(
   const dated = firstDated === -1 ? undefined : (times[firstDated] as number);
   if (firstDated !== 0 && start !== null && dated !== undefined && start > dated) return undefined;
   const placed: number[] = [];
-  /** The line before, and how far the next one without a time is from it. */
+  /** Time of the previous line, and distance to the next one without a time. */
   let before = start ?? (dated === undefined ? now : dated - firstDated * spacing);
   let step = 0;
   for (const [i, time] of times.entries()) {
@@ -255,7 +258,7 @@ export function placeInTime(
   return placed;
 }
 
-/** How far apart the lines without a time behind line `i` are, which happens at `at`. */
+/** Returns the spacing (ms) of the lines without a time that follow line `i`, whose time is `at`. */
 function gapBehind(times: readonly (number | null)[], i: number, at: number, spacing: number): number {
   let next = i + 1;
   while (next < times.length && times[next] === null) next++;

@@ -1,4 +1,4 @@
-/** How far the start is, in words, and who says so while it goes on. */
+/** Tracks the start's progress and reports it over the API. */
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { StartingServer } from '../http/dependencies.ts';
@@ -9,7 +9,7 @@ import type { LoadedConfig } from '../config/types.ts';
 import { StartError } from './process.ts';
 import { version } from './version.ts';
 
-/** What is known of a start that goes on. */
+/** Progress of the start. */
 export class Starting {
   readonly #startedAt: number;
   #progress: StartProgress = { phase: 'opening', factsRead: 0, factsAbout: null };
@@ -19,12 +19,12 @@ export class Starting {
     this.#startedAt = startedAt;
   }
 
-  /** Takes note of how many facts are read. */
+  /** Records the number of facts read so far. */
   read(factsRead: number, factsAbout: number): void {
     this.#progress = { phase: 'reading', factsRead, factsAbout };
   }
 
-  /** All facts are read: their number is no estimate any more. */
+  /** Records that all facts are read; their number is now exact. */
   readAll(): void {
     const { factsRead } = this.#progress;
     this.#progress = { phase: 'applying', factsRead, factsAbout: factsRead };
@@ -40,19 +40,19 @@ export class Starting {
   }
 }
 
-/** For an operator; one line. */
+/** Describes the progress in one line. */
 export function progressText({ phase, factsRead, factsAbout }: StartProgress): string {
-  if (phase === 'opening' || factsAbout === null) return 'the journal is being opened';
-  if (phase === 'applying') return 'the journal is read, and the policy is being applied to it';
-  // It is estimated, and no estimate is worth saying that more is read than there is.
+  if (phase === 'opening' || factsAbout === null) return 'opening the journal';
+  if (phase === 'applying') return 'journal read; applying the policy';
+  // The total is an estimate: it must not be less than the number read.
   const about = Math.max(factsRead, factsAbout);
   const number = (value: number): string => value.toLocaleString('en-US');
-  return `${number(factsRead)} of about ${number(about)} facts of the journal are read`;
+  return `read ${number(factsRead)} of about ${number(about)} journal facts`;
 }
 
 /**
- * Listens at `http.listen` from the beginning of the start. Rejects with a StartError when it cannot be bound, and with an
- * Error when certificates cannot be read.
+ * Listens at `http.listen` while the daemon starts. Rejects with a StartError if the address cannot be bound, and with
+ * an Error if certificates cannot be read.
  */
 export async function serveStart(
   config: LoadedConfig,

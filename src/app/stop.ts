@@ -1,6 +1,6 @@
 /**
- * Taking the daemon apart in the time that there is, whatever hangs: the neighbors hear of it although a disk does not
- * answer, and what is left behind is named.
+ * Stops the daemon within a time limit, even if something hangs: sessions are closed although a disk does not answer,
+ * and the log names what did not finish.
  */
 import type { Logger } from 'pino';
 import type { Announcer } from '../control/announcer.ts';
@@ -13,7 +13,7 @@ import { realTimers } from './clock.ts';
 import type { ScrapeListener } from './observe/metrics-listener.ts';
 import { narrateForgotten } from './observe/recording-log.ts';
 
-/** What is taken apart. */
+/** The components to stop. */
 export interface Parts {
   readonly server: Pick<HttpServer, 'close'>;
   readonly scrapes: ScrapeListener | null;
@@ -26,13 +26,13 @@ export interface Parts {
 }
 
 export interface Stopped {
-  /** Something did not end in its time, and may keep the process alive. */
+  /** Some component did not finish in time, and may keep the process alive. */
   readonly hangs: boolean;
-  /** How many actions of operators could not be recorded. */
+  /** Number of operator actions that could not be recorded. */
   readonly forgotten: number;
 }
 
-/** `drainMs`: what all of it may take. `preserve`: leave the rules to neighbors that keep them for a while. */
+/** Stops everything within `drainMs` (ms). `preserve`: leave the rules on neighbors that keep them during a restart. */
 export async function stopParts(parts: Parts, drainMs: number, preserve: boolean): Promise<Stopped> {
   const { server, scrapes, reconciler, announcer, engine, audit, alerts, logger } = parts;
   let hangs = false;
@@ -42,22 +42,22 @@ export async function stopParts(parts: Parts, drainMs: number, preserve: boolean
       hangs = true;
       logger.error(
         {},
-        `${what}: this did not end in its share of shutdown.drain_timeout_seconds, and is left`,
+        `${what} did not finish within its share of shutdown.drain_timeout_seconds; continuing without it`,
       );
     }
     return ended;
   };
-  // A little longer than what it is given: it cuts connections itself.
+  // Slightly more than the server's own limit, at which it cuts connections itself.
   await within(0.55, 'answering requests', () => server.close(drainMs / 2));
   scrapes?.close();
   const answers = await within(1 / 8, 'writing the journal', () => engine.recordAll());
   const { unrecorded } = engine;
-  // What a neighbor keeps, the next start announces again: it will not know that an operator took it away.
+  // The next start would announce preserved rules again, without knowing that an operator withdrew them.
   const preserved = preserve && unrecorded.length === 0;
   if (preserve && !preserved) {
     logger.error(
       { unrecorded: unrecorded.length },
-      'rules are withdrawn and not preserved, because the journal lacks what operators took away',
+      "rules are withdrawn instead of preserved, because operators' withdrawals are not in the journal",
     );
   }
   await within(1 / 8, 'comparing rules', () => reconciler.stop());
@@ -72,12 +72,15 @@ export async function stopParts(parts: Parts, drainMs: number, preserve: boolean
   await alerts.close(drainMs / 4);
   logger.info(
     { preserved },
-    hangs ? 'prefixd has stopped, and leaves behind what hangs' : 'prefixd has stopped',
+    hangs ? 'prefixd has stopped without waiting for what hangs' : 'prefixd has stopped',
   );
   return { hangs, forgotten: engine.unrecorded.length };
 }
 
-/** False when the work has not ended after so long (ms); it goes on, and nobody hears of its end. Rejects as the work does. */
+/**
+ * Returns false if the work has not finished in time (ms); it then continues, and its result is ignored. Rejects as the
+ * work does.
+ */
 export async function inTime(milliseconds: number, work: () => Promise<unknown>): Promise<boolean> {
   let cancel = (): void => undefined;
   const late = new Promise<boolean>((resolve) => {

@@ -1,7 +1,7 @@
-/** Which version of the program this is. */
+/** Provides the program's version. */
 import { readFileSync } from 'node:fs';
 
-/** The version in package.json, which stands two levels above this room in the sources and in what is built of them. */
+/** Reads the version from package.json, two folders above this one both in the sources and in the build. */
 function readVersion(): string {
   const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
   const { version } = JSON.parse(text) as { readonly version: string };

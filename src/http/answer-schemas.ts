@@ -1,4 +1,4 @@
-/** The shapes of answers. The OpenAPI document is made of these very schemas. */
+/** Schemas of answers. The OpenAPI document is generated from them. */
 import { z } from 'zod';
 import { HealthReasonSchema, HealthStatusSchema } from '../view/health.ts';
 import { HistoryEntrySchema, HistoryOmittedSchema } from '../view/history.ts';
@@ -19,30 +19,30 @@ export const ProblemSchema = z
   })
   .describe('A problem');
 
-/** Answers that any route may give beside its own. */
+/** Problems that any route may answer. */
 export const commonProblems = {
   '4xx': {
-    description: 'The request is at fault',
+    description: 'The request is invalid or refused',
     content: { 'application/problem+json': { schema: ProblemSchema } },
   },
   '5xx': {
-    description: 'prefixd is at fault',
+    description: 'prefixd cannot answer the request now',
     content: { 'application/problem+json': { schema: ProblemSchema } },
   },
 } as const;
 
-/** Members of an answer to what takes rules away: such a command needs no disk. */
+/** Members of an answer to a command that withdraws rules: it takes effect even without a working disk. */
 export const effectShape = {
   recorded: z
     .literal(false)
     .optional()
     .describe(
-      'The command is in effect, and not in the journal yet, which cannot be written. It is recorded when the disk works again, and forgotten if prefixd ends before that. Absent: it is recorded',
+      'The command is in effect, but not in the journal yet, which cannot be written. It is recorded when the disk works again, and lost if prefixd stops before that. Absent: it is recorded',
     ),
-  warning: z.string().optional().describe('The same in words'),
+  warning: z.string().optional().describe('Explains `recorded: false`'),
 };
 
-/** 202 of an event. */
+/** Body of the 202 for an event. */
 export const EventAnswerSchema = z.object({
   event_id: id,
   external_event_id: z.string().nullable(),
@@ -51,14 +51,16 @@ export const EventAnswerSchema = z.object({
   why: z.array(z.string()),
 });
 
-/** 202 of a signal; one that is understood and calls for nothing is no event. */
+/** Body of the 202 for a signal; `event_id` is null if it asks for nothing, because then it is not an event. */
 export const SignalAnswerSchema = EventAnswerSchema.extend({ event_id: id.nullable() });
 
-/** 207 of several events, in their order. */
+/** Body of the 207 for several events, in their order. */
 export const BatchAnswerSchema = z.object({
   results: z.array(
     z.looseObject({
-      code: z.int().describe('What the event alone would have been answered: 202, 400, 409, 422 or 503'),
+      code: z
+        .int()
+        .describe('Status code that this event alone would have received: 202, 400, 409, 422 or 503'),
       status: z.union([EventStatusSchema, z.enum(['invalid', 'unavailable'])]),
       event_id: id.nullable().optional(),
       external_event_id: z.string().nullable().optional(),
@@ -71,21 +73,21 @@ export const BatchAnswerSchema = z.object({
   notes: z
     .array(z.string())
     .optional()
-    .describe('What was not read of the message as a whole, and what its answer leaves out'),
+    .describe('Parts of the message that were not read, and parts of the answer that are omitted'),
 });
 
-/** 202 of a message that may be about several: the most telling answer. */
+/** Body of the 202 for a message that may contain several reports: the most important result. */
 export const SignalsAnswerSchema = SignalAnswerSchema.extend({
   results: BatchAnswerSchema.shape.results
     .optional()
-    .describe('One for each part of a message that has several: codes and statuses as in a batch'),
+    .describe('One for each part of a message with several: codes and statuses as in a batch'),
 });
 
 export const MitigationSchema = DecidedMitigationSchema.extend({
   holds: z
     .array(HoldSchema)
     .describe(
-      'Alerts that keep it alive: it ends with the last of them, by its TTL, or when an operator says so',
+      'Alerts that keep it active: it ends when the last one is released, when its TTL expires, or when an operator withdraws it',
     ),
   rule: z.string().describe('Operator notation'),
   rules: z.array(
@@ -95,19 +97,21 @@ export const MitigationSchema = DecidedMitigationSchema.extend({
       nlri_hex: z.string(),
       state: z
         .enum(['sent', 'pending', 'unsupported', 'over_budget'])
-        .describe('`sent` is written, not known to be installed; `over_budget` waits for room in max_rules'),
+        .describe(
+          "`sent`: acknowledged by the router's TCP, which does not prove that the rule is installed; `over_budget`: waits for room in max_rules",
+        ),
       why: z.string().optional(),
     }),
   ),
   enforcement: z
     .object({ sent: z.int(), pending: z.int(), unsupported: z.int(), over_budget: z.int() })
-    .describe('Neighbors, by the state of the rule there'),
+    .describe("Number of neighbors by the rule's state there"),
 });
 
-/** One mitigation, with what became of it since it was decided. */
+/** One mitigation with its history. */
 export const MitigationDetailSchema = MitigationSchema.extend({
-  history: z.array(HistoryEntrySchema).describe('Its life, oldest first'),
-  history_omitted: HistoryOmittedSchema.describe('What is not kept of its life, in numbers'),
+  history: z.array(HistoryEntrySchema).describe('Its history, oldest first'),
+  history_omitted: HistoryOmittedSchema.describe('Counts of history entries that are not kept'),
 });
 
 export const NotificationSchema = z.object({ code: z.int(), subcode: z.int(), text: z.string(), at: time });
@@ -123,7 +127,7 @@ export const PeerSchema = z.object({
   disabled: z
     .object({ by: z.string(), at: time, reason: z.string() })
     .nullable()
-    .describe('Who keeps the session down, since when and why; null when no operator does'),
+    .describe('The operator who disabled the session, with time and reason; null if none did'),
   established_at: time.nullable(),
   uptime_seconds: z.number().nullable(),
   families: z.array(z.string()).describe('As configured'),
@@ -145,17 +149,17 @@ export const PeerSchema = z.object({
   hint: z
     .string()
     .nullable()
-    .describe('What may keep the session in its state, when it has been there too long'),
+    .describe('Probable reason why the session does not come up; null if it has not been down for long'),
   last_cause: z
     .object({
       text: z.string(),
       first_at: time,
       last_at: time,
       count: z.int(),
-      symptom: z.string().nullable().describe('What has become of the connections since'),
+      symptom: z.string().nullable().describe('Effect on the connections since then'),
     })
     .nullable()
-    .describe('What a NOTIFICATION said of why the session does not come up; kept until it is established'),
+    .describe('Reason from a NOTIFICATION why the session does not come up; kept until it is established'),
   last_notification_sent: NotificationSchema.nullable(),
   last_notification_received: NotificationSchema.nullable(),
   counters: z.object({
@@ -163,38 +167,40 @@ export const PeerSchema = z.object({
     messages_out: messageCounts,
     routes_received: z.int(),
     established: z.int(),
-    flaps: z.int().describe('Sessions that ended without anybody here asking for it'),
-    since: time.describe('Since when the counters count'),
+    flaps: z.int().describe('Established sessions that were lost without a command from prefixd'),
+    since: time.describe('Start of counting'),
     last_flap_at: time.nullable(),
   }),
 });
 
 export const RibRouteSchema = z.object({
   family: z.string(),
-  nlri_hex: z.string().describe('With its length octets'),
+  nlri_hex: z.string().describe('Including its length octets'),
   rule: z.string(),
   actions_hex: z
     .string()
-    .describe('Extended communities, 8 octets each, then those of attribute 25, 20 octets each'),
+    .describe('Extended communities (8 octets each), then those of attribute 25 (20 octets each)'),
   mitigation_id: id.nullable(),
   sent_at: time,
 });
 
 export const HealthSchema = z.object({
   status: HealthStatusSchema,
-  ready: z.boolean().describe('False while it starts: events are not taken yet'),
+  ready: z.boolean().describe('False while the daemon starts: events are not accepted yet'),
   version: z.string(),
   uptime_seconds: z.number(),
   starting: z
     .object({
       phase: z
         .enum(['opening', 'reading', 'applying'])
-        .describe('The journal is opened, its facts are read, or the policy is applied to them'),
+        .describe(
+          '`opening`: the journal is being opened; `reading`: its facts are being read; `applying`: the policy is being applied',
+        ),
       facts_read: z.int(),
       facts_about: z.int().nullable().describe('An estimate; null until the journal is open'),
     })
     .optional()
-    .describe('Only while it starts: how far the journal is read. Counts of other things are 0 then'),
+    .describe('Progress of reading the journal; only while the daemon starts. Other counts are 0 until then'),
 });
 
 export const HealthDetailSchema = HealthSchema.extend({
@@ -202,7 +208,7 @@ export const HealthDetailSchema = HealthSchema.extend({
   mode: z.enum(['enforced', 'dry-run']),
   started_at: time,
   problems: z.array(z.string()).describe('The texts of `reasons`'),
-  reasons: z.array(HealthReasonSchema).describe('Why the status is not ok'),
+  reasons: z.array(HealthReasonSchema).describe('Reasons why the status is not `ok`'),
   paused: z.object({ at: time, by: z.string(), reason: z.string() }).nullable(),
   journal: z.object({ seq: z.int() }),
   peers: z.object({ configured: z.int(), established: z.int() }),
@@ -218,14 +224,14 @@ export const HealthDetailSchema = HealthSchema.extend({
 });
 
 export const StatsSchema = z.object({
-  total_active: z.int().describe('Live mitigations, ending ones included'),
+  total_active: z.int().describe('Active mitigations, including those being withdrawn'),
   total_expired: z.int(),
   total_withdrawn: z.int(),
   total_rejected: z.int(),
   by_status: z.record(z.string(), z.int()),
-  by_customer: z.record(z.string(), z.int()).describe('Live ones'),
-  by_pop: z.record(z.string(), z.int()).describe('Live ones'),
-  by_action: z.record(z.string(), z.int()).describe('Live ones'),
+  by_customer: z.record(z.string(), z.int()).describe('Active mitigations'),
+  by_pop: z.record(z.string(), z.int()).describe('Active mitigations'),
+  by_action: z.record(z.string(), z.int()).describe('Active mitigations'),
   events_remembered: z.int(),
 });
 

@@ -1,8 +1,8 @@
-/** What the decision core's answers become over HTTP. */
+/** Translates the decision core's answers into HTTP answers and problems. */
 import type { Answer, Effect } from '../core/commands.ts';
 import { HttpProblem } from './http-problem.ts';
 
-/** The answer as wanted, or the problem that it is: refused 422, not found 404, conflict and unconfirmed 409. */
+/** Returns the expected answer, or throws its problem: refused 422, not found 404, conflict and unconfirmed 409. */
 export function expectAnswer<Type extends Answer['type']>(
   answer: Answer,
   type: Type,
@@ -22,21 +22,28 @@ export function expectAnswer<Type extends Answer['type']>(
   }
 }
 
-/** What an answer says of a command that is in effect and not in the journal; nothing of others. */
+/** Returns a warning for a command that is in effect but not in the journal; nothing for others. */
 export function effectView({ recorded }: Effect): { recorded?: false; warning?: string } {
   if (recorded !== false) return {};
   const warning =
-    'in effect, but not recorded yet, because the journal cannot be written; it is recorded when the disk works again, ' +
-    'and forgotten if prefixd ends before that: then repeat it';
+    'in effect, but not recorded yet, because the journal cannot be written; prefixd records it when the disk works again; ' +
+    'if prefixd stops before that, it is lost: repeat it then';
   return { recorded, warning };
 }
 
-/** 409 for what would end many mitigations at once. `effect` says what would happen, for whoever asks somebody. */
+/**
+ * Returns a 409 for a command that would withdraw many mitigations. `effect` describes the result, for a confirmation
+ * prompt.
+ */
 export function unconfirmed(effect: string, wouldWithdraw: number, active: number): HttpProblem {
-  return new HttpProblem(409, `Nothing was changed: ${effect}; repeat it with "confirm": true to go ahead`, {
-    reason: 'needs_confirmation',
-    extensions: { effect, would_withdraw: wouldWithdraw, active },
-  });
+  return new HttpProblem(
+    409,
+    `Nothing was changed: ${effect}; repeat the request with "confirm": true to continue`,
+    {
+      reason: 'needs_confirmation',
+      extensions: { effect, would_withdraw: wouldWithdraw, active },
+    },
+  );
 }
 
 function isAnswer<Type extends Answer['type']>(

@@ -1,4 +1,4 @@
-/** The routes put together, and what holds for all of them: credentials, limits, errors, the OpenAPI document. */
+/** Puts the routes together with what they share: credentials, limits, errors, the OpenAPI document. */
 import swagger, { type FastifyDynamicSwaggerOptions as SwaggerOptions } from '@fastify/swagger';
 import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import { jsonSchemaTransform, validatorCompiler } from 'fastify-type-provider-zod';
@@ -26,7 +26,7 @@ import { ReadRoom } from './read-room.ts';
 import { registerSafelist } from './routes/safelist.ts';
 import { registerStatus } from './routes/status.ts';
 
-/** A request id that a client may choose; anything else gets one of ours. */
+/** A request id that a client may choose; any other value is replaced by a new id. */
 const REQUEST_ID = /^[\w.:-]{1,64}$/;
 
 export interface Api {
@@ -35,7 +35,7 @@ export interface Api {
   readonly connections: ClientConnections;
 }
 
-/** What answering with a problem needs. */
+/** The tools that `sendProblem` needs. */
 interface Problems {
   readonly logger: HttpDependencies['logger'];
   readonly quiet: QuietLog;
@@ -47,10 +47,10 @@ interface BareApp {
   readonly problems: Problems;
 }
 
-/** JSON, and formats made of it (RFC 6839 §3.1), with any parameters. */
+/** JSON and formats based on it (RFC 6839 §3.1), with any parameters. */
 const JSON_TYPES = /^application\/(?:json|[^\s;/+]+\+json)\s*(?:;|$)/i;
 
-/** A framework without routes: connections, limits, credentials and errors as everywhere. */
+/** Creates an app without routes, with connection handling, limits, credentials and errors. */
 export function createApp(
   deps: CommonDependencies,
   tls: TlsMaterial | null,
@@ -83,7 +83,7 @@ export function createApp(
   const { connections } = server;
   if (connections === undefined) throw new TypeError('the framework made no server');
   app.setValidatorCompiler(validatorCompiler);
-  // Answers are typed by their schemas; the tests parse them with those. Checking each again would only cost time.
+  // Answers are typed by their schemas; checking each again would only cost time.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   app.setErrorHandler((error, request, reply) => sendProblem(problems, error, request, reply));
   addParsers(app);
@@ -91,7 +91,7 @@ export function createApp(
   return { app, connections, problems };
 }
 
-/** All routes on a server that does not listen yet. */
+/** Creates the app with all routes. It does not listen yet. */
 export async function buildApi(
   deps: HttpDependencies,
   tls: TlsMaterial | null,
@@ -115,7 +115,7 @@ export async function buildApi(
   registerDocument(app);
   await registerDashboard(app);
   await app.ready();
-  // Made once, and kept: the first who asks should not hold up everything else for a tenth of a second.
+  // Builds and caches the document now: on a request it would block the event loop for a tenth of a second.
   app.swagger();
   return { app, feed, connections };
 }
@@ -134,7 +134,7 @@ function addParsers(app: App): void {
   );
 }
 
-/** Answers an error as a problem; what the caller could not know about goes to the log. */
+/** Answers an error as a problem and logs it: our own failures as errors, refused callers as warnings. */
 function sendProblem(
   { logger, quiet }: Problems,
   error: unknown,
@@ -156,7 +156,7 @@ function sendProblem(
     const line = { ...fields, caller, why: problem.message };
     if (count === null) logger.debug(line, 'request refused');
     else logger.warn(count === 1 ? line : { ...line, count }, 'request refused');
-  } else logger.debug({ ...fields, why: problem.message }, 'request not answered as asked');
+  } else logger.debug({ ...fields, why: problem.message }, 'request answered with an error');
   const extensions = { ...problem.extras.extensions, request_id: request.id };
   const body = problemBody(problem.status, problem.message, { ...problem.extras, extensions });
   return reply
@@ -167,7 +167,7 @@ function sendProblem(
     .send(body);
 }
 
-/** 405 where the path is known under other methods, else 404. */
+/** Answers 405 where the path exists under other methods, else 404. */
 function answerUnknownPaths(app: App, problems: Problems): void {
   const methods = new Map<string, { readonly pattern: RegExp; readonly allowed: Set<string> }>();
   app.addHook('onRoute', ({ url, method }) => {
@@ -181,10 +181,10 @@ function answerUnknownPaths(app: App, problems: Problems): void {
     for (const { pattern, allowed } of methods.values()) {
       if (!pattern.test(path)) continue;
       const allow = [...allowed].join(', ');
-      const problem = new HttpProblem(405, `This path answers ${allow}`, { headers: { allow } });
+      const problem = new HttpProblem(405, `This path supports only ${allow}`, { headers: { allow } });
       return sendProblem(problems, problem, request, reply);
     }
-    return sendProblem(problems, new HttpProblem(404, 'There is nothing at this path'), request, reply);
+    return sendProblem(problems, new HttpProblem(404, 'There is no such path'), request, reply);
   });
 }
 
@@ -195,7 +195,7 @@ function openapiInfo(version: string): NonNullable<SwaggerOptions['openapi']> {
       title: 'prefixd',
       version,
       description:
-        'Attack reports in, BGP FlowSpec rules out. Errors are application/problem+json (RFC 9457).',
+        'Turns attack reports into BGP FlowSpec rules. Errors are application/problem+json (RFC 9457).',
     },
     components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
     security: [{ bearer: [] }],
@@ -209,7 +209,7 @@ function registerDocument(app: App): void {
       config: { access: 'any' },
       schema: {
         tags: ['status'],
-        summary: 'This document',
+        summary: 'Get this OpenAPI document',
         response: { 200: z.unknown().describe('OpenAPI 3.1') },
       },
     },

@@ -1,4 +1,4 @@
-/** Who is calling, and what that caller may do. */
+/** Authenticates callers and checks their roles. */
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { TLSSocket } from 'node:tls';
@@ -10,17 +10,17 @@ import type { AuthSettings, Role } from './dependencies.ts';
 import { HttpProblem } from './http-problem.ts';
 
 /**
- * What a route asks of its caller. `public`: nothing; `any`: to be known; `report`: to hand in events and signals; `read`;
- * `operate`: to change what routers hold; `admin`: to reload.
+ * The permission that a route requires. `public`: none; `any`: valid credentials; `report`: send events and signals;
+ * `read`; `operate`: change mitigations and sessions; `admin`: reload.
  */
 export type Access = 'public' | 'any' | 'report' | 'read' | 'operate' | 'admin';
 
-/** A caller who proved to be who they are. */
+/** An authenticated caller. */
 export interface Caller {
-  /** Name of the token, the certificate's CN, or `anonymous`. */
+  /** The token's name, the certificate's CN, or `anonymous`. */
   readonly name: string;
   readonly role: Role;
-  /** How mitigations that it reports are held, where its token says so. */
+  /** The hold mode of the attacks that it reports, if its token sets one. */
   readonly hold?: HoldMode;
 }
 
@@ -31,18 +31,18 @@ const GRANTS: Readonly<Record<Role, ReadonlySet<Access>>> = {
   admin: new Set<Access>(['public', 'any', 'report', 'read', 'operate', 'admin']),
 };
 
-/** True when a role may use a route. */
+/** Returns true if a role may use a route. */
 export function allows(role: Role, access: Access): boolean {
   return GRANTS[role].has(access);
 }
 
-/** A bearer token was presented, and it is nobody's. */
+/** The presented bearer token is invalid. */
 export class UnknownToken extends HttpProblem {}
 
-/** Finds the caller of a request, or throws HttpProblem 401 (unknown) or 403 (known, but not welcome). */
+/** Returns a request's caller, or throws HttpProblem 401 (not authenticated) or 403 (not allowed). */
 export type Authenticator = (request: IncomingMessage) => Caller;
 
-/** An authenticator for the settings of the moment: `settings` is asked at each call, so that tokens can be rotated. */
+/** Creates an authenticator that calls `settings` for each request, so that tokens can be rotated. */
 export function createAuthenticator(settings: () => AuthSettings): Authenticator {
   let known: AuthSettings | undefined;
   let authenticate: Authenticator = () => ({ name: 'anonymous', role: 'admin' });
@@ -74,7 +74,7 @@ interface KnownToken {
   readonly digest: Buffer;
 }
 
-/** Compares digests of equal length with every token, so that the time taken says nothing about any of them. */
+/** Compares digests of equal length with every token, so that the time taken reveals nothing about any token. */
 function bearer(tokens: readonly KnownToken[]): Authenticator {
   return (request) => {
     const header = request.headers.authorization;
@@ -86,7 +86,7 @@ function bearer(tokens: readonly KnownToken[]): Authenticator {
       if (timingSafeEqual(token.digest, presented)) caller = token.caller;
     }
     if (match === null || caller === undefined) {
-      throw new UnknownToken(401, 'The bearer token is not known', {
+      throw new UnknownToken(401, 'Invalid bearer token', {
         headers: { 'www-authenticate': 'Bearer realm="prefixd", error="invalid_token"' },
       });
     }
@@ -98,31 +98,34 @@ function unauthorized(detail: string, challenge: string): HttpProblem {
   return new HttpProblem(401, detail, { headers: { 'www-authenticate': challenge } });
 }
 
-/** Longer names are remembered nowhere: with rate limits, events and audit entries. */
+/** Maximum length of a CN, which is stored with rate limits, events and audit entries. */
 const MAX_NAME = 256;
 
-/** The listener has verified the certificate against the CA before any request is read. */
+/** Returns the caller named by the client certificate, which the TLS listener has already verified against the CA. */
 function byCertificate(request: IncomingMessage, roles: ReadonlyMap<string, Role> | null): Caller {
   const socket = request.socket;
   if (!(socket instanceof TLSSocket) || !socket.authorized) {
     throw unauthorized('A client certificate is required', 'mTLS realm="prefixd"');
   }
-  // Without any certificate Node answers an empty object, whatever its types say.
+  // Without a certificate Node returns an empty object, contrary to its types.
   const subject: { readonly CN?: unknown } | undefined = socket.getPeerCertificate().subject;
   const name = subject?.CN;
   if (typeof name !== 'string' || name === '') {
     throw new HttpProblem(403, 'The client certificate must name exactly one CN in its subject');
   }
   if (name.length > MAX_NAME)
-    throw new HttpProblem(403, `The CN of a client certificate has at most ${MAX_NAME} characters here`);
+    throw new HttpProblem(403, `The client certificate's CN must have at most ${MAX_NAME} characters`);
   if (roles === null) return { name, role: 'admin' };
   const role = roles.get(name);
   if (role === undefined)
-    throw new HttpProblem(403, 'http.auth.roles gives no role to the CN of this certificate');
+    throw new HttpProblem(403, "http.auth.roles has no role for this client certificate's CN");
   return { name, role };
 }
 
-/** Refuses a request that names two hosts (RFC 9112 §3.2): who reads the one may be let in by the other. Throws HttpProblem 400. */
+/**
+ * Refuses a request with two Host headers (RFC 9112 §3.2), because a check may read one and a proxy the other. Throws
+ * HttpProblem 400.
+ */
 export function refuseTwoHosts({ rawHeaders }: IncomingMessage): void {
   let hosts = 0;
   for (let i = 0; i < rawHeaders.length; i += 2) if (rawHeaders[i]?.toLowerCase() === 'host') hosts++;
@@ -130,13 +133,13 @@ export function refuseTwoHosts({ rawHeaders }: IncomingMessage): void {
 }
 
 /**
- * Keeps other web pages away from an API without credentials. A page that the operator's browser visits could otherwise
- * send commands to it (cross-site requests), or read it under a name of its own (DNS rebinding). Throws HttpProblem 403.
+ * Refuses requests from other web pages. A page in an operator's browser could otherwise send commands to the API
+ * (cross-site requests), or read an API without credentials under its own name (DNS rebinding). Throws HttpProblem 403.
  */
 export function refuseForeignPages(request: IncomingMessage, mode: AuthSettings['mode']): void {
   const { origin, host } = request.headers;
   if (origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`) {
-    throw new HttpProblem(403, 'Requests from pages of other origins are refused');
+    throw new HttpProblem(403, 'Requests from web pages of another origin are refused');
   }
   if (mode !== 'none' || host === undefined || !isLoopback(request.socket.localAddress)) return;
   const name = host.replace(/:\d+$/, '');
@@ -150,27 +153,30 @@ function isLoopback(address: string | undefined): boolean {
   return octets !== undefined && isLoopbackAddress(octets);
 }
 
-// Slows the guessing of bearer tokens. Once a network has presented too many that are not known, what it presents is answered
-// late, a right token as late as a wrong one: hanging up early tells a guesser nothing. A token that was used from the same
-// network before is answered at once, so that a detector behind the same NAT is never locked out, and a new one only waits.
+// Slowing down token guessing. After too many invalid tokens from a network, every token from it is answered late, a
+// valid one as late as an invalid one, so the delay tells a guesser nothing. A token that was used from this network
+// before is answered at once: a detector behind the same NAT is never locked out, and a new one only waits.
 
-/** Networks whose wrong tokens are counted, and pairs of network and caller that are remembered; the oldest go first. */
+/**
+ * Limits of the networks with counted invalid tokens, and of the remembered pairs of network and caller; the oldest are
+ * dropped.
+ */
 const MAX_NETWORKS = 4_096;
 const MAX_PROVEN = 4_096;
-/** Wrong tokens that cost nothing: a typing error, a script with an old token. */
+/** Number of invalid tokens without a delay: for a typing error, or a script with an old token. */
 const FREE = 10;
-/** One wrong token is forgiven in this time (ms). */
+/** Time in which one invalid token is forgiven (ms). */
 const FORGIVE_MS = 30_000;
-/** The first delay, doubled with each further wrong token up to the last (ms). */
+/** The first delay (ms). It doubles with each further invalid token, up to MAX_DELAY_MS. */
 const FIRST_DELAY_MS = 250;
 export const MAX_DELAY_MS = 5_000;
-/** Wrong tokens beyond this count no further, so that what has stopped is forgiven within the hour. */
+/** Maximum count of invalid tokens, so that a network that has stopped is forgiven within an hour. */
 const MAX_COUNT = 100;
-/** That a network guesses is told once in this time (ms). */
+/** Minimum time between two log lines about a guessing network (ms). */
 const TELL_EVERY_MS = 600_000;
 
 interface WrongTokens {
-  /** Those that are not forgiven, as of `at`. */
+  /** Invalid tokens that are not forgiven, as of `at`. */
   count: number;
   at: number;
   toldAt: number;
@@ -181,12 +187,15 @@ export class Guesses {
   readonly #networks = new Map<string, WrongTokens>();
   readonly #proven = new Set<string>();
 
-  /** `now`: milliseconds from any beginning, that never go back. */
+  /** `now` returns monotonic milliseconds. */
   constructor(now: () => number) {
     this.#now = now;
   }
 
-  /** How long (ms) the answer to a token from this network waits; `caller` is whose token it is, null when it is nobody's. */
+  /**
+   * Returns the delay (ms) of the answer to a token from this network. `caller`: the token's owner, null if it is
+   * invalid.
+   */
   delayOf(network: string, caller: string | null): number {
     if (caller !== null && this.#proven.has(pairKey(network, caller))) return 0;
     const record = this.#networks.get(network);
@@ -195,7 +204,7 @@ export class Guesses {
     return beyond < 0 ? 0 : Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.min(beyond, 10));
   }
 
-  /** Takes note of a token that nobody has. True when it is time to tell that this network guesses. */
+  /** Counts an invalid token. Returns true when it is time to log that this network guesses. */
   wrong(network: string): boolean {
     const now = this.#now();
     const known = this.#networks.get(network) ?? { count: 0, at: now, toldAt: Number.NEGATIVE_INFINITY };
@@ -209,7 +218,7 @@ export class Guesses {
     return true;
   }
 
-  /** A caller's token came from this network. */
+  /** Remembers that a caller's valid token arrived from this network. */
   right(network: string, caller: string): void {
     const key = pairKey(network, caller);
     if (this.#proven.has(key)) return;

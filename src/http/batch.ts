@@ -1,4 +1,4 @@
-/** How much a batch may hold, and how much it is answered: one result an event, in their order, bounded in bytes. */
+/** Bounds a batch and its answer: one result per event, in order, limited in size. */
 import type { z } from 'zod';
 import { countWords, cutText } from '../net/text.ts';
 import { HttpProblem } from './http-problem.ts';
@@ -7,29 +7,29 @@ import type { BatchAnswerSchema } from './answer-schemas.ts';
 export type BatchAnswer = z.output<typeof BatchAnswerSchema>;
 export type BatchResult = BatchAnswer['results'][number];
 
-/** Events of one batch; more answer 413. */
+/** Maximum number of events in a batch; more are answered 413. */
 export const MAX_BATCH = 10_000;
-/** Of the events that cannot be read, so many are recorded and described; the others are counted. */
+/** Maximum number of invalid events that are recorded and described; the others are only counted. */
 export const MAX_DESCRIBED = 1_000;
-/** Characters of `error` and `why` in one answer, and of one `error`. */
+/** Maximum number of characters of `error` and `why` in one answer, and of one `error`. */
 const MAX_WORDS = 1024 * 1024;
 const MAX_ERROR = 500;
 
-/** 413 for more events than a batch may have. */
+/** Throws HttpProblem 413 for more than MAX_BATCH events. */
 export function refuseLongBatch(events: number): void {
   if (events <= MAX_BATCH) return;
   throw new HttpProblem(
     413,
-    `The batch has more than ${MAX_BATCH} events; nothing of it was read; send it in parts`,
+    `The batch has more than ${MAX_BATCH} events; none was processed; send it in several requests`,
   );
 }
 
-/** Words for one event that cannot be read. */
+/** Makes the result of one invalid event. */
 export function invalidResult(error: string): BatchResult {
   return { code: 400, status: 'invalid', error: cutText(error, MAX_ERROR), reason: 'invalid_report' };
 }
 
-/** The answer made of all results: words beyond what an answer may have are left out, and `notes` says what is missing. */
+/** Makes the answer of all results. Omits texts beyond MAX_WORDS; `notes` says what is omitted. */
 export function batchAnswer(all: readonly BatchResult[], undescribed: number): BatchAnswer {
   let words = 0;
   let wordless = 0;
@@ -44,11 +44,11 @@ export function batchAnswer(all: readonly BatchResult[], undescribed: number): B
     ...(undescribed === 0
       ? []
       : [
-          `${countWords(undescribed, 'more event')} could not be read; only the first ${MAX_DESCRIBED} are recorded and described`,
+          `${countWords(undescribed, 'more event is', 'more events are')} invalid; only the first ${MAX_DESCRIBED} are recorded and described`,
         ]),
     ...(wordless === 0
       ? []
-      : [`the answer would be too long: ${countWords(wordless, 'result')} without error and why`]),
+      : [`answer shortened: error and why omitted from ${countWords(wordless, 'result')}`]),
   ];
   return { results, ...(notes.length === 0 ? {} : { notes }) };
 }

@@ -1,7 +1,7 @@
 /**
- * How much of requests is in memory at one time. A body is read whole, and what JSON becomes takes many times its octets, so
- * each request reserves room for both before they are there, and gives it back when it is answered. A client has at most a part
- * of the room, so that no detector takes what the others need.
+ * Bounds the memory that request bodies take. A body is read whole, and parsed JSON takes many times its size, so each
+ * request reserves memory for both in advance and releases it when it is answered. One client may reserve only a share,
+ * so that no detector takes what the others need.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import { promisify } from 'node:util';
@@ -10,14 +10,14 @@ import type { FastifyRequest } from 'fastify';
 import { countUpTo, endOfString } from './body.ts';
 import { HttpProblem } from './http-problem.ts';
 
-/** Bytes for all requests together. */
+/** Limit for all requests together (bytes). */
 const ROOM = 96 * 1024 * 1024;
-/** Of these, so many for one client: enough for the largest message that is taken. */
+/** Limit for one client (bytes): enough for the largest message that is accepted. */
 const ROOM_OF_CLIENT = 48 * 1024 * 1024;
 
-/** About how many bytes one value of JSON takes: an empty object. */
+/** Approximate size of one parsed JSON value (bytes): that of an empty object. */
 const COST_OF_VALUE = 64;
-/** Texts with fewer commas and brackets than this are not looked at closely: they cost no more than a few MiB. */
+/** Texts with fewer commas and brackets than this are not examined closely: they cost at most a few MiB. */
 const FEW_VALUES = 50_000;
 
 export interface BodyRoomLimits {
@@ -25,11 +25,11 @@ export interface BodyRoomLimits {
   readonly ofClient: number;
 }
 
-/** What one request holds. */
+/** The memory that one request has reserved. */
 export interface Reservation {
-  /** Reserves more. Throws HttpProblem: 413 when no request may have so much, 503 when others have it now. */
+  /** Reserves more. Throws HttpProblem: 413 if no request may have that much, 503 if others use it now. */
   grow(bytes: number): void;
-  /** Gives everything back; nothing happens the second time. */
+  /** Releases everything; a second call does nothing. */
   release(): void;
 }
 
@@ -42,23 +42,23 @@ export class BodyRoom {
     this.#limits = limits;
   }
 
-  /** Bytes that are reserved. */
+  /** Reserved bytes. */
   get taken(): number {
     return this.#taken;
   }
 
-  /** Begins a request of a client, with nothing reserved. */
+  /** Opens an empty reservation for a client's request. */
   open(client: string): Reservation {
     let held = 0;
     return {
       grow: (bytes) => {
         const { all, ofClient } = this.#limits;
         if (held + bytes > ofClient) {
-          throw new HttpProblem(413, 'The body has more values than are read at one time; send it in parts');
+          throw new HttpProblem(413, 'The body contains too many values; send it in several requests');
         }
         const before = this.#byClient.get(client) ?? 0;
         if (before + bytes > ofClient || this.#taken + bytes > all) {
-          throw new HttpProblem(503, 'Too much of other requests is being read; try again', {
+          throw new HttpProblem(503, 'Too much memory is in use by other requests; try again', {
             headers: { 'retry-after': '1' },
           });
         }
@@ -77,21 +77,23 @@ export class BodyRoom {
   }
 }
 
-/** Octets that a request announces, for which `limit` is the most; a compressed one, or one that does not say, may have all. */
+/**
+ * Returns the body size that a request announces, at most `limit` (bytes); `limit` if compressed or without a length.
+ */
 export function announcedBytes(headers: IncomingHttpHeaders, limit: number): number {
   const { 'content-length': length, 'content-encoding': encoding = 'identity' } = headers;
   if (length === undefined) return headers['transfer-encoding'] === undefined ? 0 : limit;
   return encoding.trim().toLowerCase() === 'identity' ? Math.min(Number(length), limit) : limit;
 }
 
-/** About how many bytes come of a text when it is read as JSON, or as lines of it. */
+/** Estimates the memory (bytes) that a text takes when it is parsed as JSON or JSON lines. */
 export function readingCost(text: string): number {
   let marks = 0;
   for (const mark of [',', '[', '{', '\n']) marks += countUpTo(FEW_VALUES, mark, text);
   return text.length + (marks < FEW_VALUES ? marks : marksOutsideStrings(text)) * COST_OF_VALUE;
 }
 
-/** Commas in a packet dump are no values. */
+/** Counts separators outside strings: commas in a packet dump are not values. */
 function marksOutsideStrings(text: string): number {
   let count = 0;
   for (let i = 0; i < text.length; i++) {
@@ -102,19 +104,20 @@ function marksOutsideStrings(text: string): number {
   return count;
 }
 
-// From the octets of a body to its text: content encodings and their limits (RFC 9110 §8.4).
+// Decoding a body: content encodings and their limits (RFC 9110 §8.4).
 
 const inflate = promisify(gunzip);
 
 /**
- * The text of a body, which may be compressed with gzip. Rejects with HttpProblem: 415 for another encoding, 413 for what
- * inflates beyond the limit of its route or holds too many values, 400 for what is not gzip, 503 when there is no room for it now.
+ * Returns the text of a body, which may be compressed with gzip. Rejects with HttpProblem: 415 for another encoding,
+ * 413 if it inflates beyond its route's limit or contains too many values, 400 for invalid gzip, 503 if there is no
+ * memory for it now.
  */
 export async function bodyText(request: FastifyRequest, body: Buffer): Promise<string> {
   const encoding = (request.headers['content-encoding'] ?? 'identity').trim().toLowerCase();
   if (encoding === 'identity' || encoding === '') return withRoom(request, body.toString());
   if (encoding !== 'gzip' && encoding !== 'x-gzip') {
-    throw new HttpProblem(415, 'The body must be sent as it is or with "Content-Encoding: gzip"', {
+    throw new HttpProblem(415, 'The body must be sent uncompressed or with "Content-Encoding: gzip"', {
       headers: { 'accept-encoding': 'gzip' },
     });
   }
@@ -126,12 +129,12 @@ export async function bodyText(request: FastifyRequest, body: Buffer): Promise<s
     if (codeOf(error) === 'ERR_BUFFER_TOO_LARGE') {
       throw new HttpProblem(413, `The body inflates to more than ${limit / 1024 / 1024} MiB`);
     }
-    throw new HttpProblem(400, 'The body is not valid gzip, as its Content-Encoding says it is');
+    throw new HttpProblem(400, 'The body is not valid gzip, although its Content-Encoding is gzip');
   }
   return withRoom(request, inflated.toString());
 }
 
-/** The text, with room reserved for what comes of reading it. */
+/** Returns the text after reserving the memory to parse it. */
 function withRoom(request: FastifyRequest, text: string): string {
   request.bodyRoom?.grow(readingCost(text));
   return text;

@@ -1,16 +1,18 @@
-/** Reading JSON bodies: one value, or newline-delimited values, never nested so deep that later code cannot walk them. */
+/**
+ * Parses JSON bodies: one value, or newline-delimited values. Bounds their nesting so that later code can walk them.
+ */
 import { refuseLongBatch } from './batch.ts';
 import { HttpProblem } from './http-problem.ts';
 
-/** 1 MiB; more answers 413. */
+/** 1 MiB; a longer body is answered 413. */
 export const MAX_BODY_BYTES = 1024 * 1024;
-/** 8 MiB for a detector's own message, which may carry a packet dump or the annotations of a thousand alerts. */
+/** 8 MiB for signals, which may contain a packet dump or the annotations of a thousand alerts. */
 export const MAX_SIGNAL_BYTES = 8 * 1024 * 1024;
-/** Objects and arrays inside each other; more answers 400. */
+/** Maximum depth of objects and arrays; deeper nesting is answered 400. */
 export const MAX_NESTING = 32;
 
 /**
- * A line of a newline-delimited body, read when its turn comes: to find out that ten thousand of them are no JSON takes
+ * A line of a newline-delimited body. It is parsed only when its turn comes, because ten thousand invalid lines take
  * many milliseconds.
  */
 export class BodyLine {
@@ -26,21 +28,24 @@ export class BodyLine {
     return this.#text;
   }
 
-  /** The value in the line. Throws HttpProblem 400. */
+  /** Parses the line. Throws HttpProblem 400. */
   value(): unknown {
     return parseJson(this.#text, `line ${this.#number}`);
   }
 }
 
-/** A forbidden key, or an escape that may spell one; the many texts without either are spared the walk. */
+/** Matches a forbidden key, or an escape that may spell one. Texts without either need no walk. */
 const SUSPICIOUS = /"(?:__proto__|constructor|prototype)"|\\u00/;
 
-/** The value of a JSON text. An empty text is no body. Throws HttpProblem 400. */
+/** Parses a JSON text; an empty one is undefined. Throws HttpProblem 400. */
 export function parseJsonBody(text: string): unknown {
   return text === '' ? undefined : parseJson(text, 'the body');
 }
 
-/** The lines, of which empty ones are skipped. Throws HttpProblem 413 when there are more than a batch may have, or as many empty ones. */
+/**
+ * Splits a body into its lines without empty ones. Throws HttpProblem 413 for more lines, or more empty ones, than
+ * MAX_BATCH.
+ */
 export function parseNdjsonBody(text: string): readonly BodyLine[] {
   const lines: BodyLine[] = [];
   let number = 0;
@@ -71,9 +76,9 @@ function parseJson(text: string, where: string): unknown {
   return value;
 }
 
-/** True when brackets are open more than `limit` deep at some place outside of strings. */
+/** Returns true if brackets outside strings are nested deeper than `limit`. */
 function nestsDeeper(text: string, limit: number): boolean {
-  // Most texts have too few brackets to nest deep, and finding those is much faster than reading every character.
+  // Most texts have too few brackets to nest that deep, and counting those is much faster than reading every character.
   if (countUpTo(limit, '{', text) + countUpTo(limit, '[', text) <= limit) return false;
   let depth = 0;
   for (let i = 0; i < text.length; i++) {
@@ -86,7 +91,7 @@ function nestsDeeper(text: string, limit: number): boolean {
   return false;
 }
 
-/** How often a character occurs; more than `limit` is not counted any further. */
+/** Counts the occurrences of a character; stops at `limit` + 1. */
 export function countUpTo(limit: number, character: string, text: string): number {
   let count = 0;
   for (let at = text.indexOf(character); at >= 0 && count <= limit; at = text.indexOf(character, at + 1))
@@ -94,7 +99,7 @@ export function countUpTo(limit: number, character: string, text: string): numbe
   return count;
 }
 
-/** Index of the quote that ends the string which begins at `from`, or the text's length. */
+/** Returns the index of the closing quote of the string that begins at `from`, or the text's length. */
 export function endOfString(text: string, from: number): number {
   let i = from;
   while (i < text.length) {
@@ -105,7 +110,9 @@ export function endOfString(text: string, from: number): number {
   return text.length;
 }
 
-/** Keys that could reach an object's prototype when a value is copied key by key. Nesting is bounded by now. */
+/**
+ * Refuses keys that could reach an object's prototype when a value is copied key by key. Nesting is already bounded.
+ */
 function refusePrototypeKeys(value: unknown, where: string): void {
   if (typeof value !== 'object' || value === null) return;
   for (const [key, inner] of Object.entries(value)) {

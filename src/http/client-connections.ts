@@ -1,6 +1,6 @@
 /**
- * Watches a server's connections, from the handshake to the end: takes or refuses each by the table, closes what is too slow,
- * and destroys what does not go when it is told to. `socket.end` alone waits for the other side, for ever if it is silent.
+ * Watches a server's connections from the handshake to the end: admits or refuses each by the table, closes slow ones,
+ * and destroys those that a client does not close. `socket.end` alone would wait for a silent client for ever.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Server as TlsServer } from 'node:https';
@@ -17,30 +17,30 @@ import type { HttpLogger } from './dependencies.ts';
 import { clientNetwork, KnownNetworks } from './known-networks.ts';
 import { answerUnreadable, isLate } from './http-listener.ts';
 
-/** How often limits of time are looked at (ms). */
+/** Interval at which the time limits are checked (ms). */
 const SWEEP_MS = 1_000;
-/** At most one line in this time, with the number of connections it stands for (ms). */
+/** Minimum time between two log lines (ms); each line has the number of connections since the last one. */
 const LOG_EVERY_MS = 10_000;
 
 export interface ConnectionOptions {
   readonly limits: ConnectionLimits;
   readonly logger: HttpLogger;
-  /** What the log calls the listener. */
+  /** The listener's name in log lines. */
   readonly listener: string;
-  /** Between two looks at the limits of time (ms); 1,000 unless a test is in a hurry. */
+  /** Interval at which the time limits are checked (ms). Default: 1,000. */
   readonly sweepMs?: number;
 }
 
-/** One socket, and what is known of it. */
+/** One watched socket. */
 interface Watched {
   readonly place: ConnectionPlace;
-  /** Where requests are read: the socket itself, or the TLS layer above it. */
+  /** The stream that requests are read from: the socket itself, or the TLS layer above it. */
   stream: Socket;
-  /** Requests that are not answered yet. */
+  /** Number of requests that are not answered yet. */
   open: number;
 }
 
-/** To be made before the server listens. */
+/** Watches a server's connections. Create it before the server listens. */
 export class ClientConnections {
   readonly #table: ConnectionTable;
   readonly #logger: HttpLogger;
@@ -48,7 +48,7 @@ export class ClientConnections {
   readonly #known = new KnownNetworks(() => performance.now());
   readonly #watched = new Set<Watched>();
   readonly #byStream = new WeakMap<Duplex, Watched>();
-  /** Of those in a TLS handshake, by their other end. */
+  /** Connections in a TLS handshake, by remote endpoint. */
   readonly #byEnd = new Map<string, Watched>();
   readonly #sweeping: NodeJS.Timeout;
   #loggedAt = Number.NEGATIVE_INFINITY;
@@ -62,7 +62,7 @@ export class ClientConnections {
     const isTls = server instanceof TlsServer;
     server.on('connection', (socket: Socket) => this.#arrived(socket, isTls));
     server.on('secureConnection', (socket: TLSSocket) => this.#secured(socket));
-    // Before the handler, which may let the caller in at once.
+    // Must run before the handler, which may admit the caller at once.
     server.prependListener('request', (request: IncomingMessage, response: ServerResponse) =>
       this.#requested(request.socket, response),
     );
@@ -75,20 +75,25 @@ export class ClientConnections {
     return this.#table.figures();
   }
 
-  /** The caller of a request on this socket is let in: the connection is not closed to make room until it is answered. */
+  /**
+   * Marks a request's caller as authenticated: the connection is not closed to make room until the request is answered.
+   */
   letIn(socket: Socket): void {
     const watched = this.#byStream.get(socket);
     if (watched !== undefined && watched.open > 0) this.#table.enter(watched.place, 'request');
   }
 
-  /** A valid credential came over this socket from this network, which is trusted for a day. Not when the socket has gone since. */
+  /**
+   * Trusts the network for a day after a valid credential arrived on this socket. Does nothing if the socket has
+   * closed.
+   */
   trust(socket: Socket, network: string): void {
     if (network === '' || socket.destroyed) return;
     this.#known.add(network);
     this.#table.trust(network);
   }
 
-  /** Answers a request that came late or could not be read, and hangs up. */
+  /** Answers a request that was late or invalid, and closes the connection. */
   unreadable(error: Error & { readonly code?: string }, socket: Duplex): void {
     answerUnreadable(error, socket);
     const watched = this.#byStream.get(socket);
@@ -97,12 +102,12 @@ export class ClientConnections {
     this.#table.enter(watched.place, 'closing');
   }
 
-  /** Ends what nothing is being answered on. */
+  /** Closes the connections without a request in progress. */
   endUnused(): void {
     this.#table.endAll('unused');
   }
 
-  /** Ends everything, and watches no more. */
+  /** Closes all connections and stops watching. */
   close(): void {
     clearInterval(this.#sweeping);
     this.#table.endAll('all');
@@ -149,7 +154,7 @@ export class ClientConnections {
     });
   }
 
-  /** Nothing has moved for long, in neither direction. An answer that is still being made is waited for. */
+  /** Closes a connection on which no bytes have moved for long. Waits for an answer that is still being made. */
   #timedOut(socket: Socket): void {
     const watched = this.#byStream.get(socket);
     if (watched === undefined) {
@@ -196,7 +201,7 @@ function lateWhen({ state }: ConnectionPlace): 'first_byte' | 'headers' {
   return state === 'first_byte' ? 'first_byte' : 'headers';
 }
 
-/** No two connections to one listener have the same other end at one time. */
+/** Returns the remote endpoint, which is unique among a listener's connections at any time. */
 function endOf({ remoteAddress, remotePort }: Socket): string {
   return `${remoteAddress} ${remotePort}`;
 }

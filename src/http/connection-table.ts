@@ -1,13 +1,13 @@
 /**
- * Who holds the server's connections, in which state, and who has to go when there are too many. A connection costs a
- * descriptor and memory before anybody has proved anything, so each state has its limit of time, each network its share, and
- * networks that have proved who they are have places that others cannot take. No sockets and no timers are known here.
+ * Tracks the server's connections and their states, and selects which to close if there are too many. A connection
+ * costs a file descriptor and memory before its client has authenticated, so each state has a time limit, each network
+ * has a share, and trusted networks have reserved places. Knows no sockets and no timers.
  */
 
 /**
- * How far a connection is. `handshake`: TLS is not agreed; `first_byte`: nothing of a request has come; `headers`: not all of
- * them have; `unproven`: a request whose caller is not let in (yet); `request`: one that is; `idle`: all answers are out;
- * `closing`: told to go.
+ * States of a connection. `handshake`: the TLS handshake is not finished; `first_byte`: waits for a request; `headers`:
+ * the headers are incomplete; `unproven`: a request whose caller is not authenticated; `request`: an authenticated
+ * request is in progress; `idle`: every request is answered; `closing`: waits for the client to close.
  */
 export const CONNECTION_STATES = [
   'handshake',
@@ -20,47 +20,47 @@ export const CONNECTION_STATES = [
 ] as const;
 export type ConnectionState = (typeof CONNECTION_STATES)[number];
 
-/** Why a new connection is not taken: its network has its share, or all are in use. */
+/** Reasons to refuse a new connection: its network's share is used up, or all connections are in use. */
 export const REFUSALS = ['address', 'total'] as const;
 export type ConnectionRefusal = (typeof REFUSALS)[number];
 
-/** Why a connection was closed: it was too slow, its answer was not read, or another needed the place. */
+/** Reasons to close a connection: it was too slow, its answer was not read, or another one needed the place. */
 export const CLOSURES = ['handshake', 'first_byte', 'headers', 'body', 'idle', 'stalled', 'evicted'] as const;
 export type Closure = (typeof CLOSURES)[number];
 
-/** Connections at once, and how long (ms) one may be in a state. */
+/** Limits on the number of connections, and on the time in each state (ms). */
 export interface ConnectionLimits {
   readonly connections: number;
-  /** Of these, so many are kept for networks that are trusted. */
+  /** Connections reserved for trusted networks; counted in `connections`. */
   readonly reserve: number;
-  /** Of one network (see `clientNetwork`). */
+  /** Connections of one network (see `clientNetwork`). */
   readonly perNetwork: number;
-  /** Of one network that is trusted: loopback, or a valid credential came from there. */
+  /** Connections of one trusted network: loopback, or one that has sent a valid credential. */
   readonly perTrustedNetwork: number;
   readonly handshake: number;
   readonly firstByte: number;
   readonly headers: number;
-  /** The whole request, its body included. */
+  /** Time for the whole request, including its body. */
   readonly request: number;
   readonly idle: number;
-  /** Without any of an answer being taken. */
+  /** Time without the client reading any of an answer. */
   readonly stalled: number;
-  /** From the last word to the end. */
+  /** Time for the client to close after the last answer. */
   readonly closing: number;
 }
 
-/** What the table needs to know of a network. */
+/** A network, as the table sees it. */
 export interface Network {
   readonly name: string;
   readonly isTrusted: boolean;
 }
 
-/** One connection. Its owner reads it; only the table changes it. */
+/** One connection. Only the table changes it. */
 export interface ConnectionPlace {
   readonly state: ConnectionState;
 }
 
-/** Figures for metrics. */
+/** Counts for metrics. */
 export interface ConnectionFigures {
   readonly states: Readonly<Record<ConnectionState, number>>;
   readonly refused: Readonly<Record<ConnectionRefusal, number>>;
@@ -88,7 +88,7 @@ interface NetworkGroup {
   readonly all: Set<HeldConnection>;
 }
 
-/** Everything else may be closed to make room. */
+/** Connections in any other state may be closed to make room. */
 const PROTECTED: ConnectionState = 'request';
 
 export class ConnectionTable {
@@ -100,7 +100,7 @@ export class ConnectionTable {
   readonly #refused = zeroes(REFUSALS);
   readonly #closed = zeroes(CLOSURES);
 
-  /** `now`: milliseconds from any beginning, that never go back. */
+  /** `now` returns monotonic milliseconds. */
   constructor(limits: ConnectionLimits, now: () => number) {
     this.#limits = limits;
     this.#now = now;
@@ -110,12 +110,12 @@ export class ConnectionTable {
     return this.#all.size;
   }
 
-  /** Connections so far that were refused or had to make room. */
+  /** Number of connections so far that were refused or evicted. */
   get pressure(): number {
     return this.#refused.address + this.#refused.total + this.#closed.evicted;
   }
 
-  /** How many a network has. */
+  /** Returns the number of a network's connections. */
   countOf(network: string): number {
     return this.#groups.get(network)?.all.size ?? 0;
   }
@@ -127,8 +127,9 @@ export class ConnectionTable {
   }
 
   /**
-   * Takes a new connection, which `cut` ends at once, or says why not. Where there is no room, the one that has been without a
-   * request for longest makes it: of the same network when that has its share, else of a network that is not trusted.
+   * Admits a new connection, which `cut` closes at once, or returns why it is refused. If there is no room, closes the
+   * one that has been without a request for longest: one of the same network if its share is used up, else one of an
+   * untrusted network.
    */
   admit(
     { name, isTrusted }: Network,
@@ -152,30 +153,32 @@ export class ConnectionTable {
     return held;
   }
 
-  /** A connection has come so far. Nothing happens to one that is gone. */
+  /** Moves a connection to a state. Does nothing for one that is closed. */
   enter(place: ConnectionPlace, state: ConnectionState): void {
     const held = this.#held(place);
     if (held === undefined) return;
     held.state = state;
     held.since = this.#now();
-    // The sets are in the order of the last change: the first is the oldest.
+    // Keeps the sets in the order of the last change, oldest first.
     this.#forget(held);
     this.#add(held);
   }
 
-  /** A valid credential came from this network: its connections have the larger share and the reserve from now on. */
+  /**
+   * Trusts a network that sent a valid credential: its connections get the larger share and the reserve from now on.
+   */
   trust(network: string): void {
     const group = this.#groups.get(network);
     if (group !== undefined) this.#trust(group);
   }
 
-  /** The connection is gone. */
+  /** Forgets a connection that has closed. */
   remove(place: ConnectionPlace): void {
     const held = this.#held(place);
     if (held !== undefined) this.#forget(held);
   }
 
-  /** Ends a connection, and counts why. */
+  /** Closes a connection and counts the reason. */
   close(place: ConnectionPlace, why: Closure): void {
     const held = this.#held(place);
     if (held === undefined) return;
@@ -184,12 +187,12 @@ export class ConnectionTable {
     held.cut();
   }
 
-  /** Counts a connection that somebody else ends, such as Node at its own time-out. */
+  /** Counts a connection that is closed elsewhere, such as by Node's own timeout. */
   counted(why: Closure): void {
     this.#closed[why]++;
   }
 
-  /** Ends every connection whose state has lasted too long. */
+  /** Closes every connection that has been in its state for too long. */
   sweep(): void {
     const now = this.#now();
     for (const held of [...this.#all]) {
@@ -200,7 +203,7 @@ export class ConnectionTable {
     }
   }
 
-  /** Ends all that no request is being answered on, or simply all. */
+  /** Closes the connections without a request in progress, or all of them. */
   endAll(which: 'unused' | 'all'): void {
     for (const held of [...this.#all]) {
       if (which === 'all' || held.state !== PROTECTED) this.#end(held);
@@ -222,7 +225,7 @@ export class ConnectionTable {
         return [idle, 'idle'];
       case 'closing':
         return [closing, null];
-      // Its body has the server's limit, and its answer that of being read.
+      // Node limits the time for the body, and `stalled` limits the time for the answer.
       case 'request':
         return [Number.POSITIVE_INFINITY, null];
     }
@@ -237,7 +240,7 @@ export class ConnectionTable {
     return this.#evictFrom(this.#strangers) || (forTrusted && this.#evictFrom(this.#all));
   }
 
-  /** Closes the oldest that may be; false when there is none. */
+  /** Closes the oldest candidate that is not protected; false if there is none. */
   #evictFrom(candidates: Iterable<HeldConnection>): boolean {
     for (const held of candidates) {
       if (held.state === PROTECTED) continue;

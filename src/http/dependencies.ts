@@ -1,4 +1,4 @@
-/** What the HTTP room is given by the composition root. It decides nothing and owns no state but its connections. */
+/** Declares what the composition root provides to the HTTP room, which owns no state except its connections. */
 import type { Server } from 'node:http';
 import type { Announcer } from '../control/announcer.ts';
 import type { EngineView, ReconcilerView } from '../control/types.ts';
@@ -10,39 +10,41 @@ import type { ConnectionFigures } from './connection-table.ts';
 import type { Overload } from './overload.ts';
 import type { WorkClass } from './turns.ts';
 
-/** What a caller may do. `detector`: events and signals; `viewer`: reads; `operator`: all but reload; `admin`: all. */
+/**
+ * A caller's permissions. `detector`: events and signals; `viewer`: reads; `operator`: all but reload; `admin`: all.
+ */
 export type Role = 'detector' | 'viewer' | 'operator' | 'admin';
 
-/** A bearer token. `token` is a secret: never logged, never shown. */
+/** A bearer token. `token` is a secret: it is never logged or shown. */
 export interface ApiToken {
   readonly name: string;
   readonly role: Role;
   readonly token: string;
-  /** How it holds what it reports; absent: as its detector does. */
+  /** The hold mode of the attacks that it reports. Default: by the detector. */
   readonly hold?: HoldMode;
 }
 
-/** How callers prove who they are. */
+/** The authentication method for callers. */
 export type AuthSettings =
   | { readonly mode: 'none' }
   | { readonly mode: 'bearer'; readonly tokens: readonly ApiToken[] }
-  /** By the CN of the client's certificate. Without a map everybody is admin; with one, an unmapped CN is refused. */
+  /** By the client certificate's CN. Without a map every caller is admin; with one, an unmapped CN is refused. */
   | { readonly mode: 'mtls'; readonly roles: ReadonlyMap<string, Role> | null };
 
-/** Paths of PEM files. With `caPath` a client must present a certificate which that CA signed. */
+/** Paths of PEM files. With `caPath`, clients must present a certificate signed by that CA. */
 export interface TlsSettings {
   readonly certPath: string;
   readonly keyPath: string;
   readonly caPath: string | null;
 }
 
-/** For each client: events a second on average, and how many at once. */
+/** The rate limit of each client: events per second on average, and the burst size. */
 export interface RateLimitSettings {
   readonly eventsPerSecond: number;
   readonly burst: number;
 }
 
-/** Where log lines go; pino fits. Text from outside travels in `fields` only, never in `message`. */
+/** Writes log lines; a pino logger fits. Text from outside goes into `fields`, never into `message`. */
 export interface HttpLogger {
   debug(fields: Readonly<Record<string, unknown>>, message: string): void;
   info(fields: Readonly<Record<string, unknown>>, message: string): void;
@@ -50,24 +52,24 @@ export interface HttpLogger {
   error(fields: Readonly<Record<string, unknown>>, message: string): void;
 }
 
-/** How a reload went. A failed one changed nothing; each problem names its place and what to do. */
+/** Result of a reload. A failed one changed nothing; each problem names its place and the fix. */
 export type ReloadOutcome =
   | { readonly ok: true; readonly summary: string; readonly warnings?: readonly string[] }
   | { readonly ok: false; readonly problems: readonly string[] }
-  /** Nobody has confirmed that it may withdraw so many. */
+  /** It would withdraw many mitigations and was not confirmed. */
   | { readonly ok: false; readonly effect: string; readonly wouldWithdraw: number; readonly active: number };
 
-/** Something an operator did that is no fact of the decision core, for the audit log. */
+/** An operator action that the decision core does not record as a fact; it goes to the audit log. */
 export interface OperatorAction {
   readonly type: 'peer.cleared' | 'config.reload_failed';
   readonly at: number;
   readonly actor: Actor;
-  /** The peer's name, or the file that was wrong. */
+  /** The peer's name, or the invalid file. */
   readonly target: string;
   readonly reason: string;
 }
 
-/** One answered request, for metrics. `route` is the route's pattern, never the path as it came. */
+/** One answered request, for metrics. `route` is the route's pattern, never the requested path. */
 export interface RequestObservation {
   readonly method: string;
   readonly route: string;
@@ -81,60 +83,60 @@ export interface HttpDependencies {
   readonly announcer: Announcer;
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
-  /** A new id at each call; names requests. */
+  /** Returns a new request id at each call. */
   readonly newId: () => string;
   readonly version: string;
-  /** When the process started (ms since the epoch). */
+  /** Start of the process (ms since the epoch). */
   readonly startedAt: number;
   readonly logger: HttpLogger;
-  /** Asked at every request, so that a reload rotates tokens and roles. */
+  /** Called for every request, so that a reload rotates tokens and roles. */
   readonly auth: () => AuthSettings;
   /** Null: plain HTTP. */
   readonly tls: TlsSettings | null;
-  /** Asked at every event, so that a reload changes it. */
+  /** Called for every event, so that a reload changes it. */
   readonly rateLimit: () => RateLimitSettings;
-  /** Which labels of Alertmanager and Grafana mean what; absent: the usual names. Asked at every message. */
+  /** The labels to read in messages of Alertmanager and Grafana. Default: the usual names. Called for every message. */
   readonly alertmanagerLabels?: () => LabelMap;
-  /** Vectors by the names that detectors give them, by source; absent: the built-in aliases alone. Asked at every message. */
+  /** Each source's own vector names. Default: only the built-in aliases. Called for every message. */
   readonly vectorMaps?: () => VectorMaps;
   readonly metrics: () => Promise<{ readonly contentType: string; readonly body: string }>;
-  /** Waits (ms) before tokens from a network that guesses are answered; the system's timers unless a test brings its own. */
+  /** Waits (ms) before it answers a token from a network that guesses tokens. Default: the system's timers. */
   readonly pause?: (milliseconds: number) => Promise<void>;
   /** Called after each answer. Must not throw. */
   readonly onRequest: (observation: RequestObservation) => void;
-  /** Called for each request that is refused because there are too many. Must not throw. */
+  /** Called for each request that is refused because of overload. Must not throw. */
   readonly onShed?: (work: WorkClass) => void;
-  /** Called for operator actions that no fact records. Must not throw. */
+  /** Called for operator actions that are not recorded as facts. Must not throw. */
   readonly onOperatorAction: (action: OperatorAction) => void;
-  /** How the daemon is right now. */
+  /** Assesses the daemon's current health. */
   readonly assess: () => Assessment;
-  /** Secrets redacted, in the words of the files. */
+  /** The settings under their names in the files, with secrets redacted. */
   readonly settings: () => unknown;
   readonly inventory: () => unknown;
   readonly playbooks: () => unknown;
-  /** `confirmed`: go ahead although many mitigations end. */
+  /** `confirmed`: continue even if many mitigations are withdrawn. */
   readonly reload: (actor: Actor, confirmed: boolean) => Promise<ReloadOutcome>;
-  /** The newest entries of the audit log, newest first, at most `limit`. */
+  /** Reads at most `limit` entries of the audit log, newest first. */
   readonly audit: (limit: number) => Promise<readonly unknown[]>;
-  /** Begins to watch for overload, once the server listens; absent: by the event loop's delay. */
+  /** Starts watching for overload once the server listens. Default: by the event loop's delay. */
   readonly watchOverload?: () => Overload;
 }
 
-/** What every app needs, whatever it serves. */
+/** The dependencies that every HTTP app needs. */
 export type CommonDependencies = Pick<
   HttpDependencies,
   'newId' | 'logger' | 'auth' | 'pause' | 'onRequest' | 'onShed'
 >;
 
-/** What listens while the daemon starts. */
+/** The server that listens while the daemon starts. */
 export interface StartingServer {
-  /** Has `to` go on listening at the same socket, answers what is under way, and is no more. */
+  /** Passes the listening socket to `to`, finishes the answers in progress, and closes. */
   handOver(to: Server): void;
-  /** Stops listening: when nobody takes over, or together with who did. Resolves when the connections have ended, too. */
+  /** Stops listening. Resolves when its connections are closed too. */
   close(): Promise<void>;
 }
 
-/** Where a listener is bound. */
+/** The address that a listener is bound to. */
 export interface BoundAddress {
   readonly host: string;
   readonly port: number;
@@ -144,16 +146,21 @@ export interface BoundAddress {
 export interface HttpServer {
   /** Rejects with the system's error (`EADDRINUSE`, `EACCES`) when it cannot bind. Port 0 takes any free port. */
   listen(address: BoundAddress): Promise<BoundAddress>;
-  /** Null until it listens. */
+  /** The bound address; null until it listens. */
   readonly address: BoundAddress | null;
-  /** How many read the feed. */
+  /** Number of feed readers. */
   readonly feedReaders: number;
-  /** Connections by state, and how many were refused and closed. */
+  /** Connections by state, and counts of those refused and closed. */
   readonly connections: ConnectionFigures;
-  /** Goes on with the socket of the server that answered while the daemon started. Nobody is refused in between. */
+  /** Takes over the socket of the server that answered while the daemon started. No connection is refused meanwhile. */
   takeOver(starting: StartingServer): BoundAddress;
-  /** Reads the certificate files again; connections that stand keep the old ones. Rejects, and changes nothing, when they are bad. */
+  /**
+   * Reads the certificate files again; open connections keep the old ones. Rejects and changes nothing if they are
+   * invalid.
+   */
   reloadTls(tls: TlsSettings): Promise<void>;
-  /** Takes no new connections, ends feeds, finishes what is being answered; after `drainMs` (10,000) cuts what is left. */
+  /**
+   * Takes no new connections, closes feeds and finishes answers in progress; after `drainMs` (10,000) cuts the rest.
+   */
   close(drainMs?: number): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** Detectors' messages, read by ingest/: what is wrong with one becomes a 400 that names the fields. */
+/** Reads detectors' messages with the parsers of src/intake; an invalid one becomes a 400 that names the fields. */
 import type { Detection } from '../core/types.ts';
 import type { LabelMap } from '../intake/alertmanager.ts';
 import { alertReaders } from '../intake/alertmanager.ts';
@@ -14,10 +14,10 @@ import { HttpProblem, invalidFields } from './http-problem.ts';
 import { mapInSlices } from './slices.ts';
 import { EVENTS } from './turns.ts';
 
-/** What a message asks for: a decision, or nothing. */
+/** A message that asks for a decision, or for nothing. */
 export type DetectorReport = { readonly detection: Detection } | { readonly ignored: string };
 
-/** The report in a signal; throws HttpProblem 400 for an invalid one. */
+/** Returns a signal's report; throws HttpProblem 400 for an invalid one. */
 export function reportOf(signal: Signal): DetectorReport {
   switch (signal.kind) {
     case 'detection':
@@ -33,7 +33,7 @@ export function readEvent(body: unknown, vectorMaps: VectorMaps | undefined): Si
   return parseGenericEvent(body, { vectorMaps });
 }
 
-/** An event of a batch. A line that is no JSON is an event that cannot be read, as others are. */
+/** Reads an event of a batch. A line that is not valid JSON is an invalid event. */
 export function readBatched(item: unknown, vectorMaps: VectorMaps | undefined): Signal {
   if (!(item instanceof BodyLine)) return readEvent(item, vectorMaps);
   try {
@@ -44,18 +44,21 @@ export function readBatched(item: unknown, vectorMaps: VectorMaps | undefined): 
   }
 }
 
-/** So many problems of one report are recorded, each with so many bytes. */
+/** Maximum number of problems recorded for one report, and bytes of each. */
 const MAX_RECORDED = 5;
 const MAX_RECORDED_BYTES = 600;
 
-/** Problems as they are recorded with a report that was refused: short, and in memory of their own. */
+/** Returns the problems to record with an invalid report: short, and copied out of the message's memory. */
 export function recordedProblems(problems: readonly FieldProblem[]): readonly string[] {
   return problems
     .slice(0, MAX_RECORDED)
     .map(({ path, message }) => keptText(path === '' ? message : `${path}: ${message}`, MAX_RECORDED_BYTES));
 }
 
-/** Both editions: `{args, stdin}` is a call of the notify script, anything else a document or a call by name. */
+/**
+ * Reads a message of either edition: `{args, stdin}` is a call of the notify script, other JSON a document or a named
+ * call.
+ */
 export function readFastNetMon(body: unknown, maps: VectorMaps | undefined): readonly Signal[] {
   if (!isRecord(body) || !Array.isArray(body.args)) return parseFastNetMonJson(body, maps);
   const args = body.args.map(String);
@@ -66,7 +69,7 @@ export function readFastNetMon(body: unknown, maps: VectorMaps | undefined): rea
     : parseFastNetMonCall(fields, stdin, parseJsonBody, maps);
 }
 
-/** The arguments as a query or a form, and standard input as the body of the one or the field `details` of the other. */
+/** Reads arguments from a query or a form. Standard input is the query's body, or the form's field `details`. */
 export function readFastNetMonText(
   query: unknown,
   body: string,
@@ -74,7 +77,7 @@ export function readFastNetMonText(
   maps: VectorMaps | undefined,
 ): readonly Signal[] {
   const fields = fieldsOf(isRecord(query) ? query : {});
-  // curl calls whatever it posts a form unless told otherwise.
+  // curl labels every POST body as a form by default.
   const form = isForm && !/^\s*[{[]/.test(body) ? readForm(body) : undefined;
   if (fields.ip !== undefined || form === undefined || !form.has('ip')) {
     return parseFastNetMonCall(fields, body, parseJsonBody, maps);
@@ -83,7 +86,7 @@ export function readFastNetMonText(
   return parseFastNetMonCall({ ...fields, ...fieldsOf(named) }, details, parseJsonBody, maps);
 }
 
-/** Fields that a form of the script has, with some to spare: each costs far more than its octets. */
+/** Maximum number of form fields, well above what the script sends: each costs far more memory than its bytes. */
 const MAX_FORM_FIELDS = 64;
 
 function readForm(body: string): URLSearchParams {
@@ -101,7 +104,7 @@ function fieldsOf(values: Readonly<Record<string, unknown>>): NotifyFields {
   return { ip: field('ip'), direction: field('direction'), pps: field('pps'), action: field('action') };
 }
 
-/** Four arguments are Community's, two Advanced's, and none those of its script for host groups. */
+/** Names the script's arguments: four from Community, two from Advanced, none from Advanced's host group script. */
 function namedArguments(args: readonly string[]): NotifyFields | undefined {
   if (args.length === 0) return {};
   if (args.length === 2) return advancedCall(args);
@@ -110,7 +113,7 @@ function namedArguments(args: readonly string[]): NotifyFields | undefined {
   return { ip, direction, pps, action };
 }
 
-/** `labels` say which label of an alert means what; undefined takes the usual names. */
+/** Reads a message of Alertmanager or Grafana. `labels` maps alert labels to fields; undefined: the usual names. */
 export function readAlertmanager(
   body: unknown,
   labels: LabelMap | undefined,

@@ -1,4 +1,4 @@
-/** What happens to every request before and after its handler: credentials, roles, overload, observation. */
+/** Handles every request before and after its handler: credentials, roles, overload, observation. */
 import type { Socket } from 'node:net';
 import type { FastifyRequest } from 'fastify';
 import {
@@ -19,16 +19,16 @@ import type { Overload } from './overload.ts';
 import { HttpProblem } from './http-problem.ts';
 import { clientOf } from './rate-limit.ts';
 
-/** Headers of every answer; a route may set others. */
+/** Returns the headers of every answer; a route may add others. */
 export function commonHeaders(requestId: string): Readonly<Record<string, string>> {
   return { 'x-request-id': requestId, 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' };
 }
 
-/** Returns after so many milliseconds. */
+/** Resolves after the given time (ms). */
 const pause = (milliseconds: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, milliseconds).unref());
 
-/** To be added before any route: a route that does not say whom it serves cannot be registered from then on. */
+/** Adds the hooks. Call it before any route is registered: from then on, a route without `access` is an error. */
 export function addHooks(
   app: App,
   deps: CommonDependencies,
@@ -39,12 +39,12 @@ export function addHooks(
   app.decorateRequest('caller', null);
 
   app.addHook('onRoute', ({ config, url }) => {
-    if (config?.access === undefined) throw new TypeError(`${url} does not say whom it serves`);
+    if (config?.access === undefined) throw new TypeError(`${url} has no access setting`);
   });
 
   const admit = (request: FastifyRequest, access: Access, caller: Caller): void => {
     if (!allows(caller.role, access)) {
-      throw new HttpProblem(403, `The role ${caller.role} may not do this`);
+      throw new HttpProblem(403, `The role ${caller.role} is not allowed to do this`);
     }
     request.caller = caller;
     if (request.routeOptions.config.essential !== true) refuseOverload(access, deps, overload);
@@ -85,7 +85,7 @@ export function addHooks(
   app.addHook('preParsing', (request, reply, payload, done) => {
     const reservation = room.open(request.caller === null ? networkOf(request) : clientOf(request));
     request.bodyRoom = reservation;
-    // Also when the client goes away, for whom nothing is sent.
+    // Also if the client disconnects before an answer is sent.
     reply.raw.once('close', () => reservation.release());
     try {
       reservation.grow(announcedBytes(request.headers, request.routeOptions.bodyLimit));
@@ -107,14 +107,14 @@ export function addHooks(
   });
 }
 
-/** Finds out who calls; from a network that guesses tokens, not before some time has passed (see auth.ts). */
+/** Identifies the caller; delays the answer to a network that guesses tokens (see `Guesses` in auth.ts). */
 function identification(
   deps: CommonDependencies,
   connections: Pick<ClientConnections, 'trust'>,
 ): (request: FastifyRequest) => Caller | Promise<Caller> {
   const authenticate = createAuthenticator(deps.auth);
   const guesses = new Guesses(() => performance.now());
-  /** Connections of which a request waits for its answer: another one on the same would be a guess that waits for nothing. */
+  /** Connections with a delayed request: a second request on the same one would be a guess without delay. */
   const waiting = new WeakSet<Socket>();
   const { pause: wait = pause, logger } = deps;
 
@@ -133,7 +133,7 @@ function identification(
     const { socket } = request.raw;
     const delay = guesses.delayOf(network, found instanceof Error ? null : found.name);
     if (waiting.has(socket)) {
-      throw new HttpProblem(429, 'Wait for the answer to the request before', {
+      throw new HttpProblem(429, 'Wait for the answer to the previous request', {
         headers: { 'retry-after': '5', connection: 'close' },
       });
     }
@@ -145,7 +145,7 @@ function identification(
       }
       if (guesses.wrong(network)) {
         const fields = { from: network, request_id: request.id };
-        logger.warn(fields, 'bearer tokens are being guessed from this network; its answers are delayed');
+        logger.warn(fields, 'this network sends many invalid bearer tokens; answers to it are delayed');
       }
       throw found;
     };
@@ -158,11 +158,11 @@ function identification(
   };
 }
 
-/** Reads are refused before events; an operator's commands, which end what is too much, never. */
+/** Refuses reads before events under overload. Operators' commands are never refused: they can end the overload. */
 function refuseOverload(access: Access, deps: CommonDependencies, overload: Overload): void {
   if (access === 'read' && overload.shedsReads()) {
     deps.onShed?.('read');
-    throw new HttpProblem(503, 'Overloaded: reads are refused so that events get through', {
+    throw new HttpProblem(503, 'Overloaded: reads are refused so that events are still accepted; try again', {
       headers: { 'retry-after': '2' },
     });
   }

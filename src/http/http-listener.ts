@@ -1,4 +1,4 @@
-/** The socket side of the server: timeouts, TLS, and answers to what is no HTTP. */
+/** Creates the server's socket side: timeouts, TLS, and answers to input that is not valid HTTP. */
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
@@ -9,11 +9,11 @@ import type { ConnectionLimits } from './connection-table.ts';
 import type { TlsSettings } from './dependencies.ts';
 import { PROBLEM_TYPE, problemBody } from './http-problem.ts';
 
-/** What a client may draw out. Times in ms; of them, `headers` and `request` are answered 408. */
+/** Limits for clients. Times in ms; exceeding `headers` or `request` is answered 408. */
 export interface ListenerLimits extends ConnectionLimits {
-  /** All headers of a request together; more answers 431. */
+  /** Size of all headers of a request; more is answered 431. */
   readonly headerBytes: number;
-  /** How often Node looks at the two times. */
+  /** Interval at which Node checks these two times. */
   readonly checkInterval: number;
 }
 
@@ -33,7 +33,7 @@ export const LIMITS: ListenerLimits = {
   closing: 2_000,
 };
 
-/** What a TLS server is made of, read from files. */
+/** A TLS server's options, read from files. */
 export interface TlsMaterial {
   readonly cert: Buffer;
   readonly key: Buffer;
@@ -46,8 +46,8 @@ export interface TlsMaterial {
 }
 
 /**
- * TLS 1.3 as it is; of TLS 1.2 only what has forward secrecy and authenticated encryption (RFC 9325 §4.2): no key exchange by
- * RSA alone, no CBC.
+ * TLS 1.3, and the TLS 1.2 suites with forward secrecy and authenticated encryption (RFC 9325 §4.2): no static RSA key
+ * exchange, no CBC.
  */
 const CIPHERS = [
   'TLS_AES_256_GCM_SHA384',
@@ -61,7 +61,7 @@ const CIPHERS = [
   'ECDHE-RSA-AES128-GCM-SHA256',
 ].join(':');
 
-/** Reads the files and tries them together; rejects with an Error that names the path. */
+/** Reads the files and checks that they fit together; rejects with an Error that names the path. */
 export async function loadTls(settings: TlsSettings): Promise<TlsMaterial> {
   const { certPath, keyPath, caPath } = settings;
   const cert = await readFile(certPath);
@@ -83,12 +83,12 @@ export async function loadTls(settings: TlsSettings): Promise<TlsMaterial> {
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     const authority = caPath === null ? '' : ` and ${caPath}`;
-    throw new Error(`${certPath}, ${keyPath}${authority} do not make a TLS server: ${why}`);
+    throw new Error(`${certPath}, ${keyPath}${authority} cannot be used for TLS: ${why}`);
   }
   return material;
 }
 
-/** A server with limits on what a client could draw out of Node. Its connections are for `Connections` to watch. */
+/** Creates a server with limits on its clients. `Connections` must watch its connections. */
 export function createListener(
   handler: RequestListener,
   tls: TlsMaterial | null,
@@ -104,17 +104,17 @@ export function createListener(
   return tls === null ? createServer(options, handler) : createTlsServer({ ...options, ...tls }, handler);
 }
 
-/** Gives new connections new certificates. */
+/** Replaces the certificates for new connections. */
 export function replaceTls(server: Server, tls: TlsMaterial): void {
   if (server instanceof TlsServer) server.setSecureContext(tls);
 }
 
-/** True for a request that did not arrive in time. */
+/** Returns true if the request did not arrive in time. */
 export function isLate(error: Error & { readonly code?: string }): boolean {
   return error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
 }
 
-/** Answers a request that could not be read, and hangs up. Who does not go then is for `Connections` to end. */
+/** Answers an invalid request and closes the connection. `Connections` destroys it if the client does not close. */
 export function answerUnreadable(error: Error & { readonly code?: string }, socket: Duplex): void {
   if (!socket.writable || error.code === 'ECONNRESET') {
     socket.destroy();
@@ -145,12 +145,12 @@ function unreadable(code: string | undefined): readonly [status: number, detail:
   }
 }
 
-// Limits on connections that leave descriptors to the rest of the process: journal, audit log, BGP sessions.
+// Connection limits that leave file descriptors for the journal, the audit log and BGP sessions.
 
-/** The share of the open files that the process may have which connections may take. */
+/** Share of the process's open files limit that connections may use. */
 const SHARE = 0.5;
 
-/** How many files this process may have open; infinity where the system does not say. */
+/** Returns this process's limit of open files; infinity if the system does not report it. */
 export function openFilesLimit(
   readLimits: () => string = () => readFileSync('/proc/self/limits', 'utf8'),
 ): number {
@@ -158,14 +158,14 @@ export function openFilesLimit(
   try {
     text = readLimits();
   } catch {
-    // Only Linux has the file. Elsewhere the usual limits hold.
+    // Only Linux has the file. Elsewhere the default limits apply.
     return Number.POSITIVE_INFINITY;
   }
   const soft = /^Max open files\s+(\d+)/m.exec(text)?.[1];
   return soft === undefined ? Number.POSITIVE_INFINITY : Number(soft);
 }
 
-/** The limits, made smaller in proportion where so many connections would need too many of the process's files. */
+/** Returns the limits, scaled down if the connections would use too large a share of `openFiles`. */
 export function fittingLimits(limits: ListenerLimits, openFiles: number): ListenerLimits {
   const most = Math.max(16, Math.floor(openFiles * SHARE));
   if (limits.connections <= most) return limits;

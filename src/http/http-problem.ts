@@ -1,4 +1,4 @@
-/** Errors as `application/problem+json` (RFC 9457), and what each kind of failure answers. */
+/** Turns each kind of failure into an `application/problem+json` answer (RFC 9457). */
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import { JournalRefusal } from '../control/refusals.ts';
 import { issueWords, saysMissing } from '../intake/issue-words.ts';
@@ -23,13 +23,13 @@ const TITLES: Readonly<Record<number, string>> = {
   503: 'Service Unavailable',
 };
 
-/** One field that is wrong: where (`top_dst_ports[2]`; empty for the body as a whole) and how. */
+/** An invalid field and the reason. `field`: such as `top_dst_ports[2]`; empty for the body as a whole. */
 export interface FieldError {
   readonly field: string;
   readonly message: string;
 }
 
-/** The body of an error. `error` repeats `detail` for clients written for upstream prefixd. */
+/** An error's body. `error` repeats `detail` for clients written for upstream prefixd. */
 export interface ProblemDetails {
   readonly type: 'about:blank';
   readonly status: number;
@@ -42,7 +42,7 @@ export interface ProblemDetails {
   readonly [extension: string]: unknown;
 }
 
-/** Parts of a problem beyond status and detail, and headers that belong to the answer. */
+/** A problem's optional members, and its response headers. */
 export interface ProblemExtras {
   readonly reason?: string;
   readonly errors?: readonly FieldError[];
@@ -51,7 +51,7 @@ export interface ProblemExtras {
   readonly extensions?: Readonly<Record<string, unknown>>;
 }
 
-/** Thrown by handlers to end a request with an error that the caller can act on. */
+/** An error that handlers throw to answer a request with a problem that the caller can act on. */
 export class HttpProblem extends Error {
   override readonly name = 'HttpProblem';
   readonly status: number;
@@ -64,7 +64,7 @@ export class HttpProblem extends Error {
   }
 }
 
-/** The body for a status and detail. */
+/** Makes the body for a status and detail. */
 export function problemBody(status: number, detail: string, extras: ProblemExtras = {}): ProblemDetails {
   return {
     type: 'about:blank',
@@ -78,7 +78,7 @@ export function problemBody(status: number, detail: string, extras: ProblemExtra
   };
 }
 
-/** A 400 that names the fields. At least one error. */
+/** Makes a 400 that names the fields; `errors` must not be empty. */
 export function invalidFields(errors: readonly FieldError[]): HttpProblem {
   const detail = errors
     .map(({ field, message }) => (field === '' ? message : `${field}: ${message}`))
@@ -86,22 +86,22 @@ export function invalidFields(errors: readonly FieldError[]): HttpProblem {
   return new HttpProblem(400, detail, { errors });
 }
 
-/** A 400 for one field. */
+/** Makes a 400 for one field. */
 export function invalidField(field: string, message: string): HttpProblem {
   return invalidFields([{ field, message }]);
 }
 
-/** Store failures are known by name, because this room does not see the store. */
+/** Recognizes store failures by name, because this room may not import the store. */
 export function isStoreError(error: unknown): error is Error {
   return error instanceof Error && error.name === 'StoreError';
 }
 
-/** How many field errors an answer lists. */
+/** Maximum number of field errors in an answer. */
 const MAX_FIELD_ERRORS = 20;
 
 /**
- * What an error answers. `unexpected` is true for failures of ours, which the log must show; their text stays inside.
- * `bodyLimit` (bytes) is that of the route, for the words of a 413.
+ * Returns the problem for an error. `unexpected` is true for prefixd's own failures: the log shows them, the answer
+ * does not contain their text. `bodyLimit` is the route's body limit (bytes), for the text of a 413.
  */
 export function toProblem(
   error: unknown,
@@ -109,7 +109,7 @@ export function toProblem(
 ): { readonly problem: HttpProblem; readonly unexpected: boolean } {
   if (error instanceof HttpProblem) return { problem: error, unexpected: false };
   if (error instanceof JournalRefusal) {
-    // The engine has said once that its journal does not answer.
+    // Not unexpected: the engine has already logged that its journal does not answer.
     return {
       problem: new HttpProblem(503, error.message, { headers: { 'retry-after': '5' } }),
       unexpected: false,
@@ -127,7 +127,7 @@ export function toProblem(
   }
   const known = fastifyError(error, bodyLimit);
   if (known !== undefined) return { problem: known, unexpected: false };
-  const detail = 'Something went wrong inside prefixd; its log has the details under the request id';
+  const detail = "Internal error in prefixd; its log has the details under this answer's request_id";
   return { problem: new HttpProblem(500, detail), unexpected: true };
 }
 
@@ -138,16 +138,18 @@ interface Issue {
   readonly params: Record<string, unknown>;
 }
 
-/** Issues in words: `/top_dst_ports/2` becomes `top_dst_ports[2]`, and a missing value is called missing. */
+/**
+ * Makes field errors of an issue: `/top_dst_ports/2` becomes `top_dst_ports[2]`, and a missing value is named as such.
+ */
 function fieldErrors(issue: Issue): readonly FieldError[] {
   const field = fieldName(issue.instancePath.split('/').filter((part) => part !== ''));
   const unknown = issue.params.keys;
   if (issue.keyword === 'unrecognized_keys' && Array.isArray(unknown)) {
     return unknown
       .slice(0, MAX_FIELD_ERRORS)
-      .map((key) => ({ field: join(field, shorten(String(key))), message: 'is not a known field' }));
+      .map((key) => ({ field: join(field, shorten(String(key))), message: 'is not a valid field' }));
   }
-  const message = issue.message ?? 'is not valid';
+  const message = issue.message ?? 'is invalid';
   if (saysMissing(message)) {
     return [{ field, message: field === '' ? 'a JSON body is required' : 'is required' }];
   }
@@ -164,7 +166,7 @@ const join = (outer: string, inner: string): string => (outer === '' ? inner : `
 
 const shorten = (text: string): string => (text.length > 64 ? `${text.slice(0, 64)}...` : text);
 
-/** Failures that Fastify itself found in a request, by its codes. */
+/** Returns the problem for an error that Fastify itself found in a request. */
 function fastifyError(error: unknown, bodyLimit: number | undefined): HttpProblem | undefined {
   if (!(error instanceof Error) || !('statusCode' in error) || typeof error.statusCode !== 'number') {
     return undefined;
@@ -172,7 +174,7 @@ function fastifyError(error: unknown, bodyLimit: number | undefined): HttpProble
   const status = error.statusCode;
   const code = 'code' in error ? error.code : undefined;
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
-    const limit = bodyLimit === undefined ? 'this call takes' : `${bodyLimit / (1024 * 1024)} MiB`;
+    const limit = bodyLimit === undefined ? 'this endpoint accepts' : `${bodyLimit / (1024 * 1024)} MiB`;
     return new HttpProblem(413, `The body is larger than ${limit}`);
   }
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {

@@ -1,21 +1,21 @@
-/** Networks from which a valid credential came: their detectors are not locked out by strangers. Bounded. */
+/** Remembers networks that have sent a valid credential, so that strangers cannot lock out their detectors. Bounded. */
 import { formatPrefix, hostPrefix, makePrefix, parseAddress, unmapped } from '../net/prefix.ts';
 import { forgetOldest } from '../net/queue.ts';
 import { isLoopbackAddress } from '../net/special-addresses.ts';
 
-/** Networks that are remembered; beyond, the one that was quiet longest is forgotten. */
+/** Maximum number of networks; beyond it, the least recently used one is forgotten. */
 const MAX_NETWORKS = 1_024;
-/** For how long (ms). */
+/** Lifetime of an entry since its last use (ms). */
 const MEMORY_MS = 24 * 60 * 60 * 1000;
-/** The order of the last use is kept to so many milliseconds. */
+/** Precision of the order of last use (ms). */
 const ORDER_MS = 60_000;
 
 export class KnownNetworks {
   readonly #now: () => number;
-  /** When each was last used, the quietest first. */
+  /** Time of last use by network, least recently used first. */
   readonly #usedAt = new Map<string, number>();
 
-  /** `now`: milliseconds from any beginning, that never go back. */
+  /** `now` returns monotonic milliseconds. */
   constructor(now: () => number) {
     this.#now = now;
   }
@@ -35,21 +35,21 @@ export class KnownNetworks {
   }
 }
 
-// Which client an address stands for, where clients are counted. Pure.
+// Client networks: the address or network that is counted as one client.
 
-/** Bits of an IPv6 address that one site holds at least (RFC 6177 §2): whoever has one address of it has all. */
+/** The smallest IPv6 network that one site has (RFC 6177 §2), in bits; one host can use all of its addresses. */
 const IPV6_SITE_BITS = 64;
 
-/** The address, or the network, that is counted as one client. */
+/** An address or network that is counted as one client. */
 export interface ClientNetwork {
-  /** `192.0.2.1`, `2001:db8:1:2::/64`; empty when the address is not known. */
+  /** `192.0.2.1`, `2001:db8:1:2::/64`; empty when the address is unknown. */
   readonly name: string;
   readonly isLoopback: boolean;
 }
 
 /**
- * An IPv4 address counts by itself, also when written as IPv6; IPv6 addresses count by their /64, because a single host may use
- * 2^64 of them. A zone (`%eth0`) is ignored.
+ * Returns the network that an address counts under: an IPv4 address by itself, also when it is mapped to IPv6; an IPv6
+ * address by its /64, because a single host may use 2^64 addresses. A zone (`%eth0`) is ignored.
  */
 export function clientNetwork(address: string | undefined): ClientNetwork {
   const octets = parseAddress(address?.split('%', 1)[0] ?? '');

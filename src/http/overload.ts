@@ -1,7 +1,10 @@
-/** Notices when the event loop cannot keep up, so that reads are refused before events, and events before sessions are lost. */
+/**
+ * Detects when the event loop cannot keep up, so that reads are refused before events, and events before sessions are
+ * lost.
+ */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 
-/** How late the loop is for whoever comes at any moment, above which reads, and events, are refused (ms). */
+/** Event loop delays, as met at a random moment, above which reads and events are refused (ms). */
 const REFUSE_READS_MS = 150;
 const REFUSE_EVENTS_MS = 500;
 const RESOLUTION_MS = 10;
@@ -9,7 +12,7 @@ const WINDOW_MS = 500;
 
 export interface Overload {
   shedsReads(): boolean;
-  /** Only while reads are shed, too. Operators' commands are never. */
+  /** True only if reads are shed too. Operators' commands are never shed. */
   shedsEvents(): boolean;
   /** Stops measuring. */
   stop(): void;
@@ -20,7 +23,7 @@ export interface OverloadLimits {
   readonly eventsMs: number;
 }
 
-/** What is refused, by how late the loop was in the windows so far. */
+/** Decides what to refuse from the event loop's delay in the last two windows. */
 export class LoadJudge {
   readonly #limits: OverloadLimits;
   #before = 0;
@@ -30,7 +33,7 @@ export class LoadJudge {
     this.#limits = limits;
   }
 
-  /** Takes note of a window. One bad one is an accident, such as a long collection of garbage; two are a state. */
+  /** Records a window's delay (ms). One slow window may be a long garbage collection; two in a row are an overload. */
   note(lateMs: number): void {
     this.#both = Math.min(this.#before, lateMs);
     this.#before = lateMs;
@@ -46,19 +49,20 @@ export class LoadJudge {
 }
 
 /**
- * How long the intervals are, of which whoever comes at any moment meets one (ms): long ones are met more often, so it is the
- * mean of the squares by the mean. A tenth of a second held, followed by a tenth of short turns, is about 50 and not 10.
+ * Returns the expected length (ms) of the interval that a random moment falls into. Long intervals are met more often,
+ * so it is the mean of the squares divided by the mean: 100 ms blocked followed by 100 ms of short turns gives about 50
+ * and not 10.
  */
 export function metInterval(meanMs: number, deviationMs: number): number {
   return meanMs > 0 ? (meanMs * meanMs + deviationMs * deviationMs) / meanMs : 0;
 }
 
-/** Measures from now on. */
+/** Starts measuring. */
 export function watchOverload(judge: LoadJudge = new LoadJudge()): Overload {
   const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   delay.enable();
   const timer = setInterval(() => {
-    // The histogram holds the time between its ticks, the tick's own period included; without a tick it has no mean.
+    // The histogram holds the time between ticks, including the tick's own period; without a tick it has no mean.
     const met = delay.count > 0 ? metInterval(delay.mean / 1e6, delay.stddev / 1e6) : 0;
     judge.note(Math.max(0, met - RESOLUTION_MS));
     delay.reset();

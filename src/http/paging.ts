@@ -1,11 +1,13 @@
-/** Pages over things in order of creation, newest first, with opaque cursors that stay right while new things come. */
+/**
+ * Pages over items in order of creation, newest first, with opaque cursors that stay valid while new items are added.
+ */
 import { invalidField } from './http-problem.ts';
 import { type Lane, READS } from './turns.ts';
 
-/** How to page over `T`. */
+/** Accessors and filter for paging over `T`. */
 export interface PageOf<T> {
   readonly id: (item: T) => string;
-  /** When it was created (ms). */
+  /** Returns the time of creation (ms). */
   readonly at: (item: T) => number;
   readonly wanted: (item: T) => boolean;
 }
@@ -16,8 +18,9 @@ export interface Page<T> {
 }
 
 /**
- * Up to `limit` wanted items, newest first, beginning behind the one at which `cursor` points. `all` is in order of
- * creation. Rejects with HttpProblem 400 for a text that is no cursor. In slices: all may be looked at to find one.
+ * Returns up to `limit` wanted items, newest first, starting after the item that `cursor` names. `all` is in order of
+ * creation. Rejects with HttpProblem 400 for an invalid cursor. Works in slices, because it may have to search all
+ * items.
  */
 export async function page<T>(
   all: ReadonlyMap<string, T>,
@@ -48,7 +51,7 @@ interface Position {
   readonly id: string;
 }
 
-/** Index of the item at the position; if that is forgotten by now, of the first one not older than it. */
+/** Returns the index of the item at the position, or if it no longer exists, of the first item that is not older. */
 function startBehind<T>(
   list: readonly T[],
   position: Position,
@@ -68,7 +71,7 @@ function encodeCursor({ at, id }: Position): string {
 function decodeCursor(text: string): Position {
   const match = /^(\d{1,16})\/([0-9a-f-]{1,64})$/.exec(Buffer.from(text, 'base64url').toString());
   if (match?.[1] === undefined || match[2] === undefined) {
-    throw invalidField('cursor', 'is not a cursor that this API gave out');
+    throw invalidField('cursor', 'is not a cursor from this API');
   }
   return { at: Number(match[1]), id: match[2] };
 }

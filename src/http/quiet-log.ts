@@ -1,21 +1,21 @@
-/** Keeps a client that is refused again and again from filling the log: one line, then one in a while with how many it stands for. */
+/** Limits log lines about the same repeated event: one line at first, then one per interval with a count. */
 import { forgetOldest } from '../net/queue.ts';
 
-/** At most one line about the same thing in this time (ms). */
+/** Minimum time between two lines with the same key (ms). */
 const EVERY_MS = 60_000;
-/** Things that are remembered; beyond, the oldest is forgotten. */
+/** Maximum number of keys; beyond it, the oldest is forgotten. */
 const MAX_KEYS = 1_024;
 
 export class QuietLog {
   readonly #now: () => number;
   readonly #lines = new Map<string, { readonly at: number; unlogged: number }>();
 
-  /** `now`: milliseconds from any beginning, that never go back. */
+  /** `now` returns monotonic milliseconds. */
   constructor(now: () => number) {
     this.#now = now;
   }
 
-  /** How many of the same there were since the last line, this one included, when it is time for a line; else null. */
+  /** Returns the number of events since the last line, including this one, if a line is due; else null. */
   due(key: string): number | null {
     const now = this.#now();
     const last = this.#lines.get(key);

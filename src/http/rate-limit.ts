@@ -1,4 +1,4 @@
-/** How many events a client may hand in: a token bucket for each, behind @fastify/rate-limit, which writes the headers. */
+/** Limits each client's events with a token bucket behind @fastify/rate-limit, which writes the headers. */
 import { forgetOldest } from '../net/queue.ts';
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
@@ -6,21 +6,21 @@ import { addressOf, callerOf } from './request-context.ts';
 import type { HttpDependencies, RateLimitSettings } from './dependencies.ts';
 import { HttpProblem } from './http-problem.ts';
 
-/** Clients remembered; beyond, one that was quiet longest is forgotten, and with it what it had used. */
+/** Maximum number of clients; beyond it, the least recently active one is forgotten together with its bucket. */
 const MAX_CLIENTS = 10_000;
-/** Who was quiet longest is known to so many milliseconds. */
+/** Precision of the order of activity (ms). */
 const ORDER_MS = 1_000;
 
 interface Bucket {
-  /** May be negative: a batch is admitted whole and paid for afterwards. */
+  /** May be negative: a batch is admitted as a whole and charged afterwards. */
   tokens: number;
-  /** When `tokens` was right (ms). */
+  /** Time of `tokens` (ms). */
   at: number;
-  /** When it was last put at the end of the row, where the busy ones are (ms). */
+  /** Time when it was last moved to the end of the map, where the busy clients are (ms). */
   movedAt: number;
 }
 
-/** Token buckets by client: `burst` deep, filled by `eventsPerSecond`. */
+/** Token buckets by client: `burst` tokens deep, refilled with `eventsPerSecond`. */
 export class TokenBuckets {
   readonly #clock: () => number;
   readonly #settings: () => RateLimitSettings;
@@ -31,7 +31,7 @@ export class TokenBuckets {
     this.#settings = settings;
   }
 
-  /** Takes one token if there is one. `waitMs`: until the next token when refused, else until the bucket is full. */
+  /** Takes one token if there is one. `waitMs`: time until the next token if refused, else until the bucket is full. */
   take(client: string): { readonly taken: boolean; readonly left: number; readonly waitMs: number } {
     const { eventsPerSecond, burst } = this.#settings();
     const bucket = this.#bucket(client);
@@ -45,7 +45,7 @@ export class TokenBuckets {
     };
   }
 
-  /** Takes tokens for what was admitted already. What is not there is owed, and holds up what comes next. */
+  /** Charges tokens for events that were already admitted. A negative balance delays the client's next events. */
   charge(client: string, tokens: number): void {
     this.#bucket(client).tokens -= tokens;
   }
@@ -67,7 +67,7 @@ export class TokenBuckets {
   }
 }
 
-/** A caller with credentials is one client wherever it calls from; one without is known by its address. */
+/** Returns the client's key: by name for a caller with credentials, else by address. */
 export function clientOf(request: FastifyRequest): string {
   const { name } = callerOf(request);
   return name === 'anonymous' ? `address ${addressOf(request)}` : `name ${name}`;
@@ -76,7 +76,7 @@ export function clientOf(request: FastifyRequest): string {
 /** Marks a route as limited: `config: { rateLimit: LIMITED }`. */
 export const LIMITED = {} as const;
 
-/** The same for a sender that tries again after a 503 and not after a 429, as Alertmanager does (its webhook integration). */
+/** Like LIMITED, but answers 503: Alertmanager's webhook integration retries after a 503 and not after a 429. */
 export const LIMITED_WITH_503 = {
   errorResponseBuilder: (_request: unknown, { ttl }: { readonly ttl: number }) => refusal(503, ttl),
 };
@@ -86,7 +86,7 @@ function refusal(status: 429 | 503, waitMs: number): HttpProblem {
   return new HttpProblem(status, `Too many events from this client; try again in ${seconds} s`);
 }
 
-/** Registers the limit for routes that are marked so. */
+/** Registers the limit for the marked routes. */
 export async function registerRateLimit(
   app: FastifyInstance,
   deps: HttpDependencies,

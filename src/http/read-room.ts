@@ -1,14 +1,17 @@
-/** How many long answers are made at one time: each holds megabytes until it is sent. The others wait, and too many are refused. */
+/**
+ * Bounds the number of long answers made at one time, because each takes megabytes until it is sent. Others wait; too
+ * many are refused.
+ */
 import { Fifo } from '../net/queue.ts';
 import { HttpProblem } from './http-problem.ts';
 
-/** Answers with at most so many items are made at once. */
+/** Answers with at most this many items do not wait. */
 const SHORT = 100;
 const AT_ONCE = 4;
 const MAY_WAIT = 32;
 
 export interface ReadRoomOptions {
-  /** Told of each read that is refused. */
+  /** Called for each read that is refused. */
   readonly onShed?: () => void;
   readonly atOnce?: number;
   readonly mayWait?: number;
@@ -27,18 +30,25 @@ export class ReadRoom {
     this.#mayWait = options.mayWait ?? MAY_WAIT;
   }
 
-  /** Makes an answer of up to `items` items, when its turn has come if it may be long. Rejects with HttpProblem 503 when too many wait. */
+  /**
+   * Makes an answer of up to `items` items; a long one waits for its turn. Rejects with HttpProblem 503 if too many
+   * wait.
+   */
   async enter<Answer>(items: number, make: () => Promise<Answer>): Promise<Answer> {
     if (items <= SHORT) return make();
     if (this.#busy < this.#atOnce) this.#busy++;
     else {
       if (this.#waiting.size >= this.#mayWait) {
         this.#onShed();
-        throw new HttpProblem(503, 'Too many long answers are asked for at one time; ask for fewer items', {
-          headers: { 'retry-after': '2' },
-        });
+        throw new HttpProblem(
+          503,
+          'Too many long lists are being requested at once; request fewer items or try again',
+          {
+            headers: { 'retry-after': '2' },
+          },
+        );
       }
-      // Whoever leaves gives its place to the first that waits.
+      // An answer that is finished passes its place to the first waiting one.
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
     try {

@@ -1,4 +1,4 @@
-/** What every request carries: who calls, from where, under which id. */
+/** Reads the caller, the client's address and the request id from a request. */
 import type {
   FastifyBaseLogger,
   FastifyInstance,
@@ -15,20 +15,20 @@ import type { Reservation } from './body-room.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Every route says whom it serves; one that does not cannot be registered. */
+    /** The access that the route requires; a route without it cannot be registered. */
     access?: Access;
-    /** Answered under overload, too, when other routes with the same access are not. */
+    /** True: the route is answered even under overload, when others with the same access are refused. */
     essential?: boolean;
   }
   interface FastifyRequest {
     /** Null on public routes. */
     caller: Caller | null;
-    /** The room of its body; null until one is read. */
+    /** Memory reserved for the request's body; null until a body is read. */
     bodyRoom: Reservation | null;
   }
 }
 
-/** Fastify with types taken from the zod schemas of the routes. */
+/** A Fastify instance whose types come from the routes' zod schemas. */
 export type App = FastifyInstance<
   RawServerDefault,
   RawRequestDefaultExpression,
@@ -37,23 +37,23 @@ export type App = FastifyInstance<
   ZodTypeProvider
 >;
 
-/** The caller of a route that is not public. */
+/** Returns the caller of a route that is not public. */
 export function callerOf(request: FastifyRequest): Caller {
   if (request.caller === null) throw new TypeError(`no caller is known at ${request.routeOptions.url}`);
   return request.caller;
 }
 
-/** The remote address; IPv4 in its own notation on dual-stack sockets too. */
+/** Returns the remote address; IPv4 in dotted notation on dual-stack sockets too. */
 export function addressOf(request: FastifyRequest): string {
   return request.ip.replace(/^::ffff:(?=\d+\.)/, '');
 }
 
-/** The network that counts as one client (see `clientNetwork`). */
+/** Returns the network that counts as one client (see `clientNetwork`). */
 export function networkOf(request: FastifyRequest): string {
   return clientNetwork(request.ip).name;
 }
 
-/** The caller as the one who reports an attack. */
+/** Returns the caller as the detector that reports an attack. */
 export function detectorOf(request: FastifyRequest): Actor {
   return {
     kind: 'detector',
@@ -63,7 +63,7 @@ export function detectorOf(request: FastifyRequest): Actor {
   };
 }
 
-/** The caller as an operator: under the name that the body gives, with that of the token beside it. */
+/** Returns the caller as an operator, under the body's operator name; `via` is the token's name if it differs. */
 export function operatorOf(request: FastifyRequest, operatorId?: string): Actor {
   const caller = callerOf(request).name;
   const name = operatorId ?? caller;

@@ -1,9 +1,9 @@
-/** The shapes of requests: bodies and queries. The OpenAPI document is made of these very schemas. */
+/** Schemas of requests: bodies and queries. The OpenAPI document is generated from them. */
 import { z } from 'zod';
 import { copyText } from '../net/text.ts';
 import { MitigationStatusSchema } from '../view/schemas.ts';
 
-/** Text that people write and other people read in tables and logs: no control characters, nothing blank. */
+/** Schema of a text that people write and read in tables and logs: not blank, no control characters. */
 function humanText(max: number) {
   return (
     z
@@ -12,38 +12,38 @@ function humanText(max: number) {
       .min(1, 'must not be empty')
       .max(max, `must have at most ${max} characters`)
       .regex(/^[^\p{Cc}\u2028\u2029]*$/u, 'must not contain control characters')
-      // What trimming leaves may be a slice of a megabyte of blanks.
+      // Copies the text: after trimming it may be a slice of a megabyte of blanks.
       .overwrite(copyText)
   );
 }
 
-const operatorId = humanText(128).describe('Who does this; recorded beside the name of the token');
-const reason = humanText(500).describe('Why; recorded');
+const operatorId = humanText(128).describe("Operator name for the audit log; recorded with the token's name");
+const reason = humanText(500).describe('Reason, for the audit log');
 
 const confirmed = z
   .boolean()
   .optional()
   .describe(
-    'Go ahead although it withdraws more than a tenth of the active mitigations (and more than one victim’s); otherwise 409 `needs_confirmation`',
+    'Continue even if this withdraws more than a tenth of the active mitigations (and more than one victim’s); otherwise 409 `needs_confirmation`',
   );
 
-/** A call of FastNetMon's notify script passed on, or a document of FastNetMon Advanced. */
+/** A forwarded call of FastNetMon's notify script, or a document of FastNetMon Advanced. */
 export const FastNetMonBody = z.union([
   z.strictObject({
     args: z
       .array(z.string().max(256))
       .max(16)
-      .describe('IP, direction, packets a second, action; or action, IP'),
-    stdin: z.string().optional().describe('What the script was given on standard input'),
+      .describe('IP, direction, packets per second, action; or action, IP'),
+    stdin: z.string().optional().describe("The script's standard input"),
   }),
   z.looseObject({ action: z.string() }).describe("FastNetMon Advanced's JSON"),
 ]);
 
-/** The arguments of FastNetMon's notify script, where the body is its standard input. */
+/** The arguments of FastNetMon's notify script; its standard input is the body. */
 export const FastNetMonQuery = z.looseObject({
   ip: z.string().optional(),
   direction: z.string().optional().describe('`incoming` or `outgoing`'),
-  pps: z.string().optional().describe('Packets a second'),
+  pps: z.string().optional().describe('Packets per second'),
   action: z.string().optional().describe('`ban`, `unban`, ...'),
 });
 
@@ -73,12 +73,12 @@ export const MitigateBody = z
       .string()
       .max(64)
       .optional()
-      .describe('Address, or with a length the prefix; required unless victim_prefix is given'),
-    victim_prefix: z.string().max(64).optional().describe('Prefix, in place of victim_ip'),
+      .describe('Address, or prefix with a length; required unless victim_prefix is given'),
+    victim_prefix: z.string().max(64).optional().describe('Prefix, instead of victim_ip'),
     protocol: z.union([z.string().max(32), z.int()]).nullish(),
     dst_ports: z.array(z.int().min(0).max(65535)).max(64).optional(),
     action_type: z.enum(['police', 'discard']),
-    rate_bps: z.number().positive().max(1e15).nullish().describe('Bits a second; for `police` only'),
+    rate_bps: z.number().positive().max(1e15).nullish().describe('Bits per second; for `police` only'),
     share_rate: z
       .boolean()
       .optional()
@@ -88,16 +88,16 @@ export const MitigateBody = z
   })
   .refine((body) => (body.action_type === 'police') === (typeof body.rate_bps === 'number'), {
     path: ['rate_bps'],
-    error: '`police` needs a rate_bps, `discard` must not have one',
+    error: '`police` requires rate_bps; `discard` must not have it',
   })
   .refine((body) => body.share_rate !== true || body.action_type === 'police', {
     path: ['share_rate'],
-    error: 'only `police` has a rate to share',
+    error: 'share_rate is valid for `police` only',
   });
 
 export const SafelistBody = z.strictObject({
   operator_id: operatorId.optional(),
-  prefix: z.string().max(64).describe('An address is taken as its host prefix'),
+  prefix: z.string().max(64).describe('An address means its host prefix'),
   reason,
   confirm: confirmed,
 });
@@ -106,9 +106,9 @@ export const ReloadBody = z
   .strictObject({ operator_id: operatorId.optional(), confirm: confirmed })
   .nullish();
 
-/** Positive whole number in a query. */
+/** Page size in a query. */
 const limit = z.coerce.number().pipe(z.int().min(1).max(1000)).default(100);
-const cursor = z.string().max(256).optional().describe('`next_cursor` of the page before');
+const cursor = z.string().max(256).optional().describe('`next_cursor` of the previous page');
 
 export const MitigationQuery = z.strictObject({
   status: z
@@ -116,10 +116,10 @@ export const MitigationQuery = z.strictObject({
     .transform((value) => [value].flat().flatMap((text) => text.split(',')))
     .pipe(z.array(MitigationStatusSchema))
     .optional()
-    .describe('One or several, separated by commas'),
+    .describe('One or more, separated by commas'),
   customer_id: z.string().max(256).optional(),
   victim_ip: z.string().max(64).optional(),
-  pop: z.string().max(256).optional().describe('`all` is the same as none'),
+  pop: z.string().max(256).optional().describe('`all` is the same as omitting it'),
   limit,
   cursor,
 });

@@ -1,4 +1,4 @@
-/** The HTTP server: its life from binding to the last answer. */
+/** Runs the HTTP server from binding to the last answer. */
 import type { Server } from 'node:http';
 import { buildApi } from './api.ts';
 import type {
@@ -11,17 +11,17 @@ import type {
 import { loadTls, replaceTls } from './http-listener.ts';
 import { type Overload, watchOverload } from './overload.ts';
 
-/** How long answers under way may take once the server closes (ms). */
+/** Bounds the time for answers in progress once the server closes (ms). */
 const DRAIN_MS = 10_000;
 
 function closedServer(server: Server): Promise<void> {
   return new Promise((resolve) => server.close(() => resolve()));
 }
 
-/** Makes the server; it does not listen yet. Rejects when certificates cannot be read or used. */
+/** Creates the server; it does not listen yet. Rejects if the certificates cannot be read or used. */
 export async function createServer(deps: HttpDependencies): Promise<HttpServer> {
   const tls = deps.tls === null ? null : await loadTls(deps.tls);
-  // From the moment it listens: what it costs to put the routes together is no overload.
+  // Measured only once it listens: building the routes takes time, but is not overload.
   let overload: Overload | null = null;
   const { app, feed, connections } = await buildApi(deps, tls, {
     shedsReads: () => overload?.shedsReads() ?? false,
@@ -64,7 +64,7 @@ export async function createServer(deps: HttpDependencies): Promise<HttpServer> 
     async close(drainMs = DRAIN_MS) {
       overload?.stop();
       feed.close();
-      // The framework closes only what it made listen.
+      // The framework closes only a server that it started itself.
       const closed = Promise.all([
         app.close(),
         ...(tookOver === null ? [] : [tookOver.close(), closedServer(app.server)]),

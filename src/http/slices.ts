@@ -1,8 +1,8 @@
-/** Long work in slices that are measured in time, because the event loop is shared with the hold timers of the sessions. */
+/** Does long work in time slices, because the event loop also serves the sessions' hold timers. */
 import type { FastifyReply } from 'fastify';
 import { type Lane, READS } from './turns.ts';
 
-/** Applies `make` to everything, a slice in each turn that the work has. */
+/** Applies `make` to every item, one time slice per turn. */
 export async function mapInSlices<From, To>(
   items: readonly From[],
   make: (item: From) => To,
@@ -16,10 +16,10 @@ export async function mapInSlices<From, To>(
   return made;
 }
 
-/** Characters that are put into bytes at one time: to make one text of megabytes, and bytes of that, takes 30 ms. */
+/** Characters that are encoded at one time: megabytes in one piece would take 30 ms. */
 const PIECE = 64 * 1024;
 
-/** The JSON of an object, its lists put into words in slices. */
+/** Serializes an object to JSON, its arrays in slices. */
 export async function jsonInSlices(answer: object, lane: Lane = READS): Promise<Buffer> {
   const pieces: Buffer[] = [];
   let text = '{';
@@ -48,14 +48,14 @@ export async function jsonInSlices(answer: object, lane: Lane = READS): Promise<
   return Buffer.concat(pieces);
 }
 
-/** Has an answer that may be megabytes long sent as JSON that is made in slices; to be returned by the handler. */
+/** Sends an answer that may be megabytes long as JSON made in slices. The handler must return the result. */
 export async function inSlices<Answer extends object>(
   reply: FastifyReply,
   answer: Answer,
   lane: Lane = READS,
 ): Promise<Answer> {
   const json = await jsonInSlices(answer, lane);
-  // The framework sends bytes as they are, although its types know texts alone.
+  // The framework sends bytes unchanged, although its types only allow strings.
   const sender: { serializer(make: (payload: unknown) => string | Buffer): unknown } = reply.type(
     'application/json; charset=utf-8',
   );

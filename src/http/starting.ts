@@ -1,6 +1,6 @@
 /**
- * The API while the daemon starts: a long journal takes a while to read. It says how far that is, serves the dashboard, and
- * answers 503 to everything else. Its socket goes on to the API, so that nobody is refused in between.
+ * Serves the API while the daemon starts, because a long journal takes a while to read. It reports the start's
+ * progress, serves the dashboard, and answers everything else with 503. The API takes over the socket without a gap.
  */
 import type { Server } from 'node:http';
 import { createServer, type Server as SocketServer } from 'node:net';
@@ -14,15 +14,18 @@ import type { TlsMaterial } from './http-listener.ts';
 import { HttpProblem } from './http-problem.ts';
 import { commonProblems, HealthDetailSchema, HealthSchema } from './answer-schemas.ts';
 
-/** How long answers that are under way may take once the API has taken over (ms). */
+/** Bounds the time for answers in progress once the API has taken over (ms). */
 const FAREWELL_MS = 2_000;
 const RETRY_AFTER_SECONDS = '2';
 
-/** How far the start is. `opening`: the journal's folder and snapshot; `reading`: its facts; `applying`: the policy to them. */
+/**
+ * Progress of the start. `opening`: opens the journal's folder and snapshot; `reading`: reads its facts; `applying`:
+ * applies the policy to them.
+ */
 export interface StartProgress {
   readonly phase: 'opening' | 'reading' | 'applying';
   readonly factsRead: number;
-  /** About how many there are to read; null when that is not known yet. */
+  /** An estimate of the number of facts; null until the journal is open. */
   readonly factsAbout: number | null;
 }
 
@@ -30,14 +33,14 @@ export interface StartingDependencies extends CommonDependencies {
   readonly tls: TlsMaterial | null;
   readonly clock: () => number;
   readonly version: string;
-  /** When the process began to start (ms since the epoch). */
+  /** Start of the process (ms since the epoch). */
   readonly startedAt: number;
   readonly pop: string;
   readonly mode: 'enforced' | 'dry-run';
-  /** Neighbors in the configuration. */
+  /** Number of neighbors in the configuration. */
   readonly neighbors: number;
   readonly progress: () => StartProgress;
-  /** Has the status `starting` and one reason. */
+  /** Returns the status `starting` with one reason. */
   readonly assess: () => Assessment;
 }
 
@@ -49,11 +52,11 @@ export async function listenWhileStarting(
   const never = { shedsReads: () => false, shedsEvents: () => false, stop: () => undefined };
   const { app, connections } = createApp(deps, deps.tls, never);
   app.addHook('onRequest', async (request, reply) => {
-    // The next request is for the API.
+    // The next request must reach the API, which takes over new connections.
     reply.header('connection', 'close');
     if (!request.is404) return;
     const [reason] = deps.assess().reasons;
-    throw new HttpProblem(503, `prefixd is starting: ${reason?.text ?? 'it'}; try again`, {
+    throw new HttpProblem(503, `prefixd is starting: ${reason?.text ?? 'not ready yet'}; try again`, {
       reason: 'starting',
       headers: { 'retry-after': RETRY_AFTER_SECONDS },
     });
@@ -107,7 +110,7 @@ export async function listenWhileStarting(
       setTimeout(() => connections.close(), FAREWELL_MS).unref();
     },
     close: async () => {
-      // Whoever took over closes the socket, and ends its own connections.
+      // A server that took over closes the socket and its own connections.
       const listeners = [...(other === null ? [] : [other]), ...(current === server ? [server] : [])];
       const closed = listeners.map(
         (listener) => new Promise<void>((resolve) => listener.close(() => resolve())),
@@ -128,7 +131,10 @@ function listenAt(server: SocketServer, host: string, port: number): Promise<voi
   });
 }
 
-/** `localhost` is ::1 as well, on machines that have it: connections there go to whoever answers at the time. */
+/**
+ * Listens on ::1 as well when the host is `localhost`; passes those connections to the current server. Null without
+ * IPv6.
+ */
 async function otherLocalhost(server: SocketServer, current: () => Server): Promise<SocketServer | null> {
   const bound = server.address();
   if (bound === null || typeof bound === 'string') return null;

@@ -1,31 +1,31 @@
 /**
- * Whose turn it is in the event loop, which long answers and long batches share with the hold timers of the sessions. In
- * each turn of the loop one piece of long work goes on for a few milliseconds, however many wait: twenty at once take
- * twenty times as long, and hold up nobody else longer than one does.
+ * Schedules long answers and long batches in the event loop, which they share with the sessions' hold timers. In each
+ * turn of the loop, one piece of long work runs for a few milliseconds, regardless of how many wait: twenty at once
+ * take twenty times as long, but delay everything else no longer than one does.
  */
 import { Fifo } from '../net/queue.ts';
 
-/** How long one piece of work may go on in one turn of the event loop (ms). */
+/** Time for one piece of work in one turn of the event loop (ms). */
 const SLICE_MS = 4;
-/** Of the turns for which both wait, events have so many before reads have one. */
+/** Number of turns that events get before reads get one, while both wait. */
 const EVENTS_BEFORE_READ = 3;
 
-/** Work for events comes before work for reads. */
+/** Class of work. Events have priority over reads. */
 export type WorkClass = 'event' | 'read';
 
 export interface TurnsOptions {
-  /** Milliseconds from any beginning; by default the process's own. */
+  /** Returns monotonic milliseconds. Default: the process's clock. */
   readonly stopwatch?: () => number;
-  /** Calls back in the next turn of the event loop. */
+  /** Calls back in the next turn of the event loop. Default: setImmediate. */
   readonly later?: (callback: () => void) => void;
   readonly sliceMs?: number;
 }
 
-/** A place in the row for work of one class. */
+/** Gives turns to work of one class. */
 export interface Lane {
-  /** True when the present slice is used up: wait for the next turn then. */
+  /** True when the current slice is used up: call `next` then. */
   readonly spent: boolean;
-  /** Resolves when this work's turn has come, in a later turn of the event loop. */
+  /** Resolves at this work's next turn, in a later turn of the event loop. */
   next(): Promise<void>;
 }
 
@@ -67,7 +67,7 @@ export class Turns {
     this.#later(() => this.#give());
   }
 
-  /** Whoever's turn it is goes on in the microtasks after this, before anything else of this turn of the loop. */
+  /** Wakes the next piece of work, which continues in the microtasks after this, before anything else in this turn. */
   #give(): void {
     this.#scheduled = false;
     const resolve = this.#first();
@@ -88,7 +88,7 @@ export class Turns {
   }
 }
 
-/** The process has one event loop, hence one row. */
+/** The process has one event loop, hence one queue. */
 const ofProcess = new Turns();
 export const READS: Lane = ofProcess.lane('read');
 export const EVENTS: Lane = ofProcess.lane('event');

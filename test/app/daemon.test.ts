@@ -114,7 +114,7 @@ describe('the daemon', () => {
       assert.ok(error instanceof StartError);
       assert.match(
         error.message,
-        /the journal ends with fact 1, but the audit log has facts up to 2: its newest/,
+        /the journal ends with fact 1, but the audit log has facts up to 2: the journal's newest/,
       );
       return true;
     });

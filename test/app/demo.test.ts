@@ -153,7 +153,7 @@ describe('the demo', () => {
     const lines = await story({ data });
     assert.match(
       lines.join('\n'),
-      /^error: .* holds files that are not the demo's: name a new or an empty folder\nexit 1$/,
+      /^error: .* contains files that are not the demo's: choose a new or empty folder\nexit 1$/,
     );
     assert.equal(await readFile(join(data, 'journal-000000000001.jsonl'), 'utf8'), 'mine');
   });
@@ -163,16 +163,16 @@ describe('the demo', () => {
     const at = `127.0.0.1:${port}`;
     const data = await folder(t, {});
     assert.deepEqual(await story({ listen: at, data }), [
-      `error: ${at} is in use: stop what listens there, or add --listen 127.0.0.1:8081`,
+      `error: ${at} is in use: stop the program that listens there, or add --listen 127.0.0.1:8081`,
       'exit 1',
     ]);
     assert.deepEqual(await story({ router: at, data }), [
-      `error: ${at} is in use: stop what listens there, or add --router 127.0.0.1:1791`,
+      `error: ${at} is in use: stop the program that listens there, or add --router 127.0.0.1:1791`,
       'exit 1',
     ]);
   });
 
-  it('listens on loopback only, for it lets everybody in', async () => {
+  it('listens on loopback only, because it has no authentication', async () => {
     assert.match(
       (await story({ listen: '0.0.0.0:8080' })).join(),
       /^error: --listen 0\.0\.0\.0:8080 is not on loopback/,
@@ -187,7 +187,7 @@ describe('the demo', () => {
     const place = await folder(t, {});
     await writeFile(join(place, 'file'), '');
     const [line, code] = await story({ data: join(place, 'file', 'data') });
-    assert.match(line ?? '', /^error: \S+ cannot be made: /);
+    assert.match(line ?? '', /^error: cannot create \S+: /);
     assert.equal(code, 'exit 1');
   });
 });

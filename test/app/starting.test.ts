@@ -91,7 +91,7 @@ describe('a daemon that starts', () => {
     const detail = await body(await fetch(`${base}/v1/health/detail`, withToken));
     assert.deepEqual(detail.starting, { phase: 'reading', facts_read: 1_200_000, facts_about: 3_000_000 });
     assert.equal(detail.reasons[0].code, 'starting');
-    assert.equal(detail.problems[0], '1,200,000 of about 3,000,000 facts of the journal are read');
+    assert.equal(detail.problems[0], 'read 1,200,000 of about 3,000,000 journal facts');
   });
 
   it('answers 503 to everything else, in words and with a time to try again, and serves the dashboard', async (t) => {
@@ -105,10 +105,7 @@ describe('a daemon that starts', () => {
       const answer = await fetch(base + path, { method });
       assert.equal(answer.status, 503, path);
       assert.equal(answer.headers.get('retry-after'), '2');
-      assert.match(
-        (await body(answer)).detail,
-        /^prefixd is starting: the journal is being opened; try again$/,
-      );
+      assert.match((await body(answer)).detail, /^prefixd is starting: opening the journal; try again$/);
     }
     const page = await fetch(`${base}/`);
     assert.equal(page.status, 200);
@@ -140,7 +137,7 @@ describe('who asks a daemon that starts', () => {
     const { code, stdout, stderr } = await cli(['status', ...asked]);
     assert.deepEqual([code, stderr], [0, '']);
     assert.match(stdout, /^status +starting$/m);
-    assert.match(stdout, /^! 1,200 of about 3,000 facts of the journal are read \(for \d+s\)$/m);
+    assert.match(stdout, /^! read 1,200 of about 3,000 journal facts \(for \d+s\)$/m);
     assert.doesNotMatch(stdout, /mitigations|NEIGHBOR|peer/i);
     const json: unknown = JSON.parse((await cli(['status', '-f', 'json', ...asked])).stdout);
     assert.deepEqual(Object(json).health.starting, {
@@ -150,7 +147,7 @@ describe('who asks a daemon that starts', () => {
     });
     const other = await cli(['mitigations', 'list', ...asked]);
     assert.notEqual(other.code, 0);
-    assert.match(other.stderr, /prefixd is starting: 1,200 of about 3,000 facts of the journal are read/);
+    assert.match(other.stderr, /prefixd is starting: read 1,200 of about 3,000 journal facts/);
   });
 
   it('over TLS has the certificate of the API, before and after it takes over', async (t) => {
@@ -200,17 +197,14 @@ describe('who asks a daemon that starts', () => {
 
 describe('the progress of a start', () => {
   it('is never more than there is', () => {
-    assert.equal(
-      progressText({ phase: 'opening', factsRead: 0, factsAbout: null }),
-      'the journal is being opened',
-    );
+    assert.equal(progressText({ phase: 'opening', factsRead: 0, factsAbout: null }), 'opening the journal');
     assert.equal(
       progressText({ phase: 'applying', factsRead: 5, factsAbout: 5 }),
-      'the journal is read, and the policy is being applied to it',
+      'journal read; applying the policy',
     );
     assert.equal(
       progressText({ phase: 'reading', factsRead: 12, factsAbout: 10 }),
-      '12 of about 12 facts of the journal are read',
+      'read 12 of about 12 journal facts',
     );
   });
 

@@ -57,7 +57,7 @@ describe('the daemon is taken apart', () => {
     assert.deepEqual(preserved, [true]);
     for (const what of ['writing the journal', 'writing the audit log']) {
       assert.ok(
-        lines.some((line) => line.includes(`${what}: this did not end`)),
+        lines.some((line) => line.includes(`${what} did not finish`)),
         what,
       );
     }

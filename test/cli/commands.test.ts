@@ -399,8 +399,8 @@ test('status says why the daemon is not enforcing, and for how long', async (t) 
   const since = new Date(Date.now() - 3 * 3_600_000 - 5_000).toISOString();
   const health = {
     status: 'not_enforcing',
-    reasons: [{ code: 'mock', text: 'bgp.mode is mock: no router is told anything', since }],
-    problems: ['bgp.mode is mock: no router is told anything'],
+    reasons: [{ code: 'mock', text: 'bgp.mode is mock: no rule is sent to any router', since }],
+    problems: ['bgp.mode is mock: no rule is sent to any router'],
     paused: null,
   };
   const api = await fakeApi(t, {
@@ -409,7 +409,7 @@ test('status says why the daemon is not enforcing, and for how long', async (t) 
   });
   const { stdout } = await cli(['status', '--api', api.url]);
   assert.match(stdout, /^status +not enforcing$/m);
-  assert.match(stdout, /^! bgp.mode is mock: no router is told anything \(for 3h00m\)$/m);
+  assert.match(stdout, /^! bgp.mode is mock: no rule is sent to any router \(for 3h00m\)$/m);
 });
 
 test('status shows health, peers and what is wrong', async (t) => {

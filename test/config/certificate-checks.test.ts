@@ -24,7 +24,7 @@ test('a certificate that is not there is a problem at its line, beside the other
 
 test('a key of another certificate is a problem that names both files', async (t) => {
   const result = await load(t, served(pem('server'), pem('client-fnm.key')));
-  assert.match(problemsOf(result).join(), /server\.pem, .*client-fnm\.key\.pem do not make a TLS server/);
+  assert.match(problemsOf(result).join(), /server\.pem, .*client-fnm\.key\.pem cannot be used for TLS/);
 });
 
 test('certificates are not asked for where secrets are not', async (t) => {

@@ -78,7 +78,7 @@ describe('under overload', () => {
     const read = await app.inject({ url: '/v1/mitigations', headers: bearer('viewer') });
     assert.equal(read.statusCode, 503);
     assert.equal(read.headers['retry-after'], '2');
-    assert.match(read.json().detail, /so that events get through/);
+    assert.match(read.json().detail, /so that events are still accepted/);
     const payload = { source: 'fnm', victim_ip: '203.0.113.10', vector: 'udp_flood' };
     const event = await app.inject({
       method: 'POST',
@@ -172,12 +172,12 @@ describe('GET /v1/openapi.json', () => {
 });
 
 describe('a route', () => {
-  it('cannot be registered without saying whom it serves', async () => {
+  it('cannot be registered without an access setting', async () => {
     const { deps } = await world();
     const bare: App = Fastify();
     const connections = { letIn: () => undefined, trust: () => undefined };
     addHooks(bare, deps, neverOverloaded(), connections);
-    assert.throws(() => bare.get('/open', () => 'hello'), /does not say whom it serves/);
+    assert.throws(() => bare.get('/open', () => 'hello'), /has no access setting/);
   });
 });
 

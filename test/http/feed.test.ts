@@ -148,7 +148,7 @@ describe('GET /v1/feed', () => {
     for (let n = 0; n < MAX_READERS_OF_CLIENT; n++) readers.push(await read());
     const refused = await plainRequest(port, '/v1/feed', bearer('viewer'));
     assert.deepEqual([refused.status, refused.headers['retry-after']], [503, '10']);
-    assert.match(refused.body, /with this token/);
+    assert.match(refused.body, /This token or address already has/);
     for (let n = MAX_READERS_OF_CLIENT; n < MAX_FEED_READERS; n++)
       readers.push(await read(bearer('operator')));
     assert.equal(server.feedReaders, MAX_FEED_READERS);

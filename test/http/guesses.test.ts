@@ -75,7 +75,7 @@ describe('the API, from whose caller tokens are guessed', () => {
     const warned = log.lines.filter(({ level }) => level === 'warn');
     assert.deepEqual(
       warned.map(({ message }) => message.split(';')[0]),
-      ['request refused', 'bearer tokens are being guessed from this network'],
+      ['request refused', 'this network sends many invalid bearer tokens'],
     );
     assert.doesNotMatch(JSON.stringify(log.lines), /guess-\d/);
   });

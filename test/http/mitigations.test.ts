@@ -174,7 +174,7 @@ describe('GET /v1/mitigations/{id}', () => {
     assert.equal((await get('ABCD1234')).json().mitigation_id, 'abcd1234-0000-4000-8000-000000000001');
     const several = await get('abcd');
     assert.equal(several.statusCode, 409);
-    assert.match(several.json().detail, /2 mitigations have ids that begin with abcd/);
+    assert.match(several.json().detail, /2 mitigations have an id that begins with abcd/);
     for (const id of ['abc', 'abce', 'zzzz', '%25']) assert.equal((await get(id)).statusCode, 404, id);
   });
 

@@ -162,7 +162,7 @@ describe('the API over the real core', () => {
     assert.deepEqual([refused.body.would_withdraw, refused.body.active], [2, 2]);
     assert.match(
       refused.body.detail,
-      /^Nothing was changed: .*; repeat it with "confirm": true to go ahead$/,
+      /^Nothing was changed: .*; repeat the request with "confirm": true to continue$/,
     );
     const network = { prefix: '203.0.113.0/24', reason: 'ours' };
     assert.equal((await ask('POST', '/v1/safelist', network)).status, 409);

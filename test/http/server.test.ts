@@ -117,7 +117,7 @@ describe('TLS', () => {
   it('keeps the old certificate when the new one is unusable, and says which file', async (t) => {
     const { server, port } = await serve(t, { tls: tlsOf('server') });
     const mismatch = { certPath: certPath('server'), keyPath: certPath('client-fnm.key'), caPath: null };
-    await assert.rejects(server.reloadTls(mismatch), /client-fnm\.key\.pem.* do not make a TLS server/);
+    await assert.rejects(server.reloadTls(mismatch), /client-fnm\.key\.pem.* cannot be used for TLS/);
     await assert.rejects(server.reloadTls(tlsOf('missing')), /missing/);
     assert.equal(
       (await tlsRequest({ host: '127.0.0.1', port, path: '/v1/health', ca: cert('ca') })).status,

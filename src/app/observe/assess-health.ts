@@ -1,6 +1,6 @@
 /**
- * The one assessment of the whole: healthy, degraded, or not enforcing, with its reasons and since when. The API, the CLI,
- * the dashboard and a metric show it; nobody else judges. Asked, not pushed.
+ * Assesses the daemon's health: healthy, degraded or not enforcing, with the reasons and their start times. It is the
+ * only assessment; the API, the CLI, the dashboard and a metric show it. Computed on request, not pushed.
  */
 import type { Announcer } from '../../control/announcer.ts';
 import type { EngineView, Recording, Shortfall } from '../../control/types.ts';
@@ -16,23 +16,33 @@ export interface HealthSources {
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
   readonly isMock: boolean;
-  /** How far `clock` is ahead of the system's clock at the moment (ms); negative when it is behind. */
+  /** Returns how far `clock` is currently ahead of the system's clock (ms); negative if it is behind. */
   readonly clockAhead: () => number;
   /** Null until the journal is read. */
   readonly engine: () => EngineView | null;
-  /** How writing down goes; null until the journal is read. */
+  /** The state of journal writes; null until the journal is read. */
   readonly recording: () => Recording | null;
   /** Null until the audit log is open. */
   readonly audit: () => AuditCondition | null;
-  /** What is not enforced where. */
+  /** Mitigations that are not enforced, by neighbor and reason. */
   readonly shortfalls: () => readonly Shortfall[];
 }
 
-/** Lines about rules that neighbors lack; one for each neighbor and reason. */
+/** Maximum number of lines about rules that are missing on neighbors; one per neighbor and reason. */
 const MAX_SHORTFALLS = 10;
 
-/** A difference between the clocks that shows in what people read (ms). */
+/** Clock difference from which a reason is reported (ms). */
 const CLOCK_TOLERANCE_MS = 60_000;
+
+/** Names of the session states (RFC 4271 §8.2.2). */
+const STATE_NAMES = {
+  idle: 'Idle',
+  connect: 'Connect',
+  active: 'Active',
+  opensent: 'OpenSent',
+  openconfirm: 'OpenConfirm',
+  established: 'Established',
+} as const;
 
 const NOT_ENFORCING: ReadonlySet<HealthCode> = new Set<HealthCode>(['mock', 'dry_run', 'paused']);
 
@@ -40,29 +50,29 @@ export class Health {
   readonly #sources: HealthSources;
   #store: string | null = null;
   #snapshot: string | null = null;
-  /** When each reason was first found, by its code and key. */
+  /** Time at which each reason was first found, by code and key. */
   #since: ReadonlyMap<string, number> = new Map();
 
   constructor(sources: HealthSources) {
     this.#sources = sources;
   }
 
-  /** The store wrote again. */
+  /** Records that the store works again. */
   storeWorks(): void {
     this.#store = null;
   }
 
-  /** The store could not write: events are answered 503 until it can. */
+  /** Records that the store could not write: events are answered 503 until it can. */
   storeFails(error: unknown): void {
     this.#store = `the journal cannot be written, events are refused: ${errorText(error)}`;
   }
 
-  /** A snapshot could not be written: the journal holds everything, and the next start takes longer. */
+  /** Records that a snapshot could not be written: the journal is complete, but the next start takes longer. */
   snapshotFails(error: unknown): void {
     this.#snapshot = `the last snapshot could not be written; the journal is complete: ${errorText(error)}`;
   }
 
-  /** What is the matter right now. Call it now and then, so that reasons are noticed soon after they begin. */
+  /** Assesses the current health. Call it regularly, so that reasons have the right start time. */
   assess(): Assessment {
     const now = this.#sources.clock();
     const since = new Map<string, number>();
@@ -105,11 +115,11 @@ export class Health {
   #mode(engine: EngineView | null): readonly HealthLine[] {
     const findings: HealthLine[] = [];
     if (this.#sources.isMock) {
-      const text = 'bgp.mode is mock: no router is told anything';
+      const text = 'bgp.mode is mock: no rule is sent to any router';
       findings.push({ code: 'mock', key: '', text });
     }
     if (engine?.policy.mode === 'dry-run') {
-      const text = 'mode is dry-run: decisions are recorded, and nothing is announced';
+      const text = 'mode is dry-run: decisions are recorded, but nothing is announced';
       findings.push({ code: 'dry_run', key: '', text });
     }
     const paused = engine?.state.paused ?? null;
@@ -124,7 +134,7 @@ export class Health {
   #sessions(): readonly HealthLine[] {
     const peers = this.#sources.announcer.peers();
     if (peers.length === 0) {
-      const text = 'no neighbor is configured (bgp.neighbors): no router is told anything';
+      const text = 'no neighbor is configured (bgp.neighbors): no rule is sent to any router';
       return [{ code: 'no_neighbors', key: '', text }];
     }
     const disabled = this.#sources.engine()?.state.disabledPeers;
@@ -132,7 +142,7 @@ export class Health {
       if (enabled && state === 'established') return [];
       if (enabled) {
         const why = hint ?? lastError;
-        const text = `${name} is ${state}${why === null ? '' : `: ${why}`}`;
+        const text = `${name}: session down (${STATE_NAMES[state]})${why === null ? '' : `: ${why}`}`;
         return [{ code: 'session_down', key: name, text }];
       }
       const by = disabled?.get(name);
@@ -145,12 +155,15 @@ export class Health {
   }
 }
 
-/** The clock was set while the daemon ran, or set back while it was down: its own time goes on, so that TTLs stay true. */
+/**
+ * Reports that the clock was set while the daemon ran, or set back while it was down; prefixd's own time, which TTLs
+ * follow, continues.
+ */
 function clockFindings(aheadMs: number): readonly HealthLine[] {
   if (Math.abs(aheadMs) < CLOCK_TOLERANCE_MS) return [];
   const distance = secondsWords(Math.round(Math.abs(aheadMs) / 1000));
   const where = aheadMs > 0 ? 'behind' : 'ahead of';
-  const text = `the system's clock is ${distance} ${where} prefixd's, which TTLs and the times shown follow; set it right, then restart prefixd when no mitigation is active`;
+  const text = `the system's clock is ${distance} ${where} prefixd's, which TTLs and displayed times follow; correct it, then restart prefixd when no mitigation is active`;
   return [{ code: 'clock', key: '', text }];
 }
 
@@ -163,6 +176,6 @@ function shortfallFindings(shortfalls: readonly Shortfall[]): readonly HealthLin
   });
   const more = shortfalls.length - findings.length;
   if (more === 0) return findings;
-  const text = `and ${more} more neighbors or reasons; prefixd mitigations get shows them for one`;
+  const text = `and ${more} more neighbors or reasons; prefixd mitigations get shows those of one mitigation`;
   return [...findings, { code: 'unsupported', key: '', text }];
 }

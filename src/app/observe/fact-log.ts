@@ -1,4 +1,4 @@
-/** Facts and session changes as log lines: one for each, with what an operator needs to act. */
+/** Writes a log line for each fact and session change, with what an operator needs to act. */
 import type { Logger } from 'pino';
 import type { SpeakerListener } from '../../bgp/speaker/types.ts';
 import type { Unenforced } from '../../control/types.ts';
@@ -7,7 +7,9 @@ import type { StateView } from '../../core/state/state.ts';
 import type { EventRecord, Mitigation } from '../../core/types.ts';
 import { timeText } from '../../net/time.ts';
 
-/** Writes a line for each decision. `ruleText` gives a mitigation's rule in operator notation. */
+/**
+ * Returns a follower that writes a line for each decision. `ruleText` returns a mitigation's rule in operator notation.
+ */
 export function narrateFacts(
   log: Logger,
   state: StateView,
@@ -38,7 +40,7 @@ export function narrateFacts(
         case 'mitigation.withdrawn':
         case 'mitigation.expired': {
           const level = fact.type === 'mitigation.extended' ? 'debug' : 'info';
-          // Extensions come by the second, and the text of a rule takes longer than a line that nobody writes.
+          // Extensions arrive every second, and making a rule's text costs time even if the line is not written.
           if (!log.isLevelEnabled(level)) break;
           const mitigation = state.mitigations.get(fact.id);
           const fields =
@@ -93,7 +95,10 @@ export function narrateFacts(
   };
 }
 
-/** Routine answers are debug lines: an attack sends events by the second, and each decision has a line of its own. */
+/**
+ * Writes a line for an event. Routine answers are debug lines: an attack sends events every second, and decisions have
+ * their own lines.
+ */
 function narrateEvent(log: Logger, event: EventRecord): void {
   const quiet = event.status === 'extended' || event.status === 'duplicate';
   const level = event.refusal === 'invalid_report' ? 'warn' : quiet ? 'debug' : 'info';
@@ -132,11 +137,11 @@ export function narrateUnenforced(log: Logger, mitigations: readonly Unenforced[
   }
 }
 
-/** Writes a line for what the announcer has to say, session changes among it. */
+/** Writes the announcer's log lines, including session changes. */
 export function narrateSessions(log: Logger): SpeakerListener {
   return {
     onSent: (peer, announced, withdrawn) => {
-      log.debug({ peer, announced: announced.length, withdrawn: withdrawn.length }, 'rules written');
+      log.debug({ peer, announced: announced.length, withdrawn: withdrawn.length }, 'rules sent');
     },
     onLog: (level, peer, text, fields) => log[level]({ ...fields, ...(peer === null ? {} : { peer }) }, text),
   };

@@ -1,4 +1,4 @@
-/** Metrics that are read when they are scraped: what stands, what runs, how the process is. */
+/** Adds the metrics that are read at each scrape: mitigations, sessions, connections, health, process. */
 import type { IntervalHistogram } from 'node:perf_hooks';
 import type { Announcer } from '../../control/announcer.ts';
 import type { EngineView, Recording, ReconcilerView } from '../../control/types.ts';
@@ -19,17 +19,17 @@ export interface MetricsSources {
   readonly clock: () => number;
   readonly version: string;
   readonly feedReaders?: () => number;
-  /** Of the API's listener; undefined until there is one. */
+  /** Connections of the API's listener; undefined until there is one. */
   readonly connections?: () => ConnectionFigures | undefined;
-  /** How writing down goes; null until the journal is read. */
+  /** The state of journal writes; null until the journal is read. */
   readonly recording?: () => Recording | null;
   readonly assess: () => Assessment;
 }
 
-/** Sampling period of the event loop's delay (ms). */
+/** Sampling period for the event loop's delay (ms). */
 export const DELAY_RESOLUTION_MS = 10;
 
-/** Adds them all; `delay` samples every DELAY_RESOLUTION_MS. */
+/** Adds all of them; `delay` samples every DELAY_RESOLUTION_MS. */
 export function addReadings(meter: MetricRegistry, sources: MetricsSources, delay: IntervalHistogram): void {
   addMitigations(meter, sources);
   addPeers(meter, sources);
@@ -41,11 +41,11 @@ export function addReadings(meter: MetricRegistry, sources: MetricsSources, dela
 }
 
 function addHealth(meter: MetricRegistry, { assess }: MetricsSources): void {
-  meter.gauge('prefixd_health', '1 for the status that the daemon has, else 0', ['status'], () => {
+  meter.gauge('prefixd_health', "1 for the daemon's current status, else 0", ['status'], () => {
     const { status } = assess();
     return HEALTH_STATUSES.map((one) => [{ status: one }, one === status ? 1 : 0]);
   });
-  meter.gauge('prefixd_health_reasons', 'Why the status is not ok: reasons by their code', ['code'], () => {
+  meter.gauge('prefixd_health_reasons', 'Reasons why the status is not ok, by code', ['code'], () => {
     const { reasons } = assess();
     return HEALTH_CODES.map((code) => [{ code }, reasons.filter((one) => one.code === code).length]);
   });
@@ -54,7 +54,7 @@ function addHealth(meter: MetricRegistry, { assess }: MetricsSources): void {
 function addRecording(meter: MetricRegistry, { clock, recording }: MetricsSources): void {
   meter.gauge(
     'prefixd_journal_write_pending_seconds',
-    'How long the write to the journal that is under way has taken so far; 0 when none is',
+    'Duration so far of the journal write in progress; 0 if there is none',
     [],
     () => {
       const since = recording?.()?.writingSince ?? null;
@@ -63,14 +63,14 @@ function addRecording(meter: MetricRegistry, { clock, recording }: MetricsSource
   );
   meter.gauge(
     'prefixd_unrecorded_actions',
-    "Operators' actions that are in effect and not in the journal yet",
+    'Operator actions that are in effect but not in the journal yet',
     [],
     () => [[{}, recording?.()?.unrecorded ?? 0]],
   );
 }
 
 function addMitigations(meter: MetricRegistry, { engine }: MetricsSources): void {
-  meter.gauge('prefixd_mitigations_active', 'Mitigations in force', ['action_type', 'pop'], () => {
+  meter.gauge('prefixd_mitigations_active', 'Active mitigations', ['action_type', 'pop'], () => {
     const { pop } = engine.policy;
     const counts = new Map<string, readonly [{ action_type: string; pop: string }, number]>();
     for (const type of ['police', 'discard']) counts.set(`${type} ${pop}`, [{ action_type: type, pop }, 0]);
@@ -83,13 +83,15 @@ function addMitigations(meter: MetricRegistry, { engine }: MetricsSources): void
     }
     return counts.values();
   });
-  meter.gauge('prefixd_paused', '1 while nothing new is announced', [], () => [
+  meter.gauge('prefixd_paused', '1 while prefixd is paused and announces nothing new', [], () => [
     [{}, engine.state.paused === null ? 0 : 1],
   ]);
   meter.gauge('prefixd_dry_run', '1 while nothing is announced because of mode: dry-run', [], () => [
     [{}, engine.policy.mode === 'dry-run' ? 1 : 0],
   ]);
-  meter.gauge('prefixd_journal_seq', 'Number of the newest fact', [], () => [[{}, engine.state.seq]]);
+  meter.gauge('prefixd_journal_seq', 'Sequence number of the newest fact', [], () => [
+    [{}, engine.state.seq],
+  ]);
 }
 
 function addPeers(meter: MetricRegistry, { announcer, reconciler }: MetricsSources): void {
@@ -99,7 +101,7 @@ function addPeers(meter: MetricRegistry, { announcer, reconciler }: MetricsSourc
   );
   meter.gauge(
     'prefixd_bgp_rules',
-    'Rules of a neighbor: routes sent or pending, and mitigations that it cannot enforce or has no room for',
+    'Rules by neighbor: routes sent or pending, and mitigations that it cannot enforce or has no room for',
     ['neighbor', 'state'],
     () =>
       reconciler
@@ -128,39 +130,40 @@ function addPeers(meter: MetricRegistry, { announcer, reconciler }: MetricsSourc
 
 function addReconciler(meter: MetricRegistry, { reconciler }: MetricsSources): void {
   const stats = () => reconciler.stats;
-  meter.total('prefixd_reconciliation_runs_total', 'Full comparisons of desired and sent', [], () => [
+  meter.total('prefixd_reconciliation_runs_total', 'Full comparisons of desired and sent routes', [], () => [
     [{}, stats().runs],
   ]);
   meter.total(
     'prefixd_reconciliation_drift_total',
-    'Routes that a full comparison found missing or too many',
+    'Missing or surplus routes found by full comparisons',
     [],
     () => [[{}, stats().drift]],
   );
-  meter.total('prefixd_egress_refusals_total', 'Routes that the check at the egress held back', [], () => [
+  meter.total('prefixd_egress_refusals_total', 'Routes refused by the egress check', [], () => [
     [{}, stats().egressRefusals],
   ]);
-  meter.gauge('prefixd_reconciliation_last_duration_seconds', 'How long the last one took', [], () => [
-    [{}, stats().lastRunMs / 1000],
-  ]);
-  meter.gauge('prefixd_reconciliation_last_run_timestamp_seconds', 'When the last one ran', [], () => [
-    [{}, (stats().lastRunAt ?? 0) / 1000],
-  ]);
+  meter.gauge(
+    'prefixd_reconciliation_last_duration_seconds',
+    'Duration of the last full comparison',
+    [],
+    () => [[{}, stats().lastRunMs / 1000]],
+  );
+  meter.gauge(
+    'prefixd_reconciliation_last_run_timestamp_seconds',
+    'Time of the last full comparison',
+    [],
+    () => [[{}, (stats().lastRunAt ?? 0) / 1000]],
+  );
 }
 
 function addConnections(meter: MetricRegistry, { connections }: MetricsSources): void {
-  meter.gauge(
-    'prefixd_http_connections',
-    'Connections to http.listen, by how far they are',
-    ['state'],
-    () => {
-      const states = connections?.()?.states;
-      return CONNECTION_STATES.map((state) => [{ state }, states?.[state] ?? 0]);
-    },
-  );
+  meter.gauge('prefixd_http_connections', 'Connections to http.listen by state', ['state'], () => {
+    const states = connections?.()?.states;
+    return CONNECTION_STATES.map((state) => [{ state }, states?.[state] ?? 0]);
+  });
   meter.total(
     'prefixd_http_connections_refused_total',
-    'Connections to http.listen that were not taken: their address has its share, or all are in use',
+    "Connections to http.listen that were refused: their address's share is used up, or all are in use",
     ['reason'],
     () => {
       const refused = connections?.()?.refused;
@@ -169,7 +172,7 @@ function addConnections(meter: MetricRegistry, { connections }: MetricsSources):
   );
   meter.total(
     'prefixd_http_connections_closed_total',
-    'Connections to http.listen that were closed for being too slow in one respect, or to make room (evicted)',
+    'Connections to http.listen that were closed because they were too slow, or to make room (evicted)',
     ['reason'],
     () => {
       const closed = connections?.()?.closed;
@@ -188,9 +191,9 @@ function addProcess(
   const loop = { sum: 0, count: 0 };
   meter.summary(
     'prefixd_event_loop_delay_seconds',
-    'Delay of the event loop: quantiles since the last scrape, sum and count since the start',
+    'Event loop delay: quantiles since the last scrape, sum and count since the start',
     () => {
-      // The histogram holds the time between its ticks, the tick's own period included.
+      // The histogram holds the time between ticks, including the tick's own period.
       const seconds = (ns: number) => (ns > 0 ? Math.max(0, ns / 1e6 - DELAY_RESOLUTION_MS) / 1000 : 0);
       const quantiles = [
         [0.5, seconds(delay.percentile(50))],

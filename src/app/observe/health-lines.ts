@@ -1,4 +1,4 @@
-/** Which quotas are used up right now, in words: the next attack on these is refused a mitigation. */
+/** Makes health lines: quotas that are used up, and problems of the journal and the audit log. */
 import type { Recording } from '../../control/types.ts';
 import type { Policy } from '../../core/policy/policy.ts';
 import type { StateView } from '../../core/state/state.ts';
@@ -6,18 +6,17 @@ import { countWords, errorText, secondsWords } from '../../net/text.ts';
 import type { AuditCondition } from '../../store/audit/audit.ts';
 import type { HealthCode } from '../../view/health.ts';
 
-/** Customers that are named; the others are counted. */
+/** Maximum number of customers that are named; the others are counted. */
 const NAMED = 5;
 
-/** A quota that is used up. */
+/** A quota that is used up: the next mitigation under it is refused. */
 export interface QuotaLine {
-  /** Which: `global`, `pop`, `customer acme`, or `customers` for those that are not named. */
+  /** `global`, `pop`, `customer acme`, or `customers` for those that are not named. */
   readonly key: string;
-  /** For an operator. */
   readonly text: string;
 }
 
-/** A line for each quota that is used up; customers share one beyond NAMED. Empty when there is room everywhere. */
+/** Returns a line for each quota that is used up; customers beyond NAMED share one. Empty if every quota has room. */
 export function quotaLines(
   state: Pick<StateView, 'activeTotal' | 'activeOfPop' | 'activeByCustomer'>,
   { quotas, pop, mode }: Pick<Policy, 'quotas' | 'pop' | 'mode'>,
@@ -26,12 +25,12 @@ export function quotaLines(
   const lines: QuotaLine[] = [];
   const total = state.activeTotal(dryRun);
   if (total >= quotas.maxActiveGlobal) {
-    const text = `the quota of all mitigations is used up: ${total} of ${quotas.maxActiveGlobal} (quotas.max_active_global)`;
+    const text = `the global quota is used up: ${total} of ${quotas.maxActiveGlobal} (quotas.max_active_global)`;
     lines.push({ key: 'global', text });
   }
   const ofPop = state.activeOfPop(pop, dryRun);
   if (ofPop >= quotas.maxActivePerPop) {
-    const text = `the quota of POP ${pop} is used up: ${ofPop} of ${quotas.maxActivePerPop} (quotas.max_active_per_pop)`;
+    const text = `POP ${pop}'s quota is used up: ${ofPop} of ${quotas.maxActivePerPop} (quotas.max_active_per_pop)`;
     lines.push({ key: 'pop', text });
   }
   const most = quotas.maxActivePerCustomer;
@@ -47,27 +46,27 @@ export function quotaLines(
   return lines;
 }
 
-// What is the matter with writing down, in lines for the assessment of the whole.
+// Problems of the journal and the audit log.
 
-/** A reason of the assessment before it is known since when. `key` tells it from others of its code. */
+/** A health reason without its start time. `key` distinguishes it from others with the same code. */
 export interface HealthLine {
   readonly code: HealthCode;
   readonly key: string;
   readonly text: string;
-  /** Known from elsewhere (ms since the epoch); absent: when it was first found. */
+  /** Start time (ms since the epoch). Default: when it was first found. */
   readonly since?: number;
 }
 
-/** What a journal that hangs means, for the log and for health. */
+/** Explains a journal that hangs, for the log and for health. */
 export const JOURNAL_HANGS =
-  'the journal does not answer, a write to it hangs: events are refused; rules still expire and can be withdrawn';
+  'a write to the journal hangs: events are refused; rules still expire and can be withdrawn';
 
-/** A snapshot is written beside everything else and may take its time; for so long (ms). */
+/** Time after which a snapshot that is still being written is reported (ms). */
 const SNAPSHOT_MS = 300_000;
-/** An entry of the audit log that is not written after this has stalled (ms). */
+/** Time after which a pending write to the audit log is reported (ms). */
 const AUDIT_MS = 10_000;
 
-/** What hangs, and what is in effect without being written down. */
+/** Returns lines for journal writes that hang, and for commands that are in effect but not recorded. */
 export function recordingLines(recording: Recording, now: number): readonly HealthLine[] {
   const { phase, writingSince, snapshottingSince, unrecorded, unrecordedSince } = recording;
   const lines: HealthLine[] = [];
@@ -77,17 +76,17 @@ export function recordingLines(recording: Recording, now: number): readonly Heal
   }
   if (unrecorded > 0 && unrecordedSince !== null) {
     const what = countWords(unrecorded, "operator's action is", "operators' actions are");
-    const text = `${what} in effect and not recorded yet: repair the disk before prefixd is restarted, or repeat them afterwards`;
+    const text = `${what} in effect but not recorded yet: repair the disk before you restart prefixd, or repeat them afterwards`;
     lines.push({ code: 'unrecorded', key: '', text, since: unrecordedSince });
   }
   if (snapshottingSince !== null && now - snapshottingSince >= SNAPSHOT_MS) {
-    const text = `a snapshot has been under way for more than ${secondsWords(SNAPSHOT_MS / 1000)}; the journal is complete; check the disk of storage.path`;
+    const text = `writing a snapshot has taken more than ${secondsWords(SNAPSHOT_MS / 1000)}; the journal is complete; check the disk of storage.path`;
     lines.push({ code: 'snapshot', key: 'slow', text, since: snapshottingSince });
   }
   return lines;
 }
 
-/** What keeps the audit log from being written: decisions do not wait for it. */
+/** Returns lines for an audit log that cannot be written; decisions do not wait for it. */
 export function auditLines({ failure, writingSince }: AuditCondition, now: number): readonly HealthLine[] {
   const after = 'its entries wait, and the oldest are dropped beyond 10,000';
   if (failure !== null) {
@@ -100,6 +99,6 @@ export function auditLines({ failure, writingSince }: AuditCondition, now: numbe
     ];
   }
   if (writingSince === null || now - writingSince < AUDIT_MS) return [];
-  const text = `the audit log does not answer, a write to it hangs; ${after}; check the disk of observability.audit_log_path`;
+  const text = `a write to the audit log hangs; ${after}; check the disk of observability.audit_log_path`;
   return [{ code: 'audit', key: 'stalled', text, since: writingSince }];
 }

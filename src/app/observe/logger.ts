@@ -1,15 +1,16 @@
 /**
- * Structured logs with pino: one line an operator can act on for each decision and each session change.
+ * Writes structured logs with pino: one actionable line for each decision and each session change.
  *
- * Field names, the same everywhere: `event_id`, `mitigation_id`, `customer_id`, `victim_ip`, `vector`, `rule`, `status`, `reason`, `why`,
- * `peer`, `actor`, `source`, `request_id`, `prefix`, `file`, `err`. Text from outside travels in fields, never in `msg`.
+ * Field names, the same everywhere: `event_id`, `mitigation_id`, `customer_id`, `victim_ip`, `vector`, `rule`,
+ * `status`, `reason`, `why`, `peer`, `actor`, `source`, `request_id`, `prefix`, `file`, `err`. Text from outside goes
+ * into fields, never into `msg`.
  */
 import { type Logger, destination as openFile, pino, stdSerializers } from 'pino';
 import { REDACTED, redactText } from '../../config/secrets.ts';
 import type { LogLevel } from '../../config/types.ts';
 import { timeText } from '../../net/time.ts';
 
-/** Where finished lines go, each with its line feed. */
+/** Receives finished lines, each with its line feed. */
 export interface LogDestination {
   write(line: string): void;
 }
@@ -17,22 +18,22 @@ export interface LogDestination {
 export interface LoggerOptions {
   readonly format: 'json' | 'text';
   readonly level: LogLevel;
-  /** Asked at every line: values that must not appear in it. */
+  /** Returns values that must not appear in a log line; called for every line. */
   readonly secrets?: () => readonly string[];
-  /** Absent: standard output, written without holding up the event loop. */
+  /** Default: standard output, written without blocking the event loop. */
   readonly destination?: LogDestination;
 }
 
 export interface LogSink {
   readonly logger: Logger;
-  /** Resolves when what waits is written, before the process ends; with false when that takes longer (ms). */
+  /** Waits until buffered lines are written; resolves with false if that takes longer than `patienceMs`. */
   flush(patienceMs: number): Promise<boolean>;
 }
 
-/** Octets that may wait for a reader of standard output that does not read; more are dropped. */
+/** Bytes buffered for a reader of standard output that does not read; lines beyond it are dropped. */
 const MAX_WAITING = 16 * 1024 * 1024;
 
-/** Makes the daemon's logger. */
+/** Creates the daemon's logger. */
 export function createLogger(options: LoggerOptions): LogSink {
   const standard = options.destination === undefined ? standardOutput() : undefined;
   const into: LogDestination = options.destination ?? standard ?? { write: () => undefined };
@@ -55,8 +56,8 @@ export function createLogger(options: LoggerOptions): LogSink {
 }
 
 /**
- * Standard output; a reader that went away (EPIPE) ends the lines and not the daemon, and one that does not read is not
- * waited for.
+ * Opens standard output. A reader that has closed it (EPIPE) stops the lines and not the daemon; a reader that does not
+ * read is not waited for.
  */
 function standardOutput(): LogDestination & Pick<LogSink, 'flush'> {
   const stream = openFile({ dest: 1, sync: false, maxLength: MAX_WAITING });
@@ -91,7 +92,7 @@ function standardOutput(): LogDestination & Pick<LogSink, 'flush'> {
   };
 }
 
-/** A secret is looked for as it is, and as JSON writes it. */
+/** Redacts secrets in a line, both in plain form and as JSON escapes them. */
 function withoutSecrets(line: string, secrets: readonly string[]): string {
   if (secrets.length === 0) return line;
   return redactText(line, [...secrets, ...secrets.map((secret) => JSON.stringify(secret).slice(1, -1))]);
@@ -108,19 +109,22 @@ function formatText(json: string): string {
   return `${parts.join(' ')}\n`;
 }
 
-/** Words stand as they are; everything else is quoted, so that a value can neither break the line nor look like a key. */
+/**
+ * Prints simple words as they are and quotes everything else, so that a value can neither break the line nor look like
+ * a key.
+ */
 function shown(value: unknown): string {
   if (typeof value === 'string') return /^[\w.:/@%+-]+$/.test(value) ? value : JSON.stringify(plain(value));
   return plain(JSON.stringify(value));
 }
 
-/** Control characters, the C1 ones and the line separators too, as spaces. */
+/** Replaces control characters (including C1) and line separators with spaces. */
 function plain(text: string): string {
   return text.replaceAll(/[\p{Cc}\u2028\u2029]/gu, ' ');
 }
 
-// Blots out what stands under the keys of secrets in the fields of a log line: a second line of defence, nothing logs them
-// on purpose. pino can do it by itself, and took longer for it than for all the rest of a line.
+// Redacts values stored under secret keys in a line's fields, as a second line of defense: nothing logs them on
+// purpose. pino's own redaction took longer than all the rest of a line.
 
 const SECRET_KEYS: ReadonlySet<string> = new Set([
   'token',
@@ -133,16 +137,16 @@ const SECRET_KEYS: ReadonlySet<string> = new Set([
   'cookie',
 ]);
 
-/** So many objects inside each other are looked through. */
+/** Depth of nested objects that are searched. */
 const DEPTH = 3;
 
-/** The fields with `***` for every value under a secret's key; the very same object when there is none. */
+/** Returns the fields with `***` for every value under a secret key; the same object if there is none. */
 export function withoutSecretKeys<T extends object>(fields: T): T {
   return cleaned(fields, DEPTH) as T;
 }
 
 function cleaned(value: unknown, depth: number): unknown {
-  // An error has a serializer of its own, whose result comes here.
+  // An error has its own serializer, whose result is cleaned.
   if (typeof value !== 'object' || value === null || depth === 0 || value instanceof Error) return value;
   let copy: Record<string, unknown> | undefined;
   for (const [key, inner] of Object.entries(value)) {

@@ -1,4 +1,4 @@
-/** A registry with short ways to make the kinds of metrics that this daemon has. */
+/** Wraps prom-client's registry with short constructors for this daemon's kinds of metrics. */
 import {
   Counter,
   collectDefaultMetrics,
@@ -10,17 +10,17 @@ import {
   Summary,
 } from 'prom-client';
 
-/** Label values and a figure. */
+/** Label values and a value. */
 export type GaugeReading<Label extends string> = readonly [labels: Record<Label, string>, value: number];
 
-/** Quantiles that somebody else keeps, with the sum and the number of all observations since the start. */
+/** Quantiles from another source, with the sum and count of all observations since the start. */
 export interface SummaryReading {
   readonly quantiles: readonly (readonly [quantile: number, value: number])[];
   readonly sum: number;
   readonly count: number;
 }
 
-/** A summary that is read when it is scraped; prom-client's own keeps every observation itself. */
+/** A summary that is read at each scrape; prom-client's own class would store every observation. */
 class ReadSummary extends Summary {
   readonly #name: string;
   readonly #read: () => SummaryReading;
@@ -53,7 +53,7 @@ export class MetricRegistry {
     return new Counter({ name, help, labelNames: [...labelNames], registers: [this.registry] });
   }
 
-  /** `buckets` in ascending order, in the unit of the name. */
+  /** Creates a histogram. `buckets`: in ascending order, in the name's unit. */
   histogram<Label extends string>(
     name: string,
     help: string,
@@ -69,7 +69,7 @@ export class MetricRegistry {
     });
   }
 
-  /** A gauge that is read when it is scraped. */
+  /** Creates a gauge that is read at each scrape. */
   gauge<Label extends string>(
     name: string,
     help: string,
@@ -88,7 +88,7 @@ export class MetricRegistry {
     });
   }
 
-  /** The same for a total that somebody else counts. */
+  /** Creates a counter that is read at each scrape from a total counted elsewhere. */
   total<Label extends string>(
     name: string,
     help: string,
@@ -107,14 +107,15 @@ export class MetricRegistry {
     });
   }
 
-  /** A summary that is read when it is scraped. */
+  /** Creates a summary that is read at each scrape. */
   summary(name: string, help: string, read: () => SummaryReading): void {
     new ReadSummary(name, help, this.registry, read);
   }
 
   /**
-   * What prom-client knows of the process and of Node, except the gauges that it names `_total`: the suffix is for counters
-   * (`promtool check metrics` says so), and each of them is the sum of a metric with labels that is there too.
+   * Adds prom-client's metrics of the process and of Node, except the gauges that it names `_total`: the suffix is for
+   * counters (`promtool check metrics` reports it), and each of them only repeats the sum of another metric with
+   * labels.
    */
   addProcessMetrics(): void {
     collectDefaultMetrics({ register: this.registry });

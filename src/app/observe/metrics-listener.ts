@@ -1,4 +1,6 @@
-/** `observability.metrics_listen`: /metrics alone, without authentication, for a scraper on a network of its own. */
+/**
+ * Serves only /metrics at `observability.metrics_listen`, without authentication, for a scraper on a separate network.
+ */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { refuseForeignPages, refuseTwoHosts } from '../../http/auth.ts';
 import { ClientConnections } from '../../http/client-connections.ts';
@@ -6,7 +8,7 @@ import type { HttpLogger } from '../../http/dependencies.ts';
 import { createListener, LIMITS, type ListenerLimits } from '../../http/http-listener.ts';
 import { HttpProblem } from '../../http/http-problem.ts';
 
-/** Few scrapers ask, and seldom; most of what the API allows is not needed here. */
+/** Lower limits than the API's: few scrapers connect, and rarely. */
 const SCRAPE_LIMITS: ListenerLimits = {
   ...LIMITS,
   connections: 64,
@@ -17,12 +19,12 @@ const SCRAPE_LIMITS: ListenerLimits = {
   stalled: 10_000,
 };
 
-/** What answers scrapers. */
+/** The running listener for scrapers. */
 export interface ScrapeListener {
-  /** Where it listens; the real port when port 0 was asked for. */
+  /** The bound address; the actual port if port 0 was configured. */
   readonly host: string;
   readonly port: number;
-  /** Takes no more connections, and ends those that there are. */
+  /** Takes no new connections and closes the open ones. */
   close(): void;
 }
 
@@ -33,7 +35,7 @@ export interface ScrapeOptions {
   readonly limits?: ListenerLimits;
 }
 
-/** Starts it. Rejects with the system's error when it cannot bind. */
+/** Starts the listener. Rejects with the system's error if it cannot bind. */
 export async function listenForScrapes(options: ScrapeOptions): Promise<ScrapeListener> {
   const { address, metrics, logger, limits = SCRAPE_LIMITS } = options;
   const server = createListener((request, response) => answer(request, response, metrics), null, limits);
@@ -72,7 +74,7 @@ function answer(request: IncomingMessage, response: ServerResponse, metrics: Scr
     return;
   }
   if (request.method !== 'GET' || request.url?.split('?')[0] !== '/metrics') {
-    response.writeHead(404).end('only GET /metrics is here\n');
+    response.writeHead(404).end('only GET /metrics is served here\n');
     return;
   }
   metrics().then(

@@ -1,6 +1,7 @@
 /**
- * Metrics in the Prometheus text format. Reads what the rooms keep when it is scraped, and counts what passes by; the
- * rooms do not know it. Labels from outside have a budget, so that no sender can make the number of series grow.
+ * Provides metrics in the Prometheus text format. Reads the rooms' values at each scrape and counts facts, routes and
+ * requests; the rooms do not know about it. Bounds labels from outside, so that no sender can make the number of series
+ * grow.
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Counter, Histogram } from 'prom-client';
@@ -13,7 +14,7 @@ import { forgetOldest } from '../../net/queue.ts';
 import { addReadings, DELAY_RESOLUTION_MS, type MetricsSources } from './gauges.ts';
 import { MetricRegistry } from './metric-registry.ts';
 
-/** Distinct sources, and distinct vectors beyond the known ones, that get series of their own. */
+/** Maximum number of distinct sources, and of vectors beyond the known ones, with their own series. */
 const MAX_SOURCES = 32;
 const MAX_OTHER_VECTORS = 16;
 
@@ -36,12 +37,12 @@ const REASONS: Readonly<Record<RefusalReason, true>> = {
 
 const FAST = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
 
-/** How an alert fared. */
+/** The result of an alert's delivery. */
 export type AlertOutcome = 'delivered' | 'failed' | 'dropped';
 
 /**
- * One registry over one daemon. It subscribes when it is made, which is to be before the reconciler is, so that it hears
- * of a decision before the routes that follow from it are sent; `stop` ends that.
+ * The metrics of one daemon. The constructor subscribes; `stop` unsubscribes. A decision may be reported before or
+ * after its routes are sent (see UpdateLatency).
  */
 export class Metrics {
   readonly #meter = new MetricRegistry();
@@ -68,12 +69,12 @@ export class Metrics {
     ]);
     this.#announcements = this.#meter.counter(
       'prefixd_announcements_total',
-      'Routes written to neighbors, by what was said: announced or withdrawn',
+      'Routes sent to neighbors, by status: announced or withdrawn',
       ['peer', 'status'],
     );
     this.#rejections = this.#meter.counter(
       'prefixd_guardrail_rejections_total',
-      'Reports and mitigations that were refused, by reason',
+      'Refused reports and mitigations, by reason',
       ['reason'],
     );
     for (const reason of Object.keys(REASONS)) this.#rejections.inc({ reason }, 0);
@@ -85,28 +86,28 @@ export class Metrics {
     ]);
     this.#shed = this.#meter.counter(
       'prefixd_http_requests_shed_total',
-      'Requests refused because prefixd is overloaded or too many ask at one time, by class: read or event',
+      'Requests refused because of overload or too many requests at one time, by class: read or event',
       ['class'],
     );
     for (const work of ['read', 'event'] as const) this.#shed.inc({ class: work }, 0);
-    this.#alerts = this.#meter.counter('prefixd_alerts_sent_total', 'Alerts, by how they fared', [
+    this.#alerts = this.#meter.counter('prefixd_alerts_sent_total', 'Alerts by outcome of their delivery', [
       'destination',
       'outcome',
     ]);
     this.#requestSeconds = this.#meter.histogram(
       'prefixd_http_request_duration_seconds',
-      'From the request to the end of its answer',
+      'Time from a request to the end of its answer',
       FAST,
       ['route'],
     );
     this.#fsyncSeconds = this.#meter.histogram(
       'prefixd_journal_fsync_seconds',
-      'Writing a group of facts and making it durable',
+      'Time to write a group of facts and make it durable',
       FAST,
     );
     const updateSeconds = this.#meter.histogram(
       'prefixd_event_to_update_seconds',
-      'From the decision on an event to the first UPDATE with its rule, durability included',
+      'Time from the decision on an event to the first UPDATE with its rule, including making it durable',
       FAST,
     );
     this.#latency = new UpdateLatency(sources.clock, (seconds) => updateSeconds.observe(seconds));
@@ -127,7 +128,7 @@ export class Metrics {
     ];
   }
 
-  /** Everything, for one answer to a scraper. */
+  /** Returns all metrics for one scrape. */
   async scrape(): Promise<{ readonly contentType: string; readonly body: string }> {
     return { contentType: this.#meter.registry.contentType, body: await this.#meter.registry.metrics() };
   }
@@ -138,12 +139,12 @@ export class Metrics {
     this.#requestSeconds.observe({ route }, seconds);
   }
 
-  /** Counts a request that was refused because there are too many. */
+  /** Counts a request that was refused because of overload. */
   onShed(work: WorkClass): void {
     this.#shed.inc({ class: work });
   }
 
-  /** Takes note of how long the store took to make a group of facts durable (ms). */
+  /** Records the time that the store took to make a group of facts durable (ms). */
   onAppended(_facts: number, milliseconds: number): void {
     this.#fsyncSeconds.observe(milliseconds / 1000);
   }
@@ -153,7 +154,7 @@ export class Metrics {
     this.#alerts.inc({ destination, outcome });
   }
 
-  /** Counts nothing more. */
+  /** Stops counting. */
   stop(): void {
     for (const unsubscribe of this.#subscriptions) unsubscribe();
     this.#delay.disable();
@@ -169,19 +170,19 @@ export class Metrics {
       this.#events.inc({ source, vector: this.#vectorLabels.label(detection.vector) });
       if (refusal !== null) this.#rejections.inc({ reason: refusal });
     }
-    // A refused event is counted above; what is left are operators' own mitigations.
+    // A refused event is counted above; this counts operators' own mitigations.
     if (fact.type === 'mitigation.rejected' && fact.mitigation.triggeringEventId === null) {
       this.#rejections.inc({ reason: fact.mitigation.reason });
     }
   }
 }
 
-// Keeps labels whose values come from outside from growing without bound.
+// A budget for labels with values from outside.
 
-/** What a value becomes when the budget is spent. */
+/** The label for values beyond the budget. */
 export const OTHER = 'other';
 
-/** Lets the first `max` distinct values through, the known ones always, and calls all others `other`. */
+/** Keeps the known values and the first `max` other values as labels; replaces the rest with `other`. */
 export class LabelBudget {
   readonly #values: Set<string>;
   readonly #max: number;
@@ -199,16 +200,16 @@ export class LabelBudget {
   }
 }
 
-// How long decisions take to reach the routers.
+// Time from a decision to its first UPDATE.
 
-/** Decisions waiting to be sent that are remembered; beyond, the oldest is forgotten and not measured. */
+/** Maximum number of remembered decisions that are not sent yet; beyond it, the oldest is not measured. */
 const MAX_WAITING = 10_000;
 
 /** Pairs each decision that changes a rule with the first UPDATE that carries it. */
 export class UpdateLatency {
-  /** When the newest change of a mitigation was decided (ms), until it is first sent. */
+  /** Decision time of each mitigation's newest change (ms), until it is first sent. */
   readonly #waiting = new Map<string, number>();
-  /** Sent in this very turn of the event loop: what acts on routers hears of a decision before those who count do. */
+  /** Mitigations sent in this turn of the event loop: the reconciler receives a decision before the metrics do. */
   readonly #justSent = new Map<string, number>();
   readonly #clock: () => number;
   readonly #observe: (seconds: number) => void;
@@ -233,7 +234,7 @@ export class UpdateLatency {
     }
   }
 
-  /** An announcement for this mitigation was handed to the transport. */
+  /** Records that a route of this mitigation was passed to the transport. */
   sent(mitigationId: string): void {
     const now = this.#clock();
     const at = this.#waiting.get(mitigationId);

@@ -1,4 +1,4 @@
-/** What the engine says about writing down, for the log, the health and the metrics. */
+/** Passes the engine's reports about writing the journal to the log, the health and the metrics. */
 import type { Logger } from 'pino';
 import type { EngineOptions } from '../../control/engine-options.ts';
 import { STALLED_AFTER_MS } from '../../control/refusals.ts';
@@ -12,17 +12,17 @@ type Told = Pick<
   'onSnapshotFailed' | 'onAppended' | 'onAppendFailed' | 'onStalled' | 'onUnrecorded' | 'onFollowerFailed'
 >;
 
-/** The callbacks of the engine. `metrics` answers null until there are any. */
+/** Returns the engine's callbacks. `metrics` returns null until the metrics exist. */
 export function followRecording(logger: Logger, health: Health, metrics: () => Metrics | null): Told {
   return {
     onSnapshotFailed: (error) => {
       health.snapshotFails(error);
-      logger.error({ err: error }, 'snapshot failed; the journal still holds everything');
+      logger.error({ err: error }, 'snapshot failed; the journal is complete');
     },
     onAppended: (facts, milliseconds) => {
       health.storeWorks();
       if (milliseconds >= STALLED_AFTER_MS) {
-        logger.warn({ seconds: Math.round(milliseconds / 1000) }, 'the journal answers again');
+        logger.warn({ seconds: Math.round(milliseconds / 1000) }, 'the journal works again');
       }
       metrics()?.onAppended(facts, milliseconds);
     },
@@ -30,23 +30,23 @@ export function followRecording(logger: Logger, health: Health, metrics: () => M
       health.storeFails(error);
       logger.error(
         { err: error },
-        'the journal cannot be written; nothing of this group takes effect but what takes rules away',
+        'the journal cannot be written; batch discarded, except commands that withdraw rules',
       );
     },
     onStalled: () => logger.error({}, JOURNAL_HANGS),
     onUnrecorded: (action) =>
-      logger.warn(fieldsOf(action), 'an action of an operator is in effect and not recorded yet'),
+      logger.warn(fieldsOf(action), 'an operator action is in effect but not recorded yet'),
     onFollowerFailed: (error) =>
       logger.error({ err: error }, 'internal error: a follower of the facts failed; please report it'),
   };
 }
 
-/** Says which actions nobody will know of after this process. */
+/** Logs the operator actions that will be lost when this process stops. */
 export function narrateForgotten(logger: Logger, actions: readonly UnrecordedCommand[]): void {
   for (const action of actions) {
     logger.error(
       fieldsOf(action),
-      'this action of an operator could not be recorded; repeat it after the next start',
+      'this operator action could not be recorded; repeat it after the next start',
     );
   }
 }

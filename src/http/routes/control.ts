@@ -1,4 +1,4 @@
-/** Panic: pausing, resuming, and withdrawing everything. */
+/** Serves the emergency commands: pause, resume, withdraw all. */
 import { z } from 'zod';
 import { effectView, expectAnswer } from '../answers.ts';
 import { type App, operatorOf } from '../request-context.ts';
@@ -7,9 +7,9 @@ import { ControlBody } from '../request-schemas.ts';
 import { commonProblems, effectShape } from '../answer-schemas.ts';
 
 const OPERATIONS = [
-  ['pause', 'pause', 'Announce nothing new; TTLs go on'],
+  ['pause', 'pause', 'Announce nothing new; TTLs continue'],
   ['resume', 'resume', 'End a pause'],
-  ['withdraw-all', 'withdraw-all', 'End every mitigation'],
+  ['withdraw-all', 'withdraw-all', 'Withdraw all mitigations'],
 ] as const;
 
 export function registerControl(app: App, { engine }: HttpDependencies): void {
@@ -25,7 +25,7 @@ export function registerControl(app: App, { engine }: HttpDependencies): void {
           response: {
             200: z.object({
               paused: z.boolean(),
-              affected: z.array(z.uuid()).describe('Mitigations that this ended'),
+              affected: z.array(z.uuid()).describe('Mitigations that this withdrew'),
               ...effectShape,
             }),
             ...commonProblems,

@@ -1,4 +1,4 @@
-/** The dashboard: a handful of static files, read once at the start. */
+/** Serves the dashboard's static files, which are read once at the start. */
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
@@ -11,7 +11,7 @@ const TYPES: Readonly<Record<string, string>> = {
   '.svg': 'image/svg+xml',
 };
 
-/** Nothing but what this daemon serves is loaded, run, framed or sent to. */
+/** Headers that allow the page to load, run and contact only what this daemon serves, and forbid framing. */
 const HEADERS: Readonly<Record<string, string>> = {
   'content-security-policy':
     "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
@@ -21,7 +21,7 @@ const HEADERS: Readonly<Record<string, string>> = {
   'cache-control': 'no-cache',
 };
 
-/** Serves `index.html` at `/` and every file at `/dashboard/<name>`; needs no credentials, holds no data. */
+/** Serves `index.html` at `/` and other files at `/dashboard/<name>`, without credentials: they contain no data. */
 export async function registerDashboard(
   app: App,
   directory = new URL('../../dashboard/', import.meta.url),

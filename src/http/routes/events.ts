@@ -1,4 +1,4 @@
-/** Where detectors report: one event, several, or a detector's own JSON. */
+/** Serves the endpoints for detectors: one event, a batch, or a detector's own JSON. */
 import type { FastifyRequest, FastifySchemaCompiler } from 'fastify';
 import { z } from 'zod';
 import type { Answer } from '../../core/commands.ts';
@@ -42,7 +42,7 @@ type EventAnswer = z.output<typeof EventAnswerSchema>;
 type SignalAnswer = z.output<typeof SignalAnswerSchema>;
 type UnreadableItem = Extract<Signal, { kind: 'invalid' }>;
 
-/** What ingest/ parses, and with the same schema, is not parsed before: it says better what is wrong. */
+/** Passes the body through unvalidated: src/intake validates it by the same schema and explains errors better. */
 const readByIntake: FastifySchemaCompiler<unknown> = () => (value: unknown) => ({ value });
 
 export async function registerEvents(
@@ -77,8 +77,8 @@ export async function registerEvents(
       validatorCompiler: readByIntake,
       schema: {
         tags: ['events'],
-        summary: 'Report an attack, or its end',
-        description: 'Answered when it is decided and durable. A refusal is a 422 with its `reason`.',
+        summary: 'Report an attack or its end',
+        description: 'Answers when the decision is durable. A refusal is a 422 with its `reason`.',
         body: genericEventSchema,
         response: { 202: SignalAnswerSchema, ...commonProblems },
       },
@@ -91,8 +91,8 @@ export async function registerEvents(
   );
 
   /**
-   * Writes down one of several reports that could not be read: nobody may read the answer, so it is shown with the events,
-   * counted and logged.
+   * Records an invalid report of a batch as an event. It is listed, counted and logged, because the sender may not read
+   * the answer.
    */
   const refuse = async (
     { problems, remains }: UnreadableItem,
@@ -111,7 +111,10 @@ export async function registerEvents(
     return { ...result, event_id: answer.eventId, external_event_id: null, mitigation_id: null };
   };
 
-  /** Submits in order, in slices; what goes wrong with one is that one's result. Of many that cannot be read, most cost little. */
+  /**
+   * Submits items in order, in slices. An item's failure becomes its result. Invalid ones beyond MAX_DESCRIBED are only
+   * counted.
+   */
   const submitAll = async <Item>(
     items: readonly Item[],
     read: (item: Item) => Signal,
@@ -142,11 +145,14 @@ export async function registerEvents(
     }
     const failed = settled.find(({ code }) => code >= 500);
     if (failed !== undefined) {
-      deps.logger.error({ request_id: request.id, error: failed.error }, 'events of a batch failed');
+      deps.logger.error({ request_id: request.id, error: failed.error }, 'some events of a batch failed');
     }
     const undescribed = Math.max(0, invalid - MAX_DESCRIBED);
     if (undescribed > 0) {
-      deps.logger.warn({ request_id: request.id, invalid }, 'most events of a batch could not be read');
+      deps.logger.warn(
+        { request_id: request.id, invalid },
+        'a batch has many invalid events; not all are recorded',
+      );
     }
     return batchAnswer(settled, undescribed);
   };
@@ -155,16 +161,16 @@ export async function registerEvents(
     '/v1/events/batch',
     {
       config: limited,
-      // Before the schema looks at each of them.
+      // Must run before the schema checks each event.
       preValidation: async ({ body }) => {
         if (Array.isArray(body)) refuseLongBatch(body.length);
       },
       schema: {
         tags: ['events'],
-        summary: 'Report several: a JSON array, or one event a line (application/x-ndjson)',
+        summary: 'Report several events: a JSON array, or one event per line (application/x-ndjson)',
         description:
-          'At most 10,000; more are a 413, and nothing of them is read. Each counts against the rate limit. The results are in the order of the events. One that cannot be read is recorded as an event that was refused, with the reason `invalid_report`; after 1,000 of these the others have a `code` and `status` alone, and `notes` counts them. `error` and `why` of all results together have at most 1 MiB of text; `notes` says how many go without.',
-        body: z.array(z.unknown()).min(1, 'must hold at least one event').max(MAX_BATCH),
+          'At most 10,000 events; more are answered 413, and none is processed. Each counts against the rate limit. The results are in the order of the events. An invalid event is recorded as refused, with the reason `invalid_report`; beyond 1,000 of these, results have only `code` and `status`, and `notes` counts them. `error` and `why` of all results together have at most 1 MiB of text; `notes` counts the results without them.',
+        body: z.array(z.unknown()).min(1, 'must contain at least one event').max(MAX_BATCH),
         response: { 207: BatchAnswerSchema, ...commonProblems },
       },
     },
@@ -183,9 +189,9 @@ export async function registerEvents(
       validatorCompiler: readByIntake,
       schema: {
         tags: ['events'],
-        summary: 'A webhook of Alertmanager (version 4) or Grafana: one result an alert',
+        summary: 'Receive a webhook of Alertmanager (version 4) or Grafana; one result per alert',
         description:
-          'Whatever is such a message is answered 2xx, because Alertmanager does not repeat what was answered 4xx. 200: nothing in it calls for a decision, as with a test. An alert that cannot be read is recorded as an event that was refused, with the reason `invalid_report`. Of more than 1,000 alerts the first are read, and `notes` says so. Beyond the rate limit the answer is 503, which Alertmanager tries again, unlike 429.',
+          'A valid message is answered 2xx, because Alertmanager does not retry after a 4xx. 200: nothing in it asks for a decision, such as a test message. An invalid alert is recorded as a refused event with the reason `invalid_report`. Only the first 1,000 alerts are read; `notes` says if there are more. Beyond the rate limit the answer is 503, because Alertmanager retries after a 503 but not after a 429.',
         body: AlertmanagerBody,
         response: { 200: BatchAnswerSchema, 207: BatchAnswerSchema, ...commonProblems },
       },
@@ -194,7 +200,7 @@ export async function registerEvents(
       const { body } = request;
       const signals = await readAlertmanager(body, deps.alertmanagerLabels?.(), deps.vectorMaps?.());
       const [first] = signals;
-      // Not an alert that cannot be read: the message is none of Alertmanager's.
+      // Without remains, the message as a whole is invalid, not one alert: answer 400.
       if (first?.kind === 'invalid' && first.remains === undefined) reportOf(first);
       const unread = unreadAlerts(body);
       const [answer, missing] = await Promise.all([
@@ -228,7 +234,7 @@ export async function registerEvents(
       config: { access: 'read' },
       schema: {
         tags: ['events'],
-        summary: 'The newest 10,000 events, newest first',
+        summary: 'List the newest 10,000 events, newest first',
         querystring: EventQuery,
         response: {
           200: z.object({ events: z.array(EventSchema), next_cursor: z.string().nullable() }),
@@ -259,7 +265,7 @@ export async function registerEvents(
   );
 }
 
-/** A message that was understood and asks for nothing is no event, and is not remembered. */
+/** Makes the answer to a valid message that asks for nothing; it is not recorded as an event. */
 function ignoredAnswer(why: string): SignalAnswer {
   return {
     event_id: null,
@@ -270,7 +276,7 @@ function ignoredAnswer(why: string): SignalAnswer {
   };
 }
 
-/** 202 as the body, or the problem: rejected 422, duplicate 409. */
+/** Returns the 202 body, or throws the problem: rejected 422, duplicate 409. */
 function eventAnswer(answer: Answer, detection: Detection): EventAnswer {
   if (answer.type !== 'event') throw new TypeError(`the engine answered "${answer.type}" to an event`);
   const { eventId, status, mitigation, refusal, why } = answer;
@@ -283,13 +289,13 @@ function eventAnswer(answer: Answer, detection: Detection): EventAnswer {
   };
   const { status: eventStatus, ...extensions } = body;
   if (eventStatus === 'rejected') {
-    throw new HttpProblem(422, why.at(-1) ?? 'A guardrail refused this', {
+    throw new HttpProblem(422, why.at(-1) ?? 'Refused by a guardrail', {
       reason: refusal ?? 'rejected',
       extensions,
     });
   }
   if (eventStatus === 'duplicate') {
-    throw new HttpProblem(409, why.at(-1) ?? 'This event was reported before', { extensions });
+    throw new HttpProblem(409, why.at(-1) ?? 'This event was already reported', { extensions });
   }
   return body;
 }

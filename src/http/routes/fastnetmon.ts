@@ -1,4 +1,7 @@
-/** Where FastNetMon reports. Its script has no JSON encoder, so its arguments may come as a query and its text as the body. */
+/**
+ * Serves FastNetMon's endpoint. Its script has no JSON encoder, so it may send arguments as a query and text as the
+ * body.
+ */
 import type { FastifyRequest } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { z } from 'zod';
@@ -21,21 +24,21 @@ import {
 type FastNetMonAnswer = z.output<typeof BatchAnswerSchema>;
 type FastNetMonResult = FastNetMonAnswer['results'][number];
 
-/** How signals are submitted: one answered as itself, or several with a result each. */
+/** Submits signals: one with its own answer, or several with a result each. */
 export interface Submission {
   readonly one: (signal: Signal, request: FastifyRequest) => Promise<z.output<typeof SignalAnswerSchema>>;
   readonly all: (signals: readonly Signal[], request: FastifyRequest) => Promise<FastNetMonAnswer>;
 }
 
 const DESCRIPTION = [
-  "As JSON: a document of FastNetMon Advanced; a call of Community's notify script as `{ip, direction, pps, action,",
-  'details}` or `{args, stdin}`. As `text/plain`: the arguments as query parameters and standard input as the body.',
-  'A message about several networks or rules is answered by the most telling result, with all of them in `results`.',
+  "As JSON: a document of FastNetMon Advanced, or a call of Community's notify script as `{ip, direction, pps, action,",
+  'details}` or `{args, stdin}`. As `text/plain`: the arguments as query parameters, standard input as the body.',
+  'A message about several networks or rules is answered with the most important result; `results` has all of them.',
 ].join(' ');
 
 const FORM = 'application/x-www-form-urlencoded';
 
-/** Most telling first; a result that is in none of these is an error. */
+/** Statuses from the most to the least important; any other result is an error. */
 const TELLING: readonly string[] = [
   'accepted',
   'escalated',
@@ -50,7 +53,7 @@ const TELLING: readonly string[] = [
   'not_found',
 ];
 
-/** Registered with parsers of its own: no other route reads plain text. */
+/** Registers the route with its own body parsers: no other route accepts plain text. */
 export async function registerFastNetMon(
   parent: App,
   submission: Submission,
@@ -68,11 +71,11 @@ export async function registerFastNetMon(
       {
         config: { access: 'report', rateLimit: LIMITED },
         bodyLimit: MAX_SIGNAL_BYTES,
-        // What is wrong is said by ingest/, which knows FastNetMon's words.
+        // src/intake validates the body, because it knows FastNetMon's formats.
         validatorCompiler: () => (value: unknown) => ({ value }),
         schema: {
           tags: ['events'],
-          summary: "FastNetMon's notification, of the Community or the Advanced edition",
+          summary: 'Receive a notification of FastNetMon, Community or Advanced edition',
           description: DESCRIPTION,
           consumes: ['application/json', 'text/plain', FORM],
           querystring: FastNetMonQuery,
@@ -95,7 +98,7 @@ export async function registerFastNetMon(
   });
 }
 
-/** True for what cannot be used and is recorded as such, as a part of several is. */
+/** Returns true for an invalid signal that is recorded as a refused event. */
 function isRecorded(signal: Signal): boolean {
   return signal.kind === 'invalid' && signal.remains !== undefined;
 }
@@ -108,11 +111,14 @@ function signalsOf(request: FastifyRequest, maps: VectorMaps | undefined): reado
   return readFastNetMonText(query, text, isForm, maps);
 }
 
-/** 202 with the most telling result, or the problem where nothing was accepted. Trying again must be worth it for a 503. */
+/**
+ * Returns the most important result, or throws a problem: 503 if any part is worth retrying, else if nothing was
+ * accepted.
+ */
 function summary({ results }: FastNetMonAnswer): z.output<typeof SignalsAnswerSchema> {
   const unavailable = results.find(({ code }) => code >= 500);
   if (unavailable !== undefined) {
-    throw new HttpProblem(503, unavailable.error ?? 'Not all of it could be decided; try again', {
+    throw new HttpProblem(503, unavailable.error ?? 'Some parts could not be decided; try again', {
       headers: { 'retry-after': '5' },
       extensions: { results },
     });
@@ -133,10 +139,10 @@ function summary({ results }: FastNetMonAnswer): z.output<typeof SignalsAnswerSc
   };
 }
 
-/** A refusal says more than a duplicate, and a duplicate more than what could not be read. */
+/** Makes the problem of the most important failure: a refusal, else a duplicate, else an invalid part. */
 function refusal(results: readonly FastNetMonResult[]): HttpProblem {
   const worst = [422, 409, 400].flatMap((code) => results.filter((result) => result.code === code)).at(0);
-  const { code = 400, error = 'Nothing in it could be used', reason } = worst ?? {};
+  const { code = 400, error = 'The message contains no usable report', reason } = worst ?? {};
   return new HttpProblem(code, error, {
     ...(reason === undefined ? {} : { reason }),
     extensions: { results },

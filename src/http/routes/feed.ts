@@ -1,8 +1,8 @@
 /**
- * Every fact as a Server-Sent Event (WHATWG HTML §9.2), `id:` being its sequence number.
+ * Serves every fact as a Server-Sent Event (WHATWG HTML §9.2); `id:` is its sequence number.
  *
- * Nothing is queued for a reader: each has a position, and is given more when its socket has taken what it was given
- * before. One that falls behind what the engine keeps, or that takes nothing for long, is cut off and may resume.
+ * Queues nothing for a reader: each has a position, and receives more when its socket has drained. A reader that falls
+ * behind what the engine keeps, or that reads nothing for long, is disconnected and may resume.
  */
 import type { ServerResponse } from 'node:http';
 import type { EngineView } from '../../control/types.ts';
@@ -13,43 +13,43 @@ import { clientOf } from '../rate-limit.ts';
 import { commonProblems, FeedText } from '../answer-schemas.ts';
 import { factView } from '../../view/fact.ts';
 
-/** Readers at once; more are answered 503. */
+/** Maximum number of readers; more are answered 503. */
 export const MAX_FEED_READERS = 64;
-/** Of these, so many for one client (see `clientOf`), so that no token takes the places of all others. */
+/** Maximum number of readers of one client (see `clientOf`), so that no client takes all places. */
 export const MAX_READERS_OF_CLIENT = 32;
-/** A comment goes out this often, so that both sides notice a dead connection (ms). */
+/** Interval of heartbeat comments, so that both sides notice a dead connection (ms). */
 const HEARTBEAT_MS = 15_000;
-/** A reader that is so many facts behind could not resume either. */
+/** Maximum lag of a reader (facts); one further behind could not resume either. */
 const MAX_LAG = 10_000;
-/** Facts turned into text at a time, and how long the texts of one slice may be (characters). */
+/** Limits of one slice: facts, and characters of text. */
 const FACTS_PER_SLICE = 200;
 const SLICE_LENGTH = 256 * 1024;
-/** Texts that are kept for other readers (characters); readers that keep up all read the newest. */
+/** Size of the cache of texts (characters); readers that keep up all read the newest ones. */
 const KEPT_LENGTH = 2 * 1024 * 1024;
 
 interface Reader {
   readonly response: ServerResponse;
   readonly client: string;
-  /** Sequence number of the last fact given. */
+  /** Sequence number of the last fact written. */
   position: number;
-  /** The socket has not yet taken what it was given. */
+  /** The socket has not drained yet. */
   waiting: boolean;
-  /** `waiting` was already true at the heartbeat before. */
+  /** `waiting` was already true at the previous heartbeat. */
   late: boolean;
 }
 
 export class Feed {
   readonly #engine: EngineView;
   readonly #readers = new Set<Reader>();
-  /** Texts of facts by their number, the oldest first. */
+  /** Cached texts by sequence number, oldest first. */
   readonly #texts = new Map<number, string>();
   #kept = 0;
   readonly #unfollow: () => void;
   readonly #heartbeat: NodeJS.Timeout;
-  /** The newest fact that is durable. The state may be ahead of it by a group that a failing disk takes back. */
+  /** The newest durable fact. The state may be ahead of it by a group that is undone if the disk fails. */
   #durable: number;
 
-  /** To be made before the engine is given commands. */
+  /** Create it before the engine receives commands. */
   constructor(engine: EngineView, heartbeatMs = HEARTBEAT_MS) {
     this.#engine = engine;
     this.#durable = engine.state.seq;
@@ -69,7 +69,7 @@ export class Feed {
     return this.#readers.size;
   }
 
-  /** Ends every reader's stream and takes no more. */
+  /** Closes every reader's stream and follows the engine no more. */
   close(): void {
     this.#unfollow();
     clearInterval(this.#heartbeat);
@@ -77,16 +77,17 @@ export class Feed {
     this.#readers.clear();
   }
 
-  /** Why there is no room for another reader of this client; null when there is. */
+  /** Returns why another reader of this client is refused; null if there is room. */
   refusal(client: string): string | null {
-    if (this.#readers.size >= MAX_FEED_READERS) return `${MAX_FEED_READERS} read the feed already`;
+    if (this.#readers.size >= MAX_FEED_READERS)
+      return `The feed already has its maximum of ${MAX_FEED_READERS} readers`;
     let ofClient = 0;
     for (const reader of this.#readers) if (reader.client === client) ofClient++;
     if (ofClient < MAX_READERS_OF_CLIENT) return null;
-    return `${MAX_READERS_OF_CLIENT} read the feed with this token, or from this address, already`;
+    return `This token or address already has its maximum of ${MAX_READERS_OF_CLIENT} feed readers`;
   }
 
-  /** Streams facts after `after` to a response whose headers were written. */
+  /** Streams the facts after `after` to a response whose headers are already written. */
   add(response: ServerResponse, after: number, client: string): void {
     const reader: Reader = { response, client, position: after, waiting: false, late: false };
     this.#readers.add(reader);
@@ -100,7 +101,7 @@ export class Feed {
     this.#give(reader);
   }
 
-  /** Gives a reader what is new, as much as one slice and its socket take. */
+  /** Writes new facts to a reader, as many as one slice and its socket allow. */
   #give(reader: Reader): void {
     if (!this.#readers.has(reader)) return;
     if (reader.waiting) {
@@ -126,7 +127,7 @@ export class Feed {
     if (given < facts.length && !reader.waiting) setImmediate(() => this.#give(reader));
   }
 
-  /** Each fact is turned into text once, however many read what is new. */
+  /** Returns a fact's text, which is made once for all readers. */
   #text(recorded: RecordedFact): string {
     const known = this.#texts.get(recorded.seq);
     if (known !== undefined) return known;
@@ -167,10 +168,10 @@ export function registerFeed(app: App, engine: EngineView, feed: Feed): void {
       exposeHeadRoute: false,
       schema: {
         tags: ['feed'],
-        summary: 'Every fact as it becomes durable, as Server-Sent Events',
+        summary: 'Stream every fact as Server-Sent Events when it becomes durable',
         description:
-          'Resumes after the fact that Last-Event-ID names. When that is too old to resume, an event `resync` comes ' +
-          'first: read the lists again.',
+          'Resumes after the fact that Last-Event-ID names. If that fact is too old to resume, the first event is ' +
+          '`resync`: read the lists again.',
         response: {
           200: { description: 'Facts', content: { 'text/event-stream': { schema: FeedText } } },
           ...commonProblems,
@@ -201,7 +202,7 @@ export function registerFeed(app: App, engine: EngineView, feed: Feed): void {
 function resumePoint(header: string | readonly string[] | undefined): number | undefined {
   if (header === undefined || header === '') return undefined;
   if (typeof header !== 'string' || !/^\d{1,15}$/.test(header)) {
-    throw invalidField('Last-Event-ID', 'is not the id of an event of this feed');
+    throw invalidField('Last-Event-ID', 'is not an event id of this feed');
   }
   return Number(header);
 }

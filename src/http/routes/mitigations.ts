@@ -1,4 +1,4 @@
-/** Mitigations: what was decided, ending one, and an operator's own. */
+/** Serves mitigations: lists them, withdraws one, and creates an operator's own. */
 import { z } from 'zod';
 import { countNeighbors } from '../../control/rule-view.ts';
 import type { ReconcilerView } from '../../control/types.ts';
@@ -23,33 +23,36 @@ import { commonProblems, effectShape, MitigationDetailSchema, MitigationSchema }
 import type { ReadRoom } from '../read-room.ts';
 import { inSlices, mapInSlices } from '../slices.ts';
 
-/** The canonical address or prefix that a caller named, IPv4 written as IPv6 as IPv4; or a 400 that names the field. */
+/**
+ * Returns the canonical address or prefix of a text; IPv4-mapped IPv6 becomes IPv4. Throws HttpProblem 400 that names
+ * the field.
+ */
 export function requireVictim(field: string, text: string): string {
   const reading = readVictim(text);
   if ('why' in reading) throw invalidField(field, reading.why);
   return reading.victim;
 }
 
-/** An operator names the victim once: by address, by address with a length, or by prefix. */
+/** Returns the victim of a request, which names it by address, by address with a length, or by prefix. */
 function victimOf({ victim_ip: address, victim_prefix: prefix }: z.output<typeof MitigateBody>): string {
   const [one, other] = [
     address === undefined ? undefined : requireVictim('victim_ip', address),
     prefix === undefined ? undefined : requireVictim('victim_prefix', prefix),
   ];
   if (one !== undefined && other !== undefined && one !== other) {
-    throw invalidField('victim_prefix', `${other} is not what victim_ip names (${one}); give one of them`);
+    throw invalidField('victim_prefix', `${other} differs from victim_ip (${one}); give only one of them`);
   }
   const victim = one ?? other;
-  if (victim === undefined) throw invalidField('victim_ip', 'is required, or victim_prefix');
+  if (victim === undefined) throw invalidField('victim_ip', 'is required unless victim_prefix is given');
   return victim;
 }
 
-/** The beginning of an id that people may give instead of the whole. */
+/** An id's prefix that people may give instead of the whole id. */
 const SHORT_ID = /^[0-9a-f][0-9a-f-]{3,34}$/;
 
 /**
- * The mitigation with this id, or the only one whose id begins so (at least 4 characters). Throws HttpProblem 404 for an
- * unknown or malformed one, and 409 where several begin so.
+ * Returns the mitigation with this id, or the only one whose id begins with it (at least 4 characters). Throws
+ * HttpProblem 404 for an unknown or malformed id, and 409 if several ids begin with it.
  */
 function findMitigation(mitigations: ReadonlyMap<string, Mitigation>, id: string): Mitigation {
   const known = mitigations.get(id);
@@ -61,16 +64,22 @@ function findMitigation(mitigations: ReadonlyMap<string, Mitigation>, id: string
   const [only, ...others] = alike;
   if (only === undefined) throw new HttpProblem(404, 'There is no mitigation with this id');
   if (others.length === 0) return only;
-  throw new HttpProblem(409, `${alike.length} mitigations have ids that begin with ${id}: give more of it`);
+  throw new HttpProblem(
+    409,
+    `${alike.length} mitigations have an id that begins with ${id}: give more characters`,
+  );
 }
 
-/** True for a mitigation of this address, or of a prefix that covers it. */
+/** Returns true if the mitigation is for this address, or for a prefix that covers it. */
 function isAbout(mitigation: Mitigation, victim: string): boolean {
   if (mitigation.victim === victim) return true;
   return isPrefixVictim(mitigation.victim) && covers(victimPrefix(mitigation.victim), victimPrefix(victim));
 }
 
-/** Asks the reconciler, which costs time, only when it matters whether the mitigation is pending. */
+/**
+ * Returns true if the mitigation has one of the statuses. Asks the reconciler, which costs time, only if `pending`
+ * matters.
+ */
 function hasStatus(
   mitigation: Mitigation,
   wanted: ReadonlySet<z.output<typeof MitigationStatusSchema>>,
@@ -93,7 +102,7 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
       config: { access: 'read' },
       schema: {
         tags: ['mitigations'],
-        summary: 'Mitigations, newest first',
+        summary: 'List mitigations, newest first',
         querystring: MitigationQuery,
         response: {
           200: z.object({ mitigations: z.array(MitigationSchema), next_cursor: z.string().nullable() }),
@@ -121,7 +130,7 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
           cursor,
         );
         const mitigations = await mapInSlices(items, (mitigation) =>
-          // One that has changed between two slices is shown as it is now, as its rules are.
+          // Shows a mitigation that changed between two slices as it is now, because its rules are current too.
           mitigationView(engine.state.mitigations.get(mitigation.id) ?? mitigation, reconciler),
         );
         return inSlices(reply, { mitigations, next_cursor: nextCursor });
@@ -135,7 +144,7 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
       config: { access: 'read' },
       schema: {
         tags: ['mitigations'],
-        summary: 'One mitigation, with its life',
+        summary: 'Get one mitigation with its history',
         params: IdParams,
         response: { 200: MitigationDetailSchema, ...commonProblems },
       },
@@ -149,7 +158,7 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
       config: { access: 'operate' },
       schema: {
         tags: ['mitigations'],
-        summary: "An operator's own mitigation, through the same guardrails",
+        summary: "Create an operator's own mitigation; the same guardrails apply",
         body: MitigateBody,
         response: { 201: MitigationSchema, ...commonProblems },
       },
@@ -159,7 +168,8 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
       const victim = victimOf(body);
       const protocol =
         body.protocol === undefined || body.protocol === null ? null : protocolNumber(body.protocol);
-      if (protocol === undefined) throw invalidField('protocol', 'is not an IP protocol by name or number');
+      if (protocol === undefined)
+        throw invalidField('protocol', 'is not the name or number of an IP protocol');
       const ports = [...new Set(body.dst_ports ?? [])].sort((a, b) => a - b);
       const answer = await engine.submit({
         type: 'mitigate',
@@ -187,9 +197,9 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
       config: { access: 'operate' },
       schema: {
         tags: ['mitigations'],
-        summary: 'End a mitigation',
+        summary: 'Withdraw a mitigation',
         description:
-          'The status changes when every established session has been sent the withdrawal. Takes effect even when the journal cannot be written: see `recorded`.',
+          'The status changes when the withdrawal has been sent on every established session. Takes effect even if the journal cannot be written: see `recorded`.',
         params: IdParams,
         body: WithdrawBody,
         response: { 200: MitigationSchema.extend(effectShape), ...commonProblems },
@@ -208,11 +218,11 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
   );
 }
 
-// A mitigation with what the routers' side knows of it.
+// Views of mitigations with their rules on the neighbors.
 
 /**
- * The status that operators see: `pending` while a mitigation that should stand in routers was not yet sent to any of
- * them. Facts do not record it, because it is about sessions and not about decisions.
+ * Returns the status that operators see: `pending` while an active mitigation's rule was not yet sent to any router.
+ * Facts do not record `pending`, because it depends on sessions and not on decisions.
  */
 export function shownStatus(
   mitigation: Mitigation,
@@ -224,7 +234,7 @@ export function shownStatus(
   return sent ? mitigation.status : 'pending';
 }
 
-/** A mitigation with its rules on each neighbor. */
+/** Returns a mitigation with its rules on each neighbor. */
 export function mitigationView(
   mitigation: Mitigation,
   reconciler: ReconcilerView,
@@ -246,7 +256,7 @@ export function mitigationView(
   };
 }
 
-/** A mitigation with its rules and its life. */
+/** Returns a mitigation with its rules and its history. */
 export function mitigationDetailView(
   mitigation: Mitigation,
   reconciler: ReconcilerView,

@@ -1,4 +1,4 @@
-/** Neighbors: their sessions, their commands, and what was written to them. */
+/** Serves neighbors: their sessions, commands and Adj-RIB-Outs. */
 import { Readable } from 'node:stream';
 import type { FastifyTypeProviderDefault } from 'fastify';
 import { z } from 'zod';
@@ -44,7 +44,7 @@ export function registerPeers(app: App, deps: HttpDependencies): void {
       config: { access: 'read' },
       schema: {
         tags: ['peers'],
-        summary: 'Every neighbor and its session',
+        summary: 'List every neighbor and its session',
         response: { 200: z.array(PeerSchema), ...commonProblems },
       },
     },
@@ -59,11 +59,11 @@ export function registerPeers(app: App, deps: HttpDependencies): void {
   ) => deps.onOperatorAction({ type, at: clock(), actor, target, reason });
 
   for (const [path, enabled, summary] of [
-    ['enable', true, 'Let the session come up'],
+    ['enable', true, 'Enable a neighbor: let its session connect'],
     [
       'disable',
       false,
-      'End the session (Cease, Administrative Shutdown) and keep it down, also across restarts',
+      'Disable a neighbor: close its session (Cease, Administrative Shutdown) and keep it down, even after a restart',
     ],
   ] as const) {
     app.post(
@@ -84,7 +84,7 @@ export function registerPeers(app: App, deps: HttpDependencies): void {
         const actor = operatorOf(request, request.body?.operator_id);
         const type = enabled ? 'peer-enable' : 'peer-disable';
         const done = expectAnswer(await engine.submit({ type, peer: name, actor, reason }), 'done');
-        // A reload may have removed it while the fact was written down.
+        // A reload may have removed the neighbor while the fact was being recorded.
         find(name);
         announcer.setEnabled(name, enabled, shutdownCommunication(reason));
         return { ...view(name), ...effectView(done) };
@@ -98,7 +98,7 @@ export function registerPeers(app: App, deps: HttpDependencies): void {
       config: { access: 'operate' },
       schema: {
         tags: ['peers'],
-        summary: 'Send everything again (soft, the default) or reset the session (hard)',
+        summary: 'Re-announce every rule (soft, the default) or reset the session (hard)',
         params: NameParams,
         body: PeerClearBody,
         response: { 200: PeerSchema, ...commonProblems },
@@ -114,14 +114,14 @@ export function registerPeers(app: App, deps: HttpDependencies): void {
     },
   );
 
-  // The answer is a stream of text, which the schema's type does not cover.
+  // The answer is a text stream, which the schema's type does not cover.
   app.withTypeProvider<FastifyTypeProviderDefault>().get<{ Querystring: { readonly neighbor?: string } }>(
     '/v1/rib',
     {
       config: { access: 'read' },
       schema: {
         tags: ['peers'],
-        summary: 'By neighbor, what its session has written: the Adj-RIB-Out, octet for octet',
+        summary: 'Get the rules sent to each neighbor (Adj-RIB-Out), octet for octet',
         querystring: z.strictObject({ neighbor: z.string().max(256).optional() }),
         response: { 200: z.record(z.string(), z.array(RibRouteSchema)), ...commonProblems },
       },
@@ -135,7 +135,7 @@ export function registerPeers(app: App, deps: HttpDependencies): void {
     },
   );
 
-  /** JSON of all the tables, what a slice of time allows in one piece. What changes meanwhile may or may not be in it. */
+  /** Yields the JSON of all tables in pieces of one time slice. Changes made meanwhile may or may not be included. */
   async function* ribText(names: readonly string[]): AsyncGenerator<string> {
     let text = '{';
     for (const [index, name] of names.entries()) {
@@ -155,14 +155,14 @@ export function registerPeers(app: App, deps: HttpDependencies): void {
   }
 }
 
-/** At most 255 octets of UTF-8 (RFC 9003 §2), cut between characters. */
+/** Cuts a reason to 255 octets of UTF-8 (RFC 9003 §2), between characters. */
 function shutdownCommunication(reason: string): string {
   let text = reason;
   while (Buffer.byteLength(text) > 255) text = [...text].slice(0, -1).join('');
   return text;
 }
 
-// How sessions and their Adj-RIB-Outs look from outside.
+// Views of sessions and their Adj-RIB-Outs.
 
 export type PeerView = ReturnType<Announcer['peers']>[number];
 type Notification = NonNullable<PeerView['lastNotificationSent']>;
@@ -172,7 +172,7 @@ type SentRouteView = NonNullable<ReturnType<ReturnType<Announcer['ribOut']>['sen
 const AFI_NAMES: Readonly<Record<number, string>> = { 1: 'ipv4', 2: 'ipv6' };
 const SAFI_NAMES: Readonly<Record<number, string>> = { 1: 'unicast', 133: 'flowspec', 134: 'flowspec-vpn' };
 
-/** The configured name of a family (`ipv4-flowspec`), or `afi/safi` for one without a name. */
+/** Returns a family's configured name (`ipv4-flowspec`), or `afi/safi` if it has none. */
 export function familyText({ afi, safi }: FamilyView): string {
   const [net, kind] = [AFI_NAMES[afi], SAFI_NAMES[safi]];
   return net === undefined || kind === undefined ? `${afi}/${safi}` : `${net}-${kind}`;
@@ -190,7 +190,7 @@ function causeView(cause: PeerView['lastCause']): z.output<typeof PeerSchema>['l
   return { text, first_at: timeText(firstAt), last_at: timeText(lastAt), count, symptom };
 }
 
-/** `disabled`: who keeps it down, null when nobody does. */
+/** Returns a session's view. `disabled`: the operator's command that keeps it down; null if there is none. */
 export function peerView(peer: PeerView, disabled: Said | null, now: number): z.output<typeof PeerSchema> {
   const { negotiated, counters, establishedAt } = peer;
   return {
@@ -237,7 +237,7 @@ export function peerView(peer: PeerView, disabled: Said | null, now: number): z.
   };
 }
 
-/** One route as it was written to a neighbor. */
+/** Returns the view of one route that was sent to a neighbor. */
 export function routeView(
   peer: string,
   { route, sentAt }: SentRouteView,

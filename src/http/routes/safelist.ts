@@ -1,4 +1,4 @@
-/** Prefixes that no rule may touch. */
+/** Serves the safelist: prefixes that no rule may touch. */
 import { z } from 'zod';
 import { formatPrefix, parsePrefix, unmapped } from '../../net/prefix.ts';
 import { effectView, expectAnswer } from '../answers.ts';
@@ -23,7 +23,7 @@ export function registerSafelist(app: App, { engine }: HttpDependencies): void {
       config: { access: 'read' },
       schema: {
         tags: ['safelist'],
-        summary: 'The safelist: configured prefixes, then those added over the API',
+        summary: 'List the safelist: configured prefixes, then those added over the API',
         response: { 200: z.array(SafelistEntrySchema), ...commonProblems },
       },
     },
@@ -46,12 +46,12 @@ export function registerSafelist(app: App, { engine }: HttpDependencies): void {
       schema: {
         tags: ['safelist'],
         summary:
-          'Add a prefix; mitigations that it covers are withdrawn. 409 `needs_confirmation` when these are many, or the prefix covers more than a /8 (IPv6: /16)',
-        description: 'Takes effect even when the journal cannot be written: see `recorded`.',
+          'Add a prefix and withdraw the mitigations that it covers. 409 `needs_confirmation` if these are many, or the prefix covers more than a /8 (IPv6: /16)',
+        description: 'Takes effect even if the journal cannot be written: see `recorded`.',
         body: SafelistBody,
         response: {
           201: SafelistEntrySchema.extend({
-            withdrawn: z.array(z.uuid()).describe('Mitigations that this ended'),
+            withdrawn: z.array(z.uuid()).describe('Mitigations that this withdrew'),
             ...effectShape,
           }),
           ...commonProblems,

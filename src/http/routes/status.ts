@@ -1,4 +1,4 @@
-/** How the daemon is: health, statistics, configuration, audit, metrics. */
+/** Serves the daemon's health, statistics, configuration, audit log and metrics. */
 import { z } from 'zod';
 import type { Mitigation } from '../../core/types.ts';
 import { timeText } from '../../net/time.ts';
@@ -15,7 +15,9 @@ import { type Assessment, reasonView } from '../../view/health.ts';
 import { timeOrNull } from '../../view/values.ts';
 
 const READ = { access: 'read' } as const;
-const Anything = z.unknown().describe('As in the configuration files, defaults filled in, secrets redacted');
+const Anything = z
+  .unknown()
+  .describe('As in the configuration files, with defaults filled in and secrets redacted');
 
 export function registerStatus(
   app: App,
@@ -38,7 +40,7 @@ export function registerStatus(
       config: { access: 'public' },
       schema: {
         tags: ['status'],
-        summary: 'Is it alive, and is all well? Needs no credentials',
+        summary: 'Get the health status, without credentials',
         response: { 200: HealthSchema, ...commonProblems },
       },
     },
@@ -48,11 +50,11 @@ export function registerStatus(
   app.get(
     '/v1/health/detail',
     {
-      // It costs little, and whoever wants to know what is wrong asks it.
+      // It costs little, and operators need it to find out what is wrong.
       config: { ...READ, essential: true },
       schema: {
         tags: ['status'],
-        summary: 'What is well and what is not',
+        summary: 'Get the health status with its reasons',
         response: { 200: HealthDetailSchema, ...commonProblems },
       },
     },
@@ -98,7 +100,7 @@ export function registerStatus(
       config: READ,
       schema: {
         tags: ['status'],
-        summary: 'Counts over the mitigations that are remembered',
+        summary: 'Count the remembered mitigations',
         response: { 200: StatsSchema, ...commonProblems },
       },
     },
@@ -111,7 +113,7 @@ export function registerStatus(
       config: READ,
       schema: {
         tags: ['status'],
-        summary: 'The newest entries of the audit log, newest first',
+        summary: 'List the newest entries of the audit log, newest first',
         querystring: LimitQuery,
         response: { 200: z.object({ entries: z.array(z.unknown()) }), ...commonProblems },
       },
@@ -129,9 +131,9 @@ export function registerStatus(
   );
 
   for (const [path, what, read] of [
-    ['settings', 'The settings in force', deps.settings],
-    ['inventory', 'Customers, services and assets', deps.inventory],
-    ['playbooks', 'The playbooks in force', deps.playbooks],
+    ['settings', 'Get the active settings', deps.settings],
+    ['inventory', 'Get the customers, services and assets', deps.inventory],
+    ['playbooks', 'Get the active playbooks', deps.playbooks],
   ] as const) {
     app.get(
       `/v1/config/${path}`,
@@ -154,7 +156,7 @@ export function registerStatus(
       config: { access: 'admin' },
       schema: {
         tags: ['configuration'],
-        summary: 'Read the configuration again: all of it, or, when anything is wrong, nothing',
+        summary: 'Reload the configuration (all or nothing)',
         body: ReloadBody,
         response: {
           200: z.object({ summary: z.string(), warnings: z.array(z.string()) }),
@@ -167,7 +169,7 @@ export function registerStatus(
       const outcome = await deps.reload(actor, request.body?.confirm === true);
       if (outcome.ok) return { summary: outcome.summary, warnings: [...(outcome.warnings ?? [])] };
       if ('effect' in outcome) throw unconfirmed(outcome.effect, outcome.wouldWithdraw, outcome.active);
-      const [first = 'the configuration is not valid'] = outcome.problems;
+      const [first = 'the configuration is invalid'] = outcome.problems;
       const more = outcome.problems.length > 1 ? ` (and ${outcome.problems.length - 1} more)` : '';
       deps.onOperatorAction({ type: 'config.reload_failed', at: clock(), actor, target: '', reason: first });
       throw new HttpProblem(422, `Nothing was changed: ${first}${more}`, {
@@ -183,7 +185,7 @@ export function registerStatus(
       config: { access: 'any' },
       schema: {
         tags: ['status'],
-        summary: 'Metrics in the Prometheus text format',
+        summary: 'Get metrics in the Prometheus text format',
         response: {
           200: { description: 'Metrics', content: { 'text/plain': { schema: z.string() } } },
           ...commonProblems,
@@ -197,7 +199,7 @@ export function registerStatus(
   );
 }
 
-/** Counts; live mitigations by what they are, all remembered ones by status. */
+/** Counts active mitigations by customer, POP and action, and all remembered ones by status. */
 async function statistics(state: HttpDependencies['engine']['state']): Promise<z.output<typeof StatsSchema>> {
   const byStatus = new Map<string, number>();
   const [byCustomer, byPop, byAction] = [

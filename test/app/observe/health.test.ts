@@ -71,7 +71,7 @@ describe('the daemon is', () => {
     const house = await House.started({ isMock: true });
     assert.equal(house.assessment.status, 'not_enforcing');
     assert.deepEqual(house.assessment.reasons, [
-      { code: 'mock', text: 'bgp.mode is mock: no router is told anything', since: STARTED + 60_000 },
+      { code: 'mock', text: 'bgp.mode is mock: no rule is sent to any router', since: STARTED + 60_000 },
     ]);
   });
 
@@ -159,7 +159,7 @@ test('a clock that was set is a reason from a minute on, in either direction', a
   assert.equal(house.assessment.status, 'ok');
   house.ahead = 1_780_000;
   assert.equal(house.assessment.status, 'degraded');
-  assert.match(house.texts.join(), /^the system's clock is 1780 s behind prefixd's, .* set it right/);
+  assert.match(house.texts.join(), /^the system's clock is 1780 s behind prefixd's, .* correct it, /);
   assert.equal(house.assessment.reasons[0]?.code, 'clock');
   house.ahead = -60_000;
   assert.match(house.texts.join(), /^the system's clock is 60 s ahead of prefixd's/);

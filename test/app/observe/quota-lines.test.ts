@@ -27,8 +27,8 @@ describe('health says', () => {
   test('that the POP or everything is full', () => {
     const full = lines({ acme: 3 }, { ...QUOTAS, maxActivePerPop: 3, maxActiveGlobal: 3 });
     assert.equal(full.length, 2);
-    assert.match(full[0] ?? '', /all mitigations .* 3 of 3 \(quotas.max_active_global\)/);
-    assert.match(full[1] ?? '', /POP iad1 .* 3 of 3 \(quotas.max_active_per_pop\)/);
+    assert.match(full[0] ?? '', /global quota .* 3 of 3 \(quotas.max_active_global\)/);
+    assert.match(full[1] ?? '', /POP iad1's quota .* 3 of 3 \(quotas.max_active_per_pop\)/);
   });
 
   test('how many more customers are, instead of a line for each', () => {

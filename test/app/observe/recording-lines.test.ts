@@ -32,7 +32,7 @@ describe('of writing down, health says', () => {
     const some = { phase: 'failing', unrecorded: 2, unrecordedSince: NOW - 60_000 } as const;
     assert.deepEqual(codes(some), [`unrecorded since ${NOW - 60_000}`]);
     const [line] = recordingLines({ ...WELL, ...some }, NOW);
-    assert.match(line?.text ?? '', /^2 operators' actions are in effect and not recorded yet/);
+    assert.match(line?.text ?? '', /^2 operators' actions are in effect but not recorded yet/);
   });
 
   it('that a snapshot takes longer than any should', () => {
