@@ -1,46 +1,49 @@
-/** What the reconciler needs of a speaker. The BGP speaker is one; MockAnnouncer is another. */
+/** The reconciler's interface to a speaker, implemented by the BGP speaker and by MockAnnouncer. */
 import type { AdjRibOutView } from '../bgp/rib/adj-rib-out.ts';
 import type { OutRoute, RouteKey } from '../bgp/rib/route.ts';
 import type { NeighborSettings, PeerStatus, SpeakerListener } from '../bgp/speaker/types.ts';
 
-/** How to part from the neighbors. */
+/** The way to close the sessions. */
 export interface StopOptions {
   /**
-   * True: close without a NOTIFICATION that would flush, so that graceful-restart helpers keep the routes.
-   * False: withdraw everything that was written, then Cease (Administrative Shutdown).
+   * True: close without a NOTIFICATION, which would flush the routes, so that graceful-restart helpers keep them.
+   * False: withdraw everything that was written, then send Cease (Administrative Shutdown).
    */
   readonly preserve: boolean;
   /** Shutdown communication (RFC 9003), at most 255 octets of UTF-8. */
   readonly communication?: string;
 }
 
-/** Holds sessions and their Adj-RIB-Outs; decides nothing. Unknown peer names are a programming error (RangeError). */
+/** Holds sessions and their Adj-RIB-Outs; decides nothing. An unknown peer name is a programming error (RangeError). */
 export interface Announcer {
-  /** Binds the listener and starts dialling. Rejects when the listener cannot bind; a neighbor that is away is no error. */
+  /**
+   * Binds the listener and starts dialing. Rejects if the listener cannot bind; an unreachable neighbor is not an
+   * error.
+   */
   start(): Promise<void>;
-  /** Parts from all neighbors; resolves when every socket is closed. */
+  /** Closes all sessions; resolves when every socket is closed. */
   stop(options: StopOptions): Promise<void>;
-  /** Adds what is called on session changes; returns a function that removes it. */
+  /** Adds a listener for session changes; returns a function that removes it. */
   subscribe(listener: SpeakerListener): () => void;
 
-  /** Every configured neighbor, in the order of the configuration. */
+  /** Returns the status of every configured neighbor, in the order of the configuration. */
   peers(): readonly PeerStatus[];
   isEstablished(peer: string): boolean;
-  /** Empty unless the session is established. */
+  /** Returns the session's Adj-RIB-Out; empty unless established. */
   ribOut(peer: string): AdjRibOutView;
 
   /**
-   * Queues changes on an established session; on any other it does nothing, because the session will be given everything
-   * when it comes up. Announcements are written before withdrawals.
+   * Queues changes on an established session; does nothing on any other, because the session gets all routes when it is
+   * established. Announcements are written before withdrawals.
    */
   apply(peer: string, announce: readonly OutRoute[], withdraw: readonly RouteKey[]): void;
-  /** Sends End-of-RIB (RFC 4724 §2) for every negotiated family once what is queued now has been written. */
+  /** Sends End-of-RIB (RFC 4724 §2) for every negotiated family after the pending changes. */
   endOfRib(peer: string): void;
 
-  /** Administrative up and down; down sends Cease (Administrative Shutdown) with the communication. */
+  /** Enables or disables a neighbor; disabling sends Cease (Administrative Shutdown) with the communication. */
   setEnabled(peer: string, enabled: boolean, communication?: string): void;
-  /** Sends everything in the Adj-RIB-Out again (soft), or resets the session with Cease (Administrative Reset). */
+  /** Sends the whole Adj-RIB-Out again (soft), or resets the session with Cease (Administrative Reset). */
   clear(peer: string, how: 'soft' | 'hard'): void;
-  /** Adopts a new list of neighbors: removed ones are shut down, added ones started, changed ones alone reset. */
+  /** Adopts a new list of neighbors: removed ones are shut down, added ones started, and only changed ones reset. */
   reconfigure(neighbors: readonly NeighborSettings[]): Promise<void>;
 }

@@ -1,31 +1,34 @@
-/** Which matches facts have touched. A widened mitigation touches two: the rule it had must go when the new one comes. */
+/**
+ * Finds the matches that facts have touched. A widened mitigation touches two: its old rule must be withdrawn when the
+ * new one is announced.
+ */
 import type { RecordedFact } from '../core/facts.ts';
 import type { MatchKey, StateView } from '../core/state/state.ts';
 import { matchKey } from '../core/state/state.ts';
 
-/** What a group of facts means for the routers. */
+/** The effect of a group of facts on the routers. */
 export interface Touch {
   readonly keys: Set<MatchKey>;
-  /** Mitigations whose time or holds changed, and nothing else: their matches are not among the keys. */
+  /** Mitigations of which only the TTL or the holds changed; their matches are not among the keys. */
   readonly extended: ReadonlySet<string>;
-  /** Mitigations that are on their way out now. */
+  /** Mitigations that are now being withdrawn. */
   readonly ending: readonly string[];
   /** Mitigations that have ended. */
   readonly ended: readonly string[];
-  /** The safelist or the policy changed, so that every rule has to be judged anew. */
+  /** The safelist or the policy changed, so every rule must be checked again. */
   readonly guardChanged: boolean;
 }
 
-/** Remembers the match that each live mitigation had when it was last looked at. */
+/** Remembers the last known match of each active mitigation. */
 export class ChangedMatches {
   readonly #matchOf = new Map<string, MatchKey>();
 
-  /** The match of a mitigation when it was last looked at; looked at now when it never was. Undefined when it is not live. */
+  /** Returns the last known match of a mitigation, or looks it up now. Undefined if it is not active. */
   matchOf(id: string, state: StateView): MatchKey | undefined {
     return this.#matchOf.get(id) ?? this.#look(id, state);
   }
 
-  /** What the facts touched; `state` has them folded in. */
+  /** Returns the effect of the facts, which `state` already contains. */
   by(facts: readonly RecordedFact[], state: StateView): Touch {
     const ids = new Set<string>();
     const extended = new Set<string>();

@@ -1,6 +1,6 @@
 /**
- * The hinge: what the core decided, said as FlowSpec. PURE. Which mitigations deserve a rule at `now`, which of several
- * with one match wins, and what the rule is, independent of any neighbor.
+ * Turns the core's decisions into FlowSpec. PURE. Decides which mitigations get a rule at `now`, which of several with
+ * one match wins, and what the rule is, independent of any neighbor.
  */
 import {
   type Action,
@@ -18,22 +18,22 @@ import type { Match, Mitigation, MitigationAction, Range } from '../core/types.t
 import { parsePrefix } from '../net/prefix.ts';
 
 /**
- * One rule that should stand on every neighbor that can hold it. Its match is still the core's: `render` turns it into
+ * One rule that every neighbor that can hold it should have. Its match is still the core's: `render` turns it into
  * FlowSpec once, when the rule is new, not at each reconciliation.
  */
 export interface DesiredRule {
   readonly matchKey: MatchKey;
-  /** The winner among those with this match. */
+  /** The mitigation that wins among those with this match. */
   readonly mitigationId: string;
   readonly match: Match;
   readonly action: MitigationAction;
   /** Bits a second; 0 is a discard. Smaller is stricter. */
   readonly rateBps: number;
-  /** Older rules stay when a neighbor's budget is short. */
+  /** Older rules are kept if a neighbor's budget is exceeded. */
   readonly createdAt: number;
 }
 
-/** What should stand for each of the keys: a rule, or null for none. */
+/** Returns the desired rule for each key, or null for none. */
 export function desired(
   state: StateView,
   keys: Iterable<MatchKey>,
@@ -47,7 +47,7 @@ export function desired(
   return wanted;
 }
 
-/** True when the mitigation deserves a rule: live, not on its way out, not expired by itself, not a dry run. */
+/** Returns true if the mitigation gets a rule: active, not being withdrawn, not expired, not a dry run. */
 export function deservesRule(mitigation: Mitigation, now: number): boolean {
   return (
     (mitigation.status === 'active' || mitigation.status === 'escalated') &&
@@ -58,8 +58,8 @@ export function deservesRule(mitigation: Mitigation, now: number): boolean {
 }
 
 /**
- * The stricter action wins, then the one whose rate may be shared, which more neighbors can enforce, then the older
- * mitigation, then the smaller id: the same answer in every order.
+ * Returns the winning mitigation: the stricter action, then the one whose rate may be shared, which more neighbors can
+ * enforce, then the older one, then the smaller id. The result does not depend on the order.
  */
 function strictest(state: StateView, key: MatchKey, now: number): Mitigation | undefined {
   let best: Mitigation | undefined;
@@ -79,7 +79,7 @@ function compareStrictness(a: Mitigation, b: Mitigation): number {
   return a.id < b.id ? -1 : 1;
 }
 
-/** Bits a second that the action lets through; 0 for discard. */
+/** Returns the bits a second that the action lets pass; 0 for discard. */
 function rateOf(action: MitigationAction): number {
   return action.type === 'discard' ? 0 : (action.rateBps ?? 0);
 }
@@ -95,12 +95,15 @@ function toRule(matchKey: MatchKey, mitigation: Mitigation): DesiredRule {
   };
 }
 
-/** The actions of a rule. The two id octets of traffic-rate are sent as zero (RFC 8955 §7.1). */
+/** Returns a rule's FlowSpec actions. The two id octets of traffic-rate are sent as zero (RFC 8955 §7.1). */
 export function toActions(action: MitigationAction): readonly Action[] {
   return [{ type: 'traffic-rate', bitsPerSecond: rateOf(action), asn: 0 }];
 }
 
-/** A match as FlowSpec components, in ascending order of type (RFC 8955 §4.2). RangeError when its prefix is not one. */
+/**
+ * Converts a match to FlowSpec components, in ascending order of type (RFC 8955 §4.2). Throws RangeError if its prefix
+ * is invalid.
+ */
 export function toFlowSpec(match: Match): FlowSpec {
   const destination = prefixComponent(ComponentType.DestinationPrefix, match.dstPrefix);
   const components: Component[] = [destination];
@@ -141,8 +144,8 @@ function addRanges(
 }
 
 /**
- * A range as strict comparisons, which every router at hand takes: `=53`, `<53`, `>123`, `>53&<123`. A range over
- * everything says nothing and would be a mistake of the caller's, hence RangeError.
+ * Converts a range to strict comparisons, which every known router accepts: `=53`, `<53`, `>123`, `>53&<123`. Throws
+ * RangeError for a range over everything, which would be an error of the caller.
  */
 function rangeOps([from, to]: Range, max: number): readonly NumericOp[] {
   if (from === to) return [equals(from)];
@@ -157,7 +160,7 @@ function equals(value: number): NumericOp {
   return { and: false, lt: false, gt: false, eq: true, value };
 }
 
-/** "All of these set and none of those": match on the set ones, then AND NOT any of the clear ones. */
+/** Converts "all of these set and none of those": match on the set flags, then AND NOT any of the clear ones. */
 function tcpFlagOps(match: Match): readonly BitmaskOp[] {
   const ops: BitmaskOp[] = [];
   if (match.tcpFlags !== undefined) ops.push({ and: false, not: false, match: true, value: match.tcpFlags });
@@ -167,17 +170,17 @@ function tcpFlagOps(match: Match): readonly BitmaskOp[] {
   return ops;
 }
 
-// What to change so that a session holds what it should. PURE; the same for one key and for a whole table.
+// The changes that bring a session in line. PURE; the same for one key and for a whole table.
 
-/** Changes for one session, in no order: the session writes announcements first. */
+/** Changes for one session, unordered: the session writes announcements first. */
 export interface SessionChanges {
   readonly announce: readonly OutRoute[];
   readonly withdraw: readonly RouteKey[];
 }
 
 /**
- * Compares what should stand under each key with what will stand once everything queued is written: NLRI and attributes,
- * and on whose behalf. `want` answers undefined for a key that should be absent.
+ * Compares the desired route of each key with the one that the peer will have after the queued changes: NLRI,
+ * attributes and owner. `want` returns undefined for a key without a route.
  */
 export function plan(
   keys: Iterable<RouteKey>,

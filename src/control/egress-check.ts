@@ -1,4 +1,4 @@
-/** Keeps the egress guard current and remembers its verdicts, so that a route shared by many neighbors is judged once. */
+/** Keeps the egress guard current and caches its verdicts, so that a route of many neighbors is checked once. */
 import type { OutRoute } from '../bgp/rib/route.ts';
 import type { Policy } from '../core/policy/policy.ts';
 import type { StateView } from '../core/state/state.ts';
@@ -12,11 +12,11 @@ export class EgressCheck {
   readonly #onRefused: (route: OutRoute, why: string) => void;
   #guard: EgressGuard;
   #verdicts = new WeakMap<OutRoute, { readonly why: string | null }>();
-  /** Routes that this guard refused; some may not be wanted any more. */
+  /** Routes that this guard refused; some may no longer be wanted. */
   #held = new Map<OutRoute, string>();
   #refusals = 0;
 
-  /** `onRefused` hears of each refused route once for each guard. */
+  /** `onRefused` is called once per guard for each refused route. */
   constructor(policy: Policy, state: StateView, onRefused: (route: OutRoute, why: string) => void) {
     this.#guard = guardOf(policy, state);
     this.#onRefused = onRefused;
@@ -27,20 +27,20 @@ export class EgressCheck {
     return this.#refusals;
   }
 
-  /** The safelist or the policy changed: everything is judged anew. */
+  /** Starts checking anew after a change of the safelist or the policy. */
   refresh(policy: Policy, state: StateView): void {
     this.#guard = guardOf(policy, state);
     this.#verdicts = new WeakMap();
     this.#held = new Map();
   }
 
-  /** Routes that must not leave, each with the reason; those that `isWanted` denies are forgotten. */
+  /** Returns the refused routes with their reasons; forgets those that are not `isWanted`. */
   held(isWanted: (route: OutRoute) => boolean): ReadonlyMap<OutRoute, string> {
     for (const route of this.#held.keys()) if (!isWanted(route)) this.#held.delete(route);
     return this.#held;
   }
 
-  /** Why the route must not leave; null when it may. */
+  /** Returns why the route must not be sent; null if it may. */
   verdict(route: OutRoute): string | null {
     const known = this.#verdicts.get(route);
     if (known !== undefined) return known.why;
@@ -55,7 +55,7 @@ export class EgressCheck {
   }
 }
 
-/** The guard that a policy and the safelist of the state add up to. */
+/** Builds the guard from a policy and the state's safelist. */
 export function guardOf(policy: Policy, state: StateView): EgressGuard {
   const { guardrails } = policy;
   const added: Prefix[] = [];

@@ -1,7 +1,7 @@
 /**
- * The second, independent check. It reads the very octets about to be sent and knows nothing of how they came about:
- * whatever a journal, an operator or a defect asked for, nothing leaves without a destination, wider than allowed, or
- * touching what is protected. PURE.
+ * The second, independent check. It decodes the octets about to be sent and does not know how they were decided: even
+ * if a journal, an operator or a defect asked for it, no rule is sent without a destination, wider than allowed, or
+ * overlapping a protected prefix. PURE.
  */
 import { decodeActions } from '../bgp/flowspec/actions.ts';
 import { decodeFlowSpec } from '../bgp/flowspec/nlri.ts';
@@ -12,21 +12,24 @@ import { formatPrefix } from '../net/prefix.ts';
 import { notUnicast } from '../net/special-addresses.ts';
 import type { PrefixSet } from '../net/prefix-set.ts';
 
-/** What no rule may do. Replaced as a whole when the safelist or the policy changes. */
+/** The limits of every rule. Replaced as a whole when the safelist or the policy changes. */
 export interface EgressGuard {
   readonly minLength: { readonly 4: number; readonly 6: number };
-  /** Protected prefixes, router ids, neighbors' and local addresses, the safelist: no rule's destination or source may touch them. */
+  /**
+   * Protected prefixes, router ids, neighbors' and local addresses, the safelist: no rule's destination or source may
+   * overlap them.
+   */
   readonly untouchable: PrefixSet;
   readonly protectedPorts: ReadonlySet<number>;
 }
 
-/** Why the route must not leave, in words; null when it may. */
+/** Returns why the route must not be sent; null if it may. */
 export function checkRoute(route: OutRoute, guard: EgressGuard): string | null {
   const decoded = decodeFlowSpec(route.nlri, route.family.afi, route.family.safi);
-  if (!decoded.ok) return `its NLRI does not decode: ${decoded.reason}`;
+  if (!decoded.ok) return `its NLRI cannot be decoded: ${decoded.reason}`;
   if (decoded.tolerated.length > 0) return `its NLRI is not canonical: ${decoded.tolerated.join('; ')}`;
   const actions = decodeActions(route.attributes);
-  if (!actions.ok) return `its actions do not decode: ${actions.reason}`;
+  if (!actions.ok) return `its actions cannot be decoded: ${actions.reason}`;
   if (actions.tolerated.length > 0) return `its actions are not canonical: ${actions.tolerated.join('; ')}`;
   return (
     checkDestination(decoded.spec, guard) ?? checkPorts(decoded.spec, guard) ?? checkActions(actions.actions)
@@ -37,24 +40,24 @@ function checkDestination(spec: FlowSpec, guard: EgressGuard): string | null {
   const destination = spec.components.find((component) => component.type === 1);
   if (destination?.type !== 1) return 'it has no destination prefix';
   const { prefix, offset } = destination;
-  if (offset !== 0) return 'its destination leaves out leading bits (offset)';
+  if (offset !== 0) return 'its destination omits leading bits (offset)';
   const least = guard.minLength[prefix.family];
   if (prefix.length < least) return `its destination ${formatPrefix(prefix)} is wider than /${least}`;
   const special = notUnicast(prefix);
   if (special !== undefined) {
-    return `its destination ${formatPrefix(prefix)} is no unicast address of a customer: ${special.name}`;
+    return `its destination ${formatPrefix(prefix)} is not a unicast address of a customer: ${special.name}`;
   }
   return checkPrefixes(spec, guard) ?? findImpossible(spec) ?? null;
 }
 
-/** Neither what goes to untouchable addresses may be filtered nor what comes from them. */
+/** Checks that traffic neither to nor from untouchable addresses is filtered. */
 function checkPrefixes(spec: FlowSpec, guard: EgressGuard): string | null {
   for (const component of spec.components) {
     if (component.type !== 1 && component.type !== 2) continue;
     const touched = guard.untouchable.overlapping(component.prefix);
     if (touched === undefined) continue;
     const role = component.type === 1 ? 'destination' : 'source';
-    return `its ${role} ${formatPrefix(component.prefix)} touches ${formatPrefix(touched)}, which is protected or safelisted`;
+    return `its ${role} ${formatPrefix(component.prefix)} overlaps ${formatPrefix(touched)}, which is protected or safelisted`;
   }
   return null;
 }
@@ -68,7 +71,7 @@ function checkPorts(spec: FlowSpec, guard: EgressGuard): string | null {
   return null;
 }
 
-/** A protected port that an operator of the component names; ranges around others do not name what they contain. */
+/** Returns a protected port that the component names explicitly; a range that only contains it does not name it. */
 function namedPort(
   component: Component & { ops: readonly NumericOp[] },
   ports: ReadonlySet<number>,
@@ -82,7 +85,7 @@ function namedPort(
 
 function checkActions(actions: readonly Action[]): string | null {
   const rates = actions.filter((action) => action.type === 'traffic-rate');
-  if (rates.length !== 1) return `it carries ${rates.length} traffic rates instead of one`;
+  if (rates.length !== 1) return `it has ${rates.length} traffic rates instead of one`;
   const unknown = actions.find((action) => action.type === 'unknown');
-  return unknown === undefined ? null : 'it carries an action that this speaker does not know';
+  return unknown === undefined ? null : 'it has an action that prefixd does not know';
 }

@@ -1,7 +1,7 @@
 /**
- * The single writer. Commands wait in one queue; each group of them is decided against the state that the ones before
- * left, written down with one fsync, and only then answered and shown to the followers. What cannot be written down is
- * taken back as if it had never been asked, unless it takes rules away: that is in effect at once (unrecorded.ts).
+ * The single writer. Commands wait in one queue. Each group of them is decided against the state after the groups
+ * before, recorded with one fsync, and only then answered and shown to the followers. A group that cannot be recorded is
+ * taken back as if it had never been sent, but commands that take rules away take effect at once (unrecorded.ts).
  *
  *             a group            2 s later
  *    ready ────────────▶ writing ───────────▶ stalled
@@ -13,11 +13,11 @@
  *     └───────────────────────────────────────────┘
  *                        durable
  *
- * - writing: the state has the group folded in, commands queue, and readers that act on routers wait.
- * - stalled: the write has not returned. The state is durable again, without the group, so that time takes rules away;
- *   what takes away is in effect unrecorded, and everything else is refused.
- * - failing: as stalled, and no write is under way. After a failed write that leaves nothing unrecorded it is ready at once:
- *   the next command finds out whether the disk works.
+ * - writing: the group is folded into the state, commands queue, and readers that act on routers wait.
+ * - stalled: the write has not returned. The state is the durable one again, without the group, so that rules expire.
+ *   Commands that take rules away take effect unrecorded; everything else is refused.
+ * - failing: like stalled, but no write is in progress. After a failed write that leaves nothing unrecorded the engine is
+ *   ready at once: the next command finds out whether the disk works.
  */
 import type { Answer, Command } from '../core/commands.ts';
 import type { RecordedFact } from '../core/facts.ts';
@@ -44,7 +44,10 @@ import {
 import type { EngineView, FactFollower, Recording, TimerHost } from './types.ts';
 import { type UnrecordedCommand, type ContextAt, Unrecorded } from './unrecorded.ts';
 
-/** Opens the store, folds what it holds, and returns the engine with the store's warnings. It closes the store again when it rejects. */
+/**
+ * Opens the store, folds its facts, and returns the engine with the store's warnings. Closes the store again before it
+ * rejects.
+ */
 export async function openEngine(
   options: EngineOptions,
 ): Promise<{ engine: Engine; warnings: readonly string[] }> {
@@ -82,7 +85,7 @@ export class Engine implements EngineView {
   readonly #contextNow: ContextAt;
   readonly #after: TimerHost['after'];
   readonly #recent: RecentFacts;
-  /** Told before the others. */
+  /** Followers that are called before the others. */
   readonly #actors = new Set<FactFollower>();
   readonly #followers = new Set<FactFollower>();
   readonly #between: (() => void)[] = [];
@@ -90,20 +93,23 @@ export class Engine implements EngineView {
   readonly #unrecorded: Unrecorded;
   #policy: Policy;
   #phase: Recording['phase'] = 'ready';
-  /** When the write that is under way began (ms since the epoch). */
+  /** Start of the current write (ms since the epoch). */
   #writingSince: number | null = null;
-  /** Why the last write failed. */
+  /** The error of the last write. */
   #lastFailure: unknown = null;
   #cancelRetry: () => void = () => undefined;
   #pumping: Promise<void> | null = null;
   #snapshotting: Promise<void> | null = null;
   #snapshottingSince: number | null = null;
-  /** True while facts are folded that are not durable yet. */
+  /** True while folded facts are not durable yet. */
   #unsettled = false;
   #sinceSnapshot: number;
   #closed = false;
 
-  /** Use `openEngine`. `replayed` counts the facts after the newest snapshot, so that crashes do not put the next off for ever. */
+  /**
+   * Use `openEngine`. `replayed` counts the facts after the newest snapshot, so that repeated crashes do not postpone
+   * the next one forever.
+   */
   constructor(options: EngineOptions, state: StateHandle, recent: RecentFacts, replayed: number) {
     this.#options = options;
     this.#sinceSnapshot = replayed;
@@ -124,7 +130,7 @@ export class Engine implements EngineView {
     return this.#policy;
   }
 
-  /** How writing down goes. */
+  /** Returns the state of recording. */
   get recording(): Recording {
     const { actions } = this.#unrecorded;
     return {
@@ -136,7 +142,7 @@ export class Engine implements EngineView {
     };
   }
 
-  /** What is in effect and not in the journal, oldest first. */
+  /** Returns the actions in effect that are not in the journal, oldest first. */
   get unrecorded(): readonly UnrecordedCommand[] {
     return this.#unrecorded.actions;
   }
@@ -150,9 +156,9 @@ export class Engine implements EngineView {
   }
 
   /**
-   * Followers that act on routers: told before those that only write down what happened, and what they put off to a
-   * microtask is done before, too. They alone are told of facts that take away and are not durable yet; those come once
-   * more when they are, with the numbers that they have in the journal.
+   * Adds a follower that acts on routers. It is called before those that only record events, and its microtasks run
+   * before them too. Only these followers get facts that take rules away and are not durable yet; when durable, they
+   * get them again with their numbers in the journal.
    */
   followFirst(follower: FactFollower): () => void {
     this.#actors.add(follower);
@@ -169,23 +175,22 @@ export class Engine implements EngineView {
   }
 
   /**
-   * Runs `read` at once when everything folded is durable or takes away, else as soon as it is, at the latest when the
-   * write has stalled. What acts on routers reads the state through here, so that nothing is announced which a failing
-   * disk takes back a moment later.
+   * Runs `read` as soon as every folded fact is durable or takes rules away, at the latest when the write has stalled.
+   * Readers that act on routers use it, so that nothing is announced that a failing disk takes back a moment later.
    */
   whenSettled(read: () => void): void {
     if (this.#unsettled) this.#between.push(read);
     else read();
   }
 
-  /** Tries once more, and at once, to record what is in effect. Resolves with how much is still unrecorded. */
+  /** Tries again, at once, to record the actions in effect. Resolves to the number that is still unrecorded. */
   async recordAll(): Promise<number> {
     this.#retry();
     await this.#pumping;
     return this.#unrecorded.actions.length;
   }
 
-  /** Answers what waits, writes a snapshot when there is something new, and closes the store. */
+  /** Answers the waiting commands, writes a snapshot if there are new facts, and closes the store. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.recordAll();
@@ -197,7 +202,7 @@ export class Engine implements EngineView {
 
   #enqueue(command: Command, policy?: Policy): Promise<Answer> {
     if (this.#closed) {
-      return Promise.reject(new StoreError('the daemon is stopping and takes no more commands'));
+      return Promise.reject(new StoreError('the daemon is shutting down and accepts no more commands'));
     }
     return new Promise((resolve, reject) => {
       const job: Job = { command, resolve, reject, ...(policy === undefined ? {} : { policy }) };
@@ -211,7 +216,7 @@ export class Engine implements EngineView {
   }
 
   async #pump(): Promise<void> {
-    // One turn of the event loop later, requests that arrived together are in one group and share one fsync.
+    // Requests of one turn of the event loop form one group and share one fsync.
     await new Promise<void>((resolve) => setImmediate(resolve));
     while (this.#phase !== 'failing' && (this.#queue.size > 0 || this.#unrecorded.actions.length > 0)) {
       await this.#write();
@@ -222,7 +227,10 @@ export class Engine implements EngineView {
     this.#pumping = null;
   }
 
-  /** Decides what is unrecorded and as many waiting commands as fit into a slice, makes them durable together, answers them. */
+  /**
+   * Decides the unrecorded actions and as many waiting commands as fit into a slice, makes them durable together,
+   * answers them.
+   */
   async #write(): Promise<void> {
     this.#unrecorded.lift();
     const group = new Group(this.#policy);
@@ -253,7 +261,7 @@ export class Engine implements EngineView {
     await this.#landed(group);
   }
 
-  /** The group is durable. */
+  /** Completes a durable group. */
   async #landed(group: Group): Promise<void> {
     const { facts } = group;
     if (group.isStalled) {
@@ -268,19 +276,19 @@ export class Engine implements EngineView {
     this.#writingSince = null;
     this.#sinceSnapshot += facts.length;
     this.#recent.add(facts);
-    // What was taken away meanwhile is so also for what the group added.
+    // Actions taken meanwhile also apply to what the group added.
     const taken = this.#unrecorded.lay(this.#contextNow);
     this.#settle();
     if (facts.length > 0) {
       this.#tell(this.#actors, [...facts, ...taken]);
-      // Speakers write what they were told in a microtask: the rules are on their way before anything is narrated.
+      // Speakers write changes in a microtask: the rules are sent before anything is logged.
       await Promise.resolve();
       this.#tell(this.#followers, facts);
     }
     for (const { job, answer } of group.decided) job.resolve(answer);
   }
 
-  /** The group is not durable: none of it has happened, but what takes away takes effect all the same. */
+  /** Takes back a group that is not durable; commands that take rules away take effect despite that. */
   #failed(group: Group, error: unknown): void {
     if (!group.isStalled) {
       this.#state.rollback();
@@ -288,7 +296,7 @@ export class Engine implements EngineView {
     }
     this.#lastFailure = error;
     this.#writingSince = null;
-    // Now, so that what is asked from here on finds it so.
+    // Set now, so that later commands see it.
     this.#phase = 'failing';
     for (const { job } of group.decided) this.#withoutJournal(job);
     if (this.#unrecorded.actions.length > 0) {
@@ -301,7 +309,7 @@ export class Engine implements EngineView {
     this.#options.onAppendFailed?.(error);
   }
 
-  /** Back to the durable state, from which time takes rules away, and whose queue is not kept waiting. */
+  /** Returns to the durable state, so that rules expire and commands are answered without waiting. */
   #stall(group: Group): void {
     group.isStalled = true;
     this.#phase = 'stalled';
@@ -310,7 +318,7 @@ export class Engine implements EngineView {
     group.decided = group.decided.filter(({ job }) => {
       if (isTakeAway(job.command)) {
         const action = this.#act(job, job.command);
-        // It is in the write that does not return, and needs none of its own should that be durable.
+        // It is in the stalled write and needs no other one if that becomes durable.
         if (action !== undefined) group.actions.add(action);
       } else if (isRepeatable(job.command)) job.reject(unknownOutcome());
       else return true;
@@ -321,7 +329,7 @@ export class Engine implements EngineView {
     this.#options.onStalled?.();
   }
 
-  /** Refuses a command, or lets it take effect unrecorded: the journal cannot be written now. */
+  /** Refuses a command or lets it take effect unrecorded while the journal cannot be written. */
   #withoutJournal(job: Job): void {
     if (isTakeAway(job.command)) this.#act(job, job.command);
     else job.reject(this.#phase === 'stalled' ? stalledRefusal() : this.#lastFailure);
@@ -332,7 +340,7 @@ export class Engine implements EngineView {
       this.#withoutJournal(job);
   }
 
-  /** Lets a command take effect that takes away, and answers it. Returns it when it is to be recorded. */
+  /** Lets a command that takes rules away take effect, and answers it. Returns the action if it must be recorded. */
   #act({ resolve, reject }: Job, command: TakeAway): UnrecordedCommand | undefined {
     if (this.#unrecorded.isFull) {
       reject(tooManyUnrecorded());
@@ -384,9 +392,12 @@ export class Engine implements EngineView {
     for (const read of this.#between.splice(0)) read();
   }
 
-  /** Events go on while a snapshot is written: it is taken at once, and the store keeps it apart from what is appended. */
+  /**
+   * Starts a snapshot while commands continue: the state is captured at once, and the store keeps it apart from
+   * appended facts.
+   */
   #startSnapshot(): void {
-    // Its facts are to be durable.
+    // A snapshot must contain only durable facts.
     if (this.#snapshotting !== null || this.#unrecorded.actions.length > 0) return;
     this.#sinceSnapshot = 0;
     this.#snapshottingSince = this.#options.clock();

@@ -1,4 +1,4 @@
-/** A group of commands: decided one after the other against the folded state, and made durable together. */
+/** A group of commands: decided in order against the folded state, and made durable together. */
 import { setImmediate } from 'node:timers/promises';
 import { type Answer, type Command, confirmed, type DecideContext, type Decision } from '../core/commands.ts';
 import { decide } from '../core/decide/decide.ts';
@@ -11,10 +11,10 @@ import type { Fifo } from '../net/queue.ts';
 import { runInSlices } from '../net/steps.ts';
 import type { UnrecordedCommand } from './unrecorded.ts';
 
-/** How long a group may decide before it is written, so that hold timers are served in between (ms). */
+/** Time limit for deciding a group before it is written, so that hold timers are served in between (ms). */
 const SLICE_MS = 4;
 
-/** A command that waits, and whom to tell. */
+/** A waiting command with its callbacks. */
 export interface Job {
   readonly command: Command;
   /** Adopted before the command is decided. */
@@ -23,7 +23,7 @@ export interface Job {
   readonly reject: (error: unknown) => void;
 }
 
-/** How a decision that was made beforehand ends: it returns or throws. */
+/** A decision made in advance: it returns or throws. */
 export type Prepared = () => Decision;
 
 export interface DecidedJob {
@@ -34,24 +34,24 @@ export interface DecidedJob {
 export interface DeciderOptions {
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
-  /** The time as detectors know it, where `clock` does not follow when it is set; by default the same. */
+  /** The system's time as detectors see it, if `clock` does not follow changes of it; default: `clock`. */
   readonly systemTime?: () => number;
-  /** Milliseconds from any beginning, by which the length of a slice is measured; by default the process's own. */
+  /** Milliseconds from any origin, to measure a slice; default: the process's own. */
   readonly stopwatch?: () => number;
   readonly newId: () => string;
-  /** What the neighbors have room for; absent: not known. */
+  /** The room on the neighbors; absent: not known. */
   readonly room?: Room;
 }
 
 export class Group {
   readonly facts: RecordedFact[] = [];
-  /** Those that are not answered yet. */
+  /** Decided commands that are not answered yet. */
   decided: readonly DecidedJob[] = [];
-  /** What was in effect already and is recorded with it. */
+  /** Actions that were already in effect and are recorded with the group. */
   readonly actions = new Set<UnrecordedCommand>();
   /** The policy in force after it. */
   policy: Policy;
-  /** Its write takes long, and the state is without it. */
+  /** True if its write has stalled and the state does not contain it. */
   isStalled = false;
 
   constructor(policy: Policy) {
@@ -74,8 +74,8 @@ export class Decider {
   }
 
   /**
-   * Decides about a new policy beforehand, in slices with turns for others between them, because every active mitigation
-   * is looked at. Nothing may be folded until the command heads the next group.
+   * Decides a new policy in advance, in slices with turns for others between them, because every active mitigation is
+   * checked. Nothing may be folded until the command is first in the next group.
    */
   async prepare(command: Extract<Command, { type: 'policy-loaded' }>, policy: Policy): Promise<Prepared> {
     const { clock, stopwatch = () => performance.now() } = this.#options;
@@ -95,8 +95,9 @@ export class Decider {
   }
 
   /**
-   * Decides what is in effect already, as of the time when it took effect, and then as many waiting commands as fit into a
-   * slice. Their facts are folded into the state. `prepared` is the decision of the first of them, if it was made before.
+   * Decides the actions already in effect, as of the time they took effect, and then as many waiting commands as fit
+   * into a slice. Folds their facts into the state. `prepared` is the decision of the first command, if made in
+   * advance.
    */
   fill(
     group: Group,
@@ -115,7 +116,7 @@ export class Decider {
   #slice(group: Group, queue: Fifo<Job>, prepared: Prepared | null): void {
     const { clock, room: base, stopwatch = () => performance.now() } = this.#options;
     const now = clock();
-    // In dry-run nothing takes room on a neighbor.
+    // In dry run nothing takes room on a neighbor.
     const known = base !== undefined && group.policy.mode === 'enforced';
     const room = known ? new GroupRoom(base) : undefined;
     const context = this.context(now, group.policy);
@@ -124,9 +125,9 @@ export class Decider {
     const until = stopwatch() + SLICE_MS;
     let first = prepared;
     do {
-      // It heads the next group, before which it is prepared.
+      // It must be first in the next group, before which it is prepared.
       if (decided.length > 0 && queue.oldest?.command.type === 'policy-loaded') break;
-      // It leaves the queue whatever comes of it: asked again, what failed would fail again, and nobody would get another turn.
+      // It leaves the queue in any case: if it failed, it would fail again and block the others.
       const job = queue.shift();
       if (job === undefined) break;
       const policy = job.policy ?? group.policy;
@@ -135,13 +136,13 @@ export class Decider {
         const inForce = { ...context, policy, ...(room === undefined ? {} : { room: room.room }) };
         decision = first?.() ?? decide(this.#state, job.command, inForce);
       } catch (error) {
-        // A defect of the core concerns the command that met it, not the ones that happened to wait beside it.
+        // A defect of the core affects its command, not the others in the group.
         job.reject(error);
         continue;
       } finally {
         first = null;
       }
-      // A policy that was only asked about is not adopted.
+      // A policy that needs confirmation is not adopted.
       if (decision.answer.type !== 'needs-confirmation') group.policy = policy;
       decided.push({ job, answer: decision.answer });
       for (const fact of this.#fold(group, decision.facts, now)) room?.note(fact.fact, group.policy);
@@ -158,11 +159,11 @@ export class Decider {
   }
 }
 
-// Room on the neighbors while a group of commands is decided: what it has decided counts, although no table has it yet.
+// Room on the neighbors while a group is decided: its decisions count, although no table has them yet.
 
 export class GroupRoom {
   readonly #base: Room;
-  /** Routes by rate, for each neighbor. */
+  /** Number of routes by rate, for each neighbor. */
   readonly #decided = new Map<string, Map<number, number>>();
 
   constructor(base: Room) {
@@ -175,7 +176,7 @@ export class GroupRoom {
     return this.#base(neighbor, rateBps) - taken;
   };
 
-  /** Counts what a fact adds to the neighbors' tables. */
+  /** Counts the routes that a fact adds to the neighbors' tables. */
   note(fact: Fact, policy: Policy): void {
     if (fact.type !== 'mitigation.created' || fact.mitigation.dryRun) return;
     const { match, action } = fact.mitigation;

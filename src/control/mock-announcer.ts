@@ -1,6 +1,6 @@
 /**
- * An announcer without routers (`bgp.mode: mock`): every enabled neighbor counts as established with all of its
- * families, and everything is written at once. For trying out policies, and for tests of what stands above.
+ * An announcer without routers (`bgp.mode: mock`), to try out policies and for tests: every enabled neighbor counts as
+ * established with all of its families, and everything is written at once.
  */
 import type { OutRoute, RouteKey } from '../bgp/rib/route.ts';
 import { AdjRibOut } from '../bgp/rib/adj-rib-out.ts';
@@ -11,7 +11,7 @@ interface MockPeer {
   settings: NeighborSettings;
   enabled: boolean;
   establishedAt: number | null;
-  /** When it went up or down last (ms), and when it was made. */
+  /** Time of creation or of the last change up or down (ms). */
   changedAt: number;
   readonly createdAt: number;
   readonly rib: AdjRibOut;
@@ -113,7 +113,7 @@ export class MockAnnouncer implements Announcer {
     peer.establishedAt = this.#clock();
     peer.changedAt = peer.establishedAt;
     for (const listener of this.#listeners) {
-      listener.onLog?.('info', name, 'session established (mock: no router is told)');
+      listener.onLog?.('info', name, 'session established (mock: no router is connected)');
       listener.onEstablished?.(name);
     }
   }
@@ -141,7 +141,7 @@ export class MockAnnouncer implements Announcer {
 
   #peer(name: string): MockPeer {
     const peer = this.#peers.get(name);
-    if (peer === undefined) throw new RangeError(`no neighbor is named ${name}`);
+    if (peer === undefined) throw new RangeError(`there is no neighbor ${name}`);
     return peer;
   }
 }

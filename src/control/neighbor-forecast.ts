@@ -1,6 +1,6 @@
 /**
- * Which neighbors could enforce a rule, and in how many routes: the same rendering and the same egress check that the
- * reconciler does later, done before a decision is answered. PURE apart from its cache.
+ * Forecasts which neighbors can enforce a rule, and with how many routes. Uses the reconciler's rendering and egress
+ * check before a decision is answered. PURE apart from its cache.
  */
 import type { Forecast, NeighborForecast } from '../core/decide/forecast.ts';
 import { matchKey } from '../core/decide/correlate.ts';
@@ -11,15 +11,15 @@ import { checkRoute } from './egress.ts';
 import type { NeighborPolicy } from './render-rule.ts';
 import { safeRender, voiceOf } from './render-rule.ts';
 
-/** Shapes remembered. There are as many as sets of ports and actions in use; beyond that all are forgotten. */
+/** Limit of cached shapes. There are as many as sets of ports and actions in use; beyond the limit all are dropped. */
 const MAX_SHAPES = 5000;
 
-/** What a voice makes of a shape. */
+/** The result for a shape on neighbors with one render key. */
 type Verdict = { readonly ok: true; readonly routes: number } | { readonly ok: false; readonly why: string };
 
 /**
- * The forecast for these neighbors. Destinations and sources are judged by the core's guardrails, so only what the egress
- * check says of ports and actions counts here.
+ * Returns the forecast for these neighbors. The core's guardrails check destinations and sources, so here only the
+ * egress check's results for ports and actions count.
  */
 export function forecastFor(
   neighbors: readonly NeighborPolicy[],
@@ -53,14 +53,14 @@ export function forecastFor(
 }
 
 /**
- * A host of the same family. No dialect looks at a destination beyond that, and what the egress check says of one (multicast
- * is no host) must not be remembered for every rule of the shape.
+ * Returns a host of the same family. No dialect depends on the destination otherwise, and an egress error about one
+ * destination (such as multicast) must not be cached for every rule of the shape.
  */
 function typicalOf(dstPrefix: string): string {
   return dstPrefix.includes(':') ? '2001:db8::1/128' : '192.0.2.1/32';
 }
 
-/** Rules of one shape differ in their destination only. */
+/** Returns the shape's key. Rules of one shape differ only in their destination. */
 function shapeOf(match: Match, action: MitigationAction): string {
   const shared = action.shared === true ? ' shared' : '';
   return `${matchKey(match)} ${action.type} ${action.rateBps ?? 0}${shared}`;
@@ -81,9 +81,12 @@ function verdictOf(
   return { ok: true, routes: rendering.routes.length };
 }
 
-/** A rule is admitted whole or not at all, so one that needs more routes than the budget never is. */
+/**
+ * Checks the budget. A rule is admitted completely or not at all, so one that needs more routes than the budget never
+ * is.
+ */
 function withinBudget(verdict: Verdict, maxRules: number): Verdict {
   if (!verdict.ok || verdict.routes <= maxRules) return verdict;
   const needs = verdict.routes === 1 ? '1 route' : `${verdict.routes} routes`;
-  return { ok: false, why: `it takes ${needs}, more than max_rules (${maxRules}) allows altogether` };
+  return { ok: false, why: `it needs ${needs}, but max_rules is ${maxRules}` };
 }

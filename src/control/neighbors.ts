@@ -1,15 +1,15 @@
-/** The neighbors as the reconciler knows them: which there are, what each should hold, and whose table outlives a reload. */
+/** The reconciler's neighbors: their policies, their tables, and which tables outlive a reload. */
 import type { OutRoute, RouteKey } from '../bgp/rib/route.ts';
 import { type Family, sameFamily } from '../bgp/wire/iana.ts';
 import type { MatchKey } from '../core/state/state.ts';
 import { type NeighborPolicy, voiceOf } from './render-rule.ts';
 import { WantedRoutes } from './wanted-routes.ts';
 
-/** What another list of neighbors came to. */
+/** The result of adopting another list of neighbors. */
 export interface Adoption {
-  /** Those that are new, or have another policy and with it an empty table. */
+  /** Neighbors that are new or have another policy, and so an empty table. */
   readonly fresh: readonly NeighborSync[];
-  /** Names that are not there any more. */
+  /** Names that were removed. */
   readonly gone: readonly string[];
 }
 
@@ -24,7 +24,7 @@ export class Neighbors implements Iterable<NeighborSync> {
     return this.#neighbors.values();
   }
 
-  /** In the order of the configuration. */
+  /** Returns the names in the order of the configuration. */
   get names(): readonly string[] {
     return [...this.#neighbors.keys()];
   }
@@ -33,7 +33,7 @@ export class Neighbors implements Iterable<NeighborSync> {
     return this.#neighbors.get(name);
   }
 
-  /** True while the neighbor's session is established. */
+  /** Returns true while the neighbor's session is established. */
   isUp(name: string): boolean {
     return (this.get(name)?.families.length ?? 0) > 0;
   }
@@ -42,19 +42,22 @@ export class Neighbors implements Iterable<NeighborSync> {
     return this.get(name)?.wanted;
   }
 
-  /** How many routes a neighbor has left for a new rule with this rate (bits a second); Infinity for one that is not known. */
+  /**
+   * Returns the number of routes left on a neighbor for a new rule with this rate (bits a second); Infinity for an
+   * unknown neighbor.
+   */
   roomOn(name: string, rateBps: number): number {
     return this.tableOf(name)?.roomFor(rateBps) ?? Number.POSITIVE_INFINITY;
   }
 
-  /** The mitigation on whose behalf a route should stand; undefined when none wants it. */
+  /** Returns the mitigation that wants a route; undefined if none does. */
   ownerOf(name: string, key: RouteKey): string | undefined {
     return this.get(name)?.wanted.want(key)?.owner;
   }
 
   /**
-   * Every table has the mitigation's rule, so that a longer life changes nothing. It may lack it: another mitigation may
-   * speak for the match, or this one had expired and was withdrawn before its end was written down.
+   * Returns true if every table has the mitigation's rule, so that a longer TTL changes nothing. A table may lack it:
+   * another mitigation may own the match, or this one had expired and was withdrawn before that was recorded.
    */
   isClaimedEverywhere(key: MatchKey, mitigationId: string): boolean {
     for (const { wanted: table } of this)
@@ -62,14 +65,14 @@ export class Neighbors implements Iterable<NeighborSync> {
     return true;
   }
 
-  /** Takes leave of the neighbors that are not named. */
+  /** Stops tracking every neighbor not in the list. */
   keepOnly(names: Iterable<string>): void {
     const kept = new Set(names);
     for (const neighbor of this) if (!kept.has(neighbor.policy.name)) leave(neighbor);
     this.#neighbors = new Map([...this.#neighbors].filter(([name]) => kept.has(name)));
   }
 
-  /** Takes another list; those whose policy is the same keep their tables. */
+  /** Adopts another list; neighbors whose policy is the same keep their tables. */
   adopt(policies: readonly NeighborPolicy[]): Adoption {
     const before = this.#neighbors;
     this.#neighbors = new Map(
@@ -87,7 +90,7 @@ export class Neighbors implements Iterable<NeighborSync> {
   }
 }
 
-// One neighbor as the reconciler sees it: its policy, what it should hold, and how its session stands.
+// One neighbor of the reconciler: its policy, its table, and its session's state.
 
 export interface NeighborSync {
   readonly policy: NeighborPolicy;
@@ -95,15 +98,18 @@ export interface NeighborSync {
   readonly wanted: WantedRoutes;
   /** Families of the established session; empty while it is down. */
   families: readonly Family[];
-  /** Counts sessions, so that a table being sent notices that its session is another one. */
+  /** Counts sessions, so that sending a table notices a new session. */
   generation: number;
-  /** True while a session that came up is being given everything. */
+  /** True while a new session is being sent its whole table. */
   filling: boolean;
-  /** A full run has filled the table. Before, a session gets no End-of-RIB: its router would flush what is still to come. */
+  /**
+   * True once a full run has filled the table. Before that, a session gets no End-of-RIB: its router would flush routes
+   * that are still to be sent.
+   */
   whole: boolean;
 }
 
-/** A neighbor whose session is down and whose table is empty. */
+/** Makes a neighbor whose session is down and whose table is empty. */
 export function newNeighborSync(policy: NeighborPolicy): NeighborSync {
   return {
     policy,
@@ -116,17 +122,17 @@ export function newNeighborSync(policy: NeighborPolicy): NeighborSync {
   };
 }
 
-/** True when the session may carry the route; false while it is down. */
+/** Returns true if the session can carry the route; false while it is down. */
 export function carries(neighbor: NeighborSync, route: OutRoute): boolean {
   return neighbor.families.some((family) => sameFamily(family, route.family));
 }
 
-/** True when the two ask for the same rules in the same octets. */
+/** Returns true if both policies produce the same rules in the same octets. */
 export function samePolicy(a: NeighborPolicy, b: NeighborPolicy): boolean {
   return a.name === b.name && a.maxRules === b.maxRules && voiceOf(a) === voiceOf(b);
 }
 
-/** Nothing more is told to this session: it is down, or its neighbor has no place here any more. */
+/** Stops sending to this session: it is down, or its neighbor was removed. */
 export function leave(neighbor: NeighborSync): void {
   neighbor.families = [];
   neighbor.filling = false;

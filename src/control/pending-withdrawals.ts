@@ -1,13 +1,13 @@
 /**
- * Mitigations on their way out. One has ended when no established session holds a route of it any more; only then is
- * that recorded, so that nobody reads "withdrawn" while a router may still drop.
+ * Tracks mitigations that are being withdrawn. One has ended when no established session holds a route of it; only then
+ * is that recorded, so that nobody reads "withdrawn" while a router may still drop traffic.
  */
 import type { OutRoute, RouteKey } from '../bgp/rib/route.ts';
 import { Fifo } from '../net/queue.ts';
 import type { Engine } from './engine.ts';
 import type { Log, TimerHost } from './types.ts';
 
-/** Ends recorded in one command: some milliseconds of work for everything that follows the facts. */
+/** Limit of ends recorded in one command: some milliseconds of work for all followers. */
 const ENDS_AT_ONCE = 200;
 
 export class PendingWithdrawals {
@@ -17,7 +17,7 @@ export class PendingWithdrawals {
   readonly #log: Log;
   readonly #ids = new Set<string>();
   #busy = false;
-  /** Something was sent or lost during a check, which may have come too late for it. */
+  /** Set if something was sent or lost during a check, perhaps too late for it. */
   #again = false;
   #stopped = false;
 
@@ -44,7 +44,10 @@ export class PendingWithdrawals {
     this.#stopped = true;
   }
 
-  /** Looks a turn of the event loop later which ones nobody holds any more, so that many are recorded together. */
+  /**
+   * Checks in the next turn of the event loop which mitigations no session holds any more, so that many are recorded
+   * together.
+   */
   checkSoon(): void {
     if (this.#stopped || this.#ids.size === 0) return;
     if (this.#busy) {
@@ -66,7 +69,7 @@ export class PendingWithdrawals {
       if (ids.length > 0 && !this.#stopped) await this.#engine.submit({ type: 'confirm-ended', ids });
     } catch (error) {
       failed = true;
-      // Nothing is lost: they stay listed, and the next full run has them looked at again.
+      // Nothing is lost: they stay listed, and the next full run checks them again.
       if (!this.#stopped) this.#log('warn', 'cannot record that mitigations ended; retrying', { err: error });
     } finally {
       this.#busy = false;
@@ -75,32 +78,32 @@ export class PendingWithdrawals {
   }
 }
 
-// On whose behalf which routes stand on each established session: answers "has the withdrawal reached everyone?". One that
-// was written has not, until the peer's TCP acknowledges it.
+// The routes of each mitigation on each established session, to know whether a withdrawal has reached every router. A
+// written withdrawal has not, until the peer's TCP acknowledges it.
 
 interface Leaving {
   readonly announced: readonly OutRoute[];
   readonly withdrawn: readonly OutRoute[];
-  /** A mitigation for each route that it loses. */
+  /** One entry per lost route, with its mitigation. */
   readonly over: readonly string[];
 }
 
 interface PeerStanding {
-  /** Mitigation by route, as it was sent last. */
+  /** Mitigation by route, as last sent. */
   readonly owners: Map<RouteKey, string>;
-  /** How many routes of a mitigation stand, those among them that are leaving. */
+  /** Number of routes of each mitigation, including those being withdrawn. */
   readonly counts: Map<string, number>;
-  /** What was sent that takes routes away from mitigations, until the peer's TCP has acknowledged it. */
+  /** Sent changes that remove routes of mitigations, until the peer's TCP has acknowledged them. */
   readonly leaving: Fifo<Leaving>;
 }
 
-/** Follows what sessions have written. Peers appear with their first route and vanish with their session. */
+/** Follows the routes that sessions have written. A peer is added with its first route and removed with its session. */
 export class RoutesByOwner {
   readonly #peers = new Map<string, PeerStanding>();
 
   /**
-   * These were written to the peer; the labels of routes are their mitigations. What they replace or withdraw counts until
-   * `acknowledged` is told of the very same arrays.
+   * Records routes written to the peer; their owners are mitigations. The routes they replace or withdraw count until
+   * `acknowledged` gets the same arrays.
    */
   sent(peer: string, announced: readonly OutRoute[], withdrawn: readonly OutRoute[]): void {
     const standing = this.#of(peer);
@@ -120,17 +123,17 @@ export class RoutesByOwner {
     if (over.length > 0) standing.leaving.push({ announced, withdrawn, over });
   }
 
-  /** The peer's TCP has acknowledged these, in the order in which they were sent. */
+  /** Records what the peer's TCP has acknowledged, in the order of sending. */
   acknowledged(peer: string, announced: readonly OutRoute[], withdrawn: readonly OutRoute[]): void {
     const standing = this.#peers.get(peer);
     const oldest = standing?.leaving.oldest;
-    // What was sent before the peer was forgotten is nobody's any more.
+    // Ignore changes sent before the peer was forgotten.
     if (standing === undefined || oldest?.announced !== announced || oldest.withdrawn !== withdrawn) return;
     standing.leaving.shift();
     for (const owner of oldest.over) discount(standing, owner);
   }
 
-  /** Routes that stand as they are have come to belong to other mitigations. */
+  /** Records that unchanged routes now belong to other mitigations. */
   moved(peer: string, routes: readonly OutRoute[]): void {
     const standing = this.#of(peer);
     for (const { key, owner: label } of routes) {
@@ -148,18 +151,18 @@ export class RoutesByOwner {
     return standing;
   }
 
-  /** The session is gone, and what stood on it with it. */
+  /** Forgets a closed session and its routes. */
   forget(peer: string): void {
     this.#peers.delete(peer);
   }
 
-  /** True when at least one route of the mitigation stands on some session. */
+  /** Returns true if any session has a route of the mitigation. */
   standsAnywhere(mitigationId: string): boolean {
     for (const { counts } of this.#peers.values()) if (counts.has(mitigationId)) return true;
     return false;
   }
 
-  /** True when at least one route of the mitigation stands on this session. */
+  /** Returns true if this session has a route of the mitigation. */
   standsOn(peer: string, mitigationId: string): boolean {
     return this.#peers.get(peer)?.counts.has(mitigationId) === true;
   }
@@ -168,7 +171,10 @@ export class RoutesByOwner {
     return this.#peers.get(peer)?.owners.get(key);
   }
 
-  /** Routes of the mitigation that stand on the session. Linear in the session's routes: for endings, not for lists. */
+  /**
+   * Returns the mitigation's routes on the session. Linear in the session's routes: for mitigations being withdrawn,
+   * not for lists.
+   */
   routesOf(peer: string, mitigationId: string): readonly RouteKey[] {
     const standing = this.#peers.get(peer);
     if (standing === undefined || !standing.counts.has(mitigationId)) return [];

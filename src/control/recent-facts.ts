@@ -1,15 +1,15 @@
-/** The newest facts, for readers of the feed that come back: bounded by number and by bytes. */
+/** Keeps the newest facts for readers of the feed that reconnect, bounded by number and by bytes. */
 import type { RecordedFact } from '../core/facts.ts';
 import { heapCost } from '../net/heap-cost.ts';
 
-/** At least so many are kept, as long as they are small, and at most twice as many. */
+/** Minimum number of facts kept, if they are small; at most twice as many. */
 const RECENT_FACTS = 10_000;
-/** Bytes that they may take, about. */
+/** Approximate limit in bytes. */
 export const RECENT_BYTES = 48 * 1024 * 1024;
 
 export class RecentFacts {
   readonly #facts: RecordedFact[] = [];
-  /** About how many bytes each takes. */
+  /** Approximate bytes of each fact. */
   readonly #costs: number[] = [];
   #bytes = 0;
 
@@ -33,14 +33,19 @@ export class RecentFacts {
     if (tooMany || this.#bytes > RECENT_BYTES) this.#drop(tooMany ? RECENT_FACTS : this.#facts.length);
   }
 
-  /** The facts after a number, oldest first; undefined when some of them are not kept any more. `newest`: the last there is. */
+  /**
+   * Returns the facts after a number, oldest first; undefined if some are no longer kept. `newest` is the last number.
+   */
   after(seq: number, newest: number): readonly RecordedFact[] | undefined {
     const oldest = this.#facts[0]?.seq ?? newest + 1;
     if (seq + 1 < oldest) return undefined;
     return this.#facts.slice(Math.max(0, seq + 1 - oldest));
   }
 
-  /** Keeps so many of the newest, and of these what three quarters of the bytes hold, so that it is not moved with every fact. */
+  /**
+   * Keeps at most this many of the newest facts, within three quarters of the byte limit, so that the list is not moved
+   * for every fact.
+   */
   #drop(most: number): void {
     let from = this.#facts.length;
     let bytes = 0;

@@ -1,7 +1,7 @@
 /**
- * The reconciler: makes every session hold exactly what was decided. The only place that tells a speaker to announce or
- * withdraw. A change passes the keys it touched, a session that comes up passes all of its keys, the timer passes
- * everything; all three go through the same `desired` and `plan`.
+ * The reconciler keeps every session's rules in line with the decisions. Only it tells a speaker to announce or
+ * withdraw. A change handles the keys it touched, a new session all of its keys, the timer everything; all three use
+ * the same `desired` and `plan`.
  */
 import type { AdjRibOutView } from '../bgp/rib/adj-rib-out.ts';
 import type { OutRoute, RouteKey } from '../bgp/rib/route.ts';
@@ -27,13 +27,13 @@ import { RoutesByOwner } from './pending-withdrawals.ts';
 import { ChangedMatches } from './changed-matches.ts';
 import type { Log, TimerHost } from './types.ts';
 
-/** Keys handled in one turn of the event loop, so that hold timers are served between turns. */
+/** Limit of keys handled in one turn of the event loop, so that hold timers are served between turns. */
 const SLICE = 500;
-/** The same where a key is merely looked up. */
+/** The same limit for keys that are only looked up. */
 const LOOK_SLICE = 5000;
 /**
- * Routes given to a fresh session in one turn, at most: about what the session writes in one, so that most messages are
- * full. Fewer when the time is over: routes that no session has had yet are judged by the egress check, which takes longer.
+ * Limit of routes given to a new session in one turn: about as many as the session writes in one, so that most messages
+ * are full. Fewer if the time is over: the egress check of new routes takes longer.
  */
 const FILL_SLICE = 4000;
 const FILL_MS = 8;
@@ -46,7 +46,7 @@ export interface ReconcilerOptions {
   readonly timers: TimerHost;
   /** Milliseconds between full runs. */
   readonly intervalMs: number;
-  /** For an operator; never throws. */
+  /** Log for operators; never throws. */
   readonly log: Log;
   /** Called after each full run. Must not throw. */
   readonly onCompared?: () => void;
@@ -107,7 +107,7 @@ export class Reconciler {
     this.#schedule.start();
   }
 
-  /** Stops following; what stands is left standing. */
+  /** Stops following; routers keep their rules. */
   async stop(): Promise<void> {
     this.#stopped = true;
     for (const cancel of this.#cancel.splice(0)) cancel();
@@ -116,14 +116,14 @@ export class Reconciler {
     await this.#rounds.finished();
   }
 
-  /** Compares everything: see Rounds. */
+  /** Compares everything; see `FullRuns`. */
   full(occasion: Occasion = 'change'): Promise<void> {
     return this.#rounds.start(occasion);
   }
 
   /**
-   * Takes leave of the neighbors that are not named. Call it before the announcer removes them: their sessions are parted
-   * from there, routes and all, and from its first step on it knows their names no more.
+   * Stops tracking every neighbor not in the list. Call it before the announcer removes them: the announcer then closes
+   * their sessions and withdraws their routes, and no longer knows their names.
    */
   keepOnly(names: Iterable<string>): void {
     this.#fleet.keepOnly(names);
@@ -131,7 +131,7 @@ export class Reconciler {
 
   /**
    * Adopts another list of neighbors; those whose policy is the same keep their tables. Call it after the announcer has
-   * adopted the list, so that every session it knows of here exists there.
+   * adopted the list, so that it knows every session.
    */
   async setNeighbors(policies: readonly NeighborPolicy[]): Promise<void> {
     const { fresh, gone } = this.#fleet.adopt(policies);
@@ -140,12 +140,12 @@ export class Reconciler {
     for (const neighbor of fresh) {
       const { name } = neighbor.policy;
       if (this.#fleet.get(name) !== neighbor || neighbor.families.length > 0) continue;
-      // It may have come up before it was known here, or kept its session.
+      // Its session may have been established before, or kept.
       if (this.#options.announcer.isEstablished(name)) this.#onEstablished(name);
     }
   }
 
-  /** The neighbors and their tables, for those who show them. */
+  /** Returns the neighbors and their tables, for display. */
   get fleet(): Neighbors {
     return this.#fleet;
   }
@@ -154,14 +154,14 @@ export class Reconciler {
     return this.#standing;
   }
 
-  /** What active mitigations lack on which neighbors, disabled ones left out. Costs as much as there is of it. */
+  /** Returns what each enabled neighbor lacks of the active mitigations. The cost is proportional to the result. */
   lacking(): readonly Lack[] {
     const peers = this.#options.announcer.peers();
     const enabled = new Set(peers.flatMap((peer) => (peer.enabled ? [peer.name] : [])));
     return [...lackingIn(this.#fleet, this.#gate)].filter(({ neighbor }) => enabled.has(neighbor));
   }
 
-  /** Why this route is not on this neighbor although its table wants it: the egress check or the session's families. */
+  /** Returns why a neighbor does not have a route of its table: the egress check or the session's families. */
   whyHeldBack(peer: string, route: OutRoute): string | null {
     const neighbor = this.#fleet.get(peer);
     if (neighbor === undefined) return null;
@@ -190,8 +190,8 @@ export class Reconciler {
   }
 
   /**
-   * `desired` and `plan` for these keys on every neighbor. Each neighbor is told of all of them at once, so that a rule
-   * which takes the place of another is announced before that one goes. Returns how many routes had to change.
+   * Applies `desired` and `plan` for these keys to every neighbor. Each neighbor gets all of them at once, so that a
+   * replacing rule is announced before the old one is withdrawn. Returns the number of changed routes.
    */
   #bring(keys: Iterable<MatchKey>): number {
     const wanted = desired(this.#options.engine.state, keys, this.#options.clock());
@@ -207,7 +207,7 @@ export class Reconciler {
     return changes;
   }
 
-  /** Renders once for each voice. An unchanged claim is kept as it is, and with it the verdict on its routes. */
+  /** Renders once for each render key. An unchanged claim is kept, and with it the verdict on its routes. */
   #claim(rule: DesiredRule, neighbor: NeighborSync, voices: Map<string, PlacedRule>): PlacedRule {
     const before = neighbor.wanted.claim(rule.matchKey);
     if (before !== undefined && sameRule(before.rule, rule)) return before;
@@ -220,7 +220,7 @@ export class Reconciler {
     return claim;
   }
 
-  /** Tells the session what differs under these routes. Returns how many do. */
+  /** Sends the differences of these routes to the session. Returns their number. */
   #apply(neighbor: NeighborSync, keys: Iterable<RouteKey>): number {
     const { announcer } = this.#options;
     const { name } = neighbor.policy;
@@ -233,7 +233,7 @@ export class Reconciler {
     return announce.length + withdraw.length;
   }
 
-  /** A route that only changes hands is not written again, so `onSent` will not tell. */
+  /** Records new owners. A route whose owner alone changes is not written again, so `onSent` is not called for it. */
   #adoptRelabelled(name: string, announce: readonly OutRoute[], out: AdjRibOutView): void {
     const moved = announce.filter(
       (route) => out.sent(route.key)?.route.attributes.key === route.attributes.key,
@@ -257,13 +257,13 @@ export class Reconciler {
     if (neighbor.whole) void this.#fill(neighbor);
   }
 
-  /** Gives a fresh session everything, in slices, then End-of-RIB. */
+  /** Sends a new session its whole table in slices, then End-of-RIB. */
   async #fill(neighbor: NeighborSync): Promise<void> {
     const { generation, wanted: table } = neighbor;
     const { name } = neighbor.policy;
     const out = this.#options.announcer.ribOut(name);
     const keys = [...table.routeKeys()];
-    // A session that was up before its neighbor was adopted may hold what nobody wants any more.
+    // A session that was established before its neighbor was adopted may hold unwanted routes.
     for (const key of [...out.effectiveKeys()]) if (table.want(key) === undefined) keys.push(key);
     let at = 0;
     while (at < keys.length) {
@@ -290,7 +290,10 @@ export class Reconciler {
     this.#endings.checkSoon();
   }
 
-  /** What was written is not gone from the router before its TCP has it: until then a mitigation is ending. */
+  /**
+   * Handles acknowledgements: a written withdrawal has not reached the router before its TCP acknowledges it, and until
+   * then the mitigation is still being withdrawn.
+   */
   #onAcknowledged(peer: string, announced: readonly OutRoute[], withdrawn: readonly OutRoute[]): void {
     this.#standing.acknowledged(peer, announced, withdrawn);
     if (withdrawn.length > 0 || this.#endings.size > 0) this.#endings.checkSoon();
@@ -317,13 +320,13 @@ export class Reconciler {
     return changes;
   }
 
-  /** A session that has come up meanwhile is given what it lacks, and its End-of-RIB. */
+  /** Sends a session that was established meanwhile the rest of its table and End-of-RIB. */
   #tableIsWhole(neighbor: NeighborSync): void {
     neighbor.whole = true;
     if (neighbor.families.length > 0) void this.#fill(neighbor);
   }
 
-  /** Withdraws what stands on a session although no table knows it. */
+  /** Withdraws routes on a session that are not in its table. */
   async #removeStrays(neighbor: NeighborSync): Promise<number> {
     if (neighbor.families.length === 0 || neighbor.filling || this.#stopped) return 0;
     const { generation, wanted: table } = neighbor;
@@ -337,7 +340,9 @@ export class Reconciler {
     return changed;
   }
 
-  /** Does something with every item, in slices with turns for others between them, each when everything folded is durable. */
+  /**
+   * Calls `act` for slices of the items, with turns for others between them, each after all folded facts are durable.
+   */
   async #inSlices<T>(items: readonly T[], size: number, act: (slice: readonly T[]) => void): Promise<void> {
     for (let at = 0; at < items.length && !this.#stopped; at += size) {
       if (at > 0) await this.#options.timers.yield();

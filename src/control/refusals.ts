@@ -1,48 +1,54 @@
-/** What the engine bears of its journal, and why it refuses commands on its account, in words that callers may see. */
+/**
+ * The engine's limits for a slow journal, and the errors with which it refuses commands because of it. Callers may see
+ * the texts.
+ */
 import type { Command } from '../core/commands.ts';
 import { StoreError } from '../store/store.ts';
 
-/** Commands that may wait to be decided; more are refused. */
+/** Limit of waiting commands; more are refused. */
 export const MAX_WAITING = 20_000;
-/** Operators' actions that may be in effect and not recorded; more are refused. */
+/** Limit of operators' actions that are in effect but not recorded; more are refused. */
 export const MAX_UNRECORDED = 1_000;
-/** Wait before what is unrecorded is tried again (ms). */
+/** Wait before recording is tried again (ms). */
 export const RETRY_MS = 1_000;
-/** A write to the journal that takes longer has stalled: what needs no disk goes on without it (ms). */
+/** A journal write that takes longer than this has stalled; work that needs no disk then continues without it (ms). */
 export const STALLED_AFTER_MS = 2_000;
 
-/** The journal keeps a command from being decided or confirmed. Its message may be shown to the caller, who may try again. */
+/**
+ * Thrown if the journal prevents a command from being decided or confirmed. Its message may be shown to the caller, who
+ * may try again.
+ */
 export class JournalRefusal extends StoreError {}
 
-/** What the refused command is told, which was not decided. */
+/** The error for a refused command that was not decided. */
 export function stalledRefusal(): JournalRefusal {
   return new JournalRefusal(
-    `The journal does not answer (a write takes longer than ${STALLED_AFTER_MS / 1000} s), so nothing was changed; try again`,
+    `The journal is stalled (a write takes longer than ${STALLED_AFTER_MS / 1000} s), so nothing was changed; try again`,
   );
 }
 
-/** It is in the write that does not return. */
+/** The error for a command that is in the stalled write. */
 export function unknownOutcome(): JournalRefusal {
   return new JournalRefusal(
-    `The journal does not answer (a write takes longer than ${STALLED_AFTER_MS / 1000} s); whether this takes effect is not known yet, so repeat it`,
+    `The journal is stalled (a write takes longer than ${STALLED_AFTER_MS / 1000} s); whether this takes effect is not known yet, so repeat it`,
   );
 }
 
 export function tooManyWaiting(): JournalRefusal {
   return new JournalRefusal(
-    `${MAX_WAITING} reports and commands are waiting for the journal already, so nothing was changed; try again`,
+    `${MAX_WAITING} reports and commands are already waiting for the journal, so nothing was changed; try again`,
   );
 }
 
 export function tooManyUnrecorded(): JournalRefusal {
   return new JournalRefusal(
-    `The journal cannot be written, and ${MAX_UNRECORDED} actions wait to be recorded already, so nothing was changed; repair the disk and try again`,
+    `The journal cannot be written, and ${MAX_UNRECORDED} actions are already waiting to be recorded, so nothing was changed; repair the disk and try again`,
   );
 }
 
 /**
- * True when a command of the write that does not return may be refused as `unknownOutcome`, because whoever asked asks
- * again, and it does no harm when both take effect: reports, and what the daemon itself asks. People's commands wait.
+ * Returns true if a command in the stalled write may be refused as `unknownOutcome`: its sender repeats it, and a
+ * second one does no harm. That holds for reports and for the daemon's own commands. People's commands wait.
  */
 export function isRepeatable(command: Command): boolean {
   switch (command.type) {

@@ -1,4 +1,4 @@
-/** A rule as one neighbor wants it said: dialect, families, communities. PURE: rule in, final octets out. */
+/** Renders a rule for one neighbor: dialect, families, communities. PURE: rule in, final octets out. */
 import { encodeActions } from '../bgp/flowspec/actions.ts';
 import type { Dialect } from '../bgp/flowspec/dialect.ts';
 import { renderForDialect } from '../bgp/flowspec/dialect.ts';
@@ -12,12 +12,12 @@ import { toHex } from '../net/bytes.ts';
 import type { DesiredRule } from './desired.ts';
 import { toActions, toFlowSpec } from './desired.ts';
 
-/** What control needs to know of a neighbor beside its session. */
+/** The properties of a neighbor that `control` needs besides its session. */
 export interface NeighborPolicy {
   readonly name: string;
   readonly dialect: Dialect;
   readonly families: readonly Family[];
-  /** How many routes it may hold at most. */
+  /** Maximum number of routes. */
   readonly maxRules: number;
   /** COMMUNITIES attached to every rule, 4 octets each. */
   readonly communities: Uint8Array;
@@ -25,12 +25,15 @@ export interface NeighborPolicy {
   readonly largeCommunities: Uint8Array;
 }
 
-/** The routes that say a rule to a neighbor (a dialect may need several), or why it cannot be said. */
+/** The routes of a rule for a neighbor (a dialect may need several), or the reason why there are none. */
 export type Rendering =
   | { readonly ok: true; readonly routes: readonly OutRoute[] }
   | { readonly ok: false; readonly why: string };
 
-/** Neighbors with the same voice are told a rule in the same octets, so it is rendered and judged once for all of them. */
+/**
+ * Returns the render key. Neighbors with the same key get a rule in the same octets, so it is rendered and checked once
+ * for all of them.
+ */
 export function voiceOf(neighbor: NeighborPolicy): string {
   const families = neighbor.families.map(familyName).join(',');
   return [neighbor.dialect, families, toHex(neighbor.communities), toHex(neighbor.largeCommunities)].join(
@@ -38,7 +41,10 @@ export function voiceOf(neighbor: NeighborPolicy): string {
   );
 }
 
-/** Renders a rule for a neighbor; RangeError for a match that no FlowSpec can say. `maxRules` is not looked at here; it depends on the other rules. */
+/**
+ * Renders a rule for a neighbor. Throws RangeError for a match that FlowSpec cannot express. Ignores `maxRules`, which
+ * depends on the other rules.
+ */
 export function render(
   rule: Pick<DesiredRule, 'match' | 'action' | 'mitigationId'>,
   neighbor: NeighborPolicy,
@@ -46,7 +52,7 @@ export function render(
   const match = toFlowSpec(rule.match);
   const family: Family = { afi: match.afi, safi: match.safi };
   if (!neighbor.families.some((offered) => sameFamily(offered, family))) {
-    return { ok: false, why: `${familyName(family)} is not among the neighbor's families` };
+    return { ok: false, why: `${familyName(family)} is not one of the neighbor's families` };
   }
   const said = renderForDialect(neighbor.dialect, match, toActions(rule.action), {
     shareRate: rule.action.shared === true,
@@ -67,7 +73,7 @@ export function render(
   return { ok: true, routes };
 }
 
-/** `render`, where a match that no FlowSpec can say is a reason like any other. */
+/** Calls `render`, and returns a match that FlowSpec cannot express as an ordinary reason. */
 export function safeRender(...args: Parameters<typeof render>): Rendering {
   try {
     return render(...args);
@@ -76,11 +82,14 @@ export function safeRender(...args: Parameters<typeof render>): Rendering {
   }
 }
 
-/** How many kinds of attributes are remembered; there are as many as actions in the playbooks, for each voice. */
+/** Limit of cached attributes; there are as many as actions in the playbooks, for each render key. */
 const MAX_KINDS = 1000;
 const kinds = new Map<string, RouteAttributes>();
 
-/** The attributes that were made first with these octets: a hundred thousand rules hold few, and packing knows them at sight. */
+/**
+ * Returns the first attributes with these octets: a hundred thousand rules share a few, and packing compares them by
+ * identity.
+ */
 function shared(attributes: RouteAttributes): RouteAttributes {
   const known = kinds.get(attributes.key);
   if (known !== undefined) return known;

@@ -1,4 +1,4 @@
-/** What stands where on behalf of a mitigation, for people: read from the tables and the Adj-RIB-Outs, kept nowhere. */
+/** Shows the rules of a mitigation on each neighbor, computed from the tables and the Adj-RIB-Outs. */
 import { formatRule } from '../bgp/flowspec/notation/format.ts';
 import type { OutRoute } from '../bgp/rib/route.ts';
 import { matchKey } from '../core/state/state.ts';
@@ -9,7 +9,7 @@ import type { Reconciler } from './reconciler.ts';
 import { countRules, overBudgetWords, shortfallsOf } from './shortfall.ts';
 import type { EngineView, NeighborRule, ReconcilerView } from './types.ts';
 
-/** The reconciler as the rooms above see it. */
+/** Returns the reconciler's view for the rooms above it. */
 export function viewOf(reconciler: Reconciler, engine: EngineView, announcer: Announcer): ReconcilerView {
   return {
     get stats() {
@@ -33,9 +33,8 @@ export function viewOf(reconciler: Reconciler, engine: EngineView, announcer: An
   };
 }
 
-/** The withdrawal is in this host's send queue, or on its way. */
-const UNACKNOWLEDGED =
-  'being withdrawn: the withdrawal is written, and the router has not acknowledged it yet';
+/** Text while the withdrawal is in this host's send queue or on its way. */
+const UNACKNOWLEDGED = 'being withdrawn: the withdrawal was sent, but the router has not acknowledged it yet';
 
 function rulesOn(
   reconciler: Reconciler,
@@ -63,7 +62,7 @@ function rulesOn(
   });
 }
 
-/** Routes that still stand although nothing wants them on this mitigation's behalf: their withdrawal is on its way. */
+/** Returns the mitigation's routes that are being withdrawn: still on the router, but no longer wanted. */
 function leaving(
   reconciler: Reconciler,
   announcer: Announcer,
@@ -84,14 +83,14 @@ function leaving(
   ];
 }
 
-/** Another mitigation with the same match speaks for both. */
+/** Returns the entry for a mitigation whose match is covered by another mitigation's rule. */
 function covered(peer: string, winner: string | undefined): readonly NeighborRule[] {
   if (winner === undefined) return [];
-  const why = `mitigation ${winner} has the same match and a stricter or older rule, which stands instead`;
+  const why = `mitigation ${winner} has the same match and a stricter or older rule, which is announced instead`;
   return [{ neighbor: peer, rule: '', nlriHex: '', state: 'pending', why }];
 }
 
-/** True when the route was written as it is, and the peer's TCP has acknowledged that. */
+/** Returns true if the route was written unchanged and the peer's TCP has acknowledged it. */
 function holds(announcer: Announcer, peer: string, route: OutRoute): boolean {
   const out = announcer.ribOut(peer);
   return out.sent(route.key)?.route.attributes.key === route.attributes.key && out.isAcknowledged(route.key);
@@ -101,9 +100,9 @@ function shown(peer: string, route: OutRoute): Pick<NeighborRule, 'neighbor' | '
   return { neighbor: peer, rule: route.text, nlriHex: toHex(route.nlri) };
 }
 
-// How many neighbors enforce a mitigation, and in what state the others are. PURE.
+// The number of neighbors that enforce a mitigation, and the states of the others. PURE.
 
-/** Counts of neighbors. */
+/** Numbers of neighbors. */
 export interface Enforcement {
   readonly sent: number;
   readonly pending: number;
@@ -111,7 +110,7 @@ export interface Enforcement {
   readonly overBudget: number;
 }
 
-/** A neighbor with several rules is in the state of the one that is worst off. */
+/** A neighbor with several rules has the state of the worst one. */
 const WORST_FIRST = ['unsupported', 'over_budget', 'pending', 'sent'] as const;
 
 export function countNeighbors(rules: readonly NeighborRule[]): Enforcement {

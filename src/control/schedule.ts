@@ -1,10 +1,10 @@
-/** When the reconciler acts by itself: at the next expiry, and every so often whatever happened. */
+/** Schedules the reconciler: at the next expiry, and at a fixed interval. */
 import type { Engine } from './engine.ts';
 import type { Log, TimerHost } from './types.ts';
 
-/** A timer of Node's cannot be set further ahead (ms). */
+/** Maximum delay of a Node timer (ms). */
 const MAX_DELAY_MS = 2 ** 31 - 1;
-/** Wait before asking again for what the store refused (ms). */
+/** Wait before a command that the store refused is sent again (ms). */
 const RETRY_MS = 1_000;
 
 export interface ScheduleOptions {
@@ -14,19 +14,19 @@ export interface ScheduleOptions {
   /** Milliseconds between full runs. */
   readonly intervalMs: number;
   readonly log: Log;
-  /** A full run that is due by the interval. */
+  /** Called when a full run is due. */
   readonly onInterval: () => Promise<void>;
-  /** Expiries could not be recorded; their rules must go all the same. */
+  /** Called if expiries could not be recorded; their rules must be withdrawn anyway. */
   readonly onExpiryUnrecorded: () => Promise<void>;
 }
 
 export class Schedule {
   readonly #options: ScheduleOptions;
   #cancelExpiry: () => void = () => {};
-  /** What the timer is set to; null when it is not set. */
+  /** Time the timer is set to; null if it is not set. */
   #armedFor: number | null = null;
   #cancelInterval: () => void = () => {};
-  /** The last attempt to record what expired failed; the log has said so. */
+  /** True if the last attempt to record expiries failed and was logged. */
   #unrecorded = false;
   #stopped = false;
 
@@ -49,7 +49,7 @@ export class Schedule {
     this.#cancelInterval();
   }
 
-  /** Sets the timer to the earliest expiry there is now, at least `minimumMs` from now. */
+  /** Sets the timer to the earliest expiry, at least `minimumMs` from now. */
   armExpiry(minimumMs = 0): void {
     const next = this.#options.engine.state.earliestDue;
     if (next !== null && next === this.#armedFor && minimumMs === 0) return;
@@ -65,9 +65,9 @@ export class Schedule {
   }
 
   /**
-   * Ends what has expired. Asked at start and with the interval, too: the core cuts expiries that lie further ahead than
-   * any TTL may, because the clock was set back or the policy was changed. When it cannot be written down, the rules go
-   * all the same: `desired` drops them by itself.
+   * Expires mitigations. Also called at start and at each interval: the core shortens expiries that are further ahead
+   * than any TTL allows, because the clock was set back or the policy was changed. If this cannot be recorded, the
+   * rules are withdrawn anyway: `desired` drops them.
    */
   async expire(): Promise<void> {
     try {
@@ -76,7 +76,7 @@ export class Schedule {
       this.armExpiry();
     } catch (error) {
       if (this.#stopped) return;
-      const text = 'cannot record expired mitigations; their rules are withdrawn all the same';
+      const text = 'cannot record expired mitigations; their rules are withdrawn anyway';
       if (!this.#unrecorded) this.#options.log('error', text, { err: error });
       this.#unrecorded = true;
       await this.#options.onExpiryUnrecorded();
@@ -85,12 +85,12 @@ export class Schedule {
   }
 }
 
-// Full runs, one at a time, and what is told of them.
+// Full runs, one at a time, and their log lines.
 
-/** `check`: nothing is known to have changed, so whatever the run has to change is drift. */
+/** `check`: no change is known, so any difference that the run finds is drift. */
 export type Occasion = 'change' | 'check';
 
-/** `run` compares everything and answers how many routes it had to change. */
+/** Runs `run`, which compares everything and returns the number of routes it had to change. */
 export class FullRuns {
   readonly #run: () => Promise<number>;
   readonly #clock: () => number;
@@ -116,8 +116,8 @@ export class FullRuns {
   }
 
   /**
-   * Starts a run. A call during a run is served by one more run after it, because what the caller knows may have come too
-   * late for this one.
+   * Starts a run. A call during a run leads to one more run after it, because the caller's change may be too late for
+   * the current one.
    */
   start(occasion: Occasion): Promise<void> {
     if (this.#running === null) {
@@ -133,7 +133,7 @@ export class FullRuns {
     return this.#next;
   }
 
-  /** Resolves when no run is under way. */
+  /** Resolves when no run is active. */
   async finished(): Promise<void> {
     await this.#running;
     await this.#next;

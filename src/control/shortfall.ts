@@ -1,4 +1,4 @@
-/** What active mitigations lack on which neighbors: read from the tables, where nothing of it is rendered again. */
+/** Finds what neighbors lack of the active mitigations. Reads the tables and renders nothing again. */
 import type { OutRoute } from '../bgp/rib/route.ts';
 import type { PeerStatus } from '../bgp/speaker/types.ts';
 import { familyName } from '../bgp/wire/iana.ts';
@@ -6,12 +6,15 @@ import type { EgressCheck } from './egress-check.ts';
 import { carries, type Neighbors, type NeighborSync } from './neighbors.ts';
 import type { RuleCounts, Shortfall, TimerHost, Unenforced } from './types.ts';
 
-/** One mitigation's rule that one neighbor does not get. */
+/** One mitigation's rule that is missing on one neighbor. */
 export interface Lack extends Omit<Shortfall, 'count'> {
   readonly mitigationId: string;
 }
 
-/** In the order of the neighbors. A mitigation may be named twice for a neighbor where two of its routes are held back. */
+/**
+ * Yields missing rules in the order of the neighbors. A mitigation appears twice for a neighbor if two of its routes
+ * are held back.
+ */
 export function* lackingIn(fleet: Neighbors, gate: EgressCheck): Iterable<Lack> {
   const held = gate.held((route) => [...fleet].some(({ wanted: table }) => table.want(route.key) === route));
   for (const neighbor of fleet) {
@@ -42,7 +45,7 @@ function* overBudgetOn(neighbor: NeighborSync): Iterable<Lack> {
   }
 }
 
-/** Only a session that lacks a family which its neighbor was configured with pays for looking at every rule. */
+/** Checks every rule, but only for a session that lacks a configured family. */
 function* unnegotiatedOn(neighbor: NeighborSync): Iterable<Lack> {
   const { families, policy, wanted: table } = neighbor;
   if (families.length === 0 || families.length >= policy.families.length) return;
@@ -70,7 +73,7 @@ export function unnegotiatedWords(route: OutRoute): string {
   return `the session did not negotiate ${familyName(route.family)}`;
 }
 
-/** One entry for each neighbor and reason. */
+/** Groups missing rules: one entry for each neighbor and reason. */
 export function shortfallsOf(lacking: Iterable<Lack>): readonly Shortfall[] {
   const groups = new Map<string, Omit<Shortfall, 'count'> & { readonly ids: Set<string> }>();
   for (const { neighbor, mitigationId, state, why } of lacking) {
@@ -82,7 +85,7 @@ export function shortfallsOf(lacking: Iterable<Lack>): readonly Shortfall[] {
   return [...groups.values()].map(({ ids, ...group }) => ({ ...group, count: ids.size }));
 }
 
-/** Counts for each peer. While its session is down, everything that it should hold is pending. */
+/** Counts the rules of each peer. While its session is down, all wanted rules are pending. */
 export function countRules(
   peers: readonly PeerStatus[],
   fleet: Neighbors,
@@ -104,16 +107,16 @@ export function countRules(
   });
 }
 
-// Tells of mitigations that are not enforced on some neighbor, once each for as long as that lasts. It is no fact: it says
-// something about sessions and routers, which a restart may make untrue.
+// Reports mitigations that are not enforced on some neighbor, once for as long as that lasts. This is not a fact: it
+// depends on sessions and routers, and may be untrue after a restart.
 
-/** Waits so long before it looks (ms), so that what happens together is told together and passing states are not told. */
+/** Wait before a check (ms), so that simultaneous changes are reported together and short states not at all. */
 const GATHER_MS = 500;
 
 export interface UnenforcedWatchOptions {
   readonly lacking: () => Iterable<Lack>;
   readonly timers: Pick<TimerHost, 'after'>;
-  /** Called with mitigations that were not told before. Must not throw. */
+  /** Called with newly unenforced mitigations. Must not throw. */
   readonly onUnenforced: (mitigations: readonly Unenforced[]) => void;
 }
 
@@ -127,7 +130,7 @@ export class UnenforcedWatch {
     this.#options = options;
   }
 
-  /** Something may have changed. */
+  /** Schedules a check after a possible change. */
   soon(): void {
     if (this.#stopped || this.#cancel !== null) return;
     this.#cancel = this.#options.timers.after(GATHER_MS, () => {

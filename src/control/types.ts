@@ -1,40 +1,40 @@
-/** What control/ offers to the rooms above it (http, app). */
+/** The interface of control/ for the rooms above it (http, app). */
 import type { RouteKey } from '../bgp/rib/route.ts';
 import type { Answer, Command } from '../core/commands.ts';
 import type { RecordedFact } from '../core/facts.ts';
 import type { Policy } from '../core/policy/policy.ts';
 import type { StateView } from '../core/state/state.ts';
 
-/** For an operator; must not throw. `fields` hold no secrets. */
+/** Writes a log line for an operator; must not throw. `fields` hold no secrets. */
 export type Log = (
   level: 'info' | 'warn' | 'error',
   text: string,
   fields: Readonly<Record<string, unknown>>,
 ) => void;
 
-/** Timers, injected so that tests own the time. */
+/** Timers, injected so that tests control the time. */
 export interface TimerHost {
-  /** Calls back once after the delay (ms); returns what cancels it. */
+  /** Calls back once after the delay (ms); returns a function that cancels it. */
   readonly after: (milliseconds: number, callback: () => void) => () => void;
-  /** Resolves after other events have had their turn. */
+  /** Resolves after other events were handled. */
   readonly yield: () => Promise<void>;
 }
 
 /** Called with facts once they are durable and folded, in order. Must not throw. */
 export type FactFollower = (facts: readonly RecordedFact[]) => void;
 
-/** How the engine's writing down goes. */
+/** The state of the engine's recording. */
 export interface Recording {
   /**
-   * `writing`: a group of facts is on its way to the disk; `stalled`: and has been for long; `failing`: the last write
-   * failed, and what took effect unrecorded is tried again every second; `ready`: none of it.
+   * `writing`: a group of facts is being written. `stalled`: that takes long. `failing`: the last write failed, and
+   * unrecorded actions are retried every second. `ready`: none of these.
    */
   readonly phase: 'ready' | 'writing' | 'stalled' | 'failing';
-  /** When the write under way began (ms since the epoch); null when none is. */
+  /** Start of the current write (ms since the epoch); null if there is none. */
   readonly writingSince: number | null;
-  /** When the snapshot under way was begun (ms since the epoch); null when none is. */
+  /** Start of the current snapshot (ms since the epoch); null if there is none. */
   readonly snapshottingSince: number | null;
-  /** How many commands are in effect that are not in the journal, and since when the oldest (ms since the epoch). */
+  /** Number of commands in effect that are not in the journal, and the time of the oldest (ms since the epoch). */
   readonly unrecorded: number;
   readonly unrecordedSince: number | null;
 }
@@ -44,17 +44,20 @@ export interface EngineView {
   readonly state: StateView;
   readonly policy: Policy;
   /**
-   * Decides, writes down, folds; resolves when durable. When the store cannot write, a command that takes rules away (see
-   * core/commands.ts) takes effect nevertheless, and its answer says `recorded: false`; any other rejects with StoreError
-   * and has not taken effect. Only of a report in a write that does not return is that not known, and its JournalRefusal
-   * says so.
+   * Decides, records and folds a command; resolves when it is durable. If the store cannot write, a command that takes
+   * rules away (see core/commands.ts) takes effect anyway, and its answer says `recorded: false`; any other rejects
+   * with StoreError and has not taken effect. For a report in a stalled write the outcome is not known; its
+   * JournalRefusal says so.
    */
   submit(command: Command): Promise<Answer>;
   /** Swaps the policy between two groups of commands and records it. */
   adopt(policy: Policy, command: Extract<Command, { type: 'policy-loaded' }>): Promise<Answer>;
-  /** Facts as they become durable. Returns a function that ends the subscription. */
+  /** Calls `follower` with facts as they become durable. Returns a function that ends the subscription. */
   follow(follower: FactFollower): () => void;
-  /** The newest durable facts (at most the newest 10,000) with seq > `after`, oldest first; undefined when `after` is older than what is kept. */
+  /**
+   * Returns the newest durable facts (at most the newest 10,000) with seq > `after`, oldest first; undefined if `after`
+   * is older than the kept facts.
+   */
   recent(after: number): readonly RecordedFact[] | undefined;
 }
 
@@ -64,24 +67,24 @@ export interface NeighborRule {
   readonly rule: string;
   readonly nlriHex: string;
   /**
-   * `sent` is acknowledged by the peer's TCP, not known to be installed; `pending` waits for the session, its turn or that;
-   * `over_budget` waits for room in the neighbor's max_rules.
+   * `sent`: acknowledged by the peer's TCP, which does not prove that it is installed. `pending`: waits for the
+   * session, its turn or the acknowledgement. `over_budget`: waits for room in the neighbor's max_rules.
    */
   readonly state: 'sent' | 'pending' | 'unsupported' | 'over_budget';
   readonly why?: string;
 }
 
-/** Why active mitigations are not enforced on a neighbor: one entry for each reason. */
+/** Active mitigations that are not enforced on a neighbor: one entry for each reason. */
 export interface Shortfall {
   readonly neighbor: string;
   readonly state: 'unsupported' | 'over_budget';
-  /** In words. */
+  /** The reason, for people. */
   readonly why: string;
-  /** How many mitigations. */
+  /** Number of mitigations. */
   readonly count: number;
 }
 
-/** A neighbor's rules: routes that are sent or pending, and mitigations' rules that it does not get. */
+/** Counts of a neighbor's rules: routes that are sent or pending, and mitigations' rules that it does not get. */
 export interface RuleCounts {
   readonly neighbor: string;
   readonly sent: number;
@@ -96,20 +99,26 @@ export interface Unenforced {
   readonly neighbors: readonly Omit<Shortfall, 'count'>[];
 }
 
-/** What the reconciler lets others see. */
+/** Read-only view of the reconciler. */
 export interface ReconcilerView {
   rulesOf(mitigationId: string): readonly NeighborRule[];
-  /** The mitigation's rule in operator notation, in the generic dialect when no neighbor is configured; empty for an unknown id. */
+  /**
+   * Returns the mitigation's rule in operator notation, in the generic dialect if no neighbor is configured; empty for
+   * an unknown id.
+   */
   ruleText(mitigationId: string): string;
-  /** What is not enforced where, and why; empty when every neighbor gets every rule. Costs as much as there is of it. */
+  /**
+   * Returns what is not enforced on each neighbor, and why; empty if every neighbor gets every rule. The cost is
+   * proportional to the result.
+   */
   shortfalls(): readonly Shortfall[];
-  /** Counts for each neighbor, at any number of rules cheap. */
+  /** Counts the rules of each neighbor; cheap for any number of rules. */
   ruleCounts(): readonly RuleCounts[];
-  /** The mitigation on whose behalf a route stands; undefined when it only waits to be withdrawn. */
+  /** Returns the mitigation that owns a route; undefined if the route only waits to be withdrawn. */
   ownerOf(peer: string, key: RouteKey): string | undefined;
   readonly stats: {
     readonly runs: number;
-    /** Routes that a full run found missing or too many, beyond what changes had asked for. */
+    /** Routes that a full run found missing or surplus, beyond the changes of the facts. */
     readonly drift: number;
     readonly lastRunAt: number | null;
     readonly lastRunMs: number;

@@ -1,7 +1,7 @@
 /**
- * What was taken away while the journal could not be written: the commands, in order, and what they take away folded over
- * the durable state, so that all readers see it and routers follow. The commands are kept, not their facts: a write that
- * did not return may still turn out to be durable, and they are decided once more behind it when they are recorded.
+ * Keeps the commands that took rules away while the journal could not be written, in order, and folds their effect over
+ * the durable state, so that all readers see it and routers follow. It keeps commands, not facts: a stalled write may
+ * still become durable, and the commands are then decided again after it.
  */
 import {
   type Answer,
@@ -16,27 +16,27 @@ import type { Fact, RecordedFact } from '../core/facts.ts';
 import type { StateHandle } from '../core/state/state.ts';
 import { MAX_UNRECORDED } from './refusals.ts';
 
-/** A command that is in effect. */
+/** A command in effect. */
 export interface UnrecordedCommand {
   readonly command: TakeAway;
-  /** When it took effect (ms since the epoch). */
+  /** Time at which it took effect (ms since the epoch). */
   readonly at: number;
 }
 
-/** Makes the context of a decision at this time (ms since the epoch). */
+/** Returns the context of a decision at a time (ms since the epoch). */
 export type ContextAt = (now: number) => DecideContext;
 
 export class Unrecorded {
   readonly #state: StateHandle;
   #actions: readonly UnrecordedCommand[] = [];
-  /** The fold is on the state, as a group that can be taken back. */
+  /** True while the fold is on the state, as a group that can be taken back. */
   #laid = false;
 
   constructor(state: StateHandle) {
     this.#state = state;
   }
 
-  /** In the order in which they took effect. */
+  /** Returns the actions in the order in which they took effect. */
   get actions(): readonly UnrecordedCommand[] {
     return this.#actions;
   }
@@ -45,13 +45,13 @@ export class Unrecorded {
     return this.#actions.length >= MAX_UNRECORDED;
   }
 
-  /** Takes the fold off the state: what is left is durable. */
+  /** Removes the fold from the state, which is durable then. */
   lift(): void {
     if (this.#laid) this.#state.rollback();
     this.#laid = false;
   }
 
-  /** Puts the fold on the durable state. Returns its facts, whose numbers are preliminary. */
+  /** Folds the actions over the durable state. Returns their facts, whose numbers are preliminary. */
   lay(contextAt: ContextAt): readonly RecordedFact[] {
     return this.#actions.flatMap(({ command, at }) => {
       const context = contextAt(at);
@@ -60,8 +60,8 @@ export class Unrecorded {
   }
 
   /**
-   * Lets a command take effect, and keeps it. One that finds nothing to take away is only answered, unless `pending`: a
-   * write is under way that may add what it is about.
+   * Lets a command take effect, and keeps it. A command that finds nothing to take away is only answered, unless
+   * `pending`: a current write may add what it takes away.
    */
   act(
     action: UnrecordedCommand,
@@ -78,7 +78,7 @@ export class Unrecorded {
     return { answer: unrecorded(answer), facts: folded, kept };
   }
 
-  /** These are in the journal now, or moot. */
+  /** Drops actions that are in the journal now, or have become unnecessary. */
   drop(recorded: ReadonlySet<UnrecordedCommand>): void {
     if (recorded.size > 0) this.#actions = this.#actions.filter((action) => !recorded.has(action));
   }

@@ -1,7 +1,7 @@
 /**
- * What one neighbor should hold, whether or not its session is up: the rules claimed for it, within its budget. Two
- * claims may come to the same route (pieces of split rules do); then the stricter one speaks and the other takes over
- * when it ends.
+ * The routes that one neighbor should hold, even while its session is down: the rules claimed for it, within its
+ * budget. Two claims may lead to the same route (pieces of split rules do); the stricter one owns it, and the other
+ * takes over when that ends.
  */
 import type { OutRoute, RouteKey } from '../bgp/rib/route.ts';
 import type { MatchKey } from '../core/state/state.ts';
@@ -14,31 +14,31 @@ export interface PlacedRule {
   readonly rendering: Rendering;
 }
 
-/** With so much room nobody has to count: a rule that is split takes 64 routes at most (bgp/flowspec/split.ts). */
+/** With this much room no counting is necessary: a split rule takes at most 64 routes (bgp/flowspec/split.ts). */
 const MOST_ROUTES_OF_A_RULE = 64;
 
 export class WantedRoutes {
   readonly #maxRules: number;
   readonly #claims = new Map<MatchKey, PlacedRule>();
   readonly #claimants = new Map<RouteKey, readonly PlacedRule[]>();
-  /** Claims that the neighbor cannot be told, few as long as the core knows the neighbor. */
+  /** Claims that the neighbor does not support; few, since the core knows the neighbor. */
   readonly #unsupported = new Set<MatchKey>();
-  /** Claims that do not fit into the budget; empty as long as everything does. */
+  /** Claims beyond the budget; empty as long as all are within it. */
   #excess: ReadonlySet<MatchKey> = new Set();
-  /** Routes that the claims within the budget take; as many as there are while nothing is in excess. */
+  /** Number of routes of the claims within the budget; null while no claim is in excess. */
   #admitted: number | null = null;
 
-  /** `maxRules`: how many routes the neighbor may hold at most. */
+  /** `maxRules` is the neighbor's maximum number of routes. */
   constructor(maxRules: number) {
     this.#maxRules = maxRules;
   }
 
-  /** Puts a claim in place of the one under its key; null takes it away. Returns the routes whose fate may have changed. */
+  /** Replaces the claim under a key; null removes it. Returns the routes that may have changed. */
   set(key: MatchKey, claim: PlacedRule | null): Set<RouteKey> {
     return this.setAll([[key, claim]]);
   }
 
-  /** `set` for many at once; the budget is looked at once. */
+  /** Calls `set` for many claims; the budget is checked once. */
   setAll(claims: Iterable<readonly [MatchKey, PlacedRule | null]>): Set<RouteKey> {
     const touched = new Set<RouteKey>();
     let changed = false;
@@ -71,7 +71,7 @@ export class WantedRoutes {
     }
   }
 
-  /** The route that should stand under the key; undefined for none. */
+  /** Returns the desired route under the key; undefined for none. */
   want(key: RouteKey): OutRoute | undefined {
     const claimants = this.#claimants.get(key);
     if (claimants === undefined) return undefined;
@@ -89,7 +89,7 @@ export class WantedRoutes {
     return this.#claims.get(key);
   }
 
-  /** True when the claim is left out because the budget is spent on stricter or older ones. */
+  /** Returns true if the claim is left out because stricter or older ones use up the budget. */
   isExcess(key: MatchKey): boolean {
     return this.#excess.has(key);
   }
@@ -98,22 +98,25 @@ export class WantedRoutes {
     return this.#maxRules;
   }
 
-  /** Keys of claims that the neighbor cannot be told. */
+  /** Returns the keys of claims that the neighbor does not support. */
   get unsupported(): ReadonlySet<MatchKey> {
     return this.#unsupported;
   }
 
-  /** Keys of claims that are left out because of the budget. */
+  /** Returns the keys of claims that exceed the budget. */
   get excess(): ReadonlySet<MatchKey> {
     return this.#excess;
   }
 
-  /** How many routes the neighbor should hold. */
+  /** Returns the number of routes that the neighbor should hold. */
   get size(): number {
     return this.#admitted ?? this.#claimants.size;
   }
 
-  /** How many routes are left for a new rule with this rate (bits a second, 0: discard): only stricter or older ones are before it. */
+  /**
+   * Returns the number of routes left for a new rule with this rate (bits a second, 0: discard): only stricter or older
+   * rules precede it.
+   */
   roomFor(rateBps: number): number {
     const left = this.#maxRules - this.#claimants.size;
     if (left >= MOST_ROUTES_OF_A_RULE) return left;
@@ -138,7 +141,10 @@ export class WantedRoutes {
     else this.#claimants.set(route, left);
   }
 
-  /** Only a neighbor over its budget pays for the sorting. Routes that fall in or out of it are added to `touched`. */
+  /**
+   * Applies the budget; only a neighbor over its budget needs the sorting. Adds routes that enter or leave the budget
+   * to `touched`.
+   */
   #rebudget(touched: Set<RouteKey>): void {
     if (this.#claimants.size <= this.#maxRules && this.#excess.size === 0) return;
     const excess = this.#overBudget();
@@ -156,7 +162,7 @@ export class WantedRoutes {
     const admitted = new Set<RouteKey>();
     for (const claim of [...this.#claims.values()].sort(compareClaims)) {
       const added = routesOf(claim).filter((route) => !admitted.has(route.key));
-      // A rule of several routes is admitted whole or not at all: half of it would be another rule.
+      // A rule of several routes is admitted completely or not at all: half of it would be another rule.
       if (admitted.size + added.length > this.#maxRules) excess.add(claim.rule.matchKey);
       else for (const route of added) admitted.add(route.key);
     }
@@ -169,7 +175,7 @@ function routesOf(claim: PlacedRule | undefined): readonly OutRoute[] {
   return claim?.rendering.ok === true ? claim.rendering.routes : [];
 }
 
-/** Stricter first, then older, then by key so that the order is total. */
+/** Orders the stricter first, then the older, then by key so that the order is total. */
 function compareClaims(a: PlacedRule, b: PlacedRule): number {
   if (a.rule.rateBps !== b.rule.rateBps) return a.rule.rateBps - b.rule.rateBps;
   if (a.rule.createdAt !== b.rule.createdAt) return a.rule.createdAt - b.rule.createdAt;

@@ -125,7 +125,7 @@ describe('accepted means that a router enforces it, or somebody is told', () => 
       reason: 'customer called',
     });
     assert.deepEqual([own.status, own.body.reason], [422, 'not_enforceable']);
-    assert.match(own.body.detail, /lab: ipv4-flowspec is not among the neighbor's families/);
+    assert.match(own.body.detail, /lab: ipv4-flowspec is not one of the neighbor's families/);
     assert.deepEqual(rules(), []);
   });
 

@@ -49,7 +49,7 @@ class SlowlyParting extends MockAnnouncer {
   }
 
   #check(peer: string): void {
-    if (this.#gone.has(peer)) throw new RangeError(`no neighbor is named ${peer}`);
+    if (this.#gone.has(peer)) throw new RangeError(`there is no neighbor ${peer}`);
   }
 }
 

@@ -593,9 +593,9 @@ test('peers NEIGHBOR shows all that is known of one session', async (t) => {
     rules_sent: 0,
     rules_pending: 2,
     last_error:
-      'peer sent Cease/Administrative Shutdown (6/2): fibre work; its operator shut the session down',
+      'peer sent Cease/Administrative Shutdown (6/2): fibre work; the operator there shut the session down',
     last_cause: {
-      text: 'peer sent Cease/Administrative Shutdown (6/2): fibre work; its operator shut the session down',
+      text: 'peer sent Cease/Administrative Shutdown (6/2): fibre work; the operator there shut the session down',
       first_at: '2020-11-27T21:00:00.000Z',
       last_at: '2020-11-27T21:05:00.000Z',
       count: 3,
@@ -628,7 +628,7 @@ test('peers NEIGHBOR shows all that is known of one session', async (t) => {
     /^remote AS +AS 4200000001 \(64086\.59905\)$/m,
     /^state +active for \d+d\d\dh$/m,
     /^rules +0 sent, 2 pending$/m,
-    /^cause +peer sent Cease\/Administrative Shutdown \(6\/2\): fibre work; its operator shut the session down$/m,
+    /^cause +peer sent Cease\/Administrative Shutdown \(6\/2\): fibre work; the operator there shut the session down$/m,
     /^ +3 times from 2020-11-27T21:00:00\.000Z to 2020-11-27T21:05:00\.000Z$/m,
     /^since then +refused the connection$/m,
     /^NOTIFICATION received +Cease\/Administrative Shutdown \(6\/2\): fibre work, at 2020-11-27T21:05:00\.000Z$/m,

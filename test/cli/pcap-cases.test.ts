@@ -71,13 +71,13 @@ const SPARED: readonly (readonly [error: RegExp, notification: string])[] = [
   [/^ORIGIN: value/, '3/6'],
   [/^ORIGIN: \d octets/, '3/5'],
   [/flags 0x.. conflict/, '3/4'],
-  [/is mandatory, but missing/, '3/3'],
+  [/is mandatory but missing/, '3/3'],
   [/^AS_PATH: (?!flags)/, '3/11'],
   [/^NEXT_HOP: \d+ octets/, '3/5'],
   [/^MULTI_EXIT_DISC: 3 octets/, '3/5'],
-  [/are no list of elements/, '3/9'],
+  [/are not a list of 4-octet elements/, '3/9'],
   [/^component type 14|^the length says/, '3/9'],
-  [/the attributes end inside of it/, '3/1'],
+  [/cut off by the end of the attributes/, '3/1'],
 ];
 
 test('rfc7606-all.pcap: what RFC 7606 spares is shown with the NOTIFICATION of RFC 4271', async () => {

@@ -52,7 +52,7 @@ test('a neighbor that lacks what others can do is named once for all steps', asy
   const [, ...ofPlaybooks] = warningsOf(result);
   assert.deepEqual(ofPlaybooks, [
     'playbooks.yaml:5:9 playbooks[0].steps[0]: step 1 of syn (police at 10 Mbit/s) for acme (203.0.113.0): ' +
-      'not enforced by 1 of 2 neighbors: edge2: arista: a rate-limit is accepted but on some of its platforms not applied',
+      'not enforced by 1 of 2 neighbors: edge2: arista: rate-limit is accepted but not applied on some models',
   ]);
   const v6 = INVENTORY.replace(']', ', "2001:db8:acd::/48"]');
   const [only, ...others] = warningsOf(

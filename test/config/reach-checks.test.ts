@@ -52,7 +52,7 @@ test('a neighbor that can enforce no first step of any playbook is named with th
   const families = `${SHORTEST}      families: [ipv6-flowspec]\n`;
   assert.match(
     (await warnings(t, families, { 'playbooks.yaml': POLICE_FIRST })).join('\n'),
-    /bgp\.neighbors\[0\]: .*\(ipv4-flowspec is not among the neighbor's families\)/,
+    /bgp\.neighbors\[0\]: .*\(ipv4-flowspec is not one of the neighbor's families\)/,
   );
 });
 

@@ -104,14 +104,14 @@ describe('a mitigation that some neighbors do not enforce', () => {
   it('is accepted, and the answer, the counts and the watch say so', async (t) => {
     const at = await house(t, fleet);
     const { id, why } = await at.attack('203.0.113.10');
-    assert.match(why, /not enforced by 1 of 2 neighbors: old: arista: a rate-limit is accepted/);
+    assert.match(why, /not enforced by 1 of 2 neighbors: old: arista: rate-limit is accepted/);
     assert.deepEqual(countNeighbors(at.view.rulesOf(id)), {
       sent: 1,
       pending: 0,
       unsupported: 1,
       overBudget: 0,
     });
-    const reason = 'arista: a rate-limit is accepted but on some of its platforms not applied';
+    const reason = 'arista: rate-limit is accepted but not applied on some models';
     assert.deepEqual(at.view.shortfalls(), [
       { neighbor: 'old', state: 'unsupported', why: reason, count: 1 },
     ]);

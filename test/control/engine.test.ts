@@ -288,7 +288,7 @@ describe('Engine', () => {
   it('takes no command once it is closing', async () => {
     const engine = await engineOn(new TestStore());
     await engine.close();
-    await assert.rejects(engine.submit(ban('203.0.113.10')), /stopping/);
+    await assert.rejects(engine.submit(ban('203.0.113.10')), /shutting down/);
   });
 
   it('passes on what the store had to say at start', async () => {

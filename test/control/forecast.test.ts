@@ -49,7 +49,7 @@ describe('a forecast', () => {
       {
         neighbor: 'old',
         ok: false,
-        why: 'arista: a rate-limit is accepted but on some of its platforms not applied',
+        why: 'arista: rate-limit is accepted but not applied on some models',
       },
     ]);
   });
@@ -102,7 +102,7 @@ describe('a forecast', () => {
     assert.deepEqual(small, {
       neighbor: 'small',
       ok: false,
-      why: 'it takes 2 routes, more than max_rules (1) allows altogether',
+      why: 'it needs 2 routes, but max_rules is 1',
     });
     assert.equal(edge1?.ok, true);
   });

@@ -31,7 +31,7 @@ describe('EgressCheck', () => {
     const one = route(1);
     assert.equal(gate.verdict(one), null);
     gate.refresh(POLICY, safelisted('203.0.113.0/24'));
-    assert.match(gate.verdict(one) ?? '', /touches 203\.0\.113\.0\/24/);
+    assert.match(gate.verdict(one) ?? '', /overlaps 203\.0\.113\.0\/24/);
     gate.refresh(POLICY, safelisted());
     assert.equal(gate.verdict(one), null);
   });

@@ -266,7 +266,7 @@ describe('Reconciler', () => {
     assert.equal(at.rules('v4only').length, 0);
     const [, refused] = at.view.rulesOf(id);
     assert.equal(refused?.state, 'unsupported');
-    assert.match(refused?.why ?? '', /ipv6-flowspec is not among/);
+    assert.match(refused?.why ?? '', /ipv6-flowspec is not one of/);
   });
 
   it('leaves out what exceeds a budget, says so, and sends it when there is room', async () => {

@@ -76,6 +76,6 @@ describe('MockAnnouncer', () => {
   });
 
   it('refuses a neighbor it does not have', () => {
-    assert.throws(() => recorded().announcer.ribOut('nobody'), /no neighbor is named nobody/);
+    assert.throws(() => recorded().announcer.ribOut('nobody'), /there is no neighbor nobody/);
   });
 });

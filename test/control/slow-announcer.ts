@@ -153,6 +153,6 @@ export class SlowAnnouncer implements Announcer {
 
   #check(peer: string): void {
     if (!this.#settings.some(({ name }) => name === peer))
-      throw new RangeError(`no neighbor is named ${peer}`);
+      throw new RangeError(`there is no neighbor ${peer}`);
   }
 }

@@ -377,7 +377,7 @@ describe('while a write hangs', () => {
     const outcomes = Promise.allSettled(asked);
     await at.time.advance(STALLED_AFTER_MS);
     const last = (await outcomes).at(-1);
-    assert.ok(last?.status === 'rejected' && /are waiting for the journal already/.test(String(last.reason)));
+    assert.ok(last?.status === 'rejected' && /are already waiting for the journal/.test(String(last.reason)));
   });
 
   it('a policy in the write is not in force before it is durable', async () => {

@@ -124,7 +124,7 @@ describe('POST /v1/events', () => {
       payload: BAN,
     });
     assert.deepEqual([response.statusCode, response.headers['retry-after']], [503, '5']);
-    assert.match(response.json().detail, /^The journal does not answer .*nothing was changed/);
+    assert.match(response.json().detail, /^The journal is stalled .*nothing was changed/);
     assert.ok(!log.lines.some(({ level }) => level === 'error'));
   });
 

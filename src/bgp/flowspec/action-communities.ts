@@ -1,4 +1,4 @@
-/** One extended community at a time: the action that it stands for (RFC 8955 §7, RFC 8956 §6). */
+/** Reads one extended community at a time as an action (RFC 8955 §7, RFC 8956 §6). */
 import { fromHex, toHex } from '../../net/bytes.ts';
 import { formatAddress, parseAddress } from '../../net/prefix.ts';
 import type { Action, RouteTarget } from './types.ts';
@@ -28,7 +28,7 @@ export const Ipv6Community = {
   RedirectIp: 0x000c,
   /** RFC 8956 §6.1 */
   RedirectVrf: 0x000d,
-  /** What GoBGP sends in its place. */
+  /** GoBGP sends this instead. */
   RedirectVrfGobgp: 0x800b,
 } as const;
 
@@ -37,8 +37,8 @@ export const TERMINAL_BIT = 0x01;
 export const COPY_BIT = 0x01;
 
 /**
- * The action in an extended community of 8 octets, `unknown` when it is none known here; a text says why it is malformed.
- * `note` is told what the standard would write otherwise.
+ * Reads the action in an extended community of 8 octets: `unknown` if no known action has its type, a text if it is
+ * malformed. Calls `note` for each form that the standard would encode otherwise.
  */
 export function readCommunity(
   octets: Uint8Array,
@@ -114,7 +114,7 @@ function decodeRedirectNextHop(
     form: 'draft-00',
     copy: ((octets[7] as number) & COPY_BIT) !== 0,
   } as const;
-  // A link-local address may follow a global one (RFC 2545 §3); the global one is where packets go.
+  // A link-local address may follow a global one (RFC 2545 §3); packets are sent to the global one.
   const width = nextHop?.length === 32 ? 16 : nextHop?.length;
   if (nextHop === undefined || (width !== 4 && width !== 16)) return redirect;
   return { ...redirect, address: nextHop.slice(0, width) };
@@ -124,11 +124,11 @@ function decodeRate(view: DataView, what: string, note: (text: string) => void):
   const rate = view.getFloat32(4);
   if (!Number.isFinite(rate) && rate !== -Infinity) return `${what}: the rate is ${rate}`;
   if (rate > 0 || Object.is(rate, 0)) return rate;
-  note(`${what}: a negative rate counts as 0`); // RFC 8955 §7.1, §7.2
+  note(`${what}: a negative rate is read as 0`); // RFC 8955 §7.1, §7.2
   return 0;
 }
 
-/** The action in an IPv6 address specific extended community of 20 octets, as `readCommunity`. */
+/** Reads the action in an IPv6 address specific extended community of 20 octets, as `readCommunity`. */
 export function readIpv6Community(octets: Uint8Array, note: (text: string) => void): Action {
   const view = new DataView(octets.buffer, octets.byteOffset, octets.length);
   const kind = view.getUint16(0);
@@ -144,7 +144,7 @@ export function readIpv6Community(octets: Uint8Array, note: (text: string) => vo
       };
     case Ipv6Community.RedirectVrf:
     case Ipv6Community.RedirectVrfGobgp:
-      if (kind === Ipv6Community.RedirectVrfGobgp) note('redirect vrf: 0x800b in place of 0x000d');
+      if (kind === Ipv6Community.RedirectVrfGobgp) note('redirect vrf: 0x800b instead of 0x000d');
       return { type: 'redirect-vrf-ipv6', address: octets.slice(2, 18), value };
     default:
       return { type: 'unknown', octets: octets.slice() };
@@ -157,21 +157,21 @@ function reserved(octets: Uint8Array, from: number, to: number): boolean {
 }
 
 // Text of route distinguishers (RFC 4364 §4.2) and route targets (RFC 4360 §4, RFC 5668): an administrator, a colon and
-// a number. Which of the three forms is meant follows from the administrator: an AS number up to 65535 (number up to
-// 4294967295), an IPv4 address, or a larger AS number (number up to 65535). A small AS number in the form for large
-// ones is written with the form in front, `2:65000:100`.
+// a number. The administrator selects one of three forms: an AS number up to 65535 (number up to 4294967295), an IPv4
+// address, or a larger AS number (number up to 65535). A small AS number in the form for large ones is prefixed with
+// its form: `2:65000:100`.
 
 const MAX_U16 = 0xffff;
 const MAX_U32 = 0xffff_ffff;
 
-/** Text of a route target in any of its three forms. */
+/** Formats a route target in any of its three forms. */
 export function formatRouteTarget(target: RouteTarget): string {
   if (target.form === 'ipv4') return `${formatAddress(target.address)}:${target.value}`;
   const text = `${target.asn}:${target.value}`;
   return target.form === 'as4' && target.asn <= MAX_U16 ? `2:${text}` : text;
 }
 
-/** The route target that a text stands for, or undefined. */
+/** Parses a route target; undefined if the text is invalid. */
 export function parseRouteTarget(text: string): RouteTarget | undefined {
   const parts = text.split(':');
   const value = decimal(parts.pop());
@@ -197,7 +197,7 @@ function decimal(text: string | undefined): number | undefined {
   return value > MAX_U32 ? undefined : value;
 }
 
-/** Text of a route distinguisher of 8 octets; one of a type that RFC 4364 does not define is `0x` and its octets. */
+/** Formats a route distinguisher of 8 octets. One whose type RFC 4364 does not define is `0x` and its octets. */
 export function formatRouteDistinguisher(rd: Uint8Array): string {
   const view = new DataView(rd.buffer, rd.byteOffset, rd.length);
   switch (view.getUint16(0)) {
@@ -212,7 +212,7 @@ export function formatRouteDistinguisher(rd: Uint8Array): string {
   }
 }
 
-/** The 8 octets of the route distinguisher that a text stands for, or undefined. */
+/** Parses a route distinguisher into its 8 octets; undefined if the text is invalid. */
 export function parseRouteDistinguisher(text: string): Uint8Array | undefined {
   if (text.startsWith('0x')) return text.length === 18 ? fromHex(text.slice(2)) : undefined;
   const parsed = parseRouteTarget(text);

@@ -1,6 +1,7 @@
 /**
- * Traffic filtering actions (RFC 8955 §7, RFC 8956 §6, draft-ietf-idr-flowspec-redirect-ip): extended communities of 8
- * octets, IPv6 address specific ones of 20, and the next hop of a redirect in the form of the draft's version 00.
+ * Encodes and decodes traffic filtering actions (RFC 8955 §7, RFC 8956 §6, draft-ietf-idr-flowspec-redirect-ip):
+ * extended communities of 8 octets, IPv6 address specific ones of 20, and the next hop of a redirect in the form of the
+ * draft's version 00.
  */
 import { toHex } from '../../net/bytes.ts';
 import {
@@ -28,20 +29,20 @@ export interface ActionOctets {
   readonly nextHop: Uint8Array;
 }
 
-/** Actions that were read, or why RFC 8955 §10 calls their communities malformed. */
+/** The decoded actions, or the reason why their communities are malformed (RFC 8955 §10). */
 export type ActionsResult =
   | {
       readonly ok: true;
       /** In the order of the communities, those of 8 octets first. */
       readonly actions: readonly Action[];
-      /** What the standard would write otherwise, in words. */
+      /** Forms that the standard would encode otherwise, described for people. */
       readonly tolerated: readonly string[];
     }
   | RuleRefusal;
 
 /**
- * The octets of a rule's actions, in the order given. FlowSpecError for a value out of its range, for a rate that
- * would turn into a discard on the wire, and for actions that contradict each other (RFC 8955 §7.7).
+ * Encodes a rule's actions in the given order. Throws FlowSpecError for a value out of range, for a rate that would
+ * turn into a discard on the wire, and for actions that contradict each other (RFC 8955 §7.7).
  */
 export function encodeActions(actions: readonly Action[]): ActionOctets {
   checkCombination(actions);
@@ -50,8 +51,8 @@ export function encodeActions(actions: readonly Action[]): ActionOctets {
 }
 
 /**
- * The octets of actions as a router may have sent them: all that `decodeActions` gives, which includes several actions of
- * one kind and a redirect to the next hop whose address is not known. FlowSpecError for a value out of its range.
+ * Encodes actions as a router may have sent them: everything that `decodeActions` returns, including several actions of
+ * one kind and a redirect to the next hop whose address is not known. Throws FlowSpecError for a value out of range.
  */
 export function encodeReceivedActions(actions: readonly Action[]): ActionOctets {
   const short: number[] = [];
@@ -108,22 +109,25 @@ export function encodeReceivedActions(actions: readonly Action[]): ActionOctets 
   };
 }
 
-/** Octets of an action that is known here would get round the checks that it is subject to. */
+/** Rejects octets that encode a known action: as `unknown` they would bypass the checks for that action. */
 function checkUnknown(octets: Uint8Array): void {
   if (octets.length !== 8 && octets.length !== 20) {
-    throw new FlowSpecError(`a community has 8 octets, for IPv6 addresses 20, not ${octets.length}`);
+    throw new FlowSpecError(`a community has 8 octets (20 for IPv6 addresses), not ${octets.length}`);
   }
   const meaning =
     octets.length === 8 ? readCommunity(octets, undefined, () => {}) : readIpv6Community(octets, () => {});
   if (typeof meaning === 'string') throw new FlowSpecError(`community 0x${toHex(octets)}: ${meaning}`);
   if (meaning.type !== 'unknown') {
     throw new FlowSpecError(
-      `community 0x${toHex(octets)} is the action ${meaning.type}, to be given as such`,
+      `community 0x${toHex(octets)} is the action ${meaning.type}; write it as that action`,
     );
   }
 }
 
-/** What kinds of action interfere with each other: a rule has at most one of each (RFC 8955 §7.7). */
+/**
+ * Returns the kind of an action. A rule has at most one action of each kind, since they interfere with each other (RFC
+ * 8955 §7.7).
+ */
 function kindOf(action: Action): string | undefined {
   switch (action.type) {
     case 'traffic-rate':
@@ -159,14 +163,14 @@ function repeatedKind(actions: readonly Action[]): string | undefined {
   return undefined;
 }
 
-/** Bits to bytes a second as the float32 that goes on the wire (RFC 8955 §7.1). */
+/** Converts bits to bytes a second, rounded to the float32 that goes on the wire (RFC 8955 §7.1). */
 function bytesPerSecond(bitsPerSecond: number): number {
   return float32(bitsPerSecond / 8, 'rate-limit');
 }
 
 function float32(rate: number, what: string): number {
   if (!Number.isFinite(rate) || rate < 0) {
-    throw new FlowSpecError(`${what}: ${rate} is not a rate: a finite number from 0 is`);
+    throw new FlowSpecError(`${what}: ${rate} is not a rate, must be a finite number from 0`);
   }
   const rounded = Math.fround(rate);
   if (!Number.isFinite(rounded)) throw new FlowSpecError(`${what}: ${rate} is too large for a float32`);
@@ -178,7 +182,7 @@ function float32(rate: number, what: string): number {
   return rounded === 0 ? 0 : rounded; // never the float32 of -0
 }
 
-/** Made once: a view costs far more than the four octets that pass through it. */
+/** Made once: creating a view costs far more than converting the four octets. */
 const scratch = new DataView(new ArrayBuffer(4));
 
 function pushRate(out: number[], asn: number, rate: number, what: string): void {
@@ -223,12 +227,12 @@ function pushRedirectIp(short: number[], long: number[], address: Uint8Array, co
 }
 
 function redirectAddress(address: Uint8Array | undefined): Uint8Array {
-  if (address === undefined) throw new FlowSpecError('redirect ip: an address is needed');
+  if (address === undefined) throw new FlowSpecError('redirect ip: the address is missing');
   checkAddress(address, [4, 16], 'redirect ip');
   return address;
 }
 
-/** A route has one next hop, so all redirects to it must name the same address. */
+/** Returns the next hop. A route has only one, so all redirects to it must name the same address. */
 function onlyNextHop(before: Uint8Array, address: Uint8Array): Uint8Array<ArrayBuffer> {
   if (before.length > 0 && toHex(before) !== toHex(address)) {
     throw new FlowSpecError('redirect next-hop: two different addresses, but a route has one next hop');
@@ -259,14 +263,17 @@ function push32(out: number[], value: number): void {
 }
 
 /**
- * The actions in path attributes; parts left out are absent attributes. Communities that are no action are kept as
- * `unknown`. Never throws: a community that cannot be read refuses the whole (treat-as-withdraw, RFC 8955 §10).
+ * Decodes the actions in path attributes; omitted parts are absent attributes. Communities that are not an action are
+ * kept as `unknown`. Never throws: an unreadable community makes the whole result malformed (treat-as-withdraw, RFC
+ * 8955 §10).
  */
 export function decodeActions(parts: Partial<ActionOctets>): ActionsResult {
   const short = parts.extendedCommunities ?? new Uint8Array(0);
   const long = parts.ipv6ExtendedCommunities ?? new Uint8Array(0);
-  if (short.length % 8 !== 0) return malformed(`extended communities of ${short.length} octets, 8 each`);
-  if (long.length % 20 !== 0) return malformed(`IPv6 extended communities of ${long.length} octets, 20 each`);
+  if (short.length % 8 !== 0)
+    return malformed(`extended communities of ${short.length} octets, not a multiple of 8`);
+  if (long.length % 20 !== 0)
+    return malformed(`IPv6 extended communities of ${long.length} octets, not a multiple of 20`);
   const tolerated: string[] = [];
   const note = (text: string): void => {
     if (!tolerated.includes(text)) tolerated.push(text);
@@ -288,7 +295,7 @@ function malformed(reason: string): RuleRefusal {
   return { ok: false, reason, treatment: 'treat-as-withdraw' };
 }
 
-/** Hexadecimal text of each community, in order. */
+/** Returns the hexadecimal text of each community, in order. */
 export function communityTexts(parts: ActionOctets): readonly string[] {
   const texts: string[] = [];
   for (let at = 0; at < parts.extendedCommunities.length; at += 8) {

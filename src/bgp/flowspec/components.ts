@@ -1,4 +1,4 @@
-/** Components by number and by the name that operators read and write. */
+/** Looks up components by number and by the name that operators read and write. */
 import { makePrefix, type Prefix } from '../../net/prefix.ts';
 import {
   type BitmaskComponent,
@@ -28,12 +28,12 @@ export const COMPONENT_KEYWORDS = {
 
 const NAMES: readonly string[] = ['', ...Object.keys(COMPONENT_KEYWORDS)];
 
-/** The keyword of a component type, or `type N` for one without. */
+/** Returns the keyword of a component type, or `type N` if it has none. */
 export function componentName(type: number): string {
   return NAMES[type] || `type ${type}`;
 }
 
-/** The component of a type, or undefined when the rule has none. */
+/** Returns the component of a type, or undefined if the rule has none. */
 export function findComponent(spec: FlowSpec, type: PrefixComponent['type']): PrefixComponent | undefined;
 export function findComponent(spec: FlowSpec, type: NumericComponent['type']): NumericComponent | undefined;
 export function findComponent(spec: FlowSpec, type: BitmaskComponent['type']): BitmaskComponent | undefined;
@@ -42,8 +42,8 @@ export function findComponent(spec: FlowSpec, type: Component['type']): Componen
 }
 
 /**
- * A prefix component of the bits from `offset` to the prefix length. The bits in front are not part of the rule and not
- * sent (RFC 8956 §3.1); they are cleared, so that one rule has one form.
+ * Makes a prefix component of the bits from `offset` to the prefix length. The bits before the offset are not in the
+ * rule and not sent (RFC 8956 §3.1); they are cleared, so that each rule has one form.
  */
 export function prefixComponent(
   type: PrefixComponent['type'],

@@ -1,7 +1,7 @@
-/** What the readers and writers of components share. */
+/** State and errors shared by the readers and writers of components. */
 import { FlowSpecError } from './errors.ts';
 
-/** Where decoding stands. Reading moves `at`; `failure` is set once and ends the reading. */
+/** The position of the decoder. Reading advances `at`; `failure` is set once and ends the reading. */
 export interface Cursor {
   readonly bytes: Uint8Array;
   at: number;
@@ -9,7 +9,7 @@ export interface Cursor {
   readonly end: number;
   readonly afi: 1 | 2;
   failure: string | undefined;
-  /** Forms that the standard would write otherwise; undefined as long as there are none. */
+  /** Forms that the standard would encode otherwise; undefined while there are none. */
   tolerated: string[] | undefined;
 }
 
@@ -25,7 +25,7 @@ export function fail(cursor: Cursor, reason: string): undefined {
   return undefined;
 }
 
-/** The error for a rule that does not fit into the 4095 octets which its length can express (RFC 8955 §4.1). */
+/** Returns the error for a rule longer than the 4095 octets that its length field can express (RFC 8955 §4.1). */
 export function tooLong(): FlowSpecError {
-  return new FlowSpecError('the rule is longer than the 4095 octets that an NLRI can have');
+  return new FlowSpecError('the rule is longer than 4095 octets, the maximum of an NLRI');
 }

@@ -1,7 +1,7 @@
 /**
- * What the routers of a platform can match and do, and how they want it said. A rule that a platform cannot enforce
- * exactly is refused with the reason; nothing is left out or widened to make it fit. Where the vendors' documents are
- * silent, the table says no. docs/notation.md shows the table to operators.
+ * Knows what each router platform can match and do, and how it expects actions to be encoded. A rule that a platform
+ * cannot enforce exactly is refused with the reason; nothing is left out or widened to make it fit. If the vendor's
+ * documents are silent, the table says no. docs/notation.md shows the table to operators.
  */
 import { encodeActions } from './actions.ts';
 import { componentName, findComponent } from './components.ts';
@@ -18,11 +18,14 @@ export type Dialect = (typeof DIALECTS)[number];
 
 /** One row of the table. */
 export interface DialectTraits {
-  /** The highest component type; all up to it can be matched. */
+  /** The highest component type; all types up to it can be matched. */
   readonly lastComponent: 12 | 13;
-  /** Operators that a component may have. FRR 8.4 resets the session beyond 5; Junos ignored a rule of 15 (exabgp#1348). */
+  /**
+   * The most operators that a component may have. FRR 8.4 resets the session beyond 5; Junos ignored a rule of 15
+   * (exabgp#1348).
+   */
   readonly maxOperators: number;
-  /** `port` and a port of one direction may stand in one rule. */
+  /** A rule may combine `port` with `src-port` or `dst-port`. */
   readonly portBesideOthers: boolean;
   /** Only `fragment is-fragment` can be matched. */
   readonly isFragmentOnly: boolean;
@@ -35,9 +38,9 @@ export interface DialectTraits {
   readonly redirectVrf: boolean;
   /** Redirect to VRF by an IPv6 address specific route target. */
   readonly redirectVrfIpv6: boolean;
-  /** How a redirect to IP is encoded, by family of the address; undefined where there is none. */
+  /** Encoding of a redirect to IP, by family of the address; undefined if it is not supported. */
   readonly redirectIp: { readonly 4?: 'ietf' | 'draft-00'; readonly 6?: 'ietf' | 'draft-00' };
-  /** A redirect to IP works for rules of a VPN, too. */
+  /** A redirect to IP works in the rules of a VPN too. */
   readonly redirectIpInVpn: boolean;
   readonly copy: boolean;
 }
@@ -59,7 +62,7 @@ const STANDARD: DialectTraits = {
   copy: true,
 };
 
-/** What is known of each platform. */
+/** The traits of each platform. */
 export const DIALECT_TRAITS: Readonly<Record<Dialect, DialectTraits>> = {
   generic: STANDARD,
   juniper: {
@@ -118,22 +121,22 @@ export interface DialectRule {
   readonly actions: readonly Action[];
 }
 
-/** The rules that say what was asked for, one or several; or why this platform cannot be told. */
+/** The rules to send, one or several, or the reason why this platform cannot enforce the rule. */
 export type DialectRendering =
   | { readonly ok: true; readonly rules: readonly DialectRule[] }
   | { readonly ok: false; readonly why: string };
 
-/** How a rule may be changed to fit a platform. */
+/** Allowed changes to make a rule fit a platform. */
 export interface RenderOptions {
-  /** A rule with a rate may be split: its parts share the rate, each gets an equal share in whole bytes a second. */
+  /** A rule with a rate may be split: each part gets an equal share of the rate, in whole bytes a second. */
   readonly shareRate?: boolean;
 }
 
 /**
- * Says a rule as a platform wants it. What comes out matches exactly what went in, encodes without error, and has no
- * `!=` and no id in its rates. More operators than the platform takes are written shorter where that is possible, else
- * split over several rules; a rule with a rate is split only with `shareRate`, because each part would let the whole
- * rate pass.
+ * Renders a rule for a platform. The result matches exactly what the rule matches, encodes without error, and has no
+ * `!=` and no id in its rates. If a component has more operators than the platform takes, it is written shorter where
+ * possible, otherwise split over several rules. A rule with a rate is split only with `shareRate`, because each part
+ * would let the whole rate pass.
  */
 export function renderForDialect(
   dialect: Dialect,
@@ -164,7 +167,7 @@ export function renderForDialect(
     if (shares.includes(undefined)) {
       return {
         ok: false,
-        why: `${dialect}: the rate shared by ${parts} rules is below a byte a second each`,
+        why: `${dialect}: the rate divided among ${parts} rules is below 1 byte a second each`,
       };
     }
     const shared = shares.filter((action) => action !== undefined);
@@ -173,7 +176,10 @@ export function renderForDialect(
   return { ok: true, rules: fitted.specs.map((part) => ({ spec: part, actions: said })) };
 }
 
-/** An action for each of several parts of one rule: a rate is divided, rounded down to whole bytes; undefined below one byte. */
+/**
+ * Returns the action for each of several parts of one rule. A rate is divided and rounded down to whole bytes;
+ * undefined if less than one byte remains.
+ */
 function shareOf(action: Action, parts: number): Action | undefined {
   if (action.type !== 'traffic-rate' || action.bitsPerSecond === 0) return action;
   const bytes = Math.floor(action.bitsPerSecond / 8 / parts);
@@ -195,19 +201,19 @@ function unmatchable(traits: DialectTraits, spec: FlowSpec): string | undefined 
   for (const component of spec.components) {
     if (component.type > traits.lastComponent) return `${componentName(component.type)} cannot be matched`;
     if ('offset' in component && component.offset > 0) {
-      // Two of three implementations send or read other bits than RFC 8956 §3.1, and then match other addresses.
-      return `${componentName(component.type)}: prefixes with an offset are read differently by different routers`;
+      // Two of three implementations encode or decode other bits than RFC 8956 §3.1, and then match other addresses.
+      return `${componentName(component.type)}: routers disagree on prefixes with an offset`;
     }
   }
   if (!traits.portBesideOthers && findComponent(spec, 4) !== undefined) {
     const other = findComponent(spec, 5) ?? findComponent(spec, 6);
-    if (other !== undefined) return `port and ${componentName(other.type)} cannot stand in one rule`;
+    if (other !== undefined) return `port and ${componentName(other.type)} cannot be combined in one rule`;
   }
   const fragment = findComponent(spec, ComponentType.Fragment);
   if (traits.isFragmentOnly && fragment !== undefined) {
     const [op] = fragment.ops;
     if (fragment.ops.length !== 1 || op?.value !== 0x02 || op.not) {
-      return 'of fragment only is-fragment can be matched';
+      return 'the only fragment match supported is is-fragment';
     }
   }
   return undefined;
@@ -225,13 +231,13 @@ function undoableAction(traits: DialectTraits, spec: FlowSpec, action: Action): 
   switch (action.type) {
     case 'traffic-rate':
       if (action.bitsPerSecond === 0) return undefined;
-      if (!traits.police) return 'a rate-limit is accepted but on some of its platforms not applied';
-      // Routers count whole bytes: a lower rate would be a discard.
+      if (!traits.police) return 'rate-limit is accepted but not applied on some models';
+      // Routers count whole bytes: a lower rate would act as a discard.
       return action.bitsPerSecond < 8
-        ? `a rate of ${action.bitsPerSecond} bits a second is below a byte`
+        ? `a rate of ${action.bitsPerSecond} bits a second is below 1 byte a second`
         : undefined;
     case 'traffic-rate-packets':
-      return traits.packetRate ? undefined : 'a rate in packets a second (0x800c) is not known to it';
+      return traits.packetRate ? undefined : 'a rate in packets a second (0x800c) is not supported';
     case 'traffic-action':
       if (action.sample && !traits.sample) return 'sample is not supported';
       return action.terminal && !traits.terminal ? 'terminal is not supported' : undefined;
@@ -244,7 +250,7 @@ function undoableAction(traits: DialectTraits, spec: FlowSpec, action: Action): 
     case 'redirect-ip':
       return undoableRedirect(traits, spec, action.address, action.copy);
     case 'unknown':
-      return 'an action that is not known here cannot be vouched for';
+      return 'prefixd does not know this action and cannot tell whether the platform applies it';
   }
 }
 
@@ -255,15 +261,14 @@ function undoableRedirect(
   copy: boolean,
 ): string | undefined {
   const family = address?.length === 16 ? 6 : 4;
-  if (family !== (spec.afi === 1 ? 4 : 6))
-    return 'redirect ip: the address is of another family than the rule';
+  if (family !== (spec.afi === 1 ? 4 : 6)) return 'redirect ip: the address has another family than the rule';
   if (traits.redirectIp[family] === undefined)
     return `redirect ip to an IPv${family} address is not supported`;
-  if (spec.safi === 134 && !traits.redirectIpInVpn) return 'redirect ip works in the default VRF only';
+  if (spec.safi === 134 && !traits.redirectIpInVpn) return 'redirect ip is supported in the default VRF only';
   return copy && !traits.copy ? 'redirect ip: copy is not supported' : undefined;
 }
 
-/** An action in the form that the platform wants. The id in a rate says nothing to anyone and is sent as 0. */
+/** Converts an action to the form that the platform expects. The id in a rate is informational and sent as 0. */
 function phrase(traits: DialectTraits, action: Action): Action {
   switch (action.type) {
     case 'traffic-rate':
@@ -278,7 +283,7 @@ function phrase(traits: DialectTraits, action: Action): Action {
   }
 }
 
-/** True when several rules with the action do together what one would: a packet is counted against none of them. */
+/** True if several rules with the action have the same effect together as one rule: no shared counter is involved. */
 function isSeparable(action: Action): boolean {
   switch (action.type) {
     case 'traffic-rate':
@@ -286,7 +291,7 @@ function isSeparable(action: Action): boolean {
     case 'traffic-rate-packets':
       return action.packetsPerSecond === 0;
     case 'traffic-action':
-      // With terminal, a packet goes on to the other parts and would be sampled or copied by each that it matches.
+      // With terminal, the other parts evaluate a packet too, and each part that matches would sample or copy it.
       return !action.terminal;
     case 'marking':
     case 'redirect-vrf':

@@ -1,24 +1,24 @@
-/** How this room says no: an error for what cannot be written, a value for what cannot be read. */
+/** Errors of this room: an exception for a rule that cannot be encoded, a value for octets that cannot be decoded. */
 
 /**
- * Thrown when something that is not a valid rule or action is to be encoded. The message names the component or
- * action, what is wrong with it and what would be right.
+ * Thrown when an invalid rule or action is encoded. The message names the component or action, the problem and a valid
+ * form.
  */
 export class FlowSpecError extends Error {
   override readonly name = 'FlowSpecError';
 }
 
 /**
- * What a receiver does about a malformed NLRI (RFC 7606 §2, §5.3; RFC 8955 §10).
+ * A receiver's reaction to a malformed NLRI (RFC 7606 §2, §5.3; RFC 8955 §10).
  *
- * - `treat-as-withdraw`: the NLRI's own length is intact, so its neighbors in the field can still be read.
- * - `afi-safi-disable`: the boundaries of the NLRI are lost, and with them the rest of the field; routes of the family
- *   are no longer trustworthy. RFC 7606 §3 (j) allows a session reset in its place.
- * - `session-reset`: octets of a family for which there is no FlowSpec encoding at all.
+ * - `treat-as-withdraw`: the NLRI's own length is intact, so the other NLRI in the field can still be read.
+ * - `afi-safi-disable`: the end of the NLRI is unknown, so the rest of the field is lost and the routes of the family
+ *   are no longer trustworthy. RFC 7606 §3 (j) allows a session reset instead.
+ * - `session-reset`: octets of a family that has no FlowSpec encoding at all.
  */
 export type Treatment = 'treat-as-withdraw' | 'afi-safi-disable' | 'session-reset';
 
-/** Why octets are no rule, in words with the place, and what RFC 7606 makes of it. */
+/** The reason why octets are not a rule, with their position, and the reaction that RFC 7606 requires. */
 export interface RuleRefusal {
   readonly ok: false;
   readonly reason: string;

@@ -1,10 +1,12 @@
-/** Numeric components as sets of numbers: what an operator list matches, and the shortest list that matches a set. */
+/**
+ * Treats numeric components as sets of numbers: the set that an operator list matches, and the shortest list for a set.
+ */
 import { ComponentType, type NumericComponent, type NumericOp } from './types.ts';
 
 /** All numbers from the first to the second, both included. */
 export type Interval = readonly [from: number, to: number];
 
-/** The largest number that the packet field of a component can hold. */
+/** Returns the largest number that the component's packet field can hold. */
 export function fieldMaximum(type: NumericComponent['type']): number {
   switch (type) {
     case ComponentType.IpProtocol:
@@ -20,7 +22,10 @@ export function fieldMaximum(type: NumericComponent['type']): number {
   }
 }
 
-/** The alternatives of an operator list: within each all must hold, one of them is enough (RFC 8955 §4.2.1.1). */
+/**
+ * Returns the alternatives of an operator list: one of them must match, and within it all operators (RFC 8955
+ * §4.2.1.1).
+ */
 export function alternatives<Op extends { readonly and: boolean }>(
   ops: readonly Op[],
 ): readonly (readonly Op[])[] {
@@ -33,14 +38,17 @@ export function alternatives<Op extends { readonly and: boolean }>(
   return groups;
 }
 
-/** The numbers from 0 to `max` that one alternative matches: ascending, disjoint, not adjacent; none when it matches nothing. */
+/**
+ * Returns the numbers from 0 to `max` that one alternative matches: ascending, disjoint, not adjacent; empty if it
+ * matches nothing.
+ */
 export function intervalsOf(group: readonly NumericOp[], max: number): readonly Interval[] {
   let matched: readonly Interval[] = [[0, max]];
   for (const op of group) matched = intersect(matched, matchedBy(op, max));
   return matched;
 }
 
-/** The numbers from 0 to the field's maximum that a component matches, as `intervalsOf` gives them. */
+/** Returns the numbers from 0 to the field's maximum that a component matches, as `intervalsOf`. */
 export function matchedIntervals(component: NumericComponent): readonly Interval[] {
   const max = fieldMaximum(component.type);
   return union(alternatives(component.ops).flatMap((group) => intervalsOf(group, max)));
@@ -80,7 +88,7 @@ function union(intervals: readonly Interval[]): readonly Interval[] {
   return merged;
 }
 
-/** Operators that match exactly these intervals of 0..`max`; `<`, `>` and `=` only, no `!=`. */
+/** Returns operators that match exactly these intervals of 0..`max`; only `<`, `>` and `=`, no `!=`. */
 export function operatorsFor(intervals: readonly Interval[], max: number): readonly NumericOp[] {
   return intervals.flatMap(([from, to]): NumericOp[] => {
     if (from === to) return [numericOp({ eq: true, value: from })];

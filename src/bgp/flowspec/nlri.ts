@@ -1,8 +1,8 @@
 /**
- * Flow Specification NLRI (RFC 8955 §4, §8; RFC 8956 §3): one rule as octets and back.
+ * Encodes and decodes Flow Specification NLRI (RFC 8955 §4, §8; RFC 8956 §3).
  *
- * Writing knows one form for each rule, so the octets are the rule's key. Reading is strict about structure and notes,
- * in `tolerated`, what the standard lets pass but would write otherwise.
+ * The encoder has one form for each rule, so the octets are the rule's key. The decoder is strict about structure and
+ * notes in `tolerated` what the standard allows but would encode otherwise.
  */
 import { componentName } from './components.ts';
 import { type Cursor, fail, tolerate } from './cursor.ts';
@@ -14,20 +14,20 @@ import type { Component, FlowSpec } from './types.ts';
 /** The longest NLRI value, without its length octets (RFC 8955 §4.1: `0xfnnn`). */
 export const MAX_NLRI_LENGTH = 4095;
 
-/** From this many octets on the length takes two octets (RFC 8955 §4.1). */
+/** From this value on, the length takes two octets (RFC 8955 §4.1). */
 const TWO_OCTET_LENGTH = 240;
 
-/** Octets of a route distinguisher (RFC 4364 §4.2). */
+/** Length of a route distinguisher in octets (RFC 4364 §4.2). */
 const RD_LENGTH = 8;
 
-/** Room in front of the value for either form of the length. */
+/** Space before the value for either form of the length. */
 const HEAD = 2;
 const LIMIT = HEAD + MAX_NLRI_LENGTH;
 
-/** The longest that one step writes before it checks the limit: the type, length, offset and address of a prefix. */
+/** The most octets that one step writes before the limit is checked: a prefix's type, length, offset and address. */
 const SLACK = 19;
 
-/** Encoding runs to its end without calling out, so one buffer serves all calls; results are copies. */
+/** Encoding never yields, so one buffer serves all calls; results are copies. */
 const scratch = new Uint8Array(LIMIT + SLACK);
 
 const NOTHING_TOLERATED: readonly string[] = [];
@@ -36,27 +36,27 @@ const NOTHING_TOLERATED: readonly string[] = [];
 export interface DecodedFlowSpec {
   readonly ok: true;
   readonly spec: FlowSpec;
-  /** The rule as this encoder writes it, length octets included: the octets that were read when nothing was tolerated. */
+  /** The rule as this encoder writes it, length octets included; equal to the input if nothing was tolerated. */
   readonly canonical: Uint8Array;
-  /** How the octets read differ from `canonical`, in words; empty when they do not. */
+  /** Differences between the input and `canonical`, described for people; empty if there are none. */
   readonly tolerated: readonly string[];
-  /** How many octets the rule took, length octets included. */
+  /** Octets that the rule took, length octets included. */
   readonly consumed: number;
 }
 
-/** A rule, or why there is none. */
+/** A decoded rule, or the reason why there is none. */
 export type FlowSpecResult = DecodedFlowSpec | RuleRefusal;
 
-/** One NLRI of a field: its octets as they stand, and what they mean. */
+/** One NLRI of a field: its octets and their meaning. */
 export interface ListedFlowSpec {
-  /** The NLRI with its length octets, as it stands; all that is left of the field when its end is unknown. */
+  /** The NLRI as received, length octets included; the rest of the field if the NLRI's end is unknown. */
   readonly octets: Uint8Array;
   readonly result: FlowSpecResult;
 }
 
 /**
- * The canonical octets of a rule with their length octets (1 for a value below 240, else 2).
- * FlowSpecError when the rule breaks its type's contract (see types.ts) or needs more than 4095 octets.
+ * Encodes a rule in its canonical form, with length octets (1 for a value below 240, otherwise 2). Throws FlowSpecError
+ * if the rule breaks its type's contract (see types.ts) or needs more than 4095 octets.
  */
 export function encodeFlowSpec(spec: FlowSpec): Uint8Array {
   checkFamily(spec);
@@ -94,14 +94,14 @@ function checkFamily(spec: FlowSpec): void {
       throw new FlowSpecError(`SAFI 134 needs a route distinguisher of ${RD_LENGTH} octets`);
     }
   } else {
-    throw new FlowSpecError(`SAFI ${String(spec.safi)} is no Flow Specification`);
+    throw new FlowSpecError(`SAFI ${String(spec.safi)} is not a Flow Specification SAFI`);
   }
 }
 
 function checkOrder(type: number, previous: number): void {
   if (type > previous) return;
   if (type === previous) throw new FlowSpecError(`${componentName(type)} appears twice in one rule`);
-  throw new FlowSpecError(`${componentName(type)} must stand before ${componentName(previous)}`);
+  throw new FlowSpecError(`${componentName(type)} must precede ${componentName(previous)}`);
 }
 
 function encodeComponent(component: Component, at: number, afi: 1 | 2): number {
@@ -130,21 +130,21 @@ function encodeComponent(component: Component, at: number, afi: 1 | 2): number {
 }
 
 /**
- * Reads exactly one NLRI, length octets first. `afi` and `safi` as the attribute named them. Octets behind the NLRI are
+ * Decodes exactly one NLRI, length octets first. `afi` and `safi` are those of the attribute. Octets after the NLRI are
  * refused. Never throws.
  */
 export function decodeFlowSpec(nlri: Uint8Array, afi: number, safi: number): FlowSpecResult {
   const result = decodeAt(nlri, 0, afi, safi);
   if (result.ok && result.consumed !== nlri.length) {
     const trailing = nlri.length - result.consumed;
-    return refuse(`${trailing} octets follow behind the end of the NLRI`, 'afi-safi-disable');
+    return refuse(`${trailing} octets follow the end of the NLRI`, 'afi-safi-disable');
   }
   return result;
 }
 
 /**
- * Reads the NLRI field of an UPDATE: any number of NLRI, none included. A malformed NLRI is an entry with its refusal,
- * and reading goes on behind it; when its end cannot be found, its entry is the last one. Never throws.
+ * Decodes the NLRI field of an UPDATE: any number of NLRI, or none. A malformed NLRI becomes an entry with its refusal,
+ * and decoding continues after it; if its end is unknown, its entry is the last one. Never throws.
  */
 export function decodeFlowSpecList(octets: Uint8Array, afi: number, safi: number): readonly ListedFlowSpec[] {
   const list: ListedFlowSpec[] = [];
@@ -169,10 +169,10 @@ function twoOctetLength(octets: Uint8Array, at: number): number {
   return (((octets[at] as number) & 0x0f) << 8) | (octets[at + 1] as number);
 }
 
-/** Reads the NLRI that starts at `start` and may not reach behind the end of `octets`. */
+/** Decodes the NLRI that starts at `start` and must not exceed the end of `octets`. */
 function decodeAt(octets: Uint8Array, start: number, afi: number, safi: number): FlowSpecResult {
   if ((afi !== 1 && afi !== 2) || (safi !== 133 && safi !== 134)) {
-    return refuse(`AFI ${afi}, SAFI ${safi} is no Flow Specification family`, 'session-reset');
+    return refuse(`AFI ${afi}, SAFI ${safi} is not a Flow Specification family`, 'session-reset');
   }
   const left = octets.length - start;
   if (left === 0) return refuse('no octets: not even a length', 'afi-safi-disable');
@@ -181,7 +181,7 @@ function decodeAt(octets: Uint8Array, start: number, afi: number, safi: number):
   if (left < head) return refuse('the second octet of the length is missing', 'afi-safi-disable');
   const length = head === 1 ? first : twoOctetLength(octets, start);
   if (length > left - head) {
-    return refuse(`the length says ${length} octets, ${left - head} are left`, 'afi-safi-disable');
+    return refuse(`the length is ${length} octets, but only ${left - head} are left`, 'afi-safi-disable');
   }
   const end = start + head + length;
   const cursor: Cursor = {
@@ -193,7 +193,7 @@ function decodeAt(octets: Uint8Array, start: number, afi: number, safi: number):
     tolerated: undefined,
   };
   if (head === 2 && length < TWO_OCTET_LENGTH) {
-    tolerate(cursor, `the length ${length} is in two octets, below ${TWO_OCTET_LENGTH} it takes one`);
+    tolerate(cursor, `the length ${length} takes two octets; one is enough below ${TWO_OCTET_LENGTH}`);
   }
   const spec = decodeValue(cursor, afi, safi);
   if (spec === undefined) return refuse(cursor.failure ?? 'malformed', 'treat-as-withdraw');
@@ -205,7 +205,10 @@ function decodeAt(octets: Uint8Array, start: number, afi: number, safi: number):
   return withCanonical(spec, cursor.tolerated, consumed);
 }
 
-/** A tolerated form can be shorter than the canonical one (flow labels), so that the latter may not fit. */
+/**
+ * Adds the canonical form. A tolerated form can be shorter than the canonical one (flow labels), so that the latter may
+ * be too long.
+ */
 function withCanonical(spec: FlowSpec, tolerated: readonly string[], consumed: number): FlowSpecResult {
   try {
     return { ok: true, spec, canonical: encodeFlowSpec(spec), tolerated, consumed };
@@ -221,7 +224,7 @@ function decodeValue(cursor: Cursor, afi: 1 | 2, safi: 133 | 134): FlowSpec | un
     if (cursor.end - cursor.at < RD_LENGTH) {
       return fail(
         cursor,
-        `${cursor.end - cursor.at} octets cannot hold a route distinguisher of ${RD_LENGTH}`,
+        `${cursor.end - cursor.at} octets are too few for a route distinguisher of ${RD_LENGTH}`,
       );
     }
     rd = cursor.bytes.slice(cursor.at, cursor.at + RD_LENGTH);
@@ -235,7 +238,7 @@ function decodeValue(cursor: Cursor, afi: 1 | 2, safi: 133 | 134): FlowSpec | un
       cursor.failure =
         type === previous
           ? `${componentName(type)} appears twice`
-          : `${componentName(type)} stands behind ${componentName(previous)}, types must ascend`;
+          : `${componentName(type)} follows ${componentName(previous)}, but types must ascend`;
       return undefined;
     }
     previous = type;

@@ -1,8 +1,10 @@
 /**
- * Lists of {operator, value} pairs (RFC 8955 §4.2.1): the octets behind the type of every component that is no prefix.
+ * Encodes and decodes lists of {operator, value} pairs (RFC 8955 §4.2.1): the octets after the type of every component
+ * that is not a prefix.
  *
- * Written in one form only: the smallest width that holds the value (the flow label always in 4 octets), reserved bits
- * zero, no AND on the first pair, end-of-list on the last. Read more generously; what differs is noted on the cursor.
+ * The encoder has one form: the smallest width that holds the value (the flow label always in 4 octets), reserved bits
+ * zero, no AND on the first pair, end-of-list on the last. The decoder accepts more and notes the differences on the
+ * cursor.
  */
 import { componentName } from './components.ts';
 import { type Cursor, fail, tolerate, tooLong } from './cursor.ts';
@@ -31,7 +33,7 @@ const MAX_U32 = 0xffff_ffff;
 const MAX_U64 = 0xffff_ffff_ffff_ffffn;
 const TWO_32 = 0x1_0000_0000;
 
-/** Width of a value as the power of two that the operator's length field holds: 0, 1, 2, 3 for 1, 2, 4, 8 octets. */
+/** Returns a value's width as the exponent in the operator's length field: 0, 1, 2, 3 for 1, 2, 4, 8 octets. */
 function widthCode(type: number, value: number | bigint): 0 | 1 | 2 | 3 {
   if (type === ComponentType.FlowLabel) return 2; // RFC 8956 §3.7: always 4 octets
   if (value <= 0xff) return 0;
@@ -39,7 +41,7 @@ function widthCode(type: number, value: number | bigint): 0 | 1 | 2 | 3 {
   return value <= MAX_U32 ? 2 : 3;
 }
 
-/** The operator octet of the pair at `index`, complete with end-of-list and width. */
+/** Returns the operator octet of the pair at `index`, including end-of-list and width. */
 function numericOperator(component: NumericComponent, index: number, op: NumericOp): number {
   return (
     (index === component.ops.length - 1 ? END_OF_LIST : 0) |
@@ -51,7 +53,7 @@ function numericOperator(component: NumericComponent, index: number, op: Numeric
   );
 }
 
-/** The operator octet of the pair at `index`, complete with end-of-list and width. */
+/** Returns the operator octet of the pair at `index`, including end-of-list and width. */
 function bitmaskOperator(component: BitmaskComponent, index: number, op: BitmaskOp): number {
   return (
     (index === component.ops.length - 1 ? END_OF_LIST : 0) |
@@ -62,21 +64,21 @@ function bitmaskOperator(component: BitmaskComponent, index: number, op: Bitmask
   );
 }
 
-/** The largest value that can be written for a numeric type: DSCP has 6 bits (§4.2.2.11), a flow label 4 octets. */
+/** Returns the largest value of a numeric type: DSCP has 6 bits (§4.2.2.11), a flow label 4 octets. */
 function largestValue(type: number): number | bigint {
   if (type === ComponentType.Dscp) return 63;
   return type === ComponentType.FlowLabel ? MAX_U32 : MAX_U64;
 }
 
-/** Bits that mean something in a bitmask of the type: fragment has four, without DF for IPv6 (RFC 8956 §3.6). */
+/** Returns the defined bits of a bitmask type: fragment has four, without DF for IPv6 (RFC 8956 §3.6). */
 function meaningfulBits(type: number, afi: 1 | 2): number {
   if (type !== ComponentType.Fragment) return 0xffff;
   return afi === 1 ? 0x0f : 0x0e;
 }
 
 /**
- * Writes the pairs of a numeric component to `out` at `at` and returns the position behind them. FlowSpecError for what
- * cannot be written and for passing `limit`, behind which `out` must have room for one more pair (9 octets).
+ * Writes the pairs of a numeric component to `out` at `at` and returns the position after them. Throws FlowSpecError
+ * for an invalid value and for passing `limit`, after which `out` must have room for one more pair (9 octets).
  */
 export function encodeNumericOps(
   out: Uint8Array,
@@ -85,7 +87,7 @@ export function encodeNumericOps(
   component: NumericComponent,
 ): number {
   const { type, ops } = component;
-  if (ops.length === 0) throw new FlowSpecError(`${componentName(type)}: at least one operator is needed`);
+  if (ops.length === 0) throw new FlowSpecError(`${componentName(type)}: the operator is missing`);
   let next = at;
   for (let i = 0; i < ops.length; i++) {
     const op = ops[i] as NumericOp;
@@ -129,7 +131,7 @@ export function encodeBitmaskOps(
   afi: 1 | 2,
 ): number {
   const { type, ops } = component;
-  if (ops.length === 0) throw new FlowSpecError(`${componentName(type)}: at least one operator is needed`);
+  if (ops.length === 0) throw new FlowSpecError(`${componentName(type)}: the operator is missing`);
   const allowed = meaningfulBits(type, afi);
   let next = at;
   for (let i = 0; i < ops.length; i++) {
@@ -137,7 +139,7 @@ export function encodeBitmaskOps(
     checkFirst(type, i, op.and);
     if (!Number.isInteger(op.value) || op.value < 0 || op.value > 0xffff || (op.value & ~allowed) !== 0) {
       throw new FlowSpecError(
-        `${componentName(type)}: ${op.value} is not a mask of the bits 0x${allowed.toString(16)}`,
+        `${componentName(type)}: ${op.value} is not a mask within 0x${allowed.toString(16)}`,
       );
     }
     out[next++] = bitmaskOperator(component, i, op);
@@ -148,10 +150,10 @@ export function encodeBitmaskOps(
   return next;
 }
 
-/** RFC 8955 §4.2.1.1: the AND bit of the first operator MUST be encoded as unset. There is nothing before it. */
+/** RFC 8955 §4.2.1.1: the AND bit of the first operator MUST be encoded as unset. */
 function checkFirst(type: number, index: number, and: boolean): void {
   if (and && index === 0) {
-    throw new FlowSpecError(`${componentName(type)}: the first operator has nothing before it to AND with`);
+    throw new FlowSpecError(`${componentName(type)}: the first operator cannot have AND`);
   }
 }
 
@@ -183,10 +185,10 @@ export function decodeNumericOps(
     cursor.at += width;
     if (type === ComponentType.Dscp && value > 63) {
       value = Number(value) & 0x3f;
-      tolerate(cursor, 'dscp: bits above the six of a DSCP are set');
+      tolerate(cursor, 'dscp: bits above the six DSCP bits are set');
     }
     if (type === ComponentType.FlowLabel && value > MAX_U32) {
-      return fail(cursor, `flow-label: ${value} does not fit into 4 octets`);
+      return fail(cursor, `flow-label: ${value} is longer than 4 octets`);
     }
     if (code !== widthCode(type, value)) noteWidth(cursor, type, width);
     const first = ops.length === 0;
@@ -242,7 +244,7 @@ export function decodeBitmaskOps(
   }
 }
 
-/** A value of 1, 2, 4 or 8 octets; a bigint only above Number.MAX_SAFE_INTEGER. */
+/** Reads a value of 1, 2, 4 or 8 octets; returns a bigint only above Number.MAX_SAFE_INTEGER. */
 function readValue(bytes: Uint8Array, at: number, width: number): number | bigint {
   if (width === 1) return bytes[at] as number;
   if (width === 2) return ((bytes[at] as number) << 8) | (bytes[at + 1] as number);
@@ -259,8 +261,8 @@ function readU32(bytes: Uint8Array, at: number): number {
 }
 
 function noteWidth(cursor: Cursor, type: number, width: number): void {
-  const canonical = type === ComponentType.FlowLabel ? 'it is always written in 4' : 'fewer would do';
-  tolerate(cursor, `${componentName(type)}: a value is in ${width} octets, ${canonical}`);
+  const canonical = type === ComponentType.FlowLabel ? 'the canonical form is 4' : 'fewer are enough';
+  tolerate(cursor, `${componentName(type)}: a value takes ${width} octets, ${canonical}`);
 }
 
 function noteOperator(
@@ -279,9 +281,9 @@ function noteOperator(
 }
 
 function missingEnd(type: number): string {
-  return `${componentName(type)}: the NLRI ends before an operator with end-of-list`;
+  return `${componentName(type)}: the NLRI ends without an end-of-list operator`;
 }
 
 function truncated(type: number, width: number, left: number): string {
-  return `${componentName(type)}: a value of ${width} octets is announced, ${left} are left`;
+  return `${componentName(type)}: a value needs ${width} octets, but only ${left} are left`;
 }

@@ -1,13 +1,13 @@
 /**
- * Precedence of rules (RFC 8955 §5.1, RFC 8956 §4): which of two rules a router tries first. Derived from the octets
- * of the rules alone, so every router sorts them alike.
+ * Orders rules by precedence (RFC 8955 §5.1, RFC 8956 §4): a router evaluates the first one first. The order follows
+ * from the rules' octets alone, so every router sorts them alike.
  */
 import type { Component, FlowSpec, PrefixComponent } from './types.ts';
 
-/** A rule with the octets that it was sent in, which need not be those that this encoder would write. */
+/** A rule with the octets that it was sent in, which may differ from the canonical form. */
 export interface SentFlowSpec {
   readonly spec: FlowSpec;
-  /** The data of each component: its octets behind the type. */
+  /** The data of each component: its octets after the type. */
   readonly data: readonly Uint8Array[];
 }
 
@@ -23,13 +23,19 @@ export function sentFlowSpec(nlri: Uint8Array, spec: FlowSpec): SentFlowSpec {
   return { spec, data };
 }
 
-/** The end of a prefix component whose data begins at `from`: its length, for IPv6 its offset, and whole octets of address. */
+/**
+ * Returns the end of a prefix component whose data begins at `from`: its length, for IPv6 its offset, and whole octets
+ * of address.
+ */
 function endOfPrefix(from: number, { prefix, offset }: PrefixComponent, afi: 1 | 2): number {
   const heading = afi === 1 ? 1 : 2;
   return from + heading + ((prefix.length - offset + 7) >>> 3);
 }
 
-/** The end of an operator list whose data begins at `from`: behind the value of the operator with end-of-list (0x80). */
+/**
+ * Returns the end of an operator list whose data begins at `from`: after the value of the operator with end-of-list
+ * (0x80).
+ */
 function endOfOperators(nlri: Uint8Array, from: number): number {
   let at = from;
   for (;;) {
@@ -40,10 +46,10 @@ function endOfOperators(nlri: Uint8Array, from: number): number {
 }
 
 /**
- * Negative when `a` is tried before `b`, positive when after. 0 when the standard does not tell them apart: for the same
- * octets, and for prefixes that differ only in the bits behind their length. The standard orders rules of one table; across
- * tables this order puts IPv4 first, and among equal components the plain rule before those of VPNs, then the lower
- * route distinguisher.
+ * Returns a negative number if `a` precedes `b`, a positive one if it follows. Returns 0 if the standard does not order
+ * them: for the same octets, and for prefixes that differ only in the bits after their length. The standard orders the
+ * rules of one table; across tables this order puts IPv4 first, and among equal components the plain rule before VPN
+ * rules, then the lower route distinguisher.
  */
 export function compareFlowSpecs(a: SentFlowSpec, b: SentFlowSpec): number {
   return (
@@ -61,7 +67,7 @@ function compareComponents(a: SentFlowSpec, b: SentFlowSpec): number {
   for (let i = 0; i < common; i++) {
     const left = a.spec.components[i] as Component;
     const right = b.spec.components[i] as Component;
-    // The rule that has the lower type has a component that the other one lacks.
+    // The rule with the lower type has a component that the other one lacks.
     if (left.type !== right.type) return left.type - right.type;
     const order =
       'prefix' in left && 'prefix' in right
@@ -73,8 +79,8 @@ function compareComponents(a: SentFlowSpec, b: SentFlowSpec): number {
 }
 
 /**
- * The lower offset first (RFC 8956 §4). Then the more specific prefix, when one contains the other; else the lower
- * address. Bits in front of the offset do not count, nor do those behind the prefix length.
+ * Orders the lower offset first (RFC 8956 §4). Then the more specific prefix if one contains the other, otherwise the
+ * lower address. Bits before the offset and after the prefix length do not count.
  */
 function comparePrefix(a: PrefixComponent, b: PrefixComponent): number {
   if (a.offset !== b.offset) return a.offset - b.offset;
@@ -87,7 +93,7 @@ function comparePrefix(a: PrefixComponent, b: PrefixComponent): number {
   return b.prefix.length - a.prefix.length;
 }
 
-/** Mask of the bits of an octet that lie from bit `from` up to bit `to` of the address. */
+/** Returns the mask of an octet's bits between bit `from` and bit `to` of the address. */
 function bitsWithin(octet: number, from: number, to: number): number {
   const first = octet * 8;
   const head = from > first ? 0xff >>> (from - first) : 0xff;
@@ -95,7 +101,7 @@ function bitsWithin(octet: number, from: number, to: number): number {
   return head & tail;
 }
 
-/** memcmp() of the octets that both have; where those are equal, the longer string first (RFC 8955 §5.1). */
+/** Compares like memcmp() over the common length; if that is equal, the longer string precedes (RFC 8955 §5.1). */
 function compareData(a: Uint8Array, b: Uint8Array): number {
   const common = Math.min(a.length, b.length);
   for (let i = 0; i < common; i++) {

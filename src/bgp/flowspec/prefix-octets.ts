@@ -1,4 +1,4 @@
-/** Prefix components as octets: types 1 and 2. */
+/** Encodes and decodes prefix components: types 1 and 2. */
 import { makePrefix } from '../../net/prefix.ts';
 import { componentName } from './components.ts';
 import { type Cursor, fail, tolerate, tooLong } from './cursor.ts';
@@ -6,8 +6,8 @@ import { FlowSpecError } from './errors.ts';
 import type { PrefixComponent } from './types.ts';
 
 /**
- * RFC 8955 §4.2.2.1 for IPv4, RFC 8956 §3.1 for IPv6: of an IPv6 prefix only the bits from `offset` on are sent.
- * FlowSpecError for what cannot be written and for passing `limit`, behind which `out` must have room for 18 octets.
+ * Encodes a prefix (RFC 8955 §4.2.2.1; for IPv6, RFC 8956 §3.1: only the bits from `offset` on are sent). Throws
+ * FlowSpecError for an invalid prefix and for passing `limit`, after which `out` must have room for 18 octets.
  */
 export function encodePrefix(
   out: Uint8Array,
@@ -49,7 +49,7 @@ function checkOffset(name: string, afi: 1 | 2, offset: number, length: number): 
   }
 }
 
-/** Copies the bits of `from` starting at bit `offset` to whole octets of `to`. */
+/** Copies bits of `from`, starting at bit `offset`, to whole octets of `to`. */
 function shiftLeft(from: Uint8Array, offset: number, to: Uint8Array, at: number, octets: number): void {
   const skip = offset >>> 3;
   const shift = offset & 7;
@@ -60,7 +60,7 @@ function shiftLeft(from: Uint8Array, offset: number, to: Uint8Array, at: number,
   }
 }
 
-/** Reads a prefix component behind its type, or sets `cursor.failure`. */
+/** Decodes a prefix component after its type, or sets `cursor.failure`. */
 export function decodePrefix(cursor: Cursor, type: 1 | 2, afi: 1 | 2): PrefixComponent | undefined {
   const { bytes, end } = cursor;
   const name = componentName(type);
@@ -83,7 +83,10 @@ export function decodePrefix(cursor: Cursor, type: 1 | 2, afi: 1 | 2): PrefixCom
   }
   const octets = (length - offset + 7) >>> 3;
   if (cursor.at + octets > end) {
-    return fail(cursor, `${name}: ${octets} octets of prefix are announced, ${end - cursor.at} are left`);
+    return fail(
+      cursor,
+      `${name}: ${octets} octets of prefix are needed, but only ${end - cursor.at} are left`,
+    );
   }
   const address = new Uint8Array(width);
   if (offset === 0) for (let i = 0; i < octets; i++) address[i] = bytes[cursor.at + i] as number;
@@ -94,11 +97,11 @@ export function decodePrefix(cursor: Cursor, type: 1 | 2, afi: 1 | 2): PrefixCom
   if ((lastOctet & ~(0xff << padding)) === 0) {
     return { type, prefix: { family: afi === 1 ? 4 : 6, address, length }, offset };
   }
-  tolerate(cursor, `${name}: bits behind the prefix length are set`);
+  tolerate(cursor, `${name}: bits after the prefix length are set`);
   return { type, prefix: makePrefix(address, length), offset };
 }
 
-/** Puts whole octets of `from` into `to` starting at bit `offset`; what falls behind the end of `to` is padding. */
+/** Copies whole octets of `from` into `to`, starting at bit `offset`; bits past the end of `to` are padding. */
 function shiftRight(from: Uint8Array, at: number, octets: number, to: Uint8Array, offset: number): void {
   const skip = offset >>> 3;
   const shift = offset & 7;

@@ -1,32 +1,32 @@
-/** Rules within a bound on operators: written shorter where their meaning allows, else as several rules. */
+/** Limits the operators in each component: writes rules shorter if their meaning allows, otherwise splits them. */
 import { componentName } from './components.ts';
 import { alternatives, fieldMaximum, matchedIntervals, operatorsFor } from './intervals.ts';
 import type { BitmaskComponent, Component, FlowSpec, NumericComponent, NumericOp } from './types.ts';
 
-/** A rule that falls apart into more parts than this would spend a router's table on one decision. */
+/** Limits the parts of one rule; more would use up a router's table for one decision. */
 const MAX_PARTS = 64;
 
-/** Rules that together match exactly what the one did; one when nothing had to be split. */
+/** Rules that together match exactly what the original rule matches; one rule if nothing was split. */
 export type Fitted =
   | { readonly ok: true; readonly specs: readonly FlowSpec[] }
   | { readonly ok: false; readonly why: string };
 
 /**
- * Brings every component of a rule to at most `maxOperators` operators, without `!=` and without operators that are
- * always or never true. The rule must be one that `findImpossible` has nothing against.
+ * Rewrites every component of a rule to at most `maxOperators` operators, without `!=` and without operators that are
+ * always or never true. `findImpossible` must accept the rule.
  */
 export function fitOperators(spec: FlowSpec, maxOperators: number): Fitted {
   let lists: readonly (readonly Component[])[] = [[]];
   for (const component of spec.components) {
     const parts = fitComponent(component, maxOperators);
     if (parts === undefined) {
-      const why = `${componentName(component.type)}: an alternative with more than ${maxOperators} operators`;
+      const why = `${componentName(component.type)}: an alternative has more than ${maxOperators} operators`;
       return { ok: false, why };
     }
     if (lists.length * parts.length > MAX_PARTS) {
       return {
         ok: false,
-        why: `would take more than ${MAX_PARTS} rules of ${maxOperators} operators a component`,
+        why: `would need more than ${MAX_PARTS} rules with ${maxOperators} operators per component`,
       };
     }
     lists = lists.flatMap((before) => parts.map((part) => [...before, part]));
@@ -58,7 +58,7 @@ function fitNumeric(component: NumericComponent, maxOperators: number): readonly
   return packed(ops, maxOperators)?.map((part) => ({ type, ops: part }));
 }
 
-/** Neither `!=`, on which FRR 8.4 resets the session, nor always true, nor always false. */
+/** True for an operator that is not `!=` (FRR 8.4 resets the session on it), not always true and not always false. */
 function isPlain(op: NumericOp): boolean {
   return op.lt !== op.gt || (op.eq && !op.lt);
 }
@@ -68,7 +68,10 @@ function fitBitmask(component: BitmaskComponent, maxOperators: number): readonly
   return packed(component.ops, maxOperators)?.map((ops) => ({ type: component.type, ops }));
 }
 
-/** Alternatives in as few lists of at most `most` operators as their order allows; undefined when one alone has more. */
+/**
+ * Packs alternatives, in order, into as few lists of at most `most` operators as possible; undefined if one alone has
+ * more.
+ */
 function packed<Op extends { readonly and: boolean }>(
   ops: readonly Op[],
   most: number,

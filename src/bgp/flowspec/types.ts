@@ -1,4 +1,4 @@
-/** The vocabulary of a Flow Specification (RFC 8955, RFC 8956): what a rule is, before any octet of it. */
+/** The vocabulary of a Flow Specification (RFC 8955, RFC 8956): rules and actions as data. */
 import type { Prefix } from '../../net/prefix.ts';
 
 /** Component types (RFC 8955 §4.2.2, RFC 8956 §3). */
@@ -39,7 +39,7 @@ export interface BitmaskOp {
   readonly value: number;
 }
 
-/** Types 1 and 2. `offset` (bits) is IPv6 only and 0 unless asked for; 0 <= offset < prefix.length, or both 0. */
+/** Types 1 and 2. `offset` (bits) is IPv6 only, usually 0; 0 <= offset < prefix.length, or both 0. */
 export interface PrefixComponent {
   readonly type: 1 | 2;
   readonly prefix: Prefix;
@@ -62,7 +62,7 @@ export interface BitmaskComponent {
 
 export type Component = PrefixComponent | NumericComponent | BitmaskComponent;
 
-/** A rule to match by. Components in ascending order of type, none twice. */
+/** The match of a rule: components in ascending order of type, each type once. */
 export interface FlowSpec {
   /** 1 (IPv4) or 2 (IPv6). */
   readonly afi: 1 | 2;
@@ -79,21 +79,21 @@ export type RouteTarget =
   | { readonly form: 'ipv4'; readonly address: Uint8Array; readonly value: number }
   | { readonly form: 'as4'; readonly asn: number; readonly value: number };
 
-/** What a router does with packets that match (RFC 8955 §7). */
+/** An action on the packets that match (RFC 8955 §7). */
 export type Action =
   /** traffic-rate-bytes (0x8006). 0 discards. Bits a second here, bytes a second (float32) on the wire. */
   | { readonly type: 'traffic-rate'; readonly bitsPerSecond: number; readonly asn: number }
   /** traffic-rate-packets (0x800c). Packets a second, float32 on the wire. */
   | { readonly type: 'traffic-rate-packets'; readonly packetsPerSecond: number; readonly asn: number }
-  /** traffic-action (0x8007). `terminal: true` (the T bit) lets evaluation go on to further rules. */
+  /** traffic-action (0x8007). `terminal: true` (the T bit) lets evaluation continue with further rules. */
   | { readonly type: 'traffic-action'; readonly sample: boolean; readonly terminal: boolean }
   /** traffic-marking (0x8009). 0..63 */
   | { readonly type: 'marking'; readonly dscp: number }
   /** redirect to VRF (0x8008, 0x8108, 0x8208). */
   | { readonly type: 'redirect-vrf'; readonly target: RouteTarget }
   /**
-   * redirect to IP. `form` 'ietf' (0x010c; IPv6 0x000c in attribute 25) carries the address in the community; 'draft-00' (0x0800)
-   * carries it in the next hop, so that only there `address` may be absent after decoding the communities alone.
+   * redirect to IP. `form` 'ietf' (0x010c; IPv6 0x000c in attribute 25) carries the address in the community.
+   * 'draft-00' (0x0800) carries it in the next hop, so `address` may be absent if only the communities were decoded.
    */
   | {
       readonly type: 'redirect-ip';
@@ -103,5 +103,5 @@ export type Action =
     }
   /** redirect to VRF by an IPv6 address specific route target (0x000d in attribute 25, RFC 8956 §6.1; GoBGP: 0x800b). */
   | { readonly type: 'redirect-vrf-ipv6'; readonly address: Uint8Array; readonly value: number }
-  /** An extended community that is no action this speaker knows; 8 or 20 octets, kept. */
+  /** An extended community of 8 or 20 octets that is not a known action; kept as it is. */
   | { readonly type: 'unknown'; readonly octets: Uint8Array };

@@ -1,6 +1,6 @@
 /**
- * Rules that are well formed and yet cannot be meant: they match no packet, or speak of values that no packet can have.
- * Routers have been brought down by such (2013-03-03, packet length 99971-99985).
+ * Finds rules that are well formed but cannot be intended: they match no packet, or name values that no packet can
+ * have. Such rules have taken routers down (2013-03-03, packet length 99971-99985).
  */
 import { componentName, findComponent } from './components.ts';
 import { alternatives, fieldMaximum, type Interval, intervalsOf, matchedIntervals } from './intervals.ts';
@@ -12,16 +12,16 @@ import {
   type NumericComponent,
 } from './types.ts';
 
-/** Bounds beyond those of the packet format. */
+/** Limits beyond those of the packet format. */
 export interface SanityLimits {
-  /** Longest packet on any link here, in octets; 65535 unless given. */
+  /** Longest packet on any link here, in bytes; default 65535. */
   readonly maxPacketLength?: number;
 }
 
 const TCP = 6;
 const UDP = 17;
 
-/** Why a rule can match no packet, or names what no packet has; undefined when nothing of the kind is found. */
+/** Returns why a rule can match no packet or names an impossible value; undefined if nothing is found. */
 export function findImpossible(spec: FlowSpec, limits: SanityLimits = {}): string | undefined {
   for (const component of spec.components) {
     const why = impossibleComponent(component, limits);
@@ -51,29 +51,29 @@ function impossibleNumbers(component: NumericComponent, limits: SanityLimits): s
   const isLength = component.type === ComponentType.PacketLength;
   const most = (isLength ? limits.maxPacketLength : undefined) ?? fieldMaximum(component.type);
   for (const op of component.ops) {
-    if (op.value > most) return `${name}: ${op.value} is above ${most}, which no packet exceeds`;
+    if (op.value > most) return `${name}: ${op.value} is above ${most}, the maximum of any packet`;
   }
   for (const group of alternatives(component.ops)) {
-    if (intervalsOf(group, most).length === 0) return `${name}: an alternative can match nothing`;
+    if (intervalsOf(group, most).length === 0) return `${name}: an alternative cannot match any packet`;
   }
   return undefined;
 }
 
-/** Every alternative is tried on all values of the field that differ in a bit of its masks. */
+/** Tries every alternative on all values of the field that differ in a bit of its masks. */
 function impossibleBits(component: BitmaskComponent): string | undefined {
   const name = componentName(component.type);
-  // The upper four bits of the two octets are the data offset, which counts as 0 (RFC 8955 §4.2.2.9).
+  // The upper four bits of the two octets are the data offset, read as 0 (RFC 8955 §4.2.2.9).
   const field = component.type === ComponentType.TcpFlags ? 0x0fff : 0x0f;
   for (const group of alternatives(component.ops)) {
     let used = 0;
     for (const op of group) used |= op.value;
-    if (!canMatch(group, used & field)) return `${name}: an alternative can match nothing`;
+    if (!canMatch(group, used & field)) return `${name}: an alternative cannot match any packet`;
   }
   return undefined;
 }
 
 function canMatch(group: readonly BitmaskOp[], bits: number): boolean {
-  // Walks all subsets of `bits`, the whole first, the empty one last.
+  // Visits all subsets of `bits`, from the full set to the empty one.
   for (let data = bits; ; data = (data - 1) & bits) {
     if (group.every((op) => holds(op, data))) return true;
     if (data === 0) return false;
@@ -85,7 +85,7 @@ function holds(op: BitmaskOp, data: number): boolean {
   return hit !== op.not;
 }
 
-/** Components that only some protocols have (RFC 8955 §4.2.2.4 to §4.2.2.9) against the protocol that the rule names. */
+/** Checks components that only some protocols have (RFC 8955 §4.2.2.4 to §4.2.2.9) against the rule's protocol. */
 function impossibleCombination(spec: FlowSpec): string | undefined {
   const protocol = findComponent(spec, 3);
   let possible: readonly number[] | undefined;
@@ -96,11 +96,12 @@ function impossibleCombination(spec: FlowSpec): string | undefined {
     if (protocol !== undefined) {
       const allowed = matchedIntervals(protocol);
       if (!needed.some((number) => contains(allowed, number))) {
-        return `${name} can match nothing: the rule's proto has no ${name}`;
+        return `${name} cannot match any packet: the rule's proto has no ${name}`;
       }
     }
     possible = possible === undefined ? needed : possible.filter((number) => needed.includes(number));
-    if (possible.length === 0) return `${name} can match nothing beside the components before it`;
+    if (possible.length === 0)
+      return `${name} cannot match any packet together with the components before it`;
   }
   return undefined;
 }

@@ -1,6 +1,6 @@
-/** How the machine leaves a state for Idle or Active: what every such transition has in common (RFC 4271 §8.2.2). */
+/** Transitions to Idle or Active: the common steps of RFC 4271 §8.2.2. */
 import { concatBytes } from '../../net/bytes.ts';
-import { encodeShutdownCommunication } from '../wire/notification-text.ts';
+import { encodeShutdownCommunication, notificationText } from '../wire/notification-text.ts';
 import {
   CeaseSubcode,
   ErrorCode,
@@ -11,7 +11,7 @@ import {
 import type { NotificationMessage } from '../wire/types.ts';
 import type { Cease, Damping, FsmAction, FsmConfig, FsmState, StateName } from './types.ts';
 
-/** A transition: the state afterwards and what to do, in order. */
+/** A transition: the next state and the actions, in order. */
 export type FsmStep = readonly [FsmState, readonly FsmAction[]];
 
 /** The first wait after a failure, and the longest, in seconds. Each failure in a row doubles it. */
@@ -19,24 +19,23 @@ export const FIRST_WAIT_SECONDS = 1;
 export const LONGEST_WAIT_SECONDS = 30;
 
 /**
- * The longest wait for a peer that has only gone away, in seconds. It may be back at any time, and a dial that is refused
- * costs next to nothing.
+ * The longest wait for an absent peer, in seconds. It may be back at any time, and a refused dial costs next to
+ * nothing.
  */
 export const LONGEST_ABSENCE_SECONDS = 4;
 
-/** Nothing has failed yet. */
+/** Damping before any failure. */
 export const UNDAMPED: Damping = { connectRetryCounter: 0, nextWaitSeconds: FIRST_WAIT_SECONDS };
 
 /**
- * What an ending says about the next attempt:
- * - `refusal`: one side broke a rule or refuses the other. The next attempt will probably end alike, and later ones wait
- *   longer and longer.
- * - `absence`: the peer is not there (any more), as while it restarts. Waits stay short.
- * - `collision`: another connection was chosen, or should have been. It says nothing about the peer.
+ * The meaning of an ending for the next attempt:
+ * - `refusal`: one side broke a rule or refuses the other. The next attempt will probably fail too, so waits double.
+ * - `absence`: the peer is not reachable, for example while it restarts. Waits stay short.
+ * - `collision`: another connection was chosen, or should have been. This says nothing about the peer.
  */
 export type Meaning = 'refusal' | 'absence' | 'collision';
 
-/** How long to wait after this ending, in seconds, and the damping afterwards. */
+/** Returns the wait after this ending, in seconds, and the damping afterwards. */
 export function dampen(
   damping: Damping,
   meaning: Meaning,
@@ -51,8 +50,8 @@ export function dampen(
 }
 
 /**
- * The damping after a dial to which nobody answered as a BGP speaker. The peer is away, so that what it refused
- * before is history: a session that ended long ago does not damp the next.
+ * Returns the damping after a dial that no BGP speaker answered. The peer is absent, so its earlier refusals no longer
+ * count.
  */
 export function dampenByAbsence(damping: Damping): Damping {
   return {
@@ -61,22 +60,22 @@ export function dampenByAbsence(damping: Damping): Damping {
   };
 }
 
-/** Why an attempt or session ends, and what the peer is told before. */
+/** The reason why an attempt or session ends, and the NOTIFICATION that the peer gets first. */
 export interface SessionEnding {
   readonly why: string;
-  /** False when someone asked for it. */
+  /** False if the ending was requested. */
   readonly fault: boolean;
-  /** What it suggests, where the peer does not say. */
+  /** The likely cause if the peer does not give one. */
   readonly hint?: string;
   readonly notification?: NotificationMessage;
-  /** `refusal` when absent. */
+  /** Default: `refusal`. */
   readonly meaning?: Meaning;
 }
 
 /**
- * To Idle, to come back by itself. RFC 4271 §8.2.2 says in each state: sends the NOTIFICATION if there is one, sets the
- * ConnectRetryTimer to zero, releases all BGP resources, drops the TCP connection, increments the ConnectRetryCounter by
- * 1, performs peer oscillation damping, changes its state to Idle.
+ * Goes to Idle until the next automatic start. RFC 4271 §8.2.2 says in each state: sends the NOTIFICATION if there is
+ * one, sets the ConnectRetryTimer to zero, releases all BGP resources, drops the TCP connection, increments the
+ * ConnectRetryCounter by 1, performs peer oscillation damping, changes its state to Idle.
  */
 export function failToIdle(state: FsmState, ending: SessionEnding): FsmStep {
   const { waitSeconds, damping } = dampen(state.damping, ending.meaning ?? 'refusal');
@@ -86,12 +85,15 @@ export function failToIdle(state: FsmState, ending: SessionEnding): FsmStep {
   ];
 }
 
-/** To Idle, to stay there until an operator's start (Event 2: "sets the ConnectRetryCounter to zero"). */
+/** Goes to Idle until an operator's start (Event 2: "sets the ConnectRetryCounter to zero"). */
 export function stopToIdle(state: FsmState, ending: SessionEnding): FsmStep {
   return [{ name: 'idle', held: false, damping: UNDAMPED }, release(state, ending)];
 }
 
-/** To Active: this attempt failed, the next dial comes when the ConnectRetryTimer expires; connections are welcome meanwhile. */
+/**
+ * Goes to Active after a failed attempt: the next dial follows when the ConnectRetryTimer expires; connections are
+ * accepted meanwhile.
+ */
 export function failToActive(state: FsmState, config: FsmConfig, ending: SessionEnding): FsmStep {
   const { waitSeconds } = dampen(state.damping, 'absence');
   const retry: readonly FsmAction[] = config.passive
@@ -110,26 +112,30 @@ function release(state: FsmState, ending: SessionEnding): readonly FsmAction[] {
   return actions;
 }
 
-/** The ending of a session that broke a rule: the error carries the NOTIFICATION it deserves. */
+/** Returns the ending for a protocol error, which carries its NOTIFICATION. */
 export function endingFor(error: NotificationError): SessionEnding {
   return { why: error.message, fault: true, notification: notificationFor(error) };
 }
 
-/** What the peer had sent when a message could not be read, by error code. */
+/** Description of an unreadable message, by error code. */
 const MALFORMED: ReadonlyMap<number, string> = new Map([
-  [ErrorCode.MessageHeader, 'peer sent no BGP message'],
-  [ErrorCode.OpenMessage, 'peer sent an OPEN that is refused, correct it there'],
+  [ErrorCode.MessageHeader, 'peer sent an invalid BGP message'],
+  [ErrorCode.OpenMessage, 'peer sent an unacceptable OPEN, correct it there'],
   [ErrorCode.UpdateMessage, 'peer sent a malformed UPDATE'],
   [ErrorCode.RouteRefreshMessage, 'peer sent a malformed ROUTE-REFRESH'],
 ]);
 
-/** The same for a message that could not be read, where the error names octets and the operator asks whose they were. */
+/**
+ * Returns the ending for an unreadable message. The error describes octets, so the text adds that the peer sent them.
+ */
 export function endingForMalformed(error: NotificationError): SessionEnding {
   const what = MALFORMED.get(error.code);
   return { ...endingFor(error), why: what === undefined ? error.message : `${what}: ${error.message}` };
 }
 
-/** The ending with a Cease, wrapped into a Hard Reset where the peer would otherwise keep the routes (RFC 8538 §4). */
+/**
+ * Returns the ending with a Cease, wrapped into a Hard Reset if the peer would otherwise keep the routes (RFC 8538 §4).
+ */
 export function endingByCease(state: FsmState, cease: Cease, why: string, fault: boolean): SessionEnding {
   const agreement =
     state.name === 'established' || state.name === 'openconfirm' ? state.agreement : undefined;
@@ -137,7 +143,7 @@ export function endingByCease(state: FsmState, cease: Cease, why: string, fault:
   return { why, fault, notification: ceaseNotification(cease, hard) };
 }
 
-/** RFC 6608 §3: which state was surprised. */
+/** Subcode for an unexpected message, by state (RFC 6608 §3). */
 const UNEXPECTED_IN: Readonly<Partial<Record<StateName, number>>> = {
   opensent: FsmSubcode.UnexpectedInOpenSent,
   openconfirm: FsmSubcode.UnexpectedInOpenConfirm,
@@ -145,9 +151,9 @@ const UNEXPECTED_IN: Readonly<Partial<Record<StateName, number>>> = {
 };
 
 /**
- * RFC 4271 §6.6: "Any error detected by the BGP Finite State Machine (e.g., receipt of an unexpected event) is indicated
- * by sending the NOTIFICATION message with the Error Code Finite State Machine Error." RFC 6608 §4 adds the subcode and,
- * as data, the type of the message that surprised; `messageType` is absent when it was no message.
+ * RFC 4271 §6.6: "Any error detected by the BGP Finite State Machine (e.g., receipt of an unexpected event) is
+ * indicated by sending the NOTIFICATION message with the Error Code Finite State Machine Error." RFC 6608 §4 adds the
+ * subcode and, as data, the type of the unexpected message; `messageType` is absent if the event was not a message.
  */
 export function fsmError(state: FsmState, what: string, messageType?: number): FsmStep {
   return failToIdle(state, {
@@ -168,17 +174,17 @@ export function fsmError(state: FsmState, what: string, messageType?: number): F
 /** RFC 4271 §6.5, Hold Timer Expired Error. */
 export function holdTimeEnding(seconds: number): SessionEnding {
   return {
-    why: `nothing heard from the peer for ${seconds} s (hold time): check the path to it and whether it is overloaded`,
+    why: `nothing received from the peer for ${seconds} s (hold time): check the path to it and whether it is overloaded`,
     fault: true,
     meaning: 'absence',
     notification: bareNotification(ErrorCode.HoldTimerExpired),
   };
 }
 
-/** RFC 9687 §4: the peer has not taken what we send: its TCP acknowledges nothing. */
+/** RFC 9687 §4: the peer does not accept data, its TCP acknowledges nothing. */
 export function sendHoldEnding(seconds: number): SessionEnding {
   return {
-    why: `peer has acknowledged nothing of what we sent for ${seconds} s (send hold time): it is stuck or overloaded`,
+    why: `peer has acknowledged nothing for ${seconds} s (send hold time): it is stuck or overloaded`,
     fault: true,
     notification: bareNotification(ErrorCode.SendHoldTimerExpired),
   };
@@ -188,11 +194,11 @@ function bareNotification(code: number): NotificationMessage {
   return { type: 'notification', code, subcode: 0, data: new Uint8Array(0) };
 }
 
-// Cease NOTIFICATIONs: the ends of sessions that someone wanted (RFC 4486, RFC 9003, RFC 8538).
+// Cease NOTIFICATIONs: sessions that are ended on request (RFC 4486, RFC 9003, RFC 8538).
 
 /**
- * The NOTIFICATION for `cease`. With `hard`, routes must go although both sides set the N bit: the same Cease is then
- * wrapped into a Hard Reset (RFC 8538 §3.1), whose Data field holds the code, the subcode and the data within.
+ * Builds the NOTIFICATION for `cease`. `hard` makes the peer drop the routes even if both sides set the N bit: the same
+ * Cease is wrapped into a Hard Reset (RFC 8538 §3.1), whose Data field holds the code, the subcode and the data within.
  */
 export function ceaseNotification(cease: Cease, hard: boolean): NotificationMessage {
   const data = communicationData(cease);
@@ -205,9 +211,16 @@ export function ceaseNotification(cease: Cease, hard: boolean): NotificationMess
   };
 }
 
+/** Says that this side closed the session, with the Cease that it sent; null: with no NOTIFICATION. */
+export function stopText(cease: Cease | null): string {
+  if (cease === null) return 'session closed without a NOTIFICATION: the peer keeps the routes';
+  const { code, subcode, data } = ceaseNotification(cease, false);
+  return `session closed: ${notificationText(code, subcode, data)}`;
+}
+
 /**
- * True for a Cease after which the peer shall not keep our routes even with RFC 8538 in force (§5.2): the session is
- * not meant to come back soon.
+ * True for a Cease after which the peer must not keep our routes even under RFC 8538 (§5.2): the session is not
+ * expected to return soon.
  */
 export function endsForGood(cease: Cease): boolean {
   return (
@@ -215,7 +228,7 @@ export function endsForGood(cease: Cease): boolean {
   );
 }
 
-/** RFC 9003 §2: with Administrative Shutdown and Administrative Reset only. */
+/** Encodes the shutdown communication. RFC 9003 §2: only for Administrative Shutdown and Administrative Reset. */
 function communicationData({ subcode, communication }: Cease): Uint8Array {
   const carries =
     subcode === CeaseSubcode.AdministrativeShutdown || subcode === CeaseSubcode.AdministrativeReset;

@@ -1,4 +1,4 @@
-/** The OPEN this side sends, and what the peer's OPEN makes of it (RFC 4271 §4.2 and §6.2, RFC 5492). */
+/** Builds this side's OPEN and checks the peer's OPEN (RFC 4271 §4.2 and §6.2, RFC 5492). */
 import { encodeCapabilities } from '../wire/capabilities.ts';
 import { AS_TRANS, type Family, familyName, sameFamily } from '../wire/iana.ts';
 import { ErrorCode, NotificationError, OpenSubcode } from '../wire/notification.ts';
@@ -13,7 +13,10 @@ import {
 import type { Capability, OpenMessage } from '../wire/types.ts';
 import type { Agreement, FsmConfig, RestartFamily } from './types.ts';
 
-/** The OPEN of this side. Capabilities beyond multiprotocol and 4-octet AS are always offered: the peer takes what it knows. */
+/**
+ * Builds this side's OPEN. Capabilities beyond multiprotocol and 4-octet AS are always offered: the peer ignores those
+ * it does not know.
+ */
 export function localOpen(config: FsmConfig): OpenMessage {
   const capabilities: Capability[] = config.families.map((family) => ({ type: 'multiprotocol', family }));
   capabilities.push({ type: 'route-refresh' }, { type: 'extended-message' });
@@ -24,8 +27,8 @@ export function localOpen(config: FsmConfig): OpenMessage {
       restarting: restart.restarting,
       notification: true,
       restartTime: restart.restartTimeSeconds,
-      // RFC 4724 §3, the F bit: what filters is the router, and it goes on filtering while we are away. That holds
-      // for a lost connection as for a restart, and §4.2 drops stale routes where the bit is clear.
+      // RFC 4724 §3, the F bit: the router does the filtering, and it continues while we are away. That holds for a
+      // lost connection as for a restart, and §4.2 drops stale routes if the bit is clear.
       families: (restart.families ?? config.families).map((family) => ({
         family,
         forwardingPreserved: true,
@@ -54,9 +57,9 @@ export function localOpen(config: FsmConfig): OpenMessage {
 }
 
 /**
- * What a session with this peer will be, or the NOTIFICATION that its OPEN deserves. The error's message tells an
- * operator what to change and on which side. What needs no configuration to be judged (version, hold time 1 and 2,
- * identifier 0, AS 0) never gets here: decoding the OPEN has refused it.
+ * Returns the parameters of a session with this peer, or the NOTIFICATION for its OPEN. The error's message tells an
+ * operator what to change and on which side. Errors that need no configuration (version, hold time 1 and 2, identifier
+ * 0, AS 0) are already refused when the OPEN is decoded.
  */
 export function negotiate(open: OpenMessage, config: FsmConfig): Agreement | NotificationError {
   return (
@@ -75,7 +78,7 @@ function checkPeerAs(open: OpenMessage, config: FsmConfig): NotificationError | 
   if (asn === AS_TRANS) {
     return openError(
       OpenSubcode.BadPeerAs,
-      `peer sent AS ${AS_TRANS} (AS_TRANS) and no 4-octet AS number, but peer_asn says ${config.peerAsn}: turn on 4-octet AS numbers there (RFC 6793)`,
+      `peer sent AS ${AS_TRANS} (AS_TRANS) and no 4-octet AS number, but peer_asn says ${config.peerAsn}: enable 4-octet AS numbers there (RFC 6793)`,
     );
   }
   return openError(
@@ -90,7 +93,7 @@ function checkIdentifier(open: OpenMessage, config: FsmConfig): NotificationErro
   if (open.bgpIdentifier !== config.localIdentifier || config.localAsn !== config.peerAsn) return undefined;
   return openError(
     OpenSubcode.BadBgpIdentifier,
-    `peer has our own router id ${formatIdentifier(open.bgpIdentifier)}: inside one AS they must differ, change router_id here or there`,
+    `peer has our own router id ${formatIdentifier(open.bgpIdentifier)}: within one AS they must differ, change router_id here or there`,
   );
 }
 
@@ -139,7 +142,7 @@ function agree(open: OpenMessage, config: FsmConfig): Agreement {
   };
 }
 
-/** A family that is listed again is taken as it is listed last. */
+/** Removes repeated families; the last entry of a family counts. */
 function eachOnce(listed: readonly RestartFamily[]): readonly RestartFamily[] {
   return listed.filter(
     (one, at) => listed.findLastIndex(({ family }) => sameFamily(family, one.family)) === at,

@@ -1,4 +1,4 @@
-/** A NOTIFICATION that the peer sent, in words, with what to change and on which side. */
+/** Explains a peer's NOTIFICATION or silence: the likely cause, and what to change on which side. */
 import { CapabilityCode, capabilityCode, decodeCapabilities } from '../wire/capabilities.ts';
 import { familyName } from '../wire/iana.ts';
 import { notificationText } from '../wire/notification-text.ts';
@@ -7,27 +7,27 @@ import { formatIdentifier } from '../wire/open.ts';
 import type { Capability, NotificationMessage } from '../wire/types.ts';
 import type { FsmConfig, StateName } from './types.ts';
 
-/** What this side sent in its OPEN. */
+/** The values of this side's OPEN that the advice names. */
 export type OurSide = Pick<FsmConfig, 'localAsn' | 'localIdentifier' | 'holdTimeSeconds'>;
 
-/** The key is code * 256 + subcode. */
+/** Advice by code * 256 + subcode. */
 const ADVICE: ReadonlyMap<number, string | ((ours: OurSide) => string)> = new Map<
   number,
   string | ((ours: OurSide) => string)
 >([
   [
     at(ErrorCode.OpenMessage, OpenSubcode.UnsupportedVersionNumber),
-    'the peer does not speak BGP version 4: is it a BGP speaker?',
+    'the peer does not support BGP version 4: is it a BGP speaker?',
   ],
   [
     at(ErrorCode.OpenMessage, OpenSubcode.BadPeerAs),
     ({ localAsn }) =>
-      `the peer expects another AS here than AS ${localAsn}: correct local_asn here or the remote AS there`,
+      `the peer expects a different AS here than AS ${localAsn}: correct local_asn here or the remote AS there`,
   ],
   [
     at(ErrorCode.OpenMessage, OpenSubcode.BadBgpIdentifier),
     ({ localIdentifier }) =>
-      `the peer refuses our router id ${formatIdentifier(localIdentifier)}, most likely because it has the same: change router_id here`,
+      `the peer refuses our router id ${formatIdentifier(localIdentifier)}, most likely because it has the same one: change router_id here`,
   ],
   [
     at(ErrorCode.OpenMessage, OpenSubcode.UnacceptableHoldTime),
@@ -36,24 +36,24 @@ const ADVICE: ReadonlyMap<number, string | ((ours: OurSide) => string)> = new Ma
   ],
   [
     at(ErrorCode.OpenMessage, OpenSubcode.RoleMismatch),
-    'the peer demands a BGP role (RFC 9234), which this side does not have: turn strict mode off there',
+    'the peer requires a BGP role (RFC 9234), which prefixd does not support: disable strict mode there',
   ],
   [
-    // RFC 5492 §3 would have us come back without capabilities; without them there is no FlowSpec (RFC 4760 §8).
+    // RFC 5492 §3 suggests to retry without capabilities, but FlowSpec needs them (RFC 4760 §8).
     at(ErrorCode.OpenMessage, OpenSubcode.UnsupportedOptionalParameter),
-    'the peer takes no capabilities (RFC 5492), and there is no FlowSpec without them: turn them on there or update the peer',
+    'the peer does not accept capabilities (RFC 5492), which FlowSpec needs: enable them there or update the peer',
   ],
   [
     at(ErrorCode.HoldTimerExpired, 0),
-    'the peer heard nothing from us for its hold time: check the path to it and the load here',
+    'the peer received nothing from us within its hold time: check the path to it and the load on this host',
   ],
   [
     at(ErrorCode.Cease, CeaseSubcode.MaximumNumberOfPrefixesReached),
-    'the peer takes fewer rules than it was sent: set max_rules here to its prefix limit',
+    'the peer accepts fewer rules than it was sent: set max_rules here to its prefix limit',
   ],
   [
     at(ErrorCode.Cease, CeaseSubcode.AdministrativeShutdown),
-    'its operator shut the session down: it has to be enabled there',
+    'the operator there shut the session down: it must be enabled there',
   ],
   [
     at(ErrorCode.Cease, CeaseSubcode.PeerDeConfigured),
@@ -61,12 +61,15 @@ const ADVICE: ReadonlyMap<number, string | ((ours: OurSide) => string)> = new Ma
   ],
   [
     at(ErrorCode.Cease, CeaseSubcode.OutOfResources),
-    'the peer has no memory or no room for the session: look there',
+    'the peer lacks resources for the session: check its memory and session limits',
   ],
-  [at(ErrorCode.Cease, CeaseSubcode.BfdDown), 'BFD on the peer found the path broken: check the link'],
+  [
+    at(ErrorCode.Cease, CeaseSubcode.BfdDown),
+    'BFD on the peer reports that the path is down: check the link',
+  ],
   [
     at(ErrorCode.Cease, CeaseSubcode.ConnectionRejected),
-    'the peer does not want this connection: is our address configured as a neighbor there, and enabled?',
+    'the peer rejects this connection: is our address configured as a neighbor there, and enabled?',
   ],
 ]);
 
@@ -74,9 +77,12 @@ function at(code: number, subcode: number): number {
   return code * 256 + subcode;
 }
 
-/** What routers answer to a component or an action that their release does not know (RFC 8955 §4.2, RFC 4271 §6.3). */
+/**
+ * Advice for an UPDATE error, which a router sends if its release does not know a component or action (RFC 8955 §4.2,
+ * RFC 4271 §6.3).
+ */
 const UPDATE_ADVICE =
-  'the peer cannot read a rule that it was sent: set dialect here to what the router is, and look for the rule in its log';
+  'the peer could not decode a rule: set dialect here to match the router, and look for the rule in its log';
 
 function adviceFor(code: number, subcode: number, data: Uint8Array, ours: OurSide): string | undefined {
   if (code === ErrorCode.UpdateMessage) return UPDATE_ADVICE;
@@ -87,27 +93,30 @@ function adviceFor(code: number, subcode: number, data: Uint8Array, ours: OurSid
   return typeof advice === 'function' ? advice(ours) : advice;
 }
 
-/** RFC 5492 §5: the data of 2/7 lists the capabilities that the peer misses; some list those that they refuse. */
+/**
+ * Reads the capabilities in the data of 2/7. RFC 5492 §5: those that the peer misses; some peers list those that they
+ * refuse.
+ */
 function namedCapabilities(data: Uint8Array): readonly Capability[] {
   try {
     return decodeCapabilities(data);
   } catch (error) {
-    // Data that cannot be read names nothing; it is shown as it came.
+    // Unreadable data names no capability; it is shown in hexadecimal.
     if (error instanceof NotificationError) return [];
     throw error;
   }
 }
 
 /**
- * The session is not tried again with fewer capabilities: the multiprotocol ones are what it is for (RFC 4760 §8), and a
- * session that silently lacks others behaves differently from what the configuration says.
+ * Advises on a refused capability. The session is not retried with fewer capabilities: it needs the multiprotocol ones
+ * (RFC 4760 §8), and a session without the others would differ from the configuration without anybody noticing.
  */
 function capabilityAdvice(named: readonly Capability[]): string {
   const families = named.flatMap((one) => (one.type === 'multiprotocol' ? [familyName(one.family)] : []));
   const others = named.filter((one) => one.type !== 'multiprotocol');
   if (families.length > 0 || others.length === 0) {
     const which = families.length === 0 ? '' : ` (it names ${families.join(', ')})`;
-    return `the address families do not fit${which}: configure the same ones in families here and there`;
+    return `the address families do not match${which}: configure the same ones in families here and there`;
   }
   return others.map(otherAdvice).join('; ');
 }
@@ -115,17 +124,17 @@ function capabilityAdvice(named: readonly Capability[]): string {
 function otherAdvice(capability: Capability): string {
   const code = capabilityCode(capability);
   if (capability.type === 'unknown') {
-    return `the peer demands capability ${code}, which this side does not have: make it optional there`;
+    return `the peer requires capability ${code}, which prefixd does not support: make it optional there`;
   }
   const what = `the peer refuses the capability ${capability.type} (${code})`;
   return code === CapabilityCode.GracefulRestart || code === CapabilityCode.LongLivedGracefulRestart
     ? `${what}: remove graceful_restart from this neighbor here, or update the peer`
-    : `${what}, which is always offered and which a peer may ignore (RFC 5492 §3): update the peer`;
+    : `${what}, which is always offered and which a peer should ignore if unknown (RFC 5492 §3): update the peer`;
 }
 
-/** What the peer said and what to do about it: one line for `last_error` and the log. */
+/** Explains a NOTIFICATION and what to do about it, in one line for `last_error` and the log. */
 export function explainNotification({ code, subcode, data }: NotificationMessage, ours: OurSide): string {
-  // RFC 8538 §3.1: a Hard Reset begins its data with the code and the subcode that it stands for.
+  // RFC 8538 §3.1: a Hard Reset's data begins with the code and the subcode of the true reason.
   const hard = code === ErrorCode.Cease && subcode === CeaseSubcode.HardReset && data.length >= 2;
   const advice = hard
     ? adviceFor(data[0] ?? 0, data[1] ?? 0, data.subarray(2), ours)
@@ -134,15 +143,14 @@ export function explainNotification({ code, subcode, data }: NotificationMessage
   return advice === undefined ? said : `${said}; ${advice}`;
 }
 
-// What a peer's silence suggests, or a connection that it closes without a NOTIFICATION: it says nothing itself, so these
-// are the likely causes and where to look. explain.ts has what a NOTIFICATION says.
+// Likely causes if a peer is silent, or closes a connection without a NOTIFICATION.
 
-/** A state that lasts so long deserves a hint, in seconds; on a sound session each of them takes far less. */
+/** A state that lasts this long gets a hint, in seconds; on a healthy session each takes far less. */
 export const PATIENCE_SECONDS = 10;
 
 type Side = Pick<FsmConfig, 'localAsn' | 'alikeOnBothSides'>;
 
-/** A dial that nobody answered within the ConnectRetryTime. */
+/** Explains a dial without an answer within the ConnectRetryTime. */
 export function unansweredDial({
   connectRetrySeconds,
   alikeOnBothSides,
@@ -150,15 +158,15 @@ export function unansweredDial({
   return `no answer to the connection attempt for ${connectRetrySeconds} s: ${pathAdvice(alikeOnBothSides)}`;
 }
 
-/** OpenSent: no OPEN arrived on the connection, within `seconds` or yet. */
+/** Explains OpenSent: no OPEN arrived on the connection, within `seconds` or yet. */
 export function noOpen({ localAsn, alikeOnBothSides }: Side, seconds?: number): string {
   const alike = alikeOnBothSides === undefined ? '' : ` Check ${alikeOnBothSides} as well.`;
-  return `connected, and no OPEN came${spanText(seconds)}: is this side's address configured as a neighbor there, with AS ${localAsn}?${alike}`;
+  return `connected, but no OPEN received${spanText(seconds)}: is this side's address configured as a neighbor there, with AS ${localAsn}?${alike}`;
 }
 
-/** OpenConfirm: the peer's OPEN arrived, and no KEEPALIVE by which it would accept ours, within `seconds` or yet. */
+/** Explains OpenConfirm: the peer's OPEN arrived, but no KEEPALIVE to accept ours, within `seconds` or yet. */
 export function noKeepalive(seconds?: number): string {
-  return `peer has sent its OPEN and no KEEPALIVE${spanText(seconds)}, so it has not accepted ours: ${UNACCEPTED}`;
+  return `peer sent its OPEN but no KEEPALIVE${spanText(seconds)}, so it has not accepted ours: ${UNACCEPTED}`;
 }
 
 function spanText(seconds: number | undefined): string {
@@ -166,31 +174,34 @@ function spanText(seconds: number | undefined): string {
 }
 
 const UNACCEPTED =
-  'look in its log for why (its session limit, families, AS numbers); if it never received our OPEN, check the path and any helper in between for the MTU and for the direction to the peer';
+  'look in its log for the reason (session limit, families, AS numbers); if it never received our OPEN, check the path towards the peer and its MTU, including any helper in between';
 
-/** What it suggests that the peer closed or reset the connection in `state` without a NOTIFICATION; undefined for nothing. */
+/**
+ * Returns the likely cause if the peer closed or reset the connection in `state` without a NOTIFICATION; undefined if
+ * there is none.
+ */
 export function closedHint(state: StateName, { localAsn }: Pick<FsmConfig, 'localAsn'>): string | undefined {
   switch (state) {
     case 'opensent':
       return `it had sent no OPEN: is this side's address configured as a neighbor there, with AS ${localAsn}, and enabled?`;
     case 'openconfirm':
-      return 'it had sent its OPEN and did not accept ours, without a NOTIFICATION: look in its log for why';
+      return 'it had sent its OPEN but did not accept ours, without a NOTIFICATION: look in its log for the reason';
     default:
       return undefined;
   }
 }
 
-/** What is known of a session that is not established. */
+/** The state of a session that is not established. */
 export interface Waiting {
   readonly state: StateName;
-  /** How long it has been in this state. */
+  /** Seconds in this state. */
   readonly seconds: number;
   readonly config: Side & Pick<FsmConfig, 'passive'>;
 }
 
 /**
- * What may keep a session where it is; undefined while that is not yet worth a word, or where its last error says it. The
- * text stays the same while the state lasts.
+ * Returns the likely reason why a session stays in its state; undefined if it is too early, or if the last error
+ * explains it. The text stays the same while the state lasts.
  */
 export function waitingHint({ state, seconds, config }: Waiting): string | undefined {
   if (seconds < PATIENCE_SECONDS) return undefined;

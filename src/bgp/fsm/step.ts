@@ -1,15 +1,15 @@
 /**
- * The finite state machine of RFC 4271 §8.2.2 as one pure function. What governs a transition stands above it.
+ * The finite state machine of RFC 4271 §8.2.2 as one pure function. Each transition quotes its rule.
  *
- * Where this differs from the letter, on purpose:
+ * Intended deviations:
  * - DelayOpen (Events 12 and 20) is off, as §8.1.1 allows.
- * - A dial that fails leads from Connect to Active instead of Idle, which §8.2.2 has only while DelayOpenTimer runs: Idle
- *   refuses connections, and a neighbor that dials us shall not be turned away because our own dial failed.
- * - A NOTIFICATION received in OpenSent ends the attempt silently. §8.2.2 counts Event 25 among "any other event", which
- *   would answer a NOTIFICATION with a NOTIFICATION.
+ * - A failed dial leads from Connect to Active instead of Idle, which §8.2.2 has only while DelayOpenTimer runs: Idle
+ *   refuses connections, and a neighbor's connection should not be refused because our own dial failed.
+ * - A NOTIFICATION received in OpenSent ends the attempt silently. §8.2.2 counts Event 25 among "any other event",
+ *   which would answer a NOTIFICATION with a NOTIFICATION.
  * - A malformed message in Established is answered with its own error code (§6.1, §6.3), which §8.2.2 leaves out.
- * - SendHoldTimer (RFC 9687) runs also where the hold time is 0: a peer that takes nothing gets no withdrawals either, and
- *   the end of the session is what takes our rules away from it.
+ * - SendHoldTimer (RFC 9687) runs even if the hold time is 0: a peer that accepts nothing gets no withdrawals either,
+ *   and only the end of the session removes our rules from it.
  */
 import { MessageType } from '../wire/iana.ts';
 import { CeaseSubcode, ErrorCode, NotificationError } from '../wire/notification.ts';
@@ -26,6 +26,7 @@ import {
   type Meaning,
   sendHoldEnding,
   type FsmStep,
+  stopText,
   stopToIdle,
   UNDAMPED,
 } from './leave-state.ts';
@@ -36,7 +37,7 @@ import type { Agreement, FsmAction, FsmConfig, FsmEvent, FsmState } from './type
 /** RFC 4271 §8.2.2: "A HoldTimer value of 4 minutes is suggested" until the OPENs have settled it. */
 export const LARGE_HOLD_SECONDS = 240;
 
-/** A session that stays up this long has its past failures forgiven. */
+/** After a session has been up for this long, its past failures no longer count. */
 export const SETTLED_SECONDS = 30;
 
 /** RFC 9687 §5: the SendHoldTime is the greater of 8 minutes and twice the hold time. */
@@ -44,10 +45,10 @@ export function sendHoldSeconds(agreement: Agreement): number {
   return Math.max(480, 2 * agreement.holdTimeSeconds);
 }
 
-/** A machine that nobody has started. */
+/** A machine before its first start. */
 export const INITIAL_STATE: FsmState = { name: 'idle', held: false, damping: UNDAMPED };
 
-/** What `event` does in `state`: the state afterwards and the actions, to be done in order. */
+/** Handles `event` in `state`: returns the next state and the actions, to be done in order. */
 export function step(state: FsmState, event: FsmEvent, config: FsmConfig): FsmStep {
   switch (state.name) {
     case 'idle':
@@ -77,8 +78,8 @@ function inIdle(state: Extract<FsmState, { name: 'idle' }>, event: FsmEvent, con
       return state.held ? begin(state, config) : stay(state);
     case 'timer-expires':
       return state.held && event.timer === 'idle-hold' ? begin(state, config) : stay(state);
-    // "The ManualStop event (Event 2) and AutomaticStop (Event 8) event are ignored in the Idle state." Only the wait
-    // for the next attempt ends, for that is ours to end.
+    // "The ManualStop event (Event 2) and AutomaticStop (Event 8) event are ignored in the Idle state." Only our own
+    // wait for the next attempt ends.
     case 'manual-stop':
       return state.held
         ? [{ name: 'idle', held: false, damping: UNDAMPED }, [{ type: 'stop-all-timers' }]]
@@ -114,7 +115,7 @@ function inConnect(state: FsmState, event: FsmEvent, config: FsmConfig): FsmStep
     // Event 2: "drops the TCP connection, releases all BGP resources, sets ConnectRetryCounter to zero, stops the
     // ConnectRetryTimer and sets ConnectRetryTimer to zero, and changes its state to Idle."
     case 'manual-stop':
-      return stopToIdle(state, { why: 'stopped by the operator', fault: false });
+      return stopToIdle(state, { why: stopText(event.cease), fault: false });
     case 'timer-expires':
       // Event 9: "drops the TCP connection, restarts the ConnectRetryTimer, [...] initiates a TCP connection to the other
       // BGP peer, continues to listen for a connection that may be initiated by the remote BGP peer, and stays in the
@@ -149,7 +150,7 @@ function inActive(state: FsmState, event: FsmEvent, config: FsmConfig): FsmStep 
       return stay(state);
     // Event 2: as in Connect.
     case 'manual-stop':
-      return stopToIdle(state, { why: 'stopped by the operator', fault: false });
+      return stopToIdle(state, { why: stopText(event.cease), fault: false });
     case 'timer-expires':
       // Event 9: "restarts the ConnectRetryTimer (with initial value), initiates a TCP connection to the other BGP peer,
       // continues to listen for a TCP connection that may be initiated by a remote BGP peer, and changes its state to
@@ -169,10 +170,10 @@ function inActive(state: FsmState, event: FsmEvent, config: FsmConfig): FsmStep 
   }
 }
 
-/** What remains in Connect and Active, where no message of the peer can be in order yet. */
+/** Handles all other events in Connect and Active, where no message of the peer is expected yet. */
 function unexpectedBeforeOpen(state: FsmState, event: FsmEvent, config: FsmConfig): FsmStep {
   switch (event.type) {
-    // Event 23, when another connection of this neighbor has won: nobody's fault.
+    // Event 23, another connection of this neighbor was chosen: not a fault.
     case 'collision-dump':
       return failToIdle(state, { why: ANOTHER_STAYS, fault: false, meaning: 'collision' });
     case 'notification':
@@ -286,7 +287,7 @@ function inEstablished(
     // in the Established state."
     case 'update':
       return [state, [{ type: 'deliver-update', update: event.update }, ...restartHold(agreement)]];
-    // RFC 2918 §4. It is neither KEEPALIVE nor UPDATE: the HoldTimer runs on (RFC 4271 §6.5).
+    // RFC 2918 §4. It is neither KEEPALIVE nor UPDATE, so it does not restart the HoldTimer (RFC 4271 §6.5).
     case 'route-refresh':
       return [state, [{ type: 'deliver-refresh', refresh: event.refresh }]];
     case 'timer-expires':
@@ -297,7 +298,7 @@ function inEstablished(
       // RFC 9687 §4: "(optionally) sends a NOTIFICATION message with the BGP Error Code 'Send Hold Timer Expired' [...],
       // logs an error message, releases all BGP resources, [...] drops the TCP connection, [...] changes its state to Idle."
       if (event.timer === 'send-hold') return failToIdle(state, sendHoldEnding(sendHoldSeconds(agreement)));
-      // Damping is ours (RFC 4271 §8.1.1): a session that lasted starts afresh.
+      // Our own damping (RFC 4271 §8.1.1): a session that lasted resets it.
       if (event.timer === 'settle') return [{ ...state, damping: UNDAMPED }, []];
       return fsmError(state, `${event.timer} timer expired`);
     default:
@@ -310,21 +311,21 @@ function closedEnding(state: FsmState, why: string, config: FsmConfig): SessionE
   return { why, fault: true, ...(hint === undefined ? {} : { hint }) };
 }
 
-/** What OpenSent, OpenConfirm and Established have in common. */
+/** Handles the events common to OpenSent, OpenConfirm and Established. */
 function inAnySession(state: FsmState, event: FsmEvent, config: FsmConfig): FsmStep {
   switch (event.type) {
     // "Any start event (Events 1, 3-7) is ignored in the [...] state."
     case 'manual-start':
     case 'automatic-start':
-    // Events 16, 17: "the second connection SHALL be tracked until it sends an OPEN message": by a machine of its own.
+    // Events 16, 17: "the second connection SHALL be tracked until it sends an OPEN message": by a second machine.
     case 'tcp-connected':
     case 'tcp-accepted':
       return stay(state);
-    // Event 2: "sends the NOTIFICATION with a Cease, sets the ConnectRetryTimer to zero, releases all BGP resources, drops
-    // the TCP connection, sets the ConnectRetryCounter to zero, and changes its state to Idle." RFC 4724 §4.1: a side that
-    // is about to restart says nothing, so that its routes are kept.
+    // Event 2: "sends the NOTIFICATION with a Cease, sets the ConnectRetryTimer to zero, releases all BGP resources,
+    // drops the TCP connection, sets the ConnectRetryCounter to zero, and changes its state to Idle." RFC 4724 §4.1: a
+    // side that is about to restart sends no NOTIFICATION, so that its routes are kept.
     case 'manual-stop': {
-      const why = 'stopped by the operator';
+      const why = stopText(event.cease);
       return stopToIdle(
         state,
         event.cease === null ? { why, fault: false } : endingByCease(state, event.cease, why, false),
@@ -338,9 +339,9 @@ function inAnySession(state: FsmState, event: FsmEvent, config: FsmConfig): FsmS
     // connection, increments the ConnectRetryCounter by 1, [...] and changes its state to Idle."
     case 'tcp-fails':
       return failToIdle(state, { ...closedEnding(state, event.why, config), meaning: 'absence' });
-    // Events 21, 22, 28: "sends a NOTIFICATION message with the appropriate error code, [...] changes its state to Idle."
-    // §8.2.2 names these for the states in which the message itself is in order, malformed or not. Where it is not, it is
-    // "any other event": OpenSent lists Event 28, OpenConfirm 28, Established 22.
+    // Events 21, 22, 28: "sends a NOTIFICATION message with the appropriate error code, [...] changes its state to
+    // Idle." §8.2.2 names these for the states in which the message is expected, malformed or not. Otherwise it is "any
+    // other event": OpenSent lists Event 28, OpenConfirm 28, Established 22.
     case 'message-error': {
       const type = messageTypeOf(event.error);
       return type === undefined || isInOrder(state.name, type)
@@ -367,8 +368,8 @@ function inAnySession(state: FsmState, event: FsmEvent, config: FsmConfig): FsmS
         meaning: meaningOf(state, event),
       });
     // "In response to any other event [...], the local system: sends the NOTIFICATION with the Error Code Finite State
-    // Machine Error". An OPEN comes here in OpenConfirm and Established: a second one on the same connection collides
-    // with nothing.
+    // Machine Error". This includes an OPEN in OpenConfirm and Established: a second one on the same connection is not
+    // a collision.
     case 'open':
       return fsmError(state, 'unexpected OPEN', MessageType.Open);
     case 'update':
@@ -388,19 +389,25 @@ const MESSAGE_NAMES = {
   [MessageType.RouteRefresh]: 'ROUTE-REFRESH',
 } as const;
 
-/** The type of the message that could not be read, where the error code is for one type alone. */
+/** Returns the type of the unreadable message if the error code is specific to one type. */
 function messageTypeOf({ code }: NotificationError): keyof typeof MESSAGE_NAMES | undefined {
   if (code === ErrorCode.OpenMessage) return MessageType.Open;
   if (code === ErrorCode.UpdateMessage) return MessageType.Update;
   return code === ErrorCode.RouteRefreshMessage ? MessageType.RouteRefresh : undefined;
 }
 
-/** OPENs come before the session is established, UPDATEs and ROUTE-REFRESHes afterwards. */
+/**
+ * True if a message of the type is expected: OPENs before the session is established, UPDATEs and ROUTE-REFRESHes
+ * afterwards.
+ */
 function isInOrder(state: FsmState['name'], type: number): boolean {
   return (type === MessageType.Open) === (state !== 'established');
 }
 
-/** A Cease that ends a session is how a peer restarts, unless it says that it got too many routes. */
+/**
+ * Returns the meaning of a NOTIFICATION. A peer that restarts ends its session with a Cease; only "too many routes" is
+ * a refusal.
+ */
 function meaningOf(state: FsmState, event: Extract<FsmEvent, { type: 'notification' }>): Meaning {
   if (isCollision(event)) return 'collision';
   const { code, subcode, data } = event.notification;
@@ -410,7 +417,7 @@ function meaningOf(state: FsmState, event: Extract<FsmEvent, { type: 'notificati
   return state.name === 'established' && leaves ? 'absence' : 'refusal';
 }
 
-const ANOTHER_STAYS = 'another connection with this neighbor stays';
+const ANOTHER_STAYS = 'another connection with this neighbor is kept';
 
 function isCollision(event: Extract<FsmEvent, { type: 'notification' }>): boolean {
   const { code, subcode } = event.notification;

@@ -1,72 +1,72 @@
 /**
- * Adj-RIB-Out (RFC 4271 §3.2): what one session has written, octet for octet, and what waits to be written.
+ * Adj-RIB-Out (RFC 4271 §3.2): the routes that one session has written, octet for octet, and the changes that wait to
+ * be written.
  *
- * Changes are coalesced by route: however long a peer does not read, at most one change waits for each route, so a slow
- * peer costs memory in proportion to the rules that are decided, never to the time it is slow.
+ * Changes are coalesced by route: even if a peer stops reading, at most one change waits for each route. A slow peer
+ * thus costs memory in proportion to the number of rules, not to the time it is slow.
  */
 import { Fifo } from '../../net/queue.ts';
 import { type Family, sameFamily } from '../wire/iana.ts';
 import type { OutRoute, RouteKey } from './route.ts';
 import { type Slot, Slots } from './columns.ts';
 
-/** A route as it stands in the peer's table, as far as this side can know: written, not necessarily installed. */
+/** A route in the peer's table, as far as this side knows: written, not necessarily installed. */
 export interface SentRoute {
   readonly route: OutRoute;
-  /** Milliseconds since the epoch, when the octets were handed to the transport. */
+  /** Time at which the octets were handed to the transport, in milliseconds since the epoch. */
   readonly sentAt: number;
 }
 
-/** Routes to write, announcements and withdrawals apart. */
+/** Routes to write: announcements and withdrawals. */
 export interface RouteChanges {
   readonly announce: readonly OutRoute[];
   readonly withdraw: readonly OutRoute[];
 }
 
-/** What one `take` wrote, until the peer's TCP has acknowledged it. */
+/** The routes written by one `take`, kept until the peer's TCP has acknowledged them. */
 interface Batch {
-  /** How many of its routes stand as it wrote them. */
+  /** Number of its announced routes that nothing has replaced or withdrawn since. */
   standing: number;
   withdrawn: readonly OutRoute[];
 }
 
-/** What others may see of an Adj-RIB-Out. */
+/** Read-only view of an Adj-RIB-Out. */
 export interface AdjRibOutView {
-  /** How many routes were written and not withdrawn since. */
+  /** Number of routes that were written and not withdrawn since. */
   readonly sentCount: number;
-  /** The route that was written under the key and not withdrawn since. */
+  /** Returns the route that was written under the key and not withdrawn since. */
   sent(key: RouteKey): SentRoute | undefined;
-  /** All that was written and not withdrawn since. */
+  /** Returns all routes that were written and not withdrawn since. */
   sentRoutes(): Iterable<SentRoute>;
-  /** How many changes wait to be written. */
+  /** Number of changes that wait to be written. */
   readonly pendingCount: number;
-  /** How many routes that stand as written the peer's TCP has not acknowledged yet. */
+  /** Number of current routes that the peer's TCP has not acknowledged yet. */
   readonly unacknowledgedCount: number;
-  /** True when the peer's TCP has acknowledged the octets of the route that stands as written under the key. */
+  /** True if the peer's TCP has acknowledged the octets of the current route under the key. */
   isAcknowledged(key: RouteKey): boolean;
-  /** Routes whose withdrawal was written and that the peer's TCP has not acknowledged yet. */
+  /** Returns the routes whose withdrawal was written but not yet acknowledged by the peer's TCP. */
   unacknowledgedWithdrawals(): readonly OutRoute[];
-  /** The route as the peer will hold it once everything that waits is written; undefined when it will hold none. */
+  /** Returns the route that the peer will hold once all pending changes are written; undefined if it will hold none. */
   effective(key: RouteKey): OutRoute | undefined;
-  /** Keys for which `effective` is defined. */
+  /** Returns the keys for which `effective` is defined. */
   effectiveKeys(): Iterable<RouteKey>;
 }
 
-/** Marks of a slot. The latest route waits to be announced. */
+/** Mark of a slot: the latest route waits to be announced. */
 const ANNOUNCE = 1;
-/** What was sent waits to be withdrawn. */
+/** Mark of a slot: the sent route waits to be withdrawn. */
 const WITHDRAW = 2;
-/** A change waits; only one of the two does. */
+/** A change of either kind waits; a slot has at most one. */
 const PENDING = ANNOUNCE | WITHDRAW;
-/** The slot is in the queue, whether or not it still has reason to be. */
+/** Mark of a slot: it is in the queue, even if its change was superseded. */
 const QUEUED_TO_ANNOUNCE = 4;
 const QUEUED_TO_WITHDRAW = 8;
 
 /**
- * The Adj-RIB-Out of one session. It dies with the session: `clear` on loss, nothing is persisted.
+ * The Adj-RIB-Out of one session. `clear` empties it when the session ends; nothing is persisted.
  *
- * A table of many thousand routes passes through here whenever a session comes up, so a route costs one look-up at most
- * when it is queued and none when it is taken. A slot stays in its queue when its change is superseded, and is passed over
- * then.
+ * Whenever a session is established, many thousand routes pass through here, so a route costs at most one look-up when
+ * it is queued and none when it is taken. A slot stays in its queue if its change is superseded, and is skipped then.
  */
 export class AdjRibOut implements AdjRibOutView {
   readonly #slots = new Slots();
@@ -74,13 +74,13 @@ export class AdjRibOut implements AdjRibOutView {
   readonly #toWithdraw = new Fifo<Slot>();
   #sentCount = 0;
   #pendingCount = 0;
-  /** What the routes of the last `take` took the place of. */
+  /** The routes that the last `take` replaced. */
   readonly #replaced = new Map<RouteKey, SentRoute>();
   /** Number of the last `take`. */
   #taken = 0;
-  /** Number of the last `take` of which everything is acknowledged. */
+  /** Number of the last `take` that is acknowledged completely. */
   #acknowledged = 0;
-  /** The takes after it by their numbers, in order. */
+  /** Later takes by number, in order. */
   readonly #unacknowledged = new Map<number, Batch>();
   #unacknowledgedCount = 0;
 
@@ -105,12 +105,12 @@ export class AdjRibOut implements AdjRibOutView {
     return [...this.#unacknowledged.values()].flatMap(({ withdrawn }) => withdrawn);
   }
 
-  /** Number of the last `take`, for `acknowledge`. */
+  /** Number of the last `take`, to be passed to `acknowledge`. */
   get taken(): number {
     return this.#taken;
   }
 
-  /** The peer's TCP has acknowledged what was written of all takes up to this number. */
+  /** Records that the peer's TCP has acknowledged all takes up to this number. */
   acknowledge(taken: number): void {
     if (taken <= this.#acknowledged) return;
     this.#acknowledged = taken;
@@ -143,8 +143,9 @@ export class AdjRibOut implements AdjRibOutView {
   }
 
   /**
-   * Queues a route; a change that waits for the same key is superseded. Announcing what is already out does nothing, but
-   * where a change waits the route is written again, since that change may have taken the place of a `resend`.
+   * Queues a route and supersedes a pending change of the same key. Announcing a route that is already sent does
+   * nothing, unless a change is pending: then the route is written again, since that change may have replaced a
+   * `resend`.
    */
   announce(route: OutRoute): void {
     const slot = this.#slots.obtain(route);
@@ -157,7 +158,7 @@ export class AdjRibOut implements AdjRibOutView {
     }
   }
 
-  /** Queues the withdrawal of a key with the octets that were announced; a route never written is merely forgotten. */
+  /** Queues the withdrawal of a key with the announced octets; a route that was never written is only forgotten. */
   withdraw(key: RouteKey): void {
     const slot = this.#slots.get(key);
     if (slot === undefined) return;
@@ -168,7 +169,7 @@ export class AdjRibOut implements AdjRibOutView {
     }
   }
 
-  /** Queues everything of a family that stands as sent once more (ROUTE-REFRESH, RFC 2918 §4). */
+  /** Queues all sent routes of a family again (ROUTE-REFRESH, RFC 2918 §4). */
   resend(family: Family): void {
     for (const [, slot] of this.#slots.entries()) {
       const sent = this.#slots.sent[slot];
@@ -178,9 +179,9 @@ export class AdjRibOut implements AdjRibOutView {
   }
 
   /**
-   * Takes changes for writing until they have cost `max`, and counts them as sent at `now` (ms). `cost` is asked once for
-   * each, in order; left out, each costs 1. Announcements come first, so that a rule is never gone before the one that
-   * replaces it stands.
+   * Takes changes for writing until they have cost `max`, and counts them as sent at `now` (ms). `cost` is called once
+   * for each, in order; by default each costs 1. Announcements are taken first, so that a rule is never withdrawn
+   * before its replacement is announced.
    */
   take(max: number, now: number, cost: (route: OutRoute) => number = () => 1): RouteChanges {
     const { latest, sent, sentAt, sentIn, marks } = this.#slots;
@@ -205,7 +206,7 @@ export class AdjRibOut implements AdjRibOutView {
       const before = this.#sentAt(slot);
       if (before === undefined) fresh++;
       else this.#replaced.set(route.key, before);
-      // The same once more changes nothing at the peer, and nothing in what is known of it.
+      // An identical announcement changes neither the peer's table nor its acknowledgement.
       if (before?.route.attributes.key !== route.attributes.key) {
         if (before !== undefined) this.#leaveBatch(slot);
         sentIn[slot] = number;
@@ -240,8 +241,8 @@ export class AdjRibOut implements AdjRibOutView {
   }
 
   /**
-   * One route of the last `take` turned out to fit into no message: nothing of it was written. What it was to replace
-   * still stands at the peer, and is withdrawn, since nobody wants it any more.
+   * Reports that one route of the last `take` is too long for any message, so that nothing of it was written. The peer
+   * still has the route that it was to replace; that one is withdrawn, since it is no longer wanted.
    */
   unwritten(key: RouteKey): void {
     const slot = this.#slots.get(key);
@@ -252,19 +253,19 @@ export class AdjRibOut implements AdjRibOutView {
       this.#unsend(slot);
       return;
     }
-    // What stands is older than this take: it counts as acknowledged with it at the latest.
+    // The earlier route is acknowledged with this take at the latest.
     this.#slots.sent[slot] = before.route;
     this.#slots.sentAt[slot] = before.sentAt;
     this.#queueWithdrawal(slot);
   }
 
   /**
-   * Forgets everything: the session is gone, and with it what the peer held on its behalf. Keys that were in use keep
-   * their slots for the next session, which will mostly get the same routes.
+   * Forgets everything, since the peer drops our routes with the session. Used keys keep their slots for the next
+   * session, which mostly gets the same routes.
    */
   clear(): void {
     const isUntouched = this.#sentCount === 0 && this.#toAnnounce.size + this.#toWithdraw.size === 0;
-    // A session that was told of nothing says nothing about the next.
+    // A session that was given no routes tells nothing about the next one: keep the slots.
     if (isUntouched) return;
     this.#toAnnounce.clear();
     this.#toWithdraw.clear();
@@ -292,13 +293,13 @@ export class AdjRibOut implements AdjRibOutView {
     this.#slots.marks[slot] = (marks & ~PENDING) | WITHDRAW | QUEUED_TO_WITHDRAW;
   }
 
-  /** Nothing waits for the key any more. */
+  /** Clears the pending change of a slot. */
   #done(slot: Slot): void {
     if (this.#isPending(slot)) this.#pendingCount--;
     this.#slots.marks[slot] = this.#marksAt(slot) & ~PENDING;
   }
 
-  /** Nothing stands under the key any more. */
+  /** Removes the sent route of a slot. */
   #unsend(slot: Slot): void {
     this.#leaveBatch(slot);
     this.#slots.sent[slot] = undefined;
@@ -306,7 +307,7 @@ export class AdjRibOut implements AdjRibOutView {
     this.#freeIfEmpty(slot);
   }
 
-  /** The route that stands does so no longer as its `take` wrote it. */
+  /** Removes the sent route of a slot from the count of its `take`. */
   #leaveBatch(slot: Slot): void {
     if (this.#isAcknowledgedAt(slot)) return;
     const batch = this.#unacknowledged.get(this.#slots.sentIn[slot] ?? 0);
@@ -319,7 +320,7 @@ export class AdjRibOut implements AdjRibOutView {
     return (this.#slots.sentIn[slot] ?? 0) <= this.#acknowledged;
   }
 
-  /** A slot that a queue still holds stays, so that it does not come to be another key's while it is there. */
+  /** Frees an empty slot. One that is still in a queue is kept, so that no other key gets it meanwhile. */
   #freeIfEmpty(slot: Slot): void {
     if (this.#slots.sent[slot] === undefined && this.#marksAt(slot) === 0) this.#slots.free(slot);
   }

@@ -1,10 +1,10 @@
 /**
- * What an Adj-RIB-Out knows of each key, in columns: a key has a slot, and a slot has a place in every column. A table of
- * many thousand routes goes through here whenever a session comes up, and walking along columns takes a fraction of what
- * it takes to visit an object for every route.
+ * Stores the Adj-RIB-Out's data for each key in columns: a key has a slot, the index into every column. Whenever a
+ * session is established, many thousand routes pass through here, and scanning columns is several times faster than
+ * visiting an object for every route.
  *
- * A session that comes back is mostly told of the same routes in the same order as the one before. So the slots outlive
- * the session, in the order in which their keys came, and a key is looked up only when it is not the next one.
+ * A new session mostly gets the same routes in the same order as the last one. So the slots outlive the session in the
+ * order of their keys, and a key is looked up only if it is not the next one.
  */
 import type { OutRoute, RouteKey } from './route.ts';
 
@@ -12,31 +12,31 @@ import type { OutRoute, RouteKey } from './route.ts';
 export type Slot = number;
 
 export class Slots {
-  /** The route of the last announcement under the key, in this session or the one before; undefined for a free slot. */
+  /** The route last announced under the key, in this session or the last one; undefined for a free slot. */
   readonly latest: (OutRoute | undefined)[] = [];
-  /** What stands as written. */
+  /** The route that was written and not withdrawn since. */
   readonly sent: (OutRoute | undefined)[] = [];
-  /** Milliseconds since the epoch; means something where something stands. */
+  /** Time of writing in milliseconds since the epoch; valid only if `sent` is set. */
   readonly sentAt: number[] = [];
-  /** Number of the `take` that wrote what stands; means something where something stands. */
+  /** Number of the `take` that wrote the route; valid only if `sent` is set. */
   readonly sentIn: number[] = [];
-  /** Bits that belong to the owner; 0 for a slot of which nobody wants anything. */
+  /** The owner's bits; 0 for a slot without pending work. */
   readonly marks: number[] = [];
   readonly #byKey = new Map<RouteKey, Slot>();
   readonly #free: Slot[] = [];
-  /** Whose turn it is if all goes as in the session before. */
+  /** The expected next slot if routes arrive in the same order as in the last session. */
   #next: Slot = 0;
 
   get(key: RouteKey): Slot | undefined {
     return this.#byKey.get(key);
   }
 
-  /** Keys with their slots, in the order in which they came. */
+  /** Returns the keys with their slots, in the order in which they were added. */
   entries(): Iterable<[RouteKey, Slot]> {
     return this.#byKey.entries();
   }
 
-  /** The slot of a route that is announced; an empty one when its key has none. */
+  /** Returns the slot of a route to announce; a new one if its key has none. */
   obtain(route: OutRoute): Slot {
     const next = this.#next;
     const slot = this.latest[next] === route ? next : this.#lookUp(route);
@@ -56,12 +56,12 @@ export class Slots {
   }
 
   /**
-   * The session is over: nothing stands, nothing is marked. Keys that `isUsed` keep their slots for the next session, in
-   * the order in which they came; the others go.
+   * Ends the session: no route is sent, no mark is set. Keys that are `isUsed` keep their slots in order for the next
+   * session; the others are dropped.
    */
   renew(isUsed: (slot: Slot) => boolean): void {
     const kept: (OutRoute | undefined)[] = [];
-    // Not for-of, which makes an array for each key until it has been compiled.
+    // Not for-of, which allocates an array for each key until it is compiled.
     this.#byKey.forEach((slot, key) => {
       if (!isUsed(slot)) {
         this.#byKey.delete(key);
@@ -86,7 +86,7 @@ export class Slots {
     this.#byKey.set(route.key, slot);
     this.latest[slot] = route;
     this.sent[slot] = undefined;
-    // Not 0: an integer that becomes a time would make the whole column another one.
+    // Not 0: an integer would change the column's element type when a time is stored later.
     this.sentAt[slot] = Number.NaN;
     this.sentIn[slot] = 0;
     this.marks[slot] = 0;

@@ -1,9 +1,10 @@
 /**
- * Routes into UPDATEs (RFC 4271 §4.3): as many NLRI in each as fit, routes with equal attributes together. The octets of
- * attributes are written once for a group, the NLRI are copied as they are, and nothing else is done a route.
+ * Packs routes into UPDATEs (RFC 4271 §4.3): as many NLRI in each as possible, grouped by equal attributes. Attributes
+ * are encoded once per group and NLRI are copied unchanged.
  *
- * Messages are filled up to 4096 octets even where longer ones were negotiated: FRR 8.4 offers extended messages, and
- * resets the session (3/9) when one holds 4095 octets of FlowSpec NLRI. Only a route that needs more by itself gets more.
+ * Messages are filled up to 4096 octets even if longer ones were negotiated: FRR 8.4 offers extended messages, but
+ * resets the session (3/9) if one holds 4095 octets of FlowSpec NLRI. Only a route that needs more by itself gets a
+ * longer message.
  */
 import { ByteWriter } from '../../net/bytes.ts';
 import { writeAttributes } from '../wire/encode-attributes.ts';
@@ -13,30 +14,30 @@ import type { CodecContext, PathAttributes } from '../wire/types.ts';
 import type { RouteChanges } from './adj-rib-out.ts';
 import type { OutRoute, RouteAttributes } from './route.ts';
 
-/** What the session says about the attributes that belong to it rather than to a route. */
+/** Properties of the session that decide attributes which do not depend on the route. */
 export interface PackContext extends CodecContext {
   /** 1..4294967295 */
   readonly localAsn: number;
 }
 
-/** Messages in the order in which they are to be sent. */
+/** Messages in the order of sending. */
 export interface Packed {
   /** Whole UPDATEs, header included. */
   readonly messages: readonly Uint8Array[];
-  /** Routes whose NLRI fits into no message beside their attributes; nothing was written for them. */
+  /** Routes that are too long for any message together with their attributes; nothing was written for them. */
   readonly tooLong: readonly OutRoute[];
-  /** How many routes the last message of announcements holds when more would have fitted; 0 when it is full. */
+  /** Number of routes in the last message of announcements if it has room for more; 0 if it is full. */
   readonly routesInLastMessage: number;
 }
 
-/** LOCAL_PREF of everything this speaker originates, towards internal peers (RFC 4271 §5.1.5). */
+/** LOCAL_PREF of everything this speaker announces to internal peers (RFC 4271 §5.1.5). */
 const LOCAL_PREF = 100;
 const ORIGIN_IGP = 0;
 
-/** Optional, with a length of two octets: what is written for MP_REACH_NLRI and MP_UNREACH_NLRI. */
+/** Flags of MP_REACH_NLRI and MP_UNREACH_NLRI: optional, with a length of two octets. */
 const MP_FLAGS = 0x90;
 
-/** Octets around the attributes: withdrawn routes length and total path attribute length, two each. */
+/** Octets of withdrawn routes length and total path attribute length, two each. */
 const UPDATE_LENGTHS = 4;
 
 /** Packs announcements (MP_REACH_NLRI), then withdrawals (MP_UNREACH_NLRI), each in the order of first appearance. */
@@ -54,7 +55,7 @@ export function packUpdates(changes: RouteChanges, context: PackContext): Packed
   return { messages, tooLong, routesInLastMessage: spilled };
 }
 
-/** Everything of an UPDATE but the NLRI: attribute octets in front of them, beginning with MP_(UN)REACH, and behind. */
+/** An UPDATE without its NLRI: the attribute octets before them, beginning with MP_(UN)REACH, and after them. */
 interface Envelope {
   readonly front: Uint8Array;
   readonly behind: Uint8Array;
@@ -77,7 +78,7 @@ function familyGroup({ family }: OutRoute): string {
 function grouped(routes: readonly OutRoute[], keyOf: (route: OutRoute) => string): Iterable<RouteGroup> {
   const [first] = routes;
   if (first === undefined) return [];
-  // A table is mostly of one kind: nothing is copied then.
+  // Most tables have routes of one kind only; nothing is copied then.
   if (routes.every((route) => alike(route, first))) return [{ first, routes }];
   const groups = new Map<string, { first: OutRoute; routes: OutRoute[] }>();
   let group = { first, routes: [] as OutRoute[] };
@@ -95,12 +96,12 @@ function grouped(routes: readonly OutRoute[], keyOf: (route: OutRoute) => string
   return groups.values();
 }
 
-/** Rules of one kind come in runs that share these very objects: no key is made for them. */
+/** Compares family and attributes. Rules of one kind usually share these objects, so no key is built for them. */
 function alike(a: OutRoute, b: OutRoute): boolean {
   return a.attributes === b.attributes && a.family === b.family;
 }
 
-/** RFC 4760 §3, RFC 8955 §4.1. MP_REACH_NLRI goes first (RFC 7606 §5.1). */
+/** Builds the envelope of announcements (RFC 4760 §3, RFC 8955 §4.1), with MP_REACH_NLRI first (RFC 7606 §5.1). */
 function reachEnvelope(family: Family, attributes: RouteAttributes, context: PackContext): Envelope {
   const front = new ByteWriter(16 + attributes.nextHop.length);
   front.u8(MP_FLAGS).u8(AttributeType.MpReachNlri).u16(0);
@@ -110,7 +111,7 @@ function reachEnvelope(family: Family, attributes: RouteAttributes, context: Pac
   return { front: front.finish(), behind: behind.finish() };
 }
 
-/** RFC 4760 §4: no other attribute is needed. */
+/** Builds the envelope of withdrawals. RFC 4760 §4: no other attribute is needed. */
 function unreachEnvelope(family: Family): Envelope {
   const front = new ByteWriter(8);
   front.u8(MP_FLAGS).u8(AttributeType.MpUnreachNlri).u16(0).u16(family.afi).u8(family.safi);
@@ -118,8 +119,8 @@ function unreachEnvelope(family: Family): Envelope {
 }
 
 /**
- * RFC 4271 §5.1.2: an AS_PATH that is empty towards internal peers and holds the local AS towards external ones; §5.1.5:
- * LOCAL_PREF towards internal peers (the encoder leaves it out towards external ones).
+ * Adds the session's attributes. RFC 4271 §5.1.2: AS_PATH is empty for internal peers and holds the local AS for
+ * external ones. §5.1.5: LOCAL_PREF for internal peers (the encoder omits it for external ones).
  */
 function sessionAttributes(attributes: RouteAttributes, context: PackContext): PathAttributes {
   return {
@@ -133,7 +134,7 @@ function sessionAttributes(attributes: RouteAttributes, context: PackContext): P
   };
 }
 
-/** Returns how many routes the last message holds when one more like its last would have fitted, else 0. */
+/** Returns the number of routes in the last message if one more like its last one would have fitted, otherwise 0. */
 function fill(
   routes: readonly OutRoute[],
   envelope: Envelope,
@@ -143,8 +144,8 @@ function fill(
 ): number {
   const { front, behind } = envelope;
   const overhead = HEADER_LENGTH + UPDATE_LENGTHS + front.length + behind.length;
-  // Several NLRI share at most the 4096 octets that everybody takes, extended messages or not: frr 8.4 negotiates them
-  // and resets (3/9) when the FlowSpec NLRI of an UPDATE pass 6500 octets (FRRouting/frr#18557).
+  // Several NLRI share at most 4096 octets, even with extended messages: FRR 8.4 negotiates them but resets the session
+  // (3/9) if an UPDATE's FlowSpec NLRI exceed 6500 octets (FRRouting/frr#18557).
   const room = MAX_MESSAGE_LENGTH - overhead;
   const roomForOne = maxMessageLength(MessageType.Update, context.extendedMessages) - overhead;
   let first = 0;
@@ -189,7 +190,7 @@ function assemble(
   putU16(message, 21, message.length - HEADER_LENGTH - UPDATE_LENGTHS);
   const attributesAt = HEADER_LENGTH + UPDATE_LENGTHS;
   message.set(front, attributesAt);
-  // The length of MP_(UN)REACH, which stands behind its flags and type.
+  // The length of MP_(UN)REACH, after its flags and type.
   putU16(message, attributesAt + 2, front.length - 4 + nlriLength);
   let at = attributesAt + front.length;
   for (let i = first; i < end; i++) {

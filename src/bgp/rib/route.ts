@@ -1,13 +1,13 @@
-/** A route as a session writes it: octets that are final, with what people call it. */
+/** A route as a session writes it: its final octets and its text for people. */
 import { toHex } from '../../net/bytes.ts';
 import type { Family } from '../wire/iana.ts';
 
 /**
- * What rides with the NLRI and decides what the router does. Values of the attributes as they go on the wire, without
- * attribute headers; empty when the attribute is absent. Two routes with equal `key` share one UPDATE.
+ * The attributes of a route, which decide what the router does. Attribute values as they go on the wire, without
+ * attribute headers; empty if the attribute is absent. Two routes with equal `key` may share an UPDATE.
  */
 export interface RouteAttributes {
-  /** Equal exactly when all octets below are equal. */
+  /** Equal if and only if all octets below are equal. */
   readonly key: string;
   /** COMMUNITIES, 4 octets each (RFC 1997). */
   readonly communities: Uint8Array;
@@ -17,7 +17,7 @@ export interface RouteAttributes {
   readonly ipv6ExtendedCommunities: Uint8Array;
   /** LARGE_COMMUNITIES, 12 octets each (RFC 8092). */
   readonly largeCommunities: Uint8Array;
-  /** Next hop of MP_REACH_NLRI: empty for FlowSpec, save for a redirect that carries its address there. */
+  /** Next hop of MP_REACH_NLRI: empty for FlowSpec, except for a redirect that carries its address there. */
   readonly nextHop: Uint8Array;
 }
 
@@ -30,18 +30,18 @@ export interface OutRoute {
   readonly family: Family;
   readonly nlri: Uint8Array;
   readonly attributes: RouteAttributes;
-  /** Whoever asked for the route; opaque here, shown beside the route. */
+  /** Id of the mitigation that wants the route; opaque here, shown with the route. */
   readonly owner: string;
   /** Operator notation, for people. */
   readonly text: string;
 }
 
-/** The key of a route: the family and the NLRI as it is announced, so that a withdrawal repeats the same octets. */
+/** Returns the key of a route: the family and the NLRI as announced, so that a withdrawal repeats the same octets. */
 export function routeKey(family: Family, nlri: Uint8Array): RouteKey {
   return `${family.afi}/${family.safi}/${toHex(nlri)}`;
 }
 
-/** Attributes with their key. Parts left out are empty. */
+/** Builds attributes with their key; omitted parts are empty. */
 export function routeAttributes(parts: Partial<Omit<RouteAttributes, 'key'>>): RouteAttributes {
   const empty = new Uint8Array(0);
   const communities = parts.communities ?? empty;

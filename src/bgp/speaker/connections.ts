@@ -1,8 +1,8 @@
 /**
- * The connections with one neighbor. RFC 4271 §8.2.1 gives each a machine of its own; here there is a primary, which
- * dials, waits and comes back, and a second only until one of the two has won (§6.8). fsm/collision.ts says which.
+ * Manages the connections with one neighbor. RFC 4271 §8.2.1 gives each connection its own machine. Here a primary
+ * dials, waits and restarts; a second one exists only until one of the two has won (§6.8), as fsm/collision.ts decides.
  *
- * With a connection from the neighbor there is no need to dial: the primary takes it in place of its next dial. If nothing
+ * A connection from the neighbor makes dialing unnecessary: the primary takes it instead of its next dial. If nothing
  * arrives on it for a while, it becomes the second connection and a new primary dials (§8.2.1).
  */
 import { type CollisionParties, collisionVerdict, mayLoseTo, mayOpen } from '../fsm/collision.ts';
@@ -17,7 +17,7 @@ import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
 import type { Connection } from './transport.ts';
 
-/** How far a session has come. */
+/** Order of the states, to compare the progress of two sessions. */
 const PROGRESS: Readonly<Record<StateName, number>> = {
   idle: 0,
   active: 1,
@@ -28,23 +28,24 @@ const PROGRESS: Readonly<Record<StateName, number>> = {
 };
 
 /**
- * The wait between the end of a connection and the neighbor's next one. It damps a neighbor that dials; the longer waits of the
- * state machine are for our own dials. It is shorter than any of them, so that it ends first.
+ * The wait between the end of a connection and the neighbor's next one. It damps a neighbor that keeps dialing; the
+ * longer waits of the state machine are for our own dials. It is shorter than any of them, so it ends first.
  */
 export const REST_MS = 500;
 
-/** How long one connection waits for the OPEN of the neighbor on the other. */
+/** Time that one connection waits for the neighbor's OPEN on the other. */
 export const HEAR_MS = 1000;
 
-/** How long a connection that the neighbor opened may be silent before this side dials. */
+/** Time that a connection from the neighbor may be silent before this side dials. */
 export const SILENCE_MS = 2000;
 
-/** How long the neighbor may take to close one of two connections before this side does. */
+/** Time that the neighbor has to close one of two connections before this side does. */
 export const VERDICT_MS = 2000;
 
 /**
- * How many connections may be on their way out at one time: turned away, and altogether. Each may take some seconds; what comes
- * meanwhile from a neighbor (or from whoever else is at its address) that connects again and again is cut without a word.
+ * Limits on connections that are closing at one time: refused ones, and all of them. Each may take some seconds; beyond
+ * the limit, further ones from a neighbor (or another host at its address) that connects again and again are reset
+ * without a message.
  */
 export const MOST_REFUSALS = 32;
 const MOST_CLOSINGS = 512;
@@ -55,19 +56,19 @@ export class Connections {
   readonly #runtime: Pick<Runtime, 'now' | 'after' | 'soon'>;
   readonly #closings = new Set<Promise<void>>();
   #refusals = 0;
-  /** What takes the waits back that run. */
+  /** Cancels the waits that are running. */
   readonly #waits = new Set<() => void>();
-  /** When an OPEN arrived that collided with another connection, in milliseconds since the epoch. */
+  /** Arrival time of each OPEN that collided with another connection, in milliseconds since the epoch. */
   readonly #arrivals = new WeakMap<OpenMessage, number>();
-  /** Sessions on whose connection nothing had arrived for `SILENCE_MS`. */
+  /** Sessions whose connection has been silent for `SILENCE_MS`. */
   readonly #silent = new WeakSet<Session>();
   #primary: Session;
   #second: Session | undefined;
-  /** The neighbor's connection that came while the primary rests; taken when it has. */
+  /** A connection from the neighbor that arrived while the primary rests; taken afterwards. */
   #parked: ParkedConnection | undefined;
   #restsSince = Number.NEGATIVE_INFINITY;
 
-  /** `newSession` makes sessions whose owner asks `mayOpen` and `allowOpen`, and tells `stateChanged` and `up`. */
+  /** `newSession` makes sessions whose owner calls `mayOpen`, `allowOpen`, `stateChanged` and `up`. */
   constructor(
     newSession: (state: FsmState) => Session,
     config: () => FsmConfig,
@@ -83,7 +84,7 @@ export class Connections {
     return this.#primary;
   }
 
-  /** The one that has come farther. */
+  /** Returns the session that has progressed further. */
   get mostAdvanced(): Session {
     const second = this.#second;
     return second !== undefined && PROGRESS[second.state.name] > PROGRESS[this.#primary.state.name]
@@ -91,12 +92,12 @@ export class Connections {
       : this.#primary;
   }
 
-  /** False for one that has lost and is on its way out. */
+  /** Returns false for a session that has lost and is closing. */
   includes(session: Session): boolean {
     return session === this.#primary || session === this.#second;
   }
 
-  /** The neighbor's connection has arrived, and is wanted. */
+  /** Handles a wanted connection from the neighbor. */
   accept(connection: Connection): void {
     const state = this.#primary.state.name;
     if (this.#closings.size >= MOST_CLOSINGS) this.refuse(connection);
@@ -106,14 +107,14 @@ export class Connections {
     else this.refuse(connection);
   }
 
-  /** Turns a connection away; `cease` says why, Connection Rejected when absent. */
+  /** Refuses a connection with `cease`; default: Connection Rejected. */
   refuse(connection: Connection, cease?: Cease): void {
     const gone = this.#refusals < MOST_REFUSALS ? refuse(connection, cease) : connection.abort();
     this.#refusals++;
     this.#closing(gone.finally(() => this.#refusals--));
   }
 
-  /** Ends all until the next start of the primary; `cease` null: without a NOTIFICATION. */
+  /** Ends all connections until the next start of the primary; `cease` null: without a NOTIFICATION. */
   stop(cease: Cease | null): void {
     for (const end of this.#waits) end();
     this.#waits.clear();
@@ -123,12 +124,12 @@ export class Connections {
     this.#primary.stop(cease);
   }
 
-  /** Resolves when all connections that were ended so far are gone. */
+  /** Resolves when all connections that were ended so far are closed. */
   async closed(): Promise<void> {
     await Promise.all([this.#primary.closed, ...this.#closings]);
   }
 
-  /** A session has left the state `before`. */
+  /** Handles a session's change from the state `before`. */
   stateChanged(session: Session, before: StateName): void {
     if (!this.includes(session)) return;
     const now = session.state.name;
@@ -143,30 +144,32 @@ export class Connections {
     this.#review();
   }
 
-  /** False while the neighbor has our KEEPALIVE on another connection: it must not be able to choose this one. */
+  /**
+   * Returns false while the neighbor has our KEEPALIVE on another connection: it must not be able to choose this one.
+   */
   mayOpen(session: Session): boolean {
     const other = this.#other(session);
     return other === undefined || mayOpen(other.state.name);
   }
 
-  /** RFC 4271 §6.8: false when `session` has to go, `wait` when that is for a later call of `review` to say. */
+  /** RFC 4271 §6.8: returns false if `session` must be closed, `wait` if a later `review` will decide. */
   allowOpen(session: Session, open: OpenMessage): boolean | 'wait' {
     const other = this.#other(session);
     if (other === undefined) return true;
     const parties = this.#parties(open);
-    // An OPEN that will be refused anyway collides with nothing.
+    // An OPEN that will be refused anyway cannot collide.
     if (parties === undefined) return true;
     const arrivedAt = this.#arrivals.get(open);
     if (arrivedAt !== undefined) return this.#verdict(session, other, parties, arrivedAt);
     const now = this.#runtime.now();
     this.#arrivals.set(open, now);
     if (PROGRESS[other.state.name] < PROGRESS.opensent) return this.#verdict(session, other, parties, now);
-    // First read what has arrived on the other connection: a KEEPALIVE, or its end.
+    // First read the data that has arrived on the other connection: a KEEPALIVE, or its end.
     this.#runtime.soon(() => this.#review());
     return 'wait';
   }
 
-  /** A session is established: it is the one that stays. */
+  /** Handles an established session, which is the one to keep. */
   up(session: Session): void {
     const other = this.#other(session);
     if (session === this.#second) this.#swap();
@@ -174,14 +177,14 @@ export class Connections {
     const { localAsn, localIdentifier } = this.#config();
     const parties = session.agreement && { ...session.agreement, localAsn, localIdentifier };
     const mayLose = parties !== undefined && mayLoseTo(parties, session.initiator, other.initiator);
-    // It ends with the neighbor's decision, or when that is overdue.
+    // It is closed by the neighbor's decision, or when that is overdue.
     if (other.openedAt !== undefined && mayLose) this.#later(VERDICT_MS, () => this.#giveUp(other));
     else this.#retire(other);
   }
 
   #verdict(session: Session, other: Session, parties: CollisionParties, arrivedAt: number): boolean | 'wait' {
     const { initiator, state, openedAt } = other;
-    // One that has sent nothing for so long is not waited for.
+    // A connection that has been silent for so long is not waited for.
     const deadline =
       state.name === 'opensent' && openedAt !== undefined ? openedAt + HEAR_MS : arrivedAt + VERDICT_MS;
     const now = this.#runtime.now();
@@ -206,12 +209,12 @@ export class Connections {
         return 'wait';
       case 'close-existing':
         if (state.name !== 'established') other.dump();
-        else other.abandon('the peer restarted: it opened a new connection while the old one stood');
+        else other.abandon('the peer restarted: it opened a new connection while the old one was open');
         return true;
     }
   }
 
-  /** Something has changed: connections that wait for each other may go on. */
+  /** Reviews connections that wait for each other after a change. */
   #review(): void {
     for (const session of [this.#primary, this.#second]) {
       if (session === undefined || !this.includes(session)) continue;
@@ -226,7 +229,7 @@ export class Connections {
     }
   }
 
-  /** Who the two sides are, or undefined when the OPEN is refused. */
+  /** Returns both sides' identities, or undefined if the OPEN is refused. */
   #parties(open: OpenMessage): CollisionParties | undefined {
     const config = this.#config();
     const outcome = negotiate(open, config);
@@ -248,7 +251,7 @@ export class Connections {
     });
   }
 
-  /** RFC 4271 §8.2.1: a connection on which nothing arrives does not keep this side from dialing. */
+  /** RFC 4271 §8.2.1: a silent connection does not keep this side from dialing. */
   #silence(session: Session): void {
     const { state } = session;
     this.#silent.add(session);
@@ -261,13 +264,13 @@ export class Connections {
   }
 
   /**
-   * RFC 4271 §8.2.2 refuses connections in Idle. The neighbor would come back in its own time, which may be minutes: it
-   * waits for what is left of the rest instead. One at a time.
+   * Parks a connection. RFC 4271 §8.2.2 refuses connections in Idle, but the neighbor might retry only minutes later,
+   * so its connection waits for the rest of the pause instead. One at a time.
    */
   #park(connection: Connection): void {
     if (this.#parked !== undefined) this.refuse(this.#parked);
     const parked = new ParkedConnection(connection, this.#runtime.soon, () => {
-      // Nobody has tried anything on it: it is no failure.
+      // It was never used, so its end is not a failure.
       if (this.#parked === parked) this.#parked = undefined;
       this.#closing(parked.close());
     });
@@ -277,7 +280,7 @@ export class Connections {
     else this.#unpark();
   }
 
-  /** Takes the connection that waits in place of the dial that would come next, or that has just begun. */
+  /** Takes the parked connection instead of the dial that would follow or has just begun. */
   #unpark(): void {
     const connection = this.#parked;
     const { state } = this.#primary;
@@ -297,7 +300,10 @@ export class Connections {
     return this.#silent.has(session) && session.state.name === 'opensent' && session.heldOpen === undefined;
   }
 
-  /** The neighbor has opened yet another connection: it has given up the one before. False when both have got on. */
+  /**
+   * Makes room for another connection from the neighbor, which has given up the one before. Returns false if both have
+   * made progress.
+   */
   #makeRoom(): boolean {
     const second = this.#second;
     if (second === undefined) return true;
@@ -312,7 +318,7 @@ export class Connections {
     this.#take(this.#second, connection);
   }
 
-  /** Makes the second connection the primary, and ends the primary. */
+  /** Ends the primary and makes the second connection the primary. */
   #promote(second: Session): void {
     const loser = this.#primary;
     this.#primary = second;
@@ -327,12 +333,12 @@ export class Connections {
     this.#primary = second;
   }
 
-  /** The neighbor has not decided in time: the session that is established stays. */
+  /** Closes the other session if the neighbor has not decided in time; the established one is kept. */
   #giveUp(session: Session): void {
     if (session === this.#second && this.#primary.state.name === 'established') this.#retire(session);
   }
 
-  /** Ends a session that is not the primary, for good. */
+  /** Ends a session that is not the primary, finally. */
   #retire(session: Session): void {
     if (session === this.#second) this.#second = undefined;
     session.dump();

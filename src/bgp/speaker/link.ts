@@ -1,4 +1,4 @@
-/** One connection in the hands of a session, with all that dies with it. */
+/** One connection of a session, with all state that ends with it. */
 import type { Initiator } from '../fsm/collision.ts';
 import type { FsmEvent } from '../fsm/types.ts';
 import { MessageFramer } from '../wire/framing.ts';
@@ -8,24 +8,24 @@ import type { BgpMessage, CodecContext, OpenMessage } from '../wire/types.ts';
 import type { Runtime } from './runtime.ts';
 import type { Connection } from './transport.ts';
 
-/** Who acts on what happens. Nothing is called once the link was closed. */
+/** Handles the link's events. Nothing is called after the link is closed. */
 export interface LinkUser {
-  /** How messages are read, asked anew for each. */
+  /** Returns the context for reading; called for each message. */
   readonly context: () => CodecContext;
   readonly onMessage: (message: BgpMessage) => void;
   readonly onMalformed: (error: NotificationError) => void;
-  /** The transport takes octets again. */
+  /** The transport has room again. */
   readonly onDrain: () => void;
-  /** The other side has closed, and everything that it sent before was read. */
+  /** The other side has closed, and everything it sent before was read. */
   readonly onClose: (why: string) => void;
 }
 
 export class Link {
-  /** Who opened the connection. */
+  /** The side that opened the connection. */
   readonly initiator: Initiator;
-  /** What the state machine is not told yet. */
+  /** Events that the state machine has not got yet. */
   readonly held = new HeldEvents();
-  /** When our OPEN was sent, in milliseconds since the epoch; undefined when it was not. */
+  /** Time at which our OPEN was sent, in milliseconds since the epoch; undefined before. */
   openedAt: number | undefined;
   readonly #connection: Connection;
   readonly #inbound: Inbound;
@@ -34,7 +34,7 @@ export class Link {
   #written = 0;
   #acknowledged = 0;
 
-  /** Begins to read. */
+  /** Starts reading. */
   constructor(connection: Connection, initiator: Initiator, runtime: Pick<Runtime, 'soon'>, user: LinkUser) {
     this.#connection = connection;
     this.initiator = initiator;
@@ -54,27 +54,27 @@ export class Link {
     });
   }
 
-  /** Both ends, for people. */
+  /** Both addresses, for people. */
   get ends(): string {
     return `${this.#connection.local} - ${this.#connection.remote}`;
   }
 
-  /** True when nothing should be written before `onDrain`. */
+  /** True if nothing should be written before `onDrain`. */
   get congested(): boolean {
     return this.#congested;
   }
 
-  /** Octets that were written on this connection. */
+  /** Octets written on this connection. */
   get written(): number {
     return this.#written;
   }
 
-  /** How many of them the peer's transport had acknowledged when that was last looked at. */
+  /** Octets acknowledged by the peer's transport at the last check. */
   get acknowledged(): number {
     return this.#acknowledged;
   }
 
-  /** Messages that have arrived wait to be read. */
+  /** True while received messages wait to be read. */
   get isReading(): boolean {
     return this.#inbound.busy;
   }
@@ -84,24 +84,24 @@ export class Link {
     if (!this.#connection.write(octets)) this.#congested = true;
   }
 
-  /** What was written leaves now. */
+  /** Sends the written data now. */
   flush(): void {
     this.#connection.flush();
   }
 
   /**
-   * Looks what the peer's transport has acknowledged; true when that is more than before. That this process or the
-   * operating system has room for more octets says nothing of it: KEEPALIVEs alone would fill that room for hours.
+   * Checks how much the peer's transport has acknowledged; returns true if it is more than before. Free space in this
+   * process or the operating system is no evidence: KEEPALIVEs alone would take hours to fill it.
    */
   look(): boolean {
-    // The queue of a UNIX socket counts more than the octets in it, so that the difference may go back.
+    // The queue of a UNIX socket counts more than its octets, so the difference may decrease.
     const acknowledged = this.#written - this.#connection.outstanding();
     if (acknowledged <= this.#acknowledged) return false;
     this.#acknowledged = acknowledged;
     return true;
   }
 
-  /** Lets go of the connection: what was written still leaves, and nothing that still arrives counts. */
+  /** Closes the connection: written data is still sent, received data is ignored. */
   close(): Promise<void> {
     this.#closed = true;
     this.#inbound.end();
@@ -109,39 +109,39 @@ export class Link {
   }
 }
 
-// Events of one connection that the state machine must not get yet: another connection of the neighbor comes first
-// (RFC 4271 §6.8). These are the connection itself, the OPEN of the peer, and whatever arrived after it.
+// Events of one connection that wait while another connection of the neighbor is decided first (RFC 4271 §6.8): the
+// connection itself, the peer's OPEN, and everything after it.
 
-/** A peer that has sent more messages than these, without an answer to its OPEN, breaks the rules. */
+/** Limits held messages. A peer that sends more without an answer to its OPEN violates the protocol. */
 const MOST_HELD = 16;
 
 export class HeldEvents {
   #events: FsmEvent[] = [];
 
-  /** True while events are held: later ones have to be held as well. */
+  /** True while events are held; later ones must be held too. */
   get any(): boolean {
     return this.#events.length > 0;
   }
 
-  /** The connection is up, but the machine was not told and has not sent its OPEN. */
+  /** True if the connection is up, but the machine does not know yet and has sent no OPEN. */
   get tracksConnection(): boolean {
     const type = this.#events[0]?.type;
     return type === 'tcp-connected' || type === 'tcp-accepted';
   }
 
-  /** The peer's OPEN. */
+  /** The peer's OPEN, if held. */
   get open(): OpenMessage | undefined {
     for (const event of this.#events) if (event.type === 'open') return event.open;
     return undefined;
   }
 
-  /** Returns false when that is one too many. */
+  /** Holds an event. Returns false if there are too many. */
   add(event: FsmEvent): boolean {
     this.#events.push(event);
     return this.#events.length <= MOST_HELD;
   }
 
-  /** Everything that was held, in order; nothing is held afterwards. */
+  /** Returns and removes all held events, in order. */
   take(): readonly FsmEvent[] {
     const events = this.#events;
     this.#events = [];
@@ -149,34 +149,34 @@ export class HeldEvents {
   }
 }
 
-// Reads the messages of one connection: in slices, so that a peer that floods us costs a bounded time in each turn of the
-// event loop and the timers and the other sessions get theirs. What is not read yet waits in the peer's own buffers.
+// Reading the messages of one connection in slices, so that a flood takes a bounded time in each turn of the event
+// loop, and timers and other sessions get theirs. Unread data waits in the peer's own buffers.
 
 /**
- * Octets a turn, however many chunks they come in: a few milliseconds for the UPDATEs that take longest to read. The last
- * message is always read whole.
+ * Octets per turn, in any number of chunks: a few milliseconds for the slowest UPDATEs. The last message is always read
+ * completely.
  */
 const OCTETS_A_TURN = 32_768;
 
-/** A short message costs as much as so many octets: some 200 are read in a turn. */
+/** Minimum cost of a message in octets: a turn reads at most some 200 short ones. */
 const LEAST_COST = 160;
 
-/** Who acts on what was read. Called synchronously; may call `end`. */
+/** Handles the messages. Called synchronously; may call `end`. */
 export interface InboundUser {
-  /** What is agreed, asked anew for each message. */
+  /** Returns the negotiated context; called for each message. */
   readonly context: () => CodecContext;
   readonly onMessage: (message: BgpMessage) => void;
-  /** Nothing can be read any more: the error carries the NOTIFICATION that it deserves. */
+  /** The stream can no longer be read; the error carries the NOTIFICATION to send. */
   readonly onMalformed: (error: NotificationError) => void;
 }
 
-/** One for each connection; dies with it. */
+/** Reads one connection. */
 export class Inbound {
   readonly #connection: Pick<Connection, 'pause' | 'resume'>;
   readonly #runtime: Pick<Runtime, 'soon'>;
   readonly #user: InboundUser;
   readonly #framer = new MessageFramer();
-  /** Octets read in this turn, and whether its end is awaited. */
+  /** Octets read in this turn, and whether its end is scheduled. */
   #spent = 0;
   #counting = false;
   #paused = false;
@@ -193,12 +193,12 @@ export class Inbound {
     this.#user = user;
   }
 
-  /** True while messages wait that this turn had no room for. */
+  /** True while messages wait for the next turn. */
   get busy(): boolean {
     return this.#paused && !this.#over;
   }
 
-  /** Takes the octets that arrived, and reads as many messages as this turn has room for. */
+  /** Takes received octets and reads as many messages as this turn allows. */
   push(octets: Uint8Array): void {
     if (this.#over) return;
     this.#framer.push(octets);
@@ -206,15 +206,15 @@ export class Inbound {
   }
 
   /**
-   * The other side has closed: `done` is called once what came before is read, at once where nothing waits. A peer says
-   * why it goes in its last message (RFC 4271 §4.5), behind whatever else it had sent.
+   * Handles the close by the other side: calls `done` after all earlier messages are read, at once if none wait. A peer
+   * gives its reason in its last message (RFC 4271 §4.5).
    */
   finish(done: () => void): void {
     if (this.#paused) this.#whenRead = done;
     else if (!this.#over) done();
   }
 
-  /** Reads nothing more. */
+  /** Stops reading. */
   end(): void {
     this.#over = true;
   }
@@ -246,7 +246,7 @@ export class Inbound {
       return decodeMessage(octets, context);
     } catch (error) {
       if (error instanceof NotificationError) return error;
-      // A fault of ours in reading: it costs this session, never the process.
+      // An error of our own while reading ends this session, never the process.
       const what = error instanceof Error ? error.message : String(error);
       return new NotificationError(ErrorCode.Cease, 0, `internal error while reading a message: ${what}`);
     }

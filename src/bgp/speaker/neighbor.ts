@@ -1,4 +1,4 @@
-/** One configured neighbor: its session, its Adj-RIB-Out, and what is remembered of it. */
+/** One configured neighbor: its session, its Adj-RIB-Out and its record for people. */
 import { endsForGood } from '../fsm/leave-state.ts';
 import { waitingHint } from '../fsm/peer-advice.ts';
 import type { Agreement, Cease, FsmConfig, FsmState, StateName } from '../fsm/types.ts';
@@ -25,19 +25,19 @@ import {
 import type { Connection } from './transport.ts';
 import type { NeighborSettings, PeerStatus, SpeakerListener } from './types.ts';
 
-/** How long withdrawals may take to leave before the session ends all the same. */
+/** Time limit for sending withdrawals before the session is closed anyway. */
 const DRAIN_MS = 5000;
 
-/** How to part from a neighbor. */
+/** The way to close a neighbor's session for good. */
 export interface Parting {
-  /** Close without a NOTIFICATION where the peer keeps our routes while we restart. */
+  /** Close without a NOTIFICATION if the peer keeps our routes while we restart. */
   readonly preserve: boolean;
   readonly cease: Cease;
 }
 
-/** What a neighbor was before, in this process or in the one before. */
+/** A neighbor's state from before a reload or restart. */
 export interface CarriedOver {
-  /** RFC 4724 §3: the process has started and had no session with it yet, so that it may hold routes of the one before. */
+  /** RFC 4724 §3: no session since the process started, so the neighbor may still hold routes of the last process. */
   readonly restarting: boolean;
   /** False while it is administratively down, by its settings or by an operator. */
   readonly enabled: boolean;
@@ -55,15 +55,15 @@ export class Neighbor {
   #outbound: Outbound | undefined;
   #enabled: boolean;
   #started = false;
-  /** RFC 4724 §3, the R bit: no session with this neighbor has come up since the process started. */
+  /** RFC 4724 §3, the R bit: no session with this neighbor since the process started. */
   #restarting: boolean;
   #warnedOfRoutes = false;
   #toldOfRefusal = false;
   readonly #refreshLines = new LineLimit();
-  /** What an operator said when disabling it; the neighbor is told again at each attempt. */
+  /** The operator's text for disabling it, sent to the neighbor at each attempt. */
   #communication: string | undefined;
   readonly #countedSince: number;
-  /** The state that people are shown, and since when (ms). */
+  /** The displayed state, and its start (ms). */
   #shown: { readonly state: StateName; readonly since: number };
 
   constructor(
@@ -103,7 +103,7 @@ export class Neighbor {
     );
   }
 
-  /** No session has come up since the process started. */
+  /** True if no session has been established since the process started. */
   get restarting(): boolean {
     return this.#restarting;
   }
@@ -142,13 +142,16 @@ export class Neighbor {
     };
   }
 
-  /** Begins to dial or to wait. */
+  /** Starts dialing or waiting. */
   start(): void {
     this.#started = true;
     if (this.#enabled) this.#connections.primary.start();
   }
 
-  /** The system lacks what TCP MD5 and GTSM need. One that dials says so at each dial, one that waits has to say it here. */
+  /**
+   * Reports that the system lacks TCP MD5 and GTSM. An active neighbor reports it at each dial, so only passive ones
+   * are reported here.
+   */
   lacks(why: string): void {
     const { md5Password, ttlSecurityHops, passive } = this.settings;
     if (!passive || (md5Password === undefined && ttlSecurityHops === undefined)) return;
@@ -156,7 +159,7 @@ export class Neighbor {
     this.#log('error', `the neighbor stays down: ${why}`);
   }
 
-  /** Administrative up and down; down tells the peer why. */
+  /** Enables or disables the neighbor; the peer gets the reason for disabling. */
   setEnabled(enabled: boolean, communication: string | undefined): void {
     if (enabled === this.#enabled) return;
     this.#enabled = enabled;
@@ -167,7 +170,7 @@ export class Neighbor {
     else if (this.#started) this.#connections.primary.start();
   }
 
-  /** Everything once more (soft), or a new session at once (hard). */
+  /** Sends all routes again (soft), or resets the session at once (hard). */
   clear(how: 'soft' | 'hard'): void {
     if (how === 'soft') {
       for (const family of this.#connections.primary.agreement?.families ?? [])
@@ -180,7 +183,7 @@ export class Neighbor {
     this.#connections.primary.start();
   }
 
-  /** Queues changes; nothing happens unless established. */
+  /** Queues changes; does nothing unless established. */
   apply(announce: readonly OutRoute[], withdraw: readonly RouteKey[]): void {
     if (this.#outbound === undefined) return;
     for (const route of announce) this.rib.announce(route);
@@ -193,10 +196,10 @@ export class Neighbor {
   }
 
   /**
-   * Ends everything for good; resolves when all connections are gone. What waits is written first, and without
-   * `preserve` the withdrawal of everything. A peer that keeps our routes while we restart is left without a word, since
-   * a NOTIFICATION makes it flush them (RFC 4724 §4), unless both sides agreed that this one does not (RFC 8538 §4). Any
-   * other flushes them whatever we do, and gets the Cease.
+   * Closes all connections for good; resolves when they are closed. Pending changes are written first, and without
+   * `preserve` everything is withdrawn. A peer that keeps our routes while we restart gets no NOTIFICATION, since that
+   * would make it flush them (RFC 4724 §4), unless both sides agreed that it does not (RFC 8538 §4). Any other peer
+   * flushes them anyway and gets the Cease.
    */
   async part({ preserve, cease }: Parting): Promise<void> {
     this.#started = false;
@@ -211,16 +214,16 @@ export class Neighbor {
     await this.#connections.closed();
   }
 
-  /** The neighbor's connection has arrived. */
+  /** Handles a connection from the neighbor. */
   accept(connection: Connection): void {
     if (!this.#enabled || !this.#started) {
-      const why = this.#enabled ? 'is about to be started or stopped' : 'is disabled';
-      // It comes back as long as nobody stops it there: one line is news, the others are not.
+      const why = this.#enabled ? 'is starting or stopping' : 'is disabled';
+      // It keeps connecting until it is stopped there: the first line is at info, the others at debug.
       this.#log(this.#toldOfRefusal ? 'debug' : 'info', `connection refused: the neighbor ${why} here`, {
         from: connection.remote,
       });
       this.#toldOfRefusal = true;
-      // RFC 4486 §4: Administrative Shutdown for one that is disabled, Connection Rejected for the moment in between.
+      // RFC 4486 §4: Administrative Shutdown if it is disabled, Connection Rejected while it is starting or stopping.
       this.#connections.refuse(connection, this.#enabled ? undefined : shutdownCease(this.#communication));
       return;
     }
@@ -250,7 +253,7 @@ export class Neighbor {
   }
 
   #hint(state: StateName): string | null {
-    // What a NOTIFICATION said explains more than where the attempts after it get stuck.
+    // A NOTIFICATION explains more than the state of the attempts after it.
     if (!this.#enabled || !this.#started || this.#record.lastCause !== null) return null;
     const seconds = (this.#runtime.now() - this.#shown.since) / 1000;
     return waitingHint({ state, seconds, config: this.#fsmConfig() }) ?? null;
@@ -267,7 +270,7 @@ export class Neighbor {
       onSent: (announced, withdrawn) => this.#listener.onSent(name, announced, withdrawn),
       onAcknowledged: (announced, withdrawn) => this.#listener.onAcknowledged(name, announced, withdrawn),
       onTooLong: (route) =>
-        this.#log('error', 'rule not sent: it fits into no message beside its attributes', {
+        this.#log('error', 'rule not sent: with its attributes it is longer than a message can be', {
           rule: route.text,
           octets: route.nlri.length,
         }),
@@ -285,10 +288,10 @@ export class Neighbor {
       graceful_restart: agreement.gracefulRestart,
     });
     if (agreement.peerIdentifier === this.#local.localIdentifier) {
-      // RFC 6286 §2.1 asks for ids that differ inside one AS only.
+      // RFC 6286 §2.1 requires different ids only within one AS.
       this.#log(
         'warn',
-        `peer has our own router id ${agreement.peerRouterId}: that is allowed between two ASes (RFC 6286), but many routers refuse it; change router_id here`,
+        `peer has our own router id ${agreement.peerRouterId}: this is allowed between two ASes (RFC 6286), but many routers refuse it; change router_id here`,
       );
     }
     if (agreement.familiesRefused.length === 0) return;
@@ -310,25 +313,25 @@ export class Neighbor {
     this.#log(news ? (fault ? 'warn' : 'info') : 'debug', withHint(why, hint));
   }
 
-  /** This speaker takes no routes: what comes is counted and dropped, having been decoded and judged (RFC 7606). */
+  /** Counts and drops received routes: this speaker accepts none. They are decoded and checked first (RFC 7606). */
   #updateReceived(update: UpdateMessage): void {
     this.#record.routes(countRoutes(update));
     if (update.problems.length === 0 || this.#warnedOfRoutes) return;
     this.#warnedOfRoutes = true;
-    this.#log('warn', 'peer sends malformed attributes; its routes are dropped as all are here', {
+    this.#log('warn', 'peer sends malformed attributes; its routes are dropped, as all received routes are', {
       problems: update.problems.map((problem) => problem.reason),
     });
   }
 
   #refreshReceived(refresh: RouteRefreshMessage): void {
-    // RFC 7313 §5: other subtypes than a request mark the peer's own routes, or are unknown and ignored. Without the
-    // capability the octet is reserved: "ignored by the receiver" (RFC 2918 §3), so that every message is a request.
+    // RFC 7313 §5: subtypes other than a request mark the peer's own routes, or are unknown and ignored. Without the
+    // capability the octet is reserved: "ignored by the receiver" (RFC 2918 §3), so every message is a request.
     const enhanced = this.#connections.primary.agreement?.enhancedRouteRefresh === true;
     if (enhanced && refresh.subtype !== RefreshSubtype.Request) return;
     const count = this.#refreshLines.due(this.#runtime.now());
     if (count !== undefined) {
       const often = count === 1 ? {} : { count };
-      this.#log('info', `peer asks for ${familyName(refresh.family)} again`, often);
+      this.#log('info', `peer requests ${familyName(refresh.family)} again (ROUTE-REFRESH)`, often);
     }
     this.#outbound?.refresh(refresh.family);
   }
@@ -352,7 +355,7 @@ export class Neighbor {
   }
 }
 
-/** Rules of an Adj-RIB-Out as people are shown them: sent is what the peer's TCP has acknowledged. */
+/** Counts an Adj-RIB-Out's rules for display: `sent` is acknowledged by the peer's TCP. */
 export function countsOf(rib: AdjRibOutView): Pick<PeerStatus, 'rulesSent' | 'rulesPending'> {
   const unacknowledged = rib.unacknowledgedCount;
   return {

@@ -1,6 +1,6 @@
 /**
- * Writes an Adj-RIB-Out to its session: in slices, so that other work gets its turn, and only while the transport takes
- * octets, so that a peer that does not read costs one slice of memory and nothing more.
+ * Writes an Adj-RIB-Out to its session: in slices, so that other work gets its turn, and only while the transport has
+ * room, so that a peer that does not read costs only one slice of memory.
  */
 import { Fifo } from '../../net/queue.ts';
 import type { AdjRibOut } from '../rib/adj-rib-out.ts';
@@ -14,39 +14,39 @@ import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
 
 /**
- * What a turn of the event loop may cost: some 4000 ordinary rules, a few milliseconds. An octet costs 1, and what is done
- * for each route and for each set of attributes, which begins a message of its own, as much as so many octets would.
+ * Limits the cost of one turn of the event loop: some 4000 ordinary rules, a few milliseconds. An octet costs 1; the
+ * work for each route, and for each set of attributes (which starts a new message), is converted to octets.
  */
 const COST_A_TURN = 300_000;
 const COST_OF_ROUTE = 64;
 const COST_OF_ATTRIBUTES = 200;
 
-/** What the owner is told. */
+/** Callbacks of the owner. */
 export interface OutboundListener {
   readonly onSent: (announced: readonly OutRoute[], withdrawn: readonly OutRoute[]) => void;
-  /** The peer's TCP has acknowledged what `onSent` told of; in the same order. */
+  /** The peer's TCP has acknowledged the routes of an `onSent`; in the same order. */
   readonly onAcknowledged: (announced: readonly OutRoute[], withdrawn: readonly OutRoute[]) => void;
-  /** A route that fits into no message of this session. */
+  /** A route that is too long for any message of this session. */
   readonly onTooLong: (route: OutRoute) => void;
 }
 
-/** What is needed of the session. */
+/** The members of the session that are used here. */
 export type OutboundSession = Pick<
   Session,
   'congested' | 'send' | 'writeUpdates' | 'look' | 'written' | 'acknowledged'
 >;
 
-/** What one turn has written. */
+/** The output of one turn. */
 interface Written {
-  /** Octets of the connection up to its end. */
+  /** Position in the connection after this output, in octets. */
   readonly upTo: number;
-  /** Number of the Adj-RIB-Out's `take`. */
+  /** Number of the `take` of the Adj-RIB-Out. */
   readonly taken: number;
   readonly announced: readonly OutRoute[];
   readonly withdrawn: readonly OutRoute[];
 }
 
-/** One for each established session; dies with it. */
+/** Writes the routes of one established session. */
 export class Outbound {
   readonly #session: OutboundSession;
   readonly #agreement: Agreement;
@@ -54,18 +54,18 @@ export class Outbound {
   readonly #rib: AdjRibOut;
   readonly #runtime: Pick<Runtime, 'now' | 'soon'>;
   readonly #listener: OutboundListener;
-  /** Families that are to get End-of-RIB once nothing waits. */
+  /** Families that get End-of-RIB when nothing is pending. */
   readonly #endOfRib = new Set<Family>();
   /** Families whose End-of-RIB was sent. */
   readonly #whole = new Set<Family>();
-  /** Families whose refresh is being answered: true when the end is to be marked. */
+  /** Families whose refresh is being answered; true if its end must be marked. */
   readonly #refreshing = new Map<Family, boolean>();
-  /** Families asked for once more while they were being answered. */
+  /** Families requested again while being answered. */
   readonly #refreshAgain = new Set<Family>();
-  /** What the peer's TCP has not acknowledged, in order. */
+  /** Output that the peer's TCP has not acknowledged, in order. */
   readonly #unacknowledged = new Fifo<Written>();
   #idle: (() => void)[] = [];
-  /** What the next turn may cost: so much that, if they are like the last ones, they fill their last message. */
+  /** Cost limit of the next turn, chosen so that routes like the last ones fill their last message. */
   #costNextTurn = COST_A_TURN;
   #scheduled = false;
   #over = false;
@@ -87,8 +87,9 @@ export class Outbound {
   }
 
   /**
-   * Something waits, or the transport takes octets again. What is queued by one caller is packed together, and written
-   * before anything else that waits for the event loop: a rule goes out before its decision is answered and narrated.
+   * Schedules writing: a change is pending, or the transport has room again. Changes queued by one caller are packed
+   * together and written before other work of the event loop: a rule is sent before its decision is answered and
+   * logged.
    */
   wake(): void {
     this.#schedule(queueMicrotask);
@@ -103,13 +104,13 @@ export class Outbound {
     });
   }
 
-  /** The session is gone. */
+  /** Handles the end of the session. */
   end(): void {
     this.#over = true;
     for (const resolve of this.#idle.splice(0)) resolve();
   }
 
-  /** The peer's TCP has acknowledged more. */
+  /** Handles new acknowledgements of the peer's TCP. */
   acknowledged(): void {
     const { acknowledged } = this.#session;
     for (let next = this.#unacknowledged.oldest; next !== undefined; next = this.#unacknowledged.oldest) {
@@ -120,16 +121,16 @@ export class Outbound {
     }
   }
 
-  /** End-of-RIB for every family once what waits now has been written. */
+  /** Sends End-of-RIB for every family after the pending changes. */
   markEndOfRib(): void {
     for (const family of this.#agreement.families) this.#endOfRib.add(family);
     this.wake();
   }
 
   /**
-   * Writes everything of a family again (RFC 2918 §4), between the marks of RFC 7313 §4 when both sides know them. A
-   * request that comes while another is being answered is answered once, afterwards, however often it comes; so is one that
-   * comes before the marks may be sent.
+   * Writes all routes of a family again (RFC 2918 §4), between the marks of RFC 7313 §4 if both sides support them.
+   * Requests that arrive while another one is being answered, or before the marks may be sent, are answered once,
+   * afterwards.
    */
   refresh(requested: Family): void {
     // RFC 2918 §4: a request for a family that was not negotiated is ignored.
@@ -149,15 +150,16 @@ export class Outbound {
   }
 
   /**
-   * RFC 7313 §4: "For a BGP speaker that supports the BGP Graceful Restart, it MUST NOT send a BoRR for an <AFI, SAFI> to a
-   * neighbor before it sends the EoR": the routes that the neighbor kept for us would go with the mark at the end.
+   * RFC 7313 §4: "For a BGP speaker that supports the BGP Graceful Restart, it MUST NOT send a BoRR for an <AFI, SAFI>
+   * to a neighbor before it sends the EoR": otherwise the mark at the end would remove routes that the neighbor kept
+   * for us.
    */
   #isFilling(family: Family): boolean {
     const { gracefulRestart, enhancedRouteRefresh } = this.#agreement;
     return gracefulRestart && enhancedRouteRefresh && !this.#whole.has(family);
   }
 
-  /** Resolves when everything was written and the transport has room again, or the session has ended. */
+  /** Resolves when everything is written and the transport has room again, or the session has ended. */
   drained(): Promise<void> {
     return new Promise((resolve) => {
       this.#idle.push(resolve);
@@ -171,7 +173,7 @@ export class Outbound {
     let last: RouteAttributes | undefined;
     const changes = this.#rib.take(this.#costNextTurn, this.#runtime.now(), (route) => {
       const { attributes } = route;
-      // Rules of one kind come in runs that share this very object.
+      // Consecutive rules of one kind share this object.
       if (attributes === last || sets.has(attributes.key)) return costOf(route);
       last = attributes;
       sets.add(attributes.key);
@@ -217,7 +219,7 @@ export class Outbound {
     this.#session.look();
   }
 
-  /** Nothing waits in the Adj-RIB-Out: what was to follow it may. */
+  /** Sends End-of-RIB and refresh marks, since no change is pending. */
   #finish(): void {
     for (const [family, marked] of this.#refreshing) {
       if (marked) this.#session.send({ type: 'route_refresh', family, subtype: RefreshSubtype.EndOfRefresh });

@@ -1,11 +1,11 @@
 /**
- * A neighbor's connection that waits to be taken. It is read meanwhile, so that its end is noticed: one that the neighbor
- * has closed again is no attempt that failed.
+ * A neighbor's connection that waits to be used. It is read meanwhile, so that its end is noticed: a connection that
+ * the neighbor has closed again is not a failed attempt.
  */
 import type { Runtime } from './runtime.ts';
 import type { Connection, ConnectionUser } from './transport.ts';
 
-/** An OPEN has at most 4096 octets (RFC 8654 §4), and nothing is in order behind it; what comes beyond waits in the kernel. */
+/** An OPEN has at most 4096 octets (RFC 8654 §4), and nothing may follow it; further data waits in the kernel. */
 const MOST_OCTETS = 4096;
 
 export class ParkedConnection implements Connection {
@@ -18,12 +18,12 @@ export class ParkedConnection implements Connection {
   readonly #arrived: Uint8Array[] = [];
   #octets = 0;
   #user: ConnectionUser | undefined;
-  /** It is the user's alone, or nobody's. */
+  /** True after it was handed to a user or closed. */
   #handedOver = false;
-  /** Why it ended while somebody had asked for it and was not given it yet. */
+  /** The reason of its end if that happened between `use` and the handover. */
   #ended: string | undefined;
 
-  /** Begins to read. `onClose` is called when the other side closes it before somebody uses it. */
+  /** Starts reading. `onClose` is called if the other side closes it before it is used. */
   constructor(connection: Connection, soon: Runtime['soon'], onClose: () => void) {
     this.#connection = connection;
     this.#soon = soon;
@@ -49,7 +49,7 @@ export class ParkedConnection implements Connection {
     return this.#connection.outstanding();
   }
 
-  /** What has arrived is handed over in the next turn, before anything that arrives then. */
+  /** Hands over the received data in the next turn, before any later data. */
   use(user: ConnectionUser): void {
     const first = this.#user === undefined;
     this.#user = user;

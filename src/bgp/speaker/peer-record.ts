@@ -1,4 +1,4 @@
-/** What is remembered of a neighbor for those who look: counters, the last error, the last NOTIFICATION each way. */
+/** Records a neighbor's history for display: counters, the last error, the last NOTIFICATION each way. */
 import { Safi } from '../wire/iana.ts';
 import type { NotificationMessage, UpdateMessage } from '../wire/types.ts';
 import type { MessageName, NotificationSummary, SessionCause, SessionCounters } from './types.ts';
@@ -17,15 +17,15 @@ export class PeerRecord {
   #flaps = 0;
   #lastFlapAt: number | null = null;
   #establishedAt: number | null = null;
-  /** What happened last beside or since the cause: mostly what became of a connection. */
+  /** The last event that is not the cause: mostly the end of a connection. */
   #symptom: string | null = null;
-  /** What the symptom suggests. */
+  /** The likely cause of the symptom. */
   #symptomHint: string | undefined;
-  /** What a NOTIFICATION said; it outlives the refused and reset connections that follow from it. */
+  /** The reason in a NOTIFICATION; kept during the refused and reset connections that follow. */
   #cause: Omit<SessionCause, 'symptom'> | null = null;
   /** A NOTIFICATION was sent or received since the last ending. */
   #notified = false;
-  /** What is known ended an established session, so that the next session does not make it old news. */
+  /** True if the last error ended an established session; then the next session does not clear it. */
   #lastErrorEndedSession = false;
   #endedSession = false;
   #notificationSent: NotificationSummary | null = null;
@@ -35,7 +35,7 @@ export class PeerRecord {
     return this.#establishedAt;
   }
 
-  /** Why the last established session ended, or why the present attempts fail; null when there is nothing to say. */
+  /** The reason why the last established session ended or the present attempts fail; null if there is none. */
   get lastError(): string | null {
     if (this.#cause !== null || this.#symptom === null) return this.#cause?.text ?? null;
     return withHint(this.#symptom, this.#symptomHint);
@@ -53,7 +53,7 @@ export class PeerRecord {
     return this.#notificationReceived;
   }
 
-  /** When an established session ended last without somebody here asking for it (ms since the epoch). */
+  /** Time at which an established session last ended without a request of this side (ms since the epoch). */
   get lastFlapAt(): number | null {
     return this.#lastFlapAt;
   }
@@ -84,16 +84,19 @@ export class PeerRecord {
     this.#cause = null;
   }
 
-  /** An established session ended; `ended` follows and says why. It is a flap when nobody here asked for it. */
+  /**
+   * Records the end of an established session; `ended` follows with the reason. It is a flap unless this side requested
+   * it.
+   */
   down(): void {
     this.#establishedAt = null;
     this.#endedSession = true;
   }
 
   /**
-   * An attempt or a session ended at `at` (ms). Returns true when this is news: a fault, and not the one before once more.
-   * What a NOTIFICATION said stays the cause, whatever becomes of the connections after it. `hint` is what the ending
-   * suggests where the peer does not say.
+   * Records that an attempt or a session ended at `at` (ms). Returns true if this is news: a fault that differs from
+   * the last one. The reason in a NOTIFICATION stays the cause even if later connections fail otherwise. `hint` is the
+   * likely cause if the peer does not give one.
    */
   ended(why: string, fault: boolean, at: number, hint?: string): boolean {
     const endedSession = this.#endedSession;
@@ -138,14 +141,14 @@ export class PeerRecord {
   }
 }
 
-/** `peer reset the connection; it had sent no OPEN: is ...`. */
+/** Joins a reason and its hint: `peer reset the connection; it had sent no OPEN: is ...`. */
 export function withHint(why: string, hint: string | undefined): string {
   return hint === undefined ? why : `${why}; ${hint}`;
 }
 
-// Counting the routes that peers send. They are dropped; only their number is kept.
+// Counting the routes that peers send. The routes themselves are dropped.
 
-/** How many routes an UPDATE announces. NLRI of a family that is not known count as one. */
+/** Counts the routes that an UPDATE announces. The NLRI of an unknown family count as one. */
 export function countRoutes(update: UpdateMessage): number {
   const { mpReach } = update.attributes;
   const unicast = countUnicast(update.nlri);
@@ -161,14 +164,17 @@ export function countRoutes(update: UpdateMessage): number {
   }
 }
 
-/** RFC 4271 §4.3: a length in bits and the octets that hold them. */
+/** Counts unicast NLRI (RFC 4271 §4.3): a length in bits and the octets that hold them. */
 function countUnicast(octets: Uint8Array): number {
   let count = 0;
   for (let at = 0; at < octets.length; at += 1 + (((octets[at] ?? 0) + 7) >>> 3)) count++;
   return count;
 }
 
-/** RFC 8955 §4.1: a length in octets, in one octet below 240 and in the lower 12 bits of two from there on. */
+/**
+ * Counts FlowSpec NLRI (RFC 8955 §4.1): a length in octets, in one octet below 240, otherwise in the lower 12 bits of
+ * two.
+ */
 function countFlowSpec(octets: Uint8Array): number {
   let count = 0;
   let at = 0;

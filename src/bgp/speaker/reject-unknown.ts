@@ -1,4 +1,4 @@
-/** Connections from addresses that nobody configured: turned away politely, with a bound on the effort and on the log. */
+/** Refuses connections from addresses that are not configured, with limits on effort and log lines. */
 import { ceaseNotification } from '../fsm/leave-state.ts';
 import type { Cease } from '../fsm/types.ts';
 import { encodeMessage } from '../wire/message.ts';
@@ -8,7 +8,7 @@ import type { Runtime } from './runtime.ts';
 import type { Connection } from './transport.ts';
 import type { SpeakerListener } from './types.ts';
 
-/** How many may be on their way out at one time before the next are cut without a word. */
+/** Limits refused connections that are closing at one time; further ones are reset without a message. */
 const MOST_AT_ONCE = 32;
 
 export class UnknownConnections {
@@ -29,7 +29,7 @@ export class UnknownConnections {
     void left.finally(() => this.#leaving.delete(left));
   }
 
-  /** Resolves when all are gone. */
+  /** Resolves when all are closed. */
   async close(): Promise<void> {
     await Promise.all(this.#leaving);
   }
@@ -46,28 +46,28 @@ export class UnknownConnections {
   }
 }
 
-// Turning away a connection that nobody here wants.
+// Refusing an unwanted connection.
 
-/** RFC 4486 §4: a connection that is disallowed after it was accepted gets Cease, Connection Rejected. */
+/** RFC 4486 §4: a connection that is refused after it was accepted gets Cease, Connection Rejected. */
 const REJECTED: Cease = { subcode: CeaseSubcode.ConnectionRejected };
 
-/** Says why and closes. Resolves when the connection is gone. */
+/** Sends the Cease and closes. Resolves when the connection is closed. */
 export function refuse(connection: Connection, cease: Cease = REJECTED): Promise<void> {
   connection.use({ onData: () => undefined, onDrain: () => undefined, onClose: () => undefined });
   connection.write(encodeMessage(ceaseNotification(cease, false), INITIAL_CONTEXT));
   return connection.close();
 }
 
-// One line in the log for many of a kind that arrive in a row.
+// One log line for many similar events in a row.
 
-/** At most one line in this time, in milliseconds, with the number of those it stands for. */
+/** Interval of the log lines, in milliseconds; each gives the number of events since the last. */
 const LOG_EVERY_MS = 10_000;
 
 export class LineLimit {
   #loggedAt = Number.NEGATIVE_INFINITY;
   #unlogged = 0;
 
-  /** Counts one more at `now` (ms). How many a line written now stands for; undefined when none is due. */
+  /** Counts an event at `now` (ms). Returns the number of events if a line is due, otherwise undefined. */
   due(now: number): number | undefined {
     this.#unlogged++;
     if (now - this.#loggedAt < LOG_EVERY_MS) return undefined;

@@ -1,19 +1,19 @@
-/** What a speaker needs of the world: time, chance and connections. Tests bring their own. */
+/** The speaker's environment: time, randomness and connections. Tests provide their own. */
 import type { Transport } from './transport.ts';
 
 export interface Runtime {
   /** Milliseconds since the epoch; never goes back. */
   readonly now: () => number;
-  /** Calls back once, after so many milliseconds; returns what takes it back. */
+  /** Calls back once after the delay; returns a function that cancels it. */
   readonly after: (milliseconds: number, callback: () => void) => () => void;
-  /** Calls back once what is waiting to be read now has been read: the next turn of the event loop. */
+  /** Calls back in the next turn of the event loop, after reading the data that has already arrived. */
   readonly soon: (callback: () => void) => void;
-  /** A number from 0 up to but not including 1, for jitter. */
+  /** Returns a number from 0 (included) to 1 (excluded), for jitter. */
   readonly random: () => number;
   readonly transport: Transport;
 }
 
-/** The real time and the real event loop. Time is anchored once, so that setting the system's clock ends no session. */
+/** Returns the real time and event loop. Time is anchored once, so setting the system's clock ends no session. */
 export function systemRuntime(transport: Transport): Runtime {
   return {
     now: () => Math.round(performance.timeOrigin + performance.now()),

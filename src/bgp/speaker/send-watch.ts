@@ -1,11 +1,14 @@
 /**
- * Follows what the peer's TCP acknowledges of what is written on one connection. To ask is a system call, so it is asked
- * only while something is unacknowledged, by a timer, and not for each message.
+ * Follows the acknowledgements of the peer's TCP on one connection. A check is a system call, so it is made by a timer,
+ * only while something is unacknowledged, and not for each message.
  */
 import type { Link } from './link.ts';
 import type { Runtime } from './runtime.ts';
 
-/** How soon after a write it is looked, and how rarely while nothing changes, in milliseconds. Each look doubles the wait. */
+/**
+ * Delay of the first check after a write, and the longest delay while nothing changes, in milliseconds. Each check
+ * doubles it.
+ */
 export const FIRST_LOOK_MS = 10;
 export const LONGEST_LOOK_MS = 250;
 
@@ -15,7 +18,7 @@ export class SendWatch {
   readonly #acknowledgedMore: () => void;
   #pause = FIRST_LOOK_MS;
   #cancel: (() => void) | undefined;
-  /** True until something was looked for after a write. */
+  /** True until the first check after a write. */
   #fresh = false;
   #over = false;
 
@@ -29,7 +32,7 @@ export class SendWatch {
     this.#acknowledgedMore = acknowledgedMore;
   }
 
-  /** Octets were written: it will be looked. */
+  /** Schedules a check after a write. */
   wrote(): void {
     if (this.#cancel !== undefined || this.#over) return;
     this.#pause = FIRST_LOOK_MS;
@@ -37,12 +40,12 @@ export class SendWatch {
     this.#arm();
   }
 
-  /** Looks at once; does nothing when earlier octets are being waited for: the timer looks at those. */
+  /** Checks at once, unless earlier octets are unacknowledged: the timer checks those. */
   lookFirst(): void {
     if (this.#fresh) this.lookNow();
   }
 
-  /** Looks at once, whatever was looked at before. */
+  /** Checks at once in any case. */
   lookNow(): void {
     if (this.#over) return;
     this.#fresh = false;
@@ -55,7 +58,7 @@ export class SendWatch {
     this.#cancel = undefined;
   }
 
-  /** The connection is gone. */
+  /** Stops, since the connection has ended. */
   end(): void {
     this.#over = true;
     this.#cancel?.();

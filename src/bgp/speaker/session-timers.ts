@@ -4,17 +4,20 @@ import type { Runtime } from './runtime.ts';
 
 interface Timer {
   deadline: number;
-  /** When the event loop will look; never later than the deadline was at that time. */
+  /** Time of the event loop's timer; never later than the deadline was when it was set. */
   looksAt: number;
   cancel: () => void;
 }
 
-/** RFC 4271 §10: "A jitter [...] uniformly distributed from 0.75 to 1.0" applies to these. Ours alone: idle-hold. */
+/**
+ * RFC 4271 §10: "A jitter [...] uniformly distributed from 0.75 to 1.0" applies to these; idle-hold is our own
+ * addition.
+ */
 const JITTERED: ReadonlySet<TimerName> = new Set(['connect-retry', 'keepalive', 'idle-hold']);
 
 /**
- * Restarting costs an assignment: the event loop's timer stays as it is and is set anew only when it turns out to have
- * looked too early. HoldTimer is restarted with every message, so this matters.
+ * Restarting a timer is only an assignment: the event loop's timer stays as it is, and is set again if it fires too
+ * early. This matters because every message restarts HoldTimer.
  */
 export class SessionTimers {
   readonly #runtime: Pick<Runtime, 'now' | 'after' | 'soon' | 'random'>;
@@ -29,7 +32,7 @@ export class SessionTimers {
     this.#expired = expired;
   }
 
-  /** Starts a timer, or starts it again. */
+  /** Starts or restarts a timer. */
   start(name: TimerName, seconds: number): void {
     const jitter = JITTERED.has(name) ? 0.75 + 0.25 * this.#runtime.random() : 1;
     const deadline = this.#runtime.now() + seconds * 1000 * jitter;
@@ -44,7 +47,7 @@ export class SessionTimers {
     this.#arm(name, fresh);
   }
 
-  /** True from its start until it is stopped or has expired. */
+  /** Returns true from a timer's start until it is stopped or has expired. */
   runs(name: TimerName): boolean {
     return this.#timers.has(name);
   }
@@ -76,7 +79,7 @@ export class SessionTimers {
       this.#expire(name, timer);
       return;
     }
-    // When this process was busy, the peer's messages may be waiting to be read: they count as having come in time.
+    // If this process was busy, the peer's messages may wait to be read: they count as received in time.
     const deadline = timer.deadline;
     this.#runtime.soon(() => {
       if (this.#timers.get(name) !== timer) return;

@@ -1,4 +1,4 @@
-/** One state machine with its connection and its timers: the shell that turns octets into events and actions into octets. */
+/** One state machine with its connection and timers: turns octets into events and actions into octets. */
 import type { Initiator } from '../fsm/collision.ts';
 import { ceaseNotification } from '../fsm/leave-state.ts';
 import { sendHoldSeconds, step } from '../fsm/step.ts';
@@ -32,14 +32,16 @@ import { SessionTimers } from './session-timers.ts';
 import type { Connection, DialRequest } from './transport.ts';
 import type { MessageName } from './types.ts';
 
-/** What a session tells whoever owns it. Called synchronously. */
+/** Callbacks of a session's owner. Called synchronously. */
 export interface SessionOwner {
   readonly onState: (session: Session, before: FsmState['name']) => void;
-  /** Whether to send our OPEN on a connection that is up now; if false, the session waits for `proceed`. Absent: always. */
+  /**
+   * Returns whether to send our OPEN on a new connection; if false, the session waits for `proceed`. Default: always.
+   */
   readonly mayOpen?: (session: Session) => boolean;
   /**
-   * An OPEN arrived: false when another connection of the neighbor stays and this one goes (RFC 4271 §6.8), `wait` when
-   * the owner cannot tell yet and will call `proceed` or `dump`.
+   * Decides about an OPEN: false if another connection of the neighbor is kept and this one closed (RFC 4271 §6.8),
+   * `wait` if the owner cannot decide yet and will call `proceed` or `dump`.
    */
   readonly allowOpen: (session: Session, open: OpenMessage) => boolean | 'wait';
   readonly onUp: (session: Session, agreement: Agreement) => void;
@@ -49,9 +51,9 @@ export interface SessionOwner {
   readonly onMessage: (direction: 'in' | 'out', name: MessageName) => void;
   readonly onNotification: (direction: 'in' | 'out', notification: NotificationMessage, text: string) => void;
   readonly onReport: (session: Session, why: string, fault: boolean, hint: string | undefined) => void;
-  /** The transport takes octets again. */
+  /** The transport has room again. */
   readonly onWritable: (session: Session) => void;
-  /** The peer's transport has acknowledged more of what was written: see `acknowledged`. Established sessions only. */
+  /** The peer's transport has acknowledged more octets: see `acknowledged`. Established sessions only. */
   readonly onAcknowledged?: (session: Session) => void;
 }
 
@@ -70,13 +72,13 @@ export class Session {
   #link: Link | undefined;
   #watch: SendWatch | undefined;
   #cancelDial: (() => void) | undefined;
-  /** The context of the agreement that it was made for: it is asked for with every message. */
+  /** Cached reading context with its agreement, since it is needed for every message. */
   #reading: { readonly agreement: Agreement; readonly context: CodecContext } | undefined;
   /** Of the last connection. */
   #initiator: Initiator = 'local';
   #closing: Promise<void> = Promise.resolve();
 
-  /** `dialRequest` is absent for a session that only ever takes an accepted connection. */
+  /** `dialRequest` is absent for a session that only takes an accepted connection. */
   constructor(
     runtime: Runtime,
     state: FsmState,
@@ -96,17 +98,17 @@ export class Session {
     return this.#state;
   }
 
-  /** Who opened the connection. */
+  /** The side that opened the connection. */
   get initiator(): Initiator {
     return this.#initiator;
   }
 
-  /** Both ends, for people; undefined without a connection. */
+  /** Both addresses, for people; undefined without a connection. */
   get ends(): string | undefined {
     return this.#link?.ends;
   }
 
-  /** When our OPEN was sent on this connection, in milliseconds since the epoch; undefined when it was not. */
+  /** Time at which our OPEN was sent on this connection, in milliseconds since the epoch; undefined before. */
   get openedAt(): number | undefined {
     return this.#link?.openedAt;
   }
@@ -121,7 +123,7 @@ export class Session {
     return this.#link?.held.tracksConnection === true;
   }
 
-  /** Messages wait to be read that have arrived already. */
+  /** True while received messages wait to be read. */
   get isReading(): boolean {
     return this.#link?.isReading === true;
   }
@@ -132,7 +134,7 @@ export class Session {
       : undefined;
   }
 
-  /** True when nothing should be written before `onWritable`. */
+  /** True if nothing should be written before `onWritable`. */
   get congested(): boolean {
     return this.#link?.congested === true;
   }
@@ -142,12 +144,12 @@ export class Session {
     return this.#link?.written ?? 0;
   }
 
-  /** How many of them the peer's TCP is known to have acknowledged: they have left this host, and need not have been read. */
+  /** Octets that the peer's TCP has acknowledged: they have left this host, but the peer may not have read them. */
   get acknowledged(): number {
     return this.#link?.acknowledged ?? 0;
   }
 
-  /** Resolves when the connections that this session has closed are gone. */
+  /** Resolves when all connections that this session has ended are closed. */
   get closed(): Promise<void> {
     return this.#closing;
   }
@@ -156,35 +158,35 @@ export class Session {
     this.#handle({ type: 'manual-start' });
   }
 
-  /** Ends it until the next start. `cease` null: without a NOTIFICATION. */
+  /** Ends the session until the next start. `cease` null: without a NOTIFICATION. */
   stop(cease: Cease | null): void {
     this.#handle({ type: 'manual-stop', cease });
   }
 
-  /** Ends it because of what the peer sent, with the NOTIFICATION that the error deserves; it comes back by itself. */
+  /** Ends the session because of an error of the peer, with the error's NOTIFICATION; it restarts automatically. */
   fail(error: NotificationError): void {
     this.#malformed(error);
   }
 
-  /** Dials now instead of later; the machine must be in Active. */
+  /** Dials at once; the machine must be in Active. */
   dial(): void {
     this.#handle({ type: 'timer-expires', timer: 'connect-retry' });
   }
 
-  /** Goes on with what `mayOpen` or `allowOpen` had put off. */
+  /** Continues with the events that `mayOpen` or `allowOpen` had postponed. */
   proceed(): void {
     const link = this.#link;
     for (const event of link?.held.take() ?? []) if (this.#link === link) this.#tell(event);
   }
 
-  /** Another connection of the neighbor stays (RFC 4271 §6.8). */
+  /** Ends the session because another connection of the neighbor is kept (RFC 4271 §6.8). */
   dump(): void {
-    // The machine knows of no connection on which it could send this.
+    // The machine has no connection yet on which it could send this.
     if (this.isTracked) this.#writeNotification(ceaseNotification(COLLISION, false), INITIAL_CONTEXT);
     this.#handle({ type: 'collision-dump' });
   }
 
-  /** Ends it as if its connection had broken: the peer has let go of it already. */
+  /** Ends the session as if its connection had broken: the peer has already given it up. */
   abandon(why: string): void {
     this.#handle({ type: 'tcp-fails', why });
   }
@@ -195,13 +197,13 @@ export class Session {
     this.#connected({ type: 'tcp-accepted' });
   }
 
-  /** Hands octets of whole messages to the transport, counted as UPDATEs. They leave at once: a rule does not wait. */
+  /** Hands whole messages to the transport and counts them as UPDATEs. They are sent at once: a rule does not wait. */
   writeUpdates(messages: readonly Uint8Array[]): void {
     for (const message of messages) this.#write(message, 'update');
     this.#link?.flush();
   }
 
-  /** Looks at once what is acknowledged, unless it is looked for already. For once in a turn of the event loop. */
+  /** Checks acknowledgements at once, unless a check is scheduled. At most once in a turn of the event loop. */
   look(): void {
     this.#watch?.lookFirst();
   }
@@ -210,15 +212,15 @@ export class Session {
     this.#write(encodeMessage(message, this.#context()), message.type);
   }
 
-  /** How messages are written. */
+  /** Returns the context for writing messages. */
   #context(): CodecContext {
     return this.agreement ?? INITIAL_CONTEXT;
   }
 
   /**
-   * How messages are read. RFC 8654 §4: a speaker that advertises extended messages, as `localOpen` always does, "MUST be
-   * capable of receiving" them, whatever the peer advertised; what is sent follows the peer's capability. Before the OPENs
-   * are exchanged nothing that long is in order.
+   * Returns the context for reading messages. RFC 8654 §4: a speaker that advertises extended messages, as `localOpen`
+   * always does, "MUST be capable of receiving" them, whatever the peer advertised; sending depends on the peer's
+   * capability. Before the OPENs are exchanged, no message is that long.
    */
   #readingContext(): CodecContext {
     const agreement = this.agreement;
@@ -237,7 +239,7 @@ export class Session {
       for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
         const before = this.#state;
         const [state, actions] = step(before, next, this.#config());
-        // An OPEN and a NOTIFICATION go out under what was agreed before; everything after an OPEN under the agreement.
+        // An OPEN and a NOTIFICATION are written with the earlier agreement; everything after an OPEN with the new one.
         this.#state = state;
         const context =
           before.name === 'established' || before.name === 'openconfirm' ? before.agreement : undefined;
@@ -255,7 +257,7 @@ export class Session {
         this.#dial();
         break;
       case 'send':
-        // Octets that wait will restart the peer's HoldTimer as well as a KEEPALIVE behind them would.
+        // Pending octets restart the peer's HoldTimer just as a KEEPALIVE after them would.
         if (action.message.type === 'keepalive' && this.congested) break;
         if (action.message.type === 'notification') this.#writeNotification(action.message, context);
         else this.#write(encodeMessage(action.message, context), action.message.type);
@@ -293,7 +295,7 @@ export class Session {
   #timerExpired(timer: TimerName): void {
     if (timer === 'send-hold') {
       this.#watch?.lookNow();
-      // RFC 9687 is about octets that the peer does not take. Where none wait, nothing is held up.
+      // RFC 9687 is about octets that the peer does not accept. If none are pending, nothing is stuck.
       if (this.written === this.acknowledged) this.#restartSendHold();
       if (this.#timers.runs('send-hold')) return;
     }
@@ -301,8 +303,8 @@ export class Session {
       this.#handle({ type: 'timer-expires', timer });
       return;
     }
-    // It leads to a dial. When this process was busy, the neighbor's connection may be waiting to be accepted: that one
-    // comes first, for whoever has a connection has no need to dial.
+    // It leads to a dial. If this process was busy, the neighbor's connection may wait to be accepted. That one comes
+    // first, since a dial is unnecessary with a connection.
     const before = this.#state;
     this.#runtime.soon(() => {
       if (this.#state === before) this.#handle({ type: 'timer-expires', timer });
@@ -334,7 +336,7 @@ export class Session {
         this.#owner.onWritable(this);
       },
       onClose: (why) => {
-        // The other side may have closed its half alone: ours would wait for as long as it reads nothing.
+        // The other side may have closed only its half: ours would stay open while it reads nothing.
         this.#drop();
         this.#handle({ type: 'tcp-fails', why });
       },
@@ -370,7 +372,7 @@ export class Session {
     if (nothingWaited) this.#restartSendHold();
   }
 
-  /** RFC 9687 §4: the SendHoldTimer restarts when the peer's transport has taken what was sent. */
+  /** RFC 9687 §4: restarts the SendHoldTimer when the peer's transport has accepted data. */
   #acknowledgedMore(): void {
     this.#restartSendHold();
     if (this.#state.name === 'established') this.#owner.onAcknowledged?.(this);
@@ -382,7 +384,7 @@ export class Session {
     }
   }
 
-  /** The connection is up: the machine is told, unless the owner says to wait. */
+  /** Passes a new connection to the machine, unless the owner wants it to wait. */
   #connected(event: FsmEvent): void {
     if (this.#owner.mayOpen?.(this) === false) this.#link?.held.add(event);
     else this.#tell(event);
@@ -411,7 +413,7 @@ export class Session {
   }
 
   #malformed(error: NotificationError): void {
-    // The machine knows of no connection on which it could send this.
+    // The machine has no connection yet on which it could send this.
     if (this.isTracked) this.#writeNotification(notificationFor(error), INITIAL_CONTEXT);
     this.#handle({ type: 'message-error', error });
   }

@@ -1,4 +1,4 @@
-/** A neighbor's settings in the words of those who need them: the state machine, the transport, people. */
+/** Converts a neighbor's settings for the state machine, the transport and the display. */
 import { canonicalAddress } from '../../net/prefix.ts';
 import { endpointText } from '../../net/text.ts';
 import type { Agreement, Cease, FsmConfig } from '../fsm/types.ts';
@@ -6,7 +6,7 @@ import { CeaseSubcode } from '../wire/notification.ts';
 import type { DialRequest } from './transport.ts';
 import type { Negotiated, NeighborSettings } from './types.ts';
 
-/** A dial without an answer is given up after this time, and the next begins. */
+/** A dial without an answer is given up after this time, and the next one follows. */
 const CONNECT_RETRY_SECONDS = 30;
 
 /** This speaker's side of every session. */
@@ -16,20 +16,20 @@ export interface LocalSide {
   readonly localIdentifier: number;
 }
 
-/** The Cease of an operator's shutdown (RFC 9003). */
+/** Builds the Cease of an operator's shutdown (RFC 9003). */
 export function shutdownCease(communication: string | undefined): Cease {
   const subcode = CeaseSubcode.AdministrativeShutdown;
   return communication === undefined ? { subcode } : { subcode, communication };
 }
 
-/** A neighbor's address for people. */
+/** Formats a neighbor's address for people. */
 export function addressText({ address }: Pick<NeighborSettings, 'address'>): string {
   return address.kind === 'unix' ? `unix:${address.path}` : endpointText(address.host, address.port);
 }
 
 /**
- * What both sides must have alike, or the kernel drops packets and neither side hears the other: TCP MD5 (RFC 2385) and
- * GTSM (RFC 5082). Undefined where neither is configured.
+ * Names the settings that must be equal on both sides, or the kernel drops packets and neither side hears the other:
+ * TCP MD5 (RFC 2385) and GTSM (RFC 5082). Undefined if neither is configured.
  */
 export function alikeOnBothSides({
   md5Password,
@@ -42,7 +42,7 @@ export function alikeOnBothSides({
   return parts.length === 0 ? undefined : `${parts.join(' and ')} on both sides`;
 }
 
-/** `restarting` sets the R bit (RFC 4724 §3). */
+/** Builds the state machine's configuration. `restarting` sets the R bit (RFC 4724 §3). */
 export function fsmConfig(settings: NeighborSettings, local: LocalSide, restarting: boolean): FsmConfig {
   const { peerAsn, holdTimeSeconds, families, passive, gracefulRestart } = settings;
   const alike = alikeOnBothSides(settings);
@@ -58,7 +58,7 @@ export function fsmConfig(settings: NeighborSettings, local: LocalSide, restarti
   };
 }
 
-/** Whom to dial, and how. */
+/** Builds the dial request for a neighbor. */
 export function dialRequest({
   address,
   localAddress,
@@ -73,7 +73,7 @@ export function dialRequest({
   };
 }
 
-/** What the API shows of an agreement. */
+/** Converts an agreement for the API. */
 export function negotiatedOf(agreement: Agreement): Negotiated {
   const { holdTimeSeconds, families, fourOctetAs, routeRefresh, enhancedRouteRefresh } = agreement;
   const { extendedMessages, gracefulRestart, peerRouterId } = agreement;
@@ -89,14 +89,14 @@ export function negotiatedOf(agreement: Agreement): Negotiated {
   };
 }
 
-/** An address in its canonical form, with its zone if it has one; other text stays as it is. */
+/** Returns an address in canonical form, with its zone if it has one; any other text is returned unchanged. */
 export function canonicalHost(host: string): string {
   const [address = '', zone] = host.split('%');
   const canonical = canonicalAddress(address) ?? address;
   return zone === undefined ? canonical : `${canonical}%${zone}`;
 }
 
-/** True when a connection's end is the configured host. An end that comes without a zone matches any. */
+/** Returns true if a connection's address is the configured host. An address without a zone matches any zone. */
 export function isHost(configured: string, end: string): boolean {
   return configured === end || (!end.includes('%') && configured.split('%')[0] === end);
 }

@@ -1,6 +1,6 @@
 /**
- * The speaker: all neighbors, the listener that accepts their connections, and the listeners that want to know. It holds
- * sessions and their Adj-RIB-Outs and decides nothing.
+ * The speaker: all neighbors, the socket that accepts their connections, and the subscribers. It holds sessions and
+ * their Adj-RIB-Outs and decides nothing.
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { AdjRibOutView } from '../rib/adj-rib-out.ts';
@@ -25,19 +25,20 @@ export class Speaker {
   readonly #doorman: UnknownConnections;
   #neighbors: Map<string, Neighbor>;
   #listener: Listener | undefined;
-  /** Why neighbors with TCP MD5 or GTSM stay down; undefined where they need not. */
+  /** The reason why neighbors with TCP MD5 or GTSM stay down; undefined if they work. */
   #lacking: string | undefined;
   #started = false;
   #stopped = false;
-  /** Settles when the reconfigurations asked for so far are through; never rejects. */
+  /** Resolves when the reconfigurations requested so far are done; never rejects. */
   #reconfigured: Promise<void> = Promise.resolve();
-  /** How many of them are not. */
+  /** Number of reconfigurations that are not done. */
   #reconfiguring = 0;
 
-  /** RangeError when the router id is not a BGP Identifier or two neighbors share a name. */
+  /** Throws RangeError if the router id is not a BGP Identifier or two neighbors share a name. */
   constructor(settings: SpeakerSettings, runtime: Runtime = systemRuntime(netTransport)) {
     const localIdentifier = parseIdentifier(settings.routerId);
-    if (localIdentifier === undefined) throw new RangeError(`"${settings.routerId}" is not a router id`);
+    if (localIdentifier === undefined)
+      throw new RangeError(`"${settings.routerId}" is not a valid router id`);
     this.#settings = settings;
     this.#local = { localAsn: settings.localAsn, localIdentifier };
     this.#runtime = runtime;
@@ -58,12 +59,15 @@ export class Speaker {
     );
   }
 
-  /** Where passive sessions are accepted, with the real port; undefined when nowhere. */
+  /** The address and real port at which passive sessions are accepted; undefined if there is none. */
   get listening(): { readonly host: string; readonly port: number } | undefined {
     return this.#listener && { host: this.#listener.host, port: this.#listener.port };
   }
 
-  /** Binds the listener and starts dialling. Rejects when the listener cannot bind; a neighbor that is away is no error. */
+  /**
+   * Binds the listener and starts dialing. Rejects if the listener cannot bind; an unreachable neighbor is not an
+   * error.
+   */
   async start(): Promise<void> {
     this.#stopped = false;
     await this.#lookWhatLacks();
@@ -77,7 +81,7 @@ export class Speaker {
     for (const neighbor of this.#neighbors.values()) neighbor.start();
   }
 
-  /** Parts from all neighbors; resolves when every socket is closed. A reconfiguration that still waits is dropped. */
+  /** Closes all neighbors; resolves when every socket is closed. Pending reconfigurations are dropped. */
   async stop(options: { readonly preserve: boolean; readonly communication?: string }): Promise<void> {
     this.#started = false;
     this.#stopped = true;
@@ -85,7 +89,7 @@ export class Speaker {
     const parted = [...this.#neighbors.values()].map((one) =>
       one.part({ preserve: options.preserve, cease }),
     );
-    // One that is under way may be about to bind the listener anew.
+    // A running reconfiguration may be about to bind the listener again.
     await this.#reconfigured;
     const listener = this.#listener;
     this.#listener = undefined;
@@ -97,7 +101,7 @@ export class Speaker {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Every configured neighbor, in the order of the configuration. */
+  /** Returns the status of every configured neighbor, in the order of the configuration. */
   peers(): readonly PeerStatus[] {
     return [...this.#neighbors.values()].map((neighbor) => neighbor.status());
   }
@@ -106,37 +110,37 @@ export class Speaker {
     return this.#neighbor(peer).established;
   }
 
-  /** Empty unless the session is established. */
+  /** Returns the session's Adj-RIB-Out; empty unless established. */
   ribOut(peer: string): AdjRibOutView {
     return this.#neighbor(peer).rib;
   }
 
-  /** Queues changes on an established session; on any other it does nothing. */
+  /** Queues changes on an established session; does nothing on any other. */
   apply(peer: string, announce: readonly OutRoute[], withdraw: readonly RouteKey[]): void {
     this.#neighbor(peer).apply(announce, withdraw);
   }
 
-  /** End-of-RIB (RFC 4724 §2) for every negotiated family once what is queued now has been written. */
+  /** Sends End-of-RIB (RFC 4724 §2) for every negotiated family after the pending changes. */
   endOfRib(peer: string): void {
     this.#neighbor(peer).endOfRib();
   }
 
-  /** Administrative up and down; down sends Cease (Administrative Shutdown) with the communication. */
+  /** Enables or disables a neighbor; disabling sends Cease (Administrative Shutdown) with the communication. */
   setEnabled(peer: string, enabled: boolean, communication?: string): void {
     this.#neighbor(peer).setEnabled(enabled, communication);
   }
 
-  /** Sends everything in the Adj-RIB-Out again (soft), or resets the session with Cease (Administrative Reset). */
+  /** Sends the whole Adj-RIB-Out again (soft), or resets the session with Cease (Administrative Reset). */
   clear(peer: string, how: 'soft' | 'hard'): void {
     this.#neighbor(peer).clear(how);
   }
 
   /**
-   * Adopts a new list of neighbors: removed ones are shut down, added ones started, changed ones alone reset. A router
-   * that keeps routes over a restart keeps them over such a reset, too. What an operator disabled stays so unless
-   * `enabled` itself changed. Calls that overlap are served one after the other, so that the last list stands. Rejects
-   * when new keys need another listening socket and it cannot be bound; sessions that are dialled go on all the same.
-   * RangeError when two neighbors share a name; nothing is changed then.
+   * Adopts a new list of neighbors: removed ones are shut down, added ones started, and only changed ones reset. A
+   * router that keeps routes during a restart keeps them during such a reset too. A neighbor that an operator disabled
+   * stays disabled unless `enabled` itself changed. Overlapping calls run one after the other, so the last list
+   * applies. Rejects if new keys need another listening socket and it cannot be bound; dialed sessions continue despite
+   * that. Throws RangeError if two neighbors share a name; nothing is changed then.
    */
   async reconfigure(neighbors: readonly NeighborSettings[]): Promise<void> {
     assertDistinct(neighbors);
@@ -201,7 +205,7 @@ export class Speaker {
     else neighbor.accept(connection);
   }
 
-  /** The neighbor whose connection this is; of several at one address, one that waits for it. */
+  /** Returns the neighbor that a connection belongs to; among several at one address, one that waits for it. */
   #expecting({ remoteAddress, localAddress }: Connection): Neighbor | undefined {
     const candidates = [...this.#neighbors.values()].filter(
       ({ settings }) =>
@@ -229,7 +233,7 @@ export class Speaker {
 
   #neighbor(name: string): Neighbor {
     const neighbor = this.#neighbors.get(name);
-    if (neighbor === undefined) throw new RangeError(`no neighbor is named ${name}`);
+    if (neighbor === undefined) throw new RangeError(`there is no neighbor ${name}`);
     return neighbor;
   }
 
@@ -239,8 +243,9 @@ export class Speaker {
 }
 
 /**
- * True when the next session of `now` will be with the same router, which may then keep the earlier session's routes until
- * it is established (RFC 4724 §4.2). Any other router loses them now: nobody would come back for them.
+ * Returns true if the next session of `now` will be with the same router, which may then keep the earlier session's
+ * routes until it is established (RFC 4724 §4.2). Any other router must lose them now, since no session would replace
+ * them.
  */
 function staysSamePeer(before: Neighbor, now: Neighbor): boolean {
   return (

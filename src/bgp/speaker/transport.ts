@@ -1,49 +1,56 @@
-/** Connections as sessions see them, whatever carries them. The only implementation outside tests is net-transport.ts. */
+/**
+ * The connections of sessions, independent of the transport. The only implementation outside tests is net-transport.ts.
+ */
 import type { NeighborAddress } from './types.ts';
 
-/** What a connection tells its user. After `onClose` nothing more comes. */
+/** Callbacks of a connection's user. Nothing is called after `onClose`. */
 export interface ConnectionUser {
   /** The octets are the user's to keep. */
   readonly onData: (octets: Uint8Array) => void;
-  /** What was written has left this process; after a `write` that returned false. */
+  /** All written data has left this process; called after a `write` that returned false. */
   readonly onDrain: () => void;
   /** The other side closed, or the connection broke. Not called after `close`. */
   readonly onClose: (why: string) => void;
 }
 
-/** A connection that stands. Nothing is read before `use`. */
+/** An open connection. Nothing is read before `use`. */
 export interface Connection {
-  /** Both ends for people: `192.0.2.1:179`. */
+  /** Both addresses for people: `192.0.2.1:179`. */
   readonly remote: string;
   readonly local: string;
   /** Address of the other end without port, canonical, with its zone if it has one; empty for a UNIX socket. */
   readonly remoteAddress: string;
   readonly localAddress: string;
-  /** Says who uses it, and begins to read. */
+  /** Sets the user and starts reading. */
   use(user: ConnectionUser): void;
-  /** Takes the octets, which leave at the end of this turn; false when no more should be written before `onDrain`. */
+  /**
+   * Takes the octets, which are sent at the end of this turn; returns false if no more should be written before
+   * `onDrain`.
+   */
   write(octets: Uint8Array): boolean;
-  /** What was written leaves now. */
+  /** Sends the written data now. */
   flush(): void;
-  /** Octets taken that this process still holds: the operating system has no room for them. */
+  /** Octets still held in this process because the operating system has no room for them. */
   readonly unsent: number;
   /**
-   * Octets taken that the other side's TCP has not acknowledged; of a UNIX socket, at least those that the other side has
-   * not read. Where the system does not tell, `unsent`. A system call: not for every message.
+   * Returns the octets that the other side's TCP has not acknowledged; for a UNIX socket, at least those that the other
+   * side has not read. If the system cannot tell, `unsent`. This is a system call: do not use it for every message.
    */
   outstanding(): number;
   pause(): void;
   resume(): void;
-  /** Sends what was written, then ends. Resolves when the connection is gone, at the latest after `CLOSE_WAIT_MS`. */
+  /**
+   * Sends the written data, then closes. Resolves when the connection is closed, at the latest after `CLOSE_WAIT_MS`.
+   */
   close(): Promise<void>;
-  /** Ends at once, whatever waits. Resolves when the connection is gone. */
+  /** Closes at once and drops pending data. Resolves when the connection is closed. */
   abort(): Promise<void>;
 }
 
-/** How long an orderly close waits for the other side before it is forced. */
+/** Time that an orderly close waits for the other side before it is forced. */
 export const CLOSE_WAIT_MS = 2000;
 
-/** Whom to dial, and how. */
+/** The address to dial, with its options. */
 export interface DialRequest {
   readonly address: NeighborAddress;
   readonly localAddress?: string;
@@ -51,12 +58,12 @@ export interface DialRequest {
   readonly ttlSecurityHops?: number;
 }
 
-/** A dial that failed, in words for an operator. */
+/** A failed dial, with the reason for an operator. */
 export interface DialFailure {
   readonly failed: string;
 }
 
-/** A neighbor as the listener must know it before its connection arrives. */
+/** The properties of a neighbor that the listener needs before its connection arrives. */
 export interface ExpectedPeer {
   readonly host: string;
   readonly md5Password?: string;
@@ -64,24 +71,24 @@ export interface ExpectedPeer {
 }
 
 export interface Listener {
-  /** The bound address: the port is the real one when port 0 was asked for. */
+  /** The bound address, with the real port if port 0 was requested. */
   readonly host: string;
   readonly port: number;
-  /** Other keys and hops than before. */
+  /** Adopts new keys and hops. */
   expect(peers: readonly ExpectedPeer[]): Promise<void>;
-  /** Accepts no more; resolves when the port is free. */
+  /** Stops accepting; resolves when the port is free. */
   close(): Promise<void>;
 }
 
 export interface Transport {
   /**
-   * Resolves to why the system's options (TCP MD5, GTSM, what the peer's TCP has acknowledged) cannot be used here, in
-   * words for an operator; to undefined where they can. Absent: they can.
+   * Resolves to the reason why the system's options (TCP MD5, GTSM, acknowledgements of the peer's TCP) are not
+   * available, for an operator; to undefined if they are. Absent: they are.
    */
   readonly lacking?: () => Promise<string | undefined>;
-  /** Calls `done` once, unless the dial is given up with what this returns. */
+  /** Dials and calls `done` once, unless the returned function gives up the dial. */
   dial(request: DialRequest, done: (result: Connection | DialFailure) => void): () => void;
-  /** Rejects with an Error that says what to do when the address cannot be bound. */
+  /** Listens. Rejects with an Error that names the fix if the address cannot be bound. */
   listen(
     at: { readonly host: string; readonly port: number },
     peers: readonly ExpectedPeer[],

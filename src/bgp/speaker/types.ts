@@ -1,12 +1,12 @@
-/** What a speaker is told about its neighbors and what it tells about them. Data only. */
+/** The speaker's input and output as data: settings and status of neighbors. */
 import type { Family } from '../wire/iana.ts';
 import type { OutRoute } from '../rib/route.ts';
 
-/** Where a neighbor is reached. */
+/** The address of a neighbor. */
 export type NeighborAddress =
   /** `host` is an IPv4 or IPv6 address, the latter with an optional zone (`fe80::1%eth0`). */
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
-  /** A UNIX socket at which a helper listens that owns the privileged side. */
+  /** The UNIX socket of a helper that handles the privileged port. */
   | { readonly kind: 'unix'; readonly path: string };
 
 /** One configured neighbor. */
@@ -21,16 +21,16 @@ export interface NeighborSettings {
   readonly passive: boolean;
   /** TCP MD5 signature key (RFC 2385), 1..80 octets. A secret: never logged. */
   readonly md5Password?: string;
-  /** GTSM (RFC 5082): how many hops away the neighbor may be; 1 is directly connected. */
+  /** GTSM (RFC 5082): the neighbor's maximum distance in hops; 1 is directly connected. */
   readonly ttlSecurityHops?: number;
   /** 0 (no keepalives) or 3..65535. */
   readonly holdTimeSeconds: number;
-  /** Exactly these are offered, in this order; at least one. */
+  /** The families to offer, in this order; at least one. */
   readonly families: readonly Family[];
   readonly gracefulRestart?: {
     /** 0..4095 (RFC 4724 §3). */
     readonly restartTimeSeconds: number;
-    /** 0 turns long-lived graceful restart off; up to 16777215 (RFC 9494 §3). */
+    /** 0 disables long-lived graceful restart; up to 16777215 (RFC 9494 §3). */
     readonly longLivedStaleSeconds: number;
   };
   /** False: the neighbor stays administratively down. */
@@ -43,15 +43,15 @@ export interface SpeakerSettings {
   readonly localAsn: number;
   /** BGP Identifier in dotted decimal, not 0.0.0.0 (RFC 6286 §2.1). */
   readonly routerId: string;
-  /** Where passive sessions are accepted; absent: nowhere. Port 0 takes any free port. */
+  /** The address at which passive sessions are accepted; absent: none. Port 0 takes any free port. */
   readonly listen?: { readonly host: string; readonly port: number };
   readonly neighbors: readonly NeighborSettings[];
 }
 
-/** FSM states in the words of RFC 4271 §8.2.2, lower case as the API shows them. */
+/** FSM states of RFC 4271 §8.2.2, in lower case as in the API. */
 export type SessionState = 'idle' | 'connect' | 'active' | 'opensent' | 'openconfirm' | 'established';
 
-/** What both sides agreed on when the session was established. */
+/** The parameters that both sides negotiated. */
 export interface Negotiated {
   /** Seconds; 0 means no keepalives. */
   readonly holdTimeSeconds: number;
@@ -60,7 +60,7 @@ export interface Negotiated {
   readonly routeRefresh: boolean;
   readonly enhancedRouteRefresh: boolean;
   readonly extendedMessages: boolean;
-  /** True when the peer keeps our routes while we restart, for at least one family. */
+  /** True if the peer keeps our routes while we restart, for at least one family. */
   readonly gracefulRestart: boolean;
   readonly peerRouterId: string;
 }
@@ -69,34 +69,34 @@ export interface Negotiated {
 export interface SessionCounters {
   readonly messagesIn: Readonly<Record<MessageName, number>>;
   readonly messagesOut: Readonly<Record<MessageName, number>>;
-  /** NLRI received and dropped; this speaker takes no routes. */
+  /** NLRI received and dropped; this speaker accepts no routes. */
   readonly routesReceived: number;
   readonly established: number;
   readonly flaps: number;
 }
 
-/** Message types as counters and captures name them. */
+/** Message types as named in counters and captures. */
 export type MessageName = 'open' | 'update' | 'notification' | 'keepalive' | 'route_refresh';
 
 /** A NOTIFICATION that was sent or received. */
 export interface NotificationSummary {
   readonly code: number;
   readonly subcode: number;
-  /** In words, the shutdown communication included. */
+  /** Text with the shutdown communication. */
   readonly text: string;
   /** Milliseconds since the epoch. */
   readonly at: number;
 }
 
-/** Why a session does not come up, as BGP says it: a NOTIFICATION that one side sent. */
+/** The reason why a session is not established, from a NOTIFICATION of either side. */
 export interface SessionCause {
-  /** What went wrong, and what to change on which side. */
+  /** The problem, and what to change on which side. */
   readonly text: string;
-  /** When it first came in a row, and how often (ms since the epoch). */
+  /** Time of the first one in a row (ms since the epoch), and their number. */
   readonly firstAt: number;
   readonly lastAt: number;
   readonly count: number;
-  /** What has happened since on the connections themselves, such as refused or reset ones; null when nothing has. */
+  /** The latest failure of the connections since then, such as a refusal or reset; null if there is none. */
   readonly symptom: string | null;
 }
 
@@ -107,7 +107,7 @@ export interface PeerStatus {
   readonly address: string;
   readonly peerAsn: number;
   readonly state: SessionState;
-  /** When it came into this state; milliseconds since the epoch. */
+  /** Start of this state in milliseconds since the epoch. */
   readonly stateSince: number;
   readonly enabled: boolean;
   /** Milliseconds since the epoch; null unless established. */
@@ -116,44 +116,44 @@ export interface PeerStatus {
   readonly negotiated: Negotiated | null;
   /** Rules that the peer's TCP has acknowledged and that were not withdrawn since. */
   readonly rulesSent: number;
-  /** Changes that wait to be written, or to be acknowledged. */
+  /** Changes that wait to be written or acknowledged. */
   readonly rulesPending: number;
   /** What went wrong last, and what to change on which side. */
   readonly lastError: string | null;
-  /** What may keep the session in its state, where it is in it too long and no cause is known; else null. */
+  /** The likely reason if the session stays in its state for too long without a known cause; otherwise null. */
   readonly hint: string | null;
-  /** Kept until the session is established; null when no NOTIFICATION explains why it is not. */
+  /** Kept until the session is established; null without a NOTIFICATION. */
   readonly lastCause: SessionCause | null;
   readonly lastNotificationSent: NotificationSummary | null;
   readonly lastNotificationReceived: NotificationSummary | null;
   readonly counters: SessionCounters;
-  /** Since when the counters count; milliseconds since the epoch. */
+  /** Start of the counters in milliseconds since the epoch. */
   readonly countedSince: number;
-  /** When an established session ended last without somebody here asking for it; null: never since then. */
+  /** Time at which an established session last ended without a request of this side; null: never in this time. */
   readonly lastFlapAt: number | null;
 }
 
-/** What a speaker reports as it happens. Called synchronously; must not throw. */
+/** Events of a speaker. Called synchronously; must not throw. */
 export interface SpeakerListener {
   /**
-   * A session reached Established. Its Adj-RIB-Out is empty. The listener answers by announcing and, once everything is
-   * queued, by asking for End-of-RIB.
+   * A session reached Established. Its Adj-RIB-Out is empty. The listener announces its routes and then calls for
+   * End-of-RIB.
    */
   readonly onEstablished?: (peer: string) => void;
   /** A session left Established; its Adj-RIB-Out is gone. */
   readonly onDown?: (peer: string, why: string) => void;
-  /** These octets were handed to the transport just now. */
+  /** These routes were just handed to the transport. */
   readonly onSent?: (peer: string, announced: readonly OutRoute[], withdrawn: readonly OutRoute[]) => void;
   /**
-   * The peer's TCP has acknowledged what `onSent` told of, in the same order: it has left this host, though the peer need
-   * not have read it. Never called for what a session had not had acknowledged when it ended.
+   * The peer's TCP has acknowledged the routes of an `onSent`, in the same order: they have left this host, but the
+   * peer may not have read them. Never called for routes that were unacknowledged when the session ended.
    */
   readonly onAcknowledged?: (
     peer: string,
     announced: readonly OutRoute[],
     withdrawn: readonly OutRoute[],
   ) => void;
-  /** Something worth a line in the log. `level` and `text` are for an operator; `fields` hold no secrets. */
+  /** A log line for an operator; `fields` hold no secrets. */
   readonly onLog?: (
     level: 'debug' | 'info' | 'warn' | 'error',
     peer: string | null,

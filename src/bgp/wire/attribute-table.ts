@@ -1,4 +1,4 @@
-/** What the standards say of each path attribute this speaker knows, before any value. */
+/** Names and flags of the path attributes that this speaker knows. */
 import { AttributeType } from './iana.ts';
 
 /** Attribute flags (RFC 4271 §4.3). The lower four bits are unused. */
@@ -9,7 +9,7 @@ export const AttributeFlag = {
   ExtendedLength: 0x10,
 } as const;
 
-/** The bits that a specification fixes: a conflict in the others is no error (RFC 7606 §3.c). */
+/** The bits that a specification fixes: a conflict in the others is not an error (RFC 7606 §3.c). */
 export const FIXED_FLAGS = AttributeFlag.Optional | AttributeFlag.Transitive;
 
 const WELL_KNOWN = AttributeFlag.Transitive;
@@ -42,12 +42,12 @@ const SPECS: ReadonlyMap<number, AttributeSpec> = new Map([
   [AttributeType.LargeCommunities, { name: 'LARGE_COMMUNITY', flags: OPTIONAL_TRANSITIVE }],
 ]);
 
-/** The attribute of a type code, or undefined for one this speaker does not know. */
+/** Returns the attribute of a type code, or undefined if this speaker does not know it. */
 export function attributeSpec(type: number): AttributeSpec | undefined {
   return SPECS.get(type);
 }
 
-/** The name of an attribute in the registry, or `attribute N`. */
+/** Returns an attribute's name in the registry, or `attribute N`. */
 export function attributeName(type: number): string {
   return SPECS.get(type)?.name ?? `attribute ${type}`;
 }

@@ -1,4 +1,4 @@
-/** Capabilities (RFC 5492 §4): what each side of a session can do, as the OPEN message carries it. */
+/** Encodes and decodes capabilities (RFC 5492 §4), by which the OPEN message tells what each side supports. */
 import { ByteReader, ByteWriter, type Underflow } from '../../net/bytes.ts';
 import { type Family, sameFamily } from './iana.ts';
 import { ErrorCode, NotificationError, OpenSubcode } from './notification.ts';
@@ -29,7 +29,7 @@ function malformed(reason: string): NotificationError {
 }
 
 const truncated: Underflow = (wanted, left) =>
-  malformed(`capabilities: ${wanted} octets are announced where ${left} are left`);
+  malformed(`capabilities: ${wanted} octets are needed, but only ${left} are left`);
 
 /** Decodes the value of one Capabilities optional parameter. Unknown capabilities are kept as views. Throws error 2/0. */
 export function decodeCapabilities(octets: Uint8Array): Capability[] {
@@ -68,10 +68,10 @@ function decodeCapability(code: number, value: Uint8Array): Capability {
 }
 
 function expectLength(name: string, value: Uint8Array, right: boolean): void {
-  if (!right) throw malformed(`the ${name} capability has a value of ${value.length} octets`);
+  if (!right) throw malformed(`the ${name} capability has an invalid length of ${value.length} octets`);
 }
 
-/** RFC 4760 §8: AFI, a reserved octet, SAFI. */
+/** Decodes AFI, a reserved octet and SAFI (RFC 4760 §8). */
 function decodeMultiprotocol(value: Uint8Array): Capability {
   expectLength('multiprotocol', value, value.length === 4);
   const reader = new ByteReader(value);
@@ -80,7 +80,7 @@ function decodeMultiprotocol(value: Uint8Array): Capability {
   return { type: 'multiprotocol', family: { afi, safi: reader.u8() } };
 }
 
-/** RFC 4724 §3: flags and time in two octets, then AFI, SAFI and flags for each family. */
+/** Decodes flags and time in two octets, then AFI, SAFI and flags for each family (RFC 4724 §3). */
 function decodeGracefulRestart(value: Uint8Array): Capability {
   expectLength('graceful restart', value, value.length >= 2 && (value.length - 2) % 4 === 0);
   const reader = new ByteReader(value);
@@ -99,7 +99,7 @@ function decodeGracefulRestart(value: Uint8Array): Capability {
   };
 }
 
-/** RFC 9494 §3.1: AFI, SAFI, flags and a stale time of three octets for each family. */
+/** Decodes AFI, SAFI, flags and a stale time of three octets for each family (RFC 9494 §3.1). */
 function decodeLongLivedGracefulRestart(value: Uint8Array): Capability {
   expectLength('long-lived graceful restart', value, value.length % 7 === 0);
   const reader = new ByteReader(value);
@@ -113,8 +113,8 @@ function decodeLongLivedGracefulRestart(value: Uint8Array): Capability {
 }
 
 /**
- * Capabilities one behind the other, each as code, length, value; also the data of error 2/7 (RFC 5492 §5).
- * RangeError when a field does not fit.
+ * Encodes capabilities in sequence, each as code, length, value; also the data of error 2/7 (RFC 5492 §5). Throws
+ * RangeError if a field is too large.
  */
 export function encodeCapabilities(capabilities: readonly Capability[]): Uint8Array {
   const writer = new ByteWriter();
@@ -123,14 +123,14 @@ export function encodeCapabilities(capabilities: readonly Capability[]): Uint8Ar
     const valueAt = writer.length;
     writeValue(writer, capability);
     const length = writer.length - valueAt;
-    if (length > 255) throw new RangeError(`a capability holds 255 octets, not ${length}`);
-    // Code and length lie side by side, and two octets are what a writer patches.
+    if (length > 255) throw new RangeError(`a capability holds at most 255 octets, not ${length}`);
+    // Code and length are adjacent, and a writer patches two octets.
     writer.patchU16(valueAt - 2, (capabilityCode(capability) << 8) | length);
   }
   return writer.finish();
 }
 
-/** The code of a capability, 0..255. */
+/** Returns the code of a capability, 0..255. */
 export function capabilityCode(capability: Capability): number {
   switch (capability.type) {
     case 'multiprotocol':
@@ -192,20 +192,20 @@ function writeValue(writer: ByteWriter, capability: Capability): void {
   }
 }
 
-// Two capabilities that this speaker does not offer and a reader of captures has to know: ADD-PATH (RFC 7911 §4), by which
-// routes get identifiers, and extended next hop encoding (RFC 8950 §3), by which IPv4 routes get IPv6 next hops.
+// Two capabilities that this speaker does not offer but a reader of captures needs: ADD-PATH (RFC 7911 §4), which gives
+// routes identifiers, and extended next hop encoding (RFC 8950 §3), which gives IPv4 routes IPv6 next hops.
 
 /** Capability codes (IANA, Capability Codes). */
 export const PathCapabilityCode = { ExtendedNextHop: 5, AddPath: 69 } as const;
 
-/** One family of ADD-PATH, as the sender of the OPEN sees it. */
+/** One family of ADD-PATH, from the view of the OPEN's sender. */
 export interface AddPathFamily {
   readonly family: Family;
   readonly receive: boolean;
   readonly send: boolean;
 }
 
-/** One kind of route whose next hop may be of another address family. */
+/** One kind of route whose next hop may belong to another address family. */
 export interface ExtendedNextHop {
   readonly family: Family;
   /** 2: IPv6. The only one that RFC 8950 §3 defines. */
@@ -216,8 +216,8 @@ const ADD_PATH_ENTRY = 4;
 const NEXT_HOP_ENTRY = 6;
 
 /**
- * The families of the value of an ADD-PATH capability. Undefined where its length does not come out even, or where Send/Receive
- * is none of 1, 2, 3: the capability counts as not understood then (RFC 7911 §4).
+ * Decodes an ADD-PATH capability. Returns undefined if its length is invalid or Send/Receive is none of 1, 2, 3: then
+ * the capability is treated as not understood (RFC 7911 §4).
  */
 export function decodeAddPath(value: Uint8Array): readonly AddPathFamily[] | undefined {
   if (value.length === 0 || value.length % ADD_PATH_ENTRY !== 0) return undefined;
@@ -232,7 +232,7 @@ export function decodeAddPath(value: Uint8Array): readonly AddPathFamily[] | und
   return families;
 }
 
-/** The entries of the value of an extended next hop capability; undefined where its length does not come out even. */
+/** Decodes an extended next hop capability; undefined if its length is invalid. */
 export function decodeExtendedNextHop(value: Uint8Array): readonly ExtendedNextHop[] | undefined {
   if (value.length === 0 || value.length % NEXT_HOP_ENTRY !== 0) return undefined;
   const reader = new ByteReader(value);
@@ -252,8 +252,8 @@ function valuesOf(open: OpenMessage, code: number): readonly Uint8Array[] {
 }
 
 /**
- * What an OPEN says of ADD-PATH, each family once; of more entries the last counts. Undefined where it says something that
- * RFC 7911 does not define: speakers differ in what they make of that.
+ * Returns the ADD-PATH families of an OPEN, each once; the last entry of a family counts. Undefined if a value is not
+ * defined by RFC 7911: speakers differ in their reaction.
  */
 export function addPathOf(open: OpenMessage): readonly AddPathFamily[] | undefined {
   const entries: AddPathFamily[] = [];
@@ -267,7 +267,7 @@ export function addPathOf(open: OpenMessage): readonly AddPathFamily[] | undefin
   );
 }
 
-/** The IPv4 families for which the sender of an OPEN takes IPv6 next hops. */
+/** Returns the IPv4 families for which an OPEN's sender accepts IPv6 next hops. */
 export function ipv6NextHopsOf(open: OpenMessage): readonly Family[] {
   return valuesOf(open, PathCapabilityCode.ExtendedNextHop)
     .flatMap((value) => decodeExtendedNextHop(value) ?? [])

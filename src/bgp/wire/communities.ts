@@ -1,8 +1,8 @@
-/** Communities in the forms operators write: standard (RFC 1997), extended (RFC 4360) and large (RFC 8092). */
+/** Parses and formats communities: standard (RFC 1997), extended (RFC 4360) and large (RFC 8092). */
 import { ByteReader, ByteWriter, fromHex, toHex } from '../../net/bytes.ts';
 import { formatAddress, parseAddress } from '../../net/prefix.ts';
 
-/** Octets of one community of each kind; IPv6 address specific ones (RFC 5701) have a list of their own. */
+/** Octets per community of each kind; IPv6 address specific ones (RFC 5701) have their own list. */
 export const COMMUNITY_WIDTH = { standard: 4, extended: 8, large: 12, ipv6Extended: 20 } as const;
 
 /** Well-known communities (IANA, BGP Well-known Communities). */
@@ -24,15 +24,15 @@ const IPV4_SPECIFIC = 0x01;
 const AS4_SPECIFIC = 0x02;
 const SUBTYPES: Readonly<Record<string, number>> = { rt: 0x02, ro: 0x03 };
 
-/** A community of some kind: its octets as they go into the attribute of that kind. */
+/** A community with its kind: its octets in the attribute of that kind. */
 export interface ParsedCommunity {
   readonly kind: 'standard' | 'extended' | 'large';
   readonly octets: Uint8Array;
 }
 
 /**
- * Parses a community of any kind by its form: `65010:666` and well-known names are standard, `65010:1:2` is large, `rt:`,
- * `ro:` and `0x` with 16 digits are extended. Returns the reason in words when it is none.
+ * Parses a community of any kind by its form: `65010:666` and well-known names are standard, `65010:1:2` is large,
+ * `rt:`, `ro:` and `0x` with 16 digits are extended. Returns the reason if the text is invalid.
  */
 export function parseAnyCommunity(text: string): ParsedCommunity | string {
   const extended = /^(rt|ro):|^0x/i.test(text);
@@ -44,19 +44,22 @@ export function parseAnyCommunity(text: string): ParsedCommunity | string {
   return typeof octets === 'string' ? octets : { kind, octets };
 }
 
-/** Four octets of `asn:value` (both 0..65535) or a well-known name such as `blackhole`; otherwise the reason in words. */
+/**
+ * Parses `asn:value` (both 0..65535) or a well-known name such as `blackhole` into four octets; returns the reason if
+ * the text is invalid.
+ */
 export function parseCommunity(text: string): Uint8Array | string {
   const name = text.toLowerCase();
   const wellKnown = WELL_KNOWN.find(([known]) => known === name);
   if (wellKnown !== undefined) return new ByteWriter(4).u32(wellKnown[1]).finish();
   const [asn, value, ...more] = text.split(':').map((part) => parseNumber(part, 0xffff));
   if (asn === undefined || value === undefined || more.length > 0) {
-    return `"${text}" is not a community: asn:value with two numbers from 0 to 65535, or a well-known name`;
+    return `"${text}" is not a community: expected asn:value with two numbers from 0 to 65535, or a well-known name`;
   }
   return new ByteWriter(4).u16(asn).u16(value).finish();
 }
 
-/** Text of a community of four octets: its well-known name, or `asn:value`. */
+/** Formats a community of four octets: its well-known name, or `asn:value`. */
 export function formatCommunity(octets: Uint8Array): string {
   const reader = sized(octets, COMMUNITY_WIDTH.standard);
   const value = reader.u32();
@@ -64,26 +67,26 @@ export function formatCommunity(octets: Uint8Array): string {
   return name ?? `${Math.floor(value / 0x10000)}:${value % 0x10000}`;
 }
 
-/** Twelve octets of `global:local:local` (each 0..4294967295); otherwise the reason in words. */
+/** Parses `global:local:local` (each 0..4294967295) into twelve octets; returns the reason if the text is invalid. */
 export function parseLargeCommunity(text: string): Uint8Array | string {
   const parts = text.split(':').map((part) => parseNumber(part, 0xffffffff));
   const [global, first, second, ...more] = parts;
   if (global === undefined || first === undefined || second === undefined || more.length > 0) {
-    return `"${text}" is not a large community: three numbers from 0 to 4294967295 with colons between`;
+    return `"${text}" is not a large community: expected three numbers from 0 to 4294967295, separated by colons`;
   }
   return new ByteWriter(12).u32(global).u32(first).u32(second).finish();
 }
 
-/** Text of a large community of twelve octets (RFC 8092 §5). */
+/** Formats a large community of twelve octets (RFC 8092 §5). */
 export function formatLargeCommunity(octets: Uint8Array): string {
   const reader = sized(octets, COMMUNITY_WIDTH.large);
   return `${reader.u32()}:${reader.u32()}:${reader.u32()}`;
 }
 
 /**
- * Eight octets of an extended community; otherwise the reason in words. `rt:` (route target) and `ro:` (route origin) take
- * `asn:value` and `address:value`; an AS number above 65535, or one with the suffix `L`, makes the 4-octet form, where the
- * value is at most 65535. Anything else is written as `0x` and 16 digits.
+ * Parses an extended community into eight octets; returns the reason if the text is invalid. `rt:` (route target) and
+ * `ro:` (route origin) take `asn:value` and `address:value`. An AS number above 65535, or one with the suffix `L`,
+ * selects the 4-octet form, whose value is at most 65535. Anything else is written as `0x` and 16 digits.
  */
 export function parseExtendedCommunity(text: string): Uint8Array | string {
   const hex = /^0x([0-9a-f]{16})$/i.exec(text)?.[1];
@@ -110,10 +113,10 @@ export function parseExtendedCommunity(text: string): Uint8Array | string {
 }
 
 function notExtended(text: string): string {
-  return `"${text}" is not an extended community: rt:asn:value, ro:address:value, or 0x and 16 digits`;
+  return `"${text}" is not an extended community: expected rt:asn:value, ro:address:value, or 0x and 16 digits`;
 }
 
-/** Text of an extended community of eight octets, which `parseExtendedCommunity` reads back to the same octets. */
+/** Formats an extended community of eight octets, so that `parseExtendedCommunity` returns the same octets. */
 export function formatExtendedCommunity(octets: Uint8Array): string {
   const reader = sized(octets, COMMUNITY_WIDTH.extended);
   const type = reader.u8();
@@ -130,21 +133,24 @@ export function formatExtendedCommunity(octets: Uint8Array): string {
   return `0x${toHex(octets)}`;
 }
 
-/** The communities of an attribute's value, each a view of `width` octets. RangeError when they do not come out even. */
+/**
+ * Splits an attribute's value into communities, each a view of `width` octets. Throws RangeError if the length is not a
+ * multiple of `width`.
+ */
 export function splitCommunities(octets: Uint8Array, width: number): readonly Uint8Array[] {
   if (octets.length % width !== 0)
-    throw new RangeError(`${octets.length} octets are no list of elements of ${width}`);
+    throw new RangeError(`${octets.length} octets are not a multiple of ${width}`);
   const communities: Uint8Array[] = [];
   for (let at = 0; at < octets.length; at += width) communities.push(octets.subarray(at, at + width));
   return communities;
 }
 
 function sized(octets: Uint8Array, width: number): ByteReader {
-  if (octets.length !== width) throw new RangeError(`a community of ${width} octets, not ${octets.length}`);
+  if (octets.length !== width) throw new RangeError(`a community has ${width} octets, not ${octets.length}`);
   return new ByteReader(octets);
 }
 
-/** A decimal number without sign or leading zeros, at most `max`. */
+/** Parses a decimal number without sign or leading zeros, at most `max`. */
 function parseNumber(text: string, max: number): number | undefined {
   if (!/^(0|[1-9]\d{0,9})$/.test(text)) return undefined;
   const value = Number(text);

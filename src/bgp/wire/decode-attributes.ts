@@ -1,6 +1,6 @@
 /**
- * Decodes path attributes (RFC 4271 §4.3, §5) and judges each as RFC 7606 says: what is malformed becomes a problem
- * that the caller can act on, or a session reset where the routes could not be told otherwise.
+ * Decodes path attributes (RFC 4271 §4.3, §5) and handles errors as RFC 7606 requires: a malformed attribute becomes a
+ * problem that the caller can act on, or a session reset if the routes cannot be identified.
  */
 import { concatBytes, toHex } from '../../net/bytes.ts';
 import { decodeAsPath, mergeAs4Path, readAsn, withoutConfederations } from './as-path.ts';
@@ -25,39 +25,39 @@ import type {
 type AttributesDraft = { -readonly [K in keyof PathAttributes]: PathAttributes[K] };
 type Aggregator = NonNullable<PathAttributes['aggregator']>;
 
-/** What was read, and what was wrong with it. */
+/** The decoded attributes and their problems. */
 export interface DecodedAttributes {
   readonly attributes: PathAttributes;
   readonly problems: readonly AttributeProblem[];
-  /** True when an attribute of the type was there, well-formed or not. */
+  /** Returns true if an attribute of the type was present, well-formed or not. */
   readonly present: (type: number) => boolean;
-  /** The session reset that the first treat-as-withdraw problem asks for where no route can be withdrawn (RFC 7606 §5.2). */
+  /** Returns the session reset for the first treat-as-withdraw problem if no route can be withdrawn (RFC 7606 §5.2). */
   readonly reset: () => NotificationError | undefined;
 }
 
-/** Decodes the Path Attributes field of an UPDATE. Values are views. Throws error 3/x where RFC 7606 keeps the reset. */
+/** Decodes the Path Attributes field of an UPDATE. Values are views. Throws error 3/x if RFC 7606 requires a reset. */
 export function decodeAttributes(octets: Uint8Array, context: CodecContext): DecodedAttributes {
   const walk = new AttributeWalk(octets, context);
   walk.run();
   return walk;
 }
 
-/** One attribute as it stands in the field. */
+/** One attribute as received. */
 interface RawAttribute {
   readonly flags: number;
   readonly type: number;
   readonly value: Uint8Array;
-  /** Type, length and value: what the data of an error quotes (RFC 4271 §6.3). */
+  /** Type, length and value, as quoted in an error's data (RFC 4271 §6.3). */
   readonly whole: Uint8Array;
 }
 
-/** One pass over the attributes of one UPDATE. */
+/** Decodes the attributes of one UPDATE in one pass. */
 class AttributeWalk implements DecodedAttributes {
   readonly attributes: AttributesDraft = {};
   readonly problems: AttributeProblem[] = [];
   readonly #octets: Uint8Array;
   readonly #context: CodecContext;
-  /** Bit sets over the 256 type codes: seen at all, and seen again. */
+  /** Bit sets of the attribute types that were seen, and seen again. */
   readonly #seen = new Uint8Array(32);
   readonly #repeated = new Uint8Array(32);
   #unknown: UnknownAttribute[] | undefined;
@@ -102,11 +102,11 @@ class AttributeWalk implements DecodedAttributes {
   }
 
   /**
-   * RFC 7606 §4: an attribute that the Total Attribute Length cuts off, or too few octets to begin one, are
-   * treat-as-withdraw. Not so where it is the routes themselves that are cut off (§3.j).
+   * RFC 7606 §4: an attribute cut off by the Total Attribute Length, or too few octets for another one, is
+   * treat-as-withdraw, unless the routes themselves are cut off (§3.j).
    */
   #cutOff(whole: Uint8Array, type: number): void {
-    const reason = `${attributeName(type)}: the attributes end inside of it`;
+    const reason = `${attributeName(type)}: cut off by the end of the attributes`;
     if (type === AttributeType.MpReachNlri || type === AttributeType.MpUnreachNlri) {
       throw resetError(UpdateSubcode.MalformedAttributeList, reason, whole);
     }
@@ -138,12 +138,12 @@ class AttributeWalk implements DecodedAttributes {
     setBit(this.#seen, raw.type);
     const spec = attributeSpec(raw.type);
     if (spec === undefined) this.#keep(raw);
-    else if (this.#isForeign(raw)) this.#discard(raw, 'does not belong on this kind of session');
+    else if (this.#isForeign(raw)) this.#discard(raw, 'not allowed on this kind of session');
     else if ((raw.flags & FIXED_FLAGS) !== spec.flags) this.#flagsConflict(raw, spec);
     else this.#value(raw);
   }
 
-  /** RFC 7606 §3.g */
+  /** Handles a repeated attribute (RFC 7606 §3.g). */
   #again(raw: RawAttribute): void {
     if (raw.type === AttributeType.MpReachNlri || raw.type === AttributeType.MpUnreachNlri) {
       throw resetError(
@@ -154,15 +154,15 @@ class AttributeWalk implements DecodedAttributes {
     }
     if (hasBit(this.#repeated, raw.type)) return;
     setBit(this.#repeated, raw.type);
-    this.#discard(raw, 'appears more than once, the first counts');
+    this.#discard(raw, 'appears more than once; only the first is used');
   }
 
-  /** RFC 4271 §6.3: an attribute that is well-known must be known; others are kept as they are. */
+  /** RFC 4271 §6.3: keeps an unknown attribute; an unknown well-known one is an error. */
   #keep(raw: RawAttribute): void {
     if ((raw.flags & AttributeFlag.Optional) === 0) {
       throw resetError(
         UpdateSubcode.UnrecognizedWellKnownAttribute,
-        `${attributeName(raw.type)} says it is well-known, but it is not`,
+        `${attributeName(raw.type)} is marked as well-known, but is not`,
         raw.whole,
       );
     }
@@ -170,7 +170,7 @@ class AttributeWalk implements DecodedAttributes {
     this.#unknown.push({ flags: raw.flags, type: raw.type, value: raw.value });
   }
 
-  /** Attributes that this kind of session does not carry are discarded unread. */
+  /** Returns true for attributes that this kind of session does not carry; they are discarded unread. */
   #isForeign(raw: RawAttribute): boolean {
     switch (raw.type) {
       case AttributeType.LocalPref: // RFC 7606 §7.5
@@ -266,22 +266,22 @@ class AttributeWalk implements DecodedAttributes {
     return false;
   }
 
-  /** A list of at least one element of `width` octets. */
+  /** Checks a list of at least one element of `width` octets. */
   #isListOf(raw: RawAttribute, width: number): boolean {
     if (raw.value.length > 0 && raw.value.length % width === 0) return true;
-    // RFC 4271 §6.3 knows an Attribute Length Error where the type implies one length. A list has none: the value of an
-    // optional attribute is wrong then.
+    // RFC 4271 §6.3 defines an Attribute Length Error if the type implies one length. A list does not: here an optional
+    // attribute's value is wrong.
     this.#withdraw(
       raw.type,
       UpdateSubcode.AttributeLengthError,
-      `${attributeName(raw.type)}: ${raw.value.length} octets are no list of elements of ${width}`,
+      `${attributeName(raw.type)}: ${raw.value.length} octets are not a list of ${width}-octet elements`,
       raw.whole,
       UpdateSubcode.OptionalAttributeError,
     );
     return false;
   }
 
-  /** RFC 7606 §7.1 */
+  /** Decodes ORIGIN (RFC 7606 §7.1). */
   #origin(raw: RawAttribute): void {
     if (!this.#hasLength(raw, 1)) return;
     const origin = raw.value[0] as number;
@@ -289,14 +289,14 @@ class AttributeWalk implements DecodedAttributes {
     else this.#withdrawFor(raw, UpdateSubcode.InvalidOriginAttribute, `value ${origin} is not defined`);
   }
 
-  /** RFC 7606 §7.2 */
+  /** Decodes AS_PATH (RFC 7606 §7.2). */
   #asPath(raw: RawAttribute): void {
     const path = decodeAsPath(raw.value, this.#context.fourOctetAs ? 4 : 2);
     if (typeof path === 'string') this.#withdrawFor(raw, UpdateSubcode.MalformedAsPath, path);
     else if (!this.#mayConfederate() && withoutConfederations(path) !== path) {
       // RFC 5065 §5: "It is an error for a BGP speaker to receive an UPDATE message with an AS_PATH attribute that contains
       // AS_CONFED_SEQUENCE or AS_CONFED_SET segments from a neighbor that is not located in the same confederation."
-      const why = 'a confederation segment from outside of the confederation';
+      const why = 'a confederation segment from outside the confederation';
       this.#withdrawFor(raw, UpdateSubcode.MalformedAsPath, why);
     } else this.attributes.asPath = path;
   }
@@ -305,7 +305,7 @@ class AttributeWalk implements DecodedAttributes {
     return this.#context.internal || this.#context.confederation === true;
   }
 
-  /** AGGREGATOR (RFC 7606 §7.7) and AS4_AGGREGATOR (RFC 6793 §6): an AS number and an IPv4 address. */
+  /** Decodes AGGREGATOR (RFC 7606 §7.7) and AS4_AGGREGATOR (RFC 6793 §6): an AS number and an IPv4 address. */
   #aggregator(raw: RawAttribute, width: 2 | 4): Aggregator | undefined {
     if (raw.value.length !== width + 4) {
       this.#discard(raw, `${raw.value.length} octets, not ${width + 4}`);
@@ -320,19 +320,19 @@ class AttributeWalk implements DecodedAttributes {
     return { asn, address: raw.value.subarray(width) };
   }
 
-  /** RFC 6793 §6: malformed is discarded, and so are the segments of a confederation. */
+  /** RFC 6793 §6: discards a malformed AS4_PATH, and its confederation segments. */
   #readAs4Path(raw: RawAttribute): void {
     const path = raw.value.length === 0 ? 'no AS number' : decodeAsPath(raw.value, 4);
     if (typeof path === 'string') this.#discard(raw, path);
     else this.#as4Path = withoutConfederations(path);
   }
 
-  /** RFC 6793 §4.2.3: what a 2-octet peer says of AS numbers that need four. */
+  /** RFC 6793 §4.2.3: merges the AS4 attributes of a 2-octet peer. */
   #mergeAs4(): void {
     const { attributes } = this;
     const as4Aggregator = this.#as4Aggregator;
     if (attributes.aggregator !== undefined && as4Aggregator !== undefined) {
-      // The route was aggregated again by a speaker that knows nothing of AS4 attributes: they are stale.
+      // The route was aggregated again by a speaker that does not know AS4 attributes: they are stale.
       if (attributes.aggregator.asn !== AS_TRANS) return;
       attributes.aggregator = as4Aggregator;
     }
@@ -342,15 +342,15 @@ class AttributeWalk implements DecodedAttributes {
   }
 }
 
-/** The length field of the attribute at `at`, whose header must be inside. */
+/** Reads the length field of the attribute at `at`, whose header must be within bounds. */
 function valueLength(octets: Uint8Array, at: number, extended: boolean): number {
   const first = octets[at + 2] as number;
   return extended ? (first << 8) | (octets[at + 3] as number) : first;
 }
 
 /**
- * Routes of an attribute, or the session reset where it is incorrect: routes that cannot be told cannot be withdrawn
- * (RFC 7606 §3.j), and the error is an Optional Attribute Error (RFC 4760 §7).
+ * Returns an attribute's routes, or throws the session reset if they are incorrect: routes that cannot be identified
+ * cannot be withdrawn (RFC 7606 §3.j), and the error is an Optional Attribute Error (RFC 4760 §7).
  */
 function routes<T extends object>(raw: RawAttribute, decoded: T | string): T {
   if (typeof decoded !== 'string') return decoded;
@@ -369,7 +369,7 @@ function setBit(bits: Uint8Array, at: number): void {
   bits[at >>> 3] = (bits[at >>> 3] as number) | (1 << (at & 7));
 }
 
-/** RFC 8092 §3: a value that is there already is silently removed. The octets themselves when none is. */
+/** RFC 8092 §3: removes repeated values. Returns the same octets if there are none. */
 function withoutRepeats(octets: Uint8Array, width: number): Uint8Array {
   if (octets.length === width) return octets;
   const known = new Set<string>();

@@ -6,14 +6,14 @@ import { AS_TRANS, AttributeType } from './iana.ts';
 import type { CodecContext, PathAttributes, UnknownAttribute } from './types.ts';
 
 /**
- * Writes attributes: MP_REACH_NLRI, MP_UNREACH_NLRI, then the others in ascending order of type. Left out are those that
- * the session does not carry: LOCAL_PREF, ORIGINATOR_ID and CLUSTER_LIST where it is external. A 2-octet peer gets
- * AS_TRANS with AS4_PATH and AS4_AGGREGATOR as far as it needs them (RFC 6793 §4.2.2). RangeError when a value does not fit.
+ * Writes attributes: MP_REACH_NLRI, MP_UNREACH_NLRI, then the others in ascending order of type. An external session
+ * does not carry LOCAL_PREF, ORIGINATOR_ID and CLUSTER_LIST, so they are omitted. A 2-octet peer gets AS_TRANS with
+ * AS4_PATH and AS4_AGGREGATOR as needed (RFC 6793 §4.2.2). Throws RangeError if a value is too large.
  */
 export function writeAttributes(writer: ByteWriter, attributes: PathAttributes, context: CodecContext): void {
   const unknown = sortedUnknown(attributes.unknown);
   let next = 0;
-  /** Unknown attributes whose type comes before `type`. */
+  /** Writes the unknown attributes whose type is below `type`. */
   const unknownBefore = (type: number): void => {
     for (let one = unknown[next]; one !== undefined && one.type < type; one = unknown[++next]) {
       writeUnknown(writer, one);
@@ -44,7 +44,7 @@ function writeMultiprotocol(writer: ByteWriter, { mpReach, mpUnreach }: PathAttr
   }
 }
 
-/** The attributes of types 1 to 10, between which no unknown one can stand. */
+/** Writes the attributes of types 1 to 10, all of which are known. */
 function writePathAttributes(writer: ByteWriter, attributes: PathAttributes, context: CodecContext): void {
   const width = context.fourOctetAs ? 4 : 2;
   const { origin, asPath, aggregator } = attributes;
@@ -73,7 +73,7 @@ function writePathAttributes(writer: ByteWriter, attributes: PathAttributes, con
   writeOctets(writer, AttributeType.ClusterList, attributes.clusterList, 4);
 }
 
-/** RFC 6793 §4.2.2 */
+/** Writes AS4_PATH and AS4_AGGREGATOR if needed (RFC 6793 §4.2.2). */
 function writeAs4Attributes(writer: ByteWriter, { asPath, aggregator }: PathAttributes): void {
   if (asPath !== undefined && needsAs4Path(asPath)) {
     const as4Path = withoutConfederations(asPath);
@@ -87,7 +87,7 @@ function writeAs4Attributes(writer: ByteWriter, { asPath, aggregator }: PathAttr
   }
 }
 
-/** Flags, type and length; the length takes two octets only when it has to. */
+/** Writes flags, type and length; the length takes two octets only if necessary. */
 function writeHeader(writer: ByteWriter, type: number, length: number, flags = flagsOf(type)): ByteWriter {
   if (length > 255)
     return writer
@@ -116,12 +116,15 @@ function writeFixed(writer: ByteWriter, type: number, value: Uint8Array | undefi
   writeHeader(writer, type, length).bytes(value);
 }
 
-/** A list of elements of `width` octets; an empty one is an absent attribute, since its length must not be zero (RFC 7606 §4). */
+/**
+ * Writes a list of `width`-octet elements. An empty list is an absent attribute, since its length must not be zero (RFC
+ * 7606 §4).
+ */
 function writeOctets(writer: ByteWriter, type: number, value: Uint8Array | undefined, width: number): void {
   if (value === undefined || value.length === 0) return;
   if (value.length % width !== 0) {
     throw new RangeError(
-      `attribute ${type} holds elements of ${width} octets, ${value.length} are no list of them`,
+      `attribute ${type} holds elements of ${width} octets, and ${value.length} is not a multiple of that`,
     );
   }
   writeHeader(writer, type, value.length).bytes(value);
@@ -131,7 +134,7 @@ function checkAggregator({ asn, address }: { readonly asn: number; readonly addr
   // RFC 7607 §2
   if (asn === 0) throw new RangeError('AS number 0 in AGGREGATOR');
   if (address.length !== 4)
-    throw new RangeError(`AGGREGATOR has an address of 4 octets, not ${address.length}`);
+    throw new RangeError(`AGGREGATOR needs an address of 4 octets, not ${address.length}`);
 }
 
 function sortedUnknown(unknown: readonly UnknownAttribute[] | undefined): readonly UnknownAttribute[] {
@@ -139,10 +142,10 @@ function sortedUnknown(unknown: readonly UnknownAttribute[] | undefined): readon
   return [...unknown].sort((a, b) => a.type - b.type);
 }
 
-/** As it came, flags included: a long form of the length that was not needed is kept too. */
+/** Writes an unknown attribute as received, flags included; an unnecessary long form of the length is kept too. */
 function writeUnknown(writer: ByteWriter, { flags, type, value }: UnknownAttribute): void {
   if (attributeSpec(type) !== undefined) throw new RangeError(`attribute ${type} has a field of its own`);
   if ((flags & AttributeFlag.Optional) === 0)
-    throw new RangeError(`attribute ${type} is not well-known to anybody`);
+    throw new RangeError(`attribute ${type} is not a well-known attribute`);
   writeHeader(writer, type, value.length, flags).bytes(value);
 }

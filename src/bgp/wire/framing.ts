@@ -1,4 +1,4 @@
-/** Messages in a byte stream: the header of RFC 4271 §4.1, its checks (§6.1), and the limits of RFC 8654. */
+/** Splits a byte stream into messages: the header of RFC 4271 §4.1, its checks (§6.1), and the limits of RFC 8654. */
 import { ByteWriter } from '../../net/bytes.ts';
 import { MessageType } from './iana.ts';
 import {
@@ -31,17 +31,17 @@ export function checkHeader(octets: Uint8Array, at: number, extendedMessages: bo
   const min = minMessageLength(type);
   const longest = extendedMessages ? MAX_EXTENDED_LENGTH : MAX_MESSAGE_LENGTH;
   if (length < HEADER_LENGTH || length > longest)
-    throw badLength(octets, lengthAt, `no message is ${length} octets long`);
+    throw badLength(octets, lengthAt, `invalid message length of ${length} octets`);
   if (min === undefined) {
     throw new NotificationError(
       ErrorCode.MessageHeader,
       HeaderSubcode.BadMessageType,
-      `message type ${type} is not known`,
+      `unknown message type ${type}`,
       Uint8Array.of(type),
     );
   }
   if (length < min || length > maxMessageLength(type, extendedMessages)) {
-    throw badLength(octets, lengthAt, `a message of type ${type} is never ${length} octets long`);
+    throw badLength(octets, lengthAt, `invalid length of ${length} octets for message type ${type}`);
   }
   if (type === MessageType.Keepalive && length !== HEADER_LENGTH) {
     throw badLength(octets, lengthAt, `a KEEPALIVE has ${HEADER_LENGTH} octets, not ${length}`);
@@ -49,7 +49,7 @@ export function checkHeader(octets: Uint8Array, at: number, extendedMessages: bo
   return length;
 }
 
-/** Bad Message Length; the data is the erroneous length field (RFC 4271 §6.1). */
+/** Returns Bad Message Length; the data is the erroneous length field (RFC 4271 §6.1). */
 function badLength(octets: Uint8Array, lengthAt: number, reason: string): NotificationError {
   return new NotificationError(
     ErrorCode.MessageHeader,
@@ -59,18 +59,20 @@ function badLength(octets: Uint8Array, lengthAt: number, reason: string): Notifi
   );
 }
 
-/** The type of a message whose header was checked. */
+/** Returns the type of a message whose header was checked. */
 export function messageType(message: Uint8Array): number {
   return message[HEADER_LENGTH - 1] as number;
 }
 
-/** A writer that holds the header of a message whose length `finishFrame` fills in. `bodyLength` is a guess in octets. */
+/**
+ * Returns a writer with a message header, whose length `finishFrame` fills in. `bodyLength` is an estimate in octets.
+ */
 export function startFrame(type: number, bodyLength: number): ByteWriter {
   const writer = new ByteWriter(HEADER_LENGTH + bodyLength);
   return writer.u32(0xffffffff).u32(0xffffffff).u32(0xffffffff).u32(0xffffffff).u16(0).u8(type);
 }
 
-/** The whole message. RangeError when it is longer than the peer may be sent: the caller has to cut before. */
+/** Returns the whole message. Throws RangeError if it is longer than the peer accepts: the caller must split it. */
 export function finishFrame(writer: ByteWriter, type: number, extendedMessages: boolean): Uint8Array {
   const longest = maxMessageLength(type, extendedMessages);
   if (writer.length > longest) {
@@ -79,7 +81,7 @@ export function finishFrame(writer: ByteWriter, type: number, extendedMessages: 
   return writer.patchU16(MARKER_LENGTH, writer.length).finish();
 }
 
-/** A message of a type around a body. RangeError when it is too long. */
+/** Wraps a body into a message. Throws RangeError if it is too long. */
 export function frame(type: number, body: Uint8Array, extendedMessages = false): Uint8Array {
   return finishFrame(startFrame(type, body.length).bytes(body), type, extendedMessages);
 }
@@ -87,27 +89,27 @@ export function frame(type: number, body: Uint8Array, extendedMessages = false):
 const EMPTY = new Uint8Array(0);
 
 /**
- * Cuts a byte stream into whole messages, however it arrives. After each `push`, call `next` until it returns
- * undefined: what stays inside then is less than one message (under 65535 octets).
+ * Splits a byte stream, in chunks of any size, into whole messages. After each `push`, call `next` until it returns
+ * undefined; the rest is less than one message (under 65535 octets).
  *
- * Messages are views, of the chunk where it held the whole message and of the framer's memory otherwise. That memory
- * is never written twice, so they stay true; whoever keeps a small part for long copies it, to let go of the rest.
- * Chunks must not be written to after they were pushed. Each octet is copied a bounded number of times.
+ * Messages are views: of the chunk if it held the whole message, otherwise of the framer's memory. That memory is never
+ * written twice, so views stay valid; copy a small part that is kept for long, to release the rest. Do not write to
+ * chunks after `push`. Each octet is copied a bounded number of times.
  */
 export class MessageFramer {
   #buffer: Uint8Array = EMPTY;
   #start = 0;
   #end = 0;
-  /** How far `#buffer` may be written: its length when it is the framer's own, 0 when it is a chunk. */
+  /** Writable length of `#buffer`: its whole length if the framer owns it, 0 if it is a chunk. */
   #writable = 0;
   #failure: NotificationError | undefined;
 
-  /** Octets that wait for the rest of their message, or for `next`. */
+  /** Returns the number of octets that wait for the rest of their message, or for `next`. */
   get buffered(): number {
     return this.#end - this.#start;
   }
 
-  /** Takes the octets that arrived. After `next` has thrown they are dropped: the stream has no boundaries any more. */
+  /** Takes received octets. After `next` has thrown they are dropped: the message boundaries are lost. */
   push(chunk: Uint8Array): void {
     if (this.#failure !== undefined || chunk.length === 0) return;
     const held = this.#end - this.#start;
@@ -117,7 +119,7 @@ export class MessageFramer {
       return;
     }
     if (held === 0) {
-      // A plain view, so that messages are plain too when the chunk is some subclass.
+      // A plain view, so that messages are plain even if the chunk is of a subclass.
       this.#buffer = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
       this.#start = 0;
       this.#end = chunk.length;
@@ -137,8 +139,8 @@ export class MessageFramer {
   }
 
   /**
-   * The next whole message, header included, or undefined when more octets are needed. `extendedMessages` is asked
-   * anew each time, since it changes between two messages of one chunk. Throws a NotificationError as soon as a
+   * Returns the next whole message, header included, or undefined if more octets are needed. `extendedMessages` is
+   * passed each time, since it can change between two messages of one chunk. Throws a NotificationError as soon as a
    * header is wrong, and the same one from then on.
    */
   next(extendedMessages: boolean): Uint8Array | undefined {

@@ -14,7 +14,7 @@ export interface Family {
   readonly safi: number;
 }
 
-/** The families of a configuration, by the names that operators write. */
+/** The configurable families, by the names that operators write. */
 export const FAMILIES = {
   'ipv4-unicast': { afi: Afi.IPv4, safi: Safi.Unicast },
   'ipv6-unicast': { afi: Afi.IPv6, safi: Safi.Unicast },
@@ -27,7 +27,7 @@ export const FAMILIES = {
 /** A family's configured name. */
 export type FamilyName = keyof typeof FAMILIES;
 
-/** The configured name of a family, or `afi/safi` for one without a name. */
+/** Returns a family's configured name, or `afi/safi` if it has none. */
 export function familyName(family: Family): string {
   for (const [name, known] of Object.entries(FAMILIES)) {
     if (known.afi === family.afi && known.safi === family.safi) return name;
@@ -35,12 +35,12 @@ export function familyName(family: Family): string {
   return `${family.afi}/${family.safi}`;
 }
 
-/** True when both name the same AFI and SAFI. */
+/** Returns true if both are the same AFI and SAFI. */
 export function sameFamily(a: Family, b: Family): boolean {
   return a.afi === b.afi && a.safi === b.safi;
 }
 
-/** True when a list, if there is one, names the family. */
+/** Returns true if there is a list and it contains the family. */
 export function includesFamily(families: readonly Family[] | undefined, family: Family): boolean {
   return families?.some((known) => sameFamily(known, family)) ?? false;
 }
@@ -69,5 +69,5 @@ export const AttributeType = {
   LargeCommunities: 32,
 } as const;
 
-/** AS_TRANS stands in for a 4-octet AS number in 2-octet fields (RFC 6793 §9). */
+/** AS_TRANS replaces a 4-octet AS number in 2-octet fields (RFC 6793 §9). */
 export const AS_TRANS = 23456;

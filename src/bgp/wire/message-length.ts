@@ -1,7 +1,7 @@
-/** How long messages may be (RFC 4271 §4.1, RFC 8654 §4). */
+/** Length limits of messages (RFC 4271 §4.1, RFC 8654 §4). */
 import { MessageType } from './iana.ts';
 
-/** Octets of the header: marker 16, length 2, type 1. */
+/** Length of the header in octets: marker 16, length 2, type 1. */
 export const HEADER_LENGTH = 19;
 
 /** The longest message unless extended messages were negotiated (RFC 4271 §4.1). */
@@ -10,7 +10,7 @@ export const MAX_MESSAGE_LENGTH = 4096;
 /** The longest message with extended messages (RFC 8654 §4). */
 export const MAX_EXTENDED_LENGTH = 65535;
 
-/** The longest message of a type in octets; OPEN and KEEPALIVE never grow (RFC 8654 §4). */
+/** Returns the longest message of a type in octets; OPEN and KEEPALIVE stay at 4096 octets (RFC 8654 §4). */
 export function maxMessageLength(type: number, extendedMessages: boolean): number {
   if (!extendedMessages || type === MessageType.Open || type === MessageType.Keepalive)
     return MAX_MESSAGE_LENGTH;
@@ -18,8 +18,8 @@ export function maxMessageLength(type: number, extendedMessages: boolean): numbe
 }
 
 /**
- * The shortest message of a type (RFC 4271 §6.1), or undefined for a type that is not known. The length of a
- * ROUTE-REFRESH is judged with its body, because RFC 7313 §5 may have an error of its own for it.
+ * Returns the shortest message of a type (RFC 4271 §6.1), or undefined for an unknown type. The length of a
+ * ROUTE-REFRESH is checked with its body, because RFC 7313 §5 may define its own error for it.
  */
 export function minMessageLength(type: number): number | undefined {
   switch (type) {

@@ -1,4 +1,4 @@
-/** BGP messages, header included (RFC 4271 §4): octets to values and back. */
+/** Encodes and decodes BGP messages, header included (RFC 4271 §4). */
 import { checkHeader, finishFrame, messageType, startFrame } from './framing.ts';
 import { MessageType } from './iana.ts';
 import { HEADER_LENGTH } from './message-length.ts';
@@ -15,15 +15,15 @@ import type { BgpMessage, CodecContext } from './types.ts';
 import { decodeUpdate, updateLengthHint, writeUpdate } from './update.ts';
 
 /**
- * Decodes one whole message as `MessageFramer.next` returns it. Octet fields of the result are views of `octets`;
- * copy what has to outlive them. Throws NotificationError and nothing else.
+ * Decodes one whole message as `MessageFramer.next` returns it. Octet fields of the result are views of `octets`; copy
+ * those that must outlive them. Throws NotificationError and nothing else.
  */
 export function decodeMessage(octets: Uint8Array, context: CodecContext): BgpMessage {
   if (octets.length < HEADER_LENGTH || checkHeader(octets, 0, context.extendedMessages) !== octets.length) {
     throw new NotificationError(
       ErrorCode.MessageHeader,
       HeaderSubcode.BadMessageLength,
-      `${octets.length} octets are not one whole message`,
+      `${octets.length} octets are not exactly one message`,
       octets.slice(16, 18),
     );
   }
@@ -36,8 +36,8 @@ export function decodeMessage(octets: Uint8Array, context: CodecContext): BgpMes
 }
 
 /**
- * Encodes a message, header included, as a copy of its own. RangeError when a field does not fit its width or the
- * message is longer than the session allows: both are mistakes of the caller.
+ * Encodes a message, header included, into its own buffer. Throws RangeError if a field is too large or the message is
+ * longer than the session allows: both are errors of the caller.
  */
 export function encodeMessage(message: BgpMessage, context: CodecContext): Uint8Array {
   switch (message.type) {

@@ -1,4 +1,4 @@
-/** A field of NLRI cut into its routes, with or without Path Identifiers. The routes themselves are not read. */
+/** Splits an NLRI field into routes, with or without Path Identifiers, without decoding them. */
 import { ByteWriter } from '../../net/bytes.ts';
 import { makePrefix, type Prefix } from '../../net/prefix.ts';
 import type { Family } from './iana.ts';
@@ -12,22 +12,22 @@ export interface ListedNlri {
   readonly octets: Uint8Array;
 }
 
-/** The routes of a field; where its end does not come out even, what is left of it and why. */
+/** The routes of a field; if the last one is incomplete, its octets and the reason. */
 export interface NlriList {
   readonly routes: readonly ListedNlri[];
   readonly rest?: { readonly octets: Uint8Array; readonly reason: string };
 }
 
-/** Octets of the route that begins at `at`; undefined where its length is not inside. */
+/** Returns the length in octets of the route at `at`; undefined if its length field is cut off. */
 type Measure = (octets: Uint8Array, at: number) => number | undefined;
 
-/** A length in bits, and as many octets as hold them (RFC 4760 §5). */
+/** Measures a length in bits and the octets that hold them (RFC 4760 §5). */
 const inBits: Measure = (octets, at) => {
   const bits = octets[at];
   return bits === undefined ? undefined : 1 + ((bits + 7) >>> 3);
 };
 
-/** A type, a length in octets, and a value; each field of as many octets as said. */
+/** Measures a type, a length in octets and a value, with the given field sizes. */
 function typed(typeOctets: number, lengthOctets: 1 | 2): Measure {
   return (octets, at) => {
     let length = 0;
@@ -40,7 +40,7 @@ function typed(typeOctets: number, lengthOctets: 1 | 2): Measure {
   };
 }
 
-/** RFC 8955 §4.1: one octet below 240, else twelve bits of two. */
+/** Measures FlowSpec NLRI (RFC 8955 §4.1): a length of one octet below 240, otherwise twelve bits of two. */
 const flowSpec: Measure = (octets, at) => {
   const first = octets[at];
   if (first === undefined || first < 0xf0) return first === undefined ? undefined : 1 + first;
@@ -48,7 +48,7 @@ const flowSpec: Measure = (octets, at) => {
   return second === undefined ? undefined : 2 + ((first & 0x0f) << 8) + second;
 };
 
-/** How the routes of a SAFI tell their length (IANA, SAFI Values). */
+/** The length encoding of each SAFI's routes (IANA, SAFI Values). */
 const MEASURES: ReadonlyMap<number, Measure> = new Map([
   [1, inBits], // unicast
   [2, inBits], // multicast
@@ -68,12 +68,12 @@ const MEASURES: ReadonlyMap<number, Measure> = new Map([
   [134, flowSpec],
 ]);
 
-/** True when the routes of a family can be told apart. */
+/** Returns true if a family's routes can be split. */
 export function isListed({ safi }: Family): boolean {
   return MEASURES.has(safi);
 }
 
-/** Cuts a field. A family that is not known is one route, whatever its length. */
+/** Splits a field. An unknown family is one route of any length. */
 export function listNlri(field: Uint8Array, family: Family, identified: boolean): NlriList {
   const measure = MEASURES.get(family.safi);
   const routes: ListedNlri[] = [];
@@ -95,21 +95,21 @@ export function listNlri(field: Uint8Array, family: Family, identified: boolean)
 function faultOf(field: Uint8Array, start: number, end: number): string {
   if (start >= field.length) return 'the last Path Identifier has no route';
   const claimed = Number.isFinite(end) ? `${end - start} octets` : 'more octets';
-  return `the last route claims ${claimed}, ${field.length - start} are left`;
+  return `the last route needs ${claimed}, but only ${field.length - start} are left`;
 }
 
 function readIdentifier(field: Uint8Array, at: number): number {
   return new DataView(field.buffer, field.byteOffset + at, PATH_IDENTIFIER_LENGTH).getUint32(0);
 }
 
-// Unicast NLRI (RFC 4271 §4.3, RFC 4760 §5): a length in bits, then as many octets as hold them.
+// Unicast NLRI (RFC 4271 §4.3, RFC 4760 §5): a length in bits, then the octets that hold them.
 
-/** Octets of the Path Identifier in front of each route of a family with ADD-PATH (RFC 7911 §3). */
+/** Octets of the Path Identifier before each route of a family with ADD-PATH (RFC 7911 §3). */
 export const PATH_IDENTIFIER_LENGTH = 4;
 
 /**
- * What makes a field of unicast NLRI syntactically incorrect (RFC 7606 §5.3), or undefined when nothing does.
- * `bits` is the width of the family's addresses; `identified` routes have a Path Identifier in front (RFC 7911 §3).
+ * Returns the syntax error of a unicast NLRI field (RFC 7606 §5.3), or undefined if there is none. `bits` is the width
+ * of the family's addresses; `identified` routes are preceded by a Path Identifier (RFC 7911 §3).
  */
 export function unicastNlriFault(octets: Uint8Array, bits: 32 | 128, identified = false): string | undefined {
   const skipped = identified ? PATH_IDENTIFIER_LENGTH : 0;
@@ -118,15 +118,15 @@ export function unicastNlriFault(octets: Uint8Array, bits: 32 | 128, identified 
     at += skipped;
     if (at >= octets.length) return 'the last Path Identifier has no prefix';
     const length = octets[at] as number;
-    if (length > bits) return `prefix length ${length} is over ${bits}`;
+    if (length > bits) return `prefix length ${length} is above ${bits}`;
     at += 1 + ((length + 7) >>> 3);
   }
   return at === octets.length ? undefined : 'the last prefix is cut off';
 }
 
 /**
- * The prefixes of a field of unicast NLRI, for AFI 1 or 2. Bits behind a prefix's length mean nothing and are cleared.
- * Throws error 3/10 where the field is syntactically incorrect; a field of a decoded UPDATE never is.
+ * Decodes the prefixes of a unicast NLRI field, for AFI 1 or 2. Bits after a prefix's length are meaningless and
+ * cleared. Throws error 3/10 if the field is incorrect; a field of a decoded UPDATE never is.
  */
 export function decodeUnicastNlri(octets: Uint8Array, afi: 1 | 2): Prefix[] {
   const bits = afi === 1 ? 32 : 128;
@@ -147,7 +147,7 @@ export function decodeUnicastNlri(octets: Uint8Array, afi: 1 | 2): Prefix[] {
   return prefixes;
 }
 
-/** NLRI of prefixes, all of one family. */
+/** Encodes prefixes, all of one family, as NLRI. */
 export function encodeUnicastNlri(prefixes: readonly Prefix[]): Uint8Array {
   const writer = new ByteWriter(prefixes.length * 5);
   for (const { address, length } of prefixes) {

@@ -1,4 +1,4 @@
-/** What a NOTIFICATION says, in the words of the standards. */
+/** Formats NOTIFICATIONs with the names in the standards. */
 import { ByteReader, toHex } from '../../net/bytes.ts';
 import { attributeName } from './attribute-table.ts';
 import { familyName } from './iana.ts';
@@ -9,7 +9,7 @@ interface CodeText {
   readonly subcodes: Readonly<Record<number, string>>;
 }
 
-/** IANA, BGP Error (Notification) Codes and the registries of their subcodes. */
+/** Names of IANA's BGP Error (Notification) Codes and their subcodes. */
 const TEXTS: Readonly<Record<number, CodeText>> = {
   [ErrorCode.MessageHeader]: {
     name: 'Message Header Error',
@@ -81,8 +81,8 @@ const TEXTS: Readonly<Record<number, CodeText>> = {
 };
 
 /**
- * A NOTIFICATION in words: `Cease/Administrative Shutdown (6/2): maintenance`. Bounded in length and free of control
- * characters whatever the data holds; the data of codes without a text is shown as hexadecimal.
+ * Formats a NOTIFICATION: `Cease/Administrative Shutdown (6/2): maintenance`. The text is bounded in length and free of
+ * control characters for any data; data of codes without a text is shown in hexadecimal.
  */
 export function notificationText(
   code: number,
@@ -95,7 +95,9 @@ export function notificationText(
   return plainText(code, subcode, data);
 }
 
-/** RFC 8538 §3.1: a Hard Reset encloses the code, subcode and data of the true reason. Never unwrapped twice. */
+/**
+ * Formats a Hard Reset's data, the code, subcode and data of the true reason (RFC 8538 §3.1). Never unwrapped twice.
+ */
 function innerText(data: Uint8Array): string {
   const reader = new ByteReader(data);
   return plainText(reader.u8(), reader.u8(), reader.rest());
@@ -152,16 +154,16 @@ function ceaseData(subcode: number, data: Uint8Array): string {
   return `data ${shownHex(data)}`;
 }
 
-// The words an operator sends along with Administrative Shutdown and Administrative Reset (RFC 9003).
+// The operator's text in Administrative Shutdown and Administrative Reset (RFC 9003).
 
-/** The longest communication in octets of UTF-8 (RFC 9003 §2). */
+/** Maximum length of a communication in octets of UTF-8 (RFC 9003 §2). */
 const MAX_OCTETS = 255;
 
-/** How many octets of malformed data are shown. */
+/** Number of octets of malformed data that are shown. */
 const SHOWN_OCTETS = 32;
 
 /**
- * The data of the NOTIFICATION for a text: its length in one octet and its UTF-8, cut to 255 octets between two
+ * Encodes a text as a NOTIFICATION's data: its length in one octet and its UTF-8, cut to 255 octets between two
  * characters. Lone surrogates become U+FFFD. An empty text has no data.
  */
 export function encodeShutdownCommunication(text: string): Uint8Array {
@@ -173,33 +175,33 @@ export function encodeShutdownCommunication(text: string): Uint8Array {
 }
 
 /**
- * The communication that data of a NOTIFICATION holds, fit for logs and terminals (`safeText`). Empty when there is none;
- * what is malformed is shown as hexadecimal (RFC 9003 §3), cut to a bounded length.
+ * Decodes the communication in a NOTIFICATION's data, safe for logs and terminals (`safeText`). Empty if there is none;
+ * malformed data is shown in hexadecimal (RFC 9003 §3), with a bounded length.
  */
 export function decodeShutdownCommunication(data: Uint8Array): string {
   const length = data[0];
   if (length === undefined || (length === 0 && data.length === 1)) return '';
   if (length !== data.length - 1) {
-    return `malformed shutdown communication (${length} octets announced, ${data.length - 1} there) ${shownHex(data)}`;
+    return `malformed shutdown communication (length ${length}, but ${data.length - 1} octets follow) ${shownHex(data)}`;
   }
   const octets = data.subarray(1);
   try {
     return safeText(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(octets));
   } catch {
-    // The decoder throws for octets that are no UTF-8, and for nothing else.
-    return `shutdown communication that is not UTF-8 ${shownHex(octets)}`;
+    // The decoder throws only for octets that are not UTF-8.
+    return `shutdown communication that is not valid UTF-8 ${shownHex(octets)}`;
   }
 }
 
-/** `0x..`, with `..` at the end when there is more than is shown. */
+/** Formats octets as `0x..`, with `..` at the end if there are more than are shown. */
 export function shownHex(octets: Uint8Array): string {
   const more = octets.length > SHOWN_OCTETS ? '..' : '';
   return `0x${toHex(octets.subarray(0, SHOWN_OCTETS))}${more}`;
 }
 
 /**
- * A peer's text made safe to show: control and format characters, which would move a terminal's cursor, forge a line of
- * a log or turn the direction of writing, appear as `\u{..}`; so do line separators, and a backslash is doubled.
+ * Makes a peer's text safe to show: control and format characters, which could move a terminal's cursor, forge a log
+ * line or change the writing direction, appear as `\u{..}`, and so do line separators; a backslash is doubled.
  */
 export function safeText(text: string): string {
   return text.replace(/[\\\p{C}\p{Zl}\p{Zp}]/gu, (character) =>

@@ -1,4 +1,4 @@
-/** NOTIFICATION: error codes, and the error that carries the NOTIFICATION it deserves (RFC 4271 §4.5, §6). */
+/** NOTIFICATION (RFC 4271 §4.5, §6): error codes, and the exception that carries its NOTIFICATION. */
 import type { ByteWriter } from '../../net/bytes.ts';
 import { HEADER_LENGTH, maxMessageLength } from './message-length.ts';
 import { MessageType } from './iana.ts';
@@ -74,15 +74,15 @@ export const CeaseSubcode = {
 /** ROUTE-REFRESH Message Error subcodes (RFC 7313 §5). */
 export const RouteRefreshSubcode = { InvalidMessageLength: 1 } as const;
 
-/** What a malformed message or a breach of protocol throws: nothing else leaves the codec. */
+/** Thrown for a malformed message or a protocol violation; the codec throws nothing else while decoding. */
 export class NotificationError extends Error {
   override readonly name = 'NotificationError';
   readonly code: number;
   readonly subcode: number;
-  /** The Data field: what RFC 4271 §6 asks for with this code and subcode. A copy of its own. */
+  /** The Data field that RFC 4271 §6 requires for this code and subcode, as a copy. */
   readonly data: Uint8Array;
 
-  /** `message` says in words what was wrong and where. */
+  /** `message` describes the problem and its position. */
   constructor(code: number, subcode: number, message: string, data: Uint8Array = new Uint8Array(0)) {
     super(message);
     this.code = code;
@@ -91,12 +91,12 @@ export class NotificationError extends Error {
   }
 }
 
-/** The NOTIFICATION that answers an error. */
+/** Returns the NOTIFICATION for an error. */
 export function notificationFor(error: NotificationError): NotificationMessage {
   return { type: 'notification', code: error.code, subcode: error.subcode, data: error.data };
 }
 
-/** Decodes the body of a NOTIFICATION, which has two octets at least. The data is a view. */
+/** Decodes the body of a NOTIFICATION, which has at least two octets. The data is a view. */
 export function decodeNotification(body: Uint8Array): NotificationMessage {
   return {
     type: 'notification',
@@ -107,8 +107,8 @@ export function decodeNotification(body: Uint8Array): NotificationMessage {
 }
 
 /**
- * Writes the body of a NOTIFICATION. Data that the message cannot hold is cut: it quotes what was received, and a
- * report that is incomplete is better than none.
+ * Writes the body of a NOTIFICATION. Data that exceeds the message is cut: it quotes the received data, and an
+ * incomplete report is better than none.
  */
 export function writeNotification(
   writer: ByteWriter,

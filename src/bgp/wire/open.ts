@@ -1,4 +1,4 @@
-/** OPEN (RFC 4271 §4.2) with its optional parameters in both forms (RFC 5492, RFC 9072). */
+/** Encodes and decodes OPEN (RFC 4271 §4.2) with its optional parameters in both forms (RFC 5492, RFC 9072). */
 import { ByteReader, type ByteWriter, type Underflow } from '../../net/bytes.ts';
 import { formatAddress, parseAddress } from '../../net/prefix.ts';
 import { decodeCapabilities, encodeCapabilities } from './capabilities.ts';
@@ -6,7 +6,7 @@ import { AS_TRANS, type Family } from './iana.ts';
 import { ErrorCode, NotificationError, OpenSubcode } from './notification.ts';
 import type { Capability, OpenMessage } from './types.ts';
 
-/** The only version there is. */
+/** The only version. */
 export const BGP_VERSION = 4;
 
 /** Optional parameter types (IANA, BGP OPEN Optional Parameter Types). */
@@ -20,13 +20,13 @@ function openError(subcode: number, reason: string, data?: Uint8Array): Notifica
 const truncated: Underflow = (wanted, left) =>
   openError(
     OpenSubcode.Unspecific,
-    `optional parameters: ${wanted} octets are announced where ${left} are left`,
+    `optional parameters: ${wanted} octets are needed, but only ${left} are left`,
   );
 
 /**
- * Decodes the body of an OPEN, which has ten octets at least, and makes the checks of RFC 4271 §6.2 that need no
- * configuration, in its order. Throws a NotificationError with code 2. Whether the AS number and the BGP Identifier
- * are the expected ones is for the state machine to say.
+ * Decodes the body of an OPEN, which has at least ten octets, and makes the checks of RFC 4271 §6.2 that need no
+ * configuration, in its order. Throws a NotificationError with code 2. The state machine checks whether the AS number
+ * and the BGP Identifier are the expected ones.
  */
 export function decodeOpen(body: Uint8Array): OpenMessage {
   const reader = new ByteReader(body, truncated);
@@ -35,20 +35,20 @@ export function decodeOpen(body: Uint8Array): OpenMessage {
     // The data is the largest version supported, in two octets.
     throw openError(
       OpenSubcode.UnsupportedVersionNumber,
-      `version ${version} is not spoken here, only ${BGP_VERSION}`,
+      `version ${version} is not supported, only ${BGP_VERSION}`,
       Uint8Array.of(0, BGP_VERSION),
     );
   }
   const myAs = reader.u16();
   // RFC 7607 §2
-  if (myAs === 0) throw openError(OpenSubcode.BadPeerAs, 'AS number 0 is not a speaker');
+  if (myAs === 0) throw openError(OpenSubcode.BadPeerAs, 'AS number 0 is invalid');
   const holdTime = reader.u16();
   if (holdTime === 1 || holdTime === 2) {
     throw openError(OpenSubcode.UnacceptableHoldTime, `hold time ${holdTime} s is neither 0 nor at least 3`);
   }
   const bgpIdentifier = reader.u32();
   // RFC 6286 §2.2
-  if (bgpIdentifier === 0) throw openError(OpenSubcode.BadBgpIdentifier, 'BGP Identifier 0.0.0.0');
+  if (bgpIdentifier === 0) throw openError(OpenSubcode.BadBgpIdentifier, 'BGP Identifier 0.0.0.0 is invalid');
   const capabilities = decodeOptionalParameters(reader);
   for (const capability of capabilities) {
     if (capability.type === 'four-octet-as' && capability.asn === 0) {
@@ -58,12 +58,14 @@ export function decodeOpen(body: Uint8Array): OpenMessage {
   return { type: 'open', version, myAs, holdTime, bgpIdentifier, capabilities };
 }
 
-/** Both forms; RFC 9072 §2 tells them apart by the type of the first parameter, whatever the length octet says. */
+/**
+ * Decodes both forms; RFC 9072 §2 distinguishes them by the type of the first parameter, whatever the length octet is.
+ */
 function decodeOptionalParameters(reader: ByteReader): readonly Capability[] {
   const length = reader.u8();
   if (length === 0) {
     if (reader.remaining > 0) {
-      throw openError(OpenSubcode.Unspecific, `${reader.remaining} octets behind an OPEN without parameters`);
+      throw openError(OpenSubcode.Unspecific, `${reader.remaining} octets follow an OPEN without parameters`);
     }
     return [];
   }
@@ -73,7 +75,7 @@ function decodeOptionalParameters(reader: ByteReader): readonly Capability[] {
   if (announced !== reader.remaining) {
     throw openError(
       OpenSubcode.Unspecific,
-      `the optional parameters should take ${announced} octets more, ${reader.remaining} are there`,
+      `the optional parameters need ${announced} octets, but there are ${reader.remaining}`,
     );
   }
   const capabilities: Capability[] = [];
@@ -94,8 +96,8 @@ function decodeOptionalParameters(reader: ByteReader): readonly Capability[] {
 }
 
 /**
- * Writes the body of an OPEN: all capabilities in one optional parameter (RFC 5492 §4), in the extended form only when
- * they need it (RFC 9072 §2). RangeError when a field does not fit.
+ * Writes the body of an OPEN: all capabilities in one optional parameter (RFC 5492 §4), in the extended form only if
+ * necessary (RFC 9072 §2). Throws RangeError if a field is too large.
  */
 export function writeOpen(writer: ByteWriter, open: OpenMessage): void {
   writer.u8(open.version).u16(open.myAs).u16(open.holdTime).u32(open.bgpIdentifier);
@@ -117,20 +119,20 @@ export function writeOpen(writer: ByteWriter, open: OpenMessage): void {
   }
 }
 
-/** What the 2-octet field of an OPEN says for an AS number of up to four octets (RFC 6793 §4.1). */
+/** Returns the value of an OPEN's 2-octet field for an AS number of up to four octets (RFC 6793 §4.1). */
 export function myAsField(asn: number): number {
   return asn > 0xffff ? AS_TRANS : asn;
 }
 
-/** The AS number of the speaker that sent an OPEN: the capability's where it has one (RFC 6793 §4.1). */
+/** Returns the AS number of an OPEN's sender: the capability's, if present (RFC 6793 §4.1). */
 export function peerAsn(open: OpenMessage): number {
   return findCapability(open, 'four-octet-as')?.asn ?? open.myAs;
 }
 
 /**
- * The capability of a type that counts where it appears more than once (RFC 5492 §4 leaves that to each): the last.
- * RFC 4724 §3 says so of graceful restart. The documents of 4-octet AS and of long-lived graceful restart name no order,
- * and the last is what other speakers take. Those without a value cannot differ. Multiprotocol capabilities add up
+ * Returns the capability of a type; if it is repeated, the last one (RFC 5492 §4 leaves that to each document). RFC
+ * 4724 §3 requires this for graceful restart. The documents of 4-octet AS and of long-lived graceful restart name no
+ * order, and other speakers use the last one. Those without a value cannot differ. Multiprotocol capabilities add up
  * (`offeredFamilies`).
  */
 export function findCapability<T extends Capability['type']>(
@@ -143,8 +145,8 @@ export function findCapability<T extends Capability['type']>(
 }
 
 /**
- * The families that an OPEN offers, in its order, each once. An OPEN without the multiprotocol capability offers IPv4
- * unicast and nothing else (RFC 4760 §8).
+ * Returns the families that an OPEN offers, in its order, each once. An OPEN without the multiprotocol capability
+ * offers only IPv4 unicast (RFC 4760 §8).
  */
 export function offeredFamilies(open: OpenMessage): readonly Family[] {
   const families: Family[] = [];
@@ -157,7 +159,7 @@ export function offeredFamilies(open: OpenMessage): readonly Family[] {
   return families.length === 0 ? [{ afi: 1, safi: 1 }] : families;
 }
 
-/** A BGP Identifier in dotted decimal. */
+/** Formats a BGP Identifier in dotted decimal. */
 export function formatIdentifier(identifier: number): string {
   return formatAddress(
     Uint8Array.of(
@@ -169,7 +171,9 @@ export function formatIdentifier(identifier: number): string {
   );
 }
 
-/** A BGP Identifier from dotted decimal, or undefined when the text is none. 0.0.0.0 is none (RFC 6286 §2.1). */
+/**
+ * Parses a BGP Identifier from dotted decimal; undefined if the text is invalid. 0.0.0.0 is invalid (RFC 6286 §2.1).
+ */
 export function parseIdentifier(text: string): number | undefined {
   const address = parseAddress(text);
   if (address === undefined || address.length !== 4) return undefined;

@@ -1,21 +1,21 @@
-/** ROUTE-REFRESH (RFC 2918 §3) with the subtypes of RFC 7313 §3.2. */
+/** Encodes and decodes ROUTE-REFRESH (RFC 2918 §3) with the subtypes of RFC 7313 §3.2. */
 import type { ByteWriter } from '../../net/bytes.ts';
 import { HEADER_LENGTH } from './message-length.ts';
 import { ErrorCode, HeaderSubcode, NotificationError, RouteRefreshSubcode } from './notification.ts';
 import type { CodecContext, RouteRefreshMessage } from './types.ts';
 
-/** Message subtypes (RFC 7313 §3.2): a request, and the beginning and end of what answers it. */
+/** Message subtypes (RFC 7313 §3.2): a request, and the beginning and end of its answer. */
 export const RefreshSubtype = { Request: 0, BeginOfRefresh: 1, EndOfRefresh: 2 } as const;
 
 const BODY_LENGTH = 4;
 
 /**
  * Decodes a ROUTE-REFRESH, header included. A wrong length is one of two errors:
- * - 7/1 with the whole message as data, from a peer that advertised enhanced route refresh. RFC 7313 §5: "The error handling
- *   specified in this section is applicable only when a BGP speaker has received the 'Enhanced Route Refresh Capability'
- *   from a peer." It asks for 7/1 where a mark has a wrong length; a request from such a peer gets the same.
+ * - 7/1 with the whole message as data, from a peer that advertised enhanced route refresh. RFC 7313 §5: "The error
+ *   handling specified in this section is applicable only when a BGP speaker has received the 'Enhanced Route Refresh
+ *   Capability' from a peer." It requires 7/1 for a mark with a wrong length; a request from such a peer gets the same.
  * - 1/2 with the length as data, from any other peer (RFC 4271 §6.1).
- * A subtype that RFC 7313 does not define is returned, whatever follows its four octets, for the caller to ignore (§5).
+ * A subtype that RFC 7313 does not define is returned for the caller to ignore (§5), whatever follows its four octets.
  * Outbound route filters (RFC 5291), which would follow a request, are never negotiated.
  */
 export function decodeRouteRefresh(

@@ -1,20 +1,20 @@
 /**
- * BGP messages as data (RFC 4271 §4). Nothing here does I/O; encoding and decoding live beside. Octet fields of decoded
- * messages are views of the message: whoever keeps one for long copies it.
+ * BGP messages as data (RFC 4271 §4), without I/O and encoding. Octet fields of decoded messages are views of the
+ * message: copy those that are kept for long.
  */
 import type { Family } from './iana.ts';
 
-/** What the two sides negotiated that changes how octets are read and written. It enters the codec as an argument. */
+/** Negotiated parameters that change the encoding; an argument of the codec. */
 export interface CodecContext {
   /** AS_PATH and AGGREGATOR carry 4-octet AS numbers (RFC 6793). */
   readonly fourOctetAs: boolean;
   /** Messages of up to 65535 octets instead of 4096 (RFC 8654); never for OPEN and KEEPALIVE. */
   readonly extendedMessages: boolean;
-  /** The peer is in our own AS; LOCAL_PREF is for internal sessions only (RFC 4271 §5.1.5). */
+  /** The peer is in our own AS; LOCAL_PREF is sent on internal sessions only (RFC 4271 §5.1.5). */
   readonly internal: boolean;
   /**
-   * The sender advertised enhanced route refresh: the third octet of a ROUTE-REFRESH is a subtype, and RFC 7313 §5 says how
-   * errors are handled. Absent or false: the octet is reserved (RFC 2918 §3).
+   * The sender advertised enhanced route refresh: the third octet of a ROUTE-REFRESH is a subtype, and errors follow
+   * RFC 7313 §5. Absent or false: the octet is reserved (RFC 2918 §3).
    */
   readonly enhancedRouteRefresh?: boolean;
   /**
@@ -28,10 +28,10 @@ export interface CodecContext {
   readonly ipv6NextHops?: readonly Family[];
 }
 
-/** Before an OPEN was exchanged nothing is negotiated. */
+/** The context before the OPENs are exchanged: nothing is negotiated. */
 export const INITIAL_CONTEXT: CodecContext = { fourOctetAs: false, extendedMessages: false, internal: false };
 
-/** A capability (RFC 5492), in the order of appearance; those not known by name are kept as they came. */
+/** A capability (RFC 5492), in the order of appearance; unknown ones are kept as received. */
 export type Capability =
   /** RFC 4760 §8, code 1 */
   | { readonly type: 'multiprotocol'; readonly family: Family }
@@ -65,9 +65,9 @@ export type Capability =
 /** RFC 4271 §4.2 */
 export interface OpenMessage {
   readonly type: 'open';
-  /** 4: decoding refuses others with the NOTIFICATION that tells them so (RFC 4271 §6.2). */
+  /** Always 4: decoding refuses others with the NOTIFICATION for it (RFC 4271 §6.2). */
   readonly version: number;
-  /** The 2-octet field: AS_TRANS when the AS number needs four. */
+  /** The 2-octet field: AS_TRANS if the AS number needs four. */
   readonly myAs: number;
   /** Seconds, 0..65535. */
   readonly holdTime: number;
@@ -90,8 +90,8 @@ export interface NotificationMessage {
 }
 
 /**
- * RFC 2918 §3; `subtype` is the third octet as received. With enhanced route refresh 0 is a request, 1 and 2 mark begin
- * and end of the answer (RFC 7313 §3.2); without it the octet is reserved and every message is a request.
+ * RFC 2918 §3; `subtype` is the third octet as received. With enhanced route refresh, 0 is a request, 1 and 2 mark the
+ * beginning and end of the answer (RFC 7313 §3.2). Without it the octet is reserved and every message is a request.
  */
 export interface RouteRefreshMessage {
   readonly type: 'route_refresh';
@@ -105,7 +105,7 @@ export interface AsPathSegment {
   readonly asns: readonly number[];
 }
 
-/** Attributes by name. Absent means absent; each appears once. Communities are the octets on the wire, concatenated. */
+/** Attributes by name; each appears at most once. Communities are the octets on the wire, concatenated. */
 export interface PathAttributes {
   /** 0 IGP, 1 EGP, 2 INCOMPLETE */
   readonly origin?: number;
@@ -124,11 +124,11 @@ export interface PathAttributes {
   readonly largeCommunities?: Uint8Array;
   readonly mpReach?: MpReach;
   readonly mpUnreach?: MpUnreach;
-  /** Attributes this speaker does not know, as they came, in order. */
+  /** Attributes that this speaker does not know, as received, in order. */
   readonly unknown?: readonly UnknownAttribute[];
 }
 
-/** MP_REACH_NLRI (RFC 4760 §3). `nlri` is the octets as they stand; the family's own decoder reads them. */
+/** MP_REACH_NLRI (RFC 4760 §3). `nlri` holds the received octets, for the family's own decoder. */
 export interface MpReach {
   readonly family: Family;
   readonly nextHop: Uint8Array;
@@ -148,15 +148,15 @@ export interface UnknownAttribute {
   readonly value: Uint8Array;
 }
 
-/** What RFC 7606 asks for instead of resetting the session. */
+/** The reaction that RFC 7606 requires instead of a session reset. */
 export interface AttributeProblem {
-  /** Attribute type code; 0 where the attributes end before one is told. */
+  /** Attribute type code; 0 if the attributes end before a type. */
   readonly attribute: number;
   readonly treatment: 'attribute-discard' | 'treat-as-withdraw';
   readonly reason: string;
   /**
-   * The UPDATE Message Error subcode by which RFC 4271 §6.3 would end the session instead; absent for a discarded attribute,
-   * which is no error of the message.
+   * The UPDATE Message Error subcode for which RFC 4271 §6.3 would reset the session; absent for a discarded attribute,
+   * which is not an error of the message.
    */
   readonly subcode?: number;
 }
@@ -169,7 +169,7 @@ export interface UpdateMessage {
   readonly attributes: PathAttributes;
   /** NLRI, IPv4 unicast as octets. */
   readonly nlri: Uint8Array;
-  /** What was wrong and how much of it survives (RFC 7606 §2); empty on a clean message and when encoding. */
+  /** The problems and their treatment (RFC 7606 §2); empty for a correct message and for encoding. */
   readonly problems: readonly AttributeProblem[];
 }
 

@@ -1,4 +1,6 @@
-/** UPDATE (RFC 4271 §4.3) with the revised error handling of RFC 7606, and End-of-RIB (RFC 4724 §2). */
+/**
+ * Encodes and decodes UPDATE (RFC 4271 §4.3) with the revised error handling of RFC 7606, and End-of-RIB (RFC 4724 §2).
+ */
 import type { ByteWriter } from '../../net/bytes.ts';
 import { type DecodedAttributes, decodeAttributes } from './decode-attributes.ts';
 import { writeAttributes } from './encode-attributes.ts';
@@ -11,8 +13,8 @@ import { unicastNlriFault } from './nlri-list.ts';
 const EMPTY = new Uint8Array(0);
 
 /**
- * Decodes the body of an UPDATE, which has four octets at least. Its octet fields are views. Throws error 3/x where RFC
- * 7606 keeps the session reset; what it asks for otherwise is in `problems`.
+ * Decodes the body of an UPDATE, which has at least four octets. Its octet fields are views. Throws error 3/x if RFC
+ * 7606 requires a session reset; milder reactions are in `problems`.
  */
 export function decodeUpdate(body: Uint8Array, context: CodecContext): UpdateMessage {
   const withdrawnLength = ((body[0] as number) << 8) | (body[1] as number);
@@ -24,7 +26,7 @@ export function decodeUpdate(body: Uint8Array, context: CodecContext): UpdateMes
   if (nlriAt > body.length) throw tooLong(`Total Path Attribute Length ${attributesLength}`);
   const withdrawn = body.subarray(2, 2 + withdrawnLength);
   const nlri = body.subarray(nlriAt);
-  // RFC 7606 §3.i, §3.j, §5.3: routes that cannot be told cannot be withdrawn either.
+  // RFC 7606 §3.i, §3.j, §5.3: routes that cannot be identified cannot be withdrawn.
   const identified = includesFamily(context.pathIdentifiers, FAMILIES['ipv4-unicast']);
   checkIpv4('Withdrawn Routes', withdrawn, identified);
   checkIpv4('NLRI', nlri, identified);
@@ -32,7 +34,7 @@ export function decodeUpdate(body: Uint8Array, context: CodecContext): UpdateMes
   const { attributes } = decoded;
   const reachable = nlri.length > 0 || (attributes.mpReach?.nlri.length ?? 0) > 0;
   if (!reachable) {
-    // RFC 7606 §5.2: an error that is more than a discarded attribute, and no route that could bear it.
+    // RFC 7606 §5.2: an error beyond a discarded attribute, and no route to withdraw for it.
     const reset = decoded.reset();
     if (reset !== undefined) throw reset;
   }
@@ -45,7 +47,7 @@ function tooLong(what: string): NotificationError {
   return new NotificationError(
     ErrorCode.UpdateMessage,
     UpdateSubcode.MalformedAttributeList,
-    `${what} goes beyond the message`,
+    `${what} exceeds the message`,
   );
 }
 
@@ -60,8 +62,8 @@ function checkIpv4(field: string, octets: Uint8Array, identified: boolean): void
 }
 
 /**
- * RFC 7606 §3.d: mandatory attributes that announced routes lack. NEXT_HOP is mandatory for the NLRI field alone (RFC
- * 4760 §3), LOCAL_PREF on internal sessions alone (RFC 4271 §5.1.5). One that was there but malformed is a problem already.
+ * Finds mandatory attributes that announced routes lack (RFC 7606 §3.d). NEXT_HOP is mandatory for the NLRI field only
+ * (RFC 4760 §3), LOCAL_PREF on internal sessions only (RFC 4271 §5.1.5). A malformed one is already a problem.
  */
 function missingAttributes(
   decoded: DecodedAttributes,
@@ -74,19 +76,19 @@ function missingAttributes(
   const missing: AttributeProblem[] = [];
   for (const attribute of wanted) {
     if (decoded.present(attribute)) continue;
-    const reason = `${attributeName(attribute)} is mandatory, but missing`;
+    const reason = `${attributeName(attribute)} is mandatory but missing`;
     const subcode = UpdateSubcode.MissingWellKnownAttribute;
     missing.push({ attribute, treatment: 'treat-as-withdraw', reason, subcode });
   }
   return missing;
 }
 
-/** True when the announced routes of an UPDATE have to be handled as if they were withdrawn (RFC 7606 §2). */
+/** Returns true if the announced routes of an UPDATE must be handled as if they were withdrawn (RFC 7606 §2). */
 export function isTreatAsWithdraw(update: UpdateMessage): boolean {
   return update.problems.some((problem) => problem.treatment === 'treat-as-withdraw');
 }
 
-/** Octets that an encoded UPDATE will not exceed by much: a first size for the buffer. */
+/** Estimates the length of an encoded UPDATE, as a first size for the buffer. */
 export function updateLengthHint(update: UpdateMessage): number {
   const { mpReach, mpUnreach } = update.attributes;
   return (
@@ -98,7 +100,7 @@ export function updateLengthHint(update: UpdateMessage): number {
   );
 }
 
-/** Writes the body of an UPDATE; `problems` are not encoded. RangeError when a field does not fit. */
+/** Writes the body of an UPDATE; `problems` are not encoded. Throws RangeError if a field is too large. */
 export function writeUpdate(writer: ByteWriter, update: UpdateMessage, context: CodecContext): void {
   writer.u16(update.withdrawn.length).bytes(update.withdrawn);
   const lengthAt = writer.length;
@@ -108,7 +110,7 @@ export function writeUpdate(writer: ByteWriter, update: UpdateMessage, context: 
   writer.bytes(update.nlri);
 }
 
-/** An UPDATE of these parts; what is left out is empty. */
+/** Builds an UPDATE of these parts; omitted ones are empty. */
 export function makeUpdate(parts: {
   readonly withdrawn?: Uint8Array;
   readonly attributes?: PathAttributes;
@@ -123,13 +125,16 @@ export function makeUpdate(parts: {
   };
 }
 
-/** End-of-RIB of a family (RFC 4724 §2): an empty UPDATE for IPv4 unicast, an empty MP_UNREACH_NLRI for the others. */
+/**
+ * Builds a family's End-of-RIB (RFC 4724 §2): an empty UPDATE for IPv4 unicast, an empty MP_UNREACH_NLRI for the
+ * others.
+ */
 export function endOfRib(family: Family): UpdateMessage {
   if (family.afi === Afi.IPv4 && family.safi === Safi.Unicast) return makeUpdate({});
   return makeUpdate({ attributes: { mpUnreach: { family, nlri: EMPTY } } });
 }
 
-/** The family whose End-of-RIB an UPDATE is, or undefined when it is none. */
+/** Returns the family whose End-of-RIB an UPDATE is, or undefined if it is none. */
 export function isEndOfRib(update: UpdateMessage): Family | undefined {
   if (update.withdrawn.length > 0 || update.nlri.length > 0 || update.problems.length > 0) return undefined;
   const { mpUnreach } = update.attributes;

@@ -158,7 +158,7 @@ const REFUSED: readonly (readonly [what: string, actions: readonly Action[], mes
     ],
     /more than one redirect/,
   ],
-  ['a redirect to nowhere', [{ type: 'redirect-ip', form: 'draft-00', copy: false }], /address is needed/],
+  ['a redirect to nowhere', [{ type: 'redirect-ip', form: 'draft-00', copy: false }], /address is missing/],
   [
     'a redirect to half an address',
     [{ type: 'redirect-ip', form: 'ietf', address: octets('c000'), copy: false }],

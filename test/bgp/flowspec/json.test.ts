@@ -44,13 +44,13 @@ describe('decodeLine', () => {
   it('says what it tolerated and writes it canonically', () => {
     const answer = decodeLine({ afi: 1, safi: 133, nlri: '0405910035' });
     assert.equal(answer.nlri, '03058135');
-    assert.deepEqual(answer.tolerated, ['dst-port: a value is in 2 octets, fewer would do']);
+    assert.deepEqual(answer.tolerated, ['dst-port: a value takes 2 octets, fewer are enough']);
   });
 
   it('says what is malformed, and what RFC 7606 makes of it', () => {
     assert.deepEqual(decodeLine({ afi: 1, safi: 133, nlri: '03030106' }), {
       ok: false,
-      error: 'proto: the NLRI ends before an operator with end-of-list',
+      error: 'proto: the NLRI ends without an end-of-list operator',
       treatment: 'treat-as-withdraw',
     });
   });
@@ -270,7 +270,7 @@ describe('encodeLine', () => {
     [
       'AND on the first',
       { afi: 1, components: [{ type: 3, ops: [{ and: true, eq: true, value: 6 }] }] },
-      /nothing/,
+      /first operator cannot have AND/,
     ],
     ['a bad route distinguisher', { afi: 1, rd: 'x', components: [dst] }, /rd: "65000:100"/],
     ['SAFI 134 without one', { afi: 1, safi: 134, components: [dst] }, /route distinguisher/],

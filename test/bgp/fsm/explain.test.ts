@@ -11,14 +11,14 @@ describe('a NOTIFICATION of the peer tells an operator what to do', () => {
   it('2/2: on which side the AS number is to be corrected', () => {
     assert.equal(
       explain(2, 2),
-      'peer sent OPEN Message Error/Bad Peer AS (2/2); the peer expects another AS here than AS 65010: correct local_asn here or the remote AS there',
+      'peer sent OPEN Message Error/Bad Peer AS (2/2); the peer expects a different AS here than AS 65010: correct local_asn here or the remote AS there',
     );
   });
 
   it('2/3 and 2/6: what of our OPEN it refuses', () => {
     assert.match(
       explain(2, 3),
-      /refuses our router id 192\.0\.2\.10, most likely because it has the same: change router_id here$/,
+      /refuses our router id 192\.0\.2\.10, most likely because it has the same one: change router_id here$/,
     );
     assert.match(
       explain(2, 6),
@@ -29,7 +29,7 @@ describe('a NOTIFICATION of the peer tells an operator what to do', () => {
   it('4/0: that it heard nothing from us', () => {
     assert.match(
       explain(4, 0),
-      /heard nothing from us for its hold time: check the path to it and the load here$/,
+      /received nothing from us within its hold time: check the path to it and the load on this host$/,
     );
   });
 
@@ -45,7 +45,7 @@ describe('a NOTIFICATION of the peer tells an operator what to do', () => {
     // Multiprotocol, AFI 1 SAFI 1 and AFI 1 SAFI 133.
     assert.match(
       explain(2, 7, [1, 4, 0, 1, 0, 1, 1, 4, 0, 1, 0, 133]),
-      /do not fit \(it names ipv4-unicast, ipv4-flowspec\): configure the same ones in families/,
+      /do not match \(it names ipv4-unicast, ipv4-flowspec\): configure the same ones in families/,
     );
   });
 
@@ -61,15 +61,15 @@ describe('a NOTIFICATION of the peer tells an operator what to do', () => {
   });
 
   it('2/7 that names a capability which this side does not have: that the peer demands it', () => {
-    assert.match(explain(2, 7, [9, 1, 0]), /demands capability 9, .*: make it optional there$/);
+    assert.match(explain(2, 7, [9, 1, 0]), /requires capability 9, .*: make it optional there$/);
   });
 
   it('2/7 with data that cannot be read: as without', () => {
-    assert.match(explain(2, 7, [1, 200, 0]), /families do not fit: configure/);
+    assert.match(explain(2, 7, [1, 200, 0]), /families do not match: configure/);
   });
 
   it('2/4: that FlowSpec needs what the peer does not take', () => {
-    assert.match(explain(2, 4), /no FlowSpec without them: turn them on there or update the peer$/);
+    assert.match(explain(2, 4), /which FlowSpec needs: enable them there or update the peer$/);
   });
 
   it('6/1: which limit was reached', () => {
@@ -79,7 +79,7 @@ describe('a NOTIFICATION of the peer tells an operator what to do', () => {
   it('6/2 with the words of its operator (RFC 9003)', () => {
     assert.equal(
       explain(6, 2, [3, 0x62, 0x79, 0x65]),
-      'peer sent Cease/Administrative Shutdown (6/2): bye; its operator shut the session down: it has to be enabled there',
+      'peer sent Cease/Administrative Shutdown (6/2): bye; the operator there shut the session down: it must be enabled there',
     );
   });
 
@@ -88,7 +88,7 @@ describe('a NOTIFICATION of the peer tells an operator what to do', () => {
   });
 
   it('3/9: that the peer does not know what a rule says, and where to say what kind of router it is', () => {
-    assert.match(explain(3, 9), /set dialect here to what the router is, and look for the rule in its log$/);
+    assert.match(explain(3, 9), /set dialect here to match the router, and look for the rule in its log$/);
   });
 
   it('says what came where there is nothing to advise', () => {

@@ -28,7 +28,7 @@ describe('a connection that the peer ends without a NOTIFICATION', () => {
   });
 
   it('after its OPEN: it did not accept ours', () => {
-    assert.match(reported(OPENCONFIRM, reset).hint ?? '', /^it had sent its OPEN and did not accept ours/);
+    assert.match(reported(OPENCONFIRM, reset).hint ?? '', /^it had sent its OPEN but did not accept ours/);
   });
 
   it('of a session that was up, or of a dial: the ending speaks for itself', () => {
@@ -43,16 +43,16 @@ describe('a peer that is silent until a timer ends', () => {
     const expiry: FsmEvent = { type: 'timer-expires', timer: 'hold' };
     assert.match(
       reported(OPENCONFIRM, expiry).why ?? '',
-      /^peer has sent its OPEN and no KEEPALIVE for 90 s, so it has not accepted ours: look in its log .* MTU /,
+      /^peer sent its OPEN but no KEEPALIVE for 90 s, so it has not accepted ours: look in its log .* MTU,/,
     );
-    assert.match(reported(ESTABLISHED, expiry).why ?? '', /^nothing heard from the peer for 90 s/);
+    assert.match(reported(ESTABLISHED, expiry).why ?? '', /^nothing received from the peer for 90 s/);
   });
 
   it('after the connection came up gets a hint with our AS, and what must be alike', () => {
     const config = { ...CONFIG, alikeOnBothSides: 'the MD5 password on both sides' };
     assert.match(
       reported(OPENSENT, { type: 'timer-expires', timer: 'hold' }, config).why ?? '',
-      /no OPEN came for 240 s: .*with AS 65010\? Check the MD5 password on both sides as well\.$/,
+      /no OPEN received for 240 s: .*with AS 65010\? Check the MD5 password on both sides as well\.$/,
     );
   });
 });
@@ -74,8 +74,8 @@ describe('a session that stays in one state', () => {
 
   it('is told what each state waits for', () => {
     assert.match(hint('connect') ?? '', /^no answer to the connection attempt yet: .*MD5 password or GTSM$/);
-    assert.match(hint('opensent') ?? '', /^connected, and no OPEN came yet: .*with AS 65010\?$/);
-    assert.match(hint('openconfirm') ?? '', /^peer has sent its OPEN and no KEEPALIVE yet/);
+    assert.match(hint('opensent') ?? '', /^connected, but no OPEN received yet: .*with AS 65010\?$/);
+    assert.match(hint('openconfirm') ?? '', /^peer sent its OPEN but no KEEPALIVE yet/);
     assert.match(hint('active', { passive: true }) ?? '', /does it dial the address and port of bgp\.listen/);
   });
 

@@ -149,7 +149,7 @@ describe('OPENs that are refused (RFC 4271 §6.2)', () => {
     const old = { ...open, capabilities: open.capabilities.filter(({ type }) => type !== 'four-octet-as') };
     assert.equal(
       refusal(old, { ...CONFIG, peerAsn: 4200000000 }).message,
-      'peer sent AS 23456 (AS_TRANS) and no 4-octet AS number, but peer_asn says 4200000000: turn on 4-octet AS numbers there (RFC 6793)',
+      'peer sent AS 23456 (AS_TRANS) and no 4-octet AS number, but peer_asn says 4200000000: enable 4-octet AS numbers there (RFC 6793)',
     );
   });
 

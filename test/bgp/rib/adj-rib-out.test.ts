@@ -142,7 +142,7 @@ describe('the Adj-RIB-Out of a session', () => {
     assert.equal(new Set(keys).size, keys.length);
   });
 
-  it('withdraws what a route that fits into no message was to replace, since the peer still has it', () => {
+  it('withdraws what a route that is too long for any message was to replace, since the peer still has it', () => {
     const rib = ribWith(flowRoute(1, POLICE));
     rib.announce(flowRoute(1, DISCARD));
     rib.announce(flowRoute(2));
@@ -206,7 +206,7 @@ describe('the Adj-RIB-Out of a session', () => {
         const rib = new AdjRibOut();
         const asked = new Map<string, string>();
         const peer = new Map<string, string>();
-        /** Takes, and writes all but the first announcement if that one fits into no message. */
+        /** Takes, and writes all but the first announcement if that one is too long for any message. */
         const take = (max: number, tooLong: boolean): void => {
           const { announce, withdraw } = rib.take(max, 0);
           const [first] = announce;

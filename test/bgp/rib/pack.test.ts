@@ -133,7 +133,7 @@ describe('packing', () => {
     );
   });
 
-  it('hands back a route that fits into no message, and packs the others', () => {
+  it('hands back a route that is too long for any message, and packs the others', () => {
     const long = { ...flowRoute(1), nlri: new Uint8Array(4070) };
     const { messages, tooLong } = packUpdates(
       { announce: [flowRoute(2), long, flowRoute(3)], withdraw: [] },

@@ -91,7 +91,7 @@ const BEFORE_OPEN: readonly (readonly [
     'garbage',
     () => new TextEncoder().encode('GET / HTTP/1.1\r\nHost: router\r\n\r\n'),
     '1/1',
-    /no BGP message: .*marker/,
+    /invalid BGP message: .*marker/,
   ],
   ['a marker with one wrong octet', () => octets(`${'ff'.repeat(15)}fe001304`), '1/1', /marker/],
   ['a length of 18', () => octets(`${MARKER}001204`), '1/2', /18 octets/],

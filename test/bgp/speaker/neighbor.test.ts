@@ -290,7 +290,7 @@ describe('graceful restart (RFC 4724, RFC 8538)', () => {
 
 describe('a peer that refuses our OPEN', () => {
   for (const [what, subcode, data, advice] of [
-    ['for its capabilities as a whole, 2/4', 4, [], /2\/4\); the peer takes no capabilities/],
+    ['for its capabilities as a whole, 2/4', 4, [], /2\/4\); the peer does not accept capabilities/],
     ['for want of a family, 2/7', 7, [1, 4, 0, 1, 0, 1], /it names ipv4-unicast/],
     ['for an optional capability, 2/7', 7, [6, 0], /refuses the capability extended-message \(6\)/],
   ] as const) {
@@ -489,7 +489,7 @@ describe('the operator', () => {
       connection.send({ type: 'route_refresh', family: FLOW4, subtype: 0 });
       await connection.got('update', i + 2);
     }
-    assert.equal(log.filter(({ text }) => text.includes('asks for ipv4-flowspec again')).length, 1);
+    assert.equal(log.filter(({ text }) => text.includes('requests ipv4-flowspec again')).length, 1);
     await stop();
   });
 
@@ -520,7 +520,7 @@ describe('the operator', () => {
     assert.deepEqual(down, ['b', 'a', 'b']);
     assert.throws(() => speaker.isEstablished('a'), {
       name: 'RangeError',
-      message: 'no neighbor is named a',
+      message: 'there is no neighbor a',
     });
     await speaker.stop({ preserve: false });
     await Promise.all(labs.map((lab) => lab.close()));
@@ -562,7 +562,7 @@ describe('a UNIX socket', () => {
     await until('the dial failed', () => speaker.peers()[0]?.lastError !== null);
     assert.equal(
       speaker.peers()[0]?.lastError,
-      'nobody listens on /nonexistent/bgp.sock: start the helper that owns this socket',
+      'nothing is listening on /nonexistent/bgp.sock: start the helper that owns this socket',
     );
     await speaker.stop({ preserve: false });
   });

@@ -89,11 +89,11 @@ describe('the last error of a neighbor', () => {
     const record = new PeerRecord();
     record.up(0);
     record.down();
-    assert.equal(record.ended('stopped by the operator', false, NOW), true);
+    assert.equal(record.ended('session closed: Cease/Administrative Shutdown (6/2)', false, NOW), true);
     assert.equal(record.lastError, null);
     assert.equal(record.establishedAt, null);
     // Without a session there is nothing to tell.
-    assert.equal(record.ended('stopped by the operator', false, NOW), false);
+    assert.equal(record.ended('session closed: Cease/Administrative Shutdown (6/2)', false, NOW), false);
   });
 
   it('comes with what it suggests, which is no part of the cause that it follows', () => {
@@ -113,7 +113,7 @@ describe('the last error of a neighbor', () => {
     record.ended('refused the connection', true, NOW);
     record.up(0);
     record.down();
-    record.ended('stopped by the operator', false, NOW);
+    record.ended('session closed: Cease/Administrative Shutdown (6/2)', false, NOW);
     assert.equal(record.counters().flaps, 0);
     record.up(1);
     record.down();

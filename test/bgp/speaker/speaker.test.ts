@@ -77,7 +77,7 @@ describe('a speaker and a router over TCP', () => {
     const second = speakerWith({ listen: { host: '127.0.0.1', port } });
     await assert.rejects(second.speaker.start(), {
       code: 'EADDRINUSE',
-      message: `cannot listen on 127.0.0.1:${port}: it is in use; stop the BGP speaker that runs there, or choose another port`,
+      message: `cannot listen on 127.0.0.1:${port}: the port is in use; stop the BGP speaker that runs there, or choose another port`,
     });
     await first.speaker.stop({ preserve: false });
   });

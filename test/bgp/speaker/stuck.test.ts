@@ -52,7 +52,7 @@ describe('a session that is stuck', () => {
     net.pass(15_000);
     assert.equal(status().state, 'openconfirm');
     assert.ok(status().stateSince <= since);
-    assert.match(status().hint ?? '', /^peer has sent its OPEN and no KEEPALIVE yet/);
+    assert.match(status().hint ?? '', /^peer sent its OPEN but no KEEPALIVE yet/);
     net.pass(90_000);
     assert.match(status().lastCause?.text ?? '', /no KEEPALIVE for 90 s/);
     assert.equal(status().hint, null, 'the cause says it, with the NOTIFICATION that was sent');
@@ -65,7 +65,7 @@ describe('a session that is stuck', () => {
     net.pass(30_000);
     assert.match(
       status().hint ?? '',
-      /no OPEN came yet: is this side's address configured as a neighbor there, with AS 65010\?/,
+      /no OPEN received yet: is this side's address configured as a neighbor there, with AS 65010\?/,
     );
   });
 

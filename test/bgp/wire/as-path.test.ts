@@ -50,7 +50,7 @@ describe('AS_PATH', () => {
     ['a segment that overruns', 2, '02 02 fdf2'],
     ['a 2-octet path read with 4', 4, '02 01 fdf2'],
     ['a single octet left', 2, '02 01 fdf2 02'],
-    ['a segment without AS numbers', 2, '02 00'],
+    ['a segment has no AS numbers', 2, '02 00'],
     ['AS number 0', 2, '02 02 fdf2 0000'],
     ['AS number 0 in four octets', 4, '02 01 00000000'],
   ] as const) {

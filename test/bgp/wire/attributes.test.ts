@@ -275,7 +275,7 @@ describe('an attribute that is malformed (RFC 7606)', () => {
 
   it('says in words what is wrong, and where', () => {
     const [problem] = decode(withMandatory('c0 08 05 fdf2029a00', EXTERNAL), EXTERNAL).problems;
-    assert.equal(problem?.reason, 'COMMUNITIES: 5 octets are no list of elements of 4');
+    assert.equal(problem?.reason, 'COMMUNITIES: 5 octets are not a list of 4-octet elements');
   });
 });
 

@@ -36,8 +36,8 @@ describe('NOTIFICATION (RFC 4271 §4.5)', () => {
   });
 
   it('is made from the error that a decoder throws', () => {
-    const error = new NotificationError(2, 1, 'version 3 is not spoken here', octets('0004'));
+    const error = new NotificationError(2, 1, 'version 3 is not supported', octets('0004'));
     assert.deepEqual(notificationFor(error), notification(2, 1, '0004'));
-    assert.equal(error.message, 'version 3 is not spoken here');
+    assert.equal(error.message, 'version 3 is not supported');
   });
 });

@@ -108,7 +108,7 @@ describe('a field of NLRI', () => {
     const unicast = { afi: 1, safi: 1 };
     assert.deepEqual(cut('08 0a 18 c633', unicast), {
       routes: [[undefined, '080a']],
-      rest: ['18c633', 'the last route claims 4 octets, 3 are left'],
+      rest: ['18c633', 'the last route needs 4 octets, but only 3 are left'],
     });
     assert.deepEqual(cut('00000001', unicast, true).rest, [
       '00000001',
@@ -116,7 +116,7 @@ describe('a field of NLRI', () => {
     ]);
     assert.deepEqual(cut('05', { afi: 25, safi: 70 }).rest, [
       '05',
-      'the last route claims more octets, 1 are left',
+      'the last route needs more octets, but only 1 are left',
     ]);
     assert.deepEqual(cut('f0', { afi: 1, safi: 133 }).rest?.[0], 'f0');
   });

@@ -40,15 +40,15 @@ describe('a shutdown communication (RFC 9003)', () => {
   it('is shown as hexadecimal when it is not UTF-8 or its length is wrong', () => {
     assert.equal(
       decodeShutdownCommunication(octets('02c328')),
-      'shutdown communication that is not UTF-8 0xc328',
+      'shutdown communication that is not valid UTF-8 0xc328',
     );
     assert.equal(
       decodeShutdownCommunication(octets('056869')),
-      'malformed shutdown communication (5 octets announced, 2 there) 0x056869',
+      'malformed shutdown communication (length 5, but 2 octets follow) 0x056869',
     );
     assert.equal(
       decodeShutdownCommunication(octets('016869')),
-      'malformed shutdown communication (1 octets announced, 2 there) 0x016869',
+      'malformed shutdown communication (length 1, but 2 octets follow) 0x016869',
     );
   });
 

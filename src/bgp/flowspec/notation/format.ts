@@ -1,4 +1,4 @@
-/** Writes rules in operator notation (docs/notation.md). What is written here, parse.ts reads back as the same rule. */
+/** Formats rules in operator notation (docs/notation.md). parse.ts reads the text back as the same rule. */
 import { toHex } from '../../../net/bytes.ts';
 import { formatAddress, formatPrefix } from '../../../net/prefix.ts';
 import { formatRouteDistinguisher, formatRouteTarget } from '../action-communities.ts';
@@ -22,12 +22,12 @@ import {
   type NumericOp,
 } from '../types.ts';
 
-/** A rule and its actions in one line: `match dst 203.0.113.10/32 proto udp then discard`. */
+/** Formats a rule and its actions in one line: `match dst 203.0.113.10/32 proto udp then discard`. */
 export function formatRule(spec: FlowSpec, actions: readonly Action[]): string {
   return `${formatMatch(spec)} then ${formatActions(actions)}`;
 }
 
-/** What a rule matches, in one line that begins with `match`. */
+/** Formats a rule's match in one line that begins with `match`. */
 export function formatMatch(spec: FlowSpec): string {
   const words = ['match'];
   if (spec.afi === 2 && !spec.components.some(tellsIPv6)) words.push('ipv6');
@@ -36,7 +36,7 @@ export function formatMatch(spec: FlowSpec): string {
   return words.join(' ');
 }
 
-/** True for a component from which a reader sees that the rule is for IPv6. */
+/** True for a component that shows a reader that the rule is for IPv6. */
 function tellsIPv6(component: Component): boolean {
   return component.type <= ComponentType.SourcePrefix || component.type === ComponentType.FlowLabel;
 }
@@ -60,7 +60,7 @@ function formatComponent(component: Component): string {
   }
 }
 
-/** Alternatives are separated by commas; within one, all that is joined by `&` must hold. */
+/** Separates alternatives by commas and joins the conditions of one alternative by `&`. */
 function joinOps<Op extends { readonly and: boolean }>(
   ops: readonly Op[],
   format: (op: Op) => string,
@@ -78,7 +78,7 @@ function valueNames(type: number): NameTable | undefined {
   return type === ComponentType.Dscp ? DSCP_NAMES : undefined;
 }
 
-/** RFC 8955 §4.2.1.1, table 1. */
+/** Formats one numeric operator (RFC 8955 §4.2.1.1, table 1). */
 function formatNumericOp(op: NumericOp, names: NameTable | undefined): string {
   const equal = names?.toName.get(Number(op.value)) ?? op.value;
   if (op.lt && op.gt) return op.eq ? `true:${op.value}` : `!=${equal}`;
@@ -91,13 +91,13 @@ function formatBitmask(component: BitmaskComponent, names: NameTable): string {
   return joinOps(component.ops, (op) => formatBitmaskOp(op, names));
 }
 
-/** `=a+b`: all of them; `a|b`: any of them; a `!` in front turns it round. */
+/** Formats one bitmask operator: `=a+b` is all of them, `a|b` any of them, a leading `!` negates. */
 function formatBitmaskOp(op: BitmaskOp, names: NameTable): string {
   const bits = bitNames(names, op.value)?.join(op.match ? '+' : '|') ?? `0x${op.value.toString(16)}`;
   return `${op.not ? '!' : ''}${op.match ? '=' : ''}${bits}`;
 }
 
-/** What a rule does, without `then`; no action at all means that packets pass: `accept`. */
+/** Formats a rule's actions, without `then`. Without any action packets pass: `accept`. */
 export function formatActions(actions: readonly Action[]): string {
   return actions.length === 0 ? 'accept' : actions.map(formatAction).join(' ');
 }
@@ -141,7 +141,7 @@ function formatAsn(asn: number): string {
   return asn === 0 ? '' : ` asn ${asn}`;
 }
 
-/** A rate with the largest unit that leaves a whole number: `10mbps`, `1500kbps`, `1500bps`. */
+/** Formats a rate in the largest unit that gives a whole number: `10mbps`, `1500kbps`, `1500bps`. */
 function formatBitRate(bitsPerSecond: number): string {
   for (const [unit, factor] of BIT_RATE_UNITS) {
     if (bitsPerSecond >= factor && bitsPerSecond % factor === 0 && bitsPerSecond < 1e15) {

@@ -1,16 +1,16 @@
-/** Operator notation as a row of words and signs, each with its place in the text. */
+/** Splits operator notation into words and signs, each with its position in the text. */
 
-/** What is wrong with a text, and where. */
+/** An error in a text, with its position. */
 export interface NotationError {
-  /** In one sentence, the word included. */
+  /** One sentence that includes the word. */
   readonly message: string;
-  /** Where the word begins, in UTF-16 units from the start of the text. */
+  /** Start of the word, in UTF-16 units from the start of the text. */
   readonly offset: number;
-  /** How long it is; 0 when something is missing at the end. */
+  /** Length of the word; 0 if something is missing at the end. */
   readonly length: number;
-  /** What would have been right here. */
+  /** A valid text for this position. */
   readonly expected: string;
-  /** The known word that comes nearest, when one is near. */
+  /** The most similar known word, if there is one. */
   readonly nearest?: string;
 }
 
@@ -21,7 +21,7 @@ export interface Token {
   readonly offset: number;
 }
 
-/** How the parser leaves from deep inside; parseRule turns it into a value. */
+/** Unwinds the parser on an error; parseRule turns it into a value. */
 export class NotationFailure extends Error {
   override readonly name = 'NotationFailure';
   readonly error: NotationError;
@@ -34,7 +34,7 @@ export class NotationFailure extends Error {
 
 const TOKEN = /\s*([,&]|[<>!]=?|=|[^\s,&<>=!]+)/y;
 
-/** Words and signs of a text, the end last. Any text has some. */
+/** Splits a text into words and signs, followed by an end token. Accepts any text. */
 export function tokenize(text: string): readonly Token[] {
   const tokens: Token[] = [];
   TOKEN.lastIndex = 0;
@@ -49,7 +49,7 @@ export function tokenize(text: string): readonly Token[] {
   return tokens;
 }
 
-/** Goes through the tokens of a text once. */
+/** Reads the tokens of a text once, in order. */
 export class TokenReader {
   readonly #tokens: readonly Token[];
   #at = 0;
@@ -58,7 +58,7 @@ export class TokenReader {
     this.#tokens = tokenize(text);
   }
 
-  /** The next token; the end stays the next one forever. */
+  /** Returns the next token without taking it; at the end, always the end token. */
   peek(): Token {
     return this.#tokens[this.#at] as Token;
   }
@@ -70,7 +70,7 @@ export class TokenReader {
     return token;
   }
 
-  /** Takes the next token when it is this word or sign. */
+  /** Takes the next token if it is this word or sign. */
   takeIf(text: string): boolean {
     const token = this.peek();
     if (token.kind === 'end' || token.text !== text) return false;
@@ -78,7 +78,7 @@ export class TokenReader {
     return true;
   }
 
-  /** Takes a word; fails with what was expected when something else or nothing follows. */
+  /** Takes a word; throws an error that names `expected` if something else or nothing follows. */
   word(expected: string): Token {
     const token = this.peek();
     if (token.kind !== 'word') throw failure(token, expected);
@@ -86,7 +86,9 @@ export class TokenReader {
   }
 }
 
-/** The failure at a token: `expected` completes "expected ...". `known` are the words among which the nearest is sought. */
+/**
+ * Returns the failure at a token. `expected` completes "expected ..."; the most similar word of `known` is suggested.
+ */
 export function failure(token: Token, expected: string, known: Iterable<string> = []): NotationFailure {
   const what = token.kind === 'end' ? 'the text ends' : `"${token.text}" is not understood`;
   const nearest = token.kind === 'word' ? nearestWord(token.text, known) : undefined;
@@ -94,7 +96,7 @@ export function failure(token: Token, expected: string, known: Iterable<string> 
   return failureAt(token, `${what}, expected ${expected}${hint}`, expected, nearest);
 }
 
-/** The failure at a token with a sentence of its own. */
+/** Returns the failure at a token with its own message. */
 export function failureAt(
   token: Token,
   message: string,
@@ -105,7 +107,10 @@ export function failureAt(
   return new NotationFailure(nearest === undefined ? place : { ...place, nearest });
 }
 
-/** The known word with the fewest edits, at most a third of its length; failing that, one that continues the word or is its beginning. */
+/**
+ * Returns the known word with the fewest edits, at most a third of its length; otherwise one that begins with the word
+ * or that the word begins with.
+ */
 function nearestWord(text: string, known: Iterable<string>): string | undefined {
   if (text.length > 32) return undefined;
   const word = text.toLowerCase();
@@ -123,7 +128,7 @@ function nearestWord(text: string, known: Iterable<string>): string | undefined 
   return best;
 }
 
-/** Edits (insertion, deletion, replacement, swap of neighbors) that turn one word into the other. */
+/** Counts the edits (insertion, deletion, replacement, swap of adjacent letters) that turn one word into the other. */
 function editDistance(a: string, b: string): number {
   let beforeLast: readonly number[] = [];
   let last: readonly number[] = Array.from({ length: b.length + 1 }, (_, j) => j);

@@ -1,4 +1,4 @@
-/** Names that stand for numbers in the operator notation. Where a number has two, the first one is written. */
+/** Names for numbers in the operator notation. If a number has two names, the first one is written. */
 
 const PROTOCOLS: readonly (readonly [name: string, number: number])[] = [
   ['icmp', 1],
@@ -69,7 +69,7 @@ export const DSCP_NAMES: NameTable = table(CODE_POINTS);
 export const TCP_FLAG_NAMES: NameTable = table(TCP_FLAGS);
 export const FRAGMENT_NAMES: NameTable = table(FRAGMENT_BITS);
 
-/** The names of the single bits that make up a mask, or undefined when it is 0 or has a bit without a name. */
+/** Returns the names of a mask's bits, or undefined if it is 0 or has a bit without a name. */
 export function bitNames(names: NameTable, mask: number): readonly string[] | undefined {
   const found: string[] = [];
   let rest = mask;

@@ -1,4 +1,4 @@
-/** Reads what stands behind `then` (docs/notation.md). */
+/** Parses the actions after `then` (docs/notation.md). */
 import { fromHex } from '../../../net/bytes.ts';
 import { parseRouteTarget } from '../action-communities.ts';
 import { failure, failureAt, type NotationFailure, type Token, type TokenReader } from './lexer.ts';
@@ -19,7 +19,7 @@ const KEYWORDS = [
   'community',
 ] as const;
 
-/** Words of other notations, for the hint in an error. */
+/** Words of other notations, for the suggestion in an error. */
 const ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ['drop', 'discard'],
   ['deny', 'discard'],
@@ -28,7 +28,7 @@ const ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ['permit', 'accept'],
 ]);
 
-/** Powers of ten that units of a rate stand for. */
+/** Power of ten of each rate unit. */
 const BIT_UNITS: ReadonlyMap<string, number> = new Map([
   ['bps', 0],
   ['kbps', 3],
@@ -42,14 +42,14 @@ const PACKET_UNITS: ReadonlyMap<string, number> = new Map([
   ['mpps', 6],
 ]);
 
-/** Reads actions to the end of the text; `accept` stands for none and stands alone. */
+/** Parses actions to the end of the text. `accept` means none and allows no other action beside it. */
 export function parseActions(reader: TokenReader): readonly Action[] {
   const actions: Action[] = [];
   const first = reader.peek();
   if (first.kind === 'end') throw failure(first, 'an action such as discard');
   if (reader.takeIf('accept')) {
     const next = reader.peek();
-    if (next.kind !== 'end') throw failure(next, 'nothing behind accept');
+    if (next.kind !== 'end') throw failure(next, 'nothing after accept');
     return actions;
   }
   while (reader.peek().kind !== 'end') {
@@ -82,7 +82,7 @@ function parseAction(reader: TokenReader): Action {
     case 'terminal':
       return { type: 'traffic-action', sample: false, terminal: true };
     case 'traffic-action':
-      if (!reader.takeIf('none')) throw failure(reader.peek(), 'none (or sample or terminal in its place)');
+      if (!reader.takeIf('none')) throw failure(reader.peek(), 'none (or sample or terminal instead)');
       return { type: 'traffic-action', sample: false, terminal: false };
     case 'mark':
       return parseMark(reader);
@@ -101,7 +101,7 @@ function notAnAction(token: Token): NotationFailure {
   return failureAt(token, `"${token.text}" is not an action; did you mean ${hint}?`, 'an action', hint);
 }
 
-/** The id in a rate: informational (RFC 8955 §7.1), 0 unless given. */
+/** Parses the id in a rate: informational (RFC 8955 §7.1), default 0. */
 function parseAsn(reader: TokenReader): number {
   if (!reader.takeIf('asn')) return 0;
   const token = reader.word('a number from 0 to 65535');
@@ -123,9 +123,10 @@ function parseRate(reader: TokenReader): Action {
     const units = [...BIT_UNITS.keys(), ...PACKET_UNITS.keys()];
     throw failure(unitToken ?? token, expected, unitToken === undefined ? [] : units);
   }
-  // The decimal point is moved in the text: 1.1mbps are 1100000 exactly.
+  // The decimal point is moved in the text, so that 1.1mbps is exactly 1100000.
   const rate = Number(`${parts[1]}e${Number(parts[2] ?? 0) + power}`);
-  if (rate === 0) throw failureAt(token, 'a rate of 0 drops everything: write discard', 'a rate above 0');
+  if (rate === 0)
+    throw failureAt(token, 'a rate of 0 drops everything; write discard instead', 'a rate above 0');
   const asn = parseAsn(reader);
   return BIT_UNITS.has(unit)
     ? { type: 'traffic-rate', bitsPerSecond: rate, asn }
@@ -161,7 +162,9 @@ function parseRedirect(reader: TokenReader): Action {
   }
 }
 
-/** The address may be left out, as it is where a community was read without the next hop that carries the address. */
+/**
+ * Parses the optional address. It is absent if a community was decoded without the next hop that carries the address.
+ */
 function parseNextHop(reader: TokenReader): Uint8Array | undefined {
   const { kind, text } = reader.peek();
   const isNextWord = kind === 'end' || text === 'copy' || KEYWORDS.some((word) => word === text);

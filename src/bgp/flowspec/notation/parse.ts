@@ -1,6 +1,6 @@
 /**
- * Reads rules in operator notation (docs/notation.md), the inverse of text.ts. What is read can be encoded; whether it
- * makes sense on the network is for `findImpossible` and the guardrails to say.
+ * Parses rules in operator notation (docs/notation.md), the inverse of format.ts. The result can be encoded;
+ * `findImpossible` and the guardrails decide whether it makes sense on the network.
  */
 import { parsePrefix } from '../../../net/prefix.ts';
 import { parseRouteDistinguisher } from '../action-communities.ts';
@@ -22,17 +22,18 @@ import { failure, failureAt, type NotationError, NotationFailure, type Token, To
 import { DSCP_NAMES, FRAGMENT_NAMES, type NameTable, PROTOCOL_NAMES, TCP_FLAG_NAMES } from './names.ts';
 import { parseActions } from './parse-actions.ts';
 
-/** A rule with its actions (none for `accept` and when there is no `then`), or what is wrong and where. */
+/** A rule with its actions (none for `accept` or without `then`), or an error with its position. */
 export type ParsedRule =
   | { readonly ok: true; readonly spec: FlowSpec; readonly actions: readonly Action[] }
   | { readonly ok: false; readonly error: NotationError };
 
-/** Texts longer than the longest rule would be are not read. */
+/** Limits the length of a text; it exceeds that of the longest rule. */
 const MAX_TEXT = 100_000;
 
 /**
- * Reads `match ... then ...`; `then` and what follows may be left out. `ours` is a rule to announce. `received` is one
- * that a router may have sent: its actions may contradict each other, and a redirect to the next hop needs no address. Never throws.
+ * Parses `match ... then ...`; `then` and the actions are optional. `ours` is a rule to announce. `received` is a rule
+ * that a router may have sent: its actions may contradict each other, and a redirect to the next hop needs no address.
+ * Never throws.
  */
 export function parseRule(text: string, origin: 'ours' | 'received' = 'ours'): ParsedRule {
   if (text.length > MAX_TEXT) {
@@ -59,7 +60,7 @@ export function parseRule(text: string, origin: 'ours' | 'received' = 'ours'): P
   }
 }
 
-/** The error in two lines under the text, with the word marked, for a terminal. */
+/** Shows the text with the wrong word marked and the message below it, for a terminal. */
 export function pointAt(text: string, error: NotationError): string {
   const from = Math.max(0, error.offset - 60);
   const shown = text.slice(from, error.offset + Math.max(error.length, 1) + 20).replaceAll(/\s/g, ' ');
@@ -67,11 +68,11 @@ export function pointAt(text: string, error: NotationError): string {
   return `${shown}\n${' '.repeat(error.offset - from)}${marks} ${error.message}`;
 }
 
-// Reads what stands between `match` and `then` (docs/notation.md).
+// Parsing the components between `match` and `then` (docs/notation.md).
 
 const KEYWORDS: ReadonlyMap<string, Component['type']> = new Map(Object.entries(COMPONENT_KEYWORDS));
 
-/** Words of other notations, for the hint in an error. */
+/** Words of other notations, for the suggestion in an error. */
 const ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ['destination', 'dst'],
   ['source', 'src'],
@@ -89,13 +90,13 @@ const FAMILY_KEYWORDS: ReadonlyMap<string, 1 | 2> = new Map([
   ['ipv6', 2],
 ]);
 
-/** The family of the rule, and the token that settled it. */
+/** The rule's address family and the token that decided it. */
 interface FamilyEvidence {
   readonly afi: 1 | 2;
   readonly token: Token;
 }
 
-/** Reads components up to `then` or the end. Any order is read; the rule has them in the order of their types. */
+/** Parses components up to `then` or the end, in any order; the rule has them in ascending order of type. */
 export function parseMatch(reader: TokenReader): FlowSpec {
   let evidence: FamilyEvidence | undefined;
   let rd: Uint8Array | undefined;
@@ -136,7 +137,7 @@ function notAComponent(token: Token): NotationFailure {
   return failureAt(token, message, 'a component or then', hint);
 }
 
-/** What a component says about the family: prefixes are of one, and flow labels exist in IPv6 only. */
+/** Returns the address family that a component implies: a prefix has one, and flow labels exist in IPv6 only. */
 function familyOf(component: Component): 1 | 2 | undefined {
   if (component.type === ComponentType.FlowLabel) return 2;
   if (component.type !== 1 && component.type !== 2) return undefined;
@@ -180,15 +181,17 @@ function parsePrefixComponent(reader: TokenReader, type: 1 | 2): PrefixComponent
   const prefix = parsePrefix(token.text);
   if (typeof prefix === 'string') throw failureAt(token, prefix, 'a prefix such as 203.0.113.10/32');
   if (!reader.takeIf('offset')) return { type, prefix, offset: 0 };
-  const expected =
-    prefix.family === 4 ? 'no offset: only IPv6 has it' : `an offset from 0 to ${prefix.length - 1}`;
+  const expected = prefix.family === 4 ? 'no offset (IPv6 only)' : `an offset from 0 to ${prefix.length - 1}`;
   const offsetToken = reader.word(expected);
   const offset = /^\d{1,3}$/.test(offsetToken.text) ? Number(offsetToken.text) : Number.NaN;
   if (prefix.family === 4 || !(offset === 0 || offset < prefix.length)) throw failure(offsetToken, expected);
   return prefixComponent(type, prefix, offset);
 }
 
-/** Alternatives behind commas, each of conditions joined by `&`. `parse` reads one condition, which may be several pairs. */
+/**
+ * Parses alternatives separated by commas, each made of conditions joined by `&`. `parse` reads one condition, which
+ * may become several pairs.
+ */
 function parseOps<Op>(reader: TokenReader, parse: (and: boolean) => readonly Op[]): readonly Op[] {
   const ops: Op[] = [...parse(false)];
   for (;;) {
@@ -198,7 +201,7 @@ function parseOps<Op>(reader: TokenReader, parse: (and: boolean) => readonly Op[
   }
 }
 
-/** Signs in front of a number, as the bits of the operator (RFC 8955 §4.2.1.1). */
+/** Comparison signs as bits of the operator (RFC 8955 §4.2.1.1). */
 const COMPARISONS: ReadonlyMap<string, Pick<NumericOp, 'lt' | 'gt' | 'eq'>> = new Map([
   ['=', { lt: false, gt: false, eq: true }],
   ['<', { lt: true, gt: false, eq: false }],
@@ -218,7 +221,7 @@ function parseNumericOps(
   const names =
     type === ComponentType.IpProtocol ? PROTOCOL_NAMES : type === ComponentType.Dscp ? DSCP_NAMES : undefined;
   const example = type === ComponentType.IpProtocol ? 'a protocol such as udp or 17' : 'a number';
-  const expected = `${example}, with <, <=, >, >= or != in front of it if need be`;
+  const expected = `${example}, optionally after <, <=, >, >= or !=`;
   const first = reader.peek();
   const sign = first.kind === 'sign' ? COMPARISONS.get(first.text) : undefined;
   if (sign !== undefined) {
@@ -283,7 +286,7 @@ function parseBitmaskOp(reader: TokenReader, and: boolean, names: NameTable, all
       names.toNumber.get(part) ?? (/^(\d{1,5}|0x[0-9a-f]{1,4})$/.test(part) ? Number(part) : undefined);
     if (bits === undefined) throw failure(token, expected, names.toNumber.keys());
     if ((bits & ~allowed) !== 0) {
-      throw failureAt(token, `${part} is more than the bits 0x${allowed.toString(16)}`, expected);
+      throw failureAt(token, `${part} has bits outside 0x${allowed.toString(16)}`, expected);
     }
     value |= bits;
   }

@@ -1,4 +1,4 @@
-/** Accepting connections, with the keys and hops that neighbors ask for. */
+/** Accepts connections, with the keys and hops of each neighbor. */
 import net from 'node:net';
 import type { Native } from './native.ts';
 import { SocketConnection, descriptorOf, endText, plainAddress } from './socket-connection.ts';
@@ -8,7 +8,7 @@ import type { Connection, ExpectedPeer, Listener } from '../transport.ts';
 type Address = { readonly host: string; readonly port: number };
 type Accepted = (connection: Connection) => void;
 
-/** Binds. Rejects with an error that says what to do; its `code` is the operating system's. */
+/** Binds. Rejects with an error that names the fix; its `code` is the operating system's. */
 export async function listen(
   at: Address,
   peers: readonly ExpectedPeer[],
@@ -45,7 +45,7 @@ class NetListener implements Listener {
       await this.#native.get();
       const { options } = this.#native;
       const server = net.createServer({ noDelay: true }, (socket) => this.#arrived(socket));
-      // Errors of accepting, such as too many open files, concern one connection and pass.
+      // Accept errors, such as too many open files, affect one connection and pass.
       await bind(
         server,
         options && peers.some(isSecured)
@@ -62,8 +62,8 @@ class NetListener implements Listener {
   }
 
   /**
-   * Keys belong to the listening socket: where they change, another takes its place at the same port; so it does after one
-   * that could not be bound.
+   * Adopts new keys. They belong to the listening socket: if they change, or if the last one could not be bound, a new
+   * socket replaces it at the same port.
    */
   async expect(peers: readonly ExpectedPeer[]): Promise<void> {
     if (this.#server !== undefined && keysOf(peers) === keysOf(this.#peers)) {
@@ -78,7 +78,7 @@ class NetListener implements Listener {
     const server = this.#server;
     this.#server = undefined;
     if (server === undefined) return Promise.resolve();
-    // `close` would wait for accepted connections to end as well; the port is free at once.
+    // `close` would also wait for accepted connections; the port is free at once.
     return new Promise((resolve) => {
       server.close();
       setImmediate(resolve);
@@ -89,21 +89,21 @@ class NetListener implements Listener {
     const address = plainAddress(socket.remoteAddress);
     const { options } = this.#native;
     const known = this.#peers.filter((peer) => isHost(peer.host, address));
-    // Without its key no packet is known to be from the neighbor.
+    // Without its key no packet can be attributed to the neighbor.
     if (options === undefined && known.some(isSecured)) {
       socket.destroy();
       return;
     }
-    // One of several neighbors at an address is enough to demand the hops that it asks for.
+    // If one of several neighbors at an address has a hop limit, it applies to the address.
     const hops = known.find((peer) => peer.ttlSecurityHops !== undefined)?.ttlSecurityHops;
     if (hops !== undefined) {
       const fd = descriptorOf(socket);
-      // Without the descriptor the check cannot be asked for, and a connection without it is not wanted.
+      // Without the descriptor the check is impossible, and an unchecked connection is not accepted.
       if (fd === undefined || options === undefined) {
         socket.destroy();
         return;
       }
-      // The address without its mapping: the packets of an IPv4 neighbor are IPv4 on an IPv6 socket, too.
+      // The address without its mapping: even on an IPv6 socket, an IPv4 neighbor's packets are IPv4.
       options.demandHops(fd, address, hops);
     }
     this.#accepted(new SocketConnection(socket, options));
@@ -130,7 +130,7 @@ function bind(server: net.Server, where: net.ListenOptions | { readonly fd: numb
   });
 }
 
-/** The error that says what to do; its `code` is the operating system's. */
+/** Returns the error that names the fix; its `code` is the operating system's. */
 function listenError(
   cause: unknown,
   at: { readonly host: string; readonly port: number },
@@ -143,11 +143,11 @@ function listenError(
 function listenAdvice(error: NodeJS.ErrnoException): string {
   switch (error.code) {
     case 'EADDRINUSE':
-      return 'it is in use; stop the BGP speaker that runs there, or choose another port';
+      return 'the port is in use; stop the BGP speaker that runs there, or choose another port';
     case 'EACCES':
-      return 'ports below 1024 need a privilege (CAP_NET_BIND_SERVICE); grant it, or choose a port above';
+      return 'ports below 1024 need a privilege (CAP_NET_BIND_SERVICE); grant it, or choose a port from 1024';
     case 'EADDRNOTAVAIL':
-      return 'it is not an address of this host; correct it';
+      return 'this is not an address of this host; correct it';
     default:
       return error.message;
   }

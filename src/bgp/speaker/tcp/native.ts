@@ -1,7 +1,7 @@
 /**
- * socket-options.ts, which calls the C library, loaded when the first connection is made. Where koffi's library for this
- * platform is missing, everything but TCP MD5 and GTSM works without it: sessions then count as acknowledged what the
- * operating system has taken.
+ * Loads socket-options.ts, which calls the C library, when the first connection is made. If koffi's library is missing
+ * for this platform, everything but TCP MD5 and GTSM still works: sessions then count data as acknowledged as soon as
+ * the operating system has accepted it.
  */
 
 export type SocketOptions = typeof import('./socket-options.ts');
@@ -19,12 +19,12 @@ export class Native {
     this.#load = load;
   }
 
-  /** Once `get` has resolved; undefined where they cannot be loaded. */
+  /** The options after `get` has resolved; undefined if they cannot be loaded. */
   get options(): SocketOptions | undefined {
     return this.#options;
   }
 
-  /** The options, or in words why they cannot be used here. Loads them once. */
+  /** Returns the options, or the reason why they are not available. Loads them once. */
   get(): Promise<SocketOptions | string> {
     this.#loaded ??= this.#load().then(
       (options) => {
@@ -36,7 +36,7 @@ export class Native {
     return this.#loaded;
   }
 
-  /** In words why the options cannot be used here; undefined where they can. */
+  /** Returns the reason why the options are not available; undefined if they are. */
   async lacking(): Promise<string | undefined> {
     const options = await this.get();
     return typeof options === 'string' ? options : undefined;
@@ -50,7 +50,7 @@ function whyNot(error: unknown): string {
     : cause;
 }
 
-/** Why md5_password_env and ttl_security_hops do not work here; undefined where they do. */
+/** Explains that md5_password_env and ttl_security_hops do not work on this host. */
 export function securedWords(lacking: string): string {
   return `TCP MD5 and GTSM do not work here: ${lacking}`;
 }

@@ -1,4 +1,4 @@
-/** The transport over TCP and UNIX sockets of the operating system. */
+/** The transport over the operating system's TCP and UNIX sockets. */
 import net from 'node:net';
 import { type LoadOptions, Native, type SocketOptions, securedWords } from './native.ts';
 import { listen } from './bgp-listener.ts';
@@ -8,7 +8,7 @@ import type { Connection, DialFailure, DialRequest, Transport } from '../transpo
 
 type Done = (result: Connection | DialFailure) => void;
 
-/** `load` brings the options of sockets that Node has no API for. */
+/** Creates the transport. `load` loads socket options that Node has no API for. */
 export function createNetTransport(load?: LoadOptions): Transport {
   const native = new Native(load);
   return {
@@ -20,7 +20,7 @@ export function createNetTransport(load?: LoadOptions): Transport {
 
 export const netTransport: Transport = createNetTransport();
 
-/** What waits for the options once waits for nothing afterwards. */
+/** Dials; after the options have been loaded once, without waiting for them. */
 function dial(request: DialRequest, done: Done, native: Native): () => void {
   if (native.options !== undefined) return dialWith(request, done, native.options);
   let cancel: (() => void) | undefined;
@@ -34,7 +34,7 @@ function dial(request: DialRequest, done: Done, native: Native): () => void {
   };
 }
 
-/** `options` in words: why there are none. */
+/** Dials with the options; if `options` is a text, it is the reason why there are none. */
 function dialWith(request: DialRequest, done: Done, options: SocketOptions | string): () => void {
   const isSecured = request.md5Password !== undefined || request.ttlSecurityHops !== undefined;
   if (!isSecured) return dialPlain(request, done, typeof options === 'string' ? undefined : options);
@@ -78,7 +78,7 @@ function dialPlain(request: DialRequest, done: Done, options: SocketOptions | un
   };
 }
 
-/** A dial that needs socket options which Node does not have. */
+/** Dials with socket options that Node does not have. */
 function dialSecured(request: DialRequest, done: Done, options: SocketOptions): () => void {
   let over = false;
   const finish = (result: net.Socket | NodeJS.ErrnoException): void => {
@@ -106,7 +106,7 @@ function explainDialError(error: NodeJS.ErrnoException, request: DialRequest): s
   const { address, localAddress } = request;
   if (address.kind === 'unix') {
     if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED') {
-      return `nobody listens on ${address.path}: start the helper that owns this socket`;
+      return `nothing is listening on ${address.path}: start the helper that owns this socket`;
     }
     return `cannot connect to ${address.path}: ${error.message}`;
   }

@@ -1,4 +1,4 @@
-/** A connection over a socket of Node. */
+/** A connection over a Node socket. */
 import type net from 'node:net';
 import { endpointText } from '../../../net/text.ts';
 import type { SocketOptions } from './native.ts';
@@ -12,12 +12,12 @@ export class SocketConnection implements Connection {
   readonly #socket: net.Socket;
   #user: ConnectionUser | undefined;
   #corked = false;
-  /** Why it broke before anybody used it. */
+  /** The reason of a failure before `use`. */
   #broken: string | undefined;
 
   readonly #options: Pick<SocketOptions, 'unacknowledged'> | undefined;
 
-  /** Without `options` nothing is known of what the peer's TCP has acknowledged. */
+  /** Without `options`, acknowledgements of the peer's TCP are unknown. */
   constructor(socket: net.Socket, options?: Pick<SocketOptions, 'unacknowledged'>) {
     this.#socket = socket;
     this.#options = options;
@@ -54,8 +54,8 @@ export class SocketConnection implements Connection {
   }
 
   /**
-   * What is written in one turn leaves in one call. It is cheaper, and a peer that answers the first message with a
-   * NOTIFICATION and a close is heard: a later write would fail on the closed connection and end it unread.
+   * Collects the data of one turn into one call. That is cheaper, and a peer that answers the first message with a
+   * NOTIFICATION and closes is heard: a second write would fail on the closed connection and lose it.
    */
   write(octets: Uint8Array): boolean {
     const socket = this.#socket;
@@ -89,8 +89,8 @@ export class SocketConnection implements Connection {
 
   close(): Promise<void> {
     const socket = this.#socket;
-    // What still arrives is read and dropped: octets left unread would make the kernel reset the connection, and the
-    // reset may overtake our NOTIFICATION.
+    // Received data is still read and dropped: unread octets would make the kernel reset the connection, and the reset
+    // may overtake our NOTIFICATION.
     this.#user = { onData: () => undefined, onDrain: () => undefined, onClose: () => undefined };
     if (socket.closed) return Promise.resolve();
     return new Promise((resolve) => {
@@ -106,8 +106,8 @@ export class SocketConnection implements Connection {
   }
 
   /**
-   * The peer has not closed in time. Where it takes nothing it would learn of the end when it reads, and the kernel would
-   * keep what waits for minutes: a reset tells it now.
+   * Resets the connection if the peer has not closed in time. If it reads nothing, it would learn of the end only when
+   * it reads, and the kernel would keep the pending data for minutes.
    */
   #force(): void {
     const socket = this.#socket;
@@ -122,7 +122,7 @@ export class SocketConnection implements Connection {
   }
 }
 
-/** Node shows the descriptor of a socket on its handle and nowhere else. */
+/** Returns the descriptor of a socket, which Node exposes only on its handle. */
 export function descriptorOf(socket: net.Socket): number | undefined {
   const handle: unknown = Reflect.get(socket, '_handle');
   if (typeof handle !== 'object' || handle === null) return undefined;
@@ -130,7 +130,10 @@ export function descriptorOf(socket: net.Socket): number | undefined {
   return typeof fd === 'number' && fd >= 0 ? fd : undefined;
 }
 
-/** Canonical as the operating system writes it; an IPv4 address that arrived on an IPv6 socket is an IPv4 address. */
+/**
+ * Returns an address in the operating system's canonical form; an IPv4 address on an IPv6 socket becomes a plain IPv4
+ * address.
+ */
 export function plainAddress(address: string | undefined): string {
   if (address === undefined) return '';
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);

@@ -1,7 +1,7 @@
 /**
- * TCP MD5 signatures (RFC 2385), GTSM (RFC 5082), and what the peer's TCP has acknowledged: what sockets of Linux can and
- * Node has no API for. This file calls the C library through koffi and is loaded by native.ts with the first connection;
- * what it hands out are ordinary sockets of Node.
+ * TCP MD5 signatures (RFC 2385), GTSM (RFC 5082) and the acknowledgements of the peer's TCP: Linux socket features that
+ * Node has no API for. This file calls the C library through koffi and is loaded by native.ts with the first
+ * connection; it returns ordinary Node sockets.
  */
 import net from 'node:net';
 import { getSystemErrorName } from 'node:util';
@@ -9,7 +9,7 @@ import koffi from 'koffi';
 import { parseAddress } from '../../../net/prefix.ts';
 import type { DialRequest, ExpectedPeer } from '../transport.ts';
 
-/** Numbers of Linux, <bits/socket.h>, <linux/in.h>, <linux/in6.h>, <linux/tcp.h>. */
+/** Linux constants of <bits/socket.h>, <linux/in.h>, <linux/in6.h>, <linux/tcp.h>. */
 const AF_INET = 2;
 const AF_INET6 = 10;
 const SOCK_STREAM = 1;
@@ -29,15 +29,15 @@ const IPV6_MINHOPCOUNT = 73;
 const POLLOUT = 4;
 const EINPROGRESS = 115;
 
-/** <asm/sockios.h>, TIOCOUTQ of <asm/ioctls.h>: the same number wherever Node runs, but for POWER. */
+/** <asm/sockios.h>, TIOCOUTQ of <asm/ioctls.h>: the same on all platforms of Node except POWER. */
 const SIOCOUTQ = process.arch === 'ppc64' ? 0x40047473 : 0x5411;
 
-/** RFC 5082 §3: packets leave with the largest TTL there is, so that the receiver can tell how far they came. */
+/** RFC 5082 §3: packets are sent with the largest TTL, so that the receiver can tell their distance. */
 const LARGEST_TTL = 255;
 
 const LISTEN_BACKLOG = 128;
 
-/** How often a dial looks whether it is through, in milliseconds; begins short and doubles. */
+/** Interval of checks whether a dial is connected, in milliseconds; starts short and doubles. */
 const FIRST_LOOK_MS = 2;
 const LONGEST_LOOK_MS = 100;
 
@@ -82,15 +82,15 @@ function loadLibrary(): Library {
 }
 
 /**
- * Dials with the options of the request, without holding a thread while the other side does not answer. Calls `done`
- * once with a connected socket or the error; the function returned gives the dial up.
+ * Dials with the request's options, without blocking a thread while the other side does not answer. Calls `done` once
+ * with a connected socket or the error; the returned function gives up the dial.
  */
 export function connectSecured(
   request: DialRequest,
   done: (result: net.Socket | NodeJS.ErrnoException) => void,
 ): () => void {
   const { address, localAddress, md5Password, ttlSecurityHops } = request;
-  if (address.kind === 'unix') throw new Error('a UNIX socket has neither MD5 signatures nor hops');
+  if (address.kind === 'unix') throw new Error('TCP MD5 and GTSM are not available on a UNIX socket');
   const remote = socketAddress(address.host, address.port);
   let fd = -1;
   let timer: NodeJS.Timeout | undefined;
@@ -128,7 +128,7 @@ export function connectSecured(
     if (result < 0 && koffi.errno() !== EINPROGRESS) throw systemError('connect', koffi.errno());
     look(FIRST_LOOK_MS);
   } catch (error) {
-    // The caller learns of every outcome the same way, later.
+    // Every outcome is reported asynchronously.
     queueMicrotask(() => fail(error instanceof Error ? error : new Error(String(error))));
   }
   return () => {
@@ -138,7 +138,7 @@ export function connectSecured(
   };
 }
 
-/** A listening socket that Node takes over with `server.listen({ fd })`. The keys are set before it listens. */
+/** Returns a listening socket for `server.listen({ fd })`. The keys are set before it listens. */
 export function listenSecured(
   at: { readonly host: string; readonly port: number },
   peers: readonly ExpectedPeer[],
@@ -148,10 +148,10 @@ export function listenSecured(
   try {
     setNumber(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     check('bind', libc.bind(fd, octets, octets.length));
-    // The answer to a neighbor's SYN must pass its GTSM too; towards the others the larger TTL changes nothing.
+    // The answer to a neighbor's SYN must pass its GTSM too; for other neighbors the larger TTL changes nothing.
     if (peers.some((peer) => peer.ttlSecurityHops !== undefined)) setTtl(fd, family);
     for (const { host, md5Password } of peers) {
-      // An IPv6 neighbor never comes to an IPv4 socket, which takes no key for it either (EINVAL): it is dialled.
+      // An IPv6 neighbor never connects to an IPv4 socket, which accepts no key for it either (EINVAL): it is dialed.
       if (family === AF_INET && host.includes(':')) continue;
       if (md5Password !== undefined) setMd5Key(fd, family, host, md5Password);
     }
@@ -163,14 +163,15 @@ export function listenSecured(
   }
 }
 
-/** Demands of an accepted connection that its packets came from at most so many hops away (RFC 5082 §3). */
+/** Requires that an accepted connection's packets come from at most so many hops away (RFC 5082 §3). */
 export function demandHops(fd: number, host: string, hops: number): void {
   setLeastTtl(fd, host.includes(':') ? AF_INET6 : AF_INET, hops);
 }
 
 /**
- * Octets in the send queue of a connected socket that the other side's TCP has not acknowledged (SIOCOUTQ); of a UNIX socket,
- * the memory of what the other side has not read. Undefined where the descriptor has no such queue (any more).
+ * Returns the octets in a connected socket's send queue that the other side's TCP has not acknowledged (SIOCOUTQ); for
+ * a UNIX socket, the memory of the data that the other side has not read. Undefined if the descriptor has no such queue
+ * (any more).
  */
 export function unacknowledged(fd: number): number | undefined {
   return libc.ioctl(fd, SIOCOUTQ, queueLength) < 0 ? undefined : queueLengthView.getInt32(0, LITTLE_ENDIAN);
@@ -178,7 +179,7 @@ export function unacknowledged(fd: number): number | undefined {
 
 function setTtl(fd: number, family: number): void {
   if (family === AF_INET6) setNumber(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, LARGEST_TTL);
-  // On an IPv6 socket this is for the IPv4 neighbors it may serve.
+  // On an IPv6 socket this is for IPv4 neighbors.
   setNumber(fd, IPPROTO_IP, IP_TTL, LARGEST_TTL);
 }
 
@@ -192,8 +193,8 @@ function setLeastTtl(fd: number, family: number, hops: number): void {
 function setMd5Key(fd: number, family: number, host: string, password: string): void {
   const key = Buffer.from(password, 'utf8');
   if (key.length === 0 || key.length > 80)
-    throw new Error(`an MD5 password has 1 to 80 octets, not ${key.length}`);
-  // An IPv6 socket knows its IPv4 peers by their mapped addresses.
+    throw new Error(`an MD5 password must have 1 to 80 bytes, not ${key.length}`);
+  // An IPv6 socket identifies IPv4 peers by their mapped addresses.
   const known = family === AF_INET6 && !host.includes(':') ? `::ffff:${host}` : host;
   const option = new Uint8Array(216);
   option.set(socketAddress(known, 0).octets, 0);
@@ -250,7 +251,7 @@ function check(what: string, result: number): number {
   throw systemError(what, koffi.errno());
 }
 
-/** An error as Node's own calls make them, with the code by which callers tell them apart. */
+/** Makes an error like those of Node's own calls, with the code that callers check. */
 function systemError(what: string, errno: number): NodeJS.ErrnoException {
   const code = getSystemErrorName(-errno);
   return Object.assign(new Error(`${what}: ${code}`), { code, errno, syscall: what });
