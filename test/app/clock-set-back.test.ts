@@ -32,7 +32,10 @@ async function configIn(folder: string): Promise<LoadedConfig> {
   return result.config;
 }
 
-/** A journal whose daemon ended a moment ago by a clock that was set back since: its mitigation has TTL_SECONDS left. */
+/**
+ * Makes a journal of a daemon that has just stopped by a clock that was set back since: its mitigation has TTL_SECONDS
+ * left.
+ */
 async function aJournalFromLater(t: TestContext): Promise<{ config: LoadedConfig; expiresAt: number }> {
   const folder = await mkdtemp(join(tmpdir(), 'prefixd-set-back-'));
   t.after(() => rm(folder, { recursive: true, force: true }));

@@ -1,4 +1,4 @@
-/** Time that goes on, whatever is done to the system's clock. */
+/** A clock that continues steadily when the system's clock is set. */
 import assert from 'node:assert/strict';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

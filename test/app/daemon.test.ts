@@ -104,7 +104,7 @@ describe('the daemon', () => {
       reason: 'resolver',
     });
     await daemon.stop();
-    // The daemon wrote a snapshot as it ended; the disk loses it together with the end of the segment.
+    // The daemon wrote a snapshot when it stopped; the disk loses it together with the end of the segment.
     for (const name of await readdir(join(folder, 'data'))) {
       const isLater = /^(snapshot|journal)-/.test(name) && !name.endsWith('000000000001.jsonl');
       if (isLater || name.startsWith('snapshot-')) await rm(join(folder, 'data', name));

@@ -13,7 +13,7 @@ import { folder } from '../config/folder.ts';
 
 const ANY_PORT = '127.0.0.1:0';
 
-/** Runs the demo to the end of its story; `atEnd` is done before it is stopped. */
+/** Runs the demo to the end of its output; calls `atEnd` before it is stopped. */
 async function story(
   options: Partial<DemoOptions> = {},
   atEnd: (lines: readonly string[]) => Promise<void> = async () => undefined,
@@ -45,7 +45,7 @@ async function story(
 const apiOf = (lines: readonly string[]): string =>
   /http:\/\/127\.0\.0\.1:\d+/.exec(lines.join('\n'))?.[0] ?? '';
 
-/** The story without what differs from run to run: ids and ports. */
+/** Returns the demo's output without ids and ports, which differ in each run. */
 const plain = (lines: readonly string[]): readonly string[] =>
   lines.map((line) =>
     line.replace(/[0-9a-f]{8}-[0-9a-f-]{27}/g, 'ID').replace(/127\.0\.0\.1:\d+/g, 'HOST:PORT'),
@@ -60,7 +60,7 @@ async function takenPort(t: TestContext): Promise<number> {
   return address.port;
 }
 
-/** Folders of the demo in a folder for temporary files. */
+/** Lists the demo's folders in a folder for temporary files. */
 async function demoFolders(place: string): Promise<readonly string[]> {
   return (await readdir(place)).filter((name) => name.startsWith('prefixd-demo-'));
 }

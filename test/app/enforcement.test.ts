@@ -1,4 +1,4 @@
-/** The cases of issue 11, section 1, from a report over HTTP to a router over real BGP, with the playbooks as shipped. */
+/** From a report over HTTP to a router over real BGP, with the bundled playbooks (issue 11, section 1). */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';

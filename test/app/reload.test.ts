@@ -20,7 +20,7 @@ import { ban } from '../control/support.ts';
 
 const NOC: Actor = { kind: 'operator', name: 'noc' };
 
-/** Parts from neighbors in its own time, as the real one does, and has forgotten their names at once. */
+/** Closes removed sessions slowly, as the real announcer does, but forgets their names at once. */
 class SlowlyParting extends MockAnnouncer {
   readonly #gone = new Set<string>();
   part: () => void = () => undefined;

@@ -39,7 +39,7 @@ function detection(seconds: number, overrides: Partial<Detection> = {}): Detecti
   };
 }
 
-/** A report that happens when it says. */
+/** Makes a report with the given time. */
 function reported(detection: Detection, otherwise: number) {
   return reportedAt(detection, detection.at ?? otherwise);
 }
@@ -77,7 +77,7 @@ test('an event without a time happens at the time that is given', () => {
   assert.equal(reported(detection(0, { at: null }), 42).at, 42);
 });
 
-/** Seconds in, seconds out; undefined where they contradict the start. */
+/** Takes and returns seconds; undefined if the times contradict the start. */
 function placed(
   times: readonly (number | null)[],
   options: { readonly spacing?: number; readonly start?: number } = {},
@@ -132,7 +132,7 @@ test('the summary counts answers, customers and refusals by reason', () => {
   assert.equal(mostAtOnce, 2);
 });
 
-/** A record of what a daemon with another policy did. */
+/** Records the facts of a daemon with another policy. */
 function record(): readonly RecordedFact[] {
   const live = new Simulation(policy);
   const { answer } = live.step(reported(detection(0), 0));

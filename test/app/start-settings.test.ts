@@ -8,7 +8,7 @@ import { needRestart, withSettingsOfStart } from '../../src/config/start-setting
 import { formatPrefix } from '../../src/net/prefix.ts';
 import { folder, INVENTORY, PLAYBOOKS, SHORTEST, sound } from '../config/folder.ts';
 
-/** One folder whose prefixd.yaml changes, as at a reload. */
+/** Makes a folder whose prefixd.yaml changes, as at a reload. */
 async function both(t: TestContext, running: string, next: string) {
   const path = await folder(t, { 'inventory.yaml': INVENTORY, 'playbooks.yaml': PLAYBOOKS });
   const config = async (text: string): Promise<LoadedConfig> => {

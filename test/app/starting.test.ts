@@ -50,7 +50,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** A start that goes on until the test ends it; asked with a token, as an API with bearer tokens is. */
+/** Makes a start that lasts until the test ends it; it is asked with a bearer token. */
 async function begun(
   t: TestContext,
   tls: TlsSettings | null = null,
@@ -65,7 +65,7 @@ async function begun(
   return { base: `${tls === null ? 'http' : 'https'}://127.0.0.1:${port}`, port, starting, server };
 }
 
-/** The members of a JSON answer. */
+/** Returns a JSON answer's members. */
 const body = async (response: Response) => Object(await response.json());
 
 const certificate = (name: string): string =>
@@ -116,7 +116,7 @@ describe('a daemon that starts', () => {
     const { base, port, server } = await begun(t);
     const made = await world();
     const api = await createApi(made.deps);
-    // Connected before, and asks afterwards.
+    // Connects before the hand-over, and sends its request afterwards.
     const early = connect(port, '127.0.0.1');
     await new Promise((resolve) => early.once('connect', resolve));
     const bound = api.takeOver(server);
@@ -256,7 +256,7 @@ describe('a port in use', () => {
     await new Promise((resolve) => other.once('listening', resolve));
     const { port } = other.address() as AddressInfo;
     const config = await configuration(`127.0.0.1:${port}`);
-    // A folder that cannot be opened at all: its name is a file's.
+    // A folder that cannot be opened: its path names a file.
     const storage = { ...config.storage, path: '/dev/null/journal' };
     const started = startDaemon({ config: { ...config, storage }, logger: pino({ level: 'silent' }) });
     await assert.rejects(started, { name: 'StartError', message: /^127\.0\.0\.1:\d+ is in use: stop/ });

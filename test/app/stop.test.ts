@@ -12,7 +12,7 @@ const WITHDRAWAL: UnrecordedCommand = {
 const never = (): Promise<never> => new Promise(() => undefined);
 const done = (): Promise<void> => Promise.resolve();
 
-/** Parts that end at once, and what was asked of the neighbors. */
+/** Makes components that stop at once, and records how the sessions were closed. */
 function partsWith(changes: Partial<Parts>) {
   const lines: string[] = [];
   const preserved: boolean[] = [];

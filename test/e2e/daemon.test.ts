@@ -1,4 +1,4 @@
-/** The main job from end to end: an event over HTTP becomes a rule in GoBGP, BIRD and FRR, and leaves them again. */
+/** From end to end: an event over HTTP becomes a rule in GoBGP, BIRD and FRR, and is withdrawn again. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -26,7 +26,7 @@ customers:
         allowed_ports: { udp: [53], tcp: [53] }
 `;
 
-/** How long a brief rule stands. A busy machine needs some of it to see the rule in three routers. */
+/** Lifetime of a short-lived rule. A busy machine needs some of it to see the rule in three routers. */
 const BRIEF_SECONDS = 15;
 
 const PLAYBOOKS = `
@@ -39,7 +39,7 @@ playbooks:
     steps: [{ action: discard, ttl_seconds: ${BRIEF_SECONDS} }]
 `;
 
-/** A rule of a destination, a protocol and ports. */
+/** Makes a rule from a destination, a protocol and ports. */
 function rule(prefix: string, protocol: number, ...ports: readonly number[]): readonly ComponentJson[] {
   return [
     { type: 1, prefix },
@@ -100,7 +100,7 @@ describe('prefixd between a detector and three routers', { skip }, () => {
     }
   }
 
-  /** Every router's table of the family is exactly these rules, with these rates in bytes a second. */
+  /** Waits until every router's table of the family has exactly these rules, with these rates in bytes per second. */
   const stands = (
     family: (typeof FAMILIES)[number],
     ...rules: readonly (readonly [readonly ComponentJson[], number])[]

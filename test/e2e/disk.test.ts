@@ -1,4 +1,4 @@
-/** A disk that hangs or is full under a real daemon: rules go, nothing that was acknowledged is lost, and it ends in time. */
+/** A real daemon on a disk that hangs or is full: it withdraws rules, loses nothing acknowledged, and stops in time. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -36,7 +36,7 @@ interface Reply {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-/** A daemon in a folder of its own, and a router that keeps its rules while it restarts. */
+/** A daemon in its own folder, and a router that keeps its rules while it restarts. */
 class House {
   readonly folder: string;
   readonly #base: string;
@@ -144,12 +144,12 @@ class House {
     return (body.reasons as { code: string }[]).map(({ code }) => code);
   }
 
-  /** Writes to files whose paths hold one of these parts hang from now on. */
+  /** Makes writes hang to files whose paths contain one of these texts. */
   hang(...parts: readonly string[]): Promise<void> {
     return writeFile(join(this.folder, 'hang'), parts.join('\n'));
   }
 
-  /** What hangs goes on, and nothing hangs any more. */
+  /** Lets all writes continue. */
   async release(): Promise<void> {
     await rm(join(this.folder, 'hang'));
     await (await open(join(this.folder, 'hang.fifo'), 'r')).close();
@@ -225,7 +225,7 @@ it('a standard output that nobody reads does not keep the daemon from ending', {
   const gone = once(child, 'exit');
   undo(t, () => child.kill('SIGKILL'));
   await house.isUp();
-  // Each is lines that nobody reads; the pipe takes 64 KiB of them.
+  // Each event makes log lines that nobody reads; the pipe holds 64 KiB of them.
   const events = Array.from({ length: 200 }, (_, host) => ({
     source: 'test',
     victim_ip: `203.0.113.${host}`,
@@ -255,7 +255,7 @@ it('an operator withdraws on a full disk', { timeout: 120_000, skip: noTmpfs }, 
   const ballast = join(data, 'ballast');
   await writeFile(ballast, Buffer.alloc(2 << 20)).catch(() => undefined);
   await until('reports are refused', async () => (await house.report(20)).status === 503);
-  // What is left of a page may have room for something shorter.
+  // A page's remaining bytes may still hold a shorter record.
   await until('nothing fits', async () => (await house.call('POST', '/v1/peers/lab/enable')).status === 503);
 
   const withdrawn = await house.withdraw(body.mitigation_id);

@@ -1,4 +1,7 @@
-/** FastNetMon's calls through the shipped script to a real daemon: all at once, while it is away, and faster than it takes. */
+/**
+ * FastNetMon's calls through the bundled script to a real daemon: in parallel, while it is down, and beyond the rate
+ * limit.
+ */
 import assert from 'node:assert/strict';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -33,7 +36,7 @@ playbooks:
 const BANS = 300;
 const LIMIT = ['  rate_limit: { events_per_second: 100, burst: 50 }'];
 
-/** An address for each ban, of both networks of the customer. */
+/** Returns an address for each ban, from both of the customer's networks. */
 const VICTIMS = Array.from({ length: BANS }, (_, i) =>
   i < 250 ? `203.0.113.${i + 1}` : `198.51.100.${i - 249}`,
 );
@@ -61,7 +64,7 @@ describe("FastNetMon's calls through the shipped script", { skip }, () => {
   });
   after(() => prefixd?.end());
 
-  /** Runs a script of calls; `notify` in it is the shipped script with the details as its standard input. */
+  /** Runs a script of calls; `notify` in it is the bundled script with the details on its standard input. */
   const run = (script: string, changes: Readonly<Record<string, string>> = {}): Promise<string> => {
     const settings = Object.entries({ ...environment, ...changes }).map(
       ([name, value]) => `${name}=${value}`,
@@ -83,7 +86,7 @@ describe("FastNetMon's calls through the shipped script", { skip }, () => {
   it('300 bans at once, more than the daemon takes at once, are 300 mitigations', async () => {
     const calls = VICTIMS.map((victim) => `notify ${victim} incoming 118040 ban &`);
     await run([...calls, 'wait'].join('\n'));
-    // The last to hold the lock waits for the others' messages; none is left when all have ended.
+    // The last process that holds the lock waits for the others' messages; none remains when all have finished.
     assert.deepEqual(await kept(), []);
     const victims = (await active()).map(({ victim_ip }) => victim_ip);
     assert.deepEqual([...victims].sort(), [...VICTIMS].sort());

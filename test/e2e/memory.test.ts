@@ -1,13 +1,13 @@
 /**
- * The whole daemon under a small heap, while a detector sends what it likes: megabytes beside each report, accepted or refused,
- * in every detector's own form. It must live, answer, and keep its heap bounded.
+ * The whole daemon with a small heap, while a detector sends megabytes with each report, accepted or refused, in every
+ * detector's own form. It must survive, answer, and keep its heap bounded.
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { until } from '../support/children.ts';
 import { Prefixd } from '../support/prefixd.ts';
 
-/** MiB. The daemon from its sources, with the compiler that loads them, takes some 60 of it. */
+/** MiB. The daemon from its sources, including the compiler that loads them, takes about 60 of it. */
 const HEAP = 160;
 
 const SETTINGS = `bgp:
@@ -42,8 +42,8 @@ describe(`the daemon with a heap of ${HEAP} MiB`, () => {
   after(() => prefixd.end());
 
   /**
-   * Sends so many, a few at once, and answers how many came back with which status. What a busy daemon refuses (503) is
-   * sent again, as detectors do.
+   * Sends requests, a few at once, and returns counts of the answers by status. Repeats those that a busy daemon
+   * refuses (503), as detectors do.
    */
   async function send(
     path: string,

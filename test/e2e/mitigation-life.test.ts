@@ -1,4 +1,4 @@
-/** What somebody at three in the morning reads about a mitigation, from a real daemon, before and after it was killed. */
+/** An operator reads a mitigation's history from a real daemon, before and after the daemon is killed. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { cli } from '../cli/harness.ts';

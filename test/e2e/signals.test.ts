@@ -1,4 +1,4 @@
-/** Signals to the daemon as a process. */
+/** Signals to the daemon's process. */
 import assert from 'node:assert/strict';
 import { kill } from 'node:process';
 import { after, before, describe, it } from 'node:test';

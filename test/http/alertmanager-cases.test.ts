@@ -1,4 +1,4 @@
-/** Messages of Alertmanager and Grafana that were tried and went wrong, over the engine and the decisions as they run. */
+/** Messages of Alertmanager and Grafana that once failed, with the real engine and decisions. */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -12,7 +12,7 @@ import { policyOf } from '../core/scenario.ts';
 import { neverOverloaded } from '../support/overload.ts';
 import { bearer, world } from './support.ts';
 
-/** Within the life of the cases' alerts. */
+/** A time at which the cases' alerts are active. */
 const NOW = Date.parse('2026-11-27T10:06:00Z');
 
 function message(name: string): object {
@@ -59,7 +59,7 @@ async function running(t: TestContext) {
     const response = await app.inject({ url: '/v1/events', headers: bearer('viewer') });
     return EventSchema.array().parse(response.json().events);
   };
-  /** Victims under a mitigation that is not ending. */
+  /** Returns the victims of mitigations that are not ending. */
   const mitigated = () =>
     [...engine.state.mitigations.values()]
       .filter(({ status, ending }) => status === 'active' && ending === null)

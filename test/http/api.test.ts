@@ -181,7 +181,7 @@ describe('a route', () => {
   });
 });
 
-/** Paths and methods from the tree that Fastify prints, four columns a level. */
+/** Reads paths and methods from the tree that Fastify prints, four columns per level. */
 function routesOf(tree: string): readonly (readonly [url: string, methods: readonly string[]])[] {
   const parents: string[] = [];
   return tree.split('\n').flatMap((line) => {

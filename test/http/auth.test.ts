@@ -6,7 +6,7 @@ import { api, bearer, MITIGATION_ID, mitigation, ROLES } from './support.ts';
 const COMMAND = { operator_id: 'kim', reason: 'false positive' };
 const BAN = { source: 'fnm', victim_ip: '203.0.113.10', vector: 'udp_flood' };
 
-/** Every route, and who may use it. */
+/** Every route with the access that it requires. */
 const ROUTES: readonly (readonly [
   method: 'GET' | 'POST' | 'DELETE',
   url: string,

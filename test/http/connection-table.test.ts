@@ -21,7 +21,7 @@ const LIMITS: ConnectionLimits = {
   closing: 2,
 };
 
-/** A table with a clock, and the names of the connections that it cut. */
+/** Makes a table with a clock, and records the names of the connections that it closed. */
 function table(limits: Partial<ConnectionLimits> = {}) {
   const time = { now: 0 };
   const cut: string[] = [];

@@ -1,4 +1,4 @@
-/** Connections over real sockets: what silence, slowness and numbers cost, and whom. */
+/** Connections over real sockets: limits for silent, slow and many clients. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
@@ -46,7 +46,7 @@ async function serve(
   return { port: address.port, connections, log };
 }
 
-/** Connections that say nothing, and what becomes of them. */
+/** Opens connections that send nothing. */
 async function silent(t: TestContext, port: number, count: number): Promise<readonly Socket[]> {
   const sockets = await Promise.all(Array.from({ length: count }, () => rawConnection(port)));
   for (const socket of sockets) socket.on('error', () => undefined).resume();
@@ -96,7 +96,7 @@ describe('silent connections', () => {
     socket.on('error', () => undefined);
     socket.write(HEALTH);
     const heard = readToEnd(socket);
-    // With allowHalfOpen the end that the server sends is not answered: only a reset or our own end closes the socket.
+    // With allowHalfOpen the server's FIN is not answered: only a reset or our own end closes the socket.
     const trickle = setInterval(() => socket.write('X-Slow: 1\r\n'), 50);
     t.after(() => clearInterval(trickle));
     assert.match(await within(heard, 'the server to destroy it'), /^HTTP\/1\.1 408 /);

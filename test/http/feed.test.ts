@@ -14,7 +14,7 @@ interface Message {
   readonly data?: string;
 }
 
-/** A reader as the standard describes it (WHATWG HTML §9.2.6), as far as this feed uses it. */
+/** A reader that follows the standard (WHATWG HTML §9.2.6) as far as this feed needs it. */
 class Reader {
   readonly response: IncomingMessage;
   #text = '';
@@ -212,7 +212,7 @@ describe('GET /v1/feed', () => {
         engine.record({ type: 'event.received', event });
       }
     };
-    // More than the socket's buffers on both sides hold.
+    // More than both sides' socket buffers hold.
     record(100, true);
     assert.equal(server.feedReaders, 1);
     record(10_100, false);

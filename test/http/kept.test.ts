@@ -1,4 +1,4 @@
-/** What is kept of a detector's message must not keep the message: measured, for every way in. */
+/** Measures that data kept from a detector's message does not keep the whole message in memory, for every endpoint. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Detection } from '../../src/core/types.ts';
@@ -19,7 +19,7 @@ import { retained } from '../support/retained.ts';
 const LENGTH = 512 * 1024;
 const COUNT = 40;
 
-/** What the API keeps of a message. */
+/** Returns the data that the API keeps of a message. */
 function keptOf(signals: readonly Signal[]): readonly (Detection | readonly string[])[] {
   return signals.flatMap((signal) => {
     if (signal.kind === 'detection') return [keptDetection(signal.detection)];
@@ -33,7 +33,7 @@ const padding = (i: number): string => `${i}`.padEnd(LENGTH, 'x');
 const json = (value: unknown): unknown => parseJsonBody(JSON.stringify(value));
 const EVENT = { source: 'the-detector-of-ours', victim_ip: '203.0.113.1', vector: 'memcached_amplification' };
 
-/** Ways in: each makes the signals of one message of half a mebibyte. */
+/** Endpoints: each makes the signals of one message of half a mebibyte. */
 const WAYS: Readonly<Record<string, (i: number) => readonly Signal[]>> = {
   'an event with long details': (i) => [
     readEvent(json({ ...EVENT, raw_details: { dump: padding(i) } }), undefined),

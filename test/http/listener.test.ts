@@ -35,7 +35,7 @@ describe('the listener', () => {
     const port = await listen(t, { headers: 50, request: 100, checkInterval: 20 });
     const socket = await rawConnection(port);
     socket.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{');
-    // A server that has answered already only hangs up.
+    // A server that has already answered only closes the connection.
     assert.match(await within(readToEnd(socket), 'a timeout'), /^HTTP\/1\.1 (408|200) /);
   });
 

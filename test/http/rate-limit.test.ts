@@ -63,7 +63,8 @@ describe('the limit on events', () => {
     const next = () =>
       made.app.inject({ method: 'POST', url: '/v1/events', headers: bearer('detector'), payload: BAN });
     const refused = await next();
-    // Three were there, five were used: three more must come in at two a second before the next one is let through.
+    // The bucket had three tokens and five were used: three more must arrive at two per second before the next is
+    // admitted.
     assert.deepEqual([refused.statusCode, refused.headers['retry-after']], [429, '2']);
     made.now += 1_500;
     assert.equal((await next()).statusCode, 202);

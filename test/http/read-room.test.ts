@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { HttpProblem } from '../../src/http/http-problem.ts';
 import { ReadRoom } from '../../src/http/read-room.ts';
 
-/** Answers that are being made until the test ends them. */
+/** Makes answers that are in progress until the test finishes them. */
 function answers() {
   const under: (() => void)[] = [];
   return {

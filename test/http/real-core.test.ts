@@ -22,7 +22,7 @@ const BAN = {
   event_id: 'fnm-1',
 };
 
-/** The API over the engine, the reconciler and the decisions as they run, with two mock neighbors. */
+/** The API over the real engine, reconciler and decisions, with two mock neighbors. */
 async function running(t: TestContext) {
   const { deps: faked, announcer } = await world();
   const clock = () => Date.now();
@@ -72,7 +72,7 @@ async function running(t: TestContext) {
     });
     return { status: response.statusCode, body: response.body === '' ? null : response.json() };
   };
-  /** Asks for a mitigation until it is as wanted; the reconciler takes a few turns of the event loop. */
+  /** Requests a mitigation until it matches; the reconciler takes a few turns of the event loop. */
   const until = async (id: string, wanted: (mitigation: { status: string; ending: boolean }) => boolean) => {
     for (let turn = 0; turn < 1_000; turn++) {
       const { body } = await ask('GET', `/v1/mitigations/${id}`);

@@ -1,7 +1,7 @@
 /**
- * Security over the whole daemon, asked through sockets, with its real log and audit: what callers may do, what they may
- * send, and what must never be seen. Roles route by route are in auth.test.ts; timeouts and certificates in listener.test.ts
- * and server.test.ts.
+ * Security of the whole daemon over sockets, with its real log and audit log: callers' permissions, their input, and
+ * secrets that must never be visible. Roles route by route are in auth.test.ts; timeouts and certificates in
+ * listener.test.ts and server.test.ts.
  */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
@@ -28,7 +28,7 @@ const SECRETS = {
   HOOK_SECRET: 'hmac-of-the-hook-5678',
 };
 
-/** What of a secret may not be seen: of a URL, its path. */
+/** The part of a secret that must not be visible: of a URL, its path. */
 const NEVER_SEEN = [
   ...Object.values(SECRETS).filter((secret) => !secret.startsWith('https:')),
   'slack-secret-path',
@@ -103,7 +103,7 @@ describe('the daemon, attacked over HTTP', () => {
     await folder.remove();
   });
 
-  /** One request; the path goes out as it is written. Bodies that are no text are sent as JSON. */
+  /** Sends one request; the path is sent as written. Bodies that are not strings are sent as JSON. */
   function ask(method: string, path: string, role: Role | null, body?: unknown): Promise<Reply> {
     const payload = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
     const answer = new Promise<Reply>((resolve, reject) => {
@@ -132,7 +132,7 @@ describe('the daemon, attacked over HTTP', () => {
             text += chunk;
           });
           response.on('end', done);
-          // The feed does not end by itself.
+          // The feed does not close by itself.
           if (String(response.headers['content-type']).startsWith('text/event-stream')) {
             response.destroy();
             done();
@@ -145,7 +145,7 @@ describe('the daemon, attacked over HTTP', () => {
     return within(answer, `${method} ${path.slice(0, 80)}`);
   }
 
-  /** Every operation that the daemon itself says it has. */
+  /** Returns every operation in the daemon's own OpenAPI document. */
   async function operations(): Promise<readonly { readonly method: string; readonly path: string }[]> {
     const { body } = await ask('GET', '/v1/openapi.json', 'viewer');
     const paths: Record<string, object> = JSON.parse(body).paths;
@@ -227,7 +227,7 @@ describe('the daemon, attacked over HTTP', () => {
       for (const [path, mebibytes] of limits) {
         const large = JSON.stringify({ ...REPORT, note: 'x'.repeat(mebibytes * 1024 * 1024) });
         const reply = await ask('POST', path, 'detector', large).catch((error: Error) => error);
-        // The daemon may hang up while the rest is still being sent.
+        // The daemon may close the connection while the rest is still being sent.
         if (!(reply instanceof Error)) assert.equal(reply.status, 413, path);
       }
       const said = await rawExchange(
@@ -415,7 +415,7 @@ describe('the daemon, attacked over HTTP', () => {
     for (const { method, path } of await operations()) {
       if (path !== '/v1/feed') await ask(method, path, 'admin', method === 'GET' ? undefined : {});
     }
-    // People put secrets where they do not belong: into the header of another scheme, a wrong path, a wrong field.
+    // People put secrets in wrong places: another scheme's header, a wrong path, a wrong field.
     await ask('GET', `/v1/peers/${SECRETS.ADMIN_TOKEN}`, 'viewer');
     await rawExchange(
       daemon.http.port,

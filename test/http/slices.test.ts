@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { jsonInSlices, mapInSlices } from '../../src/http/slices.ts';
 import { type Lane, Turns } from '../../src/http/turns.ts';
 
-/** A lane of the real event loop where each look at the stopwatch takes 0.1 ms: 40 items fit into a slice. */
+/** Makes a lane of the real event loop where each look at the stopwatch takes 0.1 ms: 40 items fit into a slice. */
 function slowLane(): Lane {
   let now = 0;
   return new Turns({ stopwatch: () => (now += 0.1), sliceMs: 4 }).lane('read');
@@ -53,7 +53,7 @@ describe('work in slices', () => {
   });
 });
 
-/** Counts the turns of the event loop from now until it is stopped. */
+/** Counts the event loop's turns until it is stopped. */
 function countTurns(): { count: number; stop(): void } {
   const turns = { count: 0, stop: () => clearImmediate(next) };
   const count = (): void => {

@@ -1,4 +1,4 @@
-/** Real connections to a server under test. */
+/** Opens real connections to a server under test. */
 import { once } from 'node:events';
 import {
   type ClientRequest,
@@ -10,7 +10,7 @@ import { request as httpsRequest, type RequestOptions } from 'node:https';
 import { connect, type Socket } from 'node:net';
 import { PATIENCE_MS } from '../support/children.ts';
 
-/** A promise that the test settles. */
+/** Makes a promise that the test settles. */
 export interface Deferred<T> {
   readonly promise: Promise<T>;
   readonly resolve: (value: T) => void;
@@ -27,7 +27,7 @@ export function deferred<T>(): Deferred<T> {
   return { promise, resolve, reject };
 }
 
-/** Rejects when `promise` takes too long, naming what was waited for. */
+/** Rejects if `promise` takes too long, and names what was awaited. */
 export function within<T>(promise: Promise<T>, what: string): Promise<T> {
   const late = deferred<never>();
   const timer = setTimeout(() => late.reject(new Error(`waited too long for ${what}`)), PATIENCE_MS);
@@ -40,12 +40,12 @@ export interface Reply {
   readonly body: string;
 }
 
-/** One request over TLS. Rejects when the handshake fails. */
+/** Sends one request over TLS. Rejects if the handshake fails. */
 export function tlsRequest(options: RequestOptions): Promise<Reply> {
   return ask((done) => httpsRequest({ agent: false, ...options }, done));
 }
 
-/** One request in the clear. */
+/** Sends one request without TLS. */
 export function plainRequest(
   port: number,
   path: string,
@@ -73,21 +73,21 @@ function ask(send: (done: (response: IncomingMessage) => void) => ClientRequest)
   return within(answer, 'an answer');
 }
 
-/** Writes octets as they are, and reads until the other side hangs up. */
+/** Writes bytes unchanged, and reads until the other side closes. */
 export async function rawExchange(port: number, text: string): Promise<string> {
   const socket = await rawConnection(port);
   socket.write(text);
   return within(readToEnd(socket), 'the server to hang up');
 }
 
-/** A connection whose errors are the test's business. */
+/** Opens a connection whose errors the test handles. */
 export async function rawConnection(port: number): Promise<Socket> {
   const socket = connect({ host: '127.0.0.1', port });
   await within(once(socket, 'connect'), 'a connection');
   return socket;
 }
 
-/** Everything until the end; a reset ends it too. */
+/** Reads everything until the end or a reset. */
 export function readToEnd(socket: Socket): Promise<string> {
   return new Promise((resolve) => {
     let text = '';

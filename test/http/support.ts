@@ -1,4 +1,4 @@
-/** A server to ask, over an engine that answers what the test says and a state that is the real one. */
+/** Provides a server over the real state and an engine with answers set by the test. */
 import { randomUUID } from 'node:crypto';
 import type { Announcer } from '../../src/control/announcer.ts';
 import { MockAnnouncer } from '../../src/control/mock-announcer.ts';
@@ -98,7 +98,7 @@ export function mitigation(changes: Partial<Mitigation> = {}): Mitigation {
   };
 }
 
-/** A ban of 203.0.113.10 as it is remembered. */
+/** A ban of 203.0.113.10, as remembered. */
 export function eventRecord(changes: Partial<EventRecord> = {}): EventRecord {
   return {
     id: EVENT_ID,
@@ -126,7 +126,7 @@ export function eventRecord(changes: Partial<EventRecord> = {}): EventRecord {
   };
 }
 
-/** What the engine answers to a report by default. */
+/** The engine's default answer to a report. */
 export const ACCEPTED: Answer = {
   type: 'event',
   eventId: EVENT_ID,
@@ -136,14 +136,14 @@ export const ACCEPTED: Answer = {
   why: ['203.0.113.10 belongs to acme'],
 };
 
-/** Remembers commands, answers as told, and folds the facts that the test records. */
+/** Records commands, gives the test's answers, and applies the test's facts to the state. */
 export class FakeEngine implements EngineView {
   readonly state = initialState();
   readonly policy = POLICY;
   readonly commands: Command[] = [];
-  /** What the next commands are answered; throws what it throws. */
+  /** Makes the answer to the next commands; may throw. */
   answer: (command: Command) => Answer = () => ACCEPTED;
-  /** How many facts `recent` keeps. */
+  /** Number of facts that `recent` keeps. */
   kept = 10_000;
   readonly #facts: RecordedFact[] = [];
   readonly #followers = new Set<FactFollower>();
@@ -168,7 +168,7 @@ export class FakeEngine implements EngineView {
     return after + 1 < oldest ? undefined : kept.filter(({ seq }) => seq > after);
   }
 
-  /** Makes facts durable, all at once. */
+  /** Makes facts durable as one group. */
   record(...facts: readonly Fact[]): void {
     const recorded = facts.map((fact) => {
       const one: RecordedFact = { seq: this.state.seq + 1, at: NOON, fact };
@@ -180,7 +180,7 @@ export class FakeEngine implements EngineView {
   }
 }
 
-/** Rules by mitigation, as the test says. */
+/** Rules by mitigation, set by the test. */
 export class FakeReconciler implements ReconcilerView {
   readonly rules = new Map<string, readonly NeighborRule[]>();
   readonly owners = new Map<string, string>();
@@ -207,7 +207,7 @@ export class FakeReconciler implements ReconcilerView {
   }
 }
 
-/** A log that a test can read. */
+/** A log that the test can read. */
 export class MemoryLog implements HttpLogger {
   readonly lines: { level: string; fields: Readonly<Record<string, unknown>>; message: string }[] = [];
 
@@ -227,7 +227,7 @@ export class MemoryLog implements HttpLogger {
 
 export const ROLES: readonly Role[] = ['detector', 'viewer', 'operator', 'admin'];
 
-/** One token a role: `detector-secret`, `viewer-secret`, ... */
+/** One token per role: `detector-secret`, `viewer-secret`, ... */
 export const TOKENS: readonly ApiToken[] = ROLES.map((role) => ({
   name: `the-${role}`,
   role,
@@ -243,12 +243,12 @@ export interface World {
   readonly log: MemoryLog;
   readonly requests: RequestObservation[];
   readonly actions: OperatorAction[];
-  /** May be moved by the test (ms). */
+  /** The clock's time (ms); the test may change it. */
   now: number;
   readonly deps: HttpDependencies;
 }
 
-/** Everything the HTTP room needs; two neighbors, of which the mock announcer says that they are established. */
+/** The HTTP room's dependencies, with two neighbors whose mock sessions are established. */
 export async function world(changes: Partial<HttpDependencies> = {}): Promise<World> {
   const engine = new FakeEngine();
   const reconciler = new FakeReconciler();
@@ -314,7 +314,7 @@ export async function world(changes: Partial<HttpDependencies> = {}): Promise<Wo
   };
 }
 
-/** The routes over such a world, to be asked with `app.inject`. */
+/** Creates the app over such dependencies, for `app.inject`. */
 export async function api(changes: Partial<HttpDependencies> = {}): Promise<World & Api> {
   const made = await world(changes);
   const built = await buildApi(made.deps, null, neverOverloaded());

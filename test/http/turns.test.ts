@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type Lane, Turns } from '../../src/http/turns.ts';
 
-/** Turns whose event loop and stopwatch are the test's. */
+/** Turns with the test's own event loop and stopwatch. */
 function world() {
   let now = 0;
   const due: (() => void)[] = [];
@@ -12,7 +12,7 @@ function world() {
     pass: (ms: number) => {
       now += ms;
     },
-    /** One turn of the loop, with the microtasks after it; false when nothing was due. */
+    /** Runs one turn of the loop and its microtasks; false if nothing was due. */
     turn: async (): Promise<boolean> => {
       const callbacks = due.splice(0);
       for (const callback of callbacks) callback();
@@ -22,7 +22,7 @@ function world() {
   };
 }
 
-/** Does `items` pieces of 1 ms each, and notes in which turn of the loop each was done. */
+/** Does `items` pieces of 1 ms each, and records the turn of the loop in which each was done. */
 async function work(lane: Lane, items: number, done: () => void): Promise<void> {
   for (let i = 0; i < items; i++) {
     if (lane.spent) await lane.next();

@@ -1,4 +1,4 @@
-/** Stands between a speaker and its peer, passes every octet on and keeps what both said: proof without a packet capture. */
+/** Relays a session between a speaker and its peer and records both sides' octets: proof without a packet capture. */
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { MessageFramer } from '../../src/bgp/wire/framing.ts';
@@ -7,20 +7,20 @@ import type { BgpMessage, CodecContext } from '../../src/bgp/wire/types.ts';
 
 const CONTEXT: CodecContext = { fourOctetAs: true, extendedMessages: true, internal: false };
 
-/** One connection that was relayed. */
+/** One relayed connection. */
 export interface RelayedSession {
-  /** What the side that dialled has said, in order. */
+  /** Messages of the side that connected, in order. */
   readonly dialler: readonly BgpMessage[];
-  /** What the side that was dialled has said, in order. */
+  /** Messages of the side that was connected to, in order. */
   readonly dialled: readonly BgpMessage[];
   readonly ended: boolean;
 }
 
 export interface BgpRelay {
   readonly port: number;
-  /** In the order of the dials. */
+  /** Connections in order. */
   readonly sessions: readonly RelayedSession[];
-  /** Ends every connection and listens no more. */
+  /** Closes every connection and stops listening. */
   close(): void;
 }
 
@@ -42,7 +42,7 @@ export async function startRelay(
       sockets.add(one);
       one.setNoDelay(true);
       one.pipe(other);
-      // A reset on one side ends the other side; `close` follows.
+      // A reset on one side closes the other side; `close` follows.
       one.on('error', () => undefined);
       one.on('close', () => {
         session.ended = true;
@@ -64,7 +64,7 @@ export async function startRelay(
   };
 }
 
-/** The messages as they arrive; the list grows. */
+/** Returns the messages as they arrive; the list grows. */
 function messagesOf(socket: Socket): readonly BgpMessage[] {
   const messages: BgpMessage[] = [];
   const framer = new MessageFramer();

@@ -1,20 +1,20 @@
-/** Processes that a test starts: found, started, waited for and ended by their own id. */
+/** Finds, starts, awaits and stops a test's processes by their own ids. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Long enough for a machine that does many other things; only a failing test waits for so long. */
+/** Long enough for a busy machine; only a failing test waits this long. */
 export const PATIENCE_MS = 180_000;
 
-/** A process that was asked to end and runs for so long afterwards hangs. */
+/** A process that still runs this long after it was asked to stop hangs. */
 const FORCE_MS = 20_000;
 
-/** Daemons live in sbin, which is not on everybody's PATH. */
+/** Daemons are in sbin, which is not in everybody's PATH. */
 const FOLDERS = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin', '/usr/lib/frr'];
 
-/** The path of an installed program, or undefined. */
+/** Returns the path of an installed program, or undefined. */
 export function findProgram(name: string): string | undefined {
   return FOLDERS.map((folder) => join(folder, name)).find((path) => {
     try {
@@ -26,7 +26,7 @@ export function findProgram(name: string): string | undefined {
   });
 }
 
-/** What a command printed; rejects when it fails, with its standard error in the message. */
+/** Returns a command's output; rejects if it fails, with its standard error in the message. */
 export function output(program: string, args: readonly string[], timeoutMs = PATIENCE_MS): Promise<string> {
   return new Promise((resolve, reject) => {
     execFile(program, args, { timeout: timeoutMs, maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
@@ -36,18 +36,18 @@ export function output(program: string, args: readonly string[], timeoutMs = PAT
   });
 }
 
-/** A running process and what it has printed so far. */
+/** A running process and its output so far. */
 export interface Running {
   readonly pid: number;
   /** Both streams, the last 64 KiB. */
   log(): string;
   /** Undefined while it runs. */
   readonly ended: boolean;
-  /** Ends it (by default politely, after 20 s by force) and waits until it is gone. */
+  /** Stops it (politely by default, after 20 s by force) and waits until it has exited. */
   stop(signal?: NodeJS.Signals): Promise<void>;
 }
 
-/** Starts a program. It does not outlive this process: whatever is still running is killed at exit. */
+/** Starts a program. It does not outlive this process: any that still runs is killed at exit. */
 export function start(
   program: string,
   args: readonly string[],
@@ -93,7 +93,7 @@ const alive = new Set<ChildProcess>();
 process.on('exit', () => {
   for (const child of alive) child.kill('SIGKILL');
 });
-// The test runner ends a file that takes too long with SIGTERM, which by itself would leave the daemons behind.
+// The test runner ends a file that takes too long with SIGTERM, which alone would leave the daemons running.
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
   process.once(signal, () => process.exit(1));
 }

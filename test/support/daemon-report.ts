@@ -1,4 +1,4 @@
-/** The daemon in this process, on one configuration, and one report to it. */
+/** Runs the daemon in this process with one configuration, and sends one report to it. */
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { pino } from 'pino';
@@ -8,10 +8,13 @@ import { type Daemon, startDaemon } from '../../src/app/daemon.ts';
 import { neverOverloaded } from './overload.ts';
 import { undo } from './undo.ts';
 
-/** What is reported: a UDP flood against 203.0.113.77, which the default configuration polices at 5 Mbit/s. */
+/** The report: a UDP flood against 203.0.113.77, which the default configuration polices at 5 Mbit/s. */
 const REPORT = { source: 'test', victim_ip: '203.0.113.77', vector: 'udp_flood', confidence: 0.9 };
 
-/** Starts it with its data in `folder` until the test ends; `bgp` goes beside AS 65010 and its router id. The report must be taken. */
+/**
+ * Starts it with its data in `folder` until the test ends; `bgp` goes beside AS 65010 and its router id. The report
+ * must be taken.
+ */
 export async function reportToDaemon(t: TestContext, folder: string, bgp: object): Promise<Daemon> {
   const result = await defaultConfig({
     folder,

@@ -1,4 +1,4 @@
-/** The blocks of code in README and docs, and what their languages and marks mean. CONTRIBUTING.md explains it to writers. */
+/** Reads the code blocks in README and docs, with their languages and marks (explained in CONTRIBUTING.md). */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -16,16 +16,16 @@ export const PAGES: readonly string[] = [
 
 export interface Block {
   readonly page: string;
-  /** Of its first line of code, from 1. */
+  /** Number of its first line of code, from 1. */
   readonly line: number;
   /** The heading above it. */
   readonly heading: string;
   /** Empty for a transcript. */
   readonly language: string;
   readonly text: string;
-  /** Why it is not run, from `<!-- not run: REASON -->` above it. */
+  /** Reason why it is not run, from `<!-- not run: REASON -->` above it. */
   readonly notRun: string | undefined;
-  /** Why its last command fails, from `<!-- fails: REASON -->` above it. */
+  /** Reason why its last command fails, from `<!-- fails: REASON -->` above it. */
   readonly fails: string | undefined;
 }
 
@@ -33,7 +33,7 @@ export function textOfPage(page: string): string {
   return readFileSync(join(ROOT, page), 'utf8');
 }
 
-/** The blocks of a page, in order. Those in lists are indented there, and not here. */
+/** Returns a page's blocks in order. Removes the indentation of those in lists. */
 export function blocksOf(page: string): readonly Block[] {
   const blocks: Block[] = [];
   let heading = '';
@@ -68,22 +68,25 @@ function marksOf(line: string): Pick<Block, 'notRun' | 'fails'> {
   };
 }
 
-/** Every block of every page. */
+/** Returns every block of every page. */
 export const BLOCKS: readonly Block[] = PAGES.flatMap(blocksOf);
 
-/** Where a block is, for messages: `docs/install.md:13`. */
+/** Returns a block's place, for messages: `docs/install.md:13`. */
 export function place({ page, line }: Block): string {
   return `${page}:${line}`;
 }
 
-/** The commands of a block of `sh`, or those of a transcript behind its `$ ` signs. */
+/** Returns the commands of a `sh` block, or those after the `$ ` prompts of a transcript. */
 export function commandsOf({ language, text }: Block): string {
   if (language === 'sh') return text;
   const commands = text.split('\n').filter((line) => line.startsWith('$ '));
   return commands.map((line) => `${line.slice(2)}\n`).join('');
 }
 
-/** The file that a block of YAML is, from the comment in its first line: `# lab/prefixd.yaml`, `# prefixd.yaml, below bgp:`. */
+/**
+ * Returns the file name of a YAML block, from the comment in its first line: `# lab/prefixd.yaml`, `# prefixd.yaml,
+ * below bgp:`.
+ */
 export function fileOf(block: Block): { readonly path: string; readonly below: string | undefined } {
   const [, path, below] = /^# (\S+?\.ya?ml)(?:, below (\w+):)?$/.exec(block.text.split('\n')[0] ?? '') ?? [];
   if (path === undefined)

@@ -1,7 +1,7 @@
 /**
- * A machine for the commands of README and docs. It is the documented one, moved: paths such as /etc/prefixd are below a
- * temporary folder, and ports are free ones. What needs root, systemd or the registry is a stand-in that does as much of it
- * as the pages rely on; everything else, prefixd among it, is real.
+ * A machine for the commands of README and docs. It is the documented one, moved: paths such as /etc/prefixd are below
+ * a temporary folder, and ports are free ones. What needs root, systemd or the registry is a stand-in that does as much
+ * of it as the pages rely on; everything else, prefixd among it, is real.
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -24,10 +24,10 @@ import { freePort, ownAddress } from './loopback.ts';
 const REPOSITORY = join(import.meta.dirname, '..', '..');
 const STAND_INS = join(import.meta.dirname, 'doc-stand-ins');
 
-/** Only what hangs takes so long: the file's own time-out comes first. */
+/** Only a command that hangs takes this long: the file's own timeout is shorter. */
 const PAGE_TIMEOUT_MS = 600_000;
 
-/** What a page printed, and how it ended. */
+/** A page's output and exit. */
 export interface Outcome {
   readonly ok: boolean;
   readonly output: string;
@@ -123,8 +123,8 @@ export class Machine {
   }
 
   /**
-   * Runs a script with `sh -e`. The variables that it exports or sets are there in the next one, as in the terminal of somebody
-   * who reads page after page.
+   * Runs a script with `sh -e`. The variables that it exports or sets are there in the next one, as in the terminal of
+   * somebody who reads page after page.
    */
   run(script: string): Promise<Outcome> {
     const state = join(this.root, 'state.sh');
@@ -151,8 +151,8 @@ export class Machine {
   }
 
   /**
-   * `run`, for the script of a page that must succeed; resolves to what it printed. A page builds on those before it, so none is run
-   * after one that failed.
+   * `run`, for the script of a page that must succeed; resolves to what it printed. A page builds on those before it,
+   * so none is run after one that failed.
    */
   async mustRun(page: string, script: string): Promise<string> {
     assert.equal(this.#failed, undefined, 'this page builds on one before it, which failed');

@@ -1,8 +1,8 @@
-/** From a page of README and docs to the script that runs its commands on a machine (doc-machine.ts). */
+/** Turns a page of README or docs into a script that runs its commands on a machine (doc-machine.ts). */
 import { type Block, blocksOf, commandsOf, fileOf, place } from './doc-blocks.ts';
 import type { Machine } from './doc-machine.ts';
 
-/** Pages about the program in a clone, with nothing installed, in the order in which somebody reads them. */
+/** Pages about the program in a clone, with nothing installed, in reading order. */
 export const CLONE_PAGES = [
   'README.md',
   'docs/getting-started.md',
@@ -10,7 +10,7 @@ export const CLONE_PAGES = [
   'docs/captures.md',
 ] as const;
 
-/** Pages about the service: the first installs it, and the others are run beside it. */
+/** Pages about the service: the first installs it, and the others run after it. */
 export const SERVICE_PAGES = [
   'docs/install.md',
   'docs/detectors.md',
@@ -20,7 +20,7 @@ export const SERVICE_PAGES = [
   'docs/migrating.md',
 ] as const;
 
-/** What has to be the case before the commands of a chapter, and what is undone after them, with the page's own addresses and paths. */
+/** Setup before a chapter's commands, and cleanup after them, with the page's own addresses and paths. */
 interface Scene {
   readonly before: string;
   readonly after?: string;
@@ -63,18 +63,20 @@ const SCENES: Readonly<Record<string, Scene>> = {
   },
 };
 
-/** Pages whose YAML is written to the file that it names. On others it is a part of one, which snippets.test.ts checks. */
+/**
+ * Pages whose YAML is written to the file that it names. On others it is a part of one, which snippets.test.ts checks.
+ */
 const WRITES: ReadonlySet<string> = new Set(['README.md', 'docs/install.md', 'docs/monitoring.md']);
 
-/** An id, or the beginning of one as tables show it. */
+/** An id, or the prefix of one as tables show it. */
 const ID = /\b[0-9a-f]{8}(?:(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})?\b/g;
 
-/** True for a block with commands that are to be run. */
+/** Returns true for a block with commands to run. */
 export function isRun(block: Block): boolean {
   return block.notRun === undefined && /^(sh)?$/.test(block.language) && commandsOf(block) !== '';
 }
 
-/** A page's script: scenes, files and commands in the order of the page. */
+/** Returns a page's script: scenes, files and commands in the page's order. */
 export function pageScript(page: string, machine: Machine): string {
   const parts: string[] = [];
   for (const block of blocksOf(page)) {
@@ -88,7 +90,9 @@ export function pageScript(page: string, machine: Machine): string {
   return parts.join('\n');
 }
 
-/** The commands of a block, with the machine's paths. Programs that stay in the foreground of a terminal leave it here. */
+/**
+ * Returns a block's commands, with the machine's paths. Programs in a terminal's foreground run in the background here.
+ */
 function commandScript(block: Block, machine: Machine): string {
   const commands = machine
     .moved(commandsOf(block))
@@ -100,7 +104,7 @@ function commandScript(block: Block, machine: Machine): string {
   return `${head}\nif (\n${commands}); then echo 'this was to fail: ${block.fails}' >&2; exit 1; fi`;
 }
 
-/** Writes a file; one that the service has already is left alone. */
+/** Writes a file, unless the service already has it. */
 function fileScript(block: Block, machine: Machine): readonly string[] {
   const { path } = fileOf(block);
   const isPart = block.page === 'docs/monitoring.md' && path.endsWith('/prefixd/prefixd.yaml');

@@ -1,15 +1,15 @@
-/** Routers started with a configuration from the documentation: how, and how they are asked for their rules. */
+/** Starts routers with a configuration from the documentation, and reads their rules. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findProgram, output, type Running, start } from './children.ts';
 import type { DaemonKind } from './daemons/daemon.ts';
 
-/** How the router of a chapter is started with the chapter's configuration, and asked what it holds. */
+/** Starts a chapter's router with the chapter's configuration, and reads its rules. */
 export interface Chapter {
   readonly kind: DaemonKind;
   /** The router's address on the page. */
   readonly address: string;
-  /** What every configuration of it needs beside the chapter's lines. */
+  /** Configuration lines that it needs in addition to the chapter's. */
   readonly preamble?: string;
   run(place: Place): Running;
   table(place: Place): Promise<string>;
@@ -20,13 +20,13 @@ export interface Place {
   readonly file: string;
   readonly address: string;
   readonly port: number;
-  /** For a control connection of the router's own. */
+  /** For the router's own control connection. */
   readonly controlPort: number;
 }
 
 const program = (name: string): string => findProgram(name) ?? name;
 
-/** By the heading of their chapter in docs/routers.md. */
+/** Routers by their chapter's heading in docs/routers.md. */
 export const CHAPTERS: Readonly<Record<string, Chapter>> = {
   FRR: {
     kind: 'frr',

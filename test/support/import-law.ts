@@ -66,7 +66,7 @@ const RESERVED: Readonly<Record<string, readonly string[]>> = {
 /** Packages without effects: the only ones that a pure room may import. */
 const PURE_PACKAGES = new Set(['ip-num', 'zod', 'yaml']);
 
-/** What a pure room may not say, and why. */
+/** Expressions that a pure room must not contain, with the reason. */
 const IMPURE: readonly (readonly [RegExp, string])[] = [
   [/\bDate\s*\.\s*now\b/, 'Date.now: the time is passed in'],
   [/\bnew\s+Date\s*(?:\(\s*\)|(?!\s*\())/, 'new Date(): the time is passed in'],
@@ -82,7 +82,10 @@ const IMPURE: readonly (readonly [RegExp, string])[] = [
   [/(?<![.\w$])fetch\s*\(/, 'fetch: I/O lives in the shell'],
 ];
 
-/** What no file may say: ways around the compiler. The first group is looked for in the whole text, comments included. */
+/**
+ * Expressions that no file may contain: ways around the compiler. The first group is searched in the whole text,
+ * including comments.
+ */
 const FORBIDDEN_TEXT: readonly (readonly [RegExp, string])[] = [
   [/@ts-(?:ignore|expect-error|nocheck)|biome-ignore/, 'switches a check off'],
 ];
@@ -94,7 +97,9 @@ const FORBIDDEN_CODE: readonly (readonly [RegExp, string])[] = [
   ],
 ];
 
-/** Every breach of the rules in these files, each as `path:line: what`. `packages` are the declared dependencies. */
+/**
+ * Returns every violation of the rules in these files as `path:line: what`. `packages` are the declared dependencies.
+ */
 export function breaches(files: readonly SourceFile[], packages: readonly string[]): readonly string[] {
   const known = new Set(files.map((file) => file.path));
   const declared = new Set(packages);
@@ -180,7 +185,7 @@ function mayImport(from: string, to: string): boolean {
   );
 }
 
-/** The pure files and every file whose code they run: what a pure file calls has to be as pure as it is. */
+/** Returns the pure files and every file whose code they run, which must be pure too. */
 function withWhatTheyRun(
   files: readonly { readonly path: string; readonly scanned: Scanned }[],
 ): ReadonlySet<string> {
@@ -234,7 +239,9 @@ function cycles(graph: ReadonlyMap<string, readonly string[]>): readonly (readon
   return found;
 }
 
-/** Text with comments blanked and every string literal replaced by its number in `strings`, as `"7"`. Lines are kept. */
+/**
+ * Text with comments blanked and every string literal replaced by its number in `strings`, as `"7"`. Lines are kept.
+ */
 interface Scanned {
   readonly code: string;
   readonly strings: readonly string[];

@@ -7,17 +7,17 @@ import { fromHex } from '../../src/net/bytes.ts';
 import type { DaemonKind } from './daemons/daemon.ts';
 import type { FlowSpecFamily } from './interop-rig.ts';
 
-/** What a daemon does with an action, other than to show the octets that were sent. */
+/** A daemon's handling of an action, if it does not simply show the octets that were sent. */
 export type Otherwise =
-  /** It understands the action, and says so in words (frr) instead of octets. */
+  /** It understands the action, and shows it as text (frr) instead of octets. */
   | { readonly does: 'says'; readonly shows: string; readonly nextHop?: string }
-  /** It shows something else, or less, than was sent; the rule itself stands. */
+  /** It shows something else, or less, than was sent; the rule itself is kept. */
   | { readonly does: 'deviates'; readonly shows: string; readonly nextHop?: string; readonly note: string }
-  /** It ends the session. */
+  /** It closes the session. */
   | { readonly does: 'resets'; readonly note: string };
 
 export interface ActionCase {
-  /** In words, for the page. */
+  /** Description for the docs page. */
   readonly name: string;
   /** In rules of one family only: a redirect goes to an address of the rule's own family. */
   readonly only?: FlowSpecFamily;
@@ -182,11 +182,11 @@ export const ACTION_CASES: readonly ActionCase[] = [
   ),
 ];
 
-/** The cases that rules of a family can carry. */
+/** Returns the cases that a family's rules can carry. */
 export const actionCases = (family: FlowSpecFamily): readonly ActionCase[] =>
   ACTION_CASES.filter((one) => one.only === undefined || one.only === family);
 
-/** What the daemon is expected to show for a rule with this action. */
+/** Returns what the daemon is expected to show for a rule with this action. */
 export function expected(
   one: ActionCase,
   kind: DaemonKind,

@@ -1,31 +1,31 @@
-/** What the interop suite is told about a daemon, and what its parts share. */
+/** The interop suite's view of a daemon, and data shared by its files. */
 import type { DaemonKind } from './daemons/daemon.ts';
 import type { InteropReport } from './interop-docs.ts';
 import type { Rig } from './interop-rig.ts';
 
-/** What daemons differ in. */
+/** Differences between daemons. */
 export interface DaemonTraits {
   readonly kind: DaemonKind;
   /** Keeps FlowSpec rules while we restart (RFC 4724). */
   readonly helps: boolean;
-  /** How the daemon is made to ask for all routes again; undefined when it cannot. */
+  /** Makes the daemon request all routes again; undefined if it cannot. */
   readonly refresh?: (rig: Rig) => Promise<void>;
-  /** Where the daemon shows the words of our shutdown; undefined when it does not. */
+  /** Returns the daemon's text of our shutdown communication; undefined if it shows none. */
   readonly lastShutdown?: (rig: Rig) => Promise<string>;
-  /** Drops what comes with a lower TTL than GTSM asks for (RFC 5082), in the role that it has here. */
+  /** Drops packets with a lower TTL than GTSM requires (RFC 5082), in its role here. */
   readonly checksTtl: boolean;
-  /** Gives every rule back to the one that it has it from. */
+  /** Sends every rule back to the neighbor that it came from. */
   readonly echoes?: true;
-  /** The daemon cannot wait to be called at an address of its own, or cannot call. */
+  /** The side that connects: some daemons cannot listen at an address of their own, others cannot connect. */
   readonly dials: 'we' | 'daemon';
 }
 
-/** What the parts of the suite share: the daemon, and what was proven of it. */
+/** Data shared by the suite's files: the daemon and its results. */
 export interface InteropContext {
   readonly traits: DaemonTraits;
-  /** Why nothing can be asked of the daemon; false when it is installed. */
+  /** Reason why the daemon cannot be tested; false if it is installed. */
   readonly skip: string | false;
   readonly report: InteropReport;
-  /** A test whose passing is a row of docs/interop.md. */
+  /** A test that becomes a row of docs/interop.md if it passes. */
   readonly proves: (what: string, prove: () => Promise<void>) => void;
 }

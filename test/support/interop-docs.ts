@@ -5,7 +5,7 @@ import type { DaemonKind } from './daemons/daemon.ts';
 import { ACTION_CASES, type ActionCase } from './interop-actions.ts';
 import { FLOWSPEC } from './interop-rig.ts';
 
-/** What one daemon's suite proved. */
+/** Results of one daemon's suite. */
 export interface InteropReport {
   readonly kind: DaemonKind;
   /** Debian package. */

@@ -1,4 +1,7 @@
-/** A real daemon that restarts over and over while both sides dial (RFC 4271 §6.8), for test/interop/ and scripts/restarts.ts. */
+/**
+ * Restarts a real daemon repeatedly while both sides connect (RFC 4271 §6.8), for test/interop/ and
+ * scripts/restarts.ts.
+ */
 import { Speaker } from '../../src/bgp/speaker/speaker.ts';
 import { FAMILIES } from '../../src/bgp/wire/iana.ts';
 import { until } from './children.ts';
@@ -7,23 +10,23 @@ import { startDaemon } from './daemons.ts';
 import { FLOWSPEC } from './interop-rig.ts';
 import { freePort, ownAddress } from './loopback.ts';
 
-/** Daemons that can dial and listen at an address of their own. ExaBGP does one or the other. */
+/** Daemons that can both connect and listen at an address of their own. ExaBGP does only one of them. */
 export const BOTH_ACTIVE = ['bird', 'frr', 'gobgp'] as const satisfies readonly DaemonKind[];
 
 const OUR_ASN = 65010;
 const THEIR_ASN = 65001;
 const OUR_ROUTER_ID = '192.0.2.10';
 
-/** Where the higher identifier is, and what the daemon's is then. */
+/** The daemon's identifier, by the side that has the higher one. */
 export const ROUTER_IDS = { here: '10.0.0.1', there: '198.51.100.1' } as const;
 
-/** What a run of restarts came to. */
+/** Result of a run of restarts. */
 export interface Restarts {
   /** For each restart, milliseconds from the daemon's first answer until the session was established here. */
   readonly milliseconds: readonly number[];
-  /** Sessions that came up beyond one a restart. */
+  /** Sessions beyond one per restart. */
   readonly extraSessions: number;
-  /** What the speaker logged in the rounds that took longer than 5 s or had more than one session. */
+  /** The speaker's log of the rounds that took longer than 5 s or had more than one session. */
   readonly stories: readonly string[];
 }
 
@@ -95,7 +98,7 @@ export async function restarts(
   }
 }
 
-/** Pauses this process every now and then. */
+/** Pauses this process repeatedly. */
 function pauses(): { readonly stop: () => void } {
   const cell = new Int32Array(new SharedArrayBuffer(4));
   const timer = setInterval(() => Atomics.wait(cell, 0, 0, Math.random() * 40), 150);

@@ -20,12 +20,12 @@ const OUR_ASN = 65010;
 const ASNS: Readonly<Record<DaemonKind, number>> = { gobgp: 65001, bird: 65002, frr: 65003, exabgp: 65004 };
 
 export const DISCARD: readonly Action[] = [{ type: 'traffic-rate', bitsPerSecond: 0, asn: 0 }];
-/** Bits a second, as configurations say it. */
+/** Bits per second, as in configurations. */
 export const police = (bitsPerSecond: number): readonly Action[] => [
   { type: 'traffic-rate', bitsPerSecond, asn: 0 },
 ];
 
-/** A rule as this project encodes it. */
+/** A rule in this project's encoding. */
 export function route(
   family: FlowSpecFamily,
   components: readonly ComponentJson[],
@@ -44,9 +44,9 @@ export function route(
   };
 }
 
-/** How the two sides are set up; what is left out is plain. */
+/** Options of the two sides; all are off by default. */
 export interface RigOptions {
-  /** The daemon calls us instead of being called. */
+  /** The daemon connects to us instead of being connected to. */
   readonly daemonDials?: boolean;
   readonly ourPassword?: string;
   readonly theirPassword?: string;
@@ -59,7 +59,7 @@ export interface RigOptions {
   readonly neighbor?: Partial<NeighborSettings>;
 }
 
-/** One daemon and one speaker, which gives every new session all routes and End-of-RIB, as the reconciler does. */
+/** One daemon and one speaker, which sends all routes and End-of-RIB on every new session, as the reconciler does. */
 export class Rig {
   readonly kind: DaemonKind;
   readonly ourAddress: string;
@@ -86,7 +86,7 @@ export class Rig {
     [this.#ourPort = 0, this.#theirPort = 0] = ports;
   }
 
-  /** Starts both sides and, unless told otherwise, waits for the session. */
+  /** Starts both sides and, by default, waits for the session. */
   static async start(kind: DaemonKind, options: RigOptions = {}, wait = true): Promise<Rig> {
     const ours = options.overIPv6 === true ? '::1' : ownAddress();
     const theirs = options.overIPv6 === true ? '::1' : ownAddress();
@@ -200,7 +200,7 @@ export class Rig {
     });
   }
 
-  /** Wants these from now on, on this session and on later ones. */
+  /** Announces these routes from now on, on this session and on later ones. */
   announce(...routes: readonly OutRoute[]): void {
     for (const one of routes) this.#wanted.set(one.key, one);
     this.#speaker?.apply(this.kind, routes, []);
@@ -215,7 +215,7 @@ export class Rig {
     );
   }
 
-  /** Drops from what is wanted without saying so to the session (as if decided while the daemon was away). */
+  /** Removes routes from the wanted ones without a withdrawal (as if decided while the daemon was down). */
   forget(...routes: readonly OutRoute[]): void {
     for (const one of routes) this.#wanted.delete(one.key);
   }

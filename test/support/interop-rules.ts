@@ -22,14 +22,14 @@ function victim(family: FlowSpecFamily, n: number): ComponentJson {
   return { type: 1, prefix };
 }
 
-/** destination + UDP + port: what prefixd says most. */
+/** Destination, UDP and port: prefixd's most frequent rule. */
 export const components = (family: FlowSpecFamily, n: number, port = 53): readonly ComponentJson[] => [
   victim(family, n),
   numeric(3, eq(17)),
   numeric(5, eq(port)),
 ];
 
-/** Everything a rule of prefixd can say, within what frr takes (no `!=`, at most 5 operators in a component). */
+/** All components that prefixd's rules can have, within FRR's limits (no `!=`, at most 5 operators in a component). */
 export const everything = (family: FlowSpecFamily): readonly ComponentJson[] => [
   victim(family, 99),
   { type: 2, prefix: family === 'ipv4-flowspec' ? '198.51.100.0/24' : '2001:db8:51::/48' },

@@ -1,6 +1,5 @@
 /**
- * What every daemon is asked to prove, in one place: the same sentences hold for GoBGP, BIRD, FRR and ExaBGP. All that
- * is asserted is read from the daemon's own table.
+ * The interop tests, the same for GoBGP, BIRD, FRR and ExaBGP. All assertions are about the daemon's own table.
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -100,7 +99,7 @@ export function interopSuite(traits: DaemonTraits): void {
         rig.announce(...rules);
         await rig.holds(family, 1000);
         if (rig.daemon.kind === 'gobgp') {
-          // One look at a table of a thousand costs gobgp seconds, so it is the one at the octets.
+          // Reading a table of a thousand rules takes gobgp seconds, so only the octets are read.
           const received = await rig.daemon.receivedNlri(rig.ourAddress, family);
           assert.deepEqual([...received].sort(), rules.map((rule) => toHex(rule.nlri)).sort());
         } else {

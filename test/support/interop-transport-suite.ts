@@ -1,4 +1,4 @@
-/** What lies below BGP: TCP MD5 (RFC 2385), GTSM (RFC 5082), IPv6. */
+/** Tests below BGP: TCP MD5 (RFC 2385), GTSM (RFC 5082), IPv6. */
 import assert from 'node:assert/strict';
 import { after, before, describe } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -54,7 +54,7 @@ export function transportSuite(context: InteropContext): void {
         Rig.start(kind, { daemonDials, theirTtlSecurity: true }, false),
       ]);
       for (const rig of [password, here, there]) rig.announce(rule);
-      // Such segments are dropped in silence, so all there is to see is that nothing happens.
+      // Such segments are dropped silently, so the only sign is that nothing happens.
       await sleep(4000);
     });
     after(() => Promise.all([password, here, there].map((rig) => rig?.end())));

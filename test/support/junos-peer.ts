@@ -33,19 +33,22 @@ const LAST_COMPONENT = 12;
 export interface JunosOptions {
   readonly host: string;
   readonly asn: number;
-  /** The AS it lets in. */
+  /** The AS that it accepts. */
   readonly peerAsn: number;
   readonly families: readonly Family[];
   readonly holdTimeSeconds?: number;
-  /** Rules of a family it takes, and how many connections it refuses after one more: it idles by count, not by a clock. */
+  /**
+   * Limit of a family's rules, and number of connections that it refuses after exceeding it: it idles by count, not by
+   * a clock.
+   */
   readonly prefixLimit?: { readonly maximum: number; readonly refusals: number };
-  /** Keeps rules for a peer that restarts. */
+  /** Keeps rules for a restarting peer. */
   readonly helper?: boolean;
-  /** Sends its OPEN only once the other side's was found good. */
+  /** Sends its OPEN only after it has accepted the other side's. */
   readonly judgesFirst?: boolean;
 }
 
-/** A rule as it stands in `inetflow.0`. */
+/** A rule in `inetflow.0`. */
 interface Held {
   readonly family: Family;
   stale: boolean;
@@ -56,12 +59,12 @@ export class JunosPeer {
   readonly #server: net.Server;
   readonly #table = new Map<string, Held>();
   #session: JunosSession | undefined;
-  /** Connections that are still to be refused while it idles. */
+  /** Number of connections still to refuse while it idles. */
   #refusals = 0;
   #restartTimer: NodeJS.Timeout | undefined;
-  /** Times of the connections that came (ms). */
+  /** Times of the connections (ms). */
   readonly attempts: number[] = [];
-  /** The NOTIFICATION that came last: code, subcode, in words. */
+  /** The last received NOTIFICATION: code, subcode, text. */
   lastNotification: readonly [number, number, string] | undefined;
   /** Stops its keepalives, as an overloaded routing engine does. */
   silent = false;
@@ -99,7 +102,7 @@ export class JunosPeer {
     clearTimeout(this.#restartTimer);
     this.#server.close();
     const session = this.#session;
-    // It is gone for good, not down: nothing waits for the speaker to come back.
+    // The peer is gone for good, not down: it does not wait for the speaker to return.
     this.#session = undefined;
     session?.drop();
   }
@@ -225,17 +228,17 @@ function keyOf(family: Family, nlri: Uint8Array): string {
   return `${family.afi}/${family.safi}/${toHex(nlri)}`;
 }
 
-/** What a session asks of the peer it belongs to. */
+/** The peer's interface for its sessions. */
 interface SessionOwner {
   readonly open: OpenMessage;
   readonly judgesFirst: boolean;
   readonly isSilent: () => boolean;
-  /** The error code and subcode that an OPEN deserves. */
+  /** Returns the error code and subcode for an invalid OPEN. */
   readonly judge: (open: OpenMessage) => readonly [number, number] | undefined;
   readonly onUp: () => void;
   readonly onUpdate: (update: UpdateMessage) => void;
   readonly onNotification: (notification: NotificationMessage) => void;
-  /** An established session ended; `notified` when either side sent a NOTIFICATION. */
+  /** Called at the end of an established session; `notified` if either side sent a NOTIFICATION. */
   readonly onDown: (theirs: OpenMessage, notified: boolean) => void;
 }
 
@@ -269,7 +272,7 @@ class JunosSession {
     if (!this.#owner.judgesFirst) this.#send(this.#owner.open);
   }
 
-  /** Ends it with a NOTIFICATION. */
+  /** Closes it with a NOTIFICATION. */
   refuse(code: number, subcode: number, data = new Uint8Array(0)): void {
     if (this.#notified) return;
     this.#notified = true;

@@ -12,7 +12,7 @@ export function ownAddress(): string {
   return `127.${20 + (process.pid % 200)}.${Math.floor(process.pid / 200) % 256}.${last}`;
 }
 
-/** A TCP port that is free at this address now. */
+/** Returns a TCP port that is currently free at this address. */
 export async function freePort(address: string): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();

@@ -1,4 +1,4 @@
-/** What a scraper is given, for those who judge it. */
+/** Makes samples of /metrics for tests of rules and dashboards. */
 import assert from 'node:assert/strict';
 import { pino } from 'pino';
 import { request } from 'undici';
@@ -46,7 +46,7 @@ export async function daemonMetrics(folder: string): Promise<string> {
   }
 }
 
-/** /metrics with the series of everything that is only counted when it happens. */
+/** Returns /metrics with the series that exist only after their first count. */
 export async function everySeries(): Promise<string> {
   const { engine, reconciler, announcer, deps } = await world();
   const metrics = new Metrics({

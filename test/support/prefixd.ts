@@ -1,4 +1,4 @@
-/** prefixd itself as a child process, as `prefixd run` starts it. */
+/** Runs prefixd as a child process, as `prefixd run` starts it. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,7 +6,7 @@ import { type Running, start, until } from './children.ts';
 import { freePort, ownAddress } from './loopback.ts';
 import { prefixdWords } from './program.ts';
 
-/** A POST or GET that came back. */
+/** An answer to a POST or GET. */
 export interface Answer {
   readonly status: number;
   readonly body: Readonly<Record<string, unknown>>;
@@ -19,7 +19,7 @@ export class Prefixd {
   readonly #token = 'e2e-secret';
   readonly #nodeOptions: string;
   #running: Running | undefined;
-  /** What all runs so far have printed. */
+  /** Output of all runs so far. */
   #printed = '';
 
   private constructor(folder: string, base: string, nodeOptions: string) {
@@ -29,9 +29,9 @@ export class Prefixd {
   }
 
   /**
-   * Writes the configuration folder and starts the daemon. `settings` is what follows the sections `http` and
-   * `storage` in prefixd.yaml; `files` are inventory and playbooks; `http` are more lines of that section; `nodeOptions` go to
-   * Node, such as a limit on its heap.
+   * Writes the configuration folder and starts the daemon. `settings` follows the sections `http` and `storage` in
+   * prefixd.yaml; `files` are inventory and playbooks; `http` are more lines of that section; `nodeOptions` go to Node,
+   * such as a limit on its heap.
    */
   static async start(
     settings: string,
@@ -67,13 +67,13 @@ export class Prefixd {
     return { PREFIXD_API: this.base, PREFIXD_API_TOKEN: this.#token };
   }
 
-  /** Of the process that runs. */
+  /** Id of the running process. */
   get pid(): number {
     if (this.#running === undefined) throw new Error('prefixd does not run');
     return this.#running.pid;
   }
 
-  /** True once the process has ended by itself. */
+  /** True once the process has exited by itself. */
   get hasEnded(): boolean {
     return this.#running?.ended ?? true;
   }
@@ -92,7 +92,7 @@ export class Prefixd {
     if (running.ended) throw new Error(`prefixd ended: ${running.log()}`);
   }
 
-  /** Starts the process, and does not wait. */
+  /** Starts the process without waiting. */
   begin(environment: Readonly<Record<string, string>> = {}): Running {
     const [program, ...words] = prefixdWords();
     const running = start(program, [...words, 'run', '--config', this.folder], {
@@ -116,7 +116,7 @@ export class Prefixd {
     return this.#printed + (this.#running?.log() ?? '');
   }
 
-  /** The answer. A read that is refused because the machine is busy is tried again. */
+  /** Returns the answer. Repeats a read that is refused because the machine is busy. */
   async call(method: 'GET' | 'POST', path: string, body?: unknown): Promise<Answer> {
     if (method === 'POST') return this.#ask(method, path, body);
     return until(`an answer to ${path}`, async () => {

@@ -1,15 +1,17 @@
-/** Time that does not pass while other programs have their turn, for tests that bound how much work something is. */
+/**
+ * Measures processor time, which does not include other programs' turns, for tests that bound the work of a function.
+ */
 import { existsSync, readFileSync } from 'node:fs';
 
-/** The statistics of the scheduler about the main thread (Linux), whose id is the process's. */
+/** The scheduler's statistics about the main thread (Linux), whose id is the process's. */
 const SCHEDSTAT = `/proc/self/task/${process.pid}/schedstat`;
 
-/** False where `watchTurns` can measure; otherwise why a test is skipped. */
+/** False if `watchTurns` can measure; otherwise the reason to skip a test. */
 export const skipTurns = existsSync(SCHEDSTAT) ? false : 'needs the scheduler statistics of Linux';
 
-/** Watches how long the main thread computes in one turn of the event loop. */
+/** Measures how long the main thread computes in one turn of the event loop. */
 export interface Turns {
-  /** The processor time of the longest turn since this was last asked for (ms). */
+  /** Returns the processor time of the longest turn since the last call (ms). */
   longest(): number;
   stop(): void;
 }
@@ -37,7 +39,7 @@ export function watchTurns(): Turns {
   };
 }
 
-/** Milliseconds that a call keeps this process's threads busy. */
+/** Returns the processor time of a call in this process (ms). */
 export function processorTime(call: () => void): number {
   const before = process.cpuUsage();
   call();

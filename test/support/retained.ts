@@ -1,4 +1,4 @@
-/** How much memory values keep alive, measured and not trusted. */
+/** Measures the memory that values keep alive. */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
@@ -13,9 +13,9 @@ function heapUsed(): number {
   return process.memoryUsage().heapUsed;
 }
 
-/** Bytes of heap that each of so many values keeps alive, on average. */
+/** Returns the average heap bytes that each value keeps alive. */
 export function retained(count: number, make: (i: number) => unknown): number {
-  // The first ones pay for what is made once: compiled code, shapes, caches.
+  // The first values also pay for one-time costs: compiled code, shapes, caches.
   for (let i = 0; i < 3; i++) make(-1 - i);
   const kept: unknown[] = [];
   const before = heapUsed();

@@ -1,4 +1,4 @@
-/** A lab router as a process of its own. Its argument is its options as JSON; it prints a line for each change. */
+/** Runs a lab router as its own process. Its argument is its options as JSON; it prints a line for each change. */
 import { LabRouter } from '../../src/lab/router.ts';
 
 const router = new LabRouter({

@@ -1,9 +1,9 @@
-/** Taking apart what a test has put together, the last part first. `t.after` alone goes from the first to the last. */
+/** Cleans up a test's resources, the last one first. `t.after` alone runs from the first to the last. */
 import type { TestContext } from 'node:test';
 
 const steps = new WeakMap<TestContext, (() => unknown)[]>();
 
-/** Adds a step; all run when the test ends, even when one fails. */
+/** Adds a step; all run when the test ends, even if one fails. */
 export function undo(t: TestContext, step: () => unknown): void {
   const known = steps.get(t);
   if (known !== undefined) {

@@ -1,4 +1,4 @@
-/** The expectation beside a capture in fixtures/wire/: what two real daemons were told to say to each other. */
+/** Describes the expectation beside a capture in fixtures/wire/: the commands given to two real daemons. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FamilyName } from '../../src/bgp/wire/iana.ts';
@@ -6,20 +6,20 @@ import type { ComponentJson } from './rule-json.ts';
 
 export const WIRE_FOLDER = join(import.meta.dirname, '..', '..', 'fixtures', 'wire');
 
-/** A rule, written by hand from the command that the daemon was given and from the standard. */
+/** A rule, written by hand from the daemon's command and from the standard. */
 export interface ExpectedRule {
   readonly components: readonly ComponentJson[];
-  /** When it is not the family of the step. */
+  /** Family, if it differs from the step's. */
   readonly family?: FamilyName;
   /** Route distinguisher in hex, for SAFI 134. */
   readonly rd?: string;
   /** EXTENDED_COMMUNITIES, each 8 octets in hex; absent on a withdrawal. */
   readonly actions?: readonly string[];
-  /** The daemon does not write this as the standard would; how, in words. */
+  /** Describes how the daemon's encoding differs from the standard. */
   readonly deviates?: string;
 }
 
-/** Something that the sender was told to do, and the NLRI that it then sends. */
+/** A command to the sender, and the NLRI that it then sends. */
 export interface FixtureStep {
   readonly what: string;
   /** In the sender's own language. */
@@ -67,9 +67,9 @@ export interface WireFixture {
     readonly family: FamilyName;
     readonly subtype: number;
   }[];
-  /** Every segment carries a TCP MD5 signature (RFC 2385). */
+  /** True if every segment carries a TCP MD5 signature (RFC 2385). */
   readonly md5: boolean;
-  /** What the receiver's own table showed, verbatim. */
+  /** The receiver's own table, verbatim. */
   readonly tables: readonly {
     readonly after: string;
     readonly family: FamilyName;

@@ -1,4 +1,4 @@
-/** The one assessment of the whole. */
+/** The health assessment. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Health, type HealthSources } from '../../../src/app/observe/assess-health.ts';
@@ -11,7 +11,7 @@ import { neighborSettings, POLICY } from '../../control/support.ts';
 const STARTED = 1_000_000;
 const KIM = { kind: 'operator', name: 'kim' } as const;
 
-/** A daemon with one established neighbor, in which nothing is wrong unless said so. */
+/** A daemon with one established neighbor and no problems by default. */
 class House {
   now = STARTED + 60_000;
   ahead = 0;

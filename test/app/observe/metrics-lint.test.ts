@@ -9,7 +9,7 @@ import { findProgram } from '../../support/children.ts';
 import { missingProgram } from '../../support/daemons.ts';
 import { daemonMetrics, everySeries } from '../../support/metrics-sample.ts';
 
-/** What `promtool check metrics` objects to (Prometheus' naming practices), one line for each objection. */
+/** Reports violations of Prometheus' naming practices as `promtool check metrics` does, one line each. */
 function objections(text: string): readonly string[] {
   const found: string[] = [];
   const types = new Map<string, string>();
@@ -63,7 +63,7 @@ function objections(text: string): readonly string[] {
   return found;
 }
 
-/** What promtool says about a text on its standard input; empty when it objects to nothing. */
+/** Returns promtool's complaints about a text on its standard input; empty if there are none. */
 function promtool(args: readonly string[], input: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = execFile(findProgram('promtool') ?? 'promtool', args, (error, stdout, stderr) => {

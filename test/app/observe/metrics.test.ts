@@ -4,7 +4,7 @@ import { LabelBudget, Metrics } from '../../../src/app/observe/metrics.ts';
 import { routeAttributes, routeKey } from '../../../src/bgp/rib/route.ts';
 import { eventRecord, mitigation, MITIGATION_ID, NOON, type World, world } from '../../http/support.ts';
 
-/** Everything that is named in the contract, and what a dashboard may rely on. */
+/** Every metric in the contract, and those that a dashboard may rely on. */
 const NAMES = [
   'prefixd_events_ingested_total',
   'prefixd_mitigations_active',
@@ -34,7 +34,7 @@ async function measured(): Promise<World & { metrics: Metrics; line: (start: str
     version: '1.2.3',
     assess: () => ({ status: 'ok', reasons: [] }),
   });
-  /** The one line that starts like this. */
+  /** Returns the only line that starts with this text. */
   const line = async (start: string) => {
     const { body } = await metrics.scrape();
     const lines = body.split('\n').filter((candidate) => candidate.startsWith(start));

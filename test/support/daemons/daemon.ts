@@ -1,4 +1,4 @@
-/** What the tests ask of a BGP daemon, whichever it is. */
+/** The interface that the tests use for every BGP daemon. */
 import type { FamilyName } from '../../../src/bgp/wire/iana.ts';
 import type { RuleJson } from '../rule-json.ts';
 
@@ -27,7 +27,7 @@ export interface PeerConfig {
 export interface DaemonConfig {
   readonly asn: number;
   readonly routerId: string;
-  /** Where it listens and from where it dials. */
+  /** The address that it listens on and connects from. */
   readonly address: string;
   readonly port: number;
   readonly peers: readonly PeerConfig[];
@@ -37,34 +37,34 @@ export interface DaemonConfig {
 
 /** A rule in a daemon's table. */
 export interface TableRule extends RuleJson {
-  /** As the daemon shows it, for messages and for keeping. */
+  /** The daemon's own text of the rule, for messages and for keeping. */
   readonly verbatim: string;
   /** Extended communities in the order shown: in hex where the daemon shows all of them, else (frr) its own words. */
   readonly actions: readonly string[];
-  /** True when it shows one of them as mere octets, that is, does not know what it means. */
+  /** True if it shows one of them as plain octets, that is, does not know its meaning. */
   readonly opaque: boolean;
   /** Next hop of the rule where the daemon shows one: the address of a redirect in the draft's version 00. */
   readonly nextHop?: string;
-  /** The daemon cut its text short (bird, after some 250 characters): the last component lacks values at its end. */
+  /** The daemon truncated its text (bird, after about 250 characters): the last component lacks values at its end. */
   readonly cut?: true;
 }
 
-/** A daemon that runs. */
+/** A running daemon. */
 export interface Daemon {
   readonly kind: DaemonKind;
   readonly config: DaemonConfig;
-  /** As it says itself. */
+  /** The version that it reports. */
   readonly version: string;
-  /** What it was configured with, in its own language. */
+  /** Its configuration, in its own language. */
   readonly configText: string;
   established(peerAddress: string): Promise<boolean>;
-  /** The rules it holds of a family, whoever sent them. */
+  /** Returns a family's rules in its table, from any sender. */
   rules(family: FamilyName): Promise<readonly TableRule[]>;
-  /** How many rules it holds of a family; cheaper than `rules`. */
+  /** Returns the number of a family's rules; cheaper than `rules`. */
   count(family: FamilyName): Promise<number>;
-  /** The table's text as the daemon prints it. */
+  /** Returns the table's text as the daemon prints it. */
   tableText(family: FamilyName): Promise<string>;
   log(): string;
-  /** Ends it; `SIGKILL` for a crash. */
+  /** Stops it; `SIGKILL` for a crash. */
   stop(signal?: NodeJS.Signals): Promise<void>;
 }

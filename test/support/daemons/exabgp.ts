@@ -128,7 +128,10 @@ export async function startExaBgp(config: DaemonConfig): Promise<ExaBgp> {
   };
 }
 
-/** What stands after all these lines: announced adds or replaces, withdrawn takes away, a session that falls takes all. */
+/**
+ * Returns the rules that remain after all these lines: announced adds or replaces, withdrawn removes, a lost session
+ * removes all.
+ */
 function tableOf(lines: readonly unknown[], family: string): ReadonlyMap<string, TableRule> {
   const table = new Map<string, TableRule>();
   for (const line of lines) {
