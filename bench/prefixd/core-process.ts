@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { realTimers } from '../../src/app/clock.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { Speaker } from '../../src/bgp/speaker/speaker.ts';
-import { openEngine } from '../../src/control/engine.ts';
+import { openEngine } from '../../src/control/open-engine.ts';
 import { Reconciler } from '../../src/control/reconciler.ts';
 import type { Detection } from '../../src/core/types.ts';
 import { MemoryStore } from '../../src/store/memory.ts';

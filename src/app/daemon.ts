@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import { Speaker } from '../bgp/speaker/speaker.ts';
 import type { Announcer } from '../control/announcer.ts';
 import type { Engine } from '../control/engine.ts';
-import { openEngine } from '../control/engine.ts';
+import { openEngine } from '../control/open-engine.ts';
 import { Reconciler } from '../control/reconciler.ts';
 import { MockAnnouncer } from '../control/mock-announcer.ts';
 import { viewOf } from '../control/rule-view.ts';

@@ -23,14 +23,12 @@ import type { Answer, Command } from '../core/commands.ts';
 import type { RecordedFact } from '../core/facts.ts';
 import type { Policy } from '../core/policy/policy.ts';
 import type { StateHandle, StateView } from '../core/state/state.ts';
-import { initialState, restoreState } from '../core/state/state.ts';
 import { isTakeAway, type TakeAway } from '../core/commands.ts';
 import { Fifo } from '../net/queue.ts';
-import type { Recovery } from '../store/store.ts';
 import { StoreError } from '../store/store.ts';
 import { type EngineOptions, processTimer } from './engine-options.ts';
 import { Decider, Group, type Job } from './group.ts';
-import { RecentFacts } from './recent-facts.ts';
+import type { RecentFacts } from './recent-facts.ts';
 import {
   isRepeatable,
   MAX_WAITING,
@@ -43,40 +41,6 @@ import {
 } from './refusals.ts';
 import type { EngineView, FactFollower, Recording, TimerHost } from './types.ts';
 import { type UnrecordedCommand, type ContextAt, Unrecorded } from './unrecorded.ts';
-
-/**
- * Opens the store, folds its facts, and returns the engine with the store's warnings. Closes the store again before it
- * rejects.
- */
-export async function openEngine(
-  options: EngineOptions,
-): Promise<{ engine: Engine; warnings: readonly string[] }> {
-  const recovery = await options.store.open();
-  try {
-    return { engine: await replay(options, recovery), warnings: recovery.warnings };
-  } catch (error) {
-    await options.store.close();
-    throw error;
-  }
-}
-
-async function replay(options: EngineOptions, recovery: Recovery): Promise<Engine> {
-  const state = recovery.snapshot === null ? initialState() : restoreState(recovery.snapshot);
-  const observe = await options.onReplay?.(state);
-  const recent = new RecentFacts();
-  let replayed = 0;
-  options.onReplayed?.(replayed, recovery.about);
-  for await (const facts of recovery.facts) {
-    for (const fact of facts) {
-      observe?.(fact);
-      state.apply(fact);
-    }
-    recent.add(facts);
-    replayed += facts.length;
-    options.onReplayed?.(replayed, recovery.about);
-  }
-  return new Engine(options, state, recent, replayed);
-}
 
 export class Engine implements EngineView {
   readonly #options: EngineOptions;

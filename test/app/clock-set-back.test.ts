@@ -10,7 +10,7 @@ import { defaultConfig } from '../../src/config/default.ts';
 import { formatProblem } from '../../src/config/config-problem.ts';
 import type { ConfigResult, LoadedConfig } from '../../src/config/types.ts';
 import { type Daemon, startDaemon } from '../../src/app/daemon.ts';
-import { openEngine } from '../../src/control/engine.ts';
+import { openEngine } from '../../src/control/open-engine.ts';
 import { Journal } from '../../src/store/journal/journal.ts';
 import { PATIENCE_MS } from '../support/children.ts';
 import { neverOverloaded } from '../support/overload.ts';

@@ -11,7 +11,7 @@ import type { LoadedConfig } from '../../src/config/types.ts';
 import { Reloader } from '../../src/app/reload.ts';
 import type { NeighborSettings } from '../../src/bgp/speaker/types.ts';
 import type { Engine } from '../../src/control/engine.ts';
-import { openEngine } from '../../src/control/engine.ts';
+import { openEngine } from '../../src/control/open-engine.ts';
 import { Reconciler } from '../../src/control/reconciler.ts';
 import { MockAnnouncer } from '../../src/control/mock-announcer.ts';
 import type { Actor } from '../../src/core/types.ts';

@@ -1,7 +1,7 @@
 /** What the reconciler says and records while a router's TCP acknowledges nothing. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { openEngine } from '../../src/control/engine.ts';
+import { openEngine } from '../../src/control/open-engine.ts';
 import { Reconciler } from '../../src/control/reconciler.ts';
 import { viewOf } from '../../src/control/rule-view.ts';
 import { FAMILIES } from '../../src/bgp/wire/iana.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { realTimers } from '../../src/app/clock.ts';
-import { openEngine } from '../../src/control/engine.ts';
+import { openEngine } from '../../src/control/open-engine.ts';
 import { PendingWithdrawals, RoutesByOwner } from '../../src/control/pending-withdrawals.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 import { ban, OPERATOR, POLICY, route } from './support.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { FAMILIES } from '../../src/bgp/wire/iana.ts';
-import { openEngine } from '../../src/control/engine.ts';
+import { openEngine } from '../../src/control/open-engine.ts';
 import { MockAnnouncer } from '../../src/control/mock-announcer.ts';
 import { forecastFor } from '../../src/control/neighbor-forecast.ts';
 import { Reconciler } from '../../src/control/reconciler.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { describe, it } from 'node:test';
 import type { Engine } from '../../src/control/engine.ts';
-import { openEngine } from '../../src/control/engine.ts';
+import { openEngine } from '../../src/control/open-engine.ts';
 import type { Answer } from '../../src/core/commands.ts';
 import type { RecordedFact } from '../../src/core/facts.ts';
 import type { StateSnapshot } from '../../src/core/state/state.ts';

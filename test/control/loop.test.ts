@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Engine } from '../../src/control/engine.ts';
-import { openEngine } from '../../src/control/engine.ts';
+import { openEngine } from '../../src/control/open-engine.ts';
 import { Reconciler } from '../../src/control/reconciler.ts';
 import { MockAnnouncer } from '../../src/control/mock-announcer.ts';
 import type { NeighborPolicy } from '../../src/control/render-rule.ts';

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
 import { Metrics } from '../../src/app/observe/metrics.ts';
-import { openEngine } from '../../src/control/engine.ts';
+import { openEngine } from '../../src/control/open-engine.ts';
 import { buildApi } from '../../src/http/api.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 import { EventSchema } from '../../src/view/schemas.ts';

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { describe, it, type TestContext } from 'node:test';
 import { realTimers } from '../../src/app/clock.ts';
 import { Metrics } from '../../src/app/observe/metrics.ts';
-import { openEngine } from '../../src/control/engine.ts';
+import { openEngine } from '../../src/control/open-engine.ts';
 import { Reconciler } from '../../src/control/reconciler.ts';
 import { viewOf } from '../../src/control/rule-view.ts';
 import { buildApi } from '../../src/http/api.ts';

@@ -13,6 +13,9 @@ import {
 import type { Capability, OpenMessage } from '../wire/types.ts';
 import type { Agreement, FsmConfig, RestartFamily } from './types.ts';
 
+/** RFC 4271 §8.2.2: "A HoldTimer value of 4 minutes is suggested" until the OPENs have settled it. */
+export const LARGE_HOLD_SECONDS = 240;
+
 /**
  * Builds this side's OPEN. Capabilities beyond multiprotocol and 4-octet AS are always offered: the peer ignores those
  * it does not know.
@@ -156,4 +159,9 @@ function sharedFamilies(open: OpenMessage, config: FsmConfig): readonly Family[]
 
 function openError(subcode: number, message: string, data?: Uint8Array): NotificationError {
   return new NotificationError(ErrorCode.OpenMessage, subcode, message, data);
+}
+
+/** RFC 9687 §5: the SendHoldTime is the greater of 8 minutes and twice the hold time. */
+export function sendHoldSeconds(agreement: Agreement): number {
+  return Math.max(480, 2 * agreement.holdTimeSeconds);
 }

@@ -1,7 +1,5 @@
 /**
- * The finite state machine of RFC 4271 §8.2.2 as one pure function. Each transition quotes its rule.
- *
- * Intended deviations:
+ * The finite state machine of RFC 4271 §8.2.2 as one pure function. Each transition quotes its rule. Deviations:
  * - DelayOpen (Events 12 and 20) is off, as §8.1.1 allows.
  * - A failed dial leads from Connect to Active instead of Idle, which §8.2.2 has only while DelayOpenTimer runs: Idle
  *   refuses connections, and a neighbor's connection should not be refused because our own dial failed.
@@ -12,7 +10,7 @@
  *   and only the end of the session removes our rules from it.
  */
 import { MessageType } from '../wire/iana.ts';
-import { CeaseSubcode, ErrorCode, NotificationError } from '../wire/notification.ts';
+import { CeaseSubcode, NotificationError } from '../wire/notification.ts';
 import {
   dampenByAbsence,
   type SessionEnding,
@@ -23,27 +21,26 @@ import {
   failToIdle,
   fsmError,
   holdTimeEnding,
-  type Meaning,
   sendHoldEnding,
   type FsmStep,
   stopText,
   stopToIdle,
   UNDAMPED,
 } from './leave-state.ts';
-import { localOpen, negotiate } from './negotiate.ts';
+import {
+  ANOTHER_STAYS,
+  isCollision,
+  isInOrder,
+  MESSAGE_NAMES,
+  meaningOf,
+  messageTypeOf,
+} from './message-meaning.ts';
+import { LARGE_HOLD_SECONDS, localOpen, negotiate, sendHoldSeconds } from './negotiate.ts';
 import { closedHint, explainNotification, noKeepalive, noOpen, unansweredDial } from './peer-advice.ts';
 import type { Agreement, FsmAction, FsmConfig, FsmEvent, FsmState } from './types.ts';
 
-/** RFC 4271 §8.2.2: "A HoldTimer value of 4 minutes is suggested" until the OPENs have settled it. */
-export const LARGE_HOLD_SECONDS = 240;
-
 /** After a session has been up for this long, its past failures no longer count. */
 export const SETTLED_SECONDS = 30;
-
-/** RFC 9687 §5: the SendHoldTime is the greater of 8 minutes and twice the hold time. */
-export function sendHoldSeconds(agreement: Agreement): number {
-  return Math.max(480, 2 * agreement.holdTimeSeconds);
-}
 
 /** A machine before its first start. */
 export const INITIAL_STATE: FsmState = { name: 'idle', held: false, damping: UNDAMPED };
@@ -381,47 +378,6 @@ function inAnySession(state: FsmState, event: FsmEvent, config: FsmConfig): FsmS
     case 'timer-expires':
       return fsmError(state, `${event.timer} timer expired`);
   }
-}
-
-const MESSAGE_NAMES = {
-  [MessageType.Open]: 'OPEN',
-  [MessageType.Update]: 'UPDATE',
-  [MessageType.RouteRefresh]: 'ROUTE-REFRESH',
-} as const;
-
-/** Returns the type of the unreadable message if the error code is specific to one type. */
-function messageTypeOf({ code }: NotificationError): keyof typeof MESSAGE_NAMES | undefined {
-  if (code === ErrorCode.OpenMessage) return MessageType.Open;
-  if (code === ErrorCode.UpdateMessage) return MessageType.Update;
-  return code === ErrorCode.RouteRefreshMessage ? MessageType.RouteRefresh : undefined;
-}
-
-/**
- * True if a message of the type is expected: OPENs before the session is established, UPDATEs and ROUTE-REFRESHes
- * afterwards.
- */
-function isInOrder(state: FsmState['name'], type: number): boolean {
-  return (type === MessageType.Open) === (state !== 'established');
-}
-
-/**
- * Returns the meaning of a NOTIFICATION. A peer that restarts ends its session with a Cease; only "too many routes" is
- * a refusal.
- */
-function meaningOf(state: FsmState, event: Extract<FsmEvent, { type: 'notification' }>): Meaning {
-  if (isCollision(event)) return 'collision';
-  const { code, subcode, data } = event.notification;
-  // RFC 8538 §3.1: a Hard Reset begins its data with the code and the subcode that it stands for.
-  const reason = subcode === CeaseSubcode.HardReset ? data[1] : subcode;
-  const leaves = code === ErrorCode.Cease && reason !== CeaseSubcode.MaximumNumberOfPrefixesReached;
-  return state.name === 'established' && leaves ? 'absence' : 'refusal';
-}
-
-const ANOTHER_STAYS = 'another connection with this neighbor is kept';
-
-function isCollision(event: Extract<FsmEvent, { type: 'notification' }>): boolean {
-  const { code, subcode } = event.notification;
-  return code === ErrorCode.Cease && subcode === CeaseSubcode.ConnectionCollisionResolution;
 }
 
 function sendKeepalive(state: FsmState, agreement: Agreement): FsmStep {

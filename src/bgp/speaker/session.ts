@@ -1,7 +1,8 @@
 /** One state machine with its connection and timers: turns octets into events and actions into octets. */
 import type { Initiator } from '../fsm/collision.ts';
 import { ceaseNotification } from '../fsm/leave-state.ts';
-import { sendHoldSeconds, step } from '../fsm/step.ts';
+import { sendHoldSeconds } from '../fsm/negotiate.ts';
+import { step } from '../fsm/step.ts';
 import {
   type Agreement,
   type Cease,
@@ -22,40 +23,15 @@ import {
   INITIAL_CONTEXT,
   type NotificationMessage,
   type OpenMessage,
-  type RouteRefreshMessage,
-  type UpdateMessage,
 } from '../wire/types.ts';
+import { CodecContexts } from './codec-contexts.ts';
 import { Link } from './link.ts';
 import type { Runtime } from './runtime.ts';
 import { SendWatch } from './send-watch.ts';
+import type { SessionOwner } from './session-owner.ts';
 import { SessionTimers } from './session-timers.ts';
 import type { Connection, DialRequest } from './transport.ts';
 import type { MessageName } from './types.ts';
-
-/** Callbacks of a session's owner. Called synchronously. */
-export interface SessionOwner {
-  readonly onState: (session: Session, before: FsmState['name']) => void;
-  /**
-   * Returns whether to send our OPEN on a new connection; if false, the session waits for `proceed`. Default: always.
-   */
-  readonly mayOpen?: (session: Session) => boolean;
-  /**
-   * Decides about an OPEN: false if another connection of the neighbor is kept and this one closed (RFC 4271 §6.8),
-   * `wait` if the owner cannot decide yet and will call `proceed` or `dump`.
-   */
-  readonly allowOpen: (session: Session, open: OpenMessage) => boolean | 'wait';
-  readonly onUp: (session: Session, agreement: Agreement) => void;
-  readonly onDown: (session: Session, why: string) => void;
-  readonly onUpdate: (session: Session, update: UpdateMessage) => void;
-  readonly onRefresh: (session: Session, refresh: RouteRefreshMessage) => void;
-  readonly onMessage: (direction: 'in' | 'out', name: MessageName) => void;
-  readonly onNotification: (direction: 'in' | 'out', notification: NotificationMessage, text: string) => void;
-  readonly onReport: (session: Session, why: string, fault: boolean, hint: string | undefined) => void;
-  /** The transport has room again. */
-  readonly onWritable: (session: Session) => void;
-  /** The peer's transport has acknowledged more octets: see `acknowledged`. Established sessions only. */
-  readonly onAcknowledged?: (session: Session) => void;
-}
 
 /** RFC 4486 §4 */
 const COLLISION: Cease = { subcode: CeaseSubcode.ConnectionCollisionResolution };
@@ -64,7 +40,7 @@ export class Session {
   readonly #runtime: Runtime;
   readonly #config: () => FsmConfig;
   readonly #dialRequest: DialRequest | undefined;
-  readonly #owner: SessionOwner;
+  readonly #owner: SessionOwner<Session>;
   readonly #timers: SessionTimers;
   readonly #events: FsmEvent[] = [];
   #busy = false;
@@ -72,8 +48,7 @@ export class Session {
   #link: Link | undefined;
   #watch: SendWatch | undefined;
   #cancelDial: (() => void) | undefined;
-  /** Cached reading context with its agreement, since it is needed for every message. */
-  #reading: { readonly agreement: Agreement; readonly context: CodecContext } | undefined;
+  readonly #contexts = new CodecContexts();
   /** Of the last connection. */
   #initiator: Initiator = 'local';
   #closing: Promise<void> = Promise.resolve();
@@ -84,7 +59,7 @@ export class Session {
     state: FsmState,
     config: () => FsmConfig,
     dialRequest: DialRequest | undefined,
-    owner: SessionOwner,
+    owner: SessionOwner<Session>,
   ) {
     this.#runtime = runtime;
     this.#state = state;
@@ -209,28 +184,10 @@ export class Session {
   }
 
   send(message: BgpMessage): void {
-    this.#write(encodeMessage(message, this.#context()), message.type);
+    this.#write(encodeMessage(message, this.#contexts.write(this.agreement)), message.type);
   }
 
   /** Returns the context for writing messages. */
-  #context(): CodecContext {
-    return this.agreement ?? INITIAL_CONTEXT;
-  }
-
-  /**
-   * Returns the context for reading messages. RFC 8654 §4: a speaker that advertises extended messages, as `localOpen`
-   * always does, "MUST be capable of receiving" them, whatever the peer advertised; sending depends on the peer's
-   * capability. Before the OPENs are exchanged, no message is that long.
-   */
-  #readingContext(): CodecContext {
-    const agreement = this.agreement;
-    if (agreement === undefined) return INITIAL_CONTEXT;
-    if (this.#reading?.agreement !== agreement) {
-      this.#reading = { agreement, context: { ...agreement, extendedMessages: true } };
-    }
-    return this.#reading.context;
-  }
-
   #handle(event: FsmEvent): void {
     this.#events.push(event);
     if (this.#busy) return;
@@ -243,7 +200,7 @@ export class Session {
         this.#state = state;
         const context =
           before.name === 'established' || before.name === 'openconfirm' ? before.agreement : undefined;
-        for (const action of actions) this.#act(action, context ?? this.#context());
+        for (const action of actions) this.#act(action, context ?? this.#contexts.write(this.agreement));
         if (state.name !== before.name) this.#owner.onState(this, before.name);
       }
     } finally {
@@ -328,7 +285,7 @@ export class Session {
     this.#drop();
     this.#initiator = initiator;
     const link = new Link(connection, initiator, this.#runtime, {
-      context: () => this.#readingContext(),
+      context: () => this.#contexts.read(this.agreement),
       onMessage: (message) => this.#received(message),
       onMalformed: (error) => this.#malformed(error),
       onDrain: () => {
