@@ -86,7 +86,7 @@ function bearer(tokens: readonly KnownToken[]): Authenticator {
       if (timingSafeEqual(token.digest, presented)) caller = token.caller;
     }
     if (match === null || caller === undefined) {
-      throw new UnknownToken(401, 'Invalid bearer token', {
+      throw new UnknownToken(401, 'invalid bearer token', {
         headers: { 'www-authenticate': 'Bearer realm="prefixd", error="invalid_token"' },
       });
     }
