@@ -205,7 +205,7 @@ describe('IPv6 next hops of IPv4 routes (RFC 8950)', () => {
       answered(open(65002)),
       sent(ipv4Over6),
     ]);
-    assert.deepEqual(errorsOf(lines), ['3/9 MP_REACH_NLRI: a next hop of 16 octets']);
+    assert.deepEqual(errorsOf(lines), ['3/9 MP_REACH_NLRI: invalid next hop length of 16 octets']);
   });
 
   test('are believed where the OPENs were not captured', async (t) => {
