@@ -1,6 +1,6 @@
 /** The parts of prefixd that decide, reconcile and speak, put together as the daemon does. */
 import { Speaker } from '../../src/bgp/speaker/speaker.ts';
-import { type Engine } from '../../src/control/engine.ts';
+import type { Engine } from '../../src/control/engine.ts';
 import { openEngine } from '../../src/control/open-engine.ts';
 import { Reconciler } from '../../src/control/reconciler.ts';
 import type { Store } from '../../src/store/store.ts';

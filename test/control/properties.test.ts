@@ -11,7 +11,7 @@ import type { NeighborSettings } from '../../src/bgp/speaker/types.ts';
 import { FAMILIES, type Family, sameFamily } from '../../src/bgp/wire/iana.ts';
 import { desired } from '../../src/control/desired.ts';
 import { checkRoute } from '../../src/control/egress.ts';
-import { type Engine } from '../../src/control/engine.ts';
+import type { Engine } from '../../src/control/engine.ts';
 import { openEngine } from '../../src/control/open-engine.ts';
 import { guardOf } from '../../src/control/egress-check.ts';
 import { Reconciler } from '../../src/control/reconciler.ts';

@@ -1,7 +1,7 @@
 /** A disk that is full or hangs keeps no rule alive: what takes away is in effect, and is recorded when the disk works. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Engine } from '../../src/control/engine.ts';
+import type { Engine } from '../../src/control/engine.ts';
 import { openEngine } from '../../src/control/open-engine.ts';
 import { Reconciler } from '../../src/control/reconciler.ts';
 import { MockAnnouncer } from '../../src/control/mock-announcer.ts';
