@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { pino } from 'pino';
 import { request } from 'undici';
 import { defaultConfig } from '../../src/config/default.ts';
@@ -91,6 +92,17 @@ interface Reply {
 const UDP_FLOOD = { source: 'test', victim_ip: '203.0.113.77', vector: 'udp_flood', confidence: 0.9 };
 const RULE = 'match dst 203.0.113.77/32 proto udp then rate-limit 5mbps';
 
+/** Waits until a mitigation is active, and returns it as the API shows it. */
+async function active(daemon: Daemon, id: string): Promise<Reply> {
+  let shown = await call(daemon, 'GET', `/v1/mitigations/${id}`);
+  for (let asked = 1; shown.body.status === 'pending' && asked < 500; asked++) {
+    await pause(10);
+    shown = await call(daemon, 'GET', `/v1/mitigations/${id}`);
+  }
+  assert.equal(shown.body.status, 'active');
+  return shown;
+}
+
 describe('the daemon', () => {
   it('refuses to start when the journal ends before the audit log, and says how to go on', async () => {
     const folder = await newFolder();
@@ -132,8 +144,8 @@ describe('the daemon', () => {
       assert.deepEqual(rules(), [RULE]);
 
       const id = String(posted.body.mitigation_id);
-      const shown = await call(daemon, 'GET', `/v1/mitigations/${id}`);
-      assert.equal(shown.body.status, 'active');
+      // Active once the router's TCP has acknowledged the rule, which the router may have read already.
+      const shown = await active(daemon, id);
       assert.equal(shown.body.rule, RULE);
 
       const withdrawn = await call(daemon, 'POST', `/v1/mitigations/${id}/withdraw`, {

@@ -75,8 +75,8 @@ const SPARED: readonly (readonly [error: RegExp, notification: string])[] = [
   [/^AS_PATH: (?!flags)/, '3/11'],
   [/^NEXT_HOP: \d+ octets/, '3/5'],
   [/^MULTI_EXIT_DISC: 3 octets/, '3/5'],
-  [/are not a list of 4-octet elements/, '3/9'],
-  [/^component type 14|^the length says/, '3/9'],
+  [/are not a list of \d+-octet elements/, '3/9'],
+  [/^component type 14|^the length is/, '3/9'],
   [/cut off by the end of the attributes/, '3/1'],
 ];
 

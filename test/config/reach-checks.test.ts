@@ -42,7 +42,7 @@ test('a neighbor that can enforce no first step of any playbook is named with th
   const only = await warnings(t, withNeighbor('arista'), { 'playbooks.yaml': POLICE_FIRST });
   assert.match(
     only[0] ?? '',
-    /5:7 bgp\.neighbors\[0\]: this neighbor cannot enforce any playbook's first step as written \(arista: a rate-limit .* not applied\): no rule will ever reach it; use a first step/,
+    /5:7 bgp\.neighbors\[0\]: this neighbor cannot enforce any playbook's first step as written \(arista: rate-limit .* not applied on some models\): no rule will ever reach it; use a first step/,
   );
   const later = POLICE_FIRST.replace('5000000 }]', '5000000 }, { action: discard }]');
   assert.match(

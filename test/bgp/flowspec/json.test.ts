@@ -91,13 +91,13 @@ describe('decodeLine', () => {
   });
 
   for (const [what, json, error] of [
-    ['no object', 'nonsense', /line: an object/],
-    ['null', null, /line: an object/],
-    ['a list', [], /line: an object/],
-    ['no octets', { afi: 1, safi: 133 }, /nlri: a string/],
-    ['half an octet', { afi: 1, safi: 133, nlri: '038' }, /nlri: an even number/],
-    ['no hexadecimal', { afi: 1, safi: 133, nlri: 'zz' }, /nlri: an even number/],
-    ['no family', { nlri: '03038111' }, /afi: a number/],
+    ['no object', 'nonsense', /line: expected an object/],
+    ['null', null, /line: expected an object/],
+    ['a list', [], /line: expected an object/],
+    ['no octets', { afi: 1, safi: 133 }, /nlri: expected a string/],
+    ['half an octet', { afi: 1, safi: 133, nlri: '038' }, /nlri: expected an even number/],
+    ['no hexadecimal', { afi: 1, safi: 133, nlri: 'zz' }, /nlri: expected an even number/],
+    ['no family', { nlri: '03038111' }, /afi: expected a number/],
     ['a misspelt key', { afi: 1, safi: 133, nrli: '03038111' }, /unknown key "nrli"/],
     [
       'an action of 7 octets',
@@ -107,7 +107,7 @@ describe('decodeLine', () => {
     [
       'an action that is no text',
       { afi: 1, safi: 133, nlri: '03038111', actions: [1] },
-      /actions\[0\]: a string/,
+      /actions\[0\]: expected a string/,
     ],
   ] as const) {
     it(`answers to ${what} with an error`, () => {
@@ -196,7 +196,7 @@ describe('encodeLine', () => {
         assert.equal(answer.ok, false);
         assert.equal(
           answer.error,
-          `components[1].ops[0].value: ${name} ${value} is above ${most}, the largest possible value`,
+          `components[1].ops[0].value: ${name} ${value} is above ${most}, the field's maximum`,
         );
       }
       const text = (value: number) => ({ rule: `match dst 2001:db8::10/128 ${name} ${value}` });
@@ -224,23 +224,23 @@ describe('encodeLine', () => {
 
   it('takes values that no packet can have from decode, which marks them', () => {
     const line = decodeLine({ afi: 1, safi: 133, nlri: '0605a100011170' });
-    assert.deepEqual(line.tolerated, ['dst-port 70000 is above 65535, the largest possible value']);
+    assert.deepEqual(line.tolerated, ["dst-port 70000 is above 65535, the field's maximum"]);
     assert.equal(encodeLine(line).nlri, '0605a100011170');
     assert.equal(encodeLine({ afi: 1, components: line.components }).nlri, '0605a100011170');
   });
 
   it('refuses an error of decode as what it is, and a line whose rule and components differ', () => {
     const malformed = decodeLine({ afi: 1, safi: 133, nlri: '0101' });
-    assert.match(String(encodeLine(malformed).error), /an error of decode/);
+    assert.match(String(encodeLine(malformed).error), /an error from decode/);
     const line = { ...decodeLine({ afi: 1, safi: 133, nlri: '03038111' }), rule: 'match proto tcp' };
     assert.match(String(encodeLine(line).error), /different rules/);
   });
 
   const dst = { type: 1, prefix: '203.0.113.10/32' };
   for (const [what, json, error] of [
-    ['no family', { components: [dst] }, /afi: 1 or 2/],
+    ['no family', { components: [dst] }, /afi: expected 1 or 2/],
     ['no components', { afi: 1, components: [] }, /every packet/],
-    ['components that are no list', { afi: 1, components: {} }, /components: an array/],
+    ['components that are no list', { afi: 1, components: {} }, /components: expected an array/],
     ['a component twice', { afi: 1, components: [dst, dst] }, /dst appears twice/],
     ['an unknown type', { afi: 1, components: [{ type: 14, ops: [] }] }, /components\[0\]\.type/],
     [
@@ -272,9 +272,13 @@ describe('encodeLine', () => {
       { afi: 1, components: [{ type: 3, ops: [{ and: true, eq: true, value: 6 }] }] },
       /first operator cannot have AND/,
     ],
-    ['a bad route distinguisher', { afi: 1, rd: 'x', components: [dst] }, /rd: "65000:100"/],
+    [
+      'a bad route distinguisher',
+      { afi: 1, rd: 'x', components: [dst] },
+      /rd: expected a route distinguisher such as "65000:100"/,
+    ],
     ['SAFI 134 without one', { afi: 1, safi: 134, components: [dst] }, /route distinguisher/],
-    ['another SAFI', { afi: 1, safi: 1, components: [dst] }, /safi: 133 or 134/],
+    ['another SAFI', { afi: 1, safi: 1, components: [dst] }, /safi: expected 133 or 134/],
     ['an unknown action', { afi: 1, components: [dst], actions: [{ type: 'drop' }] }, /actions\[0\]\.type/],
     [
       'a rate that is no number',
