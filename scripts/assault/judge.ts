@@ -9,6 +9,11 @@ type Section = Readonly<Record<string, unknown>>;
 /** More differences than this are counted, not named. */
 const NAMED = 10;
 
+/** True for a mitigation that is active, or pending: its rule is announced, but the router's TCP has not acknowledged it yet. */
+function isInForce({ status }: Section): boolean {
+  return status === 'active' || status === 'pending';
+}
+
 /** Rejects with everything that differs. */
 export async function judge(
   prefixd: Pick<Prefixd, 'call' | 'log'>,
@@ -25,9 +30,9 @@ export async function judge(
   for (const [event, id] of ledger.events) {
     const mitigation = mitigations.get(id);
     if (mitigation === undefined) faults.push(`mitigation ${id} of the acknowledged event ${event} is lost`);
-    else if (mitigation.status === 'active' && ledger.withdrawn.has(id))
+    else if (isInForce(mitigation) && ledger.withdrawn.has(id))
       faults.push(`the withdrawal of ${id} is lost`);
-    else if (mitigation.status !== 'active' && !ledger.asked.has(id)) {
+    else if (!isInForce(mitigation) && !ledger.asked.has(id)) {
       faults.push(`${id} is ${String(mitigation.status)}, and nobody asked for that`);
     }
   }
@@ -50,8 +55,9 @@ async function tables(
   patienceMs: number,
 ): Promise<void> {
   const wanted = new Map<string, string>();
-  for (const [id, { status, rules }] of mitigations) {
-    if (status !== 'active' || !Array.isArray(rules)) continue;
+  for (const [id, mitigation] of mitigations) {
+    const { rules } = mitigation;
+    if (!isInForce(mitigation) || !Array.isArray(rules)) continue;
     for (const { nlri_hex } of rules) wanted.set(String(nlri_hex), id);
   }
   let differs = '';
