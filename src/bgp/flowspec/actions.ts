@@ -52,7 +52,7 @@ export function encodeActions(actions: readonly Action[]): ActionOctets {
 
 /**
  * Encodes actions as a router may have sent them: everything that `decodeActions` returns, including several actions of
- * one kind and a redirect to the next hop whose address is not known. Throws FlowSpecError for a value out of range.
+ * one kind and a redirect to the next hop without a known address. Throws FlowSpecError for a value out of range.
  */
 export function encodeReceivedActions(actions: readonly Action[]): ActionOctets {
   const short: number[] = [];
@@ -163,7 +163,7 @@ function repeatedKind(actions: readonly Action[]): string | undefined {
   return undefined;
 }
 
-/** Converts bits to bytes a second, rounded to the float32 that goes on the wire (RFC 8955 §7.1). */
+/** Converts bits to bytes per second, rounded to the float32 that goes on the wire (RFC 8955 §7.1). */
 function bytesPerSecond(bitsPerSecond: number): number {
   return float32(bitsPerSecond / 8, 'rate-limit');
 }

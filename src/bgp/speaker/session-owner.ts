@@ -1,4 +1,4 @@
-/** What a session tells and asks its owner. */
+/** Defines the callbacks through which a session reports to its owner and asks it. */
 import type { Agreement, FsmState } from '../fsm/types.ts';
 import type { NotificationMessage, OpenMessage, RouteRefreshMessage, UpdateMessage } from '../wire/types.ts';
 import type { MessageName } from './types.ts';
