@@ -3,7 +3,7 @@ import { isPrivateHost } from '../../alert/post.ts';
 import { familyBits, parsePrefix } from '../../net/prefix.ts';
 import { isLoopback, parseListen } from '../schema/fields.ts';
 import { neighborChecks } from './neighbor-checks.ts';
-import { slipFor } from '../nearest.ts';
+import { slipFor } from '../../net/nearest.ts';
 import type { Findings } from '../config-problem.ts';
 import type { DeepPartial } from '../parse-partial.ts';
 import type { Settings } from '../schema/prefixd-schema.ts';
