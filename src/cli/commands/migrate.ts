@@ -191,8 +191,8 @@ async function check(
 function reportText(context: CommandContext, report: MigrationReport, output: string | undefined): string {
   const lines = [`${report.from}: keys not listed here stay unchanged.`];
   for (const { kind, path, what } of report.changes) {
-    const colour = kind === 'dropped' ? 'yellow' : 'green';
-    lines.push(`  ${paint(kind.padEnd(7), colour, context)}  ${printable(path)}: ${printable(what)}`);
+    const color = kind === 'dropped' ? 'yellow' : 'green';
+    lines.push(`  ${paint(kind.padEnd(7), color, context)}  ${printable(path)}: ${printable(what)}`);
   }
   for (const file of report.unchanged) lines.push(`${file}: loads unchanged.`);
   for (const file of report.unused) {

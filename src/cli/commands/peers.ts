@@ -132,7 +132,7 @@ const COLUMNS: readonly Column<Row>[] = [
   {
     title: 'STATE',
     value: (peer) => (peer.enabled === false ? 'disabled' : text(peer.state)),
-    colour: (peer) => {
+    color: (peer) => {
       if (peer.enabled === false) return 'dim';
       return peer.state === 'established' ? 'green' : 'red';
     },
