@@ -3,6 +3,7 @@
  * bounded, so that an unreachable destination costs some memory and some alerts, and does not affect other
  * destinations.
  */
+import { errorText } from '../net/text.ts';
 import type { Alert, AlertRequest } from './alert.ts';
 import type { PostAnswer, Poster } from './post.ts';
 
@@ -165,7 +166,7 @@ export class DeliveryQueue {
       return attemptOf(await poster.post(request, controller.signal));
     } catch (error) {
       const reason: unknown = controller.signal.aborted ? controller.signal.reason : error;
-      const detail = reason instanceof Error ? reason.message : String(reason);
+      const detail = errorText(reason);
       return isRefusedAddress(reason)
         ? { verdict: 'refused', detail }
         : { verdict: 'again', detail, afterMs: null };

@@ -5,7 +5,7 @@
 import { lookup as dnsLookup, type LookupAddress } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import { Agent, buildConnector, request } from 'undici';
-import { parseAddress } from '../net/prefix.ts';
+import { parseZonedAddress } from '../net/prefix.ts';
 import { notGlobal } from '../net/special-addresses.ts';
 import type { AlertRequest } from './alert.ts';
 
@@ -136,8 +136,7 @@ function httpDate(value: unknown): number | undefined {
  * True for loopback, private, link-local, multicast and reserved addresses in any notation, and for invalid addresses.
  */
 export function isPrivateAddress(text: string): boolean {
-  const zone = text.indexOf('%');
-  const address = parseAddress(zone < 0 ? text : text.slice(0, zone));
+  const address = parseZonedAddress(text);
   return address === undefined || notGlobal(address) !== undefined;
 }
 
@@ -149,5 +148,5 @@ export function isPrivateHost(host: string): boolean {
   const bare = host.replace(/^\[(.*)\]$/, '$1');
   const name = bare.toLowerCase().replace(/\.$/, '');
   if (name === 'localhost' || name.endsWith('.localhost')) return true;
-  return parseAddress(bare.split('%', 1)[0] ?? bare) !== undefined && isPrivateAddress(bare);
+  return parseZonedAddress(bare) !== undefined && isPrivateAddress(bare);
 }

@@ -161,5 +161,5 @@ function isSameVictim(refused: string, mitigated: string): boolean {
   // Canonical addresses are equal if their texts are.
   if (!refused.includes('/') && !mitigated.includes('/')) return refused === mitigated;
   const [a, b] = [parsePrefix(refused), parsePrefix(mitigated)];
-  return typeof a === 'string' || typeof b === 'string' ? refused === mitigated : overlaps(a, b);
+  return a.ok && b.ok ? overlaps(a.value, b.value) : refused === mitigated;
 }

@@ -170,7 +170,7 @@ function flawOf({ option, kind, isNumber, isList }: Field, value: string | undef
     // A zone is valid on this host only, and the router's configuration names the address, too.
     if (kind.safeParse(typed).success && !part.includes('%')) continue;
     const why = isList === true ? parsePrefix(part) : undefined;
-    if (typeof why === 'string') return `invalid ${option}: ${printable(why)}`;
+    if (why?.ok === false) return `invalid ${option}: ${printable(why.error)}`;
     const expected = `${String(kind.meta()?.expects)}${part.includes('%') ? ', without a zone' : ''}`;
     return `invalid ${option} ${JSON.stringify(printable(part))}: expected ${expected}`;
   }

@@ -11,7 +11,7 @@ import type { DetectorPolicy, Policy } from '../core/policy/policy.ts';
 import type { ApiToken, AuthSettings } from '../http/dependencies.ts';
 import { concatBytes } from '../net/bytes.ts';
 import type { Prefix } from '../net/prefix.ts';
-import { hostPrefix, parseAddress, parsePrefix, samePrefix, unmapped } from '../net/prefix.ts';
+import { hostPrefix, knownPrefix, parseZonedAddress, samePrefix, unmapped } from '../net/prefix.ts';
 import { parseListen } from './schema/fields.ts';
 import type { Path } from './config-problem.ts';
 import { dotted } from './config-problem.ts';
@@ -200,7 +200,7 @@ function protectedPrefixes(settings: Placed): readonly Prefix[] {
   for (const neighbor of neighbors) hosts.push(neighbor.address, neighbor.local_address);
   const all = settings.guardrails.protected.prefixes.map(prefixOf);
   for (const host of hosts) {
-    const octets = host === undefined ? undefined : parseAddress(host.split('%')[0] ?? host);
+    const octets = host === undefined ? undefined : parseZonedAddress(host);
     // A wildcard listener has no address of its own.
     if (octets?.some((octet) => octet !== 0)) all.push(hostPrefix(octets));
   }
@@ -211,9 +211,7 @@ function protectedPrefixes(settings: Placed): readonly Prefix[] {
  * Parses a prefix. IPv4-mapped IPv6 becomes IPv4, as packets carry it, so that a safelist entry protects that address.
  */
 function prefixOf(text: string): Prefix {
-  const prefix = parsePrefix(text);
-  if (typeof prefix === 'string') throw new RangeError(prefix);
-  return unmapped(prefix);
+  return unmapped(knownPrefix(text));
 }
 
 function listenAddress(text: string): ListenAddress {

@@ -1,6 +1,6 @@
 /** Lists the settings that take effect only at the next start; used by reload and by `check --diff`. Pure. */
 import type { Policy } from '../core/policy/policy.ts';
-import { hostPrefix, parseAddress, samePrefix } from '../net/prefix.ts';
+import { hostPrefix, parseZonedAddress, samePrefix } from '../net/prefix.ts';
 import type { LoadedConfig } from './types.ts';
 
 /** Settings in the form of `LoadedConfig.shown`: keys of prefixd.yaml, defaults filled in. */
@@ -143,7 +143,7 @@ export function withSettingsOfStart(next: LoadedConfig, running: LoadedConfig): 
 function protectingOwn(policy: Policy, hosts: readonly string[]): Policy {
   const { protectedPrefixes } = policy.guardrails;
   const missing = hosts.flatMap((host) => {
-    const octets = parseAddress(host.split('%')[0] ?? host);
+    const octets = parseZonedAddress(host);
     if (octets === undefined || octets.every((octet) => octet === 0)) return [];
     const own = hostPrefix(octets);
     return protectedPrefixes.some((prefix) => samePrefix(prefix, own)) ? [] : [own];

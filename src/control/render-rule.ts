@@ -9,6 +9,7 @@ import { routeAttributes, routeKey } from '../bgp/rib/route.ts';
 import type { Family } from '../bgp/wire/iana.ts';
 import { familyName, sameFamily } from '../bgp/wire/iana.ts';
 import { toHex } from '../net/bytes.ts';
+import { errorText } from '../net/text.ts';
 import type { DesiredRule } from './desired.ts';
 import { toActions, toFlowSpec } from './desired.ts';
 
@@ -78,7 +79,7 @@ export function safeRender(...args: Parameters<typeof render>): Rendering {
   try {
     return render(...args);
   } catch (error) {
-    return { ok: false, why: error instanceof Error ? error.message : String(error) };
+    return { ok: false, why: errorText(error) };
   }
 }
 

@@ -1,6 +1,7 @@
 /** Handles every request before and after its handler: credentials, roles, overload, observation. */
 import type { Socket } from 'node:net';
 import type { FastifyRequest } from 'fastify';
+import { asError } from '../net/text.ts';
 import {
   type Access,
   allows,
@@ -54,7 +55,7 @@ export function addHooks(
   app.addHook('onRequest', (request, reply, done) => {
     reply.headers(commonHeaders(request.id));
     const { access } = request.routeOptions.config;
-    const fail = (error: unknown): void => done(error instanceof Error ? error : new Error(String(error)));
+    const fail = (error: unknown): void => done(asError(error));
     try {
       refuseTwoHosts(request.raw);
       if (access === undefined || access === 'public') {
@@ -90,7 +91,7 @@ export function addHooks(
     try {
       reservation.grow(announcedBytes(request.headers, request.routeOptions.bodyLimit));
     } catch (error) {
-      done(error instanceof Error ? error : new Error(String(error)));
+      done(asError(error));
       return;
     }
     done(null, payload);

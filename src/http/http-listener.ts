@@ -5,6 +5,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer, Server as TlsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { createSecureContext } from 'node:tls';
+import { errorText } from '../net/text.ts';
 import type { ConnectionLimits } from './connection-table.ts';
 import type { TlsSettings } from './dependencies.ts';
 import { PROBLEM_TYPE, problemBody } from './http-problem.ts';
@@ -81,7 +82,7 @@ export async function loadTls(settings: TlsSettings): Promise<TlsMaterial> {
   try {
     createSecureContext(material);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = errorText(error);
     const authority = caPath === null ? '' : ` and ${caPath}`;
     throw new Error(`${certPath}, ${keyPath}${authority} cannot be used for TLS: ${why}`);
   }

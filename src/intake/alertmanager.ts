@@ -158,7 +158,7 @@ function parseReport(context: AlertGroup): Signal {
     source,
     victim_ip: victim,
     vector,
-    protocol: 'victim' in reading ? fittingProtocol(context, vector, reading.victim, notes) : null,
+    protocol: reading.ok ? fittingProtocol(context, vector, reading.value, notes) : null,
     bps: find(context, 'bps'),
     pps: find(context, 'pps'),
     confidence: find(context, 'confidence'),

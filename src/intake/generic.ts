@@ -4,6 +4,7 @@ import { portSet } from '../core/policy/ports.ts';
 import { tcpFlagWords } from '../core/policy/refinement.ts';
 import { impliedProtocol, Protocol, protocolNumber, VECTOR_PATTERN } from '../core/policy/vectors.ts';
 import type { Detection, TrafficTraits } from '../core/types.ts';
+import { failed } from '../net/result.ts';
 import { isZeroTime, readTime, timeText } from '../net/time.ts';
 import {
   addNote,
@@ -60,7 +61,7 @@ const port = z.union([z.number().int().min(0).max(65535), portText], {
 
 const victim = z.string().superRefine((text, context) => {
   const reading = readVictim(text);
-  if ('why' in reading) context.addIssue(reading.why);
+  if (!reading.ok) context.addIssue(reading.error);
 });
 
 /** One event as sent. Null counts as absent, because upstream's clients write it; other keys are kept. */
@@ -157,18 +158,18 @@ function victimField(raw: Readonly<Record<string, unknown>>, notes: FieldNotes):
   if (!hasAddress) return { field: 'victim_prefix', value: prefix };
   const both = { field: 'victim_ip', value: address } as const;
   const [one, other] = [address, prefix].map((value) =>
-    typeof value === 'string' ? readVictim(value) : { why: 'must be a string' },
+    typeof value === 'string' ? readVictim(value) : failed('must be a string'),
   );
-  if (one === undefined || other === undefined || 'why' in one) return both;
-  if ('why' in other) {
-    leaveOut(notes, 'victim_prefix', other.why);
+  if (one?.ok !== true || other === undefined) return both;
+  if (!other.ok) {
+    leaveOut(notes, 'victim_prefix', other.error);
     return both;
   }
-  if (one.victim === other.victim) return both;
-  if (!isWithin(one.victim, other.victim)) {
-    return invalid('victim_prefix', `${other.victim} contradicts victim_ip ${one.victim}; give one of them`);
+  if (one.value === other.value) return both;
+  if (!isWithin(one.value, other.value)) {
+    return invalid('victim_prefix', `${other.value} contradicts victim_ip ${one.value}; give one of them`);
   }
-  addNote(notes, `victim_prefix ${other.victim} ignored: victim_ip ${one.victim} is more specific`);
+  addNote(notes, `victim_prefix ${other.value} ignored: victim_ip ${one.value} is more specific`);
   return both;
 }
 
@@ -193,8 +194,8 @@ function prepared(
 
 function toDetection(event: GenericEvent, notes: FieldNotes): Signal {
   const reading = readVictim(event.victim_ip);
-  if ('why' in reading) return invalid('victim_ip', reading.why);
-  const family = reading.victim.includes(':') ? 6 : 4;
+  if (!reading.ok) return invalid('victim_ip', reading.error);
+  const family = reading.value.includes(':') ? 6 : 4;
   const implied = impliedProtocol(event.vector, family);
   const said = protocolFor(
     isAbsent(event.protocol) ? null : (protocolNumber(event.protocol) ?? null),
@@ -208,7 +209,7 @@ function toDetection(event: GenericEvent, notes: FieldNotes): Signal {
     externalId: event.event_id ?? null,
     source: event.source,
     action: event.action ?? 'ban',
-    victim: reading.victim,
+    victim: reading.value,
     vector: event.vector,
     // TCP flags that all packets share mean TCP, so a rule for TCP does not affect other protocols.
     protocol: said ?? implied ?? (traits?.tcpFlags === undefined ? null : Protocol.Tcp),

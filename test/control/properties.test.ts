@@ -286,7 +286,7 @@ function assertSafe(house: House): void {
   }
   for (const id of state.live) {
     const mitigation = state.mitigations.get(id);
-    assert.ok(typeof parsePrefix(mitigation?.match.dstPrefix ?? '') !== 'string');
+    assert.ok(parsePrefix(mitigation?.match.dstPrefix ?? '').ok);
   }
 }
 

@@ -27,7 +27,7 @@ import type {
   RequestObservation,
   Role,
 } from '../../src/http/dependencies.ts';
-import { parsePrefix } from '../../src/net/prefix.ts';
+import { knownPrefix } from '../../src/net/prefix.ts';
 import { neverOverloaded } from '../support/overload.ts';
 
 /** 2026-11-23T12:00:00Z */
@@ -63,7 +63,7 @@ export const POLICY: Policy = {
   profiles: DEFAULT_PROFILES,
   inventory: EMPTY_INVENTORY,
   playbooks: EMPTY_PLAYBOOKS,
-  safelist: [parsePrefix('10.0.0.0/8')].filter((prefix) => typeof prefix !== 'string'),
+  safelist: [knownPrefix('10.0.0.0/8')],
 };
 
 /** All UDP to 203.0.113.10, policed at 5 Mbit/s. */

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { CliCommand } from '../command.ts';
 import type { CommandContext } from '../command-context.ts';
-import { countWords } from '../../net/text.ts';
+import { countWords, errorText } from '../../net/text.ts';
 import { CliError, Exit, inputLines } from '../command-context.ts';
 
 export function registerFlowspec(
@@ -68,7 +68,7 @@ function parse(line: string): Parsed {
   try {
     return { ok: true, json: JSON.parse(line) };
   } catch (error) {
-    return { ok: false, error: `not JSON: ${error instanceof Error ? error.message : String(error)}` };
+    return { ok: false, error: `not JSON: ${errorText(error)}` };
   }
 }
 

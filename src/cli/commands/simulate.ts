@@ -1,6 +1,7 @@
 /** Implements `simulate FILE`: decides on recorded events and announces nothing. */
 import { readFile, stat } from 'node:fs/promises';
 import type { Command } from 'commander';
+import { errorText } from '../../net/text.ts';
 import type { CliCommand } from '../command.ts';
 import type { LoadedConfig } from '../../config/types.ts';
 import type { SimulatedStep, SimulationSummary } from '../../app/simulate.ts';
@@ -122,7 +123,7 @@ async function contentOf(context: CommandContext, file: string): Promise<string>
 }
 
 function unreadable(file: string, error: unknown): CliError {
-  const why = error instanceof Error ? error.message : String(error);
+  const why = errorText(error);
   return new CliError(Exit.InvalidInput, `cannot read ${file}: ${why}`);
 }
 

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { parseAnyCommunity } from '../../bgp/wire/communities.ts';
 import { VECTOR_PATTERN } from '../../core/policy/vectors.ts';
-import { parseAddress, parsePrefix } from '../../net/prefix.ts';
+import { parseAddress, parsePrefix, parseZonedAddress } from '../../net/prefix.ts';
 import { isLoopbackAddress } from '../../net/special-addresses.ts';
 import { describeSchema, type SchemaNode } from '../messages.ts';
 import type { YamlSource } from '../yaml/yaml.ts';
@@ -90,7 +90,7 @@ export const environment = text(
 
 export const prefix = text(
   'an IPv4 or IPv6 prefix without host bits, such as "192.0.2.0/24"',
-  (value) => typeof parsePrefix(value) !== 'string',
+  (value) => parsePrefix(value).ok,
 );
 
 export const ipv4Identifier = text(
@@ -176,7 +176,7 @@ export function parseListen(value: string): { readonly host: string; readonly po
 /** True if only this machine can reach the host. */
 export function isLoopback(host: string): boolean {
   if (host === 'localhost') return true;
-  const octets = parseAddress(host.split('%')[0] ?? host);
+  const octets = parseZonedAddress(host);
   return octets !== undefined && isLoopbackAddress(octets);
 }
 

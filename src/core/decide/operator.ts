@@ -1,5 +1,12 @@
 /** Decides operators' requests (withdraw, safelist, pause), the effects of a new policy, and the end of endings. */
-import { formatPrefix, overlaps, parsePrefix, type Prefix } from '../../net/prefix.ts';
+import {
+  formatPrefix,
+  knownPrefix,
+  overlaps,
+  parsePrefix,
+  type Prefix,
+  samePrefix,
+} from '../../net/prefix.ts';
 import { runToEnd } from '../../net/steps.ts';
 import type { Answer, Command, DecideContext, Decision } from '../commands.ts';
 import type { Fact } from '../facts.ts';
@@ -64,8 +71,7 @@ export function decideSafelistAdd(
   context: DecideContext,
 ): Decision {
   const { now } = context;
-  const prefix = parsePrefix(text);
-  if (typeof prefix === 'string') throw new RangeError(prefix);
+  const prefix = knownPrefix(text);
   const entry = { prefix: text, reason, addedAt: now, addedBy: actor, configured: false };
   const active = activeOnes(state);
   const touched = active.filter((mitigation) => touches(mitigation, prefix));
@@ -86,7 +92,7 @@ function touches({ match }: Mitigation, prefix: Prefix): boolean {
     if (text === undefined) return false;
     const touched = parsePrefix(text);
     // Treats an unparsable prefix as overlapping (fail safe).
-    return typeof touched === 'string' || overlaps(touched, prefix);
+    return !touched.ok || overlaps(touched.value, prefix);
   });
 }
 
@@ -102,9 +108,7 @@ export function decideSafelistRemove(
     };
   }
   const parsed = parsePrefix(prefix);
-  const configured =
-    typeof parsed !== 'string' &&
-    policy.safelist.some((entry) => entry.length === parsed.length && overlaps(entry, parsed));
+  const configured = parsed.ok && policy.safelist.some((entry) => samePrefix(entry, parsed.value));
   return {
     facts: [],
     answer: configured

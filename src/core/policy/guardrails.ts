@@ -58,13 +58,13 @@ function checkUnicast(destination: Prefix): Refusal | null {
 
 function touchedBy(match: Match): readonly Touched[] | Refusal {
   const destination = parsePrefix(match.dstPrefix);
-  if (typeof destination === 'string') return tooBroad(`its destination is invalid: ${destination}`);
-  if (match.srcPrefix === undefined) return [{ prefix: destination, role: 'destination' }];
+  if (!destination.ok) return tooBroad(`its destination is invalid: ${destination.error}`);
+  if (match.srcPrefix === undefined) return [{ prefix: destination.value, role: 'destination' }];
   const source = parsePrefix(match.srcPrefix);
-  if (typeof source === 'string') return tooBroad(`its source is invalid: ${source}`);
+  if (!source.ok) return tooBroad(`its source is invalid: ${source.error}`);
   return [
-    { prefix: destination, role: 'destination' },
-    { prefix: source, role: 'source' },
+    { prefix: destination.value, role: 'destination' },
+    { prefix: source.value, role: 'source' },
   ];
 }
 

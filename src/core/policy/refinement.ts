@@ -1,5 +1,6 @@
 /** What a playbook's step adds to the match of its rule, from text to numbers. */
 import { formatPrefix, type Prefix, parsePrefix } from '../../net/prefix.ts';
+import { TCP_FLAGS } from '../../net/tcp-flags.ts';
 import type { RefinementData } from './playbook-data.ts';
 import { MAX_PORT, normalRanges, readRange } from './ports.ts';
 import type { Range } from '../types.ts';
@@ -25,18 +26,6 @@ export const NO_REFINEMENT: Refinement = {
   fragments: false,
   srcPrefix: null,
 };
-
-/** RFC 9293 §3.1, RFC 3168 §6.1 */
-const TCP_FLAGS: ReadonlyMap<string, number> = new Map([
-  ['fin', 0x01],
-  ['syn', 0x02],
-  ['rst', 0x04],
-  ['psh', 0x08],
-  ['ack', 0x10],
-  ['urg', 0x20],
-  ['ece', 0x40],
-  ['cwr', 0x80],
-]);
 
 /** The shortest IP packet (an IPv4 header) and the longest that the length field can say. */
 const PACKET_LENGTHS: Range = [20, 65535];
@@ -112,8 +101,8 @@ function readFlags(
 
 function readPrefix(text: string, complain: Complain): Prefix | null {
   const prefix = parsePrefix(text);
-  if (typeof prefix !== 'string') return prefix;
-  complain('src_prefix', prefix);
+  if (prefix.ok) return prefix.value;
+  complain('src_prefix', prefix.error);
   return null;
 }
 

@@ -29,8 +29,8 @@ import { inSlices, mapInSlices } from '../slices.ts';
  */
 export function requireVictim(field: string, text: string): string {
   const reading = readVictim(text);
-  if ('why' in reading) throw invalidField(field, reading.why);
-  return reading.victim;
+  if (!reading.ok) throw invalidField(field, reading.error);
+  return reading.value;
 }
 
 /** Returns the victim of a request, which names it by address, by address with a length, or by prefix. */

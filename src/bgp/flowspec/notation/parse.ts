@@ -178,8 +178,9 @@ function parseComponent(reader: TokenReader, type: Component['type']): Component
 
 function parsePrefixComponent(reader: TokenReader, type: 1 | 2): PrefixComponent {
   const token = reader.word('a prefix such as 203.0.113.10/32');
-  const prefix = parsePrefix(token.text);
-  if (typeof prefix === 'string') throw failureAt(token, prefix, 'a prefix such as 203.0.113.10/32');
+  const parsed = parsePrefix(token.text);
+  if (!parsed.ok) throw failureAt(token, parsed.error, 'a prefix such as 203.0.113.10/32');
+  const prefix = parsed.value;
   if (!reader.takeIf('offset')) return { type, prefix, offset: 0 };
   const expected = prefix.family === 4 ? 'no offset (IPv6 only)' : `an offset from 0 to ${prefix.length - 1}`;
   const offsetToken = reader.word(expected);
