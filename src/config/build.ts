@@ -267,9 +267,7 @@ function buildNeighbor(entry: NeighborEntry, i: number, secrets: Secrets): Neigh
 function buildControl(entry: NeighborEntry): NeighborPolicy {
   const communities = entry.communities.map(parseAnyCommunity);
   const octetsOf = (kind: 'standard' | 'large'): Uint8Array =>
-    concatBytes(
-      communities.flatMap((one) => (typeof one === 'object' && one.kind === kind ? [one.octets] : [])),
-    );
+    concatBytes(communities.flatMap((one) => (one.ok && one.value.kind === kind ? [one.value.octets] : [])));
   return {
     name: entry.name,
     dialect: entry.dialect,

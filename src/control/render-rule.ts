@@ -58,8 +58,8 @@ export function render(
   const said = renderForDialect(neighbor.dialect, match, toActions(rule.action), {
     shareRate: rule.action.shared === true,
   });
-  if (!said.ok) return said;
-  const routes = said.rules.map(({ spec, actions }): OutRoute => {
+  if (!said.ok) return { ok: false, why: said.error };
+  const routes = said.value.map(({ spec, actions }): OutRoute => {
     const nlri = encodeFlowSpec(spec);
     const attributes = shared(
       routeAttributes({

@@ -268,7 +268,7 @@ function assertSafe(house: House): void {
       const label = house.announcer.ribOut(peer).sent(key)?.route.owner ?? '';
       const decoded = decodeFlowSpec(nlri, family.afi, family.safi);
       assert.ok(decoded.ok);
-      const destination = decoded.spec.components.find(({ type }) => type === 1);
+      const destination = decoded.value.spec.components.find(({ type }) => type === 1);
       assert.ok(destination?.type === 1, `${text} has a destination`);
       assert.ok(
         !forbidden.some((one) => overlaps(one, destination.prefix)),

@@ -136,7 +136,7 @@ export const community = text(
   'a community such as "65010:666", a large one such as "65010:1:2", or no-export, no-advertise or blackhole',
   (value) => {
     const parsed = parseAnyCommunity(value);
-    return typeof parsed === 'object' && parsed.kind !== 'extended';
+    return parsed.ok && parsed.value.kind !== 'extended';
   },
 );
 

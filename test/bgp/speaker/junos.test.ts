@@ -232,7 +232,7 @@ describe('Junos: a component that it does not know', () => {
   it('never reaches it in the dialect juniper: the rule is refused here, with the reason', () => {
     const said = renderForDialect('juniper', labelled, [{ type: 'traffic-rate', bitsPerSecond: 0, asn: 0 }]);
     assert.ok(!said.ok);
-    assert.match(said.why, /^juniper: flow-label cannot be matched/);
+    assert.match(said.error, /^juniper: flow-label cannot be matched/);
   });
 
   it('resets the session in another dialect: the operator is told to set it, and all is well without the rule', async (t) => {
