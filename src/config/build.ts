@@ -1,5 +1,6 @@
 /** Converts checked settings to the types that the other rooms use. */
 import { resolve } from 'node:path';
+import type { AlertDestination } from '../alert/alert.ts';
 import type { NeighborSettings, SpeakerSettings } from '../bgp/speaker/types.ts';
 import { parseAnyCommunity } from '../bgp/wire/communities.ts';
 import { FAMILIES } from '../bgp/wire/iana.ts';
@@ -19,7 +20,7 @@ import { showSettings } from './secrets.ts';
 import type { Settings } from './schema/prefixd-schema.ts';
 import type { Secrets } from './secrets.ts';
 import { ADMIN_TOKEN_PATH } from './secrets.ts';
-import type { ConfiguredDestination, HttpSettings, ListenAddress, LoadedConfig } from './types.ts';
+import type { HttpSettings, ListenAddress, LoadedConfig } from './types.ts';
 
 type NeighborEntry = Settings['bgp']['neighbors'][number];
 
@@ -313,7 +314,7 @@ function buildAuth(auth: Placed['http']['auth'], secrets: Secrets): AuthSettings
   }
 }
 
-function buildDestination(settings: Placed, i: number, secrets: Secrets): ConfiguredDestination {
+function buildDestination(settings: Placed, i: number, secrets: Secrets): AlertDestination {
   const entry = settings.alerting.destinations[i];
   const secret = (key: string): string => secretAt(secrets, ['alerting', 'destinations', i, key]);
   switch (entry?.type) {
@@ -325,7 +326,7 @@ function buildDestination(settings: Placed, i: number, secrets: Secrets): Config
       return {
         type: 'webhook',
         url: entry.url ?? secret('url_env'),
-        secret: entry.secret_env === undefined ? null : secret('secret_env'),
+        secret: entry.secret_env === undefined ? undefined : secret('secret_env'),
       };
     case undefined:
       throw new RangeError(`there is no alerting destination ${i}`);
