@@ -133,7 +133,7 @@ export function summarize(config: LoadedConfig): string {
 /** Makes the server follow reloads of its certificates. */
 export function reloadCertificates(reloader: Reloader, server: HttpServer): void {
   reloader.onAdopted(async ({ http }) => {
-    if (http.tls !== null) await server.reloadTls(http.tls);
+    if (http.tls !== undefined) await server.reloadTls(http.tls);
   });
 }
 

@@ -286,8 +286,8 @@ function buildHttp(settings: Placed, secrets: Secrets): HttpSettings {
     auth: buildAuth(http.auth, secrets),
     tls:
       http.tls === undefined
-        ? null
-        : { certPath: http.tls.cert_path, keyPath: http.tls.key_path, caPath: http.tls.ca_path ?? null },
+        ? undefined
+        : { certPath: http.tls.cert_path, keyPath: http.tls.key_path, caPath: http.tls.ca_path },
     rateLimit: { eventsPerSecond: http.rate_limit.events_per_second, burst: http.rate_limit.burst },
   };
 }
@@ -297,7 +297,10 @@ function buildAuth(auth: Placed['http']['auth'], secrets: Secrets): AuthSettings
     case 'none':
       return { mode: 'none' };
     case 'mtls':
-      return { mode: 'mtls', roles: auth.roles === undefined ? null : new Map(Object.entries(auth.roles)) };
+      return {
+        mode: 'mtls',
+        roles: auth.roles === undefined ? undefined : new Map(Object.entries(auth.roles)),
+      };
     case 'bearer': {
       const tokens = auth.tokens.map(
         (entry, i): ApiToken => ({

@@ -18,7 +18,7 @@ export interface ListenAddress {
 export interface HttpSettings {
   readonly listen: ListenAddress;
   readonly auth: AuthSettings;
-  readonly tls: TlsSettings | null;
+  readonly tls: TlsSettings | undefined;
   readonly rateLimit: RateLimitSettings;
 }
 

@@ -283,7 +283,7 @@ export async function world(changes: Partial<HttpDependencies> = {}): Promise<Wo
     startedAt: NOON - 60_000,
     logger: log,
     auth: () => ({ mode: 'bearer', tokens: TOKENS }),
-    tls: null,
+    tls: undefined,
     rateLimit: () => ({ eventsPerSecond: 100, burst: 500 }),
     metrics: async () => ({ contentType: 'text/plain; version=0.0.4', body: 'prefixd_build_info 1\n' }),
     pause: async () => undefined,
@@ -317,6 +317,6 @@ export async function world(changes: Partial<HttpDependencies> = {}): Promise<Wo
 /** Creates the app over such dependencies, for `app.inject`. */
 export async function api(changes: Partial<HttpDependencies> = {}): Promise<World & Api> {
   const made = await world(changes);
-  const built = await buildApi(made.deps, null, neverOverloaded());
+  const built = await buildApi(made.deps, undefined, neverOverloaded());
   return Object.assign(made, built);
 }

@@ -259,7 +259,10 @@ export async function registerEvents(
           limit,
           cursor,
         );
-        return inSlices(reply, { events: await mapInSlices(items, eventView), next_cursor: nextCursor });
+        return inSlices(reply, {
+          events: await mapInSlices(items, eventView),
+          next_cursor: nextCursor ?? null,
+        });
       });
     },
   );

@@ -133,7 +133,7 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
           // Shows a mitigation that changed between two slices as it is now, because its rules are current too.
           mitigationView(engine.state.mitigations.get(mitigation.id) ?? mitigation, reconciler),
         );
-        return inSlices(reply, { mitigations, next_cursor: nextCursor });
+        return inSlices(reply, { mitigations, next_cursor: nextCursor ?? null });
       });
     },
   );
