@@ -44,8 +44,8 @@ type KnownAnswers = Readonly<Partial<Record<Key, string>>>;
 interface Field {
   readonly key: Key;
   readonly option: string;
-  /** The question at a terminal; null: never asked, the option only. */
-  readonly question: ((known: KnownAnswers) => string) | null;
+  /** The question at a terminal; absent: never asked, the option only. */
+  readonly question?: (known: KnownAnswers) => string;
   readonly fallback?: (known: KnownAnswers) => string | undefined;
   readonly kind: z.ZodType;
   readonly isNumber?: true;
@@ -92,7 +92,6 @@ const FIELDS: readonly Field[] = [
   {
     key: 'port',
     option: '--port',
-    question: null,
     fallback: () => '179',
     kind: integer(1, 65535),
     isNumber: true,
@@ -118,7 +117,7 @@ const FIELDS: readonly Field[] = [
     kind: prefix,
     isList: true,
   },
-  { key: 'listen', option: '--listen', question: null, fallback: () => DEFAULT_LISTEN, kind: listen },
+  { key: 'listen', option: '--listen', fallback: () => DEFAULT_LISTEN, kind: listen },
 ];
 
 /**
@@ -204,7 +203,7 @@ async function askOne(
   known: KnownAnswers,
 ): Promise<string> {
   const fallback = field.fallback?.(known);
-  if (field.question === null) return fallback ?? '';
+  if (field.question === undefined) return fallback ?? '';
   for (;;) {
     io.stderr.write(`${field.question(known)}${fallback === undefined ? '' : ` [${fallback}]`}: `);
     const line = await lines.next();

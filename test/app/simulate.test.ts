@@ -82,7 +82,7 @@ function placed(
   times: readonly (number | null)[],
   options: { readonly spacing?: number; readonly start?: number } = {},
 ): readonly number[] | undefined {
-  const { spacing = 1, start = null } = options;
+  const { spacing = 1, start } = options;
   return placeInTime(
     times.map((time) => time && time * 1000),
     { spacing: spacing * 1000, start: start && start * 1000, now: 5_000_000 },

@@ -179,8 +179,8 @@ async function placed(
   return lines.map((line, i) => ({ line, at: times[i] ?? placement.now }));
 }
 
-function startOf(text: string | undefined): number | null {
-  if (text === undefined) return null;
+function startOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
   const time = /^\d{4}-\d\d-\d\d[Tt]/.test(text) ? Date.parse(text.toUpperCase()) : Number.NaN;
   if (Number.isNaN(time)) {
     throw new CliError(
@@ -218,7 +218,9 @@ function isRecordLine(value: unknown): boolean {
 type RuleText = (mitigation: NonNullable<ReturnType<typeof mitigationOf>>) => string;
 
 function mitigationOf({ answer }: SimulatedStep) {
-  return answer.type === 'event' || answer.type === 'mitigation' ? answer.mitigation : null;
+  return answer.type === 'event' || answer.type === 'mitigation'
+    ? (answer.mitigation ?? undefined)
+    : undefined;
 }
 
 function whyOf({ answer }: SimulatedStep): readonly string[] {
@@ -230,9 +232,9 @@ function statusOf({ answer }: SimulatedStep): string {
   return answer.type === 'event' ? answer.status : answer.type;
 }
 
-function refusalOf({ answer }: SimulatedStep): string | null {
-  if (answer.type === 'event') return answer.refusal;
-  return answer.type === 'refused' ? answer.reason : null;
+function refusalOf({ answer }: SimulatedStep): string | undefined {
+  if (answer.type === 'event') return answer.refusal ?? undefined;
+  return answer.type === 'refused' ? answer.reason : undefined;
 }
 
 function subjectOf({ command }: SimulatedStep): string {
@@ -253,8 +255,8 @@ function stepText(step: SimulatedStep, ruleText: RuleText, withWhy: boolean): st
   const mitigation = mitigationOf(step);
   const refusal = refusalOf(step);
   const parts = [timeText(step.at), subjectOf(step), '->', statusOf(step)];
-  if (refusal !== null) parts.push(`(${refusal})`);
-  if (mitigation !== null && refusal === null) parts.push(ruleText(mitigation));
+  if (refusal !== undefined) parts.push(`(${refusal})`);
+  if (mitigation !== undefined && refusal === undefined) parts.push(ruleText(mitigation));
   const why = withWhy ? whyOf(step).map((one) => `  - ${printable(one)}\n`) : [];
   return `${printable(parts.join(' '))}\n${why.join('')}`;
 }
@@ -278,12 +280,12 @@ function stepJson(
         }
       : {}),
     status: statusOf(step),
-    reason: refusalOf(step),
+    reason: refusalOf(step) ?? null,
     mitigation_id: mitigation?.id ?? null,
     customer_id: mitigation?.customerId ?? null,
-    rule: mitigation === null ? null : ruleText(mitigation),
-    expires_at: mitigation === null ? null : timeText(mitigation.expiresAt),
-    mitigation: mitigation === null ? null : viewOf(mitigation),
+    rule: mitigation === undefined ? null : ruleText(mitigation),
+    expires_at: mitigation === undefined ? null : timeText(mitigation.expiresAt),
+    mitigation: mitigation === undefined ? null : viewOf(mitigation),
     why: whyOf(step),
   };
 }

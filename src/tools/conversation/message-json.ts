@@ -43,7 +43,7 @@ const TYPE_OFFSET = 18;
 export function messageJson(captured: CapturedMessage): Json {
   const { stream, time, octets, result, notes } = captured;
   const head = {
-    time: time === null ? null : new Date(time).toISOString(),
+    time: time === undefined ? null : new Date(time).toISOString(),
     src: endpointText(stream.src.address, stream.src.port),
     dst: endpointText(stream.dst.address, stream.dst.port),
   };

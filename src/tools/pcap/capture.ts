@@ -88,8 +88,8 @@ export interface Packet {
   readonly number: number;
   /** The offset of `data` in the file, in bytes. */
   readonly offset: number;
-  /** Milliseconds since the epoch with a fraction (accurate to a microsecond); null if unknown. */
-  readonly time: number | null;
+  /** Milliseconds since the epoch with a fraction (accurate to a microsecond); undefined if unknown. */
+  readonly time: number | undefined;
   /** The interface's LINKTYPE_ value, such as 1 for Ethernet. */
   readonly linkType: number;
   /** The captured bytes of the frame: a view on the file. */
@@ -331,7 +331,7 @@ function readPacket(
   return ok({
     number,
     offset: start,
-    time: simple ? null : timeOf((BigInt(u32(4)) << 32n) | BigInt(u32(8)), source),
+    time: simple ? undefined : timeOf((BigInt(u32(4)) << 32n) | BigInt(u32(8)), source),
     linkType: source.linkType,
     data: file.subarray(start, start + length),
     originalLength,
@@ -340,11 +340,11 @@ function readPacket(
 
 /**
  * Returns milliseconds since the epoch. Computes whole seconds first, because nanoseconds since 1970 exceed a double's
- * precision. Returns null for an invalid time, so that a damaged time does not cost the packet.
+ * precision. Returns undefined for an invalid time, so that a damaged time does not cost the packet.
  */
-function timeOf(ticks: bigint, source: Interface): number | null {
+function timeOf(ticks: bigint, source: Interface): number | undefined {
   const seconds = Number(ticks / source.ticksPerSecond) + source.offsetSeconds;
   const rest = Number(ticks % source.ticksPerSecond) / Number(source.ticksPerSecond);
   const time = seconds * 1000 + rest * 1000;
-  return Math.abs(time) <= LAST_TIME ? time : null;
+  return Math.abs(time) <= LAST_TIME ? time : undefined;
 }
