@@ -63,7 +63,7 @@ export class Simulation {
     if (answer.type === 'event') {
       this.#events++;
       count(this.#byStatus, answer.status);
-      if (answer.refusal !== null) count(this.#refusals, answer.refusal);
+      if (answer.refusal !== undefined) count(this.#refusals, answer.refusal);
     }
     if (answer.type === 'refused') count(this.#refusals, answer.reason);
     return { at: this.#now, command, answer };

@@ -221,7 +221,7 @@ export class World {
   /** Sends an event that must create a mitigation; returns it from the state. */
   attack(options: EventOptions = {}): Mitigation {
     const answer = this.event(options);
-    assert.ok(answer.mitigation !== null, `${answer.status}: ${answer.why.join('; ')}`);
+    assert.ok(answer.mitigation !== undefined, `${answer.status}: ${answer.why.join('; ')}`);
     return this.get(answer.mitigation.id);
   }
 

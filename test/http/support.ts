@@ -132,7 +132,7 @@ export const ACCEPTED: Answer = {
   eventId: EVENT_ID,
   status: 'accepted',
   mitigation: mitigation(),
-  refusal: null,
+  refusal: undefined,
   why: ['203.0.113.10 belongs to acme'],
 };
 

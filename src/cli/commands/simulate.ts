@@ -218,9 +218,7 @@ function isRecordLine(value: unknown): boolean {
 type RuleText = (mitigation: NonNullable<ReturnType<typeof mitigationOf>>) => string;
 
 function mitigationOf({ answer }: SimulatedStep) {
-  return answer.type === 'event' || answer.type === 'mitigation'
-    ? (answer.mitigation ?? undefined)
-    : undefined;
+  return answer.type === 'event' || answer.type === 'mitigation' ? answer.mitigation : undefined;
 }
 
 function whyOf({ answer }: SimulatedStep): readonly string[] {
@@ -233,7 +231,7 @@ function statusOf({ answer }: SimulatedStep): string {
 }
 
 function refusalOf({ answer }: SimulatedStep): string | undefined {
-  if (answer.type === 'event') return answer.refusal ?? undefined;
+  if (answer.type === 'event') return answer.refusal;
   return answer.type === 'refused' ? answer.reason : undefined;
 }
 

@@ -274,7 +274,7 @@ function reachOfNeighbors(policy: Policy, groups: readonly AssetGroup[]): Readon
   for (const { playbook, target } of targetsOf(policy, groups)) {
     for (const [index, step] of playbook.steps.entries()) {
       const { rule } = planWithin(target, step, [], { policy, state: STATE });
-      if (rule === null) continue;
+      if (rule === undefined) continue;
       for (const one of predict(policy, rule.match, step.action)) {
         const reach = reaches.get(one.neighbor) ?? { first: false, later: false, reasons: new Set() };
         reaches.set(one.neighbor, reach);
