@@ -14,7 +14,7 @@ import { enforcementChecks } from '../validate/enforcement-checks.ts';
 export type ShippedPlaybooks = ReadonlyMap<string, string>;
 
 /** A step that was removed. */
-export interface LeftOutStep {
+export interface OmittedStep {
   readonly file: string;
   readonly playbook: string;
   /** Such as `step 1 of udp_flood (police at 5 Mbit/s)`, numbered as in the bundled file. */
@@ -23,7 +23,7 @@ export interface LeftOutStep {
 
 export interface FittedPlaybooks {
   readonly files: ShippedPlaybooks;
-  readonly leftOut: readonly LeftOutStep[];
+  readonly omitted: readonly OmittedStep[];
 }
 
 /** Exceeds the number of steps in the bundled playbooks. */
@@ -39,7 +39,7 @@ export function fitPlaybooks(
   policyFor: (files: ShippedPlaybooks) => Policy | null,
 ): FittedPlaybooks {
   const files = new Map(shipped);
-  const leftOut: LeftOutStep[] = [];
+  const omitted: OmittedStep[] = [];
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const policy = policyFor(files);
     const found = policy === null ? undefined : firstStep(policy);
@@ -48,16 +48,16 @@ export function fitPlaybooks(
     if (file === undefined) break;
     const document = parseDocument(files.get(file) ?? '');
     // Steps are removed in order, so every earlier removal in this playbook was in front of this step.
-    const before = leftOut.filter(({ playbook }) => playbook === found.name).length;
+    const before = omitted.filter(({ playbook }) => playbook === found.name).length;
     const step = `step ${found.index + 1 + before} of ${found.name} (${takeOut(document, found)})`;
-    leftOut.push({ file, playbook: found.name, step });
+    omitted.push({ file, playbook: found.name, step });
     put(files, file, document);
     const gone = policy?.playbooks.byName.get(found.name)?.match;
     if (found.playbook !== null && gone !== undefined && mapOf(document, found.playbook) === undefined) {
       keepOthersOff(files, gone);
     }
   }
-  return { files: withComments(files, leftOut), leftOut };
+  return { files: withComments(files, omitted), omitted };
 }
 
 /** Stores the document as the file's text; removes the file if no playbook is left in it. */
@@ -170,10 +170,10 @@ function hasPlaybooks(document: Document): boolean {
   return document.has('default_playbook') || (listOf(document)?.items.length ?? 0) > 0;
 }
 
-function withComments(files: ShippedPlaybooks, leftOut: readonly LeftOutStep[]): ShippedPlaybooks {
+function withComments(files: ShippedPlaybooks, omitted: readonly OmittedStep[]): ShippedPlaybooks {
   return new Map(
     [...files].map(([file, text]) => {
-      const steps = leftOut.filter((one) => one.file === file).map(({ step }) => step);
+      const steps = omitted.filter((one) => one.file === file).map(({ step }) => step);
       const comment =
         steps.length === 0
           ? ''

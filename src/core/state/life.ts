@@ -77,7 +77,7 @@ export interface LifeEntry {
 }
 
 /** Counts of the entries that are not kept. */
-export interface LeftOut {
+export interface OmittedEntries {
   readonly turns: number;
   readonly reports: number;
   readonly renewals: number;
@@ -95,7 +95,7 @@ export interface Life {
   readonly turns: readonly LifeEntry[];
   readonly reports: readonly LifeEntry[];
   readonly renewals: readonly LifeEntry[];
-  readonly leftOut?: LeftOut;
+  readonly leftOut?: OmittedEntries;
   /** Nothing is known between its beginning and this time (ms): an older version recorded it without history. */
   readonly unknownUntil?: number;
 }

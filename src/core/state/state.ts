@@ -169,7 +169,7 @@ class FoldedState implements StateHandle {
     }
     const before = 'id' in recorded.fact ? this.mitigations.get(recorded.fact.id) : undefined;
     this.#fold(recorded.fact, recorded);
-    const untell = this.#lives.tell(recorded, before);
+    const untell = this.#lives.record(recorded, before);
     this.#undo?.push(untell);
     const { seq, lastAt } = { seq: this.#seq, lastAt: this.#lastAt };
     this.#undo?.push(() => {
