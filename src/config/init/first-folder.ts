@@ -175,7 +175,7 @@ export function firstConfiguration(
     );
   const { files: playbooks, omitted } = fitPlaybooks(shipped, (files) => {
     const result = assembled(files);
-    return result.ok ? result.config.policy : null;
+    return result.ok ? result.config.policy : undefined;
   });
   const result = assembled(playbooks);
   return {
