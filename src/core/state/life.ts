@@ -47,7 +47,7 @@ export interface KeptReport {
   readonly action: 'ban' | 'unban';
   readonly victim: string;
   readonly vector: string;
-  /** bits/s, packets/s, 0..1; undefined when not reported. */
+  /** bits/s, packets/s, 0..1; null when not reported. */
   readonly bps: number | null;
   readonly pps: number | null;
   readonly confidence: number | null;
@@ -84,7 +84,7 @@ export interface OmittedEntries {
   /** Times of the first and the last of them (ms). */
   readonly from: number;
   readonly to: number;
-  /** The highest values in reports among them; undefined when none had one. */
+  /** The highest values in reports among them; null when none had one. */
   readonly maxBps: number | null;
   readonly maxPps: number | null;
 }
