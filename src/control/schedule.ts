@@ -24,8 +24,8 @@ export interface ScheduleOptions {
 export class Schedule {
   readonly #options: ScheduleOptions;
   #cancelExpiry: () => void = () => {};
-  /** Time the timer is set to; null if it is not set. */
-  #armedFor: number | null = null;
+  /** Time the timer is set to; undefined if it is not set. */
+  #armedFor: number | undefined;
   #cancelInterval: () => void = () => {};
   /** True if the last attempt to record expiries failed and was logged. */
   #unrecorded = false;
@@ -53,14 +53,14 @@ export class Schedule {
   /** Sets the timer to the earliest expiry, at least `minimumMs` from now. */
   armExpiry(minimumMs = 0): void {
     const next = this.#options.engine.state.earliestDue;
-    if (next !== null && next === this.#armedFor && minimumMs === 0) return;
+    if (next !== undefined && next === this.#armedFor && minimumMs === 0) return;
     this.#cancelExpiry();
-    this.#armedFor = null;
-    if (next === null || this.#stopped) return;
+    this.#armedFor = undefined;
+    if (next === undefined || this.#stopped) return;
     const delay = Math.min(Math.max(next - this.#options.clock(), minimumMs), MAX_DELAY_MS);
     this.#armedFor = next;
     this.#cancelExpiry = this.#options.timers.after(delay, () => {
-      this.#armedFor = null;
+      this.#armedFor = undefined;
       void this.expire();
     });
   }

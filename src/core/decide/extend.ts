@@ -241,7 +241,7 @@ function escalationOf(
     why: [`not escalating to ${name}${yet}: ${reason}`],
   });
   if (!policy.escalation.enabled) return staying('escalation is off', '');
-  if (event.state.paused !== null) return staying('announcements are paused');
+  if (event.state.paused !== undefined) return staying('announcements are paused');
   const interrupted = interruption(mitigation, context);
   if (interrupted !== undefined) {
     return staying(`${interrupted}; the persistence timer restarts`);
@@ -285,7 +285,7 @@ function reformOf(
   const { now, policy } = event.context;
   const { id, match, action, step } = mitigation;
   const playbook = playbookOf(mitigation, policy);
-  if (playbook === undefined || event.state.paused !== null) return undefined;
+  if (playbook === undefined || event.state.paused !== undefined) return undefined;
   if (isEnforceable(predict(policy, match, action))) return undefined;
   const last = playbook.ways.includes('next_step') ? playbook.steps.length : step + 1;
   for (const [index, next] of playbook.steps.slice(0, last).entries()) {

@@ -120,7 +120,7 @@ export function decideSafelistRemove(
 /** Pauses or resumes. Pausing twice, or resuming without a pause, changes nothing. */
 export function setPaused(state: DecisionView, { type, actor, reason }: Of<'pause' | 'resume'>): Decision {
   const answer = { type: 'done', affected: [] } as const;
-  if ((state.paused !== null) === (type === 'pause')) return { facts: [], answer };
+  if ((state.paused !== undefined) === (type === 'pause')) return { facts: [], answer };
   return {
     facts: [{ type: type === 'pause' ? 'control.paused' : 'control.resumed', actor, reason }],
     answer,
