@@ -1,8 +1,7 @@
 /** Asks for confirmation at the terminal before a command withdraws many mitigations. */
 import { createInterface } from 'node:readline/promises';
 import { ApiError } from './client.ts';
-import { CliError, Exit } from './command-context.ts';
-import type { CommandContext, Io } from './command-context.ts';
+import { CliError, type CommandContext, Exit, type Io } from './command-context.ts';
 import { printable } from './tables.ts';
 
 /** Asks a question and returns after a yes; throws CliError 1 after any other answer. */

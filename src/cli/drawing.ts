@@ -1,8 +1,7 @@
 /** Fits output to the terminal: width, colors, short times and ids. */
 import { text } from './answer.ts';
 import type { CommandContext } from './command-context.ts';
-import type { Drawing } from './tables.ts';
-import { wrapped } from './tables.ts';
+import { type Drawing, wrapped } from './tables.ts';
 
 /** Returns the terminal's width and colors; an infinite width if the output is a file or a pipe. */
 export function drawingFor(context: CommandContext): Drawing {

@@ -16,8 +16,7 @@ import {
 } from '../config/schema/fields.ts';
 import { PLATFORMS } from '../config/init/router-snippets.ts';
 import { canonicalAddress, parsePrefix } from '../net/prefix.ts';
-import { CliError, Exit } from './command-context.ts';
-import type { CommandContext, Io } from './command-context.ts';
+import { CliError, type CommandContext, Exit, type Io } from './command-context.ts';
 import { printable } from './tables.ts';
 
 /** Holds the options of `init` as typed. */

@@ -11,14 +11,11 @@ import type { ShippedPlaybooks } from '../config/init/fit-playbooks.ts';
 import { formatProblem } from '../config/config-problem.ts';
 import { ROUTER_KINDS } from '../config/init/router-snippets.ts';
 import { countWords } from '../net/text.ts';
-import { CliError, Exit } from './command-context.ts';
-import type { CommandContext } from './command-context.ts';
-import type { InitOptions } from './init-answers.ts';
-import { readAnswers } from './init-answers.ts';
-import { invocation } from './invocation.ts';
+import { CliError, type CommandContext, Exit } from './command-context.ts';
+import { type InitOptions, readAnswers } from './init-answers.ts';
+import { invocation, shellWord } from './invocation.ts';
 import { refuseExisting, writeNewFolder } from './new-folder.ts';
 import { json, printable } from './tables.ts';
-import { shellWord } from './invocation.ts';
 
 /** Lists the names that must not exist yet: everything `init` writes, and `playbooks.yaml`, which the daemon would read, too. */
 const NAMES = ['prefixd.yaml', 'inventory.yaml', 'playbooks', 'playbooks.yaml', SECRETS_FILE];

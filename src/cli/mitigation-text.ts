@@ -1,11 +1,9 @@
 /** Formats one mitigation in full: its fields, its rules on each neighbor, its holds and its history. */
 import { rateWords } from '../net/text.ts';
-import { list, number, record, records, text } from './answer.ts';
-import type { Fields } from './answer.ts';
+import { type Fields, list, number, record, records, text } from './answer.ts';
 import type { CommandContext } from './command-context.ts';
 import { drawingFor, fitted } from './drawing.ts';
-import { duration, pairs, table } from './tables.ts';
-import type { Column } from './tables.ts';
+import { type Column, duration, pairs, table } from './tables.ts';
 
 /** Lists the statuses of active mitigations, for the API's `status` parameter. */
 export const LIVE = 'pending,active,escalated';

@@ -2,8 +2,7 @@
  * Builds the tree of commands and runs one command line. Each group of commands is a file, loaded when one of its commands
  * runs; the command itself loads heavier modules.
  */
-import { CommanderError, Option } from 'commander';
-import type { Command } from 'commander';
+import { type Command, CommanderError, Option } from 'commander';
 import { version } from '../app/version.ts';
 import { CliCommand } from './command.ts';
 import { CliError, contextOf, errorWidth, Exit, UsageError } from './command-context.ts';

@@ -1,10 +1,8 @@
 /** Repeats output for `--watch` and `--follow`. */
 import { isTemporary } from './client.ts';
-import type { CommandContext } from './command-context.ts';
-import { UsageError } from './command-context.ts';
+import { type CommandContext, UsageError } from './command-context.ts';
 import { drawingFor } from './drawing.ts';
-import type { Column } from './tables.ts';
-import { printable, table, wrapped } from './tables.ts';
+import { type Column, printable, table, wrapped } from './tables.ts';
 
 const DEFAULT_SECONDS = 2;
 

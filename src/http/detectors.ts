@@ -1,11 +1,15 @@
 /** Reads detectors' messages with the parsers of src/intake; an invalid one becomes a 400 that names the fields. */
 import type { Detection } from '../core/types.ts';
-import type { LabelMap } from '../intake/alertmanager.ts';
-import { alertReaders } from '../intake/alertmanager.ts';
-import { advancedCall, parseFastNetMonJson, parseFastNetMonNotify } from '../intake/fastnetmon.ts';
-import { type NotifyFields, parseFastNetMonCall } from '../intake/fastnetmon.ts';
-import { isRecord, parseGenericEvent } from '../intake/generic.ts';
-import { remainsOf } from '../intake/kept.ts';
+import { alertReaders, type LabelMap } from '../intake/alertmanager.ts';
+import {
+  advancedCall,
+  type NotifyFields,
+  parseFastNetMonCall,
+  parseFastNetMonJson,
+  parseFastNetMonNotify,
+} from '../intake/fastnetmon.ts';
+import { parseGenericEvent } from '../intake/generic.ts';
+import { isRecord, remainsOf } from '../intake/kept.ts';
 import { type FieldProblem, invalid, type Signal } from '../intake/signal.ts';
 import type { VectorMaps } from '../intake/vector-names.ts';
 import { keptText } from '../net/text.ts';

@@ -5,8 +5,7 @@
 import type { Server } from 'node:http';
 import { createServer, type Server as SocketServer } from 'node:net';
 import { timeText } from '../net/time.ts';
-import type { Assessment } from '../view/health.ts';
-import { reasonView } from '../view/health.ts';
+import { type Assessment, reasonView } from '../view/health.ts';
 import { createApp } from './api.ts';
 import { registerDashboard } from './routes/dashboard.ts';
 import type { CommonDependencies, StartingServer } from './dependencies.ts';

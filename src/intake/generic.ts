@@ -1,11 +1,10 @@
 /** Reads generic events, the body of `POST /v1/events`; every other detector's message is converted to this form. */
 import { z } from 'zod';
 import { portSet } from '../core/policy/ports.ts';
-import { tcpFlagWords } from '../core/policy/refinement.ts';
 import { impliedProtocol, Protocol, protocolNumber, VECTOR_PATTERN } from '../core/policy/vectors.ts';
 import type { Detection, TrafficTraits } from '../core/types.ts';
 import { failed } from '../net/result.ts';
-import { isZeroTime, readTime, timeText } from '../net/time.ts';
+import { isZeroTime, readTime } from '../net/time.ts';
 import {
   addNote,
   confidenceOf,
@@ -23,8 +22,6 @@ import { boundedDetails, isRecord, remainsOf } from './kept.ts';
 import { type FieldProblem, invalid, type Signal } from './signal.ts';
 import { readVector, type VectorMaps } from './vector-names.ts';
 import { isWithin, readVictim } from './read-victim.ts';
-
-export { isRecord, MAX_DETAILS_LENGTH } from './kept.ts';
 
 /** At most this many of an event's ports are read. */
 export const MAX_PORTS_READ = 64;
@@ -266,25 +263,4 @@ function renamed({ path, message }: FieldProblem, field: string): FieldProblem {
 
 function lowerFirst(text: string): string {
   return text.charAt(0).toLowerCase() + text.slice(1);
-}
-
-/** Returns a detection as the body of `POST /v1/events`, for programs that forward a detector's message. */
-export function toGenericEvent(detection: Detection): GenericEvent {
-  const { traits = {} } = detection;
-  return {
-    ...(detection.externalId === null ? {} : { event_id: detection.externalId }),
-    ...(detection.at === null ? {} : { timestamp: timeText(detection.at) }),
-    source: detection.source,
-    victim_ip: detection.victim,
-    vector: detection.vector,
-    ...(detection.protocol === null ? {} : { protocol: detection.protocol }),
-    ...(detection.bps === null ? {} : { bps: detection.bps }),
-    ...(detection.pps === null ? {} : { pps: detection.pps }),
-    ...(detection.confidence === null ? {} : { confidence: detection.confidence }),
-    top_dst_ports: [...detection.ports],
-    ...(traits.srcPorts === undefined ? {} : { top_src_ports: [...traits.srcPorts] }),
-    ...(traits.tcpFlags === undefined ? {} : { tcp_flags: tcpFlagWords(traits) }),
-    action: detection.action,
-    raw_details: detection.details,
-  };
 }

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { tcpFlagWords } from '../../src/core/policy/refinement.ts';
 import type { Detection } from '../../src/core/types.ts';
-import { MAX_DETAILS_LENGTH, parseGenericEvent, toGenericEvent } from '../../src/intake/generic.ts';
+import { type GenericEvent, parseGenericEvent } from '../../src/intake/generic.ts';
+import { MAX_DETAILS_LENGTH } from '../../src/intake/kept.ts';
+import { timeText } from '../../src/net/time.ts';
 
 const EVENT = { source: 'fnm', victim_ip: '203.0.113.10', vector: 'udp_flood' };
 
@@ -15,6 +18,27 @@ function problems(json: unknown): readonly string[] {
   const signal = parseGenericEvent(json);
   assert.ok(signal.kind === 'invalid', JSON.stringify(signal));
   return signal.problems.map(({ path, message }) => `${path}: ${message}`);
+}
+
+/** Returns a detection as the body of `POST /v1/events`. */
+function toGenericEvent(detection: Detection): GenericEvent {
+  const { traits = {} } = detection;
+  return {
+    ...(detection.externalId === null ? {} : { event_id: detection.externalId }),
+    ...(detection.at === null ? {} : { timestamp: timeText(detection.at) }),
+    source: detection.source,
+    victim_ip: detection.victim,
+    vector: detection.vector,
+    ...(detection.protocol === null ? {} : { protocol: detection.protocol }),
+    ...(detection.bps === null ? {} : { bps: detection.bps }),
+    ...(detection.pps === null ? {} : { pps: detection.pps }),
+    ...(detection.confidence === null ? {} : { confidence: detection.confidence }),
+    top_dst_ports: [...detection.ports],
+    ...(traits.srcPorts === undefined ? {} : { top_src_ports: [...traits.srcPorts] }),
+    ...(traits.tcpFlags === undefined ? {} : { tcp_flags: tcpFlagWords(traits) }),
+    action: detection.action,
+    raw_details: detection.details,
+  };
 }
 
 describe('a generic event', () => {

@@ -158,8 +158,6 @@ export type FsmEvent =
   /** RFC 2918: expected in Established only, like an UPDATE. */
   | { readonly type: 'route-refresh'; readonly refresh: RouteRefreshMessage };
 
-export type FsmEventType = FsmEvent['type'];
-
 /** An action of the shell; actions are done in order. */
 export type FsmAction =
   /** Dial. Ends in tcp-connected or tcp-fails. */

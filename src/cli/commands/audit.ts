@@ -1,10 +1,8 @@
 /** Implements `audit`: shows who did what, when and why. */
 import type { Command } from 'commander';
 import type { CliCommand } from '../command.ts';
-import type { Fields } from '../answer.ts';
-import { record, records, text } from '../answer.ts';
-import type { ApiClient } from '../client.ts';
-import { withClient } from '../client.ts';
+import { type Fields, record, records, text } from '../answer.ts';
+import { type ApiClient, withClient } from '../client.ts';
 import type { CommandContext } from '../command-context.ts';
 import { idCell, timeCell } from '../drawing.ts';
 import type { Column } from '../tables.ts';

@@ -2,9 +2,8 @@
 import type { Command } from 'commander';
 import { failed, ok, type Result } from '../../net/result.ts';
 import type { CliCommand } from '../command.ts';
-import type { CommandContext } from '../command-context.ts';
+import { CliError, type CommandContext, Exit, inputLines } from '../command-context.ts';
 import { countWords, errorText } from '../../net/text.ts';
-import { CliError, Exit, inputLines } from '../command-context.ts';
 
 export function registerFlowspec(
   program: CliCommand,

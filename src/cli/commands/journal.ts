@@ -3,8 +3,7 @@ import type { Command } from 'commander';
 import type { CliCommand } from '../command.ts';
 import { countWords } from '../../net/text.ts';
 import type { JournalReport } from '../../store/journal/verify.ts';
-import type { CommandContext } from '../command-context.ts';
-import { CliError, Exit } from '../command-context.ts';
+import { CliError, type CommandContext, Exit } from '../command-context.ts';
 import { json, pairs, printable } from '../tables.ts';
 
 /** The interval of progress messages (ms). */

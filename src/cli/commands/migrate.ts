@@ -8,8 +8,7 @@ import { LIMITS } from '../../config/file-limits.ts';
 import { readRegularFile } from '../../config/regular-file.ts';
 import type { ConfigProblem } from '../../config/types.ts';
 import { countWords, errorText } from '../../net/text.ts';
-import type { CommandContext } from '../command-context.ts';
-import { CliError, Exit } from '../command-context.ts';
+import { CliError, type CommandContext, Exit } from '../command-context.ts';
 import { existingNames, writeNewFolder } from '../new-folder.ts';
 import { json, paint, printable } from '../tables.ts';
 

@@ -1,19 +1,14 @@
 /** Implements `mitigations list | get`, `withdraw` and `mitigate`. */
-import { Option } from 'commander';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { CliCommand } from '../command.ts';
 import { countWords } from '../../net/text.ts';
-import { list, number, record, records, text } from '../answer.ts';
-import type { Fields } from '../answer.ts';
-import { withClient } from '../client.ts';
-import type { ApiClient } from '../client.ts';
+import { type Fields, list, number, record, records, text } from '../answer.ts';
+import { type ApiClient, withClient } from '../client.ts';
 import { confirm, confirmOrYes } from '../confirm.ts';
-import type { CommandContext } from '../command-context.ts';
-import { CliError, Exit, operatorOf, UsageError } from '../command-context.ts';
+import { CliError, type CommandContext, Exit, operatorOf, UsageError } from '../command-context.ts';
 import { drawingFor, fitted } from '../drawing.ts';
 import { actionText, enforcementText, isLive, LIVE, mitigationText, statusText } from '../mitigation-text.ts';
-import { duration, json, linesBelow, table, widthOf } from '../tables.ts';
-import type { Color, Column } from '../tables.ts';
+import { type Color, type Column, duration, json, linesBelow, table, widthOf } from '../tables.ts';
 import { operatorOption, reasonOption, watchOption, yesOption } from '../options.ts';
 import { showOrWatch } from '../watch.ts';
 import { readNumber, readPorts, readProtocol, readRate } from '../options.ts';

@@ -6,10 +6,8 @@
 import type { Command } from 'commander';
 import type { CliCommand } from '../command.ts';
 import { list, record, text } from '../answer.ts';
-import { isTemporary, openClient } from '../client.ts';
-import type { ApiClient } from '../client.ts';
-import { CliError, Exit } from '../command-context.ts';
-import type { CommandContext, Io } from '../command-context.ts';
+import { type ApiClient, isTemporary, openClient } from '../client.ts';
+import { CliError, type CommandContext, Exit, type Io } from '../command-context.ts';
 import { fitted } from '../drawing.ts';
 import { json } from '../tables.ts';
 

@@ -4,8 +4,7 @@ import type { Command } from 'commander';
 import type { CliCommand } from '../command.ts';
 import { countWords, errorText } from '../../net/text.ts';
 import type { PassedOverCount, Streams } from '../../tools/pcap/reassemble.ts';
-import type { CommandContext } from '../command-context.ts';
-import { CliError, Exit } from '../command-context.ts';
+import { CliError, type CommandContext, Exit } from '../command-context.ts';
 
 export function registerPcap(program: CliCommand, contextFor: (command: Command) => CommandContext): void {
   program

@@ -5,12 +5,10 @@ import { countWords } from '../../net/text.ts';
 import { list, record, records, text } from '../answer.ts';
 import { withClient } from '../client.ts';
 import { callConfirmed } from '../confirm.ts';
-import type { CommandContext } from '../command-context.ts';
-import { operatorOf } from '../command-context.ts';
+import { type CommandContext, operatorOf } from '../command-context.ts';
 import { drawingFor, fitted } from '../drawing.ts';
 import { operatorOption, reasonOption, yesOption } from '../options.ts';
-import { json, printable, table } from '../tables.ts';
-import type { Column } from '../tables.ts';
+import { type Column, json, printable, table } from '../tables.ts';
 
 export function registerSafelist(
   program: CliCommand,

@@ -4,13 +4,11 @@ import type { Command } from 'commander';
 import { errorText } from '../../net/text.ts';
 import type { CliCommand } from '../command.ts';
 import type { LoadedConfig } from '../../config/types.ts';
-import type { SimulatedStep, SimulationSummary } from '../../app/simulate.ts';
-import type { Placement } from '../../app/simulate.ts';
+import type { Placement, SimulatedStep, SimulationSummary } from '../../app/simulate.ts';
 import type { RecordedFact } from '../../core/facts.ts';
 import type { Detection, Mitigation } from '../../core/types.ts';
 import { timeText } from '../../net/time.ts';
-import type { CommandContext } from '../command-context.ts';
-import { CliError, Exit, readInput } from '../command-context.ts';
+import { CliError, type CommandContext, Exit, readInput } from '../command-context.ts';
 import { fitted } from '../drawing.ts';
 import { pairs, printable } from '../tables.ts';
 

@@ -1,10 +1,8 @@
 /** Implements `status`. */
 import type { Command } from 'commander';
 import type { CliCommand } from '../command.ts';
-import type { Fields } from '../answer.ts';
-import { list, number, record, records, text } from '../answer.ts';
-import { withClient } from '../client.ts';
-import type { ApiClient } from '../client.ts';
+import { type Fields, list, number, record, records, text } from '../answer.ts';
+import { type ApiClient, withClient } from '../client.ts';
 import type { CommandContext } from '../command-context.ts';
 import { watchOption } from '../options.ts';
 import { countWords } from '../../net/text.ts';

@@ -2,8 +2,7 @@
  * Fits the bundled playbooks to the routers of a new configuration: removes steps that no router can enforce, and adds
  * a comment about them. Reads and writes no files.
  */
-import type { Document, YAMLMap, YAMLSeq } from 'yaml';
-import { isMap, isSeq, parseDocument } from 'yaml';
+import { type Document, isMap, isSeq, parseDocument, type YAMLMap, type YAMLSeq } from 'yaml';
 import type { PlaybookMatch } from '../../core/policy/playbook.ts';
 import type { Policy } from '../../core/policy/policy.ts';
 import { impliedProtocol, protocolName } from '../../core/policy/vectors.ts';

@@ -3,8 +3,7 @@
  * prefixd.yaml). Pure. Upstream keeps URLs, keys and headers in the file; here the file names environment variables, so
  * no value is copied.
  */
-import type { Note, Section } from './migrate-notes.ts';
-import { isSection } from './migrate-notes.ts';
+import { isSection, type Note, type Section } from './migrate-notes.ts';
 
 /** Upstream's events and our names for them. */
 const EVENTS: ReadonlyMap<string, string> = new Map([

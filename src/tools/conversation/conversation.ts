@@ -2,12 +2,11 @@
  * Reads BGP messages from captured TCP streams, each according to what the two speakers negotiated (not to what prefixd itself
  * would negotiate). Pure.
  */
-import { AttributeType, MessageType } from '../../bgp/wire/iana.ts';
+import { AttributeType, type Family, MessageType } from '../../bgp/wire/iana.ts';
 import { HEADER_LENGTH } from '../../bgp/wire/message-length.ts';
 import { decodeMessage } from '../../bgp/wire/message.ts';
 import { NotificationError } from '../../bgp/wire/notification.ts';
 import type { AsPathSegment, BgpMessage, UpdateMessage } from '../../bgp/wire/types.ts';
-import type { Family } from '../../bgp/wire/iana.ts';
 import type { TcpStream } from '../pcap/reassemble.ts';
 import type { CapturedAgreement } from './agreement.ts';
 import { agreementOf, conclusions, firstOpen, takesLongMessages, widthOf } from './agreement.ts';

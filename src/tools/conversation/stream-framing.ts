@@ -5,9 +5,8 @@
 import { checkHeader } from '../../bgp/wire/framing.ts';
 import { HEADER_LENGTH } from '../../bgp/wire/message-length.ts';
 import { ErrorCode, HeaderSubcode, NotificationError } from '../../bgp/wire/notification.ts';
-import { countWords } from '../../net/text.ts';
+import { countWords, endpointText } from '../../net/text.ts';
 import { concatBytes } from '../../net/bytes.ts';
-import { endpointText } from '../../net/text.ts';
 import type { Chunk, TcpStream } from '../pcap/reassemble.ts';
 
 /** Holds contiguous octets of a stream. */

@@ -2,12 +2,9 @@
  * Reassembles TCP streams from captured packets. All packets are known, so nothing is guessed from timing: missing octets are
  * a gap if no later packet of the stream has them.
  */
-import { readCapture } from './capture.ts';
-import type { Packet } from './capture.ts';
-import { Fragments } from './ip.ts';
-import { FRAGMENTS } from './ip.ts';
-import type { PassedOver } from './layer.ts';
-import { unread } from './layer.ts';
+import { type Packet, readCapture } from './capture.ts';
+import { Fragments, FRAGMENTS } from './ip.ts';
+import { type PassedOver, unread } from './layer.ts';
 import { linkName } from './link-types.ts';
 import { decodeFrame, type Endpoint, type TcpSegment } from './segment.ts';
 

@@ -1,7 +1,6 @@
 /** Reads the TCP segment of a captured frame (RFC 9293 §3.1), through links and tunnels. */
 import { readEthernet, readLlc } from './ethernet.ts';
-import type { Fragments } from './ip.ts';
-import { readIp } from './ip.ts';
+import { type Fragments, readIp } from './ip.ts';
 import type { FrameProblem, Layer, LayerOutcome, PassedOver, TcpBytes } from './layer.ts';
 import { unread, viewOf } from './layer.ts';
 import { readLink } from './link-types.ts';
