@@ -197,74 +197,32 @@ type OperatorFact = Extract<
 >;
 
 function operatorEntry(seq: number, at: number, fact: OperatorFact): AuditEntry {
+  const by = (actor: Actor, type: string, id: string, rest: EntryDetails): AuditEntry =>
+    entry(seq, at, fact.type, actor, { type, id }, rest);
   switch (fact.type) {
-    case 'safelist.added':
-      return entry(
-        seq,
-        at,
-        fact.type,
-        fact.entry.addedBy,
-        { type: 'safelist', id: fact.entry.prefix },
-        {
-          reason: fact.entry.reason,
-          after: { prefix: fact.entry.prefix },
-        },
-      );
+    case 'safelist.added': {
+      const { prefix, addedBy, reason } = fact.entry;
+      return by(addedBy, 'safelist', prefix, { reason, after: { prefix } });
+    }
     case 'safelist.removed':
-      return entry(
-        seq,
-        at,
-        fact.type,
-        fact.actor,
-        { type: 'safelist', id: fact.prefix },
-        {
-          before: { prefix: fact.prefix },
-        },
-      );
+      return by(fact.actor, 'safelist', fact.prefix, { before: { prefix: fact.prefix } });
     case 'control.paused':
     case 'control.resumed': {
       const paused = fact.type === 'control.paused';
-      return entry(
-        seq,
-        at,
-        fact.type,
-        fact.actor,
-        { type: 'control', id: 'announcements' },
-        {
-          reason: fact.reason,
-          before: { paused: !paused },
-          after: { paused },
-        },
-      );
+      const values = { before: { paused: !paused }, after: { paused } };
+      return by(fact.actor, 'control', 'announcements', { reason: fact.reason, ...values });
     }
     case 'peer.disabled':
     case 'peer.enabled': {
-      const enabled = fact.type === 'peer.enabled';
-      return entry(
-        seq,
-        at,
-        fact.type,
-        fact.actor,
-        { type: 'peer', id: fact.peer },
-        {
-          reason: fact.reason,
-          after: { enabled },
-        },
-      );
+      const after = { enabled: fact.type === 'peer.enabled' };
+      return by(fact.actor, 'peer', fact.peer, { reason: fact.reason, after });
     }
     case 'policy.loaded':
-      return entry(
-        seq,
-        at,
-        fact.type,
-        fact.actor,
-        { type: 'policy', id: 'configuration' },
-        {
-          reason: fact.summary,
-        },
-      );
+      return by(fact.actor, 'policy', 'configuration', { reason: fact.summary });
   }
 }
+
+type EntryDetails = Partial<Pick<AuditEntry, 'reason' | 'why' | 'before' | 'after'>>;
 
 function entry(
   seq: number | null,
@@ -272,7 +230,7 @@ function entry(
   action: string,
   actor: Actor,
   of: AuditEntry['target'],
-  rest: Partial<Pick<AuditEntry, 'reason' | 'why' | 'before' | 'after'>>,
+  rest: EntryDetails,
 ): AuditEntry {
   return {
     v: 1,
