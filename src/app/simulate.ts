@@ -37,7 +37,7 @@ export interface SimulationSummary {
   /** Mitigations by customer; `(none)` for those without one. */
   readonly customers: ReadonlyMap<string, number>;
   /** Mitigations still active after the last input. */
-  readonly standing: number;
+  readonly active: number;
 }
 
 /** Decides inputs in order, and expires mitigations that are due in between. */
@@ -77,7 +77,7 @@ export class Simulation {
       mitigations: this.#mitigations,
       mostAtOnce: this.#mostAtOnce,
       customers: this.#customers,
-      standing: this.#state.live.size,
+      active: this.#state.live.size,
     };
   }
 

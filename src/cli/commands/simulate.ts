@@ -292,7 +292,7 @@ function summaryJson(summary: SimulationSummary): Readonly<Record<string, unknow
     by_status: Object.fromEntries(summary.byStatus),
     rules: summary.mitigations,
     most_at_once: summary.mostAtOnce,
-    standing_at_the_end: summary.standing,
+    standing_at_the_end: summary.active,
     customers: Object.fromEntries(summary.customers),
     refusals: Object.fromEntries(summary.refusals),
   };
@@ -303,10 +303,7 @@ function summaryText(summary: SimulationSummary): string {
     counts.size === 0 ? 'none' : [...counts].map(([key, number]) => `${key} ${number}`).join(', ');
   return pairs([
     ['events', `${summary.events}: ${listed(summary.byStatus)}`],
-    [
-      'rules',
-      `${summary.mitigations}, at most ${summary.mostAtOnce} at once, ${summary.standing} at the end`,
-    ],
+    ['rules', `${summary.mitigations}, at most ${summary.mostAtOnce} at once, ${summary.active} at the end`],
     ['customers', listed(summary.customers)],
     ['refusals', listed(summary.refusals)],
   ]);

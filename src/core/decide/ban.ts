@@ -142,12 +142,12 @@ function activeRulesFor(it: BanContext): readonly ActiveRule[] {
   const dryRun = policy.mode === 'dry-run';
   const windowMs = policy.timers.correlationWindowSeconds * 1000;
   const allowed = owner?.allowedPorts ?? NO_ALLOWED_PORTS;
-  const standing: ActiveRule[] = [];
+  const rules: ActiveRule[] = [];
   for (const mitigation of mitigationsCovering(state, detection.victim)) {
     if (mitigation.expiresAt <= now || mitigation.dryRun !== dryRun) continue;
     const isAround = mitigation.victim !== detection.victim;
     const { rule } = planUnder(it, mitigation);
-    standing.push({
+    rules.push({
       mitigation,
       rule,
       isAround,
@@ -157,7 +157,7 @@ function activeRulesFor(it: BanContext): readonly ActiveRule[] {
         !(mitigation.action.type === 'discard' && hitsAllowedPort(rule.match, allowed)),
     });
   }
-  return standing;
+  return rules;
 }
 
 function follow(it: BanContext, correlation: Correlation): Outcome {
@@ -169,9 +169,9 @@ function follow(it: BanContext, correlation: Correlation): Outcome {
     case 'wider':
       return widened(it, correlation.than);
     case 'partial': {
-      const keeping = correlation.overlapping.map((mitigation) => extend(mitigation, it));
-      const why = keeping.flatMap((one) => one.why);
-      const facts = keeping.flatMap((one) => one.facts);
+      const extensions = correlation.overlapping.map((mitigation) => extend(mitigation, it));
+      const why = extensions.flatMap((one) => one.why);
+      const facts = extensions.flatMap((one) => one.facts);
       const part = newPart(it, correlation.newPorts);
       return created(it, part, part.rule, facts, why);
     }
@@ -180,18 +180,18 @@ function follow(it: BanContext, correlation: Correlation): Outcome {
 
 /** Handles the same ports or fewer: extends the TTL, and escalates to the next step if it is due. */
 function kept(it: BanContext, mitigations: readonly Mitigation[]): Outcome {
-  const keeping = mitigations.map((mitigation) => extend(mitigation, it));
+  const extensions = mitigations.map((mitigation) => extend(mitigation, it));
   const why = [...it.why];
   const facts: Fact[] = [];
-  for (const one of keeping) {
+  for (const one of extensions) {
     why.push(...one.why);
     facts.push(...one.facts);
   }
   const status = (['escalated', 'widened', 'extended'] as const).find((change) =>
-    keeping.some((one) => one.change === change),
+    extensions.some((one) => one.change === change),
   );
-  const main = keeping.find((one) => one.change === status);
-  const about = keeping.filter(({ change }) => change === 'fallen').map(({ mitigation }) => mitigation.id);
+  const main = extensions.find((one) => one.change === status);
+  const about = extensions.filter(({ change }) => change === 'fallen').map(({ mitigation }) => mitigation.id);
   if (status === undefined || main === undefined) {
     return { status: 'accepted_no_mitigation', facts, about, why };
   }
@@ -227,10 +227,10 @@ function widened(it: BanContext, mitigation: Mitigation): Outcome {
     const { facts, why } = extend(mitigation, it);
     return refused(it, plan, rule, refusal, facts, why);
   }
-  const { expiresAt, why: keeping } = extensionOf(mitigation, it);
+  const { expiresAt, why: extending } = extensionOf(mitigation, it);
   if (expiresAt === undefined) {
     const facts = runOutFacts(mitigation, it.detection, context.now);
-    const why = [...it.why, ...keeping];
+    const why = [...it.why, ...extending];
     return { status: 'accepted_no_mitigation', facts, about: [mitigation.id], why };
   }
   const covers = rule.ports.length === 0 ? 'the whole protocol' : portWords(rule.ports);

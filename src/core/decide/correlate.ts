@@ -33,8 +33,8 @@ export interface ActiveRule {
  * Compares an event with the active mitigations of the same victim, protocol and refinement. Outside the window only an
  * equal rule counts, because a router holds each rule only once. Of several, the oldest is taken.
  */
-export function correlate(standing: readonly ActiveRule[], fresh: Rule): Correlation {
-  const related = standing
+export function correlate(active: readonly ActiveRule[], fresh: Rule): Correlation {
+  const related = active
     .filter(({ mitigation, rule, recent }) => {
       if (!sameButDstPorts(mitigation.match, rule.match)) return false;
       return recent || matchKey(mitigation.match) === matchKey(rule.match);

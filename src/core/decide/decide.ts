@@ -26,10 +26,10 @@ export function decide(state: DecisionView, command: Command, context: DecideCon
   switch (command.type) {
     case 'event': {
       if (command.invalid !== undefined) return unreadable(command, command.invalid, context);
-      const believed = asOfArrival(command, context);
-      return believed.detection.action === 'ban'
-        ? decideBan(state, believed, context)
-        : decideUnban(state, believed, context);
+      const event = asOfArrival(command, context);
+      return event.detection.action === 'ban'
+        ? decideBan(state, event, context)
+        : decideUnban(state, event, context);
     }
     case 'withdraw':
       return decideWithdraw(state, command, context);

@@ -233,13 +233,13 @@ function nothingHeld(
       why: [`${source} reported no ban with id ${externalId} in the last 24 hours`],
     };
   }
-  const standing = mitigationsCovering(state, victim);
-  const others = standing.map((mitigation) => {
+  const active = mitigationsCovering(state, victim);
+  const others = active.map((mitigation) => {
     const holders = holderWords(mitigation, now);
     const held = holders === '' ? '' : `; held by ${holders}`;
     return `mitigation ${mitigation.id} stays active: this alert of ${source} does not hold it${held}`;
   });
   const none = `${source} holds no active mitigation of ${victim} for ${vector}`;
-  const about = standing.map(({ id }) => id);
+  const about = active.map(({ id }) => id);
   return { status: 'no_active_mitigation', about, why: [...before, none, ...others] };
 }

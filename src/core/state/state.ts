@@ -169,8 +169,8 @@ class FoldedState implements StateHandle {
     }
     const before = 'id' in recorded.fact ? this.mitigations.get(recorded.fact.id) : undefined;
     this.#fold(recorded.fact, recorded);
-    const untell = this.#lives.record(recorded, before);
-    this.#undo?.push(untell);
+    const undo = this.#lives.record(recorded, before);
+    this.#undo?.push(undo);
     const { seq, lastAt } = { seq: this.#seq, lastAt: this.#lastAt };
     this.#undo?.push(() => {
       this.#seq = seq;
