@@ -1,6 +1,6 @@
 /** Compares two inventories entry by entry, and describes the effect on active mitigations. Pure. */
 import type { Inventory } from '../core/policy/inventory.ts';
-import type { AssetData, CustomerData, InventoryData, ServiceData } from '../core/policy/inventory-data.ts';
+import type { AssetData, CustomerData, InventoryData, ServiceData } from '../core/policy/inventory-schema.ts';
 import { normalRanges, rangesLess, readRange } from '../core/policy/ports.ts';
 import { allowedFor, sparedRanges } from '../core/decide/rule.ts';
 import type { Mitigation, Range } from '../core/types.ts';

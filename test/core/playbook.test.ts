@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import { parse } from 'yaml';
 import { type Attack, choosePlaybook } from '../../src/core/decide/ban.ts';
 import { buildPlaybooks } from '../../src/core/policy/playbook.ts';
-import type { PlaybookData, PlaybooksData, StepData } from '../../src/core/policy/playbook-data.ts';
+import type { PlaybookData, PlaybooksData, StepData } from '../../src/core/policy/playbook-schema.ts';
 import { KNOWN_VECTORS } from '../../src/core/policy/vectors.ts';
 import { World } from './scenario.ts';
 

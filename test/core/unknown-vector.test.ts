@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { readPlaybooks } from '../../src/config/load.ts';
 import { buildPlaybooks } from '../../src/core/policy/playbook.ts';
-import type { PlaybooksData } from '../../src/core/policy/playbook-data.ts';
+import type { PlaybooksData } from '../../src/core/policy/playbook-schema.ts';
 import { type EventOptions, World } from './scenario.ts';
 
 /** A world with the default playbook that is shipped. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Forecast, NeighborForecast } from '../../src/core/decide/forecast.ts';
-import type { Way } from '../../src/core/policy/playbook-data.ts';
+import type { Way } from '../../src/core/policy/playbook-schema.ts';
 import type { Match, MitigationAction } from '../../src/core/types.ts';
 import { ALICE, type EventOptions, type PolicyOptions, World } from './scenario.ts';
 

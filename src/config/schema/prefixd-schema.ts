@@ -3,22 +3,10 @@ import { z } from 'zod';
 import { ALERT_EVENTS } from '../../alert/alert.ts';
 import type { LabelMap } from '../../intake/alertmanager.ts';
 import { DEFAULT_LABELS } from '../../intake/alertmanager.ts';
+import { DEFAULT_PROFILES, type ProfileName } from '../../core/policy/profile.ts';
+import { decimal, flag, integer, oneOf, prefix, words } from '../../core/policy/value-kinds.ts';
 import { bgp } from './bgp-schema.ts';
-import {
-  decimal,
-  environment,
-  flag,
-  integer,
-  listen,
-  name,
-  oneOf,
-  path,
-  prefix,
-  quota,
-  vector,
-  webUrl,
-  words,
-} from './fields.ts';
+import { environment, listen, name, path, quota, vector, webUrl } from './fields.ts';
 
 const hold = oneOf(['until_released', 'until_ttl']);
 
@@ -157,7 +145,8 @@ const escalation = z.strictObject({
 
 const factor = decimal(0.01, 100);
 
-function profile(confidence: number, persistence: number, ttl: number) {
+function profile(name: ProfileName) {
+  const { confidence, persistence, ttl } = DEFAULT_PROFILES[name];
   const keys = z.strictObject({
     confidence: factor
       .default(confidence)
@@ -169,9 +158,9 @@ function profile(confidence: number, persistence: number, ttl: number) {
 }
 
 const profiles = z.strictObject({
-  strict: profile(0.8, 0.5, 1.5).describe('Customers with `policy_profile: strict`.'),
-  normal: profile(1, 1, 1).describe('Customers with `policy_profile: normal`.'),
-  relaxed: profile(1.2, 2, 0.75).describe('Customers with `policy_profile: relaxed`.'),
+  strict: profile('strict').describe('Customers with `policy_profile: strict`.'),
+  normal: profile('normal').describe('Customers with `policy_profile: normal`.'),
+  relaxed: profile('relaxed').describe('Customers with `policy_profile: relaxed`.'),
 });
 
 const observability = z.strictObject({

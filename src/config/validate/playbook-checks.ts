@@ -1,6 +1,6 @@
 /** Checks playbooks against the settings and the inventory. */
-import type { CustomerData } from '../../core/policy/inventory-data.ts';
-import type { PlaybookData, PlaybooksData, StepData } from '../../core/policy/playbook-data.ts';
+import type { CustomerData } from '../../core/policy/inventory-schema.ts';
+import type { PlaybookData, PlaybooksData, StepData } from '../../core/policy/playbook-schema.ts';
 import type { Playbook, PlaybookMatch, PlaybookSet } from '../../core/policy/playbook.ts';
 import { inRanges } from '../../core/policy/ports.ts';
 import type { ProfileName } from '../../core/policy/profile.ts';

@@ -13,7 +13,7 @@ import { endingFacts, SYSTEM } from './lifecycle.ts';
 import { dstPortsCover, sameButDstPorts } from './correlate.ts';
 import type { PrefixOwnership } from '../policy/ownership.ts';
 import type { Policy } from '../policy/policy.ts';
-import { WAYS } from '../policy/playbook-data.ts';
+import { WAYS } from '../policy/playbook-schema.ts';
 import { portSet } from '../policy/ports.ts';
 import { NO_REFINEMENT } from '../policy/refinement.ts';
 import type { Rule } from './rule.ts';

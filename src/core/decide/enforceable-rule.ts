@@ -5,7 +5,7 @@
 import { isEnforceable, type Prediction, predict, unenforceableWords } from './forecast.ts';
 import { checkProtectedPorts, checkTarget, type Refusal } from '../policy/guardrails.ts';
 import type { Playbook, Step } from '../policy/playbook.ts';
-import type { Way } from '../policy/playbook-data.ts';
+import type { Way } from '../policy/playbook-schema.ts';
 import type { Policy } from '../policy/policy.ts';
 import {
   draftRule,

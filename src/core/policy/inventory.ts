@@ -3,7 +3,7 @@ import { PrefixTrie } from '../../net/prefix-trie.ts';
 import { parsePrefix, type Prefix, unmapped } from '../../net/prefix.ts';
 import { runToEnd } from '../../net/steps.ts';
 import type { Range } from '../types.ts';
-import type { AssetData, CustomerData, InventoryData, ServiceData } from './inventory-data.ts';
+import type { AssetData, CustomerData, InventoryData, ServiceData } from './inventory-schema.ts';
 import {
   assetPrefixes,
   NO_ALLOWED_PORTS,

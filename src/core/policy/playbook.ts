@@ -1,6 +1,6 @@
 /** What to do about which attack: playbooks, their steps, and how they are read from `playbooks.yaml`. */
 import type { MitigationAction } from '../types.ts';
-import { type PlaybookData, type PlaybooksData, type StepData, type Way, WAYS } from './playbook-data.ts';
+import { type PlaybookData, type PlaybooksData, type StepData, type Way, WAYS } from './playbook-schema.ts';
 import type { PolicyProblem } from './policy-problem.ts';
 import type { ProfileName } from './profile.ts';
 import { NO_REFINEMENT, readRefinement, type Refinement } from './refinement.ts';

@@ -1,6 +1,6 @@
 /** What a playbook's step adds to the match of its rule, from text to numbers. */
 import { formatPrefix, type Prefix, parsePrefix } from '../../net/prefix.ts';
-import type { RefinementData } from './playbook-data.ts';
+import type { RefinementData } from './playbook-schema.ts';
 import { MAX_PORT, normalRanges, readRange } from './ports.ts';
 import type { Range } from '../types.ts';
 import { rangeText } from '../rule-text.ts';
