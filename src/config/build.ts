@@ -5,13 +5,13 @@ import { parseAnyCommunity } from '../bgp/wire/communities.ts';
 import { FAMILIES } from '../bgp/wire/iana.ts';
 import { forecastFor } from '../control/neighbor-forecast.ts';
 import type { NeighborPolicy } from '../control/render-rule.ts';
-import type { Inventory } from '../core/policy/inventory.ts';
-import type { PlaybookSet } from '../core/policy/playbook.ts';
+import type { PolicySettings } from '../core/policy/assemble-policy.ts';
 import type { DetectorPolicy, Policy } from '../core/policy/policy.ts';
+import { prefixOf } from '../core/policy/value-kinds.ts';
 import type { ApiToken, AuthSettings } from '../http/dependencies.ts';
 import { concatBytes } from '../net/bytes.ts';
 import type { Prefix } from '../net/prefix.ts';
-import { hostPrefix, parseAddress, parsePrefix, samePrefix, unmapped } from '../net/prefix.ts';
+import { hostPrefix, parseAddress, samePrefix, unmapped } from '../net/prefix.ts';
 import { parseListen } from './schema/fields.ts';
 import type { Path } from './config-problem.ts';
 import { dotted } from './config-problem.ts';
@@ -27,8 +27,7 @@ type NeighborEntry = Settings['bgp']['neighbors'][number];
 export interface Ingredients {
   readonly settings: Settings;
   readonly secrets: Secrets;
-  readonly inventory: Inventory;
-  readonly playbooks: PlaybookSet;
+  readonly policy: Policy;
   /** Absolute; relative paths start here. */
   readonly folder: string;
   readonly directory: string | null;
@@ -40,18 +39,17 @@ export interface Ingredients {
  * refused.
  */
 export function buildConfig(ingredients: Ingredients): LoadedConfig {
-  const { secrets, folder, inventory, playbooks } = ingredients;
+  const { secrets, folder, policy } = ingredients;
   const settings = withPaths(ingredients.settings, folder);
   const { observability, shutdown, alerting, storage, timers } = settings;
-  const control = settings.bgp.neighbors.map(buildControl);
   return {
     directory: ingredients.directory,
     files: ingredients.files,
-    policy: buildPolicy(settings, inventory, playbooks, control),
+    policy,
     bgp: {
       mode: settings.bgp.mode,
       speaker: buildSpeaker(settings, secrets),
-      control,
+      control: settings.bgp.neighbors.map(buildControl),
     },
     http: buildHttp(settings, secrets),
     storage,
@@ -76,8 +74,8 @@ export function buildConfig(ingredients: Ingredients): LoadedConfig {
     reconciliationIntervalSeconds: timers.reconciliation_interval_seconds,
     shown: {
       settings: showSettings(settings),
-      inventory: { ...inventory.data },
-      playbooks: { ...playbooks.data },
+      inventory: { ...policy.inventory.data },
+      playbooks: { ...policy.playbooks.data },
     },
     secrets: [...new Set(secrets.values())],
   };
@@ -115,12 +113,8 @@ function withPaths(settings: Settings, folder: string) {
   };
 }
 
-function buildPolicy(
-  settings: Placed,
-  inventory: Inventory,
-  playbooks: PlaybookSet,
-  neighbors: readonly NeighborPolicy[],
-): Policy {
+/** Returns what the settings contribute to the policy. */
+export function policySettings(settings: Settings): PolicySettings {
   const { guardrails, quotas, timers, escalation, aggregation } = settings;
   return {
     pop: settings.pop,
@@ -163,14 +157,12 @@ function buildPolicy(
       minConfidence: escalation.min_confidence,
     },
     profiles: settings.profiles,
-    inventory,
-    playbooks,
-    safelist: settings.safelist.prefixes.map(prefixOf),
-    forecast: forecastFor(neighbors, guardrails.protected.ports),
+    safelist: settings.safelist.prefixes.map(carriedPrefix),
+    forecast: forecastFor(settings.bgp.neighbors.map(buildControl), guardrails.protected.ports),
   };
 }
 
-function detectorPolicies(settings: Placed): ReadonlyMap<string, DetectorPolicy> {
+function detectorPolicies(settings: Settings): ReadonlyMap<string, DetectorPolicy> {
   return new Map(
     Object.entries(settings.detectors).map(([source, { hold, confidence }]) => [
       source,
@@ -180,7 +172,7 @@ function detectorPolicies(settings: Placed): ReadonlyMap<string, DetectorPolicy>
 }
 
 /** Returns prefixd's vectors by source and then by the detector's own name for the attack. */
-function vectorMaps(settings: Placed): LoadedConfig['vectorMaps'] {
+function vectorMaps(settings: Settings): LoadedConfig['vectorMaps'] {
   return new Map(
     Object.entries(settings.detectors).map(([source, entry]) => [
       source,
@@ -194,11 +186,11 @@ function limit(quota: number | 'unlimited'): number {
 }
 
 /** Returns the configured prefixes and every address that BGP sessions use on either side. */
-function protectedPrefixes(settings: Placed): readonly Prefix[] {
+function protectedPrefixes(settings: Settings): readonly Prefix[] {
   const { router_id: routerId, listen, neighbors } = settings.bgp;
   const hosts = [routerId, listen === undefined ? undefined : listenAddress(listen).host];
   for (const neighbor of neighbors) hosts.push(neighbor.address, neighbor.local_address);
-  const all = settings.guardrails.protected.prefixes.map(prefixOf);
+  const all = settings.guardrails.protected.prefixes.map(carriedPrefix);
   for (const host of hosts) {
     const octets = host === undefined ? undefined : parseAddress(host.split('%')[0] ?? host);
     // A wildcard listener has no address of its own.
@@ -207,13 +199,9 @@ function protectedPrefixes(settings: Placed): readonly Prefix[] {
   return all.filter((prefix, i) => all.findIndex((other) => samePrefix(prefix, other)) === i);
 }
 
-/**
- * Parses a prefix. IPv4-mapped IPv6 becomes IPv4, as packets carry it, so that a safelist entry protects that address.
- */
-function prefixOf(text: string): Prefix {
-  const prefix = parsePrefix(text);
-  if (typeof prefix === 'string') throw new RangeError(prefix);
-  return unmapped(prefix);
+/** Parses a prefix as packets carry it: IPv4-mapped IPv6 becomes IPv4, so that a safelist entry protects that address. */
+function carriedPrefix(text: string): Prefix {
+  return unmapped(prefixOf(text));
 }
 
 function listenAddress(text: string): ListenAddress {

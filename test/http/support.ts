@@ -12,8 +12,8 @@ import type {
 } from '../../src/control/types.ts';
 import type { Answer, Command } from '../../src/core/commands.ts';
 import type { Fact, RecordedFact } from '../../src/core/facts.ts';
-import { EMPTY_INVENTORY } from '../../src/core/policy/inventory.ts';
-import { EMPTY_PLAYBOOKS } from '../../src/core/policy/playbook.ts';
+import { buildInventory } from '../../src/core/policy/inventory.ts';
+import { buildPlaybooks } from '../../src/core/policy/playbook.ts';
 import type { Policy } from '../../src/core/policy/policy.ts';
 import { DEFAULT_PROFILES } from '../../src/core/policy/profile.ts';
 import { initialState } from '../../src/core/state/state.ts';
@@ -61,8 +61,8 @@ export const POLICY: Policy = {
   detectors: new Map(),
   escalation: { enabled: true, minPersistenceSeconds: 120, minConfidence: 0.7 },
   profiles: DEFAULT_PROFILES,
-  inventory: EMPTY_INVENTORY,
-  playbooks: EMPTY_PLAYBOOKS,
+  inventory: buildInventory({ customers: [] }).inventory,
+  playbooks: buildPlaybooks({}).playbooks,
   safelist: [parsePrefix('10.0.0.0/8')].filter((prefix) => typeof prefix !== 'string'),
 };
 

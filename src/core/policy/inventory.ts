@@ -31,14 +31,6 @@ export interface Inventory {
   lookupPrefix(prefix: Prefix): PrefixOwnership | undefined;
 }
 
-/** An inventory that owns nothing. */
-export const EMPTY_INVENTORY: Inventory = {
-  size: 0,
-  data: { customers: [] },
-  lookup: () => undefined,
-  lookupPrefix: () => undefined,
-};
-
 type InventoryPath = readonly (string | number)[];
 
 /** The inventory while it is built. */
@@ -61,7 +53,7 @@ export interface BuiltInventory {
 }
 
 /**
- * Builds the look-up structure. It omits entries with an error, so callers must not use an inventory whose problems
+ * Builds the look-up structure from data that the schema has accepted. It omits entries with an error, so callers must not use an inventory whose problems
  * contain one. Nested prefixes are allowed (the longest wins); the same prefix for two customers is an error.
  */
 export function buildInventory(data: InventoryData): BuiltInventory {
@@ -79,8 +71,6 @@ export function* inventorySteps(data: InventoryData): Generator<undefined, Built
   const ids = new Set<string>();
   for (const [i, customer] of data.customers.entries()) {
     const path: InventoryPath = ['customers', i];
-    if (customer.customer_id === '')
-      complain(draft, [...path, 'customer_id'], 'customer_id must not be empty');
     if (ids.has(customer.customer_id)) {
       complain(draft, [...path, 'customer_id'], `customer_id "${customer.customer_id}" is used twice`);
     }
@@ -140,7 +130,6 @@ function* addCustomer(
   const ids = new Set<string>();
   for (const [i, service] of (customer.services ?? []).entries()) {
     const at = [...path, 'services', i];
-    if (service.service_id === '') complain(draft, [...at, 'service_id'], 'service_id must not be empty');
     if (ids.has(service.service_id)) {
       complain(
         draft,

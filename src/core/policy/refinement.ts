@@ -1,9 +1,10 @@
 /** What a playbook's step adds to the match of its rule, from text to numbers. */
-import { formatPrefix, type Prefix, parsePrefix } from '../../net/prefix.ts';
+import { formatPrefix, type Prefix } from '../../net/prefix.ts';
 import type { RefinementData } from './playbook-schema.ts';
-import { MAX_PORT, normalRanges, readRange } from './ports.ts';
-import type { Range } from '../types.ts';
 import { rangeText } from '../rule-text.ts';
+import type { Range } from '../types.ts';
+import { MAX_PORT, normalRanges, readRange } from './ports.ts';
+import { prefixOf } from './value-kinds.ts';
 
 /** Empty lists, zeros, false and null do not restrict. */
 export interface Refinement {
@@ -53,7 +54,7 @@ export function readRefinement(data: RefinementData, complain: Complain): Refine
     tcpFlags,
     tcpFlagsClear,
     fragments: data.fragments ?? false,
-    srcPrefix: data.src_prefix === undefined ? null : readPrefix(data.src_prefix, complain),
+    srcPrefix: data.src_prefix === undefined ? null : prefixOf(data.src_prefix),
   };
   if (refinement.fragments && tcpFlags !== 0) {
     complain('fragments', 'later fragments carry no TCP flags: use either fragments or tcp_flags');
@@ -108,13 +109,6 @@ function readFlags(
   if (set === 0 && clear !== 0) complain('tcp_flags', 'name at least one flag that must be set');
   if (value !== undefined && words.length === 0) complain('tcp_flags', 'name at least one flag');
   return [set, clear];
-}
-
-function readPrefix(text: string, complain: Complain): Prefix | null {
-  const prefix = parsePrefix(text);
-  if (typeof prefix !== 'string') return prefix;
-  complain('src_prefix', prefix);
-  return null;
 }
 
 /** Steps are few and events many: their words are made once. */
