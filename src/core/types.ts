@@ -15,12 +15,14 @@ export interface Actor {
   readonly requestId?: string;
 }
 
+export const HOLD_MODES = ['until_released', 'until_ttl'] as const;
+
 /**
  * A reporter's way of keeping a mitigation alive. `until_ttl`: it repeats its report during the attack, and each report
  * extends the TTL. `until_released`: it reports the end; until then the daemon renews the TTL, for at most
  * `timers.max_hold_seconds`.
  */
-export type HoldMode = 'until_released' | 'until_ttl';
+export type HoldMode = (typeof HOLD_MODES)[number];
 
 /** Further properties that an attack's packets share, as the detector saw them. Absent keys do not restrict. */
 export interface TrafficTraits {

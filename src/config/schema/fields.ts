@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { parseAnyCommunity } from '../../bgp/wire/communities.ts';
 import { text } from '../../core/policy/value-kinds.ts';
-import { VECTOR_PATTERN } from '../../core/policy/vectors.ts';
+import { VECTOR_PATTERN, VECTOR_SYNTAX } from '../../core/policy/vectors.ts';
 import { parseAddress } from '../../net/prefix.ts';
 import { isLoopbackAddress } from '../../net/special-addresses.ts';
 
@@ -11,7 +11,7 @@ export const name = text('a name of 1 to 64 letters, digits, ".", "_" or "-"', (
   /^[A-Za-z0-9._-]{1,64}$/.test(value),
 );
 
-export const vector = text('a vector: 1 to 64 of a-z, 0-9 and underscore, such as udp_flood', (value) =>
+export const vector = text(`a vector: ${VECTOR_SYNTAX}, such as udp_flood`, (value) =>
   VECTOR_PATTERN.test(value),
 );
 

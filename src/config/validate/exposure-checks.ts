@@ -12,7 +12,7 @@ import { LIMITS } from '../file-limits.ts';
 import { type DeepPartial, validParts } from '../parse-partial.ts';
 import type { Path, ConfigReport } from '../config-problem.ts';
 import { readRegularFile, refuseSpecialFile } from '../regular-file.ts';
-import { type Settings, settingsSchema } from '../schema/prefixd-schema.ts';
+import { DEFAULT_STORAGE, type Settings, settingsSchema } from '../schema/prefixd-schema.ts';
 import type { ConfigProblem } from '../types.ts';
 import type { YamlSource } from '../yaml/yaml.ts';
 
@@ -100,7 +100,7 @@ async function writableExposures(
   folder: string,
   warn: ConfigReport,
 ): Promise<void> {
-  const data = resolve(folder, settings.storage?.path ?? './data');
+  const data = resolve(folder, settings.storage?.path ?? DEFAULT_STORAGE);
   const audit = settings.observability?.audit_log_path;
   const folders = new Map<string, Path>([[data, ['storage', 'path']]]);
   if (audit !== undefined) {

@@ -4,7 +4,7 @@ import type { DecideContext, Decision } from '../commands.ts';
 import type { Fact } from '../facts.ts';
 import { checkOwner, checkPorts, checkTarget } from '../policy/guardrails.ts';
 import type { Playbook, PlaybookMatch, PlaybookSet } from '../policy/playbook.ts';
-import type { ProfileName } from '../policy/profile.ts';
+import { type ProfileName, USUAL_PROFILE } from '../policy/profile.ts';
 import { protocolWords } from '../policy/vectors.ts';
 import { changed } from '../state/evolve.ts';
 import { confidenceOf, heldUntil, holdModeOf } from '../state/holds.ts';
@@ -74,7 +74,7 @@ function decideKnownVictim(
   const { detection } = command;
   const { policy } = context;
   const owner = ownerOf(policy.inventory, detection.victim);
-  const profileName = owner?.profile ?? 'normal';
+  const profileName = owner?.profile ?? USUAL_PROFILE;
   const { vector, source, protocol, bps, pps, ports } = detection;
   const confidence = confidenceOf(detection, policy);
   const customerId = owner?.customerId ?? null;

@@ -13,6 +13,7 @@ import {
 } from './ownership.ts';
 import { MAX_PORT, normalRanges, readRange } from './ports.ts';
 import type { PolicyProblem } from './policy-problem.ts';
+import { USUAL_PROFILE } from './profile.ts';
 
 export type { AllowedPorts, Ownership, PrefixOwnership } from './ownership.ts';
 
@@ -101,7 +102,7 @@ function* addCustomer(
   const base = {
     customerId: customer.customer_id,
     customerName: customer.name ?? customer.customer_id,
-    profile: customer.policy_profile ?? ('normal' as const),
+    profile: customer.policy_profile ?? USUAL_PROFILE,
   };
   yield;
   for (const [i, text] of (customer.prefixes ?? []).entries()) {

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { PROFILE_NAMES } from './profile.ts';
 import { type DeepReadonly, decimal, flag, integer, oneOf, prefix, words } from './value-kinds.ts';
+import { PROTOCOL_LIST } from './vectors.ts';
 
 /** What to try about a rule that no neighbor can enforce as drafted, in this order. */
 export const WAYS = [
@@ -20,7 +21,7 @@ export type Way = (typeof WAYS)[number];
 /** An IP protocol by number or by name. */
 const protocol = z
   .union([z.int().min(0).max(255), z.string()])
-  .meta({ expects: 'tcp, udp, icmp, icmpv6, gre, sctp, or a protocol number from 0 to 255' });
+  .meta({ expects: `${PROTOCOL_LIST}, or a protocol number from 0 to 255` });
 
 /** A number, or text such as "1000-1500". */
 const range = z

@@ -8,9 +8,11 @@ import {
   canonicalVector,
   hasPorts,
   impliedProtocol,
+  PROTOCOL_LIST,
   Protocol,
   protocolNumber,
   VECTOR_PATTERN,
+  VECTOR_SYNTAX,
 } from './vectors.ts';
 
 /** Conditions, all of which must hold. Null and empty do not restrict. */
@@ -149,14 +151,12 @@ function readMatch({ match }: PlaybookData, path: PlaybookPath, problems: Policy
   const vectors = listOf(match.vector);
   for (const vector of vectors) {
     if (!VECTOR_PATTERN.test(vector)) {
-      problems.push(
-        error([...at, 'vector'], `"${vector}" is not a vector: 1 to 64 of a-z, 0-9 and underscore`),
-      );
+      problems.push(error([...at, 'vector'], `"${vector}" is not a vector: ${VECTOR_SYNTAX}`));
     }
   }
   const protocol = match.protocol === undefined ? null : protocolNumber(match.protocol);
   if (protocol === undefined) {
-    const message = `"${match.protocol}" is not a protocol: a number 0 to 255, or tcp, udp, icmp, icmpv6, gre, sctp`;
+    const message = `"${match.protocol}" is not a protocol: a number 0 to 255, or ${PROTOCOL_LIST}`;
     problems.push(error([...at, 'protocol'], message));
   }
   return {

@@ -3,6 +3,9 @@ export const PROFILE_NAMES = ['strict', 'normal', 'relaxed'] as const;
 
 export type ProfileName = (typeof PROFILE_NAMES)[number];
 
+/** The profile of customers that name none, and of victims without an owner. */
+export const USUAL_PROFILE: ProfileName = 'normal';
+
 /** Factors on a step's values; the scaled confidence is at most 0.95. */
 export interface Profile {
   readonly confidence: number;
