@@ -3,7 +3,7 @@ import type { MitigationAction } from '../types.ts';
 import { type PlaybookData, type PlaybooksData, type StepData, type Way, WAYS } from './playbook-schema.ts';
 import type { PolicyProblem } from './policy-problem.ts';
 import type { ProfileName } from './profile.ts';
-import { NO_REFINEMENT, readRefinement, type Refinement } from './refinement.ts';
+import { asList, NO_REFINEMENT, readRefinement, type Refinement } from './refinement.ts';
 import {
   canonicalVector,
   hasPorts,
@@ -148,7 +148,7 @@ function checkName(
 
 function readMatch({ match }: PlaybookData, path: PlaybookPath, problems: PolicyProblem[]): PlaybookMatch {
   const at = [...path, 'match'];
-  const vectors = listOf(match.vector);
+  const vectors = asList(match.vector);
   for (const vector of vectors) {
     if (!VECTOR_PATTERN.test(vector)) {
       problems.push(error([...at, 'vector'], `"${vector}" is not a vector: ${VECTOR_SYNTAX}`));
@@ -163,13 +163,13 @@ function readMatch({ match }: PlaybookData, path: PlaybookPath, problems: Policy
     // Reports are read by the same table, so a playbook may use any name of a vector.
     vectors: [...new Set(vectors.map(canonicalVector))],
     requirePorts: match.require_top_ports ?? false,
-    sources: listOf(match.source),
+    sources: asList(match.source),
     protocol: protocol ?? null,
     minBps: match.min_bps ?? null,
     minPps: match.min_pps ?? null,
     minConfidence: match.min_confidence ?? null,
-    customers: listOf(match.customer),
-    profiles: listOf(match.profile),
+    customers: asList(match.customer),
+    profiles: asList(match.profile),
   };
 }
 
@@ -291,11 +291,6 @@ function specificity(match: PlaybookMatch): number {
     (match.protocol !== null ? 2 : 0) +
     (match.profiles.length > 0 ? 1 : 0)
   );
-}
-
-function listOf<T extends string>(value: T | readonly T[] | undefined): readonly T[] {
-  if (value === undefined) return [];
-  return typeof value === 'string' ? [value] : value;
 }
 
 function error(path: PlaybookPath, message: string): PolicyProblem {

@@ -65,7 +65,8 @@ export function readRefinement(data: RefinementData, complain: Complain): Refine
   return refinement;
 }
 
-function asList<T>(value: T | readonly T[] | undefined): readonly T[] {
+/** Returns a value, or each of a list; nothing for undefined. */
+export function asList<T>(value: T | readonly T[] | undefined): readonly T[] {
   if (value === undefined) return [];
   return Array.isArray(value) ? value : [value as T];
 }
@@ -90,7 +91,8 @@ function readRanges(
   return normalRanges(ranges);
 }
 
-function readFlags(
+/** Reads flags as octets of the TCP header; what is wrong is reported and left out. */
+export function readFlags(
   value: string | readonly string[] | undefined,
   complain: Complain,
 ): readonly [set: number, clear: number] {
