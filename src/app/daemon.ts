@@ -111,7 +111,7 @@ async function compose(options: DaemonOptions, undo: StopStep[]): Promise<Daemon
     systemTime: Date.now,
     newId: randomUUID,
     room: (neighbor, rateBps) =>
-      later.reconciler?.fleet.roomOn(neighbor, rateBps) ?? Number.POSITIVE_INFINITY,
+      later.reconciler?.neighbors.roomOn(neighbor, rateBps) ?? Number.POSITIVE_INFINITY,
     snapshotEvery: SNAPSHOT_EVERY,
     onReplay: async (restored) => {
       // Only once the journal is locked by this process: opening the audit log cuts off its unfinished end.

@@ -33,16 +33,16 @@ export interface DesiredRule {
   readonly createdAt: number;
 }
 
-/** Returns the desired rule for each key, or null for none. */
+/** Returns the desired rule for each key, or undefined for none. */
 export function desired(
   state: StateView,
   keys: Iterable<MatchKey>,
   now: number,
-): Map<MatchKey, DesiredRule | null> {
-  const wanted = new Map<MatchKey, DesiredRule | null>();
+): Map<MatchKey, DesiredRule | undefined> {
+  const wanted = new Map<MatchKey, DesiredRule | undefined>();
   for (const key of keys) {
     const winner = strictest(state, key, now);
-    wanted.set(key, winner === undefined ? null : toRule(key, winner));
+    wanted.set(key, winner && toRule(key, winner));
   }
   return wanted;
 }

@@ -103,7 +103,7 @@ export class Decider {
     group: Group,
     actions: readonly UnrecordedCommand[],
     queue: Fifo<Job>,
-    prepared: Prepared | null,
+    prepared: Prepared | undefined,
   ): void {
     for (const action of actions) {
       group.actions.add(action);
@@ -113,7 +113,7 @@ export class Decider {
     this.#slice(group, queue, prepared);
   }
 
-  #slice(group: Group, queue: Fifo<Job>, prepared: Prepared | null): void {
+  #slice(group: Group, queue: Fifo<Job>, prepared: Prepared | undefined): void {
     const { clock, room: base, stopwatch = () => performance.now() } = this.#options;
     const now = clock();
     // In dry run nothing takes room on a neighbor.
@@ -140,7 +140,7 @@ export class Decider {
         job.reject(error);
         continue;
       } finally {
-        first = null;
+        first = undefined;
       }
       // A policy that needs confirmation is not adopted.
       if (decision.answer.type !== 'needs-confirmation') group.policy = policy;

@@ -34,7 +34,7 @@ export type Rendering =
  * Returns the render key. Neighbors with the same key get a rule in the same octets, so it is rendered and checked once
  * for all of them.
  */
-export function voiceOf(neighbor: NeighborPolicy): string {
+export function renderKey(neighbor: NeighborPolicy): string {
   const families = neighbor.families.map(familyName).join(',');
   return [neighbor.dialect, families, toHex(neighbor.communities), toHex(neighbor.largeCommunities)].join(
     '|',
