@@ -47,7 +47,7 @@ function checkDestination(spec: FlowSpec, guard: EgressGuard): string | undefine
   if (special !== undefined) {
     return `its destination ${formatPrefix(prefix)} is not a unicast address of a customer: ${special.name}`;
   }
-  return checkPrefixes(spec, guard) ?? findImpossible(spec) ;
+  return checkPrefixes(spec, guard) ?? findImpossible(spec);
 }
 
 /** Checks that traffic neither to nor from untouchable addresses is filtered. */

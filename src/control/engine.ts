@@ -118,11 +118,6 @@ export class Engine implements EngineView {
     return this.#enqueue(command, policy);
   }
 
-  /**
-   * Adds a follower that acts on routers. Such followers are called in the order in which they were added, and awaited
-   * before those that only record events. Only they get facts that take rules away and are not durable yet; when
-   * durable, they get them again with their numbers in the journal.
-   */
   followFirst(actor: FactActor): () => void {
     this.#actors.add(actor);
     return () => this.#actors.delete(actor);

@@ -58,6 +58,12 @@ export interface EngineView {
   submit(command: Command): Promise<Answer>;
   /** Swaps the policy between two groups of commands and records it. */
   adopt(policy: Policy, command: Extract<Command, { type: 'policy-loaded' }>): Promise<Answer>;
+  /**
+   * Adds a follower that acts on routers, or that must know of a fact before they are told. Such followers are called in
+   * the order in which they were added, and awaited before the others. Only they get facts that take rules away and are
+   * not durable yet; when durable, they get them again with their numbers in the journal.
+   */
+  followFirst(actor: FactActor): () => void;
   /** Calls `follower` with facts as they become durable. Returns a function that ends the subscription. */
   follow(follower: FactFollower): () => void;
   /**

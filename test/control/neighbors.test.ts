@@ -7,7 +7,8 @@ import { claim, neighborPolicy, route } from './support.ts';
 /** Two neighbors with their sessions up. */
 function twoNeighbors(): Neighbors {
   const neighbors = new Neighbors([neighborPolicy('edge1'), neighborPolicy('edge2')]);
-  for (const neighbor of neighbors) neighbor.session = { state: 'in-sync', families: [FAMILIES['ipv4-flowspec']] };
+  for (const neighbor of neighbors)
+    neighbor.session = { state: 'in-sync', families: [FAMILIES['ipv4-flowspec']] };
   return neighbors;
 }
 

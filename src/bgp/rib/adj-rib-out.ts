@@ -79,16 +79,11 @@ const ANNOUNCE = 1;
 const WITHDRAW = 2;
 /** A change of either kind waits; a slot has at most one. */
 const PENDING = ANNOUNCE | WITHDRAW;
-/** Mark of a slot: it is in the queue, even if its change was superseded. */
+/** Mark of a slot: it is in the queue, even if its change was superseded; then it is skipped. */
 const QUEUED_TO_ANNOUNCE = 4;
 const QUEUED_TO_WITHDRAW = 8;
 
-/**
- * The Adj-RIB-Out of one session. `clear` empties it when the session ends; nothing is persisted.
- *
- * Whenever a session is established, many thousand routes pass through here, so a route costs at most one look-up when
- * it is queued and none when it is taken. A slot stays in its queue if its change is superseded, and is skipped then.
- */
+/** A route costs at most one look-up when it is queued, and none when it is taken. `clear` ends the session. */
 export class AdjRibOut implements AdjRibOutView {
   readonly #slots = new Slots();
   readonly #toAnnounce = new Fifo<Slot>();
