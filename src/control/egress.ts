@@ -7,7 +7,8 @@ import { decodeActions } from '../bgp/flowspec/actions.ts';
 import { decodeFlowSpec } from '../bgp/flowspec/nlri.ts';
 import { findImpossible } from '../bgp/flowspec/unmeant-rules.ts';
 import type { Action, Component, FlowSpec, NumericOp } from '../bgp/flowspec/types.ts';
-import type { OutRoute } from '../bgp/rib/route.ts';
+import { type OutRoute, routeKind } from '../bgp/rib/route.ts';
+import { familyName } from '../bgp/wire/iana.ts';
 import { formatPrefix } from '../net/prefix.ts';
 import { notUnicast } from '../net/special-addresses.ts';
 import type { PrefixSet } from '../net/prefix-set.ts';
@@ -25,6 +26,11 @@ export interface EgressGuard {
 
 /** Returns why the route must not be sent; undefined if it may. */
 export function checkRoute(route: OutRoute, guard: EgressGuard): string | undefined {
+  if (routeKind(route.family) === 'flowspec') return checkFlowSpec(route, guard);
+  return `no decision leads to a route of ${familyName(route.family)}`;
+}
+
+function checkFlowSpec(route: OutRoute, guard: EgressGuard): string | undefined {
   const decoded = decodeFlowSpec(route.nlri, route.family.afi, route.family.safi);
   if (!decoded.ok) return `its NLRI cannot be decoded: ${decoded.reason}`;
   if (decoded.tolerated.length > 0) return `its NLRI is not canonical: ${decoded.tolerated.join('; ')}`;

@@ -4,7 +4,8 @@
  */
 import type { Forecast, NeighborForecast } from '../core/decide/forecast.ts';
 import { matchKey } from '../core/decide/correlate.ts';
-import type { Match, MitigationAction } from '../core/types.ts';
+import { isShared, type MitigationAction, passedBps } from '../core/action.ts';
+import type { Match } from '../core/types.ts';
 import { PrefixSet } from '../net/prefix-set.ts';
 import type { EgressGuard } from './egress.ts';
 import { checkRoute } from './egress.ts';
@@ -62,8 +63,7 @@ function typicalOf(dstPrefix: string): string {
 
 /** Returns the shape's key. Rules of one shape differ only in their destination. */
 function shapeOf(match: Match, action: MitigationAction): string {
-  const shared = action.shared === true ? ' shared' : '';
-  return `${matchKey(match)} ${action.type} ${action.rateBps ?? 0}${shared}`;
+  return `${matchKey(match)} ${action.type} ${passedBps(action)}${isShared(action) ? ' shared' : ''}`;
 }
 
 function verdictOf(

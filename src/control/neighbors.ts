@@ -1,4 +1,5 @@
 /** The reconciler's neighbors: their policies, the routes each should hold, and their sessions. */
+import type { MitigationAction } from '../core/action.ts';
 import type { OutRoute, RouteKey } from '../bgp/rib/route.ts';
 import { type Family, sameFamily } from '../bgp/wire/iana.ts';
 import type { MatchKey } from '../core/state/state.ts';
@@ -86,11 +87,10 @@ export class Neighbors implements Iterable<NeighborSync> {
   }
 
   /**
-   * Returns the number of routes left on a neighbor for a new rule with this rate (bits a second); Infinity for an
-   * unknown neighbor.
+   * Returns the number of routes left on a neighbor for a new rule with this action; Infinity for an unknown neighbor.
    */
-  roomOn(name: string, rateBps: number): number {
-    return this.tableOf(name)?.roomFor(rateBps) ?? Number.POSITIVE_INFINITY;
+  roomOn(name: string, action: MitigationAction): number {
+    return this.tableOf(name)?.roomFor(action) ?? Number.POSITIVE_INFINITY;
   }
 
   /** Returns the mitigation that wants a route; undefined if none does. */

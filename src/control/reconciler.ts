@@ -3,6 +3,7 @@
  * withdraw. A change handles the keys it touched, a new session all of its keys, the timer everything; all three use
  * the same tables, which `desired` fills, and the same `plan`.
  */
+import { sameAction } from '../core/action.ts';
 import type { OutRoute, RouteKey } from '../bgp/rib/route.ts';
 import type { RecordedFact } from '../core/facts.ts';
 import type { MatchKey } from '../core/state/state.ts';
@@ -347,5 +348,5 @@ export class Reconciler {
 }
 
 function sameRule(a: DesiredRule, b: DesiredRule): boolean {
-  return a.mitigationId === b.mitigationId && a.rateBps === b.rateBps && a.action.shared === b.action.shared;
+  return a.mitigationId === b.mitigationId && sameAction(a.action, b.action);
 }

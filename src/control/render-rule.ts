@@ -1,4 +1,5 @@
 /** Renders a rule for one neighbor: dialect, families, communities. PURE: rule in, final octets out. */
+import { isShared } from '../core/action.ts';
 import { encodeActions } from '../bgp/flowspec/actions.ts';
 import type { Dialect } from '../bgp/flowspec/dialect.ts';
 import { renderForDialect } from '../bgp/flowspec/dialect.ts';
@@ -55,7 +56,7 @@ export function render(
     return { ok: false, why: `${familyName(family)} is not one of the neighbor's families` };
   }
   const said = renderForDialect(neighbor.dialect, match, toActions(rule.action), {
-    shareRate: rule.action.shared === true,
+    shareRate: isShared(rule.action),
   });
   if (!said.ok) return said;
   const routes = said.rules.map(({ spec, actions }): OutRoute => {

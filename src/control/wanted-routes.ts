@@ -3,6 +3,7 @@
  * Two rules may lead to the same route (pieces of split rules do); the stricter one owns it, and the other takes over
  * when that ends.
  */
+import { compareStrictness, type MitigationAction } from '../core/action.ts';
 import type { OutRoute, RouteKey } from '../bgp/rib/route.ts';
 import type { MatchKey } from '../core/state/state.ts';
 import type { DesiredRule } from './desired.ts';
@@ -88,15 +89,14 @@ export class WantedRoutes {
   }
 
   /**
-   * Returns the number of routes left for a new rule with this rate (bits a second, 0: discard): only stricter or older
-   * rules precede it.
+   * Returns the number of routes left for a new rule with this action: only stricter and older rules precede it.
    */
-  roomFor(rateBps: number): number {
+  roomFor(action: MitigationAction): number {
     const left = this.maxRules - this.#byRoute.size;
     if (left >= MOST_ROUTES_OF_A_RULE) return left;
     let taken = 0;
     for (const placed of this.#rules.values()) {
-      if (placed.rule.rateBps <= rateBps) taken += routesOf(placed).length;
+      if (compareStrictness(placed.rule.action, action) <= 0) taken += routesOf(placed).length;
     }
     return this.maxRules - taken;
   }
@@ -164,7 +164,8 @@ function routesOf(placed: PlacedRule | undefined): readonly OutRoute[] {
 
 /** Orders the stricter first, then the older, then by key so that the order is total. */
 function comparePlaced(a: PlacedRule, b: PlacedRule): number {
-  if (a.rule.rateBps !== b.rule.rateBps) return a.rule.rateBps - b.rule.rateBps;
+  const byAction = compareStrictness(a.rule.action, b.rule.action);
+  if (byAction !== 0) return byAction;
   if (a.rule.createdAt !== b.rule.createdAt) return a.rule.createdAt - b.rule.createdAt;
   if (a.rule.matchKey === b.rule.matchKey) return 0;
   return a.rule.matchKey < b.rule.matchKey ? -1 : 1;

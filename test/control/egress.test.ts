@@ -64,6 +64,11 @@ describe('the egress check holds back', () => {
   const cases: readonly [name: string, route: OutRoute, why: RegExp][] = [
     ['a rule without a destination (2020-08-30, a wildcard rule)', raw('03 03 81 11'), /no destination/],
     ['an empty rule', raw('00'), /./],
+    [
+      'a unicast route to a host',
+      { ...raw('20 cb00710a'), family: FAMILIES['ipv4-unicast'] },
+      /no decision leads to a route of ipv4-unicast/,
+    ],
     ['the default route as a destination', raw('02 01 00'), /wider than \/32/],
     ['a destination wider than allowed', raw('05 01 18 cb0071'), /203\.0\.113\.0\/24 is wider than \/32/],
     ['a host inside a protected prefix', raw('06 01 20 c0000201'), /overlaps 192\.0\.2\.0\/24/],
