@@ -110,8 +110,8 @@ async function compose(options: DaemonOptions, undo: StopStep[]): Promise<Daemon
     clock,
     systemTime: Date.now,
     newId: randomUUID,
-    room: (neighbor, rateBps) =>
-      later.reconciler?.fleet.roomOn(neighbor, rateBps) ?? Number.POSITIVE_INFINITY,
+    room: (neighbor, action) =>
+      later.reconciler?.neighbors.roomOn(neighbor, action) ?? Number.POSITIVE_INFINITY,
     snapshotEvery: SNAPSHOT_EVERY,
     onReplay: async (restored) => {
       // Only once the journal is locked by this process: opening the audit log cuts off its unfinished end.

@@ -1,6 +1,6 @@
 /**
- * An announcer without routers (`bgp.mode: mock`), to try out policies and for tests: every enabled neighbor counts as
- * established with all of its families, and everything is written at once.
+ * An announcer without routers, for users who try out policies before any router is connected (`bgp.mode: mock`): every
+ * enabled neighbor counts as established with all of its families, and everything is written at once.
  */
 import type { OutRoute, RouteKey } from '../bgp/rib/route.ts';
 import { AdjRibOut } from '../bgp/rib/adj-rib-out.ts';
@@ -66,6 +66,14 @@ export class MockAnnouncer implements Announcer {
     for (const route of announce) rib.announce(route);
     for (const key of withdraw) rib.withdraw(key);
     this.#flush(peer, rib);
+  }
+
+  written(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  holds(owner: string): boolean {
+    return [...this.#peers.values()].some(({ rib }) => rib.holds(owner));
   }
 
   endOfRib(peer: string): void {

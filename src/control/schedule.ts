@@ -23,8 +23,8 @@ export interface ScheduleOptions {
 export class Schedule {
   readonly #options: ScheduleOptions;
   #cancelExpiry: () => void = () => {};
-  /** Time the timer is set to; null if it is not set. */
-  #armedFor: number | null = null;
+  /** Time the timer is set to. */
+  #armedFor: number | undefined;
   #cancelInterval: () => void = () => {};
   /** True if the last attempt to record expiries failed and was logged. */
   #unrecorded = false;
@@ -54,12 +54,12 @@ export class Schedule {
     const next = this.#options.engine.state.earliestDue;
     if (next !== null && next === this.#armedFor && minimumMs === 0) return;
     this.#cancelExpiry();
-    this.#armedFor = null;
+    this.#armedFor = undefined;
     if (next === null || this.#stopped) return;
     const delay = Math.min(Math.max(next - this.#options.clock(), minimumMs), MAX_DELAY_MS);
     this.#armedFor = next;
     this.#cancelExpiry = this.#options.timers.after(delay, () => {
-      this.#armedFor = null;
+      this.#armedFor = undefined;
       void this.expire();
     });
   }
@@ -98,7 +98,7 @@ export class FullRuns {
   #next: Promise<void> | null = null;
   #runs = 0;
   #drift = 0;
-  #lastRunAt: number | null = null;
+  #lastRunAt: number | undefined;
   #lastRunMs = 0;
 
   constructor(run: () => Promise<number>, clock: () => number) {

@@ -2,6 +2,7 @@
  * The types of decisions: plain data that survives JSON. Addresses and prefixes are canonical text, times are ms since
  * the epoch.
  */
+import type { MitigationAction } from './action.ts';
 
 /** A detector, an operator or the daemon itself. */
 export interface Actor {
@@ -85,20 +86,6 @@ export interface Detection {
   readonly notes?: readonly string[];
   /** All other data of the report; kept, never interpreted. */
   readonly details: Readonly<Record<string, unknown>>;
-}
-
-/** The router's action. */
-export type ActionType = 'police' | 'discard';
-
-export interface MitigationAction {
-  readonly type: ActionType;
-  /** Bits per second; null for discard. */
-  readonly rateBps: number | null;
-  /**
-   * Only for police: if a neighbor needs several rules for the match, they share the rate. Absent: one rule has all of
-   * it.
-   */
-  readonly shared?: true;
 }
 
 /** A range of numbers, both ends included. */

@@ -4,6 +4,7 @@ import type { Announcer } from '../../src/control/announcer.ts';
 import { MockAnnouncer } from '../../src/control/mock-announcer.ts';
 import type {
   EngineView,
+  FactActor,
   FactFollower,
   NeighborRule,
   ReconcilerView,
@@ -146,6 +147,7 @@ export class FakeEngine implements EngineView {
   /** Number of facts that `recent` keeps. */
   kept = 10_000;
   readonly #facts: RecordedFact[] = [];
+  readonly #actors = new Set<FactActor>();
   readonly #followers = new Set<FactFollower>();
 
   async submit(command: Command): Promise<Answer> {
@@ -155,6 +157,11 @@ export class FakeEngine implements EngineView {
 
   adopt(): Promise<Answer> {
     return Promise.reject(new Error('not part of these tests'));
+  }
+
+  followFirst(actor: FactActor): () => void {
+    this.#actors.add(actor);
+    return () => this.#actors.delete(actor);
   }
 
   follow(follower: FactFollower): () => void {
@@ -176,6 +183,7 @@ export class FakeEngine implements EngineView {
       return one;
     });
     this.#facts.push(...recorded);
+    for (const actor of this.#actors) void actor(recorded);
     for (const follower of this.#followers) follower(recorded);
   }
 }

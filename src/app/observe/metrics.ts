@@ -41,8 +41,8 @@ const FAST = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1
 export type AlertOutcome = 'delivered' | 'failed' | 'dropped';
 
 /**
- * The metrics of one daemon. The constructor subscribes; `stop` unsubscribes. A decision may be reported before or
- * after its routes are sent (see UpdateLatency).
+ * The metrics of one daemon. The constructor subscribes, before the reconciler starts, so that a decision is known here
+ * before its routes are sent; `stop` unsubscribes.
  */
 export class Metrics {
   readonly #meter = new MetricRegistry();
@@ -115,6 +115,9 @@ export class Metrics {
     this.#delay.enable();
     this.#meter.addProcessMetrics();
     this.#subscriptions = [
+      sources.engine.followFirst((facts) => {
+        for (const fact of facts) this.#latency.decided(fact);
+      }),
       sources.engine.follow((facts) => {
         for (const fact of facts) this.#count(fact);
       }),
@@ -163,7 +166,6 @@ export class Metrics {
   #count(recorded: RecordedFact): void {
     const { fact } = recorded;
     this.#facts.inc({ type: fact.type });
-    this.#latency.decided(recorded);
     if (fact.type === 'event.received') {
       const { detection, refusal } = fact.event;
       const source = this.#sourceLabels.label(detection.source);
@@ -209,8 +211,6 @@ const MAX_WAITING = 10_000;
 export class UpdateLatency {
   /** Decision time of each mitigation's newest change (ms), until it is first sent. */
   readonly #waiting = new Map<string, number>();
-  /** Mitigations sent in this turn of the event loop: the reconciler receives a decision before the metrics do. */
-  readonly #justSent = new Map<string, number>();
   readonly #clock: () => number;
   readonly #observe: (seconds: number) => void;
 
@@ -236,28 +236,13 @@ export class UpdateLatency {
 
   /** Records that a route of this mitigation was passed to the transport. */
   sent(mitigationId: string): void {
-    const now = this.#clock();
     const at = this.#waiting.get(mitigationId);
-    if (at !== undefined) {
-      this.#waiting.delete(mitigationId);
-      this.#measured(at, now);
-      return;
-    }
-    if (this.#justSent.size === 0) setImmediate(() => this.#justSent.clear());
-    this.#justSent.set(mitigationId, now);
-  }
-
-  #measured(decidedAt: number, sentAt: number): void {
-    this.#observe(Math.max(0, sentAt - decidedAt) / 1000);
+    if (at === undefined) return;
+    this.#waiting.delete(mitigationId);
+    this.#observe(Math.max(0, this.#clock() - at) / 1000);
   }
 
   #remember(id: string, at: number): void {
-    const sent = this.#justSent.get(id);
-    if (sent !== undefined) {
-      this.#justSent.delete(id);
-      this.#measured(at, sent);
-      return;
-    }
     this.#waiting.delete(id);
     this.#waiting.set(id, at);
     forgetOldest(this.#waiting, MAX_WAITING);

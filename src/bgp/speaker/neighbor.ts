@@ -192,6 +192,11 @@ export class Neighbor {
     this.#outbound.wake();
   }
 
+  /** Resolves when the session has had its turn to write the queued changes; at once without a session. */
+  async written(): Promise<void> {
+    await this.#outbound?.written();
+  }
+
   endOfRib(): void {
     this.#outbound?.markEndOfRib();
   }

@@ -67,7 +67,8 @@ export class Outbound {
   #idle: (() => void)[] = [];
   /** Cost limit of the next turn, chosen so that routes like the last ones fill their last message. */
   #costNextTurn = COST_A_TURN;
-  #scheduled = false;
+  /** Resolves after the next turn, if one is scheduled. */
+  #nextTurn: Promise<void> | undefined;
   #over = false;
 
   constructor(
@@ -88,19 +89,26 @@ export class Outbound {
 
   /**
    * Schedules writing: a change is pending, or the transport has room again. Changes queued by one caller are packed
-   * together and written before other work of the event loop: a rule is sent before its decision is answered and
-   * logged.
+   * together; `written` tells when.
    */
   wake(): void {
     this.#schedule(queueMicrotask);
   }
 
+  /** Resolves after the turn that is scheduled; at once if none is. */
+  async written(): Promise<void> {
+    await this.#nextTurn;
+  }
+
   #schedule(when: (callback: () => void) => void): void {
-    if (this.#scheduled || this.#over) return;
-    this.#scheduled = true;
-    when(() => {
-      this.#scheduled = false;
-      this.#turn();
+    if (this.#nextTurn !== undefined || this.#over) return;
+    this.#nextTurn = new Promise((resolve) => {
+      when(() => {
+        this.#nextTurn = undefined;
+        // Also after a failure, which nobody who waits is responsible for.
+        resolve();
+        this.#turn();
+      });
     });
   }
 

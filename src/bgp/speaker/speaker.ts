@@ -24,6 +24,8 @@ export class Speaker {
   readonly #toAll: Required<SpeakerListener>;
   readonly #doorman: UnknownConnections;
   #neighbors: Map<string, Neighbor>;
+  /** Removed or replaced neighbors whose sessions are not closed yet. */
+  readonly #removed = new Set<Neighbor>();
   #listener: Listener | undefined;
   /** The reason why neighbors with TCP MD5 or GTSM stay down; undefined if they work. */
   #lacking: string | undefined;
@@ -120,6 +122,18 @@ export class Speaker {
     this.#neighbor(peer).apply(announce, withdraw);
   }
 
+  /** Resolves when every session has had its turn to write the changes queued so far. */
+  async written(): Promise<void> {
+    await Promise.all([...this.#neighbors.values()].map((neighbor) => neighbor.written()));
+  }
+
+  /** Returns true if a route of this owner is on a session, or its withdrawal is not acknowledged. */
+  holds(owner: string): boolean {
+    for (const { rib } of this.#neighbors.values()) if (rib.holds(owner)) return true;
+    for (const { rib } of this.#removed) if (rib.holds(owner)) return true;
+    return false;
+  }
+
   /** Sends End-of-RIB (RFC 4724 §2) for every negotiated family after the pending changes. */
   endOfRib(peer: string): void {
     this.#neighbor(peer).endOfRib();
@@ -173,7 +187,9 @@ export class Speaker {
       if (now === old) continue;
       const subcode =
         now === undefined ? CeaseSubcode.PeerDeConfigured : CeaseSubcode.OtherConfigurationChange;
-      parting.push(old.part({ preserve: now !== undefined && staysSamePeer(old, now), cease: { subcode } }));
+      const preserve = now !== undefined && staysSamePeer(old, now);
+      this.#removed.add(old);
+      parting.push(old.part({ preserve, cease: { subcode } }).finally(() => this.#removed.delete(old)));
     }
     await Promise.all(parting);
     try {

@@ -2,6 +2,7 @@
  * Fits the bundled playbooks to the routers of a new configuration: removes steps that no router can enforce, and adds
  * a comment about them. Reads and writes no files.
  */
+import { DISCARD } from '../../core/action.ts';
 import type { Document, YAMLMap, YAMLSeq } from 'yaml';
 import { isMap, isSeq, parseDocument } from 'yaml';
 import type { PlaybookMatch } from '../../core/policy/playbook.ts';
@@ -159,11 +160,8 @@ function takeOut(document: Document, { playbook, index }: StepPlace): string {
     else all?.items.splice(all.items.indexOf(map), 1);
   }
   const rate: unknown = step.get('rate_bps');
-  const isPolice = step.get('action') === 'police';
-  return actionWords({
-    type: isPolice ? 'police' : 'discard',
-    rateBps: isPolice && typeof rate === 'number' ? rate : null,
-  });
+  if (step.get('action') !== 'police') return actionWords(DISCARD);
+  return typeof rate === 'number' ? actionWords({ type: 'police', rateBps: rate }) : 'police';
 }
 
 function hasPlaybooks(document: Document): boolean {

@@ -1,4 +1,5 @@
 /** Decides what follows when a detector reports an attack. */
+import { sameAction } from '../action.ts';
 import { rateWords } from '../../net/text.ts';
 import type { DecideContext, Decision } from '../commands.ts';
 import type { Fact } from '../facts.ts';
@@ -21,7 +22,6 @@ import {
   newPart,
   planUnder,
   refused,
-  sameForm,
   takingAlong,
   targetOf,
 } from './begin-mitigation.ts';
@@ -238,7 +238,7 @@ function widened(it: BanContext, mitigation: Mitigation): Outcome {
     match: rule.match,
     ports: rule.ports,
     excludedPorts: rule.excludedPorts,
-    ...(sameForm(action, mitigation.action) ? {} : { action }),
+    ...(sameAction(action, mitigation.action) ? {} : { action }),
     expiresAt,
     why,
   });

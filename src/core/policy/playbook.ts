@@ -1,5 +1,5 @@
 /** What to do about which attack: playbooks, their steps, and how they are read from `playbooks.yaml`. */
-import type { MitigationAction } from '../types.ts';
+import { DISCARD, type MitigationAction } from '../action.ts';
 import { type PlaybookData, type PlaybooksData, type StepData, type Way, WAYS } from './playbook-schema.ts';
 import type { PolicyProblem } from './policy-problem.ts';
 import type { ProfileName } from './profile.ts';
@@ -225,10 +225,7 @@ function readStep(
     );
   }
   return {
-    action:
-      data.action === 'police'
-        ? { type: 'police', rateBps: rate ?? null }
-        : { type: 'discard', rateBps: null },
+    action: data.action === 'police' ? { type: 'police', rateBps: rate ?? 0 } : DISCARD,
     ...(data.action === 'police' && wholeHost !== undefined ? { wholeHostRateBps: wholeHost } : {}),
     ttlSeconds: data.ttl_seconds ?? null,
     confidence: data.require_confidence_at_least ?? null,

@@ -30,6 +30,7 @@ class House {
       submit: () => Promise.reject(new Error('not asked')),
       adopt: () => Promise.reject(new Error('not asked')),
       follow: () => () => undefined,
+      followFirst: () => () => undefined,
       recent: () => [],
     };
     const policyNow = () => this.policy;

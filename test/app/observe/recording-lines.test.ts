@@ -7,10 +7,10 @@ import { StoreError } from '../../../src/store/store.ts';
 const NOW = 10_000_000;
 const WELL: Recording = {
   phase: 'ready',
-  writingSince: null,
-  snapshottingSince: null,
+  writingSince: undefined,
+  snapshottingSince: undefined,
   unrecorded: 0,
-  unrecordedSince: null,
+  unrecordedSince: undefined,
 };
 
 const codes = (changes: Partial<Recording>): readonly string[] =>

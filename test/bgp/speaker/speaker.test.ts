@@ -130,6 +130,27 @@ describe('a new list of neighbors', () => {
     await close();
   });
 
+  it('leaves the routes of a removed neighbor with it until its session is closed', async () => {
+    const { labs, neighbors, close } = await routers(1);
+    const [one] = neighbors;
+    assert.ok(one !== undefined);
+    const { speaker, up } = speakerWith({ neighbors: [one] });
+    await speaker.start();
+    await until('established', () => up.length === 1);
+    speaker.apply('edge1', [flowRoute(1)], []);
+    assert.equal(speaker.holds('m1'), false, 'it waits for its turn');
+    await speaker.written();
+    assert.equal(speaker.holds('m1'), true);
+    const removed = speaker.reconfigure([]);
+    assert.deepEqual(speaker.peers(), []);
+    assert.equal(speaker.holds('m1'), true, 'the router may still have it');
+    await removed;
+    assert.equal(speaker.holds('m1'), false);
+    await until('the router has no session', () => labs[0]?.established === 0);
+    await speaker.stop({ preserve: false });
+    await close();
+  });
+
   it('with one name twice is refused, and nothing changes', async () => {
     const { neighbors, close } = await routers(1);
     const [one] = neighbors;
