@@ -78,7 +78,7 @@ async function playbookTable(): Promise<string> {
       customerId: null,
       profile: 'normal',
     });
-    if (playbook === null) return row([`\`${vector}\``, '-', '-', '-']);
+    if (playbook === undefined) return row([`\`${vector}\``, '-', '-', '-']);
     const [first] = playbook.steps;
     const name = playbook === set.fallback ? 'default' : `\`${playbook.name}\``;
     const matches = first === undefined ? '-' : matchOf(vector, protocol, first);
@@ -105,7 +105,7 @@ function matchOf(vector: string, protocol: number | null, { action, refinement }
     ...{ victim: VICTIM, vector, protocol, ports: [], allowedPorts, refinement },
     action: action.type,
   });
-  if (rule === null) throw new Error(`${vector}: ${why.join('; ')}`);
+  if (rule === undefined) throw new Error(`${vector}: ${why.join('; ')}`);
   const text = ruleText({ match: rule.match, action });
   const [, match = ''] = /^match dst \S+ ?(.*) then /.exec(text) ?? [];
   return match === '' ? 'everything, unless the report names a protocol or ports' : `\`${match}\``;

@@ -144,7 +144,7 @@ function runStream(input: Uint8Array): void {
       src: ends[back ? 1 : 0],
       dst: ends[back ? 0 : 1],
       fromStart: (mode & 2) === 0,
-      end: null,
+      end: undefined,
       chunks: [{ packet: back ? 2 : 1, time: 0, bytes }],
       gaps: (mode & 4) === 0 ? [] : [{ beforeChunk: 0, octets: 7 }],
     };

@@ -87,14 +87,14 @@ function runField(input: Uint8Array): void {
   // Enough to reach everything; a field of a thousand rules is only slow.
   for (const { octets: each, result } of list.slice(0, 8)) {
     if (!result.ok) continue;
-    const { spec, canonical, tolerated } = result;
+    const { spec, canonical, tolerated } = result.value;
     require(sameBytes(encodeFlowSpec(spec), canonical), 'canonical octets differ');
     require((tolerated.length === 0) === sameBytes(canonical, each), 'tolerated and octets disagree');
     const sent = sentFlowSpec(each, spec);
     require(compareFlowSpecs(sent, sent) === 0, 'a rule does not equal itself');
     findImpossible(spec);
     const parsed = parseRule(formatRule(spec, []));
-    require(parsed.ok && sameBytes(encodeFlowSpec(parsed.spec), canonical), 'the text is another rule');
+    require(parsed.ok && sameBytes(encodeFlowSpec(parsed.value.spec), canonical), 'the text is another rule');
     const line = decodeLine({ afi, safi, nlri: toHex(each) });
     const again = encodeLine({ afi, safi, rd: line.rd, components: line.components });
     require(again.nlri === toHex(canonical), 'the JSON is another rule');
@@ -106,12 +106,13 @@ function runActions(input: Uint8Array): void {
   for (const parts of [{ extendedCommunities: input, nextHop: input }, { ipv6ExtendedCommunities: input }]) {
     const result = decodeActions(parts);
     if (!result.ok) continue;
-    formatActions(result.actions);
-    const octets = encodeReceivedActions(result.actions);
+    formatActions(result.value.actions);
+    const octets = encodeReceivedActions(result.value.actions);
     const again = decodeActions(octets);
-    require(again.ok && formatActions(again.actions) === formatActions(result.actions), 'other actions');
+    require(again.ok &&
+      formatActions(again.value.actions) === formatActions(result.value.actions), 'other actions');
     try {
-      encodeActions(result.actions);
+      encodeActions(result.value.actions);
     } catch (error) {
       // Actions that contradict each other can be read, and must not be written.
       if (!(error instanceof FlowSpecError)) throw error;
@@ -127,8 +128,8 @@ function runText(input: Uint8Array): void {
     require(offset >= 0 && offset + length <= text.length, 'an error points outside of the text');
     return;
   }
-  const again = parseRule(formatRule(parsed.spec, parsed.actions));
-  const same = again.ok && sameBytes(encodeFlowSpec(again.spec), encodeFlowSpec(parsed.spec));
+  const again = parseRule(formatRule(parsed.value.spec, parsed.value.actions));
+  const same = again.ok && sameBytes(encodeFlowSpec(again.value.spec), encodeFlowSpec(parsed.value.spec));
   require(same, 'what was read is written as another rule');
 }
 

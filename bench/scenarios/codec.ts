@@ -56,6 +56,6 @@ export const codec: Scenario = {
 
 function specOf(nlri: Uint8Array): FlowSpec {
   const decoded = decodeFlowSpec(nlri, RULE_FAMILY.afi, RULE_FAMILY.safi);
-  if (!decoded.ok) throw new Error(decoded.reason);
-  return decoded.spec;
+  if (!decoded.ok) throw new Error(decoded.error.reason);
+  return decoded.value.spec;
 }

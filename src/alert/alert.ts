@@ -21,21 +21,21 @@ export interface UnenforcedNeighbor {
 export type AlertDestination =
   | { readonly type: 'slack'; readonly webhookUrl: string }
   | { readonly type: 'pagerduty'; readonly routingKey: string }
-  /** Unsigned if `secret` is null. */
-  | { readonly type: 'webhook'; readonly url: string; readonly secret: string | null };
+  /** Unsigned if `secret` is undefined. */
+  | { readonly type: 'webhook'; readonly url: string; readonly secret: string | undefined };
 
 export interface Alert {
   readonly event: AlertEvent;
-  /** Number of the fact; null for `mitigation.unenforced`, which is not a fact. */
-  readonly seq: number | null;
+  /** Number of the fact; undefined for `mitigation.unenforced`, which is not a fact. */
+  readonly seq: number | undefined;
   /** Milliseconds since the epoch. */
   readonly at: number;
   readonly pop: string;
-  /** The mitigation after the fact; null if the fact concerns none, or if it is no longer remembered. */
-  readonly mitigation: Mitigation | null;
+  /** The mitigation after the fact; undefined if the fact concerns none, or if it is no longer remembered. */
+  readonly mitigation: Mitigation | undefined;
   /** The alert's subject: a mitigation's id, a prefix, or an action. */
   readonly subject: string;
-  readonly actor: Actor | null;
+  readonly actor: Actor | undefined;
   /** One line for a person. */
   readonly summary: string;
   /** Identifies the incident if the subject does not; see refusal-digest.ts. */
@@ -55,14 +55,14 @@ export interface AlertRequest {
   readonly body: string;
 }
 
-/** Returns a fact's alert; null if the fact is not in `wanted`. `find` returns a mitigation after the fact. */
+/** Returns a fact's alert; undefined if the fact is not in `wanted`. `find` returns a mitigation after the fact. */
 export function alertOf(
   { seq, at, fact }: RecordedFact,
   wanted: ReadonlySet<AlertEvent>,
   pop: string,
   find: (id: string) => Mitigation | undefined,
-): Alert | null {
-  if (isQuiet(fact) || !wanted.has(fact.type)) return null;
+): Alert | undefined {
+  if (isQuiet(fact) || !wanted.has(fact.type)) return undefined;
   const common = { event: fact.type, seq, at, pop };
   switch (fact.type) {
     case 'mitigation.created':
@@ -73,7 +73,7 @@ export function alertOf(
     case 'mitigation.escalated':
     case 'mitigation.withdrawn':
     case 'mitigation.expired':
-      return aboutMitigation(common, find(fact.id) ?? null, fact.id);
+      return aboutMitigation(common, find(fact.id), fact.id);
     case 'safelist.added': {
       const { prefix, reason, addedBy } = fact.entry;
       return aboutAction(common, prefix, addedBy, `${prefix} added to the safelist`, reason);
@@ -103,12 +103,12 @@ const NAMED = 4;
 /** Returns the alert of a mitigation that is not enforced on these neighbors (at least one). */
 export function unenforcedAlert(
   id: string,
-  mitigation: Mitigation | null,
+  mitigation: Mitigation | undefined,
   neighbors: readonly UnenforcedNeighbor[],
   at: number,
   pop: string,
 ): Alert {
-  const alert = aboutMitigation({ event: 'mitigation.unenforced', seq: null, at, pop }, mitigation, id);
+  const alert = aboutMitigation({ event: 'mitigation.unenforced', seq: undefined, at, pop }, mitigation, id);
   const named = neighbors.slice(0, NAMED).map(({ neighbor, why }) => `${neighbor}: ${why}`);
   const surplus = neighbors.length - NAMED;
   const more = surplus > 0 ? ` and ${countWords(surplus, 'more neighbor', 'more neighbors')}` : '';
@@ -128,10 +128,16 @@ const VERBS: Readonly<Partial<Record<AlertEvent, string>>> = {
   'mitigation.unenforced': 'Mitigation not enforced everywhere',
 };
 
-function aboutMitigation(common: Common, mitigation: Mitigation | null, id: string): Alert {
+function aboutMitigation(common: Common, mitigation: Mitigation | undefined, id: string): Alert {
   const verb = VERBS[common.event] ?? common.event;
-  if (mitigation === null) {
-    return { ...common, mitigation, subject: id, actor: null, summary: `${verb}: ${id} (pop ${common.pop})` };
+  if (mitigation === undefined) {
+    return {
+      ...common,
+      mitigation,
+      subject: id,
+      actor: undefined,
+      summary: `${verb}: ${id} (pop ${common.pop})`,
+    };
   }
   const { victim, vector, action, customerId, dryRun, ending, createdBy, reason } = mitigation;
   const owner = customerId === null ? '' : `, customer ${customerId}`;
@@ -147,7 +153,7 @@ function aboutMitigation(common: Common, mitigation: Mitigation | null, id: stri
 
 function aboutAction(common: Common, subject: string, actor: Actor, what: string, reason: string): Alert {
   const summary = `${what} by ${actor.name} (pop ${common.pop})${reason === '' ? '' : `: ${reason}`}`;
-  return { ...common, mitigation: null, subject, actor, summary };
+  return { ...common, mitigation: undefined, subject, actor, summary };
 }
 
 // Events.

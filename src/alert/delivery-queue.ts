@@ -3,6 +3,7 @@
  * bounded, so that an unreachable destination costs some memory and some alerts, and does not affect other
  * destinations.
  */
+import { errorText } from '../net/text.ts';
 import type { Alert, AlertRequest } from './alert.ts';
 import type { PostAnswer, Poster } from './post.ts';
 
@@ -65,7 +66,7 @@ export const DEFAULT_LIMITS: DeliveryLimits = {
 type Attempt =
   | { readonly verdict: 'delivered' }
   | { readonly verdict: 'refused'; readonly detail: string }
-  | { readonly verdict: 'again'; readonly detail: string; readonly afterMs: number | null };
+  | { readonly verdict: 'again'; readonly detail: string; readonly afterMs: number | undefined };
 
 const DETAIL_LENGTH = 200;
 
@@ -165,17 +166,17 @@ export class DeliveryQueue {
       return attemptOf(await poster.post(request, controller.signal));
     } catch (error) {
       const reason: unknown = controller.signal.aborted ? controller.signal.reason : error;
-      const detail = reason instanceof Error ? reason.message : String(reason);
+      const detail = errorText(reason);
       return isRefusedAddress(reason)
         ? { verdict: 'refused', detail }
-        : { verdict: 'again', detail, afterMs: null };
+        : { verdict: 'again', detail, afterMs: undefined };
     } finally {
       cancel();
       this.#abort = () => undefined;
     }
   }
 
-  #pause(attempt: number, wantedMs: number | null): Promise<void> {
+  #pause(attempt: number, wantedMs: number | undefined): Promise<void> {
     const { pauseMs, maxPauseMs } = this.#options.limits;
     const full = Math.min(maxPauseMs, pauseMs * 2 ** (attempt - 1));
     const own = full / 2 + (full / 2) * this.#options.random();

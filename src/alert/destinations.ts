@@ -44,7 +44,7 @@ function digest(alerts: readonly Alert[]): string {
 function alertText(alert: Alert): string {
   const { event, mitigation } = alert;
   const lines = [`${MARKS[event] ?? ':information_source:'} *${escapeText(alert.summary)}*`];
-  if (mitigation !== null) {
+  if (mitigation !== undefined) {
     const ports = mitigation.ports.length === 0 ? 'any' : mitigation.ports.join(', ');
     const until = timeText(mitigation.expiresAt);
     lines.push(`> \`${mitigation.id}\` · ${mitigation.match.dstPrefix} · ports ${ports} · until ${until}`);
@@ -87,7 +87,9 @@ export function pagerdutyRequest(alert: Alert, routingKey: string, base = PAGERD
   const timestamp = timeText(alert.at);
   const source = `prefixd ${alert.pop}`;
   const details = {
-    ...(alert.mitigation === null ? { subject: alert.subject } : decidedMitigationView(alert.mitigation)),
+    ...(alert.mitigation === undefined
+      ? { subject: alert.subject }
+      : decidedMitigationView(alert.mitigation)),
     ...(alert.neighbors === undefined ? {} : { neighbors: alert.neighbors }),
   };
   if (CHANGES.has(alert.event)) {
@@ -126,7 +128,7 @@ export function pagerdutyRequest(alert: Alert, routingKey: string, base = PAGERD
  */
 function severityOf({ event, mitigation }: Alert): 'error' | 'warning' | 'info' {
   if (event === 'mitigation.unenforced') return 'error';
-  if (mitigation === null) return 'warning';
+  if (mitigation === undefined) return 'warning';
   if (mitigation.dryRun) return 'info';
   if (event === 'mitigation.rejected') return isUnprotected(mitigation.reason) ? 'warning' : 'info';
   return mitigation.action.type === 'discard' ? 'error' : 'warning';
@@ -144,22 +146,22 @@ function isUnprotected(reason: string): boolean {
  * hex>`. `seq` is the same in every attempt, so a receiver can detect a repetition; if no fact caused the alert it is
  * null, and `event`, `subject` and `time` identify it. `time` lets a receiver refuse old alerts.
  */
-export function webhookRequest(alert: Alert, url: string, secret: string | null): AlertRequest {
+export function webhookRequest(alert: Alert, url: string, secret: string | undefined): AlertRequest {
   const body = JSON.stringify({
     version: 1,
     event: alert.event,
-    seq: alert.seq,
+    seq: alert.seq ?? null,
     time: timeText(alert.at),
     pop: alert.pop,
     subject: alert.subject,
     summary: alert.summary,
     ...(alert.refused === undefined ? {} : { refused: alert.refused }),
     ...(alert.neighbors === undefined ? {} : { neighbors: alert.neighbors }),
-    actor: alert.actor === null ? null : { kind: alert.actor.kind, name: alert.actor.name },
-    mitigation: alert.mitigation === null ? null : decidedMitigationView(alert.mitigation),
+    actor: alert.actor === undefined ? null : { kind: alert.actor.kind, name: alert.actor.name },
+    mitigation: alert.mitigation === undefined ? null : decidedMitigationView(alert.mitigation),
   });
   const headers = { 'content-type': 'application/json', 'x-prefixd-event': alert.event };
-  if (secret === null) return { url, headers, body };
+  if (secret === undefined) return { url, headers, body };
   const signature = createHmac('sha256', secret).update(body).digest('hex');
   return { url, headers: { ...headers, 'x-prefixd-signature': `sha256=${signature}` }, body };
 }

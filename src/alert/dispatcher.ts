@@ -98,7 +98,7 @@ export class AlertDispatcher {
       if (protectedNow !== undefined) this.#refusals.mitigated(protectedNow, fact.at);
       const alert = alertOf(fact, leavesUnprotected(fact.fact) ? this.#orRefusals : this.#events, pop, find);
       if (alert?.event === 'mitigation.rejected') this.#refusals.refused(alert);
-      else if (alert !== null) this.#tell(alert);
+      else if (alert !== undefined) this.#tell(alert);
     }
   }
 
@@ -113,7 +113,7 @@ export class AlertDispatcher {
   unenforced(id: string, neighbors: readonly UnenforcedNeighbor[], at: number): void {
     if (!this.#events.has('mitigation.unenforced')) return;
     const { pop, find } = this.#options;
-    const alert = unenforcedAlert(id, find(id) ?? null, neighbors, at, pop);
+    const alert = unenforcedAlert(id, find(id), neighbors, at, pop);
     this.#tell(alert);
   }
 
@@ -155,7 +155,7 @@ function carrierOf(destination: AlertDestination, pagerdutyUrl: string): Carrier
       return {
         requestOf: ([alert]) => webhookRequest(only(alert), url, secret),
         batch: 1,
-        secrets: [...urlSecrets(url), ...(secret === null ? [] : [secret])],
+        secrets: [...urlSecrets(url), ...(secret === undefined ? [] : [secret])],
       };
     }
   }

@@ -5,14 +5,14 @@
 import { lookup as dnsLookup, type LookupAddress } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import { Agent, buildConnector, request } from 'undici';
-import { parseAddress } from '../net/prefix.ts';
+import { parseZonedAddress } from '../net/prefix.ts';
 import { notGlobal } from '../net/special-addresses.ts';
 import type { AlertRequest } from './alert.ts';
 
 export interface PostAnswer {
   readonly status: number;
-  /** Time to wait (ms) that a 429 or 503 asks for; null if it names none. */
-  readonly retryAfterMs: number | null;
+  /** Time to wait (ms) that a 429 or 503 asks for; undefined if it names none. */
+  readonly retryAfterMs: number | undefined;
   /** Start of the body, for the log. */
   readonly text: string;
 }
@@ -112,14 +112,14 @@ async function firstOctets(body: AsyncIterable<Uint8Array> & { destroy(): unknow
 
 /**
  * Returns the time to wait (ms) from Retry-After: seconds or a date (RFC 9110 §10.2.3). A date counts from the
- * response's own Date, so that a wrong local clock does not matter. Null if the header is absent or invalid.
+ * response's own Date, so that a wrong local clock does not matter. Undefined if the header is absent or invalid.
  */
-function retryAfter(headers: Readonly<Record<string, unknown>>, now: () => number): number | null {
+function retryAfter(headers: Readonly<Record<string, unknown>>, now: () => number): number | undefined {
   const wanted = headers['retry-after'];
-  if (typeof wanted !== 'string') return null;
+  if (typeof wanted !== 'string') return undefined;
   if (/^\d{1,9}$/.test(wanted)) return Number(wanted) * 1000;
   const until = httpDate(wanted);
-  return until === undefined ? null : Math.max(0, until - (httpDate(headers.date) ?? now()));
+  return until === undefined ? undefined : Math.max(0, until - (httpDate(headers.date) ?? now()));
 }
 
 /** Parses a date in any format of RFC 9110 §5.6.7 (ms since the epoch); undefined if invalid. */
@@ -136,8 +136,7 @@ function httpDate(value: unknown): number | undefined {
  * True for loopback, private, link-local, multicast and reserved addresses in any notation, and for invalid addresses.
  */
 export function isPrivateAddress(text: string): boolean {
-  const zone = text.indexOf('%');
-  const address = parseAddress(zone < 0 ? text : text.slice(0, zone));
+  const address = parseZonedAddress(text);
   return address === undefined || notGlobal(address) !== undefined;
 }
 
@@ -149,5 +148,5 @@ export function isPrivateHost(host: string): boolean {
   const bare = host.replace(/^\[(.*)\]$/, '$1');
   const name = bare.toLowerCase().replace(/\.$/, '');
   if (name === 'localhost' || name.endsWith('.localhost')) return true;
-  return parseAddress(bare.split('%', 1)[0] ?? bare) !== undefined && isPrivateAddress(bare);
+  return parseZonedAddress(bare) !== undefined && isPrivateAddress(bare);
 }

@@ -26,8 +26,8 @@ interface OpenDigest {
   readonly key: string;
   /** Alert of the first refusal. */
   readonly first: Alert;
-  /** Null for refusals by a quota, which a mitigation of one victim does not end. */
-  readonly victim: string | null;
+  /** Undefined for refusals by a quota, which a mitigation of one victim does not end. */
+  readonly victim: string | undefined;
   reports: number;
   readonly victims: Set<string>;
   told: boolean;
@@ -56,7 +56,7 @@ export class Refusals {
   /** Takes the alert of a `mitigation.rejected` and sends it unless a similar one is open. */
   refused(alert: Alert): void {
     const { mitigation } = alert;
-    if (mitigation === null) {
+    if (mitigation === undefined) {
       this.#tell(alert);
       return;
     }
@@ -66,13 +66,13 @@ export class Refusals {
     const open = known ?? this.#begin(key, alert, mitigation);
     open.reports++;
     if (!open.told) open.victims.add(mitigation.victim);
-    if (open.victim !== null && !open.told) this.#tellOf(open);
+    if (open.victim !== undefined && !open.told) this.#tellOf(open);
   }
 
   /** Ends the refusals of a victim (an address or a prefix) that is now protected. */
   mitigated(victim: string, at: number): void {
     for (const open of [...this.#open.values()]) {
-      if (open.victim !== null && isSameVictim(open.victim, victim)) this.#over(open, at);
+      if (open.victim !== undefined && isSameVictim(open.victim, victim)) this.#over(open, at);
     }
   }
 
@@ -89,7 +89,7 @@ export class Refusals {
       if (this.#open.size < this.#limits.capacity) break;
       this.#over(oldest, first.at);
     }
-    const victim = isQuota(mitigation.reason) ? null : mitigation.victim;
+    const victim = isQuota(mitigation.reason) ? undefined : mitigation.victim;
     const open: OpenDigest = {
       key,
       first,
@@ -101,7 +101,8 @@ export class Refusals {
       cancel: () => undefined,
     };
     this.#open.set(key, open);
-    if (victim === null) open.cancel = this.#timers.after(this.#limits.gatherMs, () => this.#gathered(open));
+    if (victim === undefined)
+      open.cancel = this.#timers.after(this.#limits.gatherMs, () => this.#gathered(open));
     else this.#watch(open);
     return open;
   }
@@ -125,7 +126,7 @@ export class Refusals {
     const { first, key, victim, reports, victims } = open;
     const incident = `refused:${key}`;
     const refused = { reports, victims: victims.size };
-    const gathered = victim === null ? { refused, summary: quotaSummary(first, refused) } : {};
+    const gathered = victim === undefined ? { refused, summary: quotaSummary(first, refused) } : {};
     this.#tell({ ...first, incident, ...gathered });
   }
 
@@ -153,7 +154,7 @@ function quotaSummary(first: Alert, refused: { readonly reports: number; readonl
   const whose =
     mitigation?.reason === 'quota_customer' ? ` of customer ${mitigation.customerId ?? '(none)'}` : '';
   const counts = `${countWords(refused.reports, 'report')} refused for ${countWords(refused.victims, 'victim')}`;
-  const attack = mitigation === null ? '' : `; first: ${mitigation.vector} on ${mitigation.victim}`;
+  const attack = mitigation === undefined ? '' : `; first: ${mitigation.vector} on ${mitigation.victim}`;
   return `Quota${whose} reached (${mitigation?.reason ?? ''}): ${counts}${attack} (pop ${pop})`;
 }
 
@@ -161,5 +162,5 @@ function isSameVictim(refused: string, mitigated: string): boolean {
   // Canonical addresses are equal if their texts are.
   if (!refused.includes('/') && !mitigated.includes('/')) return refused === mitigated;
   const [a, b] = [parsePrefix(refused), parsePrefix(mitigated)];
-  return typeof a === 'string' || typeof b === 'string' ? refused === mitigated : overlaps(a, b);
+  return a.ok && b.ok ? overlaps(a.value, b.value) : refused === mitigated;
 }

@@ -1,4 +1,5 @@
 /** Handles the daemon's process: start errors and stop signals. */
+import { asError } from '../net/text.ts';
 import { StoreError } from '../store/store.ts';
 
 /** A reason why the daemon cannot start; its message is all that the user needs to see. */
@@ -26,7 +27,7 @@ export class StartError extends Error {
       case 'EADDRNOTAVAIL':
         return new StartError(`${where} is not an address of this machine: correct ${what}`);
       default:
-        return error instanceof Error ? error : new Error(String(error));
+        return asError(error);
     }
   }
 }

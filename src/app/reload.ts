@@ -13,6 +13,7 @@ import type { EngineView } from '../control/types.ts';
 import { SYSTEM } from '../core/decide/lifecycle.ts';
 import type { Actor } from '../core/types.ts';
 import type { HttpServer, ReloadOutcome } from '../http/dependencies.ts';
+import { SingleFlight } from '../net/single-flight.ts';
 import { countWords, errorText } from '../net/text.ts';
 
 export interface ReloaderOptions {
@@ -29,9 +30,7 @@ export class Reloader {
   readonly #options: ReloaderOptions;
   readonly #adopted = new Set<(config: LoadedConfig) => Promise<void>>();
   #config: LoadedConfig;
-  #running: Promise<ReloadOutcome> | null = null;
-  /** Waiting reloads by `confirmed`: one caller's confirmation must not count for another. */
-  readonly #next = new Map<boolean, Promise<ReloadOutcome>>();
+  readonly #flight = new SingleFlight<ReloadOutcome>();
 
   constructor(options: ReloaderOptions) {
     this.#options = options;
@@ -54,19 +53,8 @@ export class Reloader {
    * Rejects with StoreError if the journal cannot be written; nothing has changed then.
    */
   reload(actor: Actor, confirmed = false): Promise<ReloadOutcome> {
-    if (this.#running === null) {
-      this.#running = this.#reload(actor, confirmed).finally(() => {
-        this.#running = null;
-      });
-      return this.#running;
-    }
-    const again = (): Promise<ReloadOutcome> => {
-      this.#next.delete(confirmed);
-      return this.reload(actor, confirmed);
-    };
-    const next = this.#next.get(confirmed) ?? this.#running.then(again, again);
-    this.#next.set(confirmed, next);
-    return next;
+    // By `confirmed`: one caller's confirmation must not count for another.
+    return this.#flight.run(() => this.#reload(actor, confirmed), confirmed);
   }
 
   async #reload(actor: Actor, confirmed: boolean): Promise<ReloadOutcome> {
@@ -145,7 +133,7 @@ export function summarize(config: LoadedConfig): string {
 /** Makes the server follow reloads of its certificates. */
 export function reloadCertificates(reloader: Reloader, server: HttpServer): void {
   reloader.onAdopted(async ({ http }) => {
-    if (http.tls !== null) await server.reloadTls(http.tls);
+    if (http.tls !== undefined) await server.reloadTls(http.tls);
   });
 }
 

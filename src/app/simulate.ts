@@ -63,7 +63,7 @@ export class Simulation {
     if (answer.type === 'event') {
       this.#events++;
       count(this.#byStatus, answer.status);
-      if (answer.refusal !== null) count(this.#refusals, answer.refusal);
+      if (answer.refusal !== undefined) count(this.#refusals, answer.refusal);
     }
     if (answer.type === 'refused') count(this.#refusals, answer.reason);
     return { at: this.#now, command, answer };
@@ -158,7 +158,7 @@ export class Rehearsal {
     if (fact.type === 'mitigation.ending' && step.answer.type === 'conflict') return undefined;
     const recorded = recordedId(fact);
     const simulated = simulatedMitigation(step.answer);
-    if (recorded !== null && simulated !== null) this.#simulatedIds.set(recorded, simulated);
+    if (recorded !== undefined && simulated !== undefined) this.#simulatedIds.set(recorded, simulated);
     return step;
   }
 
@@ -204,14 +204,13 @@ function ownMitigation(mitigation: Mitigation): Command | undefined {
   return { type: 'mitigate', actor, victim, protocol: match.protocol, ports, action, ttlSeconds, reason };
 }
 
-function recordedId(fact: Fact): string | null {
-  if (fact.type === 'event.received') return fact.event.mitigationId;
-  return fact.type === 'mitigation.created' ? fact.mitigation.id : null;
+function recordedId(fact: Fact): string | undefined {
+  if (fact.type === 'event.received') return fact.event.mitigationId ?? undefined;
+  return fact.type === 'mitigation.created' ? fact.mitigation.id : undefined;
 }
 
-function simulatedMitigation(answer: Answer): string | null {
-  if (answer.type === 'event') return answer.mitigation?.id ?? null;
-  return answer.type === 'mitigation' ? answer.mitigation.id : null;
+function simulatedMitigation(answer: Answer): string | undefined {
+  return answer.type === 'event' || answer.type === 'mitigation' ? answer.mitigation?.id : undefined;
 }
 
 // Times of a simulation's lines: their own, or one that follows from their place in the file.
@@ -220,10 +219,10 @@ export interface Placement {
   /** Time between a line without a time and the previous line (ms); 0 or more. */
   readonly spacing: number;
   /**
-   * Time of a first line without a time (ms since the epoch); null: counted back by `spacing` from the first line with
+   * Time of a first line without a time (ms since the epoch); undefined: counted back by `spacing` from the first line with
    * a time.
    */
-  readonly start: number | null;
+  readonly start: number | undefined;
   /** Time of the first line if no line has a time and no start is given (ms since the epoch). */
   readonly now: number;
 }
@@ -239,7 +238,7 @@ export function placeInTime(
 ): readonly number[] | undefined {
   const firstDated = times.findIndex((time) => time !== null);
   const dated = firstDated === -1 ? undefined : (times[firstDated] as number);
-  if (firstDated !== 0 && start !== null && dated !== undefined && start > dated) return undefined;
+  if (firstDated !== 0 && start !== undefined && dated !== undefined && start > dated) return undefined;
   const placed: number[] = [];
   /** Time of the previous line, and distance to the next one without a time. */
   let before = start ?? (dated === undefined ? now : dated - firstDated * spacing);

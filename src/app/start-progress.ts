@@ -12,7 +12,7 @@ import { version } from './version.ts';
 /** Progress of the start. */
 export class Starting {
   readonly #startedAt: number;
-  #progress: StartProgress = { phase: 'opening', factsRead: 0, factsAbout: null };
+  #progress: StartProgress = { phase: 'opening', factsRead: 0, factsAbout: undefined };
 
   /** `startedAt`: milliseconds since the epoch. */
   constructor(startedAt: number) {
@@ -42,7 +42,7 @@ export class Starting {
 
 /** Describes the progress in one line. */
 export function progressText({ phase, factsRead, factsAbout }: StartProgress): string {
-  if (phase === 'opening' || factsAbout === null) return 'opening the journal';
+  if (phase === 'opening' || factsAbout === undefined) return 'opening the journal';
   if (phase === 'applying') return 'journal read; applying the policy';
   // The total is an estimate: it must not be less than the number read.
   const about = Math.max(factsRead, factsAbout);
@@ -63,7 +63,7 @@ export async function serveStart(
   const { auth, tls, listen } = config.http;
   const deps = {
     auth: () => auth,
-    tls: tls === null ? null : await loadTls(tls),
+    tls: tls === undefined ? undefined : await loadTls(tls),
     logger,
     clock,
     newId: randomUUID,

@@ -4,6 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import type { ClientRequest, RequestOptions } from 'node:http';
+import { errorText } from '../net/text.ts';
 import { CliError, type CommandContext, Exit, type ExitCode } from './command-context.ts';
 import { printable } from './tables.ts';
 
@@ -148,7 +149,7 @@ export async function connectionError(base: string, error: unknown, ca?: string)
       `${base} does not accept the client certificate: ${advice} (${alert})`,
     );
   }
-  const message = cause instanceof Error ? cause.message : String(cause);
+  const message = errorText(cause);
   if (OWN_CERTIFICATE.test(code)) {
     const advice = 'both must be PEM files, and the key must match the certificate';
     return new CliError(Exit.InvalidInput, `--cert and --key cannot be used: ${advice} (${message})`);
@@ -305,7 +306,7 @@ async function pem(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = errorText(error);
     throw new CliError(Exit.InvalidInput, `cannot read ${path}: ${why}`);
   }
 }

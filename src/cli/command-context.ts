@@ -72,12 +72,12 @@ export interface CommandContext {
   readonly io: Io;
   readonly options: GlobalOptions;
   /** True if output may be colored: on a terminal, without NO_COLOR (https://no-color.org). */
-  readonly colour: boolean;
+  readonly color: boolean;
 }
 
 export function contextOf(io: Io, options: GlobalOptions): CommandContext {
-  const colour = io.outputIsTerminal && !io.env.NO_COLOR && io.env.TERM !== 'dumb';
-  return { io, options, colour };
+  const color = io.outputIsTerminal && !io.env.NO_COLOR && io.env.TERM !== 'dumb';
+  return { io, options, color };
 }
 
 /** Returns the line width of standard error in characters; Infinity if it is not a terminal. */

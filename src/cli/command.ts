@@ -1,6 +1,6 @@
 /** Defines a command: its help with examples, and usage errors that name all missing arguments and guess typing errors. */
 import { Command, type ErrorOptions, Help, type Option } from 'commander';
-import { likely } from '../config/nearest.ts';
+import { likely } from '../net/nearest.ts';
 import { UsageError } from './command-context.ts';
 
 /** Names what is missing beyond the required options and arguments, such as one of several options; '' if nothing is. */

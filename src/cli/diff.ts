@@ -123,7 +123,7 @@ function affected(
   for (const shown of mitigations) {
     const mitigation = readMitigation(shown);
     const why = endedByPolicy(policy, mitigation, { safelisted: () => undefined });
-    if (why !== null) {
+    if (why !== undefined) {
       withdrawn.push(affectedBy(shown, why));
       continue;
     }
@@ -131,7 +131,7 @@ function affected(
     if (words.length > 0) changed.push(affectedBy(shown, words.join('; ')));
   }
   const victims = withdrawn.map(({ victim_ip: victim }) => ({ victim }));
-  const asks = askBeforeEnding('the reload', victims, mitigations.length) !== null;
+  const asks = askBeforeEnding('the reload', victims, mitigations.length) !== undefined;
   return { withdrawn, asks, changed };
 }
 

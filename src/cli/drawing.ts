@@ -6,8 +6,8 @@ import { wrapped } from './tables.ts';
 
 /** Returns the terminal's width and colors; an infinite width if the output is a file or a pipe. */
 export function drawingFor(context: CommandContext): Drawing {
-  const { io, colour } = context;
-  return { width: io.outputIsTerminal ? io.columns : Number.POSITIVE_INFINITY, colour };
+  const { io, color } = context;
+  return { width: io.outputIsTerminal ? io.columns : Number.POSITIVE_INFINITY, color };
 }
 
 /** Wraps text between words to the terminal's width. */

@@ -35,8 +35,8 @@ type KnownAnswers = Readonly<Partial<Record<Key, string>>>;
 interface Field {
   readonly key: Key;
   readonly option: string;
-  /** The question at a terminal; null: never asked, the option only. */
-  readonly question: ((known: KnownAnswers) => string) | null;
+  /** The question at a terminal; absent: never asked, the option only. */
+  readonly question?: (known: KnownAnswers) => string;
   readonly fallback?: (known: KnownAnswers) => string | undefined;
   readonly kind: z.ZodType;
   readonly isNumber?: true;
@@ -83,7 +83,6 @@ const FIELDS: readonly Field[] = [
   {
     key: 'port',
     option: '--port',
-    question: null,
     fallback: () => '179',
     kind: integer(1, 65535),
     isNumber: true,
@@ -109,7 +108,7 @@ const FIELDS: readonly Field[] = [
     kind: prefix,
     isList: true,
   },
-  { key: 'listen', option: '--listen', question: null, fallback: () => DEFAULT_LISTEN, kind: listen },
+  { key: 'listen', option: '--listen', fallback: () => DEFAULT_LISTEN, kind: listen },
 ];
 
 /**
@@ -161,7 +160,7 @@ function flawOf({ option, kind, isNumber, isList }: Field, value: string | undef
     // A zone is valid on this host only, and the router's configuration names the address, too.
     if (kind.safeParse(typed).success && !part.includes('%')) continue;
     const why = isList === true ? parsePrefix(part) : undefined;
-    if (typeof why === 'string') return `invalid ${option}: ${printable(why)}`;
+    if (why?.ok === false) return `invalid ${option}: ${printable(why.error)}`;
     const expected = `${String(kind.meta()?.expects)}${part.includes('%') ? ', without a zone' : ''}`;
     return `invalid ${option} ${JSON.stringify(printable(part))}: expected ${expected}`;
   }
@@ -195,7 +194,7 @@ async function askOne(
   known: KnownAnswers,
 ): Promise<string> {
   const fallback = field.fallback?.(known);
-  if (field.question === null) return fallback ?? '';
+  if (field.question === undefined) return fallback ?? '';
   for (;;) {
     io.stderr.write(`${field.question(known)}${fallback === undefined ? '' : ` [${fallback}]`}: `);
     const line = await lines.next();

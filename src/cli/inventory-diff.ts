@@ -159,7 +159,7 @@ function* servicesOf({ customers }: InventoryData): Iterable<{ customerId: strin
 /** Returns canonical text, so that two spellings of one prefix are equal. */
 function prefixText(text: string): string {
   const prefix = parsePrefix(text);
-  return typeof prefix === 'string' ? text : formatPrefix(unmapped(prefix));
+  return prefix.ok ? formatPrefix(unmapped(prefix.value)) : text;
 }
 
 function assetText({ ip, range_end: end }: AssetData): string {

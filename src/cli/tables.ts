@@ -1,4 +1,5 @@
 /** Formats tables, key and value lines, durations and wrapped text for people. Pure. */
+import { stripVTControlCharacters, styleText } from 'node:util';
 
 /** Describes a table's column. */
 export interface Column<Row> {
@@ -9,26 +10,23 @@ export interface Column<Row> {
   /** True or `first`: dropped if cutting is not enough; `first` before the others, later columns before earlier ones. */
   readonly optional?: boolean | 'first';
   readonly right?: boolean;
-  readonly colour?: (row: Row) => Colour | undefined;
+  readonly color?: (row: Row) => Color | undefined;
 }
 
-export type Colour = 'red' | 'green' | 'yellow' | 'dim';
+export type Color = 'red' | 'green' | 'yellow' | 'dim';
 
 /** Sets the width and colors of output. */
 export interface Drawing {
   /** Characters per line; Infinity for no limit. */
   readonly width: number;
-  readonly colour: boolean;
+  readonly color: boolean;
 }
 
 const GAP = '  ';
-/** Matches the escape sequences of `paint`. */
-const COLOURS = new RegExp(`${String.fromCharCode(27)}\\[\\d+m`, 'g');
-const CODES: Readonly<Record<Colour, number>> = { red: 31, green: 32, yellow: 33, dim: 2 };
 
 /** Colors text, if colors are on. */
-export function paint(text: string, colour: Colour | undefined, drawing: Pick<Drawing, 'colour'>): string {
-  return colour === undefined || !drawing.colour ? text : `\u001b[${CODES[colour]}m${text}\u001b[0m`;
+export function paint(text: string, color: Color | undefined, drawing: Pick<Drawing, 'color'>): string {
+  return color === undefined || !drawing.color ? text : styleText(color, text, { validateStream: false });
 }
 
 /** Formats rows under a header, within the width where possible. Each line ends in a line feed. */
@@ -38,13 +36,13 @@ export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]
     Math.max(lengthOf(column.title), ...cells.map((line) => lengthOf(line[i] ?? ''))),
   );
   const widths = fit(columns, natural, drawing.width);
-  const line = (texts: readonly string[], colours: readonly (Colour | undefined)[]): string => {
+  const line = (texts: readonly string[], colors: readonly (Color | undefined)[]): string => {
     const parts: string[] = [];
     for (const [i, width] of widths.entries()) {
       if (width === 0) continue;
       const text = cut(texts[i] ?? '', width);
       const fill = ' '.repeat(Math.max(0, width - lengthOf(text)));
-      const painted = paint(text, colours[i], drawing);
+      const painted = paint(text, colors[i], drawing);
       parts.push(columns[i]?.right === true ? fill + painted : painted + fill);
     }
     return `${parts.join(GAP).trimEnd()}\n`;
@@ -56,7 +54,7 @@ export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]
   const body = rows.map((row, i) =>
     line(
       cells[i] ?? [],
-      columns.map((column) => column.colour?.(row)),
+      columns.map((column) => column.color?.(row)),
     ),
   );
   return head + body.join('');
@@ -144,27 +142,27 @@ export function printable(text: string): string {
 }
 
 /** Holds a key, its value, and the value's color. */
-export type Pair = readonly [key: string, value: string, colour?: Colour];
+export type Pair = readonly [key: string, value: string, color?: Color];
 
 /** Formats `key  value` lines with aligned values, which may span several lines. */
 export function pairs(
   entries: readonly Pair[],
-  drawing: Drawing = { colour: false, width: Number.POSITIVE_INFINITY },
+  drawing: Drawing = { color: false, width: Number.POSITIVE_INFINITY },
 ): string {
   const width = Math.max(0, ...entries.map(([key]) => lengthOf(key)));
   const indent = `\n${' '.repeat(width + GAP.length)}`;
   return entries
-    .map(([key, value, colour]) => {
+    .map(([key, value, color]) => {
       // Leaves room for wrapped() to indent continuation lines by 2.
       const lines = wrapped(printable(value), Math.max(20, drawing.width - width - GAP.length)).split('\n');
-      return `${key.padEnd(width)}${GAP}${lines.map((line) => paint(line, colour, drawing)).join(indent)}\n`;
+      return `${key.padEnd(width)}${GAP}${lines.map((line) => paint(line, color, drawing)).join(indent)}\n`;
     })
     .join('');
 }
 
 /** Returns the length of the longest line, without colors. */
 export function widthOf(text: string): number {
-  return Math.max(0, ...text.split('\n').map((line) => lengthOf(line.replaceAll(COLOURS, ''))));
+  return Math.max(0, ...text.split('\n').map((line) => lengthOf(stripVTControlCharacters(line))));
 }
 
 /** Formats JSON with an indent of 2. */

@@ -1,5 +1,6 @@
 /** Converts checked settings to the types that the other rooms use. */
 import { resolve } from 'node:path';
+import type { AlertDestination } from '../alert/alert.ts';
 import type { NeighborSettings, SpeakerSettings } from '../bgp/speaker/types.ts';
 import { parseAnyCommunity } from '../bgp/wire/communities.ts';
 import { FAMILIES } from '../bgp/wire/iana.ts';
@@ -7,11 +8,10 @@ import { forecastFor } from '../control/neighbor-forecast.ts';
 import type { NeighborPolicy } from '../control/render-rule.ts';
 import type { PolicySettings } from '../core/policy/assemble-policy.ts';
 import type { DetectorPolicy, Policy } from '../core/policy/policy.ts';
-import { prefixOf } from '../core/policy/value-kinds.ts';
 import type { ApiToken, AuthSettings } from '../http/dependencies.ts';
 import { concatBytes } from '../net/bytes.ts';
 import type { Prefix } from '../net/prefix.ts';
-import { hostPrefix, parseAddress, samePrefix, unmapped } from '../net/prefix.ts';
+import { hostPrefix, knownPrefix, parseZonedAddress, samePrefix, unmapped } from '../net/prefix.ts';
 import { parseListen } from './schema/fields.ts';
 import type { Path } from './config-problem.ts';
 import { dotted } from './config-problem.ts';
@@ -19,7 +19,7 @@ import { showSettings } from './secrets.ts';
 import type { Settings } from './schema/prefixd-schema.ts';
 import type { Secrets } from './secrets.ts';
 import { ADMIN_TOKEN_PATH } from './secrets.ts';
-import type { ConfiguredDestination, HttpSettings, ListenAddress, LoadedConfig } from './types.ts';
+import type { HttpSettings, ListenAddress, LoadedConfig } from './types.ts';
 
 type NeighborEntry = Settings['bgp']['neighbors'][number];
 
@@ -192,16 +192,18 @@ function protectedPrefixes(settings: Settings): readonly Prefix[] {
   for (const neighbor of neighbors) hosts.push(neighbor.address, neighbor.local_address);
   const all = settings.guardrails.protected.prefixes.map(carriedPrefix);
   for (const host of hosts) {
-    const octets = host === undefined ? undefined : parseAddress(host.split('%')[0] ?? host);
+    const octets = host === undefined ? undefined : parseZonedAddress(host);
     // A wildcard listener has no address of its own.
     if (octets?.some((octet) => octet !== 0)) all.push(hostPrefix(octets));
   }
   return all.filter((prefix, i) => all.findIndex((other) => samePrefix(prefix, other)) === i);
 }
 
-/** Parses a prefix as packets carry it: IPv4-mapped IPv6 becomes IPv4, so that a safelist entry protects that address. */
+/**
+ * Parses a prefix. IPv4-mapped IPv6 becomes IPv4, as packets carry it, so that a safelist entry protects that address.
+ */
 function carriedPrefix(text: string): Prefix {
-  return unmapped(prefixOf(text));
+  return unmapped(knownPrefix(text));
 }
 
 function listenAddress(text: string): ListenAddress {
@@ -257,9 +259,7 @@ function buildNeighbor(entry: NeighborEntry, i: number, secrets: Secrets): Neigh
 function buildControl(entry: NeighborEntry): NeighborPolicy {
   const communities = entry.communities.map(parseAnyCommunity);
   const octetsOf = (kind: 'standard' | 'large'): Uint8Array =>
-    concatBytes(
-      communities.flatMap((one) => (typeof one === 'object' && one.kind === kind ? [one.octets] : [])),
-    );
+    concatBytes(communities.flatMap((one) => (one.ok && one.value.kind === kind ? [one.value.octets] : [])));
   return {
     name: entry.name,
     dialect: entry.dialect,
@@ -277,8 +277,8 @@ function buildHttp(settings: Placed, secrets: Secrets): HttpSettings {
     auth: buildAuth(http.auth, secrets),
     tls:
       http.tls === undefined
-        ? null
-        : { certPath: http.tls.cert_path, keyPath: http.tls.key_path, caPath: http.tls.ca_path ?? null },
+        ? undefined
+        : { certPath: http.tls.cert_path, keyPath: http.tls.key_path, caPath: http.tls.ca_path },
     rateLimit: { eventsPerSecond: http.rate_limit.events_per_second, burst: http.rate_limit.burst },
   };
 }
@@ -288,7 +288,10 @@ function buildAuth(auth: Placed['http']['auth'], secrets: Secrets): AuthSettings
     case 'none':
       return { mode: 'none' };
     case 'mtls':
-      return { mode: 'mtls', roles: auth.roles === undefined ? null : new Map(Object.entries(auth.roles)) };
+      return {
+        mode: 'mtls',
+        roles: auth.roles === undefined ? undefined : new Map(Object.entries(auth.roles)),
+      };
     case 'bearer': {
       const tokens = auth.tokens.map(
         (entry, i): ApiToken => ({
@@ -305,7 +308,7 @@ function buildAuth(auth: Placed['http']['auth'], secrets: Secrets): AuthSettings
   }
 }
 
-function buildDestination(settings: Placed, i: number, secrets: Secrets): ConfiguredDestination {
+function buildDestination(settings: Placed, i: number, secrets: Secrets): AlertDestination {
   const entry = settings.alerting.destinations[i];
   const secret = (key: string): string => secretAt(secrets, ['alerting', 'destinations', i, key]);
   switch (entry?.type) {
@@ -317,7 +320,7 @@ function buildDestination(settings: Placed, i: number, secrets: Secrets): Config
       return {
         type: 'webhook',
         url: entry.url ?? secret('url_env'),
-        secret: entry.secret_env === undefined ? null : secret('secret_env'),
+        secret: entry.secret_env === undefined ? undefined : secret('secret_env'),
       };
     case undefined:
       throw new RangeError(`there is no alerting destination ${i}`);

@@ -1,6 +1,6 @@
 /** Converts zod issues to problems that name the place, what is wrong and the fix. */
 import { z } from 'zod';
-import { looksLike, nearest } from './nearest.ts';
+import { looksLike, nearest } from '../net/nearest.ts';
 import { dotted, type Path, quoted } from './config-problem.ts';
 import type { ConfigProblem } from './types.ts';
 import type { YamlSource } from './yaml/yaml.ts';

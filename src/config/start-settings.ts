@@ -1,5 +1,5 @@
 /** Lists the settings that take effect only at the next start; used by reload and by `check --diff`. Pure. */
-import { hostPrefix, parseAddress, samePrefix } from '../net/prefix.ts';
+import { hostPrefix, parseZonedAddress, samePrefix } from '../net/prefix.ts';
 import type { LoadedConfig } from './types.ts';
 
 /** Settings in the form of `LoadedConfig.shown`: keys of prefixd.yaml, defaults filled in. */
@@ -82,7 +82,7 @@ function withSpeaker(config: LoadedConfig, more: Partial<LoadedConfig['bgp']['sp
 function protectingOwn(config: LoadedConfig, host: string): LoadedConfig {
   const { policy } = config;
   const { protectedPrefixes } = policy.guardrails;
-  const octets = parseAddress(host.split('%')[0] ?? host);
+  const octets = parseZonedAddress(host);
   if (octets === undefined || octets.every((octet) => octet === 0)) return config;
   const own = hostPrefix(octets);
   if (protectedPrefixes.some((prefix) => samePrefix(prefix, own))) return config;

@@ -1,7 +1,7 @@
 /**
  * Defines the configuration that the daemon uses: defaults filled in, texts parsed, secrets resolved, paths absolute.
  */
-import type { AlertEvent } from '../alert/alert.ts';
+import type { AlertDestination, AlertEvent } from '../alert/alert.ts';
 import type { SpeakerSettings } from '../bgp/speaker/types.ts';
 import type { NeighborPolicy } from '../control/render-rule.ts';
 import type { Policy } from '../core/policy/policy.ts';
@@ -19,7 +19,7 @@ export interface ListenAddress {
 export interface HttpSettings {
   readonly listen: ListenAddress;
   readonly auth: AuthSettings;
-  readonly tls: TlsSettings | null;
+  readonly tls: TlsSettings | undefined;
   readonly rateLimit: RateLimitSettings;
 }
 
@@ -55,14 +55,8 @@ export interface ShutdownSettings {
   readonly preserveAnnouncements: boolean;
 }
 
-/** A destination of alerts. Slack URLs, routing keys and signing keys are secrets. */
-export type ConfiguredDestination =
-  | { readonly type: 'slack'; readonly webhookUrl: string }
-  | { readonly type: 'pagerduty'; readonly routingKey: string }
-  | { readonly type: 'webhook'; readonly url: string; readonly secret: string | null };
-
 export interface AlertingSettings {
-  readonly destinations: readonly ConfiguredDestination[];
+  readonly destinations: readonly AlertDestination[];
   readonly events: readonly AlertEvent[];
   readonly allowPrivateAddresses: boolean;
 }

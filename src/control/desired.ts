@@ -16,7 +16,7 @@ import type { OutRoute, RouteKey } from '../bgp/rib/route.ts';
 import type { MatchKey, StateView } from '../core/state/state.ts';
 import { compareStrictness, isShared, type MitigationAction, passedBps } from '../core/action.ts';
 import type { Match, Mitigation, Range } from '../core/types.ts';
-import { parsePrefix } from '../net/prefix.ts';
+import { knownPrefix } from '../net/prefix.ts';
 
 /**
  * One rule that every neighbor that can hold it should have. Its match is still the core's: `render` turns it into
@@ -122,9 +122,7 @@ export function toFlowSpec(match: Match): FlowSpec {
 }
 
 function prefixComponent(type: 1 | 2, text: string): Extract<Component, { type: 1 | 2 }> {
-  const prefix = parsePrefix(text);
-  if (typeof prefix === 'string') throw new RangeError(prefix);
-  return { type, prefix, offset: 0 };
+  return { type, prefix: knownPrefix(text), offset: 0 };
 }
 
 function addRanges(

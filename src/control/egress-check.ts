@@ -2,8 +2,7 @@
 import type { OutRoute } from '../bgp/rib/route.ts';
 import type { Policy } from '../core/policy/policy.ts';
 import type { StateView } from '../core/state/state.ts';
-import type { Prefix } from '../net/prefix.ts';
-import { parsePrefix } from '../net/prefix.ts';
+import { knownPrefix } from '../net/prefix.ts';
 import { PrefixSet } from '../net/prefix-set.ts';
 import type { EgressGuard } from './egress.ts';
 import { checkRoute } from './egress.ts';
@@ -58,12 +57,7 @@ export class EgressCheck {
 /** Builds the guard from a policy and the state's safelist. */
 export function guardOf(policy: Policy, state: StateView): EgressGuard {
   const { guardrails } = policy;
-  const added: Prefix[] = [];
-  for (const text of state.safelist.keys()) {
-    const prefix = parsePrefix(text);
-    if (typeof prefix === 'string') throw new RangeError(`safelist entry: ${prefix}`);
-    added.push(prefix);
-  }
+  const added = [...state.safelist.keys()].map(knownPrefix);
   return {
     minLength: { 4: guardrails.dstPrefixMinLen, 6: guardrails.dstPrefixMinLenV6 },
     untouchable: new PrefixSet([...guardrails.protectedPrefixes, ...policy.safelist, ...added]),

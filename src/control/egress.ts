@@ -32,14 +32,14 @@ export function checkRoute(route: OutRoute, guard: EgressGuard): string | undefi
 
 function checkFlowSpec(route: OutRoute, guard: EgressGuard): string | undefined {
   const decoded = decodeFlowSpec(route.nlri, route.family.afi, route.family.safi);
-  if (!decoded.ok) return `its NLRI cannot be decoded: ${decoded.reason}`;
-  if (decoded.tolerated.length > 0) return `its NLRI is not canonical: ${decoded.tolerated.join('; ')}`;
+  if (!decoded.ok) return `its NLRI cannot be decoded: ${decoded.error.reason}`;
+  const { spec, tolerated } = decoded.value;
+  if (tolerated.length > 0) return `its NLRI is not canonical: ${tolerated.join('; ')}`;
   const actions = decodeActions(route.attributes);
-  if (!actions.ok) return `its actions cannot be decoded: ${actions.reason}`;
-  if (actions.tolerated.length > 0) return `its actions are not canonical: ${actions.tolerated.join('; ')}`;
-  return (
-    checkDestination(decoded.spec, guard) ?? checkPorts(decoded.spec, guard) ?? checkActions(actions.actions)
-  );
+  if (!actions.ok) return `its actions cannot be decoded: ${actions.error.reason}`;
+  const unlike = actions.value.tolerated;
+  if (unlike.length > 0) return `its actions are not canonical: ${unlike.join('; ')}`;
+  return checkDestination(spec, guard) ?? checkPorts(spec, guard) ?? checkActions(actions.value.actions);
 }
 
 function checkDestination(spec: FlowSpec, guard: EgressGuard): string | undefined {

@@ -10,6 +10,7 @@ import { routeAttributes, routeKey } from '../bgp/rib/route.ts';
 import type { Family } from '../bgp/wire/iana.ts';
 import { familyName, sameFamily } from '../bgp/wire/iana.ts';
 import { toHex } from '../net/bytes.ts';
+import { errorText } from '../net/text.ts';
 import type { DesiredRule } from './desired.ts';
 import { toActions, toFlowSpec } from './desired.ts';
 
@@ -58,8 +59,8 @@ export function render(
   const said = renderForDialect(neighbor.dialect, match, toActions(rule.action), {
     shareRate: isShared(rule.action),
   });
-  if (!said.ok) return said;
-  const routes = said.rules.map(({ spec, actions }): OutRoute => {
+  if (!said.ok) return { ok: false, why: said.error };
+  const routes = said.value.map(({ spec, actions }): OutRoute => {
     const nlri = encodeFlowSpec(spec);
     const attributes = shared(
       routeAttributes({
@@ -79,7 +80,7 @@ export function safeRender(...args: Parameters<typeof render>): Rendering {
   try {
     return render(...args);
   } catch (error) {
-    return { ok: false, why: error instanceof Error ? error.message : String(error) };
+    return { ok: false, why: errorText(error) };
   }
 }
 

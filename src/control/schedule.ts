@@ -1,4 +1,5 @@
 /** Schedules the reconciler: at the next expiry, and at a fixed interval. */
+import { SingleFlight } from '../net/single-flight.ts';
 import type { Engine } from './engine.ts';
 import type { Log, TimerHost } from './types.ts';
 
@@ -94,8 +95,7 @@ export type Occasion = 'change' | 'check';
 export class FullRuns {
   readonly #run: () => Promise<number>;
   readonly #clock: () => number;
-  #running: Promise<void> | null = null;
-  #next: Promise<void> | null = null;
+  readonly #flight = new SingleFlight<void>();
   #runs = 0;
   #drift = 0;
   #lastRunAt: number | undefined;
@@ -120,23 +120,12 @@ export class FullRuns {
    * the current one.
    */
   start(occasion: Occasion): Promise<void> {
-    if (this.#running === null) {
-      this.#running = this.#measured(occasion).finally(() => {
-        this.#running = null;
-      });
-      return this.#running;
-    }
-    this.#next ??= this.#running.then(() => {
-      this.#next = null;
-      return this.start(occasion);
-    });
-    return this.#next;
+    return this.#flight.run(() => this.#measured(occasion));
   }
 
   /** Resolves when no run is active. */
-  async finished(): Promise<void> {
-    await this.#running;
-    await this.#next;
+  finished(): Promise<void> {
+    return this.#flight.finished();
   }
 
   async #measured(occasion: Occasion): Promise<void> {

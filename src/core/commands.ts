@@ -76,9 +76,9 @@ export type Answer =
       readonly type: 'event';
       readonly eventId: string;
       readonly status: EventStatus;
-      readonly mitigation: Mitigation | null;
+      readonly mitigation: Mitigation | undefined;
       /** Set when status is `rejected`. */
-      readonly refusal: RefusalReason | null;
+      readonly refusal: RefusalReason | undefined;
       readonly why: readonly string[];
     }
   | ({

@@ -1,5 +1,5 @@
 /** Victims (an address or a prefix) and their owners. */
-import { formatPrefix, makePrefix, type Prefix, parseAddress, parsePrefix } from '../net/prefix.ts';
+import { formatPrefix, makePrefix, type Prefix, parseAddress, knownPrefix } from '../net/prefix.ts';
 import { isActive } from './state/indices.ts';
 import type { Inventory } from './policy/inventory.ts';
 import type { Ownership } from './policy/ownership.ts';
@@ -41,9 +41,7 @@ export function isPrefixVictim(victim: string): boolean {
 
 /** Returns a victim as a prefix, an address as /32 or /128. Throws RangeError for any other text. */
 export function victimPrefix(victim: string): Prefix {
-  const prefix = parsePrefix(victim);
-  if (typeof prefix === 'string') throw new RangeError(prefix);
-  return prefix;
+  return knownPrefix(victim);
 }
 
 /** Lists active mitigations of this victim and of prefixes that cover it, in order of creation. */

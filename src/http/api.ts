@@ -53,7 +53,7 @@ const JSON_TYPES = /^application\/(?:json|[^\s;/+]+\+json)\s*(?:;|$)/i;
 /** Creates an app without routes, with connection handling, limits, credentials and errors. */
 export function createApp(
   deps: CommonDependencies,
-  tls: TlsMaterial | null,
+  tls: TlsMaterial | undefined,
   overload: Overload,
   limits: ListenerLimits = fittingLimits(LIMITS, openFilesLimit()),
 ): BareApp {
@@ -94,7 +94,7 @@ export function createApp(
 /** Creates the app with all routes. It does not listen yet. */
 export async function buildApi(
   deps: HttpDependencies,
-  tls: TlsMaterial | null,
+  tls: TlsMaterial | undefined,
   overload: Overload,
   limits?: ListenerLimits,
 ): Promise<Api> {
@@ -154,7 +154,7 @@ function sendProblem(
     const caller = request.caller?.name;
     const count = quiet.due(`${problem.status} ${caller ?? networkOf(request)}`);
     const line = { ...fields, caller, why: problem.message };
-    if (count === null) logger.debug(line, 'request refused');
+    if (count === undefined) logger.debug(line, 'request refused');
     else logger.warn(count === 1 ? line : { ...line, count }, 'request refused');
   } else logger.debug({ ...fields, why: problem.message }, 'request answered with an error');
   const extensions = { ...problem.extras.extensions, request_id: request.id };

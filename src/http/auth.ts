@@ -102,7 +102,7 @@ function unauthorized(detail: string, challenge: string): HttpProblem {
 const MAX_NAME = 256;
 
 /** Returns the caller named by the client certificate, which the TLS listener has already verified against the CA. */
-function byCertificate(request: IncomingMessage, roles: ReadonlyMap<string, Role> | null): Caller {
+function byCertificate(request: IncomingMessage, roles: ReadonlyMap<string, Role> | undefined): Caller {
   const socket = request.socket;
   if (!(socket instanceof TLSSocket) || !socket.authorized) {
     throw unauthorized('A client certificate is required', 'mTLS realm="prefixd"');
@@ -115,7 +115,7 @@ function byCertificate(request: IncomingMessage, roles: ReadonlyMap<string, Role
   }
   if (name.length > MAX_NAME)
     throw new HttpProblem(403, `The client certificate's CN must have at most ${MAX_NAME} characters`);
-  if (roles === null) return { name, role: 'admin' };
+  if (roles === undefined) return { name, role: 'admin' };
   const role = roles.get(name);
   if (role === undefined)
     throw new HttpProblem(403, "http.auth.roles has no role for this client certificate's CN");
@@ -193,11 +193,11 @@ export class Guesses {
   }
 
   /**
-   * Returns the delay (ms) of the answer to a token from this network. `caller`: the token's owner, null if it is
+   * Returns the delay (ms) of the answer to a token from this network. `caller`: the token's owner, undefined if it is
    * invalid.
    */
-  delayOf(network: string, caller: string | null): number {
-    if (caller !== null && this.#proven.has(pairKey(network, caller))) return 0;
+  delayOf(network: string, caller: string | undefined): number {
+    if (caller !== undefined && this.#proven.has(pairKey(network, caller))) return 0;
     const record = this.#networks.get(network);
     if (record === undefined) return 0;
     const beyond = Math.ceil(this.#countOf(record)) - FREE;

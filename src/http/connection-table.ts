@@ -198,7 +198,7 @@ export class ConnectionTable {
     for (const held of [...this.#all]) {
       const [limit, why] = this.#limitOf(held.state);
       if (now - held.since < limit) continue;
-      if (why === null) this.#end(held);
+      if (why === undefined) this.#end(held);
       else this.close(held, why);
     }
   }
@@ -210,7 +210,7 @@ export class ConnectionTable {
     }
   }
 
-  #limitOf(state: ConnectionState): readonly [limit: number, why: Closure | null] {
+  #limitOf(state: ConnectionState): readonly [limit: number, why: Closure | undefined] {
     const { handshake, firstByte, headers, request, idle, closing } = this.#limits;
     switch (state) {
       case 'handshake':
@@ -224,10 +224,10 @@ export class ConnectionTable {
       case 'idle':
         return [idle, 'idle'];
       case 'closing':
-        return [closing, null];
+        return [closing, undefined];
       // Node limits the time for the body, and `stalled` limits the time for the answer.
       case 'request':
-        return [Number.POSITIVE_INFINITY, null];
+        return [Number.POSITIVE_INFINITY, undefined];
     }
   }
 

@@ -31,13 +31,13 @@ export type AuthSettings =
   | { readonly mode: 'none' }
   | { readonly mode: 'bearer'; readonly tokens: readonly ApiToken[] }
   /** By the client certificate's CN. Without a map every caller is admin; with one, an unmapped CN is refused. */
-  | { readonly mode: 'mtls'; readonly roles: ReadonlyMap<string, Role> | null };
+  | { readonly mode: 'mtls'; readonly roles: ReadonlyMap<string, Role> | undefined };
 
 /** Paths of PEM files. With `caPath`, clients must present a certificate signed by that CA. */
 export interface TlsSettings {
   readonly certPath: string;
   readonly keyPath: string;
-  readonly caPath: string | null;
+  readonly caPath: string | undefined;
 }
 
 /** The rate limit of each client: events per second on average, and the burst size. */
@@ -94,7 +94,7 @@ export interface HttpDependencies {
   /** Called for every request, so that a reload rotates tokens and roles. */
   readonly auth: () => AuthSettings;
   /** Null: plain HTTP. */
-  readonly tls: TlsSettings | null;
+  readonly tls: TlsSettings | undefined;
   /** Called for every event, so that a reload changes it. */
   readonly rateLimit: () => RateLimitSettings;
   /** The labels to read in messages of Alertmanager and Grafana. Default: the usual names. Called for every message. */
@@ -148,8 +148,8 @@ export interface BoundAddress {
 export interface HttpServer {
   /** Rejects with the system's error (`EADDRINUSE`, `EACCES`) when it cannot bind. Port 0 takes any free port. */
   listen(address: BoundAddress): Promise<BoundAddress>;
-  /** The bound address; null until it listens. */
-  readonly address: BoundAddress | null;
+  /** The bound address; undefined until it listens. */
+  readonly address: BoundAddress | undefined;
   /** Number of feed readers. */
   readonly feedReaders: number;
   /** Connections by state, and counts of those refused and closed. */

@@ -1,6 +1,7 @@
 /** Handles every request before and after its handler: credentials, roles, overload, observation. */
 import type { Socket } from 'node:net';
 import type { FastifyRequest } from 'fastify';
+import { asError } from '../net/text.ts';
 import {
   type Access,
   allows,
@@ -36,7 +37,7 @@ export function addHooks(
   connections: Pick<ClientConnections, 'letIn' | 'trust'>,
 ): void {
   const identify = identification(deps, connections);
-  app.decorateRequest('caller', null);
+  app.decorateRequest('caller', undefined);
 
   app.addHook('onRoute', ({ config, url }) => {
     if (config?.access === undefined) throw new TypeError(`${url} has no access setting`);
@@ -54,7 +55,7 @@ export function addHooks(
   app.addHook('onRequest', (request, reply, done) => {
     reply.headers(commonHeaders(request.id));
     const { access } = request.routeOptions.config;
-    const fail = (error: unknown): void => done(error instanceof Error ? error : new Error(String(error)));
+    const fail = (error: unknown): void => done(asError(error));
     try {
       refuseTwoHosts(request.raw);
       if (access === undefined || access === 'public') {
@@ -81,16 +82,16 @@ export function addHooks(
   });
 
   const room = new BodyRoom();
-  app.decorateRequest('bodyRoom', null);
+  app.decorateRequest('bodyRoom', undefined);
   app.addHook('preParsing', (request, reply, payload, done) => {
-    const reservation = room.open(request.caller === null ? networkOf(request) : clientOf(request));
+    const reservation = room.open(request.caller === undefined ? networkOf(request) : clientOf(request));
     request.bodyRoom = reservation;
     // Also if the client disconnects before an answer is sent.
     reply.raw.once('close', () => reservation.release());
     try {
       reservation.grow(announcedBytes(request.headers, request.routeOptions.bodyLimit));
     } catch (error) {
-      done(error instanceof Error ? error : new Error(String(error)));
+      done(asError(error));
       return;
     }
     done(null, payload);
@@ -131,7 +132,7 @@ function identification(
     if (found instanceof Error && !(found instanceof UnknownToken)) throw found;
     const network = networkOf(request);
     const { socket } = request.raw;
-    const delay = guesses.delayOf(network, found instanceof Error ? null : found.name);
+    const delay = guesses.delayOf(network, found instanceof Error ? undefined : found.name);
     if (waiting.has(socket)) {
       throw new HttpProblem(429, 'Wait for the answer to the previous request', {
         headers: { 'retry-after': '5', connection: 'close' },

@@ -5,6 +5,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer, Server as TlsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { createSecureContext } from 'node:tls';
+import { errorText } from '../net/text.ts';
 import type { ConnectionLimits } from './connection-table.ts';
 import type { TlsSettings } from './dependencies.ts';
 import { PROBLEM_TYPE, problemBody } from './http-problem.ts';
@@ -66,8 +67,8 @@ export async function loadTls(settings: TlsSettings): Promise<TlsMaterial> {
   const { certPath, keyPath, caPath } = settings;
   const cert = await readFile(certPath);
   const key = await readFile(keyPath);
-  const ca = caPath === null ? {} : { ca: await readFile(caPath) };
-  const wantsClients = caPath !== null;
+  const ca = caPath === undefined ? {} : { ca: await readFile(caPath) };
+  const wantsClients = caPath !== undefined;
   const material: TlsMaterial = {
     cert,
     key,
@@ -81,8 +82,8 @@ export async function loadTls(settings: TlsSettings): Promise<TlsMaterial> {
   try {
     createSecureContext(material);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    const authority = caPath === null ? '' : ` and ${caPath}`;
+    const why = errorText(error);
+    const authority = caPath === undefined ? '' : ` and ${caPath}`;
     throw new Error(`${certPath}, ${keyPath}${authority} cannot be used for TLS: ${why}`);
   }
   return material;
@@ -91,7 +92,7 @@ export async function loadTls(settings: TlsSettings): Promise<TlsMaterial> {
 /** Creates a server with limits on its clients. `Connections` must watch its connections. */
 export function createListener(
   handler: RequestListener,
-  tls: TlsMaterial | null,
+  tls: TlsMaterial | undefined,
   limits: ListenerLimits = LIMITS,
 ): Server {
   const options = {
@@ -101,7 +102,9 @@ export function createListener(
     connectionsCheckingInterval: limits.checkInterval,
     keepAliveTimeout: limits.idle,
   };
-  return tls === null ? createServer(options, handler) : createTlsServer({ ...options, ...tls }, handler);
+  return tls === undefined
+    ? createServer(options, handler)
+    : createTlsServer({ ...options, ...tls }, handler);
 }
 
 /** Replaces the certificates for new connections. */

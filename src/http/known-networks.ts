@@ -1,5 +1,5 @@
 /** Remembers networks that have sent a valid credential, so that strangers cannot lock out their detectors. Bounded. */
-import { formatPrefix, hostPrefix, makePrefix, parseAddress, unmapped } from '../net/prefix.ts';
+import { formatPrefix, hostPrefix, makePrefix, parseZonedAddress, unmapped } from '../net/prefix.ts';
 import { forgetOldest } from '../net/queue.ts';
 import { isLoopbackAddress } from '../net/special-addresses.ts';
 
@@ -52,7 +52,7 @@ export interface ClientNetwork {
  * address by its /64, because a single host may use 2^64 addresses. A zone (`%eth0`) is ignored.
  */
 export function clientNetwork(address: string | undefined): ClientNetwork {
-  const octets = parseAddress(address?.split('%', 1)[0] ?? '');
+  const octets = parseZonedAddress(address ?? '');
   if (octets === undefined) return { name: '', isLoopback: false };
   const { family, address: plain } = unmapped(hostPrefix(octets));
   const isLoopback = isLoopbackAddress(plain);

@@ -14,7 +14,7 @@ export interface PageOf<T> {
 
 export interface Page<T> {
   readonly items: readonly T[];
-  readonly nextCursor: string | null;
+  readonly nextCursor: string | undefined;
 }
 
 /**
@@ -39,11 +39,14 @@ export async function page<T>(
     // One more than asked for shows that there is another page.
     if (items.length === limit) {
       const last = items[limit - 1];
-      return { items, nextCursor: last === undefined ? null : encodeCursor({ at: at(last), id: id(last) }) };
+      return {
+        items,
+        nextCursor: last === undefined ? undefined : encodeCursor({ at: at(last), id: id(last) }),
+      };
     }
     items.push(item);
   }
-  return { items, nextCursor: null };
+  return { items, nextCursor: undefined };
 }
 
 interface Position {

@@ -15,13 +15,13 @@ export class QuietLog {
     this.#now = now;
   }
 
-  /** Returns the number of events since the last line, including this one, if a line is due; else null. */
-  due(key: string): number | null {
+  /** Returns the number of events since the last line, including this one, if a line is due; else undefined. */
+  due(key: string): number | undefined {
     const now = this.#now();
     const last = this.#lines.get(key);
     if (last !== undefined && now - last.at < EVERY_MS) {
       last.unlogged++;
-      return null;
+      return undefined;
     }
     this.#lines.delete(key);
     this.#lines.set(key, { at: now, unlogged: 0 });

@@ -21,10 +21,10 @@ declare module 'fastify' {
     essential?: boolean;
   }
   interface FastifyRequest {
-    /** Null on public routes. */
-    caller: Caller | null;
-    /** Memory reserved for the request's body; null until a body is read. */
-    bodyRoom: Reservation | null;
+    /** Undefined on public routes. */
+    caller: Caller | undefined;
+    /** Memory reserved for the request's body; undefined until a body is read. */
+    bodyRoom: Reservation | undefined;
   }
 }
 
@@ -39,7 +39,7 @@ export type App = FastifyInstance<
 
 /** Returns the caller of a route that is not public. */
 export function callerOf(request: FastifyRequest): Caller {
-  if (request.caller === null) throw new TypeError(`no caller is known at ${request.routeOptions.url}`);
+  if (request.caller === undefined) throw new TypeError(`no caller is known at ${request.routeOptions.url}`);
   return request.caller;
 }
 

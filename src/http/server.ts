@@ -20,16 +20,16 @@ function closedServer(server: Server): Promise<void> {
 
 /** Creates the server; it does not listen yet. Rejects if the certificates cannot be read or used. */
 export async function createServer(deps: HttpDependencies): Promise<HttpServer> {
-  const tls = deps.tls === null ? null : await loadTls(deps.tls);
+  const tls = deps.tls === undefined ? undefined : await loadTls(deps.tls);
   // Measured only once it listens: building the routes takes time, but is not overload.
-  let overload: Overload | null = null;
+  let overload: Overload | undefined;
   const { app, feed, connections } = await buildApi(deps, tls, {
     shedsReads: () => overload?.shedsReads() ?? false,
     shedsEvents: () => overload?.shedsEvents() ?? false,
     stop: () => overload?.stop(),
   });
-  let bound: BoundAddress | null = null;
-  let tookOver: StartingServer | null = null;
+  let bound: BoundAddress | undefined;
+  let tookOver: StartingServer | undefined;
   const begin = (): BoundAddress => {
     overload ??= (deps.watchOverload ?? watchOverload)();
     const address = app.server.address();
@@ -67,7 +67,7 @@ export async function createServer(deps: HttpDependencies): Promise<HttpServer> 
       // The framework closes only a server that it started itself.
       const closed = Promise.all([
         app.close(),
-        ...(tookOver === null ? [] : [tookOver.close(), closedServer(app.server)]),
+        ...(tookOver === undefined ? [] : [tookOver.close(), closedServer(app.server)]),
       ]);
       connections.endUnused();
       const cut = setTimeout(() => connections.close(), drainMs);
@@ -76,7 +76,7 @@ export async function createServer(deps: HttpDependencies): Promise<HttpServer> 
       } finally {
         clearTimeout(cut);
         connections.close();
-        bound = null;
+        bound = undefined;
       }
     },
   };

@@ -26,12 +26,12 @@ const RETRY_AFTER_SECONDS = '2';
 export interface StartProgress {
   readonly phase: 'opening' | 'reading' | 'applying';
   readonly factsRead: number;
-  /** An estimate of the number of facts; null until the journal is open. */
-  readonly factsAbout: number | null;
+  /** An estimate of the number of facts; undefined until the journal is open. */
+  readonly factsAbout: number | undefined;
 }
 
 export interface StartingDependencies extends CommonDependencies {
-  readonly tls: TlsMaterial | null;
+  readonly tls: TlsMaterial | undefined;
   readonly clock: () => number;
   readonly version: string;
   /** Start of the process (ms since the epoch). */
@@ -69,7 +69,7 @@ export async function listenWhileStarting(
       ready: false,
       version: deps.version,
       uptime_seconds: Math.max(0, Math.floor((deps.clock() - deps.startedAt) / 1000)),
-      starting: { phase, facts_read: factsRead, facts_about: factsAbout },
+      starting: { phase, facts_read: factsRead, facts_about: factsAbout ?? null },
     };
   };
   app.get(
@@ -103,7 +103,7 @@ export async function listenWhileStarting(
   const { server } = app;
   let current = server;
   await listenAt(server, at.host === 'localhost' ? '127.0.0.1' : at.host, at.port);
-  const other = at.host === 'localhost' ? await otherLocalhost(server, () => current) : null;
+  const other = at.host === 'localhost' ? await otherLocalhost(server, () => current) : undefined;
   return {
     handOver: (to) => {
       to.listen(server);
@@ -112,7 +112,7 @@ export async function listenWhileStarting(
     },
     close: async () => {
       // A server that took over closes the socket and its own connections.
-      const listeners = [...(other === null ? [] : [other]), ...(current === server ? [server] : [])];
+      const listeners = [...(other === undefined ? [] : [other]), ...(current === server ? [server] : [])];
       const closed = listeners.map(
         (listener) => new Promise<void>((resolve) => listener.close(() => resolve())),
       );
@@ -133,19 +133,22 @@ function listenAt(server: SocketServer, host: string, port: number): Promise<voi
 }
 
 /**
- * Listens on ::1 as well when the host is `localhost`; passes those connections to the current server. Null without
+ * Listens on ::1 as well when the host is `localhost`; passes those connections to the current server. Undefined without
  * IPv6.
  */
-async function otherLocalhost(server: SocketServer, current: () => Server): Promise<SocketServer | null> {
+async function otherLocalhost(
+  server: SocketServer,
+  current: () => Server,
+): Promise<SocketServer | undefined> {
   const bound = server.address();
-  if (bound === null || typeof bound === 'string') return null;
+  if (bound === null || typeof bound === 'string') return undefined;
   const other = createServer((socket) => void current().emit('connection', socket));
   try {
     await listenAt(other, '::1', bound.port);
     return other;
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    if (code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT') return null;
+    if (code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT') return undefined;
     server.close();
     throw error;
   }

@@ -79,9 +79,9 @@ export function alertReaders(
   });
 }
 
-/** Reports that a message has more alerts than are read, or that its sender dropped some; null otherwise. */
-export function unreadAlerts(json: unknown): Signal | null {
-  if (!isRecord(json) || !Array.isArray(json.alerts)) return null;
+/** Reports that a message has more alerts than are read, or that its sender dropped some; undefined otherwise. */
+export function unreadAlerts(json: unknown): Signal | undefined {
+  if (!isRecord(json) || !Array.isArray(json.alerts)) return undefined;
   const { alerts, truncatedAlerts } = json;
   const kind = kindOf(json);
   const words: string[] = [];
@@ -93,7 +93,7 @@ export function unreadAlerts(json: unknown): Signal | null {
   if (typeof truncatedAlerts === 'number' && truncatedAlerts > 0) {
     words.push(`${truncatedAlerts} more were dropped by ${kind}: raise max_alerts of its receiver`);
   }
-  if (words.length === 0) return null;
+  if (words.length === 0) return undefined;
   const { groupKey, receiver, externalURL } = json;
   const remains = remainsOf(
     { groupKey, receiver, externalURL, alerts: alerts.length, truncatedAlerts },
@@ -129,7 +129,7 @@ function parseAlert(
   const context: AlertGroup = { alert, status, labels, annotations, valueString, kind, map, vectorMaps };
   if (isGrafanaTest(context)) return { kind: 'ignored', why: GREETING };
   const ignored = notAnAttack(context);
-  if (ignored !== null) return { kind: 'ignored', why: ignored };
+  if (ignored !== undefined) return { kind: 'ignored', why: ignored };
   return parseReport(context);
 }
 
@@ -158,7 +158,7 @@ function parseReport(context: AlertGroup): Signal {
     source,
     victim_ip: victim,
     vector,
-    protocol: 'victim' in reading ? fittingProtocol(context, vector, reading.victim, notes) : null,
+    protocol: reading.ok ? fittingProtocol(context, vector, reading.value, notes) : undefined,
     bps: find(context, 'bps'),
     pps: find(context, 'pps'),
     confidence: find(context, 'confidence'),
@@ -220,13 +220,13 @@ function fittingProtocol(
   vector: string,
   victim: string,
   notes: FieldNotes,
-): number | null {
+): number | undefined {
   const family = victim.includes(':') ? 6 : 4;
   const said = protocolFor(protocolOf(find(context, 'protocol'), notes), family);
   const implied = impliedProtocol(vector, family);
-  if (said === null || implied === null || said === implied) return said;
+  if (said === undefined || implied === null || said === implied) return said;
   addNote(notes, `protocol ${String(find(context, 'protocol'))} ignored: it contradicts vector ${vector}`);
-  return null;
+  return undefined;
 }
 
 /** Returns the first value that is not empty among the mapped labels, then among the annotations. */
@@ -291,16 +291,16 @@ const STATE_KEYS = ['grafana_state', 'alertstate', 'state'] as const;
 /** Alerts that only test if alerts arrive. */
 const TEST_NAMES = /^(test[ _-]?alert|test|watchdog|dead[ _-]?mans?[ _-]?switch)$/i;
 
-/** Explains why an alert reports neither an attack nor its end; null when it may. */
-export function notAnAttack(alert: AlertTexts): string | null {
+/** Explains why an alert reports neither an attack nor its end; undefined when it may. */
+export function notAnAttack(alert: AlertTexts): string | undefined {
   const state = stateOf(alert);
-  if (state === null) return null;
+  if (state === undefined) return undefined;
   return alert.status === 'firing'
     ? `no attack: ${state}; nothing is decided`
     : `resolved, but not because the attack ended: ${state}; a mitigation stays until it is released, expires or is withdrawn`;
 }
 
-function stateOf({ status, labels, annotations, valueString }: AlertTexts): string | null {
+function stateOf({ status, labels, annotations, valueString }: AlertTexts): string | undefined {
   const named = STATE_ALERTS.get(plain(labels.alertname));
   if (named !== undefined) return named;
   for (const key of [...REASON_KEYS, ...STATE_KEYS]) {
@@ -315,7 +315,7 @@ function stateOf({ status, labels, annotations, valueString }: AlertTexts): stri
     }
   }
   const rendered = typeof valueString === 'string' ? valueString.slice(0, 4096) : '';
-  return /metric='NoData'/i.test(rendered) ? NO_DATA : null;
+  return /metric='NoData'/i.test(rendered) ? NO_DATA : undefined;
 }
 
 /** Normalizes a word: `NoData`, `no_data` and `No Data` are equal. */

@@ -232,7 +232,7 @@ function findingOf(document: Document, target: Target): CounterFinding {
     target,
     action: end ? 'unban' : 'ban',
     vector: kind.vector,
-    protocol: kind.protocol ?? undefined,
+    protocol: kind.protocol,
     ...(end ? {} : { bps, pps, notes }),
     details,
   };
@@ -278,7 +278,7 @@ function noteOf(key: string, value: unknown): readonly string[] {
 /** Returns FastNetMon's own vector; without one, that of its counters, unless its protocol contradicts them. */
 function kindOf(details: DocumentJson, maps: VectorMaps | undefined): Classification {
   const named = vectorOf(textOf(details.attack_type), maps);
-  if (named !== undefined) return { vector: named, protocol: null };
+  if (named !== undefined) return { vector: named, protocol: undefined };
   const protocol = namedProtocol(textOf(details.attack_protocol));
   const shown = classify(countersOf(details, 'pps')) ?? classify(countersOf(details, 'traffic'));
   return unnamedKind(protocol, shown);

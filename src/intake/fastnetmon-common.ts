@@ -126,8 +126,8 @@ export interface Counters {
 /** The kind of attack that the counters show. */
 export interface Classification {
   readonly vector: string;
-  /** IP protocol; null: more than one. */
-  readonly protocol: number | null;
+  /** IP protocol; undefined: more than one. */
+  readonly protocol: number | undefined;
 }
 
 /** A protocol with at least this share of the traffic is the attack's protocol. */
@@ -143,7 +143,7 @@ export function classify(counters: Counters): Classification | undefined {
   const total = Math.max(counters.total ?? 0, udp + tcp + icmp);
   if (total <= 0) return undefined;
   const isMost = (part: number): boolean => part >= total * MOST;
-  if (isMost(fragments)) return { vector: 'ip_fragmentation', protocol: null };
+  if (isMost(fragments)) return { vector: 'ip_fragmentation', protocol: undefined };
   if (isMost(udp)) return { vector: 'udp_flood', protocol: Protocol.Udp };
   if (isMost(icmp)) return { vector: 'icmp_flood', protocol: Protocol.Icmp };
   if (!isMost(tcp)) return undefined;
@@ -153,8 +153,8 @@ export function classify(counters: Counters): Classification | undefined {
 
 /** Returns the kind of an attack without a name: FastNetMon's protocol, refined by the counters. */
 export function unnamedKind(protocol: number | undefined, shown: Classification | undefined): Classification {
-  if (protocol === undefined) return shown ?? { vector: 'unknown', protocol: null };
-  const agrees = shown !== undefined && (shown.protocol === null || shown.protocol === protocol);
+  if (protocol === undefined) return shown ?? { vector: 'unknown', protocol: undefined };
+  const agrees = shown !== undefined && (shown.protocol === undefined || shown.protocol === protocol);
   return agrees ? shown : { vector: 'unknown', protocol };
 }
 

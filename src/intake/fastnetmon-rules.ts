@@ -10,7 +10,7 @@ import { readTarget } from './fastnetmon-common.ts';
 
 /** One rule's traffic, as far as a detection can express it. */
 export interface RuleTraffic {
-  /** `destination_prefix`; null: the address that the document is about. */
+  /** `destination_prefix`; null: the address that the document is about. Null, because `key` hashes the JSON. */
   readonly destination: string | null;
   /** null: any. */
   readonly protocol: number | null;

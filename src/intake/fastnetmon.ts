@@ -119,7 +119,7 @@ function parseCommunity(
     target,
     action,
     vector,
-    protocol: protocol ?? undefined,
+    protocol,
     pps: packetsOf(facts.get('total incoming pps')) ?? packets,
     bps: trafficOf(facts.get('total incoming traffic')),
     ports: topPorts(text, target.address, protocol ?? impliedProtocol(vector, 4) ?? undefined),
@@ -130,7 +130,7 @@ function parseCommunity(
 /** Returns FastNetMon's own vector; without one, its protocol; without that, the counters' result. */
 function kindOf(facts: ReadonlyMap<string, string>, maps: VectorMaps | undefined): Classification {
   const named = vectorOf(facts.get('attack type'), maps);
-  if (named !== undefined) return { vector: named, protocol: null };
+  if (named !== undefined) return { vector: named, protocol: undefined };
   const protocol = namedProtocol(facts.get('attack protocol'));
   const counter = (name: string): number | undefined => packetsOf(facts.get(`${name} pps`));
   const shown = classify({
@@ -226,15 +226,16 @@ const FLOW = /^(\S+):(\d{1,5}) < \S+:\d{1,5} \d+ bytes (\d+) packets/;
  * many ports or no flows, or when the protocol has no ports. Fragments are listed as port 0.
  */
 export function topPorts(text: string, victim: string, protocol: number | undefined): readonly number[] {
-  const heading = protocol === Protocol.Tcp ? 'TCP flows:' : protocol === Protocol.Udp ? 'UDP flows:' : null;
-  if (heading === null) return [];
+  const heading =
+    protocol === Protocol.Tcp ? 'TCP flows:' : protocol === Protocol.Udp ? 'UDP flows:' : undefined;
+  if (heading === undefined) return [];
   const packets = new Map<number, number>();
   let total = 0;
   let inSection = false;
   for (const line of text.split('\n')) {
     if (/^(TCP|UDP|ICMP) flows:/.test(line)) inSection = line.startsWith(heading);
-    const flow = inSection ? FLOW.exec(line) : null;
-    if (flow === null || flow[1] !== victim) continue;
+    const flow = inSection ? FLOW.exec(line) : undefined;
+    if (flow?.[1] !== victim) continue;
     const [port, count] = [Number(flow[2]), Number(flow[3])];
     if (port < 1 || port > 65535) continue;
     packets.set(port, (packets.get(port) ?? 0) + count);

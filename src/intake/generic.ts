@@ -11,13 +11,14 @@ import {
   VECTOR_SYNTAX,
 } from '../core/policy/vectors.ts';
 import type { Detection, TrafficTraits } from '../core/types.ts';
+import { failed } from '../net/result.ts';
 import { isZeroTime, readTime, timeText } from '../net/time.ts';
 import {
   addNote,
   confidenceOf,
   figureOf,
   flagsOf,
-  leaveOut,
+  noteIgnored,
   type FieldNotes,
   portItems,
   portOf,
@@ -67,7 +68,7 @@ const port = z.union([z.number().int().min(0).max(65535), portText], {
 
 const victim = z.string().superRefine((text, context) => {
   const reading = readVictim(text);
-  if ('why' in reading) context.addIssue(reading.why);
+  if (!reading.ok) context.addIssue(reading.error);
 });
 
 /** One event as sent. Null counts as absent, because upstream's clients write it; other keys are kept. */
@@ -159,23 +160,22 @@ interface VictimField {
 /** Selects the victim. If an address and a prefix that contains it are given, the address; other pairs contradict. */
 function victimField(raw: Readonly<Record<string, unknown>>, notes: FieldNotes): VictimField | Signal {
   const { victim_ip: address, victim_prefix: prefix } = raw;
-  const hasAddress = address !== undefined && address !== null;
-  if (prefix === undefined || prefix === null) return { field: 'victim_ip', value: address };
-  if (!hasAddress) return { field: 'victim_prefix', value: prefix };
+  if (isAbsent(prefix)) return { field: 'victim_ip', value: address };
+  if (isAbsent(address)) return { field: 'victim_prefix', value: prefix };
   const both = { field: 'victim_ip', value: address } as const;
   const [one, other] = [address, prefix].map((value) =>
-    typeof value === 'string' ? readVictim(value) : { why: 'must be a string' },
+    typeof value === 'string' ? readVictim(value) : failed('must be a string'),
   );
-  if (one === undefined || other === undefined || 'why' in one) return both;
-  if ('why' in other) {
-    leaveOut(notes, 'victim_prefix', other.why);
+  if (one?.ok !== true || other === undefined) return both;
+  if (!other.ok) {
+    noteIgnored(notes, 'victim_prefix', other.error);
     return both;
   }
-  if (one.victim === other.victim) return both;
-  if (!isWithin(one.victim, other.victim)) {
-    return invalid('victim_prefix', `${other.victim} contradicts victim_ip ${one.victim}; give one of them`);
+  if (one.value === other.value) return both;
+  if (!isWithin(one.value, other.value)) {
+    return invalid('victim_prefix', `${other.value} contradicts victim_ip ${one.value}; give one of them`);
   }
-  addNote(notes, `victim_prefix ${other.victim} ignored: victim_ip ${one.victim} is more specific`);
+  addNote(notes, `victim_prefix ${other.value} ignored: victim_ip ${one.value} is more specific`);
   return both;
 }
 
@@ -194,20 +194,17 @@ function prepared(
     vector: typeof vector === 'string' ? (readVector(vector, sources, vectorMaps) ?? vector) : vector,
     protocol: typeof protocol === 'string' ? protocol.trim() : protocol,
     // Checks only the ports that are read: tens of thousands of them would delay everything else.
-    top_dst_ports: listed === undefined || listed === null ? listed : ports.slice(0, MAX_PORTS_READ),
+    top_dst_ports: isAbsent(listed) ? listed : ports.slice(0, MAX_PORTS_READ),
   };
 }
 
 function toDetection(event: GenericEvent, notes: FieldNotes): Signal {
   const reading = readVictim(event.victim_ip);
-  if ('why' in reading) return invalid('victim_ip', reading.why);
-  const family = reading.victim.includes(':') ? 6 : 4;
+  if (!reading.ok) return invalid('victim_ip', reading.error);
+  const family = reading.value.includes(':') ? 6 : 4;
   const implied = impliedProtocol(event.vector, family);
-  const said = protocolFor(
-    isAbsent(event.protocol) ? null : (protocolNumber(event.protocol) ?? null),
-    family,
-  );
-  if (said !== null && implied !== null && said !== implied) {
+  const said = protocolFor(isAbsent(event.protocol) ? undefined : protocolNumber(event.protocol), family);
+  if (said !== undefined && implied !== null && said !== implied) {
     return invalid('protocol', `${event.protocol} contradicts vector ${event.vector}; leave one of them out`);
   }
   const traits = traitsOf(event, notes);
@@ -215,16 +212,16 @@ function toDetection(event: GenericEvent, notes: FieldNotes): Signal {
     externalId: event.event_id ?? null,
     source: event.source,
     action: event.action ?? 'ban',
-    victim: reading.victim,
+    victim: reading.value,
     vector: event.vector,
     // TCP flags that all packets share mean TCP, so a rule for TCP does not affect other protocols.
     protocol: said ?? implied ?? (traits?.tcpFlags === undefined ? null : Protocol.Tcp),
-    bps: figureOf(event.bps, 'bps', notes),
-    pps: figureOf(event.pps, 'pps', notes),
-    confidence: confidenceOf(event.confidence, notes),
+    bps: figureOf(event.bps, 'bps', notes) ?? null,
+    pps: figureOf(event.pps, 'pps', notes) ?? null,
+    confidence: confidenceOf(event.confidence, notes) ?? null,
     ports: portSet(portsOf(event.top_dst_ports, 'top_dst_ports', MAX_PORTS_READ, notes)),
-    ...(traits === null ? {} : { traits }),
-    at: timeOf(event.timestamp, notes),
+    ...(traits === undefined ? {} : { traits }),
+    at: timeOf(event.timestamp, notes) ?? null,
     ...(notes.length === 0 ? {} : { notes }),
     details: detailsOf(event),
   };
@@ -235,17 +232,17 @@ function isAbsent(value: unknown): value is null | undefined {
   return value === undefined || value === null;
 }
 
-function timeOf(value: string | number | null | undefined, notes: FieldNotes): number | null {
-  if (isAbsent(value)) return null;
-  const at = readTime(value) ?? null;
-  if (at === null || !isZeroTime(at)) return at;
-  return leaveOut(notes, 'timestamp', `${value} means that the sender has no time`);
+function timeOf(value: string | number | null | undefined, notes: FieldNotes): number | undefined {
+  if (isAbsent(value)) return undefined;
+  const at = readTime(value);
+  if (at === undefined || !isZeroTime(at)) return at;
+  return noteIgnored(notes, 'timestamp', `${value} means that the sender has no time`);
 }
 
-function traitsOf(event: GenericEvent, notes: FieldNotes): TrafficTraits | null {
+function traitsOf(event: GenericEvent, notes: FieldNotes): TrafficTraits | undefined {
   const srcPorts = portSet(portsOf(event.top_src_ports, 'top_src_ports', MAX_PORTS_READ, notes));
   const flags = flagsOf(event.tcp_flags, notes);
-  if (srcPorts.length === 0 && flags.tcpFlags === undefined) return null;
+  if (srcPorts.length === 0 && flags.tcpFlags === undefined) return undefined;
   return { ...(srcPorts.length === 0 ? {} : { srcPorts }), ...flags };
 }
 
@@ -256,7 +253,7 @@ function detailsOf(event: GenericEvent): Readonly<Record<string, unknown>> {
   const raw = event.raw_details;
   const details: Record<string, unknown> = {};
   if (isRecord(raw)) Object.assign(details, raw);
-  else if (raw !== undefined && raw !== null) details.raw = raw;
+  else if (!isAbsent(raw)) details.raw = raw;
   for (const [key, value] of Object.entries(event)) if (!KNOWN_KEYS.has(key)) details[key] = value;
   return boundedDetails(details);
 }

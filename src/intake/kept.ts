@@ -28,7 +28,7 @@ export function boundedDetails(
   const text = JSON.stringify(details);
   const kept = keptText(text, MAX_DETAILS_LENGTH);
   const fits = kept.length === text.length && heapCost(details, MAX_DETAILS_COST) <= MAX_DETAILS_COST;
-  const copy: unknown = fits ? JSON.parse(text) : null;
+  const copy: unknown = fits ? JSON.parse(text) : undefined;
   return isRecord(copy) ? copy : { truncated: kept };
 }
 

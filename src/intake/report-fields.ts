@@ -4,6 +4,7 @@
  */
 import { readFlags } from '../core/policy/refinement.ts';
 import { Protocol, protocolNumber } from '../core/policy/vectors.ts';
+import { failed, ok, type Result } from '../net/result.ts';
 import { cutText, keptText } from '../net/text.ts';
 
 /** Notes about ignored values; the first lines of the event's `why`. */
@@ -18,36 +19,35 @@ export function addNote(notes: FieldNotes, note: string): void {
 }
 
 /** Notes that a value is ignored: `bps ignored: "NaN" is not a number`. */
-export function leaveOut(notes: FieldNotes, key: string, why: string): null {
+export function noteIgnored(notes: FieldNotes, key: string, why: string): undefined {
   addNote(notes, `${key} ignored: ${why}`);
-  return null;
 }
 
-/** Reads a rate from a number or a text; null when it is absent or ignored. */
-export function figureOf(value: unknown, kind: FigureKind, notes: FieldNotes): number | null {
+/** Reads a rate from a number or a text; undefined when it is absent or ignored. */
+export function figureOf(value: unknown, kind: FigureKind, notes: FieldNotes): number | undefined {
   return numberOf(value, kind, (text) => readFigure(text, kind), Number.POSITIVE_INFINITY, notes);
 }
 
-/** Reads a confidence from a number or a text; null when it is absent or ignored. */
-export function confidenceOf(value: unknown, notes: FieldNotes): number | null {
+/** Reads a confidence from a number or a text; undefined when it is absent or ignored. */
+export function confidenceOf(value: unknown, notes: FieldNotes): number | undefined {
   return numberOf(value, 'confidence', readShare, 1, notes);
 }
 
 function numberOf(
   value: unknown,
   key: string,
-  read: (text: string) => FieldReading,
+  read: (text: string) => Result<number>,
   most: number,
   notes: FieldNotes,
-): number | null {
-  if (value === undefined || value === null) return null;
+): number | undefined {
+  if (value === undefined || value === null) return undefined;
   if (typeof value === 'number') {
     if (Number.isFinite(value) && value >= 0 && value <= most) return value;
-    return leaveOut(notes, key, `${value} is out of range`);
+    return noteIgnored(notes, key, `${value} is out of range`);
   }
-  if (typeof value !== 'string') return leaveOut(notes, key, 'it is neither a number nor a string');
+  if (typeof value !== 'string') return noteIgnored(notes, key, 'it is neither a number nor a string');
   const reading = read(value);
-  return 'value' in reading ? reading.value : leaveOut(notes, key, reading.why);
+  return reading.ok ? reading.value : noteIgnored(notes, key, reading.error);
 }
 
 /** At most this many items of one text are read. */
@@ -82,17 +82,17 @@ export function portsOf(value: unknown, key: string, most: number, notes: FieldN
   return ports;
 }
 
-/** Returns a protocol's number; null when it is absent, means any, or is ignored. */
-export function protocolOf(value: unknown, notes: FieldNotes): number | null {
-  if (value === undefined || value === null) return null;
+/** Returns a protocol's number; undefined when it is absent, means any, or is ignored. */
+export function protocolOf(value: unknown, notes: FieldNotes): number | undefined {
+  if (value === undefined || value === null) return undefined;
   const text = typeof value === 'number' ? value : String(value).trim();
-  if (typeof text === 'string' && /^(|any|all|ip|-)$/i.test(text)) return null;
+  if (typeof text === 'string' && /^(|any|all|ip|-)$/i.test(text)) return undefined;
   const protocol = protocolNumber(text);
-  return protocol ?? leaveOut(notes, 'protocol', `"${cutText(String(text), 20)}" is not an IP protocol`);
+  return protocol ?? noteIgnored(notes, 'protocol', `"${cutText(String(text), 20)}" is not an IP protocol`);
 }
 
 /** Replaces ICMP by ICMPv6 for an IPv6 address, because detectors may call both ICMP. */
-export function protocolFor(protocol: number | null, family: 4 | 6): number | null {
+export function protocolFor(protocol: number | undefined, family: 4 | 6): number | undefined {
   return protocol === Protocol.Icmp && family === 6 ? Protocol.Icmpv6 : protocol;
 }
 
@@ -107,7 +107,7 @@ export function flagsOf(value: unknown, notes: FieldNotes): Flags {
   if (value === undefined || value === null || value === '') return {};
   if (typeof value === 'number') {
     if (Number.isInteger(value) && value > 0 && value <= 255) return { tcpFlags: value };
-    leaveOut(notes, 'tcp_flags', `${value} is not an octet with a flag set`);
+    noteIgnored(notes, 'tcp_flags', `${value} is not an octet with a flag set`);
     return {};
   }
   const words = [value]
@@ -118,7 +118,7 @@ export function flagsOf(value: unknown, notes: FieldNotes): Flags {
   const [tcpFlags, tcpFlagsClear] = readFlags(words, (_, message) => complaints.push(message));
   const [complaint] = complaints;
   if (complaint !== undefined) {
-    leaveOut(notes, 'tcp_flags', complaint);
+    noteIgnored(notes, 'tcp_flags', complaint);
     return {};
   }
   return { tcpFlags, ...(tcpFlagsClear === 0 ? {} : { tcpFlagsClear }) };
@@ -126,9 +126,6 @@ export function flagsOf(value: unknown, notes: FieldNotes): Flags {
 
 // Reads numbers as detectors and templates write them: `4.2e9`, `4.2G`, `4.2 Gbps`, `1,200,000,000`. A text is read if
 // it can mean only one number; otherwise the value is ignored, because the report itself is worth more.
-
-/** A number, or why a text is not one. */
-export type FieldReading = { readonly value: number } | { readonly why: string };
 
 /** The unit of a rate. */
 export type FigureKind = 'bps' | 'pps';
@@ -190,11 +187,11 @@ const LONG: Readonly<Record<string, number>> = {
 };
 
 /** Reads a rate in bits/s or packets/s; never negative. */
-export function readFigure(text: string, kind: FigureKind): FieldReading {
+export function readFigure(text: string, kind: FigureKind): Result<number> {
   const trimmed = text.trim();
   const split = splitNumber(trimmed);
-  if ('why' in split) return split;
-  const { value, rest } = split;
+  if (!split.ok) return split;
+  const { value, rest } = split.value;
   const factor = kind === 'bps' ? bitFactor(rest) : packetFactor(rest);
   if (factor === undefined)
     return no(
@@ -204,41 +201,39 @@ export function readFigure(text: string, kind: FigureKind): FieldReading {
   const product = value * factor;
   if (!Number.isFinite(product)) return no(trimmed, 'is not a finite number');
   // Rounds, because 4.2 * 1e9 is not exactly 4,200,000,000.
-  return { value: factor === 1 ? product : Number(product.toPrecision(15)) };
+  return ok(factor === 1 ? product : Number(product.toPrecision(15)));
 }
 
 /** Reads a confidence: `0.9`, `0,9` or `90%`. */
-export function readShare(text: string): FieldReading {
+export function readShare(text: string): Result<number> {
   const trimmed = text.trim();
   const split = splitNumber(trimmed);
-  if ('why' in split) return split;
-  const { value, rest } = split;
+  if (!split.ok) return split;
+  const { value, rest } = split.value;
   if (rest !== '' && rest !== '%') return no(trimmed, 'is not a number from 0 to 1');
   const share = rest === '%' ? value / 100 : value;
-  return share <= 1 ? { value: share } : no(trimmed, 'is not from 0 to 1');
+  return share <= 1 ? ok(share) : no(trimmed, 'is not from 0 to 1');
 }
 
 /** Splits a text into its leading number and the rest. */
-function splitNumber(
-  text: string,
-): { readonly value: number; readonly rest: string } | { readonly why: string } {
-  if (text === '') return { why: 'it is empty' };
+function splitNumber(text: string): Result<{ readonly value: number; readonly rest: string }> {
+  if (text === '') return failed('it is empty');
   if (text.length > MAX_LENGTH) return no(text, 'is too long for a number');
   for (const pattern of GROUPED) {
     const grouped = pattern.exec(text)?.[0];
     if (grouped === undefined || /^\d/.test(text.slice(grouped.length))) continue;
-    return { value: ungrouped(grouped), rest: text.slice(grouped.length).trim() };
+    return ok({ value: ungrouped(grouped), rest: text.slice(grouped.length).trim() });
   }
   if (AMBIGUOUS.test(text)) return no(text, 'may mean thousands or decimals');
   const comma = DECIMAL_COMMA.exec(text)?.[0];
   if (comma !== undefined) {
-    return { value: Number(comma.replace(',', '.')), rest: text.slice(comma.length).trim() };
+    return ok({ value: Number(comma.replace(',', '.')), rest: text.slice(comma.length).trim() });
   }
   const plain = NUMBER.exec(text)?.[0];
   if (plain === undefined) return no(text, 'is not a number');
   const value = Number(plain);
   return Number.isFinite(value)
-    ? { value, rest: text.slice(plain.length).trim() }
+    ? ok({ value, rest: text.slice(plain.length).trim() })
     : no(text, 'is not a finite number');
 }
 
@@ -270,6 +265,6 @@ function packetFactor(rest: string): number | undefined {
   return packets === null ? undefined : BEFORE_UNIT[packets[1] ?? ''];
 }
 
-function no(text: string, why: string): { readonly why: string } {
-  return { why: `"${cutText(text, 40)}" ${why}` };
+function no(text: string, why: string): Result<never> {
+  return failed(`"${cutText(text, 40)}" ${why}`);
 }

@@ -299,15 +299,15 @@ export class LabRouter {
     for (const { octets, result } of decodeFlowSpecList(nlri, family.afi, family.safi)) {
       const rule = { from: speaker.from, family, nlriHex: toHex(octets) };
       if (!result.ok || !actions.ok) {
-        const why = [result, actions].flatMap((one) => (one.ok ? [] : [one.reason])).join('; ');
+        const why = [result, actions].flatMap((one) => (one.ok ? [] : [one.error.reason])).join('; ');
         this.#refuse(`${rule.nlriHex}: ${why}`);
         // Undecodable actions are malformed (RFC 8955 §10), which means treat-as-withdraw (RFC 7606 §7.14): the rule's
         // earlier announcement is withdrawn, too.
         this.#table.withdraw(rule);
-        if (!result.ok && this.#isUnreadable(speaker, result)) return;
+        if (!result.ok && this.#isUnreadable(speaker, result.error)) return;
         continue;
       }
-      const text = formatRule(result.spec, actions.actions);
+      const text = formatRule(result.value.spec, actions.value.actions);
       this.#table.announce({ ...rule, actionsHex: toHex(extendedCommunities ?? new Uint8Array(0)), text });
     }
   }
@@ -315,7 +315,7 @@ export class LabRouter {
   #withdraw(speaker: LabSpeaker, family: Family, nlri: Uint8Array): void {
     for (const { octets, result } of decodeFlowSpecList(nlri, family.afi, family.safi)) {
       this.#table.withdraw({ from: speaker.from, family, nlriHex: toHex(octets) });
-      if (!result.ok && this.#isUnreadable(speaker, result)) return;
+      if (!result.ok && this.#isUnreadable(speaker, result.error)) return;
     }
   }
 

@@ -4,6 +4,7 @@
  */
 import { IPv6 } from 'ip-num';
 import { toHex } from './bytes.ts';
+import { failed, ok, type Result } from './result.ts';
 
 /** An IPv4 or IPv6 prefix. `address` has 4 or 16 octets and no host bits set; `length` is 0..32 or 0..128. */
 export interface Prefix {
@@ -23,6 +24,11 @@ export function familyBits(family: 4 | 6): 32 | 128 {
  */
 export function parseAddress(text: string): Uint8Array | undefined {
   return text.includes(':') ? parseIPv6(text) : parseIPv4(text);
+}
+
+/** Parses an address and ignores its zone (`%eth0`, RFC 4007 §11); undefined if the text is invalid. */
+export function parseZonedAddress(text: string): Uint8Array | undefined {
+  return parseAddress(text.split('%', 1)[0] ?? text);
 }
 
 /** Parses IPv4 without ip-num, because every event and every rule needs it, and four numbers need no library. */
@@ -132,24 +138,31 @@ export function hostPrefix(address: Uint8Array): Prefix {
 }
 
 /**
- * Parses `address/length`, or a bare address as a host prefix. Returns an explanation if the text is not a prefix.
+ * Parses `address/length`, or a bare address as a host prefix. The error explains why a text is not a prefix.
  * Refuses host bits, because a typing error there would silently widen or move the prefix.
  */
-export function parsePrefix(text: string): Prefix | string {
+export function parsePrefix(text: string): Result<Prefix> {
   const slash = text.indexOf('/');
   const address = parseAddress(slash < 0 ? text : text.slice(0, slash));
-  if (address === undefined) return `"${text}" is not an IPv4 or IPv6 prefix`;
+  if (address === undefined) return failed(`"${text}" is not an IPv4 or IPv6 prefix`);
   const bits = address.length * 8;
-  if (slash < 0) return hostPrefix(address);
+  if (slash < 0) return ok(hostPrefix(address));
   const lengthText = text.slice(slash + 1);
   if (!/^(0|[1-9]\d{0,2})$/.test(lengthText) || Number(lengthText) > bits) {
-    return `"${text}": the prefix length must be from 0 to ${bits}`;
+    return failed(`"${text}": the prefix length must be from 0 to ${bits}`);
   }
   const prefix = makePrefix(address, Number(lengthText));
   if (prefix.address.some((byte, i) => byte !== address[i])) {
-    return `"${text}" has host bits set; did you mean ${formatPrefix(prefix)}?`;
+    return failed(`"${text}" has host bits set; did you mean ${formatPrefix(prefix)}?`);
   }
-  return prefix;
+  return ok(prefix);
+}
+
+/** Parses a prefix that was checked where it entered. Throws RangeError if it is invalid after all. */
+export function knownPrefix(text: string): Prefix {
+  const prefix = parsePrefix(text);
+  if (!prefix.ok) throw new RangeError(prefix.error);
+  return prefix.value;
 }
 
 /** Formats a prefix canonically: `address/length`. */

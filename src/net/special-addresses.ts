@@ -1,5 +1,5 @@
 /** The one list of special-purpose addresses: everything except ordinary unicast addresses of the Internet. Pure. */
-import { covers, hostPrefix, makePrefix, overlaps, type Prefix, parsePrefix } from './prefix.ts';
+import { covers, hostPrefix, makePrefix, overlaps, type Prefix, knownPrefix } from './prefix.ts';
 
 /**
  * A range of the IANA special-purpose registries (RFC 6890 and its updates), or one that RFC 4291 or 5771 sets apart.
@@ -69,9 +69,7 @@ function range(
   source: string,
   flags: Pick<SpecialRange, 'unicast' | 'global' | 'embedsAt'>,
 ): SpecialRange {
-  const prefix = parsePrefix(text);
-  if (typeof prefix === 'string') throw new RangeError(prefix);
-  return { prefix, name, source, ...flags };
+  return { prefix: knownPrefix(text), name, source, ...flags };
 }
 
 /**

@@ -52,6 +52,11 @@ export function errorText(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** Returns what was thrown as an Error. */
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
+}
+
 const RATE_UNITS: readonly (readonly [factor: number, unit: string])[] = [
   [1e12, 'Tbit/s'],
   [1e9, 'Gbit/s'],

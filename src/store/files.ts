@@ -2,6 +2,7 @@
 import { constants } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
+import { errorText } from '../net/text.ts';
 import { StoreError } from './store.ts';
 
 /**
@@ -180,7 +181,7 @@ export function storeError(attempt: string, path: string, error: unknown): Store
   if (error instanceof StoreError) return error;
   const code = errorCode(error);
   const advice = code === undefined ? undefined : ADVICE[code];
-  const why = advice === undefined ? (error instanceof Error ? error.message : String(error)) : advice;
+  const why = advice ?? errorText(error);
   return new StoreError(`cannot ${attempt} ${path}: ${why}${advice === undefined ? '' : ` (${code})`}`, {
     cause: error,
   });

@@ -109,9 +109,9 @@ export function componentFromJson(json: unknown, path: string): Component {
     case 2: {
       const object = objectAt(json, path, ['type', 'prefix', 'offset']);
       const prefix = parsePrefix(stringAt(object.prefix, `${path}.prefix`));
-      if (typeof prefix === 'string') throw new JsonShapeError(`${path}.prefix: ${prefix}`);
+      if (!prefix.ok) throw new JsonShapeError(`${path}.prefix: ${prefix.error}`);
       const offset = numberAt(object.offset ?? 0, `${path}.offset`);
-      return prefixComponent(type, prefix, offset);
+      return prefixComponent(type, prefix.value, offset);
     }
     case 9:
     case 12:

@@ -9,7 +9,7 @@ import {
   decodeActions,
   encodeReceivedActions,
 } from '../bgp/flowspec/actions.ts';
-import { FlowSpecError } from '../bgp/flowspec/errors.ts';
+import { FlowSpecError, type RuleRefusal } from '../bgp/flowspec/errors.ts';
 import { decodeFlowSpec, encodeFlowSpec } from '../bgp/flowspec/nlri.ts';
 import { formatMatch, formatRule } from '../bgp/flowspec/notation/format.ts';
 import { parseRule } from '../bgp/flowspec/notation/parse.ts';
@@ -43,18 +43,19 @@ export function decodeLine(json: unknown): JsonObject {
     const line = objectAt(json, 'line', DECODE_KEYS);
     const nlri = hexAt(line.nlri, 'nlri');
     const decoded = decodeFlowSpec(nlri, numberAt(line.afi, 'afi'), numberAt(line.safi ?? 133, 'safi'));
-    if (!decoded.ok) return { ok: false, error: decoded.reason, treatment: decoded.treatment };
-    const { spec, canonical } = decoded;
+    if (!decoded.ok) return refusal(decoded.error);
+    const { spec, canonical } = decoded.value;
     const read = readActions(line);
-    if (!read.ok) return { ok: false, error: read.reason, treatment: read.treatment };
-    const tolerated = [...decoded.tolerated, ...oversizeValues(spec), ...read.tolerated];
+    if (!read.ok) return refusal(read.error);
+    const { actions } = read.value;
+    const tolerated = [...decoded.value.tolerated, ...oversizeValues(spec), ...read.value.tolerated];
     return {
       ok: true,
-      rule: line.actions === undefined ? formatMatch(spec) : formatRule(spec, read.actions),
+      rule: line.actions === undefined ? formatMatch(spec) : formatRule(spec, actions),
       ...(spec.rd === undefined ? {} : { rd: formatRouteDistinguisher(spec.rd) }),
       components: spec.components.map(componentToJson),
       nlri: toHex(canonical),
-      ...(line.actions === undefined ? {} : { actions: read.actions.map(actionToJson) }),
+      ...(line.actions === undefined ? {} : { actions: actions.map(actionToJson) }),
       ...(tolerated.length === 0 ? {} : { tolerated }),
     };
   });
@@ -73,7 +74,7 @@ export function encodeLine(json: unknown): JsonObject {
     const octets = encodeReceivedActions(actions);
     const nextHop = octets.nextHop.length === 0 ? {} : { next_hop: toHex(octets.nextHop) };
     const read = decodeActions(octets);
-    const tolerated = read.ok && read.tolerated.length > 0 ? { tolerated: read.tolerated } : {};
+    const tolerated = read.ok && read.value.tolerated.length > 0 ? { tolerated: read.value.tolerated } : {};
     return { ok: true, nlri, actions: communityTexts(octets), ...nextHop, ...tolerated };
   });
 }
@@ -110,12 +111,16 @@ function sentRule(json: unknown): SentFlowSpec {
   const line = objectAt(json, 'line', DECODE_KEYS);
   const nlri = hexAt(line.nlri, 'nlri');
   const decoded = decodeFlowSpec(nlri, numberAt(line.afi, 'afi'), numberAt(line.safi ?? 133, 'safi'));
-  if (!decoded.ok) throw new JsonShapeError(`nlri: ${decoded.reason}`);
-  return sentFlowSpec(nlri, decoded.spec);
+  if (!decoded.ok) throw new JsonShapeError(`nlri: ${decoded.error.reason}`);
+  return sentFlowSpec(nlri, decoded.value.spec);
 }
 
 function isObject(json: unknown): json is JsonObject {
   return typeof json === 'object' && json !== null && !Array.isArray(json);
+}
+
+function refusal({ reason, treatment }: RuleRefusal): JsonObject {
+  return { ok: false, error: reason, treatment };
 }
 
 function answering(answer: () => JsonObject): JsonObject {
@@ -181,7 +186,7 @@ function readRule(line: unknown, origin: 'ours' | 'received'): JsonRule {
   const text = stringAt(Object(line).rule, 'rule');
   const parsed = parseRule(text, origin);
   if (!parsed.ok) throw new JsonShapeError(`rule: at offset ${parsed.error.offset}: ${parsed.error.message}`);
-  const { spec, actions } = parsed;
+  const { spec, actions } = parsed.value;
   return { spec, actions: actions.length === 0 ? undefined : actions };
 }
 

@@ -95,11 +95,11 @@ export function omittedView({ leftOut, unknownUntil }: Life): HistoryOmitted {
     decisions: leftOut?.turns ?? 0,
     reports: leftOut?.reports ?? 0,
     renewals: leftOut?.renewals ?? 0,
-    from: timeOrNull(leftOut?.from ?? null),
-    to: timeOrNull(leftOut?.to ?? null),
+    from: timeOrNull(leftOut?.from),
+    to: timeOrNull(leftOut?.to),
     max_bps: leftOut?.maxBps ?? null,
     max_pps: leftOut?.maxPps ?? null,
-    unknown_until: timeOrNull(unknownUntil ?? null),
+    unknown_until: timeOrNull(unknownUntil),
     text: omittedWords(leftOut, unknownUntil),
   };
 }

@@ -86,7 +86,7 @@ export type Changeable = Omit<MitigationChange, 'lastEventId' | 'renewAt' | 'hol
 export function changedValues(source: Changeable, change: Changeable): Record<string, unknown> {
   const values: Record<string, unknown> = {};
   if (change.match !== undefined) {
-    values.protocol = protocolOrNull(source.match?.protocol ?? null);
+    values.protocol = protocolOrNull(source.match?.protocol);
     values.dst_prefix = source.match?.dstPrefix;
     values.match = source.match && matchView(source.match);
   }
@@ -99,7 +99,7 @@ export function changedValues(source: Changeable, change: Changeable): Record<st
     if (isShared(change.action) || isSharedNow) values.rate_shared = isSharedNow;
   }
   if (change.step !== undefined) values.step = source.step;
-  if (change.expiresAt !== undefined) values.expires_at = timeOrNull(source.expiresAt ?? null);
+  if (change.expiresAt !== undefined) values.expires_at = timeOrNull(source.expiresAt);
   if (change.lastEventId !== undefined && change.lastEventId !== null) {
     values.last_event_id = source.lastEventId ?? null;
   }

@@ -5,14 +5,14 @@ import { protocolName } from '../core/policy/vectors.ts';
 import { timeText } from '../net/time.ts';
 import type { ActorSchema } from './schemas.ts';
 
-/** Formats a time like timeText; null for null. */
-export function timeOrNull(ms: number | null): string | null {
-  return ms === null ? null : timeText(ms);
+/** Formats a time like timeText; null for an absent one. */
+export function timeOrNull(ms: number | null | undefined): string | null {
+  return ms === null || ms === undefined ? null : timeText(ms);
 }
 
 /** Returns a protocol's name; null for any. */
-export function protocolOrNull(protocol: number | null): string | null {
-  return protocol === null ? null : protocolName(protocol);
+export function protocolOrNull(protocol: number | null | undefined): string | null {
+  return protocol === null || protocol === undefined ? null : protocolName(protocol);
 }
 
 export function actorView(actor: Actor): z.output<typeof ActorSchema> {

@@ -13,17 +13,17 @@ const DEFAULT: ReadonlySet<AlertEvent> = new Set<AlertEvent>([
   'mitigation.expired',
 ]);
 
-function of(fact: Fact, wanted = DEFAULT, now: Mitigation | undefined = MITIGATION): Alert | null {
+function of(fact: Fact, wanted = DEFAULT, now: Mitigation | undefined = MITIGATION): Alert | undefined {
   return alertOf({ seq: 5, at: NOW, fact }, wanted, 'iad1', () => now);
 }
 
 test('only what the configuration names raises an alert', () => {
   const extended: Fact = { type: 'mitigation.extended', id: MITIGATION.id, change: { expiresAt: NOW } };
-  assert.equal(of(extended), null);
+  assert.equal(of(extended), undefined);
   assert.equal(of(extended, new Set<AlertEvent>(['mitigation.extended']))?.event, 'mitigation.extended');
   const ending = { to: 'expired', at: NOW, actor: OPERATOR, reason: 'TTL' } as const;
-  assert.equal(of({ type: 'mitigation.ending', id: MITIGATION.id, ending }), null);
-  assert.equal(of({ type: 'control.paused', actor: OPERATOR, reason: 'x' }), null);
+  assert.equal(of({ type: 'mitigation.ending', id: MITIGATION.id, ending }), undefined);
+  assert.equal(of({ type: 'control.paused', actor: OPERATOR, reason: 'x' }), undefined);
 });
 
 test('the summary says what, on whom, how, whose and where', () => {

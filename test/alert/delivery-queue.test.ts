@@ -49,7 +49,7 @@ function bench(
   const poster: Poster = {
     post: async ({ body }: AlertRequest, signal) => {
       posted.push(body);
-      return { status: 200, retryAfterMs: null, text: '', ...(await answer(posted.length, signal)) };
+      return { status: 200, retryAfterMs: undefined, text: '', ...(await answer(posted.length, signal)) };
     },
     close: () => Promise.resolve(),
   };

@@ -96,7 +96,7 @@ test('a server that fails and recovers gets the alert, with the same octets', {
   const { url, received } = await server(t, (response, count) =>
     response.writeHead(count < 3 ? 500 : 200).end(),
   );
-  const { dispatcher, deliveries, settled } = bench(t, [{ type: 'webhook', url, secret: null }]);
+  const { dispatcher, deliveries, settled } = bench(t, [{ type: 'webhook', url, secret: undefined }]);
   record(dispatcher, CREATED);
   await settled(1);
   assert.deepEqual([deliveries[0]?.outcome, deliveries[0]?.attempts], ['delivered', 3]);
@@ -111,8 +111,8 @@ test('a server that stalls is given up, and the destination beside it notices no
   const { dispatcher, deliveries, settled } = bench(
     t,
     [
-      { type: 'webhook', url: stalled.url, secret: null },
-      { type: 'webhook', url: healthy.url, secret: null },
+      { type: 'webhook', url: stalled.url, secret: undefined },
+      { type: 'webhook', url: healthy.url, secret: undefined },
     ],
     { limits: { timeoutMs: 1_000, pauseMs: 10, attempts: 3 } },
   );
@@ -131,7 +131,7 @@ test('a server that cuts the connection is tried again', { timeout: PATIENCE_MS 
     if (count === 1) response.destroy();
     else response.end();
   });
-  const { dispatcher, deliveries, settled } = bench(t, [{ type: 'webhook', url, secret: null }]);
+  const { dispatcher, deliveries, settled } = bench(t, [{ type: 'webhook', url, secret: undefined }]);
   record(dispatcher, CREATED);
   await settled(1);
   assert.deepEqual([deliveries[0]?.outcome, deliveries[0]?.attempts], ['delivered', 2]);
@@ -140,7 +140,7 @@ test('a server that cuts the connection is tried again', { timeout: PATIENCE_MS 
 test('a redirect is refused, and its target hears nothing', { timeout: PATIENCE_MS }, async (t) => {
   const target = await server(t, (response) => response.end());
   const { url } = await server(t, (response) => response.writeHead(302, { location: target.url }).end());
-  const { dispatcher, deliveries, settled } = bench(t, [{ type: 'webhook', url, secret: null }]);
+  const { dispatcher, deliveries, settled } = bench(t, [{ type: 'webhook', url, secret: undefined }]);
   record(dispatcher, CREATED);
   await settled(1);
   assert.equal(deliveries[0]?.outcome, 'failed');
@@ -150,7 +150,7 @@ test('a redirect is refused, and its target hears nothing', { timeout: PATIENCE_
 
 test('private addresses are refused unless allowed', { timeout: PATIENCE_MS }, async (t) => {
   const { url, received } = await server(t, (response) => response.end());
-  const { dispatcher, deliveries, settled } = bench(t, [{ type: 'webhook', url, secret: null }], {
+  const { dispatcher, deliveries, settled } = bench(t, [{ type: 'webhook', url, secret: undefined }], {
     allowPrivateAddresses: false,
   });
   record(dispatcher, CREATED);
@@ -178,7 +178,7 @@ test('no URL and no key gets into what is reported', { timeout: PATIENCE_MS }, a
 
 test('events that are not configured raise no alert', { timeout: PATIENCE_MS }, async (t) => {
   const { url, received } = await server(t, (response) => response.end());
-  const { dispatcher } = bench(t, [{ type: 'webhook', url, secret: null }]);
+  const { dispatcher } = bench(t, [{ type: 'webhook', url, secret: undefined }]);
   record(dispatcher, { type: 'mitigation.extended', id: MITIGATION.id, change: {} });
   assert.equal(dispatcher.waiting, 0);
   await dispatcher.close(100);
@@ -194,7 +194,7 @@ test('the refusals of an attack on 200 hosts are one alert to each destination',
     [
       { type: 'slack', webhookUrl: `${url}/slack` },
       { type: 'pagerduty', routingKey: 'key' },
-      { type: 'webhook', url: `${url}/hook`, secret: null },
+      { type: 'webhook', url: `${url}/hook`, secret: undefined },
     ],
     { pagerdutyUrl: url, events: ['mitigation.rejected'] },
   );
@@ -221,7 +221,7 @@ test('mitigation.unenforced also reports refusals by a quota or for lack of a ne
   timeout: PATIENCE_MS,
 }, async (t) => {
   const { url, received } = await server(t, (response) => response.writeHead(202).end());
-  const destination = { type: 'webhook', url: `${url}/hook`, secret: null } as const;
+  const destination = { type: 'webhook', url: `${url}/hook`, secret: undefined } as const;
   const { dispatcher, settled } = bench(t, [destination], { events: ['mitigation.unenforced'] });
   const rejected = (reason: string, victim: string): Fact => ({
     type: 'mitigation.rejected',
@@ -241,7 +241,7 @@ test('mitigation.unenforced also reports refusals by a quota or for lack of a ne
 
 test('closing delivers what waits when there is time', { timeout: PATIENCE_MS }, async (t) => {
   const { url, received } = await server(t, (response) => response.end());
-  const { dispatcher } = bench(t, [{ type: 'webhook', url, secret: null }]);
+  const { dispatcher } = bench(t, [{ type: 'webhook', url, secret: undefined }]);
   record(dispatcher, CREATED, CREATED, EXPIRED);
   await dispatcher.close(PATIENCE_MS);
   assert.equal(received.length, 3);

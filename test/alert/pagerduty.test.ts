@@ -51,11 +51,11 @@ test('a dry run is information, and a summary is cut to what the API takes', () 
 });
 
 test('a pause is an incident that the resumption resolves; a change of the configuration is a change event', () => {
-  const paused = sent(1, { event: 'control.paused', mitigation: null, subject: 'announcements' }).body;
-  const resumed = sent(2, { event: 'control.resumed', mitigation: null, subject: 'announcements' }).body;
+  const paused = sent(1, { event: 'control.paused', mitigation: undefined, subject: 'announcements' }).body;
+  const resumed = sent(2, { event: 'control.resumed', mitigation: undefined, subject: 'announcements' }).body;
   assert.deepEqual([paused.event_action, resumed.event_action], ['trigger', 'resolve']);
   assert.equal(paused.dedup_key, resumed.dedup_key);
-  const change = sent(3, { event: 'policy.loaded', mitigation: null, subject: 'configuration' });
+  const change = sent(3, { event: 'policy.loaded', mitigation: undefined, subject: 'configuration' });
   assert.equal(change.url, 'https://events.pagerduty.com/v2/change/enqueue');
   assert.equal(change.body.event_action, undefined);
 });

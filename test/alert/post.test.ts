@@ -115,7 +115,7 @@ test('Retry-After may be a date, which counts from the date of the answer', asyn
     ['Sun Nov  6 08:49:37 1994', 'Sun, 06 Nov 1994 08:49:07 GMT', 30_000],
     ['Sun, 06 Nov 1994 08:49:37 GMT', 'Sun, 06 Nov 1994 09:00:00 GMT', 0],
     ['Sun, 06 Nov 1994 08:49:37 GMT', '', 7_000],
-    ['soon', 'Sun, 06 Nov 1994 08:49:07 GMT', null],
+    ['soon', 'Sun, 06 Nov 1994 08:49:07 GMT', undefined],
     ['2030', 'Sun, 06 Nov 1994 08:49:07 GMT', 2_030_000],
   ] as const) {
     const { url } = await server(t, (response) => {

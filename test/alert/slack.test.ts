@@ -16,14 +16,17 @@ test('a message says what happened and, at the beginning, why', () => {
 
 test('no foreign text becomes a mention, a link or a line of its own', () => {
   const { body } = slackRequest(
-    [alert(1, { mitigation: null, summary: '<!channel> a\n> b & <http://x|y>' })],
+    [alert(1, { mitigation: undefined, summary: '<!channel> a\n> b & <http://x|y>' })],
     'https://x.example/',
   );
   assert.equal(JSON.parse(body).text, ':shield: *&lt;!channel&gt; a &gt; b &amp; &lt;http://x|y&gt;*');
 });
 
 test('several alerts are one message', () => {
-  const list = [alert(1, { mitigation: null }), alert(2, { mitigation: null, event: 'mitigation.expired' })];
+  const list = [
+    alert(1, { mitigation: undefined }),
+    alert(2, { mitigation: undefined, event: 'mitigation.expired' }),
+  ];
   assert.equal(
     JSON.parse(slackRequest(list, 'https://x.example/').body).text,
     ':shield: *alert 1*\n:white_check_mark: *alert 2*',

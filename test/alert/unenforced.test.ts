@@ -30,7 +30,7 @@ test('of many neighbors it names four', () => {
 });
 
 test('a webhook has the neighbors as data, and no number of a fact', () => {
-  const body = JSON.parse(webhookRequest(ALERT, 'https://hooks.example', null).body);
+  const body = JSON.parse(webhookRequest(ALERT, 'https://hooks.example', undefined).body);
   assert.deepEqual([body.event, body.seq, body.neighbors], ['mitigation.unenforced', null, [FULL]]);
   assert.equal(body.mitigation.mitigation_id, MITIGATION.id);
 });
@@ -53,7 +53,7 @@ test('it is sent where it is among the events, and only there', { timeout: PATIE
   const { url, received } = await server(t, (response) => response.writeHead(202).end('{}'));
   for (const events of [['mitigation.unenforced'], ['mitigation.created']] as const) {
     const dispatcher = new AlertDispatcher({
-      destinations: [{ type: 'webhook', url, secret: null }],
+      destinations: [{ type: 'webhook', url, secret: undefined }],
       events,
       allowPrivateAddresses: true,
       pop: 'iad1',

@@ -4,7 +4,7 @@ import { webhookRequest } from '../../src/alert/destinations.ts';
 import { alert, MITIGATION } from './support.ts';
 
 test('the body tells the alert in the words of the API', () => {
-  const { body, headers, url } = webhookRequest(alert(7), 'https://hook.example/x', null);
+  const { body, headers, url } = webhookRequest(alert(7), 'https://hook.example/x', undefined);
   assert.equal(url, 'https://hook.example/x');
   assert.equal(headers['content-type'], 'application/json');
   assert.equal(headers['x-prefixd-event'], 'mitigation.created');
@@ -21,7 +21,7 @@ test('the body tells the alert in the words of the API', () => {
 
 test('the signature is the HMAC-SHA-256 of the very octets of the body', () => {
   const request = webhookRequest(
-    alert(1, { summary: 'é', mitigation: null, actor: null }),
+    alert(1, { summary: 'é', mitigation: undefined, actor: undefined }),
     'https://hook.example/',
     'key',
   );

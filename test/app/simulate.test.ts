@@ -82,7 +82,7 @@ function placed(
   times: readonly (number | null)[],
   options: { readonly spacing?: number; readonly start?: number } = {},
 ): readonly number[] | undefined {
-  const { spacing = 1, start = null } = options;
+  const { spacing = 1, start } = options;
   return placeInTime(
     times.map((time) => time && time * 1000),
     { spacing: spacing * 1000, start: start && start * 1000, now: 5_000_000 },
@@ -136,7 +136,7 @@ test('the summary counts answers, customers and refusals by reason', () => {
 function record(): readonly RecordedFact[] {
   const live = new Simulation(policy);
   const { answer } = live.step(reported(detection(0), 0));
-  assert.ok(answer.type === 'event' && answer.mitigation !== null);
+  assert.ok(answer.type === 'event' && answer.mitigation !== undefined);
   const mitigation = { ...answer.mitigation, id: 'aaaaaaaa-0000-4000-8000-000000000001' };
   const actor = { kind: 'operator', name: 'ana' } as const;
   const facts: readonly RecordedFact['fact'][] = [
@@ -187,7 +187,7 @@ test('a record is decided anew: reports and operators speak, the daemon does not
 
 test('the rule is told in operator notation', () => {
   const { answer } = new Simulation(policy).step(reported(detection(0, { ports: [53] }), 0));
-  assert.ok(answer.type === 'event' && answer.mitigation !== null);
+  assert.ok(answer.type === 'event' && answer.mitigation !== undefined);
   assert.match(
     ruleText(answer.mitigation),
     /^match dst 203\.0\.113\.10\/32 proto udp dst-port 53 then rate-limit /,

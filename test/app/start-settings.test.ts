@@ -74,13 +74,13 @@ quotas: { max_active_global: 7 }
     );
     assert.deepEqual(waits, ['http.auth', 'http.tls']);
     assert.equal(merged.http.auth.mode, 'bearer');
-    assert.equal(merged.http.tls?.caPath, null);
+    assert.equal(merged.http.tls?.caPath, undefined);
   });
 
   test('is TLS itself, and not its certificates', async (t) => {
     const plain = await both(t, SHORTEST, `${SHORTEST}http: { ${TLS} }\n`);
     assert.deepEqual(plain.waits, ['http.tls']);
-    assert.equal(plain.merged.http.tls, null);
+    assert.equal(plain.merged.http.tls, undefined);
     const renewed = await both(
       t,
       `${SHORTEST}http: { ${TLS} }\n`,

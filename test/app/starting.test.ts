@@ -53,7 +53,7 @@ async function freePort(): Promise<number> {
 /** Makes a start that lasts until the test ends it; it is asked with a bearer token. */
 async function begun(
   t: TestContext,
-  tls: TlsSettings | null = null,
+  tls?: TlsSettings,
 ): Promise<{ base: string; port: number; starting: Starting; server: StartingServer }> {
   const port = await freePort();
   const config = await configuration(`127.0.0.1:${port}`);
@@ -62,7 +62,7 @@ async function begun(
   const http = { ...config.http, auth, tls };
   const server = await serveStart({ ...config, http }, starting, Date.now, pino({ level: 'silent' }));
   t.after(() => server.close());
-  return { base: `${tls === null ? 'http' : 'https'}://127.0.0.1:${port}`, port, starting, server };
+  return { base: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`, port, starting, server };
 }
 
 /** Returns a JSON answer's members. */
@@ -73,7 +73,7 @@ const certificate = (name: string): string =>
 const TLS: TlsSettings = {
   certPath: certificate('server'),
   keyPath: certificate('server.key'),
-  caPath: null,
+  caPath: undefined,
 };
 
 const withToken = { headers: { authorization: `Bearer ${TOKEN}` } };
@@ -197,7 +197,10 @@ describe('who asks a daemon that starts', () => {
 
 describe('the progress of a start', () => {
   it('is never more than there is', () => {
-    assert.equal(progressText({ phase: 'opening', factsRead: 0, factsAbout: null }), 'opening the journal');
+    assert.equal(
+      progressText({ phase: 'opening', factsRead: 0, factsAbout: undefined }),
+      'opening the journal',
+    );
     assert.equal(
       progressText({ phase: 'applying', factsRead: 5, factsAbout: 5 }),
       'journal read; applying the policy',

@@ -41,7 +41,7 @@ function connection(client: Side, server: Side = { parts: [] }, port = 179): Tcp
     src: ends[i === 0 ? 0 : 1],
     dst: ends[i === 0 ? 1 : 0],
     fromStart,
-    end: null,
+    end: undefined,
     chunks: parts.map((bytes, n) => ({ packet: 2 * n + i + 1, time: 1000 * n + i, bytes })),
     gaps: gapBefore === undefined ? [] : [{ beforeChunk: gapBefore, octets: 5 }],
   }));

@@ -496,7 +496,7 @@ test('status at a terminal paints with whole escape sequences', async (t) => {
     'GET /v1/peers': { status: 200, body: [] },
   });
   const { stdout } = await cli(['status', '--api', api.url], { columns: 80 });
-  assert.ok(stdout.includes('\u001b[32mhealthy\u001b[0m'), JSON.stringify(stdout));
+  assert.ok(stdout.includes('\u001b[32mhealthy\u001b[39m'), JSON.stringify(stdout));
 });
 
 test('withdraw --victim and --customer end what is active, and ask before they end more than one', async (t) => {

@@ -149,7 +149,7 @@ test('an operator is named by --operator, else SUDO_USER, else USER, else not at
   const contextWith = (env: Io['env']) => ({
     io: { ...SILENT, env },
     options: { format: 'table' as const },
-    colour: false,
+    color: false,
   });
   assert.equal(operatorOf(contextWith({ SUDO_USER: 'ana', USER: 'root' }), 'bo'), 'bo');
   assert.equal(operatorOf(contextWith({ SUDO_USER: 'ana', USER: 'root' }), undefined), 'ana');

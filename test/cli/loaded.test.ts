@@ -69,7 +69,7 @@ test('--version loads the parser of command lines and nothing else', async (t) =
     'cli/process-io.ts',
     'cli/program.ts',
     'cli/tables.ts',
-    'config/nearest.ts',
+    'net/nearest.ts',
   ]);
 });
 

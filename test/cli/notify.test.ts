@@ -121,7 +121,7 @@ function context(api: string): CommandContext {
     errorIsTerminal: false,
     wait: () => Promise.resolve(),
   };
-  return { io, options: { format: 'table', api }, colour: false };
+  return { io, options: { format: 'table', api }, color: false };
 }
 
 /** The details in the body of a recorded call. */

@@ -424,8 +424,8 @@ describe('what is no BGP', () => {
       src: { address: '192.0.2.1', port: 40_000 + i },
       dst: { address: '192.0.2.2', port: 443 },
       fromStart: true,
-      end: null,
-      chunks: [{ packet: i + 1, time: null, bytes: text('hello') }],
+      end: undefined,
+      chunks: [{ packet: i + 1, time: undefined, bytes: text('hello') }],
       gaps: [],
     }));
     const { remarks } = readConversation(streams);

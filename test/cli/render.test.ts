@@ -9,7 +9,7 @@ type Row = { readonly id: string; readonly state: string; readonly note: string 
 
 const COLUMNS: readonly Column<Row>[] = [
   { title: 'ID', value: (row) => row.id },
-  { title: 'STATE', value: (row) => row.state, colour: () => 'green' },
+  { title: 'STATE', value: (row) => row.state, color: () => 'green' },
   { title: 'NOTE', value: (row) => row.note, least: 6, optional: true },
 ];
 const ROWS: readonly Row[] = [
@@ -19,37 +19,37 @@ const ROWS: readonly Row[] = [
 
 test('columns are aligned and lines have no trailing space', () => {
   assert.equal(
-    table(COLUMNS, ROWS, { width: Number.POSITIVE_INFINITY, colour: false }),
+    table(COLUMNS, ROWS, { width: Number.POSITIVE_INFINITY, color: false }),
     'ID   STATE  NOTE\na1   up     a note that is rather long\nb22  down\n',
   );
 });
 
 test('where the terminal is narrow, what may be cut is cut', () => {
-  const lines = table(COLUMNS, ROWS, { width: 24, colour: false }).split('\n');
+  const lines = table(COLUMNS, ROWS, { width: 24, color: false }).split('\n');
   assert.equal(lines[1], 'a1   up     a note that…');
   assert.ok(lines.every((line) => line.length <= 24));
 });
 
 test('where cutting is not enough, an optional column is left out', () => {
-  assert.equal(table(COLUMNS, ROWS, { width: 15, colour: false }), 'ID   STATE\na1   up\nb22  down\n');
+  assert.equal(table(COLUMNS, ROWS, { width: 15, color: false }), 'ID   STATE\na1   up\nb22  down\n');
 });
 
 test('what must not be cut is never cut', () => {
-  assert.match(table(COLUMNS, ROWS, { width: 3, colour: false }), /^b22 {2}down$/m);
+  assert.match(table(COLUMNS, ROWS, { width: 3, color: false }), /^b22 {2}down$/m);
 });
 
 test('colours do not disturb the alignment', () => {
-  const painted = table(COLUMNS, ROWS, { width: 80, colour: true });
-  assert.ok(painted.includes(`${ESC}[32mup${ESC}[0m`));
+  const painted = table(COLUMNS, ROWS, { width: 80, color: true });
+  assert.ok(painted.includes(`${ESC}[32mup${ESC}[39m`));
   assert.equal(
     painted.replaceAll(new RegExp(`${ESC}\\[\\d+m`, 'g'), ''),
-    table(COLUMNS, ROWS, { width: 80, colour: false }),
+    table(COLUMNS, ROWS, { width: 80, color: false }),
   );
 });
 
 test('cells cannot move the cursor', () => {
   const rows = [{ id: 'x\n\u001b[31my', state: '\u202e', note: '' }];
-  const drawn = table(COLUMNS, rows, { width: 80, colour: false });
+  const drawn = table(COLUMNS, rows, { width: 80, color: false });
   assert.equal(drawn.split('\n').length, 3);
   assert.ok(!drawn.includes(ESC) && !drawn.includes('\u202e'));
   assert.equal(printable('a\u0000b\u2028c'), 'a b c');
@@ -81,7 +81,7 @@ test('prose is broken between words, and what is continued is indented', () => {
 
 test('the value of a pair is broken at its own column', () => {
   assert.equal(
-    pairs([['rule', 'match dst 203.0.113.10/32 then discard']], { colour: false, width: 30 }),
+    pairs([['rule', 'match dst 203.0.113.10/32 then discard']], { color: false, width: 30 }),
     'rule  match dst\n        203.0.113.10/32 then\n        discard\n',
   );
 });

@@ -322,7 +322,7 @@ for (const columns of [80, 120]) {
     });
 
     it('states are painted', () => {
-      assert.ok(shown[0]?.text.includes(`${ESC}[31mdegraded${ESC}[0m`), JSON.stringify(shown[0]?.text));
+      assert.ok(shown[0]?.text.includes(`${ESC}[31mdegraded${ESC}[39m`), JSON.stringify(shown[0]?.text));
     });
   });
 }

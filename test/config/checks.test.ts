@@ -616,7 +616,7 @@ test('roles of client certificates become a map, and none means none', async (t)
   );
   assert.deepEqual(mapped.http.auth, { mode: 'mtls', roles: new Map([['noc 1', 'operator']]) });
   const open = sound(await load(t, `${SHORTEST}http: { auth: { mode: mtls }, ${tls} }\n`, null));
-  assert.deepEqual(open.http.auth, { mode: 'mtls', roles: null });
+  assert.deepEqual(open.http.auth, { mode: 'mtls', roles: undefined });
 });
 
 test('no quota is Infinity, large communities have their own attribute', async (t) => {
@@ -668,7 +668,7 @@ test('the address of a webhook may be a secret of the environment', async (t) =>
   const text = `${SHORTEST}alerting: { destinations: [{ type: webhook, url_env: HOOK }] }\n`;
   const config = sound(await load(t, text, { HOOK: 'https://alerts.example/hook/token' }));
   assert.deepEqual(config.alerting.destinations, [
-    { type: 'webhook', url: 'https://alerts.example/hook/token', secret: null },
+    { type: 'webhook', url: 'https://alerts.example/hook/token', secret: undefined },
   ]);
   assert.ok(config.secrets.includes('https://alerts.example/hook/token'));
   assert.doesNotMatch(JSON.stringify(config.shown), /token"/);

@@ -191,7 +191,7 @@ http: { tls: { cert_path: tls/cert.pem, key_path: /etc/key.pem } }
   assert.deepEqual(config.http.tls, {
     certPath: join(directory, 'tls/cert.pem'),
     keyPath: '/etc/key.pem',
-    caPath: null,
+    caPath: undefined,
   });
 });
 

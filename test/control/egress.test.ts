@@ -6,16 +6,14 @@ import { FAMILIES } from '../../src/bgp/wire/iana.ts';
 import type { EgressGuard } from '../../src/control/egress.ts';
 import { checkRoute } from '../../src/control/egress.ts';
 import { fromHex } from '../../src/net/bytes.ts';
-import { parsePrefix, type Prefix } from '../../src/net/prefix.ts';
+import { knownPrefix, type Prefix } from '../../src/net/prefix.ts';
 import { PrefixSet } from '../../src/net/prefix-set.ts';
 import { DISCARD, POLICE_1M } from './support.ts';
 
 function prefixes(...texts: string[]): PrefixSet {
   return new PrefixSet(
     texts.map((text): Prefix => {
-      const prefix = parsePrefix(text);
-      assert.ok(typeof prefix !== 'string', String(prefix));
-      return prefix;
+      return knownPrefix(text);
     }),
   );
 }

@@ -63,7 +63,7 @@ async function house(t: TestContext, neighbors: readonly NeighborPolicy[], chang
   const view = viewOf(made, engine, announcer);
   const attack = async (victim: string, what = {}) => {
     const answer = await engine.submit(ban(victim, what));
-    assert.ok(answer.type === 'event' && answer.mitigation !== null, JSON.stringify(answer));
+    assert.ok(answer.type === 'event' && answer.mitigation !== undefined, JSON.stringify(answer));
     await idle();
     return { id: answer.mitigation.id, status: answer.status, why: answer.why.join('\n') };
   };

@@ -60,7 +60,7 @@ async function engineOn(store: TestStore, snapshotEvery = 0, stopwatch = () => 0
 }
 
 function mitigationOf(answer: Answer): string {
-  assert.ok(answer.type === 'event' && answer.mitigation !== null, JSON.stringify(answer));
+  assert.ok(answer.type === 'event' && answer.mitigation !== undefined, JSON.stringify(answer));
   return answer.mitigation.id;
 }
 

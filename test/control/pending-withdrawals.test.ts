@@ -27,7 +27,7 @@ describe('PendingWithdrawals', () => {
     const leaving: string[] = [];
     for (const victim of ['203.0.113.10', '203.0.113.11']) {
       const answer = await engine.submit(ban(victim));
-      assert.ok(answer.type === 'event' && answer.mitigation !== null);
+      assert.ok(answer.type === 'event' && answer.mitigation !== undefined);
       const { id } = answer.mitigation;
       await engine.submit({ type: 'withdraw', id, actor: OPERATOR, reason: 'over' });
       endings.add(id);

@@ -268,7 +268,7 @@ function assertSafe(house: House): void {
       const label = house.announcer.ribOut(peer).sent(key)?.route.owner ?? '';
       const decoded = decodeFlowSpec(nlri, family.afi, family.safi);
       assert.ok(decoded.ok);
-      const destination = decoded.spec.components.find(({ type }) => type === 1);
+      const destination = decoded.value.spec.components.find(({ type }) => type === 1);
       assert.ok(destination?.type === 1, `${text} has a destination`);
       assert.ok(
         !forbidden.some((one) => overlaps(one, destination.prefix)),
@@ -286,7 +286,7 @@ function assertSafe(house: House): void {
   }
   for (const id of state.live) {
     const mitigation = state.mitigations.get(id);
-    assert.ok(typeof parsePrefix(mitigation?.match.dstPrefix ?? '') !== 'string');
+    assert.ok(parsePrefix(mitigation?.match.dstPrefix ?? '').ok);
   }
 }
 

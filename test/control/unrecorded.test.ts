@@ -86,7 +86,7 @@ class House {
 
   async ban(host: number): Promise<string> {
     const { answer } = await this.ask(ban(`203.0.113.${host}`));
-    assert.ok(answer?.type === 'event' && answer.mitigation !== null, JSON.stringify(answer));
+    assert.ok(answer?.type === 'event' && answer.mitigation !== undefined, JSON.stringify(answer));
     return answer.mitigation.id;
   }
 

@@ -49,7 +49,7 @@ function problemsOf(...playbooks: unknown[]): readonly string[] {
 describe('a playbook is chosen', () => {
   test('by vector, in the order of the file', () => {
     assert.equal(chosen([book('first'), book('second')]).playbook?.name, 'first');
-    assert.equal(chosen([book('first')], { vector: 'syn_flood' }).playbook, null);
+    assert.equal(chosen([book('first')], { vector: 'syn_flood' }).playbook, undefined);
   });
 
   test('by source and protocol before those that name none', () => {
@@ -84,7 +84,7 @@ describe('a playbook is chosen', () => {
     assert.equal(chosen(books, { pps: 1e6 }).playbook?.name, 'fast');
     assert.equal(chosen(books, { confidence: 0.5 }).playbook?.name, 'sure');
     const none = chosen(books, { bps: 1e6, pps: 10 });
-    assert.equal(none.playbook, null);
+    assert.equal(none.playbook, undefined);
     assert.deepEqual(none.why, [
       'playbook huge does not apply: it needs at least 1 Gbit/s; the event has 1 Mbit/s',
       'playbook fast does not apply: it needs at least 1000000 packets/s; the event has 10',

@@ -6,7 +6,7 @@ import { isActive } from '../../src/core/state/indices.ts';
 import type { Command } from '../../src/core/commands.ts';
 import { initialState, restoreState } from '../../src/core/state/state.ts';
 import type { Mitigation } from '../../src/core/types.ts';
-import { overlaps, parsePrefix } from '../../src/net/prefix.ts';
+import { overlaps, knownPrefix } from '../../src/net/prefix.ts';
 import { ALICE, detection, FNM, policyOf, prefix, World } from './scenario.ts';
 import { visible } from './visible.ts';
 
@@ -176,8 +176,7 @@ function assertSafe(world: World): void {
     ...[...state.safelist.keys()].map(prefix),
   ];
   for (const { match, victim, ports, action, expiresAt, dryRun } of active(world)) {
-    const destination = parsePrefix(match.dstPrefix);
-    assert.ok(typeof destination !== 'string', 'there is a destination');
+    const destination = knownPrefix(match.dstPrefix);
     const { dstPrefixMinLen, dstPrefixMinLenV6 } = policy.guardrails;
     const least = destination.family === 4 ? dstPrefixMinLen : dstPrefixMinLenV6;
     assert.ok(destination.length >= least, 'it is a host, or a prefix that the guardrails allow');

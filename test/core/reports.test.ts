@@ -43,7 +43,7 @@ describe('a report that could not be read', () => {
     assert.ok(answer.type === 'event');
     assert.deepEqual(
       [answer.status, answer.refusal, answer.mitigation],
-      ['rejected', 'invalid_report', null],
+      ['rejected', 'invalid_report', undefined],
     );
     assert.deepEqual(world.facts, ['event.received']);
     assert.match(world.why, /victim_ip: must be an address/);

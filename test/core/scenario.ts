@@ -12,7 +12,7 @@ import { DEFAULT_PROFILES } from '../../src/core/policy/profile.ts';
 import { initialState, type StateHandle } from '../../src/core/state/state.ts';
 import type { Actor, Detection, Mitigation } from '../../src/core/types.ts';
 import { impliedProtocol } from '../../src/core/policy/vectors.ts';
-import { type Prefix, parsePrefix } from '../../src/net/prefix.ts';
+import { knownPrefix, type Prefix } from '../../src/net/prefix.ts';
 
 /** Noon of an ordinary day. */
 export const NOON = Date.UTC(2026, 0, 15, 12, 0, 0);
@@ -76,9 +76,7 @@ export const PLAYBOOKS: PlaybooksData = {
 };
 
 export function prefix(text: string): Prefix {
-  const parsed = parsePrefix(text);
-  if (typeof parsed === 'string') throw new Error(parsed);
-  return parsed;
+  return knownPrefix(text);
 }
 
 export interface PolicyOptions {
@@ -223,7 +221,7 @@ export class World {
   /** Sends an event that must create a mitigation; returns it from the state. */
   attack(options: EventOptions = {}): Mitigation {
     const answer = this.event(options);
-    assert.ok(answer.mitigation !== null, `${answer.status}: ${answer.why.join('; ')}`);
+    assert.ok(answer.mitigation !== undefined, `${answer.status}: ${answer.why.join('; ')}`);
     return this.get(answer.mitigation.id);
   }
 

@@ -172,7 +172,7 @@ it('rules in operator notation are written as they are read', () => {
     for (const line of block.text.trim().split('\n')) {
       const parsed = parseRule(line);
       assert.ok(parsed.ok, `${place(block)}: ${line}`);
-      assert.equal(formatRule(parsed.spec, parsed.actions), line, place(block));
+      assert.equal(formatRule(parsed.value.spec, parsed.value.actions), line, place(block));
     }
   }
 });

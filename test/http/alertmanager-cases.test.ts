@@ -43,7 +43,7 @@ async function running(t: TestContext) {
     assess: () => ({ status: 'ok', reasons: [] }),
   });
   const deps = { ...faked, engine, clock };
-  const { app, feed } = await buildApi(deps, null, neverOverloaded());
+  const { app, feed } = await buildApi(deps, undefined, neverOverloaded());
   t.after(async () => {
     feed.close();
     await app.close();

@@ -70,7 +70,7 @@ describe('the log', () => {
 describe('under overload', () => {
   it('refuses reads, and still takes events and commands', async () => {
     const made = await world();
-    const { app } = await buildApi(made.deps, null, {
+    const { app } = await buildApi(made.deps, undefined, {
       shedsReads: () => true,
       shedsEvents: () => false,
       stop: () => undefined,
@@ -95,7 +95,7 @@ describe('under overload', () => {
     const shed: string[] = [];
     const deps = { ...made.deps, onShed: (work: string) => shed.push(work) };
     const overload = { shedsReads: () => true, shedsEvents: () => true, stop: () => undefined };
-    const { app } = await buildApi(deps, null, overload);
+    const { app } = await buildApi(deps, undefined, overload);
     const ask = async (method: 'GET' | 'POST', url: string, role: Role, payload?: object) => {
       const sent = payload === undefined ? {} : { payload };
       return (await app.inject({ method, url, headers: bearer(role), ...sent })).statusCode;

@@ -15,7 +15,7 @@ import { deferred, plainRequest, rawConnection, readToEnd, tlsRequest, within } 
 import { bearer, type MemoryLog, world } from './support.ts';
 
 const certPath = (name: string): string => fileURLToPath(new URL(`certs/${name}.pem`, import.meta.url));
-const TLS = { certPath: certPath('server'), keyPath: certPath('server.key'), caPath: null };
+const TLS = { certPath: certPath('server'), keyPath: certPath('server.key'), caPath: undefined };
 
 interface Served {
   readonly port: number;
@@ -30,7 +30,7 @@ async function serve(
   tls = false,
 ): Promise<Served> {
   const { deps, log } = await world(changes);
-  const material = tls ? await loadTls(TLS) : null;
+  const material = tls ? await loadTls(TLS) : undefined;
   const { app, feed, connections } = await buildApi(deps, material, neverOverloaded(), {
     ...LIMITS,
     ...limits,

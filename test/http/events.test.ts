@@ -80,7 +80,7 @@ describe('POST /v1/events', () => {
       answered({
         status: 'rejected',
         refusal: 'safelisted',
-        mitigation: null,
+        mitigation: undefined,
         why: ['10.0.0.0/8 is safelisted'],
       });
     const response = await app.inject({
@@ -173,7 +173,7 @@ describe('POST /v1/events/batch', () => {
         return answered({
           status: 'rejected',
           refusal: 'not_in_inventory',
-          mitigation: null,
+          mitigation: undefined,
           why: ['no customer'],
         });
       }

@@ -8,7 +8,7 @@ import { rawConnection, readToEnd, within } from './sockets.ts';
 
 async function listen(t: TestContext, limits: Partial<ListenerLimits>): Promise<number> {
   const all = { ...LIMITS, ...limits };
-  const server = createListener((_request, response) => response.end('ok'), null, all);
+  const server = createListener((_request, response) => response.end('ok'), undefined, all);
   const options = { limits: all, logger: new MemoryLog(), listener: 'test', sweepMs: 20 };
   const connections = new ClientConnections(server, options);
   server.on('clientError', (error, socket) => connections.unreadable(error, socket));

@@ -55,7 +55,7 @@ async function running(t: TestContext) {
   await reconciler.start();
   await announcer.start();
   const deps = { ...faked, engine, reconciler: view, clock, metrics: () => metrics.scrape() };
-  const { app, feed } = await buildApi(deps, null, neverOverloaded());
+  const { app, feed } = await buildApi(deps, undefined, neverOverloaded());
   t.after(async () => {
     feed.close();
     await app.close();

@@ -10,7 +10,7 @@ import { bearer, world } from './support.ts';
 const certPath = (name: string): string => fileURLToPath(new URL(`certs/${name}.pem`, import.meta.url));
 const cert = (name: string): Buffer => readFileSync(certPath(name));
 
-const tlsOf = (name: string, caPath: string | null = null): TlsSettings => ({
+const tlsOf = (name: string, caPath?: string): TlsSettings => ({
   certPath: certPath(name),
   keyPath: certPath(`${name}.key`),
   caPath,
@@ -59,7 +59,7 @@ describe('the server', () => {
     answer.resolve({ contentType: 'text/plain', body: 'done' });
     assert.equal((await slow).body, 'done');
     await within(closed, 'the server to close');
-    assert.equal(server.address, null);
+    assert.equal(server.address, undefined);
   });
 
   it('cuts what will not end when the time to drain is over', async (t) => {
@@ -116,7 +116,7 @@ describe('TLS', () => {
 
   it('keeps the old certificate when the new one is unusable, and says which file', async (t) => {
     const { server, port } = await serve(t, { tls: tlsOf('server') });
-    const mismatch = { certPath: certPath('server'), keyPath: certPath('client-fnm.key'), caPath: null };
+    const mismatch = { certPath: certPath('server'), keyPath: certPath('client-fnm.key'), caPath: undefined };
     await assert.rejects(server.reloadTls(mismatch), /client-fnm\.key\.pem.* cannot be used for TLS/);
     await assert.rejects(server.reloadTls(tlsOf('missing')), /missing/);
     assert.equal(
@@ -154,7 +154,7 @@ describe('TLS', () => {
 
 describe('mTLS', () => {
   const roles = new Map([['fnm', 'detector' as const]]);
-  const serveMtls = (t: TestContext, map: ReadonlyMap<string, 'detector'> | null) =>
+  const serveMtls = (t: TestContext, map: ReadonlyMap<string, 'detector'> | undefined) =>
     serve(t, { tls: tlsOf('server', certPath('ca')), auth: () => ({ mode: 'mtls', roles: map }) });
   const ask = (port: number, path: string, client?: string) =>
     tlsRequest({
@@ -172,7 +172,7 @@ describe('mTLS', () => {
   });
 
   it('makes everybody admin when there is no map', async (t) => {
-    const { port } = await serveMtls(t, null);
+    const { port } = await serveMtls(t, undefined);
     assert.equal((await ask(port, '/v1/peers', 'client-fnm')).status, 200);
   });
 
@@ -183,7 +183,7 @@ describe('mTLS', () => {
   });
 
   it('hangs up on clients without certificate, with an expired one, or with one of a foreign CA', async (t) => {
-    const { port } = await serveMtls(t, null);
+    const { port } = await serveMtls(t, undefined);
     for (const client of [undefined, 'client-expired', 'client-foreign']) {
       await assert.rejects(ask(port, '/v1/health', client), `${client}`);
     }

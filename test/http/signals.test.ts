@@ -88,9 +88,9 @@ describe('POST /v1/signals/alertmanager', () => {
             type: 'event',
             status: 'withdrawn',
             eventId: EVENT_ID,
-            refusal: null,
+            refusal: undefined,
             why: [],
-            mitigation: null,
+            mitigation: undefined,
           }
         : ACCEPTED;
     const response = await send(made, 'alertmanager', {

@@ -28,7 +28,7 @@ import type {
   RequestObservation,
   Role,
 } from '../../src/http/dependencies.ts';
-import { parsePrefix } from '../../src/net/prefix.ts';
+import { knownPrefix } from '../../src/net/prefix.ts';
 import { neverOverloaded } from '../support/overload.ts';
 
 /** 2026-11-23T12:00:00Z */
@@ -64,7 +64,7 @@ export const POLICY: Policy = {
   profiles: DEFAULT_PROFILES,
   inventory: buildInventory({ customers: [] }).inventory,
   playbooks: buildPlaybooks({}).playbooks,
-  safelist: [parsePrefix('10.0.0.0/8')].filter((prefix) => typeof prefix !== 'string'),
+  safelist: [knownPrefix('10.0.0.0/8')],
 };
 
 /** All UDP to 203.0.113.10, policed at 5 Mbit/s. */
@@ -133,7 +133,7 @@ export const ACCEPTED: Answer = {
   eventId: EVENT_ID,
   status: 'accepted',
   mitigation: mitigation(),
-  refusal: null,
+  refusal: undefined,
   why: ['203.0.113.10 belongs to acme'],
 };
 
@@ -291,7 +291,7 @@ export async function world(changes: Partial<HttpDependencies> = {}): Promise<Wo
     startedAt: NOON - 60_000,
     logger: log,
     auth: () => ({ mode: 'bearer', tokens: TOKENS }),
-    tls: null,
+    tls: undefined,
     rateLimit: () => ({ eventsPerSecond: 100, burst: 500 }),
     metrics: async () => ({ contentType: 'text/plain; version=0.0.4', body: 'prefixd_build_info 1\n' }),
     pause: async () => undefined,
@@ -325,6 +325,6 @@ export async function world(changes: Partial<HttpDependencies> = {}): Promise<Wo
 /** Creates the app over such dependencies, for `app.inject`. */
 export async function api(changes: Partial<HttpDependencies> = {}): Promise<World & Api> {
   const made = await world(changes);
-  const built = await buildApi(made.deps, null, neverOverloaded());
+  const built = await buildApi(made.deps, undefined, neverOverloaded());
   return Object.assign(made, built);
 }

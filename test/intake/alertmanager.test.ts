@@ -261,7 +261,7 @@ describe('a message that is too long', () => {
     const unread = unreadAlerts({ ...WEBHOOK, truncatedAlerts: 7 });
     assert.ok(unread?.kind === 'invalid');
     assert.match(unread.problems[0]?.message ?? '', /7 more were dropped by alertmanager/);
-    assert.equal(unreadAlerts({ ...WEBHOOK, truncatedAlerts: 0 }), null);
+    assert.equal(unreadAlerts({ ...WEBHOOK, truncatedAlerts: 0 }), undefined);
   });
 
   test('keeps of long annotations what fits, and of the others all', () => {

@@ -294,7 +294,7 @@ function endsOfRib(messages: readonly BgpMessage[]): readonly string[] {
 
 function rulesOf(nlri: Uint8Array, family: Family): readonly string[] {
   return decodeFlowSpecList(nlri, family.afi, family.safi).map(({ result }) =>
-    result.ok ? formatRule(result.spec, []) : `unreadable: ${result.reason}`,
+    result.ok ? formatRule(result.value.spec, []) : `unreadable: ${result.error.reason}`,
   );
 }
 

@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { formatPrefix, makePrefix, overlaps, type Prefix, parsePrefix } from '../../src/net/prefix.ts';
+import { formatPrefix, knownPrefix, makePrefix, overlaps, type Prefix } from '../../src/net/prefix.ts';
 import { PrefixSet } from '../../src/net/prefix-set.ts';
 
 function prefix(text: string): Prefix {
-  const parsed = parsePrefix(text);
-  if (typeof parsed === 'string') throw new Error(parsed);
-  return parsed;
+  return knownPrefix(text);
 }
 
 describe('PrefixSet', () => {

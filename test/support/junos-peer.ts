@@ -198,7 +198,7 @@ export class JunosPeer {
     if (mpReach === undefined) return;
     const { family, nlri } = mpReach;
     for (const { octets, result } of decodeFlowSpecList(nlri, family.afi, family.safi)) {
-      if (!result.ok || result.spec.components.some(({ type }) => type > LAST_COMPONENT)) {
+      if (!result.ok || result.value.spec.components.some(({ type }) => type > LAST_COMPONENT)) {
         session.refuse(3, 9);
         return;
       }

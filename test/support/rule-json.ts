@@ -5,7 +5,7 @@
  */
 import type { Component, FlowSpec } from '../../src/bgp/flowspec/types.ts';
 import { fromHex, toHex } from '../../src/net/bytes.ts';
-import { canonicalAddress, formatPrefix, parseAddress, parsePrefix } from '../../src/net/prefix.ts';
+import { canonicalAddress, formatPrefix, knownPrefix, parseAddress } from '../../src/net/prefix.ts';
 
 export interface NumericOpJson {
   readonly and: boolean;
@@ -80,8 +80,7 @@ export function bitmaskFromOctet(op: number, value: number): BitmaskOpJson {
 export function flowSpecOf(afi: 1 | 2, components: readonly ComponentJson[], rd?: string): FlowSpec {
   const parts = components.map((component): Component => {
     if (!('prefix' in component)) return component;
-    const prefix = parsePrefix(component.prefix);
-    if (typeof prefix === 'string') throw new Error(prefix);
+    const prefix = knownPrefix(component.prefix);
     return { type: component.type, prefix, offset: component.offset ?? 0 };
   });
   if (rd === undefined) return { afi, safi: 133, components: parts };

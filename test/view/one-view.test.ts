@@ -17,8 +17,8 @@ const EXPIRED: Mitigation = mitigation({ status: 'expired', endedAt: NOON + 120_
 /** Sends a mitigation to a webhook and to PagerDuty. */
 function alerted(of: Mitigation, fact: Fact): readonly Record<string, unknown>[] {
   const alert = alertOf({ seq: 1, at: NOON, fact }, new Set(['mitigation.created']), 'iad1', () => of);
-  assert.ok(alert !== null);
-  const webhook = JSON.parse(webhookRequest(alert, 'https://hook.example/', null).body);
+  assert.ok(alert !== undefined);
+  const webhook = JSON.parse(webhookRequest(alert, 'https://hook.example/', undefined).body);
   const pagerduty = JSON.parse(pagerdutyRequest(alert, 'key').body);
   return [webhook.mitigation, pagerduty.payload.custom_details];
 }

@@ -38,7 +38,7 @@ export interface ScrapeOptions {
 /** Starts the listener. Rejects with the system's error if it cannot bind. */
 export async function listenForScrapes(options: ScrapeOptions): Promise<ScrapeListener> {
   const { address, metrics, logger, limits = SCRAPE_LIMITS } = options;
-  const server = createListener((request, response) => answer(request, response, metrics), null, limits);
+  const server = createListener((request, response) => answer(request, response, metrics), undefined, limits);
   const connections = new ClientConnections(server, {
     limits,
     logger,

@@ -4,6 +4,7 @@
  * draft's version 00.
  */
 import { toHex } from '../../net/bytes.ts';
+import { failed, ok, type Result } from '../../net/result.ts';
 import {
   COPY_BIT,
   Community,
@@ -29,16 +30,13 @@ export interface ActionOctets {
   readonly nextHop: Uint8Array;
 }
 
-/** The decoded actions, or the reason why their communities are malformed (RFC 8955 §10). */
-export type ActionsResult =
-  | {
-      readonly ok: true;
-      /** In the order of the communities, those of 8 octets first. */
-      readonly actions: readonly Action[];
-      /** Forms that the standard would encode otherwise, described for people. */
-      readonly tolerated: readonly string[];
-    }
-  | RuleRefusal;
+/** Decoded actions. */
+export interface DecodedActions {
+  /** In the order of the communities, those of 8 octets first. */
+  readonly actions: readonly Action[];
+  /** Forms that the standard would encode otherwise, described for people. */
+  readonly tolerated: readonly string[];
+}
 
 /**
  * Encodes a rule's actions in the given order. Throws FlowSpecError for a value out of range, for a rate that would
@@ -267,7 +265,7 @@ function push32(out: number[], value: number): void {
  * kept as `unknown`. Never throws: an unreadable community makes the whole result malformed (treat-as-withdraw, RFC
  * 8955 §10).
  */
-export function decodeActions(parts: Partial<ActionOctets>): ActionsResult {
+export function decodeActions(parts: Partial<ActionOctets>): Result<DecodedActions, RuleRefusal> {
   const short = parts.extendedCommunities ?? new Uint8Array(0);
   const long = parts.ipv6ExtendedCommunities ?? new Uint8Array(0);
   if (short.length % 8 !== 0)
@@ -288,11 +286,11 @@ export function decodeActions(parts: Partial<ActionOctets>): ActionsResult {
     actions.push(readIpv6Community(long.subarray(at, at + 20), note));
   const repeated = repeatedKind(actions);
   if (repeated !== undefined) note(`more than one ${repeated}: routers differ in which they apply`);
-  return { ok: true, actions, tolerated };
+  return ok({ actions, tolerated });
 }
 
-function malformed(reason: string): RuleRefusal {
-  return { ok: false, reason, treatment: 'treat-as-withdraw' };
+function malformed(reason: string): Result<never, RuleRefusal> {
+  return failed({ reason, treatment: 'treat-as-withdraw' });
 }
 
 /** Returns the hexadecimal text of each community, in order. */

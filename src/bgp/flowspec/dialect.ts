@@ -3,6 +3,7 @@
  * cannot enforce exactly is refused with the reason; nothing is left out or widened to make it fit. If the vendor's
  * documents are silent, the table says no. docs/notation.md shows the table to operators.
  */
+import { failed, ok, type Result } from '../../net/result.ts';
 import { encodeActions } from './actions.ts';
 import { componentName, findComponent } from './components.ts';
 import { FlowSpecError } from './errors.ts';
@@ -121,11 +122,6 @@ export interface DialectRule {
   readonly actions: readonly Action[];
 }
 
-/** The rules to send, one or several, or the reason why this platform cannot enforce the rule. */
-export type DialectRendering =
-  | { readonly ok: true; readonly rules: readonly DialectRule[] }
-  | { readonly ok: false; readonly why: string };
-
 /** Allowed changes to make a rule fit a platform. */
 export interface RenderOptions {
   /** A rule with a rate may be split: each part gets an equal share of the rate, in whole bytes a second. */
@@ -133,7 +129,7 @@ export interface RenderOptions {
 }
 
 /**
- * Renders a rule for a platform. The result matches exactly what the rule matches, encodes without error, and has no
+ * Renders a rule for a platform: the rules to send, or the reason why it cannot enforce the rule. The result matches exactly what the rule matches, encodes without error, and has no
  * `!=` and no id in its rates. If a component has more operators than the platform takes, it is written shorter where
  * possible, otherwise split over several rules. A rule with a rate is split only with `shareRate`, because each part
  * would let the whole rate pass.
@@ -143,37 +139,34 @@ export function renderForDialect(
   spec: FlowSpec,
   actions: readonly Action[],
   options: RenderOptions = {},
-): DialectRendering {
+): Result<readonly DialectRule[]> {
   const traits = DIALECT_TRAITS[dialect];
   const why =
     unencodable(spec, actions) ??
     findImpossible(spec) ??
     unmatchable(traits, spec) ??
     undoable(traits, spec, actions);
-  if (why !== undefined) return { ok: false, why: `${dialect}: ${why}` };
+  if (why !== undefined) return failed(`${dialect}: ${why}`);
   const said = actions.map((action) => phrase(traits, action));
   const fitted = fitOperators(spec, traits.maxOperators);
-  if (!fitted.ok) return { ok: false, why: `${dialect}: ${fitted.why}` };
-  const parts = fitted.specs.length;
+  if (!fitted.ok) return failed(`${dialect}: ${fitted.error}`);
+  const parts = fitted.value.length;
   if (parts > 1) {
     const mayShare = (action: Action): boolean =>
       options.shareRate === true && action.type === 'traffic-rate';
     const inseparable = actions.find((action) => !isSeparable(action) && !mayShare(action));
     if (inseparable !== undefined) {
       const reason = `more than ${traits.maxOperators} operators in a component, and a rule with ${inseparable.type} cannot be split`;
-      return { ok: false, why: `${dialect}: ${reason}` };
+      return failed(`${dialect}: ${reason}`);
     }
     const shares = said.map((action) => shareOf(action, parts));
     if (shares.includes(undefined)) {
-      return {
-        ok: false,
-        why: `${dialect}: the rate divided among ${parts} rules is below 1 byte a second each`,
-      };
+      return failed(`${dialect}: the rate divided among ${parts} rules is below 1 byte a second each`);
     }
     const shared = shares.filter((action) => action !== undefined);
-    return { ok: true, rules: fitted.specs.map((part) => ({ spec: part, actions: shared })) };
+    return ok(fitted.value.map((part) => ({ spec: part, actions: shared })));
   }
-  return { ok: true, rules: fitted.specs.map((part) => ({ spec: part, actions: said })) };
+  return ok(fitted.value.map((part) => ({ spec: part, actions: said })));
 }
 
 /**

@@ -20,7 +20,6 @@ export type Treatment = 'treat-as-withdraw' | 'afi-safi-disable' | 'session-rese
 
 /** The reason why octets are not a rule, with their position, and the reaction that RFC 7606 requires. */
 export interface RuleRefusal {
-  readonly ok: false;
   readonly reason: string;
   readonly treatment: Treatment;
 }

@@ -4,6 +4,7 @@
  * The encoder has one form for each rule, so the octets are the rule's key. The decoder is strict about structure and
  * notes in `tolerated` what the standard allows but would encode otherwise.
  */
+import { failed, ok, type Result } from '../../net/result.ts';
 import { componentName } from './components.ts';
 import { type Cursor, fail, tolerate } from './cursor.ts';
 import { FlowSpecError, type RuleRefusal, type Treatment } from './errors.ts';
@@ -34,7 +35,6 @@ const NOTHING_TOLERATED: readonly string[] = [];
 
 /** A rule that was read. */
 export interface DecodedFlowSpec {
-  readonly ok: true;
   readonly spec: FlowSpec;
   /** The rule as this encoder writes it, length octets included; equal to the input if nothing was tolerated. */
   readonly canonical: Uint8Array;
@@ -45,7 +45,7 @@ export interface DecodedFlowSpec {
 }
 
 /** A decoded rule, or the reason why there is none. */
-export type FlowSpecResult = DecodedFlowSpec | RuleRefusal;
+export type FlowSpecResult = Result<DecodedFlowSpec, RuleRefusal>;
 
 /** One NLRI of a field: its octets and their meaning. */
 export interface ListedFlowSpec {
@@ -135,8 +135,8 @@ function encodeComponent(component: Component, at: number, afi: 1 | 2): number {
  */
 export function decodeFlowSpec(nlri: Uint8Array, afi: number, safi: number): FlowSpecResult {
   const result = decodeAt(nlri, 0, afi, safi);
-  if (result.ok && result.consumed !== nlri.length) {
-    const trailing = nlri.length - result.consumed;
+  if (result.ok && result.value.consumed !== nlri.length) {
+    const trailing = nlri.length - result.value.consumed;
     return refuse(`${trailing} octets follow the end of the NLRI`, 'afi-safi-disable');
   }
   return result;
@@ -151,9 +151,9 @@ export function decodeFlowSpecList(octets: Uint8Array, afi: number, safi: number
   let at = 0;
   while (at < octets.length) {
     const result = decodeAt(octets, at, afi, safi);
-    const end = result.ok ? at + result.consumed : endOfNlri(octets, at, result.treatment);
-    const clean = result.ok && result.tolerated.length === 0;
-    list.push({ octets: clean ? result.canonical : octets.slice(at, end), result });
+    const end = result.ok ? at + result.value.consumed : endOfNlri(octets, at, result.error.treatment);
+    const clean = result.ok && result.value.tolerated.length === 0;
+    list.push({ octets: clean ? result.value.canonical : octets.slice(at, end), result });
     at = end;
   }
   return list;
@@ -200,7 +200,7 @@ function decodeAt(octets: Uint8Array, start: number, afi: number, safi: number):
   const consumed = end - start;
   if (cursor.tolerated === undefined) {
     const canonical = consumed === octets.length ? octets : octets.slice(start, end);
-    return { ok: true, spec, canonical, tolerated: NOTHING_TOLERATED, consumed };
+    return ok({ spec, canonical, tolerated: NOTHING_TOLERATED, consumed });
   }
   return withCanonical(spec, cursor.tolerated, consumed);
 }
@@ -211,7 +211,7 @@ function decodeAt(octets: Uint8Array, start: number, afi: number, safi: number):
  */
 function withCanonical(spec: FlowSpec, tolerated: readonly string[], consumed: number): FlowSpecResult {
   try {
-    return { ok: true, spec, canonical: encodeFlowSpec(spec), tolerated, consumed };
+    return ok({ spec, canonical: encodeFlowSpec(spec), tolerated, consumed });
   } catch (error) {
     if (!(error instanceof FlowSpecError)) throw error;
     return refuse(`has no canonical form: ${error.message}`, 'treat-as-withdraw');
@@ -277,6 +277,6 @@ function decodeComponent(cursor: Cursor, type: number, afi: 1 | 2): Component | 
   return fail(cursor, `component type ${type} is unknown for IPv${afi === 1 ? 4 : 6}`);
 }
 
-function refuse(reason: string, treatment: Treatment): RuleRefusal {
-  return { ok: false, reason, treatment };
+function refuse(reason: string, treatment: Treatment): FlowSpecResult {
+  return failed({ reason, treatment });
 }

@@ -1,4 +1,5 @@
 /** Limits the operators in each component: writes rules shorter if their meaning allows, otherwise splits them. */
+import { failed, ok, type Result } from '../../net/result.ts';
 import { componentName } from './components.ts';
 import { alternatives, fieldMaximum, matchedIntervals, operatorsFor } from './intervals.ts';
 import type { BitmaskComponent, Component, FlowSpec, NumericComponent, NumericOp } from './types.ts';
@@ -6,36 +7,30 @@ import type { BitmaskComponent, Component, FlowSpec, NumericComponent, NumericOp
 /** Limits the parts of one rule; more would use up a router's table for one decision. */
 const MAX_PARTS = 64;
 
-/** Rules that together match exactly what the original rule matches; one rule if nothing was split. */
-export type Fitted =
-  | { readonly ok: true; readonly specs: readonly FlowSpec[] }
-  | { readonly ok: false; readonly why: string };
-
 /**
  * Rewrites every component of a rule to at most `maxOperators` operators, without `!=` and without operators that are
- * always or never true. `findImpossible` must accept the rule.
+ * always or never true. `findImpossible` must accept the rule. The rules together match exactly what the original
+ * matches; it is the only one if nothing was split.
  */
-export function fitOperators(spec: FlowSpec, maxOperators: number): Fitted {
+export function fitOperators(spec: FlowSpec, maxOperators: number): Result<readonly FlowSpec[]> {
   let lists: readonly (readonly Component[])[] = [[]];
   for (const component of spec.components) {
     const parts = fitComponent(component, maxOperators);
     if (parts === undefined) {
-      const why = `${componentName(component.type)}: an alternative has more than ${maxOperators} operators`;
-      return { ok: false, why };
+      return failed(
+        `${componentName(component.type)}: an alternative has more than ${maxOperators} operators`,
+      );
     }
     if (lists.length * parts.length > MAX_PARTS) {
-      return {
-        ok: false,
-        why: `would need more than ${MAX_PARTS} rules with ${maxOperators} operators per component`,
-      };
+      return failed(`would need more than ${MAX_PARTS} rules with ${maxOperators} operators per component`);
     }
     lists = lists.flatMap((before) => parts.map((part) => [...before, part]));
   }
   const [only] = lists;
   if (lists.length === 1 && only?.every((component, i) => component === spec.components[i])) {
-    return { ok: true, specs: [spec] };
+    return ok([spec]);
   }
-  return { ok: true, specs: lists.map((components) => ({ ...spec, components })) };
+  return ok(lists.map((components) => ({ ...spec, components })));
 }
 
 function fitComponent(component: Component, maxOperators: number): readonly Component[] | undefined {

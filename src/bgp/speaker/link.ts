@@ -1,4 +1,5 @@
 /** One connection of a session, with all state that ends with it. */
+import { errorText } from '../../net/text.ts';
 import type { Initiator } from '../fsm/collision.ts';
 import type { FsmEvent } from '../fsm/types.ts';
 import { MessageFramer } from '../wire/framing.ts';
@@ -247,7 +248,7 @@ export class Inbound {
     } catch (error) {
       if (error instanceof NotificationError) return error;
       // An error of our own while reading ends this session, never the process.
-      const what = error instanceof Error ? error.message : String(error);
+      const what = errorText(error);
       return new NotificationError(ErrorCode.Cease, 0, `internal error while reading a message: ${what}`);
     }
   }

@@ -1,6 +1,7 @@
 /** Parses and formats communities: standard (RFC 1997), extended (RFC 4360) and large (RFC 8092). */
 import { ByteReader, ByteWriter, fromHex, toHex } from '../../net/bytes.ts';
 import { formatAddress, parseAddress } from '../../net/prefix.ts';
+import { failed, ok, type Result } from '../../net/result.ts';
 
 /** Octets per community of each kind; IPv6 address specific ones (RFC 5701) have their own list. */
 export const COMMUNITY_WIDTH = { standard: 4, extended: 8, large: 12, ipv6Extended: 20 } as const;
@@ -32,31 +33,32 @@ export interface ParsedCommunity {
 
 /**
  * Parses a community of any kind by its form: `65010:666` and well-known names are standard, `65010:1:2` is large,
- * `rt:`, `ro:` and `0x` with 16 digits are extended. Returns the reason if the text is invalid.
+ * `rt:`, `ro:` and `0x` with 16 digits are extended. The error says why a text is invalid.
  */
-export function parseAnyCommunity(text: string): ParsedCommunity | string {
+export function parseAnyCommunity(text: string): Result<ParsedCommunity> {
   const extended = /^(rt|ro):|^0x/i.test(text);
   const kind = extended ? 'extended' : text.split(':').length === 3 ? 'large' : 'standard';
   const parse = { standard: parseCommunity, extended: parseExtendedCommunity, large: parseLargeCommunity }[
     kind
   ];
   const octets = parse(text);
-  return typeof octets === 'string' ? octets : { kind, octets };
+  return octets.ok ? ok({ kind, octets: octets.value }) : octets;
 }
 
 /**
- * Parses `asn:value` (both 0..65535) or a well-known name such as `blackhole` into four octets; returns the reason if
- * the text is invalid.
+ * Parses `asn:value` (both 0..65535) or a well-known name such as `blackhole` into four octets.
  */
-export function parseCommunity(text: string): Uint8Array | string {
+export function parseCommunity(text: string): Result<Uint8Array> {
   const name = text.toLowerCase();
   const wellKnown = WELL_KNOWN.find(([known]) => known === name);
-  if (wellKnown !== undefined) return new ByteWriter(4).u32(wellKnown[1]).finish();
+  if (wellKnown !== undefined) return ok(new ByteWriter(4).u32(wellKnown[1]).finish());
   const [asn, value, ...more] = text.split(':').map((part) => parseNumber(part, 0xffff));
   if (asn === undefined || value === undefined || more.length > 0) {
-    return `"${text}" is not a community: expected asn:value with two numbers from 0 to 65535, or a well-known name`;
+    return failed(
+      `"${text}" is not a community: expected asn:value with two numbers from 0 to 65535, or a well-known name`,
+    );
   }
-  return new ByteWriter(4).u16(asn).u16(value).finish();
+  return ok(new ByteWriter(4).u16(asn).u16(value).finish());
 }
 
 /** Formats a community of four octets: its well-known name, or `asn:value`. */
@@ -67,14 +69,16 @@ export function formatCommunity(octets: Uint8Array): string {
   return name ?? `${Math.floor(value / 0x10000)}:${value % 0x10000}`;
 }
 
-/** Parses `global:local:local` (each 0..4294967295) into twelve octets; returns the reason if the text is invalid. */
-export function parseLargeCommunity(text: string): Uint8Array | string {
+/** Parses `global:local:local` (each 0..4294967295) into twelve octets. */
+export function parseLargeCommunity(text: string): Result<Uint8Array> {
   const parts = text.split(':').map((part) => parseNumber(part, 0xffffffff));
   const [global, first, second, ...more] = parts;
   if (global === undefined || first === undefined || second === undefined || more.length > 0) {
-    return `"${text}" is not a large community: expected three numbers from 0 to 4294967295, separated by colons`;
+    return failed(
+      `"${text}" is not a large community: expected three numbers from 0 to 4294967295, separated by colons`,
+    );
   }
-  return new ByteWriter(12).u32(global).u32(first).u32(second).finish();
+  return ok(new ByteWriter(12).u32(global).u32(first).u32(second).finish());
 }
 
 /** Formats a large community of twelve octets (RFC 8092 §5). */
@@ -84,13 +88,14 @@ export function formatLargeCommunity(octets: Uint8Array): string {
 }
 
 /**
- * Parses an extended community into eight octets; returns the reason if the text is invalid. `rt:` (route target) and
+ * Parses an extended community into eight octets. `rt:` (route target) and
  * `ro:` (route origin) take `asn:value` and `address:value`. An AS number above 65535, or one with the suffix `L`,
  * selects the 4-octet form, whose value is at most 65535. Anything else is written as `0x` and 16 digits.
  */
-export function parseExtendedCommunity(text: string): Uint8Array | string {
+export function parseExtendedCommunity(text: string): Result<Uint8Array> {
   const hex = /^0x([0-9a-f]{16})$/i.exec(text)?.[1];
-  if (hex !== undefined) return fromHex(hex) ?? notExtended(text);
+  const octets = hex === undefined ? undefined : fromHex(hex);
+  if (octets !== undefined) return ok(octets);
   const parts = /^(rt|ro):([^:]+):([^:]+)$/i.exec(text);
   const subtype = SUBTYPES[(parts?.[1] ?? '').toLowerCase()];
   const administrator = parts?.[2] ?? '';
@@ -103,17 +108,20 @@ export function parseExtendedCommunity(text: string): Uint8Array | string {
     const value = parseNumber(valueText, 0xffffffff);
     return value === undefined
       ? notExtended(text)
-      : writer.u8(AS2_SPECIFIC).u8(subtype).u16(asn).u32(value).finish();
+      : ok(writer.u8(AS2_SPECIFIC).u8(subtype).u16(asn).u32(value).finish());
   }
   const value = parseNumber(valueText, 0xffff);
   if (value === undefined) return notExtended(text);
-  if (address?.length === 4) return writer.u8(IPV4_SPECIFIC).u8(subtype).bytes(address).u16(value).finish();
+  if (address?.length === 4)
+    return ok(writer.u8(IPV4_SPECIFIC).u8(subtype).bytes(address).u16(value).finish());
   if (asn === undefined) return notExtended(text);
-  return writer.u8(AS4_SPECIFIC).u8(subtype).u32(asn).u16(value).finish();
+  return ok(writer.u8(AS4_SPECIFIC).u8(subtype).u32(asn).u16(value).finish());
 }
 
-function notExtended(text: string): string {
-  return `"${text}" is not an extended community: expected rt:asn:value, ro:address:value, or 0x and 16 digits`;
+function notExtended(text: string): Result<never> {
+  return failed(
+    `"${text}" is not an extended community: expected rt:asn:value, ro:address:value, or 0x and 16 digits`,
+  );
 }
 
 /** Formats an extended community of eight octets, so that `parseExtendedCommunity` returns the same octets. */

@@ -108,9 +108,9 @@ async function check(
       json({ ok, problems, warnings, notes, ...(result.ok ? { config: result.config.shown } : {}) }),
     );
   } else {
-    const say = (kind: string, colour: 'red' | 'yellow', one: ConfigProblem): void => {
+    const say = (kind: string, color: 'red' | 'yellow', one: ConfigProblem): void => {
       const line = wrapped(`${kind}: ${printable(formatProblem(one))}`, errorWidth(io));
-      io.stderr.write(`${paint(kind, colour, context)}${line.slice(kind.length)}\n`);
+      io.stderr.write(`${paint(kind, color, context)}${line.slice(kind.length)}\n`);
     };
     for (const problem of problems) say('error', 'red', problem);
     for (const warning of result.warnings) say('warning', 'yellow', warning);

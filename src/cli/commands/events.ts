@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { CliCommand } from '../command.ts';
-import { countWords, rateWords } from '../../net/text.ts';
+import { countWords, errorText, rateWords } from '../../net/text.ts';
 import { list, record, records, text } from '../answer.ts';
 import type { Fields } from '../answer.ts';
 import { withClient } from '../client.ts';
@@ -153,7 +153,7 @@ export async function read(context: CommandContext, file: string): Promise<strin
   try {
     return await readFile(file, 'utf8');
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = errorText(error);
     throw new CliError(Exit.InvalidInput, `cannot read ${file}: ${why}`);
   }
 }

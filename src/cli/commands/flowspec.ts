@@ -1,8 +1,9 @@
 /** Implements `flowspec decode | encode | order`: JSON lines from standard input to standard output. */
 import type { Command } from 'commander';
+import { failed, ok, type Result } from '../../net/result.ts';
 import type { CliCommand } from '../command.ts';
 import type { CommandContext } from '../command-context.ts';
-import { countWords } from '../../net/text.ts';
+import { countWords, errorText } from '../../net/text.ts';
 import { CliError, Exit, inputLines } from '../command-context.ts';
 
 export function registerFlowspec(
@@ -57,18 +58,16 @@ export function registerFlowspec(
 async function answerLines(context: CommandContext, answer: (json: unknown) => unknown): Promise<void> {
   for await (const line of inputLines(context.io)) {
     const parsed = parse(line);
-    const said = parsed.ok ? answer(parsed.json) : { ok: false, error: parsed.error };
+    const said = parsed.ok ? answer(parsed.value) : parsed;
     context.io.stdout.write(`${JSON.stringify(said)}\n`);
   }
 }
 
-type Parsed = { readonly ok: true; readonly json: unknown } | { readonly ok: false; readonly error: string };
-
-function parse(line: string): Parsed {
+function parse(line: string): Result<unknown> {
   try {
-    return { ok: true, json: JSON.parse(line) };
+    return ok(JSON.parse(line));
   } catch (error) {
-    return { ok: false, error: `not JSON: ${error instanceof Error ? error.message : String(error)}` };
+    return failed(`not JSON: ${errorText(error)}`);
   }
 }
 
@@ -77,7 +76,7 @@ async function order(context: CommandContext): Promise<void> {
   const lines: string[] = [];
   for await (const line of inputLines(context.io)) if (line.trim() !== '') lines.push(line);
   const parsed = lines.map(parse);
-  const { order: indices, errors } = orderLines(parsed.map((one) => (one.ok ? one.json : undefined)));
+  const { order: indices, errors } = orderLines(parsed.map((one) => (one.ok ? one.value : undefined)));
   for (const index of indices) context.io.stdout.write(`${lines[index]}\n`);
   for (const { index, error } of errors) {
     const one = parsed[index];

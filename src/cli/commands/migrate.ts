@@ -7,7 +7,7 @@ import type { Change, Section } from '../../config/upstream/migrate-notes.ts';
 import { LIMITS } from '../../config/file-limits.ts';
 import { readRegularFile } from '../../config/regular-file.ts';
 import type { ConfigProblem } from '../../config/types.ts';
-import { countWords } from '../../net/text.ts';
+import { countWords, errorText } from '../../net/text.ts';
 import type { CommandContext } from '../command-context.ts';
 import { CliError, Exit } from '../command-context.ts';
 import { presentIn, writeNewFolder } from '../new-folder.ts';
@@ -191,8 +191,8 @@ async function check(
 function reportText(context: CommandContext, report: MigrationReport, output: string | undefined): string {
   const lines = [`${report.from}: keys not listed here stay unchanged.`];
   for (const { kind, path, what } of report.changes) {
-    const colour = kind === 'dropped' ? 'yellow' : 'green';
-    lines.push(`  ${paint(kind.padEnd(7), colour, context)}  ${printable(path)}: ${printable(what)}`);
+    const color = kind === 'dropped' ? 'yellow' : 'green';
+    lines.push(`  ${paint(kind.padEnd(7), color, context)}  ${printable(path)}: ${printable(what)}`);
   }
   for (const file of report.unchanged) lines.push(`${file}: loads unchanged.`);
   for (const file of report.unused) {
@@ -241,7 +241,7 @@ async function readOptional(path: string): Promise<string | undefined> {
     return new TextDecoder().decode(await readRegularFile(path, LIMITS.inventoryBytes));
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    const why = error instanceof Error ? error.message : String(error);
+    const why = errorText(error);
     throw new CliError(Exit.InvalidInput, `cannot read ${path}: ${why}`);
   }
 }

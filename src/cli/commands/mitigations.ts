@@ -13,7 +13,7 @@ import { CliError, Exit, operatorOf, UsageError } from '../command-context.ts';
 import { drawingFor, fitted } from '../drawing.ts';
 import { actionText, enforcementText, isLive, LIVE, mitigationText, statusText } from '../mitigation-text.ts';
 import { duration, json, linesBelow, table, widthOf } from '../tables.ts';
-import type { Colour, Column } from '../tables.ts';
+import type { Color, Column } from '../tables.ts';
 import { operatorOption, reasonOption, watchOption, yesOption } from '../options.ts';
 import { showOrWatch } from '../watch.ts';
 import { readNumber, readPorts, readProtocol, readRate } from '../options.ts';
@@ -153,7 +153,7 @@ async function listMitigations(context: CommandContext, options: MitigationListO
   const rows = records(mitigations);
   if (rows.length === 0) return 'No matching mitigations.\n';
   const notes = [
-    ...(rows.some((one) => enforcementColour(one) !== undefined)
+    ...(rows.some((one) => enforcementColor(one) !== undefined)
       ? ['!: not enforced on every neighbor; for the reason: prefixd mitigations get ID\n']
       : []),
     ...(typeof cursor === 'string' ? [`More mitigations: --cursor ${text(cursor)}\n`] : []),
@@ -208,7 +208,7 @@ const COLUMNS: readonly Column<Fields>[] = [
   {
     title: 'STATUS',
     value: listStatus,
-    colour: (one) => enforcementColour(one) ?? colourOf(text(one.status)),
+    color: (one) => enforcementColor(one) ?? colorOf(text(one.status)),
   },
   { title: 'VICTIM', value: (one) => text(one.victim_ip) },
   { title: 'ACTION', value: actionText },
@@ -216,17 +216,17 @@ const COLUMNS: readonly Column<Fields>[] = [
   { title: 'VECTOR', value: (one) => text(one.vector), optional: true },
   { title: 'CUSTOMER', value: (one) => text(one.customer_id), least: 8, optional: true },
   { title: 'RULE', value: (one) => text(one.rule), optional: 'first' },
-  { title: 'NEIGHBORS', value: enforcementText, optional: true, colour: enforcementColour },
+  { title: 'NEIGHBORS', value: enforcementText, optional: true, color: enforcementColor },
 ];
 
 const WIDE_COLUMNS = COLUMNS.filter(({ title }) => title !== 'RULE');
 
 /** Returns the status with a `!` if some neighbor does not enforce it, which shows in the narrowest terminal, too. */
 function listStatus(one: Fields): string {
-  return enforcementColour(one) === undefined ? statusText(one) : `${statusText(one)} !`;
+  return enforcementColor(one) === undefined ? statusText(one) : `${statusText(one)} !`;
 }
 
-function colourOf(status: string): Colour | undefined {
+function colorOf(status: string): Color | undefined {
   switch (status) {
     case 'active':
       return 'green';
@@ -240,7 +240,7 @@ function colourOf(status: string): Colour | undefined {
   }
 }
 
-function enforcementColour(one: Fields): Colour | undefined {
+function enforcementColor(one: Fields): Color | undefined {
   const counts = record(one.enforcement);
   return number(counts.unsupported) + number(counts.over_budget) > 0 ? 'red' : undefined;
 }

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { CliCommand } from '../command.ts';
-import { countWords } from '../../net/text.ts';
+import { countWords, errorText } from '../../net/text.ts';
 import type { PassedOverCount, Streams } from '../../tools/pcap/reassemble.ts';
 import type { CommandContext } from '../command-context.ts';
 import { CliError, Exit } from '../command-context.ts';
@@ -58,7 +58,7 @@ async function octetsOf(file: string): Promise<Uint8Array> {
   try {
     return new Uint8Array(await readFile(file));
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = errorText(error);
     throw new CliError(Exit.InvalidInput, `cannot read ${file}: ${why}`);
   }
 }

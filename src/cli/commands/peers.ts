@@ -1,6 +1,6 @@
 /** Implements `peers list | enable | disable | clear` and `rib`. */
 import type { Command } from 'commander';
-import { likely } from '../../config/nearest.ts';
+import { likely } from '../../net/nearest.ts';
 import { asWords } from '../../net/text.ts';
 import { type Fields, list, number, record, records, text } from '../answer.ts';
 import { withClient } from '../client.ts';
@@ -132,7 +132,7 @@ const COLUMNS: readonly Column<Row>[] = [
   {
     title: 'STATE',
     value: (peer) => (peer.enabled === false ? 'disabled' : text(peer.state)),
-    colour: (peer) => {
+    color: (peer) => {
       if (peer.enabled === false) return 'dim';
       return peer.state === 'established' ? 'green' : 'red';
     },

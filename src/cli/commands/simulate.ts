@@ -1,6 +1,7 @@
 /** Implements `simulate FILE`: decides on recorded events and announces nothing. */
 import { readFile, stat } from 'node:fs/promises';
 import type { Command } from 'commander';
+import { errorText } from '../../net/text.ts';
 import type { CliCommand } from '../command.ts';
 import type { LoadedConfig } from '../../config/types.ts';
 import type { SimulatedStep, SimulationSummary } from '../../app/simulate.ts';
@@ -122,7 +123,7 @@ async function contentOf(context: CommandContext, file: string): Promise<string>
 }
 
 function unreadable(file: string, error: unknown): CliError {
-  const why = error instanceof Error ? error.message : String(error);
+  const why = errorText(error);
   return new CliError(Exit.InvalidInput, `cannot read ${file}: ${why}`);
 }
 
@@ -178,8 +179,8 @@ async function placed(
   return lines.map((line, i) => ({ line, at: times[i] ?? placement.now }));
 }
 
-function startOf(text: string | undefined): number | null {
-  if (text === undefined) return null;
+function startOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
   const time = /^\d{4}-\d\d-\d\d[Tt]/.test(text) ? Date.parse(text.toUpperCase()) : Number.NaN;
   if (Number.isNaN(time)) {
     throw new CliError(
@@ -217,7 +218,7 @@ function isRecordLine(value: unknown): boolean {
 type RuleText = (mitigation: NonNullable<ReturnType<typeof mitigationOf>>) => string;
 
 function mitigationOf({ answer }: SimulatedStep) {
-  return answer.type === 'event' || answer.type === 'mitigation' ? answer.mitigation : null;
+  return answer.type === 'event' || answer.type === 'mitigation' ? answer.mitigation : undefined;
 }
 
 function whyOf({ answer }: SimulatedStep): readonly string[] {
@@ -229,9 +230,9 @@ function statusOf({ answer }: SimulatedStep): string {
   return answer.type === 'event' ? answer.status : answer.type;
 }
 
-function refusalOf({ answer }: SimulatedStep): string | null {
+function refusalOf({ answer }: SimulatedStep): string | undefined {
   if (answer.type === 'event') return answer.refusal;
-  return answer.type === 'refused' ? answer.reason : null;
+  return answer.type === 'refused' ? answer.reason : undefined;
 }
 
 function subjectOf({ command }: SimulatedStep): string {
@@ -252,8 +253,8 @@ function stepText(step: SimulatedStep, ruleText: RuleText, withWhy: boolean): st
   const mitigation = mitigationOf(step);
   const refusal = refusalOf(step);
   const parts = [timeText(step.at), subjectOf(step), '->', statusOf(step)];
-  if (refusal !== null) parts.push(`(${refusal})`);
-  if (mitigation !== null && refusal === null) parts.push(ruleText(mitigation));
+  if (refusal !== undefined) parts.push(`(${refusal})`);
+  if (mitigation !== undefined && refusal === undefined) parts.push(ruleText(mitigation));
   const why = withWhy ? whyOf(step).map((one) => `  - ${printable(one)}\n`) : [];
   return `${printable(parts.join(' '))}\n${why.join('')}`;
 }
@@ -277,12 +278,12 @@ function stepJson(
         }
       : {}),
     status: statusOf(step),
-    reason: refusalOf(step),
+    reason: refusalOf(step) ?? null,
     mitigation_id: mitigation?.id ?? null,
     customer_id: mitigation?.customerId ?? null,
-    rule: mitigation === null ? null : ruleText(mitigation),
-    expires_at: mitigation === null ? null : timeText(mitigation.expiresAt),
-    mitigation: mitigation === null ? null : viewOf(mitigation),
+    rule: mitigation === undefined ? null : ruleText(mitigation),
+    expires_at: mitigation === undefined ? null : timeText(mitigation.expiresAt),
+    mitigation: mitigation === undefined ? null : viewOf(mitigation),
     why: whyOf(step),
   };
 }

@@ -1,5 +1,5 @@
 /** Creates a first configuration folder: commented files from a few answers. Pure. */
-import { formatAddress, parsePrefix } from '../../net/prefix.ts';
+import { formatAddress, knownPrefix } from '../../net/prefix.ts';
 import { endpointText } from '../../net/text.ts';
 import { assemble } from '../assemble.ts';
 import { parseListen } from '../schema/fields.ts';
@@ -48,8 +48,7 @@ export function peeringOf({ localAsn, routerId, neighbor }: FirstAnswers): Peeri
 
 /** Returns an address in the customer's first prefix, for examples and a first test. */
 export function exampleAddress({ customer }: FirstAnswers): string {
-  const prefix = parsePrefix(customer.prefixes[0] ?? '');
-  if (typeof prefix === 'string') throw new RangeError(prefix);
+  const prefix = knownPrefix(customer.prefixes[0] ?? '');
   const octets = Uint8Array.from(prefix.address);
   const last = octets.length - 1;
   if (prefix.length < octets.length * 8) octets[last] = (octets[last] ?? 0) | 1;

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { parseAnyCommunity } from '../../bgp/wire/communities.ts';
 import { text } from '../../core/policy/value-kinds.ts';
 import { VECTOR_PATTERN, VECTOR_SYNTAX } from '../../core/policy/vectors.ts';
-import { parseAddress } from '../../net/prefix.ts';
+import { parseAddress, parseZonedAddress } from '../../net/prefix.ts';
 import { isLoopbackAddress } from '../../net/special-addresses.ts';
 
 /** A name that is safe in labels, logs and API paths. */
@@ -70,7 +70,7 @@ export const community = text(
   'a community such as "65010:666", a large one such as "65010:1:2", or no-export, no-advertise or blackhole',
   (value) => {
     const parsed = parseAnyCommunity(value);
-    return typeof parsed === 'object' && parsed.kind !== 'extended';
+    return parsed.ok && parsed.value.kind !== 'extended';
   },
 );
 
@@ -110,6 +110,6 @@ export function parseListen(value: string): { readonly host: string; readonly po
 /** True if only this machine can reach the host. */
 export function isLoopback(host: string): boolean {
   if (host === 'localhost') return true;
-  const octets = parseAddress(host.split('%')[0] ?? host);
+  const octets = parseZonedAddress(host);
   return octets !== undefined && isLoopbackAddress(octets);
 }

@@ -143,7 +143,8 @@ function unenforceable(
   const step = stepOf(playbook, index);
   const written = planWithin(target, step, [], context);
   // Another check reports rules that name a protected port.
-  if (written.rule === null || checkProtectedPorts(policy.guardrails, written.rule) !== null) return null;
+  if (written.rule === undefined || checkProtectedPorts(policy.guardrails, written.rule) !== undefined)
+    return null;
   const prediction = predict(policy, written.rule.match, step.action);
   if (prediction.every(({ ok }) => ok)) return null;
   const reasons = unenforceableWords(prediction);
@@ -157,7 +158,7 @@ function unenforceable(
 }
 
 function outcomeWords({ rule, refusal, why }: WayPlan, index: number): string {
-  if (rule === null || refusal !== null) {
+  if (rule === undefined || refusal !== undefined) {
     return index === 0
       ? 'there is no alternative: reports will be refused (not_enforceable)'
       : 'there is no alternative: mitigations will not escalate to this step';

@@ -141,11 +141,11 @@ export async function certificateProblems(
   const paths = {
     certPath: resolve(folder, tls.cert_path),
     keyPath: resolve(folder, tls.key_path),
-    caPath: tls.ca_path === undefined ? null : resolve(folder, tls.ca_path),
+    caPath: tls.ca_path === undefined ? undefined : resolve(folder, tls.ca_path),
   };
   try {
     for (const path of Object.values(paths)) {
-      if (path === null) continue;
+      if (path === undefined) continue;
       await refuseSpecialFile(path).catch((error: unknown) => {
         throw new Error(`${path}: ${errorText(error)}`);
       });

@@ -91,7 +91,7 @@ function entriesOf({ prefixes = [], services = [] }: CustomerData, i: number): r
     return {
       path: ['customers', i, 'prefixes', j],
       text,
-      prefixes: typeof prefix === 'string' ? [] : [unmapped(prefix)],
+      prefixes: prefix.ok ? [unmapped(prefix.value)] : [],
     };
   });
   for (const [j, { assets = [] }] of services.entries()) {
@@ -139,9 +139,9 @@ function exemptPrefixes(settings: DeepPartial<Settings>): readonly Exempt[] {
   ];
   return lists.flatMap(([path, texts]) =>
     texts.flatMap((text, i): readonly Exempt[] => {
-      const prefix = text === undefined ? '' : parsePrefix(text);
-      if (typeof prefix === 'string' || prefix.length === 0) return [];
-      return [{ path: [...path, i], prefix: unmapped(prefix), customers: [] }];
+      const prefix = parsePrefix(text ?? '');
+      if (!prefix.ok || prefix.value.length === 0) return [];
+      return [{ path: [...path, i], prefix: unmapped(prefix.value), customers: [] }];
     }),
   );
 }

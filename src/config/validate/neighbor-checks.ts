@@ -2,7 +2,7 @@
 import { planWithin } from '../../core/decide/enforceable-rule.ts';
 import { predict } from '../../core/decide/forecast.ts';
 import type { Policy } from '../../core/policy/policy.ts';
-import { parseAddress } from '../../net/prefix.ts';
+import { parseZonedAddress } from '../../net/prefix.ts';
 import { notUnicast, specialRangeOf } from '../../net/special-addresses.ts';
 import { secondsWords } from '../../net/text.ts';
 import type { DeepPartial } from '../parse-partial.ts';
@@ -66,10 +66,6 @@ function isUnix(address: string): boolean {
   return address.startsWith('unix:');
 }
 
-function octetsOf(address: string): Uint8Array | undefined {
-  return parseAddress(address.split('%')[0] ?? address);
-}
-
 function addressChecks(neighbor: PartialNeighbor, at: Path, found: Findings): void {
   const { address, local_address: local } = neighbor;
   if (address === undefined) return;
@@ -84,7 +80,7 @@ function addressChecks(neighbor: PartialNeighbor, at: Path, found: Findings): vo
     }
     return;
   }
-  const octets = octetsOf(address);
+  const octets = parseZonedAddress(address);
   if (octets === undefined) return;
   const unusable = whyUnusable(octets);
   if (unusable !== undefined) {
@@ -97,7 +93,7 @@ function addressChecks(neighbor: PartialNeighbor, at: Path, found: Findings): vo
       `write ${address}%INTERFACE`,
     );
   }
-  const localOctets = local === undefined ? undefined : octetsOf(local);
+  const localOctets = local === undefined ? undefined : parseZonedAddress(local);
   if (localOctets !== undefined && localOctets.length !== octets.length) {
     const family = octets.length === 4 ? 'IPv4' : 'IPv6';
     found.problem(
@@ -120,10 +116,10 @@ function ownAddressChecks(
   found: Findings,
 ): void {
   const { address, local_address: local, port } = neighbor;
-  const octets = address === undefined || isUnix(address) ? undefined : octetsOf(address);
+  const octets = address === undefined || isUnix(address) ? undefined : parseZonedAddress(address);
   if (octets === undefined) return;
   const isOurs = (other: string | undefined): boolean => {
-    const own = other === undefined ? undefined : octetsOf(other);
+    const own = other === undefined ? undefined : parseZonedAddress(other);
     return own !== undefined && own.length === octets.length && own.every((octet, i) => octet === octets[i]);
   };
   const listen = bgp.listen === undefined ? undefined : parseListen(bgp.listen);
@@ -179,8 +175,8 @@ function passiveChecks(
     found.problem(path, 'passive needs bgp.listen, which is not set', 'set bgp.listen, or remove passive');
     return;
   }
-  const host = octetsOf(parseListen(listen)?.host ?? '');
-  const octets = octetsOf(neighbor.address);
+  const host = parseZonedAddress(parseListen(listen)?.host ?? '');
+  const octets = parseZonedAddress(neighbor.address);
   if (host === undefined || octets === undefined || host.length === octets.length) return;
   // An IPv6 wildcard also accepts IPv4.
   if (host.length === 16 && host.every((octet) => octet === 0)) return;
@@ -278,7 +274,7 @@ function reachOfNeighbors(policy: Policy, groups: readonly AssetGroup[]): Readon
   for (const { playbook, target } of targetsOf(policy, groups)) {
     for (const [index, step] of playbook.steps.entries()) {
       const { rule } = planWithin(target, step, [], { policy, state: STATE });
-      if (rule === null) continue;
+      if (rule === undefined) continue;
       for (const one of predict(policy, rule.match, step.action)) {
         const reach = reaches.get(one.neighbor) ?? { first: false, later: false, reasons: new Set() };
         reaches.set(one.neighbor, reach);

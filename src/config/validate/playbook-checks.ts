@@ -12,7 +12,7 @@ import {
   reflectorPort,
   VECTOR_PATTERN,
 } from '../../core/policy/vectors.ts';
-import { likely, looksLike, nearest, slipFor } from '../nearest.ts';
+import { likely, looksLike, nearest, slipFor } from '../../net/nearest.ts';
 import type { DeepPartial } from '../parse-partial.ts';
 import type { Findings, Path } from '../config-problem.ts';
 import { KNOWN_DETECTORS, type Settings } from '../schema/prefixd-schema.ts';

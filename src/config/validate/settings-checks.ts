@@ -3,7 +3,7 @@ import { isPrivateHost } from '../../alert/post.ts';
 import { familyBits, parsePrefix } from '../../net/prefix.ts';
 import { isLoopback, parseListen } from '../schema/fields.ts';
 import { neighborChecks } from './neighbor-checks.ts';
-import { slipFor } from '../nearest.ts';
+import { slipFor } from '../../net/nearest.ts';
 import type { Findings } from '../config-problem.ts';
 import type { DeepPartial } from '../parse-partial.ts';
 import { KNOWN_DETECTORS, type Settings } from '../schema/prefixd-schema.ts';
@@ -128,9 +128,9 @@ function guardrailChecks(settings: DeepPartial<Settings>, found: Findings): void
     found.warning(['guardrails', 'protected', 'ports'], 'BGP (port 179) is not protected', 'add 179');
   }
   for (const [i, text] of (settings.safelist?.prefixes ?? []).entries()) {
-    const prefix = text === undefined ? undefined : parsePrefix(text);
-    if (typeof prefix !== 'object' || prefix.length > 0) continue;
-    const family = familyBits(prefix.family) === 32 ? 'IPv4' : 'IPv6';
+    const prefix = parsePrefix(text ?? '');
+    if (!prefix.ok || prefix.value.length > 0) continue;
+    const family = familyBits(prefix.value.family) === 32 ? 'IPv4' : 'IPv6';
     found.warning(
       ['safelist', 'prefixes', i],
       `this covers all of ${family}: no attack on an ${family} address will be mitigated`,

@@ -313,12 +313,12 @@ function hostMitigation(
       state,
     },
   );
-  if (plan.rule === null) return undefined;
+  if (plan.rule === undefined) return undefined;
   const refusal =
     plan.refusal ??
     checkTarget(state, policy, plan.rule.match) ??
     checkOwner(policy, victim, owner !== undefined);
-  if (refusal !== null) return 'refused';
+  if (refusal !== undefined) return 'refused';
   const { match, ports, excludedPorts } = plan.rule;
   return {
     ...mitigation,

@@ -34,12 +34,12 @@ import { hitsAllowedPort } from './rule.ts';
 
 export function decideBan(state: DecisionView, command: EventCommand, context: DecideContext): Decision {
   const duplicate = duplicateOf(state, command, context.now);
-  if (duplicate !== null) return duplicate;
+  if (duplicate !== undefined) return duplicate;
   const eventId = context.newId();
   const nothing = untimely(command, context) ?? pausedWords(state);
   const block = blockOf(context.policy, command.detection.victim);
   const outcome: Outcome =
-    nothing === null
+    nothing === undefined
       ? decideKnownVictim(state, command, context, eventId, block)
       : { status: 'accepted_no_mitigation', why: [nothing] };
   const counted = block === undefined ? outcome : { ...outcome, block: block.prefix };
@@ -47,19 +47,25 @@ export function decideBan(state: DecisionView, command: EventCommand, context: D
 }
 
 /** Answers a repeated ban (same detector id within 24 hours) with the first one's ids; nothing is recorded. */
-function duplicateOf(state: DecisionView, { detection }: EventCommand, now: number): Decision | null {
+function duplicateOf(state: DecisionView, { detection }: EventCommand, now: number): Decision | undefined {
   const { source, externalId } = detection;
-  if (externalId === null) return null;
+  if (externalId === null) return undefined;
   const before = state.recentBan(source, externalId);
-  if (before === undefined || now - before.at >= BAN_MEMORY_MS) return null;
-  const mitigation =
-    before.mitigationId === null ? null : (state.mitigations.get(before.mitigationId) ?? null);
+  if (before === undefined || now - before.at >= BAN_MEMORY_MS) return undefined;
+  const mitigation = before.mitigationId === null ? undefined : state.mitigations.get(before.mitigationId);
   const why = [
     `duplicate of event ${before.eventId}: ${source} already sent ${externalId}; nothing was changed`,
   ];
   return {
     facts: [],
-    answer: { type: 'event', eventId: before.eventId, status: 'duplicate', mitigation, refusal: null, why },
+    answer: {
+      type: 'event',
+      eventId: before.eventId,
+      status: 'duplicate',
+      mitigation,
+      refusal: undefined,
+      why,
+    },
   };
 }
 
@@ -93,7 +99,7 @@ function decideKnownVictim(
   const why = [ownerWords(detection.victim, owner), ...choice.why];
   const { playbook } = choice;
   const step = playbook?.steps[0];
-  if (playbook === null || step === undefined) {
+  if (playbook === undefined || step === undefined) {
     const facts = runOutAll(state, detection, context.now);
     const about = facts.flatMap((fact) => ('id' in fact ? [fact.id] : []));
     return { status: 'accepted_no_playbook', facts, about, why };
@@ -103,7 +109,7 @@ function decideKnownVictim(
   const plan = planRule(targetOf(detection, detection.ports, owner), playbook, 0, { policy, state });
   const { rule } = plan;
   why.push(...grounds.slice(choice.why.length), ...plan.why);
-  if (rule === null) return { status: 'accepted_no_mitigation', why };
+  if (rule === undefined) return { status: 'accepted_no_mitigation', why };
 
   const profile = policy.profiles[profileName];
   const it: BanContext = {
@@ -125,7 +131,7 @@ function decideKnownVictim(
   };
   const refusal =
     checkTarget(state, policy, rule.match) ?? checkOwner(policy, detection.victim, owner !== undefined);
-  if (refusal !== null) return refused(it, plan, rule, refusal);
+  if (refusal !== undefined) return refused(it, plan, rule, refusal);
   return follow(it, correlate(standingFor(it), rule));
 }
 
@@ -145,7 +151,7 @@ function standingFor(it: BanContext): readonly ActiveRule[] {
       mitigation,
       rule,
       isAround,
-      recent: now - mitigation.updatedAt <= windowMs || heldUntil(mitigation, now) !== null,
+      recent: now - mitigation.updatedAt <= windowMs || heldUntil(mitigation, now) !== undefined,
       widenable:
         mitigation.playbook !== null &&
         !(mitigation.action.type === 'discard' && hitsAllowedPort(rule.match, allowed)),
@@ -216,13 +222,13 @@ function widened(it: BanContext, mitigation: Mitigation): Outcome {
   const plan = planUnder(it, mitigation);
   const { rule, action } = plan;
   const refusal = checkPorts(policy.guardrails, rule) ?? plan.refusal;
-  if (refusal !== null) {
+  if (refusal !== undefined) {
     // The ports that the active rule names are still under attack, and would be let through after it expires.
     const { facts, why } = extend(mitigation, it);
     return refused(it, plan, rule, refusal, facts, why);
   }
   const { expiresAt, why: keeping } = extensionOf(mitigation, it);
-  if (expiresAt === null) {
+  if (expiresAt === undefined) {
     const facts = runOutFacts(mitigation, it.detection, context.now);
     const why = [...it.why, ...keeping];
     return { status: 'accepted_no_mitigation', facts, about: [mitigation.id], why };
@@ -266,9 +272,9 @@ export interface Attack {
   readonly profile: ProfileName;
 }
 
-/** `playbook` is null when none matches and there is no default. */
+/** `playbook` is undefined when none matches and there is no default. */
 export interface PlaybookChoice {
-  readonly playbook: Playbook | null;
+  readonly playbook: Playbook | undefined;
   readonly why: readonly string[];
 }
 
@@ -280,7 +286,7 @@ export function choosePlaybook(set: PlaybookSet, attack: Attack): PlaybookChoice
   const why: string[] = [];
   for (const playbook of set.byVector.get(attack.vector) ?? []) {
     const unmet = unmetCondition(playbook.match, attack);
-    if (unmet === null) {
+    if (unmet === undefined) {
       why.push(`matched playbook ${playbook.name} (vector ${attack.vector})`);
       return { playbook, why };
     }
@@ -291,10 +297,10 @@ export function choosePlaybook(set: PlaybookSet, attack: Attack): PlaybookChoice
     return { playbook: set.fallback, why };
   }
   why.push(`no playbook matches this ${attack.vector}, and there is no default playbook`);
-  return { playbook: null, why };
+  return { playbook: undefined, why };
 }
 
-function unmetCondition(match: PlaybookMatch, attack: Attack): string | null {
+function unmetCondition(match: PlaybookMatch, attack: Attack): string | undefined {
   if (match.customers.length > 0 && !match.customers.includes(attack.customerId ?? '')) {
     return `it is for customer ${match.customers.join(', ')}`;
   }
@@ -311,11 +317,11 @@ function unmetCondition(match: PlaybookMatch, attack: Attack): string | null {
   return unmetThreshold(match, attack);
 }
 
-/** Says which of a playbook's minimum values an event does not reach; null when it reaches them all. */
+/** Says which of a playbook's minimum values an event does not reach; undefined when it reaches them all. */
 export function unmetThreshold(
   match: PlaybookMatch,
   attack: Pick<Attack, 'bps' | 'pps' | 'confidence'>,
-): string | null {
+): string | undefined {
   const { bps, pps, confidence } = attack;
   if (match.minBps !== null && (bps === null || bps < match.minBps)) {
     return `it needs at least ${rateWords(match.minBps)}; the event has ${bps === null ? 'none' : rateWords(bps)}`;
@@ -326,5 +332,5 @@ export function unmetThreshold(
   if (match.minConfidence !== null && (confidence === null || confidence < match.minConfidence)) {
     return `it needs confidence >= ${match.minConfidence}; the event has ${confidence ?? 'none'}`;
   }
-  return null;
+  return undefined;
 }

@@ -41,13 +41,13 @@ export interface BanContext extends EventContext {
 }
 
 /** Replaces host rules with one rule for their prefix, when this event makes them enough and guardrails allow it. */
-export function aggregated(it: BanContext): Outcome | null {
+export function aggregated(it: BanContext): Outcome | undefined {
   const { state, context, block, detection, playbook } = it;
   const gathering =
     block === undefined
       ? undefined
       : gather(state, context, detection, block, { playbook: playbook.name, step: it.plan.index });
-  if (block === undefined || gathering === undefined) return null;
+  if (block === undefined || gathering === undefined) return undefined;
   const { hosts, ports } = gathering;
   // Traits that one host's packets share may not apply to the other hosts.
   const ofPrefix = withTraits({ ...detection, victim: block.prefix, ports }, undefined);
@@ -56,9 +56,9 @@ export function aggregated(it: BanContext): Outcome | null {
     state,
   });
   const { rule } = plan;
-  if (rule === null || plan.refusal !== null) return null;
+  if (rule === undefined || plan.refusal !== undefined) return undefined;
   // The prefix rule is already active, and leaves alone the ports under attack on this host.
-  if (stands(it, rule)) return null;
+  if (stands(it, rule)) return undefined;
   const why = [
     ...it.grounds,
     `${hosts} hosts of ${block.prefix} are under the same attack: one rule covers the prefix (aggregation.hosts)`,
@@ -75,9 +75,9 @@ export function aggregated(it: BanContext): Outcome | null {
     block: undefined,
     why,
   };
-  if (checkTarget(state, context.policy, rule.match) !== null) return null;
+  if (checkTarget(state, context.policy, rule.match) !== undefined) return undefined;
   const outcome = replacing(wide, gathering);
-  return outcome.status === 'rejected' ? null : outcome;
+  return outcome.status === 'rejected' ? undefined : outcome;
 }
 
 function stands({ state, context }: BanContext, { match }: Rule): boolean {
@@ -88,12 +88,12 @@ function stands({ state, context }: BanContext, { match }: Rule): boolean {
   });
 }
 
-/** Replaces the host rules inside a reported prefix; null when there are none. */
-export function takingAlong(it: BanContext): Outcome | null {
+/** Replaces the host rules inside a reported prefix; undefined when there are none. */
+export function takingAlong(it: BanContext): Outcome | undefined {
   const { state, detection, rule, plan, playbook } = it;
   const of = { playbook: playbook.name, step: plan.index };
   const gathering = gatherInside(state, detection, rule, of);
-  return gathering === undefined ? null : replacing(it, gathering);
+  return gathering === undefined ? undefined : replacing(it, gathering);
 }
 
 /**
@@ -144,7 +144,7 @@ export function created(
     checkPorts(policy.guardrails, rule) ??
     plan.refusal ??
     checkQuotas(state, policy, owner?.customerId ?? null, now, taken.freed);
-  if (refusal !== null) return refused(it, plan, rule, refusal, before, beforeWhy);
+  if (refusal !== undefined) return refused(it, plan, rule, refusal, before, beforeWhy);
   const ttl = stepTtl(playbook.steps[plan.index] ?? it.step, profile, policy.timers);
   const named =
     rule === it.rule ? [] : [`a new mitigation covers the new ${portWords(rule.ports)}`, ...plan.why];
@@ -156,7 +156,7 @@ export function created(
   const begun = newMitigation(draftOf(it, plan, rule, why), ttl.seconds, context);
   const hold = holdFor(it.event.detection, it.event.mode, context, begun.expiresAt, undefined);
   const held: Mitigation = { ...begun, holds: withHold(taken.holds, hold, now) };
-  const mitigation = { ...held, renewAt: renewalTime(held, now, nextStepTime(held, it)) };
+  const mitigation = { ...held, renewAt: renewalTime(held, now, nextStepTime(held, it)) ?? null };
   return {
     status: policy.mode === 'dry-run' ? 'dry_run' : 'accepted',
     mitigation,
@@ -327,15 +327,15 @@ export function planUnder(it: Planned, mitigation: Mitigation): RulePlan {
     playbook.ways,
     { policy: context.policy, state },
   );
-  return planned.rule === null ? own : { ...planned, rule: planned.rule };
+  return planned.rule === undefined ? own : { ...planned, rule: planned.rule };
 }
 
 /** Plans the rule for those of the event's ports that no active rule names. */
-export function newPart(it: Planned, newPorts: readonly number[] | null): RulePlan {
+export function newPart(it: Planned, newPorts: readonly number[] | undefined): RulePlan {
   const own = { ...it.plan, rule: it.rule };
-  if (newPorts === null) return own;
+  if (newPorts === undefined) return own;
   const { detection, owner, playbook, context, state, plan } = it;
   const target = targetOf(detection, newPorts, owner);
   const planned = planRule(target, playbook, plan.index, { policy: context.policy, state });
-  return planned.rule === null ? own : { ...planned, rule: planned.rule };
+  return planned.rule === undefined ? own : { ...planned, rule: planned.rule };
 }

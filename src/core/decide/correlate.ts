@@ -10,11 +10,11 @@ export type Correlation =
   | { readonly kind: 'covered'; readonly by: readonly Mitigation[] }
   /** The same ports and more: this mitigation is widened in place. */
   | { readonly kind: 'wider'; readonly than: Mitigation }
-  /** These are extended, and new ports get their own mitigation. `newPorts` is null when the rule names none. */
+  /** These are extended, and new ports get their own mitigation. `newPorts` is undefined when the rule names none. */
   | {
       readonly kind: 'partial';
       readonly overlapping: readonly Mitigation[];
-      readonly newPorts: readonly number[] | null;
+      readonly newPorts: readonly number[] | undefined;
     };
 
 /** An active mitigation, with the rule that the event would ask for at that mitigation's step. */
@@ -56,7 +56,7 @@ export function correlate(standing: readonly ActiveRule[], fresh: Rule): Correla
   );
   if (overlapping.length === 0) return { kind: 'new' };
   const mitigations = overlapping.map(({ mitigation }) => mitigation);
-  if (fresh.ports.length === 0) return { kind: 'partial', overlapping: mitigations, newPorts: null };
+  if (fresh.ports.length === 0) return { kind: 'partial', overlapping: mitigations, newPorts: undefined };
   const newPorts = fresh.ports.filter(
     (port) => !mitigations.some(({ match }) => inRanges(port, match.dstPorts)),
   );

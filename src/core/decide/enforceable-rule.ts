@@ -35,13 +35,13 @@ export interface PlanContext {
 export type PlanStep = Pick<Step, 'action' | 'refinement' | 'wholeHostRateBps'>;
 
 export interface WayPlan {
-  /** null when nothing may be filtered; the last line of `why` says why. */
-  readonly rule: Rule | null;
+  /** Undefined when nothing may be filtered; the last line of `why` says why. */
+  readonly rule: Rule | undefined;
   readonly action: MitigationAction;
   /** Index of the step that is used. */
   readonly index: number;
   /** `not_enforceable` when no neighbor can enforce the rule in any form. */
-  readonly refusal: Refusal | null;
+  readonly refusal: Refusal | undefined;
   readonly why: readonly string[];
 }
 
@@ -66,7 +66,7 @@ export function planRule(
     index,
     next: () => {
       const following = playbook.steps[index + 1];
-      if (following === undefined) return null;
+      if (following === undefined) return undefined;
       const found = planRule(target, playbook, index + 1, context);
       const taken = `step ${index + 2} of ${playbook.steps.length}: ${actionWords(following.action)}`;
       return { ...found, why: [`instead (next_step): ${taken}`, ...found.why] };
@@ -81,7 +81,7 @@ export function planWithin(
   ways: readonly Way[],
   context: PlanContext,
 ): WayPlan {
-  return plan(target, step, ways, context, { index: 0, next: () => null });
+  return plan(target, step, ways, context, { index: 0, next: () => undefined });
 }
 
 function plan(
@@ -89,11 +89,11 @@ function plan(
   step: PlanStep,
   ways: readonly Way[],
   context: PlanContext,
-  { index, next }: { readonly index: number; readonly next: () => WayPlan | null },
+  { index, next }: { readonly index: number; readonly next: () => WayPlan | undefined },
 ): WayPlan {
   const draft = draftWithinMaxPorts(target, step, context.policy);
-  if (draft.rule === null) {
-    return { rule: null, action: step.action, index, refusal: null, why: draft.why };
+  if (draft.rule === undefined) {
+    return { rule: undefined, action: step.action, index, refusal: undefined, why: draft.why };
   }
   const action = actionFor(draft.rule, step);
   const breadth = isWholeHost(draft.rule) ? [wholeHostWords(target, draft.rule, step, action)] : [];
@@ -101,19 +101,19 @@ function plan(
     rule: draft.rule,
     action,
     index,
-    refusal: null,
+    refusal: undefined,
     why: [...draft.why, ...breadth],
   };
   const prediction = predict(context.policy, draft.rule.match, action);
   // Refuses a rule that a guardrail forbids: an alternative would evade the guardrail.
-  if (isEnforceable(prediction) || forbidden(draft.rule, context) !== null) return drafted;
+  if (isEnforceable(prediction) || forbidden(draft.rule, context) !== undefined) return drafted;
 
   const reasons = unenforceableWords(prediction);
   const why = [...drafted.why, `no neighbor can enforce this rule: ${reasons}`];
   for (const way of ways) {
     const found =
       way === 'next_step' ? nextStep(next(), context) : take(way, target, step, draft.rule, ways, context);
-    if (found !== null) return { ...found, index: found.index ?? index, why: [...why, ...found.why] };
+    if (found !== undefined) return { ...found, index: found.index ?? index, why: [...why, ...found.why] };
   }
   const detail = `no neighbor can enforce the rule, and no alternative is left (when_unenforceable): ${reasons}`;
   return { ...drafted, why, refusal: { reason: 'not_enforceable', detail } };
@@ -132,7 +132,7 @@ function wholeHostWords(
   { action }: PlanStep,
   taken: MitigationAction,
 ): string {
-  const isKnown = vector === null || (KNOWN_VECTORS.includes(vector) && vector !== 'unknown');
+  const isKnown = vector === undefined || (KNOWN_VECTORS.includes(vector) && vector !== 'unknown');
   const unknown = isKnown ? '' : `${vector === 'unknown' ? 'the vector' : `vector ${vector}`} is unknown: `;
   const of = victim.includes('/') ? 'prefix' : 'host';
   // Only TCP and UDP have ports, so a rule that excludes allowed ports matches only these two.
@@ -141,7 +141,8 @@ function wholeHostWords(
     passedBps(taken) === passedBps(action)
       ? ''
       : `, so the action is ${actionWords(taken)} (whole_host_rate_bps)`;
-  const advice = vector === null ? '' : '; a report that names a protocol or ports leads to a narrower rule';
+  const advice =
+    vector === undefined ? '' : '; a report that names a protocol or ports leads to a narrower rule';
   return `${unknown}the rule matches ${protocols} of the ${of}${rate}${advice}`;
 }
 
@@ -149,14 +150,14 @@ interface Found {
   readonly rule: Rule;
   readonly action: MitigationAction;
   readonly index?: number;
-  readonly refusal: null;
+  readonly refusal: undefined;
   readonly why: readonly string[];
 }
 
-function nextStep(planned: WayPlan | null, context: PlanContext): Found | null {
-  if (planned === null || planned.rule === null || planned.refusal !== null) return null;
-  if (forbidden(planned.rule, context) !== null) return null;
-  return { ...planned, rule: planned.rule, refusal: null };
+function nextStep(planned: WayPlan | undefined, context: PlanContext): Found | undefined {
+  if (planned?.rule === undefined || planned.refusal !== undefined) return undefined;
+  if (forbidden(planned.rule, context) !== undefined) return undefined;
+  return { ...planned, rule: planned.rule, refusal: undefined };
 }
 
 /**
@@ -170,18 +171,18 @@ function take(
   drafted: Rule,
   ways: readonly Way[],
   context: PlanContext,
-): Found | null {
+): Found | undefined {
   const mayShare = way !== 'share_rate' && ways.includes('share_rate');
   for (const candidate of candidatesOf(way, target, step, drafted, context.policy)) {
     for (const { rule, action, words } of mayShare ? withShared(candidate) : [candidate]) {
       const prediction = predict(context.policy, rule.match, action);
-      if (!isEnforceable(prediction) || forbidden(rule, context) !== null) continue;
+      if (!isEnforceable(prediction) || forbidden(rule, context) !== undefined) continue;
       const shares = isShared(action) ? [`instead (share_rate): ${sharedWords(action, prediction)}`] : [];
       const own = way === 'share_rate' ? [] : [`instead (${way}): ${words}`];
-      return { rule, action, refusal: null, why: [...own, ...shares] };
+      return { rule, action, refusal: undefined, why: [...own, ...shares] };
     }
   }
-  return null;
+  return undefined;
 }
 
 function withShared(candidate: Candidate): readonly Candidate[] {
@@ -192,7 +193,7 @@ function withShared(candidate: Candidate): readonly Candidate[] {
 }
 
 /** Checks the guardrails that an operator set, regardless of what neighbors can enforce. */
-function forbidden(rule: Rule, { policy, state }: PlanContext): Refusal | null {
+function forbidden(rule: Rule, { policy, state }: PlanContext): Refusal | undefined {
   return checkProtectedPorts(policy.guardrails, rule) ?? checkTarget(state, policy, rule.match);
 }
 
@@ -203,7 +204,7 @@ function forbidden(rule: Rule, { policy, state }: PlanContext): Refusal | null {
 function draftWithinMaxPorts(target: PlanTarget, step: PlanStep, { guardrails }: Policy): RuleDraft {
   const draft = draftOf(target, step);
   const count = draft.rule?.ports.length ?? 0;
-  if (draft.rule === null || count <= guardrails.maxPorts) return draft;
+  if (draft.rule === undefined || count <= guardrails.maxPorts) return draft;
   const onAllowed = hitsAllowedPort(draft.rule.match, target.allowedPorts);
   const wide = draftOf(onAllowed ? everyPortOf(target) : { ...target, ports: [] }, step);
   const many = `${count} ports are more than a rule may name (guardrails.max_ports: ${guardrails.maxPorts}): treated as an attack on no particular port`;
@@ -247,8 +248,8 @@ function* candidatesOf(
       yield* fewerPorts(target, step, drafted, policy);
       return;
     case 'whole_protocol': {
-      const around = drafted.ports.length > 0 ? draftOf({ ...target, ports: [] }, step) : null;
-      if (around !== null && around.rule !== null) {
+      const around = drafted.ports.length > 0 ? draftOf({ ...target, ports: [] }, step) : undefined;
+      if (around?.rule !== undefined) {
         yield { rule: around.rule, action, words: around.why.at(-1) ?? 'the whole protocol' };
       }
       if (police) yield* everyPort(target, step, drafted);
@@ -261,7 +262,7 @@ function* candidatesOf(
 function* everyPort(target: PlanTarget, step: PlanStep, drafted: Rule): Iterable<Candidate> {
   if (drafted.match.dstPorts.length === 0) return;
   const { rule } = draftOf(everyPortOf(target), step);
-  if (rule === null) return;
+  if (rule === undefined) return;
   const spared = sparedRanges(drafted);
   const words =
     spared.length === 0
@@ -277,7 +278,7 @@ function* fewerPorts(target: PlanTarget, step: PlanStep, drafted: Rule, policy: 
   const { ports, match } = drafted;
   for (let count = ports.length - 1; count > 0; count--) {
     const { rule } = draftOf({ ...target, ports: ports.slice(0, count) }, step);
-    if (rule === null) continue;
+    if (rule === undefined) continue;
     const words = `the rule names ${count} of ${ports.length} ports; ${portWords(ports.slice(count))} not covered`;
     yield { rule, action: step.action, words };
   }
@@ -308,8 +309,8 @@ export function alternativesTo(target: PlanTarget, step: PlanStep, context: Plan
   const { ports } = target;
   const works = (changed: Partial<PlanTarget>, action: MitigationAction): boolean => {
     const { rule } = draftOf({ ...target, ...changed }, { ...step, action });
-    if (rule === null || rule.ports.length > context.policy.guardrails.maxPorts) return false;
-    if (forbidden(rule, context) !== null) return false;
+    if (rule === undefined || rule.ports.length > context.policy.guardrails.maxPorts) return false;
+    if (forbidden(rule, context) !== undefined) return false;
     return isEnforceable(predict(context.policy, rule.match, action));
   };
   const { action } = step;

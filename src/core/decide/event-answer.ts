@@ -35,10 +35,8 @@ export function eventDecision(
   now: number,
   outcome: Outcome,
 ): Decision {
-  const { status } = outcome;
+  const { status, refusal, mitigation } = outcome;
   const why = [...(detection.notes ?? []), ...outcome.why];
-  const refusal = outcome.refusal ?? null;
-  const mitigation = outcome.mitigation ?? null;
   const about = (outcome.about ?? []).slice(0, MAX_ABOUT);
   const event: EventRecord = {
     id: eventId,
@@ -46,7 +44,7 @@ export function eventDecision(
     detection,
     actor,
     status,
-    refusal,
+    refusal: refusal ?? null,
     mitigationId: mitigation?.id ?? null,
     ...(hold === undefined ? {} : { hold }),
     ...(outcome.block === undefined ? {} : { block: outcome.block }),
@@ -92,21 +90,21 @@ export function asOfArrival(command: EventCommand, context: DecideContext): Even
   return { ...command, detection: believed };
 }
 
-/** Explains why an event changes nothing if its timestamp is older than the correlation window; else null. */
-export function untimely({ detection }: EventCommand, context: DecideContext): string | null {
-  if (detection.at === null) return null;
+/** Explains why an event changes nothing if its timestamp is older than the correlation window; else undefined. */
+export function untimely({ detection }: EventCommand, context: DecideContext): string | undefined {
+  if (detection.at === null) return undefined;
   const { policy, systemTime = context.now } = context;
   const windowSeconds = policy.timers.correlationWindowSeconds;
   const ageMs = systemTime - detection.at;
   if (ageMs > windowSeconds * 1000) {
     return `the event is ${secondsWords(ageMs / 1000)} old, older than the correlation window of ${windowSeconds} s: recorded only`;
   }
-  return null;
+  return undefined;
 }
 
-/** Explains that the daemon is paused; null when it is not. */
-export function pausedWords(state: DecisionView): string | null {
-  if (state.paused === null) return null;
+/** Explains that the daemon is paused; undefined when it is not. */
+export function pausedWords(state: DecisionView): string | undefined {
+  if (state.paused === null) return undefined;
   const { actor, reason } = state.paused;
   return `paused by ${actor.name} (${reason}): nothing new is announced`;
 }

@@ -42,7 +42,7 @@ function whenDue(mitigation: Mitigation, state: DecisionView, context: DecideCon
   const { now } = context;
   const narrowing = narrowingFacts(mitigation, state, context);
   if (narrowing.length > 0) return narrowing;
-  if (heldUntil(mitigation, now) !== null) return renewed(mitigation, state, context);
+  if (heldUntil(mitigation, now) !== undefined) return renewed(mitigation, state, context);
   if (mitigation.expiresAt <= now) return endingFacts(mitigation, endingOf(mitigation, context));
   return [{ type: 'mitigation.extended', id: mitigation.id, change: { renewAt: null } }];
 }
@@ -59,7 +59,7 @@ function renewed(mitigation: Mitigation, state: DecisionView, context: DecideCon
     state,
     context,
     report: { vector: mitigation.vector, bps: null, pps: null, confidence: heldConfidence(mitigation, now) },
-    event: null,
+    event: undefined,
     profile: policy.profiles[owner?.profile ?? USUAL_PROFILE],
     step,
   };
@@ -72,7 +72,7 @@ function renewed(mitigation: Mitigation, state: DecisionView, context: DecideCon
 function withoutPlaybook(mitigation: Mitigation, { now, policy }: DecideContext): readonly Fact[] {
   const latest = Math.min(now + policy.timers.defaultTtlSeconds * 1000, heldUntil(mitigation, now) ?? now);
   const expiresAt = Math.max(mitigation.expiresAt, latest);
-  const renewAt = renewalTime({ ...mitigation, expiresAt }, now, null);
+  const renewAt = renewalTime({ ...mitigation, expiresAt }, now) ?? null;
   return [{ type: 'mitigation.extended', id: mitigation.id, change: { expiresAt, renewAt } }];
 }
 

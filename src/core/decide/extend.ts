@@ -27,8 +27,8 @@ export interface EventContext {
   readonly context: DecideContext;
   /** The attack's current values. A hold knows no rates. */
   readonly report: Pick<Detection, 'vector' | 'bps' | 'pps' | 'confidence'>;
-  /** The event and the mode of its hold; null when no new report arrived. */
-  readonly event: { readonly id: string; readonly detection: Detection; readonly mode: HoldMode } | null;
+  /** The event and the mode of its hold; undefined when no new report arrived. */
+  readonly event: { readonly id: string; readonly detection: Detection; readonly mode: HoldMode } | undefined;
   readonly profile: Profile;
   /** The step that applies when the mitigation's own playbook is gone, or when it has none. */
   readonly step: Step;
@@ -48,15 +48,15 @@ export interface Extension {
  */
 export function extend(mitigation: Mitigation, event: EventContext): Extension {
   const extension = extensionOf(mitigation, event);
-  if (extension.expiresAt === null) {
+  if (extension.expiresAt === undefined) {
     const facts =
-      event.event === null ? [] : runOutFacts(mitigation, event.event.detection, event.context.now);
+      event.event === undefined ? [] : runOutFacts(mitigation, event.event.detection, event.context.now);
     return { change: 'fallen', mitigation, facts, why: extension.why };
   }
   const escalation = escalationOf(mitigation, event);
   const why = [...extension.why, ...escalation.why];
   const { now } = event.context;
-  if (escalation.change !== null) {
+  if (escalation.change !== undefined) {
     const { expiresAt = extension.expiresAt } = escalation.change;
     // The change contains the new end. As one of its reasons, the time would be wrong with the next report.
     const reasons = escalation.why;
@@ -70,7 +70,7 @@ export function extend(mitigation: Mitigation, event: EventContext): Extension {
   }
   const { expiresAt } = extension;
   const reform = reformOf(mitigation, event);
-  if (reform !== null) {
+  if (reform !== undefined) {
     const kind = reform.change.step === undefined ? 'widened' : 'escalated';
     const change = withHoldOf(mitigation, event, {
       ...reform.change,
@@ -85,7 +85,7 @@ export function extend(mitigation: Mitigation, event: EventContext): Extension {
       why: [...why, ...reform.why],
     };
   }
-  const interrupted = interruption(mitigation, event.context) !== null;
+  const interrupted = interruption(mitigation, event.context) !== undefined;
   const change = withHoldOf(mitigation, event, { expiresAt, ...(interrupted ? { stepSince: now } : {}) });
   return {
     change: 'extended',
@@ -104,8 +104,8 @@ export function runOutFacts(mitigation: Mitigation, detection: Detection, now: n
   const held = findHold(mitigation, holdKey(alertOf(detection)), now);
   if (held === undefined || held.until <= expiresAt) return [];
   const hold = { ...held, reportedAt: now, until: expiresAt };
-  const renewAt = renewalTime(changed(mitigation, { hold }, now), now, null);
-  return [{ type: 'mitigation.extended', id, change: { hold, renewAt } }];
+  const renewAt = renewalTime(changed(mitigation, { hold }, now), now);
+  return [{ type: 'mitigation.extended', id, change: { hold, renewAt: renewAt ?? null } }];
 }
 
 /** Lets all mitigations expire that the alert holds: with its current values, no playbook answers it any more. */
@@ -128,7 +128,7 @@ export function withHoldOf(
   const { context, event } = continuation;
   const { now } = context;
   const taken: MitigationChange =
-    event === null
+    event === undefined
       ? change
       : {
           ...change,
@@ -142,39 +142,41 @@ export function withHoldOf(
           ),
         };
   const after = changed(mitigation, taken, now);
-  const renewAt = renewalTime(after, now, nextStepTime(after, continuation));
+  const renewAt = renewalTime(after, now, nextStepTime(after, continuation)) ?? null;
   return renewAt === (mitigation.renewAt ?? null) ? taken : { ...taken, renewAt };
 }
 
-/** Returns the earliest time for the next step (ms); null when there is none, or when escalation is off. */
-export function nextStepTime(mitigation: Mitigation, continuation: EventContext): number | null {
+/** Returns the earliest time for the next step (ms); undefined when there is none, or when escalation is off. */
+export function nextStepTime(mitigation: Mitigation, continuation: EventContext): number | undefined {
   const { profile, context } = continuation;
   const { escalation } = context.policy;
   const next = playbookOf(mitigation, context.policy)?.steps[mitigation.step + 1];
-  if (next === undefined || !escalation.enabled) return null;
+  if (next === undefined || !escalation.enabled) return undefined;
   const { persistenceSeconds } = requirementOf(next, profile, escalation);
   return mitigation.stepSince + persistenceSeconds * 1000;
 }
 
 /**
- * Returns the new end of a mitigation, never earlier than the old one; null when the attack has fallen and it shall
+ * Returns the new end of a mitigation, never earlier than the old one; undefined when the attack has fallen and it shall
  * expire.
  */
 export function extensionOf(
   mitigation: Mitigation,
   event: EventContext,
-): { readonly expiresAt: number | null; readonly why: readonly string[] } {
+): { readonly expiresAt: number | undefined; readonly why: readonly string[] } {
   const { now, policy } = event.context;
   const playbook = playbookOf(mitigation, policy);
   const fallen =
-    playbook === undefined || event.event === null ? null : fallenWords(mitigation, playbook, event);
-  if (fallen !== null) {
-    return { expiresAt: null, why: [`mitigation ${mitigation.id} is not extended: ${fallen}`] };
+    playbook === undefined || event.event === undefined
+      ? undefined
+      : fallenWords(mitigation, playbook, event);
+  if (fallen !== undefined) {
+    return { expiresAt: undefined, why: [`mitigation ${mitigation.id} is not extended: ${fallen}`] };
   }
   const step = playbook?.steps[mitigation.step] ?? event.step;
   const ttl = stepTtl(step, event.profile, policy.timers);
   // A hold is not renewed beyond its own end, so the mitigation ends then and not a TTL later.
-  const latest = event.event === null ? (heldUntil(mitigation, now) ?? now) : Number.POSITIVE_INFINITY;
+  const latest = event.event === undefined ? (heldUntil(mitigation, now) ?? now) : Number.POSITIVE_INFINITY;
   const expiresAt = Math.max(mitigation.expiresAt, Math.min(now + ttl.seconds * 1000, latest));
   const until = timeText(expiresAt);
   const words = `mitigation ${mitigation.id} (${actionWords(mitigation.action)}) is already active; extended to ${until}`;
@@ -189,7 +191,7 @@ function playbookOf(mitigation: Mitigation, policy: Policy): Playbook | undefine
  * Explains why an attack has fallen: the event's values are below the playbook's minimum; or, for a step that was
  * escalated to, the confidence is below its threshold and the rate is one that the step before would have let through.
  */
-function fallenWords(mitigation: Mitigation, playbook: Playbook, event: EventContext): string | null {
+function fallenWords(mitigation: Mitigation, playbook: Playbook, event: EventContext): string | undefined {
   const { bps, pps, confidence, vector } = event.report;
   const { match } = playbook;
   if (match.vectors.includes(vector)) {
@@ -200,11 +202,11 @@ function fallenWords(mitigation: Mitigation, playbook: Playbook, event: EventCon
     }
   }
   const step = playbook.steps[mitigation.step];
-  if (mitigation.step <= (mitigation.firstStep ?? 0) || step === undefined) return null;
+  if (mitigation.step <= (mitigation.firstStep ?? 0) || step === undefined) return undefined;
   const least = requirementOf(step, event.profile, event.context.policy.escalation).confidence;
-  if (!below(confidence, least)) return null;
-  const passed = playbook.steps[mitigation.step - 1]?.action.rateBps ?? null;
-  if (passed !== null && bps !== null && bps > passed) return null;
+  if (!below(confidence, least)) return undefined;
+  const passed = playbook.steps[mitigation.step - 1]?.action.rateBps ?? undefined;
+  if (passed !== undefined && bps !== null && bps > passed) return undefined;
   return `confidence ${confidence} has fallen below ${least}${bps === null ? '' : `, and the rate has fallen to ${rateWords(bps)}`}`;
 }
 
@@ -213,35 +215,35 @@ function below(value: number | null, least: number | null): boolean {
   return value !== null && least !== null && value < least;
 }
 
-/** Explains why the attack cannot be taken as continuous since the step began; null when it can. */
-function interruption(mitigation: Mitigation, { now, policy }: DecideContext): string | null {
+/** Explains why the attack cannot be taken as continuous since the step began; undefined when it can. */
+function interruption(mitigation: Mitigation, { now, policy }: DecideContext): string | undefined {
   const { updatedAt, stepSince } = mitigation;
   // A detector that reports the end is silent while the attack continues.
-  const silent = heldUntil(mitigation, now) === null;
+  const silent = heldUntil(mitigation, now) === undefined;
   if (silent && now - updatedAt > policy.timers.correlationWindowSeconds * 1000) return 'events had stopped';
-  return stepSince > now ? 'the clock was set back' : null;
+  return stepSince > now ? 'the clock was set back' : undefined;
 }
 
 /** Returns the escalation to the next step, if there is one and its thresholds are met. `why` names the thresholds. */
 function escalationOf(
   mitigation: Mitigation,
   event: EventContext,
-): { readonly change: MitigationChange | null; readonly why: readonly string[] } {
+): { readonly change: MitigationChange | undefined; readonly why: readonly string[] } {
   const { context, report, profile } = event;
   const { now, policy } = context;
   const playbook = playbookOf(mitigation, policy);
   const index = mitigation.step + 1;
   const next = playbook?.steps[index];
-  if (playbook === undefined || next === undefined) return { change: null, why: [] };
+  if (playbook === undefined || next === undefined) return { change: undefined, why: [] };
   const name = `step ${index + 1} (${actionWords(next.action)})`;
   const staying = (reason: string, yet = ' yet') => ({
-    change: null,
+    change: undefined,
     why: [`not escalating to ${name}${yet}: ${reason}`],
   });
   if (!policy.escalation.enabled) return staying('escalation is off', '');
   if (event.state.paused !== null) return staying('announcements are paused');
   const interrupted = interruption(mitigation, context);
-  if (interrupted !== null) {
+  if (interrupted !== undefined) {
     return staying(`${interrupted}; the persistence timer restarts`);
   }
   const requirement = requirementOf(next, profile, policy.escalation);
@@ -273,21 +275,21 @@ function escalationOf(
 
 /**
  * Finds another form for a mitigation that no neighbor can enforce since a reload: an alternative of its step, or a
- * later step if the playbook allows that. Null when it is enforced, or when nothing helps.
+ * later step if the playbook allows that. Undefined when it is enforced, or when nothing helps.
  */
 function reformOf(
   mitigation: Mitigation,
   event: EventContext,
-): { readonly change: MitigationChange; readonly why: readonly string[] } | null {
+): { readonly change: MitigationChange; readonly why: readonly string[] } | undefined {
   const { now, policy } = event.context;
   const { id, match, action, step } = mitigation;
   const playbook = playbookOf(mitigation, policy);
-  if (playbook === undefined || event.state.paused !== null) return null;
-  if (isEnforceable(predict(policy, match, action))) return null;
+  if (playbook === undefined || event.state.paused !== null) return undefined;
+  if (isEnforceable(predict(policy, match, action))) return undefined;
   const last = playbook.ways.includes('next_step') ? playbook.steps.length : step + 1;
   for (const [index, next] of playbook.steps.slice(0, last).entries()) {
-    const rule = index < step ? null : ruleOfStep(mitigation, playbook, next, event);
-    if (rule === null || 'refused' in rule) continue;
+    const rule = index < step ? undefined : ruleOfStep(mitigation, playbook, next, event);
+    if (rule === undefined || 'refused' in rule) continue;
     const further = index === step ? {} : { step: index, firstStep: index, stepSince: now };
     const { ports, excludedPorts } = rule;
     const words = `no neighbor can enforce mitigation ${id} in its current form: changed to step ${index + 1} of ${playbook.steps.length}, ${actionWords(rule.action)} (same id)`;
@@ -296,7 +298,7 @@ function reformOf(
       why: [...rule.ways, words],
     };
   }
-  return null;
+  return undefined;
 }
 
 function stepOf(mitigation: Mitigation, policy: Policy): Step | undefined {
@@ -326,12 +328,12 @@ function ruleOfStep(
     traits,
   };
   const { rule, action, refusal, why } = planWithin(target, step, playbook.ways, { policy, state });
-  if (rule === null) return { refused: why.at(-1) ?? 'nothing is left to filter' };
+  if (rule === undefined) return { refused: why.at(-1) ?? 'nothing is left to filter' };
   if (traits.fragments === true && rule.match.fragments !== true) {
     return { refused: 'it would filter more than the fragments that were reported' };
   }
   const forbidden =
     checkTarget(state, policy, rule.match) ?? checkProtectedPorts(policy.guardrails, rule) ?? refusal;
-  if (forbidden !== null) return { refused: forbidden.detail };
+  if (forbidden !== undefined) return { refused: forbidden.detail };
   return { ...rule, action, ways: why.filter((line) => line.startsWith('instead (')) };
 }

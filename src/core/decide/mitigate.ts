@@ -35,7 +35,7 @@ export function decideMitigate(
   context: DecideContext,
 ): Decision {
   const paused = pausedWords(state);
-  if (paused !== null) return { facts: [], answer: { type: 'conflict', detail: paused } };
+  if (paused !== undefined) return { facts: [], answer: { type: 'conflict', detail: paused } };
   const { victim, protocol, action } = command;
   if (action.type === 'police' && !(action.rateBps > 0)) {
     throw new RangeError('police needs a rate above 0');
@@ -45,7 +45,7 @@ export function decideMitigate(
   const ports = portSet(command.ports);
   const target: PlanTarget = {
     victim,
-    vector: null,
+    vector: undefined,
     protocol,
     ports,
     allowedPorts: owner?.allowedPorts ?? NO_ALLOWED_PORTS,
@@ -74,11 +74,11 @@ export function decideMitigate(
     checkTarget(state, policy, rule.match) ??
     checkOwner(policy, victim, owner !== undefined) ??
     checkTtl(policy.timers, command.ttlSeconds) ??
-    checkRequest(command, drafted.rule === null ? (drafted.why.at(-1) ?? '') : null) ??
+    checkRequest(command, drafted.rule === undefined ? (drafted.why.at(-1) ?? '') : undefined) ??
     checkPorts(policy.guardrails, rule) ??
     checkEnforceable(state, target, rule, command, context) ??
     checkQuotas(state, policy, owner?.customerId ?? null, now);
-  if (refusal !== null) return refuse(draft, refusal, context);
+  if (refusal !== undefined) return refuse(draft, refusal, context);
 
   const lacking = shortfallWords(predict(policy, rule.match, action), action, context.room);
   const passed = [...why, ...lacking, `guardrails passed; TTL ${command.ttlSeconds} s`];
@@ -89,10 +89,10 @@ export function decideMitigate(
   };
 }
 
-/** Refuses a request that cannot be met as it is. `spared` says why nothing is left of the rule, or is null. */
-function checkRequest({ ports, protocol }: MitigateCommand, spared: string | null): Refusal | null {
-  if (spared !== null) return { reason: 'protected', detail: spared };
-  if (ports.length === 0 || hasPorts(protocol)) return null;
+/** Refuses a request that cannot be met as it is. `spared` says why nothing is left of the rule, or is undefined. */
+function checkRequest({ ports, protocol }: MitigateCommand, spared: string | undefined): Refusal | undefined {
+  if (spared !== undefined) return { reason: 'protected', detail: spared };
+  if (ports.length === 0 || hasPorts(protocol)) return undefined;
   const detail = `${protocolWords(protocol)} has no ports, and without them the rule would cover more than requested`;
   return { reason: 'rule_too_broad', detail };
 }
@@ -106,9 +106,9 @@ function checkEnforceable(
   rule: Rule,
   { action }: MitigateCommand,
   { policy }: DecideContext,
-): Refusal | null {
+): Refusal | undefined {
   const prediction = predict(policy, rule.match, action);
-  if (isEnforceable(prediction)) return null;
+  if (isEnforceable(prediction)) return undefined;
   const others = alternativesTo(target, { action, refinement: NO_REFINEMENT }, { policy, state });
   const advice = others.length === 0 ? '' : `. Alternatives: ${others.join('; ')}`;
   return {

@@ -1,5 +1,12 @@
 /** Decides operators' requests (withdraw, safelist, pause), the effects of a new policy, and the end of endings. */
-import { formatPrefix, overlaps, parsePrefix, type Prefix } from '../../net/prefix.ts';
+import {
+  formatPrefix,
+  knownPrefix,
+  overlaps,
+  parsePrefix,
+  type Prefix,
+  samePrefix,
+} from '../../net/prefix.ts';
 import { runToEnd } from '../../net/steps.ts';
 import type { Answer, Command, DecideContext, Decision } from '../commands.ts';
 import type { Fact } from '../facts.ts';
@@ -64,13 +71,12 @@ export function decideSafelistAdd(
   context: DecideContext,
 ): Decision {
   const { now } = context;
-  const prefix = parsePrefix(text);
-  if (typeof prefix === 'string') throw new RangeError(prefix);
+  const prefix = knownPrefix(text);
   const entry = { prefix: text, reason, addedAt: now, addedBy: actor, configured: false };
   const active = activeOnes(state);
   const touched = active.filter((mitigation) => touches(mitigation, prefix));
-  const question = ask === true ? askBeforeSafelisting(prefix, touched, active.length) : null;
-  if (question !== null) return { facts: [], answer: question };
+  const question = ask === true ? askBeforeSafelisting(prefix, touched, active.length) : undefined;
+  if (question !== undefined) return { facts: [], answer: question };
   const ended = endAll(touched, () => `safelisted: ${text} (${reason})`, actor, now);
   const hosts = touched
     .flatMap((mitigation) => partingFacts(mitigation, state, context))
@@ -86,7 +92,7 @@ function touches({ match }: Mitigation, prefix: Prefix): boolean {
     if (text === undefined) return false;
     const touched = parsePrefix(text);
     // Treats an unparsable prefix as overlapping (fail safe).
-    return typeof touched === 'string' || overlaps(touched, prefix);
+    return !touched.ok || overlaps(touched.value, prefix);
   });
 }
 
@@ -102,9 +108,7 @@ export function decideSafelistRemove(
     };
   }
   const parsed = parsePrefix(prefix);
-  const configured =
-    typeof parsed !== 'string' &&
-    policy.safelist.some((entry) => entry.length === parsed.length && overlaps(entry, parsed));
+  const configured = parsed.ok && policy.safelist.some((entry) => samePrefix(entry, parsed.value));
   return {
     facts: [],
     answer: configured
@@ -172,12 +176,13 @@ export function* policyLoadedSteps(
   const active = activeOnes(state);
   for (const mitigation of active) {
     const why = endedByPolicy(policy, mitigation, state);
-    if (why !== null) reasons.set(mitigation.id, `the new policy forbids it: ${why}`);
+    if (why !== undefined) reasons.set(mitigation.id, `the new policy forbids it: ${why}`);
     yield;
   }
   const forbidden = active.filter(({ id }) => reasons.has(id));
-  const question = ask === true ? askBeforeEnding('the new configuration', forbidden, active.length) : null;
-  if (question !== null) return { facts: [], answer: question };
+  const question =
+    ask === true ? askBeforeEnding('the new configuration', forbidden, active.length) : undefined;
+  if (question !== undefined) return { facts: [], answer: question };
   const ended = endAll(forbidden, ({ id }) => reasons.get(id) ?? '', actor, now);
   const hosts: Fact[] = [];
   const moved: Fact[] = [];
@@ -201,31 +206,31 @@ function movedFacts(mitigation: Mitigation, policy: Policy, actor: Actor): reado
   return [{ type: 'mitigation.moved', id: mitigation.id, customerId, serviceId, actor }];
 }
 
-/** Explains why a loaded policy ends a mitigation; null when it may stay. */
+/** Explains why a loaded policy ends a mitigation; undefined when it may stay. */
 export function endedByPolicy(
   policy: Policy,
   mitigation: Pick<Mitigation, 'match' | 'ports' | 'action' | 'victim' | 'dryRun'>,
   state: Pick<DecisionView, 'safelisted'>,
-): string | null {
+): string | undefined {
   if (policy.mode === 'dry-run' && !mitigation.dryRun) return 'it announces nothing (mode: dry-run)';
   return forbiddenBy(policy, mitigation, state);
 }
 
-/** Explains why a loaded policy forbids a mitigation; null when it does not. */
+/** Explains why a loaded policy forbids a mitigation; undefined when it does not. */
 function forbiddenBy(
   policy: Policy,
   mitigation: Pick<Mitigation, 'match' | 'ports' | 'action' | 'victim'>,
   state: Pick<DecisionView, 'safelisted'>,
-): string | null {
+): string | undefined {
   const { victim, match } = mitigation;
   const refusal =
     checkTarget(state, policy, match) ??
     (isPrefixVictim(victim)
       ? checkOwner(policy, victim, ownerOf(policy.inventory, victim) !== undefined)
-      : null) ??
+      : undefined) ??
     checkProtectedPorts(policy.guardrails, mitigation);
-  if (refusal !== null) return refusal.detail;
-  return discardsAllowed(policy, mitigation) ? 'it discards a port that is now allowed' : null;
+  if (refusal !== undefined) return refusal.detail;
+  return discardsAllowed(policy, mitigation) ? 'it discards a port that is now allowed' : undefined;
 }
 
 function discardsAllowed(
@@ -268,15 +273,15 @@ const SHORTEST_LENGTH = { 4: 8, 6: 16 } as const;
 
 /**
  * Returns the question to ask before these of `active` mitigations end, when they are more than a tenth of all and
- * protect more than one victim; else null. `what` names the cause, such as "adding 203.0.113.0/24 to the safelist".
+ * protect more than one victim; else undefined. `what` names the cause, such as "adding 203.0.113.0/24 to the safelist".
  */
 export function askBeforeEnding(
   what: string,
   ended: readonly Pick<Mitigation, 'victim'>[],
   active: number,
-): NeedsConfirmation | null {
+): NeedsConfirmation | undefined {
   const victims = new Set(ended.map(({ victim }) => victim)).size;
-  if (victims <= 1 || ended.length * 10 <= active) return null;
+  if (victims <= 1 || ended.length * 10 <= active) return undefined;
   return question(
     `${what} would withdraw ${ended.length} of ${active} active mitigations`,
     ended.length,
@@ -289,7 +294,7 @@ export function askBeforeSafelisting(
   prefix: Prefix,
   ended: readonly Pick<Mitigation, 'victim'>[],
   active: number,
-): NeedsConfirmation | null {
+): NeedsConfirmation | undefined {
   const shortest = SHORTEST_LENGTH[prefix.family];
   const what = `adding ${formatPrefix(prefix)} to the safelist`;
   if (prefix.length >= shortest) return askBeforeEnding(what, ended, active);

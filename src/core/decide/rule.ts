@@ -28,8 +28,8 @@ import type { Match, Range, TrafficTraits } from '../types.ts';
 export interface RuleRequest {
   /** Canonical address or prefix. */
   readonly victim: string;
-  /** null for an operator's own rule. */
-  readonly vector: string | null;
+  /** Undefined for an operator's own rule. */
+  readonly vector: string | undefined;
   readonly protocol: number | null;
   /** Destination ports under attack, ascending; empty when unknown. */
   readonly ports: readonly number[];
@@ -50,9 +50,9 @@ export interface Rule {
 /** Ranges of more allowed ports than this are not listed port by port; the match contains them. */
 const MOST_LISTED = 64;
 
-/** `rule` is null when nothing may be filtered; then the last line of `why` says why. */
+/** `rule` is undefined when nothing may be filtered; then the last line of `why` says why. */
 export interface RuleDraft {
-  readonly rule: Rule | null;
+  readonly rule: Rule | undefined;
   readonly why: readonly string[];
 }
 
@@ -93,11 +93,11 @@ export function sparedRanges({ match, ports, excludedPorts }: Rule): readonly Ra
 /** Drafts the narrowest rule that answers the attack without touching the service's allowed ports. */
 export function draftRule(wish: RuleRequest): RuleDraft {
   const unfit = unfitRefinement(wish);
-  if (unfit !== null) return { rule: null, why: [unfit] };
+  if (unfit !== undefined) return { rule: undefined, why: [unfit] };
   const mustSpare = wish.action === 'discard' && allowedFor(wish.allowedPorts, wish.protocol).length > 0;
   const narrowed = narrowByTraits({ ...wish, mustSpare });
   const draft = draftPorts({ ...wish, refinement: narrowed.refinement });
-  if (draft.rule === null) return draft;
+  if (draft.rule === undefined) return draft;
   const words = refinementWords(wish.refinement);
   const step = words === '' ? [] : [`the step narrows the rule: ${words}`];
   return { rule: draft.rule, why: [...draft.why, ...step, ...narrowed.why] };
@@ -105,7 +105,7 @@ export function draftRule(wish: RuleRequest): RuleDraft {
 
 function draftPorts(wish: RuleRequest): RuleDraft {
   const allowed = allowedFor(wish.allowedPorts, wish.protocol);
-  const reflector = wish.vector === null ? undefined : reflectorPort(wish.vector);
+  const reflector = wish.vector === undefined ? undefined : reflectorPort(wish.vector);
   if (wish.refinement.fragments) return draftFragments(wish, allowed);
   if (!hasPorts(wish.protocol)) {
     const why =
@@ -134,7 +134,7 @@ function draftNamed(wish: RuleRequest, allowed: readonly Range[]): RuleDraft {
   }
   if (wish.action === 'discard') {
     const why = `only allowed ${portWords(spared)} would be left, and allowed ports are never discarded`;
-    return { rule: null, why: [why] };
+    return { rule: undefined, why: [why] };
   }
   const why = `${portWords(spared)} allowed for the service: policed, never discarded, so the rule does not escalate`;
   return { rule: ruleOf(wish, portRanges(spared), spared), why: [why] };
@@ -149,7 +149,7 @@ function draftAround(wish: RuleRequest, allowed: readonly Range[], before: reado
   const around = rangesAround(allowed);
   if (around.length === 0) {
     return {
-      rule: null,
+      rule: undefined,
       why: [...before, 'every port is allowed for the service: nothing is left to filter'],
     };
   }
@@ -162,7 +162,7 @@ function draftAround(wish: RuleRequest, allowed: readonly Range[], before: reado
 function draftFragments(wish: RuleRequest, allowed: readonly Range[]): RuleDraft {
   if (wish.action === 'discard' && allowed.length > 0) {
     const why = `fragments carry no ports, so the allowed ${portWords(allowed)} cannot be spared; allowed ports are never discarded`;
-    return { rule: null, why: [why] };
+    return { rule: undefined, why: [why] };
   }
   return {
     rule: ruleOf(wish, [], []),
@@ -177,7 +177,7 @@ function ruleOf(
   excludedPorts: readonly number[] = [],
 ): Rule {
   const { refinement, victim, vector, protocol } = wish;
-  const reflector = vector === null ? undefined : reflectorPort(vector);
+  const reflector = vector === undefined ? undefined : reflectorPort(vector);
   const ownSource: readonly Range[] = reflector === undefined ? [] : [[reflector, reflector]];
   const match: Match = {
     dstPrefix: destinationOf(victim),
@@ -199,8 +199,8 @@ export function destinationOf(victim: string): string {
   return `${victim}/${victim.includes(':') ? 128 : 32}`;
 }
 
-/** Explains why no packet of this attack could match the refinement; null when one could. */
-function unfitRefinement({ refinement, protocol, victim }: RuleRequest): string | null {
+/** Explains why no packet of this attack could match the refinement; undefined when one could. */
+function unfitRefinement({ refinement, protocol, victim }: RuleRequest): string | undefined {
   if (refinement.tcpFlags !== 0 && protocol !== null && protocol !== Protocol.Tcp) {
     return `the step matches TCP flags, which ${protocolWords(protocol)} does not have: nothing to filter`;
   }
@@ -211,7 +211,7 @@ function unfitRefinement({ refinement, protocol, victim }: RuleRequest): string 
   if (refinement.srcPrefix !== null && refinement.srcPrefix.family !== family) {
     return `the step matches an IPv${refinement.srcPrefix.family} source, the victim is IPv${family}: nothing to filter`;
   }
-  return null;
+  return undefined;
 }
 
 // Narrows a rule by a report's further properties of the packets, where that is safe: a rule that is too narrow lets
@@ -228,7 +228,7 @@ export interface Narrowing {
 
 /** The inputs that decide which traits a rule may match. */
 export interface TraitCase {
-  readonly vector: string | null;
+  readonly vector: string | undefined;
   readonly protocol: number | null;
   readonly refinement: Refinement;
   readonly traits?: TrafficTraits;
@@ -260,7 +260,7 @@ function narrowByLengths(refinement: Refinement, { packetLengths = [] }: Traffic
 
 function narrowByFragments({ vector, refinement, mustSpare }: TraitCase, traits: TrafficTraits): Narrowing {
   const saysOtherwise = refinement.fragments || refinement.srcPorts.length > 0 || refinement.tcpFlags !== 0;
-  const isReflected = vector !== null && reflectorPort(vector) !== undefined;
+  const isReflected = vector !== undefined && reflectorPort(vector) !== undefined;
   if (traits.fragments !== true || saysOtherwise || isReflected) return { refinement, why: [] };
   if (mustSpare) {
     const why =
@@ -296,11 +296,11 @@ function narrowBySourcePorts(
   before: readonly string[],
 ): Narrowing {
   if (srcPorts.length === 0 || refinement.srcPorts.length > 0) return { refinement, why: before };
-  const own = vector === null ? undefined : reflectorPort(vector);
+  const own = vector === undefined ? undefined : reflectorPort(vector);
   const fresh = srcPorts.filter((port) => port !== own);
   if (fresh.length === 0) return { refinement, why: before };
   const reflected =
-    fresh.every(isReflectorPort) || (own === undefined && vector !== null && isAmplification(vector));
+    fresh.every(isReflectorPort) || (own === undefined && vector !== undefined && isAmplification(vector));
   if (protocol !== Protocol.Udp || !reflected || srcPorts.length > MOST_SOURCE_PORTS) {
     const why = `source ${portWords(fresh.slice(0, MOST_SOURCE_PORTS))} of the report ${fresh.length === 1 ? 'does' : 'do'} not narrow the rule: only those of UDP reflectors do`;
     return { refinement, why: [...before, why] };

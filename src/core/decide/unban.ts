@@ -22,7 +22,7 @@ export function decideUnban(state: DecisionView, command: EventCommand, context:
   const eventId = context.newId();
   const late = untimely(command, context);
   const outcome: Outcome =
-    late === null
+    late === undefined
       ? release(state, command, context, eventId)
       : { status: 'accepted_no_mitigation', why: [late] };
   const block = blockOf(context.policy, command.detection.victim);
@@ -210,7 +210,7 @@ function releasedFact(
     holds: holds.map(holdKey),
     release,
   };
-  const renewAt = renewalTime(evolveMitigation(mitigation, fact, now), now, null);
+  const renewAt = renewalTime(evolveMitigation(mitigation, fact, now), now) ?? null;
   return renewAt === (mitigation.renewAt ?? null) ? fact : { ...fact, renewAt };
 }
 

@@ -1,5 +1,5 @@
 /**
- * The limits that no rule may cross, whoever asks for it. Each check returns a stable code and a sentence, or null. The
+ * The limits that no rule may cross, whoever asks for it. Each check returns a stable code and a sentence, or undefined. The
  * egress check (control/egress.ts) is independent of these.
  */
 import { formatPrefix, type Prefix, parsePrefix } from '../../net/prefix.ts';
@@ -33,13 +33,13 @@ export function checkTarget(
   state: Pick<DecisionView, 'safelisted'>,
   policy: Policy,
   match: Match,
-): Refusal | null {
+): Refusal | undefined {
   const touched = touchedBy(match);
   if ('reason' in touched) return touched;
   for (const { prefix, role } of touched) {
     const refusal =
       checkSafelist(state, policy, prefix, role) ?? checkProtected(policy.guardrails, prefix, role);
-    if (refusal !== null) return refusal;
+    if (refusal !== undefined) return refusal;
   }
   const destination = touched[0]?.prefix;
   if (destination === undefined) return tooBroad('it has no destination');
@@ -49,22 +49,22 @@ export function checkTarget(
   return checkLength(policy.guardrails, destination) ?? checkUnicast(destination);
 }
 
-function checkUnicast(destination: Prefix): Refusal | null {
+function checkUnicast(destination: Prefix): Refusal | undefined {
   const special = notUnicast(destination);
-  if (special === undefined) return null;
+  if (special === undefined) return undefined;
   const detail = `destination ${formatPrefix(destination)} is not a customer's unicast address: ${special.name} (${special.source})`;
   return { reason: 'not_unicast', detail };
 }
 
 function touchedBy(match: Match): readonly Touched[] | Refusal {
   const destination = parsePrefix(match.dstPrefix);
-  if (typeof destination === 'string') return tooBroad(`its destination is invalid: ${destination}`);
-  if (match.srcPrefix === undefined) return [{ prefix: destination, role: 'destination' }];
+  if (!destination.ok) return tooBroad(`its destination is invalid: ${destination.error}`);
+  if (match.srcPrefix === undefined) return [{ prefix: destination.value, role: 'destination' }];
   const source = parsePrefix(match.srcPrefix);
-  if (typeof source === 'string') return tooBroad(`its source is invalid: ${source}`);
+  if (!source.ok) return tooBroad(`its source is invalid: ${source.error}`);
   return [
-    { prefix: destination, role: 'destination' },
-    { prefix: source, role: 'source' },
+    { prefix: destination.value, role: 'destination' },
+    { prefix: source.value, role: 'source' },
   ];
 }
 
@@ -73,19 +73,19 @@ function checkSafelist(
   policy: Policy,
   prefix: Prefix,
   role: Touched['role'],
-): Refusal | null {
+): Refusal | undefined {
   const configured = overlappingPrefix(policy.safelist, prefix);
   const entry = configured === undefined ? state.safelisted(prefix)?.prefix : formatPrefix(configured);
-  if (entry === undefined) return null;
+  if (entry === undefined) return undefined;
   return {
     reason: 'safelisted',
     detail: `${overlapWords(prefix, role)} safelisted prefix ${entry}`,
   };
 }
 
-function checkProtected(guardrails: Guardrails, prefix: Prefix, role: Touched['role']): Refusal | null {
+function checkProtected(guardrails: Guardrails, prefix: Prefix, role: Touched['role']): Refusal | undefined {
   const entry = overlappingPrefix(guardrails.protectedPrefixes, prefix);
-  if (entry === undefined) return null;
+  if (entry === undefined) return undefined;
   return {
     reason: 'protected',
     detail: `${overlapWords(prefix, role)} protected prefix ${formatPrefix(entry)}`,
@@ -96,11 +96,11 @@ function overlapWords(prefix: Prefix, role: Touched['role']): string {
   return `${role === 'source' ? 'source ' : ''}${formatPrefix(prefix)} overlaps`;
 }
 
-function checkLength(guardrails: Guardrails, { family, length }: Prefix): Refusal | null {
+function checkLength(guardrails: Guardrails, { family, length }: Prefix): Refusal | undefined {
   const least = family === 4 ? guardrails.dstPrefixMinLen : guardrails.dstPrefixMinLenV6;
   const most = family === 4 ? guardrails.dstPrefixMaxLen : guardrails.dstPrefixMaxLenV6;
   if (length < least) return tooBroad(`its destination /${length} is shorter than the allowed /${least}`);
-  if (length <= most) return null;
+  if (length <= most) return undefined;
   return {
     reason: 'prefix_length',
     detail: `the destination /${length} is longer than the allowed /${most}`,
@@ -111,20 +111,20 @@ function checkLength(guardrails: Guardrails, { family, length }: Prefix): Refusa
  * Checks that the victim belongs to a customer. A prefix must belong to one customer even if the inventory is not
  * required: otherwise the allowed ports inside it are unknown.
  */
-export function checkOwner(policy: Policy, victim: string, owned: boolean): Refusal | null {
-  if (owned) return null;
+export function checkOwner(policy: Policy, victim: string, owned: boolean): Refusal | undefined {
+  if (owned) return undefined;
   if (isPrefixVictim(victim) && policy.inventory.size > 0) {
     return { reason: 'not_in_inventory', detail: `no customer of the inventory owns all of ${victim}` };
   }
-  if (!policy.guardrails.requireInventory) return null;
+  if (!policy.guardrails.requireInventory) return undefined;
   return { reason: 'not_in_inventory', detail: `${victim} is not in the inventory` };
 }
 
 /** Checks the ports that a rule names. A rule without ports is checked by its destination alone. */
-export function checkPorts(guardrails: Guardrails, rule: Rule): Refusal | null {
+export function checkPorts(guardrails: Guardrails, rule: Rule): Refusal | undefined {
   const refusal = checkProtectedPorts(guardrails, rule);
-  if (refusal !== null) return refusal;
-  if (rule.ports.length <= guardrails.maxPorts) return null;
+  if (refusal !== undefined) return refusal;
+  if (rule.ports.length <= guardrails.maxPorts) return undefined;
   return {
     reason: 'too_many_ports',
     detail: `the rule names ${rule.ports.length} ports, more than the allowed ${guardrails.maxPorts}`,
@@ -135,17 +135,17 @@ export function checkPorts(guardrails: Guardrails, rule: Rule): Refusal | null {
 export function checkProtectedPorts(
   guardrails: Guardrails,
   { match, ports }: Pick<Rule, 'match' | 'ports'>,
-): Refusal | null {
+): Refusal | undefined {
   const named = guardrails.protectedPorts.filter(
     (port) => ports.includes(port) || inRanges(port, match.srcPorts),
   );
-  if (named.length === 0) return null;
+  if (named.length === 0) return undefined;
   return { reason: 'protected', detail: `the rule names protected ${portWords(named)}` };
 }
 
 /** Checks a requested TTL. */
-export function checkTtl(timers: Timers, seconds: number): Refusal | null {
-  if (seconds >= timers.minTtlSeconds && seconds <= timers.maxTtlSeconds) return null;
+export function checkTtl(timers: Timers, seconds: number): Refusal | undefined {
+  if (seconds >= timers.minTtlSeconds && seconds <= timers.maxTtlSeconds) return undefined;
   return {
     reason: 'ttl_out_of_bounds',
     detail: `TTL ${seconds} s is outside the allowed ${timers.minTtlSeconds} to ${timers.maxTtlSeconds} s`,
@@ -162,16 +162,16 @@ export function checkQuotas(
   customerId: string | null,
   now: number,
   freed = 0,
-): Refusal | null {
+): Refusal | undefined {
   const { quotas, pop } = policy;
   const dryRun = policy.mode === 'dry-run';
-  const full = (reason: RefusalReason, count: number, most: number, of: string): Refusal | null =>
-    count - freed < most ? null : { reason, detail: `${of}: ${count} of at most ${most}` };
+  const full = (reason: RefusalReason, count: number, most: number, of: string): Refusal | undefined =>
+    count - freed < most ? undefined : { reason, detail: `${of}: ${count} of at most ${most}` };
   const ofCustomer = customerId === null ? 0 : state.activeOfCustomer(customerId, dryRun);
   const perMinute = quotas.maxNewPerMinute;
   return (
     (customerId === null
-      ? null
+      ? undefined
       : full(
           'quota_customer',
           ofCustomer,

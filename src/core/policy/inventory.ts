@@ -109,8 +109,8 @@ function* addCustomer(
     yield;
     const at = [...path, 'prefixes', i];
     const prefix = parsePrefix(text);
-    if (typeof prefix === 'string') {
-      complain(draft, at, prefix);
+    if (!prefix.ok) {
+      complain(draft, at, prefix.error);
       continue;
     }
     const entry = `prefix ${text}`;
@@ -122,7 +122,7 @@ function* addCustomer(
       allowedPorts: NO_ALLOWED_PORTS,
       entry,
     };
-    const before = draft.index.addPrefix(unmapped(prefix), owner);
+    const before = draft.index.addPrefix(unmapped(prefix.value), owner);
     draft.size++;
     if (before === undefined) continue;
     if (before.customerId === customer.customer_id) warn(draft, at, `${entry} is listed twice`);

@@ -86,7 +86,7 @@ export type AssetPrefixes =
 export function assetPrefixes(ip: string, rangeEnd: string | undefined): AssetPrefixes {
   if (rangeEnd === undefined) {
     const prefix = parsePrefix(ip);
-    return typeof prefix === 'string' ? { problem: prefix, key: 'ip' } : { prefixes: [unmapped(prefix)] };
+    return prefix.ok ? { prefixes: [unmapped(prefix.value)] } : { problem: prefix.error, key: 'ip' };
   }
   const first = parseAddress(ip);
   if (first === undefined) return { problem: `"${ip}" is not an IPv4 or IPv6 address`, key: 'ip' };

@@ -1,10 +1,10 @@
 /** What a playbook's step adds to the match of its rule, from text to numbers. */
-import { formatPrefix, type Prefix } from '../../net/prefix.ts';
+import { formatPrefix, knownPrefix, type Prefix } from '../../net/prefix.ts';
+import { TCP_FLAGS } from '../../net/tcp-flags.ts';
 import type { RefinementData } from './playbook-schema.ts';
 import { rangeText } from '../rule-text.ts';
 import type { Range } from '../types.ts';
 import { MAX_PORT, normalRanges, readRange } from './ports.ts';
-import { prefixOf } from './value-kinds.ts';
 
 /** Empty lists, zeros, false and null do not restrict. */
 export interface Refinement {
@@ -27,18 +27,6 @@ export const NO_REFINEMENT: Refinement = {
   srcPrefix: null,
 };
 
-/** RFC 9293 §3.1, RFC 3168 §6.1 */
-const TCP_FLAGS: ReadonlyMap<string, number> = new Map([
-  ['fin', 0x01],
-  ['syn', 0x02],
-  ['rst', 0x04],
-  ['psh', 0x08],
-  ['ack', 0x10],
-  ['urg', 0x20],
-  ['ece', 0x40],
-  ['cwr', 0x80],
-]);
-
 /** The shortest IP packet (an IPv4 header) and the longest that the length field can say. */
 const PACKET_LENGTHS: Range = [20, 65535];
 
@@ -54,7 +42,7 @@ export function readRefinement(data: RefinementData, complain: Complain): Refine
     tcpFlags,
     tcpFlagsClear,
     fragments: data.fragments ?? false,
-    srcPrefix: data.src_prefix === undefined ? null : prefixOf(data.src_prefix),
+    srcPrefix: data.src_prefix === undefined ? null : knownPrefix(data.src_prefix),
   };
   if (refinement.fragments && tcpFlags !== 0) {
     complain('fragments', 'later fragments carry no TCP flags: use either fragments or tcp_flags');

@@ -3,7 +3,7 @@
  * "write" or "expected" in messages and fills the configuration reference.
  */
 import { z } from 'zod';
-import { type Prefix, parsePrefix } from '../../net/prefix.ts';
+import { parsePrefix } from '../../net/prefix.ts';
 
 /** Data as a schema returns it, for reading only. */
 export type DeepReadonly<T> = T extends readonly (infer Item)[]
@@ -56,12 +56,5 @@ export const words = text('text that is not empty', (value) => value.trim() !== 
 
 export const prefix = text(
   'an IPv4 or IPv6 prefix without host bits, such as "192.0.2.0/24"',
-  (value) => typeof parsePrefix(value) !== 'string',
+  (value) => parsePrefix(value).ok,
 );
-
-/** Parses a prefix that its schema has accepted. Throws RangeError for other texts. */
-export function prefixOf(text: string): Prefix {
-  const parsed = parsePrefix(text);
-  if (typeof parsed === 'string') throw new RangeError(parsed);
-  return parsed;
-}

@@ -111,28 +111,28 @@ export function withoutHolds(holds: readonly Hold[], keys: readonly string[]): r
   return holds.filter((hold) => !gone.has(holdKey(hold)));
 }
 
-/** Returns the time until which reporters that report the end hold a mitigation (ms); null when none does. */
-export function heldUntil(mitigation: Mitigation, now: number): number | null {
+/** Returns the time until which reporters that report the end hold a mitigation (ms); undefined when none does. */
+export function heldUntil(mitigation: Mitigation, now: number): number | undefined {
   const untils = standingHolds(mitigation, now).flatMap(({ mode, until }) =>
     mode === 'until_released' ? [until] : [],
   );
-  return untils.length === 0 ? null : Math.max(...untils);
+  return untils.length === 0 ? undefined : Math.max(...untils);
 }
 
 /**
  * Returns the time to look at a mitigation again (ms): before its TTL expires if a hold lasts longer, and when its next
- * step could be taken for a hold; null when no hold needs that. `nextStepAt`: null for no further step.
+ * step could be taken for a hold; undefined when no hold needs that. `nextStepAt`: absent for no further step.
  */
-export function renewalTime(mitigation: Mitigation, now: number, nextStepAt: number | null): number | null {
+export function renewalTime(mitigation: Mitigation, now: number, nextStepAt?: number): number | undefined {
   const until = heldUntil(mitigation, now);
-  if (until === null) return null;
+  if (until === undefined) return undefined;
   const { expiresAt } = mitigation;
   const margin = Math.min(RENEWAL_MARGIN_MS, Math.max(0, expiresAt - now) / 4);
   const times = [
     ...(until > expiresAt ? [Math.ceil(expiresAt - margin)] : []),
-    ...(nextStepAt !== null && nextStepAt > now && nextStepAt < expiresAt ? [nextStepAt] : []),
+    ...(nextStepAt !== undefined && nextStepAt > now && nextStepAt < expiresAt ? [nextStepAt] : []),
   ];
-  return times.length === 0 ? null : Math.min(...times);
+  return times.length === 0 ? undefined : Math.min(...times);
 }
 
 /** Lists a mitigation's holders: `fastnetmon, grafana (2 alerts)`; an empty text for none. */

@@ -1,6 +1,6 @@
 /** The state's indexes beside its maps. */
 import { PrefixTrie } from '../../net/prefix-trie.ts';
-import { parsePrefix } from '../../net/prefix.ts';
+import { knownPrefix } from '../../net/prefix.ts';
 import { type MatchKey, matchKey } from '../decide/correlate.ts';
 import { holdKey } from './holds.ts';
 import type { Hold, Mitigation, SafelistEntry } from '../types.ts';
@@ -39,11 +39,9 @@ export function safelistTrie(entries: Iterable<SafelistEntry>): PrefixTrie<Safel
   return trie;
 }
 
-/** Adds an entry under its prefix. Throws Error for an invalid prefix, which is a defect. */
+/** Adds an entry under its prefix. Throws RangeError for an invalid prefix, which is a defect. */
 export function addToSafelist(trie: PrefixTrie<SafelistEntry>, entry: SafelistEntry): void {
-  const prefix = parsePrefix(entry.prefix);
-  if (typeof prefix === 'string') throw new Error(`the safelist holds an invalid prefix: ${prefix}`);
-  trie.set(prefix, entry);
+  trie.set(knownPrefix(entry.prefix), entry);
 }
 
 // Counts active mitigations (live, not ending) for the quotas. Dry-run ones are counted separately, for their own mode.

@@ -41,7 +41,7 @@ export interface KeptReport {
   readonly action: 'ban' | 'unban';
   readonly victim: string;
   readonly vector: string;
-  /** bits/s, packets/s, 0..1; null when not reported. */
+  /** bits/s, packets/s, 0..1; undefined when not reported. */
   readonly bps: number | null;
   readonly pps: number | null;
   readonly confidence: number | null;
@@ -78,7 +78,7 @@ export interface LeftOut {
   /** Times of the first and the last of them (ms). */
   readonly from: number;
   readonly to: number;
-  /** The highest values in reports among them; null when none had one. */
+  /** The highest values in reports among them; undefined when none had one. */
   readonly maxBps: number | null;
   readonly maxPps: number | null;
 }
@@ -149,18 +149,18 @@ export interface LifeContext {
 /** Filled key by key: spreading optional keys costs several times as much, for every event of an attack. */
 type EntryDraft = { -readonly [Key in keyof LifeEntry]: LifeEntry[Key] };
 
-/** Returns the entry that a fact adds to a mitigation's history; null for facts that are not shown. */
+/** Returns the entry that a fact adds to a mitigation's history; undefined for facts that are not shown. */
 export function entryOf(
   fact: MitigationFact,
   { seq, at, before, event, last }: LifeContext,
-): LifeEntry | null {
+): LifeEntry | undefined {
   switch (fact.type) {
     case 'mitigation.extended':
     case 'mitigation.widened':
     case 'mitigation.escalated': {
       const { why, expiresAt, action, step, ports } = fact.change;
       const kind = kindOfChange(fact.type, event, (expiresAt ?? before.expiresAt) - before.expiresAt);
-      if (kind === null) return null;
+      if (kind === undefined) return undefined;
       const entry: EntryDraft = {
         seq,
         at,
@@ -209,11 +209,11 @@ function kindOfChange(
   type: `mitigation.${'extended' | 'widened' | 'escalated'}`,
   event: EventRecord | undefined,
   later: number,
-): LifeEventKind | null {
+): LifeEventKind | undefined {
   if (type === 'mitigation.widened') return 'widened';
   if (type === 'mitigation.escalated') return 'escalated';
   if (event !== undefined) return 'extended';
-  if (later === 0) return null;
+  if (later === 0) return undefined;
   return later < 0 ? 'shortened' : 'renewed';
 }
 

@@ -85,7 +85,7 @@ export class Lives {
     const event = this.#events.get(eventIdOf(fact) ?? '');
     const last = life === undefined ? undefined : lastReport(life);
     const entry = entryOf(fact, { seq, at, before, event, last });
-    if (entry === null) return NOTHING;
+    if (entry === undefined) return NOTHING;
     this.#put(before.id, grown(life ?? lifeFromItself(before), entry));
     return () => this.#put(before.id, life);
   }

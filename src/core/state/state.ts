@@ -56,8 +56,8 @@ class FoldedState implements StateHandle {
   readonly #lives = new Lives(this.#events.byId);
   /** Built at first use, so that replaying parses nothing; undefined when it must be rebuilt. */
   #safelistTrie: PrefixTrie<SafelistEntry> | undefined;
-  /** Undoes the open group's changes, last first; null when no group is open. */
-  #undo: (() => void)[] | null = null;
+  /** Undoes the open group's changes, last first; undefined when no group is open. */
+  #undo: (() => void)[] | undefined;
 
   /** See restoreState. */
   static restore(snapshot: StateSnapshot): FoldedState {
@@ -178,24 +178,24 @@ class FoldedState implements StateHandle {
     });
     this.#seq = recorded.seq;
     this.#lastAt = recorded.at;
-    if (this.#undo === null) this.#settle();
+    if (this.#undo === undefined) this.#settle();
   }
 
   begin(): void {
-    if (this.#undo !== null) throw new Error('a group is open already; groups do not nest');
+    if (this.#undo !== undefined) throw new Error('a group is open already; groups do not nest');
     this.#undo = [];
   }
 
   commit(): void {
-    if (this.#undo === null) throw new Error('no group is open');
-    this.#undo = null;
+    if (this.#undo === undefined) throw new Error('no group is open');
+    this.#undo = undefined;
     this.#settle();
   }
 
   rollback(): void {
     const undo = this.#undo;
-    if (undo === null) throw new Error('no group is open');
-    this.#undo = null;
+    if (undo === undefined) throw new Error('no group is open');
+    this.#undo = undefined;
     for (let i = undo.length - 1; i >= 0; i--) undo[i]?.();
     this.#restoreLiveOrder();
   }
@@ -292,7 +292,7 @@ class FoldedState implements StateHandle {
   }
 
   #changeSafelist(change: () => void): void {
-    const before = this.#undo === null ? undefined : [...this.safelist];
+    const before = this.#undo === undefined ? undefined : [...this.safelist];
     change();
     if (before === undefined) return;
     this.#undo?.push(() => {

@@ -205,15 +205,15 @@ export async function registerEvents(
       const unread = unreadAlerts(body);
       const [answer, missing] = await Promise.all([
         submitAll(signals, (signal) => signal, request),
-        unread?.kind === 'invalid' ? refuse(unread, request) : null,
+        unread?.kind === 'invalid' ? refuse(unread, request) : undefined,
       ]);
       const ignored = signals.filter((signal) => signal.kind === 'ignored');
       if (ignored[0] !== undefined) {
         const fields = { request_id: request.id, ignored: ignored.length, why: ignored[0].why };
         deps.logger.info(fields, 'alerts ignored');
       }
-      reply.code(ignored.length === signals.length && missing === null ? 200 : 207);
-      if (missing === null) return inSlices(reply, answer, EVENTS);
+      reply.code(ignored.length === signals.length && missing === undefined ? 200 : 207);
+      if (missing === undefined) return inSlices(reply, answer, EVENTS);
       const notes = [...(answer.notes ?? []), missing.error ?? ''];
       return inSlices(reply, { ...answer, notes }, EVENTS);
     },
@@ -259,7 +259,10 @@ export async function registerEvents(
           limit,
           cursor,
         );
-        return inSlices(reply, { events: await mapInSlices(items, eventView), next_cursor: nextCursor });
+        return inSlices(reply, {
+          events: await mapInSlices(items, eventView),
+          next_cursor: nextCursor ?? null,
+        });
       });
     },
   );

@@ -14,20 +14,13 @@ import { readFastNetMon, readFastNetMonText } from '../detectors.ts';
 import { HttpProblem } from '../http-problem.ts';
 import { LIMITED } from '../rate-limit.ts';
 import { FastNetMonBody, FastNetMonQuery } from '../request-schemas.ts';
-import {
-  type BatchAnswerSchema,
-  commonProblems,
-  type SignalAnswerSchema,
-  SignalsAnswerSchema,
-} from '../answer-schemas.ts';
-
-type FastNetMonAnswer = z.output<typeof BatchAnswerSchema>;
-type FastNetMonResult = FastNetMonAnswer['results'][number];
+import { commonProblems, type SignalAnswerSchema, SignalsAnswerSchema } from '../answer-schemas.ts';
+import type { BatchAnswer, BatchResult } from '../batch.ts';
 
 /** Submits signals: one with its own answer, or several with a result each. */
 export interface Submission {
   readonly one: (signal: Signal, request: FastifyRequest) => Promise<z.output<typeof SignalAnswerSchema>>;
-  readonly all: (signals: readonly Signal[], request: FastifyRequest) => Promise<FastNetMonAnswer>;
+  readonly all: (signals: readonly Signal[], request: FastifyRequest) => Promise<BatchAnswer>;
 }
 
 const DESCRIPTION = [
@@ -115,7 +108,7 @@ function signalsOf(request: FastifyRequest, maps: VectorMaps | undefined): reado
  * Returns the most important result, or throws a problem: 503 if any part is worth retrying, else if nothing was
  * accepted.
  */
-function summary({ results }: FastNetMonAnswer): z.output<typeof SignalsAnswerSchema> {
+function summary({ results }: BatchAnswer): z.output<typeof SignalsAnswerSchema> {
   const unavailable = results.find(({ code }) => code >= 500);
   if (unavailable !== undefined) {
     throw new HttpProblem(503, unavailable.error ?? 'Some parts could not be decided; try again', {
@@ -140,7 +133,7 @@ function summary({ results }: FastNetMonAnswer): z.output<typeof SignalsAnswerSc
 }
 
 /** Makes the problem of the most important failure: a refusal, else a duplicate, else an invalid part. */
-function refusal(results: readonly FastNetMonResult[]): HttpProblem {
+function refusal(results: readonly BatchResult[]): HttpProblem {
   const worst = [422, 409, 400].flatMap((code) => results.filter((result) => result.code === code)).at(0);
   const { code = 400, error = 'The message contains no usable report', reason } = worst ?? {};
   return new HttpProblem(code, error, {

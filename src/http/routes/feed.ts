@@ -77,13 +77,13 @@ export class Feed {
     this.#readers.clear();
   }
 
-  /** Returns why another reader of this client is refused; null if there is room. */
-  refusal(client: string): string | null {
+  /** Returns why another reader of this client is refused; undefined if there is room. */
+  refusal(client: string): string | undefined {
     if (this.#readers.size >= MAX_FEED_READERS)
       return `The feed already has its maximum of ${MAX_FEED_READERS} readers`;
     let ofClient = 0;
     for (const reader of this.#readers) if (reader.client === client) ofClient++;
-    if (ofClient < MAX_READERS_OF_CLIENT) return null;
+    if (ofClient < MAX_READERS_OF_CLIENT) return undefined;
     return `This token or address already has its maximum of ${MAX_READERS_OF_CLIENT} feed readers`;
   }
 
@@ -181,7 +181,7 @@ export function registerFeed(app: App, engine: EngineView, feed: Feed): void {
     (request, reply) => {
       const client = clientOf(request);
       const refusal = feed.refusal(client);
-      if (refusal !== null) throw new HttpProblem(503, refusal, { headers: { 'retry-after': '10' } });
+      if (refusal !== undefined) throw new HttpProblem(503, refusal, { headers: { 'retry-after': '10' } });
       const asked = resumePoint(request.headers['last-event-id']);
       const seq = feed.durable;
       const resumable = asked === undefined || (asked <= seq && engine.recent(asked) !== undefined);

@@ -30,8 +30,8 @@ import { inSlices, mapInSlices } from '../slices.ts';
  */
 export function requireVictim(field: string, text: string): string {
   const reading = readVictim(text);
-  if ('why' in reading) throw invalidField(field, reading.why);
-  return reading.victim;
+  if (!reading.ok) throw invalidField(field, reading.error);
+  return reading.value;
 }
 
 /** Returns the victim of a request, which names it by address, by address with a length, or by prefix. */
@@ -141,7 +141,7 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
           // Shows a mitigation that changed between two slices as it is now, because its rules are current too.
           mitigationView(engine.state.mitigations.get(mitigation.id) ?? mitigation, reconciler),
         );
-        return inSlices(reply, { mitigations, next_cursor: nextCursor });
+        return inSlices(reply, { mitigations, next_cursor: nextCursor ?? null });
       });
     },
   );

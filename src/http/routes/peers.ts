@@ -33,8 +33,7 @@ export function registerPeers(app: App, deps: HttpDependencies): void {
     return peer;
   };
 
-  const viewOf = (peer: PeerView) =>
-    peerView(peer, engine.state.disabledPeers.get(peer.name) ?? null, clock());
+  const viewOf = (peer: PeerView) => peerView(peer, engine.state.disabledPeers.get(peer.name), clock());
 
   const view = (name: string) => viewOf(find(name));
 
@@ -190,8 +189,12 @@ function causeView(cause: PeerView['lastCause']): z.output<typeof PeerSchema>['l
   return { text, first_at: timeText(firstAt), last_at: timeText(lastAt), count, symptom };
 }
 
-/** Returns a session's view. `disabled`: the operator's command that keeps it down; null if there is none. */
-export function peerView(peer: PeerView, disabled: Said | null, now: number): z.output<typeof PeerSchema> {
+/** Returns a session's view. `disabled`: the operator's command that keeps it down; undefined if there is none. */
+export function peerView(
+  peer: PeerView,
+  disabled: Said | undefined,
+  now: number,
+): z.output<typeof PeerSchema> {
   const { negotiated, counters, establishedAt } = peer;
   return {
     name: peer.name,
@@ -200,11 +203,14 @@ export function peerView(peer: PeerView, disabled: Said | null, now: number): z.
     state: peer.state,
     state_since: timeText(peer.stateSince),
     enabled: peer.enabled,
-    disabled: disabled && {
-      by: disabled.actor.name,
-      at: timeText(disabled.at),
-      reason: disabled.reason,
-    },
+    disabled:
+      disabled === undefined
+        ? null
+        : {
+            by: disabled.actor.name,
+            at: timeText(disabled.at),
+            reason: disabled.reason,
+          },
     established_at: timeOrNull(establishedAt),
     uptime_seconds: establishedAt === null ? null : Math.max(0, Math.floor((now - establishedAt) / 1000)),
     families: peer.families.map(familyText),

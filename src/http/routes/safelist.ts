@@ -12,8 +12,8 @@ import { commonProblems, effectShape } from '../answer-schemas.ts';
 
 function requirePrefix(text: string): string {
   const prefix = parsePrefix(text);
-  if (typeof prefix === 'string') throw invalidField('prefix', prefix);
-  return formatPrefix(unmapped(prefix));
+  if (!prefix.ok) throw invalidField('prefix', prefix.error);
+  return formatPrefix(unmapped(prefix.value));
 }
 
 export function registerSafelist(app: App, { engine }: HttpDependencies): void {

@@ -1,4 +1,5 @@
 /** Converts facts to audit entries: who did what to which object, when and why, with the values before and after. */
+import { SYSTEM } from '../../core/decide/lifecycle.ts';
 import type { Fact, MitigationChange, RecordedFact } from '../../core/facts.ts';
 import type { Actor, EventRecord, Mitigation } from '../../core/types.ts';
 import { timeText } from '../../net/time.ts';
@@ -39,7 +40,6 @@ export interface AuditAction {
   readonly reason: string;
 }
 
-const SYSTEM: Actor = { kind: 'system', name: 'prefixd' };
 /** Events whose actor is remembered; an event's consequences follow immediately. */
 const EVENTS = 1_000;
 

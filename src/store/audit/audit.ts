@@ -6,6 +6,7 @@
  * at once.
  */
 import { basename, dirname } from 'node:path';
+import { SYSTEM } from '../../core/decide/lifecycle.ts';
 import type { RecordedFact } from '../../core/facts.ts';
 import type { StateView } from '../../core/state/state.ts';
 import { type AuditAction, type AuditEntry, AuditTrail, entryOfAction } from './audit-entry.ts';
@@ -303,8 +304,7 @@ export class AuditLog {
 
   /** Returns an entry about the log itself. */
   #note(type: string, target: string, reason: string): AuditEntry {
-    const actor = { kind: 'system', name: 'prefixd' } as const;
-    return entryOfAction({ type, at: this.#options.clock(), actor, target, reason });
+    return entryOfAction({ type, at: this.#options.clock(), actor: SYSTEM, target, reason });
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

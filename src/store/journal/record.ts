@@ -9,6 +9,7 @@
  */
 import { crc32 } from 'node:zlib';
 import type { Fact, RecordedFact } from '../../core/facts.ts';
+import { errorText } from '../../net/text.ts';
 
 /** The schema version that is written and accepted. */
 export const RECORD_VERSION = 1;
@@ -49,7 +50,7 @@ export function decodeRecord(line: Buffer): RecordedFact | string {
   try {
     value = JSON.parse(line.toString('utf8'));
   } catch (error) {
-    return `not JSON: ${error instanceof Error ? error.message : String(error)}`;
+    return `not JSON: ${errorText(error)}`;
   }
   return asRecord(value);
 }

@@ -12,6 +12,7 @@
  */
 import { crc32 } from 'node:zlib';
 import type { StateSnapshot } from '../../core/state/state.ts';
+import { errorText } from '../../net/text.ts';
 import { createWhole, type Files, storeError } from '../files.ts';
 import { LineReader, linesIn } from './lines.ts';
 import { crcText } from './record.ts';
@@ -174,7 +175,7 @@ class SnapshotBuilder {
       const value: unknown = JSON.parse(text.toString('utf8'));
       if (typeof value === 'object' && value !== null) return value;
     } catch (error) {
-      throw this.#damage(`not JSON: ${error instanceof Error ? error.message : String(error)}`);
+      throw this.#damage(`not JSON: ${errorText(error)}`);
     }
     throw this.#damage('not a line of a snapshot');
   }

@@ -43,7 +43,7 @@ const TYPE_OFFSET = 18;
 export function messageJson(captured: CapturedMessage): Json {
   const { stream, time, octets, result, notes } = captured;
   const head = {
-    time: time === null ? null : new Date(time).toISOString(),
+    time: time === undefined ? null : new Date(time).toISOString(),
     src: endpointText(stream.src.address, stream.src.port),
     dst: endpointText(stream.dst.address, stream.dst.port),
   };
@@ -350,10 +350,10 @@ function flowSpecRoutes(family: Family, { pathIdentifier, octets }: ListedNlri):
 
 function flowSpecRoute(head: Json, { result }: ListedFlowSpec): Route {
   if (!result.ok) {
-    const { reason, treatment } = result;
+    const { reason, treatment } = result.error;
     return { json: { ...head, error: reason, treatment }, flaw: { reason, treatment } };
   }
-  const { spec, tolerated } = result;
+  const { spec, tolerated } = result.value;
   return { json: { ...head, rule: formatMatch(spec), ...(tolerated.length === 0 ? {} : { tolerated }) } };
 }
 
@@ -376,7 +376,7 @@ export function actionsJson(attributes: PathAttributes): {
   });
   const json = {
     actions: octets.map(toHex),
-    ...(decoded.ok ? { action_text: formatActions(decoded.actions) } : {}),
+    ...(decoded.ok ? { action_text: formatActions(decoded.value.actions) } : {}),
   };
-  return { json, flaws: decoded.ok ? [] : [{ reason: decoded.reason, treatment: decoded.treatment }] };
+  return { json, flaws: decoded.ok ? [] : [decoded.error] };
 }

@@ -21,9 +21,9 @@ export interface Stretch {
 /** Holds a message that is not decoded yet. */
 export interface RawMessage {
   readonly stream: TcpStream;
-  /** The number of the packet that completed it, and its time (ms since the epoch; null if the capture has no times). */
+  /** The number of the packet that completed it, and its time (ms since the epoch; undefined if the capture has no times). */
   readonly packet: number;
-  readonly time: number | null;
+  readonly time: number | undefined;
   /** The octets, with the header; after a broken header, the octets up to the next marker. */
   readonly octets: Uint8Array;
   /** The error in the header; then the rest cannot be read. */

@@ -2,6 +2,7 @@
  * Reads capture files: the pcap format (draft-ietf-opsawg-pcap) and the pcapng format (draft-ietf-opsawg-pcapng). A damaged or
  * truncated file results in the readable packets and a list of problems. Never throws.
  */
+import { failed, ok, type Result } from '../../net/result.ts';
 const FILE_HEADER = 24;
 const RECORD_HEADER = 16;
 const MAGIC_MICROSECONDS = 0xa1b2c3d4;
@@ -87,8 +88,8 @@ export interface Packet {
   readonly number: number;
   /** The offset of `data` in the file, in bytes. */
   readonly offset: number;
-  /** Milliseconds since the epoch with a fraction (accurate to a microsecond); null if unknown. */
-  readonly time: number | null;
+  /** Milliseconds since the epoch with a fraction (accurate to a microsecond); undefined if unknown. */
+  readonly time: number | undefined;
   /** The interface's LINKTYPE_ value, such as 1 for Ethernet. */
   readonly linkType: number;
   /** The captured bytes of the frame: a view on the file. */
@@ -187,8 +188,8 @@ export function readPcapng(file: Uint8Array): Capture {
       interfaces.push(described);
     } else if (type === ENHANCED_PACKET || type === OBSOLETE_PACKET || type === SIMPLE_PACKET) {
       const packet = readPacket(file, type, body, interfaces, packets.length + 1);
-      if (typeof packet === 'string') problems.push(`${where}: ${packet}`);
-      else packets.push(packet);
+      if (packet.ok) packets.push(packet.value);
+      else problems.push(`${where}: ${packet.error}`);
     }
     at += length;
   }
@@ -308,43 +309,42 @@ function readPacket(
   { view, littleEndian, offset }: Body,
   interfaces: readonly (Interface | undefined)[],
   number: number,
-): Packet | string {
+): Result<Packet> {
   const header = type === SIMPLE_PACKET ? 4 : 20;
-  if (view.byteLength < header) return `packet ${number} is too short`;
+  if (view.byteLength < header) return failed(`packet ${number} is too short`);
   const u32 = (at: number): number => view.getUint32(at, littleEndian);
   const id =
     type === ENHANCED_PACKET ? u32(0) : type === OBSOLETE_PACKET ? view.getUint16(0, littleEndian) : 0;
   const source = interfaces[id];
   if (source === undefined) {
-    return id < interfaces.length
-      ? `packet ${number} names interface ${id}, whose description is damaged`
-      : `packet ${number} names interface ${id}, which was not described`;
+    const why = id < interfaces.length ? 'whose description is damaged' : 'which was not described';
+    return failed(`packet ${number} names interface ${id}, ${why}`);
   }
   const simple = type === SIMPLE_PACKET;
   const originalLength = u32(simple ? 0 : 16);
   const snapped = source.snapLength === 0 ? originalLength : Math.min(originalLength, source.snapLength);
   const length = simple ? snapped : u32(12);
   if (length > view.byteLength - header) {
-    return `packet ${number} is ${length} bytes long, but its block has ${view.byteLength - header}`;
+    return failed(`packet ${number} is ${length} bytes long, but its block has ${view.byteLength - header}`);
   }
   const start = offset + header;
-  return {
+  return ok({
     number,
     offset: start,
-    time: simple ? null : timeOf((BigInt(u32(4)) << 32n) | BigInt(u32(8)), source),
+    time: simple ? undefined : timeOf((BigInt(u32(4)) << 32n) | BigInt(u32(8)), source),
     linkType: source.linkType,
     data: file.subarray(start, start + length),
     originalLength,
-  };
+  });
 }
 
 /**
  * Returns milliseconds since the epoch. Computes whole seconds first, because nanoseconds since 1970 exceed a double's
- * precision. Returns null for an invalid time, so that a damaged time does not cost the packet.
+ * precision. Returns undefined for an invalid time, so that a damaged time does not cost the packet.
  */
-function timeOf(ticks: bigint, source: Interface): number | null {
+function timeOf(ticks: bigint, source: Interface): number | undefined {
   const seconds = Number(ticks / source.ticksPerSecond) + source.offsetSeconds;
   const rest = Number(ticks % source.ticksPerSecond) / Number(source.ticksPerSecond);
   const time = seconds * 1000 + rest * 1000;
-  return Math.abs(time) <= LAST_TIME ? time : null;
+  return Math.abs(time) <= LAST_TIME ? time : undefined;
 }

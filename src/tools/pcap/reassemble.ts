@@ -15,8 +15,8 @@ import { decodeFrame, type Endpoint, type TcpSegment } from './segment.ts';
 export interface Chunk {
   /** The packet's number in the file, from 1. */
   readonly packet: number;
-  /** Milliseconds since the epoch, never before the previous chunk; null if the capture has no times. */
-  readonly time: number | null;
+  /** Milliseconds since the epoch, never before the previous chunk; undefined if the capture has no times. */
+  readonly time: number | undefined;
   /** A view on the file. */
   readonly bytes: Uint8Array;
 }
@@ -37,8 +37,8 @@ export interface TcpStream {
   readonly dst: Endpoint;
   /** False if the capture began after the connection; the first octet may then be anywhere in a message. */
   readonly fromStart: boolean;
-  /** The captured end of this direction; null if none. */
-  readonly end: 'fin' | 'rst' | null;
+  /** The captured end of this direction; undefined if none. */
+  readonly end: 'fin' | 'rst' | undefined;
   readonly chunks: readonly Chunk[];
   readonly gaps: readonly Gap[];
 }
@@ -78,7 +78,7 @@ interface Direction {
   readonly src: Endpoint;
   readonly dst: Endpoint;
   fromStart: boolean;
-  end: 'fin' | 'rst' | null;
+  end: 'fin' | 'rst' | undefined;
   readonly chunks: Chunk[];
   readonly gaps: Gap[];
   /** The sequence number of position 0. */
@@ -195,7 +195,7 @@ function startDirection(connection: number, segment: TcpSegment): Direction {
     src: segment.src,
     dst: segment.dst,
     fromStart: segment.syn,
-    end: null,
+    end: undefined,
     chunks: [],
     gaps: [],
     firstSequence: (segment.sequence + (segment.syn ? 1 : 0)) >>> 0,
@@ -272,8 +272,9 @@ function hold(direction: Direction, segment: HeldSegment): void {
 function deliver(direction: Direction, { position, bytes, packet }: HeldSegment): void {
   const known = direction.next - position;
   if (known >= bytes.length) return;
-  const before = direction.chunks.at(-1)?.time ?? null;
-  const time = packet.time !== null && before !== null ? Math.max(packet.time, before) : packet.time;
+  const before = direction.chunks.at(-1)?.time;
+  const time =
+    packet.time !== undefined && before !== undefined ? Math.max(packet.time, before) : packet.time;
   direction.chunks.push({ packet: packet.number, time, bytes: bytes.subarray(known) });
   direction.next = position + bytes.length;
 }

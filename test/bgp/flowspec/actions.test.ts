@@ -51,9 +51,9 @@ describe('known octets of actions', () => {
       const wire = parts(short, long, nextHop);
       const result = decodeActions(wire);
       assert.ok(result.ok);
-      assert.equal(formatActions(result.actions), text);
-      assert.deepEqual(result.tolerated, []);
-      const again = encodeActions(result.actions);
+      assert.equal(formatActions(result.value.actions), text);
+      assert.deepEqual(result.value.tolerated, []);
+      const again = encodeActions(result.value.actions);
       assert.equal(toHex(again.extendedCommunities), toHex(wire.extendedCommunities));
       assert.equal(toHex(again.ipv6ExtendedCommunities), toHex(wire.ipv6ExtendedCommunities));
       assert.equal(toHex(again.nextHop), toHex(wire.nextHop));
@@ -88,9 +88,9 @@ describe('actions that the standard would write otherwise', () => {
     it(`${what}: read and noted`, () => {
       const result = decodeActions(wire);
       assert.ok(result.ok);
-      assert.equal(formatActions(result.actions), text);
-      assert.equal(result.tolerated.length, 1);
-      assert.match(result.tolerated[0] ?? '', note);
+      assert.equal(formatActions(result.value.actions), text);
+      assert.equal(result.value.tolerated.length, 1);
+      assert.match(result.value.tolerated[0] ?? '', note);
     });
   }
 });
@@ -106,7 +106,7 @@ describe('malformed actions', () => {
     it(`${what}: treat-as-withdraw`, () => {
       const result = decodeActions(wire);
       assert.ok(!result.ok);
-      assert.equal(result.treatment, 'treat-as-withdraw');
+      assert.equal(result.error.treatment, 'treat-as-withdraw');
     });
   }
 });
@@ -115,20 +115,20 @@ describe('the next hop of a redirect in the form of draft 00', () => {
   it('is absent when the communities are read alone', () => {
     const result = decodeActions({ extendedCommunities: octets('0800 000000000001') });
     assert.ok(result.ok);
-    assert.deepEqual(result.actions, [{ type: 'redirect-ip', form: 'draft-00', copy: true }]);
+    assert.deepEqual(result.value.actions, [{ type: 'redirect-ip', form: 'draft-00', copy: true }]);
   });
 
   it('is the global address where a link-local one follows', () => {
     const global = '20010db8000000000000000000000001';
     const result = decodeActions(parts('0800 000000000000', '', `${global}fe800000000000000000000000000001`));
     assert.ok(result.ok);
-    assert.equal(formatActions(result.actions), 'redirect next-hop 2001:db8::1');
+    assert.equal(formatActions(result.value.actions), 'redirect next-hop 2001:db8::1');
   });
 
   it('means nothing to other actions', () => {
     const result = decodeActions(parts('8006 0000 00000000', '', 'c0000201'));
     assert.ok(result.ok);
-    assert.equal(formatActions(result.actions), 'discard');
+    assert.equal(formatActions(result.value.actions), 'discard');
   });
 });
 
@@ -200,8 +200,8 @@ describe('properties of actions', () => {
         const result = decodeActions(encodeActions(actions));
         assert.ok(result.ok);
         const shortFirst = actions.toSorted((a, b) => Number(isLong(a)) - Number(isLong(b)));
-        assert.deepEqual(result.actions, shortFirst);
-        assert.deepEqual(result.tolerated, []);
+        assert.deepEqual(result.value.actions, shortFirst);
+        assert.deepEqual(result.value.tolerated, []);
       }),
       { numRuns: 500 },
     );
@@ -227,8 +227,8 @@ describe('properties of actions', () => {
       fc.property(short, (community) => {
         const wire = { ...parts('', '', 'c0000201'), extendedCommunities: community };
         const result = decodeActions(wire);
-        if (!result.ok || result.tolerated.length > 0) return;
-        assert.equal(toHex(encodeActions(result.actions).extendedCommunities), toHex(community));
+        if (!result.ok || result.value.tolerated.length > 0) return;
+        assert.equal(toHex(encodeActions(result.value.actions).extendedCommunities), toHex(community));
       }),
       { numRuns: 1000 },
     );

@@ -14,9 +14,9 @@ import { anyActions, anyFlowSpec } from './arbitraries.ts';
 function said(dialect: Dialect, text: string): readonly string[] | string {
   const parsed = parseRule(text);
   if (!parsed.ok) assert.fail(parsed.error.message);
-  const rendering = renderForDialect(dialect, parsed.spec, parsed.actions);
-  if (!rendering.ok) return rendering.why;
-  return rendering.rules.map(({ spec, actions }) => formatRule(spec, actions));
+  const rendering = renderForDialect(dialect, parsed.value.spec, parsed.value.actions);
+  if (!rendering.ok) return rendering.error;
+  return rendering.value.map(({ spec, actions }) => formatRule(spec, actions));
 }
 
 const AROUND_DNS_AND_NTP =
@@ -79,9 +79,9 @@ describe('every platform', () => {
       const bad: readonly Action[] = [{ type: 'traffic-rate', bitsPerSecond: Number.NaN, asn: 0 }];
       const parsed = parseRule('match dst 203.0.113.10/32');
       assert.ok(parsed.ok);
-      const rendering = renderForDialect(dialect, parsed.spec, bad);
+      const rendering = renderForDialect(dialect, parsed.value.spec, bad);
       assert.ok(!rendering.ok);
-      assert.match(rendering.why, /not a rate/);
+      assert.match(rendering.error, /not a rate/);
     });
 
     it(`${dialect} is not told prefixes with an offset, which routers read differently`, () => {
@@ -208,10 +208,10 @@ describe('a rate that parts of a rule may share', () => {
   const share = (text: string): readonly string[] | string => {
     const rule = parseRule(text);
     assert.ok(rule.ok, text);
-    const rendering = renderForDialect('generic', rule.spec, rule.actions, { shareRate: true });
+    const rendering = renderForDialect('generic', rule.value.spec, rule.value.actions, { shareRate: true });
     return rendering.ok
-      ? rendering.rules.map(({ spec, actions }) => formatRule(spec, actions))
-      : rendering.why;
+      ? rendering.value.map(({ spec, actions }) => formatRule(spec, actions))
+      : rendering.error;
   };
 
   it('is divided among them', () => {
@@ -260,9 +260,9 @@ describe('properties of every rendering', () => {
     fc.assert(
       fc.property(anyDialect, anyFlowSpec, anyActions, (dialect, spec, actions) => {
         const rendering = renderForDialect(dialect, spec, actions);
-        if (!rendering.ok) return assert.ok(rendering.why.startsWith(`${dialect}: `));
-        assert.ok(rendering.rules.length > 0);
-        for (const each of rendering.rules) {
+        if (!rendering.ok) return assert.ok(rendering.error.startsWith(`${dialect}: `));
+        assert.ok(rendering.value.length > 0);
+        for (const each of rendering.value) {
           encodeFlowSpec(each.spec);
           encodeActions(each.actions);
           assert.deepEqual(
@@ -293,7 +293,7 @@ describe('properties of every rendering', () => {
         for (const port of [...Array(25).keys(), 52, 53, 54, 65533, 65534, 65535]) {
           const wanted = list.length > 0 && byDefinition(ops, port);
           assert.equal(
-            rendering.rules.some((each) => matches(destinationPorts(each.spec), port)),
+            rendering.value.some((each) => matches(destinationPorts(each.spec), port)),
             wanted,
           );
         }

@@ -47,7 +47,7 @@ describe('incidents', () => {
       const shorter = whole.slice(0, length);
       if (length > 0) shorter[0] = length - 1;
       const result = decodeFlowSpec(shorter, 1, 133);
-      if (result.ok) assert.equal(toHex(result.canonical), toHex(shorter));
+      if (result.ok) assert.equal(toHex(result.value.canonical), toHex(shorter));
     }
   });
 
@@ -69,7 +69,7 @@ describe('incidents', () => {
     const rendering = renderForDialect('juniper', spec, DISCARD);
     assert.ok(rendering.ok);
     assert.deepEqual(
-      rendering.rules.map((each) => each.spec),
+      rendering.value.map((each) => each.spec),
       ['<53,>53&<443,>443&<500', '>500&<3391,>3391&<4433', '>4433&<4500,>4500&<5101', '>5101&<5106'].map(
         (part) => rule(`match dst 90.100.110.120/32 proto udp dst-port ${part}`),
       ),
@@ -77,7 +77,7 @@ describe('incidents', () => {
     const police: readonly Action[] = [{ type: 'traffic-rate', bitsPerSecond: 1e7, asn: 0 }];
     const refused = renderForDialect('juniper', spec, police);
     assert.ok(!refused.ok);
-    assert.match(refused.why, /cannot be split/);
+    assert.match(refused.error, /cannot be split/);
   });
 
   it('FRR 8.4 resets on !=: no platform is told it', () => {
@@ -85,7 +85,7 @@ describe('incidents', () => {
       const rendering = renderForDialect(dialect, rule('match dst 203.0.113.10/32 dst-port !=53'), DISCARD);
       assert.ok(rendering.ok);
       assert.deepEqual(
-        rendering.rules.map((each) => each.spec),
+        rendering.value.map((each) => each.spec),
         [rule('match dst 203.0.113.10/32 dst-port <53,>53')],
       );
     }

@@ -14,13 +14,13 @@ export function octets(hex: string): Uint8Array {
 
 /** The rule of a result that must be one. */
 export function decoded(result: FlowSpecResult): DecodedFlowSpec {
-  if (!result.ok) assert.fail(result.reason);
-  return result;
+  if (!result.ok) assert.fail(result.error.reason);
+  return result.value;
 }
 
 /** The rule that a text in operator notation stands for, which must be one. */
 export function rule(text: string): FlowSpec {
   const parsed = parseRule(text);
   if (!parsed.ok) assert.fail(parsed.error.message);
-  return parsed.spec;
+  return parsed.value.spec;
 }

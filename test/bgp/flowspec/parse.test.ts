@@ -44,7 +44,7 @@ describe('what operators write', () => {
     it(text, () => {
       const parsed = parseRule(text);
       assert.ok(parsed.ok, parsed.ok ? '' : parsed.error.message);
-      assert.equal(formatRule(parsed.spec, parsed.actions), canonical);
+      assert.equal(formatRule(parsed.value.spec, parsed.value.actions), canonical);
     });
   }
 });
@@ -154,9 +154,9 @@ describe('properties of the notation', () => {
         const text = formatRule(spec, actions);
         const parsed = parseRule(text);
         assert.ok(parsed.ok, parsed.ok ? '' : `${text}: ${parsed.error.message}`);
-        assert.deepEqual(parsed.spec, spec);
-        assert.deepEqual(parsed.actions, actions);
-        assert.equal(formatRule(parsed.spec, parsed.actions), text);
+        assert.deepEqual(parsed.value.spec, spec);
+        assert.deepEqual(parsed.value.actions, actions);
+        assert.equal(formatRule(parsed.value.spec, parsed.value.actions), text);
       }),
       { numRuns: 500 },
     );

@@ -83,7 +83,7 @@ describe('fitting a rule into a bound on operators', () => {
     const spec = rule('match dst 203.0.113.10/32 dst-port <53,>53&<123,>123 tcp-flags =syn&!ack');
     const fitted = fitOperators(spec, 5);
     assert.ok(fitted.ok);
-    assert.equal(fitted.specs[0], spec);
+    assert.equal(fitted.value[0], spec);
   });
 
   it('yields rules that match together exactly what the one did', () => {
@@ -94,8 +94,8 @@ describe('fitting a rule into a bound on operators', () => {
         const spec: FlowSpec = { afi: 1, safi: 133, components: [{ type: 5, ops }] };
         const fitted = fitOperators(spec, most);
         assert.ok(fitted.ok);
-        if (fitted.specs.length > 1) split++;
-        const lists = fitted.specs.map((part) => {
+        if (fitted.value.length > 1) split++;
+        const lists = fitted.value.map((part) => {
           const [component] = part.components;
           assert.ok(component?.type === 5 && component.ops.length <= most);
           assert.equal(component.ops[0]?.and, false);
@@ -116,7 +116,7 @@ describe('fitting a rule into a bound on operators', () => {
   it('splits masks between alternatives and never within one', () => {
     const fitted = fitOperators(rule('match tcp-flags =syn&!ack,=fin&!ack,=rst'), 4);
     assert.ok(fitted.ok);
-    assert.deepEqual(fitted.specs, [
+    assert.deepEqual(fitted.value, [
       rule('match tcp-flags =syn&!ack,=fin&!ack'),
       rule('match tcp-flags =rst'),
     ]);

@@ -9,7 +9,7 @@ import { type OutRoute, routeKey } from '../../../src/bgp/rib/route.ts';
 import type { Speaker } from '../../../src/bgp/speaker/speaker.ts';
 import type { NeighborSettings, PeerStatus } from '../../../src/bgp/speaker/types.ts';
 import { toHex } from '../../../src/net/bytes.ts';
-import { parsePrefix } from '../../../src/net/prefix.ts';
+import { knownPrefix } from '../../../src/net/prefix.ts';
 import { type JunosOptions, JunosPeer } from '../../support/junos-peer.ts';
 import { DISCARD, FLOW4, FLOW6, flowRoute, neighbor, speakerWith, until } from './support.ts';
 
@@ -209,8 +209,7 @@ describe('Junos: graceful-restart helper', () => {
 });
 
 describe('Junos: a component that it does not know', () => {
-  const victim = parsePrefix('2001:db8::1/128');
-  assert.ok(typeof victim !== 'string');
+  const victim = knownPrefix('2001:db8::1/128');
   /** Flow label, type 13 (RFC 8956 §3.7). */
   const labelled: FlowSpec = {
     afi: 2,
@@ -233,7 +232,7 @@ describe('Junos: a component that it does not know', () => {
   it('never reaches it in the dialect juniper: the rule is refused here, with the reason', () => {
     const said = renderForDialect('juniper', labelled, [{ type: 'traffic-rate', bitsPerSecond: 0, asn: 0 }]);
     assert.ok(!said.ok);
-    assert.match(said.why, /^juniper: flow-label cannot be matched/);
+    assert.match(said.error, /^juniper: flow-label cannot be matched/);
   });
 
   it('resets the session in another dialect: the operator is told to set it, and all is well without the rule', async (t) => {

@@ -167,7 +167,7 @@ for (const littleEndian of [true, false]) {
       [
         [1, 15_000, 101, 2, [0xaa, 0xbb]],
         [2, 4_294_967.296, 1, 9, [0xcc]],
-        [3, null, 1, 9, [1, 2, 3, 4]],
+        [3, undefined, 1, 9, [1, 2, 3, 4]],
       ],
     );
   });
@@ -200,7 +200,7 @@ test('a pcapng time beyond every calendar is none, and the packet is kept', () =
   assert.deepEqual(problems, []);
   assert.deepEqual(
     packets.map((packet) => packet.time),
-    [null, 8.64e15, null],
+    [undefined, 8.64e15, undefined],
   );
 });
 

@@ -172,9 +172,9 @@ test('ports used again by a new connection give streams of their own, however of
     streams.map((s) => [s.connection, s.src.port, textOf(s.chunks), s.end, s.gaps.length]),
     [
       [1, 1000, 'one', 'rst', 0],
-      [1, 179, 'ONE', null, 0],
-      [2, 1000, 'two', null, 0],
-      [2, 179, 'TWO', null, 0],
+      [1, 179, 'ONE', undefined, 0],
+      [2, 1000, 'two', undefined, 0],
+      [2, 179, 'TWO', undefined, 0],
     ],
   );
 });

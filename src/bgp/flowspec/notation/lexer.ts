@@ -1,4 +1,5 @@
 /** Splits operator notation into words and signs, each with its position in the text. */
+import { likely } from '../../../net/nearest.ts';
 
 /** An error in a text, with its position. */
 export interface NotationError {
@@ -31,6 +32,9 @@ export class NotationFailure extends Error {
     this.error = error;
   }
 }
+
+/** Longest word (characters) for which a similar one is sought; comparing takes the product of both lengths. */
+const LONGEST_GUESSED = 32;
 
 const TOKEN = /\s*([,&]|[<>!]=?|=|[^\s,&<>=!]+)/y;
 
@@ -91,7 +95,10 @@ export class TokenReader {
  */
 export function failure(token: Token, expected: string, known: Iterable<string> = []): NotationFailure {
   const what = token.kind === 'end' ? 'the text ends' : `"${token.text}" is not understood`;
-  const nearest = token.kind === 'word' ? nearestWord(token.text, known) : undefined;
+  const nearest =
+    token.kind === 'word' && token.text.length <= LONGEST_GUESSED
+      ? likely(token.text, [...known])
+      : undefined;
   const hint = nearest === undefined ? '' : `; did you mean ${nearest}?`;
   return failureAt(token, `${what}, expected ${expected}${hint}`, expected, nearest);
 }
@@ -105,45 +112,4 @@ export function failureAt(
 ): NotationFailure {
   const place = { message, offset: token.offset, length: token.text.length, expected };
   return new NotationFailure(nearest === undefined ? place : { ...place, nearest });
-}
-
-/**
- * Returns the known word with the fewest edits, at most a third of its length; otherwise one that begins with the word
- * or that the word begins with.
- */
-function nearestWord(text: string, known: Iterable<string>): string | undefined {
-  if (text.length > 32) return undefined;
-  const word = text.toLowerCase();
-  let best: string | undefined;
-  let least = Number.POSITIVE_INFINITY;
-  for (const candidate of known) {
-    const edits = editDistance(word, candidate);
-    const continues = word.length > 2 && (candidate.startsWith(word) || word.startsWith(candidate));
-    const isNear = edits <= Math.max(1, candidate.length / 3);
-    const distance = isNear ? edits : continues ? word.length + edits : Number.POSITIVE_INFINITY;
-    if (distance >= least) continue;
-    best = candidate;
-    least = distance;
-  }
-  return best;
-}
-
-/** Counts the edits (insertion, deletion, replacement, swap of adjacent letters) that turn one word into the other. */
-function editDistance(a: string, b: string): number {
-  let beforeLast: readonly number[] = [];
-  let last: readonly number[] = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = (last[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      let cost = Math.min(replaced, (last[j] as number) + 1, (row[j - 1] as number) + 1);
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
-        cost = Math.min(cost, (beforeLast[j - 2] as number) + 1);
-      }
-      row.push(cost);
-    }
-    beforeLast = last;
-    last = row;
-  }
-  return last[b.length] as number;
 }

@@ -1,4 +1,5 @@
 /** Names for numbers in the operator notation. If a number has two names, the first one is written. */
+import { TCP_FLAGS } from '../../../net/tcp-flags.ts';
 
 const PROTOCOLS: readonly (readonly [name: string, number: number])[] = [
   ['icmp', 1],
@@ -28,18 +29,6 @@ const CODE_POINTS: readonly (readonly [name: string, number: number])[] = [
   ['be', 0],
 ];
 
-/** Control bits of the TCP header's octet 14 (RFC 8955 §4.2.2.9). */
-const TCP_FLAGS: readonly (readonly [name: string, bit: number])[] = [
-  ['fin', 0x01],
-  ['syn', 0x02],
-  ['rst', 0x04],
-  ['psh', 0x08],
-  ['ack', 0x10],
-  ['urg', 0x20],
-  ['ece', 0x40],
-  ['cwr', 0x80],
-];
-
 /** RFC 8955 §4.2.2.12 */
 const FRAGMENT_BITS: readonly (readonly [name: string, bit: number])[] = [
   ['dont-fragment', 0x01],
@@ -66,7 +55,7 @@ function table(pairs: readonly (readonly [name: string, number: number])[]): Nam
 
 export const PROTOCOL_NAMES: NameTable = table(PROTOCOLS);
 export const DSCP_NAMES: NameTable = table(CODE_POINTS);
-export const TCP_FLAG_NAMES: NameTable = table(TCP_FLAGS);
+export const TCP_FLAG_NAMES: NameTable = table([...TCP_FLAGS]);
 export const FRAGMENT_NAMES: NameTable = table(FRAGMENT_BITS);
 
 /** Returns the names of a mask's bits, or undefined if it is 0 or has a bit without a name. */

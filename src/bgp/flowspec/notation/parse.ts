@@ -3,6 +3,7 @@
  * `findImpossible` and the guardrails decide whether it makes sense on the network.
  */
 import { parsePrefix } from '../../../net/prefix.ts';
+import { failed, ok, type Result } from '../../../net/result.ts';
 import { parseRouteDistinguisher } from '../action-communities.ts';
 import { encodeActions, encodeReceivedActions } from '../actions.ts';
 import { COMPONENT_KEYWORDS, prefixComponent } from '../components.ts';
@@ -22,10 +23,11 @@ import { failure, failureAt, type NotationError, NotationFailure, type Token, To
 import { DSCP_NAMES, FRAGMENT_NAMES, type NameTable, PROTOCOL_NAMES, TCP_FLAG_NAMES } from './names.ts';
 import { parseActions } from './parse-actions.ts';
 
-/** A rule with its actions (none for `accept` or without `then`), or an error with its position. */
-export type ParsedRule =
-  | { readonly ok: true; readonly spec: FlowSpec; readonly actions: readonly Action[] }
-  | { readonly ok: false; readonly error: NotationError };
+/** A rule with its actions, none for `accept` or without `then`. */
+export interface ParsedRule {
+  readonly spec: FlowSpec;
+  readonly actions: readonly Action[];
+}
 
 /** Limits the length of a text; it exceeds that of the longest rule. */
 const MAX_TEXT = 100_000;
@@ -35,13 +37,13 @@ const MAX_TEXT = 100_000;
  * that a router may have sent: its actions may contradict each other, and a redirect to the next hop needs no address.
  * Never throws.
  */
-export function parseRule(text: string, origin: 'ours' | 'received' = 'ours'): ParsedRule {
+export function parseRule(
+  text: string,
+  origin: 'ours' | 'received' = 'ours',
+): Result<ParsedRule, NotationError> {
   if (text.length > MAX_TEXT) {
     const expected = `at most ${MAX_TEXT} characters`;
-    return {
-      ok: false,
-      error: { message: 'the text is too long for a rule', offset: 0, length: text.length, expected },
-    };
+    return failed({ message: 'the text is too long for a rule', offset: 0, length: text.length, expected });
   }
   try {
     const reader = new TokenReader(text);
@@ -51,12 +53,12 @@ export function parseRule(text: string, origin: 'ours' | 'received' = 'ours'): P
     encodeFlowSpec(spec);
     if (origin === 'ours') encodeActions(actions);
     else encodeReceivedActions(actions);
-    return { ok: true, spec, actions };
+    return ok({ spec, actions });
   } catch (error) {
-    if (error instanceof NotationFailure) return { ok: false, error: error.error };
+    if (error instanceof NotationFailure) return failed(error.error);
     if (!(error instanceof FlowSpecError)) throw error;
     const expected = 'a rule that can be encoded';
-    return { ok: false, error: { message: error.message, offset: 0, length: text.length, expected } };
+    return failed({ message: error.message, offset: 0, length: text.length, expected });
   }
 }
 
@@ -178,8 +180,9 @@ function parseComponent(reader: TokenReader, type: Component['type']): Component
 
 function parsePrefixComponent(reader: TokenReader, type: 1 | 2): PrefixComponent {
   const token = reader.word('a prefix such as 203.0.113.10/32');
-  const prefix = parsePrefix(token.text);
-  if (typeof prefix === 'string') throw failureAt(token, prefix, 'a prefix such as 203.0.113.10/32');
+  const parsed = parsePrefix(token.text);
+  if (!parsed.ok) throw failureAt(token, parsed.error, 'a prefix such as 203.0.113.10/32');
+  const prefix = parsed.value;
   if (!reader.takeIf('offset')) return { type, prefix, offset: 0 };
   const expected = prefix.family === 4 ? 'no offset (IPv6 only)' : `an offset from 0 to ${prefix.length - 1}`;
   const offsetToken = reader.word(expected);

@@ -1,5 +1,6 @@
 /** Accepts connections, with the keys and hops of each neighbor. */
 import net from 'node:net';
+import { asError } from '../../../net/text.ts';
 import type { Native } from './native.ts';
 import { SocketConnection, descriptorOf, endText, plainAddress } from './socket-connection.ts';
 import { isHost } from '../settings.ts';
@@ -135,7 +136,7 @@ function listenError(
   cause: unknown,
   at: { readonly host: string; readonly port: number },
 ): NodeJS.ErrnoException {
-  const error: NodeJS.ErrnoException = cause instanceof Error ? cause : new Error(String(cause));
+  const error: NodeJS.ErrnoException = asError(cause);
   const where = endText(at.host, at.port);
   return Object.assign(new Error(`cannot listen on ${where}: ${listenAdvice(error)}`), { code: error.code });
 }

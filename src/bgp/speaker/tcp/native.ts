@@ -3,6 +3,7 @@
  * for this platform, everything but TCP MD5 and GTSM still works: sessions then count data as acknowledged as soon as
  * the operating system has accepted it.
  */
+import { errorText } from '../../../net/text.ts';
 
 export type SocketOptions = typeof import('./socket-options.ts');
 
@@ -44,7 +45,7 @@ export class Native {
 }
 
 function whyNot(error: unknown): string {
-  const cause = (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';
+  const cause = errorText(error).split('\n')[0] ?? '';
   return process.platform === 'linux'
     ? `koffi's library for ${process.platform}-${process.arch} cannot be loaded (${cause}): install prefixd again on this platform, with its optional dependencies`
     : cause;

@@ -1,5 +1,6 @@
 /** The transport over the operating system's TCP and UNIX sockets. */
 import net from 'node:net';
+import { asError } from '../../../net/text.ts';
 import { type LoadOptions, Native, type SocketOptions, securedWords } from './native.ts';
 import { listen } from './bgp-listener.ts';
 import { alikeOnBothSides } from '../settings.ts';
@@ -94,7 +95,7 @@ function dialSecured(request: DialRequest, done: Done, options: SocketOptions): 
   try {
     cancel = options.connectSecured(request, finish);
   } catch (error) {
-    queueMicrotask(() => finish(error instanceof Error ? error : new Error(String(error))));
+    queueMicrotask(() => finish(asError(error)));
   }
   return () => {
     over = true;

@@ -7,6 +7,7 @@ import net from 'node:net';
 import { getSystemErrorName } from 'node:util';
 import koffi from 'koffi';
 import { parseAddress } from '../../../net/prefix.ts';
+import { asError } from '../../../net/text.ts';
 import type { DialRequest, ExpectedPeer } from '../transport.ts';
 
 /** Linux constants of <bits/socket.h>, <linux/in.h>, <linux/in6.h>, <linux/tcp.h>. */
@@ -129,7 +130,7 @@ export function connectSecured(
     look(FIRST_LOOK_MS);
   } catch (error) {
     // Every outcome is reported asynchronously.
-    queueMicrotask(() => fail(error instanceof Error ? error : new Error(String(error))));
+    queueMicrotask(() => fail(asError(error)));
   }
   return () => {
     clearTimeout(timer);

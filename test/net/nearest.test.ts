@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { editDistance, looksLike, nearest } from '../../src/config/nearest.ts';
+import { editDistance, looksLike, nearest } from '../../src/net/nearest.ts';
 
 test('each edit counts once, a swap of neighbors too', () => {
   assert.equal(editDistance('mode', 'mode'), 0);
