@@ -188,7 +188,7 @@ class Run {
 
   #endsSoon(): boolean {
     const { earliestDue } = this.#running.engine.state;
-    return earliestDue !== null && earliestDue < worldNow() + QUIET_AHEAD_MS;
+    return earliestDue !== undefined && earliestDue < worldNow() + QUIET_AHEAD_MS;
   }
 
   /**

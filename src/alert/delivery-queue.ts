@@ -76,9 +76,9 @@ export class DeliveryQueue {
   #running: Promise<void> | undefined;
   #closing = false;
   /** Resolves when the interval since the last request is over. */
-  #rested: Promise<void> = Promise.resolve();
+  #interval: Promise<void> = Promise.resolve();
   /** Ends the current interval; `#wake` ends the current pause and `#abort` the current attempt. */
-  #rouse: () => void = () => undefined;
+  #endInterval: () => void = () => undefined;
   #wake: () => void = () => undefined;
   #abort: () => void = () => undefined;
 
@@ -106,7 +106,7 @@ export class DeliveryQueue {
   /** Tries once more to deliver the waiting alerts, for at most `graceMs`; the rest is reported as dropped. */
   async close(graceMs: number): Promise<void> {
     this.#closing = true;
-    this.#rouse();
+    this.#endInterval();
     this.#wake();
     const cancel = this.#options.timers.after(graceMs, () => {
       const left = this.#waiting.splice(0);
@@ -121,21 +121,21 @@ export class DeliveryQueue {
     // Wait one turn, so that all facts of a group are in the queue.
     await Promise.resolve();
     while (this.#waiting.length > 0) {
-      await this.#rested;
+      await this.#interval;
       const alerts = this.#waiting.splice(0, this.#options.batch);
       if (alerts.length === 0) break; // dropped meanwhile
-      this.#rested = this.#rest();
+      this.#interval = this.#startInterval();
       await this.#deliver(alerts);
     }
     this.#running = undefined;
   }
 
-  #rest(): Promise<void> {
+  #startInterval(): Promise<void> {
     const { intervalMs = 0, timers } = this.#options;
     if (intervalMs === 0 || this.#closing) return Promise.resolve();
     return new Promise((resolve) => {
       const cancel = timers.after(intervalMs, resolve);
-      this.#rouse = () => {
+      this.#endInterval = () => {
         cancel();
         resolve();
       };

@@ -74,7 +74,7 @@ export class AlertDispatcher {
       (destination, i) =>
         new DeliveryQueue({
           name: names[i] ?? destination.type,
-          ...carrierOf(destination, options.pagerdutyUrl ?? PAGERDUTY_URL),
+          ...requestFormatOf(destination, options.pagerdutyUrl ?? PAGERDUTY_URL),
           poster,
           timers,
           random,
@@ -126,14 +126,14 @@ export class AlertDispatcher {
   }
 }
 
-interface Carrier {
+interface RequestFormat {
   readonly requestOf: (alerts: readonly Alert[]) => AlertRequest;
   readonly batch: number;
   readonly intervalMs?: number;
   readonly secrets: readonly string[];
 }
 
-function carrierOf(destination: AlertDestination, pagerdutyUrl: string): Carrier {
+function requestFormatOf(destination: AlertDestination, pagerdutyUrl: string): RequestFormat {
   switch (destination.type) {
     case 'slack': {
       const { webhookUrl } = destination;

@@ -60,7 +60,7 @@ export async function openDemoData(said: string | undefined): Promise<DemoData> 
 export async function endLeftovers({ engine, announcer }: Daemon): Promise<void> {
   const by = { actor: DEMO, reason: 'a new run of the demo' };
   const { paused, disabledPeers, safelist } = engine.state;
-  if (paused !== null) await engine.submit({ type: 'resume', ...by });
+  if (paused !== undefined) await engine.submit({ type: 'resume', ...by });
   for (const prefix of [...safelist.keys()]) {
     await engine.submit({ type: 'safelist-remove', prefix, actor: DEMO });
   }

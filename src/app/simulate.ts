@@ -84,7 +84,7 @@ export class Simulation {
   #advance(until: number): void {
     for (;;) {
       const due = this.#state.earliestDue;
-      if (due === null || due > until) break;
+      if (due === undefined || due > until) break;
       this.#now = Math.max(this.#now, due);
       const answer = this.#decide({ type: 'expire' });
       // One command ends a limited number. If it ended none, another one would not either.

@@ -80,11 +80,11 @@ function exchange(
     sent.once('error', reject);
     sent.once('socket', (socket) => {
       if (!socket.connecting) return;
-      const timer = setTimeout(() => sent.destroy(coded(Late.Connect)), connectMs);
+      const timer = setTimeout(() => sent.destroy(errorWithCode(Late.Connect)), connectMs);
       socket.once(connected, () => clearTimeout(timer));
       sent.once('close', () => clearTimeout(timer));
     });
-    sent.setTimeout(answerMs, () => sent.destroy(coded(late)));
+    sent.setTimeout(answerMs, () => sent.destroy(errorWithCode(late)));
     sent.once('response', (response) => {
       late = Late.Body;
       let text = '';
@@ -99,7 +99,7 @@ function exchange(
   });
 }
 
-function coded(code: string): Error {
+function errorWithCode(code: string): Error {
   return Object.assign(new Error(code), { code });
 }
 
@@ -336,7 +336,7 @@ export class ApiError extends CliError {
 }
 
 /** Returns true if a later attempt may succeed: the daemon is unreachable, restarting or overloaded, or its disk is full. */
-export function mayPass(error: unknown): error is CliError {
+export function isTemporary(error: unknown): error is CliError {
   if (error instanceof ApiError) return error.status === 429 || error.status >= 500;
   return error instanceof CliError && error.exitCode === Exit.CannotConnect;
 }

@@ -38,7 +38,7 @@ function sharedFunctions(completions: readonly Completions[]): string {
   const known = completions.filter(({ path }) => path !== '').map(({ path }) => `'${path}'`);
   const takes = completions.flatMap(({ path, options, operands }) =>
     [...options, ...operands.entries()].map(
-      ([key, values]) => `    '${path} ${key}') echo '${coded(values)}' ;;`,
+      ([key, values]) => `    '${path} ${key}') echo '${encoded(values)}' ;;`,
     ),
   );
   return `_prefixd_words() {
@@ -103,7 +103,7 @@ _prefixd_values() {
 `;
 }
 
-function coded(values: Values): string {
+function encoded(values: Values): string {
   switch (values.type) {
     case 'words':
       return values.words.join(' ');

@@ -222,7 +222,9 @@ export function diffText(context: CommandContext, diff: ReloadDiff): string {
     lines.push(paint(head, 'yellow', context), affectedTable(changed, context));
   }
   lines.push(...inventoryLines(diff.inventory));
-  lines.push(...few(diff.playbooks.map(({ name, change }) => `playbook ${printable(name)}: ${change}`)));
+  lines.push(
+    ...firstLines(diff.playbooks.map(({ name, change }) => `playbook ${printable(name)}: ${change}`)),
+  );
   for (const change of diff.neighbors) lines.push(`neighbor ${change.name}: ${neighborWords(change)}`);
   for (const name of diff.settings) lines.push(`${name}: changed, takes effect at once`);
   for (const name of diff.restart) {
@@ -251,14 +253,14 @@ function affectedTable(rows: readonly Affected[], context: CommandContext): stri
 
 function inventoryLines({ customers, prefixes, assets, allowed_ports }: InventoryDiff): readonly string[] {
   return [
-    ...few(customers.map(customerWords)),
-    ...few(prefixes.map((change) => entryWords('prefix', change))),
-    ...few(assets.map((change) => entryWords('asset', change))),
-    ...few(allowed_ports.map(portsWords)),
+    ...firstLines(customers.map(customerWords)),
+    ...firstLines(prefixes.map((change) => entryWords('prefix', change))),
+    ...firstLines(assets.map((change) => entryWords('asset', change))),
+    ...firstLines(allowed_ports.map(portsWords)),
   ];
 }
 
-function few(lines: readonly string[]): readonly string[] {
+function firstLines(lines: readonly string[]): readonly string[] {
   if (lines.length <= MOST_LINES) return lines;
   const rest = lines.length - MOST_LINES;
   return [...lines.slice(0, MOST_LINES), `... and ${rest} more (-f json shows all)`];
@@ -307,13 +309,13 @@ export function neighborWords({ change, keys, rulesSent, keepsRules }: NeighborC
 
 // Reads from an API answer the fields of a mitigation that a policy checks.
 
-export type JudgedMitigation = Pick<
+export type CheckedMitigation = Pick<
   Mitigation,
   'victim' | 'customerId' | 'serviceId' | 'match' | 'ports' | 'excludedPorts' | 'action' | 'dryRun'
 >;
 
 /** Reads a mitigation. CliError if the answer lacks the rule's match, which a preview needs. */
-export function readMitigation(shown: Fields): JudgedMitigation {
+export function readMitigation(shown: Fields): CheckedMitigation {
   return {
     victim: text(shown.victim_ip),
     customerId: idOf(shown.customer_id),

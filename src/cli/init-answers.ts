@@ -120,7 +120,7 @@ export async function readAnswers(
   options: InitOptions,
   storagePath: string,
 ): Promise<FirstAnswers> {
-  const given = givenBy(options);
+  const given = givenAnswers(options);
   const wrong = FIELDS.flatMap((field) => flawOf(field, given[field.key]) ?? []);
   const { io } = context;
   const asks = io.inputIsTerminal && options.yes !== true;
@@ -137,7 +137,7 @@ export async function readAnswers(
   return answersOf(known, storagePath);
 }
 
-function givenBy(options: InitOptions): KnownAnswers {
+function givenAnswers(options: InitOptions): KnownAnswers {
   const { yes: _yes, prefix: prefixes, ...texts } = options;
   return { ...texts, ...(prefixes === undefined ? {} : { prefix: prefixes.join(' ') }) };
 }

@@ -30,7 +30,7 @@ const TOKEN_OCTETS = 32;
 export async function initFolder(context: CommandContext, dir: string, options: InitOptions): Promise<void> {
   await refuseExisting(dir, NAMES);
   const answers = await readAnswers(context, options, storageFor(dir));
-  refuseOneself(answers);
+  refuseOwnAddress(answers);
   const token = randomBytes(TOKEN_OCTETS).toString('base64url');
   const first = firstConfiguration(answers, await shippedPlaybooks(), token);
   if (first.problems.length > 0) {
@@ -53,7 +53,7 @@ export function storageFor(dir: string): string {
   return resolve(dir).startsWith('/etc/') ? '/var/lib/prefixd' : './data';
 }
 
-function refuseOneself({ routerId, neighbor }: FirstAnswers): void {
+function refuseOwnAddress({ routerId, neighbor }: FirstAnswers): void {
   const { address, localAddress, name } = neighbor;
   if (address !== localAddress && address !== routerId) return;
   throw new CliError(
@@ -113,7 +113,7 @@ function reportOf(
   return {
     folder,
     files: [...first.files.keys()],
-    left_out: first.leftOut.map(({ step }) => step),
+    left_out: first.omitted.map(({ step }) => step),
     router: { name, platform, title, tried, configuration: configuration(peeringOf(answers)), notes },
     next: nextCommands(invocation(context.io.env), folder, answers),
   };
@@ -143,7 +143,7 @@ function nextCommands(program: string, folder: string, answers: FirstAnswers): r
 }
 
 function reportText(report: InitReport, first: FirstConfiguration): string {
-  const { folder, router, next, left_out: leftOut } = report;
+  const { folder, router, next, left_out: omitted } = report;
   const playbooks = report.files.filter((file) => file.startsWith('playbooks/')).length;
   const lines = [
     `Wrote ${printable(folder)}:`,
@@ -151,14 +151,14 @@ function reportText(report: InitReport, first: FirstConfiguration): string {
     '  inventory.yaml  the customers and their prefixes',
     `  playbooks/      the response to each attack (${countWords(first.playbookCount, 'playbook')} in ${countWords(playbooks, 'file')})`,
     `  ${SECRETS_FILE.padEnd(14)}  the API token, readable only by you (mode 0600)`,
-    ...(leftOut.length === 0
+    ...(omitted.length === 0
       ? []
       : [
           '',
           `${router.name} (${router.platform}) cannot enforce these steps, so they were left out. A playbook starts with its next step;`,
           'a playbook with no step left was left out, too:',
         ]),
-    ...leftOut.map((step) => `  ${step}`),
+    ...omitted.map((step) => `  ${step}`),
     '',
     `Configure ${router.name} (${router.title}; ${router.tried ? 'tried with prefixd' : 'from vendor documentation, untried'}):`,
     '',

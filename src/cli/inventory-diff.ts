@@ -3,7 +3,7 @@ import type { Inventory } from '../core/policy/inventory.ts';
 import type { AssetData, CustomerData, InventoryData, ServiceData } from '../core/policy/inventory-schema.ts';
 import { normalRanges, rangesLess, readRange } from '../core/policy/ports.ts';
 import { USUAL_PROFILE } from '../core/policy/profile.ts';
-import { allowedFor, sparedRanges } from '../core/decide/rule.ts';
+import { allowedFor, excludedRanges } from '../core/decide/rule.ts';
 import type { Mitigation, Range } from '../core/types.ts';
 import { ownerOf } from '../core/victim.ts';
 import { portWords, rangeText } from '../core/rule-text.ts';
@@ -192,8 +192,8 @@ export function consequences(
   );
   const come = within(rangesLess(wanted ?? [], old ?? []), match.dstPorts);
   if (come.length > 0) words.push(`its rule polices ${portWords(come)}, which the inventory now allows`);
-  const gone = within(rangesLess(old ?? [], wanted ?? []), sparedRanges(mitigation));
-  if (gone.length > 0 && sparedRanges(mitigation).length > 0) {
+  const gone = within(rangesLess(old ?? [], wanted ?? []), excludedRanges(mitigation));
+  if (gone.length > 0 && excludedRanges(mitigation).length > 0) {
     words.push(`its rule excludes ${portWords(gone)}, which the inventory no longer allows`);
   }
   return words;

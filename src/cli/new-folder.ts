@@ -13,7 +13,7 @@ export interface NewFile {
 }
 
 /** Returns the names that exist in the folder. */
-export async function presentIn(dir: string, names: readonly string[]): Promise<readonly string[]> {
+export async function existingNames(dir: string, names: readonly string[]): Promise<readonly string[]> {
   const found: string[] = [];
   for (const name of names) if (await exists(join(dir, name))) found.push(name);
   return found;
@@ -28,7 +28,7 @@ export async function refuseExisting(dir: string, names: readonly string[]): Pro
   if (kind !== undefined && !kind.isDirectory()) {
     throw new CliError(Exit.InvalidInput, `${dir} is not a folder; choose a new one`);
   }
-  const present = await presentIn(dir, names);
+  const present = await existingNames(dir, names);
   if (present.length === 0) return;
   throw new CliError(Exit.InvalidInput, `${dir} already contains ${present.join(', ')}; choose a new folder`);
 }

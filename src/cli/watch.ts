@@ -1,5 +1,5 @@
 /** Repeats output for `--watch` and `--follow`. */
-import { mayPass } from './client.ts';
+import { isTemporary } from './client.ts';
 import type { CommandContext } from './command-context.ts';
 import { UsageError } from './command-context.ts';
 import { drawingFor } from './drawing.ts';
@@ -69,7 +69,7 @@ export async function repeat(
       if (away) absence.back();
       away = false;
     } catch (error) {
-      if (!mayPass(error)) throw error;
+      if (!isTemporary(error)) throw error;
       if (!away) absence.away(`${printable(error.message)}; retrying every ${everyMs / 1000} s`);
       away = true;
     }

@@ -23,7 +23,7 @@ import type { Answer, Command } from '../core/commands.ts';
 import type { RecordedFact } from '../core/facts.ts';
 import type { Policy } from '../core/policy/policy.ts';
 import type { StateHandle, StateView } from '../core/state/state.ts';
-import { isTakeAway, type TakeAway } from '../core/commands.ts';
+import { isWithdrawing, type WithdrawingCommand } from '../core/commands.ts';
 import { Fifo } from '../net/queue.ts';
 import { StoreError } from '../store/store.ts';
 import { type EngineOptions, processTimer } from './engine-options.ts';
@@ -272,8 +272,8 @@ export class Engine implements EngineView {
     this.#state.rollback();
     this.#unrecorded.lay(this.#contextNow);
     group.decided = group.decided.filter(({ job }) => {
-      if (isTakeAway(job.command)) {
-        const action = this.#takeAway(job, job.command);
+      if (isWithdrawing(job.command)) {
+        const action = this.#withdraw(job, job.command);
         // It is in the stalled write and needs no other one if that becomes durable.
         if (action !== undefined) group.actions.add(action);
       } else if (isRepeatable(job.command)) job.reject(unknownOutcome());
@@ -287,7 +287,7 @@ export class Engine implements EngineView {
 
   /** Refuses a command or lets it take effect unrecorded while the journal cannot be written. */
   #withoutJournal(job: Job): void {
-    if (isTakeAway(job.command)) this.#takeAway(job, job.command);
+    if (isWithdrawing(job.command)) this.#withdraw(job, job.command);
     else job.reject(this.#phase === 'stalled' ? stalledRefusal() : this.#lastFailure);
   }
 
@@ -297,7 +297,7 @@ export class Engine implements EngineView {
   }
 
   /** Lets a command that takes rules away take effect, and answers it. Returns the action if it must be recorded. */
-  #takeAway({ resolve, reject }: Job, command: TakeAway): UnrecordedCommand | undefined {
+  #withdraw({ resolve, reject }: Job, command: WithdrawingCommand): UnrecordedCommand | undefined {
     if (this.#unrecorded.isFull) {
       reject(tooManyUnrecorded());
       return undefined;

@@ -53,10 +53,10 @@ export class Schedule {
   /** Sets the timer to the earliest expiry, at least `minimumMs` from now. */
   armExpiry(minimumMs = 0): void {
     const next = this.#options.engine.state.earliestDue;
-    if (next !== null && next === this.#armedFor && minimumMs === 0) return;
+    if (next !== undefined && next === this.#armedFor && minimumMs === 0) return;
     this.#cancelExpiry();
     this.#armedFor = undefined;
-    if (next === null || this.#stopped) return;
+    if (next === undefined || this.#stopped) return;
     const delay = Math.min(Math.max(next - this.#options.clock(), minimumMs), MAX_DELAY_MS);
     this.#armedFor = next;
     this.#cancelExpiry = this.#options.timers.after(delay, () => {

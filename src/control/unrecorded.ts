@@ -5,11 +5,11 @@
  */
 import {
   type Answer,
-  concernsWhatComes,
+  coversPending,
   confirmed,
   type DecideContext,
-  type TakeAway,
-  whatTakesAway,
+  type WithdrawingCommand,
+  withdrawingFacts,
 } from '../core/commands.ts';
 import { decide } from '../core/decide/decide.ts';
 import type { Fact, RecordedFact } from '../core/facts.ts';
@@ -18,7 +18,7 @@ import { MAX_UNRECORDED } from './refusals.ts';
 
 /** A command in effect. */
 export interface UnrecordedCommand {
-  readonly command: TakeAway;
+  readonly command: WithdrawingCommand;
   /** Time at which it took effect (ms since the epoch). */
   readonly at: number;
 }
@@ -71,7 +71,7 @@ export class Unrecorded {
     const { command, at } = action;
     const context = contextAt(at);
     const { answer, facts } = decide(this.#state, command, context);
-    const kept = facts.length > 0 || (pending && concernsWhatComes(command));
+    const kept = facts.length > 0 || (pending && coversPending(command));
     if (!kept) return { answer, facts: [], kept };
     const folded = this.#fold(facts, at, context.policy.pop);
     this.#actions = [...this.#actions, action];
@@ -86,7 +86,7 @@ export class Unrecorded {
   #fold(facts: readonly Fact[], at: number, pop: string): readonly RecordedFact[] {
     if (!this.#laid) this.#state.begin();
     this.#laid = true;
-    return whatTakesAway(facts).map((fact) => {
+    return withdrawingFacts(facts).map((fact) => {
       const recorded: RecordedFact = { pop, seq: this.#state.seq + 1, at, fact };
       this.#state.apply(recorded);
       return recorded;

@@ -112,7 +112,7 @@ export type Answer =
 
 /** The way in which an answer took effect. */
 export interface Effect {
-  /** It is in effect but not in the journal, which cannot be written (see TakeAway). Absent: it is in the journal. */
+  /** It is in effect but not in the journal, which cannot be written (see WithdrawingCommand). Absent: it is in the journal. */
   readonly recorded?: false;
 }
 
@@ -141,12 +141,12 @@ export interface Decision {
 // the routers that an operator withdraws. Everything else that such a command causes waits until it is recorded.
 
 /** A command that only withdraws. */
-export type TakeAway =
+export type WithdrawingCommand =
   | Extract<Command, { type: 'withdraw' | 'withdraw-all' | 'safelist-add' }>
   | (Extract<Command, { type: 'pause' | 'resume' }> & { readonly type: 'pause' })
   | (Extract<Command, { type: 'peer-disable' | 'peer-enable' }> & { readonly type: 'peer-disable' });
 
-export function isTakeAway(command: Command): command is TakeAway {
+export function isWithdrawing(command: Command): command is WithdrawingCommand {
   switch (command.type) {
     case 'withdraw':
     case 'withdraw-all':
@@ -163,7 +163,7 @@ export function isTakeAway(command: Command): command is TakeAway {
  * Selects the facts that only withdraw. Leaves out those that create, above all the rules that hosts get when a
  * safelist entry ends the rule for their prefix.
  */
-export function whatTakesAway(facts: readonly Fact[]): readonly Fact[] {
+export function withdrawingFacts(facts: readonly Fact[]): readonly Fact[] {
   return facts.filter(({ type }) => {
     switch (type) {
       case 'mitigation.ending':
@@ -180,7 +180,7 @@ export function whatTakesAway(facts: readonly Fact[]): readonly Fact[] {
 }
 
 /** Returns the command to decide again for the record: its effect was confirmed when it took place. */
-export function confirmed(command: TakeAway): TakeAway {
+export function confirmed(command: WithdrawingCommand): WithdrawingCommand {
   return command.type === 'safelist-add' ? { ...command, ask: false } : command;
 }
 
@@ -188,6 +188,6 @@ export function confirmed(command: TakeAway): TakeAway {
  * True when the command is about everything that exists, so that it also concerns mitigations that a write in progress
  * is about to add.
  */
-export function concernsWhatComes({ type }: TakeAway): boolean {
+export function coversPending({ type }: WithdrawingCommand): boolean {
   return type === 'withdraw-all';
 }

@@ -28,14 +28,14 @@ import { isWithin } from './read-victim.ts';
 
 type DocumentJson = Readonly<Record<string, unknown>>;
 
-/** A document's actions; `go-on` is an attack that was reported before. */
-const ACTIONS: ReadonlyMap<string, 'ban' | 'unban' | 'go-on'> = new Map([
+/** A document's actions; `continue` is an attack that was reported before. */
+const ACTIONS: ReadonlyMap<string, 'ban' | 'unban' | 'continue'> = new Map([
   ['ban', 'ban'],
   ['partial_block', 'ban'],
   ['unban', 'unban'],
   ['partial_unblock', 'unban'],
-  ['ongoing', 'go-on'],
-  ['attack_status', 'go-on'],
+  ['ongoing', 'continue'],
+  ['attack_status', 'continue'],
 ]);
 
 /** At most this many networks of a group, or rules of a document, are read. */
@@ -67,7 +67,7 @@ const PROTOCOL_VECTORS: ReadonlyMap<number | null, string> = new Map([
 interface Document {
   readonly json: DocumentJson;
   readonly details: DocumentJson;
-  readonly action: 'ban' | 'unban' | 'go-on';
+  readonly action: 'ban' | 'unban' | 'continue';
   readonly uuid: string | undefined;
   /** The kind of attack, by its name or by its counters. */
   readonly kind: Classification;
@@ -112,7 +112,7 @@ export function parseDocument(json: DocumentJson, maps?: VectorMaps): readonly S
 function hostSignal(document: Document, target: Target, withParts: boolean): Signal {
   const { uuid, action } = document;
   const signal = signalOf(
-    { ...findingOf(document, target), externalId: action === 'go-on' ? undefined : uuid },
+    { ...findingOf(document, target), externalId: action === 'continue' ? undefined : uuid },
     {
       ...(uuid === undefined ? {} : { alertId: uuid }),
       ...endOf(document, withParts),
@@ -134,7 +134,7 @@ function groupSignals(document: Document): readonly Signal[] {
     const path = named.isList ? `${named.key}[${i}]` : named.key;
     if (target === undefined) return unreadable(document, path, 'must be an IPv4 or IPv6 prefix', text);
     const alertId = uuid === undefined ? undefined : `${uuid}/${target.victim}`;
-    const externalId = action === 'go-on' ? undefined : alertId;
+    const externalId = action === 'continue' ? undefined : alertId;
     return signalOf(
       { ...findingOf(document, target), externalId },
       { ...(alertId === undefined ? {} : { alertId }), ...endOf(document) },
@@ -202,7 +202,7 @@ function ruleSignal(
   const { uuid } = document;
   const { flow_spec_rules: _rules, ...rest } = document.evidence;
   const details = { flow_spec_rule: isRecord(rule) ? evidence(rule) : rule, ...rest };
-  const leftOut = part.leftOut.map((key) => `${key} ignored: reports have no such field`);
+  const ignored = part.ignored.map((key) => `${key} ignored: reports have no such field`);
   const signal = signalOf(
     {
       target,
@@ -212,7 +212,7 @@ function ruleSignal(
       ports: part.ports,
       bps: document.bps,
       pps: document.pps,
-      notes: [...document.notes, ...leftOut],
+      notes: [...document.notes, ...ignored],
       // Has no event id, so that the same rule again extends its mitigation.
       details,
     },

@@ -18,7 +18,7 @@ export interface RuleTraffic {
   readonly ports: readonly number[];
   readonly traits: TrafficTraits;
   /** Criteria of the rule that a detection cannot express. */
-  readonly leftOut: readonly string[];
+  readonly ignored: readonly string[];
   /** Equal for equal rules, whatever the order of their lists. */
   readonly key: string;
 }
@@ -63,7 +63,7 @@ const FRAGMENT_FLAGS: ReadonlyMap<string, boolean> = new Map([
 const HARMLESS_ACTIONS: readonly string[] = ['accept', 'mark'];
 
 /** Criteria that a detection cannot express. */
-const UNSAID = [
+const UNSUPPORTED_KEYS = [
   'source_prefix',
   'ttls',
   'vlans',
@@ -112,20 +112,23 @@ function read(rule: unknown): RuleReading {
   const flags = readFlags(rule);
   const { fragments, words } = readFragments(rule);
   const tooMany = allLengths.length > MAX_LENGTHS ? ['packet_lengths'] : [];
-  const leftOut = [...words, ...tooMany, ...UNSAID.filter((key) => isPresent(rule[key]))];
+  const ignored = [...words, ...tooMany, ...UNSUPPORTED_KEYS.filter((key) => isPresent(rule[key]))];
   // Later fragments carry neither ports nor flags, so a rule about fragments cannot match them.
   if (fragments && ports.length + srcPorts.length + flags.length > 0)
-    leftOut.push('ports and flags of fragments');
+    ignored.push('ports and flags of fragments');
 
   const restricts =
     protocols.length + ports.length + srcPorts.length + packetLengths.length + flags.length > 0 || fragments;
-  if (!restricts && leftOut.length > 0) {
-    throw new Unreadable('', `matches only by ${leftOut.join(', ')}, which cannot be used`);
+  if (!restricts && ignored.length > 0) {
+    throw new Unreadable('', `matches only by ${ignored.join(', ')}, which cannot be used`);
   }
   const parts: RuleTraffic[] = [];
   let count = 0;
   // Hashes once for all parts, because the rule may be megabytes long.
-  const unsaid = keyOf([...UNSAID.map((key) => rule[key]), ...(tooMany.length === 0 ? [] : [allLengths])]);
+  const unsaid = keyOf([
+    ...UNSUPPORTED_KEYS.map((key) => rule[key]),
+    ...(tooMany.length === 0 ? [] : [allLengths]),
+  ]);
   for (const protocol of protocols.length === 0 ? [null] : [...new Set(protocols)]) {
     const bare = fragments || !hasPorts(protocol);
     if (!hasPorts(protocol) && !fragments && ports.length + srcPorts.length > 0) {
@@ -149,7 +152,7 @@ function read(rule: unknown): RuleReading {
         ports: bare ? [] : ports,
         traits,
       };
-      parts.push({ ...traffic, leftOut, key: keyOf({ ...traffic, unsaid }) });
+      parts.push({ ...traffic, ignored, key: keyOf({ ...traffic, unsaid }) });
     }
   }
   return { kind: 'traffic', parts, more: count - parts.length };

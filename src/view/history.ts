@@ -1,6 +1,6 @@
 /** A mitigation's history in the API's form: what happened, when, by whom and why, oldest first. */
 import { z } from 'zod';
-import type { KeptReport, LeftOut, Life, LifeEntry } from '../core/state/life.ts';
+import type { KeptReport, OmittedEntries, Life, LifeEntry } from '../core/state/life.ts';
 import type { EventRecord } from '../core/types.ts';
 import { actionWords, portWords } from '../core/rule-text.ts';
 import { countWords, rateWords } from '../net/text.ts';
@@ -147,7 +147,7 @@ function changeOf({ expiresAt, action, step, ports, owner }: LifeEntry): History
 /** Describes an entry in one line: what happened, and what was reported. */
 function entryWords(entry: LifeEntry): string {
   const { report, kind } = entry;
-  const what = whatWords(entry);
+  const what = kindWords(entry);
   if (report === undefined) return what;
   const said = reportWords(report);
   // A report whose answer differs from this entry also concerned another mitigation.
@@ -158,7 +158,7 @@ function entryWords(entry: LifeEntry): string {
   return what === '' ? `${said}${answered}` : `${what}; ${said}${answered}`;
 }
 
-function whatWords(entry: LifeEntry): string {
+function kindWords(entry: LifeEntry): string {
   const { kind, actor, report, reason = '', expiresAt, action, step, ports, owner, to } = entry;
   const until = expiresAt === undefined ? '' : ` until ${timeText(expiresAt)}`;
   const does = action === undefined ? '' : `: ${actionWords(action)}`;
@@ -215,7 +215,7 @@ function reportWords({ source, action, vector, bps, pps, confidence }: KeptRepor
   return `${source} reported ${said}${values.length === 0 ? '' : `: ${values.join(', ')}`}`;
 }
 
-function omittedWords(leftOut: LeftOut | undefined, unknownUntil: number | undefined): string {
+function omittedWords(leftOut: OmittedEntries | undefined, unknownUntil: number | undefined): string {
   const sentences: string[] = [];
   if (leftOut !== undefined) {
     const { turns, reports, renewals, from, to, maxBps, maxPps } = leftOut;

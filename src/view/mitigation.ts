@@ -1,7 +1,7 @@
 /** Converts a mitigation to the API's form: the decision, without the routers' states. */
 import { isShared } from '../core/action.ts';
 import type { z } from 'zod';
-import { sparedRanges } from '../core/decide/rule.ts';
+import { excludedRanges } from '../core/decide/rule.ts';
 import type { MitigationChange } from '../core/facts.ts';
 import { holdsOf } from '../core/state/holds.ts';
 import { rangeText } from '../core/rule-text.ts';
@@ -45,7 +45,7 @@ export function decidedMitigationView(
     protocol: protocolOrNull(mitigation.match.protocol),
     dst_ports: [...mitigation.ports],
     excluded_ports: [...mitigation.excludedPorts],
-    excluded_port_ranges: sparedRanges(mitigation).map(rangeText),
+    excluded_port_ranges: excludedRanges(mitigation).map(rangeText),
     action_type: mitigation.action.type,
     rate_bps: mitigation.action.rateBps,
     rate_shared: isShared(mitigation.action),

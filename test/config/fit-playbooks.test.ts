@@ -41,15 +41,15 @@ function playbooksOf(configuration: FirstConfiguration, file: string) {
 describe('the playbooks of a first configuration', () => {
   it('are the shipped ones to the letter where the router can enforce them all', () => {
     for (const platform of ['juniper', 'nokia', 'huawei', 'bird', 'generic'] as const) {
-      const { files, leftOut } = configurationFor(platform);
-      assert.deepEqual(leftOut, []);
+      const { files, omitted } = configurationFor(platform);
+      assert.deepEqual(omitted, []);
       for (const [name, text] of SHIPPED) assert.equal(files.get(`playbooks/${name}`), text);
     }
   });
 
   it('lose the steps that the router cannot enforce, and say so', () => {
-    const { files, leftOut } = configurationFor('arista');
-    assert.ok(leftOut.some(({ step }) => step === 'step 1 of udp_flood (police at 5 Mbit/s)'));
+    const { files, omitted } = configurationFor('arista');
+    assert.ok(omitted.some(({ step }) => step === 'step 1 of udp_flood (police at 5 Mbit/s)'));
     assert.match(
       files.get('playbooks/udp-flood.yaml') ?? '',
       /^# Omitted by "prefixd init", .*step 1 of udp_flood \(police at 5 Mbit\/s\)\./,

@@ -118,7 +118,7 @@ export function stateOf(
   return {
     seq: mitigations.length,
     lastAt: 0,
-    paused: null,
+    paused: undefined,
     disabledPeers: new Map(),
     mitigations: new Map(mitigations.map((one) => [one.id, one])),
     live: new Set(mitigations.map((one) => one.id)),
@@ -129,7 +129,7 @@ export function stateOf(
     activeByCustomer: () => new Map(),
     events: new Map(),
     safelist: new Map(),
-    earliestDue: null,
+    earliestDue: undefined,
   };
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { InventoryData } from '../../src/core/policy/inventory-schema.ts';
-import { sparedRanges } from '../../src/core/decide/rule.ts';
+import { excludedRanges } from '../../src/core/decide/rule.ts';
 import { NOON, World } from './scenario.ts';
 
 const GAMES: InventoryData = {
@@ -113,7 +113,7 @@ describe('ports', () => {
     ]);
     assert.match(world.why, /except the allowed ports 53, 27015-27030/);
     assert.deepEqual(around.excludedPorts, [53, ...Array.from({ length: 16 }, (_, i) => 27015 + i)]);
-    assert.deepEqual(sparedRanges(around), [
+    assert.deepEqual(excludedRanges(around), [
       [53, 53],
       [27015, 27030],
     ]);
@@ -123,14 +123,14 @@ describe('ports', () => {
     });
     assert.deepEqual(named.ports, [80, 27031]);
     assert.deepEqual(named.excludedPorts, [27016]);
-    assert.deepEqual(sparedRanges(named), [[27016, 27016]]);
+    assert.deepEqual(excludedRanges(named), [[27016, 27016]]);
   });
 
   test('allowed as a wide range are not listed one by one, but are known from the match', () => {
     const world = new World({ inventory: GAMES });
     const mitigation = world.attack({ victim: '203.0.113.22' });
     assert.deepEqual(mitigation.excludedPorts, [53]);
-    assert.deepEqual(sparedRanges(mitigation), [
+    assert.deepEqual(excludedRanges(mitigation), [
       [53, 53],
       [1024, 65535],
     ]);

@@ -56,7 +56,7 @@ describe('withdrawing', () => {
     const ids = ['203.0.113.1', '203.0.113.2'].map((victim) => world.attack({ victim }).id);
     world.do({ type: 'withdraw-all', actor: ALICE, reason: 'panic' });
     assert.deepEqual(world.last.answer, { type: 'done', affected: ids });
-    assert.equal(world.state.earliestDue, null);
+    assert.equal(world.state.earliestDue, undefined);
     world.do({ type: 'withdraw-all', actor: ALICE, reason: 'panic' });
     assert.deepEqual(world.facts, [], 'nothing is left to withdraw');
   });
@@ -110,7 +110,7 @@ describe('expiry', () => {
     assert.ok((world.state.earliestDue ?? Number.POSITIVE_INFINITY) <= world.now, 'the others are due');
     world.do({ type: 'expire' });
     assert.equal(world.facts.length, 50);
-    assert.equal(world.state.earliestDue, null);
+    assert.equal(world.state.earliestDue, undefined);
   });
 
   test('a clock set back keeps nothing longer than the longest TTL', () => {

@@ -13,7 +13,7 @@ function passes(world: World, seconds: number): void {
   const until = world.now + seconds * 1000;
   for (;;) {
     const due = world.state.earliestDue;
-    if (due === null || due > until) break;
+    if (due === undefined || due > until) break;
     world.now = Math.max(world.now, due);
     world.do({ type: 'expire' });
     assert.ok((world.state.earliestDue ?? Number.POSITIVE_INFINITY) > world.now, 'each look gets somewhere');

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import type { Fact } from '../../src/core/facts.ts';
 import type { Life, LifeEntry } from '../../src/core/state/life.ts';
 import {
-  briefest,
+  shortestLife,
   KEPT_RENEWALS,
   KEPT_REPORTS,
   KEPT_REPORTS_ENDED,
@@ -301,7 +301,7 @@ describe('the memory of lives', () => {
     for (let i = 0; i < 5; i++) world.wait(1).event();
     world.withdraw(id);
     world.do({ type: 'confirm-ended', ids: [id] });
-    const { turns, reports, leftOut } = briefest(lifeOf(world, id));
+    const { turns, reports, leftOut } = shortestLife(lifeOf(world, id));
     assert.deepEqual(
       turns.map(({ kind }) => kind),
       ['created', 'ending', 'withdrawn'],

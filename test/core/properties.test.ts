@@ -225,7 +225,7 @@ function assertQuotas(world: World): void {
     assert.equal(world.state.activeTotal(dryRun), mitigations.length, 'the count is the truth');
   }
   const due = active(world).map(({ expiresAt, renewAt }) => Math.min(expiresAt, renewAt ?? expiresAt));
-  assert.equal(world.state.earliestDue, due.length === 0 ? null : Math.min(...due));
+  assert.equal(world.state.earliestDue, due.length === 0 ? undefined : Math.min(...due));
   assert.ok(
     (world.state.earliestDue ?? Number.POSITIVE_INFINITY) > world.now,
     'whatever is due gets somewhere',

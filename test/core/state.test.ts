@@ -70,7 +70,7 @@ describe('the state', () => {
 
   test('knows the earliest expiry through creations, extensions and endings', () => {
     const world = new World();
-    assert.equal(world.state.earliestDue, null);
+    assert.equal(world.state.earliestDue, undefined);
     const a = world.attack({ victim: '203.0.113.1' });
     world.wait(10);
     const b = world.attack({ victim: '203.0.113.2' });

@@ -36,7 +36,7 @@ function assertSameMeaning(state: StateView): void {
   ]);
   assert.deepEqual(found.sort(), [...MITIGATIONS].sort());
   assert.deepEqual([...state.safelist.keys()], ['203.0.113.9/32']);
-  assert.equal(state.paused, null);
+  assert.equal(state.paused, undefined);
   assert.equal(state.seq, 25);
 }
 

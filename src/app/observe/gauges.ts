@@ -84,7 +84,7 @@ function addMitigations(meter: MetricRegistry, { engine }: MetricsSources): void
     return counts.values();
   });
   meter.gauge('prefixd_paused', '1 while prefixd is paused and announces nothing new', [], () => [
-    [{}, engine.state.paused === null ? 0 : 1],
+    [{}, engine.state.paused === undefined ? 0 : 1],
   ]);
   meter.gauge('prefixd_dry_run', '1 while nothing is announced because of mode: dry-run', [], () => [
     [{}, engine.policy.mode === 'dry-run' ? 1 : 0],

@@ -100,10 +100,10 @@ interface Value {
   readonly description: string;
 }
 
-type Look = (client: ApiClient) => Promise<readonly Value[]>;
+type LookUp = (client: ApiClient) => Promise<readonly Value[]>;
 
 /** Reads values from the daemon, by their placeholder in the help: `--customer <customer>`. */
-export const KINDS: ReadonlyMap<string, Look> = new Map<string, Look>([
+export const KINDS: ReadonlyMap<string, LookUp> = new Map<string, LookUp>([
   ['neighbor', async (client) => liveValues(await client.get('/v1/peers'), 'name', 'address')],
   [
     'id',
@@ -141,7 +141,7 @@ export function registerComplete(
 }
 
 /** Returns nothing if the call fails: a message would appear in the line that the user types. */
-async function found(context: CommandContext, look: Look): Promise<readonly Value[]> {
+async function found(context: CommandContext, look: LookUp): Promise<readonly Value[]> {
   try {
     return await withClient(context, look, LIMITS);
   } catch (error) {

@@ -10,7 +10,7 @@ import type { ConfigProblem } from '../../config/types.ts';
 import { countWords, errorText } from '../../net/text.ts';
 import type { CommandContext } from '../command-context.ts';
 import { CliError, Exit } from '../command-context.ts';
-import { presentIn, writeNewFolder } from '../new-folder.ts';
+import { existingNames, writeNewFolder } from '../new-folder.ts';
 import { json, paint, printable } from '../tables.ts';
 
 export function registerMigrate(program: CliCommand, contextFor: (command: Command) => CommandContext): void {
@@ -69,14 +69,14 @@ async function migrate(context: CommandContext, dir: string, output: string | un
   const unset = checked.secrets.filter(({ message }) => !named.some((name) => message.includes(name)));
   if (output !== undefined) await write(output, files);
   const problems = [...unknownKeys(name, migration.changes), ...checked.problems];
-  const todo = whatIsLeft(migration.changes, context.io.env);
+  const todo = remainingTasks(migration.changes, context.io.env);
   const report: MigrationReport = {
     from: join(dir, name),
     complete: problems.length === 0 && todo.length === 0,
     changes: migration.changes.filter(({ kind }) => kind !== 'unknown' && kind !== 'todo'),
     todo,
     unchanged: COPIED.filter((file) => files.has(file) && !problems.some((problem) => problem.file === file)),
-    unused: await presentIn(dir, UNUSED),
+    unused: await existingNames(dir, UNUSED),
     problems,
     // Upstream needed these variables, too, so they are not left to do; `check` asks for them.
     warnings: [...unset, ...checked.warnings],
@@ -124,7 +124,10 @@ function unknownKeys(file: string, changes: readonly Change[]): readonly ConfigP
     }));
 }
 
-function whatIsLeft(changes: readonly Change[], environment: CommandContext['io']['env']): readonly string[] {
+function remainingTasks(
+  changes: readonly Change[],
+  environment: CommandContext['io']['env'],
+): readonly string[] {
   const variables = changes.flatMap(({ path, variable }) =>
     variable === undefined || environment[variable]
       ? []

@@ -6,7 +6,7 @@
 import type { Command } from 'commander';
 import type { CliCommand } from '../command.ts';
 import { list, record, text } from '../answer.ts';
-import { mayPass, openClient } from '../client.ts';
+import { isTemporary, openClient } from '../client.ts';
 import type { ApiClient } from '../client.ts';
 import { CliError, Exit } from '../command-context.ts';
 import type { CommandContext, Io } from '../command-context.ts';
@@ -160,7 +160,7 @@ async function attempts(client: ApiClient, body: unknown, deadline: number, pace
       return await client.post('/v1/signals/fastnetmon', body);
     } catch (error) {
       const pause = pace.pauses[Math.min(attempt, pace.pauses.length - 1)] ?? 0;
-      if (!mayPass(error) || performance.now() + pause >= deadline) throw error;
+      if (!isTemporary(error) || performance.now() + pause >= deadline) throw error;
       await new Promise((resolve) => setTimeout(resolve, pause));
     }
   }

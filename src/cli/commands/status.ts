@@ -31,7 +31,7 @@ export function registerStatus(program: CliCommand, contextFor: (command: Comman
 }
 
 /** Words for the statuses of the API. */
-const MOODS: Readonly<Record<string, string>> = { ok: 'healthy', not_enforcing: 'not enforcing' };
+const STATUS_TEXTS: Readonly<Record<string, string>> = { ok: 'healthy', not_enforcing: 'not enforcing' };
 
 async function status(context: CommandContext, client: ApiClient): Promise<string> {
   const health = await client.get('/v1/health/detail');
@@ -40,10 +40,10 @@ async function status(context: CommandContext, client: ApiClient): Promise<strin
   const peers = isStarting ? [] : await client.get('/v1/peers');
   if (context.options.format === 'json') return json({ health, peers });
   const all = record(health);
-  const mood = text(all.status);
+  const code = text(all.status);
   const head = pairs(
     [
-      ['status', MOODS[mood] ?? mood, mood === 'ok' ? 'green' : 'red'],
+      ['status', STATUS_TEXTS[code] ?? code, code === 'ok' ? 'green' : 'red'],
       ['version', text(all.version)],
       ['up', duration(number(all.uptime_seconds))],
       ['pop', text(all.pop)],

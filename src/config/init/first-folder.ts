@@ -6,7 +6,7 @@ import { parseListen } from '../schema/fields.ts';
 import { DEFAULT_LISTEN, DEFAULT_TOKEN_ENV } from '../schema/prefixd-schema.ts';
 import type { ConfigProblem, ConfigResult } from '../types.ts';
 import { parseYaml } from '../yaml/yaml.ts';
-import { fitPlaybooks, type LeftOutStep, type ShippedPlaybooks } from './fit-playbooks.ts';
+import { fitPlaybooks, type OmittedStep, type ShippedPlaybooks } from './fit-playbooks.ts';
 import { type Peering, type Platform, ROUTER_KINDS } from './router-snippets.ts';
 
 /** The file with the secrets; the systemd unit in packaging/ reads it under this name. */
@@ -144,7 +144,7 @@ export interface FirstConfiguration {
   /** Texts by file name within the folder. */
   readonly files: ReadonlyMap<string, string>;
   readonly playbookCount: number;
-  readonly leftOut: readonly LeftOutStep[];
+  readonly omitted: readonly OmittedStep[];
   /** Empty if `prefixd check` will accept the folder. */
   readonly problems: readonly ConfigProblem[];
   readonly warnings: readonly ConfigProblem[];
@@ -173,9 +173,9 @@ export function firstConfiguration(
       },
       { [DEFAULT_TOKEN_ENV]: token },
     );
-  const { files: playbooks, leftOut } = fitPlaybooks(shipped, (files) => {
+  const { files: playbooks, omitted } = fitPlaybooks(shipped, (files) => {
     const result = assembled(files);
-    return result.ok ? result.config.policy : null;
+    return result.ok ? result.config.policy : undefined;
   });
   const result = assembled(playbooks);
   return {
@@ -186,7 +186,7 @@ export function firstConfiguration(
       [SECRETS_FILE, firstSecrets(answers, token)],
     ]),
     playbookCount: result.ok ? result.config.policy.playbooks.names.length : 0,
-    leftOut,
+    omitted,
     problems: result.ok ? [] : result.problems,
     warnings: result.warnings,
   };

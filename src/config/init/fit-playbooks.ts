@@ -15,7 +15,7 @@ import { enforcementChecks } from '../validate/enforcement-checks.ts';
 export type ShippedPlaybooks = ReadonlyMap<string, string>;
 
 /** A step that was removed. */
-export interface LeftOutStep {
+export interface OmittedStep {
   readonly file: string;
   readonly playbook: string;
   /** Such as `step 1 of udp_flood (police at 5 Mbit/s)`, numbered as in the bundled file. */
@@ -24,7 +24,7 @@ export interface LeftOutStep {
 
 export interface FittedPlaybooks {
   readonly files: ShippedPlaybooks;
-  readonly leftOut: readonly LeftOutStep[];
+  readonly omitted: readonly OmittedStep[];
 }
 
 /** Exceeds the number of steps in the bundled playbooks. */
@@ -33,32 +33,32 @@ const MAX_ROUNDS = 1000;
 /**
  * Removes, one by one, the steps that no router can enforce. A removed step's `match` moves to the next step, which
  * would otherwise match more than before. Removes playbooks without steps and files without playbooks. `policyFor`
- * returns the policy with these playbooks, or null if they are invalid.
+ * returns the policy with these playbooks, or undefined if they are invalid.
  */
 export function fitPlaybooks(
   shipped: ShippedPlaybooks,
-  policyFor: (files: ShippedPlaybooks) => Policy | null,
+  policyFor: (files: ShippedPlaybooks) => Policy | undefined,
 ): FittedPlaybooks {
   const files = new Map(shipped);
-  const leftOut: LeftOutStep[] = [];
+  const omitted: OmittedStep[] = [];
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const policy = policyFor(files);
-    const found = policy === null ? undefined : firstStep(policy);
+    const found = policy === undefined ? undefined : firstStep(policy);
     if (found === undefined) break;
     const file = fileOf(files, found.playbook);
     if (file === undefined) break;
     const document = parseDocument(files.get(file) ?? '');
     // Steps are removed in order, so every earlier removal in this playbook was in front of this step.
-    const before = leftOut.filter(({ playbook }) => playbook === found.name).length;
+    const before = omitted.filter(({ playbook }) => playbook === found.name).length;
     const step = `step ${found.index + 1 + before} of ${found.name} (${takeOut(document, found)})`;
-    leftOut.push({ file, playbook: found.name, step });
+    omitted.push({ file, playbook: found.name, step });
     put(files, file, document);
     const gone = policy?.playbooks.byName.get(found.name)?.match;
-    if (found.playbook !== null && gone !== undefined && mapOf(document, found.playbook) === undefined) {
+    if (found.playbook !== undefined && gone !== undefined && mapOf(document, found.playbook) === undefined) {
       keepOthersOff(files, gone);
     }
   }
-  return { files: withComments(files, leftOut), leftOut };
+  return { files: withComments(files, omitted), omitted };
 }
 
 /** Stores the document as the file's text; removes the file if no playbook is left in it. */
@@ -91,9 +91,9 @@ function keepOthersOff(files: Map<string, string>, { vectors, protocol }: Playbo
   }
 }
 
-/** Locates a step; `playbook` is null for the default playbook. */
+/** Locates a step; `playbook` is undefined for the default playbook. */
 interface StepPlace {
-  readonly playbook: string | null;
+  readonly playbook: string | undefined;
   /** The playbook's name for people. */
   readonly name: string;
   readonly index: number;
@@ -105,7 +105,7 @@ function firstStep(policy: Policy): StepPlace | undefined {
   for (const { path } of enforcementChecks(policy)) {
     const [top, second, third] = path;
     if (top === 'default_playbook' && typeof third === 'number') {
-      return { playbook: null, name: playbooks.fallback?.name ?? 'default', index: third };
+      return { playbook: undefined, name: playbooks.fallback?.name ?? 'default', index: third };
     }
     const index = path[3];
     if (typeof second !== 'number' || typeof index !== 'number') continue;
@@ -116,15 +116,15 @@ function firstStep(policy: Policy): StepPlace | undefined {
 }
 
 /** Finds the file with the playbook; names are unique among all files. */
-function fileOf(files: ShippedPlaybooks, playbook: string | null): string | undefined {
+function fileOf(files: ShippedPlaybooks, playbook: string | undefined): string | undefined {
   for (const [file, text] of files) {
     if (mapOf(parseDocument(text), playbook) !== undefined) return file;
   }
   return undefined;
 }
 
-function mapOf(document: Document, playbook: string | null): YAMLMap | undefined {
-  if (playbook === null) {
+function mapOf(document: Document, playbook: string | undefined): YAMLMap | undefined {
+  if (playbook === undefined) {
     const fallback: unknown = document.get('default_playbook');
     return isMap(fallback) ? fallback : undefined;
   }
@@ -156,7 +156,7 @@ function takeOut(document: Document, { playbook, index }: StepPlace): string {
   steps.items.splice(index, 1);
   if (steps.items.length === 0) {
     const all = listOf(document);
-    if (playbook === null) document.delete('default_playbook');
+    if (playbook === undefined) document.delete('default_playbook');
     else all?.items.splice(all.items.indexOf(map), 1);
   }
   const rate: unknown = step.get('rate_bps');
@@ -168,10 +168,10 @@ function hasPlaybooks(document: Document): boolean {
   return document.has('default_playbook') || (listOf(document)?.items.length ?? 0) > 0;
 }
 
-function withComments(files: ShippedPlaybooks, leftOut: readonly LeftOutStep[]): ShippedPlaybooks {
+function withComments(files: ShippedPlaybooks, omitted: readonly OmittedStep[]): ShippedPlaybooks {
   return new Map(
     [...files].map(([file, text]) => {
-      const steps = leftOut.filter((one) => one.file === file).map(({ step }) => step);
+      const steps = omitted.filter((one) => one.file === file).map(({ step }) => step);
       const comment =
         steps.length === 0
           ? ''

@@ -150,13 +150,13 @@ function migrateBgp(settings: Section, gobgp: readonly GobgpNeighbor[], note: No
     neighbors.push({
       name,
       address,
-      ...(asn === null ? {} : { peer_asn: asn }),
+      ...(asn === undefined ? {} : { peer_asn: asn }),
       ...(variable === undefined ? {} : { md5_password_env: variable }),
     });
     const path = `bgp.neighbors[${neighbors.length - 1}]`;
     const password = variable === undefined ? '' : `; set ${variable} to its password`;
     note('added', path, `${address}, a neighbor of GoBGP${password}`, variable);
-    if (asn === null)
+    if (asn === undefined)
       note('todo', `${path}.peer_asn`, "GoBGP's configuration has no AS number for this neighbor");
   }
   const quotas = section(settings, 'quotas');
@@ -212,7 +212,7 @@ function remove(settings: Record<string, unknown>, path: string): boolean {
 /** A neighbor of GoBGP, without its password. */
 export interface GobgpNeighbor {
   readonly address: string;
-  readonly asn: number | null;
+  readonly asn: number | undefined;
   readonly hasPassword: boolean;
 }
 
@@ -227,7 +227,7 @@ export function gobgpNeighbors(toml: string): readonly GobgpNeighbor[] {
     const asn = /peer-as\s*=\s*([\d_]+)/.exec(text)?.[1]?.replaceAll('_', '');
     if (address === undefined) return [];
     const hasPassword = /auth-password\s*=\s*("[^"]+"|'[^']+')/.test(text);
-    return [{ address, asn: asn === undefined ? null : Number(asn), hasPassword }];
+    return [{ address, asn: asn === undefined ? undefined : Number(asn), hasPassword }];
   });
 }
 

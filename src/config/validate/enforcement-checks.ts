@@ -65,7 +65,7 @@ export function* targetsOf(policy: Policy, groups: readonly AssetGroup[]): Itera
     for (const vector of vectors.length === 0 ? ['unknown'] : vectors) {
       for (const group of groups) {
         const target = targetFor(playbook, vector, group);
-        if (target !== null) yield { playbook, path, group, target };
+        if (target !== undefined) yield { playbook, path, group, target };
       }
     }
   }
@@ -80,7 +80,7 @@ export function enforcementChecks(
   for (const { playbook, path, group, target } of targetsOf(policy, groups)) {
     for (const index of playbook.steps.keys()) {
       const found = unenforceable(target, playbook, index, policy);
-      if (found === null) continue;
+      if (found === undefined) continue;
       const at = [...path, 'steps', index];
       const key = JSON.stringify([at, found.what]);
       const known = findings.get(key);
@@ -132,21 +132,21 @@ function shown(findings: readonly EnforcementFinding[]): readonly EnforcementWar
   return warnings;
 }
 
-/** Explains why some neighbor cannot enforce a step as written, and the consequence; null if all can enforce it. */
+/** Explains why some neighbor cannot enforce a step as written, and the consequence; undefined if all can enforce it. */
 function unenforceable(
   target: PlanTarget,
   playbook: Playbook,
   index: number,
   policy: Policy,
-): Pick<EnforcementFinding, 'what' | 'partial'> | null {
+): Pick<EnforcementFinding, 'what' | 'partial'> | undefined {
   const context = { policy, state: STATE };
   const step = stepOf(playbook, index);
   const written = planWithin(target, step, [], context);
   // Another check reports rules that name a protected port.
   if (written.rule === undefined || checkProtectedPorts(policy.guardrails, written.rule) !== undefined)
-    return null;
+    return undefined;
   const prediction = predict(policy, written.rule.match, step.action);
-  if (prediction.every(({ ok }) => ok)) return null;
+  if (prediction.every(({ ok }) => ok)) return undefined;
   const reasons = unenforceableWords(prediction);
   if (isEnforceable(prediction)) {
     return { what: `not enforced by ${count(prediction)} neighbors: ${reasons}`, partial: true };
@@ -170,12 +170,17 @@ function count(prediction: Prediction): string {
   return `${prediction.filter(({ ok }) => !ok).length} of ${prediction.length}`;
 }
 
-/** Returns an example attack that the playbook matches; null if the playbook cannot match this vector and group. */
-function targetFor({ match }: Playbook, vector: string, { victim, owner }: AssetGroup): PlanTarget | null {
+/** Returns an example attack that the playbook matches; undefined if the playbook cannot match this vector and group. */
+function targetFor(
+  { match }: Playbook,
+  vector: string,
+  { victim, owner }: AssetGroup,
+): PlanTarget | undefined {
   const implied = impliedProtocol(vector, victim.includes(':') ? 6 : 4);
-  if (match.protocol !== null && implied !== null && match.protocol !== implied) return null;
-  if (match.customers.length > 0 && !match.customers.includes(owner?.customerId ?? '')) return null;
-  if (match.profiles.length > 0 && !match.profiles.includes(owner?.profile ?? USUAL_PROFILE)) return null;
+  if (match.protocol !== null && implied !== null && match.protocol !== implied) return undefined;
+  if (match.customers.length > 0 && !match.customers.includes(owner?.customerId ?? '')) return undefined;
+  const profile = owner?.profile ?? USUAL_PROFILE;
+  if (match.profiles.length > 0 && !match.profiles.includes(profile)) return undefined;
   return {
     victim,
     vector,

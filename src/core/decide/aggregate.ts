@@ -8,7 +8,7 @@ import { isActive } from '../state/indices.ts';
 import type { DecideContext } from '../commands.ts';
 import type { Fact } from '../facts.ts';
 import { checkOwner, checkTarget } from '../policy/guardrails.ts';
-import { alertOf, confidenceOf, holdModeOf, standingHolds } from '../state/holds.ts';
+import { alertOf, confidenceOf, holdModeOf, activeHolds } from '../state/holds.ts';
 import type { Inventory } from '../policy/inventory.ts';
 import { endingFacts, SYSTEM } from './lifecycle.ts';
 import { dstPortsCover, sameButDstPorts } from './correlate.ts';
@@ -225,7 +225,7 @@ export function narrowingWords(narrowing: readonly Fact[]): readonly string[] {
 /** Groups unexpired holds by the victim that was reported. */
 function holdsInside(mitigation: Mitigation, now: number): ReadonlyMap<string, readonly Hold[]> {
   const inside = new Map<string, Hold[]>();
-  for (const hold of standingHolds(mitigation, now)) {
+  for (const hold of activeHolds(mitigation, now)) {
     const holds = inside.get(hold.victim);
     if (holds === undefined) inside.set(hold.victim, [hold]);
     else holds.push(hold);
@@ -237,7 +237,7 @@ function holdsInside(mitigation: Mitigation, now: number): ReadonlyMap<string, r
  * Gives hosts their own rules when a new policy or the safelist ends the rule for their prefix, as many as quotas have
  * room for: they are still under attack, and their detectors may not report them again.
  */
-export function partingFacts(
+export function restoreHostRules(
   mitigation: Mitigation,
   state: DecisionView,
   context: DecideContext,

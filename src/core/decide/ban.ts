@@ -22,7 +22,7 @@ import {
   newPart,
   planUnder,
   refused,
-  takingAlong,
+  replaceHostRules,
   targetOf,
 } from './begin-mitigation.ts';
 import { type ActiveRule, correlate, type Correlation } from './correlate.ts';
@@ -132,11 +132,11 @@ function decideKnownVictim(
   const refusal =
     checkTarget(state, policy, rule.match) ?? checkOwner(policy, detection.victim, owner !== undefined);
   if (refusal !== undefined) return refused(it, plan, rule, refusal);
-  return follow(it, correlate(standingFor(it), rule));
+  return follow(it, correlate(activeRulesFor(it), rule));
 }
 
 /** Returns the mitigations that this event may be about; not those past their TTL, whose end is not recorded yet. */
-function standingFor(it: BanContext): readonly ActiveRule[] {
+function activeRulesFor(it: BanContext): readonly ActiveRule[] {
   const { state, context, detection, owner } = it;
   const { now, policy } = context;
   const dryRun = policy.mode === 'dry-run';
@@ -163,7 +163,7 @@ function standingFor(it: BanContext): readonly ActiveRule[] {
 function follow(it: BanContext, correlation: Correlation): Outcome {
   switch (correlation.kind) {
     case 'new':
-      return aggregated(it) ?? takingAlong(it) ?? created(it, it.plan, it.rule, [], []);
+      return aggregated(it) ?? replaceHostRules(it) ?? created(it, it.plan, it.rule, [], []);
     case 'covered':
       return kept(it, correlation.by);
     case 'wider':

@@ -5,7 +5,7 @@ import type { Fact } from '../facts.ts';
 import { checkPorts, checkQuotas, checkTarget, type Refusal } from '../policy/guardrails.ts';
 import type { Ownership } from '../policy/inventory.ts';
 import type { Playbook, Step } from '../policy/playbook.ts';
-import { holdFor, renewalTime, standingHolds, withHold } from '../state/holds.ts';
+import { holdFor, renewalTime, activeHolds, withHold } from '../state/holds.ts';
 import { isActive } from '../state/indices.ts';
 import type { DecisionView } from '../state/state-view.ts';
 import { portWords } from '../rule-text.ts';
@@ -58,7 +58,7 @@ export function aggregated(it: BanContext): Outcome | undefined {
   const { rule } = plan;
   if (rule === undefined || plan.refusal !== undefined) return undefined;
   // The prefix rule is already active, and leaves alone the ports under attack on this host.
-  if (stands(it, rule)) return undefined;
+  if (isActiveAlready(it, rule)) return undefined;
   const why = [
     ...it.grounds,
     `${hosts} hosts of ${block.prefix} are under the same attack: one rule covers the prefix (aggregation.hosts)`,
@@ -80,7 +80,7 @@ export function aggregated(it: BanContext): Outcome | undefined {
   return outcome.status === 'rejected' ? undefined : outcome;
 }
 
-function stands({ state, context }: BanContext, { match }: Rule): boolean {
+function isActiveAlready({ state, context }: BanContext, { match }: Rule): boolean {
   const dryRun = context.policy.mode === 'dry-run';
   return [...state.withMatch(matchKey(match))].some((id) => {
     const mitigation = state.mitigations.get(id);
@@ -89,7 +89,7 @@ function stands({ state, context }: BanContext, { match }: Rule): boolean {
 }
 
 /** Replaces the host rules inside a reported prefix; undefined when there are none. */
-export function takingAlong(it: BanContext): Outcome | undefined {
+export function replaceHostRules(it: BanContext): Outcome | undefined {
   const { state, detection, rule, plan, playbook } = it;
   const of = { playbook: playbook.name, step: plan.index };
   const gathering = gatherInside(state, detection, rule, of);
@@ -111,7 +111,7 @@ function replacing(it: BanContext, { replaceable, refused }: Gathering): Outcome
 function inPlaceOf(it: BanContext, replaced: readonly Mitigation[], refused: readonly Hold[]): Outcome {
   const { command, context, plan, rule, detection, event } = it;
   const words = replaced.length === 0 ? [] : [`it replaces ${countWords(replaced.length, 'mitigation')}`];
-  const holds = [...refused, ...replaced.flatMap((mitigation) => standingHolds(mitigation, context.now))];
+  const holds = [...refused, ...replaced.flatMap((mitigation) => activeHolds(mitigation, context.now))];
   const outcome = created(it, plan, rule, [], words, { holds, freed: replaced.length });
   if (outcome.status === 'rejected' || outcome.mitigation === undefined) return outcome;
   const reason = `covered by mitigation ${outcome.mitigation.id} for ${detection.victim}`;

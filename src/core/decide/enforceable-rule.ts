@@ -14,7 +14,7 @@ import {
   type Rule,
   type RuleDraft,
   type RuleRequest,
-  sparedRanges,
+  excludedRanges,
 } from './rule.ts';
 import type { DecisionView } from '../state/state-view.ts';
 import { DISCARD, isShared, type MitigationAction, passedBps } from '../action.ts';
@@ -231,7 +231,7 @@ function* candidatesOf(
 ): Iterable<Candidate> {
   const { action } = step;
   const police = action.type === 'police';
-  const spares = sparedRanges(drafted).length > 0;
+  const spares = excludedRanges(drafted).length > 0;
   switch (way) {
     case 'share_rate':
       if (police)
@@ -263,7 +263,7 @@ function* everyPort(target: PlanTarget, step: PlanStep, drafted: Rule): Iterable
   if (drafted.match.dstPorts.length === 0) return;
   const { rule } = draftOf(everyPortOf(target), step);
   if (rule === undefined) return;
-  const spared = sparedRanges(drafted);
+  const spared = excludedRanges(drafted);
   const words =
     spared.length === 0
       ? 'the rule covers every port'

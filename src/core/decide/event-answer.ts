@@ -104,7 +104,7 @@ export function untimely({ detection }: EventCommand, context: DecideContext): s
 
 /** Explains that the daemon is paused; undefined when it is not. */
 export function pausedWords(state: DecisionView): string | undefined {
-  if (state.paused === null) return undefined;
+  if (state.paused === undefined) return undefined;
   const { actor, reason } = state.paused;
   return `paused by ${actor.name} (${reason}): nothing new is announced`;
 }

@@ -4,7 +4,7 @@ import type { DecideContext, Decision } from '../commands.ts';
 import { activeOnes } from './operator.ts';
 import type { Fact } from '../facts.ts';
 import { USUAL_PROFILE } from '../policy/profile.ts';
-import { heldUntil, holdsOf, renewalTime, standingHolds } from '../state/holds.ts';
+import { heldUntil, holdsOf, renewalTime, activeHolds } from '../state/holds.ts';
 import { type EventContext, extend } from './extend.ts';
 import { endingFacts, SYSTEM } from './lifecycle.ts';
 import type { DecisionView } from '../state/state-view.ts';
@@ -78,7 +78,7 @@ function withoutPlaybook(mitigation: Mitigation, { now, policy }: DecideContext)
 
 /** Returns the highest confidence among the reporters that hold the mitigation; null when none gives one. */
 function heldConfidence(mitigation: Mitigation, now: number): number | null {
-  const known = standingHolds(mitigation, now).flatMap(({ mode, confidence }) =>
+  const known = activeHolds(mitigation, now).flatMap(({ mode, confidence }) =>
     mode === 'until_released' && confidence !== null ? [confidence] : [],
   );
   return known.length === 0 ? null : Math.max(...known);

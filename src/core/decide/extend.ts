@@ -1,4 +1,5 @@
 /** Extends a mitigation whose attack continues, and escalates it to its next step. */
+import { failed, ok, type Result } from '../../net/result.ts';
 import { rateWords } from '../../net/text.ts';
 import { timeText } from '../../net/time.ts';
 import type { DecideContext } from '../commands.ts';
@@ -241,7 +242,7 @@ function escalationOf(
     why: [`not escalating to ${name}${yet}: ${reason}`],
   });
   if (!policy.escalation.enabled) return staying('escalation is off', '');
-  if (event.state.paused !== null) return staying('announcements are paused');
+  if (event.state.paused !== undefined) return staying('announcements are paused');
   const interrupted = interruption(mitigation, context);
   if (interrupted !== undefined) {
     return staying(`${interrupted}; the persistence timer restarts`);
@@ -251,8 +252,9 @@ function escalationOf(
   const verdict = meetsRequirement(requirement, report.confidence, persisted);
   if (!verdict.met) return staying(verdict.why);
 
-  const rule = ruleOfStep(mitigation, playbook, next, event);
-  if ('refused' in rule) return staying(rule.refused, '');
+  const drafted = ruleOfStep(mitigation, playbook, next, event);
+  if (!drafted.ok) return staying(drafted.error, '');
+  const rule = drafted.value;
   const { action } = rule;
   const ttl = stepTtl(next, profile, policy.timers);
   const moved = matchKey(rule.match) !== matchKey(mitigation.match);
@@ -284,12 +286,13 @@ function reformOf(
   const { now, policy } = event.context;
   const { id, match, action, step } = mitigation;
   const playbook = playbookOf(mitigation, policy);
-  if (playbook === undefined || event.state.paused !== null) return undefined;
+  if (playbook === undefined || event.state.paused !== undefined) return undefined;
   if (isEnforceable(predict(policy, match, action))) return undefined;
   const last = playbook.ways.includes('next_step') ? playbook.steps.length : step + 1;
   for (const [index, next] of playbook.steps.slice(0, last).entries()) {
-    const rule = index < step ? undefined : ruleOfStep(mitigation, playbook, next, event);
-    if (rule === undefined || 'refused' in rule) continue;
+    const drafted = index < step ? undefined : ruleOfStep(mitigation, playbook, next, event);
+    if (drafted?.ok !== true) continue;
+    const rule = drafted.value;
     const further = index === step ? {} : { step: index, firstStep: index, stepSince: now };
     const { ports, excludedPorts } = rule;
     const words = `no neighbor can enforce mitigation ${id} in its current form: changed to step ${index + 1} of ${playbook.steps.length}, ${actionWords(rule.action)} (same id)`;
@@ -304,6 +307,7 @@ function reformOf(
 function stepOf(mitigation: Mitigation, policy: Policy): Step | undefined {
   return playbookOf(mitigation, policy)?.steps[mitigation.step];
 }
+
 /** A step's rule for an active mitigation. `ways` lists its differences from the step as written. */
 type StepRule = Rule & { readonly action: MitigationAction; readonly ways: readonly string[] };
 
@@ -313,7 +317,7 @@ function ruleOfStep(
   playbook: Playbook,
   step: Step,
   event: EventContext,
-): StepRule | { readonly refused: string } {
+): Result<StepRule> {
   const { state } = event;
   const { policy } = event.context;
   const traits = traitsBehind(mitigation.match, stepOf(mitigation, policy)?.refinement);
@@ -328,12 +332,12 @@ function ruleOfStep(
     traits,
   };
   const { rule, action, refusal, why } = planWithin(target, step, playbook.ways, { policy, state });
-  if (rule === undefined) return { refused: why.at(-1) ?? 'nothing is left to filter' };
+  if (rule === undefined) return failed(why.at(-1) ?? 'nothing is left to filter');
   if (traits.fragments === true && rule.match.fragments !== true) {
-    return { refused: 'it would filter more than the fragments that were reported' };
+    return failed('it would filter more than the fragments that were reported');
   }
   const forbidden =
     checkTarget(state, policy, rule.match) ?? checkProtectedPorts(policy.guardrails, rule) ?? refusal;
-  if (forbidden !== undefined) return { refused: forbidden.detail };
-  return { ...rule, action, ways: why.filter((line) => line.startsWith('instead (')) };
+  if (forbidden !== undefined) return failed(forbidden.detail);
+  return ok({ ...rule, action, ways: why.filter((line) => line.startsWith('instead (')) });
 }

@@ -16,7 +16,7 @@ import { isActive, isLive } from '../state/indices.ts';
 import type { DecisionView } from '../state/state-view.ts';
 import type { Actor, Ending, Mitigation } from '../types.ts';
 import { isPrefixVictim, ownerOf } from '../victim.ts';
-import { partingFacts } from './aggregate.ts';
+import { restoreHostRules } from './aggregate.ts';
 import { endedFact, endingFacts } from './lifecycle.ts';
 import { hitsAllowedPort } from './rule.ts';
 
@@ -79,7 +79,7 @@ export function decideSafelistAdd(
   if (question !== undefined) return { facts: [], answer: question };
   const ended = endAll(touched, () => `safelisted: ${text} (${reason})`, actor, now);
   const hosts = touched
-    .flatMap((mitigation) => partingFacts(mitigation, state, context))
+    .flatMap((mitigation) => restoreHostRules(mitigation, state, context))
     .filter((fact) => !touches(fact.mitigation, prefix));
   return {
     facts: [{ type: 'safelist.added', entry }, ...hosts, ...ended.facts],
@@ -120,7 +120,7 @@ export function decideSafelistRemove(
 /** Pauses or resumes. Pausing twice, or resuming without a pause, changes nothing. */
 export function setPaused(state: DecisionView, { type, actor, reason }: Of<'pause' | 'resume'>): Decision {
   const answer = { type: 'done', affected: [] } as const;
-  if ((state.paused !== null) === (type === 'pause')) return { facts: [], answer };
+  if ((state.paused !== undefined) === (type === 'pause')) return { facts: [], answer };
   return {
     facts: [{ type: type === 'pause' ? 'control.paused' : 'control.resumed', actor, reason }],
     answer,
@@ -187,7 +187,7 @@ export function* policyLoadedSteps(
   const hosts: Fact[] = [];
   const moved: Fact[] = [];
   for (const mitigation of active) {
-    if (reasons.has(mitigation.id)) hosts.push(...partingFacts(mitigation, state, context));
+    if (reasons.has(mitigation.id)) hosts.push(...restoreHostRules(mitigation, state, context));
     else moved.push(...movedFacts(mitigation, policy, actor));
     yield;
   }

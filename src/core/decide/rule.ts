@@ -85,66 +85,67 @@ export function isWholeHost({ match, ports }: Rule): boolean {
  * Returns the ports that a rule leaves alone, as ranges: the reported ports that are allowed; or, when the rule names
  * none, every port that its match excludes.
  */
-export function sparedRanges({ match, ports, excludedPorts }: Rule): readonly Range[] {
+export function excludedRanges({ match, ports, excludedPorts }: Rule): readonly Range[] {
   if (ports.length > 0 || match.dstPorts.length === 0) return portRanges(excludedPorts);
   return rangesAround(match.dstPorts);
 }
 
 /** Drafts the narrowest rule that answers the attack without touching the service's allowed ports. */
-export function draftRule(wish: RuleRequest): RuleDraft {
-  const unfit = unfitRefinement(wish);
+export function draftRule(request: RuleRequest): RuleDraft {
+  const unfit = unfitRefinement(request);
   if (unfit !== undefined) return { rule: undefined, why: [unfit] };
-  const mustSpare = wish.action === 'discard' && allowedFor(wish.allowedPorts, wish.protocol).length > 0;
-  const narrowed = narrowByTraits({ ...wish, mustSpare });
-  const draft = draftPorts({ ...wish, refinement: narrowed.refinement });
+  const mustExclude =
+    request.action === 'discard' && allowedFor(request.allowedPorts, request.protocol).length > 0;
+  const narrowed = narrowByTraits({ ...request, mustExclude });
+  const draft = draftPorts({ ...request, refinement: narrowed.refinement });
   if (draft.rule === undefined) return draft;
-  const words = refinementWords(wish.refinement);
+  const words = refinementWords(request.refinement);
   const step = words === '' ? [] : [`the step narrows the rule: ${words}`];
   return { rule: draft.rule, why: [...draft.why, ...step, ...narrowed.why] };
 }
 
-function draftPorts(wish: RuleRequest): RuleDraft {
-  const allowed = allowedFor(wish.allowedPorts, wish.protocol);
-  const reflector = wish.vector === undefined ? undefined : reflectorPort(wish.vector);
-  if (wish.refinement.fragments) return draftFragments(wish, allowed);
-  if (!hasPorts(wish.protocol)) {
+function draftPorts(request: RuleRequest): RuleDraft {
+  const allowed = allowedFor(request.allowedPorts, request.protocol);
+  const reflector = request.vector === undefined ? undefined : reflectorPort(request.vector);
+  if (request.refinement.fragments) return draftFragments(request, allowed);
+  if (!hasPorts(request.protocol)) {
     const why =
-      wish.ports.length === 0
+      request.ports.length === 0
         ? []
-        : [`${protocolWords(wish.protocol)} has no ports; the reported ports are ignored`];
-    return { rule: ruleOf(wish, [], []), why };
+        : [`${protocolWords(request.protocol)} has no ports; the reported ports are ignored`];
+    return { rule: ruleOf(request, [], []), why };
   }
   if (reflector !== undefined) {
     const why = [
-      `${wish.vector} comes from the reflectors' source port ${reflector}; destination ports are not a useful criterion`,
+      `${request.vector} comes from the reflectors' source port ${reflector}; destination ports are not a useful criterion`,
     ];
-    return draftAround(wish, allowed, why);
+    return draftAround(request, allowed, why);
   }
-  return wish.ports.length === 0 ? draftAround(wish, allowed, []) : draftNamed(wish, allowed);
+  return request.ports.length === 0 ? draftAround(request, allowed, []) : draftNamed(request, allowed);
 }
 
 /** Drafts a rule for the reported ports, without the allowed ones. */
-function draftNamed(wish: RuleRequest, allowed: readonly Range[]): RuleDraft {
-  const named = without(wish.ports, allowed);
-  const spared = shared(wish.ports, allowed);
+function draftNamed(request: RuleRequest, allowed: readonly Range[]): RuleDraft {
+  const named = without(request.ports, allowed);
+  const spared = shared(request.ports, allowed);
   if (named.length > 0) {
     const why = [`the rule names ${portWords(named)}`];
     if (spared.length > 0) why.push(`${portWords(spared)} excluded: allowed for the service`);
-    return { rule: ruleOf(wish, portRanges(named), named, spared), why };
+    return { rule: ruleOf(request, portRanges(named), named, spared), why };
   }
-  if (wish.action === 'discard') {
+  if (request.action === 'discard') {
     const why = `only allowed ${portWords(spared)} would be left, and allowed ports are never discarded`;
     return { rule: undefined, why: [why] };
   }
   const why = `${portWords(spared)} allowed for the service: policed, never discarded, so the rule does not escalate`;
-  return { rule: ruleOf(wish, portRanges(spared), spared), why: [why] };
+  return { rule: ruleOf(request, portRanges(spared), spared), why: [why] };
 }
 
 /** Drafts a rule for all ports but the allowed ones, as ranges around them, because some routers reset on `!=`. */
-function draftAround(wish: RuleRequest, allowed: readonly Range[], before: readonly string[]): RuleDraft {
-  const what = protocolWords(wish.protocol);
+function draftAround(request: RuleRequest, allowed: readonly Range[], before: readonly string[]): RuleDraft {
+  const what = protocolWords(request.protocol);
   if (allowed.length === 0) {
-    return { rule: ruleOf(wish, [], []), why: [...before, `the rule covers ${what}, every port`] };
+    return { rule: ruleOf(request, [], []), why: [...before, `the rule covers ${what}, every port`] };
   }
   const around = rangesAround(allowed);
   if (around.length === 0) {
@@ -154,29 +155,30 @@ function draftAround(wish: RuleRequest, allowed: readonly Range[], before: reado
     };
   }
   const why = [...before, `the rule covers ${what} except the allowed ${portWords(allowed)}`];
-  if (wish.protocol === null) why.push('the rule matches TCP and UDP only; other protocols are not filtered');
-  return { rule: ruleOf(wish, around, [], narrowPorts(allowed, MOST_LISTED)), why };
+  if (request.protocol === null)
+    why.push('the rule matches TCP and UDP only; other protocols are not filtered');
+  return { rule: ruleOf(request, around, [], narrowPorts(allowed, MOST_LISTED)), why };
 }
 
 /** Drafts a rule for fragments. Later fragments carry no ports, so allowed ports cannot be told apart. */
-function draftFragments(wish: RuleRequest, allowed: readonly Range[]): RuleDraft {
-  if (wish.action === 'discard' && allowed.length > 0) {
+function draftFragments(request: RuleRequest, allowed: readonly Range[]): RuleDraft {
+  if (request.action === 'discard' && allowed.length > 0) {
     const why = `fragments carry no ports, so the allowed ${portWords(allowed)} cannot be spared; allowed ports are never discarded`;
     return { rule: undefined, why: [why] };
   }
   return {
-    rule: ruleOf(wish, [], []),
-    why: [`the rule covers fragments of ${protocolWords(wish.protocol)}`],
+    rule: ruleOf(request, [], []),
+    why: [`the rule covers fragments of ${protocolWords(request.protocol)}`],
   };
 }
 
 function ruleOf(
-  wish: RuleRequest,
+  request: RuleRequest,
   dstPorts: readonly Range[],
   ports: readonly number[],
   excludedPorts: readonly number[] = [],
 ): Rule {
-  const { refinement, victim, vector, protocol } = wish;
+  const { refinement, victim, vector, protocol } = request;
   const reflector = vector === undefined ? undefined : reflectorPort(vector);
   const ownSource: readonly Range[] = reflector === undefined ? [] : [[reflector, reflector]];
   const match: Match = {
@@ -233,20 +235,20 @@ export interface TraitCase {
   readonly refinement: Refinement;
   readonly traits?: TrafficTraits;
   /** The rule must leave ports alone, which later fragments do not carry. */
-  readonly mustSpare: boolean;
+  readonly mustExclude: boolean;
 }
 
 /** Adds a report's traits to a step's refinement, where it is safe to match them. */
-export function narrowByTraits(wish: TraitCase): Narrowing {
-  const { traits } = wish;
-  if (traits === undefined) return { refinement: wish.refinement, why: [] };
-  const lengths = narrowByLengths(wish.refinement, traits);
-  const fragments = narrowByFragments({ ...wish, refinement: lengths.refinement }, traits);
+export function narrowByTraits(request: TraitCase): Narrowing {
+  const { traits } = request;
+  if (traits === undefined) return { refinement: request.refinement, why: [] };
+  const lengths = narrowByLengths(request.refinement, traits);
+  const fragments = narrowByFragments({ ...request, refinement: lengths.refinement }, traits);
   const before = [...lengths.why, ...fragments.why];
   // Later fragments carry neither ports nor flags.
   if (fragments.refinement.fragments) return { refinement: fragments.refinement, why: before };
-  const flags = narrowByFlags({ ...wish, refinement: fragments.refinement }, traits);
-  return narrowBySourcePorts({ ...wish, refinement: flags.refinement }, traits, [...before, ...flags.why]);
+  const flags = narrowByFlags({ ...request, refinement: fragments.refinement }, traits);
+  return narrowBySourcePorts({ ...request, refinement: flags.refinement }, traits, [...before, ...flags.why]);
 }
 
 function narrowByLengths(refinement: Refinement, { packetLengths = [] }: TrafficTraits): Narrowing {
@@ -258,11 +260,11 @@ function narrowByLengths(refinement: Refinement, { packetLengths = [] }: Traffic
   };
 }
 
-function narrowByFragments({ vector, refinement, mustSpare }: TraitCase, traits: TrafficTraits): Narrowing {
+function narrowByFragments({ vector, refinement, mustExclude }: TraitCase, traits: TrafficTraits): Narrowing {
   const saysOtherwise = refinement.fragments || refinement.srcPorts.length > 0 || refinement.tcpFlags !== 0;
   const isReflected = vector !== undefined && reflectorPort(vector) !== undefined;
   if (traits.fragments !== true || saysOtherwise || isReflected) return { refinement, why: [] };
-  if (mustSpare) {
+  if (mustExclude) {
     const why =
       'the rule is not narrowed to fragments: they carry no ports, so the allowed ones could not be spared';
     return { refinement, why: [why] };

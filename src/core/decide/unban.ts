@@ -9,7 +9,7 @@ import type { DecideContext, Decision } from '../commands.ts';
 import { type EventCommand, eventDecision, type Outcome, untimely } from './event-answer.ts';
 import { evolveMitigation } from '../state/evolve.ts';
 import type { Fact } from '../facts.ts';
-import { alertOf, holderWords, holdKey, isOfOldJournal, renewalTime, standingHolds } from '../state/holds.ts';
+import { alertOf, holderWords, holdKey, isOfOldJournal, renewalTime, activeHolds } from '../state/holds.ts';
 import { endingFacts } from './lifecycle.ts';
 import { BAN_MEMORY_MS, type RecentBan } from '../state/recent.ts';
 import type { DecisionView } from '../state/state-view.ts';
@@ -31,7 +31,7 @@ export function decideUnban(state: DecisionView, command: EventCommand, context:
 }
 
 /** A mitigation and those of its holds that the unban may release. */
-interface Meant {
+interface Releasable {
   readonly mitigation: Mitigation;
   readonly holds: readonly Hold[];
 }
@@ -46,13 +46,13 @@ function release(
   const ban = recentBanOf(state, detection, context.now);
   const named = alertOf(detection).alertId;
   const before = ban === undefined ? [] : [`the unban refers to event ${ban.eventId}`];
-  const meant =
+  const releasable =
     named === null
       ? byVictim(state, detection, context.now)
       : [...byAlert(state, detection, context.now), ...ofOldJournal(state, ban, context.now)];
-  if (meant.length === 0) return nothingHeld(state, detection, ban, before, context.now);
+  if (releasable.length === 0) return nothingHeld(state, detection, ban, before, context.now);
 
-  const [timely, early] = parted(meant, detection);
+  const [timely, early] = withoutLater(releasable, detection);
   const why = [...before, ...early];
   if (timely.length === 0) return { status: 'no_active_mitigation', why };
   const results = timely.map((one) => releaseOne(one, state, command, context, eventId));
@@ -76,7 +76,7 @@ function recentBanOf(
 }
 
 /** Finds the alert's hold; with `withParts`, also holds of the alert's parts on the victim's mitigations. */
-function byAlert(state: DecisionView, detection: Detection, now: number): readonly Meant[] {
+function byAlert(state: DecisionView, detection: Detection, now: number): readonly Releasable[] {
   const { source, victim, withParts = false } = detection;
   const alert = alertOf(detection);
   const key = holdKey(alert);
@@ -85,25 +85,25 @@ function byAlert(state: DecisionView, detection: Detection, now: number): readon
   const ids = new Set(state.heldBy(key));
   if (withParts) for (const { id } of mitigationsCovering(state, victim)) ids.add(id);
   return activeOf(state, ids).flatMap((mitigation) =>
-    meantOf(mitigation, now, (hold) => holdKey(hold) === key || isPart(hold)),
+    releasableOf(mitigation, now, (hold) => holdKey(hold) === key || isPart(hold)),
   );
 }
 
 /** Finds the hold of a mitigation from a 0.1 journal: it does not name its alert, but the ban is remembered. */
-function ofOldJournal(state: DecisionView, ban: RecentBan | undefined, now: number): readonly Meant[] {
+function ofOldJournal(state: DecisionView, ban: RecentBan | undefined, now: number): readonly Releasable[] {
   if (ban === undefined || ban.mitigationId === null) return [];
   return activeOf(state, [ban.mitigationId]).flatMap((mitigation) =>
-    meantOf(mitigation, now, (hold) => isOfOldJournal(hold, mitigation) && hold.source === ban.source),
+    releasableOf(mitigation, now, (hold) => isOfOldJournal(hold, mitigation) && hold.source === ban.source),
   );
 }
 
 /**
  * Finds the source's holds for this victim and vector, whatever ids its alerts had. `unknown` is an ordinary vector.
  */
-function byVictim(state: DecisionView, detection: Detection, now: number): readonly Meant[] {
+function byVictim(state: DecisionView, detection: Detection, now: number): readonly Releasable[] {
   const { victim, vector, source, anyVector = false } = detection;
   return mitigationsCovering(state, victim).flatMap((mitigation) =>
-    meantOf(
+    releasableOf(
       mitigation,
       now,
       (hold) => hold.source === source && hold.victim === victim && (anyVector || hold.vector === vector),
@@ -111,8 +111,12 @@ function byVictim(state: DecisionView, detection: Detection, now: number): reado
   );
 }
 
-function meantOf(mitigation: Mitigation, now: number, isMeant: (hold: Hold) => boolean): readonly Meant[] {
-  const holds = standingHolds(mitigation, now).filter(isMeant);
+function releasableOf(
+  mitigation: Mitigation,
+  now: number,
+  isReleasable: (hold: Hold) => boolean,
+): readonly Releasable[] {
+  const holds = activeHolds(mitigation, now).filter(isReleasable);
   return holds.length === 0 ? [] : [{ mitigation, holds }];
 }
 
@@ -126,18 +130,18 @@ function activeOf(state: DecisionView, ids: Iterable<string>): readonly Mitigati
 /**
  * Separates holds that began after the reported end: that end is about an earlier attack, so they stay. Explains each.
  */
-function parted(
-  meant: readonly Meant[],
+function withoutLater(
+  releasable: readonly Releasable[],
   detection: Detection,
-): readonly [timely: readonly Meant[], why: readonly string[]] {
+): readonly [timely: readonly Releasable[], why: readonly string[]] {
   const endedAt = detection.endedAt ?? detection.at;
-  if (endedAt === null) return [meant, []];
+  if (endedAt === null) return [releasable, []];
   // Many detectors report whole seconds, and an attack may begin and end within one.
   const unit = endedAt % 1000 === 0 ? 1000 : 1;
   const latest = endedAt + unit - 1;
-  const timely: Meant[] = [];
+  const timely: Releasable[] = [];
   const why: string[] = [];
-  for (const { mitigation, holds } of meant) {
+  for (const { mitigation, holds } of releasable) {
     const over = holds.filter(({ beganAt }) => beganAt <= latest);
     if (over.length > 0) timely.push({ mitigation, holds: over });
     else {
@@ -158,7 +162,7 @@ interface Released {
 }
 
 function releaseOne(
-  { mitigation, holds }: Meant,
+  { mitigation, holds }: Releasable,
   state: DecisionView,
   { detection, actor }: EventCommand,
   context: DecideContext,
@@ -169,7 +173,7 @@ function releaseOne(
   const reason = `${detection.source} reported the end of the attack`;
   const fact = releasedFact(mitigation, holds, { at: now, actor, reason, eventId }, now);
   const after = evolveMitigation(mitigation, fact, now);
-  if (standingHolds(after, now).length > 0) {
+  if (activeHolds(after, now).length > 0) {
     const why = `${detection.source} no longer holds mitigation ${id}; it stays active, held by ${holderWords(after, now)}`;
     const narrowing = narrowingFacts(after, state, context);
     const facts = [fact, ...narrowing];

@@ -1,6 +1,6 @@
 /** Applies a fact to a mitigation. The state keeps the result; decisions answer with it. */
 import type { Fact, MitigationChange } from '../facts.ts';
-import { holdsOf, standingHolds, withHold, withoutHolds } from './holds.ts';
+import { holdsOf, activeHolds, withHold, withoutHolds } from './holds.ts';
 import type { Ending, Mitigation } from '../types.ts';
 
 export type MitigationFact = Exclude<
@@ -45,7 +45,7 @@ function released(
 ): Mitigation {
   const { expiresAt = mitigation.expiresAt, renewAt = mitigation.renewAt } = fact;
   const holds = withoutHolds(holdsOf(mitigation), fact.holds);
-  const isLast = standingHolds({ ...mitigation, holds }, at).length === 0;
+  const isLast = activeHolds({ ...mitigation, holds }, at).length === 0;
   return {
     ...mitigation,
     holds,

@@ -69,11 +69,11 @@ export function holdFor(
 
 /** Returns an alert's hold on a mitigation; undefined when it has none, or when it has lapsed. */
 export function findHold(mitigation: Mitigation, key: string, now: number): Hold | undefined {
-  return standingHolds(mitigation, now).find((hold) => holdKey(hold) === key);
+  return activeHolds(mitigation, now).find((hold) => holdKey(hold) === key);
 }
 
 /** Returns the holds that have not lapsed. */
-export function standingHolds(mitigation: Mitigation, now: number): readonly Hold[] {
+export function activeHolds(mitigation: Mitigation, now: number): readonly Hold[] {
   return holdsOf(mitigation).filter(({ until }) => until > now);
 }
 
@@ -113,7 +113,7 @@ export function withoutHolds(holds: readonly Hold[], keys: readonly string[]): r
 
 /** Returns the time until which reporters that report the end hold a mitigation (ms); undefined when none does. */
 export function heldUntil(mitigation: Mitigation, now: number): number | undefined {
-  const untils = standingHolds(mitigation, now).flatMap(({ mode, until }) =>
+  const untils = activeHolds(mitigation, now).flatMap(({ mode, until }) =>
     mode === 'until_released' ? [until] : [],
   );
   return untils.length === 0 ? undefined : Math.max(...untils);
@@ -138,7 +138,7 @@ export function renewalTime(mitigation: Mitigation, now: number, nextStepAt?: nu
 /** Lists a mitigation's holders: `fastnetmon, grafana (2 alerts)`; an empty text for none. */
 export function holderWords(mitigation: Mitigation, now: number): string {
   const counts = new Map<string, number>();
-  for (const { source } of standingHolds(mitigation, now)) counts.set(source, (counts.get(source) ?? 0) + 1);
+  for (const { source } of activeHolds(mitigation, now)) counts.set(source, (counts.get(source) ?? 0) + 1);
   return [...counts]
     .map(([source, count]) => (count === 1 ? source : `${source} (${count} alerts)`))
     .join(', ');

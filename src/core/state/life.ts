@@ -41,7 +41,7 @@ export interface KeptReport {
   readonly action: 'ban' | 'unban';
   readonly victim: string;
   readonly vector: string;
-  /** bits/s, packets/s, 0..1; undefined when not reported. */
+  /** bits/s, packets/s, 0..1; null when not reported. */
   readonly bps: number | null;
   readonly pps: number | null;
   readonly confidence: number | null;
@@ -71,14 +71,14 @@ export interface LifeEntry {
 }
 
 /** Counts of the entries that are not kept. */
-export interface LeftOut {
+export interface OmittedEntries {
   readonly turns: number;
   readonly reports: number;
   readonly renewals: number;
   /** Times of the first and the last of them (ms). */
   readonly from: number;
   readonly to: number;
-  /** The highest values in reports among them; undefined when none had one. */
+  /** The highest values in reports among them; null when none had one. */
   readonly maxBps: number | null;
   readonly maxPps: number | null;
 }
@@ -89,7 +89,7 @@ export interface Life {
   readonly turns: readonly LifeEntry[];
   readonly reports: readonly LifeEntry[];
   readonly renewals: readonly LifeEntry[];
-  readonly leftOut?: LeftOut;
+  readonly leftOut?: OmittedEntries;
   /** Nothing is known between its beginning and this time (ms): an older version recorded it without history. */
   readonly unknownUntil?: number;
 }

@@ -7,7 +7,7 @@ import {
   entryOf,
   eventIdOf,
   lastReport,
-  type LeftOut,
+  type OmittedEntries,
   type Life,
   type LifeEntry,
   lifeFromItself,
@@ -34,7 +34,7 @@ export class Lives {
   /** Entries cut since the cursor was at the beginning. */
   #cut = 0;
   /** True when the last round over ended mitigations cut nothing, so that live ones are cut, too. */
-  #livesToo = false;
+  #cutsLive = false;
 
   /** `events` are the remembered ones, including the event that is being decided. */
   constructor(events: ReadonlyMap<string, EventRecord>) {
@@ -62,7 +62,7 @@ export class Lives {
   }
 
   /** Adds a folded fact's entries. `before`: the changed mitigation, as it was. */
-  tell(recorded: RecordedFact, before: Mitigation | undefined): Undo {
+  record(recorded: RecordedFact, before: Mitigation | undefined): Undo {
     const { fact } = recorded;
     switch (fact.type) {
       case 'event.received':
@@ -86,14 +86,14 @@ export class Lives {
     const last = life === undefined ? undefined : lastReport(life);
     const entry = entryOf(fact, { seq, at, before, event, last });
     if (entry === undefined) return NOTHING;
-    this.#put(before.id, grown(life ?? lifeFromItself(before), entry));
+    this.#put(before.id, withEntry(life ?? lifeFromItself(before), entry));
     return () => this.#put(before.id, life);
   }
 
   #reported(event: EventRecord, about: readonly string[], recorded: RecordedFact): Undo {
     const before = about.flatMap((id) => this.#lives.get(id) ?? []);
     for (const life of before)
-      this.#put(life.id, grown(life, reportedEntry(event, recorded, lastReport(life))));
+      this.#put(life.id, withEntry(life, reportedEntry(event, recorded, lastReport(life))));
     return () => {
       for (const life of before) this.#put(life.id, life);
     };
@@ -111,15 +111,15 @@ export class Lives {
     for (let looked = 0; this.#size > LIVES_SIZE && looked < CUT_AT_ONCE; looked++) {
       const next = this.#cursor.next();
       if (next.done === true) {
-        this.#livesToo = this.#cut === 0 && !this.#livesToo;
+        this.#cutsLive = this.#cut === 0 && !this.#cutsLive;
         this.#cut = 0;
         this.#cursor = this.#lives.entries();
         continue;
       }
       const [id, life] = next.value;
-      if (!this.#livesToo && isLive(id)) continue;
+      if (!this.#cutsLive && isLive(id)) continue;
       const before = this.#size;
-      this.#put(id, briefest(life));
+      this.#put(id, shortestLife(life));
       this.#cut += before - this.#size;
     }
   }
@@ -151,8 +151,8 @@ export function sizeOf({ turns, reports, renewals }: Life): number {
 }
 
 /** Adds one entry to a history and keeps its bounds. */
-export function grown(life: Life, entry: LifeEntry): Life {
-  switch (shelfOf(entry)) {
+export function withEntry(life: Life, entry: LifeEntry): Life {
+  switch (listOf(entry)) {
     case 'turns': {
       const turns = [...life.turns, entry];
       const hasEnded = entry.kind === 'withdrawn' || entry.kind === 'expired';
@@ -173,7 +173,7 @@ function withReport(life: Life, entry: LifeEntry): Life {
   reports.push(entry);
   const after: { -readonly [Key in keyof Life]: Life[Key] } = { id, turns, reports, renewals };
   const [oldest] = before;
-  const gone = isFull && oldest !== undefined ? leftOutWith(leftOut, [oldest], ONE_REPORT) : leftOut;
+  const gone = isFull && oldest !== undefined ? omittedWith(leftOut, [oldest], ONE_REPORT) : leftOut;
   if (gone !== undefined) after.leftOut = gone;
   if (unknownUntil !== undefined) after.unknownUntil = unknownUntil;
   return after;
@@ -182,12 +182,12 @@ function withReport(life: Life, entry: LifeEntry): Life {
 const ONE_REPORT = { turns: 0, reports: 1, renewals: 0 };
 
 /** Returns the minimum: the first decision and the last two. */
-export function briefest(life: Life): Life {
+export function shortestLife(life: Life): Life {
   return bounded(life, 3, 0, 0);
 }
 
 /** Selects the list for an entry. Extensions and releases that leave other holds are as frequent as reports. */
-function shelfOf({ kind, expiresAt }: LifeEntry): 'turns' | 'reports' | 'renewals' {
+function listOf({ kind, expiresAt }: LifeEntry): 'turns' | 'reports' | 'renewals' {
   switch (kind) {
     case 'reported':
     case 'extended':
@@ -221,15 +221,15 @@ function bounded(life: Life, mostTurns: number, mostReports: number, mostRenewal
     turns: over.turns === 0 ? turns : [...turns.slice(0, 1), ...turns.slice(1 + over.turns)],
     reports: reports.slice(over.reports),
     renewals: renewals.slice(over.renewals),
-    leftOut: leftOutWith(life.leftOut, gone, over),
+    leftOut: omittedWith(life.leftOut, gone, over),
   };
 }
 
-function leftOutWith(
-  before: LeftOut | undefined,
+function omittedWith(
+  before: OmittedEntries | undefined,
   gone: readonly LifeEntry[],
-  over: Pick<LeftOut, 'turns' | 'reports' | 'renewals'>,
-): LeftOut {
+  over: Pick<OmittedEntries, 'turns' | 'reports' | 'renewals'>,
+): OmittedEntries {
   let { from, to, maxBps, maxPps } = before ?? {
     from: Number.POSITIVE_INFINITY,
     to: Number.NEGATIVE_INFINITY,

@@ -14,8 +14,8 @@ export interface StateSnapshot {
   readonly data: unknown;
 }
 
-/** An operator's statement and its time (ms since the epoch). */
-export interface Said {
+/** An operator's decision to pause or to disable a neighbor, and its time (ms since the epoch). */
+export interface OperatorDecision {
   readonly actor: Actor;
   readonly at: number;
   readonly reason: string;
@@ -27,9 +27,9 @@ export interface StateView {
   readonly seq: number;
   /** Time of the newest fact's decision (ms); 0 before the first. */
   readonly lastAt: number;
-  readonly paused: Said | null;
+  readonly paused: OperatorDecision | undefined;
   /** Neighbors that an operator keeps down, by name. */
-  readonly disabledPeers: ReadonlyMap<string, Said>;
+  readonly disabledPeers: ReadonlyMap<string, OperatorDecision>;
   /** All live ones and the newest 10,000 ended or rejected ones, in order of creation. */
   readonly mitigations: ReadonlyMap<string, Mitigation>;
   /** Ids of those neither ended nor rejected; ending ones are still live. */
@@ -48,10 +48,10 @@ export interface StateView {
   /** Added over the API, by canonical prefix. */
   readonly safelist: ReadonlyMap<string, SafelistEntry>;
   /**
-   * The earliest time at which an active mitigation expires or the daemon must look at it (ms); null when there is
+   * The earliest time at which an active mitigation expires or the daemon must look at it (ms); undefined when there is
    * none.
    */
-  readonly earliestDue: number | null;
+  readonly earliestDue: number | undefined;
 }
 
 /** The view for decisions. Mitigations are active when they are live and not ending. */
@@ -93,9 +93,9 @@ export interface StateHandle extends DecisionView {
 
 export interface SnapshotData {
   readonly lastAt: number;
-  readonly paused: Said | null;
+  readonly paused: OperatorDecision | null;
   /** By name; absent in snapshots of versions that did not keep it. */
-  readonly disabledPeers?: readonly (readonly [name: string, said: Said])[];
+  readonly disabledPeers?: readonly (readonly [name: string, decision: OperatorDecision])[];
   /** In order of creation. */
   readonly mitigations: readonly Mitigation[];
   /** Ids of ended and rejected ones, in the order of their end. */

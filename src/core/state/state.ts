@@ -16,7 +16,7 @@ import { CREATION_MEMORY_MS, Creations, type RecentBan, RecentBans } from './rec
 import { EndedMitigations, RememberedEvents } from './remembered-events.ts';
 import {
   readSnapshot,
-  type Said,
+  type OperatorDecision,
   type SnapshotData,
   type StateHandle,
   type StateSnapshot,
@@ -24,7 +24,7 @@ import {
 } from './state-view.ts';
 
 export { type MatchKey, matchKey } from '../decide/correlate.ts';
-export type { DecisionView, Said, StateHandle, StateSnapshot, StateView } from './state-view.ts';
+export type { DecisionView, OperatorDecision, StateHandle, StateSnapshot, StateView } from './state-view.ts';
 
 const NONE: ReadonlySet<string> = new Set();
 
@@ -42,10 +42,10 @@ class FoldedState implements StateHandle {
   readonly mitigations = new Map<string, Mitigation>();
   readonly live = new Set<string>();
   readonly safelist = new Map<string, SafelistEntry>();
-  readonly disabledPeers = new Map<string, Said>();
+  readonly disabledPeers = new Map<string, OperatorDecision>();
   #seq = 0;
   #lastAt = 0;
-  #paused: StateView['paused'] = null;
+  #paused: StateView['paused'];
 
   readonly #ended = new EndedMitigations();
   readonly #events = new RememberedEvents();
@@ -73,8 +73,8 @@ class FoldedState implements StateHandle {
     for (const ban of data.bans) state.#bans.add(ban);
     for (const creation of data.creations) state.#creations.add(creation);
     state.#lives.restore(data.lives ?? []);
-    state.#paused = data.paused;
-    for (const [name, said] of data.disabledPeers ?? []) state.disabledPeers.set(name, said);
+    state.#paused = data.paused ?? undefined;
+    for (const [name, decision] of data.disabledPeers ?? []) state.disabledPeers.set(name, decision);
     state.#lastAt = data.lastAt;
     state.#seq = snapshot.seq;
     return state;
@@ -96,8 +96,8 @@ class FoldedState implements StateHandle {
     return this.#paused;
   }
 
-  get earliestDue(): number | null {
-    return this.#expiries.earliest(this.#stillDue)?.at ?? null;
+  get earliestDue(): number | undefined {
+    return this.#expiries.earliest(this.#stillDue)?.at;
   }
 
   get expiryBound(): number {
@@ -169,7 +169,7 @@ class FoldedState implements StateHandle {
     }
     const before = 'id' in recorded.fact ? this.mitigations.get(recorded.fact.id) : undefined;
     this.#fold(recorded.fact, recorded);
-    const untell = this.#lives.tell(recorded, before);
+    const untell = this.#lives.record(recorded, before);
     this.#undo?.push(untell);
     const { seq, lastAt } = { seq: this.#seq, lastAt: this.#lastAt };
     this.#undo?.push(() => {
@@ -203,7 +203,7 @@ class FoldedState implements StateHandle {
   snapshot(): StateSnapshot {
     const data: SnapshotData = {
       lastAt: this.#lastAt,
-      paused: this.#paused,
+      paused: this.#paused ?? null,
       disabledPeers: [...this.disabledPeers],
       mitigations: [...this.mitigations.values()],
       ended: this.#ended.list(),
@@ -241,7 +241,7 @@ class FoldedState implements StateHandle {
         this.#setPaused({ actor: fact.actor, at: recorded.at, reason: fact.reason });
         return;
       case 'control.resumed':
-        this.#setPaused(null);
+        this.#setPaused(undefined);
         return;
       case 'peer.disabled':
         this.#setDisabled(fact.peer, { actor: fact.actor, at: recorded.at, reason: fact.reason });
@@ -302,13 +302,13 @@ class FoldedState implements StateHandle {
     });
   }
 
-  #setDisabled(peer: string, said: Said | undefined): void {
+  #setDisabled(peer: string, decision: OperatorDecision | undefined): void {
     const before = this.disabledPeers.get(peer);
-    const put = (value: Said | undefined): void => {
+    const put = (value: OperatorDecision | undefined): void => {
       if (value === undefined) this.disabledPeers.delete(peer);
       else this.disabledPeers.set(peer, value);
     };
-    put(said);
+    put(decision);
     this.#undo?.push(() => put(before));
   }
 

@@ -36,7 +36,11 @@ export function registerControl(app: App, { engine }: HttpDependencies): void {
         const actor = operatorOf(request, request.body.operator_id);
         const answer = await engine.submit({ type, actor, reason: request.body.reason });
         const done = expectAnswer(answer, 'done');
-        return { paused: engine.state.paused !== null, affected: [...done.affected], ...effectView(done) };
+        return {
+          paused: engine.state.paused !== undefined,
+          affected: [...done.affected],
+          ...effectView(done),
+        };
       },
     );
   }

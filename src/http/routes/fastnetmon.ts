@@ -32,7 +32,7 @@ const DESCRIPTION = [
 const FORM = 'application/x-www-form-urlencoded';
 
 /** Statuses from the most to the least important; any other result is an error. */
-const TELLING: readonly string[] = [
+const BY_IMPORTANCE: readonly string[] = [
   'accepted',
   'escalated',
   'widened',
@@ -118,7 +118,7 @@ function summary({ results }: BatchAnswer): z.output<typeof SignalsAnswerSchema>
   }
   const [best] = results
     .filter(({ code }) => code === 202)
-    .sort((a, b) => TELLING.indexOf(a.status) - TELLING.indexOf(b.status));
+    .sort((a, b) => BY_IMPORTANCE.indexOf(a.status) - BY_IMPORTANCE.indexOf(b.status));
   if (best === undefined) throw refusal(results);
   const { code: _code, status, ...rest } = best;
   if (status === 'invalid' || status === 'unavailable') throw refusal(results);

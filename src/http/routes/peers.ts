@@ -4,7 +4,7 @@ import type { FastifyTypeProviderDefault } from 'fastify';
 import { z } from 'zod';
 import type { Announcer } from '../../control/announcer.ts';
 import type { ReconcilerView } from '../../control/types.ts';
-import type { Said } from '../../core/state/state.ts';
+import type { OperatorDecision } from '../../core/state/state.ts';
 import { toHex } from '../../net/bytes.ts';
 import { timeText } from '../../net/time.ts';
 import { timeOrNull } from '../../view/values.ts';
@@ -192,7 +192,7 @@ function causeView(cause: PeerView['lastCause']): z.output<typeof PeerSchema>['l
 /** Returns a session's view. `disabled`: the operator's command that keeps it down; undefined if there is none. */
 export function peerView(
   peer: PeerView,
-  disabled: Said | undefined,
+  disabled: OperatorDecision | undefined,
   now: number,
 ): z.output<typeof PeerSchema> {
   const { negotiated, counters, establishedAt } = peer;

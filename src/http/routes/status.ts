@@ -71,11 +71,14 @@ export function registerStatus(
         started_at: timeText(deps.startedAt),
         problems: reasons.map(({ text }) => text),
         reasons: reasons.map(reasonView),
-        paused: state.paused && {
-          at: timeText(state.paused.at),
-          by: state.paused.actor.name,
-          reason: state.paused.reason,
-        },
+        paused:
+          state.paused === undefined
+            ? null
+            : {
+                at: timeText(state.paused.at),
+                by: state.paused.actor.name,
+                reason: state.paused.reason,
+              },
         journal: { seq: state.seq },
         peers: {
           configured: peers.length,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Command, confirmed, isTakeAway, whatTakesAway } from '../../src/core/commands.ts';
+import { type Command, confirmed, isWithdrawing, withdrawingFacts } from '../../src/core/commands.ts';
 import { decide } from '../../src/core/decide/decide.ts';
 import { initialState } from '../../src/core/state/state.ts';
 import { mitigation, OPERATOR, POLICY } from '../control/support.ts';
@@ -25,10 +25,10 @@ describe('what may take effect before it is recorded', () => {
       { type: 'policy-loaded', actor: OPERATOR, summary: '' },
     ];
     assert.deepEqual(
-      take.filter((one) => !isTakeAway(one)),
+      take.filter((one) => !isWithdrawing(one)),
       [],
     );
-    assert.deepEqual(other.filter(isTakeAway), []);
+    assert.deepEqual(other.filter(isWithdrawing), []);
   });
 
   it('is of a decision what ends, safelists or stops, and never what creates', () => {
@@ -36,9 +36,9 @@ describe('what may take effect before it is recorded', () => {
     state.apply({ seq: 1, at: 0, fact: { type: 'mitigation.created', mitigation: mitigation() } });
     const command: Command = { type: 'safelist-add', prefix: '203.0.113.10/32', ...by };
     const { facts } = decide(state, command, { now: 1, policy: POLICY, newId: () => 'new' });
-    assert.deepEqual(whatTakesAway(facts), facts);
+    assert.deepEqual(withdrawingFacts(facts), facts);
     const created = { type: 'mitigation.created', mitigation: mitigation({ id: 'another' }) } as const;
-    assert.deepEqual(whatTakesAway([created, ...facts]), facts);
+    assert.deepEqual(withdrawingFacts([created, ...facts]), facts);
   });
 
   it('is not asked about once more when it is recorded', () => {
