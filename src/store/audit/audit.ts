@@ -50,10 +50,10 @@ export interface AuditLogOptions {
 
 /** The log's condition. */
 export interface AuditCondition {
-  /** Error of the last write; null if it succeeded. */
-  readonly failure: StoreError | null;
-  /** Start of the running write (ms since the epoch); null if none is running. */
-  readonly writingSince: number | null;
+  /** Error of the last write; undefined if it succeeded. */
+  readonly failure: StoreError | undefined;
+  /** Start of the running write (ms since the epoch); undefined if none is running. */
+  readonly writingSince: number | undefined;
 }
 
 const RETRIES_AT_CLOSE = 2;
@@ -71,9 +71,9 @@ export class AuditLog {
   #dropped = 0;
   #writing: Promise<void> | undefined;
   /** Start of the running write (ms since the epoch). */
-  #writingSince: number | null = null;
+  #writingSince: number | undefined;
   /** Error of the last write. */
-  #failure: StoreError | null = null;
+  #failure: StoreError | undefined;
   /** True if the waiting entries must be written now. */
   #hurry = false;
   #cancelGathering: (() => void) | undefined;
@@ -279,7 +279,7 @@ export class AuditLog {
       const entries = dropped > 0 ? [this.#note('audit.gap', this.#name, gap), ...group] : group;
       this.#writingSince = this.#options.clock();
       await this.#inTurn(() => this.#append(entries));
-      this.#failure = null;
+      this.#failure = undefined;
       return true;
     } catch (error) {
       this.#failure = storeError('write the audit log', this.#options.path, error);
@@ -290,7 +290,7 @@ export class AuditLog {
       this.#options.onError(this.#failure);
       return false;
     } finally {
-      this.#writingSince = null;
+      this.#writingSince = undefined;
     }
   }
 
