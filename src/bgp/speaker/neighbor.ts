@@ -13,8 +13,7 @@ import { Outbound } from './outbound.ts';
 import { countRoutes, PeerRecord, withHint } from './peer-record.ts';
 import { LineLimit } from './reject-unknown.ts';
 import type { Runtime } from './runtime.ts';
-import { Session } from './session.ts';
-import type { SessionOwner } from './session-owner.ts';
+import { Session, type SessionOwner } from './session.ts';
 import {
   addressText,
   dialRequest,
@@ -51,7 +50,7 @@ export class Neighbor {
   readonly #runtime: Runtime;
   readonly #listener: Required<SpeakerListener>;
   readonly #record = new PeerRecord();
-  readonly #owner: SessionOwner<Session>;
+  readonly #owner: SessionOwner;
   readonly #connections: Connections;
   #outbound: Outbound | undefined;
   #enabled: boolean;

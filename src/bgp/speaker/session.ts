@@ -23,15 +23,37 @@ import {
   INITIAL_CONTEXT,
   type NotificationMessage,
   type OpenMessage,
+  type RouteRefreshMessage,
+  type UpdateMessage,
 } from '../wire/types.ts';
-import { CodecContexts } from './codec-contexts.ts';
 import { Link } from './link.ts';
 import type { Runtime } from './runtime.ts';
-import { SendWatch } from './send-watch.ts';
-import type { SessionOwner } from './session-owner.ts';
 import { SessionTimers } from './session-timers.ts';
 import type { Connection, DialRequest } from './transport.ts';
 import type { MessageName } from './types.ts';
+
+/** Callbacks of a session's owner. Called synchronously. */
+export interface SessionOwner {
+  readonly onState: (session: Session, before: FsmState['name']) => void;
+  /** Returns false to hold our OPEN back until `proceed`. Default: true. */
+  readonly mayOpen?: (session: Session) => boolean;
+  /**
+   * Decides about an OPEN: false if another connection of the neighbor is kept and this one closed (RFC 4271 §6.8),
+   * `wait` if the owner cannot decide yet and will call `proceed` or `dump`.
+   */
+  readonly allowOpen: (session: Session, open: OpenMessage) => boolean | 'wait';
+  readonly onUp: (session: Session, agreement: Agreement) => void;
+  readonly onDown: (session: Session, why: string) => void;
+  readonly onUpdate: (session: Session, update: UpdateMessage) => void;
+  readonly onRefresh: (session: Session, refresh: RouteRefreshMessage) => void;
+  readonly onMessage: (direction: 'in' | 'out', name: MessageName) => void;
+  readonly onNotification: (direction: 'in' | 'out', notification: NotificationMessage, text: string) => void;
+  readonly onReport: (session: Session, why: string, fault: boolean, hint: string | undefined) => void;
+  /** The transport has room again. */
+  readonly onWritable: (session: Session) => void;
+  /** The peer's transport has acknowledged more octets: see `acknowledged`. Established sessions only. */
+  readonly onAcknowledged?: (session: Session) => void;
+}
 
 /** RFC 4486 §4 */
 const COLLISION: Cease = { subcode: CeaseSubcode.ConnectionCollisionResolution };
@@ -40,15 +62,13 @@ export class Session {
   readonly #runtime: Runtime;
   readonly #config: () => FsmConfig;
   readonly #dialRequest: DialRequest | undefined;
-  readonly #owner: SessionOwner<Session>;
+  readonly #owner: SessionOwner;
   readonly #timers: SessionTimers;
   readonly #events: FsmEvent[] = [];
   #busy = false;
   #state: FsmState;
   #link: Link | undefined;
-  #watch: SendWatch | undefined;
   #cancelDial: (() => void) | undefined;
-  readonly #contexts = new CodecContexts();
   /** Of the last connection. */
   #initiator: Initiator = 'local';
   #closing: Promise<void> = Promise.resolve();
@@ -59,7 +79,7 @@ export class Session {
     state: FsmState,
     config: () => FsmConfig,
     dialRequest: DialRequest | undefined,
-    owner: SessionOwner<Session>,
+    owner: SessionOwner,
   ) {
     this.#runtime = runtime;
     this.#state = state;
@@ -180,14 +200,13 @@ export class Session {
 
   /** Checks acknowledgements at once, unless a check is scheduled. At most once in a turn of the event loop. */
   look(): void {
-    this.#watch?.lookFirst();
+    this.#link?.acknowledgements.lookFirst();
   }
 
   send(message: BgpMessage): void {
-    this.#write(encodeMessage(message, this.#contexts.write(this.agreement)), message.type);
+    this.#write(encodeMessage(message, this.#context()), message.type);
   }
 
-  /** Returns the context for writing messages. */
   #handle(event: FsmEvent): void {
     this.#events.push(event);
     if (this.#busy) return;
@@ -200,12 +219,17 @@ export class Session {
         this.#state = state;
         const context =
           before.name === 'established' || before.name === 'openconfirm' ? before.agreement : undefined;
-        for (const action of actions) this.#act(action, context ?? this.#contexts.write(this.agreement));
+        for (const action of actions) this.#act(action, context ?? this.#context());
         if (state.name !== before.name) this.#owner.onState(this, before.name);
       }
     } finally {
       this.#busy = false;
     }
+  }
+
+  /** Returns the context for writing messages. */
+  #context(): CodecContext {
+    return this.agreement ?? INITIAL_CONTEXT;
   }
 
   #act(action: FsmAction, context: CodecContext): void {
@@ -251,7 +275,7 @@ export class Session {
 
   #timerExpired(timer: TimerName): void {
     if (timer === 'send-hold') {
-      this.#watch?.lookNow();
+      this.#link?.acknowledgements.lookNow();
       // RFC 9687 is about octets that the peer does not accept. If none are pending, nothing is stuck.
       if (this.written === this.acknowledged) this.#restartSendHold();
       if (this.#timers.runs('send-hold')) return;
@@ -284,22 +308,18 @@ export class Session {
   #adopt(connection: Connection, initiator: Initiator): void {
     this.#drop();
     this.#initiator = initiator;
-    const link = new Link(connection, initiator, this.#runtime, {
-      context: () => this.#contexts.read(this.agreement),
+    this.#link = new Link(connection, initiator, this.#runtime, {
+      agreement: () => this.agreement,
       onMessage: (message) => this.#received(message),
       onMalformed: (error) => this.#malformed(error),
-      onDrain: () => {
-        this.#watch?.lookNow();
-        this.#owner.onWritable(this);
-      },
+      onDrain: () => this.#owner.onWritable(this),
+      onAcknowledged: () => this.#acknowledgedMore(),
       onClose: (why) => {
         // The other side may have closed only its half: ours would stay open while it reads nothing.
         this.#drop();
         this.#handle({ type: 'tcp-fails', why });
       },
     });
-    this.#link = link;
-    this.#watch = new SendWatch(link, this.#runtime, () => this.#acknowledgedMore());
   }
 
   #drop(): void {
@@ -308,8 +328,6 @@ export class Session {
     const link = this.#link;
     if (link === undefined) return;
     this.#link = undefined;
-    this.#watch?.end();
-    this.#watch = undefined;
     const earlier = this.#closing;
     this.#closing = link.close().then(() => earlier);
   }
@@ -325,7 +343,6 @@ export class Session {
     this.#owner.onMessage('out', name);
     const nothingWaited = this.written === this.acknowledged;
     this.#link.write(octets);
-    this.#watch?.wrote();
     if (nothingWaited) this.#restartSendHold();
   }
 
