@@ -33,6 +33,8 @@ export class Link {
   readonly held = new HeldEvents();
   /** Time at which our OPEN was sent, in milliseconds since the epoch; undefined before. */
   openedAt: number | undefined;
+  /** Time at which the peer's OPEN arrived, in milliseconds since the epoch; undefined before. */
+  openReceivedAt: number | undefined;
   readonly acknowledgements: AcknowledgementWatch;
   readonly #connection: Connection;
   readonly #inbound: Inbound;

@@ -22,7 +22,7 @@ export class UnknownConnections {
     this.#listener = listener;
   }
 
-  turnAway(connection: Connection): void {
+  reject(connection: Connection): void {
     this.#log(connection);
     const left = this.#leaving.size < MOST_AT_ONCE ? refuse(connection) : connection.abort();
     this.#leaving.add(left);

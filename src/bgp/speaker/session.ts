@@ -1,19 +1,16 @@
-/** One state machine with its connection and timers: turns octets into events and actions into octets. */
+/**
+ * One state machine (RFC 4271 §8) with its connection and timers: turns octets into events and actions into octets.
+ *
+ *     link (octets) ──▶ messages ──▶ step(state, event) ──▶ state, actions ──▶ link, timers, owner
+ *                          │            ▲
+ *                          └─▶ held ────┘  an OPEN, or a connection, that collides with another one (§6.8)
+ */
 import type { Initiator } from '../fsm/collision.ts';
 import { ceaseNotification } from '../fsm/leave-state.ts';
 import { sendHoldSeconds } from '../fsm/negotiate.ts';
 import { step } from '../fsm/step.ts';
-import {
-  type Agreement,
-  type Cease,
-  eventOf,
-  type FsmAction,
-  type FsmConfig,
-  type FsmEvent,
-  type FsmState,
-  type TimerName,
-  unanswered,
-} from '../fsm/types.ts';
+import type { Agreement, Cease, FsmAction, FsmConfig, FsmEvent, FsmState, TimerName } from '../fsm/types.ts';
+import { eventOf, unanswered } from '../fsm/types.ts';
 import { encodeMessage } from '../wire/message.ts';
 import { notificationText } from '../wire/notification-text.ts';
 import { CeaseSubcode, type NotificationError, notificationFor } from '../wire/notification.ts';
@@ -108,6 +105,11 @@ export class Session {
     return this.#link?.openedAt;
   }
 
+  /** Arrival of the peer's OPEN on this connection, in milliseconds since the epoch; undefined before. */
+  get openReceivedAt(): number | undefined {
+    return this.#link?.openReceivedAt;
+  }
+
   /** The peer's OPEN, while it waits for `proceed`. */
   get heldOpen(): OpenMessage | undefined {
     return this.#link?.held.open;
@@ -160,7 +162,9 @@ export class Session {
 
   /** Ends the session because of an error of the peer, with the error's NOTIFICATION; it restarts automatically. */
   fail(error: NotificationError): void {
-    this.#malformed(error);
+    // The machine has no connection yet on which it could send this.
+    if (this.isTracked) this.#writeNotification(notificationFor(error), INITIAL_CONTEXT);
+    this.#handle({ type: 'message-error', error });
   }
 
   /** Dials at once; the machine must be in Active. */
@@ -311,7 +315,7 @@ export class Session {
     this.#link = new Link(connection, initiator, this.#runtime, {
       agreement: () => this.agreement,
       onMessage: (message) => this.#received(message),
-      onMalformed: (error) => this.#malformed(error),
+      onMalformed: (error) => this.fail(error),
       onDrain: () => this.#owner.onWritable(this),
       onAcknowledged: () => this.#acknowledgedMore(),
       onClose: (why) => {
@@ -375,21 +379,16 @@ export class Session {
     const awaitsOpen = (this.#state.name === 'opensent' || this.isTracked) && held?.open === undefined;
     if (event.type === 'open' && awaitsOpen) this.#decide(event);
     else if (held?.any !== true || event.type === 'notification') this.#handle(event);
-    else if (!held.add(event)) this.#malformed(unanswered());
+    else if (!held.add(event)) this.fail(unanswered());
   }
 
   #decide(event: Extract<FsmEvent, { type: 'open' }>): void {
+    if (this.#link !== undefined) this.#link.openReceivedAt = this.#runtime.now();
     this.#link?.held.add(event);
     const verdict = this.#owner.allowOpen(this, event.open);
     if (verdict === 'wait') return;
     if (verdict) this.proceed();
     else this.dump();
-  }
-
-  #malformed(error: NotificationError): void {
-    // The machine has no connection yet on which it could send this.
-    if (this.isTracked) this.#writeNotification(notificationFor(error), INITIAL_CONTEXT);
-    this.#handle({ type: 'message-error', error });
   }
 
   #tell(event: FsmEvent): void {
