@@ -5,9 +5,9 @@ import { protocolName } from '../core/policy/vectors.ts';
 import { timeText } from '../net/time.ts';
 import type { ActorSchema } from './schemas.ts';
 
-/** Formats a time like timeText; null for null. */
-export function timeOrNull(ms: number | null): string | null {
-  return ms === null ? null : timeText(ms);
+/** Formats a time like timeText; null without one. */
+export function timeOrNull(ms: number | null | undefined): string | null {
+  return ms === null || ms === undefined ? null : timeText(ms);
 }
 
 /** Returns a protocol's name; null for any. */

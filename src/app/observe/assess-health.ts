@@ -150,7 +150,7 @@ export class Health {
       if (enabled && state === 'established') return [];
       if (enabled) {
         const why = hint ?? lastError;
-        const text = `${name}: session down (${STATE_NAMES[state]})${why === null ? '' : `: ${why}`}`;
+        const text = `${name}: session down (${STATE_NAMES[state]})${why === undefined ? '' : `: ${why}`}`;
         return [{ code: 'session_down', key: name, text }];
       }
       const by = disabled?.get(name);

@@ -143,6 +143,7 @@ export function logSessions(log: Logger): SpeakerListener {
     onSent: (peer, announced, withdrawn) => {
       log.debug({ peer, announced: announced.length, withdrawn: withdrawn.length }, 'rules sent');
     },
-    onLog: (level, peer, text, fields) => log[level]({ ...fields, ...(peer === null ? {} : { peer }) }, text),
+    onLog: (level, peer, text, fields) =>
+      log[level]({ ...fields, ...(peer === undefined ? {} : { peer }) }, text),
   };
 }

@@ -120,11 +120,11 @@ export class Connections {
     this.#closing(gone.finally(() => this.#refusals--));
   }
 
-  /** Ends all connections until the next start of the primary; `cease` null: without a NOTIFICATION. */
-  stop(cease: Cease | null): void {
+  /** Ends all connections until the next start of the primary; `cease` undefined: without a NOTIFICATION. */
+  stop(cease: Cease | undefined): void {
     for (const end of this.#waits) end();
     this.#waits.clear();
-    if (this.#waiting !== undefined) this.refuse(this.#waiting, cease ?? undefined);
+    if (this.#waiting !== undefined) this.refuse(this.#waiting, cease);
     this.#waiting = undefined;
     if (this.#second !== undefined) this.#retire(this.#second);
     this.#primary.stop(cease);
@@ -294,7 +294,7 @@ export class Connections {
       const instead = this.#newSession({ name: 'active', damping: state.damping });
       const before = this.#primary;
       this.#primary = instead;
-      before.stop(null);
+      before.stop(undefined);
       this.#closing(before.closed);
     }
     this.accept(connection);
@@ -346,7 +346,7 @@ export class Connections {
   #retire(session: Session): void {
     if (session === this.#second) this.#second = undefined;
     session.dump();
-    session.stop(null);
+    session.stop(undefined);
     this.#closing(session.closed);
   }
 

@@ -138,7 +138,7 @@ export class Neighbor {
       enabled: this.enabled,
       establishedAt: this.#record.establishedAt,
       families: settings.families,
-      negotiated: state.name === 'established' ? negotiatedOf(state.agreement) : null,
+      negotiated: state.name === 'established' ? negotiatedOf(state.agreement) : undefined,
       ...countsOf(this.rib),
       lastError: this.#record.lastError,
       hint: this.#hint(state.name),
@@ -218,7 +218,7 @@ export class Neighbor {
     }
     const agreement = this.#connections.primary.agreement;
     const flushes = agreement?.notificationRestart !== true || endsForGood(cease);
-    this.#connections.stop(preserve && agreement?.gracefulRestart === true && flushes ? null : cease);
+    this.#connections.stop(preserve && agreement?.gracefulRestart === true && flushes ? undefined : cease);
     await this.#connections.closed();
   }
 
@@ -265,11 +265,11 @@ export class Neighbor {
     if (state !== this.#shown.state) this.#shown = { state, since: this.#runtime.now() };
   }
 
-  #hint(state: StateName): string | null {
+  #hint(state: StateName): string | undefined {
     // A NOTIFICATION explains more than the state of the attempts after it.
-    if (!this.#runs || this.#record.lastCause !== null) return null;
+    if (!this.#runs || this.#record.lastCause !== undefined) return undefined;
     const seconds = (this.#runtime.now() - this.#shown.since) / 1000;
-    return waitingHint({ state, seconds, config: this.#fsmConfig() }) ?? null;
+    return waitingHint({ state, seconds, config: this.#fsmConfig() });
   }
 
   #up(session: Session, agreement: Agreement): void {

@@ -39,7 +39,7 @@ export class UnknownConnections {
     if (count === undefined) return;
     this.#listener.onLog(
       'warn',
-      null,
+      undefined,
       'connection refused: no neighbor is configured at this address (and local_address, if it has one)',
       { from: remote, to: local, count },
     );

@@ -155,8 +155,8 @@ export class Session {
     this.#handle({ type: 'manual-start' });
   }
 
-  /** Ends the session until the next start. `cease` null: without a NOTIFICATION. */
-  stop(cease: Cease | null): void {
+  /** Ends the session until the next start. `cease` undefined: without a NOTIFICATION. */
+  stop(cease: Cease | undefined): void {
     this.#handle({ type: 'manual-stop', cease });
   }
 

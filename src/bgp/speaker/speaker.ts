@@ -191,7 +191,7 @@ export class Speaker {
     if (lacking === undefined) return;
     this.#toAll.onLog(
       'warn',
-      null,
+      undefined,
       `a rule counts as sent when this host's kernel has it, whether or not the router takes it: ${lacking}`,
     );
     this.#lacking = securedWords(lacking);

@@ -12,7 +12,7 @@ function rejecting() {
     onDown: nothing,
     onSent: nothing,
     onAcknowledged: nothing,
-    onLog: (level: string, _peer: string | null, _text: string, fields?: unknown) =>
+    onLog: (level: string, _peer: string | undefined, _text: string, fields?: unknown) =>
       log.push({ level, fields }),
   };
   return {
@@ -48,7 +48,7 @@ describe('connections from addresses that nobody configured', () => {
   });
 
   it('make one line in the log in ten seconds, with the number of those it stands for', () => {
-    const { rejecter: rejecter, log, pass } = rejecting();
+    const { rejecter, log, pass } = rejecting();
     for (let i = 0; i < 5; i++) rejecter.reject(new MemoryConnection());
     pass(9_999);
     rejecter.reject(new MemoryConnection());
