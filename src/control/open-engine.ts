@@ -23,7 +23,7 @@ export async function openEngine(
 
 /** Folds the facts of an open store and returns the engine. */
 export async function resumeEngine(options: EngineOptions, recovery: Recovery): Promise<Engine> {
-  const state = recovery.snapshot === null ? initialState() : restoreState(recovery.snapshot);
+  const state = recovery.snapshot === undefined ? initialState() : restoreState(recovery.snapshot);
   const observe = await options.onReplay?.(state);
   const recent = new RecentFacts();
   let replayed = 0;
