@@ -21,7 +21,7 @@ class TestStore implements Store {
   open(): Promise<Recovery> {
     const { held } = this;
     return Promise.resolve({
-      snapshot: this.snapshots.at(-1) ?? null,
+      snapshot: this.snapshots.at(-1),
       facts: (async function* () {
         yield held;
       })(),

@@ -141,7 +141,7 @@ class House {
     assert.deepEqual(visible(replayed), seen, 'every durable fact, and no other, is in the state');
     await this.disk.close();
     const recovery = await this.disk.open();
-    const recovered = recovery.snapshot === null ? initialState() : restoreState(recovery.snapshot);
+    const recovered = recovery.snapshot === undefined ? initialState() : restoreState(recovery.snapshot);
     for await (const facts of recovery.facts) for (const fact of facts) recovered.apply(fact);
     assert.deepEqual(visible(recovered), seen, 'snapshot and facts give the state before');
     await this.disk.close();

@@ -106,8 +106,8 @@ export class SlowAnnouncer implements Announcer {
     void shown.start();
     return shown.peers().map((peer) => {
       const families = this.#families.get(peer.name);
-      if (families === undefined || peer.negotiated === null)
-        return { ...peer, state: 'idle', negotiated: null };
+      if (families === undefined || peer.negotiated === undefined)
+        return { ...peer, state: 'idle', negotiated: undefined };
       return { ...peer, negotiated: { ...peer.negotiated, families } };
     });
   }

@@ -89,7 +89,7 @@ export function recordingLines(recording: Recording, now: number): readonly Heal
 /** Returns lines for an audit log that cannot be written; decisions do not wait for it. */
 export function auditLines({ failure, writingSince }: AuditCondition, now: number): readonly HealthLine[] {
   const after = 'its entries wait, and the oldest are dropped beyond 10,000';
-  if (failure !== null) {
+  if (failure !== undefined) {
     return [
       {
         code: 'audit',
@@ -98,7 +98,7 @@ export function auditLines({ failure, writingSince }: AuditCondition, now: numbe
       },
     ];
   }
-  if (writingSince === null || now - writingSince < AUDIT_MS) return [];
+  if (writingSince === undefined || now - writingSince < AUDIT_MS) return [];
   const text = `a write to the audit log hangs; ${after}; check the disk of observability.audit_log_path`;
   return [{ code: 'audit', key: 'stalled', text, since: writingSince }];
 }

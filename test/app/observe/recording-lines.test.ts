@@ -41,9 +41,9 @@ describe('of writing down, health says', () => {
   });
 
   it('why the audit log is not written, or that it does not answer', () => {
-    assert.deepEqual(auditLines({ failure: null, writingSince: NOW - 9_999 }, NOW), []);
-    assert.equal(auditLines({ failure: null, writingSince: NOW - 10_000 }, NOW)[0]?.code, 'audit');
+    assert.deepEqual(auditLines({ failure: undefined, writingSince: NOW - 9_999 }, NOW), []);
+    assert.equal(auditLines({ failure: undefined, writingSince: NOW - 10_000 }, NOW)[0]?.code, 'audit');
     const failure = new StoreError('cannot write the audit log /x: no space left');
-    assert.match(auditLines({ failure, writingSince: null }, NOW)[0]?.text ?? '', /no space left/);
+    assert.match(auditLines({ failure, writingSince: undefined }, NOW)[0]?.text ?? '', /no space left/);
   });
 });

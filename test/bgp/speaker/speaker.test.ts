@@ -61,7 +61,7 @@ describe('a speaker and a router over TCP', () => {
   it('says in words why a neighbor cannot be reached, and goes on trying', async () => {
     const { speaker } = speakerWith({ neighbors: [neighbor('127.0.0.1', 1)] });
     await speaker.start();
-    await until('the dial failed', () => speaker.peers()[0]?.lastError !== null);
+    await until('the dial failed', () => speaker.peers()[0]?.lastError !== undefined);
     assert.equal(
       speaker.peers()[0]?.lastError,
       "127.0.0.1:1 refused the connection: is BGP running there and configured for this side's address?",
