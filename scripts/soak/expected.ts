@@ -14,7 +14,7 @@ import { toHex } from '../../src/net/bytes.ts';
 /** EXTENDED_COMMUNITIES in hexadecimal, by family and NLRI: `1/133/0901...`. */
 export type Table = ReadonlyMap<string, string>;
 
-const rateOf = ({ action }: Mitigation): number => (action.type === 'discard' ? 0 : (action.rateBps ?? 0));
+const rateOf = ({ action }: Mitigation): number => action.rateBps ?? 0;
 
 /** Stricter first, then older. */
 function byStrictness(a: Mitigation, b: Mitigation): number {
@@ -43,7 +43,7 @@ export function expectedTable(
   const order = [...winners].sort(([a, one], [b, other]) => byStrictness(one, other) || text(a, b));
   for (const [key, mitigation] of order) {
     const { id, match, action, createdAt } = mitigation;
-    const rule = { matchKey: key, mitigationId: id, match, action, rateBps: rateOf(mitigation), createdAt };
+    const rule = { matchKey: key, mitigationId: id, match, action, createdAt };
     const said = render(rule, policy);
     if (!said.ok) continue;
     const fresh = said.routes.filter((route) => !admitted.has(route.key));

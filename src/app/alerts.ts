@@ -8,24 +8,22 @@ import type { RecordedFact } from '../core/facts.ts';
 import type { StateView } from '../core/state/state.ts';
 import { realTimers } from './clock.ts';
 import type { LoadedConfig } from '../config/types.ts';
-import type { AlertOutcome } from './observe/metrics.ts';
+import type { Metrics } from './observe/metrics.ts';
 
 /** Time for a replaced dispatcher to deliver its waiting alerts (ms). */
 const SWAP_GRACE_MS = 10_000;
 
-export interface AlertRelayOptions {
-  readonly state: StateView;
-  readonly logger: Logger;
-  readonly count: (destination: string, outcome: AlertOutcome, alerts: number) => void;
-}
-
 export class AlertRelay {
-  readonly #options: AlertRelayOptions;
+  readonly #state: StateView;
+  readonly #logger: Logger;
+  readonly #metrics: Pick<Metrics, 'onAlert'>;
   readonly #refusals = new Refusals(realTimers);
   #dispatcher: AlertDispatcher;
 
-  constructor(config: LoadedConfig, options: AlertRelayOptions) {
-    this.#options = options;
+  constructor(config: LoadedConfig, state: StateView, logger: Logger, metrics: Pick<Metrics, 'onAlert'>) {
+    this.#state = state;
+    this.#logger = logger;
+    this.#metrics = metrics;
     this.#dispatcher = this.#make(config);
   }
 
@@ -57,7 +55,7 @@ export class AlertRelay {
     return new AlertDispatcher({
       ...alerting,
       pop: policy.pop,
-      find: (id) => this.#options.state.mitigations.get(id),
+      find: (id) => this.#state.mitigations.get(id),
       timers: realTimers,
       refusals: this.#refusals,
       random: Math.random,
@@ -66,10 +64,12 @@ export class AlertRelay {
   }
 
   #onDelivery({ destination, outcome, alerts, attempts, detail }: Delivery): void {
-    const { logger, count } = this.#options;
-    count(destination, outcome, alerts.length);
+    this.#metrics.onAlert(destination, outcome, alerts.length);
     if (outcome === 'delivered') return;
     const subjects = alerts.map(({ event, subject }) => `${event} ${subject}`);
-    logger.warn({ destination, outcome, attempts, detail, alerts: subjects }, 'an alert was not delivered');
+    this.#logger.warn(
+      { destination, outcome, attempts, detail, alerts: subjects },
+      'an alert was not delivered',
+    );
   }
 }

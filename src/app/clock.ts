@@ -3,7 +3,10 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import { uptime } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
+import type { Logger } from 'pino';
 import type { TimerHost } from '../control/types.ts';
+import type { StateView } from '../core/state/state.ts';
+import { secondsWords } from '../net/text.ts';
 
 /** A wall clock that never jumps, and its distance from the system's clock. */
 export interface SteadyClock {
@@ -71,14 +74,14 @@ export interface BootTime {
   readonly uptimeMs: number;
 }
 
-/** Returns the current boot and the time since it; null if the system has no boot identifier. */
-export async function bootTime(): Promise<BootTime | null> {
+/** Returns the current boot and the time since it; undefined if the system has no boot identifier. */
+export async function bootTime(): Promise<BootTime | undefined> {
   try {
     const boot = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
     return { boot, uptimeMs: Math.round(uptime() * 1000) };
   } catch {
     // Not Linux: the start uses only the newest fact's time.
-    return null;
+    return undefined;
   }
 }
 
@@ -86,7 +89,7 @@ export async function bootTime(): Promise<BootTime | null> {
  * Returns the earliest possible current time by the folder's mark (ms since the epoch): the mark's time, plus the time
  * that has passed since then if the machine has not rebooted. 0 if there is no readable mark.
  */
-export async function earliestByMark(folder: string, current: BootTime | null): Promise<number> {
+export async function earliestByMark(folder: string, current: BootTime | undefined): Promise<number> {
   let text: string;
   try {
     text = await readFile(join(folder, FILE), 'utf8');
@@ -109,6 +112,36 @@ export async function writeMark(folder: string, current: BootTime, now: number):
   const path = join(folder, FILE);
   await writeFile(`${path}.new`, `${JSON.stringify(mark)}\n`, { mode: 0o600 });
   await rename(`${path}.new`, path);
+}
+
+/**
+ * Keeps active mitigations from living longer if the system's clock was set back while the daemon was down: time
+ * continues from the newest fact, or from the last start's mark plus the time that has passed since then. Without
+ * active mitigations nothing depends on it, and the system's clock is used again.
+ */
+export async function continueTime(
+  steady: SteadyClock,
+  state: StateView,
+  folder: string,
+  logger: Logger,
+): Promise<void> {
+  const boot = await bootTime();
+  if (state.activeTotal(false) + state.activeTotal(true) > 0) {
+    steady.notBefore(Math.max(state.lastAt, await earliestByMark(folder, boot)));
+    const seconds = Math.round(steady.ahead() / 1000);
+    if (seconds > 0) {
+      logger.warn(
+        { ahead_seconds: seconds },
+        `the system's clock is ${secondsWords(seconds)} behind the journal: TTLs are counted from the journal's time`,
+      );
+    }
+  }
+  if (boot === undefined) return;
+  try {
+    await writeMark(folder, boot, steady.now());
+  } catch (error) {
+    logger.warn({ err: error }, `cannot write this start's time to ${folder}`);
+  }
 }
 
 function parseJson(text: string): unknown {

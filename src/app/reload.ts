@@ -12,7 +12,7 @@ import type { Reconciler } from '../control/reconciler.ts';
 import type { EngineView } from '../control/types.ts';
 import { SYSTEM } from '../core/decide/lifecycle.ts';
 import type { Actor } from '../core/types.ts';
-import type { HttpServer, ReloadOutcome } from '../http/dependencies.ts';
+import type { ReloadOutcome } from '../http/dependencies.ts';
 import { SingleFlight } from '../net/single-flight.ts';
 import { countWords, errorText } from '../net/text.ts';
 
@@ -119,7 +119,7 @@ export class Reloader {
 }
 
 /** Summarizes a configuration in one line, for the journal. */
-export function summarize(config: LoadedConfig): string {
+function summarize(config: LoadedConfig): string {
   const { policy, bgp } = config;
   const counts = [
     `mode ${policy.mode}`,
@@ -130,11 +130,21 @@ export function summarize(config: LoadedConfig): string {
   return counts.join(', ');
 }
 
-/** Makes the server follow reloads of its certificates. */
-export function reloadCertificates(reloader: Reloader, server: HttpServer): void {
-  reloader.onAdopted(async ({ http }) => {
-    if (http.tls !== undefined) await server.reloadTls(http.tls);
-  });
+/**
+ * Adopts the policy at a start, as at a reload: the files may have changed while the daemon was down, and mitigations
+ * that they now forbid end before anything is announced. If that cannot be recorded, the daemon starts anyway, because
+ * the egress check also knows the policy.
+ */
+export async function recordPolicy(engine: Engine, config: LoadedConfig, logger: Logger): Promise<void> {
+  const summary = summarize(config);
+  try {
+    await engine.adopt(config.policy, { type: 'policy-loaded', actor: SYSTEM, summary });
+  } catch (error) {
+    logger.error(
+      { err: error },
+      'the policy cannot be recorded; mitigations that it forbids are not withdrawn',
+    );
+  }
 }
 
 // Neighbors that an operator disabled: kept down at a start, forgotten when the configuration no longer has them.
@@ -177,7 +187,7 @@ export async function forgetDisabled(
         ? 'the neighbor is no longer configured'
         : now.enabled && then?.enabled === false
           ? 'enabled in the configuration'
-          : null;
-    if (reason !== null) await engine.submit({ type: 'peer-enable', peer, actor, reason });
+          : undefined;
+    if (reason !== undefined) await engine.submit({ type: 'peer-enable', peer, actor, reason });
   }
 }

@@ -1,20 +1,94 @@
-/** Starts the API and the metrics listener with their dependencies. */
+/** Serves the API: first the start's progress, then everything; and the listener for scrapes. */
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Announcer } from '../control/announcer.ts';
 import type { EngineView, ReconcilerView } from '../control/types.ts';
 import type { BoundAddress, HttpServer, StartingServer } from '../http/dependencies.ts';
+import { loadTls } from '../http/http-listener.ts';
 import type { Overload } from '../http/overload.ts';
 import { createServer } from '../http/server.ts';
+import { listenWhileStarting, type StartProgress } from '../http/starting.ts';
 import type { AuditLog } from '../store/audit/audit.ts';
+import type { Assessment } from '../view/health.ts';
 import type { LoadedConfig } from '../config/types.ts';
 import type { Health } from './observe/assess-health.ts';
 import type { Metrics } from './observe/metrics.ts';
 import { listenForScrapes, type ScrapeListener } from './observe/metrics-listener.ts';
 import { StartError } from './process.ts';
 import type { Reloader } from './reload.ts';
-import { reloadCertificates } from './reload.ts';
 import { version } from './version.ts';
+
+/** Progress of the start. */
+export class Starting {
+  readonly #startedAt: number;
+  #progress: StartProgress = { phase: 'opening', factsRead: 0, factsAbout: undefined };
+
+  /** `startedAt`: milliseconds since the epoch. */
+  constructor(startedAt: number) {
+    this.#startedAt = startedAt;
+  }
+
+  /** Records the number of facts read so far. */
+  read(factsRead: number, factsAbout: number): void {
+    this.#progress = { phase: 'reading', factsRead, factsAbout };
+  }
+
+  /** Records that all facts are read; their number is now exact. */
+  readAll(): void {
+    const { factsRead } = this.#progress;
+    this.#progress = { phase: 'applying', factsRead, factsAbout: factsRead };
+  }
+
+  get progress(): StartProgress {
+    return this.#progress;
+  }
+
+  assess(): Assessment {
+    const text = progressText(this.#progress);
+    return { status: 'starting', reasons: [{ code: 'starting', text, since: this.#startedAt }] };
+  }
+}
+
+/** Describes the progress in one line. */
+export function progressText({ phase, factsRead, factsAbout }: StartProgress): string {
+  if (phase === 'opening' || factsAbout === undefined) return 'opening the journal';
+  if (phase === 'applying') return 'journal read; applying the policy';
+  // The total is an estimate: it must not be less than the number read.
+  const about = Math.max(factsRead, factsAbout);
+  const number = (value: number): string => value.toLocaleString('en-US');
+  return `read ${number(factsRead)} of about ${number(about)} journal facts`;
+}
+
+/**
+ * Listens at `http.listen` while the daemon starts. Rejects with a StartError if the address cannot be bound, and with
+ * an Error if certificates cannot be read.
+ */
+export async function serveStart(
+  config: LoadedConfig,
+  starting: Starting,
+  clock: () => number,
+  logger: Logger,
+): Promise<StartingServer> {
+  const { auth, tls, listen } = config.http;
+  const deps = {
+    auth: () => auth,
+    tls: tls === undefined ? undefined : await loadTls(tls),
+    logger,
+    clock,
+    newId: randomUUID,
+    version,
+    startedAt: clock(),
+    pop: config.policy.pop,
+    mode: config.policy.mode,
+    neighbors: config.bgp.speaker.neighbors.length,
+    onRequest: () => undefined,
+    progress: () => starting.progress,
+    assess: () => starting.assess(),
+  };
+  return listenWhileStarting(deps, listen).catch((error: unknown) => {
+    throw StartError.binding('http.listen', `${listen.host}:${listen.port}`, error);
+  });
+}
 
 export interface ServeOptions {
   readonly engine: EngineView;
@@ -66,7 +140,9 @@ export async function serveApi(
     audit: (limit) => audit.newest(limit),
     ...(options.watchOverload === undefined ? {} : { watchOverload: options.watchOverload }),
   });
-  reloadCertificates(reloader, server);
+  reloader.onAdopted(async ({ http }) => {
+    if (http.tls !== undefined) await server.reloadTls(http.tls);
+  });
   return { server, bound: server.takeOver(options.starting) };
 }
 
@@ -75,9 +151,9 @@ export async function serveScrapes(
   config: LoadedConfig,
   metrics: Metrics,
   logger: Logger,
-): Promise<ScrapeListener | null> {
+): Promise<ScrapeListener | undefined> {
   const at = config.observability.metricsListen;
-  if (at === null) return null;
+  if (at === null) return undefined;
   return listenForScrapes({ address: at, metrics: () => metrics.scrape(), logger }).catch(
     (error: unknown) => {
       throw StartError.binding('observability.metrics_listen', `${at.host}:${at.port}`, error);

@@ -1,9 +1,9 @@
 /** Implements `check --diff`: previews the effect of a reload on the running daemon. Asks the API and changes nothing. */
-import { inventorySchema } from '../config/schema/inventory-schema.ts';
+import { inventorySchema } from '../core/policy/inventory-schema.ts';
 import { differs, pathsForRestart, settingAt, withSettingsOf } from '../config/start-settings.ts';
 import type { LoadedConfig } from '../config/types.ts';
 import { askBeforeEnding, endedByPolicy } from '../core/decide/operator.ts';
-import type { InventoryData } from '../core/policy/inventory-data.ts';
+import type { InventoryData } from '../core/policy/inventory-schema.ts';
 import { buildInventory } from '../core/policy/inventory.ts';
 import type { Match, Mitigation, Range } from '../core/types.ts';
 import { countWords } from '../net/text.ts';

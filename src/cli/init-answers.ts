@@ -3,18 +3,9 @@ import { createInterface } from 'node:readline/promises';
 import type { z } from 'zod';
 import type { FirstAnswers } from '../config/init/first-folder.ts';
 import { DEFAULT_LISTEN } from '../config/schema/prefixd-schema.ts';
-import {
-  address,
-  asn,
-  integer,
-  ipv4Identifier,
-  listen,
-  name,
-  oneOf,
-  prefix,
-  words,
-} from '../config/schema/fields.ts';
+import { address, asn, ipv4Identifier, listen, name } from '../config/schema/fields.ts';
 import { PLATFORMS } from '../config/init/router-snippets.ts';
+import { integer, oneOf, prefix, words } from '../core/policy/value-kinds.ts';
 import { canonicalAddress, parsePrefix } from '../net/prefix.ts';
 import { CliError, type CommandContext, Exit, type Io } from './command-context.ts';
 import { printable } from './tables.ts';

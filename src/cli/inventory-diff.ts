@@ -1,7 +1,8 @@
 /** Compares two inventories entry by entry, and describes the effect on active mitigations. Pure. */
 import type { Inventory } from '../core/policy/inventory.ts';
-import type { AssetData, CustomerData, InventoryData, ServiceData } from '../core/policy/inventory-data.ts';
+import type { AssetData, CustomerData, InventoryData, ServiceData } from '../core/policy/inventory-schema.ts';
 import { normalRanges, rangesLess, readRange } from '../core/policy/ports.ts';
+import { USUAL_PROFILE } from '../core/policy/profile.ts';
 import { allowedFor, excludedRanges } from '../core/decide/rule.ts';
 import type { Mitigation, Range } from '../core/types.ts';
 import { ownerOf } from '../core/victim.ts';
@@ -55,7 +56,7 @@ function customerChanges(before: InventoryData, after: InventoryData): readonly 
     if (was === undefined) return [{ customer_id, change: 'added', keys: [] }];
     const keys = [
       ...((was.name ?? customer_id) === (becomes.name ?? customer_id) ? [] : ['name']),
-      ...((was.policy_profile ?? 'normal') === (becomes.policy_profile ?? 'normal')
+      ...((was.policy_profile ?? USUAL_PROFILE) === (becomes.policy_profile ?? USUAL_PROFILE)
         ? []
         : ['policy_profile']),
     ];

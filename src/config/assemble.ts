@@ -1,37 +1,36 @@
 /**
  * Builds the configuration from parsed files, or collects everything that is wrong with them. Reads no files itself.
  */
-
 import { z } from 'zod';
-import { buildInventory, EMPTY_INVENTORY, type Inventory } from '../core/policy/inventory.ts';
-import type { InventoryData } from '../core/policy/inventory-data.ts';
-import { buildPlaybooks, EMPTY_PLAYBOOKS, type PlaybookSet } from '../core/policy/playbook.ts';
-import type { PlaybooksData } from '../core/policy/playbook-data.ts';
+import {
+  assemblePolicy,
+  placeIn,
+  type PolicyPart,
+  type PolicySource,
+} from '../core/policy/assemble-policy.ts';
+import { type InventoryData, inventorySchema } from '../core/policy/inventory-schema.ts';
+import { type PlaybooksData, playbooksSchema } from '../core/policy/playbook-schema.ts';
 import type { Policy } from '../core/policy/policy.ts';
-import type { PolicyProblem } from '../core/policy/policy-problem.ts';
-import { buildConfig } from './build.ts';
-import { crossChecks } from './validate/settings-checks.ts';
-import type { Advice } from './messages.ts';
-import { assetGroups, enforcementChecks } from './validate/enforcement-checks.ts';
-import { describeSchema, explain } from './messages.ts';
-import { withoutExtensions } from './schema/fields.ts';
-import { inventoryChecks } from './validate/inventory-checks.ts';
-import { customerSchema, inventorySchema } from './schema/inventory-schema.ts';
-import { playbookChecks, stepsOf } from './validate/playbook-checks.ts';
-import { playbookSchema, playbooksSchema } from './schema/playbook-schema.ts';
-import type { Findings, Path, ConfigReport } from './config-problem.ts';
-import { dotted, sortProblems } from './config-problem.ts';
-import { firstStepChecks, neighborlessChecks } from './validate/neighbor-checks.ts';
-import { type Referents, referenceChecks } from './validate/playbook-checks.ts';
-import { repetitionChecks } from './validate/repetition-checks.ts';
-import { type DeepPartial, parsePartial } from './parse-partial.ts';
-import type { Settings } from './schema/prefixd-schema.ts';
-import { settingsSchema } from './schema/prefixd-schema.ts';
-import type { Environment } from './secrets.ts';
-import { readSecrets } from './secrets.ts';
+import { buildConfig, policySettings } from './build.ts';
+import { type ConfigReport, dotted, type Findings, sortProblems } from './config-problem.ts';
+import { type Advice, describeSchema, explain } from './messages.ts';
+import { type DeepPartial, parsePartial, withoutExtensions } from './parse-partial.ts';
+import { type Settings, settingsSchema } from './schema/prefixd-schema.ts';
+import { type Environment, readSecrets } from './secrets.ts';
 import type { ConfigProblem, ConfigResult, LoadedConfig } from './types.ts';
-import { unreachablePlaybooks } from './validate/playbook-checks.ts';
 import { UPSTREAM_ADVICE } from './upstream/upstream-keys.ts';
+import { assetGroups, enforcementChecks } from './validate/enforcement-checks.ts';
+import { inventoryChecks } from './validate/inventory-checks.ts';
+import { firstStepChecks, neighborlessChecks } from './validate/neighbor-checks.ts';
+import {
+  playbookChecks,
+  type Referents,
+  referenceChecks,
+  stepsOf,
+  unreachablePlaybooks,
+} from './validate/playbook-checks.ts';
+import { repetitionChecks } from './validate/repetition-checks.ts';
+import { crossChecks } from './validate/settings-checks.ts';
 import type { YamlSource } from './yaml/yaml.ts';
 
 /** The parsed files. */
@@ -53,44 +52,49 @@ interface Notes {
 }
 
 /** Checks all files and collects all problems; builds the configuration if there are none. */
-export function assemble(given: Sources, environment: Environment | null): ConfigResult {
+export function assemble(sources: Sources, environment: Environment | null): ConfigResult {
   const notes: Notes = { problems: [], warnings: [] };
-  const sources = plainSources(given);
-  const { settings: source } = sources;
+  const source = withoutExtensions(sources.settings, settingsSchema);
   const found = findingsIn(source, notes);
 
-  const settings = check(settingsSchema, source, notes, UPSTREAM_ADVICE);
+  const settings = checkSettings(source, notes);
   // A file that was parsed only in part is not checked further.
   const loose: DeepPartial<Settings> =
     (source.readable ? parsePartial(settingsSchema, source.value) : undefined) ?? {};
   crossChecks(loose, found);
   neighborlessChecks(loose, found);
 
-  const { inventory, ...customers } = readInventory(sources.inventory, notes);
-  if (sources.inventory !== null && customers.customers !== undefined) {
-    const both = { settings: found, inventory: findingsIn(sources.inventory, notes) };
-    inventoryChecks(customers.customers, loose, both);
+  const files = filesOf(sources);
+  const limits = settings === undefined ? undefined : policySettings(settings);
+  const { policy, inventories, playbooks, problems } = assemblePolicy(limits, files);
+  for (const { source, issues } of inventories) noteFile(source.yaml, inventorySchema, issues, notes);
+  for (const { source, issues } of playbooks) noteFile(source.yaml, playbooksSchema, issues, notes);
+  for (const { source, path, message, fix = '', severity } of problems) {
+    const into = findingsIn(source.yaml, notes);
+    (severity === 'error' ? into.problem : into.warning)(path, message, fix);
   }
-  const playbooks = readPlaybooks(sources.playbooks, notes);
-  for (const { source: file, data, places } of playbooks.files) {
-    const inFile = amongAll(findingsIn(file, notes), places);
-    playbookChecks(data, loose, inFile);
-    referenceChecks(data, { settings: loose, ...customers }, inFile);
+  const referents = { settings: loose, ...customersOf(inventories) };
+  if (inventories.length > 0 && referents.customers !== undefined) {
+    const both = { settings: found, inventory: findingsAcross(inventories, notes) };
+    inventoryChecks(referents.customers, loose, both);
   }
-  if (settings !== undefined) restartChecks(settings, playbooks.files, found);
-  const isSound = settings !== undefined && notes.problems.length === 0;
+  for (const part of playbooks) {
+    const inFile = findingsAcross([part], notes);
+    playbookChecks(part.data, loose, inFile);
+    referenceChecks(part.data, referents, inFile);
+  }
+  if (settings !== undefined) restartChecks(settings, playbooks, found);
+  const isSound = notes.problems.length === 0;
   const secrets = readSecrets(loose, environment, found);
 
-  const order = [source, ...(sources.inventory === null ? [] : [sources.inventory]), ...sources.playbooks];
-  const names = order.map(({ file }) => file);
+  const names = [source, ...files.map(({ yaml }) => yaml)].map(({ file }) => file);
   let config: LoadedConfig | undefined;
-  if (isSound) {
-    const { folder, directory, files } = sources;
-    const ingredients = { settings, inventory, playbooks: playbooks.set, folder, directory, files };
+  if (isSound && settings !== undefined && policy !== undefined) {
+    const { folder, directory } = sources;
     // Check the policy even if a secret is missing.
     const usable = notes.problems.length === 0 ? secrets : readSecrets(loose, null, found);
-    const built = buildConfig({ ...ingredients, secrets: usable });
-    policyChecks(built.policy, settings, playbooks, found, notes);
+    const built = buildConfig({ settings, policy, secrets: usable, folder, directory, files: sources.files });
+    policyChecks(policy, settings, found, findingsAcross(playbooks, notes));
     if (notes.problems.length === 0) config = built;
   }
   const warnings = sortProblems(notes.warnings, names);
@@ -100,23 +104,13 @@ export function assemble(given: Sources, environment: Environment | null): Confi
 }
 
 /** Adds the warnings that need all files: what routers can enforce, which playbooks apply, how long rules last. */
-function policyChecks(
-  policy: Policy,
-  settings: Settings,
-  { files, withDefault }: Pick<PlaybookFiles, 'files' | 'withDefault'>,
-  found: Findings,
-  notes: Notes,
-): void {
-  const warn: ConfigReport = (path, message, fix) => {
-    const placed = placeInFiles(path, files, withDefault);
-    if (placed !== undefined) findingsIn(placed.source, notes).warning(placed.path, message, fix);
-  };
+function policyChecks(policy: Policy, settings: Settings, found: Findings, { warning }: Findings): void {
   // Computed once, because grouping a large inventory takes long.
   const groups = assetGroups(policy);
-  for (const { path, message, fix } of enforcementChecks(policy, groups)) warn(path, message, fix);
+  for (const { path, message, fix } of enforcementChecks(policy, groups)) warning(path, message, fix);
   for (const { index, behind } of unreachablePlaybooks(policy.playbooks)) {
     const names = behind.join(', ');
-    warn(
+    warning(
       ['playbooks', index],
       `this playbook never applies: ${names} always matches first, with the same or fewer conditions`,
       'move this playbook up, or make the other one more specific',
@@ -124,16 +118,6 @@ function policyChecks(
   }
   firstStepChecks(policy, groups, found);
   repetitionChecks(settings.detectors, policy, found);
-}
-
-function plainSources(given: Sources): Sources {
-  const { settings, inventory, playbooks } = given;
-  return {
-    ...given,
-    settings: withoutExtensions(settings, settingsSchema),
-    inventory: inventory === null ? null : withoutExtensions(inventory, inventorySchema),
-    playbooks: playbooks.map((source) => withoutExtensions(source, playbooksSchema)),
-  };
 }
 
 /** Returns the reporters for one file: each finding is stored with its line and column. */
@@ -146,54 +130,68 @@ export function findingsIn(source: YamlSource, notes: Notes): Findings {
   return { problem: into(notes.problems), warning: into(notes.warnings) };
 }
 
-/** Returns the file's data as the schema defines it. Invalid data is reported, and the result is undefined. */
-function check<Schema extends z.ZodType>(
-  schema: Schema,
+/** A file that contributes to the policy. */
+interface PolicyFile extends PolicySource {
+  readonly yaml: YamlSource;
+}
+
+type InventoryPart = PolicyPart<PolicyFile, InventoryData>;
+type PlaybooksPart = PolicyPart<PolicyFile, PlaybooksData>;
+
+/** Lists the files that contribute to the policy. A file that was parsed only in part contributes nothing. */
+function filesOf({ inventory, playbooks }: Sources): readonly PolicyFile[] {
+  const fileOf = (kind: PolicySource['kind'], file: YamlSource, schema: z.ZodType): PolicyFile => {
+    const yaml = withoutExtensions(file, schema);
+    const data = yaml.readable ? (yaml.value ?? {}) : {};
+    return { kind, name: yaml.file, data, yaml };
+  };
+  return [
+    ...(inventory === null ? [] : [fileOf('inventory', inventory, inventorySchema)]),
+    ...playbooks.map((yaml) => fileOf('playbooks', yaml, playbooksSchema)),
+  ];
+}
+
+/** Returns the settings as their schema defines them. Invalid ones are reported, and the result is undefined. */
+function checkSettings(source: YamlSource, notes: Notes): Settings | undefined {
+  const parsed = settingsSchema.safeParse(source.value ?? {}, { reportInput: false });
+  const issues = parsed.success ? [] : parsed.error.issues;
+  noteFile(source, settingsSchema, issues, notes, UPSTREAM_ADVICE);
+  return parsed.success && source.readable ? parsed.data : undefined;
+}
+
+/** Notes what is wrong with one file by itself. */
+function noteFile(
   source: YamlSource,
+  schema: z.ZodType,
+  issues: readonly z.core.$ZodIssue[],
   notes: Notes,
   advice: Advice = {},
-): z.output<Schema> | undefined {
+): void {
   notes.problems.push(...source.problems);
   // After a YAML syntax error, a missing key is probably in the part that could not be parsed.
-  if (!source.readable) return undefined;
-  const parsed = schema.safeParse(source.value ?? {}, { reportInput: false });
-  if (parsed.success) return parsed.data;
-  notes.problems.push(...explain(parsed.error.issues, describeSchema(schema), source, advice));
-  return undefined;
+  if (source.readable) notes.problems.push(...explain(issues, describeSchema(schema), source, advice));
 }
 
-function note(source: YamlSource, problems: readonly PolicyProblem[], notes: Notes): void {
-  const found = findingsIn(source, notes);
-  for (const { path, message, severity } of problems) {
-    (severity === 'error' ? found.problem : found.warning)(path, message, '');
-  }
+/** Returns reporters for paths as if all these files were one. */
+function findingsAcross(parts: readonly (InventoryPart | PlaybooksPart)[], notes: Notes): Findings {
+  const into =
+    (kind: keyof Findings): ConfigReport =>
+    (path, ...words) => {
+      const place = placeIn(path, parts);
+      if (place !== undefined) findingsIn(place.source.yaml, notes)[kind](place.path, ...words);
+    };
+  return { problem: into('problem'), warning: into('warning') };
 }
 
-/** Reads the inventory. Without a file it is empty. */
-function readInventory(
-  source: YamlSource | null,
-  notes: Notes,
-): { readonly inventory: Inventory } & Pick<Referents, 'customerIds' | 'customers'> {
-  if (source === null) return { inventory: EMPTY_INVENTORY, customerIds: [], customers: [] };
-  const data = check(inventorySchema, source, notes);
-  if (data !== undefined) {
-    const { inventory, problems } = buildInventory(data satisfies InventoryData);
-    note(source, problems, notes);
-    const customerIds = data.customers.map(({ customer_id: id }) => id);
-    return { inventory, customerIds, customers: data.customers };
+/** Returns what playbooks can refer to in the inventory. */
+function customersOf(inventories: readonly InventoryPart[]): Pick<Referents, 'customerIds' | 'customers'> {
+  if (inventories.every(({ issues }) => issues.length === 0)) {
+    const customers = inventories.flatMap(({ data }) => data.customers);
+    return { customers, customerIds: customers.map(({ customer_id: id }) => id) };
   }
-  // Check the valid customers despite the others, so that one run finds all errors. Warnings wait for the next run: a
-  // customer that was left out may explain them.
-  const { items, places } = soundItems(customerSchema, source, 'customers');
-  const { problems } = buildInventory({ customers: items });
-  const errors = problems.filter(({ severity }) => severity === 'error');
-  note(
-    source,
-    errors.map((problem) => ({ ...problem, path: placed(problem.path, places) })),
-    notes,
-  );
-  const customerIds = source.readable ? writtenIds(source.value) : undefined;
-  return { inventory: EMPTY_INVENTORY, customerIds, customers: undefined };
+  const written = inventories.map(({ source }) => writtenIds(source.data));
+  const customerIds = written.every((ids) => ids !== undefined) ? written.flat() : undefined;
+  return { customers: undefined, customerIds };
 }
 
 /** Returns the ids of all customers, including invalid ones; undefined if there is no list of customers. */
@@ -207,106 +205,8 @@ function writtenIds(data: unknown): readonly string[] | undefined {
   });
 }
 
-/** Returns the valid items of a file's list, and each one's index in that list. */
-function soundItems<Schema extends z.ZodType>(
-  schema: Schema,
-  { value: data, readable }: YamlSource,
-  key: string,
-): { readonly items: readonly z.output<Schema>[]; readonly places: readonly number[] } {
-  const list: unknown =
-    readable && typeof data === 'object' && data !== null ? Reflect.get(data, key) : undefined;
-  const items: z.output<Schema>[] = [];
-  const places: number[] = [];
-  for (const [place, item] of (Array.isArray(list) ? list : []).entries()) {
-    const parsed = schema.safeParse(item);
-    if (!parsed.success) continue;
-    items.push(parsed.data);
-    places.push(place);
-  }
-  return { items, places };
-}
-
-/** Converts an index among the valid items to the index in the file. */
-function placed(path: Path, places: readonly number[]): Path {
-  const [list = '', index, ...rest] = path;
-  return typeof index === 'number' ? [list, places[index] ?? index, ...rest] : path;
-}
-
-/** Wraps reporters so that an index among the valid items becomes the index in the file. */
-function amongAll({ problem, warning }: Findings, places: readonly number[]): Findings {
-  return {
-    problem: (path, ...words) => problem(placed(path, places), ...words),
-    warning: (path, ...words) => warning(placed(path, places), ...words),
-  };
-}
-
-/** One file of playbooks and its content. */
-interface PlaybookFile {
-  readonly source: YamlSource;
-  /** The valid playbooks, if the file has problems. */
-  readonly data: PlaybooksData;
-  /** Each playbook's index in the file's list. */
-  readonly places: readonly number[];
-}
-
-/** All files of playbooks, and the set that is built from them. */
-interface PlaybookFiles {
-  readonly set: PlaybookSet;
-  readonly files: readonly PlaybookFile[];
-  /** The file with the default playbook. */
-  readonly withDefault: PlaybookFile | undefined;
-}
-
-function readPlaybooks(sources: readonly YamlSource[], notes: Notes): PlaybookFiles {
-  const files = sources.map((source): PlaybookFile => {
-    const data = check(playbooksSchema, source, notes);
-    if (data !== undefined) return { source, data, places: (data.playbooks ?? []).map((_, i) => i) };
-    const { items, places } = soundItems(playbookSchema, source, 'playbooks');
-    return { source, data: { playbooks: items }, places };
-  });
-  if (files.length === 0) return { set: EMPTY_PLAYBOOKS, files, withDefault: undefined };
-
-  const withDefault = files.filter(({ data }) => data.default_playbook !== undefined);
-  for (const { source } of withDefault.slice(1)) {
-    const first = withDefault[0]?.source.file ?? '';
-    findingsIn(source, notes).problem(
-      ['default_playbook'],
-      `${first} already has a default playbook`,
-      'remove one of the two',
-    );
-  }
-  const fallback = withDefault[0]?.data.default_playbook;
-  const { playbooks: set, problems } = buildPlaybooks({
-    playbooks: files.flatMap(({ data }) => data.playbooks ?? []),
-    ...(fallback === undefined ? {} : { default_playbook: fallback }),
-  });
-  for (const problem of problems) {
-    const found = placeInFiles(problem.path, files, withDefault[0]);
-    if (found !== undefined) note(found.source, [{ ...problem, path: found.path }], notes);
-  }
-  return { set, files, withDefault: withDefault[0] };
-}
-
-/** Finds the file, and the path in it, for an index among all playbooks. */
-function placeInFiles(
-  path: Path,
-  files: readonly PlaybookFile[],
-  withDefault: PlaybookFile | undefined,
-): { readonly source: YamlSource; readonly path: Path } | undefined {
-  const [top, index, ...rest] = path;
-  if (top === 'default_playbook' && withDefault !== undefined) return { source: withDefault.source, path };
-  let left = typeof index === 'number' ? index : 0;
-  for (const { source, places } of files) {
-    if (typeof index !== 'number') return { source, path };
-    const place = places[left];
-    if (place !== undefined) return { source, path: ['playbooks', place, ...rest] };
-    left -= places.length;
-  }
-  return files[0] === undefined ? undefined : { source: files[0].source, path: [] };
-}
-
 /** Warns if a neighbor keeps a dead daemon's rules for longer than the shortest TTL. */
-function restartChecks(settings: Settings, files: readonly PlaybookFile[], found: Findings): void {
+function restartChecks(settings: Settings, files: readonly PlaybooksPart[], found: Findings): void {
   const ttls = files.flatMap(({ data }) => [...stepsOf(data)].map(({ step }) => step.ttl_seconds));
   const usual = settings.timers.default_ttl_seconds;
   const factor = Math.min(...Object.values(settings.profiles).map(({ ttl }) => ttl));

@@ -6,8 +6,7 @@ import { parseAnyCommunity } from '../bgp/wire/communities.ts';
 import { FAMILIES } from '../bgp/wire/iana.ts';
 import { forecastFor } from '../control/neighbor-forecast.ts';
 import type { NeighborPolicy } from '../control/render-rule.ts';
-import type { Inventory } from '../core/policy/inventory.ts';
-import type { PlaybookSet } from '../core/policy/playbook.ts';
+import type { PolicySettings } from '../core/policy/assemble-policy.ts';
 import type { DetectorPolicy, Policy } from '../core/policy/policy.ts';
 import type { ApiToken, AuthSettings } from '../http/dependencies.ts';
 import { concatBytes } from '../net/bytes.ts';
@@ -28,8 +27,7 @@ type NeighborEntry = Settings['bgp']['neighbors'][number];
 export interface Ingredients {
   readonly settings: Settings;
   readonly secrets: Secrets;
-  readonly inventory: Inventory;
-  readonly playbooks: PlaybookSet;
+  readonly policy: Policy;
   /** Absolute; relative paths start here. */
   readonly folder: string;
   readonly directory: string | null;
@@ -41,18 +39,17 @@ export interface Ingredients {
  * refused.
  */
 export function buildConfig(ingredients: Ingredients): LoadedConfig {
-  const { secrets, folder, inventory, playbooks } = ingredients;
+  const { secrets, folder, policy } = ingredients;
   const settings = withPaths(ingredients.settings, folder);
   const { observability, shutdown, alerting, storage, timers } = settings;
-  const control = settings.bgp.neighbors.map(buildControl);
   return {
     directory: ingredients.directory,
     files: ingredients.files,
-    policy: buildPolicy(settings, inventory, playbooks, control),
+    policy,
     bgp: {
       mode: settings.bgp.mode,
       speaker: buildSpeaker(settings, secrets),
-      control,
+      control: settings.bgp.neighbors.map(buildControl),
     },
     http: buildHttp(settings, secrets),
     storage,
@@ -77,8 +74,8 @@ export function buildConfig(ingredients: Ingredients): LoadedConfig {
     reconciliationIntervalSeconds: timers.reconciliation_interval_seconds,
     shown: {
       settings: showSettings(settings),
-      inventory: { ...inventory.data },
-      playbooks: { ...playbooks.data },
+      inventory: { ...policy.inventory.data },
+      playbooks: { ...policy.playbooks.data },
     },
     secrets: [...new Set(secrets.values())],
   };
@@ -116,12 +113,8 @@ function withPaths(settings: Settings, folder: string) {
   };
 }
 
-function buildPolicy(
-  settings: Placed,
-  inventory: Inventory,
-  playbooks: PlaybookSet,
-  neighbors: readonly NeighborPolicy[],
-): Policy {
+/** Returns what the settings contribute to the policy. */
+export function policySettings(settings: Settings): PolicySettings {
   const { guardrails, quotas, timers, escalation, aggregation } = settings;
   return {
     pop: settings.pop,
@@ -164,14 +157,12 @@ function buildPolicy(
       minConfidence: escalation.min_confidence,
     },
     profiles: settings.profiles,
-    inventory,
-    playbooks,
-    safelist: settings.safelist.prefixes.map(prefixOf),
-    forecast: forecastFor(neighbors, guardrails.protected.ports),
+    safelist: settings.safelist.prefixes.map(carriedPrefix),
+    forecast: forecastFor(settings.bgp.neighbors.map(buildControl), guardrails.protected.ports),
   };
 }
 
-function detectorPolicies(settings: Placed): ReadonlyMap<string, DetectorPolicy> {
+function detectorPolicies(settings: Settings): ReadonlyMap<string, DetectorPolicy> {
   return new Map(
     Object.entries(settings.detectors).map(([source, { hold, confidence }]) => [
       source,
@@ -181,7 +172,7 @@ function detectorPolicies(settings: Placed): ReadonlyMap<string, DetectorPolicy>
 }
 
 /** Returns prefixd's vectors by source and then by the detector's own name for the attack. */
-function vectorMaps(settings: Placed): LoadedConfig['vectorMaps'] {
+function vectorMaps(settings: Settings): LoadedConfig['vectorMaps'] {
   return new Map(
     Object.entries(settings.detectors).map(([source, entry]) => [
       source,
@@ -195,11 +186,11 @@ function limit(quota: number | 'unlimited'): number {
 }
 
 /** Returns the configured prefixes and every address that BGP sessions use on either side. */
-function protectedPrefixes(settings: Placed): readonly Prefix[] {
+function protectedPrefixes(settings: Settings): readonly Prefix[] {
   const { router_id: routerId, listen, neighbors } = settings.bgp;
   const hosts = [routerId, listen === undefined ? undefined : listenAddress(listen).host];
   for (const neighbor of neighbors) hosts.push(neighbor.address, neighbor.local_address);
-  const all = settings.guardrails.protected.prefixes.map(prefixOf);
+  const all = settings.guardrails.protected.prefixes.map(carriedPrefix);
   for (const host of hosts) {
     const octets = host === undefined ? undefined : parseZonedAddress(host);
     // A wildcard listener has no address of its own.
@@ -211,7 +202,7 @@ function protectedPrefixes(settings: Placed): readonly Prefix[] {
 /**
  * Parses a prefix. IPv4-mapped IPv6 becomes IPv4, as packets carry it, so that a safelist entry protects that address.
  */
-function prefixOf(text: string): Prefix {
+function carriedPrefix(text: string): Prefix {
   return unmapped(knownPrefix(text));
 }
 

@@ -2,7 +2,6 @@
 import { resolve } from 'node:path';
 import { assemble } from './assemble.ts';
 import { readPlaybooks } from './load.ts';
-import { DEFAULT_LISTEN } from './schema/prefixd-schema.ts';
 import type { Environment } from './secrets.ts';
 import type { ConfigProblem, ConfigResult } from './types.ts';
 import type { YamlSource } from './yaml/yaml.ts';
@@ -28,14 +27,12 @@ export const PACKAGE = resolve(import.meta.dirname, '../..');
 
 const SETTINGS: DefaultSection = {
   pop: 'lab',
-  http: { listen: DEFAULT_LISTEN },
   bgp: {
     local_asn: 65010,
     router_id: '192.0.2.10',
     neighbors: [{ name: 'lab', address: '127.0.0.1', port: 1790, peer_asn: 65001 }],
   },
   observability: { log_format: 'text' },
-  storage: { path: './data' },
 };
 
 /** Uses addresses reserved for documentation (RFC 5737, RFC 3849). */

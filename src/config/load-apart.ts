@@ -9,7 +9,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Worker, type WorkerOptions } from 'node:worker_threads';
 import { forecastFor } from '../control/neighbor-forecast.ts';
 import { type BuiltInventory, inventorySteps } from '../core/policy/inventory.ts';
-import type { InventoryData } from '../core/policy/inventory-data.ts';
+import type { InventoryData } from '../core/policy/inventory-schema.ts';
 import { secondsWords } from '../net/text.ts';
 import { runInSlices, type Slices } from '../net/steps.ts';
 import { errorText } from '../net/text.ts';

@@ -1,5 +1,10 @@
-/** Keeps the valid parts of partly invalid data, so that one run finds all problems and not just the first layer. */
+/**
+ * Keeps the valid parts of partly invalid data, so that one run finds all problems and not just the first layer; and
+ * leaves out the keys that belong to the user.
+ */
 import { z } from 'zod';
+import { describeSchema, type SchemaNode } from './messages.ts';
+import type { YamlSource } from './yaml/yaml.ts';
 
 /** Data of which any part may be missing. List items keep their index. */
 export type DeepPartial<T> = T extends readonly (infer Item)[]
@@ -14,6 +19,14 @@ export function parsePartial<Schema extends z.ZodType>(
   value: unknown,
 ): DeepPartial<z.output<Schema>> | undefined {
   return pick(schema, value) as DeepPartial<z.output<Schema>> | undefined;
+}
+
+/** Returns the valid parts of a file, apart from its `x-` keys. */
+export function validParts<Schema extends z.ZodType>(
+  schema: Schema,
+  source: YamlSource,
+): DeepPartial<z.output<Schema>> | undefined {
+  return parsePartial(schema, withoutExtensions(source, schema).value);
 }
 
 function pick(schema: z.core.$ZodType, value: unknown): unknown {
@@ -51,4 +64,44 @@ function unknownKeys(schema: z.ZodObject, value: object): readonly string[] {
 
 function ownValue(value: object, key: string): unknown {
   return Object.hasOwn(value, key) ? Reflect.get(value, key) : undefined;
+}
+
+// Keys that begin with `x-`. As in Compose files, they belong to the user and often contain anchors.
+
+/** Removes `x-` keys at the top of the file and inside sections. User-chosen names (`http.auth.roles`) stay. */
+export function withoutExtensions(source: YamlSource, schema: z.ZodType): YamlSource {
+  return { ...source, value: strip(source.value, [describeSchema(schema)]) };
+}
+
+function strip(value: unknown, nodes: readonly SchemaNode[]): unknown {
+  const all = nodes.flatMap(alternatives);
+  if (Array.isArray(value)) {
+    const items = all.flatMap((node) => node.items ?? []);
+    return value.map((item) => strip(item, items));
+  }
+  if (typeof value !== 'object' || value === null) return value;
+  const isSection = all.some(({ properties }) => properties !== undefined);
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([key]) => !(isSection && key.startsWith('x-')))
+      .map(([key, inner]) => [
+        key,
+        strip(
+          inner,
+          all.flatMap((node) => below(node, key)),
+        ),
+      ]),
+  );
+}
+
+function alternatives(node: SchemaNode): readonly SchemaNode[] {
+  const options = node.oneOf ?? node.anyOf;
+  return options === undefined ? [node] : options.flatMap(alternatives);
+}
+
+function below(node: SchemaNode, key: string): readonly SchemaNode[] {
+  const { properties = {}, additionalProperties } = node;
+  const named = Object.hasOwn(properties, key) ? properties[key] : undefined;
+  if (named !== undefined) return [named];
+  return typeof additionalProperties === 'object' ? [additionalProperties] : [];
 }

@@ -2,14 +2,14 @@
 import type { z } from 'zod';
 import type { SchemaNode } from './messages.ts';
 import { describeSchema, expected } from './messages.ts';
-import { inventorySchema } from './schema/inventory-schema.ts';
+import { inventorySchema } from '../core/policy/inventory-schema.ts';
 import { LIMITS, sizeWords } from './file-limits.ts';
-import { playbooksSchema } from './schema/playbook-schema.ts';
+import { playbooksSchema } from '../core/policy/playbook-schema.ts';
 import { settingsSchema } from './schema/prefixd-schema.ts';
 
 const HEAD = `# Configuration
 
-This page is generated from the schemas in \`src/config/schema/\` by \`npm run docs\`.
+This page is generated from the schemas in \`src/config/schema/\` and \`src/core/policy/\` by \`npm run docs\`.
 
 A configuration folder contains \`prefixd.yaml\`, \`inventory.yaml\`, and \`playbooks.yaml\` or \`playbooks/*.yaml\` (or both).
 \`prefixd check --config DIR\` checks all files and lists every problem with file, line and column; \`--print\` shows the effective configuration.

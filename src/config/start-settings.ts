@@ -1,5 +1,4 @@
 /** Lists the settings that take effect only at the next start; used by reload and by `check --diff`. Pure. */
-import type { Policy } from '../core/policy/policy.ts';
 import { hostPrefix, parseZonedAddress, samePrefix } from '../net/prefix.ts';
 import type { LoadedConfig } from './types.ts';
 
@@ -11,6 +10,8 @@ interface StartSetting {
   readonly path: string;
   /** Default: any difference needs a start. */
   readonly needsStart?: (running: ShownSettings, next: ShownSettings) => boolean;
+  /** Returns the next configuration with the running value of this setting. */
+  readonly keep: (next: LoadedConfig, running: LoadedConfig) => LoadedConfig;
 }
 
 /** True if the listener asks clients for certificates, which is decided when it is opened. */
@@ -29,29 +30,77 @@ const AT_START: readonly StartSetting[] = [
       if (mode === 'none') return differs(settingAt(running, 'http.listen'), settingAt(next, 'http.listen'));
       return mode === 'mtls' && !asksForCertificates(running);
     },
+    keep: (next, { http, secrets }) => ({
+      ...withHttp(next, { auth: http.auth }),
+      secrets: [...new Set([...next.secrets, ...secrets])],
+    }),
   },
-  { path: 'http.listen' },
+  { path: 'http.listen', keep: (next, { http }) => withHttp(next, { listen: http.listen }) },
   {
     path: 'http.tls',
     // Replaced certificates apply to new connections; turning TLS on or off does not.
     needsStart: (running, next) =>
       hasTls(running) !== hasTls(next) || asksForCertificates(running) !== asksForCertificates(next),
+    keep: (next, { http }) => withHttp(next, { tls: http.tls }),
   },
-  { path: 'storage' },
-  { path: 'observability' },
-  { path: 'timers.reconciliation_interval_seconds' },
-  { path: 'bgp.mode' },
-  { path: 'bgp.local_asn' },
-  { path: 'bgp.router_id' },
-  { path: 'bgp.listen' },
+  { path: 'storage', keep: (next, { storage }) => ({ ...next, storage }) },
+  { path: 'observability', keep: (next, { observability }) => ({ ...next, observability }) },
+  {
+    path: 'timers.reconciliation_interval_seconds',
+    keep: (next, { reconciliationIntervalSeconds }) => ({ ...next, reconciliationIntervalSeconds }),
+  },
+  { path: 'bgp.mode', keep: (next, { bgp }) => ({ ...next, bgp: { ...next.bgp, mode: bgp.mode } }) },
+  {
+    path: 'bgp.local_asn',
+    keep: (next, { bgp: { speaker } }) => withSpeaker(next, { localAsn: speaker.localAsn }),
+  },
+  {
+    path: 'bgp.router_id',
+    keep: (next, { bgp: { speaker } }) =>
+      protectingOwn(withSpeaker(next, { routerId: speaker.routerId }), speaker.routerId),
+  },
+  {
+    path: 'bgp.listen',
+    keep: (next, { bgp: { speaker } }) => {
+      const { listen: _, ...others } = next.bgp.speaker;
+      const silent = { ...next, bgp: { ...next.bgp, speaker: others } };
+      const { listen } = speaker;
+      return listen === undefined ? silent : protectingOwn(withSpeaker(silent, { listen }), listen.host);
+    },
+  },
 ];
 
-/** Returns the paths of settings that differ and take effect only at the next start. */
-export function pathsForRestart(running: ShownSettings, next: ShownSettings): readonly string[] {
+function withHttp(config: LoadedConfig, more: Partial<LoadedConfig['http']>): LoadedConfig {
+  return { ...config, http: { ...config.http, ...more } };
+}
+
+function withSpeaker(config: LoadedConfig, more: Partial<LoadedConfig['bgp']['speaker']>): LoadedConfig {
+  return { ...config, bgp: { ...config.bgp, speaker: { ...config.bgp.speaker, ...more } } };
+}
+
+/** Protects an address that this daemon still uses, even if the files name another. */
+function protectingOwn(config: LoadedConfig, host: string): LoadedConfig {
+  const { policy } = config;
+  const { protectedPrefixes } = policy.guardrails;
+  const octets = parseZonedAddress(host);
+  if (octets === undefined || octets.every((octet) => octet === 0)) return config;
+  const own = hostPrefix(octets);
+  if (protectedPrefixes.some((prefix) => samePrefix(prefix, own))) return config;
+  const guardrails = { ...policy.guardrails, protectedPrefixes: [...protectedPrefixes, own] };
+  return { ...config, policy: { ...policy, guardrails } };
+}
+
+/** Returns the settings that differ and take effect only at the next start. */
+function settingsForRestart(running: ShownSettings, next: ShownSettings): readonly StartSetting[] {
   return AT_START.filter(
     ({ path, needsStart }) =>
       needsStart?.(running, next) ?? differs(settingAt(running, path), settingAt(next, path)),
-  ).map(({ path }) => path);
+  );
+}
+
+/** Returns the paths of settings that differ and take effect only at the next start. */
+export function pathsForRestart(running: ShownSettings, next: ShownSettings): readonly string[] {
+  return settingsForRestart(running, next).map(({ path }) => path);
 }
 
 /** Replaces the settings at these paths with those of `other`; a setting that is absent there is removed. */
@@ -96,8 +145,6 @@ function canonical(value: unknown): string {
   );
 }
 
-// Keeps settings that need a restart when the configuration is reloaded.
-
 /** Names the changed settings that take effect only at the next start, one sentence each. */
 export function needRestart(running: LoadedConfig, next: LoadedConfig): readonly string[] {
   const paths = pathsForRestart(running.shown.settings, next.shown.settings);
@@ -106,51 +153,9 @@ export function needRestart(running: LoadedConfig, next: LoadedConfig): readonly
 
 /** Returns the reloaded configuration with the running values of settings that need a restart, also in `shown`. */
 export function withSettingsOfStart(next: LoadedConfig, running: LoadedConfig): LoadedConfig {
-  const paths = pathsForRestart(running.shown.settings, next.shown.settings);
-  const waits = new Set(paths);
-  const { listen, localAsn, routerId } = running.bgp.speaker;
-  return {
-    ...next,
-    policy: protectingOwn(next.policy, [routerId, ...(listen === undefined ? [] : [listen.host])]),
-    storage: running.storage,
-    observability: running.observability,
-    reconciliationIntervalSeconds: running.reconciliationIntervalSeconds,
-    http: {
-      ...next.http,
-      listen: running.http.listen,
-      ...(waits.has('http.auth') ? { auth: running.http.auth } : {}),
-      ...(waits.has('http.tls') ? { tls: running.http.tls } : {}),
-    },
-    bgp: {
-      ...next.bgp,
-      mode: running.bgp.mode,
-      speaker: {
-        localAsn,
-        routerId,
-        neighbors: next.bgp.speaker.neighbors,
-        ...(listen === undefined ? {} : { listen }),
-      },
-    },
-    shown: {
-      ...next.shown,
-      settings: withSettingsOf(next.shown.settings, running.shown.settings, paths),
-    },
-    secrets: waits.has('http.auth') ? [...new Set([...next.secrets, ...running.secrets])] : next.secrets,
-  };
-}
-
-/** Protects the addresses that this daemon still uses, even if the files name others. */
-function protectingOwn(policy: Policy, hosts: readonly string[]): Policy {
-  const { protectedPrefixes } = policy.guardrails;
-  const missing = hosts.flatMap((host) => {
-    const octets = parseZonedAddress(host);
-    if (octets === undefined || octets.every((octet) => octet === 0)) return [];
-    const own = hostPrefix(octets);
-    return protectedPrefixes.some((prefix) => samePrefix(prefix, own)) ? [] : [own];
-  });
-  if (missing.length === 0) return policy;
-  return {
-    ...policy,
-    guardrails: { ...policy.guardrails, protectedPrefixes: [...protectedPrefixes, ...missing] },
-  };
+  const waiting = settingsForRestart(running.shown.settings, next.shown.settings);
+  const kept = waiting.reduce((config, { keep }) => keep(config, running), next);
+  const paths = waiting.map(({ path }) => path);
+  const settings = withSettingsOf(next.shown.settings, running.shown.settings, paths);
+  return { ...kept, shown: { ...next.shown, settings } };
 }

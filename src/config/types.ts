@@ -7,6 +7,7 @@ import type { NeighborPolicy } from '../control/render-rule.ts';
 import type { Policy } from '../core/policy/policy.ts';
 import type { AuthSettings, RateLimitSettings, TlsSettings } from '../http/dependencies.ts';
 import type { LabelMap } from '../intake/alertmanager.ts';
+import type { Settings } from './schema/prefixd-schema.ts';
 
 /** A socket to listen on. `host` is an address or `localhost`; port 0 takes any free port. */
 export interface ListenAddress {
@@ -23,22 +24,22 @@ export interface HttpSettings {
 }
 
 export interface BgpSettings {
-  readonly mode: 'native' | 'mock';
+  readonly mode: Settings['bgp']['mode'];
   /** Neighbors are in the order of the file, here and in `control`. */
   readonly speaker: SpeakerSettings;
   readonly control: readonly NeighborPolicy[];
 }
 
 export interface StorageSettings {
-  readonly driver: 'jsonl';
+  readonly driver: Settings['storage']['driver'];
   /** Absolute path of the journal's folder. */
   readonly path: string;
 }
 
-export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error';
+export type LogLevel = Settings['observability']['log_level'];
 
 export interface ObservabilitySettings {
-  readonly logFormat: 'json' | 'text';
+  readonly logFormat: Settings['observability']['log_format'];
   readonly logLevel: LogLevel;
   /** Absolute path. */
   readonly auditLogPath: string;

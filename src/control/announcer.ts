@@ -37,6 +37,16 @@ export interface Announcer {
    * established. Announcements are written before withdrawals.
    */
   apply(peer: string, announce: readonly OutRoute[], withdraw: readonly RouteKey[]): void;
+  /**
+   * Resolves when the sessions have handed to their transports what they take at once of the changes queued so far; a
+   * session that is behind sends the rest in its later turns. Never rejects.
+   */
+  written(): Promise<void>;
+  /**
+   * Returns true if a router may hold a route of this owner: on some session, also one of a neighbor that is being
+   * removed, it is sent, or its withdrawal is not acknowledged by the peer's TCP.
+   */
+  holds(owner: string): boolean;
   /** Sends End-of-RIB (RFC 4724 §2) for every negotiated family after the pending changes. */
   endOfRib(peer: string): void;
 

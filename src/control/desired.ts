@@ -14,7 +14,8 @@ import {
 import type { AdjRibOutView } from '../bgp/rib/adj-rib-out.ts';
 import type { OutRoute, RouteKey } from '../bgp/rib/route.ts';
 import type { MatchKey, StateView } from '../core/state/state.ts';
-import type { Match, Mitigation, MitigationAction, Range } from '../core/types.ts';
+import { compareStrictness, isShared, type MitigationAction, passedBps } from '../core/action.ts';
+import type { Match, Mitigation, Range } from '../core/types.ts';
 import { knownPrefix } from '../net/prefix.ts';
 
 /**
@@ -27,22 +28,20 @@ export interface DesiredRule {
   readonly mitigationId: string;
   readonly match: Match;
   readonly action: MitigationAction;
-  /** Bits a second; 0 is a discard. Smaller is stricter. */
-  readonly rateBps: number;
   /** Older rules are kept if a neighbor's budget is exceeded. */
   readonly createdAt: number;
 }
 
-/** Returns the desired rule for each key, or null for none. */
+/** Returns the desired rule for each key, or undefined for none. */
 export function desired(
   state: StateView,
   keys: Iterable<MatchKey>,
   now: number,
-): Map<MatchKey, DesiredRule | null> {
-  const wanted = new Map<MatchKey, DesiredRule | null>();
+): Map<MatchKey, DesiredRule | undefined> {
+  const wanted = new Map<MatchKey, DesiredRule | undefined>();
   for (const key of keys) {
     const winner = strictest(state, key, now);
-    wanted.set(key, winner === undefined ? null : toRule(key, winner));
+    wanted.set(key, winner && toRule(key, winner));
   }
   return wanted;
 }
@@ -66,22 +65,17 @@ function strictest(state: StateView, key: MatchKey, now: number): Mitigation | u
   for (const id of state.withMatch(key)) {
     const one = state.mitigations.get(id);
     if (one === undefined || !deservesRule(one, now)) continue;
-    if (best === undefined || compareStrictness(one, best) < 0) best = one;
+    if (best === undefined || comparePrecedence(one, best) < 0) best = one;
   }
   return best;
 }
 
-function compareStrictness(a: Mitigation, b: Mitigation): number {
-  const byRate = rateOf(a.action) - rateOf(b.action);
-  if (byRate !== 0) return byRate;
-  if (a.action.shared !== b.action.shared) return a.action.shared === true ? -1 : 1;
+function comparePrecedence(a: Mitigation, b: Mitigation): number {
+  const byAction = compareStrictness(a.action, b.action);
+  if (byAction !== 0) return byAction;
+  if (isShared(a.action) !== isShared(b.action)) return isShared(a.action) ? -1 : 1;
   if (a.createdAt !== b.createdAt) return a.createdAt - b.createdAt;
   return a.id < b.id ? -1 : 1;
-}
-
-/** Returns the bits a second that the action lets pass; 0 for discard. */
-function rateOf(action: MitigationAction): number {
-  return action.type === 'discard' ? 0 : (action.rateBps ?? 0);
 }
 
 function toRule(matchKey: MatchKey, mitigation: Mitigation): DesiredRule {
@@ -90,14 +84,13 @@ function toRule(matchKey: MatchKey, mitigation: Mitigation): DesiredRule {
     mitigationId: mitigation.id,
     match: mitigation.match,
     action: mitigation.action,
-    rateBps: rateOf(mitigation.action),
     createdAt: mitigation.createdAt,
   };
 }
 
 /** Returns a rule's FlowSpec actions. The two id octets of traffic-rate are sent as zero (RFC 8955 §7.1). */
 export function toActions(action: MitigationAction): readonly Action[] {
-  return [{ type: 'traffic-rate', bitsPerSecond: rateOf(action), asn: 0 }];
+  return [{ type: 'traffic-rate', bitsPerSecond: passedBps(action), asn: 0 }];
 }
 
 /**

@@ -10,7 +10,7 @@ import { checkRoute } from './egress.ts';
 export class EgressCheck {
   readonly #onRefused: (route: OutRoute, why: string) => void;
   #guard: EgressGuard;
-  #verdicts = new WeakMap<OutRoute, { readonly why: string | null }>();
+  #verdicts = new WeakMap<OutRoute, { readonly why: string | undefined }>();
   /** Routes that this guard refused; some may no longer be wanted. */
   #held = new Map<OutRoute, string>();
   #refusals = 0;
@@ -39,13 +39,13 @@ export class EgressCheck {
     return this.#held;
   }
 
-  /** Returns why the route must not be sent; null if it may. */
-  verdict(route: OutRoute): string | null {
+  /** Returns why the route must not be sent; undefined if it may. */
+  verdict(route: OutRoute): string | undefined {
     const known = this.#verdicts.get(route);
     if (known !== undefined) return known.why;
     const why = checkRoute(route, this.#guard);
     this.#verdicts.set(route, { why });
-    if (why !== null) {
+    if (why !== undefined) {
       this.#refusals++;
       this.#held.set(route, why);
       this.#onRefused(route, why);

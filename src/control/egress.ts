@@ -7,7 +7,8 @@ import { decodeActions } from '../bgp/flowspec/actions.ts';
 import { decodeFlowSpec } from '../bgp/flowspec/nlri.ts';
 import { findImpossible } from '../bgp/flowspec/unmeant-rules.ts';
 import type { Action, Component, FlowSpec, NumericOp } from '../bgp/flowspec/types.ts';
-import type { OutRoute } from '../bgp/rib/route.ts';
+import { type OutRoute, routeKind } from '../bgp/rib/route.ts';
+import { familyName } from '../bgp/wire/iana.ts';
 import { formatPrefix } from '../net/prefix.ts';
 import { notUnicast } from '../net/special-addresses.ts';
 import type { PrefixSet } from '../net/prefix-set.ts';
@@ -23,8 +24,13 @@ export interface EgressGuard {
   readonly protectedPorts: ReadonlySet<number>;
 }
 
-/** Returns why the route must not be sent; null if it may. */
-export function checkRoute(route: OutRoute, guard: EgressGuard): string | null {
+/** Returns why the route must not be sent; undefined if it may. */
+export function checkRoute(route: OutRoute, guard: EgressGuard): string | undefined {
+  if (routeKind(route.family) === 'flowspec') return checkFlowSpec(route, guard);
+  return `no decision leads to a route of ${familyName(route.family)}`;
+}
+
+function checkFlowSpec(route: OutRoute, guard: EgressGuard): string | undefined {
   const decoded = decodeFlowSpec(route.nlri, route.family.afi, route.family.safi);
   if (!decoded.ok) return `its NLRI cannot be decoded: ${decoded.error.reason}`;
   const { spec, tolerated } = decoded.value;
@@ -36,7 +42,7 @@ export function checkRoute(route: OutRoute, guard: EgressGuard): string | null {
   return checkDestination(spec, guard) ?? checkPorts(spec, guard) ?? checkActions(actions.value.actions);
 }
 
-function checkDestination(spec: FlowSpec, guard: EgressGuard): string | null {
+function checkDestination(spec: FlowSpec, guard: EgressGuard): string | undefined {
   const destination = spec.components.find((component) => component.type === 1);
   if (destination?.type !== 1) return 'it has no destination prefix';
   const { prefix, offset } = destination;
@@ -47,11 +53,11 @@ function checkDestination(spec: FlowSpec, guard: EgressGuard): string | null {
   if (special !== undefined) {
     return `its destination ${formatPrefix(prefix)} is not a unicast address of a customer: ${special.name}`;
   }
-  return checkPrefixes(spec, guard) ?? findImpossible(spec) ?? null;
+  return checkPrefixes(spec, guard) ?? findImpossible(spec);
 }
 
 /** Checks that traffic neither to nor from untouchable addresses is filtered. */
-function checkPrefixes(spec: FlowSpec, guard: EgressGuard): string | null {
+function checkPrefixes(spec: FlowSpec, guard: EgressGuard): string | undefined {
   for (const component of spec.components) {
     if (component.type !== 1 && component.type !== 2) continue;
     const touched = guard.untouchable.overlapping(component.prefix);
@@ -59,16 +65,16 @@ function checkPrefixes(spec: FlowSpec, guard: EgressGuard): string | null {
     const role = component.type === 1 ? 'destination' : 'source';
     return `its ${role} ${formatPrefix(component.prefix)} overlaps ${formatPrefix(touched)}, which is protected or safelisted`;
   }
-  return null;
+  return undefined;
 }
 
-function checkPorts(spec: FlowSpec, guard: EgressGuard): string | null {
+function checkPorts(spec: FlowSpec, guard: EgressGuard): string | undefined {
   for (const component of spec.components) {
     if (component.type !== 4 && component.type !== 5 && component.type !== 6) continue;
     const named = namedPort(component, guard.protectedPorts);
     if (named !== undefined) return `it names port ${named}, which is protected`;
   }
-  return null;
+  return undefined;
 }
 
 /** Returns a protected port that the component names explicitly; a range that only contains it does not name it. */
@@ -83,9 +89,9 @@ function namedPort(
   return undefined;
 }
 
-function checkActions(actions: readonly Action[]): string | null {
+function checkActions(actions: readonly Action[]): string | undefined {
   const rates = actions.filter((action) => action.type === 'traffic-rate');
   if (rates.length !== 1) return `it has ${rates.length} traffic rates instead of one`;
   const unknown = actions.find((action) => action.type === 'unknown');
-  return unknown === undefined ? null : 'it has an action that prefixd does not know';
+  return unknown && 'it has an action that prefixd does not know';
 }

@@ -39,7 +39,7 @@ import {
   tooManyWaiting,
   unknownOutcome,
 } from './refusals.ts';
-import type { EngineView, FactFollower, Recording, TimerHost } from './types.ts';
+import type { EngineView, FactActor, FactFollower, Recording, TimerHost } from './types.ts';
 import { type UnrecordedCommand, type ContextAt, Unrecorded } from './unrecorded.ts';
 
 export class Engine implements EngineView {
@@ -49,8 +49,7 @@ export class Engine implements EngineView {
   readonly #contextNow: ContextAt;
   readonly #after: TimerHost['after'];
   readonly #recent: RecentFacts;
-  /** Followers that are called before the others. */
-  readonly #actors = new Set<FactFollower>();
+  readonly #actors = new Set<FactActor>();
   readonly #followers = new Set<FactFollower>();
   readonly #between: (() => void)[] = [];
   readonly #queue = new Fifo<Job>();
@@ -58,13 +57,13 @@ export class Engine implements EngineView {
   #policy: Policy;
   #phase: Recording['phase'] = 'ready';
   /** Start of the current write (ms since the epoch). */
-  #writingSince: number | null = null;
+  #writingSince: number | undefined;
   /** The error of the last write. */
-  #lastFailure: unknown = null;
+  #lastFailure: unknown;
   #cancelRetry: () => void = () => undefined;
-  #pumping: Promise<void> | null = null;
-  #snapshotting: Promise<void> | null = null;
-  #snapshottingSince: number | null = null;
+  #pumping: Promise<void> | undefined;
+  #snapshotting: Promise<void> | undefined;
+  #snapshottingSince: number | undefined;
   /** True while folded facts are not durable yet. */
   #unsettled = false;
   #sinceSnapshot: number;
@@ -102,7 +101,7 @@ export class Engine implements EngineView {
       writingSince: this.#writingSince,
       snapshottingSince: this.#snapshottingSince,
       unrecorded: actions.length,
-      unrecordedSince: actions[0]?.at ?? null,
+      unrecordedSince: actions[0]?.at,
     };
   }
 
@@ -119,14 +118,9 @@ export class Engine implements EngineView {
     return this.#enqueue(command, policy);
   }
 
-  /**
-   * Adds a follower that acts on routers. It is called before those that only record events, and its microtasks run
-   * before them too. Only these followers get facts that take rules away and are not durable yet; when durable, they
-   * get them again with their numbers in the journal.
-   */
-  followFirst(follower: FactFollower): () => void {
-    this.#actors.add(follower);
-    return () => this.#actors.delete(follower);
+  followFirst(actor: FactActor): () => void {
+    this.#actors.add(actor);
+    return () => this.#actors.delete(actor);
   }
 
   follow(follower: FactFollower): () => void {
@@ -188,7 +182,7 @@ export class Engine implements EngineView {
         this.#startSnapshot();
       }
     }
-    this.#pumping = null;
+    this.#pumping = undefined;
   }
 
   /**
@@ -202,7 +196,7 @@ export class Engine implements EngineView {
     const prepared =
       head?.command.type === 'policy-loaded' && this.#unrecorded.actions.length === 0
         ? await this.#decider.prepare(head.command, head.policy ?? this.#policy)
-        : null;
+        : undefined;
     this.#unsettled = true;
     this.#state.begin();
     let cancel = (): void => undefined;
@@ -237,17 +231,15 @@ export class Engine implements EngineView {
     this.#policy = group.policy;
     this.#unrecorded.drop(group.actions);
     this.#phase = 'ready';
-    this.#writingSince = null;
+    this.#writingSince = undefined;
     this.#sinceSnapshot += facts.length;
     this.#recent.add(facts);
     // Actions taken meanwhile also apply to what the group added.
     const taken = this.#unrecorded.lay(this.#contextNow);
     this.#settle();
     if (facts.length > 0) {
-      this.#tell(this.#actors, [...facts, ...taken]);
-      // Speakers write changes in a microtask: the rules are sent before anything is logged.
-      await Promise.resolve();
-      this.#tell(this.#followers, facts);
+      await this.#act([...facts, ...taken]);
+      this.#tell(facts);
     }
     for (const { job, answer } of group.decided) job.resolve(answer);
   }
@@ -259,7 +251,7 @@ export class Engine implements EngineView {
       this.#unrecorded.lay(this.#contextNow);
     }
     this.#lastFailure = error;
-    this.#writingSince = null;
+    this.#writingSince = undefined;
     // Set now, so that later commands see it.
     this.#phase = 'failing';
     for (const { job } of group.decided) this.#withoutJournal(job);
@@ -281,7 +273,7 @@ export class Engine implements EngineView {
     this.#unrecorded.lay(this.#contextNow);
     group.decided = group.decided.filter(({ job }) => {
       if (isWithdrawing(job.command)) {
-        const action = this.#act(job, job.command);
+        const action = this.#withdraw(job, job.command);
         // It is in the stalled write and needs no other one if that becomes durable.
         if (action !== undefined) group.actions.add(action);
       } else if (isRepeatable(job.command)) job.reject(unknownOutcome());
@@ -295,7 +287,7 @@ export class Engine implements EngineView {
 
   /** Refuses a command or lets it take effect unrecorded while the journal cannot be written. */
   #withoutJournal(job: Job): void {
-    if (isWithdrawing(job.command)) this.#act(job, job.command);
+    if (isWithdrawing(job.command)) this.#withdraw(job, job.command);
     else job.reject(this.#phase === 'stalled' ? stalledRefusal() : this.#lastFailure);
   }
 
@@ -305,7 +297,7 @@ export class Engine implements EngineView {
   }
 
   /** Lets a command that takes rules away take effect, and answers it. Returns the action if it must be recorded. */
-  #act({ resolve, reject }: Job, command: WithdrawingCommand): UnrecordedCommand | undefined {
+  #withdraw({ resolve, reject }: Job, command: WithdrawingCommand): UnrecordedCommand | undefined {
     if (this.#unrecorded.isFull) {
       reject(tooManyUnrecorded());
       return undefined;
@@ -315,8 +307,7 @@ export class Engine implements EngineView {
       const isPending = this.#phase === 'stalled';
       const { answer, facts, kept } = this.#unrecorded.act(action, this.#contextNow, isPending);
       if (kept) this.#options.onUnrecorded?.(action);
-      if (facts.length > 0) this.#tell(this.#actors, facts);
-      resolve(answer);
+      void this.#act(facts).then(() => resolve(answer));
       return kept ? action : undefined;
     } catch (error) {
       reject(error);
@@ -336,19 +327,32 @@ export class Engine implements EngineView {
     if (this.#unrecorded.actions.length > 0) this.#pumping ??= this.#pump();
   }
 
-  #tell(followers: Iterable<FactFollower>, facts: readonly RecordedFact[]): void {
-    for (const follower of [...followers]) {
+  /** Lets those who act on routers act; resolves when all of them have. Never rejects. */
+  async #act(facts: readonly RecordedFact[]): Promise<void> {
+    if (facts.length === 0) return;
+    const acting = [...this.#actors].map(async (actor) => actor(facts));
+    for (const acted of await Promise.allSettled(acting)) {
+      if (acted.status === 'rejected') this.#followerFailed(acted.reason);
+    }
+  }
+
+  #tell(facts: readonly RecordedFact[]): void {
+    for (const follower of [...this.#followers]) {
       try {
         follower(facts);
       } catch (error) {
-        const told = this.#options.onFollowerFailed;
-        if (told !== undefined) told(error);
-        else
-          queueMicrotask(() => {
-            throw error;
-          });
+        this.#followerFailed(error);
       }
     }
+  }
+
+  #followerFailed(error: unknown): void {
+    const told = this.#options.onFollowerFailed;
+    if (told !== undefined) told(error);
+    else
+      queueMicrotask(() => {
+        throw error;
+      });
   }
 
   #settle(): void {
@@ -362,7 +366,7 @@ export class Engine implements EngineView {
    */
   #startSnapshot(): void {
     // A snapshot must contain only durable facts.
-    if (this.#snapshotting !== null || this.#unrecorded.actions.length > 0) return;
+    if (this.#snapshotting !== undefined || this.#unrecorded.actions.length > 0) return;
     this.#sinceSnapshot = 0;
     this.#snapshottingSince = this.#options.clock();
     const snapshot = this.#state.snapshot();
@@ -370,8 +374,8 @@ export class Engine implements EngineView {
       .then(() => this.#options.store.snapshot(snapshot))
       .catch((error: unknown) => this.#options.onSnapshotFailed?.(error))
       .finally(() => {
-        this.#snapshotting = null;
-        this.#snapshottingSince = null;
+        this.#snapshotting = undefined;
+        this.#snapshottingSince = undefined;
       });
   }
 }

@@ -1,4 +1,5 @@
 /** A group of commands: decided in order against the folded state, and made durable together. */
+import { passedBps } from '../core/action.ts';
 import { setImmediate } from 'node:timers/promises';
 import { type Answer, type Command, confirmed, type DecideContext, type Decision } from '../core/commands.ts';
 import { decide } from '../core/decide/decide.ts';
@@ -103,7 +104,7 @@ export class Decider {
     group: Group,
     actions: readonly UnrecordedCommand[],
     queue: Fifo<Job>,
-    prepared: Prepared | null,
+    prepared: Prepared | undefined,
   ): void {
     for (const action of actions) {
       group.actions.add(action);
@@ -113,7 +114,7 @@ export class Decider {
     this.#slice(group, queue, prepared);
   }
 
-  #slice(group: Group, queue: Fifo<Job>, prepared: Prepared | null): void {
+  #slice(group: Group, queue: Fifo<Job>, prepared: Prepared | undefined): void {
     const { clock, room: base, stopwatch = () => performance.now() } = this.#options;
     const now = clock();
     // In dry run nothing takes room on a neighbor.
@@ -140,7 +141,7 @@ export class Decider {
         job.reject(error);
         continue;
       } finally {
-        first = null;
+        first = undefined;
       }
       // A policy that needs confirmation is not adopted.
       if (decision.answer.type !== 'needs-confirmation') group.policy = policy;
@@ -163,17 +164,19 @@ export class Decider {
 
 export class GroupRoom {
   readonly #base: Room;
-  /** Number of routes by rate, for each neighbor. */
+  /** Number of routes by what their action lets pass (bits a second), for each neighbor. */
   readonly #decided = new Map<string, Map<number, number>>();
 
   constructor(base: Room) {
     this.#base = base;
   }
 
-  readonly room: Room = (neighbor, rateBps) => {
+  readonly room: Room = (neighbor, action) => {
     let taken = 0;
-    for (const [rate, routes] of this.#decided.get(neighbor) ?? []) if (rate <= rateBps) taken += routes;
-    return this.#base(neighbor, rateBps) - taken;
+    for (const [passed, routes] of this.#decided.get(neighbor) ?? []) {
+      if (passed <= passedBps(action)) taken += routes;
+    }
+    return this.#base(neighbor, action) - taken;
   };
 
   /** Counts the routes that a fact adds to the neighbors' tables. */
@@ -183,8 +186,7 @@ export class GroupRoom {
     for (const one of predict(policy, match, action)) {
       if (!one.ok) continue;
       const rates = this.#decided.get(one.neighbor) ?? new Map<number, number>();
-      const rate = action.rateBps ?? 0;
-      rates.set(rate, (rates.get(rate) ?? 0) + one.routes);
+      rates.set(passedBps(action), (rates.get(passedBps(action)) ?? 0) + one.routes);
       this.#decided.set(one.neighbor, rates);
     }
   }

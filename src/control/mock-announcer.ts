@@ -1,6 +1,6 @@
 /**
- * An announcer without routers (`bgp.mode: mock`), to try out policies and for tests: every enabled neighbor counts as
- * established with all of its families, and everything is written at once.
+ * An announcer without routers, for users who try out policies before any router is connected (`bgp.mode: mock`): every
+ * enabled neighbor counts as established with all of its families, and everything is written at once.
  */
 import type { OutRoute, RouteKey } from '../bgp/rib/route.ts';
 import { AdjRibOut } from '../bgp/rib/adj-rib-out.ts';
@@ -10,7 +10,7 @@ import type { Announcer, StopOptions } from './announcer.ts';
 interface MockPeer {
   settings: NeighborSettings;
   enabled: boolean;
-  establishedAt: number | null;
+  establishedAt: number | undefined;
   /** Time of creation or of the last change up or down (ms). */
   changedAt: number;
   readonly createdAt: number;
@@ -53,7 +53,7 @@ export class MockAnnouncer implements Announcer {
   }
 
   isEstablished(peer: string): boolean {
-    return this.#peer(peer).establishedAt !== null;
+    return this.#peer(peer).establishedAt !== undefined;
   }
 
   ribOut(peer: string): AdjRibOut {
@@ -62,10 +62,18 @@ export class MockAnnouncer implements Announcer {
 
   apply(peer: string, announce: readonly OutRoute[], withdraw: readonly RouteKey[]): void {
     const { rib, establishedAt } = this.#peer(peer);
-    if (establishedAt === null) return;
+    if (establishedAt === undefined) return;
     for (const route of announce) rib.announce(route);
     for (const key of withdraw) rib.withdraw(key);
     this.#flush(peer, rib);
+  }
+
+  written(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  holds(owner: string): boolean {
+    return [...this.#peers.values()].some(({ rib }) => rib.holds(owner));
   }
 
   endOfRib(peer: string): void {
@@ -76,12 +84,12 @@ export class MockAnnouncer implements Announcer {
     const one = this.#peer(peer);
     one.enabled = enabled;
     if (!enabled) this.#down(peer, one, 'administratively down');
-    else if (this.#started && one.establishedAt === null) this.#up(peer, one);
+    else if (this.#started && one.establishedAt === undefined) this.#up(peer, one);
   }
 
   clear(peer: string, how: 'soft' | 'hard'): void {
     const one = this.#peer(peer);
-    if (one.establishedAt === null) return;
+    if (one.establishedAt === undefined) return;
     if (how === 'hard') {
       this.#down(peer, one, 'cleared');
       this.#up(peer, one);
@@ -119,8 +127,8 @@ export class MockAnnouncer implements Announcer {
   }
 
   #down(name: string, peer: MockPeer, why: string): void {
-    if (peer.establishedAt === null) return;
-    peer.establishedAt = null;
+    if (peer.establishedAt === undefined) return;
+    peer.establishedAt = undefined;
     peer.changedAt = this.#clock();
     peer.rib.clear();
     for (const listener of this.#listeners) {
@@ -148,7 +156,14 @@ export class MockAnnouncer implements Announcer {
 
 function newPeer(settings: NeighborSettings, createdAt: number): MockPeer {
   const { enabled } = settings;
-  return { settings, enabled, establishedAt: null, changedAt: createdAt, createdAt, rib: new AdjRibOut() };
+  return {
+    settings,
+    enabled,
+    establishedAt: undefined,
+    changedAt: createdAt,
+    createdAt,
+    rib: new AdjRibOut(),
+  };
 }
 
 function statusOf({ settings, enabled, establishedAt, changedAt, createdAt, rib }: MockPeer): PeerStatus {
@@ -157,14 +172,14 @@ function statusOf({ settings, enabled, establishedAt, changedAt, createdAt, rib 
     name: settings.name,
     address: address.kind === 'tcp' ? `${address.host}:${address.port}` : `unix:${address.path}`,
     peerAsn: settings.peerAsn,
-    state: establishedAt === null ? 'idle' : 'established',
+    state: establishedAt === undefined ? 'idle' : 'established',
     stateSince: changedAt,
     enabled,
     establishedAt,
     families: settings.families,
     negotiated:
-      establishedAt === null
-        ? null
+      establishedAt === undefined
+        ? undefined
         : {
             holdTimeSeconds: settings.holdTimeSeconds,
             families: settings.families,
@@ -177,14 +192,14 @@ function statusOf({ settings, enabled, establishedAt, changedAt, createdAt, rib 
           },
     rulesSent: rib.sentCount,
     rulesPending: rib.pendingCount,
-    lastError: null,
-    hint: null,
-    lastCause: null,
-    lastNotificationSent: null,
-    lastNotificationReceived: null,
+    lastError: undefined,
+    hint: undefined,
+    lastCause: undefined,
+    lastNotificationSent: undefined,
+    lastNotificationReceived: undefined,
     counters: noCounters(),
     countedSince: createdAt,
-    lastFlapAt: null,
+    lastFlapAt: undefined,
   };
 }
 

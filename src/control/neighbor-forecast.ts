@@ -4,12 +4,13 @@
  */
 import type { Forecast, NeighborForecast } from '../core/decide/forecast.ts';
 import { matchKey } from '../core/decide/correlate.ts';
-import type { Match, MitigationAction } from '../core/types.ts';
+import { isShared, type MitigationAction, passedBps } from '../core/action.ts';
+import type { Match } from '../core/types.ts';
 import { PrefixSet } from '../net/prefix-set.ts';
 import type { EgressGuard } from './egress.ts';
 import { checkRoute } from './egress.ts';
 import type { NeighborPolicy } from './render-rule.ts';
-import { safeRender, voiceOf } from './render-rule.ts';
+import { renderKey, safeRender } from './render-rule.ts';
 
 /** Limit of cached shapes. There are as many as sets of ports and actions in use; beyond the limit all are dropped. */
 const MAX_SHAPES = 5000;
@@ -30,7 +31,7 @@ export function forecastFor(
     untouchable: new PrefixSet([]),
     protectedPorts: new Set(protectedPorts),
   };
-  const voices = neighbors.map((neighbor) => ({ neighbor, voice: voiceOf(neighbor) }));
+  const rendered = neighbors.map((neighbor) => ({ neighbor, key: renderKey(neighbor) }));
   const predictions = new Map<string, readonly NeighborForecast[]>();
   return (asked, action) => {
     const match = { ...asked, dstPrefix: typicalOf(asked.dstPrefix) };
@@ -38,11 +39,11 @@ export function forecastFor(
     const known = predictions.get(shape);
     if (known !== undefined) return known;
     const verdicts = new Map<string, Verdict>();
-    const prediction = voices.map(({ neighbor, voice }): NeighborForecast => {
-      let verdict = verdicts.get(voice);
+    const prediction = rendered.map(({ neighbor, key }): NeighborForecast => {
+      let verdict = verdicts.get(key);
       if (verdict === undefined) {
         verdict = verdictOf(match, action, neighbor, guard);
-        verdicts.set(voice, verdict);
+        verdicts.set(key, verdict);
       }
       return { neighbor: neighbor.name, ...withinBudget(verdict, neighbor.maxRules) };
     });
@@ -62,8 +63,7 @@ function typicalOf(dstPrefix: string): string {
 
 /** Returns the shape's key. Rules of one shape differ only in their destination. */
 function shapeOf(match: Match, action: MitigationAction): string {
-  const shared = action.shared === true ? ' shared' : '';
-  return `${matchKey(match)} ${action.type} ${action.rateBps ?? 0}${shared}`;
+  return `${matchKey(match)} ${action.type} ${passedBps(action)}${isShared(action) ? ' shared' : ''}`;
 }
 
 function verdictOf(
@@ -76,7 +76,7 @@ function verdictOf(
   if (!rendering.ok) return rendering;
   for (const route of rendering.routes) {
     const why = checkRoute(route, guard);
-    if (why !== null) return { ok: false, why: `the egress check would hold it back: ${why}` };
+    if (why !== undefined) return { ok: false, why: `the egress check would hold it back: ${why}` };
   }
   return { ok: true, routes: rendering.routes.length };
 }

@@ -1,16 +1,60 @@
-/** The reconciler's neighbors: their policies, their tables, and which tables outlive a reload. */
+/** The reconciler's neighbors: their policies, the routes each should hold, and their sessions. */
+import type { MitigationAction } from '../core/action.ts';
 import type { OutRoute, RouteKey } from '../bgp/rib/route.ts';
 import { type Family, sameFamily } from '../bgp/wire/iana.ts';
 import type { MatchKey } from '../core/state/state.ts';
-import { type NeighborPolicy, voiceOf } from './render-rule.ts';
+import { type NeighborPolicy, renderKey } from './render-rule.ts';
 import { WantedRoutes } from './wanted-routes.ts';
 
-/** The result of adopting another list of neighbors. */
-export interface Adoption {
-  /** Neighbors that are new or have another policy, and so an empty table. */
-  readonly fresh: readonly NeighborSync[];
-  /** Names that were removed. */
-  readonly gone: readonly string[];
+/**
+ * A neighbor's session. In every state but `down` it gets each change at once.
+ *
+ *            established             table complete           all given
+ *     down ───────────────▶ waiting ────────────────▶ filling ─────────▶ in-sync
+ *      ▲  ╰─ if the table is complete already ───────────▲                  │
+ *      ╰─────────── session down or neighbor removed ────┴──────────────────╯
+ *
+ * - waiting: no full run has completed the neighbor's table yet, so there is no End-of-RIB: the router would flush
+ *   routes that are still to come (RFC 4724 §4.2).
+ * - filling: it is being given its table in slices.
+ * - in-sync: it was given everything, and End-of-RIB.
+ */
+export type SyncSession =
+  | { readonly state: 'down' }
+  | { readonly state: 'waiting' | 'filling' | 'in-sync'; readonly families: readonly Family[] };
+
+const DOWN: SyncSession = { state: 'down' };
+
+export interface NeighborSync {
+  readonly policy: NeighborPolicy;
+  readonly renderKey: string;
+  /** The neighbor's table, which outlives its sessions. */
+  readonly wanted: WantedRoutes;
+  /** True once a full run has completed the table. */
+  tableComplete: boolean;
+  /** Another object for each state of each session, so that work in slices notices a change. */
+  session: SyncSession;
+}
+
+/** Makes a neighbor whose session is down and whose table is empty. */
+export function newNeighborSync(policy: NeighborPolicy): NeighborSync {
+  const wanted = new WantedRoutes(policy.maxRules);
+  return { policy, renderKey: renderKey(policy), wanted, tableComplete: false, session: DOWN };
+}
+
+/** Returns true if the session can carry the route; false while it is down. */
+export function carries({ session }: NeighborSync, route: OutRoute): boolean {
+  return session.state !== 'down' && session.families.some((family) => sameFamily(family, route.family));
+}
+
+/** Stops sending to this session: it is down, or its neighbor was removed. */
+export function leave(neighbor: NeighborSync): void {
+  neighbor.session = DOWN;
+}
+
+/** Returns true if both policies produce the same rules in the same octets. */
+export function samePolicy(a: NeighborPolicy, b: NeighborPolicy): boolean {
+  return a.name === b.name && a.maxRules === b.maxRules && renderKey(a) === renderKey(b);
 }
 
 export class Neighbors implements Iterable<NeighborSync> {
@@ -35,7 +79,7 @@ export class Neighbors implements Iterable<NeighborSync> {
 
   /** Returns true while the neighbor's session is established. */
   isUp(name: string): boolean {
-    return (this.get(name)?.families.length ?? 0) > 0;
+    return (this.get(name)?.session.state ?? 'down') !== 'down';
   }
 
   tableOf(name: string): WantedRoutes | undefined {
@@ -43,25 +87,23 @@ export class Neighbors implements Iterable<NeighborSync> {
   }
 
   /**
-   * Returns the number of routes left on a neighbor for a new rule with this rate (bits a second); Infinity for an
-   * unknown neighbor.
+   * Returns the number of routes left on a neighbor for a new rule with this action; Infinity for an unknown neighbor.
    */
-  roomOn(name: string, rateBps: number): number {
-    return this.tableOf(name)?.roomFor(rateBps) ?? Number.POSITIVE_INFINITY;
+  roomOn(name: string, action: MitigationAction): number {
+    return this.tableOf(name)?.roomFor(action) ?? Number.POSITIVE_INFINITY;
   }
 
   /** Returns the mitigation that wants a route; undefined if none does. */
   ownerOf(name: string, key: RouteKey): string | undefined {
-    return this.get(name)?.wanted.want(key)?.owner;
+    return this.get(name)?.wanted.route(key)?.owner;
   }
 
   /**
    * Returns true if every table has the mitigation's rule, so that a longer TTL changes nothing. A table may lack it:
    * another mitigation may own the match, or this one had expired and was withdrawn before that was recorded.
    */
-  isClaimedEverywhere(key: MatchKey, mitigationId: string): boolean {
-    for (const { wanted: table } of this)
-      if (table.claim(key)?.rule.mitigationId !== mitigationId) return false;
+  allHaveRule(key: MatchKey, mitigationId: string): boolean {
+    for (const { wanted } of this) if (wanted.rule(key)?.rule.mitigationId !== mitigationId) return false;
     return true;
   }
 
@@ -72,8 +114,11 @@ export class Neighbors implements Iterable<NeighborSync> {
     this.#neighbors = new Map([...this.#neighbors].filter(([name]) => kept.has(name)));
   }
 
-  /** Adopts another list; neighbors whose policy is the same keep their tables. */
-  adopt(policies: readonly NeighborPolicy[]): Adoption {
+  /**
+   * Adopts another list; neighbors whose policy is the same keep their tables. Returns those that are new or have another
+   * policy, and so an empty table.
+   */
+  adopt(policies: readonly NeighborPolicy[]): readonly NeighborSync[] {
     const before = this.#neighbors;
     this.#neighbors = new Map(
       policies.map((policy) => {
@@ -83,58 +128,6 @@ export class Neighbors implements Iterable<NeighborSync> {
       }),
     );
     for (const [name, neighbor] of before) if (this.get(name) !== neighbor) leave(neighbor);
-    return {
-      fresh: [...this].filter((neighbor) => before.get(neighbor.policy.name) !== neighbor),
-      gone: [...before.keys()].filter((name) => !this.#neighbors.has(name)),
-    };
+    return [...this].filter((neighbor) => before.get(neighbor.policy.name) !== neighbor);
   }
-}
-
-// One neighbor of the reconciler: its policy, its table, and its session's state.
-
-export interface NeighborSync {
-  readonly policy: NeighborPolicy;
-  readonly renderKey: string;
-  readonly wanted: WantedRoutes;
-  /** Families of the established session; empty while it is down. */
-  families: readonly Family[];
-  /** Counts sessions, so that sending a table notices a new session. */
-  generation: number;
-  /** True while a new session is being sent its whole table. */
-  filling: boolean;
-  /**
-   * True once a full run has filled the table. Before that, a session gets no End-of-RIB: its router would flush routes
-   * that are still to be sent.
-   */
-  whole: boolean;
-}
-
-/** Makes a neighbor whose session is down and whose table is empty. */
-export function newNeighborSync(policy: NeighborPolicy): NeighborSync {
-  return {
-    policy,
-    renderKey: voiceOf(policy),
-    wanted: new WantedRoutes(policy.maxRules),
-    families: [],
-    generation: 0,
-    filling: false,
-    whole: false,
-  };
-}
-
-/** Returns true if the session can carry the route; false while it is down. */
-export function carries(neighbor: NeighborSync, route: OutRoute): boolean {
-  return neighbor.families.some((family) => sameFamily(family, route.family));
-}
-
-/** Returns true if both policies produce the same rules in the same octets. */
-export function samePolicy(a: NeighborPolicy, b: NeighborPolicy): boolean {
-  return a.name === b.name && a.maxRules === b.maxRules && voiceOf(a) === voiceOf(b);
-}
-
-/** Stops sending to this session: it is down, or its neighbor was removed. */
-export function leave(neighbor: NeighborSync): void {
-  neighbor.families = [];
-  neighbor.filling = false;
-  neighbor.generation++;
 }

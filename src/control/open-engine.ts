@@ -14,15 +14,16 @@ export async function openEngine(
 ): Promise<{ engine: Engine; warnings: readonly string[] }> {
   const recovery = await options.store.open();
   try {
-    return { engine: await replay(options, recovery), warnings: recovery.warnings };
+    return { engine: await resumeEngine(options, recovery), warnings: recovery.warnings };
   } catch (error) {
     await options.store.close();
     throw error;
   }
 }
 
-async function replay(options: EngineOptions, recovery: Recovery): Promise<Engine> {
-  const state = recovery.snapshot === null ? initialState() : restoreState(recovery.snapshot);
+/** Folds the facts of an open store and returns the engine. */
+export async function resumeEngine(options: EngineOptions, recovery: Recovery): Promise<Engine> {
+  const state = recovery.snapshot === undefined ? initialState() : restoreState(recovery.snapshot);
   const observe = await options.onReplay?.(state);
   const recent = new RecentFacts();
   let replayed = 0;

@@ -1,31 +1,24 @@
 /**
  * The reconciler keeps every session's rules in line with the decisions. Only it tells a speaker to announce or
  * withdraw. A change handles the keys it touched, a new session all of its keys, the timer everything; all three use
- * the same `desired` and `plan`.
+ * the same tables, which `desired` fills, and the same `plan`.
  */
-import type { AdjRibOutView } from '../bgp/rib/adj-rib-out.ts';
+import { sameAction } from '../core/action.ts';
 import type { OutRoute, RouteKey } from '../bgp/rib/route.ts';
 import type { RecordedFact } from '../core/facts.ts';
 import type { MatchKey } from '../core/state/state.ts';
 import type { Announcer } from './announcer.ts';
-import type { DesiredRule } from './desired.ts';
-import { desired } from './desired.ts';
-import { PendingWithdrawals } from './pending-withdrawals.ts';
-import type { Engine } from './engine.ts';
-import { Neighbors } from './neighbors.ts';
-import { EgressCheck } from './egress-check.ts';
-import type { NeighborSync } from './neighbors.ts';
-import { carries, leave } from './neighbors.ts';
-import type { PlacedRule } from './wanted-routes.ts';
-import { plan } from './desired.ts';
-import type { NeighborPolicy } from './render-rule.ts';
-import { safeRender } from './render-rule.ts';
-import { type Occasion, FullRuns } from './schedule.ts';
-import { Schedule } from './schedule.ts';
-import { heldBackWords, type Lack, lackingIn, unnegotiatedWords } from './shortfall.ts';
-import { RoutesByOwner } from './pending-withdrawals.ts';
 import { ChangedMatches } from './changed-matches.ts';
+import { desired, type DesiredRule, plan } from './desired.ts';
+import { EgressCheck } from './egress-check.ts';
+import type { Engine } from './engine.ts';
+import { carries, leave, Neighbors, type NeighborSync } from './neighbors.ts';
+import { PendingWithdrawals } from './pending-withdrawals.ts';
+import { type NeighborPolicy, safeRender } from './render-rule.ts';
+import { FullRuns, type Occasion, Schedule } from './schedule.ts';
+import { heldBackWords, type Lack, lackingIn, unnegotiatedWords } from './shortfall.ts';
 import type { Log, TimerHost } from './types.ts';
+import type { PlacedRule } from './wanted-routes.ts';
 
 /** Limit of keys handled in one turn of the event loop, so that hold timers are served between turns. */
 const SLICE = 500;
@@ -53,22 +46,23 @@ export interface ReconcilerOptions {
 }
 
 export class Reconciler {
+  /** The neighbors and their tables, for display. */
+  readonly neighbors: Neighbors;
   readonly #options: ReconcilerOptions;
-  readonly #gate: EgressCheck;
-  readonly #standing = new RoutesByOwner();
-  readonly #fleet: Neighbors;
-  readonly #touched = new ChangedMatches();
-  readonly #rounds: FullRuns;
-  readonly #endings: PendingWithdrawals;
+  readonly #egress: EgressCheck;
+  readonly #changedMatches = new ChangedMatches();
+  readonly #fullRuns: FullRuns;
+  readonly #pendingWithdrawals: PendingWithdrawals;
   readonly #schedule: Schedule;
   readonly #cancel: (() => void)[] = [];
   #stopped = false;
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
-    const { engine, clock, timers, intervalMs, log } = options;
-    this.#rounds = new FullRuns(() => this.#runFull(), clock);
-    this.#endings = new PendingWithdrawals(engine, this.#standing, timers, log);
+    const { engine, announcer, clock, timers, intervalMs, log } = options;
+    this.neighbors = new Neighbors(options.neighbors);
+    this.#fullRuns = new FullRuns(() => this.#runFull(), clock);
+    this.#pendingWithdrawals = new PendingWithdrawals(engine, announcer, timers, log);
     this.#schedule = new Schedule({
       engine,
       clock,
@@ -78,12 +72,11 @@ export class Reconciler {
       onInterval: () => this.full('check'),
       onExpiryUnrecorded: () => this.full(),
     });
-    this.#gate = new EgressCheck(engine.policy, engine.state, (route, why) => this.#refused(route, why));
-    this.#fleet = new Neighbors(options.neighbors);
+    this.#egress = new EgressCheck(engine.policy, engine.state, (route, why) => this.#refused(route, why));
   }
 
   get stats() {
-    return { ...this.#rounds.stats, egressRefusals: this.#gate.refusals };
+    return { ...this.#fullRuns.stats, egressRefusals: this.#egress.refusals };
   }
 
   /** Fills the tables from the state and follows it from now on. Start the announcer afterwards. */
@@ -94,16 +87,15 @@ export class Reconciler {
       announcer.subscribe({
         onEstablished: (peer) => this.#onEstablished(peer),
         onDown: (peer) => this.#onDown(peer),
-        onSent: (peer, announced, withdrawn) => this.#standing.sent(peer, announced, withdrawn),
-        onAcknowledged: (peer, announced, withdrawn) => this.#onAcknowledged(peer, announced, withdrawn),
+        onAcknowledged: () => this.#pendingWithdrawals.checkSoon(),
       }),
     );
     for (const id of engine.state.live) {
-      if (engine.state.mitigations.get(id)?.ending) this.#endings.add(id);
+      if (engine.state.mitigations.get(id)?.ending) this.#pendingWithdrawals.add(id);
     }
     await this.#schedule.expire();
     await this.full();
-    this.#endings.checkSoon();
+    this.#pendingWithdrawals.checkSoon();
     this.#schedule.start();
   }
 
@@ -112,13 +104,13 @@ export class Reconciler {
     this.#stopped = true;
     for (const cancel of this.#cancel.splice(0)) cancel();
     this.#schedule.stop();
-    this.#endings.stop();
-    await this.#rounds.finished();
+    this.#pendingWithdrawals.stop();
+    await this.#fullRuns.finished();
   }
 
   /** Compares everything; see `FullRuns`. */
   full(occasion: Occasion = 'change'): Promise<void> {
-    return this.#rounds.start(occasion);
+    return this.#fullRuns.start(occasion);
   }
 
   /**
@@ -126,7 +118,7 @@ export class Reconciler {
    * their sessions and withdraws their routes, and no longer knows their names.
    */
   keepOnly(names: Iterable<string>): void {
-    this.#fleet.keepOnly(names);
+    this.neighbors.keepOnly(names);
   }
 
   /**
@@ -134,208 +126,196 @@ export class Reconciler {
    * adopted the list, so that it knows every session.
    */
   async setNeighbors(policies: readonly NeighborPolicy[]): Promise<void> {
-    const { fresh, gone } = this.#fleet.adopt(policies);
-    for (const name of gone) this.#standing.forget(name);
+    const fresh = this.neighbors.adopt(policies);
     await this.full();
     for (const neighbor of fresh) {
       const { name } = neighbor.policy;
-      if (this.#fleet.get(name) !== neighbor || neighbor.families.length > 0) continue;
+      if (this.neighbors.get(name) !== neighbor || neighbor.session.state !== 'down') continue;
       // Its session may have been established before, or kept.
       if (this.#options.announcer.isEstablished(name)) this.#onEstablished(name);
     }
-  }
-
-  /** Returns the neighbors and their tables, for display. */
-  get fleet(): Neighbors {
-    return this.#fleet;
-  }
-
-  get standing(): RoutesByOwner {
-    return this.#standing;
   }
 
   /** Returns what each enabled neighbor lacks of the active mitigations. The cost is proportional to the result. */
   lacking(): readonly Lack[] {
     const peers = this.#options.announcer.peers();
     const enabled = new Set(peers.flatMap((peer) => (peer.enabled ? [peer.name] : [])));
-    return [...lackingIn(this.#fleet, this.#gate)].filter(({ neighbor }) => enabled.has(neighbor));
+    return [...lackingIn(this.neighbors, this.#egress)].filter(({ neighbor }) => enabled.has(neighbor));
   }
 
   /** Returns why a neighbor does not have a route of its table: the egress check or the session's families. */
-  whyHeldBack(peer: string, route: OutRoute): string | null {
-    const neighbor = this.#fleet.get(peer);
-    if (neighbor === undefined) return null;
-    const why = this.#gate.verdict(route);
-    if (why !== null) return heldBackWords(why);
-    return neighbor.families.length > 0 && !carries(neighbor, route) ? unnegotiatedWords(route) : null;
+  whyHeldBack(peer: string, route: OutRoute): string | undefined {
+    const neighbor = this.neighbors.get(peer);
+    if (neighbor === undefined) return undefined;
+    const why = this.#egress.verdict(route);
+    if (why !== undefined) return heldBackWords(why);
+    const isLeftOut = neighbor.session.state !== 'down' && !carries(neighbor, route);
+    return isLeftOut ? unnegotiatedWords(route) : undefined;
   }
 
-  #onFacts(facts: readonly RecordedFact[]): void {
-    const { engine } = this.#options;
-    const { keys, extended, ending, ended, guardChanged } = this.#touched.by(facts, engine.state);
-    for (const id of ending) this.#endings.add(id);
-    for (const id of ended) this.#endings.delete(id);
+  /** Resolves when the routers were told what the facts change, as far as their sessions take it at once. */
+  async #onFacts(facts: readonly RecordedFact[]): Promise<void> {
+    const { engine, announcer } = this.#options;
+    const { keys, extended, ending, ended, guardChanged } = this.#changedMatches.by(facts, engine.state);
+    for (const id of ending) this.#pendingWithdrawals.add(id);
+    for (const id of ended) this.#pendingWithdrawals.delete(id);
     if (guardChanged) {
-      this.#gate.refresh(engine.policy, engine.state);
+      this.#egress.refresh(engine.policy, engine.state);
       void this.full();
     }
     for (const id of extended) {
-      const key = this.#touched.matchOf(id, engine.state);
-      if (key !== undefined && !this.#fleet.isClaimedEverywhere(key, id)) keys.add(key);
+      const key = this.#changedMatches.matchOf(id, engine.state);
+      if (key !== undefined && !this.neighbors.allHaveRule(key, id)) keys.add(key);
     }
-    if (keys.size > 0) this.#bring(keys);
+    if (keys.size > 0) this.#update(keys);
     else if (extended.size === 0) return;
     this.#schedule.armExpiry();
-    this.#endings.checkSoon();
+    this.#pendingWithdrawals.checkSoon();
+    await announcer.written();
   }
 
   /**
-   * Applies `desired` and `plan` for these keys to every neighbor. Each neighbor gets all of them at once, so that a
-   * replacing rule is announced before the old one is withdrawn. Returns the number of changed routes.
+   * Brings every neighbor's table and session up to date for these keys. Each neighbor gets all of them at once, so that
+   * a replacing rule is announced before the old one is withdrawn. Returns the number of changed routes.
    */
-  #bring(keys: Iterable<MatchKey>): number {
+  #update(keys: Iterable<MatchKey>): number {
     const wanted = desired(this.#options.engine.state, keys, this.#options.clock());
-    const voices = new Map<string, PlacedRule>();
+    const rendered = new Map<string, PlacedRule>();
     let changes = 0;
-    for (const neighbor of this.#fleet) {
-      const claims = [...wanted].map(
-        ([key, rule]) => [key, rule === null ? null : this.#claim(rule, neighbor, voices)] as const,
+    for (const neighbor of this.neighbors) {
+      const rules = [...wanted].map(
+        ([key, rule]) => [key, rule && this.#placed(rule, neighbor, rendered)] as const,
       );
-      const changed = this.#apply(neighbor, neighbor.wanted.setAll(claims));
-      if (!neighbor.filling) changes += changed;
+      const changed = this.#send(neighbor, neighbor.wanted.placeAll(rules));
+      if (neighbor.session.state === 'in-sync') changes += changed;
     }
     return changes;
   }
 
-  /** Renders once for each render key. An unchanged claim is kept, and with it the verdict on its routes. */
-  #claim(rule: DesiredRule, neighbor: NeighborSync, voices: Map<string, PlacedRule>): PlacedRule {
-    const before = neighbor.wanted.claim(rule.matchKey);
+  /** Renders once for each render key. An unchanged rule is kept, and with it the verdict on its routes. */
+  #placed(rule: DesiredRule, neighbor: NeighborSync, rendered: Map<string, PlacedRule>): PlacedRule {
+    const before = neighbor.wanted.rule(rule.matchKey);
     if (before !== undefined && sameRule(before.rule, rule)) return before;
-    const voice = `${neighbor.renderKey}|${rule.matchKey}`;
-    let claim = voices.get(voice);
-    if (claim === undefined) {
-      claim = { rule, rendering: safeRender(rule, neighbor.policy) };
-      voices.set(voice, claim);
+    const key = `${neighbor.renderKey}|${rule.matchKey}`;
+    let placed = rendered.get(key);
+    if (placed === undefined) {
+      placed = { rule, rendering: safeRender(rule, neighbor.policy) };
+      rendered.set(key, placed);
     }
-    return claim;
+    return placed;
   }
 
   /** Sends the differences of these routes to the session. Returns their number. */
-  #apply(neighbor: NeighborSync, keys: Iterable<RouteKey>): number {
+  #send(neighbor: NeighborSync, keys: Iterable<RouteKey>): number {
     const { announcer } = this.#options;
     const { name } = neighbor.policy;
-    if (this.#stopped || neighbor.families.length === 0 || !announcer.isEstablished(name)) return 0;
-    const out = announcer.ribOut(name);
-    const { announce, withdraw } = plan(keys, (key) => this.#allowed(neighbor, key), out);
+    if (this.#stopped || neighbor.session.state === 'down' || !announcer.isEstablished(name)) return 0;
+    const { announce, withdraw } = plan(keys, (key) => this.#allowed(neighbor, key), announcer.ribOut(name));
     if (announce.length + withdraw.length === 0) return 0;
-    this.#adoptRelabelled(name, announce, out);
     announcer.apply(name, announce, withdraw);
     return announce.length + withdraw.length;
   }
 
-  /** Records new owners. A route whose owner alone changes is not written again, so `onSent` is not called for it. */
-  #adoptRelabelled(name: string, announce: readonly OutRoute[], out: AdjRibOutView): void {
-    const moved = announce.filter(
-      (route) => out.sent(route.key)?.route.attributes.key === route.attributes.key,
-    );
-    if (moved.length > 0) this.#standing.moved(name, moved);
-  }
-
+  /** Returns the route that the session should have under the key. */
   #allowed(neighbor: NeighborSync, key: RouteKey): OutRoute | undefined {
-    const route = neighbor.wanted.want(key);
+    const route = neighbor.wanted.route(key);
     if (route === undefined || !carries(neighbor, route)) return undefined;
-    return this.#gate.verdict(route) === null ? route : undefined;
+    return this.#egress.verdict(route) === undefined ? route : undefined;
   }
 
   #onEstablished(peer: string): void {
-    const neighbor = this.#fleet.get(peer);
+    const neighbor = this.neighbors.get(peer);
     if (neighbor === undefined) return;
     const status = this.#options.announcer.peers().find((one) => one.name === peer);
-    neighbor.families = status?.negotiated?.families ?? [];
-    neighbor.generation++;
-    neighbor.filling = true;
-    if (neighbor.whole) void this.#fill(neighbor);
+    const families = status?.negotiated?.families ?? [];
+    neighbor.session = { state: 'waiting', families };
+    if (neighbor.tableComplete) void this.#fill(neighbor);
   }
 
-  /** Sends a new session its whole table in slices, then End-of-RIB. */
+  /** Gives a session its table as it is kept, in slices, then End-of-RIB. */
   async #fill(neighbor: NeighborSync): Promise<void> {
-    const { generation, wanted: table } = neighbor;
-    const { name } = neighbor.policy;
-    const out = this.#options.announcer.ribOut(name);
-    const keys = [...table.routeKeys()];
-    // A session that was established before its neighbor was adopted may hold unwanted routes.
-    for (const key of [...out.effectiveKeys()]) if (table.want(key) === undefined) keys.push(key);
+    const { wanted, policy } = neighbor;
+    if (neighbor.session.state === 'down') return;
+    const { families } = neighbor.session;
+    const session = { state: 'filling', families } as const;
+    neighbor.session = session;
+    const isOver = (): boolean => this.#stopped || neighbor.session !== session;
+    const { announcer, clock, timers } = this.#options;
+    // A session that was established before its neighbor was adopted may hold routes that are not wanted.
+    const held = [...announcer.ribOut(policy.name).effectiveKeys()];
+    const unwanted = held.filter((key) => wanted.route(key) === undefined);
+    const keys = [...wanted.routeKeys()];
     let at = 0;
     while (at < keys.length) {
-      if (at > 0) await this.#options.timers.yield();
-      if (neighbor.generation !== generation || this.#stopped) return;
+      if (at > 0) await timers.yield();
       await this.#settled(() => {
+        if (isOver()) return;
+        const routes: OutRoute[] = [];
         const end = at + FILL_SLICE;
-        const until = this.#options.clock() + FILL_MS;
+        const until = clock() + FILL_MS;
         do {
-          if (neighbor.generation === generation) this.#apply(neighbor, keys.slice(at, at + SLICE));
+          // A key's route is looked up only now: it may have changed since.
+          for (const key of keys.slice(at, at + SLICE)) {
+            const route = this.#allowed(neighbor, key);
+            if (route !== undefined) routes.push(route);
+          }
           at += SLICE;
-        } while (at < end && this.#options.clock() < until);
+        } while (at < end && clock() < until);
+        announcer.apply(policy.name, routes, []);
       });
+      if (isOver()) return;
     }
-    if (neighbor.generation !== generation || this.#stopped) return;
-    neighbor.filling = false;
-    this.#options.announcer.endOfRib(name);
+    await this.#inSlices(unwanted, SLICE, (slice) => {
+      if (!isOver()) this.#send(neighbor, slice);
+    });
+    if (isOver()) return;
+    neighbor.session = { state: 'in-sync', families };
+    announcer.endOfRib(policy.name);
   }
 
   #onDown(peer: string): void {
-    this.#standing.forget(peer);
-    const neighbor = this.#fleet.get(peer);
+    const neighbor = this.neighbors.get(peer);
     if (neighbor !== undefined) leave(neighbor);
-    this.#endings.checkSoon();
-  }
-
-  /**
-   * Handles acknowledgements: a written withdrawal has not reached the router before its TCP acknowledges it, and until
-   * then the mitigation is still being withdrawn.
-   */
-  #onAcknowledged(peer: string, announced: readonly OutRoute[], withdrawn: readonly OutRoute[]): void {
-    this.#standing.acknowledged(peer, announced, withdrawn);
-    if (withdrawn.length > 0 || this.#endings.size > 0) this.#endings.checkSoon();
+    this.#pendingWithdrawals.checkSoon();
   }
 
   async #runFull(): Promise<number> {
-    const fresh = [...this.#fleet].filter(({ whole }) => !whole);
+    const incomplete = [...this.neighbors].filter(({ tableComplete }) => !tableComplete);
     const { state } = this.#options.engine;
     let changes = 0;
     await this.#inSlices([...state.live], SLICE, (ids) => {
-      changes += this.#bring(new Set(ids.flatMap((id) => this.#touched.matchOf(id, state) ?? [])));
+      changes += this.#update(new Set(ids.flatMap((id) => this.#changedMatches.matchOf(id, state) ?? [])));
     });
-    for (const { wanted: table } of this.#fleet) {
-      await this.#inSlices([...table.matchKeys()], LOOK_SLICE, (keys) => {
+    for (const { wanted } of this.neighbors) {
+      await this.#inSlices([...wanted.matchKeys()], LOOK_SLICE, (keys) => {
         const unasked = keys.filter((key) => state.withMatch(key).size === 0);
-        if (unasked.length > 0) changes += this.#bring(unasked);
+        if (unasked.length > 0) changes += this.#update(unasked);
       });
     }
-    if (!this.#stopped) for (const neighbor of fresh) this.#tableIsWhole(neighbor);
-    for (const neighbor of this.#fleet) changes += await this.#removeStrays(neighbor);
+    if (!this.#stopped) {
+      for (const neighbor of incomplete) {
+        neighbor.tableComplete = true;
+        void this.#fill(neighbor);
+      }
+    }
+    for (const neighbor of this.neighbors) {
+      if (neighbor.session.state === 'in-sync') changes += await this.#withdrawUnwanted(neighbor);
+    }
     this.#schedule.armExpiry();
-    this.#endings.checkSoon();
+    this.#pendingWithdrawals.checkSoon();
     this.#options.onCompared?.();
     return changes;
   }
 
-  /** Sends a session that was established meanwhile the rest of its table and End-of-RIB. */
-  #tableIsWhole(neighbor: NeighborSync): void {
-    neighbor.whole = true;
-    if (neighbor.families.length > 0) void this.#fill(neighbor);
-  }
-
-  /** Withdraws routes on a session that are not in its table. */
-  async #removeStrays(neighbor: NeighborSync): Promise<number> {
-    if (neighbor.families.length === 0 || neighbor.filling || this.#stopped) return 0;
-    const { generation, wanted: table } = neighbor;
-    const out = this.#options.announcer.ribOut(neighbor.policy.name);
+  /** Withdraws a session's routes that are not in its table. Returns their number. */
+  async #withdrawUnwanted(neighbor: NeighborSync): Promise<number> {
+    const { session, wanted, policy } = neighbor;
     let changed = 0;
+    const out = this.#options.announcer.ribOut(policy.name);
     await this.#inSlices([...out.effectiveKeys()], LOOK_SLICE, (keys) => {
-      if (neighbor.generation !== generation) return;
-      const strays = keys.filter((key) => table.want(key) === undefined);
-      if (strays.length > 0) changed += this.#apply(neighbor, strays);
+      if (neighbor.session !== session) return;
+      const unwanted = keys.filter((key) => wanted.route(key) === undefined);
+      if (unwanted.length > 0) changed += this.#send(neighbor, unwanted);
     });
     return changed;
   }
@@ -368,5 +348,5 @@ export class Reconciler {
 }
 
 function sameRule(a: DesiredRule, b: DesiredRule): boolean {
-  return a.mitigationId === b.mitigationId && a.rateBps === b.rateBps && a.action.shared === b.action.shared;
+  return a.mitigationId === b.mitigationId && sameAction(a.action, b.action);
 }

@@ -1,4 +1,5 @@
 /** Renders a rule for one neighbor: dialect, families, communities. PURE: rule in, final octets out. */
+import { isShared } from '../core/action.ts';
 import { encodeActions } from '../bgp/flowspec/actions.ts';
 import type { Dialect } from '../bgp/flowspec/dialect.ts';
 import { renderForDialect } from '../bgp/flowspec/dialect.ts';
@@ -35,7 +36,7 @@ export type Rendering =
  * Returns the render key. Neighbors with the same key get a rule in the same octets, so it is rendered and checked once
  * for all of them.
  */
-export function voiceOf(neighbor: NeighborPolicy): string {
+export function renderKey(neighbor: NeighborPolicy): string {
   const families = neighbor.families.map(familyName).join(',');
   return [neighbor.dialect, families, toHex(neighbor.communities), toHex(neighbor.largeCommunities)].join(
     '|',
@@ -56,7 +57,7 @@ export function render(
     return { ok: false, why: `${familyName(family)} is not one of the neighbor's families` };
   }
   const said = renderForDialect(neighbor.dialect, match, toActions(rule.action), {
-    shareRate: rule.action.shared === true,
+    shareRate: isShared(rule.action),
   });
   if (!said.ok) return { ok: false, why: said.error };
   const routes = said.value.map(({ spec, actions }): OutRoute => {

@@ -16,13 +16,13 @@ export function viewOf(reconciler: Reconciler, engine: EngineView, announcer: An
       return reconciler.stats;
     },
     shortfalls: () => shortfallsOf(reconciler.lacking()),
-    ruleCounts: () => countRules(announcer.peers(), reconciler.fleet, shortfallsOf(reconciler.lacking())),
-    ownerOf: (peer, key) => reconciler.fleet.ownerOf(peer, key),
+    ruleCounts: () => countRules(announcer.peers(), reconciler.neighbors, shortfallsOf(reconciler.lacking())),
+    ownerOf: (peer, key) => reconciler.neighbors.ownerOf(peer, key),
     rulesOf: (id) => {
       const mitigation = engine.state.mitigations.get(id);
       if (mitigation === undefined || !engine.state.live.has(id)) return [];
       const key = matchKey(mitigation.match);
-      return reconciler.fleet.names.flatMap((peer) => rulesOn(reconciler, announcer, peer, id, key));
+      return reconciler.neighbors.names.flatMap((peer) => rulesOn(reconciler, announcer, peer, id, key));
     },
     ruleText: (id) => {
       const mitigation = engine.state.mitigations.get(id);
@@ -43,39 +43,38 @@ function rulesOn(
   id: string,
   key: string,
 ): readonly NeighborRule[] {
-  const table = reconciler.fleet.tableOf(peer);
-  const claim = table?.claim(key);
-  if (table === undefined || claim === undefined || claim.rule.mitigationId !== id) {
-    return [...leaving(reconciler, announcer, peer, id), ...covered(peer, claim?.rule.mitigationId)];
+  const table = reconciler.neighbors.tableOf(peer);
+  const placed = table?.rule(key);
+  if (table === undefined || placed === undefined || placed.rule.mitigationId !== id) {
+    return [...beingWithdrawn(reconciler, announcer, peer, id), ...covered(peer, placed?.rule.mitigationId)];
   }
-  if (!claim.rendering.ok) {
-    return [{ neighbor: peer, rule: '', nlriHex: '', state: 'unsupported', why: claim.rendering.why }];
+  if (!placed.rendering.ok) {
+    return [{ neighbor: peer, rule: '', nlriHex: '', state: 'unsupported', why: placed.rendering.why }];
   }
-  const isExcess = table.isExcess(key);
-  return claim.rendering.routes.map((route) => {
-    if (isExcess)
+  const isOverBudget = table.overBudget.has(key);
+  return placed.rendering.routes.map((route) => {
+    if (isOverBudget)
       return { ...shown(peer, route), state: 'over_budget', why: overBudgetWords(table.maxRules) };
     const why = reconciler.whyHeldBack(peer, route);
-    if (why !== null) return { ...shown(peer, route), state: 'unsupported', why };
-    const sent = reconciler.fleet.isUp(peer) && holds(announcer, peer, route);
+    if (why !== undefined) return { ...shown(peer, route), state: 'unsupported', why };
+    const sent = reconciler.neighbors.isUp(peer) && holds(announcer, peer, route);
     return { ...shown(peer, route), state: sent ? 'sent' : 'pending' };
   });
 }
 
 /** Returns the mitigation's routes that are being withdrawn: still on the router, but no longer wanted. */
-function leaving(
+function beingWithdrawn(
   reconciler: Reconciler,
   announcer: Announcer,
   peer: string,
   id: string,
 ): readonly NeighborRule[] {
-  if (!reconciler.fleet.isUp(peer)) return [];
-  if (!reconciler.standing.standsOn(peer, id)) return [];
+  if (!reconciler.neighbors.isUp(peer)) return [];
   const out = announcer.ribOut(peer);
-  const unwritten = reconciler.standing.routesOf(peer, id).flatMap((key): readonly NeighborRule[] => {
-    const route = out.sent(key)?.route;
-    return route === undefined ? [] : [{ ...shown(peer, route), state: 'sent', why: 'being withdrawn' }];
-  });
+  if (!out.holds(id)) return [];
+  const unwritten = out
+    .sentBy(id)
+    .map((route) => ({ ...shown(peer, route), state: 'sent' as const, why: 'being withdrawn' }));
   const written = out.unacknowledgedWithdrawals().filter(({ owner }) => owner === id);
   return [
     ...unwritten,

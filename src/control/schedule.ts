@@ -24,7 +24,7 @@ export interface ScheduleOptions {
 export class Schedule {
   readonly #options: ScheduleOptions;
   #cancelExpiry: () => void = () => {};
-  /** Time the timer is set to; undefined if it is not set. */
+  /** Time the timer is set to. */
   #armedFor: number | undefined;
   #cancelInterval: () => void = () => {};
   /** True if the last attempt to record expiries failed and was logged. */
@@ -98,7 +98,7 @@ export class FullRuns {
   readonly #flight = new SingleFlight<void>();
   #runs = 0;
   #drift = 0;
-  #lastRunAt: number | null = null;
+  #lastRunAt: number | undefined;
   #lastRunMs = 0;
 
   constructor(run: () => Promise<number>, clock: () => number) {

@@ -15,13 +15,13 @@ export interface Lack extends Omit<Shortfall, 'count'> {
  * Yields missing rules in the order of the neighbors. A mitigation appears twice for a neighbor if two of its routes
  * are held back.
  */
-export function* lackingIn(fleet: Neighbors, gate: EgressCheck): Iterable<Lack> {
-  const held = gate.held((route) => [...fleet].some(({ wanted: table }) => table.want(route.key) === route));
-  for (const neighbor of fleet) {
+export function* lackingIn(neighbors: Neighbors, egress: EgressCheck): Iterable<Lack> {
+  const held = egress.held((route) => [...neighbors].some(({ wanted }) => wanted.route(route.key) === route));
+  for (const neighbor of neighbors) {
     yield* unsupportedOn(neighbor);
     yield* overBudgetOn(neighbor);
     for (const [route, why] of held) {
-      if (neighbor.wanted.want(route.key) !== route) continue;
+      if (neighbor.wanted.route(route.key) !== route) continue;
       yield lackOf(neighbor, route.owner, 'unsupported', heldBackWords(why));
     }
     yield* unnegotiatedOn(neighbor);
@@ -30,29 +30,29 @@ export function* lackingIn(fleet: Neighbors, gate: EgressCheck): Iterable<Lack> 
 
 function* unsupportedOn(neighbor: NeighborSync): Iterable<Lack> {
   for (const key of neighbor.wanted.unsupported) {
-    const claim = neighbor.wanted.claim(key);
-    if (claim === undefined || claim.rendering.ok) continue;
-    yield lackOf(neighbor, claim.rule.mitigationId, 'unsupported', claim.rendering.why);
+    const placed = neighbor.wanted.rule(key);
+    if (placed === undefined || placed.rendering.ok) continue;
+    yield lackOf(neighbor, placed.rule.mitigationId, 'unsupported', placed.rendering.why);
   }
 }
 
 function* overBudgetOn(neighbor: NeighborSync): Iterable<Lack> {
-  const { wanted: table } = neighbor;
-  for (const key of table.excess) {
-    const claim = table.claim(key);
-    if (claim === undefined) continue;
-    yield lackOf(neighbor, claim.rule.mitigationId, 'over_budget', overBudgetWords(table.maxRules));
+  const { wanted } = neighbor;
+  for (const key of wanted.overBudget) {
+    const placed = wanted.rule(key);
+    if (placed === undefined) continue;
+    yield lackOf(neighbor, placed.rule.mitigationId, 'over_budget', overBudgetWords(wanted.maxRules));
   }
 }
 
 /** Checks every rule, but only for a session that lacks a configured family. */
 function* unnegotiatedOn(neighbor: NeighborSync): Iterable<Lack> {
-  const { families, policy, wanted: table } = neighbor;
-  if (families.length === 0 || families.length >= policy.families.length) return;
-  for (const key of table.matchKeys()) {
-    const claim = table.claim(key);
-    const route = claim?.rendering.ok === true ? claim.rendering.routes[0] : undefined;
-    if (route === undefined || carries(neighbor, route) || table.isExcess(key)) continue;
+  const { session, policy, wanted } = neighbor;
+  if (session.state === 'down' || session.families.length >= policy.families.length) return;
+  for (const key of wanted.matchKeys()) {
+    const placed = wanted.rule(key);
+    const route = placed?.rendering.ok === true ? placed.rendering.routes[0] : undefined;
+    if (route === undefined || carries(neighbor, route) || wanted.overBudget.has(key)) continue;
     yield lackOf(neighbor, route.owner, 'unsupported', unnegotiatedWords(route));
   }
 }
@@ -88,7 +88,7 @@ export function shortfallsOf(lacking: Iterable<Lack>): readonly Shortfall[] {
 /** Counts the rules of each peer. While its session is down, all wanted rules are pending. */
 export function countRules(
   peers: readonly PeerStatus[],
-  fleet: Neighbors,
+  neighbors: Neighbors,
   shortfalls: readonly Shortfall[],
 ): readonly RuleCounts[] {
   return peers.map(({ name, state, rulesSent, rulesPending }) => {
@@ -100,7 +100,7 @@ export function countRules(
     return {
       neighbor: name,
       sent: rulesSent,
-      pending: state === 'established' ? rulesPending : (fleet.tableOf(name)?.size ?? 0),
+      pending: state === 'established' ? rulesPending : (neighbors.tableOf(name)?.size ?? 0),
       unsupported: lack('unsupported'),
       overBudget: lack('over_budget'),
     };
@@ -123,7 +123,7 @@ export interface UnenforcedWatchOptions {
 export class UnenforcedWatch {
   readonly #options: UnenforcedWatchOptions;
   #told: ReadonlySet<string> = new Set();
-  #cancel: (() => void) | null = null;
+  #cancel: (() => void) | undefined;
   #stopped = false;
 
   constructor(options: UnenforcedWatchOptions) {
@@ -132,9 +132,9 @@ export class UnenforcedWatch {
 
   /** Schedules a check after a possible change. */
   soon(): void {
-    if (this.#stopped || this.#cancel !== null) return;
+    if (this.#stopped || this.#cancel !== undefined) return;
     this.#cancel = this.#options.timers.after(GATHER_MS, () => {
-      this.#cancel = null;
+      this.#cancel = undefined;
       this.#look();
     });
   }
@@ -142,7 +142,7 @@ export class UnenforcedWatch {
   stop(): void {
     this.#stopped = true;
     this.#cancel?.();
-    this.#cancel = null;
+    this.#cancel = undefined;
   }
 
   #look(): void {

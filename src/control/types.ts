@@ -23,6 +23,12 @@ export interface TimerHost {
 /** Called with facts once they are durable and folded, in order. Must not throw. */
 export type FactFollower = (facts: readonly RecordedFact[]) => void;
 
+/**
+ * A follower that acts on routers. The engine awaits it before it tells the other followers and answers the commands, so
+ * that a rule is sent before anybody reads of it. Must not reject.
+ */
+export type FactActor = (facts: readonly RecordedFact[]) => void | Promise<void>;
+
 /** The state of the engine's recording. */
 export interface Recording {
   /**
@@ -30,13 +36,13 @@ export interface Recording {
    * unrecorded actions are retried every second. `ready`: none of these.
    */
   readonly phase: 'ready' | 'writing' | 'stalled' | 'failing';
-  /** Start of the current write (ms since the epoch); null if there is none. */
-  readonly writingSince: number | null;
-  /** Start of the current snapshot (ms since the epoch); null if there is none. */
-  readonly snapshottingSince: number | null;
+  /** Start of the current write (ms since the epoch). */
+  readonly writingSince: number | undefined;
+  /** Start of the current snapshot (ms since the epoch). */
+  readonly snapshottingSince: number | undefined;
   /** Number of commands in effect that are not in the journal, and the time of the oldest (ms since the epoch). */
   readonly unrecorded: number;
-  readonly unrecordedSince: number | null;
+  readonly unrecordedSince: number | undefined;
 }
 
 /** The single writer. */
@@ -52,6 +58,12 @@ export interface EngineView {
   submit(command: Command): Promise<Answer>;
   /** Swaps the policy between two groups of commands and records it. */
   adopt(policy: Policy, command: Extract<Command, { type: 'policy-loaded' }>): Promise<Answer>;
+  /**
+   * Adds a follower that acts on routers, or that must know of a fact before they are told. Such followers are called in
+   * the order in which they were added, and awaited before the others. Only they get facts that take rules away and are
+   * not durable yet; when durable, they get them again with their numbers in the journal.
+   */
+  followFirst(actor: FactActor): () => void;
   /** Calls `follower` with facts as they become durable. Returns a function that ends the subscription. */
   follow(follower: FactFollower): () => void;
   /**
@@ -120,7 +132,7 @@ export interface ReconcilerView {
     readonly runs: number;
     /** Routes that a full run found missing or surplus, beyond the changes of the facts. */
     readonly drift: number;
-    readonly lastRunAt: number | null;
+    readonly lastRunAt: number | undefined;
     readonly lastRunMs: number;
     readonly egressRefusals: number;
   };

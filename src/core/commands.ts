@@ -2,13 +2,13 @@
 import type { Room } from './decide/forecast.ts';
 import type { Fact } from './facts.ts';
 import type { Policy } from './policy/policy.ts';
+import type { MitigationAction } from './action.ts';
 import type {
   Actor,
   Detection,
   EventStatus,
   HoldMode,
   Mitigation,
-  MitigationAction,
   RefusalReason,
   SafelistEntry,
 } from './types.ts';

@@ -3,17 +3,8 @@
  * audit log, alerts, feed and metrics read them. A written fact never changes; new kinds and new optional keys may be
  * added, so that old journals stay readable.
  */
-import type {
-  Actor,
-  Ending,
-  EventRecord,
-  Hold,
-  Match,
-  Mitigation,
-  MitigationAction,
-  Release,
-  SafelistEntry,
-} from './types.ts';
+import type { MitigationAction } from './action.ts';
+import type { Actor, Ending, EventRecord, Hold, Match, Mitigation, Release, SafelistEntry } from './types.ts';
 
 /** The changes of an extension, a widening or an escalation; keys that did not change are absent. */
 export interface MitigationChange {

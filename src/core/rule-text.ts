@@ -1,10 +1,11 @@
 /** Formats actions, ranges and ports for operators. */
 import { rateWords } from '../net/text.ts';
-import type { MitigationAction, Range } from './types.ts';
+import type { MitigationAction } from './action.ts';
+import type { Range } from './types.ts';
 
 /** `discard`, `police at 5 Mbit/s`, `police at 5 Mbit/s, shared by its rules`. */
 export function actionWords(action: MitigationAction): string {
-  if (action.type !== 'police' || action.rateBps === null) return action.type;
+  if (action.type === 'discard') return action.type;
   return `police at ${rateWords(action.rateBps)}${action.shared === true ? ', shared by its rules' : ''}`;
 }
 

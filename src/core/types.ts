@@ -2,6 +2,7 @@
  * The types of decisions: plain data that survives JSON. Addresses and prefixes are canonical text, times are ms since
  * the epoch.
  */
+import type { MitigationAction } from './action.ts';
 
 /** A detector, an operator or the daemon itself. */
 export interface Actor {
@@ -15,12 +16,14 @@ export interface Actor {
   readonly requestId?: string;
 }
 
+export const HOLD_MODES = ['until_released', 'until_ttl'] as const;
+
 /**
  * A reporter's way of keeping a mitigation alive. `until_ttl`: it repeats its report during the attack, and each report
  * extends the TTL. `until_released`: it reports the end; until then the daemon renews the TTL, for at most
  * `timers.max_hold_seconds`.
  */
-export type HoldMode = 'until_released' | 'until_ttl';
+export type HoldMode = (typeof HOLD_MODES)[number];
 
 /** Further properties that an attack's packets share, as the detector saw them. Absent keys do not restrict. */
 export interface TrafficTraits {
@@ -83,20 +86,6 @@ export interface Detection {
   readonly notes?: readonly string[];
   /** All other data of the report; kept, never interpreted. */
   readonly details: Readonly<Record<string, unknown>>;
-}
-
-/** The router's action. */
-export type ActionType = 'police' | 'discard';
-
-export interface MitigationAction {
-  readonly type: ActionType;
-  /** Bits per second; null for discard. */
-  readonly rateBps: number | null;
-  /**
-   * Only for police: if a neighbor needs several rules for the match, they share the rate. Absent: one rule has all of
-   * it.
-   */
-  readonly shared?: true;
 }
 
 /** A range of numbers, both ends included. */

@@ -1,5 +1,6 @@
 /** Schemas of answers. The OpenAPI document is generated from them. */
 import { z } from 'zod';
+import { POLICY_MODES } from '../core/policy/policy.ts';
 import { HealthReasonSchema, HealthStatusSchema } from '../view/health.ts';
 import { HistoryEntrySchema, HistoryOmittedSchema } from '../view/history.ts';
 import { DecidedMitigationSchema, EventStatusSchema, HoldSchema, time } from '../view/schemas.ts';
@@ -205,7 +206,7 @@ export const HealthSchema = z.object({
 
 export const HealthDetailSchema = HealthSchema.extend({
   pop: z.string(),
-  mode: z.enum(['enforced', 'dry-run']),
+  mode: z.enum(POLICY_MODES),
   started_at: time,
   problems: z.array(z.string()).describe('The texts of `reasons`'),
   reasons: z.array(HealthReasonSchema).describe('Reasons why the status is not `ok`'),

@@ -13,7 +13,9 @@ import type { WorkClass } from './turns.ts';
 /**
  * A caller's permissions. `detector`: events and signals; `viewer`: reads; `operator`: all but reload; `admin`: all.
  */
-export type Role = 'detector' | 'viewer' | 'operator' | 'admin';
+export const ROLES = ['detector', 'viewer', 'operator', 'admin'] as const;
+
+export type Role = (typeof ROLES)[number];
 
 /** A bearer token. `token` is a secret: it is never logged or shown. */
 export interface ApiToken {

@@ -4,6 +4,7 @@
  */
 import type { Server } from 'node:http';
 import { createServer, type Server as SocketServer } from 'node:net';
+import type { PolicyMode } from '../core/policy/policy.ts';
 import { timeText } from '../net/time.ts';
 import { type Assessment, reasonView } from '../view/health.ts';
 import { createApp } from './api.ts';
@@ -35,7 +36,7 @@ export interface StartingDependencies extends CommonDependencies {
   /** Start of the process (ms since the epoch). */
   readonly startedAt: number;
   readonly pop: string;
-  readonly mode: 'enforced' | 'dry-run';
+  readonly mode: PolicyMode;
   /** Number of neighbors in the configuration. */
   readonly neighbors: number;
   readonly progress: () => StartProgress;

@@ -1,7 +1,14 @@
 /** Reads generic events, the body of `POST /v1/events`; every other detector's message is converted to this form. */
 import { z } from 'zod';
 import { portSet } from '../core/policy/ports.ts';
-import { impliedProtocol, Protocol, protocolNumber, VECTOR_PATTERN } from '../core/policy/vectors.ts';
+import {
+  impliedProtocol,
+  PROTOCOL_LIST,
+  Protocol,
+  protocolNumber,
+  VECTOR_PATTERN,
+  VECTOR_SYNTAX,
+} from '../core/policy/vectors.ts';
 import type { Detection, TrafficTraits } from '../core/types.ts';
 import { failed } from '../net/result.ts';
 import { isZeroTime, readTime } from '../net/time.ts';
@@ -30,7 +37,7 @@ const ALL_PORTS = 65_536;
 /** At most this many problems of one event are reported. */
 const MAX_PROBLEMS = 20;
 
-const NO_PROTOCOL = 'must be 0 to 255, or tcp, udp, icmp, icmpv6, gre, sctp';
+const NO_PROTOCOL = `must be 0 to 255, or ${PROTOCOL_LIST}`;
 const NO_TIME =
   'must be a time as in RFC 3339, such as 2026-01-31T12:00:00Z, or seconds or milliseconds since the epoch';
 
@@ -81,7 +88,7 @@ export const genericEventSchema = z.looseObject({
   victim_prefix: z.unknown().optional().describe('Prefix under attack; may replace victim_ip'),
   vector: z
     .string()
-    .regex(VECTOR_PATTERN, 'must be 1 to 64 of a-z, 0-9 and underscore, such as udp_flood')
+    .regex(VECTOR_PATTERN, `must be ${VECTOR_SYNTAX}, such as udp_flood`)
     .describe('Kind of attack, such as udp_flood; aliases and other spellings (`UDP Flood`) are accepted'),
   protocol: z
     .union([z.number().int(), z.string().max(16)], NO_PROTOCOL)

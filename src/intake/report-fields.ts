@@ -2,7 +2,7 @@
  * Reads single values of a report if their meaning is certain; otherwise ignores them, and `notes` says why. A report
  * protects its victim even when its values are useless.
  */
-import { readRefinement } from '../core/policy/refinement.ts';
+import { readFlags } from '../core/policy/refinement.ts';
 import { Protocol, protocolNumber } from '../core/policy/vectors.ts';
 import { failed, ok, type Result } from '../net/result.ts';
 import { cutText, keptText } from '../net/text.ts';
@@ -115,9 +115,7 @@ export function flagsOf(value: unknown, notes: FieldNotes): Flags {
     .slice(0, 16)
     .map((word) => cutText(String(word), 64).replace(/[|+/;]/g, ','));
   const complaints: string[] = [];
-  const { tcpFlags, tcpFlagsClear } = readRefinement({ tcp_flags: words }, (_, message) =>
-    complaints.push(message),
-  );
+  const [tcpFlags, tcpFlagsClear] = readFlags(words, (_, message) => complaints.push(message));
   const [complaint] = complaints;
   if (complaint !== undefined) {
     noteIgnored(notes, 'tcp_flags', complaint);

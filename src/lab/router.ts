@@ -138,7 +138,7 @@ export class LabRouter {
           const { name } = one.state;
           if (name !== 'idle' && name !== 'active') return;
           this.#sessions.delete(one);
-          one.stop(null);
+          one.stop(undefined);
         },
         allowOpen: (_one, open) => {
           if (this.#options.peerAsn === undefined) openedBy = peerAsn(open);

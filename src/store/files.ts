@@ -123,7 +123,7 @@ export async function writeAll(file: OpenFile, bytes: Uint8Array): Promise<void>
 }
 
 /** Creates a file completely or not at all; it is durable when this resolves. */
-export async function createWhole(
+export async function createAtomically(
   files: Files,
   folder: string,
   name: string,

@@ -8,7 +8,7 @@ const SLICE = 1_000;
 
 /** Keeps its facts across `close` and `open`, as a folder does. */
 export class MemoryStore implements Store {
-  #snapshot: StateSnapshot | null = null;
+  #snapshot: StateSnapshot | undefined;
   #facts: RecordedFact[] = [];
   #lastSeq = 0;
   #state: 'closed' | 'recovering' | 'open' = 'closed';
@@ -17,7 +17,7 @@ export class MemoryStore implements Store {
     if (this.#state !== 'closed') return Promise.reject(new StoreError('the store is already open'));
     this.#state = 'recovering';
     return Promise.resolve({
-      snapshot: copyOf(this.#snapshot),
+      snapshot: this.#snapshot && copyOf(this.#snapshot),
       facts: this.#recover(),
       about: this.#facts.length,
       warnings: [],

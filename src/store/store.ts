@@ -4,7 +4,7 @@ import type { StateSnapshot } from '../core/state/state.ts';
 
 /** The content of a store when it is opened: the newest snapshot, if any, and every fact after it, in order. */
 export interface Recovery {
-  readonly snapshot: StateSnapshot | null;
+  readonly snapshot: StateSnapshot | undefined;
   /**
    * Slices of some thousand facts. Must be read once, to the end, before the store can be written. Rejects with a
    * StoreError that names file and line if a fact is damaged.

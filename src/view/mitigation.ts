@@ -1,4 +1,5 @@
 /** Converts a mitigation to the API's form: the decision, without the routers' states. */
+import { isShared } from '../core/action.ts';
 import type { z } from 'zod';
 import { excludedRanges } from '../core/decide/rule.ts';
 import type { MitigationChange } from '../core/facts.ts';
@@ -47,7 +48,7 @@ export function decidedMitigationView(
     excluded_port_ranges: excludedRanges(mitigation).map(rangeText),
     action_type: mitigation.action.type,
     rate_bps: mitigation.action.rateBps,
-    rate_shared: mitigation.action.shared === true,
+    rate_shared: isShared(mitigation.action),
     dst_prefix: mitigation.match.dstPrefix,
     match: matchView(mitigation.match),
     created_at: timeText(mitigation.createdAt),
@@ -94,9 +95,8 @@ export function changedValues(source: Changeable, change: Changeable): Record<st
   if (change.action !== undefined) {
     values.action_type = source.action?.type;
     values.rate_bps = source.action?.rateBps;
-    if (change.action.shared === true || source.action?.shared === true) {
-      values.rate_shared = source.action?.shared === true;
-    }
+    const isSharedNow = source.action !== undefined && isShared(source.action);
+    if (isShared(change.action) || isSharedNow) values.rate_shared = isSharedNow;
   }
   if (change.step !== undefined) values.step = source.step;
   if (change.expiresAt !== undefined) values.expires_at = timeOrNull(source.expiresAt);

@@ -1,6 +1,6 @@
 /** Schemas of the API, the feed, alerts and simulations. First: a rule's match as data, for programs. */
 import { z } from 'zod';
-import type { Match, Range } from '../core/types.ts';
+import { HOLD_MODES, type Match, type Range } from '../core/types.ts';
 
 const ranges = z
   .array(z.array(z.int()).length(2))
@@ -108,7 +108,7 @@ export const HoldSchema = z.object({
   vector: z.string(),
   victim_ip: z.string(),
   hold: z
-    .enum(['until_released', 'until_ttl'])
+    .enum(HOLD_MODES)
     .describe('`until_released`: the TTL is renewed until the detector reports the end'),
   confidence: z.number().nullable(),
   began_at: time,

@@ -47,7 +47,7 @@ describe('The mark of the last start', () => {
     await writeMark(folder, boot, 1_000_000);
     assert.equal(await earliestByMark(folder, { boot: 'b', uptimeMs: 70_000 }), 1_000_000);
     assert.equal(await earliestByMark(folder, { boot: 'a', uptimeMs: 1 }), 1_000_000);
-    assert.equal(await earliestByMark(folder, null), 1_000_000);
+    assert.equal(await earliestByMark(folder, undefined), 1_000_000);
   });
 
   test('is 0 where there is none, or none that can be read', async (t) => {
@@ -64,7 +64,7 @@ describe('The mark of the last start', () => {
     await writeMark(folder, boot, 1);
     await writeMark(folder, boot, 2);
     assert.deepEqual(await readdir(folder), ['clock.json']);
-    assert.equal(await earliestByMark(folder, null), 2);
+    assert.equal(await earliestByMark(folder, undefined), 2);
   });
 
   test('knows this boot of a Linux machine', { skip: process.platform !== 'linux' }, async () => {

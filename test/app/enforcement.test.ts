@@ -91,6 +91,8 @@ describe('accepted means that a router enforces it, or somebody is told', () => 
       /instead \(share_rate\): several rules that share the rate of 10 Mbit\/s/,
     );
     await until('the rules on the router', () => rules().length === 2);
+    // The router may have read them before its acknowledgement is noticed here.
+    await until('acknowledged', () => daemon.announcer.ribOut('lab').unacknowledgedCount === 0);
     assert.deepEqual(rules(), [
       'match dst 203.0.113.20/32 proto tcp dst-port <22,>22&<80,>80&<443 tcp-flags =syn&!ack then rate-limit 5mbps',
       'match dst 203.0.113.20/32 proto tcp dst-port >443 tcp-flags =syn&!ack then rate-limit 5mbps',

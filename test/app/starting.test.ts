@@ -9,7 +9,7 @@ import { pino } from 'pino';
 import { defaultConfig } from '../../src/config/default.ts';
 import type { LoadedConfig } from '../../src/config/types.ts';
 import { startDaemon } from '../../src/app/daemon.ts';
-import { progressText, serveStart, Starting } from '../../src/app/start-progress.ts';
+import { progressText, serveStart, Starting } from '../../src/app/serve.ts';
 import type { StartingServer, TlsSettings } from '../../src/http/dependencies.ts';
 import { createServer as createApi } from '../../src/http/server.ts';
 import { Journal } from '../../src/store/journal/journal.ts';

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { pino } from 'pino';
-import { inTime, type Parts, stopParts } from '../../src/app/stop.ts';
+import { closeEngine, closeSessions, inTime, Parts } from '../../src/app/parts.ts';
+import type { Announcer } from '../../src/control/announcer.ts';
+import type { Engine } from '../../src/control/engine.ts';
+import { logForgotten } from '../../src/app/observe/recording-log.ts';
 import type { UnrecordedCommand } from '../../src/control/unrecorded.ts';
 import { OPERATOR } from '../control/support.ts';
 
@@ -12,39 +15,48 @@ const WITHDRAWAL: UnrecordedCommand = {
 const never = (): Promise<never> => new Promise(() => undefined);
 const done = (): Promise<void> => Promise.resolve();
 
-/** Makes components that stop at once, and records how the sessions were closed. */
-function partsWith(changes: Partial<Parts>) {
+type StoppableEngine = Pick<Engine, 'recordAll' | 'unrecorded' | 'close'>;
+
+/** Makes parts that stop at once unless changed, and records how the sessions were closed. */
+function partsWith({
+  engine = { recordAll: async () => 0, unrecorded: [], close: done },
+  closeAudit = done,
+}: {
+  readonly engine?: StoppableEngine;
+  readonly closeAudit?: () => Promise<void>;
+}) {
   const lines: string[] = [];
   const preserved: boolean[] = [];
-  const parts: Parts = {
-    server: { close: done },
-    scrapes: null,
-    reconciler: { stop: done },
-    announcer: {
-      stop: async ({ preserve }) => {
-        preserved.push(preserve);
-      },
+  const logger = pino({ base: null, timestamp: false }, { write: (line: string) => lines.push(line) });
+  const announcer: Pick<Announcer, 'stop'> = {
+    stop: async ({ preserve }) => {
+      preserved.push(preserve);
     },
-    engine: { recordAll: async () => 0, unrecorded: [], close: done },
-    audit: { close: done },
-    alerts: { close: done },
-    logger: pino({ base: null, timestamp: false }, { write: (line: string) => lines.push(line) }),
-    ...changes,
   };
-  return { parts, lines, preserved };
+  const parts = new Parts(logger);
+  parts.add('audit', closeAudit);
+  parts.add('journal', (shutdown) => closeEngine(engine, shutdown));
+  parts.add('actions', () => engine.recordAll());
+  parts.add('forgotten', () => logForgotten(logger, engine.unrecorded));
+  parts.add('sessions', (shutdown) => closeSessions(announcer, engine, shutdown, logger));
+  const stop = async (drainMs: number): Promise<{ hangs: boolean; forgotten: number }> => {
+    const { hanging } = await parts.stop({ drainMs, graceMs: drainMs, preserve: true });
+    return { hangs: hanging.size > 0, forgotten: engine.unrecorded.length };
+  };
+  return { parts, stop, lines, preserved };
 }
 
 describe('the daemon is taken apart', () => {
   it('with its rules preserved, when that is wanted and everything is recorded', async () => {
-    const { parts, preserved } = partsWith({});
-    assert.deepEqual(await stopParts(parts, 60_000, true), { hangs: false, forgotten: 0 });
+    const { stop, preserved } = partsWith({});
+    assert.deepEqual(await stop(60_000), { hangs: false, forgotten: 0 });
     assert.deepEqual(preserved, [true]);
   });
 
   it('with its rules withdrawn when the next start would announce what an operator took away, which is logged', async () => {
     const engine = { recordAll: async () => 1, unrecorded: [WITHDRAWAL], close: done };
-    const { parts, lines, preserved } = partsWith({ engine });
-    assert.deepEqual(await stopParts(parts, 60_000, true), { hangs: false, forgotten: 1 });
+    const { stop, lines, preserved } = partsWith({ engine });
+    assert.deepEqual(await stop(60_000), { hangs: false, forgotten: 1 });
     assert.deepEqual(preserved, [false]);
     const line = lines.find((one) => one.includes('could not be recorded'));
     assert.deepEqual(JSON.parse(line ?? '{}').mitigation_id, 'm1');
@@ -52,8 +64,8 @@ describe('the daemon is taken apart', () => {
 
   it('whatever hangs: the neighbors hear of it, and the log names what is left', async () => {
     const engine = { recordAll: never, unrecorded: [], close: never };
-    const { parts, lines, preserved } = partsWith({ engine, audit: { close: never } });
-    assert.deepEqual(await stopParts(parts, 40, true), { hangs: true, forgotten: 0 });
+    const { stop, lines, preserved } = partsWith({ engine, closeAudit: never });
+    assert.deepEqual(await stop(40), { hangs: true, forgotten: 0 });
     assert.deepEqual(preserved, [true]);
     for (const what of ['writing the journal', 'writing the audit log']) {
       assert.ok(
@@ -61,6 +73,21 @@ describe('the daemon is taken apart', () => {
         what,
       );
     }
+  });
+
+  it('in one order, whatever the order of starting; each part once, and the others too if one fails', async () => {
+    const { parts } = partsWith({});
+    const stopped: string[] = [];
+    const start = (name: 'metrics' | 'api' | 'sessions' | 'reconciler', made: string) =>
+      parts.start({ name, start: () => made, stop: (one) => stopped.push(one) });
+    await start('metrics', 'metrics');
+    await start('api', 'socket');
+    await start('sessions', 'sessions');
+    await start('reconciler', 'reconciler');
+    await start('api', 'api');
+    parts.add('scrapes', () => Promise.reject(new Error('broken')));
+    await assert.rejects(parts.stop({ drainMs: 60_000, graceMs: 0, preserve: false }), /broken/);
+    assert.deepEqual(stopped, ['api', 'reconciler', 'sessions', 'metrics']);
   });
 });
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { consequences, inventoryDiff, type Owned } from '../../src/cli/inventory-diff.ts';
 import { buildInventory } from '../../src/core/policy/inventory.ts';
-import type { CustomerData, InventoryData, ServiceData } from '../../src/core/policy/inventory-data.ts';
+import type { CustomerData, InventoryData, ServiceData } from '../../src/core/policy/inventory-schema.ts';
 
 const data = (...customers: CustomerData[]): InventoryData => ({ customers });
 const acme = (...services: ServiceData[]): InventoryData =>

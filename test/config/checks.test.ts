@@ -693,3 +693,38 @@ async function* sourcesIn(folder: string): AsyncGenerator<string> {
     if (entry.isFile() && entry.name.endsWith('.ts')) yield join(entry.parentPath, entry.name);
   }
 }
+
+test('a value of a playbook or customer out of its range is refused with what is expected', async (t) => {
+  const result = await load(
+    t,
+    SHORTEST,
+    {},
+    {
+      'inventory.yaml':
+        'customers:\n  - customer_id: ""\n    services: [{ service_id: "", allowed_ports: { udp: [70000] } }]\n',
+      'playbooks.yaml': `playbooks:
+  - name: ""
+    match: { vector: [], min_bps: -1, min_confidence: 2 }
+    steps:
+      - { action: police, rate_bps: -1, whole_host_rate_bps: 0, ttl_seconds: 86401 }
+      - { action: discard, require_confidence_at_least: 2, require_persistence_seconds: -1 }
+  - { name: none, match: { vector: udp_flood }, steps: [] }
+`,
+    },
+  );
+  assert.deepEqual(problemsOf(result), [
+    'inventory.yaml:2:18 customers[0].customer_id: invalid value "": expected text that is not empty',
+    'inventory.yaml:3:30 customers[0].services[0].service_id: invalid value "": expected text that is not empty',
+    'inventory.yaml:3:57 customers[0].services[0].allowed_ports.udp[0]: invalid value 70000: expected a port from 0 to 65535, or a range such as "27015-27030"',
+    'playbooks.yaml:2:11 playbooks[0].name: invalid value "": expected text that is not empty',
+    'playbooks.yaml:3:22 playbooks[0].match.vector: invalid value (an empty list): expected a vector such as udp_flood, or a list of vectors',
+    'playbooks.yaml:3:35 playbooks[0].match.min_bps: invalid value -1: expected a number from 0 to 9007199254740991',
+    'playbooks.yaml:3:55 playbooks[0].match.min_confidence: invalid value 2: expected a number from 0 to 1',
+    'playbooks.yaml:5:37 playbooks[0].steps[0].rate_bps: invalid value -1: expected a whole number of bits per second, at least 0',
+    'playbooks.yaml:5:62 playbooks[0].steps[0].whole_host_rate_bps: invalid value 0: expected a whole number of bits per second, at least 1',
+    'playbooks.yaml:5:78 playbooks[0].steps[0].ttl_seconds: invalid value 86401: expected a whole number of seconds from 1 to 86400',
+    'playbooks.yaml:6:57 playbooks[0].steps[1].require_confidence_at_least: invalid value 2: expected a number from 0 to 1',
+    'playbooks.yaml:6:89 playbooks[0].steps[1].require_persistence_seconds: invalid value -1: expected a whole number of seconds from 0 to 31536000',
+    'playbooks.yaml:7:56 playbooks[1].steps: invalid value (an empty list): expected a list of at least 1: a section with the keys action, rate_bps, whole_host_rate_bps, ttl_seconds, require_confidence_at_least, require_persistence_seconds, match',
+  ]);
+});

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fallThroughNotes } from '../../src/config/validate/playbook-checks.ts';
 import { buildPlaybooks } from '../../src/core/policy/playbook.ts';
-import type { PlaybookMatchData, PlaybooksData } from '../../src/core/policy/playbook-data.ts';
+import type { PlaybookMatchData, PlaybooksData } from '../../src/core/policy/playbook-schema.ts';
 import { KNOWN_VECTORS } from '../../src/core/policy/vectors.ts';
 
 const STEPS = [{ action: 'police', rate_bps: 1e6 }] as const;

@@ -33,17 +33,17 @@ function ops(spec: ReturnType<typeof toFlowSpec>, type: number): string {
 }
 
 describe('desired', () => {
-  it('wants one rule for each key and null where nothing deserves one', () => {
+  it('wants one rule for each key and none where nothing deserves one', () => {
     const state = stateOf([mitigation({ id: 'a' })], () => 'k');
     const wanted = desired(state, ['k', 'other'], 1_000);
     assert.equal(wanted.get('k')?.mitigationId, 'a');
-    assert.equal(wanted.get('other'), null);
+    assert.equal(wanted.get('other'), undefined);
   });
 
   it('drops by itself what has expired, whatever the journal could record', () => {
     const state = stateOf([mitigation({ expiresAt: 5_000 })], () => 'k');
-    assert.notEqual(desired(state, ['k'], 4_999).get('k'), null);
-    assert.equal(desired(state, ['k'], 5_000).get('k'), null);
+    assert.notEqual(desired(state, ['k'], 4_999).get('k'), undefined);
+    assert.equal(desired(state, ['k'], 5_000).get('k'), undefined);
   });
 
   it('drops what is ending, what has ended and what was decided in dry-run', () => {

@@ -41,19 +41,19 @@ function raw(nlriHex: string, actions: Uint8Array = DISCARD, v6 = false): OutRou
 
 describe('the egress check lets through', () => {
   it('a host prefix with a discard or a police', () => {
-    assert.equal(checkRoute(raw('06 01 20 cb00710a'), GUARD), null);
-    assert.equal(checkRoute(raw('06 01 20 cb00710a', POLICE_1M), GUARD), null);
+    assert.equal(checkRoute(raw('06 01 20 cb00710a'), GUARD), undefined);
+    assert.equal(checkRoute(raw('06 01 20 cb00710a', POLICE_1M), GUARD), undefined);
   });
 
   it('all UDP of a victim but its allowed ports, although the ranges contain protected ones', () => {
     // dst 203.0.113.10/32, proto =17, dst-port <53 , >53 & <123 , >123
-    assert.equal(checkRoute(raw('12 01 20 cb00710a 03 81 11 05 04 35 02 35 44 7b 82 7b'), GUARD), null);
+    assert.equal(checkRoute(raw('12 01 20 cb00710a 03 81 11 05 04 35 02 35 44 7b 82 7b'), GUARD), undefined);
   });
 
   it('an IPv6 host', () => {
     assert.equal(
       checkRoute(raw('13 01 80 00 20010db80acd0000000000000000 0010', DISCARD, true), GUARD),
-      null,
+      undefined,
     );
   });
 });
@@ -62,6 +62,11 @@ describe('the egress check holds back', () => {
   const cases: readonly [name: string, route: OutRoute, why: RegExp][] = [
     ['a rule without a destination (2020-08-30, a wildcard rule)', raw('03 03 81 11'), /no destination/],
     ['an empty rule', raw('00'), /./],
+    [
+      'a unicast route to a host',
+      { ...raw('20 cb00710a'), family: FAMILIES['ipv4-unicast'] },
+      /no decision leads to a route of ipv4-unicast/,
+    ],
     ['the default route as a destination', raw('02 01 00'), /wider than \/32/],
     ['a destination wider than allowed', raw('05 01 18 cb0071'), /203\.0\.113\.0\/24 is wider than \/32/],
     ['a host inside a protected prefix', raw('06 01 20 c0000201'), /overlaps 192\.0\.2\.0\/24/],

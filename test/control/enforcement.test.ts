@@ -28,8 +28,8 @@ async function house(t: TestContext, neighbors: readonly NeighborPolicy[], chang
     clock: () => time.now,
     newId: () => `00000000-0000-4000-8000-${String(++ids).padStart(12, '0')}`,
     snapshotEvery: 0,
-    room: (neighbor, rateBps) =>
-      later.reconciler?.fleet.roomOn(neighbor, rateBps) ?? Number.POSITIVE_INFINITY,
+    room: (neighbor, action) =>
+      later.reconciler?.neighbors.roomOn(neighbor, action) ?? Number.POSITIVE_INFINITY,
   });
   const announcer = new MockAnnouncer(
     neighbors.map((one) => neighborSettings(one.name, { families: one.families })),

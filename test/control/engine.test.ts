@@ -21,7 +21,7 @@ class TestStore implements Store {
   open(): Promise<Recovery> {
     const { held } = this;
     return Promise.resolve({
-      snapshot: this.snapshots.at(-1) ?? null,
+      snapshot: this.snapshots.at(-1),
       facts: (async function* () {
         yield held;
       })(),
@@ -88,16 +88,17 @@ describe('Engine', () => {
     assert.deepEqual(seen, ['event.received', 'mitigation.created']);
   });
 
-  it('tells those who act on routers first, and lets them write before anything is narrated', async () => {
+  it('awaits followers that act on routers before it tells the others and answers', async () => {
     const engine = await engineOn(new TestStore());
     const order: string[] = [];
-    engine.follow(() => order.push('narrated'));
-    engine.followFirst(() => {
+    engine.follow(() => order.push('logged'));
+    engine.followFirst(async () => {
       order.push('acted');
-      queueMicrotask(() => order.push('written'));
+      await new Promise((resolve) => setImmediate(resolve));
+      order.push('written');
     });
     await engine.submit(ban('203.0.113.1')).then(() => order.push('answered'));
-    assert.deepEqual(order, ['acted', 'written', 'narrated', 'answered']);
+    assert.deepEqual(order, ['acted', 'written', 'logged', 'answered']);
   });
 
   it("judges a detector's timestamp by the system's clock, and what lasts by its own", async () => {

@@ -3,7 +3,8 @@ import { describe, it } from 'node:test';
 import { FAMILIES } from '../../src/bgp/wire/iana.ts';
 import { forecastFor } from '../../src/control/neighbor-forecast.ts';
 import { render } from '../../src/control/render-rule.ts';
-import type { Match, MitigationAction, Range } from '../../src/core/types.ts';
+import type { MitigationAction } from '../../src/core/action.ts';
+import type { Match, Range } from '../../src/core/types.ts';
 import { neighborPolicy } from './support.ts';
 
 const POLICE: MitigationAction = { type: 'police', rateBps: 10_000_000 };

@@ -325,7 +325,7 @@ describe('Reconciler', () => {
     await at.announcer.reconfigure([neighborSettings('edge2')]);
     await at.reconciler.setNeighbors([neighborPolicy('edge2')]);
     await idle();
-    assert.deepEqual(at.reconciler.fleet.names, ['edge2']);
+    assert.deepEqual(at.reconciler.neighbors.names, ['edge2']);
     assert.deepEqual(at.rules('edge2'), [UDP_10]);
   });
 });

@@ -141,7 +141,7 @@ class House {
     assert.deepEqual(visible(replayed), seen, 'every durable fact, and no other, is in the state');
     await this.disk.close();
     const recovery = await this.disk.open();
-    const recovered = recovery.snapshot === null ? initialState() : restoreState(recovery.snapshot);
+    const recovered = recovery.snapshot === undefined ? initialState() : restoreState(recovery.snapshot);
     for await (const facts of recovery.facts) for (const fact of facts) recovered.apply(fact);
     assert.deepEqual(visible(recovered), seen, 'snapshot and facts give the state before');
     await this.disk.close();
@@ -197,10 +197,10 @@ class House {
   #recorded(facts: readonly RecordedFact[]): void {
     for (const { fact } of facts) {
       if (fact.type !== 'mitigation.withdrawn' && fact.type !== 'mitigation.expired') continue;
-      const { announcer, reconciler } = this.#parts;
+      const { announcer } = this.#parts;
       for (const [peer, router] of announcer.routers) {
         for (const key of router.keys()) {
-          const owner = reconciler.standing.ownerOf(peer, key) ?? announcer.leavingOwner(peer, key);
+          const owner = announcer.ownerOf(peer, key);
           if (owner === fact.id) {
             this.failures.push(new Error(`${fact.id} is recorded as ended while ${peer} holds it`));
           }
@@ -217,12 +217,12 @@ function expected(house: House, policy: NeighborPolicy, families: readonly Famil
   const keys = [...state.live].map((id) => matchKey(state.mitigations.get(id)?.match ?? assert.fail(id)));
   const table = new WantedRoutes(policy.maxRules);
   for (const [key, rule] of desired(state, keys, house.time.now)) {
-    table.set(key, rule === null ? null : { rule, rendering: render(rule, policy) });
+    table.place(key, rule && { rule, rendering: render(rule, policy) });
   }
   const routes = new Map<RouteKey, string>();
   for (const key of table.routeKeys()) {
-    const route = table.want(key);
-    if (route === undefined || checkRoute(route, guard) !== null) continue;
+    const route = table.route(key);
+    if (route === undefined || checkRoute(route, guard) !== undefined) continue;
     if (families.some((one) => sameFamily(one, route.family))) routes.set(key, route.attributes.key);
   }
   return routes;

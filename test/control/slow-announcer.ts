@@ -79,8 +79,10 @@ export class SlowAnnouncer implements Announcer {
     }
   }
 
-  /** Whose route it was of which a withdrawal is written and not acknowledged. */
-  leavingOwner(peer: string, key: RouteKey): string | undefined {
+  /** The owner of a route that a session has, or had before a withdrawal that is not acknowledged. */
+  ownerOf(peer: string, key: RouteKey): string | undefined {
+    const sent = this.#ribs.get(peer)?.sent(key);
+    if (sent !== undefined) return sent.route.owner;
     const withdrawn = this.#unacknowledged.get(peer)?.flatMap(({ withdraw }) => withdraw) ?? [];
     return withdrawn.findLast((route) => route.key === key)?.owner;
   }
@@ -104,8 +106,8 @@ export class SlowAnnouncer implements Announcer {
     void shown.start();
     return shown.peers().map((peer) => {
       const families = this.#families.get(peer.name);
-      if (families === undefined || peer.negotiated === null)
-        return { ...peer, state: 'idle', negotiated: null };
+      if (families === undefined || peer.negotiated === undefined)
+        return { ...peer, state: 'idle', negotiated: undefined };
       return { ...peer, negotiated: { ...peer.negotiated, families } };
     });
   }
@@ -126,6 +128,15 @@ export class SlowAnnouncer implements Announcer {
     const rib = this.#ribs.get(peer);
     for (const route of announce) rib?.announce(route);
     for (const key of withdraw) rib?.withdraw(key);
+  }
+
+  /** The test writes, so nobody waits for it. */
+  written(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  holds(owner: string): boolean {
+    return [...this.#ribs.values()].some((rib) => rib.holds(owner));
   }
 
   endOfRib(peer: string): void {

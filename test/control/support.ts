@@ -46,7 +46,6 @@ export function claim(matchKey: string, routes: readonly OutRoute[], rateBps = 0
     mitigationId: routes[0]?.owner ?? 'none',
     match: { dstPrefix: '203.0.113.1/32', protocol: null, dstPorts: [], srcPorts: [] },
     action: rateBps === 0 ? { type: 'discard', rateBps: null } : { type: 'police', rateBps },
-    rateBps,
     createdAt,
   };
   return { rule, rendering: { ok: true, routes } };

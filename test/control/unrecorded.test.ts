@@ -398,10 +398,10 @@ describe('while a write hangs', () => {
     const at = await House.open();
     assert.deepEqual(at.engine.recording, {
       phase: 'ready',
-      writingSince: null,
-      snapshottingSince: null,
+      writingSince: undefined,
+      snapshottingSince: undefined,
       unrecorded: 0,
-      unrecordedSince: null,
+      unrecordedSince: undefined,
     });
     const began = at.time.now;
     at.disk.how = 'hangs';

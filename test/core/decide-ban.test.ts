@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { InventoryData } from '../../src/core/policy/inventory-data.ts';
+import type { InventoryData } from '../../src/core/policy/inventory-schema.ts';
 import { excludedRanges } from '../../src/core/decide/rule.ts';
 import { NOON, World } from './scenario.ts';
 

@@ -263,7 +263,7 @@ describe("an operator's own mitigation", () => {
   });
 
   test('that polices needs a rate', () => {
-    for (const rateBps of [null, 0, Number.NaN]) {
+    for (const rateBps of [0, -1, Number.NaN]) {
       assert.throws(() => new World().do(ask({ action: { type: 'police', rateBps } })), RangeError);
     }
   });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { buildInventory, type Ownership } from '../../src/core/policy/inventory.ts';
-import type { CustomerData, InventoryData } from '../../src/core/policy/inventory-data.ts';
+import type { CustomerData, InventoryData } from '../../src/core/policy/inventory-schema.ts';
 import type { Range } from '../../src/core/types.ts';
 import { ownerWords } from '../../src/core/victim.ts';
 import { rangeText } from '../../src/core/rule-text.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { buildInventory, type Inventory, type PrefixOwnership } from '../../src/core/policy/inventory.ts';
-import type { CustomerData } from '../../src/core/policy/inventory-data.ts';
+import type { CustomerData } from '../../src/core/policy/inventory-schema.ts';
 import { inRanges } from '../../src/core/policy/ports.ts';
 import { rangeText } from '../../src/core/rule-text.ts';
 import { formatPrefix, hostPrefix, makePrefix } from '../../src/net/prefix.ts';

@@ -3,8 +3,14 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { parse } from 'yaml';
 import { type Attack, choosePlaybook } from '../../src/core/decide/ban.ts';
+import { assemblePolicy } from '../../src/core/policy/assemble-policy.ts';
 import { buildPlaybooks } from '../../src/core/policy/playbook.ts';
-import type { PlaybookData, PlaybooksData, StepData } from '../../src/core/policy/playbook-data.ts';
+import {
+  type PlaybookData,
+  type PlaybooksData,
+  playbooksSchema,
+  type StepData,
+} from '../../src/core/policy/playbook-schema.ts';
 import { KNOWN_VECTORS } from '../../src/core/policy/vectors.ts';
 import { World } from './scenario.ts';
 
@@ -30,11 +36,14 @@ function chosen(playbooks: readonly PlaybookData[], attack: Partial<Attack> = {}
   });
 }
 
+/** What the schema refuses, then what does not fit together. */
 function problemsOf(...playbooks: unknown[]): readonly string[] {
-  const data = { playbooks } as PlaybooksData;
-  return buildPlaybooks(data).problems.map(
-    ({ path, message, severity }) => `${severity} ${path.join('.')}: ${message}`,
-  );
+  const source = { kind: 'playbooks', name: 'playbooks.yaml', data: { playbooks } } as const;
+  const { playbooks: parts, problems } = assemblePolicy(undefined, [source]);
+  return [
+    ...parts.flatMap(({ issues }) => issues.map(({ path }) => `invalid ${path.join('.')}`)),
+    ...problems.map(({ path, message, severity }) => `${severity} ${path.join('.')}: ${message}`),
+  ];
 }
 
 describe('a playbook is chosen', () => {
@@ -100,30 +109,68 @@ describe('reading playbooks', () => {
   test('finds every mistake and says where', () => {
     assert.deepEqual(
       problemsOf(
-        { name: 'a', match: { vector: 'UDP' }, steps: [] },
+        { name: 'none', match: { vector: [] }, steps: [] },
+        { name: 'a', match: { vector: 'UDP' }, steps: STEPS },
         {
           name: 'a',
-          match: { vector: 'udp_flood', protocol: 'avian', min_confidence: 2 },
-          steps: [{ action: 'police', require_persistence_seconds: 5 }],
+          match: { vector: 'udp_flood', protocol: 'avian' },
+          steps: [
+            { action: 'police', require_persistence_seconds: 5 },
+            { action: 'police', rate_bps: 0 },
+          ],
         },
         {
-          name: 'b',
+          name: 'b'.repeat(129),
           match: { vector: 'udp_flood' },
-          steps: [{ action: 'discard', ttl_seconds: 0, match: { tcp_flags: 'syn' } }],
+          steps: [{ action: 'discard', match: { tcp_flags: 'syn' } }],
         },
       ),
       [
-        'error playbooks.0.match.vector: "UDP" is not a vector: 1 to 64 of a-z, 0-9 and underscore',
-        'error playbooks.0.steps: a playbook needs at least one step',
-        'error playbooks.1.match.protocol: "avian" is not a protocol: a number 0 to 255, or tcp, udp, icmp, icmpv6, gre, sctp',
-        'error playbooks.1.match.min_confidence: min_confidence must be from 0 to 1',
-        'error playbooks.1.steps.0.rate_bps: police needs rate_bps above 0 (bits a second); to drop all use discard',
-        'error playbooks.1.steps.0.require_persistence_seconds: the first step applies at once: take this key out',
-        'error playbooks.1.name: the name "a" is used twice',
-        'error playbooks.2.steps.0.ttl_seconds: ttl_seconds must be a whole number from 1 to 86400',
-        'error playbooks.2.steps.0.match.tcp_flags: tcp_flags fit TCP only, and this playbook is for another protocol',
+        'invalid playbooks.0.match.vector',
+        'invalid playbooks.0.steps',
+        'error playbooks.1.match.vector: "UDP" is not a vector: 1 to 64 of a-z, 0-9 and underscore',
+        'error playbooks.2.match.protocol: "avian" is not a protocol: a number 0 to 255, or tcp, udp, icmp, icmpv6, gre, sctp',
+        'error playbooks.2.steps.0.rate_bps: police needs rate_bps above 0 (bits a second); to drop all use discard',
+        'error playbooks.2.steps.0.require_persistence_seconds: the first step applies at once: take this key out',
+        'error playbooks.2.steps.1.rate_bps: police needs rate_bps above 0 (bits a second); to drop all use discard',
+        'error playbooks.2.name: the name "a" is used twice',
+        "error playbooks.3.name: a playbook's name has 1 to 128 characters",
+        'error playbooks.3.steps.0.match.tcp_flags: tcp_flags fit TCP only, and this playbook is for another protocol',
       ],
     );
+  });
+
+  test('refuses values out of their range, and takes those at its ends', () => {
+    const steps = (more: object): readonly object[] => [
+      { action: 'discard' },
+      { action: 'police', rate_bps: 1, ...more },
+    ];
+    const refused: readonly (readonly [path: string, playbook: object])[] = [
+      ['name', { ...book('a'), name: '' }],
+      ['match.min_bps', book('a', { min_bps: -1 })],
+      ['match.min_pps', book('a', { min_pps: -1 })],
+      ['match.min_confidence', book('a', { min_confidence: 2 })],
+      ['match.protocol', book('a', { protocol: 256 })],
+      ...[
+        ['rate_bps', -1],
+        ['rate_bps', Number.POSITIVE_INFINITY],
+        ['whole_host_rate_bps', 0],
+        ['ttl_seconds', 0],
+        ['ttl_seconds', 1.5],
+        ['ttl_seconds', 86_401],
+        ['require_confidence_at_least', 1.1],
+        ['require_persistence_seconds', -1],
+      ].map(
+        ([key, value]) => [`steps.1.${key}`, { ...book('a'), steps: steps({ [`${key}`]: value }) }] as const,
+      ),
+      ['steps.1.match.src_prefix', { ...book('a'), steps: steps({ match: { src_prefix: '9.0.0.1/8' } }) }],
+    ];
+    for (const [path, playbook] of refused) {
+      assert.ok(problemsOf(playbook).includes(`invalid playbooks.0.${path}`), path);
+    }
+    const least = { ttl_seconds: 1, require_confidence_at_least: 0, require_persistence_seconds: 0 };
+    const most = { ttl_seconds: 86_400, require_confidence_at_least: 1 };
+    for (const more of [least, most]) assert.deepEqual(problemsOf({ ...book('a'), steps: steps(more) }), []);
   });
 
   test("takes upstream's correlation overrides with a warning", () => {
@@ -215,7 +262,10 @@ describe('the playbooks that ship', () => {
 
   test('load without a problem, each file and all together', () => {
     assert.ok(files.length >= 12);
-    for (const one of [...all, data]) assert.deepEqual(buildPlaybooks(one).problems, []);
+    for (const one of [...all, data]) {
+      assert.deepEqual(playbooksSchema.safeParse(one).error, undefined);
+      assert.deepEqual(buildPlaybooks(one).problems, []);
+    }
   });
 
   test('answer every known vector, in both families', () => {

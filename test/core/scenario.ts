@@ -4,9 +4,9 @@ import type { Answer, Command, DecideContext, Decision } from '../../src/core/co
 import { decide } from '../../src/core/decide/decide.ts';
 import type { Fact, FactType, RecordedFact } from '../../src/core/facts.ts';
 import { buildInventory } from '../../src/core/policy/inventory.ts';
-import type { InventoryData } from '../../src/core/policy/inventory-data.ts';
+import type { InventoryData } from '../../src/core/policy/inventory-schema.ts';
 import { buildPlaybooks } from '../../src/core/policy/playbook.ts';
-import type { PlaybooksData } from '../../src/core/policy/playbook-data.ts';
+import type { PlaybooksData } from '../../src/core/policy/playbook-schema.ts';
 import type { Policy } from '../../src/core/policy/policy.ts';
 import { DEFAULT_PROFILES } from '../../src/core/policy/profile.ts';
 import { initialState, type StateHandle } from '../../src/core/state/state.ts';

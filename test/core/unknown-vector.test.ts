@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { readPlaybooks } from '../../src/config/load.ts';
 import { buildPlaybooks } from '../../src/core/policy/playbook.ts';
-import type { PlaybooksData } from '../../src/core/policy/playbook-data.ts';
+import { type PlaybooksData, playbooksSchema, type StepData } from '../../src/core/policy/playbook-schema.ts';
 import { type EventOptions, World } from './scenario.ts';
 
 /** A world with the default playbook that is shipped. */
@@ -98,9 +98,15 @@ describe('a step of a playbook', () => {
   });
 
   test('may not have such a rate of 0, and not with a discard', () => {
-    const problems = (step: NonNullable<PlaybooksData['default_playbook']>['steps'][number]) =>
-      buildPlaybooks({ default_playbook: { steps: [step] } }).problems.map(({ severity }) => severity);
-    assert.deepEqual(problems({ action: 'police', rate_bps: 1, whole_host_rate_bps: 0 }), ['error']);
+    const problems = (step: StepData): readonly string[] => {
+      const data = { default_playbook: { steps: [step] } };
+      const parsed = playbooksSchema.safeParse(data);
+      if (!parsed.success) return parsed.error.issues.map(({ path }) => path.join('.'));
+      return buildPlaybooks(parsed.data).problems.map(({ severity }) => severity);
+    };
+    assert.deepEqual(problems({ action: 'police', rate_bps: 1, whole_host_rate_bps: 0 }), [
+      'default_playbook.steps.0.whole_host_rate_bps',
+    ]);
     assert.deepEqual(problems({ action: 'discard', whole_host_rate_bps: 5 }), ['warning']);
   });
 });

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Forecast, NeighborForecast } from '../../src/core/decide/forecast.ts';
-import type { Way } from '../../src/core/policy/playbook-data.ts';
-import type { Match, MitigationAction } from '../../src/core/types.ts';
+import type { Way } from '../../src/core/policy/playbook-schema.ts';
+import { isShared, type MitigationAction } from '../../src/core/action.ts';
+import type { Match } from '../../src/core/types.ts';
 import { ALICE, type EventOptions, type PolicyOptions, World } from './scenario.ts';
 
 const WEB = '203.0.113.20';
@@ -29,7 +30,7 @@ function told(router: Router, match: Match, action: MitigationAction): NeighborF
   if (action.type === 'discard' && !discard) return { neighbor, ok: false, why: 'does not discard' };
   const routes = Math.max(1, Math.ceil(match.dstPorts.length / ranges));
   if (routes > most) return { neighbor, ok: false, why: `${routes} routes` };
-  if (routes > 1 && action.type === 'police' && action.shared !== true) {
+  if (routes > 1 && action.type === 'police' && !isShared(action)) {
     return { neighbor, ok: false, why: 'a police cannot be split' };
   }
   return { neighbor, ok: true, routes };
@@ -153,7 +154,7 @@ describe('a rule that no neighbor can enforce as drafted', () => {
   test('tries the ways in the order of the playbook', () => {
     const forecast = routers({ ranges: 2 });
     assert.equal(world(forecast, ['next_step', 'share_rate']).attack(SYN).action.type, 'discard');
-    assert.equal(world(forecast, ['share_rate', 'next_step']).attack(SYN).action.shared, true);
+    assert.equal(isShared(world(forecast, ['share_rate', 'next_step']).attack(SYN).action), true);
   });
 
   test('is refused when nothing is left, and never accepted', () => {
@@ -200,7 +201,7 @@ describe('a rule that no neighbor can enforce as drafted', () => {
 
   test('is decided alike in a dry run', () => {
     const at = world(routers({ ranges: 2 }), undefined, { mode: 'dry-run' });
-    assert.equal(at.attack(SYN).action.shared, true);
+    assert.equal(isShared(at.attack(SYN).action), true);
   });
 });
 
@@ -210,10 +211,10 @@ describe('while a mitigation is active', () => {
   test('widening tries the ways, too, and changes the form of the action with the match', () => {
     const at = world(routers({ ranges: 2 }));
     const first = at.attack({ ...SYN, ports: [1000, 2000] });
-    assert.equal(first.action.shared, undefined);
+    assert.equal(isShared(first.action), false);
     assert.equal(at.wait(10).event(wide).status, 'widened');
     const { ports, action } = at.get(first.id);
-    assert.deepEqual([ports, action.shared], [[1000, 2000, 3000], true]);
+    assert.deepEqual([ports, isShared(action)], [[1000, 2000, 3000], true]);
   });
 
   test('a widening that no neighbor could enforce keeps the active rule alive', () => {
@@ -244,10 +245,10 @@ describe('while a mitigation is active', () => {
   test('a rule that no neighbor can enforce any more is brought into a form that one can', () => {
     const at = world(routers({ ranges: 4 }));
     const first = at.attack(SYN);
-    assert.equal(first.action.shared, undefined);
+    assert.equal(isShared(first.action), false);
     at.policy = { ...at.policy, forecast: routers({ ranges: 2 }) };
     assert.equal(at.wait(10).event(SYN).status, 'widened');
-    assert.equal(at.get(first.id).action.shared, true);
+    assert.equal(isShared(at.get(first.id).action), true);
     assert.match(at.why, /no neighbor can enforce mitigation .* in its current form/);
     assert.equal(at.wait(10).event(SYN).status, 'extended');
   });
@@ -258,7 +259,7 @@ describe('while a mitigation is active', () => {
     at.policy = { ...at.policy, forecast: routers({ ranges: 2 }) };
     at.wait(115).do({ type: 'expire' });
     assert.deepEqual(at.facts, ['mitigation.widened']);
-    assert.equal(at.get(id).action.shared, true);
+    assert.equal(isShared(at.get(id).action), true);
   });
 
   test('into a later step if the playbook allows it, and it stays there', () => {
@@ -321,7 +322,7 @@ describe("an operator's own mitigation that no neighbor can enforce", () => {
     const at = world(routers({ ranges: 2 }));
     const answer = ask(at, { type: 'police', rateBps: 1e6, shared: true }, [1000, 2000, 3000]);
     assert.ok(answer.type === 'mitigation');
-    assert.equal(answer.mitigation.action.shared, true);
+    assert.equal(isShared(answer.mitigation.action), true);
   });
 });
 
@@ -346,7 +347,7 @@ describe('a rule for a prefix', () => {
     bomb(at);
     assert.deepEqual(live(at), ['203.0.113.0/24']);
     const [mitigation] = [...at.state.live].map((id) => at.get(id)).filter(({ ending }) => ending === null);
-    assert.deepEqual([mitigation?.action.shared, mitigation?.match.dstPorts], [true, AROUND]);
+    assert.deepEqual([mitigation && isShared(mitigation.action), mitigation?.match.dstPorts], [true, AROUND]);
   });
 
   test('that no neighbor could enforce leaves the hosts their own', () => {

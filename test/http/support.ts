@@ -4,6 +4,7 @@ import type { Announcer } from '../../src/control/announcer.ts';
 import { MockAnnouncer } from '../../src/control/mock-announcer.ts';
 import type {
   EngineView,
+  FactActor,
   FactFollower,
   NeighborRule,
   ReconcilerView,
@@ -12,8 +13,8 @@ import type {
 } from '../../src/control/types.ts';
 import type { Answer, Command } from '../../src/core/commands.ts';
 import type { Fact, RecordedFact } from '../../src/core/facts.ts';
-import { EMPTY_INVENTORY } from '../../src/core/policy/inventory.ts';
-import { EMPTY_PLAYBOOKS } from '../../src/core/policy/playbook.ts';
+import { buildInventory } from '../../src/core/policy/inventory.ts';
+import { buildPlaybooks } from '../../src/core/policy/playbook.ts';
 import type { Policy } from '../../src/core/policy/policy.ts';
 import { DEFAULT_PROFILES } from '../../src/core/policy/profile.ts';
 import { initialState } from '../../src/core/state/state.ts';
@@ -61,8 +62,8 @@ export const POLICY: Policy = {
   detectors: new Map(),
   escalation: { enabled: true, minPersistenceSeconds: 120, minConfidence: 0.7 },
   profiles: DEFAULT_PROFILES,
-  inventory: EMPTY_INVENTORY,
-  playbooks: EMPTY_PLAYBOOKS,
+  inventory: buildInventory({ customers: [] }).inventory,
+  playbooks: buildPlaybooks({}).playbooks,
   safelist: [knownPrefix('10.0.0.0/8')],
 };
 
@@ -146,6 +147,7 @@ export class FakeEngine implements EngineView {
   /** Number of facts that `recent` keeps. */
   kept = 10_000;
   readonly #facts: RecordedFact[] = [];
+  readonly #actors = new Set<FactActor>();
   readonly #followers = new Set<FactFollower>();
 
   async submit(command: Command): Promise<Answer> {
@@ -155,6 +157,11 @@ export class FakeEngine implements EngineView {
 
   adopt(): Promise<Answer> {
     return Promise.reject(new Error('not part of these tests'));
+  }
+
+  followFirst(actor: FactActor): () => void {
+    this.#actors.add(actor);
+    return () => this.#actors.delete(actor);
   }
 
   follow(follower: FactFollower): () => void {
@@ -176,6 +183,7 @@ export class FakeEngine implements EngineView {
       return one;
     });
     this.#facts.push(...recorded);
+    for (const actor of this.#actors) void actor(recorded);
     for (const follower of this.#followers) follower(recorded);
   }
 }

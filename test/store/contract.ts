@@ -10,7 +10,7 @@ export function storeContract(name: string, make: (t: TestContext) => Promise<()
     test('a new one holds nothing', async (t) => {
       const store = (await make(t))();
       const recovery = await store.open();
-      assert.equal(recovery.snapshot, null);
+      assert.equal(recovery.snapshot, undefined);
       assert.deepEqual(recovery.warnings, []);
       assert.deepEqual(await allFacts(recovery), []);
       await store.close();

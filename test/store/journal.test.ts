@@ -358,7 +358,7 @@ describe('Recovery of a damaged journal', () => {
     for (const seq of [2, 4]) await truncate(join(folder, `snapshot-00000000000${seq}.jsonl`), 60);
     const journal = new Journal({ folder });
     const { facts: found, recovery } = await openAndRead(journal);
-    assert.equal(recovery.snapshot, null);
+    assert.equal(recovery.snapshot, undefined);
     assert.deepEqual(found, facts(1, 5));
     assert.equal(recovery.warnings.length, 2);
     await journal.close();

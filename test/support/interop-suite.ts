@@ -131,8 +131,8 @@ export function interopSuite(traits: DaemonTraits): void {
 
     proves('the session stays established throughout', async () => {
       assert.equal(rig.status.counters.established, 1);
-      assert.equal(rig.status.lastNotificationSent, null);
-      assert.equal(rig.status.lastNotificationReceived, null);
+      assert.equal(rig.status.lastNotificationSent, undefined);
+      assert.equal(rig.status.lastNotificationReceived, undefined);
     });
   });
 

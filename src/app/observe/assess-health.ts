@@ -3,7 +3,7 @@
  * only assessment; the API, the CLI, the dashboard and a metric show it. Computed on request, not pushed.
  */
 import type { Announcer } from '../../control/announcer.ts';
-import type { EngineView, Recording, Shortfall } from '../../control/types.ts';
+import type { EngineView, Recording, Shortfall, TimerHost } from '../../control/types.ts';
 import { secondsWords } from '../../net/text.ts';
 import { errorText } from '../../net/text.ts';
 import type { AuditCondition } from '../../store/audit/audit.ts';
@@ -18,18 +18,19 @@ export interface HealthSources {
   readonly isMock: boolean;
   /** Returns how far `clock` is currently ahead of the system's clock (ms); negative if it is behind. */
   readonly clockAhead: () => number;
-  /** Null until the journal is read. */
-  readonly engine: () => EngineView | null;
-  /** The state of journal writes; null until the journal is read. */
-  readonly recording: () => Recording | null;
-  /** Null until the audit log is open. */
-  readonly audit: () => AuditCondition | null;
+  readonly engine: () => EngineView;
+  /** The state of journal writes. */
+  readonly recording: () => Recording;
+  readonly audit: () => AuditCondition;
   /** Mitigations that are not enforced, by neighbor and reason. */
   readonly shortfalls: () => readonly Shortfall[];
 }
 
 /** Maximum number of lines about rules that are missing on neighbors; one per neighbor and reason. */
 const MAX_SHORTFALLS = 10;
+
+/** Interval at which health is assessed even without a request (ms). */
+const ASSESS_EVERY_MS = 5_000;
 
 /** Clock difference from which a reason is reported (ms). */
 const CLOCK_TOLERANCE_MS = 60_000;
@@ -48,8 +49,8 @@ const NOT_ENFORCING: ReadonlySet<HealthCode> = new Set<HealthCode>(['mock', 'dry
 
 export class Health {
   readonly #sources: HealthSources;
-  #store: string | null = null;
-  #snapshot: string | null = null;
+  #store: string | undefined;
+  #snapshot: string | undefined;
   /** Time at which each reason was first found, by code and key. */
   #since: ReadonlyMap<string, number> = new Map();
 
@@ -59,7 +60,7 @@ export class Health {
 
   /** Records that the store works again. */
   storeWorks(): void {
-    this.#store = null;
+    this.#store = undefined;
   }
 
   /** Records that the store could not write: events are answered 503 until it can. */
@@ -72,7 +73,18 @@ export class Health {
     this.#snapshot = `the last snapshot could not be written; the journal is complete: ${errorText(error)}`;
   }
 
-  /** Assesses the current health. Call it regularly, so that reasons have the right start time. */
+  /** Assesses health regularly, so that reasons have the right start time. Returns a function that stops it. */
+  watch({ after }: Pick<TimerHost, 'after'>): () => void {
+    let cancel = (): void => undefined;
+    const again = (): void => {
+      this.assess();
+      cancel = after(ASSESS_EVERY_MS, again);
+    };
+    again();
+    return () => cancel();
+  }
+
+  /** Assesses the current health. */
   assess(): Assessment {
     const now = this.#sources.clock();
     const since = new Map<string, number>();
@@ -91,13 +103,13 @@ export class Health {
     const engine = this.#sources.engine();
     return [
       ...this.#mode(engine),
-      ...(this.#store === null ? [] : [{ code: 'journal', key: '', text: this.#store } as const]),
+      ...(this.#store === undefined ? [] : [{ code: 'journal', key: '', text: this.#store } as const]),
       ...this.#recording(),
-      ...(this.#snapshot === null ? [] : [{ code: 'snapshot', key: '', text: this.#snapshot } as const]),
+      ...(this.#snapshot === undefined ? [] : [{ code: 'snapshot', key: '', text: this.#snapshot } as const]),
       ...clockFindings(this.#sources.clockAhead()),
       ...this.#sessions(),
       ...shortfallFindings(this.#sources.shortfalls()),
-      ...(engine === null ? [] : quotaLines(engine.state, engine.policy)).map(
+      ...quotaLines(engine.state, engine.policy).map(
         ({ key, text }): HealthLine => ({ code: 'quota', key, text }),
       ),
     ];
@@ -105,25 +117,21 @@ export class Health {
 
   #recording(): readonly HealthLine[] {
     const { clock, recording, audit } = this.#sources;
-    const [journal, log] = [recording() ?? null, audit() ?? null];
-    return [
-      ...(journal === null ? [] : recordingLines(journal, clock())),
-      ...(log === null ? [] : auditLines(log, clock())),
-    ];
+    return [...recordingLines(recording(), clock()), ...auditLines(audit(), clock())];
   }
 
-  #mode(engine: EngineView | null): readonly HealthLine[] {
+  #mode(engine: EngineView): readonly HealthLine[] {
     const findings: HealthLine[] = [];
     if (this.#sources.isMock) {
       const text = 'bgp.mode is mock: no rule is sent to any router';
       findings.push({ code: 'mock', key: '', text });
     }
-    if (engine?.policy.mode === 'dry-run') {
+    if (engine.policy.mode === 'dry-run') {
       const text = 'mode is dry-run: decisions are recorded, but nothing is announced';
       findings.push({ code: 'dry_run', key: '', text });
     }
-    const paused = engine?.state.paused ?? null;
-    if (paused !== null) {
+    const { paused } = engine.state;
+    if (paused !== undefined) {
       const { actor, reason, at } = paused;
       const text = `paused by ${actor.name}: ${reason}; nothing new is announced`;
       findings.push({ code: 'paused', key: '', text, since: at });
@@ -137,12 +145,12 @@ export class Health {
       const text = 'no neighbor is configured (bgp.neighbors): no rule is sent to any router';
       return [{ code: 'no_neighbors', key: '', text }];
     }
-    const disabled = this.#sources.engine()?.state.disabledPeers;
+    const disabled = this.#sources.engine().state.disabledPeers;
     return peers.flatMap(({ name, state, enabled, lastError, hint }): readonly HealthLine[] => {
       if (enabled && state === 'established') return [];
       if (enabled) {
         const why = hint ?? lastError;
-        const text = `${name}: session down (${STATE_NAMES[state]})${why === null ? '' : `: ${why}`}`;
+        const text = `${name}: session down (${STATE_NAMES[state]})${why === undefined ? '' : `: ${why}`}`;
         return [{ code: 'session_down', key: name, text }];
       }
       const by = disabled?.get(name);

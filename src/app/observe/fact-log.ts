@@ -10,7 +10,7 @@ import { timeText } from '../../net/time.ts';
 /**
  * Returns a follower that writes a line for each decision. `ruleText` returns a mitigation's rule in operator notation.
  */
-export function narrateFacts(
+export function logFacts(
   log: Logger,
   state: StateView,
   ruleText: (mitigationId: string) => string,
@@ -19,7 +19,7 @@ export function narrateFacts(
     for (const { fact } of facts) {
       switch (fact.type) {
         case 'event.received':
-          narrateEvent(log, fact.event);
+          logEvent(log, fact.event);
           break;
         case 'mitigation.created':
           log.info(fieldsOf(fact.mitigation, ruleText), 'mitigation created');
@@ -99,7 +99,7 @@ export function narrateFacts(
  * Writes a line for an event. Routine answers are debug lines: an attack sends events every second, and decisions have
  * their own lines.
  */
-function narrateEvent(log: Logger, event: EventRecord): void {
+function logEvent(log: Logger, event: EventRecord): void {
   const quiet = event.status === 'extended' || event.status === 'duplicate';
   const level = event.refusal === 'invalid_report' ? 'warn' : quiet ? 'debug' : 'info';
   if (!log.isLevelEnabled(level)) return;
@@ -131,18 +131,19 @@ function fieldsOf(mitigation: Mitigation, ruleText: (id: string) => string): Rec
 }
 
 /** Writes a line for each mitigation that is not enforced on some neighbor. */
-export function narrateUnenforced(log: Logger, mitigations: readonly Unenforced[]): void {
+export function logUnenforced(log: Logger, mitigations: readonly Unenforced[]): void {
   for (const { mitigationId, neighbors } of mitigations) {
     log.warn({ mitigation_id: mitigationId, neighbors }, 'mitigation is not enforced on every neighbor');
   }
 }
 
 /** Writes the announcer's log lines, including session changes. */
-export function narrateSessions(log: Logger): SpeakerListener {
+export function logSessions(log: Logger): SpeakerListener {
   return {
     onSent: (peer, announced, withdrawn) => {
       log.debug({ peer, announced: announced.length, withdrawn: withdrawn.length }, 'rules sent');
     },
-    onLog: (level, peer, text, fields) => log[level]({ ...fields, ...(peer === null ? {} : { peer }) }, text),
+    onLog: (level, peer, text, fields) =>
+      log[level]({ ...fields, ...(peer === undefined ? {} : { peer }) }, text),
   };
 }

@@ -70,16 +70,16 @@ const AUDIT_MS = 10_000;
 export function recordingLines(recording: Recording, now: number): readonly HealthLine[] {
   const { phase, writingSince, snapshottingSince, unrecorded, unrecordedSince } = recording;
   const lines: HealthLine[] = [];
-  if (phase === 'stalled' && writingSince !== null) {
+  if (phase === 'stalled' && writingSince !== undefined) {
     const text = `${JOURNAL_HANGS}; check the disk of storage.path`;
     lines.push({ code: 'journal_stalled', key: '', text, since: writingSince });
   }
-  if (unrecorded > 0 && unrecordedSince !== null) {
+  if (unrecorded > 0 && unrecordedSince !== undefined) {
     const what = countWords(unrecorded, "operator's action is", "operators' actions are");
     const text = `${what} in effect but not recorded yet: repair the disk before you restart prefixd, or repeat them afterwards`;
     lines.push({ code: 'unrecorded', key: '', text, since: unrecordedSince });
   }
-  if (snapshottingSince !== null && now - snapshottingSince >= SNAPSHOT_MS) {
+  if (snapshottingSince !== undefined && now - snapshottingSince >= SNAPSHOT_MS) {
     const text = `writing a snapshot has taken more than ${secondsWords(SNAPSHOT_MS / 1000)}; the journal is complete; check the disk of storage.path`;
     lines.push({ code: 'snapshot', key: 'slow', text, since: snapshottingSince });
   }
@@ -89,7 +89,7 @@ export function recordingLines(recording: Recording, now: number): readonly Heal
 /** Returns lines for an audit log that cannot be written; decisions do not wait for it. */
 export function auditLines({ failure, writingSince }: AuditCondition, now: number): readonly HealthLine[] {
   const after = 'its entries wait, and the oldest are dropped beyond 10,000';
-  if (failure !== null) {
+  if (failure !== undefined) {
     return [
       {
         code: 'audit',
@@ -98,7 +98,7 @@ export function auditLines({ failure, writingSince }: AuditCondition, now: numbe
       },
     ];
   }
-  if (writingSince === null || now - writingSince < AUDIT_MS) return [];
+  if (writingSince === undefined || now - writingSince < AUDIT_MS) return [];
   const text = `a write to the audit log hangs; ${after}; check the disk of observability.audit_log_path`;
   return [{ code: 'audit', key: 'stalled', text, since: writingSince }];
 }

@@ -11,7 +11,7 @@ import type { RefusalReason } from '../../core/types.ts';
 import type { RequestObservation } from '../../http/dependencies.ts';
 import type { WorkClass } from '../../http/turns.ts';
 import { forgetOldest } from '../../net/queue.ts';
-import { addReadings, DELAY_RESOLUTION_MS, type MetricsSources } from './gauges.ts';
+import { addGauges, DELAY_RESOLUTION_MS, type MetricsSources } from './gauges.ts';
 import { MetricRegistry } from './metric-registry.ts';
 
 /** Maximum number of distinct sources, and of vectors beyond the known ones, with their own series. */
@@ -38,14 +38,14 @@ const REASONS: Readonly<Record<RefusalReason, true>> = {
 const FAST = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
 
 /** The result of an alert's delivery. */
-export type AlertOutcome = 'delivered' | 'failed' | 'dropped';
+type AlertOutcome = 'delivered' | 'failed' | 'dropped';
 
 /**
- * The metrics of one daemon. The constructor subscribes; `stop` unsubscribes. A decision may be reported before or
- * after its routes are sent (see UpdateLatency).
+ * The metrics of one daemon. The constructor subscribes, before the reconciler starts, so that a decision is known here
+ * before its routes are sent; `stop` unsubscribes.
  */
 export class Metrics {
-  readonly #meter = new MetricRegistry();
+  readonly #registry = new MetricRegistry();
   readonly #delay = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS });
   readonly #subscriptions: readonly (() => void)[];
   readonly #sourceLabels = new LabelBudget(MAX_SOURCES);
@@ -63,58 +63,62 @@ export class Metrics {
   readonly #alerts: Counter<'destination' | 'outcome'>;
 
   constructor(sources: MetricsSources) {
-    this.#events = this.#meter.counter('prefixd_events_ingested_total', 'Events that detectors reported', [
+    this.#events = this.#registry.counter('prefixd_events_ingested_total', 'Events that detectors reported', [
       'source',
       'vector',
     ]);
-    this.#announcements = this.#meter.counter(
+    this.#announcements = this.#registry.counter(
       'prefixd_announcements_total',
       'Routes sent to neighbors, by status: announced or withdrawn',
       ['peer', 'status'],
     );
-    this.#rejections = this.#meter.counter(
+    this.#rejections = this.#registry.counter(
       'prefixd_guardrail_rejections_total',
       'Refused reports and mitigations, by reason',
       ['reason'],
     );
     for (const reason of Object.keys(REASONS)) this.#rejections.inc({ reason }, 0);
-    this.#facts = this.#meter.counter('prefixd_facts_total', 'Facts written to the journal', ['type']);
-    this.#requests = this.#meter.counter('prefixd_http_requests_total', 'HTTP requests answered', [
+    this.#facts = this.#registry.counter('prefixd_facts_total', 'Facts written to the journal', ['type']);
+    this.#requests = this.#registry.counter('prefixd_http_requests_total', 'HTTP requests answered', [
       'method',
       'route',
       'code',
     ]);
-    this.#shed = this.#meter.counter(
+    this.#shed = this.#registry.counter(
       'prefixd_http_requests_shed_total',
       'Requests refused because of overload or too many requests at one time, by class: read or event',
       ['class'],
     );
     for (const work of ['read', 'event'] as const) this.#shed.inc({ class: work }, 0);
-    this.#alerts = this.#meter.counter('prefixd_alerts_sent_total', 'Alerts by outcome of their delivery', [
-      'destination',
-      'outcome',
-    ]);
-    this.#requestSeconds = this.#meter.histogram(
+    this.#alerts = this.#registry.counter(
+      'prefixd_alerts_sent_total',
+      'Alerts by outcome of their delivery',
+      ['destination', 'outcome'],
+    );
+    this.#requestSeconds = this.#registry.histogram(
       'prefixd_http_request_duration_seconds',
       'Time from a request to the end of its answer',
       FAST,
       ['route'],
     );
-    this.#fsyncSeconds = this.#meter.histogram(
+    this.#fsyncSeconds = this.#registry.histogram(
       'prefixd_journal_fsync_seconds',
       'Time to write a group of facts and make it durable',
       FAST,
     );
-    const updateSeconds = this.#meter.histogram(
+    const updateSeconds = this.#registry.histogram(
       'prefixd_event_to_update_seconds',
       'Time from the decision on an event to the first UPDATE with its rule, including making it durable',
       FAST,
     );
     this.#latency = new UpdateLatency(sources.clock, (seconds) => updateSeconds.observe(seconds));
-    addReadings(this.#meter, sources, this.#delay);
+    addGauges(this.#registry, sources, this.#delay);
     this.#delay.enable();
-    this.#meter.addProcessMetrics();
+    this.#registry.addProcessMetrics();
     this.#subscriptions = [
+      sources.engine.followFirst((facts) => {
+        for (const fact of facts) this.#latency.decided(fact);
+      }),
       sources.engine.follow((facts) => {
         for (const fact of facts) this.#count(fact);
       }),
@@ -130,7 +134,10 @@ export class Metrics {
 
   /** Returns all metrics for one scrape. */
   async scrape(): Promise<{ readonly contentType: string; readonly body: string }> {
-    return { contentType: this.#meter.registry.contentType, body: await this.#meter.registry.metrics() };
+    return {
+      contentType: this.#registry.registry.contentType,
+      body: await this.#registry.registry.metrics(),
+    };
   }
 
   /** Counts an answered request. */
@@ -149,9 +156,9 @@ export class Metrics {
     this.#fsyncSeconds.observe(milliseconds / 1000);
   }
 
-  /** Counts an alert. `destination` comes from the configuration. */
-  onAlert(destination: string, outcome: AlertOutcome): void {
-    this.#alerts.inc({ destination, outcome });
+  /** Counts alerts. `destination` comes from the configuration. */
+  onAlert(destination: string, outcome: AlertOutcome, count = 1): void {
+    this.#alerts.inc({ destination, outcome }, count);
   }
 
   /** Stops counting. */
@@ -163,7 +170,6 @@ export class Metrics {
   #count(recorded: RecordedFact): void {
     const { fact } = recorded;
     this.#facts.inc({ type: fact.type });
-    this.#latency.decided(recorded);
     if (fact.type === 'event.received') {
       const { detection, refusal } = fact.event;
       const source = this.#sourceLabels.label(detection.source);
@@ -209,8 +215,6 @@ const MAX_WAITING = 10_000;
 export class UpdateLatency {
   /** Decision time of each mitigation's newest change (ms), until it is first sent. */
   readonly #waiting = new Map<string, number>();
-  /** Mitigations sent in this turn of the event loop: the reconciler receives a decision before the metrics do. */
-  readonly #justSent = new Map<string, number>();
   readonly #clock: () => number;
   readonly #observe: (seconds: number) => void;
 
@@ -236,28 +240,13 @@ export class UpdateLatency {
 
   /** Records that a route of this mitigation was passed to the transport. */
   sent(mitigationId: string): void {
-    const now = this.#clock();
     const at = this.#waiting.get(mitigationId);
-    if (at !== undefined) {
-      this.#waiting.delete(mitigationId);
-      this.#measured(at, now);
-      return;
-    }
-    if (this.#justSent.size === 0) setImmediate(() => this.#justSent.clear());
-    this.#justSent.set(mitigationId, now);
-  }
-
-  #measured(decidedAt: number, sentAt: number): void {
-    this.#observe(Math.max(0, sentAt - decidedAt) / 1000);
+    if (at === undefined) return;
+    this.#waiting.delete(mitigationId);
+    this.#observe(Math.max(0, this.#clock() - at) / 1000);
   }
 
   #remember(id: string, at: number): void {
-    const sent = this.#justSent.get(id);
-    if (sent !== undefined) {
-      this.#justSent.delete(id);
-      this.#measured(at, sent);
-      return;
-    }
     this.#waiting.delete(id);
     this.#waiting.set(id, at);
     forgetOldest(this.#waiting, MAX_WAITING);

@@ -7,13 +7,13 @@ import type { Health } from './assess-health.ts';
 import type { Metrics } from './metrics.ts';
 import { JOURNAL_HANGS } from './health-lines.ts';
 
-type Told = Pick<
+type EngineReports = Pick<
   EngineOptions,
   'onSnapshotFailed' | 'onAppended' | 'onAppendFailed' | 'onStalled' | 'onUnrecorded' | 'onFollowerFailed'
 >;
 
-/** Returns the engine's callbacks. `metrics` returns null until the metrics exist. */
-export function followRecording(logger: Logger, health: Health, metrics: () => Metrics | null): Told {
+/** Returns the engine's callbacks. `metrics` is called only once something was appended. */
+export function followRecording(logger: Logger, health: Health, metrics: () => Metrics): EngineReports {
   return {
     onSnapshotFailed: (error) => {
       health.snapshotFails(error);
@@ -24,7 +24,7 @@ export function followRecording(logger: Logger, health: Health, metrics: () => M
       if (milliseconds >= STALLED_AFTER_MS) {
         logger.warn({ seconds: Math.round(milliseconds / 1000) }, 'the journal works again');
       }
-      metrics()?.onAppended(facts, milliseconds);
+      metrics().onAppended(facts, milliseconds);
     },
     onAppendFailed: (error) => {
       health.storeFails(error);
@@ -42,7 +42,7 @@ export function followRecording(logger: Logger, health: Health, metrics: () => M
 }
 
 /** Logs the operator actions that will be lost when this process stops. */
-export function narrateForgotten(logger: Logger, actions: readonly UnrecordedCommand[]): void {
+export function logForgotten(logger: Logger, actions: readonly UnrecordedCommand[]): void {
   for (const action of actions) {
     logger.error(
       fieldsOf(action),

@@ -211,9 +211,9 @@ export function ceaseNotification(cease: Cease, hard: boolean): NotificationMess
   };
 }
 
-/** Says that this side closed the session, with the Cease that it sent; null: with no NOTIFICATION. */
-export function stopText(cease: Cease | null): string {
-  if (cease === null) return 'session closed without a NOTIFICATION: the peer keeps the routes';
+/** Says that this side closed the session, with the Cease that it sent; undefined: with no NOTIFICATION. */
+export function stopText(cease: Cease | undefined): string {
+  if (cease === undefined) return 'session closed without a NOTIFICATION: the peer keeps the routes';
   const { code, subcode, data } = ceaseNotification(cease, false);
   return `session closed: ${notificationText(code, subcode, data)}`;
 }

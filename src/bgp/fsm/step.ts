@@ -325,7 +325,7 @@ function inAnySession(state: FsmState, event: FsmEvent, config: FsmConfig): FsmS
       const why = stopText(event.cease);
       return stopToIdle(
         state,
-        event.cease === null ? { why, fault: false } : endingByCease(state, event.cease, why, false),
+        event.cease === undefined ? { why, fault: false } : endingByCease(state, event.cease, why, false),
       );
     }
     // Event 8: "sends the NOTIFICATION with a Cease, [...] increments the ConnectRetryCounter by 1, (optionally) performs

@@ -129,8 +129,8 @@ export interface Cease {
 export type FsmEvent =
   /** 1 (ManualStart), or 4 if the neighbor is passive. */
   | { readonly type: 'manual-start' }
-  /** 2. `cease` null: close without a NOTIFICATION, so that a graceful-restart helper keeps the routes (RFC 4724 §4.1). */
-  | { readonly type: 'manual-stop'; readonly cease: Cease | null }
+  /** 2. `cease` undefined: close without a NOTIFICATION, so that a graceful-restart helper keeps the routes (RFC 4724 §4.1). */
+  | { readonly type: 'manual-stop'; readonly cease: Cease | undefined }
   /** 3, or 5 if the neighbor is passive. */
   | { readonly type: 'automatic-start' }
   /** 8: the speaker itself ends the session and will try again. */

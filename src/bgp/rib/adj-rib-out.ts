@@ -26,8 +26,10 @@ export interface RouteChanges {
 /** The routes written by one `take`, kept until the peer's TCP has acknowledged them. */
 interface Batch {
   /** Number of its announced routes that nothing has replaced or withdrawn since. */
-  standing: number;
-  withdrawn: readonly OutRoute[];
+  current: number;
+  readonly withdrawn: readonly OutRoute[];
+  /** The owner of each route that it withdrew or gave to another owner. */
+  readonly lostBy: readonly string[];
 }
 
 /** Read-only view of an Adj-RIB-Out. */
@@ -46,11 +48,30 @@ export interface AdjRibOutView {
   isAcknowledged(key: RouteKey): boolean;
   /** Returns the routes whose withdrawal was written but not yet acknowledged by the peer's TCP. */
   unacknowledgedWithdrawals(): readonly OutRoute[];
+  /**
+   * Returns true if the peer may hold a route of this owner: one is sent, or its withdrawal or replacement is not
+   * acknowledged by the peer's TCP.
+   */
+  holds(owner: string): boolean;
+  /** Returns the owner's sent routes. Linear in all routes if it has any: not for lists. */
+  sentBy(owner: string): readonly OutRoute[];
   /** Returns the route that the peer will hold once all pending changes are written; undefined if it will hold none. */
   effective(key: RouteKey): OutRoute | undefined;
   /** Returns the keys for which `effective` is defined. */
   effectiveKeys(): Iterable<RouteKey>;
 }
+
+// The states of a route's slot: `sent` and the marks together.
+//
+//             announce              take                 withdraw               take
+//     empty ────────────▶ to send ─────────▶ sent ─────────────────▶ to withdraw ─────▶ empty
+//       ▲                    │                │ ▲                         │
+//       └────────────────────┘       announce │ │ take                    │ announce
+//              withdraw                       ▼ │                         │
+//                                         to replace ◀────────────────────┘
+//
+// A sent route is acknowledged once the peer's TCP has acknowledged the `take` that wrote it. A route to replace can be
+// withdrawn like a sent one. `clear` empties every slot.
 
 /** Mark of a slot: the latest route waits to be announced. */
 const ANNOUNCE = 1;
@@ -58,16 +79,11 @@ const ANNOUNCE = 1;
 const WITHDRAW = 2;
 /** A change of either kind waits; a slot has at most one. */
 const PENDING = ANNOUNCE | WITHDRAW;
-/** Mark of a slot: it is in the queue, even if its change was superseded. */
+/** Mark of a slot: it is in the queue, even if its change was superseded; then it is skipped. */
 const QUEUED_TO_ANNOUNCE = 4;
 const QUEUED_TO_WITHDRAW = 8;
 
-/**
- * The Adj-RIB-Out of one session. `clear` empties it when the session ends; nothing is persisted.
- *
- * Whenever a session is established, many thousand routes pass through here, so a route costs at most one look-up when
- * it is queued and none when it is taken. A slot stays in its queue if its change is superseded, and is skipped then.
- */
+/** A route costs at most one look-up when it is queued, and none when it is taken. `clear` ends the session. */
 export class AdjRibOut implements AdjRibOutView {
   readonly #slots = new Slots();
   readonly #toAnnounce = new Fifo<Slot>();
@@ -83,6 +99,8 @@ export class AdjRibOut implements AdjRibOutView {
   /** Later takes by number, in order. */
   readonly #unacknowledged = new Map<number, Batch>();
   #unacknowledgedCount = 0;
+  /** Number of routes of each owner: sent, or lost in a take that is not acknowledged. */
+  readonly #byOwner = new Map<string, number>();
 
   get sentCount(): number {
     return this.#sentCount;
@@ -105,6 +123,15 @@ export class AdjRibOut implements AdjRibOutView {
     return [...this.#unacknowledged.values()].flatMap(({ withdrawn }) => withdrawn);
   }
 
+  holds(owner: string): boolean {
+    return this.#byOwner.has(owner);
+  }
+
+  sentBy(owner: string): readonly OutRoute[] {
+    if (!this.#byOwner.has(owner)) return [];
+    return this.#slots.sent.filter((route): route is OutRoute => route?.owner === owner);
+  }
+
   /** Number of the last `take`, to be passed to `acknowledge`. */
   get taken(): number {
     return this.#taken;
@@ -114,10 +141,11 @@ export class AdjRibOut implements AdjRibOutView {
   acknowledge(taken: number): void {
     if (taken <= this.#acknowledged) return;
     this.#acknowledged = taken;
-    for (const [number, { standing }] of this.#unacknowledged) {
+    for (const [number, { current, lostBy }] of this.#unacknowledged) {
       if (number > taken) return;
       this.#unacknowledged.delete(number);
-      this.#unacknowledgedCount -= standing;
+      this.#unacknowledgedCount -= current;
+      for (const owner of lostBy) this.#discount(owner);
     }
   }
 
@@ -153,8 +181,11 @@ export class AdjRibOut implements AdjRibOutView {
     if (sent === undefined || this.#isPending(slot) || sent.attributes.key !== route.attributes.key) {
       this.#queueAnnouncement(slot, route);
     } else if (sent.owner !== route.owner) {
+      // The octets are the same, so nothing is written.
       this.#slots.latest[slot] = route;
       this.#slots.sent[slot] = route;
+      this.#discount(sent.owner);
+      this.#count(route.owner);
     }
   }
 
@@ -186,8 +217,9 @@ export class AdjRibOut implements AdjRibOutView {
   take(max: number, now: number, cost: (route: OutRoute) => number = () => 1): RouteChanges {
     const { latest, sent, sentAt, sentIn, marks } = this.#slots;
     const number = ++this.#taken;
-    let standing = 0;
+    let current = 0;
     let spent = 0;
+    const lostBy: string[] = [];
     const announce: OutRoute[] = [];
     this.#replaced.clear();
     let fresh = 0;
@@ -206,11 +238,15 @@ export class AdjRibOut implements AdjRibOutView {
       const before = this.#sentAt(slot);
       if (before === undefined) fresh++;
       else this.#replaced.set(route.key, before);
+      if (before?.route.owner !== route.owner) {
+        if (before !== undefined) lostBy.push(before.route.owner);
+        this.#count(route.owner);
+      }
       // An identical announcement changes neither the peer's table nor its acknowledgement.
       if (before?.route.attributes.key !== route.attributes.key) {
         if (before !== undefined) this.#leaveBatch(slot);
         sentIn[slot] = number;
-        standing++;
+        current++;
       }
       sent[slot] = route;
       sentAt[slot] = now;
@@ -218,8 +254,8 @@ export class AdjRibOut implements AdjRibOutView {
     this.#sentCount += fresh;
     this.#pendingCount -= announce.length;
     const withdraw: OutRoute[] = [];
-    const batch: Batch = { standing, withdrawn: withdraw };
-    this.#unacknowledgedCount += standing;
+    const batch: Batch = { current, withdrawn: withdraw, lostBy };
+    this.#unacknowledgedCount += current;
     this.#unacknowledged.set(number, batch);
     while (spent < max) {
       const slot = this.#toWithdraw.shift();
@@ -233,6 +269,7 @@ export class AdjRibOut implements AdjRibOutView {
       }
       spent += cost(route);
       withdraw.push(route);
+      lostBy.push(route.owner);
       this.#done(slot);
       this.#unsend(slot);
     }
@@ -246,12 +283,18 @@ export class AdjRibOut implements AdjRibOutView {
    */
   unwritten(key: RouteKey): void {
     const slot = this.#slots.get(key);
-    if (slot === undefined || this.#slots.sent[slot] === undefined) return;
+    const route = slot === undefined ? undefined : this.#slots.sent[slot];
+    if (slot === undefined || route === undefined) return;
     const before = this.#replaced.get(key);
     if (before === undefined) {
+      this.#discount(route.owner);
       if (this.#marksAt(slot) & WITHDRAW) this.#done(slot);
       this.#unsend(slot);
       return;
+    }
+    if (before.route.owner !== route.owner) {
+      this.#discount(route.owner);
+      this.#count(before.route.owner);
     }
     // The earlier route is acknowledged with this take at the latest.
     this.#slots.sent[slot] = before.route;
@@ -264,6 +307,10 @@ export class AdjRibOut implements AdjRibOutView {
    * session, which mostly gets the same routes.
    */
   clear(): void {
+    this.#acknowledged = this.#taken;
+    this.#unacknowledged.clear();
+    this.#unacknowledgedCount = 0;
+    this.#byOwner.clear();
     const isUntouched = this.#sentCount === 0 && this.#toAnnounce.size + this.#toWithdraw.size === 0;
     // A session that was given no routes tells nothing about the next one: keep the slots.
     if (isUntouched) return;
@@ -273,9 +320,16 @@ export class AdjRibOut implements AdjRibOutView {
     this.#slots.renew((slot) => this.#slots.sent[slot] !== undefined || this.#isPending(slot));
     this.#sentCount = 0;
     this.#pendingCount = 0;
-    this.#acknowledged = this.#taken;
-    this.#unacknowledged.clear();
-    this.#unacknowledgedCount = 0;
+  }
+
+  #count(owner: string): void {
+    this.#byOwner.set(owner, (this.#byOwner.get(owner) ?? 0) + 1);
+  }
+
+  #discount(owner: string): void {
+    const left = (this.#byOwner.get(owner) ?? 1) - 1;
+    if (left === 0) this.#byOwner.delete(owner);
+    else this.#byOwner.set(owner, left);
   }
 
   #queueAnnouncement(slot: Slot, route: OutRoute): void {
@@ -312,7 +366,7 @@ export class AdjRibOut implements AdjRibOutView {
     if (this.#isAcknowledgedAt(slot)) return;
     const batch = this.#unacknowledged.get(this.#slots.sentIn[slot] ?? 0);
     if (batch === undefined) return;
-    batch.standing--;
+    batch.current--;
     this.#unacknowledgedCount--;
   }
 

@@ -1,6 +1,6 @@
 /** A route as a session writes it: its final octets and its text for people. */
 import { toHex } from '../../net/bytes.ts';
-import type { Family } from '../wire/iana.ts';
+import { type Family, Safi } from '../wire/iana.ts';
 
 /**
  * The attributes of a route, which decide what the router does. Attribute values as they go on the wire, without
@@ -34,6 +34,22 @@ export interface OutRoute {
   readonly owner: string;
   /** Operator notation, for people. */
   readonly text: string;
+}
+
+/** A route's kind decides how its NLRI is rendered and checked. */
+export type RouteKind = 'flowspec' | 'unicast';
+
+/** Returns the kind of a family's routes; undefined for a family whose routes this speaker cannot announce. */
+export function routeKind({ safi }: Family): RouteKind | undefined {
+  switch (safi) {
+    case Safi.FlowSpec:
+    case Safi.FlowSpecVpn:
+      return 'flowspec';
+    case Safi.Unicast:
+      return 'unicast';
+    default:
+      return undefined;
+  }
 }
 
 /** Returns the key of a route: the family and the NLRI as announced, so that a withdrawal repeats the same octets. */

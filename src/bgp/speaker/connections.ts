@@ -2,6 +2,14 @@
  * Manages the connections with one neighbor. RFC 4271 §8.2.1 gives each connection its own machine. Here a primary
  * dials, waits and restarts; a second one exists only until one of the two has won (§6.8), as fsm/collision.ts decides.
  *
+ *                         the neighbor connects, or the primary's
+ *                         connection is silent and a new one dials
+ *         primary alone ─────────────────────────────────────────▶ primary and second
+ *           │       ▲ ▲                                               │           │
+ *     rests │       │ └──────── the second has lost or ended ─────────┘           │
+ *           ▼       │ └──────── the second has won: it becomes the primary ───────┘
+ *     a connection of the neighbor may wait for the end of the rest
+ *
  * A connection from the neighbor makes dialing unnecessary: the primary takes it instead of its next dial. If nothing
  * arrives on it for a while, it becomes the second connection and a new primary dials (§8.2.1).
  */
@@ -11,11 +19,11 @@ import { INITIAL_STATE } from '../fsm/step.ts';
 import type { Cease, FsmConfig, FsmState, StateName } from '../fsm/types.ts';
 import { NotificationError } from '../wire/notification.ts';
 import type { OpenMessage } from '../wire/types.ts';
-import { ParkedConnection } from './parked-connection.ts';
 import { refuse } from './reject-unknown.ts';
 import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
 import type { Connection } from './transport.ts';
+import { WaitingConnection } from './waiting-connection.ts';
 
 /** Order of the states, to compare the progress of two sessions. */
 const PROGRESS: Readonly<Record<StateName, number>> = {
@@ -58,14 +66,12 @@ export class Connections {
   #refusals = 0;
   /** Cancels the waits that are running. */
   readonly #waits = new Set<() => void>();
-  /** Arrival time of each OPEN that collided with another connection, in milliseconds since the epoch. */
-  readonly #arrivals = new WeakMap<OpenMessage, number>();
   /** Sessions whose connection has been silent for `SILENCE_MS`. */
   readonly #silent = new WeakSet<Session>();
   #primary: Session;
   #second: Session | undefined;
   /** A connection from the neighbor that arrived while the primary rests; taken afterwards. */
-  #parked: ParkedConnection | undefined;
+  #waiting: WaitingConnection | undefined;
   #restsSince = Number.NEGATIVE_INFINITY;
 
   /** `newSession` makes sessions whose owner calls `mayOpen`, `allowOpen`, `stateChanged` and `up`. */
@@ -102,7 +108,7 @@ export class Connections {
     const state = this.#primary.state.name;
     if (this.#closings.size >= MOST_CLOSINGS) this.refuse(connection);
     else if (state === 'active' && !this.#primary.isTracked) this.#take(this.#primary, connection);
-    else if (state === 'idle') this.#park(connection);
+    else if (state === 'idle') this.#letWait(connection);
     else if (this.#makeRoom()) this.#takeSecond(connection);
     else this.refuse(connection);
   }
@@ -114,12 +120,12 @@ export class Connections {
     this.#closing(gone.finally(() => this.#refusals--));
   }
 
-  /** Ends all connections until the next start of the primary; `cease` null: without a NOTIFICATION. */
-  stop(cease: Cease | null): void {
+  /** Ends all connections until the next start of the primary; `cease` undefined: without a NOTIFICATION. */
+  stop(cease: Cease | undefined): void {
     for (const end of this.#waits) end();
     this.#waits.clear();
-    if (this.#parked !== undefined) this.refuse(this.#parked, cease ?? undefined);
-    this.#parked = undefined;
+    if (this.#waiting !== undefined) this.refuse(this.#waiting, cease);
+    this.#waiting = undefined;
     if (this.#second !== undefined) this.#retire(this.#second);
     this.#primary.stop(cease);
   }
@@ -139,7 +145,7 @@ export class Connections {
     } else {
       if (now === 'idle') this.#restsSince = this.#runtime.now();
       if (over && this.#second !== undefined && !this.#isSilent(this.#second)) this.#promote(this.#second);
-      else if (before === 'idle') this.#unpark();
+      else if (before === 'idle') this.#takeWaiting();
     }
     this.#review();
   }
@@ -155,15 +161,8 @@ export class Connections {
   /** RFC 4271 §6.8: returns false if `session` must be closed, `wait` if a later `review` will decide. */
   allowOpen(session: Session, open: OpenMessage): boolean | 'wait' {
     const other = this.#other(session);
-    if (other === undefined) return true;
-    const parties = this.#parties(open);
-    // An OPEN that will be refused anyway cannot collide.
-    if (parties === undefined) return true;
-    const arrivedAt = this.#arrivals.get(open);
-    if (arrivedAt !== undefined) return this.#verdict(session, other, parties, arrivedAt);
-    const now = this.#runtime.now();
-    this.#arrivals.set(open, now);
-    if (PROGRESS[other.state.name] < PROGRESS.opensent) return this.#verdict(session, other, parties, now);
+    const isOpen = other !== undefined && PROGRESS[other.state.name] >= PROGRESS.opensent;
+    if (!isOpen || this.#parties(open) === undefined) return this.#verdict(session, open);
     // First read the data that has arrived on the other connection: a KEEPALIVE, or its end.
     this.#runtime.soon(() => this.#review());
     return 'wait';
@@ -182,12 +181,17 @@ export class Connections {
     else this.#retire(other);
   }
 
-  #verdict(session: Session, other: Session, parties: CollisionParties, arrivedAt: number): boolean | 'wait' {
+  #verdict(session: Session, open: OpenMessage): boolean | 'wait' {
+    const other = this.#other(session);
+    const parties = this.#parties(open);
+    // An OPEN that will be refused anyway cannot collide.
+    if (other === undefined || parties === undefined) return true;
     const { initiator, state, openedAt } = other;
+    const now = this.#runtime.now();
+    const arrivedAt = session.openReceivedAt ?? now;
     // A connection that has been silent for so long is not waited for.
     const deadline =
       state.name === 'opensent' && openedAt !== undefined ? openedAt + HEAR_MS : arrivedAt + VERDICT_MS;
-    const now = this.#runtime.now();
     if (other.isReading && now < arrivedAt + VERDICT_MS) {
       this.#runtime.soon(() => this.#review());
       return 'wait';
@@ -223,7 +227,7 @@ export class Connections {
         if (session.isTracked && this.mayOpen(session)) session.proceed();
         continue;
       }
-      const verdict = this.allowOpen(session, open);
+      const verdict = this.#verdict(session, open);
       if (verdict === true) session.proceed();
       else if (verdict === false) session.dump();
     }
@@ -264,33 +268,33 @@ export class Connections {
   }
 
   /**
-   * Parks a connection. RFC 4271 §8.2.2 refuses connections in Idle, but the neighbor might retry only minutes later,
+   * Lets a connection wait. RFC 4271 §8.2.2 refuses connections in Idle, but the neighbor might retry only minutes later,
    * so its connection waits for the rest of the pause instead. One at a time.
    */
-  #park(connection: Connection): void {
-    if (this.#parked !== undefined) this.refuse(this.#parked);
-    const parked = new ParkedConnection(connection, this.#runtime.soon, () => {
+  #letWait(connection: Connection): void {
+    if (this.#waiting !== undefined) this.refuse(this.#waiting);
+    const waiting = new WaitingConnection(connection, this.#runtime.soon, () => {
       // It was never used, so its end is not a failure.
-      if (this.#parked === parked) this.#parked = undefined;
-      this.#closing(parked.close());
+      if (this.#waiting === waiting) this.#waiting = undefined;
+      this.#closing(waiting.close());
     });
-    this.#parked = parked;
+    this.#waiting = waiting;
     const left = this.#restsSince + REST_MS - this.#runtime.now();
-    if (left > 0) this.#later(left, () => this.#unpark());
-    else this.#unpark();
+    if (left > 0) this.#later(left, () => this.#takeWaiting());
+    else this.#takeWaiting();
   }
 
-  /** Takes the parked connection instead of the dial that would follow or has just begun. */
-  #unpark(): void {
-    const connection = this.#parked;
+  /** Takes the waiting connection instead of the dial that would follow or has just begun. */
+  #takeWaiting(): void {
+    const connection = this.#waiting;
     const { state } = this.#primary;
     if (connection === undefined || (state.name === 'idle' && !state.held)) return;
-    this.#parked = undefined;
+    this.#waiting = undefined;
     if (state.name === 'idle' || state.name === 'connect') {
       const instead = this.#newSession({ name: 'active', damping: state.damping });
       const before = this.#primary;
       this.#primary = instead;
-      before.stop(null);
+      before.stop(undefined);
       this.#closing(before.closed);
     }
     this.accept(connection);
@@ -342,7 +346,7 @@ export class Connections {
   #retire(session: Session): void {
     if (session === this.#second) this.#second = undefined;
     session.dump();
-    session.stop(null);
+    session.stop(undefined);
     this.#closing(session.closed);
   }
 

@@ -1,22 +1,28 @@
-/** One connection of a session, with all state that ends with it. */
+/**
+ * One connection of a session, with all state that ends with it: messages that wait to be read, events that the state
+ * machine has not got yet, and octets that the peer's TCP has not acknowledged.
+ */
 import { errorText } from '../../net/text.ts';
 import type { Initiator } from '../fsm/collision.ts';
-import type { FsmEvent } from '../fsm/types.ts';
+import type { Agreement, FsmEvent } from '../fsm/types.ts';
 import { MessageFramer } from '../wire/framing.ts';
 import { decodeMessage } from '../wire/message.ts';
 import { ErrorCode, NotificationError } from '../wire/notification.ts';
-import type { BgpMessage, CodecContext, OpenMessage } from '../wire/types.ts';
+import { type BgpMessage, type CodecContext, INITIAL_CONTEXT, type OpenMessage } from '../wire/types.ts';
+import { AcknowledgementWatch } from './acknowledgement-watch.ts';
 import type { Runtime } from './runtime.ts';
 import type { Connection } from './transport.ts';
 
 /** Handles the link's events. Nothing is called after the link is closed. */
 export interface LinkUser {
-  /** Returns the context for reading; called for each message. */
-  readonly context: () => CodecContext;
+  /** Returns the session's agreement, once the OPENs are exchanged; called for each message. */
+  readonly agreement: () => Agreement | undefined;
   readonly onMessage: (message: BgpMessage) => void;
   readonly onMalformed: (error: NotificationError) => void;
   /** The transport has room again. */
   readonly onDrain: () => void;
+  /** The peer's transport has acknowledged more octets. */
+  readonly onAcknowledged: () => void;
   /** The other side has closed, and everything it sent before was read. */
   readonly onClose: (why: string) => void;
 }
@@ -28,23 +34,43 @@ export class Link {
   readonly held = new HeldEvents();
   /** Time at which our OPEN was sent, in milliseconds since the epoch; undefined before. */
   openedAt: number | undefined;
+  /** Time at which the peer's OPEN arrived, in milliseconds since the epoch; undefined before. */
+  openReceivedAt: number | undefined;
+  readonly acknowledgements: AcknowledgementWatch;
   readonly #connection: Connection;
   readonly #inbound: Inbound;
   #congested = false;
   #closed = false;
   #written = 0;
   #acknowledged = 0;
+  /** The reading context with the agreement that it was made for: every message asks for it. */
+  #reading: { readonly agreement: Agreement; readonly context: CodecContext } | undefined;
 
   /** Starts reading. */
-  constructor(connection: Connection, initiator: Initiator, runtime: Pick<Runtime, 'soon'>, user: LinkUser) {
+  constructor(
+    connection: Connection,
+    initiator: Initiator,
+    runtime: Pick<Runtime, 'soon' | 'after'>,
+    user: LinkUser,
+  ) {
     this.#connection = connection;
     this.initiator = initiator;
-    this.#inbound = new Inbound(connection, runtime, user);
+    this.acknowledgements = new AcknowledgementWatch(runtime, {
+      look: () => this.#look(),
+      isUnacknowledged: () => this.#written > this.#acknowledged,
+      onMore: user.onAcknowledged,
+    });
+    this.#inbound = new Inbound(connection, runtime, {
+      context: () => this.#context(user.agreement()),
+      onMessage: user.onMessage,
+      onMalformed: user.onMalformed,
+    });
     connection.use({
       onData: (octets) => this.#inbound.push(octets),
       onDrain: () => {
         if (this.#closed) return;
         this.#congested = false;
+        this.acknowledgements.lookNow();
         user.onDrain();
       },
       onClose: (why) => {
@@ -83,6 +109,7 @@ export class Link {
   write(octets: Uint8Array): void {
     this.#written += octets.length;
     if (!this.#connection.write(octets)) this.#congested = true;
+    this.acknowledgements.wrote();
   }
 
   /** Sends the written data now. */
@@ -90,11 +117,19 @@ export class Link {
     this.#connection.flush();
   }
 
+  /** Closes the connection: written data is still sent, received data is ignored. */
+  close(): Promise<void> {
+    this.#closed = true;
+    this.acknowledgements.end();
+    this.#inbound.end();
+    return this.#connection.close();
+  }
+
   /**
    * Checks how much the peer's transport has acknowledged; returns true if it is more than before. Free space in this
    * process or the operating system is no evidence: KEEPALIVEs alone would take hours to fill it.
    */
-  look(): boolean {
+  #look(): boolean {
     // The queue of a UNIX socket counts more than its octets, so the difference may decrease.
     const acknowledged = this.#written - this.#connection.outstanding();
     if (acknowledged <= this.#acknowledged) return false;
@@ -102,11 +137,17 @@ export class Link {
     return true;
   }
 
-  /** Closes the connection: written data is still sent, received data is ignored. */
-  close(): Promise<void> {
-    this.#closed = true;
-    this.#inbound.end();
-    return this.#connection.close();
+  /**
+   * Returns the context for reading messages. RFC 8654 §4: a speaker that advertises extended messages, as `localOpen`
+   * always does, "MUST be capable of receiving" them, whatever the peer advertised; sending depends on the peer's
+   * capability. Before the OPENs are exchanged, no message is that long.
+   */
+  #context(agreement: Agreement | undefined): CodecContext {
+    if (agreement === undefined) return INITIAL_CONTEXT;
+    if (this.#reading?.agreement !== agreement) {
+      this.#reading = { agreement, context: { ...agreement, extendedMessages: true } };
+    }
+    return this.#reading.context;
   }
 }
 
@@ -132,8 +173,7 @@ export class HeldEvents {
 
   /** The peer's OPEN, if held. */
   get open(): OpenMessage | undefined {
-    for (const event of this.#events) if (event.type === 'open') return event.open;
-    return undefined;
+    return this.#events.find((event) => event.type === 'open')?.open;
   }
 
   /** Holds an event. Returns false if there are too many. */
@@ -171,17 +211,24 @@ export interface InboundUser {
   readonly onMalformed: (error: NotificationError) => void;
 }
 
-/** Reads one connection. */
+/**
+ * Reads one connection.
+ *
+ *               the turn is used up
+ *     reading ──────────────────────▶ paused
+ *        │    ◀────────────────────────  │
+ *        │            next turn          │
+ *        └───────────▶ ended ◀───────────┘
+ *          malformed message, or `end`
+ */
 export class Inbound {
   readonly #connection: Pick<Connection, 'pause' | 'resume'>;
   readonly #runtime: Pick<Runtime, 'soon'>;
   readonly #user: InboundUser;
   readonly #framer = new MessageFramer();
-  /** Octets read in this turn, and whether its end is scheduled. */
+  #state: 'reading' | 'paused' | 'ended' = 'reading';
+  /** Octets read in this turn; its end is scheduled unless 0. */
   #spent = 0;
-  #counting = false;
-  #paused = false;
-  #over = false;
   #whenRead: (() => void) | undefined;
 
   constructor(
@@ -196,14 +243,14 @@ export class Inbound {
 
   /** True while messages wait for the next turn. */
   get busy(): boolean {
-    return this.#paused && !this.#over;
+    return this.#state === 'paused';
   }
 
   /** Takes received octets and reads as many messages as this turn allows. */
   push(octets: Uint8Array): void {
-    if (this.#over) return;
+    if (this.#state === 'ended') return;
     this.#framer.push(octets);
-    if (!this.#paused) this.#read();
+    if (this.#state === 'reading') this.#read();
   }
 
   /**
@@ -211,26 +258,26 @@ export class Inbound {
    * gives its reason in its last message (RFC 4271 §4.5).
    */
   finish(done: () => void): void {
-    if (this.#paused) this.#whenRead = done;
-    else if (!this.#over) done();
+    if (this.#state === 'paused') this.#whenRead = done;
+    else if (this.#state === 'reading') done();
   }
 
   /** Stops reading. */
   end(): void {
-    this.#over = true;
+    this.#state = 'ended';
   }
 
   #read(): void {
-    while (!this.#over) {
+    while (this.#state === 'reading') {
       if (this.#spent >= OCTETS_A_TURN) {
-        this.#paused = true;
+        this.#state = 'paused';
         this.#connection.pause();
         return;
       }
       const message = this.#next();
       if (message === undefined) return;
       if (message instanceof NotificationError) {
-        this.#over = true;
+        this.#state = 'ended';
         this.#user.onMalformed(message);
         return;
       }
@@ -254,18 +301,21 @@ export class Inbound {
   }
 
   #spend(octets: number): void {
+    if (this.#spent === 0) this.#runtime.soon(() => this.#turnEnded());
     this.#spent += Math.max(octets, LEAST_COST);
-    if (this.#counting) return;
-    this.#counting = true;
-    this.#runtime.soon(() => {
-      this.#counting = false;
-      this.#spent = 0;
-      if (this.#over || !this.#paused) return;
-      this.#paused = false;
-      this.#read();
-      if (this.#paused || this.#over) return;
-      this.#connection.resume();
-      this.#whenRead?.();
-    });
+  }
+
+  #turnEnded(): void {
+    this.#spent = 0;
+    if (this.#state !== 'paused') return;
+    this.#state = 'reading';
+    this.#read();
+    if (!this.#isReading()) return;
+    this.#connection.resume();
+    this.#whenRead?.();
+  }
+
+  #isReading(): boolean {
+    return this.#state === 'reading';
   }
 }

@@ -1,4 +1,14 @@
-/** One configured neighbor: its session, its Adj-RIB-Out and its record for people. */
+/**
+ * One configured neighbor: its session, its Adj-RIB-Out and its record for people.
+ *
+ *                  start, enabled                 a session is up (onUp)
+ *     stopped ◀──────────────────▶ connecting ◀─────────────────────────▶ established
+ *        ▲            part             │ ▲           down (onDown)            │
+ *        │ part                disable │ │ enable                             │ disable
+ *        └──────────────────────────── disabled ◀─────────────────────────────┘
+ *
+ * It is established exactly while it has an `Outbound`, which writes the Adj-RIB-Out.
+ */
 import { endsForGood } from '../fsm/leave-state.ts';
 import { waitingHint } from '../fsm/peer-advice.ts';
 import type { Agreement, Cease, FsmConfig, FsmState, StateName } from '../fsm/types.ts';
@@ -13,8 +23,7 @@ import { Outbound } from './outbound.ts';
 import { countRoutes, PeerRecord, withHint } from './peer-record.ts';
 import { LineLimit } from './reject-unknown.ts';
 import type { Runtime } from './runtime.ts';
-import { Session } from './session.ts';
-import type { SessionOwner } from './session-owner.ts';
+import { Session, type SessionOwner } from './session.ts';
 import {
   addressText,
   dialRequest,
@@ -51,18 +60,17 @@ export class Neighbor {
   readonly #runtime: Runtime;
   readonly #listener: Required<SpeakerListener>;
   readonly #record = new PeerRecord();
-  readonly #owner: SessionOwner<Session>;
+  readonly #owner: SessionOwner;
   readonly #connections: Connections;
   #outbound: Outbound | undefined;
-  #enabled: boolean;
   #started = false;
+  /** Set while it is administratively down, with the operator's text, which the neighbor gets at each attempt. */
+  #disabled: { readonly communication?: string } | undefined;
   /** RFC 4724 §3, the R bit: no session with this neighbor since the process started. */
   #restarting: boolean;
   #warnedOfRoutes = false;
-  #toldOfRefusal = false;
+  #loggedRefusal = false;
   readonly #refreshLines = new LineLimit();
-  /** The operator's text for disabling it, sent to the neighbor at each attempt. */
-  #communication: string | undefined;
   readonly #countedSince: number;
   /** The displayed state, and its start (ms). */
   #shown: { readonly state: StateName; readonly since: number };
@@ -79,7 +87,7 @@ export class Neighbor {
     this.#local = local;
     this.#runtime = runtime;
     this.#listener = listener;
-    this.#enabled = past.enabled;
+    this.#disabled = past.enabled ? undefined : {};
     this.#countedSince = runtime.now();
     this.#shown = { state: 'idle', since: this.#countedSince };
     this.#owner = {
@@ -111,7 +119,7 @@ export class Neighbor {
 
   /** False while it is administratively down. */
   get enabled(): boolean {
-    return this.#enabled;
+    return this.#disabled === undefined;
   }
 
   get established(): boolean {
@@ -127,10 +135,10 @@ export class Neighbor {
       peerAsn: settings.peerAsn,
       state: state.name,
       stateSince: this.#shown.since,
-      enabled: this.#enabled,
+      enabled: this.enabled,
       establishedAt: this.#record.establishedAt,
       families: settings.families,
-      negotiated: state.name === 'established' ? negotiatedOf(state.agreement) : null,
+      negotiated: state.name === 'established' ? negotiatedOf(state.agreement) : undefined,
       ...countsOf(this.rib),
       lastError: this.#record.lastError,
       hint: this.#hint(state.name),
@@ -146,7 +154,7 @@ export class Neighbor {
   /** Starts dialing or waiting. */
   start(): void {
     this.#started = true;
-    if (this.#enabled) this.#connections.primary.start();
+    if (this.enabled) this.#connections.primary.start();
   }
 
   /**
@@ -162,10 +170,9 @@ export class Neighbor {
 
   /** Enables or disables the neighbor; the peer gets the reason for disabling. */
   setEnabled(enabled: boolean, communication: string | undefined): void {
-    if (enabled === this.#enabled) return;
-    this.#enabled = enabled;
-    this.#toldOfRefusal = false;
-    this.#communication = enabled ? undefined : communication;
+    if (enabled === this.enabled) return;
+    this.#loggedRefusal = false;
+    this.#disabled = enabled ? undefined : communication === undefined ? {} : { communication };
     this.#log('info', enabled ? 'enabled by the operator' : 'disabled by the operator');
     if (!enabled) this.#connections.stop(shutdownCease(communication));
     else if (this.#started) this.#connections.primary.start();
@@ -178,7 +185,7 @@ export class Neighbor {
         this.#outbound?.refresh(family);
       return;
     }
-    if (!this.#enabled || !this.#started) return;
+    if (!this.#runs) return;
     this.#log('info', 'session reset by the operator');
     this.#connections.stop({ subcode: CeaseSubcode.AdministrativeReset });
     this.#connections.primary.start();
@@ -190,6 +197,11 @@ export class Neighbor {
     for (const route of announce) this.rib.announce(route);
     for (const key of withdraw) this.rib.withdraw(key);
     this.#outbound.wake();
+  }
+
+  /** Resolves when the session has had its turn to write the queued changes; at once without a session. */
+  async written(): Promise<void> {
+    await this.#outbound?.written();
   }
 
   endOfRib(): void {
@@ -211,24 +223,29 @@ export class Neighbor {
     }
     const agreement = this.#connections.primary.agreement;
     const flushes = agreement?.notificationRestart !== true || endsForGood(cease);
-    this.#connections.stop(preserve && agreement?.gracefulRestart === true && flushes ? null : cease);
+    this.#connections.stop(preserve && agreement?.gracefulRestart === true && flushes ? undefined : cease);
     await this.#connections.closed();
   }
 
   /** Handles a connection from the neighbor. */
   accept(connection: Connection): void {
-    if (!this.#enabled || !this.#started) {
-      const why = this.#enabled ? 'is starting or stopping' : 'is disabled';
+    if (!this.#runs) {
+      const why = this.enabled ? 'is starting or stopping' : 'is disabled';
       // It keeps connecting until it is stopped there: the first line is at info, the others at debug.
-      this.#log(this.#toldOfRefusal ? 'debug' : 'info', `connection refused: the neighbor ${why} here`, {
+      this.#log(this.#loggedRefusal ? 'debug' : 'info', `connection refused: the neighbor ${why} here`, {
         from: connection.remote,
       });
-      this.#toldOfRefusal = true;
+      this.#loggedRefusal = true;
       // RFC 4486 §4: Administrative Shutdown if it is disabled, Connection Rejected while it is starting or stopping.
-      this.#connections.refuse(connection, this.#enabled ? undefined : shutdownCease(this.#communication));
+      this.#connections.refuse(connection, this.#disabled && shutdownCease(this.#disabled.communication));
       return;
     }
     this.#connections.accept(connection);
+  }
+
+  /** True from the start to the stop, unless disabled: only then are there connections. */
+  get #runs(): boolean {
+    return this.#started && this.enabled;
   }
 
   #newSession(state: FsmState): Session {
@@ -253,11 +270,11 @@ export class Neighbor {
     if (state !== this.#shown.state) this.#shown = { state, since: this.#runtime.now() };
   }
 
-  #hint(state: StateName): string | null {
+  #hint(state: StateName): string | undefined {
     // A NOTIFICATION explains more than the state of the attempts after it.
-    if (!this.#enabled || !this.#started || this.#record.lastCause !== null) return null;
+    if (!this.#runs || this.#record.lastCause !== undefined) return undefined;
     const seconds = (this.#runtime.now() - this.#shown.since) / 1000;
-    return waitingHint({ state, seconds, config: this.#fsmConfig() }) ?? null;
+    return waitingHint({ state, seconds, config: this.#fsmConfig() });
   }
 
   #up(session: Session, agreement: Agreement): void {

@@ -46,6 +46,24 @@ interface Written {
   readonly withdrawn: readonly OutRoute[];
 }
 
+/**
+ * The marks of one family. The first session of a peer that kept our routes must get End-of-RIB before any refresh; any
+ * other peer may ask for a refresh at any time. So there are two states:
+ *
+ *     endOfRib:  open ── all routes are announced ──▶ due ── nothing is pending ──▶ sent
+ *
+ *                        request                   request
+ *     refresh:   none ──────────────▶ answering ────────────▶ repeated
+ *                 │ ▲                  ▲    │                   │
+ *                 │ └──────────────────┼────┘ nothing pending   │ nothing pending
+ *                 └── too early ──▶ postponed ◀─────────────────┘
+ */
+interface FamilyMarks {
+  readonly family: Family;
+  endOfRib: 'open' | 'due' | 'sent';
+  refresh: 'none' | 'answering' | 'repeated' | 'postponed';
+}
+
 /** Writes the routes of one established session. */
 export class Outbound {
   readonly #session: OutboundSession;
@@ -54,20 +72,14 @@ export class Outbound {
   readonly #rib: AdjRibOut;
   readonly #runtime: Pick<Runtime, 'now' | 'soon'>;
   readonly #listener: OutboundListener;
-  /** Families that get End-of-RIB when nothing is pending. */
-  readonly #endOfRib = new Set<Family>();
-  /** Families whose End-of-RIB was sent. */
-  readonly #whole = new Set<Family>();
-  /** Families whose refresh is being answered; true if its end must be marked. */
-  readonly #refreshing = new Map<Family, boolean>();
-  /** Families requested again while being answered. */
-  readonly #refreshAgain = new Set<Family>();
+  readonly #families: readonly FamilyMarks[];
   /** Output that the peer's TCP has not acknowledged, in order. */
   readonly #unacknowledged = new Fifo<Written>();
   #idle: (() => void)[] = [];
   /** Cost limit of the next turn, chosen so that routes like the last ones fill their last message. */
   #costNextTurn = COST_A_TURN;
-  #scheduled = false;
+  /** Resolves after the next turn, if one is scheduled. */
+  #nextTurn: Promise<void> | undefined;
   #over = false;
 
   constructor(
@@ -80,6 +92,7 @@ export class Outbound {
   ) {
     this.#session = session;
     this.#agreement = agreement;
+    this.#families = agreement.families.map((family) => ({ family, endOfRib: 'open', refresh: 'none' }));
     this.#localAsn = localAsn;
     this.#rib = rib;
     this.#runtime = runtime;
@@ -88,19 +101,26 @@ export class Outbound {
 
   /**
    * Schedules writing: a change is pending, or the transport has room again. Changes queued by one caller are packed
-   * together and written before other work of the event loop: a rule is sent before its decision is answered and
-   * logged.
+   * together; `written` tells when.
    */
   wake(): void {
     this.#schedule(queueMicrotask);
   }
 
+  /** Resolves after the turn that is scheduled; at once if none is. */
+  async written(): Promise<void> {
+    await this.#nextTurn;
+  }
+
   #schedule(when: (callback: () => void) => void): void {
-    if (this.#scheduled || this.#over) return;
-    this.#scheduled = true;
-    when(() => {
-      this.#scheduled = false;
-      this.#turn();
+    if (this.#nextTurn !== undefined || this.#over) return;
+    this.#nextTurn = new Promise((resolve) => {
+      when(() => {
+        this.#nextTurn = undefined;
+        // Also after a failure, which nobody who waits is responsible for.
+        resolve();
+        this.#turn();
+      });
     });
   }
 
@@ -123,7 +143,7 @@ export class Outbound {
 
   /** Sends End-of-RIB for every family after the pending changes. */
   markEndOfRib(): void {
-    for (const family of this.#agreement.families) this.#endOfRib.add(family);
+    for (const marks of this.#families) marks.endOfRib = 'due';
     this.wake();
   }
 
@@ -133,30 +153,30 @@ export class Outbound {
    * afterwards.
    */
   refresh(requested: Family): void {
+    const marks = this.#families.find(({ family }) => sameFamily(family, requested));
     // RFC 2918 §4: a request for a family that was not negotiated is ignored.
-    const family = this.#agreement.families.find((one) => sameFamily(one, requested));
-    if (family === undefined) return;
-    if (this.#refreshing.has(family) || this.#isFilling(family)) {
-      this.#refreshAgain.add(family);
+    if (marks === undefined) return;
+    if (marks.refresh === 'answering') marks.refresh = 'repeated';
+    else if (marks.refresh === 'none') this.#refresh(marks);
+  }
+
+  #refresh(marks: FamilyMarks): void {
+    const { gracefulRestart, enhancedRouteRefresh } = this.#agreement;
+    // RFC 7313 §4: "For a BGP speaker that supports the BGP Graceful Restart, it MUST NOT send a BoRR for an <AFI, SAFI>
+    // to a neighbor before it sends the EoR": otherwise the mark at the end would remove routes that it kept for us.
+    if (gracefulRestart && enhancedRouteRefresh && marks.endOfRib !== 'sent') {
+      marks.refresh = 'postponed';
       return;
     }
-    const marked = this.#agreement.enhancedRouteRefresh;
-    this.#refreshing.set(family, marked);
-    if (marked) {
-      this.#session.send({ type: 'route_refresh', family, subtype: RefreshSubtype.BeginOfRefresh });
-    }
-    this.#rib.resend(family);
+    marks.refresh = 'answering';
+    this.#sendMark(marks, RefreshSubtype.BeginOfRefresh);
+    this.#rib.resend(marks.family);
     this.wake();
   }
 
-  /**
-   * RFC 7313 §4: "For a BGP speaker that supports the BGP Graceful Restart, it MUST NOT send a BoRR for an <AFI, SAFI>
-   * to a neighbor before it sends the EoR": otherwise the mark at the end would remove routes that the neighbor kept
-   * for us.
-   */
-  #isFilling(family: Family): boolean {
-    const { gracefulRestart, enhancedRouteRefresh } = this.#agreement;
-    return gracefulRestart && enhancedRouteRefresh && !this.#whole.has(family);
+  /** Marks the begin or end of an answered refresh (RFC 7313 §4), if both sides support it. */
+  #sendMark({ family }: FamilyMarks, subtype: number): void {
+    if (this.#agreement.enhancedRouteRefresh) this.#session.send({ type: 'route_refresh', family, subtype });
   }
 
   /** Resolves when everything is written and the transport has room again, or the session has ended. */
@@ -186,16 +206,13 @@ export class Outbound {
   }
 
   #write(changes: { readonly announce: readonly OutRoute[]; readonly withdraw: readonly OutRoute[] }): void {
-    const {
-      messages,
-      tooLong,
-      routesInLastMessage: spilled,
-    } = packUpdates(changes, {
+    const { messages, tooLong, routesInLastMessage } = packUpdates(changes, {
       ...this.#agreement,
       localAsn: this.#localAsn,
     });
     const { announce } = changes;
-    const over = announce.slice(announce.length - spilled).reduce((sum, route) => sum + costOf(route), 0);
+    const last = announce.slice(announce.length - routesInLastMessage);
+    const over = last.reduce((sum, route) => sum + costOf(route), 0);
     this.#costNextTurn =
       this.#rib.pendingCount > 0 ? Math.max(COST_A_TURN / 2, this.#costNextTurn - over) : COST_A_TURN;
     this.#session.writeUpdates(messages);
@@ -221,20 +238,17 @@ export class Outbound {
 
   /** Sends End-of-RIB and refresh marks, since no change is pending. */
   #finish(): void {
-    for (const [family, marked] of this.#refreshing) {
-      if (marked) this.#session.send({ type: 'route_refresh', family, subtype: RefreshSubtype.EndOfRefresh });
+    for (const marks of this.#families) {
+      if (marks.refresh !== 'answering' && marks.refresh !== 'repeated') continue;
+      this.#sendMark(marks, RefreshSubtype.EndOfRefresh);
+      marks.refresh = marks.refresh === 'repeated' ? 'postponed' : 'none';
     }
-    this.#refreshing.clear();
-    for (const family of this.#endOfRib) {
-      this.#session.send(endOfRib(family));
-      this.#whole.add(family);
+    for (const marks of this.#families) {
+      if (marks.endOfRib !== 'due') continue;
+      this.#session.send(endOfRib(marks.family));
+      marks.endOfRib = 'sent';
     }
-    this.#endOfRib.clear();
-    for (const family of this.#refreshAgain) {
-      if (this.#isFilling(family)) continue;
-      this.#refreshAgain.delete(family);
-      this.refresh(family);
-    }
+    for (const marks of this.#families) if (marks.refresh === 'postponed') this.#refresh(marks);
     if (this.#session.congested || this.#rib.pendingCount > 0) return;
     for (const resolve of this.#idle.splice(0)) resolve();
   }

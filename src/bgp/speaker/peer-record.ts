@@ -15,46 +15,44 @@ export class PeerRecord {
   #routesReceived = 0;
   #established = 0;
   #flaps = 0;
-  #lastFlapAt: number | null = null;
-  #establishedAt: number | null = null;
-  /** The last event that is not the cause: mostly the end of a connection. */
-  #symptom: string | null = null;
-  /** The likely cause of the symptom. */
-  #symptomHint: string | undefined;
+  #lastFlapAt: number | undefined;
+  #establishedAt: number | undefined;
+  /** The last event that is not the cause: mostly the end of a connection, with its likely cause. */
+  #symptom: { readonly text: string; readonly hint: string | undefined } | undefined;
   /** The reason in a NOTIFICATION; kept during the refused and reset connections that follow. */
-  #cause: Omit<SessionCause, 'symptom'> | null = null;
+  #cause: Omit<SessionCause, 'symptom'> | undefined;
   /** A NOTIFICATION was sent or received since the last ending. */
   #notified = false;
   /** True if the last error ended an established session; then the next session does not clear it. */
   #lastErrorEndedSession = false;
   #endedSession = false;
-  #notificationSent: NotificationSummary | null = null;
-  #notificationReceived: NotificationSummary | null = null;
+  #notificationSent: NotificationSummary | undefined;
+  #notificationReceived: NotificationSummary | undefined;
 
-  get establishedAt(): number | null {
+  get establishedAt(): number | undefined {
     return this.#establishedAt;
   }
 
-  /** The reason why the last established session ended or the present attempts fail; null if there is none. */
-  get lastError(): string | null {
-    if (this.#cause !== null || this.#symptom === null) return this.#cause?.text ?? null;
-    return withHint(this.#symptom, this.#symptomHint);
+  /** The reason why the last established session ended or the present attempts fail; undefined if there is none. */
+  get lastError(): string | undefined {
+    if (this.#cause !== undefined) return this.#cause.text;
+    return this.#symptom && withHint(this.#symptom.text, this.#symptom.hint);
   }
 
-  get lastCause(): SessionCause | null {
-    return this.#cause === null ? null : { ...this.#cause, symptom: this.#symptom };
+  get lastCause(): SessionCause | undefined {
+    return this.#cause && { ...this.#cause, symptom: this.#symptom?.text };
   }
 
-  get notificationSent(): NotificationSummary | null {
+  get notificationSent(): NotificationSummary | undefined {
     return this.#notificationSent;
   }
 
-  get notificationReceived(): NotificationSummary | null {
+  get notificationReceived(): NotificationSummary | undefined {
     return this.#notificationReceived;
   }
 
   /** Time at which an established session last ended without a request of this side (ms since the epoch). */
-  get lastFlapAt(): number | null {
+  get lastFlapAt(): number | undefined {
     return this.#lastFlapAt;
   }
 
@@ -80,8 +78,8 @@ export class PeerRecord {
     this.#establishedAt = now;
     this.#established++;
     if (this.#lastErrorEndedSession) return;
-    this.#symptom = null;
-    this.#cause = null;
+    this.#symptom = undefined;
+    this.#cause = undefined;
   }
 
   /**
@@ -89,7 +87,7 @@ export class PeerRecord {
    * it.
    */
   down(): void {
-    this.#establishedAt = null;
+    this.#establishedAt = undefined;
     this.#endedSession = true;
   }
 
@@ -107,22 +105,21 @@ export class PeerRecord {
     if (endedSession) {
       this.#flaps++;
       this.#lastFlapAt = at;
-      this.#cause = null;
+      this.#cause = undefined;
     }
     const before = this.#cause;
-    const news = endedSession || (notified ? before?.text !== why : this.#symptom !== why);
+    const news = endedSession || (notified ? before?.text !== why : this.#symptom?.text !== why);
     if (notified) {
-      const again = before !== null && before.text === why;
+      const again = before?.text === why;
       this.#cause = {
         text: why,
         firstAt: again ? before.firstAt : at,
         lastAt: at,
         count: again ? before.count + 1 : 1,
       };
-      this.#symptom = null;
+      this.#symptom = undefined;
     } else {
-      this.#symptom = why;
-      this.#symptomHint = hint;
+      this.#symptom = { text: why, hint };
     }
     this.#lastErrorEndedSession = endedSession;
     return news;

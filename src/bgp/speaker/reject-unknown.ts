@@ -22,7 +22,7 @@ export class UnknownConnections {
     this.#listener = listener;
   }
 
-  turnAway(connection: Connection): void {
+  reject(connection: Connection): void {
     this.#log(connection);
     const left = this.#leaving.size < MOST_AT_ONCE ? refuse(connection) : connection.abort();
     this.#leaving.add(left);
@@ -39,7 +39,7 @@ export class UnknownConnections {
     if (count === undefined) return;
     this.#listener.onLog(
       'warn',
-      null,
+      undefined,
       'connection refused: no neighbor is configured at this address (and local_address, if it has one)',
       { from: remote, to: local, count },
     );

@@ -1,19 +1,16 @@
-/** One state machine with its connection and timers: turns octets into events and actions into octets. */
+/**
+ * One state machine (RFC 4271 §8) with its connection and timers: turns octets into events and actions into octets.
+ *
+ *     link (octets) ──▶ messages ──▶ step(state, event) ──▶ state, actions ──▶ link, timers, owner
+ *                          │            ▲
+ *                          └─▶ held ────┘  an OPEN, or a connection, that collides with another one (§6.8)
+ */
 import type { Initiator } from '../fsm/collision.ts';
 import { ceaseNotification } from '../fsm/leave-state.ts';
 import { sendHoldSeconds } from '../fsm/negotiate.ts';
 import { step } from '../fsm/step.ts';
-import {
-  type Agreement,
-  type Cease,
-  eventOf,
-  type FsmAction,
-  type FsmConfig,
-  type FsmEvent,
-  type FsmState,
-  type TimerName,
-  unanswered,
-} from '../fsm/types.ts';
+import type { Agreement, Cease, FsmAction, FsmConfig, FsmEvent, FsmState, TimerName } from '../fsm/types.ts';
+import { eventOf, unanswered } from '../fsm/types.ts';
 import { encodeMessage } from '../wire/message.ts';
 import { notificationText } from '../wire/notification-text.ts';
 import { CeaseSubcode, type NotificationError, notificationFor } from '../wire/notification.ts';
@@ -23,15 +20,37 @@ import {
   INITIAL_CONTEXT,
   type NotificationMessage,
   type OpenMessage,
+  type RouteRefreshMessage,
+  type UpdateMessage,
 } from '../wire/types.ts';
-import { CodecContexts } from './codec-contexts.ts';
 import { Link } from './link.ts';
 import type { Runtime } from './runtime.ts';
-import { SendWatch } from './send-watch.ts';
-import type { SessionOwner } from './session-owner.ts';
 import { SessionTimers } from './session-timers.ts';
 import type { Connection, DialRequest } from './transport.ts';
 import type { MessageName } from './types.ts';
+
+/** Callbacks of a session's owner. Called synchronously. */
+export interface SessionOwner {
+  readonly onState: (session: Session, before: FsmState['name']) => void;
+  /** Returns false to hold our OPEN back until `proceed`. Default: true. */
+  readonly mayOpen?: (session: Session) => boolean;
+  /**
+   * Decides about an OPEN: false if another connection of the neighbor is kept and this one closed (RFC 4271 §6.8),
+   * `wait` if the owner cannot decide yet and will call `proceed` or `dump`.
+   */
+  readonly allowOpen: (session: Session, open: OpenMessage) => boolean | 'wait';
+  readonly onUp: (session: Session, agreement: Agreement) => void;
+  readonly onDown: (session: Session, why: string) => void;
+  readonly onUpdate: (session: Session, update: UpdateMessage) => void;
+  readonly onRefresh: (session: Session, refresh: RouteRefreshMessage) => void;
+  readonly onMessage: (direction: 'in' | 'out', name: MessageName) => void;
+  readonly onNotification: (direction: 'in' | 'out', notification: NotificationMessage, text: string) => void;
+  readonly onReport: (session: Session, why: string, fault: boolean, hint: string | undefined) => void;
+  /** The transport has room again. */
+  readonly onWritable: (session: Session) => void;
+  /** The peer's transport has acknowledged more octets: see `acknowledged`. Established sessions only. */
+  readonly onAcknowledged?: (session: Session) => void;
+}
 
 /** RFC 4486 §4 */
 const COLLISION: Cease = { subcode: CeaseSubcode.ConnectionCollisionResolution };
@@ -40,15 +59,13 @@ export class Session {
   readonly #runtime: Runtime;
   readonly #config: () => FsmConfig;
   readonly #dialRequest: DialRequest | undefined;
-  readonly #owner: SessionOwner<Session>;
+  readonly #owner: SessionOwner;
   readonly #timers: SessionTimers;
   readonly #events: FsmEvent[] = [];
   #busy = false;
   #state: FsmState;
   #link: Link | undefined;
-  #watch: SendWatch | undefined;
   #cancelDial: (() => void) | undefined;
-  readonly #contexts = new CodecContexts();
   /** Of the last connection. */
   #initiator: Initiator = 'local';
   #closing: Promise<void> = Promise.resolve();
@@ -59,7 +76,7 @@ export class Session {
     state: FsmState,
     config: () => FsmConfig,
     dialRequest: DialRequest | undefined,
-    owner: SessionOwner<Session>,
+    owner: SessionOwner,
   ) {
     this.#runtime = runtime;
     this.#state = state;
@@ -86,6 +103,11 @@ export class Session {
   /** Time at which our OPEN was sent on this connection, in milliseconds since the epoch; undefined before. */
   get openedAt(): number | undefined {
     return this.#link?.openedAt;
+  }
+
+  /** Arrival of the peer's OPEN on this connection, in milliseconds since the epoch; undefined before. */
+  get openReceivedAt(): number | undefined {
+    return this.#link?.openReceivedAt;
   }
 
   /** The peer's OPEN, while it waits for `proceed`. */
@@ -133,14 +155,16 @@ export class Session {
     this.#handle({ type: 'manual-start' });
   }
 
-  /** Ends the session until the next start. `cease` null: without a NOTIFICATION. */
-  stop(cease: Cease | null): void {
+  /** Ends the session until the next start. `cease` undefined: without a NOTIFICATION. */
+  stop(cease: Cease | undefined): void {
     this.#handle({ type: 'manual-stop', cease });
   }
 
   /** Ends the session because of an error of the peer, with the error's NOTIFICATION; it restarts automatically. */
   fail(error: NotificationError): void {
-    this.#malformed(error);
+    // The machine has no connection yet on which it could send this.
+    if (this.isTracked) this.#writeNotification(notificationFor(error), INITIAL_CONTEXT);
+    this.#handle({ type: 'message-error', error });
   }
 
   /** Dials at once; the machine must be in Active. */
@@ -180,14 +204,13 @@ export class Session {
 
   /** Checks acknowledgements at once, unless a check is scheduled. At most once in a turn of the event loop. */
   look(): void {
-    this.#watch?.lookFirst();
+    this.#link?.acknowledgements.lookFirst();
   }
 
   send(message: BgpMessage): void {
-    this.#write(encodeMessage(message, this.#contexts.write(this.agreement)), message.type);
+    this.#write(encodeMessage(message, this.#context()), message.type);
   }
 
-  /** Returns the context for writing messages. */
   #handle(event: FsmEvent): void {
     this.#events.push(event);
     if (this.#busy) return;
@@ -200,12 +223,17 @@ export class Session {
         this.#state = state;
         const context =
           before.name === 'established' || before.name === 'openconfirm' ? before.agreement : undefined;
-        for (const action of actions) this.#act(action, context ?? this.#contexts.write(this.agreement));
+        for (const action of actions) this.#act(action, context ?? this.#context());
         if (state.name !== before.name) this.#owner.onState(this, before.name);
       }
     } finally {
       this.#busy = false;
     }
+  }
+
+  /** Returns the context for writing messages. */
+  #context(): CodecContext {
+    return this.agreement ?? INITIAL_CONTEXT;
   }
 
   #act(action: FsmAction, context: CodecContext): void {
@@ -251,7 +279,7 @@ export class Session {
 
   #timerExpired(timer: TimerName): void {
     if (timer === 'send-hold') {
-      this.#watch?.lookNow();
+      this.#link?.acknowledgements.lookNow();
       // RFC 9687 is about octets that the peer does not accept. If none are pending, nothing is stuck.
       if (this.written === this.acknowledged) this.#restartSendHold();
       if (this.#timers.runs('send-hold')) return;
@@ -284,22 +312,18 @@ export class Session {
   #adopt(connection: Connection, initiator: Initiator): void {
     this.#drop();
     this.#initiator = initiator;
-    const link = new Link(connection, initiator, this.#runtime, {
-      context: () => this.#contexts.read(this.agreement),
+    this.#link = new Link(connection, initiator, this.#runtime, {
+      agreement: () => this.agreement,
       onMessage: (message) => this.#received(message),
-      onMalformed: (error) => this.#malformed(error),
-      onDrain: () => {
-        this.#watch?.lookNow();
-        this.#owner.onWritable(this);
-      },
+      onMalformed: (error) => this.fail(error),
+      onDrain: () => this.#owner.onWritable(this),
+      onAcknowledged: () => this.#acknowledgedMore(),
       onClose: (why) => {
         // The other side may have closed only its half: ours would stay open while it reads nothing.
         this.#drop();
         this.#handle({ type: 'tcp-fails', why });
       },
     });
-    this.#link = link;
-    this.#watch = new SendWatch(link, this.#runtime, () => this.#acknowledgedMore());
   }
 
   #drop(): void {
@@ -308,8 +332,6 @@ export class Session {
     const link = this.#link;
     if (link === undefined) return;
     this.#link = undefined;
-    this.#watch?.end();
-    this.#watch = undefined;
     const earlier = this.#closing;
     this.#closing = link.close().then(() => earlier);
   }
@@ -325,7 +347,6 @@ export class Session {
     this.#owner.onMessage('out', name);
     const nothingWaited = this.written === this.acknowledged;
     this.#link.write(octets);
-    this.#watch?.wrote();
     if (nothingWaited) this.#restartSendHold();
   }
 
@@ -358,21 +379,16 @@ export class Session {
     const awaitsOpen = (this.#state.name === 'opensent' || this.isTracked) && held?.open === undefined;
     if (event.type === 'open' && awaitsOpen) this.#decide(event);
     else if (held?.any !== true || event.type === 'notification') this.#handle(event);
-    else if (!held.add(event)) this.#malformed(unanswered());
+    else if (!held.add(event)) this.fail(unanswered());
   }
 
   #decide(event: Extract<FsmEvent, { type: 'open' }>): void {
+    if (this.#link !== undefined) this.#link.openReceivedAt = this.#runtime.now();
     this.#link?.held.add(event);
     const verdict = this.#owner.allowOpen(this, event.open);
     if (verdict === 'wait') return;
     if (verdict) this.proceed();
     else this.dump();
-  }
-
-  #malformed(error: NotificationError): void {
-    // The machine has no connection yet on which it could send this.
-    if (this.isTracked) this.#writeNotification(notificationFor(error), INITIAL_CONTEXT);
-    this.#handle({ type: 'message-error', error });
   }
 
   #tell(event: FsmEvent): void {

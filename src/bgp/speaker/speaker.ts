@@ -22,13 +22,15 @@ export class Speaker {
   readonly #runtime: Runtime;
   readonly #listeners = new Set<SpeakerListener>();
   readonly #toAll: Required<SpeakerListener>;
-  readonly #doorman: UnknownConnections;
+  readonly #unknown: UnknownConnections;
   #neighbors: Map<string, Neighbor>;
+  /** Removed or replaced neighbors whose sessions are not closed yet. */
+  readonly #removed = new Set<Neighbor>();
   #listener: Listener | undefined;
   /** The reason why neighbors with TCP MD5 or GTSM stay down; undefined if they work. */
   #lacking: string | undefined;
-  #started = false;
-  #stopped = false;
+  /** In `starting`, changed neighbors do not start yet; in `stopped`, changes are dropped. */
+  #state: 'starting' | 'running' | 'stopped' = 'starting';
   /** Resolves when the reconfigurations requested so far are done; never rejects. */
   #reconfigured: Promise<void> = Promise.resolve();
   /** Number of reconfigurations that are not done. */
@@ -49,7 +51,7 @@ export class Speaker {
       onAcknowledged: (...args) => this.#tell((listener) => listener.onAcknowledged?.(...args)),
       onLog: (...args) => this.#tell((listener) => listener.onLog?.(...args)),
     };
-    this.#doorman = new UnknownConnections(runtime, this.#toAll);
+    this.#unknown = new UnknownConnections(runtime, this.#toAll);
     assertDistinct(settings.neighbors);
     this.#neighbors = byName(
       settings.neighbors.map((one) => {
@@ -69,7 +71,7 @@ export class Speaker {
    * error.
    */
   async start(): Promise<void> {
-    this.#stopped = false;
+    this.#state = 'starting';
     await this.#lookWhatLacks();
     const { listen } = this.#settings;
     if (listen !== undefined) {
@@ -77,14 +79,13 @@ export class Speaker {
         this.#accepted(connection),
       );
     }
-    this.#started = true;
+    this.#state = 'running';
     for (const neighbor of this.#neighbors.values()) neighbor.start();
   }
 
   /** Closes all neighbors; resolves when every socket is closed. Pending reconfigurations are dropped. */
   async stop(options: { readonly preserve: boolean; readonly communication?: string }): Promise<void> {
-    this.#started = false;
-    this.#stopped = true;
+    this.#state = 'stopped';
     const cease = shutdownCease(options.communication);
     const parted = [...this.#neighbors.values()].map((one) =>
       one.part({ preserve: options.preserve, cease }),
@@ -93,7 +94,7 @@ export class Speaker {
     await this.#reconfigured;
     const listener = this.#listener;
     this.#listener = undefined;
-    await Promise.all([...parted, listener?.close(), this.#doorman.close()]);
+    await Promise.all([...parted, listener?.close(), this.#unknown.close()]);
   }
 
   subscribe(listener: SpeakerListener): () => void {
@@ -118,6 +119,18 @@ export class Speaker {
   /** Queues changes on an established session; does nothing on any other. */
   apply(peer: string, announce: readonly OutRoute[], withdraw: readonly RouteKey[]): void {
     this.#neighbor(peer).apply(announce, withdraw);
+  }
+
+  /** Resolves when every session has had its turn to write the changes queued so far. */
+  async written(): Promise<void> {
+    await Promise.all([...this.#neighbors.values()].map((neighbor) => neighbor.written()));
+  }
+
+  /** Returns true if a route of this owner is on a session, or its withdrawal is not acknowledged. */
+  holds(owner: string): boolean {
+    for (const { rib } of this.#neighbors.values()) if (rib.holds(owner)) return true;
+    for (const { rib } of this.#removed) if (rib.holds(owner)) return true;
+    return false;
   }
 
   /** Sends End-of-RIB (RFC 4724 §2) for every negotiated family after the pending changes. */
@@ -155,7 +168,7 @@ export class Speaker {
   }
 
   async #adopt(neighbors: readonly NeighborSettings[]): Promise<void> {
-    if (this.#stopped) return;
+    if (this.#state === 'stopped') return;
     const before = this.#neighbors;
     this.#neighbors = byName(
       neighbors.map((settings) => {
@@ -173,7 +186,9 @@ export class Speaker {
       if (now === old) continue;
       const subcode =
         now === undefined ? CeaseSubcode.PeerDeConfigured : CeaseSubcode.OtherConfigurationChange;
-      parting.push(old.part({ preserve: now !== undefined && staysSamePeer(old, now), cease: { subcode } }));
+      const preserve = now !== undefined && staysSamePeer(old, now);
+      this.#removed.add(old);
+      parting.push(old.part({ preserve, cease: { subcode } }).finally(() => this.#removed.delete(old)));
     }
     await Promise.all(parting);
     try {
@@ -182,7 +197,7 @@ export class Speaker {
       for (const [name, neighbor] of this.#neighbors) {
         if (before.get(name) === neighbor) continue;
         if (this.#lacking !== undefined) neighbor.lacks(this.#lacking);
-        if (this.#started) neighbor.start();
+        if (this.#isRunning()) neighbor.start();
       }
     }
   }
@@ -192,7 +207,7 @@ export class Speaker {
     if (lacking === undefined) return;
     this.#toAll.onLog(
       'warn',
-      null,
+      undefined,
       `a rule counts as sent when this host's kernel has it, whether or not the router takes it: ${lacking}`,
     );
     this.#lacking = securedWords(lacking);
@@ -201,7 +216,7 @@ export class Speaker {
 
   #accepted(connection: Connection): void {
     const neighbor = this.#expecting(connection);
-    if (neighbor === undefined) this.#doorman.turnAway(connection);
+    if (neighbor === undefined) this.#unknown.reject(connection);
     else neighbor.accept(connection);
   }
 
@@ -229,6 +244,10 @@ export class Speaker {
         },
       ];
     });
+  }
+
+  #isRunning(): boolean {
+    return this.#state === 'running';
   }
 
   #neighbor(name: string): Neighbor {

@@ -96,8 +96,8 @@ export interface SessionCause {
   readonly firstAt: number;
   readonly lastAt: number;
   readonly count: number;
-  /** The latest failure of the connections since then, such as a refusal or reset; null if there is none. */
-  readonly symptom: string | null;
+  /** The latest failure of the connections since then, such as a refusal or reset; undefined if there is none. */
+  readonly symptom: string | undefined;
 }
 
 /** The state of one neighbor, a snapshot. */
@@ -110,27 +110,27 @@ export interface PeerStatus {
   /** Start of this state in milliseconds since the epoch. */
   readonly stateSince: number;
   readonly enabled: boolean;
-  /** Milliseconds since the epoch; null unless established. */
-  readonly establishedAt: number | null;
+  /** Milliseconds since the epoch; undefined unless established. */
+  readonly establishedAt: number | undefined;
   readonly families: readonly Family[];
-  readonly negotiated: Negotiated | null;
+  readonly negotiated: Negotiated | undefined;
   /** Rules that the peer's TCP has acknowledged and that were not withdrawn since. */
   readonly rulesSent: number;
   /** Changes that wait to be written or acknowledged. */
   readonly rulesPending: number;
   /** What went wrong last, and what to change on which side. */
-  readonly lastError: string | null;
-  /** The likely reason if the session stays in its state for too long without a known cause; otherwise null. */
-  readonly hint: string | null;
-  /** Kept until the session is established; null without a NOTIFICATION. */
-  readonly lastCause: SessionCause | null;
-  readonly lastNotificationSent: NotificationSummary | null;
-  readonly lastNotificationReceived: NotificationSummary | null;
+  readonly lastError: string | undefined;
+  /** The likely reason if the session stays in its state for too long without a known cause; otherwise undefined. */
+  readonly hint: string | undefined;
+  /** Kept until the session is established; undefined without a NOTIFICATION. */
+  readonly lastCause: SessionCause | undefined;
+  readonly lastNotificationSent: NotificationSummary | undefined;
+  readonly lastNotificationReceived: NotificationSummary | undefined;
   readonly counters: SessionCounters;
   /** Start of the counters in milliseconds since the epoch. */
   readonly countedSince: number;
-  /** Time at which an established session last ended without a request of this side; null: never in this time. */
-  readonly lastFlapAt: number | null;
+  /** Time at which an established session last ended without a request of this side; undefined: never in this time. */
+  readonly lastFlapAt: number | undefined;
 }
 
 /** Events of a speaker. Called synchronously; must not throw. */
@@ -153,10 +153,10 @@ export interface SpeakerListener {
     announced: readonly OutRoute[],
     withdrawn: readonly OutRoute[],
   ) => void;
-  /** A log line for an operator; `fields` hold no secrets. */
+  /** A log line for an operator, about one neighbor or undefined; `fields` hold no secrets. */
   readonly onLog?: (
     level: 'debug' | 'info' | 'warn' | 'error',
-    peer: string | null,
+    peer: string | undefined,
     text: string,
     fields?: Readonly<Record<string, unknown>>,
   ) => void;

@@ -92,7 +92,7 @@ async function migrate(context: CommandContext, dir: string, output: string | un
 /** Reads a YAML file as a mapping. CliError if it is not one. */
 async function readMapping(file: string, text: string): Promise<Section> {
   const { parseYaml } = await import('../../config/yaml/yaml.ts');
-  const { withoutExtensions } = await import('../../config/schema/fields.ts');
+  const { withoutExtensions } = await import('../../config/parse-partial.ts');
   const { settingsSchema } = await import('../../config/schema/prefixd-schema.ts');
   const { problems, value } = withoutExtensions(parseYaml(file, text), settingsSchema);
   if (problems.length > 0 || typeof value !== 'object' || value === null || Array.isArray(value)) {

@@ -3,6 +3,7 @@
  * a comment about them. Reads and writes no files.
  */
 import { type Document, isMap, isSeq, parseDocument, type YAMLMap, type YAMLSeq } from 'yaml';
+import { DISCARD } from '../../core/action.ts';
 import type { PlaybookMatch } from '../../core/policy/playbook.ts';
 import type { Policy } from '../../core/policy/policy.ts';
 import { impliedProtocol, protocolName } from '../../core/policy/vectors.ts';
@@ -158,11 +159,8 @@ function takeOut(document: Document, { playbook, index }: StepPlace): string {
     else all?.items.splice(all.items.indexOf(map), 1);
   }
   const rate: unknown = step.get('rate_bps');
-  const isPolice = step.get('action') === 'police';
-  return actionWords({
-    type: isPolice ? 'police' : 'discard',
-    rateBps: isPolice && typeof rate === 'number' ? rate : null,
-  });
+  if (step.get('action') !== 'police') return actionWords(DISCARD);
+  return typeof rate === 'number' ? actionWords({ type: 'police', rateBps: rate }) : 'police';
 }
 
 function hasPlaybooks(document: Document): boolean {

@@ -3,19 +3,17 @@ import { z } from 'zod';
 import { DIALECTS } from '../../bgp/flowspec/dialect.ts';
 import type { FamilyName } from '../../bgp/wire/iana.ts';
 import { FAMILIES } from '../../bgp/wire/iana.ts';
+import { flag, integer, oneOf } from '../../core/policy/value-kinds.ts';
 import {
   address,
   asn,
   bgpListen,
   community,
   environment,
-  flag,
   holdTime,
-  integer,
   ipv4Identifier,
   name,
   neighborAddress,
-  oneOf,
 } from './fields.ts';
 
 const familyNames = Object.keys(FAMILIES) as [FamilyName, ...FamilyName[]];

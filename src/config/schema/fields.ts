@@ -1,80 +1,19 @@
-/**
- * Defines the kinds of values in configuration files. Each describes itself in `expects`, which follows "write" or
- * "expected" in messages and fills the configuration reference.
- */
+/** Defines the kinds of values that only prefixd.yaml has; the others are in core/policy/value-kinds.ts. */
 import { z } from 'zod';
 import { parseAnyCommunity } from '../../bgp/wire/communities.ts';
-import { VECTOR_PATTERN } from '../../core/policy/vectors.ts';
-import { parseAddress, parsePrefix, parseZonedAddress } from '../../net/prefix.ts';
+import { text } from '../../core/policy/value-kinds.ts';
+import { VECTOR_PATTERN, VECTOR_SYNTAX } from '../../core/policy/vectors.ts';
+import { parseAddress, parseZonedAddress } from '../../net/prefix.ts';
 import { isLoopbackAddress } from '../../net/special-addresses.ts';
-import { describeSchema, type SchemaNode } from '../messages.ts';
-import type { YamlSource } from '../yaml/yaml.ts';
-
-/** A whole number from `min` to `max`. */
-export function integer(min: number, max: number, unit = ''): z.ZodInt {
-  const of = unit === '' ? '' : ` of ${unit}`;
-  const range = max === Number.MAX_SAFE_INTEGER ? `, at least ${min}` : ` from ${min} to ${max}`;
-  return z
-    .int()
-    .min(min)
-    .max(max)
-    .meta({ expects: `a whole number${of}${range}` });
-}
-
-/** A number from `min` to `max`. */
-export function decimal(min: number, max: number): z.ZodNumber {
-  return z
-    .number()
-    .min(min)
-    .max(max)
-    .meta({ expects: `a number from ${min} to ${max}` });
-}
-
-/** An IP protocol by number or by name. */
-export const protocol = z
-  .union([z.int().min(0).max(255), z.string()])
-  .meta({ expects: 'tcp, udp, icmp, icmpv6, gre, sctp, or a protocol number from 0 to 255' });
-
-/** A number, or text such as "1000-1500". */
-export const range = z
-  .union([z.int(), z.string()])
-  .meta({ expects: 'a whole number, or a range such as "1000-1500"' });
-
-/** A port, or a range of ports as text; the text is checked where it is parsed. */
-export const portOrRange = z
-  .union([z.int().min(0).max(65535), z.string()])
-  .meta({ expects: 'a port from 0 to 65535, or a range such as "27015-27030"' });
-
-export const flag = z.boolean().meta({ expects: 'true or false' });
-
-/** One of a few words. */
-export function oneOf<const Words extends readonly [string, ...string[]]>(
-  words: Words,
-): z.ZodEnum<z.core.util.ToEnum<Words[number]>> {
-  return z.enum(words).meta({ expects: words.length === 1 ? words[0] : `one of ${words.join(', ')}` });
-}
-
-/**
- * Text that passes `test`. `secret` keeps the value out of messages; `quotable` means that a number in quotes would
- * pass.
- */
-function text(expects: string, test: (value: string) => boolean, secret = false): z.ZodString {
-  return z
-    .string()
-    .refine(test)
-    .meta({ expects, secret, quotable: test('17') });
-}
 
 /** A name that is safe in labels, logs and API paths. */
 export const name = text('a name of 1 to 64 letters, digits, ".", "_" or "-"', (value) =>
   /^[A-Za-z0-9._-]{1,64}$/.test(value),
 );
 
-export const vector = text('a vector: 1 to 64 of a-z, 0-9 and underscore, such as udp_flood', (value) =>
+export const vector = text(`a vector: ${VECTOR_SYNTAX}, such as udp_flood`, (value) =>
   VECTOR_PATTERN.test(value),
 );
-
-export const words = text('text that is not empty', (value) => value.trim() !== '');
 
 export const path = text(
   'a path; a relative one is resolved from the configuration folder',
@@ -86,11 +25,6 @@ export const environment = text(
   'the name of an environment variable that contains the secret, never the secret itself',
   (value) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(value),
   true,
-);
-
-export const prefix = text(
-  'an IPv4 or IPv6 prefix without host bits, such as "192.0.2.0/24"',
-  (value) => parsePrefix(value).ok,
 );
 
 export const ipv4Identifier = text(
@@ -178,44 +112,4 @@ export function isLoopback(host: string): boolean {
   if (host === 'localhost') return true;
   const octets = parseZonedAddress(host);
   return octets !== undefined && isLoopbackAddress(octets);
-}
-
-// Keys that begin with `x-`. As in Compose files, they belong to the user and often contain anchors.
-
-/** Removes `x-` keys at the top of the file and inside sections. User-chosen names (`http.auth.roles`) stay. */
-export function withoutExtensions(source: YamlSource, schema: z.ZodType): YamlSource {
-  return { ...source, value: strip(source.value, [describeSchema(schema)]) };
-}
-
-function strip(value: unknown, nodes: readonly SchemaNode[]): unknown {
-  const all = nodes.flatMap(alternatives);
-  if (Array.isArray(value)) {
-    const items = all.flatMap((node) => node.items ?? []);
-    return value.map((item) => strip(item, items));
-  }
-  if (typeof value !== 'object' || value === null) return value;
-  const isSection = all.some(({ properties }) => properties !== undefined);
-  return Object.fromEntries(
-    Object.entries(value)
-      .filter(([key]) => !(isSection && key.startsWith('x-')))
-      .map(([key, inner]) => [
-        key,
-        strip(
-          inner,
-          all.flatMap((node) => below(node, key)),
-        ),
-      ]),
-  );
-}
-
-function alternatives(node: SchemaNode): readonly SchemaNode[] {
-  const options = node.oneOf ?? node.anyOf;
-  return options === undefined ? [node] : options.flatMap(alternatives);
-}
-
-function below(node: SchemaNode, key: string): readonly SchemaNode[] {
-  const { properties = {}, additionalProperties } = node;
-  const named = Object.hasOwn(properties, key) ? properties[key] : undefined;
-  if (named !== undefined) return [named];
-  return typeof additionalProperties === 'object' ? [additionalProperties] : [];
 }

@@ -1,31 +1,24 @@
 /** Defines prefixd.yaml: every key with its default, range, unit and meaning. */
 import { z } from 'zod';
 import { ALERT_EVENTS } from '../../alert/alert.ts';
-import type { LabelMap } from '../../intake/alertmanager.ts';
-import { DEFAULT_LABELS } from '../../intake/alertmanager.ts';
+import { HOLD_MODES } from '../../core/types.ts';
+import { ROLES } from '../../http/dependencies.ts';
+import { DEFAULT_LABELS, type LabelMap } from '../../intake/alertmanager.ts';
+import { POLICY_MODES } from '../../core/policy/policy.ts';
+import { DEFAULT_PROFILES, type ProfileName } from '../../core/policy/profile.ts';
+import { decimal, flag, integer, oneOf, prefix, words } from '../../core/policy/value-kinds.ts';
 import { bgp } from './bgp-schema.ts';
-import {
-  decimal,
-  environment,
-  flag,
-  integer,
-  listen,
-  name,
-  oneOf,
-  path,
-  prefix,
-  quota,
-  vector,
-  webUrl,
-  words,
-} from './fields.ts';
+import { environment, listen, name, path, quota, vector, webUrl } from './fields.ts';
 
-const hold = oneOf(['until_released', 'until_ttl']);
+const hold = oneOf(HOLD_MODES);
 
-const role = oneOf(['detector', 'viewer', 'operator', 'admin']);
+const role = oneOf(ROLES);
 
 /** Default of `http.listen`. */
 export const DEFAULT_LISTEN = '127.0.0.1:8080';
+
+/** Default of `storage.path`. */
+export const DEFAULT_STORAGE = './data';
 
 /** Default environment variable of the admin token. */
 export const DEFAULT_TOKEN_ENV = 'PREFIXD_API_TOKEN';
@@ -157,7 +150,8 @@ const escalation = z.strictObject({
 
 const factor = decimal(0.01, 100);
 
-function profile(confidence: number, persistence: number, ttl: number) {
+function profile(name: ProfileName) {
+  const { confidence, persistence, ttl } = DEFAULT_PROFILES[name];
   const keys = z.strictObject({
     confidence: factor
       .default(confidence)
@@ -169,9 +163,9 @@ function profile(confidence: number, persistence: number, ttl: number) {
 }
 
 const profiles = z.strictObject({
-  strict: profile(0.8, 0.5, 1.5).describe('Customers with `policy_profile: strict`.'),
-  normal: profile(1, 1, 1).describe('Customers with `policy_profile: normal`.'),
-  relaxed: profile(1.2, 2, 0.75).describe('Customers with `policy_profile: relaxed`.'),
+  strict: profile('strict').describe('Customers with `policy_profile: strict`.'),
+  normal: profile('normal').describe('Customers with `policy_profile: normal`.'),
+  relaxed: profile('relaxed').describe('Customers with `policy_profile: relaxed`.'),
 });
 
 const observability = z.strictObject({
@@ -233,27 +227,31 @@ const detectorKeys = {
 
 const detector = z.strictObject(detectorKeys);
 
-const detectors = z
-  .object({
-    alertmanager: z
-      .strictObject({
-        ...detectorKeys,
-        labels: labelMap
-          .prefault({})
-          .describe(
-            'Labels (or else annotations) of an alert by meaning; the first one that the alert has is used.',
-          ),
-      })
-      .prefault({})
-      .describe('Alertmanager. The labels also apply to Grafana.'),
-    fastnetmon: detector.prefault({}).describe('FastNetMon, both editions.'),
-    grafana: detector.prefault({}).describe('Grafana.'),
-  })
-  .catchall(
-    detector.describe(
-      'Any other detector, by the `source` of its events. Names that begin with `x-` are ignored.',
-    ),
-  );
+/** The detectors whose own message format is supported. */
+const knownDetectors = z.object({
+  alertmanager: z
+    .strictObject({
+      ...detectorKeys,
+      labels: labelMap
+        .prefault({})
+        .describe(
+          'Labels (or else annotations) of an alert by meaning; the first one that the alert has is used.',
+        ),
+    })
+    .prefault({})
+    .describe('Alertmanager. The labels also apply to Grafana.'),
+  fastnetmon: detector.prefault({}).describe('FastNetMon, both editions.'),
+  grafana: detector.prefault({}).describe('Grafana.'),
+});
+
+/** Their sources. */
+export const KNOWN_DETECTORS: readonly string[] = Object.keys(knownDetectors.shape);
+
+const detectors = knownDetectors.catchall(
+  detector.describe(
+    'Any other detector, by the `source` of its events. Names that begin with `x-` are ignored.',
+  ),
+);
 
 const aggregation = z.strictObject({
   hosts: integer(2, 65_536)
@@ -319,7 +317,7 @@ const alerting = z.strictObject({
 /** The content of prefixd.yaml. The output is the effective configuration with the keys of the file. */
 export const settingsSchema = z.strictObject({
   pop: name.default('default').describe('Point of presence that this daemon decides for.'),
-  mode: oneOf(['enforced', 'dry-run'])
+  mode: oneOf(POLICY_MODES)
     .default('enforced')
     .describe('`dry-run` decides and records, and announces nothing.'),
   http: http.prefault({}).describe('The HTTP API.'),
@@ -334,7 +332,7 @@ export const settingsSchema = z.strictObject({
   storage: z
     .strictObject({
       driver: oneOf(['jsonl']).default('jsonl').describe('The journal: JSON lines.'),
-      path: path.default('./data').describe("The journal's folder; one daemon owns it."),
+      path: path.default(DEFAULT_STORAGE).describe("The journal's folder; one daemon owns it."),
     })
     .prefault({})
     .describe('Storage of decisions.'),

@@ -7,6 +7,7 @@ import { checkProtectedPorts } from '../../core/policy/guardrails.ts';
 import type { Ownership } from '../../core/policy/inventory.ts';
 import type { Playbook } from '../../core/policy/playbook.ts';
 import type { Policy } from '../../core/policy/policy.ts';
+import { USUAL_PROFILE } from '../../core/policy/profile.ts';
 import { impliedProtocol } from '../../core/policy/vectors.ts';
 import { NO_ALLOWED_PORTS, ownerOf } from '../../core/victim.ts';
 import { type WayPlan, type PlanTarget, planRule, planWithin } from '../../core/decide/enforceable-rule.ts';
@@ -178,7 +179,8 @@ function targetFor(
   const implied = impliedProtocol(vector, victim.includes(':') ? 6 : 4);
   if (match.protocol !== null && implied !== null && match.protocol !== implied) return undefined;
   if (match.customers.length > 0 && !match.customers.includes(owner?.customerId ?? '')) return undefined;
-  if (match.profiles.length > 0 && !match.profiles.includes(owner?.profile ?? 'normal')) return undefined;
+  const profile = owner?.profile ?? USUAL_PROFILE;
+  if (match.profiles.length > 0 && !match.profiles.includes(profile)) return undefined;
   return {
     victim,
     vector,

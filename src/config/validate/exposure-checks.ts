@@ -9,11 +9,10 @@ import { loadTls } from '../../http/http-listener.ts';
 import { errorText } from '../../net/text.ts';
 import { findingsIn } from '../assemble.ts';
 import { LIMITS } from '../file-limits.ts';
-import { type DeepPartial, parsePartial } from '../parse-partial.ts';
+import { type DeepPartial, validParts } from '../parse-partial.ts';
 import type { Path, ConfigReport } from '../config-problem.ts';
 import { readRegularFile, refuseSpecialFile } from '../regular-file.ts';
-import { withoutExtensions } from '../schema/fields.ts';
-import { type Settings, settingsSchema } from '../schema/prefixd-schema.ts';
+import { DEFAULT_STORAGE, type Settings, settingsSchema } from '../schema/prefixd-schema.ts';
 import type { ConfigProblem } from '../types.ts';
 import type { YamlSource } from '../yaml/yaml.ts';
 
@@ -33,7 +32,7 @@ export async function exposureWarnings(
   folder: string,
   now: number = Date.now(),
 ): Promise<readonly ConfigProblem[]> {
-  const loose = parsePartial(settingsSchema, withoutExtensions(settings, settingsSchema).value) ?? {};
+  const loose = validParts(settingsSchema, settings) ?? {};
   const warnings: ConfigProblem[] = [];
   const { warning } = findingsIn(settings, { problems: [], warnings });
   await keyExposures(loose, folder, warning);
@@ -101,7 +100,7 @@ async function writableExposures(
   folder: string,
   warn: ConfigReport,
 ): Promise<void> {
-  const data = resolve(folder, settings.storage?.path ?? './data');
+  const data = resolve(folder, settings.storage?.path ?? DEFAULT_STORAGE);
   const audit = settings.observability?.audit_log_path;
   const folders = new Map<string, Path>([[data, ['storage', 'path']]]);
   if (audit !== undefined) {
@@ -136,7 +135,7 @@ export async function certificateProblems(
   settings: YamlSource,
   folder: string,
 ): Promise<readonly ConfigProblem[]> {
-  const tls = parsePartial(settingsSchema, withoutExtensions(settings, settingsSchema).value)?.http?.tls;
+  const tls = validParts(settingsSchema, settings)?.http?.tls;
   // The schema reports a missing path.
   if (tls?.cert_path === undefined || tls.key_path === undefined) return [];
   const paths = {

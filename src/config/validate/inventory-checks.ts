@@ -2,7 +2,7 @@
  * Finds customers that can never be protected, because of the inventory or of the prefixes that the settings exempt.
  */
 import { assetPrefixes } from '../../core/policy/ownership.ts';
-import type { CustomerData } from '../../core/policy/inventory-data.ts';
+import type { CustomerData } from '../../core/policy/inventory-schema.ts';
 import { countWords } from '../../net/text.ts';
 import { PrefixTrie } from '../../net/prefix-trie.ts';
 import { type Prefix, parsePrefix, unmapped } from '../../net/prefix.ts';

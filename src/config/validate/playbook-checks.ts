@@ -1,9 +1,9 @@
 /** Checks playbooks against the settings and the inventory. */
-import type { CustomerData } from '../../core/policy/inventory-data.ts';
-import type { PlaybookData, PlaybooksData, StepData } from '../../core/policy/playbook-data.ts';
+import type { CustomerData } from '../../core/policy/inventory-schema.ts';
+import type { PlaybookData, PlaybooksData, StepData } from '../../core/policy/playbook-schema.ts';
 import type { Playbook, PlaybookMatch, PlaybookSet } from '../../core/policy/playbook.ts';
 import { inRanges } from '../../core/policy/ports.ts';
-import type { ProfileName } from '../../core/policy/profile.ts';
+import { USUAL_PROFILE } from '../../core/policy/profile.ts';
 import { readRefinement } from '../../core/policy/refinement.ts';
 import {
   canonicalVector,
@@ -15,8 +15,7 @@ import {
 import { likely, looksLike, nearest, slipFor } from '../../net/nearest.ts';
 import type { DeepPartial } from '../parse-partial.ts';
 import type { Findings, Path } from '../config-problem.ts';
-import type { Settings } from '../schema/prefixd-schema.ts';
-import { KNOWN_DETECTORS } from './settings-checks.ts';
+import { KNOWN_DETECTORS, type Settings } from '../schema/prefixd-schema.ts';
 
 /** Checks one file of playbooks against the settings, parts of which may be missing. */
 export function playbookChecks(data: PlaybooksData, settings: DeepPartial<Settings>, found: Findings): void {
@@ -240,7 +239,7 @@ function profileChecks({ match }: PlaybookData, at: Path, { customers }: Referen
   const meant = customers.filter(({ customer_id: id }) => ids.length === 0 || ids.includes(id));
   // Unknown customers are already reported.
   if (meant.length === 0) return;
-  const profiles = new Set(meant.map(({ policy_profile: profile = 'normal' }): ProfileName => profile));
+  const profiles = new Set(meant.map(({ policy_profile: profile = USUAL_PROFILE }) => profile));
   for (const [profile, path] of placed(match.profile, [...at, 'profile'])) {
     if (profiles.has(profile)) continue;
     const whose = ids.length === 0 ? 'customer of the inventory' : 'customer of this playbook';

@@ -1,7 +1,7 @@
 /** Compares how often detectors repeat a report with the TTL of their rules. */
 import { stepTtl } from '../../core/decide/lifecycle.ts';
 import type { Policy } from '../../core/policy/policy.ts';
-import type { ProfileName } from '../../core/policy/profile.ts';
+import { USUAL_PROFILE } from '../../core/policy/profile.ts';
 import { secondsWords } from '../../net/text.ts';
 import type { Findings, Path } from '../config-problem.ts';
 import type { Settings } from '../schema/prefixd-schema.ts';
@@ -87,8 +87,8 @@ function ttlsFor(
   { timers, profiles, playbooks, inventory }: Policy,
 ): readonly { readonly name: string; readonly seconds: number }[] {
   const { customers } = inventory.data;
-  const used = new Set(customers.map(({ policy_profile: profile = 'normal' }): ProfileName => profile));
-  if (used.size === 0) used.add('normal');
+  const used = new Set(customers.map(({ policy_profile: profile = USUAL_PROFILE }) => profile));
+  if (used.size === 0) used.add(USUAL_PROFILE);
   return [...playbooks.byName.values()].flatMap(({ name, match, steps }) => {
     if (match.sources.length > 0 && !match.sources.includes(source)) return [];
     const meant = [...used].filter(

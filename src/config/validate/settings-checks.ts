@@ -6,7 +6,7 @@ import { neighborChecks } from './neighbor-checks.ts';
 import { slipFor } from '../../net/nearest.ts';
 import type { Findings } from '../config-problem.ts';
 import type { DeepPartial } from '../parse-partial.ts';
-import type { Settings } from '../schema/prefixd-schema.ts';
+import { KNOWN_DETECTORS, type Settings } from '../schema/prefixd-schema.ts';
 
 /** Runs all checks on the settings. */
 export function crossChecks(settings: DeepPartial<Settings>, found: Findings): void {
@@ -191,9 +191,6 @@ function alertingChecks(settings: DeepPartial<Settings>, found: Findings): void 
     }
   }
 }
-
-/** Sources of the detectors whose own message format is supported. */
-export const KNOWN_DETECTORS = ['alertmanager', 'fastnetmon', 'grafana'];
 
 /** Warns about a name that is probably a misspelled known detector, although any name may be a source. */
 function detectorChecks(settings: DeepPartial<Settings>, found: Findings): void {

@@ -2,8 +2,7 @@
 import { securedWords } from '../../bgp/speaker/tcp/native.ts';
 import { netTransport } from '../../bgp/speaker/tcp/net-transport.ts';
 import { findingsIn } from '../assemble.ts';
-import { parsePartial } from '../parse-partial.ts';
-import { withoutExtensions } from '../schema/fields.ts';
+import { validParts } from '../parse-partial.ts';
 import { settingsSchema } from '../schema/prefixd-schema.ts';
 import type { ConfigProblem } from '../types.ts';
 import type { YamlSource } from '../yaml/yaml.ts';
@@ -19,7 +18,7 @@ export async function socketWarnings(
   settings: YamlSource,
   lacking: AskLacking = async () => netTransport.lacking?.(),
 ): Promise<readonly ConfigProblem[]> {
-  const { bgp } = parsePartial(settingsSchema, withoutExtensions(settings, settingsSchema).value) ?? {};
+  const { bgp } = validParts(settingsSchema, settings) ?? {};
   const neighbors = bgp?.mode === 'mock' ? [] : (bgp?.neighbors ?? []);
   if (neighbors.length === 0) return [];
   const why = await lacking();

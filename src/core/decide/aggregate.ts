@@ -2,6 +2,7 @@
  * Answers carpet bombing: when many hosts of one inventory prefix are under the same attack, one rule for the prefix
  * replaces the rules for its hosts. When few hosts are left, host rules replace it (`aggregation` in prefixd.yaml).
  */
+import { unshared } from '../action.ts';
 import { covers, formatPrefix, hostPrefix, makePrefix, type Prefix, parseAddress } from '../../net/prefix.ts';
 import { isActive } from '../state/indices.ts';
 import type { DecideContext } from '../commands.ts';
@@ -13,7 +14,7 @@ import { endingFacts, SYSTEM } from './lifecycle.ts';
 import { dstPortsCover, sameButDstPorts } from './correlate.ts';
 import type { PrefixOwnership } from '../policy/ownership.ts';
 import type { Policy } from '../policy/policy.ts';
-import { WAYS } from '../policy/playbook-data.ts';
+import { WAYS } from '../policy/playbook-schema.ts';
 import { portSet } from '../policy/ports.ts';
 import { NO_REFINEMENT } from '../policy/refinement.ts';
 import type { Rule } from './rule.ts';
@@ -302,12 +303,16 @@ function hostMitigation(
     ports: mitigation.ports,
     allowedPorts: owner?.allowedPorts ?? NO_ALLOWED_PORTS,
   };
-  const { type, rateBps } = mitigation.action;
   const refinement = playbook?.steps[mitigation.step]?.refinement ?? NO_REFINEMENT;
-  const plan = planWithin(target, { action: { type, rateBps }, refinement }, playbook?.ways ?? WAYS, {
-    policy,
-    state,
-  });
+  const plan = planWithin(
+    target,
+    { action: unshared(mitigation.action), refinement },
+    playbook?.ways ?? WAYS,
+    {
+      policy,
+      state,
+    },
+  );
   if (plan.rule === undefined) return undefined;
   const refusal =
     plan.refusal ??

@@ -1,10 +1,11 @@
 /** Decides what follows when a detector reports an attack. */
+import { sameAction } from '../action.ts';
 import { rateWords } from '../../net/text.ts';
 import type { DecideContext, Decision } from '../commands.ts';
 import type { Fact } from '../facts.ts';
 import { checkOwner, checkPorts, checkTarget } from '../policy/guardrails.ts';
 import type { Playbook, PlaybookMatch, PlaybookSet } from '../policy/playbook.ts';
-import type { ProfileName } from '../policy/profile.ts';
+import { type ProfileName, USUAL_PROFILE } from '../policy/profile.ts';
 import { protocolWords } from '../policy/vectors.ts';
 import { changed } from '../state/evolve.ts';
 import { confidenceOf, heldUntil, holdModeOf } from '../state/holds.ts';
@@ -21,7 +22,6 @@ import {
   newPart,
   planUnder,
   refused,
-  sameForm,
   replaceHostRules,
   targetOf,
 } from './begin-mitigation.ts';
@@ -80,7 +80,7 @@ function decideKnownVictim(
   const { detection } = command;
   const { policy } = context;
   const owner = ownerOf(policy.inventory, detection.victim);
-  const profileName = owner?.profile ?? 'normal';
+  const profileName = owner?.profile ?? USUAL_PROFILE;
   const { vector, source, protocol, bps, pps, ports } = detection;
   const confidence = confidenceOf(detection, policy);
   const customerId = owner?.customerId ?? null;
@@ -244,7 +244,7 @@ function widened(it: BanContext, mitigation: Mitigation): Outcome {
     match: rule.match,
     ports: rule.ports,
     excludedPorts: rule.excludedPorts,
-    ...(sameForm(action, mitigation.action) ? {} : { action }),
+    ...(sameAction(action, mitigation.action) ? {} : { action }),
     expiresAt,
     why,
   });

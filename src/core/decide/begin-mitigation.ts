@@ -9,15 +9,8 @@ import { holdFor, renewalTime, activeHolds, withHold } from '../state/holds.ts';
 import { isActive } from '../state/indices.ts';
 import type { DecisionView } from '../state/state-view.ts';
 import { portWords } from '../rule-text.ts';
-import type {
-  Actor,
-  Detection,
-  Hold,
-  Mitigation,
-  MitigationAction,
-  RefusalReason,
-  TrafficTraits,
-} from '../types.ts';
+import { type MitigationAction, sameAction, unshared } from '../action.ts';
+import type { Actor, Detection, Hold, Mitigation, RefusalReason, TrafficTraits } from '../types.ts';
 import { NO_ALLOWED_PORTS, ownerOf, ownerWords } from '../victim.ts';
 import { type Block, coversHostRule, gather, type Gathering, gatherInside } from './aggregate.ts';
 import { matchKey } from './correlate.ts';
@@ -325,21 +318,16 @@ export function planUnder(it: Planned, mitigation: Mitigation): RulePlan {
   const step = mitigation.playbook === playbook.name ? playbook.steps[mitigation.step] : undefined;
   const refinement = (step ?? it.step).refinement;
   const traits = traitsUnder(detection.traits, mitigation.match, refinement);
-  const sameStep = step === it.step || (step === undefined && sameForm(mitigation.action, own.action));
+  const sameStep = step === it.step || (step === undefined && sameAction(mitigation.action, own.action));
   if (sameStep && !isAround && traits === detection.traits) return own;
-  const { type, rateBps } = mitigation.action;
   const around = isAround ? ownerOf(context.policy.inventory, mitigation.victim) : owner;
   const planned = planWithin(
     targetOf(withTraits({ ...detection, victim: mitigation.victim }, traits), detection.ports, around),
-    step ?? { action: { type, rateBps }, refinement },
+    step ?? { action: unshared(mitigation.action), refinement },
     playbook.ways,
     { policy: context.policy, state },
   );
   return planned.rule === undefined ? own : { ...planned, rule: planned.rule };
-}
-
-export function sameForm(a: MitigationAction, b: MitigationAction): boolean {
-  return a.type === b.type && a.rateBps === b.rateBps && a.shared === b.shared;
 }
 
 /** Plans the rule for those of the event's ports that no active rule names. */

@@ -5,7 +5,7 @@
 import { isEnforceable, type Prediction, predict, unenforceableWords } from './forecast.ts';
 import { checkProtectedPorts, checkTarget, type Refusal } from '../policy/guardrails.ts';
 import type { Playbook, Step } from '../policy/playbook.ts';
-import type { Way } from '../policy/playbook-data.ts';
+import type { Way } from '../policy/playbook-schema.ts';
 import type { Policy } from '../policy/policy.ts';
 import {
   draftRule,
@@ -17,7 +17,7 @@ import {
   excludedRanges,
 } from './rule.ts';
 import type { DecisionView } from '../state/state-view.ts';
-import type { MitigationAction } from '../types.ts';
+import { DISCARD, isShared, type MitigationAction, passedBps } from '../action.ts';
 import { NO_ALLOWED_PORTS } from '../victim.ts';
 import { KNOWN_VECTORS } from '../policy/vectors.ts';
 import { actionWords, portWords } from '../rule-text.ts';
@@ -138,7 +138,9 @@ function wholeHostWords(
   // Only TCP and UDP have ports, so a rule that excludes allowed ports matches only these two.
   const protocols = match.dstPorts.length === 0 ? 'all protocols' : 'both TCP and UDP';
   const rate =
-    taken.rateBps === action.rateBps ? '' : `, so the action is ${actionWords(taken)} (whole_host_rate_bps)`;
+    passedBps(taken) === passedBps(action)
+      ? ''
+      : `, so the action is ${actionWords(taken)} (whole_host_rate_bps)`;
   const advice =
     vector === undefined ? '' : '; a report that names a protocol or ports leads to a narrower rule';
   return `${unknown}the rule matches ${protocols} of the ${of}${rate}${advice}`;
@@ -175,8 +177,7 @@ function take(
     for (const { rule, action, words } of mayShare ? withShared(candidate) : [candidate]) {
       const prediction = predict(context.policy, rule.match, action);
       if (!isEnforceable(prediction) || forbidden(rule, context) !== undefined) continue;
-      const shares =
-        action.shared === true ? [`instead (share_rate): ${sharedWords(action, prediction)}`] : [];
+      const shares = isShared(action) ? [`instead (share_rate): ${sharedWords(action, prediction)}`] : [];
       const own = way === 'share_rate' ? [] : [`instead (${way}): ${words}`];
       return { rule, action, refusal: undefined, why: [...own, ...shares] };
     }
@@ -300,7 +301,7 @@ function sharedWords(action: MitigationAction, prediction: Prediction): string {
   const counts = new Map<number, string>();
   for (const one of prediction) if (one.ok && !counts.has(one.routes)) counts.set(one.routes, one.neighbor);
   const takes = [...counts].map(([routes, neighbor]) => `${neighbor} takes ${routes}`).join(', ');
-  return `several rules that share the rate of ${rateWords(action.rateBps ?? 0)}: ${takes}`;
+  return `several rules that share the rate of ${rateWords(passedBps(action))}: ${takes}`;
 }
 
 /** Lists alternatives to ask for when no neighbor can enforce a request; empty when nothing would help. */
@@ -313,10 +314,10 @@ export function alternativesTo(target: PlanTarget, step: PlanStep, context: Plan
     return isEnforceable(predict(context.policy, rule.match, action));
   };
   const { action } = step;
-  const shared: MitigationAction = { ...action, shared: true };
-  const isPolice = action.type === 'police';
+  const shared: MitigationAction | undefined =
+    action.type === 'police' ? { ...action, shared: true } : undefined;
   const words: string[] = [];
-  if (isPolice && action.shared !== true && works({}, shared))
+  if (shared !== undefined && !isShared(action) && works({}, shared))
     words.push('several rules that share the rate (share_rate)');
   for (let count = ports.length - 1; count > 0; count--) {
     if (!works({ ports: ports.slice(0, count) }, action)) continue;
@@ -325,9 +326,9 @@ export function alternativesTo(target: PlanTarget, step: PlanStep, context: Plan
   }
   if (ports.length > 0) {
     if (works({ ports: [] }, action)) words.push('no ports (the whole protocol)');
-    else if (isPolice && works({ ports: [] }, shared))
+    else if (shared !== undefined && works({ ports: [] }, shared))
       words.push('no ports (the whole protocol) with share_rate');
   }
-  if (isPolice && works({}, { type: 'discard', rateBps: null })) words.push('discard');
+  if (shared !== undefined && works({}, DISCARD)) words.push('discard');
   return words;
 }

@@ -3,6 +3,7 @@ import { narrowingFacts } from './aggregate.ts';
 import type { DecideContext, Decision } from '../commands.ts';
 import { activeOnes } from './operator.ts';
 import type { Fact } from '../facts.ts';
+import { USUAL_PROFILE } from '../policy/profile.ts';
 import { heldUntil, holdsOf, renewalTime, activeHolds } from '../state/holds.ts';
 import { type EventContext, extend } from './extend.ts';
 import { endingFacts, SYSTEM } from './lifecycle.ts';
@@ -59,7 +60,7 @@ function renewed(mitigation: Mitigation, state: DecisionView, context: DecideCon
     context,
     report: { vector: mitigation.vector, bps: null, pps: null, confidence: heldConfidence(mitigation, now) },
     event: undefined,
-    profile: policy.profiles[owner?.profile ?? 'normal'],
+    profile: policy.profiles[owner?.profile ?? USUAL_PROFILE],
     step,
   };
   return extend(mitigation, continuation).facts;

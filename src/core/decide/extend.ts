@@ -13,7 +13,8 @@ import { alertOf, findHold, heldUntil, holdFor, holdKey, renewalTime } from '../
 import { isActive } from '../state/indices.ts';
 import type { DecisionView } from '../state/state-view.ts';
 import { actionWords } from '../rule-text.ts';
-import type { Detection, HoldMode, Mitigation, MitigationAction } from '../types.ts';
+import type { MitigationAction } from '../action.ts';
+import type { Detection, HoldMode, Mitigation } from '../types.ts';
 import { NO_ALLOWED_PORTS, ownerOf } from '../victim.ts';
 import { matchKey } from './correlate.ts';
 import { planWithin } from './enforceable-rule.ts';

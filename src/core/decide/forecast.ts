@@ -2,7 +2,8 @@
  * Predicts what each neighbor can do with a rule, before the rule is decided. The policy brings the function
  * (control/neighbor-forecast.ts builds it from the neighbors' configuration), so that core knows nothing about BGP.
  */
-import type { Match, MitigationAction } from '../types.ts';
+import type { MitigationAction } from '../action.ts';
+import type { Match } from '../types.ts';
 import { countWords } from '../../net/text.ts';
 
 /**
@@ -20,10 +21,10 @@ export type Prediction = readonly NeighborForecast[];
 export type Forecast = (match: Match, action: MitigationAction) => Prediction;
 
 /**
- * Returns how many more routes a neighbor has room for, beside the rules that would keep their place next to one that
- * passes `rateBps` bits/s (0: discard). Infinity when unknown.
+ * Returns how many more routes a neighbor has room for, beside the rules that would keep their place next to one with
+ * this action. Infinity when unknown.
  */
-export type Room = (neighbor: string, rateBps: number) => number;
+export type Room = (neighbor: string, action: MitigationAction) => number;
 
 /** A sentence names at most this many neighbors. */
 const NAMED = 4;
@@ -66,7 +67,7 @@ export function shortfallWords(
 ): readonly string[] {
   const unable = prediction.filter(({ ok }) => !ok);
   const full = prediction.filter(
-    (one) => one.ok && room !== undefined && room(one.neighbor, action.rateBps ?? 0) < one.routes,
+    (one) => one.ok && room !== undefined && room(one.neighbor, action) < one.routes,
   );
   const lines: string[] = [];
   if (unable.length > 0) {

@@ -37,7 +37,7 @@ export function decideMitigate(
   const paused = pausedWords(state);
   if (paused !== undefined) return { facts: [], answer: { type: 'conflict', detail: paused } };
   const { victim, protocol, action } = command;
-  if (action.type === 'police' && !(action.rateBps !== null && action.rateBps > 0)) {
+  if (action.type === 'police' && !(action.rateBps > 0)) {
     throw new RangeError('police needs a rate above 0');
   }
   const { policy, now } = context;

@@ -21,7 +21,8 @@ import {
   reflectorPort,
 } from '../policy/vectors.ts';
 import { portWords, rangeText } from '../rule-text.ts';
-import type { ActionType, Match, Range, TrafficTraits } from '../types.ts';
+import type { ActionType } from '../action.ts';
+import type { Match, Range, TrafficTraits } from '../types.ts';
 
 /** The inputs of a rule. */
 export interface RuleRequest {

@@ -3,7 +3,7 @@ import { PrefixTrie } from '../../net/prefix-trie.ts';
 import { parsePrefix, type Prefix, unmapped } from '../../net/prefix.ts';
 import { runToEnd } from '../../net/steps.ts';
 import type { Range } from '../types.ts';
-import type { AssetData, CustomerData, InventoryData, ServiceData } from './inventory-data.ts';
+import type { AssetData, CustomerData, InventoryData, ServiceData } from './inventory-schema.ts';
 import {
   assetPrefixes,
   NO_ALLOWED_PORTS,
@@ -13,6 +13,7 @@ import {
 } from './ownership.ts';
 import { MAX_PORT, normalRanges, readRange } from './ports.ts';
 import type { PolicyProblem } from './policy-problem.ts';
+import { USUAL_PROFILE } from './profile.ts';
 
 export type { AllowedPorts, Ownership, PrefixOwnership } from './ownership.ts';
 
@@ -30,14 +31,6 @@ export interface Inventory {
    */
   lookupPrefix(prefix: Prefix): PrefixOwnership | undefined;
 }
-
-/** An inventory that owns nothing. */
-export const EMPTY_INVENTORY: Inventory = {
-  size: 0,
-  data: { customers: [] },
-  lookup: () => undefined,
-  lookupPrefix: () => undefined,
-};
 
 type InventoryPath = readonly (string | number)[];
 
@@ -61,7 +54,7 @@ export interface BuiltInventory {
 }
 
 /**
- * Builds the look-up structure. It omits entries with an error, so callers must not use an inventory whose problems
+ * Builds the look-up structure from data that the schema has accepted. It omits entries with an error, so callers must not use an inventory whose problems
  * contain one. Nested prefixes are allowed (the longest wins); the same prefix for two customers is an error.
  */
 export function buildInventory(data: InventoryData): BuiltInventory {
@@ -79,8 +72,6 @@ export function* inventorySteps(data: InventoryData): Generator<undefined, Built
   const ids = new Set<string>();
   for (const [i, customer] of data.customers.entries()) {
     const path: InventoryPath = ['customers', i];
-    if (customer.customer_id === '')
-      complain(draft, [...path, 'customer_id'], 'customer_id must not be empty');
     if (ids.has(customer.customer_id)) {
       complain(draft, [...path, 'customer_id'], `customer_id "${customer.customer_id}" is used twice`);
     }
@@ -111,7 +102,7 @@ function* addCustomer(
   const base = {
     customerId: customer.customer_id,
     customerName: customer.name ?? customer.customer_id,
-    profile: customer.policy_profile ?? ('normal' as const),
+    profile: customer.policy_profile ?? USUAL_PROFILE,
   };
   yield;
   for (const [i, text] of (customer.prefixes ?? []).entries()) {
@@ -140,7 +131,6 @@ function* addCustomer(
   const ids = new Set<string>();
   for (const [i, service] of (customer.services ?? []).entries()) {
     const at = [...path, 'services', i];
-    if (service.service_id === '') complain(draft, [...at, 'service_id'], 'service_id must not be empty');
     if (ids.has(service.service_id)) {
       complain(
         draft,

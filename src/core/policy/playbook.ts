@@ -1,16 +1,18 @@
 /** What to do about which attack: playbooks, their steps, and how they are read from `playbooks.yaml`. */
-import type { MitigationAction } from '../types.ts';
-import { type PlaybookData, type PlaybooksData, type StepData, type Way, WAYS } from './playbook-data.ts';
+import { DISCARD, type MitigationAction } from '../action.ts';
+import { type PlaybookData, type PlaybooksData, type StepData, type Way, WAYS } from './playbook-schema.ts';
 import type { PolicyProblem } from './policy-problem.ts';
 import type { ProfileName } from './profile.ts';
-import { NO_REFINEMENT, readRefinement, type Refinement } from './refinement.ts';
+import { asList, NO_REFINEMENT, readRefinement, type Refinement } from './refinement.ts';
 import {
   canonicalVector,
   hasPorts,
   impliedProtocol,
+  PROTOCOL_LIST,
   Protocol,
   protocolNumber,
   VECTOR_PATTERN,
+  VECTOR_SYNTAX,
 } from './vectors.ts';
 
 /** Conditions, all of which must hold. Null and empty do not restrict. */
@@ -59,16 +61,6 @@ export interface PlaybookSet {
   readonly data: PlaybooksData;
 }
 
-/** A set in which no attack finds a playbook. */
-export const EMPTY_PLAYBOOKS: PlaybookSet = {
-  names: [],
-  byName: new Map(),
-  byVector: new Map(),
-  fallback: null,
-  data: {},
-};
-
-const MAX_TTL_SECONDS = 86_400;
 const MAX_NAME_LENGTH = 128;
 const DEFAULT_NAME = 'default';
 
@@ -86,7 +78,10 @@ const ANYTHING: PlaybookMatch = {
 
 type PlaybookPath = readonly (string | number)[];
 
-/** Reads playbooks. Those with an error are not usable, so a caller must not use a set whose problems contain one. */
+/**
+ * Reads playbooks that the schema has accepted. Those with an error are not usable, so a caller must not use a set whose
+ * problems contain one.
+ */
 export function buildPlaybooks(data: PlaybooksData): {
   readonly playbooks: PlaybookSet;
   readonly problems: readonly PolicyProblem[];
@@ -145,7 +140,7 @@ function checkName(
   path: PlaybookPath,
   problems: PolicyProblem[],
 ): void {
-  if (name === '' || name.length > MAX_NAME_LENGTH) {
+  if (name.length > MAX_NAME_LENGTH) {
     problems.push(error(path, `a playbook's name has 1 to ${MAX_NAME_LENGTH} characters`));
   }
   if (taken.has(name)) problems.push(error(path, `the name "${name}" is used twice`));
@@ -153,37 +148,28 @@ function checkName(
 
 function readMatch({ match }: PlaybookData, path: PlaybookPath, problems: PolicyProblem[]): PlaybookMatch {
   const at = [...path, 'match'];
-  const vectors = listOf(match.vector);
-  if (vectors.length === 0) problems.push(error([...at, 'vector'], 'name at least one vector'));
+  const vectors = asList(match.vector);
   for (const vector of vectors) {
     if (!VECTOR_PATTERN.test(vector)) {
-      problems.push(
-        error([...at, 'vector'], `"${vector}" is not a vector: 1 to 64 of a-z, 0-9 and underscore`),
-      );
+      problems.push(error([...at, 'vector'], `"${vector}" is not a vector: ${VECTOR_SYNTAX}`));
     }
   }
   const protocol = match.protocol === undefined ? null : protocolNumber(match.protocol);
   if (protocol === undefined) {
-    const message = `"${match.protocol}" is not a protocol: a number 0 to 255, or tcp, udp, icmp, icmpv6, gre, sctp`;
+    const message = `"${match.protocol}" is not a protocol: a number 0 to 255, or ${PROTOCOL_LIST}`;
     problems.push(error([...at, 'protocol'], message));
   }
-  for (const key of ['min_bps', 'min_pps'] as const) {
-    const value = match[key];
-    if (value !== undefined && !(value >= 0))
-      problems.push(error([...at, key], `${key} must not be negative`));
-  }
-  checkShare(match.min_confidence, [...at, 'min_confidence'], problems);
   return {
     // Reports are read by the same table, so a playbook may use any name of a vector.
     vectors: [...new Set(vectors.map(canonicalVector))],
     requirePorts: match.require_top_ports ?? false,
-    sources: listOf(match.source),
+    sources: asList(match.source),
     protocol: protocol ?? null,
     minBps: match.min_bps ?? null,
     minPps: match.min_pps ?? null,
     minConfidence: match.min_confidence ?? null,
-    customers: listOf(match.customer),
-    profiles: listOf(match.profile),
+    customers: asList(match.customer),
+    profiles: asList(match.profile),
   };
 }
 
@@ -192,7 +178,6 @@ function readSteps(
   path: PlaybookPath,
   problems: PolicyProblem[],
 ): readonly Step[] {
-  if (steps.length === 0) problems.push(error(path, 'a playbook needs at least one step'));
   const result: Step[] = [];
   steps.forEach((data, i) => {
     const before = result.at(-1)?.refinement ?? NO_REFINEMENT;
@@ -209,7 +194,7 @@ function readStep(
   problems: PolicyProblem[],
 ): Step {
   const rate = data.rate_bps;
-  if (data.action === 'police' && !(rate !== undefined && rate > 0 && Number.isFinite(rate))) {
+  if (data.action === 'police' && (rate === undefined || rate === 0)) {
     problems.push(
       error([...path, 'rate_bps'], 'police needs rate_bps above 0 (bits a second); to drop all use discard'),
     );
@@ -222,9 +207,6 @@ function readStep(
     });
   }
   const wholeHost = data.whole_host_rate_bps;
-  if (wholeHost !== undefined && !(wholeHost > 0 && Number.isFinite(wholeHost))) {
-    problems.push(error([...path, 'whole_host_rate_bps'], 'must be above 0 (bits a second)'));
-  }
   if (data.action === 'discard' && wholeHost !== undefined) {
     problems.push({
       path: [...path, 'whole_host_rate_bps'],
@@ -232,19 +214,7 @@ function readStep(
       severity: 'warning',
     });
   }
-  const ttl = data.ttl_seconds;
-  if (ttl !== undefined && !(Number.isInteger(ttl) && ttl >= 1 && ttl <= MAX_TTL_SECONDS)) {
-    problems.push(
-      error([...path, 'ttl_seconds'], `ttl_seconds must be a whole number from 1 to ${MAX_TTL_SECONDS}`),
-    );
-  }
-  checkShare(data.require_confidence_at_least, [...path, 'require_confidence_at_least'], problems);
   const persistence = data.require_persistence_seconds;
-  if (persistence !== undefined && !(persistence >= 0)) {
-    problems.push(
-      error([...path, 'require_persistence_seconds'], 'require_persistence_seconds must not be negative'),
-    );
-  }
   if (first && data.require_confidence_at_least !== undefined) {
     const message = 'the first step applies at once; use match.min_confidence instead';
     problems.push(error([...path, 'require_confidence_at_least'], message));
@@ -255,12 +225,9 @@ function readStep(
     );
   }
   return {
-    action:
-      data.action === 'police'
-        ? { type: 'police', rateBps: rate ?? null }
-        : { type: 'discard', rateBps: null },
+    action: data.action === 'police' ? { type: 'police', rateBps: rate ?? 0 } : DISCARD,
     ...(data.action === 'police' && wholeHost !== undefined ? { wholeHostRateBps: wholeHost } : {}),
-    ttlSeconds: ttl ?? null,
+    ttlSeconds: data.ttl_seconds ?? null,
     confidence: data.require_confidence_at_least ?? null,
     persistenceSeconds: persistence ?? null,
     refinement:
@@ -321,17 +288,6 @@ function specificity(match: PlaybookMatch): number {
     (match.protocol !== null ? 2 : 0) +
     (match.profiles.length > 0 ? 1 : 0)
   );
-}
-
-function checkShare(value: number | undefined, path: PlaybookPath, problems: PolicyProblem[]): void {
-  if (value !== undefined && !(value >= 0 && value <= 1)) {
-    problems.push(error(path, `${String(path.at(-1))} must be from 0 to 1`));
-  }
-}
-
-function listOf<T extends string>(value: T | readonly T[] | undefined): readonly T[] {
-  if (value === undefined) return [];
-  return typeof value === 'string' ? [value] : value;
 }
 
 function error(path: PlaybookPath, message: string): PolicyProblem {

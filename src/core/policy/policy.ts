@@ -67,9 +67,14 @@ export interface Escalation {
   readonly minConfidence: number;
 }
 
+/** `dry-run` decides and records, and announces nothing. */
+export const POLICY_MODES = ['enforced', 'dry-run'] as const;
+
+export type PolicyMode = (typeof POLICY_MODES)[number];
+
 export interface Policy {
   readonly pop: string;
-  readonly mode: 'enforced' | 'dry-run';
+  readonly mode: PolicyMode;
   readonly guardrails: Guardrails;
   readonly quotas: Quotas;
   readonly timers: Timers;

@@ -1,10 +1,10 @@
 /** What a playbook's step adds to the match of its rule, from text to numbers. */
-import { formatPrefix, type Prefix, parsePrefix } from '../../net/prefix.ts';
+import { formatPrefix, knownPrefix, type Prefix } from '../../net/prefix.ts';
 import { TCP_FLAGS } from '../../net/tcp-flags.ts';
-import type { RefinementData } from './playbook-data.ts';
-import { MAX_PORT, normalRanges, readRange } from './ports.ts';
-import type { Range } from '../types.ts';
+import type { RefinementData } from './playbook-schema.ts';
 import { rangeText } from '../rule-text.ts';
+import type { Range } from '../types.ts';
+import { MAX_PORT, normalRanges, readRange } from './ports.ts';
 
 /** Empty lists, zeros, false and null do not restrict. */
 export interface Refinement {
@@ -42,7 +42,7 @@ export function readRefinement(data: RefinementData, complain: Complain): Refine
     tcpFlags,
     tcpFlagsClear,
     fragments: data.fragments ?? false,
-    srcPrefix: data.src_prefix === undefined ? null : readPrefix(data.src_prefix, complain),
+    srcPrefix: data.src_prefix === undefined ? null : knownPrefix(data.src_prefix),
   };
   if (refinement.fragments && tcpFlags !== 0) {
     complain('fragments', 'later fragments carry no TCP flags: use either fragments or tcp_flags');
@@ -53,7 +53,8 @@ export function readRefinement(data: RefinementData, complain: Complain): Refine
   return refinement;
 }
 
-function asList<T>(value: T | readonly T[] | undefined): readonly T[] {
+/** Returns a value, or each of a list; nothing for undefined. */
+export function asList<T>(value: T | readonly T[] | undefined): readonly T[] {
   if (value === undefined) return [];
   return Array.isArray(value) ? value : [value as T];
 }
@@ -78,7 +79,8 @@ function readRanges(
   return normalRanges(ranges);
 }
 
-function readFlags(
+/** Reads flags as octets of the TCP header; what is wrong is reported and left out. */
+export function readFlags(
   value: string | readonly string[] | undefined,
   complain: Complain,
 ): readonly [set: number, clear: number] {
@@ -97,13 +99,6 @@ function readFlags(
   if (set === 0 && clear !== 0) complain('tcp_flags', 'name at least one flag that must be set');
   if (value !== undefined && words.length === 0) complain('tcp_flags', 'name at least one flag');
   return [set, clear];
-}
-
-function readPrefix(text: string, complain: Complain): Prefix | null {
-  const prefix = parsePrefix(text);
-  if (prefix.ok) return prefix.value;
-  complain('src_prefix', prefix.error);
-  return null;
 }
 
 /** Steps are few and events many: their words are made once. */

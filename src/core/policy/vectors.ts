@@ -12,8 +12,14 @@ const PROTOCOL_NAMES: ReadonlyMap<string, number> = new Map([
   ['icmp6', Protocol.Icmpv6],
 ]);
 
+/** The names of protocols, in words. */
+export const PROTOCOL_LIST = 'tcp, udp, icmp, icmpv6, gre, sctp';
+
 /** The syntax of vectors. */
 export const VECTOR_PATTERN = /^[a-z0-9_]{1,64}$/;
+
+/** The same in words. */
+export const VECTOR_SYNTAX = '1 to 64 of a-z, 0-9 and underscore';
 
 /** The UDP port from which the reflectors of an amplification attack answer. */
 const REFLECTOR_PORTS: ReadonlyMap<string, number> = new Map([

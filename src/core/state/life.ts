@@ -7,14 +7,8 @@ import { copyText, cutText } from '../../net/text.ts';
 import type { MitigationFact } from './evolve.ts';
 import type { RecordedFact } from '../facts.ts';
 import { SYSTEM } from '../decide/lifecycle.ts';
-import type {
-  Actor,
-  EventRecord,
-  EventStatus,
-  Mitigation,
-  MitigationAction,
-  RefusalReason,
-} from '../types.ts';
+import type { MitigationAction } from '../action.ts';
+import type { Actor, EventRecord, EventStatus, Mitigation, RefusalReason } from '../types.ts';
 
 /** Characters kept of a name, and of a line of reasons. */
 const MAX_NAME = 128;

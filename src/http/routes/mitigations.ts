@@ -1,4 +1,5 @@
 /** Serves mitigations: lists them, withdraws one, and creates an operator's own. */
+import { DISCARD, type MitigationAction } from '../../core/action.ts';
 import { z } from 'zod';
 import { countNeighbors } from '../../control/rule-view.ts';
 import type { ReconcilerView } from '../../control/types.ts';
@@ -89,6 +90,13 @@ function hasStatus(
   return wanted.has(shownStatus(mitigation, reconciler));
 }
 
+/** Converts a checked request: `police` has a rate. */
+function requestedAction(body: z.output<typeof MitigateBody>): MitigationAction {
+  if (body.action_type === 'discard') return DISCARD;
+  const shared = body.share_rate === true ? { shared: true as const } : {};
+  return { type: 'police', rateBps: body.rate_bps ?? 0, ...shared };
+}
+
 const IdParams = z.object({ id: z.string() });
 
 export function registerMitigations(app: App, deps: HttpDependencies, room: ReadRoom): void {
@@ -177,11 +185,7 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
         victim,
         protocol,
         ports,
-        action: {
-          type: body.action_type,
-          rateBps: body.rate_bps ?? null,
-          ...(body.share_rate === true ? { shared: true } : {}),
-        },
+        action: requestedAction(body),
         ttlSeconds: body.ttl_seconds,
         reason: body.reason,
       });

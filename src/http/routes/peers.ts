@@ -177,16 +177,18 @@ export function familyText({ afi, safi }: FamilyView): string {
   return net === undefined || kind === undefined ? `${afi}/${safi}` : `${net}-${kind}`;
 }
 
-function notificationView(notification: Notification | null): z.output<typeof NotificationSchema> | null {
-  if (notification === null) return null;
+function notificationView(
+  notification: Notification | undefined,
+): z.output<typeof NotificationSchema> | null {
+  if (notification === undefined) return null;
   const { code, subcode, text, at } = notification;
   return { code, subcode, text, at: timeText(at) };
 }
 
 function causeView(cause: PeerView['lastCause']): z.output<typeof PeerSchema>['last_cause'] {
-  if (cause === null) return null;
+  if (cause === undefined) return null;
   const { text, firstAt, lastAt, count, symptom } = cause;
-  return { text, first_at: timeText(firstAt), last_at: timeText(lastAt), count, symptom };
+  return { text, first_at: timeText(firstAt), last_at: timeText(lastAt), count, symptom: symptom ?? null };
 }
 
 /** Returns a session's view. `disabled`: the operator's command that keeps it down; undefined if there is none. */
@@ -212,22 +214,26 @@ export function peerView(
             reason: disabled.reason,
           },
     established_at: timeOrNull(establishedAt),
-    uptime_seconds: establishedAt === null ? null : Math.max(0, Math.floor((now - establishedAt) / 1000)),
+    uptime_seconds:
+      establishedAt === undefined ? null : Math.max(0, Math.floor((now - establishedAt) / 1000)),
     families: peer.families.map(familyText),
-    negotiated: negotiated && {
-      hold_time_seconds: negotiated.holdTimeSeconds,
-      families: negotiated.families.map(familyText),
-      four_octet_as: negotiated.fourOctetAs,
-      route_refresh: negotiated.routeRefresh,
-      enhanced_route_refresh: negotiated.enhancedRouteRefresh,
-      extended_messages: negotiated.extendedMessages,
-      graceful_restart: negotiated.gracefulRestart,
-      peer_router_id: negotiated.peerRouterId,
-    },
+    negotiated:
+      negotiated === undefined
+        ? null
+        : {
+            hold_time_seconds: negotiated.holdTimeSeconds,
+            families: negotiated.families.map(familyText),
+            four_octet_as: negotiated.fourOctetAs,
+            route_refresh: negotiated.routeRefresh,
+            enhanced_route_refresh: negotiated.enhancedRouteRefresh,
+            extended_messages: negotiated.extendedMessages,
+            graceful_restart: negotiated.gracefulRestart,
+            peer_router_id: negotiated.peerRouterId,
+          },
     rules_sent: peer.rulesSent,
     rules_pending: peer.rulesPending,
-    last_error: peer.lastError,
-    hint: peer.hint,
+    last_error: peer.lastError ?? null,
+    hint: peer.hint ?? null,
     last_cause: causeView(peer.lastCause),
     last_notification_sent: notificationView(peer.lastNotificationSent),
     last_notification_received: notificationView(peer.lastNotificationReceived),

@@ -88,7 +88,7 @@ export function registerStatus(
         reconciler: {
           runs,
           drift,
-          last_run_at: timeOrNull(lastRunAt),
+          last_run_at: timeOrNull(lastRunAt ?? null),
           last_run_ms: lastRunMs,
           egress_refusals: egressRefusals,
         },

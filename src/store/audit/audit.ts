@@ -51,15 +51,28 @@ export interface AuditLogOptions {
 
 /** The log's condition. */
 export interface AuditCondition {
-  /** Error of the last write; null if it succeeded. */
-  readonly failure: StoreError | null;
-  /** Start of the running write (ms since the epoch); null if none is running. */
-  readonly writingSince: number | null;
+  /** Error of the last write; undefined if it succeeded. */
+  readonly failure: StoreError | undefined;
+  /** Start of the running write (ms since the epoch); undefined if none is running. */
+  readonly writingSince: number | undefined;
 }
 
 const RETRIES_AT_CLOSE = 2;
 /** Number of waiting entries that are written at once. */
 const ENOUGH = 1_000;
+
+/**
+ *              an entry                 the time is over, or it is urgent
+ *     idle ───────────────▶ gathering ────────────────────────────────────▶ writing ◀─┐ again
+ *      ▲ ▲                                                                    │   └───┘
+ *      │ └──────────── nothing urgent waits, or the write has failed ─────────┘
+ *      └ the next entry tries again after a failure
+ */
+type AuditState =
+  | { readonly name: 'idle' }
+  | { readonly name: 'gathering'; readonly cancel: () => void }
+  /** `again`: entries wait that must be written now, too. */
+  | { readonly name: 'writing'; again: boolean; readonly written: Promise<void> };
 
 export class AuditLog {
   readonly #options: Required<AuditLogOptions>;
@@ -70,14 +83,11 @@ export class AuditLog {
   #file: SegmentFile;
   #waiting: AuditEntry[] = [];
   #dropped = 0;
-  #writing: Promise<void> | undefined;
+  #state: AuditState = { name: 'idle' };
   /** Start of the running write (ms since the epoch). */
-  #writingSince: number | null = null;
+  #writingSince: number | undefined;
   /** Error of the last write. */
-  #failure: StoreError | null = null;
-  /** True if the waiting entries must be written now. */
-  #hurry = false;
-  #cancelGathering: (() => void) | undefined;
+  #failure: StoreError | undefined;
   /** Serializes work on the files. */
   #turn: Promise<unknown> = Promise.resolve();
   #lastSeq: number;
@@ -185,7 +195,7 @@ export class AuditLog {
   /** Resolves when the waiting entries are written, or writing them has failed. */
   async flush(): Promise<void> {
     if (this.#waiting.length > 0) this.#start();
-    await this.#writing;
+    await this.#written();
   }
 
   /** Returns the newest durable entries, newest first, also from rotated files. Rejects with StoreError. */
@@ -217,11 +227,11 @@ export class AuditLog {
    */
   async close(): Promise<void> {
     for (let attempt = 0; attempt < RETRIES_AT_CLOSE; attempt++) {
-      await this.#writing;
+      await this.#written();
       if (this.#waiting.length > 0) this.#start();
     }
-    await this.#writing;
-    this.#endGathering();
+    await this.#written();
+    if (this.#state.name === 'gathering') this.#state.cancel();
     await this.#file.close();
   }
 
@@ -237,35 +247,33 @@ export class AuditLog {
   }
 
   #gather(): void {
-    if (this.#writing !== undefined || this.#cancelGathering !== undefined) return;
-    this.#cancelGathering = this.#options.gather(() => {
-      this.#cancelGathering = undefined;
-      this.#start();
-    });
-  }
-
-  #endGathering(): void {
-    this.#cancelGathering?.();
-    this.#cancelGathering = undefined;
+    if (this.#state.name !== 'idle') return;
+    this.#state = { name: 'gathering', cancel: this.#options.gather(() => this.#start()) };
   }
 
   /** Writes all waiting entries now. */
   #start(): void {
-    this.#hurry = true;
-    this.#endGathering();
-    this.#writing ??= Promise.resolve().then(() => this.#write());
+    if (this.#state.name === 'writing') {
+      this.#state.again = true;
+      return;
+    }
+    if (this.#state.name === 'gathering') this.#state.cancel();
+    this.#state = { name: 'writing', again: true, written: Promise.resolve().then(() => this.#write()) };
   }
 
-  /**
-   * Clears `#writing` in the same step in which nothing is urgent any more, so that a later call starts a new write.
-   */
+  /** Resolves when the current write, if any, has ended. */
+  #written(): Promise<void> {
+    return this.#state.name === 'writing' ? this.#state.written : Promise.resolve();
+  }
+
+  /** Becomes idle in the same step in which nothing is urgent any more, so that a later call starts a new write. */
   async #write(): Promise<void> {
     let works = true;
-    while (works && this.#hurry && this.#waiting.length > 0) {
-      this.#hurry = false;
+    while (works && this.#state.name === 'writing' && this.#state.again && this.#waiting.length > 0) {
+      this.#state.again = false;
       works = await this.#writeGroup();
     }
-    this.#writing = undefined;
+    this.#state = { name: 'idle' };
     if (works && this.#waiting.length > 0) this.#gather();
   }
 
@@ -280,7 +288,7 @@ export class AuditLog {
       const entries = dropped > 0 ? [this.#note('audit.gap', this.#name, gap), ...group] : group;
       this.#writingSince = this.#options.clock();
       await this.#inTurn(() => this.#append(entries));
-      this.#failure = null;
+      this.#failure = undefined;
       return true;
     } catch (error) {
       this.#failure = storeError('write the audit log', this.#options.path, error);
@@ -291,7 +299,7 @@ export class AuditLog {
       this.#options.onError(this.#failure);
       return false;
     } finally {
-      this.#writingSince = null;
+      this.#writingSince = undefined;
     }
   }
 

@@ -46,13 +46,32 @@ interface WaitingAppend {
   readonly reject: (error: StoreError) => void;
 }
 
+/**
+ *              open                all facts are read             close
+ *     closed ────────▶ recovering ────────────────────▶ open ─────────────▶ closing
+ *        ▲                 │ failed, or closed                                 │
+ *        └─────────────────┴───────────────────────────────────────────────────┘
+ *                                                   accepted facts are durable or rejected
+ *
+ * While it is open, groups of appends are written one after the other, and one snapshot may be written meanwhile. A
+ * write that fails rejects the facts that wait, and the next append tries again (see segment-file.ts).
+ */
+type JournalState =
+  | { readonly name: 'closed' }
+  | { readonly name: 'recovering'; readonly lock?: Lock }
+  | { readonly name: 'open'; readonly lock: Lock; readonly segment: SegmentFile }
+  | {
+      readonly name: 'closing';
+      readonly lock?: Lock;
+      readonly segment?: SegmentFile;
+      readonly closed: Promise<void>;
+    };
+
 export class Journal implements Store {
   readonly #folder: string;
   readonly #files: Files;
   readonly #options: JournalOptions;
-  #state: 'closed' | 'recovering' | 'open' | 'closing' = 'closed';
-  #lock: Lock | undefined;
-  #current: SegmentFile | undefined;
+  #state: JournalState = { name: 'closed' };
   /** Sequence numbers of the last durable fact, and of the last accepted one (durable or waiting). */
   #durableSeq = 0;
   #acceptedSeq = 0;
@@ -61,7 +80,6 @@ export class Journal implements Store {
   /** Serializes work on the current segment. */
   #turn: Promise<unknown> = Promise.resolve();
   #snapshotting = false;
-  #closing: Promise<void> | undefined;
 
   constructor(options: JournalOptions) {
     this.#options = options;
@@ -71,20 +89,26 @@ export class Journal implements Store {
 
   /** See Store. Checks facts while they are read: the iteration rejects with DamageError that names file and line. */
   async open(): Promise<Recovery> {
-    if (this.#state !== 'closed') throw new StoreError(`the journal in ${this.#folder} is already open`);
-    this.#state = 'recovering';
+    if (this.#state.name !== 'closed') {
+      throw new StoreError(`the journal in ${this.#folder} is already open`);
+    }
+    this.#state = { name: 'recovering' };
     try {
       await this.#files.makeFolder(this.#folder);
       const lock = await acquireLock(this.#folder, this.#options.lock);
-      this.#lock = lock;
+      if (!this.#isRecovering()) {
+        await lock.release();
+        throw new StoreError('the journal was closed while it was being opened');
+      }
+      this.#state = { name: 'recovering', lock };
       const found = await readFolder(this.#files, this.#folder);
       for (const path of found.leftovers) await this.#files.remove(path);
       const plan = await planRecovery(this.#files, this.#folder, found);
       plan.warnings.unshift(...lock.warnings);
-      if (plan.lostLineFeed !== null) await mendLineFeed(this.#files, plan.lostLineFeed);
+      if (plan.lostLineFeed !== undefined) await mendLineFeed(this.#files, plan.lostLineFeed);
       return {
         snapshot: plan.snapshot,
-        facts: this.#recover(plan),
+        facts: this.#recover(plan, lock),
         about: plan.about,
         warnings: plan.warnings,
       };
@@ -94,21 +118,24 @@ export class Journal implements Store {
     }
   }
 
-  async *#recover(plan: RecoveryPlan): AsyncGenerator<readonly RecordedFact[]> {
-    const { lastSeq, current, unterminated, strays } = yield* readFactsAfter(this.#files, plan);
-    if (this.#state !== 'recovering') throw new StoreError('the journal was closed while it was being read');
+  async *#recover(plan: RecoveryPlan, lock: Lock): AsyncGenerator<readonly RecordedFact[]> {
+    const { lastSeq, current, unterminated, leftovers } = yield* readFactsAfter(this.#files, plan);
     this.#durableSeq = lastSeq;
     this.#acceptedSeq = lastSeq;
-    for (const { path } of strays) await this.#files.remove(path);
-    this.#current =
-      current === null
+    for (const { path } of leftovers) await this.#files.remove(path);
+    const segment =
+      current === undefined
         ? await SegmentFile.create(this.#files, this.#folder, this.#segment(lastSeq + 1))
         : await SegmentFile.open(this.#files, current, unterminated);
-    this.#state = 'open';
+    if (!this.#isRecovering()) {
+      await segment.close();
+      throw new StoreError('the journal was closed while it was being read');
+    }
+    this.#state = { name: 'open', lock, segment };
   }
 
   append(facts: readonly RecordedFact[]): Promise<void> {
-    if (this.#state !== 'open') return Promise.reject(this.#notOpen());
+    if (this.#state.name !== 'open') return Promise.reject(this.#notOpen());
     if (facts.length === 0) return Promise.resolve();
     let expected = this.#acceptedSeq;
     let lines = '';
@@ -133,7 +160,7 @@ export class Journal implements Store {
 
   /** See Store. Also removes old segments beyond the retention; appends continue meanwhile. */
   async snapshot(snapshot: StateSnapshot): Promise<void> {
-    if (this.#state !== 'open') throw this.#notOpen();
+    if (this.#state.name !== 'open') throw this.#notOpen();
     if (this.#snapshotting) throw new StoreError('a snapshot is already being written');
     if (snapshot.seq < 1 || snapshot.seq > this.#durableSeq) {
       throw new StoreError(
@@ -158,30 +185,27 @@ export class Journal implements Store {
 
   /** Resolves when every accepted fact is durable or rejected and the folder is released. */
   close(): Promise<void> {
-    if (this.#state === 'closed') return Promise.resolve();
-    this.#closing ??= this.#close().finally(() => {
-      this.#closing = undefined;
-    });
-    return this.#closing;
+    if (this.#state.name === 'closed') return Promise.resolve();
+    if (this.#state.name !== 'closing') {
+      this.#state = { ...this.#state, name: 'closing', closed: this.#close() };
+    }
+    return this.#state.closed;
   }
 
   async #close(): Promise<void> {
-    this.#state = 'closing';
     await this.#writing;
     await this.#turn;
     await this.#giveUp();
   }
 
   async #giveUp(): Promise<void> {
-    const current = this.#current;
-    const lock = this.#lock;
-    this.#current = undefined;
-    this.#lock = undefined;
-    this.#state = 'closed';
+    const state = this.#state;
+    this.#state = { name: 'closed' };
+    if (state.name === 'closed') return;
     try {
-      await current?.close();
+      if (state.name !== 'recovering') await state.segment?.close();
     } finally {
-      await lock?.release();
+      await state.lock?.release();
     }
   }
 
@@ -251,18 +275,25 @@ export class Journal implements Store {
     await current.tidy();
     if (current.length === 0) await removeIfThere(this.#files, current.segment.path);
     const next = await SegmentFile.create(this.#files, this.#folder, this.#segment(this.#durableSeq + 1));
-    this.#current = next;
+    if (this.#state.name === 'open' || this.#state.name === 'closing') {
+      this.#state = { ...this.#state, segment: next };
+    }
     await current.close();
   }
 
   #segmentInUse(): SegmentFile {
-    if (this.#current === undefined) throw this.#notOpen();
-    return this.#current;
+    const segment = 'segment' in this.#state ? this.#state.segment : undefined;
+    if (segment === undefined) throw this.#notOpen();
+    return segment;
   }
 
   #segment(first: number): NumberedFile {
     const name = segmentName(first);
     return { name, path: join(this.#folder, name), seq: first };
+  }
+
+  #isRecovering(): boolean {
+    return this.#state.name === 'recovering';
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -273,7 +304,7 @@ export class Journal implements Store {
 
   #notOpen(): StoreError {
     return new StoreError(
-      this.#state === 'recovering'
+      this.#isRecovering()
         ? `the journal in ${this.#folder} cannot be written until all its facts have been read`
         : `the journal in ${this.#folder} is not open`,
     );

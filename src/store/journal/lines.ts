@@ -28,22 +28,22 @@ export class LineReader {
   }
 
   /**
-   * Returns the next complete lines as one block, which may be empty; null at the end of the file. Rejects with
+   * Returns the next complete lines as one block, which may be empty; undefined at the end of the file. Rejects with
    * LineTooLong.
    */
-  async next(): Promise<Buffer | null> {
+  async next(): Promise<Buffer | undefined> {
     const carried = this.#carried;
     if (carried.length > LONGEST_LINE) throw new LineTooLong();
     // Reads grow with the length of a line, so that its bytes are not copied many times.
     const buffer = Buffer.allocUnsafe(Math.max(CHUNK, 2 * carried.length));
     carried.copy(buffer);
     const count = await this.#file.read(buffer.subarray(carried.length), this.#position);
-    if (count === 0) return null;
+    if (count === 0) return undefined;
     this.#position += count;
     const filled = buffer.subarray(0, carried.length + count);
-    const whole = filled.lastIndexOf(LINE_FEED) + 1;
-    this.#carried = filled.subarray(whole);
-    return filled.subarray(0, whole);
+    const end = filled.lastIndexOf(LINE_FEED) + 1;
+    this.#carried = filled.subarray(end);
+    return filled.subarray(0, end);
   }
 }
 

@@ -16,15 +16,15 @@ import {
 import { readSnapshot, type SnapshotFile } from './snapshot.ts';
 
 export interface RecoveryPlan {
-  readonly snapshot: StateSnapshot | null;
+  readonly snapshot: StateSnapshot | undefined;
   /** Segments with facts after the snapshot, ascending; empty only for a new folder. */
   readonly segments: readonly Segment[];
   /** Estimated number of facts after the snapshot; the last segment is estimated by its size. */
   readonly about: number;
   /** Newest fact that is known to have been durable; the segments must reach it. */
   readonly reach: number;
-  /** Position of a damaged line feed at the end of the newest segment, after an intact line; null if there is none. */
-  readonly lostLineFeed: { readonly path: string; readonly position: number } | null;
+  /** Position of a damaged line feed at the end of the newest segment, after an intact line. */
+  readonly lostLineFeed: { readonly path: string; readonly position: number } | undefined;
   /** Grows while the facts are read. */
   readonly warnings: string[];
 }
@@ -40,7 +40,7 @@ export async function planRecovery(
 ): Promise<RecoveryPlan> {
   const warnings: string[] = [];
   const damages: string[] = [];
-  let newestSnapshot: SnapshotFile | null = null;
+  let newestSnapshot: SnapshotFile | undefined;
   for (const candidate of snapshots.toReversed()) {
     try {
       newestSnapshot = await readSnapshot(files, candidate);
@@ -51,7 +51,7 @@ export async function planRecovery(
       warnings.push(`${error.message}; this snapshot is skipped and older facts are read instead`);
     }
   }
-  const snapshot = newestSnapshot?.snapshot ?? null;
+  const snapshot = newestSnapshot?.snapshot;
   const from = (snapshot?.seq ?? 0) + 1;
   const start = segments.findLastIndex(
     ({ seq, octets }, i) => seq <= from && (octets > 0 || i === segments.length - 1),
@@ -76,8 +76,8 @@ export async function planRecovery(
   const lostLineFeed =
     written !== undefined && tail.isIntactRecord
       ? { path: written.path, position: written.octets - 1 }
-      : null;
-  if (lostLineFeed !== null) {
+      : undefined;
+  if (lostLineFeed !== undefined) {
     warnings.push(
       `${lostLineFeed.path}: the line feed after the last fact is damaged; the fact is intact and kept; check the disk`,
     );
@@ -151,7 +151,7 @@ export async function mendLineFeed(
   }
 }
 
-const NOWHERE: ChainEnd = { lastSeq: 0, current: null, unterminated: 0, strays: [], torn: null };
+const NOWHERE: ChainEnd = { lastSeq: 0, current: undefined, unterminated: 0, leftovers: [], torn: undefined };
 
 /** Yields the facts after the snapshot in slices. Throws DamageError at the first damage. */
 export async function* readFactsAfter(
@@ -173,9 +173,9 @@ export async function* readFactsAfter(
     if (step.done !== true) await chain.return(NOWHERE);
   }
   const end = step.value;
-  if (end.torn !== null) plan.warnings.push(end.torn);
+  if (end.torn !== undefined) plan.warnings.push(end.torn);
   const newest = end.current;
-  if (newest !== null && end.lastSeq < plan.reach) {
+  if (newest !== undefined && end.lastSeq < plan.reach) {
     throw new StoreError(
       `${newest.path}: the journal ends with fact ${end.lastSeq}, but a snapshot exists for fact ${plan.reach}; restore the folder from a backup`,
     );

@@ -51,7 +51,7 @@ export class SegmentFile {
         await files.syncFolder(folder);
       } catch (error) {
         await file.close();
-        // If removing fails, recovery recognizes an empty stray (segments.ts).
+        // If removing fails, recovery recognizes the empty leftover (segments.ts).
         await removeIfThere(files, segment.path);
         throw error;
       }

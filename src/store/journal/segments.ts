@@ -80,8 +80,8 @@ export interface SegmentEnd {
   readonly lastSeq: number;
   /** Bytes of an unterminated last line, or of a torn write. */
   readonly unterminated: number;
-  /** Describes a torn write for the operator; null if there is none. */
-  readonly torn: string | null;
+  /** Describes a torn write for the operator; undefined if there is none. */
+  readonly torn: string | undefined;
 }
 
 /** Limit of a torn write (bytes), well above any group. */
@@ -111,7 +111,7 @@ export async function* readSegment(
     let torn: Pick<SegmentEnd, 'unterminated' | 'torn'> | undefined;
     while (torn === undefined) {
       const block = await nextBlock(reader, path, line + 1);
-      if (block === null) return { lastSeq: expected - 1, unterminated: reader.unterminated, torn: null };
+      if (block === undefined) return { lastSeq: expected - 1, unterminated: reader.unterminated, torn };
       let facts = decodeRecords(block);
       if ('detail' in facts) {
         const intact = octetsOfLines(block, facts.line);
@@ -161,7 +161,7 @@ async function tornOctets(file: OpenFile, from: number): Promise<number> {
 }
 
 /** Returns the reader's next lines; errors name the file. */
-export async function nextBlock(reader: LineReader, path: string, line: number): Promise<Buffer | null> {
+export async function nextBlock(reader: LineReader, path: string, line: number): Promise<Buffer | undefined> {
   try {
     return await reader.next();
   } catch (error) {
@@ -175,14 +175,14 @@ export async function nextBlock(reader: LineReader, path: string, line: number):
 /** The end of a chain of segments. */
 export interface ChainEnd {
   readonly lastSeq: number;
-  /** The segment to continue in; null if there is none. */
-  readonly current: Segment | null;
+  /** The segment to continue in; undefined if there is none. */
+  readonly current: Segment | undefined;
   /** Bytes after the last complete line of `current`. */
   readonly unterminated: number;
-  /** Describes a torn write for the operator; null if there is none. */
-  readonly torn: string | null;
+  /** Describes a torn write for the operator; undefined if there is none. */
+  readonly torn: string | undefined;
   /** Empty segments of failed rotations, after which the previous segment was continued. They are removed. */
-  readonly strays: readonly Segment[];
+  readonly leftovers: readonly Segment[];
 }
 
 /**
@@ -194,29 +194,29 @@ export async function* readChain(
   segments: readonly Segment[],
   onSegment?: (segment: Segment) => void,
 ): AsyncGenerator<readonly RecordedFact[], ChainEnd> {
-  const strays: Segment[] = [];
-  let current: Segment | null = null;
+  const leftovers: Segment[] = [];
+  let current: Segment | undefined;
   let lastSeq = 0;
   let unterminated = 0;
-  let torn: string | null = null;
+  let torn: string | undefined;
   for (const segment of segments) {
-    // A rotation leaves no empty segment behind. An empty segment is a stray if another one follows it, or if the
+    // A rotation leaves no empty segment behind. An empty segment is a leftover if another one follows it, or if the
     // previous segment was continued, so that it already contains the facts.
     const isNewest = segment === segments.at(-1);
     const wasOvertaken = segment.seq <= lastSeq || unterminated > 0;
     if (
       segment.octets === 0 &&
-      (!isNewest || (current !== null && segment.seq <= lastSeq + 1 && wasOvertaken))
+      (!isNewest || (current !== undefined && segment.seq <= lastSeq + 1 && wasOvertaken))
     ) {
-      strays.push(segment);
+      leftovers.push(segment);
       continue;
     }
-    if (current !== null) checkLink(current, lastSeq, unterminated, segment);
+    if (current !== undefined) checkLink(current, lastSeq, unterminated, segment);
     onSegment?.(segment);
     ({ lastSeq, unterminated, torn } = yield* readSegment(files, segment, isNewest));
     current = segment;
   }
-  return { lastSeq, current, unterminated, strays, torn };
+  return { lastSeq, current, unterminated, leftovers, torn };
 }
 
 function checkLink(before: Segment, lastSeq: number, unterminated: number, segment: Segment): void {

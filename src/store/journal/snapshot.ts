@@ -13,7 +13,7 @@
 import { crc32 } from 'node:zlib';
 import type { StateSnapshot } from '../../core/state/state.ts';
 import { errorText } from '../../net/text.ts';
-import { createWhole, type Files, storeError } from '../files.ts';
+import { createAtomically, type Files, storeError } from '../files.ts';
 import { LineReader, linesIn } from './lines.ts';
 import { crcText } from './record.ts';
 import { DamageError, nextBlock, type NumberedFile, readFolder, snapshotName } from './segments.ts';
@@ -26,7 +26,7 @@ const SLICE = 256 * 1024;
 export async function writeSnapshot(files: Files, folder: string, snapshot: StateSnapshot): Promise<void> {
   const name = snapshotName(snapshot.seq);
   try {
-    await createWhole(files, folder, name, slices(snapshot));
+    await createAtomically(files, folder, name, slices(snapshot));
   } catch (error) {
     throw storeError('write the snapshot', `${folder}/${name}`, error);
   }
@@ -95,7 +95,7 @@ export async function readSnapshot(files: Files, snapshot: NumberedFile): Promis
     const reader = new LineReader(file);
     for (;;) {
       const block = await nextBlock(reader, path, builder.line + 1);
-      if (block === null) break;
+      if (block === undefined) break;
       for (const text of linesIn(block)) builder.add(text);
     }
     if (reader.unterminated > 0) throw new DamageError(path, builder.line + 1, 'the line is incomplete');
@@ -110,7 +110,7 @@ class SnapshotBuilder {
   readonly #seq: number;
   readonly #entries = new Map<string, unknown>();
   readonly #lists = new Map<string, unknown[]>();
-  #whole: { readonly value: unknown } | undefined;
+  #value: { readonly value: unknown } | undefined;
   #followed = false;
   #crc = 0;
   #ended = false;
@@ -145,7 +145,7 @@ class SnapshotBuilder {
       if ('item' in line) this.#addItem(line.key, line.item);
       else this.#entries.set(line.key, line.value);
     } else if ('value' in line) {
-      this.#whole = { value: line.value };
+      this.#value = { value: line.value };
     } else {
       throw this.#damage('not a line of a snapshot');
     }
@@ -166,7 +166,7 @@ class SnapshotBuilder {
   finish(): SnapshotFile {
     if (!this.#ended)
       throw new DamageError(this.#path, this.line, 'the snapshot is incomplete: its last line is missing');
-    const data = this.#whole === undefined ? Object.fromEntries(this.#entries) : this.#whole.value;
+    const data = this.#value === undefined ? Object.fromEntries(this.#entries) : this.#value.value;
     return { snapshot: { schema: 1, seq: this.#seq, data }, followed: this.#followed };
   }
 

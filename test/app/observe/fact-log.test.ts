@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { pino } from 'pino';
-import { narrateFacts } from '../../../src/app/observe/fact-log.ts';
+import { logFacts } from '../../../src/app/observe/fact-log.ts';
 import { initialState } from '../../../src/core/state/state.ts';
 import { eventRecord } from '../../http/support.ts';
 
@@ -14,7 +14,7 @@ test('a report that could not be read is a warning that says why', () => {
     mitigationId: null,
     why: ['the report could not be read', 'alerts[4].victim_ip: must be an address'],
   });
-  narrateFacts(log, initialState(), () => '')([{ seq: 1, at: 0, fact: { type: 'event.received', event } }]);
+  logFacts(log, initialState(), () => '')([{ seq: 1, at: 0, fact: { type: 'event.received', event } }]);
   assert.equal(lines.length, 1);
   const line = JSON.parse(lines[0] ?? '');
   assert.equal(line.level, 40, 'warn');

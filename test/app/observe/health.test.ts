@@ -30,6 +30,7 @@ class House {
       submit: () => Promise.reject(new Error('not asked')),
       adopt: () => Promise.reject(new Error('not asked')),
       follow: () => () => undefined,
+      followFirst: () => () => undefined,
       recent: () => [],
     };
     const policyNow = () => this.policy;
@@ -38,8 +39,14 @@ class House {
       clock: () => this.now,
       clockAhead: () => this.ahead,
       isMock: false,
-      recording: () => null,
-      audit: () => null,
+      recording: () => ({
+        phase: 'ready',
+        writingSince: undefined,
+        snapshottingSince: undefined,
+        unrecorded: 0,
+        unrecordedSince: undefined,
+      }),
+      audit: () => ({ failure: undefined, writingSince: undefined }),
       engine: () => ({ ...engine, policy: policyNow() }),
       shortfalls: () => this.shortfalls,
       ...changes,

@@ -7,10 +7,10 @@ import { StoreError } from '../../../src/store/store.ts';
 const NOW = 10_000_000;
 const WELL: Recording = {
   phase: 'ready',
-  writingSince: null,
-  snapshottingSince: null,
+  writingSince: undefined,
+  snapshottingSince: undefined,
   unrecorded: 0,
-  unrecordedSince: null,
+  unrecordedSince: undefined,
 };
 
 const codes = (changes: Partial<Recording>): readonly string[] =>
@@ -41,9 +41,9 @@ describe('of writing down, health says', () => {
   });
 
   it('why the audit log is not written, or that it does not answer', () => {
-    assert.deepEqual(auditLines({ failure: null, writingSince: NOW - 9_999 }, NOW), []);
-    assert.equal(auditLines({ failure: null, writingSince: NOW - 10_000 }, NOW)[0]?.code, 'audit');
+    assert.deepEqual(auditLines({ failure: undefined, writingSince: NOW - 9_999 }, NOW), []);
+    assert.equal(auditLines({ failure: undefined, writingSince: NOW - 10_000 }, NOW)[0]?.code, 'audit');
     const failure = new StoreError('cannot write the audit log /x: no space left');
-    assert.match(auditLines({ failure, writingSince: null }, NOW)[0]?.text ?? '', /no space left/);
+    assert.match(auditLines({ failure, writingSince: undefined }, NOW)[0]?.text ?? '', /no space left/);
   });
 });

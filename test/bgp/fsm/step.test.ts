@@ -313,7 +313,7 @@ describe('a machine that was stopped', () => {
   });
 
   it('goes without a NOTIFICATION when the peer shall keep the routes (RFC 4724 §4.1)', () => {
-    const [, actions] = step(STATES.established, { type: 'manual-stop', cease: null }, CONFIG);
+    const [, actions] = step(STATES.established, { type: 'manual-stop', cease: undefined }, CONFIG);
     assert.equal(words(actions), 'stop-all-timers, drop-connection, session-down, report');
   });
 });

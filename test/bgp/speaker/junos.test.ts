@@ -82,13 +82,13 @@ describe('Junos: families that do not fit (2/7)', () => {
 
     await speaker.reconfigure([neighbor(HOST, junos.port, { families: [FLOW4] })]);
     await until('established', () => up.length === 1);
-    assert.equal(statusOf(speaker).lastError, null);
+    assert.equal(statusOf(speaker).lastError, undefined);
   });
 
   it('understands its 2/7 although its OPEN never came', async (t) => {
     const { junos, start } = await meet(t, { families: [FLOW4], judgesFirst: true }, { families: [FLOW6] });
     const { speaker } = await start();
-    await until('the NOTIFICATION', () => statusOf(speaker).lastNotificationReceived !== null);
+    await until('the NOTIFICATION', () => statusOf(speaker).lastNotificationReceived !== undefined);
     const { lastNotificationReceived, lastError } = statusOf(speaker);
     assert.deepEqual([lastNotificationReceived?.code, lastNotificationReceived?.subcode], [2, 7]);
     assert.match(

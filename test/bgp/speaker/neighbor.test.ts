@@ -49,7 +49,7 @@ describe('two connections with one neighbor (RFC 4271 §6.8)', () => {
       await until('established', () => up.length === 1);
       speaker.apply('edge1', [flowRoute(1)], []);
       await winner.got('update');
-      assert.equal(speaker.peers()[0]?.lastError, null);
+      assert.equal(speaker.peers()[0]?.lastError, undefined);
       await stop();
     });
   }
@@ -559,7 +559,7 @@ describe('a UNIX socket', () => {
       neighbors: [neighbor('', 0, { address: { kind: 'unix', path: '/nonexistent/bgp.sock' } })],
     });
     await speaker.start();
-    await until('the dial failed', () => speaker.peers()[0]?.lastError !== null);
+    await until('the dial failed', () => speaker.peers()[0]?.lastError !== undefined);
     assert.equal(
       speaker.peers()[0]?.lastError,
       'nothing is listening on /nonexistent/bgp.sock: start the helper that owns this socket',

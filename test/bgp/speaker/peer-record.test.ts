@@ -53,7 +53,7 @@ describe('the last error of a neighbor', () => {
     assert.equal(record.ended('refused the connection', true, NOW), true);
     assert.equal(record.lastError, 'refused the connection');
     record.up(0);
-    assert.equal(record.lastError, null);
+    assert.equal(record.lastError, undefined);
   });
 
   it('stays when it ended a session, so that whoever looks after the next has come up still sees why', () => {
@@ -73,7 +73,7 @@ describe('the last error of a neighbor', () => {
     record.ended('refused the connection', true, NOW);
     assert.equal(record.lastError, 'refused the connection');
     record.up(1);
-    assert.equal(record.lastError, null);
+    assert.equal(record.lastError, undefined);
   });
 
   it('is news the first time and not while it repeats itself, save that it ends a session each time', () => {
@@ -90,8 +90,8 @@ describe('the last error of a neighbor', () => {
     record.up(0);
     record.down();
     assert.equal(record.ended('session closed: Cease/Administrative Shutdown (6/2)', false, NOW), true);
-    assert.equal(record.lastError, null);
-    assert.equal(record.establishedAt, null);
+    assert.equal(record.lastError, undefined);
+    assert.equal(record.establishedAt, undefined);
     // Without a session there is nothing to tell.
     assert.equal(record.ended('session closed: Cease/Administrative Shutdown (6/2)', false, NOW), false);
   });
@@ -117,7 +117,7 @@ describe('the last error of a neighbor', () => {
     assert.equal(record.counters().flaps, 0);
     record.up(1);
     record.down();
-    assert.equal(record.lastFlapAt, null);
+    assert.equal(record.lastFlapAt, undefined);
     record.ended('hold time', true, NOW);
     assert.equal(record.counters().flaps, 1);
     assert.equal(record.lastFlapAt, NOW);
@@ -173,7 +173,7 @@ describe('the cause at BGP level', () => {
     assert.equal(record.lastCause?.text, 'peer sent Cease/Connection Rejected (6/5)');
     assert.equal(record.lastCause?.count, 1);
     record.up(NOW + 2);
-    assert.equal(record.lastCause, null);
-    assert.equal(record.lastError, null);
+    assert.equal(record.lastCause, undefined);
+    assert.equal(record.lastError, undefined);
   });
 });

@@ -61,7 +61,7 @@ describe('a speaker and a router over TCP', () => {
   it('says in words why a neighbor cannot be reached, and goes on trying', async () => {
     const { speaker } = speakerWith({ neighbors: [neighbor('127.0.0.1', 1)] });
     await speaker.start();
-    await until('the dial failed', () => speaker.peers()[0]?.lastError !== null);
+    await until('the dial failed', () => speaker.peers()[0]?.lastError !== undefined);
     assert.equal(
       speaker.peers()[0]?.lastError,
       "127.0.0.1:1 refused the connection: is BGP running there and configured for this side's address?",
@@ -126,6 +126,27 @@ describe('a new list of neighbors', () => {
     );
     assert.equal(down.filter((name) => name === 'edge1').length, 1);
     await until('nobody is left at the router in between', () => labs[1]?.established === 0);
+    await speaker.stop({ preserve: false });
+    await close();
+  });
+
+  it('leaves the routes of a removed neighbor with it until its session is closed', async () => {
+    const { labs, neighbors, close } = await routers(1);
+    const [one] = neighbors;
+    assert.ok(one !== undefined);
+    const { speaker, up } = speakerWith({ neighbors: [one] });
+    await speaker.start();
+    await until('established', () => up.length === 1);
+    speaker.apply('edge1', [flowRoute(1)], []);
+    assert.equal(speaker.holds('m1'), false, 'it waits for its turn');
+    await speaker.written();
+    assert.equal(speaker.holds('m1'), true);
+    const removed = speaker.reconfigure([]);
+    assert.deepEqual(speaker.peers(), []);
+    assert.equal(speaker.holds('m1'), true, 'the router may still have it');
+    await removed;
+    assert.equal(speaker.holds('m1'), false);
+    await until('the router has no session', () => labs[0]?.established === 0);
     await speaker.stop({ preserve: false });
     await close();
   });

@@ -48,14 +48,14 @@ describe('a session that is stuck', () => {
     const { net, status } = await against((connection) => open(connection));
     net.until(() => status().state === 'openconfirm', 5_000);
     const since = net.now;
-    assert.equal(status().hint, null);
+    assert.equal(status().hint, undefined);
     net.pass(15_000);
     assert.equal(status().state, 'openconfirm');
     assert.ok(status().stateSince <= since);
     assert.match(status().hint ?? '', /^peer sent its OPEN but no KEEPALIVE yet/);
     net.pass(90_000);
     assert.match(status().lastCause?.text ?? '', /no KEEPALIVE for 90 s/);
-    assert.equal(status().hint, null, 'the cause says it, with the NOTIFICATION that was sent');
+    assert.equal(status().hint, undefined, 'the cause says it, with the NOTIFICATION that was sent');
     assert.equal(status().lastNotificationSent?.text, 'Hold Timer Expired (4/0)');
   });
 
@@ -83,7 +83,7 @@ describe('a session that is stuck', () => {
     const { net, status } = await against((connection) => open(connection, { localAsn: 65002 }));
     net.pass(30_000);
     assert.match(status().lastCause?.text ?? '', /^peer is AS 65002 but peer_asn says 65001/);
-    assert.equal(status().hint, null);
+    assert.equal(status().hint, undefined);
   });
 });
 

@@ -37,7 +37,7 @@ export function neighbor(host: string, port: number, more: Partial<NeighborSetti
 
 export interface LogLine {
   readonly level: string;
-  readonly peer: string | null;
+  readonly peer: string | undefined;
   readonly text: string;
 }
 

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { UnknownConnections } from '../../../src/bgp/speaker/reject-unknown.ts';
 import { MemoryConnection } from './memory-connection.ts';
 
-function doorman() {
+function rejecting() {
   let time = 0;
   const log: { readonly level: string; readonly fields: unknown }[] = [];
   const nothing = (): void => undefined;
@@ -12,11 +12,11 @@ function doorman() {
     onDown: nothing,
     onSent: nothing,
     onAcknowledged: nothing,
-    onLog: (level: string, _peer: string | null, _text: string, fields?: unknown) =>
+    onLog: (level: string, _peer: string | undefined, _text: string, fields?: unknown) =>
       log.push({ level, fields }),
   };
   return {
-    doorman: new UnknownConnections({ now: () => time }, listener),
+    rejecter: new UnknownConnections({ now: () => time }, listener),
     log,
     pass: (milliseconds: number) => {
       time += milliseconds;
@@ -26,35 +26,35 @@ function doorman() {
 
 describe('connections from addresses that nobody configured', () => {
   it('are told so with a Cease and closed', () => {
-    const { doorman: door } = doorman();
+    const { rejecter } = rejecting();
     const connection = new MemoryConnection();
-    door.turnAway(connection);
+    rejecter.reject(connection);
     assert.deepEqual(connection.history, ['write 030605', 'close']);
   });
 
   it('are cut without a word while 32 others are on their way out, and told again once those are gone', async () => {
-    const { doorman: door } = doorman();
+    const { rejecter } = rejecting();
     const leaving = Array.from({ length: 32 }, () => new MemoryConnection());
-    for (const connection of leaving) door.turnAway(connection);
+    for (const connection of leaving) rejecter.reject(connection);
     assert.ok(leaving.every(({ history }) => history.includes('close')));
     const oneMore = new MemoryConnection();
-    door.turnAway(oneMore);
+    rejecter.reject(oneMore);
     assert.deepEqual(oneMore.history, ['abort']);
     for (const connection of [...leaving, oneMore]) connection.vanish();
-    await door.close();
+    await rejecter.close();
     const later = new MemoryConnection();
-    door.turnAway(later);
+    rejecter.reject(later);
     assert.deepEqual(later.history, ['write 030605', 'close']);
   });
 
   it('make one line in the log in ten seconds, with the number of those it stands for', () => {
-    const { doorman: door, log, pass } = doorman();
-    for (let i = 0; i < 5; i++) door.turnAway(new MemoryConnection());
+    const { rejecter, log, pass } = rejecting();
+    for (let i = 0; i < 5; i++) rejecter.reject(new MemoryConnection());
     pass(9_999);
-    door.turnAway(new MemoryConnection());
+    rejecter.reject(new MemoryConnection());
     assert.equal(log.length, 1);
     pass(1);
-    door.turnAway(new MemoryConnection());
+    rejecter.reject(new MemoryConnection());
     const ends = { from: '192.0.2.1:179', to: '192.0.2.10:40000' };
     assert.deepEqual(log, [
       { level: 'warn', fields: { ...ends, count: 1 } },
@@ -63,11 +63,11 @@ describe('connections from addresses that nobody configured', () => {
   });
 
   it('are waited for when the speaker stops', async () => {
-    const { doorman: door } = doorman();
+    const { rejecter } = rejecting();
     const connection = new MemoryConnection();
-    door.turnAway(connection);
+    rejecter.reject(connection);
     let closed = false;
-    const closing = door.close().then(() => {
+    const closing = rejecter.close().then(() => {
       closed = true;
     });
     await new Promise((resolve) => setImmediate(resolve));

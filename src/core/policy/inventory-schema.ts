@@ -1,9 +1,15 @@
 /**
- * Defines the keys of inventory.yaml and their types, including all keys of upstream prefixd. The core checks how
- * values fit together (`buildInventory`).
+ * Defines the inventory: the keys of inventory.yaml, including all keys of upstream prefixd, and their types.
+ * `buildInventory` checks how values fit together.
  */
 import { z } from 'zod';
-import { oneOf, portOrRange, words } from './fields.ts';
+import { PROFILE_NAMES } from './profile.ts';
+import { type DeepReadonly, oneOf, words } from './value-kinds.ts';
+
+/** A port, or a range of ports as text; the text is checked where it is parsed. */
+const portOrRange = z
+  .union([z.int().min(0).max(65535), z.string()])
+  .meta({ expects: 'a port from 0 to 65535, or a range such as "27015-27030"' });
 
 const asset = z.strictObject({
   ip: words.describe('An address or a prefix; the first address of a range if `range_end` is set.'),
@@ -35,7 +41,7 @@ export const customerSchema = z.strictObject({
   customer_id: words.describe('Unique.'),
   name: z.string().optional().describe('Name for people. Default: `customer_id`.'),
   prefixes: z.array(words).optional().describe('IPv4 and IPv6 prefixes; the longest match decides.'),
-  policy_profile: oneOf(['strict', 'normal', 'relaxed'])
+  policy_profile: oneOf(PROFILE_NAMES)
     .optional()
     .describe('Selects the factors in `profiles`: how soon and how long to mitigate. Default: normal.'),
   services: z.array(service).optional().describe('Services with their own addresses and ports.'),
@@ -45,3 +51,8 @@ export const customerSchema = z.strictObject({
 export const inventorySchema = z.strictObject({
   customers: z.array(customerSchema).describe('The customers that may be protected.'),
 });
+
+export type InventoryData = DeepReadonly<z.infer<typeof inventorySchema>>;
+export type CustomerData = DeepReadonly<z.infer<typeof customerSchema>>;
+export type ServiceData = DeepReadonly<z.infer<typeof service>>;
+export type AssetData = DeepReadonly<z.infer<typeof asset>>;

@@ -1,12 +1,33 @@
 /**
- * Defines the keys of playbooks.yaml and playbooks/*.yaml and their types, including all keys of upstream prefixd. The
- * core checks how values fit together (`buildPlaybooks`).
+ * Defines playbooks: the keys of playbooks.yaml and playbooks/*.yaml, including all keys of upstream prefixd, and their
+ * types. `buildPlaybooks` checks how values fit together.
  */
 import { z } from 'zod';
-import { WAYS } from '../../core/policy/playbook-data.ts';
-import { decimal, flag, integer, oneOf, prefix, protocol, range, words } from './fields.ts';
+import { PROFILE_NAMES } from './profile.ts';
+import { type DeepReadonly, decimal, flag, integer, oneOf, prefix, words } from './value-kinds.ts';
+import { PROTOCOL_LIST } from './vectors.ts';
 
-const profile = oneOf(['strict', 'normal', 'relaxed']);
+/** What to try about a rule that no neighbor can enforce as drafted, in this order. */
+export const WAYS = [
+  'share_rate',
+  'police_allowed_ports',
+  'fewer_ports',
+  'whole_protocol',
+  'next_step',
+] as const;
+
+export type Way = (typeof WAYS)[number];
+
+/** An IP protocol by number or by name. */
+const protocol = z
+  .union([z.int().min(0).max(255), z.string()])
+  .meta({ expects: `${PROTOCOL_LIST}, or a protocol number from 0 to 255` });
+
+/** A number, or text such as "1000-1500". */
+const range = z
+  .union([z.int(), z.string()])
+  .meta({ expects: 'a whole number, or a range such as "1000-1500"' });
+
 const oneOrMore = <Item extends z.ZodType>(item: Item, expects: string) =>
   z.union([item, z.array(item).min(1)]).meta({ expects });
 
@@ -66,7 +87,7 @@ const criteria = z.strictObject({
   customer: oneOrMore(words, 'a customer_id of the inventory, or a list of them')
     .optional()
     .describe('Only victims of these customers.'),
-  profile: oneOrMore(profile, 'strict, normal or relaxed, or a list of them')
+  profile: oneOrMore(oneOf(PROFILE_NAMES), 'strict, normal or relaxed, or a list of them')
     .optional()
     .describe('Only customers with this profile.'),
 });
@@ -109,3 +130,10 @@ export const playbooksSchema = z.strictObject({
     .optional()
     .describe('Applies if no playbook matches; allowed in one file only. Default: none.'),
 });
+
+/** One file of playbooks. Without `default_playbook`, an attack without a playbook is not mitigated. */
+export type PlaybooksData = DeepReadonly<z.infer<typeof playbooksSchema>>;
+export type PlaybookData = DeepReadonly<z.infer<typeof playbookSchema>>;
+export type PlaybookMatchData = PlaybookData['match'];
+export type StepData = DeepReadonly<z.infer<typeof step>>;
+export type RefinementData = DeepReadonly<z.infer<typeof refinement>>;

@@ -19,9 +19,9 @@ describe('EgressCheck', () => {
       refused.push(`${one.owner}: ${why}`),
     );
     const one = route(1);
-    assert.notEqual(gate.verdict(one), null);
-    assert.notEqual(gate.verdict(one), null);
-    assert.equal(gate.verdict(route(2)), null);
+    assert.notEqual(gate.verdict(one), undefined);
+    assert.notEqual(gate.verdict(one), undefined);
+    assert.equal(gate.verdict(route(2)), undefined);
     assert.equal(refused.length, 1);
     assert.equal(gate.refusals, 1);
   });
@@ -29,10 +29,10 @@ describe('EgressCheck', () => {
   it('judges anew when the safelist changes', () => {
     const gate = new EgressCheck(POLICY, safelisted(), () => {});
     const one = route(1);
-    assert.equal(gate.verdict(one), null);
+    assert.equal(gate.verdict(one), undefined);
     gate.refresh(POLICY, safelisted('203.0.113.0/24'));
     assert.match(gate.verdict(one) ?? '', /overlaps 203\.0\.113\.0\/24/);
     gate.refresh(POLICY, safelisted());
-    assert.equal(gate.verdict(one), null);
+    assert.equal(gate.verdict(one), undefined);
   });
 });

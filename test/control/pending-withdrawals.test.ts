@@ -2,16 +2,16 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { realTimers } from '../../src/app/clock.ts';
 import { openEngine } from '../../src/control/open-engine.ts';
-import { PendingWithdrawals, RoutesByOwner } from '../../src/control/pending-withdrawals.ts';
+import { PendingWithdrawals } from '../../src/control/pending-withdrawals.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
-import { ban, OPERATOR, POLICY, route } from './support.ts';
+import { ban, OPERATOR, POLICY } from './support.ts';
 
 async function idle(): Promise<void> {
   for (let i = 0; i < 10; i++) await new Promise((resolve) => setImmediate(resolve));
 }
 
-describe('Endings', () => {
-  it('sees what was withdrawn while the end of another was being recorded', async () => {
+describe('PendingWithdrawals', () => {
+  it('records the end of a mitigation that was withdrawn while another end was being recorded', async () => {
     const store = new MemoryStore();
     let ids = 0;
     const { engine } = await openEngine({
@@ -21,8 +21,9 @@ describe('Endings', () => {
       newId: () => `00000000-0000-4000-8000-${String(++ids).padStart(12, '0')}`,
       snapshotEvery: 0,
     });
-    const standing = new RoutesByOwner();
-    const endings = new PendingWithdrawals(engine, standing, realTimers, () => undefined);
+    const held = new Set<string>();
+    const holds = (id: string): boolean => held.has(id);
+    const endings = new PendingWithdrawals(engine, { holds }, realTimers, () => undefined);
     const leaving: string[] = [];
     for (const victim of ['203.0.113.10', '203.0.113.11']) {
       const answer = await engine.submit(ban(victim));
@@ -33,10 +34,7 @@ describe('Endings', () => {
       leaving.push(id);
     }
     const [first = '', second = ''] = leaving;
-    const routes = [route(10, second)];
-    standing.sent('edge1', routes, []);
-    const none: [] = [];
-    standing.sent('edge1', none, routes);
+    held.add(second);
 
     let open = (): void => undefined;
     const gate = new Promise<void>((resolve) => {
@@ -46,7 +44,7 @@ describe('Endings', () => {
     store.append = (facts) => gate.then(() => append(facts));
     endings.checkSoon();
     await idle();
-    standing.acknowledged('edge1', none, routes);
+    held.delete(second);
     endings.checkSoon();
     await idle();
     assert.notEqual(engine.state.mitigations.get(second)?.status, 'withdrawn');

@@ -1,6 +1,10 @@
 /**
  * A neighbor's connection that waits to be used. It is read meanwhile, so that its end is noticed: a connection that
  * the neighbor has closed again is not a failed attempt.
+ *
+ *                  use               next turn
+ *     waiting ──────────▶ taken ─────────────────▶ passed on
+ *        └──── close ───────┴───── close ──────────────▲
  */
 import type { Runtime } from './runtime.ts';
 import type { Connection, ConnectionUser } from './transport.ts';
@@ -8,7 +12,15 @@ import type { Connection, ConnectionUser } from './transport.ts';
 /** An OPEN has at most 4096 octets (RFC 8654 §4), and nothing may follow it; further data waits in the kernel. */
 const MOST_OCTETS = 4096;
 
-export class ParkedConnection implements Connection {
+type HandoverState =
+  /** Nobody uses it: data is kept, and its end is reported to the owner. */
+  | { readonly name: 'waiting' }
+  /** It has a user, who gets the kept data, and `ended` if it has ended, in the next turn. */
+  | { readonly name: 'taken'; readonly user: ConnectionUser; readonly ended?: string }
+  /** The user reads the connection itself, or it is closed. */
+  | { readonly name: 'passed-on' };
+
+export class WaitingConnection implements Connection {
   readonly remote: string;
   readonly local: string;
   readonly remoteAddress: string;
@@ -17,11 +29,7 @@ export class ParkedConnection implements Connection {
   readonly #soon: Runtime['soon'];
   readonly #arrived: Uint8Array[] = [];
   #octets = 0;
-  #user: ConnectionUser | undefined;
-  /** True after it was handed to a user or closed. */
-  #handedOver = false;
-  /** The reason of its end if that happened between `use` and the handover. */
-  #ended: string | undefined;
+  #state: HandoverState = { name: 'waiting' };
 
   /** Starts reading. `onClose` is called if the other side closes it before it is used. */
   constructor(connection: Connection, soon: Runtime['soon'], onClose: () => void) {
@@ -33,10 +41,12 @@ export class ParkedConnection implements Connection {
     this.localAddress = connection.localAddress;
     connection.use({
       onData: (octets) => this.#keep(octets),
-      onDrain: () => this.#user?.onDrain(),
+      onDrain: () => {
+        if (this.#state.name === 'taken') this.#state.user.onDrain();
+      },
       onClose: (why) => {
-        if (this.#user === undefined) onClose();
-        else this.#ended = why;
+        if (this.#state.name === 'waiting') onClose();
+        else if (this.#state.name === 'taken') this.#state = { ...this.#state, ended: why };
       },
     });
   }
@@ -51,10 +61,10 @@ export class ParkedConnection implements Connection {
 
   /** Hands over the received data in the next turn, before any later data. */
   use(user: ConnectionUser): void {
-    const first = this.#user === undefined;
-    this.#user = user;
-    if (this.#handedOver) this.#connection.use(user);
-    else if (first) this.#soon(() => this.#handOver());
+    const state = this.#state;
+    if (state.name === 'passed-on') this.#connection.use(user);
+    else this.#state = { ...state, name: 'taken', user };
+    if (state.name === 'waiting') this.#soon(() => this.#handOver());
   }
 
   write(octets: Uint8Array): boolean {
@@ -74,22 +84,23 @@ export class ParkedConnection implements Connection {
   }
 
   close(): Promise<void> {
-    this.#handedOver = true;
+    this.#state = { name: 'passed-on' };
     return this.#connection.close();
   }
 
   abort(): Promise<void> {
-    this.#handedOver = true;
+    this.#state = { name: 'passed-on' };
     return this.#connection.abort();
   }
 
   #handOver(): void {
-    const user = this.#user;
-    if (this.#handedOver || user === undefined) return;
-    this.#handedOver = true;
+    const state = this.#state;
+    if (state.name !== 'taken') return;
+    const { user, ended } = state;
+    this.#state = { name: 'passed-on' };
     this.#connection.use(user);
     for (const octets of this.#arrived.splice(0)) user.onData(octets);
-    if (this.#ended !== undefined) user.onClose(this.#ended);
+    if (ended !== undefined) user.onClose(ended);
     else if (this.#octets >= MOST_OCTETS) this.#connection.resume();
   }
 

@@ -1,0 +1,60 @@
+/**
+ * Defines the kinds of values that the operator's files share. Each describes itself in `expects`, which follows
+ * "write" or "expected" in messages and fills the configuration reference.
+ */
+import { z } from 'zod';
+import { parsePrefix } from '../../net/prefix.ts';
+
+/** Data as a schema returns it, for reading only. */
+export type DeepReadonly<T> = T extends readonly (infer Item)[]
+  ? readonly DeepReadonly<Item>[]
+  : T extends object
+    ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> }
+    : T;
+
+/** A whole number from `min` to `max`. */
+export function integer(min: number, max: number, unit = ''): z.ZodInt {
+  const of = unit === '' ? '' : ` of ${unit}`;
+  const range = max === Number.MAX_SAFE_INTEGER ? `, at least ${min}` : ` from ${min} to ${max}`;
+  return z
+    .int()
+    .min(min)
+    .max(max)
+    .meta({ expects: `a whole number${of}${range}` });
+}
+
+/** A number from `min` to `max`. */
+export function decimal(min: number, max: number): z.ZodNumber {
+  return z
+    .number()
+    .min(min)
+    .max(max)
+    .meta({ expects: `a number from ${min} to ${max}` });
+}
+
+export const flag = z.boolean().meta({ expects: 'true or false' });
+
+/** One of a few words. */
+export function oneOf<const Words extends readonly [string, ...string[]]>(
+  words: Words,
+): z.ZodEnum<z.core.util.ToEnum<Words[number]>> {
+  return z.enum(words).meta({ expects: words.length === 1 ? words[0] : `one of ${words.join(', ')}` });
+}
+
+/**
+ * Text that passes `test`. `secret` keeps the value out of messages; `quotable` means that a number in quotes would
+ * pass.
+ */
+export function text(expects: string, test: (value: string) => boolean, secret = false): z.ZodString {
+  return z
+    .string()
+    .refine(test)
+    .meta({ expects, secret, quotable: test('17') });
+}
+
+export const words = text('text that is not empty', (value) => value.trim() !== '');
+
+export const prefix = text(
+  'an IPv4 or IPv6 prefix without host bits, such as "192.0.2.0/24"',
+  (value) => parsePrefix(value).ok,
+);
