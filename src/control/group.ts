@@ -1,5 +1,5 @@
 /** A group of commands: decided in order against the folded state, and made durable together. */
-import { passedBps } from '../core/action.ts';
+import { compareStrictness, type MitigationAction } from '../core/action.ts';
 import { setImmediate } from 'node:timers/promises';
 import { type Answer, type Command, confirmed, type DecideContext, type Decision } from '../core/commands.ts';
 import { decide } from '../core/decide/decide.ts';
@@ -164,19 +164,18 @@ export class Decider {
 
 export class GroupRoom {
   readonly #base: Room;
-  /** Number of routes by what their action lets pass (bits a second), for each neighbor. */
-  readonly #decided = new Map<string, Map<number, number>>();
+  /** The decided actions for each neighbor, with their numbers of routes. */
+  readonly #decided = new Map<string, { readonly action: MitigationAction; readonly routes: number }[]>();
 
   constructor(base: Room) {
     this.#base = base;
   }
 
   readonly room: Room = (neighbor, action) => {
-    let taken = 0;
-    for (const [passed, routes] of this.#decided.get(neighbor) ?? []) {
-      if (passed <= passedBps(action)) taken += routes;
-    }
-    return this.#base(neighbor, action) - taken;
+    const before = (this.#decided.get(neighbor) ?? []).filter(
+      (one) => compareStrictness(one.action, action) <= 0,
+    );
+    return this.#base(neighbor, action) - before.reduce((sum, { routes }) => sum + routes, 0);
   };
 
   /** Counts the routes that a fact adds to the neighbors' tables. */
@@ -185,9 +184,9 @@ export class GroupRoom {
     const { match, action } = fact.mitigation;
     for (const one of predict(policy, match, action)) {
       if (!one.ok) continue;
-      const rates = this.#decided.get(one.neighbor) ?? new Map<number, number>();
-      rates.set(passedBps(action), (rates.get(passedBps(action)) ?? 0) + one.routes);
-      this.#decided.set(one.neighbor, rates);
+      const decided = this.#decided.get(one.neighbor) ?? [];
+      decided.push({ action, routes: one.routes });
+      this.#decided.set(one.neighbor, decided);
     }
   }
 }

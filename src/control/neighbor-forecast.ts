@@ -4,7 +4,7 @@
  */
 import type { Forecast, NeighborForecast } from '../core/decide/forecast.ts';
 import { matchKey } from '../core/decide/correlate.ts';
-import { isShared, type MitigationAction, passedBps } from '../core/action.ts';
+import { actionKey, type MitigationAction } from '../core/action.ts';
 import type { Match } from '../core/types.ts';
 import { PrefixSet } from '../net/prefix-set.ts';
 import type { EgressGuard } from './egress.ts';
@@ -63,7 +63,7 @@ function typicalOf(dstPrefix: string): string {
 
 /** Returns the shape's key. Rules of one shape differ only in their destination. */
 function shapeOf(match: Match, action: MitigationAction): string {
-  return `${matchKey(match)} ${action.type} ${passedBps(action)}${isShared(action) ? ' shared' : ''}`;
+  return `${matchKey(match)} ${actionKey(action)}`;
 }
 
 function verdictOf(

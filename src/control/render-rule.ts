@@ -1,5 +1,5 @@
 /** Renders a rule for one neighbor: dialect, families, communities. PURE: rule in, final octets out. */
-import { isShared } from '../core/action.ts';
+import { isShared, type RuleKind } from '../core/action.ts';
 import { encodeActions } from '../bgp/flowspec/actions.ts';
 import type { Dialect } from '../bgp/flowspec/dialect.ts';
 import { renderForDialect } from '../bgp/flowspec/dialect.ts';
@@ -19,8 +19,12 @@ export interface NeighborPolicy {
   readonly name: string;
   readonly dialect: Dialect;
   readonly families: readonly Family[];
-  /** Maximum number of routes. */
+  /** Maximum number of FlowSpec routes. */
   readonly maxRules: number;
+  /** The kinds of routes that the neighbor is given; absent: FlowSpec only. */
+  readonly announce?: readonly RuleKind[];
+  /** Maximum number of unicast routes; absent: none. */
+  readonly maxUnicast?: number;
   /** COMMUNITIES attached to every rule, 4 octets each. */
   readonly communities: Uint8Array;
   /** LARGE_COMMUNITIES attached to every rule, 12 octets each. */

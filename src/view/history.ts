@@ -1,4 +1,5 @@
 /** A mitigation's history in the API's form: what happened, when, by whom and why, oldest first. */
+import { ACTION_TYPES } from '../core/action.ts';
 import { z } from 'zod';
 import type { KeptReport, OmittedEntries, Life, LifeEntry } from '../core/state/life.ts';
 import type { EventRecord } from '../core/types.ts';
@@ -54,7 +55,7 @@ export const HistoryEntrySchema = z.object({
   change: z
     .object({
       expires_at: time,
-      action_type: z.enum(['police', 'discard']),
+      action_type: z.enum(ACTION_TYPES),
       rate_bps: z.number().nullable(),
       step: z.int(),
       dst_ports: z.array(z.int()),

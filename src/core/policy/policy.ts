@@ -5,6 +5,7 @@ import type { Inventory } from './inventory.ts';
 import type { PlaybookSet } from './playbook.ts';
 import type { Profile, ProfileName } from './profile.ts';
 import type { HoldMode } from '../types.ts';
+import type { Targets } from './scrubbers.ts';
 
 export type { Profile, ProfileName } from './profile.ts';
 
@@ -28,7 +29,20 @@ export interface Quotas {
   readonly maxActivePerPop: number;
   readonly maxActiveGlobal: number;
   readonly maxNewPerMinute: number;
+  /** Of diversions and of blackholes, on their own; absent: the defaults of DEFAULT_UNICAST_QUOTAS. */
+  readonly maxDivertedPerCustomer?: number;
+  readonly maxDivertedPerPop?: number;
+  readonly maxBlackholedPerCustomer?: number;
+  readonly maxBlackholedPerPop?: number;
 }
+
+/** Small by default: such a mitigation concerns all of a victim's traffic. */
+export const DEFAULT_UNICAST_QUOTAS = {
+  maxDivertedPerCustomer: 2,
+  maxDivertedPerPop: 20,
+  maxBlackholedPerCustomer: 2,
+  maxBlackholedPerPop: 10,
+} as const;
 
 /** All in seconds. */
 export interface Timers {
@@ -85,6 +99,8 @@ export interface Policy {
   readonly profiles: Readonly<Record<ProfileName, Profile>>;
   readonly inventory: Inventory;
   readonly playbooks: PlaybookSet;
+  /** Where traffic can be redirected and diverted, and how it is blackholed; absent: NO_TARGETS. */
+  readonly targets?: Targets;
   /** From the configuration file; entries added over the API are in the state. */
   readonly safelist: readonly Prefix[];
   /** Predicts which neighbors can enforce a rule; absent: every rule counts as enforceable. */

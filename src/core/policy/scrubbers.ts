@@ -1,0 +1,65 @@
+/** Where traffic can be sent for cleaning, and how a victim can be blackholed, as the operator has configured it. */
+
+/** Addresses and route targets are canonical text; they are resolved when a route is rendered. */
+export interface Scrubber {
+  readonly name: string;
+  /** Targets of a FlowSpec redirect; absent: none of that kind. */
+  readonly redirect: { readonly ipv4?: string; readonly ipv6?: string; readonly vrf?: string };
+  /** Absent: nothing can be diverted to it. */
+  readonly divert?: UnicastTarget;
+  /** Limit of mitigations that divert to it at one time. */
+  readonly maxDiverted: number;
+}
+
+/** How the unicast routes of one kind look. */
+export interface UnicastTarget {
+  /** Absent: no route of this family. */
+  readonly nextHopV4?: string;
+  readonly nextHopV6?: string;
+  /** Lengths of the announced prefix; 32 and 128 for host routes. */
+  readonly lengthV4: number;
+  readonly lengthV6: number;
+  /** Standard and large communities, besides those that the kind requires. */
+  readonly communities: readonly string[];
+  /** True: the route may leave the neighbor's AS, so it carries no NO_EXPORT. */
+  readonly export: boolean;
+  /** Longest TTL of such a mitigation. */
+  readonly maxTtlSeconds: number;
+}
+
+export interface Blackhole {
+  readonly allowed: boolean;
+  readonly target: UnicastTarget;
+  /** Customers whose addresses may be blackholed; empty: all. */
+  readonly customers: readonly string[];
+}
+
+/** The targets of all actions that send traffic elsewhere. */
+export interface Targets {
+  readonly scrubbers: ReadonlyMap<string, Scrubber>;
+  readonly blackhole: Blackhole;
+}
+
+/** RFC 6666: the discard prefix's first address, and an address of TEST-NET-1 that operators route to discard. */
+const DISCARD_V4 = '192.0.2.1';
+const DISCARD_V6 = '100::1';
+
+/** A day: a longer mitigation must be renewed. */
+export const MAX_UNICAST_TTL_SECONDS = 86_400;
+
+export const NO_TARGETS: Targets = {
+  scrubbers: new Map(),
+  blackhole: {
+    allowed: false,
+    target: {
+      nextHopV4: DISCARD_V4,
+      nextHopV6: DISCARD_V6,
+      lengthV4: 32,
+      lengthV6: 128,
+      communities: [],
+      export: false,
+      maxTtlSeconds: MAX_UNICAST_TTL_SECONDS,
+    },
+    customers: [],
+  },
+};
