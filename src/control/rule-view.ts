@@ -1,6 +1,7 @@
 /** Shows the rules of a mitigation on each neighbor, computed from the tables and the Adj-RIB-Outs. */
 import { formatRule } from '../bgp/flowspec/notation/format.ts';
 import type { OutRoute } from '../bgp/rib/route.ts';
+import { ruleKind } from '../core/action.ts';
 import { matchKey } from '../core/state/state.ts';
 import { toHex } from '../net/bytes.ts';
 import type { Announcer } from './announcer.ts';
@@ -22,7 +23,10 @@ export function viewOf(reconciler: Reconciler, engine: EngineView, announcer: An
       const mitigation = engine.state.mitigations.get(id);
       if (mitigation === undefined || !engine.state.live.has(id)) return [];
       const key = matchKey(mitigation.match);
-      return reconciler.neighbors.names.flatMap((peer) => rulesOn(reconciler, announcer, peer, id, key));
+      const kind = ruleKind(mitigation.action);
+      return reconciler.neighbors.names.flatMap((peer) =>
+        rulesOn(reconciler, announcer, peer, id, key).map((rule) => ({ ...rule, kind })),
+      );
     },
     ruleText: (id) => {
       const mitigation = engine.state.mitigations.get(id);
@@ -33,6 +37,9 @@ export function viewOf(reconciler: Reconciler, engine: EngineView, announcer: An
   };
 }
 
+/** A rule whose kind is its mitigation's. */
+type PlainRule = Omit<NeighborRule, 'kind'>;
+
 /** Text while the withdrawal is in this host's send queue or on its way. */
 const UNACKNOWLEDGED = 'being withdrawn: the withdrawal was sent, but the router has not acknowledged it yet';
 
@@ -42,7 +49,7 @@ function rulesOn(
   peer: string,
   id: string,
   key: string,
-): readonly NeighborRule[] {
+): readonly PlainRule[] {
   const table = reconciler.neighbors.tableOf(peer);
   const placed = table?.rule(key);
   if (table === undefined || placed === undefined || placed.rule.mitigationId !== id) {
@@ -68,7 +75,7 @@ function beingWithdrawn(
   announcer: Announcer,
   peer: string,
   id: string,
-): readonly NeighborRule[] {
+): readonly PlainRule[] {
   if (!reconciler.neighbors.isUp(peer)) return [];
   const out = announcer.ribOut(peer);
   if (!out.holds(id)) return [];
@@ -83,7 +90,7 @@ function beingWithdrawn(
 }
 
 /** Returns the entry for a mitigation whose match is covered by another mitigation's rule. */
-function covered(peer: string, winner: string | undefined): readonly NeighborRule[] {
+function covered(peer: string, winner: string | undefined): readonly PlainRule[] {
   if (winner === undefined) return [];
   const why = `mitigation ${winner} has the same match and a stricter or older rule, which is announced instead`;
   return [{ neighbor: peer, rule: '', nlriHex: '', state: 'pending', why }];
@@ -95,7 +102,7 @@ function holds(announcer: Announcer, peer: string, route: OutRoute): boolean {
   return out.sent(route.key)?.route.attributes.key === route.attributes.key && out.isAcknowledged(route.key);
 }
 
-function shown(peer: string, route: OutRoute): Pick<NeighborRule, 'neighbor' | 'rule' | 'nlriHex'> {
+function shown(peer: string, route: OutRoute): Pick<PlainRule, 'neighbor' | 'rule' | 'nlriHex'> {
   return { neighbor: peer, rule: route.text, nlriHex: toHex(route.nlri) };
 }
 

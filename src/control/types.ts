@@ -1,5 +1,6 @@
 /** The interface of control/ for the rooms above it (http, app). */
 import type { RouteKey } from '../bgp/rib/route.ts';
+import type { RuleKind } from '../core/action.ts';
 import type { Answer, Command } from '../core/commands.ts';
 import type { RecordedFact } from '../core/facts.ts';
 import type { Policy } from '../core/policy/policy.ts';
@@ -76,6 +77,7 @@ export interface EngineView {
 /** One mitigation's rule on one neighbor. */
 export interface NeighborRule {
   readonly neighbor: string;
+  readonly kind: RuleKind;
   readonly rule: string;
   readonly nlriHex: string;
   /**

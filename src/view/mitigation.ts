@@ -7,6 +7,7 @@ import { holdsOf } from '../core/state/holds.ts';
 import { rangeText } from '../core/rule-text.ts';
 import type { Ending, Hold, Mitigation } from '../core/types.ts';
 import { timeText } from '../net/time.ts';
+import { actionView } from './action.ts';
 import {
   type DecidedMitigationSchema,
   type HoldSchema,
@@ -46,8 +47,7 @@ export function decidedMitigationView(
     dst_ports: [...mitigation.ports],
     excluded_ports: [...mitigation.excludedPorts],
     excluded_port_ranges: excludedRanges(mitigation).map(rangeText),
-    action_type: mitigation.action.type,
-    rate_bps: mitigation.action.rateBps,
+    ...actionView(mitigation.action),
     rate_shared: isShared(mitigation.action),
     dst_prefix: mitigation.match.dstPrefix,
     match: matchView(mitigation.match),
@@ -93,8 +93,7 @@ export function changedValues(source: Changeable, change: Changeable): Record<st
   if (change.ports !== undefined) values.dst_ports = source.ports;
   if (change.excludedPorts !== undefined) values.excluded_ports = source.excludedPorts;
   if (change.action !== undefined) {
-    values.action_type = source.action?.type;
-    values.rate_bps = source.action?.rateBps;
+    if (source.action !== undefined) Object.assign(values, actionView(source.action));
     const isSharedNow = source.action !== undefined && isShared(source.action);
     if (isShared(change.action) || isSharedNow) values.rate_shared = isSharedNow;
   }
