@@ -182,6 +182,7 @@ export const PeerSchema = z.object({
 
 export const RibRouteSchema = z.object({
   family: z.string(),
+  kind: RuleKindSchema.nullable().describe('null for a unicast route whose mitigation is no longer known'),
   nlri_hex: z.string().describe('Including its length octets'),
   rule: z.string(),
   actions_hex: z

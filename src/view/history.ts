@@ -5,7 +5,7 @@ import type { EventRecord } from '../core/types.ts';
 import { actionWords, portWords } from '../core/rule-text.ts';
 import { countWords, rateWords } from '../net/text.ts';
 import { timeText } from '../net/time.ts';
-import { ActionSchema, actionView } from './action.ts';
+import { ActionSchema, actionView } from './action-view.ts';
 import { ActorSchema, EventStatusSchema, time } from './schemas.ts';
 import { actorView, timeOrNull } from './values.ts';
 

@@ -7,7 +7,7 @@ import { holdsOf } from '../core/state/holds.ts';
 import { rangeText } from '../core/rule-text.ts';
 import type { Ending, Hold, Mitigation } from '../core/types.ts';
 import { timeText } from '../net/time.ts';
-import { actionView } from './action.ts';
+import { actionView } from './action-view.ts';
 import {
   type DecidedMitigationSchema,
   type HoldSchema,

@@ -1,7 +1,7 @@
 /** Schemas of the API, the feed, alerts and simulations. First: a rule's match as data, for programs. */
 import { z } from 'zod';
 import { HOLD_MODES, type Match, type Range } from '../core/types.ts';
-import { ActionSchema } from './action.ts';
+import { ActionSchema } from './action-view.ts';
 
 const ranges = z
   .array(z.array(z.int()).length(2))

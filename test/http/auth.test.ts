@@ -35,6 +35,7 @@ const ROUTES: readonly (readonly [
   ['GET', '/v1/rib', 'viewer operator admin'],
   ['GET', '/v1/health', 'public'],
   ['GET', '/v1/health/detail', 'viewer operator admin'],
+  ['GET', '/v1/scrubbers', 'viewer operator admin'],
   ['GET', '/v1/stats', 'viewer operator admin'],
   ['GET', '/v1/audit', 'viewer operator admin'],
   ['GET', '/v1/config/settings', 'viewer operator admin'],

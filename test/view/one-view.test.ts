@@ -7,7 +7,7 @@ import type { Fact } from '../../src/core/facts.ts';
 import type { Mitigation } from '../../src/core/types.ts';
 import { AuditTrail } from '../../src/store/audit/audit-entry.ts';
 import { readAction } from '../../src/cli/shown-action.ts';
-import { actionView } from '../../src/view/action.ts';
+import { actionView } from '../../src/view/action-view.ts';
 import { factView } from '../../src/view/fact.ts';
 import { changeView, decidedMitigationView } from '../../src/view/mitigation.ts';
 import { DecidedMitigationSchema } from '../../src/view/schemas.ts';

@@ -2,7 +2,9 @@
 import type { Logger } from 'pino';
 import type { SpeakerListener } from '../../bgp/speaker/types.ts';
 import type { Unenforced } from '../../control/types.ts';
+import { scrubberOf } from '../../core/action.ts';
 import type { RecordedFact } from '../../core/facts.ts';
+import { actionWords } from '../../core/rule-text.ts';
 import type { StateView } from '../../core/state/state.ts';
 import type { EventRecord, Mitigation } from '../../core/types.ts';
 import { timeText } from '../../net/time.ts';
@@ -118,11 +120,14 @@ function logEvent(log: Logger, event: EventRecord): void {
 }
 
 function fieldsOf(mitigation: Mitigation, ruleText: (id: string) => string): Record<string, unknown> {
+  const scrubber = scrubberOf(mitigation.action);
   return {
     mitigation_id: mitigation.id,
     customer_id: mitigation.customerId,
     victim_ip: mitigation.victim,
     vector: mitigation.vector,
+    action: actionWords(mitigation.action),
+    ...(scrubber === undefined ? {} : { scrubber }),
     rule: ruleText(mitigation.id),
     status: mitigation.status,
     expires_at: timeText(mitigation.expiresAt),

@@ -1,0 +1,92 @@
+/** Serves the scrubbers and the blackhole policy, with the number of active mitigations that use them. */
+import { z } from 'zod';
+import { NO_TARGETS, type Scrubber, type Targets, type UnicastTarget } from '../../core/policy/scrubbers.ts';
+import { type TargetUse, targetUse } from '../../view/action-view.ts';
+import { commonProblems } from '../answer-schemas.ts';
+import type { HttpDependencies } from '../dependencies.ts';
+import type { App } from '../request-context.ts';
+
+const unicastShape = {
+  next_hop_v4: z.string().nullable().describe('null: no route for IPv4 victims'),
+  next_hop_v6: z.string().nullable(),
+  prefix_length_v4: z.int().describe('Length of the announced prefix'),
+  prefix_length_v6: z.int(),
+  communities: z.array(z.string()).describe('As configured, besides those that prefixd always adds'),
+  export: z.boolean().describe('The route may leave the AS of its neighbor: it carries no NO_EXPORT'),
+  max_ttl_seconds: z.number(),
+};
+
+const ScrubbersSchema = z.object({
+  scrubbers: z.array(
+    z.object({
+      name: z.string(),
+      redirect: z
+        .object({ ipv4: z.string().nullable(), ipv6: z.string().nullable(), vrf: z.string().nullable() })
+        .describe('Targets of a redirect; null: none of that kind'),
+      divert: z.object(unicastShape).nullable().describe('null: nothing can be diverted to it'),
+      max_diverted: z.int().nullable().describe('Limit of diversions at one time; null: none'),
+      redirected: z.int().describe('Active mitigations that redirect to it'),
+      diverted: z.int().describe('Active mitigations that divert to it'),
+    }),
+  ),
+  blackhole: z.object({
+    allowed: z.boolean(),
+    ...unicastShape,
+    customers: z.array(z.string()).describe('Customers whose addresses may be blackholed; empty: all'),
+    active: z.int().describe('Active mitigations that blackhole'),
+  }),
+});
+
+export function registerScrubbers(app: App, { engine }: HttpDependencies): void {
+  app.get(
+    '/v1/scrubbers',
+    {
+      config: { access: 'read' },
+      schema: {
+        tags: ['mitigations'],
+        summary: 'List the scrubbers and the blackhole policy, with their use',
+        response: { 200: ScrubbersSchema, ...commonProblems },
+      },
+    },
+    () => scrubbersView(engine.policy.targets ?? NO_TARGETS, targetUse(engine.state)),
+  );
+}
+
+function scrubbersView({ scrubbers, blackhole }: Targets, use: TargetUse): z.output<typeof ScrubbersSchema> {
+  return {
+    scrubbers: [...scrubbers.values()].map((scrubber) => scrubberView(scrubber, use)),
+    blackhole: {
+      allowed: blackhole.allowed,
+      ...unicastView(blackhole.target),
+      customers: [...blackhole.customers],
+      active: use.blackholed,
+    },
+  };
+}
+
+function scrubberView(
+  { name, redirect, divert, maxDiverted }: Scrubber,
+  { redirected, diverted }: TargetUse,
+): z.output<typeof ScrubbersSchema>['scrubbers'][number] {
+  const { ipv4 = null, ipv6 = null, vrf = null } = redirect;
+  return {
+    name,
+    redirect: { ipv4, ipv6, vrf },
+    divert: divert === undefined ? null : unicastView(divert),
+    max_diverted: Number.isFinite(maxDiverted) ? maxDiverted : null,
+    redirected: redirected.get(name) ?? 0,
+    diverted: diverted.get(name) ?? 0,
+  };
+}
+
+function unicastView(target: UnicastTarget) {
+  return {
+    next_hop_v4: target.nextHopV4 ?? null,
+    next_hop_v6: target.nextHopV6 ?? null,
+    prefix_length_v4: target.lengthV4,
+    prefix_length_v6: target.lengthV6,
+    communities: [...target.communities],
+    export: target.export,
+    max_ttl_seconds: target.maxTtlSeconds,
+  };
+}
