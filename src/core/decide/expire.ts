@@ -3,6 +3,7 @@ import { narrowingFacts } from './aggregate.ts';
 import type { DecideContext, Decision } from '../commands.ts';
 import { activeOnes } from './operator.ts';
 import type { Fact } from '../facts.ts';
+import { maxTtlSeconds } from '../policy/scrubbers.ts';
 import { USUAL_PROFILE } from '../policy/profile.ts';
 import { heldUntil, holdsOf, renewalTime, activeHolds } from '../state/holds.ts';
 import { type EventContext, extend } from './extend.ts';
@@ -26,10 +27,10 @@ export function expire(state: DecisionView, context: DecideContext): Decision {
     .flatMap((id) => state.mitigations.get(id) ?? [])
     .sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
   const facts = due.flatMap((mitigation) => whenDue(mitigation, state, context));
-  const latest = now + policy.timers.maxTtlSeconds * 1000;
-  if (state.expiryBound > latest) {
+  if (state.expiryBound > now + policy.timers.maxTtlSeconds * 1000) {
     const known = new Set(due.map(({ id }) => id));
-    for (const { id, expiresAt } of activeOnes(state)) {
+    for (const { id, expiresAt, action } of activeOnes(state)) {
+      const latest = now + maxTtlSeconds(policy, action) * 1000;
       if (expiresAt <= latest || known.has(id)) continue;
       facts.push({ type: 'mitigation.extended', id, change: { expiresAt: latest } });
     }
