@@ -37,7 +37,7 @@ export interface SimulationSummary {
   /** Mitigations by customer; `(none)` for those without one. */
   readonly customers: ReadonlyMap<string, number>;
   /** Mitigations still active after the last input. */
-  readonly standing: number;
+  readonly stillActive: number;
 }
 
 /** Decides inputs in order, and expires mitigations that are due in between. */
@@ -77,7 +77,7 @@ export class Simulation {
       mitigations: this.#mitigations,
       mostAtOnce: this.#mostAtOnce,
       customers: this.#customers,
-      standing: this.#state.live.size,
+      stillActive: this.#state.live.size,
     };
   }
 
@@ -158,7 +158,7 @@ export class Rehearsal {
     if (fact.type === 'mitigation.ending' && step.answer.type === 'conflict') return undefined;
     const recorded = recordedId(fact);
     const simulated = simulatedMitigation(step.answer);
-    if (recorded !== null && simulated !== null) this.#simulatedIds.set(recorded, simulated);
+    if (recorded !== undefined && simulated !== undefined) this.#simulatedIds.set(recorded, simulated);
     return step;
   }
 
@@ -204,14 +204,13 @@ function ownMitigation(mitigation: Mitigation): Command | undefined {
   return { type: 'mitigate', actor, victim, protocol: match.protocol, ports, action, ttlSeconds, reason };
 }
 
-function recordedId(fact: Fact): string | null {
-  if (fact.type === 'event.received') return fact.event.mitigationId;
-  return fact.type === 'mitigation.created' ? fact.mitigation.id : null;
+function recordedId(fact: Fact): string | undefined {
+  if (fact.type === 'event.received') return fact.event.mitigationId ?? undefined;
+  return fact.type === 'mitigation.created' ? fact.mitigation.id : undefined;
 }
 
-function simulatedMitigation(answer: Answer): string | null {
-  if (answer.type === 'event') return answer.mitigation?.id ?? null;
-  return answer.type === 'mitigation' ? answer.mitigation.id : null;
+function simulatedMitigation(answer: Answer): string | undefined {
+  return answer.type === 'event' || answer.type === 'mitigation' ? answer.mitigation?.id : undefined;
 }
 
 // Times of a simulation's lines: their own, or one that follows from their place in the file.

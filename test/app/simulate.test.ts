@@ -52,8 +52,11 @@ test('time comes from the events: what expired in between has expired', () => {
   const simulation = new Simulation(policy);
   const steps = [0, 60, 600].map((seconds) => simulation.step(reported(detection(seconds), 0)));
   assert.deepEqual(statuses(steps), ['accepted', 'extended', 'accepted']);
-  const { mitigations, mostAtOnce, standing } = simulation.summary();
-  assert.deepEqual({ mitigations, mostAtOnce, standing }, { mitigations: 2, mostAtOnce: 1, standing: 1 });
+  const { mitigations, mostAtOnce, stillActive } = simulation.summary();
+  assert.deepEqual(
+    { mitigations, mostAtOnce, stillActive },
+    { mitigations: 2, mostAtOnce: 1, stillActive: 1 },
+  );
 });
 
 test('however many expire at one time, all of them have expired', () => {
@@ -64,7 +67,7 @@ test('however many expire at one time, all of them have expired', () => {
   const simulation = new Simulation({ ...roomy, quotas: { ...roomy.quotas, maxActivePerPop: 1000 } });
   for (let i = 0; i < 250; i++) simulation.step(reported(detection(0, { victim: `203.0.113.${i}` }), 0));
   simulation.step(reported(detection(3600), 0));
-  assert.equal(simulation.summary().standing, 1);
+  assert.equal(simulation.summary().stillActive, 1);
 });
 
 test('time never runs backwards', () => {
@@ -182,7 +185,7 @@ test('a record is decided anew: reports and operators speak, the daemon does not
     steps.map(({ command }) => command.type),
     ['event', 'withdraw', 'safelist-add'],
   );
-  assert.equal(simulation.summary().standing, 0);
+  assert.equal(simulation.summary().stillActive, 0);
 });
 
 test('the rule is told in operator notation', () => {

@@ -31,7 +31,7 @@ export function addressText({ address }: Pick<NeighborSettings, 'address'>): str
  * Names the settings that must be equal on both sides, or the kernel drops packets and neither side hears the other:
  * TCP MD5 (RFC 2385) and GTSM (RFC 5082). Undefined if neither is configured.
  */
-export function alikeOnBothSides({
+export function sharedSettings({
   md5Password,
   ttlSecurityHops,
 }: Pick<NeighborSettings, 'md5Password' | 'ttlSecurityHops'>): string | undefined {
@@ -45,7 +45,7 @@ export function alikeOnBothSides({
 /** Builds the state machine's configuration. `restarting` sets the R bit (RFC 4724 §3). */
 export function fsmConfig(settings: NeighborSettings, local: LocalSide, restarting: boolean): FsmConfig {
   const { peerAsn, holdTimeSeconds, families, passive, gracefulRestart } = settings;
-  const alike = alikeOnBothSides(settings);
+  const shared = sharedSettings(settings);
   return {
     ...local,
     peerAsn,
@@ -53,7 +53,7 @@ export function fsmConfig(settings: NeighborSettings, local: LocalSide, restarti
     families,
     passive,
     connectRetrySeconds: CONNECT_RETRY_SECONDS,
-    ...(alike === undefined ? {} : { alikeOnBothSides: alike }),
+    ...(shared === undefined ? {} : { sharedSettings: shared }),
     ...(gracefulRestart === undefined ? {} : { gracefulRestart: { ...gracefulRestart, restarting } }),
   };
 }

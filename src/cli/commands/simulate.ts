@@ -293,7 +293,7 @@ function summaryJson(summary: SimulationSummary): Readonly<Record<string, unknow
     by_status: Object.fromEntries(summary.byStatus),
     rules: summary.mitigations,
     most_at_once: summary.mostAtOnce,
-    standing_at_the_end: summary.standing,
+    standing_at_the_end: summary.stillActive,
     customers: Object.fromEntries(summary.customers),
     refusals: Object.fromEntries(summary.refusals),
   };
@@ -306,7 +306,7 @@ function summaryText(summary: SimulationSummary): string {
     ['events', `${summary.events}: ${listed(summary.byStatus)}`],
     [
       'rules',
-      `${summary.mitigations}, at most ${summary.mostAtOnce} at once, ${summary.standing} at the end`,
+      `${summary.mitigations}, at most ${summary.mostAtOnce} at once, ${summary.stillActive} at the end`,
     ],
     ['customers', listed(summary.customers)],
     ['refusals', listed(summary.refusals)],

@@ -1,8 +1,8 @@
 /** The transport over the operating system's TCP and UNIX sockets. */
 import net from 'node:net';
-import { type LoadOptions, Native, type SocketOptions, securedWords } from './native.ts';
+import { type LoadOptions, Native, type SocketOptions, securedText } from './native.ts';
 import { listen } from './bgp-listener.ts';
-import { alikeOnBothSides } from '../settings.ts';
+import { sharedSettings } from '../settings.ts';
 import { SocketConnection, endText } from './socket-connection.ts';
 import type { Connection, DialFailure, DialRequest, Transport } from '../transport.ts';
 
@@ -41,7 +41,7 @@ function dialWith(request: DialRequest, done: Done, options: SocketOptions | str
   if (typeof options !== 'string') return dialSecured(request, done, options);
   let over = false;
   queueMicrotask(() => {
-    if (!over) done({ failed: securedWords(options) });
+    if (!over) done({ failed: securedText(options) });
   });
   return () => {
     over = true;
@@ -115,7 +115,7 @@ function explainDialError(error: NodeJS.ErrnoException, request: DialRequest): s
     case 'ECONNREFUSED':
       return `${to} refused the connection: is BGP running there and configured for this side's address?`;
     case 'ETIMEDOUT':
-      return `${to} does not answer: check the address, the path, filters on it, and ${alikeOnBothSides(request) ?? 'whether the peer wants an MD5 password or GTSM'}`;
+      return `${to} does not answer: check the address, the path, filters on it, and ${sharedSettings(request) ?? 'whether the peer wants an MD5 password or GTSM'}`;
     case 'EHOSTUNREACH':
     case 'ENETUNREACH':
       return `no route to ${to}: check the address and the routing here`;
