@@ -222,7 +222,7 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
         reloader,
         metrics,
         health,
-        audit,
+        auditLog: audit,
         logger,
         clock,
         startedAt,

@@ -25,14 +25,7 @@ import { countRoutes, PeerRecord, withHint } from './peer-record.ts';
 import { LineLimit } from './reject-unknown.ts';
 import type { Runtime } from './runtime.ts';
 import { Session, type SessionOwner } from './session.ts';
-import {
-  addressText,
-  dialRequest,
-  fsmConfig,
-  type LocalSide,
-  negotiatedOf,
-  shutdownCease,
-} from './settings.ts';
+import { addressText, fsmConfig, type LocalSide, shutdownCease } from './settings.ts';
 import type { Connection } from './transport.ts';
 import type { NeighborSettings, PeerStatus, SpeakerListener } from './types.ts';
 
@@ -139,7 +132,7 @@ export class Neighbor {
       enabled: this.enabled,
       establishedAt: this.#record.establishedAt,
       families: settings.families,
-      negotiated: state.name === 'established' ? negotiatedOf(state.agreement) : undefined,
+      negotiated: state.name === 'established' ? state.agreement : undefined,
       ...countsOf(this.rib),
       lastError: this.#record.lastError,
       hint: this.#hint(state.name),
@@ -245,13 +238,7 @@ export class Neighbor {
   }
 
   #newSession(state: FsmState): Session {
-    return new Session(
-      this.#runtime,
-      state,
-      () => this.#fsmConfig(),
-      dialRequest(this.settings),
-      this.#owner,
-    );
+    return new Session(this.#runtime, state, () => this.#fsmConfig(), this.settings, this.#owner);
   }
 
   #fsmConfig(): FsmConfig {

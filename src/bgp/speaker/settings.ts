@@ -1,10 +1,9 @@
-/** Converts a neighbor's settings for the state machine, the transport and the display. */
+/** Converts a neighbor's settings for the state machine and the display. */
 import { canonicalAddress } from '../../net/prefix.ts';
 import { endpointText } from '../../net/text.ts';
-import type { Agreement, Cease, FsmConfig } from '../fsm/types.ts';
+import type { Cease, FsmConfig } from '../fsm/types.ts';
 import { CeaseSubcode } from '../wire/notification.ts';
-import type { DialRequest } from './transport.ts';
-import type { Negotiated, NeighborSettings } from './types.ts';
+import type { NeighborSettings } from './types.ts';
 
 /** A dial without an answer is given up after this time, and the next one follows. */
 const CONNECT_RETRY_SECONDS = 30;
@@ -55,37 +54,6 @@ export function fsmConfig(settings: NeighborSettings, local: LocalSide, restarti
     connectRetrySeconds: CONNECT_RETRY_SECONDS,
     ...(shared === undefined ? {} : { sharedSettings: shared }),
     ...(gracefulRestart === undefined ? {} : { gracefulRestart: { ...gracefulRestart, restarting } }),
-  };
-}
-
-/** Builds the dial request for a neighbor. */
-export function dialRequest({
-  address,
-  localAddress,
-  md5Password,
-  ttlSecurityHops,
-}: NeighborSettings): DialRequest {
-  return {
-    address,
-    ...(localAddress === undefined ? {} : { localAddress }),
-    ...(md5Password === undefined ? {} : { md5Password }),
-    ...(ttlSecurityHops === undefined ? {} : { ttlSecurityHops }),
-  };
-}
-
-/** Converts an agreement for the API. */
-export function negotiatedOf(agreement: Agreement): Negotiated {
-  const { holdTimeSeconds, families, fourOctetAs, routeRefresh, enhancedRouteRefresh } = agreement;
-  const { extendedMessages, gracefulRestart, peerRouterId } = agreement;
-  return {
-    holdTimeSeconds,
-    families,
-    fourOctetAs,
-    routeRefresh,
-    enhancedRouteRefresh,
-    extendedMessages,
-    gracefulRestart,
-    peerRouterId,
   };
 }
 

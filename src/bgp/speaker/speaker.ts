@@ -218,15 +218,8 @@ export class Speaker {
 
   #expected(): readonly ExpectedPeer[] {
     return [...this.#neighbors.values()].flatMap(({ settings }) => {
-      const { address, md5Password, ttlSecurityHops } = settings;
-      if (address.kind !== 'tcp') return [];
-      return [
-        {
-          host: canonicalHost(address.host),
-          ...(md5Password === undefined ? {} : { md5Password }),
-          ...(ttlSecurityHops === undefined ? {} : { ttlSecurityHops }),
-        },
-      ];
+      const { address } = settings;
+      return address.kind === 'tcp' ? [{ ...settings, host: canonicalHost(address.host) }] : [];
     });
   }
 
