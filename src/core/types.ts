@@ -164,6 +164,8 @@ export interface Away {
   readonly since: number;
   /** The traffic does not return earlier than this long after `since`. */
   readonly minSeconds: number;
+  /** The scrubber reported that the traffic is clean (ms), and nothing was reported since; absent: it did not. */
+  readonly cleanAt?: number;
 }
 
 /** One decision to filter, from its first event to its end. */

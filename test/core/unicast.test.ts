@@ -9,6 +9,8 @@ import { ALICE, policyOf, type PolicyOptions, World } from './scenario.ts';
 
 const UNICAST = NO_TARGETS.blackhole.target;
 const RETURN = DEFAULT_RETURN;
+/** A diversion without a further report ends after this (s). */
+const SILENT = RETURN.minSeconds + RETURN.quietSeconds;
 
 /** Scrubber fra takes redirects and up to two diversions; blackholing is allowed for acme. */
 const TARGETS: Targets = {
@@ -77,9 +79,11 @@ describe('traffic that is diverted', () => {
   test('stays away although its detector is silent, and returns once', () => {
     const at = world();
     const { id, expiresAt } = at.attack({ confidence: 0.9 });
-    assert.equal(expiresAt, at.now + RETURN.minSeconds * 1000, 'its TTL of 120 s would be over long before');
+    assert.equal(expiresAt, at.now + SILENT * 1000, 'its TTL of 120 s would be over long before');
     assert.equal(returnState(at.get(id), at.now), 'diverted');
-    at.wait(RETURN.minSeconds - 1).do({ type: 'expire' });
+    at.wait(RETURN.minSeconds).do({ type: 'expire' });
+    assert.equal(returnState(at.get(id), at.now), 'quiet');
+    at.wait(RETURN.quietSeconds - 1).do({ type: 'expire' });
     assert.equal(at.get(id).ending, null);
     at.wait(1).do({ type: 'expire' });
     assert.equal(at.get(id).ending?.to, 'expired');
@@ -92,19 +96,18 @@ describe('traffic that is diverted', () => {
     at.wait(10);
     assert.equal(at.event({ id: 'a1', action: 'unban' }).status, 'released');
     assert.equal(at.get(id).ending, null);
-    assert.equal(at.get(id).expiresAt, at.now + (RETURN.minSeconds - 10) * 1000);
-    at.wait(RETURN.minSeconds - 10).do({ type: 'expire' });
+    assert.equal(at.get(id).expiresAt, at.now + (SILENT - 10) * 1000);
+    at.wait(SILENT - 10).do({ type: 'expire' });
     assert.equal(at.get(id).ending?.to, 'withdrawn');
   });
 
   test('returns only when nothing was reported for quiet_seconds, after min_seconds', () => {
     const at = world();
     const { id } = at.attack();
-    at.wait(RETURN.minSeconds - 10).event();
+    at.wait(RETURN.minSeconds + 10).event();
     assert.equal(at.get(id).expiresAt, at.now + RETURN.quietSeconds * 1000);
-    at.wait(100);
     assert.equal(returnState(at.get(id), at.now), 'quiet');
-    at.wait(RETURN.quietSeconds - 101).do({ type: 'expire' });
+    at.wait(RETURN.quietSeconds - 1).do({ type: 'expire' });
     assert.equal(at.get(id).ending, null);
     at.wait(1).do({ type: 'expire' });
     assert.equal(at.get(id).ending?.to, 'expired');
@@ -119,11 +122,50 @@ describe('traffic that is diverted', () => {
       at.wait(60);
       return away?.minSeconds ?? 0;
     };
-    assert.deepEqual([lasts(), lasts(), lasts()], [600, 1200, 2400]);
+    assert.deepEqual([lasts(), lasts(), lasts()], [3600, 7200, 14_400]);
     for (let i = 0; i < 5; i++) lasts();
     assert.equal(lasts(), RETURN.maxSeconds);
     at.wait(3600);
-    assert.equal(lasts(), 600, 'an hour without it is another attack');
+    assert.equal(lasts(), RETURN.minSeconds, 'an hour without it is another attack');
+  });
+
+  test('returns when its scrubber says that it is clean, but not before min_seconds are over', () => {
+    const at = world();
+    const { id } = at.attack({ id: 'a1', hold: 'until_released' });
+    const clean = { type: 'scrubber-clean', scrubber: 'fra', victim: '203.0.113.50', actor: ALICE } as const;
+    at.wait(10).do({ ...clean, scrubber: 'ams' });
+    assert.deepEqual(at.facts, [], 'it is not diverted there');
+    at.do(clean);
+    assert.equal(at.get(id).expiresAt, at.now + (RETURN.minSeconds - 10) * 1000);
+    at.wait(10).event({ id: 'a2', hold: 'until_released' });
+    assert.equal(at.get(id).away?.cleanAt, undefined, 'the attack goes on');
+    at.wait(RETURN.minSeconds).do({ type: 'expire' });
+    assert.equal(at.get(id).ending, null);
+    at.do(clean);
+    at.do({ type: 'expire' });
+    assert.equal(at.get(id).ending?.reason, 'scrubber fra reported clean traffic');
+  });
+
+  test('does not flap in an attack of several hours that its detector sees only while it is not diverted', () => {
+    for (const hold of ['until_ttl', 'until_released'] as const) {
+      const at = world();
+      const HOURS = 10;
+      let [left, diverted] = [0, false];
+      for (let second = 0; second < (HOURS + 30) * 3600; second += 30) {
+        const [active] = [...at.state.live].map((one) => at.get(one));
+        const isAway = active !== undefined && active.ending === null;
+        if (diverted && !isAway) left++;
+        diverted = isAway;
+        if (active !== undefined && active.ending !== null)
+          at.do({ type: 'confirm-ended', ids: [active.id] });
+        if (second < HOURS * 3600 && !isAway) at.event({ hold });
+        else if (isAway && hold === 'until_released') at.event({ hold, action: 'unban' });
+        at.wait(30).do({ type: 'expire' });
+      }
+      assert.equal(at.state.live.size, 0);
+      // After 1 h, 2 h, 4 h and 8 h: each return too early doubles the next absence.
+      assert.ok(left <= 4, `${hold}: returned ${left} times`);
+    }
   });
 
   test('stays away no longer than the TTL allows', () => {
@@ -137,7 +179,7 @@ describe('traffic that is diverted', () => {
     const at = world({ timers: { maxTtlSeconds: 200 } });
     const { id } = at.attack();
     at.wait(1).do({ type: 'expire' });
-    assert.equal(at.get(id).expiresAt, at.now + (RETURN.minSeconds - 1) * 1000);
+    assert.equal(at.get(id).expiresAt, at.now + (SILENT - 1) * 1000);
   });
 });
 

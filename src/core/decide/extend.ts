@@ -1,5 +1,5 @@
 /** Extends a mitigation whose attack continues, and escalates it to its next step. */
-import { awayFor, earliestReturn } from './unicast-rule.ts';
+import { attackedAgain, awayFor, earliestReturn } from './unicast-rule.ts';
 import { failed, ok, type Result } from '../../net/result.ts';
 import { rateWords } from '../../net/text.ts';
 import { timeText } from '../../net/time.ts';
@@ -129,12 +129,14 @@ export function withHoldOf(
 ): MitigationChange {
   const { context, event } = continuation;
   const { now } = context;
+  const again = attackedAgain(mitigation);
   const taken: MitigationChange =
     event === undefined
       ? change
       : {
           ...change,
           lastEventId: event.id,
+          ...(again === undefined || change.away !== undefined ? {} : { away: again }),
           hold: holdFor(
             event.detection,
             event.mode,

@@ -2,18 +2,20 @@
  * Decides diversions and blackholes: which route, and when traffic may return to its usual way. Detectors no longer see
  * what is diverted, so their silence or an unban does not mean that the attack is over.
  *
- *               min_seconds over        quiet_seconds without a report
- *     diverted ─────────────────▶ quiet ─────────────────────────────▶ returning
- *         ▲                         │
- *         ╰──── an attack reported ─╯
+ *               min_seconds over         quiet_seconds without a report, or the scrubber says "clean"
+ *     diverted ─────────────────▶ quiet ──────────────────────────────────────────────────────────▶ returning
+ *                                 ▲   │ an attack is reported: quiet_seconds begin again
+ *                                 ╰───╯
  */
 import { formatPrefix, knownPrefix, makePrefix } from '../../net/prefix.ts';
 import { secondsWords } from '../../net/text.ts';
-import { type MitigationAction, ruleKind } from '../action.ts';
-import type { DecideContext } from '../commands.ts';
+import { type MitigationAction, ruleKind, scrubberOf } from '../action.ts';
+import type { Command, DecideContext, Decision } from '../commands.ts';
+import type { Fact } from '../facts.ts';
 import { unicastTargetOf } from '../policy/scrubbers.ts';
 import type { Policy } from '../policy/policy.ts';
-import type { StateView } from '../state/state-view.ts';
+import { isActive } from '../state/indices.ts';
+import type { DecisionView, StateView } from '../state/state-view.ts';
 import type { Away, Mitigation } from '../types.ts';
 import { destinationOf, type RuleDraft } from './rule.ts';
 
@@ -89,7 +91,44 @@ export function earliestReturn(
   const target = unicastTargetOf(policy, mitigation.action);
   if (target === undefined || ruleKind(mitigation.action) === 'flowspec') return 0;
   const { away } = mitigation;
-  const quiet = reportedAt + target.return.quietSeconds * 1000;
   const least = away === undefined || away === null ? 0 : away.since + away.minSeconds * 1000;
-  return Math.min(Math.max(quiet, least), now + target.maxTtlSeconds * 1000);
+  const quiet = Math.max(reportedAt, least) + target.return.quietSeconds * 1000;
+  return Math.min(quiet, now + target.maxTtlSeconds * 1000);
+}
+
+/** Returns true if the scrubber has reported clean traffic, so that no detector's hold keeps it away. */
+export function isClean({ away }: Pick<Mitigation, 'away'>): boolean {
+  return away?.cleanAt !== undefined;
+}
+
+/** Returns the absence after another report of the attack; undefined if that changes nothing. */
+export function attackedAgain({ away }: Pick<Mitigation, 'away'>): Away | undefined {
+  if (away?.cleanAt === undefined) return undefined;
+  return { since: away.since, minSeconds: away.minSeconds };
+}
+
+/**
+ * Decides a scrubber's signal that a victim's traffic is clean: what is diverted to it returns when `min_seconds` are
+ * over, at once if they are. Without a victim it is about all of its diversions.
+ */
+export function decideClean(
+  state: DecisionView,
+  { scrubber, victim, actor }: Extract<Command, { type: 'scrubber-clean' }>,
+  { now }: Pick<DecideContext, 'now'>,
+): Decision {
+  const about = [...state.live]
+    .flatMap((id) => state.mitigations.get(id) ?? [])
+    .filter((mitigation) => isActive(mitigation) && scrubberOf(mitigation.action) === scrubber)
+    .filter((mitigation) => victim === undefined || mitigation.victim === victim);
+  const facts = about.flatMap(({ id, away }): readonly Fact[] => {
+    if (away === undefined || away === null) return [];
+    const expiresAt = Math.max(now, away.since + away.minSeconds * 1000);
+    const why = [`scrubber ${scrubber} reports clean traffic (${actor.name})`];
+    const change = { away: { ...away, cleanAt: now }, expiresAt, renewAt: null, why };
+    return [{ type: 'mitigation.extended', id, change }];
+  });
+  return {
+    facts,
+    answer: { type: 'done', affected: facts.flatMap((fact) => ('id' in fact ? [fact.id] : [])) },
+  };
 }

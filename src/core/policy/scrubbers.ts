@@ -33,7 +33,7 @@ export interface UnicastTarget {
 export interface ReturnTimes {
   /** It stays away at least this long. */
   readonly minSeconds: number;
-  /** And until nothing was reported for this long. */
+  /** And then until nothing was reported for this long, or the scrubber reports that it is clean. */
   readonly quietSeconds: number;
   /** Factor on `minSeconds` if the attack comes back within an hour of the return; at least 1. */
   readonly backoff: number;
@@ -41,11 +41,12 @@ export interface ReturnTimes {
   readonly maxSeconds: number;
 }
 
+/** An hour of silence is not taken for the end of an attack. */
 export const DEFAULT_RETURN: ReturnTimes = {
-  minSeconds: 600,
-  quietSeconds: 300,
+  minSeconds: 3_600,
+  quietSeconds: 600,
   backoff: 2,
-  maxSeconds: 14_400,
+  maxSeconds: 43_200,
 };
 
 export interface Blackhole {
