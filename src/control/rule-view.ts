@@ -2,7 +2,7 @@
 import { formatRule } from '../bgp/flowspec/notation/format.ts';
 import type { OutRoute } from '../bgp/rib/route.ts';
 import { ruleKind } from '../core/action.ts';
-import { matchKey } from '../core/state/state.ts';
+import { ruleKey } from '../core/state/state.ts';
 import { toHex } from '../net/bytes.ts';
 import type { Announcer } from './announcer.ts';
 import { toActions, toFlowSpec } from './desired.ts';
@@ -22,7 +22,7 @@ export function viewOf(reconciler: Reconciler, engine: EngineView, announcer: An
     rulesOf: (id) => {
       const mitigation = engine.state.mitigations.get(id);
       if (mitigation === undefined || !engine.state.live.has(id)) return [];
-      const key = matchKey(mitigation.match);
+      const key = ruleKey(mitigation);
       const kind = ruleKind(mitigation.action);
       return reconciler.neighbors.names.flatMap((peer) =>
         rulesOn(reconciler, announcer, peer, id, key).map((rule) => ({ ...rule, kind })),

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { NO_TARGETS, type Scrubber, type Targets } from '../../src/core/policy/scrubbers.ts';
+import { DEFAULT_RETURN, NO_TARGETS, type Scrubber, type Targets } from '../../src/core/policy/scrubbers.ts';
 import type { MitigationAction } from '../../src/core/action.ts';
 import { api, bearer, mitigation, POLICY } from './support.ts';
 
@@ -14,6 +14,7 @@ const FRA: Scrubber = {
     communities: ['65010:9'],
     export: false,
     maxTtlSeconds: 86_400,
+    return: DEFAULT_RETURN,
   },
   maxDiverted: 10,
 };

@@ -1,5 +1,6 @@
 /** Compares the rule that an event asks for with the active rules. */
 import { inRanges, rangesCover } from '../policy/ports.ts';
+import { ruleKind } from '../action.ts';
 import type { Match, Mitigation, Range } from '../types.ts';
 import type { Rule } from './rule.ts';
 
@@ -77,7 +78,7 @@ function portsMeet(a: Match, b: Match): boolean {
 
 // Compares what rules match.
 
-/** Canonical text of a match; equal exactly when two matches mean the same FlowSpec rule. */
+/** Canonical text; equal exactly when two matches mean the same FlowSpec rule, or two routes have the same prefix. */
 export type MatchKey = string;
 
 /** Returns the key of a match in normal form; an absent list and an empty one are the same. */
@@ -90,6 +91,14 @@ export function matchKey(match: Match): MatchKey {
   const ports = `${rangesText(match.dstPorts)}|${rangesText(match.srcPorts)}`;
   const lengths = match.packetLengths === undefined ? '' : rangesText(match.packetLengths);
   return `${prefixes}|${match.protocol ?? ''}|${ports}|${lengths}|${flags}|${match.fragments === true ? 'f' : ''}`;
+}
+
+/**
+ * Returns the key of a mitigation's rule: a router holds one rule for each match, and one unicast route for each prefix,
+ * whether it diverts or blackholes.
+ */
+export function ruleKey({ match, action }: Pick<Mitigation, 'match' | 'action'>): MatchKey {
+  return ruleKind(action) === 'flowspec' ? matchKey(match) : `unicast|${match.dstPrefix}`;
 }
 
 /** True when two matches differ only in their destination ports. */
