@@ -19,6 +19,8 @@ const FRA: Scrubber = {
   maxDiverted: 10,
 };
 
+const RETURN = { min_seconds: 3600, quiet_seconds: 600, backoff: 2, max_seconds: 43_200 };
+
 const TARGETS: Targets = {
   scrubbers: new Map([
     ['fra', FRA],
@@ -63,6 +65,7 @@ describe('GET /v1/scrubbers', () => {
             communities: ['65010:9'],
             export: false,
             max_ttl_seconds: 86_400,
+            return: RETURN,
           },
           max_diverted: 10,
           redirected: 2,
@@ -86,6 +89,7 @@ describe('GET /v1/scrubbers', () => {
         communities: ['65010:666'],
         export: false,
         max_ttl_seconds: 86_400,
+        return: RETURN,
         customers: ['acme'],
         active: 1,
       },

@@ -14,6 +14,14 @@ const unicastShape = {
   communities: z.array(z.string()).describe('As configured, besides those that prefixd always adds'),
   export: z.boolean().describe('The route may leave the AS of its neighbor: it carries no NO_EXPORT'),
   max_ttl_seconds: z.number(),
+  return: z
+    .object({
+      min_seconds: z.number(),
+      quiet_seconds: z.number(),
+      backoff: z.number(),
+      max_seconds: z.number(),
+    })
+    .describe('When the traffic returns to its usual way'),
 };
 
 const ScrubbersSchema = z.object({
@@ -80,6 +88,7 @@ function scrubberView(
 }
 
 function unicastView(target: UnicastTarget) {
+  const { minSeconds, quietSeconds, backoff, maxSeconds } = target.return;
   return {
     next_hop_v4: target.nextHopV4 ?? null,
     next_hop_v6: target.nextHopV6 ?? null,
@@ -88,5 +97,6 @@ function unicastView(target: UnicastTarget) {
     communities: [...target.communities],
     export: target.export,
     max_ttl_seconds: target.maxTtlSeconds,
+    return: { min_seconds: minSeconds, quiet_seconds: quietSeconds, backoff, max_seconds: maxSeconds },
   };
 }
