@@ -31,6 +31,7 @@ import {
 } from './validate/playbook-checks.ts';
 import { repetitionChecks } from './validate/repetition-checks.ts';
 import { crossChecks } from './validate/settings-checks.ts';
+import { targetChecks, targetStepChecks } from './validate/target-checks.ts';
 import type { YamlSource } from './yaml/yaml.ts';
 
 /** The parsed files. */
@@ -104,7 +105,10 @@ export function assemble(sources: Sources, environment: Environment | null): Con
 }
 
 /** Adds the warnings that need all files: what routers can enforce, which playbooks apply, how long rules last. */
-function policyChecks(policy: Policy, settings: Settings, found: Findings, { warning }: Findings): void {
+function policyChecks(policy: Policy, settings: Settings, found: Findings, across: Findings): void {
+  const { warning } = across;
+  targetChecks(policy, settings, found);
+  targetStepChecks(policy, settings, across);
   // Computed once, because grouping a large inventory takes long.
   const groups = assetGroups(policy);
   for (const { path, message, fix } of enforcementChecks(policy, groups)) warning(path, message, fix);
