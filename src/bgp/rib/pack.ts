@@ -8,7 +8,7 @@
  */
 import { ByteWriter } from '../../net/bytes.ts';
 import { writeAttributes } from '../wire/encode-attributes.ts';
-import { AttributeType, type Family, MessageType } from '../wire/iana.ts';
+import { AttributeType, FAMILIES, type Family, MessageType, sameFamily } from '../wire/iana.ts';
 import { HEADER_LENGTH, MAX_MESSAGE_LENGTH, maxMessageLength } from '../wire/message-length.ts';
 import type { CodecContext, PathAttributes } from '../wire/types.ts';
 import type { RouteChanges } from './adj-rib-out.ts';
@@ -34,31 +34,40 @@ export interface Packed {
 const LOCAL_PREF = 100;
 const ORIGIN_IGP = 0;
 
+const EMPTY = new Uint8Array(0);
+
 /** Flags of MP_REACH_NLRI and MP_UNREACH_NLRI: optional, with a length of two octets. */
 const MP_FLAGS = 0x90;
 
-/** Octets of withdrawn routes length and total path attribute length, two each. */
-const UPDATE_LENGTHS = 4;
-
-/** Packs announcements (MP_REACH_NLRI), then withdrawals (MP_UNREACH_NLRI), each in the order of first appearance. */
+/**
+ * Packs announcements, then withdrawals, each in the order of first appearance: IPv4 unicast in the fields of RFC 4271
+ * §4.3, which need no capability, every other family in MP_REACH_NLRI and MP_UNREACH_NLRI (RFC 4760).
+ */
 export function packUpdates(changes: RouteChanges, context: PackContext): Packed {
   const messages: Uint8Array[] = [];
   const tooLong: OutRoute[] = [];
   let spilled = 0;
   for (const { first, routes } of grouped(changes.announce, announceGroup)) {
-    const envelope = reachEnvelope(first.family, first.attributes, context);
+    const envelope = isIpv4Unicast(first.family)
+      ? ipv4Envelope(first.attributes, context)
+      : reachEnvelope(first.family, first.attributes, context);
     spilled = fill(routes, envelope, context, messages, tooLong);
   }
   for (const { first, routes } of grouped(changes.withdraw, familyGroup)) {
-    fill(routes, unreachEnvelope(first.family), context, messages, tooLong);
+    const envelope = isIpv4Unicast(first.family) ? IPV4_WITHDRAWAL : unreachEnvelope(first.family);
+    fill(routes, envelope, context, messages, tooLong);
   }
   return { messages, tooLong, routesInLastMessage: spilled };
 }
 
-/** An UPDATE without its NLRI: the attribute octets before them, beginning with MP_(UN)REACH, and after them. */
+/** An UPDATE without its header and NLRI. */
 interface Envelope {
+  /** The octets before the NLRI. */
   readonly front: Uint8Array;
+  /** The octets after them. */
   readonly behind: Uint8Array;
+  /** The length fields of two octets in `front` that count the NLRI, and what else each of them counts. */
+  readonly lengths: readonly { readonly at: number; readonly others: number }[];
 }
 
 /** Routes that share an envelope. */
@@ -101,21 +110,48 @@ function alike(a: OutRoute, b: OutRoute): boolean {
   return a.attributes === b.attributes && a.family === b.family;
 }
 
+function isIpv4Unicast(family: Family): boolean {
+  return sameFamily(family, FAMILIES['ipv4-unicast']);
+}
+
+/** Builds the envelope of IPv4 unicast announcements: NLRI after all attributes, next hop in NEXT_HOP (RFC 4271 §5.1.3). */
+function ipv4Envelope(attributes: RouteAttributes, context: PackContext): Envelope {
+  const front = new ByteWriter(128);
+  front.u16(0).u16(0);
+  const { nextHop } = attributes;
+  writeAttributes(front, { ...sessionAttributes(attributes, context), nextHop }, context);
+  front.patchU16(2, front.length - 4);
+  return { front: front.finish(), behind: EMPTY, lengths: [] };
+}
+
+/** The envelope of IPv4 unicast withdrawals: NLRI in the Withdrawn Routes field, no attributes (RFC 4271 §4.3). */
+const IPV4_WITHDRAWAL: Envelope = {
+  front: new Uint8Array(2),
+  behind: new Uint8Array(2),
+  lengths: [{ at: 0, others: 0 }],
+};
+
 /** Builds the envelope of announcements (RFC 4760 §3, RFC 8955 §4.1), with MP_REACH_NLRI first (RFC 7606 §5.1). */
 function reachEnvelope(family: Family, attributes: RouteAttributes, context: PackContext): Envelope {
-  const front = new ByteWriter(16 + attributes.nextHop.length);
-  front.u8(MP_FLAGS).u8(AttributeType.MpReachNlri).u16(0);
+  const front = new ByteWriter(20 + attributes.nextHop.length);
+  front.u16(0).u16(0).u8(MP_FLAGS).u8(AttributeType.MpReachNlri).u16(0);
   front.u16(family.afi).u8(family.safi).u8(attributes.nextHop.length).bytes(attributes.nextHop).u8(0);
   const behind = new ByteWriter(128);
   writeAttributes(behind, sessionAttributes(attributes, context), context);
-  return { front: front.finish(), behind: behind.finish() };
+  return multiprotocol(front.finish(), behind.finish());
 }
 
 /** Builds the envelope of withdrawals. RFC 4760 §4: no other attribute is needed. */
 function unreachEnvelope(family: Family): Envelope {
-  const front = new ByteWriter(8);
-  front.u8(MP_FLAGS).u8(AttributeType.MpUnreachNlri).u16(0).u16(family.afi).u8(family.safi);
-  return { front: front.finish(), behind: new Uint8Array(0) };
+  const front = new ByteWriter(12);
+  front.u16(0).u16(0).u8(MP_FLAGS).u8(AttributeType.MpUnreachNlri).u16(0).u16(family.afi).u8(family.safi);
+  return multiprotocol(front.finish(), EMPTY);
+}
+
+/** NLRI at the end of the first attribute count for it, and for all attributes. */
+function multiprotocol(front: Uint8Array, behind: Uint8Array): Envelope {
+  const total = { at: 2, others: front.length - 4 + behind.length };
+  return { front, behind, lengths: [total, { at: 6, others: front.length - 8 }] };
 }
 
 /**
@@ -142,8 +178,7 @@ function fill(
   messages: Uint8Array[],
   tooLong: OutRoute[],
 ): number {
-  const { front, behind } = envelope;
-  const overhead = HEADER_LENGTH + UPDATE_LENGTHS + front.length + behind.length;
+  const overhead = HEADER_LENGTH + envelope.front.length + envelope.behind.length;
   // Several NLRI share at most 4096 octets, even with extended messages: FRR 8.4 negotiates them but resets the session
   // (3/9) if an UPDATE's FlowSpec NLRI exceed 6500 octets (FRRouting/frr#18557).
   const room = MAX_MESSAGE_LENGTH - overhead;
@@ -180,19 +215,16 @@ function assemble(
   first: number,
   end: number,
   nlriLength: number,
-  { front, behind }: Envelope,
+  { front, behind, lengths }: Envelope,
   overhead: number,
 ): Uint8Array {
   const message = new Uint8Array(overhead + nlriLength);
   message.fill(0xff, 0, 16);
   putU16(message, 16, message.length);
   message[18] = MessageType.Update;
-  putU16(message, 21, message.length - HEADER_LENGTH - UPDATE_LENGTHS);
-  const attributesAt = HEADER_LENGTH + UPDATE_LENGTHS;
-  message.set(front, attributesAt);
-  // The length of MP_(UN)REACH, after its flags and type.
-  putU16(message, attributesAt + 2, front.length - 4 + nlriLength);
-  let at = attributesAt + front.length;
+  message.set(front, HEADER_LENGTH);
+  for (const { at, others } of lengths) putU16(message, HEADER_LENGTH + at, others + nlriLength);
+  let at = HEADER_LENGTH + front.length;
   for (let i = first; i < end; i++) {
     const nlri = routes[i]?.nlri;
     if (nlri === undefined) break;

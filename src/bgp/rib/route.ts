@@ -17,7 +17,10 @@ export interface RouteAttributes {
   readonly ipv6ExtendedCommunities: Uint8Array;
   /** LARGE_COMMUNITIES, 12 octets each (RFC 8092). */
   readonly largeCommunities: Uint8Array;
-  /** Next hop of MP_REACH_NLRI: empty for FlowSpec, except for a redirect that carries its address there. */
+  /**
+   * Next hop of MP_REACH_NLRI, or NEXT_HOP for IPv4 unicast. Empty for FlowSpec, except for a redirect that carries its
+   * address there.
+   */
   readonly nextHop: Uint8Array;
 }
 

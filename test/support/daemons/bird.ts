@@ -43,6 +43,12 @@ function peerText(config: DaemonConfig, peer: PeerConfig, index: number): string
       : `  graceful restart on; graceful restart time ${peer.restarting};`,
     ...(peer.families.includes('ipv4-flowspec') ? [`  ${channel(4)}`] : []),
     ...(peer.families.includes('ipv6-flowspec') ? [`  ${channel(6)}`] : []),
+    ...([4, 6] as const)
+      .filter((family) => peer.families.includes(`ipv${family}-unicast`))
+      .map((family) => {
+        const taken = peer.unicastImport === undefined ? 'all' : `filter ${peer.unicastImport}`;
+        return `  ipv${family} { import ${taken}; export all; };`;
+      }),
     '}',
   ].join('\n');
 }
@@ -60,6 +66,7 @@ function birdConfig(config: DaemonConfig, originate: string): string {
     'flow4 table flow4tab;',
     'flow6 table flow6tab;',
     'protocol device { }',
+    ...(config.statements === undefined ? [] : [config.statements]),
     `protocol static own4 { flow4 { table flow4tab; };\n${of(4)}\n}`,
     `protocol static own6 { flow6 { table flow6tab; };\n${of(6)}\n}`,
     ...config.peers.map((peer, index) => peerText(config, peer, index)),

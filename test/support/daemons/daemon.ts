@@ -16,6 +16,8 @@ export interface PeerConfig {
   /** GTSM (RFC 5082): sends with TTL 255 and takes no less than the directly connected sends. */
   readonly ttlSecurity?: boolean;
   readonly families: readonly FamilyName[];
+  /** Name of the filter (bird) or route-map (frr) in `statements` that unicast routes from this peer pass. */
+  readonly unicastImport?: string;
   /** Keeps our routes while we restart (RFC 4724); frr 8.4 cannot for FlowSpec. */
   readonly helper?: boolean;
   /** Restarts gracefully itself; seconds. */
@@ -33,6 +35,8 @@ export interface DaemonConfig {
   readonly peers: readonly PeerConfig[];
   /** Rules to originate from the start, in the daemon's own configuration language (bird and exabgp only). */
   readonly originate?: string;
+  /** Statements before the peers, in the daemon's own configuration language (bird and frr only). */
+  readonly statements?: string;
 }
 
 /** A rule in a daemon's table. */

@@ -29,6 +29,8 @@ export interface ExaBgp extends Daemon {
 }
 
 const FAMILY_WORDS: Readonly<Partial<Record<FamilyName, string>>> = {
+  'ipv4-unicast': 'ipv4 unicast',
+  'ipv6-unicast': 'ipv6 unicast',
   'ipv4-flowspec': 'ipv4 flow',
   'ipv6-flowspec': 'ipv6 flow',
   'ipv4-flowspec-vpn': 'ipv4 flow-vpn',

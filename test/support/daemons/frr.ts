@@ -20,12 +20,31 @@ export interface Frr extends Daemon {
   command(...lines: readonly string[]): Promise<string>;
 }
 
+const FAMILY_WORDS: Readonly<Partial<Record<FamilyName, string>>> = {
+  'ipv4-unicast': 'ipv4 unicast',
+  'ipv6-unicast': 'ipv6 unicast',
+  'ipv4-flowspec': 'ipv4 flowspec',
+  'ipv6-flowspec': 'ipv6 flowspec',
+};
+
 function familyWords(family: FamilyName): string {
-  const words = { 'ipv4-flowspec': 'ipv4 flowspec', 'ipv6-flowspec': 'ipv6 flowspec' } as const;
-  if (family !== 'ipv4-flowspec' && family !== 'ipv6-flowspec') {
-    throw new Error(`frr is not asked about ${family}`);
-  }
-  return words[family];
+  const words = FAMILY_WORDS[family];
+  if (words === undefined) throw new Error(`frr is not asked about ${family}`);
+  return words;
+}
+
+function familyLines(family: FamilyName, { peers }: DaemonConfig): readonly string[] {
+  const active = peers.filter((peer) => peer.families.includes(family));
+  return [
+    ` address-family ${familyWords(family)}`,
+    ...active.map(({ address }) => `  neighbor ${address} activate`),
+    ...active.flatMap(({ address, unicastImport }) =>
+      family.endsWith('unicast') && unicastImport !== undefined
+        ? [`  neighbor ${address} route-map ${unicastImport} in`]
+        : [],
+    ),
+    ' exit-address-family',
+  ];
 }
 
 function neighborLines(config: DaemonConfig, peer: PeerConfig): readonly string[] {
@@ -53,13 +72,11 @@ export async function startFrr(config: DaemonConfig): Promise<Frr> {
     ' no bgp ebgp-requires-policy',
     ' no bgp default ipv4-unicast',
     ...config.peers.flatMap((peer) => neighborLines(config, peer)),
-    ...(['ipv4-flowspec', 'ipv6-flowspec'] as const).flatMap((family) => [
-      ` address-family ${familyWords(family)}`,
-      ...config.peers
-        .filter((peer) => peer.families.includes(family))
-        .map((peer) => `  neighbor ${peer.address} activate`),
-      ' exit-address-family',
-    ]),
+    ...(['ipv4-flowspec', 'ipv6-flowspec'] as const).flatMap((family) => familyLines(family, config)),
+    ...(['ipv4-unicast', 'ipv6-unicast'] as const)
+      .filter((family) => config.peers.some(({ families }) => families.includes(family)))
+      .flatMap((family) => familyLines(family, config)),
+    ...(config.statements === undefined ? [] : ['exit', config.statements]),
     '',
   ].join('\n');
   const file = join(folder, 'bgpd.conf');

@@ -31,6 +31,8 @@ export interface GoBgp extends Daemon {
 /** GoBGP's names for families, in its configuration and on its command line. */
 const FAMILY_NAMES: Readonly<Partial<Record<FamilyName, { readonly config: string; readonly cli: string }>>> =
   {
+    'ipv4-unicast': { config: 'ipv4-unicast', cli: 'ipv4' },
+    'ipv6-unicast': { config: 'ipv6-unicast', cli: 'ipv6' },
     'ipv4-flowspec': { config: 'ipv4-flowspec', cli: 'ipv4-flowspec' },
     'ipv6-flowspec': { config: 'ipv6-flowspec', cli: 'ipv6-flowspec' },
     'ipv4-flowspec-vpn': { config: 'l3vpn-ipv4-flowspec', cli: 'ipv4-l3vpn-flowspec' },
