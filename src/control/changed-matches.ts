@@ -4,7 +4,7 @@
  */
 import type { RecordedFact } from '../core/facts.ts';
 import type { MatchKey, StateView } from '../core/state/state.ts';
-import { matchKey } from '../core/state/state.ts';
+import { ruleKey } from '../core/state/state.ts';
 
 /** The effect of a group of facts on the routers. */
 export interface Touch {
@@ -86,7 +86,7 @@ export class ChangedMatches {
       this.#matchOf.delete(id);
       return undefined;
     }
-    const key = matchKey(mitigation.match);
+    const key = ruleKey(mitigation);
     this.#matchOf.set(id, key);
     return key;
   }

@@ -1,5 +1,6 @@
 /** Compares the rule that an event asks for with the active rules. */
 import { inRanges, rangesCover } from '../policy/ports.ts';
+import { ruleKind } from '../action.ts';
 import type { Match, Mitigation, Range } from '../types.ts';
 import type { Rule } from './rule.ts';
 
@@ -77,7 +78,7 @@ function portsMeet(a: Match, b: Match): boolean {
 
 // Compares what rules match.
 
-/** Canonical text of a match; equal exactly when two matches mean the same FlowSpec rule. */
+/** Canonical text of a match (or of a unicast route's prefix); equal exactly when two mean the same rule. */
 export type MatchKey = string;
 
 /** Returns the key of a match in normal form; an absent list and an empty one are the same. */
@@ -90,6 +91,14 @@ export function matchKey(match: Match): MatchKey {
   const ports = `${rangesText(match.dstPorts)}|${rangesText(match.srcPorts)}`;
   const lengths = match.packetLengths === undefined ? '' : rangesText(match.packetLengths);
   return `${prefixes}|${match.protocol ?? ''}|${ports}|${lengths}|${flags}|${match.fragments === true ? 'f' : ''}`;
+}
+
+/**
+ * Returns the key of what routers hold for a mitigation: its match for a FlowSpec rule; for a unicast route its prefix,
+ * which has one route, whatever the kind.
+ */
+export function ruleKey({ match, action }: Pick<Mitigation, 'match' | 'action'>): MatchKey {
+  return ruleKind(action) === 'flowspec' ? matchKey(match) : `unicast|${match.dstPrefix}`;
 }
 
 /** True when two matches differ only in their destination ports. */

@@ -1,7 +1,7 @@
 /** The state's indexes beside its maps. */
 import { PrefixTrie } from '../../net/prefix-trie.ts';
 import { knownPrefix } from '../../net/prefix.ts';
-import { type MatchKey, matchKey } from '../decide/correlate.ts';
+import { type MatchKey, ruleKey } from '../decide/correlate.ts';
 import { holdKey } from './holds.ts';
 import type { Hold, Mitigation, SafelistEntry } from '../types.ts';
 
@@ -103,6 +103,11 @@ export function bump<Key>(counts: Map<Key, number>, key: Key, by: number): void 
   else counts.set(key, value);
 }
 
+/** True when two versions of a mitigation may have different rule keys. */
+function isMoved(one: Mitigation, other: Mitigation | undefined): boolean {
+  return one.match !== other?.match || one.action !== other.action;
+}
+
 /** Indexes the live mitigations by match, victim and hold, and counts the active ones. */
 export class LiveIndexes {
   readonly byMatch = new Map<MatchKey, Set<string>>();
@@ -115,8 +120,8 @@ export class LiveIndexes {
 
   /** Removes a live version of a mitigation; `after` is the live version that replaces it, undefined when none does. */
   remove(before: Mitigation, after: Mitigation | undefined): void {
-    const { id, match, victim, holds } = before;
-    if (after?.match !== match) removeFrom(this.byMatch, matchKey(match), id);
+    const { id, victim, holds } = before;
+    if (isMoved(before, after)) removeFrom(this.byMatch, ruleKey(before), id);
     if (after === undefined) {
       removeFrom(this.byVictim, victim, id);
       this.#countPrefix(victim, -1);
@@ -127,8 +132,8 @@ export class LiveIndexes {
 
   /** Adds a live version of a mitigation; `before` is the live version that it replaces, undefined when there was none. */
   add(after: Mitigation, before: Mitigation | undefined): void {
-    const { id, match, victim, holds } = after;
-    if (before?.match !== match) addTo(this.byMatch, matchKey(match), id);
+    const { id, victim, holds } = after;
+    if (isMoved(after, before)) addTo(this.byMatch, ruleKey(after), id);
     if (before === undefined) {
       addTo(this.byVictim, victim, id);
       this.#countPrefix(victim, 1);

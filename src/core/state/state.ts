@@ -23,7 +23,7 @@ import {
   type StateView,
 } from './state-view.ts';
 
-export { type MatchKey, matchKey } from '../decide/correlate.ts';
+export { type MatchKey, matchKey, ruleKey } from '../decide/correlate.ts';
 export type { DecisionView, OperatorDecision, StateHandle, StateSnapshot, StateView } from './state-view.ts';
 
 const NONE: ReadonlySet<string> = new Set();
