@@ -101,3 +101,112 @@ describe('the egress check holds back', () => {
     it(name, () => assert.match(checkRoute(route, GUARD) ?? 'it was let through', why));
   }
 });
+
+/** `redirects` of a scrubber with every kind of target. */
+const TO_SCRUBBER: EgressGuard = {
+  ...GUARD,
+  redirects: {
+    targets: [
+      { type: 'ip', address: Uint8Array.of(198, 51, 100, 80) },
+      { type: 'ip', address: fromHex('20010db8005c00000000000000000001') ?? assert.fail() },
+      { type: 'vrf', target: { form: 'as2', asn: 65001, value: 80 } },
+      { type: 'vrf', target: { form: 'ipv4', address: Uint8Array.of(198, 51, 100, 80), value: 80 } },
+      { type: 'vrf', target: { form: 'as4', asn: 4_200_000_001, value: 80 } },
+      {
+        type: 'vrf-ipv6',
+        address: fromHex('20010db8005c00000000000000000001') ?? assert.fail(),
+        value: 80,
+      },
+    ],
+  },
+};
+
+describe('a redirect', () => {
+  const NO_OCTETS = '';
+  const RATE = '8006000047f42400';
+  const RULE4 = '06 01 20 cb00710a';
+  const RULE6 = '13 01 80 00 20010db80acd00000000000000000010';
+
+  /** A rule with these extended communities, those for IPv6 addresses and next hop, all in hexadecimal. */
+  function redirect(nlri: string, short: string, long = NO_OCTETS, nextHop = NO_OCTETS): OutRoute {
+    const [extendedCommunities, ipv6ExtendedCommunities, hop] = [short, long, nextHop].map(
+      (hex) => fromHex(hex.replaceAll(' ', '')) ?? assert.fail(hex),
+    );
+    assert.ok(extendedCommunities && ipv6ExtendedCommunities && hop);
+    return {
+      ...raw(nlri, extendedCommunities, nlri === RULE6),
+      attributes: routeAttributes({ extendedCommunities, ipv6ExtendedCommunities, nextHop: hop }),
+    };
+  }
+
+  const IP = '010c c6336450 0000';
+  const allowed: readonly [name: string, route: OutRoute][] = [
+    ['to an address', redirect(RULE4, IP)],
+    ['of a copy', redirect(RULE4, '010c c6336450 0001')],
+    ['with a rate above 0', redirect(RULE4, IP + RATE)],
+    ['with the rate first', redirect(RULE4, RATE + IP)],
+    ['in the form of draft-00', redirect(RULE4, '0800000000000000', NO_OCTETS, 'c6336450')],
+    [
+      'in the form of draft-00 with a rate',
+      redirect(RULE4, `0800000000000000${RATE}`, NO_OCTETS, 'c6336450'),
+    ],
+    ['to an IPv6 address', redirect(RULE6, NO_OCTETS, '000c 20010db8005c00000000000000000001 0000')],
+    [
+      'to an IPv6 address in the form of draft-00',
+      redirect(RULE6, '0800000000000001', NO_OCTETS, '20010db8005c00000000000000000001'),
+    ],
+    ['to a VRF', redirect(RULE4, '8008 fde9 00000050')],
+    ['to a VRF by an address', redirect(RULE4, '8108 c6336450 0050')],
+    ['to a VRF of a 4-octet AS', redirect(RULE4, '8208 fa56ea01 0050')],
+    ['to a VRF by an IPv6 address', redirect(RULE6, NO_OCTETS, '000d 20010db8005c00000000000000000001 0050')],
+  ];
+  for (const [name, route] of allowed) {
+    it(`${name} passes if its target is configured`, () => {
+      assert.equal(checkRoute(route, TO_SCRUBBER), undefined);
+      assert.match(checkRoute(route, GUARD) ?? '', /traffic rates instead of one|no target is configured/);
+      const elsewhere = { ...TO_SCRUBBER, redirects: { targets: [] } };
+      assert.match(checkRoute(route, elsewhere) ?? '', /not to a configured target/);
+    });
+  }
+
+  const refused: readonly [name: string, route: OutRoute, why: RegExp][] = [
+    ['to another address', redirect(RULE4, '010c c6336451 0000'), /redirect ip 198\.51\.100\.81/],
+    ['to another VRF', redirect(RULE4, '8008 fde9 00000051'), /redirect vrf 65001:81/],
+    ['to the VRF in another form', redirect(RULE4, '8208 0000fde9 0050'), /redirect vrf 2:65001:80/],
+    ['of what it discards', redirect(RULE4, `${IP}8006000000000000`), /redirects traffic that it discards/],
+    ['beside another', redirect(RULE4, `${IP}8008fde900000050`), /more than one redirect/],
+    ['with two rates', redirect(RULE4, IP + RATE + RATE), /more than one rate-limit/],
+    ['with a rate in packets', redirect(RULE4, `${IP}800c0000447a0000`), /no known combination/],
+    ['with a mark', redirect(RULE4, `${IP}800900000000002e`), /no known combination: redirect ip .* mark ef/],
+    ['with sampling', redirect(RULE4, `${IP}8007000000000002`), /no known combination/],
+    ['with an unknown action', redirect(RULE4, `${IP}807f000000000000`), /does not know/],
+    ['to no address', redirect(RULE4, '0800000000000000'), /not to a configured target/],
+    ['with a stray next hop', redirect(RULE4, IP, NO_OCTETS, 'c6336450'), /next hop is not the address/],
+    [
+      'with a second next hop',
+      redirect(
+        RULE6,
+        '0800000000000000',
+        NO_OCTETS,
+        `20010db8005c00000000000000000001${'fe80'.padEnd(32, '0')}`,
+      ),
+      /next hop is not the address/,
+    ],
+    [
+      'to an address of the other family',
+      redirect(RULE4, NO_OCTETS, '000c 20010db8005c00000000000000000001 0000'),
+      /other family/,
+    ],
+    ['to its own destination', redirect('06 01 20 c6336450', IP), /inside its destination 198\.51\.100\.80/],
+  ];
+  for (const [name, route, why] of refused) {
+    it(`${name} is held back`, () =>
+      assert.match(checkRoute(route, TO_SCRUBBER) ?? 'it was let through', why));
+  }
+
+  it('is no part of a rule with a rate alone', () => {
+    assert.equal(checkRoute(raw(RULE4), TO_SCRUBBER), undefined);
+    assert.match(checkRoute(redirect(RULE4, `${RATE}800900000000002e`), GUARD) ?? '', /no known combination/);
+    assert.match(checkRoute(redirect(RULE4, RATE, NO_OCTETS, 'c6336450'), GUARD) ?? '', /next hop/);
+  });
+});

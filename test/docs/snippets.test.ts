@@ -11,6 +11,7 @@ import { settingsSchema } from '../../src/config/schema/prefixd-schema.ts';
 import { formatRule } from '../../src/bgp/flowspec/notation/format.ts';
 import { parseRule } from '../../src/bgp/flowspec/notation/parse.ts';
 import { parseGenericEvent } from '../../src/intake/generic.ts';
+import { unicast } from '../bgp/rib/unicast-routes.ts';
 import { findProgram, output } from '../support/children.ts';
 import { missingProgram } from '../support/daemons.ts';
 import { type Block, BLOCKS, fileOf, place } from '../support/doc-blocks.ts';
@@ -165,11 +166,15 @@ it('events in JSON are read without a note', () => {
   }
 });
 
-it('rules in operator notation are written as they are read', () => {
+it('rules and routes in operator notation are written as they are read', () => {
   const blocks = BLOCKS.filter(({ language }) => language === 'rule');
   assert.ok(blocks.length > 0);
   for (const block of blocks) {
     for (const line of block.text.trim().split('\n')) {
+      if (line.startsWith('route ')) {
+        assert.equal(unicast(line).text, line, place(block));
+        continue;
+      }
       const parsed = parseRule(line);
       assert.ok(parsed.ok, `${place(block)}: ${line}`);
       assert.equal(formatRule(parsed.value.spec, parsed.value.actions), line, place(block));

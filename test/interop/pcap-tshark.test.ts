@@ -10,9 +10,14 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { readStreams } from '../../src/tools/pcap/reassemble.ts';
+import { packUpdates } from '../../src/bgp/rib/pack.ts';
+import { encodeMessage } from '../../src/bgp/wire/message.ts';
+import { FAMILIES } from '../../src/bgp/wire/iana.ts';
+import { endOfRib } from '../../src/bgp/wire/update.ts';
+import { unicast } from '../bgp/rib/unicast-routes.ts';
 import { KEEPALIVE, type Line, readFileWithCli } from '../cli/captured.ts';
 import { encapsulations, junosEncapsulations } from '../tools/pcap/encapsulations.ts';
-import { pcapFile, tcp } from '../tools/pcap/frames.ts';
+import { ethernet, ipv4, pcapFile, tcp } from '../tools/pcap/frames.ts';
 import { missingProgram } from '../support/daemons.ts';
 
 const FIXTURES = join(import.meta.dirname, '..', '..', 'fixtures');
@@ -193,4 +198,93 @@ describe('tshark finds the message in the same frames', { skip }, () => {
       );
     });
   }
+});
+
+/** Every field of a unicast route that tshark names, and its complaints. */
+const ROUTE_FIELDS = [
+  '_ws.malformed',
+  '_ws.expert.message',
+  'bgp.nlri_prefix',
+  'bgp.withdrawn_prefix',
+  'bgp.mp_reach_nlri_ipv6_prefix',
+  'bgp.mp_unreach_nlri_ipv6_prefix',
+  'bgp.update.path_attribute.next_hop',
+  'bgp.update.path_attribute.mp_reach_nlri.next_hop.ipv6',
+  'bgp.update.path_attribute.community_wellknown',
+  'bgp.update.path_attribute.community_value',
+  'bgp.large_communities.ldp2',
+  'bgp.update.path_attribute.local_pref',
+];
+
+describe('tshark reads the unicast routes that the speaker packs', { skip }, () => {
+  /** Writes each message as a connection of its own, and returns a row of fields for each. */
+  async function fieldsOf(messages: readonly Uint8Array[]): Promise<readonly (readonly string[])[]> {
+    const folder = mkdtempSync(join(tmpdir(), 'prefixd-tshark-'));
+    try {
+      const path = join(folder, 'updates.pcap');
+      const frames = messages.map((octets, n) =>
+        ethernet(0x0800, ipv4(tcp({ from: 2000 + n, seq: 1, octets }))),
+      );
+      writeFileSync(path, pcapFile(frames));
+      const fields = ROUTE_FIELDS.flatMap((field) => ['-e', field]);
+      const argv = ['-r', path, '-Y', 'bgp', '-T', 'fields', ...fields];
+      const { stdout } = await promisify(execFile)('tshark', argv);
+      return stdout
+        .split('\n')
+        .slice(0, -1)
+        .map((row) => row.split('\t'));
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  }
+
+  const HOLE4 = unicast('route 203.0.113.10/32 next-hop 192.0.2.1 community blackhole,no-export,65001:1:2');
+  const HOLE6 = unicast('route 2001:db8:a::10/128 next-hop 100::1 community blackhole,no-advertise');
+  const external = { localAsn: 65010, internal: false, fourOctetAs: true, extendedMessages: false };
+  const [hole4, hole6] = ['203.0.113.10', '2001:db8:a::10'];
+
+  it('announced and withdrawn, to external and internal peers', async () => {
+    const changes = { announce: [HOLE4, HOLE6], withdraw: [HOLE4, HOLE6] };
+    const rows = await fieldsOf([
+      ...packUpdates(changes, external).messages,
+      ...packUpdates(changes, { ...external, internal: true }).messages,
+    ]);
+    // RFC 1997 and RFC 7999: 0xffffff01 is NO_EXPORT, 0xffff029a BLACKHOLE.
+    const wellKnown = (row: readonly string[]): string => row[8] ?? '';
+    const plain = rows.map((row) => [...row.slice(0, 8), row[10], row[11]]);
+    const external4 = ['', '', hole4, '', '', '', '192.0.2.1', '', '2'];
+    const external6 = ['', '', '', '', hole6, '', '', '100::1', ''];
+    const withdrawals = [
+      ['', '', '', hole4, '', '', '', '', '', ''],
+      ['', '', '', '', '', hole6, '', '', '', ''],
+    ];
+    assert.deepEqual(plain, [
+      [...external4, ''],
+      [...external6, ''],
+      ...withdrawals,
+      [...external4, '100'],
+      [...external6, '100'],
+      ...withdrawals,
+    ]);
+    assert.match(wellKnown(rows[0] ?? []), /BLACKHOLE|0xffff029a/i);
+    assert.match(wellKnown(rows[0] ?? []), /NO_EXPORT|0xffffff01/i);
+    assert.match(wellKnown(rows[1] ?? []), /NO_ADVERTISE|0xffffff02/i);
+  });
+
+  it('in full messages, and their End-of-RIB', async () => {
+    const many = Array.from({ length: 1500 }, (_, n) => `198.18.${n >>> 8}.${n & 255}`);
+    const routes = many.map((host) => unicast(`route ${host}/32 next-hop 192.0.2.1 community no-export`));
+    const rows = await fieldsOf([
+      ...packUpdates({ announce: routes, withdraw: [] }, external).messages,
+      ...packUpdates({ announce: [], withdraw: routes }, external).messages,
+      encodeMessage(endOfRib(FAMILIES['ipv4-unicast']), external),
+      encodeMessage(endOfRib(FAMILIES['ipv6-unicast']), external),
+    ]);
+    const column = (index: number): readonly string[] =>
+      rows.flatMap((row) => (row[index] ?? '').split(',')).filter((text) => text !== '');
+    assert.equal(rows.length, 6);
+    assert.deepEqual([...column(0), ...column(1)], []);
+    assert.deepEqual(column(2), many);
+    assert.deepEqual(column(3), many);
+  });
 });

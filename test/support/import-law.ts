@@ -52,7 +52,7 @@ const PURE_ROOMS = new Set([
   'intake',
   'tools',
 ]);
-const PURE_FILES = new Set(['control/desired.ts', 'control/egress.ts']);
+const PURE_FILES = new Set(['control/desired.ts', 'control/egress.ts', 'control/egress-unicast.ts']);
 
 /** Packages that only the named files or rooms may import. */
 const RESERVED: Readonly<Record<string, readonly string[]>> = {

@@ -57,6 +57,12 @@ export interface RigOptions {
   /** IPv6 loopback instead of IPv4. */
   readonly overIPv6?: boolean;
   readonly neighbor?: Partial<NeighborSettings>;
+  /** Families of both sides; those of FlowSpec unless given. */
+  readonly families?: readonly FamilyName[];
+  /** Further configuration of the daemon. */
+  readonly daemon?: Pick<DaemonConfig, 'statements'> & Pick<PeerConfig, 'unicastImport'>;
+  /** Further peers of the daemon. */
+  readonly others?: readonly PeerConfig[];
 }
 
 /** One daemon and one speaker, which sends all routes and End-of-RIB on every new session, as the reconciler does. */
@@ -120,21 +126,24 @@ export class Rig {
 
   async startDaemon(): Promise<void> {
     const { daemonDials, theirPassword, theirTtlSecurity, gracefulRestart } = this.#options;
+    const { statements, ...more } = this.#options.daemon ?? {};
     const peer: PeerConfig = {
       address: this.ourAddress,
       asn: OUR_ASN,
-      families: FLOWSPEC,
+      families: this.#options.families ?? FLOWSPEC,
       helper: gracefulRestart === true,
       ...(daemonDials === true ? { dial: this.#ourPort } : {}),
       ...(theirPassword === undefined ? {} : { md5Password: theirPassword }),
       ttlSecurity: theirTtlSecurity === true,
+      ...more,
     };
     const config: DaemonConfig = {
       asn: ASNS[this.kind],
       routerId: '10.0.0.1',
       address: this.theirAddress,
       port: this.#theirPort,
-      peers: [peer],
+      peers: [peer, ...(this.#options.others ?? [])],
+      ...(statements === undefined ? {} : { statements }),
     };
     this.#daemon = await startDaemon(this.kind, config);
   }
@@ -153,7 +162,7 @@ export class Rig {
       peerAsn: ASNS[this.kind],
       passive: daemonDials === true,
       holdTimeSeconds: 30,
-      families: FLOWSPEC.map((family) => FAMILIES[family]),
+      families: (this.#options.families ?? FLOWSPEC).map((family) => FAMILIES[family]),
       enabled: true,
       ...(ourPassword === undefined ? {} : { md5Password: ourPassword }),
       ...(ourTtlSecurity === true ? { ttlSecurityHops: 1 } : {}),

@@ -47,7 +47,9 @@ function peerText(config: DaemonConfig, peer: PeerConfig, index: number): string
       .filter((family) => peer.families.includes(`ipv${family}-unicast`))
       .map((family) => {
         const taken = peer.unicastImport === undefined ? 'all' : `filter ${peer.unicastImport}`;
-        return `  ipv${family} { import ${taken}; export all; };`;
+        // The session has IPv4 addresses: bird has no IPv6 next hop of its own then.
+        const own = family === 6 ? ' next hop address 2001:db8:ffff::1;' : '';
+        return `  ipv${family} { import ${taken}; export all;${own} };`;
       }),
     '}',
   ].join('\n');
