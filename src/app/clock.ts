@@ -19,21 +19,21 @@ export interface SteadyClock {
 }
 
 /** The clocks that a steady clock is based on (ms). */
-export interface ClockReadings {
+export interface ClockSources {
   /** The system's time, which may be set at any moment. */
   readonly system: () => number;
   /** Monotonic time, which cannot be set. */
   readonly monotonic: () => number;
 }
 
-const REAL: ClockReadings = { system: () => Date.now(), monotonic: () => performance.now() };
+const REAL: ClockSources = { system: () => Date.now(), monotonic: () => performance.now() };
 
 /**
  * Creates a clock that is set once to the system's time and advanced by the monotonic clock. If the system's time is
  * set while the daemon runs, or the machine is suspended, nothing expires at once and nothing lives for ever; displayed
  * times may be off by that step until the next start. Detectors' timestamps are compared with the system's time.
  */
-export function steadyClock({ system, monotonic }: ClockReadings = REAL): SteadyClock {
+export function steadyClock({ system, monotonic }: ClockSources = REAL): SteadyClock {
   let offset = system() - monotonic();
   const now = (): number => Math.round(offset + monotonic());
   return {

@@ -26,9 +26,8 @@ import { Journal } from '../store/journal/journal.ts';
 import { AlertRelay } from './alerts.ts';
 import { continueTime, realTimers, steadyClock } from './clock.ts';
 import { Health } from './observe/assess-health.ts';
-import { logFacts, logSessions, logUnenforced } from './observe/fact-log.ts';
+import { followRecording, logFacts, logForgotten, logSessions, logUnenforced } from './observe/fact-log.ts';
 import { Metrics } from './observe/metrics.ts';
-import { followRecording, logForgotten } from './observe/recording-log.ts';
 import { closeEngine, closeSessions, Parts } from './parts.ts';
 import { StartError } from './process.ts';
 import { keepDisabled, recordPolicy, Reloader } from './reload.ts';
@@ -151,7 +150,7 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
   const startedAt = clock();
 
   const log: Log = (level, text, fields) => logger[level](fields, text);
-  const reconciler: Reconciler = new Reconciler({
+  const reconciler = new Reconciler({
     engine,
     announcer,
     neighbors: config.bgp.control,
@@ -167,41 +166,30 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
   engine.follow(logFacts(logger, engine.state, view.ruleText));
   announcer.subscribe(logSessions(logger));
   beginAudit(audit, engine, logger);
-  const metrics: Metrics = await parts.start({
-    name: 'metrics',
-    start: () =>
-      new Metrics({
-        engine,
-        reconciler: view,
-        announcer,
-        clock,
-        version,
-        feedReaders: () => server.feedReaders,
-        connections: () => server.connections,
-        recording: () => engine.recording,
-        assess: () => health.assess(),
-      }),
-    stop: (one) => one.stop(),
+  const metrics = new Metrics({
+    engine,
+    reconciler: view,
+    announcer,
+    clock,
+    version,
+    feedReaders: () => server.feedReaders,
+    connections: () => server.connections,
+    recording: () => engine.recording,
+    assess: () => health.assess(),
   });
-  const alerts = await parts.start({
-    name: 'alerts',
-    start: () => new AlertRelay(config, engine.state, logger, metrics),
-    stop: (relay, { graceMs }) => relay.close(graceMs / 4),
-  });
+  parts.add('metrics', () => metrics.stop());
+  const alerts = new AlertRelay(config, engine.state, logger, metrics);
+  parts.add('alerts', ({ graceMs }) => alerts.close(graceMs / 4));
   engine.follow((facts) => alerts.record(facts));
-  const watch = await parts.start({
-    name: 'unenforced',
-    start: () =>
-      new UnenforcedWatch({
-        lacking: () => reconciler.lacking(),
-        timers: realTimers,
-        onUnenforced: (mitigations) => {
-          logUnenforced(logger, mitigations);
-          alerts.unenforced(mitigations, clock());
-        },
-      }),
-    stop: (one) => one.stop(),
+  const watch = new UnenforcedWatch({
+    lacking: () => reconciler.lacking(),
+    timers: realTimers,
+    onUnenforced: (mitigations) => {
+      logUnenforced(logger, mitigations);
+      alerts.unenforced(mitigations, clock());
+    },
   });
+  parts.add('unenforced', () => watch.stop());
   engine.follow(() => watch.soon());
   announcer.subscribe({ onEstablished: () => watch.soon() });
 
@@ -223,7 +211,7 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
         reloader,
         metrics,
         health,
-        audit,
+        auditLog: audit,
         logger,
         clock,
         startedAt,
@@ -232,11 +220,7 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
       }),
     stop: (api, { graceMs }) => api.server.close(graceMs / 2),
   });
-  await parts.start({
-    name: 'health',
-    start: () => health.watch(realTimers),
-    stop: (end) => end(),
-  });
+  parts.add('health', health.watch(realTimers));
   await parts.start({
     name: 'scrapes',
     start: () => serveScrapes(config, metrics, logger),

@@ -105,7 +105,7 @@ function loopback(option: string, text: string): ListenAddress {
 }
 
 /** Replaces advice about the configuration, which the demo does not read, with advice about an option. */
-function inTheWay(error: unknown, option: string, elsewhere: string): unknown {
+function withOption(error: unknown, option: string, elsewhere: string): unknown {
   const taken = error instanceof StartError ? error.taken : undefined;
   if (taken === undefined) return error;
   return new StartError(
@@ -115,18 +115,18 @@ function inTheWay(error: unknown, option: string, elsewhere: string): unknown {
 
 async function runWithRouter(options: DemoOptions, stage: Stage): Promise<number> {
   const { print } = options;
-  const told = new RouterLines(print);
+  const heard = new RouterLines(print);
   const { host, port } = stage.router;
   const router = new LabRouter({
     host,
     port,
     asn: 65001,
     routerId: '192.0.2.1',
-    onChange: (change) => told.add(change),
+    onChange: (change) => heard.add(change),
   });
   const bound = await router.start().catch((error: unknown) => {
     const failed = StartError.binding('the lab router', `${host}:${port}`, error);
-    throw inTheWay(failed, '--router', '127.0.0.1:1791');
+    throw withOption(failed, '--router', '127.0.0.1:1791');
   });
   try {
     const config = await builtIn(stage, bound.port);
@@ -138,11 +138,11 @@ async function runWithRouter(options: DemoOptions, stage: Stage): Promise<number
       destination: { write: (line) => print(`  daemon  ${line.trimEnd()}`) },
     });
     const daemon = await startDaemon({ config, logger: sink.logger }).catch((error: unknown) => {
-      throw inTheWay(error, '--listen', '127.0.0.1:8081');
+      throw withOption(error, '--listen', '127.0.0.1:8081');
     });
     try {
       if (stage.data.used) await endLeftovers(daemon);
-      return await tell(daemon, told, options, stage);
+      return await play(daemon, heard, options, stage);
     } finally {
       print('Stopping: every session is closed and the journal is flushed.');
       await daemon.stop();
@@ -226,9 +226,9 @@ class RouterLines {
   }
 }
 
-async function tell(
+async function play(
   daemon: Daemon,
-  told: RouterLines,
+  heard: RouterLines,
   options: DemoOptions,
   { data, stopped }: Stage,
 ): Promise<number> {
@@ -245,17 +245,17 @@ async function tell(
     onEstablished: (peer) => print(`  session with ${peer} is established`),
     onDown: (peer, why) => print(`  session with ${peer} is down: ${why}`),
   });
-  told.drop();
+  heard.drop();
   for (const { story, event } of DEMO_ATTACKS) {
     if (await Promise.race([stopped, pause(pauseMs)])) return 0;
     print('');
     print(`A detector reports: ${story}`);
     print(`  POST /v1/events ${JSON.stringify(event)}`);
-    told.hold();
+    heard.hold();
     const { lines, announces } = await report(api, event);
     for (const line of lines) print(`  ${line}`);
-    if (announces) await told.next();
-    told.release();
+    if (announces) await heard.next();
+    heard.release();
   }
   if (!(await Promise.race([stopped, pause(pauseMs)])))
     for (const line of whatNext(daemon, api, options)) print(line);

@@ -1,11 +1,8 @@
 /** Serves the API: first the start's progress, then everything; and the listener for scrapes. */
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
-import type { Announcer } from '../control/announcer.ts';
-import type { EngineView, ReconcilerView } from '../control/types.ts';
-import type { BoundAddress, HttpServer, StartingServer } from '../http/dependencies.ts';
+import type { BoundAddress, HttpDependencies, HttpServer, StartingServer } from '../http/dependencies.ts';
 import { loadTls } from '../http/http-listener.ts';
-import type { Overload } from '../http/overload.ts';
 import { createServer } from '../http/server.ts';
 import { listenWhileStarting, type StartProgress } from '../http/starting.ts';
 import type { AuditLog } from '../store/audit/audit.ts';
@@ -90,39 +87,32 @@ export async function serveStart(
   });
 }
 
-export interface ServeOptions {
-  readonly engine: EngineView;
-  readonly announcer: Announcer;
-  readonly reconciler: ReconcilerView;
+export interface ServeOptions
+  extends Pick<
+    HttpDependencies,
+    'engine' | 'announcer' | 'reconciler' | 'logger' | 'clock' | 'startedAt' | 'watchOverload'
+  > {
   readonly reloader: Reloader;
   readonly metrics: Metrics;
   readonly health: Health;
-  readonly audit: AuditLog;
-  readonly logger: Logger;
-  readonly clock: () => number;
-  /** Milliseconds since the epoch. */
-  readonly startedAt: number;
-  /** Starts watching for overload. Default: by the event loop's delay. */
-  readonly watchOverload?: () => Overload;
+  readonly auditLog: AuditLog;
   /** The server that holds the API's socket during the start. */
   readonly starting: StartingServer;
 }
 
 /** Starts the API on the socket that has been open since the beginning of the start. */
-export async function serveApi(
-  options: ServeOptions,
-): Promise<{ readonly server: HttpServer; readonly bound: BoundAddress }> {
-  const { engine, announcer, reconciler, reloader, metrics, health, audit, logger, clock, startedAt } =
-    options;
+export async function serveApi({
+  reloader,
+  metrics,
+  health,
+  auditLog,
+  starting,
+  ...deps
+}: ServeOptions): Promise<{ readonly server: HttpServer; readonly bound: BoundAddress }> {
   const server = await createServer({
-    engine,
-    announcer,
-    reconciler,
-    clock,
+    ...deps,
     newId: randomUUID,
     version,
-    startedAt,
-    logger,
     auth: () => reloader.config.http.auth,
     tls: reloader.config.http.tls,
     rateLimit: () => reloader.config.http.rateLimit,
@@ -131,19 +121,18 @@ export async function serveApi(
     metrics: () => metrics.scrape(),
     onRequest: (observation) => metrics.onRequest(observation),
     onShed: (work) => metrics.onShed(work),
-    onOperatorAction: (action) => audit.recordAction(action),
+    onOperatorAction: (action) => auditLog.recordAction(action),
     assess: () => health.assess(),
     settings: () => reloader.config.shown.settings,
     inventory: () => reloader.config.shown.inventory,
     playbooks: () => reloader.config.shown.playbooks,
     reload: (actor, confirmed) => reloader.reload(actor, confirmed),
-    audit: (limit) => audit.newest(limit),
-    ...(options.watchOverload === undefined ? {} : { watchOverload: options.watchOverload }),
+    audit: (limit) => auditLog.newest(limit),
   });
   reloader.onAdopted(async ({ http }) => {
     if (http.tls !== undefined) await server.reloadTls(http.tls);
   });
-  return { server, bound: server.takeOver(options.starting) };
+  return { server, bound: server.takeOver(starting) };
 }
 
 /** Starts the listener for scrapes, if one is configured. Rejects with a StartError if its address cannot be bound. */

@@ -1,7 +1,7 @@
 /** Shows the rules of a mitigation on each neighbor, computed from the tables and the Adj-RIB-Outs. */
 import { formatRule } from '../bgp/flowspec/notation/format.ts';
 import type { OutRoute } from '../bgp/rib/route.ts';
-import { matchKey } from '../core/state/state.ts';
+import { ruleKey } from '../core/state/state.ts';
 import { toHex } from '../net/bytes.ts';
 import type { Announcer } from './announcer.ts';
 import { toActions, toFlowSpec } from './desired.ts';
@@ -21,7 +21,7 @@ export function viewOf(reconciler: Reconciler, engine: EngineView, announcer: An
     rulesOf: (id) => {
       const mitigation = engine.state.mitigations.get(id);
       if (mitigation === undefined || !engine.state.live.has(id)) return [];
-      const key = matchKey(mitigation.match);
+      const key = ruleKey(mitigation);
       return reconciler.neighbors.names.flatMap((peer) => rulesOn(reconciler, announcer, peer, id, key));
     },
     ruleText: (id) => {

@@ -58,6 +58,14 @@ export type Command =
       readonly actor: Actor;
       readonly reason: string;
     }
+  /** A scrubber reports that a victim's traffic is clean; without a victim, that all of it is. */
+  | {
+      readonly type: 'scrubber-clean';
+      readonly scrubber: string;
+      /** Canonical. */
+      readonly victim?: string;
+      readonly actor: Actor;
+    }
   /** Ends mitigations that have expired. */
   | { readonly type: 'expire' }
   /** Reports that every established session was sent the withdrawal of these. */

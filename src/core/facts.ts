@@ -4,7 +4,17 @@
  * added, so that old journals stay readable.
  */
 import type { MitigationAction } from './action.ts';
-import type { Actor, Ending, EventRecord, Hold, Match, Mitigation, Release, SafelistEntry } from './types.ts';
+import type {
+  Actor,
+  Away,
+  Ending,
+  EventRecord,
+  Hold,
+  Match,
+  Mitigation,
+  Release,
+  SafelistEntry,
+} from './types.ts';
 
 /** The changes of an extension, a widening or an escalation; keys that did not change are absent. */
 export interface MitigationChange {
@@ -20,6 +30,7 @@ export interface MitigationChange {
   readonly renewAt?: number | null;
   /** Added, or renewed in place of the hold with the same key (see holdKey). Ends a release. */
   readonly hold?: Hold;
+  readonly away?: Away | null;
   readonly lastEventId?: string;
   readonly why?: readonly string[];
 }

@@ -158,6 +158,16 @@ export interface Release {
   readonly eventId?: string;
 }
 
+/** A victim's traffic that is diverted or blackholed, which its detectors no longer see. */
+export interface Away {
+  /** ms */
+  readonly since: number;
+  /** The traffic does not return earlier than this long after `since`. */
+  readonly minSeconds: number;
+  /** The scrubber reported that the traffic is clean (ms), and nothing was reported since; absent: it did not. */
+  readonly cleanAt?: number;
+}
+
 /** One decision to filter, from its first event to its end. */
 export interface Mitigation {
   /** Lower-case UUID. */
@@ -198,6 +208,8 @@ export interface Mitigation {
    */
   readonly holds?: readonly Hold[];
   readonly release?: Release | null;
+  /** Since when its traffic is diverted or blackholed; absent or null: it is not. */
+  readonly away?: Away | null;
   readonly endedAt: number | null;
   /** This daemon's ids of events; null for an operator's own mitigation. */
   readonly triggeringEventId: string | null;
@@ -226,6 +238,10 @@ export type RefusalReason =
   | 'quota_rate'
   | 'rule_too_broad'
   | 'not_enforceable'
+  /** The scrubber is not configured, or blackholing is not allowed for this customer. */
+  | 'action_not_allowed'
+  | 'quota_diverted'
+  | 'quota_blackholed'
   /** The report could not be read: the record has its readable values, and its victim may not be an address. */
   | 'invalid_report';
 

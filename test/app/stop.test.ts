@@ -4,7 +4,7 @@ import { pino } from 'pino';
 import { closeEngine, closeSessions, inTime, Parts } from '../../src/app/parts.ts';
 import type { Announcer } from '../../src/control/announcer.ts';
 import type { Engine } from '../../src/control/engine.ts';
-import { logForgotten } from '../../src/app/observe/recording-log.ts';
+import { logForgotten } from '../../src/app/observe/fact-log.ts';
 import type { UnrecordedCommand } from '../../src/control/unrecorded.ts';
 import { OPERATOR } from '../control/support.ts';
 

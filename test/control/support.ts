@@ -126,6 +126,7 @@ export function stateOf(
     withMatch: (key) => new Set(mitigations.filter((one) => keyOf(one) === key).map((one) => one.id)),
     activeTotal: () => mitigations.length,
     activeOfPop: () => mitigations.length,
+    activeUnicast: () => 0,
     activeByCustomer: () => new Map(),
     events: new Map(),
     safelist: new Map(),

@@ -1,3 +1,4 @@
+import { DISCARD } from '../../src/core/action.ts';
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { checkPorts, checkTarget } from '../../src/core/policy/guardrails.ts';
@@ -170,7 +171,7 @@ describe('quotas', () => {
 describe('a rule is checked by itself', () => {
   const match: Match = { dstPrefix: '203.0.113.50/32', protocol: 17, dstPorts: [], srcPorts: [] };
   const judge = (change: Partial<Match>, options = {}) =>
-    checkTarget(initialState(), policyOf(options), { ...match, ...change })?.reason ?? null;
+    checkTarget(initialState(), policyOf(options), { ...match, ...change }, DISCARD)?.reason ?? null;
 
   test('destination and protocol are enough', () => {
     assert.equal(judge({}), null);
@@ -205,9 +206,9 @@ describe('incidents that must not repeat', () => {
   test('2020-08-30, a wildcard rule blocked BGP itself: a rule has a destination, and none names port 179 in either direction', () => {
     const policy = policyOf();
     const wildcard: Match = { dstPrefix: '0.0.0.0/0', protocol: null, dstPorts: [], srcPorts: [] };
-    assert.equal(checkTarget(initialState(), policy, wildcard)?.reason, 'protected');
+    assert.equal(checkTarget(initialState(), policy, wildcard, DISCARD)?.reason, 'protected');
     const unprotected = policyOf({ guardrails: { protectedPrefixes: [] } });
-    assert.equal(checkTarget(initialState(), unprotected, wildcard)?.reason, 'rule_too_broad');
+    assert.equal(checkTarget(initialState(), unprotected, wildcard, DISCARD)?.reason, 'rule_too_broad');
     const host = { ...wildcard, dstPrefix: '203.0.113.50/32' };
     const rule = { match: host, ports: [179], excludedPorts: [] };
     assert.equal(checkPorts(policy.guardrails, rule)?.reason, 'protected');

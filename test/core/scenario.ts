@@ -91,6 +91,7 @@ export interface PolicyOptions {
   readonly mode?: Policy['mode'];
   readonly forecast?: Policy['forecast'];
   readonly safelist?: readonly string[];
+  readonly targets?: Policy['targets'];
 }
 
 /** The default configuration, with the inventory and playbooks above. */
@@ -133,6 +134,7 @@ export function policyOf(options: PolicyOptions = {}): Policy {
     playbooks: buildPlaybooks(options.playbooks ?? PLAYBOOKS).playbooks,
     safelist: (options.safelist ?? []).map(prefix),
     ...(options.forecast === undefined ? {} : { forecast: options.forecast }),
+    ...(options.targets === undefined ? {} : { targets: options.targets }),
   };
 }
 

@@ -13,6 +13,7 @@ import {
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { crc32 } from 'node:zlib';
+import { takeKernelLock } from '../../src/store/journal/kernel-lock.ts';
 import { Journal, type JournalOptions } from '../../src/store/journal/journal.ts';
 import { StoreError } from '../../src/store/store.ts';
 import { storeContract } from './contract.ts';
@@ -446,6 +447,24 @@ describe('Recovery of a damaged journal', () => {
     await journal.close();
     await assert.rejects(allFacts(recovery), /closed while it was being read/);
     assert.equal(await refusal(folder), 'not refused');
+  });
+
+  test('closed while it waits for its lock, does not keep it', async (t) => {
+    const folder = await temporaryFolder(t);
+    let lockIt = (): void => undefined;
+    const locked = new Promise<void>((resolve) => {
+      lockIt = resolve;
+    });
+    const takeSlowly: typeof takeKernelLock = async (path) => {
+      await locked;
+      return takeKernelLock(path);
+    };
+    const journal = new Journal({ folder, lock: { takeKernelLock: takeSlowly } });
+    const opened = journal.open();
+    await journal.close();
+    lockIt();
+    await assert.rejects(opened, /closed while it was being opened/);
+    assert.deepEqual((await readBack(folder)).facts, []);
   });
 });
 

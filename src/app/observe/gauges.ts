@@ -30,29 +30,29 @@ export interface MetricsSources {
 export const DELAY_RESOLUTION_MS = 10;
 
 /** Adds all of them; `delay` samples every DELAY_RESOLUTION_MS. */
-export function addGauges(registry: MetricRegistry, sources: MetricsSources, delay: IntervalHistogram): void {
-  addMitigations(registry, sources);
-  addPeers(registry, sources);
-  addReconciler(registry, sources);
-  addHealth(registry, sources);
-  addConnections(registry, sources);
-  addRecording(registry, sources);
-  addProcess(registry, sources, delay);
+export function addGauges(metrics: MetricRegistry, sources: MetricsSources, delay: IntervalHistogram): void {
+  addMitigations(metrics, sources);
+  addPeers(metrics, sources);
+  addReconciler(metrics, sources);
+  addHealth(metrics, sources);
+  addConnections(metrics, sources);
+  addRecording(metrics, sources);
+  addProcess(metrics, sources, delay);
 }
 
-function addHealth(registry: MetricRegistry, { assess }: MetricsSources): void {
-  registry.gauge('prefixd_health', "1 for the daemon's current status, else 0", ['status'], () => {
+function addHealth(metrics: MetricRegistry, { assess }: MetricsSources): void {
+  metrics.gauge('prefixd_health', "1 for the daemon's current status, else 0", ['status'], () => {
     const { status } = assess();
     return HEALTH_STATUSES.map((one) => [{ status: one }, one === status ? 1 : 0]);
   });
-  registry.gauge('prefixd_health_reasons', 'Reasons why the status is not ok, by code', ['code'], () => {
+  metrics.gauge('prefixd_health_reasons', 'Reasons why the status is not ok, by code', ['code'], () => {
     const { reasons } = assess();
     return HEALTH_CODES.map((code) => [{ code }, reasons.filter((one) => one.code === code).length]);
   });
 }
 
-function addRecording(registry: MetricRegistry, { clock, recording }: MetricsSources): void {
-  registry.gauge(
+function addRecording(metrics: MetricRegistry, { clock, recording }: MetricsSources): void {
+  metrics.gauge(
     'prefixd_journal_write_pending_seconds',
     'Duration so far of the journal write in progress; 0 if there is none',
     [],
@@ -61,7 +61,7 @@ function addRecording(registry: MetricRegistry, { clock, recording }: MetricsSou
       return [[{}, since === null ? 0 : Math.max(0, clock() - since) / 1000]];
     },
   );
-  registry.gauge(
+  metrics.gauge(
     'prefixd_unrecorded_actions',
     'Operator actions that are in effect but not in the journal yet',
     [],
@@ -69,8 +69,8 @@ function addRecording(registry: MetricRegistry, { clock, recording }: MetricsSou
   );
 }
 
-function addMitigations(registry: MetricRegistry, { engine }: MetricsSources): void {
-  registry.gauge('prefixd_mitigations_active', 'Active mitigations', ['action_type', 'pop'], () => {
+function addMitigations(metrics: MetricRegistry, { engine }: MetricsSources): void {
+  metrics.gauge('prefixd_mitigations_active', 'Active mitigations', ['action_type', 'pop'], () => {
     const { pop } = engine.policy;
     const counts = new Map<string, readonly [{ action_type: string; pop: string }, number]>();
     for (const type of ['police', 'discard']) counts.set(`${type} ${pop}`, [{ action_type: type, pop }, 0]);
@@ -83,23 +83,23 @@ function addMitigations(registry: MetricRegistry, { engine }: MetricsSources): v
     }
     return counts.values();
   });
-  registry.gauge('prefixd_paused', '1 while prefixd is paused and announces nothing new', [], () => [
+  metrics.gauge('prefixd_paused', '1 while prefixd is paused and announces nothing new', [], () => [
     [{}, engine.state.paused === undefined ? 0 : 1],
   ]);
-  registry.gauge('prefixd_dry_run', '1 while nothing is announced because of mode: dry-run', [], () => [
+  metrics.gauge('prefixd_dry_run', '1 while nothing is announced because of mode: dry-run', [], () => [
     [{}, engine.policy.mode === 'dry-run' ? 1 : 0],
   ]);
-  registry.gauge('prefixd_journal_seq', 'Sequence number of the newest fact', [], () => [
+  metrics.gauge('prefixd_journal_seq', 'Sequence number of the newest fact', [], () => [
     [{}, engine.state.seq],
   ]);
 }
 
-function addPeers(registry: MetricRegistry, { announcer, reconciler }: MetricsSources): void {
+function addPeers(metrics: MetricRegistry, { announcer, reconciler }: MetricsSources): void {
   const peers = () => announcer.peers();
-  registry.gauge('prefixd_bgp_session_up', '1 while the session is established', ['peer'], () =>
+  metrics.gauge('prefixd_bgp_session_up', '1 while the session is established', ['peer'], () =>
     peers().map((peer) => [{ peer: peer.name }, peer.state === 'established' ? 1 : 0]),
   );
-  registry.gauge(
+  metrics.gauge(
     'prefixd_bgp_rules',
     'Rules by neighbor: routes sent or pending, and mitigations that it cannot enforce or has no room for',
     ['neighbor', 'state'],
@@ -113,10 +113,10 @@ function addPeers(registry: MetricRegistry, { announcer, reconciler }: MetricsSo
           [{ neighbor, state: 'over_budget' }, overBudget] as const,
         ]),
   );
-  registry.total('prefixd_bgp_session_flaps_total', 'Times an established session was lost', ['peer'], () =>
+  metrics.total('prefixd_bgp_session_flaps_total', 'Times an established session was lost', ['peer'], () =>
     peers().map((peer) => [{ peer: peer.name }, peer.counters.flaps]),
   );
-  registry.total(
+  metrics.total(
     'prefixd_bgp_messages_total',
     'BGP messages by type and direction',
     ['peer', 'type', 'direction'],
@@ -128,30 +128,30 @@ function addPeers(registry: MetricRegistry, { announcer, reconciler }: MetricsSo
   );
 }
 
-function addReconciler(registry: MetricRegistry, { reconciler }: MetricsSources): void {
+function addReconciler(metrics: MetricRegistry, { reconciler }: MetricsSources): void {
   const stats = () => reconciler.stats;
-  registry.total(
+  metrics.total(
     'prefixd_reconciliation_runs_total',
     'Full comparisons of desired and sent routes',
     [],
     () => [[{}, stats().runs]],
   );
-  registry.total(
+  metrics.total(
     'prefixd_reconciliation_drift_total',
     'Missing or surplus routes found by full comparisons',
     [],
     () => [[{}, stats().drift]],
   );
-  registry.total('prefixd_egress_refusals_total', 'Routes refused by the egress check', [], () => [
+  metrics.total('prefixd_egress_refusals_total', 'Routes refused by the egress check', [], () => [
     [{}, stats().egressRefusals],
   ]);
-  registry.gauge(
+  metrics.gauge(
     'prefixd_reconciliation_last_duration_seconds',
     'Duration of the last full comparison',
     [],
     () => [[{}, stats().lastRunMs / 1000]],
   );
-  registry.gauge(
+  metrics.gauge(
     'prefixd_reconciliation_last_run_timestamp_seconds',
     'Time of the last full comparison',
     [],
@@ -159,12 +159,12 @@ function addReconciler(registry: MetricRegistry, { reconciler }: MetricsSources)
   );
 }
 
-function addConnections(registry: MetricRegistry, { connections }: MetricsSources): void {
-  registry.gauge('prefixd_http_connections', 'Connections to http.listen by state', ['state'], () => {
+function addConnections(metrics: MetricRegistry, { connections }: MetricsSources): void {
+  metrics.gauge('prefixd_http_connections', 'Connections to http.listen by state', ['state'], () => {
     const states = connections?.()?.states;
     return CONNECTION_STATES.map((state) => [{ state }, states?.[state] ?? 0]);
   });
-  registry.total(
+  metrics.total(
     'prefixd_http_connections_refused_total',
     "Connections to http.listen that were refused: their address's share is used up, or all are in use",
     ['reason'],
@@ -173,7 +173,7 @@ function addConnections(registry: MetricRegistry, { connections }: MetricsSource
       return REFUSALS.map((reason) => [{ reason }, refused?.[reason] ?? 0]);
     },
   );
-  registry.total(
+  metrics.total(
     'prefixd_http_connections_closed_total',
     'Connections to http.listen that were closed because they were too slow, or to make room (evicted)',
     ['reason'],
@@ -185,14 +185,14 @@ function addConnections(registry: MetricRegistry, { connections }: MetricsSource
 }
 
 function addProcess(
-  registry: MetricRegistry,
+  metrics: MetricRegistry,
   { version, feedReaders }: MetricsSources,
   delay: IntervalHistogram,
 ): void {
-  registry.gauge('prefixd_build_info', 'Always 1', ['version'], () => [[{ version }, 1]]);
-  registry.gauge('prefixd_feed_readers', 'Readers of /v1/feed', [], () => [[{}, feedReaders?.() ?? 0]]);
+  metrics.gauge('prefixd_build_info', 'Always 1', ['version'], () => [[{ version }, 1]]);
+  metrics.gauge('prefixd_feed_readers', 'Readers of /v1/feed', [], () => [[{}, feedReaders?.() ?? 0]]);
   const loop = { sum: 0, count: 0 };
-  registry.summary(
+  metrics.summary(
     'prefixd_event_loop_delay_seconds',
     'Event loop delay: quantiles since the last scrape, sum and count since the start',
     () => {

@@ -11,10 +11,10 @@ import {
 } from 'prom-client';
 
 /** Label values and a value. */
-export type GaugeReading<Label extends string> = readonly [labels: Record<Label, string>, value: number];
+export type GaugeSample<Label extends string> = readonly [labels: Record<Label, string>, value: number];
 
 /** Quantiles from another source, with the sum and count of all observations since the start. */
-export interface SummaryReading {
+export interface SummarySample {
   readonly quantiles: readonly (readonly [quantile: number, value: number])[];
   readonly sum: number;
   readonly count: number;
@@ -23,9 +23,9 @@ export interface SummaryReading {
 /** A summary that is read at each scrape; prom-client's own class would store every observation. */
 class ReadSummary extends Summary {
   readonly #name: string;
-  readonly #read: () => SummaryReading;
+  readonly #read: () => SummarySample;
 
-  constructor(name: string, help: string, registry: Registry, read: () => SummaryReading) {
+  constructor(name: string, help: string, registry: Registry, read: () => SummarySample) {
     super({ name, help, registers: [registry] });
     this.#name = name;
     this.#read = read;
@@ -74,7 +74,7 @@ export class MetricRegistry {
     name: string,
     help: string,
     labelNames: readonly Label[],
-    read: () => Iterable<GaugeReading<Label>>,
+    read: () => Iterable<GaugeSample<Label>>,
   ): void {
     new Gauge({
       name,
@@ -93,7 +93,7 @@ export class MetricRegistry {
     name: string,
     help: string,
     labelNames: readonly Label[],
-    read: () => Iterable<GaugeReading<Label>>,
+    read: () => Iterable<GaugeSample<Label>>,
   ): void {
     new Counter({
       name,
@@ -108,7 +108,7 @@ export class MetricRegistry {
   }
 
   /** Creates a summary that is read at each scrape. */
-  summary(name: string, help: string, read: () => SummaryReading): void {
+  summary(name: string, help: string, read: () => SummarySample): void {
     new ReadSummary(name, help, this.registry, read);
   }
 

@@ -32,6 +32,9 @@ const REASONS: Readonly<Record<RefusalReason, true>> = {
   quota_rate: true,
   rule_too_broad: true,
   not_enforceable: true,
+  action_not_allowed: true,
+  quota_diverted: true,
+  quota_blackholed: true,
   invalid_report: true,
 };
 

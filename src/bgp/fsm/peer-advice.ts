@@ -148,20 +148,20 @@ export function explainNotification({ code, subcode, data }: NotificationMessage
 /** A state that lasts this long gets a hint, in seconds; on a healthy session each takes far less. */
 export const PATIENCE_SECONDS = 10;
 
-type Side = Pick<FsmConfig, 'localAsn' | 'alikeOnBothSides'>;
+type Side = Pick<FsmConfig, 'localAsn' | 'sharedSettings'>;
 
 /** Explains a dial without an answer within the ConnectRetryTime. */
 export function unansweredDial({
   connectRetrySeconds,
-  alikeOnBothSides,
-}: Pick<FsmConfig, 'connectRetrySeconds' | 'alikeOnBothSides'>): string {
-  return `no answer to the connection attempt for ${connectRetrySeconds} s: ${pathAdvice(alikeOnBothSides)}`;
+  sharedSettings,
+}: Pick<FsmConfig, 'connectRetrySeconds' | 'sharedSettings'>): string {
+  return `no answer to the connection attempt for ${connectRetrySeconds} s: ${pathAdvice(sharedSettings)}`;
 }
 
 /** Explains OpenSent: no OPEN arrived on the connection, within `seconds` or yet. */
-export function noOpen({ localAsn, alikeOnBothSides }: Side, seconds?: number): string {
-  const alike = alikeOnBothSides === undefined ? '' : ` Check ${alikeOnBothSides} as well.`;
-  return `connected, but no OPEN received${spanText(seconds)}: is this side's address configured as a neighbor there, with AS ${localAsn}?${alike}`;
+export function noOpen({ localAsn, sharedSettings }: Side, seconds?: number): string {
+  const shared = sharedSettings === undefined ? '' : ` Check ${sharedSettings} as well.`;
+  return `connected, but no OPEN received${spanText(seconds)}: is this side's address configured as a neighbor there, with AS ${localAsn}?${shared}`;
 }
 
 /** Explains OpenConfirm: the peer's OPEN arrived, but no KEEPALIVE to accept ours, within `seconds` or yet. */
@@ -207,7 +207,7 @@ export function waitingHint({ state, seconds, config }: Waiting): string | undef
   if (seconds < PATIENCE_SECONDS) return undefined;
   switch (state) {
     case 'connect':
-      return `no answer to the connection attempt yet: ${pathAdvice(config.alikeOnBothSides)}`;
+      return `no answer to the connection attempt yet: ${pathAdvice(config.sharedSettings)}`;
     case 'active':
       return config.passive
         ? 'passive, and the peer has not connected yet: does it dial the address and port of bgp.listen, from its address here?'
@@ -221,6 +221,6 @@ export function waitingHint({ state, seconds, config }: Waiting): string | undef
   }
 }
 
-function pathAdvice(alikeOnBothSides: string | undefined): string {
-  return `check the address, the path, filters on it, and ${alikeOnBothSides ?? 'whether the peer wants an MD5 password or GTSM'}`;
+function pathAdvice(sharedSettings: string | undefined): string {
+  return `check the address, the path, filters on it, and ${sharedSettings ?? 'whether the peer wants an MD5 password or GTSM'}`;
 }

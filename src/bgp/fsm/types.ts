@@ -31,7 +31,7 @@ export interface FsmConfig {
   /** Time limit of a dial in seconds; the next dial follows. */
   readonly connectRetrySeconds: number;
   /** Settings that must be equal on both sides or no packet gets through, as text: `the MD5 password on both sides`. */
-  readonly alikeOnBothSides?: string;
+  readonly sharedSettings?: string;
   /** Absent: the capability is not offered (RFC 4724 §3). */
   readonly gracefulRestart?: GracefulRestartOffer;
 }

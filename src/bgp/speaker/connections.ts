@@ -171,14 +171,21 @@ export class Connections {
   /** Handles an established session, which is the one to keep. */
   up(session: Session): void {
     const other = this.#other(session);
-    if (session === this.#second) this.#swap();
     if (other === undefined) return;
+    if (session === this.#second) {
+      this.#second = this.#primary;
+      this.#primary = session;
+    }
     const { localAsn, localIdentifier } = this.#config();
     const parties = session.agreement && { ...session.agreement, localAsn, localIdentifier };
     const mayLose = parties !== undefined && mayLoseTo(parties, session.initiator, other.initiator);
-    // It is closed by the neighbor's decision, or when that is overdue.
-    if (other.openedAt !== undefined && mayLose) this.#later(VERDICT_MS, () => this.#giveUp(other));
-    else this.#retire(other);
+    if (other.openedAt === undefined || !mayLose) this.#retire(other);
+    // The neighbor closes it, or this side when that is overdue and the established one still is the primary.
+    else {
+      this.#later(VERDICT_MS, () => {
+        if (other === this.#second && this.#primary.state.name === 'established') this.#retire(other);
+      });
+    }
   }
 
   #verdict(session: Session, open: OpenMessage): boolean | 'wait' {
@@ -328,18 +335,6 @@ export class Connections {
     this.#primary = second;
     this.#second = undefined;
     this.#retire(loser);
-  }
-
-  #swap(): void {
-    const second = this.#second;
-    if (second === undefined) return;
-    this.#second = this.#primary;
-    this.#primary = second;
-  }
-
-  /** Closes the other session if the neighbor has not decided in time; the established one is kept. */
-  #giveUp(session: Session): void {
-    if (session === this.#second && this.#primary.state.name === 'established') this.#retire(session);
   }
 
   /** Ends a session that is not the primary, finally. */

@@ -1,11 +1,12 @@
 /**
  * One configured neighbor: its session, its Adj-RIB-Out and its record for people.
  *
- *                  start, enabled                 a session is up (onUp)
- *     stopped ◀──────────────────▶ connecting ◀─────────────────────────▶ established
- *        ▲            part             │ ▲           down (onDown)            │
- *        │ part                disable │ │ enable                             │ disable
- *        └──────────────────────────── disabled ◀─────────────────────────────┘
+ *              start                    session is up
+ *     stopped ───────▶ connecting ◀────────────────────▶ established
+ *      ▲   ▲            ▲     │         session is down       │
+ *      │   └─── close ──┼─────┴───────────────────────────────┤
+ *      │         enable │ disable                             │ disable
+ *      └── close ──── disabled ◀──────────────────────────────┘
  *
  * It is established exactly while it has an `Outbound`, which writes the Adj-RIB-Out.
  */
@@ -24,14 +25,7 @@ import { countRoutes, PeerRecord, withHint } from './peer-record.ts';
 import { LineLimit } from './reject-unknown.ts';
 import type { Runtime } from './runtime.ts';
 import { Session, type SessionOwner } from './session.ts';
-import {
-  addressText,
-  dialRequest,
-  fsmConfig,
-  type LocalSide,
-  negotiatedOf,
-  shutdownCease,
-} from './settings.ts';
+import { addressText, fsmConfig, type LocalSide, shutdownCease } from './settings.ts';
 import type { Connection } from './transport.ts';
 import type { NeighborSettings, PeerStatus, SpeakerListener } from './types.ts';
 
@@ -39,7 +33,7 @@ import type { NeighborSettings, PeerStatus, SpeakerListener } from './types.ts';
 const DRAIN_MS = 5000;
 
 /** The way to close a neighbor's session for good. */
-export interface Parting {
+export interface CloseOptions {
   /** Close without a NOTIFICATION if the peer keeps our routes while we restart. */
   readonly preserve: boolean;
   readonly cease: Cease;
@@ -138,7 +132,7 @@ export class Neighbor {
       enabled: this.enabled,
       establishedAt: this.#record.establishedAt,
       families: settings.families,
-      negotiated: state.name === 'established' ? negotiatedOf(state.agreement) : undefined,
+      negotiated: state.name === 'established' ? state.agreement : undefined,
       ...countsOf(this.rib),
       lastError: this.#record.lastError,
       hint: this.#hint(state.name),
@@ -161,7 +155,7 @@ export class Neighbor {
    * Reports that the system lacks TCP MD5 and GTSM. An active neighbor reports it at each dial, so only passive ones
    * are reported here.
    */
-  lacks(why: string): void {
+  reportLacking(why: string): void {
     const { md5Password, ttlSecurityHops, passive } = this.settings;
     if (!passive || (md5Password === undefined && ttlSecurityHops === undefined)) return;
     this.#record.ended(why, true, this.#runtime.now());
@@ -214,7 +208,7 @@ export class Neighbor {
    * would make it flush them (RFC 4724 §4), unless both sides agreed that it does not (RFC 8538 §4). Any other peer
    * flushes them anyway and gets the Cease.
    */
-  async part({ preserve, cease }: Parting): Promise<void> {
+  async close({ preserve, cease }: CloseOptions): Promise<void> {
     this.#started = false;
     const outbound = this.#outbound;
     if (outbound !== undefined) {
@@ -249,13 +243,7 @@ export class Neighbor {
   }
 
   #newSession(state: FsmState): Session {
-    return new Session(
-      this.#runtime,
-      state,
-      () => this.#fsmConfig(),
-      dialRequest(this.settings),
-      this.#owner,
-    );
+    return new Session(this.#runtime, state, () => this.#fsmConfig(), this.settings, this.#owner);
   }
 
   #fsmConfig(): FsmConfig {

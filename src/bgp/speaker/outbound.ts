@@ -218,7 +218,7 @@ export class Outbound {
     this.#session.writeUpdates(messages);
     if (this.#over) return;
     if (tooLong.length === 0) {
-      this.#told(changes.announce, changes.withdraw);
+      this.#recordSent(changes.announce, changes.withdraw);
       return;
     }
     const unwritten = new Set(tooLong);
@@ -227,10 +227,10 @@ export class Outbound {
       this.#listener.onTooLong(route);
     }
     const written = (route: OutRoute): boolean => !unwritten.has(route);
-    this.#told(changes.announce.filter(written), changes.withdraw.filter(written));
+    this.#recordSent(changes.announce.filter(written), changes.withdraw.filter(written));
   }
 
-  #told(announced: readonly OutRoute[], withdrawn: readonly OutRoute[]): void {
+  #recordSent(announced: readonly OutRoute[], withdrawn: readonly OutRoute[]): void {
     this.#unacknowledged.push({ upTo: this.#session.written, taken: this.#rib.taken, announced, withdrawn });
     this.#listener.onSent(announced, withdrawn);
     this.#session.look();

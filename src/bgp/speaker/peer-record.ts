@@ -3,9 +3,9 @@ import { Safi } from '../wire/iana.ts';
 import type { NotificationMessage, UpdateMessage } from '../wire/types.ts';
 import type { MessageName, NotificationSummary, SessionCause, SessionCounters } from './types.ts';
 
-type Tally = Record<MessageName, number>;
+type MessageCounts = Record<MessageName, number>;
 
-function zero(): Tally {
+function zero(): MessageCounts {
   return { open: 0, update: 0, notification: 0, keepalive: 0, route_refresh: 0 };
 }
 

@@ -1,10 +1,9 @@
-/** Converts a neighbor's settings for the state machine, the transport and the display. */
+/** Converts a neighbor's settings for the state machine and the display. */
 import { canonicalAddress } from '../../net/prefix.ts';
 import { endpointText } from '../../net/text.ts';
-import type { Agreement, Cease, FsmConfig } from '../fsm/types.ts';
+import type { Cease, FsmConfig } from '../fsm/types.ts';
 import { CeaseSubcode } from '../wire/notification.ts';
-import type { DialRequest } from './transport.ts';
-import type { Negotiated, NeighborSettings } from './types.ts';
+import type { NeighborSettings } from './types.ts';
 
 /** A dial without an answer is given up after this time, and the next one follows. */
 const CONNECT_RETRY_SECONDS = 30;
@@ -31,7 +30,7 @@ export function addressText({ address }: Pick<NeighborSettings, 'address'>): str
  * Names the settings that must be equal on both sides, or the kernel drops packets and neither side hears the other:
  * TCP MD5 (RFC 2385) and GTSM (RFC 5082). Undefined if neither is configured.
  */
-export function alikeOnBothSides({
+export function sharedSettings({
   md5Password,
   ttlSecurityHops,
 }: Pick<NeighborSettings, 'md5Password' | 'ttlSecurityHops'>): string | undefined {
@@ -45,7 +44,7 @@ export function alikeOnBothSides({
 /** Builds the state machine's configuration. `restarting` sets the R bit (RFC 4724 §3). */
 export function fsmConfig(settings: NeighborSettings, local: LocalSide, restarting: boolean): FsmConfig {
   const { peerAsn, holdTimeSeconds, families, passive, gracefulRestart } = settings;
-  const alike = alikeOnBothSides(settings);
+  const shared = sharedSettings(settings);
   return {
     ...local,
     peerAsn,
@@ -53,39 +52,8 @@ export function fsmConfig(settings: NeighborSettings, local: LocalSide, restarti
     families,
     passive,
     connectRetrySeconds: CONNECT_RETRY_SECONDS,
-    ...(alike === undefined ? {} : { alikeOnBothSides: alike }),
+    ...(shared === undefined ? {} : { sharedSettings: shared }),
     ...(gracefulRestart === undefined ? {} : { gracefulRestart: { ...gracefulRestart, restarting } }),
-  };
-}
-
-/** Builds the dial request for a neighbor. */
-export function dialRequest({
-  address,
-  localAddress,
-  md5Password,
-  ttlSecurityHops,
-}: NeighborSettings): DialRequest {
-  return {
-    address,
-    ...(localAddress === undefined ? {} : { localAddress }),
-    ...(md5Password === undefined ? {} : { md5Password }),
-    ...(ttlSecurityHops === undefined ? {} : { ttlSecurityHops }),
-  };
-}
-
-/** Converts an agreement for the API. */
-export function negotiatedOf(agreement: Agreement): Negotiated {
-  const { holdTimeSeconds, families, fourOctetAs, routeRefresh, enhancedRouteRefresh } = agreement;
-  const { extendedMessages, gracefulRestart, peerRouterId } = agreement;
-  return {
-    holdTimeSeconds,
-    families,
-    fourOctetAs,
-    routeRefresh,
-    enhancedRouteRefresh,
-    extendedMessages,
-    gracefulRestart,
-    peerRouterId,
   };
 }
 

@@ -9,7 +9,7 @@ import { CeaseSubcode } from '../wire/notification.ts';
 import { parseIdentifier } from '../wire/open.ts';
 import { Neighbor } from './neighbor.ts';
 import { canonicalHost, isHost, type LocalSide, shutdownCease } from './settings.ts';
-import { securedWords } from './tcp/native.ts';
+import { securedText } from './tcp/native.ts';
 import { netTransport } from './tcp/net-transport.ts';
 import { UnknownConnections } from './reject-unknown.ts';
 import { type Runtime, systemRuntime } from './runtime.ts';
@@ -72,7 +72,7 @@ export class Speaker {
    */
   async start(): Promise<void> {
     this.#state = 'starting';
-    await this.#lookWhatLacks();
+    await this.#checkSystem();
     const { listen } = this.#settings;
     if (listen !== undefined) {
       this.#listener = await this.#runtime.transport.listen(listen, this.#expected(), (connection) =>
@@ -87,14 +87,14 @@ export class Speaker {
   async stop(options: { readonly preserve: boolean; readonly communication?: string }): Promise<void> {
     this.#state = 'stopped';
     const cease = shutdownCease(options.communication);
-    const parted = [...this.#neighbors.values()].map((one) =>
-      one.part({ preserve: options.preserve, cease }),
+    const closed = [...this.#neighbors.values()].map((one) =>
+      one.close({ preserve: options.preserve, cease }),
     );
     // A running reconfiguration may be about to bind the listener again.
     await this.#reconfigured;
     const listener = this.#listener;
     this.#listener = undefined;
-    await Promise.all([...parted, listener?.close(), this.#unknown.close()]);
+    await Promise.all([...closed, listener?.close(), this.#unknown.close()]);
   }
 
   subscribe(listener: SpeakerListener): () => void {
@@ -180,7 +180,7 @@ export class Speaker {
         return new Neighbor(settings, this.#local, this.#runtime, this.#toAll, past);
       }),
     );
-    const parting: Promise<void>[] = [];
+    const closing: Promise<void>[] = [];
     for (const [name, old] of before) {
       const now = this.#neighbors.get(name);
       if (now === old) continue;
@@ -188,21 +188,21 @@ export class Speaker {
         now === undefined ? CeaseSubcode.PeerDeConfigured : CeaseSubcode.OtherConfigurationChange;
       const preserve = now !== undefined && staysSamePeer(old, now);
       this.#removed.add(old);
-      parting.push(old.part({ preserve, cease: { subcode } }).finally(() => this.#removed.delete(old)));
+      closing.push(old.close({ preserve, cease: { subcode } }).finally(() => this.#removed.delete(old)));
     }
-    await Promise.all(parting);
+    await Promise.all(closing);
     try {
       await this.#listener?.expect(this.#expected());
     } finally {
       for (const [name, neighbor] of this.#neighbors) {
         if (before.get(name) === neighbor) continue;
-        if (this.#lacking !== undefined) neighbor.lacks(this.#lacking);
+        if (this.#lacking !== undefined) neighbor.reportLacking(this.#lacking);
         if (this.#isRunning()) neighbor.start();
       }
     }
   }
 
-  async #lookWhatLacks(): Promise<void> {
+  async #checkSystem(): Promise<void> {
     const lacking = await this.#runtime.transport.lacking?.();
     if (lacking === undefined) return;
     this.#toAll.onLog(
@@ -210,8 +210,8 @@ export class Speaker {
       undefined,
       `a rule counts as sent when this host's kernel has it, whether or not the router takes it: ${lacking}`,
     );
-    this.#lacking = securedWords(lacking);
-    for (const neighbor of this.#neighbors.values()) neighbor.lacks(this.#lacking);
+    this.#lacking = securedText(lacking);
+    for (const neighbor of this.#neighbors.values()) neighbor.reportLacking(this.#lacking);
   }
 
   #accepted(connection: Connection): void {
@@ -234,15 +234,8 @@ export class Speaker {
 
   #expected(): readonly ExpectedPeer[] {
     return [...this.#neighbors.values()].flatMap(({ settings }) => {
-      const { address, md5Password, ttlSecurityHops } = settings;
-      if (address.kind !== 'tcp') return [];
-      return [
-        {
-          host: canonicalHost(address.host),
-          ...(md5Password === undefined ? {} : { md5Password }),
-          ...(ttlSecurityHops === undefined ? {} : { ttlSecurityHops }),
-        },
-      ];
+      const { address } = settings;
+      return address.kind === 'tcp' ? [{ ...settings, host: canonicalHost(address.host) }] : [];
     });
   }
 

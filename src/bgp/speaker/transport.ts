@@ -1,7 +1,7 @@
 /**
  * The connections of sessions, independent of the transport. The only implementation outside tests is net-transport.ts.
  */
-import type { NeighborAddress } from './types.ts';
+import type { NeighborSettings } from './types.ts';
 
 /** Callbacks of a connection's user. Nothing is called after `onClose`. */
 export interface ConnectionUser {
@@ -51,12 +51,10 @@ export interface Connection {
 export const CLOSE_WAIT_MS = 2000;
 
 /** The address to dial, with its options. */
-export interface DialRequest {
-  readonly address: NeighborAddress;
-  readonly localAddress?: string;
-  readonly md5Password?: string;
-  readonly ttlSecurityHops?: number;
-}
+export type DialRequest = Pick<
+  NeighborSettings,
+  'address' | 'localAddress' | 'md5Password' | 'ttlSecurityHops'
+>;
 
 /** A failed dial, with the reason for an operator. */
 export interface DialFailure {
@@ -64,10 +62,8 @@ export interface DialFailure {
 }
 
 /** The properties of a neighbor that the listener needs before its connection arrives. */
-export interface ExpectedPeer {
+export interface ExpectedPeer extends Pick<NeighborSettings, 'md5Password' | 'ttlSecurityHops'> {
   readonly host: string;
-  readonly md5Password?: string;
-  readonly ttlSecurityHops?: number;
 }
 
 export interface Listener {

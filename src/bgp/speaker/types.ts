@@ -1,5 +1,7 @@
 /** The speaker's input and output as data: settings and status of neighbors. */
+import type { Agreement, StateName } from '../fsm/types.ts';
 import type { Family } from '../wire/iana.ts';
+import type { BgpMessage } from '../wire/types.ts';
 import type { OutRoute } from '../rib/route.ts';
 
 /** The address of a neighbor. */
@@ -49,21 +51,20 @@ export interface SpeakerSettings {
 }
 
 /** FSM states of RFC 4271 §8.2.2, in lower case as in the API. */
-export type SessionState = 'idle' | 'connect' | 'active' | 'opensent' | 'openconfirm' | 'established';
+export type SessionState = StateName;
 
 /** The parameters that both sides negotiated. */
-export interface Negotiated {
-  /** Seconds; 0 means no keepalives. */
-  readonly holdTimeSeconds: number;
-  readonly families: readonly Family[];
-  readonly fourOctetAs: boolean;
-  readonly routeRefresh: boolean;
-  readonly enhancedRouteRefresh: boolean;
-  readonly extendedMessages: boolean;
-  /** True if the peer keeps our routes while we restart, for at least one family. */
-  readonly gracefulRestart: boolean;
-  readonly peerRouterId: string;
-}
+export type Negotiated = Pick<
+  Agreement,
+  | 'holdTimeSeconds'
+  | 'families'
+  | 'fourOctetAs'
+  | 'routeRefresh'
+  | 'enhancedRouteRefresh'
+  | 'extendedMessages'
+  | 'gracefulRestart'
+  | 'peerRouterId'
+>;
 
 /** Messages and events counted since the process started. */
 export interface SessionCounters {
@@ -76,7 +77,7 @@ export interface SessionCounters {
 }
 
 /** Message types as named in counters and captures. */
-export type MessageName = 'open' | 'update' | 'notification' | 'keepalive' | 'route_refresh';
+export type MessageName = BgpMessage['type'];
 
 /** A NOTIFICATION that was sent or received. */
 export interface NotificationSummary {

@@ -47,7 +47,7 @@ interface EnforcementFinding {
 const NAMED_STEPS = 4;
 
 /** An empty state, because these checks do not depend on it. */
-export const STATE = { safelisted: () => undefined };
+export const STATE = { safelisted: () => undefined, activeUnicast: () => 0 };
 
 /** An attack on a group of assets, and a playbook that applies to it. */
 interface Targeted {

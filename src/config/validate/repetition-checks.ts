@@ -84,8 +84,9 @@ function ttlChecks(
 /** Returns the shortest TTL (s) of each step that an attack reported by `source` can reach. */
 function ttlsFor(
   source: string,
-  { timers, profiles, playbooks, inventory }: Policy,
+  policy: Policy,
 ): readonly { readonly name: string; readonly seconds: number }[] {
+  const { profiles, playbooks, inventory } = policy;
   const { customers } = inventory.data;
   const used = new Set(customers.map(({ policy_profile: profile = USUAL_PROFILE }) => profile));
   if (used.size === 0) used.add(USUAL_PROFILE);
@@ -95,7 +96,7 @@ function ttlsFor(
       (profile) => match.profiles.length === 0 || match.profiles.includes(profile),
     );
     return steps.flatMap((step, i) => {
-      const seconds = meant.map((profile) => stepTtl(step, profiles[profile], timers).seconds);
+      const seconds = meant.map((profile) => stepTtl(step, profiles[profile], policy).seconds);
       if (seconds.length === 0) return [];
       return [{ name: `step ${i + 1} of ${name}`, seconds: Math.min(...seconds) }];
     });

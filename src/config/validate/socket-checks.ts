@@ -1,5 +1,5 @@
 /** Warns about socket options that neighbors need and this machine does not support. */
-import { securedWords } from '../../bgp/speaker/tcp/native.ts';
+import { securedText } from '../../bgp/speaker/tcp/native.ts';
 import { netTransport } from '../../bgp/speaker/tcp/net-transport.ts';
 import { findingsIn } from '../assemble.ts';
 import { validParts } from '../parse-partial.ts';
@@ -33,7 +33,7 @@ export async function socketWarnings(
   for (const [i, neighbor] of neighbors.entries()) {
     for (const key of SECURED) {
       if (neighbor?.[key] === undefined) continue;
-      const message = `the neighbor would stay down: ${securedWords(why)}`;
+      const message = `the neighbor would stay down: ${securedText(why)}`;
       warning(['bgp', 'neighbors', i, key], message, `do so, or remove ${key} here and on the router`);
     }
   }

@@ -316,7 +316,7 @@ function hostMitigation(
   if (plan.rule === undefined) return undefined;
   const refusal =
     plan.refusal ??
-    checkTarget(state, policy, plan.rule.match) ??
+    checkTarget(state, policy, plan.rule.match, plan.action) ??
     checkOwner(policy, victim, owner !== undefined);
   if (refusal !== undefined) return 'refused';
   const { match, ports, excludedPorts } = plan.rule;

@@ -130,7 +130,8 @@ function decideKnownVictim(
     why,
   };
   const refusal =
-    checkTarget(state, policy, rule.match) ?? checkOwner(policy, detection.victim, owner !== undefined);
+    checkTarget(state, policy, rule.match, plan.action) ??
+    checkOwner(policy, detection.victim, owner !== undefined);
   if (refusal !== undefined) return refused(it, plan, rule, refusal);
   return follow(it, correlate(activeRulesFor(it), rule));
 }

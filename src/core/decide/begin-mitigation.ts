@@ -1,4 +1,5 @@
 /** Begins a mitigation for an event: for its victim, or for a prefix that replaces others. */
+import { awayFor, earliestReturn } from './unicast-rule.ts';
 import { countWords } from '../../net/text.ts';
 import type { DecideContext } from '../commands.ts';
 import type { Fact } from '../facts.ts';
@@ -13,7 +14,7 @@ import { type MitigationAction, sameAction, unshared } from '../action.ts';
 import type { Actor, Detection, Hold, Mitigation, RefusalReason, TrafficTraits } from '../types.ts';
 import { NO_ALLOWED_PORTS, ownerOf, ownerWords } from '../victim.ts';
 import { type Block, coversHostRule, gather, type Gathering, gatherInside } from './aggregate.ts';
-import { matchKey } from './correlate.ts';
+import { ruleKey } from './correlate.ts';
 import { type WayPlan, planRule, type PlanTarget, planWithin } from './enforceable-rule.ts';
 import type { EventCommand, Outcome } from './event-answer.ts';
 import { type EventContext, nextStepTime } from './extend.ts';
@@ -58,7 +59,7 @@ export function aggregated(it: BanContext): Outcome | undefined {
   const { rule } = plan;
   if (rule === undefined || plan.refusal !== undefined) return undefined;
   // The prefix rule is already active, and leaves alone the ports under attack on this host.
-  if (isActiveAlready(it, rule)) return undefined;
+  if (isActiveAlready(it, rule, plan.action)) return undefined;
   const why = [
     ...it.grounds,
     `${hosts} hosts of ${block.prefix} are under the same attack: one rule covers the prefix (aggregation.hosts)`,
@@ -75,14 +76,18 @@ export function aggregated(it: BanContext): Outcome | undefined {
     block: undefined,
     why,
   };
-  if (checkTarget(state, context.policy, rule.match) !== undefined) return undefined;
+  if (checkTarget(state, context.policy, rule.match, plan.action) !== undefined) return undefined;
   const outcome = replacing(wide, gathering);
   return outcome.status === 'rejected' ? undefined : outcome;
 }
 
-function isActiveAlready({ state, context }: BanContext, { match }: Rule): boolean {
+function isActiveAlready(
+  { state, context }: BanContext,
+  rule: RulePlan['rule'],
+  action: MitigationAction,
+): boolean {
   const dryRun = context.policy.mode === 'dry-run';
-  return [...state.withMatch(matchKey(match))].some((id) => {
+  return [...state.withMatch(ruleKey({ match: rule.match, action }))].some((id) => {
     const mitigation = state.mitigations.get(id);
     return mitigation !== undefined && isActive(mitigation) && mitigation.dryRun === dryRun;
   });
@@ -145,15 +150,26 @@ export function created(
     plan.refusal ??
     checkQuotas(state, policy, owner?.customerId ?? null, now, taken.freed);
   if (refusal !== undefined) return refused(it, plan, rule, refusal, before, beforeWhy);
-  const ttl = stepTtl(playbook.steps[plan.index] ?? it.step, profile, policy.timers);
+  const ttl = stepTtl(playbook.steps[plan.index] ?? it.step, profile, policy);
   const named =
     rule === it.rule ? [] : [`a new mitigation covers the new ${portWords(rule.ports)}`, ...plan.why];
   // The mitigations that it replaces make room for it.
   const known = taken.freed > 0 ? undefined : room;
   const lacking = shortfallWords(predict(policy, rule.match, plan.action), plan.action, known);
   const passed = `guardrails passed; TTL ${ttl.seconds} s`;
-  const why = [...it.why, ...beforeWhy, ...named, ...ttl.why, ...lacking, passed];
-  const begun = newMitigation(draftOf(it, plan, rule, why), ttl.seconds, context);
+  const { away, why: returning } = awayFor(plan.action, it.detection.victim, state, context);
+  const why = [...it.why, ...beforeWhy, ...named, ...ttl.why, ...returning, ...lacking, passed];
+  const fresh = newMitigation(draftOf(it, plan, rule, why), ttl.seconds, context);
+  const soonest = earliestReturn(
+    { action: plan.action, ...(away === undefined ? {} : { away }) },
+    now,
+    context,
+  );
+  const begun = {
+    ...fresh,
+    ...(away === undefined ? {} : { away }),
+    expiresAt: Math.max(fresh.expiresAt, soonest),
+  };
   const hold = holdFor(it.event.detection, it.event.mode, context, begun.expiresAt, undefined);
   const held: Mitigation = { ...begun, holds: withHold(taken.holds, hold, now) };
   const mitigation = { ...held, renewAt: renewalTime(held, now, nextStepTime(held, it)) ?? null };

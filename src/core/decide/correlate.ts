@@ -78,7 +78,7 @@ function portsMeet(a: Match, b: Match): boolean {
 
 // Compares what rules match.
 
-/** Canonical text of a match (or of a unicast route's prefix); equal exactly when two mean the same rule. */
+/** Canonical text; equal exactly when two matches mean the same FlowSpec rule, or two routes have the same prefix. */
 export type MatchKey = string;
 
 /** Returns the key of a match in normal form; an absent list and an empty one are the same. */
@@ -94,8 +94,8 @@ export function matchKey(match: Match): MatchKey {
 }
 
 /**
- * Returns the key of what routers hold for a mitigation: its match for a FlowSpec rule; for a unicast route its prefix,
- * which has one route, whatever the kind.
+ * Returns the key of a mitigation's rule: a router holds one rule for each match, and one unicast route for each prefix,
+ * whether it diverts or blackholes.
  */
 export function ruleKey({ match, action }: Pick<Mitigation, 'match' | 'action'>): MatchKey {
   return ruleKind(action) === 'flowspec' ? matchKey(match) : `unicast|${match.dstPrefix}`;

@@ -1,4 +1,5 @@
 /** Makes every decision: takes a command, returns facts and an answer. Pure. */
+import { decideClean } from './unicast-rule.ts';
 import type { Command, DecideContext, Decision } from '../commands.ts';
 import { decideBan } from './ban.ts';
 import {
@@ -47,6 +48,8 @@ export function decide(state: DecisionView, command: Command, context: DecideCon
     case 'peer-disable':
     case 'peer-enable':
       return setPeerEnabled(command);
+    case 'scrubber-clean':
+      return decideClean(state, command, context);
     case 'expire':
       return expire(state, context);
     case 'confirm-ended':

@@ -3,7 +3,7 @@
  * the playbook's alternatives (`when_unenforceable`) are tried in order; the first that works is used and explained.
  */
 import { isEnforceable, type Prediction, predict, unenforceableWords } from './forecast.ts';
-import { checkProtectedPorts, checkTarget, type Refusal } from '../policy/guardrails.ts';
+import { checkAction, checkProtectedPorts, checkTarget, type Refusal } from '../policy/guardrails.ts';
 import type { Playbook, Step } from '../policy/playbook.ts';
 import type { Way } from '../policy/playbook-schema.ts';
 import type { Policy } from '../policy/policy.ts';
@@ -17,7 +17,8 @@ import {
   excludedRanges,
 } from './rule.ts';
 import type { DecisionView } from '../state/state-view.ts';
-import { DISCARD, isShared, type MitigationAction, passedBps } from '../action.ts';
+import { DISCARD, isShared, type MitigationAction, passedBps, ruleKind } from '../action.ts';
+import { draftUnicast } from './unicast-rule.ts';
 import { NO_ALLOWED_PORTS } from '../victim.ts';
 import { KNOWN_VECTORS } from '../policy/vectors.ts';
 import { actionWords, portWords } from '../rule-text.ts';
@@ -28,7 +29,7 @@ export type PlanTarget = Omit<RuleRequest, 'refinement' | 'action'>;
 
 export interface PlanContext {
   readonly policy: Policy;
-  readonly state: Pick<DecisionView, 'safelisted'>;
+  readonly state: Pick<DecisionView, 'safelisted' | 'activeUnicast'>;
 }
 
 /** The properties of a step that a rule depends on. */
@@ -91,12 +92,16 @@ function plan(
   context: PlanContext,
   { index, next }: { readonly index: number; readonly next: () => WayPlan | undefined },
 ): WayPlan {
-  const draft = draftWithinMaxPorts(target, step, context.policy);
+  const isUnicast = ruleKind(step.action) !== 'flowspec';
+  const draft = isUnicast
+    ? draftUnicast(target.victim, step.action, context.policy)
+    : draftWithinMaxPorts(target, step, context.policy);
   if (draft.rule === undefined) {
     return { rule: undefined, action: step.action, index, refusal: undefined, why: draft.why };
   }
   const action = actionFor(draft.rule, step);
-  const breadth = isWholeHost(draft.rule) ? [wholeHostWords(target, draft.rule, step, action)] : [];
+  const breadth =
+    !isUnicast && isWholeHost(draft.rule) ? [wholeHostWords(target, draft.rule, step, action)] : [];
   const drafted: WayPlan = {
     rule: draft.rule,
     action,
@@ -105,16 +110,23 @@ function plan(
     why: [...draft.why, ...breadth],
   };
   const prediction = predict(context.policy, draft.rule.match, action);
+  const barred = checkAction(context.state, context.policy, action, draft.rule.match.dstPrefix);
+  const isPossible = isEnforceable(prediction) && barred === undefined;
   // Refuses a rule that a guardrail forbids: an alternative would evade the guardrail.
-  if (isEnforceable(prediction) || forbidden(draft.rule, context) !== undefined) return drafted;
+  if (isPossible || forbidden(draft.rule, action, context) !== undefined) return drafted;
 
-  const reasons = unenforceableWords(prediction);
-  const why = [...drafted.why, `no neighbor can enforce this rule: ${reasons}`];
+  const reasons = barred?.detail ?? unenforceableWords(prediction);
+  const obstacle =
+    barred === undefined
+      ? `no neighbor can enforce this rule: ${reasons}`
+      : `${action.type} is not possible: ${reasons}`;
+  const why = [...drafted.why, obstacle];
   for (const way of ways) {
     const found =
       way === 'next_step' ? nextStep(next(), context) : take(way, target, step, draft.rule, ways, context);
     if (found !== undefined) return { ...found, index: found.index ?? index, why: [...why, ...found.why] };
   }
+  if (barred !== undefined) return { ...drafted, why, refusal: barred };
   const detail = `no neighbor can enforce the rule, and no alternative is left (when_unenforceable): ${reasons}`;
   return { ...drafted, why, refusal: { reason: 'not_enforceable', detail } };
 }
@@ -156,7 +168,7 @@ interface Found {
 
 function nextStep(planned: WayPlan | undefined, context: PlanContext): Found | undefined {
   if (planned?.rule === undefined || planned.refusal !== undefined) return undefined;
-  if (forbidden(planned.rule, context) !== undefined) return undefined;
+  if (forbidden(planned.rule, planned.action, context) !== undefined) return undefined;
   return { ...planned, rule: planned.rule, refusal: undefined };
 }
 
@@ -176,7 +188,7 @@ function take(
   for (const candidate of candidatesOf(way, target, step, drafted, context.policy)) {
     for (const { rule, action, words } of mayShare ? withShared(candidate) : [candidate]) {
       const prediction = predict(context.policy, rule.match, action);
-      if (!isEnforceable(prediction) || forbidden(rule, context) !== undefined) continue;
+      if (!isEnforceable(prediction) || forbidden(rule, action, context) !== undefined) continue;
       const shares = isShared(action) ? [`instead (share_rate): ${sharedWords(action, prediction)}`] : [];
       const own = way === 'share_rate' ? [] : [`instead (${way}): ${words}`];
       return { rule, action, refusal: undefined, why: [...own, ...shares] };
@@ -193,8 +205,12 @@ function withShared(candidate: Candidate): readonly Candidate[] {
 }
 
 /** Checks the guardrails that an operator set, regardless of what neighbors can enforce. */
-function forbidden(rule: Rule, { policy, state }: PlanContext): Refusal | undefined {
-  return checkProtectedPorts(policy.guardrails, rule) ?? checkTarget(state, policy, rule.match);
+function forbidden(
+  rule: Rule,
+  action: MitigationAction,
+  { policy, state }: PlanContext,
+): Refusal | undefined {
+  return checkProtectedPorts(policy.guardrails, rule) ?? checkTarget(state, policy, rule.match, action);
 }
 
 /**
@@ -310,7 +326,7 @@ export function alternativesTo(target: PlanTarget, step: PlanStep, context: Plan
   const works = (changed: Partial<PlanTarget>, action: MitigationAction): boolean => {
     const { rule } = draftOf({ ...target, ...changed }, { ...step, action });
     if (rule === undefined || rule.ports.length > context.policy.guardrails.maxPorts) return false;
-    if (forbidden(rule, context) !== undefined) return false;
+    if (forbidden(rule, action, context) !== undefined) return false;
     return isEnforceable(predict(context.policy, rule.match, action));
   };
   const { action } = step;

@@ -1,8 +1,11 @@
 /** Renews mitigations that are held, and ends the others when their TTL expires. */
+import { scrubberOf } from '../action.ts';
+import { isClean } from './unicast-rule.ts';
 import { narrowingFacts } from './aggregate.ts';
 import type { DecideContext, Decision } from '../commands.ts';
 import { activeOnes } from './operator.ts';
 import type { Fact } from '../facts.ts';
+import { maxTtlSeconds } from '../policy/scrubbers.ts';
 import { USUAL_PROFILE } from '../policy/profile.ts';
 import { heldUntil, holdsOf, renewalTime, activeHolds } from '../state/holds.ts';
 import { type EventContext, extend } from './extend.ts';
@@ -26,10 +29,10 @@ export function expire(state: DecisionView, context: DecideContext): Decision {
     .flatMap((id) => state.mitigations.get(id) ?? [])
     .sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
   const facts = due.flatMap((mitigation) => whenDue(mitigation, state, context));
-  const latest = now + policy.timers.maxTtlSeconds * 1000;
-  if (state.expiryBound > latest) {
+  if (state.expiryBound > now + policy.timers.maxTtlSeconds * 1000) {
     const known = new Set(due.map(({ id }) => id));
-    for (const { id, expiresAt } of activeOnes(state)) {
+    for (const { id, expiresAt, action } of activeOnes(state)) {
+      const latest = now + maxTtlSeconds(policy, action) * 1000;
       if (expiresAt <= latest || known.has(id)) continue;
       facts.push({ type: 'mitigation.extended', id, change: { expiresAt: latest } });
     }
@@ -42,7 +45,8 @@ function whenDue(mitigation: Mitigation, state: DecisionView, context: DecideCon
   const { now } = context;
   const narrowing = narrowingFacts(mitigation, state, context);
   if (narrowing.length > 0) return narrowing;
-  if (heldUntil(mitigation, now) !== undefined) return renewed(mitigation, state, context);
+  if (heldUntil(mitigation, now) !== undefined && !isClean(mitigation))
+    return renewed(mitigation, state, context);
   if (mitigation.expiresAt <= now) return endingFacts(mitigation, endingOf(mitigation, context));
   return [{ type: 'mitigation.extended', id: mitigation.id, change: { renewAt: null } }];
 }
@@ -87,6 +91,11 @@ function heldConfidence(mitigation: Mitigation, now: number): number | null {
 /** Explains the end: an unban before the hold-down time, silent reporters, or an expired TTL. */
 function endingOf(mitigation: Mitigation, { now, policy }: DecideContext): Ending {
   const { release, playbook } = mitigation;
+  const { action, away } = mitigation;
+  if (away?.cleanAt !== undefined) {
+    const reason = `scrubber ${scrubberOf(action) ?? ''} reported clean traffic`;
+    return { to: 'withdrawn', at: now, actor: SYSTEM, reason };
+  }
   // An operator's own mitigation lasts as long as the operator asked for, whatever detectors report meanwhile.
   if (release !== undefined && release !== null && playbook !== null) {
     const { actor, reason, eventId } = release;

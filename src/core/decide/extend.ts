@@ -1,4 +1,5 @@
 /** Extends a mitigation whose attack continues, and escalates it to its next step. */
+import { attackedAgain, awayFor, earliestReturn } from './unicast-rule.ts';
 import { failed, ok, type Result } from '../../net/result.ts';
 import { rateWords } from '../../net/text.ts';
 import { timeText } from '../../net/time.ts';
@@ -13,10 +14,10 @@ import { alertOf, findHold, heldUntil, holdFor, holdKey, renewalTime } from '../
 import { isActive } from '../state/indices.ts';
 import type { DecisionView } from '../state/state-view.ts';
 import { actionWords } from '../rule-text.ts';
-import type { MitigationAction } from '../action.ts';
-import type { Detection, HoldMode, Mitigation } from '../types.ts';
+import { type MitigationAction, ruleKind } from '../action.ts';
+import type { Away, Detection, HoldMode, Mitigation } from '../types.ts';
 import { NO_ALLOWED_PORTS, ownerOf } from '../victim.ts';
-import { matchKey } from './correlate.ts';
+import { ruleKey } from './correlate.ts';
 import { planWithin } from './enforceable-rule.ts';
 import { isEnforceable, predict, shortfallWords } from './forecast.ts';
 import { meetsRequirement, requirementOf, stepTtl } from './lifecycle.ts';
@@ -128,12 +129,14 @@ export function withHoldOf(
 ): MitigationChange {
   const { context, event } = continuation;
   const { now } = context;
+  const again = attackedAgain(mitigation);
   const taken: MitigationChange =
     event === undefined
       ? change
       : {
           ...change,
           lastEventId: event.id,
+          ...(again === undefined || change.away !== undefined ? {} : { away: again }),
           hold: holdFor(
             event.detection,
             event.mode,
@@ -175,10 +178,16 @@ export function extensionOf(
     return { expiresAt: undefined, why: [`mitigation ${mitigation.id} is not extended: ${fallen}`] };
   }
   const step = playbook?.steps[mitigation.step] ?? event.step;
-  const ttl = stepTtl(step, event.profile, policy.timers);
+  const ttl = stepTtl(step, event.profile, policy);
   // A hold is not renewed beyond its own end, so the mitigation ends then and not a TTL later.
   const latest = event.event === undefined ? (heldUntil(mitigation, now) ?? now) : Number.POSITIVE_INFINITY;
-  const expiresAt = Math.max(mitigation.expiresAt, Math.min(now + ttl.seconds * 1000, latest));
+  const renewed = Math.min(now + ttl.seconds * 1000, latest);
+  const reportedAt = event.event === undefined ? mitigation.updatedAt : now;
+  const expiresAt = Math.max(
+    mitigation.expiresAt,
+    renewed,
+    earliestReturn(mitigation, reportedAt, event.context),
+  );
   const until = timeText(expiresAt);
   const words = `mitigation ${mitigation.id} (${actionWords(mitigation.action)}) is already active; extended to ${until}`;
   return { expiresAt, why: [...ttl.why, words] };
@@ -256,23 +265,40 @@ function escalationOf(
   if (!drafted.ok) return staying(drafted.error, '');
   const rule = drafted.value;
   const { action } = rule;
-  const ttl = stepTtl(next, profile, policy.timers);
-  const moved = matchKey(rule.match) !== matchKey(mitigation.match);
+  const ttl = stepTtl(next, profile, policy);
+  const moved = ruleKey(rule) !== ruleKey(mitigation);
+  const { away, why: returning } = awayOf(mitigation, action, event);
+  const soonest = earliestReturn({ action, ...(away === undefined ? {} : { away }) }, now, context);
   return {
     change: {
       action,
       step: index,
       stepSince: now,
-      expiresAt: Math.max(mitigation.expiresAt, now + ttl.seconds * 1000),
+      expiresAt: Math.max(mitigation.expiresAt, now + ttl.seconds * 1000, soonest),
+      ...(away === undefined ? {} : { away }),
       ...(moved ? { match: rule.match, ports: rule.ports, excludedPorts: rule.excludedPorts } : {}),
     },
     why: [
       ...ttl.why,
       `escalated to ${name}: ${verdict.why}`,
       ...rule.ways,
+      ...returning,
       ...shortfallWords(predict(policy, rule.match, action), action, context.room),
     ],
   };
+}
+
+/** Returns what a new action changes about the absence of the victim's traffic: it begins, goes on, or ends (null). */
+function awayOf(
+  mitigation: Mitigation,
+  action: MitigationAction,
+  { state, context }: EventContext,
+): { readonly away: Away | null | undefined; readonly why: readonly string[] } {
+  const before = mitigation.away ?? undefined;
+  if (ruleKind(action) === 'flowspec') return { away: before === undefined ? undefined : null, why: [] };
+  return before === undefined
+    ? awayFor(action, mitigation.victim, state, context)
+    : { away: undefined, why: [] };
 }
 
 /**
@@ -295,10 +321,12 @@ function reformOf(
     const rule = drafted.value;
     const further = index === step ? {} : { step: index, firstStep: index, stepSince: now };
     const { ports, excludedPorts } = rule;
+    const { away, why: returning } = awayOf(mitigation, rule.action, event);
+    const absence = away === undefined ? {} : { away };
     const words = `no neighbor can enforce mitigation ${id} in its current form: changed to step ${index + 1} of ${playbook.steps.length}, ${actionWords(rule.action)} (same id)`;
     return {
-      change: { match: rule.match, ports, excludedPorts, action: rule.action, ...further },
-      why: [...rule.ways, words],
+      change: { match: rule.match, ports, excludedPorts, action: rule.action, ...further, ...absence },
+      why: [...rule.ways, words, ...returning],
     };
   }
   return undefined;
@@ -337,7 +365,7 @@ function ruleOfStep(
     return failed('it would filter more than the fragments that were reported');
   }
   const forbidden =
-    checkTarget(state, policy, rule.match) ?? checkProtectedPorts(policy.guardrails, rule) ?? refusal;
+    checkTarget(state, policy, rule.match, action) ?? checkProtectedPorts(policy.guardrails, rule) ?? refusal;
   if (forbidden !== undefined) return failed(forbidden.detail);
   return ok({ ...rule, action, ways: why.filter((line) => line.startsWith('instead (')) });
 }

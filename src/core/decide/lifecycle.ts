@@ -1,7 +1,8 @@
 /** Computes how long a mitigation lasts, when it escalates, and how it ends. */
 import type { Fact } from '../facts.ts';
 import type { Step } from '../policy/playbook.ts';
-import type { Escalation, Timers } from '../policy/policy.ts';
+import { maxTtlSeconds } from '../policy/scrubbers.ts';
+import type { Escalation, Policy } from '../policy/policy.ts';
 import type { Profile } from '../policy/profile.ts';
 import type { Actor, Ending, Mitigation } from '../types.ts';
 import { secondsWords } from '../../net/text.ts';
@@ -15,11 +16,13 @@ export const SYSTEM: Actor = { kind: 'system', name: 'prefixd' };
 export function stepTtl(
   step: Step,
   profile: Profile,
-  timers: Timers,
+  policy: Policy,
 ): { readonly seconds: number; readonly why: readonly string[] } {
+  const { timers } = policy;
   const base = step.ttlSeconds ?? timers.defaultTtlSeconds;
   const scaled = base * profile.ttl;
-  const seconds = Math.min(Math.max(scaled, timers.minTtlSeconds), timers.maxTtlSeconds);
+  const most = maxTtlSeconds(policy, step.action);
+  const seconds = Math.min(Math.max(scaled, timers.minTtlSeconds), most);
   if (seconds === scaled) return { seconds, why: [] };
   const bound = seconds > scaled ? 'raised to the minimum' : 'lowered to the maximum';
   return { seconds, why: [`TTL ${secondsWords(scaled)} ${bound} of ${seconds} s`] };

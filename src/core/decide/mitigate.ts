@@ -1,8 +1,11 @@
 /** Creates an operator's own mitigation, through the same guardrails as a detector's. */
+import { draftUnicast } from './unicast-rule.ts';
+import { ruleKind } from '../action.ts';
 import type { Command, DecideContext, Decision } from '../commands.ts';
 import { pausedWords } from './event-answer.ts';
 import { isEnforceable, predict, shortfallWords, unenforceableWords } from './forecast.ts';
 import {
+  checkAction,
   checkOwner,
   checkPorts,
   checkQuotas,
@@ -50,7 +53,10 @@ export function decideMitigate(
     ports,
     allowedPorts: owner?.allowedPorts ?? NO_ALLOWED_PORTS,
   };
-  const drafted = draftRule({ ...target, refinement: NO_REFINEMENT, action: action.type });
+  const isUnicast = ruleKind(action) !== 'flowspec';
+  const drafted = isUnicast
+    ? draftUnicast(victim, action, policy)
+    : draftRule({ ...target, refinement: NO_REFINEMENT, action: action.type });
   const why = [
     `requested by ${command.actor.name}: ${actionWords(action)} (${command.reason})`,
     ownerWords(victim, owner),
@@ -71,11 +77,12 @@ export function decideMitigate(
     why,
   };
   const refusal =
-    checkTarget(state, policy, rule.match) ??
+    checkTarget(state, policy, rule.match, action) ??
     checkOwner(policy, victim, owner !== undefined) ??
-    checkTtl(policy.timers, command.ttlSeconds) ??
+    checkTtl(policy, action, command.ttlSeconds) ??
     checkRequest(command, drafted.rule === undefined ? (drafted.why.at(-1) ?? '') : undefined) ??
     checkPorts(policy.guardrails, rule) ??
+    checkAction(state, policy, action, rule.match.dstPrefix) ??
     checkEnforceable(state, target, rule, command, context) ??
     checkQuotas(state, policy, owner?.customerId ?? null, now);
   if (refusal !== undefined) return refuse(draft, refusal, context);

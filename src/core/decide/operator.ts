@@ -10,7 +10,7 @@ import {
 import { runToEnd } from '../../net/steps.ts';
 import type { Answer, Command, DecideContext, Decision } from '../commands.ts';
 import type { Fact } from '../facts.ts';
-import { checkOwner, checkProtectedPorts, checkTarget } from '../policy/guardrails.ts';
+import { checkAllowed, checkOwner, checkProtectedPorts, checkTarget } from '../policy/guardrails.ts';
 import type { Policy } from '../policy/policy.ts';
 import { isActive, isLive } from '../state/indices.ts';
 import type { DecisionView } from '../state/state-view.ts';
@@ -222,9 +222,10 @@ function forbiddenBy(
   mitigation: Pick<Mitigation, 'match' | 'ports' | 'action' | 'victim'>,
   state: Pick<DecisionView, 'safelisted'>,
 ): string | undefined {
-  const { victim, match } = mitigation;
+  const { victim, match, action } = mitigation;
   const refusal =
-    checkTarget(state, policy, match) ??
+    checkTarget(state, policy, match, action) ??
+    checkAllowed(policy, action, match.dstPrefix) ??
     (isPrefixVictim(victim)
       ? checkOwner(policy, victim, ownerOf(policy.inventory, victim) !== undefined)
       : undefined) ??

@@ -2,6 +2,7 @@
  * Decides what follows when a detector reports the end of an attack. An unban releases the hold of the alert that it
  * names by source and id, else its source's holds for the victim and vector; a mitigation ends with its last hold.
  */
+import { earliestReturn } from './unicast-rule.ts';
 import { timeText } from '../../net/time.ts';
 import { isActive } from '../state/indices.ts';
 import { blockOf, narrowingFacts, narrowingWords } from './aggregate.ts';
@@ -183,11 +184,16 @@ function releaseOne(
     const why = `mitigation ${id} was created by an operator: it stays active until its TTL expires or an operator withdraws it`;
     return { ends: false, mitigation: after, facts: [fact], why: [why] };
   }
-  const holdDown = policy.timers.holdDownSeconds;
-  if (holdDown > 0) {
-    const expiresAt = now + holdDown * 1000;
+  const holdDown = now + policy.timers.holdDownSeconds * 1000;
+  const soonest = earliestReturn(mitigation, now, context);
+  if (Math.max(holdDown, soonest) > now) {
+    const expiresAt = Math.max(holdDown, soonest);
     const held: Fact = { ...fact, expiresAt, renewAt: null };
-    const why = `mitigation ${id} stays active for ${secondsWords(holdDown)} in case the attack returns (timers.hold_down_seconds)`;
+    const cause =
+      soonest > holdDown
+        ? 'because its detectors do not see the traffic that is away'
+        : 'in case the attack returns (timers.hold_down_seconds)';
+    const why = `mitigation ${id} stays active for ${secondsWords((expiresAt - now) / 1000)} ${cause}`;
     return { ends: false, mitigation: { ...after, expiresAt, renewAt: null }, facts: [held], why: [why] };
   }
   const ending = { to: 'withdrawn', at: now, actor, reason, eventId } as const;

@@ -4,13 +4,16 @@
  */
 import { formatPrefix, type Prefix, parsePrefix } from '../../net/prefix.ts';
 import { notUnicast } from '../../net/special-addresses.ts';
-import type { Guardrails, Policy, Timers } from './policy.ts';
+import { DEFAULT_UNICAST_QUOTAS, type Guardrails, type Policy } from './policy.ts';
+import { maxTtlSeconds, NO_TARGETS, type Scrubber, unicastTargetOf } from './scrubbers.ts';
+import { type MitigationAction, ruleKind, scrubberOf } from '../action.ts';
+import type { UnicastKind, UnicastScope } from '../state/indices.ts';
 import { inRanges } from './ports.ts';
 import { overlappingPrefix } from '../../net/prefix-trie.ts';
 import type { Rule } from '../decide/rule.ts';
 import type { DecisionView } from '../state/state-view.ts';
 import type { Match, RefusalReason } from '../types.ts';
-import { isPrefixVictim } from '../victim.ts';
+import { isPrefixVictim, ownerOf } from '../victim.ts';
 import { portWords } from '../rule-text.ts';
 
 export interface Refusal {
@@ -33,6 +36,7 @@ export function checkTarget(
   state: Pick<DecisionView, 'safelisted'>,
   policy: Policy,
   match: Match,
+  action: MitigationAction,
 ): Refusal | undefined {
   const touched = touchedBy(match);
   if ('reason' in touched) return touched;
@@ -46,7 +50,7 @@ export function checkTarget(
   if (match.srcPrefix !== undefined && policy.guardrails.allowSrcPrefixMatch !== true) {
     return tooBroad('matching by source prefix is not allowed (guardrails.allow_src_prefix_match)');
   }
-  return checkLength(policy.guardrails, destination) ?? checkUnicast(destination);
+  return checkLength(lengthsOf(policy, action, destination), destination) ?? checkUnicast(destination);
 }
 
 function checkUnicast(destination: Prefix): Refusal | undefined {
@@ -96,9 +100,27 @@ function overlapWords(prefix: Prefix, role: Touched['role']): string {
   return `${role === 'source' ? 'source ' : ''}${formatPrefix(prefix)} overlaps`;
 }
 
-function checkLength(guardrails: Guardrails, { family, length }: Prefix): Refusal | undefined {
-  const least = family === 4 ? guardrails.dstPrefixMinLen : guardrails.dstPrefixMinLenV6;
-  const most = family === 4 ? guardrails.dstPrefixMaxLen : guardrails.dstPrefixMaxLenV6;
+/** Returns the allowed lengths of a destination; a unicast route has exactly the configured one. */
+function lengthsOf(
+  policy: Policy,
+  action: MitigationAction,
+  { family }: Prefix,
+): readonly [least: number, most: number] {
+  const target = unicastTargetOf(policy, action);
+  if (target !== undefined) {
+    const length = family === 4 ? target.lengthV4 : target.lengthV6;
+    return [length, length];
+  }
+  const { guardrails } = policy;
+  return family === 4
+    ? [guardrails.dstPrefixMinLen, guardrails.dstPrefixMaxLen]
+    : [guardrails.dstPrefixMinLenV6, guardrails.dstPrefixMaxLenV6];
+}
+
+function checkLength(
+  [least, most]: readonly [number, number],
+  { length }: Pick<Prefix, 'length'>,
+): Refusal | undefined {
   if (length < least) return tooBroad(`its destination /${length} is shorter than the allowed /${least}`);
   if (length <= most) return undefined;
   return {
@@ -144,12 +166,93 @@ export function checkProtectedPorts(
 }
 
 /** Checks a requested TTL. */
-export function checkTtl(timers: Timers, seconds: number): Refusal | undefined {
-  if (seconds >= timers.minTtlSeconds && seconds <= timers.maxTtlSeconds) return undefined;
+export function checkTtl(policy: Policy, action: MitigationAction, seconds: number): Refusal | undefined {
+  const [least, most] = [policy.timers.minTtlSeconds, maxTtlSeconds(policy, action)];
+  if (seconds >= least && seconds <= most) return undefined;
   return {
     reason: 'ttl_out_of_bounds',
-    detail: `TTL ${seconds} s is outside the allowed ${timers.minTtlSeconds} to ${timers.maxTtlSeconds} s`,
+    detail: `TTL ${seconds} s is outside the allowed ${least} to ${most} s`,
   };
+}
+
+/**
+ * Checks if an action may be taken for a prefix at all: its scrubber is configured, a customer owns the prefix, and
+ * blackholing is allowed.
+ */
+export function checkAllowed(policy: Policy, action: MitigationAction, prefix: string): Refusal | undefined {
+  const { targets = NO_TARGETS } = policy;
+  const name = scrubberOf(action);
+  const scrubber = name === undefined ? undefined : targets.scrubbers.get(name);
+  if (name !== undefined && scrubber === undefined) return notAllowed(`scrubber ${name} is not configured`);
+  const kind = ruleKind(action);
+  if (kind === 'flowspec') return undefined;
+  const owner = ownerOf(policy.inventory, prefix);
+  if (owner === undefined) {
+    return { reason: 'not_in_inventory', detail: `no customer of the inventory owns all of ${prefix}` };
+  }
+  if (kind === 'divert') {
+    if (scrubber?.divert !== undefined) return undefined;
+    return notAllowed(`nothing can be diverted to scrubber ${name}: it has no divert section`);
+  }
+  const { allowed, customers } = targets.blackhole;
+  if (!allowed) return notAllowed('blackholing is not allowed (blackhole.allowed)');
+  if (customers.length === 0 || customers.includes(owner.customerId)) return undefined;
+  return notAllowed(`customer ${owner.customerId} must not be blackholed (blackhole.customers)`);
+}
+
+/** Calls `checkAllowed`, and checks the quotas of diversions and blackholes and the scrubber's room. */
+export function checkAction(
+  state: Pick<DecisionView, 'activeUnicast'>,
+  policy: Policy,
+  action: MitigationAction,
+  prefix: string,
+): Refusal | undefined {
+  const kind = ruleKind(action);
+  const refusal = checkAllowed(policy, action, prefix);
+  if (refusal !== undefined || kind === 'flowspec') return refusal;
+  const scrubber = (policy.targets ?? NO_TARGETS).scrubbers.get(scrubberOf(action) ?? '');
+  return checkUnicastQuotas(
+    state,
+    policy,
+    kind,
+    ownerOf(policy.inventory, prefix)?.customerId ?? '',
+    scrubber,
+  );
+}
+
+function notAllowed(detail: string): Refusal {
+  return { reason: 'action_not_allowed', detail };
+}
+
+function checkUnicastQuotas(
+  state: Pick<DecisionView, 'activeUnicast'>,
+  policy: Policy,
+  kind: UnicastKind,
+  customerId: string,
+  scrubber: Scrubber | undefined,
+): Refusal | undefined {
+  const quotas = { ...DEFAULT_UNICAST_QUOTAS, ...policy.quotas };
+  const dryRun = policy.mode === 'dry-run';
+  const [reason, what, perCustomer, perPop] =
+    kind === 'divert'
+      ? (['quota_diverted', 'diversions', quotas.maxDivertedPerCustomer, quotas.maxDivertedPerPop] as const)
+      : ([
+          'quota_blackholed',
+          'blackholes',
+          quotas.maxBlackholedPerCustomer,
+          quotas.maxBlackholedPerPop,
+        ] as const);
+  const full = (scope: UnicastScope, name: string, most: number, of: string): Refusal | undefined => {
+    const count = state.activeUnicast(kind, scope, name, dryRun);
+    return count < most ? undefined : { reason, detail: `${what} ${of}: ${count} of at most ${most}` };
+  };
+  return (
+    full('customer', customerId, perCustomer, `for customer ${customerId}`) ??
+    full('pop', policy.pop, perPop, `at ${policy.pop}`) ??
+    (scrubber === undefined || kind !== 'divert'
+      ? undefined
+      : full('scrubber', scrubber.name, scrubber.maxDiverted, `to ${scrubber.name} (max_diverted)`))
+  );
 }
 
 /**

@@ -2,9 +2,20 @@
  * Defines playbooks: the keys of playbooks.yaml and playbooks/*.yaml, including all keys of upstream prefixd, and their
  * types. `buildPlaybooks` checks how values fit together.
  */
+import { ACTION_TYPES } from '../action.ts';
 import { z } from 'zod';
 import { PROFILE_NAMES } from './profile.ts';
-import { type DeepReadonly, decimal, flag, integer, oneOf, prefix, words } from './value-kinds.ts';
+import {
+  address,
+  decimal,
+  flag,
+  integer,
+  oneOf,
+  prefix,
+  routeTarget,
+  type DeepReadonly,
+  words,
+} from './value-kinds.ts';
 import { PROTOCOL_LIST } from './vectors.ts';
 
 /** What to try about a rule that no neighbor can enforce as drafted, in this order. */
@@ -51,10 +62,18 @@ const refinement = z.strictObject({
 });
 
 const step = z.strictObject({
-  action: oneOf(['police', 'discard']).describe('Action of the routers.'),
+  action: oneOf(ACTION_TYPES).describe(
+    'Action of the routers: `police` and `discard` filter, `redirect` sends the packets of the rule elsewhere, `divert` and `blackhole` announce a unicast route for the victim.',
+  ),
   rate_bps: integer(0, Number.MAX_SAFE_INTEGER, 'bits per second')
     .optional()
-    .describe('Rate of `police`; required with it.'),
+    .describe('Rate of `police`, required with it; `redirect` may have one.'),
+  to: words.optional().describe('Scrubber of `redirect` or `divert`: a name in `scrubbers`.'),
+  vrf: routeTarget.optional().describe('Route target of the VRF to which `redirect` sends the packets.'),
+  ip: address.optional().describe('Address to which `redirect` sends the packets.'),
+  copy: flag
+    .optional()
+    .describe('If true, `redirect` sends a copy, and the packets take their usual way too.'),
   whole_host_rate_bps: integer(1, Number.MAX_SAFE_INTEGER, 'bits per second')
     .optional()
     .describe(

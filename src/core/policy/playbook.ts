@@ -1,8 +1,9 @@
 /** What to do about which attack: playbooks, their steps, and how they are read from `playbooks.yaml`. */
-import { DISCARD, type MitigationAction } from '../action.ts';
+import type { MitigationAction } from '../action.ts';
 import { type PlaybookData, type PlaybooksData, type StepData, type Way, WAYS } from './playbook-schema.ts';
 import type { PolicyProblem } from './policy-problem.ts';
 import type { ProfileName } from './profile.ts';
+import { readAction } from './step-action.ts';
 import { asList, NO_REFINEMENT, readRefinement, type Refinement } from './refinement.ts';
 import {
   canonicalVector,
@@ -193,27 +194,10 @@ function readStep(
   path: PlaybookPath,
   problems: PolicyProblem[],
 ): Step {
-  const rate = data.rate_bps;
-  if (data.action === 'police' && (rate === undefined || rate === 0)) {
-    problems.push(
-      error([...path, 'rate_bps'], 'police needs rate_bps above 0 (bits a second); to drop all use discard'),
-    );
-  }
-  if (data.action === 'discard' && rate !== undefined && rate !== 0) {
-    problems.push({
-      path: [...path, 'rate_bps'],
-      message: 'discard has no rate_bps; it is not used',
-      severity: 'warning',
-    });
-  }
+  const action = readAction(data, (key, message, severity) =>
+    problems.push({ path: [...path, key], message, severity }),
+  );
   const wholeHost = data.whole_host_rate_bps;
-  if (data.action === 'discard' && wholeHost !== undefined) {
-    problems.push({
-      path: [...path, 'whole_host_rate_bps'],
-      message: 'discard has no rate; it is not used',
-      severity: 'warning',
-    });
-  }
   const persistence = data.require_persistence_seconds;
   if (first && data.require_confidence_at_least !== undefined) {
     const message = 'the first step applies at once; use match.min_confidence instead';
@@ -225,7 +209,7 @@ function readStep(
     );
   }
   return {
-    action: data.action === 'police' ? { type: 'police', rateBps: rate ?? 0 } : DISCARD,
+    action,
     ...(data.action === 'police' && wholeHost !== undefined ? { wholeHostRateBps: wholeHost } : {}),
     ttlSeconds: data.ttl_seconds ?? null,
     confidence: data.require_confidence_at_least ?? null,

@@ -1,4 +1,5 @@
 /** Where traffic can be sent for cleaning, and how a victim can be blackholed, as the operator has configured it. */
+import type { MitigationAction } from '../action.ts';
 
 /** Addresses and route targets are canonical text; they are resolved when a route is rendered. */
 export interface Scrubber {
@@ -25,7 +26,28 @@ export interface UnicastTarget {
   readonly export: boolean;
   /** Longest TTL of such a mitigation. */
   readonly maxTtlSeconds: number;
+  readonly return: ReturnTimes;
 }
+
+/** When traffic returns to its usual way: a detector sees nothing of what is diverted, so its silence proves nothing. */
+export interface ReturnTimes {
+  /** It stays away at least this long. */
+  readonly minSeconds: number;
+  /** And then until nothing was reported for this long, or the scrubber reports that it is clean. */
+  readonly quietSeconds: number;
+  /** Factor on `minSeconds` if the attack comes back within an hour of the return; at least 1. */
+  readonly backoff: number;
+  /** Limit of `minSeconds` after the factor. */
+  readonly maxSeconds: number;
+}
+
+/** An hour of silence is not taken for the end of an attack. */
+export const DEFAULT_RETURN: ReturnTimes = {
+  minSeconds: 3_600,
+  quietSeconds: 600,
+  backoff: 2,
+  maxSeconds: 43_200,
+};
 
 export interface Blackhole {
   readonly allowed: boolean;
@@ -59,7 +81,25 @@ export const NO_TARGETS: Targets = {
       communities: [],
       export: false,
       maxTtlSeconds: MAX_UNICAST_TTL_SECONDS,
+      return: DEFAULT_RETURN,
     },
     customers: [],
   },
 };
+
+/** Returns how the unicast routes of an action look; undefined for a FlowSpec action or an unknown scrubber. */
+export function unicastTargetOf(
+  { targets = NO_TARGETS }: { readonly targets?: Targets },
+  action: MitigationAction,
+): UnicastTarget | undefined {
+  if (action.type === 'blackhole') return targets.blackhole.target;
+  return action.type === 'divert' ? targets.scrubbers.get(action.scrubber)?.divert : undefined;
+}
+
+/** Returns the longest TTL of a mitigation with this action. */
+export function maxTtlSeconds(
+  policy: { readonly targets?: Targets; readonly timers: { readonly maxTtlSeconds: number } },
+  action: MitigationAction,
+): number {
+  return unicastTargetOf(policy, action)?.maxTtlSeconds ?? policy.timers.maxTtlSeconds;
+}

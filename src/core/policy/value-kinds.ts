@@ -3,7 +3,7 @@
  * "write" or "expected" in messages and fills the configuration reference.
  */
 import { z } from 'zod';
-import { parsePrefix } from '../../net/prefix.ts';
+import { parseAddress, parsePrefix } from '../../net/prefix.ts';
 
 /** Data as a schema returns it, for reading only. */
 export type DeepReadonly<T> = T extends readonly (infer Item)[]
@@ -58,3 +58,26 @@ export const prefix = text(
   'an IPv4 or IPv6 prefix without host bits, such as "192.0.2.0/24"',
   (value) => parsePrefix(value).ok,
 );
+
+/** The address of a host, without a zone. */
+export const address = text(
+  'an IPv4 or IPv6 address, such as "192.0.2.1"',
+  (value) => parseAddress(value) !== undefined,
+);
+
+/** A route target in one of its three forms (RFC 4360 §4, RFC 5668), or with an IPv6 address (RFC 5701). */
+export const routeTarget = text(
+  'a route target such as "65010:666", "4200000000:666" or "192.0.2.1:666"',
+  isRouteTarget,
+);
+
+function isRouteTarget(value: string): boolean {
+  const found = /^(?:(\d{1,10})|([\d.]+)|\[([0-9a-f:.]+)\]):(\d{1,10})$/i.exec(value);
+  if (found === null) return false;
+  const [, asn, ipv4, ipv6, digits] = found;
+  const number = Number(digits);
+  if (asn !== undefined)
+    return Number(asn) <= 0xffff ? number <= 0xffffffff : Number(asn) <= 0xffffffff && number <= 0xffff;
+  const octets = parseAddress(ipv4 ?? ipv6 ?? '');
+  return octets?.length === (ipv4 === undefined ? 16 : 4) && number <= 0xffff;
+}

@@ -3,6 +3,7 @@ import { PrefixTrie } from '../../net/prefix-trie.ts';
 import { knownPrefix } from '../../net/prefix.ts';
 import { type MatchKey, ruleKey } from '../decide/correlate.ts';
 import { holdKey } from './holds.ts';
+import { type RuleKind, ruleKind, scrubberOf } from '../action.ts';
 import type { Hold, Mitigation, SafelistEntry } from '../types.ts';
 
 /** Returns the holds that the other version of a mitigation lacks: a report changes one of possibly hundreds. */
@@ -60,11 +61,22 @@ interface Counts {
   total: number;
   readonly customers: Map<string, number>;
   readonly pops: Map<string, number>;
+  /** Of diversions and blackholes, by kind and scope. */
+  readonly unicast: Map<string, number>;
 }
 
+function noCounts(): Counts {
+  return { total: 0, customers: new Map(), pops: new Map(), unicast: new Map() };
+}
+
+/** What active diversions and blackholes are counted by. */
+export type UnicastScope = 'customer' | 'pop' | 'scrubber';
+
+export type UnicastKind = Exclude<RuleKind, 'flowspec'>;
+
 export class ActiveCounts {
-  readonly #enforced: Counts = { total: 0, customers: new Map(), pops: new Map() };
-  readonly #dryRun: Counts = { total: 0, customers: new Map(), pops: new Map() };
+  readonly #enforced = noCounts();
+  readonly #dryRun = noCounts();
 
   /** Adds or removes an active mitigation. */
   change(mitigation: Mitigation, by: 1 | -1): void {
@@ -72,6 +84,16 @@ export class ActiveCounts {
     counts.total += by;
     bump(counts.pops, mitigation.pop, by);
     if (mitigation.customerId !== null) bump(counts.customers, mitigation.customerId, by);
+    const kind = ruleKind(mitigation.action);
+    if (kind === 'flowspec') return;
+    bump(counts.unicast, `${kind} pop ${mitigation.pop}`, by);
+    bump(counts.unicast, `${kind} customer ${mitigation.customerId ?? ''}`, by);
+    bump(counts.unicast, `${kind} scrubber ${scrubberOf(mitigation.action) ?? ''}`, by);
+  }
+
+  /** Counts the diversions or blackholes of one customer, POP or scrubber. */
+  ofUnicast(kind: UnicastKind, scope: UnicastScope, name: string, dryRun: boolean): number {
+    return this.#of(dryRun).unicast.get(`${kind} ${scope} ${name}`) ?? 0;
   }
 
   total(dryRun: boolean): number {
@@ -103,11 +125,6 @@ export function bump<Key>(counts: Map<Key, number>, key: Key, by: number): void 
   else counts.set(key, value);
 }
 
-/** True when two versions of a mitigation may have different rule keys. */
-function isMoved(one: Mitigation, other: Mitigation | undefined): boolean {
-  return one.match !== other?.match || one.action !== other.action;
-}
-
 /** Indexes the live mitigations by match, victim and hold, and counts the active ones. */
 export class LiveIndexes {
   readonly byMatch = new Map<MatchKey, Set<string>>();
@@ -120,8 +137,9 @@ export class LiveIndexes {
 
   /** Removes a live version of a mitigation; `after` is the live version that replaces it, undefined when none does. */
   remove(before: Mitigation, after: Mitigation | undefined): void {
-    const { id, victim, holds } = before;
-    if (isMoved(before, after)) removeFrom(this.byMatch, ruleKey(before), id);
+    const { id, match, action, victim, holds } = before;
+    const isSame = after?.match === match && after.action === action;
+    if (!isSame) removeFrom(this.byMatch, ruleKey(before), id);
     if (after === undefined) {
       removeFrom(this.byVictim, victim, id);
       this.#countPrefix(victim, -1);
@@ -132,8 +150,9 @@ export class LiveIndexes {
 
   /** Adds a live version of a mitigation; `before` is the live version that it replaces, undefined when there was none. */
   add(after: Mitigation, before: Mitigation | undefined): void {
-    const { id, victim, holds } = after;
-    if (isMoved(after, before)) addTo(this.byMatch, ruleKey(after), id);
+    const { id, match, action, victim, holds } = after;
+    const isSame = before?.match === match && before.action === action;
+    if (!isSame) addTo(this.byMatch, ruleKey(after), id);
     if (before === undefined) {
       addTo(this.byVictim, victim, id);
       this.#countPrefix(victim, 1);

@@ -1,4 +1,5 @@
 /** Interfaces of the state, for readers, for decisions, and for the engine that owns it. */
+import type { UnicastKind, UnicastScope } from './indices.ts';
 import type { Prefix } from '../../net/prefix.ts';
 import type { MatchKey } from '../decide/correlate.ts';
 import type { RecordedFact } from '../facts.ts';
@@ -41,6 +42,8 @@ export interface StateView {
   /** Dry-run mitigations are counted separately. */
   activeTotal(dryRun: boolean): number;
   activeOfPop(pop: string, dryRun: boolean): number;
+  /** Active diversions or blackholes of a customer, a POP or a scrubber. */
+  activeUnicast(kind: UnicastKind, scope: UnicastScope, name: string, dryRun: boolean): number;
   /** Active mitigations of each customer that has any. */
   activeByCustomer(dryRun: boolean): ReadonlyMap<string, number>;
   /** The newest 10,000, in order of arrival. */

@@ -9,7 +9,16 @@ import type { Fact, RecordedFact } from '../facts.ts';
 import type { EventRecord, Mitigation, SafelistEntry } from '../types.ts';
 import { evolveMitigation, type MitigationFact } from './evolve.ts';
 import { type ExpiryEntry, ExpiryHeap } from './expiry-heap.ts';
-import { addToSafelist, isActive, isLive, isRenewed, LiveIndexes, safelistTrie } from './indices.ts';
+import {
+  addToSafelist,
+  isActive,
+  isLive,
+  isRenewed,
+  LiveIndexes,
+  safelistTrie,
+  type UnicastKind,
+  type UnicastScope,
+} from './indices.ts';
 import { type Life, lifeFromItself } from './life.ts';
 import { Lives } from './lives.ts';
 import { CREATION_MEMORY_MS, Creations, type RecentBan, RecentBans } from './recent.ts';
@@ -131,6 +140,10 @@ class FoldedState implements StateHandle {
 
   activeTotal(dryRun: boolean): number {
     return this.#indexes.counts.total(dryRun);
+  }
+
+  activeUnicast(kind: UnicastKind, scope: UnicastScope, name: string, dryRun: boolean): number {
+    return this.#indexes.counts.ofUnicast(kind, scope, name, dryRun);
   }
 
   activeOfPop(pop: string, dryRun: boolean): number {

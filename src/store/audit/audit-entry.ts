@@ -2,6 +2,7 @@
 import { SYSTEM } from '../../core/decide/lifecycle.ts';
 import type { Fact, MitigationChange, RecordedFact } from '../../core/facts.ts';
 import type { Actor, EventRecord, Mitigation } from '../../core/types.ts';
+import { forgetOldest } from '../../net/queue.ts';
 import { timeText } from '../../net/time.ts';
 import { type Changeable, changedValues, decidedMitigationView } from '../../view/mitigation.ts';
 
@@ -55,24 +56,24 @@ export class AuditTrail {
   }
 
   entryOf({ seq, at, fact }: RecordedFact): AuditEntry {
+    return entry(seq, at, fact.type, this.#contentOf(fact));
+  }
+
+  #contentOf(fact: Fact): Content {
     switch (fact.type) {
       case 'event.received':
-        return this.#event(seq, at, fact.event);
+        return this.#event(fact.event);
       case 'mitigation.created':
       case 'mitigation.rejected': {
         const { mitigation } = fact;
-        if (fact.type === 'mitigation.created') this.#mitigations.set(mitigation.id, known(mitigation));
-        const { reason, why } = mitigation;
-        return entry(seq, at, fact.type, mitigation.createdBy, target(mitigation.id), {
-          reason,
-          why,
-          after: mitigationValues(mitigation),
-        });
+        const { id, createdBy, reason, why } = mitigation;
+        if (fact.type === 'mitigation.created') this.#mitigations.set(id, known(mitigation));
+        return { actor: createdBy, target: target(id), reason, why, after: mitigationValues(mitigation) };
       }
       case 'mitigation.extended':
       case 'mitigation.widened':
       case 'mitigation.escalated':
-        return this.#change(seq, at, fact.type, fact.id, fact.change);
+        return this.#change(fact.type === 'mitigation.escalated', fact.id, fact.change);
       case 'mitigation.released': {
         const { actor, reason } = fact.release;
         const { expiresAt } = fact;
@@ -81,157 +82,148 @@ export class AuditTrail {
           this.#mitigations.set(fact.id, { ...before, expiresAt });
         }
         const times = (at: number | undefined) => (at === undefined ? {} : { expires_at: timeText(at) });
-        return entry(seq, at, fact.type, actor, target(fact.id), {
+        return {
+          actor,
+          target: target(fact.id),
           reason,
           before: expiresAt === undefined ? null : times(before?.expiresAt),
           after: { released: fact.holds.length, ...times(expiresAt) },
-        });
+        };
       }
       case 'mitigation.moved': {
         const { id, actor, customerId, serviceId } = fact;
-        return entry(seq, at, fact.type, actor, target(id), {
-          reason: 'the inventory assigns its victim to another customer or service',
-          after: { customer_id: customerId, service_id: serviceId },
-        });
+        const reason = 'the inventory assigns its victim to another customer or service';
+        const after = { customer_id: customerId, service_id: serviceId };
+        return { actor, target: target(id), reason, after };
       }
       case 'mitigation.ending': {
         const before = this.#mitigations.get(fact.id);
         const { ending } = fact;
         if (before !== undefined) this.#mitigations.set(fact.id, { ...before, ending });
-        return entry(seq, at, fact.type, ending.actor, target(fact.id), {
+        return {
+          actor: ending.actor,
+          target: target(fact.id),
           reason: ending.reason,
           before:
             before === undefined ? null : { status: before.status, expires_at: timeText(before.expiresAt) },
           after: { ending: true, to: ending.to },
-        });
+        };
       }
       case 'mitigation.withdrawn':
       case 'mitigation.expired': {
         const before = this.#mitigations.get(fact.id);
         this.#mitigations.delete(fact.id);
-        return entry(seq, at, fact.type, before?.ending?.actor ?? SYSTEM, target(fact.id), {
+        return {
+          actor: before?.ending?.actor ?? SYSTEM,
+          target: target(fact.id),
           reason: before?.ending?.reason ?? null,
           before: before === undefined ? null : { status: before.status },
           after: { status: fact.type === 'mitigation.withdrawn' ? 'withdrawn' : 'expired' },
-        });
+        };
       }
       default:
-        return operatorEntry(seq, at, fact);
+        return operatorContent(fact);
     }
   }
 
   #remember({ id, actor }: EventRecord): void {
     this.#actors.set(id, actor);
-    for (const oldest of this.#actors.keys()) {
-      if (this.#actors.size <= EVENTS) break;
-      this.#actors.delete(oldest);
-    }
+    forgetOldest(this.#actors, EVENTS);
   }
 
-  #event(seq: number, at: number, event: EventRecord): AuditEntry {
+  #event(event: EventRecord): Content {
     this.#remember(event);
     // The detector's own details are only in the journal: they may be long and have any content.
     const { externalId, source, action, victim, vector, bps, pps, confidence, ports } = event.detection;
-    return entry(
-      seq,
-      at,
-      'event.received',
-      event.actor,
-      { type: 'event', id: event.id },
-      {
-        reason: event.refusal,
-        why: event.why,
-        after: {
-          status: event.status,
-          mitigation_id: event.mitigationId,
-          external_event_id: externalId,
-          source,
-          action,
-          victim_ip: victim,
-          vector,
-          bps,
-          pps,
-          confidence,
-          top_dst_ports: ports,
-        },
+    return {
+      actor: event.actor,
+      target: { type: 'event', id: event.id },
+      reason: event.refusal,
+      why: event.why,
+      after: {
+        status: event.status,
+        mitigation_id: event.mitigationId,
+        external_event_id: externalId,
+        source,
+        action,
+        victim_ip: victim,
+        vector,
+        bps,
+        pps,
+        confidence,
+        top_dst_ports: ports,
       },
-    );
+    };
   }
 
-  #change(seq: number, at: number, action: Fact['type'], id: string, change: MitigationChange): AuditEntry {
+  #change(isEscalated: boolean, id: string, change: MitigationChange): Content {
     const before = this.#mitigations.get(id);
-    const isEscalated = action === 'mitigation.escalated';
-    const after = valuesOf(change, change, isEscalated ? 'escalated' : null);
-    let old: AuditValues | null = null;
     if (before !== undefined) {
-      old = valuesOf(before, change, isEscalated ? before.status : null);
-      this.#mitigations.set(id, knownAfter(before, change, isEscalated ? 'escalated' : before.status));
+      const status = isEscalated ? 'escalated' : before.status;
+      this.#mitigations.set(id, known({ ...before, ...change, status }));
     }
-    const event = change.lastEventId;
-    return entry(
-      seq,
-      at,
-      action,
-      (event === undefined ? undefined : this.#actors.get(event)) ?? SYSTEM,
-      target(id),
-      {
-        ...(change.why === undefined ? {} : { why: change.why }),
-        before: old,
-        after,
-      },
-    );
+    const { lastEventId, why } = change;
+    return {
+      actor: (lastEventId === undefined ? undefined : this.#actors.get(lastEventId)) ?? SYSTEM,
+      target: target(id),
+      ...(why === undefined ? {} : { why }),
+      before: before === undefined ? null : valuesOf(before, change, isEscalated && before.status),
+      after: valuesOf(change, change, isEscalated && 'escalated'),
+    };
   }
 }
 
 /** Returns the entry of an action that no fact records. */
 export function entryOfAction({ type, at, actor, target, reason }: AuditAction): AuditEntry {
   const [noun = type] = type.split('.');
-  return entry(null, at, type, actor, { type: noun, id: target }, { reason });
+  return entry(null, at, type, { actor, target: { type: noun, id: target }, reason });
 }
 
 type OperatorFact = Extract<
   Fact,
-  {
-    type: `safelist.${string}` | `control.${string}` | `peer.${string}` | `policy.${string}`;
-  }
+  { type: `safelist.${string}` | `control.${string}` | `peer.${string}` | `policy.${string}` }
 >;
 
-function operatorEntry(seq: number, at: number, fact: OperatorFact): AuditEntry {
-  const by = (actor: Actor, type: string, id: string, rest: EntryDetails): AuditEntry =>
-    entry(seq, at, fact.type, actor, { type, id }, rest);
+function operatorContent(fact: OperatorFact): Content {
   switch (fact.type) {
     case 'safelist.added': {
       const { prefix, addedBy, reason } = fact.entry;
-      return by(addedBy, 'safelist', prefix, { reason, after: { prefix } });
+      return { actor: addedBy, target: { type: 'safelist', id: prefix }, reason, after: { prefix } };
     }
-    case 'safelist.removed':
-      return by(fact.actor, 'safelist', fact.prefix, { before: { prefix: fact.prefix } });
+    case 'safelist.removed': {
+      const { actor, prefix } = fact;
+      return { actor, target: { type: 'safelist', id: prefix }, before: { prefix } };
+    }
     case 'control.paused':
     case 'control.resumed': {
+      const { actor, reason } = fact;
       const paused = fact.type === 'control.paused';
-      const values = { before: { paused: !paused }, after: { paused } };
-      return by(fact.actor, 'control', 'announcements', { reason: fact.reason, ...values });
+      const target = { type: 'control', id: 'announcements' };
+      return { actor, target, reason, before: { paused: !paused }, after: { paused } };
     }
     case 'peer.disabled':
     case 'peer.enabled': {
-      const after = { enabled: fact.type === 'peer.enabled' };
-      return by(fact.actor, 'peer', fact.peer, { reason: fact.reason, after });
+      const { actor, peer, reason } = fact;
+      const enabled = fact.type === 'peer.enabled';
+      return { actor, target: { type: 'peer', id: peer }, reason, after: { enabled } };
     }
     case 'policy.loaded':
-      return by(fact.actor, 'policy', 'configuration', { reason: fact.summary });
+      return {
+        actor: fact.actor,
+        target: { type: 'policy', id: 'configuration' },
+        reason: fact.summary,
+      };
   }
 }
 
-type EntryDetails = Partial<Pick<AuditEntry, 'reason' | 'why' | 'before' | 'after'>>;
+/** The part of an entry that depends on the kind of fact. */
+interface Content extends Partial<Pick<AuditEntry, 'reason' | 'why' | 'before' | 'after'>> {
+  readonly actor: Actor;
+  readonly target: AuditEntry['target'];
+}
 
-function entry(
-  seq: number | null,
-  at: number,
-  action: string,
-  actor: Actor,
-  of: AuditEntry['target'],
-  rest: EntryDetails,
-): AuditEntry {
+function entry(seq: number | null, at: number, action: string, content: Content): AuditEntry {
+  const { actor, target, reason = null, why = [], before = null, after = null } = content;
   return {
     v: 1,
     seq,
@@ -244,11 +236,11 @@ function entry(
       address: actor.address ?? null,
       request_id: actor.requestId ?? null,
     },
-    target: of,
-    reason: rest.reason ?? null,
-    why: rest.why ?? [],
-    before: rest.before ?? null,
-    after: rest.after ?? null,
+    target,
+    reason,
+    why,
+    before,
+    after,
   };
 }
 
@@ -259,51 +251,32 @@ function target(id: string): AuditEntry['target'] {
 // Values of mitigations, and the values that are kept to show them before a change.
 
 /** Values by their names in the API. */
-export type AuditValues = Readonly<Record<string, unknown>>;
+type AuditValues = Readonly<Record<string, unknown>>;
 
 /** The values that a later entry may show as `before`. */
-export type KnownMitigation = Pick<
+type KnownMitigation = Pick<
   Mitigation,
   'status' | 'ending' | 'match' | 'ports' | 'excludedPorts' | 'action' | 'step' | 'expiresAt' | 'lastEventId'
 >;
 
 /** Returns a new mitigation's values: those of the API, without the ones that the entry itself has. */
-export function mitigationValues(mitigation: Mitigation): AuditValues {
+function mitigationValues(mitigation: Mitigation): AuditValues {
   const { mitigation_id, created_by, reason, why, ...values } = decidedMitigationView(mitigation);
   return values;
 }
 
 /** Returns the values to remember. */
-export function known(mitigation: KnownMitigation): KnownMitigation {
+function known(mitigation: KnownMitigation): KnownMitigation {
   const { status, ending, match, ports, excludedPorts, action, step, expiresAt, lastEventId } = mitigation;
   return { status, ending, match, ports, excludedPorts, action, step, expiresAt, lastEventId };
 }
 
-/** Returns the values to remember after a change. */
-export function knownAfter(
-  before: KnownMitigation,
-  change: MitigationChange,
-  status: Mitigation['status'],
-): KnownMitigation {
-  const {
-    match = before.match,
-    ports = before.ports,
-    excludedPorts = before.excludedPorts,
-    action = before.action,
-    step = before.step,
-    expiresAt = before.expiresAt,
-    lastEventId = before.lastEventId,
-  } = change;
-  const { ending } = before;
-  return { status, ending, match, ports, excludedPorts, action, step, expiresAt, lastEventId };
-}
-
-/** Returns the values of `source` for the keys of `change`, and the status unless it is null. */
-export function valuesOf(
+/** Returns the values of `source` for the keys of `change`, and the status unless it is false. */
+function valuesOf(
   source: Changeable,
   change: Changeable,
-  status: KnownMitigation['status'] | null,
+  status: KnownMitigation['status'] | false,
 ): AuditValues {
   const values = changedValues(source, change);
-  return status === null ? values : { status, ...values };
+  return status === false ? values : { status, ...values };
 }

@@ -49,7 +49,7 @@ describe('a peer that is silent until a timer ends', () => {
   });
 
   it('after the connection came up gets a hint with our AS, and what must be alike', () => {
-    const config = { ...CONFIG, alikeOnBothSides: 'the MD5 password on both sides' };
+    const config = { ...CONFIG, sharedSettings: 'the MD5 password on both sides' };
     assert.match(
       reported(OPENSENT, { type: 'timer-expires', timer: 'hold' }, config).why ?? '',
       /no OPEN received for 240 s: .*with AS 65010\? Check the MD5 password on both sides as well\.$/,

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { INITIAL_STATE, step } from '../../../src/bgp/fsm/step.ts';
 import {
   addressText,
-  alikeOnBothSides,
+  sharedSettings,
   canonicalHost,
   fsmConfig,
   isHost,
@@ -12,10 +12,10 @@ import { neighbor } from './support.ts';
 
 describe('what must be alike on both sides', () => {
   it('is named for an operator whose dial is not answered, without the secret', () => {
-    assert.equal(alikeOnBothSides({}), undefined);
-    assert.equal(alikeOnBothSides({ md5Password: 's3cret' }), 'the MD5 password on both sides');
+    assert.equal(sharedSettings({}), undefined);
+    assert.equal(sharedSettings({ md5Password: 's3cret' }), 'the MD5 password on both sides');
     assert.equal(
-      alikeOnBothSides({ md5Password: 's3cret', ttlSecurityHops: 1 }),
+      sharedSettings({ md5Password: 's3cret', ttlSecurityHops: 1 }),
       'the MD5 password and GTSM (ttl_security_hops is 1 here) on both sides',
     );
   });

@@ -52,6 +52,6 @@ function whyNot(error: unknown): string {
 }
 
 /** Explains that md5_password_env and ttl_security_hops do not work on this host. */
-export function securedWords(lacking: string): string {
+export function securedText(lacking: string): string {
   return `TCP MD5 and GTSM do not work here: ${lacking}`;
 }

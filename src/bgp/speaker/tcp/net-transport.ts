@@ -1,9 +1,9 @@
 /** The transport over the operating system's TCP and UNIX sockets. */
 import net from 'node:net';
 import { asError } from '../../../net/text.ts';
-import { type LoadOptions, Native, type SocketOptions, securedWords } from './native.ts';
+import { type LoadOptions, Native, type SocketOptions, securedText } from './native.ts';
 import { listen } from './bgp-listener.ts';
-import { alikeOnBothSides } from '../settings.ts';
+import { sharedSettings } from '../settings.ts';
 import { SocketConnection, endText } from './socket-connection.ts';
 import type { Connection, DialFailure, DialRequest, Transport } from '../transport.ts';
 
@@ -23,34 +23,36 @@ export const netTransport: Transport = createNetTransport();
 
 /** Dials; after the options have been loaded once, without waiting for them. */
 function dial(request: DialRequest, done: Done, native: Native): () => void {
-  if (native.options !== undefined) return dialWith(request, done, native.options);
-  let cancel: (() => void) | undefined;
   let over = false;
-  void native.get().then((loaded) => {
-    if (!over) cancel = dialWith(request, done, loaded);
-  });
+  let abandon = (): void => undefined;
+  const finish = (result: net.Socket | Error | DialFailure): void => {
+    if (over) {
+      if (result instanceof net.Socket) result.destroy();
+      return;
+    }
+    over = true;
+    if (result instanceof net.Socket) done(new SocketConnection(result, native.options));
+    else done(result instanceof Error ? { failed: explainDialError(result, request) } : result);
+  };
+  const begin = (options: SocketOptions | string): void => {
+    if (over) return;
+    const isSecured = request.md5Password !== undefined || request.ttlSecurityHops !== undefined;
+    if (!isSecured) abandon = connectPlain(request, finish);
+    else if (typeof options === 'string') finish({ failed: securedText(options) });
+    else abandon = connectSecured(request, finish, options);
+  };
+  if (native.options === undefined) void native.get().then(begin);
+  else begin(native.options);
   return () => {
     over = true;
-    cancel?.();
+    abandon();
   };
 }
 
-/** Dials with the options; if `options` is a text, it is the reason why there are none. */
-function dialWith(request: DialRequest, done: Done, options: SocketOptions | string): () => void {
-  const isSecured = request.md5Password !== undefined || request.ttlSecurityHops !== undefined;
-  if (!isSecured) return dialPlain(request, done, typeof options === 'string' ? undefined : options);
-  if (typeof options !== 'string') return dialSecured(request, done, options);
-  let over = false;
-  queueMicrotask(() => {
-    if (!over) done({ failed: securedWords(options) });
-  });
-  return () => {
-    over = true;
-  };
-}
-
-function dialPlain(request: DialRequest, done: Done, options: SocketOptions | undefined): () => void {
-  const { address, localAddress } = request;
+function connectPlain(
+  { address, localAddress }: DialRequest,
+  finish: (result: net.Socket | Error) => void,
+): () => void {
   const socket =
     address.kind === 'unix'
       ? net.connect({ path: address.path })
@@ -59,48 +61,30 @@ function dialPlain(request: DialRequest, done: Done, options: SocketOptions | un
           port: address.port,
           ...(localAddress === undefined ? {} : { localAddress }),
         });
-  let over = false;
-  const fail = (error: NodeJS.ErrnoException): void => {
-    if (over) return;
-    over = true;
+  const fail = (error: Error): void => {
     socket.destroy();
-    done({ failed: explainDialError(error, request) });
+    finish(error);
   };
   socket.once('error', fail);
   socket.once('connect', () => {
-    if (over) return;
-    over = true;
     socket.off('error', fail);
-    done(new SocketConnection(socket, options));
+    finish(socket);
   });
-  return () => {
-    over = true;
-    socket.destroy();
-  };
+  return () => socket.destroy();
 }
 
-/** Dials with socket options that Node does not have. */
-function dialSecured(request: DialRequest, done: Done, options: SocketOptions): () => void {
-  let over = false;
-  const finish = (result: net.Socket | NodeJS.ErrnoException): void => {
-    if (over) {
-      if (result instanceof net.Socket) result.destroy();
-      return;
-    }
-    over = true;
-    if (result instanceof net.Socket) done(new SocketConnection(result, options));
-    else done({ failed: explainDialError(result, request) });
-  };
-  let cancel: (() => void) | undefined;
+/** Connects with socket options that Node does not have. */
+function connectSecured(
+  request: DialRequest,
+  finish: (result: net.Socket | Error) => void,
+  options: SocketOptions,
+): () => void {
   try {
-    cancel = options.connectSecured(request, finish);
+    return options.connectSecured(request, finish);
   } catch (error) {
     queueMicrotask(() => finish(asError(error)));
+    return () => undefined;
   }
-  return () => {
-    over = true;
-    cancel?.();
-  };
 }
 
 function explainDialError(error: NodeJS.ErrnoException, request: DialRequest): string {
@@ -116,7 +100,7 @@ function explainDialError(error: NodeJS.ErrnoException, request: DialRequest): s
     case 'ECONNREFUSED':
       return `${to} refused the connection: is BGP running there and configured for this side's address?`;
     case 'ETIMEDOUT':
-      return `${to} does not answer: check the address, the path, filters on it, and ${alikeOnBothSides(request) ?? 'whether the peer wants an MD5 password or GTSM'}`;
+      return `${to} does not answer: check the address, the path, filters on it, and ${sharedSettings(request) ?? 'whether the peer wants an MD5 password or GTSM'}`;
     case 'EHOSTUNREACH':
     case 'ENETUNREACH':
       return `no route to ${to}: check the address and the routing here`;

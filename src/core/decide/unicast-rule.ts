@@ -1,0 +1,134 @@
+/**
+ * Decides diversions and blackholes: which route, and when traffic may return to its usual way. Detectors no longer see
+ * what is diverted, so their silence or an unban does not mean that the attack is over.
+ *
+ *               min_seconds over         quiet_seconds without a report, or the scrubber says "clean"
+ *     diverted ─────────────────▶ quiet ──────────────────────────────────────────────────────────▶ returning
+ *                                 ▲   │ an attack is reported: quiet_seconds begin again
+ *                                 ╰───╯
+ */
+import { formatPrefix, knownPrefix, makePrefix } from '../../net/prefix.ts';
+import { secondsWords } from '../../net/text.ts';
+import { type MitigationAction, ruleKind, scrubberOf } from '../action.ts';
+import type { Command, DecideContext, Decision } from '../commands.ts';
+import type { Fact } from '../facts.ts';
+import { unicastTargetOf } from '../policy/scrubbers.ts';
+import type { Policy } from '../policy/policy.ts';
+import { isActive } from '../state/indices.ts';
+import type { DecisionView, StateView } from '../state/state-view.ts';
+import type { Away, Mitigation } from '../types.ts';
+import { destinationOf, type RuleDraft } from './rule.ts';
+
+/** Drafts the route for a victim: the prefix of the configured length that contains it. */
+export function draftUnicast(victim: string, action: MitigationAction, policy: Policy): RuleDraft {
+  const target = unicastTargetOf(policy, action);
+  const { family, address, length } = knownPrefix(destinationOf(victim));
+  const wanted = (family === 4 ? target?.lengthV4 : target?.lengthV6) ?? (family === 4 ? 32 : 128);
+  if (length < wanted) {
+    const why = `${victim} is wider than /${wanted}, the length of the routes that ${action.type} announces`;
+    return { rule: undefined, why: [why] };
+  }
+  const prefix = formatPrefix(makePrefix(address, wanted));
+  const match = { dstPrefix: prefix, protocol: null, dstPorts: [], srcPorts: [] };
+  return {
+    rule: { match, ports: [], excludedPorts: [] },
+    why: [`the route covers all traffic to ${prefix}`],
+  };
+}
+
+/** The state of a mitigation's traffic; undefined if it takes its usual way. */
+export type ReturnState = 'diverted' | 'quiet' | 'returning';
+
+export function returnState(mitigation: Mitigation, now: number): ReturnState | undefined {
+  const { away, ending } = mitigation;
+  if (away === undefined || away === null) return undefined;
+  if (ending !== null) return 'returning';
+  return now < away.since + away.minSeconds * 1000 ? 'diverted' : 'quiet';
+}
+
+/** A return is followed by a longer absence if the attack comes back within this time (ms). */
+const BACKOFF_MS = 60 * 60 * 1000;
+
+/**
+ * Begins the absence of a victim's traffic; undefined for a FlowSpec action. If its traffic returned less than an hour
+ * ago, the return was too early, and the shortest absence is longer by the configured factor.
+ */
+export function awayFor(
+  action: MitigationAction,
+  victim: string,
+  state: Pick<StateView, 'mitigations'>,
+  { now, policy }: Pick<DecideContext, 'now' | 'policy'>,
+): { readonly away: Away | undefined; readonly why: readonly string[] } {
+  const times = unicastTargetOf(policy, action)?.return;
+  if (times === undefined) return { away: undefined, why: [] };
+  const before = lastAbsence(victim, state, now);
+  const longer = before === undefined ? 0 : Math.min(before.minSeconds * times.backoff, times.maxSeconds);
+  const minSeconds = Math.max(times.minSeconds, longer);
+  const again = minSeconds > times.minSeconds ? ', because its traffic returned less than an hour ago' : '';
+  const why = `its traffic stays away for at least ${secondsWords(minSeconds)}${again}, and until nothing is reported for ${secondsWords(times.quietSeconds)}`;
+  return { away: { since: now, minSeconds }, why: [why] };
+}
+
+function lastAbsence(victim: string, state: Pick<StateView, 'mitigations'>, now: number): Away | undefined {
+  let last: Mitigation | undefined;
+  for (const mitigation of state.mitigations.values()) {
+    const { endedAt, away } = mitigation;
+    if (mitigation.victim !== victim || endedAt === null || away === undefined || away === null) continue;
+    if (endedAt > now - BACKOFF_MS && endedAt >= (last?.endedAt ?? 0)) last = mitigation;
+  }
+  return last?.away ?? undefined;
+}
+
+/**
+ * Returns the earliest time at which a mitigation may end for the sake of its diverted traffic (ms), if the last report
+ * came at `reportedAt`; 0 for a FlowSpec rule. Never later than the longest TTL from now.
+ */
+export function earliestReturn(
+  mitigation: Pick<Mitigation, 'action' | 'away'>,
+  reportedAt: number,
+  { now, policy }: Pick<DecideContext, 'now' | 'policy'>,
+): number {
+  const target = unicastTargetOf(policy, mitigation.action);
+  if (target === undefined || ruleKind(mitigation.action) === 'flowspec') return 0;
+  const { away } = mitigation;
+  const least = away === undefined || away === null ? 0 : away.since + away.minSeconds * 1000;
+  const quiet = Math.max(reportedAt, least) + target.return.quietSeconds * 1000;
+  return Math.min(quiet, now + target.maxTtlSeconds * 1000);
+}
+
+/** Returns true if the scrubber has reported clean traffic, so that no detector's hold keeps it away. */
+export function isClean({ away }: Pick<Mitigation, 'away'>): boolean {
+  return away?.cleanAt !== undefined;
+}
+
+/** Returns the absence after another report of the attack; undefined if that changes nothing. */
+export function attackedAgain({ away }: Pick<Mitigation, 'away'>): Away | undefined {
+  if (away?.cleanAt === undefined) return undefined;
+  return { since: away.since, minSeconds: away.minSeconds };
+}
+
+/**
+ * Decides a scrubber's signal that a victim's traffic is clean: what is diverted to it returns when `min_seconds` are
+ * over, at once if they are. Without a victim it is about all of its diversions.
+ */
+export function decideClean(
+  state: DecisionView,
+  { scrubber, victim, actor }: Extract<Command, { type: 'scrubber-clean' }>,
+  { now }: Pick<DecideContext, 'now'>,
+): Decision {
+  const about = [...state.live]
+    .flatMap((id) => state.mitigations.get(id) ?? [])
+    .filter((mitigation) => isActive(mitigation) && scrubberOf(mitigation.action) === scrubber)
+    .filter((mitigation) => victim === undefined || mitigation.victim === victim);
+  const facts = about.flatMap(({ id, away }): readonly Fact[] => {
+    if (away === undefined || away === null) return [];
+    const expiresAt = Math.max(now, away.since + away.minSeconds * 1000);
+    const why = [`scrubber ${scrubber} reports clean traffic (${actor.name})`];
+    const change = { away: { ...away, cleanAt: now }, expiresAt, renewAt: null, why };
+    return [{ type: 'mitigation.extended', id, change }];
+  });
+  return {
+    facts,
+    answer: { type: 'done', affected: facts.flatMap((fact) => ('id' in fact ? [fact.id] : [])) },
+  };
+}
