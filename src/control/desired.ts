@@ -1,6 +1,6 @@
 /**
- * Turns the core's decisions into FlowSpec. PURE. Decides which mitigations get a rule at `now`, which of several with
- * one match wins, and what the rule is, independent of any neighbor.
+ * Turns the core's decisions into rules. PURE. Decides which mitigations get a rule at `now`, which of several with
+ * one key wins, and what the rule is, independent of any neighbor.
  */
 import {
   type Action,
@@ -20,11 +20,11 @@ import { knownPrefix } from '../net/prefix.ts';
 
 /**
  * One rule that every neighbor that can hold it should have. Its match is still the core's: `render` turns it into
- * FlowSpec once, when the rule is new, not at each reconciliation.
+ * FlowSpec or a unicast route once, when the rule is new, not at each reconciliation.
  */
 export interface DesiredRule {
   readonly matchKey: MatchKey;
-  /** The mitigation that wins among those with this match. */
+  /** The mitigation that wins among those with this key. */
   readonly mitigationId: string;
   readonly match: Match;
   readonly action: MitigationAction;
@@ -88,9 +88,16 @@ function toRule(matchKey: MatchKey, mitigation: Mitigation): DesiredRule {
   };
 }
 
-/** Returns a rule's FlowSpec actions. The two id octets of traffic-rate are sent as zero (RFC 8955 §7.1). */
-export function toActions(action: MitigationAction): readonly Action[] {
-  return [{ type: 'traffic-rate', bitsPerSecond: passedBps(action), asn: 0 }];
+/**
+ * Returns a rule's FlowSpec actions: its rate, if it does not let everything pass, and its redirect as resolved for the
+ * rule. The two id octets of traffic-rate are sent as zero (RFC 8955 §7.1).
+ */
+export function toActions(action: MitigationAction, redirect?: Action): readonly Action[] {
+  const bitsPerSecond = passedBps(action);
+  return [
+    ...(Number.isFinite(bitsPerSecond) ? [{ type: 'traffic-rate', bitsPerSecond, asn: 0 } as const] : []),
+    ...(redirect === undefined ? [] : [redirect]),
+  ];
 }
 
 /**

@@ -1,16 +1,19 @@
-/** Renders a rule for one neighbor: dialect, families, communities. PURE: rule in, final octets out. */
-import { isShared, type RuleKind } from '../core/action.ts';
+/** Renders a rule for one neighbor: kind, dialect, families, communities. PURE: rule in, final octets out. */
 import { encodeActions } from '../bgp/flowspec/actions.ts';
-import type { Dialect } from '../bgp/flowspec/dialect.ts';
-import { renderForDialect } from '../bgp/flowspec/dialect.ts';
+import { type Dialect, type DialectRule, renderForDialect } from '../bgp/flowspec/dialect.ts';
 import { encodeFlowSpec } from '../bgp/flowspec/nlri.ts';
-import { formatRule } from '../bgp/flowspec/notation/format.ts';
-import type { OutRoute, RouteAttributes } from '../bgp/rib/route.ts';
-import { routeAttributes, routeKey } from '../bgp/rib/route.ts';
-import type { Family } from '../bgp/wire/iana.ts';
-import { familyName, sameFamily } from '../bgp/wire/iana.ts';
-import { toHex } from '../net/bytes.ts';
+import { formatMatch, formatRule } from '../bgp/flowspec/notation/format.ts';
+import type { Action, FlowSpec } from '../bgp/flowspec/types.ts';
+import { type OutRoute, type RouteAttributes, routeAttributes, routeKey } from '../bgp/rib/route.ts';
+import { unicastRoute } from '../bgp/rib/unicast-route.ts';
+import { Afi, FAMILIES, type Family, familyName, includesFamily } from '../bgp/wire/iana.ts';
+import { isShared, type MitigationAction, type RuleKind, ruleKind } from '../core/action.ts';
+import type { Targets } from '../core/policy/scrubbers.ts';
+import { concatBytes, toHex } from '../net/bytes.ts';
+import { knownPrefix } from '../net/prefix.ts';
+import { ok, type Result } from '../net/result.ts';
 import { errorText } from '../net/text.ts';
+import { isUnicast, redirectsOf, type UnicastAction, unicastPartsOf } from './action-targets.ts';
 import type { DesiredRule } from './desired.ts';
 import { toActions, toFlowSpec } from './desired.ts';
 
@@ -25,9 +28,9 @@ export interface NeighborPolicy {
   readonly announce?: readonly RuleKind[];
   /** Maximum number of unicast routes; absent: none. */
   readonly maxUnicast?: number;
-  /** COMMUNITIES attached to every rule, 4 octets each. */
+  /** COMMUNITIES attached to every route, 4 octets each. */
   readonly communities: Uint8Array;
-  /** LARGE_COMMUNITIES attached to every rule, 12 octets each. */
+  /** LARGE_COMMUNITIES attached to every route, 12 octets each. */
   readonly largeCommunities: Uint8Array;
 }
 
@@ -42,41 +45,114 @@ export type Rendering =
  */
 export function renderKey(neighbor: NeighborPolicy): string {
   const families = neighbor.families.map(familyName).join(',');
-  return [neighbor.dialect, families, toHex(neighbor.communities), toHex(neighbor.largeCommunities)].join(
-    '|',
-  );
+  return [
+    neighbor.dialect,
+    families,
+    announcedKinds(neighbor).join(','),
+    toHex(neighbor.communities),
+    toHex(neighbor.largeCommunities),
+  ].join('|');
 }
 
+function announcedKinds({ announce = ['flowspec'] }: NeighborPolicy): readonly RuleKind[] {
+  return announce;
+}
+
+/** The parts of a rule that decide its octets. */
+type Rule = Pick<DesiredRule, 'match' | 'action' | 'mitigationId'>;
+
 /**
- * Renders a rule for a neighbor. Throws RangeError for a match that FlowSpec cannot express. Ignores `maxRules`, which
- * depends on the other rules.
+ * Renders a rule for a neighbor. Throws RangeError for a match that FlowSpec cannot express. Ignores the budgets, which
+ * depend on the other rules.
  */
-export function render(
-  rule: Pick<DesiredRule, 'match' | 'action' | 'mitigationId'>,
-  neighbor: NeighborPolicy,
-): Rendering {
-  const match = toFlowSpec(rule.match);
-  const family: Family = { afi: match.afi, safi: match.safi };
-  if (!neighbor.families.some((offered) => sameFamily(offered, family))) {
-    return { ok: false, why: `${familyName(family)} is not one of the neighbor's families` };
+export function render(rule: Rule, neighbor: NeighborPolicy, targets: Targets): Rendering {
+  const kind = ruleKind(rule.action);
+  if (!announcedKinds(neighbor).includes(kind)) return unable(`${kind} is not in the neighbor's announce list`);
+  return isUnicast(rule.action)
+    ? renderUnicast(rule, rule.action, neighbor, targets)
+    : renderFlowSpec(rule, neighbor, targets);
+}
+
+function renderFlowSpec(rule: Rule, neighbor: NeighborPolicy, targets: Targets): Rendering {
+  const spec = toFlowSpec(rule.match);
+  const family = FAMILIES[spec.afi === Afi.IPv4 ? 'ipv4-flowspec' : 'ipv6-flowspec'];
+  if (!includesFamily(neighbor.families, family)) return lacksFamily(family);
+  const redirects = redirectChoices(rule.action, spec, targets);
+  if (!redirects.ok) return unable(redirects.error);
+  let refusal = '';
+  for (const redirect of redirects.value) {
+    const said = renderForDialect(neighbor.dialect, spec, toActions(rule.action, redirect), {
+      shareRate: isShared(rule.action),
+    });
+    if (said.ok) return { ok: true, routes: said.value.map((one) => routeOf(one, family, rule, neighbor)) };
+    refusal ||= said.error;
   }
-  const said = renderForDialect(neighbor.dialect, match, toActions(rule.action), {
-    shareRate: isShared(rule.action),
+  return unable(refusal);
+}
+
+/** Returns the redirects to try in order; none is `undefined`. */
+function redirectChoices(
+  action: MitigationAction,
+  { afi }: FlowSpec,
+  targets: Targets,
+): Result<readonly (Action | undefined)[]> {
+  return action.type === 'redirect' ? redirectsOf(action, afi === Afi.IPv4 ? 4 : 6, targets) : ok([undefined]);
+}
+
+function routeOf(
+  { spec, actions }: DialectRule,
+  family: Family,
+  rule: Rule,
+  { communities, largeCommunities }: NeighborPolicy,
+): OutRoute {
+  const nlri = encodeFlowSpec(spec);
+  const attributes = shared(routeAttributes({ ...encodeActions(actions), communities, largeCommunities }));
+  const text = formatRule(spec, actions);
+  return { key: routeKey(family, nlri), family, nlri, attributes, owner: rule.mitigationId, text };
+}
+
+function renderUnicast(
+  { match, mitigationId }: Rule,
+  action: UnicastAction,
+  neighbor: NeighborPolicy,
+  targets: Targets,
+): Rendering {
+  const prefix = knownPrefix(match.dstPrefix);
+  const family = FAMILIES[prefix.family === 4 ? 'ipv4-unicast' : 'ipv6-unicast'];
+  if (!includesFamily(neighbor.families, family)) return lacksFamily(family);
+  const parts = unicastPartsOf(action, prefix, targets);
+  if (!parts.ok) return unable(parts.error);
+  const { communities = NONE, largeCommunities = NONE } = parts.value;
+  const route = unicastRoute({
+    ...parts.value,
+    communities: concatBytes([communities, neighbor.communities]),
+    largeCommunities: concatBytes([largeCommunities, neighbor.largeCommunities]),
+    owner: mitigationId,
   });
-  if (!said.ok) return { ok: false, why: said.error };
-  const routes = said.value.map(({ spec, actions }): OutRoute => {
-    const nlri = encodeFlowSpec(spec);
-    const attributes = shared(
-      routeAttributes({
-        ...encodeActions(actions),
-        communities: neighbor.communities,
-        largeCommunities: neighbor.largeCommunities,
-      }),
-    );
-    const text = formatRule(spec, actions);
-    return { key: routeKey(family, nlri), family, nlri, attributes, owner: rule.mitigationId, text };
-  });
-  return { ok: true, routes };
+  return { ok: true, routes: [{ ...route, attributes: shared(route.attributes) }] };
+}
+
+const NONE = new Uint8Array(0);
+
+function unable(why: string): Rendering {
+  return { ok: false, why };
+}
+
+function lacksFamily(family: Family): Rendering {
+  return unable(`${familyName(family)} is not one of the neighbor's families`);
+}
+
+/** Returns a rule in operator notation as no neighbor changes it; with the reason if its target cannot be resolved. */
+export function ruleText({ match, action }: Pick<Rule, 'match' | 'action'>, targets: Targets): string {
+  if (isUnicast(action)) {
+    const parts = unicastPartsOf(action, knownPrefix(match.dstPrefix), targets);
+    return parts.ok ? unicastRoute({ ...parts.value, owner: '' }).text : `route ${match.dstPrefix} (${parts.error})`;
+  }
+  const spec = toFlowSpec(match);
+  const redirects = redirectChoices(action, spec, targets);
+  return redirects.ok
+    ? formatRule(spec, toActions(action, redirects.value[0]))
+    : `${formatMatch(spec)} then redirect (${redirects.error})`;
 }
 
 /** Calls `render`, and returns a match that FlowSpec cannot express as an ordinary reason. */

@@ -191,6 +191,23 @@ export function parseRouteTarget(text: string): RouteTarget | undefined {
   return { form: 'as2', asn, value };
 }
 
+/**
+ * Parses the target of a redirect to VRF: a route target, or `[address]:number` for IPv6 (RFC 8956 §6.1). Undefined if
+ * the text is invalid.
+ */
+export function parseVrfRedirect(text: string): Action | undefined {
+  const ipv6 = /^\[([^\]]*)\]:(\d{1,5})$/.exec(text);
+  if (ipv6 === null) {
+    const target = parseRouteTarget(text);
+    return target && { type: 'redirect-vrf', target };
+  }
+  const address = parseAddress(ipv6[1] as string);
+  const value = Number(ipv6[2]);
+  return address?.length === 16 && value <= MAX_U16
+    ? { type: 'redirect-vrf-ipv6', address, value }
+    : undefined;
+}
+
 function decimal(text: string | undefined): number | undefined {
   if (text === undefined || !/^(0|[1-9]\d{0,9})$/.test(text)) return undefined;
   const value = Number(text);

@@ -1,6 +1,6 @@
 /** Parses the actions after `then` (docs/notation.md). */
 import { fromHex } from '../../../net/bytes.ts';
-import { parseRouteTarget } from '../action-communities.ts';
+import { parseVrfRedirect } from '../action-communities.ts';
 import { failure, failureAt, type NotationFailure, type Token, type TokenReader } from './lexer.ts';
 import { DSCP_NAMES } from './names.ts';
 import { parseAddress } from '../../../net/prefix.ts';
@@ -181,16 +181,9 @@ function parseAddressWord(reader: TokenReader): Uint8Array {
 function parseRedirectVrf(reader: TokenReader): Action {
   const expected = 'a route target such as 65000:100, 192.0.2.1:100 or [2001:db8::1]:100';
   const token = reader.word(expected);
-  const ipv6 = /^\[([^\]]*)\]:(\d{1,5})$/.exec(token.text);
-  if (ipv6 !== null) {
-    const address = parseAddress(ipv6[1] as string);
-    const value = Number(ipv6[2]);
-    if (address?.length !== 16 || value > 65535) throw failure(token, expected);
-    return { type: 'redirect-vrf-ipv6', address, value };
-  }
-  const target = parseRouteTarget(token.text);
-  if (target === undefined) throw failure(token, expected);
-  return { type: 'redirect-vrf', target };
+  const action = parseVrfRedirect(token.text);
+  if (action === undefined) throw failure(token, expected);
+  return action;
 }
 
 function parseCommunity(reader: TokenReader): Action {
