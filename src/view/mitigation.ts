@@ -5,7 +5,7 @@ import { excludedRanges } from '../core/decide/rule.ts';
 import type { MitigationChange } from '../core/facts.ts';
 import { holdsOf } from '../core/state/holds.ts';
 import { rangeText } from '../core/rule-text.ts';
-import type { Ending, Hold, Mitigation } from '../core/types.ts';
+import type { Away, Ending, Hold, Mitigation } from '../core/types.ts';
 import { timeText } from '../net/time.ts';
 import { actionView } from './action-view.ts';
 import {
@@ -54,6 +54,7 @@ export function decidedMitigationView(
     created_at: timeText(mitigation.createdAt),
     updated_at: timeText(mitigation.updatedAt),
     expires_at: timeText(mitigation.expiresAt),
+    away: awayView(mitigation.away ?? undefined),
     withdrawn_at: mitigation.status === 'withdrawn' ? timeOrNull(mitigation.endedAt) : null,
     ended_at: timeOrNull(mitigation.endedAt),
     triggering_event_id: mitigation.triggeringEventId,
@@ -67,6 +68,16 @@ export function decidedMitigationView(
     held_by: [...new Set(holdsOf(mitigation).map(({ source }) => source))],
     ending: mitigation.ending !== null && mitigation.endedAt === null,
     end: mitigation.ending === null ? null : endView(mitigation.ending),
+  };
+}
+
+function awayView(away: Away | undefined): z.output<typeof DecidedMitigationSchema>['away'] {
+  if (away === undefined) return null;
+  const { since, minSeconds, cleanAt } = away;
+  return {
+    since: timeText(since),
+    not_before: timeText(since + minSeconds * 1000),
+    clean_at: cleanAt === undefined ? null : timeText(cleanAt),
   };
 }
 

@@ -141,6 +141,16 @@ export const DecidedMitigationSchema = z.object({
   created_at: time,
   updated_at: time,
   expires_at: time,
+  away: z
+    .object({
+      since: time,
+      not_before: time.describe('Its traffic does not return earlier'),
+      clean_at: time
+        .nullable()
+        .describe('The scrubber reported clean traffic, and nothing was reported since'),
+    })
+    .nullable()
+    .describe("While the victim's traffic is diverted or blackholed; null: it takes its usual way"),
   withdrawn_at: time.nullable(),
   ended_at: time.nullable(),
   triggering_event_id: id.nullable(),

@@ -60,6 +60,7 @@ describe('GET /v1/mitigations/{id}', () => {
       created_at: '2026-11-23T12:00:00.000Z',
       updated_at: '2026-11-23T12:00:00.000Z',
       expires_at: '2026-11-23T12:02:00.000Z',
+      away: null,
       withdrawn_at: null,
       ended_at: null,
       triggering_event_id: EVENT_ID,

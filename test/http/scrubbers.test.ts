@@ -104,3 +104,37 @@ describe('GET /v1/scrubbers', () => {
     assert.deepEqual([scrubbers, blackhole.allowed, blackhole.active], [[], false, 0]);
   });
 });
+
+describe('POST /v1/scrubbers/{name}/signal', () => {
+  const CLEAN = { type: 'done', affected: ['00000000-0000-4000-8000-000000000001'] } as const;
+
+  it('passes on that the traffic of a victim is clean', async () => {
+    const { app, engine } = await api();
+    engine.policy = { ...POLICY, targets: TARGETS };
+    engine.answer = () => CLEAN;
+    const response = await app.inject({
+      method: 'POST',
+      url: '/v1/scrubbers/fra/signal',
+      headers: bearer('detector'),
+      payload: { state: 'clean', victim_ip: '203.0.113.10/32' },
+    });
+    assert.deepEqual([response.statusCode, response.json()], [202, { affected: CLEAN.affected }]);
+    const [command] = engine.commands;
+    assert.ok(command?.type === 'scrubber-clean');
+    assert.deepEqual(
+      [command.scrubber, command.victim, command.actor.kind],
+      ['fra', '203.0.113.10', 'detector'],
+    );
+  });
+
+  it('refuses an unknown scrubber, state or victim', async () => {
+    const { app, engine } = await api();
+    engine.policy = { ...POLICY, targets: TARGETS };
+    const status = async (url: string, payload: object): Promise<number> =>
+      (await app.inject({ method: 'POST', url, headers: bearer('detector'), payload })).statusCode;
+    assert.equal(await status('/v1/scrubbers/lon/signal', { state: 'clean' }), 404);
+    assert.equal(await status('/v1/scrubbers/fra/signal', { state: 'dirty' }), 400);
+    assert.equal(await status('/v1/scrubbers/fra/signal', { state: 'clean', victim_ip: 'x' }), 400);
+    assert.deepEqual(engine.commands, []);
+  });
+});

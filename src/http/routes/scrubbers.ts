@@ -4,7 +4,10 @@ import { NO_TARGETS, type Scrubber, type Targets, type UnicastTarget } from '../
 import { type TargetUse, targetUse } from '../../view/action-view.ts';
 import { commonProblems } from '../answer-schemas.ts';
 import type { HttpDependencies } from '../dependencies.ts';
-import type { App } from '../request-context.ts';
+import { type App, detectorOf } from '../request-context.ts';
+import { expectAnswer } from '../answers.ts';
+import { HttpProblem } from '../http-problem.ts';
+import { requireVictim } from './mitigations.ts';
 
 const unicastShape = {
   next_hop_v4: z.string().nullable().describe('null: no route for IPv4 victims'),
@@ -45,7 +48,9 @@ const ScrubbersSchema = z.object({
   }),
 });
 
-export function registerScrubbers(app: App, { engine }: HttpDependencies): void {
+export function registerScrubbers(app: App, deps: HttpDependencies): void {
+  const { engine } = deps;
+  registerSignal(app, deps);
   app.get(
     '/v1/scrubbers',
     {
@@ -57,6 +62,47 @@ export function registerScrubbers(app: App, { engine }: HttpDependencies): void 
       },
     },
     () => scrubbersView(engine.policy.targets ?? NO_TARGETS, targetUse(engine.state)),
+  );
+}
+
+/** A scrubber's statement about the traffic that is diverted to it. */
+const SignalBody = z.strictObject({
+  state: z.literal('clean').describe('The traffic is clean: it may return to its usual way'),
+  victim_ip: z
+    .string()
+    .max(64)
+    .optional()
+    .describe('Address or prefix; without it, everything that is diverted to the scrubber'),
+});
+
+function registerSignal(app: App, { engine }: HttpDependencies): void {
+  app.post(
+    '/v1/scrubbers/:name/signal',
+    {
+      config: { access: 'report' },
+      schema: {
+        tags: ['mitigations'],
+        summary: 'Report that the traffic diverted to a scrubber is clean',
+        description: 'It returns once `return.min_seconds` are over, unless the attack is reported again.',
+        params: z.object({ name: z.string().max(64) }),
+        body: SignalBody,
+        response: {
+          202: z.object({ affected: z.array(z.uuid()).describe('Mitigations whose traffic may return') }),
+          ...commonProblems,
+        },
+      },
+    },
+    async (request, reply) => {
+      const { name } = request.params;
+      if (engine.policy.targets?.scrubbers.has(name) !== true) {
+        throw new HttpProblem(404, `There is no scrubber ${name}`);
+      }
+      const { victim_ip: text } = request.body;
+      const victim = text === undefined ? {} : { victim: requireVictim('victim_ip', text) };
+      const actor = detectorOf(request);
+      const answer = await engine.submit({ type: 'scrubber-clean', scrubber: name, actor, ...victim });
+      return reply.code(202).send({ affected: [...expectAnswer(answer, 'done').affected] });
+    },
   );
 }
 
