@@ -6,14 +6,15 @@ import { formatMatch, formatRule } from '../bgp/flowspec/notation/format.ts';
 import type { Action, FlowSpec } from '../bgp/flowspec/types.ts';
 import { type OutRoute, type RouteAttributes, routeAttributes, routeKey } from '../bgp/rib/route.ts';
 import { unicastRoute } from '../bgp/rib/unicast-route.ts';
-import { Afi, FAMILIES, type Family, familyName, includesFamily } from '../bgp/wire/iana.ts';
+import { COMMUNITY_WIDTH, splitCommunities } from '../bgp/wire/communities.ts';
+import { Afi, FAMILIES, type Family, familyName, includesFamily, Safi } from '../bgp/wire/iana.ts';
 import { isShared, type MitigationAction, type RuleKind, ruleKind } from '../core/action.ts';
 import type { Targets } from '../core/policy/scrubbers.ts';
 import { concatBytes, toHex } from '../net/bytes.ts';
 import { knownPrefix } from '../net/prefix.ts';
 import { ok, type Result } from '../net/result.ts';
 import { errorText } from '../net/text.ts';
-import { isUnicast, redirectsOf, type UnicastAction, unicastPartsOf } from './action-targets.ts';
+import { BLACKHOLE, isUnicast, redirectsOf, type UnicastAction, unicastPartsOf } from './action-targets.ts';
 import type { DesiredRule } from './desired.ts';
 import { toActions, toFlowSpec } from './desired.ts';
 
@@ -140,6 +141,13 @@ function unable(why: string): Rendering {
 
 function lacksFamily(family: Family): Rendering {
   return unable(`${familyName(family)} is not one of the neighbor's families`);
+}
+
+/** Returns the kind of a rendered route. */
+export function kindOfRoute({ family, attributes }: OutRoute): RuleKind {
+  if (family.safi !== Safi.Unicast) return 'flowspec';
+  const communities = splitCommunities(attributes.communities, COMMUNITY_WIDTH.standard);
+  return communities.some((one) => toHex(one) === toHex(BLACKHOLE)) ? 'blackhole' : 'divert';
 }
 
 /** Returns a rule in operator notation as no neighbor changes it; with the reason if its target cannot be resolved. */

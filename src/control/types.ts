@@ -1,5 +1,6 @@
 /** The interface of control/ for the rooms above it (http, app). */
 import type { RouteKey } from '../bgp/rib/route.ts';
+import type { RuleKind } from '../core/action.ts';
 import type { Answer, Command } from '../core/commands.ts';
 import type { RecordedFact } from '../core/facts.ts';
 import type { Policy } from '../core/policy/policy.ts';
@@ -76,11 +77,14 @@ export interface EngineView {
 /** One mitigation's rule on one neighbor. */
 export interface NeighborRule {
   readonly neighbor: string;
+  readonly kind: RuleKind;
+  /** In the notation of rules or of routes. */
   readonly rule: string;
   readonly nlriHex: string;
   /**
    * `sent`: acknowledged by the peer's TCP, which does not prove that it is installed. `pending`: waits for the
-   * session, its turn or the acknowledgement. `over_budget`: waits for room in the neighbor's max_rules.
+   * session, its turn or the acknowledgement. `over_budget`: waits for room in the neighbor's max_rules or
+   * max_unicast.
    */
   readonly state: 'sent' | 'pending' | 'unsupported' | 'over_budget';
   readonly why?: string;

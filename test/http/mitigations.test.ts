@@ -4,7 +4,7 @@ import { MitigationDetailSchema } from '../../src/http/answer-schemas.ts';
 import { api, bearer, EVENT_ID, eventRecord, MITIGATION_ID, mitigation, NOON } from './support.ts';
 
 const RULE = 'match dst 203.0.113.10/32 proto udp dst-port 53 then rate-limit 5mbps';
-const SENT = { neighbor: 'edge1', rule: RULE, nlriHex: '0a', state: 'sent' } as const;
+const SENT = { neighbor: 'edge1', kind: 'flowspec', rule: RULE, nlriHex: '0a', state: 'sent' } as const;
 const COMMAND = { operator_id: 'kim', reason: 'false positive' };
 
 const idOf = (n: number): string => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
@@ -17,6 +17,7 @@ describe('GET /v1/mitigations/{id}', () => {
       SENT,
       {
         neighbor: 'edge2',
+        kind: 'flowspec',
         rule: RULE,
         nlriHex: '0a',
         state: 'unsupported',
