@@ -5,6 +5,7 @@
 import type { AdjRibOutView } from '../../src/bgp/rib/adj-rib-out.ts';
 import type { Family } from '../../src/bgp/wire/iana.ts';
 import { type NeighborPolicy, render } from '../../src/control/render-rule.ts';
+import { NO_TARGETS } from '../../src/core/policy/scrubbers.ts';
 import type { StateView } from '../../src/core/state/state.ts';
 import { matchKey } from '../../src/core/state/state.ts';
 import type { Mitigation } from '../../src/core/types.ts';
@@ -44,7 +45,7 @@ export function expectedTable(
   for (const [key, mitigation] of order) {
     const { id, match, action, createdAt } = mitigation;
     const rule = { matchKey: key, mitigationId: id, match, action, createdAt };
-    const said = render(rule, policy);
+    const said = render(rule, policy, NO_TARGETS);
     if (!said.ok) continue;
     const fresh = said.routes.filter((route) => !admitted.has(route.key));
     if (admitted.size + fresh.length > policy.maxRules) continue;

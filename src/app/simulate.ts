@@ -2,12 +2,12 @@
  * Simulates the core's decisions on recorded or invented input, with times taken from the input. Announces nothing and
  * records nothing; the same input gives the same output.
  */
-import { formatRule } from '../bgp/flowspec/notation/format.ts';
-import { toActions, toFlowSpec } from '../control/desired.ts';
+import { ruleText as textOf } from '../control/render-rule.ts';
 import type { Answer, Command } from '../core/commands.ts';
 import { decide } from '../core/decide/decide.ts';
 import type { Fact, RecordedFact } from '../core/facts.ts';
 import type { Policy } from '../core/policy/policy.ts';
+import { NO_TARGETS } from '../core/policy/scrubbers.ts';
 import { initialState } from '../core/state/state.ts';
 import type { Actor, Detection, Mitigation } from '../core/types.ts';
 
@@ -127,8 +127,8 @@ function simulatedId(number: number): string {
 }
 
 /** Returns a mitigation's rule in operator notation. */
-export function ruleText({ match, action }: Pick<Mitigation, 'match' | 'action'>): string {
-  return formatRule(toFlowSpec(match), toActions(action));
+export function ruleText(mitigation: Pick<Mitigation, 'match' | 'action'>, targets = NO_TARGETS): string {
+  return textOf(mitigation, targets);
 }
 
 /** Makes an input of a detector's report at the time `at` (ms since the epoch). */

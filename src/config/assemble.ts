@@ -11,7 +11,7 @@ import {
 import { type InventoryData, inventorySchema } from '../core/policy/inventory-schema.ts';
 import { type PlaybooksData, playbooksSchema } from '../core/policy/playbook-schema.ts';
 import type { Policy } from '../core/policy/policy.ts';
-import { buildConfig, policySettings } from './build.ts';
+import { buildConfig, policySettings, withForecast } from './build.ts';
 import { type ConfigReport, dotted, type Findings, sortProblems } from './config-problem.ts';
 import { type Advice, describeSchema, explain } from './messages.ts';
 import { type DeepPartial, parsePartial, withoutExtensions } from './parse-partial.ts';
@@ -67,7 +67,8 @@ export function assemble(sources: Sources, environment: Environment | null): Con
 
   const files = filesOf(sources);
   const limits = settings === undefined ? undefined : policySettings(settings);
-  const { policy, inventories, playbooks, problems } = assemblePolicy(limits, files);
+  const { policy: assembled, inventories, playbooks, problems } = assemblePolicy(limits, files);
+  const policy = assembled && settings && withForecast(assembled, settings);
   for (const { source, issues } of inventories) noteFile(source.yaml, inventorySchema, issues, notes);
   for (const { source, issues } of playbooks) noteFile(source.yaml, playbooksSchema, issues, notes);
   for (const { source, path, message, fix = '', severity } of problems) {

@@ -164,8 +164,14 @@ export function policySettings(settings: Settings): PolicySettings {
     profiles: settings.profiles,
     targets: buildTargets(settings),
     safelist: settings.safelist.prefixes.map(carriedPrefix),
-    forecast: forecastFor(settings.bgp.neighbors.map(buildControl), guardrails.protected.ports),
   };
+}
+
+/** Adds the forecast, which knows the targets of the playbooks' steps. */
+export function withForecast(policy: Policy, { bgp, guardrails }: Settings): Policy {
+  const neighbors = bgp.neighbors.map(buildControl);
+  const { targets, playbooks } = policy;
+  return { ...policy, forecast: forecastFor(neighbors, guardrails.protected.ports, targets, playbooks) };
 }
 
 function detectorPolicies(settings: Settings): ReadonlyMap<string, DetectorPolicy> {

@@ -131,7 +131,12 @@ function whole(config: PlainConfig, { inventory }: BuiltInventory): LoadedConfig
     policy: {
       ...policy,
       inventory,
-      forecast: forecastFor(config.bgp.control, policy.guardrails.protectedPorts),
+      forecast: forecastFor(
+        config.bgp.control,
+        policy.guardrails.protectedPorts,
+        policy.targets,
+        policy.playbooks,
+      ),
     },
     shown: { ...config.shown, inventory: { ...inventory.data } },
   };

@@ -3,8 +3,13 @@ import { parseVrfRedirect } from '../bgp/flowspec/action-communities.ts';
 import type { Action } from '../bgp/flowspec/types.ts';
 import type { UnicastRoute } from '../bgp/rib/unicast-route.ts';
 import { parseAnyCommunity, type ParsedCommunity } from '../bgp/wire/communities.ts';
-import type { MitigationAction } from '../core/action.ts';
-import type { Scrubber, Targets, UnicastTarget } from '../core/policy/scrubbers.ts';
+import { type MitigationAction, scrubberOf } from '../core/action.ts';
+import {
+  type Scrubber,
+  type Targets,
+  type UnicastTarget,
+  unicastTargetOf,
+} from '../core/policy/scrubbers.ts';
 import { concatBytes } from '../net/bytes.ts';
 import { parseAddress, type Prefix } from '../net/prefix.ts';
 import { failed, ok, type Result } from '../net/result.ts';
@@ -28,10 +33,11 @@ export function hasTarget({ type }: MitigationAction): boolean {
  * address, then its VRF for platforms that cannot redirect to addresses.
  */
 export function redirectsOf(
-  { target, copy = false }: RedirectAction,
+  { target, copy: isCopy }: RedirectAction,
   family: 4 | 6,
   targets: Targets,
 ): Result<readonly Action[]> {
+  const copy = isCopy === true;
   if ('ip' in target) return all([redirectIp(target.ip, copy)]);
   if ('vrf' in target) return all([redirectVrf(target.vrf, copy)]);
   const scrubber = scrubberNamed(target.scrubber, targets);
@@ -50,8 +56,8 @@ export function redirectsOf(
 /** Returns the usable ones, or why none is. */
 function all(redirects: readonly Result<Action>[]): Result<readonly Action[]> {
   const usable = redirects.flatMap((one) => (one.ok ? [one.value] : []));
-  const unusable = redirects.find((one) => !one.ok);
-  return usable.length === 0 && unusable?.ok === false ? unusable : ok(usable);
+  const [first] = redirects;
+  return usable.length === 0 && first?.ok === false ? first : ok(usable);
 }
 
 function redirectIp(text: string, copy: boolean): Result<Action> {
@@ -73,7 +79,7 @@ function scrubberNamed(name: string, { scrubbers }: Targets): Result<Scrubber> {
 }
 
 // Well-known communities, which the kinds require.
-const BLACKHOLE = Uint8Array.of(0xff, 0xff, 0x02, 0x9a); // RFC 7999 §5
+export const BLACKHOLE = Uint8Array.of(0xff, 0xff, 0x02, 0x9a); // RFC 7999 §5
 const NO_EXPORT = Uint8Array.of(0xff, 0xff, 0xff, 0x01); // RFC 1997
 
 /** Returns the unicast route of an action for this prefix, or the reason why there is none. */
@@ -82,7 +88,7 @@ export function unicastPartsOf(
   prefix: Prefix,
   targets: Targets,
 ): Result<UnicastRoute> {
-  const found = unicastTargetOf(action, targets);
+  const found = formOf(action, targets);
   if (!found.ok) return found;
   const target = found.value;
   const text = prefix.family === 4 ? target.nextHopV4 : target.nextHopV6;
@@ -109,13 +115,10 @@ export function unicastPartsOf(
   });
 }
 
-function unicastTargetOf(action: UnicastAction, targets: Targets): Result<UnicastTarget> {
-  if (action.type === 'blackhole') {
-    const { allowed, target } = targets.blackhole;
-    return allowed ? ok(target) : failed('blackhole.allowed is false');
-  }
-  const scrubber = scrubberNamed(action.scrubber, targets);
-  if (!scrubber.ok) return scrubber;
-  const { divert } = scrubber.value;
-  return divert === undefined ? failed(`nothing can be diverted to scrubber ${action.scrubber}`) : ok(divert);
+function formOf(action: UnicastAction, targets: Targets): Result<UnicastTarget> {
+  if (action.type === 'blackhole' && !targets.blackhole.allowed) return failed('blackhole.allowed is false');
+  const target = unicastTargetOf({ targets }, action);
+  if (target !== undefined) return ok(target);
+  const scrubber = scrubberNamed(scrubberOf(action) ?? '', targets);
+  return scrubber.ok ? failed(`nothing can be diverted to scrubber ${scrubber.value.name}`) : scrubber;
 }

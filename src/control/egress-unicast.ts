@@ -3,6 +3,7 @@
  * moves it for others, too. So this judge decodes the octets about to be sent, knows nothing of how they were rendered,
  * and lets only the configured forms through. PURE.
  */
+import type { UnicastKind } from '../core/state/indices.ts';
 import type { OutRoute, RouteAttributes } from '../bgp/rib/route.ts';
 import {
   COMMUNITY_WIDTH,
@@ -18,29 +19,28 @@ import { covers, familyBits, formatAddress, formatPrefix, hostPrefix, type Prefi
 import type { PrefixSet } from '../net/prefix-set.ts';
 import { notUnicast } from '../net/special-addresses.ts';
 
-/** The configured form of one kind of route. */
-export interface UnicastKindGuard {
+/** One configured form of a kind of route, such as that of one scrubber. */
+export interface UnicastForm {
   /** Prefix lengths besides host routes. */
   readonly lengths: { readonly 4: ReadonlySet<number>; readonly 6: ReadonlySet<number> };
   /** Addresses of 4 or 16 octets. */
   readonly nextHops: readonly Uint8Array[];
-  /** The communities that every route of the kind carries; BLACKHOLE need not be listed. */
+  /** The communities that every route of the form carries; BLACKHOLE need not be listed. */
   readonly communities: readonly ParsedCommunity[];
   /** True if the configuration switches export on: the route needs neither NO_EXPORT nor NO_ADVERTISE. */
   readonly exportAllowed: boolean;
 }
 
 /** A route to a scrubber, or one to nowhere. */
-export type UnicastKind = 'divert' | 'blackhole';
 
 /** The limits of every unicast route. Replaced as a whole when the safelist or the policy changes. */
 export interface UnicastGuard {
-  /** A missing kind is not allowed at all. */
-  readonly kinds: Readonly<Partial<Record<UnicastKind, UnicastKindGuard>>>;
+  /** The forms of each kind, of which a route must have one. A missing kind is not allowed at all. */
+  readonly kinds: Readonly<Partial<Record<UnicastKind, readonly UnicastForm[]>>>;
   /** Communities that a route of either kind may carry in addition, such as those of its neighbor. */
   readonly otherCommunities: readonly ParsedCommunity[];
-  /** Prefixes of the inventory: one of them must cover the route. */
-  readonly inside: PrefixSet;
+  /** Returns true if the inventory says who owns all of the prefix; no other route may be sent. */
+  readonly isInside: (prefix: Prefix) => boolean;
   /** Protected prefixes, router ids, neighbors' and local addresses, the safelist: the route may overlap none. */
   readonly untouchable: PrefixSet;
 }
@@ -63,13 +63,22 @@ export function checkUnicast(route: OutRoute, guard: UnicastGuard): string | und
   if (typeof carried === 'string') return carried;
   // RFC 7999 §3: a router may discard the traffic of any route that carries BLACKHOLE. So it alone makes the kind.
   const kind = carried.has(keyOf('standard', BLACKHOLE)) ? 'blackhole' : 'divert';
-  const form = guard.kinds[kind];
-  if (form === undefined) return `routes of the kind ${kind} are not configured`;
-  return (
-    checkPrefix(prefix, kind, form, guard) ??
-    checkNextHop(route.attributes.nextHop, prefix, kind, form) ??
-    checkCommunities(carried, kind, form, guard)
+  const forms = guard.kinds[kind] ?? [];
+  const { nextHop } = route.attributes;
+  // The reason is that of the form which was probably meant.
+  const [meant = forms[0], ...others] = forms.filter((form) => hasNextHop(form, nextHop));
+  if (meant === undefined) return `routes of the kind ${kind} are not configured`;
+  const reasons = [meant, ...others].map(
+    (form) =>
+      checkPrefix(prefix, kind, form, guard) ??
+      checkNextHop(nextHop, prefix, kind, form) ??
+      checkCommunities(carried, kind, form, guard),
   );
+  return reasons.includes(undefined) ? undefined : reasons[0];
+}
+
+function hasNextHop({ nextHops }: UnicastForm, nextHop: Uint8Array): boolean {
+  return nextHops.some((known) => toHex(known) === toHex(nextHop));
 }
 
 /** Decodes the only prefix of the NLRI, or returns what is wrong with it. */
@@ -90,7 +99,7 @@ function decodePrefix({ nlri, family }: OutRoute): Prefix | string {
 function checkPrefix(
   prefix: Prefix,
   kind: UnicastKind,
-  form: UnicastKindGuard,
+  form: UnicastForm,
   guard: UnicastGuard,
 ): string | undefined {
   const text = formatPrefix(prefix);
@@ -101,9 +110,7 @@ function checkPrefix(
   if (special !== undefined) {
     return `its destination ${text} is not a unicast address of a customer: ${special.name}`;
   }
-  const around = guard.inside.overlapping(prefix);
-  if (around === undefined || !covers(around, prefix))
-    return `its destination ${text} is not in the inventory`;
+  if (!guard.isInside(prefix)) return `its destination ${text} is not in the inventory`;
   const touched = guard.untouchable.overlapping(prefix);
   return (
     touched && `its destination ${text} overlaps ${formatPrefix(touched)}, which is protected or safelisted`
@@ -115,13 +122,13 @@ function checkNextHop(
   nextHop: Uint8Array,
   prefix: Prefix,
   kind: UnicastKind,
-  form: UnicastKindGuard,
+  form: UnicastForm,
 ): string | undefined {
   if (nextHop.length !== prefix.address.length) {
     return `its next hop has ${nextHop.length} octets instead of ${prefix.address.length}`;
   }
   const text = formatAddress(nextHop);
-  if (!form.nextHops.some((known) => toHex(known) === toHex(nextHop))) {
+  if (!hasNextHop(form, nextHop)) {
     return `its next hop ${text} is not configured for ${kind}`;
   }
   const loops = covers(prefix, hostPrefix(nextHop));
@@ -152,7 +159,7 @@ const keyOf = (kind: ParsedCommunity['kind'], hex: string): string => `${kind} $
 function checkCommunities(
   carried: CommunityIndex,
   kind: UnicastKind,
-  form: UnicastKindGuard,
+  form: UnicastForm,
   guard: UnicastGuard,
 ): string | undefined {
   const required = indexOf(form.communities);

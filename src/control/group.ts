@@ -10,6 +10,7 @@ import type { Policy } from '../core/policy/policy.ts';
 import type { StateHandle } from '../core/state/state.ts';
 import type { Fifo } from '../net/queue.ts';
 import { runInSlices } from '../net/steps.ts';
+import { isUnicast } from './action-targets.ts';
 import type { UnrecordedCommand } from './unrecorded.ts';
 
 /** Time limit for deciding a group before it is written, so that hold timers are served in between (ms). */
@@ -173,7 +174,7 @@ export class GroupRoom {
 
   readonly room: Room = (neighbor, action) => {
     const before = (this.#decided.get(neighbor) ?? []).filter(
-      (one) => compareStrictness(one.action, action) <= 0,
+      (one) => isUnicast(one.action) === isUnicast(action) && compareStrictness(one.action, action) <= 0,
     );
     return this.#base(neighbor, action) - before.reduce((sum, { routes }) => sum + routes, 0);
   };

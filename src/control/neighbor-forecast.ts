@@ -5,12 +5,16 @@
 import type { Forecast, NeighborForecast } from '../core/decide/forecast.ts';
 import { matchKey } from '../core/decide/correlate.ts';
 import { actionKey, type MitigationAction } from '../core/action.ts';
+import type { PlaybookSet } from '../core/policy/playbook.ts';
+import { NO_TARGETS, type Targets } from '../core/policy/scrubbers.ts';
 import type { Match } from '../core/types.ts';
 import { PrefixSet } from '../net/prefix-set.ts';
-import type { EgressGuard } from './egress.ts';
-import { checkRoute } from './egress.ts';
+import { hasTarget } from './action-targets.ts';
+import { checkRoute, type EgressGuard } from './egress.ts';
+import { communitiesOf, redirectTargets, unicastForms } from './egress-check.ts';
 import type { NeighborPolicy } from './render-rule.ts';
 import { renderKey, safeRender } from './render-rule.ts';
+import { type Budget, budgetFor } from './wanted-routes.ts';
 
 /** Limit of cached shapes. There are as many as sets of ports and actions in use; beyond the limit all are dropped. */
 const MAX_SHAPES = 5000;
@@ -20,21 +24,31 @@ type Verdict = { readonly ok: true; readonly routes: number } | { readonly ok: f
 
 /**
  * Returns the forecast for these neighbors. The core's guardrails check destinations and sources, so here only the
- * egress check's results for ports and actions count.
+ * egress check's results for ports, actions and next hops count. `playbooks` are those whose steps name targets.
  */
 export function forecastFor(
   neighbors: readonly NeighborPolicy[],
   protectedPorts: Iterable<number>,
+  targets: Targets = NO_TARGETS,
+  playbooks?: PlaybookSet,
 ): Forecast {
+  const untouchable = new PrefixSet([]);
   const guard: EgressGuard = {
     minLength: { 4: 0, 6: 0 },
-    untouchable: new PrefixSet([]),
+    untouchable,
     protectedPorts: new Set(protectedPorts),
+    redirects: { targets: redirectTargets(targets, playbooks) },
+    unicast: {
+      kinds: unicastForms(targets),
+      otherCommunities: communitiesOf(neighbors),
+      isInside: () => true,
+      untouchable,
+    },
   };
   const rendered = neighbors.map((neighbor) => ({ neighbor, key: renderKey(neighbor) }));
   const predictions = new Map<string, readonly NeighborForecast[]>();
   return (asked, action) => {
-    const match = { ...asked, dstPrefix: typicalOf(asked.dstPrefix) };
+    const match = hasTarget(action) ? asked : { ...asked, dstPrefix: typicalOf(asked.dstPrefix) };
     const shape = shapeOf(match, action);
     const known = predictions.get(shape);
     if (known !== undefined) return known;
@@ -42,10 +56,10 @@ export function forecastFor(
     const prediction = rendered.map(({ neighbor, key }): NeighborForecast => {
       let verdict = verdicts.get(key);
       if (verdict === undefined) {
-        verdict = verdictOf(match, action, neighbor, guard);
+        verdict = verdictOf(match, action, neighbor, targets, guard);
         verdicts.set(key, verdict);
       }
-      return { neighbor: neighbor.name, ...withinBudget(verdict, neighbor.maxRules) };
+      return { neighbor: neighbor.name, ...withinBudget(verdict, budgetFor(action, neighbor)) };
     });
     if (predictions.size >= MAX_SHAPES) predictions.clear();
     predictions.set(shape, prediction);
@@ -54,7 +68,8 @@ export function forecastFor(
 }
 
 /**
- * Returns a host of the same family. No dialect depends on the destination otherwise, and an egress error about one
+ * Returns a host of the same family. No dialect depends on the destination otherwise (a target may: the next hop of a
+ * route must not be inside it), and an egress error about one
  * destination (such as multicast) must not be cached for every rule of the shape.
  */
 function typicalOf(dstPrefix: string): string {
@@ -70,9 +85,10 @@ function verdictOf(
   match: Match,
   action: MitigationAction,
   neighbor: NeighborPolicy,
+  targets: Targets,
   guard: EgressGuard,
 ): Verdict {
-  const rendering = safeRender({ match, action, mitigationId: '' }, neighbor);
+  const rendering = safeRender({ match, action, mitigationId: '' }, neighbor, targets);
   if (!rendering.ok) return rendering;
   for (const route of rendering.routes) {
     const why = checkRoute(route, guard);
@@ -85,8 +101,8 @@ function verdictOf(
  * Checks the budget. A rule is admitted completely or not at all, so one that needs more routes than the budget never
  * is.
  */
-function withinBudget(verdict: Verdict, maxRules: number): Verdict {
-  if (!verdict.ok || verdict.routes <= maxRules) return verdict;
+function withinBudget(verdict: Verdict, { name, max }: Budget): Verdict {
+  if (!verdict.ok || verdict.routes <= max) return verdict;
   const needs = verdict.routes === 1 ? '1 route' : `${verdict.routes} routes`;
-  return { ok: false, why: `it needs ${needs}, but max_rules is ${maxRules}` };
+  return { ok: false, why: `it needs ${needs}, but ${name} is ${max}` };
 }

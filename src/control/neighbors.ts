@@ -38,7 +38,7 @@ export interface NeighborSync {
 
 /** Makes a neighbor whose session is down and whose table is empty. */
 export function newNeighborSync(policy: NeighborPolicy): NeighborSync {
-  const wanted = new WantedRoutes(policy.maxRules);
+  const wanted = new WantedRoutes(policy.maxRules, policy.maxUnicast);
   return { policy, renderKey: renderKey(policy), wanted, tableComplete: false, session: DOWN };
 }
 
@@ -54,7 +54,12 @@ export function leave(neighbor: NeighborSync): void {
 
 /** Returns true if both policies produce the same rules in the same octets. */
 export function samePolicy(a: NeighborPolicy, b: NeighborPolicy): boolean {
-  return a.name === b.name && a.maxRules === b.maxRules && renderKey(a) === renderKey(b);
+  return (
+    a.name === b.name &&
+    a.maxRules === b.maxRules &&
+    (a.maxUnicast ?? 0) === (b.maxUnicast ?? 0) &&
+    renderKey(a) === renderKey(b)
+  );
 }
 
 export class Neighbors implements Iterable<NeighborSync> {

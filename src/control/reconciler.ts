@@ -5,8 +5,10 @@
  */
 import { sameAction } from '../core/action.ts';
 import type { OutRoute, RouteKey } from '../bgp/rib/route.ts';
+import { NO_TARGETS } from '../core/policy/scrubbers.ts';
 import type { RecordedFact } from '../core/facts.ts';
 import type { MatchKey } from '../core/state/state.ts';
+import { hasTarget } from './action-targets.ts';
 import type { Announcer } from './announcer.ts';
 import { ChangedMatches } from './changed-matches.ts';
 import { desired, type DesiredRule, plan } from './desired.ts';
@@ -72,7 +74,9 @@ export class Reconciler {
       onInterval: () => this.full('check'),
       onExpiryUnrecorded: () => this.full(),
     });
-    this.#egress = new EgressCheck(engine.policy, engine.state, (route, why) => this.#refused(route, why));
+    this.#egress = new EgressCheck(engine.policy, engine.state, options.neighbors, (route, why) =>
+      this.#refused(route, why),
+    );
   }
 
   get stats() {
@@ -126,7 +130,9 @@ export class Reconciler {
    * adopted the list, so that it knows every session.
    */
   async setNeighbors(policies: readonly NeighborPolicy[]): Promise<void> {
+    const { engine } = this.#options;
     const fresh = this.neighbors.adopt(policies);
+    if (fresh.length > 0) this.#egress.refresh(engine.policy, engine.state, policies);
     await this.full();
     for (const neighbor of fresh) {
       const { name } = neighbor.policy;
@@ -192,14 +198,18 @@ export class Reconciler {
     return changes;
   }
 
-  /** Renders once for each render key. An unchanged rule is kept, and with it the verdict on its routes. */
+  /**
+   * Renders once for each render key. An unchanged rule is kept, and with it the verdict on its routes, unless the
+   * targets of its action may have moved.
+   */
   #placed(rule: DesiredRule, neighbor: NeighborSync, rendered: Map<string, PlacedRule>): PlacedRule {
     const before = neighbor.wanted.rule(rule.matchKey);
-    if (before !== undefined && sameRule(before.rule, rule)) return before;
+    const targets = hasTarget(rule.action) ? (this.#options.engine.policy.targets ?? NO_TARGETS) : undefined;
+    if (before !== undefined && sameRule(before.rule, rule) && before.targets === targets) return before;
     const key = `${neighbor.renderKey}|${rule.matchKey}`;
     let placed = rendered.get(key);
     if (placed === undefined) {
-      placed = { rule, rendering: safeRender(rule, neighbor.policy) };
+      placed = { rule, targets, rendering: safeRender(rule, neighbor.policy, targets ?? NO_TARGETS) };
       rendered.set(key, placed);
     }
     return placed;

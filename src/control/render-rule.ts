@@ -6,14 +6,15 @@ import { formatMatch, formatRule } from '../bgp/flowspec/notation/format.ts';
 import type { Action, FlowSpec } from '../bgp/flowspec/types.ts';
 import { type OutRoute, type RouteAttributes, routeAttributes, routeKey } from '../bgp/rib/route.ts';
 import { unicastRoute } from '../bgp/rib/unicast-route.ts';
-import { Afi, FAMILIES, type Family, familyName, includesFamily } from '../bgp/wire/iana.ts';
+import { COMMUNITY_WIDTH, splitCommunities } from '../bgp/wire/communities.ts';
+import { Afi, FAMILIES, type Family, familyName, includesFamily, Safi } from '../bgp/wire/iana.ts';
 import { isShared, type MitigationAction, type RuleKind, ruleKind } from '../core/action.ts';
 import type { Targets } from '../core/policy/scrubbers.ts';
 import { concatBytes, toHex } from '../net/bytes.ts';
 import { knownPrefix } from '../net/prefix.ts';
 import { ok, type Result } from '../net/result.ts';
 import { errorText } from '../net/text.ts';
-import { isUnicast, redirectsOf, type UnicastAction, unicastPartsOf } from './action-targets.ts';
+import { BLACKHOLE, isUnicast, redirectsOf, type UnicastAction, unicastPartsOf } from './action-targets.ts';
 import type { DesiredRule } from './desired.ts';
 import { toActions, toFlowSpec } from './desired.ts';
 
@@ -59,21 +60,22 @@ function announcedKinds({ announce = ['flowspec'] }: NeighborPolicy): readonly R
 }
 
 /** The parts of a rule that decide its octets. */
-type Rule = Pick<DesiredRule, 'match' | 'action' | 'mitigationId'>;
+type RenderableRule = Pick<DesiredRule, 'match' | 'action' | 'mitigationId'>;
 
 /**
  * Renders a rule for a neighbor. Throws RangeError for a match that FlowSpec cannot express. Ignores the budgets, which
  * depend on the other rules.
  */
-export function render(rule: Rule, neighbor: NeighborPolicy, targets: Targets): Rendering {
+export function render(rule: RenderableRule, neighbor: NeighborPolicy, targets: Targets): Rendering {
   const kind = ruleKind(rule.action);
-  if (!announcedKinds(neighbor).includes(kind)) return unable(`${kind} is not in the neighbor's announce list`);
+  if (!announcedKinds(neighbor).includes(kind))
+    return unable(`${kind} is not in the neighbor's announce list`);
   return isUnicast(rule.action)
     ? renderUnicast(rule, rule.action, neighbor, targets)
     : renderFlowSpec(rule, neighbor, targets);
 }
 
-function renderFlowSpec(rule: Rule, neighbor: NeighborPolicy, targets: Targets): Rendering {
+function renderFlowSpec(rule: RenderableRule, neighbor: NeighborPolicy, targets: Targets): Rendering {
   const spec = toFlowSpec(rule.match);
   const family = FAMILIES[spec.afi === Afi.IPv4 ? 'ipv4-flowspec' : 'ipv6-flowspec'];
   if (!includesFamily(neighbor.families, family)) return lacksFamily(family);
@@ -96,13 +98,15 @@ function redirectChoices(
   { afi }: FlowSpec,
   targets: Targets,
 ): Result<readonly (Action | undefined)[]> {
-  return action.type === 'redirect' ? redirectsOf(action, afi === Afi.IPv4 ? 4 : 6, targets) : ok([undefined]);
+  return action.type === 'redirect'
+    ? redirectsOf(action, afi === Afi.IPv4 ? 4 : 6, targets)
+    : ok([undefined]);
 }
 
 function routeOf(
   { spec, actions }: DialectRule,
   family: Family,
-  rule: Rule,
+  rule: RenderableRule,
   { communities, largeCommunities }: NeighborPolicy,
 ): OutRoute {
   const nlri = encodeFlowSpec(spec);
@@ -112,7 +116,7 @@ function routeOf(
 }
 
 function renderUnicast(
-  { match, mitigationId }: Rule,
+  { match, mitigationId }: RenderableRule,
   action: UnicastAction,
   neighbor: NeighborPolicy,
   targets: Targets,
@@ -142,11 +146,23 @@ function lacksFamily(family: Family): Rendering {
   return unable(`${familyName(family)} is not one of the neighbor's families`);
 }
 
+/** Returns the kind of a rendered route. */
+export function kindOfRoute({ family, attributes }: OutRoute): RuleKind {
+  if (family.safi !== Safi.Unicast) return 'flowspec';
+  const communities = splitCommunities(attributes.communities, COMMUNITY_WIDTH.standard);
+  return communities.some((one) => toHex(one) === toHex(BLACKHOLE)) ? 'blackhole' : 'divert';
+}
+
 /** Returns a rule in operator notation as no neighbor changes it; with the reason if its target cannot be resolved. */
-export function ruleText({ match, action }: Pick<Rule, 'match' | 'action'>, targets: Targets): string {
+export function ruleText(
+  { match, action }: Pick<RenderableRule, 'match' | 'action'>,
+  targets: Targets,
+): string {
   if (isUnicast(action)) {
     const parts = unicastPartsOf(action, knownPrefix(match.dstPrefix), targets);
-    return parts.ok ? unicastRoute({ ...parts.value, owner: '' }).text : `route ${match.dstPrefix} (${parts.error})`;
+    return parts.ok
+      ? unicastRoute({ ...parts.value, owner: '' }).text
+      : `route ${match.dstPrefix} (${parts.error})`;
   }
   const spec = toFlowSpec(match);
   const redirects = redirectChoices(action, spec, targets);

@@ -1,11 +1,11 @@
 /** Shows the rules of a mitigation on each neighbor, computed from the tables and the Adj-RIB-Outs. */
-import { formatRule } from '../bgp/flowspec/notation/format.ts';
 import type { OutRoute } from '../bgp/rib/route.ts';
-import { ruleKind } from '../core/action.ts';
-import { ruleKey } from '../core/state/state.ts';
+import { type RuleKind, ruleKind } from '../core/action.ts';
+import { NO_TARGETS } from '../core/policy/scrubbers.ts';
+import { type MatchKey, ruleKey } from '../core/state/state.ts';
 import { toHex } from '../net/bytes.ts';
 import type { Announcer } from './announcer.ts';
-import { toActions, toFlowSpec } from './desired.ts';
+import { kindOfRoute, ruleText } from './render-rule.ts';
 import type { Reconciler } from './reconciler.ts';
 import { countRules, overBudgetWords, shortfallsOf } from './shortfall.ts';
 import type { EngineView, NeighborRule, ReconcilerView } from './types.ts';
@@ -25,43 +25,48 @@ export function viewOf(reconciler: Reconciler, engine: EngineView, announcer: An
       const key = ruleKey(mitigation);
       const kind = ruleKind(mitigation.action);
       return reconciler.neighbors.names.flatMap((peer) =>
-        rulesOn(reconciler, announcer, peer, id, key).map((rule) => ({ ...rule, kind })),
+        rulesOn(reconciler, announcer, peer, { id, key, kind }),
       );
     },
     ruleText: (id) => {
       const mitigation = engine.state.mitigations.get(id);
-      return mitigation === undefined
-        ? ''
-        : formatRule(toFlowSpec(mitigation.match), toActions(mitigation.action));
+      return mitigation === undefined ? '' : ruleText(mitigation, engine.policy.targets ?? NO_TARGETS);
     },
   };
 }
 
-/** A rule whose kind is its mitigation's. */
-type PlainRule = Omit<NeighborRule, 'kind'>;
-
 /** Text while the withdrawal is in this host's send queue or on its way. */
 const UNACKNOWLEDGED = 'being withdrawn: the withdrawal was sent, but the router has not acknowledged it yet';
+
+/** A mitigation whose rules are shown. */
+interface Shown {
+  readonly id: string;
+  readonly key: MatchKey;
+  readonly kind: RuleKind;
+}
 
 function rulesOn(
   reconciler: Reconciler,
   announcer: Announcer,
   peer: string,
-  id: string,
-  key: string,
-): readonly PlainRule[] {
-  const table = reconciler.neighbors.tableOf(peer);
-  const placed = table?.rule(key);
-  if (table === undefined || placed === undefined || placed.rule.mitigationId !== id) {
-    return [...beingWithdrawn(reconciler, announcer, peer, id), ...covered(peer, placed?.rule.mitigationId)];
+  { id, key, kind }: Shown,
+): readonly NeighborRule[] {
+  const neighbor = reconciler.neighbors.get(peer);
+  const placed = neighbor?.wanted.rule(key);
+  if (neighbor === undefined || placed === undefined || placed.rule.mitigationId !== id) {
+    const winner = placed?.rule.mitigationId;
+    return [...beingWithdrawn(reconciler, announcer, peer, id), ...covered(peer, kind, winner)];
   }
   if (!placed.rendering.ok) {
-    return [{ neighbor: peer, rule: '', nlriHex: '', state: 'unsupported', why: placed.rendering.why }];
+    const why = placed.rendering.why;
+    return [{ neighbor: peer, kind, rule: '', nlriHex: '', state: 'unsupported', why }];
   }
-  const isOverBudget = table.overBudget.has(key);
+  const isOverBudget = neighbor.wanted.overBudget.has(key);
   return placed.rendering.routes.map((route) => {
-    if (isOverBudget)
-      return { ...shown(peer, route), state: 'over_budget', why: overBudgetWords(table.maxRules) };
+    if (isOverBudget) {
+      const why = overBudgetWords(placed.rule, neighbor.policy);
+      return { ...shown(peer, route), state: 'over_budget', why };
+    }
     const why = reconciler.whyHeldBack(peer, route);
     if (why !== undefined) return { ...shown(peer, route), state: 'unsupported', why };
     const sent = reconciler.neighbors.isUp(peer) && holds(announcer, peer, route);
@@ -75,7 +80,7 @@ function beingWithdrawn(
   announcer: Announcer,
   peer: string,
   id: string,
-): readonly PlainRule[] {
+): readonly NeighborRule[] {
   if (!reconciler.neighbors.isUp(peer)) return [];
   const out = announcer.ribOut(peer);
   if (!out.holds(id)) return [];
@@ -89,11 +94,12 @@ function beingWithdrawn(
   ];
 }
 
-/** Returns the entry for a mitigation whose match is covered by another mitigation's rule. */
-function covered(peer: string, winner: string | undefined): readonly PlainRule[] {
+/** Returns the entry for a mitigation whose match or prefix is covered by another mitigation's rule. */
+function covered(peer: string, kind: RuleKind, winner: string | undefined): readonly NeighborRule[] {
   if (winner === undefined) return [];
-  const why = `mitigation ${winner} has the same match and a stricter or older rule, which is announced instead`;
-  return [{ neighbor: peer, rule: '', nlriHex: '', state: 'pending', why }];
+  const same = kind === 'flowspec' ? 'match' : 'prefix';
+  const why = `mitigation ${winner} has the same ${same} and a stricter or older rule, which is announced instead`;
+  return [{ neighbor: peer, kind, rule: '', nlriHex: '', state: 'pending', why }];
 }
 
 /** Returns true if the route was written unchanged and the peer's TCP has acknowledged it. */
@@ -102,8 +108,8 @@ function holds(announcer: Announcer, peer: string, route: OutRoute): boolean {
   return out.sent(route.key)?.route.attributes.key === route.attributes.key && out.isAcknowledged(route.key);
 }
 
-function shown(peer: string, route: OutRoute): Pick<PlainRule, 'neighbor' | 'rule' | 'nlriHex'> {
-  return { neighbor: peer, rule: route.text, nlriHex: toHex(route.nlri) };
+function shown(peer: string, route: OutRoute): Pick<NeighborRule, 'neighbor' | 'kind' | 'rule' | 'nlriHex'> {
+  return { neighbor: peer, kind: kindOfRoute(route), rule: route.text, nlriHex: toHex(route.nlri) };
 }
 
 // The number of neighbors that enforce a mitigation, and the states of the others. PURE.

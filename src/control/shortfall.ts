@@ -3,8 +3,11 @@ import type { OutRoute } from '../bgp/rib/route.ts';
 import type { PeerStatus } from '../bgp/speaker/types.ts';
 import { familyName } from '../bgp/wire/iana.ts';
 import type { EgressCheck } from './egress-check.ts';
+import type { DesiredRule } from './desired.ts';
 import { carries, type Neighbors, type NeighborSync } from './neighbors.ts';
+import type { NeighborPolicy } from './render-rule.ts';
 import type { RuleCounts, Shortfall, TimerHost, Unenforced } from './types.ts';
+import { budgetFor } from './wanted-routes.ts';
 
 /** One mitigation's rule that is missing on one neighbor. */
 export interface Lack extends Omit<Shortfall, 'count'> {
@@ -37,11 +40,11 @@ function* unsupportedOn(neighbor: NeighborSync): Iterable<Lack> {
 }
 
 function* overBudgetOn(neighbor: NeighborSync): Iterable<Lack> {
-  const { wanted } = neighbor;
+  const { wanted, policy } = neighbor;
   for (const key of wanted.overBudget) {
     const placed = wanted.rule(key);
     if (placed === undefined) continue;
-    yield lackOf(neighbor, placed.rule.mitigationId, 'over_budget', overBudgetWords(wanted.maxRules));
+    yield lackOf(neighbor, placed.rule.mitigationId, 'over_budget', overBudgetWords(placed.rule, policy));
   }
 }
 
@@ -61,8 +64,9 @@ function lackOf(neighbor: NeighborSync, mitigationId: string, state: Lack['state
   return { neighbor: neighbor.policy.name, mitigationId, state, why };
 }
 
-export function overBudgetWords(maxRules: number): string {
-  return `max_rules (${maxRules}) is used up by stricter or older rules`;
+export function overBudgetWords({ action }: Pick<DesiredRule, 'action'>, policy: NeighborPolicy): string {
+  const { name, max } = budgetFor(action, policy);
+  return `${name} (${max}) is used up by stricter or older rules`;
 }
 
 export function heldBackWords(why: string): string {

@@ -78,11 +78,13 @@ export interface EngineView {
 export interface NeighborRule {
   readonly neighbor: string;
   readonly kind: RuleKind;
+  /** In the notation of rules or of routes. */
   readonly rule: string;
   readonly nlriHex: string;
   /**
    * `sent`: acknowledged by the peer's TCP, which does not prove that it is installed. `pending`: waits for the
-   * session, its turn or the acknowledgement. `over_budget`: waits for room in the neighbor's max_rules.
+   * session, its turn or the acknowledgement. `over_budget`: waits for room in the neighbor's max_rules or
+   * max_unicast.
    */
   readonly state: 'sent' | 'pending' | 'unsupported' | 'over_budget';
   readonly why?: string;

@@ -1,26 +1,51 @@
 /**
- * The routes that one neighbor should hold, even while its session is down: the rules placed on it, within its budget.
+ * The routes that one neighbor should hold, even while its session is down: the rules placed on it, within its budgets
+ * of FlowSpec and of unicast routes.
  * Two rules may lead to the same route (pieces of split rules do); the stricter one owns it, and the other takes over
  * when that ends.
  */
 import { compareStrictness, type MitigationAction } from '../core/action.ts';
-import type { OutRoute, RouteKey } from '../bgp/rib/route.ts';
+import type { OutRoute, RouteKey, RouteKind } from '../bgp/rib/route.ts';
+import type { Targets } from '../core/policy/scrubbers.ts';
 import type { MatchKey } from '../core/state/state.ts';
+import { isUnicast } from './action-targets.ts';
 import type { DesiredRule } from './desired.ts';
 import type { Rendering } from './render-rule.ts';
 
 /** A rule as rendered for this neighbor. */
 export interface PlacedRule {
   readonly rule: DesiredRule;
+  /** The targets that it was rendered with; undefined if it does not depend on them. */
+  readonly targets?: Targets | undefined;
   readonly rendering: Rendering;
 }
 
 /** With this much room no counting is necessary: a split rule takes at most 64 routes (bgp/flowspec/split.ts). */
-const MOST_ROUTES_OF_A_RULE = 64;
+const MOST_ROUTES_OF_A_RULE: Readonly<Record<RouteKind, number>> = { flowspec: 64, unicast: 1 };
+
+/** A neighbor's limit of routes of one kind. */
+export interface Budget {
+  /** Its name in the configuration. */
+  readonly name: 'max_rules' | 'max_unicast';
+  readonly max: number;
+}
+
+/** Returns the neighbor's budget for rules with this action. */
+export function budgetFor(
+  action: MitigationAction,
+  { maxRules, maxUnicast = 0 }: { readonly maxRules: number; readonly maxUnicast?: number },
+): Budget {
+  return isUnicast(action) ? { name: 'max_unicast', max: maxUnicast } : { name: 'max_rules', max: maxRules };
+}
+
+function kindOf(action: MitigationAction): RouteKind {
+  return isUnicast(action) ? 'unicast' : 'flowspec';
+}
 
 export class WantedRoutes {
-  /** Maximum number of routes. */
-  readonly maxRules: number;
+  readonly #max: Readonly<Record<RouteKind, number>>;
+  /** Number of routes of each kind, whether within the budget or not. */
+  readonly #counts: Record<RouteKind, number> = { flowspec: 0, unicast: 0 };
   readonly #rules = new Map<MatchKey, PlacedRule>();
   readonly #byRoute = new Map<RouteKey, readonly PlacedRule[]>();
   /** Rules that the neighbor does not support; few, since the core knows the neighbor. */
@@ -30,8 +55,9 @@ export class WantedRoutes {
   /** Number of routes of the rules within the budget; undefined while no rule is beyond it. */
   #admitted: number | undefined;
 
-  constructor(maxRules: number) {
-    this.maxRules = maxRules;
+  /** `maxRules` and `maxUnicast` are the maximum numbers of FlowSpec and of unicast routes. */
+  constructor(maxRules: number, maxUnicast = 0) {
+    this.#max = { flowspec: maxRules, unicast: maxUnicast };
   }
 
   /** Replaces the rule under a key; undefined removes it. Returns the routes that may have changed. */
@@ -89,16 +115,20 @@ export class WantedRoutes {
   }
 
   /**
-   * Returns the number of routes left for a new rule with this action: only stricter and older rules precede it.
+   * Returns the number of routes left for a new rule with this action: only stricter and older rules of its kind precede
+   * it.
    */
   roomFor(action: MitigationAction): number {
-    const left = this.maxRules - this.#byRoute.size;
-    if (left >= MOST_ROUTES_OF_A_RULE) return left;
+    const kind = kindOf(action);
+    const left = this.#max[kind] - this.#counts[kind];
+    if (left >= MOST_ROUTES_OF_A_RULE[kind]) return left;
     let taken = 0;
     for (const placed of this.#rules.values()) {
-      if (compareStrictness(placed.rule.action, action) <= 0) taken += routesOf(placed).length;
+      const isBefore =
+        kindOf(placed.rule.action) === kind && compareStrictness(placed.rule.action, action) <= 0;
+      if (isBefore) taken += routesOf(placed).length;
     }
-    return this.maxRules - taken;
+    return this.#max[kind] - taken;
   }
 
   matchKeys(): Iterable<MatchKey> {
@@ -114,8 +144,8 @@ export class WantedRoutes {
     for (const route of routesOf(before)) {
       changed.add(route.key);
       const left = (this.#byRoute.get(route.key) ?? []).filter((one) => one !== before);
-      if (left.length === 0) this.#byRoute.delete(route.key);
-      else this.#byRoute.set(route.key, left);
+      if (left.length > 0) this.#byRoute.set(route.key, left);
+      else if (this.#byRoute.delete(route.key)) this.#count(before, -1);
     }
     this.#rules.delete(key);
     this.#unsupported.delete(key);
@@ -124,8 +154,18 @@ export class WantedRoutes {
     if (!placed.rendering.ok) this.#unsupported.add(key);
     for (const route of routesOf(placed)) {
       changed.add(route.key);
-      this.#byRoute.set(route.key, [...(this.#byRoute.get(route.key) ?? []), placed]);
+      const others = this.#byRoute.get(route.key);
+      if (others === undefined) this.#count(placed, 1);
+      this.#byRoute.set(route.key, [...(others ?? []), placed]);
     }
+  }
+
+  #count(placed: PlacedRule | undefined, by: 1 | -1): void {
+    if (placed !== undefined) this.#counts[kindOf(placed.rule.action)] += by;
+  }
+
+  get #isWithinBudget(): boolean {
+    return this.#counts.flowspec <= this.#max.flowspec && this.#counts.unicast <= this.#max.unicast;
   }
 
   /**
@@ -133,7 +173,7 @@ export class WantedRoutes {
    * to `changed`.
    */
   #applyBudget(changed: Set<RouteKey>): void {
-    if (this.#byRoute.size <= this.maxRules && this.#overBudget.size === 0) return;
+    if (this.#isWithinBudget && this.#overBudget.size === 0) return;
     const overBudget = this.#findOverBudget();
     for (const [key, placed] of this.#rules) {
       if (overBudget.has(key) === this.#overBudget.has(key)) continue;
@@ -145,13 +185,19 @@ export class WantedRoutes {
   #findOverBudget(): ReadonlySet<MatchKey> {
     const overBudget = new Set<MatchKey>();
     this.#admitted = undefined;
-    if (this.#byRoute.size <= this.maxRules) return overBudget;
+    if (this.#isWithinBudget) return overBudget;
     const admitted = new Set<RouteKey>();
+    const counts: Record<RouteKind, number> = { flowspec: 0, unicast: 0 };
     for (const placed of [...this.#rules.values()].sort(comparePlaced)) {
       const added = routesOf(placed).filter((route) => !admitted.has(route.key));
       // A rule of several routes is admitted completely or not at all: half of it would be another rule.
-      if (admitted.size + added.length > this.maxRules) overBudget.add(placed.rule.matchKey);
-      else for (const route of added) admitted.add(route.key);
+      const kind = kindOf(placed.rule.action);
+      if (counts[kind] + added.length > this.#max[kind]) {
+        overBudget.add(placed.rule.matchKey);
+        continue;
+      }
+      counts[kind] += added.length;
+      for (const route of added) admitted.add(route.key);
     }
     this.#admitted = admitted.size;
     return overBudget;

@@ -15,7 +15,7 @@ function safelisted(...prefixes: string[]): ReturnType<typeof stateOf> {
 describe('EgressCheck', () => {
   it('judges a route once for each guard and reports a refusal once', () => {
     const refused: string[] = [];
-    const gate = new EgressCheck(POLICY, safelisted('203.0.113.1/32'), (one, why) =>
+    const gate = new EgressCheck(POLICY, safelisted('203.0.113.1/32'), [], (one, why) =>
       refused.push(`${one.owner}: ${why}`),
     );
     const one = route(1);
@@ -27,7 +27,7 @@ describe('EgressCheck', () => {
   });
 
   it('judges anew when the safelist changes', () => {
-    const gate = new EgressCheck(POLICY, safelisted(), () => {});
+    const gate = new EgressCheck(POLICY, safelisted(), [], () => {});
     const one = route(1);
     assert.equal(gate.verdict(one), undefined);
     gate.refresh(POLICY, safelisted('203.0.113.0/24'));

@@ -1,3 +1,4 @@
+import { NO_TARGETS } from '../../src/core/policy/scrubbers.ts';
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { FAMILIES } from '../../src/bgp/wire/iana.ts';
@@ -130,7 +131,7 @@ describe('a forecast', () => {
     const forecast = forecastFor([neighbor], []);
     for (const action of [POLICE, SHARED, DISCARD]) {
       for (const ports of [AROUND, [], [[53, 53] as const]]) {
-        const rendering = render({ match: tcp(ports), action, mitigationId: 'm' }, neighbor);
+        const rendering = render({ match: tcp(ports), action, mitigationId: 'm' }, neighbor, NO_TARGETS);
         const [one] = forecast(tcp(ports), action);
         assert.deepEqual(one?.ok === true ? one.routes : 0, rendering.ok ? rendering.routes.length : 0);
       }

@@ -2,6 +2,7 @@
  * Whatever detectors and operators ask for, sessions do, disks refuse and clocks show: every router ends up holding exactly
  * what was decided, and never anything that must not leave.
  */
+import { NO_TARGETS } from '../../src/core/policy/scrubbers.ts';
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
@@ -21,7 +22,7 @@ import { type NeighborPolicy, render } from '../../src/control/render-rule.ts';
 import type { Command } from '../../src/core/commands.ts';
 import type { RecordedFact } from '../../src/core/facts.ts';
 import type { Policy } from '../../src/core/policy/policy.ts';
-import { initialState, matchKey, restoreState, type StateHandle } from '../../src/core/state/state.ts';
+import { initialState, ruleKey, restoreState, type StateHandle } from '../../src/core/state/state.ts';
 import { overlaps, parsePrefix } from '../../src/net/prefix.ts';
 import { StoreError } from '../../src/store/store.ts';
 import { ALICE, detection, FNM, policyOf, prefix } from '../core/scenario.ts';
@@ -213,11 +214,11 @@ class House {
 /** Made from scratch: what a neighbor should hold, by what was decided and what the egress allows. */
 function expected(house: House, policy: NeighborPolicy, families: readonly Family[]): Map<RouteKey, string> {
   const { state, policy: rules } = house.engine;
-  const guard = guardOf(rules, state);
-  const keys = [...state.live].map((id) => matchKey(state.mitigations.get(id)?.match ?? assert.fail(id)));
-  const table = new WantedRoutes(policy.maxRules);
+  const guard = guardOf(rules, state, house.neighbors);
+  const keys = [...state.live].map((id) => ruleKey(state.mitigations.get(id) ?? assert.fail(id)));
+  const table = new WantedRoutes(policy.maxRules, policy.maxUnicast);
   for (const [key, rule] of desired(state, keys, house.time.now)) {
-    table.place(key, rule && { rule, rendering: render(rule, policy) });
+    table.place(key, rule && { rule, rendering: render(rule, policy, rules.targets ?? NO_TARGETS) });
   }
   const routes = new Map<RouteKey, string>();
   for (const key of table.routeKeys()) {

@@ -2,7 +2,7 @@
  * Predicts what each neighbor can do with a rule, before the rule is decided. The policy brings the function
  * (control/neighbor-forecast.ts builds it from the neighbors' configuration), so that core knows nothing about BGP.
  */
-import type { MitigationAction } from '../action.ts';
+import { type MitigationAction, ruleKind } from '../action.ts';
 import type { Match } from '../types.ts';
 import { countWords } from '../../net/text.ts';
 
@@ -77,7 +77,8 @@ export function shortfallWords(
   }
   if (full.length > 0) {
     const names = namesText(full.map(({ neighbor }) => neighbor));
-    lines.push(`no room on ${names}: max_rules is used up by stricter or older rules; the rule waits there`);
+    const limit = ruleKind(action) === 'flowspec' ? 'max_rules' : 'max_unicast';
+    lines.push(`no room on ${names}: ${limit} is used up by stricter or older rules; the rule waits there`);
   }
   return lines;
 }
