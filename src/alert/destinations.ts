@@ -123,7 +123,7 @@ export function pagerdutyRequest(alert: Alert, routingKey: string, base = PAGERD
 }
 
 /**
- * Chooses the severity: error for unmitigated attacks and dropped traffic, warning for policing, info if no router is
+ * Chooses the severity: error for unmitigated attacks and dropped traffic, warning for any other action, info if no router is
  * affected.
  */
 function severityOf({ event, mitigation }: Alert): 'error' | 'warning' | 'info' {
@@ -131,7 +131,8 @@ function severityOf({ event, mitigation }: Alert): 'error' | 'warning' | 'info' 
   if (mitigation === undefined) return 'warning';
   if (mitigation.dryRun) return 'info';
   if (event === 'mitigation.rejected') return isUnprotected(mitigation.reason) ? 'warning' : 'info';
-  return mitigation.action.type === 'discard' ? 'error' : 'warning';
+  const { type } = mitigation.action;
+  return type === 'discard' || type === 'blackhole' ? 'error' : 'warning';
 }
 
 /** True if the victim should have been mitigated: a quota is used up, or no neighbor can enforce a rule. */

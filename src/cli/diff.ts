@@ -2,6 +2,7 @@
 import { inventorySchema } from '../core/policy/inventory-schema.ts';
 import { differs, pathsForRestart, settingAt, withSettingsOf } from '../config/start-settings.ts';
 import type { LoadedConfig } from '../config/types.ts';
+import type { MitigationAction } from '../core/action.ts';
 import { askBeforeEnding, endedByPolicy } from '../core/decide/operator.ts';
 import type { InventoryData } from '../core/policy/inventory-schema.ts';
 import { buildInventory } from '../core/policy/inventory.ts';
@@ -19,6 +20,7 @@ import {
   inventoryDiff,
   type PortsChange,
 } from './inventory-diff.ts';
+import { readAction } from './shown-action.ts';
 import { paint, printable, table } from './tables.ts';
 
 export interface ReloadDiff {
@@ -323,12 +325,18 @@ export function readMitigation(shown: Fields): CheckedMitigation {
     ports: list(shown.dst_ports).map(Number),
     excludedPorts: list(shown.excluded_ports).map(Number),
     match: readMatch(shown.match),
-    action:
-      shown.action_type === 'discard'
-        ? { type: 'discard', rateBps: null }
-        : { type: 'police', rateBps: number(shown.rate_bps) },
+    action: actionOf(shown),
     dryRun: shown.dry_run === true,
   };
+}
+
+function actionOf(shown: Fields): MitigationAction {
+  const action = readAction(shown);
+  if (action !== undefined) return action;
+  throw new CliError(
+    Exit.Other,
+    `the daemon is newer than this command: unknown action "${text(shown.action_type)}"; upgrade the command`,
+  );
 }
 
 function idOf(value: unknown): string | null {

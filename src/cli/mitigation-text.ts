@@ -1,8 +1,8 @@
 /** Formats one mitigation in full: its fields, its rules on each neighbor, its holds and its history. */
-import { rateWords } from '../net/text.ts';
 import { type Fields, list, number, record, records, text } from './answer.ts';
 import type { CommandContext } from './command-context.ts';
 import { drawingFor, fitted } from './drawing.ts';
+import { actionText } from './shown-action.ts';
 import { type Column, duration, pairs, table } from './tables.ts';
 
 /** Lists the statuses of active mitigations, for the API's `status` parameter. */
@@ -16,12 +16,6 @@ export function isLive(one: Fields): boolean {
 /** Returns its status, or `ending` until the withdrawal is sent to every router. */
 export function statusText(one: Fields): string {
   return one.ending === true ? 'ending' : text(one.status);
-}
-
-/** Returns its action: `police at 5 Mbit/s`. */
-export function actionText(one: Fields): string {
-  const action = text(one.action_type);
-  return typeof one.rate_bps === 'number' ? `${action} at ${rateWords(one.rate_bps)}` : action;
 }
 
 const STATES = ['sent', 'pending', 'unsupported', 'over_budget'] as const;

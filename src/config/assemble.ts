@@ -11,7 +11,7 @@ import {
 import { type InventoryData, inventorySchema } from '../core/policy/inventory-schema.ts';
 import { type PlaybooksData, playbooksSchema } from '../core/policy/playbook-schema.ts';
 import type { Policy } from '../core/policy/policy.ts';
-import { buildConfig, policySettings } from './build.ts';
+import { buildConfig, policySettings, withForecast } from './build.ts';
 import { type ConfigReport, dotted, type Findings, sortProblems } from './config-problem.ts';
 import { type Advice, describeSchema, explain } from './messages.ts';
 import { type DeepPartial, parsePartial, withoutExtensions } from './parse-partial.ts';
@@ -31,6 +31,7 @@ import {
 } from './validate/playbook-checks.ts';
 import { repetitionChecks } from './validate/repetition-checks.ts';
 import { crossChecks } from './validate/settings-checks.ts';
+import { targetChecks, targetStepChecks } from './validate/target-checks.ts';
 import type { YamlSource } from './yaml/yaml.ts';
 
 /** The parsed files. */
@@ -66,7 +67,8 @@ export function assemble(sources: Sources, environment: Environment | null): Con
 
   const files = filesOf(sources);
   const limits = settings === undefined ? undefined : policySettings(settings);
-  const { policy, inventories, playbooks, problems } = assemblePolicy(limits, files);
+  const { policy: assembled, inventories, playbooks, problems } = assemblePolicy(limits, files);
+  const policy = assembled && settings && withForecast(assembled, settings);
   for (const { source, issues } of inventories) noteFile(source.yaml, inventorySchema, issues, notes);
   for (const { source, issues } of playbooks) noteFile(source.yaml, playbooksSchema, issues, notes);
   for (const { source, path, message, fix = '', severity } of problems) {
@@ -104,7 +106,10 @@ export function assemble(sources: Sources, environment: Environment | null): Con
 }
 
 /** Adds the warnings that need all files: what routers can enforce, which playbooks apply, how long rules last. */
-function policyChecks(policy: Policy, settings: Settings, found: Findings, { warning }: Findings): void {
+function policyChecks(policy: Policy, settings: Settings, found: Findings, across: Findings): void {
+  const { warning } = across;
+  targetChecks(policy, settings, found);
+  targetStepChecks(policy, settings, across);
   // Computed once, because grouping a large inventory takes long.
   const groups = assetGroups(policy);
   for (const { path, message, fix } of enforcementChecks(policy, groups)) warning(path, message, fix);

@@ -1,9 +1,10 @@
 /** Converts checked settings to the types that the other rooms use. */
+import { buildTargets, offeredFamilies } from './build-targets.ts';
 import { resolve } from 'node:path';
 import type { AlertDestination } from '../alert/alert.ts';
 import type { NeighborSettings, SpeakerSettings } from '../bgp/speaker/types.ts';
 import { parseAnyCommunity } from '../bgp/wire/communities.ts';
-import { FAMILIES } from '../bgp/wire/iana.ts';
+import { FAMILIES, type Family } from '../bgp/wire/iana.ts';
 import { forecastFor } from '../control/neighbor-forecast.ts';
 import type { NeighborPolicy } from '../control/render-rule.ts';
 import type { PolicySettings } from '../core/policy/assemble-policy.ts';
@@ -135,6 +136,10 @@ export function policySettings(settings: Settings): PolicySettings {
       maxActivePerPop: limit(quotas.max_active_per_pop),
       maxActiveGlobal: limit(quotas.max_active_global),
       maxNewPerMinute: limit(quotas.max_new_per_minute),
+      maxDivertedPerCustomer: limit(quotas.max_diverted_per_customer),
+      maxDivertedPerPop: limit(quotas.max_diverted_per_pop),
+      maxBlackholedPerCustomer: limit(quotas.max_blackholed_per_customer),
+      maxBlackholedPerPop: limit(quotas.max_blackholed_per_pop),
     },
     timers: {
       defaultTtlSeconds: timers.default_ttl_seconds,
@@ -157,9 +162,16 @@ export function policySettings(settings: Settings): PolicySettings {
       minConfidence: escalation.min_confidence,
     },
     profiles: settings.profiles,
+    targets: buildTargets(settings),
     safelist: settings.safelist.prefixes.map(carriedPrefix),
-    forecast: forecastFor(settings.bgp.neighbors.map(buildControl), guardrails.protected.ports),
   };
+}
+
+/** Adds the forecast of what the neighbors can enforce to a policy, whose playbooks may name targets, too. */
+export function withForecast(policy: Policy, { bgp }: Pick<Settings, 'bgp'>): Policy {
+  const { guardrails, targets, playbooks } = policy;
+  const neighbors = bgp.neighbors.map(buildControl);
+  return { ...policy, forecast: forecastFor(neighbors, guardrails.protectedPorts, targets, playbooks) };
 }
 
 function detectorPolicies(settings: Settings): ReadonlyMap<string, DetectorPolicy> {
@@ -243,7 +255,7 @@ function buildNeighbor(entry: NeighborEntry, i: number, secrets: Secrets): Neigh
       : { md5Password: secretAt(secrets, ['bgp', 'neighbors', i, 'md5_password_env']) }),
     ...(entry.ttl_security_hops === undefined ? {} : { ttlSecurityHops: entry.ttl_security_hops }),
     holdTimeSeconds: entry.hold_time_seconds,
-    families: entry.families.map((family) => FAMILIES[family]),
+    families: familiesOf(entry),
     ...(restart === undefined
       ? {}
       : {
@@ -256,6 +268,10 @@ function buildNeighbor(entry: NeighborEntry, i: number, secrets: Secrets): Neigh
   };
 }
 
+function familiesOf({ families, announce }: NeighborEntry): readonly Family[] {
+  return offeredFamilies(families, announce).map((family) => FAMILIES[family]);
+}
+
 function buildControl(entry: NeighborEntry): NeighborPolicy {
   const communities = entry.communities.map(parseAnyCommunity);
   const octetsOf = (kind: 'standard' | 'large'): Uint8Array =>
@@ -263,8 +279,10 @@ function buildControl(entry: NeighborEntry): NeighborPolicy {
   return {
     name: entry.name,
     dialect: entry.dialect,
-    families: entry.families.map((family) => FAMILIES[family]),
+    families: familiesOf(entry),
     maxRules: entry.max_rules,
+    announce: entry.announce,
+    maxUnicast: entry.max_unicast,
     communities: octetsOf('standard'),
     largeCommunities: octetsOf('large'),
   };

@@ -4,7 +4,12 @@ import type { Action } from '../bgp/flowspec/types.ts';
 import type { UnicastRoute } from '../bgp/rib/unicast-route.ts';
 import { parseAnyCommunity, type ParsedCommunity } from '../bgp/wire/communities.ts';
 import { type MitigationAction, scrubberOf } from '../core/action.ts';
-import { type Scrubber, type Targets, type UnicastTarget, unicastTargetOf } from '../core/policy/scrubbers.ts';
+import {
+  type Scrubber,
+  type Targets,
+  type UnicastTarget,
+  unicastTargetOf,
+} from '../core/policy/scrubbers.ts';
 import { concatBytes } from '../net/bytes.ts';
 import { parseAddress, type Prefix } from '../net/prefix.ts';
 import { failed, ok, type Result } from '../net/result.ts';

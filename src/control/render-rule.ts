@@ -68,7 +68,8 @@ type Rule = Pick<DesiredRule, 'match' | 'action' | 'mitigationId'>;
  */
 export function render(rule: Rule, neighbor: NeighborPolicy, targets: Targets): Rendering {
   const kind = ruleKind(rule.action);
-  if (!announcedKinds(neighbor).includes(kind)) return unable(`${kind} is not in the neighbor's announce list`);
+  if (!announcedKinds(neighbor).includes(kind))
+    return unable(`${kind} is not in the neighbor's announce list`);
   return isUnicast(rule.action)
     ? renderUnicast(rule, rule.action, neighbor, targets)
     : renderFlowSpec(rule, neighbor, targets);
@@ -97,7 +98,9 @@ function redirectChoices(
   { afi }: FlowSpec,
   targets: Targets,
 ): Result<readonly (Action | undefined)[]> {
-  return action.type === 'redirect' ? redirectsOf(action, afi === Afi.IPv4 ? 4 : 6, targets) : ok([undefined]);
+  return action.type === 'redirect'
+    ? redirectsOf(action, afi === Afi.IPv4 ? 4 : 6, targets)
+    : ok([undefined]);
 }
 
 function routeOf(
@@ -154,7 +157,9 @@ export function kindOfRoute({ family, attributes }: OutRoute): RuleKind {
 export function ruleText({ match, action }: Pick<Rule, 'match' | 'action'>, targets: Targets): string {
   if (isUnicast(action)) {
     const parts = unicastPartsOf(action, knownPrefix(match.dstPrefix), targets);
-    return parts.ok ? unicastRoute({ ...parts.value, owner: '' }).text : `route ${match.dstPrefix} (${parts.error})`;
+    return parts.ok
+      ? unicastRoute({ ...parts.value, owner: '' }).text
+      : `route ${match.dstPrefix} (${parts.error})`;
   }
   const spec = toFlowSpec(match);
   const redirects = redirectChoices(action, spec, targets);

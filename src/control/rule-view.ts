@@ -24,7 +24,9 @@ export function viewOf(reconciler: Reconciler, engine: EngineView, announcer: An
       if (mitigation === undefined || !engine.state.live.has(id)) return [];
       const key = ruleKey(mitigation);
       const kind = ruleKind(mitigation.action);
-      return reconciler.neighbors.names.flatMap((peer) => rulesOn(reconciler, announcer, peer, { id, key, kind }));
+      return reconciler.neighbors.names.flatMap((peer) =>
+        rulesOn(reconciler, announcer, peer, { id, key, kind }),
+      );
     },
     ruleText: (id) => {
       const mitigation = engine.state.mitigations.get(id);

@@ -124,7 +124,8 @@ export class WantedRoutes {
     if (left >= MOST_ROUTES_OF_A_RULE[kind]) return left;
     let taken = 0;
     for (const placed of this.#rules.values()) {
-      const isBefore = kindOf(placed.rule.action) === kind && compareStrictness(placed.rule.action, action) <= 0;
+      const isBefore =
+        kindOf(placed.rule.action) === kind && compareStrictness(placed.rule.action, action) <= 0;
       if (isBefore) taken += routesOf(placed).length;
     }
     return this.#max[kind] - taken;

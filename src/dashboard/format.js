@@ -40,6 +40,17 @@ export function attack(event) {
     .join(', ');
 }
 
+/** Returns a mitigation's action in words: `Police at 5 Mbit/s`, `Redirect to fra`, `Divert to fra`, `Blackhole`. */
+export function actionText(mitigation) {
+  const { action_type: type, rate_bps: rate, redirect_copy: copy } = mitigation;
+  const { scrubber, redirect_vrf: vrf, redirect_ip: ip } = mitigation;
+  const target = scrubber ?? (vrf ? `VRF ${vrf}` : ip);
+  const words = copy ? 'copy' : type;
+  const to = target ? ` to ${target}` : '';
+  const at = typeof rate === 'number' ? ` at ${figure(rate, 'bit/s')}` : '';
+  return `${words.charAt(0).toUpperCase()}${words.slice(1)}${to}${at}`;
+}
+
 /** Returns a mitigation's status in words, and its color class. */
 export function mitigationStatus(mitigation) {
   if (mitigation.ending) return { text: 'ending', kind: 'warn' };

@@ -1,6 +1,7 @@
 /** Defines the tables of neighbors, mitigations and events. */
 import { serverNow } from './api.js';
 import {
+  actionText,
   attack,
   dateText,
   disabledText,
@@ -55,7 +56,8 @@ export function mitigationTable(body, onWithdraw, readOne) {
       const [victim, rule] = [cell('Victim'), cell('Rule')];
       const [status, ends, action] = [cell('Status'), cell('Expires in', 'number'), element('td')];
       const [address, owner] = [element('div', 'address'), element('div', 'quiet')];
-      const [text, details] = [element('div', 'rule'), element('details')];
+      const [doing, text] = [element('div'), element('div', 'rule')];
+      const details = element('details');
       const history = element('ul');
       const button = element('button', 'danger', 'Withdraw');
       let shown;
@@ -78,7 +80,7 @@ export function mitigationTable(body, onWithdraw, readOne) {
         history.replaceChildren(...lines.map((line) => element('li', '', line)));
       };
       details.addEventListener('toggle', tell);
-      rule.append(text, details);
+      rule.append(doing, text, details);
       button.type = 'button';
       button.addEventListener('click', () => onWithdraw(shown));
       action.append(button);
@@ -88,6 +90,7 @@ export function mitigationTable(body, onWithdraw, readOne) {
         setText(address, mitigation.victim_ip);
         const service = mitigation.service_id === null ? '' : ` / ${mitigation.service_id}`;
         setText(owner, `${mitigation.customer_id ?? 'no customer'}${service}, ${mitigation.vector}`);
+        setText(doing, actionText(mitigation));
         setText(text, mitigation.rule);
         tell();
         const { text: words, kind } = mitigationStatus(mitigation);

@@ -1,11 +1,16 @@
 /** Schemas of answers. The OpenAPI document is generated from them. */
 import { z } from 'zod';
+import { RULE_KINDS } from '../core/action.ts';
 import { POLICY_MODES } from '../core/policy/policy.ts';
 import { HealthReasonSchema, HealthStatusSchema } from '../view/health.ts';
 import { HistoryEntrySchema, HistoryOmittedSchema } from '../view/history.ts';
 import { DecidedMitigationSchema, EventStatusSchema, HoldSchema, time } from '../view/schemas.ts';
 
 const id = z.uuid();
+
+const RuleKindSchema = z
+  .enum(RULE_KINDS)
+  .describe('`flowspec`: a rule; `divert`, `blackhole`: a unicast route for the victim');
 
 /** `application/problem+json` (RFC 9457). */
 export const ProblemSchema = z
@@ -94,6 +99,7 @@ export const MitigationSchema = DecidedMitigationSchema.extend({
   rules: z.array(
     z.object({
       neighbor: z.string(),
+      kind: RuleKindSchema,
       rule: z.string(),
       nlri_hex: z.string(),
       state: z
@@ -176,6 +182,7 @@ export const PeerSchema = z.object({
 
 export const RibRouteSchema = z.object({
   family: z.string(),
+  kind: RuleKindSchema.nullable().describe('null for a unicast route whose mitigation is no longer known'),
   nlri_hex: z.string().describe('Including its length octets'),
   rule: z.string(),
   actions_hex: z

@@ -23,6 +23,7 @@ import { QuietLog } from './quiet-log.ts';
 import { registerRateLimit, TokenBuckets } from './rate-limit.ts';
 import { ReadRoom } from './read-room.ts';
 import { registerSafelist } from './routes/safelist.ts';
+import { registerScrubbers } from './routes/scrubbers.ts';
 import { registerStatus } from './routes/status.ts';
 
 /** A request id that a client may choose; any other value is replaced by a new id. */
@@ -109,6 +110,7 @@ export async function buildApi(
   registerControl(app, deps);
   registerSafelist(app, deps);
   registerPeers(app, deps);
+  registerScrubbers(app, deps);
   registerStatus(app, deps, () => feed.readers, room);
   registerFeed(app, deps.engine, feed);
   registerDocument(app);

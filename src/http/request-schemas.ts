@@ -1,5 +1,6 @@
 /** Schemas of requests: bodies and queries. The OpenAPI document is generated from them. */
 import { z } from 'zod';
+import { ACTION_TYPES, type ActionType } from '../core/action.ts';
 import { copyText } from '../net/text.ts';
 import { MitigationStatusSchema } from '../view/schemas.ts';
 
@@ -16,6 +17,10 @@ function humanText(max: number) {
       .overwrite(copyText)
   );
 }
+
+/** A route target's three forms (RFC 4360 §4, RFC 5668), without leading zeros; `2:` marks a small AS number of 4 octets. */
+const ROUTE_TARGET =
+  /^(?:(?:2:)?(?:0|[1-9]\d{0,9})|(?:0|[1-9]\d{0,2})(?:\.(?:0|[1-9]\d{0,2})){3}):(?:0|[1-9]\d{0,9})$/;
 
 const operatorId = humanText(128).describe("Operator name for the audit log; recorded with the token's name");
 const reason = humanText(500).describe('Reason, for the audit log');
@@ -77,8 +82,24 @@ export const MitigateBody = z
     victim_prefix: z.string().max(64).optional().describe('Prefix, instead of victim_ip'),
     protocol: z.union([z.string().max(32), z.int()]).nullish(),
     dst_ports: z.array(z.int().min(0).max(65535)).max(64).optional(),
-    action_type: z.enum(['police', 'discard']),
-    rate_bps: z.number().positive().max(1e15).nullish().describe('Bits per second; for `police` only'),
+    action_type: z.enum(ACTION_TYPES),
+    rate_bps: z
+      .number()
+      .positive()
+      .max(1e15)
+      .nullish()
+      .describe('Bits per second; required for `police`, optional for `redirect`'),
+    to: humanText(128).nullish().describe('Name of the scrubber, for `redirect` and `divert`'),
+    vrf: z
+      .string()
+      .regex(ROUTE_TARGET, 'must be a route target, such as 65010:666 or 192.0.2.1:666')
+      .nullish()
+      .describe('Route target of the VRF, for `redirect` instead of `to`'),
+    ip: z.string().max(64).nullish().describe('Address, for `redirect` instead of `to`'),
+    copy: z
+      .boolean()
+      .optional()
+      .describe('`redirect` sends a copy; the packets themselves go on to the victim. Default: false'),
     share_rate: z
       .boolean()
       .optional()
@@ -86,14 +107,56 @@ export const MitigateBody = z
     ttl_seconds: z.int().positive().max(31_536_000),
     reason,
   })
-  .refine((body) => (body.action_type === 'police') === (typeof body.rate_bps === 'number'), {
-    path: ['rate_bps'],
-    error: '`police` requires rate_bps; `discard` must not have it',
-  })
-  .refine((body) => body.share_rate !== true || body.action_type === 'police', {
-    path: ['share_rate'],
-    error: 'share_rate is valid for `police` only',
+  .check(({ value, issues }) => {
+    for (const { field, message } of actionProblems(value)) {
+      issues.push({ code: 'custom', path: [field], message, input: value });
+    }
   });
+
+/** The fields that only some actions take. */
+const ACTION_FIELDS = ['rate_bps', 'share_rate', 'to', 'vrf', 'ip', 'copy'] as const;
+
+type ActionField = (typeof ACTION_FIELDS)[number];
+
+const TAKEN: Readonly<Record<ActionType, readonly ActionField[]>> = {
+  police: ['rate_bps', 'share_rate'],
+  discard: [],
+  redirect: ['rate_bps', 'to', 'vrf', 'ip', 'copy'],
+  divert: ['to'],
+  blackhole: [],
+};
+
+/** Returns the fields that a request's action lacks, or must not have. */
+function actionProblems(
+  body: { readonly action_type: ActionType } & { readonly [field in ActionField]?: unknown },
+): readonly { readonly field: ActionField; readonly message: string }[] {
+  const { action_type: type } = body;
+  const given = ACTION_FIELDS.filter((field) => (body[field] ?? false) !== false);
+  const surplus = given.find((field) => !TAKEN[type].includes(field));
+  if (surplus !== undefined) {
+    const takers = Object.entries(TAKEN).flatMap(([other, fields]) =>
+      fields.includes(surplus) ? [`\`${other}\``] : [],
+    );
+    return [
+      { field: surplus, message: `is valid for ${takers.join(' and ')} only; omit it for \`${type}\`` },
+    ];
+  }
+  if (type === 'police' && !given.includes('rate_bps')) {
+    return [{ field: 'rate_bps', message: 'is required for `police`: bits per second' }];
+  }
+  if (type === 'divert' && !given.includes('to')) {
+    return [{ field: 'to', message: "is required for `divert`: a scrubber's name" }];
+  }
+  const [target, another] = given.filter((field) => ['to', 'vrf', 'ip'].includes(field));
+  if (type !== 'redirect' || (target !== undefined && another === undefined)) return [];
+  return [
+    {
+      field: another ?? 'to',
+      message:
+        "`redirect` needs exactly one of `to` (a scrubber's name), `vrf` (a route target) and `ip` (an address)",
+    },
+  ];
+}
 
 export const SafelistBody = z.strictObject({
   operator_id: operatorId.optional(),

@@ -1,11 +1,11 @@
 /** A mitigation's history in the API's form: what happened, when, by whom and why, oldest first. */
-import { ACTION_TYPES } from '../core/action.ts';
 import { z } from 'zod';
 import type { KeptReport, OmittedEntries, Life, LifeEntry } from '../core/state/life.ts';
 import type { EventRecord } from '../core/types.ts';
 import { actionWords, portWords } from '../core/rule-text.ts';
 import { countWords, rateWords } from '../net/text.ts';
 import { timeText } from '../net/time.ts';
+import { ActionSchema, actionView } from './action-view.ts';
 import { ActorSchema, EventStatusSchema, time } from './schemas.ts';
 import { actorView, timeOrNull } from './values.ts';
 
@@ -55,8 +55,7 @@ export const HistoryEntrySchema = z.object({
   change: z
     .object({
       expires_at: time,
-      action_type: z.enum(ACTION_TYPES),
-      rate_bps: z.number().nullable(),
+      ...ActionSchema.shape,
       step: z.int(),
       dst_ports: z.array(z.int()),
       customer_id: z.string().nullable(),
@@ -138,7 +137,7 @@ function reportView(report: KeptReport): NonNullable<HistoryEntry['report']> {
 function changeOf({ expiresAt, action, step, ports, owner }: LifeEntry): HistoryEntry['change'] {
   return {
     ...(expiresAt === undefined ? {} : { expires_at: timeText(expiresAt) }),
-    ...(action === undefined ? {} : { action_type: action.type, rate_bps: action.rateBps }),
+    ...(action === undefined ? {} : actionView(action)),
     ...(step === undefined ? {} : { step }),
     ...(ports === undefined ? {} : { dst_ports: [...ports] }),
     ...(owner === undefined ? {} : { customer_id: owner.customerId, service_id: owner.serviceId }),

@@ -5,8 +5,9 @@ import { excludedRanges } from '../core/decide/rule.ts';
 import type { MitigationChange } from '../core/facts.ts';
 import { holdsOf } from '../core/state/holds.ts';
 import { rangeText } from '../core/rule-text.ts';
-import type { Ending, Hold, Mitigation } from '../core/types.ts';
+import type { Away, Ending, Hold, Mitigation } from '../core/types.ts';
 import { timeText } from '../net/time.ts';
+import { actionView } from './action-view.ts';
 import {
   type DecidedMitigationSchema,
   type HoldSchema,
@@ -46,14 +47,14 @@ export function decidedMitigationView(
     dst_ports: [...mitigation.ports],
     excluded_ports: [...mitigation.excludedPorts],
     excluded_port_ranges: excludedRanges(mitigation).map(rangeText),
-    action_type: mitigation.action.type,
-    rate_bps: mitigation.action.rateBps,
+    ...actionView(mitigation.action),
     rate_shared: isShared(mitigation.action),
     dst_prefix: mitigation.match.dstPrefix,
     match: matchView(mitigation.match),
     created_at: timeText(mitigation.createdAt),
     updated_at: timeText(mitigation.updatedAt),
     expires_at: timeText(mitigation.expiresAt),
+    away: awayView(mitigation.away ?? undefined),
     withdrawn_at: mitigation.status === 'withdrawn' ? timeOrNull(mitigation.endedAt) : null,
     ended_at: timeOrNull(mitigation.endedAt),
     triggering_event_id: mitigation.triggeringEventId,
@@ -67,6 +68,16 @@ export function decidedMitigationView(
     held_by: [...new Set(holdsOf(mitigation).map(({ source }) => source))],
     ending: mitigation.ending !== null && mitigation.endedAt === null,
     end: mitigation.ending === null ? null : endView(mitigation.ending),
+  };
+}
+
+function awayView(away: Away | undefined): z.output<typeof DecidedMitigationSchema>['away'] {
+  if (away === undefined) return null;
+  const { since, minSeconds, cleanAt } = away;
+  return {
+    since: timeText(since),
+    not_before: timeText(since + minSeconds * 1000),
+    clean_at: cleanAt === undefined ? null : timeText(cleanAt),
   };
 }
 
@@ -93,8 +104,7 @@ export function changedValues(source: Changeable, change: Changeable): Record<st
   if (change.ports !== undefined) values.dst_ports = source.ports;
   if (change.excludedPorts !== undefined) values.excluded_ports = source.excludedPorts;
   if (change.action !== undefined) {
-    values.action_type = source.action?.type;
-    values.rate_bps = source.action?.rateBps;
+    if (source.action !== undefined) Object.assign(values, actionView(source.action));
     const isSharedNow = source.action !== undefined && isShared(source.action);
     if (isShared(change.action) || isSharedNow) values.rate_shared = isSharedNow;
   }

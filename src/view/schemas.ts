@@ -1,7 +1,7 @@
 /** Schemas of the API, the feed, alerts and simulations. First: a rule's match as data, for programs. */
-import { ACTION_TYPES } from '../core/action.ts';
 import { z } from 'zod';
 import { HOLD_MODES, type Match, type Range } from '../core/types.ts';
+import { ActionSchema } from './action-view.ts';
 
 const ranges = z
   .array(z.array(z.int()).length(2))
@@ -134,14 +134,23 @@ export const DecidedMitigationSchema = z.object({
   excluded_port_ranges: z
     .array(z.string())
     .describe('All allowed ports that the rule leaves alone, such as `53` and `27015-27030`'),
-  action_type: z.enum(ACTION_TYPES),
-  rate_bps: z.number().nullable(),
+  ...ActionSchema.shape,
   rate_shared: z.boolean().describe('Several rules on one neighbor share the rate'),
   dst_prefix: z.string(),
   match: MatchSchema,
   created_at: time,
   updated_at: time,
   expires_at: time,
+  away: z
+    .object({
+      since: time,
+      not_before: time.describe('Its traffic does not return earlier'),
+      clean_at: time
+        .nullable()
+        .describe('The scrubber reported clean traffic, and nothing was reported since'),
+    })
+    .nullable()
+    .describe("While the victim's traffic is diverted or blackholed; null: it takes its usual way"),
   withdrawn_at: time.nullable(),
   ended_at: time.nullable(),
   triggering_event_id: id.nullable(),

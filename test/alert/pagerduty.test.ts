@@ -28,6 +28,19 @@ test('a beginning triggers an incident with all that the API asks for', () => {
   );
 });
 
+test('a victim that is cut off is an error, and one that is cleaned a warning', () => {
+  for (const [action, severity] of [
+    [{ type: 'blackhole', rateBps: null }, 'error'],
+    [{ type: 'divert', rateBps: null, scrubber: 'fra' }, 'warning'],
+    [{ type: 'redirect', rateBps: null, target: { scrubber: 'fra' } }, 'warning'],
+  ] as const) {
+    const { payload } = sent(1, { mitigation: { ...MITIGATION, action } }).body;
+    const { severity: said, custom_details } = Object(payload);
+    assert.equal(said, severity);
+    assert.equal(custom_details.scrubber, action.type === 'blackhole' ? null : 'fra');
+  }
+});
+
 test('changes and the end of a mitigation bear the dedup key of its beginning', () => {
   const key = sent(1).body.dedup_key;
   assert.equal(key, `prefixd:iad1:${MITIGATION.id}`);

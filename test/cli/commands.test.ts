@@ -340,6 +340,86 @@ test('a mitigation by hand has its rate in bits a second', async (t) => {
   );
 });
 
+test('a mitigation by hand names its target, and is shown with its action in words', async (t) => {
+  const shown = {
+    ...MITIGATION,
+    action_type: 'redirect',
+    rate_bps: null,
+    scrubber: null,
+    redirect_vrf: '65010:666',
+    redirect_ip: null,
+    redirect_copy: true,
+  };
+  const api = await fakeApi(t, { 'POST /v1/mitigations': { status: 201, body: shown } });
+  const common = ['--ttl', '300', '--reason', 'by hand', '--api', api.url];
+  const asked = (...options: readonly string[]) =>
+    cli(['mitigate', '203.0.113.10', '--action', ...options, ...common]);
+  const { code, stdout } = await asked('redirect', '--vrf', '65010:666', '--copy', '--rate', '5mbps');
+  assert.equal(code, 0);
+  assert.match(stdout, /^action +copy to VRF 65010:666$/m);
+  await asked('redirect', '--ip', '192.0.2.50');
+  await asked('divert', '--to', 'fra');
+  await asked('blackhole');
+  const base = { operator_id: 'ana', victim_ip: '203.0.113.10', ttl_seconds: 300, reason: 'by hand' };
+  assert.deepEqual(
+    api.requests.map(({ body }) => body),
+    [
+      { ...base, action_type: 'redirect', rate_bps: 5_000_000, vrf: '65010:666', copy: true },
+      { ...base, action_type: 'redirect', ip: '192.0.2.50' },
+      { ...base, action_type: 'divert', to: 'fra' },
+      { ...base, action_type: 'blackhole' },
+    ],
+  );
+});
+
+const UNICAST = { next_hop_v4: '192.0.2.51', next_hop_v6: null, communities: ['65010:9'] };
+const SCRUBBERS = {
+  scrubbers: [
+    {
+      name: 'fra',
+      redirect: { ipv4: '192.0.2.50', ipv6: null, vrf: '65010:666' },
+      divert: UNICAST,
+      max_diverted: 10,
+      redirected: 2,
+      diverted: 1,
+    },
+    {
+      name: 'ams',
+      redirect: { ipv4: null, ipv6: null, vrf: null },
+      divert: null,
+      max_diverted: null,
+      redirected: 0,
+      diverted: 0,
+    },
+  ],
+  blackhole: { allowed: true, ...UNICAST, customers: ['acme'], active: 1 },
+};
+
+test('scrubbers are a table with their use, and blackholing below it', async (t) => {
+  const api = await fakeApi(t, { 'GET /v1/scrubbers': { status: 200, body: SCRUBBERS } });
+  const { stdout } = await cli(['scrubbers', '--api', api.url]);
+  assert.equal(
+    stdout,
+    `NAME  REDIRECTED  DIVERTED  REDIRECT TO                DIVERT TO   COMMUNITIES
+fra            2   1 of 10  192.0.2.50, VRF 65010:666  192.0.2.51  65010:9
+ams            0         0  -                          -           -
+
+blackholing  allowed for acme; next hops 192.0.2.51; communities 65010:9; 1 active mitigation
+`,
+  );
+  const narrow = await cli(['scrubbers', '--api', api.url], { columns: 60, env: { NO_COLOR: '1' } });
+  for (const line of narrow.stdout.split('\n')) assert.ok([...line].length <= 60, line);
+  const printed = await cli(['scrubbers', '-f', 'json', '--api', api.url]);
+  assert.deepEqual(JSON.parse(printed.stdout), SCRUBBERS);
+});
+
+test('without scrubbers and blackholing the command says so', async (t) => {
+  const body = { scrubbers: [], blackhole: { ...SCRUBBERS.blackhole, allowed: false, active: 0 } };
+  const api = await fakeApi(t, { 'GET /v1/scrubbers': { status: 200, body } });
+  const { stdout } = await cli(['scrubbers', '--api', api.url]);
+  assert.equal(stdout, 'No scrubbers are configured.\n\nblackholing  not allowed; 0 active mitigations\n');
+});
+
 /** Wants a confirmation for everything that is posted. */
 const cautious = ({ method, body }: Recorded): Reply | undefined => {
   if (method !== 'POST') return undefined;

@@ -35,7 +35,9 @@ test('bash completes commands, the commands below them, and options', { skip }, 
 
 test('bash completes fixed values of options and operands', { skip }, async () => {
   assert.deepEqual(await offered('-f', 'j'), ['json']);
-  assert.deepEqual(await offered('mitigate', '203.0.113.10', '--action', ''), ['police', 'discard']);
+  assert.deepEqual(await offered('mitigate', '203.0.113.10', '--action', ''), [
+    ...['police', 'discard', 'redirect', 'divert', 'blackhole'],
+  ]);
   assert.deepEqual(await offered('completion', 'z'), ['zsh']);
   assert.deepEqual(await offered('mitigations', '--status', 'w'), ['withdrawn']);
   // A value that nothing is known of offers no commands either.
@@ -58,6 +60,7 @@ const ANSWERS = {
     status: 200,
     body: { playbooks: [{ name: 'ours', match: { vector: ['udp_flood', 'our_vector'] } }] },
   },
+  'GET /v1/scrubbers': { status: 200, body: { scrubbers: [{ name: 'fra' }] } },
   'GET /v1/safelist': { status: 200, body: [{ prefix: '2001:db8::/32', reason: 'r' }] },
 };
 
@@ -69,6 +72,7 @@ test('bash completes values that the daemon knows, and quotes them', { skip }, a
   assert.deepEqual(await only(...api, 'peers', 'disable', ''), ['edge1', '\\$\\(touch\\ x\\)\\ y']);
   assert.deepEqual(await only(...api, 'withdraw', '3f'), ['3f2a9c1b-0000-4000-8000-000000000001']);
   assert.deepEqual(await only('withdraw', ...api, '--customer', ''), ['acme']);
+  assert.deepEqual(await only(...api, 'mitigate', '--to', ''), ['fra']);
   assert.deepEqual(await only(...api, 'events', '--vector', 'our'), ['our_vector']);
   // Completions leave out the text up to the last colon, which is typed already.
   assert.deepEqual(await only(...api, 'safelist', 'remove', '2001:d'), ['db8::/32']);
@@ -77,7 +81,7 @@ test('bash completes values that the daemon knows, and quotes them', { skip }, a
 
 test('values are silent when the daemon is away, and the known vectors need none', { skip }, async () => {
   const away = ['--api', 'http://127.0.0.1:1'];
-  for (const kind of ['neighbor', 'id', 'customer', 'entry']) {
+  for (const kind of ['neighbor', 'id', 'customer', 'entry', 'scrubber']) {
     assert.deepEqual(await cli(['complete', kind, ...away]), { code: 0, stdout: '', stderr: '' });
   }
   const { code, stdout, stderr } = await cli(['complete', 'vector', ...away]);

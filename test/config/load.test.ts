@@ -46,6 +46,10 @@ test('every section left out has the defaults of the public contract', async (t)
     maxActivePerPop: 200,
     maxActiveGlobal: 500,
     maxNewPerMinute: 30,
+    maxDivertedPerCustomer: 2,
+    maxDivertedPerPop: 20,
+    maxBlackholedPerCustomer: 2,
+    maxBlackholedPerPop: 10,
   });
   assert.deepEqual(policy.escalation, { enabled: true, minPersistenceSeconds: 120, minConfidence: 0.7 });
   assert.deepEqual(policy.profiles, {

@@ -4,6 +4,7 @@ import { FAMILIES } from '../../src/bgp/wire/iana.ts';
 import { forecastFor } from '../../src/control/neighbor-forecast.ts';
 import { render } from '../../src/control/render-rule.ts';
 import type { MitigationAction } from '../../src/core/action.ts';
+import { NO_TARGETS } from '../../src/core/policy/scrubbers.ts';
 import type { Match, Range } from '../../src/core/types.ts';
 import { neighborPolicy } from './support.ts';
 
@@ -130,7 +131,7 @@ describe('a forecast', () => {
     const forecast = forecastFor([neighbor], []);
     for (const action of [POLICE, SHARED, DISCARD]) {
       for (const ports of [AROUND, [], [[53, 53] as const]]) {
-        const rendering = render({ match: tcp(ports), action, mitigationId: 'm' }, neighbor);
+        const rendering = render({ match: tcp(ports), action, mitigationId: 'm' }, neighbor, NO_TARGETS);
         const [one] = forecast(tcp(ports), action);
         assert.deepEqual(one?.ok === true ? one.routes : 0, rendering.ok ? rendering.routes.length : 0);
       }

@@ -5,6 +5,7 @@ import { describe, it } from 'node:test';
 interface Format {
   duration(ms: number): string;
   figure(value: number | null, unit: string): string;
+  actionText(mitigation: object): string;
   attack(event: { vector: string; bps: number | null; pps: number | null }): string;
   historyLines(mitigation: object, timeOf: (at: string) => string): readonly string[];
   mitigationStatus(mitigation: object): { text: string; kind: string };
@@ -67,6 +68,23 @@ describe('the figures of the dashboard', () => {
     assert.equal(format.figure(999, 'pps'), '999 pps');
     assert.equal(format.figure(null, 'pps'), '');
     assert.equal(format.attack({ vector: 'udp_flood', bps: 1e9, pps: null }), 'udp_flood, 1 Gbit/s');
+  });
+
+  it('tells an action with where its traffic goes', () => {
+    const fra = { action_type: 'redirect', rate_bps: null, scrubber: 'fra', redirect_copy: false };
+    for (const [mitigation, text] of [
+      [{ action_type: 'police', rate_bps: 5e6, scrubber: null }, 'Police at 5 Mbit/s'],
+      // A daemon of 0.1 has no scrubbers.
+      [{ action_type: 'discard', rate_bps: null }, 'Discard'],
+      [fra, 'Redirect to fra'],
+      [{ ...fra, redirect_copy: true, rate_bps: 1e9 }, 'Copy to fra at 1 Gbit/s'],
+      [{ ...fra, scrubber: null, redirect_vrf: '65010:666' }, 'Redirect to VRF 65010:666'],
+      [{ ...fra, scrubber: null, redirect_vrf: null, redirect_ip: '192.0.2.9' }, 'Redirect to 192.0.2.9'],
+      [{ ...fra, action_type: 'divert' }, 'Divert to fra'],
+      [{ action_type: 'blackhole', rate_bps: null, scrubber: null, redirect_ip: null }, 'Blackhole'],
+    ] as const) {
+      assert.equal(format.actionText(mitigation), text);
+    }
   });
 
   it('says that a rule is ending, not announced, or not taken by some neighbor', () => {

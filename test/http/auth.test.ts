@@ -35,6 +35,8 @@ const ROUTES: readonly (readonly [
   ['GET', '/v1/rib', 'viewer operator admin'],
   ['GET', '/v1/health', 'public'],
   ['GET', '/v1/health/detail', 'viewer operator admin'],
+  ['GET', '/v1/scrubbers', 'viewer operator admin'],
+  ['POST', '/v1/scrubbers/fra/signal', 'detector operator admin', { state: 'clean' }],
   ['GET', '/v1/stats', 'viewer operator admin'],
   ['GET', '/v1/audit', 'viewer operator admin'],
   ['GET', '/v1/config/settings', 'viewer operator admin'],
@@ -88,7 +90,10 @@ describe('bearer authentication', () => {
     );
     const tested = ROUTES.map(
       ([method, url]) =>
-        `${method} ${url.replace(MITIGATION_ID, '{id}').replace('edge1', '{name}').replace('192.0.2.1%2F32', '{prefix}')}`,
+        `${method} ${url
+          .replace(MITIGATION_ID, '{id}')
+          .replace(/edge1|fra(?=\/)/, '{name}')
+          .replace('192.0.2.1%2F32', '{prefix}')}`,
     );
     assert.deepEqual(described.sort(), [...tested, 'GET /v1/feed'].sort());
   });

@@ -40,6 +40,10 @@ describe('GET /v1/mitigations/{id}', () => {
       excluded_port_ranges: [],
       action_type: 'police',
       rate_bps: 5_000_000,
+      scrubber: null,
+      redirect_vrf: null,
+      redirect_ip: null,
+      redirect_copy: false,
       rate_shared: false,
       dst_prefix: '203.0.113.10/32',
       match: {
@@ -56,6 +60,7 @@ describe('GET /v1/mitigations/{id}', () => {
       created_at: '2026-11-23T12:00:00.000Z',
       updated_at: '2026-11-23T12:00:00.000Z',
       expires_at: '2026-11-23T12:02:00.000Z',
+      away: null,
       withdrawn_at: null,
       ended_at: null,
       triggering_event_id: EVENT_ID,
@@ -73,9 +78,10 @@ describe('GET /v1/mitigations/{id}', () => {
       rule: RULE,
       enforcement: { sent: 1, pending: 0, unsupported: 1, over_budget: 0 },
       rules: [
-        { neighbor: 'edge1', rule: RULE, nlri_hex: '0a', state: 'sent' },
+        { neighbor: 'edge1', kind: 'flowspec', rule: RULE, nlri_hex: '0a', state: 'sent' },
         {
           neighbor: 'edge2',
+          kind: 'flowspec',
           rule: RULE,
           nlri_hex: '0a',
           state: 'unsupported',
@@ -95,6 +101,10 @@ describe('GET /v1/mitigations/{id}', () => {
             expires_at: '2026-11-23T12:02:00.000Z',
             action_type: 'police',
             rate_bps: 5_000_000,
+            scrubber: null,
+            redirect_vrf: null,
+            redirect_ip: null,
+            redirect_copy: false,
             step: 0,
           },
         },
@@ -417,6 +427,43 @@ describe('POST /v1/mitigations', () => {
     assert.equal(command.ttlSeconds, 300);
   });
 
+  it('asks for each action with its target', async () => {
+    const { app, engine } = await api();
+    engine.answer = () => ({ type: 'mitigation', mitigation: mitigation(), why: [] });
+    for (const [asked, action] of [
+      [
+        { action_type: 'redirect', to: 'fra', rate_bps: null },
+        { type: 'redirect', rateBps: null, target: { scrubber: 'fra' } },
+      ],
+      [
+        { action_type: 'redirect', vrf: '65010:666', copy: true },
+        { type: 'redirect', rateBps: 1_000_000, target: { vrf: '65010:666' }, copy: true },
+      ],
+      [
+        { action_type: 'redirect', ip: '2001:DB8:0::9', rate_bps: undefined, copy: false },
+        { type: 'redirect', rateBps: null, target: { ip: '2001:db8::9' } },
+      ],
+      [
+        { action_type: 'divert', to: 'fra', rate_bps: undefined },
+        { type: 'divert', rateBps: null, scrubber: 'fra' },
+      ],
+      [
+        { action_type: 'blackhole', rate_bps: undefined },
+        { type: 'blackhole', rateBps: null },
+      ],
+    ] as const) {
+      const response = await app.inject({
+        method: 'POST',
+        url: '/v1/mitigations',
+        headers: bearer('operator'),
+        payload: { ...OWN, ...asked },
+      });
+      assert.equal(response.statusCode, 201, response.body);
+      const command = engine.commands.at(-1);
+      assert.deepEqual(command?.type === 'mitigate' && command.action, action);
+    }
+  });
+
   it('takes a prefix for the victim, under either key', async () => {
     const { app, engine } = await api();
     engine.answer = () => ({ type: 'mitigation', mitigation: mitigation(), why: [] });
@@ -469,6 +516,21 @@ describe('POST /v1/mitigations', () => {
       [{ action_type: 'explode' }, 'action_type'],
       [{ rate_bps: undefined }, 'rate_bps'],
       [{ action_type: 'discard' }, 'rate_bps'],
+      [{ action_type: 'discard', rate_bps: null, to: 'fra' }, 'to'],
+      [{ action_type: 'blackhole' }, 'rate_bps'],
+      [{ action_type: 'blackhole', rate_bps: null, ip: '192.0.2.9' }, 'ip'],
+      [{ action_type: 'divert' }, 'rate_bps'],
+      [{ action_type: 'divert', rate_bps: null }, 'to'],
+      [{ action_type: 'divert', rate_bps: null, to: 'fra', vrf: '65010:666' }, 'vrf'],
+      [{ action_type: 'divert', rate_bps: null, to: '' }, 'to'],
+      [{ action_type: 'redirect' }, 'to'],
+      [{ action_type: 'redirect', to: 'fra', vrf: '65010:666' }, 'vrf'],
+      [{ action_type: 'redirect', vrf: '65010:666', ip: '192.0.2.9' }, 'ip'],
+      [{ action_type: 'redirect', vrf: '65010' }, 'vrf'],
+      [{ action_type: 'redirect', ip: '192.0.2.0/24' }, 'ip'],
+      [{ action_type: 'redirect', to: 'fra', share_rate: true }, 'share_rate'],
+      [{ copy: true }, 'copy'],
+      [{ to: 'fra' }, 'to'],
       [{ ttl_seconds: undefined }, 'ttl_seconds'],
       [{ ttl_seconds: 1.5 }, 'ttl_seconds'],
     ] as const) {

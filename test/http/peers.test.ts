@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { routeAttributes, routeKey } from '../../src/bgp/rib/route.ts';
 import { PeerSchema, RibRouteSchema } from '../../src/http/answer-schemas.ts';
 import { StoreError } from '../../src/store/store.ts';
-import { api, bearer, MITIGATION_ID } from './support.ts';
+import { api, bearer, MITIGATION_ID, mitigation } from './support.ts';
 
 const FAMILY = { afi: 1, safi: 133 };
 const DISCARD = Uint8Array.of(0x80, 0x06, 0, 0, 0, 0, 0, 0);
@@ -119,6 +119,7 @@ describe('GET /v1/rib', () => {
     assert.deepEqual(rib.edge2, []);
     assert.deepEqual(rib.edge1?.[0], {
       family: 'ipv4-flowspec',
+      kind: 'flowspec',
       nlri_hex: '060120cb000001',
       rule: 'match dst 203.0.0.1/32 then discard',
       actions_hex: '8006000000000000',
@@ -126,6 +127,21 @@ describe('GET /v1/rib', () => {
       sent_at: '2026-11-23T12:00:00.000Z',
     });
     assert.equal(rib.edge1?.[1]?.mitigation_id, null);
+  });
+
+  it('tells the kind of a unicast route by its mitigation', async () => {
+    const { app, announcer, reconciler, engine } = await api();
+    const action = { type: 'divert', rateBps: null, scrubber: 'fra' } as const;
+    engine.record({ type: 'mitigation.created', mitigation: mitigation({ action }) });
+    const unicast = (host: number) => ({ ...route(host), family: { afi: 1, safi: 1 } });
+    announcer.apply('edge1', [unicast(1), unicast(2), route(3)], []);
+    for (const host of [1, 3]) reconciler.owners.set(route(host).key, MITIGATION_ID);
+    const response = await app.inject({ url: '/v1/rib?neighbor=edge1', headers: bearer('viewer') });
+    const rib = z.record(z.string(), z.array(RibRouteSchema)).parse(response.json());
+    assert.deepEqual(
+      rib.edge1?.map(({ kind }) => kind),
+      ['divert', null, 'flowspec'],
+    );
   });
 
   it('streams a large table whole', async () => {

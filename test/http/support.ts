@@ -140,7 +140,7 @@ export const ACCEPTED: Answer = {
 /** Records commands, gives the test's answers, and applies the test's facts to the state. */
 export class FakeEngine implements EngineView {
   readonly state = initialState();
-  readonly policy = POLICY;
+  policy: Policy = POLICY;
   readonly commands: Command[] = [];
   /** Makes the answer to the next commands; may throw. */
   answer: (command: Command) => Answer = () => ACCEPTED;

@@ -121,6 +121,10 @@ describe('Entries of the audit', () => {
       status: 'active',
       action_type: 'police',
       rate_bps: 10_000_000,
+      scrubber: null,
+      redirect_vrf: null,
+      redirect_ip: null,
+      redirect_copy: false,
       step: 0,
       last_event_id: 'e1',
     });
@@ -128,6 +132,10 @@ describe('Entries of the audit', () => {
       status: 'escalated',
       action_type: 'discard',
       rate_bps: null,
+      scrubber: null,
+      redirect_vrf: null,
+      redirect_ip: null,
+      redirect_copy: false,
       step: 1,
       last_event_id: 'e2',
     });

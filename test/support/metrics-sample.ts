@@ -5,7 +5,7 @@ import { request } from 'undici';
 import { defaultConfig } from '../../src/config/default.ts';
 import { startDaemon } from '../../src/app/daemon.ts';
 import { Metrics } from '../../src/app/observe/metrics.ts';
-import { world } from '../http/support.ts';
+import { mitigation, world } from '../http/support.ts';
 import { neverOverloaded } from './overload.ts';
 
 /** /metrics of a daemon that has mitigated one attack and refused another. */
@@ -57,6 +57,8 @@ export async function everySeries(): Promise<string> {
     version: '1.2.3',
     assess: () => ({ status: 'ok', reasons: [] }),
   });
+  const action = { type: 'divert', rateBps: null, scrubber: 'fra' } as const;
+  engine.record({ type: 'mitigation.created', mitigation: mitigation({ action }) });
   metrics.onAlert('slack', 'delivered');
   metrics.onAppended(1, 2);
   metrics.onRequest({ method: 'GET', route: '/v1/health', status: 200, seconds: 0.001 });

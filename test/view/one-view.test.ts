@@ -6,6 +6,8 @@ import { pagerdutyRequest, webhookRequest } from '../../src/alert/destinations.t
 import type { Fact } from '../../src/core/facts.ts';
 import type { Mitigation } from '../../src/core/types.ts';
 import { AuditTrail } from '../../src/store/audit/audit-entry.ts';
+import { readAction } from '../../src/cli/shown-action.ts';
+import { actionView } from '../../src/view/action-view.ts';
 import { factView } from '../../src/view/fact.ts';
 import { changeView, decidedMitigationView } from '../../src/view/mitigation.ts';
 import { DecidedMitigationSchema } from '../../src/view/schemas.ts';
@@ -66,6 +68,43 @@ describe('a mitigation', () => {
     assert.deepEqual(entry.after, { status: 'escalated', ...changeView(change) });
     const was: Record<string, unknown> = decidedMitigationView(before);
     for (const [key, value] of Object.entries(entry.before ?? {})) assert.deepEqual(value, was[key], key);
+  });
+
+  it('names where its traffic goes, in each of its views', () => {
+    const nowhere = { scrubber: null, redirect_vrf: null, redirect_ip: null, redirect_copy: false };
+    for (const [action, shown] of [
+      [
+        { type: 'redirect', rateBps: 5e6, target: { scrubber: 'fra' }, copy: true },
+        { action_type: 'redirect', rate_bps: 5e6, ...nowhere, scrubber: 'fra', redirect_copy: true },
+      ],
+      [
+        { type: 'redirect', rateBps: null, target: { vrf: '65010:666' } },
+        { action_type: 'redirect', rate_bps: null, ...nowhere, redirect_vrf: '65010:666' },
+      ],
+      [
+        { type: 'redirect', rateBps: null, target: { ip: '192.0.2.9' } },
+        { action_type: 'redirect', rate_bps: null, ...nowhere, redirect_ip: '192.0.2.9' },
+      ],
+      [
+        { type: 'divert', rateBps: null, scrubber: 'fra' },
+        { action_type: 'divert', rate_bps: null, ...nowhere, scrubber: 'fra' },
+      ],
+      [
+        { type: 'blackhole', rateBps: null },
+        { action_type: 'blackhole', rate_bps: null, ...nowhere },
+      ],
+    ] as const) {
+      assert.deepEqual(actionView(action), shown);
+      const made = mitigation({ action });
+      const view: Record<string, unknown> = decidedMitigationView(made);
+      DecidedMitigationSchema.parse(view);
+      const fact: Fact = { type: 'mitigation.created', mitigation: made };
+      const { after } = new AuditTrail().entryOf({ seq: 1, at: NOON, fact });
+      for (const told of [view, after ?? {}, changeView({ action }), ...alerted(made, fact)]) {
+        for (const [key, value] of Object.entries(shown)) assert.deepEqual(told[key], value, key);
+      }
+      assert.deepEqual(readAction(shown), action);
+    }
   });
 
   it('is printed by simulate in the same shape', async () => {

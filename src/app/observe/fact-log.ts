@@ -5,7 +5,9 @@ import type { EngineOptions } from '../../control/engine-options.ts';
 import { STALLED_AFTER_MS } from '../../control/refusals.ts';
 import type { Unenforced } from '../../control/types.ts';
 import type { UnrecordedCommand } from '../../control/unrecorded.ts';
+import { scrubberOf } from '../../core/action.ts';
 import type { RecordedFact } from '../../core/facts.ts';
+import { actionWords } from '../../core/rule-text.ts';
 import type { StateView } from '../../core/state/state.ts';
 import type { EventRecord, Mitigation } from '../../core/types.ts';
 import { timeText } from '../../net/time.ts';
@@ -124,11 +126,14 @@ function logEvent(log: Logger, event: EventRecord): void {
 }
 
 function fieldsOf(mitigation: Mitigation, ruleText: (id: string) => string): Record<string, unknown> {
+  const scrubber = scrubberOf(mitigation.action);
   return {
     mitigation_id: mitigation.id,
     customer_id: mitigation.customerId,
     victim_ip: mitigation.victim,
     vector: mitigation.vector,
+    action: actionWords(mitigation.action),
+    ...(scrubber === undefined ? {} : { scrubber }),
     rule: ruleText(mitigation.id),
     status: mitigation.status,
     expires_at: timeText(mitigation.expiresAt),

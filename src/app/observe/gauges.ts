@@ -2,12 +2,14 @@
 import type { IntervalHistogram } from 'node:perf_hooks';
 import type { Announcer } from '../../control/announcer.ts';
 import type { EngineView, Recording, ReconcilerView } from '../../control/types.ts';
+import { ACTION_TYPES } from '../../core/action.ts';
 import {
   CLOSURES,
   CONNECTION_STATES,
   type ConnectionFigures,
   REFUSALS,
 } from '../../http/connection-table.ts';
+import { targetUse } from '../../view/action-view.ts';
 import { type Assessment, HEALTH_CODES, HEALTH_STATUSES } from '../../view/health.ts';
 import type { MetricRegistry } from './metric-registry.ts';
 
@@ -73,7 +75,7 @@ function addMitigations(metrics: MetricRegistry, { engine }: MetricsSources): vo
   metrics.gauge('prefixd_mitigations_active', 'Active mitigations', ['action_type', 'pop'], () => {
     const { pop } = engine.policy;
     const counts = new Map<string, readonly [{ action_type: string; pop: string }, number]>();
-    for (const type of ['police', 'discard']) counts.set(`${type} ${pop}`, [{ action_type: type, pop }, 0]);
+    for (const type of ACTION_TYPES) counts.set(`${type} ${pop}`, [{ action_type: type, pop }, 0]);
     for (const id of engine.state.live) {
       const mitigation = engine.state.mitigations.get(id);
       if (mitigation === undefined) continue;
@@ -83,6 +85,19 @@ function addMitigations(metrics: MetricRegistry, { engine }: MetricsSources): vo
     }
     return counts.values();
   });
+  metrics.gauge(
+    'prefixd_diversions_active',
+    'Active mitigations that divert to a scrubber',
+    ['scrubber'],
+    () => {
+      const { diverted } = targetUse(engine.state);
+      const names = new Set([...(engine.policy.targets?.scrubbers.keys() ?? []), ...diverted.keys()]);
+      return [...names].map((scrubber) => [{ scrubber }, diverted.get(scrubber) ?? 0]);
+    },
+  );
+  metrics.gauge('prefixd_blackholes_active', 'Active mitigations that blackhole their victim', [], () => [
+    [{}, targetUse(engine.state).blackholed],
+  ]);
   metrics.gauge('prefixd_paused', '1 while prefixd is paused and announces nothing new', [], () => [
     [{}, engine.state.paused === undefined ? 0 : 1],
   ]);

@@ -33,7 +33,7 @@ export function registerCompletion(
     .description('print a completion script for bash, zsh or fish')
     .details(
       'Completes commands, options and values.',
-      'Asks the running daemon for the names of neighbors, customers, mitigations and safelist entries.',
+      'Asks the running daemon for the names of neighbors, customers, scrubbers, mitigations and safelist entries.',
     )
     .addArgument(new Argument('<shell>').choices(Object.keys(SCRIPTS)))
     .examples(
@@ -118,6 +118,7 @@ export const KINDS: ReadonlyMap<string, LookUp> = new Map<string, LookUp>([
       liveValues(record(await client.get('/v1/config/inventory')).customers, 'customer_id', 'name'),
   ],
   ['entry', async (client) => liveValues(await client.get('/v1/safelist'), 'prefix', 'reason')],
+  ['scrubber', async (client) => liveValues(record(await client.get('/v1/scrubbers')).scrubbers, 'name')],
   ['vector', vectors],
 ]);
 

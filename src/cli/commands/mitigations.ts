@@ -1,5 +1,6 @@
 /** Implements `mitigations list | get`, `withdraw` and `mitigate`. */
 import { type Command, Option } from 'commander';
+import { ACTION_TYPES } from '../../core/action.ts';
 import type { CliCommand } from '../command.ts';
 import { countWords } from '../../net/text.ts';
 import { type Fields, list, number, record, records, text } from '../answer.ts';
@@ -7,7 +8,8 @@ import { type ApiClient, withClient } from '../client.ts';
 import { confirm, confirmOrYes } from '../confirm.ts';
 import { CliError, type CommandContext, Exit, operatorOf, UsageError } from '../command-context.ts';
 import { drawingFor, fitted } from '../drawing.ts';
-import { actionText, enforcementText, isLive, LIVE, mitigationText, statusText } from '../mitigation-text.ts';
+import { actionText } from '../shown-action.ts';
+import { enforcementText, isLive, LIVE, mitigationText, statusText } from '../mitigation-text.ts';
 import { type Color, type Column, duration, json, linesBelow, table, widthOf } from '../tables.ts';
 import { operatorOption, reasonOption, watchOption, yesOption } from '../options.ts';
 import { showOrWatch } from '../watch.ts';
@@ -96,11 +98,18 @@ export function registerMitigations(
       'Announces the rule at once, without a playbook. Guardrails, quotas and the safelist apply as for reports.',
     )
     .addOption(
-      new Option('--action <action>', 'limit the rate (police) or drop the packets (discard)')
-        .choices(['police', 'discard'])
+      new Option(
+        '--action <action>',
+        'limit the rate (police), drop the packets (discard), send them to a scrubber by FlowSpec (redirect) or by a route (divert), or blackhole the victim',
+      )
+        .choices(ACTION_TYPES)
         .makeOptionMandatory(),
     )
-    .option('--rate <rate>', 'rate for police: 5mbps, 1.5gbps, or bits per second')
+    .option('--rate <rate>', 'rate for police or redirect: 5mbps, 1.5gbps, or bits per second')
+    .option('--to <scrubber>', 'scrubber for redirect or divert')
+    .option('--vrf <target>', 'redirect to the VRF with this route target: 65010:666')
+    .option('--ip <address>', 'redirect to this address')
+    .option('--copy', 'redirect a copy of the packets')
     .option('--share-rate', 'divide the rate among several rules if one rule cannot express the match')
     .requiredOption('--ttl <seconds>', 'seconds until it expires')
     .option('--protocol <protocol>', 'protocol by name or number: tcp, udp, icmp, 47, ... (default: any)')
@@ -108,6 +117,8 @@ export function registerMitigations(
     .examples(
       'prefixd mitigate 203.0.113.10 --action police --rate 50mbps --ttl 600 --reason "ticket 4711"',
       'prefixd mitigate 203.0.113.10 --action discard --protocol udp --port 53,123 --ttl 600 --reason "ticket 4711"',
+      'prefixd mitigate 203.0.113.10 --action redirect --to fra --ttl 600 --reason "ticket 4711"',
+      'prefixd mitigate 203.0.113.10 --action blackhole --ttl 600 --reason "ticket 4711"',
     )
     .addOption(reasonOption())
     .addOption(operatorOption())
@@ -335,6 +346,10 @@ interface MitigateOptions {
   readonly action: string;
   readonly rate?: string;
   readonly shareRate?: true;
+  readonly to?: string;
+  readonly vrf?: string;
+  readonly ip?: string;
+  readonly copy?: true;
   readonly ttl: string;
   readonly protocol?: string;
   readonly port?: string;
@@ -352,6 +367,10 @@ async function mitigate(context: CommandContext, victim: string, options: Mitiga
       action_type: options.action,
       ...(options.rate === undefined ? {} : { rate_bps: readRate(options.rate) }),
       ...(options.shareRate === true ? { share_rate: true } : {}),
+      ...(options.to === undefined ? {} : { to: options.to }),
+      ...(options.vrf === undefined ? {} : { vrf: options.vrf }),
+      ...(options.ip === undefined ? {} : { ip: options.ip }),
+      ...(options.copy === true ? { copy: true } : {}),
       ttl_seconds: readNumber('--ttl', options.ttl),
       reason: options.reason,
     }),

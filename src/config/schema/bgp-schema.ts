@@ -1,4 +1,5 @@
 /** Defines the section `bgp` of prefixd.yaml: the speaker and its neighbors. */
+import { RULE_KINDS } from '../../core/action.ts';
 import { z } from 'zod';
 import { DIALECTS } from '../../bgp/flowspec/dialect.ts';
 import type { FamilyName } from '../../bgp/wire/iana.ts';
@@ -52,7 +53,7 @@ const neighbor = z.strictObject({
     .array(oneOf(familyNames))
     .min(1)
     .default(['ipv4-flowspec', 'ipv6-flowspec'])
-    .describe('Address families to offer.'),
+    .describe('Address families to offer, besides those that `announce` needs.'),
   graceful_restart: gracefulRestart
     .optional()
     .describe('Lets the neighbor keep the rules while this daemon restarts. Disabled by default.'),
@@ -61,7 +62,17 @@ const neighbor = z.strictObject({
     .describe('Router platform: selects supported matches and action encodings.'),
   max_rules: integer(1, 1_000_000)
     .default(1000)
-    .describe('Most rules to announce to it. If exceeded, stricter and then older rules are kept.'),
+    .describe('Most FlowSpec rules to announce to it. If exceeded, stricter and then older rules are kept.'),
+  announce: z
+    .array(oneOf(RULE_KINDS))
+    .min(1)
+    .default(['flowspec'])
+    .describe(
+      'What the neighbor is given: FlowSpec rules, and the unicast routes of `action: divert` and `action: blackhole`. Unicast families are offered for the IP versions that `families` names; without `flowspec`, no FlowSpec family is.',
+    ),
+  max_unicast: integer(0, 100_000)
+    .default(50)
+    .describe('Most unicast routes to announce to it. If exceeded, stricter and then older ones are kept.'),
   communities: z
     .array(community)
     .default([])

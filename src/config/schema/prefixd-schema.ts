@@ -1,10 +1,11 @@
 /** Defines prefixd.yaml: every key with its default, range, unit and meaning. */
+import { blackhole, scrubbers } from './targets-schema.ts';
 import { z } from 'zod';
 import { ALERT_EVENTS } from '../../alert/alert.ts';
 import { HOLD_MODES } from '../../core/types.ts';
 import { ROLES } from '../../http/dependencies.ts';
 import { DEFAULT_LABELS, type LabelMap } from '../../intake/alertmanager.ts';
-import { POLICY_MODES } from '../../core/policy/policy.ts';
+import { DEFAULT_UNICAST_QUOTAS, POLICY_MODES } from '../../core/policy/policy.ts';
 import { DEFAULT_PROFILES, type ProfileName } from '../../core/policy/profile.ts';
 import { decimal, flag, integer, oneOf, prefix, words } from '../../core/policy/value-kinds.ts';
 import { bgp } from './bgp-schema.ts';
@@ -112,6 +113,18 @@ const quotas = z.strictObject({
   max_active_per_pop: quota.default(200).describe('Active mitigations of one POP.'),
   max_active_global: quota.default(500).describe('Active mitigations in total.'),
   max_new_per_minute: quota.default(30).describe('New mitigations in any 60 seconds.'),
+  max_diverted_per_customer: quota
+    .default(DEFAULT_UNICAST_QUOTAS.maxDivertedPerCustomer)
+    .describe('Active diversions of one customer.'),
+  max_diverted_per_pop: quota
+    .default(DEFAULT_UNICAST_QUOTAS.maxDivertedPerPop)
+    .describe('Active diversions of one POP.'),
+  max_blackholed_per_customer: quota
+    .default(DEFAULT_UNICAST_QUOTAS.maxBlackholedPerCustomer)
+    .describe('Active blackholes of one customer.'),
+  max_blackholed_per_pop: quota
+    .default(DEFAULT_UNICAST_QUOTAS.maxBlackholedPerPop)
+    .describe('Active blackholes of one POP.'),
 });
 
 const seconds = (least: number): z.ZodInt => integer(least, 31_536_000, 'seconds');
@@ -324,6 +337,8 @@ export const settingsSchema = z.strictObject({
   bgp: bgp.describe('The BGP speaker and its neighbors.'),
   guardrails: guardrails.prefault({}).describe('Limits that no rule may cross.'),
   quotas: quotas.prefault({}).describe('Limits on the number of mitigations. 0 allows none.'),
+  scrubbers: scrubbers.default([]).describe('Where traffic can be sent for cleaning.'),
+  blackhole: blackhole.prefault({}).describe('How and for whom all traffic of a victim may be dropped.'),
   timers: timers.prefault({}).describe('Durations that decisions use.'),
   escalation: escalation
     .prefault({})

@@ -204,11 +204,12 @@ function familyChecks(neighbor: PartialNeighbor, at: Path, found: Findings): voi
       found.problem([...at, 'families', i], `${family} is listed twice`, 'remove it');
   }
   const carriesRules = families.includes('ipv4-flowspec') || families.includes('ipv6-flowspec');
-  if (families.length > 0 && !carriesRules) {
+  const isGivenRules = neighbor.announce?.includes('flowspec') !== false;
+  if (families.length > 0 && isGivenRules && !carriesRules) {
     found.problem(
       [...at, 'families'],
       'no rule can be sent in any of these families',
-      'add ipv4-flowspec or ipv6-flowspec',
+      'add ipv4-flowspec or ipv6-flowspec, or remove flowspec from announce',
     );
   }
 }

@@ -1,4 +1,5 @@
 /** Checks playbooks against the settings and the inventory. */
+import { ruleKind } from '../../core/action.ts';
 import type { CustomerData } from '../../core/policy/inventory-schema.ts';
 import type { PlaybookData, PlaybooksData, StepData } from '../../core/policy/playbook-schema.ts';
 import type { Playbook, PlaybookMatch, PlaybookSet } from '../../core/policy/playbook.ts';
@@ -126,12 +127,14 @@ export function* stepsOf(data: PlaybooksData): Iterable<{ readonly step: StepDat
 }
 
 function ttlChecks(
-  { ttl_seconds: ttl }: StepData,
+  { action, ttl_seconds: ttl }: StepData,
   at: Path,
   settings: DeepPartial<Settings>,
   found: Findings,
 ): void {
-  const { min_ttl_seconds: min, max_ttl_seconds: max } = settings.timers ?? {};
+  const { min_ttl_seconds: min, max_ttl_seconds } = settings.timers ?? {};
+  // A diversion or a blackhole may last as long as its target says.
+  const max = ruleKind({ type: action }) === 'flowspec' ? max_ttl_seconds : undefined;
   if (ttl !== undefined && min !== undefined && ttl < min) {
     found.warning(at, `${ttl} is below timers.min_ttl_seconds, which is ${min}`, `write at least ${min}`);
   }

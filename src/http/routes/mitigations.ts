@@ -1,5 +1,5 @@
 /** Serves mitigations: lists them, withdraws one, and creates an operator's own. */
-import { DISCARD, type MitigationAction } from '../../core/action.ts';
+import { DISCARD, type MitigationAction, type RedirectTarget } from '../../core/action.ts';
 import { z } from 'zod';
 import { countNeighbors } from '../../control/rule-view.ts';
 import type { ReconcilerView } from '../../control/types.ts';
@@ -10,7 +10,7 @@ import type { StateView } from '../../core/state/state.ts';
 import type { Mitigation } from '../../core/types.ts';
 import { isPrefixVictim, victimPrefix } from '../../core/victim.ts';
 import { readVictim } from '../../intake/read-victim.ts';
-import { covers } from '../../net/prefix.ts';
+import { canonicalAddress, covers } from '../../net/prefix.ts';
 import { historyView, omittedView } from '../../view/history.ts';
 import { decidedMitigationView, holdView } from '../../view/mitigation.ts';
 import type { MitigationStatusSchema } from '../../view/schemas.ts';
@@ -90,11 +90,33 @@ function hasStatus(
   return wanted.has(shownStatus(mitigation, reconciler));
 }
 
-/** Converts a checked request: `police` has a rate. */
+/** Converts a checked request: it has the fields that its action requires. */
 function requestedAction(body: z.output<typeof MitigateBody>): MitigationAction {
-  if (body.action_type === 'discard') return DISCARD;
-  const shared = body.share_rate === true ? { shared: true as const } : {};
-  return { type: 'police', rateBps: body.rate_bps ?? 0, ...shared };
+  switch (body.action_type) {
+    case 'police': {
+      const shared = body.share_rate === true ? { shared: true as const } : {};
+      return { type: 'police', rateBps: body.rate_bps ?? 0, ...shared };
+    }
+    case 'discard':
+      return DISCARD;
+    case 'redirect': {
+      const copy = body.copy === true ? { copy: true as const } : {};
+      return { type: 'redirect', rateBps: body.rate_bps ?? null, target: requestedTarget(body), ...copy };
+    }
+    case 'divert':
+      return { type: 'divert', rateBps: null, scrubber: body.to ?? '' };
+    case 'blackhole':
+      return { type: 'blackhole', rateBps: null };
+  }
+}
+
+/** Returns a redirect's target; throws HttpProblem 400 for text that is no address. */
+function requestedTarget({ to, vrf, ip }: z.output<typeof MitigateBody>): RedirectTarget {
+  if (typeof to === 'string') return { scrubber: to };
+  if (typeof vrf === 'string') return { vrf };
+  const address = canonicalAddress(ip ?? '');
+  if (address === undefined) throw invalidField('ip', 'must be an IPv4 or IPv6 address without a length');
+  return { ip: address };
 }
 
 const IdParams = z.object({ id: z.string() });
@@ -250,8 +272,9 @@ export function mitigationView(
     holds: holdsOf(mitigation).map(holdView),
     rule: reconciler.ruleText(mitigation.id),
     enforcement: { sent, pending, unsupported, over_budget: overBudget },
-    rules: rules.map(({ neighbor, rule, nlriHex, state, why }) => ({
+    rules: rules.map(({ neighbor, kind, rule, nlriHex, state, why }) => ({
       neighbor,
+      kind,
       rule,
       nlri_hex: nlriHex,
       state,

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import type { FastifyTypeProviderDefault } from 'fastify';
 import { z } from 'zod';
 import type { Announcer } from '../../control/announcer.ts';
-import type { ReconcilerView } from '../../control/types.ts';
+import { ruleKind } from '../../core/action.ts';
 import type { OperatorDecision } from '../../core/state/state.ts';
 import { toHex } from '../../net/bytes.ts';
 import { timeText } from '../../net/time.ts';
@@ -22,10 +22,13 @@ import {
 } from '../answer-schemas.ts';
 import { READS } from '../turns.ts';
 
+/** SAFI of unicast routes (RFC 4760 §6). */
+const UNICAST = 1;
+
 const NameParams = z.object({ name: z.string() });
 
 export function registerPeers(app: App, deps: HttpDependencies): void {
-  const { engine, announcer, reconciler, clock } = deps;
+  const { engine, announcer, clock } = deps;
 
   const find = (name: string): PeerView => {
     const peer = announcer.peers().find((candidate) => candidate.name === name);
@@ -141,7 +144,7 @@ export function registerPeers(app: App, deps: HttpDependencies): void {
       text += `${index === 0 ? '' : ','}${JSON.stringify(name)}:[`;
       let count = 0;
       for (const sent of announcer.ribOut(name).sentRoutes()) {
-        text += (count === 0 ? '' : ',') + JSON.stringify(routeView(name, sent, reconciler));
+        text += (count === 0 ? '' : ',') + JSON.stringify(routeView(name, sent, deps));
         count++;
         if (!READS.spent) continue;
         yield text;
@@ -253,15 +256,20 @@ export function peerView(
 export function routeView(
   peer: string,
   { route, sentAt }: SentRouteView,
-  reconciler: ReconcilerView,
+  { engine, reconciler }: Pick<HttpDependencies, 'engine' | 'reconciler'>,
 ): z.output<typeof RibRouteSchema> {
+  const owner = reconciler.ownerOf(peer, route.key);
+  const action = engine.state.mitigations.get(owner ?? '')?.action;
+  const unicast = action === undefined ? null : ruleKind(action);
   const { extendedCommunities, ipv6ExtendedCommunities } = route.attributes;
   return {
     family: familyText(route.family),
+    // An action may have escalated while its FlowSpec rule waits to be withdrawn.
+    kind: route.family.safi === UNICAST ? unicast : 'flowspec',
     nlri_hex: toHex(route.nlri),
     rule: route.text,
     actions_hex: toHex(extendedCommunities) + toHex(ipv6ExtendedCommunities),
-    mitigation_id: reconciler.ownerOf(peer, route.key) ?? null,
+    mitigation_id: owner ?? null,
     sent_at: timeText(sentAt),
   };
 }

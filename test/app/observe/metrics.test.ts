@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { LabelBudget, Metrics } from '../../../src/app/observe/metrics.ts';
 import { routeAttributes, routeKey } from '../../../src/bgp/rib/route.ts';
+import { NO_TARGETS } from '../../../src/core/policy/scrubbers.ts';
 import { eventRecord, mitigation, MITIGATION_ID, NOON, type World, world } from '../../http/support.ts';
 
 /** Every metric in the contract, and those that a dashboard may rely on. */
@@ -106,6 +107,33 @@ describe('metrics', () => {
     engine.record({ type: 'mitigation.created', mitigation: mitigation() });
     assert.match(await line('prefixd_mitigations_active{action_type="police",pop="iad1"}'), / 1$/);
     assert.match(await line('prefixd_mitigations_active{action_type="discard",pop="iad1"}'), / 0$/);
+    metrics.stop();
+  });
+
+  it('shows diversions by scrubber, and blackholes', async () => {
+    const { engine, metrics, line } = await measured();
+    const fra = { name: 'fra', redirect: {}, maxDiverted: 5 };
+    engine.policy = { ...engine.policy, targets: { ...NO_TARGETS, scrubbers: new Map([['fra', fra]]) } };
+    assert.match(await line('prefixd_diversions_active{scrubber="fra"}'), / 0$/);
+    assert.match(await line('prefixd_blackholes_active'), / 0$/);
+    const ids = [1, 2, 3].map((n) => `00000000-0000-4000-8000-00000000000${n}`);
+    for (const [i, action] of [
+      { type: 'divert', rateBps: null, scrubber: 'fra' } as const,
+      // Still active after its scrubber left the configuration.
+      { type: 'divert', rateBps: null, scrubber: 'old' } as const,
+      { type: 'blackhole', rateBps: null } as const,
+    ].entries()) {
+      const match = { ...mitigation().match, dstPrefix: `203.0.113.${i}/32` };
+      engine.record({
+        type: 'mitigation.created',
+        mitigation: mitigation({ id: ids[i] ?? '', match, action }),
+      });
+    }
+    assert.match(await line('prefixd_diversions_active{scrubber="fra"}'), / 1$/);
+    assert.match(await line('prefixd_diversions_active{scrubber="old"}'), / 1$/);
+    assert.match(await line('prefixd_blackholes_active'), / 1$/);
+    assert.match(await line('prefixd_mitigations_active{action_type="divert",pop="iad1"}'), / 2$/);
+    assert.match(await line('prefixd_mitigations_active{action_type="redirect",pop="iad1"}'), / 0$/);
     metrics.stop();
   });
 

@@ -1,0 +1,73 @@
+/** Implements `scrubbers`. */
+import type { Command } from 'commander';
+import { countWords } from '../../net/text.ts';
+import { type Fields, list, number, record, records, text } from '../answer.ts';
+import { withClient } from '../client.ts';
+import type { CliCommand } from '../command.ts';
+import type { CommandContext } from '../command-context.ts';
+import { drawingFor } from '../drawing.ts';
+import { type Column, json, pairs, table } from '../tables.ts';
+
+export function registerScrubbers(
+  program: CliCommand,
+  contextFor: (command: Command) => CommandContext,
+): void {
+  program
+    .command('scrubbers')
+    .description('show scrubbers and blackholing, and how many mitigations use them')
+    .details(
+      'Shows where mitigations can send traffic, as configured, and whether victims may be blackholed.',
+    )
+    .examples('prefixd scrubbers', 'prefixd scrubbers -f json')
+    .action(async (_options, command: Command) => {
+      const context = contextFor(command);
+      const answer = await withClient(context, (client) => client.get('/v1/scrubbers'));
+      context.io.stdout.write(
+        context.options.format === 'json' ? json(answer) : scrubbersText(context, record(answer)),
+      );
+    });
+}
+
+function scrubbersText(context: CommandContext, { scrubbers, blackhole }: Fields): string {
+  const rows = records(scrubbers);
+  const drawing = drawingFor(context);
+  const shown = rows.length === 0 ? 'No scrubbers are configured.\n' : table(COLUMNS, rows, drawing);
+  return `${shown}\n${pairs([['blackholing', blackholeText(record(blackhole))]], drawing)}`;
+}
+
+const COLUMNS: readonly Column<Fields>[] = [
+  { title: 'NAME', value: (one) => text(one.name) },
+  { title: 'REDIRECTED', value: (one) => text(one.redirected), right: true },
+  { title: 'DIVERTED', value: divertedText, right: true },
+  { title: 'REDIRECT TO', value: redirectText, least: 11 },
+  { title: 'DIVERT TO', value: (one) => nextHops(record(one.divert)), least: 9 },
+  { title: 'COMMUNITIES', value: (one) => communities(record(one.divert)), least: 11, optional: true },
+];
+
+/** Returns the number of diversions and its limit: `1 of 10`. */
+function divertedText({ diverted, max_diverted: limit }: Fields): string {
+  return typeof limit === 'number' ? `${number(diverted)} of ${limit}` : text(diverted);
+}
+
+/** Returns the redirect's targets: `192.0.2.50, VRF 65010:666`. */
+function redirectText(one: Fields): string {
+  const { ipv4, ipv6, vrf } = record(one.redirect);
+  const targets = [text(ipv4), text(ipv6), text(vrf) === '' ? '' : `VRF ${text(vrf)}`];
+  return targets.filter(Boolean).join(', ') || '-';
+}
+
+function nextHops({ next_hop_v4: v4, next_hop_v6: v6 }: Fields): string {
+  return [text(v4), text(v6)].filter(Boolean).join(', ') || '-';
+}
+
+function communities(target: Fields): string {
+  return list(target.communities).map(text).join(', ') || '-';
+}
+
+/** Returns `allowed for acme; next hops 192.0.2.1, 100::1; communities 65010:666; 1 active mitigation`. */
+function blackholeText(blackhole: Fields): string {
+  const active = countWords(number(blackhole.active), 'active mitigation');
+  if (blackhole.allowed !== true) return `not allowed; ${active}`;
+  const customers = list(blackhole.customers).map(text).join(', ') || 'all customers';
+  return `allowed for ${customers}; next hops ${nextHops(blackhole)}; communities ${communities(blackhole)}; ${active}`;
+}
