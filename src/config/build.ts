@@ -167,11 +167,11 @@ export function policySettings(settings: Settings): PolicySettings {
   };
 }
 
-/** Adds the forecast, which knows the targets of the playbooks' steps. */
-export function withForecast(policy: Policy, { bgp, guardrails }: Settings): Policy {
+/** Adds the forecast of what the neighbors can enforce to a policy, whose playbooks may name targets, too. */
+export function withForecast(policy: Policy, { bgp }: Pick<Settings, 'bgp'>): Policy {
+  const { guardrails, targets, playbooks } = policy;
   const neighbors = bgp.neighbors.map(buildControl);
-  const { targets, playbooks } = policy;
-  return { ...policy, forecast: forecastFor(neighbors, guardrails.protected.ports, targets, playbooks) };
+  return { ...policy, forecast: forecastFor(neighbors, guardrails.protectedPorts, targets, playbooks) };
 }
 
 function detectorPolicies(settings: Settings): ReadonlyMap<string, DetectorPolicy> {

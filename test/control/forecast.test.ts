@@ -1,10 +1,10 @@
-import { NO_TARGETS } from '../../src/core/policy/scrubbers.ts';
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { FAMILIES } from '../../src/bgp/wire/iana.ts';
 import { forecastFor } from '../../src/control/neighbor-forecast.ts';
 import { render } from '../../src/control/render-rule.ts';
 import type { MitigationAction } from '../../src/core/action.ts';
+import { NO_TARGETS } from '../../src/core/policy/scrubbers.ts';
 import type { Match, Range } from '../../src/core/types.ts';
 import { neighborPolicy } from './support.ts';
 

@@ -2,13 +2,18 @@
  * Whatever detectors and operators ask for, sessions do, disks refuse and clocks show: every router ends up holding exactly
  * what was decided, and never anything that must not leave.
  */
-import { NO_TARGETS } from '../../src/core/policy/scrubbers.ts';
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import type { OutRoute, RouteKey } from '../../src/bgp/rib/route.ts';
+import type { OutRoute, RouteAttributes, RouteKey } from '../../src/bgp/rib/route.ts';
 import { decodeFlowSpec } from '../../src/bgp/flowspec/nlri.ts';
 import type { NeighborSettings } from '../../src/bgp/speaker/types.ts';
+import {
+  COMMUNITY_WIDTH,
+  formatCommunity,
+  formatLargeCommunity,
+  splitCommunities,
+} from '../../src/bgp/wire/communities.ts';
 import { FAMILIES, type Family, sameFamily } from '../../src/bgp/wire/iana.ts';
 import { desired } from '../../src/control/desired.ts';
 import { checkRoute } from '../../src/control/egress.ts';
@@ -19,13 +24,23 @@ import { Reconciler } from '../../src/control/reconciler.ts';
 import { WantedRoutes } from '../../src/control/wanted-routes.ts';
 import { STALLED_AFTER_MS } from '../../src/control/refusals.ts';
 import { type NeighborPolicy, render } from '../../src/control/render-rule.ts';
+import { type MitigationAction, RULE_KINDS, ruleKind } from '../../src/core/action.ts';
 import type { Command } from '../../src/core/commands.ts';
 import type { RecordedFact } from '../../src/core/facts.ts';
+import type { PlaybooksData } from '../../src/core/policy/playbook-schema.ts';
 import type { Policy } from '../../src/core/policy/policy.ts';
-import { initialState, ruleKey, restoreState, type StateHandle } from '../../src/core/state/state.ts';
-import { overlaps, parsePrefix } from '../../src/net/prefix.ts';
+import { NO_TARGETS, type Targets, type UnicastTarget } from '../../src/core/policy/scrubbers.ts';
+import { initialState, restoreState, ruleKey, type StateHandle } from '../../src/core/state/state.ts';
+import {
+  covers,
+  formatAddress,
+  makePrefix,
+  overlaps,
+  parsePrefix,
+  type Prefix,
+} from '../../src/net/prefix.ts';
 import { StoreError } from '../../src/store/store.ts';
-import { ALICE, detection, FNM, policyOf, prefix } from '../core/scenario.ts';
+import { ALICE, detection, FNM, type PolicyOptions, policyOf, prefix } from '../core/scenario.ts';
 import { visible } from '../core/visible.ts';
 import { Disk, type DiskState } from './disk.ts';
 import { FakeTime, idle } from './fake-time.ts';
@@ -34,28 +49,91 @@ import { neighborPolicy, neighborSettings } from './support.ts';
 
 const INTERVAL_MS = 30_000;
 const QUOTAS = { maxActivePerCustomer: 6, maxActivePerPop: 8, maxActiveGlobal: 8, maxNewPerMinute: 20 };
+const SOON = { require_confidence_at_least: 0.5, require_persistence_seconds: 30 };
+const PLAYBOOKS: PlaybooksData = {
+  playbooks: [
+    {
+      name: 'udp',
+      match: { vector: 'udp_flood' },
+      steps: [
+        { action: 'police', rate_bps: 5_000_000, ttl_seconds: 120 },
+        { action: 'discard', ttl_seconds: 300, ...SOON },
+      ],
+    },
+    {
+      name: 'syn',
+      match: { vector: 'syn_flood' },
+      steps: [
+        { action: 'police', rate_bps: 10_000_000, ttl_seconds: 120 },
+        { action: 'redirect', to: 'fra', ttl_seconds: 120, ...SOON },
+        { action: 'blackhole', ttl_seconds: 120, ...SOON },
+      ],
+    },
+    { name: 'icmp', match: { vector: 'icmp_flood' }, steps: [{ action: 'divert', to: 'ams' }] },
+    {
+      name: 'dns',
+      match: { vector: 'dns_amplification' },
+      steps: [{ action: 'discard', ttl_seconds: 300 }],
+    },
+  ],
+};
+
+const RETURN = { minSeconds: 30, quietSeconds: 30, backoff: 2, maxSeconds: 120 };
+const HOSTS = { lengthV4: 32, lengthV6: 128, export: false, maxTtlSeconds: 600, return: RETURN };
+const HOLE: UnicastTarget = {
+  ...HOSTS,
+  nextHopV4: '192.0.2.1',
+  nextHopV6: '100::1',
+  communities: ['65010:666', '65010:6:6'],
+};
+const FRA: UnicastTarget = { ...HOSTS, nextHopV4: '192.0.2.60', communities: ['65010:100'] };
+/** Traffic is diverted to it in blocks, and it may be told to others. */
+const AMS: UnicastTarget = { ...HOSTS, nextHopV4: '192.0.2.70', lengthV4: 28, communities: [], export: true };
+
+/** Scrubber fra at one of two addresses, and ams; blackholing as said. */
+function targetsOf(fra: UnicastTarget, allowed: boolean): Targets {
+  const ip = fra.nextHopV4 ?? '';
+  return {
+    scrubbers: new Map([
+      ['fra', { name: 'fra', redirect: { ipv4: ip, vrf: '65010:666' }, divert: fra, maxDiverted: 3 }],
+      ['ams', { name: 'ams', redirect: { vrf: '65010:777' }, divert: AMS, maxDiverted: 3 }],
+    ]),
+    blackhole: { allowed, target: HOLE, customers: [] },
+  };
+}
+
+const BASE: PolicyOptions = { quotas: QUOTAS, playbooks: PLAYBOOKS, targets: targetsOf(FRA, true) };
 const POLICIES: readonly Policy[] = [
+  policyOf(BASE),
+  policyOf({ ...BASE, mode: 'dry-run' }),
+  policyOf({ ...BASE, safelist: ['203.0.113.20/32'] }),
+  policyOf({ ...BASE, guardrails: { protectedPrefixes: [prefix('203.0.113.50/31')] } }),
+  policyOf({ ...BASE, timers: { maxTtlSeconds: 60 } }),
+  policyOf({ ...BASE, targets: targetsOf({ ...FRA, nextHopV4: '192.0.2.61' }, true) }),
+  policyOf({ ...BASE, targets: targetsOf(FRA, false) }),
   policyOf({ quotas: QUOTAS }),
-  policyOf({ quotas: QUOTAS, mode: 'dry-run' }),
-  policyOf({ quotas: QUOTAS, safelist: ['203.0.113.20/32'] }),
-  policyOf({ quotas: QUOTAS, guardrails: { protectedPrefixes: [prefix('203.0.113.50/31')] } }),
-  policyOf({ quotas: QUOTAS, timers: { maxTtlSeconds: 60 } }),
 ];
 
 const V4 = [FAMILIES['ipv4-flowspec']];
 const BOTH = [FAMILIES['ipv4-flowspec'], FAMILIES['ipv6-flowspec']];
+const EVERY = [...BOTH, FAMILIES['ipv4-unicast'], FAMILIES['ipv6-unicast']];
+const EVERYTHING = { announce: RULE_KINDS, families: EVERY, maxUnicast: 50 };
 /** Lists of neighbors that a reload may bring. */
 const NEIGHBORS: readonly (readonly NeighborPolicy[])[] = [
   [
-    neighborPolicy('edge1'),
-    neighborPolicy('edge2', { maxRules: 3 }),
+    neighborPolicy('edge1', EVERYTHING),
+    neighborPolicy('edge2', { ...EVERYTHING, maxRules: 3, maxUnicast: 1 }),
     neighborPolicy('edge3', { families: V4 }),
   ],
   [
-    neighborPolicy('edge1', { communities: Uint8Array.of(0xfd, 0xf2, 2, 0x9a) }),
+    neighborPolicy('edge1', { ...EVERYTHING, communities: Uint8Array.of(0xfd, 0xf3, 0, 1) }),
+    neighborPolicy('edge2', { ...EVERYTHING, announce: ['blackhole'] }),
     neighborPolicy('edge3', { families: V4 }),
   ],
-  [neighborPolicy('edge1', { dialect: 'juniper' }), neighborPolicy('edge2', { maxRules: 2 })],
+  [
+    neighborPolicy('edge1', { ...EVERYTHING, dialect: 'juniper' }),
+    neighborPolicy('edge2', { ...EVERYTHING, dialect: 'arista', maxRules: 2 }),
+  ],
 ];
 
 function settingsOf(policies: readonly NeighborPolicy[]): readonly NeighborSettings[] {
@@ -124,7 +202,7 @@ class House {
     const summary = 'start';
     await engine.adopt(this.policy, { type: 'policy-loaded', actor: ALICE, summary }).catch(() => undefined);
     await reconciler.start();
-    for (const { name } of this.neighbors) announcer.up(name, BOTH);
+    for (const { name } of this.neighbors) announcer.up(name, EVERY);
   }
 
   /** As after `kill -9` when not clean: the engine and its sessions are gone, only the disk is left. */
@@ -174,7 +252,10 @@ class House {
   /** Lets everything that was set off come to rest, slow peers included. A write that hangs has stalled then. */
   async settle(): Promise<void> {
     await this.time.advance(0);
-    if (this.disk.how === 'hangs') await this.time.advance(STALLED_AFTER_MS);
+    // A write that begins meanwhile, such as an expiry, needs as long again.
+    for (let i = 0; i < 3 && this.engine.recording.phase === 'writing'; i++) {
+      await this.time.advance(STALLED_AFTER_MS);
+    }
     for (let i = 0; i < 8; i++) {
       for (const peer of this.announcer.routers.keys()) {
         this.announcer.deaf.delete(peer);
@@ -254,6 +335,53 @@ function assertEnded(house: House): void {
   }
 }
 
+function flowSpecDestination(nlri: Uint8Array, family: Family): Prefix {
+  const decoded = decodeFlowSpec(nlri, family.afi, family.safi);
+  assert.ok(decoded.ok);
+  const destination = decoded.value.spec.components.find(({ type }) => type === 1);
+  assert.ok(destination?.type === 1);
+  return destination.prefix;
+}
+
+function unicastDestination(nlri: Uint8Array, family: Family): Prefix {
+  const address = new Uint8Array(family.afi === 1 ? 4 : 16);
+  address.set(nlri.subarray(1));
+  return makePrefix(address, nlri[0] ?? assert.fail());
+}
+
+const CUSTOMERS = ['203.0.113.0/24', '2001:db8:acd::/48'].map(prefix);
+
+/** A unicast route has a configured form, with its communities, for a customer's addresses. */
+function assertConfigured(
+  text: string,
+  { communities, largeCommunities, nextHop }: RouteAttributes,
+  destination: Prefix,
+  house: House,
+  peer: string,
+): void {
+  const { targets = NO_TARGETS } = house.engine.policy;
+  const carried = splitCommunities(communities, COMMUNITY_WIDTH.standard).map(formatCommunity);
+  const large = splitCommunities(largeCommunities, COMMUNITY_WIDTH.large).map(formatLargeCommunity);
+  const isHole = carried.includes('blackhole');
+  if (isHole) assert.ok(targets.blackhole.allowed, `${text} is not allowed`);
+  const forms = isHole
+    ? [targets.blackhole.target]
+    : [...targets.scrubbers.values()].flatMap(({ divert }) => divert ?? []);
+  const hop = formatAddress(nextHop);
+  const form = forms.find(({ nextHopV4, nextHopV6 }) => hop === nextHopV4 || hop === nextHopV6);
+  assert.ok(form !== undefined, `${text} has a configured next hop`);
+  const isV4 = destination.family === 4;
+  assert.ok(destination.length >= (isV4 ? form.lengthV4 : form.lengthV6), `${text} is too wide`);
+  assert.ok(
+    CUSTOMERS.some((one) => covers(one, destination)),
+    `${text} is a customer's`,
+  );
+  for (const one of form.communities) assert.ok([...carried, ...large].includes(one), `${text} lacks ${one}`);
+  assert.equal(carried.includes('no-export'), !form.export, `${text} leaves the neighbor`);
+  const { announce = ['flowspec'] } = house.neighbors.find(({ name }) => name === peer) ?? {};
+  assert.ok(announce.includes(isHole ? 'blackhole' : 'divert'), `${text} is not for ${peer}`);
+}
+
 /** What must hold for every router at rest, said without the code that is under test. */
 function assertSafe(house: House): void {
   const { state, policy } = house.engine;
@@ -264,17 +392,13 @@ function assertSafe(house: House): void {
   ];
   for (const [peer, router] of house.announcer.routers) {
     const owners = new Set<string>();
-    for (const { key, nlri, family, text } of router.values()) {
+    for (const { key, nlri, family, attributes, text } of router.values()) {
       // A route that has changed hands was not written again: its label tells who it was written for.
       const label = house.announcer.ribOut(peer).sent(key)?.route.owner ?? '';
-      const decoded = decodeFlowSpec(nlri, family.afi, family.safi);
-      assert.ok(decoded.ok);
-      const destination = decoded.value.spec.components.find(({ type }) => type === 1);
-      assert.ok(destination?.type === 1, `${text} has a destination`);
-      assert.ok(
-        !forbidden.some((one) => overlaps(one, destination.prefix)),
-        `${text} on ${peer} is forbidden`,
-      );
+      const isUnicast = family.safi === 1;
+      const destination = isUnicast ? unicastDestination(nlri, family) : flowSpecDestination(nlri, family);
+      assert.ok(!forbidden.some((one) => overlaps(one, destination)), `${text} on ${peer} is forbidden`);
+      if (isUnicast) assertConfigured(text, attributes, destination, house, peer);
       const mitigation = state.mitigations.get(label);
       assert.ok(mitigation !== undefined && !mitigation.dryRun);
       assert.ok(mitigation.expiresAt > house.time.now - INTERVAL_MS, `${text} outlived its TTL`);
@@ -312,6 +436,17 @@ const peer = fc.constantFrom('edge1', 'edge2', 'edge3');
 const ports = fc.constantFrom<readonly number[]>([53], [80], [80], [80, 443], [80, 443, 8080], []);
 const by = { actor: ALICE, reason: 'because' } as const;
 
+const action = fc.constantFrom<MitigationAction>(
+  { type: 'police', rateBps: 1e6 },
+  { type: 'discard', rateBps: null },
+  { type: 'redirect', rateBps: null, target: { scrubber: 'fra' } },
+  { type: 'redirect', rateBps: 1e6, target: { vrf: '65010:777' } },
+  { type: 'redirect', rateBps: null, target: { ip: '192.0.2.99' } },
+  { type: 'divert', rateBps: null, scrubber: 'fra' },
+  { type: 'divert', rateBps: null, scrubber: 'ams' },
+  { type: 'blackhole', rateBps: null },
+);
+
 const command: fc.Arbitrary<Command> = fc.oneof(
   {
     weight: 16,
@@ -329,14 +464,14 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       .map((options): Command => ({ type: 'event', detection: detection(options), actor: FNM })),
   },
   {
-    weight: 2,
-    arbitrary: fc.record({ victim, ports, police: fc.boolean(), ttl: fc.constantFrom(30, 60, 600) }).map(
+    weight: 6,
+    arbitrary: fc.record({ victim, ports, action, ttl: fc.constantFrom(30, 60, 600) }).map(
       (ask): Command => ({
         type: 'mitigate',
         victim: ask.victim,
-        protocol: 17,
-        ports: ask.ports,
-        action: ask.police ? { type: 'police', rateBps: 1e6 } : { type: 'discard', rateBps: null },
+        protocol: ruleKind(ask.action) === 'flowspec' ? 17 : null,
+        ports: ruleKind(ask.action) === 'flowspec' ? ask.ports : [],
+        action: ask.action,
         ttlSeconds: ask.ttl,
         ...by,
       }),
@@ -369,7 +504,7 @@ const deed: fc.Arbitrary<Deed> = fc.oneof(
   {
     weight: 5,
     arbitrary: fc
-      .record({ peer, families: fc.constantFrom(BOTH, BOTH, V4) })
+      .record({ peer, families: fc.constantFrom(EVERY, EVERY, BOTH, V4) })
       .map((session): Deed => ({ do: 'up', ...session })),
   },
   {
@@ -479,7 +614,7 @@ describe('for any sequence of reports, commands, reloads, sessions, disks that a
         house.disk.how = 'works';
         await Promise.all(pending);
         // A store that works again, sessions that stay up, and one reconciliation.
-        for (const name of ['edge1', 'edge2', 'edge3']) house.announcer.up(name, BOTH);
+        for (const name of ['edge1', 'edge2', 'edge3']) house.announcer.up(name, EVERY);
         await house.time.advance(INTERVAL_MS + 2_000);
         await house.settle();
         assertConverged(house);

@@ -58,11 +58,12 @@ async function simulate(context: CommandContext, file: string, options: Simulate
   ]);
   const { policy, vectorMaps } = await configOf(context, options.config);
   const simulation = new app.Simulation(policy);
+  const ruleText: RuleText = (mitigation) => app.ruleText(mitigation, policy.targets);
   const say = (step: SimulatedStep): void => {
     context.io.stdout.write(
       context.options.format === 'json'
-        ? `${JSON.stringify(stepJson(step, app.ruleText, decidedMitigationView))}\n`
-        : fitted(context, stepText(step, app.ruleText, options.why === true)),
+        ? `${JSON.stringify(stepJson(step, ruleText, decidedMitigationView))}\n`
+        : fitted(context, stepText(step, ruleText, options.why === true)),
     );
   };
   if (file !== '-' && (await isFolder(file))) {
