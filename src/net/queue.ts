@@ -14,6 +14,11 @@ export class Fifo<T extends number | string | object> {
     return this.#items[this.#head];
   }
 
+  /** Returns the item with so many older ones before it. */
+  at(index: number): T | undefined {
+    return this.#items[this.#head + index];
+  }
+
   push(item: T): void {
     this.#items.push(item);
   }

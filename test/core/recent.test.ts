@@ -9,6 +9,7 @@ function remembering(count: number, idOf: (i: number) => string): RecentBans {
   for (let i = 0; i < count; i++) {
     bans.add({ source: 'fnm', externalId: idOf(i), at: 0, eventId: UUID, mitigationId: null });
     bans.forget(0);
+    bans.settle();
   }
   return bans;
 }

@@ -17,8 +17,8 @@ import {
 /** Limits the entries of all histories together; beyond it, those of ended mitigations are cut to the minimum first. */
 export const LIVES_SIZE = 50_000;
 
-/** Looks at this many histories for cutting at once: some hundred microseconds of work. */
-const CUT_AT_ONCE = 32;
+/** Cuts so many entries more than must be, so that all histories are looked through once in so many entries. */
+const CUT_AHEAD = LIVES_SIZE / 10;
 
 /** Undoes one change. Changes are undone last first. */
 type Undo = () => void;
@@ -27,33 +27,19 @@ const NOTHING: Undo = () => undefined;
 
 export class Lives {
   readonly #lives = new Map<string, Life>();
-  readonly #events: ReadonlyMap<string, EventRecord>;
+  readonly #events: Pick<ReadonlyMap<string, EventRecord>, 'get'>;
   #size = 0;
-  /** The place where cutting continues; entries added meanwhile are included. */
-  #cursor: Iterator<readonly [string, Life]> = this.#lives.entries();
-  /** Entries cut since the cursor was at the beginning. */
-  #cut = 0;
-  /** True when the last round over ended mitigations cut nothing, so that live ones are cut, too. */
-  #cutsLive = false;
+  /** Entries beyond the minimum of each history. */
+  #surplus = 0;
 
   /** `events` are the remembered ones, including the event that is being decided. */
-  constructor(events: ReadonlyMap<string, EventRecord>) {
+  constructor(events: Pick<ReadonlyMap<string, EventRecord>, 'get'>) {
     this.#events = events;
   }
 
   /** Undefined for a mitigation without a kept history, such as a rejected one (see lifeFromItself). */
   get(id: string): Life | undefined {
     return this.#lives.get(id);
-  }
-
-  /** Number of entries. */
-  get size(): number {
-    return this.#size;
-  }
-
-  /** In order of creation. */
-  list(): readonly Life[] {
-    return [...this.#lives.values()];
   }
 
   /** Restores a snapshot's list. */
@@ -99,39 +85,51 @@ export class Lives {
     };
   }
 
-  forget(id: string): void {
+  forget(id: string): Undo {
+    const before = this.#lives.get(id);
     this.#put(id, undefined);
+    return () => this.#put(id, before);
   }
 
   /**
-   * Cuts histories while there are too many entries, a few at a time. Not within a group, because a cut cannot be
-   * undone. When even the minimum of each is too much, only the number of mitigations bounds them.
+   * Cuts histories when there are too many entries: those of ended mitigations first, and of these the oldest. When the
+   * minimum of each nearly fills the bound, only the number of mitigations bounds them. Nothing but the histories and
+   * the order of `ids`, which is that of creation, decides what is cut, so that a replay cuts the same.
    */
-  settle(isLive: (id: string) => boolean): void {
-    for (let looked = 0; this.#size > LIVES_SIZE && looked < CUT_AT_ONCE; looked++) {
-      const next = this.#cursor.next();
-      if (next.done === true) {
-        this.#cutsLive = this.#cut === 0 && !this.#cutsLive;
-        this.#cut = 0;
-        this.#cursor = this.#lives.entries();
-        continue;
-      }
-      const [id, life] = next.value;
-      if (!this.#cutsLive && isLive(id)) continue;
-      const before = this.#size;
-      this.#put(id, shortestLife(life));
-      this.#cut += before - this.#size;
+  cut(ids: Iterable<string>, live: ReadonlySet<string>): Undo {
+    if (this.#size <= LIVES_SIZE || this.#surplus < CUT_AHEAD) return NOTHING;
+    const cut: Life[] = [];
+    const ofLive: Life[] = [];
+    const shorten = (life: Life): void => {
+      if (this.#size <= LIVES_SIZE - CUT_AHEAD || surplusOf(life) === 0) return;
+      cut.push(life);
+      this.#put(life.id, shortestLife(life));
+    };
+    for (const id of ids) {
+      const life = this.#lives.get(id);
+      if (life === undefined) continue;
+      if (live.has(id)) ofLive.push(life);
+      else shorten(life);
     }
+    ofLive.forEach(shorten);
+    return () => {
+      for (const life of cut) this.#put(life.id, life);
+    };
   }
 
   #put(id: string, life: Life | undefined): void {
     const before = this.#lives.get(id);
-    if (before !== undefined) this.#size -= sizeOf(before);
+    if (before !== undefined) this.#count(before, -1);
     if (life === undefined) this.#lives.delete(id);
     else {
       this.#lives.set(id, life);
-      this.#size += sizeOf(life);
+      this.#count(life, 1);
     }
+  }
+
+  #count(life: Life, sign: 1 | -1): void {
+    this.#size += sign * sizeOf(life);
+    this.#surplus += sign * surplusOf(life);
   }
 }
 
@@ -144,6 +142,14 @@ export const KEPT_REPORTS = 16;
 export const KEPT_REPORTS_ENDED = 4;
 /** Renewals kept of one mitigation; they are all alike. */
 export const KEPT_RENEWALS = 2;
+
+/** Turns in the shortest history: the first decision and the last two. */
+const LEAST_TURNS = 3;
+
+/** Counts the entries that the shortest history lacks. */
+function surplusOf({ turns, reports, renewals }: Life): number {
+  return Math.max(0, turns.length - LEAST_TURNS) + reports.length + renewals.length;
+}
 
 /** Counts a history's entries. */
 export function sizeOf({ turns, reports, renewals }: Life): number {
@@ -181,9 +187,9 @@ function withReport(life: Life, entry: LifeEntry): Life {
 
 const ONE_REPORT = { turns: 0, reports: 1, renewals: 0 };
 
-/** Returns the minimum: the first decision and the last two. */
+/** Returns the minimum of a history. */
 export function shortestLife(life: Life): Life {
-  return bounded(life, 3, 0, 0);
+  return bounded(life, LEAST_TURNS, 0, 0);
 }
 
 /** Selects the list for an entry. Extensions and releases that leave other holds are as frequent as reports. */

@@ -1,4 +1,7 @@
-/** Short-lived memory: bans by their detector's id (24 hours), creations (one minute), attacked hosts by prefix. */
+/**
+ * Short-lived memory: bans by their detector's id (24 hours), creations (one minute), attacked hosts by prefix. What is
+ * forgotten depends on the facts and their times alone, and so every fact forgets, also within a group.
+ */
 import { Fifo } from '../../net/queue.ts';
 import { textCost } from '../../net/heap-cost.ts';
 import type { Detection, EventRecord } from '../types.ts';
@@ -24,11 +27,14 @@ export interface RecentBan {
 export class RecentBans {
   readonly #bans = new Map<string, RecentBan>();
   readonly #order = new Fifo<RecentBan>();
+  /** Forgotten ones at the beginning of the order, which `settle` removes. */
+  #forgotten = 0;
+  /** Of those that are remembered. */
   #bytes = 0;
 
   /** Number of remembered bans. */
   get size(): number {
-    return this.#order.size;
+    return this.#order.size - this.#forgotten;
   }
 
   get(source: string, externalId: string): RecentBan | undefined {
@@ -54,13 +60,28 @@ export class RecentBans {
     else this.#bans.set(key, before);
   }
 
-  /** Forgets bans that are too old or too many. */
-  forget(now: number): void {
-    for (let ban = this.#order.oldest; ban !== undefined; ban = this.#order.oldest) {
-      const fits = this.#order.size <= BAN_MEMORY_SIZE && this.#bytes <= BAN_MEMORY_BYTES;
-      if (ban.at > now - BAN_MEMORY_MS && fits) return;
-      this.#order.shift();
+  /** Forgets bans that are too old or too many. Returns a function that undoes it, or undefined when there are none. */
+  forget(now: number): (() => void) | undefined {
+    const forgotten = this.#forgotten;
+    const bytes = this.#bytes;
+    for (let ban = this.#order.at(forgotten); ban !== undefined; ban = this.#order.at(this.#forgotten)) {
+      const fits = this.size <= BAN_MEMORY_SIZE && this.#bytes <= BAN_MEMORY_BYTES;
+      if (ban.at > now - BAN_MEMORY_MS && fits) break;
+      this.#forgotten++;
       this.#bytes -= costOf(ban);
+    }
+    if (this.#forgotten === forgotten) return undefined;
+    return () => {
+      this.#forgotten = forgotten;
+      this.#bytes = bytes;
+    };
+  }
+
+  /** Removes what was forgotten. Not while it may be undone. */
+  settle(): void {
+    for (; this.#forgotten > 0; this.#forgotten--) {
+      const ban = this.#order.shift();
+      if (ban === undefined) continue;
       const key = banKey(ban.source, ban.externalId);
       if (this.#bans.get(key) === ban) this.#bans.delete(key);
     }
@@ -68,7 +89,7 @@ export class RecentBans {
 
   /** Oldest first. */
   list(): readonly RecentBan[] {
-    return this.#order.list();
+    return this.#order.list().slice(this.#forgotten);
   }
 }
 
@@ -94,8 +115,8 @@ export interface Creation {
  * Times of creations in the last minute, ascending, dry-run separately. After a clock was set back, later ones stay.
  */
 export class Creations {
-  readonly #enforced: number[] = [];
-  readonly #dryRun: number[] = [];
+  #enforced: number[] = [];
+  #dryRun: number[] = [];
 
   add({ at, dryRun }: Creation): void {
     const times = this.#of(dryRun);
@@ -114,13 +135,16 @@ export class Creations {
     return firstAfter(times, upTo) - firstAfter(times, after);
   }
 
-  forget(now: number): void {
-    for (const times of [this.#enforced, this.#dryRun]) {
-      const oldest = times[0];
-      // Removes entries a minute late, so that the list does not move with every creation.
-      if (oldest === undefined || oldest > now - 2 * CREATION_MEMORY_MS) continue;
-      times.splice(0, firstAfter(times, now - CREATION_MEMORY_MS));
-    }
+  /** Forgets creations that are too old. Returns a function that undoes it, or undefined when there are none. */
+  forget(now: number): (() => void) | undefined {
+    const [enforced, dryRun] = [this.#enforced, this.#dryRun];
+    this.#enforced = newest(enforced, now);
+    this.#dryRun = newest(dryRun, now);
+    if (this.#enforced === enforced && this.#dryRun === dryRun) return undefined;
+    return () => {
+      this.#enforced = enforced;
+      this.#dryRun = dryRun;
+    };
   }
 
   /** Lists all remembered creations, so that a restored state forgets what this one does. */
@@ -131,6 +155,13 @@ export class Creations {
   #of(dryRun: boolean): number[] {
     return dryRun ? this.#dryRun : this.#enforced;
   }
+}
+
+/** Returns the times without those of a minute ago; a minute late, so that not every creation makes a new list. */
+function newest(times: number[], now: number): number[] {
+  const oldest = times[0];
+  if (oldest === undefined || oldest > now - 2 * CREATION_MEMORY_MS) return times;
+  return times.slice(firstAfter(times, now - CREATION_MEMORY_MS));
 }
 
 /** Returns the index of the first time after the given one in an ascending list. */

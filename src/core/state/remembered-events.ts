@@ -33,6 +33,14 @@ export class RememberedEvents {
     return this.#detailsBytes;
   }
 
+  /** Returns an event, unless it is beyond the limit and `settle` only has not come by yet. */
+  get(id: string): EventRecord | undefined {
+    for (let i = this.#arrivals.size - HISTORY_SIZE - 1; i >= 0; i--) {
+      if (this.#arrivals.at(i) === id) return undefined;
+    }
+    return this.byId.get(id);
+  }
+
   /** Adds an event as the newest; returns a function that undoes it while it is the newest. */
   add(event: EventRecord): () => void {
     this.byId.set(event.id, event);
@@ -58,7 +66,10 @@ export class RememberedEvents {
     return this.#attacked.of(block, vector);
   }
 
-  /** Forgets events beyond the limits. Not while a change may be undone. */
+  /**
+   * Forgets events beyond the limits. Not while a change may be undone: it makes no difference whether it is done after
+   * each fact or after several, because the newest that fit are kept whatever their times are.
+   */
   settle(): void {
     while (this.#arrivals.size > HISTORY_SIZE) this.#forget(this.#arrivals.shift() ?? '');
     while (this.#detailsBytes > DETAILS_BYTES) {
@@ -110,6 +121,9 @@ interface Ended {
 
 export class EndedMitigations {
   readonly #order = new Fifo<Ended>();
+  /** Forgotten ones at the beginning of the order, which `settle` removes. */
+  #forgotten = 0;
+  /** Of those that are remembered. */
   #bytes = 0;
 
   /** Adds a mitigation that has ended. */
@@ -124,20 +138,33 @@ export class EndedMitigations {
     this.#bytes -= this.#order.pop()?.cost ?? 0;
   }
 
-  /** Forgets mitigations beyond the limits; returns their ids. */
+  /** Forgets the oldest if there is one beyond the limits. Returns its id, and a function that undoes it. */
+  forget(): { readonly id: string; readonly undo: () => void } | undefined {
+    if (this.#order.size - this.#forgotten <= HISTORY_SIZE && this.#bytes <= ENDED_BYTES) return undefined;
+    const oldest = this.#order.at(this.#forgotten);
+    if (oldest === undefined) return undefined;
+    const { id, cost } = oldest;
+    this.#forgotten++;
+    this.#bytes -= cost;
+    const undo = (): void => {
+      this.#forgotten--;
+      this.#bytes += cost;
+    };
+    return { id, undo };
+  }
+
+  /** Removes what was forgotten; returns the ids. Not while it may be undone. */
   settle(): readonly string[] {
     const gone: string[] = [];
-    while (this.#order.size > HISTORY_SIZE || this.#bytes > ENDED_BYTES) {
-      const oldest = this.#order.shift();
-      if (oldest === undefined) break;
-      this.#bytes -= oldest.cost;
-      gone.push(oldest.id);
-    }
+    for (; this.#forgotten > 0; this.#forgotten--) gone.push(this.#order.shift()?.id ?? '');
     return gone;
   }
 
   /** Ids, oldest first. */
   list(): readonly string[] {
-    return this.#order.list().map(({ id }) => id);
+    return this.#order
+      .list()
+      .slice(this.#forgotten)
+      .map(({ id }) => id);
   }
 }

@@ -62,7 +62,7 @@ class FoldedState implements StateHandle {
   readonly #expiries = new ExpiryHeap();
   readonly #bans = new RecentBans();
   readonly #creations = new Creations();
-  readonly #lives = new Lives(this.#events.byId);
+  readonly #lives = new Lives(this.#events);
   /** Built at first use, so that replaying parses nothing; undefined when it must be rebuilt. */
   #safelistTrie: PrefixTrie<SafelistEntry> | undefined;
   /** Undoes the open group's changes, last first; undefined when no group is open. */
@@ -191,6 +191,7 @@ class FoldedState implements StateHandle {
     });
     this.#seq = recorded.seq;
     this.#lastAt = recorded.at;
+    this.#forget();
     if (this.#undo === undefined) this.#settle();
   }
 
@@ -224,7 +225,7 @@ class FoldedState implements StateHandle {
       safelist: [...this.safelist.values()],
       bans: this.#bans.list(),
       creations: this.#creations.list(),
-      lives: this.#lives.list(),
+      lives: [...this.mitigations.keys()].flatMap((id) => this.#lives.get(id) ?? []),
     };
     return { schema: 1, seq: this.#seq, data };
   }
@@ -316,13 +317,13 @@ class FoldedState implements StateHandle {
   }
 
   #setDisabled(peer: string, decision: OperatorDecision | undefined): void {
-    const before = this.disabledPeers.get(peer);
-    const put = (value: OperatorDecision | undefined): void => {
-      if (value === undefined) this.disabledPeers.delete(peer);
-      else this.disabledPeers.set(peer, value);
-    };
-    put(decision);
-    this.#undo?.push(() => put(before));
+    const before = [...this.disabledPeers];
+    if (decision === undefined) this.disabledPeers.delete(peer);
+    else this.disabledPeers.set(peer, decision);
+    this.#undo?.push(() => {
+      this.disabledPeers.clear();
+      for (const [name, earlier] of before) this.disabledPeers.set(name, earlier);
+    });
   }
 
   #setPaused(paused: StateView['paused']): void {
@@ -368,21 +369,27 @@ class FoldedState implements StateHandle {
     return mitigation.expiresAt === at || mitigation.renewAt === at;
   };
 
-  /** Bounds the histories. Not within a group, because forgetting cannot be undone. */
+  /**
+   * Forgets what a fact makes too old or too many. After each one, although several may be in a group: a replay has no
+   * groups and must forget the same, also when the clock was set back between two facts.
+   */
+  #forget(): void {
+    const undo = [this.#bans.forget(this.#lastAt), this.#creations.forget(this.#lastAt)];
+    for (let gone = this.#ended.forget(); gone !== undefined; gone = this.#ended.forget()) {
+      undo.push(gone.undo, this.#lives.forget(gone.id));
+    }
+    undo.push(this.#lives.cut(this.mitigations.keys(), this.live));
+    for (const one of undo) if (one !== undefined) this.#undo?.push(one);
+  }
+
+  /** Removes what is forgotten. Not within a group, because the order of the maps could not be restored. */
   #settle(): void {
-    for (const id of this.#ended.settle()) this.#forgetMitigation(id);
+    for (const id of this.#ended.settle()) this.mitigations.delete(id);
     this.#events.settle();
-    this.#bans.forget(this.#lastAt);
-    this.#creations.forget(this.#lastAt);
-    this.#lives.settle((id) => this.live.has(id));
+    this.#bans.settle();
     if (this.#expiries.size > 1024 && this.#expiries.size > 16 * this.live.size) {
       this.#expiries.compact(this.#stillDue);
     }
-  }
-
-  #forgetMitigation(id: string): void {
-    this.mitigations.delete(id);
-    this.#lives.forget(id);
   }
 
   /** Restores the order of creation: a mitigation whose end was undone is live again, but last in the set. */
