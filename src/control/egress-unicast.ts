@@ -15,6 +15,7 @@ import { decodeUnicastNlri, unicastNlriFault } from '../bgp/wire/nlri-list.ts';
 import { Afi } from '../bgp/wire/iana.ts';
 import { toHex } from '../net/bytes.ts';
 import { covers, familyBits, formatAddress, formatPrefix, hostPrefix, type Prefix } from '../net/prefix.ts';
+import type { UnicastKind } from '../core/state/indices.ts';
 import type { PrefixSet } from '../net/prefix-set.ts';
 import { notUnicast } from '../net/special-addresses.ts';
 
@@ -29,9 +30,6 @@ export interface UnicastForm {
   /** True if the configuration switches export on: the route needs neither NO_EXPORT nor NO_ADVERTISE. */
   readonly exportAllowed: boolean;
 }
-
-/** A route to a scrubber, or one to nowhere. */
-export type UnicastKind = 'divert' | 'blackhole';
 
 /** The limits of every unicast route. Replaced as a whole when the safelist or the policy changes. */
 export interface UnicastGuard {

@@ -6,12 +6,8 @@ import { unicastRoute } from '../../src/bgp/rib/unicast-route.ts';
 import { parseAnyCommunity, type ParsedCommunity } from '../../src/bgp/wire/communities.ts';
 import { FAMILIES } from '../../src/bgp/wire/iana.ts';
 import { checkRoute, type EgressGuard } from '../../src/control/egress.ts';
-import {
-  checkUnicast,
-  type UnicastForm,
-  type UnicastGuard,
-  type UnicastKind,
-} from '../../src/control/egress-unicast.ts';
+import { checkUnicast, type UnicastForm, type UnicastGuard } from '../../src/control/egress-unicast.ts';
+import type { UnicastKind } from '../../src/core/state/indices.ts';
 import { fromHex, toHex } from '../../src/net/bytes.ts';
 import { covers, hostPrefix, knownPrefix, overlaps, parseAddress } from '../../src/net/prefix.ts';
 import { PrefixSet } from '../../src/net/prefix-set.ts';
