@@ -16,7 +16,7 @@ import { NO_TARGETS, type Targets, type UnicastTarget } from '../core/policy/scr
 import type { StateView } from '../core/state/state.ts';
 import { knownPrefix, parseAddress } from '../net/prefix.ts';
 import { PrefixSet } from '../net/prefix-set.ts';
-import { checkRoute, type EgressGuard, type AllowedRedirect } from './egress.ts';
+import { checkRoute, type EgressGuard, type AllowedTarget } from './egress.ts';
 import type { UnicastForm, UnicastGuard } from './egress-unicast.ts';
 import type { NeighborPolicy } from './render-rule.ts';
 
@@ -102,20 +102,20 @@ export function guardOf(
 export function redirectTargets(
   { scrubbers }: Targets,
   playbooks: Pick<PlaybookSet, 'byName'> | undefined,
-): readonly AllowedRedirect[] {
+): readonly AllowedTarget[] {
   const ofScrubbers = [...scrubbers.values()].flatMap(({ redirect: { ipv4, ipv6, vrf } }) => [
     ...addresses(ipv4, ipv6),
     ...routeTargets(vrf),
   ]);
   const steps = [...(playbooks?.byName.values() ?? [])].flatMap((playbook) => playbook.steps);
-  const ofSteps = steps.flatMap(({ action }): readonly AllowedRedirect[] => {
+  const ofSteps = steps.flatMap(({ action }): readonly AllowedTarget[] => {
     if (action.type !== 'redirect' || 'scrubber' in action.target) return [];
     return 'ip' in action.target ? addresses(action.target.ip) : routeTargets(action.target.vrf);
   });
   return [...ofScrubbers, ...ofSteps];
 }
 
-function addresses(...texts: readonly (string | undefined)[]): readonly AllowedRedirect[] {
+function addresses(...texts: readonly (string | undefined)[]): readonly AllowedTarget[] {
   return octetsOf(texts).map((address) => ({ type: 'ip', address }));
 }
 
@@ -123,7 +123,7 @@ function octetsOf(texts: readonly (string | undefined)[]): readonly Uint8Array[]
   return texts.flatMap((text) => (text === undefined ? [] : (parseAddress(text) ?? [])));
 }
 
-function routeTargets(text: string | undefined): readonly AllowedRedirect[] {
+function routeTargets(text: string | undefined): readonly AllowedTarget[] {
   const action = text === undefined ? undefined : parseVrfRedirect(text);
   switch (action?.type) {
     case 'redirect-vrf':

@@ -3,6 +3,7 @@
  * moves it for others, too. So this judge decodes the octets about to be sent, knows nothing of how they were rendered,
  * and lets only the configured forms through. PURE.
  */
+import type { UnicastKind } from '../core/state/indices.ts';
 import type { OutRoute, RouteAttributes } from '../bgp/rib/route.ts';
 import {
   COMMUNITY_WIDTH,
@@ -15,7 +16,6 @@ import { decodeUnicastNlri, unicastNlriFault } from '../bgp/wire/nlri-list.ts';
 import { Afi } from '../bgp/wire/iana.ts';
 import { toHex } from '../net/bytes.ts';
 import { covers, familyBits, formatAddress, formatPrefix, hostPrefix, type Prefix } from '../net/prefix.ts';
-import type { UnicastKind } from '../core/state/indices.ts';
 import type { PrefixSet } from '../net/prefix-set.ts';
 import { notUnicast } from '../net/special-addresses.ts';
 
@@ -30,6 +30,8 @@ export interface UnicastForm {
   /** True if the configuration switches export on: the route needs neither NO_EXPORT nor NO_ADVERTISE. */
   readonly exportAllowed: boolean;
 }
+
+/** A route to a scrubber, or one to nowhere. */
 
 /** The limits of every unicast route. Replaced as a whole when the safelist or the policy changes. */
 export interface UnicastGuard {

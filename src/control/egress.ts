@@ -18,7 +18,7 @@ import type { PrefixSet } from '../net/prefix-set.ts';
 import { checkUnicast, type UnicastGuard } from './egress-unicast.ts';
 
 /** A configured target of redirects: an address of 4 or 16 octets, or a VRF's route target. */
-export type AllowedRedirect =
+export type AllowedTarget =
   | { readonly type: 'ip'; readonly address: Uint8Array }
   | { readonly type: 'vrf'; readonly target: RouteTarget }
   | { readonly type: 'vrf-ipv6'; readonly address: Uint8Array; readonly value: number };
@@ -33,7 +33,7 @@ export interface EgressGuard {
   readonly untouchable: PrefixSet;
   readonly protectedPorts: ReadonlySet<number>;
   /** The only targets that rules may redirect to; absent: rules do not redirect. */
-  readonly redirects?: { readonly targets: readonly AllowedRedirect[] };
+  readonly redirects?: { readonly targets: readonly AllowedTarget[] };
   /** Absent: no unicast route may be sent. */
   readonly unicast?: UnicastGuard;
 }
@@ -156,7 +156,7 @@ function targetKey(redirect: Redirect): string | undefined {
   }
 }
 
-function keyOfTarget(target: AllowedRedirect): string {
+function keyOfTarget(target: AllowedTarget): string {
   switch (target.type) {
     case 'ip':
       return `ip ${toHex(target.address)}`;

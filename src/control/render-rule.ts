@@ -60,13 +60,13 @@ function announcedKinds({ announce = ['flowspec'] }: NeighborPolicy): readonly R
 }
 
 /** The parts of a rule that decide its octets. */
-type RuleToRender = Pick<DesiredRule, 'match' | 'action' | 'mitigationId'>;
+type RenderableRule = Pick<DesiredRule, 'match' | 'action' | 'mitigationId'>;
 
 /**
  * Renders a rule for a neighbor. Throws RangeError for a match that FlowSpec cannot express. Ignores the budgets, which
  * depend on the other rules.
  */
-export function render(rule: RuleToRender, neighbor: NeighborPolicy, targets: Targets): Rendering {
+export function render(rule: RenderableRule, neighbor: NeighborPolicy, targets: Targets): Rendering {
   const kind = ruleKind(rule.action);
   if (!announcedKinds(neighbor).includes(kind))
     return unable(`${kind} is not in the neighbor's announce list`);
@@ -75,7 +75,7 @@ export function render(rule: RuleToRender, neighbor: NeighborPolicy, targets: Ta
     : renderFlowSpec(rule, neighbor, targets);
 }
 
-function renderFlowSpec(rule: RuleToRender, neighbor: NeighborPolicy, targets: Targets): Rendering {
+function renderFlowSpec(rule: RenderableRule, neighbor: NeighborPolicy, targets: Targets): Rendering {
   const spec = toFlowSpec(rule.match);
   const family = FAMILIES[spec.afi === Afi.IPv4 ? 'ipv4-flowspec' : 'ipv6-flowspec'];
   if (!includesFamily(neighbor.families, family)) return lacksFamily(family);
@@ -106,7 +106,7 @@ function redirectChoices(
 function routeOf(
   { spec, actions }: DialectRule,
   family: Family,
-  rule: RuleToRender,
+  rule: RenderableRule,
   { communities, largeCommunities }: NeighborPolicy,
 ): OutRoute {
   const nlri = encodeFlowSpec(spec);
@@ -116,7 +116,7 @@ function routeOf(
 }
 
 function renderUnicast(
-  { match, mitigationId }: RuleToRender,
+  { match, mitigationId }: RenderableRule,
   action: UnicastAction,
   neighbor: NeighborPolicy,
   targets: Targets,
@@ -155,7 +155,7 @@ export function kindOfRoute({ family, attributes }: OutRoute): RuleKind {
 
 /** Returns a rule in operator notation as no neighbor changes it; with the reason if its target cannot be resolved. */
 export function ruleText(
-  { match, action }: Pick<RuleToRender, 'match' | 'action'>,
+  { match, action }: Pick<RenderableRule, 'match' | 'action'>,
   targets: Targets,
 ): string {
   if (isUnicast(action)) {

@@ -1,3 +1,4 @@
+import type { UnicastKind } from '../../src/core/state/indices.ts';
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
@@ -7,7 +8,6 @@ import { parseAnyCommunity, type ParsedCommunity } from '../../src/bgp/wire/comm
 import { FAMILIES } from '../../src/bgp/wire/iana.ts';
 import { checkRoute, type EgressGuard } from '../../src/control/egress.ts';
 import { checkUnicast, type UnicastForm, type UnicastGuard } from '../../src/control/egress-unicast.ts';
-import type { UnicastKind } from '../../src/core/state/indices.ts';
 import { fromHex, toHex } from '../../src/net/bytes.ts';
 import { covers, hostPrefix, knownPrefix, overlaps, parseAddress } from '../../src/net/prefix.ts';
 import { PrefixSet } from '../../src/net/prefix-set.ts';
