@@ -3,8 +3,10 @@ import { describe, it } from 'node:test';
 import { type OutRoute, routeAttributes } from '../../../src/bgp/rib/route.ts';
 import { type PackContext, packUpdates } from '../../../src/bgp/rib/pack.ts';
 import { decodeMessage } from '../../../src/bgp/wire/message.ts';
+import { familyName } from '../../../src/bgp/wire/iana.ts';
 import type { UpdateMessage } from '../../../src/bgp/wire/types.ts';
 import { toHex } from '../../../src/net/bytes.ts';
+import { unicast } from './unicast-routes.ts';
 import { DISCARD, FLOW6, flowRoute, POLICE } from '../speaker/support.ts';
 
 const EXTERNAL: PackContext = {
@@ -165,5 +167,22 @@ describe('packing', () => {
     };
     // 4096 octets less the 56 around them hold 404 NLRI of 10 octets.
     assert.deepEqual([1, 404, 405, 1212].map(routesInLastMessage), [1, 0, 1, 0]);
+  });
+});
+
+describe('changes of several families', () => {
+  it('are packed with every announcement before every withdrawal, so that protection has no gap', () => {
+    const hole = unicast('route 198.18.0.1/32 next-hop 192.0.2.1 community blackhole,no-export');
+    const hole6 = unicast('route 2001:db8::1/128 next-hop 100::1 community blackhole,no-export');
+    const { messages } = packUpdates({ announce: [hole6, hole], withdraw: [flowRoute(1)] }, EXTERNAL);
+    assert.deepEqual(
+      messages.map((message) => {
+        const { attributes, nlri } = decode(message);
+        const { mpReach, mpUnreach } = attributes;
+        if (nlri.length > 0) return '+ IPv4 unicast';
+        return mpReach ? `+ ${familyName(mpReach.family)}` : `- ${mpUnreach && familyName(mpUnreach.family)}`;
+      }),
+      ['+ ipv6-unicast', '+ IPv4 unicast', '- ipv4-flowspec'],
+    );
   });
 });
