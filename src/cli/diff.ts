@@ -1,8 +1,10 @@
 /** Implements `check --diff`: previews the effect of a reload on the running daemon. Asks the API and changes nothing. */
+import { FAMILIES, type FamilyName } from '../bgp/wire/iana.ts';
+import { offeredFamilies } from '../config/build-targets.ts';
 import { inventorySchema } from '../core/policy/inventory-schema.ts';
 import { differs, pathsForRestart, settingAt, withSettingsOf } from '../config/start-settings.ts';
 import type { LoadedConfig } from '../config/types.ts';
-import type { MitigationAction } from '../core/action.ts';
+import { type MitigationAction, RULE_KINDS } from '../core/action.ts';
 import { askBeforeEnding, endedByPolicy } from '../core/decide/operator.ts';
 import type { InventoryData } from '../core/policy/inventory-schema.ts';
 import { buildInventory } from '../core/policy/inventory.ts';
@@ -166,6 +168,9 @@ export function neighborChanges(
     const different = [...new Set([...Object.keys(was), ...Object.keys(becomes)])].filter((key) =>
       differs(was[key], becomes[key]),
     );
+    // A kind of route may need another family, and so another session.
+    if (!different.includes('families') && differs(familiesOf(was), familiesOf(becomes)))
+      different.push('families');
     const keys = change === 'changed' ? different : [];
     const session = sessions.get(name) ?? {};
     // The speaker decides the same way when it resets the session.
@@ -177,6 +182,16 @@ export function neighborChanges(
       !keys.some((key) => IDENTITY.includes(key));
     return { name, change, keys, rulesSent: number(session.rules_sent), keepsRules };
   });
+}
+
+/** Returns the families that a neighbor is offered; a daemon of an earlier version has no `announce`. */
+function familiesOf({ families, announce }: Fields): readonly FamilyName[] {
+  const named = list(families).map(text);
+  const kinds = announce === undefined ? ['flowspec'] : list(announce).map(text);
+  return offeredFamilies(
+    (Object.keys(FAMILIES) as FamilyName[]).filter((name) => named.includes(name)),
+    RULE_KINDS.filter((kind) => kinds.includes(kind)),
+  );
 }
 
 /** Names the default playbook, which has no name in the configuration. */
@@ -288,7 +303,7 @@ function portsWords({ customer_id, service_id, protocol, added, removed }: Ports
 }
 
 /** Lists the keys of a neighbor that can change without a session reset. */
-const WITHOUT_RESET = new Set(['dialect', 'max_rules', 'communities']);
+const WITHOUT_RESET = new Set(['dialect', 'max_rules', 'communities', 'announce', 'max_unicast']);
 
 /** Describes the effect of a reload on a neighbor's session and rules, without its name. */
 export function neighborWords({ change, keys, rulesSent, keepsRules }: NeighborChange): string {

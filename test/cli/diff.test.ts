@@ -332,3 +332,19 @@ test('a neighbor with graceful restart keeps its rules over a reset, unless it i
     assert.match(words(other), lost);
   }
 });
+
+test('a session is reset for the routes of a kind only if that needs another family', () => {
+  const edge1 = { name: 'edge1', families: ['ipv4-flowspec'], announce: ['flowspec'], max_unicast: 50 };
+  const words = (before: object, after: object): string => {
+    const [change] = neighborChanges([before], [after], [{ name: 'edge1', rules_sent: 3 }]);
+    assert.ok(change !== undefined, 'it is a change');
+    return neighborWords(change);
+  };
+  const diverted = { ...edge1, announce: ['flowspec', 'divert'] };
+  assert.match(words(edge1, diverted), /^announce, families changed; its session will be reset;/);
+  const stays = /^announce changed; of its 3 rules, those that change will be re-announced$/;
+  assert.match(words(diverted, { ...edge1, announce: ['flowspec', 'divert', 'blackhole'] }), stays);
+  const { announce: _, ...older } = edge1;
+  assert.match(words(older, edge1), stays, 'a daemon of an earlier version has no announce');
+  assert.match(words(edge1, { ...edge1, max_unicast: 9 }), /^max_unicast changed; of its 3 rules/);
+});

@@ -177,6 +177,36 @@ const wrong: readonly (readonly [
     {},
     /max_seconds 60 is less than min_seconds 600/,
   ],
+  [
+    'a redirect target of the other IP version',
+    'scrubbers: [{ name: fra, redirect: { ipv4: "2001:db8::1" } }]\n',
+    {},
+    /9:44 scrubbers\[0\]\.redirect\.ipv4: 2001:db8::1 is not an IPv4 address; write an IPv4 address/,
+  ],
+  [
+    'a next hop that is no host',
+    'scrubbers: [{ name: fra, divert: { next_hop_v4: 224.0.0.5 } }]\n',
+    {},
+    /next_hop_v4: 224\.0\.0\.5 is multicast \(RFC 5771\): traffic cannot be sent there/,
+  ],
+  [
+    'a diversion that routers would discard',
+    'scrubbers: [{ name: fra, divert: { next_hop_v4: 192.0.2.51, communities: ["65535:666"] } }]\n',
+    {},
+    /divert\.communities: routers discard the traffic .* community blackhole \(RFC 7999\); remove it/,
+  ],
+  [
+    'a neighbor whose diversions would be discarded',
+    `      communities: [blackhole]\n${SCRUBBERS}`,
+    {},
+    /9:20 bgp\.neighbors\[0\]\.communities: edge1 would discard what is diverted/,
+  ],
+  [
+    'a limit on the TTL below the shortest TTL',
+    'scrubbers: [{ name: fra, divert: { next_hop_v4: 192.0.2.51, max_ttl_seconds: 20 } }]\n',
+    {},
+    /divert\.max_ttl_seconds: no TTL is possible: timers\.min_ttl_seconds is 30; raise max_ttl_seconds/,
+  ],
 ];
 
 for (const [what, settings, files, said] of wrong) {
@@ -219,6 +249,31 @@ const odd: readonly (readonly [
     {},
     /edge1 will never be given divert routes: none can be decided; add a scrubber/,
   ],
+  [
+    'a next hop in protected infrastructure',
+    `${EVERYTHING}guardrails: { protected: { prefixes: ["198.51.100.0/24"] } }
+scrubbers: [{ name: fra, divert: { next_hop_v4: 198.51.100.9 } }]\n`,
+    {},
+    /next_hop_v4: .* inside the protected prefix 198\.51\.100\.0\/24: .*; .*add 198\.51\.100\.9\/32 to guardrails\.protected\.prefixes/,
+  ],
+  [
+    "a next hop at the router's own address",
+    `${EVERYTHING}blackhole: { allowed: true }\n`,
+    {},
+    /blackhole\.next_hop_v4: the next hop 192\.0\.2\.1 is the address of edge1: a router ignores a route to itself/,
+  ],
+  [
+    'a scrubber that no neighbor can redirect to',
+    `${EVERYTHING}      dialect: arista\nscrubbers: [{ name: fra, redirect: { ipv4: 192.0.2.50, vrf: "[2001:db8::1]:666" } }]\n`,
+    {},
+    /scrubbers\[0\]\.redirect: no neighbor can redirect to scrubber fra: arista cannot use ipv4, vrf; add a target/,
+  ],
+  [
+    'a step that its target ends sooner',
+    `${EVERYTHING}${SCRUBBERS}`,
+    steps('{ action: divert, to: fra, ttl_seconds: 7201 }'),
+    /steps\[0\]\.ttl_seconds: 7201 is above scrubbers\[0\]\.divert\.max_ttl_seconds, which is 7200; write at most 7200/,
+  ],
 ];
 
 for (const [what, settings, files, said] of odd) {
@@ -230,3 +285,41 @@ for (const [what, settings, files, said] of odd) {
     );
   });
 }
+
+test('nothing is said of a blackhole that is not allowed', async (t) => {
+  const inDocumentation = {
+    'inventory.yaml': 'customers: [{ customer_id: lab, prefixes: ["192.0.2.0/24"] }]\n',
+  };
+  assert.deepEqual(warningsOf(await load(t, SHORTEST, {}, inDocumentation)), []);
+  sound(await load(t, SHORTEST, {}, inDocumentation));
+  assert.deepEqual(warningsOf(await load(t, `${SHORTEST}safelist: { prefixes: ["192.0.2.0/24"] }\n`)), []);
+  const long = 'timers: { min_ttl_seconds: 100000, default_ttl_seconds: 100000, max_ttl_seconds: 200000 }\n';
+  sound(await load(t, `${SHORTEST}${long}`));
+});
+
+test('a route is exported without a warning if it is short, or says itself that it stays', async (t) => {
+  for (const divert of [
+    '{ next_hop_v4: 192.0.2.51, prefix_length_v4: 24, export: true }',
+    '{ next_hop_v4: 192.0.2.51, communities: [no-advertise], export: true }',
+  ]) {
+    const settings = `${SHORTEST}      announce: [flowspec, divert]\nscrubbers: [{ name: fra, divert: ${divert} }]\n`;
+    assert.deepEqual(warningsOf(await load(t, settings)), [], divert);
+  }
+});
+
+test('a protected next hop is confirmed by naming it', async (t) => {
+  const settings = `${SHORTEST}      announce: [flowspec, divert]
+guardrails: { protected: { prefixes: ["198.51.100.0/24", "198.51.100.9/32"] } }
+scrubbers: [{ name: fra, divert: { next_hop_v4: 198.51.100.9 } }]\n`;
+  assert.deepEqual(warningsOf(await load(t, settings)), []);
+});
+
+test('a name that resembles none is not taken for another', async (t) => {
+  const problems = problemsOf(
+    await load(t, `${EVERYTHING}${SCRUBBERS}`, {}, steps('{ action: divert, to: amsterdam }')),
+  );
+  assert.match(
+    problems.join('\n'),
+    /there is no scrubber "amsterdam"; add it to scrubbers in prefixd\.yaml$/,
+  );
+});
