@@ -63,7 +63,11 @@ export class EgressCheck {
   /** Returns why the route must not be sent; undefined if it may. */
   verdict(route: OutRoute): string | undefined {
     const known = this.#verdicts.get(route);
-    if (known !== undefined) return known.why;
+    if (known !== undefined) {
+      // It may have been forgotten while it was not wanted.
+      if (known.why !== undefined) this.#held.set(route, known.why);
+      return known.why;
+    }
     const why = checkRoute(route, this.#guard);
     this.#verdicts.set(route, { why });
     if (why !== undefined) {

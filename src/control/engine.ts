@@ -236,11 +236,11 @@ export class Engine implements EngineView {
     this.#recent.add(facts);
     // Actions taken meanwhile also apply to what the group added.
     const taken = this.#unrecorded.lay(this.#contextNow);
+    // Those who act on routers learn of a new policy before readers that waited for it.
+    const acted = facts.length > 0 ? this.#act([...facts, ...taken]) : undefined;
     this.#settle();
-    if (facts.length > 0) {
-      await this.#act([...facts, ...taken]);
-      this.#tell(facts);
-    }
+    await acted;
+    if (facts.length > 0) this.#tell(facts);
     for (const { job, answer } of group.decided) job.resolve(answer);
   }
 

@@ -132,7 +132,9 @@ export class Reconciler {
   async setNeighbors(policies: readonly NeighborPolicy[]): Promise<void> {
     const { engine } = this.#options;
     const fresh = this.neighbors.adopt(policies);
-    if (fresh.length > 0) this.#egress.refresh(engine.policy, engine.state, policies);
+    if (fresh.length > 0) {
+      await this.#settled(() => this.#egress.refresh(engine.policy, engine.state, policies));
+    }
     await this.full();
     for (const neighbor of fresh) {
       const { name } = neighbor.policy;
@@ -253,7 +255,7 @@ export class Reconciler {
     const { announcer, clock, timers } = this.#options;
     // A session that was established before its neighbor was adopted may hold routes that are not wanted.
     const held = [...announcer.ribOut(policy.name).effectiveKeys()];
-    const unwanted = held.filter((key) => wanted.route(key) === undefined);
+    const unwanted = held.filter((key) => this.#allowed(neighbor, key) === undefined);
     const keys = [...wanted.routeKeys()];
     let at = 0;
     while (at < keys.length) {

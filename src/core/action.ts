@@ -119,3 +119,8 @@ export function scrubberOf(action: MitigationAction): string | undefined {
   if (action.type === 'divert') return action.scrubber;
   return action.type === 'redirect' && 'scrubber' in action.target ? action.target.scrubber : undefined;
 }
+
+/** Returns the key of the one unicast route that a router holds for a prefix. */
+export function unicastKey(dstPrefix: string): string {
+  return `unicast|${dstPrefix}`;
+}

@@ -247,10 +247,129 @@ describe('a diversion or a blackhole is refused', () => {
     );
   });
 
+  test('for one protocol or port: it concerns all traffic', () => {
+    const at = world();
+    const { answer } = at.do({ ...ask(BLACKHOLE), protocol: 17, ports: [80] });
+    assert.equal(answer.type === 'refused' && answer.reason, 'rule_too_broad');
+  });
+
   test('with a TTL that is longer than the target allows', () => {
     const at = world();
     const { answer } = at.do({ ...ask(DIVERT), ttlSeconds: 100_000 });
     assert.equal(answer.type === 'refused' && answer.reason, 'ttl_out_of_bounds');
+  });
+});
+
+describe('several attacks and steps', () => {
+  const soonest = { require_confidence_at_least: 0.5, require_persistence_seconds: 1 };
+
+  test('that come due at one time do not pass the quotas together', () => {
+    const at = world({
+      quotas: { maxDivertedPerCustomer: 1 },
+      playbooks: playbooks([
+        { action: 'police', rate_bps: 1_000_000, ttl_seconds: 300 },
+        { action: 'divert', to: 'fra', ttl_seconds: 300, ...soonest, require_persistence_seconds: 60 },
+      ]),
+    });
+    for (let i = 50; i < 54; i++) {
+      at.event({ id: `a${i}`, victim: `203.0.113.${i}`, hold: 'until_released', confidence: 0.9 });
+    }
+    at.wait(60);
+    for (let i = 0; i < 6; i++) at.do({ type: 'expire' });
+    assert.deepEqual([...at.state.live].map((id) => at.get(id).action.type).sort(), [
+      'divert',
+      'police',
+      'police',
+      'police',
+    ]);
+  });
+
+  test('share a route, which takes one place', () => {
+    const at = world({ quotas: { maxDivertedPerCustomer: 1 } });
+    const first = at.attack();
+    at.do({
+      type: 'mitigate',
+      actor: ALICE,
+      victim: '203.0.113.50',
+      protocol: null,
+      ports: [],
+      action: { type: 'divert', rateBps: null, scrubber: 'fra' },
+      ttlSeconds: 600,
+      reason: 'test',
+    });
+    assert.deepEqual(
+      [...at.state.live].map((id) => at.get(id).action.type),
+      ['divert', 'divert'],
+    );
+    const count = (): number => at.state.activeUnicast('divert', 'customer', 'acme', false);
+    assert.equal(count(), 1);
+    at.withdraw(first.id);
+    assert.equal(count(), 1);
+    for (const id of at.state.live) at.withdraw(id);
+    assert.equal(count(), 0);
+  });
+
+  test('a diversion that becomes a blackhole is away for as long as a blackhole should be', () => {
+    const at = world({
+      playbooks: playbooks([
+        { action: 'divert', to: 'fra' },
+        { action: 'blackhole', ...soonest },
+      ]),
+    });
+    const { id } = at.attack({ confidence: 0.9 });
+    at.wait(2).event({ confidence: 0.9 });
+    assert.deepEqual([at.get(id).action.type, at.get(id).away?.since], ['blackhole', at.now]);
+    assert.equal(at.get(id).expiresAt, at.now + SILENT * 1000);
+  });
+
+  test('a rule after a diversion matches what the newest report says', () => {
+    const at = world({
+      playbooks: playbooks([
+        { action: 'police', rate_bps: 1_000_000 },
+        { action: 'divert', to: 'fra', ...soonest },
+        { action: 'discard', ttl_seconds: 120, ...soonest },
+      ]),
+    });
+    const report = { ports: [9999], confidence: 0.9 };
+    const { id } = at.attack(report);
+    for (let i = 0; i < 2; i++) at.wait(2).event(report);
+    const { action, match, away, expiresAt } = at.get(id);
+    assert.deepEqual(
+      [action.type, match.protocol, match.dstPorts, away],
+      ['discard', 17, [[9999, 9999]], null],
+    );
+    assert.equal(expiresAt, at.now + 120_000, 'a rule does not inherit the life of a diversion');
+  });
+
+  test('a prefix that is wider than the route, or a neighbor that is safelisted, leads to the next step', () => {
+    const steps = playbooks([
+      { action: 'divert', to: 'fra' },
+      { action: 'police', rate_bps: 1_000_000 },
+    ]);
+    const wide = world({ playbooks: steps, guardrails: { dstPrefixMinLen: 24 } });
+    assert.equal(wide.attack({ victim: '203.0.113.64/28' }).action.type, 'police');
+    const divert = { ...UNICAST, lengthV4: 24 };
+    const scrubbers = new Map([['fra', { name: 'fra', redirect: {}, divert, maxDiverted: 2 }]]);
+    const at = world({ playbooks: steps, targets: { ...TARGETS, scrubbers }, safelist: ['203.0.113.1'] });
+    assert.equal(at.attack().action.type, 'police');
+    assert.match(at.why, /divert is not possible: 203\.0\.113\.0\/24 overlaps safelisted prefix/);
+  });
+
+  test('many hosts under attack do not replace diversions by one rule', () => {
+    const at = world({
+      playbooks: playbooks([
+        { action: 'divert', to: 'fra' },
+        { action: 'police', rate_bps: 1_000_000 },
+      ]),
+      quotas: { maxDivertedPerCustomer: 2 },
+      guardrails: { dstPrefixMinLen: 24 },
+      aggregation: { hosts: 3 },
+    });
+    const ids = [50, 51, 52].map((host) => at.attack({ victim: `203.0.113.${host}` }).id);
+    assert.deepEqual(
+      ids.slice(0, 2).map((id) => at.get(id).ending),
+      [null, null],
+    );
   });
 });
 
@@ -300,5 +419,8 @@ test('two attacks on one victim share a route, and a reload that forbids it ends
 test('a redirect has no absence of its own', () => {
   const action: MitigationAction = { type: 'redirect', rateBps: null, target: { ip: '192.0.2.50' } };
   const context = { now: 0, policy: policyOf({ targets: TARGETS }) };
-  assert.deepEqual(awayFor(action, '203.0.113.50', initialState(), context), { away: undefined, why: [] });
+  assert.deepEqual(awayFor(action, { victim: '203.0.113.50' }, initialState(), context), {
+    away: undefined,
+    why: [],
+  });
 });

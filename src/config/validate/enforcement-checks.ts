@@ -2,6 +2,7 @@
  * Finds playbook steps that the configured routers cannot enforce as written for the inventory's assets. Uses the same
  * forecast that decides during an attack.
  */
+import type { Mitigation } from '../../core/types.ts';
 import { isEnforceable, type Prediction, predict, unenforceableWords } from '../../core/decide/forecast.ts';
 import { checkProtectedPorts } from '../../core/policy/guardrails.ts';
 import type { Ownership } from '../../core/policy/inventory.ts';
@@ -47,7 +48,15 @@ interface EnforcementFinding {
 const NAMED_STEPS = 4;
 
 /** An empty state, because these checks do not depend on it. */
-export const STATE = { safelisted: () => undefined, activeUnicast: () => 0 };
+const NOBODY: ReadonlySet<string> = new Set();
+const NOTHING: ReadonlyMap<string, Mitigation> = new Map();
+
+export const STATE = {
+  safelisted: () => undefined,
+  activeUnicast: () => 0,
+  withMatch: () => NOBODY,
+  mitigations: NOTHING,
+};
 
 /** An attack on a group of assets, and a playbook that applies to it. */
 interface Targeted {

@@ -2,7 +2,7 @@
  * Answers carpet bombing: when many hosts of one inventory prefix are under the same attack, one rule for the prefix
  * replaces the rules for its hosts. When few hosts are left, host rules replace it (`aggregation` in prefixd.yaml).
  */
-import { unshared } from '../action.ts';
+import { ruleKind, unshared } from '../action.ts';
 import { covers, formatPrefix, hostPrefix, makePrefix, type Prefix, parseAddress } from '../../net/prefix.ts';
 import { isActive } from '../state/indices.ts';
 import type { DecideContext } from '../commands.ts';
@@ -174,6 +174,8 @@ function activeHostRule(state: DecisionView, { mitigationId }: EventRecord): Mit
 }
 
 function isReplaceable(mitigation: Mitigation, of: Pick<Mitigation, 'playbook' | 'step'>): boolean {
+  // Diverted traffic must not return because a rule begins.
+  if (ruleKind(mitigation.action) !== 'flowspec') return false;
   return mitigation.playbook === of.playbook && mitigation.step <= of.step;
 }
 

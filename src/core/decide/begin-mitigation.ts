@@ -10,7 +10,7 @@ import { holdFor, renewalTime, activeHolds, withHold } from '../state/holds.ts';
 import { isActive } from '../state/indices.ts';
 import type { DecisionView } from '../state/state-view.ts';
 import { portWords } from '../rule-text.ts';
-import { type MitigationAction, sameAction, unshared } from '../action.ts';
+import { type MitigationAction, ruleKind, sameAction, unshared } from '../action.ts';
 import type { Actor, Detection, Hold, Mitigation, RefusalReason, TrafficTraits } from '../types.ts';
 import { NO_ALLOWED_PORTS, ownerOf, ownerWords } from '../victim.ts';
 import { type Block, coversHostRule, gather, type Gathering, gatherInside } from './aggregate.ts';
@@ -157,7 +157,7 @@ export function created(
   const known = taken.freed > 0 ? undefined : room;
   const lacking = shortfallWords(predict(policy, rule.match, plan.action), plan.action, known);
   const passed = `guardrails passed; TTL ${ttl.seconds} s`;
-  const { away, why: returning } = awayFor(plan.action, it.detection.victim, state, context);
+  const { away, why: returning } = awayFor(plan.action, it.detection, state, context);
   const why = [...it.why, ...beforeWhy, ...named, ...ttl.why, ...returning, ...lacking, passed];
   const fresh = newMitigation(draftOf(it, plan, rule, why), ttl.seconds, context);
   const soonest = earliestReturn(
@@ -331,7 +331,10 @@ export function planUnder(it: Planned, mitigation: Mitigation): RulePlan {
   const { detection, owner, playbook, context, state } = it;
   const own = { ...it.plan, rule: it.rule };
   const isAround = mitigation.victim !== detection.victim;
-  const step = mitigation.playbook === playbook.name ? playbook.steps[mitigation.step] : undefined;
+  const written = mitigation.playbook === playbook.name ? playbook.steps[mitigation.step] : undefined;
+  // A reload may have put a step of another kind in this place: what stands is continued as it is.
+  const isSameKind = written !== undefined && ruleKind(written.action) === ruleKind(mitigation.action);
+  const step = isSameKind ? written : undefined;
   const refinement = (step ?? it.step).refinement;
   const traits = traitsUnder(detection.traits, mitigation.match, refinement);
   const sameStep = step === it.step || (step === undefined && sameAction(mitigation.action, own.action));

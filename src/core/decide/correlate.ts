@@ -1,6 +1,6 @@
 /** Compares the rule that an event asks for with the active rules. */
 import { inRanges, rangesCover } from '../policy/ports.ts';
-import { ruleKind } from '../action.ts';
+import { ruleKind, unicastKey } from '../action.ts';
 import type { Match, Mitigation, Range } from '../types.ts';
 import type { Rule } from './rule.ts';
 
@@ -98,7 +98,7 @@ export function matchKey(match: Match): MatchKey {
  * whether it diverts or blackholes.
  */
 export function ruleKey({ match, action }: Pick<Mitigation, 'match' | 'action'>): MatchKey {
-  return ruleKind(action) === 'flowspec' ? matchKey(match) : `unicast|${match.dstPrefix}`;
+  return ruleKind(action) === 'flowspec' ? matchKey(match) : unicastKey(match.dstPrefix);
 }
 
 /** True when two matches differ only in their destination ports. */

@@ -8,6 +8,7 @@ import type { Playbook, Step } from '../policy/playbook.ts';
 import type { Way } from '../policy/playbook-schema.ts';
 import type { Policy } from '../policy/policy.ts';
 import {
+  destinationOf,
   draftRule,
   hitsAllowedPort,
   isWholeHost,
@@ -29,7 +30,7 @@ export type PlanTarget = Omit<RuleRequest, 'refinement' | 'action'>;
 
 export interface PlanContext {
   readonly policy: Policy;
-  readonly state: Pick<DecisionView, 'safelisted' | 'activeUnicast'>;
+  readonly state: Pick<DecisionView, 'safelisted' | 'activeUnicast' | 'withMatch' | 'mitigations'>;
 }
 
 /** The properties of a step that a rule depends on. */
@@ -97,6 +98,10 @@ function plan(
     ? draftUnicast(target.victim, step.action, context.policy)
     : draftWithinMaxPorts(target, step, context.policy);
   if (draft.rule === undefined) {
+    const found = isUnicast && ways.includes('next_step') ? nextStep(next(), context) : undefined;
+    if (found !== undefined) {
+      return { ...found, index: found.index ?? index, why: [...draft.why, ...found.why] };
+    }
     return { rule: undefined, action: step.action, index, refusal: undefined, why: draft.why };
   }
   const action = actionFor(draft.rule, step);
@@ -110,10 +115,16 @@ function plan(
     why: [...draft.why, ...breadth],
   };
   const prediction = predict(context.policy, draft.rule.match, action);
-  const barred = checkAction(context.state, context.policy, action, draft.rule.match.dstPrefix);
+  const { dstPrefix } = draft.rule.match;
+  // A route that is wider than its victim may touch what a rule for the victim does not.
+  const isWider = isUnicast && dstPrefix !== destinationOf(target.victim);
+  const barred =
+    checkAction(context.state, context.policy, action, dstPrefix) ??
+    (isWider ? forbidden(draft.rule, action, context) : undefined);
   const isPossible = isEnforceable(prediction) && barred === undefined;
   // Refuses a rule that a guardrail forbids: an alternative would evade the guardrail.
-  if (isPossible || forbidden(draft.rule, action, context) !== undefined) return drafted;
+  const isForbidden = barred === undefined && forbidden(draft.rule, action, context) !== undefined;
+  if (isPossible || isForbidden) return drafted;
 
   const reasons = barred?.detail ?? unenforceableWords(prediction);
   const obstacle =
@@ -122,6 +133,8 @@ function plan(
       : `${action.type} is not possible: ${reasons}`;
   const why = [...drafted.why, obstacle];
   for (const way of ways) {
+    // Another form of the rule would have the same target.
+    if (barred !== undefined && way !== 'next_step') continue;
     const found =
       way === 'next_step' ? nextStep(next(), context) : take(way, target, step, draft.rule, ways, context);
     if (found !== undefined) return { ...found, index: found.index ?? index, why: [...why, ...found.why] };

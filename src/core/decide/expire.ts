@@ -1,11 +1,11 @@
 /** Renews mitigations that are held, and ends the others when their TTL expires. */
-import { scrubberOf } from '../action.ts';
+import { ruleKind, scrubberOf } from '../action.ts';
 import { isClean } from './unicast-rule.ts';
 import { narrowingFacts } from './aggregate.ts';
 import type { DecideContext, Decision } from '../commands.ts';
 import { activeOnes } from './operator.ts';
 import type { Fact } from '../facts.ts';
-import { maxTtlSeconds } from '../policy/scrubbers.ts';
+import { leastMaxTtlSeconds, maxTtlSeconds } from '../policy/scrubbers.ts';
 import { USUAL_PROFILE } from '../policy/profile.ts';
 import { heldUntil, holdsOf, renewalTime, activeHolds } from '../state/holds.ts';
 import { type EventContext, extend } from './extend.ts';
@@ -28,8 +28,14 @@ export function expire(state: DecisionView, context: DecideContext): Decision {
   const due = [...state.dueBy(now, DECIDED_AT_ONCE)]
     .flatMap((id) => state.mitigations.get(id) ?? [])
     .sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
-  const facts = due.flatMap((mitigation) => whenDue(mitigation, state, context));
-  if (state.expiryBound > now + policy.timers.maxTtlSeconds * 1000) {
+  const facts: Fact[] = [];
+  for (const mitigation of due) {
+    const more = whenDue(mitigation, state, context);
+    facts.push(...more);
+    // It takes a place in the quotas of diversions and blackholes, which the others must see: they stay due.
+    if (more.some(isNewUnicast)) break;
+  }
+  if (state.expiryBound > now + leastMaxTtlSeconds(policy) * 1000) {
     const known = new Set(due.map(({ id }) => id));
     for (const { id, expiresAt, action } of activeOnes(state)) {
       const latest = now + maxTtlSeconds(policy, action) * 1000;
@@ -39,6 +45,11 @@ export function expire(state: DecisionView, context: DecideContext): Decision {
   }
   const affected = facts.flatMap((fact) => (fact.type === 'mitigation.ending' ? [fact.id] : []));
   return { facts, answer: { type: 'done', affected } };
+}
+
+function isNewUnicast(fact: Fact): boolean {
+  const action = 'change' in fact ? fact.change.action : undefined;
+  return action !== undefined && ruleKind(action) !== 'flowspec';
 }
 
 function whenDue(mitigation: Mitigation, state: DecisionView, context: DecideContext): readonly Fact[] {

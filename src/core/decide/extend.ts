@@ -10,7 +10,7 @@ import type { Playbook, Step } from '../policy/playbook.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Profile } from '../policy/profile.ts';
 import { changed, evolveMitigation } from '../state/evolve.ts';
-import { alertOf, findHold, heldUntil, holdFor, holdKey, renewalTime } from '../state/holds.ts';
+import { activeHolds, alertOf, findHold, heldUntil, holdFor, holdKey, renewalTime } from '../state/holds.ts';
 import { isActive } from '../state/indices.ts';
 import type { DecisionView } from '../state/state-view.ts';
 import { actionWords } from '../rule-text.ts';
@@ -76,7 +76,7 @@ export function extend(mitigation: Mitigation, event: EventContext): Extension {
     const kind = reform.change.step === undefined ? 'widened' : 'escalated';
     const change = withHoldOf(mitigation, event, {
       ...reform.change,
-      expiresAt,
+      expiresAt: Math.max(expiresAt, earliestReturn({ ...mitigation, ...reform.change }, now, event.context)),
       why: [...escalation.why, ...reform.why],
     });
     const fact: Fact = { type: `mitigation.${kind}`, id: mitigation.id, change };
@@ -182,7 +182,7 @@ export function extensionOf(
   // A hold is not renewed beyond its own end, so the mitigation ends then and not a TTL later.
   const latest = event.event === undefined ? (heldUntil(mitigation, now) ?? now) : Number.POSITIVE_INFINITY;
   const renewed = Math.min(now + ttl.seconds * 1000, latest);
-  const reportedAt = event.event === undefined ? mitigation.updatedAt : now;
+  const reportedAt = event.event === undefined ? lastReportOf(mitigation, now) : now;
   const expiresAt = Math.max(
     mitigation.expiresAt,
     renewed,
@@ -191,6 +191,12 @@ export function extensionOf(
   const until = timeText(expiresAt);
   const words = `mitigation ${mitigation.id} (${actionWords(mitigation.action)}) is already active; extended to ${until}`;
   return { expiresAt, why: [...ttl.why, words] };
+}
+
+/** Returns the time of the newest report that still holds the mitigation (ms). */
+function lastReportOf(mitigation: Mitigation, now: number): number {
+  const reports = activeHolds(mitigation, now).map(({ reportedAt }) => reportedAt);
+  return reports.length === 0 ? mitigation.updatedAt : Math.max(...reports);
 }
 
 function playbookOf(mitigation: Mitigation, policy: Policy): Playbook | undefined {
@@ -268,13 +274,16 @@ function escalationOf(
   const ttl = stepTtl(next, profile, policy);
   const moved = ruleKey(rule) !== ruleKey(mitigation);
   const { away, why: returning } = awayOf(mitigation, action, event);
-  const soonest = earliestReturn({ action, ...(away === undefined ? {} : { away }) }, now, context);
+  const soonest = earliestReturn({ action, away: away ?? mitigation.away ?? null }, now, context);
+  // A rule does not inherit the longer life of a diversion.
+  const returns = ruleKind(mitigation.action) !== 'flowspec' && ruleKind(action) === 'flowspec';
+  const least = returns ? now : mitigation.expiresAt;
   return {
     change: {
       action,
       step: index,
       stepSince: now,
-      expiresAt: Math.max(mitigation.expiresAt, now + ttl.seconds * 1000, soonest),
+      expiresAt: Math.max(least, now + ttl.seconds * 1000, soonest),
       ...(away === undefined ? {} : { away }),
       ...(moved ? { match: rule.match, ports: rule.ports, excludedPorts: rule.excludedPorts } : {}),
     },
@@ -295,10 +304,10 @@ function awayOf(
   { state, context }: EventContext,
 ): { readonly away: Away | null | undefined; readonly why: readonly string[] } {
   const before = mitigation.away ?? undefined;
-  if (ruleKind(action) === 'flowspec') return { away: before === undefined ? undefined : null, why: [] };
-  return before === undefined
-    ? awayFor(action, mitigation.victim, state, context)
-    : { away: undefined, why: [] };
+  const kind = ruleKind(action);
+  if (kind === 'flowspec') return { away: before === undefined ? undefined : null, why: [] };
+  if (before !== undefined && kind === ruleKind(mitigation.action)) return { away: undefined, why: [] };
+  return awayFor(action, mitigation, state, context);
 }
 
 /**
@@ -351,11 +360,20 @@ function ruleOfStep(
   const traits = traitsBehind(mitigation.match, stepOf(mitigation, policy)?.refinement);
   // The event may be about one host of a prefix, but the rule covers all of the prefix.
   const owner = ownerOf(policy.inventory, mitigation.victim);
+  // A route for all traffic does not tell which packets the attack has; its newest report does.
+  const returns = ruleKind(mitigation.action) !== 'flowspec' && ruleKind(step.action) === 'flowspec';
+  const detection = event.event?.detection;
+  if (returns && detection === undefined)
+    return failed('only a report tells which packets a rule would match');
+  const { protocol, ports } =
+    returns && detection !== undefined
+      ? detection
+      : { protocol: mitigation.match.protocol, ports: mitigation.ports };
   const target = {
     victim: mitigation.victim,
     vector: mitigation.vector,
-    protocol: mitigation.match.protocol,
-    ports: mitigation.ports,
+    protocol,
+    ports,
     allowedPorts: owner?.allowedPorts ?? NO_ALLOWED_PORTS,
     traits,
   };

@@ -97,7 +97,16 @@ export function decideMitigate(
 }
 
 /** Refuses a request that cannot be met as it is. `spared` says why nothing is left of the rule, or is undefined. */
-function checkRequest({ ports, protocol }: MitigateCommand, spared: string | undefined): Refusal | undefined {
+function checkRequest(
+  { ports, protocol, action }: MitigateCommand,
+  spared: string | undefined,
+): Refusal | undefined {
+  if (ruleKind(action) !== 'flowspec') {
+    if (spared !== undefined) return { reason: 'prefix_length', detail: spared };
+    if (ports.length === 0 && protocol === null) return undefined;
+    const detail = `${action.type} concerns all traffic of the victim; leave out the protocol and the ports`;
+    return { reason: 'rule_too_broad', detail };
+  }
   if (spared !== undefined) return { reason: 'protected', detail: spared };
   if (ports.length === 0 || hasPorts(protocol)) return undefined;
   const detail = `${protocolWords(protocol)} has no ports, and without them the rule would cover more than requested`;

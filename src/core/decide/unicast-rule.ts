@@ -55,13 +55,14 @@ const BACKOFF_MS = 60 * 60 * 1000;
  */
 export function awayFor(
   action: MitigationAction,
-  victim: string,
+  { victim }: Pick<Mitigation, 'victim'>,
   state: Pick<StateView, 'mitigations'>,
   { now, policy }: Pick<DecideContext, 'now' | 'policy'>,
 ): { readonly away: Away | undefined; readonly why: readonly string[] } {
   const times = unicastTargetOf(policy, action)?.return;
   if (times === undefined) return { away: undefined, why: [] };
-  const before = lastAbsence(victim, state, now);
+  const route = draftUnicast(victim, action, policy).rule?.match.dstPrefix;
+  const before = lastAbsence(route, state, now);
   const longer = before === undefined ? 0 : Math.min(before.minSeconds * times.backoff, times.maxSeconds);
   const minSeconds = Math.max(times.minSeconds, longer);
   const again = minSeconds > times.minSeconds ? ', because its traffic returned less than an hour ago' : '';
@@ -69,12 +70,19 @@ export function awayFor(
   return { away: { since: now, minSeconds }, why: [why] };
 }
 
-function lastAbsence(victim: string, state: Pick<StateView, 'mitigations'>, now: number): Away | undefined {
+/** Returns the last absence of a route's traffic that ended by itself, less than an hour ago. */
+function lastAbsence(
+  dstPrefix: string | undefined,
+  state: Pick<StateView, 'mitigations'>,
+  now: number,
+): Away | undefined {
   let last: Mitigation | undefined;
   for (const mitigation of state.mitigations.values()) {
-    const { endedAt, away } = mitigation;
-    if (mitigation.victim !== victim || endedAt === null || away === undefined || away === null) continue;
-    if (endedAt > now - BACKOFF_MS && endedAt >= (last?.endedAt ?? 0)) last = mitigation;
+    const { ending, away, match } = mitigation;
+    if (match.dstPrefix !== dstPrefix || ending === null || away === undefined || away === null) continue;
+    // An operator who ends it knows more than its silence.
+    if (ending.actor.kind === 'operator' || ending.at <= now - BACKOFF_MS) continue;
+    if (ending.at >= (last?.ending?.at ?? 0)) last = mitigation;
   }
   return last?.away ?? undefined;
 }
@@ -92,6 +100,7 @@ export function earliestReturn(
   if (target === undefined || ruleKind(mitigation.action) === 'flowspec') return 0;
   const { away } = mitigation;
   const least = away === undefined || away === null ? 0 : away.since + away.minSeconds * 1000;
+  if (away?.cleanAt !== undefined) return Math.min(Math.max(now, least), now + target.maxTtlSeconds * 1000);
   const quiet = Math.max(reportedAt, least) + target.return.quietSeconds * 1000;
   return Math.min(quiet, now + target.maxTtlSeconds * 1000);
 }
@@ -120,9 +129,9 @@ export function decideClean(
     .flatMap((id) => state.mitigations.get(id) ?? [])
     .filter((mitigation) => isActive(mitigation) && scrubberOf(mitigation.action) === scrubber)
     .filter((mitigation) => victim === undefined || mitigation.victim === victim);
-  const facts = about.flatMap(({ id, away }): readonly Fact[] => {
+  const facts = about.flatMap(({ id, away, expiresAt: before }): readonly Fact[] => {
     if (away === undefined || away === null) return [];
-    const expiresAt = Math.max(now, away.since + away.minSeconds * 1000);
+    const expiresAt = Math.min(before, Math.max(now, away.since + away.minSeconds * 1000));
     const why = [`scrubber ${scrubber} reports clean traffic (${actor.name})`];
     const change = { away: { ...away, cleanAt: now }, expiresAt, renewAt: null, why };
     return [{ type: 'mitigation.extended', id, change }];

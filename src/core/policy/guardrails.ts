@@ -6,7 +6,7 @@ import { formatPrefix, type Prefix, parsePrefix } from '../../net/prefix.ts';
 import { notUnicast } from '../../net/special-addresses.ts';
 import { DEFAULT_UNICAST_QUOTAS, type Guardrails, type Policy } from './policy.ts';
 import { maxTtlSeconds, NO_TARGETS, type Scrubber, unicastTargetOf } from './scrubbers.ts';
-import { type MitigationAction, ruleKind, scrubberOf } from '../action.ts';
+import { type MitigationAction, ruleKind, scrubberOf, unicastKey } from '../action.ts';
 import type { UnicastKind, UnicastScope } from '../state/indices.ts';
 import { inRanges } from './ports.ts';
 import { overlappingPrefix } from '../../net/prefix-trie.ts';
@@ -202,7 +202,7 @@ export function checkAllowed(policy: Policy, action: MitigationAction, prefix: s
 
 /** Calls `checkAllowed`, and checks the quotas of diversions and blackholes and the scrubber's room. */
 export function checkAction(
-  state: Pick<DecisionView, 'activeUnicast'>,
+  state: Pick<DecisionView, 'activeUnicast' | 'withMatch' | 'mitigations'>,
   policy: Policy,
   action: MitigationAction,
   prefix: string,
@@ -210,25 +210,28 @@ export function checkAction(
   const kind = ruleKind(action);
   const refusal = checkAllowed(policy, action, prefix);
   if (refusal !== undefined || kind === 'flowspec') return refusal;
+  const dryRun = policy.mode === 'dry-run';
+  // A router holds one route for a prefix, so a mitigation that shares it takes no further place.
+  const sharing = [...state.withMatch(unicastKey(prefix))]
+    .flatMap((id) => state.mitigations.get(id) ?? [])
+    .filter((one) => one.ending === null && one.dryRun === dryRun && ruleKind(one.action) === kind);
+  if (sharing.some((one) => scrubberOf(one.action) === scrubberOf(action))) return undefined;
+  const isNew = sharing.length === 0;
   const scrubber = (policy.targets ?? NO_TARGETS).scrubbers.get(scrubberOf(action) ?? '');
-  return checkUnicastQuotas(
-    state,
-    policy,
-    kind,
-    ownerOf(policy.inventory, prefix)?.customerId ?? '',
-    scrubber,
-  );
+  const customerId = ownerOf(policy.inventory, prefix)?.customerId ?? '';
+  return checkUnicastQuotas(state, policy, kind, isNew ? customerId : undefined, scrubber);
 }
 
 function notAllowed(detail: string): Refusal {
   return { reason: 'action_not_allowed', detail };
 }
 
+/** `customerId`: undefined if the route only moves to another scrubber. */
 function checkUnicastQuotas(
   state: Pick<DecisionView, 'activeUnicast'>,
   policy: Policy,
   kind: UnicastKind,
-  customerId: string,
+  customerId: string | undefined,
   scrubber: Scrubber | undefined,
 ): Refusal | undefined {
   const quotas = { ...DEFAULT_UNICAST_QUOTAS, ...policy.quotas };
@@ -246,9 +249,13 @@ function checkUnicastQuotas(
     const count = state.activeUnicast(kind, scope, name, dryRun);
     return count < most ? undefined : { reason, detail: `${what} ${of}: ${count} of at most ${most}` };
   };
+  const ofPlaces =
+    customerId === undefined
+      ? undefined
+      : (full('customer', customerId, perCustomer, `for customer ${customerId}`) ??
+        full('pop', policy.pop, perPop, `at ${policy.pop}`));
   return (
-    full('customer', customerId, perCustomer, `for customer ${customerId}`) ??
-    full('pop', policy.pop, perPop, `at ${policy.pop}`) ??
+    ofPlaces ??
     (scrubber === undefined || kind !== 'divert'
       ? undefined
       : full('scrubber', scrubber.name, scrubber.maxDiverted, `to ${scrubber.name} (max_diverted)`))

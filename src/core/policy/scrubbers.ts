@@ -103,3 +103,10 @@ export function maxTtlSeconds(
 ): number {
   return unicastTargetOf(policy, action)?.maxTtlSeconds ?? policy.timers.maxTtlSeconds;
 }
+
+/** Returns the least of all longest TTLs. */
+export function leastMaxTtlSeconds(policy: Parameters<typeof maxTtlSeconds>[0]): number {
+  const { scrubbers, blackhole } = policy.targets ?? NO_TARGETS;
+  const targets = [blackhole.target, ...[...scrubbers.values()].flatMap(({ divert }) => divert ?? [])];
+  return Math.min(policy.timers.maxTtlSeconds, ...targets.map((target) => target.maxTtlSeconds));
+}

@@ -61,12 +61,14 @@ interface Counts {
   total: number;
   readonly customers: Map<string, number>;
   readonly pops: Map<string, number>;
-  /** Of diversions and blackholes, by kind and scope. */
+  /** Routes of diversions and blackholes, by kind and scope. */
   readonly unicast: Map<string, number>;
+  /** The mitigations that share each of these routes, by kind, scope and prefix. */
+  readonly sharing: Map<string, number>;
 }
 
 function noCounts(): Counts {
-  return { total: 0, customers: new Map(), pops: new Map(), unicast: new Map() };
+  return { total: 0, customers: new Map(), pops: new Map(), unicast: new Map(), sharing: new Map() };
 }
 
 /** What active diversions and blackholes are counted by. */
@@ -86,12 +88,20 @@ export class ActiveCounts {
     if (mitigation.customerId !== null) bump(counts.customers, mitigation.customerId, by);
     const kind = ruleKind(mitigation.action);
     if (kind === 'flowspec') return;
-    bump(counts.unicast, `${kind} pop ${mitigation.pop}`, by);
-    bump(counts.unicast, `${kind} customer ${mitigation.customerId ?? ''}`, by);
-    bump(counts.unicast, `${kind} scrubber ${scrubberOf(mitigation.action) ?? ''}`, by);
+    const scopes = [
+      `${kind} pop ${mitigation.pop}`,
+      `${kind} customer ${mitigation.customerId ?? ''}`,
+      `${kind} scrubber ${scrubberOf(mitigation.action) ?? ''}`,
+    ];
+    for (const scope of scopes) {
+      const route = `${scope} ${mitigation.match.dstPrefix}`;
+      const before = counts.sharing.get(route) ?? 0;
+      bump(counts.sharing, route, by);
+      if (before === (by === 1 ? 0 : 1)) bump(counts.unicast, scope, by);
+    }
   }
 
-  /** Counts the diversions or blackholes of one customer, POP or scrubber. */
+  /** Counts the routes of diversions or blackholes of one customer, POP or scrubber. */
   ofUnicast(kind: UnicastKind, scope: UnicastScope, name: string, dryRun: boolean): number {
     return this.#of(dryRun).unicast.get(`${kind} ${scope} ${name}`) ?? 0;
   }

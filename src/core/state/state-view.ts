@@ -42,7 +42,7 @@ export interface StateView {
   /** Dry-run mitigations are counted separately. */
   activeTotal(dryRun: boolean): number;
   activeOfPop(pop: string, dryRun: boolean): number;
-  /** Active diversions or blackholes of a customer, a POP or a scrubber. */
+  /** Routes of active diversions or blackholes of a customer, a POP or a scrubber. */
   activeUnicast(kind: UnicastKind, scope: UnicastScope, name: string, dryRun: boolean): number;
   /** Active mitigations of each customer that has any. */
   activeByCustomer(dryRun: boolean): ReadonlyMap<string, number>;
