@@ -9,9 +9,12 @@ type Section = Readonly<Record<string, unknown>>;
 /** More differences than this are counted, not named. */
 const NAMED = 10;
 
-/** True for a mitigation that is active, or pending: its rule is announced, but the router's TCP has not acknowledged it yet. */
-function isInForce({ status }: Section): boolean {
-  return status === 'active' || status === 'pending';
+/**
+ * True for a mitigation that is active, or pending: its rule is announced, but the router's TCP has not acknowledged it
+ * yet. One whose withdrawal is recorded and on its way to the routers is not: it is `ending`.
+ */
+function isInForce({ status, ending }: Section): boolean {
+  return ending !== true && (status === 'active' || status === 'pending');
 }
 
 /** Rejects with everything that differs. */
