@@ -31,8 +31,6 @@ export interface UnicastForm {
   readonly exportAllowed: boolean;
 }
 
-/** A route to a scrubber, or one to nowhere. */
-
 /** The limits of every unicast route. Replaced as a whole when the safelist or the policy changes. */
 export interface UnicastGuard {
   /** The forms of each kind, of which a route must have one. A missing kind is not allowed at all. */

@@ -68,9 +68,9 @@ export function forecastFor(
 }
 
 /**
- * Returns a host of the same family. No dialect depends on the destination otherwise (a target may: the next hop of a
- * route must not be inside it), and an egress error about one
- * destination (such as multicast) must not be cached for every rule of the shape.
+ * Returns a host of the same family. No dialect depends on the destination otherwise, and an egress error about one
+ * destination (such as multicast) must not be cached for every rule of the shape. Actions with a target keep their
+ * destination, because the next hop of a route must not be inside it.
  */
 function typicalOf(dstPrefix: string): string {
   return dstPrefix.includes(':') ? '2001:db8::1/128' : '192.0.2.1/32';

@@ -1,13 +1,13 @@
 /** The actions of a mitigation, and their order of strictness. */
 
-/** Where a redirect sends packets: a scrubber of the configuration, a VRF (route target) or an address, as text. */
+/** The target of a redirect, as text: a configured scrubber, a VRF's route target, or an address. */
 export type RedirectTarget =
   | { readonly scrubber: string }
   | { readonly vrf: string }
   | { readonly ip: string };
 
 /**
- * What routers do with the packets of a match. Recorded in facts, so an absent rate is null. Rates are bits a second,
+ * The treatment of packets that match. Recorded in facts, so an absent rate is null. Rates are bits a second,
  * above 0.
  *
  * - police: lets a rate pass. `shared`: if a neighbor needs several rules for the match, they share the rate; absent:
@@ -42,7 +42,7 @@ export const ACTION_TYPES = [
 
 export const DISCARD: MitigationAction = { type: 'discard', rateBps: null };
 
-/** What a neighbor is sent for an action: a FlowSpec rule, or a unicast route of one of two kinds. */
+/** The kinds of routes that actions lead to: a FlowSpec rule, or a unicast route of one of two kinds. */
 export const RULE_KINDS = ['flowspec', 'divert', 'blackhole'] as const;
 
 export type RuleKind = (typeof RULE_KINDS)[number];

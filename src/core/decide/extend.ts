@@ -297,7 +297,7 @@ function escalationOf(
   };
 }
 
-/** Returns what a new action changes about the absence of the victim's traffic: it begins, goes on, or ends (null). */
+/** Returns the absence of the victim's traffic under a new action: begun anew, ended (null), or unchanged (undefined). */
 function awayOf(
   mitigation: Mitigation,
   action: MitigationAction,

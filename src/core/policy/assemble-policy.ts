@@ -11,7 +11,7 @@ import { buildPlaybooks } from './playbook.ts';
 import type { PolicyProblem } from './policy-problem.ts';
 import type { Policy } from './policy.ts';
 
-/** What one source contributes, not yet checked. */
+/** One source's contribution, not yet checked. */
 export interface PolicySource {
   readonly kind: 'inventory' | 'playbooks';
   /** Names the source in messages. */
