@@ -318,8 +318,6 @@ const alerting = z.strictObject({
       'mitigation.withdrawn',
       'mitigation.expired',
       'mitigation.unenforced',
-      'scrubber.down',
-      'scrubber.up',
     ])
     .describe(
       'Events that raise an alert. `mitigation.rejected` raises one alert per victim and reason, and for a quota one alert per customer. `mitigation.unenforced`: a neighbor cannot enforce an active mitigation or has no room for it.',
