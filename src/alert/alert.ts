@@ -1,5 +1,6 @@
 /** Defines alerts and creates them from facts. */
 import type { Fact, RecordedFact } from '../core/facts.ts';
+import { failureWords } from '../core/policy/guardrails.ts';
 import { actionWords } from '../core/rule-text.ts';
 import type { Actor, Mitigation } from '../core/types.ts';
 import { countWords } from '../net/text.ts';
@@ -88,6 +89,10 @@ export function alertOf(
       return aboutAction(common, fact.peer, fact.actor, `Neighbor ${fact.peer} disabled`, fact.reason);
     case 'peer.enabled':
       return aboutAction(common, fact.peer, fact.actor, `Neighbor ${fact.peer} enabled`, fact.reason);
+    case 'scrubber.down':
+      return aboutScrubber(common, fact.scrubber, failureWords(fact.scrubber, fact));
+    case 'scrubber.up':
+      return aboutScrubber(common, fact.scrubber, `scrubber ${fact.scrubber} answers its health probe again`);
     case 'policy.loaded':
       return aboutAction(common, 'configuration', fact.actor, 'Configuration loaded', fact.summary);
   }
@@ -156,6 +161,18 @@ function aboutAction(common: Common, subject: string, actor: Actor, what: string
   return { ...common, mitigation: undefined, subject, actor, summary };
 }
 
+function aboutScrubber(common: Common, subject: string, words: string): Alert {
+  const summary = `${words.replace(/^s/, 'S')} (pop ${common.pop})`;
+  return {
+    ...common,
+    mitigation: undefined,
+    subject,
+    actor: undefined,
+    summary,
+    incident: `scrubber ${subject}`,
+  };
+}
+
 // Events.
 
 /** Events that can raise an alert, in the order of the documentation. Configuration and facts use the same names. */
@@ -174,6 +191,8 @@ export const ALERT_EVENTS = [
   'control.resumed',
   'peer.disabled',
   'peer.enabled',
+  'scrubber.down',
+  'scrubber.up',
   'policy.loaded',
 ] as const;
 

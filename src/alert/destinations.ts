@@ -79,6 +79,7 @@ const ENDS: ReadonlySet<AlertEvent> = new Set([
   'mitigation.withdrawn',
   'mitigation.expired',
   'control.resumed',
+  'scrubber.up',
 ]);
 
 export function pagerdutyRequest(alert: Alert, routingKey: string, base = PAGERDUTY_URL): AlertRequest {

@@ -31,6 +31,7 @@ import { Metrics } from './observe/metrics.ts';
 import { closeEngine, closeSessions, Parts } from './parts.ts';
 import { StartError } from './process.ts';
 import { keepDisabled, recordPolicy, Reloader } from './reload.ts';
+import { ScrubberProbes } from './scrubber-probes.ts';
 import { serveApi, serveScrapes, serveStart, Starting } from './serve.ts';
 import { version } from './version.ts';
 
@@ -226,6 +227,9 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
     start: () => serveScrapes(config, metrics, logger),
     stop: (listener) => listener?.close(),
   });
+
+  const probes = new ScrubberProbes({ engine, timers: realTimers });
+  parts.add('probes', () => probes.stop());
 
   await keepDisabled(engine, announcer, config.bgp.speaker.neighbors, logger);
   await tablesFilled;

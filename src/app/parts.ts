@@ -17,6 +17,7 @@ import { realTimers } from './clock.ts';
 const STOPS = [
   { name: 'health' },
   { name: 'unenforced' },
+  { name: 'probes' },
   // Slightly more than the server's own limit, at which it cuts connections itself.
   { name: 'api', share: 0.55, text: 'answering requests' },
   { name: 'scrapes' },

@@ -44,6 +44,7 @@ export function mitigationText(context: CommandContext, one: Fields): string {
         ['neighbors', enforcementText(one)],
         ['created', text(one.created_at)],
         ['expires', expiryText(one)],
+        ['away', isActive(one) ? awayText(record(one.away)) : ''],
         ['held by', isActive(one) ? list(one.held_by).map(text).join(', ') : ''],
         ['end', endText(one)],
         ['reason', text(one.reason)],
@@ -73,6 +74,15 @@ function expiryText(one: Fields): string {
   const at = text(one.expires_at);
   const left = (Date.parse(at) - Date.now()) / 1000;
   return Number.isFinite(left) && left > 0 ? `${at} (in ${duration(left)})` : at;
+}
+
+/** Returns the absence of its traffic: `since ..., until ... at least`; '' if its traffic takes its usual way. */
+function awayText({ since, not_before: notBefore, clean_at: clean, lifted_until: lifted }: Fields): string {
+  if (typeof since !== 'string') return '';
+  if (typeof lifted === 'string')
+    return `its blackhole is lifted until ${lifted}, to see whether the attack goes on`;
+  const state = typeof clean === 'string' ? `; its scrubber reported clean traffic at ${clean}` : '';
+  return `since ${since}, until ${text(notBefore)} at least${state}`;
 }
 
 /** Returns its end: `withdrawn by kim at 2026-01-31T12:00:00.000Z: false positive`. */

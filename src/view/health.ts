@@ -24,6 +24,7 @@ export const HEALTH_CODES = [
   'session_disabled',
   'unsupported',
   'over_budget',
+  'scrubber_down',
   'quota',
 ] as const;
 

@@ -380,6 +380,8 @@ const SCRUBBERS = {
       redirect: { ipv4: '192.0.2.50', ipv6: null, vrf: '65010:666' },
       divert: UNICAST,
       max_diverted: 10,
+      healthy: true,
+      unhealthy_reason: null,
       redirected: 2,
       diverted: 1,
     },
@@ -388,6 +390,8 @@ const SCRUBBERS = {
       redirect: { ipv4: null, ipv6: null, vrf: null },
       divert: null,
       max_diverted: null,
+      healthy: false,
+      unhealthy_reason: 'no answer within 3 s',
       redirected: 0,
       diverted: 0,
     },
@@ -400,9 +404,9 @@ test('scrubbers are a table with their use, and blackholing below it', async (t)
   const { stdout } = await cli(['scrubbers', '--api', api.url]);
   assert.equal(
     stdout,
-    `NAME  REDIRECTED  DIVERTED  REDIRECT TO                DIVERT TO   COMMUNITIES
-fra            2   1 of 10  192.0.2.50, VRF 65010:666  192.0.2.51  65010:9
-ams            0         0  -                          -           -
+    `NAME  HEALTH                           REDIRECTED  DIVERTED  REDIRECT TO                DIVERT TO   COMMUNITIES
+fra   healthy                                   2   1 of 10  192.0.2.50, VRF 65010:666  192.0.2.51  65010:9
+ams   unhealthy: no answer within 3 s           0         0  -                          -           -
 
 blackholing  allowed for acme; next hops 192.0.2.51; communities 65010:9; 1 active mitigation
 `,

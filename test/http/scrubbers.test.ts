@@ -17,9 +17,10 @@ const FRA: Scrubber = {
     return: DEFAULT_RETURN,
   },
   maxDiverted: 10,
+  probe: { url: 'http://192.0.2.9/', intervalSeconds: 10, timeoutSeconds: 3, failures: 3, successes: 2 },
 };
 
-const RETURN = { min_seconds: 3600, quiet_seconds: 600, backoff: 2, max_seconds: 43_200 };
+const RETURN = { min_seconds: 3600, quiet_seconds: 600, backoff: 2, max_seconds: 43_200, probe_seconds: 0 };
 
 const TARGETS: Targets = {
   scrubbers: new Map([
@@ -50,6 +51,7 @@ describe('GET /v1/scrubbers', () => {
       const match = { dstPrefix, protocol: null, dstPorts: [], srcPorts: [] };
       engine.record({ type: 'mitigation.created', mitigation: mitigation({ id, match, action }) });
     }
+    engine.record({ type: 'scrubber.down', scrubber: 'fra', reason: 'no answer within 3 s' });
     const response = await app.inject({ url: '/v1/scrubbers', headers: bearer('viewer') });
     assert.equal(response.statusCode, 200);
     assert.deepEqual(response.json(), {
@@ -68,6 +70,9 @@ describe('GET /v1/scrubbers', () => {
             return: RETURN,
           },
           max_diverted: 10,
+          healthy: false,
+          unhealthy_since: '2026-11-23T12:00:00.000Z',
+          unhealthy_reason: 'no answer within 3 s',
           redirected: 2,
           diverted: 1,
         },
@@ -76,6 +81,9 @@ describe('GET /v1/scrubbers', () => {
           redirect: { ipv4: null, ipv6: '2001:db8::50', vrf: null },
           divert: null,
           max_diverted: null,
+          healthy: null,
+          unhealthy_since: null,
+          unhealthy_reason: null,
           redirected: 0,
           diverted: 0,
         },

@@ -8,8 +8,7 @@ import { secondsWords } from '../../net/text.ts';
 import { errorText } from '../../net/text.ts';
 import type { AuditCondition } from '../../store/audit/audit.ts';
 import type { Assessment, HealthCode, HealthReason } from '../../view/health.ts';
-import { quotaLines } from './health-lines.ts';
-import { auditLines, type HealthLine, recordingLines } from './health-lines.ts';
+import { auditLines, type HealthLine, quotaLines, recordingLines, scrubberLines } from './health-lines.ts';
 
 export interface HealthSources {
   readonly announcer: Announcer;
@@ -109,6 +108,7 @@ export class Health {
       ...clockFindings(this.#sources.clockAhead()),
       ...this.#sessions(),
       ...shortfallFindings(this.#sources.shortfalls()),
+      ...scrubberLines(engine.state, engine.policy),
       ...quotaLines(engine.state, engine.policy).map(
         ({ key, text }): HealthLine => ({ code: 'quota', key, text }),
       ),

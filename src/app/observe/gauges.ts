@@ -95,6 +95,11 @@ function addMitigations(metrics: MetricRegistry, { engine }: MetricsSources): vo
       return [...names].map((scrubber) => [{ scrubber }, diverted.get(scrubber) ?? 0]);
     },
   );
+  metrics.gauge('prefixd_scrubber_up', '1 while a scrubber answers its health probe', ['scrubber'], () =>
+    [...(engine.policy.targets?.scrubbers.values() ?? [])].flatMap(({ name: scrubber, probe }) =>
+      probe === undefined ? [] : [[{ scrubber }, engine.state.downScrubbers.has(scrubber) ? 0 : 1] as const],
+    ),
+  );
   metrics.gauge('prefixd_blackholes_active', 'Active mitigations that blackhole their victim', [], () => [
     [{}, targetUse(engine.state).blackholed],
   ]);

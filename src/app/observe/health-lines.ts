@@ -1,6 +1,8 @@
 /** Makes health lines: quotas that are used up, and problems of the journal and the audit log. */
 import type { Recording } from '../../control/types.ts';
+import { failureWords } from '../../core/policy/guardrails.ts';
 import type { Policy } from '../../core/policy/policy.ts';
+import { NO_TARGETS } from '../../core/policy/scrubbers.ts';
 import type { StateView } from '../../core/state/state.ts';
 import { countWords, errorText, secondsWords } from '../../net/text.ts';
 import type { AuditCondition } from '../../store/audit/audit.ts';
@@ -44,6 +46,20 @@ export function quotaLines(
     lines.push({ key: 'customers', text });
   }
   return lines;
+}
+
+/** Returns a line for each scrubber that fails its health probe. */
+export function scrubberLines(
+  { downScrubbers }: Pick<StateView, 'downScrubbers'>,
+  { targets = NO_TARGETS }: Pick<Policy, 'targets'>,
+): readonly HealthLine[] {
+  const probed = [...downScrubbers].filter(([name]) => targets.scrubbers.get(name)?.probe !== undefined);
+  return probed.map(([name, failure]) => ({
+    code: 'scrubber_down',
+    key: name,
+    text: failureWords(name, failure),
+    since: failure.at,
+  }));
 }
 
 // Problems of the journal and the audit log.

@@ -33,6 +33,7 @@ const REASONS: Readonly<Record<RefusalReason, true>> = {
   rule_too_broad: true,
   not_enforceable: true,
   action_not_allowed: true,
+  scrubber_unhealthy: true,
   quota_diverted: true,
   quota_blackholed: true,
   invalid_report: true,

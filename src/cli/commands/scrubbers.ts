@@ -37,12 +37,19 @@ function scrubbersText(context: CommandContext, { scrubbers, blackhole }: Fields
 
 const COLUMNS: readonly Column<Fields>[] = [
   { title: 'NAME', value: (one) => text(one.name) },
+  { title: 'HEALTH', value: healthText, least: 8 },
   { title: 'REDIRECTED', value: (one) => text(one.redirected), right: true },
   { title: 'DIVERTED', value: divertedText, right: true },
   { title: 'REDIRECT TO', value: redirectText, least: 11 },
   { title: 'DIVERT TO', value: (one) => nextHops(record(one.divert)), least: 9 },
   { title: 'COMMUNITIES', value: (one) => communities(record(one.divert)), least: 11, optional: true },
 ];
+
+/** Returns `healthy`, `unhealthy: no answer within 3 s`, or `-` for a scrubber that is not probed. */
+function healthText({ healthy, unhealthy_reason: why }: Fields): string {
+  if (healthy === true) return 'healthy';
+  return healthy === false ? `unhealthy: ${text(why)}` : '-';
+}
 
 /** Returns the number of diversions and its limit: `1 of 10`. */
 function divertedText({ diverted, max_diverted: limit }: Fields): string {

@@ -2,37 +2,27 @@
  * The state that facts add up to: maps, their indexes, and an undo log while a group is open. Every question of a
  * decision has an index, so that an event costs the same with ten or ten thousand active mitigations.
  */
-import type { PrefixTrie } from '../../net/prefix-trie.ts';
 import type { Prefix } from '../../net/prefix.ts';
 import type { MatchKey } from '../decide/correlate.ts';
 import type { Fact, RecordedFact } from '../facts.ts';
 import type { EventRecord, Mitigation, SafelistEntry } from '../types.ts';
+import { Controls, isControlFact } from './controls.ts';
 import { evolveMitigation, type MitigationFact } from './evolve.ts';
 import { type ExpiryEntry, ExpiryHeap } from './expiry-heap.ts';
-import {
-  addToSafelist,
-  isActive,
-  isLive,
-  isRenewed,
-  LiveIndexes,
-  safelistTrie,
-  type UnicastKind,
-  type UnicastScope,
-} from './indices.ts';
+import { isActive, isLive, isRenewed, LiveIndexes, type UnicastKind, type UnicastScope } from './indices.ts';
 import { type Life, lifeFromItself } from './life.ts';
 import { Lives } from './lives.ts';
 import { CREATION_MEMORY_MS, Creations, type RecentBan, RecentBans } from './recent.ts';
 import { EndedMitigations, RememberedEvents } from './remembered-events.ts';
 import {
   readSnapshot,
-  type OperatorDecision,
   type SnapshotData,
   type StateHandle,
   type StateSnapshot,
   type StateView,
 } from './state-view.ts';
 
-export { type MatchKey, matchKey, ruleKey } from '../decide/correlate.ts';
+export { type MatchKey, matchKey, ruleKey, ruleKeys } from '../decide/correlate.ts';
 export type { DecisionView, OperatorDecision, StateHandle, StateSnapshot, StateView } from './state-view.ts';
 
 const NONE: ReadonlySet<string> = new Set();
@@ -50,12 +40,10 @@ export function restoreState(snapshot: StateSnapshot): StateHandle {
 class FoldedState implements StateHandle {
   readonly mitigations = new Map<string, Mitigation>();
   readonly live = new Set<string>();
-  readonly safelist = new Map<string, SafelistEntry>();
-  readonly disabledPeers = new Map<string, OperatorDecision>();
   #seq = 0;
   #lastAt = 0;
-  #paused: StateView['paused'];
 
+  readonly #controls = new Controls();
   readonly #ended = new EndedMitigations();
   readonly #events = new RememberedEvents();
   readonly #indexes = new LiveIndexes();
@@ -63,8 +51,6 @@ class FoldedState implements StateHandle {
   readonly #bans = new RecentBans();
   readonly #creations = new Creations();
   readonly #lives = new Lives(this.#events);
-  /** Built at first use, so that replaying parses nothing; undefined when it must be rebuilt. */
-  #safelistTrie: PrefixTrie<SafelistEntry> | undefined;
   /** Undoes the open group's changes, last first; undefined when no group is open. */
   #undo: (() => void)[] | undefined;
 
@@ -78,12 +64,10 @@ class FoldedState implements StateHandle {
     }
     for (const id of data.ended) state.#ended.add(id, state.mitigations.get(id));
     for (const event of data.events) state.#events.add(event);
-    for (const entry of data.safelist) state.safelist.set(entry.prefix, entry);
     for (const ban of data.bans) state.#bans.add(ban);
     for (const creation of data.creations) state.#creations.add(creation);
     state.#lives.restore(data.lives ?? []);
-    state.#paused = data.paused ?? undefined;
-    for (const [name, decision] of data.disabledPeers ?? []) state.disabledPeers.set(name, decision);
+    state.#controls.restore(data);
     state.#lastAt = data.lastAt;
     state.#seq = snapshot.seq;
     return state;
@@ -102,7 +86,19 @@ class FoldedState implements StateHandle {
   }
 
   get paused(): StateView['paused'] {
-    return this.#paused;
+    return this.#controls.paused;
+  }
+
+  get safelist(): StateView['safelist'] {
+    return this.#controls.safelist;
+  }
+
+  get disabledPeers(): StateView['disabledPeers'] {
+    return this.#controls.disabledPeers;
+  }
+
+  get downScrubbers(): StateView['downScrubbers'] {
+    return this.#controls.downScrubbers;
   }
 
   get earliestDue(): number | undefined {
@@ -171,9 +167,7 @@ class FoldedState implements StateHandle {
   }
 
   safelisted(prefix: Prefix): SafelistEntry | undefined {
-    if (this.safelist.size === 0) return undefined;
-    this.#safelistTrie ??= safelistTrie(this.safelist.values());
-    return this.#safelistTrie.anyOverlapping(prefix);
+    return this.#controls.safelisted(prefix);
   }
 
   apply(recorded: RecordedFact): void {
@@ -217,12 +211,10 @@ class FoldedState implements StateHandle {
   snapshot(): StateSnapshot {
     const data: SnapshotData = {
       lastAt: this.#lastAt,
-      paused: this.#paused ?? null,
-      disabledPeers: [...this.disabledPeers],
+      ...this.#controls.snapshot(),
       mitigations: [...this.mitigations.values()],
       ended: this.#ended.list(),
       events: [...this.#events.byId.values()],
-      safelist: [...this.safelist.values()],
       bans: this.#bans.list(),
       creations: this.#creations.list(),
       lives: [...this.mitigations.keys()].flatMap((id) => this.#lives.get(id) ?? []),
@@ -231,6 +223,11 @@ class FoldedState implements StateHandle {
   }
 
   #fold(fact: Fact, recorded: RecordedFact): void {
+    if (isControlFact(fact)) {
+      const undo = this.#controls.fold(fact, recorded.at);
+      this.#undo?.push(undo);
+      return;
+    }
     switch (fact.type) {
       case 'event.received':
         this.#addEvent(fact.event);
@@ -238,30 +235,6 @@ class FoldedState implements StateHandle {
       case 'mitigation.created':
       case 'mitigation.rejected':
         this.#create(fact.mitigation, recorded);
-        return;
-      case 'safelist.added':
-        this.#changeSafelist(() => {
-          this.safelist.set(fact.entry.prefix, fact.entry);
-          if (this.#safelistTrie !== undefined) addToSafelist(this.#safelistTrie, fact.entry);
-        });
-        return;
-      case 'safelist.removed':
-        this.#changeSafelist(() => {
-          this.safelist.delete(fact.prefix);
-          this.#safelistTrie = undefined;
-        });
-        return;
-      case 'control.paused':
-        this.#setPaused({ actor: fact.actor, at: recorded.at, reason: fact.reason });
-        return;
-      case 'control.resumed':
-        this.#setPaused(undefined);
-        return;
-      case 'peer.disabled':
-        this.#setDisabled(fact.peer, { actor: fact.actor, at: recorded.at, reason: fact.reason });
-        return;
-      case 'peer.enabled':
-        this.#setDisabled(fact.peer, undefined);
         return;
       case 'policy.loaded':
         return;
@@ -303,35 +276,6 @@ class FoldedState implements StateHandle {
     const ban = { source, externalId, at, eventId, mitigationId };
     const before = this.#bans.add(ban);
     this.#undo?.push(() => this.#bans.takeBack(ban, before));
-  }
-
-  #changeSafelist(change: () => void): void {
-    const before = this.#undo === undefined ? undefined : [...this.safelist];
-    change();
-    if (before === undefined) return;
-    this.#undo?.push(() => {
-      this.safelist.clear();
-      for (const [prefix, entry] of before) this.safelist.set(prefix, entry);
-      this.#safelistTrie = undefined;
-    });
-  }
-
-  #setDisabled(peer: string, decision: OperatorDecision | undefined): void {
-    const before = [...this.disabledPeers];
-    if (decision === undefined) this.disabledPeers.delete(peer);
-    else this.disabledPeers.set(peer, decision);
-    this.#undo?.push(() => {
-      this.disabledPeers.clear();
-      for (const [name, earlier] of before) this.disabledPeers.set(name, earlier);
-    });
-  }
-
-  #setPaused(paused: StateView['paused']): void {
-    const before = this.#paused;
-    this.#paused = paused;
-    this.#undo?.push(() => {
-      this.#paused = before;
-    });
   }
 
   /** Replaces a mitigation's version in every index. Its own inverse when the arguments are swapped. */

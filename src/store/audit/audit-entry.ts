@@ -181,7 +181,14 @@ export function entryOfAction({ type, at, actor, target, reason }: AuditAction):
 
 type OperatorFact = Extract<
   Fact,
-  { type: `safelist.${string}` | `control.${string}` | `peer.${string}` | `policy.${string}` }
+  {
+    type:
+      | `safelist.${string}`
+      | `control.${string}`
+      | `peer.${string}`
+      | `scrubber.${string}`
+      | `policy.${string}`;
+  }
 >;
 
 function operatorContent(fact: OperatorFact): Content {
@@ -206,6 +213,12 @@ function operatorContent(fact: OperatorFact): Content {
       const { actor, peer, reason } = fact;
       const enabled = fact.type === 'peer.enabled';
       return { actor, target: { type: 'peer', id: peer }, reason, after: { enabled } };
+    }
+    case 'scrubber.down':
+    case 'scrubber.up': {
+      const healthy = fact.type === 'scrubber.up';
+      const reason = healthy ? null : fact.reason;
+      return { actor: SYSTEM, target: { type: 'scrubber', id: fact.scrubber }, reason, after: { healthy } };
     }
     case 'policy.loaded':
       return {
