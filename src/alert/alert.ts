@@ -3,6 +3,7 @@ import type { Fact, RecordedFact } from '../core/facts.ts';
 import { actionWords } from '../core/rule-text.ts';
 import type { Actor, Mitigation } from '../core/types.ts';
 import { countWords } from '../net/text.ts';
+import type { HttpRequest } from './post.ts';
 
 /** Facts that never raise an alert. */
 const QUIET = ['event.received', 'mitigation.ending', 'mitigation.released', 'mitigation.moved'] as const;
@@ -48,10 +49,8 @@ export interface Alert {
   readonly neighbors?: readonly UnenforcedNeighbor[];
 }
 
-/** An HTTP request for a destination. `body` is JSON. */
-export interface AlertRequest {
-  readonly url: string;
-  readonly headers: Readonly<Record<string, string>>;
+/** An HTTP request for a destination: always with a body. */
+export interface AlertRequest extends HttpRequest {
   readonly body: string;
 }
 

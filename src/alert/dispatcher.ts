@@ -10,13 +10,8 @@ import {
   unenforcedAlert,
   type UnenforcedNeighbor,
 } from './alert.ts';
-import {
-  type AlertTimers,
-  DEFAULT_LIMITS,
-  type Delivery,
-  type DeliveryLimits,
-  DeliveryQueue,
-} from './delivery-queue.ts';
+import { type AlertTimers, urlSecrets } from './attempt.ts';
+import { DEFAULT_LIMITS, type Delivery, type DeliveryLimits, DeliveryQueue } from './delivery-queue.ts';
 import { PAGERDUTY_URL, pagerdutyRequest, slackRequest, webhookRequest } from './destinations.ts';
 import { makePoster, type Poster } from './post.ts';
 import { Refusals } from './refusal-digest.ts';
@@ -164,13 +159,6 @@ function requestFormatOf(destination: AlertDestination, pagerdutyUrl: string): R
 function only(alert: Alert | undefined): Alert {
   if (alert === undefined) throw new RangeError('a request needs an alert');
   return alert;
-}
-
-/** Returns the URL, and its path and query, which contain the token. */
-function urlSecrets(url: string): readonly string[] {
-  if (!URL.canParse(url)) return [url];
-  const { pathname, search } = new URL(url);
-  return [url, ...(pathname.length > 1 || search !== '' ? [`${pathname}${search}`] : [])];
 }
 
 /** Names destinations by type: `slack`, `webhook`, and `webhook-2` for the second of a type. */
