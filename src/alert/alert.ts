@@ -3,6 +3,7 @@ import type { Fact, RecordedFact } from '../core/facts.ts';
 import { actionWords } from '../core/rule-text.ts';
 import type { Actor, Mitigation } from '../core/types.ts';
 import { countWords } from '../net/text.ts';
+import type { ProtectionStatus } from '../view/protection-view.ts';
 import type { HttpRequest } from './post.ts';
 
 /** Facts that never raise an alert. */
@@ -27,7 +28,7 @@ export type AlertDestination =
 
 export interface Alert {
   readonly event: AlertEvent;
-  /** Number of the fact; undefined for `mitigation.unenforced`, which is not a fact. */
+  /** Number of the fact; undefined for `mitigation.unenforced` and `scrubber.request_failed`, which are no facts. */
   readonly seq: number | undefined;
   /** Milliseconds since the epoch. */
   readonly at: number;
@@ -114,6 +115,32 @@ export function unenforcedAlert(
   return { ...alert, summary: `${alert.summary}: ${named.join('; ')}${more}`, neighbors };
 }
 
+/** Returns the alert of a request to a scrubber that has failed, or no longer fails. */
+export function requestAlert(
+  { scrubber, prefix, request, attempts, lastError = 'no reason' }: ProtectionStatus,
+  mitigation: Mitigation | undefined,
+  { at, isOver }: { readonly at: number; readonly isOver: boolean },
+  pop: string,
+): Alert {
+  const subject = `${scrubber} ${prefix}`;
+  const state =
+    request === 'start'
+      ? `has not confirmed that it protects ${prefix}`
+      : `may still protect ${prefix}: it has not confirmed the stop`;
+  return {
+    event: 'scrubber.request_failed',
+    seq: undefined,
+    at,
+    pop,
+    mitigation,
+    subject,
+    actor: undefined,
+    summary: `Scrubber ${scrubber} ${state} (pop ${pop}): ${lastError} (${countWords(attempts, 'attempt')})`,
+    incident: `request:${request}:${subject}`,
+    ...(isOver ? { resolves: true } : {}),
+  };
+}
+
 type Common = Pick<Alert, 'event' | 'seq' | 'at' | 'pop'>;
 
 const VERBS: Readonly<Partial<Record<AlertEvent, string>>> = {
@@ -167,6 +194,7 @@ export const ALERT_EVENTS = [
   'mitigation.withdrawn',
   'mitigation.expired',
   'mitigation.unenforced',
+  'scrubber.request_failed',
   'safelist.added',
   'safelist.removed',
   'control.paused',

@@ -1,11 +1,13 @@
 /** Follows the facts and sends the configured alerts to each destination. Nothing waits for it. */
 import type { Fact, RecordedFact } from '../core/facts.ts';
 import type { Mitigation } from '../core/types.ts';
+import type { ProtectionStatus } from '../view/protection-view.ts';
 import {
   type Alert,
   type AlertDestination,
   type AlertEvent,
   alertOf,
+  requestAlert,
   type AlertRequest,
   unenforcedAlert,
   type UnenforcedNeighbor,
@@ -110,6 +112,13 @@ export class AlertDispatcher {
     const { pop, find } = this.#options;
     const alert = unenforcedAlert(id, find(id), neighbors, at, pop);
     this.#tell(alert);
+  }
+
+  /** Reports that a request to a scrubber has failed, or no longer fails. Never throws and never waits. */
+  scrubberRequest(status: ProtectionStatus, when: { readonly at: number; readonly isOver: boolean }): void {
+    if (!this.#events.has('scrubber.request_failed')) return;
+    const { pop, find } = this.#options;
+    this.#tell(requestAlert(status, find(status.mitigationId), when, pop));
   }
 
   /** Tries for at most `graceMs` to deliver the waiting alerts; the rest is reported as dropped. */

@@ -333,7 +333,7 @@ export class ScrubberRequests {
     this.#report(one, isRefused ? 'refused' : 'error', isNew ? 'begins' : undefined);
     if (this.#phase !== 'running') return;
     if (one.request === 'stop' && clock() - (one.stoppingSince ?? clock()) >= giveUpMs) {
-      this.#forget(one, 'given_up', 'ends');
+      this.#forget(one, 'given_up');
       this.#compare([one.key]);
       return;
     }

@@ -25,6 +25,7 @@ export const HEALTH_CODES = [
   'unsupported',
   'over_budget',
   'quota',
+  'scrubber_request',
 ] as const;
 
 export type HealthCode = (typeof HEALTH_CODES)[number];

@@ -77,6 +77,7 @@ test('every section left out has the defaults of the public contract', async (t)
     'mitigation.withdrawn',
     'mitigation.expired',
     'mitigation.unenforced',
+    'scrubber.request_failed',
   ]);
 });
 

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { NO_TARGETS, type Scrubber, type Targets, type UnicastTarget } from '../../core/policy/scrubbers.ts';
 import { type TargetUse, targetUse } from '../../view/action-view.ts';
+import { ProtectionSchema, protectionView } from '../../view/protection-view.ts';
 import { commonProblems } from '../answer-schemas.ts';
 import type { HttpDependencies } from '../dependencies.ts';
 import { type App, detectorOf } from '../request-context.ts';
@@ -40,6 +41,9 @@ const ScrubbersSchema = z.object({
       diverted: z.int().describe('Active mitigations that divert to it'),
     }),
   ),
+  protections: z
+    .array(ProtectionSchema)
+    .describe('What cloud scrubbers are asked to protect over HTTP; also of scrubbers that were removed'),
   blackhole: z.object({
     allowed: z.boolean(),
     ...unicastShape,
@@ -49,7 +53,7 @@ const ScrubbersSchema = z.object({
 });
 
 export function registerScrubbers(app: App, deps: HttpDependencies): void {
-  const { engine } = deps;
+  const { engine, protections } = deps;
   registerSignal(app, deps);
   app.get(
     '/v1/scrubbers',
@@ -61,7 +65,10 @@ export function registerScrubbers(app: App, deps: HttpDependencies): void {
         response: { 200: ScrubbersSchema, ...commonProblems },
       },
     },
-    () => scrubbersView(engine.policy.targets ?? NO_TARGETS, targetUse(engine.state)),
+    () => ({
+      ...scrubbersView(engine.policy.targets ?? NO_TARGETS, targetUse(engine.state)),
+      protections: (protections?.statuses() ?? []).map(protectionView),
+    }),
   );
 }
 
@@ -106,7 +113,10 @@ function registerSignal(app: App, { engine }: HttpDependencies): void {
   );
 }
 
-function scrubbersView({ scrubbers, blackhole }: Targets, use: TargetUse): z.output<typeof ScrubbersSchema> {
+function scrubbersView(
+  { scrubbers, blackhole }: Targets,
+  use: TargetUse,
+): Omit<z.output<typeof ScrubbersSchema>, 'protections'> {
   return {
     scrubbers: [...scrubbers.values()].map((scrubber) => scrubberView(scrubber, use)),
     blackhole: {
