@@ -49,8 +49,8 @@ export class ScrubberRequests {
   readonly #limits: RequestLimits;
   readonly #wanted: WantedPrefixes;
   readonly #protections = new Map<string, Protection>();
-  /** Keys whose next attempt is due. */
-  readonly #ready = new Set<string>();
+  /** Protections whose next attempt is due, by scrubber and request. */
+  readonly #ready = new Map<string, Record<Protection['request'], Set<Protection>>>();
   readonly #attempts = new Map<Promise<void>, AbortController>();
   /** Number of attempts under way, by scrubber. */
   readonly #underWay = new Map<string, number>();
@@ -205,11 +205,11 @@ export class ScrubberRequests {
     this.#unschedule(one);
     one.dueAt = this.#options.clock() + delayMs;
     if (delayMs === 0) {
-      this.#ready.add(one.key);
+      this.#readyOf(one)[one.request].add(one);
       return;
     }
     one.cancel = this.#options.timers.after(delayMs, () => {
-      this.#ready.add(one.key);
+      this.#readyOf(one)[one.request].add(one);
       this.#pump();
     });
   }
@@ -217,27 +217,32 @@ export class ScrubberRequests {
   #unschedule(one: Protection): void {
     one.cancel();
     one.dueAt = undefined;
-    this.#ready.delete(one.key);
+    const { start, stop } = this.#readyOf(one);
+    start.delete(one);
+    stop.delete(one);
+  }
+
+  #readyOf({ scrubber }: Protection): Record<Protection['request'], Set<Protection>> {
+    const known = this.#ready.get(scrubber);
+    if (known !== undefined) return known;
+    const none = { start: new Set<Protection>(), stop: new Set<Protection>() };
+    this.#ready.set(scrubber, none);
+    return none;
   }
 
   /** Sends what is due and may be sent; starts come first. */
   #pump(): void {
     if (this.#phase !== 'running') return;
-    for (const request of ['start', 'stop'] as const) {
-      for (const key of this.#ready) {
-        const one = this.#protections.get(key);
-        if (one?.request !== request || one.sending || !this.#maySend(one)) continue;
+    // While paused, prefixd announces nothing new, so no traffic comes either.
+    const isPaused = this.#options.state.paused !== undefined;
+    for (const [scrubber, { start, stop }] of this.#ready) {
+      for (const one of isPaused ? stop : inOrder(start, stop)) {
+        if ((this.#underWay.get(scrubber) ?? 0) >= this.#limits.atOnce) break;
+        if (one.request === 'stop' && this.#isReplacing(one)) continue;
         this.#unschedule(one);
         this.#track(one);
       }
     }
-  }
-
-  #maySend(one: Protection): boolean {
-    if ((this.#underWay.get(one.scrubber) ?? 0) >= this.#limits.atOnce) return false;
-    // While paused, prefixd announces nothing new, so no traffic comes either.
-    if (one.request === 'start') return this.#options.state.paused === undefined;
-    return !this.#isReplacing(one);
   }
 
   /**
@@ -379,4 +384,8 @@ export class ScrubberRequests {
     this.#cancelSave();
     this.#cancelSave = timers.after(LEDGER_PAUSE_MS, () => void this.#save());
   }
+}
+
+function* inOrder<Item>(...sets: readonly Iterable<Item>[]): Iterable<Item> {
+  for (const set of sets) yield* set;
 }
