@@ -4,6 +4,8 @@ import { failureWords } from '../core/policy/guardrails.ts';
 import { actionWords } from '../core/rule-text.ts';
 import type { Actor, Mitigation } from '../core/types.ts';
 import { countWords } from '../net/text.ts';
+import type { ProtectionStatus } from '../view/protection-view.ts';
+import type { HttpRequest } from './post.ts';
 
 /** Facts that never raise an alert. */
 const QUIET = ['event.received', 'mitigation.ending', 'mitigation.released', 'mitigation.moved'] as const;
@@ -27,7 +29,7 @@ export type AlertDestination =
 
 export interface Alert {
   readonly event: AlertEvent;
-  /** Number of the fact; undefined for `mitigation.unenforced`, which is not a fact. */
+  /** Number of the fact; undefined for `mitigation.unenforced` and `scrubber.request_failed`, which are no facts. */
   readonly seq: number | undefined;
   /** Milliseconds since the epoch. */
   readonly at: number;
@@ -49,10 +51,8 @@ export interface Alert {
   readonly neighbors?: readonly UnenforcedNeighbor[];
 }
 
-/** An HTTP request for a destination. `body` is JSON. */
-export interface AlertRequest {
-  readonly url: string;
-  readonly headers: Readonly<Record<string, string>>;
+/** An HTTP request for a destination: always with a body. */
+export interface AlertRequest extends HttpRequest {
   readonly body: string;
 }
 
@@ -120,6 +120,32 @@ export function unenforcedAlert(
   return { ...alert, summary: `${alert.summary}: ${named.join('; ')}${more}`, neighbors };
 }
 
+/** Returns the alert of a request to a scrubber that has failed, or no longer fails. */
+export function requestAlert(
+  { scrubber, prefix, request, attempts, lastError = 'no reason' }: ProtectionStatus,
+  mitigation: Mitigation | undefined,
+  { at, isOver }: { readonly at: number; readonly isOver: boolean },
+  pop: string,
+): Alert {
+  const subject = `${scrubber} ${prefix}`;
+  const state =
+    request === 'start'
+      ? `has not confirmed that it protects ${prefix}`
+      : `may still protect ${prefix}: it has not confirmed the stop`;
+  return {
+    event: 'scrubber.request_failed',
+    seq: undefined,
+    at,
+    pop,
+    mitigation,
+    subject,
+    actor: undefined,
+    summary: `Scrubber ${scrubber} ${state} (pop ${pop}): ${lastError} (${countWords(attempts, 'attempt')})`,
+    incident: `request:${request}:${subject}`,
+    ...(isOver ? { resolves: true } : {}),
+  };
+}
+
 type Common = Pick<Alert, 'event' | 'seq' | 'at' | 'pop'>;
 
 const VERBS: Readonly<Partial<Record<AlertEvent, string>>> = {
@@ -185,6 +211,7 @@ export const ALERT_EVENTS = [
   'mitigation.withdrawn',
   'mitigation.expired',
   'mitigation.unenforced',
+  'scrubber.request_failed',
   'safelist.added',
   'safelist.removed',
   'control.paused',

@@ -24,6 +24,7 @@ import type { Overload } from '../http/overload.ts';
 import { AuditLog } from '../store/audit/audit.ts';
 import { Journal } from '../store/journal/journal.ts';
 import { AlertRelay } from './alerts.ts';
+import { makeScrubberRequests, resumeRequests } from './cloud-requests.ts';
 import { continueTime, realTimers, steadyClock } from './clock.ts';
 import { Health } from './observe/assess-health.ts';
 import { followRecording, logFacts, logForgotten, logSessions, logUnenforced } from './observe/fact-log.ts';
@@ -120,6 +121,7 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
     recording: () => engine.recording,
     audit: () => audit.condition,
     shortfalls: () => view.shortfalls(),
+    requests: () => requests,
   });
   const engine: Engine = await parts.start({
     name: 'journal',
@@ -177,11 +179,15 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
     connections: () => server.connections,
     recording: () => engine.recording,
     assess: () => health.assess(),
+    protections: () => requests.statuses(),
   });
   parts.add('metrics', () => metrics.stop());
   const alerts = new AlertRelay(config, engine.state, logger, metrics);
   parts.add('alerts', ({ graceMs }) => alerts.close(graceMs / 4));
   engine.follow((facts) => alerts.record(facts));
+  const requests = makeScrubberRequests(config, { state: engine.state, clock, logger, metrics, alerts });
+  parts.add('requests', ({ graceMs }) => requests.close(graceMs / 16));
+  engine.follow((facts) => requests.record(facts));
   const watch = new UnenforcedWatch({
     lacking: () => reconciler.lacking(),
     timers: realTimers,
@@ -195,8 +201,12 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
   announcer.subscribe({ onEstablished: () => watch.soon() });
 
   const reloader = new Reloader({ config, engine, announcer, reconciler, logger, load });
-  reloader.onAdopted(async (adopted) => alerts.adopt(adopted));
+  reloader.onAdopted(async (adopted) => {
+    alerts.adopt(adopted);
+    requests.adopt(adopted.scrubberRequests);
+  });
   await recordPolicy(engine, config, logger);
+  await resumeRequests(requests, config, logger);
   // Takes seconds with many mitigations; events are accepted meanwhile. Awaited before any session may connect.
   const tablesFilled = reconciler.start();
   tablesFilled.catch(() => undefined);
@@ -213,6 +223,7 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
         metrics,
         health,
         auditLog: audit,
+        protections: requests,
         logger,
         clock,
         startedAt,

@@ -29,6 +29,7 @@ const STOPS = [
   { name: 'forgotten' },
   // Followers of the facts, up to the engine's last one.
   { name: 'audit', share: 1 / 8, text: 'writing the audit log' },
+  { name: 'requests', share: 1 / 8, text: 'ending requests to scrubbers' },
   { name: 'alerts' },
   { name: 'metrics' },
 ] as const satisfies readonly { readonly name: string; readonly share?: number; readonly text?: string }[];

@@ -1,5 +1,6 @@
 /** Formats one mitigation in full: its fields, its rules on each neighbor, its holds and its history. */
 import { type Fields, list, number, record, records, text } from './answer.ts';
+import { countWords } from '../net/text.ts';
 import type { CommandContext } from './command-context.ts';
 import { drawingFor, fitted } from './drawing.ts';
 import { actionText } from './shown-action.ts';
@@ -42,6 +43,7 @@ export function mitigationText(context: CommandContext, one: Fields): string {
         ['action', actionText(one)],
         ['rule', text(one.rule)],
         ['neighbors', enforcementText(one)],
+        ['protection', protectionText(record(one.protection))],
         ['created', text(one.created_at)],
         ['expires', expiryText(one)],
         ['away', isActive(one) ? awayText(record(one.away)) : ''],
@@ -83,6 +85,14 @@ function awayText({ since, not_before: notBefore, clean_at: clean, lifted_until:
     return `its blackhole is lifted until ${lifted}, to see whether the attack goes on`;
   const state = typeof clean === 'string' ? `; its scrubber reported clean traffic at ${clean}` : '';
   return `since ${since}, until ${text(notBefore)} at least${state}`;
+}
+
+/** Returns `requested at cloud: HTTP 503 (2 failed attempts)`, else ''. */
+function protectionText({ state, scrubber, attempts, last_error: error }: Fields): string {
+  if (typeof state !== 'string') return '';
+  const failures = number(attempts);
+  const why = failures === 0 ? '' : `: ${text(error)} (${countWords(failures, 'failed attempt')})`;
+  return `${state} ${state === 'confirmed' ? 'by' : 'at'} ${text(scrubber)}${why}`;
 }
 
 /** Returns its end: `withdrawn by kim at 2026-01-31T12:00:00.000Z: false positive`. */

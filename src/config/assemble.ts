@@ -30,6 +30,7 @@ import {
   unreachablePlaybooks,
 } from './validate/playbook-checks.ts';
 import { repetitionChecks } from './validate/repetition-checks.ts';
+import { requestChecks } from './validate/request-checks.ts';
 import { crossChecks } from './validate/settings-checks.ts';
 import { targetChecks, targetStepChecks } from './validate/target-checks.ts';
 import type { YamlSource } from './yaml/yaml.ts';
@@ -109,6 +110,7 @@ export function assemble(sources: Sources, environment: Environment | null): Con
 function policyChecks(policy: Policy, settings: Settings, found: Findings, across: Findings): void {
   const { warning } = across;
   targetChecks(policy, settings, found);
+  requestChecks(settings, found);
   targetStepChecks(policy, settings, across);
   // Computed once, because grouping a large inventory takes long.
   const groups = assetGroups(policy);

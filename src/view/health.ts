@@ -26,6 +26,7 @@ export const HEALTH_CODES = [
   'over_budget',
   'scrubber_down',
   'quota',
+  'scrubber_request',
 ] as const;
 
 export type HealthCode = (typeof HEALTH_CODES)[number];

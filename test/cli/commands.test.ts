@@ -417,6 +417,38 @@ blackholing  allowed for acme; next hops 192.0.2.51; communities 65010:9; 1 acti
   assert.deepEqual(JSON.parse(printed.stdout), SCRUBBERS);
 });
 
+const FAILED = {
+  scrubber: 'fra',
+  prefix: '203.0.113.10/32',
+  state: 'failed',
+  since: '2026-01-31T12:01:09.000Z',
+  attempts: 6,
+  last_error: 'HTTP 503: maintenance',
+  next_attempt_at: '2026-01-31T12:02:09.000Z',
+};
+
+test('what cloud scrubbers are asked to protect is a table of its own, and a line of the mitigation', async (t) => {
+  const confirmed = { ...FAILED, state: 'confirmed', attempts: 0, last_error: null, next_attempt_at: null };
+  const body = { ...SCRUBBERS, protections: [FAILED, confirmed] };
+  const one = `GET /v1/mitigations/${ID}`;
+  const failing = await fakeApi(t, {
+    'GET /v1/scrubbers': { status: 200, body },
+    [one]: { status: 200, body: { ...MITIGATION, protection: FAILED } },
+  });
+  const { stdout } = await cli(['scrubbers', '--api', failing.url]);
+  assert.match(stdout, /^SCRUBBER +PREFIX +STATE +SINCE +ATTEMPTS +NEXT +ERROR$/m);
+  assert.match(
+    stdout,
+    /^fra +203\.0\.113\.10\/32 +failed +2026-01-31T12:01:09\.000Z +6 +2026-01-31T12:02:09\.000Z +HTTP 503: maintenance$/m,
+  );
+  assert.match(stdout, /^fra +203\.0\.113\.10\/32 +confirmed +\S+ +0 +- +-$/m);
+  const shown = await cli(['mitigations', 'get', ID, '--api', failing.url]);
+  assert.match(shown.stdout, /^protection +failed at fra: HTTP 503: maintenance \(6 failed attempts\)$/m);
+  const well = await fakeApi(t, { [one]: { status: 200, body: { ...MITIGATION, protection: confirmed } } });
+  const sound = await cli(['mitigations', 'get', ID, '--api', well.url]);
+  assert.match(sound.stdout, /^protection +confirmed by fra$/m);
+});
+
 test('without scrubbers and blackholing the command says so', async (t) => {
   const body = { scrubbers: [], blackhole: { ...SCRUBBERS.blackhole, allowed: false, active: 0 } };
   const api = await fakeApi(t, { 'GET /v1/scrubbers': { status: 200, body } });

@@ -269,6 +269,13 @@ scrubbers: [{ name: fra, divert: { next_hop_v4: 198.51.100.9 } }]\n`,
     /scrubbers\[0\]\.redirect: no neighbor can redirect to scrubber fra: arista cannot use ipv4, vrf; add a target/,
   ],
   [
+    'a probed scrubber about which no alert is sent',
+    `${EVERYTHING}scrubbers: [{ name: fra, redirect: { ipv4: 192.0.2.50 }, probe: { url: "https://fra.example/" } }]
+alerting: { destinations: [{ type: webhook, url: "https://hooks.example/" }] }\n`,
+    {},
+    /alerting\.events: no alert is sent about a scrubber that fails its probe; add scrubber\.down/,
+  ],
+  [
     'a step that its target ends sooner',
     `${EVERYTHING}${SCRUBBERS}`,
     steps('{ action: divert, to: fra, ttl_seconds: 7201 }'),

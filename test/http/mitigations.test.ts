@@ -75,6 +75,7 @@ describe('GET /v1/mitigations/{id}', () => {
       holds: [],
       ending: false,
       end: null,
+      protection: null,
       rule: RULE,
       enforcement: { sent: 1, pending: 0, unsupported: 1, over_budget: 0 },
       rules: [

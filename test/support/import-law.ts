@@ -33,10 +33,11 @@ const LAW: Readonly<Record<string, readonly string[]>> = {
   store: ['core', 'view'],
   control: ['core', 'store', 'bgp/*'],
   alert: ['core', 'view'],
+  cloud: ['alert', 'core', 'store', 'view'],
   http: ['core', 'intake', 'control', 'view'],
   lab: ['bgp/*'],
-  config: ['core', 'intake', 'store', 'control', 'alert', 'http', 'bgp/*'],
-  app: ['config', 'core', 'intake', 'store', 'control', 'alert', 'http', 'lab', 'view', 'bgp/*'],
+  config: ['core', 'intake', 'store', 'control', 'alert', 'cloud', 'http', 'bgp/*'],
+  app: ['config', 'core', 'intake', 'store', 'control', 'alert', 'cloud', 'http', 'lab', 'view', 'bgp/*'],
   tools: ['bgp/*'],
   cli: ['app', 'config', 'core', 'intake', 'store', 'tools', 'view', 'bgp/*'],
 };

@@ -7,8 +7,16 @@ import type { EngineView, Recording, Shortfall, TimerHost } from '../../control/
 import { secondsWords } from '../../net/text.ts';
 import { errorText } from '../../net/text.ts';
 import type { AuditCondition } from '../../store/audit/audit.ts';
+import type { ScrubberRequests } from '../../cloud/scrubber-requests.ts';
 import type { Assessment, HealthCode, HealthReason } from '../../view/health.ts';
-import { auditLines, type HealthLine, quotaLines, recordingLines, scrubberLines } from './health-lines.ts';
+import {
+  auditLines,
+  type HealthLine,
+  quotaLines,
+  recordingLines,
+  requestLines,
+  scrubberLines,
+} from './health-lines.ts';
 
 export interface HealthSources {
   readonly announcer: Announcer;
@@ -23,6 +31,8 @@ export interface HealthSources {
   readonly audit: () => AuditCondition;
   /** Mitigations that are not enforced, by neighbor and reason. */
   readonly shortfalls: () => readonly Shortfall[];
+  /** Requests to cloud scrubbers; absent: there are none. */
+  readonly requests?: () => Pick<ScrubberRequests, 'statuses' | 'ledgerTrouble'>;
 }
 
 /** Maximum number of lines about rules that are missing on neighbors; one per neighbor and reason. */
@@ -109,6 +119,7 @@ export class Health {
       ...this.#sessions(),
       ...shortfallFindings(this.#sources.shortfalls()),
       ...scrubberLines(engine.state, engine.policy),
+      ...this.#requests(),
       ...quotaLines(engine.state, engine.policy).map(
         ({ key, text }): HealthLine => ({ code: 'quota', key, text }),
       ),
@@ -118,6 +129,11 @@ export class Health {
   #recording(): readonly HealthLine[] {
     const { clock, recording, audit } = this.#sources;
     return [...recordingLines(recording(), clock()), ...auditLines(audit(), clock())];
+  }
+
+  #requests(): readonly HealthLine[] {
+    const requests = this.#sources.requests?.();
+    return requests === undefined ? [] : requestLines(requests.statuses(), requests.ledgerTrouble);
   }
 
   #mode(engine: EngineView): readonly HealthLine[] {

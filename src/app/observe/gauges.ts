@@ -11,6 +11,7 @@ import {
 } from '../../http/connection-table.ts';
 import { targetUse } from '../../view/action-view.ts';
 import { type Assessment, HEALTH_CODES, HEALTH_STATUSES } from '../../view/health.ts';
+import { PROTECTION_STATES, type ProtectionStatus } from '../../view/protection-view.ts';
 import type { MetricRegistry } from './metric-registry.ts';
 
 export interface MetricsSources {
@@ -26,6 +27,8 @@ export interface MetricsSources {
   /** The state of journal writes. */
   readonly recording?: () => Recording;
   readonly assess: () => Assessment;
+  /** What cloud scrubbers are asked to protect. */
+  readonly protections?: () => readonly ProtectionStatus[];
 }
 
 /** Sampling period for the event loop's delay (ms). */
@@ -38,6 +41,7 @@ export function addGauges(metrics: MetricRegistry, sources: MetricsSources, dela
   addReconciler(metrics, sources);
   addHealth(metrics, sources);
   addConnections(metrics, sources);
+  addProtections(metrics, sources);
   addRecording(metrics, sources);
   addProcess(metrics, sources, delay);
 }
@@ -51,6 +55,23 @@ function addHealth(metrics: MetricRegistry, { assess }: MetricsSources): void {
     const { reasons } = assess();
     return HEALTH_CODES.map((code) => [{ code }, reasons.filter((one) => one.code === code).length]);
   });
+}
+
+function addProtections(metrics: MetricRegistry, { protections }: MetricsSources): void {
+  metrics.gauge(
+    'prefixd_scrubber_protections',
+    'Prefixes that a cloud scrubber is asked to protect; those that are not confirmed are pending',
+    ['scrubber', 'state'],
+    () => {
+      const statuses = protections?.() ?? [];
+      return [...new Set(statuses.map(({ scrubber }) => scrubber))].flatMap((scrubber) =>
+        PROTECTION_STATES.map((state) => {
+          const count = statuses.filter((one) => one.scrubber === scrubber && one.state === state).length;
+          return [{ scrubber, state }, count] as const;
+        }),
+      );
+    },
+  );
 }
 
 function addRecording(metrics: MetricRegistry, { clock, recording }: MetricsSources): void {

@@ -5,6 +5,7 @@
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Counter, Histogram } from 'prom-client';
+import type { RequestReport, RequestResult } from '../../cloud/protection.ts';
 import type { RecordedFact } from '../../core/facts.ts';
 import { KNOWN_VECTORS } from '../../core/policy/vectors.ts';
 import type { RefusalReason } from '../../core/types.ts';
@@ -65,6 +66,7 @@ export class Metrics {
   readonly #requestSeconds: Histogram<'route'>;
   readonly #fsyncSeconds: Histogram;
   readonly #alerts: Counter<'destination' | 'outcome'>;
+  readonly #scrubberRequests: Counter<'scrubber' | 'request' | 'result'>;
 
   constructor(sources: MetricsSources) {
     this.#events = this.#registry.counter('prefixd_events_ingested_total', 'Events that detectors reported', [
@@ -98,6 +100,11 @@ export class Metrics {
       'prefixd_alerts_sent_total',
       'Alerts by outcome of their delivery',
       ['destination', 'outcome'],
+    );
+    this.#scrubberRequests = this.#registry.counter(
+      'prefixd_scrubber_requests_total',
+      'Requests to cloud scrubbers to start or stop protection, by result of each attempt',
+      ['scrubber', 'request', 'result'],
     );
     this.#requestSeconds = this.#registry.histogram(
       'prefixd_http_request_duration_seconds',
@@ -163,6 +170,11 @@ export class Metrics {
   /** Counts alerts. `destination` comes from the configuration. */
   onAlert(destination: string, outcome: AlertOutcome, count = 1): void {
     this.#alerts.inc({ destination, outcome }, count);
+  }
+
+  /** Counts an attempt to start or stop protection. `scrubber` comes from the configuration. */
+  onScrubberRequest(scrubber: string, request: RequestReport['request'], result: RequestResult): void {
+    this.#scrubberRequests.inc({ scrubber, request, result });
   }
 
   /** Stops counting. */

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { DEFAULT_RETURN, MAX_UNICAST_TTL_SECONDS, NO_TARGETS } from '../../core/policy/scrubbers.ts';
 import { address, decimal, flag, integer, routeTarget, words } from '../../core/policy/value-kinds.ts';
 import { community, name, webUrl } from './fields.ts';
+import { requests } from './request-schema.ts';
 
 const { nextHopV4, nextHopV6 } = NO_TARGETS.blackhole.target;
 
@@ -78,6 +79,11 @@ const scrubber = z.strictObject({
   divert: divert.optional().describe('Routes with `action: divert`. Default: nothing can be diverted to it.'),
   max_diverted: integer(0, 100_000).default(10).describe('Mitigations that divert to it at one time.'),
   probe: probe.optional().describe('Health probe. Default: the scrubber counts as healthy.'),
+  requests: requests
+    .optional()
+    .describe(
+      'HTTP requests that start and stop protection of a prefix at a cloud scrubber. Default: it needs none.',
+    ),
 });
 
 /** The section `scrubbers`. */

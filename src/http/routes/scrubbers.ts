@@ -4,6 +4,7 @@ import { NO_TARGETS, type Scrubber, type Targets, type UnicastTarget } from '../
 import type { StateView } from '../../core/state/state.ts';
 import { timeText } from '../../net/time.ts';
 import { type TargetUse, targetUse } from '../../view/action-view.ts';
+import { ProtectionSchema, protectionView } from '../../view/protection-view.ts';
 import { commonProblems } from '../answer-schemas.ts';
 import type { HttpDependencies } from '../dependencies.ts';
 import { type App, detectorOf } from '../request-context.ts';
@@ -46,6 +47,9 @@ const ScrubbersSchema = z.object({
       diverted: z.int().describe('Active mitigations that divert to it'),
     }),
   ),
+  protections: z
+    .array(ProtectionSchema)
+    .describe('What cloud scrubbers are asked to protect over HTTP; also of scrubbers that were removed'),
   blackhole: z.object({
     allowed: z.boolean(),
     ...unicastShape,
@@ -55,7 +59,7 @@ const ScrubbersSchema = z.object({
 });
 
 export function registerScrubbers(app: App, deps: HttpDependencies): void {
-  const { engine } = deps;
+  const { engine, protections } = deps;
   registerSignal(app, deps);
   app.get(
     '/v1/scrubbers',
@@ -67,7 +71,10 @@ export function registerScrubbers(app: App, deps: HttpDependencies): void {
         response: { 200: ScrubbersSchema, ...commonProblems },
       },
     },
-    () => scrubbersView(engine.policy.targets ?? NO_TARGETS, engine.state),
+    () => ({
+      ...scrubbersView(engine.policy.targets ?? NO_TARGETS, engine.state),
+      protections: (protections?.statuses() ?? []).map(protectionView),
+    }),
   );
 }
 
@@ -115,7 +122,7 @@ function registerSignal(app: App, { engine }: HttpDependencies): void {
 function scrubbersView(
   { scrubbers, blackhole }: Targets,
   state: StateView,
-): z.output<typeof ScrubbersSchema> {
+): Omit<z.output<typeof ScrubbersSchema>, 'protections'> {
   const use = targetUse(state);
   return {
     scrubbers: [...scrubbers.values()].map((scrubber) => scrubberView(scrubber, use, state.downScrubbers)),
