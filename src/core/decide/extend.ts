@@ -182,11 +182,14 @@ export function extensionOf(
   // A hold is not renewed beyond its own end, so the mitigation ends then and not a TTL later.
   const latest = event.event === undefined ? (heldUntil(mitigation, now) ?? now) : Number.POSITIVE_INFINITY;
   const renewed = Math.min(now + ttl.seconds * 1000, latest);
+  // A report takes back what the scrubber has said.
+  const again = event.event === undefined ? undefined : attackedAgain(mitigation);
+  const reported = again === undefined ? mitigation : { ...mitigation, away: again };
   const reportedAt = event.event === undefined ? lastReportOf(mitigation, now) : now;
   const expiresAt = Math.max(
     mitigation.expiresAt,
     renewed,
-    earliestReturn(mitigation, reportedAt, event.context),
+    earliestReturn(reported, reportedAt, event.context),
   );
   const until = timeText(expiresAt);
   const words = `mitigation ${mitigation.id} (${actionWords(mitigation.action)}) is already active; extended to ${until}`;
