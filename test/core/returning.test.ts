@@ -126,11 +126,14 @@ class Absence {
     this.wait(Math.floor(one.at * left));
     switch (one.does) {
       case 'report':
-        return this.#report(one.vector, one.hold);
+        this.#report(one.vector, one.hold);
+        break;
       case 'unban':
-        return this.#unban(this.#alerts);
+        this.#unban(this.#alerts);
+        break;
       case 'restart':
-        return this.restart();
+        this.restart();
+        break;
       default:
     }
   }
