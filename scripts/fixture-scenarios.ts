@@ -496,9 +496,12 @@ export const SCENARIOS: readonly Scenario[] = [
     families: FLOWSPEC,
     dials: 'sender',
     steps: [
-      step('redirect to a VRF', 'ipv4-flowspec', exabgp(`announce ${EXA_SIMPLE4} { redirect 65010:666; } }`), [
-        simple4('8008fdf20000029a'),
-      ]),
+      step(
+        'redirect to a VRF',
+        'ipv4-flowspec',
+        exabgp(`announce ${EXA_SIMPLE4} { redirect 65010:666; } }`),
+        [simple4('8008fdf20000029a')],
+      ),
       step(
         'redirect to a VRF by a large AS number',
         'ipv4-flowspec',
@@ -512,9 +515,12 @@ export const SCENARIOS: readonly Scenario[] = [
         exabgp(`announce ${EXA_SIMPLE4} { redirect 192.0.2.80; } }`),
         [{ ...simple4('0800000000000000'), nextHop: 'c0000250' }],
       ),
-      step('copy to the next hop', 'ipv4-flowspec', exabgp(`announce ${EXA_SIMPLE4} { copy 192.0.2.80; } }`), [
-        { ...simple4('0800000000000001'), nextHop: 'c0000250' },
-      ]),
+      step(
+        'copy to the next hop',
+        'ipv4-flowspec',
+        exabgp(`announce ${EXA_SIMPLE4} { copy 192.0.2.80; } }`),
+        [{ ...simple4('0800000000000001'), nextHop: 'c0000250' }],
+      ),
       step(
         'copy to an IPv6 next hop',
         'ipv6-flowspec',
