@@ -7,7 +7,8 @@ import { predict, type Room } from '../core/decide/forecast.ts';
 import { policyLoadedSteps } from '../core/decide/operator.ts';
 import type { Fact, RecordedFact } from '../core/facts.ts';
 import type { Policy } from '../core/policy/policy.ts';
-import type { StateHandle } from '../core/state/state.ts';
+import { type MatchKey, ruleKey, type StateHandle } from '../core/state/state.ts';
+import type { Mitigation } from '../core/types.ts';
 import type { Fifo } from '../net/queue.ts';
 import { runInSlices } from '../net/steps.ts';
 import { isUnicast } from './action-targets.ts';
@@ -167,6 +168,8 @@ export class GroupRoom {
   readonly #base: Room;
   /** The decided actions for each neighbor, with their numbers of routes. */
   readonly #decided = new Map<string, { readonly action: MitigationAction; readonly routes: number }[]>();
+  /** The decided rules: those that share a match share its routes. */
+  readonly #keys = new Set<MatchKey>();
 
   constructor(base: Room) {
     this.#base = base;
@@ -181,8 +184,10 @@ export class GroupRoom {
 
   /** Counts the routes that a fact adds to the neighbors' tables. */
   note(fact: Fact, policy: Policy): void {
-    if (fact.type !== 'mitigation.created' || fact.mitigation.dryRun) return;
-    const { match, action } = fact.mitigation;
+    const added = addedRule(fact);
+    if (added === undefined || this.#keys.has(ruleKey(added))) return;
+    this.#keys.add(ruleKey(added));
+    const { match, action } = added;
     for (const one of predict(policy, match, action)) {
       if (!one.ok) continue;
       const decided = this.#decided.get(one.neighbor) ?? [];
@@ -190,4 +195,16 @@ export class GroupRoom {
       this.#decided.set(one.neighbor, decided);
     }
   }
+}
+
+/**
+ * Returns the rule that a fact adds to one of the budgets: a new one, or one that becomes a unicast route or is one no more.
+ * Undefined for a rule that only takes another's place.
+ */
+function addedRule(fact: Fact): Pick<Mitigation, 'match' | 'action'> | undefined {
+  if (fact.type === 'mitigation.created') return fact.mitigation.dryRun ? undefined : fact.mitigation;
+  if (!('change' in fact)) return undefined;
+  const { match, action, away } = fact.change;
+  if (match === undefined || action === undefined) return undefined;
+  return isUnicast(action) || away === null ? { match, action } : undefined;
 }

@@ -62,7 +62,6 @@ export class Reconciler {
   constructor(options: ReconcilerOptions) {
     this.#options = options;
     const { engine, announcer, clock, timers, intervalMs, log } = options;
-    this.neighbors = new Neighbors(options.neighbors);
     this.#fullRuns = new FullRuns(() => this.#runFull(), clock);
     this.#pendingWithdrawals = new PendingWithdrawals(engine, announcer, timers, log);
     this.#schedule = new Schedule({
@@ -77,6 +76,7 @@ export class Reconciler {
     this.#egress = new EgressCheck(engine.policy, engine.state, options.neighbors, (route, why) =>
       this.#refused(route, why),
     );
+    this.neighbors = new Neighbors(options.neighbors, (route) => this.#egress.verdict(route) !== undefined);
   }
 
   get stats() {
@@ -327,6 +327,11 @@ export class Reconciler {
         neighbor.tableComplete = true;
         void this.#fill(neighbor);
       }
+    }
+    // The egress check may judge otherwise than when the budgets were applied.
+    for (const neighbor of this.neighbors) {
+      const changed = this.#send(neighbor, neighbor.wanted.reapplyBudgets());
+      if (neighbor.session.state === 'in-sync') changes += changed;
     }
     for (const neighbor of this.neighbors) {
       if (neighbor.session.state === 'in-sync') changes += await this.#withdrawUnwanted(neighbor);

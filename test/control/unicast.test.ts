@@ -212,6 +212,18 @@ describe('the budgets of a neighbor', () => {
     assert.deepEqual([...table.overBudget], ['b']);
   });
 
+  it('leave out what the egress check refuses, until it does no more', () => {
+    const refused = new Set(['m1']);
+    const table = new WantedRoutes(10, 1, ({ owner }) => refused.has(owner));
+    for (const host of [1, 2, 3]) table.place(`unicast|${host}`, claimUnicast(host, host));
+    assert.deepEqual([...table.overBudget], ['unicast|3']);
+    assert.equal(table.route(unicast(1).key)?.owner, 'm1', 'it is shown as held back, not as over budget');
+    assert.equal(table.roomFor(BLACKHOLE), -1);
+    refused.clear();
+    assert.deepEqual([...table.reapplyBudgets()], [unicast(2).key]);
+    assert.deepEqual([...table.overBudget].sort(), ['unicast|2', 'unicast|3']);
+  });
+
   it('have room by the kind of the action', () => {
     const table = new WantedRoutes(10, 2);
     table.place('unicast|1', claimUnicast(1, 1, DIVERT));
