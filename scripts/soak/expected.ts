@@ -25,24 +25,48 @@ const SEVERITY: Readonly<Record<MitigationAction['type'], number>> = {
   ...{ blackhole: 1, discard: 2, police: 3, redirect: 4, divert: 4 },
 };
 
+/** What a mitigation asks of a router: its rule or route, or the filter beneath its route. */
+interface Wish extends Pick<Mitigation, 'id' | 'match' | 'action' | 'createdAt'> {
+  /** For a filter: the route that goes before it where a router can hold it. */
+  readonly beneath?: Pick<Mitigation, 'match' | 'action'>;
+  /** For a route: a router that cannot hold it has the filter. */
+  readonly hasFilter: boolean;
+}
+
+function wishesOf({ id, match, action, createdAt, filter }: Mitigation): readonly Wish[] {
+  if (filter === undefined || filter === null) return [{ id, match, action, createdAt, hasFilter: false }];
+  const beneath = { match, action };
+  return [
+    { id, match, action, createdAt, hasFilter: true },
+    { id, match: filter.match, action: filter.action, createdAt, hasFilter: false, beneath },
+  ];
+}
+
 /** What a rule lets through: of two of a kind, the lower rate is stricter, and none at all is the highest. */
-function severity({ action }: Mitigation): readonly [kind: number, rate: number] {
+function severity({ action }: Wish): readonly [kind: number, rate: number] {
   const isFull = action.type === 'redirect' || action.type === 'divert';
   return [SEVERITY[action.type], action.rateBps ?? (isFull ? Number.MAX_VALUE : 0)];
 }
 
 /** Stricter first, then older. */
-function byStrictness(a: Mitigation, b: Mitigation): number {
+function byStrictness(a: Wish, b: Wish): number {
   const [[kind, rate], [otherKind, otherRate]] = [severity(a), severity(b)];
   return kind - otherKind || rate - otherRate || a.createdAt - b.createdAt;
 }
 
+/** Wishes of all routers before filters, which only some routers need. */
+function byPrecedence(a: Wish, b: Wish): number {
+  const isFilter = ({ beneath }: Wish): number => (beneath === undefined ? 0 : 1);
+  return isFilter(a) - isFilter(b) || byStrictness(a, b) || text(a.id, b.id);
+}
+
 const text = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-const isRoute = ({ action }: Mitigation): boolean => action.type === 'divert' || action.type === 'blackhole';
+const isRoute = ({ action }: Pick<Wish, 'action'>): boolean =>
+  action.type === 'divert' || action.type === 'blackhole';
 
 /** A router holds one unicast route for a prefix, beside the rules for it. */
-const placeOf = (one: Mitigation): string =>
+const placeOf = (one: Wish): string =>
   isRoute(one) ? `unicast|${one.match.dstPrefix}` : matchKey(one.match);
 
 /** `offered` are the families that the router offers. */
@@ -53,23 +77,27 @@ export function expectedTable(
   targets: Targets,
   now: number,
 ): Table {
-  const winners = new Map<string, Mitigation>();
+  const winners = new Map<string, Wish>();
   const standing = [...state.mitigations.values()].filter(
     (one) =>
-      (one.status === 'active' || one.status === 'escalated') && one.ending === null && one.expiresAt > now,
+      (one.status === 'active' || one.status === 'escalated') &&
+      one.ending === null &&
+      one.expiresAt > now &&
+      one.away?.probeUntil === undefined,
   );
-  for (const one of standing.sort((a, b) => byStrictness(a, b) || text(a.id, b.id))) {
+  for (const one of standing.flatMap(wishesOf).sort(byPrecedence)) {
     if (!winners.has(placeOf(one))) winners.set(placeOf(one), one);
   }
   const admitted = new Map<string, string>();
   const left = { rules: policy.maxRules, routes: policy.maxUnicast ?? 0 };
   const order = [...winners].sort(([a, one], [b, other]) => byStrictness(one, other) || text(a, b));
-  for (const [, mitigation] of order) {
-    const { id, match, action } = mitigation;
+  for (const [, wish] of order) {
+    const { id, match, action, beneath } = wish;
+    if (beneath !== undefined && render({ mitigationId: id, ...beneath }, policy, targets).ok) continue;
     const said = render({ mitigationId: id, match, action }, policy, targets);
     if (!said.ok) continue;
     const fresh = said.routes.filter((route) => !admitted.has(route.key));
-    const budget = isRoute(mitigation) ? 'routes' : 'rules';
+    const budget = isRoute(wish) ? 'routes' : 'rules';
     if (fresh.length > left[budget]) continue;
     left[budget] -= fresh.length;
     for (const { key: nlri, attributes } of fresh) admitted.set(nlri, carriedBy(nlri, attributes));
