@@ -338,6 +338,21 @@ describe('this POP refuses', () => {
     assert.equal(refusal(world, version(9, {}, { pop: 'fra1' })), 'import_not_accepted');
     assert.deepEqual(world.get(ID).origin, { pop: 'ams1', epoch: 1, n: 1 });
   });
+
+  test('to let a version change the victim', () => {
+    const world = worldOf();
+    takeOver(world, version(1));
+    assert.equal(refusal(world, version(2, { victim: '203.0.113.99' })), 'import_not_accepted');
+    assert.equal(world.get(ID).match.dstPrefix, '203.0.113.50/32');
+  });
+
+  test('to enforce what began in a dry run beyond its quotas', () => {
+    const world = worldOf({ mode: 'dry-run' });
+    takeOver(world, version(1));
+    world.policy = policyOf({ exchange: EXCHANGE, quotas: { maxActivePerCustomer: 0 } });
+    assert.equal(refusal(world, version(2)), 'quota_customer');
+    assert.equal(world.get(ID).dryRun, true);
+  });
 });
 
 describe('quotas', () => {

@@ -11,7 +11,7 @@ import type { IntentVersion, SafelistEntry } from '../types.ts';
 
 /** Returns the decision about an addition that has already taken effect, or was removed again; else undefined. */
 export function knownAddition(state: DecisionView, prefix: string, tag: IntentVersion): Decision | undefined {
-  if (state.isTagRemoved(tag)) {
+  if (state.isTagRemoved(prefix, tag)) {
     const detail = `${prefix} was removed from the safelist again before the request to add it arrived`;
     return { facts: [], answer: { type: 'conflict', detail } };
   }
@@ -29,7 +29,7 @@ export function decideTagRemoval(
   { policy }: Pick<DecideContext, 'policy'>,
 ): Decision {
   const entry = state.safelist.get(prefix);
-  const fresh = tags.filter((tag) => !state.isTagRemoved(tag));
+  const fresh = tags.filter((tag) => !state.isTagRemoved(prefix, tag));
   const left = entry === undefined ? undefined : entryWithout(entry, tags);
   const isConfigured = policy.safelist.some((one) => formatPrefix(one) === prefix);
   return {
@@ -42,6 +42,7 @@ export function decideTagRemoval(
 }
 
 function stayingWords(prefix: string, left: SafelistEntry | undefined): string {
-  const why = left === undefined ? 'it is in the configuration file' : `${left.addedBy.name} added it: ${left.reason}`;
+  const why =
+    left === undefined ? 'it is in the configuration file' : `${left.addedBy.name} added it: ${left.reason}`;
   return `${prefix} stays on the safelist here: ${why}`;
 }
