@@ -44,6 +44,8 @@ export function mitigationText(context: CommandContext, one: Fields): string {
         ['rule', text(one.rule)],
         ['neighbors', enforcementText(one)],
         ['protection', protectionText(record(one.protection))],
+        ['decided at', text(one.origin)],
+        ['pops', popsText(one)],
         ['created', text(one.created_at)],
         ['expires', expiryText(one)],
         ['away', isActive(one) ? awayText(record(one.away)) : ''],
@@ -93,6 +95,13 @@ function protectionText({ state, scrubber, attempts, last_error: error }: Fields
   const failures = number(attempts);
   const why = failures === 0 ? '' : `: ${text(error)} (${countWords(failures, 'failed attempt')})`;
   return `${state} ${state === 'confirmed' ? 'by' : 'at'} ${text(scrubber)}${why}`;
+}
+
+/** Returns the POPs whose routers get its rule, unless that is only the one that answers. */
+function popsText({ pops, pop }: Fields): string {
+  const names = list(pops).map(text);
+  if (names.length === 1 && names[0] === text(pop)) return '';
+  return names.map((name) => (name === '*' ? 'all' : name)).join(', ');
 }
 
 /** Returns its end: `withdrawn by kim at 2026-01-31T12:00:00.000Z: false positive`. */

@@ -1,9 +1,17 @@
 /** A group of commands: decided in order against the folded state, and made durable together. */
 import { compareStrictness, type MitigationAction } from '../core/action.ts';
 import { setImmediate } from 'node:timers/promises';
-import { type Answer, type Command, confirmed, type DecideContext, type Decision } from '../core/commands.ts';
+import {
+  type Answer,
+  type Command,
+  confirmed,
+  type DecideContext,
+  type Decision,
+  type Elsewhere,
+} from '../core/commands.ts';
 import { decide } from '../core/decide/decide.ts';
 import { predict, type Room } from '../core/decide/forecast.ts';
+import { isForHere } from '../core/intent.ts';
 import { policyLoadedSteps } from '../core/decide/operator.ts';
 import type { Fact, RecordedFact } from '../core/facts.ts';
 import type { Policy } from '../core/policy/policy.ts';
@@ -44,6 +52,8 @@ export interface DeciderOptions {
   readonly newId: () => string;
   /** The room on the neighbors; absent: not known. */
   readonly room?: Room;
+  /** What is known of the other POPs; absent or undefined: nothing. */
+  readonly elsewhere?: () => Elsewhere | undefined;
 }
 
 export class Group {
@@ -73,7 +83,14 @@ export class Decider {
 
   context(now: number, policy: Policy): DecideContext {
     const { systemTime, newId } = this.#options;
-    return { now, systemTime: systemTime?.() ?? now, newId, policy };
+    const elsewhere = this.#options.elsewhere?.();
+    return {
+      now,
+      systemTime: systemTime?.() ?? now,
+      newId,
+      policy,
+      ...(elsewhere === undefined ? {} : { elsewhere }),
+    };
   }
 
   /**
@@ -202,7 +219,9 @@ export class GroupRoom {
  * Undefined for a rule that only takes another's place.
  */
 function addedRule(fact: Fact): Pick<Mitigation, 'match' | 'action'> | undefined {
-  if (fact.type === 'mitigation.created') return fact.mitigation.dryRun ? undefined : fact.mitigation;
+  if (fact.type === 'mitigation.created' || fact.type === 'mitigation.imported') {
+    return fact.mitigation.dryRun || !isForHere(fact.mitigation) ? undefined : fact.mitigation;
+  }
   if (!('change' in fact)) return undefined;
   const { match, action, away } = fact.change;
   if (match === undefined || action === undefined) return undefined;

@@ -105,6 +105,12 @@ export const MitigateBody = z
       .optional()
       .describe('A `police` may be sent as several rules that share the rate. Default: false'),
     ttl_seconds: z.int().positive().max(31_536_000),
+    pops: z
+      .array(z.string().regex(/^(?:\*|[A-Za-z0-9._-]{1,64})$/, 'must be the name of a POP, or `*` for all'))
+      .min(1)
+      .max(64)
+      .optional()
+      .describe('POPs whose routers get the rule, by name; `["*"]`: all. Default: this POP'),
     reason,
   })
   .check(({ value, issues }) => {

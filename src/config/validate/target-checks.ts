@@ -249,7 +249,7 @@ export function targetStepChecks(policy: Policy, settings: Settings, found: Find
   // A check of its own warns if all are disabled.
   const enabled = settings.bgp.neighbors.filter((neighbor) => neighbor.enabled);
   const announced = new Set<RuleKind>(enabled.flatMap(({ announce }) => announce));
-  for (const { step, path } of stepsOf(policy.playbooks.data)) {
+  for (const { step, path } of stepsOf(policy.playbooks.data, policy.pop)) {
     if (step.to !== undefined) scrubberChecks(step, step.to, path, settings, found);
     copyChecks(step, [...path, 'copy'], settings, found);
     longTtlChecks(step, [...path, 'ttl_seconds'], settings, found);

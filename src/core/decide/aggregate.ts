@@ -4,10 +4,11 @@
  */
 import { ruleKind, unshared } from '../action.ts';
 import { covers, formatPrefix, hostPrefix, makePrefix, type Prefix, parseAddress } from '../../net/prefix.ts';
+import { isImported } from '../intent.ts';
 import { isActive } from '../state/indices.ts';
 import type { DecideContext } from '../commands.ts';
 import type { Fact } from '../facts.ts';
-import { checkOwner, checkTarget } from '../policy/guardrails.ts';
+import { activeEverywhere, checkOwner, checkTarget } from '../policy/guardrails.ts';
 import { alertOf, confidenceOf, holdModeOf, activeHolds } from '../state/holds.ts';
 import type { Inventory } from '../policy/inventory.ts';
 import { endingFacts, SYSTEM } from './lifecycle.ts';
@@ -95,6 +96,8 @@ export interface Gathering {
   readonly replaceable: readonly Mitigation[];
   /** Holds of reports that quotas refused. */
   readonly refused: readonly Hold[];
+  /** The POPs where one of the hosts was reported. */
+  readonly pops: readonly string[];
 }
 
 /**
@@ -129,7 +132,8 @@ export function gather(
   const named = detections.every(({ ports }) => ports.length > 0);
   const ports = named ? portSet(detections.flatMap((one) => [...one.ports])) : [];
   const isNameable = ports.length <= policy.guardrails.maxPorts;
-  return { hosts: hosts.size, ports: isNameable ? ports : [], replaceable, refused };
+  const pops = detections.flatMap((one) => one.pops ?? [policy.pop]);
+  return { hosts: hosts.size, ports: isNameable ? ports : [], replaceable, refused, pops };
 }
 
 /** True when a prefix rule matches what the rule of a host inside it does, except allowed ports that neither names. */
@@ -143,7 +147,7 @@ export function coversHostRule(rule: Rule, host: Rule): boolean {
  */
 export function gatherInside(
   state: DecisionView,
-  { victim, vector, ports }: Detection,
+  { victim, vector, ports, pops: named }: Detection,
   { match }: Pick<Rule, 'match'>,
   of: Pick<Mitigation, 'playbook' | 'step'>,
 ): Gathering | undefined {
@@ -154,6 +158,7 @@ export function gatherInside(
     .filter(
       (one) =>
         isActive(one) &&
+        !isImported(one) &&
         !isPrefixVictim(one.victim) &&
         one.vector === vector &&
         sameButDstPorts({ ...match, dstPrefix: one.match.dstPrefix }, one.match) &&
@@ -161,9 +166,10 @@ export function gatherInside(
         isReplaceable(one, of) &&
         covers(prefix, victimPrefix(one.victim)),
     );
-  return replaceable.length === 0
-    ? undefined
-    : { hosts: replaceable.length, ports, replaceable, refused: [] };
+  const [first] = replaceable;
+  if (first === undefined) return undefined;
+  const pops = [...(named ?? [first.pop]), ...replaceable.flatMap((one) => one.pops ?? [one.pop])];
+  return { hosts: replaceable.length, ports, replaceable, refused: [], pops };
 }
 
 function activeHostRule(state: DecisionView, { mitigationId }: EventRecord): Mitigation | undefined {
@@ -208,7 +214,7 @@ export function narrowingFacts(
   const inside = holdsInside(mitigation, now);
   if (inside.has(mitigation.victim) || inside.size === 0) return [];
   if (inside.size >= policy.aggregation.hosts / 2) return [];
-  if (inside.size > roomFor(mitigation, state, policy)) return [];
+  if (inside.size > roomFor(mitigation, state, context)) return [];
   const created = ownRules(mitigation, inside, state, context);
   // Keeps the prefix rule when a host would be left without one.
   if (created === 'refused') return [];
@@ -247,7 +253,7 @@ export function restoreHostRules(
   const { now, policy } = context;
   if (mitigation.playbook === null || !isPrefixVictim(mitigation.victim)) return [];
   if (mitigation.dryRun !== (policy.mode === 'dry-run')) return [];
-  const room = roomFor(mitigation, state, policy);
+  const room = roomFor(mitigation, state, context);
   const created: BlockCreation[] = [];
   for (const [victim, holds] of holdsInside(mitigation, now)) {
     if (victim === mitigation.victim || created.length >= room) continue;
@@ -273,14 +279,19 @@ function ownRules(
 }
 
 /** Counts the mitigations that fit if this one is removed. */
-function roomFor({ customerId, pop, dryRun }: Mitigation, state: DecisionView, { quotas }: Policy): number {
+function roomFor(
+  { customerId, pop, dryRun }: Mitigation,
+  state: DecisionView,
+  context: DecideContext,
+): number {
+  const { quotas } = context.policy;
   const ofCustomer = customerId === null ? 0 : state.activeOfCustomer(customerId, dryRun);
   return (
     1 +
     Math.min(
       quotas.maxActivePerCustomer - ofCustomer,
       quotas.maxActivePerPop - state.activeOfPop(pop, dryRun),
-      quotas.maxActiveGlobal - state.activeTotal(dryRun),
+      quotas.maxActiveGlobal - activeEverywhere(state, context.elsewhere, dryRun).count,
     )
   );
 }

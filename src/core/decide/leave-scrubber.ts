@@ -6,6 +6,7 @@ import { actionWords } from '../rule-text.ts';
 import { ruleKind, scrubberOf } from '../action.ts';
 import type { Command, DecideContext, Decision } from '../commands.ts';
 import type { Fact, MitigationChange } from '../facts.ts';
+import { isImported } from '../intent.ts';
 import { failureWords, scrubberFailure } from '../policy/guardrails.ts';
 import type { Playbook } from '../policy/playbook.ts';
 import { USUAL_PROFILE } from '../policy/profile.ts';
@@ -61,9 +62,13 @@ export function leaveScrubber(
   if (failure === undefined || playbook === undefined || expiresAt <= now) return [];
   const scrubber = scrubberOf(action) ?? '';
   const words = failureWords(scrubber, failure);
-  const found = otherStep(mitigation, playbook, state, context);
+  const isOther = isImported(mitigation);
+  const found = isOther ? undefined : otherStep(mitigation, playbook, state, context);
   if (found === undefined) {
-    const why = `${words}; no other step of ${playbook.name} is possible, so its traffic still goes there`;
+    const reason = isOther
+      ? `${mitigation.origin.pop} decides about it`
+      : `no other step of ${playbook.name} is possible`;
+    const why = `${words}; ${reason}, so its traffic still goes there`;
     if (mitigation.why.includes(why)) return [];
     const renewAt = renewalTime(mitigation, now) ?? null;
     return [{ type: 'mitigation.extended', id, change: { renewAt, why: [why] } }];

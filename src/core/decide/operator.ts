@@ -11,6 +11,7 @@ import { runToEnd } from '../../net/steps.ts';
 import type { Answer, Command, DecideContext, Decision } from '../commands.ts';
 import type { Fact } from '../facts.ts';
 import { checkAllowed, checkOwner, checkProtectedPorts, checkTarget } from '../policy/guardrails.ts';
+import { isImported } from '../intent.ts';
 import type { Policy } from '../policy/policy.ts';
 import { isActive, isLive } from '../state/indices.ts';
 import type { DecisionView } from '../state/state-view.ts';
@@ -19,6 +20,7 @@ import { isPrefixVictim, ownerOf } from '../victim.ts';
 import { restoreHostRules } from './aggregate.ts';
 import { endedFact, endingFacts } from './lifecycle.ts';
 import { hitsAllowedPort } from './rule.ts';
+import { decideTagRemoval, knownAddition } from './safelist-tags.ts';
 
 type Of<T extends Command['type']> = Extract<Command, { type: T }>;
 
@@ -67,12 +69,15 @@ export function decideWithdrawAll(
  */
 export function decideSafelistAdd(
   state: DecisionView,
-  { prefix: text, actor, reason, ask }: Of<'safelist-add'>,
+  { prefix: text, actor, reason, ask, tag }: Of<'safelist-add'>,
   context: DecideContext,
 ): Decision {
   const { now } = context;
+  const known = tag === undefined ? undefined : knownAddition(state, text, tag);
+  if (known !== undefined) return known;
   const prefix = knownPrefix(text);
-  const entry = { prefix: text, reason, addedAt: now, addedBy: actor, configured: false };
+  const tagged = tag === undefined ? {} : { tags: [tag] };
+  const entry = { prefix: text, reason, addedAt: now, addedBy: actor, configured: false, ...tagged };
   const active = activeOnes(state);
   const touched = active.filter((mitigation) => touches(mitigation, prefix));
   const question = ask === true ? askBeforeSafelisting(prefix, touched, active.length) : undefined;
@@ -98,9 +103,12 @@ function touches({ match }: Mitigation, prefix: Prefix): boolean {
 
 export function decideSafelistRemove(
   state: DecisionView,
-  { prefix, actor }: Of<'safelist-remove'>,
-  { policy }: DecideContext,
+  command: Of<'safelist-remove'>,
+  context: DecideContext,
 ): Decision {
+  const { prefix, actor, tags } = command;
+  const { policy } = context;
+  if (tags !== undefined) return decideTagRemoval(state, command, tags, context);
   if (state.safelist.has(prefix)) {
     return {
       facts: [{ type: 'safelist.removed', prefix, actor }],
@@ -183,7 +191,10 @@ export function* policyLoadedSteps(
   const question =
     ask === true ? askBeforeEnding('the new configuration', forbidden, active.length) : undefined;
   if (question !== undefined) return { facts: [], answer: question };
-  const ended = endAll(forbidden, ({ id }) => reasons.get(id) ?? '', actor, now);
+  const reasonOf = ({ id }: Mitigation): string => reasons.get(id) ?? '';
+  const ended = endAll(forbidden, reasonOf, actor, now, (mitigation) =>
+    isImported(mitigation) ? { revocable: true } : {},
+  );
   const hosts: Fact[] = [];
   const moved: Fact[] = [];
   for (const mitigation of active) {
@@ -222,10 +233,14 @@ function filterFacts(
 /** Explains why a loaded policy ends a mitigation; undefined when it may stay. */
 export function endedByPolicy(
   policy: Policy,
-  mitigation: Pick<Mitigation, 'match' | 'ports' | 'action' | 'victim' | 'dryRun'>,
+  mitigation: Pick<Mitigation, 'match' | 'ports' | 'action' | 'victim' | 'dryRun' | 'origin'>,
   state: Pick<DecisionView, 'safelisted'>,
 ): string | undefined {
   if (policy.mode === 'dry-run' && !mitigation.dryRun) return 'it announces nothing (mode: dry-run)';
+  const owner = mitigation.origin?.pop;
+  if (owner !== undefined && policy.exchange?.accept.includes(owner) !== true) {
+    return `nothing is taken over from ${owner} (exchange.accept)`;
+  }
   return forbiddenBy(policy, mitigation, state);
 }
 
@@ -270,10 +285,16 @@ function endAll(
   reasonOf: (mitigation: Mitigation) => string,
   actor: Actor,
   at: number,
-  to: Ending['to'] = 'withdrawn',
+  more: (mitigation: Mitigation) => Pick<Ending, 'revocable'> = () => ({}),
 ): Decision {
   const facts = mitigations.flatMap((mitigation) =>
-    endingFacts(mitigation, { to, at, actor, reason: reasonOf(mitigation) }),
+    endingFacts(mitigation, {
+      to: 'withdrawn',
+      at,
+      actor,
+      reason: reasonOf(mitigation),
+      ...more(mitigation),
+    }),
   );
   return { facts, answer: { type: 'done', affected: mitigations.map(({ id }) => id) } };
 }

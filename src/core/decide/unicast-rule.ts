@@ -138,15 +138,16 @@ export function attackedAgain(
 
 /**
  * Returns the change that lifts a blackhole to see whether the attack goes on, in place of its end; undefined if it ends
- * at once: no probe is configured, it was lifted already, or an operator asked for it until a certain time.
+ * at once: no probe is configured, it was lifted already, an operator asked for it until a certain time, or another POP
+ * decides about it.
  */
 export function probeChange(
-  { action, away, playbook }: Mitigation,
+  { action, away, playbook, origin }: Mitigation,
   { now, policy }: Pick<DecideContext, 'now' | 'policy'>,
 ): MitigationChange | undefined {
   const seconds =
     action.type === 'blackhole' ? unicastTargetOf(policy, action)?.return.probeSeconds : undefined;
-  if (seconds === undefined || seconds === 0 || playbook === null) return undefined;
+  if (seconds === undefined || seconds === 0 || playbook === null || origin !== undefined) return undefined;
   if (away === undefined || away === null || away.probeUntil !== undefined) return undefined;
   const until = now + seconds * 1000;
   const words = `the blackhole is lifted for ${secondsWords(seconds)} to see whether the attack goes on`;

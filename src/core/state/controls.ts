@@ -1,9 +1,6 @@
 /** What operators and health probes have set, apart from mitigations: the pause, neighbors, the safelist, scrubbers. */
-import type { PrefixTrie } from '../../net/prefix-trie.ts';
-import type { Prefix } from '../../net/prefix.ts';
 import type { Fact } from '../facts.ts';
-import type { SafelistEntry } from '../types.ts';
-import { addToSafelist, safelistTrie } from './indices.ts';
+import { SafelistEntries } from './safelist-entries.ts';
 import type { OperatorDecision, ScrubberFailure, SnapshotData } from './state-view.ts';
 
 const CONTROL_FACTS = [
@@ -26,51 +23,44 @@ export function isControlFact(fact: Fact): fact is ControlFact {
 }
 
 export class Controls {
-  readonly safelist = new Map<string, SafelistEntry>();
+  readonly safelist = new SafelistEntries();
   readonly disabledPeers = new Map<string, OperatorDecision>();
   readonly downScrubbers = new Map<string, ScrubberFailure>();
   #paused: OperatorDecision | undefined;
-  /** Built at first use, so that replaying parses nothing; undefined when it must be rebuilt. */
-  #safelistTrie: PrefixTrie<SafelistEntry> | undefined;
 
   get paused(): OperatorDecision | undefined {
     return this.#paused;
   }
 
-  /** Returns an entry that overlaps the prefix. */
-  safelisted(prefix: Prefix): SafelistEntry | undefined {
-    if (this.safelist.size === 0) return undefined;
-    this.#safelistTrie ??= safelistTrie(this.safelist.values());
-    return this.#safelistTrie.anyOverlapping(prefix);
-  }
-
   restore(data: SnapshotData): void {
-    for (const entry of data.safelist) this.safelist.set(entry.prefix, entry);
+    this.safelist.restore(data.safelist, data.removedTags ?? []);
     this.#paused = data.paused ?? undefined;
     for (const [name, decision] of data.disabledPeers ?? []) this.disabledPeers.set(name, decision);
     for (const [name, failure] of data.downScrubbers ?? []) this.downScrubbers.set(name, failure);
   }
 
-  snapshot(): Pick<SnapshotData, 'paused' | 'disabledPeers' | 'safelist' | 'downScrubbers'> {
+  snapshot(): Pick<SnapshotData, 'paused' | 'disabledPeers' | 'safelist' | 'removedTags' | 'downScrubbers'> {
     return {
       paused: this.#paused ?? null,
       disabledPeers: [...this.disabledPeers],
-      safelist: [...this.safelist.values()],
+      safelist: [...this.safelist.byPrefix.values()],
+      ...this.safelist.removedTags(),
       ...(this.downScrubbers.size === 0 ? {} : { downScrubbers: [...this.downScrubbers] }),
     };
   }
 
-  /** Folds a fact that was decided at `at`. Returns what undoes it, until the next fact is folded. */
-  fold(fact: ControlFact, at: number): () => void {
+  /** Folds a fact that was decided at `at`. Returns what undoes it, if that is wanted. */
+  fold(fact: ControlFact, at: number, isUndoable: boolean): (() => void) | undefined {
     switch (fact.type) {
       case 'safelist.added': {
-        const undo = setEntry(this.safelist, fact.entry.prefix, fact.entry);
-        if (this.#safelistTrie !== undefined) addToSafelist(this.#safelistTrie, fact.entry);
-        return this.#withoutTrie(undo);
+        const undo = isUndoable ? this.safelist.checkpoint() : undefined;
+        this.safelist.add(fact.entry);
+        return undo;
       }
       case 'safelist.removed': {
-        this.#safelistTrie = undefined;
-        return this.#withoutTrie(setEntry(this.safelist, fact.prefix, undefined));
+        const undo = isUndoable ? this.safelist.checkpoint() : undefined;
+        this.safelist.remove(fact.prefix, fact.tags);
+        return undo;
       }
       case 'control.paused':
         return this.#setPaused({ actor: fact.actor, at, reason: fact.reason });
@@ -92,13 +82,6 @@ export class Controls {
     this.#paused = paused;
     return () => {
       this.#paused = before;
-    };
-  }
-
-  #withoutTrie(undo: () => void): () => void {
-    return () => {
-      undo();
-      this.#safelistTrie = undefined;
     };
   }
 }

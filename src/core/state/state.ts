@@ -5,11 +5,13 @@
 import type { Prefix } from '../../net/prefix.ts';
 import type { MatchKey } from '../decide/correlate.ts';
 import type { Fact, RecordedFact } from '../facts.ts';
-import type { EventRecord, Mitigation, SafelistEntry } from '../types.ts';
+import type { EventRecord, IntentVersion, Mitigation, SafelistEntry } from '../types.ts';
 import { Controls, isControlFact } from './controls.ts';
 import { evolveMitigation, type MitigationFact } from './evolve.ts';
 import { type ExpiryEntry, ExpiryHeap } from './expiry-heap.ts';
+import { ImportMemory } from './imports.ts';
 import { isActive, isLive, isRenewed, LiveIndexes, type UnicastKind, type UnicastScope } from './indices.ts';
+import { isImported } from '../intent.ts';
 import { type Life, lifeFromItself } from './life.ts';
 import { Lives } from './lives.ts';
 import { CREATION_MEMORY_MS, Creations, type RecentBan, RecentBans } from './recent.ts';
@@ -51,6 +53,7 @@ class FoldedState implements StateHandle {
   readonly #bans = new RecentBans();
   readonly #creations = new Creations();
   readonly #lives = new Lives(this.#events);
+  readonly imports = new ImportMemory();
   /** Undoes the open group's changes, last first; undefined when no group is open. */
   #undo: (() => void)[] | undefined;
 
@@ -64,6 +67,7 @@ class FoldedState implements StateHandle {
     }
     for (const id of data.ended) state.#ended.add(id, state.mitigations.get(id));
     for (const event of data.events) state.#events.add(event);
+    for (const one of data.imports ?? []) state.imports.add(one);
     for (const ban of data.bans) state.#bans.add(ban);
     for (const creation of data.creations) state.#creations.add(creation);
     state.#lives.restore(data.lives ?? []);
@@ -71,6 +75,10 @@ class FoldedState implements StateHandle {
     state.#lastAt = data.lastAt;
     state.#seq = snapshot.seq;
     return state;
+  }
+
+  get safelist(): ReadonlyMap<string, SafelistEntry> {
+    return this.#controls.safelist.byPrefix;
   }
 
   get events(): ReadonlyMap<string, EventRecord> {
@@ -87,10 +95,6 @@ class FoldedState implements StateHandle {
 
   get paused(): StateView['paused'] {
     return this.#controls.paused;
-  }
-
-  get safelist(): StateView['safelist'] {
-    return this.#controls.safelist;
   }
 
   get disabledPeers(): StateView['disabledPeers'] {
@@ -166,8 +170,16 @@ class FoldedState implements StateHandle {
     return this.#events.reportedIn(block, vector);
   }
 
+  activeImported(dryRun: boolean): ReadonlyMap<string, number> {
+    return this.#indexes.counts.imported(dryRun);
+  }
+
+  isTagRemoved(prefix: string, tag: IntentVersion): boolean {
+    return this.#controls.safelist.isRemoved(prefix, tag);
+  }
+
   safelisted(prefix: Prefix): SafelistEntry | undefined {
-    return this.#controls.safelisted(prefix);
+    return this.#controls.safelist.overlapping(prefix);
   }
 
   apply(recorded: RecordedFact): void {
@@ -176,8 +188,8 @@ class FoldedState implements StateHandle {
     }
     const before = 'id' in recorded.fact ? this.mitigations.get(recorded.fact.id) : undefined;
     this.#fold(recorded.fact, recorded);
-    const undo = this.#lives.record(recorded, before);
-    this.#undo?.push(undo);
+    this.#push(this.#lives.record(recorded, before));
+    this.#push(this.imports.record(recorded.fact, recorded.at, before));
     const { seq, lastAt } = { seq: this.#seq, lastAt: this.#lastAt };
     this.#undo?.push(() => {
       this.#seq = seq;
@@ -215,6 +227,7 @@ class FoldedState implements StateHandle {
       mitigations: [...this.mitigations.values()],
       ended: this.#ended.list(),
       events: [...this.#events.byId.values()],
+      ...this.imports.snapshot(),
       bans: this.#bans.list(),
       creations: this.#creations.list(),
       lives: [...this.mitigations.keys()].flatMap((id) => this.#lives.get(id) ?? []),
@@ -224,8 +237,8 @@ class FoldedState implements StateHandle {
 
   #fold(fact: Fact, recorded: RecordedFact): void {
     if (isControlFact(fact)) {
-      const undo = this.#controls.fold(fact, recorded.at);
-      this.#undo?.push(undo);
+      const undo = this.#controls.fold(fact, recorded.at, this.#undo !== undefined);
+      if (undo !== undefined) this.#undo?.push(undo);
       return;
     }
     switch (fact.type) {
@@ -234,9 +247,12 @@ class FoldedState implements StateHandle {
         return;
       case 'mitigation.created':
       case 'mitigation.rejected':
+      case 'mitigation.imported':
         this.#create(fact.mitigation, recorded);
         return;
       case 'policy.loaded':
+      case 'import.refused':
+      case 'import.ended':
         return;
       default:
         this.#evolve(fact, recorded);
@@ -252,24 +268,44 @@ class FoldedState implements StateHandle {
     }
     const after = evolveMitigation(before, fact, at);
     this.#replace(before, after);
-    this.#undo?.push(() => this.#replace(after, before));
+    this.#push(() => this.#replace(after, before));
   }
 
   #create(mitigation: Mitigation, { seq }: RecordedFact): void {
-    if (this.mitigations.has(mitigation.id)) {
+    const before = this.mitigations.get(mitigation.id);
+    if (before !== undefined && !isImported(mitigation)) {
       throw new Error(`fact ${seq} creates mitigation ${mitigation.id} a second time`);
     }
-    this.#replace(undefined, mitigation);
-    this.#undo?.push(() => this.#replace(mitigation, undefined));
-    if (!isLive(mitigation)) return;
+    if (before !== undefined && !isLive(before)) this.#dropEnded(before.id);
+    const replaced = before !== undefined && isLive(before) ? before : undefined;
+    this.#replace(replaced, mitigation);
+    this.#push(() => this.#replace(mitigation, replaced));
+    // Another POP's mitigations have limits of their own, so that all of them may return at once after an outage.
+    if (!isLive(mitigation) || isImported(mitigation)) return;
     const creation = { at: mitigation.createdAt, dryRun: mitigation.dryRun };
     this.#creations.add(creation);
     this.#undo?.push(() => this.#creations.takeBack(creation));
   }
 
+  /** Makes room for another POP's mitigation that begins again. Rare, so it may cost time. */
+  #dropEnded(id: string): void {
+    const before = [...this.mitigations];
+    this.mitigations.delete(id);
+    const undo = this.#ended.remove(id);
+    this.#push(() => {
+      undo();
+      this.mitigations.clear();
+      for (const [key, mitigation] of before) this.mitigations.set(key, mitigation);
+    });
+  }
+
+  /** Keeps what undoes a change, while a group is open. */
+  #push(undo: (() => void) | undefined): void {
+    if (undo !== undefined) this.#undo?.push(undo);
+  }
+
   #addEvent(event: EventRecord): void {
-    const takeBack = this.#events.add(event);
-    this.#undo?.push(takeBack);
+    this.#push(this.#events.add(event));
     const { externalId, source, action } = event.detection;
     if (externalId === null || action !== 'ban') return;
     const { id: eventId, receivedAt: at, mitigationId } = event;
@@ -318,12 +354,13 @@ class FoldedState implements StateHandle {
    * groups and must forget the same, also when the clock was set back between two facts.
    */
   #forget(): void {
-    const undo = [this.#bans.forget(this.#lastAt), this.#creations.forget(this.#lastAt)];
+    const forgetful = [this.#bans, this.#creations, this.imports];
+    const undo = forgetful.map((memory) => memory.forget(this.#lastAt));
     for (let gone = this.#ended.forget(); gone !== undefined; gone = this.#ended.forget()) {
       undo.push(gone.undo, this.#lives.forget(gone.id));
     }
     undo.push(this.#lives.cut(this.mitigations.keys(), this.live));
-    for (const one of undo) if (one !== undefined) this.#undo?.push(one);
+    for (const one of undo) this.#push(one);
   }
 
   /** Removes what is forgotten. Not within a group, because the order of the maps could not be restored. */
@@ -331,6 +368,7 @@ class FoldedState implements StateHandle {
     for (const id of this.#ended.settle()) this.mitigations.delete(id);
     this.#events.settle();
     this.#bans.settle();
+    this.imports.settle();
     if (this.#expiries.size > 1024 && this.#expiries.size > 16 * this.live.size) {
       this.#expiries.compact(this.#stillDue);
     }
