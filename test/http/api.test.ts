@@ -4,7 +4,7 @@ import Fastify from 'fastify';
 import { buildApi } from '../../src/http/api.ts';
 import type { App } from '../../src/http/request-context.ts';
 import { addHooks } from '../../src/http/hooks.ts';
-import type { Role } from '../../src/http/dependencies.ts';
+import type { Role } from '../../src/access/role.ts';
 import { neverOverloaded } from '../support/overload.ts';
 import { api, bearer, MITIGATION_ID, mitigation, world } from './support.ts';
 

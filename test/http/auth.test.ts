@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Role } from '../../src/http/dependencies.ts';
+import type { Role } from '../../src/access/role.ts';
 import { api, bearer, MITIGATION_ID, mitigation, ROLES } from './support.ts';
 
 const COMMAND = { operator_id: 'kim', reason: 'false positive' };

@@ -34,12 +34,14 @@ const LAW: Readonly<Record<string, readonly string[]>> = {
   control: ['core', 'store', 'bgp/*'],
   alert: ['core', 'view'],
   cloud: ['alert', 'core', 'store', 'view'],
-  http: ['core', 'intake', 'control', 'view'],
+  access: ['core'],
+  people: ['access', 'core'],
+  http: ['access', 'people', 'core', 'intake', 'control', 'view'],
   lab: ['bgp/*'],
-  config: ['core', 'intake', 'store', 'control', 'alert', 'cloud', 'http', 'bgp/*'],
+  config: ['access', 'people', 'core', 'intake', 'store', 'control', 'alert', 'cloud', 'http', 'bgp/*'],
   app: ['config', 'core', 'intake', 'store', 'control', 'alert', 'cloud', 'http', 'lab', 'view', 'bgp/*'],
   tools: ['bgp/*'],
-  cli: ['app', 'config', 'core', 'intake', 'store', 'tools', 'view', 'bgp/*'],
+  cli: ['app', 'config', 'people', 'core', 'intake', 'store', 'tools', 'view', 'bgp/*'],
 };
 
 const PURE_ROOMS = new Set([
@@ -51,6 +53,7 @@ const PURE_ROOMS = new Set([
   'core',
   'view',
   'intake',
+  'access',
   'tools',
 ]);
 const PURE_FILES = new Set(['control/desired.ts', 'control/egress.ts', 'control/egress-unicast.ts']);
@@ -62,6 +65,7 @@ const RESERVED: Readonly<Record<string, readonly string[]>> = {
   'prom-client': ['app/'],
   fastify: ['http/'],
   commander: ['cli/'],
+  'openid-client': ['people/'],
 };
 
 /** Packages without effects: the only ones that a pure room may import. */

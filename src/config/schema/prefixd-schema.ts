@@ -3,7 +3,7 @@ import { blackhole, scrubbers } from './targets-schema.ts';
 import { z } from 'zod';
 import { ALERT_EVENTS } from '../../alert/alert.ts';
 import { HOLD_MODES } from '../../core/types.ts';
-import { ROLES } from '../../http/dependencies.ts';
+import { ROLES } from '../../access/role.ts';
 import { DEFAULT_LABELS, type LabelMap } from '../../intake/alertmanager.ts';
 import { DEFAULT_UNICAST_QUOTAS, POLICY_MODES } from '../../core/policy/policy.ts';
 import { DEFAULT_PROFILES, type ProfileName } from '../../core/policy/profile.ts';

@@ -17,7 +17,7 @@ export function registerControl(app: App, { engine }: HttpDependencies): void {
     app.post(
       `/v1/control/${path}`,
       {
-        config: { access: 'operate' },
+        config: { access: 'operate', scoped: 'place' },
         schema: {
           tags: ['control'],
           summary,

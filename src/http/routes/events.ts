@@ -1,6 +1,8 @@
 /** Serves the endpoints for detectors: one event, a batch, or a detector's own JSON. */
 import type { FastifyRequest, FastifySchemaCompiler } from 'fastify';
 import { z } from 'zod';
+import { type CallerScope, seesEvent } from '../../access/caller-scope.ts';
+import { discreet } from '../../access/scoped-facts.ts';
 import type { Answer } from '../../core/commands.ts';
 import type { Detection } from '../../core/types.ts';
 import { unreadAlerts } from '../../intake/alertmanager.ts';
@@ -17,7 +19,7 @@ import {
   refuseLongBatch,
 } from '../batch.ts';
 import { MAX_SIGNAL_BYTES } from '../body.ts';
-import { type App, callerOf, detectorOf } from '../request-context.ts';
+import { type App, callerOf, detectorOf, scopeContext, scopeOf } from '../request-context.ts';
 import { page } from '../paging.ts';
 import type { HttpDependencies } from '../dependencies.ts';
 import { readAlertmanager, readBatched, readEvent, recordedProblems, reportOf } from '../detectors.ts';
@@ -33,6 +35,7 @@ import {
   SignalAnswerSchema,
 } from '../answer-schemas.ts';
 import type { ReadRoom } from '../read-room.ts';
+import { refuseForeignReport } from '../scoped-answers.ts';
 import { inSlices, mapInSlices } from '../slices.ts';
 import { EVENTS } from '../turns.ts';
 import { eventView } from '../../view/fact.ts';
@@ -52,17 +55,18 @@ export async function registerEvents(
   room: ReadRoom,
 ): Promise<void> {
   const { engine } = deps;
-  const limited = { access: 'report', rateLimit: LIMITED } as const;
+  const limited = { access: 'report', scoped: 'filtered', rateLimit: LIMITED } as const;
 
   const submit = async (detection: Detection, request: FastifyRequest): Promise<EventAnswer> => {
-    const { hold } = callerOf(request);
+    const { hold, scope } = callerOf(request);
+    refuseForeignReport(scope, detection.victim, scopeContext(engine));
     const answer = await engine.submit({
       type: 'event',
       detection: keptDetection(detection),
       actor: detectorOf(request),
       ...(hold === undefined ? {} : { hold }),
     });
-    return eventAnswer(answer, detection);
+    return eventAnswer(answer, detection, scope);
   };
 
   const submitSignal = async (signal: Signal, request: FastifyRequest): Promise<SignalAnswer> => {
@@ -101,6 +105,8 @@ export async function registerEvents(
     const error = invalidFields(problems.map(({ path, message }) => ({ field: path, message }))).message;
     const result = invalidResult(error);
     if (remains === undefined) return result;
+    // What cannot be read belongs to no customer, so a limited caller must not add it to the events.
+    if (scopeOf(request) !== undefined) return result;
     const answer = await engine.submit({
       type: 'event',
       detection: keptDetection(remains),
@@ -231,7 +237,7 @@ export async function registerEvents(
   app.get(
     '/v1/events',
     {
-      config: { access: 'read' },
+      config: { access: 'read', scoped: 'filtered' },
       schema: {
         tags: ['events'],
         summary: 'List the newest 10,000 events, newest first',
@@ -245,22 +251,27 @@ export async function registerEvents(
     async (request, reply) => {
       const { source, vector, victim_ip, limit, cursor } = request.query;
       const victim = victim_ip === undefined ? undefined : requireVictim('victim_ip', victim_ip);
+      const scope = scopeOf(request);
+      const context = scopeContext(engine);
       return room.enter(limit, async () => {
         const { items, nextCursor } = await page(
           engine.state.events,
           {
             id: (event) => event.id,
             at: (event) => event.receivedAt,
-            wanted: ({ detection }) =>
-              (source === undefined || detection.source === source) &&
-              (vector === undefined || detection.vector === vector) &&
-              (victim === undefined || detection.victim === victim),
+            wanted: (event) =>
+              (source === undefined || event.detection.source === source) &&
+              (vector === undefined || event.detection.vector === vector) &&
+              (victim === undefined || event.detection.victim === victim) &&
+              (scope === undefined || seesEvent(scope, event, context)),
           },
           limit,
           cursor,
         );
         return inSlices(reply, {
-          events: await mapInSlices(items, eventView),
+          events: await mapInSlices(items, (event) =>
+            scope === undefined ? eventView(event) : discreet(eventView(event)),
+          ),
           next_cursor: nextCursor ?? null,
         });
       });
@@ -280,9 +291,10 @@ function ignoredAnswer(why: string): SignalAnswer {
 }
 
 /** Returns the 202 body, or throws the problem: rejected 422, duplicate 409. */
-function eventAnswer(answer: Answer, detection: Detection): EventAnswer {
+function eventAnswer(answer: Answer, detection: Detection, scope: CallerScope | undefined): EventAnswer {
   if (answer.type !== 'event') throw new TypeError(`the engine answered "${answer.type}" to an event`);
-  const { eventId, status, mitigation, refusal, why } = answer;
+  const { eventId, status, mitigation, refusal } = answer;
+  const why = scope === undefined ? answer.why : discreet(answer.why);
   const body = {
     event_id: eventId,
     external_event_id: detection.externalId,

@@ -62,7 +62,7 @@ export async function registerFastNetMon(
     app.post(
       '/v1/signals/fastnetmon',
       {
-        config: { access: 'report', rateLimit: LIMITED },
+        config: { access: 'report', scoped: 'filtered', rateLimit: LIMITED },
         bodyLimit: MAX_SIGNAL_BYTES,
         // src/intake validates the body, because it knows FastNetMon's formats.
         validatorCompiler: () => (value: unknown) => ({ value }),

@@ -1,4 +1,5 @@
 /** Serves mitigations: lists them, withdraws one, and creates an operator's own. */
+import { actionRefusal, type CallerScope, seesMitigation } from '../../access/caller-scope.ts';
 import { DISCARD, type MitigationAction, type RedirectTarget } from '../../core/action.ts';
 import { z } from 'zod';
 import { countNeighbors } from '../../control/rule-view.ts';
@@ -17,13 +18,14 @@ import { decidedMitigationView, holdView } from '../../view/mitigation.ts';
 import { protectionView } from '../../view/protection-view.ts';
 import type { MitigationStatusSchema } from '../../view/schemas.ts';
 import { effectView, expectAnswer } from '../answers.ts';
-import { type App, operatorOf } from '../request-context.ts';
+import { type App, operatorOf, scopeContext, scopeOf } from '../request-context.ts';
 import { page } from '../paging.ts';
 import type { HttpDependencies, ProtectionsView } from '../dependencies.ts';
 import { HttpProblem, invalidField } from '../http-problem.ts';
 import { MitigateBody, MitigationQuery, WithdrawBody } from '../request-schemas.ts';
 import { commonProblems, effectShape, MitigationDetailSchema, MitigationSchema } from '../answer-schemas.ts';
 import type { ReadRoom } from '../read-room.ts';
+import { outOfScope, refuseForeignMitigation, shownDetail, shownMitigation } from '../scoped-answers.ts';
 import { inSlices, mapInSlices } from '../slices.ts';
 
 /**
@@ -55,14 +57,21 @@ const SHORT_ID = /^[0-9a-f][0-9a-f-]{3,34}$/;
 
 /**
  * Returns the mitigation with this id, or the only one whose id begins with it (at least 4 characters). Throws
- * HttpProblem 404 for an unknown or malformed id, and 409 if several ids begin with it.
+ * HttpProblem 404 for an unknown or malformed id, and 409 if several ids begin with it. What the caller does not see does
+ * not exist.
  */
-function findMitigation(mitigations: ReadonlyMap<string, Mitigation>, id: string): Mitigation {
+function findMitigation(
+  mitigations: ReadonlyMap<string, Mitigation>,
+  id: string,
+  isSeen: (mitigation: Mitigation) => boolean,
+): Mitigation {
   const known = mitigations.get(id);
-  if (known !== undefined) return known;
+  if (known !== undefined && isSeen(known)) return known;
   const alike: Mitigation[] = [];
   if (SHORT_ID.test(id)) {
-    for (const mitigation of mitigations.values()) if (mitigation.id.startsWith(id)) alike.push(mitigation);
+    for (const mitigation of mitigations.values()) {
+      if (mitigation.id.startsWith(id) && isSeen(mitigation)) alike.push(mitigation);
+    }
   }
   const [only, ...others] = alike;
   if (only === undefined) throw new HttpProblem(404, 'There is no mitigation with this id');
@@ -126,12 +135,17 @@ const IdParams = z.object({ id: z.string() });
 export function registerMitigations(app: App, deps: HttpDependencies, room: ReadRoom): void {
   const { engine, reconciler, protections } = deps;
 
-  const find = (id: string): Mitigation => findMitigation(engine.state.mitigations, id.toLowerCase());
+  const find = (id: string, scope: CallerScope | undefined): Mitigation =>
+    findMitigation(
+      engine.state.mitigations,
+      id.toLowerCase(),
+      (mitigation) => scope === undefined || seesMitigation(scope, mitigation),
+    );
 
   app.get(
     '/v1/mitigations',
     {
-      config: { access: 'read' },
+      config: { access: 'read', scoped: 'filtered' },
       schema: {
         tags: ['mitigations'],
         summary: 'List mitigations, newest first',
@@ -144,6 +158,7 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
     },
     async (request, reply) => {
       const { status, customer_id, pop, limit, cursor, ...query } = request.query;
+      const scope = scopeOf(request);
       const victim = query.victim_ip === undefined ? undefined : requireVictim('victim_ip', query.victim_ip);
       const statuses = status === undefined ? undefined : new Set(status);
       return room.enter(limit, async () => {
@@ -153,6 +168,7 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
             id: (mitigation) => mitigation.id,
             at: (mitigation) => mitigation.createdAt,
             wanted: (mitigation) =>
+              (scope === undefined || seesMitigation(scope, mitigation)) &&
               (victim === undefined || isAbout(mitigation, victim)) &&
               (customer_id === undefined || mitigation.customerId === customer_id) &&
               (pop === undefined || pop === 'all' || mitigation.pop === pop) &&
@@ -163,7 +179,15 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
         );
         const mitigations = await mapInSlices(items, (mitigation) =>
           // Shows a mitigation that changed between two slices as it is now, because its rules are current too.
-          mitigationView(engine.state.mitigations.get(mitigation.id) ?? mitigation, reconciler, protections),
+          shownMitigation(
+            scope,
+            mitigationView(
+              engine.state.mitigations.get(mitigation.id) ?? mitigation,
+              reconciler,
+              protections,
+            ),
+            engine.state,
+          ),
         );
         return inSlices(reply, { mitigations, next_cursor: nextCursor ?? null });
       });
@@ -173,7 +197,7 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
   app.get(
     '/v1/mitigations/:id',
     {
-      config: { access: 'read' },
+      config: { access: 'read', scoped: 'filtered' },
       schema: {
         tags: ['mitigations'],
         summary: 'Get one mitigation with its history',
@@ -181,13 +205,18 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
         response: { 200: MitigationDetailSchema, ...commonProblems },
       },
     },
-    (request) => mitigationDetailView(find(request.params.id), reconciler, engine.state, protections),
+    (request) => {
+      const scope = scopeOf(request);
+      const { state } = engine;
+      const found = find(request.params.id, scope);
+      return shownDetail(scope, mitigationDetailView(found, reconciler, state, protections), state);
+    },
   );
 
   app.post(
     '/v1/mitigations',
     {
-      config: { access: 'operate' },
+      config: { access: 'operate', scoped: 'filtered' },
       schema: {
         tags: ['mitigations'],
         summary: "Create an operator's own mitigation; the same guardrails apply",
@@ -203,6 +232,9 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
       if (protocol === undefined)
         throw invalidField('protocol', 'is not the name or number of an IP protocol');
       const ports = [...new Set(body.dst_ports ?? [])].sort((a, b) => a - b);
+      const scope = scopeOf(request);
+      const pops = body.pops ?? [engine.policy.pop];
+      refuseForeignMitigation(scope, { victim, action: body.action_type, pops }, scopeContext(engine));
       const answer = await engine.submit({
         type: 'mitigate',
         actor: operatorOf(request, body.operator_id),
@@ -214,16 +246,16 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
         reason: body.reason,
         ...(body.pops === undefined ? {} : { pops: body.pops }),
       });
-      const { mitigation } = expectAnswer(answer, 'mitigation');
+      const { mitigation } = expectAnswer(answer, 'mitigation', scope);
       reply.code(201).header('location', `/v1/mitigations/${mitigation.id}`);
-      return mitigationView(mitigation, reconciler, protections);
+      return shownMitigation(scope, mitigationView(mitigation, reconciler, protections), engine.state);
     },
   );
 
   app.post(
     '/v1/mitigations/:id/withdraw',
     {
-      config: { access: 'operate' },
+      config: { access: 'operate', scoped: 'filtered' },
       schema: {
         tags: ['mitigations'],
         summary: 'Withdraw a mitigation',
@@ -235,14 +267,20 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
       },
     },
     async (request) => {
-      const { id } = find(request.params.id);
+      const scope = scopeOf(request);
+      const found = find(request.params.id, scope);
+      const { id } = found;
+      const beyond = scope === undefined ? undefined : actionRefusal(scope, found);
+      if (beyond !== undefined) throw outOfScope(beyond);
       const actor = operatorOf(request, request.body.operator_id);
       const answer = await engine.submit({ type: 'withdraw', id, actor, reason: request.body.reason });
       const withdrawn = expectAnswer(answer, 'mitigation');
-      return {
-        ...mitigationView(engine.state.mitigations.get(id) ?? withdrawn.mitigation, reconciler, protections),
-        ...effectView(withdrawn),
-      };
+      const view = mitigationView(
+        engine.state.mitigations.get(id) ?? withdrawn.mitigation,
+        reconciler,
+        protections,
+      );
+      return { ...shownMitigation(scope, view, engine.state), ...effectView(withdrawn) };
     },
   );
 }

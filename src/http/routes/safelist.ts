@@ -1,8 +1,9 @@
 /** Serves the safelist: prefixes that no rule may touch. */
 import { z } from 'zod';
+import { mayReport } from '../../access/caller-scope.ts';
 import { formatPrefix, parsePrefix, unmapped } from '../../net/prefix.ts';
 import { effectView, expectAnswer } from '../answers.ts';
-import { type App, operatorOf } from '../request-context.ts';
+import { type App, operatorOf, scopeContext, scopeOf } from '../request-context.ts';
 import type { HttpDependencies } from '../dependencies.ts';
 import { invalidField } from '../http-problem.ts';
 import { SafelistBody } from '../request-schemas.ts';
@@ -20,14 +21,15 @@ export function registerSafelist(app: App, { engine }: HttpDependencies): void {
   app.get(
     '/v1/safelist',
     {
-      config: { access: 'read' },
+      config: { access: 'read', scoped: 'filtered' },
       schema: {
         tags: ['safelist'],
         summary: 'List the safelist: configured prefixes, then those added over the API',
         response: { 200: z.array(SafelistEntrySchema), ...commonProblems },
       },
     },
-    () => {
+    (request) => {
+      const scope = scopeOf(request);
       const configured = engine.policy.safelist.map((prefix) => ({
         prefix: formatPrefix(prefix),
         reason: 'from the configuration file',
@@ -35,14 +37,16 @@ export function registerSafelist(app: App, { engine }: HttpDependencies): void {
         added_by: 'prefixd',
         configured: true,
       }));
-      return [...configured, ...[...engine.state.safelist.values()].map(safelistEntryView)];
+      const all = [...configured, ...[...engine.state.safelist.values()].map(safelistEntryView)];
+      const context = scopeContext(engine);
+      return scope === undefined ? all : all.filter(({ prefix }) => mayReport(scope, prefix, context));
     },
   );
 
   app.post(
     '/v1/safelist',
     {
-      config: { access: 'operate' },
+      config: { access: 'operate', scoped: 'place' },
       schema: {
         tags: ['safelist'],
         summary:
@@ -78,7 +82,7 @@ export function registerSafelist(app: App, { engine }: HttpDependencies): void {
   app.delete(
     '/v1/safelist/:prefix',
     {
-      config: { access: 'operate' },
+      config: { access: 'operate', scoped: 'place' },
       schema: {
         tags: ['safelist'],
         summary: 'Remove a prefix that was added over the API',
