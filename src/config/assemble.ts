@@ -15,10 +15,12 @@ import { buildConfig, policySettings, withForecast } from './build.ts';
 import { type ConfigReport, dotted, type Findings, sortProblems } from './config-problem.ts';
 import { type Advice, describeSchema, explain } from './messages.ts';
 import { type DeepPartial, parsePartial, withoutExtensions } from './parse-partial.ts';
+import { type UsersData, usersSchema } from './schema/auth-schema.ts';
 import { type Settings, settingsSchema } from './schema/prefixd-schema.ts';
 import { type Environment, readSecrets } from './secrets.ts';
 import type { ConfigProblem, ConfigResult, LoadedConfig } from './types.ts';
 import { UPSTREAM_ADVICE } from './upstream/upstream-keys.ts';
+import { callerScopeChecks, userChecks } from './users-file.ts';
 import { assetGroups, enforcementChecks } from './validate/enforcement-checks.ts';
 import { inventoryChecks } from './validate/inventory-checks.ts';
 import { firstStepChecks, neighborlessChecks } from './validate/neighbor-checks.ts';
@@ -42,6 +44,8 @@ export interface Sources {
   /** Null if there is no file. */
   readonly inventory: YamlSource | null;
   readonly playbooks: readonly YamlSource[];
+  /** Absent or null: the settings name no users file. */
+  readonly users?: YamlSource | null;
   /** Absolute; relative paths start here. */
   readonly folder: string;
   readonly directory: string | null;
@@ -87,17 +91,30 @@ export function assemble(sources: Sources, environment: Environment | null): Con
     playbookChecks(part.data, loose, inFile);
     referenceChecks(part.data, referents, inFile);
   }
-  if (settings !== undefined) restartChecks(settings, playbooks, found);
+  if (settings !== undefined) {
+    restartChecks(settings, playbooks, found);
+    callerScopeChecks(settings.http.auth, referents.customerIds, found);
+  }
+  const users = checkUsers(sources.users ?? undefined, referents.customerIds, notes);
   const isSound = notes.problems.length === 0;
   const secrets = readSecrets(loose, environment, found);
 
-  const names = [source, ...files.map(({ yaml }) => yaml)].map(({ file }) => file);
+  const all = [source, ...files.map(({ yaml }) => yaml), ...(sources.users ? [sources.users] : [])];
+  const names = all.map(({ file }) => file);
   let config: LoadedConfig | undefined;
   if (isSound && settings !== undefined && policy !== undefined) {
     const { folder, directory } = sources;
     // Check the policy even if a secret is missing.
     const usable = notes.problems.length === 0 ? secrets : readSecrets(loose, null, found);
-    const built = buildConfig({ settings, policy, secrets: usable, folder, directory, files: sources.files });
+    const built = buildConfig({
+      settings,
+      policy,
+      secrets: usable,
+      users,
+      folder,
+      directory,
+      files: sources.files,
+    });
     policyChecks(policy, settings, found, findingsAcross(playbooks, notes));
     if (notes.problems.length === 0) config = built;
   }
@@ -105,6 +122,21 @@ export function assemble(sources: Sources, environment: Environment | null): Con
   return config === undefined
     ? { ok: false, problems: sortProblems(notes.problems, names), warnings }
     : { ok: true, config, warnings };
+}
+
+/** Returns the people of the users file; undefined if there is none, or it is invalid, which is reported. */
+function checkUsers(
+  source: YamlSource | undefined,
+  customerIds: readonly string[] | undefined,
+  notes: Notes,
+): UsersData | undefined {
+  if (source === undefined) return undefined;
+  const yaml = withoutExtensions(source, usersSchema);
+  const parsed = usersSchema.safeParse(yaml.value ?? {}, { reportInput: false });
+  noteFile(yaml, usersSchema, parsed.error?.issues ?? [], notes);
+  if (!parsed.success || !yaml.readable) return undefined;
+  userChecks(parsed.data, customerIds, findingsIn(yaml, notes));
+  return parsed.data;
 }
 
 /** Adds the warnings that need all files: what routers can enforce, which playbooks apply, how long rules last. */

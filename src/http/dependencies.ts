@@ -43,11 +43,15 @@ export type AuthSettings =
       readonly signIn?: SignInSettings;
     };
 
-/** Paths of PEM files. With `caPath`, clients must present a certificate signed by that CA. */
+/**
+ * Paths of PEM files. With `caPath`, clients must present a certificate signed by that CA; with `clientsOptional`, those
+ * without one may sign in.
+ */
 export interface TlsSettings {
   readonly certPath: string;
   readonly keyPath: string;
   readonly caPath: string | undefined;
+  readonly clientsOptional?: true;
 }
 
 /** The rate limit of each client: events per second on average, and the burst size. */

@@ -72,11 +72,13 @@ export function openDesk({
   };
 }
 
-/** Returns the settings for people, as they are now. Throws HttpProblem 404 if nobody can sign in. */
+/** Returns the settings for people, as they are now. Throws HttpProblem 409 if nobody can sign in. */
 export function requireSignIn({ auth }: Pick<HttpDependencies, 'auth'>): SignInSettings {
   const settings = signInOf(auth());
   if (settings !== undefined) return settings;
-  throw new HttpProblem(404, 'People cannot sign in here: http.auth.sign_in is not configured');
+  throw new HttpProblem(409, 'People cannot sign in here: http.auth.sign_in is not configured', {
+    reason: 'not_configured',
+  });
 }
 
 /** Begins a session of a command line; the secret is for its answer only. */

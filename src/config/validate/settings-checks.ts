@@ -2,6 +2,7 @@
 import { isPrivateHost } from '../../alert/post.ts';
 import { familyBits, parsePrefix } from '../../net/prefix.ts';
 import { isLoopback, parseListen } from '../schema/fields.ts';
+import { signInChecks } from './sign-in-checks.ts';
 import { neighborChecks } from './neighbor-checks.ts';
 import { slipFor } from '../../net/nearest.ts';
 import type { Findings } from '../config-problem.ts';
@@ -11,6 +12,7 @@ import { KNOWN_DETECTORS, type Settings } from '../schema/prefixd-schema.ts';
 /** Runs all checks on the settings. */
 export function crossChecks(settings: DeepPartial<Settings>, found: Findings): void {
   httpChecks(settings, found);
+  signInChecks(settings, found);
   listenerChecks(settings, found);
   neighborChecks(settings, found);
   guardrailChecks(settings, found);

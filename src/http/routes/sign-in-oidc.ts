@@ -57,7 +57,9 @@ export function registerOidcSignIn(app: App, deps: HttpDependencies, desk: Peopl
     const settings = requireSignIn(deps);
     const { oidc, publicUrl } = settings;
     if (oidc !== undefined && publicUrl !== undefined) return { settings, oidc, publicUrl };
-    throw new HttpProblem(404, 'No OpenID Connect provider is configured (http.auth.sign_in.oidc)');
+    throw new HttpProblem(409, 'No OpenID Connect provider is configured (http.auth.sign_in.oidc)', {
+      reason: 'not_configured',
+    });
   };
 
   /** Sends the browser back with the reason why it is not signed in; only the log says more. */
