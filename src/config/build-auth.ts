@@ -4,7 +4,7 @@ import type { CallerScope } from '../access/caller-scope.ts';
 import type { ApiToken, AuthSettings } from '../http/dependencies.ts';
 import type { SignInSettings } from '../people/sign-in-settings.ts';
 import { dotted, type Path } from './config-problem.ts';
-import type { AuthData, ScopeData, UsersData } from './schema/auth-schema.ts';
+import type { AuthData, CallerScopeData, UsersData } from './schema/auth-schema.ts';
 import { ADMIN_TOKEN_PATH, CLIENT_SECRET_PATH, type Secrets } from './secrets.ts';
 
 /** Returns the section with absolute paths. */
@@ -87,7 +87,7 @@ function buildSignIn(
   };
 }
 
-function scopesOf(scopes: Readonly<Record<string, ScopeData>>): ReadonlyMap<string, CallerScope> {
+function scopesOf(scopes: Readonly<Record<string, CallerScopeData>>): ReadonlyMap<string, CallerScope> {
   return new Map(
     Object.entries(scopes).flatMap(([name, data]) => {
       const { scope } = scopeOf(data);
@@ -97,7 +97,7 @@ function scopesOf(scopes: Readonly<Record<string, ScopeData>>): ReadonlyMap<stri
 }
 
 /** A section without limits is none. */
-function scopeOf(data: ScopeData | undefined): { readonly scope?: CallerScope } {
+function scopeOf(data: CallerScopeData | undefined): { readonly scope?: CallerScope } {
   const { customers, pops, actions } = data ?? {};
   const scope: CallerScope = {
     ...(customers === undefined ? {} : { customers }),

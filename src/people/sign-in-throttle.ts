@@ -8,7 +8,7 @@ import { forgetOldest } from '../net/queue.ts';
 const FREE = { name: 5, network: 20 } as const;
 /** The first delay (ms). It doubles with each further failure, up to MAX_DELAY_MS. */
 const FIRST_DELAY_MS = 1_000;
-export const MAX_DELAY_MS = 300_000;
+export const MAX_DELAY_MS = 120_000;
 /** Time in which one failure is forgiven (ms). */
 const FORGIVE_MS = 120_000;
 /** Highest count, so that an attack that has stopped is forgiven within the hour. */

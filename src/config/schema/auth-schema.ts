@@ -169,4 +169,4 @@ export type UsersData = z.output<typeof usersSchema>;
 export type AuthData = z.output<typeof auth>;
 
 /** The limits of a caller in the files. */
-export type ScopeData = z.output<typeof scope>;
+export type CallerScopeData = z.output<typeof scope>;
