@@ -45,8 +45,14 @@ function typed({ stdin }: Io): Promise<string> {
     const onData = (chunk: Buffer | string): void => {
       const keys = typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true });
       for (const key of keys) {
-        if (key === '\r' || key === '\n') return done(() => resolve(secret.join('')));
-        if (key === '\u0003' || key === '\u0004') return onEnd();
+        if (key === '\r' || key === '\n') {
+          done(() => resolve(secret.join('')));
+          return;
+        }
+        if (key === '\u0003' || key === '\u0004') {
+          onEnd();
+          return;
+        }
         if (key === '\u0015') secret = [];
         else if (key === '\u007f' || key === '\b') secret = secret.slice(0, -1);
         else if (key >= ' ' && secret.length < MAX_LENGTH) secret = [...secret, key];
