@@ -7,6 +7,7 @@ import type { AuthSettings, HttpDependencies } from '../../src/http/dependencies
 import { createServer } from '../../src/http/server.ts';
 import type { OidcSettings } from '../../src/people/sign-in-settings.ts';
 import { certifiedProvider, TestBrowser, type Wrongs, wrongProvider } from '../people/oidc-rig.ts';
+import { plainRequest } from './sockets.ts';
 import { TOKENS, world } from './support.ts';
 
 const GRANTS: OidcSettings['grants'] = [
@@ -315,6 +316,15 @@ describe('a provider, or somebody in its place, that does wrong', () => {
     ]) {
       const response = await browser.send(new URL(path, base));
       assert.equal(response.headers.get('location'), '/#sign-in=expired');
+    }
+  });
+
+  it('is begun under the address to which it sends people back, and no other', async (t) => {
+    const { base } = await wrong(t);
+    for (const host of [`localhost:${base.port}`, 'prefixd.example', `127.0.0.1:${Number(base.port) + 1}`]) {
+      const { status, body } = await plainRequest(Number(base.port), '/v1/sign-in/oidc', { host });
+      assert.equal(status, 403, host);
+      assert.equal(JSON.parse(body).reason, 'other_address');
     }
   });
 

@@ -95,6 +95,7 @@ export function registerOidcSignIn(app: App, deps: HttpDependencies, desk: Peopl
     },
     async (request, reply) => {
       const { oidc, publicUrl } = provider();
+      refuseOtherAddress(request, publicUrl);
       const kind = protectionOf(request.raw, publicUrl);
       const command = commandOf(request.query);
       const browser = randomText();
@@ -201,6 +202,16 @@ export function registerOidcSignIn(app: App, deps: HttpDependencies, desk: Peopl
       };
     },
   );
+}
+
+/**
+ * Refuses to begin under another address than the one to which the provider sends people back: the cookie would not come
+ * along. A proxy that does not pass `Host` on would also make a distant browser look like one of this machine.
+ */
+function refuseOtherAddress(request: FastifyRequest, publicUrl: string): void {
+  if (request.headers.host === new URL(publicUrl).host) return;
+  const detail = `Sign in under ${publicUrl} (http.auth.sign_in.public_url); a proxy must pass Host on`;
+  throw new HttpProblem(403, detail, { reason: 'other_address' });
 }
 
 /** The page, which shows the reason. The target is fixed: nothing in a request can lead elsewhere. */
