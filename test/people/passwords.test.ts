@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import {
   checkPassword,
@@ -81,5 +82,15 @@ describe('checking passwords', () => {
     const checks = new PasswordChecks(checkPassword);
     await assert.rejects(checks.check('x', 'no hash'), RangeError);
     assert.equal(await checks.check('x', await hashPassword('x', LOW)), true);
+  });
+});
+
+describe('what signing in needs', () => {
+  it('is loaded when somebody signs in, because a start must not wait for it', () => {
+    const text = readFileSync(new URL('../../src/people/oidc.ts', import.meta.url), 'utf8');
+    for (const name of ['openid-client', 'undici']) {
+      assert.doesNotMatch(text, new RegExp(`^import .*'${name}'`, 'm'));
+      assert.match(text, new RegExp(`await import\\('${name}'\\)`));
+    }
   });
 });
