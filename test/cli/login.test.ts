@@ -63,6 +63,11 @@ describe('prefixd login', () => {
     assert.equal((await run(['mitigations'])).code, 0);
     assert.equal((await stat(file)).mode & 0o777, 0o600);
     assert.match(await readFile(file, 'utf8'), new RegExp(`"${api}"`));
+    // Who is limited to a customer gets neither neighbors nor counts of others.
+    const status = await run(['status']);
+    assert.equal(status.code, 0, status.stderr);
+    assert.match(status.stdout, /^mitigations +0 active$/m);
+    assert.doesNotMatch(status.stdout, /journal|edge1/);
     // A token that is given takes precedence.
     const other = await cli(['mitigations', '--api', api, '--token', 'nobody'], {
       env: { HOME: join(file, '../../../..') },
