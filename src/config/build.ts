@@ -1,5 +1,6 @@
 /** Converts checked settings to the types that the other rooms use. */
 import { buildTargets, offeredFamilies } from './build-targets.ts';
+import { buildWebhooks } from './build-webhooks.ts';
 import { resolve } from 'node:path';
 import type { AlertDestination } from '../alert/alert.ts';
 import type { NeighborSettings, SpeakerSettings } from '../bgp/speaker/types.ts';
@@ -14,12 +15,11 @@ import { concatBytes } from '../net/bytes.ts';
 import type { Prefix } from '../net/prefix.ts';
 import { hostPrefix, knownPrefix, parseZonedAddress, samePrefix, unmapped } from '../net/prefix.ts';
 import { parseListen } from './schema/fields.ts';
-import type { Path } from './config-problem.ts';
-import { dotted } from './config-problem.ts';
 import { showSettings } from './secrets.ts';
+import { sourcesIn } from './schema/detectors-schema.ts';
 import type { Settings } from './schema/prefixd-schema.ts';
 import type { Secrets } from './secrets.ts';
-import { ADMIN_TOKEN_PATH } from './secrets.ts';
+import { ADMIN_TOKEN_PATH, secretAt } from './secrets.ts';
 import type { HttpSettings, ListenAddress, LoadedConfig } from './types.ts';
 
 type NeighborEntry = Settings['bgp']['neighbors'][number];
@@ -72,6 +72,7 @@ export function buildConfig(ingredients: Ingredients): LoadedConfig {
     },
     alertmanagerLabels: settings.detectors.alertmanager.labels,
     vectorMaps: vectorMaps(settings),
+    webhooks: buildWebhooks(settings, secrets),
     reconciliationIntervalSeconds: timers.reconciliation_interval_seconds,
     shown: {
       settings: showSettings(settings),
@@ -176,7 +177,7 @@ export function withForecast(policy: Policy, { bgp }: Pick<Settings, 'bgp'>): Po
 
 function detectorPolicies(settings: Settings): ReadonlyMap<string, DetectorPolicy> {
   return new Map(
-    Object.entries(settings.detectors).map(([source, { hold, confidence }]) => [
+    sourcesIn(settings.detectors).map(([source, { hold, confidence }]) => [
       source,
       { ...(hold === undefined ? {} : { hold }), ...(confidence === undefined ? {} : { confidence }) },
     ]),
@@ -186,7 +187,7 @@ function detectorPolicies(settings: Settings): ReadonlyMap<string, DetectorPolic
 /** Returns prefixd's vectors by source and then by the detector's own name for the attack. */
 function vectorMaps(settings: Settings): LoadedConfig['vectorMaps'] {
   return new Map(
-    Object.entries(settings.detectors).map(([source, entry]) => [
+    sourcesIn(settings.detectors).map(([source, entry]) => [
       source,
       new Map(Object.entries(entry.vector_map)),
     ]),
@@ -222,12 +223,6 @@ function listenAddress(text: string): ListenAddress {
   const address = parseListen(text);
   if (address === undefined) throw new RangeError(`"${text}" is not an address and a port`);
   return address;
-}
-
-function secretAt(secrets: Secrets, path: Path): string {
-  const secret = secrets.get(dotted(path));
-  if (secret === undefined) throw new RangeError(`the secret for ${dotted(path)} was not read`);
-  return secret;
 }
 
 function buildSpeaker(settings: Placed, secrets: Secrets): SpeakerSettings {

@@ -88,6 +88,16 @@ function* wantedSecrets(settings: DeepPartial<Settings>): Iterable<Wanted> {
     if (variable === undefined) continue;
     yield { path: ['bgp', 'neighbors', i, 'md5_password_env'], variable, flaw: md5Flaw };
   }
+  for (const [name, entry] of Object.entries(settings.detectors?.webhooks ?? {})) {
+    const at = ['detectors', 'webhooks', name, 'auth'];
+    const { hmac, basic } = entry?.auth ?? {};
+    if (hmac?.secret_env !== undefined) {
+      yield { path: [...at, 'hmac', 'secret_env'], variable: hmac.secret_env, flaw: headerFlaw };
+    }
+    if (basic?.password_env !== undefined) {
+      yield { path: [...at, 'basic', 'password_env'], variable: basic.password_env, flaw: headerFlaw };
+    }
+  }
   for (const [i, destination] of (settings.alerting?.destinations ?? []).entries()) {
     for (const key of ['webhook_url_env', 'routing_key_env', 'url_env', 'secret_env'] as const) {
       const variable = (destination as Readonly<Record<string, string | undefined>> | undefined)?.[key];
@@ -97,6 +107,13 @@ function* wantedSecrets(settings: DeepPartial<Settings>): Iterable<Wanted> {
       yield { path: ['alerting', 'destinations', i, key], variable, flaw };
     }
   }
+}
+
+/** Returns a secret that was read. Throws RangeError for any other path. */
+export function secretAt(secrets: Secrets, path: Path): string {
+  const secret = secrets.get(dotted(path));
+  if (secret === undefined) throw new RangeError(`the secret for ${dotted(path)} was not read`);
+  return secret;
 }
 
 /** Allows printable ASCII only, so that clients can send the token in a header (RFC 6750 §2.1). */

@@ -1,7 +1,7 @@
 /** Defines the kinds of values that only prefixd.yaml has; the others are in core/policy/value-kinds.ts. */
 import { z } from 'zod';
 import { parseAnyCommunity } from '../../bgp/wire/communities.ts';
-import { text } from '../../core/policy/value-kinds.ts';
+import { integer, text } from '../../core/policy/value-kinds.ts';
 import { VECTOR_PATTERN, VECTOR_SYNTAX } from '../../core/policy/vectors.ts';
 import { parseAddress, parseZonedAddress } from '../../net/prefix.ts';
 import { isLoopbackAddress } from '../../net/special-addresses.ts';
@@ -10,6 +10,9 @@ import { isLoopbackAddress } from '../../net/special-addresses.ts';
 export const name = text('a name of 1 to 64 letters, digits, ".", "_" or "-"', (value) =>
   /^[A-Za-z0-9._-]{1,64}$/.test(value),
 );
+
+/** A duration of at most a year. */
+export const seconds = (least: number): z.ZodInt => integer(least, 31_536_000, 'seconds');
 
 export const vector = text(`a vector: ${VECTOR_SYNTAX}, such as udp_flood`, (value) =>
   VECTOR_PATTERN.test(value),

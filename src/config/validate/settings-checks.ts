@@ -6,7 +6,9 @@ import { neighborChecks } from './neighbor-checks.ts';
 import { slipFor } from '../../net/nearest.ts';
 import type { Findings } from '../config-problem.ts';
 import type { DeepPartial } from '../parse-partial.ts';
-import { KNOWN_DETECTORS, type Settings } from '../schema/prefixd-schema.ts';
+import { KNOWN_DETECTORS, sourcesIn } from '../schema/detectors-schema.ts';
+import type { Settings } from '../schema/prefixd-schema.ts';
+import { webhookChecks } from './webhook-checks.ts';
 
 /** Runs all checks on the settings. */
 export function crossChecks(settings: DeepPartial<Settings>, found: Findings): void {
@@ -17,6 +19,7 @@ export function crossChecks(settings: DeepPartial<Settings>, found: Findings): v
   timerChecks(settings, found);
   alertingChecks(settings, found);
   detectorChecks(settings, found);
+  webhookChecks(settings, found);
 }
 
 function httpChecks(settings: DeepPartial<Settings>, found: Findings): void {
@@ -194,7 +197,7 @@ function alertingChecks(settings: DeepPartial<Settings>, found: Findings): void 
 
 /** Warns about a name that is probably a misspelled known detector, although any name may be a source. */
 function detectorChecks(settings: DeepPartial<Settings>, found: Findings): void {
-  for (const name of Object.keys(settings.detectors ?? {})) {
+  for (const [name] of sourcesIn(settings.detectors ?? {})) {
     const guess = slipFor(name, KNOWN_DETECTORS);
     if (guess === undefined) continue;
     found.warning(
