@@ -36,18 +36,30 @@ const TEXTS: ReadonlySet<MappedField> = new Set([
 
 const MAX_ID = 255;
 
+/** Why a document cannot be read. */
+export interface DocumentFlaw {
+  readonly message: string;
+  /** True if it has too many values or levels. */
+  readonly isTooLarge: boolean;
+}
+
 /**
  * Returns the parts of a document that `each` selects, at most `most`; the error says why the document cannot be read.
  */
-export function selectParts(adapter: Adapter, document: unknown, most: number): Result<readonly unknown[]> {
+export function selectParts(
+  adapter: Adapter,
+  document: unknown,
+  most: number,
+): Result<readonly unknown[], DocumentFlaw> {
   const flaw = documentFlaw(document);
-  if (flaw !== undefined) return failed(flaw);
+  if (flaw !== undefined) return failed({ message: flaw, isTooLarge: true });
   try {
     return ok(adapter.each.select(document, most));
   } catch (error) {
     // The library recurses and spreads lists, so a strange document could exhaust the stack.
     if (!(error instanceof Error)) throw error;
-    return failed(`each (${adapter.each.text}) cannot be applied: ${error.message}`);
+    const message = `each (${adapter.each.text}) cannot be applied: ${error.message}`;
+    return failed({ message, isTooLarge: false });
   }
 }
 
