@@ -344,7 +344,7 @@ describe('a hostile document', () => {
       null,
       true,
       -1,
-      1e400,
+      Number.MAX_VALUE,
       'x',
       [],
       [[]],
