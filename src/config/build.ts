@@ -14,7 +14,7 @@ import type { ApiToken, AuthSettings } from '../http/dependencies.ts';
 import { concatBytes } from '../net/bytes.ts';
 import type { Prefix } from '../net/prefix.ts';
 import { hostPrefix, knownPrefix, parseZonedAddress, samePrefix, unmapped } from '../net/prefix.ts';
-import { parseListen } from './schema/fields.ts';
+import { lengthOf, parseListen } from './schema/fields.ts';
 import { showSettings } from './secrets.ts';
 import { sourcesIn } from './schema/detectors-schema.ts';
 import type { Settings } from './schema/prefixd-schema.ts';
@@ -118,13 +118,18 @@ function withPaths(settings: Settings, folder: string) {
 /** Returns what the settings contribute to the policy. */
 export function policySettings(settings: Settings): PolicySettings {
   const { guardrails, quotas, timers, escalation, aggregation } = settings;
+  // Lengths up to which a rule may cover a prefix; without them, only dst_prefix_minlen counts.
+  const shortest = {
+    v4: lengthOf(guardrails.aggregate_to ?? 32),
+    v6: lengthOf(guardrails.aggregate_to_v6 ?? 128),
+  };
   return {
     pop: settings.pop,
     mode: settings.mode,
     guardrails: {
-      dstPrefixMinLen: guardrails.dst_prefix_minlen,
+      dstPrefixMinLen: Math.min(guardrails.dst_prefix_minlen, shortest.v4),
       dstPrefixMaxLen: guardrails.dst_prefix_maxlen,
-      dstPrefixMinLenV6: guardrails.dst_prefix_minlen_v6,
+      dstPrefixMinLenV6: Math.min(guardrails.dst_prefix_minlen_v6, shortest.v6),
       dstPrefixMaxLenV6: guardrails.dst_prefix_maxlen_v6,
       maxPorts: guardrails.max_ports,
       requireInventory: guardrails.require_inventory,
@@ -151,10 +156,10 @@ export function policySettings(settings: Settings): PolicySettings {
       holdDownSeconds: timers.hold_down_seconds,
     },
     aggregation: {
-      hosts: aggregation.hosts,
+      hosts: guardrails.aggregate_from ?? aggregation.hosts,
       windowSeconds: aggregation.window_seconds,
-      toV4: aggregation.to_v4,
-      toV6: aggregation.to_v6,
+      toV4: guardrails.aggregate_to === undefined ? aggregation.to_v4 : shortest.v4,
+      toV6: guardrails.aggregate_to_v6 === undefined ? aggregation.to_v6 : shortest.v6,
     },
     detectors: detectorPolicies(settings),
     escalation: {

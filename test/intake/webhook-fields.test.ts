@@ -257,7 +257,7 @@ describe('a part', () => {
       { externalId, alertId, time, beganAt, hold },
       {
         externalId: null,
-        alertId: 'a',
+        alertId: 'a/203.0.113.10',
         time: null,
         beganAt: at,
         hold: 'until_released',

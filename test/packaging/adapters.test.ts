@@ -31,7 +31,7 @@ const EXPECTED: Readonly<Record<string, readonly Readonly<Record<string, unknown
       protocol: 17,
       bps: 2450000000.5,
       pps: 650000.25,
-      alertId: '0190db1d-0000-7000-8000-000000000001',
+      alertId: '0190db1d-0000-7000-8000-000000000001/203.0.113.10',
       beganAt: Date.UTC(2026, 0, 31, 11, 58, 30),
       hold: 'until_released',
     },
@@ -41,12 +41,19 @@ const EXPECTED: Readonly<Record<string, readonly Readonly<Record<string, unknown
       action: 'unban',
       victim: '203.0.113.11',
       vector: 'udp_flood',
-      alertId: '197790252',
+      alertId: '197790252/203.0.113.11',
       endedAt: Date.UTC(2026, 0, 31, 11, 58, 30),
     },
   ],
   wanguard: [
-    { action: 'ban', victim: '203.0.113.10', vector: 'syn_flood', bps: 812e6, pps: 1.65e6, alertId: '20451' },
+    {
+      action: 'ban',
+      victim: '203.0.113.10',
+      vector: 'syn_flood',
+      bps: 812e6,
+      pps: 1.65e6,
+      alertId: '20451/203.0.113.10',
+    },
   ],
   akvorado: [
     { action: 'ban', victim: '203.0.113.10', vector: 'udp_flood', protocol: 17, bps: 3.1e9, hold: undefined },
@@ -58,7 +65,7 @@ const EXPECTED: Readonly<Record<string, readonly Readonly<Record<string, unknown
       victim: '203.0.113.10',
       vector: 'udp_flood',
       pps: 812345.6,
-      alertId: 'prefixd_udp/203.0.113.10,17',
+      alertId: 'prefixd_udp/203.0.113.10,17/203.0.113.10',
       beganAt: 1769860710123,
     },
   ],
@@ -68,7 +75,7 @@ const EXPECTED: Readonly<Record<string, readonly Readonly<Record<string, unknown
       victim: '203.0.113.10',
       vector: 'udp_flood',
       bps: 1547000000,
-      alertId: 'd4e5f6a7-0000-4000-8000-000000000147',
+      alertId: 'd4e5f6a7-0000-4000-8000-000000000147/203.0.113.10',
       beganAt: Date.UTC(2026, 0, 31, 11, 58, 30),
     },
   ],
@@ -223,7 +230,7 @@ describe('wanguard.sh', () => {
     const [sample] = JSON.parse(await text('samples/wanguard.json'));
     const [end] = await detectionsOf('wanguard', [{ ...sample, state: 'expired' }]);
     assert.equal(end?.action, 'unban');
-    assert.equal(end?.alertId, '20451');
+    assert.equal(end?.alertId, '20451/203.0.113.10');
     assert.deepEqual(await detectionsOf('wanguard', [{ ...sample, direction: 'outgoing' }]), []);
   });
 });
@@ -301,7 +308,7 @@ describe('sflow-rt.js', () => {
     );
     const [end] = await detectionsOf('sflow-rt', JSON.parse(sent[2]?.body ?? ''));
     assert.equal(end?.action, 'unban');
-    assert.equal(end?.alertId, 'prefixd_udp/203.0.113.10,17');
+    assert.equal(end?.alertId, 'prefixd_udp/203.0.113.10,17/203.0.113.10');
   });
 });
 
@@ -329,8 +336,8 @@ describe('DOTS', () => {
   it('is withdrawn by a gateway that says so', async () => {
     const [ban] = await detectionsOf('dots', scope({ mid: 123 }));
     const [unban] = await detectionsOf('dots', scope({ mid: 123, action: 'withdraw' }));
-    assert.equal(ban?.alertId, '123');
+    assert.equal(ban?.alertId, '123/203.0.113.10');
     assert.equal(unban?.action, 'unban');
-    assert.equal(unban?.alertId, '123');
+    assert.equal(unban?.alertId, '123/203.0.113.10');
   });
 });

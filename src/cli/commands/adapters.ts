@@ -192,7 +192,7 @@ function readingText(
     field.field === 'victim_ip' && field.values.length > 1 ? { ...field, values: [event.victim_ip] } : field,
   );
   const heading = `event ${number} of ${of}, from ${each.text}\n`;
-  return `${heading}${table(COLUMNS, shown, drawingFor(context))}${fitted(context, signalText(signal, holdOf))}`;
+  return `${heading}${table(COLUMNS, shown, drawingFor(context))}${fitted(context, signalText(signal, event.event_id, holdOf))}`;
 }
 
 const COLUMNS: readonly Column<FieldReading>[] = [
@@ -217,7 +217,7 @@ function shortly(value: unknown): string {
   return cutText(typeof value === 'string' ? value : (JSON.stringify(value) ?? ''), 80);
 }
 
-function signalText(signal: Signal, holdOf: ReadingPlace['holdOf']): string {
+function signalText(signal: Signal, alarm: unknown, holdOf: ReadingPlace['holdOf']): string {
   switch (signal.kind) {
     case 'ignored':
       return `  ignored: ${printable(signal.why)}\n`;
@@ -228,8 +228,8 @@ function signalText(signal: Signal, holdOf: ReadingPlace['holdOf']): string {
         )
         .join('');
     case 'detection': {
-      const { action, victim, vector, source, alertId, notes = [] } = signal.detection;
-      const id = typeof alertId === 'string' ? `, alarm ${alertId}` : '';
+      const { action, victim, vector, source, notes = [] } = signal.detection;
+      const id = typeof alarm === 'string' ? `, alarm ${alarm}` : '';
       const hold = holdOf(signal.detection);
       const held = hold === undefined ? '' : `; hold: ${hold}`;
       const lines = [`${action} ${victim} ${vector} from ${source}${id}${held}`, ...notes];

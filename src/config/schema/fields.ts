@@ -11,6 +11,27 @@ export const name = text('a name of 1 to 64 letters, digits, ".", "_" or "-"', (
   /^[A-Za-z0-9._-]{1,64}$/.test(value),
 );
 
+/** A prefix length as text or number: `/24` or `24`. Read it with `lengthOf`. */
+export function prefixLength(most: number) {
+  const isLength = (value: string | number): boolean => {
+    const length = lengthOf(value);
+    return Number.isInteger(length) && length >= 1 && length <= most;
+  };
+  return z
+    .union([z.string(), z.number()])
+    .refine(isLength)
+    .meta({ expects: `a prefix length from /1 to /${most}` });
+}
+
+/** Returns the number of a prefix length; NaN if it is none. */
+export function lengthOf(value: string | number): number {
+  return typeof value === 'number'
+    ? value
+    : /^\/?\d{1,3}$/.test(value)
+      ? Number(value.replace('/', ''))
+      : Number.NaN;
+}
+
 /** A duration of at most a year. */
 export const seconds = (least: number): z.ZodInt => integer(least, 31_536_000, 'seconds');
 

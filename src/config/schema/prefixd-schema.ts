@@ -8,7 +8,7 @@ import { DEFAULT_PROFILES, type ProfileName } from '../../core/policy/profile.ts
 import { decimal, flag, integer, oneOf, prefix, words } from '../../core/policy/value-kinds.ts';
 import { bgp } from './bgp-schema.ts';
 import { detectors, hold } from './detectors-schema.ts';
-import { environment, listen, name, path, quota, seconds, webUrl } from './fields.ts';
+import { environment, listen, name, path, prefixLength, quota, seconds, webUrl } from './fields.ts';
 
 const role = oneOf(ROLES);
 
@@ -88,6 +88,19 @@ const guardrails = z.strictObject({
   dst_prefix_maxlen: integer(1, 32).default(32).describe('Longest IPv4 destination prefix of a rule.'),
   dst_prefix_minlen_v6: integer(1, 128).default(128).describe('Shortest IPv6 destination prefix of a rule.'),
   dst_prefix_maxlen_v6: integer(1, 128).default(128).describe('Longest IPv6 destination prefix of a rule.'),
+  aggregate_from: integer(2, 65_536)
+    .optional()
+    .describe(
+      'Number of attacked hosts of one prefix from which one rule covers the prefix. Precedes `aggregation.hosts`.',
+    ),
+  aggregate_to: prefixLength(32)
+    .optional()
+    .describe(
+      'Length up to which an IPv4 rule may cover a prefix, such as `/24`: for many hosts of it, or for a report that names it. Precedes `aggregation.to_v4`, and allows what `dst_prefix_minlen` would refuse.',
+    ),
+  aggregate_to_v6: prefixLength(128)
+    .optional()
+    .describe('The same for IPv6, such as `/56`. Precedes `aggregation.to_v6`.'),
   max_ports: integer(1, 64).default(8).describe('Most ports in a rule.'),
   allow_src_prefix_match: flag
     .default(false)

@@ -123,6 +123,13 @@ function guardrailChecks(settings: DeepPartial<Settings>, found: Findings): void
       );
     }
   }
+  if (rails.aggregate_from !== undefined && rails.aggregate_to === undefined && !allowsPrefixes(settings)) {
+    found.warning(
+      ['guardrails', 'aggregate_from'],
+      'no rule may cover a prefix, so this has no effect',
+      'add aggregate_to: /24 (and aggregate_to_v6 for IPv6)',
+    );
+  }
   if (rails.require_ttl === false) {
     found.warning(['guardrails', 'require_ttl'], 'every rule has a TTL, so false has no effect', 'remove it');
   }
@@ -140,6 +147,16 @@ function guardrailChecks(settings: DeepPartial<Settings>, found: Findings): void
       `keep it only if no ${family} address may ever be mitigated`,
     );
   }
+}
+
+/** True if the guardrails allow a rule for a prefix of the length that aggregation uses, in either family. */
+function allowsPrefixes({ guardrails, aggregation }: DeepPartial<Settings>): boolean {
+  const {
+    dst_prefix_minlen: v4 = 32,
+    dst_prefix_minlen_v6: v6 = 128,
+    aggregate_to_v6: to,
+  } = guardrails ?? {};
+  return to !== undefined || v4 <= (aggregation?.to_v4 ?? 24) || v6 <= (aggregation?.to_v6 ?? 56);
 }
 
 function timerChecks(settings: DeepPartial<Settings>, found: Findings): void {

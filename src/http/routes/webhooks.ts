@@ -4,7 +4,12 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { Signal } from '../../intake/signal.ts';
 import { type Adapter, adapterOf } from '../../intake/webhook/compile-adapter.ts';
-import { nothingSelected, readPart, selectParts } from '../../intake/webhook/read-document.ts';
+import {
+  type AdapterReading,
+  nothingSelected,
+  readPart,
+  selectParts,
+} from '../../intake/webhook/read-document.ts';
 import { BatchAnswerSchema, commonProblems, SignalAnswerSchema } from '../answer-schemas.ts';
 import { type BatchAnswer, type BatchResult, MAX_BATCH, refuseLongBatch } from '../batch.ts';
 import { parseJsonBody, parseNdjsonBody } from '../body.ts';
@@ -71,15 +76,15 @@ export async function registerWebhooks(
         requireToken(webhook, request);
         const count = (outcome: WebhookOutcome): void => deps.onWebhook?.(webhook.name, outcome);
         const adapter = adapterOf(webhook.name, webhook.mapping);
-        let signals: readonly Signal[];
+        let readings: readonly ReportedPart[];
         try {
-          signals = await readSignals(adapter, request, deps);
+          readings = await readParts(adapter, request, deps);
         } catch (error) {
           if (error instanceof HttpProblem && error.status < 500) count('unreadable');
           throw error;
         }
         reply.code(202);
-        if (signals.length === 0) {
+        if (readings.length === 0) {
           const why = nothingSelected(adapter);
           deps.logger.info(
             { request_id: request.id, webhook: webhook.name, why },
@@ -88,10 +93,16 @@ export async function registerWebhooks(
           count('nothing');
           return nothing(why);
         }
-        const answer = withSenderIds(await submission.all(signals, request), signals);
+        const answer = withSenderIds(
+          await submission.all(
+            readings.map(({ signal }) => signal),
+            request,
+          ),
+          readings,
+        );
         count(outcomeOf(answer));
         const [only] = answer.results;
-        if (signals.length === 1 && only !== undefined) return single(only, signals[0]);
+        if (readings.length === 1 && only !== undefined) return single(only, readings[0]?.signal);
         return inSlices(reply.code(207), answer, EVENTS);
       },
     );
@@ -104,11 +115,21 @@ function requireToken({ name, auth }: Webhook, request: FastifyRequest): void {
   throw new HttpProblem(403, `The webhook ${name} accepts only the token "${auth.token}"`);
 }
 
-async function readSignals(
+/** An event of a document with its sender's id. */
+interface ReportedPart {
+  readonly id: string | undefined;
+  readonly signal: Signal;
+}
+
+function reported({ event: { event_id: id }, signal }: AdapterReading): ReportedPart {
+  return { id: typeof id === 'string' ? id : undefined, signal };
+}
+
+async function readParts(
   adapter: Adapter,
   request: FastifyRequest,
   deps: HttpDependencies,
-): Promise<readonly Signal[]> {
+): Promise<readonly ReportedPart[]> {
   const { body } = request;
   const text = Buffer.isBuffer(body) ? await bodyText(request, body) : '';
   const document = NDJSON.test(request.headers['content-type'] ?? '')
@@ -126,19 +147,18 @@ async function readSignals(
       const read = readPart(adapter, part, maps, MAX_BATCH + 1);
       total += read.length;
       refuseLongBatch(total);
-      return read.map(({ signal }) => signal);
+      return read.map(reported);
     },
     EVENTS,
   );
   return readings.flat();
 }
 
-/** Returns the answer with the senders' ids, which identify the alarms. */
-function withSenderIds(answer: BatchAnswer, signals: readonly Signal[]): BatchAnswer {
+/** Returns the answer with the sender's ids. */
+function withSenderIds(answer: BatchAnswer, readings: readonly ReportedPart[]): BatchAnswer {
   const results = answer.results.map((result, i): BatchResult => {
-    const signal = signals[i];
-    const id = signal?.kind === 'detection' ? signal.detection.alertId : undefined;
-    return id === undefined ? result : { ...result, external_event_id: id };
+    const { id, signal } = readings[i] ?? {};
+    return id === undefined || signal?.kind !== 'detection' ? result : { ...result, external_event_id: id };
   });
   return { ...answer, results };
 }

@@ -4,7 +4,7 @@
  */
 import type { Detection } from '../../core/types.ts';
 import { failed, ok, type Result } from '../../net/result.ts';
-import { cutText, keptText } from '../../net/text.ts';
+import { cutText } from '../../net/text.ts';
 import { parseGenericEvent } from '../generic.ts';
 import { isRecord, shortened } from '../kept.ts';
 import { addNote, type FieldNotes } from '../report-fields.ts';
@@ -33,8 +33,6 @@ const TEXTS: ReadonlySet<MappedField> = new Set([
   'vector',
   'action',
 ]);
-
-const MAX_ID = 255;
 
 /** Why a document cannot be read. */
 export interface DocumentFlaw {
@@ -85,9 +83,9 @@ export function readPart(
     }
   });
   const victims = valuesOf(fields, 'victim_ip');
-  return (victims.length === 0 ? [undefined] : [...new Set(victims)]).map((victim, _, all) => {
+  return (victims.length === 0 ? [undefined] : [...new Set(victims)]).map((victim) => {
     const event = eventOf(fields, victim, part);
-    return { fields, event, signal: signalOf(adapter, fields, event, all.length > 1, vectorMaps) };
+    return { fields, event, signal: signalOf(adapter, fields, event, vectorMaps) };
   });
 }
 
@@ -116,7 +114,6 @@ function signalOf(
   { name, reportsEnd }: Adapter,
   fields: readonly FieldReading[],
   event: Readonly<Record<string, unknown>>,
-  isOneOfSeveral: boolean,
   vectorMaps: VectorMaps | undefined,
 ): Signal {
   if (event.action === 'ignore') {
@@ -127,7 +124,7 @@ function signalOf(
   }
   const signal = parseGenericEvent(event, { vectorMaps, notes: notesOf(fields) });
   if (signal.kind !== 'detection') return signal;
-  return { kind: 'detection', detection: asAlert(signal.detection, reportsEnd, isOneOfSeveral) };
+  return { kind: 'detection', detection: asAlert(signal.detection, reportsEnd) };
 }
 
 function notesOf(fields: readonly FieldReading[]): FieldNotes {
@@ -142,17 +139,17 @@ function notesOf(fields: readonly FieldReading[]): FieldNotes {
 
 /**
  * Turns an event into a report of an alert. Senders repeat an alarm under its id and with the time of its beginning, so the id
- * identifies the hold and the time is the beginning of the attack: a repetition is neither a duplicate nor too old.
+ * identifies the hold and the time is the beginning of the attack: a repetition is neither a duplicate nor too old. The
+ * victim is a part of the identity, because one alarm may be about several victims, and about fewer of them later.
  */
-function asAlert(detection: Detection, reportsEnd: boolean, isOneOfSeveral: boolean): Detection {
-  const { externalId, victim, at, action } = detection;
-  const id = externalId !== null && isOneOfSeveral ? keptText(`${externalId}/${victim}`, MAX_ID) : externalId;
+function asAlert(detection: Detection, reportsEnd: boolean): Detection {
+  const { externalId: id, victim, at, action } = detection;
   const time = at === null ? {} : action === 'ban' ? { beganAt: at } : { endedAt: at };
   return {
     ...detection,
     externalId: null,
     at: null,
-    ...(id === null ? {} : { alertId: id }),
+    ...(id === null ? {} : { alertId: `${id}/${victim}` }),
     ...time,
     ...(reportsEnd ? { hold: 'until_released' } : {}),
   };
