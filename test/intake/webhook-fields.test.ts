@@ -1,6 +1,7 @@
 /** How one field of an event is read: paths, words, patterns, units and times. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import fc from 'fast-check';
 import type {
   AdapterSettings,
   FieldSettings,
@@ -294,6 +295,52 @@ describe('a part', () => {
     const [reading] = readPart(adapter, { s: 'acknowledged' }, undefined, 10);
     assert.ok(reading?.signal.kind === 'invalid');
     assert.match(reading.signal.problems[0]?.message ?? '', /must be one of ban, unban/);
+  });
+});
+
+describe('any document', () => {
+  it('is read without a failure, and each of its events is an event or a problem', () => {
+    const mapping: AdapterSettings = {
+      each: '$..[?@.a || @.b]',
+      victim_ip: { path: ['$.a', '$.b[*]'], split: ',' },
+      event_id: '$.b',
+      source: { path: '$..c', otherwise: 'test' },
+      vector: { path: '$.a', map: { x: 'udp_flood' }, match: [['(?i)[a-z]+', 'syn_flood']] },
+      bps: { path: '$.b', unit: 'Gbytes/s' },
+      confidence: { path: '$.a', scale: 0.01 },
+      timestamp: { path: '$.b', format: 'epoch_seconds' },
+      action: { path: '$.c', map: { x: 'unban' }, otherwise: 'ban' },
+      top_dst_ports: { path: '$.b', split: ' ' },
+      tcp_flags: '$.a',
+      protocol: '$.c',
+    };
+    const { adapter } = compileAdapter('test', mapping);
+    assert.ok(adapter !== undefined);
+    const key = fc.constantFrom('a', 'b', 'c', 'constructor', 'toString', '');
+    const { tree } = fc.letrec((tie) => ({
+      tree: fc.oneof(
+        { depthSize: 'small' },
+        fc.oneof(
+          fc.jsonValue({ maxDepth: 0 }),
+          fc.constantFrom('203.0.113.10', '2001:db8::/32', 'x', 80, 1e308),
+        ),
+        fc.array(tie('tree'), { maxLength: 4 }),
+        fc.dictionary(key, tie('tree'), { maxKeys: 4 }),
+      ),
+    }));
+    fc.assert(
+      fc.property(tree, (document) => {
+        const parts = selectParts(adapter, document, 100);
+        assert.ok(parts.ok);
+        for (const part of parts.value) {
+          for (const { signal } of readPart(adapter, part, undefined, 100)) {
+            if (signal.kind === 'detection') JSON.stringify(signal.detection);
+            else assert.ok(signal.kind === 'invalid' && signal.problems.length > 0);
+          }
+        }
+      }),
+      { numRuns: 500 },
+    );
   });
 });
 
