@@ -77,6 +77,21 @@ describe('a webhook', () => {
   });
 });
 
+describe('how often a webhook repeats its report', () => {
+  const repeats = async (t: Parameters<typeof load>[0], lines: string) => {
+    const settings = webhook(`${VICTIM}${lines}`).replace(
+      'detectors:\n',
+      'detectors:\n  kentik: { repeat_seconds: 600 }\n',
+    );
+    return warningsOf(await load(t, settings)).filter((text) => /repeats a report/.test(text));
+  };
+
+  it('is compared with the TTLs if it never reports the end, and not otherwise', async (t) => {
+    assert.equal((await repeats(t, '')).length, 1);
+    assert.deepEqual(await repeats(t, '      action: { path: "$.s", map: { on: ban, off: unban } }\n'), []);
+  });
+});
+
 /** Mappings with one defect, which begins in line 11. */
 const refused: readonly (readonly [what: string, lines: string, says: RegExp])[] = [
   [

@@ -6,6 +6,7 @@ import { secondsWords } from '../../net/text.ts';
 import type { Findings, Path } from '../config-problem.ts';
 import { type DetectorEntry, sourcesIn } from '../schema/detectors-schema.ts';
 import type { Settings } from '../schema/prefixd-schema.ts';
+import { endingSources } from './webhook-checks.ts';
 
 /**
  * Seconds between a detector's reports of one attack, by default: Alertmanager's and Grafana's `repeat_interval` is 4
@@ -21,9 +22,11 @@ type Detectors = Settings['detectors'];
 
 /** Checks every configured detector whose repetition is known. */
 export function repetitionChecks(detectors: Detectors, policy: Policy, found: Findings): void {
+  const ending = endingSources(detectors.webhooks);
   for (const [source, detector] of sourcesIn(detectors)) {
     const at: Path = ['detectors', source, detector.repeat_seconds === undefined ? 'hold' : 'repeat_seconds'];
-    const hold = detector.hold ?? (source in REPEATS_BY_DEFAULT ? 'until_released' : 'until_ttl');
+    const hold =
+      detector.hold ?? (source in REPEATS_BY_DEFAULT || ending.has(source) ? 'until_released' : 'until_ttl');
     if (hold === 'until_released') heldChecks(detector, at, policy, found);
     else ttlChecks(source, detector, at, policy, found);
   }

@@ -33,6 +33,16 @@ export function webhookSources(
   });
 }
 
+/** Lists the sources whose webhooks report the end of an attack, so that they hold a mitigation until then. */
+export function endingSources(webhooks: Settings['detectors']['webhooks']): ReadonlySet<string> {
+  return new Set(
+    Object.entries<WebhookEntry>(webhooks).flatMap(([name, entry]) => {
+      const { adapter } = compileAdapter(name, mappingOf(entry));
+      return adapter?.reportsEnd === true ? webhookSources({ [name]: entry }) : [];
+    }),
+  );
+}
+
 function authChecks(
   auth: DeepPartial<WebhookEntry['auth']>,
   { http }: DeepPartial<Settings>,
