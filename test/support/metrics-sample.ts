@@ -5,6 +5,7 @@ import { request } from 'undici';
 import { defaultConfig } from '../../src/config/default.ts';
 import { startDaemon } from '../../src/app/daemon.ts';
 import { Metrics } from '../../src/app/observe/metrics.ts';
+import { NO_TARGETS } from '../../src/core/policy/scrubbers.ts';
 import { mitigation, world } from '../http/support.ts';
 import { neverOverloaded } from './overload.ts';
 
@@ -49,6 +50,15 @@ export async function daemonMetrics(folder: string): Promise<string> {
 /** Returns /metrics with the series that exist only after their first count. */
 export async function everySeries(): Promise<string> {
   const { engine, reconciler, announcer, deps } = await world();
+  const probe = {
+    url: 'http://192.0.2.9/',
+    intervalSeconds: 10,
+    timeoutSeconds: 3,
+    failures: 3,
+    successes: 2,
+  };
+  const fra = { name: 'fra', redirect: {}, maxDiverted: 10, probe };
+  engine.policy = { ...engine.policy, targets: { ...NO_TARGETS, scrubbers: new Map([['fra', fra]]) } };
   const metrics = new Metrics({
     engine,
     reconciler,
@@ -72,6 +82,7 @@ export async function everySeries(): Promise<string> {
   engine.record({ type: 'mitigation.created', mitigation: mitigation({ action }) });
   metrics.onAlert('slack', 'delivered');
   metrics.onScrubberRequest('fra', 'start', 'accepted');
+  metrics.onWebhook('kentik', 'events');
   metrics.onAppended(1, 2);
   metrics.onRequest({ method: 'GET', route: '/v1/health', status: 200, seconds: 0.001 });
   const { body } = await metrics.scrape();
