@@ -30,7 +30,8 @@ const LAW: Readonly<Record<string, readonly string[]>> = {
   core: [],
   view: ['core'],
   intake: ['core'],
-  store: ['core', 'view'],
+  postgres: [],
+  store: ['core', 'view', 'postgres'],
   control: ['core', 'store', 'bgp/*'],
   alert: ['core', 'view'],
   http: ['core', 'intake', 'control', 'view'],
@@ -58,6 +59,7 @@ const PURE_FILES = new Set(['control/desired.ts', 'control/egress.ts', 'control/
 const RESERVED: Readonly<Record<string, readonly string[]>> = {
   'ip-num': ['net/prefix.ts'],
   koffi: ['bgp/speaker/tcp/socket-options.ts', 'store/journal/kernel-lock.ts'],
+  pg: ['postgres/'],
   'prom-client': ['app/'],
   fastify: ['http/'],
   commander: ['cli/'],
