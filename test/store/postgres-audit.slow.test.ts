@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test, type TestContext } from 'node:test';
 import { AuditLog } from '../../src/store/audit/audit.ts';
 import { PostgresAudit } from '../../src/store/postgres/postgres-audit.ts';
-import { StoreError } from '../../src/store/store.ts';
+import type { StoreError } from '../../src/store/store.ts';
 import { until } from '../support/children.ts';
 import { PostgresProxy } from '../support/postgres-proxy.ts';
 import { missingPostgres } from '../support/postgres-server.ts';
@@ -21,11 +21,9 @@ describe('an audit log in PostgreSQL', { skip: missingPostgres() }, () => {
     undo(t, () => proxy.close());
     const journal = journalOf(t, { url: postgres.server().url(), name });
     await openAndRead(journal);
-    const row = journal.session?.row;
-    assert.ok(row !== undefined);
     const options = {
       url: postgres.server().url(proxy.at),
-      journal: row,
+      journal: journal.claimed,
       deadlines: SHORT,
       clock: () => 1_000,
     };
