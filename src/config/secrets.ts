@@ -83,6 +83,9 @@ function* wantedSecrets(settings: DeepPartial<Settings>): Iterable<Wanted> {
       yield { path: ['http', 'auth', 'tokens', i, 'token_env'], variable: token.token_env, flaw: tokenFlaw };
     }
   }
+  if (settings.storage?.driver === 'postgres' && settings.storage.url_env !== undefined) {
+    yield { path: ['storage', 'url_env'], variable: settings.storage.url_env, flaw: databaseFlaw };
+  }
   for (const [i, neighbor] of (settings.bgp?.neighbors ?? []).entries()) {
     const variable = neighbor?.md5_password_env;
     if (variable === undefined) continue;
@@ -133,6 +136,10 @@ function tokenFlaw(value: string): string | undefined {
   return /^[\x21-\x7e]+$/.test(value)
     ? undefined
     : 'is not a valid token: it contains spaces or non-ASCII characters';
+}
+
+function databaseFlaw(value: string): string | undefined {
+  return /^postgres(?:ql)?:\/\/\S+$/.test(value) ? undefined : 'is not a URL that begins with postgresql://';
 }
 
 /** RFC 2385 leaves the length to the implementation; Linux accepts up to 80 bytes (TCP_MD5SIG_MAXKEYLEN). */
