@@ -2,7 +2,7 @@
 import { buildRequests } from './build-requests.ts';
 import { buildTargets, offeredFamilies } from './build-targets.ts';
 import { resolve } from 'node:path';
-import type { AlertDestination } from '../alert/alert.ts';
+import type { AlertDestination } from '../alert/alert-destination.ts';
 import type { NeighborSettings, SpeakerSettings } from '../bgp/speaker/types.ts';
 import { parseAnyCommunity } from '../bgp/wire/communities.ts';
 import { FAMILIES, type Family } from '../bgp/wire/iana.ts';
