@@ -1,9 +1,9 @@
 /** Checks how the keys of prefixd.yaml fit together. Parts of the settings may be missing. */
-import { isPrivateHost } from '../../alert/post.ts';
 import { familyBits, parsePrefix } from '../../net/prefix.ts';
 import { isLoopback, parseListen } from '../schema/fields.ts';
 import { neighborChecks } from './neighbor-checks.ts';
 import { slipFor } from '../../net/nearest.ts';
+import { destinationChecks } from './alerting-checks.ts';
 import type { Findings } from '../config-problem.ts';
 import type { DeepPartial } from '../parse-partial.ts';
 import { KNOWN_DETECTORS, type Settings } from '../schema/prefixd-schema.ts';
@@ -15,7 +15,7 @@ export function crossChecks(settings: DeepPartial<Settings>, found: Findings): v
   neighborChecks(settings, found);
   guardrailChecks(settings, found);
   timerChecks(settings, found);
-  alertingChecks(settings, found);
+  destinationChecks(settings, found);
   detectorChecks(settings, found);
 }
 
@@ -159,36 +159,6 @@ function timerChecks(settings: DeepPartial<Settings>, found: Findings): void {
       `${usual} is above max_ttl_seconds, which is ${max}`,
       `write at most ${max}`,
     );
-  }
-}
-
-function alertingChecks(settings: DeepPartial<Settings>, found: Findings): void {
-  const allowed = settings.alerting?.allow_private_addresses ?? false;
-  for (const [i, destination] of (settings.alerting?.destinations ?? []).entries()) {
-    if (destination?.type !== 'webhook') continue;
-    const { url: text, url_env: variable } = destination;
-    const path = ['alerting', 'destinations', i, 'url'];
-    if (text !== undefined && variable !== undefined) {
-      found.problem(path, 'url and url_env are both set', 'remove one of the two');
-    }
-    if (text === undefined && variable === undefined) {
-      found.problem(
-        path,
-        'required key url is missing',
-        'add url: a URL that begins with https://, or url_env',
-      );
-    }
-    if (text === undefined) continue;
-    const url = new URL(text);
-    if (!allowed && isPrivateHost(url.hostname)) {
-      found.problem(
-        path,
-        `${url.hostname} is a private address`,
-        'use a public address; alerting.allow_private_addresses controls private ones',
-      );
-    } else if (url.protocol === 'http:') {
-      found.warning(path, 'alerts are sent unencrypted', 'use https://');
-    }
   }
 }
 
