@@ -119,14 +119,14 @@ function only(alert: Alert | undefined): Alert {
   return alert;
 }
 
-type Fields = Readonly<Record<string, unknown>>;
+type AnswerFields = Readonly<Record<string, unknown>>;
 
-function fieldsOf(value: unknown): Fields {
-  return typeof value === 'object' && value !== null ? (value as Fields) : {};
+function fieldsOf(value: unknown): AnswerFields {
+  return typeof value === 'object' && value !== null ? (value as AnswerFields) : {};
 }
 
 /** Returns a number of seconds of a JSON body as milliseconds; undefined if it has none. */
-function secondsIn(body: string, find: (answer: Fields) => unknown): number | undefined {
+function secondsIn(body: string, find: (answer: AnswerFields) => unknown): number | undefined {
   let answer: unknown;
   try {
     answer = JSON.parse(body);

@@ -121,12 +121,16 @@ function destinationFlaws(
   };
 }
 
-/** Microsoft has ended the connectors of Office 365; the app Workflows replaces them. */
 function connectorFlaw(value: string): string | undefined {
-  const host = URL.canParse(value) ? new URL(value).hostname : '';
-  return /(?:^|\.)(?:webhook\.office\.com|outlook\.office(?:365)?\.com)$/.test(host)
+  return isConnectorUrl(value)
     ? 'is the URL of a connector, which Microsoft has ended; create a workflow in Teams and use its URL'
     : undefined;
+}
+
+/** True for the URL of an Office 365 connector of Teams, which the app Workflows has replaced. */
+export function isConnectorUrl(value: string): boolean {
+  const host = URL.canParse(value) ? new URL(value).hostname : '';
+  return /(?:^|\.)(?:webhook\.office\.com|outlook\.office(?:365)?\.com)$/.test(host);
 }
 
 /** The token is a part of the URL's path. */

@@ -69,10 +69,7 @@ export const AlertSendingSchema = z.object({
   last_error: z.string().nullable(),
 });
 
-export function alertSendingView(
-  one: AlertSending,
-  record: DeliveryRecord,
-): z.output<typeof AlertSendingSchema> {
+export function alertSendingView(one: AlertSending & DeliveryRecord): z.output<typeof AlertSendingSchema> {
   return {
     name: one.name,
     type: one.type,
@@ -81,12 +78,12 @@ export function alertSendingView(
     min_severity: one.minSeverity,
     digest_seconds: one.digestSeconds ?? null,
     waiting: one.waiting,
-    delivered: record.delivered,
-    failed: record.failed,
-    dropped: record.dropped,
-    last_delivered_at: timeOrNull(record.deliveredAt),
-    last_failed_at: timeOrNull(record.failure?.at),
-    last_error: record.failure?.detail ?? null,
+    delivered: one.delivered,
+    failed: one.failed,
+    dropped: one.dropped,
+    last_delivered_at: timeOrNull(one.deliveredAt),
+    last_failed_at: timeOrNull(one.failure?.at),
+    last_error: one.failure?.detail ?? null,
   };
 }
 

@@ -10,6 +10,7 @@ import {
   REFUSALS,
 } from '../../http/connection-table.ts';
 import { targetUse } from '../../view/action-view.ts';
+import type { AlertSending } from '../../view/alert-sending.ts';
 import { type Assessment, HEALTH_CODES, HEALTH_STATUSES } from '../../view/health.ts';
 import { PROTECTION_STATES, type ProtectionStatus } from '../../view/protection-view.ts';
 import type { MetricRegistry } from './metric-registry.ts';
@@ -29,6 +30,8 @@ export interface MetricsSources {
   readonly assess: () => Assessment;
   /** What cloud scrubbers are asked to protect. */
   readonly protections?: () => readonly ProtectionStatus[];
+  /** The destinations of alerts. */
+  readonly alerts?: () => readonly AlertSending[];
 }
 
 /** Sampling period for the event loop's delay (ms). */
@@ -42,6 +45,7 @@ export function addGauges(metrics: MetricRegistry, sources: MetricsSources, dela
   addHealth(metrics, sources);
   addConnections(metrics, sources);
   addProtections(metrics, sources);
+  addAlerts(metrics, sources);
   addRecording(metrics, sources);
   addProcess(metrics, sources, delay);
 }
@@ -71,6 +75,12 @@ function addProtections(metrics: MetricRegistry, { protections }: MetricsSources
         }),
       );
     },
+  );
+}
+
+function addAlerts(metrics: MetricRegistry, { alerts }: MetricsSources): void {
+  metrics.gauge('prefixd_alerts_waiting', 'Alerts that wait to be sent', ['destination'], () =>
+    (alerts?.() ?? []).map(({ name, waiting }) => [{ destination: name }, waiting] as const),
   );
 }
 
