@@ -113,7 +113,7 @@ export function opsgenieRequest(alert: Alert, apiKey: string, base = OPSGENIE_UR
   const { event, mitigation, pop, subject, summary } = alert;
   const most = OPSGENIE_LENGTHS;
   const headers = { 'content-type': 'application/json', authorization: `GenieKey ${apiKey}` };
-  const alias = cutLine(incidentKey(alert), most.alias);
+  const alias = opsgenieText(incidentKey(alert), most.alias);
   const source = opsgenieText(`prefixd ${pop}`, most.source);
   if (endsIncident(alert)) {
     const url = `${base}/v2/alerts/${encodeURIComponent(alias)}/close?identifierType=alias`;
