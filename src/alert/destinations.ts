@@ -53,7 +53,7 @@ export function formatOf(destination: AlertDestination, urls: ApiUrls): Destinat
         requestOf: (alerts) => slackRequest(alerts, webhookUrl),
         batch: CHAT_BATCH,
         intervalMs: SLACK_INTERVAL_MS,
-        secrets: urlSecrets(webhookUrl),
+        secrets: secretsOf(webhookUrl),
       };
     }
     case 'discord': {
@@ -62,7 +62,7 @@ export function formatOf(destination: AlertDestination, urls: ApiUrls): Destinat
         requestOf: (alerts) => discordRequest(alerts, webhookUrl),
         batch: CHAT_BATCH,
         intervalMs: DISCORD_INTERVAL_MS,
-        secrets: urlSecrets(webhookUrl),
+        secrets: secretsOf(webhookUrl),
         bodyPauseMs: (body) => secondsIn(body, (answer) => answer.retry_after),
       };
     }
@@ -72,7 +72,7 @@ export function formatOf(destination: AlertDestination, urls: ApiUrls): Destinat
         requestOf: (alerts) => teamsRequest(alerts, webhookUrl),
         batch: CHAT_BATCH,
         intervalMs: TEAMS_INTERVAL_MS,
-        secrets: urlSecrets(webhookUrl),
+        secrets: secretsOf(webhookUrl),
       };
     }
     case 'telegram': {
@@ -81,7 +81,7 @@ export function formatOf(destination: AlertDestination, urls: ApiUrls): Destinat
         requestOf: (alerts) => telegramRequest(alerts, destination, urls.telegramUrl ?? TELEGRAM_URL),
         batch: CHAT_BATCH,
         intervalMs: TELEGRAM_INTERVAL_MS,
-        secrets: [botToken],
+        secrets: [botToken, ...botToken.split(':').slice(1)],
         bodyPauseMs: (body) => secondsIn(body, (answer) => fieldsOf(answer.parameters).retry_after),
       };
     }
@@ -108,10 +108,20 @@ export function formatOf(destination: AlertDestination, urls: ApiUrls): Destinat
       return {
         requestOf: ([alert]) => webhookRequest(only(alert), url, secret),
         batch: 1,
-        secrets: [...urlSecrets(url), ...(secret === undefined ? [] : [secret])],
+        secrets: [...secretsOf(url), ...(secret === undefined ? [] : [secret])],
       };
     }
   }
+}
+
+/** Shorter parts of a URL also occur in ordinary words. */
+const SECRET_LENGTH = 12;
+
+/** Returns the URL, and the parts of its path and query that may be its token. */
+function secretsOf(url: string): readonly string[] {
+  const { pathname, searchParams } = new URL(url);
+  const parts = [...pathname.split('/'), ...searchParams.values()];
+  return [...urlSecrets(url), ...parts.filter((part) => part.length >= SECRET_LENGTH)];
 }
 
 function only(alert: Alert | undefined): Alert {
