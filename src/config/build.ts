@@ -54,6 +54,8 @@ export function buildConfig(ingredients: Ingredients): LoadedConfig {
     },
     http: buildHttp(settings, secrets),
     storage,
+    exchange:
+      settings.exchange === undefined ? undefined : { url: secretAt(secrets, ['exchange', 'url_env']) },
     observability: {
       logFormat: observability.log_format,
       logLevel: observability.log_level,
@@ -116,7 +118,7 @@ function withPaths(settings: Settings, folder: string) {
 
 /** Returns what the settings contribute to the policy. */
 export function policySettings(settings: Settings): PolicySettings {
-  const { guardrails, quotas, timers, escalation, aggregation } = settings;
+  const { guardrails, quotas, timers, escalation, aggregation, exchange } = settings;
   return {
     pop: settings.pop,
     mode: settings.mode,
@@ -164,6 +166,14 @@ export function policySettings(settings: Settings): PolicySettings {
     profiles: settings.profiles,
     targets: buildTargets(settings),
     safelist: settings.safelist.prefixes.map(carriedPrefix),
+    ...(exchange === undefined
+      ? {}
+      : {
+          exchange: {
+            accept: [...new Set(exchange.accept)],
+            maxImportedPerPop: limit(exchange.max_imported_per_pop),
+          },
+        }),
   };
 }
 

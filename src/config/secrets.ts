@@ -88,6 +88,9 @@ function* wantedSecrets(settings: DeepPartial<Settings>): Iterable<Wanted> {
     if (variable === undefined) continue;
     yield { path: ['bgp', 'neighbors', i, 'md5_password_env'], variable, flaw: md5Flaw };
   }
+  if (settings.exchange?.url_env !== undefined) {
+    yield { path: ['exchange', 'url_env'], variable: settings.exchange.url_env, flaw: postgresFlaw };
+  }
   for (const [i, destination] of (settings.alerting?.destinations ?? []).entries()) {
     for (const key of ['webhook_url_env', 'routing_key_env', 'url_env', 'secret_env'] as const) {
       const variable = (destination as Readonly<Record<string, string | undefined>> | undefined)?.[key];
@@ -119,6 +122,13 @@ function urlFlaw(allowsPrivate: boolean): Wanted['flaw'] {
     if (allowsPrivate || !isPrivateHost(new URL(value).hostname)) return undefined;
     return 'is a private address, to which alerts are sent only with alerting.allow_private_addresses: true';
   };
+}
+
+/** The URL of a database; never shown, because it may contain a password. */
+function postgresFlaw(value: string): string | undefined {
+  return /^postgres(?:ql)?:\/\//.test(value) && (URL.canParse(value) || /^[^:]+:\/\/[^/@]*@?\//.test(value))
+    ? undefined
+    : 'is not a URL such as postgresql://USER:PASSWORD@HOST/DATABASE';
 }
 
 function headerFlaw(value: string): string | undefined {

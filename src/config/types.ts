@@ -36,6 +36,12 @@ export interface StorageSettings {
   readonly path: string;
 }
 
+/** Connection to the database that POPs share. What is accepted is in the policy. */
+export interface ExchangeSettings {
+  /** The database's URL; a secret. */
+  readonly url: string;
+}
+
 export type LogLevel = Settings['observability']['log_level'];
 
 export interface ObservabilitySettings {
@@ -72,6 +78,8 @@ export interface LoadedConfig {
   readonly bgp: BgpSettings;
   readonly http: HttpSettings;
   readonly storage: StorageSettings;
+  /** Undefined: this POP is on its own. */
+  readonly exchange: ExchangeSettings | undefined;
   readonly observability: ObservabilitySettings;
   readonly shutdown: ShutdownSettings;
   readonly alerting: AlertingSettings;

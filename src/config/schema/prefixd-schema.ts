@@ -21,6 +21,9 @@ export const DEFAULT_LISTEN = '127.0.0.1:8080';
 /** Default of `storage.path`. */
 export const DEFAULT_STORAGE = './data';
 
+/** Default of `exchange.max_imported_per_pop`. */
+const DEFAULT_MAX_IMPORTED = 100;
+
 /** Default environment variable of the admin token. */
 export const DEFAULT_TOKEN_ENV = 'PREFIXD_API_TOKEN';
 
@@ -327,6 +330,19 @@ const alerting = z.strictObject({
     .describe('Allows alerts to loopback, private and link-local addresses.'),
 });
 
+const exchange = z.strictObject({
+  url_env: environment.describe(
+    "Environment variable that contains the database's URL: `postgresql://USER:PASSWORD@HOST/DATABASE`.",
+  ),
+  accept: z
+    .array(name)
+    .default([])
+    .describe('POPs whose mitigations and requests count here. Default: none; this POP only publishes.'),
+  max_imported_per_pop: quota
+    .default(DEFAULT_MAX_IMPORTED)
+    .describe('Active mitigations of each of these POPs here.'),
+});
+
 /** The content of prefixd.yaml. The output is the effective configuration with the keys of the file. */
 export const settingsSchema = z.strictObject({
   pop: name.default('default').describe('Point of presence that this daemon decides for.'),
@@ -351,6 +367,9 @@ export const settingsSchema = z.strictObject({
     })
     .prefault({})
     .describe('Storage of decisions.'),
+  exchange: exchange
+    .optional()
+    .describe('Shares mitigations with other POPs through PostgreSQL. Default: this POP is on its own.'),
   observability: observability.prefault({}).describe('Logs, audit log and metrics.'),
   safelist: z
     .strictObject({
