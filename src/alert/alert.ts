@@ -1,11 +1,18 @@
 /** Defines alerts and creates them from facts. */
 import type { Fact, RecordedFact } from '../core/facts.ts';
+import { popActor } from '../core/intent.ts';
 import { actionWords } from '../core/rule-text.ts';
 import type { Actor, Mitigation } from '../core/types.ts';
 import { countWords } from '../net/text.ts';
 
 /** Facts that never raise an alert. */
-const QUIET = ['event.received', 'mitigation.ending', 'mitigation.released', 'mitigation.moved'] as const;
+const QUIET = [
+  'event.received',
+  'mitigation.ending',
+  'mitigation.released',
+  'mitigation.moved',
+  'import.ended',
+] as const;
 
 type QuietFact = Extract<Fact, { type: (typeof QUIET)[number] }>;
 
@@ -67,13 +74,23 @@ export function alertOf(
   switch (fact.type) {
     case 'mitigation.created':
     case 'mitigation.rejected':
+    case 'mitigation.imported':
       return aboutMitigation(common, fact.mitigation, fact.mitigation.id);
     case 'mitigation.extended':
     case 'mitigation.widened':
     case 'mitigation.escalated':
     case 'mitigation.withdrawn':
-    case 'mitigation.expired':
-      return aboutMitigation(common, find(fact.id), fact.id);
+    case 'mitigation.expired': {
+      const mitigation = find(fact.id);
+      // Its own POP tells of it; the others would all tell the same.
+      if (mitigation?.origin !== undefined && !wanted.has('mitigation.imported')) return undefined;
+      return aboutMitigation(common, mitigation, fact.id);
+    }
+    case 'import.refused': {
+      const { origin, mitigationId, victim, vector, detail } = fact;
+      const what = `Mitigation of POP ${origin.pop} refused: ${vector} on ${victim}`;
+      return aboutAction(common, mitigationId, popActor(origin.pop), what, detail);
+    }
     case 'safelist.added': {
       const { prefix, reason, addedBy } = fact.entry;
       return aboutAction(common, prefix, addedBy, `${prefix} added to the safelist`, reason);
@@ -119,6 +136,7 @@ type Common = Pick<Alert, 'event' | 'seq' | 'at' | 'pop'>;
 
 const VERBS: Readonly<Partial<Record<AlertEvent, string>>> = {
   'mitigation.created': 'Mitigation started',
+  'mitigation.imported': 'Mitigation of another POP taken over',
   'mitigation.rejected': 'Mitigation refused',
   'mitigation.extended': 'Mitigation extended',
   'mitigation.widened': 'Mitigation widened',
@@ -168,6 +186,8 @@ export const ALERT_EVENTS = [
   'mitigation.withdrawn',
   'mitigation.expired',
   'mitigation.unenforced',
+  'mitigation.imported',
+  'import.refused',
   'safelist.added',
   'safelist.removed',
   'control.paused',

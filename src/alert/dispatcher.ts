@@ -185,7 +185,8 @@ function destinationNames(destinations: readonly AlertDestination[]): readonly s
 
 /** Returns the victim (an address or a prefix) that is protected from this fact on; undefined for other facts. */
 function victimProtectedBy(fact: Fact, find: AlertOptions['find']): string | undefined {
-  if (fact.type === 'mitigation.created') return fact.mitigation.victim;
+  if (fact.type === 'mitigation.created' || fact.type === 'mitigation.imported')
+    return fact.mitigation.victim;
   return fact.type === 'mitigation.widened' ? find(fact.id)?.victim : undefined;
 }
 

@@ -38,6 +38,7 @@ export class ChangedMatches {
     for (const { fact } of facts) {
       switch (fact.type) {
         case 'mitigation.created':
+        case 'mitigation.imported':
           ids.add(fact.mitigation.id);
           break;
         case 'mitigation.ending':

@@ -14,6 +14,7 @@ import {
 import type { AdjRibOutView } from '../bgp/rib/adj-rib-out.ts';
 import type { OutRoute, RouteKey } from '../bgp/rib/route.ts';
 import type { MatchKey, StateView } from '../core/state/state.ts';
+import { isForHere } from '../core/intent.ts';
 import { compareStrictness, isShared, type MitigationAction, passedBps } from '../core/action.ts';
 import type { Match, Mitigation, Range } from '../core/types.ts';
 import { knownPrefix } from '../net/prefix.ts';
@@ -46,13 +47,17 @@ export function desired(
   return wanted;
 }
 
-/** Returns true if the mitigation gets a rule: active, not being withdrawn, not expired, not a dry run. */
+/**
+ * Returns true if the mitigation gets a rule: active, not being withdrawn, not expired, not a dry run, and for this
+ * POP's routers.
+ */
 export function deservesRule(mitigation: Mitigation, now: number): boolean {
   return (
     (mitigation.status === 'active' || mitigation.status === 'escalated') &&
     mitigation.ending === null &&
     mitigation.expiresAt > now &&
-    !mitigation.dryRun
+    !mitigation.dryRun &&
+    isForHere(mitigation)
   );
 }
 

@@ -1,9 +1,17 @@
 /** A group of commands: decided in order against the folded state, and made durable together. */
 import { compareStrictness, type MitigationAction } from '../core/action.ts';
 import { setImmediate } from 'node:timers/promises';
-import { type Answer, type Command, confirmed, type DecideContext, type Decision } from '../core/commands.ts';
+import {
+  type Answer,
+  type Command,
+  confirmed,
+  type DecideContext,
+  type Decision,
+  type Elsewhere,
+} from '../core/commands.ts';
 import { decide } from '../core/decide/decide.ts';
 import { predict, type Room } from '../core/decide/forecast.ts';
+import { isForHere } from '../core/intent.ts';
 import { policyLoadedSteps } from '../core/decide/operator.ts';
 import type { Fact, RecordedFact } from '../core/facts.ts';
 import type { Policy } from '../core/policy/policy.ts';
@@ -43,6 +51,8 @@ export interface DeciderOptions {
   readonly newId: () => string;
   /** The room on the neighbors; absent: not known. */
   readonly room?: Room;
+  /** What is known of the other POPs; absent or undefined: nothing. */
+  readonly elsewhere?: () => Elsewhere | undefined;
 }
 
 export class Group {
@@ -72,7 +82,14 @@ export class Decider {
 
   context(now: number, policy: Policy): DecideContext {
     const { systemTime, newId } = this.#options;
-    return { now, systemTime: systemTime?.() ?? now, newId, policy };
+    const elsewhere = this.#options.elsewhere?.();
+    return {
+      now,
+      systemTime: systemTime?.() ?? now,
+      newId,
+      policy,
+      ...(elsewhere === undefined ? {} : { elsewhere }),
+    };
   }
 
   /**
@@ -181,8 +198,9 @@ export class GroupRoom {
 
   /** Counts the routes that a fact adds to the neighbors' tables. */
   note(fact: Fact, policy: Policy): void {
-    if (fact.type !== 'mitigation.created' || fact.mitigation.dryRun) return;
-    const { match, action } = fact.mitigation;
+    if (fact.type !== 'mitigation.created' && fact.type !== 'mitigation.imported') return;
+    const { match, action, dryRun } = fact.mitigation;
+    if (dryRun || !isForHere(fact.mitigation)) return;
     for (const one of predict(policy, match, action)) {
       if (!one.ok) continue;
       const decided = this.#decided.get(one.neighbor) ?? [];

@@ -53,6 +53,7 @@ export function tooManyUnrecorded(): JournalRefusal {
 export function isRepeatable(command: Command): boolean {
   switch (command.type) {
     case 'event':
+    case 'import':
     case 'expire':
     case 'confirm-ended':
       return true;

@@ -3,11 +3,13 @@ import type { Room } from './decide/forecast.ts';
 import type { Fact } from './facts.ts';
 import type { Policy } from './policy/policy.ts';
 import type { MitigationAction } from './action.ts';
+import type { Intent } from './intent.ts';
 import type {
   Actor,
   Detection,
   EventStatus,
   HoldMode,
+  IntentVersion,
   Mitigation,
   RefusalReason,
   SafelistEntry,
@@ -39,6 +41,8 @@ export type Command =
       readonly action: MitigationAction;
       readonly ttlSeconds: number;
       readonly reason: string;
+      /** As in Mitigation; absent: this POP only. */
+      readonly pops?: readonly string[];
     }
   | {
       readonly type: 'safelist-add';
@@ -48,8 +52,16 @@ export type Command =
       readonly reason: string;
       /** Answer `needs-confirmation` and change nothing if it would end many mitigations (see operator.ts). */
       readonly ask?: boolean;
+      /** The request by which it is added at several POPs; absent: it is added here alone. */
+      readonly tag?: IntentVersion;
     }
-  | { readonly type: 'safelist-remove'; readonly prefix: string; readonly actor: Actor }
+  | {
+      readonly type: 'safelist-remove';
+      readonly prefix: string;
+      readonly actor: Actor;
+      /** Another POP's request: removes only these additions. Absent: an operator here removes the whole entry. */
+      readonly tags?: readonly IntentVersion[];
+    }
   | { readonly type: 'pause' | 'resume'; readonly actor: Actor; readonly reason: string }
   /** Keeps a neighbor's session down, or lets it connect; `peer` is the neighbor's name. */
   | {
@@ -65,6 +77,14 @@ export type Command =
       /** Canonical. */
       readonly victim?: string;
       readonly actor: Actor;
+    }
+  /** Another POP's statement about one of its mitigations. */
+  | {
+      readonly type: 'import';
+      readonly origin: IntentVersion;
+      readonly intent: Intent;
+      /** The time left until it expires (ms), as of now; for an active one, above 0. */
+      readonly remainingMs: number;
     }
   /** Ends mitigations that have expired. */
   | { readonly type: 'expire' }
@@ -116,6 +136,16 @@ export type Answer =
       readonly entry: SafelistEntry;
       readonly withdrawn: readonly string[];
     } & Effect)
+  | {
+      readonly type: 'import';
+      /**
+       * `ignored`: it is not about this POP, or nothing in it is new. A refused one may be sent again, such as after a
+       * reload: it is decided again, and recorded only if the reason is new.
+       */
+      readonly outcome: 'imported' | 'changed' | 'ended' | 'ignored' | 'refused';
+      readonly refusal: RefusalReason | undefined;
+      readonly detail: string;
+    }
   | ({ readonly type: 'done'; readonly affected: readonly string[] } & Effect);
 
 /** The way in which an answer took effect. */
@@ -136,8 +166,18 @@ export interface DecideContext {
   readonly policy: Policy;
   /** The neighbors' free room now; absent: unknown. Only texts depend on it. */
   readonly room?: Room;
+  /** What is known of the other POPs; absent: nothing, or there is no exchange. */
+  readonly elsewhere?: Elsewhere;
   /** Returns a new lower-case UUID at each call. */
   readonly newId: () => string;
+}
+
+/** The other POPs as they were last heard of. */
+export interface Elsewhere {
+  /** Active mitigations that they decided, not counting those that they took over from others. */
+  readonly active: number;
+  /** Names of the POPs whose count may be out of date. */
+  readonly stale: readonly string[];
 }
 
 export interface Decision {

@@ -10,8 +10,10 @@ import type {
   Ending,
   EventRecord,
   Hold,
+  IntentVersion,
   Match,
   Mitigation,
+  RefusalReason,
   Release,
   SafelistEntry,
 } from './types.ts';
@@ -33,12 +35,37 @@ export interface MitigationChange {
   readonly away?: Away | null;
   readonly lastEventId?: string;
   readonly why?: readonly string[];
+  /** The statement of another POP that made this change. */
+  readonly origin?: IntentVersion;
+  /** As in Mitigation; null: its own POP only. */
+  readonly pops?: readonly string[] | null;
+  /** False: another POP's mitigation, first taken over in a dry run, is enforced now. */
+  readonly dryRun?: boolean;
 }
 
 export type Fact =
   | { readonly type: 'event.received'; readonly event: EventRecord }
   | { readonly type: 'mitigation.created'; readonly mitigation: Mitigation }
   | { readonly type: 'mitigation.rejected'; readonly mitigation: Mitigation }
+  /** Another POP's mitigation begins here, or again if it had expired here for want of news. */
+  | { readonly type: 'mitigation.imported'; readonly mitigation: Mitigation }
+  /** Another POP's mitigation, or a newer form of it, is refused; recorded once for each reason. */
+  | {
+      readonly type: 'import.refused';
+      readonly origin: IntentVersion;
+      readonly mitigationId: string;
+      readonly victim: string;
+      readonly vector: string;
+      readonly reason: RefusalReason;
+      readonly detail: string;
+    }
+  /** A POP has ended a mitigation that is not active here: no statement about it begins it any more. */
+  | {
+      readonly type: 'import.ended';
+      readonly origin: IntentVersion;
+      readonly mitigationId: string;
+      readonly reason: string;
+    }
   | {
       readonly type: 'mitigation.extended' | 'mitigation.widened' | 'mitigation.escalated';
       readonly id: string;
@@ -68,7 +95,13 @@ export type Fact =
   /** Every established session has been sent the withdrawal. */
   | { readonly type: 'mitigation.withdrawn' | 'mitigation.expired'; readonly id: string }
   | { readonly type: 'safelist.added'; readonly entry: SafelistEntry }
-  | { readonly type: 'safelist.removed'; readonly prefix: string; readonly actor: Actor }
+  | {
+      readonly type: 'safelist.removed';
+      readonly prefix: string;
+      readonly actor: Actor;
+      /** Only these additions by the exchange; absent: the whole entry. */
+      readonly tags?: readonly IntentVersion[];
+    }
   | { readonly type: 'control.paused' | 'control.resumed'; readonly actor: Actor; readonly reason: string }
   /** An operator keeps a neighbor's session down, across restarts, until it is enabled or leaves the configuration. */
   | {

@@ -82,6 +82,8 @@ export interface Detection {
   readonly anyVector?: boolean;
   /** For an unban: it also covers this source's alerts whose ids begin with `alertId` and a slash. */
   readonly withParts?: boolean;
+  /** The POPs that see the attack, as the report names them, for steps with scope `reported`; absent: none. */
+  readonly pops?: readonly string[];
   /** Notes on values that were ignored or assumed when the report was read; absent: none. */
   readonly notes?: readonly string[];
   /** All other data of the report; kept, never interpreted. */
@@ -168,6 +170,19 @@ export interface Away {
   readonly cleanAt?: number;
 }
 
+/**
+ * One statement of a POP to the others. `n` counts the statements of one run of its daemon, which is its `epoch`. Only
+ * the POP itself makes them, so of two about one thing the later one holds.
+ */
+export interface IntentVersion {
+  readonly pop: string;
+  readonly epoch: number;
+  readonly n: number;
+}
+
+/** Stands for every POP in a list of POPs. */
+export const EVERY_POP = '*';
+
 /** One decision to filter, from its first event to its end. */
 export interface Mitigation {
   /** Lower-case UUID. */
@@ -176,7 +191,12 @@ export interface Mitigation {
   readonly ending: Ending | null;
   readonly customerId: string | null;
   readonly serviceId: string | null;
+  /** The POP whose daemon keeps it; the one that decided it is in `origin`. */
   readonly pop: string;
+  /** Set if another POP decided it: the newest statement that is in effect here. Absent: decided here. */
+  readonly origin?: IntentVersion;
+  /** The POPs whose routers get its rule, ascending, or EVERY_POP alone; absent or null: `pop` only. */
+  readonly pops?: readonly string[] | null;
   readonly victim: string;
   readonly vector: string;
   /** The detector that reported it first; null or absent for an operator's own mitigation. */
@@ -242,6 +262,14 @@ export type RefusalReason =
   | 'action_not_allowed'
   | 'quota_diverted'
   | 'quota_blackholed'
+  /** Another POP's mitigation: this POP does not take any from it (`exchange.accept`), or it is not that POP's. */
+  | 'import_not_accepted'
+  /** Another POP's mitigation: too many of that POP's are active here (`exchange.max_imported_per_pop`). */
+  | 'quota_imported'
+  /** Another POP's mitigation: it was withdrawn here, and that is final. */
+  | 'import_withdrawn'
+  /** Another POP's mitigation: announcements are paused here. */
+  | 'paused'
   /** The report could not be read: the record has its readable values, and its victim may not be an address. */
   | 'invalid_report';
 
@@ -291,4 +319,8 @@ export interface SafelistEntry {
   readonly addedBy: Actor;
   /** From the configuration file: it cannot be removed over the API. */
   readonly configured: boolean;
+  /** The additions that came by the exchange, each of which a removal must name; absent: it was added here alone. */
+  readonly tags?: readonly IntentVersion[];
+  /** With tags: it was added here on its own, too, so removals by the exchange leave it. */
+  readonly own?: true;
 }

@@ -57,6 +57,7 @@ function factBody(fact: RecordedFact['fact']): Readonly<Record<string, unknown>>
       return { event: eventView(fact.event) };
     case 'mitigation.created':
     case 'mitigation.rejected':
+    case 'mitigation.imported':
       return { mitigation_id: fact.mitigation.id, mitigation: decidedMitigationView(fact.mitigation) };
     case 'mitigation.extended':
     case 'mitigation.widened':
@@ -82,6 +83,12 @@ function factBody(fact: RecordedFact['fact']): Readonly<Record<string, unknown>>
     case 'mitigation.withdrawn':
     case 'mitigation.expired':
       return { mitigation_id: fact.id };
+    case 'import.refused': {
+      const { origin, mitigationId, victim, vector, reason, detail } = fact;
+      return { mitigation_id: mitigationId, origin: origin.pop, victim_ip: victim, vector, reason, detail };
+    }
+    case 'import.ended':
+      return { mitigation_id: fact.mitigationId, origin: fact.origin.pop, reason: fact.reason };
     case 'safelist.added':
       return { entry: safelistEntryView(fact.entry) };
     case 'safelist.removed':

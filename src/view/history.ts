@@ -13,6 +13,7 @@ import { actorView, timeOrNull } from './values.ts';
 const HISTORY_KINDS = [
   'created',
   'rejected',
+  'imported',
   'reported',
   'extended',
   'renewed',
@@ -31,7 +32,7 @@ export const HistoryEntrySchema = z.object({
   what: z
     .enum(HISTORY_KINDS)
     .describe(
-      '`reported`: a report that changed nothing; `renewed`: by the daemon, for its holds; `ending`: who ended it and why; `withdrawn`, `expired`: the withdrawal was sent to every established session',
+      '`imported`: another POP decided it; `reported`: a report that changed nothing; `renewed`: by the daemon, for its holds; `ending`: who ended it and why; `withdrawn`, `expired`: the withdrawal was sent to every established session',
     ),
   text: z.string().describe('The entry in one line'),
   by: ActorSchema,
@@ -167,16 +168,19 @@ function kindWords(entry: LifeEntry): string {
       const own = actor.kind === 'operator' ? ` (${reason})` : '';
       return `created${report === undefined ? ` by ${actorWords(actor)}${own}` : ''}${does},${until}`;
     }
+    case 'imported':
+      return `taken over from ${actorWords(actor)}${does},${until}`;
     case 'rejected':
       return `refused: ${reason}`;
     case 'reported':
       return '';
     case 'extended':
-      return until === '' ? 'its hold changed' : `extended${until}`;
+      if (until === '') return 'its hold changed';
+      return `extended${report === undefined ? ` by ${actorWords(actor)}` : ''}${until}`;
     case 'renewed':
       return `renewed for its holds,${until}`;
     case 'shortened':
-      return `shortened to the maximum TTL,${until}`;
+      return `shortened ${actor.via === undefined ? 'to the maximum TTL' : `by ${actorWords(actor)}`},${until}`;
     case 'widened': {
       const covers = ports === undefined || ports.length === 0 ? '' : ` to ${portWords(ports)}`;
       return `widened${covers}${does}${until === '' ? '' : `,${until}`}`;

@@ -41,6 +41,8 @@ export function decidedMitigationView(
     customer_id: mitigation.customerId,
     service_id: mitigation.serviceId,
     pop: mitigation.pop,
+    origin: mitigation.origin?.pop ?? null,
+    pops: [...popsOf(mitigation)],
     victim_ip: mitigation.victim,
     vector: mitigation.vector,
     protocol: protocolOrNull(mitigation.match.protocol),
@@ -71,6 +73,17 @@ export function decidedMitigationView(
   };
 }
 
+/** Returns the POPs whose routers get the rule; EVERY_POP alone for all. */
+function popsOf({
+  pops,
+  pop,
+}: {
+  readonly pops?: Mitigation['pops'];
+  readonly pop: string;
+}): readonly string[] {
+  return pops ?? [pop];
+}
+
 function awayView(away: Away | undefined): z.output<typeof DecidedMitigationSchema>['away'] {
   if (away === undefined) return null;
   const { since, minSeconds, cleanAt } = away;
@@ -86,7 +99,7 @@ function endView({ to, at, actor, reason }: Ending): z.output<typeof DecidedMiti
 }
 
 /** A change, or the mitigation that it changes. */
-export type Changeable = Omit<MitigationChange, 'lastEventId' | 'renewAt' | 'hold' | 'why'> & {
+export type Changeable = Omit<MitigationChange, 'lastEventId' | 'renewAt' | 'hold' | 'why' | 'origin'> & {
   readonly lastEventId?: string | null;
 };
 
@@ -108,6 +121,8 @@ export function changedValues(source: Changeable, change: Changeable): Record<st
     const isSharedNow = source.action !== undefined && isShared(source.action);
     if (isShared(change.action) || isSharedNow) values.rate_shared = isSharedNow;
   }
+  if (change.pops !== undefined) values.pops = source.pops ?? null;
+  if (change.dryRun !== undefined) values.dry_run = source.dryRun ?? null;
   if (change.step !== undefined) values.step = source.step;
   if (change.expiresAt !== undefined) values.expires_at = timeOrNull(source.expiresAt);
   if (change.lastEventId !== undefined && change.lastEventId !== null) {

@@ -128,6 +128,7 @@ export function stateOf(
     activeOfPop: () => mitigations.length,
     activeUnicast: () => 0,
     activeByCustomer: () => new Map(),
+    activeImported: () => new Map(),
     events: new Map(),
     safelist: new Map(),
     earliestDue: undefined,

@@ -32,6 +32,24 @@ export function logFacts(
         case 'mitigation.created':
           log.info(fieldsOf(fact.mitigation, ruleText), 'mitigation created');
           break;
+        case 'mitigation.imported':
+          log.info(
+            { ...fieldsOf(fact.mitigation, ruleText), origin: fact.mitigation.origin?.pop },
+            'mitigation of another POP taken over',
+          );
+          break;
+        case 'import.refused': {
+          const { origin, mitigationId, victim, vector, reason, detail } = fact;
+          const fields = { mitigation_id: mitigationId, origin: origin.pop, victim_ip: victim, vector };
+          log.warn({ ...fields, reason, why: detail }, 'mitigation of another POP refused');
+          break;
+        }
+        case 'import.ended':
+          log.debug(
+            { mitigation_id: fact.mitigationId, origin: fact.origin.pop, reason: fact.reason },
+            'another POP ended a mitigation that is not active here',
+          );
+          break;
         case 'mitigation.rejected':
           log.warn(
             {

@@ -36,6 +36,10 @@ const REASONS: Readonly<Record<RefusalReason, true>> = {
   quota_diverted: true,
   quota_blackholed: true,
   invalid_report: true,
+  import_not_accepted: true,
+  quota_imported: true,
+  import_withdrawn: true,
+  paused: true,
 };
 
 const FAST = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
@@ -179,6 +183,7 @@ export class Metrics {
       this.#events.inc({ source, vector: this.#vectorLabels.label(detection.vector) });
       if (refusal !== null) this.#rejections.inc({ reason: refusal });
     }
+    if (fact.type === 'import.refused') this.#rejections.inc({ reason: fact.reason });
     // A refused event is counted above; this counts operators' own mitigations.
     if (fact.type === 'mitigation.rejected' && fact.mitigation.triggeringEventId === null) {
       this.#rejections.inc({ reason: fact.mitigation.reason });
@@ -229,6 +234,7 @@ export class UpdateLatency {
   decided({ at, fact }: RecordedFact): void {
     switch (fact.type) {
       case 'mitigation.created':
+      case 'mitigation.imported':
         if (!fact.mitigation.dryRun) this.#remember(fact.mitigation.id, at);
         break;
       case 'mitigation.widened':

@@ -13,6 +13,7 @@ import {
   setPeerEnabled,
 } from './operator.ts';
 import { expire } from './expire.ts';
+import { decideImport } from './import.ts';
 import { decideMitigate } from './mitigate.ts';
 import { decideUnban } from './unban.ts';
 import { asOfArrival, unreadable } from './event-answer.ts';
@@ -50,6 +51,8 @@ export function decide(state: DecisionView, command: Command, context: DecideCon
       return setPeerEnabled(command);
     case 'scrubber-clean':
       return decideClean(state, command, context);
+    case 'import':
+      return decideImport(state, command, context);
     case 'expire':
       return expire(state, context);
     case 'confirm-ended':

@@ -86,6 +86,14 @@ export const POLICY_MODES = ['enforced', 'dry-run'] as const;
 
 export type PolicyMode = (typeof POLICY_MODES)[number];
 
+/** What this POP takes over from the others. */
+export interface ExchangePolicy {
+  /** Names of the POPs whose mitigations and requests count here. */
+  readonly accept: readonly string[];
+  /** Limit of active mitigations of each of them; 0 allows none, Infinity disables it. */
+  readonly maxImportedPerPop: number;
+}
+
 export interface Policy {
   readonly pop: string;
   readonly mode: PolicyMode;
@@ -103,6 +111,8 @@ export interface Policy {
   readonly targets?: Targets;
   /** From the configuration file; entries added over the API are in the state. */
   readonly safelist: readonly Prefix[];
+  /** Absent: nothing is taken over from other POPs. */
+  readonly exchange?: ExchangePolicy;
   /** Predicts which neighbors can enforce a rule; absent: every rule counts as enforceable. */
   readonly forecast?: Forecast;
 }

@@ -5,7 +5,7 @@ import type { Ending, Mitigation } from '../types.ts';
 
 export type MitigationFact = Exclude<
   Extract<Fact, { type: `mitigation.${string}` }>,
-  { type: 'mitigation.created' | 'mitigation.rejected' }
+  { type: 'mitigation.created' | 'mitigation.rejected' | 'mitigation.imported' }
 >;
 
 /** Returns the mitigation after a fact about it that was decided at `at`. */

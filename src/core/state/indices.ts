@@ -1,10 +1,9 @@
 /** The state's indexes beside its maps. */
-import { PrefixTrie } from '../../net/prefix-trie.ts';
-import { knownPrefix } from '../../net/prefix.ts';
 import { type MatchKey, ruleKey } from '../decide/correlate.ts';
 import { holdKey } from './holds.ts';
+import { isImported } from '../intent.ts';
 import { type RuleKind, ruleKind, scrubberOf } from '../action.ts';
-import type { Hold, Mitigation, SafelistEntry } from '../types.ts';
+import type { Hold, Mitigation } from '../types.ts';
 
 /** Returns the holds that the other version of a mitigation lacks: a report changes one of possibly hundreds. */
 function holdsWithout(holds: Mitigation['holds'] = [], others: Mitigation['holds'] = []): readonly Hold[] {
@@ -33,18 +32,6 @@ function removeFrom(index: Map<string, Set<string>>, key: string, id: string): v
   if (ids.size === 0) index.delete(key);
 }
 
-/** Indexes the entries by prefix. */
-export function safelistTrie(entries: Iterable<SafelistEntry>): PrefixTrie<SafelistEntry> {
-  const trie = new PrefixTrie<SafelistEntry>();
-  for (const entry of entries) addToSafelist(trie, entry);
-  return trie;
-}
-
-/** Adds an entry under its prefix. Throws RangeError for an invalid prefix, which is a defect. */
-export function addToSafelist(trie: PrefixTrie<SafelistEntry>, entry: SafelistEntry): void {
-  trie.set(knownPrefix(entry.prefix), entry);
-}
-
 // Counts active mitigations (live, not ending) for the quotas. Dry-run ones are counted separately, for their own mode.
 
 /** True when a mitigation counts toward a quota. */
@@ -65,10 +52,19 @@ interface Counts {
   readonly unicast: Map<string, number>;
   /** The mitigations that share each of these routes, by kind, scope and prefix. */
   readonly sharing: Map<string, number>;
+  /** Other POPs' mitigations, by POP. */
+  readonly imported: Map<string, number>;
 }
 
 function noCounts(): Counts {
-  return { total: 0, customers: new Map(), pops: new Map(), unicast: new Map(), sharing: new Map() };
+  return {
+    total: 0,
+    customers: new Map(),
+    pops: new Map(),
+    unicast: new Map(),
+    sharing: new Map(),
+    imported: new Map(),
+  };
 }
 
 /** What active diversions and blackholes are counted by. */
@@ -85,6 +81,7 @@ export class ActiveCounts {
     const counts = this.#of(mitigation.dryRun);
     counts.total += by;
     bump(counts.pops, mitigation.pop, by);
+    if (isImported(mitigation)) bump(counts.imported, mitigation.origin.pop, by);
     if (mitigation.customerId !== null) bump(counts.customers, mitigation.customerId, by);
     const kind = ruleKind(mitigation.action);
     if (kind === 'flowspec') return;
@@ -117,6 +114,11 @@ export class ActiveCounts {
   /** Counts of the customers that have any. */
   byCustomer(dryRun: boolean): ReadonlyMap<string, number> {
     return this.#of(dryRun).customers;
+  }
+
+  /** Counts of the other POPs' mitigations, for the POPs that have any here. */
+  imported(dryRun: boolean): ReadonlyMap<string, number> {
+    return this.#of(dryRun).imported;
   }
 
   ofPop(pop: string, dryRun: boolean): number {

@@ -6,6 +6,7 @@
 import { copyText, cutText } from '../../net/text.ts';
 import type { MitigationFact } from './evolve.ts';
 import type { RecordedFact } from '../facts.ts';
+import { isImported, popActor } from '../intent.ts';
 import { SYSTEM } from '../decide/lifecycle.ts';
 import type { MitigationAction } from '../action.ts';
 import type { Actor, EventRecord, EventStatus, Mitigation, RefusalReason } from '../types.ts';
@@ -19,6 +20,8 @@ const MAX_LINES = 32;
 export type LifeEventKind =
   | 'created'
   | 'rejected'
+  /** Another POP's mitigation began here. */
+  | 'imported'
   /** A report was about it and changed nothing. */
   | 'reported'
   | 'extended'
@@ -125,7 +128,7 @@ function firstEntry(mitigation: Mitigation, seq: number, at: number): LifeEntry 
   return {
     seq,
     at,
-    kind: status === 'rejected' ? 'rejected' : 'created',
+    kind: status === 'rejected' ? 'rejected' : isImported(mitigation) ? 'imported' : 'created',
     actor: keptActor(createdBy),
     reason: line(reason),
     why: lines(why),
@@ -158,15 +161,12 @@ export function entryOf(
     case 'mitigation.extended':
     case 'mitigation.widened':
     case 'mitigation.escalated': {
-      const { why, expiresAt, action, step, ports } = fact.change;
-      const kind = kindOfChange(fact.type, event, (expiresAt ?? before.expiresAt) - before.expiresAt);
+      const { why, expiresAt, action, step, ports, origin } = fact.change;
+      const later = (expiresAt ?? before.expiresAt) - before.expiresAt;
+      const kind = kindOfChange(fact.type, event !== undefined || (origin !== undefined && later > 0), later);
       if (kind === undefined) return undefined;
-      const entry: EntryDraft = {
-        seq,
-        at,
-        kind,
-        actor: event === undefined ? SYSTEM : keptActor(event.actor),
-      };
+      const by = origin === undefined ? SYSTEM : popActor(origin.pop);
+      const entry: EntryDraft = { seq, at, kind, actor: event === undefined ? by : keptActor(event.actor) };
       if (event !== undefined) entry.report = keptReport(event, last);
       if (why !== undefined) entry.why = lines(why);
       if (expiresAt !== undefined) entry.expiresAt = expiresAt;
@@ -204,15 +204,18 @@ function reportPart(event: EventRecord | undefined, last: KeptReport | undefined
   return event === undefined ? {} : { report: keptReport(event, last) };
 }
 
-/** Returns the kind of a change. `later`: the difference between the new and the old end (ms). */
+/**
+ * Returns the kind of a change. `reported`: a report or another POP asked for it. `later`: the difference between the
+ * new and the old end (ms).
+ */
 function kindOfChange(
   type: `mitigation.${'extended' | 'widened' | 'escalated'}`,
-  event: EventRecord | undefined,
+  reported: boolean,
   later: number,
 ): LifeEventKind | undefined {
   if (type === 'mitigation.widened') return 'widened';
   if (type === 'mitigation.escalated') return 'escalated';
-  if (event !== undefined) return 'extended';
+  if (reported) return 'extended';
   if (later === 0) return undefined;
   return later < 0 ? 'shortened' : 'renewed';
 }

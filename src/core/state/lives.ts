@@ -61,6 +61,14 @@ export class Lives {
         this.#put(mitigation.id, bornLife(mitigation, recorded, event));
         return () => this.#put(mitigation.id, undefined);
       }
+      case 'mitigation.imported': {
+        const { mitigation } = fact;
+        const life = this.#lives.get(mitigation.id);
+        const born = bornLife(mitigation, recorded);
+        const [first] = born.turns;
+        this.#put(mitigation.id, life === undefined || first === undefined ? born : withEntry(life, first));
+        return () => this.#put(mitigation.id, life);
+      }
       default:
         return before !== undefined && 'id' in fact ? this.#changed(before, fact, recorded) : NOTHING;
     }

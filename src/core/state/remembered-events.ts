@@ -138,6 +138,28 @@ export class EndedMitigations {
     this.#bytes -= this.#order.pop()?.cost ?? 0;
   }
 
+  /** Removes one that begins again, wherever it is. Returns a function that undoes it. */
+  remove(id: string): () => void {
+    const before = this.#order.list();
+    const [forgotten, bytes] = [this.#forgotten, this.#bytes];
+    const index = before.findIndex((ended) => ended.id === id);
+    if (index < 0) return () => undefined;
+    // The bytes of a forgotten one no longer count.
+    if (index < forgotten) this.#forgotten--;
+    else this.#bytes -= before[index]?.cost ?? 0;
+    this.#fill(before.filter((_, i) => i !== index));
+    return () => {
+      this.#fill(before);
+      this.#forgotten = forgotten;
+      this.#bytes = bytes;
+    };
+  }
+
+  #fill(ended: readonly Ended[]): void {
+    this.#order.clear();
+    for (const one of ended) this.#order.push(one);
+  }
+
   /** Forgets the oldest if there is one beyond the limits. Returns its id, and a function that undoes it. */
   forget(): { readonly id: string; readonly undo: () => void } | undefined {
     if (this.#order.size - this.#forgotten <= HISTORY_SIZE && this.#bytes <= ENDED_BYTES) return undefined;

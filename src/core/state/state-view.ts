@@ -3,7 +3,8 @@ import type { UnicastKind, UnicastScope } from './indices.ts';
 import type { Prefix } from '../../net/prefix.ts';
 import type { MatchKey } from '../decide/correlate.ts';
 import type { RecordedFact } from '../facts.ts';
-import type { Actor, EventRecord, Mitigation, SafelistEntry } from '../types.ts';
+import type { Actor, EventRecord, IntentVersion, Mitigation, SafelistEntry } from '../types.ts';
+import type { ImportMemory, RememberedImport } from './imports.ts';
 import type { Life } from './life.ts';
 import type { Creation, RecentBan } from './recent.ts';
 
@@ -46,6 +47,8 @@ export interface StateView {
   activeUnicast(kind: UnicastKind, scope: UnicastScope, name: string, dryRun: boolean): number;
   /** Active mitigations of each customer that has any. */
   activeByCustomer(dryRun: boolean): ReadonlyMap<string, number>;
+  /** Active mitigations that other POPs decided, by POP; for those that have any. */
+  activeImported(dryRun: boolean): ReadonlyMap<string, number>;
   /** The newest 10,000, in order of arrival. */
   readonly events: ReadonlyMap<string, EventRecord>;
   /** Added over the API, by canonical prefix. */
@@ -77,6 +80,10 @@ export interface DecisionView extends StateView {
   recentBan(source: string, externalId: string): RecentBan | undefined;
   /** The newest bans of this vector that were counted for a block (see EventRecord), one per victim, oldest first. */
   reportedIn(block: string, vector: string): Iterable<EventRecord>;
+  /** What is remembered of other POPs' mitigations that are not active here. */
+  readonly imports: Pick<ImportMemory, 'get'>;
+  /** True when this addition to the safelist was removed again. */
+  isTagRemoved(tag: IntentVersion): boolean;
   /** Returns an entry added over the API that overlaps the prefix. */
   safelisted(prefix: Prefix): SafelistEntry | undefined;
 }
@@ -106,6 +113,10 @@ export interface SnapshotData {
   /** In order of arrival. */
   readonly events: readonly EventRecord[];
   readonly safelist: readonly SafelistEntry[];
+  /** Keys of removed tags, oldest first; absent: none. */
+  readonly removedTags?: readonly string[];
+  /** Oldest first; absent: none. */
+  readonly imports?: readonly RememberedImport[];
   readonly bans: readonly RecentBan[];
   readonly creations: readonly Creation[];
   /** Absent in snapshots of versions that did not keep them. */

@@ -2,30 +2,23 @@
  * The state that facts add up to: maps, their indexes, and an undo log while a group is open. Every question of a
  * decision has an index, so that an event costs the same with ten or ten thousand active mitigations.
  */
-import type { PrefixTrie } from '../../net/prefix-trie.ts';
 import type { Prefix } from '../../net/prefix.ts';
 import type { MatchKey } from '../decide/correlate.ts';
 import type { Fact, RecordedFact } from '../facts.ts';
-import type { EventRecord, Mitigation, SafelistEntry } from '../types.ts';
+import type { EventRecord, IntentVersion, Mitigation, SafelistEntry } from '../types.ts';
 import { evolveMitigation, type MitigationFact } from './evolve.ts';
 import { type ExpiryEntry, ExpiryHeap } from './expiry-heap.ts';
-import {
-  addToSafelist,
-  isActive,
-  isLive,
-  isRenewed,
-  LiveIndexes,
-  safelistTrie,
-  type UnicastKind,
-  type UnicastScope,
-} from './indices.ts';
+import { ImportMemory } from './imports.ts';
+import { isActive, isLive, isRenewed, LiveIndexes, type UnicastKind, type UnicastScope } from './indices.ts';
+import { isImported } from '../intent.ts';
 import { type Life, lifeFromItself } from './life.ts';
 import { Lives } from './lives.ts';
 import { CREATION_MEMORY_MS, Creations, type RecentBan, RecentBans } from './recent.ts';
 import { EndedMitigations, RememberedEvents } from './remembered-events.ts';
+import { OperatorDecisions } from './operator-decisions.ts';
+import { SafelistEntries } from './safelist-entries.ts';
 import {
   readSnapshot,
-  type OperatorDecision,
   type SnapshotData,
   type StateHandle,
   type StateSnapshot,
@@ -50,11 +43,8 @@ export function restoreState(snapshot: StateSnapshot): StateHandle {
 class FoldedState implements StateHandle {
   readonly mitigations = new Map<string, Mitigation>();
   readonly live = new Set<string>();
-  readonly safelist = new Map<string, SafelistEntry>();
-  readonly disabledPeers = new Map<string, OperatorDecision>();
   #seq = 0;
   #lastAt = 0;
-  #paused: StateView['paused'];
 
   readonly #ended = new EndedMitigations();
   readonly #events = new RememberedEvents();
@@ -63,8 +53,9 @@ class FoldedState implements StateHandle {
   readonly #bans = new RecentBans();
   readonly #creations = new Creations();
   readonly #lives = new Lives(this.#events);
-  /** Built at first use, so that replaying parses nothing; undefined when it must be rebuilt. */
-  #safelistTrie: PrefixTrie<SafelistEntry> | undefined;
+  readonly #decisions = new OperatorDecisions();
+  readonly #safelist = new SafelistEntries();
+  readonly imports = new ImportMemory();
   /** Undoes the open group's changes, last first; undefined when no group is open. */
   #undo: (() => void)[] | undefined;
 
@@ -78,15 +69,20 @@ class FoldedState implements StateHandle {
     }
     for (const id of data.ended) state.#ended.add(id, state.mitigations.get(id));
     for (const event of data.events) state.#events.add(event);
-    for (const entry of data.safelist) state.safelist.set(entry.prefix, entry);
+    state.#safelist.restore(data.safelist, data.removedTags ?? []);
+    for (const one of data.imports ?? []) state.imports.add(one);
     for (const ban of data.bans) state.#bans.add(ban);
     for (const creation of data.creations) state.#creations.add(creation);
     state.#lives.restore(data.lives ?? []);
-    state.#paused = data.paused ?? undefined;
-    for (const [name, decision] of data.disabledPeers ?? []) state.disabledPeers.set(name, decision);
+    state.#decisions.setPaused(data.paused ?? undefined);
+    for (const [name, decision] of data.disabledPeers ?? []) state.#decisions.setDisabled(name, decision);
     state.#lastAt = data.lastAt;
     state.#seq = snapshot.seq;
     return state;
+  }
+
+  get safelist(): ReadonlyMap<string, SafelistEntry> {
+    return this.#safelist.byPrefix;
   }
 
   get events(): ReadonlyMap<string, EventRecord> {
@@ -102,7 +98,11 @@ class FoldedState implements StateHandle {
   }
 
   get paused(): StateView['paused'] {
-    return this.#paused;
+    return this.#decisions.paused;
+  }
+
+  get disabledPeers(): StateView['disabledPeers'] {
+    return this.#decisions.disabledPeers;
   }
 
   get earliestDue(): number | undefined {
@@ -170,10 +170,16 @@ class FoldedState implements StateHandle {
     return this.#events.reportedIn(block, vector);
   }
 
+  activeImported(dryRun: boolean): ReadonlyMap<string, number> {
+    return this.#indexes.counts.imported(dryRun);
+  }
+
+  isTagRemoved(tag: IntentVersion): boolean {
+    return this.#safelist.isRemoved(tag);
+  }
+
   safelisted(prefix: Prefix): SafelistEntry | undefined {
-    if (this.safelist.size === 0) return undefined;
-    this.#safelistTrie ??= safelistTrie(this.safelist.values());
-    return this.#safelistTrie.anyOverlapping(prefix);
+    return this.#safelist.overlapping(prefix);
   }
 
   apply(recorded: RecordedFact): void {
@@ -182,8 +188,8 @@ class FoldedState implements StateHandle {
     }
     const before = 'id' in recorded.fact ? this.mitigations.get(recorded.fact.id) : undefined;
     this.#fold(recorded.fact, recorded);
-    const undo = this.#lives.record(recorded, before);
-    this.#undo?.push(undo);
+    this.#push(this.#lives.record(recorded, before));
+    this.#push(this.imports.record(recorded.fact, recorded.at, before));
     const { seq, lastAt } = { seq: this.#seq, lastAt: this.#lastAt };
     this.#undo?.push(() => {
       this.#seq = seq;
@@ -217,12 +223,14 @@ class FoldedState implements StateHandle {
   snapshot(): StateSnapshot {
     const data: SnapshotData = {
       lastAt: this.#lastAt,
-      paused: this.#paused ?? null,
+      paused: this.paused ?? null,
       disabledPeers: [...this.disabledPeers],
       mitigations: [...this.mitigations.values()],
       ended: this.#ended.list(),
       events: [...this.#events.byId.values()],
       safelist: [...this.safelist.values()],
+      ...this.#safelist.removedTags(),
+      ...this.imports.snapshot(),
       bans: this.#bans.list(),
       creations: this.#creations.list(),
       lives: [...this.mitigations.keys()].flatMap((id) => this.#lives.get(id) ?? []),
@@ -237,33 +245,26 @@ class FoldedState implements StateHandle {
         return;
       case 'mitigation.created':
       case 'mitigation.rejected':
+      case 'mitigation.imported':
         this.#create(fact.mitigation, recorded);
         return;
       case 'safelist.added':
-        this.#changeSafelist(() => {
-          this.safelist.set(fact.entry.prefix, fact.entry);
-          if (this.#safelistTrie !== undefined) addToSafelist(this.#safelistTrie, fact.entry);
-        });
+        this.#undo?.push(this.#safelist.checkpoint());
+        this.#safelist.add(fact.entry);
         return;
       case 'safelist.removed':
-        this.#changeSafelist(() => {
-          this.safelist.delete(fact.prefix);
-          this.#safelistTrie = undefined;
-        });
+        this.#undo?.push(this.#safelist.checkpoint());
+        this.#safelist.remove(fact.prefix, fact.tags);
         return;
       case 'control.paused':
-        this.#setPaused({ actor: fact.actor, at: recorded.at, reason: fact.reason });
-        return;
       case 'control.resumed':
-        this.#setPaused(undefined);
-        return;
       case 'peer.disabled':
-        this.#setDisabled(fact.peer, { actor: fact.actor, at: recorded.at, reason: fact.reason });
-        return;
       case 'peer.enabled':
-        this.#setDisabled(fact.peer, undefined);
+        this.#push(this.#decisions.record(fact, recorded.at));
         return;
       case 'policy.loaded':
+      case 'import.refused':
+      case 'import.ended':
         return;
       default:
         this.#evolve(fact, recorded);
@@ -279,59 +280,50 @@ class FoldedState implements StateHandle {
     }
     const after = evolveMitigation(before, fact, at);
     this.#replace(before, after);
-    this.#undo?.push(() => this.#replace(after, before));
+    this.#push(() => this.#replace(after, before));
   }
 
   #create(mitigation: Mitigation, { seq }: RecordedFact): void {
-    if (this.mitigations.has(mitigation.id)) {
+    const before = this.mitigations.get(mitigation.id);
+    if (before !== undefined && !isImported(mitigation)) {
       throw new Error(`fact ${seq} creates mitigation ${mitigation.id} a second time`);
     }
-    this.#replace(undefined, mitigation);
-    this.#undo?.push(() => this.#replace(mitigation, undefined));
-    if (!isLive(mitigation)) return;
+    if (before !== undefined && !isLive(before)) this.#dropEnded(before.id);
+    const replaced = before !== undefined && isLive(before) ? before : undefined;
+    this.#replace(replaced, mitigation);
+    this.#push(() => this.#replace(mitigation, replaced));
+    // Another POP's mitigations have limits of their own, so that all of them may return at once after an outage.
+    if (!isLive(mitigation) || isImported(mitigation)) return;
     const creation = { at: mitigation.createdAt, dryRun: mitigation.dryRun };
     this.#creations.add(creation);
     this.#undo?.push(() => this.#creations.takeBack(creation));
   }
 
+  /** Makes room for another POP's mitigation that begins again. Rare, so it may cost time. */
+  #dropEnded(id: string): void {
+    const before = [...this.mitigations];
+    this.mitigations.delete(id);
+    const undo = this.#ended.remove(id);
+    this.#push(() => {
+      undo();
+      this.mitigations.clear();
+      for (const [key, mitigation] of before) this.mitigations.set(key, mitigation);
+    });
+  }
+
+  /** Keeps what undoes a change, while a group is open. */
+  #push(undo: (() => void) | undefined): void {
+    if (undo !== undefined) this.#undo?.push(undo);
+  }
+
   #addEvent(event: EventRecord): void {
-    const takeBack = this.#events.add(event);
-    this.#undo?.push(takeBack);
+    this.#push(this.#events.add(event));
     const { externalId, source, action } = event.detection;
     if (externalId === null || action !== 'ban') return;
     const { id: eventId, receivedAt: at, mitigationId } = event;
     const ban = { source, externalId, at, eventId, mitigationId };
     const before = this.#bans.add(ban);
     this.#undo?.push(() => this.#bans.takeBack(ban, before));
-  }
-
-  #changeSafelist(change: () => void): void {
-    const before = this.#undo === undefined ? undefined : [...this.safelist];
-    change();
-    if (before === undefined) return;
-    this.#undo?.push(() => {
-      this.safelist.clear();
-      for (const [prefix, entry] of before) this.safelist.set(prefix, entry);
-      this.#safelistTrie = undefined;
-    });
-  }
-
-  #setDisabled(peer: string, decision: OperatorDecision | undefined): void {
-    const before = [...this.disabledPeers];
-    if (decision === undefined) this.disabledPeers.delete(peer);
-    else this.disabledPeers.set(peer, decision);
-    this.#undo?.push(() => {
-      this.disabledPeers.clear();
-      for (const [name, earlier] of before) this.disabledPeers.set(name, earlier);
-    });
-  }
-
-  #setPaused(paused: StateView['paused']): void {
-    const before = this.#paused;
-    this.#paused = paused;
-    this.#undo?.push(() => {
-      this.#paused = before;
-    });
   }
 
   /** Replaces a mitigation's version in every index. Its own inverse when the arguments are swapped. */
@@ -374,12 +366,13 @@ class FoldedState implements StateHandle {
    * groups and must forget the same, also when the clock was set back between two facts.
    */
   #forget(): void {
-    const undo = [this.#bans.forget(this.#lastAt), this.#creations.forget(this.#lastAt)];
+    const forgetful = [this.#bans, this.#creations, this.imports];
+    const undo = forgetful.map((memory) => memory.forget(this.#lastAt));
     for (let gone = this.#ended.forget(); gone !== undefined; gone = this.#ended.forget()) {
       undo.push(gone.undo, this.#lives.forget(gone.id));
     }
     undo.push(this.#lives.cut(this.mitigations.keys(), this.live));
-    for (const one of undo) if (one !== undefined) this.#undo?.push(one);
+    for (const one of undo) this.#push(one);
   }
 
   /** Removes what is forgotten. Not within a group, because the order of the maps could not be restored. */
@@ -387,6 +380,7 @@ class FoldedState implements StateHandle {
     for (const id of this.#ended.settle()) this.mitigations.delete(id);
     this.#events.settle();
     this.#bans.settle();
+    this.imports.settle();
     if (this.#expiries.size > 1024 && this.#expiries.size > 16 * this.live.size) {
       this.#expiries.compact(this.#stillDue);
     }

@@ -1,4 +1,5 @@
 /** Converts facts to audit entries: who did what to which object, when and why, with the values before and after. */
+import { popActor } from '../../core/intent.ts';
 import { SYSTEM } from '../../core/decide/lifecycle.ts';
 import type { Fact, MitigationChange, RecordedFact } from '../../core/facts.ts';
 import type { Actor, EventRecord, Mitigation } from '../../core/types.ts';
@@ -64,10 +65,11 @@ export class AuditTrail {
       case 'event.received':
         return this.#event(fact.event);
       case 'mitigation.created':
-      case 'mitigation.rejected': {
+      case 'mitigation.rejected':
+      case 'mitigation.imported': {
         const { mitigation } = fact;
         const { id, createdBy, reason, why } = mitigation;
-        if (fact.type === 'mitigation.created') this.#mitigations.set(id, known(mitigation));
+        if (fact.type !== 'mitigation.rejected') this.#mitigations.set(id, known(mitigation));
         return { actor: createdBy, target: target(id), reason, why, after: mitigationValues(mitigation) };
       }
       case 'mitigation.extended':
@@ -162,9 +164,10 @@ export class AuditTrail {
       const status = isEscalated ? 'escalated' : before.status;
       this.#mitigations.set(id, known({ ...before, ...change, status }));
     }
-    const { lastEventId, why } = change;
+    const { lastEventId, origin, why } = change;
+    const reporter = lastEventId === undefined ? undefined : this.#actors.get(lastEventId);
     return {
-      actor: (lastEventId === undefined ? undefined : this.#actors.get(lastEventId)) ?? SYSTEM,
+      actor: origin === undefined ? (reporter ?? SYSTEM) : popActor(origin.pop),
       target: target(id),
       ...(why === undefined ? {} : { why }),
       before: before === undefined ? null : valuesOf(before, change, isEscalated && before.status),
@@ -181,7 +184,14 @@ export function entryOfAction({ type, at, actor, target, reason }: AuditAction):
 
 type OperatorFact = Extract<
   Fact,
-  { type: `safelist.${string}` | `control.${string}` | `peer.${string}` | `policy.${string}` }
+  {
+    type:
+      | `safelist.${string}`
+      | `control.${string}`
+      | `peer.${string}`
+      | `policy.${string}`
+      | `import.${string}`;
+  }
 >;
 
 function operatorContent(fact: OperatorFact): Content {
@@ -206,6 +216,15 @@ function operatorContent(fact: OperatorFact): Content {
       const { actor, peer, reason } = fact;
       const enabled = fact.type === 'peer.enabled';
       return { actor, target: { type: 'peer', id: peer }, reason, after: { enabled } };
+    }
+    case 'import.refused': {
+      const { origin, mitigationId, victim, vector, reason, detail } = fact;
+      const after = { origin: origin.pop, victim_ip: victim, vector };
+      return { actor: popActor(origin.pop), target: target(mitigationId), reason, why: [detail], after };
+    }
+    case 'import.ended': {
+      const { origin, mitigationId, reason } = fact;
+      return { actor: popActor(origin.pop), target: target(mitigationId), reason };
     }
     case 'policy.loaded':
       return {
@@ -256,7 +275,17 @@ type AuditValues = Readonly<Record<string, unknown>>;
 /** The values that a later entry may show as `before`. */
 type KnownMitigation = Pick<
   Mitigation,
-  'status' | 'ending' | 'match' | 'ports' | 'excludedPorts' | 'action' | 'step' | 'expiresAt' | 'lastEventId'
+  | 'status'
+  | 'ending'
+  | 'match'
+  | 'ports'
+  | 'excludedPorts'
+  | 'action'
+  | 'step'
+  | 'expiresAt'
+  | 'lastEventId'
+  | 'pops'
+  | 'dryRun'
 >;
 
 /** Returns a new mitigation's values: those of the API, without the ones that the entry itself has. */
@@ -268,7 +297,8 @@ function mitigationValues(mitigation: Mitigation): AuditValues {
 /** Returns the values to remember. */
 function known(mitigation: KnownMitigation): KnownMitigation {
   const { status, ending, match, ports, excludedPorts, action, step, expiresAt, lastEventId } = mitigation;
-  return { status, ending, match, ports, excludedPorts, action, step, expiresAt, lastEventId };
+  const { pops = null, dryRun } = mitigation;
+  return { status, ending, match, ports, excludedPorts, action, step, expiresAt, lastEventId, pops, dryRun };
 }
 
 /** Returns the values of `source` for the keys of `change`, and the status unless it is false. */
