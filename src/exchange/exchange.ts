@@ -28,7 +28,7 @@ import type {
   OpenRequest,
   PopFigures,
   PopRequest,
-  Targets,
+  PopTargets,
 } from './types.ts';
 
 /** Time limits by default (ms): a connection that the network cuts is noticed soon. */
@@ -48,10 +48,7 @@ const FLUSH_MS = 500;
 const UNRECORDED_MS = 50;
 
 export interface ExchangeOptions {
-  readonly engine: Pick<
-    Engine,
-    'state' | 'policy' | 'submit' | 'follow' | 'followFirst' | 'whenSettled'
-  >;
+  readonly engine: Pick<Engine, 'state' | 'policy' | 'submit' | 'follow' | 'followFirst' | 'whenSettled'>;
   /** The database's URL; a secret. */
   readonly url: string;
   readonly version: string;
@@ -182,7 +179,7 @@ export class Exchange implements ExchangeView {
     return this.#requests.next();
   }
 
-  ask(id: IntentVersion, request: PopRequest, targets: Targets): Promise<readonly Confirmation[]> {
+  ask(id: IntentVersion, request: PopRequest, targets: PopTargets): Promise<readonly Confirmation[]> {
     return this.#requests.ask(id, request, targets, () => this.condition.problem);
   }
 
@@ -280,7 +277,8 @@ export class Exchange implements ExchangeView {
   async #poll(connected: Connected): Promise<void> {
     const { engine, clock } = this.#options;
     const { pop, session } = connected;
-    if (engine.policy.pop !== pop) throw new Error(`this daemon was POP ${pop} and is ${engine.policy.pop} now`);
+    if (engine.policy.pop !== pop)
+      throw new Error(`this daemon was POP ${pop} and is ${engine.policy.pop} now`);
     const sentAt = await this.#beat(connected);
     await this.#reader.read(session, sentAt);
     this.#publication.markClosing(engine.state, clock());
@@ -376,9 +374,7 @@ export class Exchange implements ExchangeView {
   #drafts(pop: string): Promise<readonly Draft[]> {
     const { engine, clock } = this.#options;
     return new Promise((resolve) => {
-      engine.whenSettled(() =>
-        resolve(this.#publication.take(engine.state, pop, clock(), MOST_VERSIONS)),
-      );
+      engine.whenSettled(() => resolve(this.#publication.take(engine.state, pop, clock(), MOST_VERSIONS)));
     });
   }
 

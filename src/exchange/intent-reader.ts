@@ -136,7 +136,7 @@ export class IntentReader {
           again = true;
         } else if (rows.length > 0) {
           again = true;
-          record.cursor = await this.#import(record, rows, cursor);
+          record.cursor = await this.#importAll(record, rows, cursor);
         }
       }
     }
@@ -174,7 +174,7 @@ export class IntentReader {
     if (live === undefined) return;
     record.intents.clear();
     const rows = live.rows.flatMap((row) => this.#decode(record, row, sentAt));
-    await this.#import(record, rows, live.cursor);
+    await this.#importAll(record, rows, live.cursor);
     // A part of `live` is no beginning of the numbers.
     record.cursor = this.#failure === undefined ? live.cursor : undefined;
   }
@@ -209,11 +209,7 @@ export class IntentReader {
   }
 
   /** Imports rows in order. Returns the cursor after the last one before the first failure. */
-  async #import(
-    record: PopRecord,
-    rows: readonly ReadIntent[],
-    from: IntentVersion,
-  ): Promise<IntentVersion> {
+  async #importAll(record: PopRecord, rows: readonly ReadIntent[], from: IntentVersion): Promise<IntentVersion> {
     let cursor = from;
     for (let at = 0; at < rows.length; at += BATCH) {
       const batch = rows.slice(at, at + BATCH);
@@ -252,7 +248,12 @@ export class IntentReader {
     if (intent.kind === 'ended') {
       record.intents.delete(intent.id);
       if (!isHeld && !wasRefused) return undefined;
-      return engine.submit({ type: 'import', origin: version, intent, remainingMs: Math.max(0, remainingMs) });
+      return engine.submit({
+        type: 'import',
+        origin: version,
+        intent,
+        remainingMs: Math.max(0, remainingMs),
+      });
     }
     if (remainingMs <= 0) {
       record.intents.delete(intent.id);

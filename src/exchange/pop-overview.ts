@@ -76,6 +76,8 @@ export function elsewhereOf(others: readonly KnownPop[]): Elsewhere | undefined 
     (sum, { heartbeat, imported }) => sum + Math.max(0, (heartbeat?.active ?? 0) - imported),
     0,
   );
-  const stale = accepted.flatMap(({ name, lagMs }) => (lagMs === undefined || lagMs > STALE_MS ? [name] : []));
+  const stale = accepted.flatMap(({ name, lagMs }) =>
+    lagMs === undefined || lagMs > STALE_MS ? [name] : [],
+  );
   return { active, stale };
 }

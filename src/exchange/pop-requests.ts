@@ -8,7 +8,7 @@ import type { Actor, IntentVersion } from '../core/types.ts';
 import { countWords } from '../net/text.ts';
 import { decodeRequest } from './intent-codec.ts';
 import type { RequestRows, WaitingRequest } from './request-rows.ts';
-import type { Confirmation, OpenRequest, PopRequest, Targets } from './types.ts';
+import type { Confirmation, OpenRequest, PopRequest, PopTargets } from './types.ts';
 
 /** Time for which a request waits for answers before it is reported (ms). */
 const WAIT_MS = 1_000;
@@ -31,7 +31,7 @@ export interface PopRequestsOptions {
 interface OwnRequest {
   readonly id: IntentVersion;
   readonly request: PopRequest;
-  readonly targets: Targets;
+  readonly targets: PopTargets;
   readonly madeAt: number;
   readonly acks: Map<string, Confirmation>;
   isSent: boolean;
@@ -60,7 +60,7 @@ export class PopRequests {
   async ask(
     id: IntentVersion,
     request: PopRequest,
-    targets: Targets,
+    targets: PopTargets,
     problem: () => string | undefined,
   ): Promise<readonly Confirmation[]> {
     const { clock, timers, onWaiting } = this.#options;

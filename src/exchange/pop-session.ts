@@ -129,15 +129,7 @@ export class PopSession {
          instance = $2, process = $3, version = $4, policy_hash = $5,
          sessions_up = $6, sessions_total = $7, active = $8, at = clock_timestamp()
        RETURNING epoch, n`,
-      [
-        pop,
-        instance,
-        this.#process,
-        version,
-        ...figureValues(figures),
-        known?.epoch ?? 0,
-        known?.n ?? 0,
-      ],
+      [pop, instance, this.#process, version, ...figureValues(figures), known?.epoch ?? 0, known?.n ?? 0],
     );
     return { epoch: numberOf(rows[0], 'epoch'), n: numberOf(rows[0], 'n') };
   }

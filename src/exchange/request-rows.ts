@@ -3,7 +3,7 @@ import type { IntentVersion } from '../core/types.ts';
 import { numberOf, type PostgresConnection, type PostgresRow, textOf } from '../postgres/connection.ts';
 import { ageOf, CHANNEL, SCHEMA } from './exchange-tables.ts';
 import { encodeRequest } from './intent-codec.ts';
-import type { Confirmation, PopRequest, Targets } from './types.ts';
+import type { Confirmation, PopRequest, PopTargets } from './types.ts';
 
 /** A request of another POP that this one has not answered. */
 export interface WaitingRequest {
@@ -13,7 +13,7 @@ export interface WaitingRequest {
 
 /** A request as it is kept. */
 interface KeptRequest extends WaitingRequest {
-  readonly targets: Targets;
+  readonly targets: PopTargets;
   readonly ageMs: number;
 }
 
@@ -44,7 +44,7 @@ export class RequestRows {
    */
   async write(
     id: IntentVersion,
-    targets: Targets,
+    targets: PopTargets,
     request: PopRequest,
     lifetimeMs: number | undefined,
   ): Promise<void> {
@@ -138,10 +138,10 @@ function waitingOf(row: PostgresRow): WaitingRequest {
 }
 
 /** All POPs as `*`, named ones between blanks: names have none. */
-function targetsText(targets: Targets): string {
+function targetsText(targets: PopTargets): string {
   return targets === 'all' ? '*' : ` ${targets.join(' ')} `;
 }
 
-function targetsOf(text: string): Targets {
+function targetsOf(text: string): PopTargets {
   return text === '*' ? 'all' : text.split(' ').filter((name) => name !== '');
 }

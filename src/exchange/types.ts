@@ -118,7 +118,7 @@ export interface OpenRequest {
 }
 
 /** The POPs a request is for: all of them, or those with these names. */
-export type Targets = 'all' | readonly string[];
+export type PopTargets = 'all' | readonly string[];
 
 /** The exchange as the API, health and metrics see it. */
 export interface ExchangeView {
@@ -133,7 +133,7 @@ export interface ExchangeView {
    * Asks other POPs, and resolves when all of them have answered or after a second. Never rejects: a POP that was not
    * reached is `unconfirmed`, and does it when it returns. `id` is from `nextRequest`.
    */
-  ask(id: IntentVersion, request: PopRequest, targets: Targets): Promise<readonly Confirmation[]>;
+  ask(id: IntentVersion, request: PopRequest, targets: PopTargets): Promise<readonly Confirmation[]>;
   /** Returns an identity for a request, which is also the tag of a safelist entry that it adds. */
   nextRequest(): IntentVersion;
 }
