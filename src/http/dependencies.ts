@@ -3,6 +3,7 @@ import type { Server } from 'node:http';
 import type { Announcer } from '../control/announcer.ts';
 import type { EngineView, ReconcilerView } from '../control/types.ts';
 import type { Actor, HoldMode } from '../core/types.ts';
+import type { ExchangeView } from '../exchange/types.ts';
 import type { LabelMap } from '../intake/alertmanager.ts';
 import type { VectorMaps } from '../intake/vector-names.ts';
 import type { Assessment } from '../view/health.ts';
@@ -83,6 +84,8 @@ export interface HttpDependencies {
   readonly engine: EngineView;
   readonly reconciler: ReconcilerView;
   readonly announcer: Announcer;
+  /** The other POPs; absent: this one is on its own. */
+  readonly exchange?: ExchangeView;
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
   /** Returns a new request id at each call. */

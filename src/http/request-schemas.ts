@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { ACTION_TYPES, type ActionType } from '../core/action.ts';
 import { copyText } from '../net/text.ts';
+import { PopsField } from './other-pops.ts';
 import { MitigationStatusSchema } from '../view/schemas.ts';
 
 /** Schema of a text that people write and read in tables and logs: not blank, no control characters. */
@@ -57,7 +58,7 @@ export const AlertmanagerBody = z.looseObject({
   alerts: z.array(z.looseObject({ status: z.string(), labels: z.record(z.string(), z.string()) })),
 });
 
-export const WithdrawBody = z.strictObject({ operator_id: operatorId, reason });
+export const WithdrawBody = z.strictObject({ operator_id: operatorId, reason, pops: PopsField });
 export const ControlBody = WithdrawBody;
 
 export const PeerCommandBody = z
@@ -106,6 +107,7 @@ export const MitigateBody = z
       .describe('A `police` may be sent as several rules that share the rate. Default: false'),
     ttl_seconds: z.int().positive().max(31_536_000),
     reason,
+    pops: PopsField,
   })
   .check(({ value, issues }) => {
     for (const { field, message } of actionProblems(value)) {
@@ -163,6 +165,7 @@ export const SafelistBody = z.strictObject({
   prefix: z.string().max(64).describe('An address means its host prefix'),
   reason,
   confirm: confirmed,
+  pops: PopsField,
 });
 
 export const ReloadBody = z
@@ -182,7 +185,13 @@ export const MitigationQuery = z.strictObject({
     .describe('One or more, separated by commas'),
   customer_id: z.string().max(256).optional(),
   victim_ip: z.string().max(64).optional(),
-  pop: z.string().max(256).optional().describe('`all` is the same as omitting it'),
+  pop: z
+    .string()
+    .max(256)
+    .optional()
+    .describe(
+      'The POP that keeps it, or that decided it; of another POP or with `all`, `elsewhere` lists those that are not here',
+    ),
   limit,
   cursor,
 });
