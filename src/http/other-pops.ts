@@ -41,7 +41,10 @@ const ConfirmationSchema = z.object({
 
 /** The member of an answer that says which POPs have done it. */
 export const confirmationsShape = {
-  pops: z.array(ConfirmationSchema).optional().describe('What each POP did; only if the request named POPs'),
+  confirmations: z
+    .array(ConfirmationSchema)
+    .optional()
+    .describe('What each POP did; only if the request named POPs'),
 };
 
 /** The POPs of a request. */
@@ -51,7 +54,7 @@ export interface ChosenPops {
   /** True if the request named any. */
   readonly isNamed: boolean;
   /** Does a request at the others, and adds what this POP did; nothing if the request named no POPs. */
-  ask(request: PopRequest, here: Confirmation | undefined): Promise<{ pops?: Confirmation[] }>;
+  ask(request: PopRequest, here: Confirmation | undefined): Promise<{ confirmations?: Confirmation[] }>;
   /** The identity of the request, which tags a safelist entry; undefined if it is for this POP alone. */
   readonly id: IntentVersion | undefined;
 }
@@ -72,8 +75,8 @@ export function choosePops(
     ask: async (request, here) => {
       if (names === undefined) return {};
       const ofHere = here === undefined ? [] : [here];
-      if (others === undefined || id === undefined) return { pops: ofHere };
-      return { pops: [...ofHere, ...((await exchange?.ask(id, request, others)) ?? [])] };
+      if (others === undefined || id === undefined) return { confirmations: ofHere };
+      return { confirmations: [...ofHere, ...((await exchange?.ask(id, request, others)) ?? [])] };
     },
   };
 }

@@ -138,11 +138,9 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
 
   /** Returns the id of a mitigation that is here or at another POP. */
   const findAnywhere = (text: string): string => {
-    const elsewhere = (deps.exchange?.elsewhere() ?? []).map(({ intent }) => intent);
-    return findMitigation(
-      new Map([...elsewhere.map((one) => [one.id, one] as const), ...engine.state.mitigations]),
-      text.toLowerCase(),
-    ).id;
+    const all = new Map<string, Pick<Mitigation, 'id'>>(engine.state.mitigations);
+    for (const { intent } of deps.exchange?.elsewhere() ?? []) all.set(intent.id, intent);
+    return findMitigation(all, text.toLowerCase()).id;
   };
 
   app.get(

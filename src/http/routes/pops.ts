@@ -51,7 +51,7 @@ const PopsSchema = z.object({
         request: z.string(),
         operator: z.string(),
         age_seconds: z.number(),
-        pops: confirmationsShape.pops.unwrap(),
+        confirmations: confirmationsShape.confirmations.unwrap(),
       }),
     )
     .describe('Requests of this POP that not every POP has confirmed, newest first'),
@@ -131,7 +131,7 @@ function requestView({ request, ageMs, confirmations }: OpenRequest) {
     request: requestText(request),
     operator: request.operator,
     age_seconds: Math.round(ageMs / 1000),
-    pops: [...confirmations],
+    confirmations: [...confirmations],
   };
 }
 
