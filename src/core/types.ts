@@ -125,6 +125,8 @@ export interface Ending {
   readonly reason: string;
   /** This daemon's id of the report that ended it; absent: no report did. */
   readonly eventId?: string;
+  /** Another POP's mitigation that only a new policy forbade: it may begin again once the policy allows it. */
+  readonly revocable?: true;
 }
 
 /**

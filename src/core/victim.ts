@@ -1,5 +1,6 @@
 /** Victims (an address or a prefix) and their owners. */
 import { formatPrefix, makePrefix, type Prefix, parseAddress, knownPrefix } from '../net/prefix.ts';
+import { isImported } from './intent.ts';
 import { isActive } from './state/indices.ts';
 import type { Inventory } from './policy/inventory.ts';
 import type { Ownership } from './policy/ownership.ts';
@@ -44,7 +45,10 @@ export function victimPrefix(victim: string): Prefix {
   return knownPrefix(victim);
 }
 
-/** Lists active mitigations of this victim and of prefixes that cover it, in order of creation. */
+/**
+ * Lists this POP's own active mitigations of this victim and of prefixes that cover it, in order of creation. Those of
+ * other POPs are their owners' business.
+ */
 export function mitigationsCovering(state: DecisionView, victim: string): readonly Mitigation[] {
   const ids = new Set(state.liveOfVictim(victim));
   for (const length of state.prefixLengths(victim.includes(':') ? 6 : 4)) {
@@ -55,6 +59,6 @@ export function mitigationsCovering(state: DecisionView, victim: string): readon
   }
   return [...ids]
     .flatMap((id) => state.mitigations.get(id) ?? [])
-    .filter(isActive)
+    .filter((mitigation) => isActive(mitigation) && !isImported(mitigation))
     .sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
 }

@@ -4,10 +4,11 @@
  */
 import { ruleKind, unshared } from '../action.ts';
 import { covers, formatPrefix, hostPrefix, makePrefix, type Prefix, parseAddress } from '../../net/prefix.ts';
+import { isImported } from '../intent.ts';
 import { isActive } from '../state/indices.ts';
 import type { DecideContext } from '../commands.ts';
 import type { Fact } from '../facts.ts';
-import { checkOwner, checkTarget } from '../policy/guardrails.ts';
+import { activeEverywhere, checkOwner, checkTarget } from '../policy/guardrails.ts';
 import { alertOf, confidenceOf, holdModeOf, activeHolds } from '../state/holds.ts';
 import type { Inventory } from '../policy/inventory.ts';
 import { endingFacts, SYSTEM } from './lifecycle.ts';
@@ -154,6 +155,7 @@ export function gatherInside(
     .filter(
       (one) =>
         isActive(one) &&
+        !isImported(one) &&
         !isPrefixVictim(one.victim) &&
         one.vector === vector &&
         sameButDstPorts({ ...match, dstPrefix: one.match.dstPrefix }, one.match) &&
@@ -208,7 +210,7 @@ export function narrowingFacts(
   const inside = holdsInside(mitigation, now);
   if (inside.has(mitigation.victim) || inside.size === 0) return [];
   if (inside.size >= policy.aggregation.hosts / 2) return [];
-  if (inside.size > roomFor(mitigation, state, policy)) return [];
+  if (inside.size > roomFor(mitigation, state, context)) return [];
   const created = ownRules(mitigation, inside, state, context);
   // Keeps the prefix rule when a host would be left without one.
   if (created === 'refused') return [];
@@ -247,7 +249,7 @@ export function restoreHostRules(
   const { now, policy } = context;
   if (mitigation.playbook === null || !isPrefixVictim(mitigation.victim)) return [];
   if (mitigation.dryRun !== (policy.mode === 'dry-run')) return [];
-  const room = roomFor(mitigation, state, policy);
+  const room = roomFor(mitigation, state, context);
   const created: BlockCreation[] = [];
   for (const [victim, holds] of holdsInside(mitigation, now)) {
     if (victim === mitigation.victim || created.length >= room) continue;
@@ -273,14 +275,19 @@ function ownRules(
 }
 
 /** Counts the mitigations that fit if this one is removed. */
-function roomFor({ customerId, pop, dryRun }: Mitigation, state: DecisionView, { quotas }: Policy): number {
+function roomFor(
+  { customerId, pop, dryRun }: Mitigation,
+  state: DecisionView,
+  context: DecideContext,
+): number {
+  const { quotas } = context.policy;
   const ofCustomer = customerId === null ? 0 : state.activeOfCustomer(customerId, dryRun);
   return (
     1 +
     Math.min(
       quotas.maxActivePerCustomer - ofCustomer,
       quotas.maxActivePerPop - state.activeOfPop(pop, dryRun),
-      quotas.maxActiveGlobal - state.activeTotal(dryRun),
+      quotas.maxActiveGlobal - activeEverywhere(state, context.elsewhere, dryRun).count,
     )
   );
 }

@@ -7,6 +7,7 @@ import { checkPorts, checkQuotas, checkTarget, type Refusal } from '../policy/gu
 import type { Ownership } from '../policy/inventory.ts';
 import type { Playbook, Step } from '../policy/playbook.ts';
 import { holdFor, renewalTime, activeHolds, withHold } from '../state/holds.ts';
+import { isImported } from '../intent.ts';
 import { isActive } from '../state/indices.ts';
 import type { DecisionView } from '../state/state-view.ts';
 import { portWords } from '../rule-text.ts';
@@ -89,7 +90,8 @@ function isActiveAlready(
   const dryRun = context.policy.mode === 'dry-run';
   return [...state.withMatch(ruleKey({ match: rule.match, action }))].some((id) => {
     const mitigation = state.mitigations.get(id);
-    return mitigation !== undefined && isActive(mitigation) && mitigation.dryRun === dryRun;
+    if (mitigation === undefined || isImported(mitigation)) return false;
+    return isActive(mitigation) && mitigation.dryRun === dryRun;
   });
 }
 
@@ -148,7 +150,7 @@ export function created(
   const refusal =
     checkPorts(policy.guardrails, rule) ??
     plan.refusal ??
-    checkQuotas(state, policy, owner?.customerId ?? null, now, taken.freed);
+    checkQuotas(state, context, owner?.customerId ?? null, taken.freed);
   if (refusal !== undefined) return refused(it, plan, rule, refusal, before, beforeWhy);
   const ttl = stepTtl(playbook.steps[plan.index] ?? it.step, profile, policy);
   const named =

@@ -43,7 +43,7 @@ export function decideMitigate(
   if (action.type === 'police' && !(action.rateBps > 0)) {
     throw new RangeError('police needs a rate above 0');
   }
-  const { policy, now } = context;
+  const { policy } = context;
   const owner = ownerOf(policy.inventory, victim);
   const ports = portSet(command.ports);
   const target: PlanTarget = {
@@ -84,7 +84,7 @@ export function decideMitigate(
     checkPorts(policy.guardrails, rule) ??
     checkAction(state, policy, action, rule.match.dstPrefix) ??
     checkEnforceable(state, target, rule, command, context) ??
-    checkQuotas(state, policy, owner?.customerId ?? null, now);
+    checkQuotas(state, context, owner?.customerId ?? null);
   if (refusal !== undefined) return refuse(draft, refusal, context);
 
   const lacking = shortfallWords(predict(policy, rule.match, action), action, context.room);

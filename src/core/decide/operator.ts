@@ -11,6 +11,7 @@ import { runToEnd } from '../../net/steps.ts';
 import type { Answer, Command, DecideContext, Decision } from '../commands.ts';
 import type { Fact } from '../facts.ts';
 import { checkAllowed, checkOwner, checkProtectedPorts, checkTarget } from '../policy/guardrails.ts';
+import { isImported } from '../intent.ts';
 import type { Policy } from '../policy/policy.ts';
 import { isActive, isLive } from '../state/indices.ts';
 import type { DecisionView } from '../state/state-view.ts';
@@ -183,7 +184,10 @@ export function* policyLoadedSteps(
   const question =
     ask === true ? askBeforeEnding('the new configuration', forbidden, active.length) : undefined;
   if (question !== undefined) return { facts: [], answer: question };
-  const ended = endAll(forbidden, ({ id }) => reasons.get(id) ?? '', actor, now);
+  const reasonOf = ({ id }: Mitigation): string => reasons.get(id) ?? '';
+  const ended = endAll(forbidden, reasonOf, actor, now, (mitigation) =>
+    isImported(mitigation) ? { revocable: true } : {},
+  );
   const hosts: Fact[] = [];
   const moved: Fact[] = [];
   for (const mitigation of active) {
@@ -209,10 +213,14 @@ function movedFacts(mitigation: Mitigation, policy: Policy, actor: Actor): reado
 /** Explains why a loaded policy ends a mitigation; undefined when it may stay. */
 export function endedByPolicy(
   policy: Policy,
-  mitigation: Pick<Mitigation, 'match' | 'ports' | 'action' | 'victim' | 'dryRun'>,
+  mitigation: Pick<Mitigation, 'match' | 'ports' | 'action' | 'victim' | 'dryRun' | 'origin'>,
   state: Pick<DecisionView, 'safelisted'>,
 ): string | undefined {
   if (policy.mode === 'dry-run' && !mitigation.dryRun) return 'it announces nothing (mode: dry-run)';
+  const owner = mitigation.origin?.pop;
+  if (owner !== undefined && policy.exchange?.accept.includes(owner) !== true) {
+    return `nothing is taken over from ${owner} (exchange.accept)`;
+  }
   return forbiddenBy(policy, mitigation, state);
 }
 
@@ -257,10 +265,16 @@ function endAll(
   reasonOf: (mitigation: Mitigation) => string,
   actor: Actor,
   at: number,
-  to: Ending['to'] = 'withdrawn',
+  more: (mitigation: Mitigation) => Pick<Ending, 'revocable'> = () => ({}),
 ): Decision {
   const facts = mitigations.flatMap((mitigation) =>
-    endingFacts(mitigation, { to, at, actor, reason: reasonOf(mitigation) }),
+    endingFacts(mitigation, {
+      to: 'withdrawn',
+      at,
+      actor,
+      reason: reasonOf(mitigation),
+      ...more(mitigation),
+    }),
   );
   return { facts, answer: { type: 'done', affected: mitigations.map(({ id }) => id) } };
 }

@@ -11,6 +11,7 @@ import type { UnicastKind, UnicastScope } from '../state/indices.ts';
 import { inRanges } from './ports.ts';
 import { overlappingPrefix } from '../../net/prefix-trie.ts';
 import type { Rule } from '../decide/rule.ts';
+import type { DecideContext } from '../commands.ts';
 import type { DecisionView } from '../state/state-view.ts';
 import type { Match, RefusalReason } from '../types.ts';
 import { isPrefixVictim, ownerOf } from '../victim.ts';
@@ -268,16 +269,17 @@ function checkUnicastQuotas(
  */
 export function checkQuotas(
   state: DecisionView,
-  policy: Policy,
+  context: Pick<DecideContext, 'policy' | 'now' | 'elsewhere'>,
   customerId: string | null,
-  now: number,
   freed = 0,
 ): Refusal | undefined {
+  const { policy, now } = context;
   const { quotas, pop } = policy;
   const dryRun = policy.mode === 'dry-run';
   const full = (reason: RefusalReason, count: number, most: number, of: string): Refusal | undefined =>
-    count - freed < most ? undefined : { reason, detail: `${of}: ${count} of at most ${most}` };
+    fullQuota(reason, count - freed, most, of, freed);
   const ofCustomer = customerId === null ? 0 : state.activeOfCustomer(customerId, dryRun);
+  const everywhere = activeEverywhere(state, context.elsewhere, dryRun);
   const perMinute = quotas.maxNewPerMinute;
   return (
     (customerId === null
@@ -289,9 +291,37 @@ export function checkQuotas(
           `active for customer ${customerId}`,
         )) ??
     full('quota_pop', state.activeOfPop(pop, dryRun), quotas.maxActivePerPop, `active at ${pop}`) ??
-    full('quota_global', state.activeTotal(dryRun), quotas.maxActiveGlobal, 'active in all') ??
+    full('quota_global', everywhere.count, quotas.maxActiveGlobal, everywhere.words) ??
     full('quota_rate', state.createdInMinute(now, dryRun), perMinute, 'created within a minute')
   );
+}
+
+/** Refuses one more if `count` of at most `most` are taken. The detail also counts the `freed` ones. */
+export function fullQuota(
+  reason: RefusalReason,
+  count: number,
+  most: number,
+  of: string,
+  freed = 0,
+): Refusal | undefined {
+  return count < most ? undefined : { reason, detail: `${of}: ${count + freed} of at most ${most}` };
+}
+
+/**
+ * Counts the active mitigations of all POPs, as far as they are known. What came from another POP counts there. A dry
+ * run concerns no other POP.
+ */
+export function activeEverywhere(
+  state: Pick<DecisionView, 'activeTotal' | 'activeImported'>,
+  elsewhere: DecideContext['elsewhere'],
+  dryRun: boolean,
+): { readonly count: number; readonly words: string } {
+  const total = state.activeTotal(dryRun);
+  if (elsewhere === undefined || dryRun) return { count: total, words: 'active in all' };
+  const imported = [...state.activeImported(dryRun).values()].reduce((sum, count) => sum + count, 0);
+  const stale = elsewhere.stale.join(', ');
+  const words = stale === '' ? 'active in all' : `active in all, with the last known number of ${stale}`;
+  return { count: total - imported + elsewhere.active, words };
 }
 
 function tooBroad(what: string): Refusal {

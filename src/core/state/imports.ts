@@ -19,7 +19,7 @@ export interface RememberedImport {
   readonly id: string;
   /** Time of the newest fact about it (ms). */
   readonly at: number;
-  /** The newest statement that was in effect here, or that ended it; absent: none ever was. */
+  /** The newest statement that was in effect here, or that ended it; absent: none was, or it may take effect again. */
   readonly version?: IntentVersion;
   /** It was withdrawn, here or by its POP: no later statement begins it again. Absent: it may begin again. */
   readonly isFinal?: true;
@@ -48,10 +48,10 @@ function newerOf(a: IntentVersion | undefined, b: IntentVersion | undefined): In
 
 /**
  * True when an ending is the last word about a mitigation: someone withdrew it, or its own POP ended it. One that
- * expired here for want of news may begin again when there is news.
+ * expired here for want of news may begin again when there is news, and one that a policy forbade when another allows it.
  */
-export function isFinalEnding({ to, actor }: Ending): boolean {
-  return to === 'withdrawn' || actor.via !== undefined;
+export function isFinalEnding({ to, actor, revocable }: Ending): boolean {
+  return to === 'withdrawn' ? revocable !== true : actor.via !== undefined;
 }
 
 /** Imports by id, in the order of the newest fact about them. */
@@ -71,13 +71,19 @@ export class ImportMemory {
   record(fact: Fact, at: number, about?: Mitigation): (() => void) | undefined {
     switch (fact.type) {
       case 'import.refused':
-        return this.add({ id: fact.mitigationId, at, refused: [fact.reason] });
+        return this.add({
+          id: fact.mitigationId,
+          at,
+          refused: [fact.reason],
+          ...(fact.reason === 'import_withdrawn' ? { isFinal: true } : {}),
+        });
       case 'import.ended':
         return this.add({ id: fact.mitigationId, at, version: fact.origin, isFinal: true });
       case 'mitigation.ending': {
         if (about?.origin === undefined) return undefined;
         const isFinal = isFinalEnding(fact.ending) ? { isFinal: true as const } : {};
-        return this.add({ id: fact.id, at, version: about.origin, ...isFinal });
+        const version = fact.ending.revocable === true ? {} : { version: about.origin };
+        return this.add({ id: fact.id, at, ...version, ...isFinal });
       }
       default:
         return undefined;
