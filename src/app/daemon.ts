@@ -30,6 +30,7 @@ import { followRecording, logFacts, logForgotten, logSessions, logUnenforced } f
 import { Metrics } from './observe/metrics.ts';
 import { closeEngine, closeSessions, Parts } from './parts.ts';
 import { StartError } from './process.ts';
+import { makeExchange } from './pops.ts';
 import { keepDisabled, recordPolicy, Reloader } from './reload.ts';
 import { serveApi, serveScrapes, serveStart, Starting } from './serve.ts';
 import { version } from './version.ts';
@@ -119,6 +120,7 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
     recording: () => engine.recording,
     audit: () => audit.condition,
     shortfalls: () => view.shortfalls(),
+    exchange: () => exchange,
   });
   const engine: Engine = await parts.start({
     name: 'journal',
@@ -131,6 +133,7 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
           systemTime: Date.now,
           newId: randomUUID,
           room: (neighbor, action) => reconciler.neighbors.roomOn(neighbor, action),
+          elsewhere: () => exchange?.othersActive(),
           snapshotEvery: SNAPSHOT_EVERY,
           onReplay: async (restored) => (fact) => audit.catchUp(restored, fact),
           onReplayed: (facts, about) => starting.read(facts, about),
@@ -166,6 +169,15 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
   engine.follow(logFacts(logger, engine.state, view.ruleText));
   announcer.subscribe(logSessions(logger));
   beginAudit(audit, engine, logger);
+  const exchange = makeExchange({
+    config,
+    engine,
+    announcer,
+    clock,
+    log,
+    policyHash: () => reloader.config.policyHash,
+    metrics: () => metrics,
+  });
   const metrics = new Metrics({
     engine,
     reconciler: view,
@@ -176,6 +188,7 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
     connections: () => server.connections,
     recording: () => engine.recording,
     assess: () => health.assess(),
+    exchange,
   });
   parts.add('metrics', () => metrics.stop());
   const alerts = new AlertRelay(config, engine.state, logger, metrics);
@@ -212,6 +225,7 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
         metrics,
         health,
         auditLog: audit,
+        ...(exchange === undefined ? {} : { exchange }),
         logger,
         clock,
         startedAt,
@@ -234,6 +248,8 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
     start: () => startSessions(announcer, config),
     stop: (_, shutdown) => closeSessions(announcer, engine, shutdown, logger),
   });
+  // Last: nothing waits for it.
+  await parts.start({ name: 'exchange', start: () => exchange?.start(), stop: () => exchange?.stop() });
   logger.info(
     { version, pop: config.policy.pop, mode: config.policy.mode, http: `${bound.host}:${bound.port}` },
     'prefixd is running',

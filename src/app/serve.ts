@@ -90,7 +90,7 @@ export async function serveStart(
 export interface ServeOptions
   extends Pick<
     HttpDependencies,
-    'engine' | 'announcer' | 'reconciler' | 'logger' | 'clock' | 'startedAt' | 'watchOverload'
+    'engine' | 'announcer' | 'reconciler' | 'exchange' | 'logger' | 'clock' | 'startedAt' | 'watchOverload'
   > {
   readonly reloader: Reloader;
   readonly metrics: Metrics;

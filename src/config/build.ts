@@ -16,6 +16,7 @@ import { hostPrefix, knownPrefix, parseZonedAddress, samePrefix, unmapped } from
 import { parseListen } from './schema/fields.ts';
 import type { Path } from './config-problem.ts';
 import { dotted } from './config-problem.ts';
+import { policyDigest } from './policy-digest.ts';
 import { showSettings } from './secrets.ts';
 import type { Settings } from './schema/prefixd-schema.ts';
 import type { Secrets } from './secrets.ts';
@@ -80,6 +81,7 @@ export function buildConfig(ingredients: Ingredients): LoadedConfig {
       inventory: { ...policy.inventory.data },
       playbooks: { ...policy.playbooks.data },
     },
+    policyHash: policyDigest(settings, policy),
     secrets: [...new Set(secrets.values())],
   };
 }

@@ -94,6 +94,8 @@ export interface LoadedConfig {
     readonly inventory: Readonly<Record<string, unknown>>;
     readonly playbooks: Readonly<Record<string, unknown>>;
   };
+  /** A digest of the policy's content: equal for POPs that decide alike. */
+  readonly policyHash: string;
   /** The secrets' values, to redact them from texts. */
   readonly secrets: readonly string[];
 }

@@ -155,7 +155,6 @@ export class Exchange implements ExchangeView {
     return this.#link.condition;
   }
 
-  /** Why imports cannot be recorded, such as a full disk; undefined: they can. */
   get importFailure(): Error | undefined {
     return this.#reader.failure;
   }

@@ -209,7 +209,11 @@ export class IntentReader {
   }
 
   /** Imports rows in order. Returns the cursor after the last one before the first failure. */
-  async #importAll(record: PopRecord, rows: readonly ReadIntent[], from: IntentVersion): Promise<IntentVersion> {
+  async #importAll(
+    record: PopRecord,
+    rows: readonly ReadIntent[],
+    from: IntentVersion,
+  ): Promise<IntentVersion> {
     let cursor = from;
     for (let at = 0; at < rows.length; at += BATCH) {
       const batch = rows.slice(at, at + BATCH);

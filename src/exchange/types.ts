@@ -123,6 +123,8 @@ export type PopTargets = 'all' | readonly string[];
 /** The exchange as the API, health and metrics see it. */
 export interface ExchangeView {
   readonly condition: ExchangeCondition;
+  /** Why imports cannot be recorded, such as a full disk; undefined: they can. */
+  readonly importFailure: Error | undefined;
   /** This POP first, then the others by name. */
   pops(): readonly KnownPop[];
   /** The active mitigations of other POPs, also those that are not for this one. */

@@ -25,6 +25,8 @@ export const HEALTH_CODES = [
   'unsupported',
   'over_budget',
   'quota',
+  'exchange',
+  'exchange_pop',
 ] as const;
 
 export type HealthCode = (typeof HEALTH_CODES)[number];

@@ -4,10 +4,12 @@
  */
 import type { Announcer } from '../../control/announcer.ts';
 import type { EngineView, Recording, Shortfall, TimerHost } from '../../control/types.ts';
+import type { ExchangeView } from '../../exchange/types.ts';
 import { secondsWords } from '../../net/text.ts';
 import { errorText } from '../../net/text.ts';
 import type { AuditCondition } from '../../store/audit/audit.ts';
 import type { Assessment, HealthCode, HealthReason } from '../../view/health.ts';
+import { exchangeLines } from './exchange-lines.ts';
 import { quotaLines } from './health-lines.ts';
 import { auditLines, type HealthLine, recordingLines } from './health-lines.ts';
 
@@ -24,6 +26,8 @@ export interface HealthSources {
   readonly audit: () => AuditCondition;
   /** Mitigations that are not enforced, by neighbor and reason. */
   readonly shortfalls: () => readonly Shortfall[];
+  /** The exchange with other POPs; undefined: there is none. */
+  readonly exchange?: () => ExchangeView | undefined;
 }
 
 /** Maximum number of lines about rules that are missing on neighbors; one per neighbor and reason. */
@@ -112,12 +116,18 @@ export class Health {
       ...quotaLines(engine.state, engine.policy).map(
         ({ key, text }): HealthLine => ({ code: 'quota', key, text }),
       ),
+      ...this.#exchange(),
     ];
   }
 
   #recording(): readonly HealthLine[] {
     const { clock, recording, audit } = this.#sources;
     return [...recordingLines(recording(), clock()), ...auditLines(audit(), clock())];
+  }
+
+  #exchange(): readonly HealthLine[] {
+    const exchange = this.#sources.exchange?.();
+    return exchange === undefined ? [] : exchangeLines(exchange, this.#sources.clock());
   }
 
   #mode(engine: EngineView): readonly HealthLine[] {

@@ -9,6 +9,7 @@ import {
   type ConnectionFigures,
   REFUSALS,
 } from '../../http/connection-table.ts';
+import type { ExchangeView } from '../../exchange/types.ts';
 import { targetUse } from '../../view/action-view.ts';
 import { type Assessment, HEALTH_CODES, HEALTH_STATUSES } from '../../view/health.ts';
 import type { MetricRegistry } from './metric-registry.ts';
@@ -26,6 +27,8 @@ export interface MetricsSources {
   /** The state of journal writes. */
   readonly recording?: () => Recording;
   readonly assess: () => Assessment;
+  /** The exchange with other POPs; absent: there is none. */
+  readonly exchange?: ExchangeView | undefined;
 }
 
 /** Sampling period for the event loop's delay (ms). */

@@ -11,6 +11,7 @@ import type { RefusalReason } from '../../core/types.ts';
 import type { RequestObservation } from '../../http/dependencies.ts';
 import type { WorkClass } from '../../http/turns.ts';
 import { forgetOldest } from '../../net/queue.ts';
+import { ExchangeMetrics } from './exchange-metrics.ts';
 import { addGauges, DELAY_RESOLUTION_MS, type MetricsSources } from './gauges.ts';
 import { MetricRegistry } from './metric-registry.ts';
 
@@ -68,6 +69,7 @@ export class Metrics {
   readonly #requestSeconds: Histogram<'route'>;
   readonly #fsyncSeconds: Histogram;
   readonly #alerts: Counter<'destination' | 'outcome'>;
+  readonly #exchange: ExchangeMetrics | undefined;
 
   constructor(sources: MetricsSources) {
     this.#events = this.#registry.counter('prefixd_events_ingested_total', 'Events that detectors reported', [
@@ -120,6 +122,7 @@ export class Metrics {
     );
     this.#latency = new UpdateLatency(sources.clock, (seconds) => updateSeconds.observe(seconds));
     addGauges(this.#registry, sources, this.#delay);
+    this.#exchange = sources.exchange && new ExchangeMetrics(this.#registry, sources.exchange);
     this.#delay.enable();
     this.#registry.addProcessMetrics();
     this.#subscriptions = [
@@ -168,6 +171,16 @@ export class Metrics {
     this.#alerts.inc({ destination, outcome }, count);
   }
 
+  /** Records the time from a mitigation's publication at another POP to its import here (ms). */
+  onImported(ageMs: number): void {
+    this.#exchange?.onImported(ageMs);
+  }
+
+  /** Counts versions of mitigations that were published. */
+  onPublished(count: number): void {
+    this.#exchange?.onPublished(count);
+  }
+
   /** Stops counting. */
   stop(): void {
     for (const unsubscribe of this.#subscriptions) unsubscribe();
@@ -183,7 +196,10 @@ export class Metrics {
       this.#events.inc({ source, vector: this.#vectorLabels.label(detection.vector) });
       if (refusal !== null) this.#rejections.inc({ reason: refusal });
     }
-    if (fact.type === 'import.refused') this.#rejections.inc({ reason: fact.reason });
+    if (fact.type === 'import.refused') {
+      this.#rejections.inc({ reason: fact.reason });
+      this.#exchange?.onRefused(fact.reason);
+    }
     // A refused event is counted above; this counts operators' own mitigations.
     if (fact.type === 'mitigation.rejected' && fact.mitigation.triggeringEventId === null) {
       this.#rejections.inc({ reason: fact.mitigation.reason });

@@ -9,6 +9,7 @@ import { DEFAULT_UNICAST_QUOTAS, POLICY_MODES } from '../../core/policy/policy.t
 import { DEFAULT_PROFILES, type ProfileName } from '../../core/policy/profile.ts';
 import { decimal, flag, integer, oneOf, prefix, words } from '../../core/policy/value-kinds.ts';
 import { bgp } from './bgp-schema.ts';
+import { exchange } from './exchange-schema.ts';
 import { environment, listen, name, path, quota, vector, webUrl } from './fields.ts';
 
 const hold = oneOf(HOLD_MODES);
@@ -20,9 +21,6 @@ export const DEFAULT_LISTEN = '127.0.0.1:8080';
 
 /** Default of `storage.path`. */
 export const DEFAULT_STORAGE = './data';
-
-/** Default of `exchange.max_imported_per_pop`. */
-const DEFAULT_MAX_IMPORTED = 100;
 
 /** Default environment variable of the admin token. */
 export const DEFAULT_TOKEN_ENV = 'PREFIXD_API_TOKEN';
@@ -328,19 +326,6 @@ const alerting = z.strictObject({
   allow_private_addresses: flag
     .default(false)
     .describe('Allows alerts to loopback, private and link-local addresses.'),
-});
-
-const exchange = z.strictObject({
-  url_env: environment.describe(
-    "Environment variable that contains the database's URL: `postgresql://USER:PASSWORD@HOST/DATABASE`.",
-  ),
-  accept: z
-    .array(name)
-    .default([])
-    .describe('POPs whose mitigations and requests count here. Default: none; this POP only publishes.'),
-  max_imported_per_pop: quota
-    .default(DEFAULT_MAX_IMPORTED)
-    .describe('Active mitigations of each of these POPs here.'),
 });
 
 /** The content of prefixd.yaml. The output is the effective configuration with the keys of the file. */

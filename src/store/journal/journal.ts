@@ -211,11 +211,7 @@ export class Journal implements Store {
     if (current.length === 0 && !current.retired) return;
     await current.tidy();
     if (current.length === 0) await removeIfThere(this.#files, current.segment.path);
-    const next = await SegmentFile.create(
-      this.#files,
-      this.#folder,
-      this.#segment(this.#durableSeq + 1),
-    );
+    const next = await SegmentFile.create(this.#files, this.#folder, this.#segment(this.#durableSeq + 1));
     if (this.#state.name === 'open' || this.#state.name === 'closing') {
       this.#state = { ...this.#state, segment: next };
     }
