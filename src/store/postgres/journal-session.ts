@@ -22,6 +22,7 @@ export interface JournalWriter {
 /** A row of the table of journals. */
 export interface JournalRow {
   readonly id: number;
+  readonly name: string;
   readonly epoch: number;
   readonly link: number;
   readonly writer: string;
@@ -31,7 +32,7 @@ export interface JournalRow {
   readonly base: number;
 }
 
-const COLUMNS = `id, epoch, link, writer, owner, base,
+const COLUMNS = `id, name, epoch, link, writer, owner, base,
   to_char(opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS opened_at`;
 
 /** Finds a journal by its name; undefined if there is none. */
@@ -57,6 +58,7 @@ export async function findOrCreateJournal(connection: PostgresConnection, name: 
 function journalRow(row: PostgresRow): JournalRow {
   return {
     id: numberOf(row, 'id'),
+    name: textOf(row, 'name'),
     epoch: numberOf(row, 'epoch'),
     link: numberOf(row, 'link'),
     writer: textOf(row, 'writer'),
@@ -107,20 +109,25 @@ export async function raiseEpoch(
   return journalRow(row);
 }
 
+/** How a journal was opened: the owner before, and the new one. */
+export interface JournalOpening {
+  readonly before: JournalRow;
+  readonly opened: JournalRow;
+}
+
 /**
  * Claims the journal for a new connection of its owner, after every statement of earlier connections has been committed
  * or cannot be any more. Undefined if another daemon has raised the epoch. A failover may have lost this daemon's own
- * epoch, which is then raised again.
+ * opening, which is then repeated.
  */
 export async function claimAgain(
   connection: PostgresConnection,
-  journal: JournalRow,
-  writer: JournalWriter,
+  { before, opened }: JournalOpening,
 ): Promise<JournalRow | undefined> {
   const { rows } = await connection.query(
     `UPDATE prefixd.journal SET epoch = $2, link = link + 1, writer = $3, owner = $4
-      WHERE id = $1 AND (epoch < $2 OR (epoch = $2 AND writer = $3)) RETURNING ${COLUMNS}`,
-    [journal.id, journal.epoch, writer.id, writer.owner],
+      WHERE id = $1 AND ((epoch = $2 AND writer = $3) OR (epoch = $5 AND writer = $6)) RETURNING ${COLUMNS}`,
+    [opened.id, opened.epoch, opened.writer, opened.owner, before.epoch, before.writer],
   );
   return rows[0] === undefined ? undefined : journalRow(rows[0]);
 }
