@@ -35,6 +35,8 @@ interface OwnRequest {
   readonly madeAt: number;
   readonly acks: Map<string, Confirmation>;
   isSent: boolean;
+  /** Other POPs that the database had when it was sent. */
+  sentTo: readonly string[];
   /** Called when an answer arrives. */
   readonly listeners: Set<() => void>;
 }
@@ -71,6 +73,7 @@ export class PopRequests {
       madeAt: clock(),
       acks: new Map(),
       isSent: false,
+      sentTo: [],
       listeners: new Set(),
     };
     this.#forgetOld();
@@ -83,7 +86,7 @@ export class PopRequests {
         resolve();
       };
       const look = (): void => {
-        if (this.#expected(own).every((pop) => own.acks.has(pop))) done();
+        if (this.#isAnswered(own)) done();
       };
       const cancel = timers.after(WAIT_MS, done);
       own.listeners.add(look);
@@ -116,6 +119,7 @@ export class PopRequests {
         madeAt: now - ageMs,
         acks: new Map(),
         isSent: true,
+        sentTo: [],
         listeners: new Set(),
       });
     }
@@ -127,12 +131,11 @@ export class PopRequests {
       if (own.isSent) continue;
       const left = this.#lifetime(own);
       if (left !== undefined && left <= 0) continue;
-      await rows.write(own.id, own.targets, own.request, left);
+      own.sentTo = await rows.write(own.id, own.targets, own.request, left);
       own.isSent = true;
+      for (const look of [...own.listeners]) look();
     }
-    const open = [...this.#own.values()].filter(
-      (own) => own.isSent && !this.#expected(own).every((pop) => own.acks.has(pop)),
-    );
+    const open = [...this.#own.values()].filter((own) => own.isSent && !this.#isAnswered(own));
     if (open.length === 0) return;
     for (const { id, by, state, detail } of await rows.readAcks(open.map(({ id }) => id))) {
       const own = this.#own.get(keyOf(id));
@@ -175,8 +178,12 @@ export class PopRequests {
     }
   }
 
-  #expected({ targets }: OwnRequest): readonly string[] {
-    return targets === 'all' ? this.#options.known() : targets;
+  #expected({ targets, sentTo }: OwnRequest): readonly string[] {
+    return targets === 'all' ? [...new Set([...this.#options.known(), ...sentTo])] : targets;
+  }
+
+  #isAnswered(own: OwnRequest): boolean {
+    return own.isSent && this.#expected(own).every((pop) => own.acks.has(pop));
   }
 
   #confirmations(own: OwnRequest, problem: string | undefined): readonly Confirmation[] {

@@ -40,14 +40,14 @@ export class RequestRows {
 
   /**
    * Writes a request, once. `lifetimeMs` undefined: it does not expire. A removal from the safelist takes away the
-   * requests that added the entry, so that POPs that come later do not add it.
+   * requests that added the entry, so that POPs that come later do not add it. Returns the names of the other POPs.
    */
   async write(
     id: IntentVersion,
     targets: PopTargets,
     request: PopRequest,
     lifetimeMs: number | undefined,
-  ): Promise<void> {
+  ): Promise<readonly string[]> {
     if (request.type === 'safelist-remove' && targets === 'all') {
       await this.#connection.query(
         `DELETE FROM ${SCHEMA}.request AS r USING json_to_recordset($1::json) AS t(pop text, epoch bigint, n bigint)
@@ -55,16 +55,19 @@ export class RequestRows {
         [JSON.stringify(request.tags)],
       );
     }
-    await this.#connection.query(
+    const { rows } = await this.#connection.query(
       `WITH written AS (
          INSERT INTO ${SCHEMA}.request (pop, epoch, n, targets, body, expires_at)
          VALUES ($1, $2, $3, $4, $5,
                  coalesce(clock_timestamp() + $6::float8 * interval '1 ms', 'infinity'))
          ON CONFLICT DO NOTHING
        )
-       SELECT pg_notify('${CHANNEL}', 'request ' || $1::text)`,
+       SELECT coalesce(json_agg(name), '[]')::text AS names, pg_notify('${CHANNEL}', 'request ' || $1::text)
+         FROM ${SCHEMA}.pop WHERE name <> $1`,
       [id.pop, id.epoch, id.n, targetsText(targets), encodeRequest(request), lifetimeMs ?? null],
     );
+    const names: unknown = JSON.parse(textOf(rows[0], 'names'));
+    return Array.isArray(names) ? names.map(String) : [];
   }
 
   /** Reads this POP's own requests, oldest first; at most the newest `most`. */

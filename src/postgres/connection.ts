@@ -51,6 +51,8 @@ export class PostgresConnection {
   readonly #place: string;
   #lost: PostgresError | undefined;
   #closed = false;
+  /** Settles when the last statement has; the package takes one at a time. */
+  #last: Promise<unknown> = Promise.resolve();
 
   private constructor(client: Client, socket: Socket, options: PostgresOptions) {
     this.#client = client;
@@ -112,12 +114,23 @@ export class PostgresConnection {
 
   /**
    * Runs one statement, after those before it. Rejects with PostgresError: `refused` if it had no effect, `lost` if that
-   * is not known. After a missed deadline the connection is lost, because the answer may still arrive.
+   * is not known. After a missed deadline the connection is lost, because the answer may still arrive. The deadline
+   * counts from the statement's turn.
    */
-  async query(
+  query(
     text: string,
     values: readonly (string | number | boolean | null)[] = [],
-    { name, deadlineMs = this.#options.statementMs }: StatementOptions = {},
+    options: StatementOptions = {},
+  ): Promise<StatementResult> {
+    const answer = this.#last.then(() => this.#run(text, values, options));
+    this.#last = answer.catch(() => undefined);
+    return answer;
+  }
+
+  async #run(
+    text: string,
+    values: readonly (string | number | boolean | null)[],
+    { name, deadlineMs = this.#options.statementMs }: StatementOptions,
   ): Promise<StatementResult> {
     if (this.#lost !== undefined) throw this.#lost;
     const running = this.#client.query({
