@@ -328,7 +328,7 @@ export function neighborWords({ change, keys, rulesSent, keepsRules }: NeighborC
 
 export type CheckedMitigation = Pick<
   Mitigation,
-  'victim' | 'customerId' | 'serviceId' | 'match' | 'ports' | 'excludedPorts' | 'action' | 'dryRun'
+  'victim' | 'customerId' | 'serviceId' | 'match' | 'ports' | 'excludedPorts' | 'action' | 'dryRun' | 'origin'
 >;
 
 /** Reads a mitigation. CliError if the answer lacks the rule's match, which a preview needs. */
@@ -342,6 +342,8 @@ export function readMitigation(shown: Fields): CheckedMitigation {
     match: readMatch(shown.match),
     action: actionOf(shown),
     dryRun: shown.dry_run === true,
+    // Only its POP matters for what a policy allows.
+    ...(typeof shown.origin === 'string' ? { origin: { pop: shown.origin, epoch: 0, n: 0 } } : {}),
   };
 }
 

@@ -1,6 +1,12 @@
 /** Compares two inventories entry by entry, and describes the effect on active mitigations. Pure. */
 import type { Inventory } from '../core/policy/inventory.ts';
-import type { AssetData, CustomerData, InventoryData, ServiceData } from '../core/policy/inventory-schema.ts';
+import {
+  type AssetData,
+  type CustomerData,
+  type InventoryData,
+  prefixOf,
+  type ServiceData,
+} from '../core/policy/inventory-schema.ts';
 import { normalRanges, rangesLess, readRange } from '../core/policy/ports.ts';
 import { USUAL_PROFILE } from '../core/policy/profile.ts';
 import { allowedFor, excludedRanges } from '../core/decide/rule.ts';
@@ -59,9 +65,21 @@ function customerChanges(before: InventoryData, after: InventoryData): readonly 
       ...((was.policy_profile ?? USUAL_PROFILE) === (becomes.policy_profile ?? USUAL_PROFILE)
         ? []
         : ['policy_profile']),
+      ...(popsText(was) === popsText(becomes) ? [] : ['pops']),
     ];
     return keys.length === 0 ? [] : [{ customer_id, change: 'changed', keys }];
   });
+}
+
+/** Returns the POPs of a customer, its prefixes and its services, for comparing. */
+function popsText({ pops, prefixes = [], services = [] }: CustomerData): string {
+  const ofPrefixes = prefixes.flatMap((entry) =>
+    typeof entry === 'string' ? [] : [[entry.prefix, ...entry.pops]],
+  );
+  const ofServices = services.flatMap((service) =>
+    service.pops === undefined ? [] : [[service.service_id, ...service.pops]],
+  );
+  return JSON.stringify([pops ?? null, ofPrefixes, ofServices]);
 }
 
 function byId({ customers }: InventoryData): ReadonlyMap<string, CustomerData> {
@@ -73,7 +91,7 @@ type Owners = ReadonlyMap<string, ReadonlySet<string>>;
 function prefixOwners({ customers }: InventoryData): Owners {
   const owners = new Map<string, Set<string>>();
   for (const { customer_id, prefixes } of customers) {
-    for (const prefix of prefixes ?? []) note(owners, prefixText(prefix), customer_id);
+    for (const entry of prefixes ?? []) note(owners, prefixText(prefixOf(entry)), customer_id);
   }
   return owners;
 }

@@ -42,6 +42,8 @@ export function mitigationText(context: CommandContext, one: Fields): string {
         ['action', actionText(one)],
         ['rule', text(one.rule)],
         ['neighbors', enforcementText(one)],
+        ['decided at', text(one.origin)],
+        ['pops', popsText(one)],
         ['created', text(one.created_at)],
         ['expires', expiryText(one)],
         ['held by', isActive(one) ? list(one.held_by).map(text).join(', ') : ''],
@@ -73,6 +75,13 @@ function expiryText(one: Fields): string {
   const at = text(one.expires_at);
   const left = (Date.parse(at) - Date.now()) / 1000;
   return Number.isFinite(left) && left > 0 ? `${at} (in ${duration(left)})` : at;
+}
+
+/** Returns the POPs whose routers get its rule, unless that is only the one that answers. */
+function popsText({ pops, pop }: Fields): string {
+  const names = list(pops).map(text);
+  if (names.length === 1 && names[0] === text(pop)) return '';
+  return names.map((name) => (name === '*' ? 'all' : name)).join(', ');
 }
 
 /** Returns its end: `withdrawn by kim at 2026-01-31T12:00:00.000Z: false positive`. */

@@ -30,6 +30,7 @@ import {
   unreachablePlaybooks,
 } from './validate/playbook-checks.ts';
 import { repetitionChecks } from './validate/repetition-checks.ts';
+import { scopeChecks } from './validate/scope-checks.ts';
 import { crossChecks } from './validate/settings-checks.ts';
 import { targetChecks, targetStepChecks } from './validate/target-checks.ts';
 import type { YamlSource } from './yaml/yaml.ts';
@@ -110,6 +111,7 @@ function policyChecks(policy: Policy, settings: Settings, found: Findings, acros
   const { warning } = across;
   targetChecks(policy, settings, found);
   targetStepChecks(policy, settings, across);
+  scopeChecks(policy, across);
   // Computed once, because grouping a large inventory takes long.
   const groups = assetGroups(policy);
   for (const { path, message, fix } of enforcementChecks(policy, groups)) warning(path, message, fix);
@@ -212,7 +214,9 @@ function writtenIds(data: unknown): readonly string[] | undefined {
 
 /** Warns if a neighbor keeps a dead daemon's rules for longer than the shortest TTL. */
 function restartChecks(settings: Settings, files: readonly PlaybooksPart[], found: Findings): void {
-  const ttls = files.flatMap(({ data }) => [...stepsOf(data)].map(({ step }) => step.ttl_seconds));
+  const ttls = files.flatMap(({ data }) =>
+    [...stepsOf(data, settings.pop)].map(({ step }) => step.ttl_seconds),
+  );
   const usual = settings.timers.default_ttl_seconds;
   const factor = Math.min(...Object.values(settings.profiles).map(({ ttl }) => ttl));
   const shortest = Math.max(

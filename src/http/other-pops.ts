@@ -7,10 +7,12 @@ import type { IntentVersion } from '../core/types.ts';
 import type { HttpDependencies } from './dependencies.ts';
 import { HttpProblem, invalidField } from './http-problem.ts';
 
-/** Stands for all POPs in a request. */
+/** Stands for all POPs in a request, as EVERY_POP does. */
 export const ALL_POPS = 'all';
 
-const popName = z.string().regex(/^[A-Za-z0-9._-]{1,64}$/, 'must be the name of a POP, or `all`');
+const popName = z
+  .string()
+  .regex(/^(?:\*|[A-Za-z0-9._-]{1,64})$/, 'must be the name of a POP, or `*` for all');
 
 /** POPs in a body. */
 export const PopsField = z
@@ -18,7 +20,9 @@ export const PopsField = z
   .min(1)
   .max(256)
   .optional()
-  .describe('POPs that this is for, or `all`; others than this one need `exchange`. Default: this POP');
+  .describe(
+    'POPs that this is for, by name; `["*"]`: all. Others than this one need `exchange`. Default: this POP',
+  );
 
 /** POPs in a query, separated by commas. */
 export const PopsQuery = z.strictObject({
@@ -28,7 +32,7 @@ export const PopsQuery = z.strictObject({
     .transform((text) => text.split(','))
     .pipe(z.array(popName))
     .optional()
-    .describe('POPs that this is for, separated by commas, or `all`. Default: this POP'),
+    .describe('POPs that this is for, separated by commas; `*`: all. Default: this POP'),
 });
 
 const ConfirmationSchema = z.object({
@@ -69,7 +73,7 @@ export function choosePops(
   if (others !== undefined) requireKnown(exchange, others);
   const id = others === undefined ? undefined : exchange?.nextRequest();
   return {
-    isHere: names === undefined || names.includes(ALL_POPS) || names.includes(own),
+    isHere: names === undefined || namesAll(names) || names.includes(own),
     isNamed: names !== undefined,
     id,
     ask: async (request, here) => {
@@ -94,13 +98,17 @@ export function mitigationPops(
   const others = targetsOf(names, engine.policy.pop);
   if (names === undefined || (others === undefined && names.includes(engine.policy.pop))) return undefined;
   if (others !== undefined) requireKnown(exchange, others);
-  return names.includes(ALL_POPS) ? [EVERY_POP] : [...new Set(names)].sort();
+  return namesAll(names) ? [EVERY_POP] : [...new Set(names)].sort();
+}
+
+function namesAll(names: readonly string[]): boolean {
+  return names.includes(ALL_POPS) || names.includes(EVERY_POP);
 }
 
 /** Returns the other POPs that a request names; undefined for none. */
 function targetsOf(names: readonly string[] | undefined, own: string): PopTargets | undefined {
   if (names === undefined) return undefined;
-  if (names.includes(ALL_POPS)) return 'all';
+  if (namesAll(names)) return 'all';
   const others = [...new Set(names)].filter((name) => name !== own);
   return others.length === 0 ? undefined : others;
 }

@@ -20,6 +20,7 @@ import {
   noteIgnored,
   type FieldNotes,
   portItems,
+  popsOf,
   portOf,
   portsOf,
   protocolFor,
@@ -111,6 +112,10 @@ export const genericEventSchema = z.looseObject({
     .unknown()
     .optional()
     .describe('TCP flags of all packets, such as `syn,!ack` or a list; they narrow the rule'),
+  pops: z
+    .unknown()
+    .optional()
+    .describe('POPs that see the attack, as a list of names; steps with `scope: reported` filter there'),
   action: z.enum(['ban', 'unban']).nullish().describe('Default: ban'),
   raw_details: z.unknown().optional().describe('Further data of the detector; kept, never interpreted'),
 });
@@ -205,6 +210,7 @@ function toDetection(event: GenericEvent, notes: FieldNotes): Signal {
     return invalid('protocol', `${event.protocol} contradicts vector ${event.vector}; leave one of them out`);
   }
   const traits = traitsOf(event, notes);
+  const pops = popsOf(event.pops, notes);
   const detection: Detection = {
     externalId: event.event_id ?? null,
     source: event.source,
@@ -218,6 +224,7 @@ function toDetection(event: GenericEvent, notes: FieldNotes): Signal {
     confidence: confidenceOf(event.confidence, notes) ?? null,
     ports: portSet(portsOf(event.top_dst_ports, 'top_dst_ports', MAX_PORTS_READ, notes)),
     ...(traits === undefined ? {} : { traits }),
+    ...(pops.length === 0 ? {} : { pops }),
     at: timeOf(event.timestamp, notes) ?? null,
     ...(notes.length === 0 ? {} : { notes }),
     details: detailsOf(event),

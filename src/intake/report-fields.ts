@@ -3,6 +3,7 @@
  * protects its victim even when its values are useless.
  */
 import { readFlags } from '../core/policy/refinement.ts';
+import { isSafeName } from '../core/policy/value-kinds.ts';
 import { Protocol, protocolNumber } from '../core/policy/vectors.ts';
 import { failed, ok, type Result } from '../net/result.ts';
 import { cutText, keptText } from '../net/text.ts';
@@ -94,6 +95,20 @@ export function protocolOf(value: unknown, notes: FieldNotes): number | undefine
 /** Replaces ICMP by ICMPv6 for an IPv6 address, because detectors may call both ICMP. */
 export function protocolFor(protocol: number | undefined, family: 4 | 6): number | undefined {
   return protocol === Protocol.Icmp && family === 6 ? Protocol.Icmpv6 : protocol;
+}
+
+/** At most this many POPs of one report are read. */
+const MAX_POPS = 64;
+
+/** Returns the POPs that a report names, ascending; ignores what is no name. */
+export function popsOf(value: unknown, notes: FieldNotes): readonly string[] {
+  if (value === undefined || value === null) return [];
+  const names = new Set<string>();
+  for (const item of [value].flat().slice(0, MAX_POPS)) {
+    if (typeof item === 'string' && isSafeName(item)) names.add(item);
+    else noteIgnored(notes, 'pops', `"${cutText(String(item), 20)}" is not the name of a POP`);
+  }
+  return [...names].sort();
 }
 
 /** TCP flags that are set and not set, as octets of the TCP header. */

@@ -725,6 +725,6 @@ test('a value of a playbook or customer out of its range is refused with what is
     'playbooks.yaml:5:78 playbooks[0].steps[0].ttl_seconds: invalid value 86401: expected a whole number of seconds from 1 to 86400',
     'playbooks.yaml:6:57 playbooks[0].steps[1].require_confidence_at_least: invalid value 2: expected a number from 0 to 1',
     'playbooks.yaml:6:89 playbooks[0].steps[1].require_persistence_seconds: invalid value -1: expected a whole number of seconds from 0 to 31536000',
-    'playbooks.yaml:7:56 playbooks[1].steps: invalid value (an empty list): expected a list of at least 1: a section with the keys action, rate_bps, to, vrf, ip, copy, whole_host_rate_bps, ttl_seconds, require_confidence_at_least, require_persistence_seconds, match',
+    'playbooks.yaml:7:56 playbooks[1].steps: invalid value (an empty list): expected a list of at least 1: a section with the keys action, rate_bps, to, vrf, ip, copy, whole_host_rate_bps, ttl_seconds, require_confidence_at_least, require_persistence_seconds, scope, match',
   ]);
 });

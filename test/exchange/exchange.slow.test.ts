@@ -149,7 +149,13 @@ describe('the exchange between POPs', { skip: missingPostgres() }, () => {
     const tag = ber.exchange.nextRequest();
     const reason = 'resolver';
     await ber.engine.submit({ type: 'safelist-add', prefix: `${A}/32`, actor: OPERATOR, reason, tag });
-    const request = { type: 'safelist-add', prefix: `${A}/32`, operator: 'kim', reason, confirmed: false } as const;
+    const request = {
+      type: 'safelist-add',
+      prefix: `${A}/32`,
+      operator: 'kim',
+      reason,
+      confirmed: false,
+    } as const;
     const confirmations = await ber.exchange.ask(tag, request, 'all');
     const took = performance.now() - from;
     assert.deepEqual(fra.victims, []);

@@ -1,15 +1,13 @@
 /** Defines the kinds of values that only prefixd.yaml has; the others are in core/policy/value-kinds.ts. */
 import { z } from 'zod';
 import { parseAnyCommunity } from '../../bgp/wire/communities.ts';
-import { text } from '../../core/policy/value-kinds.ts';
+import { isSafeName, text } from '../../core/policy/value-kinds.ts';
 import { VECTOR_PATTERN, VECTOR_SYNTAX } from '../../core/policy/vectors.ts';
 import { parseAddress, parseZonedAddress } from '../../net/prefix.ts';
 import { isLoopbackAddress } from '../../net/special-addresses.ts';
 
 /** A name that is safe in labels, logs and API paths. */
-export const name = text('a name of 1 to 64 letters, digits, ".", "_" or "-"', (value) =>
-  /^[A-Za-z0-9._-]{1,64}$/.test(value),
-);
+export const name = text('a name of 1 to 64 letters, digits, ".", "_" or "-"', isSafeName);
 
 export const vector = text(`a vector: ${VECTOR_SYNTAX}, such as udp_flood`, (value) =>
   VECTOR_PATTERN.test(value),

@@ -10,6 +10,7 @@ import type { Playbook } from '../../core/policy/playbook.ts';
 import type { Policy } from '../../core/policy/policy.ts';
 import { USUAL_PROFILE } from '../../core/policy/profile.ts';
 import { impliedProtocol } from '../../core/policy/vectors.ts';
+import { prefixOf } from '../../core/policy/inventory-schema.ts';
 import { NO_ALLOWED_PORTS, ownerOf } from '../../core/victim.ts';
 import { type WayPlan, type PlanTarget, planRule, planWithin } from '../../core/decide/enforceable-rule.ts';
 import { actionWords } from '../../core/rule-text.ts';
@@ -226,7 +227,7 @@ export function assetGroups({ inventory, playbooks }: Policy): readonly AssetGro
   const groups = new Map<string, AssetGroup>();
   for (const { customer_id: id, prefixes = [], services = [] } of inventory.data.customers) {
     const assets = services.flatMap(({ assets: list = [] }) => list.map(({ ip }) => ip));
-    for (const entry of [...prefixes, ...assets]) {
+    for (const entry of [...prefixes.map(prefixOf), ...assets]) {
       const victim = entry.split('/')[0] ?? entry;
       const owner = ownerOf(inventory, victim);
       const family = victim.includes(':') ? 6 : 4;

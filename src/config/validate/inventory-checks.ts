@@ -2,7 +2,7 @@
  * Finds customers that can never be protected, because of the inventory or of the prefixes that the settings exempt.
  */
 import { assetPrefixes } from '../../core/policy/ownership.ts';
-import type { CustomerData } from '../../core/policy/inventory-schema.ts';
+import { type CustomerData, prefixOf } from '../../core/policy/inventory-schema.ts';
 import { countWords } from '../../net/text.ts';
 import { PrefixTrie } from '../../net/prefix-trie.ts';
 import { type Prefix, parsePrefix, unmapped } from '../../net/prefix.ts';
@@ -86,7 +86,8 @@ export function inventoryChecks(
 }
 
 function entriesOf({ prefixes = [], services = [] }: CustomerData, i: number): readonly InventoryEntry[] {
-  const entries: InventoryEntry[] = prefixes.map((text, j) => {
+  const entries: InventoryEntry[] = prefixes.map((entry, j) => {
+    const text = prefixOf(entry);
     const prefix = parsePrefix(text);
     return {
       path: ['customers', i, 'prefixes', j],

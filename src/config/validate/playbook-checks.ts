@@ -2,7 +2,7 @@
 import { ruleKind } from '../../core/action.ts';
 import type { CustomerData } from '../../core/policy/inventory-schema.ts';
 import type { PlaybookData, PlaybooksData, StepData } from '../../core/policy/playbook-schema.ts';
-import type { Playbook, PlaybookMatch, PlaybookSet } from '../../core/policy/playbook.ts';
+import { isForPop, type Playbook, type PlaybookMatch, type PlaybookSet } from '../../core/policy/playbook.ts';
 import { inRanges } from '../../core/policy/ports.ts';
 import { USUAL_PROFILE } from '../../core/policy/profile.ts';
 import { readRefinement } from '../../core/policy/refinement.ts';
@@ -22,7 +22,7 @@ import { KNOWN_DETECTORS, type Settings } from '../schema/prefixd-schema.ts';
 export function playbookChecks(data: PlaybooksData, settings: DeepPartial<Settings>, found: Findings): void {
   const forbidsSource = settings.guardrails?.allow_src_prefix_match === false;
   const protectedPorts = (settings.guardrails?.protected?.ports ?? []).filter((port) => port !== undefined);
-  for (const { step, path } of stepsOf(data)) {
+  for (const { step, path } of stepsOf(data, settings.pop)) {
     ttlChecks(step, [...path, 'ttl_seconds'], settings, found);
     if (step.match === undefined) continue;
     if (step.match.src_prefix !== undefined && forbidsSource) {
@@ -116,9 +116,13 @@ function isConditional(match: PlaybookMatch, vector: string): boolean {
   );
 }
 
-/** Yields a file's steps with their paths; those of its default playbook are last. */
-export function* stepsOf(data: PlaybooksData): Iterable<{ readonly step: StepData; readonly path: Path }> {
+/** Yields a file's steps for a POP (all if it is unknown) with their paths; those of its default playbook are last. */
+export function* stepsOf(
+  data: PlaybooksData,
+  pop: string | undefined,
+): Iterable<{ readonly step: StepData; readonly path: Path }> {
   for (const [i, playbook] of (data.playbooks ?? []).entries()) {
+    if (!isForPop(playbook, pop)) continue;
     for (const [j, step] of playbook.steps.entries()) yield { step, path: ['playbooks', i, 'steps', j] };
   }
   for (const [j, step] of (data.default_playbook?.steps ?? []).entries()) {
@@ -177,7 +181,15 @@ export function unreachablePlaybooks(set: PlaybookSet): readonly Unreachable[] {
 
 function firstBefore(playbook: Playbook, list: readonly Playbook[]): Playbook | undefined {
   const place = list.indexOf(playbook);
-  return list.slice(0, Math.max(0, place)).find(({ match }) => takesAllOf(match, playbook.match));
+  return (
+    list
+      .slice(0, Math.max(0, place))
+      // A playbook for all POPs may apply at others.
+      .find(
+        ({ match, pops }) =>
+          (pops === undefined || playbook.pops !== undefined) && takesAllOf(match, playbook.match),
+      )
+  );
 }
 
 /** True if every attack that meets the conditions of `narrow` also meets those of `wide`; ignores vectors. */
@@ -214,6 +226,7 @@ export interface Referents {
  */
 export function referenceChecks(data: PlaybooksData, to: Referents, found: Findings): void {
   for (const [i, playbook] of (data.playbooks ?? []).entries()) {
+    if (!isForPop(playbook, to.settings.pop)) continue;
     const at: Path = ['playbooks', i, 'match'];
     customerChecks(playbook, at, to, found);
     profileChecks(playbook, at, to, found);

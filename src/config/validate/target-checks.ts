@@ -240,7 +240,7 @@ function announceChecks({ bgp, scrubbers, blackhole }: Settings, found: Findings
 /** Checks the steps of all playbooks against the targets; `found` takes paths as if all playbook files were one. */
 export function targetStepChecks(policy: Policy, settings: Settings, found: Findings): void {
   const announced = new Set<RuleKind>(settings.bgp.neighbors.flatMap(({ announce }) => announce));
-  for (const { step, path } of stepsOf(policy.playbooks.data)) {
+  for (const { step, path } of stepsOf(policy.playbooks.data, policy.pop)) {
     if (step.to !== undefined) scrubberChecks(step, step.to, path, settings, found);
     longTtlChecks(step, [...path, 'ttl_seconds'], settings, found);
     if (step.action === 'blackhole' && !settings.blackhole.allowed) {

@@ -96,6 +96,8 @@ export interface Gathering {
   readonly replaceable: readonly Mitigation[];
   /** Holds of reports that quotas refused. */
   readonly refused: readonly Hold[];
+  /** The POPs where one of the hosts was reported. */
+  readonly pops: readonly string[];
 }
 
 /**
@@ -130,7 +132,8 @@ export function gather(
   const named = detections.every(({ ports }) => ports.length > 0);
   const ports = named ? portSet(detections.flatMap((one) => [...one.ports])) : [];
   const isNameable = ports.length <= policy.guardrails.maxPorts;
-  return { hosts: hosts.size, ports: isNameable ? ports : [], replaceable, refused };
+  const pops = detections.flatMap((one) => one.pops ?? [policy.pop]);
+  return { hosts: hosts.size, ports: isNameable ? ports : [], replaceable, refused, pops };
 }
 
 /** True when a prefix rule matches what the rule of a host inside it does, except allowed ports that neither names. */
@@ -144,7 +147,7 @@ export function coversHostRule(rule: Rule, host: Rule): boolean {
  */
 export function gatherInside(
   state: DecisionView,
-  { victim, vector, ports }: Detection,
+  { victim, vector, ports, pops: named }: Detection,
   { match }: Pick<Rule, 'match'>,
   of: Pick<Mitigation, 'playbook' | 'step'>,
 ): Gathering | undefined {
@@ -163,9 +166,10 @@ export function gatherInside(
         isReplaceable(one, of) &&
         covers(prefix, victimPrefix(one.victim)),
     );
-  return replaceable.length === 0
-    ? undefined
-    : { hosts: replaceable.length, ports, replaceable, refused: [] };
+  const [first] = replaceable;
+  if (first === undefined) return undefined;
+  const pops = [...(named ?? [first.pop]), ...replaceable.flatMap((one) => one.pops ?? [one.pop])];
+  return { hosts: replaceable.length, ports, replaceable, refused: [], pops };
 }
 
 function activeHostRule(state: DecisionView, { mitigationId }: EventRecord): Mitigation | undefined {

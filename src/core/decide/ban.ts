@@ -31,6 +31,7 @@ import { type EventCommand, eventDecision, type Outcome, pausedWords, untimely }
 import { extend, extensionOf, runOutAll, runOutFacts, withHoldOf } from './extend.ts';
 import { predict, shortfallWords } from './forecast.ts';
 import { hitsAllowedPort } from './rule.ts';
+import { widerScope } from './scope.ts';
 
 export function decideBan(state: DecisionView, command: EventCommand, context: DecideContext): Decision {
   const duplicate = duplicateOf(state, command, context.now);
@@ -246,6 +247,7 @@ function widened(it: BanContext, mitigation: Mitigation): Outcome {
     ports: rule.ports,
     excludedPorts: rule.excludedPorts,
     ...(sameAction(action, mitigation.action) ? {} : { action }),
+    ...widerScope(mitigation, it),
     expiresAt,
     why,
   });

@@ -22,6 +22,7 @@ import { type EventContext, nextStepTime } from './extend.ts';
 import { predict, shortfallWords } from './forecast.ts';
 import { endingFacts, stepTtl } from './lifecycle.ts';
 import { type Rule, traitsUnder } from './rule.ts';
+import { popsInScope, scopeWords } from './scope.ts';
 
 /** All inputs of a decision about one event. */
 export interface BanContext extends EventContext {
@@ -108,7 +109,8 @@ export function replaceHostRules(it: BanContext): Outcome | undefined {
  * such as a rule for ports that it leaves alone, stays unless quotas lack room for both: then the prefix has
  * precedence.
  */
-function replacing(it: BanContext, { replaceable, refused }: Gathering): Outcome {
+function replacing(alone: BanContext, { replaceable, refused, pops }: Gathering): Outcome {
+  const it = { ...alone, detection: { ...alone.detection, pops } };
   const covered = replaceable.filter((mitigation) => coversHostRule(it.rule, mitigation));
   const beside = inPlaceOf(it, covered, refused);
   if (beside.status !== 'rejected' || covered.length === replaceable.length) return beside;
@@ -204,6 +206,9 @@ export function refused(
 
 function draftOf(it: BanContext, plan: WayPlan, rule: Rule, why: readonly string[]): MitigationDraft {
   const { detection, command, owner, playbook, event } = it;
+  const { policy } = it.context;
+  const { scope } = playbook.steps[plan.index] ?? it.step;
+  const pops = popsInScope(scope, { policy, victim: detection.victim, reported: detection.pops });
   return {
     victim: detection.victim,
     vector: detection.vector,
@@ -216,7 +221,8 @@ function draftOf(it: BanContext, plan: WayPlan, rule: Rule, why: readonly string
     eventId: event.id,
     actor: command.actor,
     reason: `${detection.vector} reported by ${detection.source}`,
-    why,
+    pops,
+    why: [...why, ...scopeWords(pops, scope)],
   };
 }
 
@@ -236,6 +242,8 @@ export interface MitigationDraft {
   readonly eventId: string | null;
   readonly actor: Actor;
   readonly reason: string;
+  /** As in Mitigation. */
+  readonly pops: readonly string[] | null;
   readonly why: readonly string[];
 }
 
@@ -253,6 +261,7 @@ export function newMitigation(
     customerId: owner?.customerId ?? null,
     serviceId: owner?.serviceId ?? null,
     pop: policy.pop,
+    ...(draft.pops === null ? {} : { pops: draft.pops }),
     victim: draft.victim,
     vector: draft.vector,
     source: draft.source,

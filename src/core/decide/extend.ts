@@ -22,6 +22,7 @@ import { planWithin } from './enforceable-rule.ts';
 import { isEnforceable, predict, shortfallWords } from './forecast.ts';
 import { meetsRequirement, requirementOf, stepTtl } from './lifecycle.ts';
 import { type Rule, traitsBehind } from './rule.ts';
+import { scopeAtStep, widerScope } from './scope.ts';
 
 /** Evidence that an attack continues: an event, or an active hold. */
 export interface EventContext {
@@ -88,11 +89,14 @@ export function extend(mitigation: Mitigation, event: EventContext): Extension {
     };
   }
   const interrupted = interruption(mitigation, event.context) !== undefined;
-  const change = withHoldOf(mitigation, event, { expiresAt, ...(interrupted ? { stepSince: now } : {}) });
+  const restart = interrupted ? { stepSince: now } : {};
+  const wider = widerScope(mitigation, event);
+  const change = withHoldOf(mitigation, event, { expiresAt, ...restart, ...wider });
+  const kind = wider.pops === undefined ? 'extended' : 'widened';
   return {
-    change: 'extended',
+    change: kind,
     mitigation: changed(mitigation, change, now),
-    facts: [{ type: 'mitigation.extended', id: mitigation.id, change }],
+    facts: [{ type: `mitigation.${kind}`, id: mitigation.id, change }],
     why,
   };
 }
@@ -285,6 +289,7 @@ function escalationOf(
       stepSince: now,
       expiresAt: Math.max(least, now + ttl.seconds * 1000, soonest),
       ...(away === undefined ? {} : { away }),
+      ...scopeAtStep(mitigation, next, event),
       ...(moved ? { match: rule.match, ports: rule.ports, excludedPorts: rule.excludedPorts } : {}),
     },
     why: [
@@ -328,7 +333,8 @@ function reformOf(
     const drafted = index < step ? undefined : ruleOfStep(mitigation, playbook, next, event);
     if (drafted?.ok !== true) continue;
     const rule = drafted.value;
-    const further = index === step ? {} : { step: index, firstStep: index, stepSince: now };
+    const taken = { step: index, firstStep: index, stepSince: now };
+    const further = index === step ? {} : { ...taken, ...scopeAtStep(mitigation, next, event) };
     const { ports, excludedPorts } = rule;
     const { away, why: returning } = awayOf(mitigation, rule.action, event);
     const absence = away === undefined ? {} : { away };

@@ -17,6 +17,7 @@ import { type MitigationDraft, newMitigation, rejectedMitigation } from './begin
 import { portSet } from '../policy/ports.ts';
 import { NO_REFINEMENT } from '../policy/refinement.ts';
 import { draftRule, destinationOf, type Rule } from './rule.ts';
+import { popsInScope, scopeWords } from './scope.ts';
 import type { DecisionView } from '../state/state-view.ts';
 import { hasPorts, protocolWords } from '../policy/vectors.ts';
 import { NO_ALLOWED_PORTS, ownerOf, ownerWords } from '../victim.ts';
@@ -53,6 +54,7 @@ export function decideMitigate(
     ports,
     allowedPorts: owner?.allowedPorts ?? NO_ALLOWED_PORTS,
   };
+  const pops = popsInScope(command.pops, { policy, victim });
   const isUnicast = ruleKind(action) !== 'flowspec';
   const drafted = isUnicast
     ? draftUnicast(victim, action, policy)
@@ -61,6 +63,7 @@ export function decideMitigate(
     `requested by ${command.actor.name}: ${actionWords(action)} (${command.reason})`,
     ownerWords(victim, owner),
     ...drafted.why,
+    ...scopeWords(pops, command.pops),
   ];
   const rule: Rule = drafted.rule ?? asAsked(victim, protocol, ports);
   const draft: MitigationDraft = {
@@ -74,6 +77,7 @@ export function decideMitigate(
     eventId: null,
     actor: command.actor,
     reason: command.reason,
+    pops,
     why,
   };
   const refusal =

@@ -58,7 +58,7 @@ export function assemblePolicy<Source extends PolicySource>(
     );
   const isComplete = inventories.every(({ issues }) => issues.length === 0);
   const builtInventory = buildInventory({ customers: inventories.flatMap(({ data }) => data.customers) });
-  const builtPlaybooks = buildPlaybooks(together(playbooks));
+  const builtPlaybooks = buildPlaybooks(together(playbooks), settings?.pop);
   const problems = [
     ...builtInventory.problems
       // A customer that was left out may explain a warning.

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { PROFILE_NAMES } from './profile.ts';
-import { type DeepReadonly, oneOf, words } from './value-kinds.ts';
+import { type DeepReadonly, oneOf, popNames, words } from './value-kinds.ts';
 
 /** A port, or a range of ports as text; the text is checked where it is parsed. */
 const portOrRange = z
@@ -18,9 +18,19 @@ const asset = z.strictObject({
   interface: z.string().optional().describe('Accepted from upstream prefixd, but not used.'),
 });
 
+const pops = popNames.optional();
+
+/** A prefix, with its POPs if they are not the customer's. */
+const prefixEntry = z
+  .union([words, z.strictObject({ prefix: words, pops: popNames })])
+  .meta({ expects: 'a prefix, or { prefix: 203.0.113.0/24, pops: [fra1] }' });
+
 const service = z.strictObject({
   service_id: words.describe('Unique within the customer.'),
   name: z.string().optional().describe('Name for people. Default: `service_id`.'),
+  pops: pops.describe(
+    "POPs through which the service's traffic enters. Default: those of the prefix around an address.",
+  ),
   assets: z
     .array(asset)
     .optional()
@@ -40,7 +50,15 @@ const service = z.strictObject({
 export const customerSchema = z.strictObject({
   customer_id: words.describe('Unique.'),
   name: z.string().optional().describe('Name for people. Default: `customer_id`.'),
-  prefixes: z.array(words).optional().describe('IPv4 and IPv6 prefixes; the longest match decides.'),
+  prefixes: z
+    .array(prefixEntry)
+    .optional()
+    .describe(
+      "IPv4 and IPv6 prefixes; the longest match decides. `{ prefix: 203.0.113.0/24, pops: [fra1] }` names a prefix's own POPs.",
+    ),
+  pops: pops.describe(
+    "POPs through which the customer's traffic enters, for steps with `scope: victim`. The most specific `pops` wins: a service's, a prefix's, the customer's. Default: all POPs.",
+  ),
   policy_profile: oneOf(PROFILE_NAMES)
     .optional()
     .describe('Selects the factors in `profiles`: how soon and how long to mitigate. Default: normal.'),
@@ -55,4 +73,10 @@ export const inventorySchema = z.strictObject({
 export type InventoryData = DeepReadonly<z.infer<typeof inventorySchema>>;
 export type CustomerData = DeepReadonly<z.infer<typeof customerSchema>>;
 export type ServiceData = DeepReadonly<z.infer<typeof service>>;
+export type PrefixEntryData = NonNullable<CustomerData['prefixes']>[number];
 export type AssetData = DeepReadonly<z.infer<typeof asset>>;
+
+/** Returns the prefix of an entry as it is written. */
+export function prefixOf(entry: PrefixEntryData): string {
+  return typeof entry === 'string' ? entry : entry.prefix;
+}

@@ -3,7 +3,13 @@ import { PrefixTrie } from '../../net/prefix-trie.ts';
 import { parsePrefix, type Prefix, unmapped } from '../../net/prefix.ts';
 import { runToEnd } from '../../net/steps.ts';
 import type { Range } from '../types.ts';
-import type { AssetData, CustomerData, InventoryData, ServiceData } from './inventory-schema.ts';
+import {
+  type AssetData,
+  type CustomerData,
+  type InventoryData,
+  prefixOf,
+  type ServiceData,
+} from './inventory-schema.ts';
 import {
   assetPrefixes,
   NO_ALLOWED_PORTS,
@@ -30,6 +36,11 @@ export interface Inventory {
    * entry gives some of its addresses to another customer.
    */
   lookupPrefix(prefix: Prefix): PrefixOwnership | undefined;
+  /**
+   * Returns the POPs through which traffic to a prefix enters: those of its service, else of the narrowest prefix around
+   * it that names any, else of its customer; undefined when none names any.
+   */
+  popsOf(prefix: Prefix): readonly string[] | undefined;
 }
 
 type InventoryPath = readonly (string | number)[];
@@ -84,12 +95,15 @@ export function* inventorySteps(data: InventoryData): Generator<undefined, Built
   }
 
   const { index, size } = draft;
+  const popsOf = new Map(data.customers.map((customer) => [customer.customer_id, customer.pops]));
   yield* index.seal();
   const inventory: Inventory = {
     size,
     data,
     lookup: (address) => index.ofAddress(address),
     lookupPrefix: (prefix) => index.ofPrefix(prefix),
+    // An asset outside its customer's prefixes has the customer's POPs.
+    popsOf: (prefix) => index.popsOf(prefix) ?? popsOf.get(index.ofPrefix(prefix)?.customerId ?? ''),
   };
   return { inventory, problems: draft.problems };
 }
@@ -105,8 +119,10 @@ function* addCustomer(
     profile: customer.policy_profile ?? USUAL_PROFILE,
   };
   yield;
-  for (const [i, text] of (customer.prefixes ?? []).entries()) {
+  for (const [i, listed] of (customer.prefixes ?? []).entries()) {
     yield;
+    const text = prefixOf(listed);
+    const pops = typeof listed === 'string' ? customer.pops : listed.pops;
     const at = [...path, 'prefixes', i];
     const prefix = parsePrefix(text);
     if (!prefix.ok) {
@@ -120,6 +136,7 @@ function* addCustomer(
       serviceName: null,
       serviceIds: [],
       allowedPorts: NO_ALLOWED_PORTS,
+      ...(pops === undefined ? {} : { pops }),
       entry,
     };
     const before = draft.index.addPrefix(unmapped(prefix.value), owner);
@@ -168,6 +185,7 @@ function* addService(
       serviceName: service.name ?? service.service_id,
       serviceIds: [service.service_id],
       allowedPorts,
+      ...(service.pops === undefined ? {} : { pops: service.pops }),
       entry: assetEntry(asset),
     };
     draft.size++;
@@ -347,6 +365,14 @@ export class OwnerIndex {
     const owner = assets.length === 0 ? entry : ownerTogether(assets);
     if (owner === undefined) return undefined;
     return { ...owner, entry: (around[0] ?? entry ?? owner).entry, prefix: covering };
+  }
+
+  /** Returns the POPs that the narrowest entry around a prefix names, assets before prefixes; undefined for none. */
+  popsOf(asked: Prefix): readonly string[] | undefined {
+    const prefix = unmapped(asked);
+    const around = [...this.#around(prefix), ...this.#prefixes.covering(prefix)];
+    const [first] = around;
+    return around.find((entry) => entry.customerId === first?.customerId && entry.pops !== undefined)?.pops;
   }
 
   /** Returns the assets that cover a prefix and belong to the narrowest one's customer, narrowest first. */

@@ -34,6 +34,8 @@ export interface Ownership {
   readonly serviceIds: readonly string[];
   /** The allowed ports of all its services together. */
   readonly allowedPorts: AllowedPorts;
+  /** The POPs that the entry itself names, or for a prefix its customer; absent: none. */
+  readonly pops?: readonly string[];
   /** The entry that decided: `prefix 203.0.113.0/24`, `asset 203.0.113.100-203.0.113.110`. */
   readonly entry: string;
 }

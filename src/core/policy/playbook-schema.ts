@@ -11,6 +11,7 @@ import {
   flag,
   integer,
   oneOf,
+  popNames,
   prefix,
   routeTarget,
   type DeepReadonly,
@@ -61,6 +62,13 @@ const refinement = z.strictObject({
     .describe('Source prefix; allowed only if `guardrails.allow_src_prefix_match` is true.'),
 });
 
+/** The scopes of a step that are not a list of POPs. */
+const SCOPES = ['here', 'everywhere', 'victim', 'reported'] as const;
+
+const scope = z
+  .union([oneOf(SCOPES), popNames])
+  .meta({ expects: `one of ${SCOPES.join(', ')}, or a list of POPs such as [fra1, ams1]` });
+
 const step = z.strictObject({
   action: oneOf(ACTION_TYPES).describe(
     'Action of the routers: `police` and `discard` filter, `redirect` sends the packets of the rule elsewhere, `divert` and `blackhole` announce a unicast route for the victim.',
@@ -89,6 +97,11 @@ const step = z.strictObject({
     .optional()
     .describe(
       'How long the attack must last before escalation to this step. Default: `escalation.min_persistence_seconds`.',
+    ),
+  scope: scope
+    .optional()
+    .describe(
+      'The POPs whose routers get the rule: `here` (this POP), `everywhere` (all POPs), `victim` (the POPs that the inventory names for the victim; all if it names none), `reported` (the POPs that the report names; this one if it names none), or a list of POPs. Other POPs learn of it by the exchange. Default: `here`.',
     ),
   match: refinement.optional().describe("Narrows the rule. Default: the previous step's `match`."),
 });
@@ -127,6 +140,11 @@ const ways = z
 export const playbookSchema = z.strictObject({
   name: words.describe('Unique among all playbooks.'),
   match: criteria.describe('Conditions under which the playbook applies; all of them must hold.'),
+  pops: popNames
+    .optional()
+    .describe(
+      'POPs that use this playbook; the others ignore it, so that all of them can share one file. Default: all.',
+    ),
   steps,
   when_unenforceable: ways,
   correlation: z.unknown().optional().describe('Accepted from upstream prefixd, but not used.'),
@@ -138,7 +156,7 @@ export const playbooksSchema = z.strictObject({
     .array(playbookSchema)
     .optional()
     .describe(
-      'The first matching playbook applies; those for a customer are tried first, then those for a source, protocol or profile.',
+      'The first matching playbook applies; those for a customer are tried first, then those for a source, protocol, profile or POP.',
     ),
   default_playbook: z
     .strictObject({
@@ -155,4 +173,5 @@ export type PlaybooksData = DeepReadonly<z.infer<typeof playbooksSchema>>;
 export type PlaybookData = DeepReadonly<z.infer<typeof playbookSchema>>;
 export type PlaybookMatchData = PlaybookData['match'];
 export type StepData = DeepReadonly<z.infer<typeof step>>;
+export type ScopeData = NonNullable<StepData['scope']>;
 export type RefinementData = DeepReadonly<z.infer<typeof refinement>>;

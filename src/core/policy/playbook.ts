@@ -1,6 +1,13 @@
 /** What to do about which attack: playbooks, their steps, and how they are read from `playbooks.yaml`. */
 import type { MitigationAction } from '../action.ts';
-import { type PlaybookData, type PlaybooksData, type StepData, type Way, WAYS } from './playbook-schema.ts';
+import {
+  type PlaybookData,
+  type PlaybooksData,
+  type ScopeData,
+  type StepData,
+  type Way,
+  WAYS,
+} from './playbook-schema.ts';
 import type { PolicyProblem } from './policy-problem.ts';
 import type { ProfileName } from './profile.ts';
 import { readAction } from './step-action.ts';
@@ -29,6 +36,9 @@ export interface PlaybookMatch {
   readonly profiles: readonly ProfileName[];
 }
 
+/** The POPs whose routers get a step's rule: one of four words, or their names. */
+export type StepScope = ScopeData;
+
 export interface Step {
   readonly action: MitigationAction;
   /** Of a police whose rule matches every protocol of its victim, in place of its rate (bits a second); absent: the same. */
@@ -40,10 +50,14 @@ export interface Step {
   /** Before the profile scales it; null: the escalation section says. */
   readonly persistenceSeconds: number | null;
   readonly refinement: Refinement;
+  /** Absent: `here`. */
+  readonly scope?: StepScope;
 }
 
 export interface Playbook {
   readonly name: string;
+  /** The POPs that use it; absent: all. */
+  readonly pops?: readonly string[];
   readonly match: PlaybookMatch;
   /** At least one. */
   readonly steps: readonly Step[];
@@ -81,41 +95,56 @@ type PlaybookPath = readonly (string | number)[];
 
 /**
  * Reads playbooks that the schema has accepted. Those with an error are not usable, so a caller must not use a set whose
- * problems contain one.
+ * problems contain one. Leaves out those that are not for `pop`; when it is unknown, none.
  */
-export function buildPlaybooks(data: PlaybooksData): {
+export function buildPlaybooks(
+  data: PlaybooksData,
+  pop?: string,
+): {
   readonly playbooks: PlaybookSet;
   readonly problems: readonly PolicyProblem[];
 } {
   const problems: PolicyProblem[] = [];
   const byName = new Map<string, Playbook>();
+  const elsewhere = new Map<string, Playbook>();
   const all: Playbook[] = [];
   (data.playbooks ?? []).forEach((entry, i) => {
     const path: PlaybookPath = ['playbooks', i];
     const playbook: Playbook = {
       name: entry.name,
+      ...(entry.pops === undefined ? {} : { pops: entry.pops }),
       match: readMatch(entry, path, problems),
       steps: readSteps(entry.steps, [...path, 'steps'], problems),
       ways: entry.when_unenforceable ?? WAYS,
     };
-    checkName(entry.name, byName, [...path, 'name'], problems);
+    checkName(entry.name, byName.has(entry.name) ? byName : elsewhere, [...path, 'name'], problems);
     checkFit(playbook, path, problems);
     if (entry.correlation !== undefined) {
       const message =
         'correlation is not used here: events of one victim and protocol are correlated by their ports';
       problems.push({ path: [...path, 'correlation'], message, severity: 'warning' });
     }
-    byName.set(playbook.name, playbook);
-    all.push(playbook);
+    if (isForPop(playbook, pop)) {
+      byName.set(playbook.name, playbook);
+      all.push(playbook);
+    } else elsewhere.set(playbook.name, playbook);
   });
   const fallback = readFallback(data, byName, problems);
   if (fallback !== null) byName.set(fallback.name, fallback);
-  if (byName.size === 0) {
+  if (byName.size + elsewhere.size === 0) {
     const message = 'there is no playbook and no default_playbook: no attack will ever be mitigated';
     problems.push({ path: ['playbooks'], message, severity: 'warning' });
   }
   const playbooks = { names: [...byName.keys()], byName, byVector: indexByVector(all), fallback, data };
   return { playbooks, problems };
+}
+
+/** True when a POP uses the playbook; also when the POP is unknown. */
+export function isForPop(
+  { pops }: { readonly pops?: readonly string[] | undefined },
+  pop: string | undefined,
+): boolean {
+  return pops === undefined || pop === undefined || pops.includes(pop);
 }
 
 function readFallback(
@@ -214,6 +243,7 @@ function readStep(
     ttlSeconds: data.ttl_seconds ?? null,
     confidence: data.require_confidence_at_least ?? null,
     persistenceSeconds: persistence ?? null,
+    ...(data.scope === undefined ? {} : { scope: data.scope }),
     refinement:
       data.match === undefined
         ? before
@@ -251,7 +281,7 @@ function checkFit(playbook: Playbook, path: PlaybookPath, problems: PolicyProble
   });
 }
 
-/** Playbooks of each vector; those that name a customer, then a source, a protocol, a profile come first, else the file's order. */
+/** Playbooks of each vector; those for a customer, then a source, a protocol, a profile, a POP come first, else the file's order. */
 function indexByVector(playbooks: readonly Playbook[]): ReadonlyMap<string, readonly Playbook[]> {
   const index = new Map<string, Playbook[]>();
   for (const playbook of playbooks) {
@@ -261,16 +291,17 @@ function indexByVector(playbooks: readonly Playbook[]): ReadonlyMap<string, read
       else list.push(playbook);
     }
   }
-  for (const list of index.values()) list.sort((a, b) => specificity(b.match) - specificity(a.match));
+  for (const list of index.values()) list.sort((a, b) => specificity(b) - specificity(a));
   return index;
 }
 
-function specificity(match: PlaybookMatch): number {
+function specificity({ match, pops }: Playbook): number {
   return (
-    (match.customers.length > 0 ? 8 : 0) +
-    (match.sources.length > 0 ? 4 : 0) +
-    (match.protocol !== null ? 2 : 0) +
-    (match.profiles.length > 0 ? 1 : 0)
+    (match.customers.length > 0 ? 16 : 0) +
+    (match.sources.length > 0 ? 8 : 0) +
+    (match.protocol !== null ? 4 : 0) +
+    (match.profiles.length > 0 ? 2 : 0) +
+    (pops === undefined ? 0 : 1)
   );
 }
 

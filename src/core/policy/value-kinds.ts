@@ -54,6 +54,17 @@ export function text(expects: string, test: (value: string) => boolean, secret =
 
 export const words = text('text that is not empty', (value) => value.trim() !== '');
 
+/** True for a name that is safe in labels, logs and API paths. */
+export function isSafeName(value: string): boolean {
+  return /^[A-Za-z0-9._-]{1,64}$/.test(value);
+}
+
+/** A list of POPs by name. */
+export const popNames = z
+  .array(text('a name of 1 to 64 letters, digits, ".", "_" or "-"', isSafeName))
+  .min(1)
+  .meta({ expects: 'a list of POPs, such as [fra1, ams1]' });
+
 export const prefix = text(
   'an IPv4 or IPv6 prefix without host bits, such as "192.0.2.0/24"',
   (value) => parsePrefix(value).ok,

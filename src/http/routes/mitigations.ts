@@ -3,6 +3,7 @@ import { DISCARD, type MitigationAction, type RedirectTarget } from '../../core/
 import { z } from 'zod';
 import { countNeighbors } from '../../control/rule-view.ts';
 import type { ReconcilerView } from '../../control/types.ts';
+import { isForHere } from '../../core/intent.ts';
 import { protocolNumber } from '../../core/policy/vectors.ts';
 import { holdsOf } from '../../core/state/holds.ts';
 import { lifeFromItself } from '../../core/state/life.ts';
@@ -317,6 +318,8 @@ export function shownStatus(
 ): z.output<typeof MitigationStatusSchema> {
   const standing = mitigation.status === 'active' || mitigation.status === 'escalated';
   if (!standing || mitigation.ending !== null || mitigation.dryRun) return mitigation.status;
+  // It waits for no router of this POP.
+  if (!isForHere(mitigation)) return mitigation.status;
   const sent = reconciler.rulesOf(mitigation.id).some((rule) => rule.state === 'sent');
   return sent ? mitigation.status : 'pending';
 }
