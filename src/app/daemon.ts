@@ -22,7 +22,6 @@ import type { Actor } from '../core/types.ts';
 import type { BoundAddress, ReloadOutcome } from '../http/dependencies.ts';
 import type { Overload } from '../http/overload.ts';
 import { AuditLog } from '../store/audit/audit.ts';
-import { Journal } from '../store/journal/journal.ts';
 import { AlertRelay } from './alerts.ts';
 import { continueTime, realTimers, steadyClock } from './clock.ts';
 import { Health } from './observe/assess-health.ts';
@@ -33,6 +32,7 @@ import { StartError } from './process.ts';
 import { makeExchange } from './pops.ts';
 import { keepDisabled, recordPolicy, Reloader } from './reload.ts';
 import { serveApi, serveScrapes, serveStart, Starting } from './serve.ts';
+import { type DaemonStorage, makeStorage } from './storage.ts';
 import { version } from './version.ts';
 
 /** Number of facts between two snapshots of the state. */
@@ -96,17 +96,18 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
     stop: (server) => server.close(),
   });
 
-  const journal = new Journal({ folder: config.storage.path, clock });
+  const storage = await makeStorage(config, { clock, logger, onWorks: () => health.storeWorks() });
+  const { store } = storage;
   const recovery = await parts.start({
     name: 'journal',
-    start: () => journal.open(),
-    stop: () => journal.close(),
+    start: () => store.open(),
+    stop: () => store.close(),
   });
 
   // Only once the journal is locked by this process: opening the audit log cuts off its unfinished end.
   const audit = await parts.start({
     name: 'audit',
-    start: () => openAudit(config, clock, logger),
+    start: () => openAudit(storage, clock, logger),
     stop: (log) => log.close(),
   });
 
@@ -119,6 +120,8 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
     engine: () => engine,
     recording: () => engine.recording,
     audit: () => audit.condition,
+    medium: storage.medium,
+    trouble: () => storage.database?.trouble(),
     shortfalls: () => view.shortfalls(),
     exchange: () => exchange,
   });
@@ -127,7 +130,7 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
     start: () =>
       resumeEngine(
         {
-          store: journal,
+          store,
           policy: config.policy,
           clock,
           systemTime: Date.now,
@@ -148,8 +151,8 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
   parts.add('forgotten', () => logForgotten(logger, engine.unrecorded));
   starting.readAll();
   for (const warning of recovery.warnings) logger.warn(warning);
-  await refuseLostFacts(audit, engine, config);
-  await continueTime(steady, engine.state, config.storage.path, logger);
+  await refuseLostFacts(audit, engine, storage);
+  await continueTime(steady, engine.state, storage.folder, logger);
   const startedAt = clock();
 
   const log: Log = (level, text, fields) => logger[level](fields, text);
@@ -187,6 +190,7 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
     feedReaders: () => server.feedReaders,
     connections: () => server.connections,
     recording: () => engine.recording,
+    ...(storage.database === undefined ? {} : { database: storage.database }),
     assess: () => health.assess(),
     exchange,
   });
@@ -277,16 +281,15 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
  * Refuses to start if the audit log has newer facts than the journal: the journal's newest file was lost, and with it
  * withdrawals and expiries that were already reported. Ignores an audit log of another journal.
  */
-async function refuseLostFacts(audit: AuditLog, { state }: Engine, config: LoadedConfig): Promise<void> {
+async function refuseLostFacts(audit: AuditLog, { state }: Engine, storage: DaemonStorage): Promise<void> {
   if (!(await audit.outlived(state.seq, state.lastAt))) return;
   throw new StartError(
-    `${config.storage.path}: the journal ends with fact ${state.seq}, but the audit log has facts up to ${audit.lastSeq}: the journal's newest journal-*.jsonl is missing or truncated; restore it, or move the audit log away to continue without these facts`,
+    `${storage.place}: the journal ends with fact ${state.seq}, but the audit log has facts up to ${audit.lastSeq}: ${storage.loss}, or move the audit log away to continue without these facts`,
   );
 }
 
-async function openAudit(config: LoadedConfig, clock: () => number, logger: Logger): Promise<AuditLog> {
-  return AuditLog.open({
-    path: config.observability.auditLogPath,
+async function openAudit(storage: DaemonStorage, clock: () => number, logger: Logger): Promise<AuditLog> {
+  return new AuditLog(await storage.openAudit(), {
     clock,
     gather: (write) => realTimers.after(AUDIT_GATHERS_MS, write),
     onError: (error) => logger.error({ err: error }, 'the audit log cannot be written; trying again'),

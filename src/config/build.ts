@@ -21,7 +21,7 @@ import { showSettings } from './secrets.ts';
 import type { Settings } from './schema/prefixd-schema.ts';
 import type { Secrets } from './secrets.ts';
 import { ADMIN_TOKEN_PATH } from './secrets.ts';
-import type { HttpSettings, ListenAddress, LoadedConfig } from './types.ts';
+import type { HttpSettings, ListenAddress, LoadedConfig, StorageSettings } from './types.ts';
 
 type NeighborEntry = Settings['bgp']['neighbors'][number];
 
@@ -43,7 +43,7 @@ export interface Ingredients {
 export function buildConfig(ingredients: Ingredients): LoadedConfig {
   const { secrets, folder, policy } = ingredients;
   const settings = withPaths(ingredients.settings, folder);
-  const { observability, shutdown, alerting, storage, timers } = settings;
+  const { observability, shutdown, alerting, timers } = settings;
   return {
     directory: ingredients.directory,
     files: ingredients.files,
@@ -54,7 +54,7 @@ export function buildConfig(ingredients: Ingredients): LoadedConfig {
       control: settings.bgp.neighbors.map(buildControl),
     },
     http: buildHttp(settings, secrets),
-    storage,
+    storage: buildStorage(settings, secrets),
     exchange:
       settings.exchange === undefined ? undefined : { url: secretAt(secrets, ['exchange', 'url_env']) },
     observability: {
@@ -110,12 +110,25 @@ function withPaths(settings: Settings, folder: string) {
     storage: { ...storage, path },
     observability: {
       ...observability,
-      audit_log_path:
-        observability.audit_log_path === undefined
-          ? resolve(path, 'audit.jsonl')
-          : resolve(folder, observability.audit_log_path),
+      audit_log_path: auditPath(observability.audit_log_path, storage.driver, folder, path),
     },
   };
+}
+
+function auditPath(
+  said: string | undefined,
+  driver: Settings['storage']['driver'],
+  folder: string,
+  data: string,
+): string | undefined {
+  if (said !== undefined) return resolve(folder, said);
+  return driver === 'jsonl' ? resolve(data, 'audit.jsonl') : undefined;
+}
+
+function buildStorage({ pop, storage }: Placed, secrets: Secrets): StorageSettings {
+  const { driver, path, journal = pop } = storage;
+  if (driver === 'jsonl') return { driver, path };
+  return { driver, path, url: secretAt(secrets, ['storage', 'url_env']), journal };
 }
 
 /** Returns what the settings contribute to the policy. */

@@ -83,13 +83,16 @@ function* wantedSecrets(settings: DeepPartial<Settings>): Iterable<Wanted> {
       yield { path: ['http', 'auth', 'tokens', i, 'token_env'], variable: token.token_env, flaw: tokenFlaw };
     }
   }
+  if (settings.storage?.driver === 'postgres' && settings.storage.url_env !== undefined) {
+    yield { path: ['storage', 'url_env'], variable: settings.storage.url_env, flaw: databaseFlaw };
+  }
   for (const [i, neighbor] of (settings.bgp?.neighbors ?? []).entries()) {
     const variable = neighbor?.md5_password_env;
     if (variable === undefined) continue;
     yield { path: ['bgp', 'neighbors', i, 'md5_password_env'], variable, flaw: md5Flaw };
   }
   if (settings.exchange?.url_env !== undefined) {
-    yield { path: ['exchange', 'url_env'], variable: settings.exchange.url_env, flaw: postgresFlaw };
+    yield { path: ['exchange', 'url_env'], variable: settings.exchange.url_env, flaw: databaseFlaw };
   }
   for (const [i, destination] of (settings.alerting?.destinations ?? []).entries()) {
     for (const key of ['webhook_url_env', 'routing_key_env', 'url_env', 'secret_env'] as const) {
@@ -109,6 +112,10 @@ function tokenFlaw(value: string): string | undefined {
     : 'is not a valid token: it contains spaces or non-ASCII characters';
 }
 
+function databaseFlaw(value: string): string | undefined {
+  return /^postgres(?:ql)?:\/\/\S+$/.test(value) ? undefined : 'is not a URL that begins with postgresql://';
+}
+
 /** RFC 2385 leaves the length to the implementation; Linux accepts up to 80 bytes (TCP_MD5SIG_MAXKEYLEN). */
 function md5Flaw(value: string): string | undefined {
   const octets = new TextEncoder().encode(value).length;
@@ -122,13 +129,6 @@ function urlFlaw(allowsPrivate: boolean): Wanted['flaw'] {
     if (allowsPrivate || !isPrivateHost(new URL(value).hostname)) return undefined;
     return 'is a private address, to which alerts are sent only with alerting.allow_private_addresses: true';
   };
-}
-
-/** The URL of a database; never shown, because it may contain a password. */
-function postgresFlaw(value: string): string | undefined {
-  return /^postgres(?:ql)?:\/\//.test(value) && (URL.canParse(value) || /^[^:]+:\/\/[^/@]*@?\//.test(value))
-    ? undefined
-    : 'is not a URL such as postgresql://USER:PASSWORD@HOST/DATABASE';
 }
 
 function headerFlaw(value: string): string | undefined {

@@ -30,11 +30,18 @@ export interface BgpSettings {
   readonly control: readonly NeighborPolicy[];
 }
 
-export interface StorageSettings {
-  readonly driver: Settings['storage']['driver'];
-  /** Absolute path of the journal's folder. */
-  readonly path: string;
-}
+/** `path`: absolute path of the journal's folder. */
+export type StorageSettings =
+  | { readonly driver: 'jsonl'; readonly path: string }
+  | {
+      readonly driver: 'postgres';
+      /** Not used; where the journal was before, or would be. */
+      readonly path: string;
+      /** Secret. */
+      readonly url: string;
+      /** The journal's name in the database. */
+      readonly journal: string;
+    };
 
 /** Connection to the database that POPs share. What is accepted is in the policy. */
 export interface ExchangeSettings {
@@ -47,8 +54,8 @@ export type LogLevel = Settings['observability']['log_level'];
 export interface ObservabilitySettings {
   readonly logFormat: Settings['observability']['log_format'];
   readonly logLevel: LogLevel;
-  /** Absolute path. */
-  readonly auditLogPath: string;
+  /** Absolute path; undefined if the audit log is in the database. */
+  readonly auditLogPath: string | undefined;
   /** Address of a listener for /metrics only, without authentication; null for none. */
   readonly metricsListen: ListenAddress | null;
 }

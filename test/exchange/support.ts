@@ -1,6 +1,6 @@
 /** POPs in one process: an engine on a store in memory and its exchange, against a PostgreSQL of the test's own. */
 import { randomUUID } from 'node:crypto';
-import { Engine } from '../../src/control/engine.ts';
+import type { Engine } from '../../src/control/engine.ts';
 import { openEngine } from '../../src/control/open-engine.ts';
 import type { Answer } from '../../src/core/commands.ts';
 import type { Policy } from '../../src/core/policy/policy.ts';

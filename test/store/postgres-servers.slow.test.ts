@@ -63,12 +63,19 @@ describe('a journal in PostgreSQL', { skip: missingPostgres() }, () => {
   test('is not reached by a synchronous_commit that is turned off while it is connected', async (t) => {
     const database = await newDatabase();
     const { journal } = await open(t, database);
+    const sql = (text: string): Promise<string> => postgres.server().sql(text, database);
+    // The session writes down what it sees at each insert.
+    await sql('CREATE TABLE seen (setting text)');
+    await sql(`CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN INSERT INTO seen VALUES (current_setting('synchronous_commit')); RETURN NULL; END $$`);
+    await sql('CREATE TRIGGER note AFTER INSERT ON prefixd.fact EXECUTE FUNCTION note()');
     await postgres.server().sql('ALTER SYSTEM SET synchronous_commit = off', 'postgres');
     await postgres.server().sql('SELECT pg_reload_conf()', 'postgres');
     try {
+      await until('the change is in force', async () => (await sql('SHOW synchronous_commit')) === 'off');
       await journal.append([fact(1)]);
-      const { rows } = (await journal.session?.connection.query('SHOW synchronous_commit')) ?? {};
-      assert.deepEqual(rows, [{ synchronous_commit: 'on' }]);
+      await journal.append([fact(2)]);
+      assert.equal(await sql('SELECT DISTINCT setting FROM seen'), 'on');
     } finally {
       await postgres.server().sql('ALTER SYSTEM RESET synchronous_commit', 'postgres');
       await postgres.server().sql('SELECT pg_reload_conf()', 'postgres');

@@ -24,6 +24,10 @@ export interface HealthSources {
   /** The state of journal writes. */
   readonly recording: () => Recording;
   readonly audit: () => AuditCondition;
+  /** What to check when the journal hangs. Default: the disk. */
+  readonly medium?: string;
+  /** Why the journal's database cannot be written now, also when nothing is being written. */
+  readonly trouble?: () => { readonly text: string; readonly since: number } | undefined;
   /** Mitigations that are not enforced, by neighbor and reason. */
   readonly shortfalls: () => readonly Shortfall[];
   /** The exchange with other POPs; undefined: there is none. */
@@ -32,6 +36,8 @@ export interface HealthSources {
 
 /** Maximum number of lines about rules that are missing on neighbors; one per neighbor and reason. */
 const MAX_SHORTFALLS = 10;
+
+const JOURNAL_FAILS = 'the journal cannot be written, events are refused';
 
 /** Interval at which health is assessed even without a request (ms). */
 const ASSESS_EVERY_MS = 5_000;
@@ -69,7 +75,7 @@ export class Health {
 
   /** Records that the store could not write: events are answered 503 until it can. */
   storeFails(error: unknown): void {
-    this.#store = `the journal cannot be written, events are refused: ${errorText(error)}`;
+    this.#store = `${JOURNAL_FAILS}: ${errorText(error)}`;
   }
 
   /** Records that a snapshot could not be written: the journal is complete, but the next start takes longer. */
@@ -107,7 +113,7 @@ export class Health {
     const engine = this.#sources.engine();
     return [
       ...this.#mode(engine),
-      ...(this.#store === undefined ? [] : [{ code: 'journal', key: '', text: this.#store } as const]),
+      ...this.#journal(),
       ...this.#recording(),
       ...(this.#snapshot === undefined ? [] : [{ code: 'snapshot', key: '', text: this.#snapshot } as const]),
       ...clockFindings(this.#sources.clockAhead()),
@@ -122,7 +128,17 @@ export class Health {
 
   #recording(): readonly HealthLine[] {
     const { clock, recording, audit } = this.#sources;
-    return [...recordingLines(recording(), clock()), ...auditLines(audit(), clock())];
+    return [...recordingLines(recording(), clock(), this.#sources.medium), ...auditLines(audit(), clock())];
+  }
+
+  /** The database's own words, which also know of another owner, come before those of the last write. */
+  #journal(): readonly HealthLine[] {
+    const trouble = this.#sources.trouble?.();
+    if (trouble !== undefined) {
+      const text = `${JOURNAL_FAILS}: ${trouble.text}`;
+      return [{ code: 'journal', key: '', text, since: trouble.since }];
+    }
+    return this.#store === undefined ? [] : [{ code: 'journal', key: '', text: this.#store }];
   }
 
   #exchange(): readonly HealthLine[] {

@@ -10,6 +10,7 @@ import {
   REFUSALS,
 } from '../../http/connection-table.ts';
 import type { ExchangeView } from '../../exchange/types.ts';
+import type { JournalDatabase } from '../storage.ts';
 import { targetUse } from '../../view/action-view.ts';
 import { type Assessment, HEALTH_CODES, HEALTH_STATUSES } from '../../view/health.ts';
 import type { MetricRegistry } from './metric-registry.ts';
@@ -26,6 +27,8 @@ export interface MetricsSources {
   readonly connections?: () => ConnectionFigures | undefined;
   /** The state of journal writes. */
   readonly recording?: () => Recording;
+  /** The database that holds the journal, if it is in one. */
+  readonly database?: JournalDatabase;
   readonly assess: () => Assessment;
   /** The exchange with other POPs; absent: there is none. */
   readonly exchange?: ExchangeView | undefined;
@@ -42,6 +45,7 @@ export function addGauges(metrics: MetricRegistry, sources: MetricsSources, dela
   addHealth(metrics, sources);
   addConnections(metrics, sources);
   addRecording(metrics, sources);
+  if (sources.database !== undefined) addDatabase(metrics, sources.database);
   addProcess(metrics, sources, delay);
 }
 
@@ -71,6 +75,34 @@ function addRecording(metrics: MetricRegistry, { clock, recording }: MetricsSour
     'Operator actions that are in effect but not in the journal yet',
     [],
     () => [[{}, recording?.()?.unrecorded ?? 0]],
+  );
+}
+
+function addDatabase(metrics: MetricRegistry, database: JournalDatabase): void {
+  metrics.gauge(
+    'prefixd_journal_database_up',
+    'With storage.driver postgres: 1 while the journal can be written',
+    [],
+    () => [[{}, database.trouble() === undefined ? 1 : 0]],
+  );
+  metrics.total(
+    'prefixd_journal_database_reconnects_total',
+    "New connections to the journal's database after one was lost",
+    [],
+    () => [[{}, database.counts.reconnects]],
+  );
+  metrics.total(
+    'prefixd_journal_commits_resolved_total',
+    'Groups of facts whose commit was not answered, by outcome: found, repeated or refused',
+    ['outcome'],
+    () =>
+      (['found', 'repeated', 'refused'] as const).map((outcome) => [{ outcome }, database.counts[outcome]]),
+  );
+  metrics.total(
+    'prefixd_journal_facts_rewritten_total',
+    'Acknowledged facts that the database had lost and that were written again from memory',
+    [],
+    () => [[{}, database.counts.rewritten]],
   );
 }
 

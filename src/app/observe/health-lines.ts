@@ -66,12 +66,19 @@ const SNAPSHOT_MS = 300_000;
 /** Time after which a pending write to the audit log is reported (ms). */
 const AUDIT_MS = 10_000;
 
-/** Returns lines for journal writes that hang, and for commands that are in effect but not recorded. */
-export function recordingLines(recording: Recording, now: number): readonly HealthLine[] {
+/**
+ * Returns lines for journal writes that hang, and for commands that are in effect but not recorded. `medium`: what to
+ * check.
+ */
+export function recordingLines(
+  recording: Recording,
+  now: number,
+  medium = 'the disk of storage.path',
+): readonly HealthLine[] {
   const { phase, writingSince, snapshottingSince, unrecorded, unrecordedSince } = recording;
   const lines: HealthLine[] = [];
   if (phase === 'stalled' && writingSince !== undefined) {
-    const text = `${JOURNAL_HANGS}; check the disk of storage.path`;
+    const text = `${JOURNAL_HANGS}; check ${medium}`;
     lines.push({ code: 'journal_stalled', key: '', text, since: writingSince });
   }
   if (unrecorded > 0 && unrecordedSince !== undefined) {
@@ -80,7 +87,7 @@ export function recordingLines(recording: Recording, now: number): readonly Heal
     lines.push({ code: 'unrecorded', key: '', text, since: unrecordedSince });
   }
   if (snapshottingSince !== undefined && now - snapshottingSince >= SNAPSHOT_MS) {
-    const text = `writing a snapshot has taken more than ${secondsWords(SNAPSHOT_MS / 1000)}; the journal is complete; check the disk of storage.path`;
+    const text = `writing a snapshot has taken more than ${secondsWords(SNAPSHOT_MS / 1000)}; the journal is complete; check ${medium}`;
     lines.push({ code: 'snapshot', key: 'slow', text, since: snapshottingSince });
   }
   return lines;

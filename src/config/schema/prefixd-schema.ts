@@ -10,6 +10,7 @@ import { DEFAULT_PROFILES, type ProfileName } from '../../core/policy/profile.ts
 import { decimal, flag, integer, oneOf, prefix, words } from '../../core/policy/value-kinds.ts';
 import { bgp } from './bgp-schema.ts';
 import { exchange } from './exchange-schema.ts';
+import { storage } from './storage-schema.ts';
 import { environment, listen, name, path, quota, vector, webUrl } from './fields.ts';
 
 const hold = oneOf(HOLD_MODES);
@@ -18,9 +19,6 @@ const role = oneOf(ROLES);
 
 /** Default of `http.listen`. */
 export const DEFAULT_LISTEN = '127.0.0.1:8080';
-
-/** Default of `storage.path`. */
-export const DEFAULT_STORAGE = './data';
 
 /** Default environment variable of the admin token. */
 export const DEFAULT_TOKEN_ENV = 'PREFIXD_API_TOKEN';
@@ -190,7 +188,7 @@ const observability = z.strictObject({
   audit_log_path: path
     .optional()
     .describe(
-      'File of the audit log, JSON lines; decisions are written within 100 ms. Default: `audit.jsonl` in the folder `storage.path`.',
+      'File of the audit log, JSON lines; decisions are written within 100 ms. Default: `audit.jsonl` in the folder `storage.path`; with `storage.driver: postgres` a table beside the journal.',
     ),
   metrics_listen: listen
     .optional()
@@ -345,13 +343,7 @@ export const settingsSchema = z.strictObject({
     .prefault({})
     .describe('When a mitigation continues with the next step of its playbook.'),
   profiles: profiles.prefault({}).describe("Factors on a playbook's values, by the customer's profile."),
-  storage: z
-    .strictObject({
-      driver: oneOf(['jsonl']).default('jsonl').describe('The journal: JSON lines.'),
-      path: path.default(DEFAULT_STORAGE).describe("The journal's folder; one daemon owns it."),
-    })
-    .prefault({})
-    .describe('Storage of decisions.'),
+  storage: storage.prefault({}).describe('Storage of decisions.'),
   exchange: exchange
     .optional()
     .describe('Shares mitigations with other POPs through PostgreSQL. Default: this POP is on its own.'),

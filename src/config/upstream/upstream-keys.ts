@@ -14,8 +14,8 @@ export const UPSTREAM_ADVICE: Advice = {
   'bgp.neighbors.afi_safi': 'write families: [ipv4-flowspec, ipv6-flowspec]',
   'bgp.neighbors.password_env': 'write md5_password_env',
   'storage.driver.sqlite': 'write jsonl; storage.path then names a folder',
-  'storage.driver.postgres': 'write jsonl; storage.path then names a folder',
-  'storage.connection_string': 'remove it: the journal is a folder, storage.path',
+  'storage.connection_string':
+    'remove it: the journal is a folder, storage.path, or with driver: postgres a database that url_env names',
   'observability.log_format.pretty': 'write text',
   'http.auth.mode.credentials': 'write bearer, and list the tokens under http.auth.tokens',
   'http.cors_origin': 'remove it: the dashboard is served by the API itself',

@@ -15,6 +15,7 @@ export function crossChecks(settings: DeepPartial<Settings>, found: Findings): v
   neighborChecks(settings, found);
   guardrailChecks(settings, found);
   timerChecks(settings, found);
+  storageChecks(settings, found);
   alertingChecks(settings, found);
   detectorChecks(settings, found);
 }
@@ -158,6 +159,26 @@ function timerChecks(settings: DeepPartial<Settings>, found: Findings): void {
       ['timers', 'default_ttl_seconds'],
       `${usual} is above max_ttl_seconds, which is ${max}`,
       `write at most ${max}`,
+    );
+  }
+}
+
+function storageChecks({ storage }: DeepPartial<Settings>, found: Findings): void {
+  if (storage?.driver === 'postgres') {
+    if (storage.url_env !== undefined) return;
+    found.problem(
+      ['storage', 'driver'],
+      'driver postgres needs url_env, which is not set',
+      "add url_env: the name of an environment variable that contains the database's URL",
+    );
+    return;
+  }
+  for (const key of ['url_env', 'journal'] as const) {
+    if (storage?.[key] === undefined) continue;
+    found.problem(
+      ['storage', key],
+      `${key} has no effect with driver jsonl`,
+      'write driver: postgres, or remove it',
     );
   }
 }

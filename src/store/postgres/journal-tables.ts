@@ -53,9 +53,10 @@ export const JOURNAL_TABLES: SchemaSteps = {
           number bigint GENERATED ALWAYS AS IDENTITY,
           seq bigint,
           body text NOT NULL,
-          PRIMARY KEY (journal, number)
+          PRIMARY KEY (journal, number),
+          UNIQUE (journal, seq)
         );
-        CREATE INDEX audit_by_fact ON prefixd.audit (journal, seq) WHERE seq IS NOT NULL;
+        COMMENT ON COLUMN prefixd.audit.seq IS 'the fact that the entry is made from; null for an action that is no fact';
       `,
     },
   ],

@@ -13,7 +13,7 @@ import { storeError } from '../files.ts';
 import { type Recovery, type Store, StoreError } from '../store.ts';
 import { JournalClaims } from './journal-claims.ts';
 import { JournalLink, type LinkTrouble } from './journal-link.ts';
-import type { JournalSession } from './journal-session.ts';
+import type { JournalRow, JournalSession } from './journal-session.ts';
 import { settleWrites } from './settle-writes.ts';
 import { chooseSnapshot, readFacts, type StoredJournal } from './stored-facts.ts';
 import {
@@ -153,9 +153,11 @@ export class PostgresJournal implements Store {
     return this.#counts;
   }
 
-  /** The session with the database, for what may wait; undefined while there is none. */
-  get session(): JournalSession | undefined {
-    return this.#link.current;
+  /** The journal's row as this daemon has claimed it. Throws StoreError if it has no session with the database. */
+  get claimed(): JournalRow {
+    const session = this.#link.current ?? this.#reading;
+    if (session === undefined) throw this.#notOpen();
+    return session.row;
   }
 
   /** See Store. Rejects with StoreError if another daemon is connected to the journal. */
