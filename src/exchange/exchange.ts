@@ -226,13 +226,13 @@ export class Exchange implements ExchangeView {
   }
 
   async #begin(session: PopSession, fail: (error: unknown) => void): Promise<() => void> {
-    const { engine, timers } = this.#options;
+    const { engine, clock, timers } = this.#options;
     const { pop } = session;
     const known = this.#epoch?.pop === pop ? this.#epoch : undefined;
     const epoch = await session.openEpoch(known, this.#figures());
     if (known?.epoch === epoch.epoch) this.#publication.markAll(engine.state);
     else {
-      this.#publication.restart(engine.state, await session.earlierIds(epoch));
+      this.#publication.restart(engine.state, clock());
       this.#reader.forgetCursors();
     }
     this.#epoch = { ...epoch, pop };

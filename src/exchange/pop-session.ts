@@ -134,16 +134,6 @@ export class PopSession {
     return { epoch: numberOf(rows[0], 'epoch'), n: numberOf(rows[0], 'n') };
   }
 
-  /** Returns the ids that this POP's earlier epochs left in `live`, whose TTL is not over. */
-  async earlierIds({ epoch }: Epoch): Promise<readonly string[]> {
-    const { rows } = await this.#query(
-      `SELECT id FROM ${SCHEMA}.live AS l
-        WHERE pop = $1 AND epoch <> $2 AND remaining_ms > ${ageOf('l')}`,
-      [this.#options.pop, epoch],
-    );
-    return rows.map((row) => textOf(row, 'id'));
-  }
-
   /**
    * Writes versions, which are durable and seen by others when this resolves. `databaseTime` is the database's time (ms)
    * at which `remainingMs` was right, as far as this daemon knows: a statement that arrives late must not prolong

@@ -68,18 +68,20 @@ export class Publication {
   }
 
   /**
-   * Starts anew, as at a new epoch: everything active is to be written. `earlier` are ids that an epoch before announced
-   * and whose TTL is not over; those that have ended here are to be written, too, and unknown ones are left to their TTL.
+   * Starts anew, as at a new epoch: everything active is to be written, and everything that was withdrawn while its TTL
+   * lasts, because others may not know. What this POP has no record of is left to its TTL.
    */
-  restart(state: StateView, earlier: readonly string[]): void {
+  restart(state: StateView, now: number): void {
     this.#published.clear();
     this.#dirty.clear();
-    for (const id of earlier) {
-      if (!state.mitigations.has(id)) continue;
-      this.#published.set(id, { content: '', endsAt: Number.POSITIVE_INFINITY, isForOthers: true });
-      this.mark(id);
+    for (const mitigation of state.mitigations.values()) {
+      const { id, ending, expiresAt } = mitigation;
+      if (state.live.has(id) && ending === null) this.mark(id);
+      else if (ending?.to === 'withdrawn' && expiresAt > now && isShown(mitigation)) {
+        this.#published.set(id, { content: '', endsAt: expiresAt, isForOthers: true });
+        this.mark(id);
+      }
     }
-    for (const id of state.live) this.mark(id);
   }
 
   /** Takes at most `most` versions that are to be written. Give them back if they could not be. */
@@ -111,13 +113,13 @@ export class Publication {
     const mitigation = state.mitigations.get(id);
     const published = this.#published.get(id);
     if (mitigation !== undefined && isActive(mitigation)) {
-      if (isImported(mitigation) || mitigation.dryRun) return undefined;
+      if (!isShown(mitigation)) return undefined;
       // A pause announces nothing new, here or elsewhere.
       if (published === undefined && state.paused !== undefined) return undefined;
       return standingDraft(mitigation, published, pop, now);
     }
     if (published === undefined) return undefined;
-    const { ending = null, expiresAt = now } = mitigation ?? {};
+    const { ending = null } = mitigation ?? {};
     // Others end it by themselves.
     if (ending?.to === 'expired' && published.endsAt <= now + TOLERANCE_MS) {
       this.#published.delete(id);
@@ -132,11 +134,16 @@ export class Publication {
         actorName: 'prefixd',
       },
       // Kept for those who come late as long as somebody may hold the rule.
-      endsAt: Number.isFinite(published.endsAt) ? published.endsAt : expiresAt,
+      endsAt: published.endsAt,
       isForOthers: published.isForOthers,
       becomes: undefined,
     };
   }
+}
+
+/** True for what others are told of: decided here, and not in a dry run. */
+function isShown(mitigation: Mitigation): boolean {
+  return !isImported(mitigation) && !mitigation.dryRun;
 }
 
 function standingDraft(
