@@ -96,6 +96,11 @@ export class TestPop {
     return this;
   }
 
+  /** This POP's time (ms since the epoch). */
+  get now(): number {
+    return this.#clock();
+  }
+
   /** Victims with an active mitigation here. */
   get victims(): readonly string[] {
     return this.active.map(({ victim }) => victim).sort();
