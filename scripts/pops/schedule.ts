@@ -17,6 +17,8 @@ export type PopName = (typeof NAMES)[number];
 
 /** Time from the healing until everything must agree (ms). */
 const HEALED_MS = 3_000;
+/** A difference that is only late is waited for this long (ms). */
+const PATIENCE_MS = 15_000;
 /** Victims; the policy of the tests allows 50 active mitigations. */
 const VICTIMS = 40;
 const STEPS = 30;
@@ -71,8 +73,7 @@ export class Schedule {
         await sleep(this.#random() * LONGEST_WAIT_MS);
       }
       await this.#heal();
-      await sleep(HEALED_MS);
-      this.#compare();
+      await this.#agree();
     } catch (error) {
       this.#problems.push(`the schedule failed: ${error instanceof Error ? error.stack : String(error)}`);
     } finally {
@@ -240,12 +241,25 @@ export class Schedule {
     }
   }
 
-  #compare(): void {
-    for (const { pop } of this.#houses) {
-      if (pop === undefined) continue;
+  /** Compares after HEALED_MS, and goes on for a while, so that a difference that lasts is told from one that is late. */
+  async #agree(): Promise<void> {
+    const healedAt = performance.now();
+    await sleep(HEALED_MS);
+    const late = this.#differences();
+    for (const line of late) this.#problem(line);
+    if (late.length === 0) return;
+    while (this.#differences().length > 0 && performance.now() - healedAt < PATIENCE_MS) await sleep(100);
+    const left = this.#differences().length;
+    const seconds = ((performance.now() - healedAt) / 1000).toFixed(1);
+    this.#problem(left === 0 ? `agreed after ${seconds} s` : `still ${left} differences after ${seconds} s`);
+  }
+
+  #differences(): readonly string[] {
+    return this.#houses.flatMap(({ pop }) => {
+      if (pop === undefined) return [];
       const ids = new Set(held(pop).map(({ id }) => id));
-      for (const line of this.#model.differences(pop.name, ids)) this.#problem(line);
-    }
+      return this.#model.differences(pop.name, ids);
+    });
   }
 
   #problem(text: string): void {

@@ -17,7 +17,7 @@ import type { ExchangeCondition, ExchangeState } from './types.ts';
 
 /** Waits between attempts to connect (ms): the first, and the longest. A POP that was cut off is back within 3 s. */
 const FIRST_RETRY_MS = 100;
-const LONGEST_RETRY_MS = 500;
+const LONGEST_RETRY_MS = 250;
 /** Wait between attempts to get the lock that another daemon has (ms). */
 const RIVAL_RETRY_MS = 2_000;
 

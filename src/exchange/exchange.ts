@@ -92,6 +92,8 @@ export class Exchange implements ExchangeView {
   /** The epoch of this process, and whose it is. */
   #epoch: (Epoch & { readonly pop: string }) | undefined;
   #connected: Connected | undefined;
+  /** True from the moment at which everything is compared, so that nothing decided after it is missed. */
+  #isNoting = false;
   #unfollow: readonly (() => void)[] = [];
   #isPublishingSoon = false;
   #counted: { readonly at: number; readonly elsewhere: Elsewhere | undefined } | undefined;
@@ -214,6 +216,7 @@ export class Exchange implements ExchangeView {
   #open(lose: (error: unknown) => void): Promise<PopSession> {
     const { url, instance, version, engine, deadlines = DEADLINES } = this.#options;
     const { pop } = engine.policy;
+    this.#isNoting = false;
     return PopSession.open({
       ...deadlines,
       url,
@@ -230,6 +233,7 @@ export class Exchange implements ExchangeView {
     const { pop } = session;
     const known = this.#epoch?.pop === pop ? this.#epoch : undefined;
     const epoch = await session.openEpoch(known, this.#figures());
+    this.#isNoting = true;
     if (known?.epoch === epoch.epoch) this.#publication.markAll(engine.state);
     else {
       this.#publication.restart(engine.state, clock());
@@ -255,6 +259,7 @@ export class Exchange implements ExchangeView {
     return () => {
       cancel();
       this.#connected = undefined;
+      this.#isNoting = false;
     };
   }
 
@@ -320,9 +325,9 @@ export class Exchange implements ExchangeView {
     );
   }
 
-  /** Notes what a fact is about. Not without a connection: then everything is compared when there is one. */
+  /** Notes what a fact is about. Not without a connection: everything is compared when there is one. */
   #note(fact: Fact): void {
-    if (this.#connected === undefined) return;
+    if (!this.#isNoting) return;
     if ('mitigation' in fact) this.#publication.mark(fact.mitigation.id);
     else if ('id' in fact) this.#publication.mark(fact.id);
     else if (fact.type === 'control.resumed') this.#publication.markAll(this.#options.engine.state);
