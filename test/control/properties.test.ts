@@ -40,6 +40,7 @@ import {
   type Prefix,
 } from '../../src/net/prefix.ts';
 import { StoreError } from '../../src/store/store.ts';
+import { EXCHANGE, ended, importedId, version } from '../core/intents.ts';
 import { ALICE, detection, FNM, type PolicyOptions, policyOf, prefix } from '../core/scenario.ts';
 import { visible } from '../core/visible.ts';
 import { Disk, type DiskState } from './disk.ts';
@@ -102,7 +103,12 @@ function targetsOf(fra: UnicastTarget, allowed: boolean): Targets {
   };
 }
 
-const BASE: PolicyOptions = { quotas: QUOTAS, playbooks: PLAYBOOKS, targets: targetsOf(FRA, true) };
+const BASE: PolicyOptions = {
+  quotas: QUOTAS,
+  playbooks: PLAYBOOKS,
+  targets: targetsOf(FRA, true),
+  exchange: EXCHANGE,
+};
 const POLICIES: readonly Policy[] = [
   policyOf(BASE),
   policyOf({ ...BASE, mode: 'dry-run' }),
@@ -269,7 +275,9 @@ class House {
   #written(routes: readonly OutRoute[]): void {
     for (const { owner: label } of routes) {
       const created = this.disk.durable.some(
-        ({ fact }) => fact.type === 'mitigation.created' && fact.mitigation.id === label,
+        ({ fact }) =>
+          (fact.type === 'mitigation.created' || fact.type === 'mitigation.imported') &&
+          fact.mitigation.id === label,
       );
       assert.ok(created, `${label} was announced before it was durable`);
     }
@@ -447,7 +455,34 @@ const action = fc.constantFrom<MitigationAction>(
   { type: 'blackhole', rateBps: null },
 );
 
+/** Statements of two other POPs about what they decided, old and new ones in any order. */
+const imported: fc.Arbitrary<Command> = fc
+  .record({
+    which: fc.integer({ min: 0, max: 3 }),
+    n: fc.integer({ min: 1, max: 20 }),
+    ports,
+    action,
+    seconds: fc.constantFrom(1, 30, 60, 600, 5000),
+    pops: fc.constantFrom<readonly string[]>(['*'], ['*'], ['iad1'], ['fra1']),
+    end: fc.constantFrom(null, null, null, null, 'withdrawn' as const, 'expired' as const),
+  })
+  .map(({ which, n, ports: named, action: does, seconds, pops, end }): Command => {
+    const id = importedId(which);
+    const pop = which < 2 ? 'ams1' : 'fra1';
+    if (end !== null) return { ...ended(n, id, end), origin: { pop, epoch: 1, n } };
+    const host = which === 3 ? '2001:db8:acd::1' : `203.0.113.${50 + (which % 2)}`;
+    const match = {
+      dstPrefix: `${host}/${which === 3 ? 128 : 32}`,
+      protocol: 17,
+      dstPorts: named.map((port) => [port, port] as const),
+      srcPorts: [],
+    };
+    const change = { id, victim: host, match, ports: named, action: does, pops, step: n % 2 };
+    return version(n, change, { pop, seconds });
+  });
+
 const command: fc.Arbitrary<Command> = fc.oneof(
+  { weight: 8, arbitrary: imported },
   {
     weight: 16,
     arbitrary: fc

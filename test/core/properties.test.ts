@@ -3,10 +3,12 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { isActive } from '../../src/core/state/indices.ts';
+import { DISCARD } from '../../src/core/action.ts';
 import type { Command } from '../../src/core/commands.ts';
 import { initialState, restoreState } from '../../src/core/state/state.ts';
 import type { Mitigation } from '../../src/core/types.ts';
 import { overlaps, knownPrefix } from '../../src/net/prefix.ts';
+import { EXCHANGE, ended, importedId, version } from './intents.ts';
 import { ALICE, detection, FNM, policyOf, prefix, World } from './scenario.ts';
 import { visible } from './visible.ts';
 
@@ -25,11 +27,13 @@ const VECTORS = ['udp_flood', 'syn_flood', 'ack_flood', 'icmp_flood', 'dns_ampli
 
 const QUOTAS = { maxActivePerCustomer: 3, maxActivePerPop: 4, maxActiveGlobal: 4, maxNewPerMinute: 4 };
 const WIDE = { dstPrefixMinLen: 24, dstPrefixMinLenV6: 56 };
+const BASE = { quotas: QUOTAS, exchange: EXCHANGE };
 const POLICIES = [
-  policyOf({ quotas: QUOTAS, guardrails: WIDE, aggregation: { hosts: 2 } }),
-  policyOf({ quotas: QUOTAS }),
-  policyOf({ quotas: QUOTAS, mode: 'dry-run' }),
-  policyOf({ quotas: QUOTAS, safelist: ['203.0.113.20/32'] }),
+  policyOf({ ...BASE, guardrails: WIDE, aggregation: { hosts: 2 } }),
+  policyOf(BASE),
+  policyOf({ ...BASE, mode: 'dry-run' }),
+  policyOf({ ...BASE, safelist: ['203.0.113.20/32'] }),
+  policyOf({ ...BASE, exchange: { accept: ['fra1'], maxImportedPerPop: 2 } }),
   policyOf({
     quotas: QUOTAS,
     playbooks: { default_playbook: { steps: [{ action: 'police', rate_bps: 1e6 }, { action: 'discard' }] } },
@@ -100,7 +104,61 @@ function commandOf(type: Command['type'], text: string, victim: string, ttlSecon
   }
 }
 
+/** Statements of other POPs, in any order: true, repeated, outdated, contradictory and forbidden ones. */
+const imported = fc
+  .record({
+    pop: fc.constantFrom('ams1', 'ams1', 'fra1', 'sin1', 'iad1'),
+    epoch: fc.integer({ min: 1, max: 2 }),
+    n: fc.integer({ min: 1, max: 12 }),
+    which: fc.integer({ min: 1, max: 5 }),
+    other: fc.option(fc.constantFrom(...VICTIMS), { nil: undefined, freq: 6 }),
+    ports: fc.constantFrom<readonly number[]>([], [53], [8080], [179], [8080, 8081]),
+    action: fc.constantFrom('police' as const, 'discard' as const),
+    step: fc.integer({ min: 0, max: 1 }),
+    pops: fc.constantFrom<readonly string[]>(['*'], ['*'], ['ams1', 'iad1'], ['fra1']),
+    seconds: fc.integer({ min: -5, max: 3000 }),
+    end: fc.constantFrom(null, null, null, 'withdrawn' as const, 'expired' as const),
+  })
+  .map(({ pop, epoch, n, which, other, ports, action, ...more }): Deed => {
+    const id = importedId(which);
+    const victim = other ?? VICTIMS[which % VICTIMS.length] ?? '';
+    if (more.end !== null) {
+      const command = { ...ended(n, id, more.end), origin: { pop, epoch, n } };
+      return { do: 'command', command };
+    }
+    const match = {
+      dstPrefix: `${victim}/${victim.includes(':') ? 128 : 32}`,
+      protocol: 17,
+      dstPorts: ports.map((one) => [one, one] as const),
+      srcPorts: [],
+    };
+    const does = action === 'police' ? ({ type: 'police', rateBps: 1e6 } as const) : DISCARD;
+    const change = { id, victim, match, ports, action: does, step: more.step, pops: more.pops };
+    return { do: 'command', command: version(n, change, { pop, epoch, seconds: more.seconds }) };
+  });
+
+/** Safelist requests of several POPs. */
+const tagged = fc
+  .record({
+    prefix: fc.constantFrom(...PREFIXES),
+    pop: fc.constantFrom('ams1', 'fra1'),
+    n: fc.integer({ min: 1, max: 3 }),
+    removes: fc.boolean(),
+  })
+  .map(({ prefix: text, pop, n, removes }): Deed => {
+    const tag = { pop, epoch: 1, n };
+    const by = { prefix: text, actor: ALICE, reason: 'because' };
+    return {
+      do: 'command',
+      command: removes
+        ? { type: 'safelist-remove', ...by, tags: [tag] }
+        : { type: 'safelist-add', ...by, tag },
+    };
+  });
+
 const deed = fc.oneof(
+  { weight: 6, arbitrary: imported },
+  { weight: 2, arbitrary: tagged },
   { weight: 12, arbitrary: event },
   { weight: 3, arbitrary: operator },
   {
@@ -236,7 +294,7 @@ describe('for any sequence of events, operators, reloads, clock steps and restar
   test('no rule covers what is safe or protected, lacks a destination, discards an allowed port, exceeds a quota or outlives its TTL', () => {
     fc.assert(
       fc.property(fc.array(deed, { maxLength: 60, size: 'max' }), (deeds) => {
-        let world = new World({ quotas: QUOTAS });
+        let world = new World(BASE);
         for (const what of deeds) {
           world = act(world, what);
           assertSafe(world);
@@ -254,7 +312,7 @@ describe('for any sequence of events, operators, reloads, clock steps and restar
         fc.array(deed, { maxLength: 25, size: 'max' }),
         fc.array(deed, { maxLength: 15, size: 'max' }),
         (before, undone) => {
-          const world = new World({ quotas: QUOTAS });
+          const world = new World(BASE);
           for (const what of before) if (what.do !== 'restart') act(world, what);
           const seen = visible(world.state);
           world.state.begin();
@@ -270,7 +328,7 @@ describe('for any sequence of events, operators, reloads, clock steps and restar
   test('the same commands at the same times give the same facts', () => {
     fc.assert(
       fc.property(fc.array(deed, { maxLength: 40, size: 'max' }), (deeds) => {
-        const runs = [new World({ quotas: QUOTAS }), new World({ quotas: QUOTAS })].map((world) => {
+        const runs = [new World(BASE), new World(BASE)].map((world) => {
           for (const what of deeds) if (what.do !== 'restart') act(world, what);
           return world.journal;
         });

@@ -92,12 +92,14 @@ export interface PolicyOptions {
   readonly forecast?: Policy['forecast'];
   readonly safelist?: readonly string[];
   readonly targets?: Policy['targets'];
+  readonly pop?: string;
+  readonly exchange?: Policy['exchange'];
 }
 
 /** The default configuration, with the inventory and playbooks above. */
 export function policyOf(options: PolicyOptions = {}): Policy {
   return {
-    pop: 'iad1',
+    pop: options.pop ?? 'iad1',
     mode: options.mode ?? 'enforced',
     guardrails: {
       dstPrefixMinLen: 32,
@@ -131,10 +133,11 @@ export function policyOf(options: PolicyOptions = {}): Policy {
     escalation: { enabled: true, minPersistenceSeconds: 120, minConfidence: 0.7, ...options.escalation },
     profiles: DEFAULT_PROFILES,
     inventory: buildInventory(options.inventory ?? INVENTORY).inventory,
-    playbooks: buildPlaybooks(options.playbooks ?? PLAYBOOKS).playbooks,
+    playbooks: buildPlaybooks(options.playbooks ?? PLAYBOOKS, options.pop ?? 'iad1').playbooks,
     safelist: (options.safelist ?? []).map(prefix),
     ...(options.forecast === undefined ? {} : { forecast: options.forecast }),
     ...(options.targets === undefined ? {} : { targets: options.targets }),
+    ...(options.exchange === undefined ? {} : { exchange: options.exchange }),
   };
 }
 
@@ -172,6 +175,8 @@ export class World {
   now = NOON;
   /** The neighbors' free room. */
   room: DecideContext['room'];
+  /** What is known of other POPs. */
+  elsewhere: DecideContext['elsewhere'];
   /** All facts so far. */
   readonly journal: RecordedFact[] = [];
   /** The last command's decision. */
@@ -199,6 +204,7 @@ export class World {
       now: this.now,
       policy: this.policy,
       ...(this.room === undefined ? {} : { room: this.room }),
+      ...(this.elsewhere === undefined ? {} : { elsewhere: this.elsewhere }),
       newId: () => `00000000-0000-4000-8000-${String(++this.#ids).padStart(12, '0')}`,
     });
     for (const fact of this.last.facts) this.record(fact);

@@ -42,6 +42,7 @@ export function visible(state: StateHandle): unknown {
       state.activeOfPop('iad1', dryRun),
       customers.map((id) => state.activeOfCustomer(id, dryRun)),
       state.createdInMinute(state.lastAt, dryRun),
+      [...state.activeImported(dryRun)].sort(),
     ]),
     snapshot: state.snapshot(),
   };

@@ -32,6 +32,8 @@ describe('GET /v1/mitigations/{id}', () => {
       customer_id: 'acme',
       service_id: 'dns',
       pop: 'iad1',
+      origin: null,
+      pops: ['iad1'],
       victim_ip: '203.0.113.10',
       vector: 'udp_flood',
       protocol: 'udp',

@@ -42,6 +42,16 @@ function toGenericEvent(detection: Detection): GenericEvent {
 }
 
 describe('a generic event', () => {
+  test('may name the POPs that see the attack; what is no name is ignored and noted', () => {
+    assert.deepEqual(read({ pops: ['fra1', 'ams1', 'fra1'] }).pops, ['ams1', 'fra1']);
+    assert.deepEqual(read({ pops: 'fra1' }).pops, ['fra1']);
+    const odd = read({ pops: ['fra1', 7, '*', 'a b'] });
+    assert.deepEqual(odd.pops, ['fra1']);
+    assert.equal(odd.notes?.length, 3);
+    assert.ok(!('pops' in read({ pops: null })));
+    assert.ok(!('pops' in read({ pops: ['fra1'] }).details));
+  });
+
   test('needs no more than a source, a victim and a vector', () => {
     assert.deepEqual(read(), {
       externalId: null,

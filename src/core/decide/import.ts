@@ -51,7 +51,7 @@ export function decideImport(state: DecisionView, command: ImportCommand, contex
   if (intent.kind === 'ended') return endImported(state, origin, intent, context);
   const it: Importing = { state, context, origin, intent, remainingMs };
   const known = state.mitigations.get(intent.id);
-  const stranger = strangerWords(known, origin, context);
+  const stranger = strangerWords(known, origin, context) ?? otherVictimWords(known, intent);
   if (stranger !== undefined) return refuse(it, { reason: 'import_not_accepted', detail: stranger });
   const remembered = state.imports.get(intent.id, context.now);
   const version = known?.origin ?? remembered?.version;
@@ -78,6 +78,12 @@ function strangerWords(
   }
   const owner = known === undefined ? pop : (known.origin?.pop ?? policy.pop);
   return owner === pop ? undefined : `the mitigation belongs to ${owner}, and not to ${pop}`;
+}
+
+/** Explains that a mitigation cannot change its victim; undefined when it does not. */
+function otherVictimWords(known: Mitigation | undefined, { victim }: StandingIntent): string | undefined {
+  if (known === undefined || known.victim === victim) return undefined;
+  return `the mitigation is about ${known.victim}, and not about ${victim}`;
 }
 
 /** Begins a mitigation, or begins it again; `known` is its last record, if there is one. */
@@ -165,11 +171,21 @@ function changeImported(it: Importing, known: Mitigation): Decision {
   return decided('changed', [changeFact(known, intent, change)], `${intent.id}: a newer version`);
 }
 
-/** Checks a new form, or a form that gets its rule only now. One that has its rule already passed when it began. */
-function refusalOfChange({ state, context, intent }: Importing, known: Mitigation, form: ImportedForm) {
+/**
+ * Checks a new form, or a form that gets its rule only now. One that has its rule already passed when it began; what was
+ * in a dry run so far has taken no place in the quotas.
+ */
+function refusalOfChange(
+  { state, context, intent, origin }: Importing,
+  known: Mitigation,
+  form: ImportedForm,
+): Refusal | undefined {
+  const { policy } = context;
   const isSame = matchKey(form.match) === matchKey(known.match) && sameAction(form.action, known.action);
-  if (isSame && isForHere(known)) return undefined;
-  return checkImportedForm(state, context.policy, intent.victim, form);
+  const begins = known.dryRun && policy.mode === 'enforced';
+  const refusal =
+    isSame && isForHere(known) && !begins ? undefined : checkImportedForm(state, policy, intent.victim, form);
+  return refusal ?? (begins ? checkImportQuotas(state, policy, known.customerId, origin.pop) : undefined);
 }
 
 /** Returns the fact of a change. One that changes the rule, or who gets it, is more than an extension. */

@@ -20,6 +20,7 @@ import { isPrefixVictim, ownerOf } from '../victim.ts';
 import { restoreHostRules } from './aggregate.ts';
 import { endedFact, endingFacts } from './lifecycle.ts';
 import { hitsAllowedPort } from './rule.ts';
+import { decideTagRemoval, knownAddition } from './safelist-tags.ts';
 
 type Of<T extends Command['type']> = Extract<Command, { type: T }>;
 
@@ -68,12 +69,15 @@ export function decideWithdrawAll(
  */
 export function decideSafelistAdd(
   state: DecisionView,
-  { prefix: text, actor, reason, ask }: Of<'safelist-add'>,
+  { prefix: text, actor, reason, ask, tag }: Of<'safelist-add'>,
   context: DecideContext,
 ): Decision {
   const { now } = context;
+  const known = tag === undefined ? undefined : knownAddition(state, text, tag);
+  if (known !== undefined) return known;
   const prefix = knownPrefix(text);
-  const entry = { prefix: text, reason, addedAt: now, addedBy: actor, configured: false };
+  const tagged = tag === undefined ? {} : { tags: [tag] };
+  const entry = { prefix: text, reason, addedAt: now, addedBy: actor, configured: false, ...tagged };
   const active = activeOnes(state);
   const touched = active.filter((mitigation) => touches(mitigation, prefix));
   const question = ask === true ? askBeforeSafelisting(prefix, touched, active.length) : undefined;
@@ -99,9 +103,12 @@ function touches({ match }: Mitigation, prefix: Prefix): boolean {
 
 export function decideSafelistRemove(
   state: DecisionView,
-  { prefix, actor }: Of<'safelist-remove'>,
-  { policy }: DecideContext,
+  command: Of<'safelist-remove'>,
+  context: DecideContext,
 ): Decision {
+  const { prefix, actor, tags } = command;
+  const { policy } = context;
+  if (tags !== undefined) return decideTagRemoval(state, command, tags, context);
   if (state.safelist.has(prefix)) {
     return {
       facts: [{ type: 'safelist.removed', prefix, actor }],

@@ -13,7 +13,7 @@ export const REMOVED_TAGS_SIZE = 10_000;
 
 export class SafelistEntries {
   readonly #entries = new Map<string, SafelistEntry>();
-  /** Tags that were removed, oldest first. */
+  /** Prefixes with tags that were removed, oldest first. */
   readonly #removed = new Set<string>();
   /** Built at first use, so that replaying parses nothing; undefined when it must be rebuilt. */
   #trie: PrefixTrie<SafelistEntry> | undefined;
@@ -34,8 +34,8 @@ export class SafelistEntries {
     return this.#removed.size === 0 ? {} : { removedTags: [...this.#removed] };
   }
 
-  isRemoved(tag: IntentVersion): boolean {
-    return this.#removed.has(tagKey(tag));
+  isRemoved(prefix: string, tag: IntentVersion): boolean {
+    return this.#removed.has(removalKey(prefix, tag));
   }
 
   /** Returns an entry that overlaps the prefix. */
@@ -55,7 +55,7 @@ export class SafelistEntries {
   /** Removes these tags of an entry, and the entry with its last one; without tags, the whole entry. */
   remove(prefix: string, tags: readonly IntentVersion[] | undefined): void {
     const before = this.#entries.get(prefix);
-    for (const tag of tags ?? before?.tags ?? []) this.#removed.add(tagKey(tag));
+    for (const tag of tags ?? before?.tags ?? []) this.#removed.add(removalKey(prefix, tag));
     for (const oldest of this.#removed) {
       if (this.#removed.size <= REMOVED_TAGS_SIZE) break;
       this.#removed.delete(oldest);
@@ -113,6 +113,10 @@ export function joinedTags(
 ): readonly IntentVersion[] {
   const byKey = new Map([...a, ...b].map((tag) => [tagKey(tag), tag]));
   return [...byKey.values()].sort((x, y) => (x.pop < y.pop ? -1 : x.pop > y.pop ? 1 : compareVersions(x, y)));
+}
+
+function removalKey(prefix: string, tag: IntentVersion): string {
+  return `${prefix} ${tagKey(tag)}`;
 }
 
 function tagKey({ pop, epoch, n }: IntentVersion): string {

@@ -82,8 +82,8 @@ export interface DecisionView extends StateView {
   reportedIn(block: string, vector: string): Iterable<EventRecord>;
   /** What is remembered of other POPs' mitigations that are not active here. */
   readonly imports: Pick<ImportMemory, 'get'>;
-  /** True when this addition to the safelist was removed again. */
-  isTagRemoved(tag: IntentVersion): boolean;
+  /** True when this addition of a prefix to the safelist was removed again. */
+  isTagRemoved(prefix: string, tag: IntentVersion): boolean;
   /** Returns an entry added over the API that overlaps the prefix. */
   safelisted(prefix: Prefix): SafelistEntry | undefined;
 }

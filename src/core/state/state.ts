@@ -174,8 +174,8 @@ class FoldedState implements StateHandle {
     return this.#indexes.counts.imported(dryRun);
   }
 
-  isTagRemoved(tag: IntentVersion): boolean {
-    return this.#safelist.isRemoved(tag);
+  isTagRemoved(prefix: string, tag: IntentVersion): boolean {
+    return this.#safelist.isRemoved(prefix, tag);
   }
 
   safelisted(prefix: Prefix): SafelistEntry | undefined {
