@@ -6,6 +6,7 @@ import { RotatedAudit } from '../store/audit/audit-storage.ts';
 import { Journal } from '../store/journal/journal.ts';
 import type { JournalCounts } from '../store/postgres/postgres-journal.ts';
 import type { Store } from '../store/store.ts';
+import type { JournalMedium } from './observe/health-lines.ts';
 
 /** Why the journal cannot be written now, although nothing waits for it. */
 export interface JournalTrouble {
@@ -25,8 +26,8 @@ export interface DaemonStorage {
   readonly store: Store;
   /** Names the journal in errors: its folder, or what it is in the database. */
   readonly place: string;
-  /** What to look at when it hangs or fails. */
-  readonly medium: string;
+  /** What to look at when it hangs or fails; undefined: the disk. */
+  readonly medium: JournalMedium | undefined;
   /** What a journal lacks that has lost its newest facts, and what to do. */
   readonly loss: string;
   /** A folder for the daemon's own marks; undefined if it has no disk. */
@@ -60,7 +61,7 @@ function inFolder(
   return {
     store: new Journal({ folder, clock }),
     place: folder,
-    medium: 'the disk of storage.path',
+    medium: undefined,
     loss: "the journal's newest journal-*.jsonl is missing or truncated; restore it",
     folder,
     database: undefined,
@@ -88,7 +89,7 @@ async function inDatabase(
   return {
     store,
     place: `the journal "${name}"`,
-    medium: 'the database of storage.url_env',
+    medium: { noun: 'database', key: 'storage.url_env' },
     loss: 'the database has lost its newest facts; restore it',
     folder: undefined,
     database: {

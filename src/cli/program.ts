@@ -44,6 +44,7 @@ const GROUPS: readonly CommandGroup[] = [
   { names: ['flowspec'], load: async () => (await import('./commands/flowspec.ts')).registerFlowspec },
   { names: ['pcap'], load: async () => (await import('./commands/pcap.ts')).registerPcap },
   { names: ['journal'], load: async () => (await import('./commands/journal.ts')).registerJournal },
+  { names: ['db'], load: async () => (await import('./commands/db.ts')).registerDb },
   { names: ['migrate'], load: async () => (await import('./commands/migrate.ts')).registerMigrate },
   { names: ['complete'], load: async () => (await import('./commands/completion.ts')).registerComplete },
   // Its script names every command, so all groups must be loaded: `names` is empty.

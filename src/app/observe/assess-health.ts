@@ -11,7 +11,7 @@ import type { AuditCondition } from '../../store/audit/audit.ts';
 import type { Assessment, HealthCode, HealthReason } from '../../view/health.ts';
 import { exchangeLines } from './exchange-lines.ts';
 import { quotaLines } from './health-lines.ts';
-import { auditLines, type HealthLine, recordingLines } from './health-lines.ts';
+import { auditLines, type HealthLine, type JournalMedium, recordingLines } from './health-lines.ts';
 
 export interface HealthSources {
   readonly announcer: Announcer;
@@ -25,7 +25,7 @@ export interface HealthSources {
   readonly recording: () => Recording;
   readonly audit: () => AuditCondition;
   /** What to check when the journal hangs. Default: the disk. */
-  readonly medium?: string;
+  readonly medium?: JournalMedium | undefined;
   /** Why the journal's database cannot be written now, also when nothing is being written. */
   readonly trouble?: () => { readonly text: string; readonly since: number } | undefined;
   /** Mitigations that are not enforced, by neighbor and reason. */

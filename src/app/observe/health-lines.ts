@@ -66,28 +66,33 @@ const SNAPSHOT_MS = 300_000;
 /** Time after which a pending write to the audit log is reported (ms). */
 const AUDIT_MS = 10_000;
 
-/**
- * Returns lines for journal writes that hang, and for commands that are in effect but not recorded. `medium`: what to
- * check.
- */
+/** What holds the journal, and the key of the configuration that names it. */
+export interface JournalMedium {
+  readonly noun: string;
+  readonly key: string;
+}
+
+const DISK: JournalMedium = { noun: 'disk', key: 'storage.path' };
+
+/** Returns lines for journal writes that hang, and for commands that are in effect but not recorded. */
 export function recordingLines(
   recording: Recording,
   now: number,
-  medium = 'the disk of storage.path',
+  { noun, key }: JournalMedium = DISK,
 ): readonly HealthLine[] {
   const { phase, writingSince, snapshottingSince, unrecorded, unrecordedSince } = recording;
   const lines: HealthLine[] = [];
   if (phase === 'stalled' && writingSince !== undefined) {
-    const text = `${JOURNAL_HANGS}; check ${medium}`;
+    const text = `${JOURNAL_HANGS}; check the ${noun} of ${key}`;
     lines.push({ code: 'journal_stalled', key: '', text, since: writingSince });
   }
   if (unrecorded > 0 && unrecordedSince !== undefined) {
     const what = countWords(unrecorded, "operator's action is", "operators' actions are");
-    const text = `${what} in effect but not recorded yet: repair the disk before you restart prefixd, or repeat them afterwards`;
+    const text = `${what} in effect but not recorded yet: repair the ${noun} before you restart prefixd, or repeat them afterwards`;
     lines.push({ code: 'unrecorded', key: '', text, since: unrecordedSince });
   }
   if (snapshottingSince !== undefined && now - snapshottingSince >= SNAPSHOT_MS) {
-    const text = `writing a snapshot has taken more than ${secondsWords(SNAPSHOT_MS / 1000)}; the journal is complete; check ${medium}`;
+    const text = `writing a snapshot has taken more than ${secondsWords(SNAPSHOT_MS / 1000)}; the journal is complete; check the ${noun} of ${key}`;
     lines.push({ code: 'snapshot', key: 'slow', text, since: snapshottingSince });
   }
   return lines;
