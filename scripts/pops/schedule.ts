@@ -252,6 +252,24 @@ export class Schedule {
     const left = this.#differences().length;
     const seconds = ((performance.now() - healedAt) / 1000).toFixed(1);
     this.#problem(left === 0 ? `agreed after ${seconds} s` : `still ${left} differences after ${seconds} s`);
+    if (left > 0) await this.#explain();
+  }
+
+  /** Adds what the database has, for people who look for the cause. */
+  async #explain(): Promise<void> {
+    for (const table of ['pop', 'live', 'intent']) {
+      const order = table === 'pop' ? 'name' : 'pop, epoch, n';
+      const rows = await this.#server.sql(`SELECT * FROM prefixd_exchange.${table} ORDER BY ${order}`);
+      for (const row of rows.split('\n')) this.#steps.push(`${table}: ${row.slice(0, 160)}`);
+    }
+    for (const { pop } of this.#houses) {
+      for (const one of pop?.exchange.pops() ?? []) {
+        this.#steps.push(
+          `${pop?.name} knows ${one.name}: lag ${one.lagMs}, ${JSON.stringify(one.heartbeat)}`,
+        );
+      }
+      for (const line of pop?.lines ?? []) this.#steps.push(`${pop?.name} says ${line}`);
+    }
   }
 
   #differences(): readonly string[] {

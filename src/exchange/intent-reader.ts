@@ -246,7 +246,10 @@ export class IntentReader {
     const { intent, version, endsAt } = one;
     if (endsAt === Number.NEGATIVE_INFINITY) return undefined;
     const known = engine.state.mitigations.get(intent.id);
-    const isHeld = known !== undefined && isActive(known) && known.origin?.pop === version.pop;
+    // One before it may be submitted and not decided yet.
+    const wasForHere = record.intents.get(intent.id)?.isForHere === true;
+    const isHeld =
+      wasForHere || (known !== undefined && isActive(known) && known.origin?.pop === version.pop);
     const wasRefused = record.refused.delete(intent.id);
     const remainingMs = endsAt - clock();
     if (intent.kind === 'ended') {

@@ -81,6 +81,26 @@ describe('the exchange when something fails', { skip: missingPostgres() }, () =>
     });
   }
 
+  it('holds nothing that began and ended while it was cut off', async (t) => {
+    const { ber, fra } = await two(t);
+    const versions = (count: number) =>
+      until(`${count} versions are published`, async () => {
+        return (await postgres.server().sql('SELECT count(*) FROM prefixd_exchange.intent')) === `${count}`;
+      });
+    fra.proxy.delayMs = 1_000;
+    await ber.pop.mitigate(A);
+    await versions(1);
+    await ber.pop.mitigate(B).then(({ id }) => versions(2).then(() => ber.pop.withdraw(id)));
+    await versions(3);
+    fra.proxy.delayMs = 0;
+    await fra.pop.holds(A);
+    await until('fra has read everything', () => {
+      const known = fra.pop.exchange.pops().find(({ name }) => name === 'ber');
+      return known?.heartbeat?.n === 3 && (known.lagMs ?? Number.POSITIVE_INFINITY) < 1_500;
+    });
+    assert.deepEqual(fra.pop.victims, [A]);
+  });
+
   it('is not prolonged by a database that answers slowly', async (t) => {
     const { ber, fra } = await two(t);
     for (const { proxy } of [ber, fra]) proxy.delayMs = 300;
