@@ -45,7 +45,13 @@ function overlay(below: Data, above: Data): Data {
 /** Every variable that is asked for is set, each to a value of its own, as the operator would. */
 const environment = new Proxy<Record<string, string>>(
   {},
-  { get: (_, name) => `${String(name).toLowerCase()}-0123456789abcdef0123456789abcdef`, has: () => true },
+  {
+    get: (_, name) =>
+      String(name).endsWith('DATABASE_URL')
+        ? 'postgresql://prefixd@db.example.net/prefixd'
+        : `${String(name).toLowerCase()}-0123456789abcdef0123456789abcdef`,
+    has: () => true,
+  },
 );
 
 async function folder(t: TestContext): Promise<string> {

@@ -46,6 +46,12 @@ export async function daemonMetrics(folder: string): Promise<string> {
   }
 }
 
+/** A journal in a database that has seen everything. */
+const DATABASE = {
+  trouble: () => undefined,
+  counts: { reconnects: 2, found: 1, repeated: 3, refused: 4, rewritten: 10 },
+};
+
 /** Returns /metrics with the series that exist only after their first count. */
 export async function everySeries(): Promise<string> {
   const { engine, reconciler, announcer, deps } = await world();
@@ -56,6 +62,7 @@ export async function everySeries(): Promise<string> {
     clock: deps.clock,
     version: '1.2.3',
     assess: () => ({ status: 'ok', reasons: [] }),
+    database: DATABASE,
   });
   const action = { type: 'divert', rateBps: null, scrubber: 'fra' } as const;
   engine.record({ type: 'mitigation.created', mitigation: mitigation({ action }) });

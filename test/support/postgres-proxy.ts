@@ -27,6 +27,7 @@ export class PostgresProxy {
   delayMs = 0;
   /** Octets, of both directions together, that still pass before a cut. */
   #left: number | undefined;
+  #onCut: () => void = () => undefined;
   #swallowing: { readonly tag: RegExp; readonly done: (tag: string) => void } | undefined;
   /** Octets that have passed in both directions. */
   passed = 0;
@@ -54,8 +55,9 @@ export class PostgresProxy {
   }
 
   /** Cuts the connection once so many more octets have passed. */
-  cutAfter(octets: number): void {
+  cutAfter(octets: number, onCut: () => void = () => undefined): void {
     this.#left = octets;
+    this.#onCut = onCut;
   }
 
   /**
@@ -127,6 +129,7 @@ export class PostgresProxy {
     else send();
     if (this.#left !== 0) return;
     this.#left = undefined;
+    this.#onCut();
     // Gives the octets before the cut the time to arrive.
     setTimeout(() => this.#end(pair), this.delayMs + 1);
     pair.client.pause();

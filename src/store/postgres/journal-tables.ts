@@ -56,6 +56,7 @@ export const JOURNAL_TABLES: SchemaSteps = {
           PRIMARY KEY (journal, number),
           UNIQUE (journal, seq)
         );
+        CREATE INDEX audit_actions ON prefixd.audit (journal, number) WHERE seq IS NULL;
         COMMENT ON COLUMN prefixd.audit.seq IS 'the fact that the entry is made from; null for an action that is no fact';
       `,
     },
