@@ -6,6 +6,8 @@ import type { Alert, AlertEvent, AlertRequest } from './alert.ts';
 
 const MARKS: Readonly<Partial<Record<AlertEvent, string>>> = {
   'mitigation.created': ':shield:',
+  'mitigation.imported': ':shield:',
+  'import.refused': ':no_entry:',
   'mitigation.escalated': ':rotating_light:',
   'mitigation.rejected': ':no_entry:',
   'mitigation.unenforced': ':warning:',
@@ -16,6 +18,14 @@ const MARKS: Readonly<Partial<Record<AlertEvent, string>>> = {
 
 /** Most `why` lines that are shown. */
 const WHY_LINES = 6;
+
+/** Events whose reasons are shown. */
+const EXPLAINED: ReadonlySet<AlertEvent> = new Set([
+  'mitigation.created',
+  'mitigation.rejected',
+  'mitigation.imported',
+  'mitigation.escalated',
+]);
 
 /** Most alerts that are shown in full; more become a digest. */
 const IN_FULL = 5;
@@ -48,8 +58,7 @@ function alertText(alert: Alert): string {
     const ports = mitigation.ports.length === 0 ? 'any' : mitigation.ports.join(', ');
     const until = timeText(mitigation.expiresAt);
     lines.push(`> \`${mitigation.id}\` · ${mitigation.match.dstPrefix} · ports ${ports} · until ${until}`);
-    const isNew = event === 'mitigation.created' || event === 'mitigation.rejected';
-    if (isNew || event === 'mitigation.escalated') {
+    if (EXPLAINED.has(event)) {
       for (const why of mitigation.why.slice(0, WHY_LINES)) lines.push(`> • ${escapeText(why)}`);
     }
   }
@@ -74,7 +83,13 @@ export const PAGERDUTY_URL = 'https://events.pagerduty.com';
 /** Longest summary that the API accepts (characters). */
 const SUMMARY_LENGTH = 1024;
 
-const CHANGES: ReadonlySet<AlertEvent> = new Set(['safelist.added', 'safelist.removed', 'policy.loaded']);
+const CHANGES: ReadonlySet<AlertEvent> = new Set([
+  'safelist.added',
+  'safelist.removed',
+  'policy.loaded',
+  // Nothing would resolve an incident.
+  'import.refused',
+]);
 const ENDS: ReadonlySet<AlertEvent> = new Set([
   'mitigation.withdrawn',
   'mitigation.expired',

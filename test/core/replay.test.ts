@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Fact, RecordedFact } from '../../src/core/facts.ts';
+import { IMPORT_MEMORY_MS, IMPORT_MEMORY_SIZE } from '../../src/core/state/imports.ts';
 import { KEPT_REPORTS, KEPT_TURNS, LIVES_SIZE, sizeOf } from '../../src/core/state/lives.ts';
 import { BLOCK_MEMORY_SIZE } from '../../src/core/state/recent.ts';
 import { DETAILS_BYTES, HISTORY_SIZE } from '../../src/core/state/remembered-events.ts';
@@ -347,5 +348,60 @@ describe('one state, live, replayed and restored:', () => {
       safe(a),
     ];
     assertOneState({ facts, undone });
+  });
+
+  test("another POP's mitigation that expired, began again, and outlasts the memory of ended ones", () => {
+    const origin = { pop: 'ams1', epoch: 1, n: 1 };
+    const imported = (at: number, n: number): Timed => {
+      const mitigation = { ...TEMPLATE, id: 'theirs', origin: { ...origin, n }, createdAt: NOON + at };
+      return [at, { type: 'mitigation.imported', mitigation }];
+    };
+    const ending = {
+      to: 'expired',
+      at: NOON,
+      actor: { kind: 'system', name: 'prefixd' },
+      reason: '',
+    } as const;
+    const before: readonly Timed[] = [
+      created('first', 0),
+      imported(0, 1),
+      created('second', 0),
+      [MINUTE, { type: 'mitigation.ending', id: 'theirs', ending }],
+      expired('theirs', MINUTE),
+      ...Array.from({ length: HISTORY_SIZE - 2 }, (_, i) => rejected(`r${i}`, MINUTE)),
+    ];
+    const facts: readonly Timed[] = [
+      rejected('last', 2 * MINUTE),
+      imported(3 * MINUTE, 2),
+      ...Array.from({ length: 6 }, (_, i) => rejected(`more${i}`, 4 * MINUTE)),
+    ];
+    const state = assertOneState({ before, facts, undone: [imported(2 * MINUTE, 9)] });
+    assert.equal(state.mitigations.get('theirs')?.origin?.n, 2);
+    assert.deepEqual([...state.mitigations.keys()].at(-7), 'theirs', 'it is new in the order of creation');
+    assert.ok(!state.mitigations.has('r0'), 'others were forgotten in its place');
+    const late = assertOneState({
+      before,
+      facts: [...Array.from({ length: 5 }, (_, i) => rejected(`m${i}`, 2 * MINUTE)), imported(3 * MINUTE, 2)],
+      undone: [imported(2 * MINUTE, 9)],
+    });
+    assert.equal(late.mitigations.get('theirs')?.status, 'active', 'also when its record was forgotten');
+  });
+
+  test("what is remembered of other POPs' mitigations, by time and by number", () => {
+    const refused = (id: string, at: number): Timed => {
+      const about = { mitigationId: id, victim: '203.0.113.1', vector: 'udp_flood', detail: '' };
+      const origin = { pop: 'ams1', epoch: 1, n: 1 };
+      return [at, { type: 'import.refused', origin, reason: 'paused', ...about }];
+    };
+    for (const times of stepsAround(IMPORT_MEMORY_MS)) {
+      const facts = times.flatMap((at, i) => [refused(`a${i}`, at), refused('again', at)]);
+      const state = assertOneState({ facts, undone: [refused('again', 0), refused('undone', 9 * HOUR)] });
+      assert.equal(state.imports.get('undone', NOON), undefined);
+    }
+    const many = Array.from({ length: IMPORT_MEMORY_SIZE + 3 }, (_, i) => refused(`m${i}`, 0));
+    const state = initialState();
+    for (const fact of numbered(many)) state.apply(fact);
+    const kept = [0, 2, 3].map((i) => state.imports.get(`m${i}`, NOON) !== undefined);
+    assert.deepEqual(kept, [false, false, true], 'the oldest are forgotten first');
   });
 });

@@ -429,6 +429,19 @@ describe('POST /v1/mitigations', () => {
     assert.equal(command.ttlSeconds, 300);
   });
 
+  it('asks for the POPs that it names, and for none without them', async () => {
+    const { app, engine } = await api();
+    engine.answer = () => ({ type: 'mitigation', mitigation: mitigation(), why: [] });
+    for (const pops of [undefined, ['fra1', 'ams1'], ['*']]) {
+      const payload = pops === undefined ? OWN : { ...OWN, pops };
+      const ask = { method: 'POST', url: '/v1/mitigations', headers: bearer('operator'), payload } as const;
+      assert.equal((await app.inject(ask)).statusCode, 201);
+      const command = engine.commands.at(-1);
+      assert.ok(command?.type === 'mitigate');
+      assert.deepEqual(command.pops, pops);
+    }
+  });
+
   it('asks for each action with its target', async () => {
     const { app, engine } = await api();
     engine.answer = () => ({ type: 'mitigation', mitigation: mitigation(), why: [] });
@@ -535,6 +548,8 @@ describe('POST /v1/mitigations', () => {
       [{ to: 'fra' }, 'to'],
       [{ ttl_seconds: undefined }, 'ttl_seconds'],
       [{ ttl_seconds: 1.5 }, 'ttl_seconds'],
+      [{ pops: [] }, 'pops'],
+      [{ pops: ['fra 1'] }, 'pops[0]'],
     ] as const) {
       const response = await app.inject({
         method: 'POST',
