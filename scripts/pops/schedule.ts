@@ -210,15 +210,22 @@ export class Schedule {
   /** A failover that lost rows: the newest of each POP, and some of `live`. */
   async #loseRows(): Promise<void> {
     this.#say('the database loses rows');
-    for (const { proxy } of this.#houses) proxy.reset();
-    await this.#server
-      .sql(
+    const modes = this.#houses.map(({ proxy }) => proxy.mode);
+    for (const { proxy } of this.#houses) {
+      proxy.mode = 'refuse';
+      proxy.reset();
+    }
+    // Before the first POP has made the tables there is nothing to lose.
+    const isThere = await this.#server.sql("SELECT to_regclass('prefixd_exchange.ack') IS NOT NULL");
+    if (isThere === 't') {
+      await this.#server.sql(
         `DELETE FROM prefixd_exchange.intent AS i USING prefixd_exchange.pop AS p
-        WHERE i.pop = p.name AND i.epoch = p.epoch AND i.n > p.n - 2;
-       DELETE FROM prefixd_exchange.live WHERE random() < 0.5;
-       UPDATE prefixd_exchange.pop SET n = greatest(0, n - 2)`,
-      )
-      .catch(() => undefined);
+          WHERE i.pop = p.name AND i.epoch = p.epoch AND i.n > p.n - 2;
+         DELETE FROM prefixd_exchange.live WHERE random() < 0.5;
+         UPDATE prefixd_exchange.pop SET n = greatest(0, n - 2)`,
+      );
+    }
+    for (const [i, { proxy }] of this.#houses.entries()) proxy.mode = modes[i] ?? 'pass';
   }
 
   async #heal(): Promise<void> {

@@ -30,6 +30,7 @@ import {
   unreachablePlaybooks,
 } from './validate/playbook-checks.ts';
 import { repetitionChecks } from './validate/repetition-checks.ts';
+import { exchangeChecks, reflectionChecks } from './validate/exchange-checks.ts';
 import { scopeChecks } from './validate/scope-checks.ts';
 import { crossChecks } from './validate/settings-checks.ts';
 import { targetChecks, targetStepChecks } from './validate/target-checks.ts';
@@ -65,6 +66,7 @@ export function assemble(sources: Sources, environment: Environment | null): Con
     (source.readable ? parsePartial(settingsSchema, source.value) : undefined) ?? {};
   crossChecks(loose, found);
   neighborlessChecks(loose, found);
+  exchangeChecks(loose, found);
 
   const files = filesOf(sources);
   const limits = settings === undefined ? undefined : policySettings(settings);
@@ -112,6 +114,7 @@ function policyChecks(policy: Policy, settings: Settings, found: Findings, acros
   targetChecks(policy, settings, found);
   targetStepChecks(policy, settings, across);
   scopeChecks(policy, across);
+  reflectionChecks(policy, settings, found);
   // Computed once, because grouping a large inventory takes long.
   const groups = assetGroups(policy);
   for (const { path, message, fix } of enforcementChecks(policy, groups)) warning(path, message, fix);

@@ -137,10 +137,11 @@ export class PopSession {
   /**
    * Writes versions, which are durable and seen by others when this resolves. `databaseTime` is the database's time (ms)
    * at which `remainingMs` was right, as far as this daemon knows: a statement that arrives late must not prolong
-   * anything. Rejects with PostgresError `unsuitable` if another process has taken over the POP.
+   * anything. Rejects with PostgresError `unsuitable` if another process has taken over the POP, or the database has not
+   * what this process wrote.
    */
   async publish(
-    { epoch }: Epoch,
+    { epoch, n }: Epoch,
     rows: readonly VersionRow[],
     databaseTime: number,
     isForOthers: boolean,
@@ -150,7 +151,8 @@ export class PopSession {
     if (last === undefined) return;
     const { rows: written } = await this.#query(
       `WITH own AS (
-         UPDATE ${SCHEMA}.pop SET n = $4 WHERE name = $1 AND epoch = $2 AND instance = $3 RETURNING name
+         UPDATE ${SCHEMA}.pop SET n = $4
+          WHERE name = $1 AND epoch = $2 AND instance = $3 AND n = $7 RETURNING name
        ), version AS (
          INSERT INTO ${SCHEMA}.intent (pop, epoch, n, id, body, remaining_ms, at)
          SELECT $1, $2, v.n, v.id, v.body, v.remaining_ms,
@@ -175,6 +177,7 @@ export class PopSession {
         last.n,
         JSON.stringify(rows.map((row) => ({ ...row, remaining_ms: Math.round(row.remainingMs) }))),
         databaseTime,
+        n,
       ],
     );
     if (numberOf(written[0], 'count') !== rows.length) throw takenOver(pop);
@@ -261,7 +264,7 @@ function figureValues({ policyHash, sessionsUp, sessionsTotal, active }: PopFigu
 function takenOver(pop: string): PostgresError {
   return new PostgresError(
     'unsuitable',
-    `another process has taken over POP ${pop} in the exchange: two daemons have this name, or the lock was lost`,
+    `POP ${pop}'s row in the exchange was changed by another process, or the database has lost it`,
   );
 }
 
