@@ -285,7 +285,7 @@ export class Exchange implements ExchangeView {
       throw new Error(`this daemon was POP ${pop} and is ${engine.policy.pop} now`);
     const sentAt = await this.#beat(connected);
     await this.#reader.read(session, sentAt);
-    this.#publication.markClosing(engine.state, clock());
+    this.#publication.markDue(engine.state, clock());
     this.#publishSoon();
     this.#exchangeRequests();
     connected.polls++;

@@ -27,8 +27,6 @@ interface Published {
   readonly isForOthers: boolean;
 }
 
-/** A published end this close (ms) is moved, however little there is to add, so that no rule ends early elsewhere. */
-const CLOSE_MS = 5_000;
 /** Differences of two ends that are not worth a version (ms). */
 const TOLERANCE_MS = 500;
 
@@ -57,8 +55,8 @@ export class Publication {
     for (const id of state.live) this.mark(id);
   }
 
-  /** Remembers the mitigations whose published end comes before their own, and is close. */
-  markClosing(state: StateView, now: number): void {
+  /** Remembers the mitigations whose published end has become due to be moved, and forgets what is over. */
+  markDue(state: StateView, now: number): void {
     for (const [id, published] of this.#published) {
       const mitigation = state.mitigations.get(id);
       if (mitigation === undefined || !isActive(mitigation)) {
@@ -167,15 +165,12 @@ function standingDraft(
 }
 
 /**
- * True if the end has moved so far that others must know: earlier, or later by a quarter of the time that is left, or at
- * all if the published end is close.
+ * True if the end has moved so far that others must know: earlier, or later by a quarter of the time that is left. That
+ * becomes true before the published end, so no rule ends early elsewhere.
  */
 function isMoved(published: Published, { expiresAt }: Mitigation, now: number): boolean {
   const later = expiresAt - published.endsAt;
-  if (later < -TOLERANCE_MS) return true;
-  const quarter = (expiresAt - now) / 4;
-  if (later >= quarter && later > 0) return true;
-  return later > TOLERANCE_MS && published.endsAt - now <= Math.min(quarter, CLOSE_MS);
+  return later < -TOLERANCE_MS || (later > TOLERANCE_MS && later >= (expiresAt - now) / 4);
 }
 
 /** Returns a text that changes with what others must know at once. */
