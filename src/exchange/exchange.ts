@@ -120,7 +120,11 @@ export class Exchange implements ExchangeView {
       engine,
       clock,
       timers,
-      known: () => [...this.#reader.pops.keys()],
+      known: () => {
+        const { pop, exchange } = engine.policy;
+        const names = new Set([...this.#reader.pops.keys(), ...(exchange?.accept ?? [])]);
+        return [...names].filter((name) => name !== pop);
+      },
       onWaiting: () => this.#exchangeRequests(),
     });
   }

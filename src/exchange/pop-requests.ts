@@ -21,7 +21,7 @@ export interface PopRequestsOptions {
   readonly engine: Pick<EngineView, 'state' | 'policy' | 'submit'>;
   readonly clock: () => number;
   readonly timers: Pick<TimerHost, 'after'>;
-  /** Names of the other POPs that are known. */
+  /** Names of the other POPs that are known or accepted. */
   readonly known: () => readonly string[];
   /** Called when there is something to send. */
   readonly onWaiting: () => void;
