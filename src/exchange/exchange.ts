@@ -14,7 +14,7 @@ import { SingleFlight } from '../net/single-flight.ts';
 import { ExchangeLink } from './exchange-link.ts';
 import { encodeIntent } from './intent-codec.ts';
 import { IntentReader } from './intent-reader.ts';
-import { elsewhereOf, importedByPop, otherPops, ownActive, ownPop } from './pop-overview.ts';
+import { elsewhereOf, importedByPop, otherNames, otherPops, ownActive, ownPop } from './pop-overview.ts';
 import { PopRequests } from './pop-requests.ts';
 import { type Epoch, type ExchangeDeadlines, PopSession } from './pop-session.ts';
 import { type Draft, Publication } from './publication.ts';
@@ -120,11 +120,7 @@ export class Exchange implements ExchangeView {
       engine,
       clock,
       timers,
-      known: () => {
-        const { pop, exchange } = engine.policy;
-        const names = new Set([...this.#reader.pops.keys(), ...(exchange?.accept ?? [])]);
-        return [...names].filter((name) => name !== pop);
-      },
+      known: () => otherNames(this.#reader.pops, engine.policy),
       onWaiting: () => this.#exchangeRequests(),
     });
   }
@@ -199,9 +195,7 @@ export class Exchange implements ExchangeView {
 
   #others(): readonly KnownPop[] {
     const { clock, engine } = this.#options;
-    const { pop, exchange } = engine.policy;
-    const imported = importedByPop(engine.state);
-    return otherPops(this.#reader.pops, exchange?.accept ?? [], pop, imported, clock());
+    return otherPops(this.#reader.pops, engine.policy, importedByPop(engine.state), clock());
   }
 
   #figures(): PopFigures {

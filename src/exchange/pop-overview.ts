@@ -1,6 +1,7 @@
 /** Puts together what is known of all POPs: for lists, and for limits that count them all. */
 import type { Elsewhere } from '../core/commands.ts';
 import { isImported } from '../core/intent.ts';
+import type { Policy } from '../core/policy/policy.ts';
 import type { StateView } from '../core/state/state.ts';
 import type { IntentReader } from './intent-reader.ts';
 import type { Heartbeat, KnownPop } from './types.ts';
@@ -26,20 +27,25 @@ export function ownActive(state: StateView): number {
   return Math.max(0, state.activeTotal(false) - imported);
 }
 
-/**
- * Lists the other POPs by name: those in the database, and those that are accepted and not there. `now`: milliseconds
- * since the epoch.
- */
+/** Returns the names of the other POPs in order: those in the database, and those that are accepted and not there. */
+export function otherNames(
+  pops: IntentReader['pops'],
+  { pop, exchange }: Pick<Policy, 'pop' | 'exchange'>,
+): readonly string[] {
+  const names = new Set([...pops.keys(), ...(exchange?.accept ?? [])]);
+  names.delete(pop);
+  return [...names].sort();
+}
+
+/** Lists the other POPs by name. `now`: milliseconds since the epoch. */
 export function otherPops(
   pops: IntentReader['pops'],
-  accept: readonly string[],
-  own: string,
+  policy: Pick<Policy, 'pop' | 'exchange'>,
   imported: ReadonlyMap<string, number>,
   now: number,
 ): readonly KnownPop[] {
-  const names = new Set([...pops.keys(), ...accept]);
-  names.delete(own);
-  return [...names].sort().map((name): KnownPop => {
+  const accept = policy.exchange?.accept ?? [];
+  return otherNames(pops, policy).map((name): KnownPop => {
     const record = pops.get(name);
     const currentAt = record?.currentAt;
     return {
