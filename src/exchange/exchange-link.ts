@@ -18,6 +18,12 @@ import type { ExchangeCondition, ExchangeState } from './types.ts';
 /** Waits between attempts to connect (ms): the first, and the longest. A POP that was cut off is back within 3 s. */
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 250;
+/**
+ * Another attempt begins beside one that has taken so long (ms), up to MOST_ATTEMPTS: a network that is back is noticed
+ * soon, and a database far away has the time it needs.
+ */
+const IMPATIENT_MS = 750;
+const MOST_ATTEMPTS = 6;
 /** Wait between attempts to get the lock that another daemon has (ms). */
 const RIVAL_RETRY_MS = 2_000;
 
@@ -28,7 +34,7 @@ export interface ExchangeLinkOptions {
   readonly log: Log;
   /** The name of this daemon's POP. */
   readonly pop: () => string;
-  /** Connects, without the lock. `lose` reports that the connection broke. Rejects if it cannot connect. */
+  /** Connects, without the lock. `lose` reports that the connection broke. Rejects if it cannot connect in time. */
   readonly open: (lose: (error: unknown) => void) => Promise<PopSession>;
   /** Begins the work on a session that has the lock. Returns a function that ends it. */
   readonly begin: (session: PopSession, fail: (error: unknown) => void) => Promise<() => void>;
@@ -84,10 +90,11 @@ export class ExchangeLink {
   }
 
   async #connectAndServe(): Promise<'served' | 'rival'> {
-    const { open, begin, pop } = this.#options;
+    const { begin, pop } = this.#options;
     const ended = deferred();
+    const session = await this.#openFirst(ended.resolve);
+    if (session === undefined) return 'served';
     this.#wake = () => ended.resolve('prefixd is stopping');
-    const session = await open(ended.resolve);
     try {
       if (!(await session.lock())) {
         const text = `another daemon is POP ${pop()} in the exchange: this one decides locally, and neither publishes nor imports; give each daemon its own pop, or stop one of them`;
@@ -104,6 +111,48 @@ export class ExchangeLink {
     } finally {
       await session.close();
     }
+  }
+
+  /**
+   * Opens a session, with more attempts beside one that takes long; the first that succeeds counts. Rejects if all have
+   * failed; undefined if the link is closed meanwhile.
+   */
+  async #openFirst(lose: (error: unknown) => void): Promise<PopSession | undefined> {
+    const { open, timers } = this.#options;
+    return new Promise((resolve, reject) => {
+      let [running, isSettled, winner] = [0, false, 0];
+      let cancel = (): void => undefined;
+      const settle = (): void => {
+        isSettled = true;
+        cancel();
+      };
+      const attempt = (attempts: number): void => {
+        running++;
+        const lost = (error: unknown): void => {
+          if (winner === attempts) lose(error);
+        };
+        open(lost).then(
+          (session) => {
+            if (isSettled) return void session.close();
+            settle();
+            winner = attempts;
+            resolve(session);
+          },
+          (error: unknown) => {
+            running--;
+            if (isSettled || running > 0) return;
+            settle();
+            reject(error);
+          },
+        );
+        if (attempts < MOST_ATTEMPTS) cancel = timers.after(IMPATIENT_MS, () => attempt(attempts + 1));
+      };
+      this.#wake = () => {
+        settle();
+        resolve(undefined);
+      };
+      attempt(1);
+    });
   }
 
   #become(state: ExchangeState, problem: string | undefined): void {

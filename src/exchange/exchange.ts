@@ -32,7 +32,7 @@ import type {
 } from './types.ts';
 
 /** Time limits by default (ms): a connection that the network cuts is noticed soon. */
-const DEADLINES: ExchangeDeadlines = { connectMs: 1_500, statementMs: 1_500 };
+const DEADLINES: ExchangeDeadlines = { connectMs: 5_000, statementMs: 1_500 };
 /** The database is asked this often (ms), whatever it tells by itself. */
 const POLL_MS = 1_000;
 /** Versions in one statement. */
