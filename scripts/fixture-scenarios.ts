@@ -451,4 +451,105 @@ export const SCENARIOS: readonly Scenario[] = [
     notifications: [],
     routeRefreshes: [],
   },
+  {
+    name: 'gobgp-bird-redirect',
+    title: 'GoBGP originates rules with redirects to VRFs, BIRD takes them',
+    sender: 'gobgp',
+    receiver: 'bird',
+    families: ['ipv4-flowspec'],
+    dials: 'receiver',
+    steps: [
+      // RFC 8955 §7.4: type 0x80 and AS 65010, 0x81 and 192.0.2.9, 0x82 and AS 4200000000
+      ...(
+        [
+          ['65010:666', '8008fdf20000029a'],
+          ['192.0.2.9:1', '8108c00002090001'],
+          // 4200000000: it takes the plain number for a small AS.
+          ['64086.59904:7', '8208fa56ea000007'],
+        ] as const
+      ).map(([target, action]) =>
+        step(
+          `redirect to ${target}`,
+          'ipv4-flowspec',
+          gobgp('ipv4-flowspec', `add ${GOBGP_SIMPLE4} then redirect ${target}`),
+          [simple4(action)],
+        ),
+      ),
+      step(
+        'withdraw',
+        'ipv4-flowspec',
+        gobgp('ipv4-flowspec', `del ${GOBGP_SIMPLE4} then redirect 64086.59904:7`),
+        [],
+        [without(simple4(DISCARD))],
+      ),
+    ],
+    opens: [{ families: ['ipv4-flowspec'], holdTime: 30 }],
+    endOfRib: ['ipv4-flowspec'],
+    notifications: [],
+    routeRefreshes: [],
+  },
+  {
+    name: 'exabgp-gobgp-redirect',
+    title: 'ExaBGP originates rules with redirects to a VRF and to addresses, GoBGP takes them',
+    sender: 'exabgp',
+    receiver: 'gobgp',
+    families: FLOWSPEC,
+    dials: 'sender',
+    steps: [
+      step(
+        'redirect to a VRF',
+        'ipv4-flowspec',
+        exabgp(`announce ${EXA_SIMPLE4} { redirect 65010:666; } }`),
+        [simple4('8008fdf20000029a')],
+      ),
+      step(
+        'redirect to a VRF by a large AS number',
+        'ipv4-flowspec',
+        exabgp(`announce ${EXA_SIMPLE4} { redirect 4200000000:7; } }`),
+        [simple4('8208fa56ea000007')],
+      ),
+      // draft-ietf-idr-flowspec-redirect-ip-00: the address is the next hop, the last bit says copy
+      step(
+        'redirect to the next hop',
+        'ipv4-flowspec',
+        exabgp(`announce ${EXA_SIMPLE4} { redirect 192.0.2.80; } }`),
+        [{ ...simple4('0800000000000000'), nextHop: 'c0000250' }],
+      ),
+      step(
+        'copy to the next hop',
+        'ipv4-flowspec',
+        exabgp(`announce ${EXA_SIMPLE4} { copy 192.0.2.80; } }`),
+        [{ ...simple4('0800000000000001'), nextHop: 'c0000250' }],
+      ),
+      step(
+        'copy to an IPv6 next hop',
+        'ipv6-flowspec',
+        exabgp(`announce ${EXA_SIMPLE6} { copy 2001:db8::80; } }`),
+        [{ ...simple6('0800000000000001'), nextHop: '20010db8000000000000000000000080' }],
+      ),
+      // draft-ietf-idr-flowspec-redirect-ip-02 §3: the address is in the community
+      step(
+        'redirect to an address',
+        'ipv4-flowspec',
+        exabgp(`announce ${EXA_SIMPLE4} { redirect-to-nexthop-ietf 192.0.2.80; } }`),
+        [simple4('010cc00002500000')],
+      ),
+      step(
+        'redirect to an IPv6 address',
+        'ipv6-flowspec',
+        exabgp(`announce ${EXA_SIMPLE6} { redirect-to-nexthop-ietf 2001:db8::80; } }`),
+        [
+          {
+            ...simple6('0800000000000001'),
+            actions: [],
+            longActions: ['000c20010db80000000000000000000000800000'],
+          },
+        ],
+      ),
+    ],
+    opens: [OPEN_BOTH],
+    endOfRib: FLOWSPEC,
+    notifications: [],
+    routeRefreshes: [],
+  },
 ];

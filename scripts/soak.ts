@@ -35,7 +35,7 @@ try {
   console.log(`${report.steps} steps: ${counted(report.kinds)}`);
   console.log(`facts: ${counted(report.facts)}`);
   console.log(
-    `${report.restarts} restarts of prefixd; ${report.quietPoints} quiet points, ${report.rulesCompared} rules compared, none missing, none too many`,
+    `${report.restarts} restarts of prefixd; ${report.quietPoints} quiet points, ${report.rulesCompared} rules compared (${report.unicastCompared} of them unicast routes), none missing, none too many`,
   );
 } catch (error) {
   console.error(`seed ${seed}: ${error instanceof Error ? error.stack : String(error)}`);

@@ -3,6 +3,7 @@ import type { Dialect } from '../../src/bgp/flowspec/dialect.ts';
 import type { NeighborSettings } from '../../src/bgp/speaker/types.ts';
 import type { Family } from '../../src/bgp/wire/iana.ts';
 import type { NeighborPolicy } from '../../src/control/render-rule.ts';
+import type { RuleKind } from '../../src/core/action.ts';
 import { LabRouter } from '../../src/lab/router.ts';
 import type { LabRule } from '../../src/lab/rule-table.ts';
 import { fromHex } from '../../src/net/bytes.ts';
@@ -25,6 +26,9 @@ export interface EdgeSettings {
   /** The families that its router offers. */
   readonly offered: readonly Family[];
   readonly maxRules: number;
+  /** What it is given; FlowSpec rules only unless said. */
+  readonly announce?: readonly RuleKind[];
+  readonly maxUnicast?: number;
   /** Keeps the rules while the speaker restarts. */
   readonly helper: boolean;
   /** COMMUNITIES in hexadecimal. */
@@ -76,8 +80,10 @@ export class Edge {
 
   /** For the reconciler. */
   policy(): NeighborPolicy {
-    const { name, dialect, families, maxRules, communities } = this.settings;
+    const { name, dialect, families, maxRules, communities, announce, maxUnicast } = this.settings;
     return {
+      ...(announce === undefined ? {} : { announce }),
+      ...(maxUnicast === undefined ? {} : { maxUnicast }),
       name,
       dialect,
       families,

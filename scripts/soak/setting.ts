@@ -4,10 +4,16 @@ import { buildInventory } from '../../src/core/policy/inventory.ts';
 import { buildPlaybooks } from '../../src/core/policy/playbook.ts';
 import type { Policy } from '../../src/core/policy/policy.ts';
 import { DEFAULT_PROFILES } from '../../src/core/policy/profile.ts';
+import { RULE_KINDS } from '../../src/core/action.ts';
+import type { Targets, UnicastTarget } from '../../src/core/policy/scrubbers.ts';
 import { type EdgeSettings, LOCAL_ASN } from './edge.ts';
 
 const V4 = FAMILIES['ipv4-flowspec'];
 const V6 = FAMILIES['ipv6-flowspec'];
+const U4 = FAMILIES['ipv4-unicast'];
+const U6 = FAMILIES['ipv6-unicast'];
+/** Given everything. */
+const whole = { families: [V4, V6, U4, U6], offered: [V4, V6, U4, U6], announce: RULE_KINDS, maxUnicast: 50 };
 const usual = {
   families: [V4, V6],
   offered: [V4, V6],
@@ -18,22 +24,46 @@ const usual = {
 
 export const EDGES: readonly EdgeSettings[] = [
   { ...usual, name: 'plain', asn: 65001, dialect: 'generic', dialling: 'speaker' },
-  { ...usual, name: 'juniper', asn: 65002, dialect: 'juniper', dialling: 'speaker', helper: true },
-  { ...usual, name: 'xr-v4', asn: 65003, dialect: 'cisco-xr', dialling: 'speaker', families: [V4] },
-  { ...usual, name: 'arista', asn: 65004, dialect: 'arista', dialling: 'router', communities: 'ff980001' },
+  { ...usual, ...whole, name: 'juniper', asn: 65002, dialect: 'juniper', dialling: 'speaker', helper: true },
+  {
+    ...{ ...usual, ...whole, name: 'xr-v4', asn: 65003, dialect: 'cisco-xr', dialling: 'speaker' },
+    families: [V4, U4],
+    announce: ['flowspec', 'divert'],
+  },
+  {
+    ...{ ...usual, ...whole, name: 'arista', asn: 65004, dialect: 'arista', dialling: 'router' },
+    communities: 'ff980001',
+    maxUnicast: 3,
+  },
   {
     ...usual,
     name: 'nokia-v6',
     asn: 65005,
     dialect: 'nokia',
     dialling: 'router',
-    families: [V6, V4],
-    offered: [V6],
+    families: [V6, V4, U6, U4],
+    offered: [V6, U6],
+    announce: RULE_KINDS,
+    maxUnicast: 5,
   },
   { ...usual, name: 'huawei', asn: 65006, dialect: 'huawei', dialling: 'both', maxRules: 25 },
-  { ...usual, name: 'small', asn: 65007, dialect: 'generic', dialling: 'router', maxRules: 8, helper: true },
+  {
+    ...{
+      ...usual,
+      ...whole,
+      name: 'small',
+      asn: 65007,
+      dialect: 'generic',
+      dialling: 'router',
+      helper: true,
+    },
+    maxRules: 8,
+    announce: ['flowspec', 'blackhole'],
+    maxUnicast: 1,
+  },
   {
     ...usual,
+    ...whole,
     name: 'ibgp',
     asn: LOCAL_ASN,
     dialect: 'juniper',
@@ -51,7 +81,40 @@ export const VECTORS = [
   'icmp_flood',
   'ntp_amplification',
   'ip_fragmentation',
+  'ack_flood',
+  'dns_amplification',
 ] as const;
+
+/** Traffic returns within the run, but not before what is wrong about its route has been looked at often enough. */
+const RETURN = { minSeconds: 160, quietSeconds: 60, backoff: 2, maxSeconds: 320 };
+const HOSTS = { lengthV4: 32, lengthV6: 128, export: false, maxTtlSeconds: 600, return: RETURN };
+const FRA: UnicastTarget = {
+  ...{ ...HOSTS, nextHopV4: '192.0.2.80', nextHopV6: '2001:db8:5c::80', communities: ['65010:80'] },
+};
+
+/** Scrubber fra takes what ever it is sent; ams takes IPv4 diversions of two hosts. */
+export const TARGETS: Targets = {
+  scrubbers: new Map([
+    [
+      'fra',
+      {
+        ...{ name: 'fra', divert: FRA, maxDiverted: 100 },
+        redirect: { ipv4: '192.0.2.80', ipv6: '2001:db8:5c::80', vrf: '65010:666' },
+      },
+    ],
+    [
+      'ams',
+      {
+        ...{ name: 'ams', redirect: { vrf: '65010:777' }, maxDiverted: 2 },
+        divert: { ...HOSTS, nextHopV4: '192.0.2.90', communities: ['65010:90', '65010:9:0'], export: true },
+      },
+    ],
+  ]),
+  blackhole: {
+    ...{ allowed: true, customers: [] },
+    target: { ...HOSTS, nextHopV4: '192.0.2.66', nextHopV6: '100::66', communities: [] },
+  },
+};
 
 export const POLICY: Policy = {
   pop: 'soak',
@@ -71,7 +134,12 @@ export const POLICY: Policy = {
     maxActivePerPop: 500,
     maxActiveGlobal: 500,
     maxNewPerMinute: Number.POSITIVE_INFINITY,
+    maxDivertedPerCustomer: 10,
+    maxDivertedPerPop: 10,
+    maxBlackholedPerCustomer: 6,
+    maxBlackholedPerPop: 6,
   },
+  targets: TARGETS,
   timers: {
     defaultTtlSeconds: 60,
     minTtlSeconds: 1,
@@ -113,6 +181,24 @@ export const POLICY: Policy = {
         name: 'syn',
         match: { vector: 'syn_flood' },
         steps: [{ action: 'discard', ttl_seconds: 120, match: { tcp_flags: 'syn,!ack' } }],
+      },
+      {
+        name: 'ack',
+        match: { vector: 'ack_flood' },
+        steps: [
+          { action: 'police', rate_bps: 4_000_000, ttl_seconds: 60 },
+          { action: 'redirect', to: 'fra', ttl_seconds: 60, require_persistence_seconds: 2 },
+          { action: 'divert', to: 'ams', ttl_seconds: 30, require_persistence_seconds: 2 },
+          { action: 'blackhole', ttl_seconds: 30, require_persistence_seconds: 2 },
+        ],
+      },
+      {
+        name: 'dns',
+        match: { vector: 'dns_amplification' },
+        steps: [
+          { action: 'divert', to: 'fra', ttl_seconds: 30 },
+          { action: 'blackhole', ttl_seconds: 30, require_persistence_seconds: 10 },
+        ],
       },
       { name: 'icmp', match: { vector: 'icmp_flood' }, steps: [{ action: 'discard', ttl_seconds: 5 }] },
       {

@@ -8,7 +8,7 @@ import { worldNow } from './clock.ts';
 import { type Daemon, startDaemon } from './daemon.ts';
 import { Edge } from './edge.ts';
 import { differences, expectedTable, heldTable, writtenTable } from './expected.ts';
-import { EDGES } from './setting.ts';
+import { EDGES, TARGETS } from './setting.ts';
 import type { Random } from '../fuzzing.ts';
 import { nextStep } from './steps.ts';
 
@@ -39,8 +39,10 @@ export interface SoakReport {
   readonly kinds: ReadonlyMap<string, number>;
   /** Facts that were recorded, by type. */
   readonly facts: ReadonlyMap<string, number>;
-  /** Rules compared at quiet points, over all routers. */
+  /** Rules and unicast routes compared at quiet points, over all routers. */
   readonly rulesCompared: number;
+  /** The unicast routes among them. */
+  readonly unicastCompared: number;
   readonly restarts: number;
 }
 
@@ -79,6 +81,7 @@ class Run {
   #steps = 0;
   #quietPoints = 0;
   #rulesCompared = 0;
+  #unicastCompared = 0;
   #restarts = 0;
   #broken: unknown;
 
@@ -108,6 +111,7 @@ class Run {
       kinds: this.#kinds,
       facts: this.#facts,
       rulesCompared: this.#rulesCompared,
+      unicastCompared: this.#unicastCompared,
       restarts: this.#restarts,
     };
   }
@@ -230,7 +234,7 @@ class Run {
       const ending = state.mitigations.get(id)?.ending !== null;
       if (ending) add('written', `mitigation ${id} is still on its way out`);
     }
-    let compared = 0;
+    let [compared, unicast] = [0, 0];
     for (const edge of this.#edges) {
       const { name, offered } = edge.settings;
       const peer = speaker.peers().find((one) => one.name === name);
@@ -239,13 +243,17 @@ class Run {
         add('session', `${name} is not established`);
         continue;
       }
-      const should = peer.enabled ? expectedTable(state, edge.policy(), offered, now) : new Map();
+      const should = peer.enabled ? expectedTable(state, edge.policy(), offered, TARGETS, now) : new Map();
       add('written', ...differences(`${name}, Adj-RIB-Out`, should, writtenTable(speaker.ribOut(name))));
       add('router', ...differences(`${name}, router`, should, heldTable(edge.rules())));
       if (peer.rulesPending > 0) add('written', `${name}: changes wait`);
       compared += should.size;
+      unicast += [...should.keys()].filter((key) => key.split('/')[1] === '1').length;
     }
-    if (wrong.length === 0) this.#rulesCompared += compared;
+    if (wrong.length === 0) {
+      this.#rulesCompared += compared;
+      this.#unicastCompared += unicast;
+    }
     return wrong;
   }
 }

@@ -1,4 +1,5 @@
 /** Draws random steps: reports, operator commands, failures of lines and routers. */
+import { DISCARD, type MitigationAction, ruleKind } from '../../src/core/action.ts';
 import type { Command } from '../../src/core/commands.ts';
 import type { Actor, Detection } from '../../src/core/types.ts';
 import type { Daemon } from './daemon.ts';
@@ -22,7 +23,8 @@ const PORTS = [22, 53, 80, 123, 443, 1900, 4444, 8080] as const;
 /** The draws do not depend on the time, so that a seed gives the same steps. */
 export function nextStep(daemon: Daemon, edges: readonly Edge[], random: Random): Step {
   const draw = random(100);
-  if (draw < 60) return command('event', daemon, eventOf(random, random(16) === 0 ? 'unban' : 'ban'));
+  if (draw < 58) return command('event', daemon, eventOf(random, random(16) === 0 ? 'unban' : 'ban'));
+  if (draw < 60) return command('clean', daemon, clean(random));
   if (draw < 65) return withdrawal(daemon, random);
   if (draw < 72) return command('mitigate', daemon, mitigation(random));
   if (draw < 77) return safelist(daemon, random);
@@ -87,6 +89,8 @@ const PROTOCOL: Readonly<Record<(typeof VECTORS)[number], number | null>> = {
   icmp_flood: 1,
   ntp_amplification: 17,
   ip_fragmentation: null,
+  ack_flood: 6,
+  dns_amplification: 17,
 };
 
 function eventOf(random: Random, action: Detection['action']): Command {
@@ -118,17 +122,37 @@ function withdrawal(daemon: Daemon, random: Random): Step {
   return command('withdraw', daemon, { type: 'withdraw', id, actor: OPERATOR, reason: 'soak' });
 }
 
+/** Actions of an operator; the last ones are about all traffic of a victim. */
+const ACTIONS: readonly MitigationAction[] = [
+  { type: 'discard', rateBps: null },
+  { type: 'police', rateBps: 5_000_000 },
+  { type: 'redirect', rateBps: null, target: { scrubber: 'fra' } },
+  { type: 'redirect', rateBps: 2_000_000, target: { vrf: '65010:777' } },
+  { type: 'divert', rateBps: null, scrubber: 'fra' },
+  { type: 'divert', rateBps: null, scrubber: 'ams' },
+  { type: 'blackhole', rateBps: null },
+];
+
 function mitigation(random: Random): Command {
+  const action = ACTIONS[random(ACTIONS.length)] ?? DISCARD;
+  const isRule = ruleKind(action) === 'flowspec';
+  const [protocol, ports] = [random(2) === 0 ? 6 : 17, random(2) === 0 ? [] : somePorts(random, 2)];
   return {
     type: 'mitigate',
     actor: OPERATOR,
     victim: victim(random),
-    protocol: random(2) === 0 ? 6 : 17,
-    ports: random(2) === 0 ? [] : somePorts(random, 2),
-    action: random(2) === 0 ? { type: 'discard', rateBps: null } : { type: 'police', rateBps: 5_000_000 },
+    protocol: isRule ? protocol : null,
+    ports: isRule ? ports : [],
+    action,
     ttlSeconds: 3 + random(200),
     reason: 'soak',
   };
+}
+
+/** A scrubber has nothing more to clean. */
+function clean(random: Random): Command {
+  const scrubber = random(2) === 0 ? 'fra' : 'ams';
+  return { type: 'scrubber-clean', scrubber, victim: victim(random), actor: DETECTOR };
 }
 
 function safelist(daemon: Daemon, random: Random): Step {

@@ -1,9 +1,12 @@
 /** Defines alerts and creates them from facts. */
 import type { Fact, RecordedFact } from '../core/facts.ts';
+import { failureWords } from '../core/policy/guardrails.ts';
 import { popActor } from '../core/intent.ts';
 import { actionWords } from '../core/rule-text.ts';
 import type { Actor, Mitigation } from '../core/types.ts';
 import { countWords } from '../net/text.ts';
+import type { ProtectionStatus } from '../view/protection-view.ts';
+import type { HttpRequest } from './post.ts';
 
 /** Facts that never raise an alert. */
 const QUIET = [
@@ -33,7 +36,7 @@ export type AlertDestination =
 
 export interface Alert {
   readonly event: AlertEvent;
-  /** Number of the fact; undefined for `mitigation.unenforced`, which is not a fact. */
+  /** Number of the fact; undefined for `mitigation.unenforced` and `scrubber.request_failed`, which are no facts. */
   readonly seq: number | undefined;
   /** Milliseconds since the epoch. */
   readonly at: number;
@@ -55,10 +58,8 @@ export interface Alert {
   readonly neighbors?: readonly UnenforcedNeighbor[];
 }
 
-/** An HTTP request for a destination. `body` is JSON. */
-export interface AlertRequest {
-  readonly url: string;
-  readonly headers: Readonly<Record<string, string>>;
+/** An HTTP request for a destination: always with a body. */
+export interface AlertRequest extends HttpRequest {
   readonly body: string;
 }
 
@@ -105,6 +106,10 @@ export function alertOf(
       return aboutAction(common, fact.peer, fact.actor, `Neighbor ${fact.peer} disabled`, fact.reason);
     case 'peer.enabled':
       return aboutAction(common, fact.peer, fact.actor, `Neighbor ${fact.peer} enabled`, fact.reason);
+    case 'scrubber.down':
+      return aboutScrubber(common, fact.scrubber, failureWords(fact.scrubber, fact));
+    case 'scrubber.up':
+      return aboutScrubber(common, fact.scrubber, `scrubber ${fact.scrubber} answers its health probe again`);
     case 'policy.loaded':
       return aboutAction(common, 'configuration', fact.actor, 'Configuration loaded', fact.summary);
   }
@@ -130,6 +135,32 @@ export function unenforcedAlert(
   const surplus = neighbors.length - NAMED;
   const more = surplus > 0 ? ` and ${countWords(surplus, 'more neighbor', 'more neighbors')}` : '';
   return { ...alert, summary: `${alert.summary}: ${named.join('; ')}${more}`, neighbors };
+}
+
+/** Returns the alert of a request to a scrubber that has failed, or no longer fails. */
+export function requestAlert(
+  { scrubber, prefix, request, attempts, lastError = 'no reason' }: ProtectionStatus,
+  mitigation: Mitigation | undefined,
+  { at, isOver }: { readonly at: number; readonly isOver: boolean },
+  pop: string,
+): Alert {
+  const subject = `${scrubber} ${prefix}`;
+  const state =
+    request === 'start'
+      ? `has not confirmed that it protects ${prefix}`
+      : `may still protect ${prefix}: it has not confirmed the stop`;
+  return {
+    event: 'scrubber.request_failed',
+    seq: undefined,
+    at,
+    pop,
+    mitigation,
+    subject,
+    actor: undefined,
+    summary: `Scrubber ${scrubber} ${state} (pop ${pop}): ${lastError} (${countWords(attempts, 'attempt')})`,
+    incident: `request:${request}:${subject}`,
+    ...(isOver ? { resolves: true } : {}),
+  };
 }
 
 type Common = Pick<Alert, 'event' | 'seq' | 'at' | 'pop'>;
@@ -174,6 +205,18 @@ function aboutAction(common: Common, subject: string, actor: Actor, what: string
   return { ...common, mitigation: undefined, subject, actor, summary };
 }
 
+function aboutScrubber(common: Common, subject: string, words: string): Alert {
+  const summary = `${words.replace(/^s/, 'S')} (pop ${common.pop})`;
+  return {
+    ...common,
+    mitigation: undefined,
+    subject,
+    actor: undefined,
+    summary,
+    incident: `scrubber ${subject}`,
+  };
+}
+
 // Events.
 
 /** Events that can raise an alert, in the order of the documentation. Configuration and facts use the same names. */
@@ -186,6 +229,7 @@ export const ALERT_EVENTS = [
   'mitigation.withdrawn',
   'mitigation.expired',
   'mitigation.unenforced',
+  'scrubber.request_failed',
   'mitigation.imported',
   'import.refused',
   'safelist.added',
@@ -194,6 +238,8 @@ export const ALERT_EVENTS = [
   'control.resumed',
   'peer.disabled',
   'peer.enabled',
+  'scrubber.down',
+  'scrubber.up',
   'policy.loaded',
 ] as const;
 

@@ -3,14 +3,16 @@
  * bounded, so that an unreachable destination costs some memory and some alerts, and does not affect other
  * destinations.
  */
-import { errorText } from '../net/text.ts';
 import type { Alert, AlertRequest } from './alert.ts';
-import type { PostAnswer, Poster } from './post.ts';
-
-/** Calls back once after the delay (ms); returns a function that cancels it. */
-export interface AlertTimers {
-  readonly after: (milliseconds: number, callback: () => void) => () => void;
-}
+import {
+  type AlertTimers,
+  type Attempt,
+  cleanDetail,
+  makeAttempt,
+  pauseAfter,
+  type PauseLimits,
+} from './attempt.ts';
+import type { Poster } from './post.ts';
 
 /**
  * Outcome of alerts. `failed`: refused, or the last attempt failed. `dropped`: the queue was full, or the daemon
@@ -43,15 +45,12 @@ export interface DeliveryOptions {
   readonly limits: DeliveryLimits;
 }
 
-export interface DeliveryLimits {
+export interface DeliveryLimits extends PauseLimits {
   /** Most waiting alerts; beyond that the oldest is dropped. */
   readonly capacity: number;
   readonly attempts: number;
   /** Time limit of one attempt, from connecting to the end of the response (ms). */
   readonly timeoutMs: number;
-  /** Pause after the first failure, doubled with each further one up to `maxPauseMs`; half of it is random. */
-  readonly pauseMs: number;
-  readonly maxPauseMs: number;
 }
 
 export const DEFAULT_LIMITS: DeliveryLimits = {
@@ -61,14 +60,6 @@ export const DEFAULT_LIMITS: DeliveryLimits = {
   pauseMs: 1_000,
   maxPauseMs: 60_000,
 };
-
-/** Result of an attempt. */
-type Attempt =
-  | { readonly verdict: 'delivered' }
-  | { readonly verdict: 'refused'; readonly detail: string }
-  | { readonly verdict: 'again'; readonly detail: string; readonly afterMs: number | undefined };
-
-const DETAIL_LENGTH = 200;
 
 export class DeliveryQueue {
   readonly #options: DeliveryOptions;
@@ -160,28 +151,14 @@ export class DeliveryQueue {
     const { poster, timers, limits } = this.#options;
     const controller = new AbortController();
     this.#abort = () => controller.abort(new Error('alerting is stopping'));
-    const late = new Error(`no response within ${limits.timeoutMs} ms`);
-    const cancel = timers.after(limits.timeoutMs, () => controller.abort(late));
-    try {
-      return attemptOf(await poster.post(request, controller.signal));
-    } catch (error) {
-      const reason: unknown = controller.signal.aborted ? controller.signal.reason : error;
-      const detail = errorText(reason);
-      return isRefusedAddress(reason)
-        ? { verdict: 'refused', detail }
-        : { verdict: 'again', detail, afterMs: undefined };
-    } finally {
-      cancel();
-      this.#abort = () => undefined;
-    }
+    const result = await makeAttempt(request, { poster, timers, timeoutMs: limits.timeoutMs, controller });
+    this.#abort = () => undefined;
+    return result;
   }
 
   #pause(attempt: number, wantedMs: number | undefined): Promise<void> {
-    const { pauseMs, maxPauseMs } = this.#options.limits;
-    const full = Math.min(maxPauseMs, pauseMs * 2 ** (attempt - 1));
-    const own = full / 2 + (full / 2) * this.#options.random();
-    // Respect the requested pause up to a limit.
-    const pause = Math.max(own, Math.min(wantedMs ?? 0, 5 * maxPauseMs));
+    const { limits, random } = this.#options;
+    const pause = pauseAfter(attempt, limits, random(), wantedMs);
     return new Promise((resolve) => {
       const cancel = this.#options.timers.after(pause, resolve);
       this.#wake = () => {
@@ -193,27 +170,6 @@ export class DeliveryQueue {
 
   #report(outcome: Delivery['outcome'], alerts: readonly Alert[], attempts: number, detail: string): void {
     const { name, onDelivery, secrets } = this.#options;
-    let clean = detail.replaceAll(/[^\x20-\x7e]+/g, ' ').trim();
-    for (const secret of secrets) if (secret !== '') clean = clean.replaceAll(secret, '[secret]');
-    onDelivery({ destination: name, outcome, alerts, attempts, detail: clean.slice(0, DETAIL_LENGTH) });
+    onDelivery({ destination: name, outcome, alerts, attempts, detail: cleanDetail(detail, secrets) });
   }
-}
-
-function attemptOf({ status, retryAfterMs, text }: PostAnswer): Attempt {
-  if (status >= 200 && status < 300) return { verdict: 'delivered' };
-  const detail = `HTTP ${status}${text === '' ? '' : `: ${text}`}`;
-  // Retry these (RFC 9110 §15.5.9 and §15.6, RFC 6585 §4). A retry would not change any other response.
-  if (status >= 500 || status === 429 || status === 408)
-    return { verdict: 'again', detail, afterMs: retryAfterMs };
-  if (status >= 300 && status < 400) {
-    return {
-      verdict: 'refused',
-      detail: `HTTP ${status}: redirects are not followed; configure the final URL`,
-    };
-  }
-  return { verdict: 'refused', detail };
-}
-
-function isRefusedAddress(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'REFUSED_ADDRESS';
 }

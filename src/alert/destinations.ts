@@ -11,6 +11,7 @@ const MARKS: Readonly<Partial<Record<AlertEvent, string>>> = {
   'mitigation.escalated': ':rotating_light:',
   'mitigation.rejected': ':no_entry:',
   'mitigation.unenforced': ':warning:',
+  'scrubber.request_failed': ':warning:',
   'mitigation.withdrawn': ':white_check_mark:',
   'mitigation.expired': ':white_check_mark:',
   'control.paused': ':double_vertical_bar:',
@@ -94,6 +95,7 @@ const ENDS: ReadonlySet<AlertEvent> = new Set([
   'mitigation.withdrawn',
   'mitigation.expired',
   'control.resumed',
+  'scrubber.up',
 ]);
 
 export function pagerdutyRequest(alert: Alert, routingKey: string, base = PAGERDUTY_URL): AlertRequest {
@@ -142,7 +144,7 @@ export function pagerdutyRequest(alert: Alert, routingKey: string, base = PAGERD
  * affected.
  */
 function severityOf({ event, mitigation }: Alert): 'error' | 'warning' | 'info' {
-  if (event === 'mitigation.unenforced') return 'error';
+  if (event === 'mitigation.unenforced' || event === 'scrubber.request_failed') return 'error';
   if (mitigation === undefined) return 'warning';
   if (mitigation.dryRun) return 'info';
   if (event === 'mitigation.rejected') return isUnprotected(mitigation.reason) ? 'warning' : 'info';

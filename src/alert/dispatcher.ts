@@ -1,22 +1,19 @@
 /** Follows the facts and sends the configured alerts to each destination. Nothing waits for it. */
 import type { Fact, RecordedFact } from '../core/facts.ts';
 import type { Mitigation } from '../core/types.ts';
+import type { ProtectionStatus } from '../view/protection-view.ts';
 import {
   type Alert,
   type AlertDestination,
   type AlertEvent,
   alertOf,
+  requestAlert,
   type AlertRequest,
   unenforcedAlert,
   type UnenforcedNeighbor,
 } from './alert.ts';
-import {
-  type AlertTimers,
-  DEFAULT_LIMITS,
-  type Delivery,
-  type DeliveryLimits,
-  DeliveryQueue,
-} from './delivery-queue.ts';
+import { type AlertTimers, urlSecrets } from './attempt.ts';
+import { DEFAULT_LIMITS, type Delivery, type DeliveryLimits, DeliveryQueue } from './delivery-queue.ts';
 import { PAGERDUTY_URL, pagerdutyRequest, slackRequest, webhookRequest } from './destinations.ts';
 import { makePoster, type Poster } from './post.ts';
 import { Refusals } from './refusal-digest.ts';
@@ -117,6 +114,13 @@ export class AlertDispatcher {
     this.#tell(alert);
   }
 
+  /** Reports that a request to a scrubber has failed, or no longer fails. Never throws and never waits. */
+  scrubberRequest(status: ProtectionStatus, when: { readonly at: number; readonly isOver: boolean }): void {
+    if (!this.#events.has('scrubber.request_failed')) return;
+    const { pop, find } = this.#options;
+    this.#tell(requestAlert(status, find(status.mitigationId), when, pop));
+  }
+
   /** Tries for at most `graceMs` to deliver the waiting alerts; the rest is reported as dropped. */
   async close(graceMs: number): Promise<void> {
     // The next dispatcher reports refusals that are passed on.
@@ -164,13 +168,6 @@ function requestFormatOf(destination: AlertDestination, pagerdutyUrl: string): R
 function only(alert: Alert | undefined): Alert {
   if (alert === undefined) throw new RangeError('a request needs an alert');
   return alert;
-}
-
-/** Returns the URL, and its path and query, which contain the token. */
-function urlSecrets(url: string): readonly string[] {
-  if (!URL.canParse(url)) return [url];
-  const { pathname, search } = new URL(url);
-  return [url, ...(pathname.length > 1 || search !== '' ? [`${pathname}${search}`] : [])];
 }
 
 /** Names destinations by type: `slack`, `webhook`, and `webhook-2` for the second of a type. */

@@ -1,5 +1,5 @@
 /**
- * Sends an HTTP POST through undici without redirects, with limits on time and response size, and not to private
+ * Sends an HTTP request through undici without redirects, with limits on time and response size, and not to private
  * networks.
  */
 import { lookup as dnsLookup, type LookupAddress } from 'node:dns';
@@ -7,7 +7,18 @@ import type { LookupFunction } from 'node:net';
 import { Agent, buildConnector, request } from 'undici';
 import { parseZonedAddress } from '../net/prefix.ts';
 import { notGlobal } from '../net/special-addresses.ts';
-import type { AlertRequest } from './alert.ts';
+
+export const HTTP_METHODS = ['POST', 'PUT', 'PATCH', 'DELETE'] as const;
+
+/** An HTTP request to send. */
+export interface HttpRequest {
+  /** Default: POST. */
+  readonly method?: (typeof HTTP_METHODS)[number];
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** JSON; absent: no body. */
+  readonly body?: string;
+}
 
 export interface PostAnswer {
   readonly status: number;
@@ -19,7 +30,7 @@ export interface PostAnswer {
 
 /** Sends requests. Rejects if there is no response, and with RefusedAddressError for a private address. */
 export interface Poster {
-  post(request: AlertRequest, signal: AbortSignal): Promise<PostAnswer>;
+  post(request: HttpRequest, signal: AbortSignal): Promise<PostAnswer>;
   close(): Promise<void>;
 }
 
@@ -37,6 +48,8 @@ export type Resolve = (
 export interface PosterOptions {
   readonly allowPrivateAddresses: boolean;
   readonly connectTimeoutMs: number;
+  /** Most connections to one server; null: no limit. Default: 1. */
+  readonly connections?: number | null;
   /** Milliseconds since the epoch. Default: the system's clock. */
   readonly now?: () => number;
   /** Default: the system's resolver. */
@@ -49,12 +62,12 @@ const ANSWER_OCTETS = 4096;
 const systemResolve: Resolve = (host, callback) => dnsLookup(host, { all: true, verbatim: true }, callback);
 
 export function makePoster(options: PosterOptions): Poster {
-  const { now = Date.now } = options;
-  const agent = new Agent({ connect: guardedConnector(options), connections: 1, pipelining: 1 });
+  const { now = Date.now, connections = 1 } = options;
+  const agent = new Agent({ connect: guardedConnector(options), connections, pipelining: 1 });
   return {
-    async post({ url, headers, body }, signal) {
+    async post({ method = 'POST', url, headers, body = null }, signal) {
       // request() does not follow redirects and returns a 3xx like any other response.
-      const answer = await request(url, { method: 'POST', headers, body, signal, dispatcher: agent });
+      const answer = await request(url, { method, headers, body, signal, dispatcher: agent });
       const text = await firstOctets(answer.body);
       const retryAfterMs = retryAfter(answer.headers, now);
       return { status: answer.statusCode, retryAfterMs, text };

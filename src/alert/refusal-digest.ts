@@ -8,7 +8,7 @@ import type { Mitigation } from '../core/types.ts';
 import { countWords } from '../net/text.ts';
 import { overlaps, parsePrefix } from '../net/prefix.ts';
 import type { Alert } from './alert.ts';
-import type { AlertTimers } from './delivery-queue.ts';
+import type { AlertTimers } from './attempt.ts';
 
 export interface RefusalLimits {
   /** Time for which refusals by a quota are gathered before the alert (ms). */

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Delivery } from '../alert/delivery-queue.ts';
 import { AlertDispatcher } from '../alert/dispatcher.ts';
 import { Refusals } from '../alert/refusal-digest.ts';
+import type { RequestReport } from '../cloud/protection.ts';
 import type { Unenforced } from '../control/types.ts';
 import type { RecordedFact } from '../core/facts.ts';
 import type { StateView } from '../core/state/state.ts';
@@ -37,6 +38,11 @@ export class AlertRelay {
     for (const { mitigationId, neighbors } of mitigations) {
       this.#dispatcher.unenforced(mitigationId, neighbors, at);
     }
+  }
+
+  /** Passes on a request to a scrubber that has failed, no longer fails, or was given up, as of `at` (ms). */
+  scrubberRequest({ status, trouble }: RequestReport, at: number): void {
+    this.#dispatcher.scrubberRequest(status, { at, isOver: trouble === 'ends' });
   }
 
   /** Uses the new configuration for new facts; waiting alerts are sent by the old one. */

@@ -23,6 +23,7 @@ import type { BoundAddress, ReloadOutcome } from '../http/dependencies.ts';
 import type { Overload } from '../http/overload.ts';
 import { AuditLog } from '../store/audit/audit.ts';
 import { AlertRelay } from './alerts.ts';
+import { makeScrubberRequests, resumeRequests } from './cloud-requests.ts';
 import { continueTime, realTimers, steadyClock } from './clock.ts';
 import { Health } from './observe/assess-health.ts';
 import { followRecording, logFacts, logForgotten, logSessions, logUnenforced } from './observe/fact-log.ts';
@@ -31,6 +32,7 @@ import { closeEngine, closeSessions, Parts } from './parts.ts';
 import { StartError } from './process.ts';
 import { makeExchange } from './pops.ts';
 import { keepDisabled, recordPolicy, Reloader } from './reload.ts';
+import { ScrubberProbes } from './scrubber-probes.ts';
 import { serveApi, serveScrapes, serveStart, Starting } from './serve.ts';
 import { type DaemonStorage, makeStorage } from './storage.ts';
 import { version } from './version.ts';
@@ -124,6 +126,7 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
     trouble: () => storage.database?.trouble(),
     shortfalls: () => view.shortfalls(),
     exchange: () => exchange,
+    requests: () => requests,
   });
   const engine: Engine = await parts.start({
     name: 'journal',
@@ -193,11 +196,15 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
     ...(storage.database === undefined ? {} : { database: storage.database }),
     assess: () => health.assess(),
     exchange,
+    protections: () => requests.statuses(),
   });
   parts.add('metrics', () => metrics.stop());
   const alerts = new AlertRelay(config, engine.state, logger, metrics);
   parts.add('alerts', ({ graceMs }) => alerts.close(graceMs / 4));
   engine.follow((facts) => alerts.record(facts));
+  const requests = makeScrubberRequests(config, { state: engine.state, clock, logger, metrics, alerts });
+  parts.add('requests', ({ graceMs }) => requests.close(graceMs / 16));
+  engine.follow((facts) => requests.record(facts));
   const watch = new UnenforcedWatch({
     lacking: () => reconciler.lacking(),
     timers: realTimers,
@@ -211,8 +218,12 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
   announcer.subscribe({ onEstablished: () => watch.soon() });
 
   const reloader = new Reloader({ config, engine, announcer, reconciler, logger, load });
-  reloader.onAdopted(async (adopted) => alerts.adopt(adopted));
+  reloader.onAdopted(async (adopted) => {
+    alerts.adopt(adopted);
+    requests.adopt(adopted.scrubberRequests);
+  });
   await recordPolicy(engine, config, logger);
+  await resumeRequests(requests, config, logger);
   // Takes seconds with many mitigations; events are accepted meanwhile. Awaited before any session may connect.
   const tablesFilled = reconciler.start();
   tablesFilled.catch(() => undefined);
@@ -230,6 +241,7 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
         health,
         auditLog: audit,
         ...(exchange === undefined ? {} : { exchange }),
+        protections: requests,
         logger,
         clock,
         startedAt,
@@ -244,6 +256,9 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
     start: () => serveScrapes(config, metrics, logger),
     stop: (listener) => listener?.close(),
   });
+
+  const probes = new ScrubberProbes({ engine, timers: realTimers });
+  parts.add('probes', () => probes.stop());
 
   await keepDisabled(engine, announcer, config.bgp.speaker.neighbors, logger);
   await tablesFilled;

@@ -17,6 +17,7 @@ import { realTimers } from './clock.ts';
 const STOPS = [
   { name: 'health' },
   { name: 'unenforced' },
+  { name: 'probes' },
   // Slightly more than the server's own limit, at which it cuts connections itself.
   { name: 'api', share: 0.55, text: 'answering requests' },
   { name: 'scrapes' },
@@ -30,6 +31,7 @@ const STOPS = [
   { name: 'forgotten' },
   // Followers of the facts, up to the engine's last one.
   { name: 'audit', share: 1 / 8, text: 'writing the audit log' },
+  { name: 'requests', share: 1 / 8, text: 'ending requests to scrubbers' },
   { name: 'alerts' },
   { name: 'metrics' },
 ] as const satisfies readonly { readonly name: string; readonly share?: number; readonly text?: string }[];

@@ -90,7 +90,15 @@ export async function serveStart(
 export interface ServeOptions
   extends Pick<
     HttpDependencies,
-    'engine' | 'announcer' | 'reconciler' | 'exchange' | 'logger' | 'clock' | 'startedAt' | 'watchOverload'
+    | 'engine'
+    | 'announcer'
+    | 'reconciler'
+    | 'exchange'
+    | 'protections'
+    | 'logger'
+    | 'clock'
+    | 'startedAt'
+    | 'watchOverload'
   > {
   readonly reloader: Reloader;
   readonly metrics: Metrics;

@@ -1,5 +1,6 @@
 /** Formats one mitigation in full: its fields, its rules on each neighbor, its holds and its history. */
 import { type Fields, list, number, record, records, text } from './answer.ts';
+import { countWords } from '../net/text.ts';
 import type { CommandContext } from './command-context.ts';
 import { drawingFor, fitted } from './drawing.ts';
 import { actionText } from './shown-action.ts';
@@ -42,10 +43,12 @@ export function mitigationText(context: CommandContext, one: Fields): string {
         ['action', actionText(one)],
         ['rule', text(one.rule)],
         ['neighbors', enforcementText(one)],
+        ['protection', protectionText(record(one.protection))],
         ['decided at', text(one.origin)],
         ['pops', popsText(one)],
         ['created', text(one.created_at)],
         ['expires', expiryText(one)],
+        ['away', isActive(one) ? awayText(record(one.away)) : ''],
         ['held by', isActive(one) ? list(one.held_by).map(text).join(', ') : ''],
         ['end', endText(one)],
         ['reason', text(one.reason)],
@@ -75,6 +78,23 @@ function expiryText(one: Fields): string {
   const at = text(one.expires_at);
   const left = (Date.parse(at) - Date.now()) / 1000;
   return Number.isFinite(left) && left > 0 ? `${at} (in ${duration(left)})` : at;
+}
+
+/** Returns the absence of its traffic: `since ..., until ... at least`; '' if its traffic takes its usual way. */
+function awayText({ since, not_before: notBefore, clean_at: clean, lifted_until: lifted }: Fields): string {
+  if (typeof since !== 'string') return '';
+  if (typeof lifted === 'string')
+    return `its blackhole is lifted until ${lifted}, to see whether the attack goes on`;
+  const state = typeof clean === 'string' ? `; its scrubber reported clean traffic at ${clean}` : '';
+  return `since ${since}, until ${text(notBefore)} at least${state}`;
+}
+
+/** Returns `requested at cloud: HTTP 503 (2 failed attempts)`, else ''. */
+function protectionText({ state, scrubber, attempts, last_error: error }: Fields): string {
+  if (typeof state !== 'string') return '';
+  const failures = number(attempts);
+  const why = failures === 0 ? '' : `: ${text(error)} (${countWords(failures, 'failed attempt')})`;
+  return `${state} ${state === 'confirmed' ? 'by' : 'at'} ${text(scrubber)}${why}`;
 }
 
 /** Returns the POPs whose routers get its rule, unless that is only the one that answers. */

@@ -31,6 +31,7 @@ import {
 } from './validate/playbook-checks.ts';
 import { repetitionChecks } from './validate/repetition-checks.ts';
 import { exchangeChecks, reflectionChecks } from './validate/exchange-checks.ts';
+import { requestChecks } from './validate/request-checks.ts';
 import { scopeChecks } from './validate/scope-checks.ts';
 import { crossChecks } from './validate/settings-checks.ts';
 import { targetChecks, targetStepChecks } from './validate/target-checks.ts';
@@ -112,6 +113,7 @@ export function assemble(sources: Sources, environment: Environment | null): Con
 function policyChecks(policy: Policy, settings: Settings, found: Findings, across: Findings): void {
   const { warning } = across;
   targetChecks(policy, settings, found);
+  requestChecks(settings, found);
   targetStepChecks(policy, settings, across);
   scopeChecks(policy, across);
   reflectionChecks(policy, settings, found);

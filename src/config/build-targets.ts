@@ -1,7 +1,7 @@
 /** Converts the sections `scrubbers` and `blackhole`, and decides which families a neighbor is offered. */
 import { type FamilyName, FAMILIES } from '../bgp/wire/iana.ts';
 import type { RuleKind } from '../core/action.ts';
-import type { Blackhole, Scrubber, Targets, UnicastTarget } from '../core/policy/scrubbers.ts';
+import type { Blackhole, HealthProbe, Scrubber, Targets, UnicastTarget } from '../core/policy/scrubbers.ts';
 import { formatAddress, parseAddress } from '../net/prefix.ts';
 import type { Settings } from './schema/prefixd-schema.ts';
 
@@ -16,7 +16,8 @@ export function buildTargets({ scrubbers, blackhole }: Pick<Settings, 'scrubbers
   };
 }
 
-function buildScrubber({ name, redirect, divert, max_diverted: maxDiverted }: ScrubberSettings): Scrubber {
+function buildScrubber(entry: ScrubberSettings): Scrubber {
+  const { name, redirect, divert, max_diverted: maxDiverted, probe } = entry;
   const { ipv4, ipv6, vrf } = redirect;
   return {
     name,
@@ -27,6 +28,17 @@ function buildScrubber({ name, redirect, divert, max_diverted: maxDiverted }: Sc
     },
     ...(divert === undefined ? {} : { divert: buildDivert(divert) }),
     maxDiverted,
+    ...(probe === undefined ? {} : { probe: buildProbe(probe) }),
+  };
+}
+
+function buildProbe(entry: NonNullable<ScrubberSettings['probe']>): HealthProbe {
+  return {
+    url: entry.url,
+    intervalSeconds: entry.interval_seconds,
+    timeoutSeconds: entry.timeout_seconds,
+    failures: entry.failures,
+    successes: entry.successes,
   };
 }
 
@@ -44,7 +56,13 @@ function buildDivert(entry: DivertSettings): UnicastTarget {
 function buildBlackhole(entry: Settings['blackhole']): Blackhole {
   const { allowed, customers, next_hop_v4: v4, next_hop_v6: v6 } = entry;
   const hops = { nextHopV4: canonical(v4), nextHopV6: canonical(v6) };
-  return { allowed, customers, target: { ...hops, lengthV4: 32, lengthV6: 128, ...commonOf(entry) } };
+  const common = commonOf(entry);
+  const times = { ...common.return, probeSeconds: entry.return.probe_seconds };
+  return {
+    allowed,
+    customers,
+    target: { ...hops, lengthV4: 32, lengthV6: 128, ...common, return: times },
+  };
 }
 
 function commonOf(entry: DivertSettings | Settings['blackhole']) {

@@ -1,4 +1,5 @@
 /** Converts checked settings to the types that the other rooms use. */
+import { buildRequests } from './build-requests.ts';
 import { buildTargets, offeredFamilies } from './build-targets.ts';
 import { resolve } from 'node:path';
 import type { AlertDestination } from '../alert/alert.ts';
@@ -73,6 +74,7 @@ export function buildConfig(ingredients: Ingredients): LoadedConfig {
       events: [...new Set(alerting.events)],
       allowPrivateAddresses: alerting.allow_private_addresses,
     },
+    scrubberRequests: buildRequests(settings, secrets),
     alertmanagerLabels: settings.detectors.alertmanager.labels,
     vectorMaps: vectorMaps(settings),
     reconciliationIntervalSeconds: timers.reconciliation_interval_seconds,

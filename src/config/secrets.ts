@@ -94,6 +94,13 @@ function* wantedSecrets(settings: DeepPartial<Settings>): Iterable<Wanted> {
   if (settings.exchange?.url_env !== undefined) {
     yield { path: ['exchange', 'url_env'], variable: settings.exchange.url_env, flaw: databaseFlaw };
   }
+  for (const [i, scrubber] of (settings.scrubbers ?? []).entries()) {
+    for (const key of ['bearer_env', 'value_env'] as const) {
+      const variable = scrubber?.requests?.auth?.[key];
+      if (variable === undefined) continue;
+      yield { path: ['scrubbers', i, 'requests', 'auth', key], variable, flaw: headerValueFlaw };
+    }
+  }
   for (const [i, destination] of (settings.alerting?.destinations ?? []).entries()) {
     for (const key of ['webhook_url_env', 'routing_key_env', 'url_env', 'secret_env'] as const) {
       const variable = (destination as Readonly<Record<string, string | undefined>> | undefined)?.[key];
@@ -103,6 +110,11 @@ function* wantedSecrets(settings: DeepPartial<Settings>): Iterable<Wanted> {
       yield { path: ['alerting', 'destinations', i, key], variable, flaw };
     }
   }
+}
+
+/** A header's value without control characters (RFC 9110 §5.5). */
+function headerValueFlaw(value: string): string | undefined {
+  return /^[\x20-\x7e]+$/.test(value) ? headerFlaw(value) : 'contains control or non-ASCII characters';
 }
 
 /** Allows printable ASCII only, so that clients can send the token in a header (RFC 6750 §2.1). */
@@ -151,7 +163,7 @@ function reportSameTokens(settings: DeepPartial<Settings>, secrets: Secrets, rep
   }
 }
 
-// Redaction. Secrets are not in the files, except that the path of a URL may be one.
+// Redaction. Secrets are not in the files, except that the path of a URL may be one, or a header or a body of a request.
 
 /** Replaces a secret. */
 export const REDACTED = '***';
@@ -168,10 +180,26 @@ export function showSettings(settings: Readonly<Record<string, unknown>>): Recor
 function show(key: string, value: unknown): unknown {
   if (Array.isArray(value)) return value.map((item: unknown) => show(key, item));
   if (typeof value === 'object' && value !== null) {
-    return showSettings(Object.fromEntries(Object.entries(value)));
+    const shown = showSettings(Object.fromEntries(Object.entries(value)));
+    return key === 'requests' ? withoutContents(shown) : shown;
   }
   if (key === 'url' && typeof value === 'string') return showUrl(value);
   return value;
+}
+
+/** Replaces the headers' values and the bodies of a scrubber's requests. */
+function withoutContents(requests: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(requests).map(([key, request]) => {
+      if ((key !== 'start' && key !== 'stop') || typeof request !== 'object' || request === null) {
+        return [key, request];
+      }
+      const { headers, body }: { headers?: unknown; body?: unknown } = request;
+      const names = typeof headers === 'object' && headers !== null ? Object.keys(headers) : [];
+      const hidden = Object.fromEntries(names.map((name) => [name, REDACTED]));
+      return [key, { ...request, headers: hidden, ...(body === undefined ? {} : { body: REDACTED }) }];
+    }),
+  );
 }
 
 /** Returns `https://host/***`, because user, path and query may contain a token. */

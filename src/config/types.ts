@@ -3,6 +3,7 @@
  */
 import type { AlertDestination, AlertEvent } from '../alert/alert.ts';
 import type { SpeakerSettings } from '../bgp/speaker/types.ts';
+import type { RequestSettings } from '../cloud/request-template.ts';
 import type { NeighborPolicy } from '../control/render-rule.ts';
 import type { Policy } from '../core/policy/policy.ts';
 import type { AuthSettings, RateLimitSettings, TlsSettings } from '../http/dependencies.ts';
@@ -90,6 +91,8 @@ export interface LoadedConfig {
   readonly observability: ObservabilitySettings;
   readonly shutdown: ShutdownSettings;
   readonly alerting: AlertingSettings;
+  /** The requests to start and stop protection, by scrubber; those that need none are missing. Contain secrets. */
+  readonly scrubberRequests: ReadonlyMap<string, RequestSettings>;
   /** Meaning of the labels of Alertmanager and Grafana. */
   readonly alertmanagerLabels: LabelMap;
   /** prefixd's vectors, by source and then by the detector's own name. */

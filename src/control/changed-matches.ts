@@ -4,7 +4,7 @@
  */
 import type { RecordedFact } from '../core/facts.ts';
 import type { MatchKey, StateView } from '../core/state/state.ts';
-import { ruleKey } from '../core/state/state.ts';
+import { ruleKeys } from '../core/state/state.ts';
 
 /** The effect of a group of facts on the routers. */
 export interface Touch {
@@ -19,13 +19,13 @@ export interface Touch {
   readonly guardChanged: boolean;
 }
 
-/** Remembers the last known match of each active mitigation. */
+/** Remembers the last known keys of each active mitigation: that of its rule, and that of its filter. */
 export class ChangedMatches {
-  readonly #matchOf = new Map<string, MatchKey>();
+  readonly #keys = new Map<string, readonly MatchKey[]>();
 
-  /** Returns the last known match of a mitigation, or looks it up now. Undefined if it is not active. */
-  matchOf(id: string, state: StateView): MatchKey | undefined {
-    return this.#matchOf.get(id) ?? this.#look(id, state);
+  /** Returns the last known keys of a mitigation, or looks them up now; its rule's is first. Empty if it is not active. */
+  keysOf(id: string, state: StateView): readonly MatchKey[] {
+    return this.#keys.get(id) ?? this.#look(id, state);
   }
 
   /** Returns the effect of the facts, which `state` already contains. */
@@ -51,6 +51,10 @@ export class ChangedMatches {
           ended.push(fact.id);
           break;
         case 'mitigation.extended':
+          // A lifted blackhole has no route, and a mitigation without its filter has one rule less.
+          if (fact.change.away === undefined && fact.change.filter === undefined) extended.add(fact.id);
+          else ids.add(fact.id);
+          break;
         case 'mitigation.released':
           extended.add(fact.id);
           break;
@@ -73,22 +77,20 @@ export class ChangedMatches {
   #keysOf(ids: Iterable<string>, state: StateView): Set<MatchKey> {
     const keys = new Set<MatchKey>();
     for (const id of ids) {
-      const before = this.#matchOf.get(id);
-      if (before !== undefined) keys.add(before);
-      const now = this.#look(id, state);
-      if (now !== undefined) keys.add(now);
+      for (const before of this.#keys.get(id) ?? []) keys.add(before);
+      for (const now of this.#look(id, state)) keys.add(now);
     }
     return keys;
   }
 
-  #look(id: string, state: StateView): MatchKey | undefined {
+  #look(id: string, state: StateView): readonly MatchKey[] {
     const mitigation = state.live.has(id) ? state.mitigations.get(id) : undefined;
     if (mitigation === undefined) {
-      this.#matchOf.delete(id);
-      return undefined;
+      this.#keys.delete(id);
+      return [];
     }
-    const key = ruleKey(mitigation);
-    this.#matchOf.set(id, key);
-    return key;
+    const keys = ruleKeys(mitigation);
+    this.#keys.set(id, keys);
+    return keys;
   }
 }

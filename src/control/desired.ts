@@ -13,7 +13,7 @@ import {
 } from '../bgp/flowspec/types.ts';
 import type { AdjRibOutView } from '../bgp/rib/adj-rib-out.ts';
 import type { OutRoute, RouteKey } from '../bgp/rib/route.ts';
-import type { MatchKey, StateView } from '../core/state/state.ts';
+import { type MatchKey, ruleKey, type StateView } from '../core/state/state.ts';
 import { isForHere } from '../core/intent.ts';
 import { compareStrictness, isShared, type MitigationAction, passedBps } from '../core/action.ts';
 import type { Match, Mitigation, Range } from '../core/types.ts';
@@ -31,6 +31,10 @@ export interface DesiredRule {
   readonly action: MitigationAction;
   /** Older rules are kept if a neighbor's budget is exceeded. */
   readonly createdAt: number;
+  /** Set for a route that has a filter: a neighbor that cannot hold the route does not lack it. */
+  readonly hasFilter?: true;
+  /** Set for a filter: only neighbors that cannot hold this route of its mitigation have it. */
+  readonly instead?: Pick<Mitigation, 'match' | 'action'>;
 }
 
 /** Returns the desired rule for each key, or undefined for none. */
@@ -41,8 +45,7 @@ export function desired(
 ): Map<MatchKey, DesiredRule | undefined> {
   const wanted = new Map<MatchKey, DesiredRule | undefined>();
   for (const key of keys) {
-    const winner = strictest(state, key, now);
-    wanted.set(key, winner && toRule(key, winner));
+    wanted.set(key, strictest(state, key, now));
   }
   return wanted;
 }
@@ -55,6 +58,7 @@ export function deservesRule(mitigation: Mitigation, now: number): boolean {
   return (
     (mitigation.status === 'active' || mitigation.status === 'escalated') &&
     mitigation.ending === null &&
+    mitigation.away?.probeUntil === undefined &&
     mitigation.expiresAt > now &&
     !mitigation.dryRun &&
     isForHere(mitigation)
@@ -62,35 +66,38 @@ export function deservesRule(mitigation: Mitigation, now: number): boolean {
 }
 
 /**
- * Returns the winning mitigation: the stricter action, then the one whose rate may be shared, which more neighbors can
- * enforce, then the older one, then the smaller id. The result does not depend on the order.
+ * Returns the winning rule: one for all neighbors, then the stricter action, then the one whose rate may be shared, which
+ * more neighbors can enforce, then the older one, then the smaller id. The result does not depend on the order.
  */
-function strictest(state: StateView, key: MatchKey, now: number): Mitigation | undefined {
-  let best: Mitigation | undefined;
+function strictest(state: StateView, key: MatchKey, now: number): DesiredRule | undefined {
+  let best: DesiredRule | undefined;
   for (const id of state.withMatch(key)) {
     const one = state.mitigations.get(id);
     if (one === undefined || !deservesRule(one, now)) continue;
-    if (best === undefined || comparePrecedence(one, best) < 0) best = one;
+    const rule = toRule(key, one);
+    if (best === undefined || comparePrecedence(rule, best) < 0) best = rule;
   }
   return best;
 }
 
-function comparePrecedence(a: Mitigation, b: Mitigation): number {
+function comparePrecedence(a: DesiredRule, b: DesiredRule): number {
+  if ((a.instead === undefined) !== (b.instead === undefined)) return a.instead === undefined ? -1 : 1;
   const byAction = compareStrictness(a.action, b.action);
   if (byAction !== 0) return byAction;
   if (isShared(a.action) !== isShared(b.action)) return isShared(a.action) ? -1 : 1;
   if (a.createdAt !== b.createdAt) return a.createdAt - b.createdAt;
-  return a.id < b.id ? -1 : 1;
+  return a.mitigationId < b.mitigationId ? -1 : 1;
 }
 
+/** Returns the mitigation's rule under the key, which is its own or its filter's. */
 function toRule(matchKey: MatchKey, mitigation: Mitigation): DesiredRule {
-  return {
-    matchKey,
-    mitigationId: mitigation.id,
-    match: mitigation.match,
-    action: mitigation.action,
-    createdAt: mitigation.createdAt,
-  };
+  const { id: mitigationId, match, action, createdAt, filter } = mitigation;
+  if (filter === undefined || filter === null) return { matchKey, mitigationId, match, action, createdAt };
+  if (matchKey === ruleKey(mitigation)) {
+    return { matchKey, mitigationId, match, action, createdAt, hasFilter: true };
+  }
+  const instead = { match, action };
+  return { matchKey, mitigationId, match: filter.match, action: filter.action, createdAt, instead };
 }
 
 /**

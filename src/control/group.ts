@@ -15,7 +15,8 @@ import { isForHere } from '../core/intent.ts';
 import { policyLoadedSteps } from '../core/decide/operator.ts';
 import type { Fact, RecordedFact } from '../core/facts.ts';
 import type { Policy } from '../core/policy/policy.ts';
-import type { StateHandle } from '../core/state/state.ts';
+import { type MatchKey, ruleKey, type StateHandle } from '../core/state/state.ts';
+import type { Mitigation } from '../core/types.ts';
 import type { Fifo } from '../net/queue.ts';
 import { runInSlices } from '../net/steps.ts';
 import { isUnicast } from './action-targets.ts';
@@ -184,6 +185,8 @@ export class GroupRoom {
   readonly #base: Room;
   /** The decided actions for each neighbor, with their numbers of routes. */
   readonly #decided = new Map<string, { readonly action: MitigationAction; readonly routes: number }[]>();
+  /** The decided rules: those that share a match share its routes. */
+  readonly #keys = new Set<MatchKey>();
 
   constructor(base: Room) {
     this.#base = base;
@@ -198,9 +201,10 @@ export class GroupRoom {
 
   /** Counts the routes that a fact adds to the neighbors' tables. */
   note(fact: Fact, policy: Policy): void {
-    if (fact.type !== 'mitigation.created' && fact.type !== 'mitigation.imported') return;
-    const { match, action, dryRun } = fact.mitigation;
-    if (dryRun || !isForHere(fact.mitigation)) return;
+    const added = addedRule(fact);
+    if (added === undefined || this.#keys.has(ruleKey(added))) return;
+    this.#keys.add(ruleKey(added));
+    const { match, action } = added;
     for (const one of predict(policy, match, action)) {
       if (!one.ok) continue;
       const decided = this.#decided.get(one.neighbor) ?? [];
@@ -208,4 +212,18 @@ export class GroupRoom {
       this.#decided.set(one.neighbor, decided);
     }
   }
+}
+
+/**
+ * Returns the rule that a fact adds to one of the budgets: a new one, or one that becomes a unicast route or is one no more.
+ * Undefined for a rule that only takes another's place.
+ */
+function addedRule(fact: Fact): Pick<Mitigation, 'match' | 'action'> | undefined {
+  if (fact.type === 'mitigation.created' || fact.type === 'mitigation.imported') {
+    return fact.mitigation.dryRun || !isForHere(fact.mitigation) ? undefined : fact.mitigation;
+  }
+  if (!('change' in fact)) return undefined;
+  const { match, action, away } = fact.change;
+  if (match === undefined || action === undefined) return undefined;
+  return isUnicast(action) || away === null ? { match, action } : undefined;
 }

@@ -36,9 +36,12 @@ export interface NeighborSync {
   session: SyncSession;
 }
 
+/** Tells if the egress check holds a route back. */
+type IsRefused = (route: OutRoute) => boolean;
+
 /** Makes a neighbor whose session is down and whose table is empty. */
-export function newNeighborSync(policy: NeighborPolicy): NeighborSync {
-  const wanted = new WantedRoutes(policy.maxRules, policy.maxUnicast);
+function newNeighborSync(policy: NeighborPolicy, isRefused: IsRefused): NeighborSync {
+  const wanted = new WantedRoutes(policy.maxRules, policy.maxUnicast, isRefused);
   return { policy, renderKey: renderKey(policy), wanted, tableComplete: false, session: DOWN };
 }
 
@@ -63,10 +66,13 @@ export function samePolicy(a: NeighborPolicy, b: NeighborPolicy): boolean {
 }
 
 export class Neighbors implements Iterable<NeighborSync> {
+  readonly #isRefused: IsRefused;
   #neighbors: ReadonlyMap<string, NeighborSync>;
 
-  constructor(policies: readonly NeighborPolicy[]) {
-    this.#neighbors = new Map(policies.map((policy) => [policy.name, newNeighborSync(policy)]));
+  /** `isRefused`: see WantedRoutes. */
+  constructor(policies: readonly NeighborPolicy[], isRefused: IsRefused = () => false) {
+    this.#isRefused = isRefused;
+    this.#neighbors = new Map(policies.map((policy) => [policy.name, newNeighborSync(policy, isRefused)]));
   }
 
   [Symbol.iterator](): Iterator<NeighborSync> {
@@ -129,7 +135,7 @@ export class Neighbors implements Iterable<NeighborSync> {
       policies.map((policy) => {
         const known = before.get(policy.name);
         const isSame = known !== undefined && samePolicy(known.policy, policy);
-        return [policy.name, isSame ? known : newNeighborSync(policy)];
+        return [policy.name, isSame ? known : newNeighborSync(policy, this.#isRefused)];
       }),
     );
     for (const [name, neighbor] of before) if (this.get(name) !== neighbor) leave(neighbor);

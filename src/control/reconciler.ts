@@ -62,7 +62,6 @@ export class Reconciler {
   constructor(options: ReconcilerOptions) {
     this.#options = options;
     const { engine, announcer, clock, timers, intervalMs, log } = options;
-    this.neighbors = new Neighbors(options.neighbors);
     this.#fullRuns = new FullRuns(() => this.#runFull(), clock);
     this.#pendingWithdrawals = new PendingWithdrawals(engine, announcer, timers, log);
     this.#schedule = new Schedule({
@@ -77,6 +76,7 @@ export class Reconciler {
     this.#egress = new EgressCheck(engine.policy, engine.state, options.neighbors, (route, why) =>
       this.#refused(route, why),
     );
+    this.neighbors = new Neighbors(options.neighbors, (route) => this.#egress.verdict(route) !== undefined);
   }
 
   get stats() {
@@ -172,8 +172,8 @@ export class Reconciler {
       void this.full();
     }
     for (const id of extended) {
-      const key = this.#changedMatches.matchOf(id, engine.state);
-      if (key !== undefined && !this.neighbors.allHaveRule(key, id)) keys.add(key);
+      const of = this.#changedMatches.keysOf(id, engine.state);
+      if (of.some((key) => !this.neighbors.allHaveRule(key, id))) for (const key of of) keys.add(key);
     }
     if (keys.size > 0) this.#update(keys);
     else if (extended.size === 0) return;
@@ -201,10 +201,28 @@ export class Reconciler {
   }
 
   /**
+   * Places a rule on a neighbor; undefined if the neighbor gets the mitigation's filter in place of the rule, or its
+   * route in place of this filter.
+   */
+  #placed(
+    rule: DesiredRule,
+    neighbor: NeighborSync,
+    rendered: Map<string, PlacedRule>,
+  ): PlacedRule | undefined {
+    const { instead, hasFilter } = rule;
+    if (instead !== undefined) {
+      const targets = this.#options.engine.policy.targets ?? NO_TARGETS;
+      if (safeRender({ ...rule, ...instead }, neighbor.policy, targets).ok) return undefined;
+    }
+    const placed = this.#rendered(rule, neighbor, rendered);
+    return hasFilter === true && !placed.rendering.ok ? undefined : placed;
+  }
+
+  /**
    * Renders once for each render key. An unchanged rule is kept, and with it the verdict on its routes, unless the
    * targets of its action may have moved.
    */
-  #placed(rule: DesiredRule, neighbor: NeighborSync, rendered: Map<string, PlacedRule>): PlacedRule {
+  #rendered(rule: DesiredRule, neighbor: NeighborSync, rendered: Map<string, PlacedRule>): PlacedRule {
     const before = neighbor.wanted.rule(rule.matchKey);
     const targets = hasTarget(rule.action) ? (this.#options.engine.policy.targets ?? NO_TARGETS) : undefined;
     if (before !== undefined && sameRule(before.rule, rule) && before.targets === targets) return before;
@@ -296,7 +314,7 @@ export class Reconciler {
     const { state } = this.#options.engine;
     let changes = 0;
     await this.#inSlices([...state.live], SLICE, (ids) => {
-      changes += this.#update(new Set(ids.flatMap((id) => this.#changedMatches.matchOf(id, state) ?? [])));
+      changes += this.#update(new Set(ids.flatMap((id) => this.#changedMatches.keysOf(id, state))));
     });
     for (const { wanted } of this.neighbors) {
       await this.#inSlices([...wanted.matchKeys()], LOOK_SLICE, (keys) => {
@@ -309,6 +327,11 @@ export class Reconciler {
         neighbor.tableComplete = true;
         void this.#fill(neighbor);
       }
+    }
+    // The egress check may judge otherwise than when the budgets were applied.
+    for (const neighbor of this.neighbors) {
+      const changed = this.#send(neighbor, neighbor.wanted.reapplyBudgets());
+      if (neighbor.session.state === 'in-sync') changes += changed;
     }
     for (const neighbor of this.neighbors) {
       if (neighbor.session.state === 'in-sync') changes += await this.#withdrawUnwanted(neighbor);
@@ -360,5 +383,5 @@ export class Reconciler {
 }
 
 function sameRule(a: DesiredRule, b: DesiredRule): boolean {
-  return a.mitigationId === b.mitigationId && sameAction(a.action, b.action);
+  return a.mitigationId === b.mitigationId && sameAction(a.action, b.action) && a.hasFilter === b.hasFilter;
 }

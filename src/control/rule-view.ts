@@ -2,7 +2,7 @@
 import type { OutRoute } from '../bgp/rib/route.ts';
 import { type RuleKind, ruleKind } from '../core/action.ts';
 import { NO_TARGETS } from '../core/policy/scrubbers.ts';
-import { type MatchKey, ruleKey } from '../core/state/state.ts';
+import { type MatchKey, ruleKeys } from '../core/state/state.ts';
 import { toHex } from '../net/bytes.ts';
 import type { Announcer } from './announcer.ts';
 import { kindOfRoute, ruleText } from './render-rule.ts';
@@ -22,10 +22,10 @@ export function viewOf(reconciler: Reconciler, engine: EngineView, announcer: An
     rulesOf: (id) => {
       const mitigation = engine.state.mitigations.get(id);
       if (mitigation === undefined || !engine.state.live.has(id)) return [];
-      const key = ruleKey(mitigation);
+      const keys = ruleKeys(mitigation);
       const kind = ruleKind(mitigation.action);
       return reconciler.neighbors.names.flatMap((peer) =>
-        rulesOn(reconciler, announcer, peer, { id, key, kind }),
+        rulesOn(reconciler, announcer, peer, { id, keys, kind }),
       );
     },
     ruleText: (id) => {
@@ -41,7 +41,8 @@ const UNACKNOWLEDGED = 'being withdrawn: the withdrawal was sent, but the router
 /** A mitigation whose rules are shown. */
 interface Shown {
   readonly id: string;
-  readonly key: MatchKey;
+  /** Its rule's, then its filter's; a neighbor has one of the two. */
+  readonly keys: readonly MatchKey[];
   readonly kind: RuleKind;
 }
 
@@ -49,22 +50,26 @@ function rulesOn(
   reconciler: Reconciler,
   announcer: Announcer,
   peer: string,
-  { id, key, kind }: Shown,
+  { id, keys, kind }: Shown,
 ): readonly NeighborRule[] {
   const neighbor = reconciler.neighbors.get(peer);
-  const placed = neighbor?.wanted.rule(key);
-  if (neighbor === undefined || placed === undefined || placed.rule.mitigationId !== id) {
-    const winner = placed?.rule.mitigationId;
+  const found = keys.flatMap((key) => neighbor?.wanted.rule(key) ?? []);
+  const placed = found.find(({ rule }) => rule.mitigationId === id);
+  if (neighbor === undefined || placed === undefined) {
+    const winner = found[0]?.rule.mitigationId;
     return [...beingWithdrawn(reconciler, announcer, peer, id), ...covered(peer, kind, winner)];
   }
-  if (!placed.rendering.ok) {
-    const why = placed.rendering.why;
-    return [{ neighbor: peer, kind, rule: '', nlriHex: '', state: 'unsupported', why }];
+  const { rule, rendering } = placed;
+  if (!rendering.ok) {
+    const { why } = rendering;
+    return [
+      { neighbor: peer, kind: ruleKind(rule.action), rule: '', nlriHex: '', state: 'unsupported', why },
+    ];
   }
-  const isOverBudget = neighbor.wanted.overBudget.has(key);
-  return placed.rendering.routes.map((route) => {
+  const isOverBudget = neighbor.wanted.overBudget.has(rule.matchKey);
+  return rendering.routes.map((route) => {
     if (isOverBudget) {
-      const why = overBudgetWords(placed.rule, neighbor.policy);
+      const why = overBudgetWords(rule, neighbor.policy);
       return { ...shown(peer, route), state: 'over_budget', why };
     }
     const why = reconciler.whyHeldBack(peer, route);

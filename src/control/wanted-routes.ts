@@ -44,6 +44,7 @@ function kindOf(action: MitigationAction): RouteKind {
 
 export class WantedRoutes {
   readonly #max: Readonly<Record<RouteKind, number>>;
+  readonly #isRefused: (route: OutRoute) => boolean;
   /** Number of routes of each kind, whether within the budget or not. */
   readonly #counts: Record<RouteKind, number> = { flowspec: 0, unicast: 0 };
   readonly #rules = new Map<MatchKey, PlacedRule>();
@@ -55,9 +56,13 @@ export class WantedRoutes {
   /** Number of routes of the rules within the budget; undefined while no rule is beyond it. */
   #admitted: number | undefined;
 
-  /** `maxRules` and `maxUnicast` are the maximum numbers of FlowSpec and of unicast routes. */
-  constructor(maxRules: number, maxUnicast = 0) {
+  /**
+   * `maxRules` and `maxUnicast` are the maximum numbers of FlowSpec and of unicast routes. `isRefused` tells of a route that
+   * the egress check holds back, which takes no room; it is asked only when room is scarce.
+   */
+  constructor(maxRules: number, maxUnicast = 0, isRefused: (route: OutRoute) => boolean = () => false) {
     this.#max = { flowspec: maxRules, unicast: maxUnicast };
+    this.#isRefused = isRefused;
   }
 
   /** Replaces the rule under a key; undefined removes it. Returns the routes that may have changed. */
@@ -78,6 +83,13 @@ export class WantedRoutes {
       }
     }
     if (isChanged) this.#applyBudget(changed);
+    return changed;
+  }
+
+  /** Applies the budgets again, after `isRefused` has changed. Returns the routes that may have changed. */
+  reapplyBudgets(): Set<RouteKey> {
+    const changed = new Set<RouteKey>();
+    this.#applyBudget(changed);
     return changed;
   }
 
@@ -126,7 +138,7 @@ export class WantedRoutes {
     for (const placed of this.#rules.values()) {
       const isBefore =
         kindOf(placed.rule.action) === kind && compareStrictness(placed.rule.action, action) <= 0;
-      if (isBefore) taken += routesOf(placed).length;
+      if (isBefore) taken += this.#takingRoom(placed).length;
     }
     return this.#max[kind] - taken;
   }
@@ -164,6 +176,10 @@ export class WantedRoutes {
     if (placed !== undefined) this.#counts[kindOf(placed.rule.action)] += by;
   }
 
+  #takingRoom(placed: PlacedRule): readonly OutRoute[] {
+    return routesOf(placed).filter((route) => !this.#isRefused(route));
+  }
+
   get #isWithinBudget(): boolean {
     return this.#counts.flowspec <= this.#max.flowspec && this.#counts.unicast <= this.#max.unicast;
   }
@@ -189,7 +205,7 @@ export class WantedRoutes {
     const admitted = new Set<RouteKey>();
     const counts: Record<RouteKind, number> = { flowspec: 0, unicast: 0 };
     for (const placed of [...this.#rules.values()].sort(comparePlaced)) {
-      const added = routesOf(placed).filter((route) => !admitted.has(route.key));
+      const added = this.#takingRoom(placed).filter((route) => !admitted.has(route.key));
       // A rule of several routes is admitted completely or not at all: half of it would be another rule.
       const kind = kindOf(placed.rule.action);
       if (counts[kind] + added.length > this.#max[kind]) {

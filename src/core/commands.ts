@@ -78,6 +78,15 @@ export type Command =
       readonly victim?: string;
       readonly actor: Actor;
     }
+  /** A scrubber's health probe has failed or succeeded often enough to be believed. */
+  | {
+      readonly type: 'scrubber-health';
+      readonly scrubber: string;
+      readonly healthy: boolean;
+      /** The last failure; empty if it is healthy. */
+      readonly detail: string;
+      readonly actor: Actor;
+    }
   /** Another POP's statement about one of its mitigations. */
   | {
       readonly type: 'import';

@@ -9,6 +9,7 @@ import type {
   Away,
   Ending,
   EventRecord,
+  Filter,
   Hold,
   IntentVersion,
   Match,
@@ -33,6 +34,7 @@ export interface MitigationChange {
   /** Added, or renewed in place of the hold with the same key (see holdKey). Ends a release. */
   readonly hold?: Hold;
   readonly away?: Away | null;
+  readonly filter?: Filter | null;
   readonly lastEventId?: string;
   readonly why?: readonly string[];
   /** The statement of another POP that made this change. */
@@ -111,6 +113,9 @@ export type Fact =
       readonly actor: Actor;
       readonly reason: string;
     }
+  /** A scrubber's health probe fails, or succeeds again. */
+  | { readonly type: 'scrubber.down'; readonly scrubber: string; readonly reason: string }
+  | { readonly type: 'scrubber.up'; readonly scrubber: string }
   | { readonly type: 'policy.loaded'; readonly actor: Actor; readonly summary: string };
 
 export type FactType = Fact['type'];

@@ -170,6 +170,18 @@ export interface Away {
   readonly minSeconds: number;
   /** The scrubber reported that the traffic is clean (ms), and nothing was reported since; absent: it did not. */
   readonly cleanAt?: number;
+  /** Its blackhole is lifted until then (ms), to see whether the attack goes on; absent: it is not. */
+  readonly probeUntil?: number;
+}
+
+/** A FlowSpec rule that a mitigation had before its victim's traffic was diverted or blackholed. */
+export interface Filter {
+  readonly match: Match;
+  readonly ports: readonly number[];
+  readonly excludedPorts: readonly number[];
+  readonly action: MitigationAction;
+  /** Index of its step in the playbook. */
+  readonly step: number;
 }
 
 /**
@@ -232,6 +244,8 @@ export interface Mitigation {
   readonly release?: Release | null;
   /** Since when its traffic is diverted or blackholed; absent or null: it is not. */
   readonly away?: Away | null;
+  /** Its last FlowSpec rule, which neighbors that cannot hold its unicast route keep; absent or null: it has none. */
+  readonly filter?: Filter | null;
   readonly endedAt: number | null;
   /** This daemon's ids of events; null for an operator's own mitigation. */
   readonly triggeringEventId: string | null;
@@ -262,6 +276,8 @@ export type RefusalReason =
   | 'not_enforceable'
   /** The scrubber is not configured, or blackholing is not allowed for this customer. */
   | 'action_not_allowed'
+  /** The scrubber does not answer its health probe. */
+  | 'scrubber_unhealthy'
   | 'quota_diverted'
   | 'quota_blackholed'
   /** Another POP's mitigation: this POP does not take any from it (`exchange.accept`), or it is not that POP's. */

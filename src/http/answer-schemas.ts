@@ -4,6 +4,7 @@ import { RULE_KINDS } from '../core/action.ts';
 import { POLICY_MODES } from '../core/policy/policy.ts';
 import { HealthReasonSchema, HealthStatusSchema } from '../view/health.ts';
 import { HistoryEntrySchema, HistoryOmittedSchema } from '../view/history.ts';
+import { ProtectionSchema } from '../view/protection-view.ts';
 import { DecidedMitigationSchema, EventStatusSchema, HoldSchema, time } from '../view/schemas.ts';
 
 const id = z.uuid();
@@ -95,6 +96,9 @@ export const MitigationSchema = DecidedMitigationSchema.extend({
     .describe(
       'Alerts that keep it active: it ends when the last one is released, when its TTL expires, or when an operator withdraws it',
     ),
+  protection: ProtectionSchema.nullable().describe(
+    'Protection of its prefix at a cloud scrubber; null: the scrubber takes no requests, or the mitigation has none',
+  ),
   rule: z.string().describe('Operator notation'),
   rules: z.array(
     z.object({

@@ -2,11 +2,12 @@
 import type { Server } from 'node:http';
 import type { Announcer } from '../control/announcer.ts';
 import type { EngineView, ReconcilerView } from '../control/types.ts';
-import type { Actor, HoldMode } from '../core/types.ts';
+import type { Actor, HoldMode, Mitigation } from '../core/types.ts';
 import type { ExchangeView } from '../exchange/types.ts';
 import type { LabelMap } from '../intake/alertmanager.ts';
 import type { VectorMaps } from '../intake/vector-names.ts';
 import type { Assessment } from '../view/health.ts';
+import type { ProtectionStatus } from '../view/protection-view.ts';
 import type { ConnectionFigures } from './connection-table.ts';
 import type { Overload } from './overload.ts';
 import type { WorkClass } from './turns.ts';
@@ -80,12 +81,21 @@ export interface RequestObservation {
   readonly seconds: number;
 }
 
+/** What cloud scrubbers are asked to protect. */
+export interface ProtectionsView {
+  statuses(): readonly ProtectionStatus[];
+  /** Returns the protection of an active mitigation's prefix; undefined if nothing is asked for it. */
+  statusOf(mitigation: Mitigation): ProtectionStatus | undefined;
+}
+
 export interface HttpDependencies {
   readonly engine: EngineView;
   readonly reconciler: ReconcilerView;
   readonly announcer: Announcer;
   /** The other POPs; absent: this one is on its own. */
   readonly exchange?: ExchangeView;
+  /** Absent: no scrubber takes requests. */
+  readonly protections?: ProtectionsView;
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
   /** Returns a new request id at each call. */

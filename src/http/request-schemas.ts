@@ -1,6 +1,7 @@
 /** Schemas of requests: bodies and queries. The OpenAPI document is generated from them. */
 import { z } from 'zod';
 import { ACTION_TYPES, type ActionType } from '../core/action.ts';
+import { isRouteTarget, ROUTE_TARGET } from '../core/policy/value-kinds.ts';
 import { copyText } from '../net/text.ts';
 import { PopsField } from './other-pops.ts';
 import { MitigationStatusSchema } from '../view/schemas.ts';
@@ -19,9 +20,7 @@ function humanText(max: number) {
   );
 }
 
-/** A route target's three forms (RFC 4360 §4, RFC 5668), without leading zeros; `2:` marks a small AS number of 4 octets. */
-const ROUTE_TARGET =
-  /^(?:(?:2:)?(?:0|[1-9]\d{0,9})|(?:0|[1-9]\d{0,2})(?:\.(?:0|[1-9]\d{0,2})){3}):(?:0|[1-9]\d{0,9})$/;
+const NO_ROUTE_TARGET = 'must be a route target, such as 65010:666 or 192.0.2.1:666';
 
 const operatorId = humanText(128).describe("Operator name for the audit log; recorded with the token's name");
 const reason = humanText(500).describe('Reason, for the audit log');
@@ -93,7 +92,8 @@ export const MitigateBody = z
     to: humanText(128).nullish().describe('Name of the scrubber, for `redirect` and `divert`'),
     vrf: z
       .string()
-      .regex(ROUTE_TARGET, 'must be a route target, such as 65010:666 or 192.0.2.1:666')
+      .regex(ROUTE_TARGET, NO_ROUTE_TARGET)
+      .refine(isRouteTarget, NO_ROUTE_TARGET)
       .nullish()
       .describe('Route target of the VRF, for `redirect` instead of `to`'),
     ip: z.string().max(64).nullish().describe('Address, for `redirect` instead of `to`'),

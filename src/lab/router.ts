@@ -1,6 +1,6 @@
 /**
- * Runs a lab router: a BGP speaker over real TCP that accepts FlowSpec peers and keeps the rules they announce. It filters
- * nothing. Used by the demo and by tests.
+ * Runs a lab router: a BGP speaker over real TCP that accepts peers and keeps the rules and unicast routes they announce. It
+ * filters nothing. Used by the demo and by tests.
  */
 import { decodeActions } from '../bgp/flowspec/actions.ts';
 import type { RuleRefusal } from '../bgp/flowspec/errors.ts';
@@ -24,6 +24,7 @@ import type {
 import { endOfRib, isEndOfRib, isTreatAsWithdraw } from '../bgp/wire/update.ts';
 import { UNDAMPED } from '../bgp/fsm/leave-state.ts';
 import { toHex } from '../net/bytes.ts';
+import { type CarriedRoutes, carriedIn, isUnicast, unicastKeys, unicastRules } from './unicast-rules.ts';
 import { type LabChange, type LabRule, RuleTable } from './rule-table.ts';
 
 export interface LabRouterOptions {
@@ -273,19 +274,30 @@ export class LabRouter {
       this.#table.sweepStaleOf(speaker.from, ended);
       return;
     }
-    const { mpReach, mpUnreach } = update.attributes;
-    if (mpUnreach !== undefined && isAgreed(speaker, mpUnreach.family)) {
-      this.#withdraw(speaker, mpUnreach.family, mpUnreach.nlri);
+    try {
+      for (const carried of carriedIn(update)) this.#routes(speaker, carried, update);
+    } catch (error) {
+      if (!(error instanceof NotificationError)) throw error;
+      session.fail(error);
     }
-    if (mpReach === undefined) return;
-    if (!isAgreed(speaker, mpReach.family)) {
-      this.#refuse(`routes of ${familyName(mpReach.family)}, which was not negotiated`);
+  }
+
+  #routes(speaker: LabSpeaker, carried: CarriedRoutes, update: UpdateMessage): void {
+    const { family, announced, withdrawn } = carried;
+    const isKnown = isAgreed(speaker, family);
+    if (withdrawn.length > 0 && isKnown) this.#withdraw(speaker, family, withdrawn);
+    if (announced.length === 0) return;
+    if (!isKnown) {
+      this.#refuse(`routes of ${familyName(family)}, which was not negotiated`);
     } else if (isTreatAsWithdraw(update)) {
       // RFC 7606 §2: handles the rules "as though all contained routes had been withdrawn".
       this.#refuse(update.problems.map((problem) => problem.reason).join('; '));
-      this.#withdraw(speaker, mpReach.family, mpReach.nlri);
+      this.#withdraw(speaker, family, announced);
+    } else if (isUnicast(family)) {
+      const { from } = speaker;
+      for (const route of unicastRules(carried, update.attributes)) this.#table.announce({ from, ...route });
     } else {
-      this.#announce(speaker, mpReach.family, mpReach.nlri, update.attributes);
+      this.#announce(speaker, family, announced, update.attributes);
     }
   }
 
@@ -308,11 +320,20 @@ export class LabRouter {
         continue;
       }
       const text = formatRule(result.value.spec, actions.value.actions);
-      this.#table.announce({ ...rule, actionsHex: toHex(extendedCommunities ?? new Uint8Array(0)), text });
+      const none = new Uint8Array(0);
+      const actionsHex = toHex(extendedCommunities ?? none);
+      const ipv6ActionsHex = toHex(ipv6ExtendedCommunities ?? none);
+      const nextHopHex = toHex(mpReach?.nextHop ?? none);
+      this.#table.announce({ ...rule, actionsHex, ipv6ActionsHex, nextHopHex, text });
     }
   }
 
   #withdraw(speaker: LabSpeaker, family: Family, nlri: Uint8Array): void {
+    if (isUnicast(family)) {
+      const { from } = speaker;
+      for (const nlriHex of unicastKeys(family, nlri)) this.#table.withdraw({ from, family, nlriHex });
+      return;
+    }
     for (const { octets, result } of decodeFlowSpecList(nlri, family.afi, family.safi)) {
       this.#table.withdraw({ from: speaker.from, family, nlriHex: toHex(octets) });
       if (!result.ok && this.#isUnreadable(speaker, result.error)) return;

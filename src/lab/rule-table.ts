@@ -1,14 +1,20 @@
-/** Keeps the rules that each speaker announced (Adj-RIB-In, RFC 4271 §3.2). */
+/** Keeps the rules and unicast routes that each speaker announced (Adj-RIB-In, RFC 4271 §3.2). */
 import { type Family, sameFamily } from '../bgp/wire/iana.ts';
 
-/** Holds a received rule. */
+/** Holds a received rule or unicast route. */
 export interface LabRule {
   readonly family: Family;
   /** The NLRI as received, with its length octets. */
   readonly nlriHex: string;
   /** The EXTENDED_COMMUNITIES as received. */
   readonly actionsHex: string;
-  /** Match and actions in operator notation. */
+  /** IPv6 address specific EXTENDED_COMMUNITIES; absent or empty for none. */
+  readonly ipv6ActionsHex?: string;
+  /** The next hop; absent or empty for none. */
+  readonly nextHopHex?: string;
+  /** COMMUNITIES and LARGE_COMMUNITIES of a unicast route. */
+  readonly communitiesHex?: string;
+  /** The rule or route in operator notation. */
   readonly text: string;
   /** The router id of the speaker that announced it. */
   readonly from: string;

@@ -99,6 +99,10 @@ function factBody(fact: RecordedFact['fact']): Readonly<Record<string, unknown>>
     case 'peer.disabled':
     case 'peer.enabled':
       return { peer: fact.peer, actor: actorView(fact.actor), reason: fact.reason };
+    case 'scrubber.down':
+      return { scrubber: fact.scrubber, reason: fact.reason };
+    case 'scrubber.up':
+      return { scrubber: fact.scrubber };
     case 'policy.loaded':
       return { actor: actorView(fact.actor), summary: fact.summary };
   }

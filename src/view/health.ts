@@ -24,9 +24,11 @@ export const HEALTH_CODES = [
   'session_disabled',
   'unsupported',
   'over_budget',
+  'scrubber_down',
   'quota',
   'exchange',
   'exchange_pop',
+  'scrubber_request',
 ] as const;
 
 export type HealthCode = (typeof HEALTH_CODES)[number];

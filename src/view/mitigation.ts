@@ -86,11 +86,12 @@ function popsOf({
 
 function awayView(away: Away | undefined): z.output<typeof DecidedMitigationSchema>['away'] {
   if (away === undefined) return null;
-  const { since, minSeconds, cleanAt } = away;
+  const { since, minSeconds, cleanAt, probeUntil } = away;
   return {
     since: timeText(since),
     not_before: timeText(since + minSeconds * 1000),
     clean_at: cleanAt === undefined ? null : timeText(cleanAt),
+    lifted_until: probeUntil === undefined ? null : timeText(probeUntil),
   };
 }
 

@@ -150,6 +150,9 @@ export const DecidedMitigationSchema = z.object({
       clean_at: time
         .nullable()
         .describe('The scrubber reported clean traffic, and nothing was reported since'),
+      lifted_until: time
+        .nullable()
+        .describe('Its blackhole is lifted until then, to see whether the attack goes on'),
     })
     .nullable()
     .describe("While the victim's traffic is diverted or blackholed; null: it takes its usual way"),

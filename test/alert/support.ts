@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
 import type { Alert } from '../../src/alert/alert.ts';
-import type { AlertTimers } from '../../src/alert/delivery-queue.ts';
+import type { AlertTimers } from '../../src/alert/attempt.ts';
 import type { Mitigation } from '../../src/core/types.ts';
 
 export const NOW = Date.UTC(2026, 0, 2, 3, 4, 5);

@@ -380,6 +380,8 @@ const SCRUBBERS = {
       redirect: { ipv4: '192.0.2.50', ipv6: null, vrf: '65010:666' },
       divert: UNICAST,
       max_diverted: 10,
+      healthy: true,
+      unhealthy_reason: null,
       redirected: 2,
       diverted: 1,
     },
@@ -388,6 +390,8 @@ const SCRUBBERS = {
       redirect: { ipv4: null, ipv6: null, vrf: null },
       divert: null,
       max_diverted: null,
+      healthy: false,
+      unhealthy_reason: 'no answer within 3 s',
       redirected: 0,
       diverted: 0,
     },
@@ -400,9 +404,9 @@ test('scrubbers are a table with their use, and blackholing below it', async (t)
   const { stdout } = await cli(['scrubbers', '--api', api.url]);
   assert.equal(
     stdout,
-    `NAME  REDIRECTED  DIVERTED  REDIRECT TO                DIVERT TO   COMMUNITIES
-fra            2   1 of 10  192.0.2.50, VRF 65010:666  192.0.2.51  65010:9
-ams            0         0  -                          -           -
+    `NAME  HEALTH                           REDIRECTED  DIVERTED  REDIRECT TO                DIVERT TO   COMMUNITIES
+fra   healthy                                   2   1 of 10  192.0.2.50, VRF 65010:666  192.0.2.51  65010:9
+ams   unhealthy: no answer within 3 s           0         0  -                          -           -
 
 blackholing  allowed for acme; next hops 192.0.2.51; communities 65010:9; 1 active mitigation
 `,
@@ -411,6 +415,38 @@ blackholing  allowed for acme; next hops 192.0.2.51; communities 65010:9; 1 acti
   for (const line of narrow.stdout.split('\n')) assert.ok([...line].length <= 60, line);
   const printed = await cli(['scrubbers', '-f', 'json', '--api', api.url]);
   assert.deepEqual(JSON.parse(printed.stdout), SCRUBBERS);
+});
+
+const FAILED = {
+  scrubber: 'fra',
+  prefix: '203.0.113.10/32',
+  state: 'failed',
+  since: '2026-01-31T12:01:09.000Z',
+  attempts: 6,
+  last_error: 'HTTP 503: maintenance',
+  next_attempt_at: '2026-01-31T12:02:09.000Z',
+};
+
+test('what cloud scrubbers are asked to protect is a table of its own, and a line of the mitigation', async (t) => {
+  const confirmed = { ...FAILED, state: 'confirmed', attempts: 0, last_error: null, next_attempt_at: null };
+  const body = { ...SCRUBBERS, protections: [FAILED, confirmed] };
+  const one = `GET /v1/mitigations/${ID}`;
+  const failing = await fakeApi(t, {
+    'GET /v1/scrubbers': { status: 200, body },
+    [one]: { status: 200, body: { ...MITIGATION, protection: FAILED } },
+  });
+  const { stdout } = await cli(['scrubbers', '--api', failing.url]);
+  assert.match(stdout, /^SCRUBBER +PREFIX +STATE +SINCE +ATTEMPTS +NEXT +ERROR$/m);
+  assert.match(
+    stdout,
+    /^fra +203\.0\.113\.10\/32 +failed +2026-01-31T12:01:09\.000Z +6 +2026-01-31T12:02:09\.000Z +HTTP 503: maintenance$/m,
+  );
+  assert.match(stdout, /^fra +203\.0\.113\.10\/32 +confirmed +\S+ +0 +- +-$/m);
+  const shown = await cli(['mitigations', 'get', ID, '--api', failing.url]);
+  assert.match(shown.stdout, /^protection +failed at fra: HTTP 503: maintenance \(6 failed attempts\)$/m);
+  const well = await fakeApi(t, { [one]: { status: 200, body: { ...MITIGATION, protection: confirmed } } });
+  const sound = await cli(['mitigations', 'get', ID, '--api', well.url]);
+  assert.match(sound.stdout, /^protection +confirmed by fra$/m);
 });
 
 test('without scrubbers and blackholing the command says so', async (t) => {

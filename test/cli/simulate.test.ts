@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { server } from '../alert/support.ts';
 import { folder, INVENTORY, PLAYBOOKS, SHORTEST } from '../config/folder.ts';
 import { cli } from './harness.ts';
 
@@ -45,6 +46,21 @@ test('other playbooks give other decisions, and secrets are not needed', async (
   assert.match(lines[0].rule, /then discard$/);
   assert.equal(lines.length, 4);
   assert.deepEqual(lines[3].summary.customers, { acme: 1 });
+});
+
+test('a cloud scrubber is asked for nothing, and its secret is not needed', async (t) => {
+  const cloud = await server(t, (response) => response.end());
+  const requests = `requests: { auth: { bearer_env: NOT_SET_HERE }, start: { url: "${cloud.url}/{prefix}" }, stop: { url: "${cloud.url}/{prefix}" } }`;
+  const path = await folder(t, {
+    ...CONFIG,
+    'prefixd.yaml': `${SHORTEST}      announce: [divert]\n      families: [ipv4-unicast]\nscrubbers: [{ name: cloud, divert: { next_hop_v4: 192.0.2.51 }, ${requests} }]\n`,
+    'playbooks.yaml':
+      'playbooks:\n  - name: udp\n    match: { vector: udp_flood }\n    steps: [{ action: divert, to: cloud, ttl_seconds: 120 }]\n',
+  });
+  const { code, stdout, stderr } = await cli(['simulate', '-', '--config', path], { stdin: EVENTS });
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /-> accepted route 203\.0\.113\.10\/32 next-hop 192\.0\.2\.51/);
+  assert.deepEqual(cloud.received, []);
 });
 
 test('without a folder what is built in decides', async () => {

@@ -166,6 +166,18 @@ const wrong: readonly (readonly [
     /blackhole does not take rate_bps/,
   ],
   [
+    'a copy to a VRF',
+    SCRUBBERS,
+    steps('{ action: redirect, vrf: "65010:666", copy: true }'),
+    /steps\[0\]\.copy: a redirect to a VRF cannot copy; remove copy, or use ip/,
+  ],
+  [
+    'a copy to a scrubber that has only a VRF',
+    'scrubbers: [{ name: fra, redirect: { vrf: "65010:666" } }]\n',
+    steps('{ action: redirect, to: fra, copy: true }'),
+    /steps\[0\]\.copy: scrubber fra has only a VRF, and a redirect to a VRF cannot copy; remove copy, or add ipv4/,
+  ],
+  [
     'a route target that is none',
     SCRUBBERS,
     steps('{ action: redirect, vrf: "70000:70000" }'),
@@ -232,6 +244,27 @@ const odd: readonly (readonly [
     /steps\[1\]\.action: no neighbor is given blackhole routes, so this step is never taken; add blackhole to announce/,
   ],
   [
+    'a step whose routes only a disabled neighbor is given',
+    `${SHORTEST}    - { name: off, address: "192.0.2.2", peer_asn: 65002, announce: [blackhole], enabled: false }
+blackhole: { allowed: true }\n`,
+    steps(POLICE, '{ action: blackhole }'),
+    /steps\[1\]\.action: no neighbor is given blackhole routes, so this step is never taken/,
+  ],
+  [
+    'a scrubber that only a disabled neighbor can redirect to',
+    `${SHORTEST}      dialect: arista
+    - { name: off, address: "192.0.2.2", peer_asn: 65002, enabled: false }
+scrubbers: [{ name: fra, redirect: { ipv4: 192.0.2.50 } }]\n`,
+    {},
+    /scrubbers\[0\]\.redirect: no neighbor can redirect to scrubber fra: arista cannot use ipv4/,
+  ],
+  [
+    'a neighbor that is given unicast routes and may hold none',
+    `${EVERYTHING}      max_unicast: 0\n${SCRUBBERS}blackhole: { allowed: true }\n`,
+    {},
+    /9:20 bgp\.neighbors\[0\]\.max_unicast: announce names divert and blackhole, but edge1 may hold no unicast route; raise max_unicast/,
+  ],
+  [
     'routes that may leave the AS',
     `${EVERYTHING}blackhole: { allowed: true, export: true }\n`,
     {},
@@ -267,6 +300,13 @@ scrubbers: [{ name: fra, divert: { next_hop_v4: 198.51.100.9 } }]\n`,
     `${EVERYTHING}      dialect: arista\nscrubbers: [{ name: fra, redirect: { ipv4: 192.0.2.50, vrf: "[2001:db8::1]:666" } }]\n`,
     {},
     /scrubbers\[0\]\.redirect: no neighbor can redirect to scrubber fra: arista cannot use ipv4, vrf; add a target/,
+  ],
+  [
+    'a probed scrubber about which no alert is sent',
+    `${EVERYTHING}scrubbers: [{ name: fra, redirect: { ipv4: 192.0.2.50 }, probe: { url: "https://fra.example/" } }]
+alerting: { destinations: [{ type: webhook, url: "https://hooks.example/" }] }\n`,
+    {},
+    /alerting\.events: no alert is sent about a scrubber that fails its probe; add scrubber\.down/,
   ],
   [
     'a step that its target ends sooner',
@@ -305,6 +345,12 @@ test('a route is exported without a warning if it is short, or says itself that 
     const settings = `${SHORTEST}      announce: [flowspec, divert]\nscrubbers: [{ name: fra, divert: ${divert} }]\n`;
     assert.deepEqual(warningsOf(await load(t, settings)), [], divert);
   }
+});
+
+test('a copy to a scrubber with an address and a VRF, and max_unicast: 0 without unicast, are sound', async (t) => {
+  const settings = `${EVERYTHING}${SCRUBBERS}blackhole: { allowed: true }\n`;
+  sound(await load(t, settings, {}, steps('{ action: redirect, to: fra, copy: true }')));
+  assert.deepEqual(warningsOf(await load(t, `${SHORTEST}      max_unicast: 0\n`)), []);
 });
 
 test('a protected next hop is confirmed by naming it', async (t) => {

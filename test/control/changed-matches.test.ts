@@ -45,7 +45,7 @@ describe('What facts touch', () => {
     const touch = report('203.0.113.10');
     assert.deepEqual([...touch.extended], [only().id]);
     assert.equal(touch.keys.size, 0);
-    assert.equal(touched.matchOf(only().id, state), matchKey(only().match));
+    assert.equal(touched.keysOf(only().id, state)[0], matchKey(only().match));
   });
 
   it('one that is widened touches the match it had and the one it has', () => {
@@ -67,7 +67,7 @@ describe('What facts touch', () => {
     assert.deepEqual([[...leaving.keys], leaving.ending], [[matchKey(match)], [id]]);
     const gone = fold([{ type: 'mitigation.withdrawn', id }]);
     assert.deepEqual([[...gone.keys], gone.ended], [[matchKey(match)], [id]]);
-    assert.equal(touched.matchOf(id, state), undefined);
+    assert.equal(touched.keysOf(id, state)[0], undefined);
   });
 
   it('a safelist entry has every rule judged anew', () => {

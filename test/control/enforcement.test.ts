@@ -9,8 +9,11 @@ import type { NeighborPolicy } from '../../src/control/render-rule.ts';
 import { countNeighbors, viewOf } from '../../src/control/rule-view.ts';
 import { UnenforcedWatch } from '../../src/control/shortfall.ts';
 import type { Unenforced } from '../../src/control/types.ts';
+import { RULE_KINDS } from '../../src/core/action.ts';
 import { buildInventory } from '../../src/core/policy/inventory.ts';
+import { buildPlaybooks } from '../../src/core/policy/playbook.ts';
 import type { Policy } from '../../src/core/policy/policy.ts';
+import { NO_TARGETS, type Targets } from '../../src/core/policy/scrubbers.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 import { FakeTime, idle } from './fake-time.ts';
 import { ban, neighborPolicy, neighborSettings, OPERATOR, POLICY } from './support.ts';
@@ -201,6 +204,93 @@ describe('a mitigation that some neighbors do not enforce', () => {
     await at.engine.submit({ type: 'withdraw', id, actor: OPERATOR, reason: 'over' });
     await idle();
     assert.deepEqual(at.view.shortfalls(), []);
+  });
+});
+
+describe('a rule that the egress check holds back', () => {
+  it('leaves its room to another, and takes it back when it may be sent', async (t) => {
+    const { inventory } = buildInventory({
+      customers: [
+        {
+          customer_id: 'acme',
+          prefixes: ['203.0.113.0/24'],
+          services: [
+            { service_id: 'bgp', assets: [{ ip: '203.0.113.10' }], allowed_ports: { tcp: [178, 180] } },
+          ],
+        },
+      ],
+    });
+    const policy = { ...POLICY, inventory, forecast: () => [] };
+    const at = await house(t, [neighborPolicy('edge1', { maxRules: 1 })], policy);
+    const held = await at.attack('203.0.113.10', { vector: 'syn_flood', protocol: 6 });
+    at.time.now++;
+    const other = await at.attack('203.0.113.11', { vector: 'syn_flood', protocol: 6 });
+    const states = () => [held, other].map(({ id }) => at.view.rulesOf(id)[0]?.state);
+    assert.deepEqual(states(), ['unsupported', 'sent']);
+    const guardrails = { ...policy.guardrails, protectedPorts: [] };
+    const summary = 'no port is protected any more';
+    await at.engine.adopt({ ...policy, guardrails }, { type: 'policy-loaded', actor: OPERATOR, summary });
+    await idle();
+    assert.deepEqual(states(), ['sent', 'over_budget']);
+    await at.engine.adopt(policy, { type: 'policy-loaded', actor: OPERATOR, summary: 'and again' });
+    await idle();
+    assert.deepEqual(states(), ['unsupported', 'sent']);
+  });
+});
+
+describe('a group of commands', () => {
+  const soon = { require_confidence_at_least: 0.5, require_persistence_seconds: 60 };
+  const { playbooks } = buildPlaybooks({
+    playbooks: [
+      {
+        name: 'udp',
+        match: { vector: 'udp_flood' },
+        steps: [
+          { action: 'police', rate_bps: 5_000_000, ttl_seconds: 600 },
+          { action: 'blackhole', ttl_seconds: 600, ...soon },
+        ],
+      },
+    ],
+  });
+  const targets: Targets = { ...NO_TARGETS, blackhole: { ...NO_TARGETS.blackhole, allowed: true } };
+  const neighbor = neighborPolicy('edge1', {
+    announce: RULE_KINDS,
+    families: Object.values(FAMILIES),
+    maxUnicast: 1,
+  });
+
+  it('counts a rule that became a route in it', async (t) => {
+    const at = await house(t, [neighbor], {
+      targets,
+      playbooks,
+      forecast: forecastFor([neighbor], [], targets),
+    });
+    for (const host of [10, 11]) await at.attack(`203.0.113.${host}`);
+    at.time.now += 60_000;
+    const answers = await Promise.all(
+      [10, 11].map((host) => at.engine.submit(ban(`203.0.113.${host}`, { confidence: 0.9 }))),
+    );
+    assert.deepEqual(
+      answers.map((one) => 'why' in one && /no room on edge1: max_unicast/.test(one.why.join('\n'))),
+      [false, true],
+    );
+    await idle();
+    assert.deepEqual(at.rules('edge1'), [
+      'route 203.0.113.10/32 next-hop 192.0.2.1 community blackhole,no-export',
+    ]);
+  });
+
+  it('does not pass the quota of blackholes together', async (t) => {
+    const quotas = { ...POLICY.quotas, maxBlackholedPerCustomer: 1 };
+    const at = await house(t, [neighbor], { targets, playbooks, quotas, forecast: () => [] });
+    const hosts = [10, 11, 12];
+    for (const host of hosts) await at.attack(`203.0.113.${host}`);
+    at.time.now += 60_000;
+    const answers = await Promise.all(
+      hosts.map((host) => at.engine.submit(ban(`203.0.113.${host}`, { confidence: 0.9 }))),
+    );
+    const actions = answers.map((one) => one.type === 'event' && one.mitigation?.action.type);
+    assert.deepEqual(actions, ['blackhole', 'police', 'police']);
   });
 });
 

@@ -305,7 +305,11 @@ function expected(house: House, policy: NeighborPolicy, families: readonly Famil
   const { state, policy: rules } = house.engine;
   const guard = guardOf(rules, state, house.neighbors);
   const keys = [...state.live].map((id) => ruleKey(state.mitigations.get(id) ?? assert.fail(id)));
-  const table = new WantedRoutes(policy.maxRules, policy.maxUnicast);
+  const table = new WantedRoutes(
+    policy.maxRules,
+    policy.maxUnicast,
+    (route) => checkRoute(route, guard) !== undefined,
+  );
   for (const [key, rule] of desired(state, keys, house.time.now)) {
     table.place(key, rule && { rule, rendering: render(rule, policy, rules.targets ?? NO_TARGETS) });
   }

@@ -120,6 +120,7 @@ export function stateOf(
     lastAt: 0,
     paused: undefined,
     disabledPeers: new Map(),
+    downScrubbers: new Map(),
     mitigations: new Map(mitigations.map((one) => [one.id, one])),
     live: new Set(mitigations.map((one) => one.id)),
     lifeOf: () => undefined,

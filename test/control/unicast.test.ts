@@ -212,6 +212,18 @@ describe('the budgets of a neighbor', () => {
     assert.deepEqual([...table.overBudget], ['b']);
   });
 
+  it('leave out what the egress check refuses, until it does no more', () => {
+    const refused = new Set(['m1']);
+    const table = new WantedRoutes(10, 1, ({ owner }) => refused.has(owner));
+    for (const host of [1, 2, 3]) table.place(`unicast|${host}`, claimUnicast(host, host));
+    assert.deepEqual([...table.overBudget], ['unicast|3']);
+    assert.equal(table.route(unicast(1).key)?.owner, 'm1', 'it is shown as held back, not as over budget');
+    assert.equal(table.roomFor(BLACKHOLE), -1);
+    refused.clear();
+    assert.deepEqual([...table.reapplyBudgets()], [unicast(2).key]);
+    assert.deepEqual([...table.overBudget].sort(), ['unicast|2', 'unicast|3']);
+  });
+
   it('have room by the kind of the action', () => {
     const table = new WantedRoutes(10, 2);
     table.place('unicast|1', claimUnicast(1, 1, DIVERT));
@@ -315,10 +327,10 @@ const ESCALATING = buildPlaybooks({
   ],
 }).playbooks;
 
-async function house(neighbors: readonly NeighborPolicy[] = [whole('edge1')]) {
+async function house(neighbors: readonly NeighborPolicy[] = [whole('edge1')], changes: Partial<Policy> = {}) {
   const time = new FakeTime();
   let ids = 0;
-  const policy: Policy = { ...POLICY, targets: TARGETS, playbooks: ESCALATING };
+  const policy: Policy = { ...POLICY, targets: TARGETS, playbooks: ESCALATING, ...changes };
   const { engine } = await openEngine({
     store: new MemoryStore(),
     policy,
@@ -393,24 +405,89 @@ describe('a mitigation that escalates from police over redirect to blackhole', (
     assert.equal(at.engine.state.mitigations.get(id)?.status, 'withdrawn');
   });
 
-  it('says on a neighbor without unicast that its route is not for it', async () => {
+  it('leaves its last rule on a neighbor that is not given the route, and withdraws both at its end', async () => {
     const at = await house([whole('upstream'), neighborPolicy('edge1')]);
     const id = await at.attack();
     for (let i = 0; i < 2; i++) {
       at.time.now += 60_000;
       await at.attack();
     }
-    assert.deepEqual(
-      at.view.rulesOf(id).map(({ neighbor, kind, state }) => `${neighbor} ${kind} ${state}`),
-      ['upstream blackhole sent', 'edge1 blackhole unsupported'],
-    );
+    const states = () =>
+      at.view.rulesOf(id).map(({ neighbor, kind, state, rule }) => `${neighbor} ${kind} ${state} ${rule}`);
+    assert.deepEqual(states(), [`upstream blackhole sent ${HOLED}`, `edge1 flowspec sent ${REDIRECTED}`]);
     assert.deepEqual(countNeighbors(at.view.rulesOf(id)), {
-      sent: 1,
+      sent: 2,
       pending: 0,
-      unsupported: 1,
+      unsupported: 0,
       overBudget: 0,
     });
-    assert.match(at.view.shortfalls()[0]?.why ?? '', /blackhole is not in the neighbor's announce list/);
+    assert.deepEqual(at.view.shortfalls(), []);
+    const held = (peer: string) => [...at.announcer.ribOut(peer).effectiveKeys()].length;
+    assert.deepEqual([held('upstream'), held('edge1')], [1, 1]);
+
+    at.time.now += 30_000;
+    await at.attack();
+    await at.reconciler.full();
+    assert.deepEqual(
+      [held('upstream'), held('edge1')],
+      [1, 1],
+      'neither an extension nor a full run changes it',
+    );
+    await at.engine.submit({ type: 'withdraw', id, actor: OPERATOR, reason: 'over' });
+    await idle();
+    assert.deepEqual([held('upstream'), held('edge1')], [0, 0]);
+    assert.equal(at.engine.state.mitigations.get(id)?.status, 'withdrawn');
+  });
+
+  it('is unsupported on a neighbor that can hold neither the route nor the rule before it', async () => {
+    const at = await house([whole('upstream'), whole('scrub', { announce: ['divert'] })]);
+    const id = await at.attack();
+    for (let i = 0; i < 2; i++) {
+      at.time.now += 60_000;
+      await at.attack();
+    }
+    const [, scrub] = at.view.rulesOf(id);
+    assert.deepEqual([scrub?.kind, scrub?.state], ['flowspec', 'unsupported']);
+    assert.match(scrub?.why ?? '', /flowspec is not in the neighbor's announce list/);
+  });
+
+  it('goes before the filter of another mitigation with the same match', () => {
+    const kept = {
+      match: HOST,
+      ports: [],
+      excludedPorts: [],
+      action: { type: 'discard', rateBps: null },
+      step: 0,
+    } as const;
+    const away = mitigation({ id: 'b', action: BLACKHOLE, match: HOST, filter: kept });
+    const policed = mitigation({ id: 'p', match: HOST, createdAt: 9 });
+    const key = ruleKey(policed);
+    const state = { ...stateOf([away, policed], ruleKey), withMatch: () => new Set(['b', 'p']) };
+    assert.equal(desired(state, [key], 10).get(key)?.mitigationId, 'p');
+    const alone = { ...state, withMatch: () => new Set(['b']) };
+    assert.deepEqual(desired(alone, [key], 10).get(key)?.instead, { match: HOST, action: BLACKHOLE });
+  });
+});
+
+describe('a blackhole that is lifted to see whether the attack goes on', () => {
+  it('has no route meanwhile, lacks nothing, and gets its route back at the next report', async () => {
+    const lifting = { ...HOLE, return: { ...HOLE.return, probeSeconds: 30 } };
+    const targets = { ...TARGETS, blackhole: { ...TARGETS.blackhole, target: lifting } };
+    const at = await house([whole('edge1')], { targets });
+    const id = await at.attack();
+    for (let i = 0; i < 2; i++) {
+      at.time.now += 60_000;
+      await at.attack();
+    }
+    at.time.now = at.engine.state.mitigations.get(id)?.expiresAt ?? 0;
+    await at.engine.submit({ type: 'expire' });
+    await idle();
+    assert.equal(at.written.at(-1), `- ${HOLED}`);
+    assert.deepEqual([at.view.rulesOf(id), at.view.shortfalls()], [[], []]);
+    at.time.now += 10_000;
+    await at.attack();
+    assert.equal(at.written.at(-1), `+ ${HOLED}`);
+    assert.equal(at.engine.state.mitigations.get(id)?.status, 'escalated');
   });
 });
 

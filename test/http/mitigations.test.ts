@@ -77,6 +77,7 @@ describe('GET /v1/mitigations/{id}', () => {
       holds: [],
       ending: false,
       end: null,
+      protection: null,
       rule: RULE,
       enforcement: { sent: 1, pending: 0, unsupported: 1, over_budget: 0 },
       rules: [
@@ -455,6 +456,10 @@ describe('POST /v1/mitigations', () => {
         { type: 'redirect', rateBps: 1_000_000, target: { vrf: '65010:666' }, copy: true },
       ],
       [
+        { action_type: 'redirect', vrf: '[2001:db8::1]:666', rate_bps: null },
+        { type: 'redirect', rateBps: null, target: { vrf: '[2001:db8::1]:666' } },
+      ],
+      [
         { action_type: 'redirect', ip: '2001:DB8:0::9', rate_bps: undefined, copy: false },
         { type: 'redirect', rateBps: null, target: { ip: '2001:db8::9' } },
       ],
@@ -542,6 +547,7 @@ describe('POST /v1/mitigations', () => {
       [{ action_type: 'redirect', to: 'fra', vrf: '65010:666' }, 'vrf'],
       [{ action_type: 'redirect', vrf: '65010:666', ip: '192.0.2.9' }, 'ip'],
       [{ action_type: 'redirect', vrf: '65010' }, 'vrf'],
+      [{ action_type: 'redirect', vrf: '65536:65536' }, 'vrf'],
       [{ action_type: 'redirect', ip: '192.0.2.0/24' }, 'ip'],
       [{ action_type: 'redirect', to: 'fra', share_rate: true }, 'share_rate'],
       [{ copy: true }, 'copy'],

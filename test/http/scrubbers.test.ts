@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { DEFAULT_RETURN, NO_TARGETS, type Scrubber, type Targets } from '../../src/core/policy/scrubbers.ts';
 import type { MitigationAction } from '../../src/core/action.ts';
-import { api, bearer, mitigation, POLICY } from './support.ts';
+import type { ProtectionStatus } from '../../src/view/protection-view.ts';
+import { api, bearer, mitigation, MITIGATION_ID, NOON, POLICY } from './support.ts';
 
 const FRA: Scrubber = {
   name: 'fra',
@@ -17,9 +18,10 @@ const FRA: Scrubber = {
     return: DEFAULT_RETURN,
   },
   maxDiverted: 10,
+  probe: { url: 'http://192.0.2.9/', intervalSeconds: 10, timeoutSeconds: 3, failures: 3, successes: 2 },
 };
 
-const RETURN = { min_seconds: 3600, quiet_seconds: 600, backoff: 2, max_seconds: 43_200 };
+const RETURN = { min_seconds: 3600, quiet_seconds: 600, backoff: 2, max_seconds: 43_200, probe_seconds: 0 };
 
 const TARGETS: Targets = {
   scrubbers: new Map([
@@ -50,6 +52,7 @@ describe('GET /v1/scrubbers', () => {
       const match = { dstPrefix, protocol: null, dstPorts: [], srcPorts: [] };
       engine.record({ type: 'mitigation.created', mitigation: mitigation({ id, match, action }) });
     }
+    engine.record({ type: 'scrubber.down', scrubber: 'fra', reason: 'no answer within 3 s' });
     const response = await app.inject({ url: '/v1/scrubbers', headers: bearer('viewer') });
     assert.equal(response.statusCode, 200);
     assert.deepEqual(response.json(), {
@@ -68,6 +71,9 @@ describe('GET /v1/scrubbers', () => {
             return: RETURN,
           },
           max_diverted: 10,
+          healthy: false,
+          unhealthy_since: '2026-11-23T12:00:00.000Z',
+          unhealthy_reason: 'no answer within 3 s',
           redirected: 2,
           diverted: 1,
         },
@@ -76,10 +82,14 @@ describe('GET /v1/scrubbers', () => {
           redirect: { ipv4: null, ipv6: '2001:db8::50', vrf: null },
           divert: null,
           max_diverted: null,
+          healthy: null,
+          unhealthy_since: null,
+          unhealthy_reason: null,
           redirected: 0,
           diverted: 0,
         },
       ],
+      protections: [],
       blackhole: {
         allowed: true,
         next_hop_v4: '192.0.2.1',
@@ -94,6 +104,42 @@ describe('GET /v1/scrubbers', () => {
         active: 1,
       },
     });
+  });
+
+  it('shows what cloud scrubbers are asked to protect, and so does the mitigation', async () => {
+    const failing: ProtectionStatus = {
+      scrubber: 'fra',
+      prefix: '203.0.113.10/32',
+      mitigationId: MITIGATION_ID,
+      state: 'failed',
+      request: 'start',
+      since: NOON,
+      attempts: 5,
+      lastError: 'HTTP 503: maintenance',
+      nextAttemptAt: NOON + 60_000,
+    };
+    const { app, engine } = await api({
+      protections: {
+        statuses: () => [failing],
+        statusOf: ({ id }) => (id === MITIGATION_ID ? failing : undefined),
+      },
+    });
+    engine.record({ type: 'mitigation.created', mitigation: mitigation() });
+    const shown = {
+      scrubber: 'fra',
+      prefix: '203.0.113.10/32',
+      mitigation_id: MITIGATION_ID,
+      state: 'failed',
+      request: 'start',
+      since: '2026-11-23T12:00:00.000Z',
+      attempts: 5,
+      last_error: 'HTTP 503: maintenance',
+      next_attempt_at: '2026-11-23T12:01:00.000Z',
+    };
+    const all = await app.inject({ url: '/v1/scrubbers', headers: bearer('viewer') });
+    assert.deepEqual(all.json().protections, [shown]);
+    const one = await app.inject({ url: `/v1/mitigations/${MITIGATION_ID}`, headers: bearer('viewer') });
+    assert.deepEqual(one.json().protection, shown);
   });
 
   it('shows that nothing is configured', async () => {

@@ -144,6 +144,34 @@ async function table(rig: Rig, route: OutRoute): Promise<string> {
   );
 }
 
+/** A router that knows the ways to the scrubber, and answers with ICMP for what carries BLACKHOLE. */
+const UNREACHABLE: NonNullable<RigOptions['daemon']> = {
+  unicastImport: 'holes',
+  statements: [
+    'filter holes { if (65535, 666) ~ bgp_community then dest = RTD_UNREACHABLE; accept; }',
+    'protocol static way4 { ipv4; route 192.0.2.80/32 via "lo"; }',
+    'protocol static way6 { ipv6; route 2001:db8:5c::1/128 via "lo"; }',
+  ].join('\n'),
+};
+
+describe('bird, whose filter makes BLACKHOLE unreachable', { skip: missing('bird') }, () => {
+  it('has unreachable routes for blackholes, and the way to the scrubber for diversions', async (t) => {
+    const rig = await Rig.start('bird', { families: FAMILIES, daemon: UNREACHABLE });
+    undo(t, () => rig.end());
+    rig.announce(...ROUTES);
+    for (const route of ROUTES) await shows(rig, route, route.text);
+    const line = (route: OutRoute, kind: string, way: string): RegExp =>
+      new RegExp(`^${prefixOf(route)} +${kind} \\[peer0 [^\\n]*${way}`, 'm');
+    for (const hole of [HOLE4, HOLE6]) assert.match(await table(rig, hole), line(hole, 'unreachable', '$'));
+    for (const diverted of [DIVERT4, DIVERT6])
+      assert.match(await table(rig, diverted), line(diverted, 'unicast', '\\n\\tdev lo$'));
+    // The route of an ended blackhole goes, and does not stay as unreachable.
+    rig.withdraw(HOLE4, HOLE6);
+    await shows(rig, HOLE4, undefined);
+    await shows(rig, HOLE6, undefined);
+  });
+});
+
 /** Three BIRDs in a row behind the speaker: the first two are one AS, the third another. */
 async function row(
   t: TestContext,

@@ -21,6 +21,7 @@ describe('the soak', () => {
     const report = await soak({ seconds: 5, random: randomNumbers(7), store: new MemoryStore() });
     assert.ok(report.quietPoints >= 1);
     assert.ok(report.rulesCompared > 0, 'no rule stood at any quiet point');
+    assert.ok(report.unicastCompared > 0, 'no unicast route stood at any quiet point');
     assert.ok(report.steps >= 20);
   });
 

@@ -59,6 +59,7 @@ function pageOf(reports: readonly InteropReport[]): string {
     '',
     '`test/interop/unicast.test.ts` announces diversions and blackholes, IPv4 and IPv6, to all four and reads next hop and communities from',
     'their tables; in a row of three routers, a route with NO_EXPORT stops at the border of the AS.',
+    '`test/interop/redirects.test.ts` does so for GoBGP and ExaBGP with every redirect as each platform is told it; tshark reads the same.',
     '',
     'Both sides may connect: `test/interop/collisions.test.ts` restarts BIRD, FRR and GoBGP with either identifier higher and expects one',
     'session within 5 s each time; `npm run restarts` does so 200 times.',

@@ -63,10 +63,22 @@ export async function everySeries(): Promise<string> {
     version: '1.2.3',
     assess: () => ({ status: 'ok', reasons: [] }),
     database: DATABASE,
+    protections: () => [
+      {
+        scrubber: 'fra',
+        prefix: '203.0.113.10/32',
+        mitigationId: mitigation().id,
+        state: 'failed',
+        request: 'start',
+        since: 0,
+        attempts: 5,
+      },
+    ],
   });
   const action = { type: 'divert', rateBps: null, scrubber: 'fra' } as const;
   engine.record({ type: 'mitigation.created', mitigation: mitigation({ action }) });
   metrics.onAlert('slack', 'delivered');
+  metrics.onScrubberRequest('fra', 'start', 'accepted');
   metrics.onAppended(1, 2);
   metrics.onRequest({ method: 'GET', route: '/v1/health', status: 200, seconds: 0.001 });
   const { body } = await metrics.scrape();

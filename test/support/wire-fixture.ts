@@ -15,6 +15,10 @@ export interface ExpectedRule {
   readonly rd?: string;
   /** EXTENDED_COMMUNITIES, each 8 octets in hex; absent on a withdrawal. */
   readonly actions?: readonly string[];
+  /** IPv6 address specific EXTENDED_COMMUNITIES (RFC 5701), each 20 octets in hex. */
+  readonly longActions?: readonly string[];
+  /** The next hop in hex, of a redirect in the form of draft 00. */
+  readonly nextHop?: string;
   /** Describes how the daemon's encoding differs from the standard. */
   readonly deviates?: string;
 }

@@ -8,10 +8,18 @@ import type { ExchangeView } from '../../exchange/types.ts';
 import { secondsWords } from '../../net/text.ts';
 import { errorText } from '../../net/text.ts';
 import type { AuditCondition } from '../../store/audit/audit.ts';
+import type { ScrubberRequests } from '../../cloud/scrubber-requests.ts';
 import type { Assessment, HealthCode, HealthReason } from '../../view/health.ts';
 import { exchangeLines } from './exchange-lines.ts';
-import { quotaLines } from './health-lines.ts';
-import { auditLines, type HealthLine, type JournalMedium, recordingLines } from './health-lines.ts';
+import {
+  auditLines,
+  type HealthLine,
+  type JournalMedium,
+  quotaLines,
+  recordingLines,
+  requestLines,
+  scrubberLines,
+} from './health-lines.ts';
 
 export interface HealthSources {
   readonly announcer: Announcer;
@@ -32,6 +40,8 @@ export interface HealthSources {
   readonly shortfalls: () => readonly Shortfall[];
   /** The exchange with other POPs; undefined: there is none. */
   readonly exchange?: () => ExchangeView | undefined;
+  /** Requests to cloud scrubbers; absent: there are none. */
+  readonly requests?: () => Pick<ScrubberRequests, 'statuses' | 'ledgerTrouble'>;
 }
 
 /** Maximum number of lines about rules that are missing on neighbors; one per neighbor and reason. */
@@ -119,6 +129,8 @@ export class Health {
       ...clockFindings(this.#sources.clockAhead()),
       ...this.#sessions(),
       ...shortfallFindings(this.#sources.shortfalls()),
+      ...scrubberLines(engine.state, engine.policy),
+      ...this.#requests(),
       ...quotaLines(engine.state, engine.policy).map(
         ({ key, text }): HealthLine => ({ code: 'quota', key, text }),
       ),
@@ -144,6 +156,11 @@ export class Health {
   #exchange(): readonly HealthLine[] {
     const exchange = this.#sources.exchange?.();
     return exchange === undefined ? [] : exchangeLines(exchange, this.#sources.clock());
+  }
+
+  #requests(): readonly HealthLine[] {
+    const requests = this.#sources.requests?.();
+    return requests === undefined ? [] : requestLines(requests.statuses(), requests.ledgerTrouble);
   }
 
   #mode(engine: EngineView): readonly HealthLine[] {

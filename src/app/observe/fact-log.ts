@@ -113,6 +113,15 @@ export function logFacts(
             fact.type === 'peer.disabled' ? 'neighbor disabled' : 'neighbor enabled',
           );
           break;
+        case 'scrubber.down':
+          log.error(
+            { scrubber: fact.scrubber, reason: fact.reason },
+            'scrubber does not answer its health probe; its mitigations leave it',
+          );
+          break;
+        case 'scrubber.up':
+          log.warn({ scrubber: fact.scrubber }, 'scrubber answers its health probe again');
+          break;
         case 'policy.loaded':
           log.info({ actor: fact.actor.name, summary: fact.summary }, 'policy loaded');
           break;

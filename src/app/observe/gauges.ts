@@ -13,6 +13,7 @@ import type { ExchangeView } from '../../exchange/types.ts';
 import type { JournalDatabase } from '../storage.ts';
 import { targetUse } from '../../view/action-view.ts';
 import { type Assessment, HEALTH_CODES, HEALTH_STATUSES } from '../../view/health.ts';
+import { PROTECTION_STATES, type ProtectionStatus } from '../../view/protection-view.ts';
 import type { MetricRegistry } from './metric-registry.ts';
 
 export interface MetricsSources {
@@ -32,6 +33,8 @@ export interface MetricsSources {
   readonly assess: () => Assessment;
   /** The exchange with other POPs; absent: there is none. */
   readonly exchange?: ExchangeView | undefined;
+  /** What cloud scrubbers are asked to protect. */
+  readonly protections?: () => readonly ProtectionStatus[];
 }
 
 /** Sampling period for the event loop's delay (ms). */
@@ -44,6 +47,7 @@ export function addGauges(metrics: MetricRegistry, sources: MetricsSources, dela
   addReconciler(metrics, sources);
   addHealth(metrics, sources);
   addConnections(metrics, sources);
+  addProtections(metrics, sources);
   addRecording(metrics, sources);
   if (sources.database !== undefined) addDatabase(metrics, sources.database);
   addProcess(metrics, sources, delay);
@@ -58,6 +62,23 @@ function addHealth(metrics: MetricRegistry, { assess }: MetricsSources): void {
     const { reasons } = assess();
     return HEALTH_CODES.map((code) => [{ code }, reasons.filter((one) => one.code === code).length]);
   });
+}
+
+function addProtections(metrics: MetricRegistry, { protections }: MetricsSources): void {
+  metrics.gauge(
+    'prefixd_scrubber_protections',
+    'Prefixes that a cloud scrubber is asked to protect; those that are not confirmed are pending',
+    ['scrubber', 'state'],
+    () => {
+      const statuses = protections?.() ?? [];
+      return [...new Set(statuses.map(({ scrubber }) => scrubber))].flatMap((scrubber) =>
+        PROTECTION_STATES.map((state) => {
+          const count = statuses.filter((one) => one.scrubber === scrubber && one.state === state).length;
+          return [{ scrubber, state }, count] as const;
+        }),
+      );
+    },
+  );
 }
 
 function addRecording(metrics: MetricRegistry, { clock, recording }: MetricsSources): void {
@@ -129,6 +150,11 @@ function addMitigations(metrics: MetricRegistry, { engine }: MetricsSources): vo
       const names = new Set([...(engine.policy.targets?.scrubbers.keys() ?? []), ...diverted.keys()]);
       return [...names].map((scrubber) => [{ scrubber }, diverted.get(scrubber) ?? 0]);
     },
+  );
+  metrics.gauge('prefixd_scrubber_up', '1 while a scrubber answers its health probe', ['scrubber'], () =>
+    [...(engine.policy.targets?.scrubbers.values() ?? [])].flatMap(({ name: scrubber, probe }) =>
+      probe === undefined ? [] : [[{ scrubber }, engine.state.downScrubbers.has(scrubber) ? 0 : 1] as const],
+    ),
   );
   metrics.gauge('prefixd_blackholes_active', 'Active mitigations that blackhole their victim', [], () => [
     [{}, targetUse(engine.state).blackholed],

@@ -1,10 +1,13 @@
-/** Makes health lines: quotas that are used up, and problems of the journal and the audit log. */
+/** Makes health lines: quotas that are used up, failed requests to scrubbers, and problems of the journal and the audit log. */
 import type { Recording } from '../../control/types.ts';
+import { failureWords } from '../../core/policy/guardrails.ts';
 import type { Policy } from '../../core/policy/policy.ts';
+import { NO_TARGETS } from '../../core/policy/scrubbers.ts';
 import type { StateView } from '../../core/state/state.ts';
 import { countWords, errorText, secondsWords } from '../../net/text.ts';
 import type { AuditCondition } from '../../store/audit/audit.ts';
 import type { HealthCode } from '../../view/health.ts';
+import type { ProtectionStatus } from '../../view/protection-view.ts';
 
 /** Maximum number of customers that are named; the others are counted. */
 const NAMED = 5;
@@ -44,6 +47,20 @@ export function quotaLines(
     lines.push({ key: 'customers', text });
   }
   return lines;
+}
+
+/** Returns a line for each scrubber that fails its health probe. */
+export function scrubberLines(
+  { downScrubbers }: Pick<StateView, 'downScrubbers'>,
+  { targets = NO_TARGETS }: Pick<Policy, 'targets'>,
+): readonly HealthLine[] {
+  const probed = [...downScrubbers].filter(([name]) => targets.scrubbers.get(name)?.probe !== undefined);
+  return probed.map(([name, failure]) => ({
+    code: 'scrubber_down',
+    key: name,
+    text: failureWords(name, failure),
+    since: failure.at,
+  }));
 }
 
 // Problems of the journal and the audit log.
@@ -113,4 +130,37 @@ export function auditLines({ failure, writingSince }: AuditCondition, now: numbe
   if (writingSince === undefined || now - writingSince < AUDIT_MS) return [];
   const text = `a write to the audit log hangs; ${after}; check the disk of observability.audit_log_path`;
   return [{ code: 'audit', key: 'stalled', text, since: writingSince }];
+}
+
+// Requests to cloud scrubbers.
+
+/** Returns a line for each request that has failed; beyond NAMED they share one. And for what remembers requests. */
+export function requestLines(
+  statuses: readonly ProtectionStatus[],
+  { reading, writing }: { readonly reading?: string; readonly writing?: string },
+): readonly HealthLine[] {
+  const failed = statuses.filter(({ state }) => state === 'failed');
+  const code = 'scrubber_request';
+  const lines: HealthLine[] = failed.slice(0, NAMED).map((one) => {
+    const { scrubber, prefix, request, attempts, lastError = 'no reason', since } = one;
+    const what =
+      request === 'start'
+        ? `${scrubber} has not confirmed that it protects ${prefix}`
+        : `${scrubber} may still protect ${prefix}, which nobody needs any more`;
+    const text = `${what}: ${lastError} (${countWords(attempts, 'attempt')}); trying again`;
+    return { code, key: `${request} ${scrubber} ${prefix}`, text, since };
+  });
+  if (failed.length > NAMED) {
+    const text = `and ${countWords(failed.length - NAMED, 'more failed request')} to scrubbers; prefixd scrubbers shows them`;
+    lines.push({ code, key: 'more', text });
+  }
+  if (writing !== undefined) {
+    const text = `scrubber-requests.json cannot be written, so a restart may forget what scrubbers protect: ${writing}`;
+    lines.push({ code, key: 'writing', text });
+  }
+  if (reading !== undefined) {
+    const text = `scrubber-requests.json could not be read at the start (${reading}) and is now scrubber-requests.json.damaged: check at your scrubbers which prefixes they protect, then restart prefixd`;
+    lines.push({ code, key: 'reading', text });
+  }
+  return lines;
 }

@@ -5,6 +5,7 @@
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Counter, Histogram } from 'prom-client';
+import type { RequestReport, RequestResult } from '../../cloud/protection.ts';
 import type { RecordedFact } from '../../core/facts.ts';
 import { KNOWN_VECTORS } from '../../core/policy/vectors.ts';
 import type { RefusalReason } from '../../core/types.ts';
@@ -34,6 +35,7 @@ const REASONS: Readonly<Record<RefusalReason, true>> = {
   rule_too_broad: true,
   not_enforceable: true,
   action_not_allowed: true,
+  scrubber_unhealthy: true,
   quota_diverted: true,
   quota_blackholed: true,
   invalid_report: true,
@@ -70,6 +72,7 @@ export class Metrics {
   readonly #fsyncSeconds: Histogram;
   readonly #alerts: Counter<'destination' | 'outcome'>;
   readonly #exchange: ExchangeMetrics | undefined;
+  readonly #scrubberRequests: Counter<'scrubber' | 'request' | 'result'>;
 
   constructor(sources: MetricsSources) {
     this.#events = this.#registry.counter('prefixd_events_ingested_total', 'Events that detectors reported', [
@@ -103,6 +106,11 @@ export class Metrics {
       'prefixd_alerts_sent_total',
       'Alerts by outcome of their delivery',
       ['destination', 'outcome'],
+    );
+    this.#scrubberRequests = this.#registry.counter(
+      'prefixd_scrubber_requests_total',
+      'Requests to cloud scrubbers to start or stop protection, by result of each attempt',
+      ['scrubber', 'request', 'result'],
     );
     this.#requestSeconds = this.#registry.histogram(
       'prefixd_http_request_duration_seconds',
@@ -179,6 +187,11 @@ export class Metrics {
   /** Counts versions of mitigations that were published. */
   onPublished(count: number): void {
     this.#exchange?.onPublished(count);
+  }
+
+  /** Counts an attempt to start or stop protection. `scrubber` comes from the configuration. */
+  onScrubberRequest(scrubber: string, request: RequestReport['request'], result: RequestResult): void {
+    this.#scrubberRequests.inc({ scrubber, request, result });
   }
 
   /** Stops counting. */

@@ -16,7 +16,7 @@ export function registerScrubbers(
     .command('scrubbers')
     .description('show scrubbers and blackholing, and how many mitigations use them')
     .details(
-      'Shows where mitigations can send traffic, as configured, and whether victims may be blackholed.',
+      'Shows where mitigations can send traffic, as configured, which prefixes cloud scrubbers are asked to protect, and whether victims may be blackholed.',
     )
     .examples('prefixd scrubbers', 'prefixd scrubbers -f json')
     .action(async (_options, command: Command) => {
@@ -28,20 +28,38 @@ export function registerScrubbers(
     });
 }
 
-function scrubbersText(context: CommandContext, { scrubbers, blackhole }: Fields): string {
+function scrubbersText(context: CommandContext, { scrubbers, protections, blackhole }: Fields): string {
   const rows = records(scrubbers);
+  const asked = records(protections);
   const drawing = drawingFor(context);
   const shown = rows.length === 0 ? 'No scrubbers are configured.\n' : table(COLUMNS, rows, drawing);
-  return `${shown}\n${pairs([['blackholing', blackholeText(record(blackhole))]], drawing)}`;
+  const requested = asked.length === 0 ? '' : `\n${table(PROTECTION_COLUMNS, asked, drawing)}`;
+  return `${shown}${requested}\n${pairs([['blackholing', blackholeText(record(blackhole))]], drawing)}`;
 }
 
 const COLUMNS: readonly Column<Fields>[] = [
   { title: 'NAME', value: (one) => text(one.name) },
+  { title: 'HEALTH', value: healthText, least: 8 },
   { title: 'REDIRECTED', value: (one) => text(one.redirected), right: true },
   { title: 'DIVERTED', value: divertedText, right: true },
   { title: 'REDIRECT TO', value: redirectText, least: 11 },
   { title: 'DIVERT TO', value: (one) => nextHops(record(one.divert)), least: 9 },
   { title: 'COMMUNITIES', value: (one) => communities(record(one.divert)), least: 11, optional: true },
+];
+
+/** Returns `healthy`, `unhealthy: no answer within 3 s`, or `-` for a scrubber that is not probed. */
+function healthText({ healthy, unhealthy_reason: why }: Fields): string {
+  if (healthy === true) return 'healthy';
+  return healthy === false ? `unhealthy: ${text(why)}` : '-';
+}
+const PROTECTION_COLUMNS: readonly Column<Fields>[] = [
+  { title: 'SCRUBBER', value: (one) => text(one.scrubber) },
+  { title: 'PREFIX', value: (one) => text(one.prefix) },
+  { title: 'STATE', value: (one) => text(one.state) },
+  { title: 'SINCE', value: (one) => text(one.since) },
+  { title: 'ATTEMPTS', value: (one) => text(one.attempts), right: true },
+  { title: 'NEXT', value: (one) => text(one.next_attempt_at) || '-', optional: true },
+  { title: 'ERROR', value: (one) => text(one.last_error) || '-', least: 10 },
 ];
 
 /** Returns the number of diversions and its limit: `1 of 10`. */

@@ -319,7 +319,7 @@ const alerting = z.strictObject({
       'mitigation.unenforced',
     ])
     .describe(
-      'Events that raise an alert. `mitigation.rejected` raises one alert per victim and reason, and for a quota one alert per customer. `mitigation.unenforced`: a neighbor cannot enforce an active mitigation or has no room for it. Mitigations that another POP decided raise alerts only if `mitigation.imported` is listed.',
+      'Events that raise an alert. `mitigation.rejected` raises one alert per victim and reason, and for a quota one alert per customer. `mitigation.unenforced`: a neighbor cannot enforce an active mitigation or has no room for it. `scrubber.request_failed`: a cloud scrubber has not accepted a start or a stop. Mitigations that another POP decided raise alerts only if `mitigation.imported` is listed.',
     ),
   allow_private_addresses: flag
     .default(false)

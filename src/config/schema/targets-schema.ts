@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import { DEFAULT_RETURN, MAX_UNICAST_TTL_SECONDS, NO_TARGETS } from '../../core/policy/scrubbers.ts';
 import { address, decimal, flag, integer, routeTarget, words } from '../../core/policy/value-kinds.ts';
-import { community, name } from './fields.ts';
+import { community, name, webUrl } from './fields.ts';
+import { requests } from './request-schema.ts';
 
 const { nextHopV4, nextHopV6 } = NO_TARGETS.blackhole.target;
 
@@ -60,11 +61,29 @@ const redirect = z.strictObject({
     .describe('Route target of a VRF, for routers that cannot redirect to an address.'),
 });
 
+const probe = z.strictObject({
+  url: webUrl.describe('URL of a GET request, which a healthy scrubber answers with a status of 200 to 299.'),
+  interval_seconds: integer(1, 3600, 'seconds').default(10).describe('Time between two requests.'),
+  timeout_seconds: integer(1, 60, 'seconds').default(3).describe('Longest wait for an answer.'),
+  failures: integer(1, 100)
+    .default(3)
+    .describe('Failures in a row after which the scrubber is unhealthy and its mitigations leave it.'),
+  successes: integer(1, 100)
+    .default(2)
+    .describe('Answers in a row after which the scrubber is healthy again.'),
+});
+
 const scrubber = z.strictObject({
   name: name.describe('Name in playbooks, the API, logs and metrics; unique.'),
   redirect: redirect.prefault({}).describe('Targets of FlowSpec rules with `action: redirect`.'),
   divert: divert.optional().describe('Routes with `action: divert`. Default: nothing can be diverted to it.'),
   max_diverted: integer(0, 100_000).default(10).describe('Mitigations that divert to it at one time.'),
+  probe: probe.optional().describe('Health probe. Default: the scrubber counts as healthy.'),
+  requests: requests
+    .optional()
+    .describe(
+      'HTTP requests that start and stop protection of a prefix at a cloud scrubber. Default: it needs none.',
+    ),
 });
 
 /** The section `scrubbers`. */
@@ -84,4 +103,14 @@ export const blackhole = z.strictObject({
     .default([])
     .describe('`customer_id` of those that may be blackholed. Default: all.'),
   ...unicastKeys,
+  return: returning
+    .extend({
+      probe_seconds: integer(0, 3600, 'seconds')
+        .default(0)
+        .describe(
+          'How long a blackhole is lifted before it ends, to see whether the attack goes on; if it does, it is announced again. Default: it ends at once.',
+        ),
+    })
+    .prefault({})
+    .describe('When the traffic returns to its usual way.'),
 });

@@ -57,6 +57,7 @@ export const STATE = {
   activeUnicast: () => 0,
   withMatch: () => NOBODY,
   mitigations: NOTHING,
+  downScrubbers: new Map<string, never>(),
 };
 
 /** An attack on a group of assets, and a playbook that applies to it. */

@@ -48,6 +48,7 @@ export function targetChecks(policy: Policy, settings: Settings, found: Findings
     routeChecks('blackhole', settings.blackhole, ['blackhole'], [32, 128], around, found);
   customerChecks(settings, policy, found);
   announceChecks(settings, found);
+  alertChecks(settings, found);
 }
 
 /** Checks the targets of FlowSpec rules, and warns if no neighbor can use any of them. */
@@ -60,7 +61,7 @@ function redirectChecks(
   const { ipv4, ipv6, vrf } = redirect;
   addressChecks(ipv4, 4, [...at, 'ipv4'], found);
   addressChecks(ipv6, 6, [...at, 'ipv6'], found);
-  const given = neighbors.filter(({ announce }) => announce.includes('flowspec'));
+  const given = neighbors.filter(({ announce, enabled }) => enabled && announce.includes('flowspec'));
   if (given.length === 0 || Object.keys(redirect).length === 0) return;
   const isUsable = given.some(({ dialect }) => {
     const traits = DIALECT_TRAITS[dialect];
@@ -210,7 +211,13 @@ function customerChecks({ blackhole }: Settings, { inventory }: Policy, found: F
 }
 
 function announceChecks({ bgp, scrubbers, blackhole }: Settings, found: Findings): void {
-  for (const [i, { name, announce, communities }] of bgp.neighbors.entries()) {
+  for (const [i, { name, announce, communities, max_unicast: maxUnicast }] of bgp.neighbors.entries()) {
+    const unicast = announce.filter((kind) => kind !== 'flowspec');
+    if (maxUnicast === 0 && unicast.length > 0) {
+      const why = `announce names ${unicast.join(' and ')}, but ${name} may hold no unicast route`;
+      const fix = `raise max_unicast, or remove ${unicast.join(' and ')} from announce`;
+      found.warning(['bgp', 'neighbors', i, 'max_unicast'], why, fix);
+    }
     if (announce.includes('divert') && wellKnown(communities).has('blackhole')) {
       found.problem(
         ['bgp', 'neighbors', i, 'communities'],
@@ -239,19 +246,35 @@ function announceChecks({ bgp, scrubbers, blackhole }: Settings, found: Findings
 
 /** Checks the steps of all playbooks against the targets; `found` takes paths as if all playbook files were one. */
 export function targetStepChecks(policy: Policy, settings: Settings, found: Findings): void {
-  const announced = new Set<RuleKind>(settings.bgp.neighbors.flatMap(({ announce }) => announce));
+  // A check of its own warns if all are disabled.
+  const enabled = settings.bgp.neighbors.filter((neighbor) => neighbor.enabled);
+  const announced = new Set<RuleKind>(enabled.flatMap(({ announce }) => announce));
   for (const { step, path } of stepsOf(policy.playbooks.data, policy.pop)) {
     if (step.to !== undefined) scrubberChecks(step, step.to, path, settings, found);
+    copyChecks(step, [...path, 'copy'], settings, found);
     longTtlChecks(step, [...path, 'ttl_seconds'], settings, found);
     if (step.action === 'blackhole' && !settings.blackhole.allowed) {
       const fix = 'set blackhole.allowed in prefixd.yaml, or remove this step';
       found.problem([...path, 'action'], 'blackholing is not allowed (blackhole.allowed is false)', fix);
     }
     const kind = RULE_KINDS.find((one) => one === ruleKind({ type: step.action }));
-    if (kind === undefined || settings.bgp.neighbors.length === 0 || announced.has(kind)) continue;
+    if (kind === undefined || enabled.length === 0 || announced.has(kind)) continue;
     const why = `no neighbor is given ${kind === 'flowspec' ? 'FlowSpec rules' : `${kind} routes`}, so this step is never taken`;
-    found.warning([...path, 'action'], why, `add ${kind} to announce of a neighbor`);
+    found.warning([...path, 'action'], why, `add ${kind} to announce of an enabled neighbor`);
   }
+}
+
+/** Checks that a copy goes to an address: no extended community says that a redirect to a VRF copies. */
+function copyChecks({ copy, to, vrf }: StepData, at: Path, { scrubbers }: Settings, found: Findings): void {
+  if (copy !== true) return;
+  const redirect = scrubbers.find(({ name }) => name === to)?.redirect;
+  const hasOnlyVrf =
+    redirect?.vrf !== undefined && redirect.ipv4 === undefined && redirect.ipv6 === undefined;
+  if (vrf === undefined && !hasOnlyVrf) return;
+  const target = vrf === undefined ? `scrubber ${to} has only a VRF, and ` : '';
+  const fix =
+    vrf === undefined ? `remove copy, or add ipv4 or ipv6 to its redirect` : 'remove copy, or use ip';
+  found.problem(at, `${target}a redirect to a VRF cannot copy`, fix);
 }
 
 /** Warns about a diversion or a blackhole that its target ends sooner than the step says. */
@@ -296,5 +319,23 @@ function scrubberChecks(
       `scrubber ${name} has no redirect target`,
       'add redirect to it, or use divert',
     );
+  }
+}
+
+/** Warns if alerts are sent, but none about a scrubber that fails. */
+function alertChecks({ scrubbers, alerting }: Settings, found: Findings): void {
+  const { destinations, events } = alerting;
+  if (destinations.length === 0) return;
+  const wanted = [
+    { event: 'scrubber.down', is: scrubbers.some(({ probe }) => probe !== undefined) },
+    { event: 'scrubber.request_failed', is: scrubbers.some(({ requests }) => requests !== undefined) },
+  ] as const;
+  for (const { event, is } of wanted) {
+    if (!is || events.includes(event)) continue;
+    const what =
+      event === 'scrubber.down'
+        ? 'a scrubber that fails its probe'
+        : 'a request that a scrubber does not accept';
+    found.warning(['alerting', 'events'], `no alert is sent about ${what}`, `add ${event}`);
   }
 }

@@ -101,6 +101,13 @@ export function ruleKey({ match, action }: Pick<Mitigation, 'match' | 'action'>)
   return ruleKind(action) === 'flowspec' ? matchKey(match) : unicastKey(match.dstPrefix);
 }
 
+/** Returns the keys of all rules that a mitigation may have: its own, and that of its filter. */
+export function ruleKeys(mitigation: Pick<Mitigation, 'match' | 'action' | 'filter'>): readonly MatchKey[] {
+  const { filter } = mitigation;
+  const own = ruleKey(mitigation);
+  return filter === undefined || filter === null ? [own] : [own, matchKey(filter.match)];
+}
+
 /** True when two matches differ only in their destination ports. */
 export function sameButDstPorts(a: Match, b: Match): boolean {
   return (

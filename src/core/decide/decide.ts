@@ -1,4 +1,5 @@
 /** Makes every decision: takes a command, returns facts and an answer. Pure. */
+import { decideHealth } from './leave-scrubber.ts';
 import { decideClean } from './unicast-rule.ts';
 import type { Command, DecideContext, Decision } from '../commands.ts';
 import { decideBan } from './ban.ts';
@@ -51,6 +52,8 @@ export function decide(state: DecisionView, command: Command, context: DecideCon
       return setPeerEnabled(command);
     case 'scrubber-clean':
       return decideClean(state, command, context);
+    case 'scrubber-health':
+      return decideHealth(state, command, context);
     case 'import':
       return decideImport(state, command, context);
     case 'expire':

@@ -30,7 +30,10 @@ export type PlanTarget = Omit<RuleRequest, 'refinement' | 'action'>;
 
 export interface PlanContext {
   readonly policy: Policy;
-  readonly state: Pick<DecisionView, 'safelisted' | 'activeUnicast' | 'withMatch' | 'mitigations'>;
+  readonly state: Pick<
+    DecisionView,
+    'safelisted' | 'activeUnicast' | 'withMatch' | 'mitigations' | 'downScrubbers'
+  >;
 }
 
 /** The properties of a step that a rule depends on. */

@@ -1,6 +1,7 @@
 /** Renews mitigations that are held, and ends the others when their TTL expires. */
 import { ruleKind, scrubberOf } from '../action.ts';
-import { isClean } from './unicast-rule.ts';
+import { leaveScrubber } from './leave-scrubber.ts';
+import { isClean, probeChange } from './unicast-rule.ts';
 import { narrowingFacts } from './aggregate.ts';
 import type { DecideContext, Decision } from '../commands.ts';
 import { activeOnes } from './operator.ts';
@@ -56,9 +57,15 @@ function whenDue(mitigation: Mitigation, state: DecisionView, context: DecideCon
   const { now } = context;
   const narrowing = narrowingFacts(mitigation, state, context);
   if (narrowing.length > 0) return narrowing;
+  const leaving = leaveScrubber(mitigation, state, context);
+  if (leaving.length > 0) return leaving;
   if (heldUntil(mitigation, now) !== undefined && !isClean(mitigation))
     return renewed(mitigation, state, context);
-  if (mitigation.expiresAt <= now) return endingFacts(mitigation, endingOf(mitigation, context));
+  if (mitigation.expiresAt <= now) {
+    const change = probeChange(mitigation, context);
+    if (change !== undefined) return [{ type: 'mitigation.extended', id: mitigation.id, change }];
+    return endingFacts(mitigation, endingOf(mitigation, context));
+  }
   return [{ type: 'mitigation.extended', id: mitigation.id, change: { renewAt: null } }];
 }
 
@@ -105,6 +112,10 @@ function endingOf(mitigation: Mitigation, { now, policy }: DecideContext): Endin
   const { action, away } = mitigation;
   if (away?.cleanAt !== undefined) {
     const reason = `scrubber ${scrubberOf(action) ?? ''} reported clean traffic`;
+    return { to: 'withdrawn', at: now, actor: SYSTEM, reason };
+  }
+  if (away?.probeUntil !== undefined) {
+    const reason = 'no attack was reported while the blackhole was lifted';
     return { to: 'withdrawn', at: now, actor: SYSTEM, reason };
   }
   // An operator's own mitigation lasts as long as the operator asked for, whatever detectors report meanwhile.

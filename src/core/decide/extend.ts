@@ -1,27 +1,22 @@
 /** Extends a mitigation whose attack continues, and escalates it to its next step. */
-import { attackedAgain, awayFor, earliestReturn } from './unicast-rule.ts';
-import { failed, ok, type Result } from '../../net/result.ts';
+import { awayOf, playbookOf, ruleOfStep, type StepGrounds } from './step-rule.ts';
+import { attackedAgain, earliestReturn, filterUnder } from './unicast-rule.ts';
 import { rateWords } from '../../net/text.ts';
 import { timeText } from '../../net/time.ts';
 import type { DecideContext } from '../commands.ts';
 import type { Fact, MitigationChange } from '../facts.ts';
-import { checkProtectedPorts, checkTarget } from '../policy/guardrails.ts';
 import type { Playbook, Step } from '../policy/playbook.ts';
-import type { Policy } from '../policy/policy.ts';
 import type { Profile } from '../policy/profile.ts';
 import { changed, evolveMitigation } from '../state/evolve.ts';
 import { activeHolds, alertOf, findHold, heldUntil, holdFor, holdKey, renewalTime } from '../state/holds.ts';
 import { isActive } from '../state/indices.ts';
 import type { DecisionView } from '../state/state-view.ts';
 import { actionWords } from '../rule-text.ts';
-import { type MitigationAction, ruleKind } from '../action.ts';
-import type { Away, Detection, HoldMode, Mitigation } from '../types.ts';
-import { NO_ALLOWED_PORTS, ownerOf } from '../victim.ts';
+import { ruleKind } from '../action.ts';
+import type { Detection, HoldMode, Mitigation } from '../types.ts';
 import { ruleKey } from './correlate.ts';
-import { planWithin } from './enforceable-rule.ts';
 import { isEnforceable, predict, shortfallWords } from './forecast.ts';
 import { meetsRequirement, requirementOf, stepTtl } from './lifecycle.ts';
-import { type Rule, traitsBehind } from './rule.ts';
 import { scopeAtStep, widerScope } from './scope.ts';
 
 /** Evidence that an attack continues: an event, or an active hold. */
@@ -133,7 +128,7 @@ export function withHoldOf(
 ): MitigationChange {
   const { context, event } = continuation;
   const { now } = context;
-  const again = attackedAgain(mitigation);
+  const again = attackedAgain(mitigation, context);
   const taken: MitigationChange =
     event === undefined
       ? change
@@ -186,12 +181,11 @@ export function extensionOf(
   // A hold is not renewed beyond its own end, so the mitigation ends then and not a TTL later.
   const latest = event.event === undefined ? (heldUntil(mitigation, now) ?? now) : Number.POSITIVE_INFINITY;
   const renewed = Math.min(now + ttl.seconds * 1000, latest);
-  const reportedAt = event.event === undefined ? lastReportOf(mitigation, now) : now;
-  const expiresAt = Math.max(
-    mitigation.expiresAt,
-    renewed,
-    earliestReturn(mitigation, reportedAt, event.context),
-  );
+  const isReported = event.event !== undefined;
+  const away = (isReported ? attackedAgain(mitigation, event.context) : undefined) ?? mitigation.away ?? null;
+  const reportedAt = isReported ? now : lastReportOf(mitigation, now);
+  const soonest = earliestReturn({ action: mitigation.action, away }, reportedAt, event.context);
+  const expiresAt = Math.max(mitigation.expiresAt, renewed, soonest);
   const until = timeText(expiresAt);
   const words = `mitigation ${mitigation.id} (${actionWords(mitigation.action)}) is already active; extended to ${until}`;
   return { expiresAt, why: [...ttl.why, words] };
@@ -201,10 +195,6 @@ export function extensionOf(
 function lastReportOf(mitigation: Mitigation, now: number): number {
   const reports = activeHolds(mitigation, now).map(({ reportedAt }) => reportedAt);
   return reports.length === 0 ? mitigation.updatedAt : Math.max(...reports);
-}
-
-function playbookOf(mitigation: Mitigation, policy: Policy): Playbook | undefined {
-  return mitigation.playbook === null ? undefined : policy.playbooks.byName.get(mitigation.playbook);
 }
 
 /**
@@ -271,13 +261,13 @@ function escalationOf(
   const verdict = meetsRequirement(requirement, report.confidence, persisted);
   if (!verdict.met) return staying(verdict.why);
 
-  const drafted = ruleOfStep(mitigation, playbook, next, event);
+  const drafted = ruleOfStep(mitigation, playbook, next, groundsOf(event));
   if (!drafted.ok) return staying(drafted.error, '');
   const rule = drafted.value;
   const { action } = rule;
   const ttl = stepTtl(next, profile, policy);
   const moved = ruleKey(rule) !== ruleKey(mitigation);
-  const { away, why: returning } = awayOf(mitigation, action, event);
+  const { away, why: returning } = awayOf(mitigation, action, event.state, context);
   const soonest = earliestReturn({ action, away: away ?? mitigation.away ?? null }, now, context);
   // A rule does not inherit the longer life of a diversion.
   const returns = ruleKind(mitigation.action) !== 'flowspec' && ruleKind(action) === 'flowspec';
@@ -289,6 +279,7 @@ function escalationOf(
       stepSince: now,
       expiresAt: Math.max(least, now + ttl.seconds * 1000, soonest),
       ...(away === undefined ? {} : { away }),
+      ...filterUnder(action, mitigation),
       ...scopeAtStep(mitigation, next, event),
       ...(moved ? { match: rule.match, ports: rule.ports, excludedPorts: rule.excludedPorts } : {}),
     },
@@ -300,19 +291,6 @@ function escalationOf(
       ...shortfallWords(predict(policy, rule.match, action), action, context.room),
     ],
   };
-}
-
-/** Returns the absence of the victim's traffic under a new action: begun anew, ended (null), or unchanged (undefined). */
-function awayOf(
-  mitigation: Mitigation,
-  action: MitigationAction,
-  { state, context }: EventContext,
-): { readonly away: Away | null | undefined; readonly why: readonly string[] } {
-  const before = mitigation.away ?? undefined;
-  const kind = ruleKind(action);
-  if (kind === 'flowspec') return { away: before === undefined ? undefined : null, why: [] };
-  if (before !== undefined && kind === ruleKind(mitigation.action)) return { away: undefined, why: [] };
-  return awayFor(action, mitigation, state, context);
 }
 
 /**
@@ -330,14 +308,17 @@ function reformOf(
   if (isEnforceable(predict(policy, match, action))) return undefined;
   const last = playbook.ways.includes('next_step') ? playbook.steps.length : step + 1;
   for (const [index, next] of playbook.steps.slice(0, last).entries()) {
-    const drafted = index < step ? undefined : ruleOfStep(mitigation, playbook, next, event);
+    const drafted = index < step ? undefined : ruleOfStep(mitigation, playbook, next, groundsOf(event));
     if (drafted?.ok !== true) continue;
     const rule = drafted.value;
     const taken = { step: index, firstStep: index, stepSince: now };
     const further = index === step ? {} : { ...taken, ...scopeAtStep(mitigation, next, event) };
     const { ports, excludedPorts } = rule;
-    const { away, why: returning } = awayOf(mitigation, rule.action, event);
-    const absence = away === undefined ? {} : { away };
+    const { away, why: returning } = awayOf(mitigation, rule.action, event.state, event.context);
+    const absence = {
+      ...(away === undefined ? {} : { away }),
+      ...filterUnder(rule.action, mitigation),
+    };
     const words = `no neighbor can enforce mitigation ${id} in its current form: changed to step ${index + 1} of ${playbook.steps.length}, ${actionWords(rule.action)} (same id)`;
     return {
       change: { match: rule.match, ports, excludedPorts, action: rule.action, ...further, ...absence },
@@ -347,49 +328,6 @@ function reformOf(
   return undefined;
 }
 
-function stepOf(mitigation: Mitigation, policy: Policy): Step | undefined {
-  return playbookOf(mitigation, policy)?.steps[mitigation.step];
-}
-
-/** A step's rule for an active mitigation. `ways` lists its differences from the step as written. */
-type StepRule = Rule & { readonly action: MitigationAction; readonly ways: readonly string[] };
-
-/** Drafts the mitigation's rule again for another step, so that it leaves alone the ports that are allowed now. */
-function ruleOfStep(
-  mitigation: Mitigation,
-  playbook: Playbook,
-  step: Step,
-  event: EventContext,
-): Result<StepRule> {
-  const { state } = event;
-  const { policy } = event.context;
-  const traits = traitsBehind(mitigation.match, stepOf(mitigation, policy)?.refinement);
-  // The event may be about one host of a prefix, but the rule covers all of the prefix.
-  const owner = ownerOf(policy.inventory, mitigation.victim);
-  // A route for all traffic does not tell which packets the attack has; its newest report does.
-  const returns = ruleKind(mitigation.action) !== 'flowspec' && ruleKind(step.action) === 'flowspec';
-  const detection = event.event?.detection;
-  if (returns && detection === undefined)
-    return failed('only a report tells which packets a rule would match');
-  const { protocol, ports } =
-    returns && detection !== undefined
-      ? detection
-      : { protocol: mitigation.match.protocol, ports: mitigation.ports };
-  const target = {
-    victim: mitigation.victim,
-    vector: mitigation.vector,
-    protocol,
-    ports,
-    allowedPorts: owner?.allowedPorts ?? NO_ALLOWED_PORTS,
-    traits,
-  };
-  const { rule, action, refusal, why } = planWithin(target, step, playbook.ways, { policy, state });
-  if (rule === undefined) return failed(why.at(-1) ?? 'nothing is left to filter');
-  if (traits.fragments === true && rule.match.fragments !== true) {
-    return failed('it would filter more than the fragments that were reported');
-  }
-  const forbidden =
-    checkTarget(state, policy, rule.match, action) ?? checkProtectedPorts(policy.guardrails, rule) ?? refusal;
-  if (forbidden !== undefined) return failed(forbidden.detail);
-  return ok({ ...rule, action, ways: why.filter((line) => line.startsWith('instead (')) });
+function groundsOf({ state, context, event }: EventContext): StepGrounds {
+  return { state, policy: context.policy, detection: event?.detection };
 }

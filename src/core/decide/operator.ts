@@ -199,7 +199,7 @@ export function* policyLoadedSteps(
   const moved: Fact[] = [];
   for (const mitigation of active) {
     if (reasons.has(mitigation.id)) hosts.push(...restoreHostRules(mitigation, state, context));
-    else moved.push(...movedFacts(mitigation, policy, actor));
+    else moved.push(...movedFacts(mitigation, policy, actor), ...filterFacts(mitigation, policy, state));
     yield;
   }
   return {
@@ -215,6 +215,19 @@ function movedFacts(mitigation: Mitigation, policy: Policy, actor: Actor): reado
   const serviceId = owner?.serviceId ?? null;
   if (customerId === mitigation.customerId && serviceId === mitigation.serviceId) return [];
   return [{ type: 'mitigation.moved', id: mitigation.id, customerId, serviceId, actor }];
+}
+
+/** Drops a filter that a loaded policy forbids; the mitigation's route stays. */
+function filterFacts(
+  { id, victim, filter }: Mitigation,
+  policy: Policy,
+  state: Pick<DecisionView, 'safelisted'>,
+): readonly Fact[] {
+  if (filter === undefined || filter === null) return [];
+  const reason = forbiddenBy(policy, { ...filter, victim }, state);
+  if (reason === undefined) return [];
+  const why = [`neighbors without its route no longer keep its filter: ${reason}`];
+  return [{ type: 'mitigation.extended', id, change: { filter: null, why } }];
 }
 
 /** Explains why a loaded policy ends a mitigation; undefined when it may stay. */

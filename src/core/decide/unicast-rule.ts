@@ -6,17 +6,24 @@
  *     diverted ─────────────────▶ quiet ──────────────────────────────────────────────────────────▶ returning
  *                                 ▲   │ an attack is reported: quiet_seconds begin again
  *                                 ╰───╯
+ *
+ * With `probe_seconds`, a blackhole does not end at once: it is lifted for that long.
+ *
+ *             probe_seconds without a report
+ *     probing ─────────────────────────────▶ returning
+ *        │ an attack is reported
+ *        ╰───────────────────────▶ diverted, longer than before
  */
 import { formatPrefix, knownPrefix, makePrefix } from '../../net/prefix.ts';
 import { secondsWords } from '../../net/text.ts';
 import { type MitigationAction, ruleKind, scrubberOf } from '../action.ts';
 import type { Command, DecideContext, Decision } from '../commands.ts';
-import type { Fact } from '../facts.ts';
-import { unicastTargetOf } from '../policy/scrubbers.ts';
+import type { Fact, MitigationChange } from '../facts.ts';
+import { type ReturnTimes, unicastTargetOf } from '../policy/scrubbers.ts';
 import type { Policy } from '../policy/policy.ts';
 import { isActive } from '../state/indices.ts';
 import type { DecisionView, StateView } from '../state/state-view.ts';
-import type { Away, Mitigation } from '../types.ts';
+import type { Away, Filter, Mitigation } from '../types.ts';
 import { destinationOf, type RuleDraft } from './rule.ts';
 
 /** Drafts the route for a victim: the prefix of the configured length that contains it. */
@@ -37,12 +44,13 @@ export function draftUnicast(victim: string, action: MitigationAction, policy: P
 }
 
 /** The state of a mitigation's traffic; undefined if it takes its usual way. */
-export type ReturnState = 'diverted' | 'quiet' | 'returning';
+export type ReturnState = 'diverted' | 'quiet' | 'probing' | 'returning';
 
 export function returnState(mitigation: Mitigation, now: number): ReturnState | undefined {
   const { away, ending } = mitigation;
   if (away === undefined || away === null) return undefined;
   if (ending !== null) return 'returning';
+  if (away.probeUntil !== undefined) return 'probing';
   return now < away.since + away.minSeconds * 1000 ? 'diverted' : 'quiet';
 }
 
@@ -63,11 +71,15 @@ export function awayFor(
   if (times === undefined) return { away: undefined, why: [] };
   const route = draftUnicast(victim, action, policy).rule?.match.dstPrefix;
   const before = lastAbsence(route, state, now);
-  const longer = before === undefined ? 0 : Math.min(before.minSeconds * times.backoff, times.maxSeconds);
-  const minSeconds = Math.max(times.minSeconds, longer);
+  const minSeconds = before === undefined ? times.minSeconds : longerAbsence(before, times);
   const again = minSeconds > times.minSeconds ? ', because its traffic returned less than an hour ago' : '';
   const why = `its traffic stays away for at least ${secondsWords(minSeconds)}${again}, and until nothing is reported for ${secondsWords(times.quietSeconds)}`;
   return { away: { since: now, minSeconds }, why: [why] };
+}
+
+/** Returns the shortest absence (s) after one that was too short. */
+function longerAbsence(before: Away, { minSeconds, backoff, maxSeconds }: ReturnTimes): number {
+  return Math.max(minSeconds, Math.min(before.minSeconds * backoff, maxSeconds));
 }
 
 /** Returns the last absence of a route's traffic that ended by itself, less than an hour ago. */
@@ -99,6 +111,7 @@ export function earliestReturn(
   const target = unicastTargetOf(policy, mitigation.action);
   if (target === undefined || ruleKind(mitigation.action) === 'flowspec') return 0;
   const { away } = mitigation;
+  if (away?.probeUntil !== undefined) return Math.min(away.probeUntil, now + target.maxTtlSeconds * 1000);
   const least = away === undefined || away === null ? 0 : away.since + away.minSeconds * 1000;
   if (away?.cleanAt !== undefined) return Math.min(Math.max(now, least), now + target.maxTtlSeconds * 1000);
   const quiet = Math.max(reportedAt, least) + target.return.quietSeconds * 1000;
@@ -111,9 +124,53 @@ export function isClean({ away }: Pick<Mitigation, 'away'>): boolean {
 }
 
 /** Returns the absence after another report of the attack; undefined if that changes nothing. */
-export function attackedAgain({ away }: Pick<Mitigation, 'away'>): Away | undefined {
+export function attackedAgain(
+  { away, action }: Pick<Mitigation, 'away' | 'action'>,
+  { now, policy }: Pick<DecideContext, 'now' | 'policy'>,
+): Away | undefined {
+  if (away?.probeUntil !== undefined) {
+    const times = unicastTargetOf(policy, action)?.return;
+    return { since: now, minSeconds: times === undefined ? away.minSeconds : longerAbsence(away, times) };
+  }
   if (away?.cleanAt === undefined) return undefined;
   return { since: away.since, minSeconds: away.minSeconds };
+}
+
+/**
+ * Returns the change that lifts a blackhole to see whether the attack goes on, in place of its end; undefined if it ends
+ * at once: no probe is configured, it was lifted already, an operator asked for it until a certain time, or another POP
+ * decides about it.
+ */
+export function probeChange(
+  { action, away, playbook, origin }: Mitigation,
+  { now, policy }: Pick<DecideContext, 'now' | 'policy'>,
+): MitigationChange | undefined {
+  const seconds =
+    action.type === 'blackhole' ? unicastTargetOf(policy, action)?.return.probeSeconds : undefined;
+  if (seconds === undefined || seconds === 0 || playbook === null || origin !== undefined) return undefined;
+  if (away === undefined || away === null || away.probeUntil !== undefined) return undefined;
+  const until = now + seconds * 1000;
+  const words = `the blackhole is lifted for ${secondsWords(seconds)} to see whether the attack goes on`;
+  return { away: { ...away, probeUntil: until }, expiresAt: until, renewAt: null, why: [words] };
+}
+
+/**
+ * Returns the change of the FlowSpec rule that stays beneath an action: a mitigation's rule when its traffic is diverted
+ * or blackholed, nothing when a rule follows, and no change between two routes.
+ */
+export function filterUnder(
+  action: MitigationAction,
+  { match, ports, excludedPorts, action: before, step, filter }: Mitigation,
+): Pick<MitigationChange, 'filter'> {
+  const [from, to] = [ruleKind(before), ruleKind(action)];
+  if (from === 'flowspec')
+    return to === 'flowspec' ? {} : { filter: { match, ports, excludedPorts, action: before, step } };
+  return to === 'flowspec' && filter !== undefined && filter !== null ? { filter: null } : {};
+}
+
+/** Returns the rule that a mitigation had or has as FlowSpec; undefined if it began with a route. */
+export function flowSpecOf(mitigation: Mitigation): Omit<Filter, 'step'> | undefined {
+  return ruleKind(mitigation.action) === 'flowspec' ? mitigation : (mitigation.filter ?? undefined);
 }
 
 /**

@@ -11,8 +11,8 @@ import type { UnicastKind, UnicastScope } from '../state/indices.ts';
 import { inRanges } from './ports.ts';
 import { overlappingPrefix } from '../../net/prefix-trie.ts';
 import type { Rule } from '../decide/rule.ts';
+import type { DecisionView, ScrubberFailure } from '../state/state-view.ts';
 import type { DecideContext } from '../commands.ts';
-import type { DecisionView } from '../state/state-view.ts';
 import type { Match, RefusalReason } from '../types.ts';
 import { isPrefixVictim, ownerOf } from '../victim.ts';
 import { portWords } from '../rule-text.ts';
@@ -203,13 +203,13 @@ export function checkAllowed(policy: Policy, action: MitigationAction, prefix: s
 
 /** Calls `checkAllowed`, and checks the quotas of diversions and blackholes and the scrubber's room. */
 export function checkAction(
-  state: Pick<DecisionView, 'activeUnicast' | 'withMatch' | 'mitigations'>,
+  state: Pick<DecisionView, 'activeUnicast' | 'withMatch' | 'mitigations' | 'downScrubbers'>,
   policy: Policy,
   action: MitigationAction,
   prefix: string,
 ): Refusal | undefined {
   const kind = ruleKind(action);
-  const refusal = checkAllowed(policy, action, prefix);
+  const refusal = checkAllowed(policy, action, prefix) ?? checkHealth(state, policy, action);
   if (refusal !== undefined || kind === 'flowspec') return refusal;
   const dryRun = policy.mode === 'dry-run';
   // A router holds one route for a prefix, so a mitigation that shares it takes no further place.
@@ -221,6 +221,32 @@ export function checkAction(
   const scrubber = (policy.targets ?? NO_TARGETS).scrubbers.get(scrubberOf(action) ?? '');
   const customerId = ownerOf(policy.inventory, prefix)?.customerId ?? '';
   return checkUnicastQuotas(state, policy, kind, isNew ? customerId : undefined, scrubber);
+}
+
+/** Checks that the action's scrubber answers its health probe, if it has one. */
+function checkHealth(
+  state: Pick<DecisionView, 'downScrubbers'>,
+  policy: Policy,
+  action: MitigationAction,
+): Refusal | undefined {
+  const failure = scrubberFailure(state, policy, action);
+  if (failure === undefined) return undefined;
+  return { reason: 'scrubber_unhealthy', detail: failureWords(scrubberOf(action) ?? '', failure) };
+}
+
+/** Returns the failure of the scrubber that an action sends traffic to; undefined if it is healthy, or not probed. */
+export function scrubberFailure(
+  { downScrubbers }: Pick<DecisionView, 'downScrubbers'>,
+  { targets = NO_TARGETS }: Pick<Policy, 'targets'>,
+  action: MitigationAction,
+): ScrubberFailure | undefined {
+  const name = scrubberOf(action);
+  if (name === undefined || targets.scrubbers.get(name)?.probe === undefined) return undefined;
+  return downScrubbers.get(name);
+}
+
+export function failureWords(scrubber: string, { reason }: Pick<ScrubberFailure, 'reason'>): string {
+  return `scrubber ${scrubber} does not answer its health probe: ${reason}`;
 }
 
 function notAllowed(detail: string): Refusal {

@@ -10,6 +10,19 @@ export interface Scrubber {
   readonly divert?: UnicastTarget;
   /** Limit of mitigations that divert to it at one time. */
   readonly maxDiverted: number;
+  /** Absent: it counts as healthy. */
+  readonly probe?: HealthProbe;
+}
+
+/** An HTTP request that a healthy scrubber answers with a status of 200 to 299. */
+export interface HealthProbe {
+  readonly url: string;
+  readonly intervalSeconds: number;
+  readonly timeoutSeconds: number;
+  /** It is unhealthy after this many failures in a row. */
+  readonly failures: number;
+  /** It is healthy again after this many answers in a row. */
+  readonly successes: number;
 }
 
 /** How the unicast routes of one kind look. */
@@ -39,6 +52,8 @@ export interface ReturnTimes {
   readonly backoff: number;
   /** Limit of `minSeconds` after the factor. */
   readonly maxSeconds: number;
+  /** A blackhole is lifted for this long before it ends, to see whether the attack goes on; 0 or absent: it is not. */
+  readonly probeSeconds?: number;
 }
 
 /** An hour of silence is not taken for the end of an attack. */

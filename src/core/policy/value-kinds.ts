@@ -76,19 +76,36 @@ export const address = text(
   (value) => parseAddress(value) !== undefined,
 );
 
+const MAX_U16 = 0xffff;
+const MAX_U32 = 0xffff_ffff;
+
+// An octet of a dotted address, and a number up to 32 bits, without leading zeros.
+const OCTET = '(?:0|[1-9]\\d{0,2})';
+const NUMBER = '(?:0|[1-9]\\d{0,9})';
+
+/**
+ * The form of a route target; `isRouteTarget` checks its values. `2:` marks an AS number below 65536 in 4 octets.
+ */
+export const ROUTE_TARGET = new RegExp(
+  `^(?:(?:2:)?${NUMBER}|${OCTET}(?:\\.${OCTET}){3}|\\[[0-9a-fA-F:.]+\\]):${NUMBER}$`,
+);
+
 /** A route target in one of its three forms (RFC 4360 §4, RFC 5668), or with an IPv6 address (RFC 5701). */
 export const routeTarget = text(
   'a route target such as "65010:666", "4200000000:666" or "192.0.2.1:666"',
   isRouteTarget,
 );
 
-function isRouteTarget(value: string): boolean {
-  const found = /^(?:(\d{1,10})|([\d.]+)|\[([0-9a-f:.]+)\]):(\d{1,10})$/i.exec(value);
-  if (found === null) return false;
-  const [, asn, ipv4, ipv6, digits] = found;
-  const number = Number(digits);
-  if (asn !== undefined)
-    return Number(asn) <= 0xffff ? number <= 0xffffffff : Number(asn) <= 0xffffffff && number <= 0xffff;
-  const octets = parseAddress(ipv4 ?? ipv6 ?? '');
-  return octets?.length === (ipv4 === undefined ? 16 : 4) && number <= 0xffff;
+/** Returns true for the targets of a redirect to VRF. */
+export function isRouteTarget(value: string): boolean {
+  if (!ROUTE_TARGET.test(value)) return false;
+  const colon = value.lastIndexOf(':');
+  const [administrator, number] = [value.slice(0, colon), Number(value.slice(colon + 1))];
+  if (administrator.startsWith('[')) {
+    return number <= MAX_U16 && parseAddress(administrator.slice(1, -1))?.length === 16;
+  }
+  if (administrator.includes('.')) return number <= MAX_U16 && parseAddress(administrator) !== undefined;
+  const isLong = administrator.startsWith('2:');
+  const asn = Number(isLong ? administrator.slice(2) : administrator);
+  return asn <= MAX_U32 && number <= (isLong || asn > MAX_U16 ? MAX_U16 : MAX_U32);
 }

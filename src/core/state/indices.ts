@@ -1,5 +1,5 @@
 /** The state's indexes beside its maps. */
-import { type MatchKey, ruleKey } from '../decide/correlate.ts';
+import { type MatchKey, ruleKeys } from '../decide/correlate.ts';
 import { holdKey } from './holds.ts';
 import { isImported } from '../intent.ts';
 import { type RuleKind, ruleKind, scrubberOf } from '../action.ts';
@@ -137,6 +137,11 @@ export function bump<Key>(counts: Map<Key, number>, key: Key, by: number): void 
   else counts.set(key, value);
 }
 
+/** Compares by identity, which is enough: a change keeps what it does not name. */
+function haveSameRules(a: Mitigation, b: Mitigation): boolean {
+  return a.match === b.match && a.action === b.action && a.filter === b.filter;
+}
+
 /** Indexes the live mitigations by match, victim and hold, and counts the active ones. */
 export class LiveIndexes {
   readonly byMatch = new Map<MatchKey, Set<string>>();
@@ -149,9 +154,10 @@ export class LiveIndexes {
 
   /** Removes a live version of a mitigation; `after` is the live version that replaces it, undefined when none does. */
   remove(before: Mitigation, after: Mitigation | undefined): void {
-    const { id, match, action, victim, holds } = before;
-    const isSame = after?.match === match && after.action === action;
-    if (!isSame) removeFrom(this.byMatch, ruleKey(before), id);
+    const { id, victim, holds } = before;
+    if (after === undefined || !haveSameRules(before, after)) {
+      for (const key of ruleKeys(before)) removeFrom(this.byMatch, key, id);
+    }
     if (after === undefined) {
       removeFrom(this.byVictim, victim, id);
       this.#countPrefix(victim, -1);
@@ -162,9 +168,10 @@ export class LiveIndexes {
 
   /** Adds a live version of a mitigation; `before` is the live version that it replaces, undefined when there was none. */
   add(after: Mitigation, before: Mitigation | undefined): void {
-    const { id, match, action, victim, holds } = after;
-    const isSame = before?.match === match && before.action === action;
-    if (!isSame) addTo(this.byMatch, ruleKey(after), id);
+    const { id, victim, holds } = after;
+    if (before === undefined || !haveSameRules(before, after)) {
+      for (const key of ruleKeys(after)) addTo(this.byMatch, key, id);
+    }
     if (before === undefined) {
       addTo(this.byVictim, victim, id);
       this.#countPrefix(victim, 1);

@@ -23,6 +23,12 @@ export interface OperatorDecision {
   readonly reason: string;
 }
 
+/** The failure of a scrubber's health probe, and its time (ms since the epoch). */
+export interface ScrubberFailure {
+  readonly at: number;
+  readonly reason: string;
+}
+
 /** The readers' view (reconciler, HTTP, metrics). Live: valid until control returns to the event loop. */
 export interface StateView {
   /** The newest fact folded in. */
@@ -32,6 +38,8 @@ export interface StateView {
   readonly paused: OperatorDecision | undefined;
   /** Neighbors that an operator keeps down, by name. */
   readonly disabledPeers: ReadonlyMap<string, OperatorDecision>;
+  /** Scrubbers whose health probe fails, by name. */
+  readonly downScrubbers: ReadonlyMap<string, ScrubberFailure>;
   /** All live ones and the newest 10,000 ended or rejected ones, in order of creation. */
   readonly mitigations: ReadonlyMap<string, Mitigation>;
   /** Ids of those neither ended nor rejected; ending ones are still live. */
@@ -106,6 +114,8 @@ export interface SnapshotData {
   readonly paused: OperatorDecision | null;
   /** By name; absent in snapshots of versions that did not keep it. */
   readonly disabledPeers?: readonly (readonly [name: string, decision: OperatorDecision])[];
+  /** By name; absent: none. */
+  readonly downScrubbers?: readonly (readonly [name: string, failure: ScrubberFailure])[];
   /** In order of creation. */
   readonly mitigations: readonly Mitigation[];
   /** Ids of ended and rejected ones, in the order of their end. */

@@ -6,6 +6,7 @@ import type { Prefix } from '../../net/prefix.ts';
 import type { MatchKey } from '../decide/correlate.ts';
 import type { Fact, RecordedFact } from '../facts.ts';
 import type { EventRecord, IntentVersion, Mitigation, SafelistEntry } from '../types.ts';
+import { Controls, isControlFact } from './controls.ts';
 import { evolveMitigation, type MitigationFact } from './evolve.ts';
 import { type ExpiryEntry, ExpiryHeap } from './expiry-heap.ts';
 import { ImportMemory } from './imports.ts';
@@ -15,8 +16,6 @@ import { type Life, lifeFromItself } from './life.ts';
 import { Lives } from './lives.ts';
 import { CREATION_MEMORY_MS, Creations, type RecentBan, RecentBans } from './recent.ts';
 import { EndedMitigations, RememberedEvents } from './remembered-events.ts';
-import { OperatorDecisions } from './operator-decisions.ts';
-import { SafelistEntries } from './safelist-entries.ts';
 import {
   readSnapshot,
   type SnapshotData,
@@ -25,7 +24,7 @@ import {
   type StateView,
 } from './state-view.ts';
 
-export { type MatchKey, matchKey, ruleKey } from '../decide/correlate.ts';
+export { type MatchKey, matchKey, ruleKey, ruleKeys } from '../decide/correlate.ts';
 export type { DecisionView, OperatorDecision, StateHandle, StateSnapshot, StateView } from './state-view.ts';
 
 const NONE: ReadonlySet<string> = new Set();
@@ -46,6 +45,7 @@ class FoldedState implements StateHandle {
   #seq = 0;
   #lastAt = 0;
 
+  readonly #controls = new Controls();
   readonly #ended = new EndedMitigations();
   readonly #events = new RememberedEvents();
   readonly #indexes = new LiveIndexes();
@@ -53,8 +53,6 @@ class FoldedState implements StateHandle {
   readonly #bans = new RecentBans();
   readonly #creations = new Creations();
   readonly #lives = new Lives(this.#events);
-  readonly #decisions = new OperatorDecisions();
-  readonly #safelist = new SafelistEntries();
   readonly imports = new ImportMemory();
   /** Undoes the open group's changes, last first; undefined when no group is open. */
   #undo: (() => void)[] | undefined;
@@ -69,20 +67,18 @@ class FoldedState implements StateHandle {
     }
     for (const id of data.ended) state.#ended.add(id, state.mitigations.get(id));
     for (const event of data.events) state.#events.add(event);
-    state.#safelist.restore(data.safelist, data.removedTags ?? []);
     for (const one of data.imports ?? []) state.imports.add(one);
     for (const ban of data.bans) state.#bans.add(ban);
     for (const creation of data.creations) state.#creations.add(creation);
     state.#lives.restore(data.lives ?? []);
-    state.#decisions.setPaused(data.paused ?? undefined);
-    for (const [name, decision] of data.disabledPeers ?? []) state.#decisions.setDisabled(name, decision);
+    state.#controls.restore(data);
     state.#lastAt = data.lastAt;
     state.#seq = snapshot.seq;
     return state;
   }
 
   get safelist(): ReadonlyMap<string, SafelistEntry> {
-    return this.#safelist.byPrefix;
+    return this.#controls.safelist.byPrefix;
   }
 
   get events(): ReadonlyMap<string, EventRecord> {
@@ -98,11 +94,15 @@ class FoldedState implements StateHandle {
   }
 
   get paused(): StateView['paused'] {
-    return this.#decisions.paused;
+    return this.#controls.paused;
   }
 
   get disabledPeers(): StateView['disabledPeers'] {
-    return this.#decisions.disabledPeers;
+    return this.#controls.disabledPeers;
+  }
+
+  get downScrubbers(): StateView['downScrubbers'] {
+    return this.#controls.downScrubbers;
   }
 
   get earliestDue(): number | undefined {
@@ -175,11 +175,11 @@ class FoldedState implements StateHandle {
   }
 
   isTagRemoved(prefix: string, tag: IntentVersion): boolean {
-    return this.#safelist.isRemoved(prefix, tag);
+    return this.#controls.safelist.isRemoved(prefix, tag);
   }
 
   safelisted(prefix: Prefix): SafelistEntry | undefined {
-    return this.#safelist.overlapping(prefix);
+    return this.#controls.safelist.overlapping(prefix);
   }
 
   apply(recorded: RecordedFact): void {
@@ -223,13 +223,10 @@ class FoldedState implements StateHandle {
   snapshot(): StateSnapshot {
     const data: SnapshotData = {
       lastAt: this.#lastAt,
-      paused: this.paused ?? null,
-      disabledPeers: [...this.disabledPeers],
+      ...this.#controls.snapshot(),
       mitigations: [...this.mitigations.values()],
       ended: this.#ended.list(),
       events: [...this.#events.byId.values()],
-      safelist: [...this.safelist.values()],
-      ...this.#safelist.removedTags(),
       ...this.imports.snapshot(),
       bans: this.#bans.list(),
       creations: this.#creations.list(),
@@ -239,6 +236,11 @@ class FoldedState implements StateHandle {
   }
 
   #fold(fact: Fact, recorded: RecordedFact): void {
+    if (isControlFact(fact)) {
+      const undo = this.#controls.fold(fact, recorded.at, this.#undo !== undefined);
+      if (undo !== undefined) this.#undo?.push(undo);
+      return;
+    }
     switch (fact.type) {
       case 'event.received':
         this.#addEvent(fact.event);
@@ -247,20 +249,6 @@ class FoldedState implements StateHandle {
       case 'mitigation.rejected':
       case 'mitigation.imported':
         this.#create(fact.mitigation, recorded);
-        return;
-      case 'safelist.added':
-        this.#undo?.push(this.#safelist.checkpoint());
-        this.#safelist.add(fact.entry);
-        return;
-      case 'safelist.removed':
-        this.#undo?.push(this.#safelist.checkpoint());
-        this.#safelist.remove(fact.prefix, fact.tags);
-        return;
-      case 'control.paused':
-      case 'control.resumed':
-      case 'peer.disabled':
-      case 'peer.enabled':
-        this.#push(this.#decisions.record(fact, recorded.at));
         return;
       case 'policy.loaded':
       case 'import.refused':

@@ -14,11 +14,12 @@ import { readVictim } from '../../intake/read-victim.ts';
 import { canonicalAddress, covers } from '../../net/prefix.ts';
 import { historyView, omittedView } from '../../view/history.ts';
 import { decidedMitigationView, holdView } from '../../view/mitigation.ts';
+import { protectionView } from '../../view/protection-view.ts';
 import type { MitigationStatusSchema } from '../../view/schemas.ts';
 import { effectView, expectAnswer } from '../answers.ts';
 import { type App, operatorOf } from '../request-context.ts';
 import { page } from '../paging.ts';
-import type { HttpDependencies } from '../dependencies.ts';
+import type { HttpDependencies, ProtectionsView } from '../dependencies.ts';
 import { HttpProblem, invalidField } from '../http-problem.ts';
 import { ALL_POPS, choosePops, confirmationsShape, doneHere, mitigationPops } from '../other-pops.ts';
 import { elsewhereView, ElsewhereSchema } from './pops.ts';
@@ -133,7 +134,7 @@ function requestedTarget({ to, vrf, ip }: z.output<typeof MitigateBody>): Redire
 const IdParams = z.object({ id: z.string() });
 
 export function registerMitigations(app: App, deps: HttpDependencies, room: ReadRoom): void {
-  const { engine, reconciler } = deps;
+  const { engine, reconciler, protections } = deps;
 
   const find = (id: string): Mitigation => findMitigation(engine.state.mitigations, id.toLowerCase());
 
@@ -186,7 +187,7 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
         );
         const mitigations = await mapInSlices(items, (mitigation) =>
           // Shows a mitigation that changed between two slices as it is now, because its rules are current too.
-          mitigationView(engine.state.mitigations.get(mitigation.id) ?? mitigation, reconciler),
+          mitigationView(engine.state.mitigations.get(mitigation.id) ?? mitigation, reconciler, protections),
         );
         const isFirst = cursor === undefined && pop !== undefined && deps.exchange !== undefined;
         const elsewhere = isFirst
@@ -220,7 +221,7 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
         response: { 200: MitigationDetailSchema, ...commonProblems },
       },
     },
-    (request) => mitigationDetailView(find(request.params.id), reconciler, engine.state),
+    (request) => mitigationDetailView(find(request.params.id), reconciler, engine.state, protections),
   );
 
   app.post(
@@ -256,7 +257,7 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
       });
       const { mitigation } = expectAnswer(answer, 'mitigation');
       reply.code(201).header('location', `/v1/mitigations/${mitigation.id}`);
-      return mitigationView(mitigation, reconciler);
+      return mitigationView(mitigation, reconciler, protections);
     },
   );
 
@@ -298,7 +299,7 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
       const withdrawn = expectAnswer(answer, 'mitigation');
       const confirmations = await chosen.ask(asked, doneHere(engine));
       return {
-        ...mitigationView(engine.state.mitigations.get(id) ?? withdrawn.mitigation, reconciler),
+        ...mitigationView(engine.state.mitigations.get(id) ?? withdrawn.mitigation, reconciler, protections),
         ...effectView(withdrawn),
         ...confirmations,
       };
@@ -324,16 +325,19 @@ export function shownStatus(
   return sent ? mitigation.status : 'pending';
 }
 
-/** Returns a mitigation with its rules on each neighbor. */
+/** Returns a mitigation with its rules on each neighbor and its protection at a cloud scrubber. */
 export function mitigationView(
   mitigation: Mitigation,
   reconciler: ReconcilerView,
+  protections?: ProtectionsView,
 ): z.output<typeof MitigationSchema> {
+  const protection = protections?.statusOf(mitigation);
   const rules = reconciler.rulesOf(mitigation.id);
   const { sent, pending, unsupported, overBudget } = countNeighbors(rules);
   return {
     ...decidedMitigationView(mitigation, shownStatus(mitigation, reconciler)),
     holds: holdsOf(mitigation).map(holdView),
+    protection: protection === undefined ? null : protectionView(protection),
     rule: reconciler.ruleText(mitigation.id),
     enforcement: { sent, pending, unsupported, over_budget: overBudget },
     rules: rules.map(({ neighbor, kind, rule, nlriHex, state, why }) => ({
@@ -352,10 +356,11 @@ export function mitigationDetailView(
   mitigation: Mitigation,
   reconciler: ReconcilerView,
   state: Pick<StateView, 'lifeOf' | 'events'>,
+  protections?: ProtectionsView,
 ): z.output<typeof MitigationDetailSchema> {
   const life = state.lifeOf(mitigation.id) ?? lifeFromItself(mitigation);
   return {
-    ...mitigationView(mitigation, reconciler),
+    ...mitigationView(mitigation, reconciler, protections),
     history: historyView(life, state.events),
     history_omitted: omittedView(life),
   };

@@ -1,7 +1,10 @@
 /** Serves the scrubbers and the blackhole policy, with the number of active mitigations that use them. */
 import { z } from 'zod';
 import { NO_TARGETS, type Scrubber, type Targets, type UnicastTarget } from '../../core/policy/scrubbers.ts';
+import type { StateView } from '../../core/state/state.ts';
+import { timeText } from '../../net/time.ts';
 import { type TargetUse, targetUse } from '../../view/action-view.ts';
+import { ProtectionSchema, protectionView } from '../../view/protection-view.ts';
 import { commonProblems } from '../answer-schemas.ts';
 import type { HttpDependencies } from '../dependencies.ts';
 import { type App, detectorOf } from '../request-context.ts';
@@ -23,6 +26,7 @@ const unicastShape = {
       quiet_seconds: z.number(),
       backoff: z.number(),
       max_seconds: z.number(),
+      probe_seconds: z.number().describe('How long a blackhole is lifted before it ends; 0: it is not'),
     })
     .describe('When the traffic returns to its usual way'),
 };
@@ -36,10 +40,16 @@ const ScrubbersSchema = z.object({
         .describe('Targets of a redirect; null: none of that kind'),
       divert: z.object(unicastShape).nullable().describe('null: nothing can be diverted to it'),
       max_diverted: z.int().nullable().describe('Limit of diversions at one time; null: none'),
+      healthy: z.boolean().nullable().describe('It answers its health probe; null: it has none'),
+      unhealthy_since: z.iso.datetime().nullable(),
+      unhealthy_reason: z.string().nullable(),
       redirected: z.int().describe('Active mitigations that redirect to it'),
       diverted: z.int().describe('Active mitigations that divert to it'),
     }),
   ),
+  protections: z
+    .array(ProtectionSchema)
+    .describe('What cloud scrubbers are asked to protect over HTTP; also of scrubbers that were removed'),
   blackhole: z.object({
     allowed: z.boolean(),
     ...unicastShape,
@@ -49,7 +59,7 @@ const ScrubbersSchema = z.object({
 });
 
 export function registerScrubbers(app: App, deps: HttpDependencies): void {
-  const { engine } = deps;
+  const { engine, protections } = deps;
   registerSignal(app, deps);
   app.get(
     '/v1/scrubbers',
@@ -61,7 +71,10 @@ export function registerScrubbers(app: App, deps: HttpDependencies): void {
         response: { 200: ScrubbersSchema, ...commonProblems },
       },
     },
-    () => scrubbersView(engine.policy.targets ?? NO_TARGETS, targetUse(engine.state)),
+    () => ({
+      ...scrubbersView(engine.policy.targets ?? NO_TARGETS, engine.state),
+      protections: (protections?.statuses() ?? []).map(protectionView),
+    }),
   );
 }
 
@@ -106,9 +119,13 @@ function registerSignal(app: App, { engine }: HttpDependencies): void {
   );
 }
 
-function scrubbersView({ scrubbers, blackhole }: Targets, use: TargetUse): z.output<typeof ScrubbersSchema> {
+function scrubbersView(
+  { scrubbers, blackhole }: Targets,
+  state: StateView,
+): Omit<z.output<typeof ScrubbersSchema>, 'protections'> {
+  const use = targetUse(state);
   return {
-    scrubbers: [...scrubbers.values()].map((scrubber) => scrubberView(scrubber, use)),
+    scrubbers: [...scrubbers.values()].map((scrubber) => scrubberView(scrubber, use, state.downScrubbers)),
     blackhole: {
       allowed: blackhole.allowed,
       ...unicastView(blackhole.target),
@@ -119,22 +136,27 @@ function scrubbersView({ scrubbers, blackhole }: Targets, use: TargetUse): z.out
 }
 
 function scrubberView(
-  { name, redirect, divert, maxDiverted }: Scrubber,
+  { name, redirect, divert, maxDiverted, probe }: Scrubber,
   { redirected, diverted }: TargetUse,
+  downScrubbers: StateView['downScrubbers'],
 ): z.output<typeof ScrubbersSchema>['scrubbers'][number] {
   const { ipv4 = null, ipv6 = null, vrf = null } = redirect;
+  const failure = probe === undefined ? undefined : downScrubbers.get(name);
   return {
     name,
     redirect: { ipv4, ipv6, vrf },
     divert: divert === undefined ? null : unicastView(divert),
     max_diverted: Number.isFinite(maxDiverted) ? maxDiverted : null,
+    healthy: probe === undefined ? null : failure === undefined,
+    unhealthy_since: failure === undefined ? null : timeText(failure.at),
+    unhealthy_reason: failure?.reason ?? null,
     redirected: redirected.get(name) ?? 0,
     diverted: diverted.get(name) ?? 0,
   };
 }
 
 function unicastView(target: UnicastTarget) {
-  const { minSeconds, quietSeconds, backoff, maxSeconds } = target.return;
+  const { minSeconds, quietSeconds, backoff, maxSeconds, probeSeconds = 0 } = target.return;
   return {
     next_hop_v4: target.nextHopV4 ?? null,
     next_hop_v6: target.nextHopV6 ?? null,
@@ -143,6 +165,12 @@ function unicastView(target: UnicastTarget) {
     communities: [...target.communities],
     export: target.export,
     max_ttl_seconds: target.maxTtlSeconds,
-    return: { min_seconds: minSeconds, quiet_seconds: quietSeconds, backoff, max_seconds: maxSeconds },
+    return: {
+      min_seconds: minSeconds,
+      quiet_seconds: quietSeconds,
+      backoff,
+      max_seconds: maxSeconds,
+      probe_seconds: probeSeconds,
+    },
   };
 }

@@ -189,6 +189,7 @@ type OperatorFact = Extract<
       | `safelist.${string}`
       | `control.${string}`
       | `peer.${string}`
+      | `scrubber.${string}`
       | `policy.${string}`
       | `import.${string}`;
   }
@@ -216,6 +217,12 @@ function operatorContent(fact: OperatorFact): Content {
       const { actor, peer, reason } = fact;
       const enabled = fact.type === 'peer.enabled';
       return { actor, target: { type: 'peer', id: peer }, reason, after: { enabled } };
+    }
+    case 'scrubber.down':
+    case 'scrubber.up': {
+      const healthy = fact.type === 'scrubber.up';
+      const reason = healthy ? null : fact.reason;
+      return { actor: SYSTEM, target: { type: 'scrubber', id: fact.scrubber }, reason, after: { healthy } };
     }
     case 'import.refused': {
       const { origin, mitigationId, victim, vector, reason, detail } = fact;
