@@ -29,6 +29,9 @@ export interface IntentReaderOptions {
   readonly onUnreadable?: (version: IntentVersion, why: string) => void;
 }
 
+/** Where intents are read from. */
+export type IntentSource = Pick<PopSession, 'readAfter' | 'readLive'>;
+
 /** An intent that was read, with its end by this daemon's clock. */
 interface ReadIntent {
   readonly version: IntentVersion;
@@ -118,20 +121,28 @@ export class IntentReader {
    * Reads and imports everything that is new; `heardAt` is when the heartbeats were read (ms). Rejects with PostgresError
    * if the database fails. What cannot be imported is read again next time.
    */
-  async read(session: PopSession, heardAt: number | undefined): Promise<void> {
+  async read(session: IntentSource, heardAt: number | undefined): Promise<void> {
     this.#failure = undefined;
+    // Once in a reading: a heartbeat may be older than what is read, and must not make it begin again and again.
+    const fromLive = new Set<string>();
     let again = true;
     while (again && this.#failure === undefined) {
       again = false;
       for (const [name, record] of this.#accepted()) {
-        if (record.cursor === undefined) await this.#readLive(session, name, record);
+        if (record.cursor !== undefined || fromLive.has(name)) continue;
+        fromLive.add(name);
+        await this.#readLive(session, name, record);
       }
       for (const [name, rows] of await this.#readAfter(session)) {
         const record = this.#pops.get(name);
         const cursor = record?.cursor;
         if (record === undefined || cursor === undefined) continue;
-        const isMissing = rows.length === 0 && record.heartbeat.n > cursor.n;
-        if (isMissing || (rows[0] !== undefined && rows[0].version.n > cursor.n + 1)) {
+        const { epoch, n } = record.heartbeat;
+        const isMissing = rows.length === 0 && epoch === cursor.epoch && n > cursor.n;
+        if (
+          (isMissing && !fromLive.has(name)) ||
+          (rows[0] !== undefined && rows[0].version.n > cursor.n + 1)
+        ) {
           record.cursor = undefined;
           again = true;
         } else if (rows.length > 0) {
@@ -143,7 +154,9 @@ export class IntentReader {
     if (heardAt === undefined) return;
     for (const [, record] of this.#accepted()) {
       const { cursor, heartbeat } = record;
-      if (cursor !== undefined && cursor.n >= heartbeat.n) record.currentAt = heardAt - heartbeat.ageMs;
+      if (cursor === undefined) continue;
+      const isCurrent = cursor.epoch !== heartbeat.epoch || cursor.n >= heartbeat.n;
+      if (isCurrent) record.currentAt = heardAt - heartbeat.ageMs;
     }
   }
 
@@ -168,7 +181,7 @@ export class IntentReader {
     return [...this.#pops].filter(([name]) => this.#accepts(name));
   }
 
-  async #readLive(session: PopSession, name: string, record: PopRecord): Promise<void> {
+  async #readLive(session: IntentSource, name: string, record: PopRecord): Promise<void> {
     const sentAt = this.#options.clock();
     const live = await session.readLive(name);
     if (live === undefined) return;
@@ -180,7 +193,7 @@ export class IntentReader {
   }
 
   /** Reads the next rows of each POP that has a cursor. */
-  async #readAfter(session: PopSession): Promise<ReadonlyMap<string, readonly ReadIntent[]>> {
+  async #readAfter(session: IntentSource): Promise<ReadonlyMap<string, readonly ReadIntent[]>> {
     const cursors = this.#accepted().flatMap(([, { cursor }]) => cursor ?? []);
     if (cursors.length === 0) return new Map();
     const sentAt = this.#options.clock();
