@@ -19,11 +19,11 @@ import type { ExchangeCondition, ExchangeState } from './types.ts';
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 250;
 /**
- * Another attempt begins beside one that has taken so long (ms), up to MOST_ATTEMPTS: a network that is back is noticed
+ * Another attempt begins beside those that take so long (ms), up to MOST_ATTEMPTS: a network that is back is noticed
  * soon, and a database far away has the time it needs.
  */
 const IMPATIENT_MS = 750;
-const MOST_ATTEMPTS = 6;
+const MOST_ATTEMPTS = 8;
 /** Wait between attempts to get the lock that another daemon has (ms). */
 const RIVAL_RETRY_MS = 2_000;
 
@@ -120,22 +120,25 @@ export class ExchangeLink {
   async #openFirst(lose: (error: unknown) => void): Promise<PopSession | undefined> {
     const { open, timers } = this.#options;
     return new Promise((resolve, reject) => {
-      let [running, isSettled, winner] = [0, false, 0];
+      let [running, begun, winner, isSettled] = [0, 0, 0, false];
       let cancel = (): void => undefined;
       const settle = (): void => {
         isSettled = true;
         cancel();
       };
-      const attempt = (attempts: number): void => {
-        running++;
+      const attempt = (): void => {
+        cancel = timers.after(IMPATIENT_MS, attempt);
+        if (running >= MOST_ATTEMPTS) return;
+        const number = ++begun;
         const lost = (error: unknown): void => {
-          if (winner === attempts) lose(error);
+          if (winner === number) lose(error);
         };
+        running++;
         open(lost).then(
           (session) => {
             if (isSettled) return void session.close();
             settle();
-            winner = attempts;
+            winner = number;
             resolve(session);
           },
           (error: unknown) => {
@@ -145,13 +148,12 @@ export class ExchangeLink {
             reject(error);
           },
         );
-        if (attempts < MOST_ATTEMPTS) cancel = timers.after(IMPATIENT_MS, () => attempt(attempts + 1));
       };
       this.#wake = () => {
         settle();
         resolve(undefined);
       };
-      attempt(1);
+      attempt();
     });
   }
 
