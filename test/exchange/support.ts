@@ -24,6 +24,8 @@ export interface PopOptions {
   /** Kept over restarts. */
   readonly store?: MemoryStore;
   readonly policy?: Partial<Policy>;
+  /** As in ExchangeOptions. */
+  readonly onImported?: (ageMs: number) => void;
 }
 
 /** A POP without routers. */
@@ -83,6 +85,7 @@ export class TestPop {
       log: (level, text) => lines.push(`${level}: ${text}`),
       sessions: () => ({ up: 1, total: 2 }),
       policyHash: () => 'cafe',
+      ...(options.onImported === undefined ? {} : { onImported: options.onImported }),
     });
     made.exchange = exchange;
     const pop = new TestPop(name, engine, exchange, store, lines, clock);
