@@ -126,6 +126,8 @@ export async function serveApi({
     rateLimit: () => reloader.config.http.rateLimit,
     alertmanagerLabels: () => reloader.config.alertmanagerLabels,
     vectorMaps: () => reloader.config.vectorMaps,
+    webhooks: () => reloader.config.webhooks,
+    onWebhook: (webhook, outcome) => metrics.onWebhook(webhook, outcome),
     metrics: () => metrics.scrape(),
     onRequest: (observation) => metrics.onRequest(observation),
     onShed: (work) => metrics.onShed(work),

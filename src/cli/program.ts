@@ -40,6 +40,7 @@ const GROUPS: readonly CommandGroup[] = [
     load: async () => (await import('./commands/control.ts')).registerControl,
   },
   { names: ['notify'], load: async () => (await import('./commands/notify.ts')).registerNotify },
+  { names: ['adapters'], load: async () => (await import('./commands/adapters.ts')).registerAdapters },
   { names: ['simulate'], load: async () => (await import('./commands/simulate.ts')).registerSimulate },
   { names: ['flowspec'], load: async () => (await import('./commands/flowspec.ts')).registerFlowspec },
   { names: ['pcap'], load: async () => (await import('./commands/pcap.ts')).registerPcap },

@@ -1,6 +1,7 @@
 /** Converts checked settings to the types that the other rooms use. */
 import { buildRequests } from './build-requests.ts';
 import { buildTargets, offeredFamilies } from './build-targets.ts';
+import { buildWebhooks } from './build-webhooks.ts';
 import { resolve } from 'node:path';
 import type { AlertDestination } from '../alert/alert.ts';
 import type { NeighborSettings, SpeakerSettings } from '../bgp/speaker/types.ts';
@@ -14,14 +15,13 @@ import type { ApiToken, AuthSettings } from '../http/dependencies.ts';
 import { concatBytes } from '../net/bytes.ts';
 import type { Prefix } from '../net/prefix.ts';
 import { hostPrefix, knownPrefix, parseZonedAddress, samePrefix, unmapped } from '../net/prefix.ts';
-import { parseListen } from './schema/fields.ts';
-import type { Path } from './config-problem.ts';
-import { dotted } from './config-problem.ts';
+import { lengthOf, parseListen } from './schema/fields.ts';
 import { policyDigest } from './policy-digest.ts';
 import { showSettings } from './secrets.ts';
+import { sourcesIn } from './schema/detectors-schema.ts';
 import type { Settings } from './schema/prefixd-schema.ts';
 import type { Secrets } from './secrets.ts';
-import { ADMIN_TOKEN_PATH } from './secrets.ts';
+import { ADMIN_TOKEN_PATH, secretAt } from './secrets.ts';
 import type { HttpSettings, ListenAddress, LoadedConfig, StorageSettings } from './types.ts';
 
 type NeighborEntry = Settings['bgp']['neighbors'][number];
@@ -77,6 +77,7 @@ export function buildConfig(ingredients: Ingredients): LoadedConfig {
     scrubberRequests: buildRequests(settings, secrets),
     alertmanagerLabels: settings.detectors.alertmanager.labels,
     vectorMaps: vectorMaps(settings),
+    webhooks: buildWebhooks(settings, secrets),
     reconciliationIntervalSeconds: timers.reconciliation_interval_seconds,
     shown: {
       settings: showSettings(settings),
@@ -136,13 +137,18 @@ function buildStorage({ pop, storage }: Placed, secrets: Secrets): StorageSettin
 /** Returns what the settings contribute to the policy. */
 export function policySettings(settings: Settings): PolicySettings {
   const { guardrails, quotas, timers, escalation, aggregation, exchange } = settings;
+  // Lengths up to which a rule may cover a prefix; without them, only dst_prefix_minlen counts.
+  const shortest = {
+    v4: lengthOf(guardrails.aggregate_to ?? 32),
+    v6: lengthOf(guardrails.aggregate_to_v6 ?? 128),
+  };
   return {
     pop: settings.pop,
     mode: settings.mode,
     guardrails: {
-      dstPrefixMinLen: guardrails.dst_prefix_minlen,
+      dstPrefixMinLen: Math.min(guardrails.dst_prefix_minlen, shortest.v4),
       dstPrefixMaxLen: guardrails.dst_prefix_maxlen,
-      dstPrefixMinLenV6: guardrails.dst_prefix_minlen_v6,
+      dstPrefixMinLenV6: Math.min(guardrails.dst_prefix_minlen_v6, shortest.v6),
       dstPrefixMaxLenV6: guardrails.dst_prefix_maxlen_v6,
       maxPorts: guardrails.max_ports,
       requireInventory: guardrails.require_inventory,
@@ -169,10 +175,10 @@ export function policySettings(settings: Settings): PolicySettings {
       holdDownSeconds: timers.hold_down_seconds,
     },
     aggregation: {
-      hosts: aggregation.hosts,
+      hosts: guardrails.aggregate_from ?? aggregation.hosts,
       windowSeconds: aggregation.window_seconds,
-      toV4: aggregation.to_v4,
-      toV6: aggregation.to_v6,
+      toV4: guardrails.aggregate_to === undefined ? aggregation.to_v4 : shortest.v4,
+      toV6: guardrails.aggregate_to_v6 === undefined ? aggregation.to_v6 : shortest.v6,
     },
     detectors: detectorPolicies(settings),
     escalation: {
@@ -203,7 +209,7 @@ export function withForecast(policy: Policy, { bgp }: Pick<Settings, 'bgp'>): Po
 
 function detectorPolicies(settings: Settings): ReadonlyMap<string, DetectorPolicy> {
   return new Map(
-    Object.entries(settings.detectors).map(([source, { hold, confidence }]) => [
+    sourcesIn(settings.detectors).map(([source, { hold, confidence }]) => [
       source,
       { ...(hold === undefined ? {} : { hold }), ...(confidence === undefined ? {} : { confidence }) },
     ]),
@@ -213,7 +219,7 @@ function detectorPolicies(settings: Settings): ReadonlyMap<string, DetectorPolic
 /** Returns prefixd's vectors by source and then by the detector's own name for the attack. */
 function vectorMaps(settings: Settings): LoadedConfig['vectorMaps'] {
   return new Map(
-    Object.entries(settings.detectors).map(([source, entry]) => [
+    sourcesIn(settings.detectors).map(([source, entry]) => [
       source,
       new Map(Object.entries(entry.vector_map)),
     ]),
@@ -249,12 +255,6 @@ function listenAddress(text: string): ListenAddress {
   const address = parseListen(text);
   if (address === undefined) throw new RangeError(`"${text}" is not an address and a port`);
   return address;
-}
-
-function secretAt(secrets: Secrets, path: Path): string {
-  const secret = secrets.get(dotted(path));
-  if (secret === undefined) throw new RangeError(`the secret for ${dotted(path)} was not read`);
-  return secret;
 }
 
 function buildSpeaker(settings: Placed, secrets: Secrets): SpeakerSettings {

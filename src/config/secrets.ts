@@ -101,6 +101,16 @@ function* wantedSecrets(settings: DeepPartial<Settings>): Iterable<Wanted> {
       yield { path: ['scrubbers', i, 'requests', 'auth', key], variable, flaw: headerValueFlaw };
     }
   }
+  for (const [name, entry] of Object.entries(settings.detectors?.webhooks ?? {})) {
+    const at = ['detectors', 'webhooks', name, 'auth'];
+    const { hmac, basic } = entry?.auth ?? {};
+    if (hmac?.secret_env !== undefined) {
+      yield { path: [...at, 'hmac', 'secret_env'], variable: hmac.secret_env, flaw: headerFlaw };
+    }
+    if (basic?.password_env !== undefined) {
+      yield { path: [...at, 'basic', 'password_env'], variable: basic.password_env, flaw: headerFlaw };
+    }
+  }
   for (const [i, destination] of (settings.alerting?.destinations ?? []).entries()) {
     for (const key of ['webhook_url_env', 'routing_key_env', 'url_env', 'secret_env'] as const) {
       const variable = (destination as Readonly<Record<string, string | undefined>> | undefined)?.[key];
@@ -115,6 +125,13 @@ function* wantedSecrets(settings: DeepPartial<Settings>): Iterable<Wanted> {
 /** A header's value without control characters (RFC 9110 §5.5). */
 function headerValueFlaw(value: string): string | undefined {
   return /^[\x20-\x7e]+$/.test(value) ? headerFlaw(value) : 'contains control or non-ASCII characters';
+}
+
+/** Returns a secret that was read. Throws RangeError for any other path. */
+export function secretAt(secrets: Secrets, path: Path): string {
+  const secret = secrets.get(dotted(path));
+  if (secret === undefined) throw new RangeError(`the secret for ${dotted(path)} was not read`);
+  return secret;
 }
 
 /** Allows printable ASCII only, so that clients can send the token in a header (RFC 6750 §2.1). */

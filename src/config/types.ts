@@ -6,7 +6,7 @@ import type { SpeakerSettings } from '../bgp/speaker/types.ts';
 import type { RequestSettings } from '../cloud/request-template.ts';
 import type { NeighborPolicy } from '../control/render-rule.ts';
 import type { Policy } from '../core/policy/policy.ts';
-import type { AuthSettings, RateLimitSettings, TlsSettings } from '../http/dependencies.ts';
+import type { AuthSettings, RateLimitSettings, TlsSettings, Webhook } from '../http/dependencies.ts';
 import type { LabelMap } from '../intake/alertmanager.ts';
 import type { Settings } from './schema/prefixd-schema.ts';
 
@@ -97,6 +97,8 @@ export interface LoadedConfig {
   readonly alertmanagerLabels: LabelMap;
   /** prefixd's vectors, by source and then by the detector's own name. */
   readonly vectorMaps: ReadonlyMap<string, ReadonlyMap<string, string>>;
+  /** The webhooks of other systems, by name. */
+  readonly webhooks: ReadonlyMap<string, Webhook>;
   readonly reconciliationIntervalSeconds: number;
   /** For people and the API: keys as in the files, defaults filled in, secrets redacted. Survives JSON. */
   readonly shown: {

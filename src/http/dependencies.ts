@@ -6,6 +6,7 @@ import type { Actor, HoldMode, Mitigation } from '../core/types.ts';
 import type { ExchangeView } from '../exchange/types.ts';
 import type { LabelMap } from '../intake/alertmanager.ts';
 import type { VectorMaps } from '../intake/vector-names.ts';
+import type { AdapterSettings } from '../intake/webhook/adapter-settings.ts';
 import type { Assessment } from '../view/health.ts';
 import type { ProtectionStatus } from '../view/protection-view.ts';
 import type { ConnectionFigures } from './connection-table.ts';
@@ -34,6 +35,27 @@ export type AuthSettings =
   | { readonly mode: 'bearer'; readonly tokens: readonly ApiToken[] }
   /** By the client certificate's CN. Without a map every caller is admin; with one, an unmapped CN is refused. */
   | { readonly mode: 'mtls'; readonly roles: ReadonlyMap<string, Role> | undefined };
+
+/** The authentication method of a webhook's sender. */
+export type WebhookAuth =
+  /** A signature of the raw body. `header` is in lower case. */
+  | {
+      readonly kind: 'hmac';
+      readonly header: string;
+      readonly algorithm: 'sha256' | 'sha1' | 'sha512';
+      readonly prefix: string;
+      readonly secret: string;
+    }
+  /** What `AuthSettings` accepts; with `token`, only the caller of that name. */
+  | { readonly kind: 'bearer'; readonly token: string | undefined }
+  | { readonly kind: 'basic'; readonly user: string; readonly password: string };
+
+/** A webhook of another system. */
+export interface Webhook {
+  readonly name: string;
+  readonly auth: WebhookAuth;
+  readonly mapping: AdapterSettings;
+}
 
 /** Paths of PEM files. With `caPath`, clients must present a certificate signed by that CA. */
 export interface TlsSettings {
@@ -72,6 +94,14 @@ export interface OperatorAction {
   readonly target: string;
   readonly reason: string;
 }
+
+/**
+ * What became of a webhook's document. `events`: at least one event was decided; `nothing`: it has no event, or only ignored
+ * ones; `refused`: every event was refused or invalid; `unreadable`: the document itself.
+ */
+export const WEBHOOK_OUTCOMES = ['events', 'nothing', 'refused', 'unreadable'] as const;
+
+export type WebhookOutcome = (typeof WEBHOOK_OUTCOMES)[number];
 
 /** One answered request, for metrics. `route` is the route's pattern, never the requested path. */
 export interface RequestObservation {
@@ -114,6 +144,10 @@ export interface HttpDependencies {
   readonly alertmanagerLabels?: () => LabelMap;
   /** Each source's own vector names. Default: only the built-in aliases. Called for every message. */
   readonly vectorMaps?: () => VectorMaps;
+  /** The webhooks by name. Default: none. Called for every message. */
+  readonly webhooks?: () => ReadonlyMap<string, Webhook>;
+  /** Called for each document of a webhook. Must not throw. */
+  readonly onWebhook?: (webhook: string, outcome: WebhookOutcome) => void;
   readonly metrics: () => Promise<{ readonly contentType: string; readonly body: string }>;
   /** Waits (ms) before it answers a token from a network that guesses tokens. Default: the system's timers. */
   readonly pause?: (milliseconds: number) => Promise<void>;

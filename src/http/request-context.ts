@@ -12,6 +12,7 @@ import type { Actor } from '../core/types.ts';
 import { clientNetwork } from './known-networks.ts';
 import type { Access, Caller } from './auth.ts';
 import type { Reservation } from './body-room.ts';
+import type { SenderCheck } from './webhook-auth.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -19,6 +20,8 @@ declare module 'fastify' {
     access?: Access;
     /** True: the route is answered even under overload, when others with the same access are refused. */
     essential?: boolean;
+    /** Authenticates the request instead of `http.auth`; undefined, or a result of undefined: `http.auth` does. */
+    sender?: (request: FastifyRequest) => SenderCheck | undefined;
   }
   interface FastifyRequest {
     /** Undefined on public routes. */

@@ -17,6 +17,7 @@ const ROUTES: readonly (readonly [
   ['POST', '/v1/events/batch', 'detector operator admin', [BAN]],
   ['POST', '/v1/signals/fastnetmon', 'detector operator admin', {}],
   ['POST', '/v1/signals/alertmanager', 'detector operator admin', {}],
+  ['POST', '/v1/signals/webhook/kentik', 'detector operator admin', {}],
   ['GET', '/v1/events', 'viewer operator admin'],
   ['GET', '/v1/mitigations', 'viewer operator admin'],
   ['GET', `/v1/mitigations/${MITIGATION_ID}`, 'viewer operator admin'],
@@ -93,7 +94,7 @@ describe('bearer authentication', () => {
       ([method, url]) =>
         `${method} ${url
           .replace(MITIGATION_ID, '{id}')
-          .replace(/edge1|fra(?=\/)/, '{name}')
+          .replace(/edge1|fra(?=\/)|kentik/, '{name}')
           .replace('192.0.2.1%2F32', '{prefix}')}`,
     );
     assert.deepEqual(described.sort(), [...tested, 'GET /v1/feed'].sort());

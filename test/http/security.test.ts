@@ -178,7 +178,7 @@ describe('the daemon, attacked over HTTP', () => {
 
     it('gives a detector nothing to read and nothing to command', async () => {
       const open =
-        /^\/(v1\/(events(\/batch)?|signals\/\w+|scrubbers\/[^/]+\/signal|health|openapi\.json)|metrics)$/;
+        /^\/(v1\/(events(\/batch)?|signals\/(webhook\/)?\w+|scrubbers\/[^/]+\/signal|health|openapi\.json)|metrics)$/;
       for (const { method, path } of await operations()) {
         const allowed = open.test(path) && !(method === 'GET' && path === '/v1/events');
         const { status } = await ask(method, path, 'detector', method === 'GET' ? undefined : {});

@@ -4,7 +4,9 @@ import { it } from 'node:test';
 import { output } from '../support/children.ts';
 import { missingPostgres } from '../support/postgres-server.ts';
 
-it('the walk through two POPs of docs/several-pops.md goes to its end', { skip: missingPostgres() }, async () => {
+it('the walk through two POPs of docs/several-pops.md goes to its end', {
+  skip: missingPostgres(),
+}, async () => {
   const root = join(import.meta.dirname, '..', '..');
   const script = join(root, 'scripts', 'several-pops.ts');
   const text = await output(process.execPath, ['--import', 'tsx', script, '--once']);

@@ -73,6 +73,8 @@ const PURE_FILES = new Set(['control/desired.ts', 'control/egress.ts', 'control/
 /** Packages that only the named files or rooms may import. */
 const RESERVED: Readonly<Record<string, readonly string[]>> = {
   'ip-num': ['net/prefix.ts'],
+  'json-p3': ['intake/webhook/json-path.ts'],
+  '@eslint-community/regexpp': ['intake/webhook/safe-pattern.ts'],
   koffi: ['bgp/speaker/tcp/socket-options.ts', 'store/journal/kernel-lock.ts'],
   pg: ['postgres/'],
   'prom-client': ['app/'],
@@ -81,7 +83,7 @@ const RESERVED: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Packages without effects: the only ones that a pure room may import. */
-const PURE_PACKAGES = new Set(['ip-num', 'zod', 'yaml']);
+const PURE_PACKAGES = new Set(['ip-num', 'zod', 'yaml', 'json-p3', '@eslint-community/regexpp']);
 
 /** Expressions that a pure room must not contain, with the reason. */
 const IMPURE: readonly (readonly [RegExp, string])[] = [

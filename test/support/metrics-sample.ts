@@ -6,6 +6,7 @@ import { defaultConfig } from '../../src/config/default.ts';
 import { startDaemon } from '../../src/app/daemon.ts';
 import { Metrics } from '../../src/app/observe/metrics.ts';
 import type { ExchangeView } from '../../src/exchange/types.ts';
+import { NO_TARGETS } from '../../src/core/policy/scrubbers.ts';
 import { mitigation, world } from '../http/support.ts';
 import { neverOverloaded } from './overload.ts';
 
@@ -80,6 +81,15 @@ const EXCHANGE: ExchangeView = {
 /** Returns /metrics with the series that exist only after their first count. */
 export async function everySeries(): Promise<string> {
   const { engine, reconciler, announcer, deps } = await world();
+  const probe = {
+    url: 'http://192.0.2.9/',
+    intervalSeconds: 10,
+    timeoutSeconds: 3,
+    failures: 3,
+    successes: 2,
+  };
+  const fra = { name: 'fra', redirect: {}, maxDiverted: 10, probe };
+  engine.policy = { ...engine.policy, targets: { ...NO_TARGETS, scrubbers: new Map([['fra', fra]]) } };
   const metrics = new Metrics({
     engine,
     reconciler,
@@ -105,6 +115,7 @@ export async function everySeries(): Promise<string> {
   engine.record({ type: 'mitigation.created', mitigation: mitigation({ action }) });
   metrics.onAlert('slack', 'delivered');
   metrics.onScrubberRequest('fra', 'start', 'accepted');
+  metrics.onWebhook('kentik', 'events');
   metrics.onAppended(1, 2);
   metrics.onImported(20);
   metrics.onPublished(1);

@@ -9,7 +9,7 @@ import type { RequestReport, RequestResult } from '../../cloud/protection.ts';
 import type { RecordedFact } from '../../core/facts.ts';
 import { KNOWN_VECTORS } from '../../core/policy/vectors.ts';
 import type { RefusalReason } from '../../core/types.ts';
-import type { RequestObservation } from '../../http/dependencies.ts';
+import type { RequestObservation, WebhookOutcome } from '../../http/dependencies.ts';
 import type { WorkClass } from '../../http/turns.ts';
 import { forgetOldest } from '../../net/queue.ts';
 import { ExchangeMetrics } from './exchange-metrics.ts';
@@ -68,6 +68,7 @@ export class Metrics {
   readonly #facts: Counter<'type'>;
   readonly #requests: Counter<'method' | 'route' | 'code'>;
   readonly #shed: Counter<'class'>;
+  readonly #webhooks: Counter<'webhook' | 'outcome'>;
   readonly #requestSeconds: Histogram<'route'>;
   readonly #fsyncSeconds: Histogram;
   readonly #alerts: Counter<'destination' | 'outcome'>;
@@ -102,6 +103,11 @@ export class Metrics {
       ['class'],
     );
     for (const work of ['read', 'event'] as const) this.#shed.inc({ class: work }, 0);
+    this.#webhooks = this.#registry.counter(
+      'prefixd_webhook_documents_total',
+      'Documents that webhooks received, by outcome: events, nothing, refused or unreadable',
+      ['webhook', 'outcome'],
+    );
     this.#alerts = this.#registry.counter(
       'prefixd_alerts_sent_total',
       'Alerts by outcome of their delivery',
@@ -156,6 +162,11 @@ export class Metrics {
       contentType: this.#registry.registry.contentType,
       body: await this.#registry.registry.metrics(),
     };
+  }
+
+  /** Counts a document of a webhook; the names are those of the configuration. */
+  onWebhook(webhook: string, outcome: WebhookOutcome): void {
+    this.#webhooks.inc({ webhook, outcome });
   }
 
   /** Counts an answered request. */

@@ -2,18 +2,15 @@
 import { blackhole, scrubbers } from './targets-schema.ts';
 import { z } from 'zod';
 import { ALERT_EVENTS } from '../../alert/alert.ts';
-import { HOLD_MODES } from '../../core/types.ts';
 import { ROLES } from '../../http/dependencies.ts';
-import { DEFAULT_LABELS, type LabelMap } from '../../intake/alertmanager.ts';
 import { DEFAULT_UNICAST_QUOTAS, POLICY_MODES } from '../../core/policy/policy.ts';
 import { DEFAULT_PROFILES, type ProfileName } from '../../core/policy/profile.ts';
 import { decimal, flag, integer, oneOf, prefix, words } from '../../core/policy/value-kinds.ts';
 import { bgp } from './bgp-schema.ts';
+import { detectors, hold } from './detectors-schema.ts';
 import { exchange } from './exchange-schema.ts';
 import { storage } from './storage-schema.ts';
-import { environment, listen, name, path, quota, vector, webUrl } from './fields.ts';
-
-const hold = oneOf(HOLD_MODES);
+import { environment, listen, name, path, prefixLength, quota, seconds, webUrl } from './fields.ts';
 
 const role = oneOf(ROLES);
 
@@ -90,6 +87,19 @@ const guardrails = z.strictObject({
   dst_prefix_maxlen: integer(1, 32).default(32).describe('Longest IPv4 destination prefix of a rule.'),
   dst_prefix_minlen_v6: integer(1, 128).default(128).describe('Shortest IPv6 destination prefix of a rule.'),
   dst_prefix_maxlen_v6: integer(1, 128).default(128).describe('Longest IPv6 destination prefix of a rule.'),
+  aggregate_from: integer(2, 65_536)
+    .optional()
+    .describe(
+      'Number of attacked hosts of one prefix from which one rule covers the prefix. Precedes `aggregation.hosts`.',
+    ),
+  aggregate_to: prefixLength(32)
+    .optional()
+    .describe(
+      'Length up to which an IPv4 rule may cover a prefix, such as `/24`: for many hosts of it, or for a report that names it. Precedes `aggregation.to_v4`, and allows what `dst_prefix_minlen` would refuse.',
+    ),
+  aggregate_to_v6: prefixLength(128)
+    .optional()
+    .describe('The same for IPv6, such as `/56`. Precedes `aggregation.to_v6`.'),
   max_ports: integer(1, 64).default(8).describe('Most ports in a rule.'),
   allow_src_prefix_match: flag
     .default(false)
@@ -125,8 +135,6 @@ const quotas = z.strictObject({
     .default(DEFAULT_UNICAST_QUOTAS.maxBlackholedPerPop)
     .describe('Active blackholes of one POP.'),
 });
-
-const seconds = (least: number): z.ZodInt => integer(least, 31_536_000, 'seconds');
 
 const timers = z.strictObject({
   default_ttl_seconds: seconds(1).default(120).describe('TTL of steps that have no `ttl_seconds`.'),
@@ -194,76 +202,6 @@ const observability = z.strictObject({
     .optional()
     .describe('A separate listener for /metrics, without authentication. Default: only on the API.'),
 });
-
-/** Defaults to the labels that are recognized without configuration. */
-function labels(meaning: keyof LabelMap) {
-  return z
-    .array(words)
-    .min(1)
-    .default([...DEFAULT_LABELS[meaning]]);
-}
-
-const labelMap = z.strictObject({
-  victim_ip: labels('victim_ip').describe('Address under attack.'),
-  vector: labels('vector').describe('Kind of attack.'),
-  protocol: labels('protocol').describe('IP protocol by name or number.'),
-  bps: labels('bps').describe('Bits per second.'),
-  pps: labels('pps').describe('Packets per second.'),
-  confidence: labels('confidence').describe('Confidence, 0 to 1.'),
-  top_dst_ports: labels('top_dst_ports').describe('Destination ports, separated by commas or spaces.'),
-  top_src_ports: labels('top_src_ports').describe('Source ports, separated by commas or spaces.'),
-  tcp_flags: labels('tcp_flags').describe('TCP flags of all packets, such as `syn,!ack`.'),
-  source: labels('source').describe("The detector's name."),
-});
-
-/** Keys of every detector. */
-const detectorKeys = {
-  hold: hold
-    .optional()
-    .describe(
-      '`until_released`: the detector reports the end of an attack, and the TTL is renewed until then; `until_ttl`: it repeats its report. Default: `until_released` for FastNetMon, Alertmanager and Grafana, otherwise `until_ttl`.',
-    ),
-  confidence: decimal(0, 1)
-    .optional()
-    .describe('Confidence of a report that gives none. Default: none, so the mitigation does not escalate.'),
-  repeat_seconds: seconds(1)
-    .optional()
-    .describe(
-      'How often the detector repeats its report while an attack lasts. `prefixd check` warns if rules would expire in between. Default: 4 h for Alertmanager and Grafana, never for FastNetMon, otherwise unknown.',
-    ),
-  vector_map: z
-    .record(words, vector)
-    .default({})
-    .describe("prefixd's vectors by the detector's own names, besides the built-in aliases."),
-};
-
-const detector = z.strictObject(detectorKeys);
-
-/** The detectors whose own message format is supported. */
-const knownDetectors = z.object({
-  alertmanager: z
-    .strictObject({
-      ...detectorKeys,
-      labels: labelMap
-        .prefault({})
-        .describe(
-          'Labels (or else annotations) of an alert by meaning; the first one that the alert has is used.',
-        ),
-    })
-    .prefault({})
-    .describe('Alertmanager. The labels also apply to Grafana.'),
-  fastnetmon: detector.prefault({}).describe('FastNetMon, both editions.'),
-  grafana: detector.prefault({}).describe('Grafana.'),
-});
-
-/** Their sources. */
-export const KNOWN_DETECTORS: readonly string[] = Object.keys(knownDetectors.shape);
-
-const detectors = knownDetectors.catchall(
-  detector.describe(
-    'Any other detector, by the `source` of its events. Names that begin with `x-` are ignored.',
-  ),
-);
 
 const aggregation = z.strictObject({
   hosts: integer(2, 65_536)

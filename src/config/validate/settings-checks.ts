@@ -6,7 +6,9 @@ import { neighborChecks } from './neighbor-checks.ts';
 import { slipFor } from '../../net/nearest.ts';
 import type { Findings } from '../config-problem.ts';
 import type { DeepPartial } from '../parse-partial.ts';
-import { KNOWN_DETECTORS, type Settings } from '../schema/prefixd-schema.ts';
+import { KNOWN_DETECTORS, sourcesIn } from '../schema/detectors-schema.ts';
+import type { Settings } from '../schema/prefixd-schema.ts';
+import { webhookChecks } from './webhook-checks.ts';
 
 /** Runs all checks on the settings. */
 export function crossChecks(settings: DeepPartial<Settings>, found: Findings): void {
@@ -18,6 +20,7 @@ export function crossChecks(settings: DeepPartial<Settings>, found: Findings): v
   storageChecks(settings, found);
   alertingChecks(settings, found);
   detectorChecks(settings, found);
+  webhookChecks(settings, found);
 }
 
 function httpChecks(settings: DeepPartial<Settings>, found: Findings): void {
@@ -121,6 +124,13 @@ function guardrailChecks(settings: DeepPartial<Settings>, found: Findings): void
       );
     }
   }
+  if (rails.aggregate_from !== undefined && rails.aggregate_to === undefined && !allowsPrefixes(settings)) {
+    found.warning(
+      ['guardrails', 'aggregate_from'],
+      'no rule may cover a prefix, so this has no effect',
+      'add aggregate_to: /24 (and aggregate_to_v6 for IPv6)',
+    );
+  }
   if (rails.require_ttl === false) {
     found.warning(['guardrails', 'require_ttl'], 'every rule has a TTL, so false has no effect', 'remove it');
   }
@@ -138,6 +148,16 @@ function guardrailChecks(settings: DeepPartial<Settings>, found: Findings): void
       `keep it only if no ${family} address may ever be mitigated`,
     );
   }
+}
+
+/** True if the guardrails allow a rule for a prefix of the length that aggregation uses, in either family. */
+function allowsPrefixes({ guardrails, aggregation }: DeepPartial<Settings>): boolean {
+  const {
+    dst_prefix_minlen: v4 = 32,
+    dst_prefix_minlen_v6: v6 = 128,
+    aggregate_to_v6: to,
+  } = guardrails ?? {};
+  return to !== undefined || v4 <= (aggregation?.to_v4 ?? 24) || v6 <= (aggregation?.to_v6 ?? 56);
 }
 
 function timerChecks(settings: DeepPartial<Settings>, found: Findings): void {
@@ -215,7 +235,7 @@ function alertingChecks(settings: DeepPartial<Settings>, found: Findings): void 
 
 /** Warns about a name that is probably a misspelled known detector, although any name may be a source. */
 function detectorChecks(settings: DeepPartial<Settings>, found: Findings): void {
-  for (const name of Object.keys(settings.detectors ?? {})) {
+  for (const [name] of sourcesIn(settings.detectors ?? {})) {
     const guess = slipFor(name, KNOWN_DETECTORS);
     if (guess === undefined) continue;
     found.warning(

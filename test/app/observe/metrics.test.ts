@@ -22,6 +22,7 @@ const NAMES = [
   'prefixd_egress_refusals_total',
   'prefixd_event_loop_delay_seconds',
   'prefixd_alerts_sent_total',
+  'prefixd_webhook_documents_total',
   'prefixd_build_info',
 ];
 
@@ -205,6 +206,14 @@ describe('metrics', () => {
     );
     assert.match(await line('prefixd_journal_fsync_seconds_sum'), / 0\.004$/);
     assert.match(await line('prefixd_alerts_sent_total{'), /\{destination="slack",outcome="failed"\} 1$/);
+    metrics.stop();
+  });
+
+  it('counts documents of webhooks by outcome', async () => {
+    const { metrics, line } = await measured();
+    metrics.onWebhook('kentik', 'events');
+    metrics.onWebhook('kentik', 'events');
+    assert.match(await line('prefixd_webhook_documents_total{'), /\{webhook="kentik",outcome="events"\} 2$/);
     metrics.stop();
   });
 
