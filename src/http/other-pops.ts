@@ -98,7 +98,7 @@ export function mitigationPops(
   const others = targetsOf(names, engine.policy.pop);
   if (names === undefined || (others === undefined && names.includes(engine.policy.pop))) return undefined;
   if (others !== undefined) requireKnown(exchange, others);
-  return namesAll(names) ? [EVERY_POP] : [...new Set(names)].sort();
+  return namesAll(names) ? [EVERY_POP] : [...new Set(names)];
 }
 
 function namesAll(names: readonly string[]): boolean {
