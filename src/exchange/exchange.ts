@@ -13,7 +13,7 @@ import type { IntentVersion } from '../core/types.ts';
 import { SingleFlight } from '../net/single-flight.ts';
 import { ExchangeLink } from './exchange-link.ts';
 import { encodeIntent } from './intent-codec.ts';
-import { IntentReader } from './intent-reader.ts';
+import { IntentReader, permitsMore } from './intent-reader.ts';
 import { elsewhereOf, importedByPop, otherNames, otherPops, ownActive, ownPop } from './pop-overview.ts';
 import { PopRequests } from './pop-requests.ts';
 import { type Epoch, type ExchangeDeadlines, PopSession } from './pop-session.ts';
@@ -96,6 +96,8 @@ export class Exchange implements ExchangeView {
   #isNoting = false;
   #unfollow: readonly (() => void)[] = [];
   #isPublishingSoon = false;
+  /** POPs that have told of something new. */
+  readonly #news = new Set<string>();
   #counted: { readonly at: number; readonly elsewhere: Elsewhere | undefined } | undefined;
 
   constructor(options: ExchangeOptions) {
@@ -297,8 +299,13 @@ export class Exchange implements ExchangeView {
     if (connected === undefined) return;
     const [kind, pop] = payload.split(' ', 2);
     if (kind !== 'intent') this.#exchangeRequests();
-    else if (pop !== connected.pop) {
-      this.#readSoon(connected, 'told', () => this.#reader.read(connected.session, undefined));
+    else if (pop !== undefined && pop !== connected.pop) {
+      this.#news.add(pop);
+      this.#readSoon(connected, 'told', () => {
+        const only = new Set(this.#news);
+        this.#news.clear();
+        return this.#reader.read(connected.session, undefined, only);
+      });
     }
   }
 
@@ -389,9 +396,4 @@ export class Exchange implements ExchangeView {
       connected.fail(error);
     }
   }
-}
-
-/** True for facts after which a refused import may be accepted. */
-function permitsMore({ type }: Fact): boolean {
-  return type === 'control.resumed' || type === 'policy.loaded' || type === 'safelist.removed';
 }

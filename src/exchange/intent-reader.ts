@@ -5,6 +5,7 @@
  */
 import type { EngineView } from '../control/types.ts';
 import type { Answer } from '../core/commands.ts';
+import type { Fact } from '../core/facts.ts';
 import { type Intent, namesPop } from '../core/intent.ts';
 import { isActive } from '../core/state/indices.ts';
 import type { IntentVersion } from '../core/types.ts';
@@ -118,22 +119,22 @@ export class IntentReader {
   }
 
   /**
-   * Reads and imports everything that is new; `heardAt` is when the heartbeats were read (ms). Rejects with PostgresError
-   * if the database fails. What cannot be imported is read again next time.
+   * Reads and imports everything that is new; `heardAt` is when the heartbeats were read (ms), undefined if only the POPs
+   * in `only` are read. Rejects with PostgresError if the database fails. What cannot be imported is read again next time.
    */
-  async read(session: IntentSource, heardAt: number | undefined): Promise<void> {
+  async read(session: IntentSource, heardAt: number | undefined, only?: ReadonlySet<string>): Promise<void> {
     this.#failure = undefined;
     // Once in a reading: a heartbeat may be older than what is read, and must not make it begin again and again.
     const fromLive = new Set<string>();
     let again = true;
     while (again && this.#failure === undefined) {
       again = false;
-      for (const [name, record] of this.#accepted()) {
+      for (const [name, record] of this.#accepted(only)) {
         if (record.cursor !== undefined || fromLive.has(name)) continue;
         fromLive.add(name);
         await this.#readLive(session, name, record);
       }
-      for (const [name, rows] of await this.#readAfter(session)) {
+      for (const [name, rows] of await this.#readAfter(session, only)) {
         const record = this.#pops.get(name);
         const cursor = record?.cursor;
         if (record === undefined || cursor === undefined) continue;
@@ -177,8 +178,8 @@ export class IntentReader {
     return this.#options.engine.policy.exchange?.accept.includes(name) === true;
   }
 
-  #accepted(): readonly (readonly [string, PopRecord])[] {
-    return [...this.#pops].filter(([name]) => this.#accepts(name));
+  #accepted(only?: ReadonlySet<string>): readonly (readonly [string, PopRecord])[] {
+    return [...this.#pops].filter(([name]) => this.#accepts(name) && only?.has(name) !== false);
   }
 
   async #readLive(session: IntentSource, name: string, record: PopRecord): Promise<void> {
@@ -193,8 +194,11 @@ export class IntentReader {
   }
 
   /** Reads the next rows of each POP that has a cursor. */
-  async #readAfter(session: IntentSource): Promise<ReadonlyMap<string, readonly ReadIntent[]>> {
-    const cursors = this.#accepted().flatMap(([, { cursor }]) => cursor ?? []);
+  async #readAfter(
+    session: IntentSource,
+    only?: ReadonlySet<string>,
+  ): Promise<ReadonlyMap<string, readonly ReadIntent[]>> {
+    const cursors = this.#accepted(only).flatMap(([, { cursor }]) => cursor ?? []);
     if (cursors.length === 0) return new Map();
     const sentAt = this.#options.clock();
     const rows = await session.readAfter(cursors);
@@ -295,4 +299,9 @@ function remember<Value>(map: Map<string, Value>, key: string, value: Value, mos
     if (map.size <= most) return;
     map.delete(oldest);
   }
+}
+
+/** True for facts after which a refused import may be accepted. */
+export function permitsMore({ type }: Fact): boolean {
+  return type === 'control.resumed' || type === 'policy.loaded' || type === 'safelist.removed';
 }
