@@ -12,6 +12,7 @@ export const SCHEMA = 'prefixd_exchange';
 
 export const EXCHANGE_SCHEMA: SchemaSteps = {
   schema: SCHEMA,
+  advice: ' --exchange',
   migrations: [
     {
       number: 1,

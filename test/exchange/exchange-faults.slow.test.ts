@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { PopSession } from '../../src/exchange/pop-session.ts';
 import { sharedPostgres } from '../store/postgres-support.ts';
-import { until } from '../support/children.ts';
+import { output, until } from '../support/children.ts';
 import { PostgresProxy } from '../support/postgres-proxy.ts';
 import { missingPostgres } from '../support/postgres-server.ts';
+import { prefixdWords } from '../support/program.ts';
 import { undo } from '../support/undo.ts';
 import { type PopOptions, SOON_MS, TestPop } from './support.ts';
 
@@ -173,5 +174,22 @@ describe('the exchange when something fails', { skip: missingPostgres() }, () =>
     undo(t, () => second.close());
     await until('the lock is free', () => second.lock(), SOON_MS);
     assert.deepEqual(await second.openEpoch(epoch, figures), epoch);
+  });
+
+  it('refuses tables that are older or newer than it knows, and names the command', async (t) => {
+    const { ber } = await two(t);
+    const server = postgres.server();
+    const [program, ...words] = prefixdWords();
+    const environment = `PREFIXD_DATABASE_URL=${server.url()}`;
+    const args = ['db', 'migrate', '--exchange', '--url-env', 'PREFIXD_DATABASE_URL'];
+    const text = await output('env', [environment, program, ...words, ...args]);
+    assert.match(text, /schema prefixd_exchange has version 1, up to date/);
+    await server.sql("INSERT INTO prefixd_exchange.migration (number, title) VALUES (2, 'of tomorrow')");
+    ber.proxy.reset();
+    await until(
+      'it says so',
+      () => /has version 2 and this prefixd knows 1/.test(ber.pop.exchange.condition.problem ?? ''),
+      SOON_MS,
+    );
   });
 });

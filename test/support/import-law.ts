@@ -54,7 +54,7 @@ const LAW: Readonly<Record<string, readonly string[]>> = {
     'bgp/*',
   ],
   tools: ['bgp/*'],
-  cli: ['app', 'config', 'core', 'intake', 'store', 'tools', 'view', 'bgp/*'],
+  cli: ['app', 'config', 'core', 'intake', 'store', 'exchange', 'tools', 'view', 'bgp/*'],
 };
 
 const PURE_ROOMS = new Set([
