@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import { setImmediate } from 'node:timers/promises';
 import type { RecordedFact } from '../../core/facts.ts';
 import type { StateSnapshot } from '../../core/state/state.ts';
 import type { PostgresDeadlines } from '../../postgres/connection.ts';
@@ -282,7 +283,9 @@ export class PostgresJournal implements Store {
       while (!(await this.#tryToWrite(group, from + this.#deadlines.resolveMs)));
       if (this.#doubt?.isThere === false) this.#counts.repeated++;
     } catch (error) {
-      // It was found just when the time was over.
+      // Known trouble refuses without waiting: callers that try again at once must leave others their turn.
+      await setImmediate();
+      // It may have been found just when the time was over.
       if (this.#doubt?.isThere !== true) {
         if (this.#doubt !== undefined) {
           this.#counts.refused++;
