@@ -34,8 +34,11 @@ export interface ExchangeLinkOptions {
   readonly log: Log;
   /** The name of this daemon's POP. */
   readonly pop: () => string;
-  /** Connects, without the lock. `lose` reports that the connection broke. Rejects if it cannot connect in time. */
-  readonly open: (lose: (error: unknown) => void) => Promise<PopSession>;
+  /**
+   * Connects, without the lock. `lose` reports that the connection broke; `signal` gives up connecting. Rejects if it
+   * cannot connect in time.
+   */
+  readonly open: (lose: (error: unknown) => void, signal: AbortSignal) => Promise<PopSession>;
   /** Begins the work on a session that has the lock. Returns a function that ends it. */
   readonly begin: (session: PopSession, fail: (error: unknown) => void) => Promise<() => void>;
 }
@@ -122,9 +125,11 @@ export class ExchangeLink {
     return new Promise((resolve, reject) => {
       let [running, begun, winner, isSettled] = [0, 0, 0, false];
       let cancel = (): void => undefined;
+      const others = new AbortController();
       const settle = (): void => {
         isSettled = true;
         cancel();
+        others.abort();
       };
       const attempt = (): void => {
         cancel = timers.after(IMPATIENT_MS, attempt);
@@ -134,7 +139,7 @@ export class ExchangeLink {
           if (winner === number) lose(error);
         };
         running++;
-        open(lost).then(
+        open(lost, others.signal).then(
           (session) => {
             if (isSettled) return void session.close();
             settle();

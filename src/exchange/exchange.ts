@@ -8,16 +8,14 @@
 import type { Engine } from '../control/engine.ts';
 import type { Log, TimerHost } from '../control/types.ts';
 import type { Elsewhere } from '../core/commands.ts';
-import type { Fact } from '../core/facts.ts';
 import type { IntentVersion } from '../core/types.ts';
 import { SingleFlight } from '../net/single-flight.ts';
 import { ExchangeLink } from './exchange-link.ts';
-import { encodeIntent } from './intent-codec.ts';
 import { IntentReader, permitsMore } from './intent-reader.ts';
 import { elsewhereOf, importedByPop, otherNames, otherPops, ownActive, ownPop } from './pop-overview.ts';
 import { PopRequests } from './pop-requests.ts';
-import { type Epoch, type ExchangeDeadlines, PopSession } from './pop-session.ts';
-import { type Draft, Publication } from './publication.ts';
+import { type ExchangeDeadlines, PopSession } from './pop-session.ts';
+import { type DatabaseClock, Publisher } from './publisher.ts';
 import { RequestRows } from './request-rows.ts';
 import type {
   Confirmation,
@@ -35,8 +33,6 @@ import type {
 const DEADLINES: ExchangeDeadlines = { connectMs: 5_000, statementMs: 1_500 };
 /** The database is asked this often (ms), whatever it tells by itself. */
 const POLL_MS = 1_000;
-/** Versions in one statement. */
-const MOST_VERSIONS = 200;
 /** Polls between deletions of old rows, and between attempts to import what was refused. */
 const PRUNE_EVERY = 60;
 const RETRY_REFUSED_EVERY = 10;
@@ -68,7 +64,7 @@ export interface ExchangeOptions {
 }
 
 /** The connection in use, and what belongs to it. */
-interface Connected {
+interface Connected extends DatabaseClock {
   readonly session: PopSession;
   readonly rows: RequestRows;
   readonly pop: string;
@@ -83,32 +79,30 @@ interface Connected {
 export class Exchange implements ExchangeView {
   readonly #options: ExchangeOptions;
   readonly #link: ExchangeLink;
-  readonly #publication = new Publication();
+  readonly #publisher: Publisher;
   readonly #reader: IntentReader;
   readonly #requests: PopRequests;
   readonly #publishing = new SingleFlight<void>();
   readonly #reading = new SingleFlight<void>();
   readonly #asking = new SingleFlight<void>();
-  /** The epoch of this process, and whose it is. */
-  #epoch: (Epoch & { readonly pop: string }) | undefined;
   #connected: Connected | undefined;
-  /** True from the moment at which everything is compared, so that nothing decided after it is missed. */
-  #isNoting = false;
   #unfollow: readonly (() => void)[] = [];
   #isPublishingSoon = false;
+  #isPublishingLater = false;
   /** POPs that have told of something new. */
   readonly #news = new Set<string>();
   #counted: { readonly at: number; readonly elsewhere: Elsewhere | undefined } | undefined;
 
   constructor(options: ExchangeOptions) {
-    const { engine, clock, timers, log, onImported } = options;
+    const { engine, clock, timers, log, onImported, onPublished } = options;
     this.#options = options;
+    this.#publisher = new Publisher({ engine, clock, onPublished });
     this.#link = new ExchangeLink({
       clock,
       timers,
       log,
       pop: () => engine.policy.pop,
-      open: (lose) => this.#open(lose),
+      open: (lose, signal) => this.#open(lose, signal),
       begin: (session, fail) => this.#begin(session, fail),
     });
     this.#reader = new IntentReader({
@@ -129,12 +123,12 @@ export class Exchange implements ExchangeView {
 
   /** Starts connecting. Returns at once. */
   start(): void {
-    const { engine, timers } = this.#options;
+    const { engine } = this.#options;
     this.#unfollow = [
       engine.followFirst((facts) => {
-        for (const { fact } of facts) this.#note(fact);
+        for (const { fact } of facts) this.#publisher.note(fact);
         // Durable facts are published as soon as the others follow them.
-        timers.after(UNRECORDED_MS, () => this.#publishSoon());
+        this.#publishLater();
       }),
       engine.follow((facts) => {
         this.#publishSoon();
@@ -148,9 +142,13 @@ export class Exchange implements ExchangeView {
   async stop(): Promise<void> {
     const connected = this.#connected;
     for (const unfollow of this.#unfollow) unfollow();
-    if (connected !== undefined && this.#publication.isDirty) {
-      const late = new Promise<void>((resolve) => void this.#options.timers.after(FLUSH_MS, resolve));
+    if (connected !== undefined && this.#publisher.isDirty) {
+      let cancel = (): void => undefined;
+      const late = new Promise<void>((resolve) => {
+        cancel = this.#options.timers.after(FLUSH_MS, resolve);
+      });
       await Promise.race([this.#publish(connected), late]);
+      cancel();
     }
     await this.#link.stop();
   }
@@ -165,7 +163,7 @@ export class Exchange implements ExchangeView {
 
   pops(): readonly KnownPop[] {
     const { clock, version, engine } = this.#options;
-    const { epoch = 0, n = 0 } = this.#epoch ?? {};
+    const { epoch, n } = this.#publisher.epoch;
     const own = { name: engine.policy.pop, epoch, n, version, ageMs: 0, ...this.#figures() };
     return [ownPop(own, this.#connected?.beatAt, clock()), ...this.#others()];
   }
@@ -213,10 +211,10 @@ export class Exchange implements ExchangeView {
 
   // Beginning.
 
-  #open(lose: (error: unknown) => void): Promise<PopSession> {
+  #open(lose: (error: unknown) => void, signal: AbortSignal): Promise<PopSession> {
     const { url, instance, version, engine, deadlines = DEADLINES } = this.#options;
     const { pop } = engine.policy;
-    this.#isNoting = false;
+    this.#publisher.end();
     return PopSession.open({
       ...deadlines,
       url,
@@ -224,22 +222,15 @@ export class Exchange implements ExchangeView {
       version,
       pop,
       onLost: lose,
+      signal,
       onNotification: (payload) => this.#told(payload),
     });
   }
 
   async #begin(session: PopSession, fail: (error: unknown) => void): Promise<() => void> {
-    const { engine, clock, timers } = this.#options;
+    const { timers } = this.#options;
     const { pop } = session;
-    const known = this.#epoch?.pop === pop ? this.#epoch : undefined;
-    const epoch = await session.openEpoch(known, this.#figures());
-    this.#isNoting = true;
-    if (known?.epoch === epoch.epoch) this.#publication.markAll(engine.state);
-    else {
-      this.#publication.restart(engine.state, clock());
-      this.#reader.forgetCursors();
-    }
-    this.#epoch = { ...epoch, pop };
+    if (await this.#publisher.begin(session, this.#figures())) this.#reader.forgetCursors();
     const rows = new RequestRows(session.connection, pop);
     const connected: Connected = { session, rows, pop, databaseTime: 0, beatAt: 0, polls: 0, fail };
     const sentAt = await this.#beat(connected);
@@ -259,7 +250,7 @@ export class Exchange implements ExchangeView {
     return () => {
       cancel();
       this.#connected = undefined;
-      this.#isNoting = false;
+      this.#publisher.end();
     };
   }
 
@@ -269,8 +260,7 @@ export class Exchange implements ExchangeView {
   async #beat(connected: Connected): Promise<number> {
     const { clock } = this.#options;
     const sentAt = clock();
-    if (this.#epoch === undefined) return sentAt;
-    const { databaseTime, pops } = await connected.session.beat(this.#epoch, this.#figures());
+    const { databaseTime, pops } = await connected.session.beat(this.#publisher.epoch, this.#figures());
     connected.databaseTime = databaseTime;
     connected.beatAt = clock();
     this.#reader.hear(pops, sentAt);
@@ -279,13 +269,13 @@ export class Exchange implements ExchangeView {
 
   /** Once a second: the heartbeat, everything that is new, and from time to time what is old. */
   async #poll(connected: Connected): Promise<void> {
-    const { engine, clock } = this.#options;
+    const { engine } = this.#options;
     const { pop, session } = connected;
     if (engine.policy.pop !== pop)
       throw new Error(`this daemon was POP ${pop} and is ${engine.policy.pop} now`);
     const sentAt = await this.#beat(connected);
     await this.#reader.read(session, sentAt);
-    this.#publication.markDue(engine.state, clock());
+    this.#publisher.noteDue();
     this.#publishSoon();
     this.#exchangeRequests();
     connected.polls++;
@@ -330,16 +320,17 @@ export class Exchange implements ExchangeView {
     );
   }
 
-  /** Notes what a fact is about. Not without a connection: everything is compared when there is one. */
-  #note(fact: Fact): void {
-    if (!this.#isNoting) return;
-    if ('mitigation' in fact) this.#publication.mark(fact.mitigation.id);
-    else if ('id' in fact) this.#publication.mark(fact.id);
-    else if (fact.type === 'control.resumed') this.#publication.markAll(this.#options.engine.state);
+  #publishLater(): void {
+    if (this.#isPublishingLater) return;
+    this.#isPublishingLater = true;
+    this.#options.timers.after(UNRECORDED_MS, () => {
+      this.#isPublishingLater = false;
+      this.#publishSoon();
+    });
   }
 
   #publishSoon(): void {
-    if (this.#isPublishingSoon || this.#connected === undefined || !this.#publication.isDirty) return;
+    if (this.#isPublishingSoon || this.#connected === undefined || !this.#publisher.isDirty) return;
     this.#isPublishingSoon = true;
     setImmediate(() => {
       this.#isPublishingSoon = false;
@@ -348,43 +339,9 @@ export class Exchange implements ExchangeView {
   }
 
   #publish(connected: Connected): Promise<void> {
-    return this.#publishing.run(() => this.#guarded(connected, () => this.#publishAll(connected)));
-  }
-
-  async #publishAll(connected: Connected): Promise<void> {
-    const { clock, onPublished } = this.#options;
-    const { pop, session } = connected;
-    for (;;) {
-      const drafts = await this.#drafts(pop);
-      const known = this.#epoch;
-      if (drafts.length === 0 || known === undefined) return;
-      const now = clock();
-      const rows = drafts.map(({ intent, endsAt }, i) => ({
-        n: known.n + 1 + i,
-        id: intent.id,
-        body: encodeIntent(intent),
-        remainingMs: Math.max(0, endsAt - now),
-      }));
-      const databaseTime = connected.databaseTime + (now - connected.beatAt);
-      const isForOthers = drafts.some((draft) => draft.isForOthers);
-      try {
-        await session.publish(known, rows, databaseTime, isForOthers);
-      } catch (error) {
-        this.#publication.giveBack(drafts);
-        throw error;
-      }
-      this.#publication.written(drafts);
-      this.#epoch = { ...known, n: known.n + drafts.length };
-      onPublished?.(drafts.length);
-    }
-  }
-
-  /** Takes what is to be written, when everything in the state is durable or takes rules away. */
-  #drafts(pop: string): Promise<readonly Draft[]> {
-    const { engine, clock } = this.#options;
-    return new Promise((resolve) => {
-      engine.whenSettled(() => resolve(this.#publication.take(engine.state, pop, clock(), MOST_VERSIONS)));
-    });
+    return this.#publishing.run(() =>
+      this.#guarded(connected, () => this.#publisher.publishAll(connected.session, connected)),
+    );
   }
 
   /** Runs work for a connection, and ends the connection if it fails. */

@@ -26,7 +26,7 @@ export interface IntentReaderOptions {
   readonly clock: () => number;
   /** Called with the time from an intent's publication to its import here (ms). */
   readonly onImported?: (ageMs: number) => void;
-  /** Called for each row that cannot be read. */
+  /** Called for some of the rows that cannot be read. */
   readonly onUnreadable?: (version: IntentVersion, why: string) => void;
 }
 
@@ -219,7 +219,9 @@ export class IntentReader {
     const times = { endsAt: sentAt + row.remainingMs, publishedAt: sentAt - row.ageMs };
     if (decoded.ok && decoded.value.id === row.id) return [{ version, intent: decoded.value, ...times }];
     record.unreadable++;
-    this.#options.onUnreadable?.(version, decoded.ok ? 'its id is not that of its row' : decoded.error);
+    const why = decoded.ok ? 'its id is not that of its row' : decoded.error;
+    // The 1st, 10th, 100th, ...: another version of prefixd may write many.
+    if (/^10*$/.test(String(record.unreadable))) this.#options.onUnreadable?.(version, why);
     if (!keep) return [];
     const intent: Intent = { kind: 'ended', id: row.id, to: 'expired', reason: '', actorName: '' };
     return [{ version, intent, ...times, endsAt: Number.NEGATIVE_INFINITY }];

@@ -25,6 +25,8 @@ export interface PopSessionOptions extends ExchangeDeadlines {
   readonly version: string;
   readonly onLost: (error: PostgresError) => void;
   readonly onNotification: (payload: string) => void;
+  /** Gives up connecting when it aborts. */
+  readonly signal?: AbortSignal;
 }
 
 /** The epoch of this process, and the number of its newest intent in the database. */
