@@ -30,6 +30,7 @@ import { followRecording, logFacts, logForgotten, logSessions, logUnenforced } f
 import { Metrics } from './observe/metrics.ts';
 import { closeEngine, closeSessions, Parts } from './parts.ts';
 import { StartError } from './process.ts';
+import { makeExchange } from './pops.ts';
 import { keepDisabled, recordPolicy, Reloader } from './reload.ts';
 import { ScrubberProbes } from './scrubber-probes.ts';
 import { serveApi, serveScrapes, serveStart, Starting } from './serve.ts';
@@ -124,6 +125,7 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
     medium: storage.medium,
     trouble: () => storage.database?.trouble(),
     shortfalls: () => view.shortfalls(),
+    exchange: () => exchange,
     requests: () => requests,
   });
   const engine: Engine = await parts.start({
@@ -137,6 +139,7 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
           systemTime: Date.now,
           newId: randomUUID,
           room: (neighbor, action) => reconciler.neighbors.roomOn(neighbor, action),
+          elsewhere: () => exchange?.othersActive(),
           snapshotEvery: SNAPSHOT_EVERY,
           onReplay: async (restored) => (fact) => audit.catchUp(restored, fact),
           onReplayed: (facts, about) => starting.read(facts, about),
@@ -172,6 +175,15 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
   engine.follow(logFacts(logger, engine.state, view.ruleText));
   announcer.subscribe(logSessions(logger));
   beginAudit(audit, engine, logger);
+  const exchange = makeExchange({
+    config,
+    engine,
+    announcer,
+    clock,
+    log,
+    policyHash: () => reloader.config.policyHash,
+    metrics: () => metrics,
+  });
   const metrics = new Metrics({
     engine,
     reconciler: view,
@@ -183,6 +195,7 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
     recording: () => engine.recording,
     ...(storage.database === undefined ? {} : { database: storage.database }),
     assess: () => health.assess(),
+    exchange,
     protections: () => requests.statuses(),
     alerts: () => alerts.destinations(),
   });
@@ -228,6 +241,7 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
         metrics,
         health,
         auditLog: audit,
+        ...(exchange === undefined ? {} : { exchange }),
         protections: requests,
         alerts,
         logger,
@@ -255,6 +269,8 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
     start: () => startSessions(announcer, config),
     stop: (_, shutdown) => closeSessions(announcer, engine, shutdown, logger),
   });
+  // Last: nothing waits for it.
+  await parts.start({ name: 'exchange', start: () => exchange?.start(), stop: () => exchange?.stop() });
   logger.info(
     { version, pop: config.policy.pop, mode: config.policy.mode, http: `${bound.host}:${bound.port}` },
     'prefixd is running',

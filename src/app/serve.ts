@@ -93,6 +93,7 @@ export interface ServeOptions
     | 'engine'
     | 'announcer'
     | 'reconciler'
+    | 'exchange'
     | 'protections'
     | 'alerts'
     | 'logger'

@@ -30,6 +30,7 @@ import {
   unreachablePlaybooks,
 } from './validate/playbook-checks.ts';
 import { repetitionChecks } from './validate/repetition-checks.ts';
+import { exchangeChecks, reflectionChecks } from './validate/exchange-checks.ts';
 import { requestChecks } from './validate/request-checks.ts';
 import { scopeChecks } from './validate/scope-checks.ts';
 import { crossChecks } from './validate/settings-checks.ts';
@@ -67,6 +68,7 @@ export function assemble(sources: Sources, environment: Environment | null): Con
     (source.readable ? parsePartial(settingsSchema, source.value) : undefined) ?? {};
   crossChecks(loose, found);
   neighborlessChecks(loose, found);
+  exchangeChecks(loose, found);
 
   const files = filesOf(sources);
   const limits = settings === undefined ? undefined : policySettings(settings);
@@ -116,6 +118,7 @@ function policyChecks(policy: Policy, settings: Settings, found: Findings, acros
   requestChecks(settings, found);
   targetStepChecks(policy, settings, across);
   scopeChecks(policy, across);
+  reflectionChecks(policy, settings, found);
   // Computed once, because grouping a large inventory takes long.
   const groups = assetGroups(policy);
   for (const { path, message, fix } of enforcementChecks(policy, groups)) warning(path, message, fix);

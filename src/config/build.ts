@@ -16,6 +16,7 @@ import { concatBytes } from '../net/bytes.ts';
 import type { Prefix } from '../net/prefix.ts';
 import { hostPrefix, knownPrefix, parseZonedAddress, samePrefix, unmapped } from '../net/prefix.ts';
 import { lengthOf, parseListen } from './schema/fields.ts';
+import { policyDigest } from './policy-digest.ts';
 import { showSettings } from './secrets.ts';
 import { sourcesIn } from './schema/detectors-schema.ts';
 import type { Settings } from './schema/prefixd-schema.ts';
@@ -55,6 +56,8 @@ export function buildConfig(ingredients: Ingredients): LoadedConfig {
     },
     http: buildHttp(settings, secrets),
     storage: buildStorage(settings, secrets),
+    exchange:
+      settings.exchange === undefined ? undefined : { url: secretAt(secrets, ['exchange', 'url_env']) },
     observability: {
       logFormat: observability.log_format,
       logLevel: observability.log_level,
@@ -81,6 +84,7 @@ export function buildConfig(ingredients: Ingredients): LoadedConfig {
       inventory: { ...policy.inventory.data },
       playbooks: { ...policy.playbooks.data },
     },
+    policyHash: policyDigest(settings, policy),
     secrets: [...new Set(secrets.values())],
   };
 }
@@ -132,7 +136,7 @@ function buildStorage({ pop, storage }: Placed, secrets: Secrets): StorageSettin
 
 /** Returns what the settings contribute to the policy. */
 export function policySettings(settings: Settings): PolicySettings {
-  const { guardrails, quotas, timers, escalation, aggregation } = settings;
+  const { guardrails, quotas, timers, escalation, aggregation, exchange } = settings;
   // Lengths up to which a rule may cover a prefix; without them, only dst_prefix_minlen counts.
   const shortest = {
     v4: lengthOf(guardrails.aggregate_to ?? 32),
@@ -185,6 +189,14 @@ export function policySettings(settings: Settings): PolicySettings {
     profiles: settings.profiles,
     targets: buildTargets(settings),
     safelist: settings.safelist.prefixes.map(carriedPrefix),
+    ...(exchange === undefined
+      ? {}
+      : {
+          exchange: {
+            accept: [...new Set(exchange.accept)],
+            maxImportedPerPop: limit(exchange.max_imported_per_pop),
+          },
+        }),
   };
 }
 

@@ -91,6 +91,9 @@ function* wantedSecrets(settings: DeepPartial<Settings>): Iterable<Wanted> {
     if (variable === undefined) continue;
     yield { path: ['bgp', 'neighbors', i, 'md5_password_env'], variable, flaw: md5Flaw };
   }
+  if (settings.exchange?.url_env !== undefined) {
+    yield { path: ['exchange', 'url_env'], variable: settings.exchange.url_env, flaw: databaseFlaw };
+  }
   for (const [i, scrubber] of (settings.scrubbers ?? []).entries()) {
     for (const key of ['bearer_env', 'value_env'] as const) {
       const variable = scrubber?.requests?.auth?.[key];

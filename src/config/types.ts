@@ -45,6 +45,12 @@ export type StorageSettings =
       readonly journal: string;
     };
 
+/** Connection to the database that POPs share. What is accepted is in the policy. */
+export interface ExchangeSettings {
+  /** The database's URL; a secret. */
+  readonly url: string;
+}
+
 export type LogLevel = Settings['observability']['log_level'];
 
 export interface ObservabilitySettings {
@@ -81,6 +87,8 @@ export interface LoadedConfig {
   readonly bgp: BgpSettings;
   readonly http: HttpSettings;
   readonly storage: StorageSettings;
+  /** Undefined: this POP is on its own. */
+  readonly exchange: ExchangeSettings | undefined;
   readonly observability: ObservabilitySettings;
   readonly shutdown: ShutdownSettings;
   readonly alerting: AlertingSettings;
@@ -99,6 +107,8 @@ export interface LoadedConfig {
     readonly inventory: Readonly<Record<string, unknown>>;
     readonly playbooks: Readonly<Record<string, unknown>>;
   };
+  /** A digest of the policy's content: equal for POPs that decide alike. */
+  readonly policyHash: string;
   /** The secrets' values, to redact them from texts. */
   readonly secrets: readonly string[];
 }

@@ -1,8 +1,8 @@
 /** Runs the page: reads the API, shows the tables, and handles sign-in and withdrawals. */
 import { ApiError, command, follow, hasToken, read, serverNow, setToken } from './api.js';
-import { reasonText, startText, statusText, timeText } from './format.js';
+import { reasonText, startText, statusText, timeText, unconfirmedLines } from './format.js';
 import { element, setText } from './table.js';
-import { countDown, eventTable, mitigationTable, peerTable } from './views.js';
+import { countDown, eventTable, mitigationTable, peerTable, popTable } from './views.js';
 
 /** Polls this often (ms), because sessions can change without a message on the feed. */
 const POLL_MS = 5_000;
@@ -17,6 +17,7 @@ const showMitigations = mitigationTable(byId('mitigations'), openWithdraw, (id) 
   read(`/v1/mitigations/${encodeURIComponent(id)}`),
 );
 const showEvents = eventTable(byId('events'));
+const showPops = popTable(byId('pops'));
 
 /** The time of the daemon's last response (ms); null before the first. */
 let lastReadAt = null;
@@ -44,12 +45,14 @@ async function refresh() {
       showStart(health);
       return;
     }
-    const [peers, mitigations, events] = await Promise.all([
+    const [peers, mitigations, events, pops] = await Promise.all([
       read('/v1/peers'),
       read('/v1/mitigations?status=pending,active,escalated&limit=200'),
       read('/v1/events?limit=20'),
+      read('/v1/pops'),
     ]);
     showBoard(health, peers, mitigations, events);
+    showExchange(pops);
   } catch (error) {
     failed(error);
   } finally {
@@ -85,6 +88,17 @@ function showBoard(health, peers, mitigations, events) {
   show('no-mitigations', mitigations.mitigations.length === 0);
   show('no-events', events.events.length === 0);
   countDown(byId('mitigations'));
+}
+
+/** Shows the other POPs, if there is an exchange. */
+function showExchange({ exchange, pops, requests }) {
+  show('pops-section', exchange !== null);
+  if (exchange === null) return;
+  showPops(pops);
+  setText(byId('pops-problem'), exchange.problem ?? '');
+  show('pops-problem', exchange.problem !== null);
+  const lines = unconfirmedLines(requests);
+  byId('pop-requests').replaceChildren(...lines.map((line) => element('li', '', line)));
 }
 
 /** Shows the progress of a starting daemon, which responds to no other request; older data is grayed. */

@@ -19,6 +19,7 @@ import { registerMitigations } from './routes/mitigations.ts';
 import type { Overload } from './overload.ts';
 import { fittingLimits, openFilesLimit } from './http-listener.ts';
 import { registerPeers } from './routes/peers.ts';
+import { registerPops } from './routes/pops.ts';
 import { HttpProblem, PROBLEM_TYPE, problemBody, toProblem } from './http-problem.ts';
 import { QuietLog } from './quiet-log.ts';
 import { registerRateLimit, TokenBuckets } from './rate-limit.ts';
@@ -113,6 +114,7 @@ export async function buildApi(
   registerPeers(app, deps);
   registerScrubbers(app, deps);
   registerAlerts(app, deps);
+  registerPops(app, deps);
   registerStatus(app, deps, () => feed.readers, room);
   registerFeed(app, deps.engine, feed);
   registerDocument(app);

@@ -3,6 +3,7 @@ import type { Server } from 'node:http';
 import type { Announcer } from '../control/announcer.ts';
 import type { EngineView, ReconcilerView } from '../control/types.ts';
 import type { Actor, HoldMode, Mitigation } from '../core/types.ts';
+import type { ExchangeView } from '../exchange/types.ts';
 import type { LabelMap } from '../intake/alertmanager.ts';
 import type { VectorMaps } from '../intake/vector-names.ts';
 import type { AdapterSettings } from '../intake/webhook/adapter-settings.ts';
@@ -129,6 +130,8 @@ export interface HttpDependencies {
   readonly engine: EngineView;
   readonly reconciler: ReconcilerView;
   readonly announcer: Announcer;
+  /** The other POPs; absent: this one is on its own. */
+  readonly exchange?: ExchangeView;
   /** Absent: no scrubber takes requests. */
   readonly protections?: ProtectionsView;
   /** Absent: no alerts are sent. */

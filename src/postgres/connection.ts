@@ -21,6 +21,8 @@ export interface PostgresOptions extends PostgresDeadlines {
   readonly onLost?: (error: PostgresError) => void;
   /** Called for each NOTIFY on a channel that this connection listens on. */
   readonly onNotification?: (channel: string, payload: string) => void;
+  /** Gives up connecting when it aborts; without effect after that. */
+  readonly signal?: AbortSignal;
 }
 
 /** A row by its columns' names. PostgreSQL's bigint and numeric are texts here: see `numberOf`. */
@@ -51,6 +53,8 @@ export class PostgresConnection {
   readonly #place: string;
   #lost: PostgresError | undefined;
   #closed = false;
+  /** Settles when the last statement has; the package takes one at a time. */
+  #last: Promise<unknown> = Promise.resolve();
 
   private constructor(client: Client, socket: Socket, options: PostgresOptions) {
     this.#client = client;
@@ -86,7 +90,8 @@ export class PostgresConnection {
       `cannot connect to PostgreSQL at ${place}: no answer within ${secondsWords(options.connectMs / 1000)}`,
     );
     try {
-      await before(options.connectMs, late, client.connect(), () => endAtOnce(client, socket));
+      const connecting = Promise.race([client.connect(), aborted(options.signal)]);
+      await before(options.connectMs, late, connecting, () => endAtOnce(client, socket));
       return new PostgresConnection(client, socket, options);
     } catch (error) {
       endAtOnce(client, socket);
@@ -112,12 +117,23 @@ export class PostgresConnection {
 
   /**
    * Runs one statement, after those before it. Rejects with PostgresError: `refused` if it had no effect, `lost` if that
-   * is not known. After a missed deadline the connection is lost, because the answer may still arrive.
+   * is not known. After a missed deadline the connection is lost, because the answer may still arrive. The deadline
+   * counts from the statement's turn.
    */
-  async query(
+  query(
     text: string,
     values: readonly (string | number | boolean | null)[] = [],
-    { name, deadlineMs = this.#options.statementMs }: StatementOptions = {},
+    options: StatementOptions = {},
+  ): Promise<StatementResult> {
+    const answer = this.#last.then(() => this.#run(text, values, options));
+    this.#last = answer.catch(() => undefined);
+    return answer;
+  }
+
+  async #run(
+    text: string,
+    values: readonly (string | number | boolean | null)[],
+    { name, deadlineMs = this.#options.statementMs }: StatementOptions,
   ): Promise<StatementResult> {
     if (this.#lost !== undefined) throw this.#lost;
     const running = this.#client.query({
@@ -198,6 +214,15 @@ function makeClient(make: () => Client): Client {
     // The error would contain the URL.
     throw new PostgresError('unreachable', 'the URL of the database is not valid');
   }
+}
+
+/** Rejects when the signal aborts. */
+function aborted(signal: AbortSignal | undefined): Promise<never> {
+  return new Promise((_, reject) => {
+    const give = (): void => reject(new Error('the attempt to connect was given up'));
+    if (signal?.aborted === true) give();
+    else signal?.addEventListener('abort', give, { once: true });
+  });
 }
 
 function placeOf({ host, port, database }: Client): string {

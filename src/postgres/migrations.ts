@@ -17,6 +17,8 @@ export interface SchemaSteps {
   readonly schema: string;
   /** Ascending from 1 without gaps. */
   readonly migrations: readonly SchemaStep[];
+  /** More words of the command that updates the tables. */
+  readonly advice?: string;
 }
 
 /** Time limit for one step (ms); it may rewrite a large table. */
@@ -44,7 +46,7 @@ export async function requireSchema(connection: PostgresConnection, plan: Schema
   else if (version < newest) {
     throw new PostgresError(
       'unsuitable',
-      `the schema ${plan.schema} in PostgreSQL at ${connection.place} has version ${version} and this prefixd needs ${newest}; run prefixd db migrate`,
+      `the schema ${plan.schema} in PostgreSQL at ${connection.place} has version ${version} and this prefixd needs ${newest}; run prefixd db migrate${plan.advice ?? ''}`,
     );
   }
 }

@@ -26,6 +26,8 @@ export const HEALTH_CODES = [
   'over_budget',
   'scrubber_down',
   'quota',
+  'exchange',
+  'exchange_pop',
   'scrubber_request',
 ] as const;
 

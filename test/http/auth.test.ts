@@ -30,6 +30,7 @@ const ROUTES: readonly (readonly [
   ['POST', '/v1/safelist', 'operator admin', {}],
   ['DELETE', '/v1/safelist/192.0.2.1%2F32', 'operator admin'],
   ['GET', '/v1/peers', 'viewer operator admin'],
+  ['GET', '/v1/pops', 'viewer operator admin'],
   ['POST', '/v1/peers/edge1/enable', 'operator admin', {}],
   ['POST', '/v1/peers/edge1/disable', 'operator admin', {}],
   ['POST', '/v1/peers/edge1/clear', 'operator admin', {}],

@@ -5,6 +5,7 @@ import { request } from 'undici';
 import { defaultConfig } from '../../src/config/default.ts';
 import { startDaemon } from '../../src/app/daemon.ts';
 import { Metrics } from '../../src/app/observe/metrics.ts';
+import type { ExchangeView } from '../../src/exchange/types.ts';
 import { NO_TARGETS } from '../../src/core/policy/scrubbers.ts';
 import { mitigation, world } from '../http/support.ts';
 import { neverOverloaded } from './overload.ts';
@@ -13,7 +14,10 @@ import { neverOverloaded } from './overload.ts';
 export async function daemonMetrics(folder: string): Promise<string> {
   const result = await defaultConfig({
     folder,
+    // Nobody listens there, which hinders nothing.
+    environment: { PREFIXD_DATABASE_URL: 'postgresql://prefixd@127.0.0.1:1/prefixd' },
     settings: {
+      exchange: { url_env: 'PREFIXD_DATABASE_URL', accept: ['fra'] },
       http: { listen: '127.0.0.1:0' },
       bgp: {
         mode: 'mock',
@@ -53,6 +57,27 @@ const DATABASE = {
   counts: { reconnects: 2, found: 1, repeated: 3, refused: 4, rewritten: 10 },
 };
 
+/** An exchange with a POP that is heard of. */
+const EXCHANGE: ExchangeView = {
+  condition: { state: 'connected', since: 0, problem: undefined },
+  importFailure: undefined,
+  pops: () => [
+    {
+      name: 'fra',
+      isSelf: false,
+      isAccepted: true,
+      lagMs: 400,
+      heartbeat: undefined,
+      imported: 2,
+      unreadable: 0,
+    },
+  ],
+  elsewhere: () => [],
+  openRequests: () => [],
+  nextRequest: () => ({ pop: 'iad1', epoch: 1, n: 1 }),
+  ask: () => Promise.resolve([]),
+};
+
 /** Returns /metrics with the series that exist only after their first count. */
 export async function everySeries(): Promise<string> {
   const { engine, reconciler, announcer, deps } = await world();
@@ -72,6 +97,8 @@ export async function everySeries(): Promise<string> {
     clock: deps.clock,
     version: '1.2.3',
     assess: () => ({ status: 'ok', reasons: [] }),
+    database: DATABASE,
+    exchange: EXCHANGE,
     protections: () => [
       {
         scrubber: 'fra',
@@ -83,7 +110,6 @@ export async function everySeries(): Promise<string> {
         attempts: 5,
       },
     ],
-    database: DATABASE,
     alerts: () => [
       {
         name: 'slack',
@@ -102,6 +128,17 @@ export async function everySeries(): Promise<string> {
   metrics.onScrubberRequest('fra', 'start', 'accepted');
   metrics.onWebhook('kentik', 'events');
   metrics.onAppended(1, 2);
+  metrics.onImported(20);
+  metrics.onPublished(1);
+  engine.record({
+    type: 'import.refused',
+    origin: { pop: 'fra', epoch: 1, n: 1 },
+    mitigationId: mitigation().id,
+    victim: '203.0.113.10',
+    vector: 'udp_flood',
+    reason: 'quota_imported',
+    detail: 'too many',
+  });
   metrics.onRequest({ method: 'GET', route: '/v1/health', status: 200, seconds: 0.001 });
   const { body } = await metrics.scrape();
   metrics.stop();

@@ -4,11 +4,13 @@
  */
 import type { Announcer } from '../../control/announcer.ts';
 import type { EngineView, Recording, Shortfall, TimerHost } from '../../control/types.ts';
+import type { ExchangeView } from '../../exchange/types.ts';
 import { secondsWords } from '../../net/text.ts';
 import { errorText } from '../../net/text.ts';
 import type { AuditCondition } from '../../store/audit/audit.ts';
 import type { ScrubberRequests } from '../../cloud/scrubber-requests.ts';
 import type { Assessment, HealthCode, HealthReason } from '../../view/health.ts';
+import { exchangeLines } from './exchange-lines.ts';
 import {
   auditLines,
   type HealthLine,
@@ -36,6 +38,8 @@ export interface HealthSources {
   readonly trouble?: () => { readonly text: string; readonly since: number } | undefined;
   /** Mitigations that are not enforced, by neighbor and reason. */
   readonly shortfalls: () => readonly Shortfall[];
+  /** The exchange with other POPs; undefined: there is none. */
+  readonly exchange?: () => ExchangeView | undefined;
   /** Requests to cloud scrubbers; absent: there are none. */
   readonly requests?: () => Pick<ScrubberRequests, 'statuses' | 'ledgerTrouble'>;
 }
@@ -130,6 +134,7 @@ export class Health {
       ...quotaLines(engine.state, engine.policy).map(
         ({ key, text }): HealthLine => ({ code: 'quota', key, text }),
       ),
+      ...this.#exchange(),
     ];
   }
 
@@ -146,6 +151,11 @@ export class Health {
       return [{ code: 'journal', key: '', text, since: trouble.since }];
     }
     return this.#store === undefined ? [] : [{ code: 'journal', key: '', text: this.#store }];
+  }
+
+  #exchange(): readonly HealthLine[] {
+    const exchange = this.#sources.exchange?.();
+    return exchange === undefined ? [] : exchangeLines(exchange, this.#sources.clock());
   }
 
   #requests(): readonly HealthLine[] {

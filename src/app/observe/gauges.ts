@@ -9,6 +9,7 @@ import {
   type ConnectionFigures,
   REFUSALS,
 } from '../../http/connection-table.ts';
+import type { ExchangeView } from '../../exchange/types.ts';
 import type { JournalDatabase } from '../storage.ts';
 import { targetUse } from '../../view/action-view.ts';
 import type { AlertSending } from '../../view/alert-sending.ts';
@@ -31,6 +32,8 @@ export interface MetricsSources {
   /** The database that holds the journal, if it is in one. */
   readonly database?: JournalDatabase;
   readonly assess: () => Assessment;
+  /** The exchange with other POPs; absent: there is none. */
+  readonly exchange?: ExchangeView | undefined;
   /** What cloud scrubbers are asked to protect. */
   readonly protections?: () => readonly ProtectionStatus[];
   /** The destinations of alerts. */

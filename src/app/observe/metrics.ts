@@ -12,6 +12,7 @@ import type { RefusalReason } from '../../core/types.ts';
 import type { RequestObservation, WebhookOutcome } from '../../http/dependencies.ts';
 import type { WorkClass } from '../../http/turns.ts';
 import { forgetOldest } from '../../net/queue.ts';
+import { ExchangeMetrics } from './exchange-metrics.ts';
 import { addGauges, DELAY_RESOLUTION_MS, type MetricsSources } from './gauges.ts';
 import { MetricRegistry } from './metric-registry.ts';
 
@@ -71,6 +72,7 @@ export class Metrics {
   readonly #requestSeconds: Histogram<'route'>;
   readonly #fsyncSeconds: Histogram;
   readonly #alerts: Counter<'destination' | 'outcome'>;
+  readonly #exchange: ExchangeMetrics | undefined;
   readonly #scrubberRequests: Counter<'scrubber' | 'request' | 'result'>;
 
   constructor(sources: MetricsSources) {
@@ -134,6 +136,7 @@ export class Metrics {
     );
     this.#latency = new UpdateLatency(sources.clock, (seconds) => updateSeconds.observe(seconds));
     addGauges(this.#registry, sources, this.#delay);
+    this.#exchange = sources.exchange && new ExchangeMetrics(this.#registry, sources.exchange);
     this.#delay.enable();
     this.#registry.addProcessMetrics();
     this.#subscriptions = [
@@ -187,6 +190,16 @@ export class Metrics {
     this.#alerts.inc({ destination, outcome }, count);
   }
 
+  /** Records the time from a mitigation's publication at another POP to its import here (ms). */
+  onImported(ageMs: number): void {
+    this.#exchange?.onImported(ageMs);
+  }
+
+  /** Counts versions of mitigations that were published. */
+  onPublished(count: number): void {
+    this.#exchange?.onPublished(count);
+  }
+
   /** Counts an attempt to start or stop protection. `scrubber` comes from the configuration. */
   onScrubberRequest(scrubber: string, request: RequestReport['request'], result: RequestResult): void {
     this.#scrubberRequests.inc({ scrubber, request, result });
@@ -207,7 +220,10 @@ export class Metrics {
       this.#events.inc({ source, vector: this.#vectorLabels.label(detection.vector) });
       if (refusal !== null) this.#rejections.inc({ reason: refusal });
     }
-    if (fact.type === 'import.refused') this.#rejections.inc({ reason: fact.reason });
+    if (fact.type === 'import.refused') {
+      this.#rejections.inc({ reason: fact.reason });
+      this.#exchange?.onRefused(fact.reason);
+    }
     // A refused event is counted above; this counts operators' own mitigations.
     if (fact.type === 'mitigation.rejected' && fact.mitigation.triggeringEventId === null) {
       this.#rejections.inc({ reason: fact.mitigation.reason });

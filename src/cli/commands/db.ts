@@ -11,12 +11,13 @@ const DEFAULT_FOLDER = '/etc/prefixd';
 interface MigrateOptions {
   readonly config?: string;
   readonly urlEnv?: string;
+  readonly exchange?: true;
 }
 
 export function registerDb(program: CliCommand, contextFor: (command: Command) => CommandContext): void {
   program
     .command('db')
-    .description('manage the tables in PostgreSQL (storage.driver: postgres)')
+    .description('manage the tables in PostgreSQL (storage.driver: postgres, and exchange)')
     .examples('prefixd db migrate --url-env PREFIXD_DATABASE_URL')
     .command('migrate')
     .description('create or update the tables')
@@ -31,9 +32,14 @@ export function registerDb(program: CliCommand, contextFor: (command: Command) =
     )
     .option(
       '--url-env <name>',
-      'environment variable with the URL of the database, instead of storage.url_env',
+      'environment variable with the URL of the database, instead of storage.url_env or exchange.url_env',
     )
-    .examples('prefixd db migrate', 'prefixd db migrate --url-env PREFIXD_DATABASE_URL')
+    .option('--exchange', 'the tables of the exchange between POPs, instead of those of the journal')
+    .examples(
+      'prefixd db migrate',
+      'prefixd db migrate --url-env PREFIXD_DATABASE_URL',
+      'prefixd db migrate --exchange',
+    )
     .action(async (options: MigrateOptions, command: Command) => {
       await migrateTables(contextFor(command), options);
     });
@@ -41,13 +47,16 @@ export function registerDb(program: CliCommand, contextFor: (command: Command) =
 
 async function migrateTables(context: CommandContext, options: MigrateOptions): Promise<void> {
   const { io } = context;
-  const url = databaseUrl(io.env, options.urlEnv ?? (await configuredVariable(context, options.config)));
+  const section = options.exchange === true ? 'exchange' : 'storage';
+  const variable = options.urlEnv ?? (await configuredVariable(context, options.config, section));
+  const url = databaseUrl(io.env, variable);
+  const { EXCHANGE_SCHEMA } = await import('../../exchange/exchange-tables.ts');
   const [{ updateTables }, { StoreError }] = await Promise.all([
     import('../../store/transfer/database-journal.ts'),
     import('../../store/store.ts'),
   ]);
   try {
-    const report = await updateTables(url);
+    const report = await updateTables(url, options.exchange === true ? EXCHANGE_SCHEMA : undefined);
     if (context.options.format === 'json') {
       const applied = report.applied.map(({ number, title }) => ({ number, title }));
       io.stdout.write(json({ ...report, applied }));
@@ -66,8 +75,12 @@ async function migrateTables(context: CommandContext, options: MigrateOptions): 
   }
 }
 
-/** Reads `storage.url_env` from the configuration, whose other secrets are not needed. */
-async function configuredVariable({ io }: CommandContext, said: string | undefined): Promise<string> {
+/** Reads the section's `url_env` from the configuration, whose other secrets are not needed. */
+async function configuredVariable(
+  { io }: CommandContext,
+  said: string | undefined,
+  section: 'storage' | 'exchange',
+): Promise<string> {
   const [{ loadConfigApart }, { settingAt }, { formatProblem }] = await Promise.all([
     import('../../config/load-apart.ts'),
     import('../../config/start-settings.ts'),
@@ -77,10 +90,12 @@ async function configuredVariable({ io }: CommandContext, said: string | undefin
   if (!result.ok) {
     throw new CliError(Exit.InvalidInput, result.problems.map(formatProblem).map(printable).join('\n'));
   }
-  const variable = settingAt(result.config.shown.settings, 'storage.url_env');
+  const variable = settingAt(result.config.shown.settings, `${section}.url_env`);
   if (typeof variable === 'string') return variable;
   throw new CliError(
     Exit.InvalidInput,
-    'the configuration has no storage.url_env, because its storage.driver is not postgres; name the variable with --url-env',
+    section === 'exchange'
+      ? 'the configuration has no exchange; name the variable with --url-env'
+      : 'the configuration has no storage.url_env, because its storage.driver is not postgres; name the variable with --url-env',
   );
 }

@@ -9,6 +9,7 @@ import { decimal, flag, integer, oneOf, prefix, words } from '../../core/policy/
 import { bgp } from './bgp-schema.ts';
 import { detectors, hold } from './detectors-schema.ts';
 import { environment, listen, name, path, prefixLength, quota, seconds } from './fields.ts';
+import { exchange } from './exchange-schema.ts';
 import { storage } from './storage-schema.ts';
 
 const role = oneOf(ROLES);
@@ -235,6 +236,9 @@ export const settingsSchema = z.strictObject({
     .describe('When a mitigation continues with the next step of its playbook.'),
   profiles: profiles.prefault({}).describe("Factors on a playbook's values, by the customer's profile."),
   storage: storage.prefault({}).describe('Storage of decisions.'),
+  exchange: exchange
+    .optional()
+    .describe('Shares mitigations with other POPs through PostgreSQL. Default: this POP is on its own.'),
   observability: observability.prefault({}).describe('Logs, audit log and metrics.'),
   safelist: z
     .strictObject({

@@ -21,6 +21,8 @@ import { type App, operatorOf } from '../request-context.ts';
 import { page } from '../paging.ts';
 import type { HttpDependencies, ProtectionsView } from '../dependencies.ts';
 import { HttpProblem, invalidField } from '../http-problem.ts';
+import { ALL_POPS, choosePops, confirmationsShape, doneHere, mitigationPops } from '../other-pops.ts';
+import { elsewhereView, ElsewhereSchema } from './pops.ts';
 import { MitigateBody, MitigationQuery, WithdrawBody } from '../request-schemas.ts';
 import { commonProblems, effectShape, MitigationDetailSchema, MitigationSchema } from '../answer-schemas.ts';
 import type { ReadRoom } from '../read-room.ts';
@@ -57,10 +59,13 @@ const SHORT_ID = /^[0-9a-f][0-9a-f-]{3,34}$/;
  * Returns the mitigation with this id, or the only one whose id begins with it (at least 4 characters). Throws
  * HttpProblem 404 for an unknown or malformed id, and 409 if several ids begin with it.
  */
-function findMitigation(mitigations: ReadonlyMap<string, Mitigation>, id: string): Mitigation {
+function findMitigation<One extends Pick<Mitigation, 'id'>>(
+  mitigations: ReadonlyMap<string, One>,
+  id: string,
+): One {
   const known = mitigations.get(id);
   if (known !== undefined) return known;
-  const alike: Mitigation[] = [];
+  const alike: One[] = [];
   if (SHORT_ID.test(id)) {
     for (const mitigation of mitigations.values()) if (mitigation.id.startsWith(id)) alike.push(mitigation);
   }
@@ -74,9 +79,14 @@ function findMitigation(mitigations: ReadonlyMap<string, Mitigation>, id: string
 }
 
 /** Returns true if the mitigation is for this address, or for a prefix that covers it. */
-function isAbout(mitigation: Mitigation, victim: string): boolean {
+function isAbout(mitigation: Pick<Mitigation, 'victim'>, victim: string): boolean {
   if (mitigation.victim === victim) return true;
   return isPrefixVictim(mitigation.victim) && covers(victimPrefix(mitigation.victim), victimPrefix(victim));
+}
+
+/** Returns true if the POP keeps the mitigation or decided it. */
+function isOfPop({ pop, origin }: Mitigation, name: string): boolean {
+  return pop === name || origin?.pop === name;
 }
 
 /**
@@ -128,6 +138,13 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
 
   const find = (id: string): Mitigation => findMitigation(engine.state.mitigations, id.toLowerCase());
 
+  /** Returns the id of a mitigation that is here or at another POP. */
+  const findAnywhere = (text: string): string => {
+    const all = new Map<string, Pick<Mitigation, 'id'>>(engine.state.mitigations);
+    for (const { intent } of deps.exchange?.elsewhere() ?? []) all.set(intent.id, intent);
+    return findMitigation(all, text.toLowerCase()).id;
+  };
+
   app.get(
     '/v1/mitigations',
     {
@@ -137,7 +154,14 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
         summary: 'List mitigations, newest first',
         querystring: MitigationQuery,
         response: {
-          200: z.object({ mitigations: z.array(MitigationSchema), next_cursor: z.string().nullable() }),
+          200: z.object({
+            mitigations: z.array(MitigationSchema),
+            next_cursor: z.string().nullable(),
+            elsewhere: z
+              .array(ElsewhereSchema)
+              .optional()
+              .describe('Active mitigations of other POPs that are not here; on the first page, with `pop`'),
+          }),
           ...commonProblems,
         },
       },
@@ -155,7 +179,7 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
             wanted: (mitigation) =>
               (victim === undefined || isAbout(mitigation, victim)) &&
               (customer_id === undefined || mitigation.customerId === customer_id) &&
-              (pop === undefined || pop === 'all' || mitigation.pop === pop) &&
+              (pop === undefined || pop === ALL_POPS || isOfPop(mitigation, pop)) &&
               (statuses === undefined || hasStatus(mitigation, statuses, reconciler)),
           },
           limit,
@@ -165,7 +189,23 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
           // Shows a mitigation that changed between two slices as it is now, because its rules are current too.
           mitigationView(engine.state.mitigations.get(mitigation.id) ?? mitigation, reconciler, protections),
         );
-        return inSlices(reply, { mitigations, next_cursor: nextCursor ?? null });
+        const isFirst = cursor === undefined && pop !== undefined && deps.exchange !== undefined;
+        const elsewhere = isFirst
+          ? elsewhereView(deps.exchange, engine.state.live, (one) => {
+              const { intent } = one;
+              return (
+                (victim === undefined || isAbout(intent, victim)) &&
+                (customer_id === undefined || intent.customerId === customer_id) &&
+                (pop === ALL_POPS || one.pop === pop) &&
+                (statuses === undefined || statuses.has('active'))
+              );
+            })
+          : undefined;
+        return inSlices(reply, {
+          mitigations,
+          next_cursor: nextCursor ?? null,
+          ...(elsewhere === undefined ? {} : { elsewhere }),
+        });
       });
     },
   );
@@ -197,6 +237,7 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
     },
     async (request, reply) => {
       const { body } = request;
+      const pops = mitigationPops(deps, body.pops);
       const victim = victimOf(body);
       const protocol =
         body.protocol === undefined || body.protocol === null ? null : protocolNumber(body.protocol);
@@ -212,7 +253,7 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
         action: requestedAction(body),
         ttlSeconds: body.ttl_seconds,
         reason: body.reason,
-        ...(body.pops === undefined ? {} : { pops: body.pops }),
+        ...(pops === undefined ? {} : { pops }),
       });
       const { mitigation } = expectAnswer(answer, 'mitigation');
       reply.code(201).header('location', `/v1/mitigations/${mitigation.id}`);
@@ -231,17 +272,36 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
           'The status changes when the withdrawal has been sent on every established session. Takes effect even if the journal cannot be written: see `recorded`.',
         params: IdParams,
         body: WithdrawBody,
-        response: { 200: MitigationSchema.extend(effectShape), ...commonProblems },
+        response: {
+          200: z.union([
+            MitigationSchema.extend({ ...effectShape, ...confirmationsShape }),
+            z
+              .object({ mitigation_id: z.uuid(), ...confirmationsShape })
+              .describe('With `pops`, if the mitigation is not here or this POP is not named'),
+          ]),
+          ...commonProblems,
+        },
       },
     },
     async (request) => {
-      const { id } = find(request.params.id);
-      const actor = operatorOf(request, request.body.operator_id);
-      const answer = await engine.submit({ type: 'withdraw', id, actor, reason: request.body.reason });
+      const { reason, operator_id, pops } = request.body;
+      const chosen = choosePops(deps, pops);
+      const actor = operatorOf(request, operator_id);
+      const id = chosen.id === undefined ? find(request.params.id).id : findAnywhere(request.params.id);
+      const isHere = chosen.isHere && (chosen.id === undefined || engine.state.mitigations.has(id));
+      const asked = { type: 'withdraw', id, operator: actor.name, reason } as const;
+      if (!isHere) return { mitigation_id: id, ...(await chosen.ask(asked, undefined)) };
+      const answer = await engine.submit({ type: 'withdraw', id, actor, reason });
+      // It may have ended here and not elsewhere.
+      if (chosen.id !== undefined && answer.type === 'conflict') {
+        return { mitigation_id: id, ...(await chosen.ask(asked, doneHere(engine, answer.detail))) };
+      }
       const withdrawn = expectAnswer(answer, 'mitigation');
+      const confirmations = await chosen.ask(asked, doneHere(engine));
       return {
         ...mitigationView(engine.state.mitigations.get(id) ?? withdrawn.mitigation, reconciler, protections),
         ...effectView(withdrawn),
+        ...confirmations,
       };
     },
   );

@@ -1,7 +1,13 @@
 /** A journal in PostgreSQL as source or target of a copy, and its check without owning it. */
 import type { StateSnapshot } from '../../core/state/state.ts';
 import { numberOf, PostgresConnection } from '../../postgres/connection.ts';
-import { migrate, requireSchema, type SchemaStep, schemaVersion } from '../../postgres/migrations.ts';
+import {
+  migrate,
+  requireSchema,
+  type SchemaStep,
+  type SchemaSteps,
+  schemaVersion,
+} from '../../postgres/migrations.ts';
 import { beginSession } from '../../postgres/server-session.ts';
 import { storeError } from '../files.ts';
 import { DamageError } from '../journal/segments.ts';
@@ -263,13 +269,13 @@ export interface TablesReport {
   readonly applied: readonly SchemaStep[];
 }
 
-/** Creates or updates the tables of journals. Rejects with StoreError. */
-export async function updateTables(url: string): Promise<TablesReport> {
+/** Creates or updates the tables of journals, or those of another schema. Rejects with StoreError. */
+export async function updateTables(url: string, plan: SchemaSteps = JOURNAL_TABLES): Promise<TablesReport> {
   let connection: PostgresConnection | undefined;
   try {
     connection = await connect(url);
-    const applied = await migrate(connection, JOURNAL_TABLES);
-    const { schema } = JOURNAL_TABLES;
+    const applied = await migrate(connection, plan);
+    const { schema } = plan;
     return { place: connection.place, schema, version: await schemaVersion(connection, schema), applied };
   } catch (error) {
     throw storeError('update', 'the tables of the database', error);
