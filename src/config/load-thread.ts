@@ -3,7 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { cut } from '../net/pieces.ts';
 import { LIMITS } from './file-limits.ts';
 import { loadConfig } from './load.ts';
-import { type PlainConfig, type ReadingMessage, type ReadingOrder } from './thread-messages.ts';
+import type { PlainConfig, ReadingMessage, ReadingOrder } from './thread-messages.ts';
 import type { ConfigProblem, ConfigResult, LoadedConfig } from './types.ts';
 
 if (parentPort === null) throw new Error('this file is run as a thread');
