@@ -34,10 +34,11 @@ const LAW: Readonly<Record<string, readonly string[]>> = {
   control: ['core', 'store', 'bgp/*'],
   alert: ['core', 'view'],
   cloud: ['alert', 'core', 'store', 'view'],
+  inventory: ['core', 'store', 'view'],
   http: ['core', 'intake', 'control', 'view'],
   lab: ['bgp/*'],
-  config: ['core', 'intake', 'store', 'control', 'alert', 'cloud', 'http', 'bgp/*'],
-  app: ['config', 'core', 'intake', 'store', 'control', 'alert', 'cloud', 'http', 'lab', 'view', 'bgp/*'],
+  config: ['core', 'intake', 'store', 'control', 'alert', 'cloud', 'http', 'inventory', 'bgp/*'],
+  app: ['config', 'core', 'intake', 'store', 'control', 'alert', 'cloud', 'http', 'inventory', 'lab', 'view', 'bgp/*'],
   tools: ['bgp/*'],
   cli: ['app', 'config', 'core', 'intake', 'store', 'tools', 'view', 'bgp/*'],
 };
