@@ -1,5 +1,6 @@
 /** Converts checked settings to the types that the other rooms use. */
 import { buildRequests } from './build-requests.ts';
+import { buildSource } from './build-source.ts';
 import { buildTargets, offeredFamilies } from './build-targets.ts';
 import { resolve } from 'node:path';
 import type { AlertDestination } from '../alert/alert.ts';
@@ -21,7 +22,7 @@ import { showSettings } from './secrets.ts';
 import type { Settings } from './schema/prefixd-schema.ts';
 import type { Secrets } from './secrets.ts';
 import { ADMIN_TOKEN_PATH } from './secrets.ts';
-import type { HttpSettings, ListenAddress, LoadedConfig } from './types.ts';
+import type { HttpSettings, InventorySources, ListenAddress, LoadedConfig } from './types.ts';
 
 type NeighborEntry = Settings['bgp']['neighbors'][number];
 
@@ -30,6 +31,7 @@ export interface Ingredients {
   readonly settings: Settings;
   readonly secrets: Secrets;
   readonly policy: Policy;
+  readonly inventories: Pick<InventorySources, 'written' | 'copy' | 'copyProblem'>;
   /** Absolute; relative paths start here. */
   readonly folder: string;
   readonly directory: string | null;
@@ -72,6 +74,11 @@ export function buildConfig(ingredients: Ingredients): LoadedConfig {
       allowPrivateAddresses: alerting.allow_private_addresses,
     },
     scrubberRequests: buildRequests(settings, secrets),
+    inventorySources: {
+      ...ingredients.inventories,
+      system: buildSource(settings, secrets, folder),
+      safelist: policySettings(settings).safelist,
+    },
     alertmanagerLabels: settings.detectors.alertmanager.labels,
     vectorMaps: vectorMaps(settings),
     reconciliationIntervalSeconds: timers.reconciliation_interval_seconds,
@@ -116,8 +123,8 @@ function withPaths(settings: Settings, folder: string) {
   };
 }
 
-/** Returns what the settings contribute to the policy. */
-export function policySettings(settings: Settings): PolicySettings {
+/** Returns what the settings contribute to the policy, with the safelist of another system. */
+export function policySettings(settings: Settings, safelist: readonly string[] = []): PolicySettings {
   const { guardrails, quotas, timers, escalation, aggregation } = settings;
   return {
     pop: settings.pop,
@@ -165,7 +172,7 @@ export function policySettings(settings: Settings): PolicySettings {
     },
     profiles: settings.profiles,
     targets: buildTargets(settings),
-    safelist: settings.safelist.prefixes.map(carriedPrefix),
+    safelist: [...settings.safelist.prefixes, ...safelist].map(carriedPrefix),
   };
 }
 

@@ -31,6 +31,8 @@ export interface ApartOptions {
   readonly heapMib?: number;
   /** False: a process that has nothing else to do exits without waiting for the result. */
   readonly holdsProcess?: boolean;
+  /** Folder of the copy of another system's answer. Default: the storage folder. */
+  readonly copyFolder?: string;
 }
 
 /**
@@ -47,7 +49,11 @@ export function loadConfigApart(
     heapMib = availableMib(LIMITS.heapMib),
     holdsProcess = true,
   } = options;
-  const order: ReadingOrder = { directory, environment: environment === null ? null : { ...environment } };
+  const order: ReadingOrder = {
+    directory,
+    environment: environment === null ? null : { ...environment },
+    ...(options.copyFolder === undefined ? {} : { copyFolder: options.copyFolder }),
+  };
   const worker = startThread(import.meta.url, 'load-thread', {
     workerData: order,
     resourceLimits: { maxOldGenerationSizeMb: heapMib },
@@ -118,8 +124,11 @@ export function loadConfigApart(
 
 function whole(config: PlainConfig, { inventory }: BuiltInventory): LoadedConfig {
   const { policy } = config;
+  const { writtenCustomers, ...sources } = config.inventorySources;
+  const { customers } = inventory.data;
   return {
     ...config,
+    inventorySources: { ...sources, written: { customers: customers.slice(0, writtenCustomers) } },
     policy: {
       ...policy,
       inventory,

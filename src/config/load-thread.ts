@@ -10,8 +10,9 @@ if (parentPort === null) throw new Error('this file is run as a thread');
 const port = parentPort;
 const say = (message: ReadingMessage): void => port.postMessage(message);
 
-const { directory, environment } = workerData as ReadingOrder;
-answer(await loadConfig(directory, environment, (file) => say({ type: 'reading', file })));
+const { directory, environment, copyFolder } = workerData as ReadingOrder;
+const onFile = (file: string): void => say({ type: 'reading', file });
+answer(await loadConfig(directory, environment, onFile, copyFolder));
 
 function answer(result: ConfigResult): void {
   const warnings = counted(result.warnings, 'warnings');
@@ -31,10 +32,16 @@ function answer(result: ConfigResult): void {
   say({ type: 'answer', config: plain(result.config), problems: [], warnings });
 }
 
-function plain({ policy, shown, ...config }: LoadedConfig): PlainConfig {
+function plain({ policy, shown, inventorySources, ...config }: LoadedConfig): PlainConfig {
+  const { written, ...sources } = inventorySources;
   const { inventory: _inventory, forecast: _forecast, ...plainPolicy } = policy;
   const { inventory: _data, ...plainShown } = shown;
-  return { ...config, policy: plainPolicy, shown: plainShown };
+  return {
+    ...config,
+    policy: plainPolicy,
+    shown: plainShown,
+    inventorySources: { ...sources, writtenCustomers: written.customers.length },
+  };
 }
 
 /** Keeps the first `LIMITS.problems` findings and counts the rest. */

@@ -95,6 +95,11 @@ function* wantedSecrets(settings: DeepPartial<Settings>): Iterable<Wanted> {
       yield { path: ['scrubbers', i, 'requests', 'auth', key], variable, flaw: headerValueFlaw };
     }
   }
+  for (const key of ['token_env', 'webhook_secret_env'] as const) {
+    const variable = settings.inventory?.[key];
+    if (variable === undefined) continue;
+    yield { path: ['inventory', key], variable, flaw: headerValueFlaw };
+  }
   for (const [i, destination] of (settings.alerting?.destinations ?? []).entries()) {
     for (const key of ['webhook_url_env', 'routing_key_env', 'url_env', 'secret_env'] as const) {
       const variable = (destination as Readonly<Record<string, string | undefined>> | undefined)?.[key];

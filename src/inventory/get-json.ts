@@ -161,6 +161,9 @@ function connectionFailure(url: string, error: unknown, limits: ClientOptions['l
 
 /** Explains an aborted read by its reason. */
 export function stopFailure(reason: unknown): SourceFailure {
+  if (reason instanceof Error && reason.name === 'TimeoutError') {
+    return { code: 'timeout', text: 'the whole read takes too long; narrow it with inventory.filter' };
+  }
   return { code: 'stopped', text: errorText(reason) };
 }
 

@@ -10,6 +10,7 @@ import { DEFAULT_PROFILES, type ProfileName } from '../../core/policy/profile.ts
 import { decimal, flag, integer, oneOf, prefix, words } from '../../core/policy/value-kinds.ts';
 import { bgp } from './bgp-schema.ts';
 import { environment, listen, name, path, quota, vector, webUrl } from './fields.ts';
+import { inventorySource } from './source-schema.ts';
 
 const hold = oneOf(HOLD_MODES);
 
@@ -378,6 +379,11 @@ export const settingsSchema = z.strictObject({
     ),
   detectors: detectors.prefault({}).describe('Interpretation of detectors and their messages.'),
   alerting: alerting.prefault({}).describe('Alerts to people and programs.'),
+  inventory: inventorySource
+    .optional()
+    .describe(
+      'Another system whose customers are protected ([NetBox](netbox.md)). Customers in inventory.yaml win over it. Default: none.',
+    ),
 });
 
 /** The effective configuration with the keys of the file, before paths are resolved and secrets read. */
