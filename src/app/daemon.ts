@@ -25,6 +25,7 @@ import { AuditLog } from '../store/audit/audit.ts';
 import { Journal } from '../store/journal/journal.ts';
 import { AlertRelay } from './alerts.ts';
 import { makeScrubberRequests, resumeRequests } from './cloud-requests.ts';
+import { makeInventorySync } from './inventory.ts';
 import { continueTime, realTimers, steadyClock } from './clock.ts';
 import { Health } from './observe/assess-health.ts';
 import { followRecording, logFacts, logForgotten, logSessions, logUnenforced } from './observe/fact-log.ts';
@@ -122,6 +123,7 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
     audit: () => audit.condition,
     shortfalls: () => view.shortfalls(),
     requests: () => requests,
+    source: () => inventory.status(),
   });
   const engine: Engine = await parts.start({
     name: 'journal',
@@ -180,6 +182,7 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
     recording: () => engine.recording,
     assess: () => health.assess(),
     protections: () => requests.statuses(),
+    source: () => inventory.status(),
   });
   parts.add('metrics', () => metrics.stop());
   const alerts = new AlertRelay(config, engine.state, logger, metrics);
@@ -205,6 +208,8 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
     alerts.adopt(adopted);
     requests.adopt(adopted.scrubberRequests);
   });
+  const inventory = makeInventorySync(config, { reloader, engine, clock, logger, metrics });
+  parts.add('inventory', () => inventory.close());
   await recordPolicy(engine, config, logger);
   await resumeRequests(requests, config, logger);
   // Takes seconds with many mitigations; events are accepted meanwhile. Awaited before any session may connect.
@@ -224,6 +229,7 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
         health,
         auditLog: audit,
         protections: requests,
+        source: inventory,
         logger,
         clock,
         startedAt,
@@ -239,6 +245,7 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
     stop: (listener) => listener?.close(),
   });
 
+  inventory.start();
   const probes = new ScrubberProbes({ engine, timers: realTimers });
   parts.add('probes', () => probes.stop());
 

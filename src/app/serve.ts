@@ -90,7 +90,15 @@ export async function serveStart(
 export interface ServeOptions
   extends Pick<
     HttpDependencies,
-    'engine' | 'announcer' | 'reconciler' | 'protections' | 'logger' | 'clock' | 'startedAt' | 'watchOverload'
+    | 'engine'
+    | 'announcer'
+    | 'reconciler'
+    | 'protections'
+    | 'source'
+    | 'logger'
+    | 'clock'
+    | 'startedAt'
+    | 'watchOverload'
   > {
   readonly reloader: Reloader;
   readonly metrics: Metrics;

@@ -3,26 +3,19 @@
  * thread also serves the sessions' hold timers: it only receives the result in pieces and builds the look-up structures
  * in slices. A thread can also be terminated if a file keeps the parser busy.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { forecastFor } from '../control/neighbor-forecast.ts';
 import { type BuiltInventory, inventorySteps } from '../core/policy/inventory.ts';
 import type { InventoryData } from '../core/policy/inventory-schema.ts';
 import { availableMib, startThread } from '../inventory/worker.ts';
 import { Assembly } from '../net/pieces.ts';
 import { secondsWords } from '../net/text.ts';
-import { runInSlices, type Slices } from '../net/steps.ts';
+import { runInSlices } from '../net/steps.ts';
 import { errorText } from '../net/text.ts';
 import { LIMITS } from './file-limits.ts';
 import type { Environment } from './secrets.ts';
+import { BUILD_SLICES } from './system-inventory.ts';
 import { MORE, type PlainConfig, type ReadingMessage, type ReadingOrder } from './thread-messages.ts';
 import type { ConfigProblem, ConfigResult, LoadedConfig } from './types.ts';
-
-/** Builds the look-up structures in slices of 5 ms. */
-const SLICES: Slices = {
-  milliseconds: 5,
-  stopwatch: () => performance.now(),
-  pause: () => nextTurn(),
-};
 
 export interface ApartOptions {
   /** Time limit for reading (ms). */
@@ -112,7 +105,7 @@ export function loadConfigApart(
           // The reading thread has checked it.
           const data = assembly.whole as InventoryData;
           worker.removeAllListeners('exit');
-          runInSlices(inventorySteps(data), SLICES).then(
+          runInSlices(inventorySteps(data), BUILD_SLICES).then(
             (built) => finish({ ok: true, config: whole(config, built), warnings }),
             (error: unknown) => giveUp(`the inventory cannot be used: ${errorText(error)}`, ''),
           );

@@ -14,6 +14,7 @@ import { registerEvents } from './routes/events.ts';
 import { Feed, registerFeed } from './routes/feed.ts';
 import { addHooks, commonHeaders } from './hooks.ts';
 import { createListener, LIMITS, type ListenerLimits, type TlsMaterial } from './http-listener.ts';
+import { registerInventory } from './routes/inventory.ts';
 import { registerMitigations } from './routes/mitigations.ts';
 import type { Overload } from './overload.ts';
 import { fittingLimits, openFilesLimit } from './http-listener.ts';
@@ -111,6 +112,7 @@ export async function buildApi(
   registerSafelist(app, deps);
   registerPeers(app, deps);
   registerScrubbers(app, deps);
+  await registerInventory(app, deps);
   registerStatus(app, deps, () => feed.readers, room);
   registerFeed(app, deps.engine, feed);
   registerDocument(app);

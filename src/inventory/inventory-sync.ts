@@ -174,10 +174,7 @@ export class InventorySync {
    * asks before it withdraws many mitigations.
    */
   accept(actor: Actor, digest: string | undefined, confirmed: boolean): Promise<SyncOutcome> {
-    return this.#flight.run(
-      () => this.#accept(actor, digest, confirmed),
-      `accept ${digest} ${confirmed}`,
-    );
+    return this.#flight.run(() => this.#accept(actor, digest, confirmed), `accept ${digest} ${confirmed}`);
   }
 
   /** Ends the read in progress, and begins no other. */

@@ -27,6 +27,7 @@ export const HEALTH_CODES = [
   'scrubber_down',
   'quota',
   'scrubber_request',
+  'inventory',
 ] as const;
 
 export type HealthCode = (typeof HEALTH_CODES)[number];

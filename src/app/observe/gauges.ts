@@ -11,6 +11,7 @@ import {
 } from '../../http/connection-table.ts';
 import { targetUse } from '../../view/action-view.ts';
 import { type Assessment, HEALTH_CODES, HEALTH_STATUSES } from '../../view/health.ts';
+import type { SourceStatus } from '../../view/inventory-source-view.ts';
 import { PROTECTION_STATES, type ProtectionStatus } from '../../view/protection-view.ts';
 import type { MetricRegistry } from './metric-registry.ts';
 
@@ -29,6 +30,8 @@ export interface MetricsSources {
   readonly assess: () => Assessment;
   /** What cloud scrubbers are asked to protect. */
   readonly protections?: () => readonly ProtectionStatus[];
+  /** Another system's inventory. */
+  readonly source?: () => SourceStatus | undefined;
 }
 
 /** Sampling period for the event loop's delay (ms). */
@@ -43,6 +46,7 @@ export function addGauges(metrics: MetricRegistry, sources: MetricsSources, dela
   addConnections(metrics, sources);
   addProtections(metrics, sources);
   addRecording(metrics, sources);
+  addSource(metrics, sources);
   addProcess(metrics, sources, delay);
 }
 
@@ -72,6 +76,37 @@ function addProtections(metrics: MetricRegistry, { protections }: MetricsSources
       );
     },
   );
+}
+
+function addSource(metrics: MetricRegistry, { clock, source }: MetricsSources): void {
+  metrics.gauge(
+    'prefixd_inventory_copy_age_seconds',
+    "Time since another system's inventory in use was read; absent without one",
+    [],
+    () => {
+      const copy = source?.()?.copy;
+      return copy === undefined ? [] : [[{}, Math.max(0, clock() - copy.readAt) / 1000]];
+    },
+  );
+  metrics.gauge(
+    'prefixd_inventory_last_success_timestamp_seconds',
+    'Last complete read of the inventory (Unix time); absent before the first one',
+    [],
+    () => {
+      const at = source?.()?.lastSuccessAt;
+      return at === undefined ? [] : [[{}, at / 1000]];
+    },
+  );
+  metrics.gauge(
+    'prefixd_inventory_objects',
+    "Entries of another system's inventory in use, by kind",
+    ['kind'],
+    () => Object.entries(source?.()?.copy?.size ?? {}).map(([kind, count]) => [{ kind }, count] as const),
+  );
+  metrics.gauge('prefixd_inventory_waiting', 'New inventories that wait for an operator: 0 or 1', [], () => {
+    const status = source?.();
+    return status === undefined ? [] : [[{}, status.waiting === undefined ? 0 : 1]];
+  });
 }
 
 function addRecording(metrics: MetricRegistry, { clock, recording }: MetricsSources): void {

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { decimal, flag, integer, oneOf, text, words } from '../../core/policy/value-kinds.ts';
 import {
   CUSTOMER_KINDS,
-  FILTERED_LISTS,
+  type FILTERED_LISTS,
   GLOBAL_TABLE,
   SOURCE_KINDS,
 } from '../../inventory/source-settings.ts';
