@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import type { LoadedConfig } from '../config/types.ts';
 import type { EngineView } from '../control/types.ts';
 import { SYSTEM } from '../core/decide/lifecycle.ts';
-import { adoptCandidate } from '../inventory/copy-file.ts';
+import { adoptCandidate, restoreCopy } from '../inventory/copy-file.ts';
 import { type AdoptionOutcome, InventorySync, type SyncReport } from '../inventory/inventory-sync.ts';
 import { readApart } from '../inventory/read-apart.ts';
 import { countWords, errorText } from '../net/text.ts';
@@ -52,6 +52,7 @@ export function makeInventorySync(config: LoadedConfig, neighbors: SyncNeighbors
         return { type: 'failed', text: errorText(error) };
       }
     },
+    restore: () => restoreCopy(realFiles, folder),
     attacked: () => attackedCustomers(engine, reloader.config),
     actor: SYSTEM,
     after: realTimers.after,

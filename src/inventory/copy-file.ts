@@ -76,6 +76,12 @@ export async function adoptCandidate(files: Files, folder: string): Promise<void
   await files.syncFolder(folder);
 }
 
+/** Makes the candidate the current copy in place of a damaged or missing one; the previous copy stays. */
+export async function restoreCopy(files: Files, folder: string): Promise<void> {
+  await files.rename(join(folder, COPY_FILES.candidate), join(folder, COPY_FILES.current));
+  await files.syncFolder(folder);
+}
+
 export async function dropCandidate(files: Files, folder: string): Promise<void> {
   await removeIfThere(files, join(folder, COPY_FILES.candidate));
 }

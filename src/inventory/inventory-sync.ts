@@ -56,6 +56,8 @@ export interface InventorySyncOptions {
     actor: Actor,
     confirmed: boolean,
   ) => Promise<AdoptionOutcome>;
+  /** Makes the candidate on disk the copy in use, whose file is damaged or missing. */
+  readonly restore: () => Promise<void>;
   /** Customers with active mitigations that are not in inventory.yaml. */
   readonly attacked: () => ReadonlySet<string>;
   /** Who adopts by itself. */
@@ -212,15 +214,26 @@ export class InventorySync {
     this.#lastSuccessAt = clock();
     this.#recovered();
     this.#schedule(settings.refreshSeconds * 1000);
-    if (outcome.type === 'same') return this.#same(outcome);
+    if (outcome.type === 'same') return this.#same(outcome, settings);
     return this.#decide(outcome, settings, actor);
   }
 
-  #same({ as, head }: Extract<SourceOutcome, { type: 'same' }>): SyncOutcome {
+  async #same(
+    { as, head, restore }: Extract<SourceOutcome, { type: 'same' }>,
+    settings: SourceSettings,
+  ): Promise<SyncOutcome> {
     if (as === 'waiting') return { type: 'waiting', reason: this.#waiting?.reason ?? '' };
     // What waited is not what the system says any more.
     this.#waiting = undefined;
-    this.#copy = { ...head };
+    this.#copy = head;
+    if (restore) {
+      try {
+        await this.#options.restore();
+      } catch (error) {
+        const text = `the copy cannot be written: ${errorText(error)}`;
+        return this.#failed({ code: 'invalid', text }, settings);
+      }
+    }
     this.#options.onReport({ type: 'unchanged' });
     return { type: 'unchanged' };
   }

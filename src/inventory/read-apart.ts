@@ -20,7 +20,7 @@ const AFTER_READING_MS = 120_000;
 export type SourceOutcome =
   | { readonly type: 'failed'; readonly failure: SourceFailure }
   /** Nothing is new: the content is in use, or waits for an operator. */
-  | { readonly type: 'same'; readonly as: 'in_use' | 'waiting'; readonly head: CopyHead }
+  | Extract<SourceMessage, { readonly type: 'same' }>
   | {
       readonly type: 'new';
       readonly head: CopyHead;

@@ -24,7 +24,13 @@ export interface SourceOrder {
 export type SourceMessage =
   | { readonly type: 'progress'; readonly list: string; readonly objects: number }
   | { readonly type: 'failed'; readonly failure: SourceFailure }
-  | { readonly type: 'same'; readonly as: 'in_use' | 'waiting'; readonly head: CopyHead }
+  | {
+      readonly type: 'same';
+      readonly as: 'in_use' | 'waiting';
+      readonly head: CopyHead;
+      /** True: the copy in use is not on disk any more, and a candidate is to take its place. */
+      readonly restore: boolean;
+    }
   | {
       readonly type: 'new';
       readonly head: CopyHead;

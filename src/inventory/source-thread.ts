@@ -61,17 +61,20 @@ async function readSource(): Promise<void> {
     size: sizeOf(content),
     notes: notes.all,
   };
-  if (head.digest === order.inUse) {
+  if (head.digest === order.waiting) return say({ type: 'same', as: 'waiting', head, restore: false });
+  const isInUse = head.digest === order.inUse;
+  const onDisk = isInUse ? await readCopy(realFiles, folder) : undefined;
+  if (isInUse && onDisk?.copy?.head.digest === head.digest && onDisk.problem === undefined) {
     await dropCandidate(realFiles, folder).catch(() => undefined);
-    return say({ type: 'same', as: 'in_use', head });
+    return say({ type: 'same', as: 'in_use', head, restore: false });
   }
-  if (head.digest === order.waiting) return say({ type: 'same', as: 'waiting', head });
   try {
     await writeCandidate(realFiles, folder, head, text);
   } catch (error) {
     const words = `the inventory cannot be written to ${folder}: ${errorText(error)}`;
     return say({ type: 'failed', failure: { code: 'invalid', text: words } });
   }
+  if (isInUse) return say({ type: 'same', as: 'in_use', head, restore: true });
   await offer({ head, content });
 }
 
