@@ -25,7 +25,7 @@ import { AuditLog } from '../store/audit/audit.ts';
 import { Journal } from '../store/journal/journal.ts';
 import { AlertRelay } from './alerts.ts';
 import { makeScrubberRequests, resumeRequests } from './cloud-requests.ts';
-import { makeInventorySync } from './inventory.ts';
+import { makeInventorySync } from './inventory-reads.ts';
 import { continueTime, realTimers, steadyClock } from './clock.ts';
 import { Health } from './observe/assess-health.ts';
 import { followRecording, logFacts, logForgotten, logSessions, logUnenforced } from './observe/fact-log.ts';

@@ -181,10 +181,10 @@ function shownUrl(url: string): string {
   return `${origin}${pathname}`;
 }
 
-type Body = Dispatcher.ResponseData['body'];
+type AnswerBody = Dispatcher.ResponseData['body'];
 
 /** Reads a body as UTF-8; undefined if it is larger than `most` bytes. */
-async function bounded(body: Body, most: number): Promise<string | undefined> {
+async function bounded(body: AnswerBody, most: number): Promise<string | undefined> {
   const parts: Uint8Array[] = [];
   let bytes = 0;
   for await (const part of body as AsyncIterable<Uint8Array>) {
@@ -198,6 +198,6 @@ async function bounded(body: Body, most: number): Promise<string | undefined> {
   return Buffer.concat(parts).toString('utf8');
 }
 
-function discard(body: Body): void {
+function discard(body: AnswerBody): void {
   body.on('error', () => undefined).destroy();
 }

@@ -83,7 +83,7 @@ const LEAST_GAP_MS = 10_000;
 /** Failures that the same request would have again. */
 const LASTING: ReadonlySet<SourceFailure['code']> = new Set(['unauthorized', 'redirect', 'http_status']);
 
-interface Waiting {
+interface WaitingAnswer {
   readonly head: CopyHead;
   readonly change: ContentChange | undefined;
   readonly reason: string;
@@ -96,7 +96,7 @@ export class InventorySync {
   readonly #closing = new AbortController();
   #settings: SourceSettings | undefined;
   #copy: CopyHead | undefined;
-  #waiting: Waiting | undefined;
+  #waiting: WaitingAnswer | undefined;
   #failure: NonNullable<SourceStatus['failure']> | undefined;
   #reading: NonNullable<SourceStatus['reading']> | undefined;
   #lastSuccessAt: number | undefined;

@@ -59,8 +59,8 @@ const CopySchema = z.object({
 });
 
 export const SourceStatusSchema = z.object({
-  source: z.string().describe('`netbox` or `http`'),
-  from: z.string().describe('Origin of inventory.url'),
+  source: z.string().describe('`netbox`, `http`, or `files`: there is no other source than inventory.yaml'),
+  from: z.string().nullable().describe('Origin of inventory.url'),
   copy: CopySchema.nullable().describe('The copy in use; null: nothing was read yet'),
   last_success_at: z.iso.datetime().nullable().describe('Last complete answer, also if nothing was new'),
   next_read_at: z.iso.datetime().nullable(),
@@ -90,9 +90,22 @@ export const SourceDiffSchema = z.object({
   lines: z.array(z.string()).describe('The first 1,000 differences'),
 });
 
+const NO_SOURCE: z.output<typeof SourceStatusSchema> = {
+  source: 'files',
+  from: null,
+  copy: null,
+  last_success_at: null,
+  next_read_at: null,
+  reading: null,
+  failure: null,
+  waiting: null,
+};
+
 const timeOrNone = (at: number | undefined): string | null => (at === undefined ? null : timeText(at));
 
-export function sourceStatusView(status: SourceStatus): z.output<typeof SourceStatusSchema> {
+/** `status`: undefined if inventory.yaml is the only source. */
+export function sourceStatusView(status: SourceStatus | undefined): z.output<typeof SourceStatusSchema> {
+  if (status === undefined) return NO_SOURCE;
   const { copy, reading, failure, waiting } = status;
   return {
     source: status.source,
@@ -117,7 +130,8 @@ export function sourceStatusView(status: SourceStatus): z.output<typeof SourceSt
   };
 }
 
-export function sourceDiffView({ waiting }: SourceStatus): z.output<typeof SourceDiffSchema> {
+export function sourceDiffView(status: SourceStatus | undefined): z.output<typeof SourceDiffSchema> {
+  const waiting = status?.waiting;
   return {
     digest: waiting?.copy.digest ?? null,
     reason: waiting?.reason ?? null,

@@ -107,6 +107,9 @@ function resultText({ result, reason }: Fields): string {
 }
 
 function statusText(context: CommandContext, status: Fields): string {
+  if (status.source === 'files') {
+    return 'All customers are in inventory.yaml: prefixd.yaml has no section inventory.\n';
+  }
   const [copy, failure, waiting, reading] = [status.copy, status.failure, status.waiting, status.reading].map(
     record,
   ) as [Fields, Fields, Fields, Fields];

@@ -33,11 +33,11 @@ export async function registerInventory(app: App, { source }: HttpDependencies):
       config: { access: 'read' },
       schema: {
         tags: ['configuration'],
-        summary: "Get the state of another system's inventory; 404 if inventory.yaml is the only source",
+        summary: "Get the state of another system's inventory",
         response: { 200: SourceStatusSchema, ...commonProblems },
       },
     },
-    () => sourceStatusView(statusOf(source)),
+    () => sourceStatusView(source?.status()),
   );
 
   app.get(
@@ -50,7 +50,7 @@ export async function registerInventory(app: App, { source }: HttpDependencies):
         response: { 200: SourceDiffSchema, ...commonProblems },
       },
     },
-    () => sourceDiffView(statusOf(source)),
+    () => sourceDiffView(source?.status()),
   );
 
   app.post(
@@ -120,7 +120,7 @@ async function registerHook(parent: App, source: SourceControl | undefined): Pro
       async (request, reply) => {
         const secret = source?.webhookSecret;
         if (source === undefined || secret === undefined) {
-          throw new HttpProblem(404, 'There is no webhook: inventory.webhook_secret_env is not set');
+          throw new HttpProblem(403, 'There is no webhook: inventory.webhook_secret_env is not set');
         }
         const body: unknown = request.body;
         const bytes = Buffer.isBuffer(body) ? body : Buffer.alloc(0);
@@ -143,16 +143,8 @@ function isSigned(body: Uint8Array, signature: unknown, secret: string): boolean
 
 function controlOf(source: SourceControl | undefined): SourceControl {
   if (source?.status() !== undefined) return source;
-  throw new HttpProblem(
-    404,
-    'There is no section inventory in prefixd.yaml: customers are in inventory.yaml',
-  );
-}
-
-function statusOf(source: SourceControl | undefined): NonNullable<ReturnType<SourceControl['status']>> {
-  const status = controlOf(source).status();
-  if (status === undefined) throw new TypeError('the state of the inventory has vanished');
-  return status;
+  const text = 'prefixd.yaml has no section inventory: all customers are in inventory.yaml';
+  throw new HttpProblem(409, text, { reason: 'no_source' });
 }
 
 function answerOf(result: SourceResult): z.output<typeof SyncAnswer> {
