@@ -317,6 +317,35 @@ describe('a daemon with an inventory in NetBox', () => {
     assert.deepEqual(inUse(one), ['globex', 'own', 'acme', 'late']);
   });
 
+  it('reads a document of any server in the same way', async (t) => {
+    const at = await place(t);
+    const document = {
+      customers: [{ customer_id: 'doc', prefixes: ['198.51.100.0/24'] }],
+      safelist: ['192.0.2.0/24'],
+    };
+    let body: unknown = document;
+    at.netbox.interfere = (_n, url, response) => {
+      if (url.pathname !== '/customers.json') return false;
+      response.end(JSON.stringify(body));
+      return true;
+    };
+    await writeFile(
+      join(at.directory, 'prefixd.yaml'),
+      settings(`${at.netbox.url}/customers.json`)
+        .replace('source: netbox', 'source: http')
+        .replace(/ {2}safelist_tag.*\n {2}webhook.*\n/, ''),
+    );
+    const one = await start(at);
+    await firstRead(one);
+    assert.deepEqual(inUse(one), ['doc']);
+    assert.equal(one.daemon.engine.policy.safelist.length, 1);
+    body = { customers: [{ customer_id: 'doc', prefixes: ['198.51.100.1/24'] }] };
+    const { status, body: problem } = await one.post('/v1/inventory/sync');
+    assert.equal(status, 503);
+    assert.match(String(problem.detail), /no valid inventory: .*198\.51\.100\.1\/24/);
+    assert.deepEqual(inUse(one), ['doc']);
+  });
+
   it('refuses a reload that would drop all customers because the copy is gone', async (t) => {
     const at = await place(t);
     const one = await start(at);

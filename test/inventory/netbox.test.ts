@@ -1,9 +1,14 @@
 /** Reading NetBox: its versions, both pagings, both tokens, changes between pages, and hostile answers. */
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import { join } from 'node:path';
 import type { AddressInfo } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
 import { FakeNetBox, type NetBoxVersion, TOKEN_V1, TOKEN_V2, VERSIONS } from './fake-netbox.ts';
+import { makeSourceClient } from '../../src/inventory/get-json.ts';
+import { READ_LIMITS } from '../../src/inventory/source-settings.ts';
 import { contentOf, reading } from './reading.ts';
 
 async function fake(t: TestContext, version: NetBoxVersion, token?: string): Promise<FakeNetBox> {
@@ -426,6 +431,31 @@ describe('a NetBox in trouble', () => {
     netbox.interfere = () => true;
     const { result } = await reading(netbox, {}, { silenceMs: 100 });
     assert.equal(result.ok ? '' : result.error.code, 'timeout');
+  });
+
+  it('that has a certificate of its own CA is read with inventory.ca_path, and refused without', async (t) => {
+    const pem = (name: string): Promise<string> =>
+      readFile(join(import.meta.dirname, `../http/certs/${name}.pem`), 'utf8');
+    const server = createTlsServer(
+      { cert: await pem('server'), key: await pem('server.key') },
+      (_, response) => {
+        response.end('{"count":null,"next":null,"previous":null,"results":[]}');
+      },
+    );
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    t.after(() => server.close());
+    const url = `https://localhost:${(server.address() as AddressInfo).port}/api/`;
+    const ask = async (ca: string | undefined) => {
+      const signal = new AbortController().signal;
+      const client = makeSourceClient({ token: 'x', ca, limits: READ_LIMITS, signal }, true);
+      const answer = await client.get(url);
+      await client.close();
+      return answer;
+    };
+    assert.ok((await ask(await pem('ca'))).ok);
+    const refused = await ask(undefined);
+    assert.equal(refused.ok ? '' : refused.error.code, 'tls');
+    assert.match(refused.ok ? '' : refused.error.text, /inventory\.ca_path/);
   });
 
   it('never learns the token by a redirect', async (t) => {
