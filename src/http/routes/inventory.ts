@@ -119,13 +119,13 @@ async function registerHook(parent: App, source: SourceControl | undefined): Pro
       },
       async (request, reply) => {
         const secret = source?.webhookSecret;
-        if (source === undefined || secret === undefined) {
-          throw new HttpProblem(403, 'There is no webhook: inventory.webhook_secret_env is not set');
-        }
         const body: unknown = request.body;
         const bytes = Buffer.isBuffer(body) ? body : Buffer.alloc(0);
-        if (!isSigned(bytes, request.headers['x-hook-signature'], secret)) {
-          throw new HttpProblem(401, 'The signature in X-Hook-Signature is missing or wrong');
+        const signature = request.headers['x-hook-signature'];
+        if (source === undefined || secret === undefined || !isSigned(bytes, signature, secret)) {
+          const text =
+            'The signature in X-Hook-Signature is missing or wrong, or inventory.webhook_secret_env is not set';
+          throw new HttpProblem(401, text);
         }
         source.soon();
         return reply.code(202).send({ accepted: true });
