@@ -24,6 +24,7 @@ import type { Overload } from '../http/overload.ts';
 import { AuditLog } from '../store/audit/audit.ts';
 import { AlertRelay } from './alerts.ts';
 import { makeScrubberRequests, resumeRequests } from './cloud-requests.ts';
+import { makeInventorySync } from './inventory-reads.ts';
 import { continueTime, realTimers, steadyClock } from './clock.ts';
 import { Health } from './observe/assess-health.ts';
 import { followRecording, logFacts, logForgotten, logSessions, logUnenforced } from './observe/fact-log.ts';
@@ -127,6 +128,7 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
     shortfalls: () => view.shortfalls(),
     exchange: () => exchange,
     requests: () => requests,
+    source: () => inventory.status(),
   });
   const engine: Engine = await parts.start({
     name: 'journal',
@@ -198,6 +200,7 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
     exchange,
     protections: () => requests.statuses(),
     alerts: () => alerts.destinations(),
+    source: () => inventory.status(),
   });
   parts.add('metrics', () => metrics.stop());
   const alerts = new AlertRelay(config, { state: engine.state, logger, metrics, clock });
@@ -223,6 +226,8 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
     alerts.adopt(adopted);
     requests.adopt(adopted.scrubberRequests);
   });
+  const inventory = makeInventorySync(config, { reloader, engine, clock, logger, metrics });
+  parts.add('inventory', () => inventory.close());
   await recordPolicy(engine, config, logger);
   await resumeRequests(requests, config, logger);
   // Takes seconds with many mitigations; events are accepted meanwhile. Awaited before any session may connect.
@@ -244,6 +249,7 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
         ...(exchange === undefined ? {} : { exchange }),
         protections: requests,
         alerts,
+        source: inventory,
         logger,
         clock,
         startedAt,
@@ -259,6 +265,7 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
     stop: (listener) => listener?.close(),
   });
 
+  inventory.start();
   const probes = new ScrubberProbes({ engine, timers: realTimers });
   parts.add('probes', () => probes.stop());
 

@@ -18,6 +18,7 @@ const STOPS = [
   { name: 'health' },
   { name: 'unenforced' },
   { name: 'probes' },
+  { name: 'inventory' },
   // Slightly more than the server's own limit, at which it cuts connections itself.
   { name: 'api', share: 0.55, text: 'answering requests' },
   { name: 'scrapes' },

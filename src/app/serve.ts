@@ -96,6 +96,7 @@ export interface ServeOptions
     | 'exchange'
     | 'protections'
     | 'alerts'
+    | 'source'
     | 'logger'
     | 'clock'
     | 'startedAt'

@@ -31,6 +31,7 @@ const GROUPS: readonly CommandGroup[] = [
     load: async () => (await import('./commands/mitigations.ts')).registerMitigations,
   },
   { names: ['safelist'], load: async () => (await import('./commands/safelist.ts')).registerSafelist },
+  { names: ['inventory'], load: async () => (await import('./commands/inventory.ts')).registerInventory },
   { names: ['scrubbers'], load: async () => (await import('./commands/scrubbers.ts')).registerScrubbers },
   { names: ['alerts'], load: async () => (await import('./commands/alerts.ts')).registerAlerts },
   { names: ['pops'], load: async () => (await import('./commands/pops.ts')).registerPops },

@@ -1,5 +1,6 @@
 /** Converts checked settings to the types that the other rooms use. */
 import { buildRequests } from './build-requests.ts';
+import { buildSource } from './build-source.ts';
 import { buildTargets, offeredFamilies } from './build-targets.ts';
 import { buildWebhooks } from './build-webhooks.ts';
 import { resolve } from 'node:path';
@@ -22,7 +23,13 @@ import { sourcesIn } from './schema/detectors-schema.ts';
 import type { Settings } from './schema/prefixd-schema.ts';
 import type { Secrets } from './secrets.ts';
 import { ADMIN_TOKEN_PATH, secretAt } from './secrets.ts';
-import type { HttpSettings, ListenAddress, LoadedConfig, StorageSettings } from './types.ts';
+import type {
+  HttpSettings,
+  InventorySources,
+  ListenAddress,
+  LoadedConfig,
+  StorageSettings,
+} from './types.ts';
 
 type NeighborEntry = Settings['bgp']['neighbors'][number];
 
@@ -31,6 +38,7 @@ export interface Ingredients {
   readonly settings: Settings;
   readonly secrets: Secrets;
   readonly policy: Policy;
+  readonly inventories: Pick<InventorySources, 'written' | 'copy' | 'copyProblem'>;
   /** Absolute; relative paths start here. */
   readonly folder: string;
   readonly directory: string | null;
@@ -75,6 +83,11 @@ export function buildConfig(ingredients: Ingredients): LoadedConfig {
       allowPrivateAddresses: alerting.allow_private_addresses,
     },
     scrubberRequests: buildRequests(settings, secrets),
+    inventorySources: {
+      ...ingredients.inventories,
+      system: buildSource(settings, secrets, folder),
+      safelist: policySettings(settings).safelist,
+    },
     alertmanagerLabels: settings.detectors.alertmanager.labels,
     vectorMaps: vectorMaps(settings),
     webhooks: buildWebhooks(settings, secrets),
@@ -134,8 +147,8 @@ function buildStorage({ pop, storage }: Placed, secrets: Secrets): StorageSettin
   return { driver, path, url: secretAt(secrets, ['storage', 'url_env']), journal };
 }
 
-/** Returns what the settings contribute to the policy. */
-export function policySettings(settings: Settings): PolicySettings {
+/** Returns what the settings contribute to the policy, with the safelist of another system. */
+export function policySettings(settings: Settings, safelist: readonly string[] = []): PolicySettings {
   const { guardrails, quotas, timers, escalation, aggregation, exchange } = settings;
   // Lengths up to which a rule may cover a prefix; without them, only dst_prefix_minlen counts.
   const shortest = {
@@ -188,7 +201,7 @@ export function policySettings(settings: Settings): PolicySettings {
     },
     profiles: settings.profiles,
     targets: buildTargets(settings),
-    safelist: settings.safelist.prefixes.map(carriedPrefix),
+    safelist: [...settings.safelist.prefixes, ...safelist].map(carriedPrefix),
     ...(exchange === undefined
       ? {}
       : {

@@ -101,6 +101,11 @@ function* wantedSecrets(settings: DeepPartial<Settings>): Iterable<Wanted> {
       yield { path: ['scrubbers', i, 'requests', 'auth', key], variable, flaw: headerValueFlaw };
     }
   }
+  for (const key of ['token_env', 'webhook_secret_env'] as const) {
+    const variable = settings.inventory?.[key];
+    if (variable === undefined) continue;
+    yield { path: ['inventory', key], variable, flaw: headerValueFlaw };
+  }
   for (const [name, entry] of Object.entries(settings.detectors?.webhooks ?? {})) {
     const at = ['detectors', 'webhooks', name, 'auth'];
     const { hmac, basic } = entry?.auth ?? {};

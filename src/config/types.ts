@@ -6,8 +6,12 @@ import type { AlertDestination } from '../alert/alert-destination.ts';
 import type { SpeakerSettings } from '../bgp/speaker/types.ts';
 import type { RequestSettings } from '../cloud/request-template.ts';
 import type { NeighborPolicy } from '../control/render-rule.ts';
+import type { InventoryData } from '../core/policy/inventory-schema.ts';
 import type { Policy } from '../core/policy/policy.ts';
 import type { AuthSettings, RateLimitSettings, TlsSettings, Webhook } from '../http/dependencies.ts';
+import type { CopyHead } from '../inventory/copy-file.ts';
+import type { SourceSettings } from '../inventory/source-settings.ts';
+import type { Prefix } from '../net/prefix.ts';
 import type { LabelMap } from '../intake/alertmanager.ts';
 import type { Settings } from './schema/prefixd-schema.ts';
 
@@ -76,6 +80,20 @@ export interface AlertingSettings {
   readonly allowPrivateAddresses: boolean;
 }
 
+/** The sources of `policy.inventory` and `policy.safelist`, so that one of them can be replaced. */
+export interface InventorySources {
+  /** Another system; undefined: there is none. Contains secrets. */
+  readonly system: SourceSettings | undefined;
+  /** The customers of inventory.yaml. In `policy.inventory` they come first. */
+  readonly written: InventoryData;
+  /** The configured safelist, without the system's. In `policy.safelist` it comes first. */
+  readonly safelist: readonly Prefix[];
+  /** The copy of the system's answer that is in use; undefined: none. */
+  readonly copy: CopyHead | undefined;
+  /** Why there is no copy, or an older one is used; undefined: no problem. */
+  readonly copyProblem: string | undefined;
+}
+
 /** The result of loading a folder. Read-only; a reload creates a new one. */
 export interface LoadedConfig {
   /** Absolute path of the folder; null for the built-in configuration. */
@@ -94,6 +112,8 @@ export interface LoadedConfig {
   readonly alerting: AlertingSettings;
   /** The requests to start and stop protection, by scrubber; those that need none are missing. Contain secrets. */
   readonly scrubberRequests: ReadonlyMap<string, RequestSettings>;
+  /** Where customers come from. */
+  readonly inventorySources: InventorySources;
   /** Meaning of the labels of Alertmanager and Grafana. */
   readonly alertmanagerLabels: LabelMap;
   /** prefixd's vectors, by source and then by the detector's own name. */

@@ -15,6 +15,7 @@ import { registerEvents } from './routes/events.ts';
 import { Feed, registerFeed } from './routes/feed.ts';
 import { addHooks, commonHeaders } from './hooks.ts';
 import { createListener, LIMITS, type ListenerLimits, type TlsMaterial } from './http-listener.ts';
+import { registerInventory } from './routes/inventory.ts';
 import { registerMitigations } from './routes/mitigations.ts';
 import type { Overload } from './overload.ts';
 import { fittingLimits, openFilesLimit } from './http-listener.ts';
@@ -115,6 +116,7 @@ export async function buildApi(
   registerScrubbers(app, deps);
   registerAlerts(app, deps);
   registerPops(app, deps);
+  await registerInventory(app, deps);
   registerStatus(app, deps, () => feed.readers, room);
   registerFeed(app, deps.engine, feed);
   registerDocument(app);

@@ -9,6 +9,7 @@ import type { VectorMaps } from '../intake/vector-names.ts';
 import type { AdapterSettings } from '../intake/webhook/adapter-settings.ts';
 import type { AlertSending, AlertTrial, DeliveryRecord } from '../view/alert-sending.ts';
 import type { Assessment } from '../view/health.ts';
+import type { SourceStatus } from '../view/inventory-source-view.ts';
 import type { ProtectionStatus } from '../view/protection-view.ts';
 import type { ConnectionFigures } from './connection-table.ts';
 import type { Overload } from './overload.ts';
@@ -126,6 +127,29 @@ export interface AlertsView {
   test(name: string, actor: Actor): Promise<AlertTrial | undefined>;
 }
 
+/** Another system as a source of customers. `status` is undefined if there is none. */
+export interface SourceControl {
+  status(): SourceStatus | undefined;
+  /** The secret of the webhook; undefined: it is off. */
+  readonly webhookSecret: string | undefined;
+  /** Lets the next read come soon. */
+  soon(): void;
+  sync(actor: Actor): Promise<SourceResult>;
+  accept(actor: Actor, digest: string | undefined, confirmed: boolean): Promise<SourceResult>;
+}
+
+/** What became of a read or an acceptance. `nothing`: there was nothing to do. */
+export type SourceResult =
+  | { readonly type: 'adopted' | 'unchanged' | 'nothing' }
+  | { readonly type: 'waiting'; readonly reason: string }
+  | { readonly type: 'failed'; readonly text: string }
+  | {
+      readonly type: 'needs-confirmation';
+      readonly effect: string;
+      readonly ends: number;
+      readonly active: number;
+    };
+
 export interface HttpDependencies {
   readonly engine: EngineView;
   readonly reconciler: ReconcilerView;
@@ -136,6 +160,8 @@ export interface HttpDependencies {
   readonly protections?: ProtectionsView;
   /** Absent: no alerts are sent. */
   readonly alerts?: AlertsView;
+  /** Absent: all customers are in inventory.yaml. */
+  readonly source?: SourceControl;
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
   /** Returns a new request id at each call. */

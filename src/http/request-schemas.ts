@@ -174,6 +174,22 @@ export const ReloadBody = z
   .strictObject({ operator_id: operatorId.optional(), confirm: confirmed })
   .nullish();
 
+/** A read of another system's inventory. */
+export const InventorySyncBody = z.strictObject({ operator_id: operatorId.optional() }).nullish();
+
+/** Adoption of an inventory that waits. */
+export const InventoryAcceptBody = z
+  .strictObject({
+    operator_id: operatorId.optional(),
+    digest: z
+      .string()
+      .max(128)
+      .optional()
+      .describe('From GET /v1/inventory/diff: accepts only the answer that was looked at; otherwise 409'),
+    confirm: confirmed,
+  })
+  .nullish();
+
 /** Page size in a query. */
 const limit = z.coerce.number().pipe(z.int().min(1).max(1000)).default(100);
 const cursor = z.string().max(256).optional().describe('`next_cursor` of the previous page');

@@ -29,6 +29,7 @@ export const HEALTH_CODES = [
   'exchange',
   'exchange_pop',
   'scrubber_request',
+  'inventory',
 ] as const;
 
 export type HealthCode = (typeof HEALTH_CODES)[number];

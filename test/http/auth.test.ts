@@ -41,6 +41,10 @@ const ROUTES: readonly (readonly [
   ['POST', '/v1/scrubbers/fra/signal', 'detector operator admin', { state: 'clean' }],
   ['GET', '/v1/alerts', 'viewer operator admin'],
   ['POST', '/v1/alerts/edge1/test', 'operator admin', {}],
+  ['GET', '/v1/inventory', 'viewer operator admin'],
+  ['GET', '/v1/inventory/diff', 'viewer operator admin'],
+  ['POST', '/v1/inventory/sync', 'operator admin', {}],
+  ['POST', '/v1/inventory/accept', 'operator admin', {}],
   ['GET', '/v1/stats', 'viewer operator admin'],
   ['GET', '/v1/audit', 'viewer operator admin'],
   ['GET', '/v1/config/settings', 'viewer operator admin'],
@@ -51,7 +55,18 @@ const ROUTES: readonly (readonly [
   ['GET', '/metrics', 'detector viewer operator admin'],
 ];
 
+/** A webhook, which is signed instead: no token opens it. */
+const SIGNED = '/v1/inventory/hook';
+
 describe('bearer authentication', () => {
+  it('opens no webhook with a token: only a signature does', async () => {
+    const { app } = await api();
+    for (const role of ROLES) {
+      const request = { method: 'POST', url: SIGNED, headers: bearer(role), payload: {} } as const;
+      assert.equal((await app.inject(request)).statusCode, 401, role);
+    }
+  });
+
   it('lets nobody without a token, or with one it does not know, past anything but the health', async () => {
     const { app, engine } = await api();
     for (const [method, url, roles, payload] of ROUTES) {
@@ -99,7 +114,7 @@ describe('bearer authentication', () => {
           .replace(/edge1|fra(?=\/)|kentik/, '{name}')
           .replace('192.0.2.1%2F32', '{prefix}')}`,
     );
-    assert.deepEqual(described.sort(), [...tested, 'GET /v1/feed'].sort());
+    assert.deepEqual(described.sort(), [...tested, 'GET /v1/feed', `POST ${SIGNED}`].sort());
   });
 
   it('takes new tokens and drops old ones at the next request after a reload', async () => {

@@ -121,12 +121,29 @@ export async function everySeries(): Promise<string> {
         waiting: 2,
       },
     ],
+    source: () => ({
+      source: 'netbox',
+      from: 'https://netbox.example.net',
+      copy: {
+        digest: 'sha256:0',
+        readAt: 0,
+        apiVersion: '4.6',
+        size: { customers: 1, prefixes: 2, assets: 3, safelist: 0 },
+        notes: [],
+      },
+      lastSuccessAt: 0,
+      nextReadAt: 0,
+      reading: undefined,
+      failure: undefined,
+      waiting: undefined,
+    }),
   });
   const action = { type: 'divert', rateBps: null, scrubber: 'fra' } as const;
   engine.record({ type: 'mitigation.created', mitigation: mitigation({ action }) });
   metrics.onAlert('slack', 'delivered');
   metrics.onScrubberRequest('fra', 'start', 'accepted');
   metrics.onWebhook('kentik', 'events');
+  metrics.onInventoryRead('unchanged');
   metrics.onAppended(1, 2);
   metrics.onImported(20);
   metrics.onPublished(1);

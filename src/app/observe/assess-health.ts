@@ -11,6 +11,7 @@ import type { AuditCondition } from '../../store/audit/audit.ts';
 import type { ScrubberRequests } from '../../cloud/scrubber-requests.ts';
 import type { Assessment, HealthCode, HealthReason } from '../../view/health.ts';
 import { exchangeLines } from './exchange-lines.ts';
+import type { SourceStatus } from '../../view/inventory-source-view.ts';
 import {
   auditLines,
   type HealthLine,
@@ -19,6 +20,7 @@ import {
   recordingLines,
   requestLines,
   scrubberLines,
+  sourceLines,
 } from './health-lines.ts';
 
 export interface HealthSources {
@@ -42,6 +44,8 @@ export interface HealthSources {
   readonly exchange?: () => ExchangeView | undefined;
   /** Requests to cloud scrubbers; absent: there are none. */
   readonly requests?: () => Pick<ScrubberRequests, 'statuses' | 'ledgerTrouble'>;
+  /** Another system's inventory; absent: there is none. */
+  readonly source?: () => SourceStatus | undefined;
 }
 
 /** Maximum number of lines about rules that are missing on neighbors; one per neighbor and reason. */
@@ -131,6 +135,7 @@ export class Health {
       ...shortfallFindings(this.#sources.shortfalls()),
       ...scrubberLines(engine.state, engine.policy),
       ...this.#requests(),
+      ...sourceLines(this.#sources.source?.()),
       ...quotaLines(engine.state, engine.policy).map(
         ({ key, text }): HealthLine => ({ code: 'quota', key, text }),
       ),

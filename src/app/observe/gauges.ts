@@ -14,6 +14,7 @@ import type { JournalDatabase } from '../storage.ts';
 import { targetUse } from '../../view/action-view.ts';
 import type { AlertSending } from '../../view/alert-sending.ts';
 import { type Assessment, HEALTH_CODES, HEALTH_STATUSES } from '../../view/health.ts';
+import type { SourceStatus } from '../../view/inventory-source-view.ts';
 import { PROTECTION_STATES, type ProtectionStatus } from '../../view/protection-view.ts';
 import type { MetricRegistry } from './metric-registry.ts';
 
@@ -38,6 +39,8 @@ export interface MetricsSources {
   readonly protections?: () => readonly ProtectionStatus[];
   /** The destinations of alerts. */
   readonly alerts?: () => readonly AlertSending[];
+  /** Another system's inventory. */
+  readonly source?: () => SourceStatus | undefined;
 }
 
 /** Sampling period for the event loop's delay (ms). */
@@ -54,6 +57,7 @@ export function addGauges(metrics: MetricRegistry, sources: MetricsSources, dela
   addAlerts(metrics, sources);
   addRecording(metrics, sources);
   if (sources.database !== undefined) addDatabase(metrics, sources.database);
+  addSource(metrics, sources);
   addProcess(metrics, sources, delay);
 }
 
@@ -89,6 +93,37 @@ function addAlerts(metrics: MetricRegistry, { alerts }: MetricsSources): void {
   metrics.gauge('prefixd_alerts_waiting', 'Alerts that wait to be sent', ['destination'], () =>
     (alerts?.() ?? []).map(({ name, waiting }) => [{ destination: name }, waiting] as const),
   );
+}
+
+function addSource(metrics: MetricRegistry, { clock, source }: MetricsSources): void {
+  metrics.gauge(
+    'prefixd_inventory_copy_age_seconds',
+    "Time since another system's inventory in use was read; absent without one",
+    [],
+    () => {
+      const copy = source?.()?.copy;
+      return copy === undefined ? [] : [[{}, Math.max(0, clock() - copy.readAt) / 1000]];
+    },
+  );
+  metrics.gauge(
+    'prefixd_inventory_last_success_timestamp_seconds',
+    'Last complete read of the inventory (Unix time); absent before the first one',
+    [],
+    () => {
+      const at = source?.()?.lastSuccessAt;
+      return at === undefined ? [] : [[{}, at / 1000]];
+    },
+  );
+  metrics.gauge(
+    'prefixd_inventory_objects',
+    "Entries of another system's inventory in use, by kind",
+    ['kind'],
+    () => Object.entries(source?.()?.copy?.size ?? {}).map(([kind, count]) => [{ kind }, count] as const),
+  );
+  metrics.gauge('prefixd_inventory_waiting', 'New inventories that wait for an operator: 0 or 1', [], () => {
+    const status = source?.();
+    return status === undefined ? [] : [[{}, status.waiting === undefined ? 0 : 1]];
+  });
 }
 
 function addRecording(metrics: MetricRegistry, { clock, recording }: MetricsSources): void {

@@ -7,6 +7,7 @@ import type { StateView } from '../../core/state/state.ts';
 import { countWords, errorText, secondsWords } from '../../net/text.ts';
 import type { AuditCondition } from '../../store/audit/audit.ts';
 import type { HealthCode } from '../../view/health.ts';
+import type { SourceStatus } from '../../view/inventory-source-view.ts';
 import type { ProtectionStatus } from '../../view/protection-view.ts';
 
 /** Maximum number of customers that are named; the others are counted. */
@@ -161,6 +162,26 @@ export function requestLines(
   if (reading !== undefined) {
     const text = `scrubber-requests.json could not be read at the start (${reading}) and is now scrubber-requests.json.damaged: check at your scrubbers which prefixes they protect, then restart prefixd`;
     lines.push({ code, key: 'reading', text });
+  }
+  return lines;
+}
+
+/** Returns lines for an inventory that cannot be read, or waits for an operator. */
+export function sourceLines(status: SourceStatus | undefined): readonly HealthLine[] {
+  if (status === undefined) return [];
+  const { from, copy, failure, waiting } = status;
+  const lines: HealthLine[] = [];
+  if (copy === undefined && waiting === undefined) {
+    const why = failure === undefined ? 'it is being read' : failure.text;
+    const text = `no inventory of ${from} yet: reports about its customers are refused: ${why}`;
+    lines.push({ code: 'inventory', key: 'none', text });
+  } else if (failure !== undefined) {
+    const text = `the inventory of ${from} cannot be read (${failure.code}); the copy stays in use: ${failure.text}`;
+    lines.push({ code: 'inventory', key: 'failure', text, since: failure.since });
+  }
+  if (waiting !== undefined) {
+    const text = `a new inventory of ${from} is not used: ${waiting.reason}; look at prefixd inventory diff, then prefixd inventory accept`;
+    lines.push({ code: 'inventory', key: 'waiting', text, since: waiting.since });
   }
   return lines;
 }

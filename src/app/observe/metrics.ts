@@ -3,6 +3,7 @@
  * requests; the rooms do not know about it. Bounds labels from outside, so that no sender can make the number of series
  * grow.
  */
+import type { SyncReport } from '../../inventory/inventory-sync.ts';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Counter, Histogram } from 'prom-client';
 import type { RequestReport, RequestResult } from '../../cloud/protection.ts';
@@ -74,6 +75,7 @@ export class Metrics {
   readonly #alerts: Counter<'destination' | 'outcome'>;
   readonly #exchange: ExchangeMetrics | undefined;
   readonly #scrubberRequests: Counter<'scrubber' | 'request' | 'result'>;
+  readonly #inventoryReads: Counter<'result'>;
 
   constructor(sources: MetricsSources) {
     this.#events = this.#registry.counter('prefixd_events_ingested_total', 'Events that detectors reported', [
@@ -117,6 +119,11 @@ export class Metrics {
       'prefixd_scrubber_requests_total',
       'Requests to cloud scrubbers to start or stop protection, by result of each attempt',
       ['scrubber', 'request', 'result'],
+    );
+    this.#inventoryReads = this.#registry.counter(
+      'prefixd_inventory_reads_total',
+      "Reads of another system's inventory, by result: unchanged, adopted, waiting or failed",
+      ['result'],
     );
     this.#requestSeconds = this.#registry.histogram(
       'prefixd_http_request_duration_seconds',
@@ -203,6 +210,11 @@ export class Metrics {
   /** Counts an attempt to start or stop protection. `scrubber` comes from the configuration. */
   onScrubberRequest(scrubber: string, request: RequestReport['request'], result: RequestResult): void {
     this.#scrubberRequests.inc({ scrubber, request, result });
+  }
+
+  /** Counts a read of another system's inventory. */
+  onInventoryRead(result: SyncReport['type']): void {
+    if (result !== 'recovered') this.#inventoryReads.inc({ result });
   }
 
   /** Stops counting. */

@@ -10,6 +10,7 @@ import { bgp } from './bgp-schema.ts';
 import { detectors, hold } from './detectors-schema.ts';
 import { environment, listen, name, path, prefixLength, quota, seconds } from './fields.ts';
 import { exchange } from './exchange-schema.ts';
+import { inventorySource } from './source-schema.ts';
 import { storage } from './storage-schema.ts';
 
 const role = oneOf(ROLES);
@@ -266,6 +267,11 @@ export const settingsSchema = z.strictObject({
     ),
   detectors: detectors.prefault({}).describe('Interpretation of detectors and their messages.'),
   alerting: alerting.prefault({}).describe('Alerts to people and programs.'),
+  inventory: inventorySource
+    .optional()
+    .describe(
+      'Another system whose customers are protected ([NetBox](netbox.md)). Customers in inventory.yaml win over it. Default: none.',
+    ),
 });
 
 /** The effective configuration with the keys of the file, before paths are resolved and secrets read. */
