@@ -197,9 +197,10 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
     assess: () => health.assess(),
     exchange,
     protections: () => requests.statuses(),
+    alerts: () => alerts.destinations(),
   });
   parts.add('metrics', () => metrics.stop());
-  const alerts = new AlertRelay(config, engine.state, logger, metrics);
+  const alerts = new AlertRelay(config, { state: engine.state, logger, metrics, clock });
   parts.add('alerts', ({ graceMs }) => alerts.close(graceMs / 4));
   engine.follow((facts) => alerts.record(facts));
   const requests = makeScrubberRequests(config, { state: engine.state, clock, logger, metrics, alerts });
@@ -242,6 +243,7 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
         auditLog: audit,
         ...(exchange === undefined ? {} : { exchange }),
         protections: requests,
+        alerts,
         logger,
         clock,
         startedAt,

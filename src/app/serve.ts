@@ -95,6 +95,7 @@ export interface ServeOptions
     | 'reconciler'
     | 'exchange'
     | 'protections'
+    | 'alerts'
     | 'logger'
     | 'clock'
     | 'startedAt'

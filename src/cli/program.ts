@@ -32,6 +32,7 @@ const GROUPS: readonly CommandGroup[] = [
   },
   { names: ['safelist'], load: async () => (await import('./commands/safelist.ts')).registerSafelist },
   { names: ['scrubbers'], load: async () => (await import('./commands/scrubbers.ts')).registerScrubbers },
+  { names: ['alerts'], load: async () => (await import('./commands/alerts.ts')).registerAlerts },
   { names: ['pops'], load: async () => (await import('./commands/pops.ts')).registerPops },
   { names: ['events'], load: async () => (await import('./commands/events.ts')).registerEvents },
   { names: ['audit'], load: async () => (await import('./commands/audit.ts')).registerAudit },

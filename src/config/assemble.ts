@@ -34,6 +34,7 @@ import { exchangeChecks, reflectionChecks } from './validate/exchange-checks.ts'
 import { requestChecks } from './validate/request-checks.ts';
 import { scopeChecks } from './validate/scope-checks.ts';
 import { crossChecks } from './validate/settings-checks.ts';
+import { routingChecks } from './validate/alerting-checks.ts';
 import { targetChecks, targetStepChecks } from './validate/target-checks.ts';
 import type { YamlSource } from './yaml/yaml.ts';
 
@@ -113,6 +114,7 @@ export function assemble(sources: Sources, environment: Environment | null): Con
 function policyChecks(policy: Policy, settings: Settings, found: Findings, across: Findings): void {
   const { warning } = across;
   targetChecks(policy, settings, found);
+  routingChecks(settings, policy, found);
   requestChecks(settings, found);
   targetStepChecks(policy, settings, across);
   scopeChecks(policy, across);

@@ -3,7 +3,7 @@ import { buildRequests } from './build-requests.ts';
 import { buildTargets, offeredFamilies } from './build-targets.ts';
 import { buildWebhooks } from './build-webhooks.ts';
 import { resolve } from 'node:path';
-import type { AlertDestination } from '../alert/alert.ts';
+import { buildDestination } from './build-destinations.ts';
 import type { NeighborSettings, SpeakerSettings } from '../bgp/speaker/types.ts';
 import { parseAnyCommunity } from '../bgp/wire/communities.ts';
 import { FAMILIES, type Family } from '../bgp/wire/iana.ts';
@@ -70,7 +70,7 @@ export function buildConfig(ingredients: Ingredients): LoadedConfig {
       preserveAnnouncements: shutdown.preserve_announcements,
     },
     alerting: {
-      destinations: alerting.destinations.map((_, i) => buildDestination(settings, i, secrets)),
+      destinations: alerting.destinations.map((entry, i) => buildDestination(entry, i, secrets)),
       events: [...new Set(alerting.events)],
       allowPrivateAddresses: alerting.allow_private_addresses,
     },
@@ -350,24 +350,5 @@ function buildAuth(auth: Placed['http']['auth'], secrets: Secrets): AuthSettings
       if (admin !== undefined) tokens.unshift({ name: 'admin', role: 'admin', token: admin });
       return { mode: 'bearer', tokens };
     }
-  }
-}
-
-function buildDestination(settings: Placed, i: number, secrets: Secrets): AlertDestination {
-  const entry = settings.alerting.destinations[i];
-  const secret = (key: string): string => secretAt(secrets, ['alerting', 'destinations', i, key]);
-  switch (entry?.type) {
-    case 'slack':
-      return { type: 'slack', webhookUrl: secret('webhook_url_env') };
-    case 'pagerduty':
-      return { type: 'pagerduty', routingKey: secret('routing_key_env') };
-    case 'webhook':
-      return {
-        type: 'webhook',
-        url: entry.url ?? secret('url_env'),
-        secret: entry.secret_env === undefined ? undefined : secret('secret_env'),
-      };
-    case undefined:
-      throw new RangeError(`there is no alerting destination ${i}`);
   }
 }

@@ -112,14 +112,46 @@ function* wantedSecrets(settings: DeepPartial<Settings>): Iterable<Wanted> {
     }
   }
   for (const [i, destination] of (settings.alerting?.destinations ?? []).entries()) {
-    for (const key of ['webhook_url_env', 'routing_key_env', 'url_env', 'secret_env'] as const) {
-      const variable = (destination as Readonly<Record<string, string | undefined>> | undefined)?.[key];
-      if (variable === undefined) continue;
-      const allowed = settings.alerting?.allow_private_addresses ?? false;
-      const flaw = key.endsWith('url_env') ? urlFlaw(allowed) : headerFlaw;
-      yield { path: ['alerting', 'destinations', i, key], variable, flaw };
+    if (destination === undefined) continue;
+    const flaws = destinationFlaws(settings.alerting?.allow_private_addresses ?? false, destination.type);
+    for (const [key, flaw] of Object.entries(flaws)) {
+      const variable = (destination as Readonly<Record<string, string | undefined>>)[key];
+      if (variable !== undefined) yield { path: ['alerting', 'destinations', i, key], variable, flaw };
     }
   }
+}
+
+/** Returns the keys of destinations that name a secret, each with its check. */
+function destinationFlaws(
+  allowsPrivate: boolean,
+  type: string | undefined,
+): Readonly<Record<string, Wanted['flaw']>> {
+  const url = urlFlaw(allowsPrivate);
+  return {
+    webhook_url_env: type === 'teams' ? (value) => connectorFlaw(value) ?? url(value) : url,
+    bot_token_env: botTokenFlaw,
+    routing_key_env: headerFlaw,
+    api_key_env: headerValueFlaw,
+    url_env: url,
+    secret_env: headerFlaw,
+  };
+}
+
+function connectorFlaw(value: string): string | undefined {
+  return isConnectorUrl(value)
+    ? 'is the URL of a connector, which Microsoft has ended; create a workflow in Teams and use its URL'
+    : undefined;
+}
+
+/** True for the URL of an Office 365 connector of Teams, which the app Workflows has replaced. */
+export function isConnectorUrl(value: string): boolean {
+  const host = URL.canParse(value) ? new URL(value).hostname : '';
+  return /(?:^|\.)(?:webhook\.office\.com|outlook\.office(?:365)?\.com)$/.test(host);
+}
+
+/** The token is a part of the URL's path. */
+function botTokenFlaw(value: string): string | undefined {
+  return /^\d+:[\w-]+$/.test(value) ? undefined : 'is not the token of a bot, such as 123456:ABC-DEF';
 }
 
 /** A header's value without control characters (RFC 9110 §5.5). */

@@ -1,7 +1,8 @@
 /**
  * Defines the configuration that the daemon uses: defaults filled in, texts parsed, secrets resolved, paths absolute.
  */
-import type { AlertDestination, AlertEvent } from '../alert/alert.ts';
+import type { AlertEvent } from '../alert/alert.ts';
+import type { AlertDestination } from '../alert/alert-destination.ts';
 import type { SpeakerSettings } from '../bgp/speaker/types.ts';
 import type { RequestSettings } from '../cloud/request-template.ts';
 import type { NeighborPolicy } from '../control/render-rule.ts';

@@ -103,6 +103,7 @@ const IntentSchema = z.discriminatedUnion('kind', [
       .array(z.union([pop, z.literal('*')]))
       .min(1)
       .max(256),
+    lifted: z.exactOptional(z.literal(true)),
   }),
   z.object({
     kind: z.literal('ended'),

@@ -179,6 +179,7 @@ function isMoved(published: Published, { expiresAt }: Mitigation, now: number): 
 
 /** Returns a text that changes with what others must know at once. */
 function contentOf(mitigation: Mitigation, pops: readonly string[]): string {
-  const { match, ports, excludedPorts, action, step } = mitigation;
-  return JSON.stringify([match, ports, excludedPorts, action, step, pops]);
+  const { match, ports, excludedPorts, action, step, away } = mitigation;
+  const isLifted = away?.probeUntil !== undefined;
+  return JSON.stringify([match, ports, excludedPorts, action, step, pops, isLifted]);
 }

@@ -7,6 +7,7 @@ import { MAX_BODY_BYTES, parseJsonBody, parseNdjsonBody } from './body.ts';
 import { bodyText } from './body-room.ts';
 import { ClientConnections } from './client-connections.ts';
 import { addressOf, type App, networkOf } from './request-context.ts';
+import { registerAlerts } from './routes/alerts.ts';
 import { registerControl } from './routes/control.ts';
 import { registerDashboard } from './routes/dashboard.ts';
 import type { CommonDependencies, HttpDependencies } from './dependencies.ts';
@@ -112,6 +113,7 @@ export async function buildApi(
   registerSafelist(app, deps);
   registerPeers(app, deps);
   registerScrubbers(app, deps);
+  registerAlerts(app, deps);
   registerPops(app, deps);
   registerStatus(app, deps, () => feed.readers, room);
   registerFeed(app, deps.engine, feed);

@@ -7,6 +7,7 @@ import type { ExchangeView } from '../exchange/types.ts';
 import type { LabelMap } from '../intake/alertmanager.ts';
 import type { VectorMaps } from '../intake/vector-names.ts';
 import type { AdapterSettings } from '../intake/webhook/adapter-settings.ts';
+import type { AlertSending, AlertTrial, DeliveryRecord } from '../view/alert-sending.ts';
 import type { Assessment } from '../view/health.ts';
 import type { ProtectionStatus } from '../view/protection-view.ts';
 import type { ConnectionFigures } from './connection-table.ts';
@@ -87,10 +88,10 @@ export type ReloadOutcome =
 
 /** An operator action that the decision core does not record as a fact; it goes to the audit log. */
 export interface OperatorAction {
-  readonly type: 'peer.cleared' | 'config.reload_failed';
+  readonly type: 'peer.cleared' | 'config.reload_failed' | 'alert.tested';
   readonly at: number;
   readonly actor: Actor;
-  /** The peer's name, or the invalid file. */
+  /** Name of the peer or of the destination of alerts, or the invalid file. */
   readonly target: string;
   readonly reason: string;
 }
@@ -118,6 +119,13 @@ export interface ProtectionsView {
   statusOf(mitigation: Mitigation): ProtectionStatus | undefined;
 }
 
+/** The destinations of alerts. */
+export interface AlertsView {
+  destinations(): readonly (AlertSending & DeliveryRecord)[];
+  /** Sends a destination a test message; undefined if there is no such destination. */
+  test(name: string, actor: Actor): Promise<AlertTrial | undefined>;
+}
+
 export interface HttpDependencies {
   readonly engine: EngineView;
   readonly reconciler: ReconcilerView;
@@ -126,6 +134,8 @@ export interface HttpDependencies {
   readonly exchange?: ExchangeView;
   /** Absent: no scrubber takes requests. */
   readonly protections?: ProtectionsView;
+  /** Absent: no alerts are sent. */
+  readonly alerts?: AlertsView;
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
   /** Returns a new request id at each call. */

@@ -60,6 +60,8 @@ export const AlertmanagerBody = z.looseObject({
 export const WithdrawBody = z.strictObject({ operator_id: operatorId, reason, pops: PopsField });
 export const ControlBody = WithdrawBody;
 
+export const AlertTestBody = z.strictObject({ operator_id: operatorId.optional() }).nullish();
+
 export const PeerCommandBody = z
   .strictObject({ operator_id: operatorId.optional(), reason: reason.optional() })
   .nullish();

@@ -39,6 +39,8 @@ const ROUTES: readonly (readonly [
   ['GET', '/v1/health/detail', 'viewer operator admin'],
   ['GET', '/v1/scrubbers', 'viewer operator admin'],
   ['POST', '/v1/scrubbers/fra/signal', 'detector operator admin', { state: 'clean' }],
+  ['GET', '/v1/alerts', 'viewer operator admin'],
+  ['POST', '/v1/alerts/edge1/test', 'operator admin', {}],
   ['GET', '/v1/stats', 'viewer operator admin'],
   ['GET', '/v1/audit', 'viewer operator admin'],
   ['GET', '/v1/config/settings', 'viewer operator admin'],

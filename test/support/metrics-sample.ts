@@ -110,6 +110,17 @@ export async function everySeries(): Promise<string> {
         attempts: 5,
       },
     ],
+    alerts: () => [
+      {
+        name: 'slack',
+        type: 'slack',
+        events: [],
+        customers: undefined,
+        minSeverity: 'info',
+        digestSeconds: undefined,
+        waiting: 2,
+      },
+    ],
   });
   const action = { type: 'divert', rateBps: null, scrubber: 'fra' } as const;
   engine.record({ type: 'mitigation.created', mitigation: mitigation({ action }) });

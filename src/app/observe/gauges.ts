@@ -12,6 +12,7 @@ import {
 import type { ExchangeView } from '../../exchange/types.ts';
 import type { JournalDatabase } from '../storage.ts';
 import { targetUse } from '../../view/action-view.ts';
+import type { AlertSending } from '../../view/alert-sending.ts';
 import { type Assessment, HEALTH_CODES, HEALTH_STATUSES } from '../../view/health.ts';
 import { PROTECTION_STATES, type ProtectionStatus } from '../../view/protection-view.ts';
 import type { MetricRegistry } from './metric-registry.ts';
@@ -35,6 +36,8 @@ export interface MetricsSources {
   readonly exchange?: ExchangeView | undefined;
   /** What cloud scrubbers are asked to protect. */
   readonly protections?: () => readonly ProtectionStatus[];
+  /** The destinations of alerts. */
+  readonly alerts?: () => readonly AlertSending[];
 }
 
 /** Sampling period for the event loop's delay (ms). */
@@ -48,6 +51,7 @@ export function addGauges(metrics: MetricRegistry, sources: MetricsSources, dela
   addHealth(metrics, sources);
   addConnections(metrics, sources);
   addProtections(metrics, sources);
+  addAlerts(metrics, sources);
   addRecording(metrics, sources);
   if (sources.database !== undefined) addDatabase(metrics, sources.database);
   addProcess(metrics, sources, delay);
@@ -78,6 +82,12 @@ function addProtections(metrics: MetricRegistry, { protections }: MetricsSources
         }),
       );
     },
+  );
+}
+
+function addAlerts(metrics: MetricRegistry, { alerts }: MetricsSources): void {
+  metrics.gauge('prefixd_alerts_waiting', 'Alerts that wait to be sent', ['destination'], () =>
+    (alerts?.() ?? []).map(({ name, waiting }) => [{ destination: name }, waiting] as const),
   );
 }
 

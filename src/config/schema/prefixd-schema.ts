@@ -1,16 +1,16 @@
 /** Defines prefixd.yaml: every key with its default, range, unit and meaning. */
+import { alerting } from './alerting-schema.ts';
 import { blackhole, scrubbers } from './targets-schema.ts';
 import { z } from 'zod';
-import { ALERT_EVENTS } from '../../alert/alert.ts';
 import { ROLES } from '../../http/dependencies.ts';
 import { DEFAULT_UNICAST_QUOTAS, POLICY_MODES } from '../../core/policy/policy.ts';
 import { DEFAULT_PROFILES, type ProfileName } from '../../core/policy/profile.ts';
 import { decimal, flag, integer, oneOf, prefix, words } from '../../core/policy/value-kinds.ts';
 import { bgp } from './bgp-schema.ts';
 import { detectors, hold } from './detectors-schema.ts';
+import { environment, listen, name, path, prefixLength, quota, seconds } from './fields.ts';
 import { exchange } from './exchange-schema.ts';
 import { storage } from './storage-schema.ts';
-import { environment, listen, name, path, prefixLength, quota, seconds, webUrl } from './fields.ts';
 
 const role = oneOf(ROLES);
 
@@ -216,52 +216,6 @@ const aggregation = z.strictObject({
   to_v6: integer(1, 128)
     .default(56)
     .describe('Length of the IPv6 prefix; `guardrails.dst_prefix_minlen_v6` must allow it.'),
-});
-
-const destination = z.discriminatedUnion('type', [
-  z.strictObject({
-    type: z
-      .literal('slack')
-      .describe('A Slack incoming webhook: about one message per second, a digest if more alerts wait.'),
-    webhook_url_env: environment.describe("Environment variable that contains the webhook's URL."),
-  }),
-  z.strictObject({
-    type: z
-      .literal('pagerduty')
-      .describe(
-        'PagerDuty Events API v2. Each mitigation, each pause and the refusals of each victim are one incident, which is resolved at the end.',
-      ),
-    routing_key_env: environment.describe('Environment variable that contains the routing key.'),
-  }),
-  z.strictObject({
-    type: z.literal('webhook').describe('An HTTP POST with JSON.'),
-    url: webUrl.optional().describe('Destination URL. Required, unless `url_env` is set.'),
-    url_env: environment
-      .optional()
-      .describe('Environment variable that contains the URL, if its path is a secret.'),
-    secret_env: environment
-      .optional()
-      .describe('Environment variable that contains the key of `X-Prefixd-Signature` (HMAC-SHA256).'),
-  }),
-]);
-
-const alerting = z.strictObject({
-  destinations: z.array(destination).default([]).describe('Destinations of alerts.'),
-  events: z
-    .array(oneOf(ALERT_EVENTS))
-    .default([
-      'mitigation.created',
-      'mitigation.escalated',
-      'mitigation.withdrawn',
-      'mitigation.expired',
-      'mitigation.unenforced',
-    ])
-    .describe(
-      'Events that raise an alert. `mitigation.rejected` raises one alert per victim and reason, and for a quota one alert per customer. `mitigation.unenforced`: a neighbor cannot enforce an active mitigation or has no room for it. `scrubber.request_failed`: a cloud scrubber has not accepted a start or a stop. Mitigations that another POP decided raise alerts only if `mitigation.imported` is listed.',
-    ),
-  allow_private_addresses: flag
-    .default(false)
-    .describe('Allows alerts to loopback, private and link-local addresses.'),
 });
 
 /** The content of prefixd.yaml. The output is the effective configuration with the keys of the file. */

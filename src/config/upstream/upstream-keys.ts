@@ -27,6 +27,10 @@ export const UPSTREAM_ADVICE: Advice = {
   'escalation.max_escalated_duration_seconds': "remove it: the step's TTL limits it",
   'alerting.destinations.webhook_url': 'write webhook_url_env: the name of a variable that contains it',
   'alerting.destinations.routing_key': 'write routing_key_env: the name of a variable that contains it',
+  'alerting.destinations.bot_token': 'write bot_token_env: the name of a variable that contains it',
+  'alerting.destinations.api_key': 'write api_key_env: the name of a variable that contains it',
+  'alerting.destinations.events_url':
+    'write region: eu if it is the host of the European region, else remove it',
   'alerting.destinations.secret': 'write secret_env: the name of a variable that contains it',
   'alerting.destinations.headers': 'remove it: the receiver can check X-Prefixd-Signature (secret_env)',
   'alerting.destinations.channel': 'remove it: a Slack webhook posts to its own channel',

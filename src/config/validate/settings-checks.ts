@@ -1,9 +1,9 @@
 /** Checks how the keys of prefixd.yaml fit together. Parts of the settings may be missing. */
-import { isPrivateHost } from '../../alert/post.ts';
 import { familyBits, parsePrefix } from '../../net/prefix.ts';
 import { isLoopback, parseListen } from '../schema/fields.ts';
 import { neighborChecks } from './neighbor-checks.ts';
 import { slipFor } from '../../net/nearest.ts';
+import { destinationChecks } from './alerting-checks.ts';
 import type { Findings } from '../config-problem.ts';
 import type { DeepPartial } from '../parse-partial.ts';
 import { KNOWN_DETECTORS, sourcesIn } from '../schema/detectors-schema.ts';
@@ -18,7 +18,7 @@ export function crossChecks(settings: DeepPartial<Settings>, found: Findings): v
   guardrailChecks(settings, found);
   timerChecks(settings, found);
   storageChecks(settings, found);
-  alertingChecks(settings, found);
+  destinationChecks(settings, found);
   detectorChecks(settings, found);
   webhookChecks(settings, found);
 }
@@ -200,36 +200,6 @@ function storageChecks({ storage }: DeepPartial<Settings>, found: Findings): voi
       `${key} has no effect with driver jsonl`,
       'write driver: postgres, or remove it',
     );
-  }
-}
-
-function alertingChecks(settings: DeepPartial<Settings>, found: Findings): void {
-  const allowed = settings.alerting?.allow_private_addresses ?? false;
-  for (const [i, destination] of (settings.alerting?.destinations ?? []).entries()) {
-    if (destination?.type !== 'webhook') continue;
-    const { url: text, url_env: variable } = destination;
-    const path = ['alerting', 'destinations', i, 'url'];
-    if (text !== undefined && variable !== undefined) {
-      found.problem(path, 'url and url_env are both set', 'remove one of the two');
-    }
-    if (text === undefined && variable === undefined) {
-      found.problem(
-        path,
-        'required key url is missing',
-        'add url: a URL that begins with https://, or url_env',
-      );
-    }
-    if (text === undefined) continue;
-    const url = new URL(text);
-    if (!allowed && isPrivateHost(url.hostname)) {
-      found.problem(
-        path,
-        `${url.hostname} is a private address`,
-        'use a public address; alerting.allow_private_addresses controls private ones',
-      );
-    } else if (url.protocol === 'http:') {
-      found.warning(path, 'alerts are sent unencrypted', 'use https://');
-    }
   }
 }
 
