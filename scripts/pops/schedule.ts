@@ -264,11 +264,6 @@ export class Schedule {
 
   /** Adds what the database has, for people who look for the cause. */
   async #explain(): Promise<void> {
-    for (const table of ['pop', 'live', 'intent']) {
-      const order = table === 'pop' ? 'name' : 'pop, epoch, n';
-      const rows = await this.#server.sql(`SELECT * FROM prefixd_exchange.${table} ORDER BY ${order}`);
-      for (const row of rows.split('\n')) this.#steps.push(`${table}: ${row.slice(0, 160)}`);
-    }
     for (const { pop } of this.#houses) {
       for (const one of pop?.exchange.pops() ?? []) {
         this.#steps.push(
@@ -276,6 +271,11 @@ export class Schedule {
         );
       }
       for (const line of pop?.lines ?? []) this.#steps.push(`${pop?.name} says ${line}`);
+    }
+    for (const table of ['pop', 'live', 'intent']) {
+      const order = table === 'pop' ? 'name' : 'pop, epoch, n';
+      const rows = await this.#server.sql(`SELECT * FROM prefixd_exchange.${table} ORDER BY ${order}`);
+      for (const row of rows.split('\n')) this.#steps.push(`${table}: ${row.slice(0, 160)}`);
     }
   }
 

@@ -13,6 +13,8 @@ export const SCHEMA = 'prefixd_exchange';
 export const EXCHANGE_SCHEMA: SchemaSteps = {
   schema: SCHEMA,
   advice: ' --exchange',
+  // Others wait meanwhile, and a POP may be cut off in the middle.
+  stepMs: 5_000,
   migrations: [
     {
       number: 1,

@@ -49,6 +49,9 @@ const MOST_ROWS = 500;
 /** Longer bodies are cut, and are then not readable: no daemon writes such. */
 const MOST_BODY = 65_536;
 
+/** The server cancels a statement after this time (ms), such as one that waits for a lock of a POP that is cut off. */
+const SERVER_TIMEOUT_MS = 5_000;
+
 /** Two numbers that name the lock of a POP: one for the exchange, one for the name. */
 const LOCK = `hashtext('${SCHEMA}'), hashtext($1)`;
 
@@ -74,6 +77,8 @@ export class PopSession {
     const connection = await connect();
     try {
       const { process } = await beginSession(connection, connect);
+      // The server, too, gives up what nobody waits for.
+      await connection.query(`SET statement_timeout = ${SERVER_TIMEOUT_MS}`);
       await requireSchema(connection, EXCHANGE_SCHEMA);
       await connection.query(`LISTEN ${CHANNEL}`);
       return new PopSession(connection, options, process);

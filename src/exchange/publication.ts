@@ -67,18 +67,22 @@ export class Publication {
 
   /**
    * Starts anew, as at a new epoch: everything active is to be written, and everything that was withdrawn while its TTL
-   * lasts, because others may not know. What this POP has no record of is left to its TTL.
+   * lasts, because others may not know. All of it counts as published in some earlier form, so that what is withdrawn
+   * before it is written is not forgotten. What this POP has no record of is left to its TTL.
    */
   restart(state: StateView, now: number): void {
     this.#published.clear();
     this.#dirty.clear();
+    const { paused } = state;
     for (const mitigation of state.mitigations.values()) {
-      const { id, ending, expiresAt } = mitigation;
-      if (state.live.has(id) && ending === null) this.mark(id);
-      else if (ending?.to === 'withdrawn' && expiresAt > now && isShown(mitigation)) {
-        this.#published.set(id, { content: '', endsAt: expiresAt, isForOthers: true });
-        this.mark(id);
-      }
+      const { id, ending, expiresAt, createdAt } = mitigation;
+      if (expiresAt <= now || !isShown(mitigation)) continue;
+      const isStanding = isActive(mitigation);
+      if (!isStanding && ending?.to !== 'withdrawn') continue;
+      this.mark(id);
+      // Decided during a pause: new to the others.
+      if (isStanding && paused !== undefined && createdAt >= paused.at) continue;
+      this.#published.set(id, { content: '', endsAt: expiresAt, isForOthers: true });
     }
   }
 

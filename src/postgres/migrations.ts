@@ -17,6 +17,8 @@ export interface SchemaSteps {
   readonly schema: string;
   /** Ascending from 1 without gaps. */
   readonly migrations: readonly SchemaStep[];
+  /** Time limit for one step (ms) instead of the usual one. */
+  readonly stepMs?: number;
   /** More words of the command that updates the tables. */
   readonly advice?: string;
 }
@@ -100,7 +102,7 @@ async function apply(connection: PostgresConnection, plan: SchemaSteps, step: Sc
     const version = numberOf(rows[0], 'version');
     if (version > migrations.length) throw tooNew(connection, plan, version);
     if (version >= step.number) return false;
-    await connection.query(step.sql, [], { deadlineMs: STEP_MS });
+    await connection.query(step.sql, [], { deadlineMs: plan.stepMs ?? STEP_MS });
     await connection.query(`INSERT INTO ${schema}.migration (number, title) VALUES ($1, $2)`, [
       step.number,
       step.title,

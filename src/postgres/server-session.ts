@@ -18,6 +18,8 @@ const SETTINGS: Readonly<Record<string, string>> = {
   tcp_keepalives_interval: '5',
   tcp_keepalives_count: '3',
   tcp_user_timeout: '20000',
+  // So that a statement that waits for a lock ends when its client is gone.
+  client_connection_check_interval: '5000',
   idle_session_timeout: '0',
   idle_in_transaction_session_timeout: '30000',
   client_min_messages: 'warning',

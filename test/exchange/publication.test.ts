@@ -116,6 +116,15 @@ describe('what a POP publishes', () => {
         ['ended', gone],
       ],
     );
+    // What is withdrawn before it is written again may stand elsewhere.
+    const meanwhile = state(withdrawn());
+    publication.restart(state(mitigation()), 20);
+    assert.deepEqual(
+      publication.take(meanwhile, 'iad1', 20, 100).map(({ intent }) => intent.kind),
+      ['ended'],
+    );
+    publication.restart(view, 20);
+    publication.take(view, 'iad1', 20, 100);
     // What could not be written is taken again.
     publication.giveBack(drafts);
     assert.equal(publication.take(view, 'iad1', 20, 2).length, 2);
