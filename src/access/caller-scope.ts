@@ -84,6 +84,11 @@ export function creationRefusal(
   return pops === undefined ? undefined : popRefusal(wanted, pops);
 }
 
+/** Explains why a caller may not send a request to these POPs; undefined if it may. */
+export function popsRefusal({ pops }: CallerScope, wanted: readonly string[]): string | undefined {
+  return pops === undefined ? undefined : popRefusal(wanted, pops);
+}
+
 /** Returns true if the victim, an address or a prefix, belongs wholly to one of the caller's customers. */
 export function ownsVictim({ customers }: CallerScope, inventory: Inventory, victim: string): boolean {
   return customers === undefined || names(customers, ownerOf(inventory, victim)?.customerId);

@@ -9,7 +9,7 @@ export interface RouteRow {
   readonly url: string;
   /** The path in the OpenAPI document. */
   readonly path: string;
-  /** Roles, or `public`. */
+  /** Roles, or `public`, or `signed`: a signature of the body instead of a caller. */
   readonly roles: string;
   /**
    * `own`: answers with what is in the caller's scope, and takes commands about that only; `all`: about this POP as a
@@ -30,6 +30,9 @@ const MITIGATE = {
   ttl_seconds: 300,
 };
 
+/** A webhook, which is signed: no token opens it. */
+export const SIGNED = '/v1/inventory/hook';
+
 const REPORT = 'detector operator admin';
 const READ = 'viewer operator admin';
 const OPERATE = 'operator admin';
@@ -40,6 +43,7 @@ export const ROUTES: readonly RouteRow[] = [
   ['POST', '/v1/events/batch', REPORT, 'own', [BAN]],
   ['POST', '/v1/signals/fastnetmon', REPORT, 'own', {}],
   ['POST', '/v1/signals/alertmanager', REPORT, 'own', {}],
+  ['POST', '/v1/signals/webhook/{name}', REPORT, 'own', {}],
   ['GET', '/v1/events', READ, 'own'],
   ['GET', '/v1/mitigations', READ, 'own'],
   ['GET', '/v1/mitigations/{id}', READ, 'own'],
@@ -56,10 +60,18 @@ export const ROUTES: readonly RouteRow[] = [
   ['POST', '/v1/peers/{name}/disable', OPERATE, 'all', {}],
   ['POST', '/v1/peers/{name}/clear', OPERATE, 'all', {}],
   ['GET', '/v1/rib', READ, 'all'],
+  ['GET', '/v1/pops', READ, 'all'],
   ['GET', '/v1/health', 'public', 'same'],
   ['GET', '/v1/health/detail', READ, 'own'],
   ['GET', '/v1/scrubbers', READ, 'all'],
   ['POST', '/v1/scrubbers/{name}/signal', REPORT, 'all', { state: 'clean' }],
+  ['GET', '/v1/alerts', READ, 'all'],
+  ['POST', '/v1/alerts/{name}/test', OPERATE, 'all', {}],
+  ['GET', '/v1/inventory', READ, 'all'],
+  ['GET', '/v1/inventory/diff', READ, 'all'],
+  ['POST', '/v1/inventory/sync', OPERATE, 'all', {}],
+  ['POST', '/v1/inventory/accept', OPERATE, 'all', {}],
+  ['POST', SIGNED, 'signed', 'same', {}],
   ['GET', '/v1/stats', READ, 'own'],
   ['GET', '/v1/audit', READ, 'own'],
   ['GET', '/v1/config/settings', READ, 'all'],
@@ -88,7 +100,7 @@ function rowOf(row: readonly unknown[]): RouteRow {
   ];
   const url = path
     .replace('{id}', MITIGATION_ID)
-    .replace('{name}', path.includes('scrubbers') ? 'fra' : 'edge1')
+    .replace('{name}', path.includes('scrubbers') ? 'fra' : path.includes('webhook') ? 'kentik' : 'edge1')
     .replace('{prefix}', '192.0.2.1%2F32');
   return { method, url, path, roles, scope, ...(payload === undefined ? {} : { payload }) };
 }

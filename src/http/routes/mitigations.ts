@@ -1,5 +1,6 @@
 /** Serves mitigations: lists them, withdraws one, and creates an operator's own. */
 import { actionRefusal, type CallerScope, seesMitigation } from '../../access/caller-scope.ts';
+import { discreet } from '../../access/scoped-facts.ts';
 import { DISCARD, type MitigationAction, type RedirectTarget } from '../../core/action.ts';
 import { z } from 'zod';
 import { countNeighbors } from '../../control/rule-view.ts';
@@ -18,10 +19,13 @@ import { decidedMitigationView, holdView } from '../../view/mitigation.ts';
 import { protectionView } from '../../view/protection-view.ts';
 import type { MitigationStatusSchema } from '../../view/schemas.ts';
 import { effectView, expectAnswer } from '../answers.ts';
+import { findAnywhere, findMitigation, foreignMitigation } from '../find-mitigation.ts';
 import { type App, operatorOf, scopeContext, scopeOf } from '../request-context.ts';
 import { page } from '../paging.ts';
 import type { HttpDependencies, ProtectionsView } from '../dependencies.ts';
-import { HttpProblem, invalidField } from '../http-problem.ts';
+import { invalidField } from '../http-problem.ts';
+import { ALL_POPS, choosePops, confirmationsShape, doneHere, mitigationPops } from '../other-pops.ts';
+import { elsewhereView, ElsewhereSchema } from './pops.ts';
 import { MitigateBody, MitigationQuery, WithdrawBody } from '../request-schemas.ts';
 import { commonProblems, effectShape, MitigationDetailSchema, MitigationSchema } from '../answer-schemas.ts';
 import type { ReadRoom } from '../read-room.ts';
@@ -52,40 +56,15 @@ function victimOf({ victim_ip: address, victim_prefix: prefix }: z.output<typeof
   return victim;
 }
 
-/** An id's prefix that people may give instead of the whole id. */
-const SHORT_ID = /^[0-9a-f][0-9a-f-]{3,34}$/;
-
-/**
- * Returns the mitigation with this id, or the only one whose id begins with it (at least 4 characters). Throws
- * HttpProblem 404 for an unknown or malformed id, and 409 if several ids begin with it. What the caller does not see does
- * not exist.
- */
-function findMitigation(
-  mitigations: ReadonlyMap<string, Mitigation>,
-  id: string,
-  isSeen: (mitigation: Mitigation) => boolean,
-): Mitigation {
-  const known = mitigations.get(id);
-  if (known !== undefined && isSeen(known)) return known;
-  const alike: Mitigation[] = [];
-  if (SHORT_ID.test(id)) {
-    for (const mitigation of mitigations.values()) {
-      if (mitigation.id.startsWith(id) && isSeen(mitigation)) alike.push(mitigation);
-    }
-  }
-  const [only, ...others] = alike;
-  if (only === undefined) throw new HttpProblem(404, 'There is no mitigation with this id');
-  if (others.length === 0) return only;
-  throw new HttpProblem(
-    409,
-    `${alike.length} mitigations have an id that begins with ${id}: give more characters`,
-  );
-}
-
 /** Returns true if the mitigation is for this address, or for a prefix that covers it. */
-function isAbout(mitigation: Mitigation, victim: string): boolean {
+function isAbout(mitigation: Pick<Mitigation, 'victim'>, victim: string): boolean {
   if (mitigation.victim === victim) return true;
   return isPrefixVictim(mitigation.victim) && covers(victimPrefix(mitigation.victim), victimPrefix(victim));
+}
+
+/** Returns true if the POP keeps the mitigation or decided it. */
+function isOfPop({ pop, origin }: Mitigation, name: string): boolean {
+  return pop === name || origin?.pop === name;
 }
 
 /**
@@ -136,11 +115,7 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
   const { engine, reconciler, protections } = deps;
 
   const find = (id: string, scope: CallerScope | undefined): Mitigation =>
-    findMitigation(
-      engine.state.mitigations,
-      id.toLowerCase(),
-      (mitigation) => scope === undefined || seesMitigation(scope, mitigation),
-    );
+    findMitigation(engine.state.mitigations, id, scope);
 
   app.get(
     '/v1/mitigations',
@@ -151,7 +126,14 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
         summary: 'List mitigations, newest first',
         querystring: MitigationQuery,
         response: {
-          200: z.object({ mitigations: z.array(MitigationSchema), next_cursor: z.string().nullable() }),
+          200: z.object({
+            mitigations: z.array(MitigationSchema),
+            next_cursor: z.string().nullable(),
+            elsewhere: z
+              .array(ElsewhereSchema)
+              .optional()
+              .describe('Active mitigations of other POPs that are not here; on the first page, with `pop`'),
+          }),
           ...commonProblems,
         },
       },
@@ -171,7 +153,7 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
               (scope === undefined || seesMitigation(scope, mitigation)) &&
               (victim === undefined || isAbout(mitigation, victim)) &&
               (customer_id === undefined || mitigation.customerId === customer_id) &&
-              (pop === undefined || pop === 'all' || mitigation.pop === pop) &&
+              (pop === undefined || pop === ALL_POPS || isOfPop(mitigation, pop)) &&
               (statuses === undefined || hasStatus(mitigation, statuses, reconciler)),
           },
           limit,
@@ -189,7 +171,26 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
             engine.state,
           ),
         );
-        return inSlices(reply, { mitigations, next_cursor: nextCursor ?? null });
+        const isFirst = cursor === undefined && pop !== undefined && deps.exchange !== undefined;
+        const elsewhere = isFirst
+          ? elsewhereView(deps.exchange, engine.state.live, (one) => {
+              const { intent } = one;
+              return (
+                (scope === undefined || seesMitigation(scope, foreignMitigation(one))) &&
+                (victim === undefined || isAbout(intent, victim)) &&
+                (customer_id === undefined || intent.customerId === customer_id) &&
+                (pop === ALL_POPS || one.pop === pop) &&
+                (statuses === undefined || statuses.has('active'))
+              );
+            })
+          : undefined;
+        return inSlices(reply, {
+          mitigations,
+          next_cursor: nextCursor ?? null,
+          ...(elsewhere === undefined
+            ? {}
+            : { elsewhere: scope === undefined ? elsewhere : discreet(elsewhere) }),
+        });
       });
     },
   );
@@ -226,6 +227,7 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
     },
     async (request, reply) => {
       const { body } = request;
+      const pops = mitigationPops(deps, body.pops);
       const victim = victimOf(body);
       const protocol =
         body.protocol === undefined || body.protocol === null ? null : protocolNumber(body.protocol);
@@ -233,8 +235,8 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
         throw invalidField('protocol', 'is not the name or number of an IP protocol');
       const ports = [...new Set(body.dst_ports ?? [])].sort((a, b) => a - b);
       const scope = scopeOf(request);
-      const pops = body.pops ?? [engine.policy.pop];
-      refuseForeignMitigation(scope, { victim, action: body.action_type, pops }, scopeContext(engine));
+      const wanted = { victim, action: body.action_type, pops: pops ?? [engine.policy.pop] };
+      refuseForeignMitigation(scope, wanted, scopeContext(engine));
       const answer = await engine.submit({
         type: 'mitigate',
         actor: operatorOf(request, body.operator_id),
@@ -244,7 +246,7 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
         action: requestedAction(body),
         ttlSeconds: body.ttl_seconds,
         reason: body.reason,
-        ...(body.pops === undefined ? {} : { pops: body.pops }),
+        ...(pops === undefined ? {} : { pops }),
       });
       const { mitigation } = expectAnswer(answer, 'mitigation', scope);
       reply.code(201).header('location', `/v1/mitigations/${mitigation.id}`);
@@ -263,24 +265,45 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
           'The status changes when the withdrawal has been sent on every established session. Takes effect even if the journal cannot be written: see `recorded`.',
         params: IdParams,
         body: WithdrawBody,
-        response: { 200: MitigationSchema.extend(effectShape), ...commonProblems },
+        response: {
+          200: z.union([
+            MitigationSchema.extend({ ...effectShape, ...confirmationsShape }),
+            z
+              .object({ mitigation_id: z.uuid(), ...confirmationsShape })
+              .describe('With `pops`, if the mitigation is not here or this POP is not named'),
+          ]),
+          ...commonProblems,
+        },
       },
     },
     async (request) => {
+      const { reason, operator_id, pops } = request.body;
       const scope = scopeOf(request);
-      const found = find(request.params.id, scope);
+      const chosen = choosePops(deps, pops, scope);
+      const actor = operatorOf(request, operator_id);
+      const found =
+        chosen.id === undefined
+          ? find(request.params.id, scope)
+          : findAnywhere(deps, request.params.id, scope);
       const { id } = found;
       const beyond = scope === undefined ? undefined : actionRefusal(scope, found);
       if (beyond !== undefined) throw outOfScope(beyond);
-      const actor = operatorOf(request, request.body.operator_id);
-      const answer = await engine.submit({ type: 'withdraw', id, actor, reason: request.body.reason });
+      const isHere = chosen.isHere && (chosen.id === undefined || engine.state.mitigations.has(id));
+      const asked = { type: 'withdraw', id, operator: actor.name, reason } as const;
+      if (!isHere) return { mitigation_id: id, ...(await chosen.ask(asked, undefined)) };
+      const answer = await engine.submit({ type: 'withdraw', id, actor, reason });
+      // It may have ended here and not elsewhere.
+      if (chosen.id !== undefined && answer.type === 'conflict') {
+        return { mitigation_id: id, ...(await chosen.ask(asked, doneHere(engine, answer.detail))) };
+      }
       const withdrawn = expectAnswer(answer, 'mitigation');
+      const confirmations = await chosen.ask(asked, doneHere(engine));
       const view = mitigationView(
         engine.state.mitigations.get(id) ?? withdrawn.mitigation,
         reconciler,
         protections,
       );
-      return { ...shownMitigation(scope, view, engine.state), ...effectView(withdrawn) };
+      return { ...shownMitigation(scope, view, engine.state), ...effectView(withdrawn), ...confirmations };
     },
   );
 }
