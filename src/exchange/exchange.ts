@@ -132,7 +132,8 @@ export class Exchange implements ExchangeView {
       }),
       engine.follow((facts) => {
         this.#publishSoon();
-        if (facts.some(({ fact }) => permitsMore(fact))) this.#retryRefused();
+        if (facts.some(({ fact }) => fact.type === 'policy.loaded')) this.#readAgain();
+        else if (facts.some(({ fact }) => permitsMore(fact))) this.#retryRefused();
       }),
     ];
     this.#link.start();
@@ -297,6 +298,16 @@ export class Exchange implements ExchangeView {
         return this.#reader.read(connected.session, undefined, only);
       });
     }
+  }
+
+  /** Reads everything again: another policy may allow what one before has ended or refused. */
+  #readAgain(): void {
+    const connected = this.#connected;
+    if (connected === undefined) return;
+    this.#readSoon(connected, 'again', () => {
+      this.#reader.forgetCursors();
+      return this.#reader.read(connected.session, undefined);
+    });
   }
 
   #retryRefused(): void {

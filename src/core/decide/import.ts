@@ -55,7 +55,10 @@ export function decideImport(state: DecisionView, command: ImportCommand, contex
   if (stranger !== undefined) return refuse(it, { reason: 'import_not_accepted', detail: stranger });
   const remembered = state.imports.get(intent.id, context.now);
   const version = known?.origin ?? remembered?.version;
-  const mayRepeat = known?.ending?.revocable === true;
+  // A policy ended it, or let it announce nothing, and another one may allow more.
+  const mayRepeat =
+    known?.ending?.revocable === true ||
+    (known?.dryRun === true && isActive(known) && context.policy.mode === 'enforced');
   if (!mayRepeat && version !== undefined && compareVersions(origin, version) <= 0) {
     return ignored(`${intent.id}: this version, or a newer one, is already known`);
   }
