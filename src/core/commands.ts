@@ -28,7 +28,14 @@ export type Command =
        */
       readonly invalid?: readonly string[];
     }
-  | { readonly type: 'withdraw'; readonly id: string; readonly actor: Actor; readonly reason: string }
+  | {
+      readonly type: 'withdraw';
+      readonly id: string;
+      readonly actor: Actor;
+      readonly reason: string;
+      /** The request to several POPs: what is not active here must not begin later, either. Absent: it is for this POP alone. */
+      readonly request?: IntentVersion;
+    }
   | { readonly type: 'withdraw-all'; readonly actor: Actor; readonly reason: string }
   /** An operator's own mitigation, through the same guardrails. */
   | {
@@ -226,6 +233,7 @@ export function withdrawingFacts(facts: readonly Fact[]): readonly Fact[] {
       case 'mitigation.ending':
       case 'mitigation.withdrawn':
       case 'mitigation.expired':
+      case 'import.ended':
       case 'safelist.added':
       case 'control.paused':
       case 'peer.disabled':

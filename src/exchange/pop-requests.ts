@@ -8,7 +8,13 @@ import type { Actor, IntentVersion } from '../core/types.ts';
 import { countWords } from '../net/text.ts';
 import { decodeRequest } from './intent-codec.ts';
 import type { RequestRows, WaitingRequest } from './request-rows.ts';
-import type { Confirmation, OpenRequest, PopRequest, PopTargets } from './types.ts';
+import {
+  type Confirmation,
+  NOT_ACTIVE,
+  type OpenRequest,
+  type PopRequest,
+  type PopTargets,
+} from './types.ts';
 
 /** Time for which a request waits for answers before it is reported (ms). */
 const WAIT_MS = 1_000;
@@ -230,7 +236,7 @@ function commandOf(id: IntentVersion, request: PopRequest): Command {
   const actor: Actor = { kind: 'operator', name: request.operator, via: `POP ${id.pop}` };
   switch (request.type) {
     case 'withdraw':
-      return { type: 'withdraw', id: request.id, actor, reason: request.reason };
+      return { type: 'withdraw', id: request.id, actor, reason: request.reason, request: id };
     case 'safelist-add':
       return {
         type: 'safelist-add',
@@ -247,13 +253,13 @@ function commandOf(id: IntentVersion, request: PopRequest): Command {
   }
 }
 
-/** Returns what an answer means for the asking POP. What is not there any more needs no withdrawal. */
+/** Returns what an answer means for the asking POP. A safelist entry that is not there needs no removal. */
 function outcomeOf({ type }: PopRequest, answer: Answer): { state: 'done' | 'refused'; detail: string } {
   switch (answer.type) {
     case 'not-found':
       return { state: 'done', detail: answer.detail };
     case 'conflict':
-      return { state: type === 'withdraw' ? 'done' : 'refused', detail: answer.detail };
+      return { state: 'refused', detail: answer.detail };
     case 'needs-confirmation':
       return { state: 'refused', detail: `${answer.detail}; to confirm it, repeat it with --yes` };
     case 'refused':
@@ -261,6 +267,7 @@ function outcomeOf({ type }: PopRequest, answer: Answer): { state: 'done' | 'ref
     case 'safelist':
       return { state: 'done', detail: withdrawnWords(answer.withdrawn.length) };
     case 'done':
+      if (type === 'withdraw') return { state: 'done', detail: NOT_ACTIVE };
       return { state: 'done', detail: type === 'withdraw-all' ? withdrawnWords(answer.affected.length) : '' };
     default:
       return { state: 'done', detail: '' };

@@ -236,6 +236,50 @@ describe('its end', () => {
   });
 });
 
+describe('a withdrawal that an operator asks of several POPs', () => {
+  const asked = {
+    type: 'withdraw',
+    id: ID,
+    actor: { kind: 'operator', name: 'kim', via: 'POP fra1' },
+    reason: 'over',
+    request: { pop: 'fra1', epoch: 9, n: 1 },
+  } as const;
+
+  /** Withdraws it, and asserts that nothing begins it again. */
+  function withdrawForGood(world: World): void {
+    assert.deepEqual(world.do(asked).answer, { type: 'done', affected: [] });
+    assert.deepEqual(world.facts, ['import.ended']);
+    settle(world);
+    assert.equal(refusal(world, version(20)), 'import_withdrawn');
+    world.do(asked);
+    assert.deepEqual(world.facts, [], 'once is enough');
+  }
+
+  test('rules out what was refused here, so that a later attempt does not begin it', () => {
+    const world = worldOf();
+    world.do({ type: 'pause', actor: asked.actor, reason: 'test' });
+    assert.equal(refusal(world, version(1)), 'paused');
+    world.do(asked);
+    world.do({ type: 'resume', actor: asked.actor, reason: 'test' });
+    assert.equal(refusal(world, version(1)), 'import_withdrawn');
+  });
+
+  test('rules out what has expired here for want of news', () => {
+    const world = worldOf();
+    takeOver(world, version(1));
+    world.wait(101).do({ type: 'expire' });
+    withdrawForGood(world);
+  });
+
+  test('rules out what is not known here yet, also after a restart', () => {
+    const world = worldOf();
+    withdrawForGood(world);
+    const later = new World({ exchange: EXCHANGE }, restoreState(world.state.snapshot()));
+    later.now = world.now;
+    assert.equal(refusal(later, version(21)), 'import_withdrawn');
+  });
+});
+
 describe('this POP refuses', () => {
   const cases: readonly (readonly [string, string, PolicyOptions, ReturnType<typeof version>])[] = [
     ['a POP that it does not accept', 'import_not_accepted', {}, version(1, {}, { pop: 'sin1' })],

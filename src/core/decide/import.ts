@@ -243,6 +243,27 @@ function endImported(
   return decided('ended', [{ type: 'import.ended', origin, mitigationId: id, reason }], `${id}: ended`);
 }
 
+/**
+ * Withdraws what is not active here at the request of an operator for several POPs: no statement about it begins it,
+ * also when none has arrived yet, or when it was refused, ended by a policy, or expired for want of news.
+ */
+export function ruleOutImport(
+  state: DecisionView,
+  { id, actor, reason }: Pick<Extract<Command, { type: 'withdraw' }>, 'id' | 'actor' | 'reason'>,
+  request: IntentVersion,
+  { now }: DecideContext,
+): Decision {
+  const answer = { type: 'done', affected: [] } as const;
+  const known = state.mitigations.get(id);
+  const remembered = state.imports.get(id, now);
+  // What this POP decided, no other may begin.
+  const isOwn = known !== undefined && !isImported(known);
+  const isFinal = remembered?.isFinal === true || (known?.ending && isFinalEnding(known.ending)) === true;
+  if (isOwn || isFinal) return { facts: [], answer };
+  const origin = known?.origin ?? remembered?.version ?? { pop: request.pop, epoch: 0, n: 0 };
+  return { facts: [{ type: 'import.ended', origin, mitigationId: id, reason, actor }], answer };
+}
+
 /** Refuses to begin again what was withdrawn. Recorded again when it would otherwise be forgotten too early. */
 function refuseFinal(it: Importing): Decision {
   const { state, context, intent, remainingMs } = it;

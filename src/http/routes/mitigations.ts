@@ -12,6 +12,7 @@ import type { Mitigation } from '../../core/types.ts';
 import { isPrefixVictim, victimPrefix } from '../../core/victim.ts';
 import { readVictim } from '../../intake/read-victim.ts';
 import { canonicalAddress, covers } from '../../net/prefix.ts';
+import { NOT_ACTIVE } from '../../exchange/types.ts';
 import { historyView, omittedView } from '../../view/history.ts';
 import { decidedMitigationView, holdView } from '../../view/mitigation.ts';
 import { protectionView } from '../../view/protection-view.ts';
@@ -276,8 +277,8 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
           200: z.union([
             MitigationSchema.extend({ ...effectShape, ...confirmationsShape }),
             z
-              .object({ mitigation_id: z.uuid(), ...confirmationsShape })
-              .describe('With `pops`, if the mitigation is not here or this POP is not named'),
+              .object({ mitigation_id: z.uuid(), ...effectShape, ...confirmationsShape })
+              .describe('With `pops`, if the mitigation is not active here or this POP is not named'),
           ]),
           ...commonProblems,
         },
@@ -288,13 +289,17 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
       const chosen = choosePops(deps, pops);
       const actor = operatorOf(request, operator_id);
       const id = chosen.id === undefined ? find(request.params.id).id : findAnywhere(request.params.id);
-      const isHere = chosen.isHere && (chosen.id === undefined || engine.state.mitigations.has(id));
       const asked = { type: 'withdraw', id, operator: actor.name, reason } as const;
-      if (!isHere) return { mitigation_id: id, ...(await chosen.ask(asked, undefined)) };
-      const answer = await engine.submit({ type: 'withdraw', id, actor, reason });
-      // It may have ended here and not elsewhere.
-      if (chosen.id !== undefined && answer.type === 'conflict') {
-        return { mitigation_id: id, ...(await chosen.ask(asked, doneHere(engine, answer.detail))) };
+      if (!chosen.isHere) return { mitigation_id: id, ...(await chosen.ask(asked, undefined)) };
+      const several = chosen.id === undefined ? {} : { request: chosen.id };
+      const answer = await engine.submit({ type: 'withdraw', id, actor, reason, ...several });
+      // It is not active here, and cannot begin any more.
+      if (chosen.id !== undefined && answer.type === 'done') {
+        return {
+          mitigation_id: id,
+          ...effectView(answer),
+          ...(await chosen.ask(asked, doneHere(engine, NOT_ACTIVE))),
+        };
       }
       const withdrawn = expectAnswer(answer, 'mitigation');
       const confirmations = await chosen.ask(asked, doneHere(engine));
