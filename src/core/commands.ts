@@ -3,7 +3,7 @@ import type { Room } from './decide/forecast.ts';
 import type { Fact } from './facts.ts';
 import type { Policy } from './policy/policy.ts';
 import type { MitigationAction } from './action.ts';
-import type { Intent } from './intent.ts';
+import type { EndedIntent, Intent } from './intent.ts';
 import type {
   Actor,
   Detection,
@@ -208,7 +208,9 @@ export interface Decision {
 export type WithdrawingCommand =
   | Extract<Command, { type: 'withdraw' | 'withdraw-all' | 'safelist-add' }>
   | (Extract<Command, { type: 'pause' | 'resume' }> & { readonly type: 'pause' })
-  | (Extract<Command, { type: 'peer-disable' | 'peer-enable' }> & { readonly type: 'peer-disable' });
+  | (Extract<Command, { type: 'peer-disable' | 'peer-enable' }> & { readonly type: 'peer-disable' })
+  /** Another POP has ended a mitigation. */
+  | (Extract<Command, { type: 'import' }> & { readonly intent: EndedIntent });
 
 export function isWithdrawing(command: Command): command is WithdrawingCommand {
   switch (command.type) {
@@ -218,6 +220,8 @@ export function isWithdrawing(command: Command): command is WithdrawingCommand {
     case 'pause':
     case 'peer-disable':
       return true;
+    case 'import':
+      return command.intent.kind === 'ended';
     default:
       return false;
   }

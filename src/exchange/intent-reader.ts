@@ -6,7 +6,7 @@
 import type { EngineView } from '../control/types.ts';
 import type { Answer } from '../core/commands.ts';
 import type { Fact } from '../core/facts.ts';
-import { type Intent, namesPop } from '../core/intent.ts';
+import { compareVersions, type Intent, namesPop } from '../core/intent.ts';
 import { isActive } from '../core/state/indices.ts';
 import type { IntentVersion } from '../core/types.ts';
 import { asError } from '../net/text.ts';
@@ -45,6 +45,8 @@ interface ReadIntent {
 /** What is known of one POP. */
 interface PopRecord {
   cursor: IntentVersion | undefined;
+  /** While imports cannot be recorded: up to here it was read for what has ended. Absent: not beyond the cursor. */
+  ahead?: IntentVersion | undefined;
   heartbeat: Heartbeat;
   /** Time of the newest heartbeat up to which everything was imported (ms, this daemon's clock). */
   currentAt: number | undefined;
@@ -152,6 +154,8 @@ export class IntentReader {
         }
       }
     }
+    if (this.#failure !== undefined) await this.#endAhead(session);
+    else for (const record of this.#pops.values()) record.ahead = undefined;
     if (heardAt === undefined) return;
     for (const [, record] of this.#accepted()) {
       const { cursor, heartbeat } = record;
@@ -165,12 +169,10 @@ export class IntentReader {
   async retryRefused(): Promise<void> {
     const now = this.#options.clock();
     for (const [, record] of this.#accepted()) {
-      const due = [...record.refused.values()];
+      const due = [...record.refused.values()].filter(({ endsAt }) => endsAt > now);
       record.refused.clear();
-      await this.#submitAll(
-        record,
-        due.filter(({ endsAt }) => endsAt > now),
-      );
+      const done = await this.#submitAll(record, due);
+      for (const one of due.slice(done)) remember(record.refused, one.intent.id, one, MOST_REFUSED);
     }
   }
 
@@ -198,7 +200,48 @@ export class IntentReader {
     session: IntentSource,
     only?: ReadonlySet<string>,
   ): Promise<ReadonlyMap<string, readonly ReadIntent[]>> {
-    const cursors = this.#accepted(only).flatMap(([, { cursor }]) => cursor ?? []);
+    return this.#rowsAfter(
+      session,
+      this.#accepted(only).flatMap(([, { cursor }]) => cursor ?? []),
+    );
+  }
+
+  /**
+   * Reads on behind what cannot be recorded, such as because of a full disk, and ends what has ended: that takes effect
+   * without the journal. The cursors stay, and everything is read again when the journal works.
+   */
+  async #endAhead(session: IntentSource): Promise<void> {
+    const failure = this.#failure;
+    let isMore = true;
+    while (isMore) {
+      isMore = false;
+      const cursors = this.#accepted().flatMap(([, { cursor, ahead }]) => {
+        const isBehind = cursor === undefined || ahead === undefined || compareVersions(ahead, cursor) < 0;
+        return isBehind || ahead.epoch !== cursor.epoch ? (cursor ?? []) : ahead;
+      });
+      for (const [name, rows] of await this.#rowsAfter(session, cursors)) {
+        const record = this.#pops.get(name);
+        const last = rows.at(-1);
+        if (record === undefined || last === undefined) continue;
+        isMore = true;
+        record.ahead = last.version;
+        await this.#submitEnded(record, rows);
+      }
+    }
+    this.#failure = failure;
+  }
+
+  async #submitEnded(record: PopRecord, rows: readonly ReadIntent[]): Promise<void> {
+    await this.#submitAll(
+      record,
+      rows.filter(({ intent }) => intent.kind === 'ended'),
+    );
+  }
+
+  async #rowsAfter(
+    session: IntentSource,
+    cursors: readonly IntentVersion[],
+  ): Promise<ReadonlyMap<string, readonly ReadIntent[]>> {
     if (cursors.length === 0) return new Map();
     const sentAt = this.#options.clock();
     const rows = await session.readAfter(cursors);
@@ -238,7 +281,10 @@ export class IntentReader {
       const batch = rows.slice(at, at + BATCH);
       const done = await this.#submitAll(record, batch);
       cursor = batch[done - 1]?.version ?? cursor;
-      if (done < batch.length) return cursor;
+      if (done < batch.length) {
+        await this.#submitEnded(record, rows.slice(at + BATCH));
+        return cursor;
+      }
     }
     return cursor;
   }

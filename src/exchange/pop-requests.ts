@@ -3,7 +3,7 @@
  * it once and acknowledges it. A POP that is cut off does it when it returns, unless it has expired.
  */
 import type { EngineView, TimerHost } from '../control/types.ts';
-import type { Answer, Command } from '../core/commands.ts';
+import { type Answer, type Command, isWithdrawing } from '../core/commands.ts';
 import type { Actor, IntentVersion } from '../core/types.ts';
 import { countWords } from '../net/text.ts';
 import { decodeRequest } from './intent-codec.ts';
@@ -151,20 +151,24 @@ export class PopRequests {
     }
   }
 
-  /** Does what other POPs ask, in order, and acknowledges it. What cannot be recorded is tried again next time. */
-  async serve(rows: RequestRows): Promise<void> {
+  /**
+   * Does what other POPs ask, in order, and acknowledges it. While something cannot be recorded, what takes rules away is
+   * still done, but nothing is acknowledged: all of it is done again, in order, when the journal works.
+   */
+  async serve(rows: Pick<RequestRows, 'waiting' | 'acknowledge'>): Promise<void> {
+    let isRecorded = true;
     for (const waiting of await rows.waiting()) {
-      const outcome = await this.#do(waiting);
-      if (outcome === undefined) return;
-      await rows.acknowledge(waiting.id, outcome.state, outcome.detail);
+      const outcome = await this.#do(waiting, isRecorded);
+      if (outcome === undefined) isRecorded = false;
+      else if (isRecorded) await rows.acknowledge(waiting.id, outcome.state, outcome.detail);
     }
   }
 
-  /** Does one request; undefined if the journal cannot be written. */
-  async #do({
-    id,
-    body,
-  }: WaitingRequest): Promise<{ state: 'done' | 'refused'; detail: string } | undefined> {
+  /** Does one request, and only if it takes rules away unless `all`; undefined if it is not in the journal. */
+  async #do(
+    { id, body }: WaitingRequest,
+    all: boolean,
+  ): Promise<{ state: 'done' | 'refused'; detail: string } | undefined> {
     const { engine } = this.#options;
     const { pop: own, exchange } = engine.policy;
     if (exchange?.accept.includes(id.pop) !== true) {
@@ -177,8 +181,12 @@ export class PopRequests {
     if (!decoded.ok) {
       return { state: 'refused', detail: `POP ${own} cannot read the request: ${decoded.error}` };
     }
+    const command = commandOf(id, decoded.value);
+    if (!all && !isWithdrawing(command)) return undefined;
     try {
-      return outcomeOf(decoded.value, await engine.submit(commandOf(id, decoded.value)));
+      const answer = await engine.submit(command);
+      const isRecorded = !('recorded' in answer) || answer.recorded !== false;
+      return isRecorded ? outcomeOf(decoded.value, answer) : undefined;
     } catch {
       return undefined;
     }

@@ -127,6 +127,28 @@ describe('reading intents', () => {
     assert.equal(reader.failure, undefined);
   });
 
+  it('goes on to what has ended behind what cannot be recorded, and stays before it', async () => {
+    const { imported, rejected, source, reader } = setUp();
+    const held = row(5, 1);
+    source.live = { cursor: { pop: 'fra', epoch: 5, n: 1 }, rows: [held] };
+    reader.hear([heartbeat(5, 1)], 0);
+    await reader.read(source, 0);
+    imported.length = 0;
+    // More than one batch of new mitigations, and then the end of the first one.
+    const fresh = Array.from({ length: 99 }, (_, i) => row(5, i + 2));
+    source.intents = [...fresh, { ...row(5, 1, true), n: 101 }];
+    for (const { id } of fresh) rejected.add(id);
+    reader.hear([heartbeat(5, 101)], 0);
+    await reader.read(source, 0);
+    assert.deepEqual(imported, ['ended 101']);
+    assert.match(reader.failure?.message ?? '', /the disk is full/);
+    imported.length = 0;
+    rejected.clear();
+    await reader.read(source, 0);
+    assert.equal(imported.length, 99, 'everything is read again when the disk works');
+    assert.equal(reader.pops.get('fra')?.cursor?.n, 101);
+  });
+
   it('ends what began in the same batch', async () => {
     const { imported, source, reader } = setUp();
     source.live = { cursor: { pop: 'fra', epoch: 5, n: 0 }, rows: [] };
