@@ -99,7 +99,7 @@ export type Command =
       readonly type: 'import';
       readonly origin: IntentVersion;
       readonly intent: Intent;
-      /** The time left until it expires (ms), as of now; for an active one, above 0. */
+      /** The time left until it expires (ms), as of now; 0: it is over, and ends here if it is active. */
       readonly remainingMs: number;
     }
   /** Ends mitigations that have expired. */

@@ -329,7 +329,9 @@ export class IntentReader {
     }
     if (remainingMs <= 0) {
       record.intents.delete(intent.id);
-      return undefined;
+      // A version that shortened the TTL ends what is held, although it arrives after that.
+      if (!isHeld) return undefined;
+      return engine.submit({ type: 'import', origin: version, intent, remainingMs: 0 });
     }
     const isForHere = namesPop(intent.pops, engine.policy.pop);
     remember(record.intents, intent.id, { pop: version.pop, intent, endsAt, isForHere }, MOST_INTENTS);

@@ -46,6 +46,20 @@ describe('a mitigation of another POP', () => {
     assert.equal(world.get(ID).expiresAt, world.now + 60_000);
   });
 
+  test('ends here with a version that shortened its time, also if that is over already, and during a pause', () => {
+    const world = worldOf();
+    takeOver(world, version(1));
+    const by = { actor: { kind: 'operator', name: 'kim' }, reason: 'test' } as const;
+    world.do({ type: 'pause', ...by });
+    assert.equal(takeOver(world, version(2, {}, { seconds: 30 })).outcome, 'refused');
+    assert.equal(world.get(ID).expiresAt, world.now + 30_000);
+    assert.equal(world.get(ID).origin?.n, 1, 'the version itself is decided again after the pause');
+    world.wait(10);
+    assert.equal(takeOver(world, version(3, {}, { seconds: 0 })).outcome, 'changed');
+    world.do({ type: 'expire' });
+    assert.equal(world.get(ID).ending?.to, 'expired');
+  });
+
   test('expires here without another statement', () => {
     const world = worldOf();
     takeOver(world, version(1));

@@ -149,6 +149,18 @@ describe('reading intents', () => {
     assert.equal(reader.pops.get('fra')?.cursor?.n, 101);
   });
 
+  it('passes on a version whose time is over if the mitigation is held here', async () => {
+    const { imported, source, reader } = setUp();
+    source.live = { cursor: { pop: 'fra', epoch: 5, n: 1 }, rows: [row(5, 1)] };
+    source.intents = [
+      { ...row(5, 1), n: 2, remainingMs: -5_000 },
+      { ...row(5, 2), n: 3, remainingMs: -5_000 },
+    ];
+    reader.hear([heartbeat(5, 3)], 0);
+    await reader.read(source, 0);
+    assert.deepEqual(imported, ['standing 1', 'standing 2']);
+  });
+
   it('ends what began in the same batch', async () => {
     const { imported, source, reader } = setUp();
     source.live = { cursor: { pop: 'fra', epoch: 5, n: 0 }, rows: [] };

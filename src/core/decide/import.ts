@@ -144,10 +144,19 @@ function beginImported(it: Importing, known: Mitigation | undefined): Decision {
 function changeImported(it: Importing, known: Mitigation): Decision {
   const { state, context, origin, intent } = it;
   const { policy } = context;
+  if (it.remainingMs <= 0) {
+    const facts = [changeFact(known, intent, { origin, expiresAt: context.now })];
+    return decided('changed', facts, `${intent.id}: its time is over`);
+  }
   const isWanted = namesPop(intent.pops, policy.pop);
-  // As with events, nothing is continued during a pause.
+  // As with events, nothing is continued during a pause; an earlier end counts.
   const paused = isWanted ? pausedWords(state) : undefined;
-  if (paused !== undefined) return refuse(it, { reason: 'paused', detail: paused });
+  if (paused !== undefined) {
+    const refused = refuse(it, { reason: 'paused', detail: paused });
+    const expiresAt = endOf(it, known);
+    if (expiresAt >= known.expiresAt) return refused;
+    return { ...refused, facts: [...refused.facts, changeFact(known, known, { expiresAt })] };
+  }
   const form = importedForm(intent, policy);
   const refusal = 'reason' in form ? form : refusalOfChange(it, known, form);
   if (!isWanted || 'reason' in form || refusal !== undefined) {
@@ -193,7 +202,11 @@ function refusalOfChange(
 }
 
 /** Returns the fact of a change. One that changes the rule, or who gets it, is more than an extension. */
-function changeFact(known: Mitigation, { step, why }: StandingIntent, change: MitigationChange): Fact {
+function changeFact(
+  known: Mitigation,
+  { step, why }: Pick<StandingIntent, 'step' | 'why'>,
+  change: MitigationChange,
+): Fact {
   const { match, action, pops, dryRun } = change;
   const isEscalated = change.step !== undefined && step > known.step;
   const isWidened = [match, action, pops, dryRun].some((value) => value !== undefined);
