@@ -234,6 +234,7 @@ export class Exchange implements ExchangeView {
     const rows = new RequestRows(session.connection, pop);
     const connected: Connected = { session, rows, pop, databaseTime: 0, beatAt: 0, polls: 0, fail };
     const sentAt = await this.#beat(connected);
+    this.#requests.sendAgain();
     await this.#requests.resume(rows);
     this.#connected = connected;
     this.#publishSoon();

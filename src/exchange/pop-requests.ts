@@ -20,7 +20,7 @@ import {
 const WAIT_MS = 1_000;
 /** A request other than a safelist entry is void after this time (ms): a POP that returns later must not do it. */
 export const REQUEST_TTL_MS = 3_600_000;
-/** Most requests that are remembered, and most that wait for the database. */
+/** Most requests that are remembered, and most that wait for the database: more are refused. */
 const MOST_REQUESTS = 200;
 
 export interface PopRequestsOptions {
@@ -72,6 +72,8 @@ export class PopRequests {
     problem: () => string | undefined,
   ): Promise<readonly Confirmation[]> {
     const { clock, timers, onWaiting } = this.#options;
+    this.#forgetOld();
+    if (this.#own.size >= MOST_REQUESTS) return this.#refuse(targets);
     const own: OwnRequest = {
       id,
       request,
@@ -82,7 +84,6 @@ export class PopRequests {
       sentTo: [],
       listeners: new Set(),
     };
-    this.#forgetOld();
     this.#own.set(keyOf(id), own);
     onWaiting();
     await new Promise<void>((resolve) => {
@@ -112,8 +113,23 @@ export class PopRequests {
     });
   }
 
+  /** Refuses a request, because so many wait for the database that it would be lost, or another one. */
+  #refuse(targets: PopTargets): readonly Confirmation[] {
+    const names = targets === 'all' ? [...this.#options.known()].sort() : targets;
+    const detail = `${MOST_REQUESTS} requests already wait for the exchange's database, so this one was not sent; repeat it when the database is back`;
+    return names.map((pop) => ({ pop, state: 'refused', detail }));
+  }
+
+  /**
+   * Writes again what is not answered by all, at a new connection: a database that failed over, or was restored, may have
+   * lost it. A request that is still there stays as it is.
+   */
+  sendAgain(): void {
+    for (const own of this.#own.values()) if (!this.#isAnswered(own)) own.isSent = false;
+  }
+
   /** Takes over requests of earlier runs that are still in the database. */
-  async resume(rows: RequestRows): Promise<void> {
+  async resume(rows: Pick<RequestRows, 'ownRequests'>): Promise<void> {
     const now = this.#options.clock();
     for (const { id, body, targets, ageMs } of await rows.ownRequests(MOST_REQUESTS)) {
       const decoded = decodeRequest(body);
@@ -132,7 +148,7 @@ export class PopRequests {
   }
 
   /** Writes requests that wait, and reads answers. Rejects with PostgresError. */
-  async exchange(rows: RequestRows): Promise<void> {
+  async exchange(rows: Pick<RequestRows, 'write' | 'readAcks'>): Promise<void> {
     for (const own of this.#own.values()) {
       if (own.isSent) continue;
       const left = this.#lifetime(own);
@@ -230,7 +246,9 @@ export class PopRequests {
       const isDone = own.isSent && this.#expected(own).every((pop) => own.acks.get(pop)?.state === 'done');
       const left = this.#lifetime(own);
       const isOver = (left !== undefined && left <= 0) || (isDone && now - own.madeAt > WAIT_MS);
-      if (isOver || this.#own.size > MOST_REQUESTS) this.#own.delete(key);
+      // Those that are sent are in the database, and others do them all the same.
+      const isTooMuch = own.isSent && this.#own.size >= MOST_REQUESTS;
+      if (isOver || isTooMuch) this.#own.delete(key);
     }
   }
 }

@@ -27,7 +27,7 @@ function setUp() {
     // Nobody waits for answers in these tests.
     timers: {
       after: (_, callback) => {
-        callback();
+        queueMicrotask(callback);
         return () => undefined;
       },
     },
@@ -58,6 +58,49 @@ class FakeRows {
     return Promise.resolve();
   }
 }
+
+/** A database that takes everything, and in which nobody answers. */
+class FakeDatabase {
+  written: string[] = [];
+
+  write({ n }: IntentVersion, _: unknown, { type }: PopRequest) {
+    this.written.push(`${n} ${type}`);
+    return Promise.resolve([]);
+  }
+
+  readAcks() {
+    return Promise.resolve([]);
+  }
+}
+
+describe('requests of this POP', () => {
+  const ask = (requests: PopRequests) =>
+    requests.ask(requests.next(), { type: 'pause', ...BY }, 'all', () => 'it is down');
+
+  it('are written again at a new connection, which may be to a database that has lost them', async () => {
+    const { requests } = setUp();
+    const rows = new FakeDatabase();
+    await ask(requests);
+    await requests.exchange(rows);
+    await requests.exchange(rows);
+    assert.deepEqual(rows.written, ['1 pause']);
+    requests.sendAgain();
+    await requests.exchange(rows);
+    assert.deepEqual(rows.written, ['1 pause', '1 pause']);
+  });
+
+  it('are refused if 200 wait for the database, and none of those is lost', async () => {
+    const { requests } = setUp();
+    for (let n = 1; n <= 200; n++) assert.equal((await ask(requests))[0]?.state, 'unconfirmed');
+    const [answer] = await ask(requests);
+    assert.equal(answer?.state, 'refused');
+    assert.match(answer?.detail ?? '', /200 requests already wait for the exchange's database/);
+    const rows = new FakeDatabase();
+    await requests.exchange(rows);
+    assert.deepEqual([rows.written.length, rows.written[0]], [200, '1 pause']);
+    assert.equal((await ask(requests))[0]?.state, 'unconfirmed', 'there is room again');
+  });
+});
 
 describe('requests of other POPs', () => {
   it('are acknowledged only when they are in the journal, and done in order until then', async () => {
