@@ -276,6 +276,7 @@ export class Exchange implements ExchangeView {
       throw new Error(`this daemon was POP ${pop} and is ${engine.policy.pop} now`);
     const sentAt = await this.#beat(connected);
     await this.#reader.read(session, sentAt);
+    await this.#reader.goOn();
     this.#publisher.noteDue();
     this.#publishSoon();
     this.#exchangeRequests();

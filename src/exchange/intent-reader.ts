@@ -5,6 +5,7 @@
  */
 import type { EngineView } from '../control/types.ts';
 import type { Answer } from '../core/commands.ts';
+import { mayGoOn } from '../core/decide/import.ts';
 import type { Fact } from '../core/facts.ts';
 import { compareVersions, type Intent, namesPop } from '../core/intent.ts';
 import { isActive } from '../core/state/indices.ts';
@@ -42,6 +43,11 @@ interface ReadIntent {
   readonly publishedAt: number;
 }
 
+/** An intent with the version that states it. */
+interface KeptIntent extends ForeignIntent {
+  readonly version: IntentVersion;
+}
+
 /** What is known of one POP. */
 interface PopRecord {
   cursor: IntentVersion | undefined;
@@ -50,7 +56,7 @@ interface PopRecord {
   heartbeat: Heartbeat;
   /** Time of the newest heartbeat up to which everything was imported (ms, this daemon's clock). */
   currentAt: number | undefined;
-  readonly intents: Map<string, ForeignIntent>;
+  readonly intents: Map<string, KeptIntent>;
   /** Refused here, such as by a quota; tried again, because the reason may pass. */
   readonly refused: Map<string, ReadIntent>;
   unreadable: number;
@@ -174,6 +180,33 @@ export class IntentReader {
       const done = await this.#submitAll(record, due);
       for (const one of due.slice(done)) remember(record.refused, one.intent.id, one, MOST_REFUSED);
     }
+  }
+
+  /**
+   * Goes on with mitigations that this POP's longest TTL ends before their POP does: it states nothing new until its own
+   * end comes near. Failures are left to the next time.
+   */
+  async goOn(): Promise<void> {
+    const { engine, clock } = this.#options;
+    const now = clock();
+    const due = this.#accepted().flatMap(([, { intents }]) =>
+      [...intents.values()].filter(({ intent, version, endsAt, isForHere }) => {
+        const known = engine.state.mitigations.get(intent.id);
+        if (!isForHere || known?.origin === undefined || !isActive(known)) return false;
+        const isSame = known.origin.pop === version.pop && compareVersions(known.origin, version) === 0;
+        return isSame && mayGoOn(engine.policy, known, endsAt, now);
+      }),
+    );
+    await Promise.allSettled(
+      due.map(({ version, intent, endsAt }) =>
+        engine.submit({
+          type: 'import',
+          origin: version,
+          intent,
+          remainingMs: Math.max(0, endsAt - clock()),
+        }),
+      ),
+    );
   }
 
   #accepts(name: string): boolean {
@@ -334,7 +367,12 @@ export class IntentReader {
       return engine.submit({ type: 'import', origin: version, intent, remainingMs: 0 });
     }
     const isForHere = namesPop(intent.pops, engine.policy.pop);
-    remember(record.intents, intent.id, { pop: version.pop, intent, endsAt, isForHere }, MOST_INTENTS);
+    remember(
+      record.intents,
+      intent.id,
+      { pop: version.pop, version, intent, endsAt, isForHere },
+      MOST_INTENTS,
+    );
     // One that is no longer for this POP ends here.
     if (!isForHere && !isHeld) return undefined;
     return engine.submit({ type: 'import', origin: version, intent, remainingMs });

@@ -46,6 +46,22 @@ describe('a mitigation of another POP', () => {
     assert.equal(world.get(ID).expiresAt, world.now + 60_000);
   });
 
+  test('goes on within what this POP allows while its POP states nothing new, up to the end that it stated', () => {
+    const world = worldOf({ timers: { maxTtlSeconds: 60 } });
+    takeOver(world, version(1));
+    world.wait(5);
+    assert.equal(takeOver(world, version(1, {}, { seconds: 95 })).outcome, 'ignored', 'it is too early');
+    world.wait(25);
+    assert.equal(takeOver(world, version(1, {}, { seconds: 70 })).outcome, 'changed');
+    assert.deepEqual(world.facts, ['mitigation.extended']);
+    assert.equal(world.get(ID).expiresAt, world.now + 60_000);
+    world.wait(30);
+    takeOver(world, version(1, {}, { seconds: 40 }));
+    assert.equal(world.get(ID).expiresAt, world.now + 40_000, 'no longer than its POP stated');
+    world.wait(30);
+    assert.equal(takeOver(world, version(1, {}, { seconds: 10 })).outcome, 'ignored');
+  });
+
   test('ends here with a version that shortened its time, also if that is over already, and during a pause', () => {
     const world = worldOf();
     takeOver(world, version(1));

@@ -48,8 +48,9 @@ function setUp() {
   const imported: string[] = [];
   const rejected = new Set<string>();
   const source = new FakeSource();
+  const state = initialState();
   const engine = {
-    state: initialState(),
+    state,
     policy: { ...POLICY, exchange: { accept: ['fra'], maxImportedPerPop: 100 } },
     submit: (command: Command): Promise<Answer> => {
       if (command.type !== 'import') throw new Error(command.type);
@@ -60,7 +61,7 @@ function setUp() {
     },
   };
   const reader = new IntentReader({ engine, clock: () => 1_000 });
-  return { imported, rejected, source, reader };
+  return { imported, rejected, source, reader, state };
 }
 
 describe('reading intents', () => {
@@ -159,6 +160,25 @@ describe('reading intents', () => {
     reader.hear([heartbeat(5, 3)], 0);
     await reader.read(source, 0);
     assert.deepEqual(imported, ['standing 1', 'standing 2']);
+  });
+
+  it('sends a version again whose end this POP allows only by and by', async () => {
+    const { imported, source, reader, state } = setUp();
+    source.live = { cursor: { pop: 'fra', epoch: 5, n: 2 }, rows: [row(5, 1), row(5, 2)] };
+    reader.hear([heartbeat(5, 2)], 0);
+    await reader.read(source, 0);
+    imported.length = 0;
+    const origin = { pop: 'fra', epoch: 5 };
+    // The first is due; the second lasts as long as its POP stated.
+    for (const [n, expiresAt] of [
+      [1, 5_000],
+      [2, 61_000],
+    ] as const) {
+      const one = mitigation({ id: id(n), pops: ['*'], origin: { ...origin, n }, expiresAt });
+      state.apply({ seq: n, at: 0, fact: { type: 'mitigation.imported', mitigation: one } });
+    }
+    await reader.goOn();
+    assert.deepEqual(imported, ['standing 1']);
   });
 
   it('ends what began in the same batch', async () => {

@@ -22,6 +22,7 @@ import {
 } from '../intent.ts';
 import { maxTtlSeconds } from '../policy/scrubbers.ts';
 import type { Refusal } from '../policy/guardrails.ts';
+import type { Policy } from '../policy/policy.ts';
 import { IMPORT_MEMORY_MS, isFinalEnding } from '../state/imports.ts';
 import { isActive } from '../state/indices.ts';
 import type { DecisionView } from '../state/state-view.ts';
@@ -56,7 +57,13 @@ export function decideImport(state: DecisionView, command: ImportCommand, contex
   const remembered = state.imports.get(intent.id, context.now);
   const version = known?.origin ?? remembered?.version;
   const mayRepeat = known?.ending?.revocable === true;
-  if (!mayRepeat && version !== undefined && compareVersions(origin, version) <= 0) {
+  const order = version === undefined ? 1 : compareVersions(origin, version);
+  const goesOn =
+    order === 0 &&
+    known !== undefined &&
+    isActive(known) &&
+    mayGoOn(context.policy, known, context.now + remainingMs, context.now);
+  if (!mayRepeat && !goesOn && order <= 0) {
     return ignored(`${intent.id}: this version, or a newer one, is already known`);
   }
   if (known !== undefined && isImported(known) && isActive(known)) return changeImported(it, known);
@@ -232,6 +239,19 @@ function samePops(known: Mitigation, { pops }: StandingIntent): boolean {
 function endOf({ context, remainingMs }: Importing, { action }: Pick<ImportedForm, 'action'>): number {
   const most = maxTtlSeconds(context.policy, action) * 1000;
   return context.now + Math.max(0, Math.min(remainingMs, most));
+}
+
+/** A later end counts only if it is later by this much (ms), so that nothing is recorded for a clock's grain. */
+const LEAST_GAIN_MS = 1_000;
+
+/**
+ * True when the version that is in effect here already ends later than this POP's longest TTL let it, and it is time to go
+ * on with it: by a quarter of the time that is left, as with extensions by its POP. `statedEnd` is its POP's end by this
+ * POP's clock (ms).
+ */
+export function mayGoOn(policy: Policy, known: Mitigation, statedEnd: number, now: number): boolean {
+  const end = Math.min(statedEnd, now + maxTtlSeconds(policy, known.action) * 1000);
+  return end - known.expiresAt >= Math.max(LEAST_GAIN_MS, (known.expiresAt - now) / 4);
 }
 
 /** Ends a mitigation whose POP has ended it, or remembers that nothing begins it again. */
