@@ -22,7 +22,14 @@ import { type App, operatorOf } from '../request-context.ts';
 import { page } from '../paging.ts';
 import type { HttpDependencies, ProtectionsView } from '../dependencies.ts';
 import { HttpProblem, invalidField } from '../http-problem.ts';
-import { ALL_POPS, choosePops, confirmationsShape, doneHere, mitigationPops } from '../other-pops.ts';
+import {
+  ALL_POPS,
+  choosePops,
+  confirmationsShape,
+  doneHere,
+  mitigationPops,
+  unpublished,
+} from '../other-pops.ts';
 import { elsewhereView, ElsewhereSchema } from './pops.ts';
 import { MitigateBody, MitigationQuery, WithdrawBody } from '../request-schemas.ts';
 import { commonProblems, effectShape, MitigationDetailSchema, MitigationSchema } from '../answer-schemas.ts';
@@ -233,7 +240,14 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
         tags: ['mitigations'],
         summary: "Create an operator's own mitigation; the same guardrails apply",
         body: MitigateBody,
-        response: { 201: MitigationSchema, ...commonProblems },
+        response: {
+          201: MitigationSchema.extend({
+            confirmations: confirmationsShape.confirmations.describe(
+              'Only if `pops` names others and they do not learn of it now: the exchange is not connected, or this is a dry run',
+            ),
+          }),
+          ...commonProblems,
+        },
       },
     },
     async (request, reply) => {
@@ -258,7 +272,10 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
       });
       const { mitigation } = expectAnswer(answer, 'mitigation');
       reply.code(201).header('location', `/v1/mitigations/${mitigation.id}`);
-      return mitigationView(mitigation, reconciler, protections);
+      return {
+        ...mitigationView(mitigation, reconciler, protections),
+        ...unpublished(deps, body.pops, mitigation),
+      };
     },
   );
 
