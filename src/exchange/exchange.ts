@@ -235,6 +235,7 @@ export class Exchange implements ExchangeView {
     const rows = new RequestRows(session.connection, pop);
     const connected: Connected = { session, rows, pop, databaseTime: 0, beatAt: 0, polls: 0, fail };
     const sentAt = await this.#beat(connected);
+    this.#requests.sendAgain();
     await this.#requests.resume(rows);
     this.#connected = connected;
     this.#publishSoon();
@@ -276,6 +277,7 @@ export class Exchange implements ExchangeView {
       throw new Error(`this daemon was POP ${pop} and is ${engine.policy.pop} now`);
     const sentAt = await this.#beat(connected);
     await this.#reader.read(session, sentAt);
+    await this.#reader.goOn();
     this.#publisher.noteDue();
     this.#publishSoon();
     this.#exchangeRequests();
