@@ -105,7 +105,14 @@ export type Command =
   /** Ends mitigations that have expired. */
   | { readonly type: 'expire' }
   /** Reports that every established session was sent the withdrawal of these. */
-  | { readonly type: 'confirm-ended'; readonly ids: readonly string[] }
+  | {
+      readonly type: 'confirm-ended';
+      readonly ids: readonly string[];
+      /**
+       * Asked when it is decided; absent: none is. One that began again and ended again after this was sent may be held.
+       */
+      readonly isHeld?: (id: string) => boolean;
+    }
   /** Adopts the new policy, which is in the context, and ends what it forbids. */
   | {
       readonly type: 'policy-loaded';

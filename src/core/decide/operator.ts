@@ -150,11 +150,12 @@ export function setPeerEnabled({ type, peer, actor, reason }: Of<'peer-disable' 
 /**
  * Records the end of mitigations. Skips those that are not live or not ending: the reconciler may report them twice.
  */
-export function confirmEnded(state: DecisionView, { ids }: Of<'confirm-ended'>): Decision {
+export function confirmEnded(state: DecisionView, { ids, isHeld }: Of<'confirm-ended'>): Decision {
   const facts: Fact[] = [];
   for (const id of new Set(ids)) {
     const mitigation = state.mitigations.get(id);
     if (mitigation === undefined || mitigation.ending === null || !isLive(mitigation)) continue;
+    if (isHeld?.(id) === true) continue;
     facts.push(endedFact(id, mitigation.ending));
   }
   return {
