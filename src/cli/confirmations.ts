@@ -38,14 +38,14 @@ export function reportDone(context: CommandContext, answer: Fields, said: string
   }
 }
 
-/** Throws CliError 1 that names the POPs that have not done what was asked, or refused it. */
-export function requireConfirmed(answers: readonly Fields[]): void {
+/** Throws CliError 1 that names the POPs that have not done what was asked, or refused it, and `where` that shows later. */
+export function requireConfirmed(answers: readonly Fields[], where = 'prefixd pops'): void {
   const open = new Map<string, string>();
   for (const one of answers.flatMap(({ confirmations }) => records(confirmations))) {
     if (text(one.state) !== 'done') open.set(text(one.pop), `${text(one.pop)} (${text(one.state)})`);
   }
   if (open.size === 0) return;
-  throw new CliError(Exit.Other, `not done at ${[...open.values()].join(', ')}; prefixd pops shows it later`);
+  throw new CliError(Exit.Other, `not done at ${[...open.values()].join(', ')}; ${where} shows it later`);
 }
 
 const COLUMNS: readonly Column<Fields>[] = [

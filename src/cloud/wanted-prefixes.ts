@@ -1,5 +1,6 @@
 /** Tracks which prefixes active mitigations send to scrubbers. Several mitigations may share one prefix. */
 import { scrubberOf } from '../core/action.ts';
+import { isImported } from '../core/intent.ts';
 import type { StateView } from '../core/state/state.ts';
 import type { Mitigation } from '../core/types.ts';
 import type { PlaceholderValues } from './request-template.ts';
@@ -70,10 +71,11 @@ export class WantedPrefixes {
 
 /**
  * Returns the prefix that a live mitigation wants protected. An ending one still does: until the routers have withdrawn
- * its route, its traffic goes to the scrubber.
+ * its route, its traffic goes to the scrubber. For another POP's mitigation, that POP asks the scrubber.
  */
-export function wantedBy({ action, match, dryRun }: Mitigation): ProtectedPrefix | undefined {
-  const scrubber = dryRun ? undefined : scrubberOf(action);
+export function wantedBy(mitigation: Mitigation): ProtectedPrefix | undefined {
+  const { action, match, dryRun } = mitigation;
+  const scrubber = dryRun || isImported(mitigation) ? undefined : scrubberOf(action);
   return scrubber === undefined ? undefined : { scrubber, prefix: match.dstPrefix };
 }
 

@@ -298,7 +298,7 @@ export class Engine implements EngineView {
 
   /** Lets a command that takes rules away take effect, and answers it. Returns the action if it must be recorded. */
   #withdraw({ resolve, reject }: Job, command: WithdrawingCommand): UnrecordedCommand | undefined {
-    if (this.#unrecorded.isFull) {
+    if (!this.#unrecorded.hasRoomFor(command)) {
       reject(tooManyUnrecorded());
       return undefined;
     }

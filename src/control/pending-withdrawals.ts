@@ -65,7 +65,8 @@ export class PendingWithdrawals {
     if (reached.length > ids.length) this.#again = true;
     let failed = false;
     try {
-      if (ids.length > 0 && !this.#stopped) await this.#engine.submit({ type: 'confirm-ended', ids });
+      const isHeld = (id: string): boolean => this.#announcer.holds(id);
+      if (ids.length > 0 && !this.#stopped) await this.#engine.submit({ type: 'confirm-ended', ids, isHeld });
     } catch (error) {
       failed = true;
       // Nothing is lost: they stay listed, and the next full run checks them again.

@@ -41,8 +41,9 @@ export class Unrecorded {
     return this.#actions;
   }
 
-  get isFull(): boolean {
-    return this.#actions.length >= MAX_UNRECORDED;
+  /** True while one more may be kept. What other POPs end leaves half of the room to operators. */
+  hasRoomFor({ type }: WithdrawingCommand): boolean {
+    return this.#actions.length < (type === 'import' ? MAX_UNRECORDED / 2 : MAX_UNRECORDED);
   }
 
   /** Removes the fold from the state, which is durable then. */
@@ -71,8 +72,10 @@ export class Unrecorded {
     const { command, at } = action;
     const context = contextAt(at);
     const { answer, facts } = decide(this.#state, command, context);
-    const kept = facts.length > 0 || (pending && coversPending(command));
-    if (!kept) return { answer, facts: [], kept };
+    const isCovered = this.#actions.some((one) => coversPending(one.command));
+    const kept = facts.length > 0 || (pending && coversPending(command) && !isCovered);
+    // It may find nothing to do because of an action that is not recorded either.
+    if (!kept) return { answer: this.#actions.length > 0 ? unrecorded(answer) : answer, facts: [], kept };
     const folded = this.#fold(facts, at, context.policy.pop);
     this.#actions = [...this.#actions, action];
     return { answer: unrecorded(answer), facts: folded, kept };

@@ -3,7 +3,7 @@ import type { Room } from './decide/forecast.ts';
 import type { Fact } from './facts.ts';
 import type { Policy } from './policy/policy.ts';
 import type { MitigationAction } from './action.ts';
-import type { Intent } from './intent.ts';
+import type { EndedIntent, Intent } from './intent.ts';
 import type {
   Actor,
   Detection,
@@ -28,7 +28,14 @@ export type Command =
        */
       readonly invalid?: readonly string[];
     }
-  | { readonly type: 'withdraw'; readonly id: string; readonly actor: Actor; readonly reason: string }
+  | {
+      readonly type: 'withdraw';
+      readonly id: string;
+      readonly actor: Actor;
+      readonly reason: string;
+      /** The request to several POPs: what is not active here must not begin later, either. Absent: it is for this POP alone. */
+      readonly request?: IntentVersion;
+    }
   | { readonly type: 'withdraw-all'; readonly actor: Actor; readonly reason: string }
   /** An operator's own mitigation, through the same guardrails. */
   | {
@@ -92,13 +99,20 @@ export type Command =
       readonly type: 'import';
       readonly origin: IntentVersion;
       readonly intent: Intent;
-      /** The time left until it expires (ms), as of now; for an active one, above 0. */
+      /** The time left until it expires (ms), as of now; 0: it is over, and ends here if it is active. */
       readonly remainingMs: number;
     }
   /** Ends mitigations that have expired. */
   | { readonly type: 'expire' }
   /** Reports that every established session was sent the withdrawal of these. */
-  | { readonly type: 'confirm-ended'; readonly ids: readonly string[] }
+  | {
+      readonly type: 'confirm-ended';
+      readonly ids: readonly string[];
+      /**
+       * Asked when it is decided; absent: none is. One that began again and ended again after this was sent may be held.
+       */
+      readonly isHeld?: (id: string) => boolean;
+    }
   /** Adopts the new policy, which is in the context, and ends what it forbids. */
   | {
       readonly type: 'policy-loaded';
@@ -201,7 +215,9 @@ export interface Decision {
 export type WithdrawingCommand =
   | Extract<Command, { type: 'withdraw' | 'withdraw-all' | 'safelist-add' }>
   | (Extract<Command, { type: 'pause' | 'resume' }> & { readonly type: 'pause' })
-  | (Extract<Command, { type: 'peer-disable' | 'peer-enable' }> & { readonly type: 'peer-disable' });
+  | (Extract<Command, { type: 'peer-disable' | 'peer-enable' }> & { readonly type: 'peer-disable' })
+  /** Another POP has ended a mitigation. */
+  | (Extract<Command, { type: 'import' }> & { readonly intent: EndedIntent });
 
 export function isWithdrawing(command: Command): command is WithdrawingCommand {
   switch (command.type) {
@@ -211,6 +227,8 @@ export function isWithdrawing(command: Command): command is WithdrawingCommand {
     case 'pause':
     case 'peer-disable':
       return true;
+    case 'import':
+      return command.intent.kind === 'ended';
     default:
       return false;
   }
@@ -226,6 +244,7 @@ export function withdrawingFacts(facts: readonly Fact[]): readonly Fact[] {
       case 'mitigation.ending':
       case 'mitigation.withdrawn':
       case 'mitigation.expired':
+      case 'import.ended':
       case 'safelist.added':
       case 'control.paused':
       case 'peer.disabled':

@@ -64,9 +64,12 @@ export type Fact =
   /** A POP has ended a mitigation that is not active here: no statement about it begins it any more. */
   | {
       readonly type: 'import.ended';
+      /** The statement that ended it, or the newest one that is known; epoch 0 if none is. */
       readonly origin: IntentVersion;
       readonly mitigationId: string;
       readonly reason: string;
+      /** The operator whose request to several POPs ended it; absent: its POP. */
+      readonly actor?: Actor;
     }
   | {
       readonly type: 'mitigation.extended' | 'mitigation.widened' | 'mitigation.escalated';

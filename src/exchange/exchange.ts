@@ -132,7 +132,8 @@ export class Exchange implements ExchangeView {
       }),
       engine.follow((facts) => {
         this.#publishSoon();
-        if (facts.some(({ fact }) => permitsMore(fact))) this.#retryRefused();
+        if (facts.some(({ fact }) => fact.type === 'policy.loaded')) this.#readAgain();
+        else if (facts.some(({ fact }) => permitsMore(fact))) this.#retryRefused();
       }),
     ];
     this.#link.start();
@@ -234,6 +235,7 @@ export class Exchange implements ExchangeView {
     const rows = new RequestRows(session.connection, pop);
     const connected: Connected = { session, rows, pop, databaseTime: 0, beatAt: 0, polls: 0, fail };
     const sentAt = await this.#beat(connected);
+    this.#requests.sendAgain();
     await this.#requests.resume(rows);
     this.#connected = connected;
     this.#publishSoon();
@@ -275,6 +277,7 @@ export class Exchange implements ExchangeView {
       throw new Error(`this daemon was POP ${pop} and is ${engine.policy.pop} now`);
     const sentAt = await this.#beat(connected);
     await this.#reader.read(session, sentAt);
+    await this.#reader.goOn();
     this.#publisher.noteDue();
     this.#publishSoon();
     this.#exchangeRequests();
@@ -297,6 +300,16 @@ export class Exchange implements ExchangeView {
         return this.#reader.read(connected.session, undefined, only);
       });
     }
+  }
+
+  /** Reads everything again: another policy may allow what one before has ended or refused. */
+  #readAgain(): void {
+    const connected = this.#connected;
+    if (connected === undefined) return;
+    this.#readSoon(connected, 'again', () => {
+      this.#reader.forgetCursors();
+      return this.#reader.read(connected.session, undefined);
+    });
   }
 
   #retryRefused(): void {

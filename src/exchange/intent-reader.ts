@@ -5,8 +5,9 @@
  */
 import type { EngineView } from '../control/types.ts';
 import type { Answer } from '../core/commands.ts';
+import { mayGoOn } from '../core/decide/import.ts';
 import type { Fact } from '../core/facts.ts';
-import { type Intent, namesPop } from '../core/intent.ts';
+import { compareVersions, type Intent, namesPop } from '../core/intent.ts';
 import { isActive } from '../core/state/indices.ts';
 import type { IntentVersion } from '../core/types.ts';
 import { asError } from '../net/text.ts';
@@ -42,13 +43,20 @@ interface ReadIntent {
   readonly publishedAt: number;
 }
 
+/** An intent with the version that states it. */
+interface KeptIntent extends ForeignIntent {
+  readonly version: IntentVersion;
+}
+
 /** What is known of one POP. */
 interface PopRecord {
   cursor: IntentVersion | undefined;
+  /** While imports cannot be recorded: up to here it was read for what has ended. Absent: not beyond the cursor. */
+  ahead?: IntentVersion | undefined;
   heartbeat: Heartbeat;
   /** Time of the newest heartbeat up to which everything was imported (ms, this daemon's clock). */
   currentAt: number | undefined;
-  readonly intents: Map<string, ForeignIntent>;
+  readonly intents: Map<string, KeptIntent>;
   /** Refused here, such as by a quota; tried again, because the reason may pass. */
   readonly refused: Map<string, ReadIntent>;
   unreadable: number;
@@ -152,6 +160,8 @@ export class IntentReader {
         }
       }
     }
+    if (this.#failure !== undefined) await this.#endAhead(session);
+    else for (const record of this.#pops.values()) record.ahead = undefined;
     if (heardAt === undefined) return;
     for (const [, record] of this.#accepted()) {
       const { cursor, heartbeat } = record;
@@ -165,13 +175,38 @@ export class IntentReader {
   async retryRefused(): Promise<void> {
     const now = this.#options.clock();
     for (const [, record] of this.#accepted()) {
-      const due = [...record.refused.values()];
+      const due = [...record.refused.values()].filter(({ endsAt }) => endsAt > now);
       record.refused.clear();
-      await this.#submitAll(
-        record,
-        due.filter(({ endsAt }) => endsAt > now),
-      );
+      const done = await this.#submitAll(record, due);
+      for (const one of due.slice(done)) remember(record.refused, one.intent.id, one, MOST_REFUSED);
     }
+  }
+
+  /**
+   * Goes on with mitigations that this POP's longest TTL ends before their POP does: it states nothing new until its own
+   * end comes near. Failures are left to the next time.
+   */
+  async goOn(): Promise<void> {
+    const { engine, clock } = this.#options;
+    const now = clock();
+    const due = this.#accepted().flatMap(([, { intents }]) =>
+      [...intents.values()].filter(({ intent, version, endsAt, isForHere }) => {
+        const known = engine.state.mitigations.get(intent.id);
+        if (!isForHere || known?.origin === undefined || !isActive(known)) return false;
+        const isSame = known.origin.pop === version.pop && compareVersions(known.origin, version) === 0;
+        return isSame && mayGoOn(engine.policy, known, endsAt, now);
+      }),
+    );
+    await Promise.allSettled(
+      due.map(({ version, intent, endsAt }) =>
+        engine.submit({
+          type: 'import',
+          origin: version,
+          intent,
+          remainingMs: Math.max(0, endsAt - clock()),
+        }),
+      ),
+    );
   }
 
   #accepts(name: string): boolean {
@@ -198,7 +233,48 @@ export class IntentReader {
     session: IntentSource,
     only?: ReadonlySet<string>,
   ): Promise<ReadonlyMap<string, readonly ReadIntent[]>> {
-    const cursors = this.#accepted(only).flatMap(([, { cursor }]) => cursor ?? []);
+    return this.#rowsAfter(
+      session,
+      this.#accepted(only).flatMap(([, { cursor }]) => cursor ?? []),
+    );
+  }
+
+  /**
+   * Reads on behind what cannot be recorded, such as because of a full disk, and ends what has ended: that takes effect
+   * without the journal. The cursors stay, and everything is read again when the journal works.
+   */
+  async #endAhead(session: IntentSource): Promise<void> {
+    const failure = this.#failure;
+    let isMore = true;
+    while (isMore) {
+      isMore = false;
+      const cursors = this.#accepted().flatMap(([, { cursor, ahead }]) => {
+        const isBehind = cursor === undefined || ahead === undefined || compareVersions(ahead, cursor) < 0;
+        return isBehind || ahead.epoch !== cursor.epoch ? (cursor ?? []) : ahead;
+      });
+      for (const [name, rows] of await this.#rowsAfter(session, cursors)) {
+        const record = this.#pops.get(name);
+        const last = rows.at(-1);
+        if (record === undefined || last === undefined) continue;
+        isMore = true;
+        record.ahead = last.version;
+        await this.#submitEnded(record, rows);
+      }
+    }
+    this.#failure = failure;
+  }
+
+  async #submitEnded(record: PopRecord, rows: readonly ReadIntent[]): Promise<void> {
+    await this.#submitAll(
+      record,
+      rows.filter(({ intent }) => intent.kind === 'ended'),
+    );
+  }
+
+  async #rowsAfter(
+    session: IntentSource,
+    cursors: readonly IntentVersion[],
+  ): Promise<ReadonlyMap<string, readonly ReadIntent[]>> {
     if (cursors.length === 0) return new Map();
     const sentAt = this.#options.clock();
     const rows = await session.readAfter(cursors);
@@ -238,7 +314,10 @@ export class IntentReader {
       const batch = rows.slice(at, at + BATCH);
       const done = await this.#submitAll(record, batch);
       cursor = batch[done - 1]?.version ?? cursor;
-      if (done < batch.length) return cursor;
+      if (done < batch.length) {
+        await this.#submitEnded(record, rows.slice(at + BATCH));
+        return cursor;
+      }
     }
     return cursor;
   }
@@ -283,10 +362,17 @@ export class IntentReader {
     }
     if (remainingMs <= 0) {
       record.intents.delete(intent.id);
-      return undefined;
+      // A version that shortened the TTL ends what is held, although it arrives after that.
+      if (!isHeld) return undefined;
+      return engine.submit({ type: 'import', origin: version, intent, remainingMs: 0 });
     }
     const isForHere = namesPop(intent.pops, engine.policy.pop);
-    remember(record.intents, intent.id, { pop: version.pop, intent, endsAt, isForHere }, MOST_INTENTS);
+    remember(
+      record.intents,
+      intent.id,
+      { pop: version.pop, version, intent, endsAt, isForHere },
+      MOST_INTENTS,
+    );
     // One that is no longer for this POP ends here.
     if (!isForHere && !isHeld) return undefined;
     return engine.submit({ type: 'import', origin: version, intent, remainingMs });

@@ -77,9 +77,9 @@ export function ownPop(heartbeat: Heartbeat, beatAt: number | undefined, now: nu
 export function elsewhereOf(others: readonly KnownPop[]): Elsewhere | undefined {
   const accepted = others.filter(({ isAccepted }) => isAccepted);
   if (accepted.length === 0) return undefined;
-  // What was imported from a POP is counted here already.
+  // A heartbeat may be older than what was imported since.
   const active = accepted.reduce(
-    (sum, { heartbeat, imported }) => sum + Math.max(0, (heartbeat?.active ?? 0) - imported),
+    (sum, { heartbeat, imported }) => sum + Math.max(heartbeat?.active ?? 0, imported),
     0,
   );
   const stale = accepted.flatMap(({ name, lagMs }) =>

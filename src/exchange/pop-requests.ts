@@ -3,18 +3,24 @@
  * it once and acknowledges it. A POP that is cut off does it when it returns, unless it has expired.
  */
 import type { EngineView, TimerHost } from '../control/types.ts';
-import type { Answer, Command } from '../core/commands.ts';
+import { type Answer, type Command, isWithdrawing } from '../core/commands.ts';
 import type { Actor, IntentVersion } from '../core/types.ts';
 import { countWords } from '../net/text.ts';
 import { decodeRequest } from './intent-codec.ts';
 import type { RequestRows, WaitingRequest } from './request-rows.ts';
-import type { Confirmation, OpenRequest, PopRequest, PopTargets } from './types.ts';
+import {
+  type Confirmation,
+  NOT_ACTIVE,
+  type OpenRequest,
+  type PopRequest,
+  type PopTargets,
+} from './types.ts';
 
 /** Time for which a request waits for answers before it is reported (ms). */
 const WAIT_MS = 1_000;
 /** A request other than a safelist entry is void after this time (ms): a POP that returns later must not do it. */
 export const REQUEST_TTL_MS = 3_600_000;
-/** Most requests that are remembered, and most that wait for the database. */
+/** Most requests that are remembered, and most that wait for the database: more are refused. */
 const MOST_REQUESTS = 200;
 
 export interface PopRequestsOptions {
@@ -66,6 +72,8 @@ export class PopRequests {
     problem: () => string | undefined,
   ): Promise<readonly Confirmation[]> {
     const { clock, timers, onWaiting } = this.#options;
+    this.#forgetOld();
+    if (this.#own.size >= MOST_REQUESTS) return this.#refuse(targets);
     const own: OwnRequest = {
       id,
       request,
@@ -76,7 +84,6 @@ export class PopRequests {
       sentTo: [],
       listeners: new Set(),
     };
-    this.#forgetOld();
     this.#own.set(keyOf(id), own);
     onWaiting();
     await new Promise<void>((resolve) => {
@@ -106,8 +113,23 @@ export class PopRequests {
     });
   }
 
+  /** Refuses a request, because so many wait for the database that it would be lost, or another one. */
+  #refuse(targets: PopTargets): readonly Confirmation[] {
+    const names = targets === 'all' ? [...this.#options.known()].sort() : targets;
+    const detail = `${MOST_REQUESTS} requests already wait for the exchange's database, so this one was not sent; repeat it when the database is back`;
+    return names.map((pop) => ({ pop, state: 'refused', detail }));
+  }
+
+  /**
+   * Writes again what is not answered by all, at a new connection: a database that failed over, or was restored, may have
+   * lost it. A request that is still there stays as it is.
+   */
+  sendAgain(): void {
+    for (const own of this.#own.values()) if (!this.#isAnswered(own)) own.isSent = false;
+  }
+
   /** Takes over requests of earlier runs that are still in the database. */
-  async resume(rows: RequestRows): Promise<void> {
+  async resume(rows: Pick<RequestRows, 'ownRequests'>): Promise<void> {
     const now = this.#options.clock();
     for (const { id, body, targets, ageMs } of await rows.ownRequests(MOST_REQUESTS)) {
       const decoded = decodeRequest(body);
@@ -126,7 +148,7 @@ export class PopRequests {
   }
 
   /** Writes requests that wait, and reads answers. Rejects with PostgresError. */
-  async exchange(rows: RequestRows): Promise<void> {
+  async exchange(rows: Pick<RequestRows, 'write' | 'readAcks'>): Promise<void> {
     for (const own of this.#own.values()) {
       if (own.isSent) continue;
       const left = this.#lifetime(own);
@@ -145,20 +167,24 @@ export class PopRequests {
     }
   }
 
-  /** Does what other POPs ask, in order, and acknowledges it. What cannot be recorded is tried again next time. */
-  async serve(rows: RequestRows): Promise<void> {
+  /**
+   * Does what other POPs ask, in order, and acknowledges it. While something cannot be recorded, what takes rules away is
+   * still done, but nothing is acknowledged: all of it is done again, in order, when the journal works.
+   */
+  async serve(rows: Pick<RequestRows, 'waiting' | 'acknowledge'>): Promise<void> {
+    let isRecorded = true;
     for (const waiting of await rows.waiting()) {
-      const outcome = await this.#do(waiting);
-      if (outcome === undefined) return;
-      await rows.acknowledge(waiting.id, outcome.state, outcome.detail);
+      const outcome = await this.#do(waiting, isRecorded);
+      if (outcome === undefined) isRecorded = false;
+      else if (isRecorded) await rows.acknowledge(waiting.id, outcome.state, outcome.detail);
     }
   }
 
-  /** Does one request; undefined if the journal cannot be written. */
-  async #do({
-    id,
-    body,
-  }: WaitingRequest): Promise<{ state: 'done' | 'refused'; detail: string } | undefined> {
+  /** Does one request, and only if it takes rules away unless `all`; undefined if it is not in the journal. */
+  async #do(
+    { id, body }: WaitingRequest,
+    all: boolean,
+  ): Promise<{ state: 'done' | 'refused'; detail: string } | undefined> {
     const { engine } = this.#options;
     const { pop: own, exchange } = engine.policy;
     if (exchange?.accept.includes(id.pop) !== true) {
@@ -171,8 +197,12 @@ export class PopRequests {
     if (!decoded.ok) {
       return { state: 'refused', detail: `POP ${own} cannot read the request: ${decoded.error}` };
     }
+    const command = commandOf(id, decoded.value);
+    if (!all && !isWithdrawing(command)) return undefined;
     try {
-      return outcomeOf(decoded.value, await engine.submit(commandOf(id, decoded.value)));
+      const answer = await engine.submit(command);
+      const isRecorded = !('recorded' in answer) || answer.recorded !== false;
+      return isRecorded ? outcomeOf(decoded.value, answer) : undefined;
     } catch {
       return undefined;
     }
@@ -216,7 +246,9 @@ export class PopRequests {
       const isDone = own.isSent && this.#expected(own).every((pop) => own.acks.get(pop)?.state === 'done');
       const left = this.#lifetime(own);
       const isOver = (left !== undefined && left <= 0) || (isDone && now - own.madeAt > WAIT_MS);
-      if (isOver || this.#own.size > MOST_REQUESTS) this.#own.delete(key);
+      // Those that are sent are in the database, and others do them all the same.
+      const isTooMuch = own.isSent && this.#own.size >= MOST_REQUESTS;
+      if (isOver || isTooMuch) this.#own.delete(key);
     }
   }
 }
@@ -230,7 +262,7 @@ function commandOf(id: IntentVersion, request: PopRequest): Command {
   const actor: Actor = { kind: 'operator', name: request.operator, via: `POP ${id.pop}` };
   switch (request.type) {
     case 'withdraw':
-      return { type: 'withdraw', id: request.id, actor, reason: request.reason };
+      return { type: 'withdraw', id: request.id, actor, reason: request.reason, request: id };
     case 'safelist-add':
       return {
         type: 'safelist-add',
@@ -247,13 +279,13 @@ function commandOf(id: IntentVersion, request: PopRequest): Command {
   }
 }
 
-/** Returns what an answer means for the asking POP. What is not there any more needs no withdrawal. */
+/** Returns what an answer means for the asking POP. A safelist entry that is not there needs no removal. */
 function outcomeOf({ type }: PopRequest, answer: Answer): { state: 'done' | 'refused'; detail: string } {
   switch (answer.type) {
     case 'not-found':
       return { state: 'done', detail: answer.detail };
     case 'conflict':
-      return { state: type === 'withdraw' ? 'done' : 'refused', detail: answer.detail };
+      return { state: 'refused', detail: answer.detail };
     case 'needs-confirmation':
       return { state: 'refused', detail: `${answer.detail}; to confirm it, repeat it with --yes` };
     case 'refused':
@@ -261,6 +293,7 @@ function outcomeOf({ type }: PopRequest, answer: Answer): { state: 'done' | 'ref
     case 'safelist':
       return { state: 'done', detail: withdrawnWords(answer.withdrawn.length) };
     case 'done':
+      if (type === 'withdraw') return { state: 'done', detail: NOT_ACTIVE };
       return { state: 'done', detail: type === 'withdraw-all' ? withdrawnWords(answer.affected.length) : '' };
     default:
       return { state: 'done', detail: '' };

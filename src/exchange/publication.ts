@@ -32,6 +32,11 @@ const TOLERANCE_MS = 500;
 
 export class Publication {
   readonly #published = new Map<string, Published>();
+  /**
+   * The latest end that was ever stated of each mitigation (ms), also in versions that were perhaps not written: somebody
+   * who has not read the later ones may hold the rule until then. Kept over epochs.
+   */
+  readonly #latest = new Map<string, number>();
   /** Ids to compare; nothing else needs to be. */
   readonly #dirty = new Set<string>();
 
@@ -60,9 +65,10 @@ export class Publication {
     for (const [id, published] of this.#published) {
       const mitigation = state.mitigations.get(id);
       if (mitigation === undefined || !isActive(mitigation)) {
-        if (published.endsAt < now) this.#published.delete(id);
+        if (this.#latestOf(id, published.endsAt) < now) this.#published.delete(id);
       } else if (isMoved(published, mitigation, now)) this.mark(id);
     }
+    for (const [id, end] of this.#latest) if (end < now) this.#latest.delete(id);
   }
 
   /**
@@ -76,13 +82,15 @@ export class Publication {
     const { paused } = state;
     for (const mitigation of state.mitigations.values()) {
       const { id, ending, expiresAt, createdAt } = mitigation;
-      if (expiresAt <= now || !isShown(mitigation)) continue;
+      if (!isShown(mitigation)) continue;
       const isStanding = isActive(mitigation);
-      if (!isStanding && ending?.to !== 'withdrawn') continue;
+      const mayStand = isStanding || ending?.to === 'withdrawn';
+      const stated = this.#latestOf(id, mayStand ? expiresAt : now);
+      if (stated <= now) continue;
       this.mark(id);
       // Decided during a pause: new to the others.
       if (isStanding && paused !== undefined && createdAt >= paused.at) continue;
-      this.#published.set(id, { content: '', endsAt: expiresAt, isForOthers: true });
+      this.#published.set(id, { content: '', endsAt: stated, isForOthers: true });
     }
   }
 
@@ -93,7 +101,9 @@ export class Publication {
       if (drafts.length >= most) break;
       this.#dirty.delete(id);
       const draft = this.#draft(state, id, pop, now);
-      if (draft !== undefined) drafts.push(draft);
+      if (draft === undefined) continue;
+      drafts.push(draft);
+      if (draft.becomes !== undefined) this.#latest.set(id, this.#latestOf(id, draft.endsAt));
     }
     return drafts;
   }
@@ -122,8 +132,9 @@ export class Publication {
     }
     if (published === undefined) return undefined;
     const { ending = null } = mitigation ?? {};
-    // Others end it by themselves.
-    if (ending?.to === 'expired' && published.endsAt <= now + TOLERANCE_MS) {
+    const latest = this.#latestOf(id, published.endsAt);
+    // Others end it by themselves, also those who know only a longer TTL.
+    if (ending?.to === 'expired' && latest <= now + TOLERANCE_MS) {
       this.#published.delete(id);
       return undefined;
     }
@@ -136,10 +147,14 @@ export class Publication {
         actorName: 'prefixd',
       },
       // Kept for those who come late as long as somebody may hold the rule.
-      endsAt: published.endsAt,
+      endsAt: latest,
       isForOthers: published.isForOthers,
       becomes: undefined,
     };
+  }
+
+  #latestOf(id: string, end: number): number {
+    return Math.max(end, this.#latest.get(id) ?? end);
   }
 }
 

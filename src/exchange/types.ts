@@ -84,6 +84,9 @@ export interface Confirmation {
   readonly detail: string;
 }
 
+/** Detail of a withdrawal at a POP where the mitigation was not active. */
+export const NOT_ACTIVE = 'it was not active, and can no longer begin';
+
 /** What an operator asks other POPs to do. */
 export type PopRequest =
   | { readonly type: 'withdraw'; readonly id: string; readonly operator: string; readonly reason: string }

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { type CallerScope, popsRefusal } from '../access/caller-scope.ts';
 import type { EngineView } from '../control/types.ts';
-import { EVERY_POP } from '../core/types.ts';
+import { EVERY_POP, type Mitigation } from '../core/types.ts';
 import type { Confirmation, ExchangeView, PopRequest, PopTargets } from '../exchange/types.ts';
 import type { IntentVersion } from '../core/types.ts';
 import type { HttpDependencies } from './dependencies.ts';
@@ -108,6 +108,30 @@ export function mitigationPops(
   if (names === undefined || (others === undefined && names.includes(engine.policy.pop))) return undefined;
   if (others !== undefined) requireKnown(exchange, others);
   return namesAll(names) ? [EVERY_POP] : [...new Set(names)];
+}
+
+/**
+ * Says that other POPs do not learn of a mitigation for `pops` now, and why; nothing if they do: its statement is on its way,
+ * and each of them decides by itself.
+ */
+export function unpublished(
+  { engine, exchange }: Pick<HttpDependencies, 'engine' | 'exchange'>,
+  pops: readonly string[] | undefined,
+  { dryRun }: Pick<Mitigation, 'dryRun'>,
+): { confirmations?: Confirmation[] } {
+  const own = engine.policy.pop;
+  const targets = targetsOf(pops, own);
+  const problem = exchange?.condition.problem;
+  if (pops === undefined || targets === undefined || (problem === undefined && !dryRun)) return {};
+  const known = exchange?.pops().flatMap(({ name, isSelf }) => (isSelf ? [] : [name])) ?? [];
+  const detail = dryRun
+    ? 'not published: this daemon is in a dry run'
+    : `${problem}; it is published when the exchange works again, if it is active then`;
+  const others = (targets === 'all' ? known : targets).map(
+    (pop): Confirmation => ({ pop, state: 'unconfirmed', detail }),
+  );
+  const isHere = namesAll(pops) || pops.includes(own);
+  return { confirmations: [...(isHere ? [doneHere(engine)] : []), ...others] };
 }
 
 function namesAll(names: readonly string[]): boolean {

@@ -88,7 +88,12 @@ function factBody(fact: RecordedFact['fact']): Readonly<Record<string, unknown>>
       return { mitigation_id: mitigationId, origin: origin.pop, victim_ip: victim, vector, reason, detail };
     }
     case 'import.ended':
-      return { mitigation_id: fact.mitigationId, origin: fact.origin.pop, reason: fact.reason };
+      return {
+        mitigation_id: fact.mitigationId,
+        origin: fact.origin.pop,
+        reason: fact.reason,
+        ...(fact.actor === undefined ? {} : { actor: actorView(fact.actor) }),
+      };
     case 'safelist.added':
       return { entry: safelistEntryView(fact.entry) };
     case 'safelist.removed':

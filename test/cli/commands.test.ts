@@ -303,6 +303,17 @@ test('an event of a batch that was not taken makes the command fail', async (t) 
   assert.match(outcome.stdout, /refused: victim_ip: is missing/);
 });
 
+test('a mitigation by hand that other POPs do not learn of now exits with 1, and says why', async (t) => {
+  const confirmations = [{ pop: 'fra1', state: 'unconfirmed', detail: 'the database is down' }];
+  const body = { ...MITIGATION, confirmations };
+  const api = await fakeApi(t, { 'POST /v1/mitigations': { status: 201, body } });
+  const argv = ['mitigate', '203.0.113.10', '--action', 'discard', '--ttl', '300', '--reason', 'by hand'];
+  const outcome = await cli([...argv, '--pop', 'all', '--api', api.url]);
+  assert.equal(outcome.code, 1);
+  assert.match(outcome.stdout, /fra1 +unconfirmed +the database is down/);
+  assert.match(outcome.stderr, /not done at fra1 \(unconfirmed\)/);
+});
+
 test('a mitigation by hand has its rate in bits a second', async (t) => {
   const api = await fakeApi(t, { 'POST /v1/mitigations': { status: 201, body: MITIGATION } });
   const argv = ['mitigate', '203.0.113.10', '--action', 'police', '--rate', '10mbps', '--ttl', '300'];

@@ -9,6 +9,7 @@ import { JournalRefusal, MAX_UNRECORDED, MAX_WAITING, STALLED_AFTER_MS } from '.
 import type { Answer, Command } from '../../src/core/commands.ts';
 import type { Policy } from '../../src/core/policy/policy.ts';
 import { initialState } from '../../src/core/state/state.ts';
+import { EXCHANGE, ended, importedId, version } from '../core/intents.ts';
 import { visible } from '../core/visible.ts';
 import { Disk } from './disk.ts';
 import { FakeTime, idle } from './fake-time.ts';
@@ -155,6 +156,23 @@ describe('on a full disk', () => {
     assert.ok(at.engine.state.safelist.has('203.0.113.10/32'));
     assert.equal(recordedOf(await at.ask({ type: 'withdraw-all', ...by })), false);
     assert.deepEqual(at.rules, []);
+    at.disk.how = 'works';
+    assert.equal(await at.engine.recordAll(), 0);
+    at.assertReplays();
+  });
+
+  it("another POP's mitigation ends at once, and a repetition is no sign that it is recorded", async () => {
+    const at = await House.open({ ...POLICY, exchange: EXCHANGE });
+    await at.ask(version(1, { victim: '203.0.113.10' }));
+    assert.deepEqual(at.rules, ['10']);
+    at.disk.how = 'full';
+    assert.ok((await at.ask(version(2, { victim: '203.0.113.10' }))).error !== undefined);
+    const { answer } = await at.ask(ended(3));
+    assert.ok(answer?.type === 'import' && answer.outcome === 'ended', JSON.stringify(answer));
+    assert.deepEqual(at.rules, []);
+    const request = { pop: 'fra1', epoch: 1, n: 1 };
+    assert.equal(recordedOf(await at.ask({ type: 'withdraw', id: importedId(1), request, ...by })), false);
+    assert.equal(at.engine.recording.unrecorded, 1, 'once is enough');
     at.disk.how = 'works';
     assert.equal(await at.engine.recordAll(), 0);
     at.assertReplays();

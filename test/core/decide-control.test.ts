@@ -64,6 +64,9 @@ describe('withdrawing', () => {
   test('confirming what is unknown, active or confirmed already changes nothing', () => {
     const world = new World();
     const { id } = world.attack({});
+    // It began again after this was sent, and has ended again.
+    world.do({ type: 'confirm-ended', ids: [id], isHeld: (one) => one === id });
+    assert.deepEqual(world.facts, []);
     world.do({ type: 'confirm-ended', ids: [id, 'nobody'] });
     assert.deepEqual(world.facts, []);
     world.withdraw(id);

@@ -46,6 +46,36 @@ describe('a mitigation of another POP', () => {
     assert.equal(world.get(ID).expiresAt, world.now + 60_000);
   });
 
+  test('goes on within what this POP allows while its POP states nothing new, up to the end that it stated', () => {
+    const world = worldOf({ timers: { maxTtlSeconds: 60 } });
+    takeOver(world, version(1));
+    world.wait(5);
+    assert.equal(takeOver(world, version(1, {}, { seconds: 95 })).outcome, 'ignored', 'it is too early');
+    world.wait(25);
+    assert.equal(takeOver(world, version(1, {}, { seconds: 70 })).outcome, 'changed');
+    assert.deepEqual(world.facts, ['mitigation.extended']);
+    assert.equal(world.get(ID).expiresAt, world.now + 60_000);
+    world.wait(30);
+    takeOver(world, version(1, {}, { seconds: 40 }));
+    assert.equal(world.get(ID).expiresAt, world.now + 40_000, 'no longer than its POP stated');
+    world.wait(30);
+    assert.equal(takeOver(world, version(1, {}, { seconds: 10 })).outcome, 'ignored');
+  });
+
+  test('ends here with a version that shortened its time, also if that is over already, and during a pause', () => {
+    const world = worldOf();
+    takeOver(world, version(1));
+    const by = { actor: { kind: 'operator', name: 'kim' }, reason: 'test' } as const;
+    world.do({ type: 'pause', ...by });
+    assert.equal(takeOver(world, version(2, {}, { seconds: 30 })).outcome, 'refused');
+    assert.equal(world.get(ID).expiresAt, world.now + 30_000);
+    assert.equal(world.get(ID).origin?.n, 1, 'the version itself is decided again after the pause');
+    world.wait(10);
+    assert.equal(takeOver(world, version(3, {}, { seconds: 0 })).outcome, 'changed');
+    world.do({ type: 'expire' });
+    assert.equal(world.get(ID).ending?.to, 'expired');
+  });
+
   test('expires here without another statement', () => {
     const world = worldOf();
     takeOver(world, version(1));
@@ -233,6 +263,50 @@ describe('its end', () => {
     const world = worldOf();
     assert.equal(takeOver(world, ended(2)).outcome, 'ignored');
     assert.equal(world.journal.length, 0);
+  });
+});
+
+describe('a withdrawal that an operator asks of several POPs', () => {
+  const asked = {
+    type: 'withdraw',
+    id: ID,
+    actor: { kind: 'operator', name: 'kim', via: 'POP fra1' },
+    reason: 'over',
+    request: { pop: 'fra1', epoch: 9, n: 1 },
+  } as const;
+
+  /** Withdraws it, and asserts that nothing begins it again. */
+  function withdrawForGood(world: World): void {
+    assert.deepEqual(world.do(asked).answer, { type: 'done', affected: [] });
+    assert.deepEqual(world.facts, ['import.ended']);
+    settle(world);
+    assert.equal(refusal(world, version(20)), 'import_withdrawn');
+    world.do(asked);
+    assert.deepEqual(world.facts, [], 'once is enough');
+  }
+
+  test('rules out what was refused here, so that a later attempt does not begin it', () => {
+    const world = worldOf();
+    world.do({ type: 'pause', actor: asked.actor, reason: 'test' });
+    assert.equal(refusal(world, version(1)), 'paused');
+    world.do(asked);
+    world.do({ type: 'resume', actor: asked.actor, reason: 'test' });
+    assert.equal(refusal(world, version(1)), 'import_withdrawn');
+  });
+
+  test('rules out what has expired here for want of news', () => {
+    const world = worldOf();
+    takeOver(world, version(1));
+    world.wait(101).do({ type: 'expire' });
+    withdrawForGood(world);
+  });
+
+  test('rules out what is not known here yet, also after a restart', () => {
+    const world = worldOf();
+    withdrawForGood(world);
+    const later = new World({ exchange: EXCHANGE }, restoreState(world.state.snapshot()));
+    later.now = world.now;
+    assert.equal(refusal(later, version(21)), 'import_withdrawn');
   });
 });
 

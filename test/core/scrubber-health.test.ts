@@ -241,4 +241,20 @@ describe('a blackhole with probe_seconds', () => {
     at.wait(AWAY).do({ type: 'expire' });
     assert.equal(standingIntent(at.get(own.id), at.now).intent.lifted, true);
   });
+
+  test('that another POP has lifted only expires here, so that its next version brings it back', () => {
+    const at = world([BLACKHOLE], { targets, exchange: EXCHANGE });
+    const blackhole = (n: number, change = {}) =>
+      version(n, {
+        action: { type: 'blackhole', rateBps: null },
+        match: { dstPrefix: '203.0.113.50/32', protocol: null, dstPorts: [], srcPorts: [] },
+        ...change,
+      });
+    takeOver(at, blackhole(1, { lifted: true }));
+    at.wait(101).do({ type: 'expire' });
+    const id = importedId(1);
+    assert.deepEqual([at.get(id).ending?.to, at.get(id).ending?.actor.via], ['expired', undefined]);
+    at.do({ type: 'confirm-ended', ids: [id] });
+    assert.equal(takeOver(at, blackhole(2)).outcome, 'imported');
+  });
 });

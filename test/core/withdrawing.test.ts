@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { type Command, confirmed, isWithdrawing, withdrawingFacts } from '../../src/core/commands.ts';
 import { decide } from '../../src/core/decide/decide.ts';
 import { initialState } from '../../src/core/state/state.ts';
+import { ended, version } from './intents.ts';
 import { mitigation, OPERATOR, POLICY } from '../control/support.ts';
 
 const by = { actor: OPERATOR, reason: 'because' } as const;
@@ -15,6 +16,7 @@ describe('what may take effect before it is recorded', () => {
       { type: 'safelist-add', prefix: '192.0.2.0/24', ...by },
       { type: 'pause', ...by },
       { type: 'peer-disable', peer: 'edge1', ...by },
+      ended(1),
     ];
     const other: readonly Command[] = [
       { type: 'resume', ...by },
@@ -22,6 +24,7 @@ describe('what may take effect before it is recorded', () => {
       { type: 'safelist-remove', prefix: '192.0.2.0/24', actor: OPERATOR },
       { type: 'expire' },
       { type: 'confirm-ended', ids: [] },
+      version(1),
       { type: 'policy-loaded', actor: OPERATOR, summary: '' },
     ];
     assert.deepEqual(

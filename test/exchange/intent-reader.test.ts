@@ -48,8 +48,9 @@ function setUp() {
   const imported: string[] = [];
   const rejected = new Set<string>();
   const source = new FakeSource();
+  const state = initialState();
   const engine = {
-    state: initialState(),
+    state,
     policy: { ...POLICY, exchange: { accept: ['fra'], maxImportedPerPop: 100 } },
     submit: (command: Command): Promise<Answer> => {
       if (command.type !== 'import') throw new Error(command.type);
@@ -60,7 +61,7 @@ function setUp() {
     },
   };
   const reader = new IntentReader({ engine, clock: () => 1_000 });
-  return { imported, rejected, source, reader };
+  return { imported, rejected, source, reader, state };
 }
 
 describe('reading intents', () => {
@@ -125,6 +126,59 @@ describe('reading intents', () => {
     await reader.read(source, 0);
     assert.deepEqual(imported, ['standing 2', 'standing 3']);
     assert.equal(reader.failure, undefined);
+  });
+
+  it('goes on to what has ended behind what cannot be recorded, and stays before it', async () => {
+    const { imported, rejected, source, reader } = setUp();
+    const held = row(5, 1);
+    source.live = { cursor: { pop: 'fra', epoch: 5, n: 1 }, rows: [held] };
+    reader.hear([heartbeat(5, 1)], 0);
+    await reader.read(source, 0);
+    imported.length = 0;
+    // More than one batch of new mitigations, and then the end of the first one.
+    const fresh = Array.from({ length: 99 }, (_, i) => row(5, i + 2));
+    source.intents = [...fresh, { ...row(5, 1, true), n: 101 }];
+    for (const { id } of fresh) rejected.add(id);
+    reader.hear([heartbeat(5, 101)], 0);
+    await reader.read(source, 0);
+    assert.deepEqual(imported, ['ended 101']);
+    assert.match(reader.failure?.message ?? '', /the disk is full/);
+    imported.length = 0;
+    rejected.clear();
+    await reader.read(source, 0);
+    assert.equal(imported.length, 99, 'everything is read again when the disk works');
+    assert.equal(reader.pops.get('fra')?.cursor?.n, 101);
+  });
+
+  it('passes on a version whose time is over if the mitigation is held here', async () => {
+    const { imported, source, reader } = setUp();
+    source.live = { cursor: { pop: 'fra', epoch: 5, n: 1 }, rows: [row(5, 1)] };
+    source.intents = [
+      { ...row(5, 1), n: 2, remainingMs: -5_000 },
+      { ...row(5, 2), n: 3, remainingMs: -5_000 },
+    ];
+    reader.hear([heartbeat(5, 3)], 0);
+    await reader.read(source, 0);
+    assert.deepEqual(imported, ['standing 1', 'standing 2']);
+  });
+
+  it('sends a version again whose end this POP allows only by and by', async () => {
+    const { imported, source, reader, state } = setUp();
+    source.live = { cursor: { pop: 'fra', epoch: 5, n: 2 }, rows: [row(5, 1), row(5, 2)] };
+    reader.hear([heartbeat(5, 2)], 0);
+    await reader.read(source, 0);
+    imported.length = 0;
+    const origin = { pop: 'fra', epoch: 5 };
+    // The first is due; the second lasts as long as its POP stated.
+    for (const [n, expiresAt] of [
+      [1, 5_000],
+      [2, 61_000],
+    ] as const) {
+      const one = mitigation({ id: id(n), pops: ['*'], origin: { ...origin, n }, expiresAt });
+      state.apply({ seq: n, at: 0, fact: { type: 'mitigation.imported', mitigation: one } });
+    }
+    await reader.goOn();
+    assert.deepEqual(imported, ['standing 1']);
   });
 
   it('ends what began in the same batch', async () => {

@@ -95,6 +95,26 @@ describe('what a POP publishes', () => {
     assert.equal(publication.size, 0);
   });
 
+  it('is the end of what has expired if others may know a longer TTL, also at a new epoch', () => {
+    for (const isNewEpoch of [false, true]) {
+      const publication = new Publication();
+      publish(publication, state(mitigation({ expiresAt: 120 * SECOND })));
+      publish(publication, state(mitigation({ expiresAt: 60 * SECOND })));
+      const over = withdrawn({
+        ending: { to: 'expired', at: 0, actor: OPERATOR, reason: 'TTL' },
+        endedAt: 60 * SECOND,
+        expiresAt: 60 * SECOND,
+      });
+      if (isNewEpoch) publication.restart(state(over), 61 * SECOND);
+      else publication.markDue(state(over), 61 * SECOND);
+      publication.mark(ID);
+      const [draft] = publication.take(state(over), 'iad1', 61 * SECOND, 100);
+      assert.equal(draft?.intent.kind, 'ended');
+      // Those who come late find it for as long as they may hold the rule.
+      assert.equal(draft?.endsAt, 120 * SECOND);
+    }
+  });
+
   it('is everything again at a new epoch, also what was withdrawn while its TTL lasts', () => {
     const publication = new Publication();
     const other = '00000000-0000-4000-8000-000000000002';

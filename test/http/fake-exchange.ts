@@ -37,7 +37,7 @@ const ELSEWHERE: ForeignIntent = {
 export class FakeExchange implements ExchangeView {
   readonly asked: unknown[] = [];
   answers: readonly Confirmation[] = [{ pop: 'fra1', state: 'done', detail: '' }];
-  readonly condition = { state: 'connected', since: NOON, problem: undefined } as const;
+  condition: ExchangeView['condition'] = { state: 'connected', since: NOON, problem: undefined };
   readonly importFailure = undefined;
   #n = 0;
 

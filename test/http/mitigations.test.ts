@@ -444,6 +444,31 @@ describe('POST /v1/mitigations', () => {
     }
   });
 
+  it('says which POPs do not learn of it now, and why', async () => {
+    const exchange = new FakeExchange();
+    const { app, engine } = await api({ exchange });
+    const ask = async (dryRun: boolean, pops: readonly string[]) => {
+      engine.answer = () => ({ type: 'mitigation', mitigation: mitigation({ dryRun }), why: [] });
+      const payload = { ...OWN, pops };
+      const answer = await app.inject({
+        method: 'POST',
+        url: '/v1/mitigations',
+        headers: bearer('operator'),
+        payload,
+      });
+      return answer.json().confirmations?.map((one: Record<string, unknown>) => Object.values(one).join(' '));
+    };
+    assert.equal(await ask(false, ['*']), undefined);
+    assert.deepEqual(await ask(true, ['fra1']), [
+      'fra1 unconfirmed not published: this daemon is in a dry run',
+    ]);
+    exchange.condition = { state: 'connecting', since: NOON, problem: 'the database is down' };
+    const later =
+      'unconfirmed the database is down; it is published when the exchange works again, if it is active then';
+    assert.deepEqual(await ask(false, ['*']), ['iad1 done ', `fra1 ${later}`, `ams1 ${later}`]);
+    assert.equal(await ask(false, ['iad1']), undefined, 'it is for this POP alone');
+  });
+
   it('asks for each action with its target', async () => {
     const { app, engine } = await api();
     engine.answer = () => ({ type: 'mitigation', mitigation: mitigation(), why: [] });

@@ -91,12 +91,18 @@ describe('requests that name POPs', () => {
   });
 
   it('withdraw what only another POP has, by a beginning of its id', async () => {
-    const { app, exchange } = await withExchange();
+    const { app, exchange, engine } = await withExchange();
+    engine.answer = () => ({ type: 'done', affected: [] });
     const payload = { ...BODY, pops: ['all'] };
     const url = `/v1/mitigations/${OTHER}/withdraw`;
     const answer = await app.inject({ method: 'POST', url, payload });
     assert.equal(answer.json().mitigation_id, OTHER);
     assert.equal(exchange.asked.length, 1);
+    // Here, too, so that it does not begin later.
+    const [command] = engine.commands;
+    assert.ok(command?.type === 'withdraw');
+    assert.deepEqual(command.request, { pop: 'iad1', epoch: 1, n: 1 });
+    assert.match(answer.json().confirmations[0].detail, /can no longer begin/);
     const alone = await app.inject({ method: 'POST', url, payload: BODY });
     assert.equal(alone.statusCode, 404);
   });

@@ -233,6 +233,10 @@ export function logForgotten(logger: Logger, actions: readonly UnrecordedCommand
 }
 
 function commandFields({ command }: UnrecordedCommand): Record<string, unknown> {
+  if (command.type === 'import') {
+    const { intent, origin } = command;
+    return { action: command.type, actor: origin.pop, reason: intent.reason, mitigation_id: intent.id };
+  }
   const { type, actor, reason } = command;
   return {
     action: type,

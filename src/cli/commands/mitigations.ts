@@ -4,7 +4,7 @@ import { ACTION_TYPES } from '../../core/action.ts';
 import type { CliCommand } from '../command.ts';
 import { type Fields, number, record, records, text } from '../answer.ts';
 import { withClient } from '../client.ts';
-import { popNames, popOption } from '../confirmations.ts';
+import { popNames, popOption, reportDone, requireConfirmed } from '../confirmations.ts';
 import { type CommandContext, operatorOf } from '../command-context.ts';
 import { drawingFor } from '../drawing.ts';
 import { actionText } from '../shown-action.ts';
@@ -316,7 +316,7 @@ async function mitigate(context: CommandContext, victim: string, options: Mitiga
       reason: options.reason,
     }),
   );
-  context.io.stdout.write(
-    context.options.format === 'json' ? json(answer) : mitigationText(context, record(answer)),
-  );
+  const made = record(answer);
+  reportDone(context, made, context.options.format === 'json' ? '' : mitigationText(context, made));
+  requireConfirmed([made], 'prefixd mitigations list --pop all');
 }

@@ -1,5 +1,6 @@
 /** Renews mitigations that are held, and ends the others when their TTL expires. */
 import { ruleKind, scrubberOf } from '../action.ts';
+import { isImported } from '../intent.ts';
 import { leaveScrubber } from './leave-scrubber.ts';
 import { isClean, probeChange } from './unicast-rule.ts';
 import { narrowingFacts } from './aggregate.ts';
@@ -110,6 +111,8 @@ function heldConfidence(mitigation: Mitigation, now: number): number | null {
 function endingOf(mitigation: Mitigation, { now, policy }: DecideContext): Ending {
   const { release, playbook } = mitigation;
   const { action, away } = mitigation;
+  // Its POP decides why it ends; for want of news it only expires here, and a newer version may begin it again.
+  if (isImported(mitigation)) return { to: 'expired', at: now, actor: SYSTEM, reason: 'its TTL has expired' };
   if (away?.cleanAt !== undefined) {
     const reason = `scrubber ${scrubberOf(action) ?? ''} reported clean traffic`;
     return { to: 'withdrawn', at: now, actor: SYSTEM, reason };

@@ -22,6 +22,7 @@ import {
 } from '../intent.ts';
 import { maxTtlSeconds } from '../policy/scrubbers.ts';
 import type { Refusal } from '../policy/guardrails.ts';
+import type { Policy } from '../policy/policy.ts';
 import { IMPORT_MEMORY_MS, isFinalEnding } from '../state/imports.ts';
 import { isActive } from '../state/indices.ts';
 import type { DecisionView } from '../state/state-view.ts';
@@ -55,8 +56,17 @@ export function decideImport(state: DecisionView, command: ImportCommand, contex
   if (stranger !== undefined) return refuse(it, { reason: 'import_not_accepted', detail: stranger });
   const remembered = state.imports.get(intent.id, context.now);
   const version = known?.origin ?? remembered?.version;
-  const mayRepeat = known?.ending?.revocable === true;
-  if (!mayRepeat && version !== undefined && compareVersions(origin, version) <= 0) {
+  // A policy ended it, or let it announce nothing, and another one may allow more.
+  const mayRepeat =
+    known?.ending?.revocable === true ||
+    (known?.dryRun === true && isActive(known) && context.policy.mode === 'enforced');
+  const order = version === undefined ? 1 : compareVersions(origin, version);
+  const goesOn =
+    order === 0 &&
+    known !== undefined &&
+    isActive(known) &&
+    mayGoOn(context.policy, known, context.now + remainingMs, context.now);
+  if (!mayRepeat && !goesOn && order <= 0) {
     return ignored(`${intent.id}: this version, or a newer one, is already known`);
   }
   if (known !== undefined && isImported(known) && isActive(known)) return changeImported(it, known);
@@ -144,10 +154,19 @@ function beginImported(it: Importing, known: Mitigation | undefined): Decision {
 function changeImported(it: Importing, known: Mitigation): Decision {
   const { state, context, origin, intent } = it;
   const { policy } = context;
+  if (it.remainingMs <= 0) {
+    const facts = [changeFact(known, intent, { origin, expiresAt: context.now })];
+    return decided('changed', facts, `${intent.id}: its time is over`);
+  }
   const isWanted = namesPop(intent.pops, policy.pop);
-  // As with events, nothing is continued during a pause.
+  // As with events, nothing is continued during a pause; an earlier end counts.
   const paused = isWanted ? pausedWords(state) : undefined;
-  if (paused !== undefined) return refuse(it, { reason: 'paused', detail: paused });
+  if (paused !== undefined) {
+    const refused = refuse(it, { reason: 'paused', detail: paused });
+    const expiresAt = endOf(it, known);
+    if (expiresAt >= known.expiresAt) return refused;
+    return { ...refused, facts: [...refused.facts, changeFact(known, known, { expiresAt })] };
+  }
   const form = importedForm(intent, policy);
   const refusal = 'reason' in form ? form : refusalOfChange(it, known, form);
   if (!isWanted || 'reason' in form || refusal !== undefined) {
@@ -193,7 +212,11 @@ function refusalOfChange(
 }
 
 /** Returns the fact of a change. One that changes the rule, or who gets it, is more than an extension. */
-function changeFact(known: Mitigation, { step, why }: StandingIntent, change: MitigationChange): Fact {
+function changeFact(
+  known: Mitigation,
+  { step, why }: Pick<StandingIntent, 'step' | 'why'>,
+  change: MitigationChange,
+): Fact {
   const { match, action, pops, dryRun } = change;
   const isEscalated = change.step !== undefined && step > known.step;
   const isWidened = [match, action, pops, dryRun].some((value) => value !== undefined);
@@ -221,6 +244,19 @@ function endOf({ context, remainingMs }: Importing, { action }: Pick<ImportedFor
   return context.now + Math.max(0, Math.min(remainingMs, most));
 }
 
+/** A later end counts only if it is later by this much (ms), so that nothing is recorded for a clock's grain. */
+const LEAST_GAIN_MS = 1_000;
+
+/**
+ * True when the version that is in effect here already ends later than this POP's longest TTL let it, and it is time to go
+ * on with it: by a quarter of the time that is left, as with extensions by its POP. `statedEnd` is its POP's end by this
+ * POP's clock (ms).
+ */
+export function mayGoOn(policy: Policy, known: Mitigation, statedEnd: number, now: number): boolean {
+  const end = Math.min(statedEnd, now + maxTtlSeconds(policy, known.action) * 1000);
+  return end - known.expiresAt >= Math.max(LEAST_GAIN_MS, (known.expiresAt - now) / 4);
+}
+
 /** Ends a mitigation whose POP has ended it, or remembers that nothing begins it again. */
 function endImported(
   state: DecisionView,
@@ -241,6 +277,27 @@ function endImported(
   const remembered = state.imports.get(id, context.now);
   if (remembered === undefined || remembered.isFinal === true) return ignored(`${id}: it is not active here`);
   return decided('ended', [{ type: 'import.ended', origin, mitigationId: id, reason }], `${id}: ended`);
+}
+
+/**
+ * Withdraws what is not active here at the request of an operator for several POPs: no statement about it begins it,
+ * also when none has arrived yet, or when it was refused, ended by a policy, or expired for want of news.
+ */
+export function ruleOutImport(
+  state: DecisionView,
+  { id, actor, reason }: Pick<Extract<Command, { type: 'withdraw' }>, 'id' | 'actor' | 'reason'>,
+  request: IntentVersion,
+  { now }: DecideContext,
+): Decision {
+  const answer = { type: 'done', affected: [] } as const;
+  const known = state.mitigations.get(id);
+  const remembered = state.imports.get(id, now);
+  // What this POP decided, no other may begin.
+  const isOwn = known !== undefined && !isImported(known);
+  const isFinal = remembered?.isFinal === true || (known?.ending && isFinalEnding(known.ending)) === true;
+  if (isOwn || isFinal) return { facts: [], answer };
+  const origin = known?.origin ?? remembered?.version ?? { pop: request.pop, epoch: 0, n: 0 };
+  return { facts: [{ type: 'import.ended', origin, mitigationId: id, reason, actor }], answer };
 }
 
 /** Refuses to begin again what was withdrawn. Recorded again when it would otherwise be forgotten too early. */

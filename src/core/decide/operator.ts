@@ -19,6 +19,7 @@ import type { Actor, Ending, Mitigation } from '../types.ts';
 import { isPrefixVictim, ownerOf } from '../victim.ts';
 import { restoreHostRules } from './aggregate.ts';
 import { endedFact, endingFacts } from './lifecycle.ts';
+import { ruleOutImport } from './import.ts';
 import { hitsAllowedPort } from './rule.ts';
 import { decideTagRemoval, knownAddition } from './safelist-tags.ts';
 
@@ -26,10 +27,15 @@ type Of<T extends Command['type']> = Extract<Command, { type: T }>;
 
 export function decideWithdraw(
   state: DecisionView,
-  { id, actor, reason }: Of<'withdraw'>,
-  { now }: DecideContext,
+  command: Of<'withdraw'>,
+  context: DecideContext,
 ): Decision {
+  const { id, actor, reason, request } = command;
+  const { now } = context;
   const mitigation = state.mitigations.get(id);
+  if (request !== undefined && !(mitigation !== undefined && isActive(mitigation))) {
+    return ruleOutImport(state, command, request, context);
+  }
   if (mitigation === undefined) {
     return { facts: [], answer: { type: 'not-found', detail: `there is no mitigation ${id}` } };
   }
@@ -144,11 +150,12 @@ export function setPeerEnabled({ type, peer, actor, reason }: Of<'peer-disable' 
 /**
  * Records the end of mitigations. Skips those that are not live or not ending: the reconciler may report them twice.
  */
-export function confirmEnded(state: DecisionView, { ids }: Of<'confirm-ended'>): Decision {
+export function confirmEnded(state: DecisionView, { ids, isHeld }: Of<'confirm-ended'>): Decision {
   const facts: Fact[] = [];
   for (const id of new Set(ids)) {
     const mitigation = state.mitigations.get(id);
     if (mitigation === undefined || mitigation.ending === null || !isLive(mitigation)) continue;
+    if (isHeld?.(id) === true) continue;
     facts.push(endedFact(id, mitigation.ending));
   }
   return {

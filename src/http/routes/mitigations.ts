@@ -14,6 +14,7 @@ import type { Mitigation } from '../../core/types.ts';
 import { isPrefixVictim, victimPrefix } from '../../core/victim.ts';
 import { readVictim } from '../../intake/read-victim.ts';
 import { canonicalAddress, covers } from '../../net/prefix.ts';
+import { NOT_ACTIVE } from '../../exchange/types.ts';
 import { historyView, omittedView } from '../../view/history.ts';
 import { decidedMitigationView, holdView } from '../../view/mitigation.ts';
 import { protectionView } from '../../view/protection-view.ts';
@@ -24,7 +25,14 @@ import { type App, operatorOf, scopeContext, scopeOf } from '../request-context.
 import { page } from '../paging.ts';
 import type { HttpDependencies, ProtectionsView } from '../dependencies.ts';
 import { invalidField } from '../http-problem.ts';
-import { ALL_POPS, choosePops, confirmationsShape, doneHere, mitigationPops } from '../other-pops.ts';
+import {
+  ALL_POPS,
+  choosePops,
+  confirmationsShape,
+  doneHere,
+  mitigationPops,
+  unpublished,
+} from '../other-pops.ts';
 import { elsewhereView, ElsewhereSchema } from './pops.ts';
 import { MitigateBody, MitigationQuery, WithdrawBody } from '../request-schemas.ts';
 import { commonProblems, effectShape, MitigationDetailSchema, MitigationSchema } from '../answer-schemas.ts';
@@ -222,7 +230,14 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
         tags: ['mitigations'],
         summary: "Create an operator's own mitigation; the same guardrails apply",
         body: MitigateBody,
-        response: { 201: MitigationSchema, ...commonProblems },
+        response: {
+          201: MitigationSchema.extend({
+            confirmations: confirmationsShape.confirmations.describe(
+              'Only if `pops` names others and they do not learn of it now: the exchange is not connected, or this is a dry run',
+            ),
+          }),
+          ...commonProblems,
+        },
       },
     },
     async (request, reply) => {
@@ -250,7 +265,10 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
       });
       const { mitigation } = expectAnswer(answer, 'mitigation', scope);
       reply.code(201).header('location', `/v1/mitigations/${mitigation.id}`);
-      return shownMitigation(scope, mitigationView(mitigation, reconciler, protections), engine.state);
+      return {
+        ...shownMitigation(scope, mitigationView(mitigation, reconciler, protections), engine.state),
+        ...unpublished(deps, body.pops, mitigation),
+      };
     },
   );
 
@@ -269,8 +287,8 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
           200: z.union([
             MitigationSchema.extend({ ...effectShape, ...confirmationsShape }),
             z
-              .object({ mitigation_id: z.uuid(), ...confirmationsShape })
-              .describe('With `pops`, if the mitigation is not here or this POP is not named'),
+              .object({ mitigation_id: z.uuid(), ...effectShape, ...confirmationsShape })
+              .describe('With `pops`, if the mitigation is not active here or this POP is not named'),
           ]),
           ...commonProblems,
         },
@@ -288,13 +306,17 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
       const { id } = found;
       const beyond = scope === undefined ? undefined : actionRefusal(scope, found);
       if (beyond !== undefined) throw outOfScope(beyond);
-      const isHere = chosen.isHere && (chosen.id === undefined || engine.state.mitigations.has(id));
       const asked = { type: 'withdraw', id, operator: actor.name, reason } as const;
-      if (!isHere) return { mitigation_id: id, ...(await chosen.ask(asked, undefined)) };
-      const answer = await engine.submit({ type: 'withdraw', id, actor, reason });
-      // It may have ended here and not elsewhere.
-      if (chosen.id !== undefined && answer.type === 'conflict') {
-        return { mitigation_id: id, ...(await chosen.ask(asked, doneHere(engine, answer.detail))) };
+      if (!chosen.isHere) return { mitigation_id: id, ...(await chosen.ask(asked, undefined)) };
+      const several = chosen.id === undefined ? {} : { request: chosen.id };
+      const answer = await engine.submit({ type: 'withdraw', id, actor, reason, ...several });
+      // It is not active here, and cannot begin any more.
+      if (chosen.id !== undefined && answer.type === 'done') {
+        return {
+          mitigation_id: id,
+          ...effectView(answer),
+          ...(await chosen.ask(asked, doneHere(engine, NOT_ACTIVE))),
+        };
       }
       const withdrawn = expectAnswer(answer, 'mitigation');
       const confirmations = await chosen.ask(asked, doneHere(engine));

@@ -233,8 +233,8 @@ function operatorContent(fact: OperatorFact): Content {
       return { actor: popActor(origin.pop), target: target(mitigationId), reason, why: [detail], after };
     }
     case 'import.ended': {
-      const { origin, mitigationId, reason } = fact;
-      return { actor: popActor(origin.pop), target: target(mitigationId), reason };
+      const { origin, mitigationId, reason, actor = popActor(origin.pop) } = fact;
+      return { actor, target: target(mitigationId), reason };
     }
     case 'policy.loaded':
       return {
